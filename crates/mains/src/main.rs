@@ -1,0 +1,2 @@
+//! The `mains` command.
+fn main() {}
