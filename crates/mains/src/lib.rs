@@ -1,1 +1,82 @@
-//! See the crate's Cargo.toml.
+//! The command line of Mains.
+//!
+//! This crate parses what the user typed, calls the crates below, prints what came of it and turns it into an exit
+//! code. It owns everything that touches the user: options and configuration ([`cli`], [`config`]), what is printed
+//! and asked ([`ui`]), failures and their exit codes ([`error`])
+//! and how a name becomes an address ([`resolve`]). No protocol lives here.
+
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod context;
+pub mod directories;
+pub mod duration;
+pub mod error;
+mod logging;
+pub mod ui;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use cli::{Cli, Parsed, Peeked};
+use config::Settings;
+use context::Context;
+use error::{Exit, Failure, Outcome};
+use ui::Ui;
+
+/// Runs the command with the process's arguments (the first is the program's own name).
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let peeked = Peeked::at(&arguments);
+    let cli = match cli::parse(&arguments, &peeked) {
+        Parsed::Run(cli) => cli,
+        Parsed::Print(text) => {
+            return conclude(
+                &peeked.ui(),
+                peeked.ui().data_raw(&text).map(|()| Exit::DONE),
+            );
+        }
+        Parsed::Refused { failure, rendered } => {
+            let ui = peeked.ui();
+            return match ui.is_json() {
+                true => conclude(&ui, Err(failure)),
+                false => {
+                    ui.error_raw(&rendered);
+                    failure.kind().exit_code()
+                }
+            };
+        }
+    };
+    match Settings::load(&cli.options) {
+        Err(failure) => conclude(&peeked.ui(), Err(failure)),
+        Ok(settings) => {
+            let ui = Ui::new(&settings);
+            logging::start(settings.verbosity, &ui);
+            let Cli { command, .. } = *cli;
+            let context = Context::new(ui, settings);
+            conclude(&context.ui, commands::run(&context, command))
+        }
+    }
+}
+
+/// Says what went wrong, if anything did, and gives the exit code.
+fn conclude(ui: &Ui, outcome: Outcome) -> ExitCode {
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            report(ui, &failure);
+            failure.kind().exit_code()
+        }
+    }
+}
+
+fn report(ui: &Ui, failure: &Failure) {
+    if ui.is_json() {
+        // When stdout itself is what fails there is nobody left to tell but stderr.
+        if let Err(second) = ui.document(&error::Document::new(failure)) {
+            ui.error(&second);
+        }
+    } else {
+        ui.error(failure);
+    }
+}

@@ -1,2 +1,7 @@
-//! The `mains` command.
-fn main() {}
+//! The `mains` command: everything lives in the library, so that tests can reach it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mains::run(std::env::args_os())
+}

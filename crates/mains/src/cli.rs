@@ -1,0 +1,247 @@
+//! What can be typed: the global options and the verbs.
+//!
+//! The options of a verb live beside the verb, in `commands/<verb>.rs`; this module puts them together and gives the
+//! command-line parser's own errors the form of the contract (exit code 2, JSON where JSON was asked for).
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::error::{ContextKind, ErrorKind};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
+
+use crate::commands::Command;
+use crate::config;
+use crate::duration;
+use crate::error::Failure;
+use crate::ui::{Colour, Ui};
+
+/// Finds, sets up, switches and meters Wi-Fi plugs whose makers have gone. Everything stays local.
+///
+/// A <PLUG> is any of: its name (see `mains name`), its MAC, its serial number, its IPv4 address.
+#[derive(Debug, Parser)]
+#[command(name = "mains", version, propagate_version = false, after_long_help = AFTER_HELP)]
+#[command(
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = false
+)]
+pub struct Cli {
+    /// Options that every verb has.
+    #[command(flatten)]
+    pub options: GlobalOptions,
+    /// The verb.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  done, and confirmed where a confirmation exists
+  1  failed for another reason
+  2  wrong usage or configuration
+  3  no such plug
+  4  no answer in time
+  5  the plug refused, or did not do what it accepted
+  6  an answer that cannot be understood
+  7  something local is missing or taken (UDP port 48899, permission, Wi-Fi adapter)
+  8  hub, broker or database cannot be reached
+
+Configuration file (TOML), all keys optional; flags win over environment, environment over file:
+  interfaces = [\"eth0\"]   timeout = \"5s\"   json = false   yes = false   quiet = false   color = \"auto\"
+
+`mains help <verb>` tells all about a verb. No plug at hand? Try `mains demo`.";
+
+/// Options that every verb has; they can stand before or after it.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub struct GlobalOptions {
+    /// Print exactly one JSON document on stdout [env: MAINS_JSON=1]
+    ///
+    /// A failure is a document too: {"error":{"kind","message","hint"}}.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Read this configuration file (TOML) [env: MAINS_CONFIG]
+    ///
+    /// Default: $XDG_CONFIG_HOME/mains/mains.toml, for a system service /etc/mains/mains.toml.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Bound the whole command, e.g. 800ms, 5s [env: MAINS_TIMEOUT]
+    #[arg(long, global = true, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
+    pub timeout: Option<Duration>,
+    /// Local interface to scan from; repeatable [env: MAINS_INTERFACE=a,b]
+    ///
+    /// Default: all that are up and not loopback. An interface without a broadcast address (lo) is scanned at the
+    /// last address of its prefix, 127.255.255.255.
+    #[arg(long, global = true, value_name = "NAME|ADDR", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub interface: Vec<String>,
+    /// Agree to what would be asked
+    ///
+    /// Without it and without a terminal, a question is exit code 2.
+    #[arg(long, global = true)]
+    pub yes: bool,
+    /// Log to stderr what happens; twice for every datagram
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// No status lines and warnings on stderr
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// When to colour; auto also obeys NO_COLOR
+    #[arg(long, global = true, value_name = "WHEN", value_enum)]
+    pub color: Option<Colour>,
+}
+
+/// What must be known about output before the arguments are understood, because they may not be.
+#[derive(Debug, Clone, Copy)]
+pub struct Peeked {
+    json: bool,
+    quiet: bool,
+    colour: Colour,
+}
+
+impl Peeked {
+    /// Looks for `--json`, `--quiet` and `--color` anywhere before a `--`.
+    pub fn at(arguments: &[OsString]) -> Self {
+        let mut peeked = Self {
+            json: config::environment_wants_json(),
+            quiet: false,
+            colour: Colour::Auto,
+        };
+        let words = || {
+            arguments
+                .iter()
+                .skip(1)
+                .map(|word| word.to_str().unwrap_or_default())
+        };
+        let values = words().skip(1).chain([""]);
+        for (word, value) in words().zip(values).take_while(|(word, _)| *word != "--") {
+            match word {
+                "--json" => peeked.json = true,
+                "--quiet" | "-q" => peeked.quiet = true,
+                "--color=always" => peeked.colour = Colour::Always,
+                "--color=never" => peeked.colour = Colour::Never,
+                "--color" if value == "always" => peeked.colour = Colour::Always,
+                "--color" if value == "never" => peeked.colour = Colour::Never,
+                _ => {}
+            }
+        }
+        peeked
+    }
+
+    /// The user interface for what is said before the settings are known.
+    pub fn ui(&self) -> Ui {
+        Ui::with(self.json, self.quiet, false, self.colour)
+    }
+}
+
+/// What came of reading the arguments.
+#[derive(Debug)]
+pub enum Parsed {
+    /// A verb to run.
+    Run(Box<Cli>),
+    /// Help or version, asked for: data, exit code 0.
+    Print(String),
+    /// Not understood.
+    Refused {
+        /// As a failure, for JSON.
+        failure: Failure,
+        /// As text for people, with the parser's own styles and tips.
+        rendered: String,
+    },
+}
+
+/// Reads the arguments; the first is the program's name.
+pub fn parse(arguments: &[OsString], peeked: &Peeked) -> Parsed {
+    let command = Cli::command().color(match peeked.colour {
+        Colour::Auto => clap::ColorChoice::Auto,
+        Colour::Always => clap::ColorChoice::Always,
+        Colour::Never => clap::ColorChoice::Never,
+    });
+    match command
+        .try_get_matches_from(arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+    {
+        Ok(cli) => Parsed::Run(Box::new(cli)),
+        Err(error) => explain(&error),
+    }
+}
+
+fn explain(error: &clap::Error) -> Parsed {
+    let rendered = error.render().ansi().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Parsed::Print(rendered),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let failure = Failure::usage("a verb is missing").hint("`mains help` lists the verbs");
+            Parsed::Refused { failure, rendered }
+        }
+        _ => Parsed::Refused {
+            failure: usage_failure(error),
+            rendered,
+        },
+    }
+}
+
+/// The parser's sentence without its headline, its usage block and its tips; the tips become the hint.
+fn usage_failure(error: &clap::Error) -> Failure {
+    let text = error.render().to_string();
+    let body = text.strip_prefix("error: ").unwrap_or(&text);
+    let message: Vec<&str> = body
+        .lines()
+        .take_while(|line| !line.starts_with("Usage:") && !line.trim_start().starts_with("tip:"))
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with("For more information"))
+        .collect();
+    let tips: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("tip: "))
+        .collect();
+    let hint = if tips.is_empty() {
+        more_help(error)
+    } else {
+        tips.join("; ")
+    };
+    Failure::usage(message.join(" ")).hint(hint)
+}
+
+fn more_help(error: &clap::Error) -> String {
+    let usage = error
+        .get(ContextKind::Usage)
+        .map(|usage| usage.to_string())
+        .unwrap_or_default();
+    let verb = usage
+        .split_whitespace()
+        .skip_while(|word| *word != "mains")
+        .nth(1);
+    match verb.filter(|word| word.bytes().all(|byte| byte.is_ascii_lowercase())) {
+        Some(verb) => format!("`mains help {verb}` tells how it is used"),
+        None => "`mains help` lists the verbs".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split(' ').map(OsString::from).collect()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn looks_ahead_only_as_far_as_the_options_go() {
+        assert!(Peeked::at(&words("mains on --json")).json);
+        assert!(!Peeked::at(&words("mains name x -- --json")).json);
+        assert_eq!(
+            Peeked::at(&words("mains --color never on")).colour,
+            Colour::Never
+        );
+        assert_eq!(
+            Peeked::at(&words("mains --color=always on")).colour,
+            Colour::Always
+        );
+    }
+}

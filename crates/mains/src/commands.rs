@@ -1,0 +1,54 @@
+//! The verbs, one file each. A verb is its `Args` (whose comments are its help) and its `run`.
+
+use std::future::Future;
+
+use crate::context::Context;
+use crate::error::{Failure, Kind, Outcome};
+
+pub mod at;
+pub mod completions;
+pub mod man;
+pub mod probe;
+pub mod setup;
+
+/// The verbs.
+#[derive(Debug, clap::Subcommand)]
+#[command(disable_help_flag = false)]
+pub enum Command {
+    /// Put a factory-fresh plug on your Wi-Fi
+    Setup(setup::Args),
+    /// Talk to a Wi-Fi module by hand (raw AT console)
+    At(at::Args),
+    /// Look what a device is: ports, module, family, firmware, open doors
+    Probe(probe::Args),
+    /// Print a completion script for a shell
+    Completions(completions::Args),
+    /// Print the manual page
+    Man(man::Args),
+}
+
+/// Runs a verb to its end.
+pub fn run(context: &Context, command: Command) -> Outcome {
+    match command {
+        // Without network, so without runtime: help and friends start fast.
+        Command::Completions(args) => completions::run(context, &args),
+        Command::Man(args) => man::run(context, &args),
+        Command::Setup(args) => block_on(setup::run(context, args)),
+        Command::At(args) => block_on(at::run(context, args)),
+        Command::Probe(args) => block_on(probe::run(context, args)),
+    }
+}
+
+/// Runs a verb on a runtime of one thread: a command is a few packets, and threads cost more than they give.
+fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::new(Kind::Local, "the runtime cannot be started").caused_by(&error)
+        })?;
+    let outcome = runtime.block_on(work);
+    // A question that was given up still blocks its thread; do not wait for it.
+    runtime.shutdown_background();
+    outcome
+}

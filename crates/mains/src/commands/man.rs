@@ -1,0 +1,41 @@
+//! `mains man`: the manual page, made from the help.
+
+use clap::CommandFactory;
+
+use super::completions::refuse_json;
+use crate::cli::Cli;
+use crate::context::Context;
+use crate::error::{Exit, Failure, Outcome};
+
+/// Options of `mains man`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  mains man | man -l -
+  mains man > ~/.local/share/man/man1/mains.1
+  mains man discover")]
+pub struct Args {
+    /// The page of one verb instead of the whole command
+    #[arg(value_name = "VERB")]
+    verb: Option<String>,
+}
+
+/// Prints the page as troff.
+pub fn run(context: &Context, args: &Args) -> Outcome {
+    refuse_json(context, "man")?;
+    let mut command = Cli::command();
+    command.build();
+    let page = match &args.verb {
+        None => command,
+        Some(verb) => command.find_subcommand(verb).cloned().ok_or_else(|| {
+            Failure::usage(format!("there is no verb `{verb}`"))
+                .hint("`mains help` lists the verbs")
+        })?,
+    };
+    let mut text = Vec::new();
+    clap_mangen::Man::new(page)
+        .render(&mut text)
+        .map_err(|error| Failure::failed("the manual page cannot be written").caused_by(&error))?;
+    context.ui.data_raw(&String::from_utf8_lossy(&text))?;
+    Ok(Exit::DONE)
+}

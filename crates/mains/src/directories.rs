@@ -1,0 +1,163 @@
+//! Where Mains keeps what it remembers, and where its configuration is looked for.
+//!
+//! * State: `MAINS_STATE`, else `$XDG_STATE_HOME/mains`, else `~/.local/state/mains`.
+//! * Configuration: `$XDG_CONFIG_HOME/mains/mains.toml`, else `~/.config/mains/mains.toml`.
+//! * A system service uses `/var/lib/mains` and `/etc/mains/mains.toml`. Mains takes itself for one when systemd says
+//!   so with `STATE_DIRECTORY` (its unit has `StateDirectory=mains`; that directory is then used), or when it runs as
+//!   root without a `HOME`, as system units do. Root in a login shell is a person and uses root's home.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use nix::unistd::{Uid, User};
+
+use crate::error::Failure;
+
+/// The environment that decides on directories.
+#[derive(Debug, Default, Clone)]
+struct Surroundings {
+    mains_state: Option<PathBuf>,
+    systemd_state: Option<OsString>,
+    xdg_state: Option<PathBuf>,
+    xdg_config: Option<PathBuf>,
+    home: Option<PathBuf>,
+    root: bool,
+}
+
+impl Surroundings {
+    fn current() -> Self {
+        let path = |name| {
+            env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
+        // The XDG specification asks to ignore relative paths.
+        let absolute = |name| path(name).filter(|value| value.is_absolute());
+        Self {
+            mains_state: path("MAINS_STATE"),
+            systemd_state: env::var_os("STATE_DIRECTORY").filter(|value| !value.is_empty()),
+            xdg_state: absolute("XDG_STATE_HOME"),
+            xdg_config: absolute("XDG_CONFIG_HOME"),
+            home: absolute("HOME"),
+            root: Uid::effective().is_root(),
+        }
+    }
+
+    fn is_service(&self) -> bool {
+        self.systemd_state.is_some() || (self.root && self.home.is_none())
+    }
+
+    fn home(&self) -> Option<PathBuf> {
+        self.home.clone().or_else(|| {
+            User::from_uid(Uid::effective())
+                .ok()
+                .flatten()
+                .map(|user| user.dir)
+        })
+    }
+
+    fn state(&self) -> Option<PathBuf> {
+        if let Some(given) = &self.mains_state {
+            return Some(given.clone());
+        }
+        if self.is_service() {
+            return Some(
+                self.service_state()
+                    .unwrap_or_else(|| PathBuf::from("/var/lib/mains")),
+            );
+        }
+        let base = self
+            .xdg_state
+            .clone()
+            .or_else(|| Some(self.home()?.join(".local/state")));
+        Some(base?.join("mains"))
+    }
+
+    /// systemd gives several directories separated by colons when a unit asks for several.
+    fn service_state(&self) -> Option<PathBuf> {
+        env::split_paths(self.systemd_state.as_ref()?).next()
+    }
+
+    fn config(&self) -> Option<PathBuf> {
+        if self.is_service() {
+            return Some(PathBuf::from("/etc/mains/mains.toml"));
+        }
+        let base = self
+            .xdg_config
+            .clone()
+            .or_else(|| Some(self.home()?.join(".config")));
+        Some(base?.join("mains/mains.toml"))
+    }
+}
+
+/// Returns the state directory; it may not exist yet.
+pub fn state() -> Result<PathBuf, Failure> {
+    Surroundings::current().state().ok_or_else(|| {
+        Failure::usage("there is no home directory to keep the state in")
+            .hint("set MAINS_STATE to a directory")
+    })
+}
+
+/// Returns the default configuration file; it may not exist. `None` without a home directory.
+pub fn config_file() -> Option<PathBuf> {
+    Surroundings::current().config()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person() -> Surroundings {
+        Surroundings {
+            home: Some("/home/a".into()),
+            ..Surroundings::default()
+        }
+    }
+
+    #[test]
+    fn a_person_has_them_at_home() {
+        assert_eq!(person().state(), Some("/home/a/.local/state/mains".into()));
+        assert_eq!(
+            person().config(),
+            Some("/home/a/.config/mains/mains.toml".into())
+        );
+        let root = Surroundings {
+            root: true,
+            ..person()
+        };
+        assert_eq!(root.state(), Some("/home/a/.local/state/mains".into()));
+    }
+
+    #[test]
+    fn xdg_and_mains_state_come_first() {
+        let xdg = Surroundings {
+            xdg_state: Some("/s".into()),
+            xdg_config: Some("/c".into()),
+            ..person()
+        };
+        assert_eq!(xdg.state(), Some("/s/mains".into()));
+        assert_eq!(xdg.config(), Some("/c/mains/mains.toml".into()));
+        let given = Surroundings {
+            mains_state: Some("/here".into()),
+            ..xdg
+        };
+        assert_eq!(given.state(), Some("/here".into()));
+    }
+
+    #[test]
+    fn a_service_has_them_in_the_system() {
+        let bare = Surroundings {
+            root: true,
+            ..Surroundings::default()
+        };
+        assert_eq!(bare.state(), Some("/var/lib/mains".into()));
+        assert_eq!(bare.config(), Some("/etc/mains/mains.toml".into()));
+        let unit = Surroundings {
+            systemd_state: Some("/var/lib/mains:/var/lib/other".into()),
+            ..person()
+        };
+        assert_eq!(unit.state(), Some("/var/lib/mains".into()));
+        assert_eq!(unit.config(), Some("/etc/mains/mains.toml".into()));
+    }
+}

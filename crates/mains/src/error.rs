@@ -1,0 +1,219 @@
+//! Failures: what they are called, which exit code they have, and how they read in JSON.
+//!
+//! One [`Failure`] is one sentence for a person, one `kind` for a program and, where there is one, a hint on what to
+//! do. The kinds and codes are those of the outside contract and are fixed. Errors of the crates below become a
+//! `Failure` here and nowhere else, so that the same fault has the same code in every verb.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+/// What a verb gives back: how it ended, or why it could not.
+pub type Outcome = Result<Exit, Failure>;
+
+/// The kind of a failure; decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Failed for a reason that has no kind of its own (1).
+    Failed,
+    /// Wrong usage or configuration (2).
+    Usage,
+    /// No such plug or bridge (3).
+    NotFound,
+    /// No answer in time (4).
+    NoAnswer,
+    /// The device refused, or did not do what it accepted (5).
+    Refused,
+    /// An answer that cannot be understood (6).
+    BadAnswer,
+    /// Something local is missing or taken (7).
+    Local,
+    /// Hub, broker or database cannot be reached (8).
+    Unavailable,
+}
+
+impl Kind {
+    /// Returns the exit code as a number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::NotFound => 3,
+            Self::NoAnswer => 4,
+            Self::Refused => 5,
+            Self::BadAnswer => 6,
+            Self::Local => 7,
+            Self::Unavailable => 8,
+        }
+    }
+
+    /// Returns the exit code of the process.
+    pub fn exit_code(self) -> ExitCode {
+        ExitCode::from(self.code())
+    }
+}
+
+/// How a verb that printed its own result ended: done, or with the code of a failure it has already told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exit(Option<Kind>);
+
+impl Exit {
+    /// Done, and confirmed where a confirmation exists.
+    pub const DONE: Self = Self(None);
+
+    /// Ends with the code of `kind`; the verb has said why.
+    pub fn with(kind: Kind) -> Self {
+        Self(Some(kind))
+    }
+
+    /// Returns the kind whose code the process ends with, if it is not "done".
+    pub fn kind(self) -> Option<Kind> {
+        self.0
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.0.map_or(Self::SUCCESS, Kind::exit_code)
+    }
+}
+
+/// Why something could not be done. Serializes as `{"kind", "message", "hint"}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    kind: Kind,
+    message: String,
+    hint: Option<String>,
+    causes: Vec<String>,
+}
+
+impl Failure {
+    /// A failure of this kind; `message` is one sentence that names the thing, without a full stop.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+            causes: Vec::new(),
+        }
+    }
+
+    /// Shorthand for [`Kind::Failed`].
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(Kind::Failed, message)
+    }
+
+    /// Shorthand for [`Kind::Usage`].
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    /// Shorthand for [`Kind::Local`].
+    pub fn local(message: impl Into<String>) -> Self {
+        Self::new(Kind::Local, message)
+    }
+
+    /// Adds what the user can do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the error that led to this one, with its own causes; the message must not repeat it.
+    #[must_use]
+    pub fn caused_by(mut self, cause: &(dyn std::error::Error + 'static)) -> Self {
+        let mut next = Some(cause);
+        while let Some(error) = next {
+            self.causes.push(error.to_string());
+            next = error.source();
+        }
+        self
+    }
+
+    /// Returns the kind.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Returns the sentence alone, without its causes.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Returns the hint.
+    pub fn hint_text(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+/// The sentence followed by its causes.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        self.causes
+            .iter()
+            .try_for_each(|cause| write!(f, ": {cause}"))
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl Serialize for Failure {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Failure", 3)?;
+        object.serialize_field("kind", &self.kind)?;
+        object.serialize_field("message", &self.to_string())?;
+        object.serialize_field("hint", &self.hint)?;
+        object.end()
+    }
+}
+
+/// The one document that stdout carries when a command fails as a whole: `{"error":{…}}`.
+#[derive(Debug, Serialize)]
+pub struct Document<'a> {
+    error: &'a Failure,
+}
+
+impl<'a> Document<'a> {
+    /// Wraps a failure.
+    pub fn new(failure: &'a Failure) -> Self {
+        Self { error: failure }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_kinds_are_those_of_the_contract() {
+        let table = [
+            (Kind::Failed, 1, "failed"),
+            (Kind::Usage, 2, "usage"),
+            (Kind::NotFound, 3, "not_found"),
+            (Kind::NoAnswer, 4, "no_answer"),
+            (Kind::Refused, 5, "refused"),
+            (Kind::BadAnswer, 6, "bad_answer"),
+            (Kind::Local, 7, "local"),
+            (Kind::Unavailable, 8, "unavailable"),
+        ];
+        for (kind, code, name) in table {
+            assert_eq!(kind.code(), code);
+            assert_eq!(serde_json::to_value(kind).unwrap(), name);
+        }
+    }
+
+    #[test]
+    fn a_failure_without_a_hint_still_has_the_field() {
+        let failure = Failure::usage("no").caused_by(&std::io::Error::other("because"));
+        let json = serde_json::to_string(&Document::new(&failure)).unwrap();
+        assert_eq!(
+            json,
+            r#"{"error":{"kind":"usage","message":"no: because","hint":null}}"#
+        );
+    }
+}

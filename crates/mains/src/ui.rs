@@ -1,0 +1,266 @@
+//! The one place that writes to the terminal and asks questions.
+//!
+//! * stdout carries data: what another program could read, and with `--json` nothing but JSON documents.
+//! * stderr carries everything else: status (which `-q` silences), warnings, errors.
+//! * Text may hold ANSI styles; they are stripped where the stream is not to be coloured.
+//! * A reader that has gone away (a closed pipe) is not an error: what follows is dropped, and [`Ui::is_closed`] tells
+//!   endless verbs to stop.
+//! * A question without a terminal to ask it on is a usage error.
+//!
+//! What comes from a device goes through [`clean`] first: its bytes must not steer the terminal.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::config::Settings;
+use crate::error::Failure;
+
+pub use questions::Terminal;
+
+mod questions;
+
+/// Something is on.
+pub const ON: Style = AnsiColor::Green.on_default().bold();
+/// Something is off, or of little interest.
+pub const DIM: Style = Style::new().dimmed();
+/// Stands out: names, headings.
+pub const BOLD: Style = Style::new().bold();
+/// Went well.
+pub const GOOD: Style = AnsiColor::Green.on_default();
+/// Needs attention.
+pub const WARN: Style = AnsiColor::Yellow.on_default().bold();
+/// Went wrong.
+pub const BAD: Style = AnsiColor::Red.on_default().bold();
+/// A hint on what to do.
+pub const HINT: Style = AnsiColor::Cyan.on_default();
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Colour {
+    /// Where it is a terminal, `NO_COLOR` is not set and `TERM` is not `dumb`.
+    #[default]
+    Auto,
+    /// Always, also into a file or pipe.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl From<Colour> for ColorChoice {
+    fn from(colour: Colour) -> Self {
+        match colour {
+            Colour::Auto => Self::Auto,
+            Colour::Always => Self::Always,
+            Colour::Never => Self::Never,
+        }
+    }
+}
+
+/// Puts text into a style.
+pub fn paint(style: Style, text: impl std::fmt::Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Makes text from a device safe to print: control characters become visible escapes.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if is_unsafe(character) {
+            // Writing to a String cannot fail.
+            let _ = write!(safe, "{}", character.escape_default());
+        } else {
+            safe.push(character);
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// Control characters, and those that turn the direction of the text after them.
+fn is_unsafe(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Output and questions, as the settings want them.
+#[derive(Debug)]
+pub struct Ui {
+    json: bool,
+    quiet: bool,
+    yes: bool,
+    stdout_choice: ColorChoice,
+    stderr_choice: ColorChoice,
+    closed: AtomicBool,
+}
+
+impl Ui {
+    /// The user interface that these settings ask for.
+    pub fn new(settings: &Settings) -> Self {
+        Self::with(settings.json, settings.quiet, settings.yes, settings.color)
+    }
+
+    pub(crate) fn with(json: bool, quiet: bool, yes: bool, colour: Colour) -> Self {
+        let choice = ColorChoice::from(colour);
+        let resolve = |choice, automatic: ColorChoice| {
+            if choice == ColorChoice::Auto {
+                automatic
+            } else {
+                choice
+            }
+        };
+        Self {
+            json,
+            quiet,
+            yes,
+            stdout_choice: resolve(choice, AutoStream::choice(&io::stdout())),
+            stderr_choice: resolve(choice, AutoStream::choice(&io::stderr())),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Tells whether stdout carries JSON.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Tells whether questions are agreed to in advance (`--yes`).
+    pub fn agrees(&self) -> bool {
+        self.yes
+    }
+
+    /// Tells whether the reader of stdout has gone away.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Tells whether stderr is coloured.
+    pub fn colours_stderr(&self) -> bool {
+        self.stderr_choice != ColorChoice::Never
+    }
+
+    /// Tells whether stdout is coloured.
+    pub fn colours_stdout(&self) -> bool {
+        self.stdout_choice != ColorChoice::Never
+    }
+
+    /// Prints one line (or several) of data for people. With `--json` use [`Ui::document`] instead.
+    pub fn data(&self, text: impl std::fmt::Display) -> Result<(), Failure> {
+        self.data_raw(&format!("{text}\n"))
+    }
+
+    /// Prints data as it is, without adding a line end.
+    pub fn data_raw(&self, text: &str) -> Result<(), Failure> {
+        self.write_stdout(|stream| stream.write_all(text.as_bytes()))
+    }
+
+    /// Prints one JSON document on one line: the only function that writes JSON to stdout.
+    pub fn document(&self, document: &impl Serialize) -> Result<(), Failure> {
+        let mut line = serde_json::to_string(document).map_err(|error| {
+            Failure::failed("the result cannot be written as JSON").caused_by(&error)
+        })?;
+        line.push('\n');
+        self.write_stdout(|stream| stream.write_all(line.as_bytes()))
+    }
+
+    /// Prints a status line for people on stderr, unless `-q` silences it.
+    pub fn status(&self, text: impl std::fmt::Display) {
+        if !self.quiet {
+            self.write_stderr(&format!("{text}\n"));
+        }
+    }
+
+    /// Prints a warning on stderr, unless `-q` silences it.
+    pub fn warn(&self, text: impl std::fmt::Display) {
+        if !self.quiet {
+            self.write_stderr(&format!("{WARN}warning:{WARN:#} {text}\n"));
+        }
+    }
+
+    /// Prints a hint on stderr, unless `-q` silences it.
+    pub fn hint(&self, text: impl std::fmt::Display) {
+        if !self.quiet {
+            self.write_stderr(&format!("{HINT}hint:{HINT:#} {text}\n"));
+        }
+    }
+
+    /// Prints a failure on stderr; `-q` does not silence it.
+    pub fn error(&self, failure: &Failure) {
+        let message = failure.to_string();
+        self.write_stderr(&format!("{BAD}error:{BAD:#} {}\n", clean_lines(&message)));
+        if let Some(hint) = failure.hint_text() {
+            self.write_stderr(&format!("{HINT}hint:{HINT:#} {}\n", clean_lines(hint)));
+        }
+    }
+
+    /// Prints a text that already has its form on stderr (the command-line parser's own errors).
+    pub(crate) fn error_raw(&self, text: &str) {
+        self.write_stderr(text);
+    }
+
+    fn write_stdout(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        if self.is_closed() {
+            return Ok(());
+        }
+        let mut stream = AutoStream::new(io::stdout().lock(), self.stdout_choice);
+        match write(&mut stream).and_then(|()| stream.flush()) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.closed.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(error) => Err(Failure::failed("the output cannot be written").caused_by(&error)),
+        }
+    }
+
+    /// Errors are dropped: there is no other place to report them.
+    fn write_stderr(&self, text: &str) {
+        let mut stream = AutoStream::new(io::stderr().lock(), self.stderr_choice);
+        let _ = stream
+            .write_all(text.as_bytes())
+            .and_then(|()| stream.flush());
+    }
+
+    fn is_interactive(&self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+}
+
+/// As [`clean`], but keeps line ends: for our own messages with text of others in them.
+fn clean_lines(text: &str) -> String {
+    text.split('\n').map(clean).collect::<Vec<_>>().join("\n")
+}
+
+/// A secret that the user typed; wiped from memory when dropped.
+pub type Secret = Zeroizing<String>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_of_a_device_do_not_steer_the_terminal() {
+        assert_eq!(clean("kitchen"), "kitchen");
+        assert_eq!(clean("K\u{fc}che \u{1f4a1}"), "K\u{fc}che \u{1f4a1}");
+        assert_eq!(clean("\u{1b}[2J\r\n"), "\\u{1b}[2J\\r\\n");
+        assert_eq!(clean("a\u{202e}b"), "a\\u{202e}b");
+        assert_eq!(clean_lines("a\n\u{7}b"), "a\n\\u{7}b");
+    }
+
+    #[test]
+    fn styles_end_where_the_text_ends() {
+        assert_eq!(paint(DIM, "x"), "\u{1b}[2mx\u{1b}[0m");
+    }
+}

@@ -1,0 +1,142 @@
+//! Questions to the user: only in a terminal, unless `--yes` has answered them already.
+//!
+//! Questions are asked on stderr (a secret on the terminal itself), so that stdout stays clean. They block a thread
+//! of their own, not the program: Ctrl-C ends them with a failure, and the caller can still put things back.
+
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+
+use nix::sys::termios::{self, SetArg, Termios};
+use zeroize::Zeroizing;
+
+use super::{Secret, Ui, clean};
+use crate::error::{Failure, Kind};
+
+impl Ui {
+    /// Asks a yes-or-no question (`question` without a question mark); plain Enter is no.
+    pub async fn confirm(&self, question: &str) -> Result<bool, Failure> {
+        if self.yes {
+            return Ok(true);
+        }
+        self.need_terminal(
+            &format!("{question}?"),
+            "add `--yes` to agree without being asked",
+        )?;
+        loop {
+            let answer = self.ask_line(&format!("{question}? [y/N] ")).await?;
+            match answer.trim().to_ascii_lowercase().as_str() {
+                "y" | "yes" => return Ok(true),
+                "" | "n" | "no" => return Ok(false),
+                _ => self.status("please answer y or n"),
+            }
+        }
+    }
+
+    /// Asks for a line of text; `how_else` tells how to give it without a terminal.
+    pub async fn line(&self, prompt: &str, how_else: &str) -> Result<String, Failure> {
+        self.need_terminal(prompt, how_else)?;
+        self.ask_line(&format!("{prompt}: ")).await
+    }
+
+    /// Asks for one of several; returns its index. `how_else` tells how to choose without a terminal.
+    pub async fn choose(
+        &self,
+        prompt: &str,
+        choices: &[String],
+        how_else: &str,
+    ) -> Result<usize, Failure> {
+        self.need_terminal(prompt, how_else)?;
+        for (index, choice) in choices.iter().enumerate() {
+            self.ask(&format!("{:>3}  {}\n", index + 1, clean(choice)));
+        }
+        loop {
+            let answer = self
+                .ask_line(&format!("{prompt} [1-{}]: ", choices.len()))
+                .await?;
+            match answer.trim().parse::<usize>() {
+                Ok(number) if (1..=choices.len()).contains(&number) => return Ok(number - 1),
+                _ => self.status(format_args!(
+                    "please answer with a number from 1 to {}",
+                    choices.len()
+                )),
+            }
+        }
+    }
+
+    /// Asks for a secret without showing it; `how_else` tells how to give it without a terminal.
+    pub async fn secret(&self, prompt: &str, how_else: &str) -> Result<Secret, Failure> {
+        self.need_terminal(prompt, how_else)?;
+        let _restore = Terminal::keep();
+        let prompt = format!("{prompt}: ");
+        interruptible(move || rpassword::prompt_password(prompt).map(Zeroizing::new)).await
+    }
+
+    /// Fails with a usage error when nobody is there to answer.
+    fn need_terminal(&self, question: &str, how_else: &str) -> Result<(), Failure> {
+        if self.is_interactive() {
+            return Ok(());
+        }
+        Err(Failure::usage(format!("there is no terminal to ask on: {question}")).hint(how_else))
+    }
+
+    async fn ask_line(&self, prompt: &str) -> Result<String, Failure> {
+        self.ask(prompt);
+        let line = interruptible(|| {
+            let mut line = String::new();
+            io::stdin().read_line(&mut line).map(|read| (read, line))
+        });
+        let (read, line) = line.await?;
+        if read == 0 {
+            return Err(Failure::usage(
+                "the question was not answered: end of input",
+            ));
+        }
+        Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+    }
+
+    /// A question is shown even with `-q`: otherwise nobody knows what is waited for.
+    fn ask(&self, text: &str) {
+        self.write_stderr(text);
+        let _ = io::stderr().flush();
+    }
+}
+
+/// Runs a blocking read on a thread of its own; Ctrl-C gives it up. The thread ends with the process.
+async fn interruptible<T: Send + 'static>(
+    read: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::select! {
+        biased;
+        _ = tokio::signal::ctrl_c() => Err(interrupted()),
+        result = tokio::task::spawn_blocking(read) => match result {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => Err(interrupted()),
+            Ok(Err(error)) => Err(Failure::local("the terminal cannot be read").caused_by(&error)),
+            Err(error) => Err(Failure::failed("the terminal cannot be read").caused_by(&error)),
+        },
+    }
+}
+
+/// The failure of a command that was given up with Ctrl-C.
+pub(crate) fn interrupted() -> Failure {
+    Failure::new(Kind::Failed, "interrupted")
+}
+
+/// Puts the terminal's modes back when dropped: a hidden question that is given up would leave it without echo.
+#[derive(Debug)]
+pub struct Terminal(Option<Termios>);
+
+impl Terminal {
+    /// Remembers the modes of the terminal on stdin, if it is one.
+    pub fn keep() -> Self {
+        Self(termios::tcgetattr(io::stdin().as_fd()).ok())
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if let Some(modes) = &self.0 {
+            let _ = termios::tcsetattr(io::stdin().as_fd(), SetArg::TCSANOW, modes);
+        }
+    }
+}
