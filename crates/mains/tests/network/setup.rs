@@ -1,0 +1,80 @@
+//! `mains setup` across namespaces, with real loss.
+
+use crate::lab::Lab;
+
+const HOME: &str = "Home, sweet home:correct horse";
+
+fn setup_at(loss: u8, key: &str) -> Option<(Lab, i32, serde_json::Value)> {
+    let mut lab = Lab::new()?;
+    lab.emulate(
+        &[
+            "--listen",
+            "10.77.0.20",
+            "--mac",
+            "AC:CF:23:00:00:20",
+            "--ap",
+            "--home-network",
+            HOME,
+        ],
+        1,
+    );
+    lab.emulate(&["--listen", "10.77.0.30", "--count", "20"], 20);
+    if loss > 0 {
+        lab.lose(loss);
+    }
+    let key = lab.file("key", key);
+    let words = [
+        "setup",
+        "--ssid",
+        "Home, sweet home",
+        "--key-file",
+        &key,
+        "--module",
+        "10.77.0.20",
+    ];
+    let (code, outcome) = lab.mains(&[&words[..], &["--wifi", "manual", "--yes"]].concat());
+    if loss > 0 {
+        assert!(lab.lost() > 0, "the loss must have been real");
+    }
+    Some((lab, code, outcome))
+}
+
+fn joins_at(loss: u8) {
+    let Some((lab, code, outcome)) = setup_at(loss, "correct horse\n") else {
+        return;
+    };
+    assert_eq!(code, 0, "{outcome}");
+    assert_eq!(outcome["plug"], "AC:CF:23:00:00:20");
+    assert_eq!(outcome["confirmed"], true);
+    let (code, plugs) = lab.mains(&["status", "AC:CF:23:00:00:20"]);
+    assert_eq!(code, 0, "{plugs}");
+}
+
+#[test]
+fn a_plug_joins_without_loss() {
+    joins_at(0);
+}
+
+#[test]
+fn a_plug_joins_at_20_percent_loss_each_way() {
+    joins_at(20);
+}
+
+#[test]
+fn a_plug_joins_at_40_percent_loss_each_way() {
+    joins_at(40);
+}
+
+#[test]
+fn a_wrong_key_at_20_percent_loss_leaves_the_plug_reachable() {
+    let Some((lab, code, outcome)) = setup_at(20, "wrong horse!\n") else {
+        return;
+    };
+    assert_eq!(code, 5, "{outcome}");
+    assert_eq!(outcome["error"]["kind"], "refused");
+    let (code, plugs) = lab.mains(&["status", "10.77.0.20"]);
+    assert_eq!(
+        code, 0,
+        "the plug must still answer on its own network: {plugs}"
+    );
+}
