@@ -10,9 +10,14 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 fn main() -> std::io::Result<()> {
-    let mut addresses = std::env::args().skip(1).map(|word| word.parse::<Ipv4Addr>());
+    let mut addresses = std::env::args()
+        .skip(1)
+        .map(|word| word.parse::<Ipv4Addr>());
     let (Some(Ok(plug)), Some(Ok(own))) = (addresses.next(), addresses.next()) else {
-        return Err(Error::new(ErrorKind::InvalidInput, "usage: bare_on <PLUG ADDRESS> <OWN ADDRESS>"));
+        return Err(Error::new(
+            ErrorKind::InvalidInput,
+            "usage: bare_on <PLUG ADDRESS> <OWN ADDRESS>",
+        ));
     };
     switch_on(plug)?;
     let reply = scan(plug, own)?;
@@ -36,7 +41,11 @@ fn switch_on(plug: Ipv4Addr) -> std::io::Result<()> {
         }
         reply.extend(chunk.iter().take(length));
     }
-    if reply.starts_with(b"+ok") { Ok(()) } else { Err(Error::other("refused")) }
+    if reply.starts_with(b"+ok") {
+        Ok(())
+    } else {
+        Err(Error::other("refused"))
+    }
 }
 
 fn scan(plug: Ipv4Addr, own: Ipv4Addr) -> std::io::Result<String> {
@@ -45,5 +54,9 @@ fn scan(plug: Ipv4Addr, own: Ipv4Addr) -> std::io::Result<String> {
     socket.send_to(b"YZ-RECOSCAN", (plug, 48899))?;
     let mut datagram = [0; 256];
     let (length, _) = socket.recv_from(&mut datagram)?;
-    Ok(datagram.iter().take(length).map(|&byte| char::from(byte)).collect())
+    Ok(datagram
+        .iter()
+        .take(length)
+        .map(|&byte| char::from(byte))
+        .collect())
 }

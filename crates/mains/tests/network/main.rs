@@ -1,6 +1,16 @@
 //! Runs the real binary across real network namespaces: a switch, a client and 200 plug addresses,
 //! with real loss by nftables. Needs root, `ip` and `nft`; elsewhere each test says that it was skipped.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    unreachable_pub,
+    reason = "a test says what went wrong by a panic"
+)]
+
 mod clients;
 mod discovery;
 mod lab;
