@@ -1,1 +1,33 @@
-//! See the crate's Cargo.toml.
+//! The configuration protocol of the Hi-Flying HF-A11, HF-LPB100 and HF-LPT Wi-Fi modules.
+//!
+//! These modules sit in the Maginon SP-2 and Reco4life plugs, the Orvibo S20, G-Homa plugs, solar loggers and many
+//! lamps. They answer a discovery word on UDP port 48899 and then speak AT commands there.
+//!
+//! The core has no sockets, no clock and no async runtime: bytes and times go in, bytes and events come out.
+//!
+//! * [`at`]: the grammar of one request and one reply.
+//! * [`wifi`]: network names, security words, keys and what a module can take.
+//! * [`wscan`]: the list of networks that a module sees.
+//! * [`discovery`]: discovery words and the identity that answers them.
+
+pub mod at;
+pub mod discovery;
+pub mod mac;
+pub mod wifi;
+pub mod wscan;
+
+use std::net::Ipv4Addr;
+
+pub use at::{ErrorCode, Reply, Request, Terminator, Value};
+pub use discovery::{Identity, Word};
+pub use mac::{Mac, MacError};
+pub use wifi::{Auth, Cipher, Credentials, Key, Security, Ssid};
+
+/// UDP port of discovery and of the AT session, on the module and (for an SP-2) on the client.
+pub const PORT: u16 = 48899;
+
+/// TCP port of the module's data socket ("socket A") as it leaves the factory.
+pub const DATA_PORT: u16 = 8899;
+
+/// Where a factory-fresh module answers once its access point has been joined.
+pub const ACCESS_POINT_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 10, 100, 254);

@@ -1,0 +1,577 @@
+//! The grammar of one AT request and one reply, in both directions.
+//!
+//! A request is `AT+<VERB>[=<value>]` and a line end; a reply is `+ok[=<value>]` or `+ERR=<n>`, then `\r\n\r\n`.
+//! There is no quoting: whatever follows the first `=` is the value, byte for byte.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::wifi::{Auth, Cipher};
+
+/// The longest AT command a module takes, from `HFAT_MAX_CMD_DATA_LEN` of the vendor's SDK.
+pub const MAX_COMMAND: usize = 255;
+
+const PREFIX: &[u8] = b"AT+";
+
+/// What ends a request on the wire.
+///
+/// The manuals say that either of `\r` and `\n` ends a command, and clients of all kinds are in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Terminator {
+    /// `\r`, which nearly every client sends.
+    #[default]
+    Cr,
+    /// `\n`, which the Maginon app sends.
+    Lf,
+    /// `\r\n`.
+    CrLf,
+    /// Nothing; one command a datagram.
+    None,
+}
+
+impl Terminator {
+    /// Returns the bytes on the wire.
+    pub const fn as_bytes(self) -> &'static [u8] {
+        match self {
+            Self::Cr => b"\r",
+            Self::Lf => b"\n",
+            Self::CrLf => b"\r\n",
+            Self::None => b"",
+        }
+    }
+}
+
+/// One AT line: a verb with or without a value.
+///
+/// `Debug` and `Display` show the line with its secrets masked; [`Request::emit`] is the only way to the bytes.
+///
+/// ```
+/// use hiflying::{Request, Terminator};
+///
+/// let request = Request::set("wskey", "WPA2PSK,AES,correct horse");
+/// assert_eq!(request.emit(Terminator::Cr).as_slice(), b"AT+WSKEY=WPA2PSK,AES,correct horse\r");
+/// assert_eq!(request.to_string(), "AT+WSKEY=WPA2PSK,AES,***");
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Request {
+    verb: String,
+    value: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl Request {
+    /// The null command `AT+`, to which a module in command mode answers `+ok`.
+    pub fn null() -> Self {
+        Self {
+            verb: String::new(),
+            value: None,
+        }
+    }
+
+    /// Asks for a value.
+    ///
+    /// The verb is kept in upper case and without characters that could not be part of one.
+    pub fn query(verb: &str) -> Self {
+        let verb = verb
+            .chars()
+            .filter(|&c| is_verb_character(c))
+            .collect::<String>()
+            .to_ascii_uppercase();
+        Self { verb, value: None }
+    }
+
+    /// Sets a value.
+    ///
+    /// A module stops reading at the first `\r`, `\n` or NUL, so the value ends there as well.
+    pub fn set(verb: &str, value: impl AsRef<[u8]>) -> Self {
+        let value = Zeroizing::new(first_line(value.as_ref()).to_vec());
+        Self {
+            value: Some(value),
+            ..Self::query(verb)
+        }
+    }
+
+    /// Parses a line as a module does: up to the first `\r`, `\n` or NUL, the verb in any case.
+    ///
+    /// # Errors
+    ///
+    /// The code that a module would answer: [`ErrorCode::Format`] without `AT+`, [`ErrorCode::Verb`] when what stands
+    /// before the `=` cannot be a verb.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ErrorCode> {
+        let line = first_line(bytes);
+        let rest = strip_prefix_ignoring_case(line, PREFIX).ok_or(ErrorCode::Format)?;
+        let (verb, value) = match rest.iter().position(|&byte| byte == b'=') {
+            Some(at) => (rest.get(..at).unwrap_or_default(), rest.get(at + 1..)),
+            None => (rest, None),
+        };
+        let verb = std::str::from_utf8(verb.trim_ascii_end()).map_err(|_| ErrorCode::Verb)?;
+        if verb.is_empty() && value.is_some() {
+            return Err(ErrorCode::Format);
+        }
+        if !verb.chars().all(is_verb_character) {
+            return Err(ErrorCode::Verb);
+        }
+        Ok(Self {
+            verb: verb.to_ascii_uppercase(),
+            value: value.map(|value| Zeroizing::new(value.to_vec())),
+        })
+    }
+
+    /// Returns the verb in upper case; empty for the null command.
+    pub fn verb(&self) -> &str {
+        &self.verb
+    }
+
+    /// Returns what follows the `=`, or nothing for a query.
+    pub fn value(&self) -> Option<&[u8]> {
+        self.value.as_ref().map(|value| value.as_slice())
+    }
+
+    /// Writes the line as it goes over the wire.
+    pub fn emit(&self, terminator: Terminator) -> Zeroizing<Vec<u8>> {
+        // The exact size at once: a growing buffer would leave copies of a key behind.
+        let size =
+            PREFIX.len() + self.verb.len() + self.value().map_or(0, |value| value.len() + 1) + 2;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(size));
+        bytes.extend_from_slice(PREFIX);
+        bytes.extend_from_slice(self.verb.as_bytes());
+        if let Some(value) = self.value() {
+            bytes.push(b'=');
+            bytes.extend_from_slice(value);
+        }
+        bytes.extend_from_slice(terminator.as_bytes());
+        bytes
+    }
+
+    /// Returns the line as text fit for logs and records: keys and passwords are `***`.
+    pub fn masked(&self) -> String {
+        match self.value() {
+            None => format!("AT+{}", self.verb),
+            Some(value) => format!("AT+{}={}", self.verb, masked_value(&self.verb, value)),
+        }
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.masked())
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Request({})", self.masked())
+    }
+}
+
+/// Why a module refused a command (`+ERR=<n>`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum ErrorCode {
+    /// -1: the line is not an AT command.
+    #[error("invalid command format (+ERR=-1)")]
+    Format,
+    /// -2: the verb is not known to this firmware.
+    #[error("unknown command (+ERR=-2)")]
+    Verb,
+    /// -3: the verb does not take this form, such as setting what can only be asked.
+    #[error("invalid operator (+ERR=-3)")]
+    Operator,
+    /// -4: the value is not acceptable; also the answer to a key that the module cannot use.
+    #[error("invalid parameter (+ERR=-4)")]
+    Parameter,
+    /// -5: not permitted now.
+    #[error("operation not permitted (+ERR=-5)")]
+    NotPermitted,
+    /// Any other number; 0 when the reply carried none.
+    #[error("+ERR={0}")]
+    Other(i32),
+}
+
+impl ErrorCode {
+    /// Returns the number on the wire.
+    pub const fn number(self) -> i32 {
+        match self {
+            Self::Format => -1,
+            Self::Verb => -2,
+            Self::Operator => -3,
+            Self::Parameter => -4,
+            Self::NotPermitted => -5,
+            Self::Other(number) => number,
+        }
+    }
+
+    /// Returns the meaning of a number on the wire.
+    pub const fn from_number(number: i32) -> Self {
+        match number {
+            -1 => Self::Format,
+            -2 => Self::Verb,
+            -3 => Self::Operator,
+            -4 => Self::Parameter,
+            -5 => Self::NotPermitted,
+            other => Self::Other(other),
+        }
+    }
+}
+
+/// What a module answered; the first line decides, because a second one can lie (`+ok`, then `+error`).
+///
+/// ```
+/// use hiflying::{ErrorCode, Reply, Value};
+///
+/// assert_eq!(Reply::parse(b"+ok=APSTA\r\n\r\n"), Reply::Ok(Some(Value::new("APSTA"))));
+/// assert_eq!(Reply::parse(b"+ERR=-4\r\n\r\n"), Reply::Error(ErrorCode::Parameter));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// `+ok`, with what followed the `=`.
+    Ok(Option<Value>),
+    /// `+ERR=<n>`.
+    Error(ErrorCode),
+    /// Neither prefix. Information rather than failure: a lamp clone answers `Disconnected` without `+ok=`.
+    Unknown(Value),
+}
+
+impl Reply {
+    /// Parses a reply in all the shapes that modules and their clones send.
+    ///
+    /// Takes any case, any line end or none, NUL padding, leading blank lines, and the echo of the request that a
+    /// module on a serial line puts first.
+    pub fn parse(bytes: &[u8]) -> Self {
+        let mut lines = bytes
+            .split(|&byte| matches!(byte, b'\r' | b'\n' | 0))
+            .filter(|line| !line.trim_ascii().is_empty());
+        let first = lines.next().unwrap_or_default().trim_ascii_start();
+        let is_echo = strip_prefix_ignoring_case(first, PREFIX).is_some();
+        let line = if is_echo {
+            lines.next().unwrap_or(first).trim_ascii_start()
+        } else {
+            first
+        };
+        if let Some(rest) = strip_prefix_ignoring_case(line, b"+ok") {
+            return Self::Ok(parse_value(rest));
+        }
+        if let Some(rest) = strip_prefix_ignoring_case(line, b"+err") {
+            return Self::Error(ErrorCode::from_number(parse_number(rest)));
+        }
+        Self::Unknown(Value::new(line))
+    }
+
+    /// Writes the reply as a module does, with its `\r\n\r\n`.
+    pub fn emit(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        match self {
+            Self::Ok(None) => bytes.extend_from_slice(b"+ok"),
+            Self::Ok(Some(value)) => {
+                bytes.extend_from_slice(b"+ok=");
+                bytes.extend_from_slice(value.as_bytes());
+            }
+            Self::Error(code) => {
+                bytes.extend_from_slice(format!("+ERR={}", code.number()).as_bytes());
+            }
+            Self::Unknown(value) => bytes.extend_from_slice(value.as_bytes()),
+        }
+        bytes.extend_from_slice(b"\r\n\r\n");
+        bytes
+    }
+
+    /// Returns the reply as text fit for logs and records, given the verb that was asked.
+    pub fn masked(&self, verb: &str) -> String {
+        match self {
+            Self::Ok(None) => "+ok".to_owned(),
+            Self::Ok(Some(value)) => format!("+ok={}", masked_value(verb, value.as_bytes())),
+            Self::Error(code) => format!("+ERR={}", code.number()),
+            Self::Unknown(value) => masked_value(verb, value.as_bytes()),
+        }
+    }
+}
+
+/// What follows `+ok=`: bytes, usually text, sometimes a key.
+///
+/// Spaces are kept, because a network name may end in one. `Debug` hides a key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Value(Zeroizing<Vec<u8>>);
+
+impl Value {
+    /// Makes a value from its bytes.
+    pub fn new(bytes: impl AsRef<[u8]>) -> Self {
+        Self(Zeroizing::new(bytes.as_ref().to_vec()))
+    }
+
+    /// Returns the bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Returns the text, with U+FFFD where it is not UTF-8.
+    ///
+    /// An owned result is a copy that is not wiped: take keys from [`Value::as_bytes`].
+    pub fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.0)
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Value({:?})", masked_value("", &self.0))
+    }
+}
+
+/// Returns a value as text with its secrets as `***`: keys for the key verbs and for anything shaped like
+/// `<auth>,<cipher>,<key>`, passwords for the password verbs.
+pub fn masked_value(verb: &str, value: &[u8]) -> String {
+    let text = String::from_utf8_lossy(value);
+    let mut fields = text.splitn(3, ',');
+    let (first, second, third) = (
+        fields.next().unwrap_or_default(),
+        fields.next(),
+        fields.next(),
+    );
+    let words = (
+        first.trim().parse::<Auth>().is_ok(),
+        second.is_some_and(|word| word.trim().parse::<Cipher>().is_ok()),
+    );
+    match (words, second, third) {
+        ((true, true), Some(_), None | Some("")) => text.into_owned(),
+        ((true, true), Some(second), Some(_)) => format!("{first},{second},***"),
+        _ if matches!(verb, "WSKEY" | "WAKEY" | "ASWD" | "WEBU") => "***".to_owned(),
+        _ => text.into_owned(),
+    }
+}
+
+fn is_verb_character(c: char) -> bool {
+    c.is_ascii_graphic() && c != '='
+}
+
+fn first_line(bytes: &[u8]) -> &[u8] {
+    bytes
+        .split(|&byte| matches!(byte, b'\r' | b'\n' | 0))
+        .next()
+        .unwrap_or_default()
+}
+
+pub(crate) fn strip_prefix_ignoring_case<'a>(bytes: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
+    let (head, rest) = bytes.split_at_checked(prefix.len())?;
+    head.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+fn parse_value(rest: &[u8]) -> Option<Value> {
+    match rest.split_first() {
+        Some((b'=', value)) => Some(Value::new(value)),
+        // An OEM handler that forgets the `=`: its text is appended straight after `+ok`.
+        _ if rest.trim_ascii().is_empty() => None,
+        _ => Some(Value::new(rest.trim_ascii_start())),
+    }
+}
+
+fn parse_number(rest: &[u8]) -> i32 {
+    let start = rest
+        .iter()
+        .position(|byte| matches!(byte, b'-' | b'0'..=b'9'))
+        .unwrap_or(rest.len());
+    let digits = rest.get(start..).unwrap_or_default().trim_ascii_end();
+    std::str::from_utf8(digits)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn ok(value: &str) -> Reply {
+        Reply::Ok(Some(Value::new(value)))
+    }
+
+    #[test]
+    fn requests_on_the_wire() {
+        assert_eq!(Request::null().emit(Terminator::Cr).as_slice(), b"AT+\r");
+        assert_eq!(
+            Request::query("MID").emit(Terminator::Lf).as_slice(),
+            b"AT+MID\n"
+        );
+        assert_eq!(
+            Request::query("LVER").emit(Terminator::Lf).as_slice(),
+            b"AT+LVER\n"
+        );
+        assert_eq!(
+            Request::set("WRMID", "NO_MODULE_ID")
+                .emit(Terminator::Lf)
+                .as_slice(),
+            b"AT+WRMID=NO_MODULE_ID\n"
+        );
+        assert_eq!(
+            Request::set("WMODE", "STA")
+                .emit(Terminator::CrLf)
+                .as_slice(),
+            b"AT+WMODE=STA\r\n"
+        );
+        assert_eq!(
+            Request::query("Z").emit(Terminator::None).as_slice(),
+            b"AT+Z"
+        );
+    }
+
+    #[test]
+    fn requests_as_a_module_reads_them() {
+        assert_eq!(Request::parse(b"AT+\r"), Ok(Request::null()));
+        assert_eq!(
+            Request::parse(b"at+wmode=apsta\r\n"),
+            Ok(Request::set("WMODE", "apsta"))
+        );
+        assert_eq!(Request::parse(b"AT+Z\nAT+RELD\n"), Ok(Request::query("Z")));
+        assert_eq!(
+            Request::parse(b"AT+WSSSID=a, b=c \0\0"),
+            Ok(Request::set("WSSSID", "a, b=c "))
+        );
+        assert_eq!(
+            Request::parse(b"AT+WSSSID="),
+            Ok(Request::set("WSSSID", ""))
+        );
+        assert_eq!(Request::parse(b"+ok"), Err(ErrorCode::Format));
+        assert_eq!(Request::parse(b""), Err(ErrorCode::Format));
+        assert_eq!(Request::parse(b"AT+=1"), Err(ErrorCode::Format));
+        assert_eq!(Request::parse(b"AT+\xff\r"), Err(ErrorCode::Verb));
+    }
+
+    #[test]
+    fn a_value_cannot_smuggle_a_second_line() {
+        let request = Request::set("WSSSID", "home\rAT+RELD");
+        assert_eq!(request.emit(Terminator::Cr).as_slice(), b"AT+WSSSID=home\r");
+        assert_eq!(
+            Request::query("Z\rAT+RELD").emit(Terminator::Cr).as_slice(),
+            b"AT+ZAT+RELD\r"
+        );
+    }
+
+    #[test]
+    fn published_replies() {
+        assert_eq!(Reply::parse(b"+ok\r\n\r\n"), Reply::Ok(None));
+        assert_eq!(
+            Reply::parse(b"+ok=4.12.17 (2019-01-09 10:30 1M)\r\n\r\n"),
+            ok("4.12.17 (2019-01-09 10:30 1M)")
+        );
+        assert_eq!(
+            Reply::parse(b"+ok=08 (2015-04-28 16:57 16B)\r\n\r\n"),
+            ok("08 (2015-04-28 16:57 16B)")
+        );
+        assert_eq!(Reply::parse(b"+ok=HF-LPB100\r\n\r\n"), ok("HF-LPB100"));
+        assert_eq!(
+            Reply::parse(b"+ok=TCP,Server,8899,10.10.100.254\r\n\r\n"),
+            ok("TCP,Server,8899,10.10.100.254")
+        );
+        assert_eq!(
+            Reply::parse(b"+ok=rebooting...\r\n\r\n"),
+            ok("rebooting...")
+        );
+        assert_eq!(
+            Reply::parse(b"+ERR=-3\r\n\r\n"),
+            Reply::Error(ErrorCode::Operator)
+        );
+    }
+
+    #[test]
+    fn published_deviations() {
+        // ZengGe lamps: a single `\r`.
+        assert_eq!(Reply::parse(b"+ok\r"), Reply::Ok(None));
+        assert_eq!(
+            Reply::parse(b"+ok=08_15_20210204_ZG-BL\r\n"),
+            ok("08_15_20210204_ZG-BL")
+        );
+        assert_eq!(Reply::parse(b"+ok=AP"), ok("AP"));
+        assert_eq!(Reply::parse(b"+ok=\r\n\r\n"), ok(""));
+        assert_eq!(Reply::parse(b"+err=-1"), Reply::Error(ErrorCode::Format));
+        assert_eq!(Reply::parse(b"+OK=STA\0\0\0\0"), ok("STA"));
+        assert_eq!(Reply::parse(b"\n\r+ok\n\r"), Reply::Ok(None));
+        assert_eq!(
+            Reply::parse(b"Disconnected\r"),
+            Reply::Unknown(Value::new("Disconnected"))
+        );
+        // The second line lies.
+        assert_eq!(Reply::parse(b"+ok\r\n\r\n+error\r\n\r\n"), Reply::Ok(None));
+        assert_eq!(
+            Reply::parse(b"+ERROR\r\n\r\n"),
+            Reply::Error(ErrorCode::Other(0))
+        );
+        // Serial echo.
+        assert_eq!(Reply::parse(b"AT+E\n\r+ok\r\n\r\n"), Reply::Ok(None));
+        assert_eq!(Reply::parse(b""), Reply::Unknown(Value::new("")));
+    }
+
+    #[test]
+    fn a_trailing_space_belongs_to_the_value() {
+        assert_eq!(Reply::parse(b"+ok=my net \r\n\r\n"), ok("my net "));
+    }
+
+    #[test]
+    fn secrets_are_masked() {
+        for (request, masked) in [
+            (
+                Request::set("WSKEY", "WPA2PSK,AES,a,b=c"),
+                "AT+WSKEY=WPA2PSK,AES,***",
+            ),
+            (
+                Request::set("WSKEY", "wpa2psk,aes,hunter22"),
+                "AT+WSKEY=wpa2psk,aes,***",
+            ),
+            (Request::set("WSKEY", "OPEN,NONE"), "AT+WSKEY=OPEN,NONE"),
+            (Request::set("WSKEY", "OPEN,NONE,"), "AT+WSKEY=OPEN,NONE,"),
+            (Request::set("WSKEY", "hunter22"), "AT+WSKEY=***"),
+            (
+                Request::set("WAKEY", "WPA2PSK,AES,12345678"),
+                "AT+WAKEY=WPA2PSK,AES,***",
+            ),
+            (Request::set("ASWD", "hunter22"), "AT+ASWD=***"),
+            (Request::set("WEBU", "admin,hunter22"), "AT+WEBU=***"),
+            (Request::set("WSSSID", "home"), "AT+WSSSID=home"),
+        ] {
+            assert_eq!(request.masked(), masked);
+            assert_eq!(format!("{request:?}"), format!("Request({masked})"));
+        }
+        let reply = Reply::parse(b"+ok=WPA2PSK,AES,hunter22\r\n\r\n");
+        assert!(!format!("{reply:?}").contains("hunter22"));
+        assert_eq!(Reply::parse(b"+ok=hunter22\r\n").masked("ASWD"), "+ok=***");
+    }
+
+    #[test]
+    fn error_codes() {
+        for number in -7..=7 {
+            assert_eq!(ErrorCode::from_number(number).number(), number);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn request_round_trip(
+            verb in "[A-Z]{1,8}",
+            value in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..80)),
+            terminator in prop_oneof![
+                Just(Terminator::Cr), Just(Terminator::Lf), Just(Terminator::CrLf), Just(Terminator::None)
+            ],
+        ) {
+            let request = match value {
+                Some(value) => Request::set(&verb, value),
+                None => Request::query(&verb),
+            };
+            prop_assert_eq!(Request::parse(&request.emit(terminator)), Ok(request));
+        }
+
+        #[test]
+        fn reply_round_trip(value in proptest::option::of("[^\r\n\0]{0,60}"), number in -9..9i32) {
+            let reply = Reply::Ok(value.map(Value::new));
+            prop_assert_eq!(Reply::parse(&reply.emit()), reply);
+            let refusal = Reply::Error(ErrorCode::from_number(number));
+            prop_assert_eq!(Reply::parse(&refusal.emit()), refusal);
+        }
+
+        #[test]
+        fn never_panics(bytes: Vec<u8>, verb: String) {
+            if let Ok(request) = Request::parse(&bytes) {
+                let _ = request.masked();
+            }
+            let _ = Reply::parse(&bytes).masked(&verb);
+        }
+    }
+}
