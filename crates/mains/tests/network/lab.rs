@@ -155,6 +155,29 @@ impl Lab {
         after.split(' ').next().unwrap().parse().unwrap()
     }
 
+    /// How many datagrams to port 48899 have left the client so far.
+    pub fn sent(&self) -> u64 {
+        let table = self
+            .command_in("client", "cat")
+            .arg("/proc/net/snmp")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&table.stdout).into_owned();
+        let udp = text
+            .lines()
+            .filter(|line| line.starts_with("Udp:"))
+            .nth(1)
+            .expect("UDP counters");
+        udp.split(' ').nth(4).unwrap().parse().unwrap()
+    }
+
+    /// Forgets what earlier runs wrote into the state directory.
+    pub fn forget(&self) {
+        for entry in std::fs::read_dir(self.state.path()).unwrap().flatten() {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+
     fn command_in(&self, part: &str, program: &str) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.namespace(part), program]);

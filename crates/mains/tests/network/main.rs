@@ -13,5 +13,6 @@
 
 mod clients;
 mod discovery;
+mod figures;
 mod lab;
 mod setup;
