@@ -1,0 +1,281 @@
+//! A plug and a reading, as every surface of Mains shows them: the command's JSON, the hub's API, MQTT.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::str::FromStr;
+
+use hiflying::Mac;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The position of a relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RelayState {
+    /// The load has power.
+    On,
+    /// The load has none.
+    Off,
+}
+
+impl RelayState {
+    /// Returns the other position.
+    pub const fn toggled(self) -> Self {
+        match self {
+            Self::On => Self::Off,
+            Self::Off => Self::On,
+        }
+    }
+
+    /// Returns `on` or `off`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+        }
+    }
+}
+
+impl fmt::Display for RelayState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The text is neither `on` nor `off`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a relay is 'on' or 'off'")]
+pub struct RelayStateError;
+
+impl FromStr for RelayState {
+    type Err = RelayStateError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::On, Self::Off]
+            .into_iter()
+            .find(|state| text.eq_ignore_ascii_case(state.as_str()))
+            .ok_or(RelayStateError)
+    }
+}
+
+/// What a device is, and so which protocol it speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FamilyId {
+    /// Reco4life and Maginon SP-2.
+    Reco,
+    /// Orvibo S20.
+    Orvibo,
+    /// A Hi-Flying module of unknown trade.
+    Module,
+}
+
+impl FamilyId {
+    /// Returns the lower-case name that JSON carries.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reco => "reco",
+            Self::Orvibo => "orvibo",
+            Self::Module => "module",
+        }
+    }
+}
+
+impl fmt::Display for FamilyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One device and what was last heard of it.
+///
+/// Its JSON form has every field, in this order, `null` where nothing is known.
+///
+/// ```
+/// use plugs::{FamilyId, Plug, RelayState};
+///
+/// let plug = Plug {
+///     serial: Some("900000621".to_owned()),
+///     relay: Some(RelayState::On),
+///     ..Plug::new("ACCF23123456".parse()?, FamilyId::Reco, [192, 168, 1, 107].into(), "2026-11-22T12:00:00Z".parse()?)
+/// };
+/// let json = serde_json::to_string(&plug)?;
+/// assert!(json.starts_with(r#"{"mac":"AC:CF:23:12:34:56","family":"reco","serial":"900000621","address":"192.168.1.107","relay":"on","#));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plug {
+    /// Its hardware address, the one name that never changes.
+    pub mac: Mac,
+    /// What it is.
+    pub family: FamilyId,
+    /// The maker's serial number; text, because it may start with 0.
+    pub serial: Option<String>,
+    /// The address that it answered from.
+    pub address: Ipv4Addr,
+    /// The relay's position when it last told.
+    pub relay: Option<RelayState>,
+    /// The module id or the maker's model, e.g. `HF-LPB100`.
+    pub model: Option<String>,
+    /// The name that its owner gave; the inventory knows it, the plug does not.
+    pub name: Option<String>,
+    /// The scan reply's fourth field as it came. Probably 1 = connected to the maker's server.
+    pub res: Option<String>,
+    /// What followed the scan reply's fifth field, as it came. Its meaning is unknown.
+    pub extra: Option<String>,
+    /// When it was last heard; whole seconds in JSON.
+    #[serde(with = "whole_seconds")]
+    pub seen: Timestamp,
+}
+
+impl Plug {
+    /// Makes a plug of which no more than this is known.
+    pub fn new(mac: Mac, family: FamilyId, address: Ipv4Addr, seen: Timestamp) -> Self {
+        Self {
+            mac,
+            family,
+            serial: None,
+            address,
+            relay: None,
+            model: None,
+            name: None,
+            res: None,
+            extra: None,
+            seen,
+        }
+    }
+}
+
+/// One reading of a plug's meter. A value that the plug left empty is `None`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    /// Whose meter it is.
+    pub plug: Mac,
+    /// When the plug answered; with three decimals in JSON.
+    #[serde(with = "milliseconds")]
+    pub at: Timestamp,
+    /// Voltage in volts.
+    pub voltage_v: Option<f64>,
+    /// Current in amperes.
+    pub current_a: Option<f64>,
+    /// Mains frequency in hertz.
+    pub frequency_hz: Option<f64>,
+    /// Active power in watts. A small load can read 0 W while its current does not.
+    pub power_w: Option<f64>,
+    /// The plug's own counter in watt-hours; it can go back to 0.
+    pub energy_wh: Option<u64>,
+}
+
+/// `2026-11-22T12:00:00Z`: nobody needs to know to the millisecond when a plug was seen.
+mod whole_seconds {
+    use jiff::Timestamp;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        time: &Timestamp,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{time:.0}"))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Timestamp, D::Error> {
+        Timestamp::deserialize(deserializer)
+    }
+}
+
+/// `2026-11-22T12:00:00.123Z`: always three decimals, so that texts sort as times do.
+mod milliseconds {
+    use jiff::Timestamp;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        time: &Timestamp,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{time:.3}"))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Timestamp, D::Error> {
+        Timestamp::deserialize(deserializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mac() -> Mac {
+        Mac::new([0xAC, 0xCF, 0x23, 0x12, 0x34, 0x56])
+    }
+
+    #[test]
+    fn plug_as_the_contract_shows_it() {
+        let mut plug = Plug::new(
+            mac(),
+            FamilyId::Reco,
+            Ipv4Addr::new(192, 168, 1, 107),
+            "2026-11-22T12:00:00.987Z".parse().unwrap(),
+        );
+        plug.serial = Some("900000621".into());
+        plug.relay = Some(RelayState::On);
+        plug.name = Some("kitchen".into());
+        plug.res = Some("0".into());
+        let json = r#"{"mac":"AC:CF:23:12:34:56","family":"reco","serial":"900000621","address":"192.168.1.107","relay":"on","model":null,"name":"kitchen","res":"0","extra":null,"seen":"2026-11-22T12:00:00Z"}"#;
+        assert_eq!(serde_json::to_string(&plug).unwrap(), json);
+        plug.seen = "2026-11-22T12:00:00Z".parse().unwrap();
+        assert_eq!(serde_json::from_str::<Plug>(json).unwrap(), plug);
+    }
+
+    #[test]
+    fn unknown_fields_are_null() {
+        let seen = "2026-11-22T12:00:00Z".parse().unwrap();
+        let plug = Plug::new(mac(), FamilyId::Module, Ipv4Addr::LOCALHOST, seen);
+        assert_eq!(
+            serde_json::to_string(&plug).unwrap(),
+            r#"{"mac":"AC:CF:23:12:34:56","family":"module","serial":null,"address":"127.0.0.1","relay":null,"model":null,"name":null,"res":null,"extra":null,"seen":"2026-11-22T12:00:00Z"}"#
+        );
+    }
+
+    #[test]
+    fn reading_as_the_contract_shows_it() {
+        let mut reading = Reading {
+            plug: mac(),
+            at: "2026-11-22T12:00:00.1239Z".parse().unwrap(),
+            voltage_v: Some(226.94),
+            current_a: Some(0.03),
+            frequency_hz: Some(50.07),
+            power_w: Some(0.0),
+            energy_wh: Some(3548),
+        };
+        assert_eq!(
+            serde_json::to_string(&reading).unwrap(),
+            r#"{"plug":"AC:CF:23:12:34:56","at":"2026-11-22T12:00:00.123Z","voltage_v":226.94,"current_a":0.03,"frequency_hz":50.07,"power_w":0.0,"energy_wh":3548}"#
+        );
+        reading.at = "2026-11-22T12:00:00Z".parse().unwrap();
+        reading.power_w = None;
+        reading.energy_wh = None;
+        assert_eq!(
+            serde_json::to_string(&reading).unwrap(),
+            r#"{"plug":"AC:CF:23:12:34:56","at":"2026-11-22T12:00:00.000Z","voltage_v":226.94,"current_a":0.03,"frequency_hz":50.07,"power_w":null,"energy_wh":null}"#
+        );
+    }
+
+    #[test]
+    fn relay_words() {
+        assert_eq!("ON".parse(), Ok(RelayState::On));
+        assert_eq!("off".parse(), Ok(RelayState::Off));
+        assert_eq!("1".parse::<RelayState>(), Err(RelayStateError));
+        assert_eq!(RelayState::On.toggled(), RelayState::Off);
+        assert_eq!(format!("{:>4}", RelayState::On), "  on");
+        for family in [FamilyId::Reco, FamilyId::Orvibo, FamilyId::Module] {
+            assert_eq!(
+                serde_json::to_string(&family).unwrap(),
+                format!("\"{family}\"")
+            );
+        }
+    }
+}

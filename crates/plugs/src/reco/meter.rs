@@ -1,0 +1,251 @@
+//! The answer to `AT+YZOUT`.
+
+use std::fmt;
+
+use hiflying::Mac;
+use jiff::Timestamp;
+
+use crate::Reading;
+
+/// `<I>,<U>,<F>,<P>,<PQ>,<E>,<EQ>` in the plug's own counts; a field that the plug left empty is `None`.
+///
+/// ```
+/// use plugs::reco::MeterReply;
+///
+/// let meter = MeterReply::parse("3,22694,5007,0,0,3548,0")?;
+/// assert_eq!(meter.voltage, Some(22694)); // 226.94 V
+/// # Ok::<(), plugs::reco::MeterError>(())
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MeterReply {
+    /// Current in 0.01 A.
+    pub current: Option<u32>,
+    /// Voltage in 0.01 V.
+    pub voltage: Option<u32>,
+    /// Frequency in 0.01 Hz.
+    pub frequency: Option<u32>,
+    /// Active power in 0.1 W. A small load can read 0 while its current does not.
+    pub power: Option<u32>,
+    /// Reactive power; 0 in everything that was published.
+    pub reactive_power: Option<u32>,
+    /// Active energy in Wh since an unknown reset.
+    pub energy: Option<u32>,
+    /// Reactive energy; 0 in everything that was published.
+    pub reactive_energy: Option<u32>,
+}
+
+/// What no 16 A plug on any mains can measure; a field above it is garbage, and a reading with garbage in it is not one.
+mod limit {
+    /// 100 A.
+    pub(super) const CURRENT: u32 = 10_000;
+    /// 500 V.
+    pub(super) const VOLTAGE: u32 = 50_000;
+    /// 100 Hz.
+    pub(super) const FREQUENCY: u32 = 10_000;
+    /// 50 kW.
+    pub(super) const POWER: u32 = 500_000;
+}
+
+impl MeterReply {
+    /// Parses what stands behind `+ok=`: six or more fields, of which those behind the seventh are ignored.
+    ///
+    /// # Errors
+    ///
+    /// [`MeterError`] for fewer fields, for anything but whole numbers, and for numbers that no plug can measure.
+    pub fn parse(value: &str) -> Result<Self, MeterError> {
+        let mut fields = value.split(',').map(str::trim);
+        let mut next = |name: &'static str, limit: u32| {
+            let field = fields.next().ok_or(MeterError::Fields)?;
+            parse_field(name, field, limit)
+        };
+        Ok(Self {
+            current: next("current", limit::CURRENT)?,
+            voltage: next("voltage", limit::VOLTAGE)?,
+            frequency: next("frequency", limit::FREQUENCY)?,
+            power: next("power", limit::POWER)?,
+            reactive_power: next("reactive power", u32::MAX)?,
+            energy: next("energy", u32::MAX)?,
+            reactive_energy: fields
+                .next()
+                .and_then(|field| parse_field("reactive energy", field, u32::MAX).ok())
+                .flatten(),
+        })
+    }
+
+    /// Makes the reading of the plug `plug`, answered at `at`.
+    pub fn reading(&self, plug: Mac, at: Timestamp) -> Reading {
+        Reading {
+            plug,
+            at,
+            voltage_v: self.voltage.map(hundredths),
+            current_a: self.current.map(hundredths),
+            frequency_hz: self.frequency.map(hundredths),
+            power_w: self.power.map(|count| f64::from(count) / 10.0),
+            energy_wh: self.energy.map(u64::from),
+        }
+    }
+}
+
+impl fmt::Display for MeterReply {
+    /// Writes the seven fields without `+ok=`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fields = [
+            self.current,
+            self.voltage,
+            self.frequency,
+            self.power,
+            self.reactive_power,
+            self.energy,
+            self.reactive_energy,
+        ];
+        for (index, field) in fields.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            match field {
+                Some(count) => write!(f, "{comma}{count}")?,
+                None => f.write_str(comma)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Dividing, unlike multiplying by 0.01, gives the float nearest to the decimal: 226.94, not 226.94000000000003.
+fn hundredths(count: u32) -> f64 {
+    f64::from(count) / 100.0
+}
+
+fn parse_field(name: &'static str, field: &str, limit: u32) -> Result<Option<u32>, MeterError> {
+    if field.is_empty() {
+        return Ok(None);
+    }
+    // `u32::from_str` would also take a plus sign.
+    let is_whole = field.bytes().all(|byte| byte.is_ascii_digit());
+    match field.parse() {
+        Ok(count) if is_whole && count <= limit => Ok(Some(count)),
+        _ => Err(MeterError::Value {
+            name,
+            text: field.chars().take(32).collect(),
+        }),
+    }
+}
+
+/// The answer is not a meter reading.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MeterError {
+    /// It has fewer than six fields.
+    #[error("a meter reading has at least six fields")]
+    Fields,
+    /// A field is no number or one that no plug can measure.
+    #[error("'{text}' cannot be the {name} of a meter reading")]
+    Value {
+        /// Which field it is.
+        name: &'static str,
+        /// What it says.
+        text: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn reading_json(value: &str) -> String {
+        let meter = MeterReply::parse(value).unwrap();
+        let at = "2026-11-22T12:00:00.123Z".parse().unwrap();
+        serde_json::to_string(&meter.reading(Mac::new([0xAC, 0xCF, 0x23, 0x12, 0x34, 0x56]), at))
+            .unwrap()
+    }
+
+    #[test]
+    fn r3_idle_plug() {
+        let meter = MeterReply::parse("3,22694,5007,0,0,3548,0").unwrap();
+        assert_eq!(meter.to_string(), "3,22694,5007,0,0,3548,0");
+        assert_eq!(
+            reading_json("3,22694,5007,0,0,3548,0"),
+            r#"{"plug":"AC:CF:23:12:34:56","at":"2026-11-22T12:00:00.123Z","voltage_v":226.94,"current_a":0.03,"frequency_hz":50.07,"power_w":0.0,"energy_wh":3548}"#
+        );
+    }
+
+    #[test]
+    fn r16_small_load() {
+        assert_eq!(
+            reading_json("8,23678,4999,74,0,22015,0"),
+            r#"{"plug":"AC:CF:23:12:34:56","at":"2026-11-22T12:00:00.123Z","voltage_v":236.78,"current_a":0.08,"frequency_hz":49.99,"power_w":7.4,"energy_wh":22015}"#
+        );
+    }
+
+    #[test]
+    fn empty_fields_are_unknown() {
+        let meter = MeterReply::parse(" 3 ,22694,,,,3548").unwrap();
+        assert_eq!(meter.current, Some(3));
+        assert_eq!(meter.frequency, None);
+        assert_eq!(meter.power, None);
+        assert_eq!(meter.energy, Some(3548));
+        assert_eq!(MeterReply::parse(",,,,,,"), Ok(MeterReply::default()));
+    }
+
+    #[test]
+    fn more_fields_are_ignored() {
+        assert_eq!(
+            MeterReply::parse("3,22694,5007,0,0,3548,0,7,x"),
+            MeterReply::parse("3,22694,5007,0,0,3548,0")
+        );
+        assert!(MeterReply::parse("3,22694,5007,0,0,3548,x").is_ok());
+    }
+
+    #[test]
+    fn nonsense_is_no_reading() {
+        assert_eq!(
+            MeterReply::parse("3,22694,5007,0,0"),
+            Err(MeterError::Fields)
+        );
+        for value in [
+            "",
+            "-3,22694,5007,0,0,3548,0",
+            "+3,22694,5007,0,0,3548,0",
+            "3,2269400,5007,0,0,3548,0",
+            "3,22694,99999,0,0,3548,0",
+            "3,22694,5007,4294967295,0,3548,0",
+            "3,22694,5007,0,0,99999999999,0",
+            "0x3,22694,5007,0,0,3548,0",
+            "3.0,22694,5007,0,0,3548,0",
+            "nan,22694,5007,0,0,3548,0",
+        ] {
+            assert!(MeterReply::parse(value).is_err(), "{value}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(
+            current in proptest::option::of(0..=limit::CURRENT),
+            voltage in proptest::option::of(0..=limit::VOLTAGE),
+            frequency in proptest::option::of(0..=limit::FREQUENCY),
+            power in proptest::option::of(0..=limit::POWER),
+            reactive_power: Option<u32>,
+            energy: Option<u32>,
+            reactive_energy: Option<u32>,
+        ) {
+            let meter = MeterReply { current, voltage, frequency, power, reactive_power, energy, reactive_energy };
+            prop_assert_eq!(MeterReply::parse(&meter.to_string()), Ok(meter));
+        }
+
+        #[test]
+        fn clean_decimals(count in 0..=limit::VOLTAGE) {
+            let text = hundredths(count).to_string();
+            let decimals = text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+            prop_assert!(decimals <= 2, "{}", text);
+        }
+
+        #[test]
+        fn never_panics(value: String) {
+            let _ = MeterReply::parse(&value);
+        }
+
+        #[test]
+        fn never_panics_on_near_misses(value in "[-+0-9,. ]{0,60}") {
+            let _ = MeterReply::parse(&value);
+        }
+    }
+}

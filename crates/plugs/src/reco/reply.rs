@@ -1,0 +1,140 @@
+//! The first line of an answer on TCP port 8899.
+
+use super::{printable, strip_prefix_ignoring_case, trim};
+
+/// What the first line of an answer says.
+///
+/// ```
+/// use plugs::reco::Reply;
+///
+/// assert_eq!(Reply::parse(b"+ok\r\n\r\n"), Reply::Ok(None));
+/// assert_eq!(Reply::parse(b"+ok=3,22694,5007,0,0,3548,0"), Reply::Ok(Some("3,22694,5007,0,0,3548,0".to_owned())));
+/// assert_eq!(Reply::parse(b"+ERROR"), Reply::Error("+ERROR".to_owned()));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// `+ok`, with what stands behind the equals sign.
+    Ok(Option<String>),
+    /// `+ERROR`, `+error` or another text that starts so; the text as it came.
+    Error(String),
+    /// Something else; the text as it came.
+    Unknown(String),
+}
+
+impl Reply {
+    /// Parses an answer: its first line that is not blank decides, in any case.
+    ///
+    /// A second line can contradict it: a plug was seen to answer `+ok` and `+error` to the same command
+    /// (`docs/protocol/reco.md` 4.5) and to have done what it was told.
+    pub fn parse(answer: &[u8]) -> Self {
+        let line = answer
+            .split(|&byte| matches!(byte, b'\r' | b'\n'))
+            .map(trim)
+            .find(|line| !line.is_empty())
+            .unwrap_or_default();
+        if let Some(rest) = strip_prefix_ignoring_case(line, b"+ok") {
+            let value = printable(rest.strip_prefix(b"=").unwrap_or(rest));
+            Self::Ok((!rest.is_empty()).then_some(value))
+        } else if strip_prefix_ignoring_case(line, b"+err").is_some() {
+            Self::Error(printable(line))
+        } else {
+            Self::Unknown(printable(line))
+        }
+    }
+
+    /// Writes the answer with the module's usual tail, `\r\n\r\n`.
+    pub fn emit(&self) -> Vec<u8> {
+        let line = match self {
+            Self::Ok(None) => "+ok".to_owned(),
+            Self::Ok(Some(value)) => format!("+ok={value}"),
+            Self::Error(text) | Self::Unknown(text) => text.clone(),
+        };
+        format!("{line}\r\n\r\n").into_bytes()
+    }
+
+    /// Makes the answer of an SP-2 to a line that it does not know.
+    pub fn error() -> Self {
+        Self::Error("+ERROR".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn r1_ok_and_two_line_ends() {
+        for answer in [&b"+ok\r\n\r\n"[..], b"+ok\n\n", b"+ok\r\r", b"+ok"] {
+            assert_eq!(Reply::parse(answer), Reply::Ok(None));
+        }
+        assert_eq!(Reply::Ok(None).emit(), b"+ok\r\n\r\n");
+    }
+
+    #[test]
+    fn r2_first_line_decides() {
+        for answer in [
+            &b"+ok\r\n+error\r\n"[..],
+            b"+ok\r\n\r\n+error\r\n\r\n",
+            b"+ok\r+error\r",
+        ] {
+            assert_eq!(Reply::parse(answer), Reply::Ok(None));
+        }
+        assert_eq!(
+            Reply::parse(b"+error\r\n+ok\r\n"),
+            Reply::Error("+error".into())
+        );
+    }
+
+    #[test]
+    fn r3_value() {
+        let reply = Reply::Ok(Some("3,22694,5007,0,0,3548,0".into()));
+        assert_eq!(
+            Reply::parse(b"+ok=3,22694,5007,0,0,3548,0\r\n\r\n"),
+            reply.clone()
+        );
+        assert_eq!(reply.emit(), b"+ok=3,22694,5007,0,0,3548,0\r\n\r\n");
+    }
+
+    #[test]
+    fn r10_error_texts() {
+        for text in ["+ERROR", "+error", "+Err", "+ERR=-1"] {
+            let answer = format!("{text}\r\n\r\n");
+            assert_eq!(Reply::parse(answer.as_bytes()), Reply::Error(text.into()));
+        }
+        assert_eq!(Reply::error().emit(), b"+ERROR\r\n\r\n");
+    }
+
+    #[test]
+    fn r11_version_text() {
+        assert_eq!(
+            Reply::parse(b"+ok=1.0.06a-14 (2014-10-29 21:46 1M)\r\n\r\n"),
+            Reply::Ok(Some("1.0.06a-14 (2014-10-29 21:46 1M)".into()))
+        );
+    }
+
+    #[test]
+    fn tolerated() {
+        assert_eq!(Reply::parse(b"+OK\r\n"), Reply::Ok(None));
+        assert_eq!(Reply::parse(b"\r\n \0+Ok=\r\n"), Reply::Ok(Some("".into())));
+        assert_eq!(Reply::parse(b"+ok 1.0"), Reply::Ok(Some(" 1.0".into())));
+        assert_eq!(Reply::parse(b""), Reply::Unknown("".into()));
+        assert_eq!(
+            Reply::parse(b"\x1b[31mhello\r\n"),
+            Reply::Unknown("[31mhello".into())
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(value in proptest::option::of("[!-~]([ -~]{0,40}[!-~])?")) {
+            let reply = Reply::Ok(value);
+            prop_assert_eq!(Reply::parse(&reply.emit()), reply);
+        }
+
+        #[test]
+        fn never_panics(bytes: Vec<u8>) {
+            let _ = Reply::parse(&bytes);
+        }
+    }
+}
