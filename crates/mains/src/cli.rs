@@ -206,7 +206,7 @@ fn usage_failure(error: &clap::Error) -> Failure {
 fn more_help(error: &clap::Error) -> String {
     let usage = error
         .get(ContextKind::Usage)
-        .map(|usage| usage.to_string())
+        .map(ToString::to_string)
         .unwrap_or_default();
     let verb = usage
         .split_whitespace()

@@ -12,7 +12,9 @@ pub mod context;
 pub mod directories;
 pub mod duration;
 pub mod error;
+pub mod inventory;
 mod logging;
+pub mod resolve;
 pub mod ui;
 
 use std::ffi::OsString;

@@ -1,0 +1,300 @@
+//! What Mains remembers of plugs from one run to the next: the names people gave them, and where each was last seen.
+//!
+//! The inventory is one JSON file in the state directory. [`Inventory`] is the data, [`Store`] the file:
+//!
+//! * It is replaced as a whole (a temporary file renamed over it), so a reader never sees half of it.
+//! * Changes are made under a lock on a file beside it, so two commands at once lose nothing.
+//! * A file that cannot be understood is set aside under another name and never deleted.
+//! * It stays bounded, whatever a network full of forged plugs answers: named plugs are kept, of the others the ones
+//!   seen last.
+
+use std::net::Ipv4Addr;
+
+use hiflying::Mac;
+use jiff::{SignedDuration, Timestamp};
+use plugs::{FamilyId, Plug};
+use serde::{Deserialize, Serialize};
+
+pub use name::{Name, NameError};
+pub use store::{Loaded, Save, Store};
+
+mod name;
+mod store;
+
+/// How many plugs without a name are remembered.
+const MOST_UNNAMED: usize = 4_000;
+
+/// A sighting that changes nothing but its time is written again after this long: most commands need not write.
+const STALE: SignedDuration = SignedDuration::from_hours(1);
+
+/// One plug, as it is remembered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// What identifies it.
+    pub mac: Mac,
+    /// What its owner calls it.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Its trade.
+    pub family: FamilyId,
+    /// Its serial number, when it told one.
+    #[serde(default)]
+    pub serial: Option<String>,
+    /// Its model, when it told one.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// Where it was last seen.
+    pub address: Ipv4Addr,
+    /// When it was last seen.
+    pub seen: Timestamp,
+}
+
+impl Entry {
+    fn of(plug: &Plug) -> Self {
+        Self {
+            mac: plug.mac,
+            name: None,
+            family: plug.family,
+            serial: plug.serial.clone(),
+            model: plug.model.clone(),
+            address: plug.address,
+            seen: plug.seen,
+        }
+    }
+
+    /// Returns the plug as it was last seen; what only a live answer can tell is unknown.
+    pub fn as_plug(&self) -> Plug {
+        Plug {
+            mac: self.mac,
+            family: self.family,
+            serial: self.serial.clone(),
+            address: self.address,
+            relay: None,
+            model: self.model.clone(),
+            name: self.name.clone(),
+            res: None,
+            extra: None,
+            seen: self.seen,
+        }
+    }
+
+    /// Takes over what a sighting tells; returns whether that is worth writing.
+    fn update(&mut self, plug: &Plug) -> bool {
+        let before = self.clone();
+        self.family = plug.family;
+        self.address = plug.address;
+        // A reply of another kind (a module word instead of the plug's own scan) may know less; keep what is known.
+        self.serial = plug.serial.clone().or_else(|| self.serial.take());
+        self.model = plug.model.clone().or_else(|| self.model.take());
+        self.seen = plug.seen.max(self.seen);
+        let moved = Self {
+            seen: before.seen,
+            ..self.clone()
+        } != before;
+        moved || self.seen.duration_since(before.seen) > STALE
+    }
+}
+
+/// The plugs that are remembered.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Inventory {
+    plugs: Vec<Entry>,
+}
+
+/// The name belongs to another plug.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the name `{name}` belongs to the plug {owner}")]
+pub struct NameTaken {
+    /// The name, as its owner has it.
+    pub name: String,
+    /// Who has it.
+    pub owner: Mac,
+}
+
+impl Inventory {
+    /// Returns all plugs, in the order in which they were first seen.
+    pub fn entries(&self) -> &[Entry] {
+        &self.plugs
+    }
+
+    /// Finds a plug by its MAC.
+    pub fn by_mac(&self, mac: Mac) -> Option<&Entry> {
+        self.plugs.iter().find(|entry| entry.mac == mac)
+    }
+
+    /// Finds a plug by its name; upper and lower case are the same.
+    pub fn by_name(&self, name: &str) -> Option<&Entry> {
+        let wanted = name::fold(name);
+        self.plugs.iter().find(|entry| {
+            entry
+                .name
+                .as_deref()
+                .is_some_and(|name| name::fold(name) == wanted)
+        })
+    }
+
+    /// Finds plugs by serial number: makers have given the same one twice.
+    pub fn by_serial<'a>(&'a self, serial: &'a str) -> impl Iterator<Item = &'a Entry> {
+        self.plugs
+            .iter()
+            .filter(move |entry| entry.serial.as_deref() == Some(serial))
+    }
+
+    /// Returns the names that read much like this one, nearest first.
+    pub fn names_near(&self, name: &str) -> Vec<&str> {
+        name::near(
+            name,
+            self.plugs.iter().filter_map(|entry| entry.name.as_deref()),
+        )
+    }
+
+    /// Returns the name of a plug.
+    pub fn name_of(&self, mac: Mac) -> Option<&str> {
+        self.by_mac(mac)?.name.as_deref()
+    }
+
+    /// Takes in a sighting; returns whether that is worth writing.
+    pub fn remember(&mut self, plug: &Plug) -> bool {
+        match self.plugs.iter_mut().find(|entry| entry.mac == plug.mac) {
+            Some(entry) => entry.update(plug),
+            None => {
+                self.plugs.push(Entry::of(plug));
+                self.forget_oldest();
+                true
+            }
+        }
+    }
+
+    /// Gives a known plug a name, or takes it away; returns the plug, or `None` when it is not known.
+    pub fn rename(&mut self, mac: Mac, name: Option<&Name>) -> Result<Option<&Entry>, NameTaken> {
+        if let Some(owner) = name
+            .and_then(|name| self.by_name(name.as_str()))
+            .filter(|owner| owner.mac != mac)
+        {
+            let name = owner.name.clone().unwrap_or_default();
+            return Err(NameTaken {
+                name,
+                owner: owner.mac,
+            });
+        }
+        let Some(entry) = self.plugs.iter_mut().find(|entry| entry.mac == mac) else {
+            return Ok(None);
+        };
+        entry.name = name.map(|name| name.as_str().to_owned());
+        Ok(Some(entry))
+    }
+
+    fn forget_oldest(&mut self) {
+        let unnamed = || self.plugs.iter().filter(|entry| entry.name.is_none());
+        if unnamed().count() > MOST_UNNAMED
+            && let Some(oldest) = unnamed()
+                .min_by_key(|entry| entry.seen)
+                .map(|entry| entry.mac)
+        {
+            self.plugs.retain(|entry| entry.mac != oldest);
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use plugs::RelayState;
+
+    use super::*;
+
+    pub(crate) fn plug(last: u8, address: [u8; 4], seen: i64) -> Plug {
+        Plug {
+            mac: Mac::new([0xac, 0xcf, 0x23, 0, 0, last]),
+            family: FamilyId::Reco,
+            serial: Some(format!("90000000{last}")),
+            address: address.into(),
+            relay: Some(RelayState::On),
+            model: None,
+            name: None,
+            res: Some("0".into()),
+            extra: None,
+            seen: Timestamp::from_second(seen).unwrap(),
+        }
+    }
+
+    #[test]
+    fn remembers_only_what_is_new() {
+        let mut inventory = Inventory::default();
+        assert!(inventory.remember(&plug(1, [127, 0, 0, 2], 1_000)));
+        assert!(!inventory.remember(&plug(1, [127, 0, 0, 2], 1_100)));
+        assert!(inventory.remember(&plug(1, [127, 0, 0, 3], 1_200)));
+        assert!(inventory.remember(&plug(1, [127, 0, 0, 3], 9_000)));
+        assert_eq!(inventory.entries().len(), 1);
+        assert_eq!(inventory.entries()[0].address, Ipv4Addr::new(127, 0, 0, 3));
+    }
+
+    #[test]
+    fn a_poorer_sighting_keeps_the_serial() {
+        let mut inventory = Inventory::default();
+        inventory.remember(&plug(1, [127, 0, 0, 2], 1_000));
+        inventory.remember(&Plug {
+            serial: None,
+            ..plug(1, [127, 0, 0, 9], 2_000)
+        });
+        assert_eq!(inventory.entries()[0].serial.as_deref(), Some("900000001"));
+        assert_eq!(inventory.entries()[0].address, Ipv4Addr::new(127, 0, 0, 9));
+    }
+
+    #[test]
+    fn a_name_belongs_to_one_plug() {
+        let mut inventory = Inventory::default();
+        let (one, two) = (plug(1, [127, 0, 0, 2], 1), plug(2, [127, 0, 0, 3], 1));
+        inventory.remember(&one);
+        inventory.remember(&two);
+        let kitchen: Name = "K\u{fc}che".parse().unwrap();
+        assert!(inventory.rename(one.mac, Some(&kitchen)).unwrap().is_some());
+        assert!(inventory.rename(one.mac, Some(&kitchen)).unwrap().is_some());
+        let other_case: Name = "k\u{dc}CHE".parse().unwrap();
+        assert_eq!(
+            inventory
+                .rename(two.mac, Some(&other_case))
+                .unwrap_err()
+                .owner,
+            one.mac
+        );
+        assert_eq!(
+            inventory.by_name("k\u{fc}che").map(|entry| entry.mac),
+            Some(one.mac)
+        );
+        inventory.rename(one.mac, None).unwrap();
+        assert!(
+            inventory
+                .rename(two.mac, Some(&other_case))
+                .unwrap()
+                .is_some()
+        );
+        assert_eq!(
+            inventory
+                .rename(plug(3, [0; 4], 1).mac, Some(&kitchen))
+                .unwrap_err()
+                .owner,
+            two.mac
+        );
+    }
+
+    #[test]
+    fn forged_plugs_do_not_fill_it_and_named_ones_stay() {
+        let mut inventory = Inventory::default();
+        let mine = plug(1, [127, 0, 0, 2], 0);
+        inventory.remember(&mine);
+        inventory
+            .rename(mine.mac, Some(&"mine".parse().unwrap()))
+            .unwrap();
+        for number in 0..MOST_UNNAMED + 50 {
+            let [.., high, low] = u32::try_from(number).unwrap().to_be_bytes();
+            let mac = Mac::new([2, 0, 0, 0, high, low]);
+            inventory.remember(&Plug {
+                mac,
+                ..plug(2, [127, 0, 0, 3], 10 + i64::try_from(number).unwrap())
+            });
+        }
+        assert_eq!(inventory.entries().len(), MOST_UNNAMED + 1);
+        assert!(inventory.by_name("mine").is_some());
+        assert!(inventory.by_mac(Mac::new([2, 0, 0, 0, 0, 0])).is_none());
+    }
+}

@@ -1,0 +1,181 @@
+//! Names of plugs: what may be one, and which are alike.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+use hiflying::Mac;
+
+/// Longer names break every table and help nobody.
+const LONGEST: usize = 64;
+
+/// A name for a plug: any text without control characters that cannot be taken for a MAC, an address or a serial
+/// number. Space around it is dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name(String);
+
+/// Why a text cannot be a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Nothing but space.
+    #[error("a name cannot be empty")]
+    Empty,
+    /// More than 64 characters.
+    #[error("a name has at most {LONGEST} characters")]
+    TooLong,
+    /// A line end or the like.
+    #[error("a name cannot hold control characters")]
+    Control,
+    /// Would be taken for something else wherever a plug is named.
+    #[error("a name cannot read like {0}")]
+    Ambiguous(&'static str),
+}
+
+impl Name {
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Name {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        if text.chars().any(char::is_control) {
+            return Err(NameError::Control);
+        }
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if text.chars().count() > LONGEST {
+            return Err(NameError::TooLong);
+        }
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(NameError::Ambiguous("a serial number"));
+        }
+        if text.parse::<Mac>().is_ok() {
+            return Err(NameError::Ambiguous("a MAC"));
+        }
+        if text.parse::<IpAddr>().is_ok() || text.parse::<SocketAddr>().is_ok() {
+            return Err(NameError::Ambiguous("an address"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// Brings a name into the form in which names are compared.
+pub(super) fn fold(name: &str) -> String {
+    name.trim().to_lowercase()
+}
+
+/// Returns the names that read much like `wanted`, nearest first.
+pub(super) fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let wanted = fold(wanted);
+    let mut near: Vec<(usize, &str)> = names
+        .map(|name| (distance(&wanted, &fold(name)), name))
+        .filter(|(distance, name)| *distance * 3 <= name.chars().count().max(3))
+        .collect();
+    near.sort_unstable();
+    near.into_iter().map(|(_, name)| name).take(3).collect()
+}
+
+/// Counts the characters to change, add or drop.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (index, from) in a.chars().enumerate() {
+        let mut corner = index;
+        let mut left = index + 1;
+        for (cell, to) in row.iter_mut().skip(1).zip(&b) {
+            let here = (left + 1)
+                .min(*cell + 1)
+                .min(corner + usize::from(from != *to));
+            corner = std::mem::replace(cell, here);
+            left = here;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = index + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_any_text_that_is_clear() {
+        for name in [
+            "kitchen",
+            "K\u{fc}che \u{1f373}",
+            "\u{53f0}\u{6240}",
+            "lamp 2",
+            "a",
+            "1.2.3",
+            "-x",
+            "on",
+            "90000062a",
+        ] {
+            assert_eq!(name.parse::<Name>().unwrap().as_str(), name);
+        }
+        assert_eq!(" lamp ".parse::<Name>().unwrap().as_str(), "lamp");
+    }
+
+    #[test]
+    fn refuses_what_reads_like_something_else() {
+        for name in [
+            "",
+            "  ",
+            "a\nb",
+            "a\u{7f}",
+            "ACCF23123456",
+            "ac:cf:23:12:34:56",
+            "192.168.1.1",
+            "::1",
+        ] {
+            assert!(name.parse::<Name>().is_err(), "{name:?}");
+        }
+        for name in ["192.168.1.1:8899", "900000621", "7", "123456789012"] {
+            assert!(
+                matches!(name.parse::<Name>(), Err(NameError::Ambiguous(_))),
+                "{name:?}"
+            );
+        }
+        assert!("x".repeat(LONGEST).parse::<Name>().is_ok());
+        assert_eq!(
+            "x".repeat(LONGEST + 1).parse::<Name>(),
+            Err(NameError::TooLong)
+        );
+    }
+
+    #[test]
+    fn counts_changes() {
+        for (a, b, count) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("kitchen", "kitchn", 1),
+            ("kitchen", "kicthen", 2),
+            ("a", "b", 1),
+        ] {
+            assert_eq!(distance(a, b), count, "{a} {b}");
+            assert_eq!(distance(b, a), count, "{b} {a}");
+        }
+    }
+
+    #[test]
+    fn proposes_names_that_read_alike() {
+        let names = ["kitchen", "fridge", "tv", "TV 2"];
+        assert_eq!(near("kitchn", names.into_iter()), ["kitchen"]);
+        assert_eq!(near("tw", names.into_iter()), ["tv"]);
+        assert_eq!(near("cellar", names.into_iter()), Vec::<&str>::new());
+    }
+}

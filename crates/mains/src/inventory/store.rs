@@ -1,0 +1,374 @@
+//! The file of the inventory: read, changed under a lock, replaced as a whole, set aside when it is broken.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Entry, Inventory};
+use crate::error::Failure;
+
+const FILE: &str = "inventory.json";
+const LOCK: &str = "inventory.lock";
+/// The form of the file that this version writes.
+const VERSION: u32 = 1;
+/// Far more than [`super::MOST_UNNAMED`] plugs need: what is larger was not written by us.
+const LARGEST: u64 = 16 << 20;
+/// How long another command may hold the lock; it needs some milliseconds.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Serialize, Deserialize)]
+struct Document {
+    version: u32,
+    plugs: Vec<Entry>,
+}
+
+/// The state directory with the inventory in it.
+#[derive(Debug, Clone)]
+pub struct Store {
+    directory: PathBuf,
+}
+
+/// What came of reading the file.
+#[derive(Debug)]
+enum Reading {
+    Good(Inventory),
+    Absent,
+    Broken(String),
+}
+
+/// An inventory and what the user should know about how it was read.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The plugs; none when there was no file or it was broken.
+    pub inventory: Inventory,
+    /// What to warn of.
+    pub warning: Option<String>,
+}
+
+impl Store {
+    /// The inventory in this directory; neither needs to exist.
+    pub fn new(directory: PathBuf) -> Self {
+        Self { directory }
+    }
+
+    /// Returns the path of the file.
+    pub fn path(&self) -> PathBuf {
+        self.directory.join(FILE)
+    }
+
+    /// Reads the inventory. A broken file is set aside.
+    pub fn load(&self) -> Result<Loaded, Failure> {
+        match self.read()? {
+            Reading::Good(inventory) => Ok(Loaded {
+                inventory,
+                warning: None,
+            }),
+            Reading::Absent => Ok(Loaded::default()),
+            Reading::Broken(_) => {
+                let _lock = self.lock()?;
+                self.read_or_set_aside()
+            }
+        }
+    }
+
+    /// Changes the inventory under the lock. `change` says with its flag whether there is something to write.
+    pub fn update<T>(
+        &self,
+        change: impl FnOnce(&mut Inventory) -> Result<(T, Save), Failure>,
+    ) -> Result<(T, Option<String>), Failure> {
+        let _lock = self.lock()?;
+        let Loaded {
+            mut inventory,
+            warning,
+        } = self.read_or_set_aside()?;
+        let (result, write) = change(&mut inventory)?;
+        if write != Save::No {
+            self.write(&inventory, write == Save::Durably)?;
+        }
+        Ok((result, warning))
+    }
+
+    fn read(&self) -> Result<Reading, Failure> {
+        let path = self.path();
+        let mut text = Vec::new();
+        let read = File::open(&path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut text));
+        match read {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Reading::Absent),
+            Err(error) => {
+                return Err(Failure::local(format!(
+                    "the inventory {} cannot be read",
+                    path.display()
+                ))
+                .caused_by(&error));
+            }
+        }
+        if text.len() as u64 > LARGEST {
+            return Ok(Reading::Broken("it is too large".to_owned()));
+        }
+        match serde_json::from_slice::<Document>(&text) {
+            Ok(document) if document.version == VERSION => Ok(Reading::Good(Inventory {
+                plugs: document.plugs,
+            })),
+            Ok(document) => Err(self.newer(document.version)),
+            Err(error) => match newer_version(&text) {
+                Some(version) => Err(self.newer(version)),
+                None => Ok(Reading::Broken(error.to_string())),
+            },
+        }
+    }
+
+    fn newer(&self, version: u32) -> Failure {
+        Failure::local(format!("the inventory {} has version {version}, which is not known here", self.path().display()))
+            .hint("it was written by a newer Mains; update this one, or set MAINS_STATE to another directory")
+    }
+
+    fn read_or_set_aside(&self) -> Result<Loaded, Failure> {
+        match self.read()? {
+            Reading::Good(inventory) => Ok(Loaded {
+                inventory,
+                warning: None,
+            }),
+            Reading::Absent => Ok(Loaded::default()),
+            Reading::Broken(problem) => {
+                let aside = self.set_aside()?;
+                let warning = format!(
+                    "the inventory {} could not be understood ({problem}); it is kept as {}, and a new one is begun",
+                    self.path().display(),
+                    aside.display()
+                );
+                Ok(Loaded {
+                    inventory: Inventory::default(),
+                    warning: Some(warning),
+                })
+            }
+        }
+    }
+
+    /// Renames the file to the first name of its kind that is free.
+    fn set_aside(&self) -> Result<PathBuf, Failure> {
+        let path = self.path();
+        let name = |number: u32| self.directory.join(format!("{FILE}.broken-{number}"));
+        let aside = (1..10_000)
+            .map(name)
+            .find(|aside| !aside.exists())
+            .unwrap_or_else(|| name(0));
+        fs::rename(&path, &aside)
+            .map_err(|error| {
+                Failure::local(format!(
+                    "the broken inventory {} cannot be set aside",
+                    path.display()
+                ))
+                .caused_by(&error)
+            })
+            .map(|()| aside)
+    }
+
+    fn lock(&self) -> Result<File, Failure> {
+        let path = self.directory.join(LOCK);
+        let failure = |error: &io::Error| {
+            Failure::local(format!(
+                "the state directory {} cannot be used",
+                self.directory.display()
+            ))
+            .caused_by(error)
+            .hint("set MAINS_STATE to a directory that you may write to")
+        };
+        let file = open_lock(&self.directory, &path).map_err(|error| failure(&error))?;
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if Instant::now() < patience => {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Failure::local(format!(
+                        "another mains holds {}",
+                        path.display()
+                    )));
+                }
+                Err(TryLockError::Error(error)) => return Err(failure(&error)),
+            }
+        }
+    }
+
+    fn write(&self, inventory: &Inventory, durably: bool) -> Result<(), Failure> {
+        let document = Document {
+            version: VERSION,
+            plugs: inventory.plugs.clone(),
+        };
+        let written = replace(&self.directory, &self.path(), &document, durably);
+        written.map_err(|error| {
+            Failure::local(format!(
+                "the inventory {} cannot be written",
+                self.path().display()
+            ))
+            .caused_by(&error)
+        })
+    }
+}
+
+/// Whether a change is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Save {
+    /// Nothing has changed.
+    No,
+    /// Something that the next scan would find again.
+    Lightly,
+    /// Something that only the user knows: it must survive a power cut.
+    Durably,
+}
+
+/// Finds the version in a file whose other fields are not known here.
+fn newer_version(text: &[u8]) -> Option<u32> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        version: u32,
+    }
+    let versioned: Versioned = serde_json::from_slice(text).ok()?;
+    (versioned.version > VERSION).then_some(versioned.version)
+}
+
+fn open_lock(directory: &Path, path: &Path) -> io::Result<File> {
+    let open = || {
+        OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)
+    };
+    match open() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(directory)?;
+            open()
+        }
+        result => result,
+    }
+}
+
+fn replace(directory: &Path, path: &Path, document: &Document, durably: bool) -> io::Result<()> {
+    let mut file = tempfile::Builder::new()
+        .prefix(".inventory-")
+        .tempfile_in(directory)?;
+    let mut text = serde_json::to_vec_pretty(document)?;
+    text.push(b'\n');
+    file.write_all(&text)?;
+    if durably {
+        file.as_file().sync_all()?;
+    }
+    file.persist(path)?;
+    if durably {
+        File::open(directory)?.sync_all()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::plug;
+    use super::*;
+    use crate::error::Kind;
+
+    fn remember(store: &Store, last: u8) {
+        let change = |inventory: &mut Inventory| {
+            inventory.remember(&plug(last, [127, 0, 0, last], 0));
+            Ok(((), Save::Lightly))
+        };
+        store.update(change).unwrap();
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::new(home.path().join("not/yet/there"));
+        assert!(store.load().unwrap().inventory.entries().is_empty());
+        remember(&store, 2);
+        let loaded = store.load().unwrap();
+        assert_eq!(
+            loaded.inventory.entries()[0].as_plug().address,
+            plug(2, [127, 0, 0, 2], 0).address
+        );
+        assert_eq!(loaded.warning, None);
+    }
+
+    #[test]
+    fn changes_at_the_same_time_lose_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::new(home.path().to_owned());
+        std::thread::scope(|scope| {
+            for worker in 0..8 {
+                let store = &store;
+                scope.spawn(move || (0..20).for_each(|step| remember(store, worker * 20 + step)));
+            }
+        });
+        assert_eq!(store.load().unwrap().inventory.entries().len(), 160);
+    }
+
+    #[test]
+    fn a_broken_file_is_set_aside_and_kept() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::new(home.path().to_owned());
+        for (round, text) in ["", "{", "[]", "{\"version\":1}", "\0\u{ff}"]
+            .into_iter()
+            .enumerate()
+        {
+            fs::write(store.path(), text).unwrap();
+            let loaded = store.load().unwrap();
+            let aside = home
+                .path()
+                .join(format!("inventory.json.broken-{}", round + 1));
+            assert!(loaded.warning.unwrap().contains(aside.to_str().unwrap()));
+            assert!(loaded.inventory.entries().is_empty());
+            assert_eq!(fs::read_to_string(aside).unwrap(), text);
+            assert!(!store.path().exists());
+        }
+        fs::write(store.path(), "{").unwrap();
+        remember(&store, 1);
+        assert_eq!(store.load().unwrap().inventory.entries().len(), 1);
+    }
+
+    #[test]
+    fn a_file_of_a_newer_version_is_left_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::new(home.path().to_owned());
+        let text = r#"{"version":2,"plugs":{"new":"form"}}"#;
+        fs::write(store.path(), text).unwrap();
+        let failure = store.load().unwrap_err();
+        assert_eq!(failure.kind(), Kind::Local);
+        assert!(store.update(|_| Ok(((), Save::Lightly))).is_err());
+        assert_eq!(fs::read_to_string(store.path()).unwrap(), text);
+    }
+
+    #[test]
+    fn a_file_that_this_version_wrote_is_read_for_ever() {
+        let text = r#"{"version":1,"plugs":[{"mac":"AC:CF:23:12:34:56","name":"kitchen","family":"reco",
+            "serial":"900000621","model":null,"address":"192.168.1.107","seen":"2026-11-22T12:00:00Z"}]}"#;
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::new(home.path().to_owned());
+        fs::write(store.path(), text).unwrap();
+        let inventory = store.load().unwrap().inventory;
+        let kitchen = inventory.by_name("kitchen").unwrap();
+        assert_eq!(kitchen.serial.as_deref(), Some("900000621"));
+        assert_eq!(kitchen.mac.to_string(), "AC:CF:23:12:34:56");
+    }
+
+    #[test]
+    fn a_state_directory_that_is_a_file_is_a_local_failure() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("state");
+        fs::write(&file, "").unwrap();
+        let store = Store::new(file);
+        assert_eq!(
+            store
+                .update(|_| Ok(((), Save::Lightly)))
+                .unwrap_err()
+                .kind(),
+            Kind::Local
+        );
+        assert_eq!(store.load().unwrap_err().kind(), Kind::Local);
+    }
+}

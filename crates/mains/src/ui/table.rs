@@ -1,0 +1,201 @@
+//! Tables for people: aligned columns, a dim heading, no lines.
+
+use std::fmt::Write as _;
+
+use anstyle::Style;
+use unicode_width::UnicodeWidthStr;
+
+use super::{DIM, clean};
+
+/// One column.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    heading: &'static str,
+    right: bool,
+    /// What it takes when rows are printed before the later ones are known.
+    least: usize,
+}
+
+impl Column {
+    /// A column of text, at least so wide.
+    pub const fn text(heading: &'static str, least: usize) -> Self {
+        Self {
+            heading,
+            right: false,
+            least,
+        }
+    }
+
+    /// A column of figures.
+    pub const fn figures(heading: &'static str) -> Self {
+        Self {
+            heading,
+            right: true,
+            least: 0,
+        }
+    }
+}
+
+/// One cell: text (of a device, perhaps) and how it is shown.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    text: String,
+    style: Style,
+}
+
+impl Cell {
+    /// A cell in a style.
+    pub fn styled(style: Style, text: impl ToString) -> Self {
+        Self {
+            text: clean(&text.to_string()).into_owned(),
+            style,
+        }
+    }
+
+    /// A plain cell.
+    pub fn plain(text: impl ToString) -> Self {
+        Self::styled(Style::new(), text)
+    }
+
+    /// A cell for what may be unknown, which is shown as a dim dash.
+    pub fn maybe(text: Option<impl ToString>) -> Self {
+        text.map_or_else(|| Self::styled(DIM, "-"), Self::plain)
+    }
+
+    fn width(&self) -> usize {
+        self.text.width()
+    }
+}
+
+/// A table of which the columns are known.
+#[derive(Debug, Clone)]
+pub struct Table<const N: usize> {
+    columns: [Column; N],
+    rows: Vec<[Cell; N]>,
+}
+
+impl<const N: usize> Table<N> {
+    /// An empty table.
+    pub fn new(columns: [Column; N]) -> Self {
+        Self {
+            columns,
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a row.
+    pub fn row(&mut self, cells: [Cell; N]) {
+        self.rows.push(cells);
+    }
+
+    /// Returns the heading and all rows, every column as wide as its widest cell.
+    pub fn render(&self) -> String {
+        let widths = std::array::from_fn(|index| self.width(index));
+        let mut text = self.heading(widths);
+        for row in &self.rows {
+            text.push('\n');
+            text += &self.line(widths, row);
+        }
+        text
+    }
+
+    /// Returns the heading for rows that are not known yet.
+    pub fn stream_heading(&self) -> String {
+        self.heading(
+            self.columns
+                .map(|column| column.least.max(column.heading.width())),
+        )
+    }
+
+    /// Returns one row for a table that is printed as it grows.
+    pub fn stream_row(&self, cells: &[Cell; N]) -> String {
+        self.line(
+            self.columns
+                .map(|column| column.least.max(column.heading.width())),
+            cells,
+        )
+    }
+
+    fn width(&self, index: usize) -> usize {
+        let heading = self
+            .columns
+            .get(index)
+            .map_or(0, |column| column.heading.width());
+        let cells = self
+            .rows
+            .iter()
+            .filter_map(|row| row.get(index))
+            .map(Cell::width);
+        cells.fold(heading, usize::max)
+    }
+
+    fn heading(&self, widths: [usize; N]) -> String {
+        let cells = self.columns.map(|column| Cell::styled(DIM, column.heading));
+        self.line(widths, &cells)
+    }
+
+    fn line(&self, widths: [usize; N], cells: &[Cell; N]) -> String {
+        let mut line = String::new();
+        let mut pending = 0;
+        for ((column, cell), width) in self.columns.iter().zip(cells).zip(widths) {
+            let space = width.saturating_sub(cell.width());
+            let (before, after) = if column.right { (space, 0) } else { (0, space) };
+            // Space is written only when something follows it: no line ends in space.
+            let _ = write!(
+                line,
+                "{:pad$}{style}{}{style:#}",
+                "",
+                cell.text,
+                pad = pending + before,
+                style = cell.style
+            );
+            pending = after + 2;
+        }
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bare(text: &str) -> String {
+        anstream::adapter::strip_str(text).to_string()
+    }
+
+    #[test]
+    fn aligns_text_left_and_figures_right() {
+        let mut table = Table::new([
+            Column::text("NAME", 0),
+            Column::figures("POWER"),
+            Column::text("STATE", 0),
+        ]);
+        table.row([
+            Cell::plain("k\u{fc}che"),
+            Cell::plain("7.4 W"),
+            Cell::maybe(Some("on")),
+        ]);
+        table.row([
+            Cell::plain("\u{53f0}\u{6240}"),
+            Cell::plain("1999.0 W"),
+            Cell::maybe(None::<&str>),
+        ]);
+        let expected =
+            "NAME      POWER  STATE\nk\u{fc}che     7.4 W  on\n\u{53f0}\u{6240}   1999.0 W  -";
+        assert_eq!(bare(&table.render()), expected);
+    }
+
+    #[test]
+    fn a_growing_table_keeps_its_columns() {
+        let table = Table::new([Column::text("NAME", 6), Column::text("MAC", 0)]);
+        let row = |name| bare(&table.stream_row(&[Cell::plain(name), Cell::plain("m")]));
+        assert_eq!(bare(&table.stream_heading()), "NAME    MAC");
+        assert_eq!(row("a"), "a       m");
+        assert_eq!(row("much too long"), "much too long  m");
+    }
+
+    #[test]
+    fn a_cell_cannot_steer_the_terminal() {
+        assert_eq!(Cell::plain("a\u{1b}[2J\nb").text, "a\\u{1b}[2J\\nb");
+    }
+}
