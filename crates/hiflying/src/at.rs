@@ -8,6 +8,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+use crate::verb;
 use crate::wifi::{Auth, Cipher};
 
 /// The longest AT command a module takes, from `HFAT_MAX_CMD_DATA_LEN` of the vendor's SDK.
@@ -334,7 +335,7 @@ pub fn masked_value(verb: &str, value: &[u8]) -> String {
     match (words, second, third) {
         ((true, true), Some(_), None | Some("")) => text.into_owned(),
         ((true, true), Some(second), Some(_)) => format!("{first},{second},***"),
-        _ if matches!(verb, "WSKEY" | "WAKEY" | "ASWD" | "WEBU") => "***".to_owned(),
+        _ if verb::lookup(verb).is_some_and(|info| info.secret) => "***".to_owned(),
         _ => text.into_owned(),
     }
 }
@@ -532,7 +533,7 @@ mod tests {
         }
         let reply = Reply::parse(b"+ok=WPA2PSK,AES,hunter22\r\n\r\n");
         assert!(!format!("{reply:?}").contains("hunter22"));
-        assert_eq!(Reply::parse(b"+ok=hunter22\r\n").masked("ASWD"), "+ok=***");
+        assert_eq!(Reply::parse(b"+ok=hunter22\r\n").masked("aswd"), "+ok=***");
     }
 
     #[test]

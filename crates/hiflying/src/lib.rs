@@ -9,16 +9,21 @@
 //! * [`wifi`]: network names, security words, keys and what a module can take.
 //! * [`wscan`]: the list of networks that a module sees.
 //! * [`discovery`]: discovery words and the identity that answers them.
+//! * [`verb`]: the table of verbs; [`command`]: each of them typed; [`settings`]: what their values hold.
 
 pub mod at;
+pub mod command;
 pub mod discovery;
 pub mod mac;
+pub mod settings;
+pub mod verb;
 pub mod wifi;
 pub mod wscan;
 
 use std::net::Ipv4Addr;
 
 pub use at::{ErrorCode, Reply, Request, Terminator, Value};
+pub use command::{Command, CommandError};
 pub use discovery::{Identity, Word};
 pub use mac::{Mac, MacError};
 pub use wifi::{Auth, Cipher, Credentials, Key, Security, Ssid};
