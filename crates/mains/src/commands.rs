@@ -4,6 +4,7 @@ use std::future::Future;
 
 use crate::context::Context;
 use crate::error::{Failure, Kind, Outcome};
+use crate::wifi;
 
 pub mod at;
 pub mod completions;
@@ -33,10 +34,25 @@ pub fn run(context: &Context, command: Command) -> Outcome {
         // Without network, so without runtime: help and friends start fast.
         Command::Completions(args) => completions::run(context, &args),
         Command::Man(args) => man::run(context, &args),
+        // Says itself what an earlier one has left.
         Command::Setup(args) => block_on(setup::run(context, args)),
-        Command::At(args) => block_on(at::run(context, args)),
-        Command::Probe(args) => block_on(probe::run(context, args)),
+        Command::At(args) => network(context, at::run(context, args)),
+        Command::Probe(args) => network(context, probe::run(context, args)),
     }
+}
+
+/// Runs a verb that uses the network, after a look at what a killed `mains setup` may have left there.
+fn network(context: &Context, work: impl Future<Output = Outcome>) -> Outcome {
+    let left = context
+        .state_directory()
+        .ok()
+        .and_then(|directory| wifi::pending(&directory));
+    block_on(async {
+        if let Some(pending) = left {
+            wifi::offer(&context.ui, pending).await;
+        }
+        work.await
+    })
 }
 
 /// Runs a verb on a runtime of one thread: a command is a few packets, and threads cost more than they give.

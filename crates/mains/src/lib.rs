@@ -15,7 +15,9 @@ pub mod error;
 pub mod inventory;
 mod logging;
 pub mod resolve;
+pub mod setup;
 pub mod ui;
+pub mod wifi;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -234,7 +234,8 @@ impl Ui {
             .and_then(|()| stream.flush());
     }
 
-    fn is_interactive(&self) -> bool {
+    /// Tells whether there is a terminal to ask on.
+    pub fn can_ask(&self) -> bool {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 }

@@ -73,7 +73,7 @@ impl Ui {
 
     /// Fails with a usage error when nobody is there to answer.
     fn need_terminal(&self, question: &str, how_else: &str) -> Result<(), Failure> {
-        if self.is_interactive() {
+        if self.can_ask() {
             return Ok(());
         }
         Err(Failure::usage(format!("there is no terminal to ask on: {question}")).hint(how_else))

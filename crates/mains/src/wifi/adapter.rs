@@ -1,0 +1,195 @@
+//! The Wi-Fi adapter of this computer: finding it, what it is connected to, what it sees.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+use zbus::{Connection, OwnedObjectPath};
+
+use super::bus::{self, AccessPointProxy, ActiveProxy, DeviceProxy, ManagerProxy, WirelessProxy};
+use super::bus::{SavedProxy, number};
+use super::error::WifiError;
+use super::journal::Previous;
+use super::network::{Protection, Seen, strongest};
+use super::reason;
+
+/// A scan of all channels takes two to four seconds; a busy adapter twice that.
+const SCAN_BUDGET: Duration = Duration::from_secs(8);
+/// A NetworkManager that does not tell when its scan ended is given this long.
+const SCAN_GUESS: Duration = Duration::from_secs(1);
+const SCAN_POLL: Duration = Duration::from_millis(250);
+
+/// One Wi-Fi adapter.
+pub(super) struct Adapter {
+    pub(super) interface: String,
+    pub(super) path: OwnedObjectPath,
+    pub(super) device: DeviceProxy<'static>,
+    wireless: WirelessProxy<'static>,
+}
+
+impl Adapter {
+    /// Finds the adapter called `wanted`, or the best one: an idle adapter before one in use.
+    pub(super) async fn find(
+        connection: &Connection,
+        wanted: Option<&str>,
+    ) -> Result<Self, WifiError> {
+        let manager = ManagerProxy::new(connection).await?;
+        let mut found = Vec::new();
+        for path in manager.get_devices().await? {
+            let device: DeviceProxy<'static> = bus::at(connection, &path).await?;
+            // A device can be unplugged between the list and the question.
+            let Ok(number::DEVICE_WIFI) = device.device_type().await else {
+                continue;
+            };
+            let (interface, state) = (device.interface().await?, device.state().await?);
+            if wanted.is_none_or(|name| name == interface) {
+                found.push((rank(state), state, interface, path, device));
+            }
+        }
+        found.sort_by(|a, b| (a.0, &a.2).cmp(&(b.0, &b.2)));
+        let Some((_, state, interface, path, device)) = found.into_iter().next() else {
+            return Err(WifiError::NoAdapter {
+                wanted: wanted.map(ToOwned::to_owned),
+            });
+        };
+        if let Some(word) = reason::unusable(state) {
+            // Switched off by key or setting shows as "unavailable"; say the cause when it is that.
+            if !manager.wireless_enabled().await.unwrap_or(true) {
+                return Err(WifiError::SwitchedOff);
+            }
+            return Err(WifiError::Unusable {
+                interface,
+                state: word,
+            });
+        }
+        let wireless = bus::at(connection, &path).await?;
+        Ok(Self {
+            interface,
+            path,
+            device,
+            wireless,
+        })
+    }
+
+    /// The connection that is on the adapter now, if any, with the name of the network it uses.
+    pub(super) async fn current(
+        &self,
+        connection: &Connection,
+    ) -> Result<Option<Current>, WifiError> {
+        let path = self.device.active_connection().await?;
+        if path.as_str() == "/" {
+            return Ok(None);
+        }
+        let active: ActiveProxy<'_> = bus::at(connection, &path).await?;
+        let uuid = match active.uuid().await {
+            Ok(uuid) => uuid,
+            // It ended between the two questions.
+            Err(error) if super::error::is_gone(&error) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let name = active.id().await.unwrap_or_else(|_| uuid.clone());
+        let ssid = match active.specific_object().await {
+            Ok(access_point) if access_point.as_str() != "/" => {
+                let access_point: AccessPointProxy<'_> = bus::at(connection, &access_point).await?;
+                access_point.ssid().await.ok()
+            }
+            _ => None,
+        };
+        let flags = match active.connection().await {
+            Ok(profile) => {
+                let saved: SavedProxy<'_> = bus::at(connection, &profile).await?;
+                saved.flags().await.unwrap_or(0)
+            }
+            Err(_) => 0,
+        };
+        Ok(Some(Current {
+            previous: Previous { uuid, name },
+            ssid,
+            temporary: flags & number::PROFILE_VOLATILE != 0,
+        }))
+    }
+
+    /// Has the adapter look around, and returns every network in reach.
+    pub(super) async fn scan(&self, connection: &Connection) -> Result<Vec<Seen>, WifiError> {
+        let before = self.wireless.last_scan().await.ok();
+        // Refused when a scan is under way or has just ended: then what is known is fresh enough.
+        if let Err(error) = self.wireless.request_scan(HashMap::new()).await {
+            tracing::debug!(%error, "the adapter was not made to scan");
+            return self.known(connection).await;
+        }
+        let ended = async {
+            while self.wireless.last_scan().await.ok() == before {
+                sleep(SCAN_POLL).await;
+            }
+        };
+        match before {
+            Some(_) => drop(timeout(SCAN_BUDGET, ended).await),
+            None => sleep(SCAN_GUESS).await,
+        }
+        self.known(connection).await
+    }
+
+    /// Looks for one network until `deadline`.
+    pub(super) async fn look_for(
+        &self,
+        connection: &Connection,
+        ssid: &[u8],
+        deadline: Instant,
+    ) -> Result<Seen, WifiError> {
+        let mut seen = self.known(connection).await?;
+        loop {
+            if let Some(network) = seen.into_iter().find(|network| network.ssid == ssid) {
+                return Ok(network);
+            }
+            if Instant::now() >= deadline {
+                return Err(WifiError::NotSeen {
+                    ssid: String::from_utf8_lossy(ssid).into_owned(),
+                });
+            }
+            sleep(SCAN_POLL).await;
+            seen = self.scan(connection).await?;
+        }
+    }
+
+    /// The networks that NetworkManager knows of without another scan.
+    async fn known(&self, connection: &Connection) -> Result<Vec<Seen>, WifiError> {
+        let mut seen = Vec::new();
+        for path in self.wireless.get_all_access_points().await? {
+            let point: AccessPointProxy<'_> = bus::at(connection, &path).await?;
+            // Access points come and go while they are being listed; hidden ones have no name.
+            let Ok(ssid) = point.ssid().await else {
+                continue;
+            };
+            if ssid.is_empty() {
+                continue;
+            }
+            let flags = point.flags().await.unwrap_or(0);
+            let wpa = point.wpa_flags().await.unwrap_or(0);
+            let rsn = point.rsn_flags().await.unwrap_or(0);
+            seen.push(Seen {
+                ssid,
+                strength: point.strength().await.unwrap_or(0),
+                protection: Protection::from_flags(flags, wpa, rsn),
+                path,
+            });
+        }
+        Ok(strongest(seen))
+    }
+}
+
+/// What the adapter is connected to.
+#[derive(Debug)]
+pub(super) struct Current {
+    pub(super) previous: Previous,
+    pub(super) ssid: Option<Vec<u8>>,
+    pub(super) temporary: bool,
+}
+
+/// The order in which adapters are taken: idle, in use, not usable.
+fn rank(state: u32) -> u8 {
+    match state {
+        number::STATE_DISCONNECTED => 0,
+        state if state > number::STATE_DISCONNECTED => 1,
+        _ => 2,
+    }
+}
