@@ -4,9 +4,18 @@
 //! business. The core has no sockets, no clock and no async runtime: bytes and times go in, bytes and events come out.
 //!
 //! * [`plug`]: a plug and a reading, as every surface of Mains shows them.
-//! * [`reco`]: the messages of the Reco4life family, in both directions.
+//! * [`family`]: what sets one family apart from another, and the table of them.
+//! * [`exchange`]: one order carried out on one plug, without sockets.
+//! * [`reco`]: the Reco4life family: its messages in both directions, and its exchange over TCP.
+//! * [`module`]: modules that answer, but are no plug that we know.
 
+pub mod exchange;
+pub mod family;
+pub mod module;
 pub mod plug;
 pub mod reco;
 
+pub use exchange::{Measurement, Order, Outcome};
+pub use family::{FAMILIES, Family};
 pub use plug::{FamilyId, Plug, Reading, RelayState};
+pub use reco::Minutes;

@@ -6,17 +6,84 @@
 //! Both the client and the emulator use this codec.
 
 mod command;
+mod exchange;
 mod meter;
 mod reply;
 mod scan;
 
+use std::borrow::Cow;
+use std::net::Ipv4Addr;
+use std::time::Instant;
+
+use hiflying::{Mac, PORT, Word};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+
 pub use command::{Command, CommandError, Minutes, MinutesError, stamp};
+pub use exchange::TcpExchange;
 pub use meter::{MeterError, MeterReply};
 pub use reply::Reply;
 pub use scan::ScanReply;
 
+use crate::exchange::{Exchange, Order};
+use crate::family::{Family, Probe};
+use crate::{FamilyId, Plug};
+
 /// The datagram that every plug of the family answers with a [`ScanReply`]; no line end.
 pub const SCAN_WORD: &[u8] = b"YZ-RECOSCAN";
+
+/// The family of Maginon SP-2 and Reco4life plugs.
+#[derive(Debug, Clone, Copy)]
+pub struct Reco;
+
+impl Family for Reco {
+    fn id(&self) -> FamilyId {
+        FamilyId::Reco
+    }
+
+    /// An SP-2 answers to this port of the sender, whatever port the scan came from.
+    fn local_port(&self) -> u16 {
+        PORT
+    }
+
+    fn probes(&self, _words: &[Word]) -> Vec<Probe> {
+        vec![Probe {
+            port: PORT,
+            bytes: Cow::Borrowed(SCAN_WORD),
+        }]
+    }
+
+    fn parse_presence(&self, from: Ipv4Addr, datagram: &[u8], seen: Timestamp) -> Option<Plug> {
+        let reply = ScanReply::parse(datagram)?;
+        if reply.address != from {
+            tracing::debug!(%from, says = %reply.address, mac = %reply.mac, "a plug believes that it has another address");
+        }
+        let known = |text: String| (!text.is_empty()).then_some(text);
+        Some(Plug {
+            serial: known(reply.serial),
+            relay: reply.status,
+            res: known(reply.res),
+            extra: reply.extra.and_then(known),
+            ..Plug::new(reply.mac, FamilyId::Reco, from, seen)
+        })
+    }
+
+    fn exchange(
+        &self,
+        _mac: Mac,
+        order: Order,
+        local: DateTime,
+        now: Instant,
+    ) -> Option<Box<dyn Exchange>> {
+        let command = match order {
+            Order::Switch(state) => Command::switch(state, local),
+            Order::Delay(state, minutes) => Command::delay(state, minutes, local),
+            Order::Meter => Command::Meter,
+            Order::Version => Command::Version,
+        };
+        Some(Box::new(TcpExchange::new(command, now)))
+    }
+}
 
 /// Drops what could follow a message: line ends, the NUL padding of fixed buffers, blanks.
 fn trim(bytes: &[u8]) -> &[u8] {

@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use hiflying::Mac;
-use jiff::Timestamp;
-
-use crate::Reading;
+use crate::exchange::Measurement;
 
 /// `<I>,<U>,<F>,<P>,<PQ>,<E>,<EQ>` in the plug's own counts; a field that the plug left empty is `None`.
 ///
@@ -72,11 +69,9 @@ impl MeterReply {
         })
     }
 
-    /// Makes the reading of the plug `plug`, answered at `at`.
-    pub fn reading(&self, plug: Mac, at: Timestamp) -> Reading {
-        Reading {
-            plug,
-            at,
+    /// Converts the counts to SI units.
+    pub fn measurement(&self) -> Measurement {
+        Measurement {
             voltage_v: self.voltage.map(hundredths),
             current_a: self.current.map(hundredths),
             frequency_hz: self.frequency.map(hundredths),
@@ -148,13 +143,14 @@ pub enum MeterError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hiflying::Mac;
     use proptest::prelude::*;
 
     fn reading_json(value: &str) -> String {
         let meter = MeterReply::parse(value).unwrap();
         let at = "2026-11-22T12:00:00.123Z".parse().unwrap();
-        serde_json::to_string(&meter.reading(Mac::new([0xAC, 0xCF, 0x23, 0x12, 0x34, 0x56]), at))
-            .unwrap()
+        let mac = Mac::new([0xAC, 0xCF, 0x23, 0x12, 0x34, 0x56]);
+        serde_json::to_string(&meter.measurement().reading(mac, at)).unwrap()
     }
 
     #[test]

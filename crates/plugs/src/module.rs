@@ -1,0 +1,108 @@
+//! Plain Hi-Flying modules of unknown trade: they answer a discovery word, and that is all that is known of them.
+//!
+//! Every Reco plug carries such a module, and so answers here too; its own family then has the last word.
+
+use std::borrow::Cow;
+use std::net::Ipv4Addr;
+use std::time::Instant;
+
+use hiflying::{Identity, Mac, PORT, Word};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+
+use crate::exchange::{Exchange, Order};
+use crate::family::{Family, Probe};
+use crate::{FamilyId, Plug};
+
+/// A longer datagram is not an identity; a real one has about 40 bytes, the longest known about 80.
+const MAX_LENGTH: usize = 256;
+
+/// The family of modules that answer `HF-A11ASSISTHREAD`, `WIFIKIT-214028-READ` or a word of the user's.
+#[derive(Debug, Clone, Copy)]
+pub struct Module;
+
+impl Family for Module {
+    fn id(&self) -> FamilyId {
+        FamilyId::Module
+    }
+
+    fn local_port(&self) -> u16 {
+        PORT
+    }
+
+    fn probes(&self, words: &[Word]) -> Vec<Probe> {
+        let mut all = vec![Word::HF_A11, Word::WIFIKIT];
+        for word in words {
+            if !all.contains(word) {
+                all.push(word.clone());
+            }
+        }
+        all.iter()
+            .map(|word| Probe {
+                port: PORT,
+                bytes: Cow::Owned(word.as_bytes().to_vec()),
+            })
+            .collect()
+    }
+
+    fn parse_presence(&self, from: Ipv4Addr, datagram: &[u8], seen: Timestamp) -> Option<Plug> {
+        if datagram.len() > MAX_LENGTH {
+            return None;
+        }
+        let identity = Identity::parse(datagram)?;
+        Some(Plug {
+            model: identity.module,
+            extra: identity.extra,
+            ..Plug::new(identity.mac, FamilyId::Module, from, seen)
+        })
+    }
+
+    fn exchange(
+        &self,
+        _mac: Mac,
+        _order: Order,
+        _local: DateTime,
+        _now: Instant,
+    ) -> Option<Box<dyn Exchange>> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_the_user_come_after_the_known_ones() {
+        let words = ["www.usr.cn", "HF-A11ASSISTHREAD"].map(|word| word.parse().unwrap());
+        let probes: Vec<_> = Module
+            .probes(&words)
+            .into_iter()
+            .map(|probe| probe.bytes)
+            .collect();
+        assert_eq!(
+            probes,
+            [
+                &b"HF-A11ASSISTHREAD"[..],
+                b"WIFIKIT-214028-READ",
+                b"www.usr.cn"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_sender_is_trusted_for_the_address() {
+        let from = Ipv4Addr::new(192, 168, 9, 14);
+        let plug = Module
+            .parse_presence(
+                from,
+                b"192.168.9.13,ACCF23360902,HF-LPB100",
+                Timestamp::UNIX_EPOCH,
+            )
+            .unwrap();
+        assert_eq!(plug.address, from);
+        assert_eq!(plug.family, FamilyId::Module);
+        assert_eq!(plug.model.as_deref(), Some("HF-LPB100"));
+        assert_eq!(plug.relay, None);
+    }
+}

@@ -1,0 +1,327 @@
+//! One command over TCP port 8899, with the patience that `docs/protocol/reco.md` section 3 asks for.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use hiflying::DATA_PORT;
+
+use super::{Command, MeterReply, Reply, printable, trim};
+use crate::exchange::{Action, Exchange, ExchangeError, Outcome, Silence, Transport};
+
+/// Connections that are tried before a plug counts as silent; one client was seen to need as many.
+const TRIES: u32 = 3;
+/// Long enough for the second SYN of a lossy network, which follows the first after 1 s.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the first byte may take.
+const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a line that has no end yet may pause before it counts as ended.
+const SILENCE: Duration = Duration::from_millis(300);
+/// How long an answer may take from its first byte, so that a slow babbler ends too.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+/// The pause after a repeated connect, longer each time: a client that always waits 500 ms works. The first try is at
+/// once.
+const PAUSE: Duration = Duration::from_millis(200);
+const PAUSE_STEP: Duration = Duration::from_millis(300);
+/// The pause before connecting anew to a plug that refused or hung up: its few slots may just be taken.
+const REOPEN_PAUSE: Duration = Duration::from_millis(200);
+/// No answer is as long as this; a real one has about 40 bytes.
+const MAX_ANSWER: usize = 4096;
+
+/// One [`Command`], sent in one write over a connection of its own, repeated on a new connection when nothing comes.
+///
+/// The first line decides. It counts as complete at its line end, or after 300 ms of silence, because some plugs may
+/// send none. What follows is logged and changes nothing: an SP-2 was seen to add `+error` to the `+ok` of a command
+/// that it carried out.
+#[derive(Debug)]
+pub struct TcpExchange {
+    command: Command,
+    tries: u32,
+    state: State,
+    /// The answer so far.
+    buffer: Vec<u8>,
+    actions: VecDeque<Action>,
+    outcome: Option<Result<Outcome, ExchangeError>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    /// Before another connect.
+    Idle {
+        until: Instant,
+    },
+    Opening {
+        until: Instant,
+    },
+    /// Connected, before a repeated command.
+    Pausing {
+        until: Instant,
+    },
+    /// Sent, nothing heard.
+    Waiting {
+        until: Instant,
+    },
+    /// The first line has come in part.
+    Answering {
+        silence: Instant,
+        end: Instant,
+    },
+    /// Decided; listening for what else comes.
+    Draining {
+        silence: Instant,
+        end: Instant,
+    },
+    Finished,
+}
+
+impl TcpExchange {
+    /// Begins at once.
+    pub fn new(command: Command, now: Instant) -> Self {
+        let mut exchange = Self {
+            command,
+            tries: 0,
+            state: State::Finished,
+            buffer: Vec::new(),
+            actions: VecDeque::new(),
+            outcome: None,
+        };
+        exchange.open(now);
+        exchange
+    }
+
+    fn open(&mut self, now: Instant) {
+        self.tries += 1;
+        self.buffer.clear();
+        self.actions.push_back(Action::Open);
+        self.state = State::Opening {
+            until: now + CONNECT_TIMEOUT,
+        };
+    }
+
+    fn send(&mut self, now: Instant) {
+        self.actions.push_back(Action::Send(self.command.emit()));
+        self.state = State::Waiting {
+            until: now + FIRST_BYTE_TIMEOUT,
+        };
+    }
+
+    /// Tries anew, unless it has been tried often enough.
+    fn fail(&mut self, now: Instant, how: Silence) {
+        tracing::debug!(command = %self.command, tries = self.tries, %how, "no answer");
+        if self.tries >= TRIES {
+            self.finish(Err(ExchangeError::NoAnswer(how)));
+        } else {
+            let pause = match how {
+                Silence::NoReply | Silence::NoConnection => Duration::ZERO,
+                Silence::Refused | Silence::Unreachable | Silence::Closed => REOPEN_PAUSE,
+            };
+            self.state = State::Idle { until: now + pause };
+        }
+    }
+
+    fn finish(&mut self, outcome: Result<Outcome, ExchangeError>) {
+        self.outcome = Some(outcome);
+        self.state = State::Finished;
+    }
+
+    fn close(&mut self) {
+        self.actions.push_back(Action::Close);
+    }
+
+    /// Looks for the first line in what has come; `ended` when nothing more will.
+    fn decide(&mut self, now: Instant, ended: bool) {
+        let Some((line, rest)) = first_line(&self.buffer, ended) else {
+            if self.buffer.len() >= MAX_ANSWER {
+                let text = quote(&self.buffer);
+                self.close();
+                self.finish(Err(ExchangeError::BadAnswer(text)));
+            }
+            return;
+        };
+        let outcome = judge(&self.command, &Reply::parse(line), line);
+        tracing::debug!(command = %self.command, reply = %printable(line), "answered");
+        let has_tail = begins_with_blank_line(rest);
+        self.buffer.drain(..self.buffer.len() - rest.len());
+        self.outcome = Some(outcome);
+        self.log_more();
+        if has_tail || ended {
+            self.close();
+            self.state = State::Finished;
+        } else {
+            self.state = State::Draining {
+                silence: now + SILENCE,
+                end: now + ANSWER_TIMEOUT,
+            };
+        }
+    }
+
+    /// Logs what follows the first line.
+    fn log_more(&mut self) {
+        while let Some((line, rest)) = first_line(&self.buffer, true) {
+            tracing::debug!(command = %self.command, line = %quote(line), "the plug said more, which is ignored");
+            let used = self.buffer.len() - rest.len();
+            self.buffer.drain(..used);
+        }
+        self.buffer.clear();
+    }
+}
+
+impl Exchange for TcpExchange {
+    fn transport(&self) -> Transport {
+        Transport::Tcp { port: DATA_PORT }
+    }
+
+    fn handle_open(&mut self, now: Instant) {
+        if !matches!(self.state, State::Opening { .. }) {
+            return;
+        }
+        if self.tries <= 1 {
+            self.send(now);
+        } else {
+            let until = now + PAUSE + PAUSE_STEP * self.tries.saturating_sub(2);
+            self.state = State::Pausing { until };
+        }
+    }
+
+    fn handle_input(&mut self, now: Instant, bytes: &[u8]) {
+        let room = MAX_ANSWER.saturating_sub(self.buffer.len());
+        let bytes = bytes.get(..room).unwrap_or(bytes);
+        match self.state {
+            State::Waiting { .. } => {
+                self.buffer.extend_from_slice(bytes);
+                if !trim(&self.buffer).is_empty() {
+                    self.state = State::Answering {
+                        silence: now + SILENCE,
+                        end: now + ANSWER_TIMEOUT,
+                    };
+                }
+                self.decide(now, false);
+            }
+            State::Answering { end, .. } => {
+                self.buffer.extend_from_slice(bytes);
+                self.state = State::Answering {
+                    silence: now + SILENCE,
+                    end,
+                };
+                self.decide(now, false);
+            }
+            State::Draining { end, .. } => {
+                self.buffer.extend_from_slice(bytes);
+                self.log_more();
+                self.state = State::Draining {
+                    silence: now + SILENCE,
+                    end,
+                };
+            }
+            // A plug sends no banner; whatever it is, it is no answer to a command that has not been sent.
+            State::Idle { .. } | State::Opening { .. } | State::Pausing { .. } => {
+                tracing::debug!(bytes = %quote(bytes), "the plug speaks before it is asked");
+            }
+            State::Finished => {}
+        }
+    }
+
+    fn handle_closed(&mut self, now: Instant, how: Silence) {
+        match self.state {
+            State::Opening { .. } | State::Pausing { .. } | State::Waiting { .. } => {
+                self.fail(now, how);
+            }
+            State::Answering { .. } => self.decide(now, true),
+            State::Draining { .. } => self.state = State::Finished,
+            State::Idle { .. } | State::Finished => {}
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if self.poll_timeout().is_none_or(|until| now < until) {
+            return;
+        }
+        match self.state {
+            State::Idle { .. } => self.open(now),
+            State::Opening { .. } => {
+                self.close();
+                self.fail(now, Silence::NoConnection);
+            }
+            State::Pausing { .. } => self.send(now),
+            State::Waiting { .. } => {
+                self.close();
+                self.fail(now, Silence::NoReply);
+            }
+            State::Answering { .. } => self.decide(now, true),
+            State::Draining { .. } => {
+                self.close();
+                self.state = State::Finished;
+            }
+            State::Finished => {}
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        match self.state {
+            State::Idle { until }
+            | State::Opening { until }
+            | State::Pausing { until }
+            | State::Waiting { until } => Some(until),
+            State::Answering { silence, end } | State::Draining { silence, end } => {
+                Some(silence.min(end))
+            }
+            State::Finished => None,
+        }
+    }
+
+    fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    fn poll_outcome(&mut self) -> Option<Result<Outcome, ExchangeError>> {
+        self.outcome.take()
+    }
+}
+
+/// What the first line means as an answer to `command`.
+fn judge(command: &Command, reply: &Reply, line: &[u8]) -> Result<Outcome, ExchangeError> {
+    match (command, reply) {
+        (_, Reply::Error(_)) => Err(ExchangeError::Refused(quote(line))),
+        (Command::Version, Reply::Ok(Some(text)) | Reply::Unknown(text)) => {
+            Ok(Outcome::Version(text.trim().to_owned()))
+        }
+        // The text of this answer was never published; a bare line is shown as it is.
+        (Command::Version, Reply::Ok(None)) => Ok(Outcome::Version(quote(line))),
+        (Command::Meter, Reply::Ok(Some(value))) => MeterReply::parse(value)
+            .map(|meter| Outcome::Measured(meter.measurement()))
+            .map_err(|_| ExchangeError::BadAnswer(quote(line))),
+        (Command::Switch { .. } | Command::Delay { .. }, Reply::Ok(_)) => Ok(Outcome::Accepted),
+        (_, Reply::Ok(None) | Reply::Unknown(_)) => Err(ExchangeError::BadAnswer(quote(line))),
+    }
+}
+
+/// Splits off the first line that is not blank, if it has a line end or nothing more will come.
+fn first_line(bytes: &[u8], ended: bool) -> Option<(&[u8], &[u8])> {
+    let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    let start = bytes
+        .iter()
+        .position(|byte| !matches!(byte, b'\r' | b'\n' | b'\0' | b' ' | b'\t'))?;
+    let from_start = bytes.get(start..)?;
+    match from_start.iter().position(is_end) {
+        Some(end) => from_start.split_at_checked(end),
+        None if ended => Some((from_start, &[])),
+        None => None,
+    }
+}
+
+/// The end of a module's answer: the line's own end and an empty line, in any notation of line ends.
+fn begins_with_blank_line(rest: &[u8]) -> bool {
+    matches!(
+        rest,
+        [b'\r', b'\n', b'\r' | b'\n', ..] | [b'\n', b'\n' | b'\r', ..] | [b'\r', b'\r', ..]
+    )
+}
+
+/// A peer's text for a message to people: printable and short.
+fn quote(bytes: &[u8]) -> String {
+    const SHORT: usize = 80;
+    let text = printable(trim(bytes));
+    match text.char_indices().nth(SHORT) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}

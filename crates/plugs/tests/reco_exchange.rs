@@ -1,0 +1,417 @@
+//! The TCP exchange of the Reco family against scripted plugs, in virtual time.
+
+#![expect(clippy::panic, reason = "a failed expectation in a test's helper")]
+
+use std::time::{Duration, Instant};
+
+use jiff::civil::datetime;
+use plugs::exchange::{Action, Exchange, ExchangeError, Outcome, Silence, Transport};
+use plugs::reco::{Command, TcpExchange};
+use plugs::{Measurement, RelayState};
+use proptest::prelude::*;
+
+const ON: &[u8] = b"AT+YZSWITCH=1,ON,201704031153\r\n";
+
+/// An exchange, the clock, and what it has done so far with the time in milliseconds.
+struct Bench {
+    exchange: TcpExchange,
+    start: Instant,
+    now: Instant,
+    done: Vec<(u128, Action)>,
+    outcome: Option<(u128, Result<Outcome, ExchangeError>)>,
+}
+
+impl Bench {
+    fn new(command: Command) -> Self {
+        let start = Instant::now();
+        let mut bench = Self {
+            exchange: TcpExchange::new(command, start),
+            start,
+            now: start,
+            done: Vec::new(),
+            outcome: None,
+        };
+        bench.settle();
+        bench
+    }
+
+    fn switch() -> Self {
+        Self::new(Command::switch(
+            RelayState::On,
+            datetime(2017, 4, 3, 11, 53, 21, 0),
+        ))
+    }
+
+    /// Connected and asked.
+    fn switch_sent() -> Self {
+        let mut bench = Self::switch();
+        bench.open();
+        assert_eq!(
+            bench.done,
+            [(0, Action::Open), (0, Action::Send(ON.to_vec()))]
+        );
+        bench.done.clear();
+        bench
+    }
+
+    fn elapsed(&self) -> u128 {
+        (self.now - self.start).as_millis()
+    }
+
+    fn settle(&mut self) {
+        while let Some(action) = self.exchange.poll_action() {
+            self.done.push((self.elapsed(), action));
+        }
+        if let Some(outcome) = self.exchange.poll_outcome() {
+            assert_eq!(self.outcome, None, "an outcome comes once");
+            self.outcome = Some((self.elapsed(), outcome));
+        }
+    }
+
+    fn open(&mut self) {
+        self.exchange.handle_open(self.now);
+        self.settle();
+    }
+
+    fn input(&mut self, bytes: &[u8]) {
+        self.exchange.handle_input(self.now, bytes);
+        self.settle();
+    }
+
+    fn closed(&mut self, how: Silence) {
+        self.exchange.handle_closed(self.now, how);
+        self.settle();
+    }
+
+    /// Lets time pass, stopping at each timer.
+    fn pass(&mut self, milliseconds: u64) {
+        let end = self.now + Duration::from_millis(milliseconds);
+        while let Some(next) = self.exchange.poll_timeout().filter(|&next| next <= end) {
+            self.now = next.max(self.now);
+            self.exchange.handle_timeout(self.now);
+            self.settle();
+        }
+        self.now = end;
+    }
+
+    fn accepted_at(&self, milliseconds: u128) {
+        assert_eq!(self.outcome, Some((milliseconds, Ok(Outcome::Accepted))));
+    }
+
+    fn bad_answer(&self) -> &str {
+        match &self.outcome {
+            Some((_, Err(ExchangeError::BadAnswer(text)))) => text,
+            other => panic!("{other:?} instead of a bad answer"),
+        }
+    }
+}
+
+#[test]
+fn first_try_is_at_once_and_the_tail_ends_it_at_once() {
+    let mut bench = Bench::switch_sent();
+    assert_eq!(bench.exchange.transport(), Transport::Tcp { port: 8899 });
+    bench.pass(4);
+    bench.input(b"+ok\r\n\r\n");
+    bench.accepted_at(4);
+    assert_eq!(bench.done, [(4, Action::Close)]);
+    assert_eq!(bench.exchange.poll_timeout(), None);
+}
+
+#[test]
+fn decided_at_the_first_line_end_and_drained_after() {
+    for line in [&b"+ok\r\n"[..], b"+OK\n", b"\r\n+ok\r", b"+ok\0\r\n"] {
+        let mut bench = Bench::switch_sent();
+        bench.input(line);
+        bench.accepted_at(0);
+        assert_eq!(bench.done, []);
+        bench.pass(1000);
+        assert_eq!(bench.done, [(300, Action::Close)]);
+    }
+}
+
+#[test]
+fn no_line_end_at_all() {
+    let mut bench = Bench::switch_sent();
+    bench.pass(10);
+    bench.input(b"+ok");
+    bench.pass(299);
+    assert_eq!(bench.outcome, None);
+    bench.pass(1);
+    bench.accepted_at(310);
+    assert_eq!(bench.done, [(310, Action::Close)]);
+}
+
+#[test]
+fn an_answer_in_pieces() {
+    let mut bench = Bench::switch_sent();
+    for piece in [&b"+"[..], b"o", b"k", b"\r", b"\n", b"\r\n"] {
+        bench.pass(200);
+        bench.input(piece);
+    }
+    bench.accepted_at(800);
+}
+
+#[test]
+fn the_second_line_changes_nothing() {
+    for answer in [
+        &b"+ok\r\n+error\r\n"[..],
+        b"+ok\r\n\r\n+error\r\n\r\n",
+        b"+ok\n\r+error\n\r",
+    ] {
+        let mut bench = Bench::switch_sent();
+        bench.input(answer);
+        bench.accepted_at(0);
+    }
+    let mut bench = Bench::switch_sent();
+    bench.input(b"+ok\r\n");
+    bench.pass(20);
+    bench.input(b"+error\r\n\r\n");
+    bench.pass(1000);
+    bench.accepted_at(0);
+    assert_eq!(bench.done, [(320, Action::Close)]);
+}
+
+#[test]
+fn refused() {
+    for text in ["+ERROR", "+error", "+ERR=-4"] {
+        let mut bench = Bench::switch_sent();
+        bench.input(format!("{text}\r\n\r\n+ok\r\n\r\n").as_bytes());
+        assert_eq!(
+            bench.outcome,
+            Some((0, Err(ExchangeError::Refused(text.into()))))
+        );
+    }
+}
+
+#[test]
+fn meter() {
+    let mut bench = Bench::new(Command::Meter);
+    bench.open();
+    assert_eq!(
+        bench.done.last(),
+        Some(&(0, Action::Send(b"AT+YZOUT\r\n".to_vec())))
+    );
+    bench.input(b"+ok=3,226");
+    bench.pass(50);
+    bench.input(b"94,5007,0,0,3548,0\r\n\r\n");
+    let expected = Measurement {
+        voltage_v: Some(226.94),
+        current_a: Some(0.03),
+        frequency_hz: Some(50.07),
+        power_w: Some(0.0),
+        energy_wh: Some(3548),
+    };
+    assert_eq!(bench.outcome, Some((50, Ok(Outcome::Measured(expected)))));
+}
+
+#[test]
+fn a_reading_that_cannot_be() {
+    for answer in [
+        "+ok",
+        "+ok=",
+        "+ok=3,22694,5007",
+        "+ok=3,-22694,5007,0,0,3548,0",
+        "<html>",
+    ] {
+        let mut bench = Bench::new(Command::Meter);
+        bench.open();
+        bench.input(format!("{answer}\r\n\r\n").as_bytes());
+        assert_eq!(bench.bad_answer(), answer);
+    }
+}
+
+#[test]
+fn version_is_what_the_line_says() {
+    for (answer, version) in [
+        (
+            "+ok=1.0.06a-14 (2014-10-29 21:46 1M)",
+            "1.0.06a-14 (2014-10-29 21:46 1M)",
+        ),
+        ("RECO V1.2", "RECO V1.2"),
+        ("+ok", "+ok"),
+    ] {
+        let mut bench = Bench::new(Command::Version);
+        bench.open();
+        bench.input(format!("{answer}\r\n\r\n").as_bytes());
+        assert_eq!(
+            bench.outcome,
+            Some((0, Ok(Outcome::Version(version.into()))))
+        );
+    }
+}
+
+#[test]
+fn three_connections_with_growing_pauses() {
+    let mut bench = Bench::switch();
+    for _ in 0..3 {
+        bench.open();
+        bench.pass(4000);
+    }
+    let at: Vec<(u128, &str)> = bench
+        .done
+        .iter()
+        .map(|(at, action)| match action {
+            Action::Open => (*at, "open"),
+            Action::Send(bytes) if bytes == ON => (*at, "send"),
+            Action::Send(_) => (*at, "something else"),
+            Action::Close => (*at, "close"),
+        })
+        .collect();
+    // The bench answers the second and third open 1 s late.
+    assert_eq!(
+        at,
+        [
+            (0, "open"),
+            (0, "send"),
+            (3000, "close"),
+            (3000, "open"),
+            (4200, "send"),
+            (7200, "close"),
+            (7200, "open"),
+            (8500, "send"),
+            (11500, "close"),
+        ]
+    );
+    assert_eq!(
+        bench.outcome,
+        Some((11500, Err(ExchangeError::NoAnswer(Silence::NoReply))))
+    );
+}
+
+#[test]
+fn a_plug_whose_slots_are_taken_at_first() {
+    let mut bench = Bench::switch();
+    bench.closed(Silence::Refused);
+    assert_eq!(bench.outcome, None);
+    bench.pass(200);
+    assert_eq!(bench.done, [(0, Action::Open), (200, Action::Open)]);
+    bench.open();
+    bench.pass(200);
+    bench.input(b"+ok\r\n\r\n");
+    bench.accepted_at(400);
+}
+
+#[test]
+fn silent_in_four_ways() {
+    for how in [Silence::Refused, Silence::Unreachable, Silence::Closed] {
+        let mut bench = Bench::switch();
+        for _ in 0..3 {
+            bench.closed(how);
+            bench.pass(200);
+        }
+        assert_eq!(
+            bench.outcome,
+            Some((400, Err(ExchangeError::NoAnswer(how))))
+        );
+    }
+    let mut bench = Bench::switch();
+    bench.pass(60_000);
+    assert_eq!(
+        bench.outcome,
+        Some((9000, Err(ExchangeError::NoAnswer(Silence::NoConnection))))
+    );
+}
+
+#[test]
+fn closed_after_part_of_an_answer() {
+    let mut bench = Bench::switch_sent();
+    bench.input(b"+ok");
+    bench.closed(Silence::Closed);
+    bench.accepted_at(0);
+
+    let mut bench = Bench::switch_sent();
+    bench.input(b"\r\n");
+    bench.closed(Silence::Closed);
+    assert_eq!(
+        bench.outcome, None,
+        "blank lines are no answer: it tries anew"
+    );
+}
+
+#[test]
+fn a_banner_is_no_answer() {
+    let mut bench = Bench::switch();
+    bench.closed(Silence::Closed);
+    bench.pass(200);
+    bench.open();
+    bench.input(b"+ok\r\n\r\n");
+    assert_eq!(bench.outcome, None, "the command has not been sent yet");
+}
+
+#[test]
+fn babbling_without_a_line_end() {
+    let mut bench = Bench::switch_sent();
+    bench.input(&[b'x'; 4095]);
+    assert_eq!(bench.outcome, None);
+    bench.input(&[b'x'; 1_000_000]);
+    assert_eq!(bench.bad_answer().len(), 83);
+    assert_eq!(bench.done, [(0, Action::Close)]);
+}
+
+#[test]
+fn babbling_slowly() {
+    let mut bench = Bench::switch_sent();
+    for _ in 0..20 {
+        bench.input(b"x");
+        bench.pass(200);
+    }
+    assert_eq!(bench.outcome.as_ref().map(|(at, _)| *at), Some(3000));
+    assert!(bench.bad_answer().starts_with("xxx"));
+
+    let mut bench = Bench::switch_sent();
+    bench.input(b"+ok\r\n");
+    for _ in 0..20 {
+        bench.pass(200);
+        bench.input(b"x\r\n");
+    }
+    bench.accepted_at(0);
+    assert_eq!(bench.done, [(3000, Action::Close)]);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Open,
+    Input(Vec<u8>),
+    Closed,
+    Pass(u64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let text = prop_oneof![
+        "[+okerOKER=0-9,\r\n\0]{0,30}".prop_map(String::into_bytes),
+        any::<Vec<u8>>(),
+    ];
+    let step = prop_oneof![
+        Just(Step::Open),
+        text.prop_map(Step::Input),
+        Just(Step::Closed),
+        (0..5000u64).prop_map(Step::Pass),
+    ];
+    prop::collection::vec(step, 0..40)
+}
+
+proptest! {
+    /// Whatever happens in whatever order, no panic, one outcome at most, three connections at most; and in a minute of
+    /// silence it comes to an end.
+    #[test]
+    fn any_course_of_events(steps in steps(), kind in 0..3u8) {
+        let mut bench = match kind {
+            0 => Bench::switch(),
+            1 => Bench::new(Command::Meter),
+            _ => Bench::new(Command::Version),
+        };
+        for step in steps {
+            match step {
+                Step::Open => bench.open(),
+                Step::Input(bytes) => bench.input(&bytes),
+                Step::Closed => bench.closed(Silence::Closed),
+                Step::Pass(milliseconds) => bench.pass(milliseconds),
+            }
+        }
+        bench.pass(60_000);
+        prop_assert!(bench.outcome.is_some());
+        prop_assert_eq!(bench.exchange.poll_timeout(), None);
+        let opens = bench.done.iter().filter(|(_, action)| *action == Action::Open).count();
+        prop_assert!(opens <= 3);
+    }
+}
