@@ -1,0 +1,501 @@
+//! The AT console on the module's serial port, without the port.
+//!
+//! [`Session`] owns the way into command mode (`+++`, `a`), one command at a time with its reply,
+//! and the way out (`AT+ENTM`, always). It holds no device and no clock: bytes and a time go in,
+//! bytes and events come out. With the feature `serial`, [`Console`] runs it on a real port.
+//!
+//! Where the facts come from: section 9 of the protocol notes (five independent clients for the
+//! escape, six for `AT+ENTM`). Two deviations are answered by the same few lines:
+//!
+//! * A module that is in command mode already takes `+++` for a malformed line and says `+ERR`.
+//! * The SP-2's own header behaves like its TCP port 8899: a parser of the plug's maker, which
+//!   knows no escape and says `+ERROR`. Then commands are sent as plain lines ([`Opening::Line`]).
+//!
+//! ```
+//! use std::time::{Duration, Instant};
+//! use hiflying::serial::{Event, Opening, Session, SessionConfig};
+//!
+//! let mut now = Instant::now();
+//! let mut session = Session::new(SessionConfig::default(), now);
+//! now += session.poll_timeout().unwrap() - now; // the pause before the escape
+//! session.handle_timeout(now);
+//! assert_eq!(session.poll_transmit().unwrap().as_slice(), b"+++");
+//! session.handle_input(now, b"a");
+//! assert_eq!(session.poll_transmit().unwrap().as_slice(), b"a");
+//! session.handle_input(now, b"+ok\r\n\r\n");
+//! assert!(matches!(session.poll_event(), Some(Event::Opened(Opening::Escaped))));
+//! ```
+
+mod collect;
+#[cfg(feature = "serial")]
+mod driver;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use zeroize::Zeroizing;
+
+use self::collect::{Collector, ends_in_lone_a, error_word};
+use crate::at::{Request, Terminator};
+use crate::verb::{self, Answer};
+
+#[cfg(feature = "serial")]
+pub use self::driver::{Console, ConsoleError, OpenError};
+
+const ESCAPE: &[u8] = b"+++";
+const CONFIRM: &[u8] = b"a";
+const LEAVE: &[u8] = b"AT+ENTM\r";
+/// A harmless query that the module's engine and the plug maker's parser both answer.
+const PROBE: &[u8] = b"AT+VER\r\n";
+
+/// Waits and limits of a [`Session`].
+#[derive(Debug, Clone)]
+pub struct SessionConfig {
+    /// Silence before `+++`, one entry for each try: a module that has just passed data on does
+    /// not see an escape that follows too closely.
+    pub guards: Vec<Duration>,
+    /// How long the module may take to answer `+++` with `a`.
+    pub escape_wait: Duration,
+    /// How long it may take to answer our `a` with `+ok` (it forgets the escape after about 3 s).
+    pub confirm_wait: Duration,
+    /// How long a plain line may go unanswered before the device counts as silent.
+    pub probe_wait: Duration,
+    /// Silence that ends a reply whose `\r\n\r\n` is missing (clones end in a single `\r`).
+    pub silence: Duration,
+    /// The same for a network list, whose rows come as the radio finds them.
+    pub list_silence: Duration,
+    /// How long a verb that the table does not know may take.
+    pub budget: Duration,
+    /// How long to wait for the answer to `AT+ENTM`.
+    pub leave_wait: Duration,
+}
+
+impl Default for SessionConfig {
+    fn default() -> Self {
+        Self {
+            guards: vec![Duration::from_millis(500), Duration::from_millis(1500)],
+            escape_wait: Duration::from_millis(1500),
+            confirm_wait: Duration::from_secs(3),
+            probe_wait: Duration::from_millis(1500),
+            silence: Duration::from_millis(300),
+            list_silence: Duration::from_secs(3),
+            budget: Duration::from_secs(3),
+            leave_wait: Duration::from_secs(1),
+        }
+    }
+}
+
+/// How the console was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// `+++` and `a` were answered: the module is in command mode because of us.
+    Escaped,
+    /// The module was in command mode before.
+    AlreadyOpen,
+    /// The escape means nothing to this device, but it answers AT lines (an SP-2's own header).
+    Line,
+}
+
+/// Names one submitted command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CommandId(u64);
+
+/// What a [`Session`] reports.
+#[derive(Debug)]
+pub enum Event {
+    /// Commands are answered from now on.
+    Opened(Opening),
+    /// A command was answered. The bytes are free of the echo, but otherwise as they came.
+    Reply {
+        /// Which command.
+        id: CommandId,
+        /// The reply, with its line ends.
+        raw: Zeroizing<Vec<u8>>,
+    },
+    /// A command was not answered within its time.
+    Unanswered {
+        /// Which command.
+        id: CommandId,
+    },
+    /// Nothing on this line understands us; the session is over.
+    Silent,
+    /// Command mode was left as asked; the session is over.
+    Closed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Keeping silent before `+++`.
+    Guarding,
+    /// `+++` is out.
+    Escaping,
+    /// `a` is out.
+    Confirming,
+    /// A plain line is out, to see whether anybody is there.
+    Probing,
+    /// Ready for a command.
+    Idle,
+    /// A command is out.
+    Asking(CommandId),
+    /// A command (`AT+ENTM`, `AT+Z`, `AT+RELD`) took us out of command mode.
+    Outside,
+    /// `AT+ENTM` is out.
+    Leaving,
+    /// Over.
+    Closed,
+}
+
+/// A serial AT session as a state machine.
+///
+/// Feed it with [`handle_input`](Self::handle_input) and [`handle_timeout`](Self::handle_timeout);
+/// after each of them, and after [`submit`](Self::submit) and [`close`](Self::close), drain
+/// [`poll_transmit`](Self::poll_transmit) and [`poll_event`](Self::poll_event) and wait until
+/// [`poll_timeout`](Self::poll_timeout).
+#[derive(Debug)]
+pub struct Session {
+    config: SessionConfig,
+    state: State,
+    opening: Option<Opening>,
+    /// Which entry of `config.guards` is in use.
+    attempt: usize,
+    /// When the present state gives up.
+    deadline: Option<Instant>,
+    /// When the line has been quiet for long enough to judge what was received.
+    quiet: Option<Instant>,
+    received: Collector,
+    queue: VecDeque<(CommandId, Request)>,
+    /// The verb that is being asked, in upper case.
+    asking: String,
+    next_id: u64,
+    transmits: VecDeque<Zeroizing<Vec<u8>>>,
+    events: VecDeque<Event>,
+}
+
+impl Session {
+    /// Starts with the guard pause; the escape follows by itself.
+    pub fn new(config: SessionConfig, now: Instant) -> Self {
+        let mut session = Self {
+            config,
+            state: State::Guarding,
+            opening: None,
+            attempt: 0,
+            deadline: None,
+            quiet: None,
+            received: Collector::default(),
+            queue: VecDeque::new(),
+            asking: String::new(),
+            next_id: 0,
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+        };
+        session.start(now);
+        session
+    }
+
+    /// How the console was reached, once it was.
+    pub fn opening(&self) -> Option<Opening> {
+        self.opening
+    }
+
+    /// Whether the session is over.
+    pub fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+
+    /// Queues a command; commands go out one at a time. After a command that leaves command mode
+    /// the next one enters it again.
+    pub fn submit(&mut self, now: Instant, request: Request) -> CommandId {
+        let id = CommandId(self.next_id);
+        self.next_id += 1;
+        if matches!(self.state, State::Leaving | State::Closed) {
+            self.events.push_back(Event::Unanswered { id });
+            return id;
+        }
+        self.queue.push_back((id, request));
+        match self.state {
+            State::Idle => self.ask_next(now),
+            State::Outside => self.start(now),
+            _ => {}
+        }
+        id
+    }
+
+    /// Leaves command mode: now when idle or when a command is under way (which then counts as
+    /// unanswered). `AT+ENTM` goes out whatever happened before, as a module that is left in
+    /// command mode does not work.
+    pub fn close(&mut self, now: Instant) {
+        if matches!(self.state, State::Closed | State::Leaving) {
+            return;
+        }
+        if let State::Asking(id) = self.state {
+            self.events.push_back(Event::Unanswered { id });
+        }
+        self.fail_queue();
+        if self.owes_leaving() {
+            self.leave(now);
+        } else {
+            self.end(Event::Closed);
+        }
+    }
+
+    /// Whether `AT+ENTM` still has to be sent: not before anything was written, nor after a
+    /// command that left command mode itself. For drivers that are dropped in the middle.
+    pub fn owes_leaving(&self) -> bool {
+        match self.state {
+            State::Outside | State::Leaving | State::Closed => false,
+            State::Guarding => self.attempt > 0,
+            _ => true,
+        }
+    }
+
+    /// Ends without a word, for a port that has gone.
+    pub fn abandon(&mut self) {
+        self.fail_queue();
+        self.idle();
+        self.state = State::Closed;
+    }
+
+    /// Takes bytes from the port.
+    pub fn handle_input(&mut self, now: Instant, bytes: &[u8]) {
+        // What comes while nothing was asked is traffic of the plug's own application.
+        if bytes.is_empty()
+            || matches!(
+                self.state,
+                State::Guarding | State::Idle | State::Outside | State::Closed
+            )
+        {
+            return;
+        }
+        self.received.push(bytes);
+        self.quiet = Some(now + self.silence());
+        match self.state {
+            State::Escaping => self.judge_escape(now, false),
+            State::Confirming => self.judge_confirm(now),
+            State::Probing => self.judge_probe(now, false),
+            State::Asking(id) if self.received.is_ended() => self.answered(now, id),
+            State::Leaving if self.received.is_ended() => self.end(Event::Closed),
+            _ => {}
+        }
+    }
+
+    /// Call when [`poll_timeout`](Self::poll_timeout) is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.quiet.is_some_and(|at| at <= now) {
+            self.quiet = None;
+            self.handle_quiet(now);
+        }
+        if self.deadline.is_some_and(|at| at <= now) {
+            self.deadline = None;
+            self.handle_deadline(now);
+        }
+    }
+
+    /// The next bytes to write.
+    pub fn poll_transmit(&mut self) -> Option<Zeroizing<Vec<u8>>> {
+        self.transmits.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match (self.deadline, self.quiet) {
+            (Some(deadline), Some(quiet)) => Some(deadline.min(quiet)),
+            (deadline, quiet) => deadline.or(quiet),
+        }
+    }
+
+    /// The next thing to report.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    fn start(&mut self, now: Instant) {
+        self.attempt = 0;
+        self.guard(now);
+    }
+
+    fn guard(&mut self, now: Instant) {
+        let pause = self
+            .config
+            .guards
+            .get(self.attempt)
+            .copied()
+            .unwrap_or_default();
+        self.enter(State::Guarding, now + pause);
+    }
+
+    fn enter(&mut self, state: State, deadline: Instant) {
+        self.state = state;
+        self.deadline = Some(deadline);
+        self.quiet = None;
+        self.received = Collector::default();
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.transmits.push_back(Zeroizing::new(bytes.to_vec()));
+    }
+
+    fn handle_quiet(&mut self, now: Instant) {
+        match self.state {
+            State::Escaping => self.judge_escape(now, true),
+            State::Probing => self.judge_probe(now, true),
+            State::Asking(id) if self.received.is_answer() => self.answered(now, id),
+            State::Leaving if self.received.is_answer() => self.end(Event::Closed),
+            _ => {}
+        }
+    }
+
+    fn handle_deadline(&mut self, now: Instant) {
+        match self.state {
+            State::Guarding => {
+                self.write(ESCAPE);
+                self.enter(State::Escaping, now + self.config.escape_wait);
+            }
+            State::Escaping | State::Confirming => self.try_again(now),
+            State::Probing => self.silent(),
+            State::Asking(id) => self.out_of_time(now, id),
+            State::Leaving => self.end(Event::Closed),
+            State::Idle | State::Outside | State::Closed => {}
+        }
+    }
+
+    fn try_again(&mut self, now: Instant) {
+        self.attempt += 1;
+        if self.attempt < self.config.guards.len() {
+            self.guard(now);
+        } else {
+            self.write(PROBE);
+            self.enter(State::Probing, now + self.config.probe_wait);
+        }
+    }
+
+    fn judge_escape(&mut self, now: Instant, quiet: bool) {
+        let text = self.received.text();
+        match error_word(text, quiet) {
+            Some(true) => self.open(now, Opening::Line),
+            Some(false) => self.open(now, Opening::AlreadyOpen),
+            None if ends_in_lone_a(text, quiet) => {
+                self.write(CONFIRM);
+                self.enter(State::Confirming, now + self.config.confirm_wait);
+            }
+            None => {}
+        }
+    }
+
+    fn judge_confirm(&mut self, now: Instant) {
+        if self.received.contains_ok() {
+            self.open(now, Opening::Escaped);
+        }
+    }
+
+    /// `+ERR=` to the probe is the module's engine, which has found our `+++` before the line.
+    fn judge_probe(&mut self, now: Instant, quiet: bool) {
+        match error_word(self.received.text(), quiet) {
+            Some(true) => self.open(now, Opening::Line),
+            Some(false) => self.open(now, Opening::AlreadyOpen),
+            None if self.received.contains_ok() && (quiet || self.received.is_ended()) => {
+                self.open(now, Opening::Line);
+            }
+            None => {}
+        }
+    }
+
+    fn open(&mut self, now: Instant, opening: Opening) {
+        self.opening = Some(opening);
+        self.events.push_back(Event::Opened(opening));
+        self.idle();
+        self.ask_next(now);
+    }
+
+    fn idle(&mut self) {
+        self.state = State::Idle;
+        self.deadline = None;
+        self.quiet = None;
+        self.received = Collector::default();
+    }
+
+    fn ask_next(&mut self, now: Instant) {
+        let Some((id, request)) = self.queue.pop_front() else {
+            return;
+        };
+        let terminator = match self.opening {
+            // What every client of the plug's own parser sends.
+            Some(Opening::Line) => Terminator::CrLf,
+            _ => Terminator::Cr,
+        };
+        let info = verb::lookup(request.verb());
+        let budget = info.map_or(self.config.budget, |info| {
+            info.budget.max(self.config.budget)
+        });
+        self.enter(State::Asking(id), now + budget);
+        self.asking = request.verb().to_owned();
+        self.received = Collector::new(&request.emit(Terminator::None));
+        self.transmits.push_back(request.emit(terminator));
+    }
+
+    fn asks_for_list(&self) -> bool {
+        verb::lookup(&self.asking).is_some_and(|info| info.answer == Answer::Many)
+    }
+
+    fn silence(&self) -> Duration {
+        match self.state {
+            State::Asking(_) if self.asks_for_list() => self.config.list_silence,
+            _ => self.config.silence,
+        }
+    }
+
+    fn out_of_time(&mut self, now: Instant, id: CommandId) {
+        if self.received.is_empty() {
+            self.events.push_back(Event::Unanswered { id });
+            self.settle(now);
+        } else {
+            self.answered(now, id);
+        }
+    }
+
+    fn answered(&mut self, now: Instant, id: CommandId) {
+        let raw = std::mem::take(&mut self.received).into_reply();
+        self.events.push_back(Event::Reply { id, raw });
+        self.settle(now);
+    }
+
+    /// After a command: on to the next, or out of command mode if that was its effect.
+    fn settle(&mut self, now: Instant) {
+        self.idle();
+        if matches!(self.asking.as_str(), "ENTM" | "Z" | "RELD") {
+            self.state = State::Outside;
+            if !self.queue.is_empty() {
+                self.start(now);
+            }
+        } else {
+            self.ask_next(now);
+        }
+    }
+
+    fn leave(&mut self, now: Instant) {
+        self.write(LEAVE);
+        self.enter(State::Leaving, now + self.config.leave_wait);
+        self.received = Collector::new(b"AT+ENTM");
+    }
+
+    fn silent(&mut self) {
+        // Whoever listens but cannot be heard may be in command mode now.
+        self.write(LEAVE);
+        self.fail_queue();
+        self.end(Event::Silent);
+    }
+
+    fn fail_queue(&mut self) {
+        for (id, _) in self.queue.drain(..) {
+            self.events.push_back(Event::Unanswered { id });
+        }
+    }
+
+    fn end(&mut self, event: Event) {
+        self.idle();
+        self.state = State::Closed;
+        self.events.push_back(event);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,222 @@
+//! Runs a serial [`Session`] on a real port (feature `serial`).
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use serial2_tokio::{CharSize, FlowControl, Parity, SerialPort, Settings, StopBits};
+use tokio::io::AsyncWrite;
+use tokio::time::{timeout, timeout_at};
+use zeroize::Zeroizing;
+
+use super::{Event, LEAVE, Opening, Session, SessionConfig};
+use crate::at::Request;
+
+/// A healthy port takes a line in milliseconds; a stuck one (flow control, a hung adapter) never.
+const WRITE_WAIT: Duration = Duration::from_secs(2);
+
+/// Why a serial port cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is no such device: adapter not plugged in, or a wrong name.
+    #[error("there is no serial port {}", .0.display())]
+    NotFound(PathBuf),
+    /// The user may not use the port (on Debian: is not in the group `dialout`).
+    #[error("no permission to use the serial port {}", .0.display())]
+    NoPermission(PathBuf),
+    /// The name is that of something else, such as a plain file.
+    #[error("{} is not a serial port", .0.display())]
+    NotSerial(PathBuf),
+    /// Another program has the port.
+    #[error("the serial port {} is in use", .0.display())]
+    Busy(PathBuf),
+    /// Another error of the system.
+    #[error("cannot open the serial port {}", path.display())]
+    Io {
+        /// The port.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl OpenError {
+    fn new(path: &Path, source: std::io::Error) -> Self {
+        let path = path.to_owned();
+        if source.raw_os_error() == Some(NOT_A_TERMINAL) {
+            return Self::NotSerial(path);
+        }
+        match source.kind() {
+            ErrorKind::NotFound => Self::NotFound(path),
+            ErrorKind::PermissionDenied => Self::NoPermission(path),
+            ErrorKind::IsADirectory | ErrorKind::InvalidInput => Self::NotSerial(path),
+            ErrorKind::ResourceBusy => Self::Busy(path),
+            _ => Self::Io { path, source },
+        }
+    }
+}
+
+/// `ENOTTY`, which has no [`ErrorKind`] of its own.
+const NOT_A_TERMINAL: i32 = 25;
+
+/// Why a command on the serial console failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsoleError {
+    /// Nothing on the line answers: wires, power, speed.
+    #[error("no answer on the serial port")]
+    NoAnswer,
+    /// The port has gone: adapter unplugged.
+    #[error("the serial port was lost")]
+    Lost(#[source] std::io::Error),
+}
+
+/// An AT console on a serial port.
+///
+/// [`close`](Self::close) leaves command mode; dropping the console sends `AT+ENTM` as well, but
+/// cannot wait for the answer.
+#[derive(Debug)]
+pub struct Console {
+    port: SerialPort,
+    session: Session,
+}
+
+impl Console {
+    /// Opens `path` with 8 data bits, no parity, one stop bit, no flow control. An SP-2 runs at
+    /// 115200 baud.
+    pub fn open(path: &Path, baud: u32, config: SessionConfig) -> Result<Self, OpenError> {
+        let port = SerialPort::open(path, |settings| line_settings(settings, baud))
+            .map_err(|error| OpenError::new(path, error))?;
+        // Best effort: what the module said before we came is of no use.
+        let _ = port.discard_input_buffer();
+        Ok(Self {
+            port,
+            session: Session::new(config, Instant::now()),
+        })
+    }
+
+    /// Waits until the console answers, and says how it was reached.
+    pub async fn wait_open(&mut self) -> Result<Opening, ConsoleError> {
+        loop {
+            if let Some(opening) = self.session.opening() {
+                return Ok(opening);
+            }
+            match self.step().await? {
+                Some(Event::Opened(opening)) => return Ok(opening),
+                Some(Event::Silent | Event::Closed) => return Err(ConsoleError::NoAnswer),
+                _ => {}
+            }
+        }
+    }
+
+    /// Sends one command and waits for its reply, raw.
+    pub async fn send(&mut self, request: Request) -> Result<Zeroizing<Vec<u8>>, ConsoleError> {
+        let asked = self.session.submit(Instant::now(), request);
+        loop {
+            match self.step().await? {
+                Some(Event::Reply { id, raw }) if id == asked => return Ok(raw),
+                Some(Event::Unanswered { id }) if id == asked => {
+                    return Err(ConsoleError::NoAnswer);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Leaves command mode and waits a moment for the module to say so.
+    pub async fn close(mut self) -> Result<(), ConsoleError> {
+        self.session.close(Instant::now());
+        while !self.session.is_closed() {
+            self.step().await?;
+        }
+        self.flush().await
+    }
+
+    /// Writes what is due and reports, or waits for input or the next timeout.
+    async fn step(&mut self) -> Result<Option<Event>, ConsoleError> {
+        self.flush().await?;
+        if let Some(event) = self.session.poll_event() {
+            return Ok(Some(event));
+        }
+        let mut buffer = Zeroizing::new([0; 1024]);
+        let read = self.port.read(buffer.as_mut());
+        let outcome = match self.session.poll_timeout() {
+            Some(at) => timeout_at(at.into(), read).await.ok(),
+            None => Some(read.await),
+        };
+        match outcome {
+            None => self.session.handle_timeout(Instant::now()),
+            Some(Ok(0)) => return Err(self.lost(ErrorKind::UnexpectedEof.into())),
+            Some(Ok(count)) => {
+                self.session
+                    .handle_input(Instant::now(), buffer.get(..count).unwrap_or_default());
+            }
+            Some(Err(error)) => return Err(self.lost(error)),
+        }
+        Ok(None)
+    }
+
+    async fn flush(&mut self) -> Result<(), ConsoleError> {
+        while let Some(bytes) = self.session.poll_transmit() {
+            let written = timeout(WRITE_WAIT, self.port.write_all(&bytes)).await;
+            match written {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(self.lost(error)),
+                Err(_) => return Err(self.lost(ErrorKind::TimedOut.into())),
+            }
+        }
+        Ok(())
+    }
+
+    /// A port that has gone has nothing to be left any more.
+    fn lost(&mut self, error: std::io::Error) -> ConsoleError {
+        self.session.abandon();
+        ConsoleError::Lost(error)
+    }
+}
+
+impl Drop for Console {
+    fn drop(&mut self) {
+        if self.session.owes_leaving() {
+            let mut context = Context::from_waker(Waker::noop());
+            // Nine bytes into an empty buffer: taken at once, or not at all.
+            let _ = Pin::new(&mut self.port).poll_write(&mut context, LEAVE);
+        }
+    }
+}
+
+fn line_settings(mut settings: Settings, baud: u32) -> std::io::Result<Settings> {
+    settings.set_raw();
+    settings.set_baud_rate(baud)?;
+    settings.set_char_size(CharSize::Bits8);
+    settings.set_parity(Parity::None);
+    settings.set_stop_bits(StopBits::One);
+    settings.set_flow_control(FlowControl::None);
+    Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_system_have_their_names() {
+        let error = |number| {
+            OpenError::new(
+                Path::new("/dev/ttyUSB0"),
+                std::io::Error::from_raw_os_error(number),
+            )
+        };
+        assert!(matches!(error(2), OpenError::NotFound(_)));
+        assert!(matches!(error(13), OpenError::NoPermission(_)));
+        assert!(matches!(error(16), OpenError::Busy(_)));
+        assert!(matches!(error(25), OpenError::NotSerial(_)));
+        assert!(matches!(error(5), OpenError::Io { .. }));
+        assert_eq!(
+            error(13).to_string(),
+            "no permission to use the serial port /dev/ttyUSB0"
+        );
+    }
+}
