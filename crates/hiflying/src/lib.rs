@@ -16,6 +16,8 @@ pub mod at;
 pub mod command;
 pub mod discovery;
 pub mod mac;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod serial;
 pub mod settings;
 pub mod verb;

@@ -1,0 +1,278 @@
+//! The local interfaces that a scan can start from.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+
+use nix::ifaddrs::{InterfaceAddress, getifaddrs};
+use nix::net::if_::{InterfaceFlags, if_nametoindex};
+use nix::sys::socket::SockaddrIn;
+
+/// One IPv4 address of one local interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name, such as `wlan0`.
+    pub name: String,
+    /// Our address on it.
+    pub address: Ipv4Addr,
+    /// Length of the network prefix.
+    pub prefix: u8,
+    /// Where a broadcast goes; without a broadcast address (`lo`) the last address of the prefix.
+    pub broadcast: Ipv4Addr,
+    /// Whether it never leaves this host.
+    pub loopback: bool,
+    /// Whether it is up.
+    pub up: bool,
+    /// The system's number for it.
+    pub index: u32,
+}
+
+impl Interface {
+    /// Tells whether an address is on this interface's own network.
+    pub fn contains(&self, address: Ipv4Addr) -> bool {
+        let mask = mask(self.prefix);
+        self.address.to_bits() & mask == address.to_bits() & mask
+    }
+}
+
+/// An interface that was asked for cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InterfaceError {
+    /// No interface has this name or address.
+    #[error("no interface '{wanted}' with an IPv4 address (there are: {})", available.join(", "))]
+    Unknown {
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        available: Vec<String>,
+    },
+    /// It is there but switched off.
+    #[error("interface '{0}' is down")]
+    Down(String),
+    /// The system does not tell.
+    #[error("cannot list the network interfaces")]
+    List(#[source] io::Error),
+}
+
+/// Lists every IPv4 address of every interface.
+///
+/// # Errors
+///
+/// Whatever the system says.
+pub fn interfaces() -> io::Result<Vec<Interface>> {
+    Ok(getifaddrs()?.filter_map(|entry| describe(&entry)).collect())
+}
+
+/// Returns the interfaces with these names or addresses; without any, all that are up and not loopback.
+///
+/// Any address of a loopback network will do, not only the one that is assigned, because all of them can be used.
+///
+/// # Errors
+///
+/// [`InterfaceError`] names the one that does not exist or is down.
+pub fn select(wanted: &[String]) -> Result<Vec<Interface>, InterfaceError> {
+    select_from(interfaces().map_err(InterfaceError::List)?, wanted)
+}
+
+fn select_from(all: Vec<Interface>, wanted: &[String]) -> Result<Vec<Interface>, InterfaceError> {
+    if wanted.is_empty() {
+        return Ok(all
+            .into_iter()
+            .filter(|interface| interface.up && !interface.loopback)
+            .collect());
+    }
+    let mut chosen: Vec<Interface> = Vec::new();
+    for text in wanted {
+        for interface in find(&all, text)? {
+            if !chosen.contains(&interface) {
+                chosen.push(interface);
+            }
+        }
+    }
+    Ok(chosen)
+}
+
+fn find(all: &[Interface], wanted: &str) -> Result<Vec<Interface>, InterfaceError> {
+    let found: Vec<Interface> = match wanted.parse::<Ipv4Addr>() {
+        Ok(address) => find_address(all, address).into_iter().collect(),
+        Err(_) => all
+            .iter()
+            .filter(|interface| interface.name == wanted)
+            .cloned()
+            .collect(),
+    };
+    if found.is_empty() {
+        let available = all
+            .iter()
+            .map(|interface| format!("{} {}", interface.name, interface.address))
+            .collect();
+        return Err(InterfaceError::Unknown {
+            wanted: wanted.to_owned(),
+            available,
+        });
+    }
+    if found.iter().all(|interface| !interface.up) {
+        return Err(InterfaceError::Down(wanted.to_owned()));
+    }
+    Ok(found)
+}
+
+fn find_address(all: &[Interface], address: Ipv4Addr) -> Option<Interface> {
+    let exact = all.iter().find(|interface| interface.address == address);
+    let loopback = || {
+        all.iter()
+            .find(|interface| interface.loopback && interface.contains(address))
+    };
+    exact.or_else(loopback).map(|interface| Interface {
+        address,
+        ..interface.clone()
+    })
+}
+
+/// Returns the local address from which the system would reach a target. Sends nothing.
+///
+/// # Errors
+///
+/// Whatever the system says, such as that there is no route.
+pub fn source_for(target: Ipv4Addr) -> io::Result<Ipv4Addr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    // A gateway of plugs can be a broadcast address as well (`--to`).
+    socket.set_broadcast(true)?;
+    socket.connect(SocketAddrV4::new(target, crate::PORT))?;
+    match socket.local_addr()?.ip() {
+        std::net::IpAddr::V4(address) => Ok(address),
+        std::net::IpAddr::V6(_) => Err(io::ErrorKind::AddrNotAvailable.into()),
+    }
+}
+
+fn describe(entry: &InterfaceAddress) -> Option<Interface> {
+    let address = entry.address.as_ref()?.as_sockaddr_in()?.ip();
+    let netmask = entry
+        .netmask
+        .as_ref()
+        .and_then(|mask| mask.as_sockaddr_in())
+        .map(SockaddrIn::ip);
+    let prefix = netmask.map_or(32, |mask| mask.to_bits().leading_ones());
+    let prefix = u8::try_from(prefix).unwrap_or(32);
+    let told = entry
+        .broadcast
+        .as_ref()
+        .filter(|_| entry.flags.contains(InterfaceFlags::IFF_BROADCAST));
+    let told = told
+        .and_then(|broadcast| broadcast.as_sockaddr_in())
+        .map(SockaddrIn::ip);
+    let broadcast = told
+        .filter(|address| !address.is_unspecified())
+        .unwrap_or_else(|| last(address, prefix));
+    // An alias such as `eth0:1` is a label; the device is what stands before the colon.
+    let device = entry.interface_name.split(':').next().unwrap_or_default();
+    Some(Interface {
+        name: entry.interface_name.clone(),
+        address,
+        prefix,
+        broadcast,
+        loopback: entry.flags.contains(InterfaceFlags::IFF_LOOPBACK),
+        up: entry.flags.contains(InterfaceFlags::IFF_UP),
+        index: if_nametoindex(device).unwrap_or(0),
+    })
+}
+
+fn mask(prefix: u8) -> u32 {
+    u32::MAX
+        .checked_shl(32 - u32::from(prefix.min(32)))
+        .unwrap_or(0)
+}
+
+fn last(address: Ipv4Addr, prefix: u8) -> Ipv4Addr {
+    Ipv4Addr::from_bits(address.to_bits() | !mask(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interface(name: &str, address: [u8; 4], prefix: u8, loopback: bool, up: bool) -> Interface {
+        let address = address.into();
+        Interface {
+            name: name.into(),
+            address,
+            prefix,
+            broadcast: last(address, prefix),
+            loopback,
+            up,
+            index: 1,
+        }
+    }
+
+    fn some() -> Vec<Interface> {
+        vec![
+            interface("lo", [127, 0, 0, 1], 8, true, true),
+            interface("eth0", [192, 168, 1, 5], 24, false, true),
+            interface("eth0", [10, 0, 0, 5], 8, false, true),
+            interface("wlan0", [10, 9, 0, 5], 16, false, false),
+        ]
+    }
+
+    fn chosen(wanted: &[&str]) -> Result<Vec<String>, String> {
+        let wanted: Vec<String> = wanted.iter().map(|&text| text.to_owned()).collect();
+        select_from(some(), &wanted)
+            .map(|list| {
+                list.iter()
+                    .map(|interface| interface.address.to_string())
+                    .collect()
+            })
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn by_name_and_by_address() {
+        assert_eq!(chosen(&[]).unwrap(), ["192.168.1.5", "10.0.0.5"]);
+        assert_eq!(
+            chosen(&["eth0", "10.0.0.5"]).unwrap(),
+            ["192.168.1.5", "10.0.0.5"]
+        );
+        assert_eq!(chosen(&["lo"]).unwrap(), ["127.0.0.1"]);
+        assert_eq!(chosen(&["127.0.0.9"]).unwrap(), ["127.0.0.9"]);
+        assert!(chosen(&["wlan0"]).unwrap_err().contains("down"));
+        assert!(
+            chosen(&["192.168.1.6"])
+                .unwrap_err()
+                .contains("eth0 192.168.1.5")
+        );
+        assert!(
+            chosen(&["tun0"])
+                .unwrap_err()
+                .contains("no interface 'tun0'")
+        );
+    }
+
+    #[test]
+    fn last_address_of_a_prefix() {
+        assert_eq!(
+            last(Ipv4Addr::new(127, 0, 0, 1), 8),
+            Ipv4Addr::new(127, 255, 255, 255)
+        );
+        assert_eq!(
+            last(Ipv4Addr::new(10, 1, 2, 3), 32),
+            Ipv4Addr::new(10, 1, 2, 3)
+        );
+        assert_eq!(last(Ipv4Addr::new(10, 1, 2, 3), 0), Ipv4Addr::BROADCAST);
+        assert_eq!(
+            last(Ipv4Addr::new(10, 1, 2, 3), 23),
+            Ipv4Addr::new(10, 1, 3, 255)
+        );
+    }
+
+    #[test]
+    fn this_host_has_a_loopback() {
+        let lo = select(&["127.0.0.1".to_owned()]).unwrap().remove(0);
+        assert!(lo.loopback && lo.up);
+        assert_eq!(
+            (lo.prefix, lo.broadcast),
+            (8, Ipv4Addr::new(127, 255, 255, 255))
+        );
+        assert_eq!(
+            source_for(Ipv4Addr::new(127, 0, 0, 77)).unwrap(),
+            Ipv4Addr::LOCALHOST
+        );
+    }
+}

@@ -1,0 +1,318 @@
+//! UDP port 48899 on one interface's own address, shared by everybody in this process who needs it.
+//!
+//! An SP-2 answers to port 48899 of the sender whatever the source port was, so the socket must be bound there. A unicast
+//! reply reaches only one of several sockets on a port, so there is exactly one for each address.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::UdpSocket;
+use tokio::sync::broadcast;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::holder::{self, Holder};
+use crate::PORT;
+
+/// Datagrams that a slow reader may fall behind; two hundred plugs answer within milliseconds.
+const BACKLOG: usize = 1024;
+
+/// Room in the kernel for the answers to one broadcast.
+const RECEIVE_BUFFER: usize = 1 << 20;
+
+/// How long to wait for another `mains` to give the port back, and how often to look.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Our own socket, just dropped, closes when the runtime gets round to its reader.
+const OWN_PATIENCE: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(20);
+
+/// One received datagram. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub struct Datagram {
+    /// Who sent it.
+    pub from: SocketAddrV4,
+    /// What; can hold a Wi-Fi key, so it is wiped when the last one drops it.
+    pub bytes: Arc<Zeroizing<Vec<u8>>>,
+}
+
+/// Why port 48899 cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Another process has it.
+    #[error("UDP port {PORT} on {address} is taken{}", by(holder.as_ref()))]
+    Taken {
+        /// The address.
+        address: Ipv4Addr,
+        /// Who holds it, if that can be known.
+        holder: Option<Holder>,
+    },
+    /// The system does not allow it.
+    #[error("no permission to open UDP port {PORT} on {address}")]
+    NoPermission {
+        /// The address.
+        address: Ipv4Addr,
+    },
+    /// Anything else, such as an address that this host does not have.
+    #[error("cannot open UDP port {PORT} on {address}")]
+    Io {
+        /// The address.
+        address: Ipv4Addr,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+}
+
+fn by(holder: Option<&Holder>) -> String {
+    holder
+        .map(|holder| format!(" by {holder}"))
+        .unwrap_or_default()
+}
+
+/// The socket. Clones share it; it closes with the last one.
+#[derive(Debug, Clone)]
+pub struct Port(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    socket: Arc<UdpSocket>,
+    address: Ipv4Addr,
+    assigned: bool,
+    datagrams: broadcast::Sender<Datagram>,
+    reader: AbortHandle,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+impl Port {
+    /// Binds port 48899 on an interface's own address.
+    ///
+    /// Exclusively, so that a second program cannot swallow the replies. Where only a wildcard socket stands in the way,
+    /// and allows it, the port is shared: the kernel prefers the socket with the full address. Another process of our
+    /// own name gets a bounded time to finish.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`] says who holds the port.
+    pub async fn bind(address: Ipv4Addr) -> Result<Self, BindError> {
+        let start = Instant::now();
+        loop {
+            match Self::bind_once(address) {
+                Err(BindError::Taken {
+                    holder: Some(holder),
+                    ..
+                }) if start.elapsed() < patience_with(&holder) => {
+                    tokio::time::sleep(LOOK).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Binds port 48899, or else any port, from which only modules that answer the source port are heard.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError::Io`] when not even that is possible.
+    pub async fn bind_or_ephemeral(
+        address: Ipv4Addr,
+    ) -> Result<(Self, Option<BindError>), BindError> {
+        match Self::bind(address).await {
+            Ok(port) => Ok((port, None)),
+            Err(error) => match Self::open(address, 0, false) {
+                Ok(port) => Ok((port, Some(error))),
+                Err(source) => Err(BindError::Io { address, source }),
+            },
+        }
+    }
+
+    fn bind_once(address: Ipv4Addr) -> Result<Self, BindError> {
+        let error = match Self::open(address, PORT, false) {
+            Ok(port) => return Ok(port),
+            Err(error) => error,
+        };
+        match error.kind() {
+            io::ErrorKind::AddrInUse => Self::share_or_blame(address),
+            io::ErrorKind::PermissionDenied => Err(BindError::NoPermission { address }),
+            _ => Err(BindError::Io {
+                address,
+                source: error,
+            }),
+        }
+    }
+
+    fn share_or_blame(address: Ipv4Addr) -> Result<Self, BindError> {
+        let sockets = holder::bound(address, PORT);
+        if !sockets.is_empty()
+            && sockets.iter().all(|bound| bound.address.is_none())
+            && let Ok(port) = Self::open(address, PORT, true)
+        {
+            return Ok(port);
+        }
+        Err(BindError::Taken {
+            address,
+            holder: holder::holder(&sockets),
+        })
+    }
+
+    fn open(address: Ipv4Addr, port: u16, share: bool) -> io::Result<Self> {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_nonblocking(true)?;
+        socket.set_broadcast(true)?;
+        if share {
+            socket.set_reuse_address(true)?;
+        }
+        // The kernel may allow less; then a burst from many plugs can lose some, and the scan repeats.
+        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+        socket.bind(&SocketAddrV4::new(address, port).into())?;
+        let socket = Arc::new(UdpSocket::from_std(socket.into())?);
+        let (datagrams, _) = broadcast::channel(BACKLOG);
+        let reader =
+            tokio::spawn(read(Arc::clone(&socket), address, datagrams.clone())).abort_handle();
+        Ok(Self(Arc::new(Inner {
+            socket,
+            address,
+            assigned: port == PORT,
+            datagrams,
+            reader,
+        })))
+    }
+
+    /// Returns the local address.
+    pub fn address(&self) -> Ipv4Addr {
+        self.0.address
+    }
+
+    /// Tells whether this is port 48899, where an SP-2 is heard.
+    pub fn is_assigned(&self) -> bool {
+        self.0.assigned
+    }
+
+    /// Sends one datagram.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says, such as that there is no route.
+    pub async fn send_to(&self, bytes: &[u8], to: SocketAddrV4) -> io::Result<()> {
+        self.0
+            .socket
+            .send_to(bytes, SocketAddr::V4(to))
+            .await
+            .map(|_| ())
+    }
+
+    /// Sends one datagram if that is possible without waiting; for last words in destructors.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says, or that it would have to wait.
+    pub fn try_send_to(&self, bytes: &[u8], to: SocketAddrV4) -> io::Result<()> {
+        self.0
+            .socket
+            .try_send_to(bytes, SocketAddr::V4(to))
+            .map(|_| ())
+    }
+
+    /// Returns what arrives from now on, but for our own echo.
+    pub fn subscribe(&self) -> broadcast::Receiver<Datagram> {
+        self.0.datagrams.subscribe()
+    }
+}
+
+fn patience_with(holder: &Holder) -> Duration {
+    if holder.pid == std::process::id() {
+        OWN_PATIENCE
+    } else if holder.name == holder::own_name() {
+        PATIENCE
+    } else {
+        Duration::ZERO
+    }
+}
+
+async fn read(socket: Arc<UdpSocket>, own: Ipv4Addr, datagrams: broadcast::Sender<Datagram>) {
+    // The largest that UDP can carry: a longer reply must not be cut short unseen.
+    let mut buffer = Zeroizing::new(vec![0; usize::from(u16::MAX)]);
+    loop {
+        let (length, from) = match socket.recv_from(&mut buffer).await {
+            Ok((length, SocketAddr::V4(from))) => (length, from),
+            Ok((_, SocketAddr::V6(_))) => continue,
+            Err(error) => {
+                // An unconnected UDP socket has no passing errors; subscribers see the channel close.
+                tracing::warn!(%own, %error, "cannot receive any longer");
+                return;
+            }
+        };
+        let received = buffer.get_mut(..length).unwrap_or_default();
+        if *from.ip() != own {
+            let bytes = Arc::new(Zeroizing::new(received.to_vec()));
+            // Without subscribers it is nobody's.
+            let _ = datagrams.send(Datagram { from, bytes });
+        }
+        received.zeroize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Each test has addresses of its own, because they all need port 48899.
+
+    #[tokio::test]
+    async fn replies_arrive_and_own_echo_does_not() {
+        let (ours, peers) = (Ipv4Addr::new(127, 60, 1, 1), Ipv4Addr::new(127, 60, 1, 2));
+        let port = Port::bind(ours).await.unwrap();
+        assert!(port.is_assigned());
+        let mut datagrams = port.subscribe();
+        let peer = UdpSocket::bind((peers, 0)).await.unwrap();
+        port.send_to(b"echo", SocketAddrV4::new(ours, PORT))
+            .await
+            .unwrap();
+        peer.send_to(b"reply", (ours, PORT)).await.unwrap();
+        let datagram = datagrams.recv().await.unwrap();
+        assert_eq!(
+            (datagram.from.ip(), datagram.bytes.as_slice()),
+            (&peers, &b"reply"[..])
+        );
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_names_its_holder() {
+        let address = Ipv4Addr::new(127, 60, 2, 1);
+        let _holder = std::net::UdpSocket::bind((address, PORT)).unwrap();
+        let error = Port::bind(address).await.unwrap_err();
+        let BindError::Taken {
+            holder: Some(holder),
+            ..
+        } = &error
+        else {
+            panic!("{error}")
+        };
+        assert_eq!(holder.pid, std::process::id());
+        assert!(error.to_string().contains("taken by"), "{error}");
+        let (port, error) = Port::bind_or_ephemeral(address).await.unwrap();
+        assert!(!port.is_assigned());
+        assert!(matches!(error, Some(BindError::Taken { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_foreign_address_is_an_error() {
+        let error = Port::bind(Ipv4Addr::new(192, 0, 2, 1)).await.unwrap_err();
+        assert!(matches!(error, BindError::Io { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_port_is_free_again_when_dropped() {
+        let address = Ipv4Addr::new(127, 60, 3, 1);
+        drop(Port::bind(address).await.unwrap());
+        assert!(Port::bind(address).await.is_ok());
+    }
+}
