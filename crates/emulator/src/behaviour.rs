@@ -1,0 +1,217 @@
+//! How a twin behaves: the faithful SP-2 by default, with one switch for each deviation that somebody saw,
+//! and for each point on which the protocol notes only guess.
+//!
+//! The switches have no logic of their own. [`crate::fault`] names, explains and sets them; the rooms of
+//! [`crate::twin`] read them.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+/// All switches, sorted by the room that reads them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Behaviour {
+    pub(crate) wire: Wire,
+    pub(crate) wording: Wording,
+    pub(crate) discovery: Discovery,
+    pub(crate) session: Session,
+    pub(crate) engine: Engine,
+    pub(crate) joining: Joining,
+    pub(crate) stream: Stream,
+    pub(crate) relay: Relay,
+    pub(crate) meter: Meter,
+    pub(crate) web: Web,
+}
+
+/// What happens to datagrams and segments on their way.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Wire {
+    pub(crate) lost_in: f64,
+    pub(crate) lost_out: f64,
+    pub(crate) doubled: f64,
+    pub(crate) delayed: Duration,
+    pub(crate) reordered: f64,
+    pub(crate) split: bool,
+    pub(crate) garbage: f64,
+    pub(crate) source_port: bool,
+    pub(crate) deaf_to_broadcast: bool,
+}
+
+/// How replies are spelt.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Wording {
+    pub(crate) end: &'static [u8],
+    pub(crate) ok: &'static str,
+    pub(crate) err: &'static str,
+    pub(crate) error: &'static str,
+    pub(crate) empty_value: bool,
+    pub(crate) echo: bool,
+}
+
+impl Default for Wording {
+    fn default() -> Self {
+        Self {
+            end: b"\r\n\r\n",
+            ok: "+ok",
+            err: "+ERR",
+            error: "+ERROR",
+            empty_value: false,
+            echo: false,
+        }
+    }
+}
+
+/// Replies to the discovery word and to the plug scan.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Discovery {
+    pub(crate) silent_scan: bool,
+    pub(crate) silent_word: bool,
+    pub(crate) exact_word: bool,
+    pub(crate) word: Option<Vec<u8>>,
+    pub(crate) five_fields: bool,
+    pub(crate) field_six: Vec<u8>,
+    pub(crate) res: Option<u8>,
+    pub(crate) line_end: bool,
+    pub(crate) nul_padding: bool,
+    pub(crate) wrong_address: Option<Ipv4Addr>,
+    pub(crate) copies: u32,
+    pub(crate) module: Option<String>,
+    pub(crate) token: bool,
+}
+
+/// The rules of the session on UDP 48899.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Session {
+    pub(crate) idle: Duration,
+    pub(crate) no_handshake: bool,
+    pub(crate) confirm_answered: bool,
+    pub(crate) confirm_refused: bool,
+    pub(crate) by_port: bool,
+    pub(crate) deaf_to: Vec<&'static [u8]>,
+    pub(crate) reboot_after: Option<u32>,
+    pub(crate) reboot_every: Option<u32>,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(60),
+            no_handshake: false,
+            confirm_answered: false,
+            confirm_refused: false,
+            by_port: false,
+            deaf_to: Vec::new(),
+            reboot_after: None,
+            reboot_every: None,
+        }
+    }
+}
+
+/// The AT commands.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Engine {
+    pub(crate) refuse_all: bool,
+    pub(crate) refuse_station_and_ap: bool,
+    pub(crate) strict_commas: bool,
+    pub(crate) cut_ssid: bool,
+    pub(crate) exact_case: bool,
+    pub(crate) hex_key: bool,
+    pub(crate) ethernet_verbs: bool,
+    pub(crate) query_only_unknown: bool,
+    pub(crate) restart_answered: bool,
+    pub(crate) quit_silent: bool,
+    pub(crate) keep_alive_silent: bool,
+    pub(crate) short_help: bool,
+    pub(crate) open_comma: bool,
+    pub(crate) version: Option<String>,
+    pub(crate) scan_one_datagram: bool,
+    pub(crate) scan_refused: bool,
+    pub(crate) scan_nine_columns: bool,
+    pub(crate) scan_line_end: Option<&'static str>,
+    pub(crate) link_bare: bool,
+    pub(crate) link_colons: bool,
+    pub(crate) link_no_prefix: bool,
+    pub(crate) link_radio_off: bool,
+}
+
+/// Restarting and joining a network.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Joining {
+    pub(crate) restart: Duration,
+    pub(crate) association: Duration,
+    pub(crate) never_links: bool,
+    pub(crate) no_lease: bool,
+    pub(crate) no_router: bool,
+    pub(crate) security: Security,
+}
+
+impl Default for Joining {
+    fn default() -> Self {
+        Self {
+            restart: Duration::from_secs(1),
+            association: Duration::from_millis(500),
+            never_links: false,
+            no_lease: false,
+            no_router: false,
+            security: Security::Wpa2,
+        }
+    }
+}
+
+/// What protects the home networks that have a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Security {
+    Wep,
+    Wpa,
+    Wpa2,
+    Mixed,
+}
+
+/// TCP 8899.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Stream {
+    pub(crate) refused: bool,
+    pub(crate) half_open: bool,
+    pub(crate) babble: bool,
+    pub(crate) refuse_all: bool,
+    pub(crate) close_after_reply: bool,
+    pub(crate) reset_on_command: bool,
+    pub(crate) needs_line_end: bool,
+    pub(crate) strict_words: bool,
+    pub(crate) strict_stamp: bool,
+    pub(crate) any_socket: bool,
+    pub(crate) clients: Option<u32>,
+    pub(crate) idle: Option<Duration>,
+}
+
+/// Switching.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Relay {
+    pub(crate) stuck: bool,
+    pub(crate) lying: f64,
+    pub(crate) welded: bool,
+    pub(crate) slow: Duration,
+    pub(crate) second_line: bool,
+    pub(crate) silent: bool,
+    pub(crate) falls_on_restart: bool,
+}
+
+/// `AT+YZOUT`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Meter {
+    pub(crate) empty: bool,
+    pub(crate) empty_power: bool,
+    pub(crate) zero_power: bool,
+    pub(crate) six_fields: bool,
+    pub(crate) nine_fields: bool,
+    pub(crate) refused: bool,
+    pub(crate) spike: f64,
+    pub(crate) resets_on_restart: bool,
+    pub(crate) resets_every: Option<Duration>,
+}
+
+/// TCP 80.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Web {
+    pub(crate) off: bool,
+    pub(crate) other_password: bool,
+}

@@ -1,0 +1,527 @@
+//! The catalogue of deviations: one table that names, explains, parses and applies every `--fault`.
+//!
+//! A fault is a way in which a real unit, a clone or a bad network was seen to differ from the faithful SP-2, or one
+//! side of a contradiction in the protocol notes. Adding one means a switch in [`crate::behaviour`], a row here and
+//! the line that reads the switch.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::behaviour::{Behaviour, Security};
+
+/// One deviation with its parameter, as given to `--fault`.
+#[derive(Clone)]
+pub struct Fault {
+    row: &'static Row,
+    parameter: Option<String>,
+}
+
+/// A fault that is not in the catalogue, or whose parameter does not fit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FaultError {
+    /// No fault has this name.
+    #[error("no fault is called {name:?}")]
+    Unknown {
+        /// The name that was given.
+        name: String,
+        /// The name in the catalogue that looks most like it.
+        nearest: Option<&'static str>,
+    },
+    /// The fault takes no parameter, lacks one, or got one of another kind.
+    #[error("fault {spec}: {problem}")]
+    Parameter {
+        /// The fault as the catalogue spells it.
+        spec: &'static str,
+        /// What was expected.
+        problem: String,
+    },
+}
+
+impl Fault {
+    /// Every fault: how it is written, and what it does.
+    pub fn catalogue() -> impl ExactSizeIterator<Item = (&'static str, &'static str)> {
+        CATALOGUE.iter().map(|row| (row.spec, row.explanation))
+    }
+
+    /// The name without the parameter.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.row.name()
+    }
+
+    pub(crate) fn apply(&self, behaviour: &mut Behaviour) -> Result<(), FaultError> {
+        self.row
+            .effect
+            .apply(behaviour, self.parameter.as_deref())
+            .map_err(|problem| FaultError::Parameter {
+                spec: self.row.spec,
+                problem,
+            })
+    }
+}
+
+impl FromStr for Fault {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let (name, parameter) = match text.split_once('=') {
+            Some((name, parameter)) => (name, Some(parameter.to_owned())),
+            None => (text, None),
+        };
+        let name = name.trim();
+        let Some(row) = CATALOGUE
+            .iter()
+            .find(|row| row.name().eq_ignore_ascii_case(name))
+        else {
+            return Err(FaultError::Unknown {
+                name: name.to_owned(),
+                nearest: nearest(name),
+            });
+        };
+        let fault = Self { row, parameter };
+        // Parsing and applying are one function, so a fault that parses applies.
+        fault.apply(&mut Behaviour::default())?;
+        Ok(fault)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        match &self.parameter {
+            Some(parameter) => write!(f, "={parameter}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fault({self})")
+    }
+}
+
+impl PartialEq for Fault {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name() && self.parameter == other.parameter
+    }
+}
+
+/// The name that starts alike, for the hint.
+fn nearest(name: &str) -> Option<&'static str> {
+    let alike = |candidate: &str| {
+        candidate
+            .bytes()
+            .zip(name.bytes())
+            .take_while(|(one, other)| one.eq_ignore_ascii_case(other))
+            .count()
+    };
+    CATALOGUE
+        .iter()
+        .map(Row::name)
+        .max_by_key(|candidate| alike(candidate))
+        .filter(|candidate| alike(candidate) >= 3)
+}
+
+struct Row {
+    spec: &'static str,
+    explanation: &'static str,
+    effect: Effect,
+}
+
+impl Row {
+    fn name(&self) -> &'static str {
+        self.spec.split(['=', '[']).next().unwrap_or(self.spec)
+    }
+}
+
+/// What a fault does to the behaviour, by the kind of its parameter. The first value is what stands for a parameter
+/// that was left out.
+enum Effect {
+    Flag(fn(&mut Behaviour)),
+    Share(Option<f64>, fn(&mut Behaviour, f64)),
+    Time(fn(&mut Behaviour, Duration)),
+    Count(RangeInclusive<u32>, fn(&mut Behaviour, u32)),
+    Text(fn(&mut Behaviour, &str) -> Result<(), &'static str>),
+    Address(fn(&mut Behaviour, Ipv4Addr)),
+}
+
+impl Effect {
+    fn apply(&self, behaviour: &mut Behaviour, parameter: Option<&str>) -> Result<(), String> {
+        match (self, parameter) {
+            (Self::Flag(set), None) => set(behaviour),
+            (Self::Flag(_), Some(_)) => return Err("takes no parameter".to_owned()),
+            (Self::Share(Some(share), set), None) => set(behaviour, *share),
+            (Self::Share(_, set), Some(text)) => set(behaviour, share(text)?),
+            (Self::Time(set), Some(text)) => set(behaviour, time(text)?),
+            (Self::Count(range, set), Some(text)) => set(behaviour, count(range, text)?),
+            (Self::Text(set), Some(text)) => set(behaviour, text)?,
+            (Self::Address(set), Some(text)) => set(behaviour, address(text)?),
+            (_, None) => return Err("needs a parameter".to_owned()),
+        }
+        Ok(())
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<f64>().map(|percent| percent / 100.0),
+        None => text.trim().parse::<f64>(),
+    };
+    match share {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err(format!("{text:?} is no share: give 0% to 100%, or 0 to 1")),
+    }
+}
+
+/// Longer waits are no fault that anybody would sit through.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn time(text: &str) -> Result<Duration, String> {
+    text.parse::<jiff::SignedDuration>()
+        .ok()
+        .and_then(|time| Duration::try_from(time).ok())
+        .filter(|time| *time <= LONGEST)
+        .ok_or_else(|| format!("{text:?} is no duration up to a day, such as 800ms or 5s"))
+}
+
+fn count(range: &RangeInclusive<u32>, text: &str) -> Result<u32, String> {
+    text.trim()
+        .parse()
+        .ok()
+        .filter(|count| range.contains(count))
+        .ok_or_else(|| {
+            format!(
+                "{text:?} is no number from {} to {}",
+                range.start(),
+                range.end()
+            )
+        })
+}
+
+fn address(text: &str) -> Result<Ipv4Addr, String> {
+    text.trim()
+        .parse()
+        .map_err(|_| format!("{text:?} is no IPv4 address"))
+}
+
+/// Field texts go on the wire as they are: no separators of ours, nothing that ends a line.
+fn field(text: &str) -> Result<Vec<u8>, &'static str> {
+    if text.len() > 64
+        || text
+            .bytes()
+            .any(|byte| byte == b',' || byte.is_ascii_control())
+    {
+        return Err("give at most 64 bytes without comma and control characters");
+    }
+    Ok(text.as_bytes().to_vec())
+}
+
+fn deaf(behaviour: &mut Behaviour, text: &str) -> Result<(), &'static str> {
+    let end: &'static [u8] = match text {
+        "cr" => b"\r",
+        "lf" => b"\n",
+        "crlf" => b"\r\n",
+        "none" => b"",
+        _ => return Err("give cr, lf, crlf or none"),
+    };
+    behaviour.session.deaf_to.push(end);
+    Ok(())
+}
+
+fn security(behaviour: &mut Behaviour, text: &str) -> Result<(), &'static str> {
+    behaviour.joining.security = match text {
+        "wep" => Security::Wep,
+        "wpa" => Security::Wpa,
+        "wpa2" => Security::Wpa2,
+        "mixed" => Security::Mixed,
+        _ => return Err("give wep, wpa, wpa2 or mixed"),
+    };
+    Ok(())
+}
+
+macro_rules! catalogue {
+    ($($spec:literal $effect:expr, $explanation:literal;)*) => {
+        &[$(Row { spec: $spec, explanation: $explanation, effect: $effect }),*]
+    };
+}
+
+use Effect::{Address, Count, Flag, Share, Text, Time};
+
+#[rustfmt::skip]
+static CATALOGUE: &[Row] = catalogue! {
+    // The way there and back.
+    "lost=P" Share(None, |b, p| { b.wire.lost_in = p; b.wire.lost_out = p; }), "each datagram is lost with probability P, each way";
+    "lost-in=P" Share(None, |b, p| b.wire.lost_in = p), "datagrams to the plug are lost with probability P";
+    "lost-out=P" Share(None, |b, p| b.wire.lost_out = p), "datagrams from the plug are lost with probability P";
+    "doubled[=P]" Share(Some(1.0), |b, p| b.wire.doubled = p), "a datagram from the plug arrives twice";
+    "delayed=D" Time(|b, d| b.wire.delayed = d), "replies (UDP and TCP) come up to D late, each by another time";
+    "reordered[=P]" Share(Some(0.5), |b, p| b.wire.reordered = p), "a datagram from the plug is overtaken by the next ones";
+    "split" Flag(|b| b.wire.split = true), "a reply comes in two pieces: two segments on TCP, two datagrams of the AT session";
+    "garbage[=P]" Share(Some(1.0), |b, p| b.wire.garbage = p), "a datagram of random bytes comes before a reply";
+    "source-port" Flag(|b| b.wire.source_port = true), "UDP replies go to the source port (as Orvibo S20, loggers), not to 48899";
+    "deaf-to-broadcast" Flag(|b| b.wire.deaf_to_broadcast = true), "only unicast reaches the plug (access points that keep broadcasts back)";
+
+    // How replies are spelt.
+    "cr-only" Flag(|b| b.wording.end = b"\r"), "replies end in one CR (ZengGe lamps)";
+    "lf-only" Flag(|b| b.wording.end = b"\n"), "replies end in one LF";
+    "crlf-only" Flag(|b| b.wording.end = b"\r\n"), "replies end in one CR LF";
+    "no-terminator" Flag(|b| b.wording.end = b""), "nothing ends a reply";
+    "lower-err" Flag(|b| { b.wording.err = "+err"; b.wording.error = "+error"; }), "errors in lower case: +err=-n, +error";
+    "upper-ok" Flag(|b| b.wording.ok = "+OK"), "success in upper case: +OK";
+    "empty-ok" Flag(|b| b.wording.empty_value = true), "a bare +ok is written +ok=";
+    "echo" Flag(|b| b.wording.echo = true), "the command comes back before its reply, as with AT+E";
+
+    // Discovery and scan.
+    "scan-silent" Flag(|b| b.discovery.silent_scan = true), "YZ-RECOSCAN gets no answer";
+    "word-silent" Flag(|b| b.discovery.silent_word = true), "the discovery word gets no answer";
+    "exact-word" Flag(|b| b.discovery.exact_word = true), "the discovery word must match in case";
+    "word=TEXT" Text(|b, text| match text.len() {
+        1..=20 => { b.discovery.word = Some(text.as_bytes().to_vec()); Ok(()) }
+        _ => Err("give 1 to 20 bytes"),
+    }), "another discovery word than HF-A11ASSISTHREAD, as AT+ASWD sets it";
+    "five-fields" Flag(|b| b.discovery.five_fields = true), "the scan reply ends after the relay state";
+    "field-6=TEXT" Text(|b, text| { b.discovery.field_six = field(text)?; Ok(()) }), "content of the sixth field of the scan reply";
+    "res=C" Text(|b, text| match *text.as_bytes() {
+        [byte @ 0x21..=0x7e] if byte != b',' => { b.discovery.res = Some(byte); Ok(()) }
+        _ => Err("give one printable character"),
+    }), "content of the fourth field of the scan reply (0 by default)";
+    "trailing-crlf" Flag(|b| b.discovery.line_end = true), "scan and discovery replies end in CR LF";
+    "nul-padding" Flag(|b| b.discovery.nul_padding = true), "scan and discovery replies are filled up with NUL";
+    "wrong-address=A" Address(|b, a| b.discovery.wrong_address = Some(a)), "scan and discovery replies name address A instead of their own";
+    "copies=N" Count(1..=20, |b, n| b.discovery.copies = n), "scan and discovery replies come N times (an S20 sends ten)";
+    "module=TEXT" Text(|b, text| { field(text)?; b.discovery.module = Some(text.to_owned()); Ok(()) }), "module id instead of HF-LPB100; may be empty";
+    "four-fields" Flag(|b| b.discovery.token = true), "the discovery reply has a token as its fourth field (newer lamps)";
+
+    // The session on UDP 48899.
+    "no-handshake" Flag(|b| b.session.no_handshake = true), "AT commands are answered without password and +ok (ZengGe lamps)";
+    "ok-answers-ok" Flag(|b| b.session.confirm_answered = true), "the +ok of the handshake is answered with +ok";
+    "ok-answers-err" Flag(|b| b.session.confirm_refused = true), "the +ok of the handshake is answered with +ERR=-1, yet opens the session (G-Homa)";
+    "session-by-port" Flag(|b| b.session.by_port = true), "a session belongs to address and port of the peer, not to its address";
+    "session-idle=D" Time(|b, d| b.session.idle = d), "an idle session ends after D instead of 60 s";
+    "deaf=END" Text(deaf), "commands that end in END (cr, lf, crlf, none) get no answer; may be given several times";
+    "reboot=N" Count(1..=10_000, |b, n| b.session.reboot_after = Some(n)), "restarts once, instead of answering the Nth AT command";
+    "reboot-every=N" Count(1..=10_000, |b, n| b.session.reboot_every = Some(n)), "restarts instead of answering each Nth AT command";
+
+    // The AT commands.
+    "busy-at" Flag(|b| b.engine.refuse_all = true), "every AT command on UDP is answered +ERR=-5";
+    "no-apsta" Flag(|b| b.engine.refuse_station_and_ap = true), "AT+WMODE=APSTA is answered +ERR=-4";
+    "strict-commas" Flag(|b| b.engine.strict_commas = true), "a comma in SSID or key is answered +ERR=-4";
+    "cut-ssid" Flag(|b| b.engine.cut_ssid = true), "+ok to an SSID with a comma, but only what is before the comma is kept";
+    "exact-case" Flag(|b| b.engine.exact_case = true), "lower-case modes, auth and cipher words are answered +ERR=-4";
+    "hex-key" Flag(|b| b.engine.hex_key = true), "a WPA key of 64 hex digits is accepted";
+    "ethernet-verbs" Flag(|b| b.engine.ethernet_verbs = true), "AT+EPHY and AT+FAPSTA exist, as on the HF-A11";
+    "query-only-unknown" Flag(|b| b.engine.query_only_unknown = true), "setting a query-only verb is answered +ERR=-2 instead of -3";
+    "z-answers" Flag(|b| b.engine.restart_answered = true), "AT+Z is answered +ok before the restart";
+    "q-silent" Flag(|b| b.engine.quit_silent = true), "AT+Q gets no answer";
+    "w-silent" Flag(|b| b.engine.keep_alive_silent = true), "AT+W gets no answer";
+    "short-help" Flag(|b| b.engine.short_help = true), "AT+H is answered +ok= without a list";
+    "open-comma" Flag(|b| b.engine.open_comma = true), "an open network's key is reported as OPEN,NONE, with a comma behind";
+    "version=TEXT" Text(|b, text| {
+        if text.len() > 100 || text.bytes().any(|byte| byte.is_ascii_control()) {
+            return Err("give at most 100 bytes without control characters");
+        }
+        b.engine.version = Some(text.to_owned());
+        Ok(())
+    }), "the text of AT+VER";
+    "one-datagram" Flag(|b| b.engine.scan_one_datagram = true), "the reply to AT+WSCAN comes in a single datagram";
+    "wscan-refused" Flag(|b| b.engine.scan_refused = true), "AT+WSCAN is answered +ERR=-5";
+    "wscan-nine-columns" Flag(|b| b.engine.scan_nine_columns = true), "rows of AT+WSCAN have nine columns and a comma behind (HF-A11)";
+    "wscan-lf" Flag(|b| b.engine.scan_line_end = Some("\n")), "rows of AT+WSCAN end in LF instead of LF CR";
+    "wscan-crlf" Flag(|b| b.engine.scan_line_end = Some("\r\n")), "rows of AT+WSCAN end in CR LF instead of LF CR";
+    "wslk-bare" Flag(|b| b.engine.link_bare = true), "AT+WSLK gives the SSID without the access point's MAC";
+    "wslk-colons" Flag(|b| b.engine.link_colons = true), "AT+WSLK gives the access point's MAC with colons";
+    "wslk-no-prefix" Flag(|b| b.engine.link_no_prefix = true), "AT+WSLK says Disconnected without +ok= before it";
+    "rf-off" Flag(|b| b.engine.link_radio_off = true), "AT+WSLK says RF Off instead of Disconnected";
+
+    // Restarting and joining.
+    "restart=D" Time(|b, d| b.joining.restart = d), "a restart takes D instead of 1 s";
+    "association=D" Time(|b, d| b.joining.association = d), "joining takes D instead of 500 ms";
+    "fail-join" Flag(|b| b.joining.never_links = true), "the right key does not help: the plug never links";
+    "no-lease" Flag(|b| b.joining.no_lease = true), "the plug links but gets no address";
+    "no-router" Flag(|b| b.joining.no_router = true), "AT+PING gets no answer from anybody";
+    "security=KIND" Text(security), "home networks with a key are wep, wpa, wpa2 (default) or mixed";
+
+    // TCP 8899.
+    "busy" Flag(|b| b.stream.refused = true), "TCP 8899 refuses connections";
+    "half-open" Flag(|b| b.stream.half_open = true), "TCP 8899 accepts and never answers";
+    "babble" Flag(|b| b.stream.babble = true), "TCP 8899 sends bytes without end and without line ends";
+    "busy-tcp" Flag(|b| b.stream.refuse_all = true), "every command on TCP 8899 is answered +ERROR";
+    "close-after-reply" Flag(|b| b.stream.close_after_reply = true), "TCP 8899 is closed after each reply";
+    "reset" Flag(|b| b.stream.reset_on_command = true), "TCP 8899 is reset instead of an answer";
+    "needs-line-end" Flag(|b| b.stream.needs_line_end = true), "commands on TCP 8899 without a line end get no answer";
+    "strict-words" Flag(|b| b.stream.strict_words = true), "on TCP 8899 verb and ON/OFF must be upper case";
+    "strict-stamp" Flag(|b| b.stream.strict_stamp = true), "the time stamp must have 12 digits";
+    "any-socket" Flag(|b| b.stream.any_socket = true), "any socket number is taken for the one there is";
+    "clients=N" Count(1..=5, |b, n| b.stream.clients = Some(n)), "so many simultaneous TCP clients instead of 5";
+    "tcp-idle=D" Time(|b, d| b.stream.idle = Some(d)), "an idle TCP connection is closed after D instead of 300 s";
+
+    // The relay.
+    "stuck-relay" Flag(|b| b.relay.stuck = true), "says +ok and never switches";
+    "lying-relay[=P]" Share(Some(1.0), |b, p| b.relay.lying = p), "says +ok and does not switch, with probability P";
+    "welded-relay" Flag(|b| b.relay.welded = true), "reports off, yet the current flows on";
+    "slow-relay=D" Time(|b, d| b.relay.slow = d), "the relay moves D after the +ok";
+    "second-line" Flag(|b| b.relay.second_line = true), "the +ok to a switch command is followed by +error";
+    "silent-switch" Flag(|b| b.relay.silent = true), "switches and does not answer";
+    "falls-off" Flag(|b| b.relay.falls_on_restart = true), "the relay is off after a restart";
+
+    // The meter.
+    "empty-meter" Flag(|b| b.meter.empty = true), "all fields of the meter reply are empty";
+    "empty-power" Flag(|b| b.meter.empty_power = true), "the power field of the meter reply is empty";
+    "zero-power" Flag(|b| b.meter.zero_power = true), "the power field is always 0, whatever flows";
+    "six-fields" Flag(|b| b.meter.six_fields = true), "the meter reply ends after the energy";
+    "nine-fields" Flag(|b| b.meter.nine_fields = true), "the meter reply has two more fields";
+    "meter-refused" Flag(|b| b.meter.refused = true), "AT+YZOUT is answered +ERROR";
+    "spike[=P]" Share(Some(0.1), |b, p| b.meter.spike = p), "a reading is impossibly high, with probability P";
+    "counter-reset" Flag(|b| b.meter.resets_on_restart = true), "the energy counter starts at 0 after a restart";
+    "counter-reset-every=D" Time(|b, d| b.meter.resets_every = Some(d)), "the energy counter falls back to 0 each D";
+
+    // The web page.
+    "no-web" Flag(|b| b.web.off = true), "TCP 80 is closed";
+    "web-password" Flag(|b| b.web.other_password = true), "the web login is not ADMIN/ADMIN";
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn behaviour(spec: &str) -> Behaviour {
+        let mut behaviour = Behaviour::default();
+        spec.parse::<Fault>()
+            .unwrap()
+            .apply(&mut behaviour)
+            .unwrap();
+        behaviour
+    }
+
+    /// A parameter of the right kind for every row that takes one.
+    fn example(row: &Row) -> String {
+        let parameter = match (&row.effect, row.name()) {
+            (Flag(_), _) => return row.name().to_owned(),
+            (Text(_), "deaf") => "cr",
+            (Text(_), "security") => "mixed",
+            (Text(_), "res") | (Count(..), _) => "3",
+            (Text(_), _) => "text",
+            (Share(..), _) => "35%",
+            (Time(_), _) => "700ms",
+            (Address(_), _) => "192.0.2.7",
+        };
+        format!("{}={parameter}", row.name())
+    }
+
+    #[test]
+    fn every_row_parses_prints_and_changes_something() {
+        for row in CATALOGUE {
+            let text = example(row);
+            let fault: Fault = text
+                .parse()
+                .unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(fault.to_string(), text);
+            assert_ne!(
+                behaviour(&text),
+                Behaviour::default(),
+                "{text} changes nothing"
+            );
+            assert!(
+                !row.explanation.is_empty() && !row.explanation.ends_with('.'),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<_> = CATALOGUE.iter().map(Row::name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), CATALOGUE.len());
+    }
+
+    #[test]
+    fn a_parameter_in_brackets_can_be_left_out_and_no_other() {
+        for row in CATALOGUE {
+            let optional = row.spec.contains('[') || !row.spec.contains('=');
+            assert_eq!(
+                row.name().parse::<Fault>().is_ok(),
+                optional,
+                "{}",
+                row.spec
+            );
+        }
+    }
+
+    #[test]
+    fn parameters_are_read_in_their_units() {
+        assert_eq!(behaviour("lost=30%").wire.lost_in, 0.3);
+        assert_eq!(behaviour("lost=0.3").wire.lost_out, 0.3);
+        assert_eq!(behaviour("lost-in=100%").wire.lost_out, 0.0);
+        assert_eq!(
+            behaviour("SLOW-relay=2s").relay.slow,
+            Duration::from_secs(2)
+        );
+        assert_eq!(
+            behaviour("delayed=1500 milliseconds").wire.delayed,
+            Duration::from_millis(1500)
+        );
+        assert_eq!(behaviour("field-6=x").discovery.field_six, b"x");
+        assert_eq!(
+            behaviour("wrong-address=10.0.0.1").discovery.wrong_address,
+            Some(Ipv4Addr::new(10, 0, 0, 1))
+        );
+    }
+
+    #[test]
+    fn wrong_parameters_say_what_was_expected() {
+        for (text, part) in [
+            ("lost", "needs a parameter"),
+            ("lost=", "no share"),
+            ("lost=130%", "no share"),
+            ("lost=nan", "no share"),
+            ("split=1", "takes no parameter"),
+            ("slow-relay=-2s", "no duration"),
+            ("slow-relay=2 weeks", "no duration"),
+            ("clients=9", "1 to 5"),
+            ("field-6=a,b", "without comma"),
+            ("deaf=tab", "cr, lf, crlf or none"),
+            ("wrong-address=1.2.3", "no IPv4 address"),
+        ] {
+            let message = text.parse::<Fault>().unwrap_err().to_string();
+            assert!(message.contains(part), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_gets_a_neighbour_as_hint() {
+        let error = "slow-relais=2s".parse::<Fault>().unwrap_err();
+        assert_eq!(
+            error,
+            FaultError::Unknown {
+                name: "slow-relais".to_owned(),
+                nearest: Some("slow-relay")
+            }
+        );
+        assert_eq!(
+            "q".parse::<Fault>().unwrap_err(),
+            FaultError::Unknown {
+                name: "q".to_owned(),
+                nearest: None
+            }
+        );
+    }
+
+    #[test]
+    fn the_last_of_two_faults_decides_and_deafness_adds_up() {
+        let mut behaviour = Behaviour::default();
+        for spec in ["cr-only", "no-terminator", "deaf=cr", "deaf=lf"] {
+            spec.parse::<Fault>()
+                .unwrap()
+                .apply(&mut behaviour)
+                .unwrap();
+        }
+        assert_eq!(behaviour.wording.end, b"");
+        assert_eq!(behaviour.session.deaf_to, [b"\r".as_slice(), b"\n"]);
+    }
+}
