@@ -1,0 +1,282 @@
+//! What a twin is: its addresses, its names, its load, and what it can join.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::str::FromStr;
+
+use hiflying::Mac;
+use plugs::RelayState;
+
+use crate::behaviour::Behaviour;
+use crate::fault::Fault;
+use crate::load::Load;
+use crate::network::HomeNetwork;
+
+/// Everything that makes one twin.
+///
+/// ```
+/// use emulator::PlugConfig;
+/// use std::net::Ipv4Addr;
+///
+/// let kitchen = PlugConfig::at(Ipv4Addr::new(127, 77, 0, 3));
+/// assert_eq!(kitchen.mac.to_string(), "AC:CF:23:4D:00:03");
+/// let home = kitchen.series(5)?;
+/// assert_eq!(home[4].listen, Ipv4Addr::new(127, 77, 0, 7));
+/// # Ok::<(), emulator::ConfigError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlugConfig {
+    /// Where the twin answers, in whatever mode it is.
+    pub listen: Ipv4Addr,
+    /// Where it answers instead once it has joined a network after a restart: its new lease.
+    ///
+    /// Its access point stays at `listen`. Without it the plug keeps its address.
+    pub home_address: Option<Ipv4Addr>,
+    /// The station MAC.
+    pub mac: Mac,
+    /// The serial number on the back, part of the name of its access point.
+    pub serial: Serial,
+    /// Which product it is.
+    pub profile: Profile,
+    /// Fresh from the factory, or on the home network already.
+    pub mode: Mode,
+    /// The relay at the start.
+    pub relay: RelayState,
+    /// What hangs on it.
+    pub load: Load,
+    /// The energy counter at the start, in Wh.
+    pub energy_wh: u64,
+    /// The networks it can join. In station mode it is on the first; without any, on one of its own.
+    pub home_networks: Vec<HomeNetwork>,
+    /// The ways in which it differs from a faithful unit; of two that contradict, the last counts.
+    pub faults: Vec<Fault>,
+    /// Seeds the line, the load and the faults.
+    pub seed: u64,
+}
+
+impl PlugConfig {
+    /// A faithful SP-2 in station mode, with MAC and serial number derived from its address.
+    ///
+    /// Derived, so that twins started one by one are as different as those of one series.
+    #[must_use]
+    pub fn at(listen: Ipv4Addr) -> Self {
+        let [_, b, c, d] = listen.octets();
+        Self {
+            listen,
+            home_address: None,
+            mac: Mac::new([0xAC, 0xCF, 0x23, b, c, d]),
+            serial: Serial::derived(u32::from_be_bytes([0, b, c, d])),
+            profile: Profile::default(),
+            mode: Mode::default(),
+            relay: RelayState::Off,
+            load: Load::Constant(0.0),
+            energy_wh: 0,
+            home_networks: Vec::new(),
+            faults: Vec::new(),
+            seed: 0,
+        }
+    }
+
+    /// This twin and those at the addresses that follow, `count` in all.
+    ///
+    /// MACs and serial numbers count up with the addresses.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Series`] when the addresses run out.
+    pub fn series(&self, count: u32) -> Result<Vec<Self>, ConfigError> {
+        let error = ConfigError::Series {
+            first: self.listen,
+            count,
+        };
+        (0..count)
+            .map(|step| self.sibling(step))
+            .collect::<Option<_>>()
+            .ok_or(error)
+    }
+
+    fn sibling(&self, step: u32) -> Option<Self> {
+        let after = |address: Ipv4Addr| Some(Ipv4Addr::from(u32::from(address).checked_add(step)?));
+        Some(Self {
+            listen: after(self.listen)?,
+            home_address: match self.home_address {
+                Some(address) => Some(after(address)?),
+                None => None,
+            },
+            mac: mac_after(self.mac, step),
+            serial: self.serial.after(step),
+            ..self.clone()
+        })
+    }
+
+    pub(crate) fn behaviour(&self) -> Behaviour {
+        let mut behaviour = Behaviour::default();
+        for fault in &self.faults {
+            // Cannot fail: a fault has been applied to a default behaviour when it was parsed.
+            let _ = fault.apply(&mut behaviour);
+        }
+        behaviour
+    }
+}
+
+impl Default for PlugConfig {
+    fn default() -> Self {
+        Self::at(Ipv4Addr::new(127, 0, 0, 2))
+    }
+}
+
+/// The MAC `step` further on, within the vendor's prefix.
+pub(crate) fn mac_after(mac: Mac, step: u32) -> Mac {
+    let [a, b, c, d, e, f] = mac.octets();
+    let [_, d, e, f] = u32::from_be_bytes([0, d, e, f])
+        .wrapping_add(step)
+        .to_be_bytes();
+    Mac::new([a, b, c, d, e, f])
+}
+
+/// A configuration that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The address space ends before the series does.
+    #[error("there are no {count} addresses from {first} on")]
+    Series {
+        /// The first address.
+        first: Ipv4Addr,
+        /// How many were wanted.
+        count: u32,
+    },
+    /// Not a serial number.
+    #[error("{0:?} is no serial number: it has 1 to 12 digits, usually 9")]
+    Serial(String),
+    /// Not the name of a profile.
+    #[error("{0:?} is no profile: sp2 or p10a")]
+    Profile(String),
+}
+
+/// Which product a twin is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Profile {
+    /// The Maginon SP-2.
+    #[default]
+    Sp2,
+    /// The Reco4life P10A, known to differ in nothing that a client can see but the firmware text.
+    P10a,
+}
+
+impl FromStr for Profile {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        match text.to_ascii_lowercase().as_str() {
+            "sp2" => Ok(Self::Sp2),
+            "p10a" => Ok(Self::P10a),
+            _ => Err(ConfigError::Profile(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sp2 => "sp2",
+            Self::P10a => "p10a",
+        })
+    }
+}
+
+/// How a twin starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Fresh from the factory, with an access point of its own.
+    Ap,
+    /// On the home network.
+    #[default]
+    Sta,
+}
+
+/// A serial number: digits, of which leading zeros count.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Serial(String);
+
+impl Serial {
+    fn derived(number: u32) -> Self {
+        Self(format!("9{number:08}"))
+    }
+
+    /// The digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn after(&self, step: u32) -> Self {
+        let width = self.0.len();
+        // At most 12 digits, so neither parsing nor the power can fail.
+        let number = self.0.parse::<u64>().unwrap_or_default() + u64::from(step);
+        let number = number % 10u64.pow(u32::try_from(width).unwrap_or(12));
+        Self(format!("{number:0width$}"))
+    }
+}
+
+impl FromStr for Serial {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        if (1..=12).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(ConfigError::Serial(text.to_owned()))
+        }
+    }
+}
+
+impl fmt::Display for Serial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_counts_everything_up() {
+        let mut first = PlugConfig::at(Ipv4Addr::new(127, 0, 0, 254));
+        first.serial = "040001299".parse().unwrap();
+        first.home_address = Some(Ipv4Addr::new(127, 9, 0, 1));
+        let series = first.series(3).unwrap();
+        assert_eq!(series[0], first);
+        assert_eq!(series[2].listen, Ipv4Addr::new(127, 0, 1, 0));
+        assert_eq!(series[2].home_address, Some(Ipv4Addr::new(127, 9, 0, 3)));
+        assert_eq!(series[2].mac.to_string(), "AC:CF:23:00:01:00");
+        assert_eq!(series[2].serial.as_str(), "040001301");
+    }
+
+    #[test]
+    fn a_series_beyond_the_last_address_is_refused() {
+        let last = PlugConfig::at(Ipv4Addr::new(255, 255, 255, 254));
+        assert!(last.series(2).is_ok());
+        assert!(last.series(3).is_err());
+    }
+
+    #[test]
+    fn neighbours_started_one_by_one_are_those_of_a_series() {
+        let one = PlugConfig::at(Ipv4Addr::new(127, 77, 0, 3));
+        let next = PlugConfig::at(Ipv4Addr::new(127, 77, 0, 4));
+        assert_eq!(one.series(2).unwrap()[1], next);
+        assert_eq!(one.serial.as_str().len(), 9);
+    }
+
+    #[test]
+    fn a_serial_number_is_digits_and_keeps_its_zeros() {
+        assert_eq!(
+            "000000009".parse::<Serial>().unwrap().after(1).as_str(),
+            "000000010"
+        );
+        assert_eq!("999".parse::<Serial>().unwrap().after(1).as_str(), "000");
+        for wrong in ["", "12a", "1234567890123", "-12"] {
+            assert!(wrong.parse::<Serial>().is_err());
+        }
+    }
+}

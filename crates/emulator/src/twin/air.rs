@@ -1,0 +1,199 @@
+//! The radio: restarts, modes, and joining a home network with the right key or the wrong one.
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use hiflying::Mac;
+use hiflying::wifi::Credentials;
+
+use super::settings::Settings;
+use super::{Transmit, Twin};
+
+/// Between the command and the restart: long enough for the reply to leave, where there is one.
+const LAST_BREATH: Duration = Duration::from_millis(100);
+
+#[derive(Debug)]
+pub(super) struct Air {
+    power: Power,
+    /// A restart that was asked for, and whether it forgets the settings.
+    ordered: Option<(Instant, bool)>,
+    link: Link,
+    /// Restarted since the beginning: the next lease may be another address.
+    moved: bool,
+    /// When SmartLink or a join last provisioned it.
+    provisioned: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum Power {
+    Up,
+    Restarting(Instant),
+}
+
+#[derive(Debug)]
+enum Link {
+    Down,
+    Joining(Instant),
+    Up { ssid: Vec<u8>, bssid: Mac },
+}
+
+impl Air {
+    pub(super) fn new() -> Self {
+        Self {
+            power: Power::Up,
+            ordered: None,
+            link: Link::Down,
+            moved: false,
+            provisioned: None,
+        }
+    }
+
+    pub(super) fn timeout(&self) -> Option<Instant> {
+        let power = match self.power {
+            Power::Up => None,
+            Power::Restarting(until) => Some(until),
+        };
+        let link = match self.link {
+            Link::Joining(due) => Some(due),
+            Link::Down | Link::Up { .. } => None,
+        };
+        [power, link, self.ordered.map(|(due, _)| due)]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    pub(super) fn provisioned_within(&self, now: Instant, span: Duration) -> bool {
+        self.provisioned
+            .is_some_and(|at| now.saturating_duration_since(at) <= span)
+    }
+
+    /// The network that it is on: name and access point.
+    pub(super) fn network(&self) -> Option<(&[u8], Mac)> {
+        match &self.link {
+            Link::Up { ssid, bssid } => Some((ssid, *bssid)),
+            Link::Down | Link::Joining(_) => None,
+        }
+    }
+}
+
+impl Twin {
+    /// Tells whether anybody can hear the twin at one of its addresses.
+    #[must_use]
+    pub fn reachable(&self, at: Ipv4Addr) -> bool {
+        if matches!(self.air.power, Power::Restarting(_)) {
+            return false;
+        }
+        let by_access_point = !self.running.is("WMODE", b"STA") && at == self.config.listen;
+        by_access_point || self.lease() == Some(at)
+    }
+
+    /// The name of the network that the twin is on.
+    #[must_use]
+    pub fn network(&self) -> Option<&[u8]> {
+        self.air.network().map(|(ssid, _)| ssid)
+    }
+
+    /// The address on the home network.
+    pub(super) fn lease(&self) -> Option<Ipv4Addr> {
+        self.air
+            .network()
+            .filter(|_| !self.behaviour.joining.no_lease)?;
+        let home = self.config.home_address.filter(|_| self.air.moved);
+        Some(home.unwrap_or(self.config.listen))
+    }
+
+    /// Cuts the power for a moment, as a hand at the socket would.
+    pub fn restart(&mut self, now: Instant) {
+        self.advance(now);
+        self.fall_silent(now, false);
+    }
+
+    /// Restarts soon, so that a reply can still leave.
+    pub(super) fn order_restart(&mut self, now: Instant, forget: bool) {
+        self.air.ordered.get_or_insert((now + LAST_BREATH, forget));
+    }
+
+    pub(super) fn fall_silent(&mut self, now: Instant, forget: bool) {
+        self.air.ordered = None;
+        self.air.link = Link::Down;
+        self.air.power = Power::Restarting(now + self.behaviour.joining.restart);
+        if forget {
+            self.stored = Settings::default();
+        }
+        self.sessions.clear();
+        self.outbox.clear();
+        for connection in self.streams.drain() {
+            self.outbox.send(now, Transmit::Reset { connection });
+        }
+        self.outlet.restart(&self.behaviour);
+    }
+
+    pub(super) fn advance_air(&mut self, now: Instant) {
+        if let Some((due, forget)) = self.air.ordered
+            && due <= now
+        {
+            self.fall_silent(due, forget);
+        }
+        if let Power::Restarting(until) = self.air.power
+            && until <= now
+        {
+            self.come_up(until);
+        }
+        if let Link::Joining(due) = self.air.link
+            && due <= now
+        {
+            self.try_to_join(due);
+        }
+    }
+
+    fn come_up(&mut self, at: Instant) {
+        self.air.power = Power::Up;
+        self.air.moved = true;
+        self.running = self.stored.clone();
+        if !self.running_mode_is_ap() {
+            self.air.link = Link::Joining(at + self.behaviour.joining.association);
+        }
+    }
+
+    /// As after a long time in station mode: joined, without the pauses of a restart.
+    pub(super) fn start_joined(&mut self) {
+        if !self.running_mode_is_ap() {
+            self.air.link = self.matching_network();
+        }
+    }
+
+    fn try_to_join(&mut self, now: Instant) {
+        self.air.link = self.matching_network();
+        if self.air.network().is_some() {
+            self.air.provisioned = Some(now);
+        }
+    }
+
+    /// The link that the settings lead to: none when no visible network has this name and admits this key.
+    fn matching_network(&self) -> Link {
+        let joining = &self.behaviour.joining;
+        let ssid = self.running.get("WSSSID", &self.config, &self.behaviour);
+        let key = self.running.get("WSKEY", &self.config, &self.behaviour);
+        let Ok(credentials) = Credentials::parse(&key) else {
+            return Link::Down;
+        };
+        let home = self.config.home_networks.iter().find(|home| {
+            home.ssid().as_bytes() == ssid.as_slice() && home.admits(&credentials, joining.security)
+        });
+        match home {
+            Some(home) if !joining.never_links => Link::Up {
+                ssid: home.ssid().as_bytes().to_vec(),
+                bssid: home.bssid(),
+            },
+            _ => Link::Down,
+        }
+    }
+
+    fn running_mode_is_ap(&self) -> bool {
+        self.running
+            .get("WMODE", &self.config, &self.behaviour)
+            .as_slice()
+            == b"AP"
+    }
+}

@@ -1,0 +1,199 @@
+//! One AT command on UDP: whether it is taken, how its answer is spelt, and what follows from it.
+
+use std::time::{Duration, Instant};
+
+use hiflying::{ErrorCode, Request};
+use zeroize::Zeroizing;
+
+use super::session::Stage;
+use super::{Arrival, Kind, Twin, verbs};
+use crate::behaviour::Wording;
+
+/// What a command leads to.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) content: Content,
+    /// How long the module thinks about it.
+    pub(super) after: Duration,
+    pub(super) then: Then,
+}
+
+#[derive(Debug)]
+pub(super) enum Content {
+    Silence,
+    Ok,
+    Value(Zeroizing<Vec<u8>>),
+    Refusal(ErrorCode),
+    /// Datagrams as they are, each so long after the one before.
+    Verbatim(Vec<(Duration, Vec<u8>)>),
+}
+
+/// What the module does after the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    Stay,
+    Leave,
+    Restart,
+    Reset,
+}
+
+impl Answer {
+    pub(super) fn new(content: Content) -> Self {
+        Self {
+            content,
+            after: Duration::ZERO,
+            then: Then::Stay,
+        }
+    }
+
+    pub(super) fn ok() -> Self {
+        Self::new(Content::Ok)
+    }
+
+    pub(super) fn value(value: impl AsRef<[u8]>) -> Self {
+        Self::new(Content::Value(Zeroizing::new(value.as_ref().to_vec())))
+    }
+
+    pub(super) fn refusal(code: ErrorCode) -> Self {
+        Self::new(Content::Refusal(code))
+    }
+
+    pub(super) fn after(self, after: Duration) -> Self {
+        Self { after, ..self }
+    }
+
+    pub(super) fn then(self, then: Then) -> Self {
+        Self { then, ..self }
+    }
+}
+
+impl Wording {
+    pub(super) fn ok(&self, value: Option<&[u8]>) -> Zeroizing<Vec<u8>> {
+        let value = value.or_else(|| self.empty_value.then_some(b""));
+        let mut reply = Zeroizing::new(self.ok.as_bytes().to_vec());
+        if let Some(value) = value {
+            reply.reserve_exact(1 + value.len() + self.end.len());
+            reply.push(b'=');
+            reply.extend_from_slice(value);
+        }
+        reply.extend_from_slice(self.end);
+        reply
+    }
+
+    pub(super) fn refusal(&self, number: i32) -> Zeroizing<Vec<u8>> {
+        let mut reply = format!("{}={number}", self.err).into_bytes();
+        reply.extend_from_slice(self.end);
+        reply.into()
+    }
+}
+
+impl Twin {
+    /// A datagram that is neither word nor scan nor confirmation: a command, if the peer may give any.
+    pub(super) fn command(&mut self, now: Instant, arrival: Arrival, bytes: &[u8]) {
+        let peer = self.peer(arrival);
+        let stage = self.sessions.stage(now, peer, self.behaviour.session.idle);
+        let is_open = stage == Some(Stage::Command)
+            || (self.behaviour.session.no_handshake && starts_like_a_command(bytes));
+        let (line, end) = split_line(bytes);
+        if !is_open || line.is_empty() || self.behaviour.session.deaf_to.contains(&end) {
+            return;
+        }
+        self.sessions.touch(now, peer);
+        self.commands = self.commands.saturating_add(1);
+        if self.reboots_instead() {
+            self.fall_silent(now, false);
+            return;
+        }
+        self.run_line(now, arrival, line);
+    }
+
+    fn reboots_instead(&self) -> bool {
+        let rules = &self.behaviour.session;
+        rules.reboot_after == Some(self.commands)
+            || rules
+                .reboot_every
+                .is_some_and(|every| self.commands.is_multiple_of(every))
+    }
+
+    fn run_line(&mut self, now: Instant, arrival: Arrival, line: &[u8]) {
+        let request = Request::parse(line);
+        let secret = request
+            .as_ref()
+            .is_ok_and(|request| verbs::is_secret(request.verb()));
+        let answer = match request {
+            _ if self.behaviour.engine.refuse_all => Answer::refusal(ErrorCode::NotPermitted),
+            // Longer lines than the module's buffer are no commands.
+            _ if line.len() > hiflying::at::MAX_COMMAND => Answer::refusal(ErrorCode::Format),
+            Err(code) => Answer::refusal(code),
+            Ok(request) => verbs::run(self, arrival, &request),
+        };
+        self.give(now, arrival, line, answer, secret);
+    }
+
+    fn give(&mut self, now: Instant, arrival: Arrival, line: &[u8], answer: Answer, secret: bool) {
+        let wording = &self.behaviour.wording;
+        let reply = match answer.content {
+            Content::Silence => None,
+            Content::Ok => Some(wording.ok(None)),
+            Content::Value(value) => Some(wording.ok(Some(&value))),
+            Content::Refusal(code) => Some(wording.refusal(code.number())),
+            Content::Verbatim(datagrams) => {
+                let mut after = answer.after;
+                for (pause, bytes) in datagrams {
+                    after += pause;
+                    self.reply(now, arrival, after, bytes.into(), Kind::Session);
+                }
+                None
+            }
+        };
+        if let Some(reply) = reply {
+            let kind = if secret || self.behaviour.wording.echo {
+                Kind::Secret
+            } else {
+                Kind::Session
+            };
+            let reply = if self.behaviour.wording.echo {
+                echoed(line, &reply)
+            } else {
+                reply
+            };
+            self.reply(now, arrival, answer.after, reply, kind);
+        }
+        match answer.then {
+            Then::Stay => {}
+            Then::Leave => self.sessions.close(self.peer(arrival)),
+            Then::Restart => self.order_restart(now, false),
+            Then::Reset => self.order_restart(now, true),
+        }
+    }
+}
+
+/// The line comes back as `AT+E\n\r` before the reply, as seen on a serial line.
+fn echoed(line: &[u8], reply: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(line.len() + 2 + reply.len()));
+    bytes.extend_from_slice(line);
+    bytes.extend_from_slice(b"\n\r");
+    bytes.extend_from_slice(reply);
+    bytes
+}
+
+fn starts_like_a_command(bytes: &[u8]) -> bool {
+    bytes
+        .get(..3)
+        .is_some_and(|head| head.eq_ignore_ascii_case(b"AT+"))
+}
+
+/// The bytes before the first CR, LF or NUL, and the line end that follows them. What comes after is ignored.
+fn split_line(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let end = bytes
+        .iter()
+        .position(|byte| matches!(byte, b'\r' | b'\n' | 0))
+        .unwrap_or(bytes.len());
+    let (line, rest) = bytes.split_at(end);
+    let width = match rest {
+        [b'\r', b'\n', ..] => 2,
+        [b'\r' | b'\n', ..] => 1,
+        _ => 0,
+    };
+    (line, rest.get(..width).unwrap_or_default())
+}

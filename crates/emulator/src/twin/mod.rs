@@ -1,0 +1,375 @@
+//! The twin itself, without sockets and without a clock: bytes and times go in, bytes come out.
+//!
+//! A driver hands over what arrives ([`Twin::handle_datagram`], [`Twin::tcp_connected`], [`Twin::handle_tcp`],
+//! [`Twin::tcp_closed`], [`Twin::web_request`]), calls [`Twin::handle_timeout`] when [`Twin::poll_timeout`] is due, and after each
+//! of these sends all that [`Twin::poll_transmit`] yields. It asks [`Twin::data_port`] and [`Twin::web_port`] which
+//! listeners should be open just now.
+//!
+//! Rooms: `air` is the radio with restarts and joining, `session` who may speak AT on UDP, `verbs` the AT commands over
+//! `settings`, `stream` the plug's own commands on TCP, `outlet` relay, timers and meter, `outbox` the way out with its faults.
+
+mod air;
+mod at;
+mod outbox;
+mod outlet;
+mod session;
+mod settings;
+mod stream;
+mod verbs;
+mod web;
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::{Duration, Instant};
+
+use hiflying::discovery::CONFIRM;
+use hiflying::{Identity, Mac};
+use plugs::RelayState;
+use zeroize::Zeroizing;
+
+use crate::behaviour::Behaviour;
+use crate::config::PlugConfig;
+use air::Air;
+use outbox::Outbox;
+use outlet::Outlet;
+use session::{Sessions, Stage};
+use settings::Settings;
+use stream::Streams;
+
+pub use outbox::Transmit;
+pub use stream::ConnectionId;
+pub use web::WebReply;
+
+/// The datagram that asks Reco plugs for their state.
+const SCAN: &[u8] = b"YZ-RECOSCAN";
+/// Asks who was just provisioned by SmartLink; answered to a port of its own.
+const SMARTLINK_FIND: &[u8] = b"smartlinkfind";
+const SMARTLINK_PORT: u16 = 49999;
+/// For how long a plug that was provisioned answers the question who was.
+const SMARTLINK_FRESH: Duration = Duration::from_secs(60);
+
+/// Where a datagram came from and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// The sender.
+    pub from: SocketAddrV4,
+    /// Which of the twin's addresses it reached.
+    pub at: Ipv4Addr,
+    /// Sent to everybody, not to `at` alone.
+    pub broadcast: bool,
+}
+
+/// One emulated plug.
+#[derive(Debug)]
+pub struct Twin {
+    config: PlugConfig,
+    behaviour: Behaviour,
+    random: fastrand::Rng,
+    /// What has been set, effective after a restart, and what the module runs on.
+    stored: Settings,
+    running: Settings,
+    air: Air,
+    sessions: Sessions,
+    commands: u32,
+    streams: Streams,
+    outlet: Outlet,
+    outbox: Outbox,
+}
+
+impl Twin {
+    /// A twin that has just finished starting: on the air, and on its home network when in station mode.
+    #[must_use]
+    pub fn new(mut config: PlugConfig, now: Instant) -> Self {
+        let behaviour = config.behaviour();
+        let settings = Settings::initial(&mut config, &behaviour);
+        let seed = seed_of(&config);
+        let mut twin = Self {
+            random: fastrand::Rng::with_seed(seed),
+            stored: settings.clone(),
+            running: settings,
+            air: Air::new(),
+            sessions: Sessions::default(),
+            commands: 0,
+            streams: Streams::default(),
+            outlet: Outlet::new(&config, &behaviour, seed, now),
+            outbox: Outbox::default(),
+            behaviour,
+            config,
+        };
+        twin.start_joined();
+        twin
+    }
+
+    /// The address that the twin was given.
+    #[must_use]
+    pub fn listen(&self) -> Ipv4Addr {
+        self.config.listen
+    }
+
+    /// Every address at which it can ever answer: the given one, and the one of its future lease.
+    pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
+        let home = self
+            .config
+            .home_address
+            .filter(|home| *home != self.config.listen);
+        std::iter::once(self.config.listen).chain(home)
+    }
+
+    /// The station MAC.
+    #[must_use]
+    pub fn mac(&self) -> Mac {
+        self.config.mac
+    }
+
+    /// The true position of the relay.
+    #[must_use]
+    pub fn relay(&self) -> RelayState {
+        self.outlet.relay()
+    }
+
+    /// Takes a datagram that reached UDP 48899 of one of the twin's addresses.
+    pub fn handle_datagram(&mut self, now: Instant, arrival: Arrival, bytes: &[u8]) {
+        self.advance(now);
+        let wire = &self.behaviour.wire;
+        if !self.reachable(arrival.at) || (arrival.broadcast && wire.deaf_to_broadcast) {
+            return;
+        }
+        if self.random.f64() < wire.lost_in {
+            return;
+        }
+        self.dispatch(now, arrival, bytes);
+    }
+
+    fn dispatch(&mut self, now: Instant, arrival: Arrival, bytes: &[u8]) {
+        let text = trim_end(bytes);
+        if text == SCAN {
+            self.answer_scan(now, arrival);
+        } else if self.is_word(text) {
+            self.answer_word(now, arrival);
+        } else if text.eq_ignore_ascii_case(SMARTLINK_FIND) {
+            self.answer_smartlink(now, arrival);
+        } else if text == CONFIRM {
+            self.confirm(now, arrival);
+        } else {
+            self.command(now, arrival, bytes);
+        }
+    }
+
+    fn is_word(&self, text: &[u8]) -> bool {
+        let word = self.running.get("ASWD", &self.config, &self.behaviour);
+        if self.behaviour.discovery.exact_word {
+            text == word.as_slice()
+        } else {
+            // The vendor's example compares without regard to case.
+            text.eq_ignore_ascii_case(&word)
+        }
+    }
+
+    fn answer_word(&mut self, now: Instant, arrival: Arrival) {
+        if self.behaviour.discovery.silent_word {
+            return;
+        }
+        let identity = Identity {
+            address: self.named_address(arrival),
+            mac: self.config.mac,
+            module: Some(self.module()),
+            extra: self
+                .behaviour
+                .discovery
+                .token
+                .then(|| "0123456789ABCDEF0123456789ABCDEF".to_owned()),
+        };
+        self.present(now, arrival, identity.emit());
+        self.sessions
+            .offer(now, self.peer(arrival), self.behaviour.session.idle);
+    }
+
+    fn answer_scan(&mut self, now: Instant, arrival: Arrival) {
+        let discovery = &self.behaviour.discovery;
+        if discovery.silent_scan {
+            return;
+        }
+        let status = match self.outlet.shown() {
+            RelayState::On => '1',
+            RelayState::Off => '0',
+        };
+        let res = char::from(discovery.res.unwrap_or(b'0'));
+        let address = self.named_address(arrival);
+        let (mac, serial) = (self.config.mac.compact(), &self.config.serial);
+        let mut reply = format!("{address},{mac},{serial},{res},{status}").into_bytes();
+        if !discovery.five_fields {
+            reply.push(b',');
+            reply.extend_from_slice(&discovery.field_six);
+        }
+        self.present(now, arrival, reply);
+    }
+
+    /// Sends a presence reply with the ornaments that firmwares add to it.
+    fn present(&mut self, now: Instant, arrival: Arrival, mut reply: Vec<u8>) {
+        let discovery = &self.behaviour.discovery;
+        if discovery.line_end {
+            reply.extend_from_slice(b"\r\n");
+        }
+        if discovery.nul_padding {
+            // The vendor's example sends its whole 40-byte buffer.
+            reply.resize(reply.len().max(64), 0);
+        }
+        for _ in 0..discovery.copies.max(1) {
+            self.reply(
+                now,
+                arrival,
+                Duration::ZERO,
+                reply.clone().into(),
+                Kind::Presence,
+            );
+        }
+    }
+
+    fn answer_smartlink(&mut self, now: Instant, arrival: Arrival) {
+        if !self.air.provisioned_within(now, SMARTLINK_FRESH) {
+            return;
+        }
+        let reply = format!("smart_config {}", self.config.mac.compact()).into_bytes();
+        let to = SocketAddrV4::new(*arrival.from.ip(), SMARTLINK_PORT);
+        let transmit = Transmit::Datagram {
+            from: arrival.at,
+            to,
+            bytes: reply.into(),
+            secret: false,
+        };
+        self.outbox.send(now, transmit);
+    }
+
+    /// The `+ok` by which a client confirms the identity.
+    fn confirm(&mut self, now: Instant, arrival: Arrival) {
+        let peer = self.peer(arrival);
+        let rules = &self.behaviour.session;
+        let (answered, refused) = (rules.confirm_answered, rules.confirm_refused);
+        match self.sessions.stage(now, peer, rules.idle) {
+            Some(Stage::Offered) => {
+                self.sessions.open(now, peer);
+                if refused {
+                    let reply = self.behaviour.wording.refusal(-1);
+                    self.reply(now, arrival, Duration::ZERO, reply, Kind::Session);
+                } else if answered {
+                    let reply = self.behaviour.wording.ok(None);
+                    self.reply(now, arrival, Duration::ZERO, reply, Kind::Session);
+                }
+            }
+            // In command mode it is a malformed AT line; otherwise an unknown datagram.
+            Some(Stage::Command) => self.command(now, arrival, CONFIRM),
+            None => {}
+        }
+    }
+
+    fn peer(&self, arrival: Arrival) -> SocketAddrV4 {
+        let port = if self.behaviour.session.by_port {
+            arrival.from.port()
+        } else {
+            0
+        };
+        SocketAddrV4::new(*arrival.from.ip(), port)
+    }
+
+    fn named_address(&self, arrival: Arrival) -> Ipv4Addr {
+        self.behaviour.discovery.wrong_address.unwrap_or(arrival.at)
+    }
+
+    fn module(&self) -> String {
+        let module = self.stored.get("MID", &self.config, &self.behaviour);
+        String::from_utf8_lossy(&module).into_owned()
+    }
+
+    /// Sends a datagram back, through all that the faults do to it.
+    fn reply(
+        &mut self,
+        now: Instant,
+        arrival: Arrival,
+        after: Duration,
+        bytes: Zeroizing<Vec<u8>>,
+        kind: Kind,
+    ) {
+        let port = if self.behaviour.wire.source_port {
+            arrival.from.port()
+        } else {
+            hiflying::PORT
+        };
+        let to = SocketAddrV4::new(*arrival.from.ip(), port);
+        let wire = &self.behaviour.wire;
+        let pieces = match kind {
+            Kind::Session | Kind::Secret if wire.split && bytes.len() > 1 => {
+                let (head, tail) = bytes.split_at(bytes.len() / 2);
+                vec![Zeroizing::new(head.to_vec()), Zeroizing::new(tail.to_vec())]
+            }
+            _ => vec![bytes],
+        };
+        let secret = kind == Kind::Secret;
+        for bytes in pieces {
+            let transmit = Transmit::Datagram {
+                from: arrival.at,
+                to,
+                bytes,
+                secret,
+            };
+            self.outbox
+                .send_datagram(now + after, transmit, wire, &mut self.random);
+        }
+    }
+
+    /// Does what has become due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.advance(now);
+    }
+
+    /// Everything that time alone does, in one place so that no input can overtake it.
+    fn advance(&mut self, now: Instant) {
+        self.advance_air(now);
+        self.outlet.advance(now, &self.behaviour);
+        self.advance_streams(now);
+    }
+
+    /// The next thing to send, if its time has come.
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
+        self.outbox.poll(now)
+    }
+
+    /// When [`Twin::handle_timeout`] or [`Twin::poll_transmit`] should be called next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        [
+            self.air.timeout(),
+            self.outlet.timeout(),
+            self.streams_timeout(),
+            self.outbox.timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+}
+
+/// What a datagram is, as far as faults and records care.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// An answer to a discovery word or scan.
+    Presence,
+    /// An answer in the AT session.
+    Session,
+    /// The same, with a key in it.
+    Secret,
+}
+
+/// Each twin its own randomness, also where many share a seed.
+fn seed_of(config: &PlugConfig) -> u64 {
+    let [a, b, c, d, e, f] = config.mac.octets();
+    let mac = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+    fastrand::Rng::with_seed(config.seed ^ mac.rotate_left(20)).u64(..)
+}
+
+fn trim_end(bytes: &[u8]) -> &[u8] {
+    let end = bytes
+        .iter()
+        .rposition(|byte| !matches!(byte, b'\r' | b'\n' | 0 | b' '));
+    bytes
+        .get(..end.map_or(0, |end| end + 1))
+        .unwrap_or_default()
+}

@@ -1,0 +1,349 @@
+//! TCP 8899: the plug's own commands. Each chunk that arrives is one command, or several if it has several lines.
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use plugs::RelayState;
+
+use super::Twin;
+use super::outbox::{self, Transmit};
+
+/// Names one TCP connection; the driver chooses the numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+#[derive(Debug)]
+struct Stream {
+    id: ConnectionId,
+    heard: Instant,
+    /// When the last segment leaves: jitter must not reorder a byte stream.
+    busy_until: Instant,
+    next_babble: Option<Instant>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Streams(Vec<Stream>);
+
+/// Between the two segments of a split reply: shorter than any client's patience, longer than the kernel's.
+const SPLIT: Duration = Duration::from_millis(60);
+const BABBLE: Duration = Duration::from_millis(10);
+const BABBLE_BYTES: usize = 512;
+
+impl Streams {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes all connections out.
+    pub(super) fn drain(&mut self) -> Vec<ConnectionId> {
+        self.0.drain(..).map(|stream| stream.id).collect()
+    }
+
+    fn find(&mut self, id: ConnectionId) -> Option<&mut Stream> {
+        self.0.iter_mut().find(|stream| stream.id == id)
+    }
+
+    fn remove(&mut self, id: ConnectionId) {
+        self.0.retain(|stream| stream.id != id);
+    }
+}
+
+/// The outcome of one line.
+enum Outcome {
+    Reply(Vec<u8>),
+    Silence,
+}
+
+impl Twin {
+    /// The port on which the twin should listen at an address just now: 8899 unless `AT+NETP` moved it.
+    #[must_use]
+    pub fn data_port(&self, at: Ipv4Addr) -> Option<u16> {
+        if !self.reachable(at) || self.behaviour.stream.refused {
+            return None;
+        }
+        let socket = self.running.get("NETP", &self.config, &self.behaviour);
+        let text = String::from_utf8_lossy(&socket);
+        let mut fields = text.split(',');
+        (fields.next() == Some("TCP") && fields.next() == Some("Server")).then_some(())?;
+        fields.next()?.parse().ok()
+    }
+
+    /// Admits a connection, or has it reset because there are enough.
+    pub fn tcp_connected(&mut self, now: Instant, id: ConnectionId, at: Ipv4Addr) -> bool {
+        self.advance(now);
+        if self.data_port(at).is_none() || self.streams.0.len() >= self.most_clients() {
+            return false;
+        }
+        let next_babble = self.behaviour.stream.babble.then_some(now);
+        self.streams.0.push(Stream {
+            id,
+            heard: now,
+            busy_until: now,
+            next_babble,
+        });
+        self.advance_streams(now);
+        true
+    }
+
+    /// Forgets a connection that the peer closed.
+    pub fn tcp_closed(&mut self, now: Instant, id: ConnectionId) {
+        self.advance(now);
+        self.streams.remove(id);
+        self.outbox.forget(id);
+    }
+
+    /// Takes the bytes of one read.
+    pub fn handle_tcp(&mut self, now: Instant, id: ConnectionId, chunk: &[u8]) {
+        self.advance(now);
+        let rules = self.behaviour.stream.clone();
+        let Some(stream) = self.streams.find(id) else {
+            return;
+        };
+        stream.heard = now;
+        if rules.half_open || rules.babble || trim(chunk).is_empty() {
+            return;
+        }
+        if rules.reset_on_command {
+            self.streams.remove(id);
+            self.outbox.send(now, Transmit::Reset { connection: id });
+            return;
+        }
+        let ended = chunk.iter().any(|byte| matches!(byte, b'\r' | b'\n'));
+        if rules.needs_line_end && !ended {
+            return;
+        }
+        let lines = chunk
+            .split(|byte| matches!(byte, b'\r' | b'\n' | 0))
+            .map(trim);
+        for line in lines.filter(|line| !line.is_empty()) {
+            if let Outcome::Reply(reply) = self.run_plug_command(now, line) {
+                self.answer_stream(now, id, reply);
+            }
+        }
+    }
+
+    fn answer_stream(&mut self, now: Instant, id: ConnectionId, reply: Vec<u8>) {
+        let delay = outbox::jitter(&self.behaviour.wire, &mut self.random);
+        let Some(stream) = self.streams.find(id) else {
+            return;
+        };
+        let mut due = stream.busy_until.max(now + delay);
+        let middle = if self.behaviour.wire.split {
+            reply.len() / 2
+        } else {
+            0
+        };
+        let (head, tail) = reply.split_at(middle);
+        if !head.is_empty() {
+            self.outbox.send(
+                due,
+                Transmit::Segment {
+                    connection: id,
+                    bytes: head.to_vec(),
+                },
+            );
+            due += SPLIT;
+        }
+        self.outbox.send(
+            due,
+            Transmit::Segment {
+                connection: id,
+                bytes: tail.to_vec(),
+            },
+        );
+        stream.busy_until = due;
+        if self.behaviour.stream.close_after_reply {
+            self.streams.remove(id);
+            self.outbox.send(due, Transmit::Close { connection: id });
+        }
+    }
+
+    fn run_plug_command(&mut self, now: Instant, line: &[u8]) -> Outcome {
+        if self.behaviour.stream.refuse_all {
+            return self.error();
+        }
+        let Ok(text) = std::str::from_utf8(line) else {
+            return self.error();
+        };
+        let strict = self.behaviour.stream.strict_words;
+        let (verb, value) = match text.split_once('=') {
+            Some((verb, value)) => (verb, Some(value)),
+            None => (text, None),
+        };
+        let verb = if strict {
+            verb.to_owned()
+        } else {
+            verb.to_ascii_uppercase()
+        };
+        let outcome = match (verb.as_str(), value) {
+            ("AT+YZSWITCH", Some(value)) => self.run_switch(now, value),
+            ("AT+YZDELAY", Some(value)) => self.run_delay(now, value),
+            ("AT+YZOUT", None) => self.run_meter(now),
+            ("AT+VER", None) => Some(self.ok(Some(&self.version()))),
+            _ => None,
+        };
+        outcome.unwrap_or_else(|| self.error())
+    }
+
+    /// `<socket>,<ON|OFF>,<time stamp>`; any text is taken for a time stamp.
+    fn run_switch(&mut self, now: Instant, value: &str) -> Option<Outcome> {
+        let mut fields = value.splitn(3, ',');
+        let socket = self.socket(fields.next()?)?;
+        let state = self.state(fields.next()?)?;
+        self.check_stamp(fields.next()?)?;
+        self.outlet
+            .switch(now, socket, state, &self.behaviour, &mut self.random);
+        if self.behaviour.relay.silent {
+            return Some(Outcome::Silence);
+        }
+        let Outcome::Reply(mut reply) = self.ok(None) else {
+            return None;
+        };
+        if self.behaviour.relay.second_line {
+            reply.extend_from_slice(b"+error");
+            reply.extend_from_slice(self.behaviour.wording.end);
+        }
+        Some(Outcome::Reply(reply))
+    }
+
+    /// `<socket>,<ON|OFF>,<minutes>,<time stamp>`.
+    fn run_delay(&mut self, now: Instant, value: &str) -> Option<Outcome> {
+        let mut fields = value.splitn(4, ',');
+        let socket = self.socket(fields.next()?)?;
+        let state = self.state(fields.next()?)?;
+        let minutes = fields
+            .next()?
+            .parse::<u32>()
+            .ok()
+            .filter(|minutes| (1..=2000).contains(minutes))?;
+        self.check_stamp(fields.next()?)?;
+        self.outlet
+            .delay(now + Duration::from_secs(60) * minutes, socket, state);
+        Some(self.ok(None))
+    }
+
+    fn run_meter(&mut self, now: Instant) -> Option<Outcome> {
+        if self.behaviour.meter.refused {
+            return None;
+        }
+        let reading = self.outlet.reading(now, &self.behaviour, &mut self.random);
+        Some(self.ok(Some(&reading)))
+    }
+
+    /// What a socket number other than 1 does on a plug with one socket is unknown; here it is an error.
+    fn socket(&self, text: &str) -> Option<u32> {
+        let socket = text.parse::<u32>().ok()?;
+        (socket == 1 || self.behaviour.stream.any_socket).then_some(1)
+    }
+
+    fn state(&self, text: &str) -> Option<RelayState> {
+        let strict = self.behaviour.stream.strict_words;
+        match text {
+            "ON" => Some(RelayState::On),
+            "OFF" => Some(RelayState::Off),
+            _ if strict => None,
+            _ if text.eq_ignore_ascii_case("on") => Some(RelayState::On),
+            _ if text.eq_ignore_ascii_case("off") => Some(RelayState::Off),
+            _ => None,
+        }
+    }
+
+    fn check_stamp(&self, text: &str) -> Option<()> {
+        let twelve_digits = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+        (!text.is_empty() && (twelve_digits || !self.behaviour.stream.strict_stamp)).then_some(())
+    }
+
+    fn ok(&self, value: Option<&str>) -> Outcome {
+        Outcome::Reply(self.behaviour.wording.ok(value.map(str::as_bytes)).to_vec())
+    }
+
+    fn error(&self) -> Outcome {
+        let mut reply = self.behaviour.wording.error.as_bytes().to_vec();
+        reply.extend_from_slice(self.behaviour.wording.end);
+        Outcome::Reply(reply)
+    }
+
+    /// `AT+TCPTO` in seconds, 0 for never.
+    fn stream_idle(&self) -> Option<Duration> {
+        let idle = self
+            .behaviour
+            .stream
+            .idle
+            .unwrap_or_else(|| Duration::from_secs(self.running_number("TCPTO")));
+        (!idle.is_zero()).then_some(idle)
+    }
+
+    fn most_clients(&self) -> usize {
+        usize::try_from(self.running_number("MAXSK")).unwrap_or(1)
+    }
+
+    fn running_number(&self, verb: &str) -> u64 {
+        let value = self.running.get(verb, &self.config, &self.behaviour);
+        String::from_utf8_lossy(&value).parse().unwrap_or_default()
+    }
+
+    pub(super) fn streams_timeout(&self) -> Option<Instant> {
+        if self.streams.is_empty() {
+            return None;
+        }
+        let idle = self.stream_idle();
+        let ends = self
+            .streams
+            .0
+            .iter()
+            .filter_map(|stream| Some(stream.heard + idle?));
+        ends.chain(
+            self.streams
+                .0
+                .iter()
+                .filter_map(|stream| stream.next_babble),
+        )
+        .min()
+    }
+
+    pub(super) fn advance_streams(&mut self, now: Instant) {
+        if self.streams.is_empty() {
+            return;
+        }
+        let idle = self.stream_idle();
+        for stream in &mut self.streams.0 {
+            if stream.next_babble.is_some_and(|due| due <= now) {
+                stream.next_babble = Some(now + BABBLE);
+                let bytes = (0..BABBLE_BYTES)
+                    .map(|_| self.random.u8(0x20..0x7f))
+                    .collect();
+                self.outbox.send(
+                    now,
+                    Transmit::Segment {
+                        connection: stream.id,
+                        bytes,
+                    },
+                );
+            }
+        }
+        let is_over = |stream: &Stream| {
+            idle.is_some_and(|idle| now.saturating_duration_since(stream.heard) >= idle)
+        };
+        for stream in self.streams.0.extract_if(.., |stream| is_over(stream)) {
+            self.outbox.send(
+                now,
+                Transmit::Close {
+                    connection: stream.id,
+                },
+            );
+        }
+    }
+}
+
+fn trim(bytes: &[u8]) -> &[u8] {
+    let is_blank = |byte: &u8| matches!(byte, b'\r' | b'\n' | 0 | b' ');
+    let start = bytes
+        .iter()
+        .position(|byte| !is_blank(byte))
+        .unwrap_or(bytes.len());
+    let end = bytes
+        .iter()
+        .rposition(|byte| !is_blank(byte))
+        .map_or(start, |end| end + 1);
+    bytes.get(start..end).unwrap_or_default()
+}
