@@ -1,4 +1,11 @@
-//! Software twins of orphaned Wi-Fi plugs.
+//! Software twins of the Maginon SP-2 plug: what a client sees of it, with every fault that was ever reported.
+//!
+//! * [`PlugConfig`] says what a twin is, [`Fault`] in what it differs from a faithful unit, [`Load`] what hangs on it,
+//!   [`HomeNetwork`] what it can join.
+//! * [`twin`] is the twin itself, without sockets and without a clock: tests join it with the client's cores and let years pass.
+//!
+//! The facts come from the pages on the wire protocols. Where they only guess or contradict each other, the twin takes the
+//! likelier side, and a fault takes the other.
 
 mod behaviour;
 mod config;

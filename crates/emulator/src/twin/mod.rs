@@ -10,11 +10,15 @@
 
 mod air;
 mod at;
+#[cfg(test)]
+mod bench;
 mod outbox;
 mod outlet;
 mod session;
 mod settings;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod verbs;
 mod web;
 
