@@ -9,16 +9,19 @@
 //! * [`wifi`]: network names, security words, keys and what a module can take.
 //! * [`wscan`]: the list of networks that a module sees.
 //! * [`discovery`]: discovery words and the identity that answers them.
+//! * [`session`]: the session; [`join`]: putting a module on a network.
 //! * [`serial`]: the same commands over the module's serial port.
 //! * [`verb`]: the table of verbs; [`command`]: each of them typed; [`settings`]: what their values hold.
 
 pub mod at;
 pub mod command;
 pub mod discovery;
+pub mod join;
 pub mod mac;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod serial;
+pub mod session;
 pub mod settings;
 pub mod verb;
 pub mod wifi;
