@@ -3,6 +3,7 @@
 //! * [`PlugConfig`] says what a twin is, [`Fault`] in what it differs from a faithful unit, [`Load`] what hangs on it,
 //!   [`HomeNetwork`] what it can join.
 //! * [`twin`] is the twin itself, without sockets and without a clock: tests join it with the client's cores and let years pass.
+//! * [`server`] puts any number of twins on sockets, and [`Recorder`] keeps what they heard and said.
 //!
 //! The facts come from the pages on the wire protocols. Where they only guess or contradict each other, the twin takes the
 //! likelier side, and a fault takes the other.
@@ -12,10 +13,13 @@ mod config;
 mod fault;
 mod load;
 mod network;
+mod record;
+pub mod server;
 pub mod twin;
 
 pub use config::{ConfigError, Mode, PlugConfig, Profile, Serial};
 pub use fault::{Fault, FaultError};
 pub use load::{Draw, Load, LoadError, Moment};
 pub use network::{HomeNetwork, HomeNetworkError};
+pub use record::Recorder;
 pub use twin::Twin;

@@ -1,0 +1,286 @@
+//! The record of every exchange, one JSON line each, with keys and passwords masked.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::net::SocketAddrV4;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use hiflying::at::masked_value;
+use hiflying::{Mac, Reply};
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// Writes records; clones write to the same place.
+#[derive(Clone)]
+pub struct Recorder(Arc<Mutex<Sink>>);
+
+struct Sink {
+    out: Box<dyn Write + Send>,
+    failed: bool,
+}
+
+/// One exchange.
+#[derive(Debug, Serialize)]
+struct Line {
+    time: Timestamp,
+    plug: Mac,
+    transport: Transport,
+    peer: SocketAddrV4,
+    direction: Direction,
+    /// What was said, where it is text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    /// What was said, where it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hex: Option<String>,
+}
+
+/// How an exchange travelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Transport {
+    /// A datagram on port 48899.
+    Udp,
+    /// A chunk on port 8899.
+    Tcp,
+    /// A request or reply of the web page.
+    Http,
+}
+
+/// Which way it went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Direction {
+    /// To the twin.
+    In,
+    /// From the twin.
+    Out,
+}
+
+impl Recorder {
+    /// Appends to a file, which is made readable for its owner alone.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says about opening the file.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(path)?;
+        Ok(Self::new(file))
+    }
+
+    /// Writes to anything.
+    pub fn new(out: impl Write + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(Sink {
+            out: Box::new(out),
+            failed: false,
+        })))
+    }
+
+    pub(crate) fn write(
+        &self,
+        plug: Mac,
+        transport: Transport,
+        peer: SocketAddrV4,
+        direction: Direction,
+        bytes: &[u8],
+        secret: bool,
+    ) {
+        let shown = match direction {
+            Direction::Out if secret => Shown::Text(masked_reply(bytes)),
+            _ => masked(bytes),
+        };
+        let (text, hex) = match shown {
+            Shown::Text(text) => (Some(text), None),
+            Shown::Hex(hex) => (None, Some(hex)),
+        };
+        let line = Line {
+            time: Timestamp::now(),
+            plug,
+            transport,
+            peer,
+            direction,
+            text,
+            hex,
+        };
+        let Ok(mut json) = serde_json::to_vec(&line) else {
+            return;
+        };
+        json.push(b'\n');
+        let Ok(mut sink) = self.0.lock() else {
+            return;
+        };
+        if sink.failed {
+            return;
+        }
+        // One write for a line, so that a reader never sees half of one.
+        if let Err(error) = sink.out.write_all(&json).and_then(|()| sink.out.flush()) {
+            tracing::warn!(%error, "the record cannot be written; going on without");
+            sink.failed = true;
+        }
+    }
+}
+
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Recorder")
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Shown {
+    Text(String),
+    Hex(String),
+}
+
+/// Verbs whose values are not for records.
+const SECRET_VERBS: [&str; 4] = ["WSKEY", "WAKEY", "ASWD", "WEBU"];
+
+/// The answer to a verb with a secret, or a piece of it.
+fn masked_reply(bytes: &[u8]) -> String {
+    Reply::parse(bytes).masked("WSKEY")
+}
+
+fn masked(bytes: &[u8]) -> Shown {
+    let text = String::from_utf8_lossy(bytes);
+    let masked: String = text
+        .split_inclusive(['\r', '\n'])
+        .map(masked_line)
+        .collect();
+    let is_text =
+        !text.contains(|c: char| c == '\u{fffd}' || (c.is_control() && !"\r\n\t".contains(c)));
+    if is_text || masked != text {
+        return Shown::Text(masked);
+    }
+    Shown::Hex(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Finds the secret wherever it stands in a line, also where the line is not one that a module would take.
+fn masked_line(line: &str) -> String {
+    let content = line.trim_end_matches(['\r', '\n']);
+    let end = line.get(content.len()..).unwrap_or_default();
+    let upper = content.to_ascii_uppercase();
+    for verb in SECRET_VERBS {
+        let start = upper.find(verb).map(|at| at + verb.len());
+        if let Some((head, rest)) = start.and_then(|start| content.split_at_checked(start))
+            && let Some(value) = rest.trim_start().strip_prefix('=')
+        {
+            return format!("{head}={}{end}", masked_value(verb, value.as_bytes()));
+        }
+    }
+    format!("{}{end}", masked_value("", content.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text(bytes: &[u8]) -> String {
+        match masked(bytes) {
+            Shown::Text(text) => text,
+            Shown::Hex(hex) => panic!("hex {hex}"),
+        }
+    }
+
+    #[test]
+    fn requests_with_secrets_are_masked_in_any_dress() {
+        for (bytes, shown) in [
+            (
+                "AT+WSKEY=WPA2PSK,AES,secret-key\r",
+                "AT+WSKEY=WPA2PSK,AES,***\r",
+            ),
+            (
+                "at+wskey=wpa2psk,aes,secret,key",
+                "at+wskey=wpa2psk,aes,***",
+            ),
+            (" AT+WSKEY = secret-key\r\n", " AT+WSKEY=***\r\n"),
+            (
+                "AT+VER\r\nAT+WAKEY=WPA2PSK,AES,secret-key\r\n",
+                "AT+VER\r\nAT+WAKEY=WPA2PSK,AES,***\r\n",
+            ),
+            (
+                "\0AT+WSKEY=WPA2PSK,AES,secret-key",
+                "\0AT+WSKEY=WPA2PSK,AES,***",
+            ),
+            ("AT+WEBU=admin,secret", "AT+WEBU=***"),
+            ("AT+ASWD=secret", "AT+ASWD=***"),
+            ("AT+WSKEY=OPEN,NONE\r", "AT+WSKEY=OPEN,NONE\r"),
+            ("AT+WSKEY\r", "AT+WSKEY\r"),
+            ("YZ-RECOSCAN", "YZ-RECOSCAN"),
+        ] {
+            assert_eq!(text(bytes.as_bytes()), shown);
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_hex() {
+        assert_eq!(masked(b"\x00\xffA"), Shown::Hex("00ff41".to_owned()));
+    }
+
+    #[test]
+    fn replies_with_secrets_are_masked_also_in_pieces() {
+        for (piece, shown) in [
+            (
+                b"+ok=WPA2PSK,AES,secret-key\r\n\r\n".as_slice(),
+                "+ok=WPA2PSK,AES,***",
+            ),
+            (b"+ok=WPA2PSK,AES,sec", "+ok=WPA2PSK,AES,***"),
+            (b"+ok=WPA2P", "+ok=***"),
+            (b"ret-key\r\n\r\n", "***"),
+            (b"+ok=OPEN,NONE\r\n\r\n", "+ok=OPEN,NONE"),
+            (b"+ok\r\n\r\n", "+ok"),
+        ] {
+            assert_eq!(masked_reply(piece), shown);
+        }
+    }
+
+    #[test]
+    fn a_line_holds_who_when_how_and_what() {
+        let path = tempfile::tempdir().unwrap();
+        let path = path.path().join("record.jsonl");
+        let recorder = Recorder::create(&path).unwrap();
+        let peer = SocketAddrV4::new([127, 0, 0, 1].into(), 48899);
+        let mac = Mac::new([0xAC, 0xCF, 0x23, 0x12, 0x34, 0x56]);
+        recorder.write(
+            mac,
+            Transport::Udp,
+            peer,
+            Direction::In,
+            b"YZ-RECOSCAN",
+            false,
+        );
+        let line: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        assert_eq!(line["plug"], "AC:CF:23:12:34:56");
+        assert_eq!(
+            (&line["transport"], &line["direction"]),
+            (&"udp".into(), &"in".into())
+        );
+        assert_eq!(
+            (&line["peer"], &line["text"]),
+            (&"127.0.0.1:48899".into(), &"YZ-RECOSCAN".into())
+        );
+        assert!(line["time"].as_str().unwrap().parse::<Timestamp>().is_ok());
+        let mode = std::os::unix::fs::PermissionsExt::mode(
+            &std::fs::metadata(&path).unwrap().permissions(),
+        );
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    proptest! {
+        #[test]
+        fn no_dress_shows_the_key(head in "[ -~\r\n\0]{0,12}", auth in "(?i)(WPA2PSK|OPEN|x)", tail in "[ -~\r\n]{0,12}") {
+            let request = format!("{head}AT+WSKEY={auth},AES,Tr0ub4dor&3{tail}");
+            let shown = match masked(request.as_bytes()) {
+                Shown::Text(text) | Shown::Hex(text) => text,
+            };
+            prop_assert!(!shown.contains("Tr0ub4dor") && !shown.contains("54723075623464"));
+        }
+    }
+}
