@@ -6,9 +6,11 @@
 //! * [`plug`]: a plug and a reading, as every surface of Mains shows them.
 //! * [`family`]: what sets one family apart from another, and the table of them.
 //! * [`exchange`]: one order carried out on one plug, without sockets.
+//! * [`discovery`]: finding every plug, without sockets.
 //! * [`reco`]: the Reco4life family: its messages in both directions, and its exchange over TCP.
 //! * [`module`]: modules that answer, but are no plug that we know.
 
+pub mod discovery;
 pub mod exchange;
 pub mod family;
 pub mod module;

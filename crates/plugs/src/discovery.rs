@@ -1,0 +1,545 @@
+//! Finding every plug, without sockets and without a clock.
+//!
+//! Datagrams get lost, in both directions, and broadcasts over Wi-Fi more than others. So probes go out in rounds, and
+//! the rounds stop when the answers so far say that a plug which nobody has heard is less likely than one in a
+//! thousand: at once on a quiet network, later on a lossy one (see [`estimate`]). Rounds follow each other as fast as
+//! plugs answer (see [`pace`]). Each family has rounds of its own, because a plug may answer only to its own probes.
+//!
+//! Addresses where a plug is known to have been get the probe directly too, until they answer.
+//!
+//! Drive it like this: after [`Discovery::new`] and after each `handle_*` call take all of
+//! [`Discovery::poll_transmit`] and [`Discovery::poll_event`]; then wait for a datagram or
+//! [`Discovery::poll_timeout`]. After [`Event::Done`] nothing more comes.
+
+mod device;
+mod estimate;
+mod pace;
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::{Duration, Instant};
+
+use hiflying::{Mac, Word};
+use jiff::Timestamp;
+
+use crate::family::{FAMILIES, Family, Probe};
+use crate::{FamilyId, Plug};
+use device::Device;
+use estimate::{Loss, Tallies};
+use pace::{Mood, Pace};
+
+/// How long it takes at most, when nothing else is said.
+pub const WAIT: Duration = Duration::from_secs(6);
+/// How long it takes when nobody answers at all, when nothing else is said: time for twenty rounds.
+pub const SILENT_WAIT: Duration = Duration::from_secs(4);
+
+/// The expected number of plugs that nobody has heard, below which it stops.
+const UNHEARD: f64 = 1e-3;
+/// Rounds before the first look at the estimate: losses come in bursts, of which it knows nothing.
+const MIN_ROUNDS: u32 = 4;
+/// Rounds while a plug that should be there is silent. It may be weaker than all that answer.
+const MIN_ROUNDS_FOR_MISSED: u32 = 10;
+/// The probes of the families do not go out in one burst.
+const STAGGER: Duration = Duration::from_millis(20);
+/// How long a device that answered as a mere module waits to be told, for a plug answers as a module too.
+const HOLD: Duration = Duration::from_millis(200);
+/// The gap between rounds when all is found, but fewer than expected.
+const EXPECTING_GAP: Duration = Duration::from_millis(250);
+/// The gap between rounds of a discovery that watches.
+const WATCHING_GAP: Duration = Duration::from_secs(1);
+/// More devices than this are not on one network; a stranger makes them up.
+const MAX_DEVICES: usize = 65_536;
+
+/// Where and for how long to look.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The local networks.
+    pub links: Vec<Link>,
+    /// Addresses to ask directly: the index of the link that leads there, and the address.
+    pub direct: Vec<(usize, Ipv4Addr)>,
+    /// Discovery words beside the known ones.
+    pub words: Vec<Word>,
+    /// The longest time; [`WAIT`], or [`SILENT_WAIT`] when nobody answers, when it is not given.
+    pub wait: Option<Duration>,
+    /// Stop when so many have been found, and do not stop before.
+    pub expect: Option<usize>,
+    /// Never stop: tell what is found and what changes.
+    pub watch: bool,
+}
+
+/// A local network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link {
+    /// Our own address in it. What comes from there is our own echo.
+    pub address: Ipv4Addr,
+    /// The length of the network's prefix.
+    pub prefix: u8,
+    /// Where a broadcast goes; `None` when only direct probes go out here.
+    pub broadcast: Option<Ipv4Addr>,
+}
+
+impl Link {
+    /// Tells whether a broadcast on this link reaches `address`.
+    fn covers(&self, address: Ipv4Addr) -> bool {
+        let mask = u32::MAX
+            .checked_shl(32_u32.saturating_sub(self.prefix.into()))
+            .unwrap_or(0);
+        let differs = u32::from(self.address) ^ u32::from(address);
+        self.broadcast.is_some() && differs & mask == 0
+    }
+}
+
+/// A datagram to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transmit {
+    /// The index of the link to send it on.
+    pub link: usize,
+    /// Our port to send it from.
+    pub local_port: u16,
+    /// Where it goes.
+    pub to: SocketAddrV4,
+    /// What it says.
+    pub bytes: Cow<'static, [u8]>,
+}
+
+/// What has been found out.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A device that was not known.
+    Found(Plug),
+    /// More, or something else, about a device that was told before.
+    Updated(Plug),
+    /// That is all.
+    Done(Summary),
+}
+
+/// How a discovery went.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Summary {
+    /// The datagrams that were sent.
+    pub probes_sent: u32,
+    /// The number of plugs that are probably there and were not heard; usually far below 1. `None` when it ended before
+    /// anything could be said, or when nobody answered at all.
+    pub unheard: Option<f64>,
+}
+
+/// A discovery under way; see the module's page for how to drive it.
+#[derive(Debug)]
+pub struct Discovery {
+    options: Options,
+    rounds: Vec<Rounds>,
+    devices: HashMap<Mac, Device>,
+    /// Which direct addresses have answered which family's probes.
+    answered: HashSet<(Ipv4Addr, usize)>,
+    direct: HashSet<Ipv4Addr>,
+    /// Devices that are held back.
+    held: VecDeque<(Instant, Mac)>,
+    told: usize,
+    transmits: VecDeque<Transmit>,
+    events: VecDeque<Event>,
+    probes_sent: u32,
+    start: Instant,
+    wall: Timestamp,
+    is_done: bool,
+}
+
+/// The rounds of one family's probes.
+#[derive(Debug)]
+struct Rounds {
+    family: &'static dyn Family,
+    probes: Vec<Probe>,
+    /// How many were sent.
+    sent: u32,
+    /// When the latest was sent.
+    latest: Instant,
+    /// When the first was sent.
+    first: Instant,
+    /// When the next is due; none once this family's plugs have all been heard.
+    next: Option<Instant>,
+    pace: Pace,
+    /// The expected number of plugs of this family that nobody has heard.
+    unheard: f64,
+}
+
+impl Discovery {
+    /// Begins at `now`, which is `wall` on the clock on the wall.
+    pub fn new(options: Options, now: Instant, wall: Timestamp) -> Self {
+        let rounds = FAMILIES
+            .iter()
+            .zip(0..)
+            .map(|(&family, index)| Rounds {
+                family,
+                probes: family.probes(&options.words),
+                sent: 0,
+                latest: now,
+                first: now,
+                next: Some(now + STAGGER * index),
+                pace: Pace::default(),
+                unheard: f64::INFINITY,
+            })
+            .collect();
+        let mut discovery = Self {
+            direct: options.direct.iter().map(|&(_, address)| address).collect(),
+            options,
+            rounds,
+            devices: HashMap::new(),
+            answered: HashSet::new(),
+            held: VecDeque::new(),
+            told: 0,
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+            probes_sent: 0,
+            start: now,
+            wall,
+            is_done: false,
+        };
+        discovery.handle_timeout(now);
+        discovery
+    }
+
+    /// Takes a datagram that came to our `local_port` from `from`.
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        local_port: u16,
+        from: SocketAddrV4,
+        bytes: &[u8],
+    ) {
+        let from = *from.ip();
+        if self.is_done || self.options.links.iter().any(|link| link.address == from) {
+            return;
+        }
+        let seen = self.wall_time(now);
+        let heard = self.rounds.iter().enumerate().find_map(|(index, rounds)| {
+            let is_ours = rounds.family.local_port() == local_port;
+            let plug = is_ours.then(|| rounds.family.parse_presence(from, bytes, seen))??;
+            Some((index, plug))
+        });
+        if let Some((index, plug)) = heard {
+            self.hear(now, index, plug);
+        }
+    }
+
+    fn hear(&mut self, now: Instant, index: usize, plug: Plug) {
+        let (mac, address) = (plug.mac, plug.address);
+        if self.direct.contains(&address) {
+            self.answered.insert((address, index));
+        }
+        let is_new = !self.devices.contains_key(&mac);
+        if is_new {
+            if self.devices.len() >= MAX_DEVICES {
+                return;
+            }
+            let device = Device::new(plug.clone(), self.rounds.len(), now);
+            self.devices.insert(mac, device);
+            self.resume(now);
+        }
+        self.count(now, index, mac);
+        if let Some(device) = self.devices.get_mut(&mac) {
+            device.merge(plug);
+        }
+        self.tell(now, mac);
+    }
+
+    /// Another plug changes what is likely, so families that had come to an end go on.
+    fn resume(&mut self, now: Instant) {
+        let only = self.devices.len() == 1;
+        for rounds in &mut self.rounds {
+            if rounds.next.is_none() {
+                rounds.next = Some(now + STAGGER);
+            }
+            if only && rounds.sent > 1 {
+                rounds.pace.note_slow_start(now - rounds.first);
+            }
+        }
+    }
+
+    fn count(&mut self, now: Instant, index: usize, mac: Mac) {
+        let (Some(rounds), Some(device)) = (self.rounds.get_mut(index), self.devices.get_mut(&mac))
+        else {
+            return;
+        };
+        if device.count(index, rounds.sent) {
+            rounds.pace.note_answer(now - rounds.latest);
+        }
+    }
+
+    /// Tells the user what is new about a device, unless it is better to hold it back.
+    fn tell(&mut self, now: Instant, mac: Mac) {
+        let Some(device) = self.devices.get_mut(&mac) else {
+            return;
+        };
+        if !device.has_news() {
+            return;
+        }
+        let plug = device.plug.clone();
+        if device.told.is_some() {
+            device.told = Some(plug.clone());
+            self.events.push_back(Event::Updated(plug));
+            return;
+        }
+        let until = device.since + HOLD;
+        if plug.family == FamilyId::Module && now < until {
+            if device.since == now {
+                self.held.push_back((until, mac));
+            }
+            return;
+        }
+        device.told = Some(plug.clone());
+        self.told += 1;
+        self.events.push_back(Event::Found(plug));
+        if self
+            .options
+            .expect
+            .is_some_and(|expected| self.told >= expected)
+            && !self.options.watch
+        {
+            self.finish(now);
+        }
+    }
+
+    /// Notes that time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.is_done {
+            return;
+        }
+        while let Some(&(until, mac)) = self.held.front().filter(|(until, _)| *until <= now) {
+            self.held.pop_front();
+            self.tell(now.max(until), mac);
+        }
+        for index in 0..self.rounds.len() {
+            let is_due = self.rounds.get(index).and_then(|rounds| rounds.next);
+            if is_due.is_some_and(|next| next <= now) {
+                self.next_round(now, index);
+            }
+        }
+        let is_over = self.end().is_some_and(|end| end <= now);
+        if is_over || self.rounds.iter().all(|rounds| rounds.next.is_none()) {
+            self.finish(now);
+        }
+    }
+
+    /// Ends the round of one family, and begins another if it is worth while.
+    fn next_round(&mut self, now: Instant, index: usize) {
+        // A discovery that watches does not look for more with haste for ever: what leaves the network later is no loss.
+        let settled = self.start.checked_add(self.options.wait.unwrap_or(WAIT));
+        let is_settled = self.options.watch && settled.is_some_and(|settled| settled <= now);
+        let unheard = if is_settled { 0.0 } else { self.unheard(index) };
+        let share = UNHEARD / self.rounds.len() as f64;
+        let must_go_on = self.options.watch || self.options.expect.is_some();
+        let is_enough = unheard < share;
+        if let Some(rounds) = self.rounds.get_mut(index) {
+            rounds.unheard = unheard;
+            if is_enough && !must_go_on {
+                rounds.next = None;
+                return;
+            }
+        }
+        self.send(now, index);
+        let mood = if self.devices.is_empty() && !self.options.watch {
+            Mood::Unheard
+        } else if is_enough && self.options.watch {
+            Mood::Resting(WATCHING_GAP)
+        } else if is_enough {
+            Mood::Resting(EXPECTING_GAP)
+        } else {
+            Mood::Curious
+        };
+        if let Some(rounds) = self.rounds.get_mut(index) {
+            rounds.next = Some(now + rounds.pace.next_gap(rounds.sent, mood));
+        }
+    }
+
+    /// Estimates how many plugs of one family are there that nobody has heard.
+    fn unheard(&self, index: usize) -> f64 {
+        let Some(rounds) = self.rounds.get(index) else {
+            return 0.0;
+        };
+        let missed = self.missed();
+        let min_rounds = if missed > 0 {
+            MIN_ROUNDS_FOR_MISSED
+        } else {
+            MIN_ROUNDS
+        };
+        if rounds.sent < min_rounds || self.devices.is_empty() {
+            return f64::INFINITY;
+        }
+        let first_rounds = self
+            .devices
+            .values()
+            .filter_map(|device| device.first_round(index));
+        // When even the first answer came only after several rounds, then answers take so long, and the latest rounds
+        // have not been answered yet.
+        let base = first_rounds.min().unwrap_or(1).max(1);
+        let effective = rounds.sent + 1 - base.min(rounds.sent);
+        let loss = Loss::of(&self.evidence(index, base));
+        let population = self.population(index, base);
+        let mut unheard = loss.unheard(&population, effective);
+        if population.is_empty()
+            && self
+                .options
+                .links
+                .iter()
+                .any(|link| link.broadcast.is_some())
+        {
+            // Nobody of this family has been heard. One may be there, and its answers get lost as those of others do.
+            unheard += loss.all_lost(effective);
+        }
+        unheard + missed as f64 * loss.all_lost(effective)
+    }
+
+    /// The direct addresses that have not answered anything.
+    fn missed(&self) -> usize {
+        let is_silent = |address: &&Ipv4Addr| {
+            (0..self.rounds.len()).all(|index| !self.answered.contains(&(**address, index)))
+        };
+        self.direct.iter().filter(is_silent).count()
+    }
+
+    /// The tallies from which the loss is learnt: those of every device that answers this family's probes, else of all.
+    fn evidence(&self, index: usize, base: u32) -> Tallies {
+        let mut tallies = Tallies::new();
+        for device in self.devices.values() {
+            self.add_tally(&mut tallies, device, index, base);
+        }
+        if !tallies.is_empty() {
+            return tallies;
+        }
+        for other in 0..self.rounds.len() {
+            for device in self.devices.values() {
+                let first = device.first_round(other).unwrap_or(1);
+                self.add_tally(&mut tallies, device, other, first);
+            }
+        }
+        tallies
+    }
+
+    /// The tallies of the plugs that belong to this family, of which more may be there.
+    fn population(&self, index: usize, base: u32) -> Tallies {
+        let id = self.rounds.get(index).map(|rounds| rounds.family.id());
+        let mut tallies = Tallies::new();
+        for device in self.devices.values() {
+            if Some(device.plug.family) == id {
+                self.add_tally(&mut tallies, device, index, base);
+            }
+        }
+        tallies
+    }
+
+    fn add_tally(&self, tallies: &mut Tallies, device: &Device, index: usize, base: u32) {
+        let sent = self.rounds.get(index).map_or(0, |rounds| rounds.sent);
+        if let Some(tally) = device.tally(index, base, sent) {
+            *tallies.entry(tally).or_default() += 1;
+        }
+    }
+
+    /// Sends one round of one family's probes: broadcast on each link, and directly where an answer is missing.
+    fn send(&mut self, now: Instant, index: usize) {
+        let Some(rounds) = self.rounds.get_mut(index) else {
+            return;
+        };
+        rounds.sent += 1;
+        rounds.latest = now;
+        if rounds.sent == 1 {
+            rounds.first = now;
+        }
+        let (probes, local_port) = (rounds.probes.clone(), rounds.family.local_port());
+        let targets = self.targets(index);
+        for probe in probes {
+            for &(link, address) in &targets {
+                self.probes_sent = self.probes_sent.saturating_add(1);
+                self.transmits.push_back(Transmit {
+                    link,
+                    local_port,
+                    to: SocketAddrV4::new(address, probe.port),
+                    bytes: probe.bytes.clone(),
+                });
+            }
+        }
+    }
+
+    fn targets(&self, index: usize) -> Vec<(usize, Ipv4Addr)> {
+        let links = self.options.links.iter().enumerate();
+        let mut targets: Vec<(usize, Ipv4Addr)> = links
+            .filter_map(|(link, network)| Some((link, network.broadcast?)))
+            .collect();
+        let direct = self.options.direct.iter().copied();
+        let wanted = direct.filter(|&(_, address)| self.wants_direct(index, address));
+        targets.extend(wanted);
+        let mut unique = HashSet::new();
+        targets.retain(|target| unique.insert(*target));
+        targets
+    }
+
+    /// Tells whether this round goes to `address` directly.
+    ///
+    /// Not if a broadcast reaches it and it has answered. And a plug need not be asked whether it is a module, so the
+    /// words wait for a round.
+    fn wants_direct(&self, index: usize, address: Ipv4Addr) -> bool {
+        let has_answered = |index: usize| self.answered.contains(&(address, index));
+        let is_covered = self.options.links.iter().any(|link| link.covers(address));
+        let Some(rounds) = self.rounds.get(index) else {
+            return false;
+        };
+        if rounds.family.id() == FamilyId::Module {
+            let is_plug = (0..self.rounds.len()).any(|other| other != index && has_answered(other));
+            return rounds.sent > 1 && !is_plug && !(is_covered && has_answered(index));
+        }
+        !(is_covered && has_answered(index))
+    }
+
+    fn finish(&mut self, now: Instant) {
+        if self.is_done {
+            return;
+        }
+        self.is_done = true;
+        let held: Vec<Mac> = self.held.drain(..).map(|(_, mac)| mac).collect();
+        for mac in held {
+            self.tell(now + HOLD, mac);
+        }
+        self.transmits.clear();
+        let unheard = self.rounds.iter().map(|rounds| rounds.unheard).sum();
+        self.events.push_back(Event::Done(Summary {
+            probes_sent: self.probes_sent,
+            unheard: Some(unheard).filter(|unheard: &f64| unheard.is_finite()),
+        }));
+    }
+
+    /// When it is over at the latest.
+    fn end(&self) -> Option<Instant> {
+        if self.options.watch {
+            return None;
+        }
+        let usual = if self.devices.is_empty() && self.options.expect.is_none() {
+            SILENT_WAIT
+        } else {
+            WAIT
+        };
+        self.start.checked_add(self.options.wait.unwrap_or(usual))
+    }
+
+    fn wall_time(&self, now: Instant) -> Timestamp {
+        self.wall.checked_add(now - self.start).unwrap_or(self.wall)
+    }
+
+    /// Returns the next datagram to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    /// Returns the next event.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Returns when to call [`Discovery::handle_timeout`]; `None` when it is over.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.is_done {
+            return None;
+        }
+        let rounds = self.rounds.iter().filter_map(|rounds| rounds.next);
+        let held = self.held.front().map(|&(until, _)| until);
+        rounds.chain(held).chain(self.end()).min()
+    }
+}

@@ -1,0 +1,198 @@
+//! One device in the course of a discovery: what it said, and how often.
+
+use std::time::Instant;
+
+use super::estimate::Tally;
+use crate::{FamilyId, Plug};
+
+/// One device that has been heard.
+#[derive(Debug)]
+pub(super) struct Device {
+    /// All that it said, put together.
+    pub(super) plug: Plug,
+    /// What the user was told last; nothing as long as it is held back.
+    pub(super) told: Option<Plug>,
+    /// When it was heard first.
+    pub(super) since: Instant,
+    /// How often it answered the probes of each family, in the order of the table.
+    catches: Vec<Option<Catches>>,
+}
+
+/// The rounds of one family's probes in which a device answered.
+#[derive(Debug, Clone, Copy)]
+struct Catches {
+    first: u32,
+    last: u32,
+    /// At most one a round, without the first.
+    again: u32,
+}
+
+impl Device {
+    pub(super) fn new(plug: Plug, families: usize, now: Instant) -> Self {
+        Self {
+            plug,
+            told: None,
+            since: now,
+            catches: vec![None; families],
+        }
+    }
+
+    /// Counts an answer to the probes of `family` after its probes were sent `rounds` times.
+    ///
+    /// Tells whether it is the first of this round: copies do not count, wherever they come from.
+    pub(super) fn count(&mut self, family: usize, rounds: u32) -> bool {
+        let Some(catches) = self.catches.get_mut(family) else {
+            return false;
+        };
+        match catches {
+            None => {
+                *catches = Some(Catches {
+                    first: rounds,
+                    last: rounds,
+                    again: 0,
+                });
+                true
+            }
+            Some(catches) if catches.last < rounds => {
+                catches.last = rounds;
+                catches.again += 1;
+                true
+            }
+            Some(_) => false,
+        }
+    }
+
+    /// Returns the round in which it first answered the probes of `family`.
+    pub(super) fn first_round(&self, family: usize) -> Option<u32> {
+        Some(self.catches.get(family)?.as_ref()?.first)
+    }
+
+    /// Returns its tally when the first answer of any device came in the round `base`, and `rounds` were sent.
+    pub(super) fn tally(&self, family: usize, base: u32, rounds: u32) -> Option<Tally> {
+        let catches = self.catches.get(family)?.as_ref()?;
+        let found_late = u32::from(catches.first > base);
+        Some(Tally {
+            trials: rounds.saturating_sub(base) + found_late,
+            catches: catches.again + found_late,
+        })
+    }
+
+    /// Takes in what it said now.
+    ///
+    /// Every plug that carries a Hi-Flying module answers as such too: its own family knows more and wins, and from the
+    /// module comes the model. Where it answers from two addresses, the latest counts.
+    pub(super) fn merge(&mut self, newer: Plug) {
+        let known = &mut self.plug;
+        known.address = newer.address;
+        known.seen = newer.seen;
+        if newer.model.is_some() {
+            known.model = newer.model;
+        }
+        if newer.family == FamilyId::Module && known.family != FamilyId::Module {
+            return;
+        }
+        known.family = newer.family;
+        known.serial = newer.serial;
+        known.relay = newer.relay;
+        known.res = newer.res;
+        known.extra = newer.extra;
+    }
+
+    /// Tells whether anything but the time differs from what the user was told.
+    pub(super) fn has_news(&self) -> bool {
+        self.told.as_ref().is_none_or(|told| {
+            let same_time = Plug {
+                seen: told.seen,
+                ..self.plug.clone()
+            };
+            *told != same_time
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RelayState;
+    use jiff::Timestamp;
+
+    fn device() -> Device {
+        let plug = Plug {
+            model: Some("HF-LPB100".into()),
+            extra: Some("token".into()),
+            ..Plug::new(
+                hiflying::Mac::new([1; 6]),
+                FamilyId::Module,
+                [192, 168, 1, 7].into(),
+                Timestamp::UNIX_EPOCH,
+            )
+        };
+        Device::new(plug, 2, Instant::now())
+    }
+
+    #[test]
+    fn a_known_family_wins_and_keeps_the_model() {
+        let mut device = device();
+        let module = device.plug.clone();
+        let reco = Plug {
+            family: FamilyId::Reco,
+            relay: Some(RelayState::On),
+            serial: Some("900000621".into()),
+            model: None,
+            extra: None,
+            ..module.clone()
+        };
+        device.merge(reco.clone());
+        let both = Plug {
+            model: Some("HF-LPB100".into()),
+            ..reco
+        };
+        assert_eq!(device.plug, both);
+        device.merge(module);
+        assert_eq!(device.plug, both);
+    }
+
+    #[test]
+    fn the_latest_address_wins_and_is_news() {
+        let mut device = device();
+        assert!(device.has_news());
+        device.told = Some(device.plug.clone());
+        device.plug.seen = Timestamp::now();
+        assert!(!device.has_news());
+        device.merge(Plug {
+            address: [192, 168, 1, 8].into(),
+            ..device.plug.clone()
+        });
+        assert!(device.has_news());
+        assert_eq!(device.plug.address.octets(), [192, 168, 1, 8]);
+    }
+
+    #[test]
+    fn one_answer_a_round_counts() {
+        let mut device = device();
+        for (rounds, is_first) in [
+            (1, true),
+            (1, false),
+            (2, true),
+            (2, false),
+            (2, false),
+            (4, true),
+        ] {
+            assert_eq!(device.count(0, rounds), is_first);
+        }
+        let tally = |trials, catches| Some(Tally { trials, catches });
+        assert_eq!(device.tally(0, 1, 5), tally(4, 2));
+        assert_eq!(device.tally(1, 1, 5), None);
+        device.count(1, 3);
+        assert_eq!(
+            device.tally(1, 1, 5),
+            tally(5, 1),
+            "missed two, caught once"
+        );
+        assert_eq!(
+            device.tally(1, 3, 5),
+            tally(2, 0),
+            "the others were no earlier"
+        );
+    }
+}

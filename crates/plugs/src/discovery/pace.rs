@@ -1,0 +1,119 @@
+//! How fast rounds of probes follow each other.
+
+use std::time::Duration;
+
+/// The gap after the first round, and by how much it grows from round to round, up to a bound. Faster would lose answers in
+/// a crowd of plugs and several probes in one burst of interference; slower would make a lossy network take too long.
+const FIRST: Duration = Duration::from_millis(60);
+const STEP: Duration = Duration::from_millis(8);
+const USUAL: Duration = Duration::from_millis(100);
+/// The longest gap while nobody has answered: there is no hurry, but a lossy network needs its twenty tries too.
+const UNHEARD: Duration = Duration::from_millis(250);
+/// The longest gap for plugs that answer slowly, such as those that sleep between beacons of their access point.
+const SLOW: Duration = Duration::from_millis(300);
+
+/// What is going on, as far as it matters for the speed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mood {
+    /// Nobody has answered.
+    Unheard,
+    /// Plugs answer; more of them may be there.
+    Curious,
+    /// All plugs have been found as far as can be known, but somebody wants to go on.
+    Resting(Duration),
+}
+
+/// The pace of one family's rounds.
+///
+/// A gap should be long enough for slow plugs to answer in it. Otherwise an answer to one round is taken for the answer
+/// to the next, and the round in which it should have come for a loss.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Pace {
+    gap: Duration,
+    stretch: Duration,
+    answers: u32,
+    late: u32,
+}
+
+impl Pace {
+    /// Notes an answer that came so long after the latest probe.
+    pub(super) fn note_answer(&mut self, after: Duration) {
+        self.answers += 1;
+        if after > self.gap * 3 / 5 {
+            self.late += 1;
+        }
+    }
+
+    /// Notes that the first answer of all came so long after the first probe, and after later ones.
+    pub(super) fn note_slow_start(&mut self, after: Duration) {
+        self.stretch = (after * 6 / 5).min(SLOW);
+    }
+
+    /// Returns the gap after the round with this number, counted from 1.
+    pub(super) fn next_gap(&mut self, round: u32, mood: Mood) -> Duration {
+        let usual = (FIRST + STEP * round.saturating_sub(1).min(100)).min(USUAL);
+        // A few stragglers are no reason to slow down.
+        if self.late * 10 > self.answers {
+            self.stretch = (self.stretch.max(self.gap) * 3 / 2).min(SLOW);
+        } else {
+            self.stretch = self.stretch * 4 / 5;
+        }
+        self.answers = 0;
+        self.late = 0;
+        self.gap = match mood {
+            Mood::Unheard => (self.gap * 6 / 5).clamp(FIRST, UNHEARD),
+            Mood::Curious => usual.max(self.stretch),
+            Mood::Resting(gap) => gap,
+        };
+        self.gap
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    #[test]
+    fn usual_pace() {
+        let mut pace = Pace::default();
+        let gaps: Vec<Duration> = (1..=7)
+            .map(|round| {
+                let gap = pace.next_gap(round, Mood::Curious);
+                pace.note_answer(ms(20));
+                gap
+            })
+            .collect();
+        assert_eq!(gaps, [60, 68, 76, 84, 92, 100, 100].map(ms));
+    }
+
+    #[test]
+    fn slow_answers_stretch_it_and_quick_ones_bring_it_back() {
+        let mut pace = Pace::default();
+        pace.next_gap(1, Mood::Curious);
+        for round in 2..8 {
+            pace.note_answer(ms(150));
+            pace.next_gap(round, Mood::Curious);
+        }
+        let stretched = pace.gap;
+        assert!(stretched >= ms(250) && stretched <= SLOW, "{stretched:?}");
+        for round in 8..16 {
+            pace.note_answer(ms(5));
+            pace.next_gap(round, Mood::Curious);
+        }
+        assert_eq!(pace.gap, USUAL);
+    }
+
+    #[test]
+    fn silence_slows_down() {
+        let mut pace = Pace::default();
+        let total: Duration = (1..=20)
+            .map(|round| pace.next_gap(round, Mood::Unheard))
+            .sum();
+        assert!(total > ms(3000) && total < ms(4000), "{total:?}");
+        assert_eq!(pace.gap, UNHEARD);
+    }
+}
