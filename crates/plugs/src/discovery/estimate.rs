@@ -156,7 +156,7 @@ mod tests {
                 unheard(&tallies(&[(plugs, rounds - 1, rounds - 1)]), rounds) < 1e-3
             })
         };
-        assert_eq!(rounds(50), Some(4));
+        assert_eq!(rounds(50), Some(3));
         assert_eq!(rounds(2), Some(5));
         assert_eq!(rounds(1), Some(7));
     }
