@@ -10,8 +10,6 @@
 
 mod air;
 mod at;
-#[cfg(test)]
-mod bench;
 mod outbox;
 mod outlet;
 mod session;

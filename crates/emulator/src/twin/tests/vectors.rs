@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::bench::{Bench, CLIENT, PLUG, segments};
-use super::*;
+use crate::twin::*;
 
 const END: &str = "\r\n\r\n";
 

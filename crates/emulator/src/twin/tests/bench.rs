@@ -1,8 +1,8 @@
 //! A bench for the tests of a twin: one client, one clock, raw bytes.
 
-use super::*;
 use crate::Fault;
 use crate::config::Mode;
+use crate::twin::*;
 
 pub(super) const PLUG: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 107);
 pub(super) const CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 168, 1, 20), 50_000);
