@@ -39,28 +39,34 @@ pub struct Datagram {
     pub bytes: Arc<Zeroizing<Vec<u8>>>,
 }
 
-/// Why port 48899 cannot be had.
+/// Why a UDP port cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// Another process has it.
-    #[error("UDP port {PORT} on {address} is taken{}", by(holder.as_ref()))]
+    #[error("UDP port {port} on {address} is taken{}", by(holder.as_ref()))]
     Taken {
         /// The address.
         address: Ipv4Addr,
+        /// The port.
+        port: u16,
         /// Who holds it, if that can be known.
         holder: Option<Holder>,
     },
     /// The system does not allow it.
-    #[error("no permission to open UDP port {PORT} on {address}")]
+    #[error("no permission to open UDP port {port} on {address}")]
     NoPermission {
         /// The address.
         address: Ipv4Addr,
+        /// The port.
+        port: u16,
     },
     /// Anything else, such as an address that this host does not have.
-    #[error("cannot open UDP port {PORT} on {address}")]
+    #[error("cannot open UDP port {port} on {address}")]
     Io {
         /// The address.
         address: Ipv4Addr,
+        /// The port.
+        port: u16,
         /// What the system says.
         #[source]
         source: io::Error,
@@ -103,9 +109,18 @@ impl Port {
     ///
     /// [`BindError`] says who holds the port.
     pub async fn bind(address: Ipv4Addr) -> Result<Self, BindError> {
+        Self::bind_number(address, PORT).await
+    }
+
+    /// Binds another port in the same way, for devices that answer to one of their own.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`] says who holds the port.
+    pub async fn bind_number(address: Ipv4Addr, number: u16) -> Result<Self, BindError> {
         let start = Instant::now();
         loop {
-            match Self::bind_once(address) {
+            match Self::bind_once(address, number) {
                 Err(BindError::Taken {
                     holder: Some(holder),
                     ..
@@ -125,40 +140,58 @@ impl Port {
     pub async fn bind_or_ephemeral(
         address: Ipv4Addr,
     ) -> Result<(Self, Option<BindError>), BindError> {
-        match Self::bind(address).await {
+        Self::bind_number_or_ephemeral(address, PORT).await
+    }
+
+    /// Binds another port, or else any port, in the same way.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError::Io`] when not even that is possible.
+    pub async fn bind_number_or_ephemeral(
+        address: Ipv4Addr,
+        number: u16,
+    ) -> Result<(Self, Option<BindError>), BindError> {
+        match Self::bind_number(address, number).await {
             Ok(port) => Ok((port, None)),
             Err(error) => match Self::open(address, 0, false) {
                 Ok(port) => Ok((port, Some(error))),
-                Err(source) => Err(BindError::Io { address, source }),
+                Err(source) => Err(BindError::Io {
+                    address,
+                    port: number,
+                    source,
+                }),
             },
         }
     }
 
-    fn bind_once(address: Ipv4Addr) -> Result<Self, BindError> {
-        let error = match Self::open(address, PORT, false) {
+    fn bind_once(address: Ipv4Addr, port: u16) -> Result<Self, BindError> {
+        let error = match Self::open(address, port, false) {
             Ok(port) => return Ok(port),
             Err(error) => error,
         };
         match error.kind() {
-            io::ErrorKind::AddrInUse => Self::share_or_blame(address),
-            io::ErrorKind::PermissionDenied => Err(BindError::NoPermission { address }),
+            io::ErrorKind::AddrInUse => Self::share_or_blame(address, port),
+            io::ErrorKind::PermissionDenied => Err(BindError::NoPermission { address, port }),
             _ => Err(BindError::Io {
                 address,
+                port,
                 source: error,
             }),
         }
     }
 
-    fn share_or_blame(address: Ipv4Addr) -> Result<Self, BindError> {
-        let sockets = holder::bound(address, PORT);
+    fn share_or_blame(address: Ipv4Addr, number: u16) -> Result<Self, BindError> {
+        let sockets = holder::bound(address, number);
         if !sockets.is_empty()
             && sockets.iter().all(|bound| bound.address.is_none())
-            && let Ok(port) = Self::open(address, PORT, true)
+            && let Ok(port) = Self::open(address, number, true)
         {
             return Ok(port);
         }
         Err(BindError::Taken {
             address,
+            port: number,
             holder: holder::holder(&sockets),
         })
     }
@@ -180,7 +213,7 @@ impl Port {
         Ok(Self(Arc::new(Inner {
             socket,
             address,
-            assigned: port == PORT,
+            assigned: port != 0,
             datagrams,
             reader,
         })))
@@ -191,7 +224,7 @@ impl Port {
         self.0.address
     }
 
-    /// Tells whether this is port 48899, where an SP-2 is heard.
+    /// Tells whether this is the port that was asked for: 48899, where an SP-2 is heard.
     pub fn is_assigned(&self) -> bool {
         self.0.assigned
     }
