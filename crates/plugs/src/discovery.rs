@@ -2,8 +2,8 @@
 //!
 //! Datagrams get lost, in both directions, and broadcasts over Wi-Fi more than others. So probes go out in rounds, and
 //! the rounds stop when the answers so far say that a plug which nobody has heard is less likely than one in a
-//! thousand: at once on a quiet network, later on a lossy one (see [`estimate`]). Rounds follow each other as fast as
-//! plugs answer (see [`pace`]). Each family has rounds of its own, because a plug may answer only to its own probes.
+//! thousand: at once on a quiet network, later on a lossy one (see `discovery/estimate.rs`). Rounds follow each other as fast as
+//! plugs answer (see `discovery/pace.rs`). Each family has rounds of its own, because a plug may answer only to its own probes.
 //!
 //! Addresses where a plug is known to have been get the probe directly too, until they answer.
 //!

@@ -104,7 +104,7 @@ pub enum Silence {
     #[error("it refused the connection")]
     Refused,
     /// There is no way to the address, or nobody has it.
-    #[error("it cannot be reached")]
+    #[error("there is no way to it")]
     Unreachable,
     /// No connection came about in time.
     #[error("no connection came about")]
@@ -113,7 +113,7 @@ pub enum Silence {
     #[error("it closed the connection without an answer")]
     Closed,
     /// Nothing came in time.
-    #[error("it did not answer")]
+    #[error("nothing came back in time")]
     NoReply,
 }
 

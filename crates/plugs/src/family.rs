@@ -12,7 +12,7 @@
 //! * `probes` is one: `68 64 00 06 71 61` to port 10000. That the S20 answers ten times is no matter, because discovery
 //!   counts one answer a round.
 //! * `parse_presence` reads the 42 bytes: address of the sender, MAC at 7, model at 31, relay at 41.
-//! * `exchange` gives an [`Exchange`](crate::exchange::Exchange) over [`Transport::Udp`](crate::exchange::Transport::Udp)
+//! * `exchange` gives an [`Exchange`] over [`Transport::Udp`](crate::exchange::Transport::Udp)
 //!   that sends `cl` (subscribe), waits for its answer and 10 ms more, sends `dc`, and is done when `sf` carries the
 //!   wanted state; it repeats `dc` up to three times. The MAC, which each of these datagrams needs, is an argument.
 //!   For the meter it gives `None`, which becomes "this plug cannot do that".

@@ -8,12 +8,15 @@
 //! * [`exchange`]: one order carried out on one plug, without sockets.
 //! * [`discovery`]: finding every plug, without sockets.
 //! * [`reco`]: the Reco4life family: its messages in both directions, and its exchange over TCP.
+//! * `net` (feature `net`): the sockets.
 //! * [`module`]: modules that answer, but are no plug that we know.
 
 pub mod discovery;
 pub mod exchange;
 pub mod family;
 pub mod module;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod plug;
 pub mod reco;
 

@@ -1,0 +1,133 @@
+//! Orders whose answer is all that there is to know: metering, the plug's own timer, its version.
+
+use std::time::Duration;
+
+use jiff::{Timestamp, Zoned};
+use tokio::time::{Instant, timeout_at};
+
+use super::conversation::{Conversation, Trouble};
+use super::{ContactError, Lan, Network, Target};
+use crate::exchange::{Order, Outcome, Silence};
+use crate::family;
+use crate::{Minutes, Plug, Reading, RelayState};
+
+impl Lan {
+    /// Reads a plug's meter.
+    ///
+    /// # Errors
+    ///
+    /// [`ContactError`].
+    pub async fn meter(
+        &self,
+        target: impl Into<Target>,
+        budget: Duration,
+    ) -> Result<Reading, ContactError> {
+        let (plug, outcome) = self.order(target.into(), Order::Meter, budget).await?;
+        match outcome {
+            Outcome::Measured(measurement) => Ok(measurement.reading(plug.mac, Timestamp::now())),
+            other => Err(mismatch(&plug, &other)),
+        }
+    }
+
+    /// Sets a plug's own timer. That it accepted is all that can be known.
+    ///
+    /// # Errors
+    ///
+    /// [`ContactError`].
+    pub async fn delay(
+        &self,
+        target: impl Into<Target>,
+        state: RelayState,
+        minutes: Minutes,
+        budget: Duration,
+    ) -> Result<Plug, ContactError> {
+        let order = Order::Delay(state, minutes);
+        Ok(self.order(target.into(), order, budget).await?.0)
+    }
+
+    /// Asks for the version of a plug's firmware.
+    ///
+    /// # Errors
+    ///
+    /// [`ContactError`].
+    pub async fn version(
+        &self,
+        target: impl Into<Target>,
+        budget: Duration,
+    ) -> Result<String, ContactError> {
+        let (plug, outcome) = self.order(target.into(), Order::Version, budget).await?;
+        match outcome {
+            Outcome::Version(text) => Ok(text),
+            other => Err(mismatch(&plug, &other)),
+        }
+    }
+
+    async fn order(
+        &self,
+        target: Target,
+        order: Order,
+        budget: Duration,
+    ) -> Result<(Plug, Outcome), ContactError> {
+        let deadline = Instant::now() + budget;
+        let plug = match target {
+            Target::Plug(plug) => *plug,
+            Target::Address(address) => self.presence_until(address, deadline).await?,
+        };
+        let address = plug.address;
+        let mut conversation = self.conversation(&plug, order)?;
+        match timeout_at(deadline, conversation.outcome()).await {
+            Ok(Ok(outcome)) => Ok((plug, outcome)),
+            Ok(Err(trouble)) => Err(trouble.at(&plug, order)),
+            Err(_) => Err(ContactError::NoAnswer {
+                address,
+                how: Silence::NoReply,
+            }),
+        }
+    }
+
+    /// Begins to carry out an order.
+    pub(super) fn conversation(
+        &self,
+        plug: &Plug,
+        order: Order,
+    ) -> Result<Conversation<'_>, ContactError> {
+        let now = Instant::now().into_std();
+        let local = Zoned::now().datetime();
+        let exchange = family::lookup(plug.family)
+            .and_then(|family| family.exchange(plug.mac, order, local, now))
+            .ok_or(ContactError::Unsupported {
+                address: plug.address,
+                family: plug.family,
+                order,
+            })?;
+        let network = self.network(plug)?;
+        Ok(Conversation::new(exchange, plug.address, network))
+    }
+
+    fn network(&self, plug: &Plug) -> Result<&Network, ContactError> {
+        self.network_towards(plug.address)
+            .and_then(|index| self.networks.get(index))
+            .ok_or(ContactError::NoAnswer {
+                address: plug.address,
+                how: Silence::Unreachable,
+            })
+    }
+}
+
+/// No family's exchange does this; but then it should be an error and not an invented value.
+fn mismatch(plug: &Plug, outcome: &Outcome) -> ContactError {
+    ContactError::BadAnswer {
+        address: plug.address,
+        reply: format!("{outcome:?}"),
+    }
+}
+
+impl Trouble {
+    pub(super) fn at(self, plug: &Plug, order: Order) -> ContactError {
+        let address = plug.address;
+        match self {
+            Self::Plug(error) => ContactError::of_exchange(address, order, error),
+            Self::Local(source) => ContactError::Io { address, source },
+        }
+    }
+}

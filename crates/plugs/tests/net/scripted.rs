@@ -1,0 +1,234 @@
+//! Plugs written by hand, with the standard library's sockets and literal bytes: no code in common with the client.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// What a plug does with a command on TCP port 8899.
+pub(crate) struct Answer {
+    /// What it sends, in pieces, each after a pause in milliseconds.
+    pub(crate) pieces: Vec<(u64, &'static [u8])>,
+    /// After how many milliseconds it moves its relay as it was told; `None`: never.
+    pub(crate) moves: Option<u64>,
+}
+
+impl Answer {
+    pub(crate) fn ok() -> Self {
+        Self::says(b"+ok\r\n\r\n")
+    }
+
+    pub(crate) fn says(bytes: &'static [u8]) -> Self {
+        Self {
+            pieces: vec![(0, bytes)],
+            moves: Some(0),
+        }
+    }
+
+    pub(crate) fn moves(self, moves: Option<u64>) -> Self {
+        Self { moves, ..self }
+    }
+}
+
+/// How a plug behaves; [`Plug::new`] is an SP-2.
+pub(crate) struct Plug {
+    pub(crate) address: Ipv4Addr,
+    /// Answers the scan with this, `%` standing for the relay; silent without.
+    pub(crate) scan_reply: Option<String>,
+    /// Answers discovery words with this.
+    pub(crate) identity: Option<Vec<u8>>,
+    /// Answers to the source port, as an S20 does, and not to 48899.
+    pub(crate) answers_source_port: bool,
+    /// Ignores so many datagrams first.
+    pub(crate) ignores: usize,
+    /// What it answers to the first command, the second, and so on; the last for ever. Empty: no TCP at all.
+    pub(crate) answers: Vec<Answer>,
+}
+
+impl Plug {
+    pub(crate) fn new(address: Ipv4Addr, mac: &str) -> Self {
+        Self {
+            address,
+            scan_reply: Some(format!("{address},{mac},900000621,0,%,")),
+            identity: None,
+            answers_source_port: false,
+            ignores: 0,
+            answers: vec![Answer::ok()],
+        }
+    }
+
+    pub(crate) fn start(self) -> Running {
+        let shared = Arc::new(Shared::default());
+        let udp = UdpSocket::bind((self.address, 48899)).unwrap();
+        udp.set_read_timeout(Some(Duration::from_millis(20)))
+            .unwrap();
+        let mut threads = Vec::new();
+        if !self.answers.is_empty() {
+            let listener = TcpListener::bind((self.address, 8899)).unwrap();
+            listener.set_nonblocking(true).unwrap();
+            let shared = Arc::clone(&shared);
+            let answers = self.answers;
+            threads.push(std::thread::spawn(move || {
+                serve(&listener, &answers, &shared);
+            }));
+        }
+        let talker = Talker {
+            udp: udp.try_clone().unwrap(),
+            scan_reply: self.scan_reply,
+            identity: self.identity,
+            answers_source_port: self.answers_source_port,
+            ignores: AtomicUsize::new(self.ignores),
+            shared: Arc::clone(&shared),
+        };
+        let talker = Arc::new(talker);
+        let listening = Arc::clone(&talker);
+        threads.push(std::thread::spawn(move || listening.listen()));
+        Running {
+            shared,
+            threads,
+            talker,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    stop: AtomicBool,
+    /// When the relay moves, and where to; the last that is past counts.
+    moves: Mutex<Vec<(Instant, bool)>>,
+    commands: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Shared {
+    fn is_on(&self) -> bool {
+        let now = Instant::now();
+        let moves = self.moves.lock().unwrap();
+        let mut past = moves.iter().filter(|(at, _)| *at <= now);
+        past.next_back().is_some_and(|&(_, on)| on)
+    }
+}
+
+pub(crate) struct Talker {
+    udp: UdpSocket,
+    scan_reply: Option<String>,
+    identity: Option<Vec<u8>>,
+    answers_source_port: bool,
+    ignores: AtomicUsize,
+    shared: Arc<Shared>,
+}
+
+impl Talker {
+    fn listen(&self) {
+        let mut buffer = [0; 100];
+        while !self.shared.stop.load(Ordering::Relaxed) {
+            if let Ok((length, from)) = self.udp.recv_from(&mut buffer) {
+                self.hear(&buffer[..length], from);
+            }
+        }
+    }
+
+    /// Answers a datagram, also one that came as a broadcast.
+    pub(crate) fn hear(&self, datagram: &[u8], mut from: SocketAddr) {
+        let less = |count: usize| count.checked_sub(1);
+        let ignored = self
+            .ignores
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        if ignored.is_ok() {
+            return;
+        }
+        if !self.answers_source_port {
+            from.set_port(48899);
+        }
+        let relay = if self.shared.is_on() { "1" } else { "0" };
+        let answer = match datagram {
+            b"YZ-RECOSCAN" => {
+                let reply = self.scan_reply.as_ref();
+                reply.map(|reply| reply.replace('%', relay).into_bytes())
+            }
+            b"HF-A11ASSISTHREAD" => self.identity.clone(),
+            _ => None,
+        };
+        if let Some(answer) = answer {
+            self.udp.send_to(&answer, from).unwrap();
+        }
+    }
+}
+
+fn serve(listener: &TcpListener, answers: &[Answer], shared: &Arc<Shared>) {
+    while !shared.stop.load(Ordering::Relaxed) {
+        let Ok((mut stream, _)) = listener.accept() else {
+            std::thread::sleep(Duration::from_micros(200));
+            continue;
+        };
+        stream.set_nonblocking(false).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .unwrap();
+        let mut buffer = [0; 100];
+        // One read is one command: it must come in one segment.
+        let length = stream.read(&mut buffer).unwrap_or(0);
+        if length == 0 {
+            continue;
+        }
+        let command = buffer[..length].to_vec();
+        let count = {
+            let mut commands = shared.commands.lock().unwrap();
+            commands.push(command.clone());
+            commands.len()
+        };
+        let answer = &answers[(count - 1).min(answers.len() - 1)];
+        let on = command.starts_with(b"AT+YZSWITCH=1,ON,");
+        let off = command.starts_with(b"AT+YZSWITCH=1,OFF,");
+        if let Some(after) = answer.moves.filter(|_| on || off) {
+            let at = Instant::now() + Duration::from_millis(after);
+            shared.moves.lock().unwrap().push((at, on));
+        }
+        for (pause, piece) in &answer.pieces {
+            std::thread::sleep(Duration::from_millis(*pause));
+            let _ = stream.write_all(piece);
+        }
+        // Held open for a while, as a plug does; and a silent one too.
+        let shared = Arc::clone(shared);
+        std::thread::spawn(move || {
+            while !shared.stop.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            drop(stream);
+        });
+    }
+}
+
+pub(crate) struct Running {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    pub(crate) talker: Arc<Talker>,
+}
+
+impl Running {
+    pub(crate) fn is_on(&self) -> bool {
+        self.shared.is_on()
+    }
+
+    pub(crate) fn turn(&self, on: bool) {
+        self.shared.moves.lock().unwrap().push((Instant::now(), on));
+    }
+
+    pub(crate) fn commands(&self) -> Vec<String> {
+        let commands = self.shared.commands.lock().unwrap();
+        commands
+            .iter()
+            .map(|command| String::from_utf8_lossy(command).into_owned())
+            .collect()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
