@@ -66,7 +66,7 @@ impl CommandError {
 fn parse_value<T: WireValue>(request: &Request, raw: &[u8]) -> Result<T, CommandError> {
     let parsed = match Reply::parse(raw) {
         Reply::Ok(Some(value)) => T::parse(value.as_bytes()),
-        Reply::Ok(None) => T::parse(b""),
+        Reply::Ok(None) => T::absent(),
         Reply::Error(code) => return Err(CommandError::Refused(code)),
         Reply::Unknown(_) => None,
     };

@@ -18,11 +18,15 @@ pub mod command;
 pub mod discovery;
 pub mod join;
 pub mod mac;
+#[cfg(any(test, feature = "net"))]
+mod machine;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod serial;
 pub mod session;
 pub mod settings;
+#[cfg(test)]
+mod testing;
 pub mod verb;
 pub mod wifi;
 pub mod wscan;
@@ -33,6 +37,7 @@ pub use at::{ErrorCode, Reply, Request, Terminator, Value};
 pub use command::{Command, CommandError};
 pub use discovery::{Identity, Word};
 pub use mac::{Mac, MacError};
+pub use session::{Session, SessionConfig};
 pub use wifi::{Auth, Cipher, Credentials, Key, Security, Ssid};
 
 /// UDP port of discovery and of the AT session, on the module and (for an SP-2) on the client.

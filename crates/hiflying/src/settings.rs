@@ -18,6 +18,11 @@ pub trait WireValue: Sized {
 
     /// Writes the value.
     fn emit(&self) -> Zeroizing<Vec<u8>>;
+
+    /// The value of an `+ok` without `=`; most have none.
+    fn absent() -> Option<Self> {
+        None
+    }
 }
 
 fn text(bytes: &[u8]) -> Option<&str> {
@@ -589,5 +594,9 @@ impl<T: WireValue> WireValue for Option<T> {
 
     fn emit(&self) -> Zeroizing<Vec<u8>> {
         self.as_ref().map(WireValue::emit).unwrap_or_default()
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
     }
 }

@@ -83,7 +83,7 @@ pub fn is_dangerous(request: &Request) -> bool {
 }
 
 /// One try of an ordinary command: typical answers take well under a second.
-const NORMAL: Duration = Duration::from_secs(2);
+pub(crate) const NORMAL: Duration = Duration::from_secs(2);
 
 const fn row(name: &'static str, query: bool, set: bool, summary: &'static str) -> VerbInfo {
     VerbInfo {
@@ -224,7 +224,7 @@ pub const VERBS: &[VerbInfo] = &[
     ),
     leaving(
         "Z",
-        Duration::from_secs(1),
+        Duration::from_millis(500),
         "restart; often without an answer",
     ),
     leaving("W", Duration::from_millis(300), "keep command mode alive"),

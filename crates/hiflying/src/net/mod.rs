@@ -1,9 +1,12 @@
 //! The thin layer that owns sockets: local interfaces, UDP port 48899 and the drivers of the sans-IO cores.
 
+mod console;
+mod drive;
 mod holder;
 mod interfaces;
 mod port;
 
+pub use console::{Console, ConsoleError};
 pub use holder::Holder;
 pub use interfaces::{Interface, InterfaceError, interfaces, select, source_for};
 pub use port::{BindError, Datagram, Port};

@@ -1,0 +1,323 @@
+//! An AT session over a socket, one command after the other.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::time::Instant;
+
+use zeroize::Zeroizing;
+
+use super::Port;
+use super::drive::Line;
+use crate::session::{CommandId, NoReply, Session, SessionConfig, SessionEvent};
+use crate::{Command, CommandError, ErrorCode, Identity, Request};
+
+/// Why a command over the network did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsoleError {
+    /// Nobody answers at this address.
+    #[error("{0} does not answer")]
+    NoAnswer(Ipv4Addr),
+    /// The module understood and refused.
+    #[error("{target} refused {request}: {code}")]
+    Refused {
+        /// Its address.
+        target: Ipv4Addr,
+        /// What was sent, masked.
+        request: String,
+        /// The refusal.
+        code: ErrorCode,
+    },
+    /// The answer makes no sense.
+    #[error("{target} answered {request} with something that is not {expected}")]
+    BadAnswer {
+        /// Its address.
+        target: Ipv4Addr,
+        /// What was sent, masked.
+        request: String,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// The module answered before, but not this command.
+    #[error("{target} did not answer {request}")]
+    Lost {
+        /// Its address.
+        target: Ipv4Addr,
+        /// What was sent, masked.
+        request: String,
+    },
+    /// The socket failed.
+    #[error("the connection to {target} failed")]
+    Io {
+        /// Its address.
+        target: Ipv4Addr,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// An open AT session with the module at one address.
+///
+/// Leave it with [`Console::close`]; one that is merely dropped still says `AT+Q` if the socket takes it at once.
+///
+/// ```no_run
+/// use hiflying::command::{Mid, Wmode};
+/// use hiflying::net::{Console, Port};
+/// use hiflying::SessionConfig;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let port = Port::bind([10, 10, 100, 150].into()).await?;
+/// let mut console = Console::open(port, hiflying::ACCESS_POINT_ADDRESS, SessionConfig::default()).await?;
+/// println!("{} in mode {}", console.run(&Mid).await?, console.run(&Wmode).await?);
+/// console.close().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Console {
+    target: Ipv4Addr,
+    line: Line,
+    session: Session,
+}
+
+impl Console {
+    /// Finds the module and opens command mode.
+    ///
+    /// # Errors
+    ///
+    /// [`ConsoleError::NoAnswer`] after the handshake's time, or [`ConsoleError::Io`].
+    pub async fn open(
+        port: Port,
+        target: Ipv4Addr,
+        config: SessionConfig,
+    ) -> Result<Self, ConsoleError> {
+        let session = Session::new(config, Instant::now());
+        let mut console = Self {
+            target,
+            line: Line::new(port, target),
+            session,
+        };
+        let opened = console.line.drive(&mut console.session, |session| {
+            loop {
+                match session.poll_event()? {
+                    SessionEvent::Opened { .. } => return Some(true),
+                    SessionEvent::Lost | SessionEvent::Closed => return Some(false),
+                    SessionEvent::Reply { .. } | SessionEvent::Failed { .. } => {}
+                }
+            }
+        });
+        match opened.await {
+            Ok(true) => Ok(console),
+            Ok(false) => {
+                console.close().await;
+                Err(ConsoleError::NoAnswer(target))
+            }
+            Err(source) => Err(ConsoleError::Io { target, source }),
+        }
+    }
+
+    /// Returns the module's address.
+    pub fn target(&self) -> Ipv4Addr {
+        self.target
+    }
+
+    /// Returns the module's answer to the discovery word, unless its session was open already.
+    pub fn identity(&self) -> Option<&Identity> {
+        self.session.identity()
+    }
+
+    /// Sends a typed command and reads its reply.
+    ///
+    /// # Errors
+    ///
+    /// [`ConsoleError`].
+    pub async fn run<C: Command>(&mut self, command: &C) -> Result<C::Reply, ConsoleError> {
+        let request = command.request();
+        let masked = request.masked();
+        let raw = self.send(request).await?;
+        let target = self.target;
+        command.parse(&raw).map_err(|error| match error {
+            CommandError::Refused(code) => ConsoleError::Refused {
+                target,
+                request: masked,
+                code,
+            },
+            CommandError::Malformed { expected, .. } => ConsoleError::BadAnswer {
+                target,
+                request: masked,
+                expected,
+            },
+        })
+    }
+
+    /// Sends a raw line and returns everything that came back; nothing where silence is success.
+    ///
+    /// # Errors
+    ///
+    /// [`ConsoleError::Lost`] or [`ConsoleError::Io`]; a refusal is a reply.
+    pub async fn send(&mut self, request: Request) -> Result<Zeroizing<Vec<u8>>, ConsoleError> {
+        let target = self.target;
+        let masked = request.masked();
+        tracing::debug!(%target, request = masked, "sending");
+        let id = self.session.submit(Instant::now(), request);
+        let reply = self
+            .line
+            .drive(&mut self.session, |session| outcome(session, id))
+            .await;
+        match reply {
+            Ok(Ok(raw)) => Ok(raw),
+            Ok(Err(_)) => Err(ConsoleError::Lost {
+                target,
+                request: masked,
+            }),
+            Err(source) => Err(ConsoleError::Io { target, source }),
+        }
+    }
+
+    /// Keeps the session alive for ever; for an interactive console that waits for its user meanwhile.
+    ///
+    /// Cancel it at any time.
+    pub async fn idle(&mut self) -> ConsoleError {
+        let target = self.target;
+        let lost = self
+            .line
+            .drive(&mut self.session, |session| match session.poll_event()? {
+                SessionEvent::Lost | SessionEvent::Closed => Some(()),
+                _ => None,
+            });
+        match lost.await {
+            Ok(()) => ConsoleError::NoAnswer(target),
+            Err(source) => ConsoleError::Io { target, source },
+        }
+    }
+
+    /// Leaves command mode (`AT+Q`).
+    pub async fn close(mut self) {
+        self.session.close(Instant::now());
+        self.line.flush(&mut self.session).await;
+    }
+}
+
+impl Drop for Console {
+    fn drop(&mut self) {
+        self.session.close(Instant::now());
+        self.line.flush_now(&mut self.session);
+    }
+}
+
+fn outcome(
+    session: &mut Session,
+    wanted: CommandId,
+) -> Option<Result<Zeroizing<Vec<u8>>, NoReply>> {
+    loop {
+        match session.poll_event()? {
+            SessionEvent::Reply { id, raw } if id == wanted => return Some(Ok(raw)),
+            SessionEvent::Failed { id, error } if id == wanted => return Some(Err(error)),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PORT;
+    use crate::command::{Mid, Wmode};
+    use tokio::net::UdpSocket;
+
+    const IDENTITY: &[u8] = b"127.61.1.2,ACCF235676D6,HF-LPB100";
+
+    /// A module on a real socket that answers to port 48899 of the sender; returns all that it heard.
+    async fn module(address: Ipv4Addr) -> tokio::task::JoinHandle<Vec<Vec<u8>>> {
+        let socket = UdpSocket::bind((address, PORT)).await.unwrap();
+        tokio::spawn(async move {
+            let mut heard = Vec::new();
+            let mut buffer = [0; 512];
+            while heard.last().is_none_or(|last: &Vec<u8>| last != b"AT+Q\r") {
+                let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
+                let reply: &[u8] = match &buffer[..length] {
+                    b"HF-A11ASSISTHREAD" => IDENTITY,
+                    b"AT+\r" => b"+ok\r\n\r\n",
+                    b"AT+MID\r" => b"+ok=HF-LPB100\r\n\r\n",
+                    b"AT+WMODE\r" => b"+ERR=-5\r\n\r\n",
+                    _ => b"",
+                };
+                heard.push(buffer[..length].to_vec());
+                if !reply.is_empty() {
+                    socket.send_to(reply, (from.ip(), PORT)).await.unwrap();
+                }
+            }
+            heard
+        })
+    }
+
+    #[tokio::test]
+    async fn commands_over_a_real_socket() {
+        let (ours, theirs) = (Ipv4Addr::new(127, 61, 1, 1), Ipv4Addr::new(127, 61, 1, 2));
+        let module = module(theirs).await;
+        let start = Instant::now();
+        let port = Port::bind(ours).await.unwrap();
+        let mut console = Console::open(port, theirs, SessionConfig::default())
+            .await
+            .unwrap();
+        assert_eq!(
+            console.identity().unwrap().module.as_deref(),
+            Some("HF-LPB100")
+        );
+        assert_eq!(console.run(&Mid).await.unwrap(), "HF-LPB100");
+        let refused = console.run(&Wmode).await;
+        assert!(
+            matches!(
+                refused,
+                Err(ConsoleError::Refused {
+                    code: ErrorCode::NotPermitted,
+                    ..
+                })
+            ),
+            "{refused:?}"
+        );
+        console.close().await;
+        let heard = module.await.unwrap();
+        assert_eq!(heard.last().unwrap(), b"AT+Q\r");
+        assert!(
+            start.elapsed().as_millis() < 350,
+            "no flat waits: {:?}",
+            start.elapsed()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_dropped_console_leaves_command_mode_too() {
+        let (ours, theirs) = (Ipv4Addr::new(127, 61, 2, 1), Ipv4Addr::new(127, 61, 2, 2));
+        let module = module(theirs).await;
+        let port = Port::bind(ours).await.unwrap();
+        drop(
+            Console::open(port, theirs, SessionConfig::default())
+                .await
+                .unwrap(),
+        );
+        assert_eq!(module.await.unwrap().last().unwrap(), b"AT+Q\r");
+    }
+
+    #[tokio::test]
+    async fn a_stranger_is_not_heard() {
+        let (ours, theirs) = (Ipv4Addr::new(127, 61, 3, 1), Ipv4Addr::new(127, 61, 3, 2));
+        let port = Port::bind(ours).await.unwrap();
+        let stranger = UdpSocket::bind("127.61.3.3:0").await.unwrap();
+        let config = SessionConfig {
+            handshake_timeout: std::time::Duration::from_millis(300),
+            ..Default::default()
+        };
+        let (opened, ()) = tokio::join!(Console::open(port, theirs, config), async {
+            for _ in 0..10 {
+                stranger.send_to(IDENTITY, (ours, PORT)).await.unwrap();
+                stranger
+                    .send_to(b"+ok=AP\r\n\r\n", (ours, PORT))
+                    .await
+                    .unwrap();
+                tokio::task::yield_now().await;
+            }
+        });
+        assert!(matches!(opened, Err(ConsoleError::NoAnswer(address)) if address == theirs));
+    }
+}
