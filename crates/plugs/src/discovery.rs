@@ -11,8 +11,10 @@
 //! [`Discovery::poll_transmit`] and [`Discovery::poll_event`]; then wait for a datagram or
 //! [`Discovery::poll_timeout`]. After [`Event::Done`] nothing more comes.
 
+mod census;
 mod device;
 mod estimate;
+mod options;
 mod pace;
 
 use std::borrow::Cow;
@@ -20,14 +22,15 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
-use hiflying::{Mac, Word};
+use hiflying::Mac;
 use jiff::Timestamp;
 
 use crate::family::{FAMILIES, Family, Probe};
 use crate::{FamilyId, Plug};
 use device::Device;
-use estimate::{Loss, Tallies};
 use pace::{Mood, Pace};
+
+pub use options::{Link, Options};
 
 /// How long it takes at most, when nothing else is said.
 pub const WAIT: Duration = Duration::from_secs(6);
@@ -36,10 +39,6 @@ pub const SILENT_WAIT: Duration = Duration::from_secs(4);
 
 /// The expected number of plugs that nobody has heard, below which it stops.
 const UNHEARD: f64 = 1e-3;
-/// Rounds before the first look at the estimate: losses come in bursts, of which it knows nothing.
-const MIN_ROUNDS: u32 = 4;
-/// Rounds while a plug that should be there is silent. It may be weaker than all that answer.
-const MIN_ROUNDS_FOR_MISSED: u32 = 10;
 /// The probes of the families do not go out in one burst.
 const STAGGER: Duration = Duration::from_millis(20);
 /// How long a device that answered as a mere module waits to be told, for a plug answers as a module too.
@@ -50,45 +49,6 @@ const EXPECTING_GAP: Duration = Duration::from_millis(250);
 const WATCHING_GAP: Duration = Duration::from_secs(1);
 /// More devices than this are not on one network; a stranger makes them up.
 const MAX_DEVICES: usize = 65_536;
-
-/// Where and for how long to look.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// The local networks.
-    pub links: Vec<Link>,
-    /// Addresses to ask directly: the index of the link that leads there, and the address.
-    pub direct: Vec<(usize, Ipv4Addr)>,
-    /// Discovery words beside the known ones.
-    pub words: Vec<Word>,
-    /// The longest time; [`WAIT`], or [`SILENT_WAIT`] when nobody answers, when it is not given.
-    pub wait: Option<Duration>,
-    /// Stop when so many have been found, and do not stop before.
-    pub expect: Option<usize>,
-    /// Never stop: tell what is found and what changes.
-    pub watch: bool,
-}
-
-/// A local network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Link {
-    /// Our own address in it. What comes from there is our own echo.
-    pub address: Ipv4Addr,
-    /// The length of the network's prefix.
-    pub prefix: u8,
-    /// Where a broadcast goes; `None` when only direct probes go out here.
-    pub broadcast: Option<Ipv4Addr>,
-}
-
-impl Link {
-    /// Tells whether a broadcast on this link reaches `address`.
-    fn covers(&self, address: Ipv4Addr) -> bool {
-        let mask = u32::MAX
-            .checked_shl(32_u32.saturating_sub(self.prefix.into()))
-            .unwrap_or(0);
-        let differs = u32::from(self.address) ^ u32::from(address);
-        self.broadcast.is_some() && differs & mask == 0
-    }
-}
 
 /// A datagram to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -348,89 +308,6 @@ impl Discovery {
         };
         if let Some(rounds) = self.rounds.get_mut(index) {
             rounds.next = Some(now + rounds.pace.next_gap(rounds.sent, mood));
-        }
-    }
-
-    /// Estimates how many plugs of one family are there that nobody has heard.
-    fn unheard(&self, index: usize) -> f64 {
-        let Some(rounds) = self.rounds.get(index) else {
-            return 0.0;
-        };
-        let missed = self.missed();
-        let min_rounds = if missed > 0 {
-            MIN_ROUNDS_FOR_MISSED
-        } else {
-            MIN_ROUNDS
-        };
-        if rounds.sent < min_rounds || self.devices.is_empty() {
-            return f64::INFINITY;
-        }
-        let first_rounds = self
-            .devices
-            .values()
-            .filter_map(|device| device.first_round(index));
-        // When even the first answer came only after several rounds, then answers take so long, and the latest rounds
-        // have not been answered yet.
-        let base = first_rounds.min().unwrap_or(1).max(1);
-        let effective = rounds.sent + 1 - base.min(rounds.sent);
-        let loss = Loss::of(&self.evidence(index, base));
-        let population = self.population(index, base);
-        let mut unheard = loss.unheard(&population, effective);
-        if population.is_empty()
-            && self
-                .options
-                .links
-                .iter()
-                .any(|link| link.broadcast.is_some())
-        {
-            // Nobody of this family has been heard. One may be there, and its answers get lost as those of others do.
-            unheard += loss.all_lost(effective);
-        }
-        unheard + missed as f64 * loss.all_lost(effective)
-    }
-
-    /// The direct addresses that have not answered anything.
-    fn missed(&self) -> usize {
-        let is_silent = |address: &&Ipv4Addr| {
-            (0..self.rounds.len()).all(|index| !self.answered.contains(&(**address, index)))
-        };
-        self.direct.iter().filter(is_silent).count()
-    }
-
-    /// The tallies from which the loss is learnt: those of every device that answers this family's probes, else of all.
-    fn evidence(&self, index: usize, base: u32) -> Tallies {
-        let mut tallies = Tallies::new();
-        for device in self.devices.values() {
-            self.add_tally(&mut tallies, device, index, base);
-        }
-        if !tallies.is_empty() {
-            return tallies;
-        }
-        for other in 0..self.rounds.len() {
-            for device in self.devices.values() {
-                let first = device.first_round(other).unwrap_or(1);
-                self.add_tally(&mut tallies, device, other, first);
-            }
-        }
-        tallies
-    }
-
-    /// The tallies of the plugs that belong to this family, of which more may be there.
-    fn population(&self, index: usize, base: u32) -> Tallies {
-        let id = self.rounds.get(index).map(|rounds| rounds.family.id());
-        let mut tallies = Tallies::new();
-        for device in self.devices.values() {
-            if Some(device.plug.family) == id {
-                self.add_tally(&mut tallies, device, index, base);
-            }
-        }
-        tallies
-    }
-
-    fn add_tally(&self, tallies: &mut Tallies, device: &Device, index: usize, base: u32) {
-        let sent = self.rounds.get(index).map_or(0, |rounds| rounds.sent);
-        if let Some(tally) = device.tally(index, base, sent) {
-            *tallies.entry(tally).or_default() += 1;
         }
     }
 

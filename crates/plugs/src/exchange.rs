@@ -112,6 +112,9 @@ pub enum Silence {
     /// The connection was closed before an answer.
     #[error("it closed the connection without an answer")]
     Closed,
+    /// The address belongs to another plug now.
+    #[error("another plug has this address now")]
+    Replaced,
     /// Nothing came in time.
     #[error("nothing came back in time")]
     NoReply,

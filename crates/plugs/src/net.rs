@@ -14,9 +14,11 @@ mod switch;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use hiflying::net::{BindError, Interface, Port, source_for};
+use tokio::time::Instant;
 
 use crate::Plug;
 use crate::family::FAMILIES;
@@ -177,6 +179,13 @@ impl Network {
             .iter()
             .find(|socket| socket.local_port == local_port)
     }
+}
+
+/// The end of a budget; of one that is longer than time itself, a year from now.
+fn end_of(budget: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+    let now = Instant::now();
+    now.checked_add(budget).unwrap_or(now + YEAR)
 }
 
 /// The interface whose own network `target` is on; else the one that the system would take; else the first.

@@ -6,7 +6,7 @@ use jiff::{Timestamp, Zoned};
 use tokio::time::{Instant, timeout_at};
 
 use super::conversation::{Conversation, Trouble};
-use super::{ContactError, Lan, Network, Target};
+use super::{ContactError, Lan, Network, Target, end_of};
 use crate::exchange::{Order, Outcome, Silence};
 use crate::family;
 use crate::{Minutes, Plug, Reading, RelayState};
@@ -68,7 +68,7 @@ impl Lan {
         order: Order,
         budget: Duration,
     ) -> Result<(Plug, Outcome), ContactError> {
-        let deadline = Instant::now() + budget;
+        let deadline = end_of(budget);
         let plug = match target {
             Target::Plug(plug) => *plug,
             Target::Address(address) => self.presence_until(address, deadline).await?,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
 use super::listen::Listener;
-use super::{ContactError, Lan, Network};
+use super::{ContactError, Lan, Network, end_of};
 use crate::exchange::Silence;
 use crate::family::{FAMILIES, Family};
 use crate::{FamilyId, Plug};
@@ -33,7 +33,7 @@ impl Lan {
         address: Ipv4Addr,
         budget: Duration,
     ) -> Result<Plug, ContactError> {
-        self.presence_until(address, Instant::now() + budget).await
+        self.presence_until(address, end_of(budget)).await
     }
 
     pub(super) async fn presence_until(

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::conversation::{Conversation, Trouble};
 use super::presence::Sight;
-use super::{ContactError, Lan, Target};
+use super::{ContactError, Lan, Target, end_of};
 use crate::exchange::{ExchangeError, Order, Silence};
 use crate::family::{self, Family};
 use crate::{Plug, RelayState};
@@ -53,11 +53,9 @@ impl Lan {
         state: RelayState,
         budget: Duration,
     ) -> Result<Switched, ContactError> {
-        let start = Instant::now();
-        let target = target.into();
-        let plug = self.readable(target, start + budget).await?;
-        self.switch_readable(plug, state, start, start + budget)
-            .await
+        let (start, deadline) = (Instant::now(), end_of(budget));
+        let plug = self.readable(target.into(), deadline).await?;
+        self.switch_readable(plug, state, start, deadline).await
     }
 
     /// Reads a plug's state and switches it to the other one.
@@ -72,34 +70,42 @@ impl Lan {
         target: impl Into<Target>,
         budget: Duration,
     ) -> Result<Switched, ContactError> {
-        let start = Instant::now();
-        let known = target.into();
-        let plug = self.presence_until(known.address(), start + budget).await?;
+        let (start, deadline) = (Instant::now(), end_of(budget));
+        let plug = self.heard(&target.into(), deadline).await?;
         let relay = plug.relay.ok_or(ContactError::BadAnswer {
             address: plug.address,
             reply: "no relay state".to_owned(),
         })?;
-        self.switch_readable(plug, relay.toggled(), start, start + budget)
+        self.switch_readable(plug, relay.toggled(), start, deadline)
             .await
     }
 
     /// Makes sure that the plug's state can be read, before it is switched.
     async fn readable(&self, target: Target, deadline: Instant) -> Result<Plug, ContactError> {
-        match target {
-            Target::Plug(plug) => {
-                let sight = Sight::of(self, plug.address)?;
-                let family = family::lookup(plug.family);
-                if family.is_none_or(|family| sight.deaf(family).is_none()) {
-                    return Ok(*plug);
-                }
-                let heard = self.presence_until(plug.address, deadline).await?;
-                if heard.mac == plug.mac {
-                    Ok(*plug)
-                } else {
-                    Err(sight.silence())
-                }
+        if let Target::Plug(plug) = &target {
+            let sight = Sight::of(self, plug.address)?;
+            let family = family::lookup(plug.family);
+            if family.is_none_or(|family| sight.deaf(family).is_none()) {
+                return Ok(Plug::clone(plug));
             }
-            Target::Address(address) => self.presence_until(address, deadline).await,
+        }
+        self.heard(&target, deadline).await
+    }
+
+    /// Asks who is at the target's address, and makes sure that it is the one who is meant.
+    async fn heard(&self, target: &Target, deadline: Instant) -> Result<Plug, ContactError> {
+        let address = target.address();
+        let heard = self.presence_until(address, deadline).await?;
+        match target {
+            Target::Plug(plug) if plug.mac != heard.mac => {
+                let how = Silence::Replaced;
+                Err(ContactError::NoAnswer { address, how })
+            }
+            Target::Plug(plug) => Ok(Plug {
+                name: plug.name.clone(),
+                ..heard
+            }),
+            Target::Address(_) => Ok(heard),
         }
     }
 

@@ -112,7 +112,7 @@ impl TcpExchange {
         } else {
             let pause = match how {
                 Silence::NoReply | Silence::NoConnection => Duration::ZERO,
-                Silence::Refused | Silence::Unreachable | Silence::Closed => REOPEN_PAUSE,
+                _ => REOPEN_PAUSE,
             };
             self.state = State::Idle { until: now + pause };
         }

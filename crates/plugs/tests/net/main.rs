@@ -379,7 +379,7 @@ async fn toggling() {
         (switched.relay, switched.confirmed),
         (Some(RelayState::Off), true)
     );
-    let switched = lan.toggle(&switched.plug, BUDGET).await.unwrap();
+    let switched = lan.toggle(&switched.plug, Duration::MAX).await.unwrap();
     assert_eq!(
         (switched.relay, switched.confirmed),
         (Some(RelayState::On), true)
@@ -420,6 +420,11 @@ async fn another_plug_at_that_address() {
     let switched = lan.switch(&before, RelayState::On, BUDGET).await.unwrap();
     assert!(!switched.confirmed);
     assert_eq!(switched.relay, None, "another plug's relay says nothing");
+    let error = lan.toggle(&before, BUDGET).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "127.61.17.2 does not answer: another plug has this address now"
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,45 @@
+//! Where and for how long to look.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use hiflying::Word;
+
+/// Where and for how long to look.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The local networks.
+    pub links: Vec<Link>,
+    /// Addresses to ask directly: the index of the link that leads there, and the address.
+    pub direct: Vec<(usize, Ipv4Addr)>,
+    /// Discovery words beside the known ones.
+    pub words: Vec<Word>,
+    /// The longest time. `None`: [`WAIT`](super::WAIT), or [`SILENT_WAIT`](super::SILENT_WAIT) when nobody answers.
+    pub wait: Option<Duration>,
+    /// Stop when so many have been found, and do not stop before.
+    pub expect: Option<usize>,
+    /// Never stop: tell what is found and what changes.
+    pub watch: bool,
+}
+
+/// A local network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link {
+    /// Our own address in it. What comes from there is our own echo.
+    pub address: Ipv4Addr,
+    /// The length of the network's prefix.
+    pub prefix: u8,
+    /// Where a broadcast goes; `None` when only direct probes go out here.
+    pub broadcast: Option<Ipv4Addr>,
+}
+
+impl Link {
+    /// Tells whether a broadcast on this link reaches `address`.
+    pub(super) fn covers(&self, address: Ipv4Addr) -> bool {
+        let mask = u32::MAX
+            .checked_shl(32_u32.saturating_sub(self.prefix.into()))
+            .unwrap_or(0);
+        let differs = u32::from(self.address) ^ u32::from(address);
+        self.broadcast.is_some() && differs & mask == 0
+    }
+}
