@@ -8,12 +8,14 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod console;
 pub mod context;
 pub mod directories;
 pub mod duration;
 pub mod error;
 pub mod inventory;
 mod logging;
+pub mod probe;
 pub mod resolve;
 pub mod setup;
 pub mod ui;

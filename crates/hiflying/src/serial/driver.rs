@@ -97,6 +97,11 @@ impl Console {
         })
     }
 
+    /// How the console was reached, once it was.
+    pub fn opening(&self) -> Option<Opening> {
+        self.session.opening()
+    }
+
     /// Waits until the console answers, and says how it was reached.
     pub async fn wait_open(&mut self) -> Result<Opening, ConsoleError> {
         loop {

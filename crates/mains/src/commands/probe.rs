@@ -1,14 +1,49 @@
-//! `mains probe`.
+//! `mains probe`: what a device is, and what stands open on it.
 
+use std::net::Ipv4Addr;
+
+use hiflying::Word;
+
+use crate::console::until_signal;
 use crate::context::Context;
-use crate::error::{Failure, Outcome};
+use crate::error::{Exit, Outcome};
+use crate::{probe, resolve};
 
 /// Options of `mains probe`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_long_help = "\
+Looks at TCP ports 80 and 8899, asks the known discovery words on UDP port 48899, opens an AT session and asks for module,
+firmware and mode, tries the factory's web login ADMIN/ADMIN, and says what that means for you and what to do about it.
+Nothing is changed: only questions are sent, and the session is left with AT+Q. What does not answer is unknown (JSON:
+null). Exit code 4 when nothing at all answers.
+
+Examples:
+  mains probe 192.168.1.107
+  mains probe 10.10.100.254           a plug whose own network this computer has joined
+  mains probe 192.168.1.107 --json")]
+pub struct Args {
+    /// IPv4 address of the device
+    #[arg(value_name = "ADDR", value_parser = address)]
+    pub address: Ipv4Addr,
+    /// Ask this discovery word as well (a module whose word was changed); repeatable
+    #[arg(long, value_name = "WORD")]
+    pub word: Vec<Word>,
+}
+
+fn address(text: &str) -> Result<Ipv4Addr, String> {
+    let target = resolve::parse(text)?;
+    target.address().ok_or_else(|| {
+        "not an IPv4 address; `mains discover` shows the addresses of plugs".to_owned()
+    })
+}
 
 /// Runs the verb.
 pub async fn run(context: &Context, args: Args) -> Outcome {
-    let _ = (context, args);
-    Err(Failure::failed("this verb has not landed yet"))
+    let report = until_signal(probe::run(context, args.address, &args.word)).await?;
+    if context.ui.is_json() {
+        context.ui.document(&report)?;
+    } else {
+        context.ui.data(report.sheet())?;
+    }
+    Ok(Exit::DONE)
 }

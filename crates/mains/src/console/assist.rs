@@ -1,0 +1,377 @@
+//! Help while typing: completion of verbs, a hint with what a verb does, and the `help` command.
+
+use std::borrow::Cow;
+
+use hiflying::verb::{self, Danger, VerbInfo};
+use rustyline::completion::{Completer, Pair};
+use rustyline::highlight::Highlighter;
+use rustyline::hint::{Hint, Hinter};
+use rustyline::validate::Validator;
+
+use crate::ui::{BOLD, DIM, WARN, paint};
+
+/// What the console itself understands.
+const OWN: &[(&str, &str)] = &[
+    ("help", "list the verbs; `help VERB` tells about one"),
+    ("quit", "leave; so do exit, Ctrl-D and Ctrl-C"),
+];
+
+/// Whether a line is for the console itself.
+pub fn is_own(line: &str) -> bool {
+    let word = line.split_whitespace().next().unwrap_or_default();
+    word == "?" || word == "exit" || OWN.iter().any(|(name, _)| word.eq_ignore_ascii_case(name))
+}
+
+/// The four verbs that an SP-2 answers on TCP 8899 and on its serial header.
+const PLUG: &[Entry] = &[
+    Entry {
+        name: "YZSWITCH",
+        usage: "=1,ON|OFF,yyyyMMddHHmm",
+        summary: "switch the relay",
+    },
+    Entry {
+        name: "YZDELAY",
+        usage: "=1,ON|OFF,MINUTES,yyyyMMddHHmm",
+        summary: "switch later, 1 to 2000 minutes",
+    },
+    Entry {
+        name: "YZOUT",
+        usage: "",
+        summary: "read the meter: 0.01 A, 0.01 V, 0.01 Hz, 0.1 W, -, Wh, -",
+    },
+    Entry {
+        name: "VER",
+        usage: "",
+        summary: "firmware of the plug",
+    },
+];
+
+/// One verb as the helper shows it.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    name: &'static str,
+    /// What follows the name.
+    usage: &'static str,
+    summary: &'static str,
+}
+
+/// Which verbs the far end understands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vocabulary {
+    /// The Wi-Fi module's AT engine.
+    Module,
+    /// The plug maker's own parser.
+    Plug,
+}
+
+impl Vocabulary {
+    fn entries(self) -> Vec<Entry> {
+        match self {
+            Self::Plug => PLUG.to_vec(),
+            Self::Module => verb::VERBS
+                .iter()
+                .filter(|info| !info.name.is_empty())
+                .map(Entry::from)
+                .collect(),
+        }
+    }
+}
+
+impl From<&'static VerbInfo> for Entry {
+    fn from(info: &'static VerbInfo) -> Self {
+        let usage = match (info.query, info.set) {
+            (true, true) => "[=…]",
+            (false, true) => "=…",
+            _ => "",
+        };
+        Self {
+            name: info.name,
+            usage,
+            summary: info.summary,
+        }
+    }
+}
+
+/// The helper that the line editor asks.
+#[derive(Debug)]
+pub struct Assistant {
+    entries: Vec<Entry>,
+    coloured: bool,
+}
+
+impl Assistant {
+    /// A helper for these verbs.
+    pub fn new(vocabulary: Vocabulary, coloured: bool) -> Self {
+        Self {
+            entries: vocabulary.entries(),
+            coloured,
+        }
+    }
+
+    fn matching(&self, start: &str) -> impl Iterator<Item = &Entry> {
+        let start = start.to_ascii_uppercase();
+        self.entries
+            .iter()
+            .filter(move |entry| entry.name.starts_with(&start))
+    }
+}
+
+/// Where the verb that is being typed begins, and what of it is there; nothing behind a `=`.
+fn verb_at(line: &str) -> Option<(usize, &str)> {
+    let mut start = line.len() - line.trim_start().len();
+    for prefix in ["AT+", "help "] {
+        let rest = line.get(start..)?;
+        if rest
+            .get(..prefix.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(prefix))
+        {
+            start += prefix.len();
+        }
+    }
+    let word = line.get(start..)?;
+    (!word.contains(['=', ' '])).then_some((start, word))
+}
+
+/// Keeps the case in which the user has begun.
+fn in_case_of(typed: &str, name: &str) -> String {
+    if typed.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        name.to_ascii_lowercase()
+    } else {
+        name.to_owned()
+    }
+}
+
+impl Completer for Assistant {
+    type Candidate = Pair;
+
+    fn complete(
+        &self,
+        line: &str,
+        pos: usize,
+        _context: &rustyline::Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<Pair>)> {
+        let Some((start, word)) = line.get(..pos).and_then(verb_at) else {
+            return Ok((pos, Vec::new()));
+        };
+        let verbs = self
+            .matching(word)
+            .map(|entry| in_case_of(word, entry.name));
+        let own = OWN
+            .iter()
+            .filter(|(name, _)| start == 0 && !word.is_empty() && name.starts_with(word));
+        let names = verbs.chain(own.map(|(name, _)| (*name).to_owned()));
+        Ok((
+            start,
+            names
+                .map(|name| Pair {
+                    display: name.clone(),
+                    replacement: name,
+                })
+                .collect(),
+        ))
+    }
+}
+
+/// The rest of the verb, which the right arrow accepts, and what it does, which it does not.
+#[derive(Debug, PartialEq, Eq)]
+pub struct VerbHint {
+    shown: String,
+    rest: usize,
+}
+
+impl Hint for VerbHint {
+    fn display(&self) -> &str {
+        &self.shown
+    }
+
+    fn completion(&self) -> Option<&str> {
+        self.shown.get(..self.rest).filter(|rest| !rest.is_empty())
+    }
+}
+
+impl Hinter for Assistant {
+    type Hint = VerbHint;
+
+    fn hint(&self, line: &str, pos: usize, _context: &rustyline::Context<'_>) -> Option<VerbHint> {
+        if pos < line.len() {
+            return None;
+        }
+        let (_, word) = verb_at(line).filter(|(_, word)| !word.is_empty())?;
+        // The shortest of several, so that a verb that is whole explains itself.
+        let entry = self.matching(word).min_by_key(|entry| entry.name.len())?;
+        let rest = in_case_of(word, entry.name.get(word.len()..)?);
+        Some(VerbHint {
+            rest: rest.len(),
+            shown: format!("{rest}{}   {}", entry.usage, entry.summary),
+        })
+    }
+}
+
+impl Highlighter for Assistant {
+    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
+        if self.coloured {
+            Cow::Owned(paint(DIM, hint))
+        } else {
+            Cow::Borrowed(hint)
+        }
+    }
+}
+
+impl Validator for Assistant {}
+impl rustyline::Helper for Assistant {}
+
+/// The answer to `help` or `help VERB`.
+pub fn help(vocabulary: Vocabulary, about: &str) -> String {
+    let name = about.trim().to_ascii_uppercase();
+    let name = name.strip_prefix("AT+").unwrap_or(&name);
+    if name.is_empty() {
+        return overview(vocabulary);
+    }
+    match vocabulary.entries().iter().find(|entry| entry.name == name) {
+        Some(entry) => explain(entry),
+        None => format!(
+            "{name:?} is not in the list; it is sent as it is. `help` alone lists what is known."
+        ),
+    }
+}
+
+fn overview(vocabulary: Vocabulary) -> String {
+    let entries = vocabulary.entries();
+    let width = entries
+        .iter()
+        .map(|entry| entry.name.len() + entry.usage.chars().count())
+        .max()
+        .unwrap_or(0);
+    let mut lines: Vec<String> = entries
+        .iter()
+        .map(|entry| {
+            let padding = width - entry.name.len() - entry.usage.chars().count();
+            format!(
+                "  {}{}{:padding$}  {}",
+                paint(BOLD, entry.name),
+                paint(DIM, entry.usage),
+                "",
+                entry.summary
+            )
+        })
+        .collect();
+    lines.push(String::new());
+    lines.extend(OWN.iter().map(|(name, what)| {
+        format!(
+            "  {}{:pad$}  {what}",
+            paint(BOLD, name),
+            "",
+            pad = width - name.len()
+        )
+    }));
+    lines.push("\nA verb alone asks, VERB=VALUE sets; `AT+` in front may be left out.".to_owned());
+    lines.join("\n")
+}
+
+fn explain(entry: &Entry) -> String {
+    let mut text = format!(
+        "{}{}   {}",
+        paint(BOLD, format_args!("AT+{}", entry.name)),
+        entry.usage,
+        entry.summary
+    );
+    let Some(info) = verb::lookup(entry.name) else {
+        return text;
+    };
+    match info.danger {
+        Danger::None => {}
+        Danger::Set => text.push_str(&paint(WARN, "\nSetting it needs `--dangerous`.")),
+        Danger::Always => text.push_str(&paint(WARN, "\nNeeds `--dangerous`.")),
+    }
+    if info.secret && info.set {
+        text.push_str("\nA `?` in place of the key asks for it without showing it.");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use rustyline::history::DefaultHistory;
+
+    use super::*;
+
+    fn completions(vocabulary: Vocabulary, line: &str) -> (usize, Vec<String>) {
+        let history = DefaultHistory::new();
+        let context = rustyline::Context::new(&history);
+        let assistant = Assistant::new(vocabulary, false);
+        let (start, pairs) = assistant.complete(line, line.len(), &context).unwrap();
+        (
+            start,
+            pairs.into_iter().map(|pair| pair.replacement).collect(),
+        )
+    }
+
+    fn hint(line: &str) -> Option<VerbHint> {
+        let history = DefaultHistory::new();
+        Assistant::new(Vocabulary::Module, false).hint(
+            line,
+            line.len(),
+            &rustyline::Context::new(&history),
+        )
+    }
+
+    #[test]
+    fn verbs_are_completed_behind_any_prefix() {
+        assert_eq!(
+            completions(Vocabulary::Module, "WSS"),
+            (0, vec!["WSSSID".to_owned()])
+        );
+        assert_eq!(
+            completions(Vocabulary::Module, "AT+WSS"),
+            (3, vec!["WSSSID".to_owned()])
+        );
+        assert_eq!(
+            completions(Vocabulary::Module, "at+wss"),
+            (3, vec!["wsssid".to_owned()])
+        );
+        assert_eq!(
+            completions(Vocabulary::Module, "help WSS"),
+            (5, vec!["WSSSID".to_owned()])
+        );
+        assert_eq!(completions(Vocabulary::Module, "hel").1, ["help"]);
+        assert!(completions(Vocabulary::Module, "WSSSID=WS").1.is_empty());
+        assert_eq!(
+            completions(Vocabulary::Plug, "YZ").1,
+            ["YZSWITCH", "YZDELAY", "YZOUT"]
+        );
+        assert!(completions(Vocabulary::Module, "").1.len() > 30);
+    }
+
+    #[test]
+    fn a_hint_completes_the_verb_but_not_its_explanation() {
+        let hint = hint("AT+WSSS").unwrap();
+        assert_eq!(hint.completion(), Some("ID"));
+        assert!(hint.display().starts_with("ID[=…]   "));
+    }
+
+    #[test]
+    fn a_whole_verb_is_explained_and_not_lengthened() {
+        let hint = hint("Z").unwrap();
+        assert_eq!(hint.completion(), None);
+        assert!(hint.display().starts_with("   "));
+        assert_eq!(tests::hint("WSSSID=x"), None);
+        assert_eq!(tests::hint(""), None);
+    }
+
+    #[test]
+    fn help_names_the_danger() {
+        assert!(help(Vocabulary::Module, "reld").contains("--dangerous"));
+        assert!(help(Vocabulary::Module, "AT+WSKEY").contains("without showing"));
+        assert!(help(Vocabulary::Plug, "").contains("YZDELAY"));
+        assert!(help(Vocabulary::Module, "NOPE").contains("sent as it is"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_line_is_taken(line: String) {
+            completions(Vocabulary::Module, &line);
+            hint(&line);
+            help(Vocabulary::Plug, &line);
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! One command and what came of it, for people and as JSON.
+
+use std::time::Duration;
+
+use hiflying::at::masked_value;
+use hiflying::{Reply, Request};
+use serde::Serialize;
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+use super::link::Link;
+use crate::duration;
+use crate::error::{Failure, Kind};
+use crate::ui::clean;
+
+/// One command and what came of it.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    request: Request,
+    /// The reply without its terminator; nothing when none came.
+    reply: Option<Zeroizing<String>>,
+    /// Why the command counts as failed.
+    pub(super) failure: Option<Failure>,
+}
+
+/// The form in JSON. A key never reaches it: in both texts it is `***`.
+#[derive(Debug, Serialize)]
+pub(super) struct Document {
+    command: String,
+    reply: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Failure>,
+}
+
+impl Exchange {
+    /// Sends a command and judges the reply.
+    pub(super) async fn run(link: &mut Link, request: Request) -> Self {
+        match link.send(&request).await {
+            Ok(Some(raw)) => Self::answered(request, &raw),
+            Ok(None) => Self {
+                request,
+                reply: None,
+                failure: None,
+            },
+            Err(failure) => Self::failed(request, failure),
+        }
+    }
+
+    /// The same, given up after `bound`.
+    pub(super) async fn run_within(
+        link: &mut Link,
+        request: Request,
+        bound: Option<Duration>,
+    ) -> Self {
+        let Some(bound) = bound else {
+            return Self::run(link, request).await;
+        };
+        match timeout(bound, Self::run(link, request.clone())).await {
+            Ok(exchange) => exchange,
+            Err(_) => {
+                let message = format!(
+                    "{request} was not answered within {}",
+                    duration::show(bound)
+                );
+                Self::failed(request, Failure::new(Kind::NoAnswer, message))
+            }
+        }
+    }
+
+    /// A command that got no reply, and why.
+    pub(super) fn failed(request: Request, failure: Failure) -> Self {
+        Self {
+            request,
+            reply: None,
+            failure: Some(failure),
+        }
+    }
+
+    fn answered(request: Request, raw: &[u8]) -> Self {
+        let failure = judge(&request, raw);
+        let text = String::from_utf8_lossy(raw);
+        let reply = Zeroizing::new(text.trim_matches(['\r', '\n', '\0']).to_owned());
+        Self {
+            request,
+            reply: Some(reply),
+            failure,
+        }
+    }
+
+    /// The reply for a person, who asked for it and may see a key; a line each, nothing that
+    /// steers the terminal.
+    pub(super) fn text(&self) -> Option<Zeroizing<String>> {
+        let reply = self.reply.as_ref()?;
+        let lines: Vec<_> = lines(reply).map(clean).collect();
+        Some(Zeroizing::new(lines.join("\n")))
+    }
+
+    /// The command with its secrets masked.
+    pub(super) fn command(&self) -> String {
+        self.request.masked()
+    }
+
+    /// For JSON.
+    pub(super) fn document(&self) -> Document {
+        Document {
+            command: self.command(),
+            reply: self
+                .reply
+                .as_ref()
+                .map(|reply| masked_reply(self.request.verb(), reply)),
+            error: self.failure.clone(),
+        }
+    }
+}
+
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split(['\r', '\n', '\0'])
+        .filter(|line| !line.trim().is_empty())
+}
+
+fn judge(request: &Request, raw: &[u8]) -> Option<Failure> {
+    match Reply::parse(raw) {
+        Reply::Ok(_) => None,
+        Reply::Error(code) => Some(Failure::new(
+            Kind::Refused,
+            format!("{request} was refused: {code}"),
+        )),
+        // What the plug's own parser says to VER is not known, and some clones forget the `+ok=`
+        // before the state of the link.
+        Reply::Unknown(value)
+            if matches!(request.verb(), "VER" | "WSLK" | "H") && is_text(value.as_bytes()) =>
+        {
+            None
+        }
+        Reply::Unknown(_) => Some(Failure::new(
+            Kind::BadAnswer,
+            format!("the answer to {request} is neither +ok nor +ERR"),
+        )),
+    }
+}
+
+fn is_text(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes)
+        .is_ok_and(|text| !text.trim().is_empty() && !text.chars().any(char::is_control))
+}
+
+/// Masks each line, because a second line, or an echo, can hold a key as well as the first.
+fn masked_reply(verb: &str, reply: &str) -> String {
+    reply
+        .split_inclusive(['\r', '\n', '\0'])
+        .map(|line| {
+            let end = line.len() - line.trim_end_matches(['\r', '\n', '\0']).len();
+            let (line, end) = line.split_at(line.len() - end);
+            format!("{}{end}", masked_line(verb, line))
+        })
+        .collect()
+}
+
+fn masked_line(verb: &str, line: &str) -> String {
+    let starts = |prefix: &str| {
+        line.get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    match line.split_once('=') {
+        _ if starts("+err") || line.trim().is_empty() => line.to_owned(),
+        Some((head, value)) if starts("+ok") || starts("AT+") => {
+            format!("{head}={}", masked_value(verb, value.as_bytes()))
+        }
+        None if starts("+ok") || starts("AT+") => line.to_owned(),
+        _ => masked_value(verb, line.as_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(request: Request, raw: &[u8]) -> String {
+        serde_json::to_string(&Exchange::answered(request, raw).document()).unwrap()
+    }
+
+    #[test]
+    fn the_reply_is_given_without_its_terminator() {
+        assert_eq!(
+            json(Request::query("MID"), b"+ok=HF-LPB100\r\n\r\n"),
+            r#"{"command":"AT+MID","reply":"+ok=HF-LPB100"}"#
+        );
+    }
+
+    #[test]
+    fn keys_do_not_reach_json() {
+        for raw in [
+            b"+ok=WPA2PSK,AES,hunter22\r\n\r\n".as_slice(),
+            b"+ok=hunter22\r\n\r\n",
+            b"+ok\r\nWPA2PSK,AES,hunter22\r\n\r\n",
+            b"AT+WSKEY=WPA2PSK,AES,hunter22\r\n+ok=WPA2PSK,AES,hunter22",
+            b"hunter22",
+        ] {
+            let text = json(Request::query("WSKEY"), raw);
+            assert!(!text.contains("hunter22"), "{text}");
+        }
+        assert!(json(Request::query("WSKEY"), b"+ERR=-4\r\n\r\n").contains("+ERR=-4"));
+        let text = json(
+            Request::set("WSKEY", "WPA2PSK,AES,hunter22"),
+            b"+ok\r\n\r\n",
+        );
+        assert_eq!(
+            text,
+            r#"{"command":"AT+WSKEY=WPA2PSK,AES,***","reply":"+ok"}"#
+        );
+    }
+
+    #[test]
+    fn a_person_sees_the_key_that_was_asked_for() {
+        let exchange =
+            Exchange::answered(Request::query("WSKEY"), b"+ok=WPA2PSK,AES,hunter22\r\n\r\n");
+        assert_eq!(
+            exchange.text().unwrap().as_str(),
+            "+ok=WPA2PSK,AES,hunter22"
+        );
+    }
+
+    #[test]
+    fn lists_are_shown_line_by_line_and_cannot_steer_the_terminal() {
+        let raw = b"+ok=\n\rCh,SSID,BSSID,Security,Indicator\n\r1,\x1b[2J,3C:E5:A6:61:B4:40,OPEN/NONE,74\n\r\r\n\r\n";
+        let exchange = Exchange::answered(Request::query("WSCAN"), raw);
+        assert_eq!(
+            exchange.text().unwrap().as_str(),
+            "+ok=\nCh,SSID,BSSID,Security,Indicator\n1,\\u{1b}[2J,3C:E5:A6:61:B4:40,OPEN/NONE,74"
+        );
+        assert!(exchange.failure.is_none());
+    }
+
+    #[test]
+    fn refusals_and_nonsense_are_told_apart() {
+        let kind = |verb: &str, raw: &[u8]| {
+            Exchange::answered(Request::query(verb), raw)
+                .failure
+                .map(|failure| failure.kind())
+        };
+        assert_eq!(kind("MID", b"+ERR=-2\r\n\r\n"), Some(Kind::Refused));
+        assert_eq!(kind("HELLO", b"+ERROR\r\n\r\n"), Some(Kind::Refused));
+        assert_eq!(kind("MID", b"\x00\xff\x12"), Some(Kind::BadAnswer));
+        assert_eq!(kind("VER", b"SP-2 1.0\r\n"), None);
+        assert_eq!(kind("VER", b"\x01\x02"), Some(Kind::BadAnswer));
+        assert_eq!(kind("YZOUT", b"+ok\r\n\r\n+error\r\n\r\n"), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_taken(raw: Vec<u8>, verb in "[A-Z]{0,8}") {
+            let exchange = Exchange::answered(Request::query(&verb), &raw);
+            exchange.text();
+            serde_json::to_string(&exchange.document()).unwrap();
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The AT session of one module on UDP 48899.
+
+use std::net::Ipv4Addr;
+
+use hiflying::net::{BindError, Console, ConsoleError, Port, source_for};
+use hiflying::{Request, SessionConfig, Word};
+use zeroize::Zeroizing;
+
+use crate::context::Context;
+use crate::error::{Failure, Kind};
+
+/// A socket on the interface that leads to a module: on port 48899 if that can be had.
+#[derive(Debug)]
+pub(crate) struct UdpSocket {
+    /// The socket.
+    pub(crate) port: Port,
+    /// Why it is on another port, if it is.
+    taken: Option<BindError>,
+}
+
+impl UdpSocket {
+    /// Opens it; the user is warned when an SP-2 would not be heard.
+    pub(crate) async fn towards(context: &Context, target: Ipv4Addr) -> Result<Self, Failure> {
+        let own = source_for(target).map_err(|error| {
+            // As with every address that nobody answers at.
+            Failure::new(
+                Kind::NoAnswer,
+                format!("there is no way from this machine to {target}"),
+            )
+            .caused_by(&error)
+        })?;
+        let (port, taken) = Port::bind_or_ephemeral(own).await.map_err(|error| {
+            Failure::local(format!("no UDP socket can be opened on {own}")).caused_by(&error)
+        })?;
+        if let Some(taken) = &taken {
+            context.ui.warn(format_args!(
+                "{taken}; a device that answers only there, as an SP-2 does, is not heard"
+            ));
+        }
+        Ok(Self { port, taken })
+    }
+
+    /// The failure of a module that does not answer: its own fault, or that of whoever has the port.
+    pub(crate) fn silence(&self, message: String) -> Failure {
+        match &self.taken {
+            Some(taken) => Failure::local(format!("{message}, but {taken}"))
+                .hint("an SP-2 answers to that port only: end that program, then try again"),
+            None => Failure::new(Kind::NoAnswer, message)
+                .hint("is the device on, and is this its address? `mains discover` finds plugs"),
+        }
+    }
+}
+
+/// A session that is opened again after a command that has ended it.
+#[derive(Debug)]
+pub(super) struct UdpLink {
+    socket: UdpSocket,
+    target: Ipv4Addr,
+    config: SessionConfig,
+    console: Option<Console>,
+}
+
+impl UdpLink {
+    pub(super) async fn open(
+        context: &Context,
+        target: Ipv4Addr,
+        words: &[Word],
+    ) -> Result<Self, Failure> {
+        let socket = UdpSocket::towards(context, target).await?;
+        let mut config = SessionConfig::default();
+        config.words.splice(0..0, words.iter().cloned());
+        let mut link = Self {
+            socket,
+            target,
+            config,
+            console: None,
+        };
+        link.start().await?;
+        Ok(link)
+    }
+
+    /// Opens a session, unless there is one.
+    async fn start(&mut self) -> Result<&mut Console, Failure> {
+        let console = match self.console.take() {
+            Some(console) => console,
+            None => Console::open(self.socket.port.clone(), self.target, self.config.clone())
+                .await
+                .map_err(|error| self.failure(&error))?,
+        };
+        Ok(self.console.insert(console))
+    }
+
+    pub(super) async fn send(&mut self, request: &Request) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let reply = self.start().await?.send(request.clone()).await;
+        // These end the session at the far end, whether they are answered or not.
+        if matches!(request.verb(), "Q" | "Z" | "RELD") {
+            self.console = None;
+        }
+        reply.map_err(|error| self.failure(&error))
+    }
+
+    /// Sends `AT+W` now and then. A module that goes meanwhile is looked for again with the next command.
+    pub(super) async fn keep_alive(&mut self) {
+        while let Some(console) = &mut self.console {
+            console.idle().await;
+            self.console = None;
+        }
+        std::future::pending::<()>().await;
+    }
+
+    pub(super) async fn close(self) {
+        if let Some(console) = self.console {
+            console.close().await;
+        }
+    }
+
+    fn failure(&self, error: &ConsoleError) -> Failure {
+        match error {
+            ConsoleError::NoAnswer(target) => self
+                .socket
+                .silence(format!("no Wi-Fi module answers at {target}")),
+            ConsoleError::Lost { .. } => Failure::new(Kind::NoAnswer, error.to_string()),
+            ConsoleError::Refused { .. } => Failure::new(Kind::Refused, error.to_string()),
+            ConsoleError::BadAnswer { .. } => Failure::new(Kind::BadAnswer, error.to_string()),
+            ConsoleError::Io { source, .. } => {
+                Failure::new(Kind::NoAnswer, error.to_string()).caused_by(source)
+            }
+        }
+    }
+}

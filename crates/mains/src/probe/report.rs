@@ -1,0 +1,171 @@
+//! The result of a probe: JSON as the contract fixes it, and a sheet for people.
+
+use std::net::Ipv4Addr;
+
+use hiflying::settings::Mode;
+use hiflying::{DATA_PORT, Mac, PORT};
+use plugs::FamilyId;
+use serde::Serialize;
+
+use super::evidence::Facts;
+use super::findings::{self, Finding, Severity};
+use super::web;
+use crate::ui::{BAD, BOLD, DIM, GOOD, WARN, clean, paint};
+
+/// What is known of a device. Unknown fields are null, never left out.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    address: Ipv4Addr,
+    mac: Option<Mac>,
+    family: Option<FamilyId>,
+    module: Option<String>,
+    firmware: Option<String>,
+    mode: Option<&'static str>,
+    ports: [Open; 3],
+    words: Vec<String>,
+    findings: Vec<Finding>,
+}
+
+/// Whether a port is open.
+#[derive(Debug, Serialize)]
+struct Open {
+    port: u16,
+    protocol: &'static str,
+    open: bool,
+}
+
+impl Report {
+    /// Puts the facts together; where two sources know the same, the nearer one to the device wins.
+    pub(super) fn new(address: Ipv4Addr, facts: &Facts) -> Self {
+        let session = facts.session.as_ref();
+        let (plug, identity) = (facts.plug.as_ref(), facts.identity.as_ref());
+        let known = |text: Option<&String>| {
+            text.filter(|text| !text.trim().is_empty())
+                .map(|text| clean(text).into_owned())
+        };
+        let module = known(session.and_then(|session| session.module.as_ref()))
+            .or_else(|| known(identity.and_then(|identity| identity.module.as_ref())))
+            .or_else(|| known(plug.and_then(|plug| plug.model.as_ref())));
+        let answered = plug.is_some() || identity.is_some() || session.is_some();
+        Self {
+            address,
+            mac: plug
+                .map(|plug| plug.mac)
+                .or(identity.map(|identity| identity.mac))
+                .or(session.and_then(|session| session.mac)),
+            family: plug
+                .map(|plug| plug.family)
+                .or(answered.then_some(FamilyId::Module)),
+            module,
+            firmware: known(session.and_then(|session| session.version.as_ref()))
+                .or_else(|| known(facts.plug_version.as_ref())),
+            mode: session.and_then(|session| session.mode).map(mode_word),
+            ports: [
+                Open {
+                    port: web::PORT,
+                    protocol: "tcp",
+                    open: facts.http,
+                },
+                Open {
+                    port: DATA_PORT,
+                    protocol: "tcp",
+                    open: facts.data,
+                },
+                Open {
+                    port: PORT,
+                    protocol: "udp",
+                    open: answered,
+                },
+            ],
+            words: facts
+                .words
+                .iter()
+                .map(|word| clean(&word.to_string()).into_owned())
+                .collect(),
+            findings: findings::find(address, facts),
+        }
+    }
+
+    /// The sheet for people.
+    pub fn sheet(&self) -> String {
+        let row = |name: &str, value: String| {
+            format!("{}  {value}", paint(DIM, format_args!("{name:<9}")))
+        };
+        let unknown = || paint(DIM, "unknown");
+        let text = |value: Option<&String>| value.cloned().unwrap_or_else(unknown);
+        let mut lines = vec![
+            row("address", paint(BOLD, self.address)),
+            row("MAC", self.mac.map_or_else(unknown, |mac| mac.to_string())),
+            row(
+                "family",
+                self.family
+                    .map_or_else(unknown, |family| family.to_string()),
+            ),
+            row("module", text(self.module.as_ref())),
+            row("firmware", text(self.firmware.as_ref())),
+            row(
+                "mode",
+                self.mode
+                    .map_or_else(unknown, |mode| explained_mode(mode).to_owned()),
+            ),
+        ];
+        lines.extend(self.ports.iter().enumerate().map(|(index, port)| {
+            let name = if index == 0 { "ports" } else { "" };
+            let state = if port.open {
+                paint(GOOD, "open")
+            } else {
+                paint(DIM, "closed or silent")
+            };
+            row(
+                name,
+                format!(
+                    "{} {:<5}  {state}",
+                    port.protocol.to_ascii_uppercase(),
+                    port.port
+                ),
+            )
+        }));
+        let words = if self.words.is_empty() {
+            paint(DIM, "none answered")
+        } else {
+            self.words.join(", ")
+        };
+        lines.push(row("words", words));
+        lines.extend(self.findings.iter().flat_map(finding_lines));
+        lines.join("\n")
+    }
+}
+
+fn finding_lines(finding: &Finding) -> Vec<String> {
+    let (style, word) = match finding.severity {
+        Severity::High => (BAD, "high"),
+        Severity::Medium => (WARN, "medium"),
+        Severity::Low => (DIM, "low"),
+    };
+    vec![
+        String::new(),
+        format!(
+            "{}  {}",
+            paint(style, format_args!("{word:<9}")),
+            paint(BOLD, finding.id)
+        ),
+        format!("{:<9}  {}", "", finding.text),
+    ]
+}
+
+fn mode_word(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Ap => "ap",
+        Mode::Sta => "sta",
+        Mode::ApSta => "apsta",
+    }
+}
+
+fn explained_mode(word: &str) -> &str {
+    match word {
+        "ap" => "ap (has a Wi-Fi network of its own)",
+        "sta" => "sta (is on somebody's Wi-Fi network)",
+        "apsta" => "apsta (both at once)",
+        other => other,
+    }
+}
