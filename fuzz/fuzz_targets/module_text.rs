@@ -12,7 +12,12 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(Request::parse(&again), Ok(request));
     }
     if let Some(identity) = Identity::parse(bytes) {
-        assert_eq!(Identity::parse(&identity.emit()).as_ref().map(|again| again.mac), Some(identity.mac));
+        assert_eq!(
+            Identity::parse(&identity.emit())
+                .as_ref()
+                .map(|again| again.mac),
+            Some(identity.mac)
+        );
     }
     for network in wscan::parse(bytes) {
         let _ = network.emit_row();

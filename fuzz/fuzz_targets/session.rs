@@ -1,0 +1,44 @@
+//! A module that says anything at any time: the session neither panics nor goes on for ever, and leaves with `AT+Q`.
+#![no_main]
+
+use std::time::{Duration, Instant};
+
+use hiflying::Request;
+use hiflying::session::{Session, SessionConfig, SessionEvent};
+use libfuzzer_sys::fuzz_target;
+
+/// More than any session may send before it has either answered or given up on three commands.
+const MOST: usize = 1_000;
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut now = Instant::now();
+    let mut session = Session::new(SessionConfig::default(), now);
+    for verb in ["WMODE", "WSCAN", "WSKEY"] {
+        session.submit(now, Request::query(verb));
+    }
+    for datagram in bytes.split(|&byte| byte == 0xff) {
+        now += Duration::from_millis(u64::from(*datagram.first().unwrap_or(&0)) * 20);
+        session.handle_timeout(now);
+        session.handle_datagram(now, datagram);
+        while session.poll_transmit().is_some() {}
+        while session.poll_event().is_some() {}
+    }
+    session.close(now);
+    let mut sent = 0;
+    loop {
+        while session.poll_transmit().is_some() {
+            sent += 1;
+        }
+        while let Some(event) = session.poll_event() {
+            if matches!(event, SessionEvent::Closed) {
+                return;
+            }
+        }
+        let Some(next) = session.poll_timeout() else {
+            return;
+        };
+        now = now.max(next);
+        session.handle_timeout(now);
+        assert!(sent < MOST, "does not end");
+    }
+});

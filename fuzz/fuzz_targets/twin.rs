@@ -1,0 +1,42 @@
+//! A client that says anything: the twin answers or is silent.
+#![no_main]
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::{Duration, Instant};
+
+use emulator::PlugConfig;
+use emulator::twin::{Arrival, Twin};
+use libfuzzer_sys::fuzz_target;
+
+const HERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+const CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 48899);
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut now = Instant::now();
+    let mut twin = Twin::new(PlugConfig::at(HERE), now);
+    for opening in [&b"HF-A11ASSISTHREAD"[..], b"+ok"] {
+        twin.handle_datagram(
+            now,
+            Arrival {
+                from: CLIENT,
+                at: HERE,
+                broadcast: false,
+            },
+            opening,
+        );
+    }
+    for datagram in bytes.split(|&byte| byte == 0xff) {
+        now += Duration::from_millis(50);
+        twin.handle_datagram(
+            now,
+            Arrival {
+                from: CLIENT,
+                at: HERE,
+                broadcast: false,
+            },
+            datagram,
+        );
+        twin.handle_timeout(now);
+        while twin.poll_transmit(now).is_some() {}
+    }
+});
