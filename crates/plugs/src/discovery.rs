@@ -41,8 +41,9 @@ pub const SILENT_WAIT: Duration = Duration::from_secs(4);
 const UNHEARD: f64 = 1e-3;
 /// The probes of the families do not go out in one burst.
 const STAGGER: Duration = Duration::from_millis(20);
-/// How long a device that answered as a mere module waits to be told, for a plug answers as a module too.
-const HOLD: Duration = Duration::from_millis(200);
+/// How long a device that answered as a mere module waits to be told, for a plug answers as a module too, and its answer
+/// as a plug may have got lost several times. It waits no longer than until all plugs have been found.
+const HOLD: Duration = Duration::from_secs(1);
 /// The gap between rounds when all is found, but fewer than expected.
 const EXPECTING_GAP: Duration = Duration::from_millis(250);
 /// The gap between rounds of a discovery that watches.
@@ -296,6 +297,9 @@ impl Discovery {
                 return;
             }
         }
+        if self.rounds.iter().all(|rounds| rounds.unheard < share) {
+            self.release(now);
+        }
         self.send(now, index);
         let mood = if self.devices.is_empty() && !self.options.watch {
             Mood::Unheard
@@ -371,16 +375,20 @@ impl Discovery {
             return;
         }
         self.is_done = true;
-        let held: Vec<Mac> = self.held.drain(..).map(|(_, mac)| mac).collect();
-        for mac in held {
-            self.tell(now + HOLD, mac);
-        }
+        self.release(now);
         self.transmits.clear();
         let unheard = self.rounds.iter().map(|rounds| rounds.unheard).sum();
         self.events.push_back(Event::Done(Summary {
             probes_sent: self.probes_sent,
             unheard: Some(unheard).filter(|unheard: &f64| unheard.is_finite()),
         }));
+    }
+
+    /// Tells what was held back.
+    fn release(&mut self, now: Instant) {
+        for (until, mac) in std::mem::take(&mut self.held) {
+            self.tell(now.max(until), mac);
+        }
     }
 
     /// When it is over at the latest.

@@ -337,6 +337,17 @@ fn fifty_plugs_at_forty_percent_loss() {
 }
 
 #[test]
+fn fifty_plugs_that_answer_one_word_only() {
+    let mut devices = plugs(50, 0.4);
+    for device in &mut devices {
+        device.word = None;
+    }
+    let many = many(&devices, 1000);
+    many.finds_everything();
+    assert!(many.usual < ms(4000), "{:?}", many.usual);
+}
+
+#[test]
 fn few_plugs_at_forty_percent_loss() {
     for count in [1, 2, 3, 5, 10] {
         many(&plugs(count, 0.4), 1000).finds_everything();
@@ -414,6 +425,19 @@ fn as_many_as_the_user_expects() {
     );
     assert!(enough.elapsed < ms(30), "{:?}", enough.elapsed);
     assert_eq!(enough.found.len(), 3);
+
+    // A module is told as soon as it is certain that it is no more than that.
+    let mut devices = plugs(2, 0.0);
+    devices.push(Device::module(3, 0.0, Word::HF_A11));
+    let with_module = run(
+        &devices,
+        Options {
+            expect,
+            ..options()
+        },
+        1,
+    );
+    assert!(with_module.elapsed < ms(700), "{:?}", with_module.elapsed);
 
     let too_few = run(
         &plugs(2, 0.0),
@@ -666,7 +690,8 @@ fn a_module_is_held_back_for_a_moment() {
     let identity = b"10.77.0.1,ACCF23123456,HF-LPB100";
     let mut desk = Desk::new(options());
     assert_eq!(desk.hear([10, 77, 0, 1], identity), []);
-    let events = desk.pass(ms(250));
+    assert_eq!(desk.pass(ms(900)), []);
+    let events = desk.pass(ms(200));
     assert!(
         matches!(&events[..], [Event::Found(plug)] if plug.family == FamilyId::Module),
         "{events:?}"

@@ -18,9 +18,10 @@ use crate::{FamilyId, Plug};
 const FIRST_GAP: Duration = Duration::from_millis(60);
 const GAP_STEP: Duration = Duration::from_millis(30);
 const LONGEST_GAP: Duration = Duration::from_millis(200);
-/// How long a device that answered as a mere module has to answer as a plug, so that one lost datagram does not
-/// disguise a plug.
-const SECOND_THOUGHT: Duration = Duration::from_millis(400);
+/// How long a device that answered as a mere module has to answer as a plug, and the gaps between probes in that time: a
+/// dozen, so that lost datagrams do not disguise a plug.
+const SECOND_THOUGHT: Duration = Duration::from_secs(1);
+const SECOND_THOUGHT_GAP: Duration = Duration::from_millis(80);
 
 impl Lan {
     /// Asks `address` who is there, again and again for as long as `budget`.
@@ -64,13 +65,17 @@ impl Lan {
                 }
                 () = sleep_until(next) => {
                     // A plug need not be asked whether it is a module, so the words wait for the second try.
-                    let is_first = tries == 0;
+                    let ask_module = tries > 0 && module.is_none();
                     for family in FAMILIES {
-                        if !is_first || family.id() != FamilyId::Module {
+                        if ask_module || family.id() != FamilyId::Module {
                             sight.probe(*family).await;
                         }
                     }
-                    next = Instant::now() + (FIRST_GAP + GAP_STEP * tries).min(LONGEST_GAP);
+                    let gap = match module {
+                        Some(_) => SECOND_THOUGHT_GAP,
+                        None => (FIRST_GAP + GAP_STEP * tries).min(LONGEST_GAP),
+                    };
+                    next = Instant::now() + gap;
                     tries = tries.saturating_add(1).min(100);
                 }
             }
