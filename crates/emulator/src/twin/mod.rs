@@ -46,6 +46,8 @@ const SCAN: &[u8] = b"YZ-RECOSCAN";
 /// Asks who was just provisioned by SmartLink; answered to a port of its own.
 const SMARTLINK_FIND: &[u8] = b"smartlinkfind";
 const SMARTLINK_PORT: u16 = 49999;
+/// Between the two pieces of a split reply, so that a calm network keeps their order.
+const PIECE: Duration = Duration::from_millis(5);
 /// For how long a plug that was provisioned answers the question who was.
 const SMARTLINK_FRESH: Duration = Duration::from_secs(60);
 
@@ -305,15 +307,16 @@ impl Twin {
             _ => vec![bytes],
         };
         let secret = kind == Kind::Secret;
-        for bytes in pieces {
+        for (piece, bytes) in (0..).zip(pieces) {
             let transmit = Transmit::Datagram {
                 from: arrival.at,
                 to,
                 bytes,
                 secret,
             };
+            let due = now + after + PIECE * piece;
             self.outbox
-                .send_datagram(now + after, transmit, wire, &mut self.random);
+                .send_datagram(due, transmit, wire, &mut self.random);
         }
     }
 

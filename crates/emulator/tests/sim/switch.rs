@@ -1,0 +1,224 @@
+//! Switching over TCP with the confirmation by scan: what the client believes is what the relay does.
+
+use std::net::SocketAddrV4;
+use std::time::{Duration, Instant};
+
+use hiflying::PORT;
+use jiff::Timestamp;
+use jiff::civil::date;
+use plugs::exchange::{Action, ExchangeError, Silence};
+use plugs::{FamilyId, Order, Outcome, RelayState, family};
+
+use crate::seeds;
+use crate::world::{Event, FIRST, Stream, Weather, World};
+
+/// How long the relay's state is asked for, and how often.
+const LOOK: Duration = Duration::from_secs(4);
+const GAP: Duration = Duration::from_millis(100);
+
+/// Carries out one order on the plug.
+fn carry_out(world: &mut World, order: Order) -> Result<Outcome, ExchangeError> {
+    let reco = family::lookup(FamilyId::Reco).unwrap();
+    let local = date(2026, 11, 22).at(12, 0, 0, 0);
+    let mac = world.twin().mac();
+    let mut exchange = reco.exchange(mac, order, local, world.now).unwrap();
+    loop {
+        while let Some(action) = exchange.poll_action() {
+            match action {
+                Action::Open => world.connect(FIRST),
+                Action::Send(bytes) => world.write(&bytes),
+                Action::Close => world.disconnect(),
+            }
+        }
+        if let Some(outcome) = exchange.poll_outcome() {
+            world.disconnect();
+            return outcome;
+        }
+        match world.next(exchange.poll_timeout()) {
+            Event::Stream(Stream::Open) => exchange.handle_open(world.now),
+            Event::Stream(Stream::Bytes(bytes)) => exchange.handle_input(world.now, &bytes),
+            Event::Stream(Stream::Refused) => exchange.handle_closed(world.now, Silence::Refused),
+            Event::Stream(Stream::Closed) => exchange.handle_closed(world.now, Silence::Closed),
+            Event::Datagram { .. } => {}
+            Event::Due => exchange.handle_timeout(world.now),
+            Event::Nothing => panic!("the exchange waits for ever"),
+        }
+    }
+}
+
+/// Asks the plug for its state until it is `wanted` or patience ends; the last answer.
+fn look(world: &mut World, wanted: RelayState) -> Option<RelayState> {
+    let reco = family::lookup(FamilyId::Reco).unwrap();
+    let end = world.now + LOOK;
+    let mut next = world.now;
+    let mut seen = None;
+    while world.now < end && seen != Some(wanted) {
+        if next <= world.now {
+            for probe in reco.probes(&[]) {
+                world.send(SocketAddrV4::new(FIRST, PORT), &probe.bytes);
+            }
+            next = world.now + GAP;
+        }
+        if let Event::Datagram { from, bytes } = world.next(Some(next.min(end)))
+            && let Some(plug) = reco.parse_presence(*from.ip(), &bytes, Timestamp::UNIX_EPOCH)
+        {
+            seen = plug.relay.or(seen);
+        }
+    }
+    seen
+}
+
+/// Switches on and confirms; whether the client is sure that it is on.
+fn switch_on(world: &mut World) -> bool {
+    let accepted = carry_out(world, Order::Switch(RelayState::On)).is_ok();
+    accepted && look(world, RelayState::On) == Some(RelayState::On)
+}
+
+/// How many of so many worlds end with a confirmed switch, in which never a relay is off that is believed on.
+fn confirmed(
+    runs: u64,
+    weather: Weather,
+    faults: &[&str],
+    disturb: fn(&mut World),
+) -> (u64, u64, Duration) {
+    let (mut confirmed, mut total, mut slowest) = (0, 0, Duration::ZERO);
+    for seed in seeds(runs) {
+        let mut world = World::with(seed, weather, |config| {
+            config.faults = faults.iter().map(|spec| spec.parse().unwrap()).collect();
+        });
+        disturb(&mut world);
+        let believed = switch_on(&mut world);
+        total += 1;
+        if believed {
+            assert_eq!(
+                world.twin().relay(),
+                RelayState::On,
+                "seed {seed} {faults:?}"
+            );
+            confirmed += 1;
+            slowest = slowest.max(world.elapsed());
+        }
+    }
+    println!("{weather:?} {faults:?}: confirmed {confirmed} of {total}, slowest {slowest:?}");
+    (confirmed, total, slowest)
+}
+
+fn undisturbed(_: &mut World) {}
+
+#[test]
+fn on_a_good_day_every_switch_is_confirmed_at_once() {
+    let (confirmed, total, slowest) = confirmed(500, Weather::FAIR, &[], undisturbed);
+    assert_eq!(confirmed, total);
+    assert!(slowest < Duration::from_millis(60), "{slowest:?}");
+}
+
+#[test]
+fn loss_delays_switching_and_seldom_prevents_it() {
+    for (loss, least) in [(0.2, 999), (0.4, 980)] {
+        let (confirmed, total, _) = confirmed(500, Weather::foul(loss), &[], undisturbed);
+        assert!(
+            confirmed * 1000 >= total * least,
+            "{confirmed} of {total} at {loss}"
+        );
+    }
+}
+
+#[test]
+fn strange_replies_are_understood() {
+    for fault in [
+        "split",
+        "second-line",
+        "cr-only",
+        "lf-only",
+        "crlf-only",
+        "no-terminator",
+        "upper-ok",
+        "empty-ok",
+        "five-fields",
+        "nul-padding",
+        "trailing-crlf",
+        "doubled",
+        "garbage",
+        "delayed=300ms",
+        "slow-relay=2s",
+        "close-after-reply",
+        "strict-words",
+        "strict-stamp",
+        "needs-line-end",
+        "clients=1",
+        "wrong-address=10.0.0.9",
+        "copies=10",
+    ] {
+        let (confirmed, total, _) = confirmed(10, Weather::FAIR, &[fault], undisturbed);
+        assert_eq!(confirmed, total, "{fault}");
+    }
+}
+
+#[test]
+fn what_did_not_happen_is_never_believed() {
+    for fault in [
+        "stuck-relay",
+        "lying-relay",
+        "busy",
+        "busy-tcp",
+        "half-open",
+        "babble",
+        "reset",
+    ] {
+        for weather in [Weather::FAIR, Weather::foul(0.3)] {
+            let (confirmed, _, _) = confirmed(20, weather, &[fault], undisturbed);
+            assert_eq!(confirmed, 0, "{fault}");
+        }
+    }
+    let (sometimes, total, _) =
+        confirmed(200, Weather::foul(0.2), &["lying-relay=50%"], undisturbed);
+    assert!(sometimes > 0 && sometimes < total);
+}
+
+#[test]
+fn a_restart_in_between_is_survived_or_admitted() {
+    let restart_soon = |world: &mut World| {
+        // The plug has just begun to restart, or will within the exchange.
+        world.restart();
+        let head_start =
+            Duration::from_millis(1490).mul_f64(if world.chance(0.5) { 1.0 } else { 0.5 });
+        world.wait(head_start);
+    };
+    let (confirmed, total, _) = confirmed(300, Weather::foul(0.1), &[], restart_soon);
+    assert!(confirmed * 100 >= total * 95, "{confirmed} of {total}");
+}
+
+#[test]
+fn what_the_meter_says_is_understood() {
+    let (mut measured_all, mut total) = (0, 0);
+    for seed in seeds(200) {
+        total += 1;
+        let mut world = World::with(seed, Weather::foul(0.2), |config| {
+            config.load = emulator::Load::Constant(1000.0);
+            config.relay = RelayState::On;
+            config.energy_wh = 3548;
+        });
+        world.wait(Duration::from_secs(36));
+        if let Ok(Outcome::Measured(measured)) = carry_out(&mut world, Order::Meter) {
+            assert_eq!(
+                (measured.power_w, measured.energy_wh),
+                (Some(1000.0), Some(3558))
+            );
+            let (volts, amperes) = (measured.voltage_v.unwrap(), measured.current_a.unwrap());
+            assert!((volts * amperes - 1000.0).abs() < 3.0);
+            measured_all += 1;
+        }
+    }
+    assert!(
+        measured_all * 100 >= total * 98,
+        "{measured_all} of {total}"
+    );
+}
+
+#[test]
+fn a_day_passes_in_a_moment() {
+    let before = Instant::now();
+    let mut world = World::with(1, Weather::FAIR, |_| {});
+    world.wait(Duration::from_secs(86_400));
+    assert!(before.elapsed() < Duration::from_secs(20));
+}

@@ -1,0 +1,430 @@
+//! A client, twins, and the network between them, on one clock that jumps from event to event.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::{Duration, Instant};
+
+use emulator::twin::{Arrival, ConnectionId, Transmit};
+use emulator::{PlugConfig, Twin};
+use hiflying::PORT;
+
+pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 1);
+pub(crate) const FIRST: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 10);
+pub(crate) const BROADCAST: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 255);
+
+/// TCP repeats what got lost after this, and then after twice as long each time.
+const RETRANSMISSION: Duration = Duration::from_millis(200);
+
+/// How bad the network is, each way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Weather {
+    pub(crate) loss: f64,
+    pub(crate) doubled: f64,
+    pub(crate) latency: Duration,
+    /// Up to so much more, each datagram its own: what reorders them.
+    pub(crate) jitter: Duration,
+}
+
+impl Weather {
+    /// A home on a good day.
+    pub(crate) const FAIR: Self = Self {
+        loss: 0.0,
+        doubled: 0.0,
+        latency: Duration::from_millis(2),
+        jitter: Duration::ZERO,
+    };
+
+    /// Loss, and now and then a copy or a datagram that comes late.
+    pub(crate) const fn foul(loss: f64) -> Self {
+        Self {
+            loss,
+            doubled: 0.02,
+            jitter: Duration::from_millis(40),
+            ..Self::FAIR
+        }
+    }
+}
+
+/// Something on its way.
+#[derive(Debug)]
+enum Flight {
+    ToTwin {
+        twin: usize,
+        arrival: Arrival,
+        bytes: Vec<u8>,
+    },
+    ToClient {
+        from: SocketAddrV4,
+        to_port: u16,
+        bytes: Vec<u8>,
+    },
+    Connect {
+        twin: usize,
+        at: Ipv4Addr,
+    },
+    Chunk {
+        id: ConnectionId,
+        bytes: Vec<u8>,
+    },
+    Finish {
+        id: ConnectionId,
+    },
+    StreamToClient {
+        id: ConnectionId,
+        news: Stream,
+    },
+}
+
+/// What reaches the client on its TCP connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Open,
+    Refused,
+    Bytes(Vec<u8>),
+    Closed,
+}
+
+/// What reaches the client.
+#[derive(Debug)]
+pub(crate) enum Event {
+    Datagram {
+        from: SocketAddrV4,
+        bytes: Vec<u8>,
+    },
+    Stream(Stream),
+    /// The moment that it asked for.
+    Due,
+    /// Nothing will ever happen again.
+    Nothing,
+}
+
+pub(crate) struct World {
+    pub(crate) now: Instant,
+    pub(crate) start: Instant,
+    pub(crate) weather: Weather,
+    pub(crate) twins: Vec<Twin>,
+    /// When each twin wants to be called, as of when it was last touched.
+    due: Vec<Option<Instant>>,
+    random: fastrand::Rng,
+    flights: BTreeMap<(Instant, u64), Flight>,
+    sequence: u64,
+    /// The one TCP connection that the client may have.
+    connection: Option<Connection>,
+    connections: u64,
+    /// Every datagram that left the client, lost ones too.
+    pub(crate) sent: Vec<Vec<u8>>,
+}
+
+struct Connection {
+    id: ConnectionId,
+    twin: usize,
+    /// When the last segment arrives, each way: a stream keeps its order.
+    up: Instant,
+    down: Instant,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, weather: Weather, configs: Vec<PlugConfig>) -> Self {
+        let now = Instant::now();
+        let twins: Vec<_> = configs
+            .into_iter()
+            .map(|config| Twin::new(config, now))
+            .collect();
+        Self {
+            now,
+            start: now,
+            weather,
+            due: twins.iter().map(Twin::poll_timeout).collect(),
+            twins,
+            random: fastrand::Rng::with_seed(seed),
+            flights: BTreeMap::new(),
+            sequence: 0,
+            connection: None,
+            connections: 0,
+            sent: Vec::new(),
+        }
+    }
+
+    /// A world with one plug.
+    pub(crate) fn with(seed: u64, weather: Weather, change: impl FnOnce(&mut PlugConfig)) -> Self {
+        let mut config = PlugConfig::at(FIRST);
+        config.seed = seed;
+        change(&mut config);
+        Self::new(seed, weather, vec![config])
+    }
+
+    pub(crate) fn twin(&self) -> &Twin {
+        &self.twins[0]
+    }
+
+    pub(crate) fn chance(&mut self, share: f64) -> bool {
+        self.random.f64() < share
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.now - self.start
+    }
+
+    fn fly(&mut self, due: Instant, flight: Flight) {
+        self.sequence += 1;
+        self.flights.insert((due, self.sequence), flight);
+    }
+
+    /// When a datagram arrives: never, once, or twice.
+    fn arrivals(&mut self) -> Vec<Instant> {
+        let copies = if self.chance(self.weather.loss) {
+            0
+        } else if self.chance(self.weather.doubled) {
+            2
+        } else {
+            1
+        };
+        (0..copies).map(|_| self.now + self.travel()).collect()
+    }
+
+    fn travel(&mut self) -> Duration {
+        self.weather.latency + self.weather.jitter.mul_f64(self.random.f64())
+    }
+
+    /// How long a segment travels, with all its retransmissions.
+    fn segment_travel(&mut self) -> Duration {
+        let mut travel = self.travel();
+        let mut pause = RETRANSMISSION;
+        while self.chance(self.weather.loss) {
+            travel += pause;
+            pause *= 2;
+        }
+        travel
+    }
+
+    /// Sends a datagram from the client's port 48899.
+    pub(crate) fn send(&mut self, to: SocketAddrV4, bytes: &[u8]) {
+        self.sent.push(bytes.to_vec());
+        let from = SocketAddrV4::new(CLIENT, PORT);
+        let broadcast = *to.ip() == BROADCAST;
+        let mut targets = Vec::new();
+        for (twin, it) in self.twins.iter().enumerate() {
+            targets.extend(
+                it.addresses()
+                    .filter(|at| broadcast || at == to.ip())
+                    .map(|at| (twin, at)),
+            );
+        }
+        for (twin, at) in targets {
+            for due in self.arrivals() {
+                let arrival = Arrival {
+                    from,
+                    at,
+                    broadcast,
+                };
+                self.fly(
+                    due,
+                    Flight::ToTwin {
+                        twin,
+                        arrival,
+                        bytes: bytes.to_vec(),
+                    },
+                );
+            }
+        }
+    }
+
+    /// Opens the client's TCP connection; an earlier one is closed.
+    pub(crate) fn connect(&mut self, at: Ipv4Addr) {
+        self.disconnect();
+        let Some(twin) = self
+            .twins
+            .iter()
+            .position(|it| it.addresses().any(|address| address == at))
+        else {
+            return;
+        };
+        self.connections += 1;
+        let id = ConnectionId(self.connections);
+        self.connection = Some(Connection {
+            id,
+            twin,
+            up: self.now,
+            down: self.now,
+        });
+        let due = self.now + self.segment_travel();
+        self.fly(due, Flight::Connect { twin, at });
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        let travel = self.segment_travel();
+        if let Some(connection) = &mut self.connection {
+            connection.up = connection.up.max(self.now + travel);
+            let (due, id) = (connection.up, connection.id);
+            self.fly(
+                due,
+                Flight::Chunk {
+                    id,
+                    bytes: bytes.to_vec(),
+                },
+            );
+        }
+    }
+
+    pub(crate) fn disconnect(&mut self) {
+        let travel = self.segment_travel();
+        if let Some(connection) = self.connection.take() {
+            // The connection is forgotten here, so the twin is told by the number of the twin.
+            let due = connection.up.max(self.now + travel);
+            self.fly(due, Flight::Finish { id: connection.id });
+        }
+    }
+
+    fn stream_to_client(&mut self, id: ConnectionId, news: Stream) {
+        let travel = self.segment_travel();
+        if let Some(connection) = self
+            .connection
+            .as_mut()
+            .filter(|connection| connection.id == id)
+        {
+            connection.down = connection.down.max(self.now + travel);
+            let due = connection.down;
+            self.fly(due, Flight::StreamToClient { id, news });
+        }
+    }
+
+    /// Cuts the plug's power for a moment.
+    pub(crate) fn restart(&mut self) {
+        self.twins[0].restart(self.now);
+        self.collect(0);
+    }
+
+    /// Runs until something reaches the client or its timer is due.
+    pub(crate) fn next(&mut self, due: Option<Instant>) -> Event {
+        loop {
+            let flight = self.flights.first_key_value().map(|((at, _), _)| *at);
+            let twin = self.due.iter().flatten().min().copied();
+            let Some(next) = [flight, twin, due].into_iter().flatten().min() else {
+                return Event::Nothing;
+            };
+            self.now = self.now.max(next);
+            if flight.is_some_and(|at| at <= self.now) {
+                let (_, flight) = self.flights.pop_first().unwrap();
+                if let Some(event) = self.land(flight) {
+                    return event;
+                }
+            } else if twin.is_some_and(|at| at <= self.now) {
+                for twin in 0..self.twins.len() {
+                    if self.due[twin].is_some_and(|at| at <= self.now) {
+                        self.twins[twin].handle_timeout(self.now);
+                        self.collect(twin);
+                    }
+                }
+            } else {
+                return Event::Due;
+            }
+        }
+    }
+
+    /// Lets time pass; what reaches the client is dropped.
+    pub(crate) fn wait(&mut self, span: Duration) {
+        let until = self.now + span;
+        while !matches!(self.next(Some(until)), Event::Due) {}
+    }
+
+    fn land(&mut self, flight: Flight) -> Option<Event> {
+        let now = self.now;
+        match flight {
+            Flight::ToTwin {
+                twin,
+                arrival,
+                bytes,
+            } => {
+                self.twins[twin].handle_datagram(now, arrival, &bytes);
+                self.collect(twin);
+            }
+            Flight::ToClient {
+                from,
+                to_port: PORT,
+                bytes,
+            } => return Some(Event::Datagram { from, bytes }),
+            // Nobody listens on other ports of the client.
+            Flight::ToClient { .. } => {}
+            Flight::Connect { twin, at } => self.admit(twin, at),
+            Flight::Chunk { id, bytes } => {
+                if let Some(twin) = self.twin_of(id) {
+                    self.twins[twin].handle_tcp(now, id, &bytes);
+                    self.collect(twin);
+                }
+            }
+            Flight::Finish { id } => {
+                for twin in 0..self.twins.len() {
+                    self.twins[twin].tcp_closed(now, id);
+                    self.collect(twin);
+                }
+            }
+            Flight::StreamToClient { id, news } => {
+                let ends = matches!(news, Stream::Closed | Stream::Refused);
+                self.twin_of(id)?;
+                if ends {
+                    self.connection = None;
+                }
+                return Some(Event::Stream(news));
+            }
+        }
+        None
+    }
+
+    fn twin_of(&self, id: ConnectionId) -> Option<usize> {
+        self.connection
+            .as_ref()
+            .filter(|connection| connection.id == id)
+            .map(|connection| connection.twin)
+    }
+
+    fn admit(&mut self, twin: usize, at: Ipv4Addr) {
+        let Some(id) = self.connection.as_ref().map(|connection| connection.id) else {
+            return;
+        };
+        // A plug that is not there is silent; one that is there refuses.
+        if !self.twins[twin].reachable(at) {
+            return;
+        }
+        let news = if self.twins[twin].tcp_connected(self.now, id, at) {
+            Stream::Open
+        } else {
+            Stream::Refused
+        };
+        self.stream_to_client(id, news);
+        self.collect(twin);
+    }
+
+    /// Puts on its way what a twin sends.
+    fn collect(&mut self, twin: usize) {
+        while let Some(transmit) = self.twins[twin].poll_transmit(self.now) {
+            match transmit {
+                Transmit::Datagram {
+                    from, to, bytes, ..
+                } => self.datagram_to_client(from, to, &bytes),
+                Transmit::Segment { connection, bytes } => {
+                    self.stream_to_client(connection, Stream::Bytes(bytes));
+                }
+                Transmit::Close { connection } | Transmit::Reset { connection } => {
+                    self.stream_to_client(connection, Stream::Closed);
+                }
+            }
+        }
+        self.due[twin] = self.twins[twin].poll_timeout();
+    }
+
+    fn datagram_to_client(&mut self, from: Ipv4Addr, to: SocketAddrV4, bytes: &[u8]) {
+        assert_eq!(*to.ip(), CLIENT);
+        let from = SocketAddrV4::new(from, PORT);
+        for due in self.arrivals() {
+            let (to_port, bytes) = (to.port(), bytes.to_vec());
+            self.fly(
+                due,
+                Flight::ToClient {
+                    from,
+                    to_port,
+                    bytes,
+                },
+            );
+        }
+    }
+}
