@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 
 use zeroize::Zeroizing;
 
@@ -321,23 +322,28 @@ impl fmt::Debug for Value {
 /// Returns a value as text with its secrets as `***`: keys for the key verbs and for anything shaped like
 /// `<auth>,<cipher>,<key>`, passwords for the password verbs.
 pub fn masked_value(verb: &str, value: &[u8]) -> String {
-    let text = String::from_utf8_lossy(value);
-    let mut fields = text.splitn(3, ',');
+    // Split as bytes: turning a key into text would leave a copy of it behind.
+    let mut fields = value.splitn(3, |&byte| byte == b',');
     let (first, second, third) = (
         fields.next().unwrap_or_default(),
         fields.next(),
         fields.next(),
     );
-    let words = (
-        first.trim().parse::<Auth>().is_ok(),
-        second.is_some_and(|word| word.trim().parse::<Cipher>().is_ok()),
-    );
-    match (words, second, third) {
-        ((true, true), Some(_), None | Some("")) => text.into_owned(),
-        ((true, true), Some(second), Some(_)) => format!("{first},{second},***"),
+    let words = second.filter(|second| is_word::<Auth>(first) && is_word::<Cipher>(second));
+    match (words, third) {
+        (Some(_), None | Some(b"")) => lossy(value),
+        (Some(second), Some(_)) => format!("{},{},***", lossy(first), lossy(second)),
         _ if verb::lookup(verb).is_some_and(|info| info.secret) => "***".to_owned(),
-        _ => text.into_owned(),
+        _ => lossy(value),
     }
+}
+
+fn is_word<T: FromStr>(field: &[u8]) -> bool {
+    std::str::from_utf8(field).is_ok_and(|text| text.trim().parse::<T>().is_ok())
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn is_verb_character(c: char) -> bool {

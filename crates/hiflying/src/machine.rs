@@ -39,3 +39,4 @@ macro_rules! machine {
 }
 
 machine!(crate::session::Session);
+machine!(crate::join::Join);

@@ -19,7 +19,8 @@ use zeroize::Zeroizing;
 use crate::discovery::CONFIRM;
 use crate::{Identity, Mac, Request, Terminator};
 pub use config::SessionConfig;
-use exchange::{Exchange, Tick, begins_reply};
+pub(crate) use exchange::begins_reply;
+use exchange::{Exchange, Tick};
 use pace::RoundTrip;
 pub(crate) use pace::after;
 
@@ -185,6 +186,11 @@ impl Session {
     /// Returns the module's answer to the discovery word, as far as it has been heard.
     pub fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
+    }
+
+    /// How long to give the module for an answer, within bounds.
+    pub(crate) fn pace(&self, least: Duration, most: Duration) -> Duration {
+        self.round_trip.pace(least, most)
     }
 
     /// Tells whether the module takes commands now.
@@ -492,7 +498,8 @@ impl Session {
         self.terminator()
     }
 
-    fn terminator(&self) -> Terminator {
+    /// The line end that the module understands, as far as is known.
+    pub(crate) fn terminator(&self) -> Terminator {
         self.config
             .terminators
             .get(self.terminator)

@@ -45,6 +45,12 @@ pub(crate) struct Module {
     pub(crate) home: (Vec<u8>, Vec<u8>),
     pub(crate) link_takes: Duration,
     pub(crate) gives_lease: bool,
+    /// Whether it can be reached in station mode: ours is on the same network.
+    pub(crate) on_our_network: bool,
+    /// Cuts names and keys at the first comma that could be a separator.
+    pub(crate) mangles_commas: bool,
+    our_network: Vec<u8>,
+    pub(crate) ping: &'static str,
     pub(crate) settings: BTreeMap<&'static str, Vec<u8>>,
     open: bool,
     running_mode: Vec<u8>,
@@ -79,6 +85,10 @@ impl Default for Module {
             home: (b"home".to_vec(), b"WPA2PSK,AES,secret12".to_vec()),
             link_takes: Duration::from_secs(2),
             gives_lease: true,
+            on_our_network: false,
+            mangles_commas: false,
+            our_network: b"factory".to_vec(),
+            ping: "+ok=Success",
             settings: settings
                 .map(|(verb, value)| (verb, value.as_bytes().to_vec()))
                 .into(),
@@ -114,7 +124,8 @@ impl Module {
     }
 
     fn handle(&mut self, now: Instant, datagram: &[u8]) -> Vec<(Duration, Vec<u8>)> {
-        if self.down_until.is_some_and(|until| now < until) {
+        let left = self.running_mode == b"STA" && !self.on_our_network;
+        if left || self.down_until.is_some_and(|until| now < until) {
             return Vec::new();
         }
         self.log
@@ -181,14 +192,20 @@ impl Module {
             ("WANN", None) if self.is_linked(now) && self.gives_lease => {
                 self.reply("+ok=DHCP,192.168.1.123,255.255.255.0,192.168.1.1")
             }
-            ("PING", Some(_)) => self.reply("+ok=Success"),
+            ("PING", Some(_)) => self.reply(self.ping),
             (verb, None) => match self.settings.get(verb) {
                 Some(value) => self.reply([b"+ok=".to_vec(), value.clone()].concat()),
                 None => self.reply("+ERR=-2"),
             },
             (verb, Some(value)) => match self.settings.get_mut(verb) {
                 Some(setting) => {
-                    *setting = value;
+                    let commas = if verb == "WSKEY" { 3 } else { 1 };
+                    let cut = value
+                        .split(|&byte| byte == b',')
+                        .take(commas)
+                        .collect::<Vec<_>>()
+                        .join(&b',');
+                    *setting = if self.mangles_commas { cut } else { value };
                     self.reply("+ok")
                 }
                 None => self.reply("+ERR=-2"),
@@ -205,6 +222,7 @@ impl Module {
         } else {
             self.restarts += 1;
             self.open = false;
+            self.on_our_network &= self.settings["WSSSID"] == self.our_network;
             self.running_mode = self.settings["WMODE"].clone();
             self.down_until = Some(now + self.restart_takes);
             self.up_since = self.down_until;

@@ -4,9 +4,11 @@ mod console;
 mod drive;
 mod holder;
 mod interfaces;
+mod join;
 mod port;
 
 pub use console::{Console, ConsoleError};
 pub use holder::Holder;
 pub use interfaces::{Interface, InterfaceError, interfaces, select, source_for};
+pub use join::{Resume, join};
 pub use port::{BindError, Datagram, Port};

@@ -269,13 +269,14 @@ impl Exchange {
         if datagram.trim_ascii().is_empty() && self.buffer.is_empty() {
             return None;
         }
+        if self.last_chunk.as_slice() == datagram && !self.buffer.is_empty() {
+            return None;
+        }
         if begins_reply(datagram) && !self.buffer.is_empty() {
             // What came so far was a whole reply without its end, or the rest of an older one.
             if let Some(raw) = self.finish() {
                 return Some(raw);
             }
-        } else if self.last_chunk.as_slice() == datagram && !self.buffer.is_empty() {
-            return None;
         }
         self.append(datagram);
         self.last_chunk = Zeroizing::new(datagram.to_vec());
@@ -395,7 +396,7 @@ fn shape(request: &Request) -> Shape {
 }
 
 /// Whether a datagram begins like a reply, and not like the rest of one.
-pub(super) fn begins_reply(datagram: &[u8]) -> bool {
+pub(crate) fn begins_reply(datagram: &[u8]) -> bool {
     let start = datagram
         .iter()
         .position(|byte| !matches!(byte, b'\r' | b'\n' | b' ' | 0))
