@@ -21,11 +21,8 @@ use crate::ui::{Colour, Ui};
 /// A <PLUG> is any of: its name (see `mains name`), its MAC, its serial number, its IPv4 address.
 #[derive(Debug, Parser)]
 #[command(name = "mains", version, propagate_version = false, after_long_help = AFTER_HELP)]
-#[command(
-    subcommand_required = true,
-    arg_required_else_help = true,
-    disable_help_subcommand = false
-)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+#[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
 pub struct Cli {
     /// Options that every verb has.
     #[command(flatten)]
@@ -44,11 +41,23 @@ Exit codes:
   4  no answer in time
   5  the plug refused, or did not do what it accepted
   6  an answer that cannot be understood
-  7  something local is missing or taken (UDP port 48899, permission, Wi-Fi adapter)
+  7  something local is missing or taken: UDP port 48899, a permission, a Wi-Fi adapter
   8  hub, broker or database cannot be reached
 
-Configuration file (TOML), all keys optional; flags win over environment, environment over file:
-  interfaces = [\"eth0\"]   timeout = \"5s\"   json = false   yes = false   quiet = false   color = \"auto\"
+With --json stdout carries one JSON document. A failure is one too: {\"error\":{\"kind\",\"message\",\"hint\"}}. Verbs \
+that take several plugs print an array with one element for each, in order: a result, or {\"plug\",\"error\"}. \
+`completions`, `man`, `demo` and `emulate` print what they always print.
+
+Configuration file (TOML): $XDG_CONFIG_HOME/mains/mains.toml, for a system service /etc/mains/mains.toml. Every key \
+may be left out; flags win over the environment, the environment over the file:
+  interfaces = [\"eth0\"]
+  timeout = \"5s\"
+  color = \"auto\"
+  json = false
+  yes = false
+  quiet = false
+
+Names and last addresses of plugs are kept in MAINS_STATE, else $XDG_STATE_HOME/mains, else ~/.local/state/mains.
 
 `mains help <verb>` tells all about a verb. No plug at hand? Try `mains demo`.";
 
@@ -56,38 +65,43 @@ Configuration file (TOML), all keys optional; flags win over environment, enviro
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalOptions {
-    /// Print exactly one JSON document on stdout [env: MAINS_JSON=1]
-    ///
-    /// A failure is a document too: {"error":{"kind","message","hint"}}.
+    /// Print one JSON document on stdout [env: MAINS_JSON=1]
     #[arg(long, global = true)]
     pub json: bool,
     /// Read this configuration file (TOML) [env: MAINS_CONFIG]
-    ///
-    /// Default: $XDG_CONFIG_HOME/mains/mains.toml, for a system service /etc/mains/mains.toml.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Bound the whole command, e.g. 800ms, 5s [env: MAINS_TIMEOUT]
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
     pub timeout: Option<Duration>,
-    /// Local interface to scan from; repeatable [env: MAINS_INTERFACE=a,b]
-    ///
-    /// Default: all that are up and not loopback. An interface without a broadcast address (lo) is scanned at the
-    /// last address of its prefix, 127.255.255.255.
-    #[arg(long, global = true, value_name = "NAME|ADDR", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    /// Scan from this local interface only; repeatable [env: MAINS_INTERFACE=A,B]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME|ADDR",
+        value_parser = clap::builder::NonEmptyStringValueParser::new(),
+        long_help = "Scan from this local interface only; repeatable [env: MAINS_INTERFACE=A,B] [default: all that are \
+            up and not loopback]. One without a broadcast address (lo) is scanned at the last address of its prefix, \
+            127.255.255.255"
+    )]
     pub interface: Vec<String>,
-    /// Agree to what would be asked
-    ///
-    /// Without it and without a terminal, a question is exit code 2.
+    /// Agree to what would be asked; without it and without a terminal, a question is exit code 2
     #[arg(long, global = true)]
     pub yes: bool,
-    /// Log to stderr what happens; twice for every datagram
+    /// Log to stderr what happens; twice for every detail
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
     /// No status lines and warnings on stderr
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// When to colour; auto also obeys NO_COLOR
-    #[arg(long, global = true, value_name = "WHEN", value_enum)]
+    /// Colour: auto (also obeys NO_COLOR), always or never
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        value_enum,
+        hide_possible_values = true
+    )]
     pub color: Option<Colour>,
 }
 
@@ -170,7 +184,7 @@ fn explain(error: &clap::Error) -> Parsed {
     let rendered = error.render().ansi().to_string();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Parsed::Print(rendered),
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             let failure = Failure::usage("a verb is missing").hint("`mains help` lists the verbs");
             Parsed::Refused { failure, rendered }
         }

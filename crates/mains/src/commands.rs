@@ -8,14 +8,40 @@ use crate::wifi;
 
 pub mod at;
 pub mod completions;
+pub mod delay;
+pub mod discover;
 pub mod man;
+pub mod meter;
+pub mod name;
 pub mod probe;
 pub mod setup;
+pub mod status;
+pub mod switch;
+pub mod version;
+
+mod targets;
 
 /// The verbs.
 #[derive(Debug, clap::Subcommand)]
-#[command(disable_help_flag = false)]
 pub enum Command {
+    /// Find every plug
+    Discover(discover::Args),
+    /// Switch on, and make sure that it happened
+    On(switch::OnArgs),
+    /// Switch off, and make sure that it happened
+    Off(switch::OffArgs),
+    /// Switch to what the relay is not
+    Toggle(switch::ToggleArgs),
+    /// Show the relay state and presence
+    Status(status::Args),
+    /// Read the meter: power, voltage, current, energy
+    Meter(meter::Args),
+    /// Let the plug switch itself later
+    Delay(delay::Args),
+    /// Show the plug's firmware version
+    Version(version::Args),
+    /// Give a plug a name
+    Name(name::Args),
     /// Put a factory-fresh plug on your Wi-Fi
     Setup(setup::Args),
     /// Talk to a Wi-Fi module by hand (raw AT console)
@@ -34,6 +60,15 @@ pub fn run(context: &Context, command: Command) -> Outcome {
         // Without network, so without runtime: help and friends start fast.
         Command::Completions(args) => completions::run(context, &args),
         Command::Man(args) => man::run(context, &args),
+        Command::Discover(args) => network(context, discover::run(context, args)),
+        Command::On(args) => network(context, switch::on(context, args)),
+        Command::Off(args) => network(context, switch::off(context, args)),
+        Command::Toggle(args) => network(context, switch::toggle(context, args)),
+        Command::Status(args) => network(context, status::run(context, args)),
+        Command::Meter(args) => network(context, meter::run(context, args)),
+        Command::Delay(args) => network(context, delay::run(context, args)),
+        Command::Version(args) => network(context, version::run(context, args)),
+        Command::Name(args) => network(context, name::run(context, args)),
         // Says itself what an earlier one has left.
         Command::Setup(args) => block_on(setup::run(context, args)),
         Command::At(args) => network(context, at::run(context, args)),

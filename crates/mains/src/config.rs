@@ -80,15 +80,27 @@ impl Layer {
     /// Reads a configuration file's text; `path` is for the message.
     fn from_toml(text: &str, path: &Path) -> Result<Self, Failure> {
         toml::from_str(text).map_err(|error| {
-            let place = match error.span().and_then(|span| text.get(..span.start)) {
-                Some(before) => format!("{}:{}", path.display(), before.matches('\n').count() + 1),
+            let before = error.span().and_then(|span| text.get(..span.start));
+            let line = before.map_or(0, |before| before.matches('\n').count());
+            let place = match before {
+                Some(_) => format!("{}:{}", path.display(), line + 1),
                 None => path.display().to_string(),
             };
-            Failure::usage(format!(
-                "{place}: {}",
-                error.message().trim_end().replace('\n', "; ")
-            ))
-            .hint("see `mains help` for the keys of the configuration file")
+            // The parser names the key only where the key itself is wrong.
+            let key = text
+                .lines()
+                .nth(line)
+                .and_then(|line| line.split_once('='))
+                .map(|(key, _)| key.trim());
+            let problem = error.message().trim_end().replace('\n', "; ");
+            let problem = match key
+                .filter(|key| before.is_some() && !problem.contains(&format!("`{key}`")))
+            {
+                Some(key) => format!("{key}: {problem}"),
+                None => problem,
+            };
+            Failure::usage(format!("{place}: {problem}"))
+                .hint("see `mains help` for the keys of the configuration file")
         })
     }
 

@@ -4,11 +4,14 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use plugs::Plug;
+
 use crate::config::Settings;
 use crate::directories;
 use crate::duration;
 use crate::error::{Failure, Kind};
-use crate::ui::Ui;
+use crate::inventory::{Inventory, Loaded, Save, Store};
+use crate::ui::{Ui, clean};
 
 /// What every verb is given.
 #[derive(Debug)]
@@ -70,5 +73,57 @@ impl Context {
     /// Returns the state directory; it may not exist yet.
     pub fn state_directory(&self) -> Result<PathBuf, Failure> {
         directories::state()
+    }
+    /// Returns what is remembered of plugs. An inventory that cannot be read is a warning: plugs can be reached without.
+    pub fn inventory(&self) -> Result<Inventory, Failure> {
+        match Store::new(self.state_directory()?).load() {
+            Ok(Loaded { inventory, warning }) => {
+                warning
+                    .iter()
+                    .for_each(|warning| self.ui.warn(clean(warning)));
+                Ok(inventory)
+            }
+            Err(failure) => {
+                self.ui.warn(clean(&failure.to_string()));
+                Ok(Inventory::default())
+            }
+        }
+    }
+
+    /// Changes what is remembered of plugs, for something that only the user knows: it is on the disk on return.
+    pub fn change_inventory<T>(
+        &self,
+        change: impl FnOnce(&mut Inventory) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let store = Store::new(self.state_directory()?);
+        let (result, warning) =
+            store.update(|inventory| Ok((change(inventory)?, Save::Durably)))?;
+        warning
+            .iter()
+            .for_each(|warning| self.ui.warn(clean(warning)));
+        Ok(result)
+    }
+
+    /// Writes sightings into the inventory, if they tell what `known` does not. That this cannot be done is no reason to
+    /// fail: the plugs did what they were told.
+    pub fn remember(&self, known: &Inventory, sightings: &[Plug]) {
+        let mut known = known.clone();
+        // Not `any`: each must be taken in.
+        if sightings.iter().filter(|plug| known.remember(plug)).count() == 0 {
+            return;
+        }
+        let change = |inventory: &mut Inventory| {
+            let news = sightings
+                .iter()
+                .filter(|plug| inventory.remember(plug))
+                .count();
+            Ok(((), if news == 0 { Save::No } else { Save::Lightly }))
+        };
+        let update = self
+            .state_directory()
+            .and_then(|directory| Store::new(directory).update(change));
+        if let Err(failure) = update {
+            tracing::debug!(%failure, "sightings are not remembered");
+        }
     }
 }

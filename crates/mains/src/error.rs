@@ -7,6 +7,9 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use hiflying::net::BindError;
+use plugs::exchange::Silence;
+use plugs::net::ContactError;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
@@ -134,6 +137,13 @@ impl Failure {
         self
     }
 
+    /// Says in front whom it is about.
+    #[must_use]
+    pub fn about(mut self, subject: &str) -> Self {
+        self.message = format!("{subject}: {}", self.message);
+        self
+    }
+
     /// Returns the kind.
     pub fn kind(&self) -> Kind {
         self.kind
@@ -169,6 +179,61 @@ impl Serialize for Failure {
         object.serialize_field("message", &self.to_string())?;
         object.serialize_field("hint", &self.hint)?;
         object.end()
+    }
+}
+
+impl From<BindError> for Failure {
+    fn from(error: BindError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&BindError> for Failure {
+    fn from(error: &BindError) -> Self {
+        let failure = Self::local(error.to_string());
+        match error {
+            BindError::Taken { .. } => {
+                failure.hint("an SP-2 answers to that port alone: end the program that holds it")
+            }
+            BindError::NoPermission { .. } => failure,
+            BindError::Io { source, .. } => failure.caused_by(source),
+        }
+    }
+}
+
+impl From<ContactError> for Failure {
+    fn from(error: ContactError) -> Self {
+        let kind = match &error {
+            ContactError::NoAnswer { .. } => Kind::NoAnswer,
+            ContactError::Refused { .. } | ContactError::Unsupported { .. } => Kind::Refused,
+            ContactError::BadAnswer { .. } => Kind::BadAnswer,
+            ContactError::PortTaken { .. } | ContactError::Io { .. } => Kind::Local,
+        };
+        let message = match &error {
+            ContactError::NoAnswer {
+                address,
+                how: Silence::NoReply,
+            } => format!("nothing answers at {address}"),
+            _ => error.to_string(),
+        };
+        let failure = Self::new(kind, message);
+        match &error {
+            ContactError::NoAnswer { how: Silence::Refused, .. } => {
+                failure.hint("a plug has few connections, and others may hold them all; wait a minute, or unplug it shortly")
+            }
+            ContactError::NoAnswer { .. } => {
+                failure.hint("is it plugged in and on this network? `mains discover` shows the plugs that answer")
+            }
+            ContactError::Refused { .. } => failure.hint("`mains status` tells how it stands now"),
+            ContactError::BadAnswer { address, .. } => {
+                failure.hint(format!("is it a plug at all? `mains probe {address}` looks closer"))
+            }
+            ContactError::Unsupported { address, .. } => failure.hint(format!("`mains probe {address}` looks closer")),
+            ContactError::PortTaken { error, .. } => {
+                failure.caused_by(error.as_ref()).hint("end the program that holds the port, then try again")
+            }
+            ContactError::Io { source, .. } => failure.caused_by(source),
+        }
     }
 }
 

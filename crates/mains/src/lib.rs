@@ -2,7 +2,7 @@
 //!
 //! This crate parses what the user typed, calls the crates below, prints what came of it and turns it into an exit
 //! code. It owns everything that touches the user: options and configuration ([`cli`], [`config`]), what is printed
-//! and asked ([`ui`]), failures and their exit codes ([`error`])
+//! and asked ([`ui`]), failures and their exit codes ([`error`]), the names people give to plugs ([`inventory`])
 //! and how a name becomes an address ([`resolve`]). No protocol lives here.
 
 pub mod cli;
@@ -15,9 +15,11 @@ pub mod duration;
 pub mod error;
 pub mod inventory;
 mod logging;
+pub mod plug_table;
 pub mod probe;
 pub mod resolve;
 pub mod setup;
+pub mod shutdown;
 pub mod ui;
 pub mod wifi;
 

@@ -1,5 +1,62 @@
 //! From what the user calls a plug to the plug itself.
+//!
+//! A [`Target`] is what was typed. [`Network`] finds it: an address is taken as it is; a name, MAC or serial number is
+//! looked for where it was last seen, then by a scan that all targets of the command share.
 
+use std::net::Ipv4Addr;
+
+use hiflying::Mac;
+use plugs::net::Lan;
+
+use crate::error::{Failure, Kind};
+use crate::inventory::Inventory;
+use crate::ui::clean;
+
+pub use network::{Located, NOBODY, Network, address_of};
 pub use target::{Target, device_address, parse};
 
+pub mod interfaces;
+mod network;
+mod scan;
 mod target;
+
+/// The failure of a name that the inventory does not have.
+fn unknown_name(target: &Target, inventory: &Inventory) -> Failure {
+    let failure = Failure::new(
+        Kind::NotFound,
+        format!("no plug is called \u{2018}{}\u{2019}", target.as_given()),
+    );
+    match inventory.names_near(target.as_given()).as_slice() {
+        [] => failure
+            .hint("`mains discover` shows the plugs, `mains name <PLUG> <NAME>` gives one a name"),
+        near => failure.hint(format!("did you mean {}?", near.join(" or "))),
+    }
+}
+
+/// The failure of a plug that no scan has found; where an own port was taken it may only not have been heard.
+fn not_found(target: &Target, lan: &Lan, last: Option<Ipv4Addr>) -> Failure {
+    let given = target.as_given();
+    if let Some(error) = lan.taken().first() {
+        return Failure::local(format!(
+            "the plug {given} was not heard, perhaps because our port is taken"
+        ))
+        .caused_by(error.as_ref())
+        .hint("end the program that holds the port, then try again");
+    }
+    let last = last
+        .map(|address| format!("; it was last seen at {address}"))
+        .unwrap_or_default();
+    Failure::new(Kind::NotFound, format!("no plug {given} answers on this network{last}"))
+        .hint("is it plugged in, and is this computer on its network? `mains discover` shows the plugs that answer")
+}
+
+/// The failure of a serial number that several plugs have.
+pub fn ambiguous(target: &Target, macs: &[Mac]) -> Failure {
+    let macs: Vec<String> = macs.iter().map(ToString::to_string).collect();
+    Failure::usage(format!(
+        "{} is the serial number of several plugs: {}",
+        clean(target.as_given()),
+        macs.join(", ")
+    ))
+    .hint("name the plug by its MAC")
+}

@@ -2,7 +2,6 @@
 
 use clap::CommandFactory;
 
-use super::completions::refuse_json;
 use crate::cli::Cli;
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
@@ -13,16 +12,17 @@ use crate::error::{Exit, Failure, Outcome};
 Examples:
   mains man | man -l -
   mains man > ~/.local/share/man/man1/mains.1
-  mains man discover")]
+  mains man discover | man -l -
+
+Exit codes: 0 printed, 2 an unknown verb.")]
 pub struct Args {
     /// The page of one verb instead of the whole command
     #[arg(value_name = "VERB")]
     verb: Option<String>,
 }
 
-/// Prints the page as troff.
+/// Prints the page as troff, with `--json` too.
 pub fn run(context: &Context, args: &Args) -> Outcome {
-    refuse_json(context, "man")?;
     let mut command = Cli::command();
     command.build();
     let page = match &args.verb {

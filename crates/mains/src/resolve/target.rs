@@ -100,6 +100,11 @@ impl Target {
         matches!(self.meaning, Meaning::Known { mac, serial } if mac.is_some() || serial)
     }
 
+    /// Tells whether it can be a serial number, which more than one plug could have.
+    pub fn may_be_serial(&self) -> bool {
+        matches!(self.meaning, Meaning::Known { serial: true, .. })
+    }
+
     /// Tells whether a plug that answered is the one. A name never is: it must have become a MAC before.
     pub fn is(&self, plug: &Plug) -> bool {
         match self.meaning {

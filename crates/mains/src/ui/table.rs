@@ -26,12 +26,12 @@ impl Column {
         }
     }
 
-    /// A column of figures.
-    pub const fn figures(heading: &'static str) -> Self {
+    /// A column of figures, at least so wide.
+    pub const fn figures(heading: &'static str, least: usize) -> Self {
         Self {
             heading,
             right: true,
-            least: 0,
+            least,
         }
     }
 }
@@ -167,7 +167,7 @@ mod tests {
     fn aligns_text_left_and_figures_right() {
         let mut table = Table::new([
             Column::text("NAME", 0),
-            Column::figures("POWER"),
+            Column::figures("POWER", 0),
             Column::text("STATE", 0),
         ]);
         table.row([

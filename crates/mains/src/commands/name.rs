@@ -1,0 +1,107 @@
+//! `mains name`: what its owner calls a plug.
+
+use plugs::Plug;
+
+use crate::context::Context;
+use crate::error::{Exit, Failure, Outcome};
+use crate::inventory::{Inventory, Name, NameTaken};
+use crate::resolve::{Network, Target, parse};
+use crate::ui::{BOLD, clean, paint};
+
+/// Options of `mains name`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+A name is any text of up to 64 characters that cannot be taken for a MAC, a serial number or an address. It belongs \
+to one plug; upper and lower case are the same. Names are kept in the inventory, a file in the state directory \
+(MAINS_STATE, else ~/.local/state/mains); the plug itself knows nothing of them. A plug that is known already need not \
+answer.
+
+Examples:
+  mains name AC:CF:23:12:34:56 kitchen
+  mains name kitchen 'coffee machine'
+  mains name kitchen --clear
+
+Exit codes: 0 named, 2 a name that is taken or cannot be one, 3 no such plug, 4 no answer, 7 the state directory \
+cannot be written.")]
+pub struct Args {
+    /// Name, MAC, serial number or IPv4 address
+    #[arg(value_name = "PLUG", value_parser = parse)]
+    plug: Target,
+    /// The name
+    #[arg(required_unless_present = "clear", conflicts_with = "clear")]
+    name: Option<Name>,
+    /// Take its name away
+    #[arg(long)]
+    clear: bool,
+}
+
+/// Names the plug, or takes the name away.
+pub async fn run(context: &Context, args: Args) -> Outcome {
+    let known = known_plug(context, &args.plug)?;
+    let plug = match known {
+        Some(plug) => plug,
+        None => context.bounded(find(context, &args.plug)).await?,
+    };
+    let named = save(context, &plug, args.name.as_ref())?;
+    if context.ui.is_json() {
+        context.ui.document(&named)?;
+    } else {
+        context.ui.data(sentence(&args.plug, &named))?;
+    }
+    Ok(Exit::DONE)
+}
+
+/// The plug from memory. An address is not: another plug may be there by now.
+fn known_plug(context: &Context, target: &Target) -> Result<Option<Plug>, Failure> {
+    let inventory = context.inventory()?;
+    match target.remembered(&inventory).as_slice() {
+        [] => Ok(None),
+        [mac] => Ok(inventory.by_mac(*mac).map(crate::inventory::Entry::as_plug)),
+        several => Err(crate::resolve::ambiguous(target, several)),
+    }
+}
+
+async fn find(context: &Context, target: &Target) -> Result<Plug, Failure> {
+    let network = Network::open(context, std::slice::from_ref(target)).await?;
+    network
+        .alongside(async { network.presence(network.locate(target).await?).await })
+        .await
+}
+
+fn save(context: &Context, plug: &Plug, name: Option<&Name>) -> Result<Plug, Failure> {
+    let change = |inventory: &mut Inventory| {
+        inventory.remember(plug);
+        let entry = inventory
+            .rename(plug.mac, name)
+            .map_err(|error| taken(&error))?;
+        let name = entry.and_then(|entry| entry.name.clone());
+        Ok(Plug {
+            name,
+            ..plug.clone()
+        })
+    };
+    context.change_inventory(change)
+}
+
+fn taken(error: &NameTaken) -> Failure {
+    Failure::usage(error.to_string()).hint(format!(
+        "choose another, or free it first: `mains name {} --clear`",
+        error.owner
+    ))
+}
+
+fn sentence(target: &Target, plug: &Plug) -> String {
+    let mac = plug.mac;
+    match &plug.name {
+        Some(name) => format!("{mac} is now called {}", paint(BOLD, clean(name))),
+        None => format!("{mac} has no name any more{}", was(target, plug)),
+    }
+}
+
+fn was(target: &Target, plug: &Plug) -> String {
+    if target.is(plug) {
+        String::new()
+    } else {
+        format!(" (it was {})", clean(target.as_given()))
+    }
+}

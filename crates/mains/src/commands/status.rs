@@ -1,0 +1,39 @@
+//! `mains status`: relay state and presence.
+
+use plugs::Plug;
+
+use super::targets::{Plugs, each};
+use crate::context::Context;
+use crate::error::Outcome;
+use crate::plug_table::PlugTable;
+use crate::resolve::{Network, Target};
+
+/// Options of `mains status`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Asks each plug now; nothing is taken from memory. A Wi-Fi module that is no known plug has no relay state.
+
+Examples:
+  mains status kitchen fridge
+  mains --json status 192.168.1.107
+    [{\"mac\":\"AC:CF:23:12:34:56\",\"family\":\"reco\",\"serial\":\"900000621\",\"address\":\"192.168.1.107\",\"relay\":\"on\",
+      \"model\":null,\"name\":\"kitchen\",\"res\":\"0\",\"extra\":null,\"seen\":\"2026-11-22T12:00:00Z\"}]
+
+Exit codes: 0 answered, 3 no such plug, 4 no answer, 7 port 48899 taken; with several plugs that of the first failure \
+in order.")]
+pub struct Args {
+    #[command(flatten)]
+    targets: Plugs,
+}
+
+/// Asks and prints.
+pub async fn run(context: &Context, args: Args) -> Outcome {
+    let work = async |network: &Network<'_>, _: &Target, located| {
+        Ok(network.presence(located).await.into())
+    };
+    let mut table = PlugTable::new(&context.ui);
+    each(context, &args.targets.plugs, work, |_, plug: &Plug| {
+        table.row(plug)
+    })
+    .await
+}

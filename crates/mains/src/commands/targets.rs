@@ -1,0 +1,137 @@
+//! Verbs that take several plugs: every one is tried, all at the same time, and told of in the order given.
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use plugs::Plug;
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::error::{Exit, Failure, Outcome};
+use crate::resolve::{Located, NOBODY, Network, Target};
+
+/// So many plugs are spoken to at the same time; more would only wait for one another.
+const AT_ONCE: usize = 256;
+
+/// The plugs that a verb is for.
+#[derive(Debug, clap::Args)]
+pub(super) struct Plugs {
+    /// Name, MAC, serial number or IPv4 address; several are done at the same time
+    #[arg(value_name = "PLUG", required = true, value_parser = crate::resolve::parse)]
+    pub(super) plugs: Vec<Target>,
+}
+
+/// What came of one plug: a result, a failure, or a result that is itself a failure (a relay that did not move).
+#[derive(Debug)]
+pub(super) struct Told<T> {
+    /// What the plug gave.
+    pub(super) result: Option<T>,
+    /// What went wrong.
+    pub(super) failure: Option<Failure>,
+}
+
+impl<T> From<Result<T, Failure>> for Told<T> {
+    fn from(result: Result<T, Failure>) -> Self {
+        match result {
+            Ok(result) => Self {
+                result: Some(result),
+                failure: None,
+            },
+            Err(failure) => Self {
+                result: None,
+                failure: Some(failure),
+            },
+        }
+    }
+}
+
+/// What stands for a plug in JSON: its MAC, or what was given where it has not told it.
+pub(super) fn plug_or_given(target: &Target, plug: &Plug) -> String {
+    if plug.mac == NOBODY {
+        target.as_given().to_owned()
+    } else {
+        plug.mac.to_string()
+    }
+}
+
+/// One element of the array: the result's own fields, or the plug as given; then the error, if there is one.
+#[derive(Serialize)]
+struct Element<'a, T> {
+    #[serde(flatten)]
+    result: Option<&'a T>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plug: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a Failure>,
+}
+
+impl<'a, T> Element<'a, T> {
+    fn new(target: &'a Target, told: &'a Told<T>) -> Self {
+        let plug = told.result.is_none().then(|| target.as_given());
+        Self {
+            result: told.result.as_ref(),
+            plug,
+            error: told.failure.as_ref(),
+        }
+    }
+}
+
+/// Runs `work` for every target. For people, `show` prints each result as soon as it and all before it are there.
+pub(super) async fn each<T: Serialize>(
+    context: &Context,
+    targets: &[Target],
+    work: impl AsyncFn(&Network<'_>, &Target, Located) -> Result<Told<T>, Failure>,
+    mut show: impl FnMut(&Target, &T) -> Result<(), Failure>,
+) -> Outcome {
+    let network = Network::open(context, targets).await?;
+    let one = async |target| {
+        let work = async { work(&network, target, network.locate(target).await?).await };
+        let told = context
+            .bounded(work)
+            .await
+            .unwrap_or_else(|failure| Err(failure).into());
+        (target, told)
+    };
+    let mut tolds = Vec::with_capacity(targets.len());
+    let all = async {
+        let mut results = std::pin::pin!(stream::iter(targets).map(one).buffered(AT_ONCE));
+        while let Some((target, told)) = results.next().await {
+            if !context.ui.is_json() {
+                tell(context, targets, target, &told, &mut show)?;
+            }
+            tolds.push((target, told));
+        }
+        Ok::<(), Failure>(())
+    };
+    network.alongside(all).await?;
+    if context.ui.is_json() {
+        let elements: Vec<_> = tolds
+            .iter()
+            .map(|(target, told)| Element::new(target, told))
+            .collect();
+        context.ui.document(&elements)?;
+    }
+    network.remember();
+    let first = tolds.iter().find_map(|(_, told)| told.failure.as_ref());
+    Ok(first.map_or(Exit::DONE, |failure| Exit::with(failure.kind())))
+}
+
+fn tell<T>(
+    context: &Context,
+    targets: &[Target],
+    target: &Target,
+    told: &Told<T>,
+    show: &mut impl FnMut(&Target, &T) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    if let Some(result) = &told.result {
+        show(target, result)?;
+    }
+    match &told.failure {
+        // With several plugs a sentence alone would not say whose it is.
+        Some(failure) if targets.len() > 1 => {
+            context.ui.error(&failure.clone().about(target.as_given()));
+        }
+        Some(failure) => context.ui.error(failure),
+        None => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! `mains version`: the firmware's own text.
+
+use hiflying::Mac;
+use serde::Serialize;
+
+use super::targets::{Plugs, each};
+use crate::context::Context;
+use crate::error::Outcome;
+use crate::resolve::{Network, Target};
+use crate::ui::{BOLD, clean, paint};
+
+/// Options of `mains version`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The plug's firmware, not that of Mains (`mains --version`). The text is shown as the plug gives it.
+
+Examples:
+  mains version kitchen
+  mains --json version kitchen
+    [{\"plug\":\"AC:CF:23:12:34:56\",\"version\":\"1.0.06a-14 (2014-10-29 21:46 1M)\"}]
+
+Exit codes: 0 read, 3 no such plug, 4 no answer, 5 refused, 6 babble, 7 port 48899 taken; with several plugs that of \
+the first failure in order.")]
+pub struct Args {
+    #[command(flatten)]
+    targets: Plugs,
+}
+
+/// A plug and its firmware.
+#[derive(Debug, Serialize)]
+struct Version {
+    plug: Mac,
+    version: String,
+}
+
+/// Asks and prints.
+pub async fn run(context: &Context, args: Args) -> Outcome {
+    let work = async |network: &Network<'_>, _: &Target, located| {
+        let version = network.version(located).await;
+        Ok(version
+            .map(|(plug, version)| Version {
+                plug: plug.mac,
+                version,
+            })
+            .into())
+    };
+    each(
+        context,
+        &args.targets.plugs,
+        work,
+        |target, Version { version, .. }| {
+            context.ui.data(format_args!(
+                "{}  {}",
+                paint(BOLD, clean(target.as_given())),
+                clean(version)
+            ))
+        },
+    )
+    .await
+}

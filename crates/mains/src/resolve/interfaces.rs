@@ -1,0 +1,105 @@
+//! Which local interfaces a command uses.
+
+use std::net::Ipv4Addr;
+
+use hiflying::net::{Interface, InterfaceError, select, source_for};
+use jiff::{SignedDuration, Timestamp};
+
+use super::Target;
+use crate::context::Context;
+use crate::error::Failure;
+use crate::inventory::Inventory;
+
+/// A plug that was not seen for so long is looked for by broadcast only.
+const LATELY: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+impl From<InterfaceError> for Failure {
+    fn from(error: InterfaceError) -> Self {
+        match &error {
+            InterfaceError::Unknown { .. } => Self::usage(error.to_string()),
+            InterfaceError::Down(_) => Self::local(error.to_string()),
+            InterfaceError::List(cause) => {
+                Self::local("the network interfaces cannot be listed").caused_by(cause)
+            }
+        }
+    }
+}
+
+/// The interfaces that a scan starts from: those asked for, else all that are up and not loopback.
+pub fn for_scan(context: &Context) -> Result<Vec<Interface>, Failure> {
+    Ok(select(&context.settings.interfaces)?)
+}
+
+/// The failure of a scan without any interface.
+pub fn none_up() -> Failure {
+    Failure::local("no network interface is up, but for loopback")
+        .hint("connect to the network of the plugs, or name an interface with `--interface`")
+}
+
+/// The interfaces that these targets need: those towards given and last addresses, and those for a scan where one may
+/// be needed.
+pub(super) fn for_targets(
+    context: &Context,
+    targets: &[Target],
+    inventory: &Inventory,
+) -> Result<Vec<Interface>, Failure> {
+    let scan = targets.iter().any(|target| target.address().is_none())
+        || !context.settings.interfaces.is_empty();
+    let mut interfaces = if scan { for_scan(context)? } else { Vec::new() };
+    for target in targets {
+        let macs = target.remembered(inventory);
+        let last = macs
+            .iter()
+            .filter_map(|mac| inventory.by_mac(*mac))
+            .map(|entry| entry.address);
+        for address in last.chain(target.address()) {
+            add_towards(&mut interfaces, address);
+        }
+    }
+    Ok(interfaces)
+}
+
+/// Adds the interface by which the system reaches an address, unless one that is there will do. Without a route
+/// nothing is added: the address will be silent.
+pub fn add_towards(interfaces: &mut Vec<Interface>, address: Ipv4Addr) {
+    if interfaces
+        .iter()
+        .any(|interface| interface.contains(address))
+    {
+        return;
+    }
+    let Ok(source) = source_for(address) else {
+        return;
+    };
+    if interfaces
+        .iter()
+        .any(|interface| interface.address == source)
+    {
+        return;
+    }
+    interfaces.extend(select(&[source.to_string()]).unwrap_or_default());
+}
+
+/// The addresses where plugs were seen lately, and to which one of these interfaces leads. Plugs that have been away for
+/// long would only make every scan wait for them.
+pub fn reachable(interfaces: &[Interface], inventory: &Inventory) -> Vec<Ipv4Addr> {
+    let long_ago = Timestamp::now() - LATELY;
+    let leads = |address| {
+        interfaces
+            .iter()
+            .any(|interface| interface.contains(address))
+            || source_for(address).is_ok_and(|source| {
+                interfaces
+                    .iter()
+                    .any(|interface| interface.address == source)
+            })
+    };
+    let lately = inventory
+        .entries()
+        .iter()
+        .filter(|entry| entry.seen > long_ago);
+    lately
+        .map(|entry| entry.address)
+        .filter(|address| leads(*address))
+        .collect()
+}

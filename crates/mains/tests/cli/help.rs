@@ -1,0 +1,52 @@
+//! Help of every verb as a snapshot, and what the parser refuses.
+
+use insta::{assert_snapshot, with_settings};
+
+use crate::home::Home;
+
+#[test]
+fn help_of_every_verb() {
+    let home = Home::new();
+    let overview = home.run(&["help"]).ends_with(0);
+    with_settings!({ snapshot_path => "snapshots/help", prepend_module_to_snapshot => false }, {
+        assert_snapshot!("mains", overview.stdout);
+        for verb in verbs(&overview.stdout) {
+            let help = home.run(&["help", &verb]).ends_with(0);
+            assert_eq!(help.stderr, "");
+            assert_eq!(help.stdout, home.run(&[&verb, "--help"]).ends_with(0).stdout);
+            assert_snapshot!(verb.as_str(), help.stdout);
+        }
+        assert_snapshot!("emulate-plug", home.run(&["help", "emulate", "plug"]).ends_with(0).stdout);
+    });
+}
+
+#[test]
+fn help_of_every_verb_has_exit_codes_and_an_example() {
+    let home = Home::new();
+    let overview = home.run(&["help"]).stdout;
+    assert!(verbs(&overview).len() >= 16, "{overview}");
+    for verb in verbs(&overview) {
+        let help = home.run(&["help", &verb]).stdout;
+        assert!(
+            help.contains(&format!("  mains {verb}")) || help.contains(" mains "),
+            "{verb}: {help}"
+        );
+        assert!(help.contains("Example"), "{verb} has no example");
+        assert!(help.contains("Exit codes:"), "{verb} has no exit codes");
+    }
+}
+
+fn verbs(overview: &str) -> Vec<String> {
+    let list = overview
+        .split("Verbs:\n")
+        .nth(1)
+        .unwrap()
+        .split("\n\n")
+        .next()
+        .unwrap();
+    list.lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|verb| *verb != "help")
+        .map(str::to_owned)
+        .collect()
+}

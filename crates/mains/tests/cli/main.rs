@@ -1,0 +1,20 @@
+//! The command as users and programs meet it: the real binary, its output, its exit codes.
+//!
+//! One binary with a module for each concern, because linking costs more than running. Nothing here reads the home
+//! or the environment of whoever runs it, and nothing leaves the machine: see [`home`].
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "a test says what went wrong by a panic"
+)]
+
+mod home;
+mod scripted;
+
+mod config;
+mod output;
+mod switching;
