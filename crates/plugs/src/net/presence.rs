@@ -22,6 +22,8 @@ const LONGEST_GAP: Duration = Duration::from_millis(200);
 /// dozen, so that lost datagrams do not disguise a plug.
 const SECOND_THOUGHT: Duration = Duration::from_secs(1);
 const SECOND_THOUGHT_GAP: Duration = Duration::from_millis(80);
+/// How long to wait for an answer to the source port, when most plugs cannot be heard anyway.
+const DEAF_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Lan {
     /// Asks `address` who is there, again and again for as long as `budget`.
@@ -45,6 +47,9 @@ impl Lan {
         let mut sight = Sight::of(self, address)?;
         let mut module: Option<Plug> = None;
         let mut end = deadline;
+        if FAMILIES.iter().any(|family| sight.deaf(*family).is_some()) {
+            end = deadline.min(Instant::now() + DEAF_PATIENCE);
+        }
         let mut next = Instant::now();
         let mut tries = 0;
         loop {
@@ -56,7 +61,7 @@ impl Lan {
                         return Ok(Plug { model: plug.model.clone().or(model), ..plug });
                     }
                     if module.is_none() {
-                        end = deadline.min(Instant::now() + SECOND_THOUGHT);
+                        end = end.min(Instant::now() + SECOND_THOUGHT);
                     }
                     module = Some(plug);
                 }

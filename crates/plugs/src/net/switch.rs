@@ -15,10 +15,10 @@ use crate::exchange::{ExchangeError, Order, Silence};
 use crate::family::{self, Family};
 use crate::{Plug, RelayState};
 
-/// How long a relay may take after the plug accepted the order.
-const RELAY_TIMEOUT: Duration = Duration::from_secs(3);
-/// When the order is repeated, if the relay has not moved.
-const REPEAT_AFTER: Duration = Duration::from_secs(1);
+/// When the order is repeated, if the relay has not moved; late, because a slow plug may begin anew with it.
+const REPEAT_AFTER: Duration = Duration::from_millis(2200);
+/// How long the relay may take after the order was repeated.
+const RELAY_TIMEOUT: Duration = Duration::from_millis(2300);
 /// When the relay's state is asked for, though the plug has not answered the order: the answer may have been lost.
 const DOUBT_AFTER: Duration = Duration::from_millis(400);
 /// How long the state is asked for when the plug took the order and never answered it.
@@ -150,12 +150,12 @@ impl Lan {
 
     /// Looks at the state until it is the wanted one, and repeats the order once when that takes long.
     async fn confirm(&self, look: &mut Look<'_>, first: Conversation<'_>, deadline: Instant) {
-        let end = deadline.min(Instant::now() + RELAY_TIMEOUT);
-        let half = end.min(Instant::now() + REPEAT_AFTER);
-        look.beside(half, first).await;
-        if look.is_wanted() || half >= end {
+        let repeat = deadline.min(Instant::now() + REPEAT_AFTER);
+        look.beside(repeat, first).await;
+        if look.is_wanted() || repeat >= deadline {
             return;
         }
+        let end = deadline.min(repeat + RELAY_TIMEOUT);
         tracing::debug!(plug = %look.plug.mac, "accepted but not switched yet: once more");
         match self.conversation(&look.plug, Order::Switch(look.wanted)) {
             Ok(again) => look.beside(end, again).await,

@@ -118,13 +118,13 @@ async fn a_stuck_relay_is_not_confirmed() {
         .unwrap();
     assert!(!switched.confirmed);
     assert_eq!(switched.relay, Some(RelayState::Off));
-    assert!(switched.elapsed >= ms(2900), "{:?}", switched.elapsed);
+    assert!(switched.elapsed >= ms(4400), "{:?}", switched.elapsed);
     assert_eq!(plug.commands().len(), 2, "repeated once");
 }
 
 #[tokio::test]
 async fn a_slow_relay_is_waited_for() {
-    let _plug = answering(4, vec![Answer::ok().moves(Some(700))]);
+    let _plug = answering(4, vec![Answer::ok().moves(Some(2000))]);
     let switched = lan(4)
         .await
         .switch(host(4, 2), RelayState::On, BUDGET)
@@ -132,7 +132,7 @@ async fn a_slow_relay_is_waited_for() {
         .unwrap();
     assert!(switched.confirmed);
     assert!(
-        (650..1200).contains(&switched.elapsed.as_millis()),
+        (1900..2400).contains(&switched.elapsed.as_millis()),
         "{:?}",
         switched.elapsed
     );
