@@ -1,7 +1,8 @@
 //! The grammar of one AT request and one reply, in both directions.
 //!
-//! A request is `AT+<VERB>[=<value>]` and a line end; a reply is `+ok[=<value>]` or `+ERR=<n>`, then `\r\n\r\n`.
-//! There is no quoting: whatever follows the first `=` is the value, byte for byte.
+//! A request is `AT+<VERB>[=<value>]` and a line end; a reply is `+ok[=<value>]` or `+ERR=<n>`,
+//! then `\r\n\r\n`. There is no quoting: whatever follows the first `=` is the value, byte for
+//! byte.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,7 +20,8 @@ const PREFIX: &[u8] = b"AT+";
 
 /// What ends a request on the wire.
 ///
-/// The manuals say that either of `\r` and `\n` ends a command, and clients of all kinds are in use.
+/// The manuals say that either of `\r` and `\n` ends a command, and clients of all kinds are in
+/// use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Terminator {
     /// `\r`, which nearly every client sends.
@@ -47,7 +49,8 @@ impl Terminator {
 
 /// One AT line: a verb with or without a value.
 ///
-/// `Debug` and `Display` show the line with its secrets masked; [`Request::emit`] is the only way to the bytes.
+/// `Debug` and `Display` show the line with its secrets masked; [`Request::emit`] is the only way
+/// to the bytes.
 ///
 /// ```
 /// use hiflying::{Request, Terminator};
@@ -98,8 +101,8 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// The code that a module would answer: [`ErrorCode::Format`] without `AT+`, [`ErrorCode::Verb`] when what stands
-    /// before the `=` cannot be a verb.
+    /// The code that a module would answer: [`ErrorCode::Format`] without `AT+`,
+    /// [`ErrorCode::Verb`] when what stands before the `=` cannot be a verb.
     pub fn parse(bytes: &[u8]) -> Result<Self, ErrorCode> {
         let line = first_line(bytes);
         let rest = strip_prefix_ignoring_case(line, PREFIX).ok_or(ErrorCode::Format)?;
@@ -216,7 +219,8 @@ impl ErrorCode {
     }
 }
 
-/// What a module answered; the first line decides, because a second one can lie (`+ok`, then `+error`).
+/// What a module answered; the first line decides, because a second one can lie (`+ok`, then
+/// `+error`).
 ///
 /// ```
 /// use hiflying::{ErrorCode, Reply, Value};
@@ -230,15 +234,16 @@ pub enum Reply {
     Ok(Option<Value>),
     /// `+ERR=<n>`.
     Error(ErrorCode),
-    /// Neither prefix. Information rather than failure: a lamp clone answers `Disconnected` without `+ok=`.
+    /// Neither prefix. Information rather than failure: a lamp clone answers `Disconnected` without
+    /// `+ok=`.
     Unknown(Value),
 }
 
 impl Reply {
     /// Parses a reply in all the shapes that modules and their clones send.
     ///
-    /// Takes any case, any line end or none, NUL padding, leading blank lines, and the echo of the request that a
-    /// module on a serial line puts first.
+    /// Takes any case, any line end or none, NUL padding, leading blank lines, and the echo of the
+    /// request that a module on a serial line puts first.
     pub fn parse(bytes: &[u8]) -> Self {
         let mut lines = bytes
             .split(|&byte| matches!(byte, b'\r' | b'\n' | 0))
@@ -319,8 +324,8 @@ impl fmt::Debug for Value {
     }
 }
 
-/// Returns a value as text with its secrets as `***`: keys for the key verbs and for anything shaped like
-/// `<auth>,<cipher>,<key>`, passwords for the password verbs.
+/// Returns a value as text with its secrets as `***`: keys for the key verbs and for anything
+/// shaped like `<auth>,<cipher>,<key>`, passwords for the password verbs.
 pub fn masked_value(verb: &str, value: &[u8]) -> String {
     // Split as bytes: turning a key into text would leave a copy of it behind.
     let mut fields = value.splitn(3, |&byte| byte == b',');

@@ -1,7 +1,8 @@
 //! Every verb of the table as a typed command with a typed reply.
 //!
-//! A command knows its request and how to read what comes back; sessions, serial lines and tests run it alike. The names
-//! are the vendor's verbs; `Set…` writes what the plain name asks for. What is not here goes as a raw [`Request`].
+//! A command knows its request and how to read what comes back; sessions, serial lines and tests
+//! run it alike. The names are the vendor's verbs; `Set…` writes what the plain name asks for. What
+//! is not here goes as a raw [`Request`].
 
 use std::net::Ipv4Addr;
 

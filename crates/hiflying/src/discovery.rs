@@ -54,7 +54,8 @@ impl Word {
         &self.0
     }
 
-    /// Tells whether a datagram is this word: any case, as the vendor's example compares, with or without line end.
+    /// Tells whether a datagram is this word: any case, as the vendor's example compares, with or
+    /// without line end.
     pub fn matches(&self, datagram: &[u8]) -> bool {
         trim_end(datagram).eq_ignore_ascii_case(&self.0)
     }
@@ -97,7 +98,8 @@ pub struct WordError;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Identity {
-    /// The address that the module believes it has. For traffic, trust the sender's address instead.
+    /// The address that the module believes it has. For traffic, trust the sender's address
+    /// instead.
     pub address: Ipv4Addr,
     /// Its hardware address.
     pub mac: Mac,
@@ -110,8 +112,8 @@ pub struct Identity {
 impl Identity {
     /// Parses an answer of two to four fields, NUL-padded or with a line end or not.
     ///
-    /// More fields are something else, namely a plug's scan reply. Control characters are dropped, because these texts
-    /// end up on terminals.
+    /// More fields are something else, namely a plug's scan reply. Control characters are dropped,
+    /// because these texts end up on terminals.
     pub fn parse(datagram: &[u8]) -> Option<Self> {
         let text =
             String::from_utf8_lossy(datagram.split(|&byte| byte == 0).next().unwrap_or_default());

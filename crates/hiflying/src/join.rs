@@ -1,14 +1,16 @@
 //! Putting a module on a network: the sequence, its proof, and the way back when it fails.
 //!
-//! On the *verified path* the module becomes access point and station at once. Its link and its address prove the key while
-//! its own access point is still there; only then is that given up. A module that refuses this, or that is reached over
-//! the network it shall leave, goes the *direct path*: write, read back, restart, and the caller looks for it.
+//! On the *verified path* the module becomes access point and station at once. Its link and its
+//! address prove the key while its own access point is still there; only then is that given up. A
+//! module that refuses this, or that is reached over the network it shall leave, goes the *direct
+//! path*: write, read back, restart, and the caller looks for it.
 //!
-//! Nothing that was written takes effect before `AT+Z`. Whatever fails before, what was there is written back; whatever
-//! fails after, on the verified path, what was there is written back and the module restarted once more.
+//! Nothing that was written takes effect before `AT+Z`. Whatever fails before, what was there is
+//! written back; whatever fails after, on the verified path, what was there is written back and the
+//! module restarted once more.
 //!
-//! Sans-IO, with the same inputs and outputs as [`Session`]. When a [`JoinEvent::Rejoin`] comes, connect to the module's
-//! access point again and call [`Join::resume`].
+//! Sans-IO, with the same inputs and outputs as [`Session`]. When a [`JoinEvent::Rejoin`] comes,
+//! connect to the module's access point again and call [`Join::resume`].
 
 mod prepare;
 mod prove;

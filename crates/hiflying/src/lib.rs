@@ -1,9 +1,11 @@
 //! The configuration protocol of the Hi-Flying HF-A11, HF-LPB100 and HF-LPT Wi-Fi modules.
 //!
-//! These modules sit in the Maginon SP-2 and Reco4life plugs, the Orvibo S20, G-Homa plugs, solar loggers and many
-//! lamps. They answer a discovery word on UDP port 48899 and then speak AT commands there.
+//! These modules sit in the Maginon SP-2 and Reco4life plugs, the Orvibo S20, G-Homa plugs, solar
+//! loggers and many lamps. They answer a discovery word on UDP port 48899 and then speak AT
+//! commands there.
 //!
-//! The core has no sockets, no clock and no async runtime: bytes and times go in, bytes and events come out.
+//! The core has no sockets, no clock and no async runtime: bytes and times go in, bytes and events
+//! come out.
 //!
 //! * [`at`]: the grammar of one request and one reply.
 //! * [`wifi`]: network names, security words, keys and what a module can take.
@@ -11,7 +13,8 @@
 //! * [`discovery`]: discovery words and the identity that answers them.
 //! * [`session`]: the session; [`join`]: putting a module on a network.
 //! * [`serial`]: the same commands over the module's serial port.
-//! * [`verb`]: the table of verbs; [`command`]: each of them typed; [`settings`]: what their values hold.
+//! * [`verb`]: the table of verbs; [`command`]: each of them typed; [`settings`]: what their values
+//!   hold.
 
 pub mod at;
 pub mod command;

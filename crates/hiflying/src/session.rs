@@ -1,11 +1,13 @@
 //! The AT session on UDP port 48899 as a state machine without sockets or clock.
 //!
-//! The session looks for the module with its discovery words, opens command mode, sends one command at a time, repeats
-//! what may be repeated, opens command mode again when it was lost, keeps it alive while idle, and leaves it with `AT+Q`.
+//! The session looks for the module with its discovery words, opens command mode, sends one command
+//! at a time, repeats what may be repeated, opens command mode again when it was lost, keeps it
+//! alive while idle, and leaves it with `AT+Q`.
 //!
-//! Inputs are [`Session::submit`], [`Session::handle_datagram`] and [`Session::handle_timeout`]. After each of them, take
-//! everything from [`Session::poll_transmit`] and [`Session::poll_event`], then wait until [`Session::poll_timeout`].
-//! Only datagrams from the module's address may be handed in.
+//! Inputs are [`Session::submit`], [`Session::handle_datagram`] and [`Session::handle_timeout`].
+//! After each of them, take everything from [`Session::poll_transmit`] and [`Session::poll_event`],
+//! then wait until [`Session::poll_timeout`]. Only datagrams from the module's address may be
+//! handed in.
 
 mod config;
 mod exchange;
@@ -50,7 +52,8 @@ pub enum NoReply {
 pub enum SessionEvent {
     /// The module takes commands.
     Opened {
-        /// Its answer to the discovery word; nothing when command mode was open already, or needs no opening.
+        /// Its answer to the discovery word; nothing when command mode was open already, or needs
+        /// no opening.
         identity: Option<Identity>,
     },
     /// Everything that came back for a command; empty where silence is success.
@@ -218,7 +221,8 @@ impl Session {
         id
     }
 
-    /// Leaves command mode: the last datagram is `AT+Q`. Commands without a reply fail. Safe to call twice.
+    /// Leaves command mode: the last datagram is `AT+Q`. Commands without a reply fail. Safe to
+    /// call twice.
     pub fn close(&mut self, now: Instant) {
         if matches!(self.phase, Phase::Closed) {
             return;
@@ -313,8 +317,8 @@ impl Session {
         self.seek_again(now);
     }
 
-    /// The first round is the likeliest word alone; the following ones bring all words and, because command mode may be
-    /// open already or need no opening, the null command.
+    /// The first round is the likeliest word alone; the following ones bring all words and, because
+    /// command mode may be open already or need no opening, the null command.
     fn seek_again(&mut self, now: Instant) {
         let Phase::Seeking {
             next, round, sent, ..
@@ -368,8 +372,8 @@ impl Session {
         self.confirm_again(now);
     }
 
-    /// The recipe says to wait 300 ms after `+ok`. A null command right behind it, repeated until it is answered, tells
-    /// sooner that command mode is open.
+    /// The recipe says to wait 300 ms after `+ok`. A null command right behind it, repeated until
+    /// it is answered, tells sooner that command mode is open.
     fn confirm_again(&mut self, now: Instant) {
         let pace = self
             .round_trip
@@ -397,8 +401,9 @@ impl Session {
         self.transmit_null();
     }
 
-    /// Anything of the AT grammar shows that command mode is open: the reply to the null command; the `+ok` with which some
-    /// firmware answers `+ok`; the `+ERR=-1` of one that was in command mode already and took `+ok` for a command.
+    /// Anything of the AT grammar shows that command mode is open: the reply to the null command;
+    /// the `+ok` with which some firmware answers `+ok`; the `+ERR=-1` of one that was in
+    /// command mode already and took `+ok` for a command.
     fn handle_opening(&mut self, now: Instant, datagram: &[u8]) {
         if !begins_reply(datagram) {
             return;
@@ -598,7 +603,8 @@ impl Session {
         if active.sends() == 1 {
             self.round_trip.measure(elapsed);
         }
-        // After several sendings, a reply that took its time may be to an earlier one, and others still under way.
+        // After several sendings, a reply that took its time may be to an earlier one, and others
+        // still under way.
         let late = active.sends() > 1 && !self.round_trip.is_prompt(elapsed);
         if late {
             self.round_trip.note_late(active.since_first_sent(now));
@@ -632,8 +638,8 @@ impl Session {
     }
 }
 
-/// Whether a datagram is no part of an AT session: our own words, lines or `+ok` coming back, or a plug's scan reply, which
-/// shares the port.
+/// Whether a datagram is no part of an AT session: our own words, lines or `+ok` coming back, or a
+/// plug's scan reply, which shares the port.
 fn is_foreign(datagram: &[u8]) -> bool {
     let mut fields = datagram.split(|&byte| byte == b',');
     let text = |field: Option<&[u8]>| {

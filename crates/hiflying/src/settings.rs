@@ -120,7 +120,8 @@ choice! {
 /// Link to the joined network (`WSLK`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LinkStatus {
-    /// Not linked. A network that is called "Disconnected" looks the same on clones that leave out the address.
+    /// Not linked. A network that is called "Disconnected" looks the same on clones that leave out
+    /// the address.
     Disconnected,
     /// The radio is off.
     RadioOff,

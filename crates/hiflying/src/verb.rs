@@ -1,4 +1,5 @@
-//! The table of AT verbs: what each is for, which forms it has, how long it may take, and which ones can do harm.
+//! The table of AT verbs: what each is for, which forms it has, how long it may take, and which
+//! ones can do harm.
 
 use std::time::Duration;
 
@@ -77,7 +78,8 @@ pub fn lookup(name: &str) -> Option<&'static VerbInfo> {
         .find(|info| info.name.eq_ignore_ascii_case(name))
 }
 
-/// Tells whether a request can do harm that cannot be undone: its verb is on the list, or it sets a verb that is.
+/// Tells whether a request can do harm that cannot be undone: its verb is on the list, or it sets a
+/// verb that is.
 pub fn is_dangerous(request: &Request) -> bool {
     lookup(request.verb()).is_some_and(|info| info.is_dangerous(request))
 }

@@ -1,7 +1,7 @@
 //! Network names, security words and keys, and what a module can take of them.
 //!
-//! Facts: the `AT+WSKEY` table of the modules' manuals and clients. Nothing can be quoted or escaped, so what would
-//! break a line is refused here, before anything is sent.
+//! Facts: the `AT+WSKEY` table of the modules' manuals and clients. Nothing can be quoted or
+//! escaped, so what would break a line is refused here, before anything is sent.
 
 use std::fmt;
 use std::str::FromStr;
@@ -183,7 +183,8 @@ pub enum Cipher {
 
 words!(Cipher { None = "NONE", WepH = "WEP-H", WepA = "WEP-A", Tkip = "TKIP", Aes = "AES", TkipAes = "TKIPAES" });
 
-/// No module could take this key for this kind of network. Says nothing of the key itself but its length.
+/// No module could take this key for this kind of network. Says nothing of the key itself but its
+/// length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// The network is protected and there is no key.
@@ -340,7 +341,8 @@ pub struct ScanSecurity {
     pub cipher: ScanCipher,
 }
 
-/// The left half of a scan row's security: like [`Auth`], but an access point can offer both kinds of WPA.
+/// The left half of a scan row's security: like [`Auth`], but an access point can offer both kinds
+/// of WPA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ScanAuth {
     /// No authentication.
@@ -375,7 +377,8 @@ pub enum ScanCipher {
 words!(ScanCipher { None = "NONE", Wep = "WEP", Tkip = "TKIP", Aes = "AES", TkipAes = "TKIPAES" });
 
 impl ScanSecurity {
-    /// Parses a row's text; nothing when it is of a kind that no module can join, such as WPA3 alone.
+    /// Parses a row's text; nothing when it is of a kind that no module can join, such as WPA3
+    /// alone.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim().to_ascii_uppercase();
         let (auth, cipher) = text.split_once('/').unwrap_or((&text, ""));
@@ -403,8 +406,9 @@ impl ScanSecurity {
 
     /// Returns what to write with `AT+WSKEY` for this network, the likeliest first.
     ///
-    /// The mapping is that of four clients: any WPA2 gives `WPA2PSK`, any AES gives `AES`. One app maps the mixed kind to
-    /// `WPAPSK`, which follows as second choice. WEP is `SHARED`, then `OPEN`. Check each for a fitting key.
+    /// The mapping is that of four clients: any WPA2 gives `WPA2PSK`, any AES gives `AES`. One app
+    /// maps the mixed kind to `WPAPSK`, which follows as second choice. WEP is `SHARED`, then
+    /// `OPEN`. Check each for a fitting key.
     pub fn credentials_for(self, key: Option<&Key>) -> Vec<Credentials> {
         let make = |auth, cipher| Credentials {
             auth,
@@ -460,9 +464,11 @@ pub enum Security {
 words!(Security { Auto = "auto", Open = "open", Wpa = "wpa", Wpa2 = "wpa2", Wep = "wep" });
 
 impl Security {
-    /// Returns what to try with `AT+WSKEY`, the likeliest first: each fits the table of what modules take.
+    /// Returns what to try with `AT+WSKEY`, the likeliest first: each fits the table of what
+    /// modules take.
     ///
-    /// `scanned` is what the module's scan says of the network, if it saw it; it counts for [`Security::Auto`] only.
+    /// `scanned` is what the module's scan says of the network, if it saw it; it counts for
+    /// [`Security::Auto`] only.
     ///
     /// # Errors
     ///

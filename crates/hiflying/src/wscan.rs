@@ -1,7 +1,8 @@
 //! The list of networks that a module sees (`AT+WSCAN`).
 //!
-//! Two layouts are known on this family: the HF-LPB100's five columns and the HF-A11's nine. Both have a channel, a
-//! name that may contain commas, a BSSID, a security word and a signal in this order, so one reading serves both.
+//! Two layouts are known on this family: the HF-LPB100's five columns and the HF-A11's nine. Both
+//! have a channel, a name that may contain commas, a BSSID, a security word and a signal in this
+//! order, so one reading serves both.
 
 use crate::Mac;
 use crate::at::strip_prefix_ignoring_case;

@@ -286,7 +286,8 @@ impl Join {
         self.ask(now, Ask::Key);
     }
 
-    /// A module that mangles a comma or `=` must be caught here: after the restart it would be on no network at all.
+    /// A module that mangles a comma or `=` must be caught here: after the restart it would be on
+    /// no network at all.
     fn handle_read_back(&mut self, now: Instant, ask: Ask, raw: &[u8]) {
         let (same, what) = match (ask, Reply::parse(raw)) {
             (_, Reply::Error(code)) => {

@@ -236,7 +236,8 @@ impl Join {
         self.ask_key(now);
     }
 
-    /// A module that links moves its access point to the network's channel, and its clients fall off.
+    /// A module that links moves its access point to the network's channel, and its clients fall
+    /// off.
     fn fall_silent(&mut self, now: Instant) {
         self.silences += 1;
         if self.silences > SILENCES {

@@ -18,7 +18,8 @@ pub struct JoinConfig {
     pub key: Option<Key>,
     /// How it is protected.
     pub security: Security,
-    /// What the module sees, if it has been asked already; otherwise it is asked where that decides the security.
+    /// What the module sees, if it has been asked already; otherwise it is asked where that
+    /// decides the security.
     pub networks: Option<Vec<Network>>,
     /// Whether to prove the key while the module's own access point is still there.
     pub verify: bool,
@@ -26,7 +27,8 @@ pub struct JoinConfig {
     pub link_timeout: Duration,
     /// How long the network may take to give an address.
     pub lease_timeout: Duration,
-    /// How long the module may be away for a restart, counted from when the caller is back on its access point.
+    /// How long the module may be away for a restart, counted from when the caller is back on its
+    /// access point.
     pub restart_timeout: Duration,
     /// The session underneath.
     pub session: SessionConfig,
@@ -44,7 +46,8 @@ impl JoinConfig {
             link_timeout: Duration::from_secs(20),
             lease_timeout: Duration::from_secs(15),
             restart_timeout: Duration::from_secs(60),
-            // A join is a chain of some twenty commands, so each needs more patience than one alone.
+            // A join is a chain of some twenty commands, so each needs more patience than one
+            // alone.
             session: SessionConfig {
                 tries: 6,
                 handshake_timeout: Duration::from_secs(12),
@@ -59,7 +62,8 @@ impl JoinConfig {
 pub struct JoinStep {
     /// Which.
     pub name: StepName,
-    /// Whether it went well. A join can succeed with a step that did not, such as a router that answers no ping.
+    /// Whether it went well. A join can succeed with a step that did not, such as a router that
+    /// answers no ping.
     pub ok: bool,
     /// Words for people: a value, a refusal. Never a key.
     pub detail: Option<String>,
@@ -145,11 +149,11 @@ pub enum JoinEvent {
     },
     /// A step has been done.
     Step(JoinStep),
-    /// The module's access point goes away for a moment. Connect to it again, then call `resume`: the join stands still
-    /// until then.
+    /// The module's access point goes away for a moment. Connect to it again, then call `resume`:
+    /// the join stands still until then.
     Rejoin(RejoinReason),
-    /// It is done: the module leaves its access point for the network. Nothing more has to be sent; look for its
-    /// hardware address there.
+    /// It is done: the module leaves its access point for the network. Nothing more has to be sent;
+    /// look for its hardware address there.
     Done(Box<JoinOutcome>),
     /// It is over.
     Failed(Box<JoinFailure>),
@@ -162,7 +166,8 @@ pub enum RejoinReason {
     Proof,
     /// It restarts with what was there before.
     RollBack,
-    /// It fell silent; a module that links to a network moves its access point to that network's channel.
+    /// It fell silent; a module that links to a network moves its access point to that network's
+    /// channel.
     Silence,
 }
 
@@ -214,8 +219,8 @@ pub enum ModuleState {
     Untouched,
     /// What was there before has been written back, and the module answers as before.
     Restored,
-    /// What was there before could not be written back, or the module has not been heard since. New settings that
-    /// were written take effect with its next restart.
+    /// What was there before could not be written back, or the module has not been heard since. New
+    /// settings that were written take effect with its next restart.
     Unknown,
 }
 

@@ -75,7 +75,8 @@ impl Join {
                 self.step(StepName::RollBack, false, code.to_string());
                 self.finish_failed(now, JoinError::Cancelled, ModuleState::Unknown);
             }
-            // An empty network name, as on a fresh module, can be read but not written; as access point nothing uses it.
+            // An empty network name, as on a fresh module, can be read but not written; as access
+            // point nothing uses it.
             Some(_) => self.restore_next(now),
         }
     }

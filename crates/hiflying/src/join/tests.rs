@@ -650,7 +650,8 @@ fn doubled_delayed_and_split_datagrams() {
             security: Security::Wpa2,
             ..config()
         };
-        // Pieces out of order cannot be put together; whole datagrams out of order can be told apart.
+        // Pieces out of order cannot be put together; whole datagrams out of order can be told
+        // apart.
         let split = seed % 2 == 0;
         let jitter = if split { ms(0) } else { ms(20) };
         let faults = Faults {

@@ -1,7 +1,7 @@
 //! Sending `AT+Z` and seeing that the module is really gone.
 //!
-//! Most modules do not answer `AT+Z`, so a lost one looks like an obeyed one. But a module that restarts forgets its
-//! session: as long as the null command is answered, it has not restarted.
+//! Most modules do not answer `AT+Z`, so a lost one looks like an obeyed one. But a module that
+//! restarts forgets its session: as long as the null command is answered, it has not restarted.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -14,7 +14,8 @@ use crate::{Request, Terminator};
 /// How long a module may go on answering before `AT+Z` is sent again.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How often `AT+Z` is sent at most. Where two of five datagrams are lost, eight go astray once in 1,500 times.
+/// How often `AT+Z` is sent at most. Where two of five datagrams are lost, eight go astray once in
+/// 1,500 times.
 const TRIES: u32 = 8;
 
 /// How long a round lasts at least while the module answers.

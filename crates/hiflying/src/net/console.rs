@@ -58,7 +58,8 @@ pub enum ConsoleError {
 
 /// An open AT session with the module at one address.
 ///
-/// Leave it with [`Console::close`]; one that is merely dropped still says `AT+Q` if the socket takes it at once.
+/// Leave it with [`Console::close`]; one that is merely dropped still says `AT+Q` if the socket
+/// takes it at once.
 ///
 /// ```no_run
 /// use hiflying::command::{Mid, Wmode};
@@ -174,7 +175,8 @@ impl Console {
         }
     }
 
-    /// Keeps the session alive for ever; for an interactive console that waits for its user meanwhile.
+    /// Keeps the session alive for ever; for an interactive console that waits for its user
+    /// meanwhile.
     ///
     /// Cancel it at any time.
     pub async fn idle(&mut self) -> ConsoleError {
@@ -227,7 +229,8 @@ mod tests {
 
     const IDENTITY: &[u8] = b"127.61.1.2,ACCF235676D6,HF-LPB100";
 
-    /// A module on a real socket that answers to port 48899 of the sender; returns all that it heard.
+    /// A module on a real socket that answers to port 48899 of the sender; returns all that it
+    /// heard.
     async fn module(address: Ipv4Addr) -> tokio::task::JoinHandle<Vec<Vec<u8>>> {
         let socket = UdpSocket::bind((address, PORT)).await.unwrap();
         tokio::spawn(async move {

@@ -1,4 +1,5 @@
-//! The loop that carries datagrams between a state machine and a socket until something has happened.
+//! The loop that carries datagrams between a state machine and a socket until something has
+//! happened.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -34,8 +35,9 @@ impl Line {
     ///
     /// # Errors
     ///
-    /// When the socket is gone. That a datagram cannot be sent, as while Wi-Fi is away, is loss like any other: the
-    /// machine's timers deal with it, and the last reason is told if nothing comes of it.
+    /// When the socket is gone. That a datagram cannot be sent, as while Wi-Fi is away, is loss
+    /// like any other: the machine's timers deal with it, and the last reason is told if
+    /// nothing comes of it.
     pub(super) async fn drive<M: Machine, E>(
         &mut self,
         machine: &mut M,

@@ -94,7 +94,8 @@ fn parse_line(line: &str, wanted: u16) -> Option<Bound> {
     if u16::from_str_radix(port, 16).ok()? != wanted {
         return None;
     }
-    // Each group of eight digits is a word in the host's byte order; of an IPv6 address the last one is the IPv4 part.
+    // Each group of eight digits is a word in the host's byte order; of an IPv6 address the last
+    // one is the IPv4 part.
     let low = address.get(address.len().checked_sub(8)?..)?;
     let low = Ipv4Addr::from(u32::from_str_radix(low, 16).ok()?.to_ne_bytes());
     let wildcard = address.chars().all(|digit| digit == '0');

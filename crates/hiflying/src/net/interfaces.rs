@@ -62,9 +62,11 @@ pub fn interfaces() -> io::Result<Vec<Interface>> {
     Ok(getifaddrs()?.filter_map(|entry| describe(&entry)).collect())
 }
 
-/// Returns the interfaces with these names or addresses; without any, all that are up and not loopback.
+/// Returns the interfaces with these names or addresses; without any, all that are up and not
+/// loopback.
 ///
-/// Any address of a loopback network will do, not only the one that is assigned, because all of them can be used.
+/// Any address of a loopback network will do, not only the one that is assigned, because all of
+/// them can be used.
 ///
 /// # Errors
 ///

@@ -20,13 +20,14 @@ pub enum Resume {
 
 /// Puts the module at `target` on a network.
 ///
-/// `on_event` hears everything that happens; the last, [`JoinEvent::Done`] or [`JoinEvent::Failed`], is the result instead.
-/// At a [`JoinEvent::Rejoin`] it must connect to the module's access point again before it returns; nothing is sent
-/// meanwhile. What it returns matters then only.
+/// `on_event` hears everything that happens; the last, [`JoinEvent::Done`] or
+/// [`JoinEvent::Failed`], is the result instead. At a [`JoinEvent::Rejoin`] it must connect to the
+/// module's access point again before it returns; nothing is sent meanwhile. What it returns
+/// matters then only.
 ///
 /// Once `cancel` is done, the join writes back what was there before and ends with
-/// [`JoinError::Cancelled`](crate::join::JoinError::Cancelled). Dropping the future instead leaves the module as it is, but
-/// for a last `AT+Q`.
+/// [`JoinError::Cancelled`](crate::join::JoinError::Cancelled). Dropping the future instead leaves
+/// the module as it is, but for a last `AT+Q`.
 ///
 /// ```no_run
 /// use hiflying::join::{JoinConfig, JoinEvent};

@@ -1,7 +1,8 @@
 //! UDP port 48899 on one interface's own address, shared by everybody in this process who needs it.
 //!
-//! An SP-2 answers to port 48899 of the sender whatever the source port was, so the socket must be bound there. A unicast
-//! reply reaches only one of several sockets on a port, so there is exactly one for each address.
+//! An SP-2 answers to port 48899 of the sender whatever the source port was, so the socket must be
+//! bound there. A unicast reply reaches only one of several sockets on a port, so there is exactly
+//! one for each address.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -101,9 +102,10 @@ impl Drop for Inner {
 impl Port {
     /// Binds port 48899 on an interface's own address.
     ///
-    /// Exclusively, so that a second program cannot swallow the replies. Where only a wildcard socket stands in the way,
-    /// and allows it, the port is shared: the kernel prefers the socket with the full address. Another process of our
-    /// own name gets a bounded time to finish.
+    /// Exclusively, so that a second program cannot swallow the replies. Where only a wildcard
+    /// socket stands in the way, and allows it, the port is shared: the kernel prefers the
+    /// socket with the full address. Another process of our own name gets a bounded time to
+    /// finish.
     ///
     /// # Errors
     ///
@@ -132,7 +134,8 @@ impl Port {
         }
     }
 
-    /// Binds port 48899, or else any port, from which only modules that answer the source port are heard.
+    /// Binds port 48899, or else any port, from which only modules that answer the source port are
+    /// heard.
     ///
     /// # Errors
     ///
@@ -203,7 +206,8 @@ impl Port {
         if share {
             socket.set_reuse_address(true)?;
         }
-        // The kernel may allow less; then a burst from many plugs can lose some, and the scan repeats.
+        // The kernel may allow less; then a burst from many plugs can lose some, and the scan
+        // repeats.
         let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
         socket.bind(&SocketAddrV4::new(address, port).into())?;
         let socket = Arc::new(UdpSocket::from_std(socket.into())?);
@@ -278,7 +282,8 @@ async fn read(socket: Arc<UdpSocket>, own: Ipv4Addr, datagrams: broadcast::Sende
             Ok((length, SocketAddr::V4(from))) => (length, from),
             Ok((_, SocketAddr::V6(_))) => continue,
             Err(error) => {
-                // An unconnected UDP socket has no passing errors; subscribers see the channel close.
+                // An unconnected UDP socket has no passing errors; subscribers see the channel
+                // close.
                 tracing::warn!(%own, %error, "cannot receive any longer");
                 return;
             }

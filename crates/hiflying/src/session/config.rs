@@ -17,7 +17,8 @@ pub struct SessionConfig {
     pub reply_timeout: Duration,
     /// How many tries of that length a command gets, if repeating it does no harm.
     ///
-    /// Within the total, a command is sent more often where the module is known to answer faster than that.
+    /// Within the total, a command is sent more often where the module is known to answer faster
+    /// than that.
     pub tries: u32,
     /// The shortest time between two sendings of the same thing.
     pub pace: Duration,

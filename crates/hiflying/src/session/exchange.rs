@@ -1,9 +1,10 @@
-//! One command in flight: when to send it again, which datagrams belong to its reply, and when that is whole.
+//! One command in flight: when to send it again, which datagrams belong to its reply, and when that
+//! is whole.
 //!
-//! Replies carry no number. A reply of the wrong shape (a bare `+ok` to a question, a value to an order, the very value
-//! that another verb just got, `+ERR=-1` to a well-formed line, plain garbage) is probably left over from an earlier
-//! command or a copy made by the network. It is held back, and believed only when the command, sent again, gets it again or
-//! gets nothing better.
+//! Replies carry no number. A reply of the wrong shape (a bare `+ok` to a question, a value to an
+//! order, the very value that another verb just got, `+ERR=-1` to a well-formed line, plain
+//! garbage) is probably left over from an earlier command or a copy made by the network. It is held
+//! back, and believed only when the command, sent again, gets it again or gets nothing better.
 
 use std::time::{Duration, Instant};
 
@@ -73,7 +74,8 @@ pub(super) struct Exchange {
     held: Option<(Zeroizing<Vec<u8>>, u32)>,
     /// The last reply of another verb.
     earlier: Option<Zeroizing<Vec<u8>>>,
-    /// Whether replies have been seen to come twice, so that a refusal like the last one is doubtful too.
+    /// Whether replies have been seen to come twice, so that a refusal like the last one is
+    /// doubtful too.
     doubles: bool,
 }
 
@@ -147,8 +149,8 @@ impl Exchange {
         self.deadline.get_or_insert(after(now, self.total));
     }
 
-    /// Notes that the session has been opened anew: earlier silence means nothing, and what was held back was perhaps an
-    /// answer to the opening.
+    /// Notes that the session has been opened anew: earlier silence means nothing, and what was
+    /// held back was perhaps an answer to the opening.
     pub(super) fn reopened(&mut self) {
         self.sends_since_open = 0;
         self.held = None;

@@ -15,18 +15,21 @@ impl RoundTrip {
     pub(super) fn measure(&mut self, sample: Duration) {
         self.late = Duration::ZERO;
         self.smoothed = Some(match self.smoothed {
-            // A module that is quick with one verb can be slow with the next; believe a jump at once.
+            // A module that is quick with one verb can be slow with the next; believe a jump at
+            // once.
             Some(smoothed) if sample <= smoothed * 4 => (smoothed * 7 + sample) / 8,
             _ => sample,
         });
     }
 
-    /// Notes a reply that came long after the last of several sendings: the next command waits longer.
+    /// Notes a reply that came long after the last of several sendings: the next command waits
+    /// longer.
     pub(super) fn note_late(&mut self, since_first: Duration) {
         self.late = since_first;
     }
 
-    /// After how long to ask again, within bounds. Four round trips; as long as none is known, the lower bound.
+    /// After how long to ask again, within bounds. Four round trips; as long as none is known, the
+    /// lower bound.
     pub(super) fn pace(self, least: Duration, most: Duration) -> Duration {
         let pace = self
             .smoothed
@@ -41,7 +44,8 @@ impl RoundTrip {
         smoothed.clamp(Duration::from_millis(2), Duration::from_millis(50))
     }
 
-    /// Whether a reply this long after the last of several sendings is likely an answer to that one.
+    /// Whether a reply this long after the last of several sendings is likely an answer to that
+    /// one.
     pub(super) fn is_prompt(self, elapsed: Duration) -> bool {
         let usual = self
             .smoothed

@@ -387,7 +387,8 @@ fn doubled_datagrams_do_not_shift_the_replies() {
 
 #[test]
 fn a_slow_module_is_not_misread() {
-    // Each reply comes after the command has been repeated: late copies must not answer the next command.
+    // Each reply comes after the command has been repeated: late copies must not answer the next
+    // command.
     for slow in [ms(300), ms(700), ms(1500), ms(3000)] {
         let mut bench = faithful(|module| {
             module.slow = [("WMODE", slow), ("WSKEY", slow), ("WSSSID", slow)].into();
