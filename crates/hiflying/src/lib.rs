@@ -16,6 +16,11 @@
 //! * [`verb`]: the table of verbs; [`command`]: each of them typed; [`settings`]: what their values
 //!   hold.
 
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests start somewhere")
+)]
+
 pub mod at;
 pub mod command;
 pub mod discovery;
@@ -24,6 +29,7 @@ pub mod mac;
 #[cfg(any(test, feature = "net"))]
 mod machine;
 #[cfg(feature = "net")]
+#[expect(clippy::disallowed_methods, reason = "drivers have a clock")]
 pub mod net;
 pub mod serial;
 pub mod session;

@@ -28,6 +28,7 @@
 
 mod collect;
 #[cfg(feature = "serial")]
+#[expect(clippy::disallowed_methods, reason = "drivers have a clock")]
 mod driver;
 
 use std::collections::VecDeque;

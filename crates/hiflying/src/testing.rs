@@ -123,7 +123,7 @@ impl Module {
         self.open = false;
     }
 
-    fn handle(&mut self, now: Instant, datagram: &[u8]) -> Vec<(Duration, Vec<u8>)> {
+    pub(crate) fn handle(&mut self, now: Instant, datagram: &[u8]) -> Vec<(Duration, Vec<u8>)> {
         let left = self.running_mode == b"STA" && !self.on_our_network;
         if left || self.down_until.is_some_and(|until| now < until) {
             return Vec::new();

@@ -127,3 +127,142 @@ impl Drop for Driver {
         self.line.flush_now(&mut self.join);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use tokio::net::UdpSocket;
+
+    use super::*;
+    use crate::PORT;
+    use crate::join::{JoinError, ModuleState, RejoinReason};
+    use crate::testing::{Module, ms};
+    use crate::wifi::{Key, Security, Ssid};
+
+    fn config(key: &str) -> JoinConfig {
+        JoinConfig {
+            security: Security::Wpa2,
+            link_timeout: Duration::from_millis(700),
+            ..JoinConfig::new(Ssid::new("home").unwrap(), Some(Key::new(key)))
+        }
+    }
+
+    /// Puts the scripted module on a real socket; it answers port 48899 of the sender.
+    async fn serve(address: Ipv4Addr) -> Arc<Mutex<Module>> {
+        let module = Arc::new(Mutex::new(Module::with(|module| {
+            module.restart_takes = ms(700);
+            module.link_takes = ms(200);
+        })));
+        let socket = UdpSocket::bind((address, PORT)).await.unwrap();
+        let served = Arc::clone(&module);
+        tokio::spawn(async move {
+            let mut buffer = [0; 512];
+            loop {
+                let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
+                let replies = served
+                    .lock()
+                    .unwrap()
+                    .handle(Instant::now(), &buffer[..length]);
+                for (_, reply) in replies {
+                    socket.send_to(&reply, (from.ip(), PORT)).await.unwrap();
+                }
+            }
+        });
+        module
+    }
+
+    #[tokio::test]
+    async fn over_real_sockets_and_a_new_address_on_the_way() {
+        let target = Ipv4Addr::new(127, 62, 1, 2);
+        let module = serve(target).await;
+        let port = Port::bind(Ipv4Addr::new(127, 62, 1, 1)).await.unwrap();
+        let mut rejoins = Vec::new();
+        let outcome = join(
+            port,
+            target,
+            config("secret12"),
+            std::future::pending(),
+            async |event| {
+                let JoinEvent::Rejoin(reason) = event else {
+                    return Resume::Here;
+                };
+                rejoins.push(reason);
+                Resume::On(Port::bind(Ipv4Addr::new(127, 62, 1, 3)).await.unwrap())
+            },
+        )
+        .await
+        .unwrap();
+        assert_eq!(
+            outcome.lease.unwrap().address,
+            Ipv4Addr::new(192, 168, 1, 123)
+        );
+        assert_eq!(rejoins, [RejoinReason::Proof]);
+        assert_eq!(module.lock().unwrap().mode(), "STA");
+    }
+
+    #[tokio::test]
+    async fn a_wrong_key_and_the_way_back() {
+        let target = Ipv4Addr::new(127, 62, 2, 2);
+        let module = serve(target).await;
+        let port = Port::bind(Ipv4Addr::new(127, 62, 2, 1)).await.unwrap();
+        let never = std::future::pending();
+        let failure = join(port, target, config("wrongkey"), never, async |_| {
+            Resume::Here
+        })
+        .await
+        .unwrap_err();
+        assert!(
+            matches!(failure.error, JoinError::WrongKey { .. }),
+            "{failure:?}"
+        );
+        assert_eq!(failure.left, ModuleState::Restored);
+        assert_eq!(module.lock().unwrap().mode(), "AP");
+    }
+
+    #[tokio::test]
+    async fn stopped_in_the_middle() {
+        let target = Ipv4Addr::new(127, 62, 3, 2);
+        let module = serve(target).await;
+        let port = Port::bind(Ipv4Addr::new(127, 62, 3, 1)).await.unwrap();
+        let cancel = tokio::time::sleep(ms(300));
+        let failure = join(port, target, config("secret12"), cancel, async |_| {
+            Resume::Here
+        })
+        .await
+        .unwrap_err();
+        assert_eq!(failure.error, JoinError::Cancelled);
+        assert_eq!(failure.left, ModuleState::Restored);
+        // The module's task has still to hear the last word.
+        tokio::time::sleep(ms(20)).await;
+        let module = module.lock().unwrap();
+        assert_eq!(
+            (module.mode().as_str(), module.setting("WSSSID").as_str()),
+            ("AP", "factory")
+        );
+        assert!(
+            module
+                .log
+                .last()
+                .is_some_and(|last| last.starts_with("AT+Q"))
+        );
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_cannot_come_back() {
+        let target = Ipv4Addr::new(127, 62, 4, 2);
+        let _module = serve(target).await;
+        let port = Port::bind(Ipv4Addr::new(127, 62, 4, 1)).await.unwrap();
+        let never = std::future::pending();
+        let failure = join(port, target, config("secret12"), never, async |_| {
+            Resume::GiveUp
+        })
+        .await
+        .unwrap_err();
+        assert_eq!(
+            (failure.error, failure.left),
+            (JoinError::NotBack, ModuleState::Unknown)
+        );
+    }
+}

@@ -1,0 +1,203 @@
+//! Commands, one at a time, and what is left over between them.
+
+use std::time::{Duration, Instant};
+
+use zeroize::Zeroizing;
+
+use super::exchange::{Exchange, Tick};
+use super::pace::after;
+use super::{CommandId, NoReply, Session, SessionEvent};
+use crate::{Request, Terminator};
+
+impl Session {
+    pub(super) fn start_next(&mut self, now: Instant) {
+        if !self.is_open() || self.active.is_some() || self.settle_until.is_some_and(|at| at > now)
+        {
+            return;
+        }
+        let Some((id, request)) = self.queue.pop_front() else {
+            return;
+        };
+        self.start(now, Some(id), request);
+    }
+
+    pub(super) fn start(&mut self, now: Instant, id: Option<CommandId>, request: Request) {
+        self.settle_until = None;
+        self.outstanding = 0;
+        let earlier = self
+            .last_reply
+            .as_ref()
+            .filter(|(verb, _)| verb != request.verb())
+            .map(|(_, raw)| raw.clone());
+        self.active = Some(Exchange::new(
+            id,
+            request,
+            &self.config,
+            self.round_trip,
+            earlier,
+            self.doubles,
+        ));
+        self.transmit_active(now);
+    }
+
+    pub(super) fn transmit_active(&mut self, now: Instant) {
+        let terminator = self.next_terminator();
+        if let Some(active) = &mut self.active {
+            self.transmits.push_back(active.request.emit(terminator));
+            active.sent(now);
+            self.last_activity = now;
+        }
+    }
+
+    pub(super) fn transmit_null(&mut self) {
+        let terminator = self.next_terminator();
+        self.transmits.push_back(Request::null().emit(terminator));
+    }
+
+    /// The line end in use; until one is known to be understood, each sending takes the next.
+    pub(super) fn next_terminator(&mut self) -> Terminator {
+        if self.terminator_used && !self.terminator_known {
+            self.terminator = (self.terminator + 1) % self.config.terminators.len().max(1);
+        }
+        self.terminator_used = true;
+        self.terminator()
+    }
+
+    /// The line end that the module understands, as far as is known.
+    pub(crate) fn terminator(&self) -> Terminator {
+        self.config
+            .terminators
+            .get(self.terminator)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    pub(super) fn handle_open(&mut self, now: Instant, datagram: &[u8]) {
+        let Some(active) = &mut self.active else {
+            return self.handle_stray(now, datagram);
+        };
+        let reply = active.handle_datagram(now, datagram);
+        self.doubles |= active.saw_leftover();
+        if let Some(raw) = reply {
+            self.settle_active(now, |_| Tick::Done(raw));
+        }
+    }
+
+    /// A late or doubled reply between two commands.
+    pub(super) fn handle_stray(&mut self, now: Instant, datagram: &[u8]) {
+        if datagram.trim_ascii().is_empty() {
+            return;
+        }
+        if self.outstanding > 0 {
+            self.outstanding -= 1;
+            // The next one can be as far behind this one.
+            self.settle(now);
+        } else if self
+            .last_reply
+            .as_ref()
+            .is_some_and(|(_, raw)| raw.as_slice() == datagram)
+        {
+            self.doubles = true;
+        }
+        if self.outstanding == 0 && !self.doubles {
+            self.settle_until = None;
+            self.start_next(now);
+        }
+    }
+
+    pub(super) fn settle(&mut self, now: Instant) {
+        self.settle_until = (!self.settle_for.is_zero()).then(|| after(now, self.settle_for));
+    }
+
+    pub(super) fn tick(&mut self, now: Instant) {
+        match self
+            .active
+            .as_mut()
+            .map(|active| active.handle_timeout(now))
+        {
+            Some(Tick::Wait) => {}
+            Some(Tick::Resend) => self.transmit_active(now),
+            Some(Tick::Reopen) => {
+                // What looked like an answer to the null command may have been one to the `+ok`.
+                self.terminator_known = false;
+                self.seek(now);
+            }
+            Some(tick) => self.settle_active(now, |_| tick),
+            None if self.queue.is_empty() => self.keep_alive(now),
+            None => self.start_next(now),
+        }
+    }
+
+    pub(super) fn keep_alive(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.last_activity) >= self.config.keep_alive {
+            self.start(now, None, Request::query("W"));
+        }
+    }
+
+    /// Ends the command in flight with what `conclude` makes of it.
+    pub(super) fn settle_active(
+        &mut self,
+        now: Instant,
+        conclude: impl FnOnce(&mut Exchange) -> Tick,
+    ) {
+        let Some(mut active) = self.active.take() else {
+            return;
+        };
+        let event = match (conclude(&mut active), active.id) {
+            (Tick::Done(raw), id) => {
+                self.note_reply(now, &active, &raw);
+                id.map(|id| SessionEvent::Reply { id, raw })
+            }
+            (_, id) => id.map(|id| SessionEvent::Failed {
+                id,
+                error: NoReply::Timeout,
+            }),
+        };
+        self.events.extend(event);
+        self.start_next(now);
+    }
+
+    pub(super) fn note_reply(&mut self, now: Instant, active: &Exchange, raw: &Zeroizing<Vec<u8>>) {
+        self.last_activity = now;
+        if raw.is_empty() {
+            return;
+        }
+        self.terminator_known = true;
+        let elapsed = active.since_sent(now);
+        if active.sends() == 1 {
+            self.round_trip.measure(elapsed);
+        }
+        // After several sendings, a reply that took its time may be to an earlier one, and others
+        // still under way.
+        let late = active.sends() > 1 && !self.round_trip.is_prompt(elapsed);
+        if late {
+            self.round_trip.note_late(active.since_first_sent(now));
+        }
+        self.outstanding = if late { active.sends() - 1 } else { 0 };
+        let doubled = if self.doubles {
+            self.round_trip.settle() * 2
+        } else {
+            Duration::ZERO
+        };
+        self.settle_for = if late {
+            active.overlap().max(doubled)
+        } else {
+            doubled
+        };
+        self.settle(now);
+        self.last_reply = Some((active.request.verb().to_owned(), raw.clone()));
+    }
+
+    pub(super) fn fail_all(&mut self, error: NoReply) {
+        let active = self.active.take().and_then(|active| active.id);
+        let waiting = std::mem::take(&mut self.queue)
+            .into_iter()
+            .map(|(id, _)| id);
+        self.events.extend(
+            active
+                .into_iter()
+                .chain(waiting)
+                .map(|id| SessionEvent::Failed { id, error }),
+        );
+    }
+}

@@ -1,0 +1,160 @@
+//! Finding the module and opening command mode.
+
+use std::time::Instant;
+
+use zeroize::Zeroizing;
+
+use super::exchange::begins_reply;
+use super::pace::after;
+use super::{NoReply, Phase, Session, SessionEvent};
+use crate::Identity;
+use crate::discovery::CONFIRM;
+
+/// How often the opening of command mode is repeated before the words are tried again.
+const CONFIRM_TRIES: u32 = 4;
+
+/// An identity has some forty bytes.
+const MAX_FRAGMENT: usize = 128;
+
+impl Session {
+    pub(super) fn seek(&mut self, now: Instant) {
+        let deadline = after(now, self.config.handshake_timeout);
+        self.phase = Phase::Seeking {
+            next: now,
+            deadline,
+            round: 0,
+            sent: None,
+        };
+        self.seek_again(now);
+    }
+
+    /// The first round is the likeliest word alone; the following ones bring all words and, because
+    /// command mode may be open already or need no opening, the null command.
+    pub(super) fn seek_again(&mut self, now: Instant) {
+        let Phase::Seeking {
+            next, round, sent, ..
+        } = &mut self.phase
+        else {
+            return;
+        };
+        let first = *round == 0;
+        *next = after(now, self.config.pace);
+        *round += 1;
+        *sent = first.then_some(now);
+        let words = self
+            .config
+            .words
+            .iter()
+            .take(if first { 1 } else { usize::MAX });
+        self.transmits
+            .extend(words.map(|word| Zeroizing::new(word.as_bytes().to_vec())));
+        if !first || self.config.words.is_empty() {
+            self.transmit_null();
+        }
+    }
+
+    /// An identity has no end mark; while one is awaited, two pieces may make it whole.
+    pub(super) fn parse_identity(&mut self, datagram: &[u8]) -> Option<Identity> {
+        if matches!(self.phase, Phase::Seeking { .. }) && datagram.len() < MAX_FRAGMENT {
+            let whole = [self.fragment.as_slice(), datagram].concat();
+            self.fragment = datagram.to_vec();
+            if let Some(identity) = Identity::parse(&whole) {
+                return Some(identity);
+            }
+        }
+        Identity::parse(datagram)
+    }
+
+    pub(super) fn handle_identity(&mut self, now: Instant, identity: Identity) {
+        self.identity = Some(identity);
+        self.identities = self.identities.saturating_add(1);
+        self.doubles |= self.identities > self.words_sent;
+        let Phase::Seeking { deadline, sent, .. } = self.phase else {
+            return;
+        };
+        if let Some(sent) = sent {
+            self.round_trip.measure(now.saturating_duration_since(sent));
+        }
+        self.phase = Phase::Confirming {
+            next: now,
+            deadline,
+            tries: 0,
+        };
+        self.confirm_again(now);
+    }
+
+    /// The recipe says to wait 300 ms after `+ok`. A null command right behind it, repeated until
+    /// it is answered, tells sooner that command mode is open.
+    pub(super) fn confirm_again(&mut self, now: Instant) {
+        let pace = self
+            .round_trip
+            .pace(self.config.pace, self.config.reply_timeout);
+        let Phase::Confirming {
+            next,
+            deadline,
+            tries,
+        } = &mut self.phase
+        else {
+            return;
+        };
+        *next = after(now, pace);
+        *tries += 1;
+        if *tries > CONFIRM_TRIES {
+            self.phase = Phase::Seeking {
+                next: now,
+                deadline: *deadline,
+                round: 1,
+                sent: None,
+            };
+            return self.seek_again(now);
+        }
+        self.transmits.push_back(Zeroizing::new(CONFIRM.to_vec()));
+        self.transmit_null();
+    }
+
+    /// Anything of the AT grammar shows that command mode is open: the reply to the null command;
+    /// the `+ok` with which some firmware answers `+ok`; the `+ERR=-1` of one that was in
+    /// command mode already and took `+ok` for a command.
+    pub(super) fn handle_opening(&mut self, now: Instant, datagram: &[u8]) {
+        if !begins_reply(datagram) {
+            return;
+        }
+        self.phase = Phase::Open;
+        self.terminator_known = true;
+        self.last_activity = now;
+        if !self.announced {
+            self.announced = true;
+            self.events.push_back(SessionEvent::Opened {
+                identity: self.identity.clone(),
+            });
+        }
+        if self
+            .active
+            .as_ref()
+            .is_some_and(|active| active.recognises(datagram))
+        {
+            return self.handle_open(now, datagram);
+        }
+        self.last_reply = Some((String::new(), Zeroizing::new(datagram.to_vec())));
+        // `+ok` and the null command may both be answered.
+        self.settle_for = self.round_trip.settle();
+        self.settle(now);
+        match &mut self.active {
+            Some(active) => {
+                active.reopened();
+                if active.may_send() {
+                    self.transmit_active(now);
+                }
+            }
+            None => self.start_next(now),
+        }
+    }
+
+    pub(super) fn lose(&mut self) {
+        self.phase = Phase::Lost;
+        self.announced = false;
+        self.terminator_known = false;
+        self.fail_all(NoReply::Timeout);
+        self.events.push_back(SessionEvent::Lost);
+    }
+}
