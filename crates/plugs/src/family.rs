@@ -8,7 +8,7 @@
 //! One file `orvibo.rs` and one row; nothing else has to change:
 //!
 //! * `local_port` is 10000, so the network layer opens that port on each interface beside 48899, and hands datagrams
-//!   that arrive there to this family alone.
+//!   that arrive there to this family alone. `needs_local_port` is false: an S20 answers the source port.
 //! * `probes` is one: `68 64 00 06 71 61` to port 10000. That the S20 answers ten times is no matter, because discovery
 //!   counts one answer a round.
 //! * `parse_presence` reads the 42 bytes: address of the sender, MAC at 7, model at 31, relay at 41.
@@ -47,6 +47,9 @@ pub trait Family: fmt::Debug + Sync {
 
     /// Returns the local UDP port that answers come to, whatever port the probe came from.
     fn local_port(&self) -> u16;
+
+    /// Tells whether members answer to that port only, and so are not heard while another program has it.
+    fn needs_local_port(&self) -> bool;
 
     /// Returns the datagrams that make a member answer; `words` are discovery words that the user gave.
     fn probes(&self, words: &[Word]) -> Vec<Probe>;

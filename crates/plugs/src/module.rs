@@ -30,6 +30,11 @@ impl Family for Module {
         PORT
     }
 
+    /// Most modules answer the source port.
+    fn needs_local_port(&self) -> bool {
+        false
+    }
+
     fn probes(&self, words: &[Word]) -> Vec<Probe> {
         let mut all = vec![Word::HF_A11, Word::WIFIKIT];
         for word in words {

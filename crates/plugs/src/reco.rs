@@ -46,6 +46,10 @@ impl Family for Reco {
         PORT
     }
 
+    fn needs_local_port(&self) -> bool {
+        true
+    }
+
     fn probes(&self, _words: &[Word]) -> Vec<Probe> {
         vec![Probe {
             port: PORT,

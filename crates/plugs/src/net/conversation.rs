@@ -35,6 +35,7 @@ enum Wire {
     Connecting(Connecting),
     Stream(TcpStream),
     Datagrams {
+        local_port: u16,
         port: Port,
         to: SocketAddrV4,
         listener: Listener,
@@ -147,6 +148,7 @@ impl<'a> Conversation<'a> {
                     return;
                 };
                 self.wire = Wire::Datagrams {
+                    local_port,
                     port: socket.port.clone(),
                     to,
                     listener: Listener::on([self.network]),
@@ -210,9 +212,13 @@ impl Wire {
                 Ok(0) | Err(_) => Arrival::Closed(Silence::Closed),
                 Ok(length) => Arrival::Bytes(length),
             },
-            Self::Datagrams { listener, .. } => loop {
-                let (_, datagram) = listener.next().await;
-                if *datagram.from.ip() == address {
+            Self::Datagrams {
+                local_port,
+                listener,
+                ..
+            } => loop {
+                let (arrived_at, datagram) = listener.next().await;
+                if arrived_at == *local_port && *datagram.from.ip() == address {
                     return Arrival::Datagram(datagram.bytes.to_vec());
                 }
             },
@@ -238,4 +244,110 @@ impl Arrival {
 
 fn now() -> std::time::Instant {
     Instant::now().into_std()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::net::UdpSocket;
+    use std::time::{Duration, Instant as Time};
+
+    use hiflying::net::Interface;
+
+    use super::*;
+    use crate::net::Lan;
+
+    const OURS: Ipv4Addr = Ipv4Addr::new(127, 62, 1, 1);
+    const THEIRS: Ipv4Addr = Ipv4Addr::new(127, 62, 1, 2);
+
+    /// An exchange over datagrams such as an Orvibo S20 wants: ask again until the second answer.
+    #[derive(Debug)]
+    struct Patient {
+        actions: VecDeque<Action>,
+        again: Option<Time>,
+        answers: Vec<Vec<u8>>,
+    }
+
+    impl Exchange for Patient {
+        fn transport(&self) -> Transport {
+            Transport::Udp {
+                local_port: 48899,
+                port: 10_000,
+            }
+        }
+
+        fn handle_open(&mut self, now: Time) {
+            self.handle_timeout(now);
+        }
+
+        fn handle_input(&mut self, _now: Time, bytes: &[u8]) {
+            self.answers.push(bytes.to_vec());
+            if self.answers.len() == 2 {
+                self.actions.push_back(Action::Close);
+            }
+        }
+
+        fn handle_closed(&mut self, _now: Time, _how: Silence) {}
+
+        fn handle_timeout(&mut self, now: Time) {
+            self.actions.push_back(Action::Send(b"dc".to_vec()));
+            self.again = Some(now + Duration::from_millis(30));
+        }
+
+        fn poll_timeout(&self) -> Option<Time> {
+            self.again
+        }
+
+        fn poll_action(&mut self) -> Option<Action> {
+            self.actions.pop_front()
+        }
+
+        fn poll_outcome(&mut self) -> Option<Result<Outcome, ExchangeError>> {
+            let [_, last] = &self.answers[..] else {
+                return None;
+            };
+            Some(Ok(Outcome::Version(
+                String::from_utf8_lossy(last).into_owned(),
+            )))
+        }
+    }
+
+    #[tokio::test]
+    async fn datagrams_go_out_from_the_shared_port_and_come_back_to_it() {
+        let plug = UdpSocket::bind((THEIRS, 10_000)).unwrap();
+        let stranger = UdpSocket::bind((Ipv4Addr::new(127, 62, 1, 3), 0)).unwrap();
+        let script = std::thread::spawn(move || {
+            let mut buffer = [0; 10];
+            for answer in ["echo", "sf"] {
+                let (length, from) = plug.recv_from(&mut buffer).unwrap();
+                assert_eq!(
+                    (&buffer[..length], from),
+                    (&b"dc"[..], (OURS, 48899).into())
+                );
+                stranger.send_to(b"not me", from).unwrap();
+                plug.send_to(answer.as_bytes(), from).unwrap();
+            }
+        });
+        let interface = Interface {
+            name: "lo".into(),
+            address: OURS,
+            prefix: 24,
+            broadcast: Ipv4Addr::new(127, 62, 1, 255),
+            loopback: true,
+            up: true,
+            index: 1,
+        };
+        let lan = Lan::open(&[interface]).await.unwrap();
+        let patient = Patient {
+            actions: [Action::Open].into(),
+            again: None,
+            answers: Vec::new(),
+        };
+        let mut conversation = Conversation::new(Box::new(patient), THEIRS, &lan.networks[0]);
+        let outcome = conversation.outcome().await.unwrap();
+        assert_eq!(outcome, Outcome::Version("sf".into()));
+        assert!(conversation.has_sent());
+        conversation.finish().await.unwrap();
+        script.join().unwrap();
+    }
 }

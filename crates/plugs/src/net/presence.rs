@@ -146,8 +146,11 @@ impl<'a> Sight<'a> {
         }
     }
 
-    /// Returns why members of this family cannot be heard, unless they answer the source port.
+    /// Returns why members of this family cannot be heard, but for an odd one that answers the source port.
     pub(super) fn deaf(&self, family: &dyn Family) -> Option<&Arc<BindError>> {
+        if !family.needs_local_port() {
+            return None;
+        }
         self.network.socket(family.local_port())?.taken.as_ref()
     }
 
