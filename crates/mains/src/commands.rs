@@ -9,7 +9,9 @@ use crate::wifi;
 pub mod at;
 pub mod completions;
 pub mod delay;
+pub mod demo;
 pub mod discover;
+pub mod emulate;
 pub mod man;
 pub mod meter;
 pub mod name;
@@ -48,6 +50,10 @@ pub enum Command {
     At(at::Args),
     /// Look what a device is: ports, module, family, firmware, open doors
     Probe(probe::Args),
+    /// Take a tour through an emulated home; no hardware needed
+    Demo(demo::Args),
+    /// Run software twins of plugs, with faults
+    Emulate(emulate::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
     /// Print the manual page
@@ -69,6 +75,8 @@ pub fn run(context: &Context, command: Command) -> Outcome {
         Command::Delay(args) => network(context, delay::run(context, args)),
         Command::Version(args) => network(context, version::run(context, args)),
         Command::Name(args) => network(context, name::run(context, args)),
+        Command::Demo(args) => block_on(demo::run(context, args)),
+        Command::Emulate(args) => block_on(emulate::run(context, args)),
         // Says itself what an earlier one has left.
         Command::Setup(args) => block_on(setup::run(context, args)),
         Command::At(args) => network(context, at::run(context, args)),

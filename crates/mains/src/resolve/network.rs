@@ -130,10 +130,17 @@ impl<'a> Network<'a> {
         let address = located.address;
         let plug = match (self.presence(located).await, wanted) {
             (Ok(plug), _) => plug,
-            // A plug that is merely silent (a firewall on this side, say) is told all the same; the result will be "not
-            // confirmed". Not so where this side is deaf: then nothing is switched.
-            (Err(failure), Some(_)) if failure.kind() == Kind::NoAnswer => {
-                Plug::new(NOBODY, FamilyId::Reco, address, Timestamp::now())
+            (Err(silence), Some(wanted)) if silence.kind() == Kind::NoAnswer => {
+                return self
+                    .switch_blindly(address, wanted)
+                    .await
+                    .map_err(|failure| {
+                        if failure.kind() == Kind::NoAnswer {
+                            silence
+                        } else {
+                            failure
+                        }
+                    });
             }
             (Err(failure), _) => return Err(failure),
         };
@@ -145,9 +152,24 @@ impl<'a> Network<'a> {
                     format!("the device at {address} does not tell whether its relay is on"),
                 )
             })?;
+        self.switch_plug(&plug, wanted).await
+    }
+
+    /// A plug that is merely silent (because of a firewall on this side, say) is told all the same: its user wants the
+    /// light off. The result will be "not confirmed". It is not called where this side is known to be deaf.
+    async fn switch_blindly(
+        &self,
+        address: Ipv4Addr,
+        wanted: RelayState,
+    ) -> Result<Switched, Failure> {
+        let nobody = Plug::new(NOBODY, FamilyId::Reco, address, Timestamp::now());
+        self.switch_plug(&nobody, wanted).await
+    }
+
+    async fn switch_plug(&self, plug: &Plug, wanted: RelayState) -> Result<Switched, Failure> {
         let switched = self
             .lan
-            .switch(&plug, wanted, self.context.budget(USUAL))
+            .switch(plug, wanted, self.context.budget(USUAL))
             .await?;
         self.sight(&switched.plug);
         Ok(Switched {
@@ -190,7 +212,8 @@ impl<'a> Network<'a> {
     }
 
     async fn find_again(&self, target: &Target, mac: Mac) -> Result<Plug, Failure> {
-        let last = self.inventory.by_mac(mac).map(|entry| entry.address);
+        let entry = self.inventory.by_mac(mac);
+        let last = entry.map(|entry| entry.address);
         if let Some(address) = last {
             match self
                 .lan
@@ -203,19 +226,24 @@ impl<'a> Network<'a> {
                 Err(error) => tracing::debug!(%mac, %address, %error, "not where it was last seen"),
             }
         }
-        self.scan
-            .first(|plug| plug.mac == mac)
-            .await
-            .ok_or_else(|| not_found(target, &self.lan, last))
+        // Where answers get lost a plug may be heard as a mere module first; it is known to be more.
+        let family = entry.map(|entry| entry.family);
+        let is_it =
+            |plug: &Plug| plug.mac == mac && family.is_none_or(|known| known == plug.family);
+        match self.scan.first(is_it).await {
+            Some(plug) => Ok(plug),
+            None => self
+                .scan
+                .first(|plug| plug.mac == mac)
+                .await
+                .ok_or_else(|| not_found(target, &self.lan, last)),
+        }
     }
 
     /// A MAC is one plug's. A serial number should be; to know, the scan has to end.
     async fn find(&self, target: &Target) -> Result<Plug, Failure> {
-        if let Some(plug) = self.find_one(target).await? {
-            Ok(plug)
-        } else {
-            Err(not_found(target, &self.lan, None))
-        }
+        let found = self.find_one(target).await?;
+        found.ok_or_else(|| not_found(target, &self.lan, None))
     }
 
     async fn find_one(&self, target: &Target) -> Result<Option<Plug>, Failure> {

@@ -82,7 +82,10 @@ fn shows_a_table_with_names() {
     );
     home.run(&["name", "040001212", "kitchen"]).ends_with(0);
     let run = home.run(&["discover"]).ends_with(0);
-    insta::assert_snapshot!(run.stdout, @"");
+    insta::assert_snapshot!(run.stdout, @r"
+    NAME              RELAY  ADDRESS          MAC                SERIAL     KIND
+    kitchen           ON     127.23.1.1       AC:CF:23:AA:BB:CC  040001212  reco
+    ");
 }
 
 #[test]
@@ -217,7 +220,7 @@ fn endless_output_ends_with_its_reader() {
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let line = lines.next().unwrap().unwrap();
-    let plug: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let plug: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(plug["address"], "127.22.1.1");
     drop(lines);
     // The next line has no reader any more.

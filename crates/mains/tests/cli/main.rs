@@ -16,5 +16,9 @@ mod home;
 mod scripted;
 
 mod config;
+mod discovering;
+mod emulating;
+mod naming;
 mod output;
 mod switching;
+mod targets;

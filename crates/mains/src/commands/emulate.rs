@@ -1,0 +1,281 @@
+//! `mains emulate`: software twins of devices, for trying and testing without hardware.
+
+use std::collections::HashSet;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use emulator::server::{self, Ready, ServerError};
+use emulator::{Fault, HomeNetwork, Load, Mode, PlugConfig, Profile, Recorder, Serial};
+use hiflying::Mac;
+use plugs::RelayState;
+
+use crate::context::Context;
+use crate::error::{Exit, Failure, Outcome};
+use crate::resolve::device_address;
+use crate::shutdown;
+use crate::ui::{BOLD, paint};
+
+/// Options of `mains emulate`.
+#[derive(Debug, clap::Args)]
+#[command(subcommand_value_name = "DEVICE", subcommand_help_heading = "Devices")]
+pub struct Args {
+    /// The device
+    #[command(subcommand)]
+    device: Device,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Device {
+    /// A Maginon SP-2 or Reco4life P10A
+    Plug(Box<PlugArgs>),
+}
+
+/// Options of `mains emulate plug`.
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "A Maginon SP-2 or Reco4life P10A: UDP 48899, TCP 8899 and TCP 80 on addresses of this host.\n\n\
+        Prints one line `ready <address> <mac>` for each twin when it answers, and runs until Ctrl-C or SIGTERM. It \
+        must have another address than the client: a client ignores what comes from its own.",
+    after_long_help = "\
+Examples:
+  mains emulate plug --listen 127.0.0.2 --load kettle --relay on
+  mains discover --interface 127.0.0.1
+  mains emulate plug --count 50 --fault lost=30% --seed 7
+  mains emulate plug --ap --home-network 'My Home:its key' --home-address 127.0.0.9
+  mains emulate plug --fault help
+
+Exit codes: 0 ended by a signal, 2 options that cannot be, 7 an address or port that is not to be had."
+)]
+struct PlugArgs {
+    /// Address of the twin; repeatable
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.2", value_parser = listen_address)]
+    listen: Vec<Ipv4Addr>,
+    /// How many twins, on the addresses from each --listen on
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    count: u32,
+    /// Fresh from the factory: an access point module that waits for `mains setup`
+    ///
+    /// No Wi-Fi is made; the address stands for it.
+    #[arg(long)]
+    ap: bool,
+    /// MAC of the first twin; the others count up
+    #[arg(long)]
+    mac: Option<Mac>,
+    /// Serial number of the first twin; the others count up
+    #[arg(long)]
+    serial: Option<Serial>,
+    /// Which product: sp2 or p10a
+    #[arg(long, default_value_t)]
+    profile: Profile,
+    /// The relay at the start: on or off
+    #[arg(long, default_value_t = RelayState::Off)]
+    relay: RelayState,
+    /// What hangs on it: watts (60, 1500W) or kettle, fridge, tv, constant
+    #[arg(long, value_name = "W|NAME", default_value_t = Load::Constant(0.0))]
+    load: Load,
+    /// Wi-Fi that an --ap twin can join; repeatable
+    ///
+    /// Split at the first colon; `\:` is a colon in the SSID; an empty key is an open network.
+    #[arg(long, value_name = "SSID:KEY")]
+    home_network: Vec<HomeNetwork>,
+    /// Where an --ap twin turns up once it has joined [default: where it is]
+    #[arg(long, value_name = "ADDR", value_parser = listen_address, requires = "ap")]
+    home_address: Option<Ipv4Addr>,
+    /// Differ from a faithful plug; repeatable; `help` lists the faults
+    #[arg(long, value_name = "SPEC")]
+    fault: Vec<FaultArg>,
+    /// Seed of noise, load and faults
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Write every exchange into this file, one JSON object a line (keys are masked)
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+}
+
+/// A fault, or the wish to know which there are.
+#[derive(Debug, Clone)]
+enum FaultArg {
+    Help,
+    Fault(Fault),
+}
+
+impl FromStr for FaultArg {
+    type Err = <Fault as FromStr>::Err;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "help" {
+            Ok(Self::Help)
+        } else {
+            text.parse().map(Self::Fault)
+        }
+    }
+}
+
+fn listen_address(text: &str) -> Result<Ipv4Addr, String> {
+    let address = text.parse().map_err(|_| "not an IPv4 address".to_owned())?;
+    device_address(address).map_err(|_| "not an address that a device can have".to_owned())
+}
+
+/// Runs the twins until a signal, or until `--timeout`: endless verbs have then done what they were asked for.
+pub async fn run(context: &Context, args: Args) -> Outcome {
+    let Device::Plug(args) = args.device;
+    if args
+        .fault
+        .iter()
+        .any(|fault| matches!(fault, FaultArg::Help))
+    {
+        return list_faults(context);
+    }
+    let configs = args.configs()?;
+    let recorder = args.record.as_deref().map(recorder).transpose()?;
+    let (mut written, mut warned) = (Ok(()), false);
+    let on_ready = |ready: Ready| {
+        if !ready.http && !std::mem::replace(&mut warned, true) {
+            context.ui.warn(
+                "the web page on TCP port 80 is not served: that port needs root, or it is taken",
+            );
+        }
+        if written.is_ok() {
+            written = context
+                .ui
+                .data(format_args!("ready {} {}", ready.address, ready.mac));
+        }
+    };
+    let signals = shutdown::Signals::listen()?;
+    server::run(
+        configs,
+        recorder,
+        on_ready,
+        signals.received_before(context.deadline()),
+    )
+    .await?;
+    written?;
+    Ok(Exit::DONE)
+}
+
+fn recorder(path: &Path) -> Result<Recorder, Failure> {
+    Recorder::create(path).map_err(|error| {
+        Failure::local(format!("the record {} cannot be written", path.display())).caused_by(&error)
+    })
+}
+
+impl From<ServerError> for Failure {
+    fn from(error: ServerError) -> Self {
+        let failure = Self::local(error.to_string());
+        match &error {
+            ServerError::Twice { .. } => Self::usage(error.to_string()),
+            ServerError::Taken { .. } => {
+                failure.hint("end the other program, or take another --listen")
+            }
+            ServerError::NotLocal { .. } => {
+                failure.hint("all of 127.0.0.2 to 127.255.255.254 can be used at any time")
+            }
+            ServerError::Open { source, .. } => failure.caused_by(source),
+            ServerError::Interfaces(source) => failure.caused_by(source),
+        }
+    }
+}
+
+fn list_faults(context: &Context) -> Outcome {
+    let width = Fault::catalogue()
+        .map(|(spec, _)| spec.len())
+        .max()
+        .unwrap_or_default();
+    for (spec, explanation) in Fault::catalogue() {
+        let spec = format!("{spec:width$}");
+        context
+            .ui
+            .data(format_args!("{}  {explanation}", paint(BOLD, spec)))?;
+    }
+    Ok(Exit::DONE)
+}
+
+impl PlugArgs {
+    /// The twins of all `--listen` addresses, in order.
+    fn configs(&self) -> Result<Vec<PlugConfig>, Failure> {
+        let mut configs = Vec::new();
+        for first in &self.listen {
+            configs.extend(self.series(*first)?);
+        }
+        self.count_up(&mut configs)?;
+        let mut addresses = HashSet::new();
+        match configs
+            .iter()
+            .map(|config| config.listen)
+            .find(|address| !addresses.insert(*address))
+        {
+            Some(twice) => Err(Failure::usage(format!(
+                "two twins cannot be at the address {twice}"
+            ))
+            .hint("let the ranges of --listen and --count not overlap")),
+            None => Ok(configs),
+        }
+    }
+
+    /// The twins from one address on.
+    fn series(&self, first: Ipv4Addr) -> Result<Vec<PlugConfig>, Failure> {
+        let config = PlugConfig {
+            home_address: self.home_address,
+            profile: self.profile,
+            mode: if self.ap { Mode::Ap } else { Mode::Sta },
+            relay: self.relay,
+            load: self.load,
+            home_networks: self.home_network.clone(),
+            faults: self.faults(),
+            seed: self.seed,
+            ..PlugConfig::at(first)
+        };
+        let series = config
+            .series(self.count)
+            .map_err(|error| Failure::usage(error.to_string()))?;
+        match series.iter().find(|twin| {
+            listen_address(&twin.listen.to_string()).is_err() || leaves_loopback(first, twin.listen)
+        }) {
+            Some(twin) => Err(Failure::usage(format!(
+                "{} twins from {first} on would reach {}, where none can be",
+                self.count, twin.listen
+            ))
+            .hint("take a lower --listen or a lower --count")),
+            None => Ok(series),
+        }
+    }
+
+    fn faults(&self) -> Vec<Fault> {
+        let given = |fault: &FaultArg| match fault {
+            FaultArg::Fault(fault) => Some(fault.clone()),
+            FaultArg::Help => None,
+        };
+        self.fault.iter().filter_map(given).collect()
+    }
+
+    /// MACs and serial numbers that were given count up over all addresses.
+    fn count_up(&self, configs: &mut [PlugConfig]) -> Result<(), Failure> {
+        let count = u32::try_from(configs.len()).unwrap_or(u32::MAX);
+        // Only the counting of a series is of interest here, so it starts where addresses cannot run out.
+        let mut counted = PlugConfig::at(Ipv4Addr::new(0, 0, 0, 1));
+        if let Some(mac) = self.mac {
+            counted.mac = mac;
+        }
+        if let Some(serial) = &self.serial {
+            counted.serial = serial.clone();
+        }
+        let series = counted
+            .series(count)
+            .map_err(|error| Failure::usage(error.to_string()))?;
+        for (config, counted) in configs.iter_mut().zip(series) {
+            if self.mac.is_some() {
+                config.mac = counted.mac;
+            }
+            if self.serial.is_some() {
+                config.serial = counted.serial;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A series that starts on loopback must end there: the addresses after it belong to nobody here.
+fn leaves_loopback(first: Ipv4Addr, twin: Ipv4Addr) -> bool {
+    first.is_loopback() != twin.is_loopback()
+}
