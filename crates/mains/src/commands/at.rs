@@ -79,7 +79,7 @@ pub async fn run(context: &Context, args: Args) -> Outcome {
         origin: Origin::Input,
     };
     let source = source(context, &commands, args.dangerous).await?;
-    let place = place(&args, target)?;
+    let place = place(context, &args, target).await?;
     let link = console::within(context, Link::open(context, &place)).await?;
     match source {
         Source::Given(requests) => console::run_commands(context, link, requests).await,
@@ -128,7 +128,7 @@ async fn source(context: &Context, commands: &[&str], dangerous: bool) -> Result
     }
 }
 
-fn place(args: &Args, target: Option<&str>) -> Result<Where, Failure> {
+async fn place(context: &Context, args: &Args, target: Option<&str>) -> Result<Where, Failure> {
     if let Some(device) = &args.serial {
         return Ok(Where::Serial {
             device: device.clone(),
@@ -136,9 +136,10 @@ fn place(args: &Args, target: Option<&str>) -> Result<Where, Failure> {
         });
     }
     let target = resolve::parse(target.unwrap_or_default()).map_err(Failure::usage)?;
-    let address = target
-        .address()
-        .ok_or_else(|| Failure::usage(format!("{} is not an IPv4 address", target.as_given())))?;
+    let address = match target.address() {
+        Some(address) => address,
+        None => console::within(context, resolve::address_of(context, &target)).await?,
+    };
     Ok(if args.tcp {
         Where::Tcp(address)
     } else {

@@ -26,6 +26,7 @@ use self::exchange::{Document, Exchange};
 use self::line::Rules;
 use crate::context::Context;
 use crate::error::{Exit, Failure, Kind, Outcome};
+use crate::shutdown::Signals;
 use crate::ui::{DIM, clean, paint};
 
 pub use self::interactive::run as interactive;
@@ -113,21 +114,16 @@ pub async fn until_signal<T>(work: impl Future<Output = Result<T, Failure>>) -> 
     }
 }
 
-/// Waits for Ctrl-C or for a signal that ends a process.
+/// Waits for Ctrl-C, for SIGTERM, or for the terminal to go.
 pub(crate) async fn interrupted() {
-    let wait = |kind| async move {
-        match signal(kind) {
-            Ok(mut stream) => {
-                stream.recv().await;
-            }
-            // Without a handler the signal does what it always did.
-            Err(_) => std::future::pending().await,
-        }
+    let (Ok(mut signals), Ok(mut hangup)) = (Signals::listen(), signal(SignalKind::hangup()))
+    else {
+        // Without handlers the signals do what they always did.
+        return std::future::pending().await;
     };
     tokio::select! {
-        () = wait(SignalKind::interrupt()) => {}
-        () = wait(SignalKind::terminate()) => {}
-        () = wait(SignalKind::hangup()) => {}
+        () = signals.received() => {}
+        _ = hangup.recv() => {}
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::net::Ipv4Addr;
 
-use hiflying::net::{BindError, Console, ConsoleError, Port, source_for};
+use hiflying::net::{BindError, Console, ConsoleError, Port, interfaces, source_for};
 use hiflying::{Request, SessionConfig, Word};
 use zeroize::Zeroizing;
 
 use crate::context::Context;
 use crate::error::{Failure, Kind};
+use crate::resolve::interfaces::for_scan;
 
 /// A socket on the interface that leads to a module: on port 48899 if that can be had.
 #[derive(Debug)]
@@ -21,17 +22,9 @@ pub(crate) struct UdpSocket {
 impl UdpSocket {
     /// Opens it; the user is warned when an SP-2 would not be heard.
     pub(crate) async fn towards(context: &Context, target: Ipv4Addr) -> Result<Self, Failure> {
-        let own = source_for(target).map_err(|error| {
-            // As with every address that nobody answers at.
-            Failure::new(
-                Kind::NoAnswer,
-                format!("there is no way from this machine to {target}"),
-            )
-            .caused_by(&error)
-        })?;
-        let (port, taken) = Port::bind_or_ephemeral(own).await.map_err(|error| {
-            Failure::local(format!("no UDP socket can be opened on {own}")).caused_by(&error)
-        })?;
+        refuse_group(target)?;
+        let own = own_address(context, target)?;
+        let (port, taken) = Port::bind_or_ephemeral(own).await.map_err(Failure::from)?;
         if let Some(taken) = &taken {
             context.ui.warn(format_args!(
                 "{taken}; a device that answers only there, as an SP-2 does, is not heard"
@@ -49,6 +42,51 @@ impl UdpSocket {
                 .hint("is the device on, and is this its address? `mains discover` finds plugs"),
         }
     }
+}
+
+/// A broadcast address is that of many, and from our own address we take nothing.
+fn refuse_group(target: Ipv4Addr) -> Result<(), Failure> {
+    // What cannot be listed cannot be checked; the device will be silent then.
+    let interfaces = interfaces().unwrap_or_default();
+    if interfaces
+        .iter()
+        .any(|interface| interface.address == target)
+    {
+        let message = format!("{target} is this computer's own address");
+        return Err(Failure::new(Kind::NoAnswer, message)
+            .hint("an emulated plug needs another address than the client, e.g. 127.0.0.2"));
+    }
+    if interfaces
+        .iter()
+        .any(|interface| interface.broadcast == target)
+    {
+        return Err(Failure::usage(format!(
+            "{target} is a broadcast address, not that of one plug"
+        ))
+        .hint("`mains discover` finds all plugs"));
+    }
+    Ok(())
+}
+
+/// Where to send from: the interface asked for, else where the system would.
+fn own_address(context: &Context, target: Ipv4Addr) -> Result<Ipv4Addr, Failure> {
+    if !context.settings.interfaces.is_empty() {
+        let asked_for = for_scan(context)?;
+        let towards = asked_for
+            .iter()
+            .find(|interface| interface.contains(target));
+        if let Some(interface) = towards.or(asked_for.first()) {
+            return Ok(interface.address);
+        }
+    }
+    source_for(target).map_err(|error| {
+        // As with every address that nobody answers at.
+        Failure::new(
+            Kind::NoAnswer,
+            format!("there is no way from this machine to {target}"),
+        )
+        .caused_by(&error)
+    })
 }
 
 /// A session that is opened again after a command that has ended it.

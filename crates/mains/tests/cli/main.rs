@@ -13,12 +13,17 @@
 )]
 
 mod home;
+mod module;
 mod scripted;
 
+mod at;
+mod at_serial;
+mod at_typing;
 mod config;
 mod discovering;
 mod emulating;
 mod naming;
 mod output;
+mod probe;
 mod switching;
 mod targets;

@@ -1,0 +1,219 @@
+//! `mains at --serial` on a pseudo-terminal, whose other end is a module played by hand.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::process::Stdio;
+use std::thread::JoinHandle;
+
+use nix::pty::openpty;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{self, SetArg};
+use nix::unistd::{Pid, ttyname};
+
+use crate::home::{Home, finish};
+
+/// The module's end of the line.
+struct Module(File);
+
+impl Module {
+    /// Reads until as many bytes have come, and compares them.
+    fn expect(&mut self, bytes: &[u8]) {
+        let mut heard = vec![0; bytes.len()];
+        self.0.read_exact(&mut heard).unwrap();
+        assert_eq!(
+            heard.escape_ascii().to_string(),
+            bytes.escape_ascii().to_string()
+        );
+    }
+
+    fn say(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).unwrap();
+    }
+
+    fn grant_escape(&mut self) {
+        self.expect(b"+++");
+        self.say(b"a");
+        self.expect(b"a");
+        self.say(b"+ok\r\n\r\n");
+    }
+
+    fn let_go(&mut self) {
+        self.expect(b"AT+ENTM\r");
+        self.say(b"AT+ENTM\n\r+ok\r\n\r\n");
+    }
+}
+
+/// The client's end: its name, and a hand on it that keeps it there.
+struct Line {
+    name: String,
+    slave: OwnedFd,
+    script: JoinHandle<Module>,
+}
+
+impl Line {
+    fn with(script: impl FnOnce(&mut Module) + Send + 'static) -> Self {
+        let pair = openpty(None, None).unwrap();
+        let mut modes = termios::tcgetattr(&pair.slave).unwrap();
+        termios::cfmakeraw(&mut modes);
+        termios::tcsetattr(&pair.slave, SetArg::TCSANOW, &modes).unwrap();
+        let name = ttyname(&pair.slave).unwrap().to_str().unwrap().to_owned();
+        // A clone is closed on exec: the command must not hold the module's end as well.
+        let mut module = Module(File::from(pair.master.try_clone().unwrap()));
+        drop(pair.master);
+        let script = std::thread::spawn(move || {
+            script(&mut module);
+            module
+        });
+        Self {
+            name,
+            slave: pair.slave,
+            script,
+        }
+    }
+
+    /// Waits until the script has run to its end.
+    fn end(self) {
+        self.script.join().unwrap();
+        drop(self.slave);
+    }
+}
+
+#[test]
+fn a_session_byte_by_byte() {
+    let line = Line::with(|module| {
+        module.grant_escape();
+        module.expect(b"AT+MID\r");
+        module.say(b"AT+MID\n\r+ok=HF-LPB100\r\n\r\n");
+        module.expect(b"AT+NOPE\r");
+        module.say(b"AT+NOPE\n\r+ERR=-2\r\n\r\n");
+        module.let_go();
+    });
+    let home = Home::new();
+    let json = home
+        .json(&["at", "--serial", &line.name, "MID", "AT+NOPE", "Z"])
+        .ends_with(5)
+        .json();
+    assert_eq!(
+        json[0],
+        serde_json::json!({"command": "AT+MID", "reply": "+ok=HF-LPB100"})
+    );
+    assert_eq!(
+        (&json[1]["reply"], &json[1]["error"]["kind"]),
+        (&"+ERR=-2".into(), &"refused".into())
+    );
+    assert_eq!(json.as_array().unwrap().len(), 2);
+    line.end();
+}
+
+#[test]
+fn a_header_without_escape_is_a_plain_console_and_says_so() {
+    let line = Line::with(|module| {
+        module.expect(b"+++");
+        module.say(b"+ERROR\r\n\r\n");
+        module.expect(b"AT+YZOUT\r\n");
+        module.say(b"+ok=3,22694,5007,0,0,3548,0\r\n\r\n");
+        module.expect(b"AT+ENTM\r");
+        module.say(b"+ERROR\r\n\r\n");
+    });
+    let home = Home::new();
+    let run = home
+        .run(&["at", "--serial", &line.name, "YZOUT"])
+        .ends_with(0);
+    assert_eq!(run.stdout, "+ok=3,22694,5007,0,0,3548,0\n");
+    assert!(run.stderr.contains("plug's own console"), "{run:?}");
+    line.end();
+}
+
+#[test]
+fn a_silent_device_is_no_answer() {
+    let line = Line::with(|module| {
+        module.expect(b"+++");
+        module.expect(b"+++");
+        module.expect(b"AT+VER\r\n");
+        module.expect(b"AT+ENTM\r");
+    });
+    let home = Home::new();
+    let run = home
+        .json(&["at", "--serial", &line.name, "MID"])
+        .ends_with(4);
+    assert_eq!(run.error_kind(), "no_answer");
+    line.end();
+}
+
+#[test]
+fn what_is_no_serial_port_is_local() {
+    let home = Home::new();
+    let file = home.write("file", "");
+    for (device, words) in [
+        ("/dev/there-is-no-such-port", "there is no serial port"),
+        ("/dev/null", "is not a serial port"),
+        (file.to_str().unwrap(), "is not a serial port"),
+        ("/tmp", "is not a serial port"),
+    ] {
+        let run = home.json(&["at", "--serial", device, "MID"]).ends_with(7);
+        assert_eq!(run.error_kind(), "local");
+        assert!(
+            run.stdout.contains(words) && run.stdout.contains(device),
+            "{run:?}"
+        );
+    }
+}
+
+#[test]
+fn an_adapter_that_is_pulled_out_is_local() {
+    let line = Line::with(|module| {
+        module.grant_escape();
+        module.expect(b"AT+MID\r");
+        module.0 = File::open("/dev/null").unwrap();
+    });
+    let home = Home::new();
+    let json = home
+        .json(&["at", "--serial", &line.name, "MID"])
+        .ends_with(7)
+        .json();
+    assert_eq!(json[0]["error"]["kind"], "local");
+    assert!(
+        json[0]["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains(&line.name),
+        "{json}"
+    );
+    line.end();
+}
+
+#[test]
+fn signals_and_the_clock_leave_command_mode() {
+    let hung = |module: &mut Module| {
+        module.grant_escape();
+        module.expect(b"AT+WSCAN\r");
+        module.let_go();
+    };
+    let home = Home::new();
+    let line = Line::with(hung);
+    let run = home
+        .json(&["--timeout", "2s", "at", "--serial", &line.name, "WSCAN"])
+        .ends_with(4);
+    assert_eq!(run.json()[0]["error"]["kind"], "no_answer");
+    line.end();
+
+    let (asked, is_asked) = std::sync::mpsc::channel();
+    let line = Line::with(move |module| {
+        module.grant_escape();
+        module.expect(b"AT+WSCAN\r");
+        asked.send(()).unwrap();
+        module.let_go();
+    });
+    let child = home
+        .command()
+        .args(["at", "--serial", &line.name, "WSCAN"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    is_asked.recv().unwrap();
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+    finish(child.wait_with_output()).ends_with(1);
+    line.end();
+}
