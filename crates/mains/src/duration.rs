@@ -77,4 +77,20 @@ mod tests {
         assert_eq!(show(Duration::from_micros(12_345)), "12ms");
         assert_eq!(show(Duration::from_secs(90)), "1m 30s");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(text in "\\PC*") {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn shows_what_it_reads(millis in 1_u64..100_000) {
+            let duration = Duration::from_millis(millis);
+            // Below ten seconds nothing is rounded.
+            if millis < 10_000 {
+                proptest::prop_assert_eq!(parse(&show(duration)), Ok(duration));
+            }
+        }
+    }
 }

@@ -59,7 +59,9 @@ pub struct Args {
 pub async fn run(context: &Context, args: Args) -> Outcome {
     let inventory = context.inventory()?;
     let interfaces = search_interfaces(context, &args.to)?;
-    let lan = Lan::open(&interfaces).await?;
+    let lan = context
+        .bounded(async { Ok(Lan::open(&interfaces).await?) })
+        .await?;
     for error in lan.taken() {
         context.ui.warn(format_args!(
             "{}; an SP-2 is not heard like this",

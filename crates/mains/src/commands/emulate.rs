@@ -18,7 +18,17 @@ use crate::ui::{BOLD, paint};
 
 /// Options of `mains emulate`.
 #[derive(Debug, clap::Args)]
-#[command(subcommand_value_name = "DEVICE", subcommand_help_heading = "Devices")]
+#[command(
+    subcommand_value_name = "DEVICE",
+    subcommand_help_heading = "Devices",
+    after_long_help = "\
+Examples:
+  mains emulate plug
+  mains emulate plug --count 5 --load kettle
+  mains help emulate plug
+
+Exit codes: 0 ended by a signal, 2 options that cannot be, 7 an address or port that is not to be had."
+)]
 pub struct Args {
     /// The device
     #[command(subcommand)]

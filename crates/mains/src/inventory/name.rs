@@ -64,7 +64,12 @@ impl FromStr for Name {
         if text.parse::<Mac>().is_ok() {
             return Err(NameError::Ambiguous("a MAC"));
         }
-        if text.parse::<IpAddr>().is_ok() || text.parse::<SocketAddr>().is_ok() {
+        // `256.1.1.1` too: nobody means a name by it.
+        let dotted = text.split('.').count() == 4
+            && text
+                .bytes()
+                .all(|byte| byte == b'.' || byte.is_ascii_digit());
+        if dotted || text.parse::<IpAddr>().is_ok() || text.parse::<SocketAddr>().is_ok() {
             return Err(NameError::Ambiguous("an address"));
         }
         Ok(Self(text.to_owned()))

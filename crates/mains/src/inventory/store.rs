@@ -371,4 +371,18 @@ mod tests {
         );
         assert_eq!(store.load().unwrap_err().kind(), Kind::Local);
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+        #[test]
+        fn whatever_the_file_holds_is_kept_or_understood(text in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+            let home = tempfile::tempdir().unwrap();
+            let store = Store::new(home.path().to_owned());
+            fs::write(store.path(), &text).unwrap();
+            let loaded = store.load().unwrap();
+            let aside = home.path().join("inventory.json.broken-1");
+            proptest::prop_assert_eq!(fs::read(aside).unwrap(), text);
+            proptest::prop_assert!(loaded.warning.is_some());
+        }
+    }
 }

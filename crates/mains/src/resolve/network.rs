@@ -67,7 +67,9 @@ impl<'a> Network<'a> {
     pub async fn open(context: &'a Context, targets: &[Target]) -> Result<Self, Failure> {
         let inventory = context.inventory()?;
         let interfaces = interfaces::for_targets(context, targets, &inventory)?;
-        let lan = Lan::open(&interfaces).await?;
+        let lan = context
+            .bounded(async { Ok(Lan::open(&interfaces).await?) })
+            .await?;
         for interface in &interfaces {
             tracing::debug!(name = interface.name, address = %interface.address, "uses interface");
         }

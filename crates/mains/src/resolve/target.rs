@@ -135,6 +135,7 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inventory::Name;
     use crate::inventory::tests::plug;
 
     #[test]
@@ -219,5 +220,23 @@ mod tests {
         assert_eq!(macs("900000001"), [one.mac, two.mac]);
         assert_eq!(macs("900000009"), []);
         assert_eq!(macs("127.0.0.2"), []);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics_and_is_one_of_them(text in "\\PC*|[0-9a-fA-F:. -]{0,20}") {
+            let Ok(target) = parse(&text) else { return Ok(()) };
+            proptest::prop_assert_eq!(target.as_given(), text);
+            if let Some(address) = target.address() {
+                proptest::prop_assert!(!address.is_multicast() && !address.is_broadcast());
+            }
+        }
+
+        #[test]
+        fn what_can_be_a_name_is_not_taken_for_something_else(text in "\\PC{1,64}|[0-9a-fA-F:. -]{1,20}") {
+            let Ok(name) = text.parse::<Name>() else { return Ok(()) };
+            let target = parse(name.as_str()).unwrap();
+            proptest::prop_assert!(target.address().is_none() && !target.can_be_scanned_for());
+        }
     }
 }

@@ -1,0 +1,70 @@
+//! What only a terminal brings: questions, waiting for Enter, Ctrl-C.
+
+use std::time::Duration;
+
+use expectrl::session::OsSession;
+use expectrl::{ControlCode, Eof, Expect, Session};
+
+use crate::home::Home;
+
+fn demo(home: &Home) -> OsSession {
+    let mut command = home.command();
+    command.arg("demo").stdin(std::process::Stdio::inherit());
+    let mut session = Session::spawn(command).unwrap();
+    session.set_expect_timeout(Some(Duration::from_secs(30)));
+    session
+}
+
+#[track_caller]
+fn ends_with_0(mut session: OsSession) {
+    session.expect(Eof).unwrap();
+    let status = session.get_process().wait().unwrap();
+    assert_eq!(
+        format!("{status:?}").contains("Exited") && format!("{status:?}").ends_with(", 0)"),
+        true,
+        "{status:?}"
+    );
+}
+
+#[test]
+fn the_tour_waits_and_the_home_stays_up_until_ctrl_c() {
+    let home = Home::with_network();
+    let mut session = demo(&home);
+    loop {
+        let found = session
+            .expect(expectrl::Any::boxed(vec![
+                Box::new("Enter goes on"),
+                Box::new("The home stays up"),
+            ]))
+            .unwrap();
+        if found.as_bytes().starts_with(b"The home")
+            || found
+                .get(0)
+                .is_some_and(|text| text.starts_with(b"The home"))
+        {
+            break;
+        }
+        session.send_line("").unwrap();
+    }
+    session.expect("Ctrl-C ends it").unwrap();
+    // Another terminal sees the home.
+    assert_eq!(
+        home.json(&["status", "127.77.0.2"]).ends_with(0).json()[0]["relay"],
+        "on"
+    );
+    session.send(ControlCode::EndOfText).unwrap();
+    ends_with_0(session);
+}
+
+#[test]
+fn the_tour_can_be_left_at_any_step() {
+    let home = Home::with_network();
+    let mut session = demo(&home);
+    session.expect("Enter goes on").unwrap();
+    session.send_line("q").unwrap();
+    ends_with_0(session);
+    let mut session = demo(&home);
+    session.expect("Enter goes on").unwrap();
+    session.send(ControlCode::EndOfText).unwrap();
+    ends_with_0(session);
+}
