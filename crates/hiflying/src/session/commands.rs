@@ -164,13 +164,13 @@ impl Session {
         }
         self.terminator_known = true;
         let elapsed = active.since_sent(now);
-        if active.sends() == 1 {
+        if active.sends() == 1 && active.is_ordinary {
             self.round_trip.measure(elapsed);
         }
         // After several sendings, a reply that took its time may be to an earlier one, and others
         // still under way.
         let late = active.sends() > 1 && !self.round_trip.is_prompt(elapsed);
-        if late {
+        if late && active.is_ordinary {
             self.round_trip.note_late(active.since_first_sent(now));
         }
         self.outstanding = if late { active.sends() - 1 } else { 0 };

@@ -53,6 +53,8 @@ pub(super) struct Exchange {
     pub(super) request: Request,
     shape: Shape,
     answer: Answer,
+    /// Whether the module need only look something up: what takes it time says nothing about how fast it answers.
+    pub(super) is_ordinary: bool,
     retry: bool,
     total: Duration,
     pace: Duration,
@@ -101,6 +103,7 @@ impl Exchange {
         } else {
             budget
         };
+        let is_ordinary = answer == Answer::One && budget <= config.reply_timeout;
         let pace = match answer {
             Answer::Many => budget / 3,
             _ if budget > config.reply_timeout => budget,
@@ -111,6 +114,7 @@ impl Exchange {
             id,
             request,
             answer,
+            is_ordinary,
             retry,
             total,
             pace,

@@ -414,6 +414,25 @@ fn a_slow_module_is_not_misread() {
 }
 
 #[test]
+fn a_slow_ping_does_not_slow_down_what_follows() {
+    let mut bench = faithful(|module| {
+        module.slow = [("PING", ms(2000))].into();
+        module.replies.insert("AT+WMODE".to_owned(), Vec::new());
+    });
+    let router = command::Ping([192, 168, 1, 1].into());
+    ask(&mut bench, &router).unwrap().unwrap();
+    let before = bench.now;
+    assert_eq!(ask(&mut bench, &command::Wmode), Err(NoReply::Timeout));
+    assert!(bench.now - before <= Duration::from_secs(7));
+    let sent = bench
+        .sent
+        .iter()
+        .filter(|line| line.starts_with(b"AT+WMODE"));
+    let sent = sent.count();
+    assert!(sent >= 9, "{sent} times in six seconds");
+}
+
+#[test]
 fn loss_of_forty_percent_each_way() {
     let mut answered = 0;
     for seed in 0..300 {
