@@ -53,6 +53,9 @@ enum Ask {
     Key,
     CheckSsid,
     CheckKey,
+    CheckMode(After),
+    /// The mode that did not read back.
+    ModeAgain(After),
     /// `WANN=DHCP`, then the padded form.
     Dhcp {
         padded: bool,
@@ -134,6 +137,8 @@ pub struct Join {
     candidates: VecDeque<Credentials>,
     /// How often the name or key has read back differently.
     mismatches: u8,
+    /// How often the mode has, before the restart that is to come.
+    mode_mismatches: u8,
     deadline: Option<Instant>,
     silences: u32,
     lease: Option<Wan>,
@@ -166,6 +171,7 @@ impl Join {
             seen: false,
             candidates: VecDeque::new(),
             mismatches: 0,
+            mode_mismatches: 0,
             deadline: None,
             silences: 0,
             lease: None,
@@ -344,6 +350,8 @@ impl Join {
             Ask::Link | Ask::Lease | Ask::Ping(_) | Ask::Station => {
                 self.handle_proof(now, ask, raw);
             }
+            Ask::CheckMode(then) => self.handle_mode(now, then, raw),
+            Ask::ModeAgain(then) => self.handle_mode_again(now, then, raw),
             Ask::Restore => self.handle_restored(now, raw),
             _ => self.handle_written(now, ask, raw),
         }

@@ -36,6 +36,8 @@ pub(crate) struct Module {
     pub(crate) slow: HashMap<&'static str, Duration>,
     /// Fixed replies by line, before anything else; nothing to be silent.
     pub(crate) replies: HashMap<String, Vec<Vec<u8>>>,
+    /// What a line with a fixed reply gets from its second time on.
+    pub(crate) changes_its_mind: Option<(String, Vec<u8>)>,
     /// Whether `AT+Z` gets its `+ok`.
     pub(crate) answers_restart: bool,
     pub(crate) restart_takes: Duration,
@@ -79,6 +81,7 @@ impl Default for Module {
             tail: "\r\n\r\n",
             slow: HashMap::new(),
             replies: HashMap::new(),
+            changes_its_mind: None,
             answers_restart: false,
             restart_takes: Duration::from_secs(3),
             ignores_restarts: 0,
@@ -167,11 +170,13 @@ impl Module {
     }
 
     fn execute(&mut self, now: Instant, line: &str, raw: &[u8]) -> Vec<(Duration, Vec<u8>)> {
-        if let Some(fixed) = self.replies.get(line) {
-            return fixed
-                .iter()
-                .map(|reply| (Duration::ZERO, reply.clone()))
-                .collect();
+        if let Some(fixed) = self.replies.get_mut(line) {
+            let replies = fixed.iter().map(|reply| (Duration::ZERO, reply.clone()));
+            let replies = replies.collect();
+            if let Some((_, other)) = self.changes_its_mind.take_if(|(which, _)| which == line) {
+                *fixed = vec![other];
+            }
+            return replies;
         }
         let Some(body) = line.strip_prefix("AT+") else {
             return self.reply("+ERR=-1");

@@ -14,7 +14,7 @@ use crate::wscan::Network;
 use crate::{Identity, Reply, Request, Value};
 
 /// How long to let stray replies pass before something is read once more.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 impl Join {
     /// The session is open for the first time.
@@ -33,7 +33,8 @@ impl Join {
 
     pub(super) fn request(&self, ask: Ask) -> Request {
         match ask {
-            Ask::ReadMode => Wmode.request(),
+            Ask::ReadMode | Ask::CheckMode(_) => Wmode.request(),
+            Ask::ModeAgain(then) => SetWmode(then.mode()).request(),
             Ask::ReadMac => Wsmac.request(),
             Ask::ReadSsid | Ask::CheckSsid => command::Wsssid.request(),
             Ask::ReadKey | Ask::CheckKey => command::Wskey.request(),
@@ -231,9 +232,7 @@ impl Join {
             (Ask::Both(_), _) => self.ask(now, Ask::BothOldStyle(OnOff::Off)),
             (Ask::BothOldStyle(_), _) => {
                 self.changed.old_style = false;
-                self.path = JoinPath::Direct;
-                let detail = "not possible on this module: no proof before it leaves";
-                self.step(step, false, detail.to_owned());
+                self.note_no_proof();
                 self.ask_ssid(now);
             }
             (Ask::Key, Reply::Error(_)) if self.candidates.len() > 1 => {
@@ -247,6 +246,18 @@ impl Join {
             (_, Reply::Unknown(_)) => self.fail(now, JoinError::BadAnswer(step)),
             (_, Reply::Ok(_)) => self.written(now, ask),
         }
+    }
+
+    fn note_no_proof(&mut self) {
+        self.path = JoinPath::Direct;
+        let detail = "not possible on this module: no proof before it leaves";
+        self.step(StepName::Mode, false, detail.to_owned());
+    }
+
+    /// Name and key are written and read back, and now it turns out that the module cannot prove them.
+    pub(super) fn go_without_proof(&mut self, now: Instant) {
+        self.note_no_proof();
+        self.finish_writing(now);
     }
 
     fn ask_ssid(&mut self, now: Instant) {
@@ -276,7 +287,7 @@ impl Join {
             }
             _ => {
                 self.step(step, true, Mode::Sta.to_string());
-                self.restart(now, After::Direct);
+                self.check_mode(now, After::Direct);
             }
         }
     }
@@ -342,7 +353,10 @@ impl Join {
 
     fn finish_writing(&mut self, now: Instant) {
         match self.path {
-            JoinPath::Verified => self.restart(now, After::Proof),
+            JoinPath::Verified if self.before.mode == Some(Mode::ApSta) => {
+                self.restart(now, After::Proof);
+            }
+            JoinPath::Verified => self.check_mode(now, After::Proof),
             JoinPath::Direct if self.before.mode == Some(Mode::Sta) => {
                 self.restart(now, After::Direct);
             }
@@ -364,7 +378,9 @@ fn value(raw: &[u8]) -> Option<Value> {
 
 fn step_of(ask: Ask) -> StepName {
     match ask {
-        Ask::Both(_) | Ask::BothOldStyle(_) => StepName::Mode,
+        Ask::Both(_) | Ask::BothOldStyle(_) | Ask::CheckMode(_) | Ask::ModeAgain(_) => {
+            StepName::Mode
+        }
         Ask::Ssid => StepName::Ssid,
         Ask::Key => StepName::Key,
         Ask::CheckSsid | Ask::CheckKey => StepName::ReadBack,

@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::prepare::is_refusal;
+use super::prepare::{LOOK_AGAIN, is_refusal};
 use super::{
     Ask, Join, JoinError, JoinEvent, JoinOutcome, ModuleState, RejoinReason, RestartWatch, Seen,
     Stage, StepName,
 };
-use crate::Identity;
-use crate::command::{Command, Ping, SetWmode, Wann, Wslk};
+use crate::command::{Command, Ping, SetWmode, Wann, Wmode, Wslk};
 use crate::session::{Session, after};
 use crate::settings::{LinkStatus, Mode, PingResult, Wan};
+use crate::{Identity, Reply};
 
 /// How often to look for link and address.
 const LOOK: Duration = Duration::from_millis(300);
@@ -34,7 +34,52 @@ pub(super) enum After {
     RollBack,
 }
 
+impl After {
+    /// What the radio shall do after it.
+    pub(super) fn mode(self) -> Mode {
+        match self {
+            Self::Proof => Mode::ApSta,
+            Self::Station | Self::Direct | Self::RollBack => Mode::Sta,
+        }
+    }
+}
+
 impl Join {
+    /// Makes sure of the mode before the restart. The `+ok` to it is like any other, and on a bad network one that was meant
+    /// for an earlier command passes for it; without the mode, a right key would look like a wrong one.
+    pub(super) fn check_mode(&mut self, now: Instant, then: After) {
+        self.mode_mismatches = 0;
+        self.ask(now, Ask::CheckMode(then));
+    }
+
+    pub(super) fn handle_mode(&mut self, now: Instant, then: After, raw: Option<&[u8]>) {
+        let Some(raw) = raw else {
+            return match then {
+                After::Station => self.restart(now, then),
+                _ => self.fail(now, JoinError::Lost(StepName::Mode)),
+            };
+        };
+        if Wmode.parse(raw) == Ok(then.mode()) {
+            return self.restart(now, then);
+        }
+        self.mode_mismatches += 1;
+        match self.mode_mismatches {
+            1 | 3 => self.pause(now, LOOK_AGAIN, Ask::CheckMode(then)),
+            2 => self.ask(now, Ask::ModeAgain(then)),
+            // Perhaps this firmware reports the mode that it runs in, until it restarts.
+            _ => self.restart(now, then),
+        }
+    }
+
+    pub(super) fn handle_mode_again(&mut self, now: Instant, then: After, raw: Option<&[u8]>) {
+        let refused = raw.is_some_and(|raw| matches!(Reply::parse(raw), Reply::Error(_)));
+        if refused && then == After::Proof {
+            // So it was another's `+ok` the first time.
+            return self.go_without_proof(now);
+        }
+        self.ask(now, Ask::CheckMode(then));
+    }
+
     pub(super) fn restart(&mut self, now: Instant, then: After) {
         let pace = self.session.pace(ROUND.0, ROUND.1);
         let watch = RestartWatch::new(now, self.session.terminator(), pace);
@@ -152,7 +197,7 @@ impl Join {
                 let done = raw.is_some_and(|raw| SetWmode(Mode::Sta).parse(raw).is_ok());
                 if done {
                     self.step(StepName::Station, true, Mode::Sta.to_string());
-                    self.restart(now, After::Station);
+                    self.check_mode(now, After::Station);
                 } else {
                     self.step(
                         StepName::Station,

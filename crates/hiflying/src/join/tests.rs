@@ -178,6 +178,7 @@ fn the_order_of_the_recipe() {
             "AT+WSSSID",
             "AT+WSKEY",
             "AT+WMODE=STA",
+            "AT+WMODE",
             "AT+Z",
             "AT+Q",
         ]
@@ -348,6 +349,39 @@ fn a_mangled_name_or_key_is_caught_before_the_restart() {
         assert_as_before(&run.bench.module);
         assert_eq!(run.bench.module.restarts, 0);
     }
+}
+
+#[test]
+fn a_mode_that_did_not_arrive_is_written_again_and_then_trusted() {
+    // Says `+ok` and keeps the mode, like a lost command whose answer was taken from another one.
+    let config = JoinConfig {
+        security: Security::Wpa2,
+        ..config()
+    };
+    let run = run(config, |module| {
+        module
+            .replies
+            .insert("AT+WMODE=APSTA".to_owned(), vec![b"+ok\r\n\r\n".to_vec()]);
+    });
+    assert_eq!(run.sent("AT+WMODE=APSTA"), 2);
+    assert!(
+        run.sent("AT+Z") > 0,
+        "it may report the mode that it runs in"
+    );
+    run.assert_left();
+}
+
+#[test]
+fn a_mode_that_is_refused_the_second_time_is_done_without() {
+    // The module refuses, but its first answer was taken from another command.
+    let run = run(config(), |module| {
+        let replies = &mut module.replies;
+        replies.insert("AT+WMODE=APSTA".to_owned(), vec![b"+ok\r\n\r\n".to_vec()]);
+        module.changes_its_mind = Some(("AT+WMODE=APSTA".to_owned(), b"+ERR=-4\r\n\r\n".to_vec()));
+    });
+    let outcome = run.result.as_ref().unwrap();
+    assert_eq!(outcome.path, JoinPath::Direct);
+    assert_eq!(run.bench.module.mode(), "STA");
 }
 
 #[test]
