@@ -12,6 +12,7 @@
 )]
 
 mod discovery;
+mod join;
 mod session;
 mod switch;
 mod world;

@@ -200,10 +200,10 @@ fn what_the_meter_says_is_understood() {
         });
         world.wait(Duration::from_secs(36));
         if let Ok(Outcome::Measured(measured)) = carry_out(&mut world, Order::Meter) {
-            assert_eq!(
-                (measured.power_w, measured.energy_wh),
-                (Some(1000.0), Some(3558))
-            );
+            assert_eq!(measured.power_w, Some(1000.0));
+            // 36 s are 10 Wh; the exchange itself may take some seconds more.
+            let counted = measured.energy_wh.unwrap();
+            assert!((3558..=3563).contains(&counted), "{counted}");
             let (volts, amperes) = (measured.voltage_v.unwrap(), measured.current_a.unwrap());
             assert!((volts * amperes - 1000.0).abs() < 3.0);
             measured_all += 1;
