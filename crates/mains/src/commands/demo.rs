@@ -12,6 +12,7 @@ use emulator::{HomeNetwork, Load, Mode, PlugConfig, server};
 use plugs::RelayState;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
@@ -42,37 +43,43 @@ const FRESH_AT_HOME: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 105);
 /// An address of the home where nothing is plugged in.
 const EMPTY: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 99);
 
-/// The plugs of the home.
-fn home() -> Result<Vec<PlugConfig>, Failure> {
-    let network: HomeNetwork = format!("{SSID}:{KEY}")
-        .parse()
-        .map_err(|error| Failure::failed("the demo's network").caused_by(&error))?;
-    let plug = |last, load, relay| PlugConfig {
+/// The plugs that are on the home network.
+fn home(network: &HomeNetwork) -> Vec<PlugConfig> {
+    vec![
+        plug(network, 1, Load::Kettle, RelayState::Off),
+        plug(network, 2, Load::Constant(78.0), RelayState::On),
+        plug(network, 3, Load::Tv, RelayState::On),
+        plug(network, 4, Load::Constant(60.0), RelayState::Off),
+    ]
+}
+
+/// The plug that comes out of its box in the course of the tour.
+fn fresh(network: &HomeNetwork) -> PlugConfig {
+    PlugConfig {
+        mode: Mode::Ap,
+        home_address: Some(FRESH_AT_HOME),
+        energy_wh: 0,
+        ..plug(network, 5, Load::Constant(11.0), RelayState::Off)
+    }
+}
+
+fn plug(network: &HomeNetwork, last: u8, load: Load, relay: RelayState) -> PlugConfig {
+    PlugConfig {
         load,
         relay,
-        seed: u64::from(last),
+        seed: last.into(),
         energy_wh: 12_345 * u64::from(last),
         home_networks: vec![network.clone()],
         ..PlugConfig::at(Ipv4Addr::new(127, 77, 0, last))
-    };
-    Ok(vec![
-        plug(1, Load::Kettle, RelayState::Off),
-        plug(2, Load::Fridge, RelayState::On),
-        plug(3, Load::Tv, RelayState::On),
-        plug(4, Load::Constant(60.0), RelayState::Off),
-        PlugConfig {
-            mode: Mode::Ap,
-            home_address: Some(FRESH_AT_HOME),
-            energy_wh: 0,
-            ..plug(5, Load::Constant(11.0), RelayState::Off)
-        },
-    ])
+    }
 }
 
 /// One stop of the tour.
 struct Step {
     /// What is about to be seen, and why.
     says: &'static str,
+    /// Whether the fresh plug is plugged in now.
+    unboxes: bool,
     commands: Vec<Vec<String>>,
     /// The exit code that each command ends with.
     code: i32,
@@ -82,17 +89,14 @@ fn step(says: &'static str, code: i32, commands: &[&[&str]]) -> Step {
     let words = |command: &&[&str]| command.iter().map(|word| (*word).to_owned()).collect();
     Step {
         says,
-        code,
+        unboxes: false,
         commands: commands.iter().map(words).collect(),
+        code,
     }
 }
 
-fn tour(key_file: &str) -> Vec<Step> {
-    let (fresh, fresh_at_home, empty) = (
-        FRESH.to_string(),
-        FRESH_AT_HOME.to_string(),
-        EMPTY.to_string(),
-    );
+fn tour(_key_file: &str) -> Vec<Step> {
+    let (fresh, empty) = (FRESH.to_string(), EMPTY.to_string());
     vec![
         step(
             "Which plugs are there? One question to the whole network, asked until no plug can have been missed.",
@@ -127,6 +131,14 @@ fn tour(key_file: &str) -> Vec<Step> {
             4,
             &[&["on", &empty]],
         ),
+        Step {
+            unboxes: true,
+            ..step(
+                "Now the fifth plug comes out of its box: 127.77.0.5 stands for its own access point. What is it?",
+                0,
+                &[&["probe", &fresh]],
+            )
+        },
         step(
             "For programs: one JSON document, always of the same form.",
             0,
@@ -138,41 +150,84 @@ fn tour(key_file: &str) -> Vec<Step> {
 /// Runs the home and the tour.
 pub async fn run(context: &Context, _: Args) -> Outcome {
     let place = Place::new()?;
-    let configs = home()?;
     let signals = Signals::listen()?;
-    let (stop, stopped) = oneshot::channel::<()>();
-    let (ready, all_ready) = oneshot::channel::<()>();
-    let mut waiting = Some(ready);
-    let mut left = configs.len();
-    let on_ready = |_| {
-        left = left.saturating_sub(1);
-        if left == 0
-            && let Some(ready) = waiting.take()
-        {
-            let _ = ready.send(());
+    let network: HomeNetwork = format!("{SSID}:{KEY}")
+        .parse()
+        .map_err(|error| Failure::failed("the demo's network cannot be").caused_by(&error))?;
+    let over = CancellationToken::new();
+    let (home_plugs, home) = Plugs::new(home(&network), &over);
+    let (fresh_plug, fresh) = Plugs::new(vec![fresh(&network)], &over);
+    let guide = async {
+        // Whatever ends the tour ends the twins.
+        let _over = over.clone().drop_guard();
+        tokio::select! {
+            outcome = guide(context, &place, home, fresh) => outcome,
+            () = signals.received_before(context.deadline()) => Ok(Exit::DONE),
         }
     };
-    let twins = server::run(configs, None, on_ready, async {
-        let _ = stopped.await;
-    });
-    let guide = async {
-        let outcome = match all_ready.await {
-            Ok(()) => tokio::select! {
-                outcome = guide(context, &place) => outcome,
-                () = signals.received_before(context.deadline()) => Ok(Exit::DONE),
-            },
-            // The twins did not come up: they say why.
-            Err(_) => Ok(Exit::DONE),
-        };
-        drop(stop);
-        outcome
-    };
-    let (twins, guide) = tokio::join!(twins, guide);
-    twins.map_err(|error| {
-        Failure::from(error)
-            .hint("is another `mains demo` running? The home needs 127.77.0.1 to 127.77.0.5")
-    })?;
+    let (home, fresh, guide) = tokio::join!(home_plugs.serve(), fresh_plug.serve(), guide);
+    home.and(fresh)?;
     guide
+}
+
+/// Twins that are yet to be plugged in.
+struct Plugs {
+    configs: Vec<PlugConfig>,
+    plugged_in: oneshot::Receiver<()>,
+    ready: oneshot::Sender<()>,
+    over: CancellationToken,
+}
+
+/// Plugs twins in.
+struct Socket {
+    plug_in: oneshot::Sender<()>,
+    ready: oneshot::Receiver<()>,
+}
+
+impl Socket {
+    /// Waits until the twins answer; `false` when they cannot, which they say themselves.
+    async fn plug_in(self) -> bool {
+        self.plug_in.send(()).is_ok() && self.ready.await.is_ok()
+    }
+}
+
+impl Plugs {
+    fn new(configs: Vec<PlugConfig>, over: &CancellationToken) -> (Self, Socket) {
+        let (plug_in, plugged_in) = oneshot::channel();
+        let (ready, is_ready) = oneshot::channel();
+        let plugs = Self {
+            configs,
+            plugged_in,
+            ready,
+            over: over.clone(),
+        };
+        let socket = Socket {
+            plug_in,
+            ready: is_ready,
+        };
+        (plugs, socket)
+    }
+
+    async fn serve(self) -> Result<(), Failure> {
+        if self.plugged_in.await.is_err() {
+            return Ok(());
+        }
+        let mut left = self.configs.len();
+        let mut ready = Some(self.ready);
+        let on_ready = |_| {
+            left = left.saturating_sub(1);
+            if left == 0
+                && let Some(ready) = ready.take()
+            {
+                let _ = ready.send(());
+            }
+        };
+        let served = server::run(self.configs, None, on_ready, self.over.cancelled_owned()).await;
+        served.map_err(|error| {
+            Failure::from(error)
+                .hint("is another `mains demo` running? The home needs 127.77.0.1 to 127.77.0.5")
+        })
+    }
 }
 
 /// Where the demo keeps what the tour makes; gone when it ends.
@@ -231,20 +286,30 @@ impl Place {
     }
 }
 
-async fn guide(context: &Context, place: &Place) -> Outcome {
+async fn guide(context: &Context, place: &Place, home: Socket, fresh: Socket) -> Outcome {
+    if !home.plug_in().await {
+        return Ok(Exit::DONE);
+    }
+    let mut fresh = Some(fresh);
     let waits = context.ui.can_ask() && !context.ui.agrees();
     let say = |text: &str| context.ui.data(text);
     say(&format!(
         "{}\n",
         paint(
             BOLD,
-            "An emulated home: five plugs on 127.77.0.1 to 127.77.0.5, on real sockets."
+            "An emulated home on real sockets: plugs at 127.77.0.1 to 127.77.0.4, and a fifth still in its box."
         )
     ))?;
     let key_file = place.key_file();
     let mut strayed = None;
     for step in tour(&key_file.to_string_lossy()) {
         say(&paint(HINT, step.says))?;
+        if step.unboxes
+            && let Some(fresh) = fresh.take()
+            && !fresh.plug_in().await
+        {
+            return Ok(Exit::DONE);
+        }
         for words in &step.commands {
             say(&format!(
                 "{} {}",

@@ -87,9 +87,7 @@ fn a_plug_cannot_steer_the_terminal() {
     let home = Home::with_network();
     let address = [127, 26, 1, 1];
     let udp = move |_: &str, _| {
-        Some(format!(
-            "127.26.1.1,ACCF23123456,9\u{1b}[2J21,0,1,\u{1b}]0;x\u{7}"
-        ))
+        Some("127.26.1.1,ACCF23123456,9\u{1b}[2J21,0,1,\u{1b}]0;x\u{7}".to_owned())
     };
     let tcp = |_: &str, _| Some("+ok=1.0\u{1b}[31m evil\u{202e}\r\n\r\n".to_owned());
     let plug = Scripted::start(address, Box::new(udp), Some(Box::new(tcp)));
