@@ -29,12 +29,12 @@ pub use report::{
     RejoinReason, StepName,
 };
 
-use crate::session::{CommandId, Session, SessionConfig, SessionEvent, after};
+use crate::session::{CommandId, Session, SessionConfig, SessionEvent, after, begins_reply};
 use crate::settings::{Mode, OnOff, Wan};
 use crate::wifi::Credentials;
 use crate::{Identity, Mac, Request, Value};
 use prove::After;
-use watch::{RestartWatch, Seen};
+use watch::{OpenTest, RestartWatch, Seen};
 
 /// What the command in flight is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +81,10 @@ enum Stage {
     Away(Option<RestartWatch>, After),
     /// Back, but has it restarted at all?
     Doubting(Instant, RestartWatch, After),
+    /// Back too soon: has it restarted, or does it need no opening?
+    Testing(OpenTest, After),
+    /// It has not: opening its session once more, to restart it.
+    Reopening(After),
     /// Waiting for the session to open after a restart.
     Returning(Option<RestartWatch>, After),
     Over,
@@ -103,8 +107,22 @@ struct Changed {
     ssid: bool,
     key: bool,
     wan: bool,
-    /// Whether the module runs with it already.
-    applied: bool,
+}
+
+impl Changed {
+    /// The setting that a command writes.
+    fn by(&mut self, ask: Ask) -> Option<&mut bool> {
+        match ask {
+            Ask::Both(_) | Ask::ModeAgain(_) | Ask::StationDirect | Ask::Station => {
+                Some(&mut self.mode)
+            }
+            Ask::BothOldStyle(_) => Some(&mut self.old_style),
+            Ask::Ssid => Some(&mut self.ssid),
+            Ask::Key => Some(&mut self.key),
+            Ask::Dhcp { .. } => Some(&mut self.wan),
+            _ => None,
+        }
+    }
 }
 
 /// A module being put on a network.
@@ -132,7 +150,12 @@ pub struct Join {
     identity: Option<Identity>,
     mac: Option<Mac>,
     before: Before,
+    /// What was sent, and so may have been changed.
     changed: Changed,
+    /// What the module has said `+ok` to.
+    accepted: Changed,
+    /// Whether it runs with that.
+    applied: bool,
     seen: bool,
     candidates: VecDeque<Credentials>,
     /// How often the name or key has read back differently.
@@ -141,6 +164,8 @@ pub struct Join {
     mode_mismatches: u8,
     deadline: Option<Instant>,
     silences: u32,
+    /// How often it was restarted in vain.
+    in_vain: u32,
     lease: Option<Wan>,
     /// Why it is being rolled back, and what is still to be written.
     error: Option<JoinError>,
@@ -168,12 +193,15 @@ impl Join {
             mac: None,
             before: Before::default(),
             changed: Changed::default(),
+            accepted: Changed::default(),
+            applied: false,
             seen: false,
             candidates: VecDeque::new(),
             mismatches: 0,
             mode_mismatches: 0,
             deadline: None,
             silences: 0,
+            in_vain: 0,
             lease: None,
             error: None,
             restoring: VecDeque::new(),
@@ -218,7 +246,7 @@ impl Join {
             Stage::Asking(..) | Stage::Pausing(..) | Stage::Opening
         ) {
             // `AT+Z` is out: it runs, or will run, with what was written.
-            self.changed.applied = true;
+            self.applied = true;
             self.session = Session::new(self.config.session.clone(), now);
         }
         self.fail(now, JoinError::Cancelled);
@@ -234,10 +262,10 @@ impl Join {
     pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
         match &mut self.stage {
             Stage::Restarting(watch, _) => watch.handle_datagram(datagram),
-            Stage::Doubting(_, watch, _) if crate::session::begins_reply(datagram) => {
-                watch.resume(now);
-                self.back_to_watching();
+            Stage::Doubting(_, watch, then) if begins_reply(datagram) => {
+                self.stage = Stage::Testing(watch.test(now), *then);
             }
+            Stage::Testing(test, _) => test.handle_datagram(datagram),
             Stage::Away(..) | Stage::Doubting(..) | Stage::Over => {}
             _ => {
                 self.session.handle_datagram(now, datagram);
@@ -254,6 +282,12 @@ impl Join {
                 self.handle_seen(now, seen);
             }
             Stage::Doubting(at, ..) if *at <= now => self.stop_doubting(now),
+            Stage::Testing(test, then) => {
+                let then = *then;
+                if let Some(unasked) = test.handle_timeout(now) {
+                    self.handle_tested(now, unasked, then);
+                }
+            }
             Stage::Pausing(at, ask) if *at <= now => {
                 let ask = *ask;
                 self.ask(now, ask);
@@ -270,6 +304,7 @@ impl Join {
     pub fn poll_transmit(&mut self) -> Option<Zeroizing<Vec<u8>>> {
         let watch = match &mut self.stage {
             Stage::Restarting(watch, _) | Stage::Doubting(_, watch, _) => watch.poll_transmit(),
+            Stage::Testing(test, _) => test.poll_transmit(),
             _ => None,
         };
         self.transmits
@@ -283,9 +318,10 @@ impl Join {
         match &self.stage {
             Stage::Restarting(watch, _) => Some(watch.next_timeout()),
             Stage::Doubting(at, ..) => Some(*at),
+            Stage::Testing(test, _) => Some(test.next_timeout()),
             Stage::Pausing(at, _) => self.session.poll_timeout().into_iter().chain([*at]).min(),
             Stage::Away(..) | Stage::Over => None,
-            Stage::Opening | Stage::Asking(..) | Stage::Returning(..) => {
+            Stage::Opening | Stage::Asking(..) | Stage::Reopening(_) | Stage::Returning(..) => {
                 self.session.poll_timeout()
             }
         }
@@ -315,7 +351,8 @@ impl Join {
     fn handle_opened(&mut self, now: Instant, identity: Option<Identity>) {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Opening => self.begin(now, identity),
-            Stage::Returning(watch, then) => self.returned(now, identity, watch, then),
+            Stage::Returning(watch, then) => self.returned(now, watch, then),
+            Stage::Reopening(then) => self.restart(now, then),
             stage => self.stage = stage,
         }
     }
@@ -323,7 +360,7 @@ impl Join {
     fn handle_lost(&mut self, now: Instant) {
         match &self.stage {
             Stage::Opening => self.finish_failed(now, JoinError::NoAnswer, ModuleState::Untouched),
-            Stage::Returning(..) => self.not_returned(now),
+            Stage::Returning(..) | Stage::Reopening(_) => self.not_returned(now),
             // The command in flight has failed with it.
             _ => {}
         }
@@ -358,10 +395,22 @@ impl Join {
     }
 
     fn ask(&mut self, now: Instant, ask: Ask) {
+        if let Some(changed) = self.changed.by(ask) {
+            *changed = true;
+        }
         let request = self.request(ask);
         let id = self.session.submit(now, request);
         self.stage = Stage::Asking(ask, id);
         self.pump(now);
+    }
+
+    /// Notes whether the module took a setting; what it refused it has not changed.
+    fn note_written(&mut self, ask: Ask, done: bool) {
+        let (Some(changed), Some(accepted)) = (self.changed.by(ask), self.accepted.by(ask)) else {
+            return;
+        };
+        *accepted |= done;
+        *changed = *accepted;
     }
 
     fn pause(&mut self, now: Instant, wait: Duration, ask: Ask) {

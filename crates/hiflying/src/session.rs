@@ -131,6 +131,10 @@ pub struct Session {
     terminator_used: bool,
     /// The last datagram while an identity was awaited.
     fragment: Vec<u8>,
+    /// Whether `+ok` has been sent.
+    confirmed: bool,
+    /// Whether the module took commands before it was asked to.
+    unasked: bool,
     words_sent: u32,
     identities: u32,
     round_trip: RoundTrip,
@@ -141,9 +145,12 @@ pub struct Session {
     settle_for: Duration,
     /// Replies that earlier sendings of the last command may still get.
     outstanding: u32,
+    /// Whether this module has been seen to end a reply with a blank line.
+    terminates: bool,
     /// Whether this module or network has been seen to double replies.
     doubles: bool,
-    last_reply: Option<(String, Zeroizing<Vec<u8>>)>,
+    /// The last replies and the verbs that got them.
+    recent: VecDeque<(String, Zeroizing<Vec<u8>>)>,
     last_activity: Instant,
     next_id: u64,
     transmits: VecDeque<Zeroizing<Vec<u8>>>,
@@ -162,6 +169,8 @@ impl Session {
             terminator_known: false,
             terminator_used: false,
             fragment: Vec::new(),
+            confirmed: false,
+            unasked: false,
             words_sent: 0,
             identities: 0,
             round_trip: RoundTrip::default(),
@@ -170,8 +179,9 @@ impl Session {
             settle_until: None,
             settle_for: Duration::ZERO,
             outstanding: 0,
+            terminates: false,
             doubles: false,
-            last_reply: None,
+            recent: VecDeque::new(),
             last_activity: now,
             next_id: 0,
             transmits: VecDeque::new(),
@@ -184,6 +194,12 @@ impl Session {
     /// Returns the module's answer to the discovery word, as far as it has been heard.
     pub fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
+    }
+
+    /// Tells whether the module took commands without being asked for command mode: it was open
+    /// already, or needs no opening.
+    pub(crate) fn opened_unasked(&self) -> bool {
+        self.unasked
     }
 
     /// How long to give the module for an answer, within bounds.
@@ -312,7 +328,8 @@ fn is_foreign(datagram: &[u8]) -> bool {
     let address =
         text(fields.next()).is_some_and(|text| text.parse::<std::net::Ipv4Addr>().is_ok());
     let mac = text(fields.next()).is_some_and(|text| text.parse::<Mac>().is_ok());
-    (address && mac) || crate::at::strip_prefix_ignoring_case(datagram, b"AT+").is_some()
+    let is_line = crate::at::strip_prefix_ignoring_case(datagram, b"AT+").is_some();
+    (address && mac) || (is_line && !begins_reply(datagram))
 }
 
 #[cfg(test)]

@@ -54,6 +54,7 @@ pub(crate) struct Module {
     our_network: Vec<u8>,
     pub(crate) ping: &'static str,
     pub(crate) settings: BTreeMap<&'static str, Vec<u8>>,
+    offered: bool,
     open: bool,
     running_mode: Vec<u8>,
     up_since: Option<Instant>,
@@ -95,6 +96,7 @@ impl Default for Module {
             settings: settings
                 .map(|(verb, value)| (verb, value.as_bytes().to_vec()))
                 .into(),
+            offered: false,
             open: false,
             running_mode: b"AP".to_vec(),
             up_since: None,
@@ -123,6 +125,7 @@ impl Module {
 
     /// Forgets the session, as after a minute of idleness or a power cut.
     pub(crate) fn forget_session(&mut self) {
+        self.offered = false;
         self.open = false;
     }
 
@@ -134,6 +137,7 @@ impl Module {
         self.log
             .push(String::from_utf8_lossy(datagram).into_owned());
         if datagram == self.word {
+            self.offered = true;
             return vec![(Duration::ZERO, IDENTITY.to_vec())];
         }
         if datagram == b"+ok" {
@@ -154,7 +158,11 @@ impl Module {
     }
 
     fn confirm(&mut self) -> Vec<(Duration, Vec<u8>)> {
-        let already = std::mem::replace(&mut self.open, true);
+        let already = self.open;
+        self.open |= self.offered;
+        if !self.open {
+            return Vec::new();
+        }
         match self.to_confirm {
             ToConfirm::Ok => self.reply("+ok"),
             ToConfirm::Error if already => self.reply("+ERR=-1"),
@@ -189,7 +197,7 @@ impl Module {
         let mut replies = match (verb, value) {
             ("", None) => self.reply("+ok"),
             ("Q", None) => {
-                self.open = false;
+                self.forget_session();
                 self.reply("+ok")
             }
             ("Z", None) => self.restart(now),
@@ -226,7 +234,7 @@ impl Module {
             self.ignores_restarts -= 1;
         } else {
             self.restarts += 1;
-            self.open = false;
+            self.forget_session();
             self.on_our_network &= self.settings["WSSSID"] == self.our_network;
             self.running_mode = self.settings["WMODE"].clone();
             self.down_until = Some(now + self.restart_takes);

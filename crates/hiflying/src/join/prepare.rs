@@ -19,7 +19,7 @@ pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 impl Join {
     /// The session is open for the first time.
     pub(super) fn begin(&mut self, now: Instant, identity: Option<Identity>) {
-        self.always_open = identity.is_none();
+        self.always_open = self.session.opened_unasked();
         self.note_identity(identity);
         self.ask(now, Ask::ReadMode);
     }
@@ -203,9 +203,8 @@ impl Join {
 
     fn start_writing(&mut self, now: Instant) {
         if self.path == JoinPath::Direct || self.before.mode == Some(Mode::ApSta) {
-            self.ask_ssid(now);
+            self.ask(now, Ask::Ssid);
         } else {
-            self.changed.mode = true;
             self.ask(now, Ask::Both(0));
         }
     }
@@ -213,28 +212,28 @@ impl Join {
     pub(super) fn handle_written(&mut self, now: Instant, ask: Ask, raw: Option<&[u8]>) {
         let step = step_of(ask);
         let Some(raw) = raw else {
-            return self.fail(now, JoinError::Lost(step));
+            return match ask {
+                // A module that says nothing to what it does not know.
+                Ask::BothOldStyle(_) => self.go_direct(now),
+                _ => self.fail(now, JoinError::Lost(step)),
+            };
         };
-        match ask {
-            Ask::CheckSsid | Ask::CheckKey => return self.handle_read_back(now, ask, raw),
-            _ => {}
+        if matches!(ask, Ask::CheckSsid | Ask::CheckKey) {
+            return self.handle_read_back(now, ask, raw);
         }
-        match (ask, Reply::parse(raw)) {
+        let reply = Reply::parse(raw);
+        self.note_written(ask, matches!(reply, Reply::Ok(_)));
+        match (ask, reply) {
             (Ask::Both(_), Reply::Ok(_)) => {
                 self.step(step, true, Mode::ApSta.to_string());
-                self.ask_ssid(now);
+                self.ask(now, Ask::Ssid);
             }
             (Ask::Both(0), Reply::Error(_)) => {
-                self.changed.old_style = true;
                 self.ask(now, Ask::BothOldStyle(OnOff::On));
             }
             (Ask::BothOldStyle(OnOff::On), Reply::Ok(_)) => self.ask(now, Ask::Both(1)),
             (Ask::Both(_), _) => self.ask(now, Ask::BothOldStyle(OnOff::Off)),
-            (Ask::BothOldStyle(_), _) => {
-                self.changed.old_style = false;
-                self.note_no_proof();
-                self.ask_ssid(now);
-            }
+            (Ask::BothOldStyle(_), _) => self.go_direct(now),
             (Ask::Key, Reply::Error(_)) if self.candidates.len() > 1 => {
                 self.candidates.pop_front();
                 self.ask(now, Ask::Key);
@@ -260,8 +259,9 @@ impl Join {
         self.finish_writing(now);
     }
 
-    fn ask_ssid(&mut self, now: Instant) {
-        self.changed.ssid = true;
+    fn go_direct(&mut self, now: Instant) {
+        (self.changed.old_style, self.accepted.old_style) = (false, false);
+        self.note_no_proof();
         self.ask(now, Ask::Ssid);
     }
 
@@ -270,7 +270,7 @@ impl Join {
         match ask {
             Ask::Ssid => {
                 self.step(step, true, self.config.ssid.to_string());
-                self.ask_key(now);
+                self.ask(now, Ask::Key);
             }
             Ask::Key => {
                 let credentials = self.credentials();
@@ -290,11 +290,6 @@ impl Join {
                 self.check_mode(now, After::Direct);
             }
         }
-    }
-
-    pub(super) fn ask_key(&mut self, now: Instant) {
-        self.changed.key = true;
-        self.ask(now, Ask::Key);
     }
 
     /// A module that mangles a comma or `=` must be caught here: after the restart it would be on
@@ -345,7 +340,6 @@ impl Join {
             .is_some_and(|wan| wan.addressing == Addressing::Static)
             && !self.changed.wan
         {
-            self.changed.wan = true;
             return self.ask(now, Ask::Dhcp { padded: false });
         }
         self.finish_writing(now);
@@ -361,7 +355,6 @@ impl Join {
                 self.restart(now, After::Direct);
             }
             JoinPath::Direct => {
-                self.changed.mode = true;
                 self.ask(now, Ask::StationDirect);
             }
         }

@@ -3,14 +3,15 @@
 use std::time::{Duration, Instant};
 
 use super::prepare::{LOOK_AGAIN, is_refusal};
+use super::watch::TRIES;
 use super::{
     Ask, Join, JoinError, JoinEvent, JoinOutcome, ModuleState, RejoinReason, RestartWatch, Seen,
     Stage, StepName,
 };
+use crate::Reply;
 use crate::command::{Command, Ping, SetWmode, Wann, Wmode, Wslk};
 use crate::session::{Session, after};
 use crate::settings::{LinkStatus, Mode, PingResult, Wan};
-use crate::{Identity, Reply};
 
 /// How often to look for link and address.
 const LOOK: Duration = Duration::from_millis(300);
@@ -110,7 +111,7 @@ impl Join {
             After::RollBack => RejoinReason::RollBack,
             After::Station | After::Direct => return self.finish(now),
         };
-        self.changed.applied = then == After::Proof;
+        self.applied = then == After::Proof;
         self.stage = Stage::Away(Some(watch), then);
         self.events.push_back(JoinEvent::Rejoin(reason));
     }
@@ -127,12 +128,19 @@ impl Join {
         }
     }
 
-    /// The module answered the null command although it was taken for gone.
-    pub(super) fn back_to_watching(&mut self) {
-        match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Doubting(_, watch, then) => self.stage = Stage::Restarting(watch, then),
-            stage => self.stage = stage,
+    /// What it was that answered although it was taken for gone.
+    pub(super) fn handle_tested(&mut self, now: Instant, unasked: bool, then: After) {
+        if unasked {
+            self.always_open = true;
+            return self.return_to(now, None, then);
         }
+        // The loss of datagrams looked like silence, and `AT+Z` was lost with them.
+        self.in_vain += 1;
+        if self.in_vain > TRIES {
+            return self.not_restarting(now, then);
+        }
+        self.session = Session::new(self.config.session.clone(), now);
+        self.stage = Stage::Reopening(then);
     }
 
     pub(super) fn stop_doubting(&mut self, now: Instant) {
@@ -147,17 +155,10 @@ impl Join {
         self.stage = Stage::Returning(watch, then);
     }
 
-    pub(super) fn returned(
-        &mut self,
-        now: Instant,
-        identity: Option<Identity>,
-        watch: Option<RestartWatch>,
-        then: After,
-    ) {
-        if let Some(mut watch) = watch.filter(|_| identity.is_none() && !self.always_open) {
-            // Its session is open without a word: it has never been away.
-            watch.resume(now);
-            self.stage = Stage::Restarting(watch, then);
+    pub(super) fn returned(&mut self, now: Instant, watch: Option<RestartWatch>, then: After) {
+        let unasked = self.session.opened_unasked() && !self.always_open;
+        if let Some(watch) = watch.filter(|_| unasked) {
+            self.stage = Stage::Testing(watch.test(now), then);
             return;
         }
         self.step(StepName::Return, true, None);
@@ -257,7 +258,6 @@ impl Join {
     }
 
     fn give_up_access_point(&mut self, now: Instant) {
-        self.changed.mode = true;
         self.ask(now, Ask::Station);
     }
 
@@ -278,7 +278,7 @@ impl Join {
         }
         self.deadline = None;
         self.mismatches = 0;
-        self.ask_key(now);
+        self.ask(now, Ask::Key);
     }
 
     /// A module that links moves its access point to the network's channel, and its clients fall

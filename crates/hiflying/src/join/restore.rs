@@ -27,7 +27,6 @@ impl Join {
             ssid,
             key,
             wan,
-            ..
         } = self.changed;
         let setting = |changed: bool, verb, value: &Option<crate::Value>| {
             value
@@ -52,7 +51,7 @@ impl Join {
     fn restore_next(&mut self, now: Instant) {
         if self.restoring.is_empty() {
             self.step(StepName::RollBack, true, None);
-            if self.changed.applied {
+            if self.applied {
                 self.restart(now, After::RollBack);
             } else {
                 self.finish_failed(now, JoinError::Cancelled, ModuleState::Restored);

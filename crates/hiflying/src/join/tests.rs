@@ -329,6 +329,44 @@ fn a_refused_key_or_name_is_rolled_back() {
 }
 
 #[test]
+fn what_was_refused_is_not_written_back() {
+    let run = run(config(), |module| {
+        for line in [
+            "WSCAN",
+            "WMODE=APSTA",
+            "FAPSTA=on",
+            "FAPSTA=off",
+            "WSSSID=home",
+        ] {
+            let refusal = vec![b"+ERR=-5\r\n\r\n".to_vec()];
+            module.replies.insert(format!("AT+{line}"), refusal);
+        }
+    });
+    let (step, code) = (StepName::Ssid, crate::ErrorCode::NotPermitted);
+    assert_eq!(
+        run.failure(),
+        (&JoinError::Refused { step, code }, ModuleState::Untouched)
+    );
+    assert_eq!(run.sent("AT+WMODE=AP"), 0);
+}
+
+#[test]
+fn a_clone_that_answers_the_word_and_needs_no_opening() {
+    let run = run(
+        JoinConfig {
+            security: Security::Wpa2,
+            ..config()
+        },
+        |module| module.handshake = false,
+    );
+    assert!(run.result.is_ok(), "{:?}", run.result);
+    assert_eq!(
+        (run.bench.module.mode().as_str(), run.bench.module.restarts),
+        ("STA", 2)
+    );
+}
+
+#[test]
 fn a_mangled_name_or_key_is_caught_before_the_restart() {
     for (ssid, key, what) in [
         ("a,b", "secret12", StepName::Ssid),

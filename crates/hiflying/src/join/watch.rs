@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often `AT+Z` is sent at most. Where two of five datagrams are lost, eight go astray once in
 /// 1,500 times.
-const TRIES: u32 = 8;
+pub(super) const TRIES: u32 = 8;
 
 /// How long a round lasts at least while the module answers.
 const CALM: Duration = Duration::from_millis(300);
@@ -67,15 +67,22 @@ impl RestartWatch {
         watch
     }
 
-    /// Goes on watching a module that was taken for gone but has not restarted.
-    pub(super) fn resume(&mut self, now: Instant) {
-        self.silent = 0;
-        self.answered = true;
-        self.next = after(now, self.pace);
-    }
-
     pub(super) fn pace(&self) -> Duration {
         self.pace
+    }
+
+    /// Prepares to find out why a module answers that was taken for gone.
+    pub(super) fn test(&self, now: Instant) -> OpenTest {
+        // Not before the time at which `AT+Z` may be sent again.
+        let patient = after(self.restarted_at, PATIENCE);
+        OpenTest {
+            terminator: self.terminator,
+            pace: self.pace,
+            next: after(now, self.pace * 2).max(patient),
+            phase: OpenPhase::Drain,
+            answered: false,
+            transmits: VecDeque::new(),
+        }
     }
 
     /// Puts a round of null commands on the wire.
@@ -132,5 +139,59 @@ impl RestartWatch {
         self.restarted_at = now;
         self.transmits
             .push_back(Request::query("Z").emit(self.terminator));
+    }
+}
+
+/// Tells a module that has never restarted from one that takes commands without being asked: only
+/// the former falls silent after `AT+Q`.
+#[derive(Debug)]
+pub(super) struct OpenTest {
+    terminator: Terminator,
+    pace: Duration,
+    next: Instant,
+    phase: OpenPhase,
+    answered: bool,
+    transmits: VecDeque<Zeroizing<Vec<u8>>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OpenPhase {
+    /// Letting replies to earlier null commands pass.
+    Drain,
+    /// `AT+Q` is out; letting its replies pass.
+    Quit,
+    /// Null commands are out.
+    Ask,
+}
+
+impl OpenTest {
+    pub(super) fn handle_datagram(&mut self, datagram: &[u8]) {
+        self.answered |= self.phase == OpenPhase::Ask && begins_reply(datagram);
+    }
+
+    /// Tells at the end whether the module takes commands unasked.
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> Option<bool> {
+        if now < self.next {
+            return None;
+        }
+        self.next = after(now, self.pace * 2);
+        let (phase, request) = match self.phase {
+            OpenPhase::Drain => (OpenPhase::Quit, Request::query("Q")),
+            OpenPhase::Quit => (OpenPhase::Ask, Request::null()),
+            OpenPhase::Ask => return Some(self.answered),
+        };
+        self.phase = phase;
+        for _ in 0..BURST {
+            self.transmits.push_back(request.emit(self.terminator));
+        }
+        None
+    }
+
+    pub(super) fn poll_transmit(&mut self) -> Option<Zeroizing<Vec<u8>>> {
+        self.transmits.pop_front()
+    }
+
+    pub(super) fn next_timeout(&self) -> Instant {
+        self.next
     }
 }

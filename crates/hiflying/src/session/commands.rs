@@ -4,10 +4,13 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-use super::exchange::{Exchange, Tick};
+use super::exchange::{Exchange, Tick, is_complete};
 use super::pace::after;
 use super::{CommandId, NoReply, Session, SessionEvent};
 use crate::{Request, Terminator};
+
+/// How many replies are remembered, to know them when they come again.
+const RECENT: usize = 8;
 
 impl Session {
     pub(super) fn start_next(&mut self, now: Instant) {
@@ -24,23 +27,24 @@ impl Session {
     pub(super) fn start(&mut self, now: Instant, id: Option<CommandId>, request: Request) {
         self.settle_until = None;
         self.outstanding = 0;
-        let earlier = self
-            .last_reply
-            .as_ref()
-            .filter(|(verb, _)| verb != request.verb())
-            .map(|(_, raw)| raw.clone());
+        let others = self
+            .recent
+            .iter()
+            .filter(|(verb, _)| verb != request.verb());
+        let earlier = others.map(|(_, raw)| raw.clone()).collect();
         self.active = Some(Exchange::new(
             id,
             request,
             &self.config,
             self.round_trip,
             earlier,
-            self.doubles,
+            self.terminates,
         ));
         self.transmit_active(now);
     }
 
     pub(super) fn transmit_active(&mut self, now: Instant) {
+        self.settle_until = None;
         let terminator = self.next_terminator();
         if let Some(active) = &mut self.active {
             self.transmits.push_back(active.request.emit(terminator));
@@ -76,6 +80,10 @@ impl Session {
         let Some(active) = &mut self.active else {
             return self.handle_stray(now, datagram);
         };
+        // Just opened again: this may be an answer to the opening.
+        if self.settle_until.is_some_and(|at| at > now) && !active.recognises(datagram) {
+            return;
+        }
         let reply = active.handle_datagram(now, datagram);
         self.doubles |= active.saw_leftover();
         if let Some(raw) = reply {
@@ -92,16 +100,16 @@ impl Session {
             self.outstanding -= 1;
             // The next one can be as far behind this one.
             self.settle(now);
+            if self.outstanding == 0 && !self.doubles {
+                self.settle_until = None;
+                self.start_next(now);
+            }
         } else if self
-            .last_reply
-            .as_ref()
+            .recent
+            .back()
             .is_some_and(|(_, raw)| raw.as_slice() == datagram)
         {
             self.doubles = true;
-        }
-        if self.outstanding == 0 && !self.doubles {
-            self.settle_until = None;
-            self.start_next(now);
         }
     }
 
@@ -117,11 +125,7 @@ impl Session {
         {
             Some(Tick::Wait) => {}
             Some(Tick::Resend) => self.transmit_active(now),
-            Some(Tick::Reopen) => {
-                // What looked like an answer to the null command may have been one to the `+ok`.
-                self.terminator_known = false;
-                self.seek(now);
-            }
+            Some(Tick::Reopen) => self.reopen(now),
             Some(tick) => self.settle_active(now, |_| tick),
             None if self.queue.is_empty() => self.keep_alive(now),
             None => self.start_next(now),
@@ -163,6 +167,7 @@ impl Session {
             return;
         }
         self.terminator_known = true;
+        self.terminates |= is_complete(raw);
         let elapsed = active.since_sent(now);
         if active.sends() == 1 && active.is_ordinary {
             self.round_trip.measure(elapsed);
@@ -185,7 +190,11 @@ impl Session {
             doubled
         };
         self.settle(now);
-        self.last_reply = Some((active.request.verb().to_owned(), raw.clone()));
+        if self.recent.len() >= RECENT {
+            self.recent.pop_front();
+        }
+        self.recent
+            .push_back((active.request.verb().to_owned(), raw.clone()));
     }
 
     pub(super) fn fail_all(&mut self, error: NoReply) {

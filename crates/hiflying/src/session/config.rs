@@ -38,7 +38,7 @@ impl Default for SessionConfig {
             handshake_timeout: Duration::from_secs(6),
             reply_timeout: Duration::from_secs(2),
             tries: 3,
-            pace: Duration::from_millis(400),
+            pace: Duration::from_millis(300),
             keep_alive: Duration::from_secs(40),
             list_silence: Duration::from_millis(1500),
             tail_silence: Duration::from_millis(80),

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::SessionConfig;
 use super::pace::{RoundTrip, after};
+use crate::at::strip_prefix_ignoring_case;
 use crate::verb::{self, Answer};
 use crate::{ErrorCode, Reply, Request, wscan};
 
@@ -19,6 +20,9 @@ use super::CommandId;
 
 /// The longest reply that is collected; a scan of a hundred networks has some 6,000 bytes.
 const MAX_REPLY: usize = 64 * 1024;
+
+/// How long to wait for the right reply after a doubtful refusal.
+const DOUBT: Duration = Duration::from_millis(20);
 
 /// What an `+ok` must look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,11 +78,10 @@ pub(super) struct Exchange {
     last_chunk: Zeroizing<Vec<u8>>,
     finish_at: Option<Instant>,
     held: Option<(Zeroizing<Vec<u8>>, u32)>,
-    /// The last reply of another verb.
-    earlier: Option<Zeroizing<Vec<u8>>>,
-    /// Whether replies have been seen to come twice, so that a refusal like the last one is
-    /// doubtful too.
-    doubles: bool,
+    /// Recent replies to other verbs.
+    earlier: Vec<Zeroizing<Vec<u8>>>,
+    /// Whether this module is known to end its replies, so that one without end has lost a piece.
+    terminates: bool,
 }
 
 impl Exchange {
@@ -87,8 +90,8 @@ impl Exchange {
         request: Request,
         config: &SessionConfig,
         round_trip: RoundTrip,
-        earlier: Option<Zeroizing<Vec<u8>>>,
-        doubles: bool,
+        earlier: Vec<Zeroizing<Vec<u8>>>,
+        terminates: bool,
     ) -> Self {
         let info = verb::lookup(request.verb());
         let answer = info.map_or(Answer::One, |info| info.answer);
@@ -136,7 +139,7 @@ impl Exchange {
             finish_at: None,
             held: None,
             earlier,
-            doubles,
+            terminates,
         }
     }
 
@@ -153,16 +156,12 @@ impl Exchange {
         self.deadline.get_or_insert(after(now, self.total));
     }
 
-    /// Notes that the session has been opened anew: earlier silence means nothing, and what was
-    /// held back was perhaps an answer to the opening.
-    pub(super) fn reopened(&mut self) {
+    /// Notes that the session has been opened anew, and when to send again. Earlier silence means
+    /// nothing, and what was held back was perhaps an answer to the opening.
+    pub(super) fn reopened(&mut self, resend_at: Instant) {
         self.sends_since_open = 0;
         self.held = None;
-    }
-
-    /// Whether it may go out (again) after the session was opened anew.
-    pub(super) fn may_send(&self) -> bool {
-        self.retry || self.sends == 0
+        self.resend_at = self.retry.then_some(resend_at);
     }
 
     pub(super) fn sends(&self) -> u32 {
@@ -191,7 +190,7 @@ impl Exchange {
         self.sends > 0
             && self.answer == Answer::One
             && self.shape == Shape::Value
-            && self.is_complete(datagram)
+            && is_complete(datagram)
             && self.is_plausible(datagram)
             && matches!(Reply::parse(datagram), Reply::Ok(Some(_)))
     }
@@ -225,7 +224,7 @@ impl Exchange {
             self.finish_at = None;
             let whole = match self.answer {
                 Answer::Many => Some(std::mem::take(&mut self.buffer)),
-                _ => self.finish(),
+                _ => self.finish(now),
             };
             if let Some(raw) = whole {
                 return Tick::Done(raw);
@@ -280,34 +279,44 @@ impl Exchange {
         }
         if begins_reply(datagram) && !self.buffer.is_empty() {
             // What came so far was a whole reply without its end, or the rest of an older one.
-            if let Some(raw) = self.finish() {
+            if let Some(raw) = self.finish(now) {
                 return Some(raw);
             }
         }
         self.append(datagram);
         self.last_chunk = Zeroizing::new(datagram.to_vec());
-        if self.is_complete(&self.buffer) {
+        if is_complete(&self.buffer) {
             self.finish_at = None;
-            return self.finish();
+            return self.finish(now);
         }
         self.finish_at = Some(after(now, self.tail_silence));
         None
     }
 
     /// Judges what has been assembled.
-    fn finish(&mut self) -> Option<Zeroizing<Vec<u8>>> {
+    fn finish(&mut self, now: Instant) -> Option<Zeroizing<Vec<u8>>> {
         let raw = std::mem::take(&mut self.buffer);
         self.finish_at = None;
         if self.is_plausible(&raw) {
             return Some(raw);
         }
-        self.hold(raw)
+        self.hold(now, raw)
     }
 
-    fn hold(&mut self, raw: Zeroizing<Vec<u8>>) -> Option<Zeroizing<Vec<u8>>> {
+    fn hold(&mut self, now: Instant, raw: Zeroizing<Vec<u8>>) -> Option<Zeroizing<Vec<u8>>> {
         match &self.held {
             Some((held, sends)) if *held == raw && *sends < self.sends => Some(raw),
+            Some((_, sends)) if *sends == self.sends => {
+                self.held = Some((raw, self.sends));
+                None
+            }
             _ => {
+                // A refusal like the last one is likely a true one, so ask again soon. Of the other
+                // kinds several can be left over.
+                if matches!(Reply::parse(&raw), Reply::Error(code) if code != ErrorCode::Format) {
+                    let soon = after(now, self.round_trip.settle().max(DOUBT));
+                    self.resend_at = self.resend_at.map(|at| at.min(soon));
+                }
                 self.held = Some((raw, self.sends));
                 None
             }
@@ -315,13 +324,11 @@ impl Exchange {
     }
 
     fn is_plausible(&self, raw: &[u8]) -> bool {
-        let copied = self
-            .earlier
-            .as_ref()
-            .is_some_and(|earlier| earlier.as_slice() == raw);
+        let copied = || self.earlier.iter().any(|earlier| earlier.as_slice() == raw);
         match (Reply::parse(raw), self.shape) {
-            (Reply::Ok(_), Shape::Value) if copied => false,
-            (Reply::Error(_), _) if copied && self.doubles => false,
+            _ if self.terminates && !is_complete(raw) => false,
+            (Reply::Ok(_), Shape::Value) if copied() => false,
+            (Reply::Error(_), _) if copied() => false,
             (Reply::Error(ErrorCode::Format) | Reply::Unknown(_), _) => false,
             (Reply::Error(_), _) | (Reply::Ok(_), Shape::Any) => true,
             (Reply::Ok(value), Shape::Value) => value.is_some(),
@@ -358,11 +365,11 @@ impl Exchange {
             return if refused && self.buffer.is_empty() {
                 Some(raw)
             } else {
-                self.hold(raw)
+                self.hold(now, raw)
             };
         }
         self.append(datagram);
-        if scan && self.is_complete(datagram) {
+        if scan && is_complete(datagram) {
             return Some(std::mem::take(&mut self.buffer));
         }
         self.finish_at = Some(after(now, self.list_silence));
@@ -378,17 +385,18 @@ impl Exchange {
         grown.extend_from_slice(piece);
         self.buffer = grown;
     }
+}
 
-    fn is_complete(&self, bytes: &[u8]) -> bool {
-        let end = bytes
-            .iter()
-            .rposition(|&byte| byte != 0)
-            .map_or(0, |at| at + 1);
-        bytes
-            .get(..end)
-            .is_some_and(|bytes| bytes.ends_with(b"\r\n\r\n"))
-            || bytes.len() >= MAX_REPLY
-    }
+/// Whether a reply has its blank line at the end.
+pub(super) fn is_complete(bytes: &[u8]) -> bool {
+    let end = bytes
+        .iter()
+        .rposition(|&byte| byte != 0)
+        .map_or(0, |at| at + 1);
+    bytes
+        .get(..end)
+        .is_some_and(|bytes| bytes.ends_with(b"\r\n\r\n"))
+        || bytes.len() >= MAX_REPLY
 }
 
 fn shape(request: &Request) -> Shape {
@@ -401,15 +409,21 @@ fn shape(request: &Request) -> Shape {
     }
 }
 
-/// Whether a datagram begins like a reply, and not like the rest of one.
+/// Whether a datagram begins like a reply, and not like the rest of one. The echo of the request may
+/// stand before it.
 pub(crate) fn begins_reply(datagram: &[u8]) -> bool {
-    let start = datagram
-        .iter()
-        .position(|byte| !matches!(byte, b'\r' | b'\n' | b' ' | 0))
-        .unwrap_or(0);
-    let bytes = datagram.get(start..).unwrap_or_default();
-    let begins = |prefix: &[u8]| crate::at::strip_prefix_ignoring_case(bytes, prefix).is_some();
-    begins(b"+ok") || begins(b"+err")
+    let begins = |bytes: &[u8], prefix| strip_prefix_ignoring_case(bytes, prefix).is_some();
+    let mut lines = datagram
+        .split(|byte| matches!(byte, b'\r' | b'\n' | 0))
+        .map(<[u8]>::trim_ascii_start)
+        .filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    let line = if begins(first, b"AT+") {
+        lines.next().unwrap_or_default()
+    } else {
+        first
+    };
+    begins(line, b"+ok") || begins(line, b"+err")
 }
 
 fn contains_rows(datagram: &[u8]) -> bool {

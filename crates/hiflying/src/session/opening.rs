@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use zeroize::Zeroizing;
 
-use super::exchange::begins_reply;
+use super::exchange::{begins_reply, is_complete};
 use super::pace::after;
 use super::{NoReply, Phase, Session, SessionEvent};
 use crate::Identity;
@@ -13,23 +13,40 @@ use crate::discovery::CONFIRM;
 /// How often the opening of command mode is repeated before the words are tried again.
 const CONFIRM_TRIES: u32 = 4;
 
+/// From which round of words on `+ok` goes with them.
+const BLIND_ROUND: u32 = 2;
+
 /// An identity has some forty bytes.
 const MAX_FRAGMENT: usize = 128;
 
 impl Session {
+    /// Looks for the module: the likeliest word alone, then everything that may help.
     pub(super) fn seek(&mut self, now: Instant) {
+        self.confirmed = false;
+        self.seek_from(now, 0);
+    }
+
+    /// Opens command mode again that was open before.
+    pub(super) fn reopen(&mut self, now: Instant) {
+        // What looked like an answer to the null command may have been one to the `+ok`.
+        self.terminator_known = false;
+        self.seek_from(now, BLIND_ROUND);
+    }
+
+    fn seek_from(&mut self, now: Instant, round: u32) {
         let deadline = after(now, self.config.handshake_timeout);
         self.phase = Phase::Seeking {
             next: now,
             deadline,
-            round: 0,
+            round,
             sent: None,
         };
         self.seek_again(now);
     }
 
-    /// The first round is the likeliest word alone; the following ones bring all words and, because
-    /// command mode may be open already or need no opening, the null command.
+    /// First the likeliest word alone. Then all words and, because command mode may be open already
+    /// or need no opening, the null command. From then on also the `+ok` between them: where
+    /// datagrams get lost, the module may have heard the word although its answer did not arrive.
     pub(super) fn seek_again(&mut self, now: Instant) {
         let Phase::Seeking {
             next, round, sent, ..
@@ -37,20 +54,28 @@ impl Session {
         else {
             return;
         };
-        let first = *round == 0;
+        let number = *round;
         *next = after(now, self.config.pace);
         *round += 1;
-        *sent = first.then_some(now);
-        let words = self
-            .config
-            .words
-            .iter()
-            .take(if first { 1 } else { usize::MAX });
-        self.transmits
-            .extend(words.map(|word| Zeroizing::new(word.as_bytes().to_vec())));
-        if !first || self.config.words.is_empty() {
+        *sent = (number == 0).then_some(now);
+        let words = self.config.words.iter();
+        let words = words.take(if number == 0 { 1 } else { usize::MAX });
+        let words = words.map(|word| Zeroizing::new(word.as_bytes().to_vec()));
+        self.words_sent = self
+            .words_sent
+            .saturating_add(u32::try_from(words.len()).unwrap_or(u32::MAX));
+        self.transmits.extend(words);
+        if number >= BLIND_ROUND {
+            self.transmit_confirm();
+        }
+        if number > 0 || self.config.words.is_empty() {
             self.transmit_null();
         }
+    }
+
+    fn transmit_confirm(&mut self) {
+        self.confirmed = true;
+        self.transmits.push_back(Zeroizing::new(CONFIRM.to_vec()));
     }
 
     /// An identity has no end mark; while one is awaited, two pieces may make it whole.
@@ -103,12 +128,12 @@ impl Session {
             self.phase = Phase::Seeking {
                 next: now,
                 deadline: *deadline,
-                round: 1,
+                round: BLIND_ROUND,
                 sent: None,
             };
             return self.seek_again(now);
         }
-        self.transmits.push_back(Zeroizing::new(CONFIRM.to_vec()));
+        self.transmit_confirm();
         self.transmit_null();
     }
 
@@ -121,9 +146,11 @@ impl Session {
         }
         self.phase = Phase::Open;
         self.terminator_known = true;
+        self.terminates |= is_complete(datagram);
         self.last_activity = now;
         if !self.announced {
             self.announced = true;
+            self.unasked = !self.confirmed;
             self.events.push_back(SessionEvent::Opened {
                 identity: self.identity.clone(),
             });
@@ -135,18 +162,11 @@ impl Session {
         {
             return self.handle_open(now, datagram);
         }
-        self.last_reply = Some((String::new(), Zeroizing::new(datagram.to_vec())));
-        // `+ok` and the null command may both be answered.
+        // Word, `+ok` and null command may all be answered, by a module in command mode.
         self.settle_for = self.round_trip.settle();
         self.settle(now);
-        match &mut self.active {
-            Some(active) => {
-                active.reopened();
-                if active.may_send() {
-                    self.transmit_active(now);
-                }
-            }
-            None => self.start_next(now),
+        if let (Some(active), Some(at)) = (&mut self.active, self.settle_until) {
+            active.reopened(at);
         }
     }
 
