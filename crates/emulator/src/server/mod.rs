@@ -102,9 +102,22 @@ pub async fn run(
         on_ready(device.ready());
         tasks.spawn(device.run());
     }
-    shutdown.await;
+    tokio::select! {
+        () = shutdown => {}
+        () = watch(&mut tasks) => {}
+    }
     tasks.shutdown().await;
     Ok(())
+}
+
+/// Never ends: no task of a twin does by itself, and when a mistake of ours ends one, the others go on.
+async fn watch(tasks: &mut JoinSet<()>) {
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "an emulated plug is gone");
+        }
+    }
+    std::future::pending().await
 }
 
 /// One warning for all: thousands of twins lack the same privilege.
@@ -112,7 +125,7 @@ fn warn_of_missing_pages(devices: &[Device]) {
     let mut missing = devices.iter().filter_map(|device| device.no_web.as_ref());
     if let Some(error) = missing.next() {
         let others = missing.count();
-        tracing::warn!(
+        tracing::info!(
             "{}; the web page of {} plugs is not served",
             with_cause(error),
             others + 1
