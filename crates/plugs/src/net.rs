@@ -142,6 +142,13 @@ impl Lan {
         &self.taken
     }
 
+    /// Returns the socket on UDP port 48899 that leads to `address`, to talk AT with a module while this lives: there
+    /// can be only one such socket for each of our addresses.
+    pub fn port_towards(&self, address: Ipv4Addr) -> Option<&Port> {
+        let network = self.networks.get(self.network_towards(address)?)?;
+        Some(&network.socket(hiflying::PORT)?.port)
+    }
+
     /// Returns the index of the network that leads to `address`.
     fn network_towards(&self, address: Ipv4Addr) -> Option<usize> {
         let interfaces = self.networks.iter().map(|network| &network.interface);
