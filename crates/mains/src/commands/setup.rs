@@ -1,5 +1,6 @@
 //! `mains setup`: put a factory-fresh plug on your Wi-Fi.
 
+use std::ffi::OsString;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,8 +30,8 @@ Examples:
 pub struct Args {
     /// Name of your Wi-Fi network (2.4 GHz, 1 to 32 bytes)
     #[arg(long)]
-    pub ssid: Option<String>,
-    /// File with your network's key; one line end at its end is dropped, an empty file is an open network
+    pub ssid: Option<OsString>,
+    /// File with your network's key; one line end at its end is dropped
     #[arg(long, value_name = "F", conflicts_with = "key_stdin")]
     pub key_file: Option<PathBuf>,
     /// Read your network's key from standard input; one line end at its end is dropped
@@ -41,7 +42,7 @@ pub struct Args {
     pub security: Protection,
     /// The plug's own network, e.g. Reco900000621
     #[arg(long, value_name = "S")]
-    pub plug_ssid: Option<String>,
+    pub plug_ssid: Option<OsString>,
     /// File with the key of the plug's own network (printed on its back)
     #[arg(long, value_name = "F")]
     pub plug_key_file: Option<PathBuf>,

@@ -1,10 +1,31 @@
 //! Putting a plug on the user's Wi-Fi: what `mains setup` does beyond its options.
 
+mod all;
+mod guard;
+mod hygiene;
+mod job;
+mod joining;
+mod keys;
+mod module;
+mod prompts;
+mod proof;
+mod report;
+mod steps;
+mod way;
+mod wish;
+
+use hiflying::ACCESS_POINT_ADDRESS;
 use serde::Serialize;
+
+use guard::Guard;
+use job::Job;
+use report::Report;
+use way::{PlugNetwork, Way};
+use wish::Wish;
 
 use crate::commands::setup::Args;
 use crate::context::Context;
-use crate::error::{Exit, Failure, Outcome};
+use crate::error::{Exit, Outcome};
 use crate::wifi::{self, Restored};
 
 /// Puts the computer's Wi-Fi back after a setup that was killed.
@@ -44,6 +65,36 @@ impl<'a> From<Option<&'a Restored>> for Undone<'a> {
 
 /// Sets up one plug, or all in reach.
 pub async fn run(context: &Context, args: Args) -> Outcome {
-    let _ = (context, args);
-    Err(Failure::failed("this verb has not landed yet"))
+    hygiene::shield();
+    let mut guard = Guard::new()?;
+    let mut wish = guard.run(context, Wish::read(&context.ui, &args)).await?;
+    let mut way = guard.run(context, Way::choose(context, &args)).await?;
+    if args.all {
+        return all::run(context, &args, &mut guard, &mut wish, &mut way).await;
+    }
+    let network = match &way {
+        Way::Manual => None,
+        Way::NetworkManager(manager) => {
+            let choice = PlugNetwork::choose(&context.ui, manager, &args);
+            Some(guard.run(context, choice).await?)
+        }
+    };
+    let module = args.module.unwrap_or(ACCESS_POINT_ADDRESS);
+    let job = Job::new(context, &mut wish, &mut way, network, module, String::new());
+    conclude(context, job.run(&mut guard).await)
+}
+
+/// Tells how it went with the one plug.
+fn conclude(context: &Context, report: Report) -> Outcome {
+    if context.ui.is_json() {
+        context.ui.document(&report)?;
+        return Ok(report.exit());
+    }
+    match report.failure {
+        Some(failure) => Err(failure),
+        None => {
+            context.ui.data(report.line())?;
+            Ok(Exit::DONE)
+        }
+    }
 }

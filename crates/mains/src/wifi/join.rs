@@ -90,6 +90,13 @@ pub(super) async fn activated(
         if state == number::STATE_ACTIVATED {
             match adapter.current(connection).await {
                 Ok(Some(current)) if current.previous.uuid == uuid => return Some(Ok(())),
+                // What was there before is there until ours begins; afterwards it is somebody who came between.
+                Ok(Some(other)) if progress.begun => {
+                    return Some(Err(WifiError::NotJoined {
+                        ssid: name.to_owned(),
+                        reason: format!("'{}' took the adapter", other.previous.name),
+                    }));
+                }
                 Ok(_) => {}
                 Err(error) => return Some(Err(error)),
             }

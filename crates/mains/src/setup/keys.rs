@@ -1,0 +1,141 @@
+//! Where a Wi-Fi key comes from: a file, standard input, or a hidden question. Never the command line.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use hiflying::Key;
+use zeroize::Zeroizing;
+
+use crate::error::Failure;
+use crate::ui::Ui;
+
+/// No key is longer; what is has been confused with something else. One more byte is read to tell, and two for a
+/// line end.
+const LONGEST: usize = 64;
+
+/// Reads the key in `file`. One line end at its end is dropped: editors add one.
+pub(super) fn from_file(ui: &Ui, file: &Path) -> Result<Key, Failure> {
+    let what = format!("the key file {}", file.display());
+    let unreadable =
+        |error: io::Error| Failure::usage(format!("{what} cannot be read")).caused_by(&error);
+    let mut stream = File::open(file).map_err(unreadable)?;
+    let metadata = stream.metadata().map_err(unreadable)?;
+    if metadata.is_dir() {
+        return Err(Failure::usage(format!("{what} is a directory")));
+    }
+    if is_open_to_all(&metadata) {
+        ui.warn(format_args!(
+            "{what} can be read by everybody on this computer; `chmod 600` closes it"
+        ));
+    }
+    from_reader(&mut stream, &what)
+}
+
+/// Reads the key from standard input, to its end.
+pub(super) fn from_stdin() -> Result<Key, Failure> {
+    from_reader(&mut io::stdin().lock(), "the key on standard input")
+}
+
+/// Makes a key of what was typed.
+pub(super) fn from_text(text: &str, what: &str) -> Result<Key, Failure> {
+    checked(Zeroizing::new(text.as_bytes().to_vec()), what)
+}
+
+fn from_reader(stream: &mut dyn Read, what: &str) -> Result<Key, Failure> {
+    // Of full size from the start: a buffer that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST + 3));
+    let limit = u64::try_from(LONGEST + 3).unwrap_or(u64::MAX);
+    stream
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::usage(format!("{what} cannot be read")).caused_by(&error))?;
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+    }
+    checked(bytes, what)
+}
+
+/// Refuses what cannot be a key for any network. Says nothing of the key but what is wrong with it.
+fn checked(bytes: Zeroizing<Vec<u8>>, what: &str) -> Result<Key, Failure> {
+    if bytes.is_empty() {
+        return Err(
+            Failure::usage(format!("{what} is empty")).hint("an open network is `--security open`")
+        );
+    }
+    if bytes.len() > LONGEST {
+        return Err(Failure::usage(format!("{what} is too long"))
+            .hint("a Wi-Fi key has at most 63 characters"));
+    }
+    let Ok(text) = std::str::from_utf8(&bytes) else {
+        return Err(Failure::usage(format!("{what} is not text (UTF-8)")));
+    };
+    if text.chars().any(char::is_control) {
+        return Err(Failure::usage(format!(
+            "{what} contains a control character or a second line"
+        ))
+        .hint("the key is the whole text, with at most one line end after it"));
+    }
+    Ok(Key::new(bytes.to_vec()))
+}
+
+/// A pipe or socket (`<(pass show wifi)`) is open to nobody who has not been given it.
+fn is_open_to_all(metadata: &Metadata) -> bool {
+    metadata.is_file() && metadata.mode() & 0o004 != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8]) -> Result<Vec<u8>, String> {
+        let mut stream = bytes;
+        from_reader(&mut stream, "it")
+            .map(|key| key.as_bytes().to_vec())
+            .map_err(|failure| failure.message().to_owned())
+    }
+
+    #[test]
+    fn one_line_end_is_dropped() {
+        for text in ["secret, =\"s\"", "secret, =\"s\"\n", "secret, =\"s\"\r\n"] {
+            assert_eq!(read(text.as_bytes()).unwrap(), b"secret, =\"s\"");
+        }
+        assert_eq!(read(b" spaces stay \n").unwrap(), b" spaces stay ");
+        assert_eq!(
+            read("schl\u{fc}ssel\n".as_bytes()).unwrap(),
+            "schl\u{fc}ssel".as_bytes()
+        );
+        assert_eq!(read(&[b'k'; 63]).unwrap().len(), 63);
+        assert_eq!(
+            read(&[[b'f'; 64].as_slice(), b"\r\n"].concat())
+                .unwrap()
+                .len(),
+            64
+        );
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_without_showing_it() {
+        for (bytes, part) in [
+            (&b""[..], "is empty"),
+            (b"\n", "is empty"),
+            (b"\r\n", "is empty"),
+            (b"password\n\n", "second line"),
+            (b"password\nmore\n", "second line"),
+            (b"pass\0word", "control character"),
+            (b"password\r", "control character"),
+            (b"pass\x1bword", "control character"),
+            (b"\xff\xfe12345678", "not text"),
+            (&[b'k'; 65], "too long"),
+            (&[b'k'; 5000], "too long"),
+        ] {
+            let message = read(bytes).unwrap_err();
+            assert!(message.contains(part), "{message}");
+            assert!(!message.contains("pass"), "{message}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Choosing the home network among those that the plug sees.
+
+use hiflying::Ssid;
+use hiflying::wscan::Network;
+
+use super::wish::{HomeKey, Wish, network_name};
+use crate::error::Failure;
+use crate::ui::Ui;
+
+const SSID_FLAG: &str = "give it with `--ssid`";
+
+/// Has the user choose the home network, or type the name of one that the plug did not see, and asks for its key.
+pub(super) async fn home_network(
+    ui: &Ui,
+    wish: &mut Wish,
+    networks: &[Network],
+) -> Result<(), Failure> {
+    let seen = by_name(networks);
+    let mut lines: Vec<String> = seen.iter().map(|network| describe(network)).collect();
+    lines.push("another one (type its name)".to_owned());
+    let index = match lines.len() {
+        1 => 0,
+        _ => {
+            ui.choose("Which network is yours", &lines, SSID_FLAG)
+                .await?
+        }
+    };
+    let chosen = seen.get(index);
+    wish.ssid = Some(match chosen {
+        Some(network) => network_name(&network.ssid)?,
+        None => type_name(ui).await?,
+    });
+    wish.scanned = chosen.and_then(|network| network.security);
+    if matches!(wish.key, HomeKey::Ask) {
+        let open = chosen.is_some_and(|network| is_open(network));
+        wish.key = match open {
+            true => HomeKey::Open,
+            false => wish.ask_key(ui).await?,
+        };
+    }
+    Ok(())
+}
+
+async fn type_name(ui: &Ui) -> Result<Ssid, Failure> {
+    loop {
+        let text = ui.line("Name of your Wi-Fi network", SSID_FLAG).await?;
+        match network_name(text.as_bytes()) {
+            Ok(ssid) => return Ok(ssid),
+            Err(failure) => ui.warn(failure),
+        }
+    }
+}
+
+/// One row for each name, the strongest first; hidden networks have none to show.
+fn by_name(networks: &[Network]) -> Vec<&Network> {
+    let mut seen: Vec<&Network> = Vec::new();
+    for network in networks.iter().filter(|network| !network.ssid.is_empty()) {
+        match seen.iter_mut().find(|known| known.ssid == network.ssid) {
+            Some(known) if known.signal < network.signal => *known = network,
+            Some(_) => {}
+            None => seen.push(network),
+        }
+    }
+    seen.sort_by_key(|network| std::cmp::Reverse(network.signal));
+    seen
+}
+
+fn is_open(network: &Network) -> bool {
+    use hiflying::wifi::{ScanAuth, ScanCipher};
+    network.security.is_some_and(|security| {
+        security.auth == ScanAuth::Open && security.cipher == ScanCipher::None
+    })
+}
+
+fn describe(network: &Network) -> String {
+    let name = String::from_utf8_lossy(&network.ssid);
+    let signal = network
+        .signal
+        .map_or_else(String::new, |signal| format!("  {signal} %"));
+    let security = match network.security {
+        Some(_) if is_open(network) => "open".to_owned(),
+        Some(security) => security.to_string(),
+        None => "of a kind that the plug cannot join".to_owned(),
+    };
+    format!("{name}{signal}  {security}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_row_for_each_name_the_strongest_first() {
+        let list = b"+ok=\n\rCh,SSID,BSSID,Security,Indicator\n\r\
+            1,Home,3C:E5:A6:61:B4:40,WPA2PSK/AES,40\n\r\
+            6,Caf\xc3\xa9,3C:E5:A6:61:B4:41,OPEN/NONE,74\n\r\
+            11,Home,3C:E5:A6:61:B4:42,WPAPSKWPA2PSK/AES,90\n\r\
+            3,,3C:E5:A6:61:B4:43,WPA2PSK/AES,99\n\r\
+            4,New,3C:E5:A6:61:B4:44,WPA3SAE/AES,10\n\r\r\n";
+        let networks = hiflying::wscan::parse(list);
+        let lines: Vec<String> = by_name(&networks).into_iter().map(describe).collect();
+        assert_eq!(
+            lines,
+            [
+                "Home  90 %  WPAPSKWPA2PSK/AES",
+                "Caf\u{e9}  74 %  open",
+                "New  10 %  of a kind that the plug cannot join",
+            ]
+        );
+    }
+}

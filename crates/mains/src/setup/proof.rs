@@ -1,0 +1,107 @@
+//! The proof: the plug is seen on the home network under its MAC.
+//!
+//! A reply is not enough. Before its restart the plug still answers where it answered before, on its own access point
+//! or on the network that it is about to leave. So an answer counts
+//!
+//! * from any other address: only the home network can have given it that one;
+//! * from the address where it was set up, only when the plug itself says that it is a station now and linked to the
+//!   home network. (The join has made sure that it restarted; what `AT+WMODE` says alone proves nothing, as it is told
+//!   before it takes effect.) That is the case of a network which leads from here to both, such as the emulator's.
+//!
+//! Plugs are asked quickly at first and ever more slowly: a restart takes from one second to half a minute.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use hiflying::{Mac, Ssid};
+use plugs::Plug;
+use plugs::net::{DiscoverEvent, DiscoverOptions, Lan};
+use tokio::time::{Instant, sleep};
+
+use super::module::{self, Station};
+use crate::error::{Failure, Kind};
+
+/// The longest single look; a lossy network needs several seconds for one.
+const ROUND: Duration = Duration::from_secs(3);
+/// Between looks.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// A plug that has been seen as a mere module gets this long to show what else it is.
+const CLOSER_LOOK: Duration = Duration::from_secs(1);
+
+/// Whom to look for, and where.
+pub(super) struct Search<'a> {
+    pub(super) mac: Mac,
+    pub(super) ssid: &'a Ssid,
+    /// Where the plug was set up.
+    pub(super) module: Ipv4Addr,
+    /// Addresses to ask beside the local networks: its lease, and what the user gave.
+    pub(super) to: Vec<Ipv4Addr>,
+}
+
+impl Search<'_> {
+    /// Looks for the plug until `deadline`.
+    pub(super) async fn run(&self, lan: &Lan, deadline: Instant) -> Option<Plug> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            if let Some(plug) = self.look(lan, left.min(ROUND)).await {
+                return Some(plug);
+            }
+            sleep(pause.min(deadline.saturating_duration_since(Instant::now()))).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Looks once.
+    async fn look(&self, lan: &Lan, wait: Duration) -> Option<Plug> {
+        let mut events = lan.discover(DiscoverOptions {
+            wait: Some(wait),
+            to: self.to.clone(),
+            ..DiscoverOptions::default()
+        });
+        while let Some(event) = events.next().await {
+            let (DiscoverEvent::Found(plug) | DiscoverEvent::Updated(plug)) = event else {
+                continue;
+            };
+            if plug.mac == self.mac && self.has_arrived(lan, &plug).await {
+                return Some(self.closer(lan, plug).await);
+            }
+        }
+        None
+    }
+
+    async fn has_arrived(&self, lan: &Lan, plug: &Plug) -> bool {
+        if plug.address != self.module {
+            return true;
+        }
+        let station = module::station(lan, plug.address).await;
+        tracing::debug!(address = %plug.address, ?station, "what the plug says of itself");
+        matches!(station, Some(Station::On(ssid)) if ssid == *self.ssid)
+    }
+
+    /// The plug with all that can be known of it, if it is still the same.
+    async fn closer(&self, lan: &Lan, plug: Plug) -> Plug {
+        match lan.presence(plug.address, CLOSER_LOOK).await {
+            Ok(closer) if closer.mac == plug.mac => closer,
+            _ => plug,
+        }
+    }
+
+    /// The failure of a search that found nothing.
+    pub(super) fn not_seen(&self, waited: Duration) -> Failure {
+        Failure::new(
+            Kind::NoAnswer,
+            format!(
+                "the plug {} was not seen on '{}' within {}",
+                self.mac,
+                self.ssid,
+                crate::duration::show(waited)
+            ),
+        )
+    }
+}

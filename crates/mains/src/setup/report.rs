@@ -1,0 +1,88 @@
+//! What is told when one plug is done, or could not be done.
+
+use hiflying::{Mac, Ssid};
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
+
+use super::steps::Step;
+use crate::error::{Exit, Failure};
+use crate::ui::{BOLD, GOOD, WARN, clean, paint};
+
+/// How it went with one plug.
+#[derive(Debug)]
+pub(super) struct Report {
+    /// What the plug was called before its MAC was known, for `--all`.
+    pub(super) given: Option<String>,
+    pub(super) mac: Option<Mac>,
+    pub(super) ssid: Option<Ssid>,
+    /// Where it was seen on the home network.
+    pub(super) address: Option<std::net::Ipv4Addr>,
+    pub(super) confirmed: bool,
+    pub(super) failure: Option<Failure>,
+    pub(super) steps: Vec<Step>,
+}
+
+impl Report {
+    /// One that failed before anything was tried.
+    pub(super) fn untouched(given: String, failure: Failure) -> Self {
+        Self {
+            given: Some(given),
+            mac: None,
+            ssid: None,
+            address: None,
+            confirmed: false,
+            failure: Some(failure),
+            steps: Vec::new(),
+        }
+    }
+
+    /// The exit code.
+    pub(super) fn exit(&self) -> Exit {
+        match &self.failure {
+            Some(failure) => Exit::with(failure.kind()),
+            None => Exit::DONE,
+        }
+    }
+
+    /// What the plug is called.
+    fn plug(&self) -> Option<String> {
+        self.mac
+            .map(|mac| mac.to_string())
+            .or_else(|| self.given.clone())
+    }
+
+    /// One line for people.
+    pub(super) fn line(&self) -> String {
+        let plug = self.plug().unwrap_or_else(|| "the plug".to_owned());
+        let plug = paint(BOLD, clean(&plug));
+        let ssid = self.ssid.as_ref().map_or_else(
+            || "the network".to_owned(),
+            |ssid| format!("'{}'", clean(&ssid.to_string())),
+        );
+        match (&self.failure, self.address) {
+            (Some(failure), _) => format!("{plug} {}: {failure}", paint(WARN, "not set up")),
+            (None, Some(address)) => {
+                format!(
+                    "{plug} is on {ssid} at {address} ({})",
+                    paint(GOOD, "confirmed")
+                )
+            }
+            (None, None) => format!("{plug} has been told to join {ssid} (not verified)"),
+        }
+    }
+}
+
+/// `{plug, ssid, confirmed, steps}`, with `error` beside them where it failed.
+impl Serialize for Report {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(failure) = &self.failure {
+            map.serialize_entry("error", failure)?;
+        }
+        map.serialize_entry("plug", &self.plug())?;
+        map.serialize_entry("ssid", &self.ssid.as_ref().map(ToString::to_string))?;
+        map.serialize_entry("confirmed", &self.confirmed)?;
+        map.serialize_entry("steps", &self.steps)?;
+        map.end()
+    }
+}
