@@ -6,7 +6,8 @@ ways that matter to a program that joins a network: wrong key, vanished access p
 
 Parameters: {"modern": bool}  with or without AddAndActivateConnection2 (NetworkManager 1.16).
 
-Control, on org.freedesktop.DBus.Mock of the main object: AddWifi, AddNetwork, RemoveNetwork, AddSaved, Use, Plan, Report.
+Control, on org.freedesktop.DBus.Mock of the main object: AddWifi, AddNetwork, RemoveNetwork, AddSaved, Use, Plan,
+Reboot, Report.
 """
 
 import json
@@ -159,7 +160,7 @@ def steps_for(device, profile):
     plan = WORLD.plan.pop(0) if profile in WORLD.made and WORLD.plan else "ok"
     delay = int(plan.split(":")[1]) if plan.startswith("slow:") else 4
     point = point_for(device, settings)
-    start = [(delay, PREPARE, NONE), (delay, CONFIG, NONE)]
+    start = [(delay, CONFIG, NONE)]
     if plan == "hang":
         return start
     if point is None or plan == "vanish":
@@ -169,7 +170,7 @@ def steps_for(device, profile):
     asked = start
     key = WORLD.keys.get(point)
     if key is not None:
-        asked = start + [(delay, NEED_AUTH, NONE)] + start
+        asked = start + [(delay, NEED_AUTH, NONE), (delay, PREPARE, NONE)] + start
         given = settings.get("802-11-wireless-security", {}).get("psk")
         if given != key:
             return asked + [(delay, NEED_AUTH, SUPPLICANT_DISCONNECT), (delay, FAILED, NO_SECRETS)]
@@ -203,7 +204,10 @@ def begin(device, profile):
     )
     update(device, DEVICE, ActiveConnection=dbus.ObjectPath(path))
     log("activate", str(settings["connection"]["uuid"]))
-    walk(device, steps_for(device, profile))
+    halt()
+    steps = steps_for(device, profile)
+    move(device, PREPARE, NONE)
+    walk(device, steps)
     return dbus.ObjectPath(path)
 
 
@@ -449,6 +453,17 @@ def AddSaved(_self, name, ssid, key, volatile):
 def Use(_self, device, wanted):
     """Activates a profile, as its owner would."""
     begin(obj(device), by_uuid(None, wanted))
+
+
+@dbus.service.method(MOCK_IFACE, in_signature="o", out_signature="")
+def Reboot(_self, device):
+    """Forgets what was in memory only, and connects by itself as after a start."""
+    end_active(obj(device), NONE)
+    for path in list(WORLD.made):
+        forget(path)
+    WORLD.made.clear()
+    move(obj(device), DISCONNECTED, NONE)
+    settle(obj(device))
 
 
 @dbus.service.method(MOCK_IFACE, in_signature="as", out_signature="")

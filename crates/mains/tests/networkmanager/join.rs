@@ -1,0 +1,312 @@
+//! Joining the plug's network and coming back, when nobody interferes.
+
+use crate::bench::{Age, Bench, HOME, IDLE, PLUG};
+use crate::plug::{Computer, Plug, result};
+
+/// The profiles that were added: their settings, in order.
+fn added(bench: &Bench) -> Vec<serde_json::Value> {
+    let report = bench.report();
+    let events = report["events"].as_array().unwrap();
+    events
+        .iter()
+        .filter(|event| event[0] == "add2" || event[0] == "add_unsaved")
+        .map(|event| event.as_array().unwrap().last().unwrap().clone())
+        .collect()
+}
+
+#[test]
+fn a_plug_is_set_up_and_the_computer_is_back_home() {
+    for (number, age) in [(1, Age::Modern), (2, Age::Old)] {
+        let Some(bench) = Bench::new(age) else { return };
+        let computer = Computer::at_home(&bench);
+        let plug = Plug::fresh(number, &[]);
+        let (code, json, stderr) = result(
+            &plug
+                .setup(&bench, &["--plug-ssid", PLUG.0])
+                .output()
+                .unwrap(),
+        );
+        assert_eq!(code, 0, "{age:?}: {json:#} {stderr}");
+        assert_eq!(json["plug"], plug.mac.as_str());
+        assert_eq!(json["confirmed"], true);
+        computer.is_as_before(&bench);
+        // Joined again after the plug's restart for the proof; each time for a moment and without a default route.
+        let added = added(&bench);
+        assert!(added.len() >= 2, "{added:#?}");
+        for profile in added {
+            assert_eq!(profile["connection"]["autoconnect"], "0");
+            assert_eq!(profile["ipv4"]["never-default"], "1");
+            assert_eq!(profile["802-11-wireless"]["ssid"], PLUG.0);
+        }
+    }
+}
+
+#[test]
+fn an_idle_adapter_is_idle_again() {
+    let Some(bench) = Bench::new(Age::Modern) else {
+        return;
+    };
+    let computer = Computer::idle(&bench);
+    let plug = Plug::fresh(3, &["no-apsta"]);
+    // The only plug in reach needs no name.
+    let (code, json, stderr) = result(&plug.setup(&bench, &[]).output().unwrap());
+    assert_eq!(code, 0, "{json:#} {stderr}");
+    computer.is_as_before(&bench);
+}
+
+#[test]
+fn the_idle_one_of_two_adapters_is_taken() {
+    let Some(bench) = Bench::new(Age::Modern) else {
+        return;
+    };
+    let busy = Computer::at_home(&bench);
+    let idle = bench.add_wifi("wlan9", IDLE);
+    bench.add_network(&idle, PLUG.0, PLUG.1);
+    let plug = Plug::fresh(4, &["no-apsta"]);
+    let (code, json, stderr) = result(&plug.setup(&bench, &[]).output().unwrap());
+    assert_eq!(code, 0, "{json:#} {stderr}");
+    busy.is_as_before(&bench);
+    for profile in added(&bench) {
+        assert_eq!(profile["connection"]["interface-name"], "wlan9");
+    }
+}
+
+#[test]
+fn the_stock_mock_is_served_too() {
+    let Some(bench) = Bench::stock() else { return };
+    let adapter = bench.stock_wifi("wlan7", IDLE);
+    bench.stock_network(&adapter, PLUG.0);
+    let plug = Plug::fresh(5, &["no-apsta"]);
+    let (code, json, stderr) = result(
+        &plug
+            .setup(&bench, &["--plug-ssid", PLUG.0])
+            .output()
+            .unwrap(),
+    );
+    // This mock has no `Disconnect` on a device: what cannot be restored is said, and noted for later.
+    assert_eq!(json["plug"], plug.mac.as_str(), "{code} {json:#} {stderr}");
+    assert_eq!(json["confirmed"], true, "{json:#} {stderr}");
+}
+
+#[test]
+fn a_wrong_key_for_the_plugs_network_is_refused() {
+    for (number, age) in [(6, Age::Modern), (7, Age::Old)] {
+        let Some(bench) = Bench::new(age) else { return };
+        let computer = Computer::at_home(&bench);
+        let plug = Plug::fresh(number, &[]);
+        let output = plug
+            .setup_with_key(&bench, "87654321", &["--plug-ssid", PLUG.0])
+            .output()
+            .unwrap();
+        let (code, json, stderr) = result(&output);
+        assert_eq!(code, 5, "{json:#} {stderr}");
+        let message = json["error"]["message"].as_str().unwrap();
+        assert!(message.contains("refused the key"), "{message}");
+        computer.is_as_before(&bench);
+    }
+}
+
+#[test]
+fn a_key_that_fits_no_network_touches_nothing() {
+    let Some(bench) = Bench::new(Age::Modern) else {
+        return;
+    };
+    let computer = Computer::at_home(&bench);
+    let plug = Plug::fresh(8, &[]);
+    let output = plug
+        .setup_with_key(&bench, "short", &["--plug-ssid", PLUG.0])
+        .output()
+        .unwrap();
+    let (code, json, _) = result(&output);
+    assert_eq!(code, 2, "{json:#}");
+    assert!(added(&bench).is_empty());
+    computer.is_as_before(&bench);
+}
+
+#[test]
+fn an_access_point_that_vanishes_or_gives_no_address_is_no_answer() {
+    for (number, plan, word) in [(9, "vanish", "vanished"), (10, "no-dhcp", "no address")] {
+        let Some(bench) = Bench::new(Age::Modern) else {
+            return;
+        };
+        let computer = Computer::at_home(&bench);
+        bench.plan(&[plan]);
+        let plug = Plug::fresh(number, &[]);
+        let (code, json, stderr) = result(&plug.setup(&bench, &[]).output().unwrap());
+        assert_eq!(code, 4, "{json:#} {stderr}");
+        let message = json["error"]["message"].as_str().unwrap();
+        assert!(message.contains(word), "{message}");
+        computer.is_as_before(&bench);
+    }
+}
+
+#[test]
+fn a_slow_activation_is_waited_for() {
+    let Some(bench) = Bench::new(Age::Modern) else {
+        return;
+    };
+    let computer = Computer::at_home(&bench);
+    bench.plan(&["slow:300"]);
+    let plug = Plug::fresh(11, &["no-apsta"]);
+    let (code, json, stderr) = result(&plug.setup(&bench, &[]).output().unwrap());
+    assert_eq!(code, 0, "{json:#} {stderr}");
+    computer.is_as_before(&bench);
+}
+
+#[test]
+fn an_activation_that_hangs_ends_with_the_timeout() {
+    let Some(bench) = Bench::new(Age::Modern) else {
+        return;
+    };
+    let computer = Computer::at_home(&bench);
+    bench.plan(&["hang"]);
+    let plug = Plug::fresh(12, &[]);
+    let mut command = plug.setup(&bench, &[]);
+    command.env("MAINS_TIMEOUT", "2s");
+    let (code, json, stderr) = result(&command.output().unwrap());
+    assert_eq!(code, 4, "{json:#} {stderr}");
+    computer.is_as_before(&bench);
+}
+
+#[test]
+fn a_wrong_home_key_brings_the_computer_home_as_well() {
+    let Some(bench) = Bench::new(Age::Modern) else {
+        return;
+    };
+    let computer = Computer::at_home(&bench);
+    let plug = Plug::fresh(13, &["fail-join"]);
+    let (code, json, stderr) = result(&plug.setup(&bench, &[]).output().unwrap());
+    assert_eq!(code, 5, "{json:#} {stderr}");
+    computer.is_as_before(&bench);
+}
+
+#[test]
+fn what_is_not_there_is_local_and_has_a_hint() {
+    let Some(bare) = Bench::bare() else { return };
+    let plug = Plug::fresh(14, &[]);
+    let (code, json, _) = result(&plug.setup(&bare, &[]).output().unwrap());
+    assert_eq!(code, 7, "{json:#}");
+    let message = json["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("NetworkManager is not running"),
+        "{message}"
+    );
+    assert!(
+        json["error"]["hint"]
+            .as_str()
+            .unwrap()
+            .contains("--wifi manual")
+    );
+
+    let Some(bench) = Bench::new(Age::Modern) else {
+        return;
+    };
+    let (code, json, _) = result(&plug.setup(&bench, &[]).output().unwrap());
+    assert_eq!(code, 7, "{json:#}");
+    let message = json["error"]["message"].as_str().unwrap();
+    assert!(message.contains("no Wi-Fi adapter"), "{message}");
+
+    bench.add_wifi("wlan7", 20);
+    let (code, json, _) = result(&plug.setup(&bench, &[]).output().unwrap());
+    assert_eq!(code, 7, "{json:#}");
+    let message = json["error"]["message"].as_str().unwrap();
+    assert!(message.contains("wlan7"), "{message}");
+}
+
+#[test]
+fn no_plug_in_reach_is_not_found() {
+    let Some(bench) = Bench::new(Age::Modern) else {
+        return;
+    };
+    let computer = Computer::at_home(&bench);
+    bench.remove_network(&computer.adapter, PLUG.0);
+    let plug = Plug::fresh(15, &[]);
+    let (code, json, stderr) = result(&plug.setup(&bench, &[]).output().unwrap());
+    assert_eq!(code, 3, "{json:#} {stderr}");
+    computer.is_as_before(&bench);
+}
+
+#[test]
+fn several_plugs_need_a_choice_or_all() {
+    let Some(bench) = Bench::new(Age::Modern) else {
+        return;
+    };
+    let computer = Computer::at_home(&bench);
+    bench.add_network(&computer.adapter, "Reco900000622", "another key");
+    let plug = Plug::fresh(16, &["no-apsta"]);
+    let (code, json, _) = result(&plug.setup(&bench, &[]).output().unwrap());
+    assert_eq!(code, 2, "{json:#}");
+    assert!(
+        json["error"]["hint"]
+            .as_str()
+            .unwrap()
+            .contains("--plug-ssid")
+    );
+    computer.is_as_before(&bench);
+
+    // One key file for both: the second refuses it, and the first is set up all the same.
+    let (code, json, stderr) = result(&plug.setup(&bench, &["--all"]).output().unwrap());
+    assert_eq!(code, 5, "{json:#} {stderr}");
+    let list = json.as_array().unwrap();
+    assert_eq!(list.len(), 2, "{json:#}");
+    let good = list
+        .iter()
+        .find(|one| one["plug"] == plug.mac.as_str())
+        .unwrap();
+    assert_eq!(good["confirmed"], true, "{json:#}");
+    let bad = list
+        .iter()
+        .find(|one| one["plug"] == "Reco900000622")
+        .unwrap();
+    assert_eq!(bad["error"]["kind"], "refused", "{json:#}");
+    computer.is_as_before(&bench);
+}
+
+#[test]
+fn a_temporary_connection_is_not_left() {
+    let Some(bench) = Bench::new(Age::Modern) else {
+        return;
+    };
+    let mut computer = Computer::idle(&bench);
+    computer.home = Some(bench.use_connection(&computer.adapter, "guest", HOME, true));
+    let plug = Plug::fresh(17, &[]);
+    let (code, json, stderr) = result(&plug.setup(&bench, &[]).output().unwrap());
+    assert_eq!(code, 7, "{json:#} {stderr}");
+    let message = json["error"]["message"].as_str().unwrap();
+    assert!(message.contains("temporary"), "{message}");
+    computer.is_as_before(&bench);
+}
+
+#[test]
+fn who_has_joined_the_plugs_network_by_hand_is_not_brought_back_to_it() {
+    let Some(bench) = Bench::new(Age::Modern) else {
+        return;
+    };
+    let computer = Computer::idle(&bench);
+    bench.use_connection(&computer.adapter, "the plug, by hand", PLUG, false);
+    let plug = Plug::fresh(18, &["no-apsta"]);
+    let (code, json, stderr) = result(&plug.setup(&bench, &[]).output().unwrap());
+    assert_eq!(code, 0, "{json:#} {stderr}");
+    assert_eq!(bench.note(), None);
+}
+
+#[test]
+fn a_key_never_reaches_the_log_of_a_join() {
+    let Some(bench) = Bench::new(Age::Modern) else {
+        return;
+    };
+    let computer = Computer::at_home(&bench);
+    let plug = Plug::fresh(19, &["no-apsta"]);
+    let output = plug
+        .setup(&bench, &["-vvv"])
+        .env("RUST_LOG", "trace")
+        .output()
+        .unwrap();
+    let (code, json, stderr) = result(&output);
+    assert_eq!(code, 0, "{json:#} {stderr}");
+    for key in [PLUG.1, HOME.1] {
+        assert!(!stderr.contains(key), "{stderr}");
+        assert!(!json.to_string().contains(key), "{json}");
+    }
+    computer.is_as_before(&bench);
+}

@@ -1,0 +1,215 @@
+//! A corner of the loopback network for one test: a client, twins, and a state directory of its own.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+const READY_WITHIN: Duration = Duration::from_secs(20);
+
+/// The home network of most tests.
+pub const HOME: &str = "Home";
+/// Its key.
+pub const KEY: &str = "correct horse";
+
+/// One test's corner: addresses 127.53.N.x.
+pub struct Bench {
+    number: u8,
+    folder: tempfile::TempDir,
+    twins: Vec<Child>,
+}
+
+impl Bench {
+    /// Each test has another number, as tests run at the same time.
+    pub fn new(number: u8) -> Self {
+        Self {
+            number,
+            folder: tempfile::tempdir().unwrap(),
+            twins: Vec::new(),
+        }
+    }
+
+    /// Starts twins; returns the address and MAC of each.
+    pub fn emulate(&mut self, host: u8, words: &[&str]) -> Vec<(String, String)> {
+        let count = words
+            .iter()
+            .position(|word| *word == "--count")
+            .map_or(1, |at| words[at + 1].parse().unwrap());
+        let mut child = self
+            .program()
+            .args(["emulate", "plug", "--listen", &self.address(host)])
+            .args(words)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let stdout = child.stdout.take().unwrap();
+        self.twins.push(child);
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        (0..count)
+            .map(|_| {
+                let line = lines
+                    .recv_timeout(READY_WITHIN)
+                    .expect("a twin did not become ready");
+                let fields: Vec<&str> = line.split(' ').collect();
+                assert_eq!(fields[0], "ready", "{line}");
+                (fields[1].to_owned(), fields[2].to_owned())
+            })
+            .collect()
+    }
+
+    /// Starts one fresh plug that can join the home network.
+    pub fn fresh(&mut self, host: u8, home: &str, faults: &[&str]) -> (String, String) {
+        let mut words = vec!["--ap", "--home-network", home];
+        for fault in faults {
+            words.extend(["--fault", fault]);
+        }
+        self.emulate(host, &words).remove(0)
+    }
+
+    /// An address of this corner.
+    pub fn address(&self, host: u8) -> String {
+        format!("127.53.{}.{host}", self.number)
+    }
+
+    fn program(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mains"));
+        command
+            .env_clear()
+            .env("MAINS_STATE", self.state())
+            .env("HOME", self.folder.path())
+            // No bus: a NetworkManager of this machine must not be found.
+            .env("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// `mains` in this corner.
+    pub fn mains(&self, words: &[&str]) -> Command {
+        let mut command = self.program();
+        command
+            .args(["--interface", &self.address(1)])
+            .args(words)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs `mains --json setup`; returns code, document and what went to stderr.
+    pub fn setup(&self, words: &[&str]) -> Run {
+        let output = self
+            .mains(&[&["--json", "setup"], words].concat())
+            .output()
+            .unwrap();
+        Run::of(&output)
+    }
+
+    /// As [`Bench::setup`], with something on standard input.
+    pub fn setup_with_input(&self, words: &[&str], input: &[u8]) -> Run {
+        let mut child = self
+            .mains(&[&["--json", "setup"], words].concat())
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        Run::of(&child.wait_with_output().unwrap())
+    }
+
+    /// Whether the plug at this address answers a scan now.
+    pub fn answers(&self, address: &str) -> bool {
+        let output = self.mains(&["--json", "status", address]).output().unwrap();
+        output.status.success()
+    }
+
+    /// The state directory.
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    /// A file that only its owner can read.
+    pub fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        self.mode(&path, 0o600);
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// Sets the permissions of a file.
+    pub fn mode(&self, path: &Path, mode: u32) {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// Ends all twins at once, as if the power had gone.
+    pub fn end_twins(&mut self) {
+        for mut twin in self.twins.drain(..) {
+            let _ = twin.kill();
+            let _ = twin.wait();
+        }
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.end_twins();
+    }
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Run {
+    /// The exit code.
+    pub code: i32,
+    /// The one JSON document.
+    pub json: Value,
+    /// What people see.
+    pub stderr: String,
+}
+
+impl Run {
+    pub fn of(output: &Output) -> Self {
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        let json = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+            panic!(
+                "{error}: stdout {:?}, stderr {stderr}",
+                String::from_utf8_lossy(&output.stdout)
+            )
+        });
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            json,
+            stderr,
+        }
+    }
+
+    /// Asserts that it went well for this plug.
+    pub fn confirmed(&self, mac: &str) {
+        assert_eq!(self.code, 0, "{self:#?}");
+        assert_eq!(self.json["plug"], mac, "{self:#?}");
+        assert_eq!(self.json["confirmed"], true, "{self:#?}");
+    }
+
+    /// Asserts that it failed in this way; returns message and hint.
+    pub fn failed(&self, code: i32, kind: &str) -> (String, String) {
+        assert_eq!(self.code, code, "{self:#?}");
+        let error = &self.json["error"];
+        assert_eq!(error["kind"], kind, "{self:#?}");
+        let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
+        (text("message"), text("hint"))
+    }
+
+    /// Whether a step was taken, and went well.
+    pub fn step(&self, name: &str) -> Option<bool> {
+        let steps = self.json["steps"].as_array()?;
+        let step = steps.iter().rfind(|step| step["step"] == name)?;
+        step["ok"].as_bool()
+    }
+}

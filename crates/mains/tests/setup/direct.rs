@@ -1,0 +1,218 @@
+//! The direct path: only the home network can tell whether the key is right.
+
+use crate::bench::{Bench, HOME, KEY};
+
+fn home() -> String {
+    format!("{HOME}:{KEY}")
+}
+
+/// A module that is back soon: what is tried here is not patience.
+const QUICK: [&str; 4] = ["--fault", "restart=100ms", "--fault", "association=50ms"];
+
+#[test]
+fn a_module_that_cannot_be_both_goes_the_direct_way() {
+    let mut bench = Bench::new(20);
+    let (address, mac) = bench.fresh(2, &home(), &["no-apsta"]);
+    let key = bench.file("key", KEY);
+    let run = bench.setup(&["--ssid", HOME, "--key-file", &key, "--module", &address]);
+    run.confirmed(&mac);
+    assert_eq!(run.step("link"), None, "{run:#?}");
+    assert_eq!(run.step("seen"), Some(true), "{run:#?}");
+}
+
+#[test]
+fn a_wrong_key_on_the_direct_way_ends_with_the_way_back() {
+    let mut bench = Bench::new(21);
+    let (address, mac) = bench.fresh(2, &home(), &["no-apsta"]);
+    let key = bench.file("key", "wrong horse!");
+    let run = bench.setup(&[
+        "--ssid",
+        HOME,
+        "--key-file",
+        &key,
+        "--module",
+        &address,
+        "--wait",
+        "4s",
+    ]);
+    let (message, hint) = run.failed(4, "no_answer");
+    assert!(message.contains("was not seen"), "{message}");
+    assert!(hint.contains("button"), "{hint}");
+    assert_eq!(run.json["plug"], mac);
+}
+
+#[test]
+fn without_verification_nothing_is_claimed() {
+    let mut bench = Bench::new(22);
+    let (address, mac) = bench.fresh(2, &home(), &[]);
+    let key = bench.file("key", KEY);
+    let run = bench.setup(&[
+        "--ssid",
+        HOME,
+        "--key-file",
+        &key,
+        "--module",
+        &address,
+        "--no-verify",
+    ]);
+    assert_eq!(run.code, 0, "{run:#?}");
+    assert_eq!(run.json["plug"], mac);
+    assert_eq!(run.json["confirmed"], false);
+    assert_eq!(run.step("seen"), None);
+}
+
+#[test]
+fn a_plug_that_is_on_a_network_moves_to_another() {
+    let mut bench = Bench::new(23);
+    let words = [
+        "--home-network",
+        "Old:old old key",
+        "--home-network",
+        "New:new new key",
+    ];
+    let (address, mac) = bench.emulate(2, &words).remove(0);
+    let key = bench.file("key", "new new key");
+    let run = bench.setup(&["--ssid", "New", "--key-file", &key, "--module", &address]);
+    run.confirmed(&mac);
+    assert!(bench.answers(&mac));
+}
+
+#[test]
+fn a_move_with_a_wrong_key_is_not_confirmed() {
+    let mut bench = Bench::new(24);
+    let words = [
+        "--home-network",
+        "Old:old old key",
+        "--home-network",
+        "New:new new key",
+    ];
+    let (address, _) = bench.emulate(2, &words).remove(0);
+    let key = bench.file("key", "not the key");
+    let run = bench.setup(&[
+        "--ssid",
+        "New",
+        "--key-file",
+        &key,
+        "--module",
+        &address,
+        "--wait",
+        "4s",
+    ]);
+    let (_, hint) = run.failed(4, "no_answer");
+    assert!(hint.contains("button"), "{hint}");
+}
+
+#[test]
+fn a_twin_that_answers_as_before_has_not_arrived() {
+    let mut bench = Bench::new(25);
+    // It accepts everything and takes an hour for its restart, so it answers no more; and one that never links.
+    for (host, fault) in [(2, "restart=1h"), (3, "fail-join")] {
+        let (address, _) = bench.fresh(host, &home(), &["no-apsta", fault]);
+        let key = bench.file("key", KEY);
+        let run = bench.setup(&[
+            "--ssid",
+            HOME,
+            "--key-file",
+            &key,
+            "--module",
+            &address,
+            "--wait",
+            "3s",
+        ]);
+        run.failed(4, "no_answer");
+    }
+}
+
+/// Names and keys that a module can take, with the kind of network that each needs.
+const LEGAL: [(&str, &str, &str); 14] = [
+    ("plain", "12345678", "wpa2"),
+    (
+        "63 characters",
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0",
+        "wpa2",
+    ),
+    ("thirty-two bytes, to the very end", "k", ""),
+    (
+        "K\u{fc}che im Stra\u{df}enhaus \u{2615}\u{2615}",
+        "schl\u{fc}ssel-\u{1f511}",
+        "wpa2",
+    ),
+    ("comma, and, more", "one, two, three", "wpa2"),
+    ("a=b", "key=value", "wpa2"),
+    ("it's \"quoted\" `here`", "say \"what's\" `up`", "wpa2"),
+    (" spaces around ", "  spaces  ", "wpa2"),
+    ("back\\slash:colon", "back\\slash:$HOME;|&", "wpa2"),
+    ("mixed", "any kind of key", "mixed"),
+    ("first generation", "any kind of key", "wpa"),
+    ("wep characters", "five5", "wep"),
+    ("wep 26", "0123456789abcdef0123456789", "wep"),
+    ("open house", "", "wpa2"),
+];
+
+#[test]
+fn any_legal_name_and_key_arrives() {
+    let mut bench = Bench::new(26);
+    let mut host = 2;
+    for (ssid, key, kind) in LEGAL {
+        if kind.is_empty() {
+            assert!(ssid.len() > 32, "this row is for a name that is too long");
+            continue;
+        }
+        let network = format!("{}:{key}", ssid.replace(':', "\\:"));
+        let security = format!("security={kind}");
+        let mut words = vec!["--ap", "--home-network", &network, "--fault", &security];
+        words.extend(["--fault", "no-apsta"]);
+        words.extend(QUICK);
+        let (address, mac) = bench.emulate(host, &words).remove(0);
+        let file = bench.file("key", format!("{key}\n"));
+        let mut words = vec!["--ssid", ssid, "--module", &address, "--wait", "20s"];
+        match key {
+            "" => words.extend(["--security", "open"]),
+            _ => words.extend(["--key-file", &file]),
+        }
+        let run = bench.setup(&words);
+        assert_eq!(run.code, 0, "{ssid:?}: {run:#?}");
+        run.confirmed(&mac);
+        assert_eq!(run.json["ssid"], ssid);
+        host += 1;
+    }
+}
+
+#[test]
+fn wep_keys_of_all_four_lengths_arrive() {
+    let mut bench = Bench::new(27);
+    let keys = [
+        "five5",
+        "thirteenchars",
+        "0123456789",
+        "0123456789abcdef0123456789",
+    ];
+    for (host, key) in (2..).zip(keys) {
+        let network = format!("{HOME}:{key}");
+        let words = [
+            "--ap",
+            "--home-network",
+            &network,
+            "--fault",
+            "security=wep",
+        ];
+        let direct = ["--fault", "no-apsta"];
+        let (address, mac) = bench
+            .emulate(host, &[&words[..], &direct, &QUICK].concat())
+            .remove(0);
+        let file = bench.file("key", key);
+        for security in ["auto", "wep"] {
+            let run = bench.setup(&[
+                "--ssid",
+                HOME,
+                "--key-file",
+                &file,
+                "--security",
+                security,
+                "--module",
+                &address,
+            ]);
+            run.confirmed(&mac);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Modules that refuse, mangle, fall silent or vanish; and nothing half-done left behind.
+
+use std::time::{Duration, Instant};
+
+use crate::bench::{Bench, HOME, KEY, Run};
+
+#[test]
+fn a_module_that_mangles_the_name_is_refused_and_put_back() {
+    let mut bench = Bench::new(40);
+    let (address, mac) = bench.fresh(2, "Home, sweet home:correct horse", &["cut-ssid"]);
+    let key = bench.file("key", KEY);
+    let words = [
+        "--ssid",
+        "Home, sweet home",
+        "--key-file",
+        &key,
+        "--module",
+        &address,
+    ];
+    let run = bench.setup(&words);
+    let (message, _) = run.failed(5, "refused");
+    assert!(message.contains("reads back differently"), "{message}");
+    assert_eq!(run.step("roll-back"), Some(true), "{run:#?}");
+    assert!(bench.answers(&mac), "it is where it was");
+}
+
+#[test]
+fn a_module_that_refuses_a_comma_is_refused() {
+    let mut bench = Bench::new(41);
+    let (address, mac) = bench.fresh(2, "Home:one, two, three", &["strict-commas"]);
+    let key = bench.file("key", "one, two, three");
+    let run = bench.setup(&["--ssid", "Home", "--key-file", &key, "--module", &address]);
+    run.failed(5, "refused");
+    assert!(bench.answers(&mac));
+}
+
+#[test]
+fn nobody_there_is_no_answer() {
+    let bench = Bench::new(42);
+    let key = bench.file("key", KEY);
+    let address = bench.address(2);
+    let started = Instant::now();
+    let run = bench.setup(&["--ssid", HOME, "--key-file", &key, "--module", &address]);
+    let (message, hint) = run.failed(4, "no_answer");
+    assert!(message.contains(&address), "{message}");
+    assert!(!hint.is_empty());
+    assert!(started.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn the_timeout_bounds_the_whole_command() {
+    let bench = Bench::new(43);
+    let key = bench.file("key", KEY);
+    let address = bench.address(2);
+    let started = Instant::now();
+    let output = bench
+        .mains(&[
+            "--json",
+            "--timeout",
+            "700ms",
+            "setup",
+            "--ssid",
+            HOME,
+            "--key-file",
+            &key,
+            "--module",
+            &address,
+        ])
+        .output()
+        .unwrap();
+    Run::of(&output).failed(4, "no_answer");
+    assert!(started.elapsed() < Duration::from_secs(3));
+}
+
+#[test]
+fn a_module_that_vanishes_in_the_middle_is_no_answer() {
+    let mut bench = Bench::new(44);
+    let (address, _) = bench.fresh(2, &format!("{HOME}:{KEY}"), &["restart=1h"]);
+    let key = bench.file("key", KEY);
+    let child = bench
+        .mains(&[
+            "--json",
+            "--timeout",
+            "15s",
+            "setup",
+            "--ssid",
+            HOME,
+            "--key-file",
+            &key,
+            "--module",
+            &address,
+        ])
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    bench.end_twins();
+    let run = Run::of(&child.wait_with_output().unwrap());
+    run.failed(4, "no_answer");
+}
+
+#[test]
+fn a_network_that_gives_no_address_is_told() {
+    let mut bench = Bench::new(45);
+    let (address, _) = bench.fresh(2, &format!("{HOME}:{KEY}"), &["no-lease"]);
+    let key = bench.file("key", KEY);
+    let run = bench.setup(&["--ssid", HOME, "--key-file", &key, "--module", &address]);
+    let (message, _) = run.failed(5, "refused");
+    assert!(message.contains("no address"), "{message}");
+    assert!(bench.answers(&address));
+}
+
+#[test]
+fn a_router_that_answers_no_ping_does_not_matter() {
+    let mut bench = Bench::new(46);
+    let (address, mac) = bench.fresh(2, &format!("{HOME}:{KEY}"), &["no-router"]);
+    let key = bench.file("key", KEY);
+    let run = bench.setup(&["--ssid", HOME, "--key-file", &key, "--module", &address]);
+    run.confirmed(&mac);
+    assert_eq!(run.step("ping"), Some(false), "{run:#?}");
+}
+
+#[test]
+fn loss_does_not_matter() {
+    let mut bench = Bench::new(47);
+    let (address, mac) = bench.fresh(2, &format!("{HOME}:{KEY}"), &["lost=30%"]);
+    let key = bench.file("key", KEY);
+    bench
+        .setup(&["--ssid", HOME, "--key-file", &key, "--module", &address])
+        .confirmed(&mac);
+}

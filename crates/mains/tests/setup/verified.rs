@@ -1,0 +1,86 @@
+//! The verified path: the key is proven while the module's own access point is still there.
+
+use crate::bench::{Bench, HOME, KEY};
+
+fn home() -> String {
+    format!("{HOME}:{KEY}")
+}
+
+#[test]
+fn a_right_key_puts_the_plug_on_the_network() {
+    let mut bench = Bench::new(1);
+    let (address, mac) = bench.fresh(2, &home(), &[]);
+    let key = bench.file("key", format!("{KEY}\n"));
+    let run = bench.setup(&["--ssid", HOME, "--key-file", &key, "--module", &address]);
+    run.confirmed(&mac);
+    assert_eq!(run.json["ssid"], HOME);
+    for step in [
+        "find",
+        "ssid",
+        "key",
+        "read-back",
+        "link",
+        "lease",
+        "station",
+        "seen",
+    ] {
+        assert_eq!(run.step(step), Some(true), "{step}: {run:#?}");
+    }
+    assert!(bench.answers(&mac), "it is found by its MAC");
+}
+
+#[test]
+fn a_wrong_key_leaves_the_plug_reachable_and_says_so() {
+    let mut bench = Bench::new(2);
+    let (address, mac) = bench.fresh(2, &home(), &[]);
+    let key = bench.file("key", "wrong horse!\n");
+    let run = bench.setup(&["--ssid", HOME, "--key-file", &key, "--module", &address]);
+    let (message, hint) = run.failed(5, "refused");
+    assert!(message.contains("wrong key"), "{message}");
+    assert!(hint.contains("own network"), "{hint}");
+    assert_eq!(run.json["plug"], mac);
+    assert!(bench.answers(&address), "the plug is still reachable");
+    // And it is as it was: the right key works at once.
+    let key = bench.file("key", KEY);
+    bench
+        .setup(&["--ssid", HOME, "--key-file", &key, "--module", &address])
+        .confirmed(&mac);
+}
+
+#[test]
+fn a_network_out_of_reach_is_told_from_a_wrong_key() {
+    let mut bench = Bench::new(3);
+    let (address, _) = bench.fresh(2, &home(), &[]);
+    let key = bench.file("key", KEY);
+    let run = bench.setup(&[
+        "--ssid",
+        "Elsewhere",
+        "--key-file",
+        &key,
+        "--module",
+        &address,
+    ]);
+    let (message, _) = run.failed(5, "refused");
+    assert!(message.contains("out of its reach"), "{message}");
+    assert!(bench.answers(&address));
+}
+
+#[test]
+fn a_name_is_stored_with_the_plug() {
+    let mut bench = Bench::new(4);
+    let (address, mac) = bench.fresh(2, &home(), &[]);
+    let key = bench.file("key", KEY);
+    bench
+        .setup(&[
+            "--ssid",
+            HOME,
+            "--key-file",
+            &key,
+            "--module",
+            &address,
+            "--name",
+            "kitchen",
+        ])
+        .confirmed(&mac);
+    assert!(bench.answers("kitchen"));
+}
