@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::error::{ContextKind, ErrorKind};
+use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
 use crate::commands::Command;
@@ -171,32 +171,44 @@ pub fn parse(arguments: &[OsString], peeked: &Peeked) -> Parsed {
         Colour::Always => clap::ColorChoice::Always,
         Colour::Never => clap::ColorChoice::Never,
     });
-    match command
+    let result = command
         .try_get_matches_from(arguments)
-        .and_then(|matches| Cli::from_arg_matches(&matches))
-    {
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    match result {
         Ok(cli) => Parsed::Run(Box::new(cli)),
-        Err(error) => explain(&error),
+        Err(error) => explain(&error, verb_in(arguments)),
     }
 }
 
-fn explain(error: &clap::Error) -> Parsed {
+/// The verb that was meant, as far as it can be told from arguments that are not understood.
+fn verb_in(arguments: &[OsString]) -> Option<&str> {
+    let command = Cli::command();
+    let words = arguments.iter().skip(1).filter_map(|word| word.to_str());
+    words
+        .take_while(|word| *word != "--")
+        .find(|word| *word != "help" && command.find_subcommand(word).is_some())
+}
+
+fn explain(error: &clap::Error, verb: Option<&str>) -> Parsed {
     let rendered = error.render().ansi().to_string();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Parsed::Print(rendered),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            let failure = Failure::usage("a verb is missing").hint("`mains help` lists the verbs");
+            let missing = verb.map_or("a verb is missing".to_owned(), |verb| {
+                format!("it is not said what to {verb}")
+            });
+            let failure = Failure::usage(missing).hint(more_help(verb));
             Parsed::Refused { failure, rendered }
         }
         _ => Parsed::Refused {
-            failure: usage_failure(error),
+            failure: usage_failure(error, verb),
             rendered,
         },
     }
 }
 
 /// The parser's sentence without its headline, its usage block and its tips; the tips become the hint.
-fn usage_failure(error: &clap::Error) -> Failure {
+fn usage_failure(error: &clap::Error, verb: Option<&str>) -> Failure {
     let text = error.render().to_string();
     let body = text.strip_prefix("error: ").unwrap_or(&text);
     let message: Vec<&str> = body
@@ -210,23 +222,15 @@ fn usage_failure(error: &clap::Error) -> Failure {
         .filter_map(|line| line.trim_start().strip_prefix("tip: "))
         .collect();
     let hint = if tips.is_empty() {
-        more_help(error)
+        more_help(verb)
     } else {
         tips.join("; ")
     };
     Failure::usage(message.join(" ")).hint(hint)
 }
 
-fn more_help(error: &clap::Error) -> String {
-    let usage = error
-        .get(ContextKind::Usage)
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    let verb = usage
-        .split_whitespace()
-        .skip_while(|word| *word != "mains")
-        .nth(1);
-    match verb.filter(|word| word.bytes().all(|byte| byte.is_ascii_lowercase())) {
+fn more_help(verb: Option<&str>) -> String {
+    match verb {
         Some(verb) => format!("`mains help {verb}` tells how it is used"),
         None => "`mains help` lists the verbs".to_owned(),
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use emulator::server::{self, Ready, ServerError};
-use emulator::{Fault, HomeNetwork, Load, Mode, PlugConfig, Profile, Recorder, Serial};
+use emulator::{Fault, FaultError, HomeNetwork, Load, Mode, PlugConfig, Profile, Recorder, Serial};
 use hiflying::Mac;
 use plugs::RelayState;
 
@@ -111,14 +111,21 @@ enum FaultArg {
 }
 
 impl FromStr for FaultArg {
-    type Err = <Fault as FromStr>::Err;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    fn from_str(text: &str) -> Result<Self, String> {
         if text == "help" {
-            Ok(Self::Help)
-        } else {
-            text.parse().map(Self::Fault)
+            return Ok(Self::Help);
         }
+        text.parse().map(Self::Fault).map_err(|error| match &error {
+            FaultError::Unknown {
+                nearest: Some(nearest),
+                ..
+            } => {
+                format!("{error}; did you mean `{nearest}`? `--fault help` lists them")
+            }
+            _ => format!("{error}; `--fault help` lists them"),
+        })
     }
 }
 

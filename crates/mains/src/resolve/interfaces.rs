@@ -16,8 +16,10 @@ const LATELY: SignedDuration = SignedDuration::from_hours(30 * 24);
 impl From<InterfaceError> for Failure {
     fn from(error: InterfaceError) -> Self {
         match &error {
-            InterfaceError::Unknown { .. } => Self::usage(error.to_string()),
-            InterfaceError::Down(_) => Self::local(error.to_string()),
+            InterfaceError::Unknown { .. } => Self::usage(error.to_string())
+                .hint("give one of these to `--interface` or MAINS_INTERFACE, by name or address"),
+            InterfaceError::Down(_) => Self::local(error.to_string())
+                .hint("switch it on, or name another with `--interface`"),
             InterfaceError::List(cause) => {
                 Self::local("the network interfaces cannot be listed").caused_by(cause)
             }
