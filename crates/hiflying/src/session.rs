@@ -127,8 +127,6 @@ pub struct Session {
     terminator: usize,
     /// Whether the module is known to understand it.
     terminator_known: bool,
-    /// Whether anything was sent with it yet.
-    terminator_used: bool,
     /// The last datagram while an identity was awaited.
     fragment: Vec<u8>,
     /// Whether `+ok` has been sent.
@@ -167,7 +165,6 @@ impl Session {
             identity: None,
             terminator: 0,
             terminator_known: false,
-            terminator_used: false,
             fragment: Vec::new(),
             confirmed: false,
             unasked: false,

@@ -45,7 +45,7 @@ impl Session {
 
     pub(super) fn transmit_active(&mut self, now: Instant) {
         self.settle_until = None;
-        let terminator = self.next_terminator();
+        let terminator = self.terminator();
         if let Some(active) = &mut self.active {
             self.transmits.push_back(active.request.emit(terminator));
             active.sent(now);
@@ -54,17 +54,15 @@ impl Session {
     }
 
     pub(super) fn transmit_null(&mut self) {
-        let terminator = self.next_terminator();
-        self.transmits.push_back(Request::null().emit(terminator));
+        let null = Request::null().emit(self.terminator());
+        self.transmits.push_back(null);
     }
 
-    /// The line end in use; until one is known to be understood, each sending takes the next.
-    pub(super) fn next_terminator(&mut self) -> Terminator {
-        if self.terminator_used && !self.terminator_known {
+    /// Takes the next line end, as long as none is known to be understood.
+    pub(super) fn turn_terminator(&mut self) {
+        if !self.terminator_known {
             self.terminator = (self.terminator + 1) % self.config.terminators.len().max(1);
         }
-        self.terminator_used = true;
-        self.terminator()
     }
 
     /// The line end that the module understands, as far as is known.
@@ -124,7 +122,10 @@ impl Session {
             .map(|active| active.handle_timeout(now))
         {
             Some(Tick::Wait) => {}
-            Some(Tick::Resend) => self.transmit_active(now),
+            Some(Tick::Resend) => {
+                self.turn_terminator();
+                self.transmit_active(now);
+            }
             Some(Tick::Reopen) => self.reopen(now),
             Some(tick) => self.settle_active(now, |_| tick),
             None if self.queue.is_empty() => self.keep_alive(now),

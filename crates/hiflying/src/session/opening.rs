@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 use super::exchange::{begins_reply, is_complete};
 use super::pace::after;
 use super::{NoReply, Phase, Session, SessionEvent};
-use crate::Identity;
 use crate::discovery::CONFIRM;
+use crate::{Identity, Reply};
 
 /// How often the opening of command mode is repeated before the words are tried again.
 const CONFIRM_TRIES: u32 = 4;
@@ -66,6 +66,7 @@ impl Session {
             .saturating_add(u32::try_from(words.len()).unwrap_or(u32::MAX));
         self.transmits.extend(words);
         if number >= BLIND_ROUND {
+            self.turn_terminator();
             self.transmit_confirm();
         }
         if number > 0 || self.config.words.is_empty() {
@@ -133,6 +134,9 @@ impl Session {
             };
             return self.seek_again(now);
         }
+        if *tries > 1 {
+            self.turn_terminator();
+        }
         self.transmit_confirm();
         self.transmit_null();
     }
@@ -145,7 +149,8 @@ impl Session {
             return;
         }
         self.phase = Phase::Open;
-        self.terminator_known = true;
+        // A refusal answers the `+ok`, which has no line end.
+        self.terminator_known |= matches!(Reply::parse(datagram), Reply::Ok(_));
         self.terminates |= is_complete(datagram);
         self.last_activity = now;
         if !self.announced {

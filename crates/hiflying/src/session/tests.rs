@@ -137,7 +137,7 @@ fn a_clone_without_handshake() {
 #[test]
 fn line_ends_are_tried_in_turn() {
     for terminator in ["\r", "\n", "\r\n"] {
-        for to_confirm in [ToConfirm::Silence, ToConfirm::Ok] {
+        for to_confirm in [ToConfirm::Silence, ToConfirm::Ok, ToConfirm::Error] {
             let mut bench = faithful(|module| {
                 module.terminators = vec![terminator];
                 module.to_confirm = to_confirm;
