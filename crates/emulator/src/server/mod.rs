@@ -117,7 +117,7 @@ async fn watch(tasks: &mut JoinSet<()>) {
             tracing::error!(%error, "an emulated plug is gone");
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// One warning for all: thousands of twins lack the same privilege.
