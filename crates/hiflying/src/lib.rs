@@ -2,19 +2,47 @@
 //!
 //! These modules sit in the Maginon SP-2 and Reco4life plugs, the Orvibo S20, G-Homa plugs, solar
 //! loggers and many lamps. They answer a discovery word on UDP port 48899 and then speak AT
-//! commands there.
+//! commands there. The protocol has no secret: whoever reaches that port owns the module.
 //!
-//! The core has no sockets, no clock and no async runtime: bytes and times go in, bytes and events
-//! come out.
+//! # The core
+//!
+//! It has no sockets, no clock and no async runtime: bytes and times go in, bytes and events come
+//! out. Both directions are there, because clients and emulators share it.
 //!
 //! * [`at`]: the grammar of one request and one reply.
-//! * [`wifi`]: network names, security words, keys and what a module can take.
-//! * [`wscan`]: the list of networks that a module sees.
-//! * [`discovery`]: discovery words and the identity that answers them.
-//! * [`session`]: the session; [`join`]: putting a module on a network.
-//! * [`serial`]: the same commands over the module's serial port.
 //! * [`verb`]: the table of verbs; [`command`]: each of them typed; [`settings`]: what their values
 //!   hold.
+//! * [`discovery`]: discovery words and the identity that answers them.
+//! * [`wifi`]: network names, security words, keys and what a module can take.
+//! * [`wscan`]: the list of networks that a module sees.
+//! * [`session`]: the session on UDP; [`serial`]: the same commands over the serial port.
+//! * [`join`]: putting a module on a network, with proof and with a way back.
+//!
+//! ```
+//! use hiflying::command::{Command, Wskey};
+//! use hiflying::{Auth, Request, Terminator};
+//!
+//! // What goes over the wire …
+//! let request = Wskey.request();
+//! assert_eq!(request.emit(Terminator::Cr).as_slice(), b"AT+WSKEY\r");
+//! // … what comes back …
+//! let credentials = Wskey.parse(b"+ok=WPA2PSK,AES,one, two\r\n\r\n")?;
+//! assert_eq!(credentials.auth, Auth::Wpa2Psk);
+//! // … and what may be shown of it.
+//! assert_eq!(Request::set("WSKEY", credentials.emit()).to_string(), "AT+WSKEY=WPA2PSK,AES,***");
+//! # Ok::<(), hiflying::CommandError>(())
+//! ```
+//!
+//! # The drivers
+//!
+//! * Feature `net`: local interfaces, the socket on port 48899, a console and a join over it.
+//! * Feature `serial`: a console on a serial port.
+//!
+//! # Keys
+//!
+//! Wi-Fi keys are wiped from memory when they are dropped, and no `Debug`, `Display`, error or log
+//! line shows one. [`Request::emit`], [`Key::as_bytes`] and [`Value::as_bytes`] are the only ways
+//! to them.
 
 #![cfg_attr(
     test,

@@ -2,7 +2,7 @@
 //!
 //! [`Session`] owns the way into command mode (`+++`, `a`), one command at a time with its reply,
 //! and the way out (`AT+ENTM`, always). It holds no device and no clock: bytes and a time go in,
-//! bytes and events come out. With the feature `serial`, [`Console`] runs it on a real port.
+//! bytes and events come out. With the feature `serial`, `Console` runs it on a real port.
 //!
 //! Where the facts come from: section 9 of the protocol notes (five independent clients for the
 //! escape, six for `AT+ENTM`). Two deviations are answered by the same few lines:

@@ -101,12 +101,14 @@ impl Exchange {
             .map(|info| info.budget)
             .filter(|&budget| budget != verb::NORMAL)
             .unwrap_or(config.reply_timeout);
-        let total = if retry && answer == Answer::One {
-            budget.saturating_mul(config.tries.max(1))
-        } else {
-            budget
-        };
         let is_ordinary = answer == Answer::One && budget <= config.reply_timeout;
+        let tries = match answer {
+            Answer::One if retry && is_ordinary => config.tries.max(1),
+            // Such as a ping: once more, in case that it was lost.
+            Answer::One if retry => 2,
+            _ => 1,
+        };
+        let total = budget.saturating_mul(tries);
         let pace = match answer {
             Answer::Many => budget / 3,
             _ if budget > config.reply_timeout => budget,
