@@ -198,6 +198,8 @@ fn other_firmwares_are_joined_as_well() {
         &["association=6s"],
         &["source-port"],
         &["q-silent"],
+        &["no-handshake"],
+        &["echo"],
     ] {
         let tally = with_the_right_key(5, Weather::FAIR, faults);
         assert_eq!(tally.verified, tally.total, "{faults:?}: {tally:?}");

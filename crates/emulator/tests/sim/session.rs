@@ -127,6 +127,7 @@ fn other_firmwares_are_understood() {
         &["split"],
         &["lower-err", "upper-ok"],
         &["empty-ok"],
+        &["echo"],
         &["source-port"],
         &["no-handshake"],
         &["ok-answers-ok"],
