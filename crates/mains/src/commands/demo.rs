@@ -4,7 +4,10 @@
 //! user would start it, with a state directory of its own that is gone afterwards. Nothing leaves the machine, and the
 //! user's inventory and configuration are not touched.
 
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -95,8 +98,12 @@ fn step(says: &'static str, code: i32, commands: &[&[&str]]) -> Step {
     }
 }
 
-fn tour(_key_file: &str) -> Vec<Step> {
-    let (fresh, empty) = (FRESH.to_string(), EMPTY.to_string());
+fn tour(key_file: &str) -> Vec<Step> {
+    let (fresh, fresh_at_home, empty) = (
+        FRESH.to_string(),
+        FRESH_AT_HOME.to_string(),
+        EMPTY.to_string(),
+    );
     vec![
         step(
             "Which plugs are there? One question to the whole network, asked until no plug can have been missed.",
@@ -140,9 +147,31 @@ fn tour(_key_file: &str) -> Vec<Step> {
             )
         },
         step(
+            "Put it on your Wi-Fi. The key comes from a file, never from the command line. The plug tries it before \
+             it gives up its own network, so a wrong one costs nothing.",
+            0,
+            &[&[
+                "setup",
+                "--module",
+                &fresh,
+                "--wifi",
+                "manual",
+                "--ssid",
+                SSID,
+                "--key-file",
+                key_file,
+                "--to",
+                &fresh_at_home,
+                "--name",
+                "lamp",
+                "--yes",
+            ]],
+        ),
+        step("There it is.", 0, &[&["discover"], &["on", "lamp"]]),
+        step(
             "For programs: one JSON document, always of the same form.",
             0,
-            &[&["--json", "meter", "kitchen"]],
+            &[&["--json", "meter", "lamp"]],
         ),
     ]
 }
@@ -249,7 +278,14 @@ impl Place {
             folder,
             program: std::env::current_exe().map_err(failure)?,
         };
-        std::fs::write(place.key_file(), format!("{KEY}\n")).map_err(failure)?;
+        // As a user should keep it: readable by nobody else.
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(place.key_file())
+            .map_err(failure)?;
+        writeln!(file, "{KEY}").map_err(failure)?;
         Ok(place)
     }
 

@@ -16,17 +16,24 @@ use crate::setup;
 /// Options of `mains setup`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-How it goes: this computer joins the plug's own Wi-Fi network, tells the plug your network and key, has the plug prove
-the key while its own network is still there, lets it change over, and looks for it on your network. Success means that
-the plug was seen there under its MAC. This computer's Wi-Fi is put back in every case; should it be killed half-way,
+How it goes: this computer joins the plug's own Wi-Fi network, tells the plug your network and key, has the plug prove \
+the key while its own network is still there, lets it change over, and looks for it on your network. Success means that \
+the plug was seen there under its MAC. This computer's Wi-Fi is put back in every case; should it be killed half-way, \
 the next start of `mains` says so and offers to undo it (`mains setup --undo`).
 
 Examples:
-  mains setup                                   asks for everything
+  mains setup                     asks for everything
   mains setup --ssid Home --key-file home.key --plug-ssid Reco900000621 --plug-key-file plug.key
-  mains setup --ssid Home --key-file home.key --wifi manual      you have joined the plug's network yourself
-  mains setup --ssid New --key-stdin --module 192.168.1.107      move a plug that is on your network already
-  mains setup --ssid Home --key-file home.key --all --yes        every plug in reach")]
+  mains setup --ssid Home --key-file home.key --wifi manual
+                                  you have joined the plug's network yourself
+  mains setup --ssid New --key-stdin --module 192.168.1.107
+                                  move a plug that is on your network already
+  mains setup --ssid Home --key-file home.key --all --yes
+                                  every plug in reach
+
+Exit codes: 0 seen on your network, 2 a key or name that no module could take, or a question without a terminal, \
+3 no such plug or network, 4 not seen in time, 5 refused or proven wrong by the plug, 7 no Wi-Fi adapter, no \
+permission, or port 48899 taken.")]
 pub struct Args {
     /// Name of your Wi-Fi network (2.4 GHz, 1 to 32 bytes)
     #[arg(long)]

@@ -204,6 +204,8 @@ fn the_demo_runs_through_by_itself() {
         "$ mains discover",
         "kitchen is on",
         "127.77.0.99",
+        "127.77.0.105",
+        "lamp is on",
         "energy_wh",
     ] {
         assert!(

@@ -23,6 +23,7 @@ mod codes;
 mod config;
 mod discovering;
 mod emulating;
+mod help;
 mod naming;
 mod output;
 mod probe;
