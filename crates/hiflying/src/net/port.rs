@@ -27,7 +27,8 @@ const RECEIVE_BUFFER: usize = 1 << 20;
 
 /// How long to wait for another `mains` to give the port back, and how often to look.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Our own socket, just dropped, closes when the runtime gets round to its reader.
+/// Our own socket, just dropped, closes when the runtime gets round to its reader; that of another
+/// process, when the kernel gets round to it.
 const OWN_PATIENCE: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -121,16 +122,19 @@ impl Port {
     /// [`BindError`] says who holds the port.
     pub async fn bind_number(address: Ipv4Addr, number: u16) -> Result<Self, BindError> {
         let start = Instant::now();
+        let mut patience = Duration::ZERO;
         loop {
-            match Self::bind_once(address, number) {
-                Err(BindError::Taken {
-                    holder: Some(holder),
-                    ..
-                }) if start.elapsed() < patience_with(&holder) => {
-                    tokio::time::sleep(LOOK).await;
-                }
+            let error = match Self::bind_once(address, number) {
+                Err(error @ BindError::Taken { .. }) => error,
                 result => return result,
+            };
+            if let BindError::Taken { holder, .. } = &error {
+                patience = patience_with(holder.as_ref()).max(patience);
             }
+            if start.elapsed() >= patience {
+                return Err(error);
+            }
+            tokio::time::sleep(LOOK).await;
         }
     }
 
@@ -264,13 +268,13 @@ impl Port {
     }
 }
 
-fn patience_with(holder: &Holder) -> Duration {
-    if holder.pid == std::process::id() {
-        OWN_PATIENCE
-    } else if holder.name == holder::own_name() {
-        PATIENCE
-    } else {
-        Duration::ZERO
+fn patience_with(holder: Option<&Holder>) -> Duration {
+    match holder {
+        // One that is just ending has no name any more.
+        None => OWN_PATIENCE,
+        Some(holder) if holder.pid == std::process::id() => OWN_PATIENCE,
+        Some(holder) if holder.name == holder::own_name() => PATIENCE,
+        Some(_) => Duration::ZERO,
     }
 }
 
@@ -345,6 +349,18 @@ mod tests {
     async fn a_foreign_address_is_an_error() {
         let error = Port::bind(Ipv4Addr::new(192, 0, 2, 1)).await.unwrap_err();
         assert!(matches!(error, BindError::Io { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_given_back_is_waited_for() {
+        let address = Ipv4Addr::new(127, 60, 4, 1);
+        let holder = std::net::UdpSocket::bind((address, PORT)).unwrap();
+        let giving_back = async {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            drop(holder);
+        };
+        let (port, ()) = tokio::join!(Port::bind(address), giving_back);
+        assert!(port.unwrap().is_assigned());
     }
 
     #[tokio::test]
