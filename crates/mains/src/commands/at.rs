@@ -17,25 +17,31 @@ use crate::ui::clean;
 #[command(
     override_usage = "mains at [OPTIONS] [--udp|--tcp] <PLUG> [COMMAND]...\n       mains at [OPTIONS] --serial <DEV> [COMMAND]...",
     after_long_help = "\
-A command is VERB (asks) or VERB=VALUE (sets), with or without `AT+` in front. Several are sent in turn, up to the first
-that fails; so a restart does not follow a key that was refused. `-` reads commands from standard input, one a line.
-Without a command it is a console with line editing, history and completion; there, `help` lists the verbs.
+A command is VERB (asks) or VERB=VALUE (sets), with or without `AT+` in front. Several are sent in turn, up to the first \
+that fails; so a restart does not follow a key that was refused. `-` reads commands from standard input, one a line; \
+what follows `#` at the start of a line is left out. Without a command it is a console with line editing, history and \
+completion; there, `help` lists the verbs, and `--timeout` bounds each command instead of the whole.
 
-Keys and passwords are not taken from the command line: leave the place empty with `?` to be asked
-(`mains at kitchen 'WSKEY=WPA2PSK,AES,?'`), or give the line on standard input. The history file, and JSON, show `***`.
+Keys and passwords are not taken from the command line: put `?` in their place to be asked, or give the line on standard \
+input. JSON and the history file show them as `***`.
 
 The session is left in every case: with AT+Q on UDP, with AT+ENTM on a serial port.
 
-With --json: an array of {\"command\",\"reply\"}; a command that failed has \"error\" too. \"reply\" is null when none came,
-which is what AT+Z (restart) promises.
-
 Examples:
-  mains at kitchen                          console of the Wi-Fi module
-  mains at 192.168.1.107 MID VER WMODE      three questions
-  mains at 10.10.100.254 WSCAN              which networks the plug sees
-  mains at --tcp kitchen YZOUT              the plug's own console on TCP port 8899
-  mains at --serial /dev/ttyUSB0 VER        the module's serial port
-  mains at kitchen - < commands.txt"
+  mains at kitchen                            console of the Wi-Fi module
+  mains at 192.168.1.107 MID VER WMODE        three questions
+  mains at 10.10.100.254 WSCAN                which networks the plug sees
+  mains at kitchen 'WSKEY=WPA2PSK,AES,?'      asks for the key without showing it
+  mains at kitchen - < commands.txt
+  mains at --tcp kitchen YZOUT                the plug's own console on TCP port 8899
+  mains at --serial /dev/ttyUSB0 VER          the module's serial port
+  mains --json at kitchen MID Z
+    [{\"command\":\"AT+MID\",\"reply\":\"+ok=HF-LPB100\"},{\"command\":\"AT+Z\",\"reply\":null}]
+
+With --json a command that failed has \"error\" too; \"reply\" is null when nothing came, as AT+Z (restart) promises.
+
+Exit codes: 0 all were answered with +ok, 2 refused here before it was sent, 3 no such plug, 4 no answer, 5 the device \
+refused, 6 babble, 7 port 48899 taken, or no such serial port; with several commands that of the first failure."
 )]
 pub struct Args {
     /// The module's AT session on UDP port 48899 (default)

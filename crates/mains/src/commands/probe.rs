@@ -12,15 +12,18 @@ use crate::{probe, resolve};
 /// Options of `mains probe`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-Looks at TCP ports 80 and 8899, asks the known discovery words on UDP port 48899, opens an AT session and asks for module,
-firmware and mode, tries the factory's web login ADMIN/ADMIN, and says what that means for you and what to do about it.
-Nothing is changed: only questions are sent, and the session is left with AT+Q. What does not answer is unknown (JSON:
-null). Exit code 4 when nothing at all answers.
+Looks at TCP ports 80 and 8899, asks the known discovery words on UDP port 48899, opens an AT session and asks for \
+module, firmware and mode, tries the factory's web login ADMIN/ADMIN, and says what that means for you and what to do \
+about it. Nothing is changed: only questions are sent, and the session is left with AT+Q. What does not answer is \
+unknown (JSON: null).
 
 Examples:
   mains probe 192.168.1.107
-  mains probe 10.10.100.254           a plug whose own network this computer has joined
-  mains probe 192.168.1.107 --json")]
+  mains probe 10.10.100.254            a plug whose own network this computer has joined
+  mains --json probe 192.168.1.107
+    {\"address\":\"192.168.1.107\",\"mac\":\"AC:CF:23:12:34:56\",\"family\":\"reco\",\"module\":\"HF-LPB100\",...}
+
+Exit codes: 0 something answered, 4 nothing answers there, 7 port 48899 is taken and nothing else answers.")]
 pub struct Args {
     /// IPv4 address of the device
     #[arg(value_name = "ADDR", value_parser = address)]

@@ -6,11 +6,15 @@ use hiflying::settings::Mode;
 use hiflying::{DATA_PORT, Mac, PORT};
 use plugs::FamilyId;
 use serde::Serialize;
+use textwrap::Options;
 
 use super::evidence::Facts;
 use super::findings::{self, Finding, Severity};
 use super::web;
 use crate::ui::{BAD, BOLD, DIM, GOOD, WARN, clean, paint};
+
+/// As wide as the names in the sheet.
+const INDENT: &str = "           ";
 
 /// What is known of a device. Unknown fields are null, never left out.
 #[derive(Debug, Serialize)]
@@ -142,6 +146,9 @@ fn finding_lines(finding: &Finding) -> Vec<String> {
         Severity::Medium => (WARN, "medium"),
         Severity::Low => (DIM, "low"),
     };
+    let indented = Options::with_termwidth()
+        .initial_indent(INDENT)
+        .subsequent_indent(INDENT);
     vec![
         String::new(),
         format!(
@@ -149,7 +156,7 @@ fn finding_lines(finding: &Finding) -> Vec<String> {
             paint(style, format_args!("{word:<9}")),
             paint(BOLD, finding.id)
         ),
-        format!("{:<9}  {}", "", finding.text),
+        textwrap::fill(&finding.text, indented),
     ]
 }
 
