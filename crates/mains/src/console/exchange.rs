@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hiflying::at::masked_value;
-use hiflying::{Reply, Request};
+use hiflying::{ErrorCode, Reply, Request, wscan};
 use serde::Serialize;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
@@ -119,23 +119,27 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn judge(request: &Request, raw: &[u8]) -> Option<Failure> {
+    let refused = |why: &str| Failure::new(Kind::Refused, format!("{request} was refused{why}"));
     match Reply::parse(raw) {
         Reply::Ok(_) => None,
-        Reply::Error(code) => Some(Failure::new(
-            Kind::Refused,
-            format!("{request} was refused: {code}"),
-        )),
-        // What the plug's own parser says to VER is not known, and some clones forget the `+ok=`
-        // before the state of the link.
-        Reply::Unknown(value)
-            if matches!(request.verb(), "VER" | "WSLK" | "H") && is_text(value.as_bytes()) =>
-        {
-            None
-        }
+        // `+ERROR`, as the plug's own parser says it, gives no reason.
+        Reply::Error(ErrorCode::Other(0)) => Some(refused("")),
+        Reply::Error(code) => Some(refused(&format!(": {code}"))),
+        Reply::Unknown(value) if makes_sense(request.verb(), value.as_bytes(), raw) => None,
         Reply::Unknown(_) => Some(Failure::new(
             Kind::BadAnswer,
             format!("the answer to {request} is neither +ok nor +ERR"),
         )),
+    }
+}
+
+/// Answers that need no `+ok`: what the plug's own parser says to VER is not known, some clones forget the `+ok=` before
+/// the state of the link, and the rows of a list can overtake its beginning.
+fn makes_sense(verb: &str, first_line: &[u8], raw: &[u8]) -> bool {
+    match verb {
+        "VER" | "WSLK" | "H" => is_text(first_line),
+        "WSCAN" => !wscan::parse(raw).is_empty(),
+        _ => false,
     }
 }
 
@@ -243,6 +247,10 @@ mod tests {
         assert_eq!(kind("MID", b"\x00\xff\x12"), Some(Kind::BadAnswer));
         assert_eq!(kind("VER", b"SP-2 1.0\r\n"), None);
         assert_eq!(kind("VER", b"\x01\x02"), Some(Kind::BadAnswer));
+        assert_eq!(kind("WSCAN", b"\x01\x02"), Some(Kind::BadAnswer));
+        let overtaken =
+            b"2,b,3C:E5:A6:61:B4:40,OPEN/NONE,74\n\r+ok=\n\rCh,SSID,BSSID,Security,Indicator\n\r";
+        assert_eq!(kind("WSCAN", overtaken), None);
         assert_eq!(kind("YZOUT", b"+ok\r\n\r\n+error\r\n\r\n"), None);
     }
 

@@ -165,7 +165,10 @@ fn failure(address: SocketAddrV4, error: &Error) -> Failure {
         ErrorKind::TimedOut => no_answer(format!("{address} does not answer"))
             .hint("is the plug on, and is this its address? `mains discover` finds plugs"),
         ErrorKind::ConnectionRefused => no_answer(format!("{address} refuses connections"))
-            .hint("only the plug itself listens there; for the Wi-Fi module leave `--tcp` away"),
+            .hint(
+                "a plug that is restarting, or whose few connections are all taken, refuses more; a mere Wi-Fi module has no \
+                 such console (leave `--tcp` away)",
+            ),
         _ => no_answer(format!("the connection to {address} broke"))
             .caused_by(error)
             .hint(

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use hiflying::settings::{Mode, Socket};
-use hiflying::{Credentials, Identity, Mac, Word};
+use hiflying::{Credentials, Word};
 use plugs::{FamilyId, Plug};
 
 use super::web::Web;
@@ -20,7 +20,7 @@ pub(super) struct Facts {
     /// The answer to a family's own scan.
     pub(super) plug: Option<Plug>,
     /// The answer to a discovery word.
-    pub(super) identity: Option<Identity>,
+    pub(super) module: Option<Plug>,
     /// The words that were answered.
     pub(super) words: Vec<Word>,
     /// What the AT session told, if one could be opened.
@@ -34,7 +34,6 @@ pub(super) struct Facts {
 pub(super) struct Session {
     pub(super) module: Option<String>,
     pub(super) version: Option<String>,
-    pub(super) mac: Option<Mac>,
     pub(super) mode: Option<Mode>,
     pub(super) access_point: Option<Credentials>,
     /// Servers that the module calls by itself.
@@ -42,24 +41,18 @@ pub(super) struct Session {
 }
 
 impl Facts {
-    /// Takes what a datagram told. Every Reco plug also answers as a plain module; its own family knows more.
+    /// Takes what a datagram told, the first of each kind: a Reco plug also answers as a plain module.
     pub(super) fn take(&mut self, plug: Plug) {
-        let is_better = match &self.plug {
-            None => true,
-            Some(known) => known.family == FamilyId::Module,
+        let place = match plug.family {
+            FamilyId::Module => &mut self.module,
+            FamilyId::Reco | FamilyId::Orvibo => &mut self.plug,
         };
-        if is_better {
-            self.plug = Some(plug);
-        }
+        place.get_or_insert(plug);
     }
 
     /// Whether anything at all has answered.
     pub(super) fn is_anybody(&self) -> bool {
-        self.http
-            || self.data
-            || self.plug.is_some()
-            || self.identity.is_some()
-            || self.session.is_some()
+        self.http || self.data || self.plug.is_some() || self.module.is_some()
     }
 }
 
@@ -81,12 +74,7 @@ impl Evidence {
 
     /// Whether a family of its own has been told, so that no other answer is waited for.
     pub(super) fn is_named(&self) -> bool {
-        self.look(|known| {
-            known
-                .plug
-                .as_ref()
-                .is_some_and(|plug| plug.family != FamilyId::Module)
-        })
+        self.look(|known| known.plug.is_some())
     }
 
     pub(super) fn into_facts(self) -> Facts {

@@ -39,13 +39,7 @@ pub async fn run(
     own_words: &[Word],
 ) -> Result<Report, Failure> {
     let socket = UdpSocket::towards(context, address).await?;
-    let mut words = words::known();
-    words.extend(
-        own_words
-            .iter()
-            .filter(|word| !words::known().contains(word))
-            .cloned(),
-    );
+    let words = words_to_ask(own_words);
     let evidence = Evidence::default();
     let work = async {
         tokio::join!(
@@ -62,6 +56,17 @@ pub async fn run(
     } else {
         Err(socket.silence(format!("nothing answers at {address}")))
     }
+}
+
+/// The user's words first: they are the likeliest to be answered.
+fn words_to_ask(own: &[Word]) -> Vec<Word> {
+    let mut words: Vec<Word> = Vec::new();
+    for word in own.iter().cloned().chain(words::known()) {
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    words
 }
 
 async fn is_open(address: Ipv4Addr, port: u16) -> bool {
@@ -95,7 +100,7 @@ async fn look_at_data_port(address: Ipv4Addr, evidence: &Evidence) {
 
 async fn look_at_module(port: &Port, address: Ipv4Addr, words: &[Word], evidence: &Evidence) {
     words::ask(port, address, words, evidence).await;
-    if evidence.look(|known| !known.words.is_empty()) {
-        session::ask(port.clone(), address, evidence).await;
+    if evidence.look(|known| known.module.is_some()) {
+        session::ask(port.clone(), address, words, evidence).await;
     }
 }

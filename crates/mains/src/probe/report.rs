@@ -42,24 +42,18 @@ impl Report {
     /// Puts the facts together; where two sources know the same, the nearer one to the device wins.
     pub(super) fn new(address: Ipv4Addr, facts: &Facts) -> Self {
         let session = facts.session.as_ref();
-        let (plug, identity) = (facts.plug.as_ref(), facts.identity.as_ref());
+        let plug = facts.plug.as_ref().or(facts.module.as_ref());
         let known = |text: Option<&String>| {
             text.filter(|text| !text.trim().is_empty())
                 .map(|text| clean(text).into_owned())
         };
         let module = known(session.and_then(|session| session.module.as_ref()))
-            .or_else(|| known(identity.and_then(|identity| identity.module.as_ref())))
+            .or_else(|| known(facts.module.as_ref().and_then(|plug| plug.model.as_ref())))
             .or_else(|| known(plug.and_then(|plug| plug.model.as_ref())));
-        let answered = plug.is_some() || identity.is_some() || session.is_some();
         Self {
             address,
-            mac: plug
-                .map(|plug| plug.mac)
-                .or(identity.map(|identity| identity.mac))
-                .or(session.and_then(|session| session.mac)),
-            family: plug
-                .map(|plug| plug.family)
-                .or(answered.then_some(FamilyId::Module)),
+            mac: plug.map(|plug| plug.mac),
+            family: plug.map(|plug| plug.family),
             module,
             firmware: known(session.and_then(|session| session.version.as_ref()))
                 .or_else(|| known(facts.plug_version.as_ref())),
@@ -78,7 +72,7 @@ impl Report {
                 Open {
                     port: PORT,
                     protocol: "udp",
-                    open: answered,
+                    open: plug.is_some(),
                 },
             ],
             words: facts

@@ -3,91 +3,94 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use hiflying::command::{Mid, Netp, Sockb, Ver, Wakey, Wmode, Wsmac};
+use hiflying::command::{Mid, Netp, Sockb, Ver, Wakey, Wmode};
 use hiflying::net::{Console, ConsoleError, Port};
-use hiflying::{Command, SessionConfig};
+use hiflying::{Command, SessionConfig, Word};
 
 use super::evidence::{Evidence, Session};
 
 const HANDSHAKE_WAIT: Duration = Duration::from_secs(3);
-/// One of three tries.
+/// One of [`TRIES`]; lost datagrams are normal.
 const REPLY_WAIT: Duration = Duration::from_secs(1);
+const TRIES: u32 = 3;
+const PACE: Duration = Duration::from_millis(200);
+/// A module that has left this many questions in a row unanswered is not asked any more.
+const PATIENCE: u32 = 2;
 
 /// Opens a session with the words that were answered, asks, and leaves.
-pub(super) async fn ask(port: Port, target: Ipv4Addr, evidence: &Evidence) {
-    let words = evidence.look(|known| known.words.clone());
-    // It has just answered a word, so less patience will do than with a module that nobody has heard.
+pub(super) async fn ask(port: Port, target: Ipv4Addr, words: &[Word], evidence: &Evidence) {
+    let answered = evidence.look(|known| known.words.clone());
     let config = SessionConfig {
-        words,
+        // Answered, but too rarely to tell which it was: all of them.
+        words: if answered.is_empty() {
+            words.to_vec()
+        } else {
+            answered
+        },
+        // It has just answered, so less patience will do than with a module that nobody has heard.
         handshake_timeout: HANDSHAKE_WAIT,
         reply_timeout: REPLY_WAIT,
+        tries: TRIES,
+        pace: PACE,
         ..SessionConfig::default()
     };
-    let mut console = match Console::open(port, target, config).await {
-        Ok(console) => console,
-        Err(error) => {
-            tracing::debug!(%target, %error, "no AT session");
+    match Console::open(port, target, config).await {
+        Ok(console) => {
+            evidence.note(|known| known.session = Some(Session::default()));
+            let interview = Interview {
+                console,
+                evidence,
+                silences: 0,
+            };
+            interview.run().await;
+        }
+        Err(error) => tracing::debug!(%target, %error, "no AT session"),
+    }
+}
+
+struct Interview<'a> {
+    console: Console,
+    evidence: &'a Evidence,
+    silences: u32,
+}
+
+impl Interview<'_> {
+    /// In the order of use, should it break off.
+    async fn run(mut self) {
+        self.ask(Ver, |session, version| session.version = Some(version))
+            .await;
+        self.ask(Mid, |session, module| session.module = Some(module))
+            .await;
+        self.ask(Wmode, |session, mode| session.mode = Some(mode))
+            .await;
+        self.ask(Wakey, |session, key| session.access_point = Some(key))
+            .await;
+        self.ask(Netp, |session, socket| session.servers.push(socket))
+            .await;
+        self.ask(Sockb, |session, socket| session.servers.extend(socket))
+            .await;
+        self.console.close().await;
+    }
+
+    /// Asks one thing; a refusal or an answer that makes no sense only leaves it unknown.
+    async fn ask<C: Command>(&mut self, command: C, keep: impl FnOnce(&mut Session, C::Reply)) {
+        if self.silences >= PATIENCE {
             return;
         }
-    };
-    evidence.note(|known| known.session = Some(Session::default()));
-    question(&mut console, evidence).await;
-    console.close().await;
-}
-
-/// In the order of use: what follows the first silence is not known.
-async fn question(console: &mut Console, evidence: &Evidence) {
-    let note = |add: &dyn Fn(&mut Session)| {
-        evidence.note(|known| {
-            if let Some(session) = &mut known.session {
-                add(session);
+        self.silences = match self.console.run(&command).await {
+            Ok(value) => {
+                self.evidence.note(|known| {
+                    if let Some(session) = &mut known.session {
+                        keep(session, value);
+                    }
+                });
+                0
             }
-        });
-    };
-    macro_rules! ask {
-        ($command:expr, $session:ident, $value:ident, $keep:expr) => {
-            match tell(console, &$command).await {
-                Ok(Some($value)) => note(&|$session| $keep),
-                Ok(None) => {}
-                Err(Gone) => return,
+            Err(ConsoleError::Refused { .. } | ConsoleError::BadAnswer { .. }) => 0,
+            Err(error) => {
+                tracing::debug!(%error, "left unanswered");
+                self.silences + 1
             }
         };
-    }
-    ask!(
-        Ver,
-        session,
-        version,
-        session.version = Some(version.clone())
-    );
-    ask!(Mid, session, module, session.module = Some(module.clone()));
-    ask!(Wmode, session, mode, session.mode = Some(mode));
-    ask!(Wsmac, session, mac, session.mac = Some(mac));
-    ask!(
-        Wakey,
-        session,
-        key,
-        session.access_point = Some(key.clone())
-    );
-    ask!(Netp, session, socket, session.servers.push(socket.clone()));
-    ask!(
-        Sockb,
-        session,
-        socket,
-        session.servers.extend(socket.clone())
-    );
-}
-
-/// The session is over.
-struct Gone;
-
-/// Asks one thing; a refusal or an answer that makes no sense only leaves it unknown.
-async fn tell<C: Command>(console: &mut Console, command: &C) -> Result<Option<C::Reply>, Gone> {
-    match console.run(command).await {
-        Ok(value) => Ok(Some(value)),
-        Err(ConsoleError::Refused { .. } | ConsoleError::BadAnswer { .. }) => Ok(None),
-        Err(error) => {
-            tracing::debug!(%error, "the AT session broke off");
-            Err(Gone)
-        }
     }
 }

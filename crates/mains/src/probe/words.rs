@@ -1,27 +1,30 @@
 //! Which discovery words a device answers, and whether it answers the scan of its maker's application.
+//!
+//! An identity does not tell which word it answers, so words are told apart by asking one at a time. To wait for each
+//! word that nobody answers would take long; so all are asked at once first, and where one is answered, the others are
+//! asked together again: silence then clears them all in one wait.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use hiflying::net::{Datagram, Port};
-use hiflying::{Identity, PORT, Word};
+use hiflying::{PORT, Word};
 use jiff::Timestamp;
-use plugs::family;
-use plugs::{FamilyId, Plug};
+use plugs::{FamilyId, family};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 
 use super::evidence::Evidence;
 
-/// Lost datagrams are normal.
-const TRIES: usize = 3;
-/// One try, before it is known how fast the device answers.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// One try, afterwards: at least this, at most [`FIRST_WAIT`].
-const SHORTEST_WAIT: Duration = Duration::from_millis(150);
-/// Late copies of an answer must not be taken for the answer to the next word.
-const SETTLE: Duration = Duration::from_millis(100);
+/// How often something is asked before silence is believed: at 40 % loss each way one in thirty goes unheard by this.
+const TRIES: u32 = 8;
+/// From one try to the next.
+const PACE: Duration = Duration::from_millis(150);
+/// Longer than an answer takes, on a bad day.
+const LONGEST_ANSWER: Duration = Duration::from_millis(600);
+/// No device may keep us listening to late answers for longer.
+const LONGEST_SETTLING: Duration = Duration::from_secs(2);
 
 /// Words of the factories whose modules are known: Hi-Flying's own, solar loggers', and those of two other brands.
 pub(super) fn known() -> Vec<Word> {
@@ -34,124 +37,115 @@ pub(super) fn known() -> Vec<Word> {
         .collect()
 }
 
-/// A conversation of single datagrams with one device.
-struct Questions<'a> {
-    port: &'a Port,
-    answers: Receiver<Datagram>,
-    target: Ipv4Addr,
-}
-
-/// Asks the words, and what the families ask, and notes what is answered.
+/// Asks the words, and beside them what the families ask, and notes what is answered.
 pub(super) async fn ask(port: &Port, target: Ipv4Addr, words: &[Word], evidence: &Evidence) {
     let mut questions = Questions {
         port,
         answers: port.subscribe(),
         target,
+        evidence,
+        answer_time: Duration::ZERO,
     };
-    let Some(wait) = questions.anybody(words, evidence).await else {
+    let start = Instant::now();
+    if !questions.is_answered(words).await {
         return;
-    };
-    for word in words {
-        questions.settle().await;
-        let identity = questions
-            .repeat(word.as_bytes(), wait, Identity::parse)
-            .await;
-        if let Some(identity) = identity {
-            evidence.note(|known| {
-                known.words.push(word.clone());
-                known.identity.get_or_insert(identity);
-            });
+    }
+    questions.answer_time = (start.elapsed() * 4).clamp(PACE, LONGEST_ANSWER);
+    let mut rest = words;
+    while let Some((word, others)) = rest.split_first() {
+        if questions.is_answered(std::slice::from_ref(word)).await {
+            evidence.note(|known| known.words.push(word.clone()));
         }
+        // The last one alone is asked alone in the next turn.
+        if others.len() > 1 && !questions.is_answered(others).await {
+            return;
+        }
+        rest = others;
     }
 }
 
+/// A conversation of single datagrams with one device.
+struct Questions<'a> {
+    port: &'a Port,
+    answers: Receiver<Datagram>,
+    target: Ipv4Addr,
+    evidence: &'a Evidence,
+    /// How long this device takes to answer, generously.
+    answer_time: Duration,
+}
+
 impl Questions<'_> {
-    /// Asks everything at once, because a device that is not there shall not cost a wait for each word. Returns how long
-    /// an answer may take, or nothing when no word was answered: an identity does not tell to which.
-    async fn anybody(&mut self, words: &[Word], evidence: &Evidence) -> Option<Duration> {
-        let mut heard = None;
+    /// Asks these words until one of them is answered, or silence must be believed.
+    async fn is_answered(&mut self, words: &[Word]) -> bool {
+        self.settle().await;
         for _ in 0..TRIES {
-            let sent = Instant::now();
-            for family in family::FAMILIES {
-                for probe in family.probes(words) {
+            // The answer to a scan cannot be mistaken, so it is asked along until there is one.
+            if !self.evidence.is_named() {
+                self.scan().await;
+            }
+            for word in words {
+                self.send(word.as_bytes(), PORT).await;
+            }
+            if self.hears_identity(Instant::now() + PACE).await {
+                return true;
+            }
+        }
+        self.hears_identity(Instant::now() + self.answer_time).await
+    }
+
+    async fn scan(&self) {
+        for family in family::FAMILIES {
+            // Plain modules are asked by their words.
+            if family.id() != FamilyId::Module {
+                for probe in family.probes(&[]) {
                     self.send(&probe.bytes, probe.port).await;
                 }
             }
-            // All that come in time: the scan's answer and the words' come in any order.
-            while let Some(plug) = self.receive(sent + FIRST_WAIT, presence).await {
-                if plug.family == FamilyId::Module {
-                    heard.get_or_insert_with(|| sent.elapsed());
-                }
-                evidence.note(|known| known.take(plug));
-                if heard.is_some() && evidence.is_named() {
-                    break;
-                }
-            }
-            if heard.is_some() {
-                break;
-            }
         }
-        heard.map(|elapsed| (elapsed * 4).clamp(SHORTEST_WAIT, FIRST_WAIT))
     }
 
-    async fn repeat<T>(
-        &mut self,
-        question: &[u8],
-        wait: Duration,
-        read: impl Fn(&[u8]) -> Option<T> + Copy,
-    ) -> Option<T> {
-        for _ in 0..TRIES {
-            self.send(question, PORT).await;
-            let answer = self
-                .receive(Instant::now() + wait, |_, bytes| read(bytes))
-                .await;
-            if answer.is_some() {
-                return answer;
-            }
-        }
-        None
-    }
-
+    /// Lets late answers pass, so that they are not taken for answers to the next question.
     async fn settle(&mut self) {
-        let end = Instant::now() + SETTLE;
-        while self.receive(end, |_, _| Some(())).await.is_some() {}
+        let end = Instant::now() + LONGEST_SETTLING;
+        while Instant::now() < end && self.hears_identity(Instant::now() + self.answer_time).await {
+        }
     }
 
     async fn send(&self, bytes: &[u8], port: u16) {
-        if let Err(error) = self
-            .port
-            .send_to(bytes, SocketAddrV4::new(self.target, port))
-            .await
-        {
-            tracing::debug!(target = %self.target, %error, "cannot send");
+        let to = SocketAddrV4::new(self.target, port);
+        if let Err(error) = self.port.send_to(bytes, to).await {
+            tracing::debug!(%to, %error, "cannot send");
         }
     }
 
-    /// The next datagram of the device that can be read, until `end`.
-    async fn receive<T>(
-        &mut self,
-        end: Instant,
-        read: impl Fn(Ipv4Addr, &[u8]) -> Option<T>,
-    ) -> Option<T> {
+    /// Notes what the device says, until it says who its module is, or until `end`.
+    async fn hears_identity(&mut self, end: Instant) -> bool {
         while Instant::now() < end {
             match timeout_at(end, self.answers.recv()).await {
                 Ok(Ok(datagram)) if *datagram.from.ip() == self.target => {
-                    if let Some(answer) = read(self.target, &datagram.bytes) {
-                        return Some(answer);
+                    if self.note(&datagram.bytes) {
+                        return true;
                     }
                 }
                 // Somebody else's, or too many to follow: the device repeats itself.
                 Ok(Ok(_) | Err(RecvError::Lagged(_))) => {}
-                Ok(Err(RecvError::Closed)) | Err(_) => return None,
+                Ok(Err(RecvError::Closed)) | Err(_) => return false,
             }
         }
-        None
+        false
     }
-}
 
-fn presence(from: Ipv4Addr, datagram: &[u8]) -> Option<Plug> {
-    let seen = Timestamp::now();
-    family::FAMILIES
-        .iter()
-        .find_map(|family| family.parse_presence(from, datagram, seen))
+    /// Notes a datagram; returns whether it answers a word.
+    fn note(&self, datagram: &[u8]) -> bool {
+        let seen = Timestamp::now();
+        let plug = family::FAMILIES
+            .iter()
+            .find_map(|family| family.parse_presence(self.target, datagram, seen));
+        let Some(plug) = plug else {
+            return false;
+        };
+        let is_identity = plug.family == FamilyId::Module;
+        self.evidence.note(|known| known.take(plug));
+        is_identity
+    }
 }

@@ -531,3 +531,30 @@ fn silence_and_nonsense_on_tcp() {
         .ends_with(6);
     assert!(run.stdout.len() < 70_000);
 }
+
+#[test]
+fn an_emulated_plug_is_talked_to() {
+    let mut home = Home::with_network();
+    home.emulate(&["--listen", "127.0.0.2"], 1);
+    let json = home
+        .json(&["at", "127.0.0.2", "MID", "WMODE", "WSCAN"])
+        .ends_with(0)
+        .json();
+    assert_eq!(json[0]["reply"], "+ok=HF-LPB100");
+    assert_eq!(json[1]["reply"], "+ok=STA");
+    assert!(
+        json[2]["reply"]
+            .as_str()
+            .unwrap()
+            .contains("Ch,SSID,BSSID,Security,Indicator"),
+        "{json}"
+    );
+    let json = home
+        .json(&["at", "--tcp", "127.0.0.2", "YZOUT"])
+        .ends_with(0)
+        .json();
+    assert!(
+        json[0]["reply"].as_str().unwrap().starts_with("+ok="),
+        "{json}"
+    );
+}

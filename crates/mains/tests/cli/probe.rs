@@ -291,7 +291,7 @@ fn what_is_known_when_the_time_is_up_is_reported() {
     });
     let start = Instant::now();
     let report = home
-        .json(&["--timeout", "2500ms", "probe", "127.0.0.2"])
+        .json(&["--timeout", "3s", "probe", "127.0.0.2"])
         .ends_with(0)
         .json();
     assert!(start.elapsed() < Duration::from_secs(4));
@@ -341,7 +341,7 @@ fn each_word_is_told_by_itself_even_when_answers_come_twice() {
         .json(&["probe", "127.0.0.2", "--word", "my-own-word"])
         .ends_with(0)
         .json();
-    assert_eq!(report["words"], json!(["HF-A11ASSISTHREAD", "my-own-word"]));
+    assert_eq!(report["words"], json!(["my-own-word", "HF-A11ASSISTHREAD"]));
 }
 
 #[test]
@@ -431,4 +431,43 @@ fn ctrl_c_leaves_the_session() {
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
     finish(child.wait_with_output()).ends_with(1);
     module.is_left();
+}
+
+#[test]
+fn an_emulated_plug() {
+    let mut home = Home::with_network();
+    home.emulate(&["--listen", "127.0.0.2"], 1);
+    let report = home.json(&["probe", "127.0.0.2"]).ends_with(0).json();
+    assert_eq!(report["family"], "reco");
+    assert_eq!(report["module"], "HF-LPB100");
+    assert_eq!(report["mode"], "sta");
+    assert!(
+        open_ports(&report).iter().all(|(_, _, open)| *open),
+        "{report}"
+    );
+    assert_eq!(ids(&report)[0], "web-default-password");
+    home.emulate(&["--listen", "127.0.0.3", "--ap"], 1);
+    let report = home.json(&["probe", "127.0.0.3"]).ends_with(0).json();
+    assert_eq!(report["mode"], "ap");
+    assert!(ids(&report).contains(&"setup-mode"));
+}
+
+#[test]
+fn an_emulated_plug_behind_bad_wifi() {
+    let mut home = Home::with_network();
+    home.emulate(
+        &[
+            "--listen",
+            "127.0.0.2",
+            "--fault",
+            "lost=20%",
+            "--seed",
+            "1",
+        ],
+        1,
+    );
+    let report = home.json(&["probe", "127.0.0.2"]).ends_with(0).json();
+    assert_eq!(report["family"], "reco");
+    assert_eq!(report["words"], json!(["HF-A11ASSISTHREAD"]));
+    assert_eq!(report["mode"], "sta");
 }
