@@ -24,18 +24,17 @@ use crate::ui::{BOLD, DIM, HINT, paint};
 
 /// Options of `mains demo`.
 #[derive(Debug, clap::Args)]
-#[command(
-    long_about = "An emulated home of five plugs on 127.77.0.x, one of them fresh from the factory, and a guided tour \
-        that runs the verbs on it.\n\nIt needs no hardware and no configuration, stays on this computer and does not \
-        touch your inventory. In a terminal it waits for Enter between the steps, and at the end stays up until Ctrl-C, \
-        for you to try things in another terminal. Without a terminal, or with --yes, it runs through and ends.",
-    after_long_help = "\
+#[command(after_long_help = "\
+An emulated home of five plugs on 127.77.0.x, one of them fresh from the factory, and a guided tour that runs the verbs \
+on it. It needs no hardware and no configuration, stays on this computer and does not touch your inventory. In a \
+terminal it waits for Enter between the steps, and at the end stays up until Ctrl-C, for you to try things in another \
+terminal. Without a terminal, or with --yes, it runs through and ends.
+
 Examples:
   mains demo
   mains demo --yes
 
-Exit codes: 0 the tour is over, 1 a step did not end as it should, 7 an address of 127.77.0.x is taken."
-)]
+Exit codes: 0 the tour is over, 1 a step did not end as it should, 7 an address of 127.77.0.x is taken.")]
 pub struct Args {}
 
 const SSID: &str = "Mains Demo";

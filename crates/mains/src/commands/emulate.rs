@@ -43,11 +43,11 @@ enum Device {
 
 /// Options of `mains emulate plug`.
 #[derive(Debug, clap::Args)]
-#[command(
-    long_about = "A Maginon SP-2 or Reco4life P10A: UDP 48899, TCP 8899 and TCP 80 on addresses of this host.\n\n\
-        Prints one line `ready <address> <mac>` for each twin when it answers, and runs until Ctrl-C or SIGTERM. It \
-        must have another address than the client: a client ignores what comes from its own.",
-    after_long_help = "\
+#[command(after_long_help = "\
+Serves UDP 48899, TCP 8899 and TCP 80 on addresses of this computer. Prints one line `ready <address> <mac>` for each \
+twin when it answers, and runs until Ctrl-C or SIGTERM. A twin must have another address than the client: a client \
+ignores what comes from its own.
+
 Examples:
   mains emulate plug --listen 127.0.0.2 --load kettle --relay on
   mains discover --interface 127.0.0.1
@@ -55,8 +55,7 @@ Examples:
   mains emulate plug --ap --home-network 'My Home:its key' --home-address 127.0.0.9
   mains emulate plug --fault help
 
-Exit codes: 0 ended by a signal, 2 options that cannot be, 7 an address or port that is not to be had."
-)]
+Exit codes: 0 ended by a signal, 2 options that cannot be, 7 an address or port that is not to be had.")]
 struct PlugArgs {
     /// Address of the twin; repeatable
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.2", value_parser = listen_address)]
