@@ -18,7 +18,7 @@ use crate::ui::{Colour, Ui};
 
 /// Finds, sets up, switches and meters Wi-Fi plugs whose makers have gone. Everything stays local.
 ///
-/// A <PLUG> is any of: its name (see `mains name`), its MAC, its serial number, its IPv4 address.
+/// A PLUG is any of: its name (see `mains name`), its MAC, its serial number, its IPv4 address.
 #[derive(Debug, Parser)]
 #[command(name = "mains", version, propagate_version = false, after_long_help = AFTER_HELP)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
