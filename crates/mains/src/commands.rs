@@ -75,8 +75,8 @@ pub fn run(context: &Context, command: Command) -> Outcome {
         Command::Delay(args) => network(context, delay::run(context, args)),
         Command::Version(args) => network(context, version::run(context, args)),
         Command::Name(args) => network(context, name::run(context, args)),
-        Command::Demo(args) => block_on(demo::run(context, args)),
-        Command::Emulate(args) => block_on(emulate::run(context, args)),
+        Command::Demo(args) => network(context, demo::run(context, args)),
+        Command::Emulate(args) => network(context, emulate::run(context, args)),
         // Says itself what an earlier one has left.
         Command::Setup(args) => block_on(setup::run(context, args)),
         Command::At(args) => network(context, at::run(context, args)),

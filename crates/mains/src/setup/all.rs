@@ -72,7 +72,7 @@ async fn candidates(context: &Context, args: &Args, way: &Way) -> Result<Vec<Can
 async fn stations(context: &Context, args: &Args) -> Result<Vec<Candidate>, Failure> {
     context.ui.status("looking for plugs on the network");
     let anywhere = args.module.unwrap_or(hiflying::ACCESS_POINT_ADDRESS);
-    let lan = module::home(context, anywhere).await?;
+    let lan = Lan::open(&module::home_interfaces(context, anywhere)?).await?;
     let mut to = args.to.clone();
     to.extend(args.module);
     let mut events = lan.discover(DiscoverOptions {

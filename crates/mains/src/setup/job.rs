@@ -3,11 +3,9 @@
 use std::net::Ipv4Addr;
 
 use hiflying::join::{JoinOutcome, JoinPath};
-use hiflying::settings::Mode;
 use hiflying::wscan::Network;
-use hiflying::{Mac, Ssid};
+use hiflying::{ACCESS_POINT_ADDRESS, Mac, Ssid};
 use plugs::{FamilyId, Plug};
-use tokio::time::Instant;
 
 use super::guard::{Guard, Stop};
 use super::joining;
@@ -19,7 +17,7 @@ use super::steps::Steps;
 use super::way::{PlugNetwork, Way};
 use super::wish::Wish;
 use crate::context::Context;
-use crate::error::Failure;
+use crate::error::{Failure, Kind};
 use crate::inventory::{Save, Store};
 
 /// The way back to a plug that is on no network any more.
@@ -141,25 +139,28 @@ impl<'a> Job<'a> {
 
     /// Looks for the plug on the home network.
     async fn prove(&mut self, joined: &JoinOutcome, ssid: &Ssid) -> Result<(), Failure> {
-        if matches!(self.way, Way::Manual) && joined.mode_before != Some(Mode::Sta) {
+        self.steps.doing(format_args!("looking for it on '{ssid}'"));
+        if matches!(self.way, Way::Manual) && self.module == ACCESS_POINT_ADDRESS {
             self.steps.doing(format_args!(
-                "looking for it on '{ssid}'; this computer must be there too"
+                "join '{ssid}' with this computer again, if it does not do so by itself"
             ));
-        } else {
-            self.steps.doing(format_args!("looking for it on '{ssid}'"));
         }
-        let lan = module::home(self.context, self.module).await?;
         let search = Search {
+            context: self.context,
             mac: joined.mac,
             ssid,
             module: self.module,
             to: self.places(joined),
         };
-        let wait = self.wish.wait;
-        let Some(plug) = search.run(&lan, Instant::now() + wait).await else {
-            let failure = search.not_seen(wait);
-            self.steps.missed("seen", failure.message());
-            return Err(failure.hint(way_back(joined)));
+        let plug = match search.run(self.wish.wait).await {
+            Ok(plug) => plug,
+            Err(failure) => {
+                self.steps.missed("seen", failure.to_string());
+                return Err(match failure.kind() {
+                    Kind::NoAnswer => failure.hint(way_back(joined)),
+                    _ => failure,
+                });
+            }
         };
         self.address = Some(plug.address);
         self.steps

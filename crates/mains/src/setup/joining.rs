@@ -70,7 +70,8 @@ pub(super) async fn run(
             }
             JoinEvent::Rejoin(reason) => tokio::select! {
                 biased;
-                // Nobody can write anything back to a module that is away.
+                // Nobody can write anything back to a module that is away; and what has been written back already needs
+                // no witness.
                 () = listening.asked() => Resume::GiveUp,
                 resume = rejoin(job, reason, &mut here) => resume,
             },
@@ -223,6 +224,10 @@ fn explain(module: Ipv4Addr, lan: &Lan, failure: &JoinFailure) -> Failure {
 }
 
 fn state(failure: &JoinFailure) -> &'static str {
+    let written_back = failure
+        .steps
+        .iter()
+        .any(|step| step.name == StepName::RollBack && step.ok);
     match (failure.left, &failure.error) {
         (ModuleState::Untouched, JoinError::NoAnswer) => {
             "is the plug in a socket, and this computer on the plug's own network (or on the one where the plug is)?"
@@ -232,6 +237,9 @@ fn state(failure: &JoinFailure) -> &'static str {
         }
         (ModuleState::Restored, _) => {
             "the plug is as it was before: it can still be reached on its own network, or where it was"
+        }
+        (ModuleState::Unknown, _) if written_back => {
+            "what was there before has been written back: once it has restarted, the plug is as it was before"
         }
         (ModuleState::Unknown, _) => {
             "look for the plug's own network, and for the plug on yours with `mains discover`; if it is on neither, hold the \

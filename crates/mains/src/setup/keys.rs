@@ -2,6 +2,7 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -33,9 +34,14 @@ pub(super) fn from_file(ui: &Ui, file: &Path) -> Result<Key, Failure> {
     from_reader(&mut stream, &what)
 }
 
-/// Reads the key from standard input, to its end.
+/// Reads the key from standard input, to its end. Not through the standard library's own buffer, which nobody wipes.
 pub(super) fn from_stdin() -> Result<Key, Failure> {
-    from_reader(&mut io::stdin().lock(), "the key on standard input")
+    let what = "the key on standard input";
+    let stdin = io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(|error| Failure::usage(format!("{what} cannot be read")).caused_by(&error))?;
+    from_reader(&mut File::from(stdin), what)
 }
 
 /// Makes a key of what was typed.

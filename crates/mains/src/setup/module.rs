@@ -40,11 +40,14 @@ pub(super) fn not_near(module: Ipv4Addr) -> Failure {
     )
 }
 
-/// Opens the sockets on all interfaces from which the home network can be reached: those that were asked for, or all;
-/// and the one that leads to the module, which for a plug on a network already may be the only one.
-pub(super) async fn home(context: &Context, module: Ipv4Addr) -> Result<Lan, Failure> {
+/// The interfaces from which the home network can be reached: those that were asked for, or all; and the one that leads
+/// to the module, which for a plug on a network already may be the only one.
+pub(super) fn home_interfaces(
+    context: &Context,
+    module: Ipv4Addr,
+) -> Result<Vec<Interface>, Failure> {
     let mut wanted = chosen(context)?;
-    if !wanted.iter().any(|interface| interface.contains(module)) && is_near(module) {
+    if !wanted.iter().any(|interface| interface.contains(module)) {
         let near = interfaces().unwrap_or_default();
         wanted.extend(
             near.into_iter()
@@ -54,7 +57,7 @@ pub(super) async fn home(context: &Context, module: Ipv4Addr) -> Result<Lan, Fai
     if wanted.is_empty() {
         return Err(Failure::local("no network interface is up"));
     }
-    Ok(Lan::open(&wanted).await?)
+    Ok(wanted)
 }
 
 fn chosen(context: &Context) -> Result<Vec<Interface>, Failure> {

@@ -14,12 +14,14 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use hiflying::net::Interface;
 use hiflying::{Mac, Ssid};
 use plugs::Plug;
 use plugs::net::{DiscoverEvent, DiscoverOptions, Lan};
 use tokio::time::{Instant, sleep};
 
 use super::module::{self, Station};
+use crate::context::Context;
 use crate::error::{Failure, Kind};
 
 /// The longest single look; a lossy network needs several seconds for one.
@@ -32,6 +34,7 @@ const CLOSER_LOOK: Duration = Duration::from_secs(1);
 
 /// Whom to look for, and where.
 pub(super) struct Search<'a> {
+    pub(super) context: &'a Context,
     pub(super) mac: Mac,
     pub(super) ssid: &'a Ssid,
     /// Where the plug was set up.
@@ -41,16 +44,21 @@ pub(super) struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Looks for the plug until `deadline`.
-    pub(super) async fn run(&self, lan: &Lan, deadline: Instant) -> Option<Plug> {
+    /// Looks for the plug for as long as `wait`.
+    pub(super) async fn run(&self, wait: Duration) -> Result<Plug, Failure> {
+        let deadline = Instant::now() + wait;
+        let mut networks = Networks::default();
         let mut pause = FIRST_PAUSE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return None;
+                return Err(networks.trouble().unwrap_or_else(|| self.not_seen(wait)));
             }
-            if let Some(plug) = self.look(lan, left.min(ROUND)).await {
-                return Some(plug);
+            networks.refresh(self.context, self.module).await;
+            if let Some(lan) = &networks.lan
+                && let Some(plug) = self.look(lan, left.min(ROUND)).await
+            {
+                return Ok(plug);
             }
             sleep(pause.min(deadline.saturating_duration_since(Instant::now()))).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -92,8 +100,7 @@ impl Search<'_> {
         }
     }
 
-    /// The failure of a search that found nothing.
-    pub(super) fn not_seen(&self, waited: Duration) -> Failure {
+    fn not_seen(&self, waited: Duration) -> Failure {
         Failure::new(
             Kind::NoAnswer,
             format!(
@@ -103,5 +110,47 @@ impl Search<'_> {
                 crate::duration::show(waited)
             ),
         )
+    }
+}
+
+/// The local networks. They change meanwhile: the plug's own network goes away, and a user who has joined it by hand
+/// goes home by hand.
+#[derive(Default)]
+struct Networks {
+    interfaces: Vec<Interface>,
+    lan: Option<Lan>,
+    failure: Option<Failure>,
+}
+
+impl Networks {
+    /// Opens the sockets anew where the interfaces have changed.
+    async fn refresh(&mut self, context: &Context, module: Ipv4Addr) {
+        match module::home_interfaces(context, module) {
+            Ok(interfaces) if self.lan.is_some() && interfaces == self.interfaces => {}
+            Ok(interfaces) => {
+                // First closed, then opened: there can be only one socket on an address.
+                self.lan = None;
+                self.interfaces = interfaces;
+                match Lan::open(&self.interfaces).await {
+                    Ok(lan) => {
+                        self.lan = Some(lan);
+                        self.failure = None;
+                    }
+                    Err(error) => self.failure = Some(error.into()),
+                }
+            }
+            Err(failure) => {
+                self.lan = None;
+                self.failure = Some(failure);
+            }
+        }
+    }
+
+    /// What stood in the way of hearing the plug at all.
+    fn trouble(&self) -> Option<Failure> {
+        let taken = self.lan.as_ref().and_then(|lan| lan.taken().first());
+        self.failure
+            .clone()
+            .or_else(|| taken.map(|error| Failure::from(error.as_ref())))
     }
 }

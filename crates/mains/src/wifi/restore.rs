@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use zbus::Connection;
 
 use super::adapter::Adapter;
+use super::bus::number;
 use super::error::{WifiError, is_gone};
 use super::join::{activate_saved, activated, profile_path, remove_profile};
 use super::journal::{Previous, Record};
@@ -144,6 +145,7 @@ pub(super) async fn is_done(connection: &Connection, record: &Record) -> Result<
         return Ok(true);
     };
     let adapter = Adapter::find(connection, Some(&record.interface)).await?;
+    let is_up = adapter.device.state().await? == number::STATE_ACTIVATED;
     let current = adapter.current(connection).await?;
-    Ok(current.is_some_and(|current| current.previous.uuid == previous.uuid))
+    Ok(is_up && current.is_some_and(|current| current.previous.uuid == previous.uuid))
 }

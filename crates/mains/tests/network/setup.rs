@@ -78,3 +78,72 @@ fn a_wrong_key_at_20_percent_loss_leaves_the_plug_reachable() {
         "the plug must still answer on its own network: {plugs}"
     );
 }
+
+#[test]
+fn all_plugs_move_to_another_network_and_one_failure_does_not_stop_the_rest() {
+    let Some(mut lab) = Lab::new() else {
+        return;
+    };
+    let networks = [
+        "--home-network",
+        "Old:old old key",
+        "--home-network",
+        "New:new new key",
+    ];
+    let quick = ["--fault", "restart=200ms", "--fault", "association=50ms"];
+    let good = [
+        "--listen",
+        "10.77.0.20",
+        "--count",
+        "3",
+        "--mac",
+        "AC:CF:23:00:00:20",
+    ];
+    lab.emulate(&[&good[..], &networks, &quick].concat(), 3);
+    // One that is out of reach of the new network, the first by its MAC; and one that is on no network yet.
+    let bad = ["--listen", "10.77.0.30", "--mac", "AC:CF:23:00:00:1F"];
+    lab.emulate(&[&bad[..], &networks[..2], &quick].concat(), 1);
+    lab.emulate(
+        &[
+            "--listen",
+            "10.77.0.40",
+            "--mac",
+            "AC:CF:23:00:00:40",
+            "--ap",
+        ],
+        1,
+    );
+    let key = lab.file("key", "new new key\n");
+    let (code, outcome) = lab.mains(&[
+        "setup",
+        "--all",
+        "--wifi",
+        "manual",
+        "--ssid",
+        "New",
+        "--key-file",
+        &key,
+        "--wait",
+        "5s",
+    ]);
+    assert_eq!(code, 4, "{outcome}");
+    let list = outcome.as_array().expect("an array");
+    let plugs: Vec<&str> = list
+        .iter()
+        .map(|one| one["plug"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        plugs,
+        [
+            "AC:CF:23:00:00:1F",
+            "AC:CF:23:00:00:20",
+            "AC:CF:23:00:00:21",
+            "AC:CF:23:00:00:22"
+        ],
+        "the fresh one is left alone"
+    );
+    assert_eq!(list[0]["error"]["kind"], "no_answer", "{outcome}");
+    for one in &list[1..] {
+        assert_eq!(one["confirmed"], true, "{outcome}");
+    }
+}

@@ -310,3 +310,94 @@ fn a_key_never_reaches_the_log_of_a_join() {
     }
     computer.is_as_before(&bench);
 }
+
+#[test]
+fn a_home_network_that_has_gone_is_told_and_can_be_restored_later() {
+    let Some(bench) = Bench::new(Age::Modern) else {
+        return;
+    };
+    let computer = Computer::at_home(&bench);
+    let plug = Plug::fresh(20, &["no-apsta"]);
+    let child = plug.setup(&bench, &[]).spawn().unwrap();
+    bench.wait_until("the plug's network is joined", |now| {
+        now["devices"][0]["state"] == 100
+            && now["devices"][0]["active"].as_str() != computer.home.as_deref()
+    });
+    bench.remove_network(&computer.adapter, HOME.0);
+    let (code, json, stderr) = result(&child.wait_with_output().unwrap());
+    assert_eq!(code, 1, "{json:#} {stderr}");
+    let message = json["error"]["message"].as_str().unwrap();
+    assert!(message.contains("'my home'"), "{message}");
+    assert_eq!(
+        json["confirmed"], true,
+        "the plug itself is set up: {json:#}"
+    );
+    assert!(bench.note().is_some());
+    bench.add_network(&computer.adapter, HOME.0, HOME.1);
+    let (code, json, stderr) = result(
+        &bench
+            .mains(&["--json", "setup", "--undo"])
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(code, 0, "{json:#} {stderr}");
+    computer.is_as_before(&bench);
+}
+
+#[test]
+fn in_a_terminal_the_plug_is_chosen_and_a_mistyped_key_can_be_typed_again() {
+    use expectrl::{Eof, Expect as _};
+    let Some(bench) = Bench::new(Age::Modern) else {
+        return;
+    };
+    let computer = Computer::at_home(&bench);
+    bench.add_network(&computer.adapter, "Reco900000622", "another key");
+    bench.add_network(&computer.adapter, "WiWo-S20", "");
+    let plug = Plug::fresh(21, &["no-apsta"]);
+    let home = bench.file("home.key", HOME.1);
+    let mut words = vec![
+        "--interface",
+        "127.54.21.1",
+        "setup",
+        "--wifi",
+        "networkmanager",
+    ];
+    words.extend([
+        "--ssid",
+        HOME.0,
+        "--key-file",
+        &home,
+        "--module",
+        &plug.address,
+    ]);
+    let mut command = bench.mains(&words);
+    command.env("TERM", "dumb");
+    command
+        .stdin(std::process::Stdio::inherit())
+        .stdout(std::process::Stdio::inherit())
+        .stderr(std::process::Stdio::inherit());
+    let mut session = expectrl::Session::spawn(command).unwrap();
+    session.set_expect_timeout(Some(std::time::Duration::from_secs(20)));
+    let listed = session.expect("Which plug").unwrap();
+    let list = String::from_utf8_lossy(listed.before()).into_owned();
+    assert!(
+        list.contains("Orvibo S20") && !list.contains(HOME.0),
+        "{list}"
+    );
+    let line = list.lines().find(|line| line.contains(PLUG.0)).unwrap();
+    session.expect("]: ").unwrap();
+    session
+        .send_line(line.split_whitespace().next().unwrap())
+        .unwrap();
+    session.expect("Key of 'Reco900000621'").unwrap();
+    session.send_line("87654321").unwrap();
+    session.expect("refused the key").unwrap();
+    session.expect("Key of 'Reco900000621'").unwrap();
+    session.send_line(PLUG.1).unwrap();
+    let output = session.expect(Eof).unwrap();
+    let output = String::from_utf8_lossy(output.as_bytes()).into_owned();
+    assert!(output.contains(&plug.mac), "{output}");
+    assert!(output.contains("confirmed"), "{output}");
+    assert!(!output.contains(PLUG.1), "{output}");
+    computer.is_as_before(&bench);
+}

@@ -1,6 +1,10 @@
 //! Modules that refuse, mangle, fall silent or vanish; and nothing half-done left behind.
 
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::bench::{Bench, HOME, KEY, Run};
 
@@ -127,4 +131,55 @@ fn loss_does_not_matter() {
     bench
         .setup(&["--ssid", HOME, "--key-file", &key, "--module", &address])
         .confirmed(&mac);
+}
+
+#[test]
+fn ctrl_c_in_the_middle_writes_back_what_was_there_before() {
+    let mut bench = Bench::new(48);
+    let (address, mac) = bench.fresh(2, &format!("{HOME}:{KEY}"), &["fail-join"]);
+    let key = bench.file("key", KEY);
+    let words = [
+        "setup",
+        "--ssid",
+        HOME,
+        "--key-file",
+        &key,
+        "--module",
+        &address,
+    ];
+    let mut child = bench
+        .mains(&[&["--json"], &words[..]].concat())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("back after its restart") {
+        line.clear();
+        assert_ne!(
+            stderr.read_line(&mut line).unwrap(),
+            0,
+            "it ended too early"
+        );
+    }
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    kill(pid, Signal::SIGINT).unwrap();
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    let run = Run::of(&child.wait_with_output().unwrap());
+    let (message, hint) = run.failed(1, "failed");
+    assert!(message.contains("interrupted"), "{message}");
+    assert!(hint.contains("as it was before"), "{hint}: {rest}");
+    assert_eq!(run.step("roll-back"), Some(true), "{run:#?}");
+    assert_eq!(run.json["plug"], mac);
+    let mode = || {
+        let output = bench
+            .mains(&["--json", "at", &address, "AT+WMODE"])
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !mode().contains("+ok=AP\"") {
+        assert!(Instant::now() < deadline, "{}", mode());
+    }
 }

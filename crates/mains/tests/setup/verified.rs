@@ -84,3 +84,21 @@ fn a_name_is_stored_with_the_plug() {
         .confirmed(&mac);
     assert!(bench.answers("kitchen"));
 }
+
+#[test]
+fn a_plug_that_gets_another_address_is_found_there() {
+    let mut bench = Bench::new(6);
+    let there = bench.address(77);
+    let network = home();
+    let words = ["--ap", "--home-network", &network, "--home-address", &there];
+    let (address, mac) = bench.emulate(2, &words).remove(0);
+    let key = bench.file("key", KEY);
+    let run = bench.setup(&["--ssid", HOME, "--key-file", &key, "--module", &address]);
+    run.confirmed(&mac);
+    let steps = run.json["steps"].as_array().unwrap();
+    let seen = steps.iter().find(|step| step["step"] == "seen").unwrap();
+    let detail = seen["detail"].as_str().unwrap();
+    assert!(detail.contains(&there), "{detail}");
+    assert!(bench.answers(&there));
+    assert!(!bench.answers(&address));
+}
