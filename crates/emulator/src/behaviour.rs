@@ -116,6 +116,7 @@ pub(crate) struct Engine {
     pub(crate) exact_case: bool,
     pub(crate) hex_key: bool,
     pub(crate) ethernet_verbs: bool,
+    pub(crate) no_link_verbs: bool,
     pub(crate) query_only_unknown: bool,
     pub(crate) restart_answered: bool,
     pub(crate) quit_silent: bool,

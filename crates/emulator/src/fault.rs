@@ -314,6 +314,7 @@ static CATALOGUE: &[Row] = catalogue! {
     "exact-case" Flag(|b| b.engine.exact_case = true), "lower-case modes, auth and cipher words are answered +ERR=-4";
     "hex-key" Flag(|b| b.engine.hex_key = true), "a WPA key of 64 hex digits is accepted";
     "ethernet-verbs" Flag(|b| b.engine.ethernet_verbs = true), "AT+EPHY and AT+FAPSTA exist, as on the HF-A11";
+    "no-link-verbs" Flag(|b| b.engine.no_link_verbs = true), "AT+WSLK and AT+WSLQ are answered +ERR=-2: the module does not tell whether it is linked";
     "query-only-unknown" Flag(|b| b.engine.query_only_unknown = true), "setting a query-only verb is answered +ERR=-2 instead of -3";
     "z-answers" Flag(|b| b.engine.restart_answered = true), "AT+Z is answered +ok before the restart";
     "q-silent" Flag(|b| b.engine.quit_silent = true), "AT+Q gets no answer";

@@ -100,7 +100,9 @@ pub(super) fn run(twin: &mut Twin, arrival: Arrival, request: &Request) -> Answe
         return Answer::new(Content::Silence);
     }
     let known = |verb: &&Verb| {
-        verb.name == request.verb() && (engine.ethernet_verbs || !is_ethernet(verb.name))
+        verb.name == request.verb()
+            && (engine.ethernet_verbs || !is_ethernet(verb.name))
+            && !(engine.no_link_verbs && matches!(verb.name, "WSLK" | "WSLQ"))
     };
     let Some(verb) = VERBS.iter().find(known) else {
         return Answer::refusal(ErrorCode::Verb);

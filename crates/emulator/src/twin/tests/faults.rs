@@ -241,6 +241,12 @@ const CASES: &[Case] = &[
         assert_eq!(bench.at("AT+EPHY=off"), "+ok");
         assert_eq!(bench.at("AT+FAPSTA"), "+ok=off");
     }),
+    ("no-link-verbs", |mut bench| {
+        bench.open();
+        assert_eq!(bench.at("AT+WSLK"), "+ERR=-2");
+        assert_eq!(bench.at("AT+WSLQ"), "+ERR=-2");
+        assert_eq!(bench.at("AT+WMODE"), "+ok=STA");
+    }),
     ("query-only-unknown", |bench| assert_eq!(after_opening(bench, "AT+VER=1"), ["+ERR=-2\r\n\r\n"])),
     ("z-answers", |mut bench| {
         bench.open();
