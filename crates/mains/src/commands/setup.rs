@@ -64,7 +64,9 @@ pub struct Args {
     /// Look for the plug at this address too, after it has joined; repeatable
     #[arg(long, value_name = "ADDR")]
     pub to: Vec<Ipv4Addr>,
-    /// Do not have the key proven first, and do not look for the plug afterwards
+    /// Do not have the key proven before the plug gives up its own network
+    ///
+    /// Quicker, but after a wrong key the plug is unreachable until you hold its button.
     #[arg(long)]
     pub no_verify: bool,
     /// How long to look for the plug on your network

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use hiflying::join::{JoinOutcome, JoinPath};
 use hiflying::wscan::Network;
 use hiflying::{ACCESS_POINT_ADDRESS, Mac, Ssid};
-use plugs::{FamilyId, Plug};
+use plugs::Plug;
 
 use super::guard::{Guard, Stop};
 use super::joining;
@@ -120,11 +120,7 @@ impl<'a> Job<'a> {
             .ok_or_else(|| Failure::usage("the name of your Wi-Fi network is missing"))?;
         let joined = joining::run(self, stop, lan, &ssid).await?;
         self.go_home().await;
-        if self.wish.verify {
-            self.prove(&joined, &ssid).await
-        } else {
-            self.remember(&self.as_told(&joined)).await
-        }
+        self.prove(&joined, &ssid).await
     }
 
     /// Puts this computer on the plug's network, where that is not the user's affair.
@@ -180,23 +176,6 @@ impl<'a> Job<'a> {
         places.sort_unstable();
         places.dedup();
         places
-    }
-
-    /// The plug, as far as it is known without having been seen on its new network.
-    fn as_told(&self, joined: &JoinOutcome) -> Plug {
-        let lease = joined.lease.map(|lease| lease.address);
-        Plug {
-            mac: joined.mac,
-            family: FamilyId::Module,
-            serial: None,
-            address: lease.unwrap_or(self.module),
-            relay: None,
-            model: None,
-            name: None,
-            res: None,
-            extra: None,
-            seen: jiff::Timestamp::now(),
-        }
     }
 
     /// Writes the plug, and its name where one was given, into the inventory.

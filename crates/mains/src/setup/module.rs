@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use hiflying::command::{Wmode, Wscan, Wslk};
+use hiflying::command::{Wmode, Wscan, Wslk, Wsssid};
 use hiflying::net::{Console, ConsoleError, Interface, interfaces, select};
 use hiflying::session::SessionConfig;
 use hiflying::settings::{LinkStatus, Mode};
@@ -121,10 +121,16 @@ async fn ask(console: &mut Console) -> Result<Station, ConsoleError> {
     if console.run(&Wmode).await? != Mode::Sta {
         return Ok(Station::NotYet);
     }
-    Ok(match console.run(&Wslk).await? {
-        LinkStatus::Connected { ssid, .. } => Station::On(ssid),
-        LinkStatus::Disconnected | LinkStatus::RadioOff => Station::NotYet,
-    })
+    match console.run(&Wslk).await {
+        Ok(LinkStatus::Connected { ssid, .. }) => Ok(Station::On(ssid)),
+        Ok(LinkStatus::Disconnected | LinkStatus::RadioOff) => Ok(Station::NotYet),
+        // A station that answers at all is on its network; one that does not tell its link tells which network that is.
+        Err(ConsoleError::Refused { .. } | ConsoleError::BadAnswer { .. }) => {
+            let ssid = console.run(&Wsssid).await?;
+            Ok(ssid.map_or(Station::NotYet, Station::On))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Has the module look for networks.

@@ -42,23 +42,29 @@ fn a_wrong_key_on_the_direct_way_ends_with_the_way_back() {
 }
 
 #[test]
-fn without_verification_nothing_is_claimed() {
+fn without_proof_of_the_key_it_is_still_looked_for() {
     let mut bench = Bench::new(22);
     let (address, mac) = bench.fresh(2, &home(), &[]);
     let key = bench.file("key", KEY);
-    let run = bench.setup(&[
-        "--ssid",
-        HOME,
-        "--key-file",
-        &key,
-        "--module",
-        &address,
-        "--no-verify",
-    ]);
-    assert_eq!(run.code, 0, "{run:#?}");
-    assert_eq!(run.json["plug"], mac);
-    assert_eq!(run.json["confirmed"], false);
-    assert_eq!(run.step("seen"), None);
+    let words = ["--ssid", HOME, "--key-file", &key, "--module", &address];
+    let run = bench.setup(&[&words[..], &["--no-verify"]].concat());
+    run.confirmed(&mac);
+    assert_eq!(
+        run.step("link"),
+        None,
+        "nobody asked the plug to prove the key"
+    );
+}
+
+#[test]
+fn a_module_that_does_not_tell_its_link_is_believed_as_a_station() {
+    for faults in [&["no-link-verbs"][..], &["no-link-verbs", "no-apsta"]] {
+        let mut bench = Bench::new(70);
+        let (address, mac) = bench.fresh(2, &home(), faults);
+        let key = bench.file("key", KEY);
+        let run = bench.setup(&["--ssid", HOME, "--key-file", &key, "--module", &address]);
+        run.confirmed(&mac);
+    }
 }
 
 #[test]
@@ -151,7 +157,7 @@ const LEGAL: [(&str, &str, &str); 14] = [
 
 #[test]
 fn any_legal_name_and_key_arrives() {
-    let mut bench = Bench::new(26);
+    let mut bench = Bench::new(79);
     let mut host = 2;
     for (ssid, key, kind) in LEGAL {
         if kind.is_empty() {
