@@ -118,6 +118,7 @@ impl Console {
 
     /// Sends one command and waits for its reply, raw.
     pub async fn send(&mut self, request: Request) -> Result<Zeroizing<Vec<u8>>, ConsoleError> {
+        tracing::debug!(%request, "sending");
         let asked = self.session.submit(Instant::now(), request);
         loop {
             match self.step().await? {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hiflying::at::masked_value;
-use hiflying::{ErrorCode, Reply, Request, wscan};
+use hiflying::{ErrorCode, Reply, Request, Terminator, wscan};
 use serde::Serialize;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
@@ -77,6 +77,7 @@ impl Exchange {
     }
 
     fn answered(request: Request, raw: &[u8]) -> Self {
+        let raw = without_echo(&request, raw);
         let failure = judge(&request, raw);
         let text = String::from_utf8_lossy(raw);
         let reply = Zeroizing::new(text.trim_matches(['\r', '\n', '\0']).to_owned());
@@ -110,6 +111,15 @@ impl Exchange {
                 .map(|reply| masked_reply(self.request.verb(), reply)),
             error: self.failure.clone(),
         }
+    }
+}
+
+/// A module with echo on (`AT+E`) repeats the line in front of its reply.
+fn without_echo<'a>(request: &Request, raw: &'a [u8]) -> &'a [u8] {
+    let line = request.emit(Terminator::None);
+    match raw.strip_prefix(line.as_slice()) {
+        Some(rest) if rest.starts_with(b"\r") || rest.starts_with(b"\n") => rest.trim_ascii_start(),
+        _ => raw,
     }
 }
 
@@ -189,6 +199,14 @@ mod tests {
             json(Request::query("MID"), b"+ok=HF-LPB100\r\n\r\n"),
             r#"{"command":"AT+MID","reply":"+ok=HF-LPB100"}"#
         );
+    }
+
+    #[test]
+    fn the_echo_is_no_part_of_the_reply() {
+        let text = json(Request::query("E"), b"AT+E\n\r+ok\r\n\r\n");
+        assert_eq!(text, r#"{"command":"AT+E","reply":"+ok"}"#);
+        let text = json(Request::query("WSSSID"), b"+ok=AT+WSSSID\r\n\r\n");
+        assert_eq!(text, r#"{"command":"AT+WSSSID","reply":"+ok=AT+WSSSID"}"#);
     }
 
     #[test]

@@ -39,6 +39,9 @@ async fn converse(
     name: &str,
     rules: Rules,
 ) -> Result<(), Failure> {
+    context
+        .ui
+        .status(format_args!("{} answers", link.description()));
     context.ui.status(paint(HINT, GREETING));
     let mut reader = reader(context, link, name)?;
     loop {

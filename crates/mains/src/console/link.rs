@@ -70,6 +70,15 @@ impl Link {
         }
     }
 
+    /// Who is at the other end.
+    pub fn description(&self) -> String {
+        match &self.0 {
+            Way::Udp(link) => link.description(),
+            Way::Tcp(link) => link.description(),
+            Way::Serial(link) => link.description(),
+        }
+    }
+
     /// Sends a command; returns the raw reply, or nothing where silence is what the command promises.
     pub async fn send(&mut self, request: &Request) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
         let outcome = match &mut self.0 {

@@ -36,11 +36,9 @@ impl SerialLink {
                 ConsoleError::NoAnswer => silent(device, baud),
                 ConsoleError::Lost(source) => lost(device, &source),
             })?;
-        context.ui.status(match opening {
-            Opening::Escaped => "the module is in command mode",
-            Opening::AlreadyOpen => "the module was in command mode already",
-            Opening::Line => "no answer to the escape `+++`, but lines are answered: this is the plug's own console",
-        });
+        if opening == Opening::Line {
+            context.ui.status("no answer to the escape `+++`, but lines are answered: this is the plug's own console");
+        }
         Ok(link)
     }
 
@@ -48,6 +46,17 @@ impl SerialLink {
         match self.console.opening() {
             Some(Opening::Line) => Vocabulary::Plug,
             _ => Vocabulary::Module,
+        }
+    }
+
+    pub(super) fn description(&self) -> String {
+        let device = self.device.display();
+        match self.console.opening() {
+            Some(Opening::Line) => format!("the plug's own console on {device}"),
+            Some(Opening::AlreadyOpen) => {
+                format!("a module on {device}, which was in command mode already")
+            }
+            Some(Opening::Escaped) | None => format!("a module on {device}, now in command mode"),
         }
     }
 

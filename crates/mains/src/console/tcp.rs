@@ -123,6 +123,10 @@ impl TcpLink {
         })
     }
 
+    pub(super) fn description(&self) -> String {
+        format!("the plug's own console at {}", self.address)
+    }
+
     pub(super) async fn send(&mut self, request: &Request) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let address = self.address;
         // Taken out, so that a connection that breaks, or is given up in the middle of a reply, is not used again.
@@ -132,6 +136,7 @@ impl TcpLink {
                 .await
                 .map_err(|error| failure(address, &error))?,
         };
+        tracing::debug!(%address, %request, "sending");
         let silent = || {
             Failure::new(
                 Kind::NoAnswer,

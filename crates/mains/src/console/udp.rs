@@ -3,12 +3,13 @@
 use std::net::Ipv4Addr;
 
 use hiflying::net::{BindError, Console, ConsoleError, Port, interfaces, source_for};
-use hiflying::{Request, SessionConfig, Word};
+use hiflying::{Identity, Request, SessionConfig, Word};
 use zeroize::Zeroizing;
 
 use crate::context::Context;
 use crate::error::{Failure, Kind};
 use crate::resolve::interfaces::for_scan;
+use crate::ui::clean;
 
 /// A socket on the interface that leads to a module: on port 48899 if that can be had.
 #[derive(Debug)]
@@ -126,6 +127,24 @@ impl UdpLink {
                 .map_err(|error| self.failure(&error))?,
         };
         Ok(self.console.insert(console))
+    }
+
+    pub(super) fn description(&self) -> String {
+        let identity = self.console.as_ref().and_then(Console::identity);
+        match identity {
+            Some(Identity {
+                mac,
+                module: Some(module),
+                ..
+            }) if !module.is_empty() => {
+                format!("{} ({mac}) at {}", clean(module), self.target)
+            }
+            Some(Identity { mac, .. }) => format!("{mac} at {}", self.target),
+            None => format!(
+                "the module at {}, whose session was open already",
+                self.target
+            ),
+        }
     }
 
     pub(super) async fn send(&mut self, request: &Request) -> Result<Zeroizing<Vec<u8>>, Failure> {

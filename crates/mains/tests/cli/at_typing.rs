@@ -212,6 +212,9 @@ fn a_history_that_cannot_be_kept_is_no_obstacle() {
         .args(["at", "127.0.0.2"]);
     let mut terminal = Session::spawn(command).unwrap();
     terminal.set_expect_timeout(Some(Duration::from_secs(10)));
+    terminal
+        .expect("HF-LPB100 (AC:CF:23:12:34:56) at 127.0.0.2 answers")
+        .unwrap();
     terminal.expect("the history is not kept").unwrap();
     terminal.expect(PROMPT).unwrap();
     terminal.send_line("quit").unwrap();
