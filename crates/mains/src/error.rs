@@ -144,6 +144,12 @@ impl Failure {
         self
     }
 
+    /// This failure to hear anything, unless what came after it says more.
+    #[must_use]
+    pub(crate) fn or(self, later: Self) -> Self {
+        if later.kind == self.kind { self } else { later }
+    }
+
     /// Returns the kind.
     pub fn kind(&self) -> Kind {
         self.kind

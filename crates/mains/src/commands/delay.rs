@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use hiflying::Mac;
 use jiff::{SignedDuration, Timestamp, Zoned};
 use plugs::{Minutes, RelayState};
 use serde::Serialize;
 
+use super::targets::mac_or_given;
 use crate::context::Context;
 use crate::duration;
 use crate::error::{Exit, Outcome};
@@ -55,7 +55,7 @@ fn minutes(text: &str) -> Result<Minutes, String> {
 /// A timer that the plug has accepted.
 #[derive(Debug, Serialize)]
 struct Delayed {
-    plug: Mac,
+    plug: String,
     relay: RelayState,
     minutes: u16,
     due: Timestamp,
@@ -78,7 +78,7 @@ pub async fn run(context: &Context, args: Args) -> Outcome {
     let due = due.round(jiff::Unit::Second).unwrap_or(due);
     if context.ui.is_json() {
         context.ui.document(&Delayed {
-            plug: plug.mac,
+            plug: mac_or_given(&target, plug.mac),
             relay,
             minutes: after.count(),
             due,

@@ -42,6 +42,8 @@ pub struct Args {
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
     wait: Option<Duration>,
     /// Also ask this address, a plug's or a broadcast address; repeatable
+    ///
+    /// With nothing but loopback addresses, and without --interface, only loopback is searched.
     #[arg(long, value_name = "ADDR")]
     to: Vec<Ipv4Addr>,
     /// Stop as soon as so many are found; fewer is exit code 3
@@ -93,9 +95,15 @@ pub async fn run(context: &Context, args: Args) -> Outcome {
     finds.conclude(&lan, args.expect, begin.elapsed())
 }
 
-/// The interfaces to scan from, and those that lead to the addresses given with `--to`.
+/// The interfaces to scan from, and those that lead to the addresses given with `--to`. Who names nothing but loopback
+/// addresses is trying emulated plugs: the networks of the house are then left in peace.
 fn search_interfaces(context: &Context, to: &[Ipv4Addr]) -> Result<Vec<Interface>, Failure> {
-    let mut interfaces = for_scan(context)?;
+    let only_loopback = !to.is_empty() && to.iter().all(Ipv4Addr::is_loopback);
+    let mut interfaces = if only_loopback && context.settings.interfaces.is_empty() {
+        Vec::new()
+    } else {
+        for_scan(context)?
+    };
     for address in to {
         add_towards(&mut interfaces, *address);
     }

@@ -1,11 +1,12 @@
 //! `mains meter`: one reading.
 
 use plugs::Reading;
+use serde::ser::{self, Serialize, Serializer};
 
-use super::targets::{Plugs, each};
+use super::targets::{Plugs, each, mac_or_given};
 use crate::context::Context;
 use crate::error::{Failure, Outcome};
-use crate::resolve::{Network, Target};
+use crate::resolve::{NOBODY, Network, Target};
 use crate::ui::table::{Cell, Column, Table};
 use crate::ui::{BOLD, Ui};
 
@@ -31,13 +32,42 @@ pub struct Args {
 
 /// Reads and prints.
 pub async fn run(context: &Context, args: Args) -> Outcome {
-    let work =
-        async |network: &Network<'_>, _: &Target, located| Ok(network.meter(located).await.into());
+    let work = async |network: &Network<'_>, target: &Target, located| {
+        let reading = network.meter(located).await;
+        Ok(reading.map(|reading| Metered::of(target, reading)).into())
+    };
     let mut readings = Readings::new(&context.ui);
-    each(context, &args.targets.plugs, work, |target, reading| {
-        readings.row(target, reading)
+    each(context, &args.targets.plugs, work, |target, metered| {
+        readings.row(target, &metered.reading)
     })
     .await
+}
+
+/// A reading, and what stands for its plug.
+struct Metered {
+    plug: String,
+    reading: Reading,
+}
+
+impl Metered {
+    fn of(target: &Target, reading: Reading) -> Self {
+        let plug = mac_or_given(target, reading.plug);
+        Self { plug, reading }
+    }
+}
+
+/// The reading's own form; only a plug that has not told its MAC is named as it was given.
+impl Serialize for Metered {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.reading.plug != NOBODY {
+            return self.reading.serialize(serializer);
+        }
+        let mut object = serde_json::to_value(&self.reading).map_err(ser::Error::custom)?;
+        if let Some(plug) = object.get_mut("plug") {
+            *plug = self.plug.clone().into();
+        }
+        object.serialize(serializer)
+    }
 }
 
 /// A table that grows as plugs answer.

@@ -6,7 +6,7 @@ use plugs::RelayState;
 use plugs::net::Switched;
 use serde::Serialize;
 
-use super::targets::{Plugs, Told, each, plug_or_given};
+use super::targets::{Plugs, Told, each, mac_or_given};
 use crate::context::Context;
 use crate::error::{Failure, Kind, Outcome};
 use crate::resolve::{Network, Target};
@@ -108,7 +108,7 @@ async fn run(context: &Context, targets: &[Target], wanted: Option<RelayState>) 
 fn told(target: &Target, switched: Switched, elapsed: Duration) -> Told<Done> {
     let failure = (!switched.confirmed).then(|| unconfirmed(&switched));
     let done = Done {
-        plug: plug_or_given(target, &switched.plug),
+        plug: mac_or_given(target, switched.plug.mac),
         relay: switched.relay,
         confirmed: switched.confirmed,
         elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),

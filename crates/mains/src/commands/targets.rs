@@ -2,7 +2,7 @@
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use plugs::Plug;
+use hiflying::Mac;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -45,11 +45,11 @@ impl<T> From<Result<T, Failure>> for Told<T> {
 }
 
 /// What stands for a plug in JSON: its MAC, or what was given where it has not told it.
-pub(super) fn plug_or_given(target: &Target, plug: &Plug) -> String {
-    if plug.mac == NOBODY {
+pub(super) fn mac_or_given(target: &Target, mac: Mac) -> String {
+    if mac == NOBODY {
         target.as_given().to_owned()
     } else {
-        plug.mac.to_string()
+        mac.to_string()
     }
 }
 

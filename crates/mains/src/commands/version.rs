@@ -1,9 +1,9 @@
 //! `mains version`: the firmware's own text.
 
-use hiflying::Mac;
+use plugs::Plug;
 use serde::Serialize;
 
-use super::targets::{Plugs, each};
+use super::targets::{Plugs, each, mac_or_given};
 use crate::context::Context;
 use crate::error::Outcome;
 use crate::resolve::{Network, Target};
@@ -29,20 +29,19 @@ pub struct Args {
 /// A plug and its firmware.
 #[derive(Debug, Serialize)]
 struct Version {
-    plug: Mac,
+    plug: String,
     version: String,
 }
 
 /// Asks and prints.
 pub async fn run(context: &Context, args: Args) -> Outcome {
-    let work = async |network: &Network<'_>, _: &Target, located| {
+    let work = async |network: &Network<'_>, target: &Target, located| {
         let version = network.version(located).await;
-        Ok(version
-            .map(|(plug, version)| Version {
-                plug: plug.mac,
-                version,
-            })
-            .into())
+        let told = |(plug, version): (Plug, String)| Version {
+            plug: mac_or_given(target, plug.mac),
+            version,
+        };
+        Ok(version.map(told).into())
     };
     each(
         context,

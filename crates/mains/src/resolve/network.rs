@@ -27,6 +27,9 @@ const AT_ITS_LAST_ADDRESS: Duration = Duration::from_millis(400);
 /// How long a given address has to say who is there: some fifteen tries, enough for 40 % loss each way.
 const WHO_IS_THERE: Duration = Duration::from_secs(3);
 
+/// When a plug that has not said who it is is told its order all the same.
+const BLIND_AFTER: Duration = Duration::from_secs(1);
+
 /// How long one plug may take for what it was asked, when `--timeout` does not say otherwise.
 const USUAL: Duration = Duration::from_secs(10);
 
@@ -129,43 +132,23 @@ impl<'a> Network<'a> {
         located: Located,
         wanted: Option<RelayState>,
     ) -> Result<Switched, Failure> {
-        let address = located.address;
-        let plug = match (self.presence(located).await, wanted) {
-            (Ok(plug), _) => plug,
-            (Err(silence), Some(wanted)) if silence.kind() == Kind::NoAnswer => {
-                return self
-                    .switch_blindly(address, wanted)
+        match wanted {
+            Some(wanted) => {
+                self.order(located, async |plug| self.switch_plug(&plug, wanted).await)
                     .await
-                    .map_err(|failure| {
-                        if failure.kind() == Kind::NoAnswer {
-                            silence
-                        } else {
-                            failure
-                        }
-                    });
             }
-            (Err(failure), _) => return Err(failure),
-        };
-        let wanted = wanted
-            .or(plug.relay.map(RelayState::toggled))
-            .ok_or_else(|| {
-                Failure::new(
-                    Kind::BadAnswer,
-                    format!("the device at {address} does not tell whether its relay is on"),
-                )
-            })?;
-        self.switch_plug(&plug, wanted).await
-    }
-
-    /// A plug that is merely silent (because of a firewall on this side, say) is told all the same: its user wants the
-    /// light off. The result will be "not confirmed". It is not called where this side is known to be deaf.
-    async fn switch_blindly(
-        &self,
-        address: Ipv4Addr,
-        wanted: RelayState,
-    ) -> Result<Switched, Failure> {
-        let nobody = Plug::new(NOBODY, FamilyId::Reco, address, Timestamp::now());
-        self.switch_plug(&nobody, wanted).await
+            None => {
+                let plug = self.presence(located).await?;
+                let wanted = plug.relay.map(RelayState::toggled).ok_or_else(|| {
+                    let address = plug.address;
+                    Failure::new(
+                        Kind::BadAnswer,
+                        format!("the device at {address} does not tell whether its relay is on"),
+                    )
+                })?;
+                self.switch_plug(&plug, wanted).await
+            }
+        }
     }
 
     async fn switch_plug(&self, plug: &Plug, wanted: RelayState) -> Result<Switched, Failure> {
@@ -182,8 +165,11 @@ impl<'a> Network<'a> {
 
     /// Reads the meter.
     pub async fn meter(&self, located: Located) -> Result<Reading, Failure> {
-        let plug = self.presence(located).await?;
-        Ok(self.lan.meter(&plug, self.context.budget(USUAL)).await?)
+        let budget = self.context.budget(USUAL);
+        self.order(located, async |plug| {
+            Ok(self.lan.meter(&plug, budget).await?)
+        })
+        .await
     }
 
     /// Sets the plug's own timer.
@@ -193,18 +179,55 @@ impl<'a> Network<'a> {
         state: RelayState,
         minutes: Minutes,
     ) -> Result<Plug, Failure> {
-        let plug = self.presence(located).await?;
-        Ok(self
-            .lan
-            .delay(&plug, state, minutes, self.context.budget(USUAL))
-            .await?)
+        let budget = self.context.budget(USUAL);
+        self.order(located, async |plug| {
+            Ok(self.lan.delay(&plug, state, minutes, budget).await?)
+        })
+        .await
     }
 
     /// Asks for the firmware's version.
     pub async fn version(&self, located: Located) -> Result<(Plug, String), Failure> {
-        let plug = self.presence(located).await?;
-        let version = self.lan.version(&plug, self.context.budget(USUAL)).await?;
-        Ok((plug, version))
+        let budget = self.context.budget(USUAL);
+        self.order(located, async |plug| {
+            let version = self.lan.version(&plug, budget).await?;
+            Ok((plug, version))
+        })
+        .await
+    }
+
+    /// Carries out an order on a plug; it may be carried out twice.
+    ///
+    /// A plug that is silent on UDP (because of a firewall on this side, say) is told all the same, as [`NOBODY`]: its
+    /// user wants the light off. Not so where this side is known to be deaf.
+    async fn order<T>(
+        &self,
+        located: Located,
+        carry_out: impl AsyncFn(Plug) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let address = located.address;
+        if located.plug.is_some() || !self.lan.taken().is_empty() {
+            return carry_out(self.presence(located).await?).await;
+        }
+        let presence = pin!(self.presence(located));
+        let blind = pin!(async {
+            tokio::time::sleep(BLIND_AFTER).await;
+            let nobody = Plug::new(NOBODY, FamilyId::Reco, address, Timestamp::now());
+            carry_out(nobody).await
+        });
+        match select(presence, blind).await {
+            Either::Left((Ok(plug), _)) => carry_out(plug).await,
+            Either::Left((Err(silence), blind)) if silence.kind() == Kind::NoAnswer => {
+                blind.await.map_err(|failure| silence.or(failure))
+            }
+            Either::Left((Err(failure), _)) => Err(failure),
+            // What a plug says for certain needs no name; for the rest it is worth waiting who it was.
+            Either::Right((Err(failure), _)) if failure.kind() != Kind::NoAnswer => Err(failure),
+            Either::Right((blind, presence)) => match presence.await {
+                Ok(plug) => carry_out(plug).await,
+                Err(silence) => blind.map_err(|failure| silence.or(failure)),
+            },
+        }
     }
 
     /// Writes into the inventory what was seen.

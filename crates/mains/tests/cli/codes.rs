@@ -125,3 +125,62 @@ fn the_timeout_bounds_every_plug() {
         assert_eq!(element["error"]["kind"], "no_answer");
     }
 }
+
+/// Some firewalls let the plug's TCP port through and keep its datagrams out.
+#[test]
+fn a_plug_that_is_silent_on_udp_is_told_over_tcp() {
+    let home = Home::with_network();
+    let address = [127, 26, 3, 1];
+    let tcp = |request: &str, _| Some(crate::scripted::standard_reply(request));
+    let plug = Scripted::start(address, Box::new(|_, _| None), Some(Box::new(tcp)));
+    let target = plug.target();
+    let element = |words: &[&str], code| home.json(words).ends_with(code).json()[0].clone();
+    let reading = element(&["meter", &target], 0);
+    assert_eq!(
+        (reading["plug"].as_str(), reading["energy_wh"].as_u64()),
+        (Some("127.26.3.1"), Some(3548))
+    );
+    assert_eq!(element(&["version", &target], 0)["plug"], "127.26.3.1");
+    assert_eq!(
+        home.json(&["delay", &target, "off", "2h"])
+            .ends_with(0)
+            .json()["minutes"],
+        120
+    );
+    assert_eq!(element(&["off", &target], 4)["confirmed"], false);
+    assert!(
+        plug.requests()
+            .iter()
+            .any(|request| request.starts_with("AT+YZSWITCH=1,OFF,"))
+    );
+    // What needs the datagrams cannot be done.
+    assert_eq!(
+        element(&["status", &target], 4)["error"]["kind"],
+        "no_answer"
+    );
+    assert_eq!(
+        element(&["toggle", &target], 4)["error"]["kind"],
+        "no_answer"
+    );
+    assert!(
+        !plug
+            .requests()
+            .iter()
+            .any(|request| request.starts_with("AT+YZSWITCH=1,ON,"))
+    );
+}
+
+#[test]
+fn refusal_and_babble_over_tcp_alone_are_told_as_such() {
+    let home = Home::with_network();
+    for (last, reply, code) in [(1, "+ERROR\r\n\r\n", 5), (2, "<html>", 6)] {
+        let tcp = move |_: &str, _| Some(reply.to_owned());
+        let plug = Scripted::start(
+            [127, 26, 4, last],
+            Box::new(|_, _| None),
+            Some(Box::new(tcp)),
+        );
+        home.json(&["meter", &plug.target()]).ends_with(code);
+        home.json(&["on", &plug.target()]).ends_with(code);
+    }
+}
