@@ -27,7 +27,8 @@ Plugs are asked again and again, spread over some seconds, until it is unlikely 
 network that takes well under a second. Plugs that were seen before are asked at their last address too.
 
 An SP-2 answers to UDP port 48899 of this computer. Where another program has that port, Mains names it and finds only \
-the plugs that answer the port they were asked from.
+the plugs that answer the port they were asked from. While --watch runs it holds that port itself: other `mains` on \
+this computer then cannot hear an SP-2.
 
 Examples:
   mains discover
