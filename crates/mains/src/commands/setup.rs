@@ -31,6 +31,9 @@ Examples:
   mains setup --ssid Home --key-file home.key --all --yes
                                   every plug in reach
 
+JSON: {plug, ssid, confirmed, steps: [{step, ok, detail, elapsed_ms}]}, with an error beside them where it failed; \
+with --all an array of these.
+
 Exit codes: 0 seen on your network, 2 a key or name that no module could take, or a question without a terminal, \
 3 no such plug or network, 4 not seen in time, 5 refused or proven wrong by the plug, 7 no Wi-Fi adapter, no \
 permission, or port 48899 taken.")]
@@ -55,7 +58,8 @@ pub struct Args {
     pub plug_key_file: Option<PathBuf>,
     /// Where the module answers [default: 10.10.100.254]
     ///
-    /// For a plug on its own network, or on your network already (its address there). Implies `--wifi manual`.
+    /// For a plug on its own network, or on your network already (its address there). Implies `--wifi
+    /// manual` where `--wifi` is not given.
     #[arg(long, value_name = "ADDR")]
     pub module: Option<Ipv4Addr>,
     /// Who joins the plug's network: NetworkManager, or you [default: networkmanager, without it manual]

@@ -135,7 +135,7 @@ async fn one(
         Candidate::Station { address, label } => (label, None, address),
         Candidate::Fresh(seen) => {
             let given = seen.name();
-            let asked = PlugNetwork::with_key(&context.ui, *seen, args);
+            let asked = PlugNetwork::with_key(&context.ui, *seen, wish);
             let network = match guard.run(context, asked).await {
                 Ok(network) => network,
                 Err(failure) => return Report::untouched(given, failure),

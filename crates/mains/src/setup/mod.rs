@@ -75,7 +75,7 @@ pub async fn run(context: &Context, args: Args) -> Outcome {
     let network = match &way {
         Way::Manual => None,
         Way::NetworkManager(manager) => {
-            let choice = PlugNetwork::choose(&context.ui, manager, &args);
+            let choice = PlugNetwork::choose(&context.ui, manager, &args, &wish);
             Some(guard.run(context, choice).await?)
         }
     };

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::keys;
 use super::steps::Steps;
-use super::wish::network_name;
+use super::wish::{Wish, network_name};
 use crate::commands::setup::{Args, Wifi};
 use crate::context::Context;
 use crate::error::{Failure, Kind};
@@ -133,6 +133,7 @@ impl PlugNetwork {
         ui: &Ui,
         manager: &NetworkManager,
         args: &Args,
+        wish: &Wish,
     ) -> Result<Self, Failure> {
         let seen = match &args.plug_ssid {
             Some(name) => {
@@ -141,14 +142,14 @@ impl PlugNetwork {
             }
             None => pick(ui, manager).await?,
         };
-        Self::with_key(ui, seen, args).await
+        Self::with_key(ui, seen, wish).await
     }
 
     /// Gets the key of a plug's network.
-    pub(super) async fn with_key(ui: &Ui, seen: Seen, args: &Args) -> Result<Self, Failure> {
-        let (key, typed) = match (&args.plug_key_file, seen.protection) {
+    pub(super) async fn with_key(ui: &Ui, seen: Seen, wish: &Wish) -> Result<Self, Failure> {
+        let (key, typed) = match (&wish.plug_key, seen.protection) {
             (_, Protection::Open) => (None, false),
-            (Some(file), _) => (Some(secret(&keys::from_file(ui, file)?)?), false),
+            (Some(key), _) => (Some(key.clone()), false),
             (None, _) => (Some(ask_key(ui, &seen).await?), true),
         };
         Ok(Self { seen, key, typed })
@@ -287,11 +288,4 @@ async fn ask_key(ui: &Ui, network: &Seen) -> Result<Secret, Failure> {
             Err(failure) => ui.warn(failure),
         }
     }
-}
-
-/// NetworkManager takes keys as text.
-fn secret(key: &hiflying::Key) -> Result<Secret, Failure> {
-    std::str::from_utf8(key.as_bytes())
-        .map(|text| Secret::new(text.to_owned()))
-        .map_err(|_| Failure::usage("the key of the plug's network is not text"))
 }

@@ -12,7 +12,7 @@ use crate::commands::setup::Args;
 use crate::error::Failure;
 use crate::inventory::Name;
 use crate::resolve::device_address;
-use crate::ui::Ui;
+use crate::ui::{Secret, Ui};
 
 /// How to give the home network's key without a terminal.
 pub(super) const KEY_FLAGS: &str =
@@ -28,6 +28,8 @@ pub(super) struct Wish {
     pub(super) security: Security,
     /// How the home network is protected, where the plug has seen it.
     pub(super) scanned: Option<ScanSecurity>,
+    /// The key of the plug's own network, where it was given.
+    pub(super) plug_key: Option<Secret>,
     pub(super) name: Option<Name>,
     pub(super) to: Vec<Ipv4Addr>,
     pub(super) verify: bool,
@@ -66,6 +68,7 @@ impl Wish {
             key: HomeKey::Ask,
             security: args.security.into(),
             scanned: None,
+            plug_key: plug_key(ui, args)?,
             name: args.name.as_deref().map(name).transpose()?,
             to: args.to.clone(),
             verify: !args.no_verify,
@@ -151,6 +154,17 @@ impl Wish {
 /// Checks a network's name.
 pub(super) fn network_name(bytes: &[u8]) -> Result<Ssid, Failure> {
     Ssid::new(bytes).map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// NetworkManager takes keys as text.
+fn plug_key(ui: &Ui, args: &Args) -> Result<Option<Secret>, Failure> {
+    let Some(file) = &args.plug_key_file else {
+        return Ok(None);
+    };
+    let key = keys::from_file(ui, file)?;
+    let text = std::str::from_utf8(key.as_bytes())
+        .map_err(|_| Failure::usage("the key of the plug's network is not text"))?;
+    Ok(Some(Secret::new(text.to_owned())))
 }
 
 fn name(text: &str) -> Result<Name, Failure> {

@@ -26,10 +26,18 @@ pub(super) async fn join(
     wait: Duration,
 ) -> Result<(), WifiError> {
     let deadline = Instant::now() + wait;
-    let settings = profile::settings(network, uuid, &adapter.interface, key)?;
+    let mut settings = profile::settings(network, uuid, &adapter.interface, key)?;
     remove_profile(connection, uuid).await?;
     let moves = adapter.device.receive_moved().await?;
-    activate(connection, adapter, network, &settings).await?;
+    match activate(connection, adapter, network, &settings).await {
+        // Who may not add a connection for all users of this computer may still add one of his own.
+        Err(WifiError::Denied(why)) => {
+            tracing::debug!(why, "trying again with a profile for this user alone");
+            profile::keep_to_user(&mut settings);
+            activate(connection, adapter, network, &settings).await?;
+        }
+        outcome => outcome?,
+    }
     drop(settings);
     activated(connection, adapter, uuid, &network.name(), moves, deadline)
         .await

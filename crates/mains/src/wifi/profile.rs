@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use nix::unistd::{Uid, User};
 use zbus::Variant;
 
 use super::bus::Profile;
@@ -55,6 +56,17 @@ pub(super) fn settings<'a>(
         profile.insert("802-11-wireless-security", security);
     }
     Ok(profile)
+}
+
+/// Makes the profile this user's own: on many computers that needs no administrator, while a profile for all does.
+pub(super) fn keep_to_user(profile: &mut Profile<'_>) {
+    let Some(user) = User::from_uid(Uid::effective()).ok().flatten() else {
+        return;
+    };
+    if let Some(connection) = profile.get_mut("connection") {
+        let permissions = vec![format!("user:{}:", user.name)];
+        connection.insert("permissions", Variant::from(permissions));
+    }
 }
 
 fn security<'a>(

@@ -5,6 +5,7 @@ PREPARE, CONFIG, NEED_AUTH, IP_CONFIG ... with a StateChanged signal for each st
 ways that matter to a program that joins a network: wrong key, vanished access point, no DHCP, an activation that hangs.
 
 Parameters: {"modern": bool}  with or without AddAndActivateConnection2 (NetworkManager 1.16).
+            {"own": bool}     profiles for all users of the computer are denied
 
 Control, on org.freedesktop.DBus.Mock of the main object: AddWifi, AddNetwork, RemoveNetwork, AddSaved, Use, Plan,
 Reboot, Report.
@@ -47,8 +48,9 @@ VOLATILE = 4
 class World:
     """What this NetworkManager knows, beside what its objects show."""
 
-    def __init__(self, modern):
+    def __init__(self, modern, own):
         self.modern = modern
+        self.own = own
         self.counter = 0
         self.keys = {}  # access point path -> key
         self.profiles = {}  # profile path -> settings
@@ -245,7 +247,14 @@ def add_profile(settings, made, flags):
 # What the D-Bus methods of NetworkManager do.
 
 
+def check_permission(settings):
+    if WORLD.own and not settings["connection"].get("permissions"):
+        log("denied")
+        raise error("Settings.PermissionDenied", "Insufficient privileges")
+
+
 def add_and_activate2(_self, settings, device, _specific, options):
+    check_permission(settings)
     log("add2", {str(k): str(v) for k, v in options.items()}, plain(settings))
     if device not in obj(NM_PATH).Get(NM, "AllDevices"):
         raise error("UnknownDevice", "no such device")
@@ -255,6 +264,7 @@ def add_and_activate2(_self, settings, device, _specific, options):
 
 
 def add_unsaved(_self, settings):
+    check_permission(settings)
     log("add_unsaved", plain(settings))
     return add_profile(settings, True, 1)
 
@@ -343,7 +353,7 @@ def plain(settings):
 
 def load(mock, parameters):
     global WORLD  # pylint: disable=global-statement
-    WORLD = World(parameters.get("modern", True))
+    WORLD = World(parameters.get("modern", True), parameters.get("own", False))
     methods = [
         ("GetDevices", "", "ao", lambda self: self.Get(NM, "AllDevices")),
         ("ActivateConnection", "ooo", "o", activate),

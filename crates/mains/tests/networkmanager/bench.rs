@@ -26,6 +26,8 @@ pub enum Age {
     Modern,
     /// Before 1.16.
     Old,
+    /// As `Modern`, on a computer where a user may add connections for himself only.
+    Strict,
 }
 
 /// One bus with one NetworkManager; dropping it ends both.
@@ -42,8 +44,12 @@ impl Bench {
     pub fn new(age: Age) -> Option<Self> {
         let template =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dbusmock/networkmanager_states.py");
-        let parameters = format!("{{\"modern\": {}}}", age == Age::Modern);
-        Self::with(template.to_str().unwrap(), Some(&parameters))
+        let parameters = match age {
+            Age::Modern => r#"{"modern": true}"#,
+            Age::Old => r#"{"modern": false}"#,
+            Age::Strict => r#"{"modern": true, "own": true}"#,
+        };
+        Self::with(template.to_str().unwrap(), Some(parameters))
     }
 
     /// Starts the bus and the mock that python-dbusmock ships.

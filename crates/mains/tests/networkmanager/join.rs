@@ -55,6 +55,26 @@ fn an_idle_adapter_is_idle_again() {
 }
 
 #[test]
+fn who_may_not_add_connections_for_all_adds_one_of_his_own() {
+    let Some(bench) = Bench::new(Age::Strict) else {
+        return;
+    };
+    let computer = Computer::at_home(&bench);
+    let plug = Plug::fresh(22, &["no-apsta"]);
+    let (code, json, stderr) = result(&plug.setup(&bench, &[]).output().unwrap());
+    assert_eq!(code, 0, "{json:#} {stderr}");
+    let report = bench.report();
+    let events = report["events"].as_array().unwrap();
+    assert!(
+        events.iter().any(|event| event[0] == "denied"),
+        "{report:#}"
+    );
+    let permissions = added(&bench)[0]["connection"]["permissions"].to_string();
+    assert!(permissions.contains("user:"), "{permissions}");
+    computer.is_as_before(&bench);
+}
+
+#[test]
 fn the_idle_one_of_two_adapters_is_taken() {
     let Some(bench) = Bench::new(Age::Modern) else {
         return;

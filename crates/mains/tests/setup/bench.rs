@@ -113,6 +113,26 @@ impl Bench {
         Run::of(&output)
     }
 
+    /// Starts several runs at once, each from an address of its own, and waits for all of them.
+    pub fn setups(&self, runs: &[Vec<String>]) -> Vec<Run> {
+        let children: Vec<Child> = (200..)
+            .zip(runs)
+            .map(|(host, words)| {
+                let mut command = self.program();
+                command
+                    .args(["--json", "--interface", &self.address(host), "setup"])
+                    .args(words)
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::piped());
+                command.spawn().unwrap()
+            })
+            .collect();
+        children
+            .into_iter()
+            .map(|child| Run::of(&child.wait_with_output().unwrap()))
+            .collect()
+    }
+
     /// As [`Bench::setup`], with something on standard input.
     pub fn setup_with_input(&self, words: &[&str], input: &[u8]) -> Run {
         let mut child = self

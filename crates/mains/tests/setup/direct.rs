@@ -137,9 +137,13 @@ const LEGAL: [(&str, &str, &str); 14] = [
         "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0",
         "wpa2",
     ),
-    ("thirty-two bytes, to the very end", "k", ""),
     (
-        "K\u{fc}che im Stra\u{df}enhaus \u{2615}\u{2615}",
+        "thirty-two bytes, right to here.",
+        "k = long enough",
+        "wpa2",
+    ),
+    (
+        "K\u{fc}che im Stra\u{df}enhaus 12 \u{2615}\u{2615}",
         "schl\u{fc}ssel-\u{1f511}",
         "wpa2",
     ),
@@ -148,77 +152,62 @@ const LEGAL: [(&str, &str, &str); 14] = [
     ("it's \"quoted\" `here`", "say \"what's\" `up`", "wpa2"),
     (" spaces around ", "  spaces  ", "wpa2"),
     ("back\\slash:colon", "back\\slash:$HOME;|&", "wpa2"),
-    ("mixed", "any kind of key", "mixed"),
+    ("Disconnected", "any kind of key", "mixed"),
     ("first generation", "any kind of key", "wpa"),
     ("wep characters", "five5", "wep"),
     ("wep 26", "0123456789abcdef0123456789", "wep"),
     ("open house", "", "wpa2"),
 ];
 
-#[test]
-fn any_legal_name_and_key_arrives() {
-    let mut bench = Bench::new(79);
-    let mut host = 2;
-    for (ssid, key, kind) in LEGAL {
-        if kind.is_empty() {
-            assert!(ssid.len() > 32, "this row is for a name that is too long");
-            continue;
-        }
+/// Sets up one twin for each network, all at the same time, and asserts that each arrives.
+fn all_arrive(bench: &mut Bench, networks: &[(&str, &str, &str, &[&str])]) {
+    let mut plugs = Vec::new();
+    let mut runs = Vec::new();
+    for (host, (ssid, key, kind, more)) in (2..).zip(networks) {
         let network = format!("{}:{key}", ssid.replace(':', "\\:"));
-        let security = format!("security={kind}");
-        let mut words = vec!["--ap", "--home-network", &network, "--fault", &security];
-        words.extend(["--fault", "no-apsta"]);
-        words.extend(QUICK);
-        let (address, mac) = bench.emulate(host, &words).remove(0);
-        let file = bench.file("key", format!("{key}\n"));
-        let mut words = vec!["--ssid", ssid, "--module", &address, "--wait", "20s"];
-        match key {
+        let kind = format!("security={kind}");
+        let words = ["--ap", "--home-network", &network, "--fault", &kind];
+        let direct = ["--fault", "no-apsta"];
+        let (address, mac) = bench
+            .emulate(host, &[&words[..], &direct, &QUICK].concat())
+            .remove(0);
+        let file = bench.file(&format!("key{host}"), format!("{key}\n"));
+        let mut words = vec!["--ssid", ssid, "--module", &address, "--wait", "30s"];
+        match *key {
             "" => words.extend(["--security", "open"]),
             _ => words.extend(["--key-file", &file]),
         }
-        let run = bench.setup(&words);
+        words.extend(*more);
+        runs.push(words.into_iter().map(ToOwned::to_owned).collect());
+        plugs.push(mac);
+    }
+    for ((run, mac), (ssid, ..)) in bench.setups(&runs).iter().zip(&plugs).zip(networks) {
         assert_eq!(run.code, 0, "{ssid:?}: {run:#?}");
-        run.confirmed(&mac);
-        assert_eq!(run.json["ssid"], ssid);
-        host += 1;
+        run.confirmed(mac);
+        assert_eq!(run.json["ssid"], *ssid);
     }
 }
 
 #[test]
+fn any_legal_name_and_key_arrives() {
+    let full = LEGAL.iter().filter(|(ssid, ..)| ssid.len() == 32);
+    assert_eq!(full.count(), 2, "two are as long as can be");
+    let legal = LEGAL.map(|(ssid, key, kind)| (ssid, key, kind, &[][..]));
+    all_arrive(&mut Bench::new(79), &legal);
+}
+
+#[test]
 fn wep_keys_of_all_four_lengths_arrive() {
-    let mut bench = Bench::new(27);
     let keys = [
         "five5",
         "thirteenchars",
         "0123456789",
         "0123456789abcdef0123456789",
     ];
-    for (host, key) in (2..).zip(keys) {
-        let network = format!("{HOME}:{key}");
-        let words = [
-            "--ap",
-            "--home-network",
-            &network,
-            "--fault",
-            "security=wep",
-        ];
-        let direct = ["--fault", "no-apsta"];
-        let (address, mac) = bench
-            .emulate(host, &[&words[..], &direct, &QUICK].concat())
-            .remove(0);
-        let file = bench.file("key", key);
-        for security in ["auto", "wep"] {
-            let run = bench.setup(&[
-                "--ssid",
-                HOME,
-                "--key-file",
-                &file,
-                "--security",
-                security,
-                "--module",
-                &address,
-            ]);
-            run.confirmed(&mac);
-        }
+    let mut networks: Vec<(&str, &str, &str, &[&str])> = Vec::new();
+    for key in keys {
+        networks.push((HOME, key, "wep", &[]));
+        networks.push((HOME, key, "wep", &["--security", "wep"]));
     }
+    all_arrive(&mut Bench::new(27), &networks);
 }
