@@ -30,24 +30,21 @@ mod collect;
 #[cfg(feature = "serial")]
 #[expect(clippy::disallowed_methods, reason = "drivers have a clock")]
 mod driver;
+mod opening;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-use self::collect::{Collector, ends_in_lone_a, error_word};
+use self::collect::Collector;
 use crate::at::{Request, Terminator};
 use crate::verb::{self, Answer};
 
 #[cfg(feature = "serial")]
 pub use self::driver::{Console, ConsoleError, OpenError};
 
-const ESCAPE: &[u8] = b"+++";
-const CONFIRM: &[u8] = b"a";
 const LEAVE: &[u8] = b"AT+ENTM\r";
-/// A harmless query that the module's engine and the plug maker's parser both answer.
-const PROBE: &[u8] = b"AT+VER\r\n";
 
 /// Waits and limits of a [`Session`].
 #[derive(Debug, Clone)]
@@ -309,21 +306,6 @@ impl Session {
         self.events.pop_front()
     }
 
-    fn start(&mut self, now: Instant) {
-        self.attempt = 0;
-        self.guard(now);
-    }
-
-    fn guard(&mut self, now: Instant) {
-        let pause = self
-            .config
-            .guards
-            .get(self.attempt)
-            .copied()
-            .unwrap_or_default();
-        self.enter(State::Guarding, now + pause);
-    }
-
     fn enter(&mut self, state: State, deadline: Instant) {
         self.state = state;
         self.deadline = Some(deadline);
@@ -347,64 +329,13 @@ impl Session {
 
     fn handle_deadline(&mut self, now: Instant) {
         match self.state {
-            State::Guarding => {
-                self.write(ESCAPE);
-                self.enter(State::Escaping, now + self.config.escape_wait);
-            }
+            State::Guarding => self.escape(now),
             State::Escaping | State::Confirming => self.try_again(now),
             State::Probing => self.silent(),
             State::Asking(id) => self.out_of_time(now, id),
             State::Leaving => self.end(Event::Closed),
             State::Idle | State::Outside | State::Closed => {}
         }
-    }
-
-    fn try_again(&mut self, now: Instant) {
-        self.attempt += 1;
-        if self.attempt < self.config.guards.len() {
-            self.guard(now);
-        } else {
-            self.write(PROBE);
-            self.enter(State::Probing, now + self.config.probe_wait);
-        }
-    }
-
-    fn judge_escape(&mut self, now: Instant, quiet: bool) {
-        let text = self.received.text();
-        match error_word(text, quiet) {
-            Some(true) => self.open(now, Opening::Line),
-            Some(false) => self.open(now, Opening::AlreadyOpen),
-            None if ends_in_lone_a(text, quiet) => {
-                self.write(CONFIRM);
-                self.enter(State::Confirming, now + self.config.confirm_wait);
-            }
-            None => {}
-        }
-    }
-
-    fn judge_confirm(&mut self, now: Instant) {
-        if self.received.contains_ok() {
-            self.open(now, Opening::Escaped);
-        }
-    }
-
-    /// `+ERR=` to the probe is the module's engine, which has found our `+++` before the line.
-    fn judge_probe(&mut self, now: Instant, quiet: bool) {
-        match error_word(self.received.text(), quiet) {
-            Some(true) => self.open(now, Opening::Line),
-            Some(false) => self.open(now, Opening::AlreadyOpen),
-            None if self.received.contains_ok() && (quiet || self.received.is_ended()) => {
-                self.open(now, Opening::Line);
-            }
-            None => {}
-        }
-    }
-
-    fn open(&mut self, now: Instant, opening: Opening) {
-        self.opening = Some(opening);
-        self.events.push_back(Event::Opened(opening));
-        self.idle();
-        self.ask_next(now);
     }
 
     fn idle(&mut self) {

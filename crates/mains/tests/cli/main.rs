@@ -18,6 +18,7 @@ mod scripted;
 
 mod at;
 mod at_serial;
+mod at_tcp;
 mod at_typing;
 mod codes;
 mod config;
