@@ -1,7 +1,7 @@
 //! The AT console: commands given as arguments, as lines of input, or typed with editing and history.
 //!
-//! Owns what happens between a person and a [`Link`]: which commands are refused before they are sent ([`line`]), how a
-//! reply is shown ([`exchange`]), help while typing ([`assist`]), and that the link is left in every case: at the end,
+//! Owns what happens between a person and a link: which commands are refused before they are sent (`line`), how a
+//! reply is shown (`exchange`), help while typing (`assist`), and that the link is left in every case: at the end,
 //! on an error, when the time is up, on Ctrl-C, SIGTERM and SIGHUP.
 
 pub mod assist;

@@ -1,7 +1,7 @@
 //! `mains probe`: what a device is and what stands open on it, without changing anything.
 //!
 //! Three things happen at the same time: TCP ports and the web page, the discovery words and then the AT session on UDP
-//! 48899. Each adds to the [`Evidence`](evidence::Evidence), so a device that answers half, lies, babbles or hangs gives
+//! 48899. Each adds to the `Evidence`, so a device that answers half, lies, babbles or hangs gives
 //! half a report, within bounded time. Only questions are sent, and the session is left with `AT+Q`.
 
 mod evidence;
