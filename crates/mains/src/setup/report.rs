@@ -67,7 +67,7 @@ impl Report {
                     paint(GOOD, "confirmed")
                 )
             }
-            (None, None) => format!("{plug} has been told to join {ssid} (not verified)"),
+            (None, None) => format!("{plug} has been told to join {ssid}"),
         }
     }
 }

@@ -102,3 +102,13 @@ fn a_plug_that_gets_another_address_is_found_there() {
     assert!(bench.answers(&there));
     assert!(!bench.answers(&address));
 }
+
+#[test]
+fn a_key_can_come_from_standard_input() {
+    let mut bench = Bench::new(7);
+    let (address, mac) = bench.fresh(2, &home(), &["no-apsta", "restart=100ms"]);
+    let words = ["--ssid", HOME, "--key-stdin", "--module", &address];
+    bench
+        .setup_with_input(&words, format!("{KEY}\r\n").as_bytes())
+        .confirmed(&mac);
+}
