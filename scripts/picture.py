@@ -1,0 +1,36 @@
+"""Draws what comes on standard input, colours and all, as a picture of a terminal: picture.py FILE.
+
+The probe's long sheet is left out; everything else is as it was printed."""
+
+import io
+import re
+import sys
+
+from rich.console import Console
+from rich.text import Text
+
+# Without the web fonts of rich's own frame: a page that shows the picture must not call anybody.
+FRAME = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" role="img" aria-label="mains demo">
+<style>.{unique_id}-matrix {{ font-family: monospace; font-size: {char_height}px; line-height: {line_height}px; }}
+.{unique_id}-title {{ font-size: 18px; font-family: sans-serif; }}
+{styles}</style>
+<defs><clipPath id="{unique_id}-clip-terminal"><rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" /></clipPath>{lines}</defs>
+{chrome}
+<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">{backgrounds}
+<g class="{unique_id}-matrix">{matrix}</g></g>
+</svg>
+"""
+
+
+def without_probe(text: str) -> str:
+    return re.sub(r"(\$ mains probe [^\n]*\n)(?:(?!\n\nPut it).)*", r"\1 …", text, flags=re.S)
+
+
+def main() -> None:
+    text = re.sub(r"/tmp/mains-demo-\w+/", "", sys.stdin.read())
+    console = Console(record=True, width=112, file=io.StringIO())
+    console.print(Text.from_ansi(without_probe(text).rstrip()))
+    console.save_svg(sys.argv[1], title="mains demo", code_format=FRAME)
+
+
+main()
