@@ -23,7 +23,19 @@ FRAME = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg
 
 
 def without_probe(text: str) -> str:
-    return re.sub(r"(\$ mains probe [^\n]*\n)(?:(?!\n\nPut it).)*", r"\1 …", text, flags=re.S)
+    """Drops the lines between the probe's command and the next part of the tour."""
+    kept, skipping = [], False
+    for line in text.splitlines():
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", line)
+        if plain.startswith("Put it on"):
+            kept.append("")
+            skipping = False
+        if not skipping:
+            kept.append(line)
+        if plain.startswith("$ mains probe"):
+            kept.append("…")
+            skipping = True
+    return "\n".join(kept)
 
 
 def main() -> None:
