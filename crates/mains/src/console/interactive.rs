@@ -45,13 +45,7 @@ async fn converse(
     context.ui.status(paint(HINT, GREETING));
     let mut reader = reader(context, link, name)?;
     loop {
-        reader.ask();
-        let typed = tokio::select! {
-            typed = reader.next() => typed,
-            () = link.keep_alive() => continue,
-            () = interrupted() => return Err(Failure::failed("interrupted")),
-        };
-        let text = match typed {
+        let text = match next_line(&mut reader, link).await? {
             Typed::Line(text) => text,
             Typed::Over => return Ok(()),
             Typed::Failed(why) => {
@@ -65,6 +59,18 @@ async fn converse(
             Wish::Help(about) => context.ui.data(help(link.vocabulary(), &about))?,
             Wish::Send(request) => send(context, link, request).await?,
             Wish::Nothing => {}
+        }
+    }
+}
+
+/// Shows the prompt once, and keeps the session alive for as long as the user thinks.
+async fn next_line(reader: &mut Reader, link: &mut Link) -> Result<Typed, Failure> {
+    reader.ask();
+    loop {
+        tokio::select! {
+            typed = reader.next() => return Ok(typed),
+            () = link.keep_alive() => {}
+            () = interrupted() => return Err(Failure::failed("interrupted")),
         }
     }
 }

@@ -61,6 +61,20 @@ fn lines_are_sent_and_answers_shown() {
 }
 
 #[test]
+fn pasted_lines_are_all_sent() {
+    let home = Home::with_network();
+    let module = Module::with_session(PLUG, usual);
+    let mut terminal = start(&home, &["127.0.0.2"]);
+    terminal.send("MID\rWMODE\rWSCAN\rMID\rquit\r").unwrap();
+    assert_eq!(end(&mut terminal), 0);
+    let heard = module.heard();
+    for line in [r"AT+MID\r", r"AT+WMODE\r", r"AT+WSCAN\r"] {
+        assert!(heard.contains(&line.to_owned()), "{line}: {heard:?}");
+    }
+    module.is_left();
+}
+
+#[test]
 fn verbs_are_completed_and_explained() {
     let home = Home::with_network();
     let module = Module::with_session(PLUG, usual);
