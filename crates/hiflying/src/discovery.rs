@@ -148,7 +148,8 @@ fn printable(field: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn trim_end(bytes: &[u8]) -> &[u8] {
+/// Drops what can follow a datagram's text: line ends, NUL padding, blanks.
+pub fn trim_end(bytes: &[u8]) -> &[u8] {
     let end = bytes
         .iter()
         .rposition(|byte| !matches!(byte, b'\r' | b'\n' | 0 | b' '))

@@ -110,9 +110,3 @@ fn printable(bytes: &[u8]) -> String {
         .filter(|c| !c.is_control())
         .collect()
 }
-
-/// Strips an ASCII prefix, whatever its case.
-fn strip_prefix_ignoring_case<'a>(bytes: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
-    let (head, tail) = bytes.split_at_checked(prefix.len())?;
-    head.eq_ignore_ascii_case(prefix).then_some(tail)
-}

@@ -23,7 +23,7 @@ mod web;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
-use hiflying::discovery::CONFIRM;
+use hiflying::discovery::{CONFIRM, trim_end};
 use hiflying::{Identity, Mac};
 use plugs::RelayState;
 use zeroize::Zeroizing;
@@ -368,13 +368,4 @@ fn seed_of(config: &PlugConfig) -> u64 {
     let [a, b, c, d, e, f] = config.mac.octets();
     let mac = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
     fastrand::Rng::with_seed(config.seed ^ mac.rotate_left(20)).u64(..)
-}
-
-fn trim_end(bytes: &[u8]) -> &[u8] {
-    let end = bytes
-        .iter()
-        .rposition(|byte| !matches!(byte, b'\r' | b'\n' | 0 | b' '));
-    bytes
-        .get(..end.map_or(0, |end| end + 1))
-        .unwrap_or_default()
 }

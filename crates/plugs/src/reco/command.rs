@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use hiflying::at::strip_prefix_ignoring_case;
 use jiff::civil::DateTime;
 use serde::Serialize;
 
-use super::{strip_prefix_ignoring_case, trim};
+use super::trim;
 use crate::RelayState;
 
 /// A command of one line.

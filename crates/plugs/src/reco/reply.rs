@@ -1,6 +1,8 @@
 //! The first line of an answer on TCP port 8899.
 
-use super::{printable, strip_prefix_ignoring_case, trim};
+use hiflying::at::strip_prefix_ignoring_case;
+
+use super::{printable, trim};
 
 /// What the first line of an answer says.
 ///
