@@ -11,7 +11,7 @@ pub mod config;
 pub mod console;
 pub mod context;
 pub mod directories;
-pub mod duration;
+pub use hub::duration;
 pub mod error;
 pub mod inventory;
 mod logging;

@@ -1,0 +1,159 @@
+//! Why something could not be done, for whoever asked: the API, a schedule, a rule.
+//!
+//! One [`HubError`] is one sentence that names the thing, a `kind` for programs and, where there is one, a hint on what to
+//! do. The kinds are those of the command line's exit codes and three more that only a server has. What led to it is
+//! for the log and never leaves the process, because it may name files.
+
+use plugs::net::ContactError;
+use serde::{Deserialize, Serialize};
+
+/// The kind of an error; decides the HTTP status, and the exit code where a command waits for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// What was asked for makes no sense (400).
+    Usage,
+    /// Nobody has said who he is (401).
+    Unauthenticated,
+    /// Who asks may not (403).
+    Forbidden,
+    /// There is no such plug, group, schedule, … (404).
+    NotFound,
+    /// It contradicts what is already there, or something has changed since it was read (409, 412).
+    Conflict,
+    /// Failed for a reason that has no kind of its own (500).
+    Failed,
+    /// The plug refused, or did not do what it accepted (502).
+    Refused,
+    /// The plug's answer cannot be understood (502).
+    BadAnswer,
+    /// Something local is missing or taken (503).
+    Local,
+    /// The database cannot be reached, or the hub is about to end (503).
+    Unavailable,
+    /// The plug did not answer in time (504).
+    NoAnswer,
+}
+
+impl Kind {
+    /// Returns the word that JSON carries.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::Conflict => "conflict",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+            Self::BadAnswer => "bad_answer",
+            Self::Local => "local",
+            Self::Unavailable => "unavailable",
+            Self::NoAnswer => "no_answer",
+        }
+    }
+}
+
+/// Why something could not be done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct HubError {
+    kind: Kind,
+    message: String,
+    hint: Option<String>,
+    field: Option<String>,
+    is_stale: bool,
+}
+
+impl HubError {
+    /// Makes an error; `message` is one sentence that names the thing, without a full stop.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+            field: None,
+            is_stale: false,
+        }
+    }
+
+    /// What was asked for makes no sense.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    /// There is no such thing.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(Kind::NotFound, message)
+    }
+
+    /// It contradicts what is there.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::new(Kind::Conflict, message)
+    }
+
+    /// What is to be changed has changed since it was read.
+    pub fn stale(message: impl Into<String>) -> Self {
+        Self {
+            is_stale: true,
+            ..Self::new(Kind::Conflict, message)
+                .hint("read it again, and make the change on what is there now")
+        }
+    }
+
+    /// The database, or the hub itself, is not there.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(Kind::Unavailable, message)
+    }
+
+    /// Adds what can be done about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds which field of the input is meant, e.g. `when.at`.
+    #[must_use]
+    pub fn at(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    /// Returns the kind.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Returns the sentence.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Returns what can be done about it.
+    pub fn hint_text(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// Returns which field of the input is meant.
+    pub fn field(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+
+    /// Tells whether it is an `If-Match` that no longer holds.
+    pub fn is_stale(&self) -> bool {
+        self.is_stale
+    }
+}
+
+impl From<&ContactError> for HubError {
+    fn from(error: &ContactError) -> Self {
+        let kind = match error {
+            ContactError::NoAnswer { .. } => Kind::NoAnswer,
+            ContactError::Refused { .. } | ContactError::Unsupported { .. } => Kind::Refused,
+            ContactError::BadAnswer { .. } => Kind::BadAnswer,
+            ContactError::PortTaken { .. } | ContactError::Io { .. } => Kind::Local,
+        };
+        Self::new(kind, error.to_string())
+    }
+}

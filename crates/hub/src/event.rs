@@ -1,0 +1,311 @@
+//! News: what happens at the plugs and in the automation, for everybody who listens.
+//!
+//! The bus keeps the latest events, so that a listener that was cut off goes on where it was. Who is too slow is told so
+//! and never slows anybody down.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use hiflying::Mac;
+use plugs::Reading;
+use serde_json::Value;
+use tokio::sync::broadcast;
+
+use crate::model::PlugView;
+
+/// So many events can be caught up with.
+pub const KEPT: usize = 4096;
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum News {
+    /// A plug was adopted or changed: name, room, relay, address, …
+    Plug(Arc<PlugView>),
+    /// A plug was removed.
+    Removed(Mac),
+    /// A plug was metered.
+    Reading {
+        /// The reading.
+        reading: Arc<Reading>,
+        /// The plug's lifetime total in watt-hours, which never goes back.
+        energy_total_wh: Option<u64>,
+    },
+    /// A plug is gone, or back.
+    Availability(Arc<PlugView>),
+    /// A schedule fired, changed, failed or was stopped; the JSON that its page shows.
+    Schedule(Arc<Value>),
+    /// A rule acted, changed, failed or was stopped; the JSON that its page shows.
+    Rule(Arc<Value>),
+}
+
+impl News {
+    /// Returns the event's name in the stream.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Plug(_) | Self::Removed(_) => "plug",
+            Self::Reading { .. } => "reading",
+            Self::Availability(_) => "availability",
+            Self::Schedule(_) => "schedule",
+            Self::Rule(_) => "rule",
+        }
+    }
+
+    /// Returns its data as JSON.
+    pub fn json(&self) -> Value {
+        let json = match self {
+            Self::Plug(view) | Self::Availability(view) => serde_json::to_value(view),
+            Self::Removed(mac) => Ok(serde_json::json!({"mac": mac, "removed": true})),
+            Self::Reading {
+                reading,
+                energy_total_wh,
+            } => serde_json::to_value(reading).map(|mut json| {
+                if let Some(object) = json.as_object_mut() {
+                    object.insert("energy_total_wh".to_owned(), (*energy_total_wh).into());
+                }
+                json
+            }),
+            Self::Schedule(json) | Self::Rule(json) => Ok(Value::clone(json)),
+        };
+        // Every one of these is a tree with text keys, which always can be written.
+        json.unwrap_or(Value::Null)
+    }
+}
+
+/// The place of an event in the stream of one run of the hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EventId {
+    run: u32,
+    number: u64,
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}-{}", self.run, self.number)
+    }
+}
+
+/// The text is not the id of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not the id of an event")]
+pub struct EventIdError;
+
+impl FromStr for EventId {
+    type Err = EventIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (run, number) = text.split_once('-').ok_or(EventIdError)?;
+        Ok(Self {
+            run: u32::from_str_radix(run, 16).map_err(|_| EventIdError)?,
+            number: number.parse().map_err(|_| EventIdError)?,
+        })
+    }
+}
+
+/// One event.
+#[derive(Debug)]
+pub struct Event {
+    /// Its place in the stream.
+    pub id: EventId,
+    /// What happened.
+    pub news: News,
+    json: OnceLock<String>,
+}
+
+impl Event {
+    /// Returns the data as JSON text; made once, for all listeners.
+    pub fn json(&self) -> &str {
+        self.json.get_or_init(|| self.news.json().to_string())
+    }
+}
+
+/// Spreads events and keeps the latest. Cloned freely.
+#[derive(Debug, Clone)]
+pub struct EventBus(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    run: u32,
+    latest: Mutex<Latest>,
+    live: broadcast::Sender<Arc<Event>>,
+}
+
+#[derive(Debug, Default)]
+struct Latest {
+    next: u64,
+    events: VecDeque<Arc<Event>>,
+}
+
+/// What a listener gets.
+#[derive(Debug)]
+pub struct Subscription {
+    /// What happened since the event that the listener had last.
+    pub missed: Vec<Arc<Event>>,
+    /// Whether that event is too old or unknown, so that the listener has to read everything again.
+    pub is_reset: bool,
+    /// What happens from now on. A listener that falls behind by more than [`KEPT`] gets `Lagged`.
+    pub live: broadcast::Receiver<Arc<Event>>,
+}
+
+impl Default for EventBus {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl EventBus {
+    /// Makes a bus. Ids of an earlier run are unknown to it.
+    pub fn new() -> Self {
+        let (live, _) = broadcast::channel(KEPT);
+        Self(Arc::new(Shared {
+            run: fastrand::u32(..),
+            latest: Mutex::default(),
+            live,
+        }))
+    }
+
+    /// Tells everybody.
+    pub fn publish(&self, news: News) {
+        let mut latest = self.latest();
+        let event = Arc::new(Event {
+            id: EventId {
+                run: self.0.run,
+                number: latest.next,
+            },
+            news,
+            json: OnceLock::new(),
+        });
+        latest.next += 1;
+        if latest.events.len() >= KEPT {
+            latest.events.pop_front();
+        }
+        latest.events.push_back(Arc::clone(&event));
+        // Under the lock, so that a new listener neither misses an event nor gets it twice. Nobody may be listening.
+        let _ = self.0.live.send(event);
+    }
+
+    /// Listens from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
+        self.0.live.subscribe()
+    }
+
+    /// Listens from the event after `last` on. `None` for an id that cannot be read, which is unknown too.
+    pub fn resume(&self, last: Option<EventId>) -> Subscription {
+        let latest = self.latest();
+        let live = self.0.live.subscribe();
+        let oldest = latest
+            .events
+            .front()
+            .map_or(latest.next, |event| event.id.number);
+        let known = last.filter(|last| {
+            last.run == self.0.run && last.number < latest.next && last.number + 1 >= oldest
+        });
+        let missed = known.map_or_else(Vec::new, |last| {
+            let later = latest
+                .events
+                .iter()
+                .filter(|event| event.id.number > last.number);
+            later.cloned().collect()
+        });
+        Subscription {
+            missed,
+            is_reset: known.is_none(),
+            live,
+        }
+    }
+
+    fn latest(&self) -> MutexGuard<'_, Latest> {
+        // Nothing panics under this lock, and even then the list is whole.
+        self.0.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn news() -> News {
+        News::Removed(Mac::new([1; 6]))
+    }
+
+    fn numbers(subscription: &Subscription) -> Vec<u64> {
+        subscription
+            .missed
+            .iter()
+            .map(|event| event.id.number)
+            .collect()
+    }
+
+    #[test]
+    fn goes_on_where_a_listener_was() {
+        let bus = EventBus::new();
+        for _ in 0..5 {
+            bus.publish(news());
+        }
+        let id = |number| {
+            Some(EventId {
+                run: bus.0.run,
+                number,
+            })
+        };
+        assert_eq!(numbers(&bus.resume(id(2))), [3, 4]);
+        let up_to_date = bus.resume(id(4));
+        assert!(!up_to_date.is_reset && up_to_date.missed.is_empty());
+        for unknown in [
+            id(5),
+            None,
+            Some(EventId {
+                run: bus.0.run ^ 1,
+                number: 2,
+            }),
+        ] {
+            let subscription = bus.resume(unknown);
+            assert!(subscription.is_reset && subscription.missed.is_empty());
+        }
+    }
+
+    #[test]
+    fn forgets_what_is_too_old() {
+        let bus = EventBus::new();
+        for _ in 0..KEPT + 10 {
+            bus.publish(news());
+        }
+        let resume = |number| {
+            bus.resume(Some(EventId {
+                run: bus.0.run,
+                number,
+            }))
+        };
+        assert!(resume(8).is_reset);
+        let oldest = resume(9);
+        assert!(!oldest.is_reset);
+        assert_eq!(oldest.missed.len(), KEPT);
+    }
+
+    #[test]
+    fn nothing_is_missed_between_catching_up_and_live() {
+        let bus = EventBus::new();
+        bus.publish(news());
+        let mut subscription = bus.resume(Some(EventId {
+            run: bus.0.run,
+            number: 0,
+        }));
+        bus.publish(news());
+        assert!(subscription.missed.is_empty());
+        assert_eq!(subscription.live.try_recv().unwrap().id.number, 1);
+    }
+
+    #[test]
+    fn ids_as_text() {
+        let id = EventId {
+            run: 0xab,
+            number: 7,
+        };
+        assert_eq!(id.to_string(), "000000ab-7");
+        assert_eq!("000000ab-7".parse(), Ok(id));
+        for bad in ["", "7", "x-7", "1-", "1-x", "-", "1--1"] {
+            assert!(bad.parse::<EventId>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The hub: keeps contact with every plug, remembers what each used, and switches by the clock, by the sun and by rules.
+//!
+//! It is a library with one running thing, the [`Hub`]; the command line starts it and talks to it over HTTP like
+//! everybody else. It knows nothing of the command line.
+//!
+//! * [`config`]: what the owner decides in `mains.toml`.
+//! * [`model`]: what the hub keeps: plugs, groups, and what the API shows of them.
+//! * [`store`]: what outlives the process. A trait, and SQLite behind it.
+//! * [`event`]: news, for everybody who listens, and the last thousands of them for who was away.
+//! * [`error`]: why something could not be done.
+//!
+//! Commands go down to the one task that owns a plug; events come up by broadcast; state is read from a snapshot.
+
+pub mod config;
+pub mod duration;
+pub mod error;
+pub mod event;
+pub mod model;
+pub mod store;
+
+pub use config::Config;
+pub use error::{HubError, Kind};
+pub use event::{Event, EventBus, News};

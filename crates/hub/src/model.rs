@@ -1,0 +1,14 @@
+//! What the hub keeps, and what its API shows of it.
+//!
+//! A plug is known by its MAC ([`PlugId`]); everything that people make (groups, schedules, rules, tariffs) is a
+//! [`Document`] with an [`Id`] and a revision.
+
+mod document;
+mod group;
+mod id;
+mod plug;
+
+pub use document::{Collection, Document, Stored};
+pub use group::{Group, check_name};
+pub use id::{Id, IdError, PlugId, Target};
+pub use plug::{Metering, PlugRecord, PlugView, PowerOn};

@@ -1,0 +1,192 @@
+//! How plugs and documents are named in paths and JSON.
+
+use std::fmt;
+use std::str::FromStr;
+
+use hiflying::{Mac, MacError};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A plug's MAC as the hub's own JSON and paths write it: twelve lower-case hex digits. Any form is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PlugId(pub Mac);
+
+impl fmt::Display for PlugId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .octets()
+            .iter()
+            .try_for_each(|octet| write!(f, "{octet:02x}"))
+    }
+}
+
+impl FromStr for PlugId {
+    type Err = MacError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+impl From<Mac> for PlugId {
+    fn from(mac: Mac) -> Self {
+        Self(mac)
+    }
+}
+
+impl Serialize for PlugId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for PlugId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
+    }
+}
+
+/// The name that the hub gave to a document, e.g. `g-3f9a02c1`. It is never a MAC.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id(String);
+
+/// The text is not the id of a document.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not an id (a letter, a dash and eight hex digits)")]
+pub struct IdError;
+
+impl Id {
+    /// Makes a new one that begins with this letter.
+    pub fn random(letter: char) -> Self {
+        Self(format!("{letter}-{:08x}", fastrand::u32(..)))
+    }
+
+    /// Returns its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for Id {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (letter, digits) = text.split_once('-').ok_or(IdError)?;
+        let is_id = letter.len() == 1
+            && letter.bytes().all(|byte| byte.is_ascii_lowercase())
+            && digits.len() == 8
+            && digits
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        is_id.then(|| Self(text.to_owned())).ok_or(IdError)
+    }
+}
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
+    }
+}
+
+/// What a schedule switches: a plug or a group.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// One plug.
+    Plug(PlugId),
+    /// Every plug of a group.
+    Group(Id),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plug(plug) => plug.fmt(f),
+            Self::Group(id) => id.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(id) = text.parse() {
+            return Ok(Self::Group(id));
+        }
+        text.parse().map(Self::Plug).map_err(|_| {
+            let shown: String = text.chars().take(64).collect();
+            format!("'{shown}' is neither a MAC nor the id of a group")
+        })
+    }
+}
+
+impl Serialize for Target {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Target {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
+    }
+}
+
+fn from_text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
+    String::deserialize(deserializer)?
+        .parse()
+        .map_err(de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plugs_are_written_in_lower_case_and_read_in_any() {
+        let id: PlugId = "AC-CF-23-12-34-56".parse().unwrap();
+        assert_eq!(serde_json::to_string(&id).unwrap(), "\"accf23123456\"");
+        assert_eq!(
+            serde_json::from_str::<PlugId>("\"ACCF23123456\"").unwrap(),
+            id
+        );
+    }
+
+    #[test]
+    fn an_id_is_never_a_mac() {
+        for letter in 'a'..='z' {
+            let id = Id::random(letter);
+            assert_eq!(id.as_str().parse(), Ok(id.clone()));
+            assert_eq!(id.as_str().parse(), Ok(Target::Group(id)));
+        }
+        for text in [
+            "",
+            "g",
+            "g-",
+            "G-00000000",
+            "g-0000000g",
+            "g-000000000",
+            "accf23123456",
+        ] {
+            assert!(text.parse::<Id>().is_err(), "{text}");
+        }
+        let plug = "accf23123456".parse().unwrap();
+        assert_eq!("AC:CF:23:12:34:56".parse(), Ok(Target::Plug(plug)));
+        assert!("kitchen".parse::<Target>().is_err());
+    }
+}

@@ -1,0 +1,138 @@
+//! An adopted plug: what is kept of it, and what the API shows.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::str::FromStr;
+
+use hiflying::Mac;
+use jiff::Timestamp;
+use plugs::{FamilyId, Plug, Reading, RelayState};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::duration::Period;
+
+/// How often a plug is metered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metering {
+    /// Once in this time.
+    Every(Period),
+    /// Not at all.
+    Off,
+}
+
+impl fmt::Display for Metering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Every(period) => period.fmt(f),
+            Self::Off => f.write_str("off"),
+        }
+    }
+}
+
+impl FromStr for Metering {
+    type Err = String;
+
+    /// Reads `"5s"` or `"off"`; from one second to a day, because a plug takes half a second for an answer.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        let period: Period = text.parse()?;
+        if !(Period::seconds(1)..=Period::seconds(24 * 3600)).contains(&period) {
+            return Err("metering goes from once a second (`1s`) to once a day (`1d`)".to_owned());
+        }
+        Ok(Self::Every(period))
+    }
+}
+
+impl Serialize for Metering {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Metering {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
+    }
+}
+
+/// What a plug's relay is to be when the plug comes back after an outage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PowerOn {
+    /// On.
+    On,
+    /// Off.
+    Off,
+    /// What it was before.
+    Last,
+}
+
+/// An adopted plug as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlugRecord {
+    /// Its hardware address.
+    pub mac: Mac,
+    /// What it is.
+    pub family: FamilyId,
+    /// The maker's serial number.
+    pub serial: Option<String>,
+    /// Where it was last heard.
+    pub address: Ipv4Addr,
+    /// The module id or the maker's model.
+    pub model: Option<String>,
+    /// The name that its owner gave; no two plugs have the same.
+    pub name: Option<String>,
+    /// Where it is.
+    pub room: Option<String>,
+    /// How often it is metered; `None` is the hub's default.
+    pub metering: Option<Metering>,
+    /// What its relay is to be after an outage; `None` leaves it to the plug.
+    pub power_on: Option<PowerOn>,
+    /// The relay's position when it last told.
+    pub relay: Option<RelayState>,
+    /// When it was adopted.
+    pub adopted: Timestamp,
+    /// When it was last heard.
+    pub seen: Timestamp,
+    /// Grows with every change that people make: its ETag.
+    pub revision: u64,
+}
+
+/// An adopted plug as the API shows it: the *plug* of the command line, and what only a hub knows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlugView {
+    /// What the command line shows, too.
+    #[serde(flatten)]
+    pub plug: Plug,
+    /// Whether it answers.
+    pub available: bool,
+    /// The last reading.
+    pub reading: Option<Reading>,
+    /// All that it ever used, in watt-hours; never goes back. `None` before the first reading.
+    pub energy_total_wh: Option<u64>,
+    /// Where it is.
+    pub room: Option<String>,
+    /// How often it is metered.
+    pub metering: Metering,
+    /// What its relay is to be after an outage.
+    pub power_on: Option<PowerOn>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metering_as_people_write_it() {
+        for text in ["off", "1s", "5s", "15m", "1d"] {
+            assert_eq!(text.parse::<Metering>().unwrap().to_string(), text);
+        }
+        for text in ["", "Off", "500ms", "0s", "2d", "5", "-5s"] {
+            assert!(text.parse::<Metering>().is_err(), "{text}");
+        }
+    }
+}
