@@ -6,6 +6,7 @@
 //! * [`config`]: what the owner decides in `mains.toml`.
 //! * [`model`]: what the hub keeps: plugs, groups, and what the API shows of them.
 //! * [`store`]: what outlives the process. A trait, and SQLite behind it.
+//! * [`shelf`]: the documents that people make, in memory and in the store.
 //! * [`event`]: news, for everybody who listens, and the last thousands of them for who was away.
 //! * [`error`]: why something could not be done.
 //!
@@ -16,8 +17,10 @@ pub mod duration;
 pub mod error;
 pub mod event;
 pub mod model;
+pub mod shelf;
 pub mod store;
 
 pub use config::Config;
 pub use error::{HubError, Kind};
 pub use event::{Event, EventBus, News};
+pub use shelf::Shelf;
