@@ -5,6 +5,7 @@
 //!
 //! * [`config`]: what the owner decides in `mains.toml`.
 //! * [`model`]: what the hub keeps: plugs, groups, and what the API shows of them.
+//! * [`energy`]: what plugs used, and what it cost.
 //! * [`store`]: what outlives the process. A trait, and SQLite behind it.
 //! * [`shelf`]: the documents that people make, in memory and in the store.
 //! * [`event`]: news, for everybody who listens, and the last thousands of them for who was away.
@@ -14,6 +15,7 @@
 
 pub mod config;
 pub mod duration;
+pub mod energy;
 pub mod error;
 pub mod event;
 pub mod model;

@@ -1,0 +1,9 @@
+//! What plugs used, and what it cost.
+//!
+//! Pure functions of readings, tariffs and a time zone: nothing here reads a clock, a file or a socket.
+//!
+//! * [`Lifetime`]: a total that never goes back, whatever a plug's own counter does.
+
+mod lifetime;
+
+pub use lifetime::{Lifetime, Note, Taken};

@@ -1,0 +1,295 @@
+//! The lifetime total of a plug, which never goes back.
+//!
+//! A plug's own counter can begin again at 0 (a power cut, a factory reset), can show a wild value once, and is another one
+//! when the plug is replaced. The total follows it as long as it does what a counter of a 16 A plug can do:
+//!
+//! 1. It rose by no more than 16 A × 250 V could have used since: the total grows by as much.
+//! 2. It fell to no more than could have been used since: it began again, and the total grows by its new value. Should it
+//!    go on afterwards where it was before, then it was a slip, and the total goes on as if it had not happened.
+//! 3. Anything else is impossible and left out. Two such values that agree with each other are another counter: it is
+//!    followed from then on, and its distance to the one before counts for nothing.
+//!
+//! Nobody can use more than the limit, so the total cannot either; that a whole watt-hour is the counter's smallest step
+//! is allowed for once in each reading.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use plugs::Reading;
+
+use crate::store::{EnergyState, Used};
+
+/// What no plug can exceed: 16 A at 250 V, in watts.
+const MOST_POWER_W: f64 = 16.0 * 250.0;
+/// The smallest step of a counter.
+const STEP_WH: f64 = 1.0;
+/// More than a plug can have used in thirty years: no first value of a counter is above it.
+const MOST_COUNTER_WH: u64 = 1_100_000_000;
+/// When the clock was set back, nobody knows how much time has gone by. So many seconds are granted.
+const GRANTED_S: f64 = 60.0;
+/// How long a counter that was left can be returned to.
+const RETURN_S: f64 = 15.0 * 60.0;
+
+/// The lifetime total of one plug.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Lifetime {
+    state: Option<EnergyState>,
+    /// Where the total stood on the counter that was followed before this one, in case that it comes back.
+    left: Option<Left>,
+    /// An impossible value; a second one that agrees with it makes it a counter.
+    suspect: Option<Mark>,
+    /// What a slip added too much; the next rises make up for it, since the total cannot fall.
+    ahead_wh: u64,
+}
+
+/// What one reading meant for the total.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Taken {
+    /// What was used since the reading before. `None` where that cannot be told.
+    pub used: Option<Used>,
+    /// Where the total stands now. `None` before the first counter.
+    pub state: Option<EnergyState>,
+    /// What belongs into the log; said once for each event, not for each reading.
+    pub note: Option<Note>,
+}
+
+/// What was wrong with a counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Note {
+    /// It began again.
+    Reset {
+        /// Where it was, in watt-hours.
+        from: u64,
+        /// Where it is.
+        to: u64,
+    },
+    /// It went on where it was before it seemed to begin again.
+    Returned {
+        /// Where it is.
+        to: u64,
+    },
+    /// It shows what nobody can have used; the value is left out.
+    Impossible {
+        /// Where it was, if it ever was possible.
+        from: Option<u64>,
+        /// What it shows.
+        to: u64,
+    },
+    /// It keeps to a value that nobody can have used: it is followed from there, the jump counts for nothing.
+    Jumped {
+        /// Where it was.
+        from: u64,
+        /// Where it is.
+        to: u64,
+    },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reset { from, to } => write!(
+                f,
+                "its energy counter began again ({from} Wh, then {to} Wh); the lifetime total goes on"
+            ),
+            Self::Returned { to } => {
+                write!(f, "its energy counter is back where it was, at {to} Wh")
+            }
+            Self::Impossible {
+                from: Some(from),
+                to,
+            } => write!(
+                f,
+                "its energy counter went from {from} Wh to {to} Wh, which nobody can have used; left out"
+            ),
+            Self::Impossible { from: None, to } => write!(
+                f,
+                "its energy counter shows {to} Wh, which nobody can have used; left out"
+            ),
+            Self::Jumped { from, to } => write!(
+                f,
+                "its energy counter stays at {to} Wh after {from} Wh; the jump is not counted"
+            ),
+        }
+    }
+}
+
+/// A counter at a time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Mark {
+    counter_wh: u64,
+    at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Left {
+    mark: Mark,
+    total_wh: u64,
+    /// When the counter that is followed now took over.
+    at: Timestamp,
+}
+
+impl Mark {
+    /// Returns what was used until `now`, if it is possible.
+    fn rise_to(self, now: Self) -> Option<u64> {
+        let rise = now.counter_wh.checked_sub(self.counter_wh)?;
+        self.can_use(rise, now.at).then_some(rise)
+    }
+
+    fn can_use(self, energy_wh: u64, until: Timestamp) -> bool {
+        energy_wh as f64 <= MOST_POWER_W * seconds(self.at, until) / 3600.0 + STEP_WH
+    }
+}
+
+/// Returns the seconds between two readings; a clock that was set back tells nothing.
+fn seconds(from: Timestamp, to: Timestamp) -> f64 {
+    let seconds = to.duration_since(from).as_secs_f64();
+    if seconds < 0.0 { GRANTED_S } else { seconds }
+}
+
+impl Lifetime {
+    /// Goes on where the total stood. With no counter in `state`, as after a plug was replaced, the next one is taken as the
+    /// beginning and adds nothing.
+    pub fn resume(state: EnergyState) -> Self {
+        Self {
+            state: Some(state),
+            ..Self::default()
+        }
+    }
+
+    /// Returns where the total stands; `None` before the first counter.
+    pub fn state(&self) -> Option<EnergyState> {
+        self.state
+    }
+
+    /// Takes a reading in. The first counter of a plug is its total.
+    pub fn take(&mut self, reading: &Reading) -> Taken {
+        let Some(counter_wh) = reading.energy_wh else {
+            return self.taken(None, None);
+        };
+        let now = Mark {
+            counter_wh,
+            at: reading.at,
+        };
+        match self.state {
+            Some(state) => match state.counter_wh {
+                Some(counter_wh) => {
+                    let reference = Mark {
+                        counter_wh,
+                        at: state.at,
+                    };
+                    self.follow(reference, state.total_wh, now)
+                }
+                None => self.begin(now, state.total_wh),
+            },
+            None => self.begin(now, counter_wh),
+        }
+    }
+
+    fn begin(&mut self, now: Mark, total_wh: u64) -> Taken {
+        if now.counter_wh > MOST_COUNTER_WH {
+            return self.impossible(now, None);
+        }
+        self.set(now, total_wh);
+        self.taken(None, None)
+    }
+
+    fn follow(&mut self, reference: Mark, total_wh: u64, now: Mark) -> Taken {
+        if let Some(rise) = reference.rise_to(now) {
+            self.forget_left(now.at);
+            return self.grow(reference.at, total_wh, rise, now, None);
+        }
+        if let Some((left, rise)) = self.returned(now) {
+            self.left = None;
+            // What the slip added is already in the total.
+            let goal = left.total_wh.saturating_add(rise);
+            self.ahead_wh = self.ahead_wh.saturating_add(total_wh.saturating_sub(goal));
+            let rise = goal.saturating_sub(total_wh);
+            let note = Note::Returned { to: now.counter_wh };
+            return self.grow(left.mark.at, total_wh, rise, now, Some(note));
+        }
+        let (from, to) = (reference.counter_wh, now.counter_wh);
+        if to < from && reference.can_use(to, now.at) {
+            self.leave(reference, total_wh, now.at);
+            return self.grow(
+                reference.at,
+                total_wh,
+                to,
+                now,
+                Some(Note::Reset { from, to }),
+            );
+        }
+        let other = self
+            .suspect
+            .and_then(|mark| Some((mark, mark.rise_to(now)?)));
+        if let Some((suspect, rise)) = other {
+            self.leave(reference, total_wh, now.at);
+            return self.grow(
+                suspect.at,
+                total_wh,
+                rise,
+                now,
+                Some(Note::Jumped { from, to }),
+            );
+        }
+        self.impossible(now, Some(from))
+    }
+
+    fn leave(&mut self, mark: Mark, total_wh: u64, at: Timestamp) {
+        self.left = Some(Left { mark, total_wh, at });
+    }
+
+    fn forget_left(&mut self, now: Timestamp) {
+        self.left = self.left.filter(|left| seconds(left.at, now) <= RETURN_S);
+    }
+
+    fn returned(&self, now: Mark) -> Option<(Left, u64)> {
+        let left = self.left?;
+        Some((left, left.mark.rise_to(now)?))
+    }
+
+    fn grow(
+        &mut self,
+        since: Timestamp,
+        total_wh: u64,
+        rise: u64,
+        now: Mark,
+        note: Option<Note>,
+    ) -> Taken {
+        let paid = rise.min(self.ahead_wh);
+        self.ahead_wh -= paid;
+        let rise = rise - paid;
+        self.set(now, total_wh.saturating_add(rise));
+        let used = Used {
+            since: since.min(now.at),
+            energy_wh: rise as f64,
+        };
+        self.taken(Some(used), note)
+    }
+
+    fn set(&mut self, now: Mark, total_wh: u64) {
+        self.suspect = None;
+        self.state = Some(EnergyState {
+            total_wh,
+            counter_wh: Some(now.counter_wh),
+            at: now.at,
+        });
+    }
+
+    /// Leaves a value out, and says so when the one before was a good one.
+    fn impossible(&mut self, now: Mark, from: Option<u64>) -> Taken {
+        let is_first = self.suspect.replace(now).is_none();
+        let to = now.counter_wh;
+        self.taken(None, is_first.then_some(Note::Impossible { from, to }))
+    }
+
+    fn taken(&self, used: Option<Used>, note: Option<Note>) -> Taken {
+        Taken {
+            used,
+            state: self.state,
+            note,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
