@@ -4,6 +4,7 @@
 //! everybody else. It knows nothing of the command line.
 //!
 //! * [`config`]: what the owner decides in `mains.toml`.
+//! * [`keeper`]: keeps contact with every plug; nobody else opens a socket to one.
 //! * [`model`]: what the hub keeps: plugs, groups, and what the API shows of them.
 //! * [`energy`]: what plugs used, and what it cost.
 //! * [`store`]: what outlives the process. A trait, and SQLite behind it.
@@ -18,6 +19,7 @@ pub mod duration;
 pub mod energy;
 pub mod error;
 pub mod event;
+pub mod keeper;
 pub mod model;
 pub mod shelf;
 pub mod store;

@@ -3,11 +3,13 @@
 //! A plug is known by its MAC ([`PlugId`]); everything that people make (groups, schedules, rules, tariffs) is a
 //! [`Document`] with an [`Id`] and a revision.
 
+mod cause;
 mod document;
 mod group;
 mod id;
 mod plug;
 
+pub use cause::Cause;
 pub use document::{Collection, Document, Stored};
 pub use group::{Group, check_name};
 pub use id::{Id, IdError, PlugId, Target};

@@ -1,0 +1,36 @@
+//! Why a relay moves.
+
+use std::fmt;
+
+use crate::model::Id;
+
+/// On whose behalf a plug is switched.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// Somebody wanted it: by the API, the command line, or the plug's own button.
+    Person,
+    /// A schedule fired.
+    Schedule(Id),
+    /// A rule acted.
+    Rule(Id),
+    /// The plug's power-on policy after an outage.
+    PowerOn,
+}
+
+impl Cause {
+    /// Tells whether nobody pressed anything; such switches are bounded, a person's never are.
+    pub const fn is_automatic(&self) -> bool {
+        !matches!(self, Self::Person)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Person => f.write_str("a person"),
+            Self::Schedule(id) => write!(f, "schedule {id}"),
+            Self::Rule(id) => write!(f, "rule {id}"),
+            Self::PowerOn => f.write_str("the power-on policy"),
+        }
+    }
+}
