@@ -7,6 +7,7 @@
 //! * [`keeper`]: keeps contact with every plug; nobody else opens a socket to one.
 //! * [`model`]: what the hub keeps: plugs, groups, and what the API shows of them.
 //! * [`energy`]: what plugs used, and what it cost.
+//! * [`rule`]: what switches by what a plug does.
 //! * [`store`]: what outlives the process. A trait, and SQLite behind it.
 //! * [`shelf`]: the documents that people make, in memory and in the store.
 //! * [`event`]: news, for everybody who listens, and the last thousands of them for who was away.
@@ -21,6 +22,7 @@ pub mod error;
 pub mod event;
 pub mod keeper;
 pub mod model;
+pub mod rule;
 pub mod shelf;
 pub mod store;
 

@@ -8,9 +8,11 @@ mod document;
 mod group;
 mod id;
 mod plug;
+mod time_of_day;
 
 pub use cause::Cause;
 pub use document::{Collection, Document, Stored};
 pub use group::{Group, check_name};
 pub use id::{Id, IdError, PlugId, Target};
 pub use plug::{Metering, PlugRecord, PlugView, PowerOn};
+pub use time_of_day::TimeOfDay;

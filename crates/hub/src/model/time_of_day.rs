@@ -1,0 +1,79 @@
+//! A local time as people write it in schedules and rules: `07:00`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::civil::Time;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A local time of day, to the minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TimeOfDay(Time);
+
+impl TimeOfDay {
+    /// Returns it as jiff has it.
+    pub const fn get(self) -> Time {
+        self.0
+    }
+}
+
+impl fmt::Display for TimeOfDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:02}:{:02}", self.0.hour(), self.0.minute())
+    }
+}
+
+impl FromStr for TimeOfDay {
+    type Err = String;
+
+    /// Reads `07:00` or `7:00`, from `00:00` to `23:59`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let part = |digits: &str| {
+            let is_number =
+                matches!(digits.len(), 1 | 2) && digits.bytes().all(|byte| byte.is_ascii_digit());
+            is_number.then(|| digits.parse().ok()).flatten()
+        };
+        let read = || {
+            let (hour, minute) = text.split_once(':')?;
+            if minute.len() != 2 {
+                return None;
+            }
+            Time::new(part(hour)?, part(minute)?, 0, 0).ok()
+        };
+        read().map(Self).ok_or_else(|| {
+            "not a local time; write it like `07:00`, from `00:00` to `23:59`".to_owned()
+        })
+    }
+}
+
+impl Serialize for TimeOfDay {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for TimeOfDay {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_as_people_write_them() {
+        for (text, shown) in [("07:00", "07:00"), ("7:05", "07:05"), ("23:59", "23:59")] {
+            assert_eq!(text.parse::<TimeOfDay>().unwrap().to_string(), shown);
+        }
+        for text in [
+            "", ":", "7", "7:", ":30", "24:00", "12:60", "7:5", "+7:00", "007:00", "07:00:00",
+            "07:00 ", "7.30", "７:00",
+        ] {
+            assert!(text.parse::<TimeOfDay>().is_err(), "{text}");
+        }
+    }
+}
