@@ -13,6 +13,7 @@
 //! * [`shelf`]: the documents that people make, in memory and in the store.
 //! * [`event`]: news, for everybody who listens, and the last thousands of them for who was away.
 //! * [`error`]: why something could not be done.
+//! * [`http`]: what is answered over HTTP.
 //!
 //! Commands go down to the one task that owns a plug; events come up by broadcast; state is read from a snapshot.
 
@@ -22,6 +23,7 @@ pub mod duration;
 pub mod energy;
 pub mod error;
 pub mod event;
+pub mod http;
 pub mod keeper;
 pub mod model;
 pub mod rule;

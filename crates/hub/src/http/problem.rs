@@ -1,0 +1,209 @@
+//! The one shape of an error: `application/problem+json` (RFC 9457) with a `kind` for programs.
+//!
+//! What led to an error stays in the log; here is only what the one who asked may read.
+
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::error::{HubError, Kind};
+
+/// The content type of errors.
+pub const CONTENT_TYPE: &str = "application/problem+json";
+
+/// An error as it is sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    status: StatusCode,
+    error: HubError,
+    more: Map<String, Value>,
+    headers: HeaderMap,
+}
+
+/// The JSON of an error.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ProblemJson {
+    /// The status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// The kind of the error, for programs.
+    #[schema(value_type = String, example = "not_found")]
+    pub kind: Kind,
+    /// One sentence that names the thing.
+    pub detail: String,
+    /// What can be done about it.
+    #[schema(required)]
+    pub hint: Option<String>,
+    /// Which field of the input is meant.
+    #[schema(required)]
+    pub field: Option<String>,
+}
+
+impl Problem {
+    /// Gives an error a status that its kind does not have by itself, e.g. 413 or 405.
+    #[must_use]
+    pub fn status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// Adds a further member, e.g. `"confirmed": false`.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.more.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Adds a header, e.g. `Retry-After`.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+}
+
+/// Returns the status that a kind of error has.
+pub const fn status(kind: Kind) -> StatusCode {
+    match kind {
+        Kind::Usage => StatusCode::BAD_REQUEST,
+        Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Kind::Forbidden => StatusCode::FORBIDDEN,
+        Kind::NotFound => StatusCode::NOT_FOUND,
+        Kind::Conflict => StatusCode::CONFLICT,
+        Kind::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+        Kind::Refused | Kind::BadAnswer => StatusCode::BAD_GATEWAY,
+        Kind::Local | Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::NoAnswer => StatusCode::GATEWAY_TIMEOUT,
+    }
+}
+
+impl From<HubError> for Problem {
+    fn from(error: HubError) -> Self {
+        let status = if error.is_stale() {
+            StatusCode::PRECONDITION_FAILED
+        } else {
+            status(error.kind())
+        };
+        Self {
+            status,
+            error,
+            more: Map::new(),
+            headers: HeaderMap::new(),
+        }
+    }
+}
+
+/// What axum says of a body, a path or a query that it could not read. Only `too large` has a status of its own.
+macro_rules! from_rejection {
+    ($($rejection:ty),*) => {$(
+        impl From<$rejection> for Problem {
+            fn from(rejection: $rejection) -> Self {
+                let problem = Self::from(HubError::usage(one_line(&rejection.body_text())));
+                match rejection.status() {
+                    StatusCode::PAYLOAD_TOO_LARGE => problem.status(StatusCode::PAYLOAD_TOO_LARGE),
+                    _ => problem,
+                }
+            }
+        }
+    )*};
+}
+from_rejection!(JsonRejection, PathRejection, QueryRejection);
+
+/// Bounds a sentence that quotes what a stranger sent.
+fn one_line(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(300)
+        .collect()
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let json = ProblemJson {
+            title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: self.status.as_u16(),
+            kind: self.error.kind(),
+            detail: self.error.message().to_owned(),
+            hint: self.error.hint_text().map(str::to_owned),
+            field: self.error.field().map(str::to_owned),
+        };
+        // A tree with text keys, which always can be written.
+        let mut json = serde_json::to_value(json).unwrap_or_default();
+        if let Some(object) = json.as_object_mut() {
+            object.extend(self.more);
+        }
+        let mut response = (self.status, json.to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.extend(self.headers);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+        response
+    }
+}
+
+impl IntoResponse for HubError {
+    fn into_response(self) -> Response {
+        Problem::from(self).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    async fn json(problem: Problem) -> (StatusCode, Value) {
+        let response = problem.into_response();
+        assert_eq!(response.headers()[header::CONTENT_TYPE], CONTENT_TYPE);
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn an_error_in_full() {
+        let error = HubError::usage("there is no such time")
+            .hint("write it like `07:00`")
+            .at("when.at");
+        let expected = serde_json::json!({
+            "title": "Bad Request", "status": 400, "kind": "usage", "detail": "there is no such time",
+            "hint": "write it like `07:00`", "field": "when.at",
+        });
+        assert_eq!(
+            json(error.into()).await,
+            (StatusCode::BAD_REQUEST, expected)
+        );
+    }
+
+    #[tokio::test]
+    async fn unknown_members_are_null_and_further_ones_are_added() {
+        let error = HubError::new(Kind::Refused, "the relay did not move");
+        let (status, json) = json(Problem::from(error).with("confirmed", false)).await;
+        assert_eq!(status, StatusCode::BAD_GATEWAY);
+        assert_eq!(json["confirmed"], false);
+        assert_eq!(json.get("hint"), Some(&Value::Null));
+        assert_eq!(json.get("field"), Some(&Value::Null));
+    }
+
+    #[test]
+    fn what_is_stale_has_a_status_of_its_own() {
+        assert_eq!(
+            Problem::from(HubError::stale("it changed")).status,
+            StatusCode::PRECONDITION_FAILED
+        );
+        assert_eq!(
+            Problem::from(HubError::conflict("it is there")).status,
+            StatusCode::CONFLICT
+        );
+    }
+
+    #[test]
+    fn what_strangers_send_is_quoted_in_bounds() {
+        assert_eq!(one_line("a\nb\u{1b}[31m"), "a b [31m");
+        assert_eq!(one_line(&"ä".repeat(1000)).chars().count(), 300);
+    }
+}
