@@ -14,6 +14,7 @@ use crate::commands::Command;
 use crate::config;
 use crate::duration;
 use crate::error::Failure;
+use crate::hub_client::HubUrl;
 use crate::ui::{Colour, Ui};
 
 /// Finds, sets up, switches and meters Wi-Fi plugs whose makers have gone. Everything stays local.
@@ -74,6 +75,15 @@ pub struct GlobalOptions {
     /// Read this configuration file (TOML) [env: MAINS_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Let this hub do it, e.g. http://192.168.1.5:8480 [env: MAINS_HUB; its token: MAINS_TOKEN]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        long_help = "Let this hub do it, e.g. http://192.168.1.5:8480 [env: MAINS_HUB] [default: the one that runs on this \
+            computer, if there is one]. Its token comes from MAINS_TOKEN"
+    )]
+    pub hub: Option<HubUrl>,
     /// Bound the whole command, e.g. 800ms, 5s [env: MAINS_TIMEOUT]
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
     pub timeout: Option<Duration>,

@@ -44,6 +44,9 @@ pub enum Command {
     Version(version::Args),
     /// Give a plug a name
     Name(name::Args),
+    // What only a hub can do.
+
+    // What is about the devices themselves.
     /// Put a factory-fresh plug on your Wi-Fi
     Setup(setup::Args),
     /// Talk to a Wi-Fi module by hand (raw AT console)
@@ -75,6 +78,7 @@ pub fn run(context: &Context, command: Command) -> Outcome {
         Command::Delay(args) => network(context, delay::run(context, args)),
         Command::Version(args) => network(context, version::run(context, args)),
         Command::Name(args) => network(context, name::run(context, args)),
+        // What only a hub can do: nothing here needs the plugs' own port.
         Command::Demo(args) => network(context, demo::run(context, args)),
         Command::Emulate(args) => network(context, emulate::run(context, args)),
         // Says itself what an earlier one has left.

@@ -5,6 +5,7 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
@@ -13,6 +14,7 @@ use crate::cli::GlobalOptions;
 use crate::directories;
 use crate::duration;
 use crate::error::Failure;
+use crate::hub_client::{Endpoint, HubUrl, Token};
 use crate::ui::Colour;
 
 /// What one source has to say; everything it leaves out is decided below it.
@@ -24,6 +26,11 @@ pub struct Layer {
     /// `timeout = "5s"`: the whole command's bound.
     #[serde(default, deserialize_with = "duration_text")]
     pub timeout: Option<Duration>,
+    /// `hub = "http://192.168.1.5:8480"`: the hub that does it.
+    #[serde(default, deserialize_with = "parsed_text")]
+    pub hub: Option<HubUrl>,
+    /// `hub_ca = "ca.pem"`: certificates to trust for that hub.
+    pub hub_ca: Option<PathBuf>,
     /// `interfaces = ["eth0", "192.168.1.5"]`: local interfaces to scan from.
     pub interfaces: Option<Vec<String>>,
     /// `yes = true`: agree to what would be asked.
@@ -39,6 +46,8 @@ impl Layer {
     fn over(self, below: Self) -> Self {
         Self {
             json: self.json.or(below.json),
+            hub: self.hub.or(below.hub),
+            hub_ca: self.hub_ca.or(below.hub_ca),
             timeout: self.timeout.or(below.timeout),
             interfaces: self.interfaces.or(below.interfaces),
             yes: self.yes.or(below.yes),
@@ -50,6 +59,8 @@ impl Layer {
     fn from_flags(options: &GlobalOptions) -> Self {
         Self {
             json: options.json.then_some(true),
+            hub: options.hub.clone(),
+            hub_ca: None,
             timeout: options.timeout,
             interfaces: (!options.interface.is_empty()).then(|| options.interface.clone()),
             yes: options.yes.then_some(true),
@@ -70,6 +81,13 @@ impl Layer {
                         .map_err(|problem| bad_variable("MAINS_TIMEOUT", &text, &problem))
                 })
                 .transpose()?,
+            hub: variable("MAINS_HUB")?
+                .map(|text| {
+                    text.parse()
+                        .map_err(|problem: String| bad_variable("MAINS_HUB", &text, &problem))
+                })
+                .transpose()?,
+            hub_ca: path_variable("MAINS_HUB_CA"),
             interfaces: variable("MAINS_INTERFACE")?
                 .map(|text| interface_list(&text))
                 .transpose()?,
@@ -132,6 +150,8 @@ fn is_absent(error: &std::io::Error) -> bool {
 pub struct Settings {
     /// stdout carries exactly one JSON document (or one a line, where the verb says so).
     pub json: bool,
+    /// The hub that was named.
+    pub hub: Option<Endpoint>,
     /// The whole command's bound.
     pub timeout: Option<Duration>,
     /// Local interfaces to scan from, by name or address; empty is all that are up and not loopback.
@@ -158,6 +178,15 @@ impl Settings {
             .over(Layer::from_file(named)?);
         Ok(Self {
             json: layers.json.unwrap_or(false),
+            hub: match layers.hub {
+                Some(url) => Some(Endpoint {
+                    url,
+                    token: variable("MAINS_TOKEN")?.map(Token::new),
+                    ca_file: layers.hub_ca,
+                    is_named: true,
+                }),
+                None => None,
+            },
             timeout: layers.timeout,
             interfaces: layers.interfaces.unwrap_or_default(),
             yes: layers.yes.unwrap_or(false),
@@ -219,6 +248,15 @@ fn bad_variable(name: &str, text: &str, problem: &str) -> Failure {
 fn duration_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     let text = String::deserialize(deserializer)?;
     duration::parse(&text).map(Some).map_err(de::Error::custom)
+}
+
+fn parsed_text<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: std::fmt::Display>,
+{
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(de::Error::custom)
 }
 
 #[cfg(test)]

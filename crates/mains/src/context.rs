@@ -10,6 +10,7 @@ use crate::config::Settings;
 use crate::directories;
 use crate::duration;
 use crate::error::{Failure, Kind};
+use crate::hub_client::{self, Client};
 use crate::inventory::{Inventory, Loaded, Save, Store};
 use crate::ui::{Ui, clean};
 
@@ -74,6 +75,28 @@ impl Context {
     pub fn state_directory(&self) -> Result<PathBuf, Failure> {
         directories::state()
     }
+
+    /// Returns the hub that is to do it: the one that was named, else the one that runs on this computer. `None` when the
+    /// command is to reach the plugs itself.
+    pub fn hub(&self) -> Result<Option<Client>, Failure> {
+        let endpoint = match &self.settings.hub {
+            Some(named) => Some(named.clone()),
+            None => self
+                .state_directory()
+                .ok()
+                .and_then(|state| hub_client::running(&state)),
+        };
+        endpoint.map(Client::new).transpose()
+    }
+
+    /// Returns the hub, for what cannot be done without.
+    pub fn need_hub(&self) -> Result<Client, Failure> {
+        self.hub()?.ok_or_else(|| {
+            Failure::new(Kind::Unavailable, "this needs a hub, and none runs here")
+                .hint("start one with `mains serve`, or name one with `--hub URL` and its token in MAINS_TOKEN")
+        })
+    }
+
     /// Returns what is remembered of plugs. An inventory that cannot be read is a warning: plugs can be reached without.
     pub fn inventory(&self) -> Result<Inventory, Failure> {
         match Store::new(self.state_directory()?).load() {

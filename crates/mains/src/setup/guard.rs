@@ -183,6 +183,7 @@ mod tests {
 
     fn context(timeout: Option<Duration>) -> Context {
         let settings = Settings {
+            hub: None,
             json: false,
             timeout,
             interfaces: Vec::new(),
