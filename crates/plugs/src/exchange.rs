@@ -6,7 +6,7 @@
 //! 1. After every call of a `handle_*` method (and once at the beginning) take all of [`Exchange::poll_action`], then
 //!    look at [`Exchange::poll_outcome`].
 //! 2. The outcome may come before the conversation is over: the first line decides, and what follows is only logged.
-//!    Go on until [`Action::Close`] to hear the rest, or stop there.
+//!    Go on until [`Action::Release`] or [`Action::Close`] to hear the rest, or stop there.
 //! 3. Sleep until input, the end of the connection, or [`Exchange::poll_timeout`], and call the matching `handle_*`.
 
 use std::fmt;
@@ -123,7 +123,7 @@ pub enum Silence {
 /// How a plug is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
-    /// A TCP connection for this exchange alone.
+    /// A TCP connection, which this exchange has for itself as long as it lasts.
     Tcp {
         /// The plug's port.
         port: u16,
@@ -144,6 +144,11 @@ pub enum Action {
     Open,
     /// Send these bytes in one write or one datagram.
     Send(Vec<u8>),
+    /// All is said, and the connection is as good as new: keep it for the next exchange, or drop it.
+    ///
+    /// Do not call [`Exchange::handle_closed`] for it. An exchange that begins on a kept connection is told that it is
+    /// open as soon as it wants one.
+    Release,
     /// Drop the connection. Do not call [`Exchange::handle_closed`] for it.
     Close,
 }

@@ -1,15 +1,17 @@
 //! The sockets: finding, switching and metering plugs on real networks.
 //!
 //! A [`Lan`] has one UDP socket for each interface and local port of a family (48899 for a Reco plug), shared by all that
-//! goes on at the same time; TCP connections live as long as one exchange. All decisions are in the sans-IO half
+//! goes on at the same time. TCP connections live as long as one exchange, or as long as a [`Link`] keeps one. All decisions are in the sans-IO half
 //! ([`crate::discovery`], [`crate::exchange`]); here are only sockets and time.
 
 mod contact;
 mod conversation;
 mod discover;
 mod error;
+mod link;
 mod listen;
 mod presence;
+mod sighting;
 mod switch;
 
 use std::net::Ipv4Addr;
@@ -26,9 +28,11 @@ use crate::family::FAMILIES;
 pub use crate::discovery::{Event as DiscoverEvent, Summary};
 pub use discover::DiscoverOptions;
 pub use error::ContactError;
+pub use link::Link;
+pub use sighting::Sightings;
 pub use switch::Switched;
 
-/// The local networks, and the sockets on them.
+/// The local networks, and the sockets on them. Clones share them.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -50,8 +54,8 @@ pub use switch::Switched;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Lan {
-    networks: Vec<Network>,
-    taken: Vec<Arc<BindError>>,
+    networks: Arc<[Network]>,
+    taken: Arc<[Arc<BindError>]>,
 }
 
 /// One interface and our sockets on it.
@@ -89,19 +93,11 @@ impl Lan {
             }
         }
         let opened = join_all(distinct.into_iter().map(Network::open)).await;
-        let mut lan = Self {
-            networks: Vec::new(),
-            taken: Vec::new(),
-        };
+        let mut networks: Vec<Network> = Vec::new();
         let mut first_error = None;
         for network in opened {
             match network {
-                Ok(network) => {
-                    let sockets = network.sockets.iter();
-                    lan.taken
-                        .extend(sockets.filter_map(|socket| socket.taken.clone()));
-                    lan.networks.push(network);
-                }
+                Ok(network) => networks.push(network),
                 Err(error) => {
                     tracing::warn!(%error, "an interface cannot be used");
                     first_error.get_or_insert(error);
@@ -109,8 +105,16 @@ impl Lan {
             }
         }
         match first_error {
-            Some(error) if lan.networks.is_empty() => Err(error),
-            _ => Ok(lan),
+            Some(error) if networks.is_empty() => Err(error),
+            _ => Ok(Self::on(networks)),
+        }
+    }
+
+    fn on(networks: Vec<Network>) -> Self {
+        let sockets = networks.iter().flat_map(|network| &network.sockets);
+        Self {
+            taken: sockets.filter_map(|socket| socket.taken.clone()).collect(),
+            networks: networks.into(),
         }
     }
 
@@ -145,8 +149,12 @@ impl Lan {
     /// Returns the socket on UDP port 48899 that leads to `address`, to talk AT with a module while this lives: there
     /// can be only one such socket for each of our addresses.
     pub fn port_towards(&self, address: Ipv4Addr) -> Option<&Port> {
-        let network = self.networks.get(self.network_towards(address)?)?;
-        Some(&network.socket(hiflying::PORT)?.port)
+        Some(&self.network(address)?.socket(hiflying::PORT)?.port)
+    }
+
+    /// Returns the network that leads to `address`.
+    fn network(&self, address: Ipv4Addr) -> Option<&Network> {
+        self.networks.get(self.network_towards(address)?)
     }
 
     /// Returns the index of the network that leads to `address`.

@@ -113,7 +113,7 @@ fn first_try_is_at_once_and_the_tail_ends_it_at_once() {
     bench.pass(4);
     bench.input(b"+ok\r\n\r\n");
     bench.accepted_at(4);
-    assert_eq!(bench.done, [(4, Action::Close)]);
+    assert_eq!(bench.done, [(4, Action::Release)]);
     assert_eq!(bench.exchange.poll_timeout(), None);
 }
 
@@ -125,7 +125,7 @@ fn decided_at_the_first_line_end_and_drained_after() {
         bench.accepted_at(0);
         assert_eq!(bench.done, []);
         bench.pass(1000);
-        assert_eq!(bench.done, [(300, Action::Close)]);
+        assert_eq!(bench.done, [(300, Action::Release)]);
     }
 }
 
@@ -138,7 +138,7 @@ fn no_line_end_at_all() {
     assert_eq!(bench.outcome, None);
     bench.pass(1);
     bench.accepted_at(310);
-    assert_eq!(bench.done, [(310, Action::Close)]);
+    assert_eq!(bench.done, [(310, Action::Release)]);
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn the_second_line_changes_nothing() {
     bench.input(b"+error\r\n\r\n");
     bench.pass(1000);
     bench.accepted_at(0);
-    assert_eq!(bench.done, [(320, Action::Close)]);
+    assert_eq!(bench.done, [(320, Action::Release)]);
 }
 
 #[test]
@@ -255,6 +255,7 @@ fn three_connections_with_growing_pauses() {
             Action::Send(bytes) if bytes == ON => (*at, "send"),
             Action::Send(_) => (*at, "something else"),
             Action::Close => (*at, "close"),
+            Action::Release => (*at, "release"),
         })
         .collect();
     // The bench answers the second and third open 1 s late.

@@ -27,7 +27,7 @@ fn carry_out(world: &mut World, order: Order) -> Result<Outcome, ExchangeError> 
             match action {
                 Action::Open => world.connect(FIRST),
                 Action::Send(bytes) => world.write(&bytes),
-                Action::Close => world.disconnect(),
+                Action::Release | Action::Close => world.disconnect(),
             }
         }
         if let Some(outcome) = exchange.poll_outcome() {

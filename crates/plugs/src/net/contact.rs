@@ -1,15 +1,17 @@
 //! Orders whose answer is all that there is to know: metering, the plug's own timer, its version.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use hiflying::Mac;
 use jiff::{Timestamp, Zoned};
 use tokio::time::{Instant, timeout_at};
 
 use super::conversation::{Conversation, Trouble};
-use super::{ContactError, Lan, Network, Target, end_of};
-use crate::exchange::{Order, Outcome, Silence};
+use super::{ContactError, Lan, Target, end_of};
+use crate::exchange::{Exchange, Order, Outcome, Silence};
 use crate::family;
-use crate::{Minutes, Plug, Reading, RelayState};
+use crate::{FamilyId, Minutes, Plug, Reading, RelayState};
 
 impl Lan {
     /// Reads a plug's meter.
@@ -77,7 +79,7 @@ impl Lan {
         let mut conversation = self.conversation(&plug, order)?;
         match timeout_at(deadline, conversation.outcome()).await {
             Ok(Ok(outcome)) => Ok((plug, outcome)),
-            Ok(Err(trouble)) => Err(trouble.at(&plug, order)),
+            Ok(Err(trouble)) => Err(trouble.at(address, order)),
             Err(_) => Err(ContactError::NoAnswer {
                 address,
                 how: Silence::NoReply,
@@ -91,27 +93,27 @@ impl Lan {
         plug: &Plug,
         order: Order,
     ) -> Result<Conversation<'_>, ContactError> {
-        let now = Instant::now().into_std();
-        let local = Zoned::now().datetime();
-        let exchange = family::lookup(plug.family)
-            .and_then(|family| family.exchange(plug.mac, order, local, now))
-            .ok_or(ContactError::Unsupported {
-                address: plug.address,
-                family: plug.family,
-                order,
-            })?;
-        let network = self.network(plug)?;
-        Ok(Conversation::new(exchange, plug.address, network))
+        let exchange = begin(plug.family, plug.mac, plug.address, order)?;
+        Ok(Conversation::new(exchange, plug.address, self))
     }
+}
 
-    fn network(&self, plug: &Plug) -> Result<&Network, ContactError> {
-        self.network_towards(plug.address)
-            .and_then(|index| self.networks.get(index))
-            .ok_or(ContactError::NoAnswer {
-                address: plug.address,
-                how: Silence::Unreachable,
-            })
-    }
+/// Begins the exchange of a family that carries out an order.
+pub(super) fn begin(
+    family: FamilyId,
+    mac: Mac,
+    address: Ipv4Addr,
+    order: Order,
+) -> Result<Box<dyn Exchange>, ContactError> {
+    let now = Instant::now().into_std();
+    let local = Zoned::now().datetime();
+    family::lookup(family)
+        .and_then(|family| family.exchange(mac, order, local, now))
+        .ok_or(ContactError::Unsupported {
+            address,
+            family,
+            order,
+        })
 }
 
 /// No family's exchange does this; but then it should be an error and not an invented value.
@@ -123,8 +125,7 @@ fn mismatch(plug: &Plug, outcome: &Outcome) -> ContactError {
 }
 
 impl Trouble {
-    pub(super) fn at(self, plug: &Plug, order: Order) -> ContactError {
-        let address = plug.address;
+    pub(super) fn at(self, address: Ipv4Addr, order: Order) -> ContactError {
         match self {
             Self::Plug(error) => ContactError::of_exchange(address, order, error),
             Self::Local(source) => ContactError::Io { address, source },

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::Network;
+use super::Lan;
 use super::listen::Listener;
 use crate::exchange::{Action, Exchange, ExchangeError, Outcome, Silence, Transport};
 
@@ -20,8 +20,12 @@ use crate::exchange::{Action, Exchange, ExchangeError, Outcome, Silence, Transpo
 pub(super) struct Conversation<'a> {
     exchange: Box<dyn Exchange>,
     address: Ipv4Addr,
-    network: &'a Network,
+    lan: &'a Lan,
     wire: Wire,
+    /// A connection from before, for the first [`Action::Open`]; later the one that was released.
+    kept: Option<TcpStream>,
+    /// What was sent on a connection from before, as long as nothing has come back: it may have been dead.
+    doubtful: Option<Vec<u8>>,
     has_sent: bool,
     sent: Arc<Notify>,
     is_decided: bool,
@@ -40,6 +44,15 @@ enum Wire {
         to: SocketAddrV4,
         listener: Listener,
     },
+}
+
+/// What is left of a conversation that was decided.
+pub(super) enum Rest {
+    Nothing,
+    /// A connection on which all was said.
+    Idle(TcpStream),
+    /// A connection on which the plug may not have finished.
+    Unfinished(Box<dyn Exchange>, TcpStream),
 }
 
 /// What came over the wire.
@@ -62,20 +75,49 @@ pub(super) enum Trouble {
 const CHUNK: usize = 1024;
 
 impl<'a> Conversation<'a> {
-    pub(super) fn new(
-        exchange: Box<dyn Exchange>,
-        address: Ipv4Addr,
-        network: &'a Network,
-    ) -> Self {
+    pub(super) fn new(exchange: Box<dyn Exchange>, address: Ipv4Addr, lan: &'a Lan) -> Self {
         Self {
             exchange,
             address,
-            network,
+            lan,
             wire: Wire::Closed,
+            kept: None,
+            doubtful: None,
             has_sent: false,
             sent: Arc::new(Notify::new()),
             is_decided: false,
             local_error: None,
+        }
+    }
+
+    /// Lets it go on over a connection from before. Should that turn out to be dead, a new one takes its place unseen.
+    pub(super) fn over(mut self, kept: Option<TcpStream>) -> Self {
+        self.kept = kept;
+        self
+    }
+
+    /// Returns what is left of it, to be kept.
+    pub(super) fn rest(self) -> Rest {
+        match (self.kept, self.wire) {
+            (Some(stream), _) => Rest::Idle(stream),
+            (None, Wire::Stream(stream)) if self.is_decided => {
+                Rest::Unfinished(self.exchange, stream)
+            }
+            _ => Rest::Nothing,
+        }
+    }
+
+    /// Goes on where [`Rest::Unfinished`] was left.
+    pub(super) fn resume(
+        exchange: Box<dyn Exchange>,
+        stream: TcpStream,
+        address: Ipv4Addr,
+        lan: &'a Lan,
+    ) -> Self {
+        Self {
+            wire: Wire::Stream(stream),
+            is_decided: true,
+            ..Self::new(exchange, address, lan)
         }
     }
 
@@ -125,9 +167,17 @@ impl<'a> Conversation<'a> {
                 Action::Send(bytes) => {
                     self.has_sent = true;
                     self.sent.notify_one();
+                    if let Some(doubtful) = &mut self.doubtful {
+                        doubtful.clone_from(&bytes);
+                    }
                     if let Err(error) = self.send(&bytes).await {
                         tracing::debug!(address = %self.address, %error, "cannot send");
-                        self.closed(Silence::Closed);
+                        self.lost(Silence::Closed);
+                    }
+                }
+                Action::Release => {
+                    if let Wire::Stream(stream) = std::mem::replace(&mut self.wire, Wire::Closed) {
+                        self.kept = Some(stream);
                     }
                 }
                 Action::Close => self.wire = Wire::Closed,
@@ -137,13 +187,20 @@ impl<'a> Conversation<'a> {
 
     fn open(&mut self) {
         match self.exchange.transport() {
-            Transport::Tcp { port } => {
-                let to = SocketAddrV4::new(self.address, port);
-                self.wire = Wire::Connecting(Box::pin(TcpStream::connect(to)));
-            }
+            Transport::Tcp { port } => match self.kept.take() {
+                Some(stream) => {
+                    self.wire = Wire::Stream(stream);
+                    self.doubtful = Some(Vec::new());
+                    self.exchange.handle_open(now());
+                }
+                None => self.connect(port),
+            },
             Transport::Udp { local_port, port } => {
                 let to = SocketAddrV4::new(self.address, port);
-                let Some(socket) = self.network.socket(local_port) else {
+                let network = self.lan.network(self.address);
+                let Some((network, socket)) =
+                    network.and_then(|network| Some((network, network.socket(local_port)?)))
+                else {
                     self.closed(Silence::Unreachable);
                     return;
                 };
@@ -151,11 +208,21 @@ impl<'a> Conversation<'a> {
                     local_port,
                     port: socket.port.clone(),
                     to,
-                    listener: Listener::on([self.network]),
+                    listener: Listener::on([network]),
                 };
                 self.exchange.handle_open(now());
             }
         }
+    }
+
+    fn connect(&mut self, port: u16) {
+        let to = SocketAddrV4::new(self.address, port);
+        self.wire = Wire::Connecting(Box::pin(async move {
+            let stream = TcpStream::connect(to).await?;
+            // An order must not wait for the acknowledgement of the one before.
+            let _ = stream.set_nodelay(true);
+            Ok(stream)
+        }));
     }
 
     async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -180,17 +247,42 @@ impl<'a> Conversation<'a> {
             None => self.exchange.handle_timeout(now()),
             Some(Arrival::Open(stream)) => {
                 self.wire = Wire::Stream(stream);
-                self.exchange.handle_open(now());
+                match self.doubtful.take() {
+                    // The exchange believes that it is open all the time.
+                    Some(bytes) => self.send_again(&bytes).await,
+                    None => self.exchange.handle_open(now()),
+                }
             }
             Some(Arrival::Bytes(length)) => {
+                self.doubtful = None;
                 let bytes = buffer.get(..length).unwrap_or_default();
                 self.exchange.handle_input(now(), bytes);
             }
             Some(Arrival::Datagram(bytes)) => self.exchange.handle_input(now(), &bytes),
-            Some(Arrival::Closed(how)) => self.closed(how),
+            Some(Arrival::Closed(how)) => self.lost(how),
             Some(Arrival::Failed(error)) => {
                 self.local_error = Some(error);
                 self.closed(Silence::Unreachable);
+            }
+        }
+    }
+
+    async fn send_again(&mut self, bytes: &[u8]) {
+        if self.send(bytes).await.is_err() {
+            self.closed(Silence::Closed);
+        }
+    }
+
+    /// A connection from before that ended without an answer is replaced once; any other end is the exchange's business.
+    fn lost(&mut self, how: Silence) {
+        match (&self.doubtful, &self.wire, self.exchange.transport()) {
+            (Some(_), Wire::Stream(_), Transport::Tcp { port }) => {
+                tracing::debug!(address = %self.address, "the kept connection is dead; a new one");
+                self.connect(port);
+            }
+            _ => {
+                self.doubtful = None;
+                self.closed(how);
             }
         }
     }
@@ -343,7 +435,7 @@ mod tests {
             again: None,
             answers: Vec::new(),
         };
-        let mut conversation = Conversation::new(Box::new(patient), THEIRS, &lan.networks[0]);
+        let mut conversation = Conversation::new(Box::new(patient), THEIRS, &lan);
         let outcome = conversation.outcome().await.unwrap();
         assert_eq!(outcome, Outcome::Version("sf".into()));
         assert!(conversation.has_sent());

@@ -1,6 +1,7 @@
 //! Drives a [`Discovery`] with real sockets.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::Stream;
@@ -51,8 +52,8 @@ impl Lan {
             watch: options.watch,
         };
         let search = Search {
-            listener: Listener::on(&self.networks),
-            networks: self.networks.clone(),
+            listener: Listener::on(self.networks.iter()),
+            networks: Arc::clone(&self.networks),
             discovery: Discovery::new(options, Instant::now().into_std(), Timestamp::now()),
         };
         Box::pin(unfold(search, |mut search| async move {
@@ -73,7 +74,7 @@ fn link(network: &Network) -> Link {
 
 /// A discovery under way.
 struct Search {
-    networks: Vec<Network>,
+    networks: Arc<[Network]>,
     listener: Listener,
     discovery: Discovery,
 }

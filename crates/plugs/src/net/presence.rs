@@ -1,6 +1,6 @@
 //! Asking one address who is there, and how its relay stands.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,10 +98,7 @@ pub(super) struct Sight<'a> {
 
 impl<'a> Sight<'a> {
     pub(super) fn of(lan: &'a Lan, address: Ipv4Addr) -> Result<Self, ContactError> {
-        let network = lan
-            .network_towards(address)
-            .and_then(|index| lan.networks.get(index));
-        let network = network.ok_or(ContactError::NoAnswer {
+        let network = lan.network(address).ok_or(ContactError::NoAnswer {
             address,
             how: Silence::Unreachable,
         })?;
@@ -115,17 +112,7 @@ impl<'a> Sight<'a> {
 
     /// Sends a family's probes once.
     pub(super) async fn probe(&mut self, family: &dyn Family) {
-        let Some(socket) = self.network.socket(family.local_port()) else {
-            return;
-        };
-        for probe in family.probes(&[]) {
-            let to = SocketAddrV4::new(self.address, probe.port);
-            let sent = socket.port.send_to(&probe.bytes, to).await;
-            if let Err(error) = &sent {
-                tracing::debug!(%to, %error, "cannot send a probe");
-            }
-            self.unreachable = sent.is_err();
-        }
+        self.unreachable = !self.network.probe(family, self.address).await;
     }
 
     /// Waits until one of these families is heard from the address.

@@ -16,16 +16,16 @@ use crate::family::{self, Family};
 use crate::{Plug, RelayState};
 
 /// When the order is repeated, if the relay has not moved; late, because a slow plug may begin anew with it.
-const REPEAT_AFTER: Duration = Duration::from_millis(2200);
+pub(super) const REPEAT_AFTER: Duration = Duration::from_millis(2200);
 /// How long the relay may take after the order was repeated.
-const RELAY_TIMEOUT: Duration = Duration::from_millis(2300);
+pub(super) const RELAY_TIMEOUT: Duration = Duration::from_millis(2300);
 /// When the relay's state is asked for, though the plug has not answered the order: the answer may have been lost.
-const DOUBT_AFTER: Duration = Duration::from_millis(400);
+pub(super) const DOUBT_AFTER: Duration = Duration::from_millis(400);
 /// How long the state is asked for when the plug took the order and never answered it.
-const LAST_LOOK: Duration = Duration::from_millis(600);
+pub(super) const LAST_LOOK: Duration = Duration::from_millis(600);
 /// The gaps between looks at the state, doubled each time.
-const FIRST_GAP: Duration = Duration::from_millis(10);
-const LONGEST_GAP: Duration = Duration::from_millis(250);
+pub(super) const FIRST_GAP: Duration = Duration::from_millis(10);
+pub(super) const LONGEST_GAP: Duration = Duration::from_millis(250);
 
 /// What came of switching.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,7 +137,7 @@ impl Lan {
                     return Err(look.silence(Silence::NoReply));
                 }
             }
-            Some(Ok(Err(trouble))) => return Err(trouble.at(&look.plug, order)),
+            Some(Ok(Err(trouble))) => return Err(trouble.at(look.plug.address, order)),
             Some(Err(_)) => return Err(look.silence(Silence::NoConnection)),
         }
         Ok(Switched {

@@ -27,7 +27,7 @@ const REOPEN_PAUSE: Duration = Duration::from_millis(200);
 /// No answer is as long as this; a real one has about 40 bytes.
 const MAX_ANSWER: usize = 4096;
 
-/// One [`Command`], sent in one write over a connection of its own, repeated on a new connection when nothing comes.
+/// One [`Command`], sent in one write over a connection, repeated on a new one when nothing comes.
 ///
 /// The first line decides. It counts as complete at its line end, or after 300 ms of silence, because some plugs may
 /// send none. What follows is logged and changes nothing: an SP-2 was seen to add `+error` to the `+ok` of a command
@@ -127,6 +127,11 @@ impl TcpExchange {
         self.actions.push_back(Action::Close);
     }
 
+    fn release(&mut self) {
+        self.actions.push_back(Action::Release);
+        self.state = State::Finished;
+    }
+
     /// Looks for the first line in what has come; `ended` when nothing more will.
     fn decide(&mut self, now: Instant, ended: bool) {
         let Some((line, rest)) = first_line(&self.buffer, ended) else {
@@ -144,8 +149,7 @@ impl TcpExchange {
         self.outcome = Some(outcome);
         self.log_more();
         if has_tail || ended {
-            self.close();
-            self.state = State::Finished;
+            self.release();
         } else {
             self.state = State::Draining {
                 silence: now + SILENCE,
@@ -247,6 +251,8 @@ impl Exchange for TcpExchange {
                 self.fail(now, Silence::NoReply);
             }
             State::Answering { .. } => self.decide(now, true),
+            State::Draining { end, .. } if now < end => self.release(),
+            // Whoever still talks would talk into the next answer.
             State::Draining { .. } => {
                 self.close();
                 self.state = State::Finished;
