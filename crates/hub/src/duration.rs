@@ -68,6 +68,16 @@ impl Period {
     }
 }
 
+impl From<Duration> for Period {
+    /// Zero becomes a second, and what is longer than a year a year.
+    fn from(duration: Duration) -> Self {
+        match duration {
+            Duration::ZERO => Self::seconds(0),
+            _ => Self(duration.min(LONGEST)),
+        }
+    }
+}
+
 impl fmt::Display for Period {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();

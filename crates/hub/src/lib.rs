@@ -9,6 +9,7 @@
 //! * [`model`]: what the hub keeps: plugs, groups, and what the API shows of them.
 //! * [`energy`]: what plugs used, and what it cost.
 //! * [`rule`]: what switches by what a plug does.
+//! * [`schedule`]: what switches by the clock and the sun.
 //! * [`store`]: what outlives the process. A trait, and SQLite behind it.
 //! * [`shelf`]: the documents that people make, in memory and in the store.
 //! * [`event`]: news, for everybody who listens, and the last thousands of them for who was away.
@@ -27,6 +28,7 @@ pub mod http;
 pub mod keeper;
 pub mod model;
 pub mod rule;
+pub mod schedule;
 pub mod shelf;
 pub mod store;
 

@@ -1,0 +1,199 @@
+//! Cron expressions with five fields: minute, hour, day of the month, month, day of the week.
+//!
+//! `croner` reads them and says which days, hours and minutes they mean; the search is our own, because daylight saving time has
+//! the same rules here as for every other schedule.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use croner::CronPattern;
+use croner::parser::{CronParser, Seconds, Year};
+use croner::time::Weekday;
+use jiff::ToSpan;
+use jiff::civil::{Date, DateTime, Time, date, time};
+
+use super::text::{json_is_text, shown};
+
+/// No expression that anybody needs is longer.
+const LONGEST: usize = 128;
+/// Every combination of a date and a weekday comes within 40 years: a leap day on a Monday, and 2100 without one.
+const DAYS_AHEAD: usize = 15_000;
+
+json_is_text!(Cron);
+
+/// A cron expression that happens now and then: `*/15 7-9 * * 1-5`, `@daily`.
+#[derive(Clone)]
+pub struct Cron {
+    text: String,
+    /// Shared, because the tables are some kilobytes.
+    parsed: Arc<Parsed>,
+}
+
+struct Parsed {
+    days: CronPattern,
+    hours: Vec<i8>,
+    minutes: Vec<i8>,
+}
+
+impl FromStr for Cron {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        if text.len() > LONGEST {
+            return Err(format!(
+                "a cron expression has at most {LONGEST} characters"
+            ));
+        }
+        if !text.starts_with('@') && text.split_whitespace().count() != 5 {
+            return Err(format!(
+                "'{}' is no cron expression; it has five fields: minute, hour, day of the month, month, day of the week",
+                shown(text)
+            ));
+        }
+        let parser = CronParser::builder()
+            .seconds(Seconds::Disallowed)
+            .year(Year::Disallowed)
+            .build();
+        let cron = parser
+            .parse(text)
+            .map_err(|error| format!("'{}' is no cron expression: {error}", shown(text)))?;
+        let cron = Self {
+            text: text.to_owned(),
+            parsed: Arc::new(Parsed::new(cron.pattern)),
+        };
+        match cron.after(date(2000, 1, 1).to_datetime(Time::midnight())) {
+            Some(_) => Ok(cron),
+            None => Err(format!("'{}' never happens", shown(text))),
+        }
+    }
+}
+
+impl Cron {
+    /// Returns the first local time after this one.
+    pub(super) fn after(&self, after: DateTime) -> Option<DateTime> {
+        let days = after.date().series(1.day()).take(DAYS_AHEAD);
+        let mut days = days.filter(|day| self.parsed.is_day(*day));
+        days.find_map(|day| {
+            let mut times = self.parsed.times().map(|time| day.to_datetime(time));
+            times.find(|time| *time > after)
+        })
+    }
+}
+
+impl Parsed {
+    fn new(pattern: CronPattern) -> Self {
+        let narrow =
+            |values: Vec<u16>| values.into_iter().filter_map(|value| value.try_into().ok());
+        Self {
+            hours: narrow(pattern.hours.values()).collect(),
+            minutes: narrow(pattern.minutes.values()).collect(),
+            days: pattern,
+        }
+    }
+
+    fn is_day(&self, day: Date) -> bool {
+        let weekday = day.weekday().to_sunday_zero_offset();
+        let numbers = [day.month(), day.day(), weekday].map(u32::try_from);
+        let [Ok(month), Ok(of_month), Ok(weekday)] = numbers else {
+            return false;
+        };
+        let weekday = Weekday::from_days_from_sunday(weekday);
+        self.days.month_match(month).unwrap_or(false)
+            && self
+                .days
+                .day_match(day.year().into(), month, of_month, weekday)
+                .unwrap_or(false)
+    }
+
+    /// All times of a day, in order.
+    fn times(&self) -> impl Iterator<Item = Time> {
+        let hours = self.hours.iter();
+        hours.flat_map(|hour| self.minutes.iter().map(|minute| time(*hour, *minute, 0, 0)))
+    }
+}
+
+impl PartialEq for Cron {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Cron {}
+
+impl fmt::Debug for Cron {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cron({:?})", self.text)
+    }
+}
+
+impl fmt::Display for Cron {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn next_times() {
+        for (cron, after, expected) in [
+            ("*/15 * * * *", "2026-03-01T00:00", "2026-03-01T00:15"),
+            ("0 7 * * 1-5", "2026-11-20T07:00", "2026-11-23T07:00"),
+            ("30 6 1 * *", "2026-12-01T06:30", "2027-01-01T06:30"),
+            ("0 0 29 2 *", "2026-01-01T00:00", "2028-02-29T00:00"),
+            // Vixie's rule: a day of the month or a day of the week.
+            ("0 12 13 * fri", "2026-11-01T00:00", "2026-11-06T12:00"),
+            ("0 12 * * 7", "2026-11-22T12:00", "2026-11-29T12:00"),
+            ("0 12 l * *", "2026-02-01T00:00", "2026-02-28T12:00"),
+            ("0 9 * * mon#1", "2026-11-03T00:00", "2026-12-07T09:00"),
+            ("@daily", "2026-12-31T00:00", "2027-01-01T00:00"),
+            // The rarest: a leap day on a Monday, across 2100.
+            ("0 0 29 2 +1", "2072-03-01T00:00", "2112-02-29T00:00"),
+        ] {
+            let cron: Cron = cron.parse().unwrap();
+            let next = cron.after(after.parse().unwrap());
+            assert_eq!(next, Some(expected.parse().unwrap()), "{cron}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_cron_expression_or_never_happens() {
+        let long = format!("{} * * * *", "0,".repeat(100));
+        for text in [
+            "",
+            "* * * *",
+            "0 * * * * *",
+            "0 0 * * * * 2027",
+            "60 * * * *",
+            "* 24 * * *",
+            "* * 0 * *",
+            "* * * 13 *",
+            "* * * * 8",
+            "@reboot",
+            "@",
+            "0 0 30 2 *",
+            ", * * * *",
+            "5-1 * * * *",
+            "*/0 * * * *",
+            "a b c d e",
+            &long,
+        ] {
+            assert!(text.parse::<Cron>().is_err(), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(any in "\\PC{0,60}", near in "([-0-9*/,#LWA-Za-z+?@]{1,6} ){4}[-0-9*/,#LWA-Za-z+?@]{1,6}") {
+            for text in [any, near] {
+                if let Ok(cron) = text.parse::<Cron>() {
+                    proptest::prop_assert_eq!(cron.to_string().parse(), Ok(cron));
+                }
+            }
+        }
+    }
+}

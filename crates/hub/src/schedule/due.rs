@@ -1,0 +1,265 @@
+//! When a schedule fires.
+
+use std::time::Duration;
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan};
+use sha2::{Digest, Sha256};
+
+use super::civil::instant;
+use super::{Days, Schedule, Sun, When, sun};
+use crate::config::Place;
+use crate::duration::Period;
+use crate::error::HubError;
+use crate::model::Id;
+
+/// At the poles the sun rises once a year.
+const SUN_DAYS_AHEAD: usize = 400;
+/// Where the search for the last time that was due begins: as far back as this.
+const FIRST_LOOK_BACK: SignedDuration = SignedDuration::from_hours(1);
+
+/// What local times and the sun depend on.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    /// The rules of local time.
+    pub timezone: TimeZone,
+    /// Where the sun rises and sets, if the owner has said.
+    pub place: Option<Place>,
+}
+
+/// Returns when a schedule fires next, after a moment. `None` when it never does again, or is not enabled.
+///
+/// Within a random window, each time has its own delay, which depends on `id` and on that time alone: so `next` is true before it
+/// happens, and a restart changes nothing.
+///
+/// # Errors
+///
+/// [`HubError`] of kind `usage` when it goes by the sun and the place is not known.
+pub fn next_due(
+    schedule: &Schedule,
+    clock: &Clock,
+    after: Timestamp,
+    id: &Id,
+) -> Result<Option<Timestamp>, HubError> {
+    if !schedule.enabled {
+        return Ok(None);
+    }
+    Ok(Times::new(schedule, clock, id)?.after(after))
+}
+
+/// Returns the last time at which a schedule should have fired after `after` and until `until`.
+///
+/// # Errors
+///
+/// As [`next_due`].
+pub fn last_due(
+    schedule: &Schedule,
+    clock: &Clock,
+    after: Timestamp,
+    until: Timestamp,
+    id: &Id,
+) -> Result<Option<Timestamp>, HubError> {
+    if !schedule.enabled {
+        return Ok(None);
+    }
+    Ok(Times::new(schedule, clock, id)?.last(after, until))
+}
+
+/// Returns the time that was missed while nobody looked, between `last_checked` and `now`, if it is still to be caught up
+/// with. Of several, only the last.
+///
+/// # Errors
+///
+/// As [`next_due`].
+pub fn missed(
+    schedule: &Schedule,
+    clock: &Clock,
+    last_checked: Timestamp,
+    now: Timestamp,
+    id: &Id,
+) -> Result<Option<Timestamp>, HubError> {
+    let Some(catch_up) = schedule.catch_up else {
+        return Ok(None);
+    };
+    let oldest = now.checked_sub(catch_up.get()).unwrap_or(Timestamp::MIN);
+    last_due(schedule, clock, last_checked.max(oldest), now, id)
+}
+
+/// The times of one schedule.
+struct Times<'a> {
+    what: What<'a>,
+    clock: &'a Clock,
+    /// Each time is delayed by less than this.
+    window: Duration,
+    id: &'a Id,
+}
+
+/// What its times come from.
+enum What<'a> {
+    Calendar(&'a When),
+    Sun {
+        sun: Sun,
+        offset: SignedDuration,
+        days: Days,
+        place: Place,
+    },
+}
+
+impl<'a> Times<'a> {
+    fn new(schedule: &'a Schedule, clock: &'a Clock, id: &'a Id) -> Result<Self, HubError> {
+        let what = match schedule.when {
+            When::Sun { sun, offset, days } => What::Sun {
+                sun,
+                offset: offset.get(),
+                days,
+                place: clock.place()?,
+            },
+            When::At { .. } | When::Once(_) | When::Cron(_) => What::Calendar(&schedule.when),
+        };
+        let window = schedule.random.map_or(Duration::ZERO, Period::get);
+        Ok(Self {
+            what,
+            clock,
+            window,
+            id,
+        })
+    }
+
+    /// Returns the first time after a moment, delays included.
+    fn after(&self, after: Timestamp) -> Option<Timestamp> {
+        if self.window.is_zero() {
+            return self.undelayed(after);
+        }
+        // A time before `after` can be delayed beyond it, and one that comes later can be delayed by less.
+        let mut next = self.undelayed(after.checked_sub(self.window).ok()?);
+        let mut best: Option<Timestamp> = None;
+        while let Some(time) = next.filter(|time| best.is_none_or(|best| *time < best)) {
+            let delayed = time.checked_add(self.delay(time)).ok()?;
+            if delayed > after {
+                best = Some(best.map_or(delayed, |best| best.min(delayed)));
+            }
+            next = self.undelayed(time);
+        }
+        best
+    }
+
+    /// Returns the last time after `after` and until `until`, delays included.
+    fn last(&self, after: Timestamp, until: Timestamp) -> Option<Timestamp> {
+        let mut look_back = FIRST_LOOK_BACK;
+        loop {
+            let from = until
+                .checked_sub(look_back)
+                .map_or(after, |from| from.max(after));
+            let mut last = self.after(from).filter(|time| *time <= until);
+            while let Some(next) = last
+                .and_then(|last| self.after(last))
+                .filter(|time| *time <= until)
+            {
+                last = Some(next);
+            }
+            if last.is_some() || from == after {
+                return last;
+            }
+            look_back = look_back.checked_mul(2)?;
+        }
+    }
+
+    fn undelayed(&self, after: Timestamp) -> Option<Timestamp> {
+        match self.what {
+            What::Calendar(when) => self.calendar(when, after),
+            What::Sun {
+                sun,
+                offset,
+                days,
+                place,
+            } => self.sun(sun, offset, days, place, after),
+        }
+    }
+
+    fn calendar(&self, when: &When, after: Timestamp) -> Option<Timestamp> {
+        let mut local = self.clock.timezone.to_datetime(after);
+        loop {
+            local = next_local(when, local)?;
+            let time = instant(local, &self.clock.timezone)?;
+            // In an hour that comes twice, the second time nothing is due.
+            if time > after {
+                return Some(time);
+            }
+        }
+    }
+
+    fn sun(
+        &self,
+        sun: Sun,
+        offset: SignedDuration,
+        days: Days,
+        place: Place,
+        after: Timestamp,
+    ) -> Option<Timestamp> {
+        let before_offset = after.checked_sub(offset).ok()?;
+        // Nothing of the day before yesterday is still to come, wherever the place is.
+        let first = TimeZone::UTC
+            .to_datetime(before_offset)
+            .date()
+            .yesterday()
+            .ok()?;
+        let days_ahead = first.series(1.day()).take(SUN_DAYS_AHEAD);
+        let chosen = days_ahead.filter(|day| {
+            let noon = sun::noon(place, *day, &self.clock.timezone);
+            noon.is_some_and(|noon| days.contains(noon.weekday()))
+        });
+        let mut times =
+            chosen.filter_map(|day| sun::event(sun, place, day)?.checked_add(offset).ok());
+        times.find(|time| *time > after)
+    }
+
+    /// Returns the delay of a time: less than the window, in whole seconds, the same for ever.
+    fn delay(&self, time: Timestamp) -> SignedDuration {
+        let hash = Sha256::new()
+            .chain_update(self.id.as_str())
+            .chain_update(time.as_second().to_be_bytes())
+            .finalize();
+        let number = hash
+            .iter()
+            .take(6)
+            .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        let seconds = number.checked_rem(self.window.as_secs()).unwrap_or(0);
+        SignedDuration::from_secs(seconds.try_into().unwrap_or(0))
+    }
+}
+
+/// Returns the first local time after another that a calendar shows.
+fn next_local(when: &When, after: DateTime) -> Option<DateTime> {
+    match when {
+        When::At { at, days } => {
+            // The same weekday again is a week away.
+            let chosen = after.date().series(1.day()).take(8);
+            let mut times = chosen
+                .filter(|day: &Date| days.contains(day.weekday()))
+                .map(|day| day.to_datetime(at.get()));
+            times.find(|time| *time > after)
+        }
+        When::Once(once) => Some(once.get()).filter(|once| *once > after),
+        When::Cron(cron) => cron.after(after),
+        When::Sun { .. } => None,
+    }
+}
+
+impl Clock {
+    /// Returns the place.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`] of kind `usage` at `when.sun` when it is not known.
+    pub fn place(&self) -> Result<Place, HubError> {
+        self.place.ok_or_else(|| {
+            HubError::usage("sunrise and sunset need a place, and none is configured")
+                .hint("set `latitude` and `longitude` in the section `[place]` of mains.toml")
+                .at("when.sun")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

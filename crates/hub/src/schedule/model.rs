@@ -1,0 +1,161 @@
+//! A schedule as people write it.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Clock, When};
+use crate::duration::Period;
+use crate::error::HubError;
+use crate::model::{Collection, Document, Target, check_name};
+
+/// No more targets than this; more plugs go into a group.
+const MOST_TARGETS: usize = 1_000;
+/// The longest random window.
+const LONGEST_WINDOW: Duration = Duration::from_secs(12 * 3600);
+
+/// What a schedule does with its targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Switches them on.
+    On,
+    /// Switches them off.
+    Off,
+    /// Switches each to what it is not.
+    Toggle,
+}
+
+/// What switches by the clock or the sun.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schedule {
+    /// What it is called.
+    pub name: String,
+    /// Whether it fires.
+    #[serde(default = "enabled")]
+    pub enabled: bool,
+    /// The plugs and groups that it switches.
+    pub targets: Vec<Target>,
+    /// What it does with them.
+    pub action: Action,
+    /// When.
+    pub when: When,
+    /// It fires later by a random time below this, another one for each time.
+    #[serde(default)]
+    pub random: Option<Period>,
+    /// What was missed while the hub was down is made up for when it is not older than this.
+    #[serde(default)]
+    pub catch_up: Option<Period>,
+}
+
+fn enabled() -> bool {
+    true
+}
+
+impl Schedule {
+    /// Says what is wrong with it on this hub: the sun is of no use where nobody knows the place.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`] of kind `usage` that names the field.
+    pub fn check_clock(&self, clock: &Clock) -> Result<(), HubError> {
+        match self.when {
+            When::Sun { .. } => clock.place().map(drop),
+            When::At { .. } | When::Once(_) | When::Cron(_) => Ok(()),
+        }
+    }
+}
+
+impl Document for Schedule {
+    const COLLECTION: Collection = Collection::Schedules;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn check(&self) -> Result<(), HubError> {
+        check_name(&self.name)?;
+        if self.targets.is_empty() {
+            return Err(HubError::usage("a schedule needs a plug or a group").at("targets"));
+        }
+        if self.targets.len() > MOST_TARGETS {
+            let message = format!("a schedule has at most {MOST_TARGETS} targets");
+            return Err(HubError::usage(message)
+                .hint("put the plugs into a group")
+                .at("targets"));
+        }
+        let mut seen = HashSet::new();
+        if let Some(twice) = self.targets.iter().find(|target| !seen.insert(*target)) {
+            return Err(HubError::usage(format!("{twice} is named twice")).at("targets"));
+        }
+        if self
+            .random
+            .is_some_and(|window| window.get() > LONGEST_WINDOW)
+        {
+            return Err(HubError::usage("a random window is at most 12 hours long").at("random"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JSON: &str = r#"{"name":"evening","enabled":true,"targets":["accf23123456","g-3f9a02c1"],"action":"on","when":{"at":"07:00","days":["mon"]},"random":"10m","catch_up":null}"#;
+
+    fn read(json: &str) -> Schedule {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn the_form_of_the_contract() {
+        let schedule = read(JSON);
+        assert_eq!(schedule.check(), Ok(()));
+        assert_eq!(serde_json::to_string(&schedule).unwrap(), JSON);
+        let short = r#"{"name":"x","targets":["AC:CF:23:12:34:56"],"action":"toggle","when":{"cron":"0 7 * * *"}}"#;
+        let short = read(short);
+        assert!(short.enabled && short.random.is_none() && short.catch_up.is_none());
+        for json in [
+            JSON.replace("\"on\"", "\"blink\""),
+            JSON.replace("\"enabled\":true", "\"enabled\":1"),
+            JSON.replace("\"10m\"", "\"-10m\""),
+            JSON.replace("catch_up", "catchup"),
+            JSON.replace("g-3f9a02c1", "lamps"),
+        ] {
+            assert!(serde_json::from_str::<Schedule>(&json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_at_its_field() {
+        for (from, to, field) in [
+            ("evening", " ", "name"),
+            ("\"accf23123456\",\"g-3f9a02c1\"", "", "targets"),
+            ("g-3f9a02c1", "AC-CF-23-12-34-56", "targets"),
+            ("10m", "13h", "random"),
+        ] {
+            let error = read(&JSON.replace(from, to)).check().unwrap_err();
+            assert_eq!(error.field(), Some(field));
+        }
+    }
+
+    #[test]
+    fn the_sun_needs_a_place() {
+        let json = JSON.replace("\"at\":\"07:00\"", "\"sun\":\"sunset\"");
+        let mut clock = Clock {
+            timezone: jiff::tz::TimeZone::UTC,
+            place: None,
+        };
+        let error = read(&json).check_clock(&clock).unwrap_err();
+        assert_eq!(error.field(), Some("when.sun"));
+        assert_eq!(read(JSON).check_clock(&clock), Ok(()));
+        clock.place = Some(crate::config::Place {
+            latitude: 52.52,
+            longitude: 13.40,
+        });
+        assert_eq!(read(&json).check_clock(&clock), Ok(()));
+    }
+}

@@ -1,0 +1,339 @@
+//! When a schedule fires, as people write it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::SignedDuration;
+use jiff::civil::{DateTime, Time};
+use serde::{Deserialize, Serialize};
+
+use super::text::{json_is_text, shown};
+use super::{Cron, Days};
+use crate::duration::{self, Period};
+
+/// The longest way from sunrise or sunset.
+const LONGEST_OFFSET: SignedDuration = SignedDuration::from_hours(12);
+
+/// When a schedule fires.
+///
+/// In JSON the key that it has says which kind it is: `{"at":"07:00","days":["mon"]}`,
+/// `{"sun":"sunset","offset":"-15m","days":["mon"]}`, `{"once":"2026-12-24T18:00"}` or `{"cron":"0 7 * * 1-5"}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Fields", into = "Fields")]
+pub enum When {
+    /// At a local time of day.
+    At {
+        /// The time.
+        at: TimeOfDay,
+        /// On these days.
+        days: Days,
+    },
+    /// When the sun rises or sets.
+    Sun {
+        /// Which of the two.
+        sun: Sun,
+        /// So much after it, or before it when negative.
+        offset: Offset,
+        /// On these days: those on whose noon it follows or which it precedes, also where the sun sets after midnight.
+        days: Days,
+    },
+    /// Once, at a local time.
+    Once(LocalTime),
+    /// Whenever a cron expression says so, in local time.
+    Cron(Cron),
+}
+
+/// The JSON of [`When`].
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Fields {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<TimeOfDay>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sun: Option<Sun>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<Offset>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    once: Option<LocalTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cron: Option<Cron>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    days: Option<Days>,
+}
+
+impl TryFrom<Fields> for When {
+    type Error = &'static str;
+
+    fn try_from(fields: Fields) -> Result<Self, Self::Error> {
+        if fields.offset.is_some() && fields.sun.is_none() {
+            return Err("`offset` goes with `sun` only");
+        }
+        if fields.days.is_some() && (fields.once.is_some() || fields.cron.is_some()) {
+            return Err("`days` goes with `at` and `sun` only");
+        }
+        let days = fields.days.unwrap_or_default();
+        match (fields.at, fields.sun, fields.once, fields.cron) {
+            (Some(at), None, None, None) => Ok(Self::At { at, days }),
+            (None, Some(sun), None, None) => Ok(Self::Sun {
+                sun,
+                offset: fields.offset.unwrap_or_default(),
+                days,
+            }),
+            (None, None, Some(once), None) => Ok(Self::Once(once)),
+            (None, None, None, Some(cron)) => Ok(Self::Cron(cron)),
+            _ => Err("`when` has exactly one of `at`, `sun`, `once` and `cron`"),
+        }
+    }
+}
+
+impl From<When> for Fields {
+    fn from(when: When) -> Self {
+        let none = Self::default();
+        match when {
+            When::At { at, days } => Self {
+                at: Some(at),
+                days: Some(days),
+                ..none
+            },
+            When::Sun { sun, offset, days } => Self {
+                sun: Some(sun),
+                offset: Some(offset),
+                days: Some(days),
+                ..none
+            },
+            When::Once(once) => Self {
+                once: Some(once),
+                ..none
+            },
+            When::Cron(cron) => Self {
+                cron: Some(cron),
+                ..none
+            },
+        }
+    }
+}
+
+/// What the sun does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sun {
+    /// It comes up.
+    Sunrise,
+    /// It goes down.
+    Sunset,
+}
+
+json_is_text!(TimeOfDay, LocalTime, Offset);
+
+/// A local time of day, to the second: `07:00`, `07:00:30`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TimeOfDay(Time);
+
+impl TimeOfDay {
+    /// Returns it as the calendar has it.
+    pub fn get(self) -> Time {
+        self.0
+    }
+}
+
+impl FromStr for TimeOfDay {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_plain = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b':'));
+        let format = match text.len() {
+            0..=5 => "%H:%M",
+            _ => "%H:%M:%S",
+        };
+        let time = is_plain
+            .then(|| Time::strptime(format, text).ok())
+            .flatten();
+        // A 60th second is read as the 59th elsewhere; here it would be a typing error that nobody sees.
+        let time = time.filter(|_| !text.ends_with(":60"));
+        time.map(Self)
+            .ok_or_else(|| format!("'{}' is no time of day; write it like `07:00`", shown(text)))
+    }
+}
+
+impl fmt::Display for TimeOfDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_time(self.0, f)
+    }
+}
+
+fn write_time(time: Time, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "{:02}:{:02}", time.hour(), time.minute())?;
+    match time.second() {
+        0 => Ok(()),
+        second => write!(f, ":{second:02}"),
+    }
+}
+
+/// A local date and time, to the second: `2026-12-24T18:00`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LocalTime(DateTime);
+
+impl LocalTime {
+    /// Returns it as the calendar has it.
+    pub fn get(self) -> DateTime {
+        self.0
+    }
+}
+
+impl FromStr for LocalTime {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let unreadable = || {
+            format!(
+                "'{}' is no local date and time; write it like `2026-12-24T18:00`, without a zone",
+                shown(text)
+            )
+        };
+        let (date, time) = text.split_once(['T', ' ']).ok_or_else(unreadable)?;
+        let time: TimeOfDay = time.parse().map_err(|_| unreadable())?;
+        let is_plain =
+            date.len() == 10 && date.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'-'));
+        let date = is_plain
+            .then(|| jiff::civil::Date::strptime("%Y-%m-%d", date).ok())
+            .flatten();
+        let date = date.ok_or_else(unreadable)?;
+        if !(1970..2200).contains(&date.year()) {
+            return Err(format!("{date} is not between 1970 and 2200"));
+        }
+        Ok(Self(date.to_datetime(time.0)))
+    }
+}
+
+impl fmt::Display for LocalTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}T", self.0.date())?;
+        write_time(self.0.time(), f)
+    }
+}
+
+/// A way from sunrise or sunset: `-15m`, `1h30m`, `0s`. At most twelve hours either way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Offset(SignedDuration);
+
+impl Offset {
+    /// Returns it as a duration with a sign.
+    pub fn get(self) -> SignedDuration {
+        self.0
+    }
+}
+
+impl FromStr for Offset {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (is_before, length) = match text.strip_prefix('-') {
+            Some(length) => (true, length),
+            None => (false, text.strip_prefix('+').unwrap_or(text)),
+        };
+        if matches!(length, "0" | "0s" | "0m" | "0h") {
+            return Ok(Self::default());
+        }
+        let length = duration::parse(length)
+            .map_err(|problem| format!("'{}' is no offset: {problem}", shown(text)))?;
+        let length = SignedDuration::try_from(length)
+            .ok()
+            .filter(|length| *length <= LONGEST_OFFSET)
+            .ok_or("an offset is at most 12 hours either way")?;
+        Ok(Self(if is_before { -length } else { length }))
+    }
+}
+
+impl fmt::Display for Offset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_zero() {
+            return f.write_str("0s");
+        }
+        let sign = if self.0.is_negative() { "-" } else { "" };
+        write!(f, "{sign}{}", Period::from(self.0.unsigned_abs()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn back_and_forth(text: &str) -> String {
+        let when: When = serde_json::from_str(text).unwrap();
+        serde_json::to_string(&when).unwrap()
+    }
+
+    #[test]
+    fn the_forms_of_the_contract() {
+        for text in [
+            r#"{"at":"07:00","days":["mon","tue"]}"#,
+            r#"{"at":"23:59:59","days":["sun"]}"#,
+            r#"{"sun":"sunset","offset":"-15m","days":["mon","sun"]}"#,
+            r#"{"sun":"sunrise","offset":"1h30m","days":["sat"]}"#,
+            r#"{"once":"2026-12-24T18:00"}"#,
+            r#"{"cron":"*/15 7-9 * * 1-5"}"#,
+        ] {
+            assert_eq!(back_and_forth(text), text);
+        }
+    }
+
+    #[test]
+    fn what_may_be_left_out() {
+        let days = r#""days":["mon","tue","wed","thu","fri","sat","sun"]"#;
+        let at = format!(r#"{{"at":"07:00",{days}}}"#);
+        assert_eq!(back_and_forth(r#"{"at":"7:00"}"#), at);
+        assert_eq!(back_and_forth(r#"{"at":"07:00:00","days":null}"#), at);
+        let sun = format!(r#"{{"sun":"sunset","offset":"0s",{days}}}"#);
+        for text in [r#"{"sun":"sunset"}"#, r#"{"sun":"sunset","offset":"-0m"}"#] {
+            assert_eq!(back_and_forth(text), sun);
+        }
+        assert_eq!(
+            back_and_forth(r#"{"once":"2026-12-24 18:00:00"}"#),
+            r#"{"once":"2026-12-24T18:00"}"#
+        );
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_a_reason() {
+        for (text, reason) in [
+            ("{}", "exactly one of"),
+            (r#"{"days":["mon"]}"#, "exactly one of"),
+            (r#"{"at":"07:00","cron":"* * * * *"}"#, "exactly one of"),
+            (r#"{"at":"07:00","offset":"5m"}"#, "`offset` goes with"),
+            (r#"{"cron":"* * * * *","days":["mon"]}"#, "`days` goes with"),
+            (r#"{"at":"07:00","day":["mon"]}"#, "unknown field `day`"),
+            (r#"{"at":"24:00"}"#, "no time of day"),
+            (r#"{"at":"07:60"}"#, "no time of day"),
+            (r#"{"at":"23:59:60"}"#, "no time of day"),
+            (r#"{"at":""}"#, "no time of day"),
+            (r#"{"at":"7"}"#, "no time of day"),
+            (r#"{"at":"٠٧:٠٠"}"#, "no time of day"),
+            (r#"{"at":7}"#, "invalid type"),
+            (r#"{"sun":"noon"}"#, "unknown variant"),
+            (r#"{"sun":"sunset","offset":"13h"}"#, "at most 12 hours"),
+            (r#"{"sun":"sunset","offset":"--5m"}"#, "no offset"),
+            (r#"{"sun":"sunset","offset":"5"}"#, "needs a unit"),
+            (r#"{"once":"2026-12-24T18:00Z"}"#, "without a zone"),
+            (r#"{"once":"2026-12-24T18:00+01:00"}"#, "without a zone"),
+            (r#"{"once":"2026-02-29T18:00"}"#, "no local date"),
+            (r#"{"once":"2026-12-24"}"#, "no local date"),
+            (r#"{"once":"1969-12-31T23:59"}"#, "between 1970 and 2200"),
+            (r#"{"once":"2200-01-01T00:00"}"#, "between 1970 and 2200"),
+            (r#"{"cron":"* * * *"}"#, "five fields"),
+        ] {
+            let error = serde_json::from_str::<When>(text).unwrap_err().to_string();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(text in "\\PC{0,40}", near in "[-+0-9T: ]{0,20}") {
+            for text in [text, near] {
+                let _ = text.parse::<TimeOfDay>();
+                let _ = text.parse::<LocalTime>();
+                let _ = text.parse::<Offset>();
+            }
+        }
+    }
+}
