@@ -18,5 +18,5 @@ mod when;
 pub use cron::Cron;
 pub use days::Days;
 pub use due::{Clock, last_due, missed, next_due};
-pub use model::{Action, Schedule};
-pub use when::{LocalTime, Offset, Sun, TimeOfDay, When};
+pub use model::Schedule;
+pub use when::{LocalTime, Offset, Sun, When};

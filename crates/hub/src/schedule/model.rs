@@ -8,24 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::{Clock, When};
 use crate::duration::Period;
 use crate::error::HubError;
+use crate::keeper::Wanted;
 use crate::model::{Collection, Document, Target, check_name};
 
 /// No more targets than this; more plugs go into a group.
 const MOST_TARGETS: usize = 1_000;
 /// The longest random window.
 const LONGEST_WINDOW: Duration = Duration::from_secs(12 * 3600);
-
-/// What a schedule does with its targets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Action {
-    /// Switches them on.
-    On,
-    /// Switches them off.
-    Off,
-    /// Switches each to what it is not.
-    Toggle,
-}
 
 /// What switches by the clock or the sun.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,7 +28,7 @@ pub struct Schedule {
     /// The plugs and groups that it switches.
     pub targets: Vec<Target>,
     /// What it does with them.
-    pub action: Action,
+    pub action: Wanted,
     /// When.
     pub when: When,
     /// It fires later by a random time below this, another one for each time.

@@ -4,12 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::SignedDuration;
-use jiff::civil::{DateTime, Time};
+use jiff::civil::{Date, DateTime};
 use serde::{Deserialize, Serialize};
 
 use super::text::{json_is_text, shown};
 use super::{Cron, Days};
 use crate::duration::{self, Period};
+use crate::model::TimeOfDay;
 
 /// The longest way from sunrise or sunset.
 const LONGEST_OFFSET: SignedDuration = SignedDuration::from_hours(12);
@@ -123,51 +124,7 @@ pub enum Sun {
     Sunset,
 }
 
-json_is_text!(TimeOfDay, LocalTime, Offset);
-
-/// A local time of day, to the second: `07:00`, `07:00:30`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TimeOfDay(Time);
-
-impl TimeOfDay {
-    /// Returns it as the calendar has it.
-    pub fn get(self) -> Time {
-        self.0
-    }
-}
-
-impl FromStr for TimeOfDay {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_plain = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b':'));
-        let format = match text.len() {
-            0..=5 => "%H:%M",
-            _ => "%H:%M:%S",
-        };
-        let time = is_plain
-            .then(|| Time::strptime(format, text).ok())
-            .flatten();
-        // A 60th second is read as the 59th elsewhere; here it would be a typing error that nobody sees.
-        let time = time.filter(|_| !text.ends_with(":60"));
-        time.map(Self)
-            .ok_or_else(|| format!("'{}' is no time of day; write it like `07:00`", shown(text)))
-    }
-}
-
-impl fmt::Display for TimeOfDay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_time(self.0, f)
-    }
-}
-
-fn write_time(time: Time, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(f, "{:02}:{:02}", time.hour(), time.minute())?;
-    match time.second() {
-        0 => Ok(()),
-        second => write!(f, ":{second:02}"),
-    }
-}
+json_is_text!(LocalTime, Offset);
 
 /// A local date and time, to the second: `2026-12-24T18:00`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -195,20 +152,23 @@ impl FromStr for LocalTime {
         let is_plain =
             date.len() == 10 && date.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'-'));
         let date = is_plain
-            .then(|| jiff::civil::Date::strptime("%Y-%m-%d", date).ok())
+            .then(|| Date::strptime("%Y-%m-%d", date).ok())
             .flatten();
         let date = date.ok_or_else(unreadable)?;
         if !(1970..2200).contains(&date.year()) {
             return Err(format!("{date} is not between 1970 and 2200"));
         }
-        Ok(Self(date.to_datetime(time.0)))
+        Ok(Self(date.to_datetime(time.get())))
     }
 }
 
 impl fmt::Display for LocalTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}T", self.0.date())?;
-        write_time(self.0.time(), f)
+        let shown = match self.0.second() {
+            0 => self.0.strftime("%FT%R"),
+            _ => self.0.strftime("%FT%T"),
+        };
+        shown.fmt(f)
     }
 }
 
@@ -302,12 +262,12 @@ mod tests {
             (r#"{"at":"07:00","offset":"5m"}"#, "`offset` goes with"),
             (r#"{"cron":"* * * * *","days":["mon"]}"#, "`days` goes with"),
             (r#"{"at":"07:00","day":["mon"]}"#, "unknown field `day`"),
-            (r#"{"at":"24:00"}"#, "no time of day"),
-            (r#"{"at":"07:60"}"#, "no time of day"),
-            (r#"{"at":"23:59:60"}"#, "no time of day"),
-            (r#"{"at":""}"#, "no time of day"),
-            (r#"{"at":"7"}"#, "no time of day"),
-            (r#"{"at":"٠٧:٠٠"}"#, "no time of day"),
+            (r#"{"at":"24:00"}"#, "not a local time"),
+            (r#"{"at":"07:60"}"#, "not a local time"),
+            (r#"{"at":"23:59:60"}"#, "not a local time"),
+            (r#"{"at":""}"#, "not a local time"),
+            (r#"{"at":"7"}"#, "not a local time"),
+            (r#"{"at":"٠٧:٠٠"}"#, "not a local time"),
             (r#"{"at":7}"#, "invalid type"),
             (r#"{"sun":"noon"}"#, "unknown variant"),
             (r#"{"sun":"sunset","offset":"13h"}"#, "at most 12 hours"),
@@ -330,7 +290,6 @@ mod tests {
         #[test]
         fn never_panics(text in "\\PC{0,40}", near in "[-+0-9T: ]{0,20}") {
             for text in [text, near] {
-                let _ = text.parse::<TimeOfDay>();
                 let _ = text.parse::<LocalTime>();
                 let _ = text.parse::<Offset>();
             }
