@@ -7,6 +7,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,9 @@ use crate::error::{HubError, Kind};
 const LOCK: &str = "hub.lock";
 const ANNOUNCEMENT: &str = "hub.json";
 const ADMIN_TOKEN: &str = "admin-token";
+/// How often a lock that is held is tried for.
+const TRIES: usize = 5;
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 /// A hub that runs on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +57,7 @@ impl Claim {
             .create(directory)
             .map_err(failure)?;
         let lock = open_lock(directory).map_err(failure)?;
-        match lock.try_lock() {
+        match lock_with_patience(&lock) {
             Ok(()) => Ok(Self {
                 directory: directory.to_owned(),
                 _lock: lock,
@@ -118,6 +122,17 @@ fn open_lock(directory: &Path) -> io::Result<File> {
         .open(directory.join(LOCK))
 }
 
+/// Who looks whether a hub runs touches the lock for a moment ([`running`]); that is not another hub.
+fn lock_with_patience(lock: &File) -> Result<(), TryLockError> {
+    for _ in 1..TRIES {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(BETWEEN_TRIES),
+            other => return other,
+        }
+    }
+    lock.try_lock()
+}
+
 fn write_by_rename(path: &Path, running: &Running) -> io::Result<()> {
     let fresh = path.with_extension("new");
     let mut file = OpenOptions::new()
@@ -179,6 +194,20 @@ mod tests {
         drop(claim);
         fs::write(folder.path().join(ANNOUNCEMENT), left).unwrap();
         assert_eq!(running(folder.path()), None);
+    }
+
+    #[test]
+    fn who_only_looks_keeps_no_hub_out() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Claim::take(folder.path()).unwrap());
+        let looking = File::open(folder.path().join(LOCK)).unwrap();
+        looking.try_lock_shared().unwrap();
+        let looks = std::thread::spawn(move || {
+            std::thread::sleep(BETWEEN_TRIES);
+            drop(looking);
+        });
+        Claim::take(folder.path()).unwrap();
+        looks.join().unwrap();
     }
 
     #[test]
