@@ -11,10 +11,9 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
 use crate::commands::Command;
-use crate::config;
+use crate::config::{self, HubChoice};
 use crate::duration;
 use crate::error::Failure;
-use crate::hub_client::HubUrl;
 use crate::ui::{Colour, Ui};
 
 /// Finds, sets up, switches and meters Wi-Fi plugs whose makers have gone. Everything stays local.
@@ -60,6 +59,8 @@ may be left out; flags win over the environment, the environment over the file:
   json = false
   yes = false
   quiet = false
+  hub = \"http://192.168.1.5:8480\"     # or as `url` in the table [hub]
+`mains help serve` shows the tables [hub] and [place]. `mains hub check` names every problem of the file.
 
 Names and last addresses of plugs are kept in MAINS_STATE, else $XDG_STATE_HOME/mains, else ~/.local/state/mains.
 
@@ -75,15 +76,16 @@ pub struct GlobalOptions {
     /// Read this configuration file (TOML) [env: MAINS_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Let this hub do it, e.g. http://192.168.1.5:8480 [env: MAINS_HUB; its token: MAINS_TOKEN]
+    /// Let this hub do it, e.g. http://192.168.1.5:8480 [env: MAINS_HUB, MAINS_TOKEN]
     #[arg(
         long,
         global = true,
         value_name = "URL",
         long_help = "Let this hub do it, e.g. http://192.168.1.5:8480 [env: MAINS_HUB] [default: the one that runs on this \
-            computer, if there is one]. Its token comes from MAINS_TOKEN"
+            computer, if there is one]. Its token comes from MAINS_TOKEN. `none` speaks to the plugs from here, and so \
+            does --interface"
     )]
-    pub hub: Option<HubUrl>,
+    pub hub: Option<HubChoice>,
     /// Bound the whole command, e.g. 800ms, 5s [env: MAINS_TIMEOUT]
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
     pub timeout: Option<Duration>,

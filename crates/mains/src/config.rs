@@ -1,10 +1,9 @@
-//! Settings that hold for every verb, and where they come from: defaults < file < environment < flags.
+//! Settings, and where they come from: defaults < file < environment < flags.
 //!
 //! Each source becomes a [`Layer`] of optional values, and [`Settings`] is what the layers give on top of each other.
 //! A key nobody reads is an error with file and line: a typing error must not pass as "default".
 
-use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -14,8 +13,18 @@ use crate::cli::GlobalOptions;
 use crate::directories;
 use crate::duration;
 use crate::error::Failure;
-use crate::hub_client::{Endpoint, HubUrl, Token};
+use crate::hub_client::Token;
 use crate::ui::Colour;
+
+pub(crate) use environment::wants_json as environment_wants_json;
+pub use file::Lines;
+pub use hub::{HubChoice, HubLayer, Listen, PlaceLayer};
+pub use problem::{Origin, Problem};
+
+mod environment;
+mod file;
+mod hub;
+mod problem;
 
 /// What one source has to say; everything it leaves out is decided below it.
 #[derive(Debug, Default, Clone, PartialEq, Deserialize)]
@@ -26,11 +35,6 @@ pub struct Layer {
     /// `timeout = "5s"`: the whole command's bound.
     #[serde(default, deserialize_with = "duration_text")]
     pub timeout: Option<Duration>,
-    /// `hub = "http://192.168.1.5:8480"`: the hub that does it.
-    #[serde(default, deserialize_with = "parsed_text")]
-    pub hub: Option<HubUrl>,
-    /// `hub_ca = "ca.pem"`: certificates to trust for that hub.
-    pub hub_ca: Option<PathBuf>,
     /// `interfaces = ["eth0", "192.168.1.5"]`: local interfaces to scan from.
     pub interfaces: Option<Vec<String>>,
     /// `yes = true`: agree to what would be asked.
@@ -39,6 +43,12 @@ pub struct Layer {
     pub quiet: Option<bool>,
     /// `color = "auto"`, `"always"` or `"never"`.
     pub color: Option<Colour>,
+    /// `hub = "http://192.168.1.5:8480"`, or the table `[hub]`.
+    #[serde(default, deserialize_with = "hub::address_or_table")]
+    pub hub: HubLayer,
+    /// The table `[place]`.
+    #[serde(default)]
+    pub place: PlaceLayer,
 }
 
 impl Layer {
@@ -46,112 +56,131 @@ impl Layer {
     fn over(self, below: Self) -> Self {
         Self {
             json: self.json.or(below.json),
-            hub: self.hub.or(below.hub),
-            hub_ca: self.hub_ca.or(below.hub_ca),
             timeout: self.timeout.or(below.timeout),
             interfaces: self.interfaces.or(below.interfaces),
             yes: self.yes.or(below.yes),
             quiet: self.quiet.or(below.quiet),
             color: self.color.or(below.color),
+            hub: self.hub.over(below.hub),
+            place: self.place.over(below.place),
         }
     }
 
     fn from_flags(options: &GlobalOptions) -> Self {
+        let interfaces = (!options.interface.is_empty()).then(|| options.interface.clone());
+        // Who names an interface wants it used from here.
+        let direct = interfaces.as_ref().map(|_| HubChoice::None);
         Self {
             json: options.json.then_some(true),
-            hub: options.hub.clone(),
-            hub_ca: None,
             timeout: options.timeout,
-            interfaces: (!options.interface.is_empty()).then(|| options.interface.clone()),
+            interfaces: interfaces.clone(),
             yes: options.yes.then_some(true),
             quiet: options.quiet.then_some(true),
             color: options.color,
-        }
-    }
-
-    /// Reads the environment twins of the options. An empty variable counts as not set.
-    fn from_environment() -> Result<Self, Failure> {
-        Ok(Self {
-            json: variable("MAINS_JSON")?
-                .map(|text| boolean("MAINS_JSON", &text))
-                .transpose()?,
-            timeout: variable("MAINS_TIMEOUT")?
-                .map(|text| {
-                    duration::parse(&text)
-                        .map_err(|problem| bad_variable("MAINS_TIMEOUT", &text, &problem))
-                })
-                .transpose()?,
-            hub: variable("MAINS_HUB")?
-                .map(|text| {
-                    text.parse()
-                        .map_err(|problem: String| bad_variable("MAINS_HUB", &text, &problem))
-                })
-                .transpose()?,
-            hub_ca: path_variable("MAINS_HUB_CA"),
-            interfaces: variable("MAINS_INTERFACE")?
-                .map(|text| interface_list(&text))
-                .transpose()?,
+            hub: HubLayer {
+                url: options.hub.clone().or(direct),
+                interfaces,
+                ..HubLayer::default()
+            },
             ..Self::default()
-        })
-    }
-
-    /// Reads a configuration file's text; `path` is for the message.
-    fn from_toml(text: &str, path: &Path) -> Result<Self, Failure> {
-        toml::from_str(text).map_err(|error| {
-            let before = error.span().and_then(|span| text.get(..span.start));
-            let line = before.map_or(0, |before| before.matches('\n').count());
-            let place = match before {
-                Some(_) => format!("{}:{}", path.display(), line + 1),
-                None => path.display().to_string(),
-            };
-            // The parser names the key only where the key itself is wrong.
-            let key = text
-                .lines()
-                .nth(line)
-                .and_then(|line| line.split_once('='))
-                .map(|(key, _)| key.trim());
-            let problem = error.message().trim_end().replace('\n', "; ");
-            let problem = match key
-                .filter(|key| before.is_some() && !problem.contains(&format!("`{key}`")))
-            {
-                Some(key) => format!("{key}: {problem}"),
-                None => problem,
-            };
-            Failure::usage(format!("{place}: {problem}"))
-                .hint("see `mains help` for the keys of the configuration file")
-        })
-    }
-
-    /// Reads the file that was named, or the default one if it is there.
-    fn from_file(named: Option<PathBuf>) -> Result<Self, Failure> {
-        let Some(path) = named.clone().or_else(directories::config_file) else {
-            return Ok(Self::default());
-        };
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Self::from_toml(&text, &path),
-            Err(error) if named.is_none() && is_absent(&error) => Ok(Self::default()),
-            Err(error) => Err(Failure::usage(format!(
-                "the configuration file {} cannot be read",
-                path.display()
-            ))
-            .caused_by(&error)),
         }
     }
 }
 
-/// A home that is a file, or that this user may not look into, has no configuration either.
-fn is_absent(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{NotADirectory, NotFound};
-    matches!(error.kind(), NotFound | NotADirectory)
+/// What the sources say together, and what is wrong with them.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// What can be understood.
+    pub layer: Layer,
+    /// What cannot, or stands where nobody reads it.
+    pub problems: Vec<Problem>,
+    /// The file that was read.
+    pub file: Option<PathBuf>,
+    /// Where its keys stand.
+    pub lines: Lines,
+}
+
+impl Sources {
+    /// Reads file, environment and flags.
+    pub fn read(options: &GlobalOptions) -> Self {
+        let (environment, mut problems) = environment::read(|name| std::env::var_os(name));
+        let named = options
+            .config
+            .clone()
+            .or_else(|| environment::path("MAINS_CONFIG"));
+        let mut file = Self::of_file(named);
+        problems.append(&mut file.problems);
+        Self {
+            layer: Layer::from_flags(options)
+                .over(environment)
+                .over(file.layer),
+            problems,
+            ..file
+        }
+    }
+
+    /// Reads the file that is named, or the default one if it is there, and nothing else.
+    pub fn of_file(named: Option<PathBuf>) -> Self {
+        let is_named = named.is_some();
+        let Some(path) = named.or_else(directories::config_file) else {
+            return Self::default();
+        };
+        match file::read(&path) {
+            Ok(Some(contents)) => Self {
+                layer: contents.layer,
+                problems: contents.problems,
+                file: Some(path),
+                lines: contents.lines,
+            },
+            Ok(None) if !is_named => Self::default(),
+            Ok(None) => Self {
+                problems: vec![Problem::in_file(
+                    &path,
+                    None,
+                    "",
+                    "there is no such configuration file",
+                )],
+                ..Self::default()
+            },
+            Err(problem) => Self {
+                problems: vec![problem],
+                ..Self::default()
+            },
+        }
+    }
+
+    /// What a hub is to be like, with everything kept in this directory.
+    ///
+    /// # Errors
+    ///
+    /// What keys lack that need one another.
+    pub fn hub_config(&self, state: PathBuf) -> Result<::hub::Config, Vec<Problem>> {
+        let mut hub = self.layer.hub.clone();
+        hub.interfaces = hub.interfaces.or_else(|| self.layer.interfaces.clone());
+        hub::config(&hub, &self.layer.place, state).map_err(|problems| {
+            let problem = |(key, what)| self.problem(key, what);
+            problems.into_iter().map(problem).collect()
+        })
+    }
+
+    /// A problem with the value of a key that can be understood.
+    pub fn problem(&self, key: &str, what: String) -> Problem {
+        let origin = environment::twin(key)
+            .or_else(|| self.lines.origin(key))
+            .unwrap_or(Origin::Elsewhere);
+        Problem {
+            origin,
+            key: key.to_owned(),
+            what,
+        }
+    }
 }
 
 /// What holds for this run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
     /// stdout carries exactly one JSON document (or one a line, where the verb says so).
     pub json: bool,
-    /// The hub that was named.
-    pub hub: Option<Endpoint>,
     /// The whole command's bound.
     pub timeout: Option<Duration>,
     /// Local interfaces to scan from, by name or address; empty is all that are up and not loopback.
@@ -164,85 +193,53 @@ pub struct Settings {
     pub color: Colour,
     /// 0 no logs, 1 debug, 2 trace.
     pub verbosity: u8,
+    /// Which hub is to do it; `None` is the one that runs here, if there is one.
+    pub hub: Option<HubChoice>,
+    /// The token for a hub that is named, from the environment.
+    pub token: Option<Token>,
+    /// The file with that token.
+    pub token_file: Option<PathBuf>,
+    /// Certificates to trust for a hub instead of the system's.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Settings {
     /// Brings file, environment and flags together.
+    ///
+    /// # Errors
+    ///
+    /// The first problem with any of them.
     pub fn load(options: &GlobalOptions) -> Result<Self, Failure> {
-        let named = options
-            .config
-            .clone()
-            .or_else(|| path_variable("MAINS_CONFIG"));
-        let layers = Layer::from_flags(options)
-            .over(Layer::from_environment()?)
-            .over(Layer::from_file(named)?);
-        Ok(Self {
-            json: layers.json.unwrap_or(false),
-            hub: match layers.hub {
-                Some(url) => Some(Endpoint {
-                    url,
-                    token: variable("MAINS_TOKEN")?.map(Token::new),
-                    ca_file: layers.hub_ca,
-                    is_named: true,
-                }),
-                None => None,
-            },
-            timeout: layers.timeout,
-            interfaces: layers.interfaces.unwrap_or_default(),
-            yes: layers.yes.unwrap_or(false),
-            quiet: layers.quiet.unwrap_or(false) && options.verbose == 0,
-            color: layers.color.unwrap_or_default(),
-            verbosity: options.verbose,
-        })
+        let mut sources = Sources::read(options);
+        if !sources.problems.is_empty() {
+            return Err(sources.problems.swap_remove(0).into());
+        }
+        Ok(Self::of(sources.layer, options))
     }
-}
 
-/// Tells whether `MAINS_JSON` asks for JSON, before anything else is known; a bad value is reported later.
-pub(crate) fn environment_wants_json() -> bool {
-    matches!(variable("MAINS_JSON"), Ok(Some(text)) if boolean("MAINS_JSON", &text) == Ok(true))
-}
+    /// What can be understood of file, environment and flags: for the verb that looks what is wrong with them.
+    pub fn load_leniently(options: &GlobalOptions) -> Self {
+        Self::of(Sources::read(options).layer, options)
+    }
 
-fn variable(name: &str) -> Result<Option<String>, Failure> {
-    match env::var(name) {
-        Ok(text) if text.is_empty() => Ok(None),
-        Ok(text) => Ok(Some(text)),
-        Err(env::VarError::NotPresent) => Ok(None),
-        Err(env::VarError::NotUnicode(_)) => {
-            Err(Failure::usage(format!("{name} is not valid UTF-8")))
+    fn of(layer: Layer, options: &GlobalOptions) -> Self {
+        Self {
+            json: layer.json.unwrap_or(false),
+            timeout: layer.timeout,
+            interfaces: layer.interfaces.unwrap_or_default(),
+            yes: layer.yes.unwrap_or(false),
+            quiet: layer.quiet.unwrap_or(false) && options.verbose == 0,
+            color: layer.color.unwrap_or_default(),
+            verbosity: options.verbose,
+            hub: layer.hub.url,
+            token: std::env::var("MAINS_TOKEN")
+                .ok()
+                .filter(|text| !text.is_empty())
+                .map(Token::new),
+            token_file: layer.hub.token_file,
+            ca_file: layer.hub.ca_file,
         }
     }
-}
-
-fn path_variable(name: &str) -> Option<PathBuf> {
-    env::var_os(name)
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from)
-}
-
-fn boolean(name: &str, text: &str) -> Result<bool, Failure> {
-    match text.to_ascii_lowercase().as_str() {
-        "1" | "true" | "yes" | "on" => Ok(true),
-        "0" | "false" | "no" | "off" => Ok(false),
-        _ => Err(bad_variable(name, text, "neither 1 nor 0")),
-    }
-}
-
-fn interface_list(text: &str) -> Result<Vec<String>, Failure> {
-    let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
-    if names.iter().any(String::is_empty) {
-        return Err(bad_variable(
-            "MAINS_INTERFACE",
-            text,
-            "an empty name between commas",
-        ));
-    }
-    Ok(names)
-}
-
-fn bad_variable(name: &str, text: &str, problem: &str) -> Failure {
-    Failure::usage(format!(
-        "the environment variable {name} has the value `{text}`: {problem}"
-    ))
 }
 
 fn duration_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
@@ -250,7 +247,8 @@ fn duration_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Du
     duration::parse(&text).map(Some).map_err(de::Error::custom)
 }
 
-fn parsed_text<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+/// Reads a text by its `FromStr`.
+fn parsed<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr<Err: std::fmt::Display>,
@@ -262,41 +260,6 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn read(text: &str) -> Result<Layer, Failure> {
-        Layer::from_toml(text, Path::new("mains.toml"))
-    }
-
-    #[test]
-    fn reads_every_key() {
-        let text = "json = true\ntimeout = \"800ms\"\ninterfaces = [\"eth0\"]\nyes = true\nquiet = true\ncolor = \"never\"\n";
-        let layer = read(text).unwrap();
-        assert_eq!(layer.timeout, Some(Duration::from_millis(800)));
-        assert_eq!(layer.interfaces, Some(vec!["eth0".to_owned()]));
-        assert_eq!(
-            (layer.json, layer.yes, layer.quiet),
-            (Some(true), Some(true), Some(true))
-        );
-        assert_eq!(layer.color, Some(Colour::Never));
-        assert_eq!(read("").unwrap(), Layer::default());
-    }
-
-    #[test]
-    fn names_file_and_line_of_what_is_wrong() {
-        for (text, line, word) in [
-            ("json = true\ntimeot = \"5s\"\n", "mains.toml:2:", "timeot"),
-            ("\n\ntimeout = \"5\"\n", "mains.toml:3:", "unit"),
-            ("timeout = 5\n", "mains.toml:1:", "string"),
-            ("color = \"blue\"\n", "mains.toml:1:", "blue"),
-            ("json = true\njson = false\n", "mains.toml:2:", "duplicate"),
-            ("[hub\n", "mains.toml:1:", ""),
-        ] {
-            let failure = read(text).unwrap_err();
-            assert!(failure.message().starts_with(line), "{failure}");
-            assert!(failure.message().contains(word), "{failure}");
-            assert!(!failure.message().contains('\n'), "{failure}");
-        }
-    }
 
     #[test]
     fn a_higher_layer_wins_where_it_speaks() {
@@ -311,5 +274,45 @@ mod tests {
         };
         let both = high.over(low);
         assert_eq!((both.json, both.quiet), (Some(false), Some(true)));
+    }
+
+    #[test]
+    fn who_names_an_interface_does_without_a_hub() {
+        let flags = |hub: Option<&str>| {
+            let options = GlobalOptions {
+                interface: vec!["lo".into()],
+                hub: hub.map(|text| text.parse().unwrap()),
+                ..GlobalOptions::default()
+            };
+            Layer::from_flags(&options).hub
+        };
+        assert_eq!(flags(None).url, Some(HubChoice::None));
+        assert_eq!(flags(Some("nas")).url, Some("nas".parse().unwrap()));
+        assert_eq!(flags(None).interfaces, Some(vec!["lo".to_owned()]));
+    }
+
+    #[test]
+    fn keys_that_need_one_another() {
+        let mut sources = Sources::default();
+        sources.layer.hub.key = Some("key.pem".into());
+        sources.layer.place.latitude = Some(hub::Degrees(52.0));
+        let problems = sources.hub_config("/state".into()).unwrap_err();
+        let keys: Vec<_> = problems.iter().map(|problem| &problem.key).collect();
+        assert_eq!(keys, ["hub.key", "place.latitude"]);
+        sources.layer.hub.certificate = Some("certificate.pem".into());
+        sources.layer.place.longitude = Some(hub::Degrees(13.0));
+        let config = sources.hub_config("/state".into()).unwrap();
+        assert_eq!(config.database, PathBuf::from("/state/mains.sqlite"));
+        assert!(config.tls.is_some() && config.place.is_some());
+    }
+
+    #[test]
+    fn a_hub_scans_where_the_commands_do_unless_told_otherwise() {
+        let mut sources = Sources::default();
+        sources.layer.interfaces = Some(vec!["eth0".into()]);
+        let interfaces = |sources: &Sources| sources.hub_config("/s".into()).unwrap().interfaces;
+        assert_eq!(interfaces(&sources), ["eth0"]);
+        sources.layer.hub.interfaces = Some(vec!["eth1".into()]);
+        assert_eq!(interfaces(&sources), ["eth1"]);
     }
 }

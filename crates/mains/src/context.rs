@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use plugs::Plug;
 
-use crate::config::Settings;
+use crate::config::{HubChoice, Settings};
 use crate::directories;
 use crate::duration;
 use crate::error::{Failure, Kind};
-use crate::hub_client::{self, Client};
+use crate::hub_client::{self, Client, Endpoint, Token};
 use crate::inventory::{Inventory, Loaded, Save, Store};
 use crate::ui::{Ui, clean};
 
@@ -79,13 +79,29 @@ impl Context {
     /// Returns the hub that is to do it: the one that was named, else the one that runs on this computer. `None` when the
     /// command is to reach the plugs itself.
     pub fn hub(&self) -> Result<Option<Client>, Failure> {
-        let endpoint = match &self.settings.hub {
-            Some(named) => Some(named.clone()),
-            None => self
-                .state_directory()
-                .ok()
-                .and_then(|state| hub_client::running(&state)),
+        let settings = &self.settings;
+        let running = || hub_client::running(&self.state_directory().ok()?);
+        let endpoint = match &settings.hub {
+            Some(HubChoice::None) => None,
+            None => running(),
+            Some(HubChoice::At(url)) => Some(Endpoint {
+                url: url.clone(),
+                token: match (&settings.token, &settings.token_file) {
+                    (Some(token), _) => Some(token.clone()),
+                    (None, Some(file)) => Some(Token::read(file)?),
+                    // Who names the hub that runs here need not look for its token.
+                    (None, None) => running()
+                        .filter(|running| running.url == *url)
+                        .and_then(|running| running.token),
+                },
+                ca_file: None,
+                is_named: true,
+            }),
         };
+        let endpoint = endpoint.map(|endpoint| Endpoint {
+            ca_file: settings.ca_file.clone(),
+            ..endpoint
+        });
         endpoint.map(Client::new).transpose()
     }
 

@@ -14,7 +14,9 @@
 //! ```
 
 use std::fmt;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::Method;
@@ -37,6 +39,9 @@ mod local;
 /// A hub is near; who has not taken the connection by then is not there.
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// Longer than any token.
+const LONGEST_TOKEN: u64 = 4 * 1024;
+
 /// What opens the hub's door. Wiped when dropped; never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(Zeroizing<String>);
@@ -46,6 +51,22 @@ impl Token {
     pub fn new(text: String) -> Self {
         let text = Zeroizing::new(text);
         Self(Zeroizing::new(text.trim().to_owned()))
+    }
+
+    /// Reads a file that holds a token.
+    ///
+    /// # Errors
+    ///
+    /// `usage` when it cannot be read.
+    pub fn read(file: &Path) -> Result<Self, Failure> {
+        let mut text = String::new();
+        File::open(file)
+            .and_then(|file| file.take(LONGEST_TOKEN).read_to_string(&mut text))
+            .map_err(|error| {
+                let file = file.display();
+                Failure::usage(format!("the token file {file} cannot be read")).caused_by(&error)
+            })?;
+        Ok(Self::new(text))
     }
 
     fn header(&self) -> Result<HeaderValue, Failure> {
@@ -169,7 +190,7 @@ impl Client {
 }
 
 /// Reads a file of PEM certificates.
-fn certificates(file: &std::path::Path) -> Result<Vec<reqwest::Certificate>, Failure> {
+fn certificates(file: &Path) -> Result<Vec<reqwest::Certificate>, Failure> {
     let failure = |problem: &str| {
         Failure::usage(format!("the certificate file {} {problem}", file.display()))
     };

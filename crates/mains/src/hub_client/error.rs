@@ -101,7 +101,7 @@ pub(super) fn unreachable(client: &Client, error: reqwest::Error) -> Failure {
     let failure = Failure::new(Kind::Unavailable, message).caused_by(&error);
     if client.url().is_https() && failure.to_string().contains("certificate") {
         failure.hint(
-            "`hub_ca` in the configuration (or MAINS_HUB_CA) names the certificate file to trust",
+            "`ca_file` in [hub] of the configuration (or MAINS_HUB_CA_FILE) names the certificate file to trust",
         )
     } else {
         failure.hint("is it running, and is this its address? `mains serve` starts one, and prints where it is")

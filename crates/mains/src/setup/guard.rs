@@ -183,14 +183,10 @@ mod tests {
 
     fn context(timeout: Option<Duration>) -> Context {
         let settings = Settings {
-            hub: None,
-            json: false,
             timeout,
-            interfaces: Vec::new(),
-            yes: false,
             quiet: true,
             color: Colour::Never,
-            verbosity: 0,
+            ..Settings::default()
         };
         Context::new(Ui::new(&settings), settings)
     }

@@ -1,0 +1,179 @@
+//! The environment twins of the options and of the keys of the configuration file.
+//!
+//! A variable is read by the same code as its key: here is only which variable is which key, and what form it has.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Layer, Origin, Problem};
+
+/// What the text of a variable stands for.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Text,
+    Switch,
+    Number,
+    /// Separated by commas.
+    List,
+}
+
+/// Which variable is which key.
+const TWINS: [(&str, &str, Form); 20] = [
+    ("MAINS_JSON", "json", Form::Switch),
+    ("MAINS_TIMEOUT", "timeout", Form::Text),
+    ("MAINS_INTERFACE", "interfaces", Form::List),
+    ("MAINS_HUB", "hub.url", Form::Text),
+    ("MAINS_HUB_TOKEN_FILE", "hub.token_file", Form::Text),
+    ("MAINS_HUB_CA_FILE", "hub.ca_file", Form::Text),
+    ("MAINS_HUB_LISTEN", "hub.listen", Form::Text),
+    ("MAINS_HUB_HOSTS", "hub.hosts", Form::List),
+    ("MAINS_HUB_CERTIFICATE", "hub.certificate", Form::Text),
+    ("MAINS_HUB_KEY", "hub.key", Form::Text),
+    ("MAINS_HUB_INTERFACES", "hub.interfaces", Form::List),
+    ("MAINS_HUB_ADOPT", "hub.adopt", Form::Switch),
+    ("MAINS_HUB_METERING", "hub.metering", Form::Text),
+    ("MAINS_HUB_SCAN", "hub.scan", Form::Text),
+    ("MAINS_HUB_DATABASE", "hub.database", Form::Text),
+    ("MAINS_HUB_KEEP_READINGS", "hub.keep_readings", Form::Text),
+    ("MAINS_HUB_KEEP_MINUTES", "hub.keep_minutes", Form::Text),
+    ("MAINS_PLACE_LATITUDE", "place.latitude", Form::Number),
+    ("MAINS_PLACE_LONGITUDE", "place.longitude", Form::Number),
+    ("MAINS_PLACE_TIMEZONE", "place.timezone", Form::Text),
+];
+
+/// Reads all of them. An empty variable counts as not set.
+pub(super) fn read(variable: impl Fn(&str) -> Option<OsString>) -> (Layer, Vec<Problem>) {
+    let mut layer = Layer::default();
+    let mut problems = Vec::new();
+    for (name, key, form) in TWINS {
+        let Some(text) = variable(name).filter(|text| !text.is_empty()) else {
+            continue;
+        };
+        match understand(&text, key, form) {
+            Ok(one) => layer = one.over(layer),
+            Err(what) => problems.push(Problem {
+                origin: Origin::Variable(name),
+                key: key.to_owned(),
+                what,
+            }),
+        }
+    }
+    (layer, problems)
+}
+
+fn understand(text: &OsString, key: &str, form: Form) -> Result<Layer, String> {
+    let text = text.to_str().ok_or("it is not valid UTF-8")?;
+    let problem = |what: &dyn std::fmt::Display| format!("it has the value `{text}`: {what}");
+    let value = form.value(text).map_err(|what| problem(&what))?;
+    let document = match key.split_once('.') {
+        Some((section, key)) => json!({section: {key: value}}),
+        None => json!({key: value}),
+    };
+    Layer::deserialize(document).map_err(|error| problem(&error))
+}
+
+impl Form {
+    fn value(self, text: &str) -> Result<Value, &'static str> {
+        match self {
+            Self::Text => Ok(text.into()),
+            Self::Switch => boolean(text).map(Value::from).ok_or("neither 1 nor 0"),
+            // JSON, by which it is read, has no other numbers.
+            Self::Number => match text.trim().parse::<f64>() {
+                Ok(number) if number.is_finite() => Ok(number.into()),
+                _ => Err("not a number"),
+            },
+            Self::List => {
+                let names: Vec<&str> = text.split(',').map(str::trim).collect();
+                if names.contains(&"") {
+                    return Err("an empty name between commas");
+                }
+                Ok(names.into())
+            }
+        }
+    }
+}
+
+/// Returns the variable that is the twin of a key, where it is set.
+pub(super) fn twin(key: &str) -> Option<Origin> {
+    let (name, ..) = TWINS.into_iter().find(|(_, twin, _)| *twin == key)?;
+    let is_set = env::var_os(name).is_some_and(|text| !text.is_empty());
+    is_set.then_some(Origin::Variable(name))
+}
+
+/// Tells whether `MAINS_JSON` asks for JSON, before anything else is known; a bad value is reported later.
+pub(crate) fn wants_json() -> bool {
+    env::var("MAINS_JSON").is_ok_and(|text| boolean(&text) == Some(true))
+}
+
+/// Returns a path from a variable.
+pub(super) fn path(name: &str) -> Option<PathBuf> {
+    env::var_os(name)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Some(true),
+        "0" | "false" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn only(name: &'static str, text: &'static str) -> (Layer, Vec<Problem>) {
+        read(|asked| (asked == name).then(|| text.into()))
+    }
+
+    #[test]
+    fn every_twin_is_a_key() {
+        for (name, _, form) in TWINS {
+            let text = match (name, form) {
+                ("MAINS_HUB_LISTEN", _) => "127.0.0.1:1",
+                ("MAINS_HUB", _) => "http://nas",
+                ("MAINS_PLACE_TIMEZONE", _) => "Europe/Berlin",
+                (_, Form::Switch | Form::Number) => "1",
+                (_, Form::List | Form::Text) => "5s",
+            };
+            let (layer, problems) = only(name, text);
+            assert_eq!(problems, [], "{name}");
+            assert_ne!(layer, Layer::default(), "{name}");
+            assert_eq!(only(name, ""), (Layer::default(), Vec::new()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_one_is_told_by_name_and_value() {
+        for (name, text) in [
+            ("MAINS_JSON", "maybe"),
+            ("MAINS_TIMEOUT", "5"),
+            ("MAINS_INTERFACE", "lo,,eth0"),
+            ("MAINS_HUB", "ftp://x"),
+            ("MAINS_HUB_LISTEN", "127.0.0.1"),
+            ("MAINS_HUB_METERING", "0s"),
+            ("MAINS_HUB_SCAN", "1h"),
+            ("MAINS_HUB_DATABASE", "postgres://x"),
+            ("MAINS_PLACE_LATITUDE", "north"),
+            ("MAINS_PLACE_LATITUDE", "-90.5"),
+            ("MAINS_PLACE_LONGITUDE", "inf"),
+            ("MAINS_PLACE_TIMEZONE", "Mars"),
+        ] {
+            let (_, problems) = only(name, text);
+            let [problem] = problems.as_slice() else {
+                panic!("{name}: {problems:?}");
+            };
+            let problem = problem.to_string();
+            assert!(
+                problem.contains(name) && problem.contains(text),
+                "{problem}"
+            );
+        }
+    }
+}

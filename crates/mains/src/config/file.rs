@@ -1,0 +1,244 @@
+//! A configuration file: read key by key, so that every problem is found and each has its line.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::{Layer, Origin, Problem};
+
+/// The tables that hold keys of their own.
+const SECTIONS: [&str; 2] = ["hub", "place"];
+/// A configuration is a page; more is some other file.
+const LONGEST: u64 = 1024 * 1024;
+
+/// What a file says.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    /// The keys that can be understood.
+    pub(super) layer: Layer,
+    /// What is wrong with the others.
+    pub(super) problems: Vec<Problem>,
+    /// The file, and where its keys stand.
+    pub(super) lines: Lines,
+}
+
+/// Where each key of a file stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lines {
+    path: Option<PathBuf>,
+    keys: Vec<(String, usize)>,
+}
+
+impl Lines {
+    /// Returns where a key stands, if the file has it.
+    pub(super) fn origin(&self, key: &str) -> Option<Origin> {
+        let (_, line) = self.keys.iter().find(|(known, _)| known == key)?;
+        Some(Origin::File(self.path.clone()?, Some(*line)))
+    }
+}
+
+/// Reads a file; `None` when it is not there or, as the home may be, out of reach.
+pub(super) fn read(path: &Path) -> Result<Option<Contents>, Problem> {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    match read_text(path) {
+        Ok(text) => Ok(Some(understand(&text, path))),
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(None),
+        Err(error) => {
+            let what = format!("the configuration file cannot be read: {error}");
+            Err(Problem::in_file(path, None, "", &what))
+        }
+    }
+}
+
+fn read_text(path: &Path) -> std::io::Result<String> {
+    use std::io::{Error, ErrorKind, Read};
+    let mut text = String::new();
+    let read = std::fs::File::open(path)?
+        .take(LONGEST + 1)
+        .read_to_string(&mut text)?;
+    if u64::try_from(read).unwrap_or(u64::MAX) > LONGEST {
+        return Err(Error::new(ErrorKind::FileTooLarge, "it is too long"));
+    }
+    Ok(text)
+}
+
+/// Understands a file's text; `path` is for the messages and what relative paths in it are relative to.
+pub(super) fn understand(text: &str, path: &Path) -> Contents {
+    let mut contents = Contents::default();
+    contents.lines.path = Some(path.to_owned());
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        let line = error.span().map(|span| line(text, span.start));
+        let key = line.and_then(|line| key_on(text, line)).unwrap_or_default();
+        contents
+            .problems
+            .push(Problem::in_file(path, line, key, error.message()));
+    }
+    for (key, value) in table.into_inner() {
+        let name = key.get_ref().to_string();
+        match value.get_ref() {
+            DeValue::Table(_) if SECTIONS.contains(&name.as_str()) => {
+                contents.section(text, path, key, value);
+            }
+            _ => contents.key(text, path, &name, key.clone(), one(key, value)),
+        }
+    }
+    // In the order of the file, whatever the order in which they were found.
+    contents.problems.sort_by_key(Problem::line);
+    contents.layer.hub.beside(path);
+    contents
+}
+
+type Key<'i> = Spanned<toml::de::DeString<'i>>;
+
+impl Contents {
+    fn section<'i>(
+        &mut self,
+        text: &str,
+        path: &Path,
+        section: Key<'i>,
+        value: Spanned<DeValue<'i>>,
+    ) {
+        let span = value.span();
+        let DeValue::Table(table) = value.into_inner() else {
+            return;
+        };
+        for (key, value) in table {
+            let name = format!("{}.{}", section.get_ref(), key.get_ref());
+            let inner = Spanned::new(span.clone(), DeValue::Table(one(key.clone(), value)));
+            self.key(text, path, &name, key, one(section.clone(), inner));
+        }
+    }
+
+    /// Takes in one key, which is alone in its table.
+    fn key(&mut self, text: &str, path: &Path, name: &str, key: Key<'_>, table: DeTable<'_>) {
+        let begin = key.span().start;
+        self.lines.keys.push((name.to_owned(), line(text, begin)));
+        let table = Spanned::new(0..text.len(), table);
+        match Layer::deserialize(table.into_deserializer()) {
+            Ok(layer) => self.layer = layer.over(std::mem::take(&mut self.layer)),
+            Err(error) => {
+                let at = error.span().map_or(begin, |span| span.start).max(begin);
+                let problem = Problem::in_file(path, Some(line(text, at)), name, error.message());
+                self.problems.push(problem);
+            }
+        }
+    }
+}
+
+fn one<'i>(key: Key<'i>, value: Spanned<DeValue<'i>>) -> DeTable<'i> {
+    DeTable::from_iter([(key, value)])
+}
+
+fn line(text: &str, at: usize) -> usize {
+    let before = text.get(..at).unwrap_or(text);
+    1 + before.matches('\n').count()
+}
+
+/// What seems to be the key on a line that cannot be read.
+fn key_on(text: &str, line: usize) -> Option<&str> {
+    let (key, _) = text.lines().nth(line.checked_sub(1)?)?.split_once('=')?;
+    Some(key.trim()).filter(|key| !key.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::ui::Colour;
+
+    fn read(text: &str) -> Contents {
+        understand(text, Path::new("/etc/mains.toml"))
+    }
+
+    #[test]
+    fn reads_every_key() {
+        let contents = read(
+            "json = true\ntimeout = \"800ms\"\ninterfaces = [\"eth0\"]\nyes = true\nquiet = true\ncolor = \"never\"\n\
+             [hub]\nurl = \"nas\"\nca_file = \"ca.pem\"\ntoken_file = \"/run/token\"\nlisten = \"127.0.0.1:1\"\n\
+             hosts = [\"nas.example\"]\ncertificate = \"c.pem\"\nkey = \"k.pem\"\ninterfaces = [\"eth1\"]\nadopt = true\n\
+             metering = \"5s\"\nscan = \"2s\"\ndatabase = \"d.sqlite\"\nkeep_readings = \"1d\"\nkeep_minutes = \"2d\"\n\
+             [place]\nlatitude = 52\nlongitude = 13.4\ntimezone = \"Europe/Berlin\"\n",
+        );
+        assert_eq!(contents.problems, []);
+        let layer = contents.layer;
+        assert_eq!(layer.timeout, Some(Duration::from_millis(800)));
+        assert_eq!(layer.interfaces, Some(vec!["eth0".to_owned()]));
+        assert_eq!(
+            (layer.json, layer.yes, layer.quiet),
+            (Some(true), Some(true), Some(true))
+        );
+        assert_eq!(layer.color, Some(Colour::Never));
+        assert_eq!(layer.hub.ca_file, Some("/etc/ca.pem".into()));
+        assert_eq!(layer.hub.token_file, Some("/run/token".into()));
+        assert_eq!(layer.hub.database, Some("/etc/d.sqlite".into()));
+        assert_eq!(layer.hub.interfaces, Some(vec!["eth1".to_owned()]));
+        assert_eq!(layer.hub.adopt, Some(true));
+        assert_eq!(layer.place.latitude.map(|degrees| degrees.0), Some(52.0));
+        assert_eq!(read("").layer, Layer::default());
+    }
+
+    #[test]
+    fn names_line_and_key_of_what_is_wrong() {
+        for (text, line, word) in [
+            ("json = true\ntimeot = \"5s\"\n", 2, "timeot"),
+            ("\n\ntimeout = \"5\"\n", 3, "unit"),
+            ("timeout = 5\n", 1, "string"),
+            ("color = \"blue\"\n", 1, "blue"),
+            ("json = true\njson = false\n", 2, "duplicate"),
+            ("[hub\n", 1, ""),
+            ("[hub]\nlistn = \"x\"\n", 2, "listn"),
+            ("\n[hub]\nlisten = \"127.0.0.1\"\n", 3, "port"),
+            ("[hub]\nadopt = \"yes\"\n", 2, "hub.adopt"),
+            (
+                "[hub]\ninterfaces = [\n\"eth0\",\n7,\n]\n",
+                4,
+                "hub.interfaces",
+            ),
+            ("hub = 7\n", 1, "hub"),
+            ("hub = \"ftp://x\"\n", 1, "http"),
+            ("place = 1\n", 1, "place"),
+            ("[place]\nlatitude = 90.1\n", 2, "90"),
+            ("[place]\nlongitude = nan\n", 2, "180"),
+            ("[place]\ntimezone = \"Europe/Berln\"\n", 2, "Berln"),
+            ("[mqtt]\nurl = \"mqtt://127.0.0.1\"\n", 1, "mqtt"),
+        ] {
+            let problems = read(text).problems;
+            let [problem] = problems.as_slice() else {
+                panic!("{text}: {problems:?}");
+            };
+            assert_eq!(problem.line(), Some(line), "{problem}");
+            assert!(problem.to_string().contains(word), "{problem}");
+            assert!(!problem.to_string().contains('\n'), "{problem}");
+        }
+    }
+
+    #[test]
+    fn finds_every_problem_and_keeps_the_rest() {
+        let contents = read(
+            "json = true\nnonsense = 1\n[hub]\nlisten = \"nowhere\"\nscan = \"1\"\nadopt = true\n[place]\nlatitude = 91\n",
+        );
+        let lines: Vec<_> = contents.problems.iter().map(Problem::line).collect();
+        assert_eq!(lines, [Some(2), Some(4), Some(5), Some(8)]);
+        assert_eq!(contents.layer.json, Some(true));
+        assert_eq!(contents.layer.hub.adopt, Some(true));
+    }
+
+    #[test]
+    fn a_hub_is_an_address_or_a_table() {
+        let short = read("hub = \"http://nas:1\"\n").layer.hub;
+        assert_eq!(short, read("[hub]\nurl = \"http://nas:1\"\n").layer.hub);
+        assert!(short.url.is_some());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(text in "(\\PC|\n|[\\[\\]={}\"., a-z0-9]){0,80}") {
+            let _ = read(&text);
+        }
+    }
+}
