@@ -8,6 +8,7 @@
 //! * [`keeper`]: keeps contact with every plug; nobody else opens a socket to one.
 //! * [`model`]: what the hub keeps: plugs, groups, and what the API shows of them.
 //! * [`energy`]: what plugs used, and what it cost.
+//! * [`guard`]: how often a relay may be moved without anybody's hand.
 //! * [`rule`]: what switches by what a plug does.
 //! * [`schedule`]: what switches by the clock and the sun.
 //! * [`store`]: what outlives the process. A trait, and SQLite behind it.
@@ -24,6 +25,7 @@ pub mod duration;
 pub mod energy;
 pub mod error;
 pub mod event;
+pub mod guard;
 pub mod http;
 pub mod keeper;
 pub mod model;

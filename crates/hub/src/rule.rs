@@ -1,13 +1,15 @@
 //! Rules: switching by what a plug does, instead of by the clock.
 //!
-//! A [`Rule`] is what people write: one plug, and one [`RuleKind`] with its numbers. It owns the JSON and its checks; it does
-//! not switch, and knows neither clock nor network.
+//! A [`Rule`] is what people write: one plug, and one [`RuleKind`] with its numbers. [`RuleState`] is what it makes of what it
+//! sees. Neither switches anything nor knows a clock or a network; that is the business of the automation.
 
+mod engine;
 mod kind;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
 
+pub use engine::{Decision, Observation, Order, Power, RuleState};
 pub use kind::{RuleKind, TestPulse};
 
 use crate::error::HubError;

@@ -15,6 +15,7 @@ mod sun;
 mod text;
 mod when;
 
+pub(crate) use civil::instant;
 pub use cron::Cron;
 pub use days::Days;
 pub use due::{Clock, last_due, missed, next_due};

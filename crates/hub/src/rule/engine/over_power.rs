@@ -1,0 +1,52 @@
+//! Off, when the load has drawn too much for so long; only a person may switch it on again.
+
+use jiff::Timestamp;
+use plugs::RelayState;
+use serde::{Deserialize, Serialize};
+
+use super::hold::Hold;
+use super::{Sight, Verdict, watts};
+use crate::duration::Period;
+
+/// What this kind remembers. A cut outlives a restart, before it is carried out and after.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Memory {
+    /// Why it is cut off, or to be.
+    cut: Option<String>,
+    #[serde(skip)]
+    hold: Hold,
+}
+
+impl Memory {
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut.is_some()
+    }
+
+    pub(super) fn look(&mut self, above_w: f64, period: Period, sight: &Sight<'_>) -> Verdict {
+        if sight.has_turned(RelayState::On) {
+            // Nothing automatic does that while it is cut, so it was a person.
+            self.cut = None;
+            self.hold.end();
+        }
+        if sight.stands() != Some(RelayState::On) {
+            self.hold.end();
+            return Verdict::NOTHING;
+        }
+        if let Some(power) = sight.power {
+            if power.watts <= above_w {
+                self.hold.end();
+            } else if self.hold.go_on(sight.now, power) >= period.get() && self.cut.is_none() {
+                let (drawn, most) = (watts(power.watts), watts(above_w));
+                self.cut = Some(format!("it drew {drawn}, more than {most} for {period}"));
+            }
+        }
+        match &self.cut {
+            Some(why) => Verdict::wish(RelayState::Off, why.clone()),
+            None => Verdict::NOTHING,
+        }
+    }
+
+    pub(super) fn shift(&mut self, shift: impl Fn(&mut Timestamp)) {
+        self.hold.shift(shift);
+    }
+}
