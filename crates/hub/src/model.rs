@@ -4,6 +4,7 @@
 //! [`Document`] with an [`Id`] and a revision.
 
 mod cause;
+mod day;
 mod document;
 mod group;
 mod id;
@@ -11,6 +12,7 @@ mod plug;
 mod time_of_day;
 
 pub use cause::Cause;
+pub use day::Day;
 pub use document::{Collection, Document, Stored};
 pub use group::{Group, check_name};
 pub use id::{Id, IdError, PlugId, Target};

@@ -4,13 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::SignedDuration;
-use jiff::civil::{Date, DateTime};
+use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
 use super::text::{json_is_text, shown};
 use super::{Cron, Days};
 use crate::duration::{self, Period};
-use crate::model::TimeOfDay;
+use crate::model::{Day, TimeOfDay};
 
 /// The longest way from sunrise or sunset.
 const LONGEST_OFFSET: SignedDuration = SignedDuration::from_hours(12);
@@ -149,16 +149,10 @@ impl FromStr for LocalTime {
         };
         let (date, time) = text.split_once(['T', ' ']).ok_or_else(unreadable)?;
         let time: TimeOfDay = time.parse().map_err(|_| unreadable())?;
-        let is_plain =
-            date.len() == 10 && date.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'-'));
-        let date = is_plain
-            .then(|| Date::strptime("%Y-%m-%d", date).ok())
-            .flatten();
-        let date = date.ok_or_else(unreadable)?;
-        if !(1970..2200).contains(&date.year()) {
-            return Err(format!("{date} is not between 1970 and 2200"));
-        }
-        Ok(Self(date.to_datetime(time.get())))
+        let date: Day = date
+            .parse()
+            .map_err(|problem| format!("'{}' is no local date and time: {problem}", shown(text)))?;
+        Ok(Self(date.get().to_datetime(time.get())))
     }
 }
 

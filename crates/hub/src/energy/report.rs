@@ -1,0 +1,158 @@
+//! What each plug used and what that cost, by local day or month.
+
+use std::collections::BTreeMap;
+
+use hiflying::Mac;
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use super::Tariff;
+use crate::model::PlugId;
+use crate::store::Quarter;
+
+/// What a report is divided into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum By {
+    /// Local days: `2026-11-22`.
+    Day,
+    /// Months of local days: `2026-11`.
+    Month,
+}
+
+/// What one plug used in a day or a month.
+///
+/// What has no price, and what has one in another currency, is a row of its own: the rows of a period always add up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EnergyRow {
+    /// Whose.
+    pub mac: PlugId,
+    /// Which day or month.
+    pub period: String,
+    /// Watt-hours.
+    pub energy_wh: f64,
+    /// What that cost; `None` where no tariff has a price.
+    pub cost: Option<f64>,
+    /// What it is paid in.
+    pub currency: Option<String>,
+}
+
+#[derive(Default)]
+struct Sum {
+    energy_wh: f64,
+    cost: f64,
+}
+
+/// Sums up what plugs used from `from` until before `to`, by period and then by plug. Each quarter-hour has the price that
+/// held when it began.
+pub fn report(
+    quarters: impl IntoIterator<Item = Quarter>,
+    tariffs: &[Tariff],
+    timezone: &TimeZone,
+    by: By,
+    from: Timestamp,
+    to: Timestamp,
+) -> Vec<EnergyRow> {
+    let mut sums: BTreeMap<(Date, PlugId, Option<&str>), Sum> = BTreeMap::new();
+    let mut book = Book::new(tariffs);
+    for quarter in quarters {
+        if !(from..to).contains(&quarter.t) {
+            continue;
+        }
+        let local = timezone.to_datetime(quarter.t);
+        let price = book.price(quarter.plug, quarter.t, local);
+        let key = (
+            by.begin(local.date()),
+            quarter.plug.into(),
+            price.map(|(_, currency)| currency),
+        );
+        let sum = sums.entry(key).or_default();
+        sum.energy_wh += quarter.energy_wh;
+        sum.cost += price.map_or(0.0, |(price, _)| price * quarter.energy_wh / 1000.0);
+    }
+    let priced = |day, plug| {
+        sums.range((day, plug, Some(""))..)
+            .next()
+            .is_some_and(|((d, p, _), _)| (*d, *p) == (day, plug))
+    };
+    let rows = sums.iter().filter(|((day, plug, currency), sum)| {
+        // Nothing without a price is not worth a row beside another.
+        currency.is_some() || sum.energy_wh != 0.0 || !priced(*day, *plug)
+    });
+    rows.map(|((day, plug, currency), sum)| EnergyRow {
+        mac: *plug,
+        period: by.name(*day),
+        energy_wh: rounded(sum.energy_wh, 1e3),
+        cost: currency.map(|_| rounded(sum.cost, 1e6)),
+        currency: currency.map(str::to_owned),
+    })
+    .collect()
+}
+
+/// Takes the noise of binary fractions away.
+fn rounded(value: f64, parts: f64) -> f64 {
+    // Adding 0 turns -0 into 0.
+    (value * parts).round() / parts + 0.0
+}
+
+impl By {
+    fn begin(self, day: Date) -> Date {
+        match self {
+            Self::Day => day,
+            Self::Month => day.first_of_month(),
+        }
+    }
+
+    fn name(self, begin: Date) -> String {
+        match self {
+            Self::Day => begin.to_string(),
+            Self::Month => begin.strftime("%Y-%m").to_string(),
+        }
+    }
+}
+
+/// The tariffs, by whom they are for.
+struct Book<'a> {
+    tariffs: &'a [Tariff],
+    /// Those of the plug that was asked for last, the first that holds before others: quarters come plug by plug.
+    of: Option<(Mac, Vec<&'a Tariff>)>,
+}
+
+impl<'a> Book<'a> {
+    fn new(tariffs: &'a [Tariff]) -> Self {
+        Self { tariffs, of: None }
+    }
+
+    fn price(&mut self, plug: Mac, time: Timestamp, local: DateTime) -> Option<(f64, &'a str)> {
+        let of = self.of.take().filter(|(of, _)| *of == plug);
+        let (_, tariffs) = self
+            .of
+            .insert(of.unwrap_or_else(|| (plug, for_plug(self.tariffs, plug))));
+        let holds = |tariff: &&&Tariff| {
+            tariff
+                .valid_from
+                .is_none_or(|from| from.get() <= local.date())
+        };
+        let tariff = tariffs.iter().find(holds)?;
+        Some((tariff.price(time, local)?, tariff.currency.as_str()))
+    }
+}
+
+/// Returns the tariffs for a plug: those that name it before those for all, later ones before earlier.
+fn for_plug(tariffs: &[Tariff], plug: Mac) -> Vec<&Tariff> {
+    let names = |tariff: &Tariff| tariff.plugs.contains(&plug.into());
+    let mut found: Vec<_> = tariffs
+        .iter()
+        .filter(|tariff| tariff.plugs.is_empty() || names(tariff))
+        .collect();
+    found.sort_by(|a, b| {
+        let order = |tariff: &Tariff| (!tariff.plugs.is_empty(), tariff.valid_from);
+        order(b).cmp(&order(a)).then_with(|| a.name.cmp(&b.name))
+    });
+    found
+}
+
+#[cfg(test)]
+mod tests;

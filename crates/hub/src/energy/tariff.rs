@@ -1,0 +1,291 @@
+//! What a kilowatt-hour costs, and when.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use jiff::civil::{DateTime, Time};
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use super::HourPrices;
+use crate::error::HubError;
+use crate::model::{Collection, Day, Document, PlugId, TimeOfDay, check_name};
+use crate::schedule::Days;
+
+/// The longest name of a currency.
+const LONGEST_CURRENCY: usize = 8;
+/// No kilowatt-hour costs more in any currency that is in use.
+pub(super) const MOST_PRICE: f64 = 1e9;
+/// No more plugs than this in one tariff.
+const MOST_PLUGS: usize = 10_000;
+
+/// What a kilowatt-hour costs, for some plugs or all.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tariff {
+    /// What it is called.
+    pub name: String,
+    /// What its prices are in: `EUR`.
+    pub currency: String,
+    /// The first local day on which it holds; none is since ever. It holds until another for the same plugs takes over.
+    #[serde(default)]
+    pub valid_from: Option<Day>,
+    /// Whose energy it prices; empty is everybody's who is in no other tariff's list.
+    #[serde(default)]
+    pub plugs: Vec<PlugId>,
+    /// The prices.
+    #[serde(flatten)]
+    pub prices: Prices,
+}
+
+/// The price of a kilowatt-hour.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Prices {
+    /// Always the same.
+    Flat {
+        /// The price of a kilowatt-hour.
+        price: f64,
+    },
+    /// One by day, another by night, in local time.
+    DayNight {
+        /// By day.
+        day: f64,
+        /// By night.
+        night: f64,
+        /// When the day begins.
+        day_begins: TimeOfDay,
+        /// When the night begins.
+        night_begins: TimeOfDay,
+        /// The days that have a day; on others it is always night.
+        #[serde(default)]
+        days: Days,
+    },
+    /// Another one each hour or quarter of an hour.
+    Hourly {
+        /// The known prices.
+        #[serde(default)]
+        prices: HourPrices,
+        /// The price where none of them holds; none is unknown.
+        #[serde(default)]
+        otherwise: Option<f64>,
+    },
+}
+
+impl Tariff {
+    /// Returns the price of a kilowatt-hour at a moment, if it is known. It changes only at quarter-hours.
+    ///
+    /// Whether the tariff holds at all is not asked.
+    pub fn price_at(&self, time: Timestamp, timezone: &TimeZone) -> Option<f64> {
+        self.price(time, timezone.to_datetime(time))
+    }
+
+    pub(super) fn price(&self, time: Timestamp, local: DateTime) -> Option<f64> {
+        match &self.prices {
+            Prices::Flat { price } => Some(*price),
+            Prices::DayNight {
+                day,
+                night,
+                day_begins,
+                night_begins,
+                days,
+            } => {
+                let is_day = days.contains(local.date().weekday())
+                    && is_between(local.time(), day_begins.get(), night_begins.get());
+                Some(if is_day { *day } else { *night })
+            }
+            Prices::Hourly { prices, otherwise } => prices.at(time).or(*otherwise),
+        }
+    }
+}
+
+/// Tells whether a time of day lies between two others; the second may be on the next day.
+fn is_between(time: Time, from: Time, to: Time) -> bool {
+    if from <= to {
+        from <= time && time < to
+    } else {
+        from <= time || time < to
+    }
+}
+
+impl Document for Tariff {
+    const COLLECTION: Collection = Collection::Tariffs;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn check(&self) -> Result<(), HubError> {
+        check_name(&self.name)?;
+        check_currency(&self.currency)?;
+        if self.plugs.len() > MOST_PLUGS {
+            let message = format!("a tariff has at most {MOST_PLUGS} plugs");
+            return Err(HubError::usage(message).at("plugs"));
+        }
+        let mut seen = HashSet::new();
+        if let Some(twice) = self.plugs.iter().find(|plug| !seen.insert(**plug)) {
+            return Err(HubError::usage(format!("{twice} is named twice")).at("plugs"));
+        }
+        self.prices.check()
+    }
+}
+
+impl Prices {
+    fn check(&self) -> Result<(), HubError> {
+        match self {
+            Self::Flat { price } => check_price(*price, "price"),
+            Self::DayNight {
+                day,
+                night,
+                day_begins,
+                night_begins,
+                ..
+            } => {
+                check_price(*day, "day")?;
+                check_price(*night, "night")?;
+                check_quarter(*day_begins, "day_begins")?;
+                check_quarter(*night_begins, "night_begins")?;
+                if day_begins == night_begins {
+                    let message = "day and night cannot begin at the same time";
+                    return Err(HubError::usage(message)
+                        .hint("one price for the whole day is the kind `flat`")
+                        .at("night_begins"));
+                }
+                Ok(())
+            }
+            Self::Hourly { otherwise, .. } => {
+                otherwise.map_or(Ok(()), |price| check_price(price, "otherwise"))
+            }
+        }
+    }
+}
+
+fn check_currency(currency: &str) -> Result<(), HubError> {
+    let is_plain = currency
+        .chars()
+        .all(|c| !c.is_whitespace() && !c.is_control());
+    if currency.is_empty() || !is_plain || currency.chars().count() > LONGEST_CURRENCY {
+        let message = "a currency is a short word without spaces, like `EUR`";
+        return Err(HubError::usage(message).at("currency"));
+    }
+    Ok(())
+}
+
+fn check_price(price: f64, field: &str) -> Result<(), HubError> {
+    if price < 0.0 {
+        let message = format!("the price {price} is negative");
+        return Err(HubError::usage(message)
+            .hint("only the kind `hourly` has negative prices, as the market does")
+            .at(field));
+    }
+    if price.is_nan() || price > MOST_PRICE {
+        return Err(HubError::usage(format!("{price} is no price of a kilowatt-hour")).at(field));
+    }
+    Ok(())
+}
+
+/// What was used is kept by quarters of an hour, so a price within one could not be told from its neighbour.
+fn check_quarter(time: TimeOfDay, field: &str) -> Result<(), HubError> {
+    if time.get().minute() % 15 != 0 || time.get().second() != 0 {
+        let message = format!("prices change at quarter-hours, and {time} is none");
+        return Err(HubError::usage(message).at(field));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FLAT: &str = r#"{"name":"home","currency":"EUR","valid_from":"2026-01-01","plugs":["accf23123456"],"kind":"flat","price":0.32}"#;
+    const DAY_NIGHT: &str = r#"{"name":"two","currency":"CHF","valid_from":null,"plugs":[],"kind":"day_night","day":0.3,"night":0.2,"day_begins":"06:00","night_begins":"22:00","days":["mon","tue","wed","thu","fri"]}"#;
+    const HOURLY: &str = r#"{"name":"market","currency":"EUR","valid_from":null,"plugs":[],"kind":"hourly","prices":[{"t":"2026-11-22T00:00:00Z","price":-0.01}],"otherwise":0.3}"#;
+
+    fn read(json: &str) -> Tariff {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn the_json_of_each_kind() {
+        for json in [FLAT, DAY_NIGHT, HOURLY] {
+            let tariff = read(json);
+            assert_eq!(tariff.check(), Ok(()));
+            assert_eq!(serde_json::to_string(&tariff).unwrap(), json);
+        }
+        let least = read(r#"{"name":"x","currency":"€","kind":"hourly"}"#);
+        assert_eq!(least.check(), Ok(()));
+        assert!(least.plugs.is_empty() && least.valid_from.is_none());
+        for (json, from, to) in [
+            (FLAT, "\"flat\"", "\"free\""),
+            (FLAT, "\"price\"", "\"prise\""),
+            (FLAT, "\"price\":0.32", "\"price\":0.32,\"night\":0.2"),
+            (FLAT, "0.32", "\"0.32\""),
+            (FLAT, ",\"kind\":\"flat\"", ""),
+            (FLAT, "2026-01-01", "2026-01-32"),
+            (FLAT, "2026-01-01", "1969-12-31"),
+            (DAY_NIGHT, "06:00", "6"),
+            (DAY_NIGHT, "\"fri\"", "\"friday\""),
+            (HOURLY, "2026-11-22T00:00:00Z", "2026-11-22T00:07:00Z"),
+            (HOURLY, "\"t\"", "\"time\""),
+        ] {
+            let json = json.replacen(from, to, 1);
+            assert!(serde_json::from_str::<Tariff>(&json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_at_its_field() {
+        for (json, from, to, field) in [
+            (FLAT, "home", "", "name"),
+            (FLAT, "EUR", "", "currency"),
+            (FLAT, "EUR", "E R", "currency"),
+            (FLAT, "EUR", "Doubloons", "currency"),
+            (FLAT, "0.32", "-0.32", "price"),
+            (FLAT, "0.32", "1e300", "price"),
+            (
+                FLAT,
+                "\"accf23123456\"",
+                "\"accf23123456\",\"ACCF23123456\"",
+                "plugs",
+            ),
+            (DAY_NIGHT, "0.3", "-0.3", "day"),
+            (DAY_NIGHT, "0.2", "-0.2", "night"),
+            (DAY_NIGHT, "06:00", "06:10", "day_begins"),
+            (DAY_NIGHT, "06:00", "22:00", "night_begins"),
+            (HOURLY, "0.3}", "-0.3}", "otherwise"),
+        ] {
+            let error = read(&json.replacen(from, to, 1)).check().unwrap_err();
+            assert_eq!(error.field(), Some(field), "{to}");
+        }
+    }
+
+    #[test]
+    fn the_price_at_a_time() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        let price = |json: &str, time: &str| read(json).price_at(time.parse().unwrap(), &berlin);
+        assert_eq!(price(FLAT, "2026-11-22T12:00Z"), Some(0.32));
+        // A Friday and a Saturday.
+        for (time, expected) in [
+            ("2026-11-20T05:59:59+01:00", 0.2),
+            ("2026-11-20T06:00+01:00", 0.3),
+            ("2026-11-20T21:59:59+01:00", 0.3),
+            ("2026-11-20T22:00+01:00", 0.2),
+            ("2026-11-21T12:00+01:00", 0.2),
+            ("2026-06-19T06:00+02:00", 0.3),
+        ] {
+            assert_eq!(price(DAY_NIGHT, time), Some(expected), "{time}");
+        }
+        // A day that ends after midnight.
+        let late = DAY_NIGHT
+            .replace("06:00", "20:00")
+            .replace("22:00", "02:00");
+        assert_eq!(price(&late, "2026-11-20T01:59+01:00"), Some(0.3));
+        assert_eq!(price(&late, "2026-11-20T02:00+01:00"), Some(0.2));
+        assert_eq!(price(&late, "2026-11-20T20:00+01:00"), Some(0.3));
+        assert_eq!(price(HOURLY, "2026-11-22T00:59:59Z"), Some(-0.01));
+        assert_eq!(price(HOURLY, "2026-11-22T01:00Z"), Some(0.3));
+        assert_eq!(
+            price(&HOURLY.replace("0.3}", "null}"), "2026-11-22T01:00Z"),
+            None
+        );
+    }
+}

@@ -1,0 +1,80 @@
+//! A date as people write it: `2026-11-22`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A local date between 1970 and 2200.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(Date);
+
+impl Day {
+    /// Returns it as jiff has it.
+    pub const fn get(self) -> Date {
+        self.0
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Day {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // jiff also reads dates out of longer texts.
+        let is_plain =
+            text.len() == 10 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'-'));
+        let date: Option<Date> = is_plain.then(|| text.parse().ok()).flatten();
+        let date = date.ok_or("not a date; write it like `2026-12-24`")?;
+        if !(1970..2200).contains(&date.year()) {
+            return Err(format!("{date} is not between 1970 and 2200"));
+        }
+        Ok(Self(date))
+    }
+}
+
+impl Serialize for Day {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Day {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_as_people_write_them() {
+        for text in ["1970-01-01", "2028-02-29", "2199-12-31"] {
+            assert_eq!(text.parse::<Day>().unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            "2026-2-1",
+            "2026-02-29",
+            "1969-12-31",
+            "2200-01-01",
+            "2026-12-24T18:00",
+            "20261224",
+            "2026-12-24 ",
+            "-026-12-24",
+            "２０２６-12-24",
+        ] {
+            assert!(text.parse::<Day>().is_err(), "{text}");
+        }
+    }
+}
