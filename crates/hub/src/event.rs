@@ -133,7 +133,8 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Latest {
-    next: u64,
+    /// The number of the latest event; 0 before the first.
+    number: u64,
     events: VecDeque<Arc<Event>>,
 }
 
@@ -144,6 +145,8 @@ pub struct Subscription {
     pub missed: Vec<Arc<Event>>,
     /// Whether that event is too old or unknown, so that the listener has to read everything again.
     pub is_reset: bool,
+    /// Where the stream is; what comes live comes after it.
+    pub at: EventId,
     /// What happens from now on. A listener that falls behind by more than [`KEPT`] gets `Lagged`.
     pub live: broadcast::Receiver<Arc<Event>>,
 }
@@ -168,15 +171,12 @@ impl EventBus {
     /// Tells everybody.
     pub fn publish(&self, news: News) {
         let mut latest = self.latest();
+        latest.number += 1;
         let event = Arc::new(Event {
-            id: EventId {
-                run: self.0.run,
-                number: latest.next,
-            },
+            id: self.id(latest.number),
             news,
             json: OnceLock::new(),
         });
-        latest.next += 1;
         if latest.events.len() >= KEPT {
             latest.events.pop_front();
         }
@@ -197,9 +197,9 @@ impl EventBus {
         let oldest = latest
             .events
             .front()
-            .map_or(latest.next, |event| event.id.number);
+            .map_or(latest.number + 1, |event| event.id.number);
         let known = last.filter(|last| {
-            last.run == self.0.run && last.number < latest.next && last.number + 1 >= oldest
+            last.run == self.0.run && last.number <= latest.number && last.number + 1 >= oldest
         });
         let missed = known.map_or_else(Vec::new, |last| {
             let later = latest
@@ -211,8 +211,14 @@ impl EventBus {
         Subscription {
             missed,
             is_reset: known.is_none(),
+            at: self.id(latest.number),
             live,
         }
+    }
+
+    fn id(&self, number: u64) -> EventId {
+        let run = self.0.run;
+        EventId { run, number }
     }
 
     fn latest(&self) -> MutexGuard<'_, Latest> {
@@ -243,17 +249,14 @@ mod tests {
         for _ in 0..5 {
             bus.publish(news());
         }
-        let id = |number| {
-            Some(EventId {
-                run: bus.0.run,
-                number,
-            })
-        };
-        assert_eq!(numbers(&bus.resume(id(2))), [3, 4]);
-        let up_to_date = bus.resume(id(4));
+        let id = |number| Some(bus.id(number));
+        assert_eq!(numbers(&bus.resume(id(3))), [4, 5]);
+        assert_eq!(numbers(&bus.resume(id(0))), [1, 2, 3, 4, 5]);
+        let up_to_date = bus.resume(id(5));
         assert!(!up_to_date.is_reset && up_to_date.missed.is_empty());
+        assert_eq!(Some(up_to_date.at), id(5));
         for unknown in [
-            id(5),
+            id(6),
             None,
             Some(EventId {
                 run: bus.0.run ^ 1,
@@ -271,14 +274,9 @@ mod tests {
         for _ in 0..KEPT + 10 {
             bus.publish(news());
         }
-        let resume = |number| {
-            bus.resume(Some(EventId {
-                run: bus.0.run,
-                number,
-            }))
-        };
-        assert!(resume(8).is_reset);
-        let oldest = resume(9);
+        let resume = |number| bus.resume(Some(bus.id(number)));
+        assert!(resume(9).is_reset);
+        let oldest = resume(10);
         assert!(!oldest.is_reset);
         assert_eq!(oldest.missed.len(), KEPT);
     }
@@ -287,13 +285,10 @@ mod tests {
     fn nothing_is_missed_between_catching_up_and_live() {
         let bus = EventBus::new();
         bus.publish(news());
-        let mut subscription = bus.resume(Some(EventId {
-            run: bus.0.run,
-            number: 0,
-        }));
+        let mut subscription = bus.resume(Some(bus.id(1)));
         bus.publish(news());
         assert!(subscription.missed.is_empty());
-        assert_eq!(subscription.live.try_recv().unwrap().id.number, 1);
+        assert_eq!(subscription.live.try_recv().unwrap().id.number, 2);
     }
 
     #[test]

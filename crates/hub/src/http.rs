@@ -4,5 +4,7 @@
 //! nothing of who may ask: that is [`crate::trust`]'s, which stands around all of them.
 //!
 //! * [`problem`]: the one shape of an error.
+//! * [`stuck`]: the bound on connections whose other end does not read.
 
 pub mod problem;
+pub mod stuck;
