@@ -15,7 +15,7 @@
 //! * [`shelf`]: the documents that people make, in memory and in the store.
 //! * [`event`]: news, for everybody who listens, and the last thousands of them for who was away.
 //! * [`error`]: why something could not be done.
-//! * [`http`]: what is answered over HTTP.
+//! * [`http`]: what is answered over HTTP. [`trust`]: to whom. [`server`]: over which connections.
 //!
 //! Commands go down to the one task that owns a plug; events come up by broadcast; state is read from a snapshot.
 
@@ -31,8 +31,10 @@ pub mod keeper;
 pub mod model;
 pub mod rule;
 pub mod schedule;
+pub mod server;
 pub mod shelf;
 pub mod store;
+pub mod trust;
 
 pub use config::Config;
 pub use error::{HubError, Kind};

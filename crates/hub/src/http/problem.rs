@@ -58,6 +58,11 @@ impl Problem {
         self
     }
 
+    /// Returns its kind.
+    pub fn kind(&self) -> Kind {
+        self.error.kind()
+    }
+
     /// Adds a header, e.g. `Retry-After`.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {

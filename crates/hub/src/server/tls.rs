@@ -1,0 +1,60 @@
+//! The files for HTTPS.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::Tls;
+use crate::error::{HubError, Kind};
+
+/// Reads certificate and key.
+///
+/// # Errors
+///
+/// [`HubError`] that names the file: of kind `local` when it cannot be read, `usage` when it is not what it should be.
+pub fn acceptor(files: &Tls) -> Result<TlsAcceptor, HubError> {
+    let chain = certificates(&files.certificate)?;
+    let key = PrivateKeyDer::from_pem_file(&files.key)
+        .map_err(|error| unreadable(&files.key, "a private key", &error))?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| HubError::new(Kind::Failed, format!("TLS cannot be set up: {error}")))?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|error| {
+            let (certificate, key) = (files.certificate.display(), files.key.display());
+            HubError::usage(format!(
+                "the certificate in {certificate} and the key in {key} cannot be used together: {error}"
+            ))
+        })?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, HubError> {
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|error| unreadable(path, "a certificate", &error))?;
+    if chain.is_empty() {
+        return Err(unreadable(path, "a certificate", &pem::Error::NoItemsFound));
+    }
+    Ok(chain)
+}
+
+/// What the PEM reader found is not repeated: it could be a piece of the key.
+fn unreadable(path: &Path, wanted: &str, error: &pem::Error) -> HubError {
+    let path = path.display();
+    match error {
+        pem::Error::Io(error) if error.kind() != io::ErrorKind::InvalidData => {
+            HubError::new(Kind::Local, format!("{path} cannot be read: {error}"))
+        }
+        pem::Error::NoItemsFound => HubError::usage(format!("{path} has not {wanted} in it")),
+        _ => HubError::usage(format!("{path} is not a PEM file with {wanted}")),
+    }
+}

@@ -1,0 +1,329 @@
+//! From where a browser asks: the `Host` and `Origin` checks.
+//!
+//! A page of a stranger can make a browser send requests to any address, and can give its own name the address of the hub
+//! (DNS rebinding). So the hub answers only when it is called by a name or an address of its own, and takes changes
+//! only from its own pages. Programs other than browsers send no `Origin` and pass.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Method, Request, header};
+
+use crate::error::{HubError, Kind};
+
+/// What the hub may be called, beside the address at which a connection came in.
+#[derive(Debug, Clone)]
+pub(super) struct Hosts {
+    names: Vec<String>,
+    addresses: Vec<IpAddr>,
+}
+
+impl Hosts {
+    /// Collects the hub's own names: where it listens, and what its owner adds.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`] of kind `usage` at the field `hosts` for what is neither a name nor an address.
+    pub(super) fn new(listen: SocketAddr, configured: &[String]) -> Result<Self, HubError> {
+        let mut hosts = Self {
+            names: vec!["localhost".to_owned()],
+            addresses: Vec::new(),
+        };
+        if !listen.ip().is_unspecified() {
+            hosts.addresses.push(listen.ip().to_canonical());
+        }
+        for text in configured {
+            match host(text).or_else(|| host(&format!("[{text}]"))) {
+                Some(Host::Name(name)) => hosts.names.push(name),
+                Some(Host::Address(address)) => hosts.addresses.push(address),
+                None => {
+                    let message = format!("'{text}' is neither a host name nor an address");
+                    return Err(HubError::usage(message).at("hosts"));
+                }
+            }
+        }
+        Ok(hosts)
+    }
+
+    /// Checks by what name a request calls the hub, and returns that name with its port.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`] of kind `forbidden` for a name that is not the hub's own; `usage` when there is none, or several.
+    pub(super) fn check<B>(
+        &self,
+        request: &Request<B>,
+        local: Option<IpAddr>,
+    ) -> Result<Authority, HubError> {
+        let authority = called(request)?;
+        let is_own = match host(authority.as_str()) {
+            Some(Host::Name(name)) => self.names.contains(&name),
+            Some(Host::Address(address)) => {
+                address.is_loopback()
+                    || Some(address) == local.map(|local| local.to_canonical())
+                    || self.addresses.contains(&address)
+            }
+            None => false,
+        };
+        if is_own {
+            return Ok(authority);
+        }
+        let shown: String = authority.as_str().chars().take(100).collect();
+        let message = format!("'{shown}' is not a name of this hub");
+        Err(HubError::new(Kind::Forbidden, message)
+            .hint("if it should be, add it to `hosts` under `[hub]` in mains.toml"))
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Host {
+    Name(String),
+    Address(IpAddr),
+}
+
+/// Reads `name`, `name:port`, `address`, `[address]:port`.
+fn host(text: &str) -> Option<Host> {
+    let authority: Authority = text.parse().ok()?;
+    let name = authority.host();
+    let rest = authority.as_str().strip_prefix(name)?;
+    if !(rest.is_empty() || authority.port_u16().is_some()) {
+        return None;
+    }
+    let bare = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'));
+    if let Ok(address) = bare.unwrap_or(name).parse::<IpAddr>() {
+        // An address of version 6 stands in brackets, and only that.
+        return (address.is_ipv6() == bare.is_some())
+            .then(|| Host::Address(address.to_canonical()));
+    }
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    (!name.is_empty() && bare.is_none()).then_some(Host::Name(name))
+}
+
+/// Returns by what name the hub is called. Where the request line has one too, it must be the same.
+fn called<B>(request: &Request<B>) -> Result<Authority, HubError> {
+    let mut headers = request.headers().get_all(header::HOST).iter();
+    let usage = |message: &str| HubError::usage(message.to_owned());
+    let (Some(host), None) = (headers.next(), headers.next()) else {
+        return Err(usage("a request has one `Host` header"));
+    };
+    let host: Authority = Authority::try_from(host.as_bytes())
+        .map_err(|_| usage("the `Host` header is neither a name nor an address"))?;
+    match request.uri().authority() {
+        Some(other) if *other != host => Err(usage(
+            "the request line and the `Host` header name different hosts",
+        )),
+        _ => Ok(host),
+    }
+}
+
+/// Checks that a change does not come from a stranger's page.
+///
+/// # Errors
+///
+/// [`HubError`] of kind `forbidden` when it does.
+pub(super) fn check(
+    method: &Method,
+    headers: &HeaderMap,
+    called: &Authority,
+    is_tls: bool,
+) -> Result<(), HubError> {
+    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        return Ok(());
+    }
+    let is_own_site = headers
+        .get_all("sec-fetch-site")
+        .iter()
+        .all(|site| matches!(site.as_bytes(), b"same-origin" | b"none"));
+    let is_own_origin = headers
+        .get_all(header::ORIGIN)
+        .iter()
+        .all(|origin| is_own(origin.as_bytes(), called, is_tls));
+    if is_own_site && is_own_origin {
+        return Ok(());
+    }
+    Err(HubError::new(
+        Kind::Forbidden,
+        "a page of another site may change nothing here",
+    ))
+}
+
+/// The scheme may be the other one where something before the hub does TLS for it, never the lesser one.
+fn is_own(origin: &[u8], called: &Authority, is_tls: bool) -> bool {
+    let Ok(origin) = str::from_utf8(origin) else {
+        return false;
+    };
+    match origin.split_once("://") {
+        Some(("https", authority)) => authority.eq_ignore_ascii_case(called.as_str()),
+        Some(("http", authority)) => !is_tls && authority.eq_ignore_ascii_case(called.as_str()),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts() -> Hosts {
+        let configured = [
+            "Nas.local".to_owned(),
+            "192.168.1.5".into(),
+            "2001:db8::1".into(),
+        ];
+        Hosts::new(([0, 0, 0, 0], 8480).into(), &configured).unwrap()
+    }
+
+    fn request(host: &[u8], uri: &str) -> Request<()> {
+        let request = Request::builder().uri(uri).header(header::HOST, host);
+        request.body(()).unwrap()
+    }
+
+    #[test]
+    fn own_names() {
+        let local = Some("10.0.0.1".parse().unwrap());
+        for own in [
+            "localhost",
+            "localhost:8480",
+            "LOCALHOST",
+            "localhost.",
+            "127.0.0.1",
+            "127.0.0.1:1",
+            "[::1]:8480",
+            "nas.local",
+            "NAS.LOCAL.:443",
+            "192.168.1.5:8480",
+            "10.0.0.1:8480",
+            "[2001:db8::1]",
+            "[::ffff:10.0.0.1]",
+        ] {
+            assert!(
+                hosts().check(&request(own.as_bytes(), "/"), local).is_ok(),
+                "{own}"
+            );
+        }
+    }
+
+    #[test]
+    fn foreign_names() {
+        let local = Some("10.0.0.1".parse().unwrap());
+        for foreign in [
+            "evil.example",
+            "localhost.evil.example",
+            "evil.example:8480",
+            "10.0.0.2",
+            "0.0.0.0",
+            "[::]",
+            "[::2]",
+            "evil@localhost",
+            "localhost@evil.example",
+            "localhost:",
+            "localhost:x",
+            "localhost:99999",
+            "127.1",
+            "0x7f.0.0.1",
+            "2130706433",
+            "nas",
+            "nas.local.evil.example",
+            "xn--nas-.local",
+            "[localhost]",
+            ".",
+            "..",
+        ] {
+            let error = hosts()
+                .check(&request(foreign.as_bytes(), "/"), local)
+                .unwrap_err();
+            assert!(
+                matches!(error.kind(), Kind::Forbidden | Kind::Usage),
+                "{foreign}: {error:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_request_has_one_host() {
+        let none = Request::new(());
+        let mut two = request(b"localhost", "/");
+        two.headers_mut()
+            .append(header::HOST, "localhost".parse().unwrap());
+        let other = request(b"localhost", "http://evil.example/");
+        for request in [
+            none,
+            two,
+            other,
+            request(b"local host", "/"),
+            request(b"\xff", "/"),
+        ] {
+            assert_eq!(
+                hosts().check(&request, None).unwrap_err().kind(),
+                Kind::Usage
+            );
+        }
+        let same = request(b"localhost:8480", "http://localhost:8480/");
+        assert!(hosts().check(&same, None).is_ok());
+        // Of a hidden name in the request line nothing comes through, either.
+        let foreign = request(b"evil.example", "http://evil.example/");
+        assert_eq!(
+            hosts().check(&foreign, None).unwrap_err().kind(),
+            Kind::Forbidden
+        );
+    }
+
+    #[test]
+    fn what_the_owner_adds_must_be_a_name() {
+        let listen = ([127, 0, 0, 1], 8480).into();
+        for bad in ["", "http://nas", "a b", "nas/", "a@b", "[::1"] {
+            let error = Hosts::new(listen, &[bad.to_owned()]).unwrap_err();
+            assert_eq!(error.field(), Some("hosts"), "{bad}");
+        }
+    }
+
+    fn changes(headers: &[(&'static str, &'static str)], is_tls: bool) -> bool {
+        let headers: HeaderMap = headers
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect();
+        let called = Authority::from_static("nas.local:8480");
+        check(&Method::GET, &headers, &called, is_tls).unwrap();
+        check(&Method::PUT, &headers, &called, is_tls).is_ok()
+    }
+
+    #[test]
+    fn own_pages_and_programs_may_change() {
+        assert!(changes(&[], false));
+        assert!(changes(&[("origin", "http://nas.local:8480")], false));
+        assert!(changes(&[("origin", "https://NAS.local:8480")], false));
+        assert!(changes(
+            &[
+                ("origin", "https://nas.local:8480"),
+                ("sec-fetch-site", "same-origin")
+            ],
+            true
+        ));
+        assert!(changes(&[("sec-fetch-site", "none")], true));
+    }
+
+    #[test]
+    fn strangers_pages_may_not() {
+        for (name, value) in [
+            ("origin", "http://evil.example"),
+            ("origin", "null"),
+            ("origin", ""),
+            ("origin", "nas.local:8480"),
+            ("origin", "http://nas.local"),
+            ("origin", "http://nas.local:8481"),
+            ("origin", "file://nas.local:8480"),
+            ("origin", "http://nas.local:8480.evil.example"),
+            ("origin", "http://evil@nas.local:8480"),
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+            ("sec-fetch-site", ""),
+        ] {
+            assert!(!changes(&[(name, value)], false), "{name}: {value}");
+        }
+        assert!(
+            !changes(&[("origin", "http://nas.local:8480")], true),
+            "the lesser scheme"
+        );
+    }
+}

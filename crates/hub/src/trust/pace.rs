@@ -1,0 +1,189 @@
+//! How often somebody may try a password.
+//!
+//! Two bounds: one for each address, and one for all of them together, so that many addresses do not get many times as
+//! far. Who sits at the machine itself cannot be locked out by the others: loopback has only its own bound. Tokens and
+//! login links are not bounded; nobody guesses 256 bits.
+//!
+//! Pure: time is a parameter.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// One address: five tries at once, then one every twelve seconds.
+const ADDRESS: Rate = Rate {
+    burst: 5,
+    every: Duration::from_secs(12),
+};
+/// All together: twenty at once, then one every three seconds.
+const ALL: Rate = Rate {
+    burst: 20,
+    every: Duration::from_secs(3),
+};
+
+#[derive(Debug, Clone, Copy)]
+struct Rate {
+    burst: u32,
+    every: Duration,
+}
+
+/// When a bucket will be as good as new: the generic cell rate algorithm.
+#[derive(Debug, Clone, Copy)]
+struct Bucket(Instant);
+
+impl Bucket {
+    /// Returns how long to wait; zero when a try is free now.
+    fn wait(self, rate: Rate, now: Instant) -> Duration {
+        let spent = self.0.saturating_duration_since(now);
+        (spent + rate.every).saturating_sub(rate.every * rate.burst)
+    }
+
+    fn spend(&mut self, rate: Rate, now: Instant) {
+        self.0 = self.0.max(now) + rate.every;
+    }
+
+    fn is_full(self, now: Instant) -> bool {
+        self.0 <= now
+    }
+}
+
+/// Who tried how often of late.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    all: Option<Bucket>,
+    addresses: HashMap<IpAddr, Bucket>,
+}
+
+impl Pace {
+    /// Takes note of a try, before it is looked at.
+    ///
+    /// # Errors
+    ///
+    /// How long to wait until the next.
+    pub(super) fn try_now(&mut self, address: IpAddr, now: Instant) -> Result<(), Duration> {
+        let address = network(address);
+        self.addresses.retain(|_, bucket| !bucket.is_full(now));
+        let mut own = self.addresses.get(&address).copied().unwrap_or(Bucket(now));
+        let mut all = self.all.unwrap_or(Bucket(now));
+        let mut wait = own.wait(ADDRESS, now);
+        if !address.is_loopback() {
+            wait = wait.max(all.wait(ALL, now));
+        }
+        if !wait.is_zero() {
+            return Err(wait);
+        }
+        own.spend(ADDRESS, now);
+        self.addresses.insert(address, own);
+        if !address.is_loopback() {
+            all.spend(ALL, now);
+            self.all = Some(all);
+        }
+        Ok(())
+    }
+}
+
+/// Whoever has one address of an IPv6 network has all of its /64.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) if !v6.is_loopback() => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn five_tries_then_one_every_twelve_seconds() {
+        let (mut pace, mut now) = (Pace::default(), Instant::now());
+        let who = address("192.168.1.7");
+        for _ in 0..5 {
+            assert_eq!(pace.try_now(who, now), Ok(()));
+        }
+        assert_eq!(pace.try_now(who, now), Err(Duration::from_secs(12)));
+        now += Duration::from_secs(11);
+        assert_eq!(pace.try_now(who, now), Err(Duration::from_secs(1)));
+        now += Duration::from_secs(1);
+        assert_eq!(pace.try_now(who, now), Ok(()));
+        assert!(pace.try_now(who, now).is_err());
+        // After a minute of peace it is as in the beginning.
+        now += Duration::from_secs(60);
+        for _ in 0..5 {
+            assert_eq!(pace.try_now(who, now), Ok(()));
+        }
+        assert!(pace.try_now(who, now).is_err());
+    }
+
+    #[test]
+    fn many_addresses_do_not_get_further() {
+        let (mut pace, now) = (Pace::default(), Instant::now());
+        let tries = (0..=255)
+            .filter(|last| {
+                pace.try_now(address(&format!("10.0.0.{last}")), now)
+                    .is_ok()
+            })
+            .count();
+        assert_eq!(tries, 20);
+        // Who sits at the machine still gets in.
+        assert_eq!(pace.try_now(address("127.0.0.1"), now), Ok(()));
+        assert_eq!(pace.try_now(address("::1"), now), Ok(()));
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_address() {
+        let (mut pace, now) = (Pace::default(), Instant::now());
+        let tries = (0..100)
+            .filter(|last| {
+                pace.try_now(address(&format!("2001:db8::{last:x}")), now)
+                    .is_ok()
+            })
+            .count();
+        assert_eq!(tries, 5);
+        assert_eq!(
+            network(address("::ffff:10.0.0.1")),
+            network(address("10.0.0.1"))
+        );
+    }
+
+    proptest! {
+        /// Whatever the times and addresses: no window of an hour has more than the bound, and memory stays bounded.
+        #[test]
+        fn never_more_than_the_bound(steps in prop::collection::vec((0_u64..4_000, any::<u8>()), 1..600)) {
+            let (mut pace, start) = (Pace::default(), Instant::now());
+            let mut now = start;
+            let mut allowed: Vec<(Duration, u8)> = Vec::new();
+            for (millis, last) in steps {
+                now += Duration::from_millis(millis);
+                if pace.try_now(address(&format!("10.0.0.{last}")), now).is_ok() {
+                    allowed.push((now - start, last));
+                }
+                prop_assert!(pace.addresses.len() <= 20 + 20);
+            }
+            let holds = |times: Vec<Duration>, rate: Rate| {
+                let burst = rate.burst as usize;
+                times.windows(burst + 1).all(|w| w[burst] - w[0] >= rate.every)
+                    && times.last().zip(times.first()).is_none_or(|(last, first)| {
+                        let span = (*last - *first).as_secs_f64() / rate.every.as_secs_f64();
+                        times.len() as f64 <= f64::from(rate.burst) + span + 1.0
+                    })
+            };
+            prop_assert!(holds(allowed.iter().map(|(at, _)| *at).collect(), ALL));
+            for who in 0..=255 {
+                let own = allowed.iter().filter(|(_, last)| *last == who).map(|(at, _)| *at).collect();
+                prop_assert!(holds(own, ADDRESS));
+            }
+        }
+    }
+}
