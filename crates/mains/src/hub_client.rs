@@ -26,7 +26,7 @@ use zeroize::Zeroizing;
 use crate::error::Failure;
 
 pub use address::HubUrl;
-pub use call::{Call, Download, Versioned};
+pub use call::{Answer, Call, Download, Versioned};
 pub use events::{EventStream, ServerEvent};
 pub use local::running;
 

@@ -112,6 +112,17 @@ pub struct NameTaken {
 }
 
 impl Inventory {
+    /// The inventory of somebody else: these plugs, by the names that they have there.
+    pub fn of<'a>(plugs: impl IntoIterator<Item = &'a Plug>) -> Self {
+        let entry = |plug: &Plug| Entry {
+            name: plug.name.clone(),
+            ..Entry::of(plug)
+        };
+        Self {
+            plugs: plugs.into_iter().map(entry).collect(),
+        }
+    }
+
     /// Returns all plugs, in the order in which they were first seen.
     pub fn entries(&self) -> &[Entry] {
         &self.plugs

@@ -1,7 +1,8 @@
 //! From what the user calls a plug to the plug itself.
 //!
 //! A [`Target`] is what was typed. [`Network`] finds it: an address is taken as it is; a name, MAC or serial number is
-//! looked for where it was last seen, then by a scan that all targets of the command share.
+//! looked for where it was last seen, then by a scan that all targets of the command share. [`Reach`] is that network, or
+//! a hub that keeps the plugs.
 
 use std::net::Ipv4Addr;
 
@@ -13,12 +14,16 @@ use crate::inventory::Inventory;
 use crate::ui::clean;
 
 pub use network::{Located, NOBODY, Network, address_of};
+pub use reach::{Reach, Turned};
 pub use target::{Target, device_address, parse};
+pub(crate) use through::Through;
 
 pub mod interfaces;
 mod network;
+mod reach;
 mod scan;
 mod target;
+mod through;
 
 /// The failure of a name that the inventory does not have.
 fn unknown_name(target: &Target, inventory: &Inventory) -> Failure {

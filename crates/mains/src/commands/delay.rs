@@ -10,7 +10,7 @@ use super::targets::mac_or_given;
 use crate::context::Context;
 use crate::duration;
 use crate::error::{Exit, Outcome};
-use crate::resolve::{Network, Target, parse};
+use crate::resolve::{Reach, Target, parse};
 use crate::ui::{BOLD, clean, paint};
 
 /// Options of `mains delay`.
@@ -68,12 +68,12 @@ pub async fn run(context: &Context, args: Args) -> Outcome {
         relay,
         after,
     } = args;
-    let network = Network::open(context, std::slice::from_ref(&target)).await?;
+    let reach = Reach::open(context, std::slice::from_ref(&target)).await?;
     let work = async {
-        let located = network.locate(&target).await?;
-        network.delay(located, relay, after).await
+        let located = reach.locate(&target).await?;
+        reach.delay(located, relay, after).await
     };
-    let plug = context.bounded(network.alongside(work)).await?;
+    let plug = context.bounded(reach.alongside(work)).await?;
     let due = Timestamp::now() + SignedDuration::from_mins(i64::from(after.count()));
     let due = due.round(jiff::Unit::Second).unwrap_or(due);
     if context.ui.is_json() {
@@ -90,7 +90,7 @@ pub async fn run(context: &Context, args: Args) -> Outcome {
             "{name} will switch {relay} in {after} min, at {at}"
         ))?;
     }
-    network.remember();
+    reach.remember();
     Ok(Exit::DONE)
 }
 

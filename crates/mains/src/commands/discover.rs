@@ -20,6 +20,8 @@ use crate::resolve::interfaces::{add_towards, for_scan, none_up, reachable};
 use crate::shutdown::Signals;
 use crate::ui::{DIM, paint};
 
+mod through;
+
 /// Options of `mains discover`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -28,7 +30,8 @@ network that takes well under a second. Plugs that were seen before are asked at
 
 An SP-2 answers to UDP port 48899 of this computer. Where another program has that port, Mains names it and finds only \
 the plugs that answer the port they were asked from. While --watch runs it holds that port itself: other `mains` on \
-this computer then cannot hear an SP-2.
+this computer then cannot hear an SP-2. A hub that runs here, or is named, does the search itself; with --watch it tells \
+of the plugs that it keeps.
 
 Examples:
   mains discover
@@ -60,6 +63,21 @@ pub struct Args {
 
 /// Looks, and prints what answers.
 pub async fn run(context: &Context, args: Args) -> Outcome {
+    let Some(hub) = through::hub_for(context, &args)? else {
+        return from_here(context, args).await;
+    };
+    match through::run(context, &hub, &args).await {
+        Err(failure) if failure.kind() == Kind::Unavailable && !hub.is_named() => {
+            context
+                .ui
+                .status(format_args!("{failure}; the search is made from here"));
+            from_here(context, args).await
+        }
+        outcome => outcome,
+    }
+}
+
+async fn from_here(context: &Context, args: Args) -> Outcome {
     let inventory = context.inventory()?;
     let interfaces = search_interfaces(context, &args.to)?;
     let lan = context
@@ -80,7 +98,7 @@ pub async fn run(context: &Context, args: Args) -> Outcome {
         watch: args.watch,
     };
     let begin = Instant::now();
-    let mut finds = Finds::new(context, &inventory, args.watch);
+    let mut finds = Finds::new(context, Some(&inventory), args.watch);
     if args.watch {
         watch(context, &mut finds, lan.discover(options)).await?;
     } else {
@@ -93,7 +111,11 @@ pub async fn run(context: &Context, args: Args) -> Outcome {
     if args.watch {
         return Ok(Exit::DONE);
     }
-    finds.conclude(&lan, args.expect, begin.elapsed())
+    let taken = lan
+        .taken()
+        .first()
+        .map(|error| Failure::from(error.as_ref()));
+    finds.conclude(taken, args.expect, begin.elapsed())
 }
 
 /// The interfaces to scan from, and those that lead to the addresses given with `--to`. Who names nothing but loopback
@@ -146,14 +168,15 @@ async fn watch(
 /// What was found so far, and shown.
 struct Finds<'a> {
     context: &'a Context,
-    inventory: &'a Inventory,
+    /// Who knows the plugs' names; a hub tells them itself.
+    inventory: Option<&'a Inventory>,
     watch: bool,
     plugs: Vec<Plug>,
     table: PlugTable<'a>,
 }
 
 impl<'a> Finds<'a> {
-    fn new(context: &'a Context, inventory: &'a Inventory, watch: bool) -> Self {
+    fn new(context: &'a Context, inventory: Option<&'a Inventory>, watch: bool) -> Self {
         Self {
             context,
             inventory,
@@ -167,9 +190,12 @@ impl<'a> Finds<'a> {
         let (DiscoverEvent::Found(plug) | DiscoverEvent::Updated(plug)) = event else {
             return Ok(());
         };
-        let plug = Plug {
-            name: self.inventory.name_of(plug.mac).map(str::to_owned),
-            ..plug
+        let plug = match self.inventory {
+            Some(inventory) => Plug {
+                name: inventory.name_of(plug.mac).map(str::to_owned),
+                ..plug
+            },
+            None => plug,
         };
         let before = match self.plugs.iter_mut().find(|known| known.mac == plug.mac) {
             Some(known) => Some(std::mem::replace(known, plug.clone())),
@@ -188,10 +214,11 @@ impl<'a> Finds<'a> {
         }
     }
 
-    fn conclude(&self, lan: &Lan, expect: Option<usize>, took: Duration) -> Outcome {
+    /// Says how it ended; `taken` is why plugs may not have been heard.
+    fn conclude(&self, taken: Option<Failure>, expect: Option<usize>, took: Duration) -> Outcome {
         let ui = &self.context.ui;
-        if let (true, Some(error)) = (self.plugs.is_empty(), lan.taken().first()) {
-            return Err(error.as_ref().into());
+        if let (true, Some(taken)) = (self.plugs.is_empty(), taken) {
+            return Err(taken);
         }
         if ui.is_json() {
             ui.document(&self.plugs)?;
@@ -244,5 +271,6 @@ fn counted(count: usize) -> String {
 
 /// Whether the later sighting tells a person nothing new.
 fn looks_the_same(before: &Plug, plug: &Plug) -> bool {
-    (before.relay, before.address, before.family) == (plug.relay, plug.address, plug.family)
+    (before.relay, before.address, before.family, &before.name)
+        == (plug.relay, plug.address, plug.family, &plug.name)
 }

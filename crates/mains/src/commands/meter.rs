@@ -6,7 +6,7 @@ use serde::ser::{self, Serialize, Serializer};
 use super::targets::{Plugs, each, mac_or_given};
 use crate::context::Context;
 use crate::error::{Failure, Outcome};
-use crate::resolve::{NOBODY, Network, Target};
+use crate::resolve::{NOBODY, Reach, Target};
 use crate::ui::table::{Cell, Column, Table};
 use crate::ui::{BOLD, Ui};
 
@@ -32,8 +32,8 @@ pub struct Args {
 
 /// Reads and prints.
 pub async fn run(context: &Context, args: Args) -> Outcome {
-    let work = async |network: &Network<'_>, target: &Target, located| {
-        let reading = network.meter(located).await;
+    let work = async |reach: &Reach<'_>, target: &Target, located| {
+        let reading = reach.meter(located).await;
         Ok(reading.map(|reading| Metered::of(target, reading)).into())
     };
     let mut readings = Readings::new(&context.ui);

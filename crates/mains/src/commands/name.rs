@@ -5,7 +5,7 @@ use plugs::Plug;
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
 use crate::inventory::{Inventory, Name, NameTaken};
-use crate::resolve::{Network, Target, parse};
+use crate::resolve::{Network, Target, Through, parse};
 use crate::ui::{BOLD, clean, paint};
 
 /// Options of `mains name`.
@@ -13,8 +13,8 @@ use crate::ui::{BOLD, clean, paint};
 #[command(after_long_help = "\
 A name is any text of up to 64 characters that cannot be taken for a MAC, a serial number or an address. It belongs \
 to one plug; upper and lower case are the same. Names are kept in the inventory, a file in the state directory \
-(MAINS_STATE, else ~/.local/state/mains); the plug itself knows nothing of them. A plug that is known already need not \
-answer.
+(MAINS_STATE, else ~/.local/state/mains), or by the hub that keeps the plug; the plug itself knows nothing of them. A \
+plug that is known already need not answer.
 
 Examples:
   mains name AC:CF:23:12:34:56 kitchen
@@ -37,18 +37,39 @@ pub struct Args {
 
 /// Names the plug, or takes the name away.
 pub async fn run(context: &Context, args: Args) -> Outcome {
-    let known = known_plug(context, &args.plug)?;
-    let plug = match known {
-        Some(plug) => plug,
-        None => context.bounded(find(context, &args.plug)).await?,
+    let named = match Through::open(context).await? {
+        Some(hub) => rename_at(context, &hub, &args).await?,
+        None => rename_here(context, &args).await?,
     };
-    let named = save(context, &plug, args.name.as_ref())?;
     if context.ui.is_json() {
         context.ui.document(&named)?;
     } else {
         context.ui.data(sentence(&args.plug, &named))?;
     }
     Ok(Exit::DONE)
+}
+
+/// The hub has the names of its plugs. One that runs here shares them with the inventory, for the days when it does not.
+async fn rename_at(context: &Context, hub: &Through<'_>, args: &Args) -> Result<Plug, Failure> {
+    let name = args.name.as_ref();
+    let work = async { hub.rename(&hub.locate(&args.plug).await?, name).await };
+    let named = context.bounded(work).await?;
+    if !hub.is_named()
+        && let Err(failure) = save(context, &named, name)
+    {
+        context
+            .ui
+            .warn(format_args!("only the hub has that name: {failure}"));
+    }
+    Ok(named)
+}
+
+async fn rename_here(context: &Context, args: &Args) -> Result<Plug, Failure> {
+    let plug = match known_plug(context, &args.plug)? {
+        Some(plug) => plug,
+        None => context.bounded(find(context, &args.plug)).await?,
+    };
+    save(context, &plug, args.name.as_ref())
 }
 
 /// The plug from memory. An address is not: another plug may be there by now.

@@ -6,7 +6,7 @@ use super::targets::{Plugs, each};
 use crate::context::Context;
 use crate::error::Outcome;
 use crate::plug_table::PlugTable;
-use crate::resolve::{Network, Target};
+use crate::resolve::{Reach, Target};
 
 /// Options of `mains status`.
 #[derive(Debug, clap::Args)]
@@ -28,9 +28,8 @@ pub struct Args {
 
 /// Asks and prints.
 pub async fn run(context: &Context, args: Args) -> Outcome {
-    let work = async |network: &Network<'_>, _: &Target, located| {
-        Ok(network.presence(located).await.into())
-    };
+    let work =
+        async |reach: &Reach<'_>, _: &Target, located| Ok(reach.presence(located).await.into());
     let mut table = PlugTable::new(&context.ui);
     each(context, &args.targets.plugs, work, |_, plug: &Plug| {
         table.row(plug)

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::targets::{Plugs, Told, each, mac_or_given};
 use crate::context::Context;
 use crate::error::{Failure, Kind, Outcome};
-use crate::resolve::{Network, Target};
+use crate::resolve::{Reach, Target, Turned};
 use crate::ui::{BOLD, DIM, ON, clean, paint};
 
 /// Options of `mains on`.
@@ -90,10 +90,10 @@ pub async fn toggle(context: &Context, args: ToggleArgs) -> Outcome {
 }
 
 async fn run(context: &Context, targets: &[Target], wanted: Option<RelayState>) -> Outcome {
-    let work = async |network: &Network<'_>, target: &Target, located| {
+    let work = async |reach: &Reach<'_>, target: &Target, located| {
         let begin = Instant::now();
-        let switched = network.switch(located, wanted).await?;
-        Ok(told(target, switched, begin.elapsed()))
+        let turned = reach.switch(located, wanted).await?;
+        Ok(told(target, turned, begin.elapsed()))
     };
     each(context, targets, work, |target, done| {
         if done.confirmed {
@@ -105,8 +105,9 @@ async fn run(context: &Context, targets: &[Target], wanted: Option<RelayState>) 
     .await
 }
 
-fn told(target: &Target, switched: Switched, elapsed: Duration) -> Told<Done> {
-    let failure = (!switched.confirmed).then(|| unconfirmed(&switched));
+fn told(target: &Target, turned: Turned, elapsed: Duration) -> Told<Done> {
+    let Turned { switched, said } = turned;
+    let failure = (!switched.confirmed).then(|| said.unwrap_or_else(|| unconfirmed(&switched)));
     let done = Done {
         plug: mac_or_given(target, switched.plug.mac),
         relay: switched.relay,

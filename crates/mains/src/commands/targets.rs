@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
-use crate::resolve::{Located, NOBODY, Network, Target};
+use crate::resolve::{Located, NOBODY, Reach, Target};
 
 /// So many plugs are spoken to at the same time; more would only wait for one another.
 const AT_ONCE: usize = 256;
@@ -79,12 +79,12 @@ impl<'a, T> Element<'a, T> {
 pub(super) async fn each<T: Serialize>(
     context: &Context,
     targets: &[Target],
-    work: impl AsyncFn(&Network<'_>, &Target, Located) -> Result<Told<T>, Failure>,
+    work: impl AsyncFn(&Reach<'_>, &Target, Located) -> Result<Told<T>, Failure>,
     mut show: impl FnMut(&Target, &T) -> Result<(), Failure>,
 ) -> Outcome {
-    let network = Network::open(context, targets).await?;
+    let reach = Reach::open(context, targets).await?;
     let one = async |target| {
-        let work = async { work(&network, target, network.locate(target).await?).await };
+        let work = async { work(&reach, target, reach.locate(target).await?).await };
         let told = context
             .bounded(work)
             .await
@@ -102,7 +102,7 @@ pub(super) async fn each<T: Serialize>(
         }
         Ok::<(), Failure>(())
     };
-    network.alongside(all).await?;
+    reach.alongside(all).await?;
     if context.ui.is_json() {
         let elements: Vec<_> = tolds
             .iter()
@@ -110,7 +110,7 @@ pub(super) async fn each<T: Serialize>(
             .collect();
         context.ui.document(&elements)?;
     }
-    network.remember();
+    reach.remember();
     let first = tolds.iter().find_map(|(_, told)| told.failure.as_ref());
     Ok(first.map_or(Exit::DONE, |failure| Exit::with(failure.kind())))
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::targets::{Plugs, each, mac_or_given};
 use crate::context::Context;
 use crate::error::Outcome;
-use crate::resolve::{Network, Target};
+use crate::resolve::{Reach, Target};
 use crate::ui::{BOLD, clean, paint};
 
 /// Options of `mains version`.
@@ -35,8 +35,8 @@ struct Version {
 
 /// Asks and prints.
 pub async fn run(context: &Context, args: Args) -> Outcome {
-    let work = async |network: &Network<'_>, target: &Target, located| {
-        let version = network.version(located).await;
+    let work = async |reach: &Reach<'_>, target: &Target, located| {
+        let version = reach.version(located).await;
         let told = |(plug, version): (Plug, String)| Version {
             plug: mac_or_given(target, plug.mac),
             version,

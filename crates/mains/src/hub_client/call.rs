@@ -6,6 +6,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_MATCH};
 use reqwest::{RequestBuilder, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::{Client, error};
 use crate::error::{Failure, Kind};
@@ -35,6 +36,20 @@ pub struct Versioned<T> {
     pub body: T,
     /// For `If-Match`, when it is sent back changed.
     pub etag: Option<String>,
+}
+
+/// What the hub said: yes, or no and why.
+#[derive(Debug, Clone)]
+pub enum Answer<T> {
+    /// It did it.
+    Yes(T),
+    /// It did not.
+    No {
+        /// As a failure.
+        failure: Failure,
+        /// The whole problem document; null when there is none.
+        problem: Value,
+    },
 }
 
 impl<'a> Call<'a> {
@@ -115,6 +130,29 @@ impl<'a> Call<'a> {
         Ok(Versioned { body, etag })
     }
 
+    /// As [`Call::answer`], for who wants to know more of a no than its sentence.
+    ///
+    /// # Errors
+    ///
+    /// As [`Call::answer`], but for what the hub itself says.
+    pub async fn answer_or_problem<T: DeserializeOwned>(self) -> Result<Answer<T>, Failure> {
+        let client = self.client;
+        let patience = self.patience;
+        let mut response = self.respond().await?;
+        let body = tokio::time::timeout(patience, collect(client, &mut response))
+            .await
+            .map_err(|_| error::silent(client))??;
+        if response.status().is_success() {
+            let body = serde_json::from_slice(&body)
+                .map_err(|error| error::not_a_hub(client).caused_by(&error))?;
+            return Ok(Answer::Yes(body));
+        }
+        Ok(Answer::No {
+            failure: error::refused(client, response.status(), &body),
+            problem: serde_json::from_slice(&body).unwrap_or_default(),
+        })
+    }
+
     /// Sends it; that it was done is all there is to know.
     ///
     /// # Errors
@@ -145,23 +183,23 @@ impl<'a> Call<'a> {
 
     /// The response, as soon as its head is there and says yes.
     async fn send(self) -> Result<Response, Failure> {
-        let Self {
-            client,
-            request,
-            patience,
-            unwritable,
-        } = self;
-        if let Some(failure) = unwritable {
-            return Err(failure);
-        }
-        let response = tokio::time::timeout(patience, request.send())
-            .await
-            .map_err(|_| error::silent(client))?
-            .map_err(|error| error::unreachable(client, error))?;
+        let client = self.client;
+        let response = self.respond().await?;
         if response.status().is_success() {
             return Ok(response);
         }
         Err(refusal(client, response).await)
+    }
+
+    /// The response, as soon as its head is there.
+    async fn respond(self) -> Result<Response, Failure> {
+        if let Some(failure) = self.unwritable {
+            return Err(failure);
+        }
+        tokio::time::timeout(self.patience, self.request.send())
+            .await
+            .map_err(|_| error::silent(self.client))?
+            .map_err(|error| error::unreachable(self.client, error))
     }
 
     async fn whole(self) -> Result<(Response, Vec<u8>), Failure> {

@@ -1,0 +1,249 @@
+//! One command's view of a hub: the plugs that it keeps, and what can be told to them.
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use hub::keeper::Found;
+use hub::model::{PlugId, PlugView};
+use plugs::net::Switched;
+use plugs::{Minutes, Plug, Reading, RelayState};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::OnceCell;
+
+use super::reach::Turned;
+use super::{Located, Target, ambiguous, unknown_name};
+use crate::context::Context;
+use crate::error::{Failure, Kind};
+use crate::hub_client::{Answer, Client};
+use crate::inventory::{Inventory, Name};
+
+/// A hub that nobody named, and that says nothing for so long, is done without.
+const PATIENCE_WITH_OURS: Duration = Duration::from_secs(2);
+
+/// One command's view of a hub.
+#[derive(Debug)]
+pub struct Through<'a> {
+    context: &'a Context,
+    hub: Client,
+    views: Vec<PlugView>,
+    /// The hub's plugs by the names that they have there.
+    inventory: Inventory,
+    /// What a search has found; made when a plug is meant that the hub does not keep.
+    found: OnceCell<Vec<Found>>,
+}
+
+/// What `PUT relay` answers, and what the problem of a relay that did not move says as well.
+#[derive(Debug, Deserialize)]
+struct Relay {
+    #[serde(default)]
+    relay: Option<RelayState>,
+    confirmed: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Version {
+    version: String,
+}
+
+impl<'a> Through<'a> {
+    /// Asks the hub that is to do it for its plugs. `None` when there is none, or when it is one that nobody named and it
+    /// does not answer.
+    pub(crate) async fn open(context: &'a Context) -> Result<Option<Self>, Failure> {
+        let Some(hub) = context.hub()? else {
+            return Ok(None);
+        };
+        let mut call = hub.get("plugs");
+        if !hub.is_named() {
+            call = call.patience(context.budget(PATIENCE_WITH_OURS) / 2);
+        }
+        let views: Vec<PlugView> = match context.bounded(call.answer()).await {
+            Err(failure) if failure.kind() == Kind::Unavailable && !hub.is_named() => {
+                context
+                    .ui
+                    .status(format_args!("{failure}; the plugs are spoken to from here"));
+                return Ok(None);
+            }
+            answer => answer?,
+        };
+        let inventory = Inventory::of(views.iter().map(|view| &view.plug));
+        Ok(Some(Self {
+            context,
+            hub,
+            views,
+            inventory,
+            found: OnceCell::new(),
+        }))
+    }
+
+    /// Finds a plug among the hub's own, else by a search of the hub.
+    pub(crate) async fn locate(&self, target: &Target) -> Result<Located, Failure> {
+        if let Some(view) = self.kept(target)? {
+            return Ok(view.plug.clone().into());
+        }
+        if target.address().is_none() && !target.can_be_scanned_for() {
+            return Err(unknown_name(target, &self.inventory));
+        }
+        let found = self.found.get_or_try_init(|| self.search()).await?;
+        let mut matches = found.iter().filter(|found| target.is(&found.plug));
+        match (matches.next(), matches.next()) {
+            (Some(one), None) => Ok(one.plug.clone().into()),
+            (Some(one), Some(other)) => Err(ambiguous(target, &[one.plug.mac, other.plug.mac])),
+            (None, _) => Err(self.nowhere(target)),
+        }
+    }
+
+    /// A plug that the hub keeps. A name that only this computer has given leads to it as well.
+    fn kept(&self, target: &Target) -> Result<Option<&PlugView>, Failure> {
+        if let Some(address) = target.address() {
+            return Ok(self.views.iter().find(|view| view.plug.address == address));
+        }
+        let mut macs = target.remembered(&self.inventory);
+        if macs.is_empty() {
+            macs = target.remembered(&self.context.inventory()?);
+        }
+        match macs.as_slice() {
+            [] => Ok(None),
+            [mac] => Ok(self.views.iter().find(|view| view.plug.mac == *mac)),
+            several => Err(ambiguous(target, several)),
+        }
+    }
+
+    async fn search(&self) -> Result<Vec<Found>, Failure> {
+        self.hub.post("discover").answer().await
+    }
+
+    fn nowhere(&self, target: &Target) -> Failure {
+        let (kind, message) = match target.address() {
+            Some(address) => (Kind::NoAnswer, format!("nothing answers at {address}")),
+            None => (
+                Kind::NotFound,
+                format!("no plug {} answers on the hub's network", target.as_given()),
+            ),
+        };
+        Failure::new(kind, message).hint(format!(
+            "the hub at {} has looked for it; `mains discover` shows the plugs that answer, `--hub none` looks from here",
+            self.hub.url()
+        ))
+    }
+
+    /// The path of a plug that the hub keeps.
+    fn path(&self, located: &Located, what: &str) -> Result<(Plug, String), Failure> {
+        match self.view(located) {
+            Some(view) => {
+                let id = PlugId::from(view.plug.mac);
+                Ok((view.plug.clone(), format!("plugs/{id}/{what}")))
+            }
+            None => Err(self.offered(located.address)),
+        }
+    }
+
+    fn view(&self, located: &Located) -> Option<&PlugView> {
+        let plug = located.plug.as_ref()?;
+        self.views.iter().find(|view| view.plug.mac == plug.mac)
+    }
+
+    fn offered(&self, address: Ipv4Addr) -> Failure {
+        let message = format!(
+            "the hub at {} does not keep the plug at {address}",
+            self.hub.url()
+        );
+        Failure::new(Kind::NotFound, message).hint(format!(
+            "`mains hub adopt {address}` lets it; `--hub none` speaks to the plug from here"
+        ))
+    }
+
+    /// What the hub knows of a plug; it asks all of them every few seconds.
+    pub(super) fn presence(&self, located: Located) -> Result<Plug, Failure> {
+        match self.view(&located) {
+            Some(view) => answers(view).map(|()| view.plug.clone()),
+            None => located.plug.ok_or_else(|| self.offered(located.address)),
+        }
+    }
+
+    pub(super) async fn switch(
+        &self,
+        located: Located,
+        wanted: Option<RelayState>,
+    ) -> Result<Turned, Failure> {
+        let begin = Instant::now();
+        let (plug, path) = self.path(&located, "relay")?;
+        let state = wanted.map_or("toggle", RelayState::as_str);
+        let call = self.hub.put(&path).json(&json!({"state": state}));
+        let (answer, said) = match call.answer_or_problem::<Relay>().await? {
+            Answer::Yes(answer) => (answer, None),
+            // How the relay stands is worth more than the error alone.
+            Answer::No { failure, problem } => match serde_json::from_value::<Relay>(problem) {
+                Ok(answer) if failure.kind() == Kind::Refused => (answer, Some(failure)),
+                _ => return Err(failure),
+            },
+        };
+        let switched = Switched {
+            plug,
+            relay: answer.relay,
+            confirmed: answer.confirmed,
+            elapsed: begin.elapsed(),
+        };
+        Ok(Turned { switched, said })
+    }
+
+    /// Gives a plug that the hub keeps a name there, or takes it away.
+    pub(crate) async fn rename(
+        &self,
+        located: &Located,
+        name: Option<&Name>,
+    ) -> Result<Plug, Failure> {
+        let view = self
+            .view(located)
+            .ok_or_else(|| self.offered(located.address))?;
+        let path = format!("plugs/{}", PlugId::from(view.plug.mac));
+        let change = json!({"name": name.map(Name::as_str)});
+        let view: PlugView = self.hub.patch(&path).json(&change).answer().await?;
+        Ok(view.plug)
+    }
+
+    /// Tells whether the user named this hub; otherwise it is the one that runs here.
+    pub(crate) fn is_named(&self) -> bool {
+        self.hub.is_named()
+    }
+
+    pub(super) async fn meter(&self, located: Located) -> Result<Reading, Failure> {
+        let (_, path) = self.path(&located, "meter")?;
+        self.hub.post(&path).answer().await
+    }
+
+    pub(super) async fn delay(
+        &self,
+        located: Located,
+        state: RelayState,
+        minutes: Minutes,
+    ) -> Result<Plug, Failure> {
+        let (plug, path) = self.path(&located, "delay")?;
+        let order = json!({"state": state, "minutes": minutes.count()});
+        self.hub.post(&path).json(&order).done().await?;
+        Ok(plug)
+    }
+
+    pub(super) async fn version(&self, located: Located) -> Result<(Plug, String), Failure> {
+        let (plug, path) = self.path(&located, "version")?;
+        let answer: Version = self.hub.get(&path).answer().await?;
+        Ok((plug, answer.version))
+    }
+
+    /// Where the plugs are is worth knowing on the day that the hub does not run.
+    pub(super) fn remember(&self) {
+        let plugs: Vec<Plug> = self.views.iter().map(|view| view.plug.clone()).collect();
+        if let Ok(known) = self.context.inventory() {
+            self.context.remember(&known, &plugs);
+        }
+    }
+}
+
+fn answers(view: &PlugView) -> Result<(), Failure> {
+    if view.available {
+        return Ok(());
+    }
+    let (address, seen) = (view.plug.address, view.plug.seen);
+    let message = format!("nothing answers at {address}; the hub last heard the plug at {seen:.0}");
+    Err(Failure::new(Kind::NoAnswer, message).hint("is it plugged in and on the network?"))
+}
