@@ -3,6 +3,12 @@
 //! [`Store`] is small, because PostgreSQL is to follow SQLite. Plugs, documents and settings are durable when their
 //! method returns. Readings come in batches, off the path of everything else: when the store fails, only history suffers.
 
+pub mod csv;
+mod scale;
+mod slots;
+mod sqlite;
+mod sum;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +19,8 @@ use plugs::Reading;
 use serde_json::Value;
 
 use crate::model::{Collection, Id, PlugRecord};
+
+pub use sqlite::{Opened, Retention, Sqlite};
 
 /// A document as the store sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,7 +69,7 @@ pub struct Used {
 /// How finely history is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Steps of so many seconds, counted from 1970 in UTC.
+    /// Steps of so many seconds, counted from 1970 in UTC; the asked range is widened to whole ones.
     Seconds(u32),
     /// Local days; the boundaries in between are the caller's, see [`HistoryQuery::edges`].
     Edges,
@@ -108,6 +116,45 @@ pub struct Quarter {
     pub t: Timestamp,
     /// Watt-hours.
     pub energy_wh: f64,
+}
+
+/// How finely history is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tier {
+    /// Every reading, for days.
+    Readings,
+    /// Minutes, for months.
+    Minutes,
+    /// Quarters of an hour, for ever.
+    Quarters,
+}
+
+/// What is kept of a minute or a quarter of an hour.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Span {
+    /// When it began.
+    pub t: Timestamp,
+    /// How many readings had a power.
+    pub readings: u32,
+    /// Their mean power in watts; `None` without any, and so the two that follow.
+    pub power_w: Option<f64>,
+    /// The lowest.
+    pub power_min_w: Option<f64>,
+    /// The highest.
+    pub power_max_w: Option<f64>,
+    /// What was used in it, in watt-hours.
+    pub energy_wh: f64,
+}
+
+/// A row of history as it is kept: what export writes and import reads.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Row {
+    /// A reading, and what was used since the one before.
+    Reading(Reading, Option<Used>),
+    /// A minute.
+    Minute(Span),
+    /// A quarter of an hour.
+    Quarter(Span),
 }
 
 /// How big the store is, and what it holds.
@@ -228,6 +275,20 @@ pub trait Store: fmt::Debug + Send + Sync {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<Quarter>, StoreError>;
+
+    /// Returns at most `limit` rows as they are kept, by time. Goes on from the millisecond after the last one.
+    async fn rows(
+        &self,
+        plug: Mac,
+        tier: Tier,
+        from: Timestamp,
+        to: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError>;
+
+    /// Takes rows from elsewhere into a plug's history, all or none, and returns how many were new. What is there already
+    /// stays as it is, so that the same rows can come twice. A row feeds no coarser tier; it has to bring its own.
+    async fn import(&self, plug: Mac, rows: &[Row]) -> Result<u64, StoreError>;
 
     /// Drops what is older than the retention allows, and gives the space back.
     async fn tidy(&self, now: Timestamp) -> Result<(), StoreError>;

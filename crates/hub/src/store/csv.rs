@@ -1,0 +1,291 @@
+//! A plug's whole history as CSV: out of one store and into another, or into a spreadsheet.
+//!
+//! Every row of every kind is written as it is kept, oldest first: quarters of an hour, minutes, readings. A program that
+//! only wants sums takes the rows whose `kind` is `quarter`.
+
+use std::io::{Read, Write};
+use std::path::PathBuf;
+
+use hiflying::Mac;
+use jiff::{SignedDuration, Timestamp};
+use plugs::Reading;
+use serde::{Deserialize, Serialize};
+
+use super::{Row, Span, Store, StoreError, Tier, Used};
+
+/// So many rows are held while exporting.
+const AT_ONCE: usize = 5_000;
+/// No more rows than this are imported at once: about four years of one plug.
+const MOST: usize = 1_000_000;
+
+/// What came of an import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Imported {
+    /// Rows in the file.
+    pub rows: u64,
+    /// Those that were not there already.
+    pub new: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Quarter,
+    Minute,
+    Reading,
+}
+
+/// A line. Which fields are empty depends on the kind.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    kind: Kind,
+    /// When it was read, or when the span began.
+    time: Timestamp,
+    power_w: Option<f64>,
+    power_min_w: Option<f64>,
+    power_max_w: Option<f64>,
+    /// What was used: since `since`, or in the span.
+    energy_wh: Option<f64>,
+    /// How many readings the span has.
+    readings: Option<u32>,
+    voltage_v: Option<f64>,
+    current_a: Option<f64>,
+    frequency_hz: Option<f64>,
+    /// The plug's own counter.
+    counter_wh: Option<u64>,
+    since: Option<Timestamp>,
+}
+
+/// Writes what is kept of a plug from one moment to another.
+///
+/// # Errors
+///
+/// What the store fails with; [`StoreError::File`] when the writer does.
+pub async fn export(
+    store: &dyn Store,
+    plug: Mac,
+    from: Timestamp,
+    to: Timestamp,
+    writer: impl Write + Send,
+) -> Result<u64, StoreError> {
+    let mut writer = ::csv::Writer::from_writer(writer);
+    let mut count = 0;
+    for tier in [Tier::Quarters, Tier::Minutes, Tier::Readings] {
+        let mut from = from;
+        loop {
+            let rows = store.rows(plug, tier, from, to, AT_ONCE).await?;
+            let last = rows.last().map(time);
+            for row in &rows {
+                writer.serialize(line(plug, row)).map_err(unwritable)?;
+            }
+            count += rows.len() as u64;
+            let next = last.and_then(|last| {
+                let next = last.checked_add(SignedDuration::from_millis(1)).ok()?;
+                (rows.len() == AT_ONCE).then_some(next)
+            });
+            match next {
+                Some(next) => from = next,
+                None => break,
+            }
+        }
+    }
+    writer
+        .flush()
+        .map_err(|error| unwritable(::csv::Error::from(error)))?;
+    Ok(count)
+}
+
+/// Reads what [`export`] wrote into a plug's history: all of it or, when a line is wrong, nothing. What is there already
+/// stays, so that a file can be imported twice.
+///
+/// # Errors
+///
+/// [`StoreError::File`] that names the line; what the store fails with.
+pub async fn import(
+    store: &dyn Store,
+    plug: Mac,
+    reader: impl Read + Send,
+) -> Result<Imported, StoreError> {
+    let rows = read(plug, reader)?;
+    let new = store.import(plug, &rows).await?;
+    Ok(Imported {
+        rows: rows.len() as u64,
+        new,
+    })
+}
+
+fn time(row: &Row) -> Timestamp {
+    match row {
+        Row::Reading(reading, _) => reading.at,
+        Row::Minute(span) | Row::Quarter(span) => span.t,
+    }
+}
+
+fn line(plug: Mac, row: &Row) -> Line {
+    match row {
+        Row::Reading(reading, used) => {
+            debug_assert_eq!(reading.plug, plug);
+            Line {
+                kind: Kind::Reading,
+                time: reading.at,
+                power_w: reading.power_w,
+                power_min_w: None,
+                power_max_w: None,
+                energy_wh: used.map(|used| used.energy_wh),
+                readings: None,
+                voltage_v: reading.voltage_v,
+                current_a: reading.current_a,
+                frequency_hz: reading.frequency_hz,
+                counter_wh: reading.energy_wh,
+                since: used.map(|used| used.since),
+            }
+        }
+        Row::Minute(span) => line_of_span(Kind::Minute, span),
+        Row::Quarter(span) => line_of_span(Kind::Quarter, span),
+    }
+}
+
+fn line_of_span(kind: Kind, span: &Span) -> Line {
+    Line {
+        kind,
+        time: span.t,
+        power_w: span.power_w,
+        power_min_w: span.power_min_w,
+        power_max_w: span.power_max_w,
+        energy_wh: Some(span.energy_wh),
+        readings: Some(span.readings),
+        voltage_v: None,
+        current_a: None,
+        frequency_hz: None,
+        counter_wh: None,
+        since: None,
+    }
+}
+
+fn read(plug: Mac, reader: impl Read) -> Result<Vec<Row>, StoreError> {
+    let mut reader = ::csv::Reader::from_reader(reader);
+    let mut rows = Vec::new();
+    let mut record = ::csv::StringRecord::new();
+    let headers = reader.headers().map_err(unreadable)?.clone();
+    while reader.read_record(&mut record).map_err(unreadable)? {
+        let number = record.position().map_or(0, ::csv::Position::line);
+        let wrong = |what: &str| file(format!("line {number}: {what}"));
+        if rows.len() == MOST {
+            return Err(wrong(&format!("there are more than {MOST} rows")));
+        }
+        let line: Line = record.deserialize(Some(&headers)).map_err(unreadable)?;
+        rows.push(line.row(plug).map_err(|what| wrong(&what))?);
+    }
+    Ok(rows)
+}
+
+impl Line {
+    fn row(self, plug: Mac) -> Result<Row, String> {
+        if !(EARLIEST..LATEST).contains(&self.time.as_second()) {
+            return Err("`time` is not between 1970 and 2200".to_owned());
+        }
+        for (name, value) in [
+            ("power_w", self.power_w),
+            ("power_min_w", self.power_min_w),
+            ("power_max_w", self.power_max_w),
+            ("voltage_v", self.voltage_v),
+            ("current_a", self.current_a),
+            ("frequency_hz", self.frequency_hz),
+            ("energy_wh", self.energy_wh),
+        ] {
+            if value.is_some_and(|value| !value.is_finite() || value.abs() > LARGEST) {
+                return Err(format!("`{name}` is no value that a plug can have"));
+            }
+        }
+        if self.energy_wh.is_some_and(|energy| energy < 0.0) {
+            return Err("`energy_wh` cannot be negative".to_owned());
+        }
+        match self.kind {
+            Kind::Reading => self.reading(plug),
+            Kind::Minute => self.span(60).map(Row::Minute),
+            Kind::Quarter => self.span(900).map(Row::Quarter),
+        }
+    }
+
+    fn reading(self, plug: Mac) -> Result<Row, String> {
+        if self.power_min_w.is_some() || self.power_max_w.is_some() || self.readings.is_some() {
+            return Err("a reading has no extremes and no number of readings".to_owned());
+        }
+        let used = match (self.since, self.energy_wh) {
+            (Some(since), Some(energy_wh)) if since < self.time => Some(Used { since, energy_wh }),
+            (None, None) => None,
+            (Some(_), Some(_)) => return Err("`since` is not before `time`".to_owned()),
+            _ => return Err("`since` and `energy_wh` belong together".to_owned()),
+        };
+        let reading = Reading {
+            plug,
+            at: self.time,
+            voltage_v: self.voltage_v,
+            current_a: self.current_a,
+            frequency_hz: self.frequency_hz,
+            power_w: self.power_w,
+            energy_wh: self.counter_wh,
+        };
+        Ok(Row::Reading(reading, used))
+    }
+
+    fn span(self, seconds: i64) -> Result<Span, String> {
+        if self.time.as_millisecond() % (seconds * 1000) != 0 {
+            return Err(format!("`time` is not the beginning of {seconds} seconds"));
+        }
+        let readings = self.readings.unwrap_or(0);
+        if i64::from(readings) > seconds * 1000 {
+            return Err("`readings` is more than there are milliseconds".to_owned());
+        }
+        match (self.power_min_w, self.power_w, self.power_max_w) {
+            (None, None, None) if readings == 0 => {}
+            (Some(low), Some(mean), Some(high)) if readings > 0 => {
+                // The mean was rounded when it was written.
+                if low > mean + 0.001 || mean > high + 0.001 {
+                    return Err("`power_w` is not between its extremes".to_owned());
+                }
+            }
+            _ => {
+                let what = "`readings` and the three powers are either all there, or none is";
+                return Err(what.to_owned());
+            }
+        }
+        Ok(Span {
+            t: self.time,
+            readings,
+            power_w: self.power_w,
+            power_min_w: self.power_min_w,
+            power_max_w: self.power_max_w,
+            energy_wh: self.energy_wh.ok_or("`energy_wh` is missing")?,
+        })
+    }
+}
+
+/// 1970.
+const EARLIEST: i64 = 0;
+/// 2200.
+const LATEST: i64 = 7_258_118_400;
+/// A gigawatt, or a gigawatt-hour: beyond every socket, and the store can add up many of them.
+const LARGEST: f64 = 1e9;
+
+fn unreadable(error: ::csv::Error) -> StoreError {
+    match error.kind() {
+        ::csv::ErrorKind::Deserialize { pos, err } => {
+            let line = pos.as_ref().map_or(0, ::csv::Position::line);
+            file(format!("line {line}: {err}"))
+        }
+        _ => file(error.to_string()),
+    }
+}
+
+fn unwritable(error: ::csv::Error) -> StoreError {
+    file(format!("cannot be written: {error}"))
+}
+
+fn file(what: String) -> StoreError {
+    StoreError::File {
+        path: PathBuf::from("CSV"),
+        what,
+    }
+}

@@ -1,0 +1,299 @@
+//! Plugs, documents, settings: what is on the disk when the call returns.
+
+use std::str::FromStr;
+
+use hiflying::Mac;
+use jiff::Timestamp;
+use plugs::RelayState;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
+
+use super::carry::{carry_on, forget_history};
+use super::database::{Database, READ, WRITTEN};
+use crate::model::{Collection, Id, PlugId, PlugRecord};
+use crate::store::scale::{moment, signed, unsigned};
+use crate::store::{EnergyState, StoreError, StoredDocument};
+
+const SAVE_PLUG: &str = "INSERT INTO plugs \
+    (mac, family, serial, address, model, name, room, metering, power_on, relay, adopted_ms, seen_ms, revision) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
+    ON CONFLICT (mac) DO UPDATE SET family = ?2, serial = ?3, address = ?4, model = ?5, name = ?6, room = ?7, \
+    metering = ?8, power_on = ?9, relay = ?10, adopted_ms = ?11, seen_ms = ?12, revision = ?13";
+
+impl Database {
+    pub(super) async fn plugs(&self) -> Result<Vec<PlugRecord>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM plugs ORDER BY mac")
+            .fetch_all(self.readers())
+            .await
+            .map_err(|error| self.fault(READ, error))?;
+        Ok(readable(rows, "plug", plug))
+    }
+
+    pub(super) async fn save_plug(&self, plug: &PlugRecord) -> Result<(), StoreError> {
+        let mut writing = self.edit().await?;
+        let saved = insert_plug(&mut writing.tx, plug).await;
+        saved.map_err(|error| self.fault(WRITTEN, error))?;
+        writing.commit().await
+    }
+
+    pub(super) async fn delete_plug(&self, plug: Mac, purge: bool) -> Result<(), StoreError> {
+        let mut writing = self.edit().await?;
+        remove_plug(&mut writing.tx, plug)
+            .await
+            .map_err(|error| self.fault(WRITTEN, error))?;
+        if purge {
+            let purged = forget_history(&mut writing.tx, plug).await;
+            purged.map_err(|error| self.fault(WRITTEN, error))?;
+        }
+        writing.commit().await
+    }
+
+    pub(super) async fn replace_plug(
+        &self,
+        old: Mac,
+        record: &PlugRecord,
+    ) -> Result<(), StoreError> {
+        let mut writing = self.edit().await?;
+        // The old one first, because the new one may take its name.
+        let moved = async {
+            remove_plug(&mut writing.tx, old).await?;
+            insert_plug(&mut writing.tx, record).await?;
+            carry_on(&mut writing.tx, old, record.mac).await
+        };
+        moved.await.map_err(|error| self.fault(WRITTEN, error))?;
+        writing.commit().await
+    }
+
+    pub(super) async fn energy(&self) -> Result<Vec<(Mac, EnergyState)>, StoreError> {
+        let sql = "SELECT mac, total_wh, counter_wh, at_ms FROM lifetimes JOIN series ON plug = id";
+        let rows = sqlx::query(sql)
+            .fetch_all(self.readers())
+            .await
+            .map_err(|error| self.fault(READ, error))?;
+        Ok(readable(rows, "lifetime total", energy))
+    }
+
+    pub(super) async fn documents(
+        &self,
+        collection: Collection,
+    ) -> Result<Vec<StoredDocument>, StoreError> {
+        let sql =
+            "SELECT id, revision, body, state FROM documents WHERE collection = ? ORDER BY id";
+        let rows = sqlx::query(sql)
+            .bind(collection.as_str())
+            .fetch_all(self.readers())
+            .await
+            .map_err(|error| self.fault(READ, error))?;
+        Ok(readable(rows, collection.singular(), document))
+    }
+
+    pub(super) async fn save_document(
+        &self,
+        collection: Collection,
+        document: &StoredDocument,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO documents (collection, id, revision, body, state) VALUES (?1, ?2, ?3, ?4, ?5) \
+            ON CONFLICT DO UPDATE SET revision = ?3, body = ?4, state = ?5 WHERE revision <= ?3";
+        let mut writing = self.edit().await?;
+        let written = sqlx::query(sql)
+            .bind(collection.as_str())
+            .bind(document.id.as_str())
+            .bind(signed(document.revision))
+            .bind(document.body.to_string())
+            .bind(document.state.to_string())
+            .execute(&mut *writing.tx)
+            .await
+            .map_err(|error| self.fault(WRITTEN, error))?;
+        if written.rows_affected() == 0 {
+            let message = format!("the {} {} has changed", collection.singular(), document.id);
+            return Err(StoreError::Conflict(message));
+        }
+        writing.commit().await
+    }
+
+    pub(super) async fn save_state(
+        &self,
+        collection: Collection,
+        id: &Id,
+        state: &Value,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE documents SET state = ? WHERE collection = ? AND id = ?";
+        let mut writing = self.edit().await?;
+        sqlx::query(sql)
+            .bind(state.to_string())
+            .bind(collection.as_str())
+            .bind(id.as_str())
+            .execute(&mut *writing.tx)
+            .await
+            .map_err(|error| self.fault(WRITTEN, error))?;
+        writing.commit().await
+    }
+
+    pub(super) async fn delete_document(
+        &self,
+        collection: Collection,
+        id: &Id,
+    ) -> Result<(), StoreError> {
+        let mut writing = self.edit().await?;
+        sqlx::query("DELETE FROM documents WHERE collection = ? AND id = ?")
+            .bind(collection.as_str())
+            .bind(id.as_str())
+            .execute(&mut *writing.tx)
+            .await
+            .map_err(|error| self.fault(WRITTEN, error))?;
+        writing.commit().await
+    }
+
+    pub(super) async fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {
+        sqlx::query_scalar("SELECT value FROM settings WHERE key = ?")
+            .bind(key)
+            .fetch_optional(self.readers())
+            .await
+            .map_err(|error| self.fault(READ, error))
+    }
+
+    pub(super) async fn save_setting(
+        &self,
+        key: &str,
+        value: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let mut writing = self.edit().await?;
+        let query = match value {
+            Some(value) => {
+                sqlx::query("INSERT OR REPLACE INTO settings (key, value) VALUES (?1, ?2)")
+                    .bind(key)
+                    .bind(value)
+            }
+            None => sqlx::query("DELETE FROM settings WHERE key = ?1").bind(key),
+        };
+        query
+            .execute(&mut *writing.tx)
+            .await
+            .map_err(|error| self.fault(WRITTEN, error))?;
+        writing.commit().await
+    }
+}
+
+async fn remove_plug(connection: &mut SqliteConnection, plug: Mac) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM plugs WHERE mac = ?")
+        .bind(PlugId(plug).to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn insert_plug(
+    connection: &mut SqliteConnection,
+    plug: &PlugRecord,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(SAVE_PLUG)
+        .bind(PlugId(plug.mac).to_string())
+        .bind(plug.family.as_str())
+        .bind(plug.serial.as_deref())
+        .bind(plug.address.to_string())
+        .bind(plug.model.as_deref())
+        .bind(plug.name.as_deref())
+        .bind(plug.room.as_deref())
+        .bind(plug.metering.map(|metering| metering.to_string()))
+        .bind(plug.power_on.as_ref().and_then(word))
+        .bind(plug.relay.map(RelayState::as_str))
+        .bind(plug.adopted.as_millisecond())
+        .bind(plug.seen.as_millisecond())
+        .bind(signed(plug.revision))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+fn plug(row: &SqliteRow) -> Option<PlugRecord> {
+    Some(PlugRecord {
+        mac: parsed(row, "mac")?,
+        family: named(row.try_get("family").ok()?)?,
+        serial: row.try_get("serial").ok()?,
+        address: parsed(row, "address")?,
+        model: row.try_get("model").ok()?,
+        name: row.try_get("name").ok()?,
+        room: row.try_get("room").ok()?,
+        metering: optional(row, "metering")?
+            .map(|text| text.parse())
+            .transpose()
+            .ok()?,
+        power_on: match optional(row, "power_on")? {
+            Some(word) => Some(named(word)?),
+            None => None,
+        },
+        relay: optional(row, "relay")?.and_then(|word| word.parse().ok()),
+        adopted: time(row, "adopted_ms")?,
+        seen: time(row, "seen_ms")?,
+        revision: unsigned(row.try_get("revision").ok()?),
+    })
+}
+
+fn document(row: &SqliteRow) -> Option<StoredDocument> {
+    let json = |column| serde_json::from_str(row.try_get(column).ok()?).ok();
+    Some(StoredDocument {
+        id: parsed(row, "id")?,
+        revision: unsigned(row.try_get("revision").ok()?),
+        body: json("body")?,
+        state: json("state")?,
+    })
+}
+
+fn energy(row: &SqliteRow) -> Option<(Mac, EnergyState)> {
+    let state = EnergyState {
+        total_wh: unsigned(row.try_get("total_wh").ok()?),
+        counter_wh: row
+            .try_get::<Option<i64>, _>("counter_wh")
+            .ok()?
+            .map(unsigned),
+        at: time(row, "at_ms")?,
+    };
+    Some((parsed(row, "mac")?, state))
+}
+
+/// Reads rows; one that makes no sense is left where it is and told about, because the others still do.
+fn readable<T>(rows: Vec<SqliteRow>, kind: &str, read: impl Fn(&SqliteRow) -> Option<T>) -> Vec<T> {
+    let mut read_rows = Vec::with_capacity(rows.len());
+    for row in &rows {
+        match read(row) {
+            Some(value) => read_rows.push(value),
+            None => {
+                let name: String = row
+                    .try_get("id")
+                    .or_else(|_| row.try_get("mac"))
+                    .unwrap_or_default();
+                tracing::warn!(
+                    kind,
+                    name,
+                    "what is stored cannot be understood; left alone"
+                );
+            }
+        }
+    }
+    read_rows
+}
+
+fn optional(row: &SqliteRow, column: &str) -> Option<Option<String>> {
+    row.try_get(column).ok()
+}
+
+fn parsed<T: FromStr>(row: &SqliteRow, column: &str) -> Option<T> {
+    row.try_get::<&str, _>(column).ok()?.parse().ok()
+}
+
+fn time(row: &SqliteRow, column: &str) -> Option<Timestamp> {
+    moment(row.try_get(column).ok()?)
+}
+
+/// Returns the word that stands for it in JSON, too.
+fn word<T: Serialize>(value: &T) -> Option<String> {
+    let json = serde_json::to_value(value).ok()?;
+    json.as_str().map(str::to_owned)
+}
+
+fn named<T: DeserializeOwned>(word: String) -> Option<T> {
+    serde_json::from_value(Value::String(word)).ok()
+}

@@ -1,0 +1,202 @@
+//! Rows as they are kept: out for export, in from import.
+
+use hiflying::Mac;
+use jiff::Timestamp;
+use plugs::Reading;
+use sqlx::SqliteConnection;
+
+use super::append::reading_row;
+use super::database::{Database, READ, WRITTEN, encoded};
+use super::steps::ceil_second;
+use crate::store::scale::{self, from_hundredths, from_thousandths, moment, thousandths, unsigned};
+use crate::store::slots::{MINUTE, QUARTER, floor};
+use crate::store::{Row, Sample, Span, StoreError, Tier, Used};
+
+/// No more rows than this in one statement.
+const AT_ONCE: usize = 10_000;
+
+const READINGS: &str = "SELECT json_group_array(json_array(at_ms, voltage, current, frequency, power, counter_wh, energy, \
+    gap_ms)) FROM (SELECT * FROM readings WHERE plug = ?1 AND at_ms >= ?2 AND at_ms < ?3 ORDER BY at_ms LIMIT ?4)";
+
+macro_rules! spans {
+    ($table:literal) => {
+        concat!(
+            "SELECT json_group_array(json_array(t, readings, power, low, high, energy)) FROM (SELECT * FROM ",
+            $table,
+            " WHERE plug = ?1 AND t >= ?2 AND t < ?3 ORDER BY t LIMIT ?4)"
+        )
+    };
+}
+
+macro_rules! import_spans {
+    ($table:literal) => {
+        concat!(
+            "INSERT INTO ",
+            $table,
+            " (plug, t, readings, power, low, high, energy) SELECT ?1, value ->> 0, value ->> 1, value ->> 2, \
+              value ->> 3, value ->> 4, value ->> 5 FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING"
+        )
+    };
+}
+
+const IMPORT_READINGS: &str = "INSERT INTO readings \
+    (plug, at_ms, voltage, current, frequency, power, counter_wh, energy, gap_ms) \
+    SELECT ?1, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, \
+    value ->> 8 FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING";
+
+/// (at, voltage, current, frequency, power, counter, energy, gap)
+type ReadingOut = (
+    i64,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+);
+/// (t, readings, power, low, high, energy)
+type SpanRow = (i64, i64, i64, Option<i64>, Option<i64>, i64);
+
+impl Database {
+    pub(super) async fn rows(
+        &self,
+        plug: Mac,
+        tier: Tier,
+        from: Timestamp,
+        to: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        let Some(series) = self.series_of(plug).await? else {
+            return Ok(Vec::new());
+        };
+        let (from_t, to_t) = (ceil_second(from), ceil_second(to));
+        let (sql, from, to) = match tier {
+            Tier::Readings => (READINGS, ceil_millisecond(from), ceil_millisecond(to)),
+            Tier::Minutes => (spans!("minutes"), from_t, to_t),
+            Tier::Quarters => (spans!("quarters"), from_t, to_t),
+        };
+        let json: String = sqlx::query_scalar(sql)
+            .bind(series)
+            .bind(from)
+            .bind(to)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_one(self.readers())
+            .await
+            .map_err(|error| self.fault(READ, error))?;
+        Ok(match tier {
+            Tier::Readings => {
+                let rows: Vec<ReadingOut> = self.decoded(&json)?;
+                rows.into_iter()
+                    .filter_map(|row| reading(plug, row))
+                    .collect()
+            }
+            Tier::Minutes => spans(self.decoded(&json)?).map(Row::Minute).collect(),
+            Tier::Quarters => spans(self.decoded(&json)?).map(Row::Quarter).collect(),
+        })
+    }
+
+    pub(super) async fn import(&self, plug: Mac, rows: &[Row]) -> Result<u64, StoreError> {
+        let mut writing = self.edit().await?;
+        let series = self.series(&mut writing.tx, [plug].into()).await?;
+        let Some(series) = series.get(&plug).map(|series| series.id) else {
+            return Ok(0);
+        };
+        let mut new = 0;
+        for rows in rows.chunks(AT_ONCE) {
+            let imported = import(&mut writing.tx, plug, series, rows).await;
+            new += imported.map_err(|error| self.fault(WRITTEN, error))?;
+        }
+        writing.commit().await?;
+        Ok(new)
+    }
+}
+
+async fn import(
+    connection: &mut SqliteConnection,
+    plug: Mac,
+    series: i64,
+    rows: &[Row],
+) -> Result<u64, sqlx::Error> {
+    let (mut readings, mut minutes, mut quarters) = (Vec::new(), Vec::new(), Vec::new());
+    for row in rows {
+        match row {
+            Row::Reading(reading, used) => {
+                let mut reading = reading.clone();
+                reading.plug = plug;
+                let sample = Sample {
+                    reading,
+                    used: *used,
+                    energy: None,
+                };
+                readings.push(reading_row(series, &sample));
+            }
+            Row::Minute(span) => minutes.push(span_row(span, MINUTE)),
+            Row::Quarter(span) => quarters.push(span_row(span, QUARTER)),
+        }
+    }
+    let mut new = 0;
+    for (sql, json) in [
+        (IMPORT_READINGS, encoded(&readings)),
+        (import_spans!("minutes"), encoded(&minutes)),
+        (import_spans!("quarters"), encoded(&quarters)),
+    ] {
+        let query = sqlx::query(sql).bind(series).bind(json);
+        new += query.execute(&mut *connection).await?.rows_affected();
+    }
+    Ok(new)
+}
+
+fn reading(plug: Mac, row: ReadingOut) -> Option<Row> {
+    let (at, voltage, current, frequency, power, counter, energy, gap) = row;
+    let used = energy.zip(gap).and_then(|(energy, gap)| {
+        Some(Used {
+            since: moment(at - gap)?,
+            energy_wh: from_thousandths(energy),
+        })
+    });
+    let reading = Reading {
+        plug,
+        at: moment(at)?,
+        voltage_v: voltage.map(from_hundredths),
+        current_a: current.map(from_thousandths),
+        frequency_hz: frequency.map(from_hundredths),
+        power_w: power.map(from_thousandths),
+        energy_wh: counter.map(unsigned),
+    };
+    Some(Row::Reading(reading, used))
+}
+
+fn spans(rows: Vec<SpanRow>) -> impl Iterator<Item = Span> {
+    rows.into_iter().filter_map(|row| {
+        let (t, readings, power, low, high, energy) = row;
+        let mean = (readings > 0).then(|| power as f64 / readings as f64 / 1e3);
+        Some(Span {
+            t: Timestamp::from_second(t).ok()?,
+            readings: u32::try_from(readings).unwrap_or(u32::MAX),
+            power_w: mean,
+            power_min_w: low.map(from_thousandths),
+            power_max_w: high.map(from_thousandths),
+            energy_wh: from_thousandths(energy),
+        })
+    })
+}
+
+fn span_row(span: &Span, size: i64) -> SpanRow {
+    let readings = i64::from(span.readings);
+    let sum = span.power_w.map(|power| power * f64::from(span.readings));
+    let is_measured = span.readings > 0;
+    (
+        floor(span.t.as_second(), size),
+        readings,
+        thousandths(sum).filter(|_| is_measured).unwrap_or(0),
+        thousandths(span.power_min_w).filter(|_| is_measured),
+        thousandths(span.power_max_w).filter(|_| is_measured),
+        scale::energy(span.energy_wh),
+    )
+}
+
+/// The database has whole milliseconds.
+fn ceil_millisecond(t: Timestamp) -> i64 {
+    -((-t.as_nanosecond()).div_euclid(1_000_000) as i64)
+}

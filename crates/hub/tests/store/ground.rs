@@ -1,0 +1,121 @@
+//! What every test stands on: a folder, a store in it, and things to put into it.
+
+use std::path::{Path, PathBuf};
+
+use hiflying::Mac;
+use hub::model::{Metering, PlugRecord, PowerOn};
+use hub::store::{EnergyState, Opened, Retention, Sample, Sqlite, Used};
+use jiff::Timestamp;
+use plugs::{FamilyId, Reading, RelayState};
+use tempfile::TempDir;
+
+/// A folder that goes away, and the name of a database in it.
+pub struct Place {
+    pub folder: TempDir,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub fn file(&self) -> PathBuf {
+        self.folder.path().join("mains.sqlite")
+    }
+
+    pub async fn open(&self) -> Opened {
+        open(&self.file()).await
+    }
+
+    /// A store in a sound, writable file.
+    pub async fn store(&self) -> Sqlite {
+        let opened = self.open().await;
+        assert!(!opened.read_only);
+        assert_eq!(opened.set_aside, None);
+        opened.store
+    }
+}
+
+pub async fn open(file: &Path) -> Opened {
+    Sqlite::open(file, Retention::default()).await.unwrap()
+}
+
+pub fn mac(number: u8) -> Mac {
+    Mac::new([0xac, 0xcf, 0x23, 0, 0, number])
+}
+
+pub fn t(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+pub fn ms(milliseconds: i64) -> Timestamp {
+    Timestamp::from_millisecond(milliseconds).unwrap()
+}
+
+/// A plug with something in every field.
+pub fn record(number: u8) -> PlugRecord {
+    PlugRecord {
+        mac: mac(number),
+        family: FamilyId::Reco,
+        serial: Some(format!("90000{number}")),
+        address: [192, 168, 1, number].into(),
+        model: Some("HF-LPB100".to_owned()),
+        name: Some(format!("plug {number}")),
+        room: Some("Küche".to_owned()),
+        metering: Some("5s".parse::<Metering>().unwrap()),
+        power_on: Some(PowerOn::Last),
+        relay: Some(RelayState::On),
+        adopted: t("2026-11-22T12:00:00.123Z"),
+        seen: t("2026-11-22T13:00:00Z"),
+        revision: 1,
+    }
+}
+
+/// A plug of which hardly anything is known.
+pub fn bare(number: u8) -> PlugRecord {
+    PlugRecord {
+        family: FamilyId::Module,
+        serial: None,
+        model: None,
+        name: None,
+        room: None,
+        metering: None,
+        power_on: None,
+        relay: None,
+        ..record(number)
+    }
+}
+
+pub fn reading(number: u8, at: Timestamp, power_w: f64) -> Reading {
+    Reading {
+        plug: mac(number),
+        at,
+        voltage_v: Some(226.94),
+        current_a: Some(0.03),
+        frequency_hz: Some(50.07),
+        power_w: Some(power_w),
+        energy_wh: Some(3548),
+    }
+}
+
+/// A reading ten seconds after the one before.
+pub fn sample(number: u8, at: Timestamp, power_w: f64, energy_wh: f64) -> Sample {
+    Sample {
+        reading: reading(number, at, power_w),
+        used: Some(Used {
+            since: ms(at.as_millisecond() - 10_000),
+            energy_wh,
+        }),
+        energy: None,
+    }
+}
+
+pub fn total(total_wh: u64, counter_wh: u64, at: Timestamp) -> EnergyState {
+    EnergyState {
+        total_wh,
+        counter_wh: Some(counter_wh),
+        at,
+    }
+}

@@ -1,0 +1,16 @@
+//! The store as the hub uses it: real files, real damage, real crashes.
+//!
+//! One binary with a module for each concern, because linking costs more than running.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "a test says what went wrong by a panic"
+)]
+
+mod ground;
+
+mod keeping;
