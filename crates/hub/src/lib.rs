@@ -12,6 +12,7 @@
 //! * [`rule`]: what switches by what a plug does.
 //! * [`schedule`]: what switches by the clock and the sun.
 //! * [`store`]: what outlives the process. A trait, and SQLite behind it.
+//! * [`recorder`]: takes readings into the store, off the path of everything else.
 //! * [`shelf`]: the documents that people make, in memory and in the store.
 //! * [`event`]: news, for everybody who listens, and the last thousands of them for who was away.
 //! * [`error`]: why something could not be done.
@@ -29,6 +30,7 @@ pub mod guard;
 pub mod http;
 pub mod keeper;
 pub mod model;
+pub mod recorder;
 pub mod rule;
 pub mod schedule;
 pub mod server;
