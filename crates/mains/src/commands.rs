@@ -12,15 +12,20 @@ pub mod delay;
 pub mod demo;
 pub mod discover;
 pub mod emulate;
+pub mod group;
 pub mod man;
 pub mod meter;
 pub mod name;
 pub mod probe;
+pub mod rule;
+pub mod schedule;
 pub mod setup;
 pub mod status;
 pub mod switch;
+pub mod tariff;
 pub mod version;
 
+mod documents;
 mod targets;
 
 /// The verbs.
@@ -45,6 +50,14 @@ pub enum Command {
     /// Give a plug a name
     Name(name::Args),
     // What only a hub can do.
+    /// Switch by the clock and the sun
+    Schedule(schedule::Args),
+    /// Switch by what a plug does: standby, overload, follow another
+    Rule(rule::Args),
+    /// Switch several plugs as one
+    Group(group::Args),
+    /// Say what energy costs
+    Tariff(tariff::Args),
 
     // What is about the devices themselves.
     /// Put a factory-fresh plug on your Wi-Fi
@@ -79,6 +92,10 @@ pub fn run(context: &Context, command: Command) -> Outcome {
         Command::Version(args) => network(context, version::run(context, args)),
         Command::Name(args) => network(context, name::run(context, args)),
         // What only a hub can do: nothing here needs the plugs' own port.
+        Command::Schedule(args) => block_on(schedule::run(context, args)),
+        Command::Rule(args) => block_on(rule::run(context, args)),
+        Command::Group(args) => block_on(group::run(context, args)),
+        Command::Tariff(args) => block_on(tariff::run(context, args)),
         Command::Demo(args) => network(context, demo::run(context, args)),
         Command::Emulate(args) => network(context, emulate::run(context, args)),
         // Says itself what an earlier one has left.

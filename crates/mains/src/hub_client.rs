@@ -27,6 +27,7 @@ use crate::error::Failure;
 
 pub use address::HubUrl;
 pub use call::{Answer, Call, Download, Versioned};
+pub(crate) use error::kind;
 pub use events::{EventStream, ServerEvent};
 pub use local::running;
 

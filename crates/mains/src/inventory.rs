@@ -16,6 +16,7 @@ use plugs::{FamilyId, Plug};
 use serde::{Deserialize, Serialize};
 
 pub use name::{Name, NameError};
+pub(crate) use name::{fold as folded, near as names_near};
 pub use store::{Loaded, Save, Store};
 
 mod name;

@@ -33,8 +33,13 @@ pub(super) fn refused(client: &Client, status: StatusCode, body: &[u8]) -> Failu
         Some(field) if !message.contains(&field) => format!("{field}: {message}"),
         _ => message,
     };
+    let kind = match (problem.kind, status) {
+        // A name that is taken is wrong usage without a hub, too; somebody else's edit is nobody's mistake.
+        (hub::Kind::Conflict, StatusCode::PRECONDITION_FAILED) => Kind::Failed,
+        (problem, _) => kind(problem),
+    };
     let failure = Failure::new(
-        kind(problem.kind, status),
+        kind,
         message.chars().take(LONGEST_MESSAGE).collect::<String>(),
     );
     match (problem.hint, problem.kind) {
@@ -47,12 +52,12 @@ pub(super) fn refused(client: &Client, status: StatusCode, body: &[u8]) -> Failu
 }
 
 /// The exit codes know fewer kinds than HTTP.
-fn kind(kind: hub::Kind, status: StatusCode) -> Kind {
+pub(crate) fn kind(kind: hub::Kind) -> Kind {
     match kind {
-        hub::Kind::Usage | hub::Kind::Unauthenticated | hub::Kind::Forbidden => Kind::Usage,
-        // A name that is taken is wrong usage without a hub, too; somebody else's edit is nobody's mistake.
-        hub::Kind::Conflict if status == StatusCode::PRECONDITION_FAILED => Kind::Failed,
-        hub::Kind::Conflict => Kind::Usage,
+        hub::Kind::Usage
+        | hub::Kind::Unauthenticated
+        | hub::Kind::Forbidden
+        | hub::Kind::Conflict => Kind::Usage,
         hub::Kind::NotFound => Kind::NotFound,
         hub::Kind::Failed => Kind::Failed,
         hub::Kind::Refused => Kind::Refused,

@@ -77,12 +77,12 @@ impl FromStr for Name {
 }
 
 /// Brings a name into the form in which names are compared.
-pub(super) fn fold(name: &str) -> String {
+pub(crate) fn fold(name: &str) -> String {
     name.trim().to_lowercase()
 }
 
 /// Returns the names that read much like `wanted`, nearest first.
-pub(super) fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+pub(crate) fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = fold(wanted);
     let mut near: Vec<(usize, &str)> = names
         .map(|name| (distance(&wanted, &fold(name)), name))

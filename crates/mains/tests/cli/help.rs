@@ -16,6 +16,14 @@ fn help_of_every_verb() {
             assert_eq!(help.stdout, home.run(&[&verb, "--help"]).ends_with(0).stdout);
             assert_snapshot!(verb.as_str(), help.stdout);
         }
+        for words in [
+            ["schedule", "add"], ["schedule", "edit"], ["rule", "add"], ["rule", "edit"], ["group", "add"],
+            ["group", "edit"], ["tariff", "add"], ["tariff", "edit"], ["tariff", "prices"],
+        ] {
+            let help = home.run(&["help", words[0], words[1]]).ends_with(0).stdout;
+            assert!(help.contains("Examples:\n  ") && help.contains("Exit codes: 0 "), "{help}");
+            assert_snapshot!(words.join("-"), help);
+        }
         assert_snapshot!("emulate-plug", home.run(&["help", "emulate", "plug"]).ends_with(0).stdout);
     });
 }
@@ -24,7 +32,7 @@ fn help_of_every_verb() {
 fn help_of_every_verb_has_exit_codes_and_an_example() {
     let home = Home::new();
     let overview = home.run(&["help"]).stdout;
-    assert!(verbs(&overview).len() >= 16, "{overview}");
+    assert!(verbs(&overview).len() >= 20, "{overview}");
     for verb in verbs(&overview) {
         let help = home.run(&["help", &verb]).stdout;
         assert!(

@@ -1,0 +1,247 @@
+//! `mains group`: plugs that are switched together.
+
+use hub::model::Collection;
+use serde_json::{Value, json};
+
+use super::documents::names::Names;
+use super::documents::people::{self, Clock, Line, text};
+use super::documents::{Document, Documents, One, Shown, nothing_to_change, rename};
+use crate::context::Context;
+use crate::error::{Failure, Outcome};
+use crate::ui::BOLD;
+use crate::ui::table::{Cell, Column, Table};
+
+mod relay;
+
+/// Options of `mains group`.
+#[derive(Debug, clap::Args)]
+#[command(
+    subcommand_value_name = "WHAT",
+    subcommand_help_heading = "What",
+    after_long_help = "\
+Groups live in the hub (`mains serve`). A NAME is a group's name or id. Schedules take a group wherever they take a plug.
+
+Examples:
+  mains group add lights lamp porch kitchen
+  mains group on lights
+  mains group list
+  mains group edit lights --add hall --take porch
+  mains group remove lights
+  mains --json group off lights | jq '.[] | select(.confirmed | not)'
+
+JSON: `list` is an array, `on`, `off` and `toggle` an array with one element for each plug, as with `mains on`; the others \
+are one object, as the hub has it; `remove` prints what was removed.
+
+Exit codes: 0 done, 2 a name that is taken or makes no sense, 3 no such group or plug, 8 no hub; when switching also 4 no \
+answer, 5 refused or not done, 6 babble: that of the first plug that failed."
+)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// List the groups with their plugs
+    List,
+    /// Show one
+    Show(One),
+    /// Switch all its plugs on
+    On(One),
+    /// Switch all its plugs off
+    Off(One),
+    /// Switch each of its plugs to what its relay is not
+    Toggle(One),
+    /// Make a new one
+    Add(AddArgs),
+    /// Change its plugs or its name
+    Edit(EditArgs),
+    /// Remove one; its plugs stay
+    Remove(One),
+}
+
+/// Options of `mains group add`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  mains group add lights lamp porch kitchen
+  mains --json group add lights lamp porch
+    {\"id\":\"g-3f9a02c1\",\"name\":\"lights\",\"plugs\":[\"accf23123456\",\"accf23123457\"]}
+
+Exit codes: 0 made, 2 a name that is taken or makes no sense, 3 no such plug, 8 no hub.")]
+struct AddArgs {
+    /// What to call it
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Its plugs, by name, MAC, serial number or IPv4 address
+    #[arg(value_name = "PLUG")]
+    plugs: Vec<String>,
+}
+
+/// Options of `mains group edit`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  mains group edit lights --add hall,cellar --take porch
+  mains group edit lights --plugs lamp,kitchen
+  mains group edit lights --name 'all lights'
+
+Exit codes: 0 changed, 1 somebody else has changed it meanwhile, 2 a name that is taken or makes no sense, 3 no such group \
+or plug, 8 no hub.")]
+struct EditArgs {
+    #[command(flatten)]
+    group: One,
+    /// Another name
+    #[arg(long = "name", value_name = "NAME")]
+    new_name: Option<String>,
+    /// These plugs and no others; with commas or repeated
+    #[arg(long, value_name = "PLUG", conflicts_with_all = ["add", "take"])]
+    plugs: Vec<String>,
+    /// These plugs too
+    #[arg(long, value_name = "PLUG")]
+    add: Vec<String>,
+    /// Without these plugs
+    #[arg(long, value_name = "PLUG")]
+    take: Vec<String>,
+}
+
+/// Does it.
+pub async fn run(context: &Context, args: Args) -> Outcome {
+    context.bounded(dispatch(context, args.what)).await
+}
+
+async fn dispatch(context: &Context, what: What) -> Outcome {
+    let documents = Documents::open(context).await?;
+    match what {
+        What::List => documents.list::<Groups>().await,
+        What::Show(one) => documents.show::<Groups>(&one.name).await,
+        What::On(one) => relay::switch(context, &documents, &one.name, "on").await,
+        What::Off(one) => relay::switch(context, &documents, &one.name, "off").await,
+        What::Toggle(one) => relay::switch(context, &documents, &one.name, "toggle").await,
+        What::Add(args) => add(&documents, &args).await,
+        What::Edit(args) => edit(&documents, &args).await,
+        What::Remove(one) => documents.remove::<Groups>(&one.name).await,
+    }
+}
+
+async fn add(documents: &Documents<'_>, args: &AddArgs) -> Outcome {
+    let mut body = Document::new();
+    body.insert("name".to_owned(), json!(args.name));
+    body.insert("plugs".to_owned(), documents.names.plugs(&args.plugs)?);
+    documents.create::<Groups>(&body).await
+}
+
+async fn edit(documents: &Documents<'_>, args: &EditArgs) -> Outcome {
+    let same_plugs = args.plugs.is_empty() && args.add.is_empty() && args.take.is_empty();
+    if same_plugs && args.new_name.is_none() {
+        return Err(nothing_to_change(Collection::Groups));
+    }
+    let change = |document| {
+        let document = rename(document, args.new_name.as_deref());
+        with_plugs(document, args, &documents.names)
+    };
+    documents.edit::<Groups>(&args.group.name, change).await
+}
+
+/// Returns the group with the plugs that the options make of those it has.
+fn with_plugs(mut group: Document, args: &EditArgs, names: &Names) -> Result<Document, Failure> {
+    let plugs = if args.plugs.is_empty() {
+        let has = group.get("plugs").cloned().unwrap_or_else(|| json!([]));
+        let (add, take) = (names.plugs(&args.add)?, names.plugs(&args.take)?);
+        let all = |list: Value| list.as_array().cloned().unwrap_or_default();
+        let (mut plugs, take) = (all(has), all(take));
+        for plug in all(add) {
+            if !plugs.contains(&plug) {
+                plugs.push(plug);
+            }
+        }
+        plugs.retain(|plug| !take.contains(plug));
+        plugs.into()
+    } else {
+        names.plugs(&args.plugs)?
+    };
+    group.insert("plugs".to_owned(), plugs);
+    Ok(group)
+}
+
+/// How groups are shown.
+#[derive(Debug)]
+struct Groups;
+
+impl Shown for Groups {
+    const COLLECTION: Collection = Collection::Groups;
+
+    fn table(documents: &[Document], names: &Names, _clock: &Clock) -> String {
+        let mut table = Table::new([Column::text("NAME", 0), Column::text("PLUGS", 0)]);
+        for document in documents {
+            table.row([
+                Cell::styled(BOLD, text(document, "name")),
+                Cell::maybe(plugs(document, names)),
+            ]);
+        }
+        table.render()
+    }
+
+    fn details(document: &Document, names: &Names, _clock: &Clock) -> Vec<Line> {
+        let mut lines = people::heading(document);
+        lines.push(Line::maybe("plugs", plugs(document, names)));
+        lines
+    }
+}
+
+fn plugs(group: &Document, names: &Names) -> Option<String> {
+    let plugs = names.list(group.get("plugs").unwrap_or(&Value::Null));
+    (!plugs.is_empty()).then_some(plugs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::documents::names::tests::names;
+    use crate::commands::documents::people::tests::{clock, document};
+
+    fn args(plugs: &[&str], add: &[&str], take: &[&str]) -> EditArgs {
+        let all = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        EditArgs {
+            group: One {
+                name: "lights".into(),
+            },
+            new_name: None,
+            plugs: all(plugs),
+            add: all(add),
+            take: all(take),
+        }
+    }
+
+    #[test]
+    fn plugs_are_added_and_taken() {
+        let group = document(json!({"name": "lights", "plugs": ["accf23000001", "accf23999999"]}));
+        let edited = |args| with_plugs(group.clone(), &args, &names()).unwrap()["plugs"].clone();
+        assert_eq!(
+            edited(args(&[], &["k\u{fc}che", "lamp"], &[])),
+            json!(["accf23000001", "accf23999999", "accf23000002"])
+        );
+        assert_eq!(
+            edited(args(&[], &["127.77.0.3"], &["lamp"])),
+            json!(["accf23999999", "accf23000003"])
+        );
+        assert_eq!(
+            edited(args(&["lamp,k\u{fc}che"], &[], &[])),
+            json!(["accf23000001", "accf23000002"])
+        );
+        assert!(with_plugs(group.clone(), &args(&[], &["attic"], &[]), &names()).is_err());
+    }
+
+    #[test]
+    fn shown_with_the_names_of_its_plugs() {
+        let empty = document(json!({"name": "none", "plugs": []}));
+        let lights = document(
+            json!({"id": "g-1", "name": "lights", "plugs": ["accf23000001", "accf23000003"]}),
+        );
+        let table = Groups::table(&[lights, empty], &names(), &clock());
+        assert_eq!(
+            anstream::adapter::strip_str(&table).to_string(),
+            "NAME    PLUGS\nlights  lamp, AC:CF:23:00:00:03\nnone    -"
+        );
+    }
+}

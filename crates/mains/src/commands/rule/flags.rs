@@ -1,0 +1,333 @@
+//! From the options of `mains rule add` and `edit` to the rule's JSON.
+//!
+//! [`KINDS`] is the one table of which kind of rule takes which field.
+
+use clap::ValueEnum;
+use serde_json::{Map, Value, json};
+
+use crate::commands::documents::kinds::{Field, Given, Kinds};
+use crate::commands::documents::names::Names;
+use crate::commands::documents::words;
+use crate::error::Failure;
+
+/// What a rule does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Kind {
+    /// Off when the load has drawn less than --below for --for, with a way back: at --restore-at, by --test-pulse, or by hand
+    #[value(alias = "standby_kill")]
+    StandbyKill,
+    /// Off when it has been on for --after
+    #[value(alias = "auto_off")]
+    AutoOff,
+    /// Off when the load has drawn more than --above for --for; only a person switches it on again
+    #[value(alias = "over_power")]
+    OverPower,
+    /// On while the load of --leader draws more than --above, else off
+    Follow,
+    /// On again, --after so long, whoever switched it off
+    #[value(alias = "keep_on")]
+    KeepOn,
+    /// What the relay is to be (--state) when the plug is back after an outage
+    #[value(alias = "power_on")]
+    PowerOn,
+}
+
+impl Kind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::StandbyKill => "standby_kill",
+            Self::AutoOff => "auto_off",
+            Self::OverPower => "over_power",
+            Self::Follow => "follow",
+            Self::KeepOn => "keep_on",
+            Self::PowerOn => "power_on",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum State {
+    On,
+    Off,
+    Last,
+}
+
+/// What a rule is made of, beside its kind; what is not given stays as it is.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct Flags {
+    /// The plug that it switches
+    #[arg(long, value_name = "PLUG")]
+    plug: Option<String>,
+    /// Less than this is standby, e.g. 10W
+    #[arg(long, value_name = "WATTS", allow_hyphen_values = true, value_parser = words::watts)]
+    below: Option<Value>,
+    /// More than this is too much, or what is followed, e.g. 2kW
+    #[arg(long, value_name = "WATTS", allow_hyphen_values = true, value_parser = words::watts)]
+    above: Option<Value>,
+    /// For so long, e.g. 5m
+    #[arg(long = "for", value_name = "DURATION", value_parser = words::period)]
+    period: Option<Value>,
+    /// After so long, e.g. 2h; with keep-on also `none`, at once
+    #[arg(long, value_name = "DURATION", value_parser = words::or_none(words::period))]
+    after: Option<Value>,
+    /// The plug whose load is followed
+    #[arg(long, value_name = "PLUG")]
+    leader: Option<String>,
+    /// How far it must fall below --above to count as off; `none` is 0
+    #[arg(long, value_name = "WATTS", allow_hyphen_values = true, value_parser = words::or_none(words::watts))]
+    hysteresis: Option<Value>,
+    /// How long the leader must draw, or no longer draw, before it is followed; `none` is at once
+    #[arg(long, value_name = "DURATION", value_parser = words::or_none(words::period))]
+    delay: Option<Value>,
+    /// On again at this local time, e.g. 07:00; `none` is never
+    #[arg(long, value_name = "HH:MM", value_parser = words::or_none(words::time_of_day))]
+    restore_at: Option<Value>,
+    /// On again for a while to see whether it is wanted: how often and how long, e.g. 2h,1m; `none` is never
+    #[arg(long, value_name = "EVERY,FOR", value_parser = words::or_none(words::pulse))]
+    test_pulse: Option<Value>,
+    /// on, off, or last: what it was before the outage
+    #[arg(long, value_enum, value_name = "STATE", hide_possible_values = true)]
+    state: Option<State>,
+}
+
+const KINDS: Kinds<Kind> = {
+    use Kind::{AutoOff, Follow, KeepOn, OverPower, PowerOn, StandbyKill};
+    Kinds {
+        one: "rule",
+        fields: &[
+            Field::new("below_w", "--below", &[StandbyKill], &[]),
+            Field::new("above_w", "--above", &[OverPower, Follow], &[]),
+            Field::new("for", "--for", &[StandbyKill, OverPower], &[]),
+            Field::new("after", "--after", &[AutoOff], &[KeepOn]),
+            Field::new("leader", "--leader", &[Follow], &[]),
+            Field::new("hysteresis_w", "--hysteresis", &[], &[Follow]),
+            Field::new("delay", "--delay", &[], &[Follow]),
+            Field::new("restore_at", "--restore-at", &[], &[StandbyKill]),
+            Field::new("test_pulse", "--test-pulse", &[], &[StandbyKill]),
+            Field::new("state", "--state", &[PowerOn], &[]),
+        ],
+    }
+};
+
+impl Flags {
+    /// Returns a new rule.
+    pub(super) fn new_rule(
+        &self,
+        mut body: Map<String, Value>,
+        kind: Kind,
+        names: &Names,
+    ) -> Result<Map<String, Value>, Failure> {
+        let Some(plug) = &self.plug else {
+            return Err(Failure::usage(
+                "it is not said which plug it switches: `--plug`",
+            ));
+        };
+        body.insert("kind".to_owned(), json!(kind.as_str()));
+        body.insert("plug".to_owned(), json!(names.plug(plug)?));
+        let given = self.fields(names)?;
+        KINDS.check_new(&kind, kind.as_str(), &given)?;
+        body.extend(
+            given
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value)),
+        );
+        Ok(body)
+    }
+
+    /// Returns what becomes of a rule when it gets what is given here. Its kind stays.
+    pub(super) fn apply(
+        &self,
+        mut body: Map<String, Value>,
+        names: &Names,
+    ) -> Result<Map<String, Value>, Failure> {
+        if let Some(plug) = &self.plug {
+            body.insert("plug".to_owned(), json!(names.plug(plug)?));
+        }
+        let given = self.fields(names)?;
+        let kind = body.get("kind").and_then(Value::as_str);
+        // A kind that is not known here is a newer hub's, which checks it itself.
+        if let Some(kind) = Kind::value_variants()
+            .iter()
+            .find(|known| Some(known.as_str()) == kind)
+        {
+            KINDS.check(kind, kind.as_str(), &given)?;
+        }
+        body.extend(
+            given
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value)),
+        );
+        Ok(body)
+    }
+
+    /// Tells whether nothing at all is given.
+    pub(super) fn is_empty(&self) -> bool {
+        self.plug.is_none()
+            && self.leader.is_none()
+            && self.plain_fields().iter().all(|(_, value)| value.is_none())
+    }
+
+    /// Returns the fields that are given.
+    fn fields(&self, names: &Names) -> Result<Given, Failure> {
+        let leader = match &self.leader {
+            Some(leader) => Some(("leader", json!(names.plug(leader)?))),
+            None => None,
+        };
+        let plain = self.plain_fields().into_iter();
+        Ok(plain
+            .filter_map(|(name, value)| Some((name, value?)))
+            .chain(leader)
+            .collect())
+    }
+
+    /// Those for which no name has to be found.
+    fn plain_fields(&self) -> [(&'static str, Option<Value>); 9] {
+        let state = self.state.and_then(|state| state.to_possible_value());
+        [
+            ("below_w", self.below.clone()),
+            ("above_w", self.above.clone()),
+            ("for", self.period.clone()),
+            ("after", self.after.clone()),
+            ("hysteresis_w", self.hysteresis.clone()),
+            ("delay", self.delay.clone()),
+            ("restore_at", self.restore_at.clone()),
+            ("test_pulse", self.test_pulse.clone()),
+            ("state", state.map(|state| json!(state.get_name()))),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use hub::model::Document as _;
+
+    use super::*;
+    use crate::commands::documents::names::tests::names;
+
+    #[derive(Parser)]
+    struct Line {
+        #[arg(long)]
+        kind: Option<Kind>,
+        #[command(flatten)]
+        flags: Flags,
+    }
+
+    fn line(text: &str) -> Line {
+        Line::try_parse_from(std::iter::once("x").chain(text.split_whitespace())).unwrap()
+    }
+
+    fn made(text: &str) -> Result<Value, Failure> {
+        let line = line(text);
+        let named = json!({"name": "x", "enabled": true})
+            .as_object()
+            .unwrap()
+            .clone();
+        line.flags
+            .new_rule(named, line.kind.unwrap(), &names())
+            .map(Value::from)
+    }
+
+    #[test]
+    fn every_kind_is_one_that_the_hub_takes() {
+        for (text, fields) in [
+            (
+                "--kind standby_kill --plug lamp --below 10W --for 5m --restore-at 7:00 --test-pulse 2h,1m",
+                json!({"kind": "standby_kill", "below_w": 10.0, "for": "5m", "restore_at": "07:00",
+                       "test_pulse": {"every": "2h", "for": "1m"}}),
+            ),
+            (
+                "--kind auto-off --plug lamp --after 2h",
+                json!({"kind": "auto_off", "after": "2h"}),
+            ),
+            (
+                "--kind over-power --plug lamp --above 2kW --for 10s",
+                json!({"kind": "over_power", "above_w": 2000.0, "for": "10s"}),
+            ),
+            (
+                "--kind follow --plug lamp --leader k\u{fc}che --above 30 --hysteresis 5 --delay 10s",
+                json!({"kind": "follow", "leader": "accf23000002", "above_w": 30.0, "hysteresis_w": 5.0, "delay": "10s"}),
+            ),
+            ("--kind keep-on --plug lamp", json!({"kind": "keep_on"})),
+            (
+                "--kind power-on --plug lamp --state last",
+                json!({"kind": "power_on", "state": "last"}),
+            ),
+        ] {
+            let mut expected = json!({"name": "x", "enabled": true, "plug": "accf23000001"});
+            let object = expected.as_object_mut().unwrap();
+            object.extend(fields.as_object().unwrap().clone());
+            let rule = made(text).unwrap();
+            assert_eq!(rule, expected);
+            let read: hub::rule::Rule = serde_json::from_value(rule).unwrap();
+            assert_eq!(read.check(), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn says_what_is_missing_or_has_no_meaning() {
+        for (text, word) in [
+            ("--kind auto-off --after 2h", "--plug"),
+            ("--kind auto-off --plug lamp", "--after"),
+            ("--kind auto-off --plug lamp --after none", "--after"),
+            (
+                "--kind auto-off --plug lamp --after 2h --below 5",
+                "--below",
+            ),
+            ("--kind standby-kill --plug lamp --for 5m", "--below"),
+            ("--kind follow --plug lamp --above 5", "--leader"),
+            ("--kind power-on --plug lamp", "--state"),
+            ("--kind keep-on --plug lamp --state on", "--state"),
+        ] {
+            let failure = made(text).unwrap_err();
+            assert_eq!(failure.kind(), crate::error::Kind::Usage, "{text}");
+            assert!(failure.message().contains(word), "{text}: {failure}");
+        }
+    }
+
+    #[test]
+    fn an_edit_changes_only_what_it_names() {
+        let old =
+            made("--kind standby-kill --plug lamp --below 10 --for 5m --restore-at 7:00").unwrap();
+        let edit = |text: &str| {
+            let old = old.as_object().unwrap().clone();
+            line(text).flags.apply(old, &names()).map(Value::from)
+        };
+        let mut expected = old.clone();
+        expected["below_w"] = json!(12.0);
+        expected["restore_at"] = Value::Null;
+        expected["plug"] = json!("accf23000002");
+        assert_eq!(
+            edit("--below 12 --restore-at none --plug k\u{fc}che").unwrap(),
+            expected
+        );
+        assert!(edit("--above 5").is_err());
+        assert!(line("").flags.is_empty());
+        for given in ["--leader lamp", "--state on", "--plug lamp", "--delay none"] {
+            assert!(!line(given).flags.is_empty(), "{given}");
+        }
+        let newer = json!({"kind": "dance", "plug": "accf23000001"})
+            .as_object()
+            .unwrap()
+            .clone();
+        let newer = line("--for 5m").flags.apply(newer, &names()).unwrap();
+        assert_eq!(newer["for"], "5m");
+    }
+
+    #[test]
+    fn every_option_has_its_field() {
+        let names_of: Vec<_> = line("")
+            .flags
+            .plain_fields()
+            .iter()
+            .map(|(name, _)| *name)
+            .collect();
+        for field in KINDS.fields {
+            assert!(
+                field.name == "leader" || names_of.contains(&field.name),
+                "{}",
+                field.name
+            );
+        }
+    }
+}

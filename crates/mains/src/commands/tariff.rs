@@ -1,0 +1,219 @@
+//! `mains tariff`: what energy costs.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use hub::model::Collection;
+use serde_json::json;
+
+use super::documents::{Document, Documents, One, nothing_to_change, path_of, rename};
+use crate::context::Context;
+use crate::error::{Failure, Outcome};
+use flags::Flags;
+use show::Tariffs;
+
+mod flags;
+mod show;
+
+/// A century of hours has less.
+const LONGEST_FILE: u64 = 64 * 1024 * 1024;
+
+/// Options of `mains tariff`.
+#[derive(Debug, clap::Args)]
+#[command(
+    subcommand_value_name = "WHAT",
+    subcommand_help_heading = "What",
+    after_long_help = "\
+Tariffs live in the hub (`mains serve`), which reckons by them what `mains energy` shows. A NAME is a tariff's name or id. \
+Prices are for a kilowatt-hour, in any currency. A tariff that names a plug goes before one that is for all; of several, \
+the one that is valid since last.
+
+Examples:
+  mains tariff add home --price 0.32 --currency EUR
+  mains tariff add market --hourly --currency EUR --otherwise 0.30
+  mains tariff prices market tomorrow.csv
+  mains tariff list
+  mains tariff edit home --price 0.35
+  mains tariff remove home
+
+JSON: `list` is an array, the others are one object, as the hub has it; `remove` prints what was removed.
+
+Exit codes: 0 done, 2 options or prices that make no sense or a name that is taken, 3 no such tariff or plug, 8 no hub."
+)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// List the tariffs
+    List,
+    /// Show all about one
+    Show(One),
+    /// Make a new one: flat, by day and night, or by the hour
+    Add(Box<AddArgs>),
+    /// Change what is named, and nothing else
+    Edit(Box<EditArgs>),
+    /// Bring prices by the hour from a file
+    Prices(PricesArgs),
+    /// Remove one
+    Remove(One),
+}
+
+/// Options of `mains tariff add`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  mains tariff add home --price 0.32 --currency EUR
+  mains tariff add 'home from 2027' --price 0.35 --currency EUR --valid-from 2027-01-01
+  mains tariff add 'heat pump' --plugs heat-pump --day 0.34 --night 0.26 --day-begins 06:00 \\
+    --night-begins 22:00 --days weekdays --currency CHF
+  mains tariff add market --hourly --currency EUR --otherwise 0.30
+  mains --json tariff add home --price 0.32 --currency EUR
+    {\"id\":\"t-3f9a02c1\",\"name\":\"home\",\"kind\":\"flat\",\"currency\":\"EUR\",\"valid_from\":null,\"plugs\":[],\
+\"price\":0.32}
+
+Exit codes: 0 made, 2 options that make no sense or a name that is taken, 3 no such plug, 8 no hub.")]
+struct AddArgs {
+    /// What to call it
+    #[arg(value_name = "NAME")]
+    name: String,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// Options of `mains tariff edit`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What is not named stays as it is, and so does the kind. What was used already is reckoned anew.
+
+Examples:
+  mains tariff edit home --price 0.35
+  mains tariff edit 'heat pump' --night-begins 21:00 --days daily
+  mains tariff edit home --name 'home until 2026' --plugs all
+
+Exit codes: 0 changed, 1 somebody else has changed it meanwhile, 2 options that make no sense or a name that is taken, \
+3 no such tariff or plug, 8 no hub.")]
+struct EditArgs {
+    #[command(flatten)]
+    tariff: One,
+    /// Another name
+    #[arg(long = "name", value_name = "NAME")]
+    new_name: Option<String>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// Options of `mains tariff prices`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The file is CSV with a line for each hour, the time at which it begins and the price of a kilowatt-hour:
+
+  time,price
+  2026-11-23T00:00:00+01:00,0.2871
+  2026-11-23T01:00:00+01:00,-0.0013
+
+or JSON: [{\"t\":\"2026-11-22T23:00:00Z\",\"price\":0.2871},…]. A wrong line is named, and then nothing is taken.
+
+Examples:
+  mains tariff prices market tomorrow.csv
+  fetch-prices | mains tariff prices market -
+
+Exit codes: 0 taken, 2 a file that cannot be read or makes no sense, or a tariff that is not hourly, 3 no such tariff, 8 no hub.")]
+struct PricesArgs {
+    #[command(flatten)]
+    tariff: One,
+    /// The file; - is standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// Does it.
+pub async fn run(context: &Context, args: Args) -> Outcome {
+    context.bounded(dispatch(context, args.what)).await
+}
+
+async fn dispatch(context: &Context, what: What) -> Outcome {
+    let documents = Documents::open(context).await?;
+    match what {
+        What::List => documents.list::<Tariffs>().await,
+        What::Show(one) => documents.show::<Tariffs>(&one.name).await,
+        What::Add(args) => add(&documents, &args).await,
+        What::Edit(args) => edit(&documents, &args).await,
+        What::Prices(args) => prices(&documents, args).await,
+        What::Remove(one) => documents.remove::<Tariffs>(&one.name).await,
+    }
+}
+
+async fn add(documents: &Documents<'_>, args: &AddArgs) -> Outcome {
+    let mut new = Document::new();
+    new.insert("name".to_owned(), json!(args.name));
+    let body = args.flags.new_tariff(new, &documents.names)?;
+    documents.create::<Tariffs>(&body).await
+}
+
+async fn edit(documents: &Documents<'_>, args: &EditArgs) -> Outcome {
+    if args.flags.is_empty() && args.new_name.is_none() {
+        return Err(nothing_to_change(Collection::Tariffs));
+    }
+    let change = |document| {
+        let document = rename(document, args.new_name.as_deref());
+        args.flags.apply(document, &documents.names)
+    };
+    documents.edit::<Tariffs>(&args.tariff.name, change).await
+}
+
+async fn prices(documents: &Documents<'_>, args: PricesArgs) -> Outcome {
+    let tariff = documents
+        .find(Collection::Tariffs, &args.tariff.name)
+        .await?;
+    let file = args.file;
+    let bytes = tokio::task::spawn_blocking(move || read(&file))
+        .await
+        .map_err(|error| Failure::failed("the prices cannot be read").caused_by(&error))??;
+    let path = path_of(Collection::Tariffs, &tariff)?;
+    let call = documents.hub.put(&format!("{path}/prices"));
+    let call = call.body(content_type(&bytes), bytes);
+    let changed: Document = call.answer().await?;
+    documents.print::<Tariffs>(&changed)
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    let failure = |problem: &str| Failure::usage(format!("{} {problem}", file.display()));
+    let mut bytes = Vec::new();
+    let result = if file == Path::new("-") {
+        std::io::stdin()
+            .take(LONGEST_FILE + 1)
+            .read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(file)
+            .and_then(|file| file.take(LONGEST_FILE + 1).read_to_end(&mut bytes))
+    };
+    result.map_err(|error| failure("cannot be read").caused_by(&error))?;
+    if bytes.len() as u64 > LONGEST_FILE {
+        return Err(failure("is too long for a file of prices"));
+    }
+    Ok(bytes)
+}
+
+/// JSON begins with a bracket, and no line of CSV does.
+fn content_type(bytes: &[u8]) -> &'static str {
+    match bytes.trim_ascii_start().first() {
+        Some(b'[' | b'{') => "application/json",
+        _ => "text/csv",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_told_from_csv() {
+        assert_eq!(content_type(b" \n[{\"t\":1}]"), "application/json");
+        assert_eq!(content_type(b"{}"), "application/json");
+        assert_eq!(content_type(b"time,price\n"), "text/csv");
+        assert_eq!(content_type(b""), "text/csv");
+    }
+}
