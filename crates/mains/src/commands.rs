@@ -12,7 +12,9 @@ pub mod delay;
 pub mod demo;
 pub mod discover;
 pub mod emulate;
+pub mod energy;
 pub mod group;
+pub mod history;
 pub mod man;
 pub mod meter;
 pub mod name;
@@ -26,6 +28,7 @@ pub mod tariff;
 pub mod version;
 
 mod documents;
+mod moment;
 mod targets;
 
 /// The verbs.
@@ -50,6 +53,10 @@ pub enum Command {
     /// Give a plug a name
     Name(name::Args),
     // What only a hub can do.
+    /// Show what a plug drew over time
+    History(history::Args),
+    /// Show what plugs used by day or month, and what it cost
+    Energy(energy::Args),
     /// Switch by the clock and the sun
     Schedule(schedule::Args),
     /// Switch by what a plug does: standby, overload, follow another
@@ -92,6 +99,8 @@ pub fn run(context: &Context, command: Command) -> Outcome {
         Command::Version(args) => network(context, version::run(context, args)),
         Command::Name(args) => network(context, name::run(context, args)),
         // What only a hub can do: nothing here needs the plugs' own port.
+        Command::History(args) => block_on(history::run(context, args)),
+        Command::Energy(args) => block_on(energy::run(context, args)),
         Command::Schedule(args) => block_on(schedule::run(context, args)),
         Command::Rule(args) => block_on(rule::run(context, args)),
         Command::Group(args) => block_on(group::run(context, args)),

@@ -1,0 +1,208 @@
+//! `mains energy`: what plugs used by day or month, and what it cost.
+
+use std::collections::BTreeMap;
+
+use clap::ValueEnum;
+use hub::model::PlugId;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::documents::names::Names;
+use super::documents::people::Clock;
+use super::history::energy;
+use super::moment::Moment;
+use crate::context::Context;
+use crate::error::{Exit, Failure, Kind, Outcome};
+use crate::ui::table::{Cell, Column, Table};
+use crate::ui::{BOLD, DIM, paint};
+
+/// Options of `mains energy`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Days and months are local where the hub (`mains serve`) is. The cost is reckoned by the tariffs (`mains tariff`); where \
+none holds it is unknown, which is shown as - (JSON: null). Energy is what the hub saw from its own total, which never goes \
+back, whatever happens to the plug's counter.
+
+A moment is a date (2026-11-22; --to means its end), a time (2026-11-22T18:00, local where the hub is; \
+2026-11-22T17:00:00Z), how long ago (7d), `yesterday`, `today` or `now`.
+
+Examples:
+  mains energy                                     # every plug, by day
+  mains energy --by month --from 2026-01-01 fridge
+  mains energy --from yesterday --to yesterday
+  mains --json energy --by month | jq 'map(.cost // 0) | add'
+    [{\"mac\":\"accf23123456\",\"period\":\"2026-11-22\",\"energy_wh\":1204.5,\"cost\":0.39,\"currency\":\"EUR\"},…]
+
+Exit codes: 0 told (or nothing there), 2 a moment that makes no sense, 3 no such plug, 8 no hub.")]
+pub struct Args {
+    /// Only of these plugs, by name, MAC, serial number or IPv4 address
+    #[arg(value_name = "PLUG")]
+    plugs: Vec<String>,
+    /// A row for each day or each month
+    #[arg(
+        long,
+        value_enum,
+        default_value = "day",
+        value_name = "day|month",
+        hide_possible_values = true
+    )]
+    by: By,
+    /// From this moment on [default: 30 days ago; by month: a year ago]
+    #[arg(long, value_name = "MOMENT")]
+    from: Option<Moment>,
+    /// Up to this moment [default: now]
+    #[arg(long, value_name = "MOMENT")]
+    to: Option<Moment>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum By {
+    Day,
+    Month,
+}
+
+/// A row of the hub's answer, as far as people need it.
+#[derive(Debug, Deserialize)]
+struct Row {
+    mac: PlugId,
+    period: String,
+    energy_wh: f64,
+    cost: Option<f64>,
+    currency: Option<String>,
+}
+
+/// Asks, and prints.
+pub async fn run(context: &Context, args: Args) -> Outcome {
+    context.bounded(tell(context, &args)).await
+}
+
+async fn tell(context: &Context, args: &Args) -> Outcome {
+    let hub = context.need_hub()?;
+    let names = Names::load(&hub).await?;
+    let wanted = args
+        .plugs
+        .iter()
+        .map(|plug| names.plug(plug))
+        .collect::<Result<Vec<_>, _>>()?;
+    let clock = Clock::system();
+    let answer: Vec<Value> = hub
+        .get("energy")
+        .query("by", Some(args.by))
+        .query("from", args.from.as_ref().map(|from| from.text(&clock)))
+        .query("to", args.to.as_ref().map(|to| to.text(&clock)))
+        .answer()
+        .await?;
+    let (answer, rows) = only(answer, &wanted)?;
+    if context.ui.is_json() {
+        context.ui.document(&answer)?;
+    } else if rows.is_empty() {
+        context.ui.status("nothing is known of that time");
+    } else {
+        context.ui.data(table(&rows, &names))?;
+        for line in sums(&rows) {
+            context.ui.status(paint(DIM, line));
+        }
+    }
+    Ok(Exit::DONE)
+}
+
+/// Returns the rows of these plugs (none: of all), as they came and as they are understood.
+fn only(answer: Vec<Value>, wanted: &[PlugId]) -> Result<(Vec<Value>, Vec<Row>), Failure> {
+    let mut kept = (Vec::new(), Vec::new());
+    for json in answer {
+        let row = Row::deserialize(&json).map_err(|error| {
+            Failure::new(
+                Kind::BadAnswer,
+                "the energy that the hub tells cannot be understood",
+            )
+            .caused_by(&error)
+        })?;
+        if wanted.is_empty() || wanted.contains(&row.mac) {
+            kept.0.push(json);
+            kept.1.push(row);
+        }
+    }
+    Ok(kept)
+}
+
+fn table(rows: &[Row], names: &Names) -> String {
+    let mut table = Table::new([
+        Column::text("PERIOD", 0),
+        Column::text("PLUG", 0),
+        Column::figures("ENERGY", 0),
+        Column::figures("COST", 0),
+    ]);
+    for row in rows {
+        table.row([
+            Cell::plain(&row.period),
+            Cell::styled(BOLD, names.show(&row.mac.to_string())),
+            Cell::plain(energy(row.energy_wh)),
+            Cell::maybe(row.cost.map(|cost| money(cost, row.currency.as_deref()))),
+        ]);
+    }
+    table.render()
+}
+
+/// Returns what it comes to, in each currency; what has no price is told apart.
+fn sums(rows: &[Row]) -> Vec<String> {
+    let mut sums: BTreeMap<Option<&str>, (f64, f64)> = BTreeMap::new();
+    for row in rows {
+        let currency = row.cost.and(row.currency.as_deref());
+        let sum = sums.entry(currency).or_default();
+        sum.0 += row.energy_wh;
+        sum.1 += row.cost.unwrap_or_default();
+    }
+    sums.into_iter()
+        .map(|(currency, (used, cost))| match currency {
+            Some(currency) => format!("{} for {}", energy(used), money(cost, Some(currency))),
+            None => format!("{} without a price", energy(used)),
+        })
+        .collect()
+}
+
+fn money(amount: f64, currency: Option<&str>) -> String {
+    format!("{amount:.2} {}", currency.unwrap_or_default())
+        .trim_end()
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::documents::names::tests::names;
+    use serde_json::json;
+
+    fn answer() -> Vec<Value> {
+        let rows = json!([
+            {"mac": "accf23000001", "period": "2026-11-21", "energy_wh": 1204.5, "cost": 0.385, "currency": "EUR"},
+            {"mac": "accf23000002", "period": "2026-11-21", "energy_wh": 0.5, "cost": null, "currency": null},
+            {"mac": "accf23000001", "period": "2026-11-22", "energy_wh": 800.0, "cost": 0.256, "currency": "EUR", "new": 1},
+        ]);
+        rows.as_array().unwrap().clone()
+    }
+
+    #[test]
+    fn a_table_and_what_it_comes_to() {
+        let (_, rows) = only(answer(), &[]).unwrap();
+        let table = anstream::adapter::strip_str(&table(&rows, &names())).to_string();
+        insta::assert_snapshot!(format!("{table}\n{}", sums(&rows).join("\n")), @r"
+            PERIOD      PLUG      ENERGY      COST
+            2026-11-21  lamp   1.204 kWh  0.39 EUR
+            2026-11-21  Küche     0.5 Wh         -
+            2026-11-22  lamp    800.0 Wh  0.26 EUR
+            0.5 Wh without a price
+            2.005 kWh for 0.64 EUR
+            ");
+    }
+
+    #[test]
+    fn only_the_plugs_that_were_named() {
+        let lamp = names().plug("lamp").unwrap();
+        let (json, rows) = only(answer(), &[lamp]).unwrap();
+        assert_eq!((json.len(), rows.len()), (2, 2));
+        assert_eq!(json[1], answer()[2]);
+        let failure = only(vec![json!({"mac": "lamp"})], &[]).unwrap_err();
+        assert_eq!(failure.kind(), Kind::BadAnswer);
+    }
+}

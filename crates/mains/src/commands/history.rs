@@ -1,0 +1,243 @@
+//! `mains history`: what a plug's load drew.
+
+use hub::duration::Period;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::documents::names::Names;
+use super::documents::people::Clock;
+use super::moment::Moment;
+use crate::context::Context;
+use crate::error::{Exit, Failure, Kind, Outcome};
+use crate::hub_client::{Call, Client};
+use crate::ui::table::{Cell, Column, Table};
+use crate::ui::{DIM, paint};
+
+const DAY: u64 = 24 * 60 * 60;
+
+/// Options of `mains history`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The hub (`mains serve`) keeps every reading for days, means of each minute for months and what was used in each quarter \
+of an hour for ever (`keep_readings`, `keep_minutes`). For each step: mean, lowest and highest power, and the energy that \
+was used in it. Steps without data are left out; the last may be unfinished. Without --step it is as fine as makes a \
+readable picture (at most 1,500 steps); with it there can be 10,000.
+
+A moment is a date (2026-11-22; --to means its end), a time (2026-11-22T18:00, local where the hub is; \
+2026-11-22T17:00:00Z), how long ago (24h, 7d), `yesterday`, `today` or `now`.
+
+Examples:
+  mains history kitchen                                  # the last 24 hours
+  mains history fridge --from 7d --step 1h
+  mains history fridge --from 2026-11-01 --to 2026-11-30 --step 1d
+  mains history fridge --from 30d --step 15m --csv > fridge.csv
+  mains --json history kitchen --from today | jq '[.points[].energy_wh] | add'
+    {\"step_s\":60,\"points\":[{\"t\":\"2026-11-22T12:00:00Z\",\"power_w\":78.0,\"power_min_w\":77.1,\"power_max_w\":79.4,
+      \"energy_wh\":1.3},…]}
+
+Exit codes: 0 told (or nothing there), 2 a moment or step that makes no sense, 3 no such plug, 8 no hub.")]
+pub struct Args {
+    /// Name, MAC, serial number or IPv4 address
+    #[arg(value_name = "PLUG")]
+    plug: String,
+    /// From this moment on [default: 24 hours before the end]
+    #[arg(long, value_name = "MOMENT")]
+    from: Option<Moment>,
+    /// Up to this moment [default: now]
+    #[arg(long, value_name = "MOMENT")]
+    to: Option<Moment>,
+    /// How long a step is, e.g. 1m, 15m, 1h, 1d
+    #[arg(long, value_name = "DURATION")]
+    step: Option<Period>,
+    /// Print it as CSV, as the hub writes it
+    #[arg(long)]
+    csv: bool,
+}
+
+/// The hub's answer.
+#[derive(Debug, Deserialize)]
+struct History {
+    step_s: u64,
+    points: Vec<Point>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Point {
+    t: Timestamp,
+    power_w: Option<f64>,
+    power_min_w: Option<f64>,
+    power_max_w: Option<f64>,
+    energy_wh: Option<f64>,
+}
+
+/// Asks, and prints.
+pub async fn run(context: &Context, args: Args) -> Outcome {
+    if args.csv && context.ui.is_json() {
+        return Err(Failure::usage("`--csv` and `--json` exclude each other"));
+    }
+    context.bounded(tell(context, &args)).await
+}
+
+async fn tell(context: &Context, args: &Args) -> Outcome {
+    let hub = context.need_hub()?;
+    let plug = Names::load(&hub).await?.plug(&args.plug)?;
+    let clock = Clock::system();
+    let path = format!("plugs/{plug}/history");
+    if args.csv {
+        return csv(
+            context,
+            asked(hub.get(&format!("{path}.csv")), args, &clock),
+        )
+        .await;
+    }
+    let answer: Value = asked(hub.get(&path), args, &clock).answer().await?;
+    if context.ui.is_json() {
+        context.ui.document(&answer)?;
+        return Ok(Exit::DONE);
+    }
+    let history = History::deserialize(&answer).map_err(|error| unclear(&hub, &error))?;
+    if history.points.is_empty() {
+        context.ui.status("nothing is known of that time");
+    } else {
+        context.ui.data(table(&history, clock.timezone()))?;
+        context.ui.status(paint(DIM, sum(&history)));
+    }
+    Ok(Exit::DONE)
+}
+
+fn asked<'a>(call: Call<'a>, args: &Args, clock: &Clock) -> Call<'a> {
+    call.query("from", args.from.as_ref().map(|from| from.text(clock)))
+        .query("to", args.to.as_ref().map(|to| to.text(clock)))
+        .query("step", args.step)
+}
+
+/// Passes the hub's CSV on, as it comes.
+async fn csv(context: &Context, call: Call<'_>) -> Outcome {
+    let mut download = call.download().await?;
+    // A character may lie across two pieces.
+    let mut pending = Vec::new();
+    while let Some(piece) = download.next().await? {
+        pending.extend_from_slice(piece.as_ref());
+        let whole = pending
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |end| end + 1);
+        let lines: Vec<u8> = pending.drain(..whole).collect();
+        context.ui.data_raw(&String::from_utf8_lossy(&lines))?;
+        if context.ui.is_closed() {
+            break;
+        }
+    }
+    context.ui.data_raw(&String::from_utf8_lossy(&pending))?;
+    Ok(Exit::DONE)
+}
+
+fn unclear(hub: &Client, error: &serde_json::Error) -> Failure {
+    let message = format!(
+        "the history that the hub at {} tells cannot be understood",
+        hub.url()
+    );
+    Failure::new(Kind::BadAnswer, message).caused_by(error)
+}
+
+fn table(history: &History, timezone: &TimeZone) -> String {
+    let format = match history.step_s {
+        step if step >= DAY => "%a %Y-%m-%d",
+        step if step.is_multiple_of(60) => "%Y-%m-%d %H:%M",
+        _ => "%Y-%m-%d %H:%M:%S",
+    };
+    let watts = |power: Option<f64>| Cell::maybe(power.map(|power| format!("{power:.1} W")));
+    let mut table = Table::new([
+        Column::text("FROM", 0),
+        Column::figures("POWER", 0),
+        Column::figures("LOWEST", 0),
+        Column::figures("HIGHEST", 0),
+        Column::figures("ENERGY", 0),
+    ]);
+    for point in &history.points {
+        let from = Zoned::new(point.t, timezone.clone());
+        table.row([
+            Cell::plain(from.strftime(format)),
+            watts(point.power_w),
+            watts(point.power_min_w),
+            watts(point.power_max_w),
+            Cell::maybe(point.energy_wh.map(energy)),
+        ]);
+    }
+    table.render()
+}
+
+fn sum(history: &History) -> String {
+    let used: f64 = history
+        .points
+        .iter()
+        .filter_map(|point| point.energy_wh)
+        .sum();
+    match history.points.len() {
+        1 => format!("{} in 1 step", energy(used)),
+        count => format!("{} in {count} steps", energy(used)),
+    }
+}
+
+/// Returns an energy as people read it: `0.9 Wh`, `1.203 kWh`.
+pub(super) fn energy(watt_hours: f64) -> String {
+    if watt_hours.abs() < 1000.0 {
+        format!("{watt_hours:.1} Wh")
+    } else {
+        format!("{:.3} kWh", watt_hours / 1000.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn history(step_s: u64) -> History {
+        let points = json!([
+            {"t": "2026-11-22T11:00:00Z", "power_w": 78.04, "power_min_w": 0.0, "power_max_w": 2012.5, "energy_wh": 1204.5},
+            {"t": "2026-11-22T12:00:00Z", "power_w": null, "power_min_w": null, "power_max_w": null, "energy_wh": 0.25},
+        ]);
+        History {
+            step_s,
+            points: serde_json::from_value(points).unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_table_in_local_time() {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let bare = |text: String| anstream::adapter::strip_str(&text).to_string();
+        insta::assert_snapshot!(bare(table(&history(3600), &zone)), @r"
+            FROM               POWER  LOWEST   HIGHEST     ENERGY
+            2026-11-22 12:00  78.0 W   0.0 W  2012.5 W  1.204 kWh
+            2026-11-22 13:00       -       -         -     0.2 Wh
+            ");
+        for (step, expected) in [
+            (1, "2026-11-22 12:00:00"),
+            (60, "2026-11-22 12:00  "),
+            (86400, "Sun 2026-11-22  "),
+        ] {
+            let table = bare(table(&history(step), &zone));
+            assert!(
+                table.lines().nth(1).unwrap().starts_with(expected),
+                "{table}"
+            );
+        }
+        assert_eq!(sum(&history(3600)), "1.205 kWh in 2 steps");
+    }
+
+    #[test]
+    fn energies() {
+        for (watt_hours, expected) in [
+            (0.0, "0.0 Wh"),
+            (999.94, "999.9 Wh"),
+            (1000.0, "1.000 kWh"),
+            (123_456.7, "123.457 kWh"),
+        ] {
+            assert_eq!(energy(watt_hours), expected);
+        }
+    }
+}
