@@ -13,6 +13,7 @@ pub mod demo;
 pub mod discover;
 pub mod emulate;
 pub mod energy;
+pub mod events;
 pub mod group;
 pub mod history;
 pub mod man;
@@ -65,6 +66,8 @@ pub enum Command {
     Group(group::Args),
     /// Say what energy costs
     Tariff(tariff::Args),
+    /// Show what happens, as it happens
+    Events(events::Args),
 
     // What is about the devices themselves.
     /// Put a factory-fresh plug on your Wi-Fi
@@ -105,6 +108,7 @@ pub fn run(context: &Context, command: Command) -> Outcome {
         Command::Rule(args) => block_on(rule::run(context, args)),
         Command::Group(args) => block_on(group::run(context, args)),
         Command::Tariff(args) => block_on(tariff::run(context, args)),
+        Command::Events(args) => block_on(events::run(context, args)),
         Command::Demo(args) => network(context, demo::run(context, args)),
         Command::Emulate(args) => network(context, emulate::run(context, args)),
         // Says itself what an earlier one has left.

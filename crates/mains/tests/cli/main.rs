@@ -31,3 +31,4 @@ mod probe;
 mod switching;
 mod targets;
 mod terminal;
+mod without_hub;
