@@ -1,5 +1,424 @@
-//! Keeps contact with every plug.
+//! Keeps contact with every plug. Nobody else opens a socket to one.
+//!
+//! A plug has one task that owns its only TCP connection and carries out orders on it, one after the other. One scanner for
+//! all asks the network by broadcast who is there and how the relays stand, and hands each answer to the plug that it is
+//! of, by its MAC; so a plug is followed wherever it goes. What is known of a plug is in its slot, which everybody may read.
+//!
+//! The keeper knows nothing of groups, schedules and rules, and keeps no history: readings leave by a channel.
 
+mod edit;
+mod offer;
 mod order;
+mod pace;
+mod power_on;
+mod presence;
+mod saver;
+mod scanner;
+mod slot;
+mod stats;
+mod switching;
+mod task;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use hiflying::Mac;
+use hiflying::net::Interface;
+use jiff::Timestamp;
+use plugs::net::Lan;
+use plugs::{FamilyId, Minutes, Plug, RelayState};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::duration::Period;
+use crate::error::{HubError, Kind};
+use crate::event::{EventBus, News};
+use crate::model::{Cause, PlugRecord, PlugView};
+use crate::store::{EnergyState, Sample, Store};
+use offer::{Offer, Offers};
+use presence::Patience;
+use scanner::Scanner;
+use slot::{Beginning, Slot};
+use stats::Counts;
+use task::{Errand, Task, now};
 
 pub use order::{Delayed, Found, PlugChange, Switched, Wanted};
+pub use slot::Moved;
+pub use stats::KeeperStats;
+
+/// So many orders may wait for one plug.
+const MOST_ERRANDS: usize = 16;
+/// So many searches may go on at once.
+const MOST_SEARCHES: usize = 4;
+/// So many plugs may wait to be taken in; the others are heard again.
+const MOST_NEWCOMERS: usize = 64;
+/// How often a plug that is gone is asked at least, when there are not very many.
+const GONE_GAP: Duration = Duration::from_secs(5);
+
+/// What the owner decides.
+#[derive(Debug, Clone)]
+pub struct KeeperConfig {
+    /// Where plugs are looked for.
+    pub interfaces: Vec<Interface>,
+    /// Take in every plug that is found.
+    pub adopt: bool,
+    /// How often a plug is metered that has no interval of its own.
+    pub metering: Period,
+    /// How often the network is asked who is there.
+    pub scan: Period,
+    /// Names that the owner has given on the command line, for plugs that are adopted.
+    pub names: HashMap<Mac, String>,
+}
+
+/// What the keeper works with.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// Where news goes.
+    pub bus: EventBus,
+    /// Where readings go, on their way into history.
+    pub samples: mpsc::Sender<Sample>,
+    /// Where plugs are kept.
+    pub store: Arc<dyn Store>,
+    /// Ends everything.
+    pub cancel: CancellationToken,
+    /// Knows when everything has ended.
+    pub tracker: TaskTracker,
+}
+
+/// Keeps contact with every plug. A clone is the same keeper.
+#[derive(Debug, Clone)]
+pub struct Keeper(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    adopt: bool,
+    metering: Period,
+    scan: Duration,
+    names: HashMap<Mac, String>,
+    bus: EventBus,
+    samples: mpsc::Sender<Sample>,
+    store: Arc<dyn Store>,
+    cancel: CancellationToken,
+    tracker: TaskTracker,
+    lan: RwLock<Lan>,
+    slots: RwLock<BTreeMap<Mac, Arc<Slot>>>,
+    offers: Mutex<Offers>,
+    newcomers: mpsc::Sender<Plug>,
+    /// Where the lifetime totals of plugs that were forgotten stand.
+    past_energy: Mutex<HashMap<Mac, EnergyState>>,
+    /// Held over a change and its way to the disk, so that two edits cannot both think that they came first.
+    editing: tokio::sync::Mutex<()>,
+    searching: Semaphore,
+    /// Rings when a record is to be saved.
+    unsaved: Notify,
+    /// How many plugs there ever were, to spread metering.
+    ever: AtomicU64,
+    /// The least gap in seconds between questions to one plug that is gone.
+    load: AtomicU32,
+    is_history_full: AtomicBool,
+    counts: Counts,
+}
+
+impl Keeper {
+    /// Starts to keep contact with these plugs; `energy` says where the lifetime totals stand, of forgotten ones too.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`] of kind `local` when no socket can be opened on any of the interfaces.
+    pub async fn start(
+        config: KeeperConfig,
+        records: Vec<PlugRecord>,
+        energy: Vec<(Mac, EnergyState)>,
+        surroundings: Surroundings,
+    ) -> Result<Self, HubError> {
+        let lan = Lan::open(&config.interfaces).await.map_err(|error| {
+            HubError::new(Kind::Local, format!("no network can be used: {error}"))
+        })?;
+        for taken in lan.taken() {
+            tracing::error!("{taken}; plugs there cannot be heard");
+        }
+        let (newcomers, waiting) = mpsc::channel(MOST_NEWCOMERS);
+        let inner = Arc::new(Inner {
+            adopt: config.adopt,
+            metering: config.metering,
+            scan: config.scan.get(),
+            names: config.names,
+            bus: surroundings.bus,
+            samples: surroundings.samples,
+            store: surroundings.store,
+            cancel: surroundings.cancel,
+            tracker: surroundings.tracker,
+            lan: RwLock::new(lan),
+            slots: RwLock::default(),
+            offers: Mutex::default(),
+            newcomers,
+            past_energy: Mutex::new(energy.into_iter().collect()),
+            editing: tokio::sync::Mutex::new(()),
+            searching: Semaphore::new(MOST_SEARCHES),
+            unsaved: Notify::new(),
+            ever: AtomicU64::new(0),
+            load: AtomicU32::new(0),
+            is_history_full: AtomicBool::new(false),
+            counts: Counts::default(),
+        });
+        for record in records {
+            let energy = inner.take_past_energy(record.mac);
+            inner.insert(record, energy);
+        }
+        let tracker = &inner.tracker;
+        tracker.spawn(Scanner::new(Arc::clone(&inner)).run());
+        tracker.spawn(saver::run(Arc::clone(&inner)));
+        tracker.spawn(Arc::clone(&inner).take_in_newcomers(waiting));
+        Ok(Self(inner))
+    }
+
+    /// Returns all adopted plugs, by MAC.
+    pub fn views(&self) -> Vec<Arc<PlugView>> {
+        self.0.slots().iter().map(|slot| slot.view()).collect()
+    }
+
+    /// Returns an adopted plug.
+    pub fn view(&self, mac: Mac) -> Option<Arc<PlugView>> {
+        Some(self.0.slot(mac)?.view())
+    }
+
+    /// Returns the revision of an adopted plug: its ETag.
+    pub fn revision(&self, mac: Mac) -> Option<u64> {
+        Some(self.0.slot(mac)?.revision())
+    }
+
+    /// Returns when the plug's relay moved last since the hub started, and on whose behalf.
+    pub fn moved(&self, mac: Mac) -> Option<Moved> {
+        self.0.slot(mac)?.moved()
+    }
+
+    /// Returns what was counted since the start.
+    pub fn stats(&self) -> KeeperStats {
+        let slots = self.0.slots();
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        KeeperStats {
+            plugs: count(slots.len()),
+            available: count(slots.iter().filter(|slot| slot.is_here()).count()),
+            offered: count(self.offered().len()),
+            ..self.0.counts.stats()
+        }
+    }
+
+    /// Switches a plug, and reads its position back until it is the wanted one. A reading follows at once.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`]: `not_found`, `no_answer`, `refused`, `bad_answer`; `unavailable` when too many orders wait for this plug
+    /// or the hub ends. That a plug accepted and did not switch is not an error here but [`Switched::confirmed`].
+    pub async fn switch(
+        &self,
+        mac: Mac,
+        wanted: Wanted,
+        cause: Cause,
+    ) -> Result<Switched, HubError> {
+        let errand = |reply| Errand::Switch {
+            wanted,
+            cause,
+            reply,
+        };
+        self.0.run(mac, errand).await
+    }
+
+    /// Sets a plug's own timer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Keeper::switch`].
+    pub async fn delay(
+        &self,
+        mac: Mac,
+        relay: RelayState,
+        minutes: Minutes,
+    ) -> Result<Delayed, HubError> {
+        let errand = |reply| Errand::Delay {
+            relay,
+            minutes,
+            reply,
+        };
+        self.0.run(mac, errand).await
+    }
+
+    /// Asks for the version of a plug's firmware.
+    ///
+    /// # Errors
+    ///
+    /// As [`Keeper::switch`].
+    pub async fn version(&self, mac: Mac) -> Result<String, HubError> {
+        self.0.run(mac, |reply| Errand::Version { reply }).await
+    }
+}
+
+type Reply<T> = oneshot::Sender<Result<T, HubError>>;
+
+impl Inner {
+    /// Gives an errand to a plug's task, and waits for the answer.
+    async fn run<T>(
+        &self,
+        mac: Mac,
+        errand: impl FnOnce(Reply<T>) -> Errand,
+    ) -> Result<T, HubError> {
+        let slot = self.known(mac)?;
+        let (reply, answer) = oneshot::channel();
+        slot.errands.try_send(errand(reply)).map_err(|error| {
+            let why = match error {
+                mpsc::error::TrySendError::Full(_) => "too many orders wait for plug",
+                mpsc::error::TrySendError::Closed(_) => "the hub no longer keeps plug",
+            };
+            HubError::unavailable(format!("{why} {mac}"))
+        })?;
+        slot.hurry.notify_waiters();
+        answer.await.map_err(|_| {
+            HubError::unavailable(format!("the hub ended before plug {mac} had answered"))
+        })?
+    }
+
+    /// Returns a plug's slot.
+    fn slot(&self, mac: Mac) -> Option<Arc<Slot>> {
+        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
+        slots.get(&mac).cloned()
+    }
+
+    fn known(&self, mac: Mac) -> Result<Arc<Slot>, HubError> {
+        self.slot(mac)
+            .ok_or_else(|| HubError::not_found(format!("there is no plug {mac}")))
+    }
+
+    /// Returns all slots, by MAC.
+    fn slots(&self) -> Vec<Arc<Slot>> {
+        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
+        slots.values().cloned().collect()
+    }
+
+    fn take_slot(&self, mac: Mac) -> Option<Arc<Slot>> {
+        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+        slots.remove(&mac)
+    }
+
+    /// Begins to keep a plug.
+    fn insert(self: &Arc<Self>, record: PlugRecord, energy: Option<EnergyState>) -> Arc<PlugView> {
+        let mac = record.mac;
+        let (sender, errands) = mpsc::channel(MOST_ERRANDS);
+        let beginning = Beginning {
+            record,
+            energy,
+            default_metering: self.metering,
+            cancel: self.cancel.child_token(),
+            errands: sender,
+        };
+        let slot = Arc::new(Slot::new(beginning, self.bus.clone(), now()));
+        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+        slots.insert(mac, Arc::clone(&slot));
+        drop(slots);
+        self.offers().adopted(mac);
+        let share = pace::share(self.ever.fetch_add(1, Ordering::Relaxed));
+        let task = Task::new(Arc::clone(self), Arc::clone(&slot), errands, share);
+        self.tracker.spawn(task.run());
+        let view = slot.view();
+        self.bus.publish(News::Plug(Arc::clone(&view)));
+        view
+    }
+
+    /// Notes that a plug was heard that is not adopted.
+    fn offer(&self, plug: Plug) {
+        let (mac, address) = (plug.mac, plug.address);
+        let mut offers = self.offers();
+        let offer = offers.heard(plug.clone());
+        if offer != Offer::Ignored && self.adopt && offers.is_welcome(mac) {
+            // Where there is no room it is heard again.
+            let _ = self.newcomers.try_send(plug);
+        } else if offer == Offer::New {
+            tracing::info!(plug = %mac, %address, "found a plug that is not adopted");
+        }
+    }
+
+    async fn take_in_newcomers(self: Arc<Self>, mut waiting: mpsc::Receiver<Plug>) {
+        let taking = async {
+            while let Some(plug) = waiting.recv().await {
+                let mac = plug.mac;
+                if let Err(error) = self.take_in(plug).await {
+                    tracing::warn!(plug = %mac, %error, "cannot be adopted");
+                }
+            }
+        };
+        self.cancel.run_until_cancelled(taking).await;
+    }
+
+    fn offers(&self) -> MutexGuard<'_, Offers> {
+        self.offers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn offered_plug(&self, mac: Mac) -> Option<Plug> {
+        self.offers().one(mac).cloned()
+    }
+
+    fn all_offered(&self) -> Vec<Plug> {
+        self.offers().fresh(Timestamp::now())
+    }
+
+    fn dismiss(&self, mac: Mac) {
+        self.offers().dismiss(mac);
+    }
+
+    fn past_energy(&self) -> MutexGuard<'_, HashMap<Mac, EnergyState>> {
+        self.past_energy
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_past_energy(&self, mac: Mac) -> Option<EnergyState> {
+        self.past_energy().remove(&mac)
+    }
+
+    fn remember_energy(&self, mac: Mac, energy: EnergyState) {
+        self.past_energy().insert(mac, energy);
+    }
+
+    /// Sends a sample on its way into history, which must never hold up a plug.
+    fn keep(&self, sample: Sample) {
+        let is_full = match self.samples.try_send(sample) {
+            Ok(()) => false,
+            Err(_) => {
+                self.counts.lost_readings.up();
+                true
+            }
+        };
+        let was_full = self.is_history_full.swap(is_full, Ordering::Relaxed);
+        if is_full && !was_full && !self.cancel.is_cancelled() {
+            tracing::warn!("history does not keep up; readings are lost to it");
+        }
+    }
+
+    fn lan(&self) -> Lan {
+        self.lan
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Asks one plug who it is and how its relay stands; the scanner hears the answer.
+    async fn probe(&self, family: FamilyId, address: Ipv4Addr) {
+        self.counts.probes.up();
+        self.lan().probe(family, address).await;
+    }
+
+    fn patience(&self) -> Patience {
+        let load = Duration::from_secs(self.load.load(Ordering::Relaxed).into());
+        Patience {
+            scan: self.scan,
+            longest_gap: GONE_GAP.max(load),
+        }
+    }
+
+    fn set_load(&self, seconds: u32) {
+        self.load.store(seconds, Ordering::Relaxed);
+    }
+}

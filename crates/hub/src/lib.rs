@@ -41,4 +41,5 @@ pub mod trust;
 pub use config::Config;
 pub use error::{HubError, Kind};
 pub use event::{Event, EventBus, News};
+pub use keeper::Keeper;
 pub use shelf::Shelf;

@@ -1,0 +1,306 @@
+//! Which plugs are kept, and what people change of them. Saved before anybody is told that it is done.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use hiflying::Mac;
+use jiff::Timestamp;
+use plugs::net::{DiscoverEvent, DiscoverOptions};
+use plugs::{FamilyId, Plug};
+
+use super::order::{Found, PlugChange};
+use super::{Inner, Keeper};
+use crate::error::{HubError, Kind};
+use crate::event::News;
+use crate::model::{PlugRecord, PlugView, check_name};
+use crate::store::EnergyState;
+
+/// No more plugs than this.
+const MOST_PLUGS: usize = 10_000;
+/// How long an address is asked who is there.
+const PRESENCE: Duration = Duration::from_secs(3);
+/// No search takes longer.
+const LONGEST_SEARCH: Duration = Duration::from_secs(60);
+
+impl Keeper {
+    /// Takes in the plug at an address. The second value tells whether it is new; one that is known is only looked up.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`]: `usage` for an address that no plug can have, `no_answer`, `refused` when what is there is no plug,
+    /// `conflict` when there are too many, `unavailable`.
+    pub async fn adopt(&self, address: Ipv4Addr) -> Result<(Arc<PlugView>, bool), HubError> {
+        if address.is_unspecified() || address.is_broadcast() || address.is_multicast() {
+            let message = format!("{address} is not the address of a plug");
+            return Err(HubError::usage(message).at("address"));
+        }
+        let heard = self.0.lan().presence(address, PRESENCE).await;
+        let plug = heard.map_err(|error| HubError::from(&error))?;
+        if let Some(slot) = self.0.slot(plug.mac) {
+            slot.sighted(super::task::now(), &plug, self.0.patience());
+            return Ok((slot.view(), false));
+        }
+        self.0.take_in(plug).await
+    }
+
+    /// Changes what people can change. Returns the new revision, too.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`]: `not_found`, `usage` or `conflict` at the field, stale when `if_match` is not the revision,
+    /// `unavailable` when it cannot be saved; then nothing has changed.
+    pub async fn change(
+        &self,
+        mac: Mac,
+        change: PlugChange,
+        if_match: Option<u64>,
+    ) -> Result<(Arc<PlugView>, u64), HubError> {
+        let inner = &self.0;
+        let _editing = inner.editing.lock().await;
+        let slot = inner.known(mac)?;
+        let mut record = slot.record();
+        fresh(mac, record.revision, if_match)?;
+        let before = record.clone();
+        if let Some(name) = change.name {
+            if let Some(name) = &name {
+                inner.check_plug_name(name, mac)?;
+            }
+            record.name = name;
+        }
+        if let Some(room) = change.room {
+            if let Some(room) = &room {
+                check_name(room).map_err(|error| error.at("room"))?;
+            }
+            record.room = room;
+        }
+        record.metering = change.metering.unwrap_or(record.metering);
+        record.power_on = change.power_on.unwrap_or(record.power_on);
+        if record != before {
+            record.revision += 1;
+            inner.save(&record).await?;
+            slot.edit(&record);
+        }
+        Ok((slot.view(), record.revision))
+    }
+
+    /// Forgets a plug; with `purge` its history, too. It is not adopted again by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`]: `not_found`, stale, `unavailable`; then nothing has changed.
+    pub async fn remove(
+        &self,
+        mac: Mac,
+        if_match: Option<u64>,
+        purge: bool,
+    ) -> Result<(), HubError> {
+        let inner = &self.0;
+        let _editing = inner.editing.lock().await;
+        let slot = inner.known(mac)?;
+        fresh(mac, slot.revision(), if_match)?;
+        let deleted = inner.store.delete_plug(mac, purge).await;
+        deleted.map_err(|error| HubError::from(&error))?;
+        inner.dismiss(mac);
+        inner.drop_slot(mac, !purge);
+        tracing::info!(plug = %mac, purge, "forgotten");
+        Ok(())
+    }
+
+    /// Lets `new` take the place of `old`: its name, its settings, its history and its lifetime total. `new` is adopted, or
+    /// was heard lately.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`]: `not_found`, `usage` when they are the same, `conflict` or `unavailable` from the store; then nothing
+    /// has changed.
+    pub async fn replace(&self, old: Mac, new: Mac) -> Result<Arc<PlugView>, HubError> {
+        let inner = &self.0;
+        let _editing = inner.editing.lock().await;
+        let old_slot = inner.known(old)?;
+        if old == new {
+            return Err(HubError::usage("a plug cannot replace itself").at("by"));
+        }
+        let adopted = inner.slot(new).map(|slot| slot.record());
+        let offered = || inner.offered_plug(new).map(|plug| record_of(&plug));
+        let successor = adopted.or_else(offered).ok_or_else(|| {
+            HubError::not_found(format!("plug {new} was not found on the network"))
+                .hint("plug it in, and search for it first")
+                .at("by")
+        })?;
+        let before = old_slot.record();
+        let record = PlugRecord {
+            name: before.name,
+            room: before.room.or(successor.room),
+            metering: before.metering.or(successor.metering),
+            power_on: before.power_on.or(successor.power_on),
+            adopted: before.adopted,
+            revision: successor.revision + 1,
+            ..successor
+        };
+        let replaced = inner.store.replace_plug(old, &record).await;
+        replaced.map_err(|error| HubError::from(&error))?;
+        let energy = old_slot.energy().map(|energy| EnergyState {
+            counter_wh: None,
+            ..energy
+        });
+        inner.drop_slot(old, false);
+        inner.drop_slot(new, false);
+        inner.dismiss(old);
+        tracing::info!(%old, %new, "replaced; history goes on");
+        Ok(inner.insert(record, energy))
+    }
+
+    /// Searches the network for so long, at most a minute, for whatever answers: plugs that are adopted, plugs that are not,
+    /// and modules that are no plugs.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`] of kind `unavailable` when too many search already.
+    pub async fn discover(&self, wait: Duration) -> Result<Vec<Found>, HubError> {
+        let inner = &self.0;
+        let _searching = inner
+            .searching
+            .try_acquire()
+            .map_err(|_| HubError::unavailable("too many searches are under way already"))?;
+        let options = DiscoverOptions {
+            wait: Some(wait.min(LONGEST_SEARCH)),
+            known: inner.slots().iter().map(|slot| slot.address()).collect(),
+            ..DiscoverOptions::default()
+        };
+        let mut events = inner.lan().discover(options);
+        let mut found: HashMap<Mac, Plug> = HashMap::new();
+        while let Some(event) = events.next().await {
+            match event {
+                DiscoverEvent::Found(plug) | DiscoverEvent::Updated(plug) => {
+                    found.insert(plug.mac, plug);
+                }
+                DiscoverEvent::Done(_) => break,
+            }
+        }
+        let mut found: Vec<Found> = found.into_values().map(|plug| inner.found(plug)).collect();
+        found.sort_by_key(|found| found.plug.mac);
+        Ok(found)
+    }
+
+    /// Returns the plugs that were found lately and are not adopted, by MAC.
+    pub fn offered(&self) -> Vec<Plug> {
+        self.0.all_offered()
+    }
+}
+
+impl Inner {
+    /// Adopts a plug that was just heard.
+    pub(super) async fn take_in(
+        self: &Arc<Self>,
+        plug: Plug,
+    ) -> Result<(Arc<PlugView>, bool), HubError> {
+        let _editing = self.editing.lock().await;
+        if let Some(slot) = self.slot(plug.mac) {
+            return Ok((slot.view(), false));
+        }
+        if plug.family == FamilyId::Module {
+            let message = format!(
+                "what is at {} is a Wi-Fi module, and no plug that can be switched",
+                plug.address
+            );
+            return Err(HubError::new(Kind::Refused, message));
+        }
+        if self.slots().len() >= MOST_PLUGS {
+            let message = format!("a hub keeps at most {MOST_PLUGS} plugs");
+            return Err(HubError::conflict(message).hint("forget one that is no longer there"));
+        }
+        let mut record = record_of(&plug);
+        let name = self.names.get(&plug.mac).cloned();
+        record.name = name.filter(|name| self.check_plug_name(name, plug.mac).is_ok());
+        self.save(&record).await?;
+        let energy = self.take_past_energy(plug.mac);
+        tracing::info!(plug = %plug.mac, address = %plug.address, name = record.name, "adopted");
+        let view = self.insert(record, energy);
+        if let Some(slot) = self.slot(plug.mac) {
+            slot.sighted(super::task::now(), &plug, self.patience());
+            return Ok((slot.view(), true));
+        }
+        Ok((view, true))
+    }
+
+    async fn save(&self, record: &PlugRecord) -> Result<(), HubError> {
+        let saved = self.store.save_plug(record).await;
+        saved.map_err(|error| HubError::from(&error))
+    }
+
+    /// Ends the plug's task, and tells everybody that it is gone for good.
+    fn drop_slot(&self, mac: Mac, remember_energy: bool) {
+        let Some(slot) = self.take_slot(mac) else {
+            return;
+        };
+        slot.cancel.cancel();
+        if let Some(energy) = slot.energy().filter(|_| remember_energy) {
+            self.remember_energy(mac, energy);
+        }
+        self.bus.publish(News::Removed(mac));
+    }
+
+    /// Says what is wrong with the name of a plug; `own` may have it already.
+    fn check_plug_name(&self, name: &str, own: Mac) -> Result<(), HubError> {
+        check_name(name)?;
+        let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number || name.parse::<Mac>().is_ok() || name.parse::<Ipv4Addr>().is_ok() {
+            let message = "a name cannot look like a MAC, a serial number or an address";
+            return Err(HubError::usage(message).at("name"));
+        }
+        let folded = name.to_lowercase();
+        let other = self.slots().into_iter().find(|slot| {
+            let taken = slot.name();
+            slot.mac != own && taken.is_some_and(|taken| taken.to_lowercase() == folded)
+        });
+        match other {
+            Some(other) => {
+                let message = format!("plug {} is called '{name}' already", other.mac);
+                Err(HubError::conflict(message).at("name"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn found(&self, plug: Plug) -> Found {
+        let slot = self.slot(plug.mac);
+        let name = match &slot {
+            Some(slot) => slot.name(),
+            None => self.names.get(&plug.mac).cloned(),
+        };
+        Found {
+            adopted: slot.is_some(),
+            plug: Plug { name, ..plug },
+        }
+    }
+}
+
+fn fresh(mac: Mac, revision: u64, if_match: Option<u64>) -> Result<(), HubError> {
+    match if_match {
+        Some(expected) if expected != revision => {
+            Err(HubError::stale(format!("plug {mac} has changed meanwhile")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn record_of(plug: &Plug) -> PlugRecord {
+    PlugRecord {
+        mac: plug.mac,
+        family: plug.family,
+        serial: plug.serial.clone(),
+        address: plug.address,
+        model: plug.model.clone(),
+        name: None,
+        room: None,
+        metering: None,
+        power_on: None,
+        relay: plug.relay,
+        adopted: Timestamp::now(),
+        seen: plug.seen,
+        revision: 1,
+    }
+}

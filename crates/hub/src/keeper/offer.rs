@@ -1,0 +1,128 @@
+//! Plugs that were heard and are not adopted: offered to people, or taken in where the owner wants that.
+
+use std::collections::{HashMap, HashSet};
+
+use hiflying::Mac;
+use jiff::{SignedDuration, Timestamp};
+use plugs::{FamilyId, Plug};
+
+/// No more than this are remembered.
+const MOST: usize = 1024;
+/// Whoever was not heard for so long is no longer offered.
+const FRESH: SignedDuration = SignedDuration::from_mins(10);
+
+/// Plugs that were heard and are not adopted.
+#[derive(Debug, Default)]
+pub(super) struct Offers {
+    plugs: HashMap<Mac, Plug>,
+    /// Whoever was forgotten is not taken in by itself again.
+    dismissed: HashSet<Mac>,
+}
+
+/// What to do with a plug that was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// Tell people: it was not known before.
+    New,
+    /// Nothing, it is known.
+    Known,
+    /// It is no plug, or there are too many.
+    Ignored,
+}
+
+impl Offers {
+    /// Notes that it was heard.
+    pub(super) fn heard(&mut self, plug: Plug) -> Offer {
+        if plug.family == FamilyId::Module {
+            return Offer::Ignored;
+        }
+        let is_known = self.plugs.contains_key(&plug.mac);
+        if !is_known && self.plugs.len() >= MOST {
+            self.plugs.retain(|_, other| is_fresh(other, plug.seen));
+            if self.plugs.len() >= MOST {
+                return Offer::Ignored;
+            }
+        }
+        self.plugs.insert(plug.mac, plug);
+        if is_known { Offer::Known } else { Offer::New }
+    }
+
+    /// Returns one of them.
+    pub(super) fn one(&self, mac: Mac) -> Option<&Plug> {
+        self.plugs.get(&mac)
+    }
+
+    /// Notes that it is adopted now.
+    pub(super) fn adopted(&mut self, mac: Mac) {
+        self.plugs.remove(&mac);
+        self.dismissed.remove(&mac);
+    }
+
+    /// Notes that its owner wanted it to be forgotten.
+    pub(super) fn dismiss(&mut self, mac: Mac) {
+        if self.dismissed.len() < MOST {
+            self.dismissed.insert(mac);
+        }
+    }
+
+    /// Tells whether it may be taken in by itself.
+    pub(super) fn is_welcome(&self, mac: Mac) -> bool {
+        !self.dismissed.contains(&mac)
+    }
+
+    /// Returns those that were heard lately, by MAC.
+    pub(super) fn fresh(&self, now: Timestamp) -> Vec<Plug> {
+        let fresh = self.plugs.values().filter(|plug| is_fresh(plug, now));
+        let mut plugs: Vec<Plug> = fresh.cloned().collect();
+        plugs.sort_by_key(|plug| plug.mac);
+        plugs
+    }
+}
+
+fn is_fresh(plug: &Plug, now: Timestamp) -> bool {
+    now.duration_since(plug.seen) < FRESH
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plug(number: u16, family: FamilyId, minutes: i64) -> Plug {
+        let [a, b] = number.to_be_bytes();
+        let seen = Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes);
+        let mac = Mac::new([0xAC, 0xCF, 0x23, 0, a, b]);
+        Plug::new(mac, family, [127, 71, a, b].into(), seen)
+    }
+
+    #[test]
+    fn told_once_and_only_of_plugs() {
+        let mut offers = Offers::default();
+        assert_eq!(offers.heard(plug(1, FamilyId::Reco, 0)), Offer::New);
+        assert_eq!(offers.heard(plug(1, FamilyId::Reco, 1)), Offer::Known);
+        assert_eq!(offers.heard(plug(2, FamilyId::Module, 1)), Offer::Ignored);
+        let at = |minutes| Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes);
+        assert_eq!(offers.fresh(at(10)).len(), 1);
+        assert_eq!(offers.fresh(at(11)).len(), 0);
+    }
+
+    #[test]
+    fn a_flood_is_bounded_and_ends() {
+        let mut offers = Offers::default();
+        for number in 0..5000 {
+            offers.heard(plug(number, FamilyId::Reco, 0));
+        }
+        assert_eq!(offers.plugs.len(), MOST);
+        assert_eq!(offers.heard(plug(9999, FamilyId::Reco, 60)), Offer::New);
+        assert_eq!(offers.plugs.len(), 1);
+    }
+
+    #[test]
+    fn who_was_dismissed_is_welcome_once_somebody_adopts_it() {
+        let mut offers = Offers::default();
+        let mac = plug(1, FamilyId::Reco, 0).mac;
+        offers.dismiss(mac);
+        assert!(!offers.is_welcome(mac));
+        offers.adopted(mac);
+        assert!(offers.is_welcome(mac));
+    }
+}

@@ -1,0 +1,461 @@
+//! What is known of one plug: written by the scanner, which hears it, and by its task, which tells and meters it.
+//!
+//! Everything happens under one short lock, the news included, so that listeners hear of changes in the order in which they
+//! came about. Nothing waits under that lock.
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use hiflying::Mac;
+use jiff::Timestamp;
+use plugs::{FamilyId, Plug, Reading, RelayState};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::power_on::{self, Silence};
+use super::presence::{Patience, Presence, Turn};
+use super::task::Errand;
+use crate::duration::Period;
+use crate::energy::Lifetime;
+use crate::event::{EventBus, News};
+use crate::model::{Cause, Metering, PlugRecord, PlugView};
+use crate::store::{EnergyState, Sample};
+
+/// How long a change of the relay is put down to the last order.
+const INTENT: Duration = Duration::from_secs(15);
+
+/// When a relay moved, and on whose behalf.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// Where to.
+    pub relay: RelayState,
+    /// Who wanted it. Without an order of the hub's it was a person, at the plug's button or by another program; but for a
+    /// relay that stands otherwise after an outage, that is [`Cause::PowerOn`].
+    pub cause: Cause,
+    /// When that was heard.
+    pub at: Timestamp,
+}
+
+/// One plug.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) mac: Mac,
+    pub(super) family: FamilyId,
+    /// Ends its task.
+    pub(super) cancel: CancellationToken,
+    /// For the one task that may open a connection to it.
+    pub(super) errands: mpsc::Sender<Errand>,
+    /// Rings when an errand waits.
+    pub(super) hurry: Notify,
+    /// Rings when it is heard.
+    pub(super) heard: Notify,
+    /// Rings when its task has something to look at: it is gone or back, elsewhere, or has other settings.
+    pub(super) turned: Notify,
+    default_metering: Period,
+    bus: EventBus,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    record: PlugRecord,
+    res: Option<String>,
+    extra: Option<String>,
+    reading: Option<Reading>,
+    lifetime: Lifetime,
+    presence: Presence,
+    /// When it last told its relay's position.
+    told: Option<Instant>,
+    /// When it was last heard from the address where it is believed to be.
+    heard_here: Option<Instant>,
+    /// Another plug has its address, so that nothing must be sent there.
+    is_displaced: bool,
+    intent: Option<Intent>,
+    moved: Option<Moved>,
+    /// What its task is to restore after an outage.
+    restore: Option<RelayState>,
+    /// Whether the store has an older record.
+    is_unsaved: bool,
+    is_suspect: bool,
+}
+
+#[derive(Debug)]
+struct Intent {
+    relay: RelayState,
+    cause: Cause,
+    until: Instant,
+}
+
+/// What a slot begins with.
+#[derive(Debug)]
+pub(super) struct Beginning {
+    pub(super) record: PlugRecord,
+    pub(super) energy: Option<EnergyState>,
+    pub(super) default_metering: Period,
+    pub(super) cancel: CancellationToken,
+    pub(super) errands: mpsc::Sender<Errand>,
+}
+
+/// What its task has to know.
+#[derive(Debug, Clone)]
+pub(super) struct Outlook {
+    pub(super) address: Ipv4Addr,
+    /// Whether a connection to that address may be opened.
+    pub(super) is_reachable: bool,
+    pub(super) is_here: bool,
+    pub(super) metering: Metering,
+    pub(super) restore: Option<RelayState>,
+}
+
+impl Slot {
+    pub(super) fn new(beginning: Beginning, bus: EventBus, now: Instant) -> Self {
+        let record = beginning.record;
+        let [a, b, c, d, e, f] = record.mac.octets();
+        let seed = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+        Self {
+            mac: record.mac,
+            family: record.family,
+            cancel: beginning.cancel,
+            errands: beginning.errands,
+            hurry: Notify::new(),
+            heard: Notify::new(),
+            turned: Notify::new(),
+            default_metering: beginning.default_metering,
+            bus,
+            state: Mutex::new(State {
+                record,
+                res: None,
+                extra: None,
+                reading: None,
+                lifetime: beginning
+                    .energy
+                    .map_or_else(Lifetime::default, Lifetime::resume),
+                presence: Presence::new(now, seed),
+                told: None,
+                heard_here: None,
+                is_displaced: false,
+                intent: None,
+                moved: None,
+                restore: None,
+                is_unsaved: false,
+                is_suspect: false,
+            }),
+        }
+    }
+
+    pub(super) fn view(&self) -> Arc<PlugView> {
+        Arc::new(self.view_of(&self.state()))
+    }
+
+    pub(super) fn record(&self) -> PlugRecord {
+        self.state().record.clone()
+    }
+
+    pub(super) fn revision(&self) -> u64 {
+        self.state().record.revision
+    }
+
+    pub(super) fn name(&self) -> Option<String> {
+        self.state().record.name.clone()
+    }
+
+    pub(super) fn address(&self) -> Ipv4Addr {
+        self.state().record.address
+    }
+
+    pub(super) fn energy(&self) -> Option<EnergyState> {
+        self.state().lifetime.state()
+    }
+
+    pub(super) fn moved(&self) -> Option<Moved> {
+        self.state().moved.clone()
+    }
+
+    pub(super) fn is_here(&self) -> bool {
+        self.state().presence.is_here()
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.state().presence.is_gone()
+    }
+
+    pub(super) fn outlook(&self) -> Outlook {
+        let state = self.state();
+        Outlook {
+            address: state.record.address,
+            is_reachable: !state.is_displaced,
+            is_here: state.presence.is_here(),
+            metering: self.metering(&state),
+            restore: state.restore,
+        }
+    }
+
+    /// Returns the relay's position, if the plug told it after `since`.
+    pub(super) fn relay_since(&self, since: Instant) -> Option<RelayState> {
+        let state = self.state();
+        state
+            .told
+            .filter(|told| *told >= since)
+            .and(state.record.relay)
+    }
+
+    /// Puts the next move to `relay` down to `cause`.
+    pub(super) fn intend(&self, now: Instant, relay: RelayState, cause: Cause) {
+        let mut state = self.state();
+        // Somebody decides; what was before an outage no longer matters.
+        state.restore = None;
+        state.intent = Some(Intent {
+            relay,
+            cause,
+            until: now + INTENT,
+        });
+    }
+
+    /// Notes that what was to be restored is, or cannot be.
+    pub(super) fn restored(&self) {
+        self.state().restore = None;
+    }
+
+    /// Returns the record if the store has an older one, and counts it as saved.
+    pub(super) fn take_unsaved(&self) -> Option<PlugRecord> {
+        let mut state = self.state();
+        std::mem::take(&mut state.is_unsaved).then(|| state.record.clone())
+    }
+
+    /// Notes that it could not be saved after all.
+    pub(super) fn still_unsaved(&self) {
+        self.state().is_unsaved = true;
+    }
+
+    /// Takes over what people changed, once it is saved.
+    pub(super) fn edit(&self, saved: &PlugRecord) {
+        let mut state = self.state();
+        let record = &mut state.record;
+        record.name.clone_from(&saved.name);
+        record.room.clone_from(&saved.room);
+        record.metering = saved.metering;
+        record.power_on = saved.power_on;
+        record.revision = saved.revision;
+        self.publish(&state);
+        self.turned.notify_one();
+    }
+
+    /// Takes the plug's word for who it is, where it is and how its relay stands.
+    ///
+    /// Returns whether the record is to be saved.
+    pub(super) fn sighted(&self, now: Instant, plug: &Plug, patience: Patience) -> bool {
+        let mut state = self.state();
+        let before = (state.record.clone(), state.res.clone(), state.extra.clone());
+        let silence = match state.presence.is_gone() {
+            true => Silence::Plug,
+            false => Silence::Hub,
+        };
+        let turn = state.presence.heard(now, patience);
+        state.locate(now, plug.address, patience);
+        state.record.seen = plug.seen;
+        if plug.family == self.family {
+            state.describe(plug);
+            if let Some(relay) = plug.relay {
+                state.told = Some(now);
+                if turn.is_some() {
+                    let policy = state.record.power_on;
+                    state.restore = power_on::restore(policy, silence, before.0.relay, relay);
+                }
+                state.stands(now, relay, turn.is_some());
+            }
+        }
+        let is_moved = before.0.address != state.record.address;
+        if is_moved {
+            let (from, to) = (before.0.address, state.record.address);
+            tracing::info!(plug = %self.mac, %from, %to, "a plug has another address");
+        }
+        self.turn(&state, turn);
+        let seen = state.record.seen;
+        let has_changed = PlugRecord { seen, ..before.0 } != state.record;
+        if has_changed || (before.1, before.2) != (state.res.clone(), state.extra.clone()) {
+            self.publish(&state);
+        }
+        if is_moved || turn.is_some() {
+            self.turned.notify_one();
+        }
+        self.heard.notify_waiters();
+        state.is_unsaved |= has_changed;
+        has_changed
+    }
+
+    /// Notes that it answered on its connection.
+    pub(super) fn answered(&self, now: Instant, patience: Patience) {
+        let mut state = self.state();
+        let turn = state.presence.heard(now, patience);
+        state.heard_here = Some(now);
+        state.record.seen = Timestamp::now();
+        self.turn(&state, turn);
+    }
+
+    /// Takes a reading, and returns what belongs into history.
+    pub(super) fn metered(&self, reading: Reading) -> Sample {
+        let mut state = self.state();
+        let reading = state.plausible(reading);
+        let taken = state.lifetime.take(&reading);
+        if let Some(note) = taken.note {
+            tracing::warn!(plug = %self.mac, "{note}");
+        }
+        state.reading = Some(reading.clone());
+        self.bus.publish(News::Reading {
+            reading: Arc::new(reading.clone()),
+            energy_total_wh: taken.state.map(|energy| energy.total_wh),
+        });
+        Sample {
+            reading,
+            used: taken.used,
+            energy: taken.state,
+        }
+    }
+
+    /// Notes that time has passed. Returns where to ask it, if it is to be asked.
+    pub(super) fn pass(&self, now: Instant, patience: Patience) -> Option<Ipv4Addr> {
+        let mut state = self.state();
+        let (turn, ask) = state.presence.pass(now, patience);
+        if turn.is_some() {
+            state.is_unsaved = true;
+            self.turn(&state, turn);
+            self.turned.notify_one();
+        }
+        ask.then_some(state.record.address)
+    }
+
+    /// Notes that another plug was heard from its address.
+    pub(super) fn displaced(&self, address: Ipv4Addr) {
+        let mut state = self.state();
+        if state.record.address == address && !state.is_displaced {
+            tracing::debug!(plug = %self.mac, %address, "another plug has its address");
+            state.is_displaced = true;
+            state.heard_here = None;
+            self.turned.notify_one();
+        }
+    }
+
+    fn turn(&self, state: &State, turn: Option<Turn>) {
+        let (name, address) = (state.record.name.as_deref(), state.record.address);
+        match turn {
+            Some(Turn::Gone) => {
+                tracing::warn!(plug = %self.mac, name, %address, "a plug is gone: it does not answer");
+            }
+            Some(Turn::Back) => tracing::info!(plug = %self.mac, name, %address, "a plug is back"),
+            Some(Turn::First) => tracing::debug!(plug = %self.mac, name, %address, "heard"),
+            None => return,
+        }
+        let view = Arc::new(self.view_of(state));
+        self.bus.publish(News::Availability(view));
+    }
+
+    fn publish(&self, state: &State) {
+        self.bus.publish(News::Plug(Arc::new(self.view_of(state))));
+    }
+
+    fn metering(&self, state: &State) -> Metering {
+        let default = Metering::Every(self.default_metering);
+        state.record.metering.unwrap_or(default)
+    }
+
+    fn view_of(&self, state: &State) -> PlugView {
+        let record = &state.record;
+        PlugView {
+            plug: Plug {
+                serial: record.serial.clone(),
+                relay: record.relay,
+                model: record.model.clone(),
+                name: record.name.clone(),
+                res: state.res.clone(),
+                extra: state.extra.clone(),
+                ..Plug::new(record.mac, record.family, record.address, record.seen)
+            },
+            available: state.presence.is_here(),
+            reading: state.reading.clone(),
+            energy_total_wh: state.lifetime.state().map(|energy| energy.total_wh),
+            room: record.room.clone(),
+            metering: self.metering(state),
+            power_on: record.power_on,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics under this lock, and even then every field is whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Believes that the plug is at `address`, unless it was just heard from where it is believed to be.
+    fn locate(&mut self, now: Instant, address: Ipv4Addr, patience: Patience) {
+        let was_just_here = !self.is_displaced
+            && self
+                .heard_here
+                .is_some_and(|heard| now.saturating_duration_since(heard) < patience.quiet());
+        if address != self.record.address {
+            if was_just_here {
+                return;
+            }
+            self.record.address = address;
+        }
+        self.is_displaced = false;
+        self.heard_here = Some(now);
+    }
+
+    fn describe(&mut self, plug: &Plug) {
+        let record = &mut self.record;
+        if plug.serial.is_some() {
+            record.serial.clone_from(&plug.serial);
+        }
+        if plug.model.is_some() {
+            record.model.clone_from(&plug.model);
+        }
+        self.res.clone_from(&plug.res);
+        self.extra.clone_from(&plug.extra);
+    }
+
+    fn stands(&mut self, now: Instant, relay: RelayState, after_silence: bool) {
+        if self.record.relay == Some(relay) {
+            return;
+        }
+        let is_first = self.record.relay.is_none();
+        self.record.relay = Some(relay);
+        if is_first {
+            return;
+        }
+        let intent = self
+            .intent
+            .take_if(|intent| intent.relay == relay || intent.until <= now);
+        let intended = intent.filter(|intent| intent.until > now);
+        let cause = match intended {
+            Some(intent) => intent.cause,
+            None if after_silence => Cause::PowerOn,
+            None => Cause::Person,
+        };
+        self.moved = Some(Moved {
+            relay,
+            cause,
+            at: Timestamp::now(),
+        });
+    }
+
+    /// Leaves out what no plug for 16 A can measure, and says so once.
+    fn plausible(&mut self, reading: Reading) -> Reading {
+        let within =
+            |value: Option<f64>, most: f64| value.filter(|value| (0.0..=most).contains(value));
+        let checked = Reading {
+            voltage_v: within(reading.voltage_v, 400.0),
+            current_a: within(reading.current_a, 40.0),
+            frequency_hz: within(reading.frequency_hz, 100.0),
+            power_w: within(reading.power_w, 5000.0),
+            ..reading.clone()
+        };
+        let is_suspect = checked != reading;
+        if is_suspect && !self.is_suspect {
+            tracing::warn!(plug = %reading.plug, ?reading, "a reading that cannot be; the values in question are left out");
+        }
+        self.is_suspect = is_suspect;
+        checked
+    }
+}

@@ -1,0 +1,135 @@
+//! What happens every day: plugs are adopted, metered, switched, named and forgotten.
+
+use std::time::Duration;
+
+use hub::keeper::{PlugChange, Wanted};
+use hub::model::{Cause, Metering};
+use hub::{Kind, News};
+use plugs::RelayState;
+
+use crate::world::{House, Plugs, Wishes, at, eventually, in_network, mac, plug};
+
+#[test]
+fn adopted_metered_and_switched() {
+    in_network(async {
+        let plugs = Plugs::start(vec![plug(1, &[]), plug(2, &[])]).await;
+        let mut house = House::open(Wishes {
+            names: vec![(mac(1), "kitchen")],
+            ..Wishes::default()
+        })
+        .await;
+        let (view, is_new) = house.keeper.adopt(at(1)).await.unwrap();
+        assert!(is_new && view.available);
+        assert_eq!(view.plug.name.as_deref(), Some("kitchen"));
+        assert_eq!(view.plug.relay, Some(RelayState::Off));
+        assert_eq!(house.store.record(mac(1)).unwrap().revision, 1);
+        let (_, is_new) = house.keeper.adopt(at(1)).await.unwrap();
+        assert!(!is_new);
+
+        let on = house.keeper.switch(mac(1), Wanted::On, Cause::Person).await;
+        let on = on.unwrap();
+        assert!(on.confirmed && on.relay == Some(RelayState::On), "{on:?}");
+        assert!(on.elapsed < Duration::from_millis(150), "{on:?}");
+        assert_eq!(house.view(1).plug.relay, Some(RelayState::On));
+        assert_eq!(house.keeper.moved(mac(1)).unwrap().cause, Cause::Person);
+
+        // A reading follows at once.
+        let after = house
+            .event(1, |news| {
+                matches!(news, News::Reading { reading, .. } if reading.power_w > Some(50.0))
+            })
+            .await;
+        assert!(after < Duration::from_millis(300), "{after:?}");
+        let view = house.view(1);
+        let reading = view.reading.as_ref().unwrap();
+        assert!(reading.voltage_v > Some(200.0), "{reading:?}");
+        assert_eq!(view.energy_total_wh, Some(0));
+        assert_eq!(house.samples.recv().await.unwrap().reading.plug, mac(1));
+
+        let off = house.keeper.switch(mac(1), Wanted::Toggle, Cause::Person);
+        assert_eq!(off.await.unwrap().relay, Some(RelayState::Off));
+        let version = house.keeper.version(mac(1)).await.unwrap();
+        assert!(version.starts_with("1.0"), "{version}");
+        let unknown = house.keeper.switch(mac(9), Wanted::On, Cause::Person);
+        assert_eq!(unknown.await.unwrap_err().kind(), Kind::NotFound);
+
+        // The other one is offered, and only that.
+        let stranger = house.keeper.offered();
+        assert_eq!(stranger.len(), 1);
+        assert_eq!((stranger[0].mac, house.keeper.views().len()), (mac(2), 1));
+        house.close().await;
+        plugs.stop().await;
+    });
+}
+
+#[test]
+fn edited_and_forgotten() {
+    in_network(async {
+        let _plugs = Plugs::start(vec![plug(1, &[]), plug(2, &[])]).await;
+        let house = House::open(Wishes::default()).await;
+        house.adopt([1, 2]).await;
+        let named = |name: &str| PlugChange {
+            name: Some(Some(name.to_owned())),
+            ..PlugChange::default()
+        };
+        let (view, revision) = house
+            .keeper
+            .change(mac(1), named("Küche"), Some(1))
+            .await
+            .unwrap();
+        assert_eq!((view.plug.name.as_deref(), revision), (Some("Küche"), 2));
+        let stale = house.keeper.change(mac(1), named("x"), Some(1)).await;
+        assert!(stale.unwrap_err().is_stale());
+        for (name, kind) in [
+            ("KÜCHE", Kind::Conflict),
+            ("", Kind::Usage),
+            ("ac:cf:23:00:00:01", Kind::Usage),
+            ("10.0.0.1", Kind::Usage),
+            ("900000621", Kind::Usage),
+        ] {
+            let error = house.keeper.change(mac(2), named(name), None).await;
+            let error = error.unwrap_err();
+            assert_eq!(
+                (error.kind(), error.field()),
+                (kind, Some("name")),
+                "{name}"
+            );
+        }
+        let off = PlugChange {
+            metering: Some(Some(Metering::Off)),
+            name: Some(None),
+            ..PlugChange::default()
+        };
+        let (view, _) = house.keeper.change(mac(1), off, None).await.unwrap();
+        assert_eq!(
+            (view.metering, view.plug.name.as_deref()),
+            (Metering::Off, None)
+        );
+
+        // What cannot be saved is not done.
+        house
+            .store
+            .is_broken
+            .store(true, std::sync::atomic::Ordering::Relaxed);
+        let failed = house.keeper.change(mac(1), named("y"), None).await;
+        assert_eq!(failed.unwrap_err().kind(), Kind::Unavailable);
+        assert_eq!(house.view(1).plug.name, None);
+        let removed = house.keeper.remove(mac(1), None, false).await;
+        assert_eq!(removed.unwrap_err().kind(), Kind::Unavailable);
+        assert!(house.keeper.view(mac(1)).is_some());
+        // Switching goes on.
+        let on = house.keeper.switch(mac(1), Wanted::On, Cause::Person).await;
+        assert!(on.unwrap().confirmed);
+        house
+            .store
+            .is_broken
+            .store(false, std::sync::atomic::Ordering::Relaxed);
+
+        house.keeper.remove(mac(1), None, false).await.unwrap();
+        assert_eq!(house.keeper.view(mac(1)), None);
+        let gone = house.keeper.switch(mac(1), Wanted::On, Cause::Person).await;
+        assert_eq!(gone.unwrap_err().kind(), Kind::NotFound);
+        eventually(3, || house.keeper.offered().len() == 1).await;
+        house.close().await;
+    });
+}

@@ -1,0 +1,11 @@
+//! The keeper against emulated plugs on real sockets, each test in a network of its own.
+#![expect(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests, which may fail like tests"
+)]
+
+mod daily;
+mod world;

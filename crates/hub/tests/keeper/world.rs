@@ -1,0 +1,377 @@
+//! A network of its own with emulated plugs in it, a store in memory, and a keeper.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::future::Future;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use emulator::PlugConfig;
+use emulator::server::{self, ServerError};
+use hiflying::Mac;
+use hiflying::net::Interface;
+use hub::duration::Period;
+use hub::keeper::{KeeperConfig, Surroundings};
+use hub::model::{Collection, Id, PlugRecord, PlugView};
+use hub::store::{
+    EnergyState, HistoryPoint, HistoryQuery, Quarter, Row, Sample, Store, StoreError, StoreInfo,
+    StoredDocument, Tier,
+};
+use hub::{Event, EventBus, Keeper, News};
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Runs a test in a network of its own, so that broadcasts of other tests are not heard. Where that is not allowed, tests
+/// take turns.
+pub fn in_network(test: impl Future<Output = ()>) {
+    let _turn = (!own_network()).then(take_turn);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(test);
+}
+
+/// Moves this test's thread, and all it starts, into a network of its own with nothing but loopback.
+fn own_network() -> bool {
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).is_ok()
+        && Command::new("ip")
+            .args(["link", "set", "lo", "up"])
+            .status()
+            .is_ok_and(|status| status.success())
+}
+
+fn take_turn() -> File {
+    let turn = File::create(std::env::temp_dir().join("mains-tests-loopback.lock")).unwrap();
+    turn.lock().unwrap();
+    turn
+}
+
+/// The address of a plug.
+pub fn at(number: u16) -> Ipv4Addr {
+    let [high, low] = number.to_be_bytes();
+    Ipv4Addr::new(127, 71, 1 + high, low)
+}
+
+/// A plug with faults.
+pub fn plug(number: u16, faults: &[&str]) -> PlugConfig {
+    PlugConfig {
+        faults: faults.iter().map(|fault| fault.parse().unwrap()).collect(),
+        load: emulator::Load::Constant(60.0),
+        ..PlugConfig::at(at(number))
+    }
+}
+
+pub fn mac(number: u16) -> Mac {
+    PlugConfig::at(at(number)).mac
+}
+
+/// Plugs that answer until this is stopped or dropped.
+pub struct Plugs {
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<Result<(), ServerError>>,
+}
+
+impl Plugs {
+    pub async fn start(configs: Vec<PlugConfig>) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (ready, mut is_ready) = mpsc::unbounded_channel();
+        let count = configs.len();
+        let tell = move |one| ready.send(one).unwrap();
+        let task = tokio::spawn(server::run(configs, None, tell, async {
+            let _ = stopped.await;
+        }));
+        for _ in 0..count {
+            is_ready.recv().await.expect("the plugs ended early");
+        }
+        Self {
+            stop: Some(stop),
+            task,
+        }
+    }
+
+    /// Cuts the power of all of them.
+    pub async fn stop(mut self) {
+        let _ = self.stop.take().unwrap().send(());
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+/// A store that forgets everything at the end.
+#[derive(Debug, Default)]
+pub struct Memory {
+    pub plugs: Mutex<BTreeMap<Mac, PlugRecord>>,
+    pub energy: Mutex<BTreeMap<Mac, EnergyState>>,
+    pub purged: Mutex<Vec<Mac>>,
+    pub is_broken: AtomicBool,
+}
+
+impl Memory {
+    fn works(&self) -> Result<(), StoreError> {
+        if self.is_broken.load(Ordering::Relaxed) {
+            return Err(StoreError::Unavailable {
+                path: "memory".into(),
+                what: "written",
+                source: "the disk is full".into(),
+            });
+        }
+        Ok(())
+    }
+
+    pub fn record(&self, mac: Mac) -> Option<PlugRecord> {
+        self.plugs.lock().unwrap().get(&mac).cloned()
+    }
+}
+
+#[async_trait]
+impl Store for Memory {
+    async fn plugs(&self) -> Result<Vec<PlugRecord>, StoreError> {
+        Ok(self.plugs.lock().unwrap().values().cloned().collect())
+    }
+
+    async fn save_plug(&self, plug: &PlugRecord) -> Result<(), StoreError> {
+        self.works()?;
+        self.plugs.lock().unwrap().insert(plug.mac, plug.clone());
+        Ok(())
+    }
+
+    async fn delete_plug(&self, plug: Mac, purge: bool) -> Result<(), StoreError> {
+        self.works()?;
+        self.plugs.lock().unwrap().remove(&plug);
+        if purge {
+            self.energy.lock().unwrap().remove(&plug);
+            self.purged.lock().unwrap().push(plug);
+        }
+        Ok(())
+    }
+
+    async fn replace_plug(&self, old: Mac, record: &PlugRecord) -> Result<(), StoreError> {
+        self.works()?;
+        let mut plugs = self.plugs.lock().unwrap();
+        plugs.remove(&old);
+        plugs.insert(record.mac, record.clone());
+        Ok(())
+    }
+
+    async fn energy(&self) -> Result<Vec<(Mac, EnergyState)>, StoreError> {
+        let energy = self.energy.lock().unwrap();
+        Ok(energy.iter().map(|(mac, state)| (*mac, *state)).collect())
+    }
+
+    async fn documents(&self, _: Collection) -> Result<Vec<StoredDocument>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn save_document(&self, _: Collection, _: &StoredDocument) -> Result<(), StoreError> {
+        self.works()
+    }
+
+    async fn save_state(&self, _: Collection, _: &Id, _: &Value) -> Result<(), StoreError> {
+        self.works()
+    }
+
+    async fn delete_document(&self, _: Collection, _: &Id) -> Result<(), StoreError> {
+        self.works()
+    }
+
+    async fn setting(&self, _: &str) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+
+    async fn save_setting(&self, _: &str, _: Option<&str>) -> Result<(), StoreError> {
+        self.works()
+    }
+
+    async fn append(&self, samples: &[Sample]) -> Result<(), StoreError> {
+        self.works()?;
+        let mut energy = self.energy.lock().unwrap();
+        for sample in samples {
+            energy.extend(sample.energy.map(|state| (sample.reading.plug, state)));
+        }
+        Ok(())
+    }
+
+    async fn history(&self, _: &HistoryQuery) -> Result<Vec<HistoryPoint>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn quarters(
+        &self,
+        _: Option<Mac>,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<Vec<Quarter>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn rows(
+        &self,
+        _: Mac,
+        _: Tier,
+        _: Timestamp,
+        _: Timestamp,
+        _: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn import(&self, _: Mac, _: &[Row]) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn tidy(&self, _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn info(&self) -> Result<StoreInfo, StoreError> {
+        Ok(StoreInfo::default())
+    }
+
+    async fn backup(&self, _: &Path) -> Result<(), StoreError> {
+        self.works()
+    }
+}
+
+/// How a keeper is to be.
+pub struct Wishes {
+    pub adopt: bool,
+    pub metering: &'static str,
+    pub scan: &'static str,
+    pub names: Vec<(Mac, &'static str)>,
+}
+
+impl Default for Wishes {
+    fn default() -> Self {
+        Self {
+            adopt: false,
+            metering: "1s",
+            scan: "1s",
+            names: Vec::new(),
+        }
+    }
+}
+
+/// A keeper, and all that comes out of it.
+pub struct House {
+    pub keeper: Keeper,
+    pub store: Arc<Memory>,
+    pub events: broadcast::Receiver<Arc<Event>>,
+    pub samples: mpsc::Receiver<Sample>,
+    cancel: CancellationToken,
+    tracker: TaskTracker,
+}
+
+impl House {
+    pub async fn open(wishes: Wishes) -> Self {
+        Self::open_again(Arc::default(), wishes).await
+    }
+
+    /// Starts a keeper with all that the store has.
+    pub async fn open_again(store: Arc<Memory>, wishes: Wishes) -> Self {
+        let lo = Interface {
+            name: "lo".into(),
+            address: Ipv4Addr::new(127, 71, 0, 1),
+            prefix: 8,
+            broadcast: Ipv4Addr::new(127, 255, 255, 255),
+            loopback: true,
+            up: true,
+            index: 1,
+        };
+        let config = KeeperConfig {
+            interfaces: vec![lo],
+            adopt: wishes.adopt,
+            metering: wishes.metering.parse::<Period>().unwrap(),
+            scan: wishes.scan.parse().unwrap(),
+            names: wishes
+                .names
+                .into_iter()
+                .map(|(mac, name)| (mac, name.to_owned()))
+                .collect(),
+        };
+        let (bus, (sender, samples)) = (EventBus::new(), mpsc::channel(100_000));
+        let (cancel, tracker) = (CancellationToken::new(), TaskTracker::new());
+        let surroundings = Surroundings {
+            bus: bus.clone(),
+            samples: sender,
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            cancel: cancel.clone(),
+            tracker: tracker.clone(),
+        };
+        let (records, energy) = (store.plugs().await.unwrap(), store.energy().await.unwrap());
+        let events = bus.subscribe();
+        let keeper = Keeper::start(config, records, energy, surroundings).await;
+        Self {
+            keeper: keeper.unwrap(),
+            store,
+            events,
+            samples,
+            cancel,
+            tracker,
+        }
+    }
+
+    /// Adopts so many plugs, one after the other.
+    pub async fn adopt(&self, numbers: impl IntoIterator<Item = u16>) {
+        for number in numbers {
+            let (view, is_new) = self.keeper.adopt(at(number)).await.unwrap();
+            assert!(is_new && view.plug.mac == mac(number));
+        }
+    }
+
+    pub fn view(&self, number: u16) -> Arc<PlugView> {
+        self.keeper.view(mac(number)).unwrap()
+    }
+
+    /// Ends the keeper, which must not take long.
+    pub async fn close(self) -> Arc<Memory> {
+        self.cancel.cancel();
+        self.tracker.close();
+        let ended = tokio::time::timeout(Duration::from_secs(3), self.tracker.wait()).await;
+        ended.expect("the keeper does not end");
+        self.store
+    }
+
+    /// Waits for an event; returns how long that took.
+    pub async fn event(&mut self, within: u64, wanted: impl Fn(&News) -> bool) -> Duration {
+        let start = Instant::now();
+        let waiting = async {
+            loop {
+                match self.events.recv().await {
+                    Ok(event) if wanted(&event.news) => return,
+                    Ok(_) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(within), waiting)
+            .await
+            .expect("the event did not come");
+        start.elapsed()
+    }
+}
+
+/// Waits until something holds; returns how long that took.
+#[track_caller]
+pub fn eventually(within: u64, mut holds: impl FnMut() -> bool) -> impl Future<Output = Duration> {
+    let from = std::panic::Location::caller();
+    async move {
+        let start = Instant::now();
+        while !holds() {
+            assert!(
+                start.elapsed() < Duration::from_secs(within),
+                "still not so after {within} s: {from}"
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        start.elapsed()
+    }
+}
