@@ -2,7 +2,6 @@
 //!
 //! It knows nothing of what is served. Whoever is silent, slow or stuck is cut off; nobody gets all connections.
 
-mod patience;
 mod slots;
 mod stream;
 mod tls;
@@ -26,9 +25,9 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
-use self::patience::Patient;
 use self::slots::{Slot, Slots};
 use crate::error::{HubError, Kind};
+use crate::http::stuck;
 
 pub use self::stream::until;
 pub use self::tls::acceptor;
@@ -69,7 +68,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(15),
             body: Duration::from_secs(10),
-            stuck: Duration::from_secs(15),
+            stuck: stuck::WAIT,
             grace: Duration::from_secs(3),
         }
     }
@@ -178,7 +177,7 @@ impl Visit {
         let peer = Peer { remote, local };
         // Small answers and events leave at once.
         let _ = stream.set_nodelay(true);
-        let stream = Patient::new(stream, self.limits.stuck);
+        let stream = stuck::bound_writes(stream, self.limits.stuck);
         let Some(tls) = &self.tls else {
             return self.talk(stream, peer).await;
         };

@@ -45,6 +45,11 @@ pub use self::routes::openapi;
 pub use self::secret::Secret;
 pub use self::tokens::TokenInfo;
 
+/// The name of the session's cookie, where the hub listens on its usual port.
+pub const COOKIE: &str = "mains_session";
+
+/// The port of the cookie that has no port in its name.
+const USUAL_PORT: u16 = 8480;
 /// The link that is printed at the start works for so long: people read a log the next morning.
 const START_LINK: Duration = Duration::from_secs(24 * 3600);
 /// One that was asked for is used at once.
@@ -120,7 +125,7 @@ impl Trust {
             listening,
             is_tls,
             url: url(listening, config),
-            cookie: format!("mains_session_{}", listening.port()),
+            cookie: cookie_name(listening.port()),
             admin_token,
             state: Mutex::new(State {
                 password,
@@ -265,6 +270,14 @@ async fn read_tokens(settings: &dyn Settings) -> Result<Tokens, HubError> {
     }
 }
 
+/// Browsers do not tell the ports of a machine apart: two hubs there must not log each other's browsers out.
+fn cookie_name(port: u16) -> String {
+    match port {
+        USUAL_PORT => COOKIE.to_owned(),
+        other => format!("{COOKIE}_{other}"),
+    }
+}
+
 /// Where the hub is reached on this machine. With TLS by the name that the certificate is for, if one is configured.
 fn url(listening: SocketAddr, config: &Config) -> String {
     let mut address = listening;
@@ -284,3 +297,6 @@ fn url(listening: SocketAddr, config: &Config) -> String {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,8 @@
 //! The admin token's file: `admin-token` in the state directory, for its owner alone.
 
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -53,22 +53,14 @@ fn read(path: &Path) -> io::Result<Secret> {
     Ok(Secret::new(text.trim()))
 }
 
-/// By rename, so that a hub that is killed leaves either the old token or the new one.
+/// By rename, so that a hub that is killed leaves either the old token or the new one; a temporary file is its owner's alone.
 fn write(path: &Path, token: &Secret) -> io::Result<()> {
-    let fresh = path.with_extension("new");
-    match fs::remove_file(&fresh) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    // Made anew: one that was there before could be readable for others.
-    let mut file = OpenOptions::new()
-        .create_new(true)
-        .write(true)
-        .mode(0o600)
-        .open(&fresh)?;
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
     writeln!(file, "{}", token.reveal())?;
-    file.sync_all()?;
-    fs::rename(fresh, path)
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
 }
 
 /// Takes from others the right to read it, and says so.
@@ -142,17 +134,6 @@ mod tests {
             let aside = state.path().join(format!("admin-token.damaged-{number}"));
             assert_eq!(fs::read(aside).unwrap(), rubbish);
         }
-    }
-
-    #[test]
-    fn a_half_written_one_of_others_is_not_followed() {
-        let state = tempfile::tempdir().unwrap();
-        let path = state.path().join("admin-token");
-        let elsewhere = state.path().join("elsewhere");
-        fs::write(&elsewhere, "untouched").unwrap();
-        std::os::unix::fs::symlink(&elsewhere, path.with_extension("new")).unwrap();
-        read_or_make(&path, NOW).unwrap();
-        assert_eq!(fs::read(&elsewhere).unwrap(), b"untouched");
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub struct TokenInfo {
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created: Timestamp,
-    /// When it was last shown, to the hour or so; null when never.
+    /// When it was last used; null when never.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     pub last_used: Option<Timestamp>,
     /// Whether it is the one in the state directory.

@@ -1,0 +1,193 @@
+//! Logging in with the password, how often one may try, and logging out.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use futures_util::{FutureExt, StreamExt};
+
+use super::house::{Asking, House};
+
+const PLUGS: &str = "/api/v1/plugs";
+
+#[tokio::test]
+async fn without_a_password_none_is_right() {
+    let house = House::new().await;
+    for password in ["", "admin", "correct horse"] {
+        let answer = house.ask(Asking::login(password)).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{password}");
+        assert!(!answer.headers.contains_key("set-cookie"));
+    }
+}
+
+#[tokio::test]
+async fn right_and_wrong() {
+    let house = House::new().await;
+    house.set_password("correct horse").await;
+    let wrong = house.ask(Asking::login("wrong horse")).await;
+    assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(wrong.json()["kind"], "unauthenticated");
+    let cookie = house.log_in("correct horse").await;
+    assert!(
+        house
+            .lets_in(Asking::get(PLUGS).with("cookie", &cookie))
+            .await
+    );
+    let (name, value) = cookie.split_once('=').unwrap();
+    for bad in [
+        format!("{name}={}", &value[1..]),
+        format!("{name}={value}x"),
+        format!("{name}2={value}"),
+        format!("x{name}={value}"),
+        name.to_owned(),
+        format!("{name}=\"{value}\""),
+    ] {
+        assert!(
+            !house.lets_in(Asking::get(PLUGS).with("cookie", &bad)).await,
+            "{bad}"
+        );
+    }
+    // Each login is a session of its own.
+    assert_ne!(house.log_in("correct horse").await, cookie);
+}
+
+#[tokio::test]
+async fn bodies_that_are_none() {
+    let house = House::new().await;
+    for body in [
+        "",
+        "{}",
+        "null",
+        "[]",
+        "\"x\"",
+        "{\"password\":1}",
+        "{\"password\":\"x\",\"a\":1}",
+        "{\"password\":\"\\ud800\"}",
+    ] {
+        let answer = house.ask(Asking::post("/api/v1/login", body)).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}");
+        assert_eq!(answer.json()["kind"], "usage", "{body}");
+    }
+    let form = Asking::login("x").with("content-type", "application/x-www-form-urlencoded");
+    assert!(house.ask(form).await.status.is_client_error());
+    let huge = format!("{{\"password\":\"{}\"}}", "x".repeat(1 << 20));
+    let answer = house.ask(Asking::post("/api/v1/login", &huge)).await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(answer.json()["kind"], "usage");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_five_wrong_ones_it_takes_patience() {
+    let house = House::new().await;
+    house.set_password("correct horse").await;
+    for _ in 0..5 {
+        let answer = house.ask(Asking::login("wrong horse")).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    }
+    // The right one, too: otherwise the wait would tell nothing to who tries.
+    let answer = house.ask(Asking::login("correct horse")).await;
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+    let wait: u64 = answer.headers["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((1..=12).contains(&wait), "{wait}");
+    // Tokens are not concerned, nor links, nor other addresses.
+    assert!(house.lets_in(Asking::get(PLUGS).admin(&house)).await);
+    let elsewhere = Asking::login("correct horse").from("127.75.0.9");
+    assert_eq!(house.ask(elsewhere).await.status, StatusCode::NO_CONTENT);
+    tokio::time::advance(Duration::from_secs(wait)).await;
+    house.log_in("correct horse").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_strangers_get_no_further_and_lock_nobody_out_of_his_machine() {
+    let house = House::new().await;
+    house.set_password("correct horse").await;
+    let mut tried = 0;
+    for number in 0..1000 {
+        let remote = format!("10.75.{}.{}", number / 250, number % 250);
+        let answer = house.ask(Asking::login("wrong horse").from(&remote)).await;
+        tried += usize::from(answer.status == StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(tried, 20);
+    house.log_in("correct horse").await;
+}
+
+#[tokio::test]
+async fn out_means_out() {
+    let house = House::new().await;
+    house.set_password("correct horse").await;
+    let cookie = house.log_in("correct horse").await;
+    let stay = house.log_in("correct horse").await;
+    let answer = house
+        .open_answer(Asking::get("/api/v1/events").with("cookie", &cookie))
+        .await;
+    let mut events = answer.into_body().into_data_stream();
+    assert!(events.next().await.unwrap().is_ok());
+    assert!(events.next().now_or_never().is_none());
+    let answer = house
+        .ask(Asking::post("/api/v1/logout", "").with("cookie", &cookie))
+        .await;
+    assert_eq!(answer.status, StatusCode::NO_CONTENT);
+    let cleared = answer.headers["set-cookie"].to_str().unwrap();
+    assert!(
+        cleared.starts_with("mains_session=;") && cleared.contains("Max-Age=0"),
+        "{cleared}"
+    );
+    assert!(
+        !house
+            .lets_in(Asking::get(PLUGS).with("cookie", &cookie))
+            .await
+    );
+    assert!(events.next().await.is_none());
+    assert!(
+        house
+            .lets_in(Asking::get(PLUGS).with("cookie", &stay))
+            .await
+    );
+    let again = house
+        .ask(Asking::post("/api/v1/logout", "").with("cookie", &cookie))
+        .await;
+    assert_eq!(again.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_new_start_logs_everybody_out_but_keeps_the_password() {
+    let house = House::new().await;
+    house.set_password("correct horse").await;
+    let cookie = house.log_in("correct horse").await;
+    let later = house.restarted().await;
+    assert!(
+        !later
+            .lets_in(Asking::get(PLUGS).with("cookie", &cookie))
+            .await
+    );
+    later.log_in("correct horse").await;
+    assert!(!house.memory.text().contains("correct horse"));
+    assert!(
+        !house
+            .memory
+            .text()
+            .contains(cookie.split_once('=').unwrap().1)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_left_alone_ends() {
+    let house = House::new().await;
+    house.set_password("correct horse").await;
+    let cookie = house.log_in("correct horse").await;
+    tokio::time::advance(Duration::from_secs(6 * 24 * 3600)).await;
+    assert!(
+        house
+            .lets_in(Asking::get(PLUGS).with("cookie", &cookie))
+            .await
+    );
+    tokio::time::advance(Duration::from_secs(7 * 24 * 3600)).await;
+    assert!(
+        !house
+            .lets_in(Asking::get(PLUGS).with("cookie", &cookie))
+            .await
+    );
+}
