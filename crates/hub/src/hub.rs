@@ -1,0 +1,302 @@
+//! The handle on a running hub.
+//!
+//! REST, later MQTT, schedules and rules all call the same functions here, so that each thing can be done in one way only. It
+//! holds no device logic: plugs belong to the [`Keeper`], documents to their [`Shelf`], history to the store.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::future::join_all;
+use hiflying::Mac;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::energy::Tariff;
+use crate::error::HubError;
+use crate::event::EventBus;
+use crate::keeper::{Keeper, Switched, Wanted};
+use crate::model::{Cause, Document, Group, Id, PlugId, Stored, Target};
+use crate::recorder::Recorder;
+use crate::rule::Rule;
+use crate::schedule::{Clock, Schedule, next_due};
+use crate::shelf::Shelf;
+use crate::store::Store;
+
+/// So many plugs of a group are switched at the same time; more would only wait for one another.
+const AT_ONCE: usize = 256;
+
+/// What a hub is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// What the owner decided.
+    pub config: Config,
+    /// What outlives the process.
+    pub store: Arc<dyn Store>,
+    /// News.
+    pub bus: EventBus,
+    /// The plugs.
+    pub keeper: Keeper,
+    /// Readings on their way into history.
+    pub recorder: Recorder,
+    /// Plugs that are switched together.
+    pub groups: Shelf<Group>,
+    /// What switches by clock and sun.
+    pub schedules: Shelf<Schedule>,
+    /// What switches by what a plug does.
+    pub rules: Shelf<Rule>,
+    /// What energy costs.
+    pub tariffs: Shelf<Tariff>,
+    /// Ends the hub.
+    pub cancel: CancellationToken,
+}
+
+/// The handle on a running hub. A clone is the same hub.
+#[derive(Debug, Clone)]
+pub struct Hub(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    parts: Parts,
+    clock: Clock,
+    started: Instant,
+}
+
+impl Hub {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Self {
+        let clock = Clock {
+            timezone: parts.config.timezone.clone(),
+            place: parts.config.place,
+        };
+        Self(Arc::new(Inner {
+            parts,
+            clock,
+            started: Instant::now(),
+        }))
+    }
+
+    /// Returns what the owner decided.
+    pub fn config(&self) -> &Config {
+        &self.0.parts.config
+    }
+
+    /// Returns what local times and the sun depend on.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Returns since when the hub runs.
+    pub fn started(&self) -> Instant {
+        self.0.started
+    }
+
+    /// Returns what outlives the process.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.0.parts.store
+    }
+
+    /// Returns where news is spread.
+    pub fn bus(&self) -> &EventBus {
+        &self.0.parts.bus
+    }
+
+    /// Returns who keeps the plugs.
+    pub fn keeper(&self) -> &Keeper {
+        &self.0.parts.keeper
+    }
+
+    /// Returns who writes readings into history.
+    pub fn recorder(&self) -> &Recorder {
+        &self.0.parts.recorder
+    }
+
+    /// Returns the groups.
+    pub fn groups(&self) -> &Shelf<Group> {
+        &self.0.parts.groups
+    }
+
+    /// Returns the schedules.
+    pub fn schedules(&self) -> &Shelf<Schedule> {
+        &self.0.parts.schedules
+    }
+
+    /// Returns the rules.
+    pub fn rules(&self) -> &Shelf<Rule> {
+        &self.0.parts.rules
+    }
+
+    /// Returns the tariffs.
+    pub fn tariffs(&self) -> &Shelf<Tariff> {
+        &self.0.parts.tariffs
+    }
+
+    /// Returns what ends the hub.
+    pub fn cancel(&self) -> &CancellationToken {
+        &self.0.parts.cancel
+    }
+
+    /// Returns the plugs of a target.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`] of kind `not_found` when there is no such group.
+    pub fn members(&self, target: &Target) -> Result<Vec<PlugId>, HubError> {
+        match target {
+            Target::Plug(plug) => Ok(vec![*plug]),
+            Target::Group(id) => Ok(self.groups().one(id)?.body.plugs),
+        }
+    }
+
+    /// Switches plugs at the same time, and tells of each in the order given.
+    pub async fn switch_all(
+        &self,
+        plugs: &[PlugId],
+        wanted: Wanted,
+        cause: &Cause,
+    ) -> Vec<(PlugId, Result<Switched, HubError>)> {
+        let mut results = Vec::with_capacity(plugs.len());
+        for some in plugs.chunks(AT_ONCE) {
+            let each = some.iter().map(async |plug| {
+                let result = self.keeper().switch(plug.0, wanted, cause.clone()).await;
+                (*plug, result)
+            });
+            results.extend(join_all(each).await);
+        }
+        results
+    }
+
+    /// Switches a plug, or every plug of a group. A plug that two groups share is told once for each call.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`] of kind `not_found` when there is no such group; what befell each plug is in the list.
+    pub async fn switch_target(
+        &self,
+        target: &Target,
+        wanted: Wanted,
+        cause: &Cause,
+    ) -> Result<Vec<(PlugId, Result<Switched, HubError>)>, HubError> {
+        let plugs = self.members(target)?;
+        Ok(self.switch_all(&plugs, wanted, cause).await)
+    }
+
+    /// Says whether all that a group names exists.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`] of kind `usage` at the field that names an unknown plug.
+    pub fn check_group(&self, group: &Group) -> Result<(), HubError> {
+        self.check_plugs(group.plugs.iter().map(|plug| ("plugs", *plug)))
+    }
+
+    /// Says whether all that a schedule names exists, and whether its times can be reckoned.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`] of kind `usage` at the field.
+    pub fn check_schedule(&self, schedule: &Schedule) -> Result<(), HubError> {
+        for target in &schedule.targets {
+            match target {
+                Target::Plug(plug) => self.check_plugs([("targets", *plug)])?,
+                Target::Group(id) => {
+                    self.groups()
+                        .one(id)
+                        .map_err(|error| HubError::usage(error.message()).at("targets"))?;
+                }
+            }
+        }
+        // Any id: only whether there is an answer matters.
+        next_due(schedule, self.clock(), Timestamp::now(), &Id::random('s')).map(drop)
+    }
+
+    /// Says whether all that a rule names exists.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`] of kind `usage` at the field that names an unknown plug.
+    pub fn check_rule(&self, rule: &Rule) -> Result<(), HubError> {
+        self.check_plugs(rule.plugs())
+    }
+
+    /// Says whether all that a tariff names exists.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`] of kind `usage` at the field that names an unknown plug.
+    pub fn check_tariff(&self, tariff: &Tariff) -> Result<(), HubError> {
+        self.check_plugs(tariff.plugs.iter().map(|plug| ("plugs", *plug)))
+    }
+
+    fn check_plugs(
+        &self,
+        plugs: impl IntoIterator<Item = (&'static str, PlugId)>,
+    ) -> Result<(), HubError> {
+        let unknown = plugs.into_iter().find(|(_, plug)| !self.knows(plug.0));
+        match unknown {
+            None => Ok(()),
+            Some((field, plug)) => Err(HubError::usage(format!("no plug {plug} is adopted"))
+                .at(field)
+                .hint("adopt it first; `GET /api/v1/plugs` lists those that are")),
+        }
+    }
+
+    fn knows(&self, plug: Mac) -> bool {
+        self.keeper().view(plug).is_some()
+    }
+
+    /// Returns a group as the API and events show it.
+    pub fn group_view(&self, group: &Stored<Group>) -> Value {
+        view(group, Map::new())
+    }
+
+    /// Returns a schedule as the API and events show it: with `next`, `last` and `halted`.
+    pub fn schedule_view(&self, schedule: &Stored<Schedule>) -> Value {
+        let now = Timestamp::now();
+        let mut added = self.remembered(self.schedules(), &schedule.id);
+        let is_halted = added.get("halted").is_some_and(|halted| !halted.is_null());
+        let next = match next_due(&schedule.body, self.clock(), now, &schedule.id) {
+            Ok(Some(next)) if !is_halted => format!("{next:.0}").into(),
+            // Without a place the sun never rises; the log says so.
+            _ => Value::Null,
+        };
+        added.insert("next".to_owned(), next);
+        view(schedule, added)
+    }
+
+    /// Returns a rule as the API and events show it: with `last` and `halted`.
+    pub fn rule_view(&self, rule: &Stored<Rule>) -> Value {
+        view(rule, self.remembered(self.rules(), &rule.id))
+    }
+
+    /// Returns a tariff as the API shows it.
+    pub fn tariff_view(&self, tariff: &Stored<Tariff>) -> Value {
+        view(tariff, Map::new())
+    }
+
+    /// What of a document's state people see.
+    fn remembered<T: Document>(&self, shelf: &Shelf<T>, id: &Id) -> Map<String, Value> {
+        let state = shelf.state(id);
+        ["last", "halted"]
+            .into_iter()
+            .map(|key| {
+                let value = state.get(key).cloned().unwrap_or(Value::Null);
+                (key.to_owned(), value)
+            })
+            .collect()
+    }
+}
+
+/// The id, what people wrote, and what the hub adds.
+fn view<T: Serialize>(document: &Stored<T>, added: Map<String, Value>) -> Value {
+    let mut object = Map::new();
+    object.insert("id".to_owned(), document.id.as_str().into());
+    // A document is a struct with text keys, which always becomes an object.
+    if let Ok(Value::Object(body)) = serde_json::to_value(&document.body) {
+        object.extend(body);
+    }
+    object.extend(added);
+    Value::Object(object)
+}
