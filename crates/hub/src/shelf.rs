@@ -26,6 +26,8 @@ struct Inner<T> {
     entries: RwLock<BTreeMap<Id, Entry<T>>>,
     /// Held over a change and its way to the disk, so that two edits cannot both think that they came first.
     changing: Mutex<()>,
+    /// Held while a state goes to the disk.
+    saving: Mutex<()>,
     changes: watch::Sender<u64>,
 }
 
@@ -64,6 +66,7 @@ impl<T: Document> Shelf<T> {
             store,
             entries: RwLock::new(entries),
             changing: Mutex::default(),
+            saving: Mutex::default(),
             changes: watch::Sender::new(0),
         })))
     }
@@ -172,10 +175,24 @@ impl<T: Document> Shelf<T> {
     /// Remembers something of a document; at once for everybody here, and then on the disk. A store that fails is logged:
     /// automation goes on without it.
     pub async fn set_state(&self, id: &Id, state: Value) {
-        match self.write().get_mut(id) {
-            Some(entry) => entry.state.clone_from(&state),
-            None => return,
+        self.note(id, state);
+        self.keep_state(id).await;
+    }
+
+    /// Remembers something of a document for everybody here; the disk has it after [`Shelf::keep_state`].
+    pub fn note(&self, id: &Id, state: Value) {
+        if let Some(entry) = self.write().get_mut(id) {
+            entry.state = state;
         }
+    }
+
+    /// Writes what is remembered of a document to the disk. A store that fails is logged: automation goes on without it.
+    pub async fn keep_state(&self, id: &Id) {
+        // One after the other, so that what is newer is never followed by what is older.
+        let _saving = self.0.saving.lock().await;
+        let Some(state) = self.read().get(id).map(|entry| entry.state.clone()) else {
+            return;
+        };
         if let Err(error) = self.0.store.save_state(T::COLLECTION, id, &state).await {
             let what = T::COLLECTION.singular();
             tracing::warn!(%id, %error, "what the hub remembers of a {what} is not kept");
