@@ -3,6 +3,7 @@
 //! It is a library with one running thing, the [`Hub`]; the command line starts it and talks to it over HTTP like
 //! everybody else. It knows nothing of the command line.
 //!
+//! * [`automation`]: lets schedules and rules act.
 //! * [`claim`]: which hub has a state directory.
 //! * [`config`]: what the owner decides in `mains.toml`.
 //! * [`keeper`]: keeps contact with every plug; nobody else opens a socket to one.
@@ -20,6 +21,7 @@
 //!
 //! Commands go down to the one task that owns a plug; events come up by broadcast; state is read from a snapshot.
 
+pub mod automation;
 pub mod claim;
 pub mod config;
 pub mod duration;

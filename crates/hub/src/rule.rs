@@ -32,10 +32,7 @@ pub struct Rule {
 impl Rule {
     /// Returns the plugs that it watches or switches, each with the field that names it.
     pub fn plugs(&self) -> impl Iterator<Item = (&'static str, PlugId)> {
-        let leader = match self.kind {
-            RuleKind::Follow { leader, .. } => Some(("leader", leader)),
-            _ => None,
-        };
+        let leader = self.kind.leader().map(|leader| ("leader", leader));
         [("plug", self.plug)].into_iter().chain(leader)
     }
 }

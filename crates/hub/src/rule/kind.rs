@@ -94,6 +94,14 @@ impl RuleKind {
         }
     }
 
+    /// Returns the other plug that it watches.
+    pub const fn leader(&self) -> Option<PlugId> {
+        match self {
+            Self::Follow { leader, .. } => Some(*leader),
+            _ => None,
+        }
+    }
+
     /// Says what is wrong with the numbers of a rule for this plug.
     pub(super) fn check(&self, plug: PlugId) -> Result<(), HubError> {
         match self {

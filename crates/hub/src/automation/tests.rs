@@ -1,0 +1,5 @@
+//! Schedules and rules in virtual time.
+
+mod board;
+mod rules;
+mod schedules;

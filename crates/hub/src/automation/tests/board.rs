@@ -1,0 +1,605 @@
+//! A hub in virtual time, whose plugs do what they are told, or not.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hiflying::Mac;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use plugs::{FamilyId, Plug, Reading, RelayState};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::automation::clocks::Time;
+use crate::automation::{Switchboard, run};
+use crate::duration::Period;
+use crate::error::{HubError, Kind};
+use crate::event::{EventBus, News};
+use crate::keeper::{Switched, Wanted};
+use crate::model::{
+    Cause, Collection, Document, Id, Metering, PlugId, PlugRecord, PlugView, Stored, Target,
+};
+use crate::rule::Rule;
+use crate::schedule::{Clock, Schedule};
+use crate::shelf::Shelf;
+use crate::store::{
+    EnergyState, HistoryPoint, HistoryQuery, Quarter, Row, Sample, Store, StoreError, StoreInfo,
+    StoredDocument, Tier,
+};
+
+/// How long a plug takes to do what it is told.
+const TAKES: Duration = Duration::from_millis(120);
+
+/// A hub that can be stopped and started.
+#[derive(Debug, Clone)]
+pub(super) struct Board(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    home: Home,
+    cancel: CancellationToken,
+    bus: EventBus,
+    schedules: Shelf<Schedule>,
+    rules: Shelf<Rule>,
+    clock: Clock,
+}
+
+/// What stays when the hub is stopped.
+#[derive(Debug, Clone)]
+pub(super) struct Home(Arc<HomeInner>);
+
+#[derive(Debug)]
+struct HomeInner {
+    start: Instant,
+    store: Arc<Disk>,
+    world: Mutex<World>,
+}
+
+#[derive(Debug)]
+struct World {
+    /// The time of day when the test began, with all that was set since.
+    wall: Timestamp,
+    slept: Duration,
+    plugs: BTreeMap<Mac, PlugView>,
+    groups: HashMap<Id, Vec<PlugId>>,
+    /// Plugs that do not answer orders.
+    deaf: HashSet<Mac>,
+    switched: Vec<Switch>,
+}
+
+/// One switch that arrived at a plug.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Switch {
+    pub(super) at: Timestamp,
+    pub(super) plug: Mac,
+    pub(super) to: Wanted,
+    pub(super) cause: Cause,
+    /// Whether the relay moved.
+    pub(super) moved: bool,
+}
+
+/// A running hub.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) board: Board,
+    task: JoinHandle<()>,
+}
+
+pub(super) fn mac(last: u8) -> Mac {
+    Mac::new([0xac, 0xcf, 0x23, 0, 0, last])
+}
+
+pub(super) fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+pub(super) async fn pass(text: &str) {
+    sleep(crate::duration::parse(text).unwrap()).await;
+}
+
+impl Home {
+    /// A home with three plugs that are off, at a moment in UTC.
+    pub(super) fn new(wall: &str) -> Self {
+        let wall = at(wall);
+        let plugs = (1..=3)
+            .map(|last| (mac(last), view(mac(last), wall)))
+            .collect();
+        Self(Arc::new(HomeInner {
+            start: Instant::now(),
+            store: Arc::default(),
+            world: Mutex::new(World {
+                wall,
+                slept: Duration::ZERO,
+                plugs,
+                groups: HashMap::new(),
+                deaf: HashSet::new(),
+                switched: Vec::new(),
+            }),
+        }))
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.0.world.lock().unwrap()
+    }
+
+    /// Starts a hub.
+    pub(super) async fn start(&self) -> Run {
+        let store: Arc<dyn Store> = Arc::clone(&self.0.store) as _;
+        let board = Board(Arc::new(Inner {
+            home: self.clone(),
+            cancel: CancellationToken::new(),
+            bus: EventBus::new(),
+            schedules: Shelf::load(Arc::clone(&store)).await.unwrap(),
+            rules: Shelf::load(store).await.unwrap(),
+            clock: Clock {
+                timezone: TimeZone::get("Europe/Berlin").unwrap(),
+                place: None,
+            },
+        }));
+        let task = tokio::spawn(run(board.clone()));
+        pass("10ms").await;
+        Run { board, task }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.time().wall
+    }
+
+    fn time(&self) -> Time {
+        let world = self.world();
+        let steady = self.0.start.elapsed() + world.slept;
+        Time {
+            wall: world.wall + SignedDuration::try_from(steady).unwrap(),
+            steady,
+        }
+    }
+
+    /// Sets the clock.
+    pub(super) fn set_clock(&self, by: SignedDuration) {
+        self.world().wall += by;
+    }
+
+    /// The machine sleeps, and its timers with it.
+    pub(super) fn sleep(&self, hours: u64) {
+        self.world().slept += Duration::from_secs(hours * 3600);
+    }
+
+    pub(super) fn deafen(&self, plug: Mac, is_deaf: bool) {
+        if is_deaf {
+            self.world().deaf.insert(plug);
+        } else {
+            self.world().deaf.remove(&plug);
+        }
+    }
+
+    pub(super) fn group(&self, plugs: &[Mac]) -> Id {
+        let id = Id::random('g');
+        let plugs = plugs.iter().copied().map(PlugId).collect();
+        self.world().groups.insert(id.clone(), plugs);
+        id
+    }
+
+    /// Returns what was switched since the last call.
+    pub(super) fn switched(&self) -> Vec<Switch> {
+        std::mem::take(&mut self.world().switched)
+    }
+
+    /// Returns the same in short: `07:00:00 1 on`, in local time.
+    pub(super) fn told(&self) -> Vec<String> {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let short = |switch: &Switch| {
+            let at = switch.at.to_zoned(zone.clone());
+            let plug = switch.plug.octets()[5];
+            format!("{} {plug} {}", at.strftime("%H:%M:%S"), switch.to.as_str())
+        };
+        self.switched().iter().map(short).collect()
+    }
+
+    pub(super) fn relay(&self, plug: Mac) -> RelayState {
+        self.world().plugs[&plug].plug.relay.unwrap()
+    }
+
+    /// How slow the disk is from now on.
+    pub(super) fn slow_disk(&self, delay: Duration) {
+        *self.0.store.delay.lock().unwrap() = delay;
+    }
+
+    /// The state of a document that has reached the disk.
+    pub(super) fn on_disk(&self, collection: Collection, id: &Id) -> Value {
+        self.0.store.documents.lock().unwrap()[&(collection, id.clone())]
+            .state
+            .clone()
+    }
+
+    /// Writes a state, as a hub that ended in the middle would have left it.
+    pub(super) fn leave(&self, collection: Collection, id: &Id, change: impl FnOnce(&mut Value)) {
+        let mut documents = self.0.store.documents.lock().unwrap();
+        change(&mut documents.get_mut(&(collection, id.clone())).unwrap().state);
+    }
+}
+
+fn view(mac: Mac, now: Timestamp) -> PlugView {
+    PlugView {
+        plug: Plug {
+            relay: Some(RelayState::Off),
+            ..Plug::new(
+                mac,
+                FamilyId::Reco,
+                [127, 73, 0, mac.octets()[5]].into(),
+                now,
+            )
+        },
+        available: true,
+        reading: None,
+        energy_total_wh: None,
+        room: None,
+        metering: Metering::Every(Period::seconds(10)),
+        power_on: None,
+    }
+}
+
+impl Run {
+    pub(super) async fn stop(self) {
+        self.board.0.cancel.cancel();
+        self.task.await.unwrap();
+    }
+
+    pub(super) async fn schedule(&self, fields: Value) -> Id {
+        let stored = self
+            .board
+            .0
+            .schedules
+            .create(document(fields))
+            .await
+            .unwrap();
+        pass("1ms").await;
+        stored.id
+    }
+
+    pub(super) async fn rule(&self, fields: Value) -> Id {
+        let stored = self.board.0.rules.create(document(fields)).await.unwrap();
+        pass("1ms").await;
+        stored.id
+    }
+
+    pub(super) async fn edit_schedule(&self, id: &Id, change: impl FnOnce(&mut Schedule)) {
+        let mut body = self.board.0.schedules.one(id).unwrap().body;
+        change(&mut body);
+        self.board
+            .0
+            .schedules
+            .replace(id, body, None)
+            .await
+            .unwrap();
+        pass("1ms").await;
+    }
+
+    pub(super) async fn edit_rule(&self, id: &Id, change: impl FnOnce(&mut Rule)) {
+        let mut body = self.board.0.rules.one(id).unwrap().body;
+        change(&mut body);
+        self.board.0.rules.replace(id, body, None).await.unwrap();
+        pass("1ms").await;
+    }
+
+    pub(super) async fn remove_schedule(&self, id: &Id) {
+        self.board.0.schedules.remove(id, None).await.unwrap();
+    }
+
+    pub(super) fn state(&self, id: &Id) -> Value {
+        let schedule = self.board.0.schedules.state(id);
+        if schedule.is_null() {
+            self.board.0.rules.state(id)
+        } else {
+            schedule
+        }
+    }
+
+    pub(super) fn listen(&self) -> tokio::sync::broadcast::Receiver<Arc<crate::Event>> {
+        self.board.0.bus.subscribe()
+    }
+
+    pub(super) fn publish(&self, news: News) {
+        self.board.0.bus.publish(news);
+    }
+
+    /// Somebody presses the button.
+    pub(super) async fn press(&self, plug: Mac, to: RelayState) {
+        self.board
+            .0
+            .home
+            .world()
+            .plugs
+            .get_mut(&plug)
+            .unwrap()
+            .plug
+            .relay = Some(to);
+        self.board.tell(plug);
+        pass("1ms").await;
+    }
+
+    /// A plug is gone, or back.
+    pub(super) async fn answers(&self, plug: Mac, available: bool) {
+        self.board
+            .0
+            .home
+            .world()
+            .plugs
+            .get_mut(&plug)
+            .unwrap()
+            .available = available;
+        let view = self.board.view(plug).unwrap();
+        self.publish(News::Availability(view));
+        pass("1ms").await;
+    }
+
+    /// A plug is forgotten.
+    pub(super) async fn remove(&self, plug: Mac) {
+        self.board.0.home.world().plugs.remove(&plug);
+        self.publish(News::Removed(plug));
+        pass("1ms").await;
+    }
+
+    /// A plug is metered every ten seconds for so long.
+    pub(super) async fn draws(&self, plug: Mac, watts: f64, text: &str) {
+        let end = Instant::now() + crate::duration::parse(text).unwrap();
+        while Instant::now() < end {
+            let reading = Reading {
+                plug,
+                at: self.board.0.home.now(),
+                voltage_v: None,
+                current_a: None,
+                frequency_hz: None,
+                power_w: Some(watts),
+                energy_wh: None,
+            };
+            self.publish(News::Reading {
+                reading: reading.into(),
+                energy_total_wh: None,
+            });
+            pass("10s").await;
+        }
+    }
+}
+
+fn document<T: DeserializeOwned>(fields: Value) -> T {
+    let mut document = json!({"name": format!("{:x}", fastrand::u64(..))});
+    document
+        .as_object_mut()
+        .unwrap()
+        .extend(fields.as_object().unwrap().clone());
+    serde_json::from_value(document).unwrap()
+}
+
+impl Board {
+    fn tell(&self, plug: Mac) {
+        if let Some(view) = self.view(plug) {
+            self.0.bus.publish(News::Plug(view));
+        }
+    }
+
+    fn show<T: Document>(shelf: &Shelf<T>, stored: &Stored<T>) -> Value {
+        json!({"id": stored.id, "state": shelf.state(&stored.id)})
+    }
+}
+
+impl Switchboard for Board {
+    fn time(&self) -> Time {
+        self.0.home.time()
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    fn bus(&self) -> &EventBus {
+        &self.0.bus
+    }
+
+    fn schedules(&self) -> &Shelf<Schedule> {
+        &self.0.schedules
+    }
+
+    fn rules(&self) -> &Shelf<Rule> {
+        &self.0.rules
+    }
+
+    fn schedule_view(&self, schedule: &Stored<Schedule>) -> Value {
+        Self::show(&self.0.schedules, schedule)
+    }
+
+    fn rule_view(&self, rule: &Stored<Rule>) -> Value {
+        Self::show(&self.0.rules, rule)
+    }
+
+    fn views(&self) -> Vec<Arc<PlugView>> {
+        self.0
+            .home
+            .world()
+            .plugs
+            .values()
+            .cloned()
+            .map(Arc::new)
+            .collect()
+    }
+
+    fn view(&self, plug: Mac) -> Option<Arc<PlugView>> {
+        self.0.home.world().plugs.get(&plug).cloned().map(Arc::new)
+    }
+
+    fn members(&self, target: &Target) -> Result<Vec<PlugId>, HubError> {
+        match target {
+            Target::Plug(plug) => Ok(vec![*plug]),
+            Target::Group(id) => {
+                let members = self.0.home.world().groups.get(id).cloned();
+                members.ok_or_else(|| HubError::not_found(format!("there is no group {id}")))
+            }
+        }
+    }
+
+    async fn switch(&self, plug: Mac, wanted: Wanted, cause: Cause) -> Result<Switched, HubError> {
+        sleep(TAKES).await;
+        let at = self.0.home.now();
+        let relay = {
+            let mut world = self.0.home.world();
+            let is_deaf = world.deaf.contains(&plug);
+            let view = world.plugs.get_mut(&plug);
+            let view = view.ok_or_else(|| HubError::not_found("there is no such plug"))?;
+            let before = view.plug.relay.unwrap_or(RelayState::Off);
+            let after = if is_deaf {
+                before
+            } else {
+                wanted.from_here(before)
+            };
+            view.plug.relay = Some(after);
+            let moved = before != after;
+            world.switched.push(Switch {
+                at,
+                plug,
+                to: wanted,
+                cause,
+                moved,
+            });
+            if is_deaf {
+                return Err(HubError::new(Kind::NoAnswer, "it did not answer in time"));
+            }
+            after
+        };
+        self.tell(plug);
+        Ok(Switched {
+            relay: Some(relay),
+            confirmed: true,
+            elapsed: TAKES,
+        })
+    }
+
+    fn cancel(&self) -> &CancellationToken {
+        &self.0.cancel
+    }
+}
+
+/// A disk that keeps documents, and nothing else.
+#[derive(Debug, Default)]
+struct Disk {
+    documents: Mutex<BTreeMap<(Collection, Id), StoredDocument>>,
+    delay: Mutex<Duration>,
+}
+
+#[async_trait]
+impl Store for Disk {
+    async fn plugs(&self) -> Result<Vec<PlugRecord>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn save_plug(&self, _: &PlugRecord) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn delete_plug(&self, _: Mac, _: bool) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn replace_plug(&self, _: Mac, _: &PlugRecord) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn energy(&self) -> Result<Vec<(Mac, EnergyState)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn documents(&self, collection: Collection) -> Result<Vec<StoredDocument>, StoreError> {
+        let documents = self.documents.lock().unwrap();
+        let of = documents.iter().filter(|((of, _), _)| *of == collection);
+        Ok(of.map(|(_, document)| document.clone()).collect())
+    }
+
+    async fn save_document(
+        &self,
+        collection: Collection,
+        document: &StoredDocument,
+    ) -> Result<(), StoreError> {
+        let key = (collection, document.id.clone());
+        self.documents.lock().unwrap().insert(key, document.clone());
+        Ok(())
+    }
+
+    async fn save_state(
+        &self,
+        collection: Collection,
+        id: &Id,
+        state: &Value,
+    ) -> Result<(), StoreError> {
+        let delay = *self.delay.lock().unwrap();
+        sleep(delay).await;
+        let mut documents = self.documents.lock().unwrap();
+        if let Some(document) = documents.get_mut(&(collection, id.clone())) {
+            document.state = state.clone();
+        }
+        Ok(())
+    }
+
+    async fn delete_document(&self, collection: Collection, id: &Id) -> Result<(), StoreError> {
+        self.documents
+            .lock()
+            .unwrap()
+            .remove(&(collection, id.clone()));
+        Ok(())
+    }
+
+    async fn setting(&self, _: &str) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+
+    async fn save_setting(&self, _: &str, _: Option<&str>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn append(&self, _: &[Sample]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn history(&self, _: &HistoryQuery) -> Result<Vec<HistoryPoint>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn quarters(
+        &self,
+        _: Option<Mac>,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<Vec<Quarter>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn rows(
+        &self,
+        _: Mac,
+        _: Tier,
+        _: Timestamp,
+        _: Timestamp,
+        _: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn import(&self, _: Mac, _: &[Row]) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn tidy(&self, _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn info(&self) -> Result<StoreInfo, StoreError> {
+        Ok(StoreInfo::default())
+    }
+
+    async fn backup(&self, _: &Path) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
