@@ -248,6 +248,15 @@ pub fn check_listen(listening: SocketAddr, has_password: bool) -> Result<(), Hub
         .hint("set one with `mains hub password` while the hub listens on 127.0.0.1, or with no hub running"))
 }
 
+/// Checks the further names by which browsers may call the hub.
+///
+/// # Errors
+///
+/// [`HubError`] of kind `usage` at the field `hosts` for what is neither a name nor an address.
+pub fn check_hosts(hosts: &[String]) -> Result<(), HubError> {
+    Hosts::new(SocketAddr::from(([127, 0, 0, 1], 0)), hosts).map(drop)
+}
+
 async fn read(settings: &dyn Settings, key: &str) -> Result<Option<String>, HubError> {
     let value = settings.read(key).await;
     value.map_err(|error| HubError::from(&error))

@@ -16,6 +16,7 @@ pub mod energy;
 pub mod events;
 pub mod group;
 pub mod history;
+pub mod hub;
 pub mod man;
 pub mod meter;
 pub mod name;
@@ -68,6 +69,8 @@ pub enum Command {
     Tariff(tariff::Args),
     /// Show what happens, as it happens
     Events(events::Args),
+    /// Look after a hub: adopt plugs, back up, check the configuration, tokens
+    Hub(hub::Args),
 
     // What is about the devices themselves.
     /// Put a factory-fresh plug on your Wi-Fi
@@ -84,6 +87,13 @@ pub enum Command {
     Completions(completions::Args),
     /// Print the manual page
     Man(man::Args),
+}
+
+impl Command {
+    /// Tells whether the verb is there to say what is wrong with the configuration.
+    pub(crate) fn checks_configuration(&self) -> bool {
+        matches!(self, Self::Hub(args) if args.is_check())
+    }
 }
 
 /// Runs a verb to its end.
@@ -109,6 +119,7 @@ pub fn run(context: &Context, command: Command) -> Outcome {
         Command::Group(args) => block_on(group::run(context, args)),
         Command::Tariff(args) => block_on(tariff::run(context, args)),
         Command::Events(args) => block_on(events::run(context, args)),
+        Command::Hub(args) => block_on(hub::run(context, args)),
         Command::Demo(args) => network(context, demo::run(context, args)),
         Command::Emulate(args) => network(context, emulate::run(context, args)),
         // Says itself what an earlier one has left.

@@ -56,7 +56,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             };
         }
     };
-    match Settings::load(&cli.options) {
+    let settings = match cli.command.checks_configuration() {
+        true => Ok(Settings::load_leniently(&cli.options)),
+        false => Settings::load(&cli.options),
+    };
+    match settings {
         Err(failure) => conclude(&peeked.ui(), Err(failure)),
         Ok(settings) => {
             let ui = Ui::new(&settings);

@@ -80,29 +80,37 @@ pub(super) async fn each<T: Serialize>(
     context: &Context,
     targets: &[Target],
     work: impl AsyncFn(&Reach<'_>, &Target, Located) -> Result<Told<T>, Failure>,
-    mut show: impl FnMut(&Target, &T) -> Result<(), Failure>,
+    show: impl FnMut(&Target, &T) -> Result<(), Failure>,
 ) -> Outcome {
     let reach = Reach::open(context, targets).await?;
-    let one = async |target| {
+    let one = async |target: &Target| {
         let work = async { work(&reach, target, reach.locate(target).await?).await };
-        let told = context
-            .bounded(work)
-            .await
-            .unwrap_or_else(|failure| Err(failure).into());
-        (target, told)
+        let told = context.bounded(work).await;
+        told.unwrap_or_else(|failure| Err(failure).into())
     };
+    let exit = reach
+        .alongside(each_of(context, targets, one, show))
+        .await?;
+    reach.remember();
+    Ok(exit)
+}
+
+/// As [`each`], for work that finds its plug by itself.
+pub(super) async fn each_of<T: Serialize>(
+    context: &Context,
+    targets: &[Target],
+    one: impl AsyncFn(&Target) -> Told<T>,
+    mut show: impl FnMut(&Target, &T) -> Result<(), Failure>,
+) -> Outcome {
+    let one = async |target| (target, one(target).await);
     let mut tolds = Vec::with_capacity(targets.len());
-    let all = async {
-        let mut results = std::pin::pin!(stream::iter(targets).map(one).buffered(AT_ONCE));
-        while let Some((target, told)) = results.next().await {
-            if !context.ui.is_json() {
-                tell(context, targets, target, &told, &mut show)?;
-            }
-            tolds.push((target, told));
+    let mut results = std::pin::pin!(stream::iter(targets).map(one).buffered(AT_ONCE));
+    while let Some((target, told)) = results.next().await {
+        if !context.ui.is_json() {
+            tell(context, targets, target, &told, &mut show)?;
         }
-        Ok::<(), Failure>(())
-    };
-    reach.alongside(all).await?;
+        tolds.push((target, told));
+    }
     if context.ui.is_json() {
         let elements: Vec<_> = tolds
             .iter()
@@ -110,7 +118,6 @@ pub(super) async fn each<T: Serialize>(
             .collect();
         context.ui.document(&elements)?;
     }
-    reach.remember();
     let first = tolds.iter().find_map(|(_, told)| told.failure.as_ref());
     Ok(first.map_or(Exit::DONE, |failure| Exit::with(failure.kind())))
 }

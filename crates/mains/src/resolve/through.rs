@@ -53,27 +53,49 @@ impl<'a> Through<'a> {
         let Some(hub) = context.hub()? else {
             return Ok(None);
         };
+        let is_named = hub.is_named();
+        match context.bounded(Self::of(context, hub)).await {
+            Err(failure) if failure.kind() == Kind::Unavailable && !is_named => {
+                context
+                    .ui
+                    .status(format_args!("{failure}; the plugs are spoken to from here"));
+                Ok(None)
+            }
+            through => through.map(Some),
+        }
+    }
+
+    /// Asks a hub for its plugs.
+    pub(crate) async fn of(context: &'a Context, hub: Client) -> Result<Self, Failure> {
         let mut call = hub.get("plugs");
         if !hub.is_named() {
             call = call.patience(context.budget(PATIENCE_WITH_OURS) / 2);
         }
-        let views: Vec<PlugView> = match context.bounded(call.answer()).await {
-            Err(failure) if failure.kind() == Kind::Unavailable && !hub.is_named() => {
-                context
-                    .ui
-                    .status(format_args!("{failure}; the plugs are spoken to from here"));
-                return Ok(None);
-            }
-            answer => answer?,
-        };
+        let views: Vec<PlugView> = call.answer().await?;
         let inventory = Inventory::of(views.iter().map(|view| &view.plug));
-        Ok(Some(Self {
+        Ok(Self {
             context,
             hub,
             views,
             inventory,
             found: OnceCell::new(),
-        }))
+        })
+    }
+
+    /// Returns a plug that the hub keeps; nobody is asked.
+    pub(crate) fn kept_plug(&self, target: &Target) -> Result<&PlugView, Failure> {
+        if let Some(view) = self.kept(target)? {
+            return Ok(view);
+        }
+        if target.address().is_none() && !target.can_be_scanned_for() {
+            return Err(unknown_name(target, &self.inventory));
+        }
+        let (url, given) = (self.hub.url(), target.as_given());
+        Err(Failure::new(
+            Kind::NotFound,
+            format!("the hub at {url} keeps no plug {given}"),
+        )
+        .hint("`mains hub plugs` shows those that it keeps"))
     }
 
     /// Finds a plug among the hub's own, else by a search of the hub.

@@ -24,6 +24,11 @@ fn help_of_every_verb() {
             assert!(help.contains("Examples:\n  ") && help.contains("Exit codes: 0 "), "{help}");
             assert_snapshot!(words.join("-"), help);
         }
+        for verb in verbs(&home.run(&["help", "hub"]).ends_with(0).stdout) {
+            let help = home.run(&["help", "hub", &verb]).ends_with(0).stdout;
+            assert!(help.contains("Example") && help.contains("Exit codes: 0 "), "{help}");
+            assert_snapshot!(format!("hub-{verb}"), help);
+        }
         assert_snapshot!("emulate-plug", home.run(&["help", "emulate", "plug"]).ends_with(0).stdout);
     });
 }

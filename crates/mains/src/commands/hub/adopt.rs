@@ -1,0 +1,139 @@
+//! `mains hub adopt` and `forget`: which plugs a hub keeps.
+
+use std::net::Ipv4Addr;
+
+use hub::keeper::Found;
+use hub::model::{PlugId, PlugView};
+use plugs::FamilyId;
+use serde_json::json;
+
+use crate::commands::targets::{Told, each_of};
+use crate::context::Context;
+use crate::error::{Exit, Failure, Outcome};
+use crate::hub_client::Client;
+use crate::resolve::{Target, Through, parse};
+use crate::ui::{BOLD, clean, paint};
+
+/// Options of `mains hub adopt`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+A plug that the hub has found is offered, and left alone until it is adopted. Then the hub keeps a connection to it, \
+remembers what it uses and can switch it by schedules and rules. `adopt = true` in [hub] takes in all that are found.
+
+Examples:
+  mains hub adopt --all
+  mains hub adopt 192.168.1.107 AC:CF:23:12:34:57
+  mains --json hub adopt 192.168.1.107      # an array with the plug as `GET /api/v1/plugs` has it
+
+Exit codes: 0 adopted, or it was already, 3 no such plug, 4 no answer, 8 no hub; with several plugs that of the first \
+failure in order.")]
+pub(super) struct Args {
+    /// Name, MAC, serial number or IPv4 address
+    #[arg(value_name = "PLUG", required_unless_present = "all", conflicts_with = "all", value_parser = parse)]
+    plugs: Vec<Target>,
+    /// All that answer
+    #[arg(long)]
+    all: bool,
+}
+
+/// Adopts what was named, or what a search finds.
+pub(super) async fn run(context: &Context, args: &Args) -> Outcome {
+    let hub = context.need_hub()?;
+    let targets = match args.all {
+        true => context.bounded(offered(&hub)).await?,
+        false => args.plugs.clone(),
+    };
+    if targets.is_empty() {
+        context.ui.status("nothing new answers");
+    }
+    let through = context.bounded(Through::of(context, hub.clone())).await?;
+    let one = async |target: &Target| -> Told<PlugView> {
+        let work = async {
+            let address = match target.address() {
+                Some(address) => address,
+                None => through.locate(target).await?.address,
+            };
+            adopt(&hub, address).await
+        };
+        context.bounded(work).await.into()
+    };
+    each_of(context, &targets, one, |_, view| {
+        let name = view.plug.name.clone();
+        let name = name.unwrap_or_else(|| view.plug.mac.to_string());
+        context.ui.data(format_args!(
+            "{} at {} is kept by the hub",
+            paint(BOLD, clean(&name)),
+            view.plug.address
+        ))
+    })
+    .await
+}
+
+async fn adopt(hub: &Client, address: Ipv4Addr) -> Result<PlugView, Failure> {
+    hub.post("plugs")
+        .json(&json!({"address": address}))
+        .answer()
+        .await
+}
+
+/// What answers to a search of the hub, can be switched, and is not adopted.
+async fn offered(hub: &Client) -> Result<Vec<Target>, Failure> {
+    let found: Vec<Found> = hub.post("discover").answer().await?;
+    let addresses = found
+        .into_iter()
+        .filter(|found| !found.adopted && found.plug.family != FamilyId::Module)
+        .map(|found| found.plug.address.to_string());
+    addresses
+        .map(|address| parse(&address).map_err(Failure::failed))
+        .collect()
+}
+
+/// Options of `mains hub forget`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The plug itself is left as it is. Its history stays for the day that it is adopted again, unless --purge. Groups, \
+schedules and rules that name it skip it.
+
+Examples:
+  mains hub forget 'old heater'
+  mains hub forget AC:CF:23:12:34:56 --purge --yes
+
+Exit codes: 0 forgotten, 2 not agreed to, 3 no such plug, 8 no hub.")]
+pub(super) struct ForgetArgs {
+    /// Name, MAC, serial number or IPv4 address
+    #[arg(value_name = "PLUG", value_parser = parse)]
+    plug: Target,
+    /// Delete its history as well
+    #[arg(long)]
+    purge: bool,
+}
+
+/// Forgets a plug.
+pub(super) async fn forget(context: &Context, args: &ForgetArgs) -> Outcome {
+    let hub = context.need_hub()?;
+    let through = Through::of(context, hub.clone()).await?;
+    let mac = through.kept_plug(&args.plug)?.plug.mac;
+    let given = clean(args.plug.as_given());
+    if args.purge
+        && !context
+            .ui
+            .confirm(&format!("Delete all that is remembered of {given}"))
+            .await?
+    {
+        return Err(Failure::usage("not agreed to, and nothing is deleted"));
+    }
+    hub.delete(&format!("plugs/{}", PlugId::from(mac)))
+        .query("purge", args.purge.then_some(true))
+        .done()
+        .await?;
+    if context.ui.is_json() {
+        context
+            .ui
+            .document(&json!({"plug": mac, "forgotten": true, "purged": args.purge}))?;
+    } else {
+        context
+            .ui
+            .data(format_args!("{} is forgotten", paint(BOLD, given)))?;
+    }
+    Ok(Exit::DONE)
+}

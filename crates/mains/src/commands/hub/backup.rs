@@ -1,0 +1,102 @@
+//! `mains hub backup`: a copy of the database, made while the hub runs.
+
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::json;
+use tempfile::NamedTempFile;
+
+use crate::context::Context;
+use crate::error::{Exit, Failure, Kind, Outcome};
+use crate::hub_client::Client;
+use crate::ui::{BOLD, clean, paint};
+
+/// What every SQLite file begins with.
+const MAGIC: &[u8] = b"SQLite format 3\0";
+/// The hub makes the whole copy before it sends the first byte.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Options of `mains hub backup`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The copy is whole and consistent; the hub goes on meanwhile. It holds plugs, history, groups, schedules, rules, tariffs, \
+the password's hash and the tokens' digests, so only its owner may read it. To go back to it, end the hub, put the file in \
+the place of mains.sqlite in the state directory, and start the hub.
+
+Examples:
+  mains hub backup /media/mains-$(date +%F).sqlite
+  mains --hub http://nas:8480 hub backup mains.sqlite
+
+Exit codes: 0 written, 1 the file cannot be written, 2 it exists already, 8 no hub.")]
+pub(super) struct Args {
+    /// The file to write; it must not exist
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// Fetches the copy.
+pub(super) async fn run(context: &Context, args: &Args) -> Outcome {
+    let hub = context.need_hub()?;
+    let path = &args.file;
+    // Before the hub has worked for nothing; that it holds is made sure of at the end.
+    if path.symlink_metadata().is_ok() {
+        return Err(exists(path));
+    }
+    let bytes = fetch(&hub, path).await?;
+    if context.ui.is_json() {
+        context
+            .ui
+            .document(&json!({"file": path, "bytes": bytes}))?;
+    } else {
+        let name = path.display().to_string();
+        context.ui.data(format_args!(
+            "{} has {bytes} bytes",
+            paint(BOLD, clean(&name))
+        ))?;
+    }
+    Ok(Exit::DONE)
+}
+
+/// Writes beside the target, which appears when everything is on the disk.
+async fn fetch(hub: &Client, path: &Path) -> Result<u64, Failure> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let cannot = |error: &std::io::Error| {
+        Failure::failed(format!("{} cannot be written", path.display())).caused_by(error)
+    };
+    // Only its owner may read it from the first byte on.
+    let mut file = NamedTempFile::new_in(folder).map_err(|error| cannot(&error))?;
+    let mut download = hub.get("hub/backup").patience(PATIENCE).download().await?;
+    let mut bytes = 0_u64;
+    let mut begin: Vec<u8> = Vec::new();
+    while let Some(piece) = download.next().await? {
+        let piece = piece.as_ref();
+        let missing = MAGIC.len().saturating_sub(begin.len());
+        begin.extend(piece.iter().take(missing));
+        bytes += u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        file.write_all(piece).map_err(|error| cannot(&error))?;
+    }
+    if begin != MAGIC {
+        let message = format!("what the hub at {} sends is no database", hub.url());
+        return Err(Failure::new(Kind::BadAnswer, message));
+    }
+    file.as_file().sync_all().map_err(|error| cannot(&error))?;
+    file.persist_noclobber(path)
+        .map_err(|error| match error.error.kind() {
+            ErrorKind::AlreadyExists => exists(path),
+            _ => cannot(&error.error),
+        })?;
+    // The name, too, has to outlive a power cut.
+    std::fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| cannot(&error))?;
+    Ok(bytes)
+}
+
+fn exists(path: &Path) -> Failure {
+    Failure::usage(format!("{} exists already", path.display()))
+        .hint("a backup never overwrites; name another file")
+}

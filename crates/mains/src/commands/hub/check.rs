@@ -1,0 +1,147 @@
+//! `mains hub check`: every problem of the configuration, with its file and line.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use hiflying::net::select;
+use hub::Config;
+
+use crate::cli::GlobalOptions;
+use crate::config::{Problem, Sources};
+use crate::context::Context;
+use crate::error::{Exit, Kind, Outcome};
+use crate::ui::{BAD, BOLD, GOOD, clean, paint};
+
+/// Options of `mains hub check`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Reads the configuration as `mains serve` would, and looks whether what it names is there: interfaces, the listening \
+address, certificates, files. Without FILE the environment is looked at as well. A hub may run meanwhile.
+
+Examples:
+  mains hub check
+  mains hub check /etc/mains/mains.toml
+  mains --json hub check
+    [{\"file\":\"/etc/mains/mains.toml\",\"line\":7,\"variable\":null,\"key\":\"place.latitude\",\"problem\":\"…\"}]
+
+Exit codes: 0 nothing is wrong, 2 something is.")]
+pub(super) struct Args {
+    /// The file to look at; without it the one that `mains` would read
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+/// Looks, and tells.
+pub(super) async fn run(context: &Context, args: &Args) -> Outcome {
+    let named = args
+        .file
+        .clone()
+        .or_else(|| context.settings.config.clone());
+    let mut sources = match &args.file {
+        Some(_) => Sources::of_file(named),
+        None => Sources::read(&GlobalOptions {
+            config: named,
+            ..GlobalOptions::default()
+        }),
+    };
+    let mut problems = std::mem::take(&mut sources.problems);
+    let state = context.state_directory()?;
+    match sources.hub_config(state) {
+        Ok(config) => problems.extend(surroundings(&sources, &config).await),
+        Err(found) => problems.extend(found),
+    }
+    problems.extend(files(&sources));
+    tell(context, &sources, &problems)
+}
+
+fn tell(context: &Context, sources: &Sources, problems: &[Problem]) -> Outcome {
+    let ui = &context.ui;
+    if ui.is_json() {
+        ui.document(&problems)?;
+    } else {
+        for problem in problems {
+            ui.data(clean(&problem.to_string()))?;
+        }
+    }
+    let what = match &sources.file {
+        Some(file) => clean(&file.display().to_string()).into_owned(),
+        None => "no configuration file, so the defaults hold".to_owned(),
+    };
+    match problems.len() {
+        0 => {
+            ui.status(format_args!("{what}: {}", paint(GOOD, "nothing is wrong")));
+            return Ok(Exit::DONE);
+        }
+        1 => ui.status(format_args!(
+            "{} {}",
+            paint(BOLD, &what),
+            paint(BAD, "has 1 problem")
+        )),
+        count => ui.status(format_args!(
+            "{} {}",
+            paint(BOLD, &what),
+            paint(BAD, format_args!("has {count} problems"))
+        )),
+    }
+    Ok(Exit::with(Kind::Usage))
+}
+
+/// What a configuration that makes sense in itself finds on this computer.
+async fn surroundings(sources: &Sources, config: &Config) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if let Err(error) = select(&config.interfaces) {
+        let key = match sources.layer.hub.interfaces {
+            Some(_) => "hub.interfaces",
+            None => "interfaces",
+        };
+        problems.push(sources.problem(key, error.to_string()));
+    }
+    if let Some(what) = not_ours(config.listen).await {
+        problems.push(sources.problem("hub.listen", what));
+    }
+    if let Some(tls) = &config.tls
+        && let Err(error) = hub::server::acceptor(tls)
+    {
+        problems.push(sources.problem("hub.certificate", error.to_string()));
+    }
+    if let Err(error) = hub::trust::check_hosts(&config.hosts) {
+        problems.push(sources.problem("hub.hosts", error.to_string()));
+    }
+    let folder = config
+        .database
+        .parent()
+        .filter(|folder| *folder != config.state);
+    if let Some(folder) = folder
+        && !folder.is_dir()
+    {
+        let what = format!("there is no directory {}", folder.display());
+        problems.push(sources.problem("hub.database", what));
+    }
+    problems
+}
+
+/// Whether this computer has the address at all; that the port is taken may be the hub itself.
+async fn not_ours(listen: SocketAddr) -> Option<String> {
+    let any_port = SocketAddr::new(listen.ip(), 0);
+    match tokio::net::TcpListener::bind(any_port).await {
+        Ok(_) => None,
+        Err(error) => Some(format!("cannot listen on {}: {error}", listen.ip())),
+    }
+}
+
+/// Files that are named for who uses a hub.
+fn files(sources: &Sources) -> Vec<Problem> {
+    let hub = &sources.layer.hub;
+    let unreadable = |(key, file): (&'static str, &Option<PathBuf>)| {
+        let error = std::fs::File::open(file.as_deref().unwrap_or(Path::new("/dev/null"))).err()?;
+        let file = file.as_ref()?.display();
+        Some(sources.problem(key, format!("{file} cannot be read: {error}")))
+    };
+    [
+        ("hub.token_file", &hub.token_file),
+        ("hub.ca_file", &hub.ca_file),
+    ]
+    .into_iter()
+    .filter_map(unreadable)
+    .collect()
+}

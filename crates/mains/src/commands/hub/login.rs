@@ -1,0 +1,34 @@
+//! `mains hub login`: a link that logs a browser in.
+
+use serde_json::Value;
+
+use crate::context::Context;
+use crate::error::{Exit, Outcome};
+use crate::ui::clean;
+
+/// Options of `mains hub login`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The link works once, and for some minutes.
+
+Examples:
+  mains hub login
+  xdg-open \"$(mains hub login)\"
+  mains --json hub login
+    {\"url\":\"http://127.0.0.1:8480/login?token=…\",\"expires\":\"2026-11-22T12:10:00Z\"}
+
+Exit codes: 0 printed, 2 the hub does not know the token, 8 no hub.")]
+pub(super) struct Args {}
+
+/// Asks for a link and prints it.
+pub(super) async fn run(context: &Context, _: &Args) -> Outcome {
+    let hub = context.need_hub()?;
+    let link: Value = hub.post("login-url").answer().await?;
+    if context.ui.is_json() {
+        context.ui.document(&link)?;
+    } else {
+        let url = link.get("url").and_then(Value::as_str).unwrap_or_default();
+        context.ui.data(clean(url))?;
+    }
+    Ok(Exit::DONE)
+}

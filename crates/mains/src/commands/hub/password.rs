@@ -1,0 +1,128 @@
+//! `mains hub password`: what lets people with a browser in.
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::context::Context;
+use crate::error::{Exit, Failure, Outcome};
+use crate::ui::Secret;
+
+/// No password is longer.
+const LONGEST: u64 = 1024;
+
+/// Options of `mains hub password`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The password is asked for, or comes from a file or standard input; never from the command line. All browsers are logged \
+out. A hub that others can reach needs a password; set it before `listen` is changed.
+
+Examples:
+  mains hub password
+  mains hub password --file /run/secrets/mains
+  mains hub password --clear             # only tokens and links let anybody in
+
+Exit codes: 0 set, 2 wrong usage, or no password at all, 8 no hub.")]
+pub(super) struct Args {
+    /// Read it from this file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["stdin", "clear"])]
+    file: Option<PathBuf>,
+    /// Read it from standard input
+    #[arg(long, conflicts_with = "clear")]
+    stdin: bool,
+    /// Take it away
+    #[arg(long)]
+    clear: bool,
+}
+
+/// Borrows a secret for the length of a request; serialised text is not kept.
+#[derive(Serialize)]
+struct Change<'a> {
+    password: Option<&'a str>,
+}
+
+/// Sets the password, or takes it away.
+pub(super) async fn run(context: &Context, args: &Args) -> Outcome {
+    let hub = context.need_hub()?;
+    let password = match args.clear {
+        true => None,
+        false => Some(read(context, args).await?),
+    };
+    let change = Change {
+        password: password.as_ref().map(|password| password.as_str()),
+    };
+    context
+        .bounded(hub.put("password").json(&change).done())
+        .await?;
+    if context.ui.is_json() {
+        context
+            .ui
+            .document(&json!({"password": password.is_some()}))?;
+    } else {
+        context.ui.data(match password {
+            Some(_) => "the password is set, and all browsers are logged out",
+            None => "there is no password any more, and all browsers are logged out",
+        })?;
+    }
+    Ok(Exit::DONE)
+}
+
+async fn read(context: &Context, args: &Args) -> Result<Secret, Failure> {
+    if let Some(file) = &args.file {
+        let what = format!("the password file {}", file.display());
+        let stream = std::fs::File::open(file)
+            .map_err(|error| Failure::usage(format!("{what} cannot be read")).caused_by(&error))?;
+        return first_line(stream, &what);
+    }
+    if args.stdin {
+        return first_line(std::io::stdin().lock(), "the password on standard input");
+    }
+    let how_else = "give it with --file or --stdin";
+    let password = context.ui.secret("New password", how_else).await?;
+    let again = context.ui.secret("And again", how_else).await?;
+    if *password != *again {
+        return Err(Failure::usage(
+            "the two are not the same, and nothing is changed",
+        ));
+    }
+    Ok(password)
+}
+
+fn first_line(stream: impl Read, what: &str) -> Result<Secret, Failure> {
+    let capacity = usize::try_from(LONGEST).unwrap_or(usize::MAX);
+    // Of full size from the start: a text that grows leaves copies behind.
+    let mut text = Secret::new(String::with_capacity(capacity + 8));
+    stream
+        .take(LONGEST + 1)
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::usage(format!("{what} cannot be read")).caused_by(&error))?;
+    let line = text.trim_end_matches(['\r', '\n']);
+    let problem = if line.is_empty() {
+        "is empty"
+    } else if line.contains(['\r', '\n']) {
+        "has a second line"
+    } else if text.len() > capacity {
+        "is too long"
+    } else {
+        return Ok(Secret::new(line.to_owned()));
+    };
+    Err(Failure::usage(format!("{what} {problem}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_is_a_password() {
+        let read = |text: &str| first_line(text.as_bytes(), "it").map(|secret| (*secret).clone());
+        assert_eq!(read("secret\n").as_deref(), Ok("secret"));
+        assert_eq!(read(" se cret\r\n").as_deref(), Ok(" se cret"));
+        let long = "x".repeat(2000);
+        for text in ["", "\n", "a\nb", &long] {
+            assert!(read(text).is_err());
+        }
+    }
+}

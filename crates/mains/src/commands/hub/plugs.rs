@@ -1,0 +1,88 @@
+//! `mains hub plugs`: the plugs that a hub keeps.
+
+use hub::model::PlugView;
+use plugs::RelayState;
+
+use crate::context::Context;
+use crate::error::{Exit, Outcome};
+use crate::ui::table::{Cell, Column, Table};
+use crate::ui::{BAD, BOLD, DIM, ON};
+
+/// Options of `mains hub plugs`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+TOTAL is all that a plug used since the hub keeps it; unlike the plug's own counter it never goes back.
+
+Examples:
+  mains hub plugs
+  mains --json hub plugs | jq -r '.[] | select(.available | not) | .name'
+
+Exit codes: 0 shown, 2 the hub does not know the token, 8 no hub.")]
+pub(super) struct Args {}
+
+/// Asks and prints.
+pub(super) async fn run(context: &Context, _: &Args) -> Outcome {
+    let hub = context.need_hub()?;
+    let views: Vec<PlugView> = hub.get("plugs").answer().await?;
+    if context.ui.is_json() {
+        context.ui.document(&views)?;
+        return Ok(Exit::DONE);
+    }
+    if views.is_empty() {
+        context
+            .ui
+            .hint("it keeps no plug yet; `mains hub adopt --all` takes in all that answer");
+        return Ok(Exit::DONE);
+    }
+    context.ui.data(table(&views).render())?;
+    Ok(Exit::DONE)
+}
+
+/// The hub's plugs for people.
+pub(super) fn table(views: &[PlugView]) -> Table<8> {
+    let mut table = Table::new([
+        Column::text("NAME", 0),
+        Column::text("RELAY", 0),
+        Column::figures("POWER", 0),
+        Column::figures("TOTAL", 0),
+        Column::text("ROOM", 0),
+        Column::figures("METERED", 0),
+        Column::text("ADDRESS", 0),
+        Column::text("MAC", 0),
+    ]);
+    for view in views {
+        table.row(row(view));
+    }
+    table
+}
+
+fn row(view: &PlugView) -> [Cell; 8] {
+    let relay = match (view.available, view.plug.relay) {
+        (false, _) => Cell::styled(BAD, "gone"),
+        (true, Some(RelayState::On)) => Cell::styled(ON, "ON"),
+        (true, Some(RelayState::Off)) => Cell::styled(DIM, "off"),
+        (true, None) => Cell::maybe(None::<&str>),
+    };
+    let power = view
+        .reading
+        .as_ref()
+        .filter(|_| view.available)
+        .and_then(|reading| reading.power_w);
+    let name = match &view.plug.name {
+        Some(name) => Cell::styled(BOLD, name),
+        None => Cell::maybe(None::<&str>),
+    };
+    let total = view
+        .energy_total_wh
+        .map(|energy| format!("{}.{:03} kWh", energy / 1000, energy % 1000));
+    [
+        name,
+        relay,
+        Cell::maybe(power.map(|power| format!("{power:.1} W"))),
+        Cell::maybe(total),
+        Cell::maybe(view.room.as_ref()),
+        Cell::plain(view.metering),
+        Cell::plain(view.plug.address),
+        Cell::plain(view.plug.mac),
+    ]
+}

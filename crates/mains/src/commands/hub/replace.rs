@@ -1,0 +1,70 @@
+//! `mains hub replace`: a new plug in the place of an old one.
+
+use hub::model::{PlugId, PlugView};
+use serde_json::json;
+
+use crate::context::Context;
+use crate::error::{Exit, Outcome};
+use crate::resolve::{Target, Through, parse};
+use crate::ui::{BOLD, clean, paint};
+
+/// Options of `mains hub replace`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The new plug takes over the name, the room, the history and the lifetime total of the old one, which is forgotten. A new \
+plug that the hub does not keep yet is adopted first. It cannot be undone, so it is asked for.
+
+Examples:
+  mains hub replace heater 192.168.1.107
+  mains hub replace AC:CF:23:12:34:56 AC:CF:23:12:34:57 --yes
+
+Exit codes: 0 replaced, 2 not agreed to, 3 no such plug, 4 no answer, 8 no hub.")]
+pub(super) struct Args {
+    /// The old plug: name, MAC, serial number or IPv4 address
+    #[arg(value_name = "OLD", value_parser = parse)]
+    old: Target,
+    /// The new plug
+    #[arg(value_name = "NEW", value_parser = parse)]
+    new: Target,
+}
+
+/// Replaces one by the other.
+pub(super) async fn run(context: &Context, args: &Args) -> Outcome {
+    let hub = context.need_hub()?;
+    let through = Through::of(context, hub.clone()).await?;
+    let old = through.kept_plug(&args.old)?.plug.mac;
+    let located = through.locate(&args.new).await?;
+    let question = format!(
+        "Let {} take the place of {}",
+        clean(args.new.as_given()),
+        clean(args.old.as_given())
+    );
+    if !context.ui.confirm(&question).await? {
+        return Err(crate::error::Failure::usage(
+            "not agreed to, and nothing is replaced",
+        ));
+    }
+    // One that is kept already is just told again.
+    let new: PlugView = hub
+        .post("plugs")
+        .json(&json!({"address": located.address}))
+        .answer()
+        .await?;
+    let view: PlugView = hub
+        .post(&format!("plugs/{}/replace", PlugId::from(old)))
+        .json(&json!({"by": PlugId::from(new.plug.mac)}))
+        .answer()
+        .await?;
+    if context.ui.is_json() {
+        context.ui.document(&view)?;
+    } else {
+        let name = view.plug.name.as_deref().map_or_else(String::new, |name| {
+            format!(" as {}", paint(BOLD, clean(name)))
+        });
+        context.ui.data(format_args!(
+            "{} goes on{name} in the place of {old}",
+            view.plug.mac
+        ))?;
+    }
+    Ok(Exit::DONE)
+}

@@ -1,0 +1,88 @@
+//! `mains hub status`: how the hub is doing.
+
+use serde_json::Value;
+
+use crate::context::Context;
+use crate::error::{Exit, Outcome};
+use crate::ui::{DIM, clean, paint};
+
+/// Options of `mains hub status`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+With --json: the hub's own description of itself, as `GET /api/v1/hub` has it.
+
+Example:
+  mains hub status
+
+Exit codes: 0 shown, 2 the hub does not know the token, 8 no hub.")]
+pub(super) struct Args {}
+
+/// Asks and prints.
+pub(super) async fn run(context: &Context, _: &Args) -> Outcome {
+    let hub = context.need_hub()?;
+    let status: Value = hub.get("hub").answer().await?;
+    if context.ui.is_json() {
+        context.ui.document(&status)?;
+        return Ok(Exit::DONE);
+    }
+    context
+        .ui
+        .data(format_args!("{:<22} {}", "url", hub.url()))?;
+    for (name, value) in lines(&status, "") {
+        let label = paint(DIM, format_args!("{name:<22}"));
+        context.ui.data(format_args!("{label} {}", clean(&value)))?;
+    }
+    Ok(Exit::DONE)
+}
+
+/// Every value of a document with its path in words: what a later hub tells besides is shown as well.
+fn lines(value: &Value, path: &str) -> Vec<(String, String)> {
+    let text = match value {
+        Value::Object(fields) => {
+            let below = |(name, value): (&String, &Value)| {
+                let name = name.replace('_', " ");
+                lines(value, format!("{path} {name}").trim_start())
+            };
+            return fields.iter().flat_map(below).collect();
+        }
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(text).collect();
+            items.join(", ")
+        }
+        value => text(value),
+    };
+    vec![(path.to_owned(), text)]
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::String(text) => text.clone(),
+        value => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_the_hub_tells_is_shown() {
+        let status = serde_json::json!({"version": "1", "plugs": {"adopted": 3, "offered": null}, "interfaces": ["a", "b"]});
+        let shown: Vec<String> = lines(&status, "")
+            .into_iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "interfaces=a, b",
+                "plugs adopted=3",
+                "plugs offered=-",
+                "version=1"
+            ]
+        );
+    }
+}

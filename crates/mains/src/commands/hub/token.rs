@@ -1,0 +1,124 @@
+//! `mains hub token`: what lets programs in.
+
+use hub::trust::TokenInfo;
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::error::{Exit, Failure, Kind, Outcome};
+use crate::hub_client::Client;
+use crate::ui::table::{Cell, Column, Table};
+use crate::ui::{BOLD, DIM, clean, paint};
+
+/// Options of `mains hub token`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+A program sends its token as `Authorization: Bearer …`; `mains` on another computer takes it from MAINS_TOKEN. Give each \
+program one of its own, so that one can be revoked without the others. The token called `admin` is the one that `mains` \
+on the hub's own computer uses; revoking it makes a new one.
+
+Examples:
+  mains hub token list
+  mains hub token add grafana            # prints the token, this one time
+  mains hub token revoke grafana
+
+Exit codes: 0 done, 2 a name that is taken, 3 no such token, 8 no hub.")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+#[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
+enum Command {
+    /// List them, without their secrets
+    List,
+    /// Make one, and print it this one time
+    Add {
+        /// What it is for
+        name: String,
+    },
+    /// Let one in no more
+    Revoke {
+        /// Its name or id
+        name: String,
+    },
+}
+
+/// Runs one of them.
+pub(super) async fn run(context: &Context, args: Args) -> Outcome {
+    let hub = context.need_hub()?;
+    match args.command {
+        Command::List => list(context, &hub).await,
+        Command::Add { name } => add(context, &hub, &name).await,
+        Command::Revoke { name } => revoke(context, &hub, &name).await,
+    }
+}
+
+async fn list(context: &Context, hub: &Client) -> Outcome {
+    let tokens: Vec<TokenInfo> = hub.get("tokens").answer().await?;
+    if context.ui.is_json() {
+        context.ui.document(&tokens)?;
+        return Ok(Exit::DONE);
+    }
+    let mut table = Table::new([
+        Column::text("NAME", 0),
+        Column::text("ID", 0),
+        Column::text("MADE", 0),
+        Column::text("LAST USED", 0),
+    ]);
+    for token in &tokens {
+        table.row([
+            Cell::styled(BOLD, &token.name),
+            Cell::plain(&token.id),
+            Cell::plain(format_args!("{:.0}", token.created)),
+            Cell::maybe(token.last_used.map(|used| format!("{used:.0}"))),
+        ]);
+    }
+    context.ui.data(table.render())?;
+    Ok(Exit::DONE)
+}
+
+async fn add(context: &Context, hub: &Client, name: &str) -> Outcome {
+    let made: Value = hub
+        .post("tokens")
+        .json(&json!({"name": name}))
+        .answer()
+        .await?;
+    if context.ui.is_json() {
+        context.ui.document(&made)?;
+    } else {
+        let token = made
+            .get("token")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        context.ui.data(clean(token))?;
+        context
+            .ui
+            .status(paint(DIM, "keep it well: it is not shown again"));
+    }
+    Ok(Exit::DONE)
+}
+
+async fn revoke(context: &Context, hub: &Client, name: &str) -> Outcome {
+    let tokens: Vec<TokenInfo> = hub.get("tokens").answer().await?;
+    let token = tokens
+        .iter()
+        .find(|token| token.id.as_str() == name)
+        .or_else(|| tokens.iter().find(|token| token.name == name))
+        .ok_or_else(|| {
+            let message = format!("no token is called \u{2018}{}\u{2019}", clean(name));
+            Failure::new(Kind::NotFound, message).hint("`mains hub token list` shows them")
+        })?;
+    hub.delete(&format!("tokens/{}", token.id)).done().await?;
+    if context.ui.is_json() {
+        context
+            .ui
+            .document(&json!({"id": token.id, "name": token.name, "revoked": true}))?;
+    } else {
+        let name = paint(BOLD, clean(&token.name));
+        context
+            .ui
+            .data(format_args!("{name} lets nobody in any more"))?;
+    }
+    Ok(Exit::DONE)
+}
