@@ -217,3 +217,6 @@ impl Visit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
