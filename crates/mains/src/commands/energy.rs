@@ -80,20 +80,17 @@ pub async fn run(context: &Context, args: Args) -> Outcome {
 async fn tell(context: &Context, args: &Args) -> Outcome {
     let hub = context.need_hub()?;
     let names = Names::load(&hub).await?;
-    let wanted = args
-        .plugs
-        .iter()
-        .map(|plug| names.plug(plug))
-        .collect::<Result<Vec<_>, _>>()?;
     let clock = Clock::system();
-    let answer: Vec<Value> = hub
+    let mut call = hub
         .get("energy")
         .query("by", Some(args.by))
         .query("from", args.from.as_ref().map(|from| from.text(&clock)))
-        .query("to", args.to.as_ref().map(|to| to.text(&clock)))
-        .answer()
-        .await?;
-    let (answer, rows) = only(answer, &wanted)?;
+        .query("to", args.to.as_ref().map(|to| to.text(&clock)));
+    for plug in &args.plugs {
+        call = call.query("plug", Some(names.plug(plug)?));
+    }
+    let answer: Value = call.answer().await?;
+    let rows = understood(&answer)?;
     if context.ui.is_json() {
         context.ui.document(&answer)?;
     } else if rows.is_empty() {
@@ -107,23 +104,11 @@ async fn tell(context: &Context, args: &Args) -> Outcome {
     Ok(Exit::DONE)
 }
 
-/// Returns the rows of these plugs (none: of all), as they came and as they are understood.
-fn only(answer: Vec<Value>, wanted: &[PlugId]) -> Result<(Vec<Value>, Vec<Row>), Failure> {
-    let mut kept = (Vec::new(), Vec::new());
-    for json in answer {
-        let row = Row::deserialize(&json).map_err(|error| {
-            Failure::new(
-                Kind::BadAnswer,
-                "the energy that the hub tells cannot be understood",
-            )
-            .caused_by(&error)
-        })?;
-        if wanted.is_empty() || wanted.contains(&row.mac) {
-            kept.0.push(json);
-            kept.1.push(row);
-        }
-    }
-    Ok(kept)
+fn understood(answer: &Value) -> Result<Vec<Row>, Failure> {
+    Vec::deserialize(answer).map_err(|error| {
+        let message = "the energy that the hub tells cannot be understood";
+        Failure::new(Kind::BadAnswer, message).caused_by(&error)
+    })
 }
 
 fn table(rows: &[Row], names: &Names) -> String {
@@ -173,18 +158,17 @@ mod tests {
     use crate::commands::documents::names::tests::names;
     use serde_json::json;
 
-    fn answer() -> Vec<Value> {
-        let rows = json!([
+    fn answer() -> Value {
+        json!([
             {"mac": "accf23000001", "period": "2026-11-21", "energy_wh": 1204.5, "cost": 0.385, "currency": "EUR"},
             {"mac": "accf23000002", "period": "2026-11-21", "energy_wh": 0.5, "cost": null, "currency": null},
             {"mac": "accf23000001", "period": "2026-11-22", "energy_wh": 800.0, "cost": 0.256, "currency": "EUR", "new": 1},
-        ]);
-        rows.as_array().unwrap().clone()
+        ])
     }
 
     #[test]
     fn a_table_and_what_it_comes_to() {
-        let (_, rows) = only(answer(), &[]).unwrap();
+        let rows = understood(&answer()).unwrap();
         let table = anstream::adapter::strip_str(&table(&rows, &names())).to_string();
         insta::assert_snapshot!(format!("{table}\n{}", sums(&rows).join("\n")), @r"
             PERIOD      PLUG      ENERGY      COST
@@ -197,12 +181,9 @@ mod tests {
     }
 
     #[test]
-    fn only_the_plugs_that_were_named() {
-        let lamp = names().plug("lamp").unwrap();
-        let (json, rows) = only(answer(), &[lamp]).unwrap();
-        assert_eq!((json.len(), rows.len()), (2, 2));
-        assert_eq!(json[1], answer()[2]);
-        let failure = only(vec![json!({"mac": "lamp"})], &[]).unwrap_err();
-        assert_eq!(failure.kind(), Kind::BadAnswer);
+    fn what_makes_no_sense_is_told() {
+        for answer in [json!({}), json!([{"mac": "lamp"}]), json!(null)] {
+            assert_eq!(understood(&answer).unwrap_err().kind(), Kind::BadAnswer);
+        }
     }
 }

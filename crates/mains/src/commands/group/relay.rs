@@ -82,8 +82,13 @@ impl Told {
 
     fn failure(&self, names: &Names) -> Option<Failure> {
         let problem = self.error.as_ref()?;
-        let failure = Failure::new(hub_client::kind(problem.kind), problem.message.clone());
-        let failure = failure.about(&names.show(&self.plug));
+        // The hub knows it by its MAC, people by its name.
+        let name = names.show(&self.plug);
+        let message = match problem.message.replace(&self.plug, &name) {
+            named if named.contains(&name) => named,
+            other => format!("{name}: {other}"),
+        };
+        let failure = Failure::new(hub_client::kind(problem.kind), message);
         Some(match &problem.hint {
             Some(hint) => failure.hint(hint.clone()),
             None => failure,
@@ -100,6 +105,8 @@ mod tests {
     fn each_plug_is_told_of() {
         let told: Vec<Told> = serde_json::from_value(json!([
             {"plug": "accf23000001", "relay": "on", "confirmed": true},
+            {"plug": "accf23000003", "relay": "off", "confirmed": false,
+             "error": {"kind": "refused", "message": "accf23000003 accepted `on`, but its relay is off", "hint": null}},
             {"plug": "accf23000002", "relay": null, "confirmed": false,
              "error": {"kind": "no_answer", "message": "it is silent", "hint": null}},
         ]))
@@ -108,6 +115,11 @@ mod tests {
         assert_eq!(bare(told[0].sentence(&names())), "lamp is on");
         assert_eq!(told[0].failure(&names()), None);
         let failure = told[1].failure(&names()).unwrap();
+        assert_eq!(
+            failure.message(),
+            "AC:CF:23:00:00:03 accepted `on`, but its relay is off"
+        );
+        let failure = told[2].failure(&names()).unwrap();
         assert_eq!(
             (failure.kind(), failure.message()),
             (Kind::NoAnswer, "K\u{fc}che: it is silent")

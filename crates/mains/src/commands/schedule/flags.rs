@@ -212,6 +212,7 @@ fn word(choice: impl ValueEnum) -> String {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use hub::model::Document as _;
 
     use super::*;
     use crate::commands::documents::names::tests::names;
@@ -246,15 +247,18 @@ mod tests {
         });
         assert_eq!(body.unwrap(), expected);
         let when = |line: &str| {
-            apply(json!({}), &format!("--targets lamp --action off {line}")).unwrap()["when"]
-                .clone()
+            let line = format!("--targets lamp --action off {line}");
+            let body = apply(json!({"name": "x", "enabled": true}), &line).unwrap();
+            let read: hub::schedule::Schedule = serde_json::from_value(body.clone()).unwrap();
+            assert_eq!(read.check(), Ok(()), "{line}");
+            body["when"].clone()
         };
         assert_eq!(when("--at 7:00"), json!({"at": "07:00"}));
         assert_eq!(
             when("--once 2026-12-24T18:00"),
             json!({"once": "2026-12-24T18:00"})
         );
-        assert_eq!(when("--cron @x"), json!({"cron": "@x"}));
+        assert_eq!(when("--cron @daily"), json!({"cron": "@daily"}));
         assert_eq!(when("--sun sunrise --offset 0m"), json!({"sun": "sunrise"}));
     }
 

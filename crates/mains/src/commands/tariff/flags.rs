@@ -162,7 +162,7 @@ impl Flags {
         names: &Names,
     ) -> Result<Map<String, Value>, Failure> {
         if let Some(currency) = &self.currency {
-            body.insert("currency".to_owned(), json!(currency.to_ascii_uppercase()));
+            body.insert("currency".to_owned(), json!(currency));
         }
         if let Some(date) = &self.valid_from {
             body.insert("valid_from".to_owned(), date.clone());
@@ -200,6 +200,7 @@ impl Flags {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use hub::model::Document as _;
 
     use super::*;
     use crate::commands::documents::names::tests::names;
@@ -225,7 +226,7 @@ mod tests {
     fn the_kind_follows_from_the_options() {
         for (text, expected) in [
             (
-                "--price 0.32 --currency eur",
+                "--price 0.32 --currency EUR",
                 json!({"name": "x", "kind": "flat", "currency": "EUR", "plugs": [], "price": 0.32}),
             ),
             (
@@ -242,7 +243,10 @@ mod tests {
                 json!({"name": "x", "kind": "hourly", "currency": "EUR", "plugs": [], "prices": [], "otherwise": 0.3}),
             ),
         ] {
-            assert_eq!(made(text).unwrap(), expected);
+            let tariff = made(text).unwrap();
+            assert_eq!(tariff, expected);
+            let read: hub::energy::Tariff = serde_json::from_value(tariff).unwrap();
+            assert_eq!(read.check(), Ok(()), "{text}");
         }
     }
 
