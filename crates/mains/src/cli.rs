@@ -49,7 +49,7 @@ that take several plugs print an array with one element for each, in order: a re
 `completions`, `man`, `demo` and `emulate` print what they always print.
 
 With --timeout a command that has not finished by then ends with code 4; `discover` tells what it found by then, and \
-what would run for ever (`discover --watch`, `emulate`, `demo`) just ends.
+what would run for ever (`watch`, `events`, `discover --watch`, `emulate`, `demo`) just ends.
 
 Configuration file (TOML): $XDG_CONFIG_HOME/mains/mains.toml, for a system service /etc/mains/mains.toml. Every key \
 may be left out; flags win over the environment, the environment over the file:

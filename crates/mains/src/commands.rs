@@ -28,6 +28,7 @@ pub mod status;
 pub mod switch;
 pub mod tariff;
 pub mod version;
+pub mod watch;
 
 mod documents;
 mod moment;
@@ -48,6 +49,8 @@ pub enum Command {
     Status(status::Args),
     /// Read the meter: power, voltage, current, energy
     Meter(meter::Args),
+    /// Show what plugs draw, as it changes
+    Watch(watch::Args),
     /// Let the plug switch itself later
     Delay(delay::Args),
     /// Show the plug's firmware version
@@ -108,6 +111,7 @@ pub fn run(context: &Context, command: Command) -> Outcome {
         Command::Toggle(args) => network(context, switch::toggle(context, args)),
         Command::Status(args) => network(context, status::run(context, args)),
         Command::Meter(args) => network(context, meter::run(context, args)),
+        Command::Watch(args) => network(context, watch::run(context, args)),
         Command::Delay(args) => network(context, delay::run(context, args)),
         Command::Version(args) => network(context, version::run(context, args)),
         Command::Name(args) => network(context, name::run(context, args)),

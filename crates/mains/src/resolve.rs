@@ -26,7 +26,7 @@ mod target;
 mod through;
 
 /// The failure of a name that the inventory does not have.
-fn unknown_name(target: &Target, inventory: &Inventory) -> Failure {
+pub(crate) fn unknown_name(target: &Target, inventory: &Inventory) -> Failure {
     let failure = Failure::new(
         Kind::NotFound,
         format!("no plug is called \u{2018}{}\u{2019}", target.as_given()),

@@ -25,6 +25,7 @@ use crate::error::Failure;
 pub use questions::Terminal;
 
 mod questions;
+pub mod screen;
 pub mod table;
 
 /// Something is on.

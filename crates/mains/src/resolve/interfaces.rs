@@ -40,7 +40,7 @@ pub fn none_up() -> Failure {
 
 /// The interfaces that these targets need: those towards given and last addresses, and those for a scan where one may
 /// be needed.
-pub(super) fn for_targets(
+pub(crate) fn for_targets(
     context: &Context,
     targets: &[Target],
     inventory: &Inventory,

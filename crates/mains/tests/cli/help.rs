@@ -37,7 +37,7 @@ fn help_of_every_verb() {
 fn help_of_every_verb_has_exit_codes_and_an_example() {
     let home = Home::new();
     let overview = home.run(&["help"]).stdout;
-    assert!(verbs(&overview).len() >= 23, "{overview}");
+    assert!(verbs(&overview).len() >= 24, "{overview}");
     for verb in verbs(&overview) {
         let help = home.run(&["help", &verb]).stdout;
         assert!(

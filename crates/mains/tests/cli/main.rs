@@ -31,4 +31,5 @@ mod probe;
 mod switching;
 mod targets;
 mod terminal;
+mod watching;
 mod without_hub;

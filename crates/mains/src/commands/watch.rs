@@ -1,0 +1,122 @@
+//! `mains watch`: what plugs draw, as it changes.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use hiflying::Mac;
+use plugs::{Plug, Reading};
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+use crate::context::Context;
+use crate::error::{Exit, Failure, Kind, Outcome};
+use crate::resolve::{Target, parse};
+use crate::shutdown::Signals;
+use view::View;
+
+mod board;
+mod direct;
+mod through;
+mod view;
+
+/// Options of `mains watch`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+In a terminal a table that is always up to date; into a pipe a line for each reading. Runs until Ctrl-C (or --timeout).
+
+Through a hub (`mains serve`) it shows what the hub hears and meters, as often as the hub does (`metering`). Without one, \
+every plug is asked from here every two seconds, over one connection each, and relays are seen by a scan; while that runs, \
+other `mains` on this computer cannot hear an SP-2.
+
+Examples:
+  mains watch
+  mains watch fridge washing-machine
+  mains --json watch fridge | jq -r '[.at, .power_w] | @tsv'
+    {\"plug\":\"AC:CF:23:12:34:56\",\"at\":\"2026-11-22T12:00:00.123Z\",\"voltage_v\":226.94,\"current_a\":0.35,
+      \"frequency_hz\":50.07,\"power_w\":78.4,\"energy_wh\":3548}
+
+JSON: a reading a line; a hub adds its own `energy_total_wh`, which never goes back.
+
+Exit codes: 0 ended, 2 a serial number that several plugs have, 3 a name that no plug has, 7 port 48899 taken or no \
+interface, 8 the hub that was named is not there.")]
+pub struct Args {
+    /// Name, MAC, serial number or IPv4 address [default: every plug]
+    #[arg(value_name = "PLUG", value_parser = parse)]
+    plugs: Vec<Target>,
+}
+
+/// So much news can wait to be shown.
+const WAITING: usize = 256;
+/// How often the picture is drawn anew.
+const FRAME: Duration = Duration::from_millis(250);
+
+/// What is heard of plugs.
+#[derive(Debug)]
+enum News {
+    /// A plug is there, or has changed.
+    Plug { plug: Box<Plug>, available: bool },
+    /// A plug was metered.
+    Reading {
+        reading: Box<Reading>,
+        /// As it is printed: a hub's has more than the plug's.
+        json: Value,
+        /// Whether it has just been made.
+        fresh: bool,
+    },
+    /// A plug does not answer.
+    Silent(Mac),
+    /// The hub keeps it no longer.
+    Removed(Mac),
+}
+
+/// Shows news until a signal, the deadline, or until nobody reads any more.
+pub async fn run(context: &Context, args: Args) -> Outcome {
+    let mut over = pin!(Signals::listen()?.received_before(context.deadline()));
+    let (sender, mut news) = mpsc::channel(WAITING);
+    let mut source = pin!(listen(context, &args.plugs, sender).fuse());
+    let mut view = View::open(&context.ui)?;
+    let mut frames = tokio::time::interval(FRAME);
+    frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while !context.ui.is_closed() {
+        tokio::select! {
+            () = &mut over => break,
+            Some(item) = news.recv() => view.take(item)?,
+            // It ends when it fails; nothing but that ends it.
+            result = &mut source => {
+                result?;
+                break;
+            }
+            _ = frames.tick() => view.draw()?,
+        }
+    }
+    view.end()?;
+    Ok(Exit::DONE)
+}
+
+/// Listens to the hub that was named or runs here, else to the plugs themselves.
+async fn listen(
+    context: &Context,
+    targets: &[Target],
+    news: mpsc::Sender<News>,
+) -> Result<(), Failure> {
+    let Some(hub) = context.hub()? else {
+        return direct::listen(context, targets, news).await;
+    };
+    match through::Watched::open(context, &hub, targets).await {
+        Ok(watched) => watched.listen(news).await,
+        Err(failure) if failure.kind() == Kind::Unavailable && !hub.is_named() => {
+            context
+                .ui
+                .status(format_args!("{failure}; the plugs are asked from here"));
+            direct::listen(context, targets, news).await
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The failure of somebody who has stopped showing what is heard: no failure at all.
+fn nobody_looks<T>(_: T) -> Result<(), Failure> {
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! `mains watch` without a hub: it asks the plugs itself.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::time::Duration;
+
+use expectrl::process::unix::WaitStatus;
+use expectrl::{ControlCode, Eof, Expect, Session};
+use serde_json::Value;
+
+use crate::home::{Home, finish};
+
+fn emulated(home: &mut Home) {
+    home.emulate(&["--count", "2", "--relay", "on", "--load", "60W"], 2);
+}
+
+#[test]
+fn a_reading_a_line() {
+    let mut home = Home::with_network();
+    emulated(&mut home);
+    let mut command = home.command();
+    let mut child = command
+        .args(["--json", "--timeout", "20s", "watch"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let readings: Vec<Value> = lines
+        .take(6)
+        .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+        .collect();
+    // With the pipe closed it ends by itself, long before its time is over.
+    let run = finish(child.wait_with_output());
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
+    let mut of_each = std::collections::HashMap::<_, Vec<_>>::new();
+    for reading in &readings {
+        assert!(reading["power_w"].as_f64().unwrap() > 50.0, "{reading}");
+        of_each
+            .entry(reading["plug"].to_string())
+            .or_default()
+            .push(reading["at"].clone());
+    }
+    assert_eq!(of_each.len(), 2, "{readings:?}");
+    assert!(
+        of_each.values().all(|times| times.len() >= 2),
+        "{readings:?}"
+    );
+}
+
+#[test]
+fn only_the_plugs_that_were_named() {
+    let mut home = Home::with_network();
+    emulated(&mut home);
+    home.run(&["name", "127.0.0.3", "lamp"]).ends_with(0);
+    let run = home.run(&["--timeout", "6s", "watch", "lamp"]).ends_with(0);
+    assert!(run.stdout.starts_with("TIME"), "{run:?}");
+    let rows: Vec<&str> = run.stdout.lines().skip(1).collect();
+    assert!(
+        rows.len() >= 2 && rows.iter().all(|row| row.contains(" lamp ")),
+        "{run:?}"
+    );
+    assert_eq!(
+        home.json(&["watch", "attic"]).ends_with(3).error_kind(),
+        "not_found"
+    );
+}
+
+#[test]
+fn a_picture_in_a_terminal_that_leaves_the_terminal_as_it_was() {
+    let mut home = Home::with_network();
+    emulated(&mut home);
+    home.run(&["name", "127.0.0.2", "fridge"]).ends_with(0);
+    let mut command = home.command();
+    command
+        .env("TERM", "xterm")
+        .arg("watch")
+        .stdin(Stdio::inherit());
+    let mut session = Session::spawn(command).unwrap();
+    session.set_expect_timeout(Some(Duration::from_secs(20)));
+    session.expect("\u{1b}[?1049h").unwrap();
+    session.expect("fridge").unwrap();
+    session.expect("2 plugs, 1").unwrap();
+    // The relay is seen by the scan, whoever switched it.
+    home.run(&["at", "--tcp", "127.0.0.2", "AT+YZSWITCH=1,OFF,202611221200"])
+        .ends_with(0);
+    session.expect("off").unwrap();
+    session.send(ControlCode::EndOfText).unwrap();
+    session.expect("\u{1b}[?25h\u{1b}[?1049l").unwrap();
+    session.expect("fridge").unwrap();
+    session.expect(Eof).unwrap();
+    let status = session.get_process().wait().unwrap();
+    assert!(matches!(status, WaitStatus::Exited(_, 0)), "{status:?}");
+}
