@@ -35,13 +35,29 @@ enum Kind {
     Reading,
 }
 
+/// The fields of [`Line`].
+const COLUMNS: [&str; 12] = [
+    "kind",
+    "time",
+    "power_w",
+    "power_min_w",
+    "power_max_w",
+    "energy_wh",
+    "readings",
+    "voltage_v",
+    "current_a",
+    "frequency_hz",
+    "counter_wh",
+    "since",
+];
+
 /// A line. Which fields are empty depends on the kind.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
     kind: Kind,
     /// When it was read, or when the span began.
-    time: Timestamp,
+    time: String,
     power_w: Option<f64>,
     power_min_w: Option<f64>,
     power_max_w: Option<f64>,
@@ -54,7 +70,7 @@ struct Line {
     frequency_hz: Option<f64>,
     /// The plug's own counter.
     counter_wh: Option<u64>,
-    since: Option<Timestamp>,
+    since: Option<String>,
 }
 
 /// Writes what is kept of a plug from one moment to another.
@@ -69,7 +85,11 @@ pub async fn export(
     to: Timestamp,
     writer: impl Write + Send,
 ) -> Result<u64, StoreError> {
-    let mut writer = ::csv::Writer::from_writer(writer);
+    let mut writer = ::csv::WriterBuilder::new()
+        .has_headers(false)
+        .from_writer(writer);
+    // Also where no row follows.
+    writer.write_record(COLUMNS).map_err(unwritable)?;
     let mut count = 0;
     for tier in [Tier::Quarters, Tier::Minutes, Tier::Readings] {
         let mut from = from;
@@ -128,7 +148,7 @@ fn line(plug: Mac, row: &Row) -> Line {
             debug_assert_eq!(reading.plug, plug);
             Line {
                 kind: Kind::Reading,
-                time: reading.at,
+                time: reading.at.to_string(),
                 power_w: reading.power_w,
                 power_min_w: None,
                 power_max_w: None,
@@ -138,7 +158,7 @@ fn line(plug: Mac, row: &Row) -> Line {
                 current_a: reading.current_a,
                 frequency_hz: reading.frequency_hz,
                 counter_wh: reading.energy_wh,
-                since: used.map(|used| used.since),
+                since: used.map(|used| used.since.to_string()),
             }
         }
         Row::Minute(span) => line_of_span(Kind::Minute, span),
@@ -149,7 +169,7 @@ fn line(plug: Mac, row: &Row) -> Line {
 fn line_of_span(kind: Kind, span: &Span) -> Line {
     Line {
         kind,
-        time: span.t,
+        time: span.t.to_string(),
         power_w: span.power_w,
         power_min_w: span.power_min_w,
         power_max_w: span.power_max_w,
@@ -167,7 +187,9 @@ fn read(plug: Mac, reader: impl Read) -> Result<Vec<Row>, StoreError> {
     let mut reader = ::csv::Reader::from_reader(reader);
     let mut rows = Vec::new();
     let mut record = ::csv::StringRecord::new();
-    let headers = reader.headers().map_err(unreadable)?.clone();
+    let headers = reader.headers().map_err(|error| file(error.to_string()))?;
+    let headers = headers.clone();
+    let unreadable = |error| unreadable(&error, &headers);
     while reader.read_record(&mut record).map_err(unreadable)? {
         let number = record.position().map_or(0, ::csv::Position::line);
         let wrong = |what: &str| file(format!("line {number}: {what}"));
@@ -182,7 +204,8 @@ fn read(plug: Mac, reader: impl Read) -> Result<Vec<Row>, StoreError> {
 
 impl Line {
     fn row(self, plug: Mac) -> Result<Row, String> {
-        if !(EARLIEST..LATEST).contains(&self.time.as_second()) {
+        let time = moment("time", &self.time)?;
+        if !(EARLIEST..LATEST).contains(&time.as_second()) {
             return Err("`time` is not between 1970 and 2200".to_owned());
         }
         for (name, value) in [
@@ -202,25 +225,26 @@ impl Line {
             return Err("`energy_wh` cannot be negative".to_owned());
         }
         match self.kind {
-            Kind::Reading => self.reading(plug),
-            Kind::Minute => self.span(60).map(Row::Minute),
-            Kind::Quarter => self.span(900).map(Row::Quarter),
+            Kind::Reading => self.reading(plug, time),
+            Kind::Minute => self.span(time, 60).map(Row::Minute),
+            Kind::Quarter => self.span(time, 900).map(Row::Quarter),
         }
     }
 
-    fn reading(self, plug: Mac) -> Result<Row, String> {
+    fn reading(self, plug: Mac, time: Timestamp) -> Result<Row, String> {
         if self.power_min_w.is_some() || self.power_max_w.is_some() || self.readings.is_some() {
             return Err("a reading has no extremes and no number of readings".to_owned());
         }
-        let used = match (self.since, self.energy_wh) {
-            (Some(since), Some(energy_wh)) if since < self.time => Some(Used { since, energy_wh }),
+        let since = self.since.as_deref().map(|text| moment("since", text));
+        let used = match (since.transpose()?, self.energy_wh) {
+            (Some(since), Some(energy_wh)) if since < time => Some(Used { since, energy_wh }),
             (None, None) => None,
             (Some(_), Some(_)) => return Err("`since` is not before `time`".to_owned()),
             _ => return Err("`since` and `energy_wh` belong together".to_owned()),
         };
         let reading = Reading {
             plug,
-            at: self.time,
+            at: time,
             voltage_v: self.voltage_v,
             current_a: self.current_a,
             frequency_hz: self.frequency_hz,
@@ -230,8 +254,8 @@ impl Line {
         Ok(Row::Reading(reading, used))
     }
 
-    fn span(self, seconds: i64) -> Result<Span, String> {
-        if self.time.as_millisecond() % (seconds * 1000) != 0 {
+    fn span(self, time: Timestamp, seconds: i64) -> Result<Span, String> {
+        if time.as_millisecond() % (seconds * 1000) != 0 {
             return Err(format!("`time` is not the beginning of {seconds} seconds"));
         }
         let readings = self.readings.unwrap_or(0);
@@ -252,7 +276,7 @@ impl Line {
             }
         }
         Ok(Span {
-            t: self.time,
+            t: time,
             readings,
             power_w: self.power_w,
             power_min_w: self.power_min_w,
@@ -262,6 +286,11 @@ impl Line {
     }
 }
 
+fn moment(field: &str, text: &str) -> Result<Timestamp, String> {
+    let parsed = text.parse();
+    parsed.map_err(|_| format!("`{field}` is no time such as 2026-11-22T12:00:00Z"))
+}
+
 /// 1970.
 const EARLIEST: i64 = 0;
 /// 2200.
@@ -269,13 +298,15 @@ const LATEST: i64 = 7_258_118_400;
 /// A gigawatt, or a gigawatt-hour: beyond every socket, and the store can add up many of them.
 const LARGEST: f64 = 1e9;
 
-fn unreadable(error: ::csv::Error) -> StoreError {
-    match error.kind() {
-        ::csv::ErrorKind::Deserialize { pos, err } => {
-            let line = pos.as_ref().map_or(0, ::csv::Position::line);
-            file(format!("line {line}: {err}"))
-        }
-        _ => file(error.to_string()),
+fn unreadable(error: &::csv::Error, headers: &::csv::StringRecord) -> StoreError {
+    let ::csv::ErrorKind::Deserialize { pos, err } = error.kind() else {
+        return file(error.to_string());
+    };
+    let line = pos.as_ref().map_or(0, ::csv::Position::line);
+    let field = err.field().and_then(|field| usize::try_from(field).ok());
+    match field.and_then(|field| headers.get(field)) {
+        Some(name) => file(format!("line {line}: `{name}`: {}", err.kind())),
+        None => file(format!("line {line}: {}", err.kind())),
     }
 }
 

@@ -1,6 +1,7 @@
 //! One file of SQLite: the store of one home.
 //!
 //! * [`open`]: finding out what is there, making it, setting it aside when it is damaged.
+//! * [`rescue`]: what is whole in a damaged file goes into the new one.
 //! * [`database`]: the connections to an open file, and what its errors mean.
 //! * [`keep`]: plugs, documents, settings. Durable when the call returns.
 //! * [`carry`]: history that changes hands.
@@ -17,12 +18,14 @@ mod database;
 mod history;
 mod keep;
 mod open;
+mod rescue;
 mod rows;
 mod steps;
 mod tidy;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use hiflying::Mac;
@@ -37,6 +40,9 @@ use super::{
 use crate::duration::Period;
 use crate::model::{Collection, Id, PlugRecord};
 use database::Database;
+
+/// On a disk that fails, one damaged file after the other would fill it.
+const MOST_REPLACED: u32 = 3;
 
 /// How long what is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +80,8 @@ pub struct Sqlite {
     retention: Retention,
     /// Replaced as a whole when the file turns out to be damaged.
     database: RwLock<Arc<Database>>,
+    /// How often that was.
+    replaced: AtomicU32,
 }
 
 impl Sqlite {
@@ -93,6 +101,7 @@ impl Sqlite {
             store: Self {
                 path,
                 retention,
+                replaced: AtomicU32::new(0),
                 database: RwLock::new(Arc::new(database)),
             },
         })
@@ -122,6 +131,10 @@ impl Sqlite {
     async fn replace(&self, damaged: &Arc<Database>) {
         let mut current = self.database.write().await;
         if !Arc::ptr_eq(&current, damaged) || damaged.is_read_only() {
+            return;
+        }
+        if self.replaced.fetch_add(1, Ordering::Relaxed) >= MOST_REPLACED {
+            tracing::error!(database = %self.path.display(), "damaged again; the disk may be failing");
             return;
         }
         damaged.close().await;

@@ -1,6 +1,7 @@
 //! What every test stands on: a folder, a store in it, and things to put into it.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use hiflying::Mac;
 use hub::model::{Metering, PlugRecord, PowerOn};
@@ -36,6 +37,46 @@ impl Place {
         assert_eq!(opened.set_aside, None);
         opened.store
     }
+}
+
+/// The names of what is in a folder.
+pub fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Runs another test of this binary in namespaces of its own, where a shell may mount first. Returns whether that is
+/// possible here.
+pub fn in_namespace(test: &str, mount: &str, folder: &Path, variable: &str) -> bool {
+    let unshare = || {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "--"]);
+        command
+    };
+    let probe = unshare().arg("true").stderr(Stdio::null()).status();
+    if !probe.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: no namespaces here");
+        return false;
+    }
+    let output = unshare()
+        .args(["sh", "-euc"])
+        .arg(format!("{mount}\nexec \"$0\" --exact {test} --nocapture"))
+        .arg(std::env::current_exe().unwrap())
+        .current_dir(folder)
+        .env(variable, folder)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && told.contains("1 passed"),
+        "{told}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    true
 }
 
 pub async fn open(file: &Path) -> Opened {

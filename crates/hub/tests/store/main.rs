@@ -7,10 +7,17 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stderr,
     unreachable_pub,
     reason = "a test says what went wrong by a panic"
 )]
 
 mod ground;
 
+mod backup;
+mod crash;
+mod damage;
+mod first;
 mod keeping;
+mod model;
+mod trouble;

@@ -86,8 +86,8 @@ impl Database {
         }
         let mut writing = self.record().await?;
         let macs = samples.iter().map(|sample| sample.reading.plug).collect();
-        let series = self.series(&mut writing.tx, macs).await?;
-        let mut known = self.known(&mut writing.tx, samples, &series).await?;
+        let series = self.series(writing.connection(), macs).await?;
+        let mut known = self.known(writing.connection(), samples, &series).await?;
         let mut batch = Batch::default();
         for sample in samples {
             let Some(series) = series.get(&sample.reading.plug) else {
@@ -98,10 +98,10 @@ impl Database {
             }
             batch.take(series.id, sample);
             if batch.is_full() {
-                self.write_batch(&mut writing.tx, &mut batch).await?;
+                self.write_batch(writing.connection(), &mut batch).await?;
             }
         }
-        self.write_batch(&mut writing.tx, &mut batch).await?;
+        self.write_batch(writing.connection(), &mut batch).await?;
         writing.commit().await
     }
 

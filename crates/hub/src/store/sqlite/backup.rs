@@ -3,10 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::Connection as _;
 use tempfile::TempPath;
 
-use super::database::{Database, options};
+use super::database::Database;
 use crate::store::StoreError;
 
 impl Database {
@@ -38,14 +38,12 @@ impl Database {
     }
 
     async fn copy_into(&self, file: &TempPath) -> Result<(), sqlx::Error> {
-        use sqlx::ConnectOptions as _;
         let path: &Path = file;
         let text = path
             .to_str()
             .ok_or_else(|| sqlx::Error::Configuration("the name is not UTF-8".into()))?;
         // A connection of its own: it is busy for as long as the copy takes.
-        let options = options(self.path()).read_only(self.is_read_only());
-        let mut connection: SqliteConnection = options.connect().await?;
+        let mut connection = self.connect().await?;
         sqlx::query("VACUUM INTO ?")
             .bind(text)
             .execute(&mut connection)

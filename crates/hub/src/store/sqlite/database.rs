@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Sqlite, Transaction};
+use sqlx::{ConnectOptions, Sqlite, SqliteConnection};
 use tokio::sync::MutexGuard;
 
 use crate::store::{StoreError, StoreInfo};
@@ -28,6 +29,8 @@ const READERS: u32 = 2;
 #[derive(Debug)]
 pub(super) struct Database {
     path: PathBuf,
+    /// How the file is read.
+    source: SqliteConnectOptions,
     readers: SqlitePool,
     writers: Option<Writers>,
     /// Held by who writes: SQLite knows no queue, only asking again and again.
@@ -43,19 +46,36 @@ struct Writers {
 }
 
 /// A transaction, and the turn that it holds.
+///
+/// It is begun and ended by hand. Of a full disk SQLite rolls back by itself, which sqlx's own transactions do not expect:
+/// the connection could never begin another one. One that was not committed is closed, whatever state it is in.
 pub(super) struct Writing<'a> {
-    pub(super) tx: Transaction<'static, Sqlite>,
+    connection: PoolConnection<Sqlite>,
+    is_committed: bool,
     path: &'a Path,
     _turn: MutexGuard<'a, ()>,
 }
 
 impl Writing<'_> {
+    /// The connection, within the transaction.
+    pub(super) fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+
     /// Makes it so.
-    pub(super) async fn commit(self) -> Result<(), StoreError> {
-        let Self { tx, path, _turn } = self;
-        tx.commit()
-            .await
-            .map_err(|error| fault(path, WRITTEN, error))
+    pub(super) async fn commit(mut self) -> Result<(), StoreError> {
+        let committed = sqlx::query("COMMIT").execute(self.connection()).await;
+        committed.map_err(|error| fault(self.path, WRITTEN, error))?;
+        self.is_committed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        if !self.is_committed {
+            self.connection.close_on_drop();
+        }
     }
 }
 
@@ -75,15 +95,12 @@ impl Database {
                 .thread_name(move |_| name.clone());
             pool(options, 1)
         };
-        let reader = options(path)
-            .pragma("query_only", "ON")
-            .thread_name(|number| format!("store-read-{number}"));
         Self {
             writers: Some(Writers {
                 edits: writer(SqliteSynchronous::Full, "store-edits"),
                 history: writer(SqliteSynchronous::Normal, "store-history"),
             }),
-            ..Self::reading(path, reader)
+            ..Self::reading(path, options(path))
         }
     }
 
@@ -94,9 +111,14 @@ impl Database {
     }
 
     fn reading(path: &Path, options: SqliteConnectOptions) -> Self {
+        let reader = options
+            .clone()
+            .pragma("query_only", "ON")
+            .thread_name(|number| format!("store-read-{number}"));
         Self {
             path: path.to_owned(),
-            readers: pool(options, READERS),
+            source: options,
+            readers: pool(reader, READERS),
             writers: None,
             turn: tokio::sync::Mutex::new(()),
             counted: Mutex::new(None),
@@ -109,6 +131,11 @@ impl Database {
 
     pub(super) fn is_read_only(&self) -> bool {
         self.writers.is_none()
+    }
+
+    /// A further connection, for what takes long.
+    pub(super) async fn connect(&self) -> Result<SqliteConnection, sqlx::Error> {
+        self.source.connect().await
     }
 
     pub(super) fn readers(&self) -> &SqlitePool {
@@ -128,12 +155,16 @@ impl Database {
     async fn write(&self, pool: &SqlitePool) -> Result<Writing<'_>, StoreError> {
         let turn = tokio::time::timeout(TURN_WITHIN, self.turn.lock());
         let turn = turn.await.map_err(|_| self.unavailable(WRITTEN, "busy"))?;
-        let tx = pool.begin_with("BEGIN IMMEDIATE").await;
-        Ok(Writing {
-            tx: tx.map_err(|error| self.fault(WRITTEN, error))?,
+        let connection = pool.acquire().await;
+        let mut writing = Writing {
+            connection: connection.map_err(|error| self.fault(WRITTEN, error))?,
+            is_committed: false,
             path: &self.path,
             _turn: turn,
-        })
+        };
+        let begun = sqlx::query("BEGIN IMMEDIATE").execute(writing.connection());
+        begun.await.map_err(|error| self.fault(WRITTEN, error))?;
+        Ok(writing)
     }
 
     /// The connection for edits, outside of a transaction.
@@ -210,7 +241,9 @@ pub(super) fn code(error: &sqlx::Error) -> Option<i32> {
 /// SQLite's names for its errors.
 pub(super) mod codes {
     pub(in super::super) const READONLY: i32 = 8;
+    pub(in super::super) const IOERR: i32 = 10;
     pub(in super::super) const CORRUPT: i32 = 11;
+    pub(in super::super) const FULL: i32 = 13;
     pub(in super::super) const CANTOPEN: i32 = 14;
     pub(in super::super) const NOTADB: i32 = 26;
 }

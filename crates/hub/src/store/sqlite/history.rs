@@ -34,9 +34,12 @@ const READINGS: &str = "SELECT json_group_array(json_array(at_ms, power, energy,
     (SELECT at_ms, power, energy, gap_ms FROM readings WHERE plug = ?1 AND at_ms >= ?2 AND at_ms < ?3 \
     ORDER BY at_ms LIMIT ?4)";
 
-/// Where each kind of rows begins and ends, in seconds.
+const NEXT_USED: &str = "SELECT json_array(at_ms, power, energy, gap_ms) FROM readings \
+    WHERE plug = ?1 AND at_ms >= ?2 AND energy IS NOT NULL ORDER BY at_ms LIMIT 1";
+
+/// Where each kind of rows begins and ends: readings in milliseconds, the others in seconds.
 const EXTENT: &str = "SELECT json_array( \
-    (SELECT min(at_ms) FROM readings WHERE plug = ?1) / 1000, \
+    (SELECT min(at_ms) FROM readings WHERE plug = ?1), \
     (SELECT min(t) FROM minutes WHERE plug = ?1), (SELECT max(t) FROM minutes WHERE plug = ?1), \
     (SELECT min(t) FROM quarters WHERE plug = ?1), (SELECT max(t) FROM quarters WHERE plug = ?1))";
 
@@ -168,9 +171,15 @@ impl Database {
                 _ => break,
             }
         }
-        // What the next reading tells to have been used since the last one was partly used within the range.
-        for row in self.readings(plug, end, i64::MAX, 1).await? {
-            steps.add_reading(sums, &row, range);
+        // What the next reading that knows tells to have been used was partly used within the range.
+        let next: Option<String> = sqlx::query_scalar(NEXT_USED)
+            .bind(plug)
+            .bind(end)
+            .fetch_optional(self.readers())
+            .await
+            .map_err(|error| self.fault(READ, error))?;
+        if let Some(json) = next {
+            steps.add_reading(sums, &self.decoded(&json)?, range);
         }
         Ok(())
     }

@@ -34,18 +34,18 @@ impl Database {
 
     pub(super) async fn save_plug(&self, plug: &PlugRecord) -> Result<(), StoreError> {
         let mut writing = self.edit().await?;
-        let saved = insert_plug(&mut writing.tx, plug).await;
+        let saved = insert_plug(writing.connection(), plug).await;
         saved.map_err(|error| self.fault(WRITTEN, error))?;
         writing.commit().await
     }
 
     pub(super) async fn delete_plug(&self, plug: Mac, purge: bool) -> Result<(), StoreError> {
         let mut writing = self.edit().await?;
-        remove_plug(&mut writing.tx, plug)
+        remove_plug(writing.connection(), plug)
             .await
             .map_err(|error| self.fault(WRITTEN, error))?;
         if purge {
-            let purged = forget_history(&mut writing.tx, plug).await;
+            let purged = forget_history(writing.connection(), plug).await;
             purged.map_err(|error| self.fault(WRITTEN, error))?;
         }
         writing.commit().await
@@ -59,9 +59,9 @@ impl Database {
         let mut writing = self.edit().await?;
         // The old one first, because the new one may take its name.
         let moved = async {
-            remove_plug(&mut writing.tx, old).await?;
-            insert_plug(&mut writing.tx, record).await?;
-            carry_on(&mut writing.tx, old, record.mac).await
+            remove_plug(writing.connection(), old).await?;
+            insert_plug(writing.connection(), record).await?;
+            carry_on(writing.connection(), old, record.mac).await
         };
         moved.await.map_err(|error| self.fault(WRITTEN, error))?;
         writing.commit().await
@@ -104,7 +104,7 @@ impl Database {
             .bind(signed(document.revision))
             .bind(document.body.to_string())
             .bind(document.state.to_string())
-            .execute(&mut *writing.tx)
+            .execute(writing.connection())
             .await
             .map_err(|error| self.fault(WRITTEN, error))?;
         if written.rows_affected() == 0 {
@@ -126,7 +126,7 @@ impl Database {
             .bind(state.to_string())
             .bind(collection.as_str())
             .bind(id.as_str())
-            .execute(&mut *writing.tx)
+            .execute(writing.connection())
             .await
             .map_err(|error| self.fault(WRITTEN, error))?;
         writing.commit().await
@@ -141,7 +141,7 @@ impl Database {
         sqlx::query("DELETE FROM documents WHERE collection = ? AND id = ?")
             .bind(collection.as_str())
             .bind(id.as_str())
-            .execute(&mut *writing.tx)
+            .execute(writing.connection())
             .await
             .map_err(|error| self.fault(WRITTEN, error))?;
         writing.commit().await
@@ -170,7 +170,7 @@ impl Database {
             None => sqlx::query("DELETE FROM settings WHERE key = ?1").bind(key),
         };
         query
-            .execute(&mut *writing.tx)
+            .execute(writing.connection())
             .await
             .map_err(|error| self.fault(WRITTEN, error))?;
         writing.commit().await

@@ -10,6 +10,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
 use super::database::{Database, OPENED, code, codes, fault, options, unavailable};
+use super::rescue::rescue;
 use crate::store::StoreError;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -78,7 +79,9 @@ async fn set_aside_and_create(
         what,
         "the database is damaged; it was set aside, and a new one takes its place"
     );
-    Ok((create(path).await?, Some(aside)))
+    let database = create(path).await?;
+    rescue(&aside, &database).await;
+    Ok((database, Some(aside)))
 }
 
 /// Makes the file, readable by its owner only; the logs beside it follow suit.
@@ -107,38 +110,82 @@ async fn connect(path: &Path) -> Result<Database, StoreError> {
     // Others could read the hash of the password. That it is not ours to change is no reason not to start.
     let _ = fs::set_permissions(path, Permissions::from_mode(0o600));
     let database = Database::writable(path);
-    match MIGRATIONS.run(database.edits()?).await {
-        Ok(()) => Ok(database),
-        Err(error) => {
-            database.close().await;
-            match migration_code(&error) {
-                Some(codes::READONLY | codes::CANTOPEN) => connect_read_only(path).await,
-                _ => Err(migration_fault(path, error)),
-            }
-        }
+    let error = match prepare(&database).await {
+        Ok(()) => return Ok(database),
+        Err(error) => error,
+    };
+    // A full disk has room again one day; until then every write says so.
+    if is_full(migration_code(&error)) && is_current(&database).await {
+        return Ok(database);
     }
+    database.close().await;
+    match migration_code(&error) {
+        Some(codes::READONLY | codes::CANTOPEN | codes::FULL | codes::IOERR) => {
+            connect_read_only(path)
+                .await
+                .map_err(|_| migration_fault(path, error))
+        }
+        _ => Err(migration_fault(path, error)),
+    }
+}
+
+/// Brings the file up to date, and finds out whether it can be written.
+async fn prepare(database: &Database) -> Result<(), MigrateError> {
+    let Ok(edits) = database.edits() else {
+        return Ok(());
+    };
+    MIGRATIONS.run(edits).await?;
+    let mut connection = edits.acquire().await?;
+    for sql in ["BEGIN IMMEDIATE", "ROLLBACK"] {
+        sqlx::query(sql).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn is_current(database: &Database) -> bool {
+    match database.readers().acquire().await {
+        Ok(mut connection) => version(&mut connection)
+            .await
+            .is_ok_and(|found| found == newest()),
+        Err(_) => false,
+    }
+}
+
+/// A log beside the file cannot always be made: not in a directory that is read-only, not on a full disk.
+fn is_full(code: Option<i32>) -> bool {
+    matches!(code, Some(codes::FULL | codes::IOERR))
 }
 
 async fn connect_read_only(path: &Path) -> Result<Database, StoreError> {
     let known = newest();
     for is_still in [false, true] {
-        let options = options(path).read_only(true).immutable(is_still);
-        let version = match options.connect().await {
-            Ok(mut connection) => version(&mut connection).await,
-            Err(error) => Err(error),
-        };
-        match version {
+        match look_at_version(path, is_still).await {
             Ok(found) if found == known => return Ok(Database::read_only(path, is_still)),
             Ok(_) => {
                 let why = "it is read-only, and of an older version";
                 return Err(unavailable(path, OPENED, why));
             }
-            // Next to a file in a directory that is read-only, no log can be made; and nobody else can make one.
-            Err(error) if !is_still && code(&error) == Some(codes::CANTOPEN) => {}
+            Err(error) if !is_still && can_be_still(path, &error) => {}
             Err(error) => return Err(fault(path, OPENED, error)),
         }
     }
     Err(unavailable(path, OPENED, "it is read-only"))
+}
+
+async fn look_at_version(path: &Path, is_still: bool) -> Result<i64, sqlx::Error> {
+    let options = options(path).read_only(true).immutable(is_still);
+    let mut connection = options.connect().await?;
+    let found = version(&mut connection).await?;
+    connection.close().await?;
+    Ok(found)
+}
+
+/// Tells whether a file that cannot be read in the ordinary way can be read as one that never changes: without a log
+/// beside it, which would be overlooked.
+fn can_be_still(path: &Path, error: &sqlx::Error) -> bool {
+    let log = with_suffix(path, "-wal").metadata();
+    let is_logged = log.is_ok_and(|metadata| metadata.len() > 0);
+    !is_logged && (code(error) == Some(codes::CANTOPEN) || is_full(code(error)))
 }
 
 async fn examine(path: &Path) -> Result<Found, StoreError> {
@@ -171,7 +218,7 @@ async fn examine(path: &Path) -> Result<Found, StoreError> {
                 Some(codes::CORRUPT | codes::NOTADB) => {
                     return Ok(Found::Damaged(error.to_string()));
                 }
-                Some(codes::CANTOPEN) if !is_still => {}
+                _ if !is_still && can_be_still(path, &error) => {}
                 _ => return Err(fault(path, OPENED, error)),
             },
             Err(Look::Store(error)) => return Err(error),

@@ -98,13 +98,13 @@ impl Database {
 
     pub(super) async fn import(&self, plug: Mac, rows: &[Row]) -> Result<u64, StoreError> {
         let mut writing = self.edit().await?;
-        let series = self.series(&mut writing.tx, [plug].into()).await?;
+        let series = self.series(writing.connection(), [plug].into()).await?;
         let Some(series) = series.get(&plug).map(|series| series.id) else {
             return Ok(0);
         };
         let mut new = 0;
         for rows in rows.chunks(AT_ONCE) {
-            let imported = import(&mut writing.tx, plug, series, rows).await;
+            let imported = import(writing.connection(), plug, series, rows).await;
             new += imported.map_err(|error| self.fault(WRITTEN, error))?;
         }
         writing.commit().await?;

@@ -54,7 +54,7 @@ impl Database {
                 .bind(plug)
                 .bind(before)
                 .bind(AT_ONCE)
-                .execute(&mut *writing.tx)
+                .execute(writing.connection())
                 .await
                 .map_err(|error| self.fault(WRITTEN, error))?
                 .rows_affected();
@@ -77,7 +77,7 @@ impl Database {
             let mut writing = self.record().await?;
             // The statement takes a step for each page.
             sqlx::query("PRAGMA incremental_vacuum(500)")
-                .fetch_all(&mut *writing.tx)
+                .fetch_all(writing.connection())
                 .await
                 .map_err(|error| self.fault(WRITTEN, error))?;
             writing.commit().await?;

@@ -1,0 +1,141 @@
+//! What is whole in a damaged file goes into the new one: everything that people made, the lifetime totals, and the
+//! quarters of an hour, which are kept for ever. Readings and minutes are not worth the wait.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use sqlx::SqliteConnection;
+
+use super::database::Database;
+
+/// Years of history are copied within this time; what is left then stays in the damaged file.
+const COPIED_WITHIN: Duration = Duration::from_secs(10);
+
+/// Columns by name, as the first release has them: the damaged file can be older than the new one.
+const TABLES: [(&str, &str); 5] = [
+    (
+        "plugs",
+        "INSERT INTO plugs (mac, family, serial, address, model, name, room, metering, power_on, relay, adopted_ms, \
+         seen_ms, revision) SELECT mac, family, serial, address, model, name, room, metering, power_on, relay, \
+         adopted_ms, seen_ms, revision FROM damaged.plugs",
+    ),
+    (
+        "documents",
+        "INSERT INTO documents (collection, id, revision, body, state) SELECT collection, id, revision, body, state \
+         FROM damaged.documents",
+    ),
+    (
+        "settings",
+        "INSERT INTO settings (key, value) SELECT key, value FROM damaged.settings",
+    ),
+    (
+        "series",
+        "INSERT INTO series (id, mac) SELECT id, mac FROM damaged.series",
+    ),
+    (
+        "lifetimes",
+        "INSERT INTO lifetimes (plug, total_wh, counter_wh, at_ms) SELECT plug, total_wh, counter_wh, at_ms \
+         FROM damaged.lifetimes",
+    ),
+];
+
+const QUARTERS: &str = "INSERT INTO quarters (plug, t, readings, power, low, high, energy) \
+    SELECT plug, t, readings, power, low, high, energy FROM damaged.quarters WHERE plug = ?";
+
+/// Copies what can be read. What cannot is told, and stays in the file that was set aside.
+pub(super) async fn rescue(damaged: &Path, database: &Database) {
+    let Ok(edits) = database.edits() else { return };
+    let rescued = async {
+        let mut connection = edits.acquire().await?;
+        sqlx::query("ATTACH ? AS damaged")
+            .bind(read_only_uri(damaged))
+            .execute(&mut *connection)
+            .await?;
+        copy(&mut connection).await;
+        sqlx::query("DETACH damaged")
+            .execute(&mut *connection)
+            .await
+    };
+    if let Err(error) = rescued.await {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "nothing of it can be read"
+        );
+    }
+}
+
+async fn copy(connection: &mut SqliteConnection) {
+    for (table, sql) in TABLES {
+        match sqlx::query(sql).execute(&mut *connection).await {
+            Ok(done) => tracing::info!(table, rows = done.rows_affected(), "carried over"),
+            Err(error) => {
+                tracing::error!(
+                    table,
+                    error = &error as &dyn std::error::Error,
+                    "cannot be carried over"
+                );
+            }
+        }
+    }
+    let series: Vec<i64> = sqlx::query_scalar("SELECT id FROM series")
+        .fetch_all(&mut *connection)
+        .await
+        .unwrap_or_default();
+    let begun = Instant::now();
+    let (mut rows, mut lost) = (0, 0_usize);
+    for plug in &series {
+        if begun.elapsed() > COPIED_WITHIN {
+            lost += 1;
+            continue;
+        }
+        match copy_quarters(connection, *plug).await {
+            Ok(copied) => rows += copied,
+            Err(_) => lost += 1,
+        }
+    }
+    tracing::info!(rows, "quarters of an hour carried over");
+    if lost > 0 {
+        tracing::error!(
+            plugs = lost,
+            "the history of some plugs cannot be carried over"
+        );
+    }
+}
+
+/// Plug by plug, so that a page that cannot be read costs one of them only.
+async fn copy_quarters(connection: &mut SqliteConnection, plug: i64) -> Result<u64, sqlx::Error> {
+    let copied = sqlx::query(QUARTERS).bind(plug).execute(connection).await?;
+    Ok(copied.rows_affected())
+}
+
+/// A file that is attached by its name alone would be written to.
+fn read_only_uri(path: &Path) -> String {
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                uri.push(char::from(*byte));
+            }
+            _ => {
+                // Writing to a text cannot fail.
+                let _ = write!(uri, "%{byte:02X}");
+            }
+        }
+    }
+    uri + "?mode=ro"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odd_names_stay_names() {
+        let uri = read_only_uri(Path::new("/a b/ü?mode=rw#x%41.sqlite"));
+        assert_eq!(
+            uri,
+            "file:/a%20b/%C3%BC%3Fmode%3Drw%23x%2541.sqlite?mode=ro"
+        );
+    }
+}

@@ -1,0 +1,245 @@
+//! `kill -9` at any moment: nothing that was acknowledged is lost, and the file is whole.
+//!
+//! The writer is this test binary, started again; it tells on its standard output what the store has acknowledged. Round
+//! after round it goes on with the same file.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use hub::model::{Collection, Id};
+use hub::store::{Sample, Sqlite, Store, StoredDocument, Tier, Used};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::ground::{Place, bare, mac, ms, open, reading, total};
+
+/// Where the writer finds its file; without it the writer has nothing to do.
+const FILE: &str = "MAINS_TEST_CRASH_FILE";
+const ROUNDS: u64 = 200;
+/// Readings of one batch: a whole minute of one plug.
+const BATCH: i64 = 60;
+const BEGIN: i64 = 1_795_305_600_000;
+
+/// What one number stands for: each is something that the store does as a whole.
+fn kind(number: u64) -> u64 {
+    number % 4
+}
+
+fn plug(number: u64) -> hub::model::PlugRecord {
+    let mut plug = bare(1 + (number % 5) as u8);
+    plug.revision = number;
+    plug.model = Some(number.to_string());
+    plug
+}
+
+fn document(number: u64) -> StoredDocument {
+    StoredDocument {
+        id: id(number),
+        revision: number,
+        body: json!({"number": number, "filling": "x".repeat(500)}),
+        state: json!(number),
+    }
+}
+
+fn id(number: u64) -> Id {
+    format!("r-0000000{}", number % 5).parse().unwrap()
+}
+
+/// A minute of readings, which uses a watt-hour in all.
+fn batch(number: u64) -> Vec<Sample> {
+    let begin = BEGIN + number as i64 * 60_000;
+    (1..=BATCH)
+        .map(|second| {
+            let at = ms(begin + second * 1000 - 1);
+            Sample {
+                reading: reading(9, at, 60.0),
+                used: Some(Used {
+                    since: ms(at.as_millisecond() - 999),
+                    energy_wh: if second == BATCH { 1.0 } else { 0.0 },
+                }),
+                energy: Some(total(number, number, at)),
+            }
+        })
+        .collect()
+}
+
+async fn write(store: &Sqlite, number: u64) {
+    match kind(number) {
+        0 => store.save_plug(&plug(number)).await.unwrap(),
+        1 => store
+            .save_document(Collection::Rules, &document(number))
+            .await
+            .unwrap(),
+        2 => store
+            .save_setting("number", Some(&number.to_string()))
+            .await
+            .unwrap(),
+        _ => store.append(&batch(number)).await.unwrap(),
+    }
+}
+
+/// Not a test: the process that is killed. It tidies now and then, so that this is interrupted, too.
+#[tokio::test]
+async fn the_writer() {
+    let Ok(file) = std::env::var(FILE) else {
+        return;
+    };
+    let store = open(Path::new(&file)).await.store;
+    let mut number: u64 = std::env::var("MAINS_TEST_CRASH_FROM")
+        .unwrap()
+        .parse()
+        .unwrap();
+    let mut out = std::io::stdout();
+    loop {
+        write(&store, number).await;
+        writeln!(out, "\nack {number}").unwrap();
+        out.flush().unwrap();
+        number += 1;
+        if number.is_multiple_of(50) {
+            store.tidy(ms(BEGIN)).await.unwrap();
+        }
+    }
+}
+
+fn start(file: &Path, from: u64) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "crash::the_writer", "--nocapture"])
+        .env(FILE, file)
+        .env("MAINS_TEST_CRASH_FROM", from.to_string())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Lets the writer write for a while, kills it, and returns the last number that was acknowledged.
+fn round(file: &Path, from: u64, killed_after: Duration) -> Option<u64> {
+    let mut writer = start(file, from);
+    let lines = BufReader::new(writer.stdout.take().unwrap()).lines();
+    // What was acknowledged is in the pipe, whatever happens to the writer.
+    let reader = std::thread::spawn(move || {
+        let numbers = lines.map_while(Result::ok).filter_map(|line| {
+            let number = line.strip_prefix("ack ")?;
+            number.parse().ok()
+        });
+        numbers.last()
+    });
+    std::thread::sleep(killed_after);
+    // On Unix this is SIGKILL.
+    writer.kill().unwrap();
+    let status = writer.wait().unwrap();
+    assert!(
+        !status.success() && status.code().is_none(),
+        "it ended by itself: {status}"
+    );
+    reader.join().unwrap()
+}
+
+/// What has to be there when everything up to a number was acknowledged; the next may be there or not.
+async fn check(file: &Path, acknowledged: u64) -> u64 {
+    let opened = open(file).await;
+    assert_eq!(opened.set_aside, None);
+    let store = opened.store;
+    let (mut newest, mut seen) = (0, BTreeMap::new());
+    for found in store.plugs().await.unwrap() {
+        assert_eq!(found, plug(found.revision));
+        seen.insert(("plug", found.revision % 5), found.revision);
+    }
+    for found in store.documents(Collection::Rules).await.unwrap() {
+        assert_eq!(found, document(found.revision));
+        seen.insert(("document", found.revision % 5), found.revision);
+    }
+    if let Some(number) = store.setting("number").await.unwrap() {
+        seen.insert(("setting", 0), number.parse().unwrap());
+    }
+    for number in 1..=acknowledged {
+        let key = match kind(number) {
+            0 => ("plug", number % 5),
+            1 => ("document", number % 5),
+            2 => ("setting", 0),
+            _ => continue,
+        };
+        // Later ones take the place of earlier ones.
+        assert!(
+            seen.get(&key).is_some_and(|found| *found >= number),
+            "{number} is lost"
+        );
+    }
+    for number in seen.values() {
+        newest = newest.max(*number);
+    }
+    newest = newest.max(check_history(&store, acknowledged).await);
+    assert!(newest <= acknowledged + 1, "{newest} was not even begun");
+    store.close().await;
+    newest
+}
+
+/// Every batch is there as a whole, in every table, or not at all.
+async fn check_history(store: &Sqlite, acknowledged: u64) -> u64 {
+    let end: Timestamp = "2100-01-01T00:00:00Z".parse().unwrap();
+    let minutes = store
+        .rows(mac(9), Tier::Minutes, ms(BEGIN), end, usize::MAX >> 1)
+        .await
+        .unwrap();
+    let mut found = Vec::new();
+    for row in &minutes {
+        let hub::store::Row::Minute(span) = row else {
+            panic!("{row:?}")
+        };
+        assert_eq!((span.readings, span.energy_wh), (BATCH as u32, 1.0));
+        found.push(((span.t.as_millisecond() - BEGIN) / 60_000) as u64);
+    }
+    let batches = || (1..).filter(|number| kind(*number) == 3);
+    assert!(
+        found.iter().copied().eq(batches().take(found.len())),
+        "{found:?}"
+    );
+    let newest = found.last().copied().unwrap_or(0);
+    let expected = batches().take_while(|number| *number <= acknowledged);
+    assert!(found.len() >= expected.count(), "a batch is lost");
+    let info = store.info().await.unwrap();
+    assert_eq!(info.readings, found.len() as u64 * BATCH as u64);
+    let quarters = store.quarters(None, ms(BEGIN), end).await.unwrap();
+    let energy: f64 = quarters.iter().map(|quarter| quarter.energy_wh).sum();
+    assert_eq!(energy, found.len() as f64);
+    let totals = store.energy().await.unwrap();
+    assert_eq!(
+        totals.first().map_or(0, |(_, state)| state.total_wh),
+        newest
+    );
+    newest
+}
+
+#[test]
+fn nothing_acknowledged_is_lost() {
+    let place = Place::new();
+    let file = place.file();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (mut acknowledged, mut cut_off) = (0, 0);
+    let begun = Instant::now();
+    for number in 0..ROUNDS {
+        let killed_after = Duration::from_millis(fastrand::u64(20..120));
+        let last = round(&file, acknowledged + 1, killed_after).unwrap_or(acknowledged);
+        let newest = runtime.block_on(check(&file, last));
+        if newest > last {
+            cut_off += 1;
+        }
+        acknowledged = newest.max(last);
+        if number % 50 == 49 {
+            eprintln!(
+                "{} rounds, {acknowledged} writes, {:?}",
+                number + 1,
+                begun.elapsed()
+            );
+        }
+    }
+    // A loop in which nothing was ever written would show nothing.
+    assert!(
+        acknowledged > ROUNDS,
+        "only {acknowledged} writes in {ROUNDS} rounds"
+    );
+    eprintln!("{cut_off} times a write was done and not yet told");
+}
