@@ -72,6 +72,12 @@ struct State {
     /// Another plug has its address, so that nothing must be sent there.
     is_displaced: bool,
     intent: Option<Intent>,
+    /// It was silent, and has not told its relay's position since.
+    outage: Option<Silence>,
+    /// When it was last found to have lost its connection.
+    broken: Option<Instant>,
+    /// Its relay moved without an order.
+    doubt: Option<Doubt>,
     moved: Option<Moved>,
     /// What its task is to restore after an outage.
     restore: Option<RelayState>,
@@ -85,6 +91,14 @@ struct Intent {
     relay: RelayState,
     cause: Cause,
     until: Instant,
+}
+
+/// A move of the relay that was a person's, unless the plug has just had no power.
+#[derive(Debug, Clone, Copy)]
+struct Doubt {
+    before: RelayState,
+    /// When it still stood there.
+    since: Instant,
 }
 
 /// What a slot begins with.
@@ -106,6 +120,8 @@ pub(super) struct Outlook {
     pub(super) is_here: bool,
     pub(super) metering: Metering,
     pub(super) restore: Option<RelayState>,
+    /// Its relay moved without an order; is its connection still good?
+    pub(super) is_in_doubt: bool,
 }
 
 impl Slot {
@@ -136,6 +152,9 @@ impl Slot {
                 heard_here: None,
                 is_displaced: false,
                 intent: None,
+                outage: Some(Silence::Hub),
+                broken: None,
+                doubt: None,
                 moved: None,
                 restore: None,
                 is_unsaved: false,
@@ -188,6 +207,7 @@ impl Slot {
             is_here: state.presence.is_here(),
             metering: self.metering(&state),
             restore: state.restore,
+            is_in_doubt: state.doubt.is_some(),
         }
     }
 
@@ -205,6 +225,7 @@ impl Slot {
         let mut state = self.state();
         // Somebody decides; what was before an outage no longer matters.
         state.restore = None;
+        state.doubt = None;
         state.intent = Some(Intent {
             relay,
             cause,
@@ -247,22 +268,13 @@ impl Slot {
     pub(super) fn sighted(&self, now: Instant, plug: &Plug, patience: Patience) -> bool {
         let mut state = self.state();
         let before = (state.record.clone(), state.res.clone(), state.extra.clone());
-        let silence = match state.presence.is_gone() {
-            true => Silence::Plug,
-            false => Silence::Hub,
-        };
         let turn = state.presence.heard(now, patience);
         state.locate(now, plug.address, patience);
         state.record.seen = plug.seen;
         if plug.family == self.family {
             state.describe(plug);
             if let Some(relay) = plug.relay {
-                state.told = Some(now);
-                if turn.is_some() {
-                    let policy = state.record.power_on;
-                    state.restore = power_on::restore(policy, silence, before.0.relay, relay);
-                }
-                state.stands(now, relay, turn.is_some());
+                state.tells(now, relay);
             }
         }
         let is_moved = before.0.address != state.record.address;
@@ -276,7 +288,7 @@ impl Slot {
         if has_changed || (before.1, before.2) != (state.res.clone(), state.extra.clone()) {
             self.publish(&state);
         }
-        if is_moved || turn.is_some() {
+        if is_moved || turn.is_some() || state.doubt.is_some() || state.restore.is_some() {
             self.turned.notify_one();
         }
         self.heard.notify_waiters();
@@ -291,6 +303,30 @@ impl Slot {
         state.heard_here = Some(now);
         state.record.seen = Timestamp::now();
         self.turn(&state, turn);
+    }
+
+    /// Notes that it has lost or closed its connection.
+    pub(super) fn broke(&self, now: Instant) {
+        self.state().broken = Some(now);
+    }
+
+    /// Decides whose the last move of the relay was, now that the connection has been tried.
+    pub(super) fn settle_doubt(&self) {
+        let mut state = self.state();
+        let Some(doubt) = state.doubt.take() else {
+            return;
+        };
+        if state.broken.is_none_or(|broken| broken < doubt.since) {
+            return;
+        }
+        tracing::info!(plug = %self.mac, "it lost its connection and moved its relay: a short outage");
+        if let Some(moved) = &mut state.moved {
+            moved.cause = Cause::PowerOn;
+        }
+        if let Some(now) = state.record.relay {
+            let before = Some(doubt.before);
+            state.restore = power_on::restore(state.record.power_on, Silence::Plug, before, now);
+        }
     }
 
     /// Takes a reading, and returns what belongs into history.
@@ -319,6 +355,7 @@ impl Slot {
         let (turn, ask) = state.presence.pass(now, patience);
         if turn.is_some() {
             state.is_unsaved = true;
+            state.outage = Some(Silence::Plug);
             self.turn(&state, turn);
             self.turned.notify_one();
         }
@@ -415,29 +452,40 @@ impl State {
         self.extra.clone_from(&plug.extra);
     }
 
-    fn stands(&mut self, now: Instant, relay: RelayState, after_silence: bool) {
-        if self.record.relay == Some(relay) {
-            return;
+    /// Takes the plug's word for how its relay stands.
+    fn tells(&mut self, now: Instant, relay: RelayState) {
+        let (told, before) = (self.told.replace(now), self.record.relay.replace(relay));
+        let outage = self.outage.take();
+        if let Some(silence) = outage {
+            let policy = self.record.power_on;
+            self.restore = power_on::restore(policy, silence, before, relay);
         }
-        let is_first = self.record.relay.is_none();
-        self.record.relay = Some(relay);
-        if is_first {
+        let Some(before) = before.filter(|before| *before != relay) else {
             return;
-        }
-        let intent = self
-            .intent
-            .take_if(|intent| intent.relay == relay || intent.until <= now);
-        let intended = intent.filter(|intent| intent.until > now);
-        let cause = match intended {
-            Some(intent) => intent.cause,
-            None if after_silence => Cause::PowerOn,
-            None => Cause::Person,
+        };
+        let cause = match self.intended(now, relay) {
+            Some(cause) => cause,
+            None if outage.is_some() => Cause::PowerOn,
+            None => {
+                let since = told.unwrap_or(now);
+                let has_policy = self.record.power_on.is_some();
+                self.doubt = has_policy.then_some(Doubt { before, since });
+                Cause::Person
+            }
         };
         self.moved = Some(Moved {
             relay,
             cause,
             at: Timestamp::now(),
         });
+    }
+
+    /// Returns on whose behalf the relay was to move here, if it was.
+    fn intended(&mut self, now: Instant, relay: RelayState) -> Option<Cause> {
+        let intent = self
+            .intent
+            .take_if(|intent| intent.relay == relay || intent.until <= now)?;
+        (intent.until > now).then_some(intent.cause)
     }
 
     /// Leaves out what no plug for 16 A can measure, and says so once.

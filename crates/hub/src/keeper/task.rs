@@ -21,6 +21,8 @@ use crate::model::{Cause, Metering};
 const METER_BUDGET: Duration = Duration::from_secs(5);
 /// How long any other order may take.
 pub(super) const ORDER_BUDGET: Duration = Duration::from_secs(5);
+/// How long it may take to find out whether a connection is good.
+const DOUBT_BUDGET: Duration = Duration::from_secs(2);
 /// How long a meter that hangs holds up an order.
 const METER_PATIENCE: Duration = Duration::from_millis(300);
 /// How often a plug that does not answer is tried over its connection; it may be silent on UDP alone.
@@ -105,6 +107,7 @@ impl Task {
                 },
                 () = slot.turned.notified() => {
                     self.look();
+                    self.settle_doubt().await;
                     self.restore().await;
                 }
                 () = self.link.closed() => {}
@@ -112,7 +115,7 @@ impl Task {
                     self.meter().await;
                 }
             }
-            self.count_connection();
+            self.look_at_connection();
         }
     }
 
@@ -191,7 +194,7 @@ impl Task {
             // The order comes first; then it is due at once.
             None => {}
         }
-        self.count_connection();
+        self.look_at_connection();
     }
 
     fn meter_failed(&mut self, why: &str) {
@@ -296,6 +299,20 @@ impl Task {
         timeout(pause, hurried).await.is_err()
     }
 
+    /// The relay moved without an order. A plug that has just had no power knows nothing of its connection any more.
+    async fn settle_doubt(&mut self) {
+        if !self.slot.outlook().is_in_doubt {
+            return;
+        }
+        if self.link.is_open() {
+            let lan = self.inner.lan();
+            // What it answers does not matter.
+            let _ = self.link.order(&lan, Order::Meter, DOUBT_BUDGET).await;
+        }
+        self.look_at_connection();
+        self.slot.settle_doubt();
+    }
+
     /// Moves the relay back to where it was before an outage.
     async fn restore(&mut self) {
         for pause in RESTORE_PAUSES {
@@ -330,7 +347,10 @@ impl Task {
         self.inner.lan()
     }
 
-    fn count_connection(&mut self) {
+    fn look_at_connection(&mut self) {
+        if self.link.has_broken() {
+            self.slot.broke(now());
+        }
         let is_open = self.link.is_open();
         if is_open != self.is_counted {
             self.is_counted = is_open;
@@ -343,7 +363,7 @@ impl Task {
 impl Drop for Task {
     fn drop(&mut self) {
         self.link.close();
-        self.count_connection();
+        self.look_at_connection();
     }
 }
 

@@ -4,8 +4,11 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "helpers of tests, which may fail like tests"
 )]
 
 mod daily;
+mod faults;
+mod presence;
 mod world;

@@ -26,6 +26,7 @@ pub(super) struct Conversation<'a> {
     kept: Option<TcpStream>,
     /// What was sent on a connection from before, as long as nothing has come back: it may have been dead.
     doubtful: Option<Vec<u8>>,
+    is_replaced: bool,
     has_sent: bool,
     sent: Arc<Notify>,
     is_decided: bool,
@@ -83,6 +84,7 @@ impl<'a> Conversation<'a> {
             wire: Wire::Closed,
             kept: None,
             doubtful: None,
+            is_replaced: false,
             has_sent: false,
             sent: Arc::new(Notify::new()),
             is_decided: false,
@@ -94,6 +96,11 @@ impl<'a> Conversation<'a> {
     pub(super) fn over(mut self, kept: Option<TcpStream>) -> Self {
         self.kept = kept;
         self
+    }
+
+    /// Tells whether the connection from before turned out to be dead.
+    pub(super) fn is_replaced(&self) -> bool {
+        self.is_replaced
     }
 
     /// Returns what is left of it, to be kept.
@@ -278,6 +285,7 @@ impl<'a> Conversation<'a> {
         match (&self.doubtful, &self.wire, self.exchange.transport()) {
             (Some(_), Wire::Stream(_), Transport::Tcp { port }) => {
                 tracing::debug!(address = %self.address, "the kept connection is dead; a new one");
+                self.is_replaced = true;
                 self.connect(port);
             }
             _ => {

@@ -27,6 +27,7 @@ pub struct Link {
     family: FamilyId,
     address: Ipv4Addr,
     rest: Rest,
+    has_broken: bool,
 }
 
 impl Link {
@@ -37,6 +38,7 @@ impl Link {
             family: plug.family,
             address: plug.address,
             rest: Rest::Nothing,
+            has_broken: false,
         }
     }
 
@@ -48,6 +50,11 @@ impl Link {
     /// Tells whether there is a connection.
     pub fn is_open(&self) -> bool {
         !matches!(self.rest, Rest::Nothing)
+    }
+
+    /// Tells whether the plug has lost or closed a connection since this was last asked. It loses it when it restarts.
+    pub fn has_broken(&mut self) -> bool {
+        std::mem::take(&mut self.has_broken)
     }
 
     /// Notes where the plug is. A connection to where it was is closed.
@@ -70,6 +77,7 @@ impl Link {
             return std::future::pending().await;
         };
         while stream.readable().await.is_ok() && is_quiet(stream) {}
+        self.has_broken = true;
         self.close();
     }
 
@@ -110,8 +118,12 @@ impl Link {
         deadline: Instant,
     ) -> Result<Outcome, ContactError> {
         let exchange = begin(self.family, self.mac, self.address, order)?;
+        let was_kept = kept.is_some();
         let mut conversation = Conversation::new(exchange, self.address, lan).over(kept);
-        match timeout_at(deadline, conversation.outcome()).await {
+        let outcome = timeout_at(deadline, conversation.outcome()).await;
+        self.has_broken |=
+            conversation.is_replaced() || (was_kept && !matches!(outcome, Ok(Ok(_))));
+        match outcome {
             Ok(Ok(outcome)) => {
                 self.rest = conversation.rest();
                 Ok(outcome)
@@ -140,7 +152,9 @@ impl Link {
                 }
             }
         };
-        is_quiet(&stream).then_some(stream)
+        let is_good = is_quiet(&stream);
+        self.has_broken |= !is_good;
+        is_good.then_some(stream)
     }
 
     fn silence(&self) -> ContactError {
