@@ -73,12 +73,15 @@ impl FromStr for Cron {
 impl Cron {
     /// Returns the first local time after this one.
     pub(super) fn after(&self, after: DateTime) -> Option<DateTime> {
-        let days = after.date().series(1.day()).take(DAYS_AHEAD);
+        let today = after.date();
+        let rest = self.parsed.time_after(after.time());
+        if let Some(time) = rest.filter(|_| self.parsed.is_day(today)) {
+            return Some(today.to_datetime(time));
+        }
+        let first = self.parsed.first_time()?;
+        let days = today.series(1.day()).skip(1).take(DAYS_AHEAD);
         let mut days = days.filter(|day| self.parsed.is_day(*day));
-        days.find_map(|day| {
-            let mut times = self.parsed.times().map(|time| day.to_datetime(time));
-            times.find(|time| *time > after)
-        })
+        days.next().map(|day| day.to_datetime(first))
     }
 }
 
@@ -107,10 +110,18 @@ impl Parsed {
                 .unwrap_or(false)
     }
 
-    /// All times of a day, in order.
-    fn times(&self) -> impl Iterator<Item = Time> {
-        let hours = self.hours.iter();
-        hours.flat_map(|hour| self.minutes.iter().map(|minute| time(*hour, *minute, 0, 0)))
+    /// Returns the first time of day after this one.
+    fn time_after(&self, after: Time) -> Option<Time> {
+        let in_hour = self.minutes.iter().find(|minute| **minute > after.minute());
+        if let Some(minute) = in_hour.filter(|_| self.hours.contains(&after.hour())) {
+            return Some(time(after.hour(), *minute, 0, 0));
+        }
+        let hour = self.hours.iter().find(|hour| **hour > after.hour())?;
+        Some(time(*hour, *self.minutes.first()?, 0, 0))
+    }
+
+    fn first_time(&self) -> Option<Time> {
+        Some(time(*self.hours.first()?, *self.minutes.first()?, 0, 0))
     }
 }
 

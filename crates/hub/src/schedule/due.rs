@@ -18,6 +18,8 @@ use crate::model::Id;
 const SUN_DAYS_AHEAD: usize = 400;
 /// Where the search for the last time that was due begins: as far back as this.
 const FIRST_LOOK_BACK: SignedDuration = SignedDuration::from_hours(1);
+/// When nothing was due in that time, so many times as far: five steps are years.
+const LOOK_FURTHER: i32 = 8;
 
 /// What local times and the sun depend on.
 #[derive(Debug, Clone)]
@@ -128,18 +130,16 @@ impl<'a> Times<'a> {
 
     /// Returns the first time after a moment, delays included.
     fn after(&self, after: Timestamp) -> Option<Timestamp> {
-        if self.window.is_zero() {
-            return self.undelayed(after);
-        }
-        // A time before `after` can be delayed beyond it, and one that comes later can be delayed by less.
-        let mut next = self.undelayed(after.checked_sub(self.window).ok()?);
         let mut best: Option<Timestamp> = None;
-        while let Some(time) = next.filter(|time| best.is_none_or(|best| *time < best)) {
+        for time in self.undelayed_around(after) {
+            // One that comes later can be delayed by less.
+            if best.is_some_and(|best| best <= time) {
+                break;
+            }
             let delayed = time.checked_add(self.delay(time)).ok()?;
             if delayed > after {
                 best = Some(best.map_or(delayed, |best| best.min(delayed)));
             }
-            next = self.undelayed(time);
         }
         best
     }
@@ -151,18 +151,26 @@ impl<'a> Times<'a> {
             let from = until
                 .checked_sub(look_back)
                 .map_or(after, |from| from.max(after));
-            let mut last = self.after(from).filter(|time| *time <= until);
-            while let Some(next) = last
-                .and_then(|last| self.after(last))
-                .filter(|time| *time <= until)
-            {
-                last = Some(next);
-            }
+            let times = self
+                .undelayed_around(from)
+                .take_while(|time| *time <= until);
+            let delayed = times.filter_map(|time| time.checked_add(self.delay(time)).ok());
+            let last = delayed.filter(|time| from < *time && *time <= until).max();
             if last.is_some() || from == after {
                 return last;
             }
-            look_back = look_back.checked_mul(2)?;
+            look_back = look_back.checked_mul(LOOK_FURTHER)?;
         }
+    }
+
+    /// Returns the times that can come after a moment once they are delayed, before they are, in order.
+    fn undelayed_around(&self, moment: Timestamp) -> impl Iterator<Item = Timestamp> {
+        let from = moment.checked_sub(self.window).unwrap_or(Timestamp::MIN);
+        let mut last = Some(from);
+        std::iter::from_fn(move || {
+            last = self.undelayed(last?);
+            last
+        })
     }
 
     fn undelayed(&self, after: Timestamp) -> Option<Timestamp> {

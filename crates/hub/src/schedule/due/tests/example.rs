@@ -1,28 +1,4 @@
 use super::*;
-use crate::model::Document;
-
-fn schedule(when: &str) -> Schedule {
-    let json = format!(
-        r#"{{"name":"x","targets":["accf23123456"],"action":"on","when":{when},"catch_up":"10m"}}"#
-    );
-    let schedule: Schedule = serde_json::from_str(&json).unwrap();
-    assert_eq!(schedule.check(), Ok(()));
-    schedule
-}
-
-fn berlin() -> Clock {
-    Clock {
-        timezone: TimeZone::get("Europe/Berlin").unwrap(),
-        place: Some(Place {
-            latitude: 52.52,
-            longitude: 13.40,
-        }),
-    }
-}
-
-fn id() -> Id {
-    "s-00000001".parse().unwrap()
-}
 
 /// The local times of the next few times after a local time.
 fn next(schedule: &Schedule, clock: &Clock, after: &str, count: usize) -> Vec<String> {
