@@ -29,7 +29,7 @@ use hiflying::Mac;
 use hiflying::net::Interface;
 use jiff::Timestamp;
 use plugs::net::Lan;
-use plugs::{FamilyId, Minutes, Plug, RelayState};
+use plugs::{FamilyId, Minutes, Plug, Reading, RelayState};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -254,6 +254,15 @@ impl Keeper {
     /// As [`Keeper::switch`].
     pub async fn version(&self, mac: Mac) -> Result<String, HubError> {
         self.0.run(mac, |reply| Errand::Version { reply }).await
+    }
+
+    /// Reads a plug's meter now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Keeper::switch`].
+    pub async fn meter(&self, mac: Mac) -> Result<Reading, HubError> {
+        self.0.run(mac, |reply| Errand::Meter { reply }).await
     }
 }
 

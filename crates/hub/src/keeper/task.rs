@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use plugs::exchange::Outcome;
 use plugs::net::{ContactError, Lan, Link};
-use plugs::{Minutes, Order, RelayState};
+use plugs::{Minutes, Order, Reading, RelayState};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -50,6 +50,9 @@ pub(super) enum Errand {
     },
     Version {
         reply: oneshot::Sender<Result<String, HubError>>,
+    },
+    Meter {
+        reply: oneshot::Sender<Result<Reading, HubError>>,
     },
 }
 
@@ -211,6 +214,7 @@ impl Task {
             Errand::Switch { reply, .. } if reply.is_closed() => {}
             Errand::Delay { reply, .. } if reply.is_closed() => {}
             Errand::Version { reply } if reply.is_closed() => {}
+            Errand::Meter { reply } if reply.is_closed() => {}
             Errand::Switch {
                 wanted,
                 cause,
@@ -232,6 +236,9 @@ impl Task {
             }
             Errand::Version { reply } => {
                 let _ = reply.send(self.version().await);
+            }
+            Errand::Meter { reply } => {
+                let _ = reply.send(self.read().await);
             }
         }
     }
@@ -259,6 +266,24 @@ impl Task {
     async fn version(&mut self) -> Result<String, HubError> {
         match self.order(Order::Version).await? {
             Outcome::Version(text) => Ok(text),
+            other => Err(HubError::new(
+                crate::Kind::BadAnswer,
+                format!("plug {} answered something else: {other:?}", self.slot.mac),
+            )),
+        }
+    }
+
+    /// Meters because somebody asked; whatever the interval, it is a reading like any other.
+    async fn read(&mut self) -> Result<Reading, HubError> {
+        match self.order(Order::Meter).await? {
+            Outcome::Measured(measurement) => {
+                let reading = measurement.reading(self.slot.mac, Timestamp::now());
+                let sample = self.slot.metered(reading);
+                let reading = sample.reading.clone();
+                self.inner.keep(sample);
+                self.inner.counts.readings.up();
+                Ok(reading)
+            }
             other => Err(HubError::new(
                 crate::Kind::BadAnswer,
                 format!("plug {} answered something else: {other:?}", self.slot.mac),

@@ -50,6 +50,10 @@ fn adopted_metered_and_switched() {
         assert_eq!(off.await.unwrap().relay, Some(RelayState::Off));
         let version = house.keeper.version(mac(1)).await.unwrap();
         assert!(version.starts_with("1.0"), "{version}");
+        // Metered because somebody asks, and that is the last reading then.
+        let reading = house.keeper.meter(mac(1)).await.unwrap();
+        assert_eq!(reading.power_w, Some(0.0));
+        assert_eq!(house.view(1).reading, Some(reading));
         let unknown = house.keeper.switch(mac(9), Wanted::On, Cause::Person);
         assert_eq!(unknown.await.unwrap_err().kind(), Kind::NotFound);
 
