@@ -8,14 +8,13 @@
 
 mod clocks;
 mod desk;
+mod hub;
 mod record;
 mod rules;
 mod saver;
 mod schedules;
 #[cfg(test)]
 mod tests;
-
-pub use clocks::Time;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -26,16 +25,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::HubError;
 use crate::event::EventBus;
+use crate::hub::Hub;
 use crate::keeper::{Switched, Wanted};
 use crate::model::{Cause, PlugId, PlugView, Stored, Target};
 use crate::rule::Rule;
 use crate::schedule::{Clock, Schedule};
 use crate::shelf::Shelf;
 
+use clocks::Time;
 use desk::Desk;
 
 /// What automation needs of the hub. A trait, so that it can be tried in virtual time.
-pub trait Switchboard: Clone + Send + Sync + 'static {
+pub(crate) trait Switchboard: Clone + Send + Sync + 'static {
     /// Reads the clocks.
     fn time(&self) -> Time;
     /// Returns what local times and the sun depend on.
@@ -54,6 +55,8 @@ pub trait Switchboard: Clone + Send + Sync + 'static {
     fn views(&self) -> Vec<Arc<PlugView>>;
     /// Returns one plug as it stands.
     fn view(&self, plug: Mac) -> Option<Arc<PlugView>>;
+    /// Returns who moved a plug's relay last, as far as that is known.
+    fn moved_by(&self, plug: Mac) -> Option<Cause>;
     /// Returns the plugs of a target.
     fn members(&self, target: &Target) -> Result<Vec<PlugId>, HubError>;
     /// Switches a plug.
@@ -67,8 +70,12 @@ pub trait Switchboard: Clone + Send + Sync + 'static {
     fn cancel(&self) -> &CancellationToken;
 }
 
-/// Lets schedules and rules act until the hub ends.
-pub async fn run<S: Switchboard>(board: S) {
+/// Lets the hub's schedules and rules act until it ends.
+pub async fn run(hub: Hub) {
+    run_on(hub).await;
+}
+
+async fn run_on<S: Switchboard>(board: S) {
     let saver = saver::Saver::default();
     let desk = Desk::new(board.clone(), saver.clone());
     let ended = CancellationToken::new();

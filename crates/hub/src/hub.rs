@@ -255,7 +255,7 @@ impl Hub {
     /// Returns a schedule as the API and events show it: with `next`, `last` and `halted`.
     pub fn schedule_view(&self, schedule: &Stored<Schedule>) -> Value {
         let now = Timestamp::now();
-        let mut added = self.remembered(self.schedules(), &schedule.id);
+        let mut added = self.remembered(self.schedules(), schedule);
         let is_halted = added.get("halted").is_some_and(|halted| !halted.is_null());
         let next = match next_due(&schedule.body, self.clock(), now, &schedule.id) {
             Ok(Some(next)) if !is_halted => format!("{next:.0}").into(),
@@ -268,7 +268,7 @@ impl Hub {
 
     /// Returns a rule as the API and events show it: with `last` and `halted`.
     pub fn rule_view(&self, rule: &Stored<Rule>) -> Value {
-        view(rule, self.remembered(self.rules(), &rule.id))
+        view(rule, self.remembered(self.rules(), rule))
     }
 
     /// Returns a tariff as the API shows it.
@@ -277,15 +277,16 @@ impl Hub {
     }
 
     /// What of a document's state people see.
-    fn remembered<T: Document>(&self, shelf: &Shelf<T>, id: &Id) -> Map<String, Value> {
-        let state = shelf.state(id);
-        ["last", "halted"]
-            .into_iter()
-            .map(|key| {
-                let value = state.get(key).cloned().unwrap_or(Value::Null);
-                (key.to_owned(), value)
-            })
-            .collect()
+    fn remembered<T: Document>(&self, shelf: &Shelf<T>, stored: &Stored<T>) -> Map<String, Value> {
+        let state = shelf.state(&stored.id);
+        // An edit ends a halt, also before the automation has seen it.
+        let is_edited = state.get("revision") != Some(&stored.revision.into());
+        let of = |key: &str| state.get(key).cloned().unwrap_or(Value::Null);
+        let halted = if is_edited { Value::Null } else { of("halted") };
+        Map::from_iter([
+            ("last".to_owned(), of("last")),
+            ("halted".to_owned(), halted),
+        ])
     }
 }
 

@@ -9,16 +9,16 @@ const NOTICED: SignedDuration = SignedDuration::from_secs(2);
 
 /// What the clocks say at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Time {
+pub(crate) struct Time {
     /// The time of day, which people and time servers set.
-    pub wall: Timestamp,
+    pub(crate) wall: Timestamp,
     /// A time that nobody sets, and that goes on while the machine sleeps.
-    pub steady: Duration,
+    pub(crate) steady: Duration,
 }
 
 impl Time {
     /// Reads the clocks of the machine.
-    pub fn now() -> Self {
+    pub(crate) fn now() -> Self {
         Self {
             wall: Timestamp::now(),
             steady: steady(),

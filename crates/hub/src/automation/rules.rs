@@ -39,6 +39,8 @@ struct Running {
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Stand {
     relay: Option<RelayState>,
+    /// Whether it was a person who moved it last.
+    by_person: bool,
     available: bool,
     patience: Duration,
 }
@@ -135,8 +137,22 @@ impl<S: Switchboard> Rules<S> {
         let views = self.desk.board.views();
         self.stands = views
             .iter()
-            .map(|view| (view.plug.mac, Stand::of(view)))
+            .map(|view| (view.plug.mac, self.stand(view)))
             .collect();
+    }
+
+    fn stand(&self, view: &PlugView) -> Stand {
+        let patience = match view.metering {
+            Metering::Every(period) => period.get().saturating_mul(PATIENCE),
+            Metering::Off => LEAST_PATIENCE,
+        };
+        let moved_by = self.desk.board.moved_by(view.plug.mac);
+        Stand {
+            relay: view.plug.relay,
+            by_person: moved_by == Some(Cause::Person),
+            available: view.available,
+            patience: patience.max(LEAST_PATIENCE),
+        }
     }
 
     /// Takes in what people changed.
@@ -199,7 +215,7 @@ impl<S: Switchboard> Rules<S> {
     fn hear(&mut self, news: &News) {
         match news {
             News::Plug(view) | News::Availability(view) => {
-                let (plug, stand) = (view.plug.mac, Stand::of(view));
+                let (plug, stand) = (view.plug.mac, self.stand(view));
                 if self.stands.insert(plug, stand) != Some(stand) {
                     self.step_watchers(plug, None);
                 }
@@ -382,6 +398,7 @@ impl Running {
         };
         Observation {
             relay: stand.and_then(|stand| stand.relay),
+            by_person: stand.is_some_and(|stand| stand.by_person),
             available: stand.is_some_and(|stand| stand.available),
             power: drawn_by(Some(self.stored.body.plug)),
             leader: drawn_by(self.stored.body.kind.leader()),
@@ -421,20 +438,6 @@ impl Running {
             Some(error) => {
                 tracing::warn!(%id, action, "the rule \u{2018}{name}\u{2019} failed: {error}");
             }
-        }
-    }
-}
-
-impl Stand {
-    fn of(view: &PlugView) -> Self {
-        let patience = match view.metering {
-            Metering::Every(period) => period.get().saturating_mul(PATIENCE),
-            Metering::Off => LEAST_PATIENCE,
-        };
-        Self {
-            relay: view.plug.relay,
-            available: view.available,
-            patience: patience.max(LEAST_PATIENCE),
         }
     }
 }

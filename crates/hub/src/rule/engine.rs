@@ -37,6 +37,8 @@ const LAST_RETRY: Duration = Duration::from_secs(300);
 pub struct Observation {
     /// How the relay of the rule's plug stands; `None` when it is not known.
     pub relay: Option<RelayState>,
+    /// Whether it was a person who moved that relay last.
+    pub by_person: bool,
     /// Whether the rule's plug answers.
     pub available: bool,
     /// What the rule's plug draws, if that was read at this very moment.
@@ -111,6 +113,7 @@ struct Sight<'a> {
     has_moved: bool,
     /// The rule itself has just ordered the relay to where it stands.
     was_ordered: bool,
+    by_person: bool,
     available: bool,
     power: Option<Power>,
     leader: Option<Power>,
@@ -226,6 +229,7 @@ impl RuleState {
             was_ordered: seen
                 .relay
                 .is_some_and(|relay| self.attempt.is_ordered(relay, now)),
+            by_person: seen.by_person,
             available: seen.available,
             power: seen.power,
             leader: seen.leader,

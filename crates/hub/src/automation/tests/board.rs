@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::automation::clocks::Time;
-use crate::automation::{Switchboard, run};
+use crate::automation::{Switchboard, run_on};
 use crate::duration::Period;
 use crate::error::{HubError, Kind};
 use crate::event::{EventBus, News};
@@ -70,6 +70,7 @@ struct World {
     groups: HashMap<Id, Vec<PlugId>>,
     /// Plugs that do not answer orders.
     deaf: HashSet<Mac>,
+    moved_by: HashMap<Mac, Cause>,
     switched: Vec<Switch>,
 }
 
@@ -119,6 +120,7 @@ impl Home {
                 plugs,
                 groups: HashMap::new(),
                 deaf: HashSet::new(),
+                moved_by: HashMap::new(),
                 switched: Vec::new(),
             }),
         }))
@@ -142,7 +144,7 @@ impl Home {
                 place: None,
             },
         }));
-        let task = tokio::spawn(run(board.clone()));
+        let task = tokio::spawn(run_on(board.clone()));
         pass("10ms").await;
         Run { board, task }
     }
@@ -310,6 +312,12 @@ impl Run {
 
     /// Somebody presses the button.
     pub(super) async fn press(&self, plug: Mac, to: RelayState) {
+        self.turn(plug, to, Cause::Person).await;
+    }
+
+    /// A plug's relay turns.
+    pub(super) async fn turn(&self, plug: Mac, to: RelayState, cause: Cause) {
+        self.board.0.home.world().moved_by.insert(plug, cause);
         self.board
             .0
             .home
@@ -432,6 +440,10 @@ impl Switchboard for Board {
         self.0.home.world().plugs.get(&plug).cloned().map(Arc::new)
     }
 
+    fn moved_by(&self, plug: Mac) -> Option<Cause> {
+        self.0.home.world().moved_by.get(&plug).cloned()
+    }
+
     fn members(&self, target: &Target) -> Result<Vec<PlugId>, HubError> {
         match target {
             Target::Plug(plug) => Ok(vec![*plug]),
@@ -458,6 +470,9 @@ impl Switchboard for Board {
             };
             view.plug.relay = Some(after);
             let moved = before != after;
+            if moved {
+                world.moved_by.insert(plug, cause.clone());
+            }
             world.switched.push(Switch {
                 at,
                 plug,

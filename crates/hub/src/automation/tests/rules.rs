@@ -147,6 +147,11 @@ async fn what_was_cut_off_only_a_person_switches_on() {
         run.state(&daily)["last"]["error"],
         format!("accf23000001: {error}")
     );
+    // After an outage it comes on by itself, and is cut off again.
+    run.turn(mac(1), On, Cause::PowerOn).await;
+    pass("1s").await;
+    assert_eq!(home.switched().len(), 1);
+    assert_eq!(home.relay(mac(1)), Off);
     // A person may, and then everything is as before.
     run.press(mac(1), On).await;
     run.press(mac(1), Off).await;

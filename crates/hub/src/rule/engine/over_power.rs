@@ -24,9 +24,11 @@ impl Memory {
 
     pub(super) fn look(&mut self, above_w: f64, period: Period, sight: &Sight<'_>) -> Verdict {
         if sight.has_turned(RelayState::On) {
-            // Nothing automatic does that while it is cut, so it was a person.
-            self.cut = None;
             self.hold.end();
+            // After an outage a plug may turn on by itself, and is cut off again.
+            if sight.by_person {
+                self.cut = None;
+            }
         }
         if sight.stands() != Some(RelayState::On) {
             self.hold.end();

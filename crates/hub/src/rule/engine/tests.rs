@@ -18,6 +18,7 @@ struct Scene {
     start: Timestamp,
     now: Timestamp,
     relay: Option<RelayState>,
+    by_person: bool,
     available: bool,
     /// Whether the plug does what it is told.
     obeys: bool,
@@ -48,6 +49,7 @@ impl Scene {
             start,
             now: start,
             relay: Some(relay),
+            by_person: true,
             available: true,
             obeys: true,
             acts: Vec::new(),
@@ -68,6 +70,7 @@ impl Scene {
         };
         let seen = Observation {
             relay: self.relay,
+            by_person: self.by_person,
             available: self.available,
             power: power.map(power_of),
             leader: leader.map(power_of),
@@ -351,6 +354,12 @@ fn over_power_stays_off_until_a_person_comes() {
     scene.restart();
     scene.pass("3h", Some(0.0));
     assert!(scene.state.keeps_off());
+    // After an outage it turned on by itself.
+    scene.by_person = false;
+    scene.press(RelayState::On);
+    assert_eq!(scene.acts().len(), 1);
+    assert_eq!(scene.relay, Some(RelayState::Off));
+    scene.by_person = true;
     scene.press(RelayState::On);
     assert!(!scene.state.keeps_off());
     assert_eq!(scene.acts(), [""; 0]);

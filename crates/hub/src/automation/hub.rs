@@ -1,0 +1,72 @@
+//! The running hub as automation sees it.
+
+use std::sync::Arc;
+
+use hiflying::Mac;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::Switchboard;
+use super::clocks::Time;
+use crate::error::HubError;
+use crate::event::EventBus;
+use crate::hub::Hub;
+use crate::keeper::{Switched, Wanted};
+use crate::model::{Cause, PlugId, PlugView, Stored, Target};
+use crate::rule::Rule;
+use crate::schedule::{Clock, Schedule};
+use crate::shelf::Shelf;
+
+impl Switchboard for Hub {
+    fn time(&self) -> Time {
+        Time::now()
+    }
+
+    fn clock(&self) -> &Clock {
+        self.clock()
+    }
+
+    fn bus(&self) -> &EventBus {
+        self.bus()
+    }
+
+    fn schedules(&self) -> &Shelf<Schedule> {
+        self.schedules()
+    }
+
+    fn rules(&self) -> &Shelf<Rule> {
+        self.rules()
+    }
+
+    fn schedule_view(&self, schedule: &Stored<Schedule>) -> Value {
+        self.schedule_view(schedule)
+    }
+
+    fn rule_view(&self, rule: &Stored<Rule>) -> Value {
+        self.rule_view(rule)
+    }
+
+    fn views(&self) -> Vec<Arc<PlugView>> {
+        self.keeper().views()
+    }
+
+    fn view(&self, plug: Mac) -> Option<Arc<PlugView>> {
+        self.keeper().view(plug)
+    }
+
+    fn moved_by(&self, plug: Mac) -> Option<Cause> {
+        self.keeper().moved(plug).map(|moved| moved.cause)
+    }
+
+    fn members(&self, target: &Target) -> Result<Vec<PlugId>, HubError> {
+        self.members(target)
+    }
+
+    async fn switch(&self, plug: Mac, wanted: Wanted, cause: Cause) -> Result<Switched, HubError> {
+        self.keeper().switch(plug, wanted, cause).await
+    }
+
+    fn cancel(&self) -> &CancellationToken {
+        self.cancel()
+    }
+}
