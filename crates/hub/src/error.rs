@@ -8,7 +8,7 @@ use plugs::net::ContactError;
 use serde::{Deserialize, Serialize};
 
 /// The kind of an error; decides the HTTP status, and the exit code where a command waits for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// What was asked for makes no sense (400).

@@ -4,7 +4,164 @@
 //! nothing of who may ask: that is [`crate::trust`]'s, which stands around all of them.
 //!
 //! * [`problem`]: the one shape of an error.
+//! * `body`, `path`, `query`, `range`, `etag`: what comes in, bounded and checked, with an exact word on what is wrong.
+//! * `plugs`, `groups`, `documents`, `tariffs`, `history`, `energy`, `info`, `metrics`: the paths of the API.
+//! * `events`: news as Server-Sent Events.
 //! * [`stuck`]: the bound on connections whose other end does not read.
+//! * `describe`, `schema`: the OpenAPI description, made from the routes.
 
+mod body;
+mod describe;
+mod documents;
+mod energy;
+mod etag;
+mod events;
+mod groups;
+mod history;
+mod info;
+mod metrics;
+mod path;
+mod plugs;
 pub mod problem;
+mod query;
+mod range;
+mod schema;
 pub mod stuck;
+mod tariffs;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{FromRef, Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::error::HubError;
+use crate::hub::Hub;
+use events::Listeners;
+use problem::Problem;
+use query::Params;
+
+/// The description as it is checked in; a test compares it with the routes.
+const OPENAPI: &str = include_str!("../openapi.json");
+
+/// What handlers share.
+#[derive(Debug, Clone)]
+struct Api {
+    hub: Hub,
+    listeners: Listeners,
+    /// Copies of everything are made one at a time.
+    copying: Arc<Semaphore>,
+}
+
+impl Api {
+    /// Waits for nobody: who comes while another copy is under way is told so.
+    fn turn(&self) -> Result<OwnedSemaphorePermit, HubError> {
+        Arc::clone(&self.copying).try_acquire_owned().map_err(|_| {
+            HubError::unavailable("another copy is being made").hint("try again when it is done")
+        })
+    }
+}
+
+impl FromRef<Api> for Hub {
+    fn from_ref(api: &Api) -> Self {
+        api.hub.clone()
+    }
+}
+
+/// Returns everything that the hub answers. Who may ask is not checked here.
+pub fn router(hub: Hub) -> Router {
+    let api = Api {
+        hub,
+        listeners: Listeners::default(),
+        copying: Arc::new(Semaphore::new(1)),
+    };
+    let (router, _) = described(OpenApiRouter::new()).split_for_parts();
+    router
+        .fallback(nowhere)
+        .layer(from_fn(method_not_allowed))
+        .with_state(api)
+}
+
+/// Returns the description of everything that the hub answers, who may ask included: OpenAPI as JSON.
+pub fn description() -> serde_json::Value {
+    let routes = described(OpenApiRouter::with_openapi(describe::base()));
+    describe::whole(&routes.into_openapi())
+}
+
+/// The routes with what they say of themselves.
+fn described(router: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
+    router
+        .merge(plugs::routes())
+        .merge(history::routes())
+        .merge(energy::routes())
+        .merge(groups::routes())
+        .merge(documents::routes())
+        .merge(tariffs::routes())
+        .merge(info::routes())
+        .routes(routes!(events))
+        .routes(routes!(openapi))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(health))
+}
+
+/// News as it happens: `plug`, `reading`, `availability`, `schedule`, `rule`, each with the JSON of the API.
+///
+/// `Last-Event-ID` goes on where a client was cut off; after one event `reset` everything is to be read again.
+#[utoipa::path(get, path = "/api/v1/events", tag = "events", operation_id = "events",
+    params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that came")),
+    responses((status = 200, description = "Server-Sent Events", body = String, content_type = "text/event-stream")))]
+async fn events(
+    State(api): State<Api>,
+    params: Params,
+    headers: HeaderMap,
+) -> Result<Response, HubError> {
+    params.only(&[])?;
+    let cancel = api.hub.cancel().clone();
+    api.listeners.listen(api.hub.bus(), &headers, cancel)
+}
+
+/// This description.
+#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "hub", operation_id = "openapi",
+    responses((status = 200, description = "OpenAPI", body = serde_json::Value)))]
+async fn openapi() -> Response {
+    ([(CONTENT_TYPE, "application/json")], OPENAPI).into_response()
+}
+
+/// Whether the hub serves; the one path that everybody may ask.
+#[utoipa::path(get, path = "/healthz", tag = "hub", operation_id = "health", security(()),
+    responses((status = 200, description = "It serves", body = String, content_type = "text/plain")))]
+async fn health() -> &'static str {
+    "ok\n"
+}
+
+async fn nowhere(uri: Uri) -> HubError {
+    let path: String = uri.path().chars().take(200).collect();
+    HubError::not_found(format!("there is nothing at {path}"))
+        .hint("`/api/v1/openapi.json` says what there is")
+}
+
+/// Gives the router's own answer to a wrong method a body, and keeps its `Allow`.
+async fn method_not_allowed(method: Method, request: Request, next: Next) -> Response {
+    let path: String = request.uri().path().chars().take(200).collect();
+    let mut response = next.run(request).await;
+    if response.status() != StatusCode::METHOD_NOT_ALLOWED {
+        return response;
+    }
+    let error = HubError::usage(format!("{method} makes no sense at {path}"));
+    let mut told = Problem::from(error)
+        .status(StatusCode::METHOD_NOT_ALLOWED)
+        .into_response();
+    let allowed = std::mem::take(response.headers_mut());
+    told.headers_mut()
+        .extend(allowed.into_iter().filter(|(name, _)| {
+            name.as_ref()
+                .is_some_and(|name| name == axum::http::header::ALLOW)
+        }));
+    told
+}

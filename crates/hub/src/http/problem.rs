@@ -16,7 +16,11 @@ pub const CONTENT_TYPE: &str = "application/problem+json";
 
 /// An error as it is sent.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Problem {
+pub struct Problem(Box<Parts>);
+
+/// Boxed, because it is the rare half of many results.
+#[derive(Debug, Clone, PartialEq)]
+struct Parts {
     status: StatusCode,
     error: HubError,
     more: Map<String, Value>,
@@ -31,7 +35,6 @@ pub struct ProblemJson {
     /// The HTTP status.
     pub status: u16,
     /// The kind of the error, for programs.
-    #[schema(value_type = String, example = "not_found")]
     pub kind: Kind,
     /// One sentence that names the thing.
     pub detail: String,
@@ -47,26 +50,26 @@ impl Problem {
     /// Gives an error a status that its kind does not have by itself, e.g. 413 or 405.
     #[must_use]
     pub fn status(mut self, status: StatusCode) -> Self {
-        self.status = status;
+        self.0.status = status;
         self
     }
 
     /// Adds a further member, e.g. `"confirmed": false`.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.more.insert(name.to_owned(), value.into());
+        self.0.more.insert(name.to_owned(), value.into());
         self
     }
 
     /// Returns its kind.
     pub fn kind(&self) -> Kind {
-        self.error.kind()
+        self.0.error.kind()
     }
 
     /// Adds a header, e.g. `Retry-After`.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.0.headers.insert(name, value);
         self
     }
 }
@@ -93,12 +96,12 @@ impl From<HubError> for Problem {
         } else {
             status(error.kind())
         };
-        Self {
+        Self(Box::new(Parts {
             status,
             error,
             more: Map::new(),
             headers: HeaderMap::new(),
-        }
+        }))
     }
 }
 
@@ -128,22 +131,28 @@ fn one_line(text: &str) -> String {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let Parts {
+            status,
+            error,
+            more,
+            headers: further,
+        } = *self.0;
         let json = ProblemJson {
-            title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
-            status: self.status.as_u16(),
-            kind: self.error.kind(),
-            detail: self.error.message().to_owned(),
-            hint: self.error.hint_text().map(str::to_owned),
-            field: self.error.field().map(str::to_owned),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            kind: error.kind(),
+            detail: error.message().to_owned(),
+            hint: error.hint_text().map(str::to_owned),
+            field: error.field().map(str::to_owned),
         };
         // A tree with text keys, which always can be written.
         let mut json = serde_json::to_value(json).unwrap_or_default();
         if let Some(object) = json.as_object_mut() {
-            object.extend(self.more);
+            object.extend(more);
         }
-        let mut response = (self.status, json.to_string()).into_response();
+        let mut response = (status, json.to_string()).into_response();
         let headers = response.headers_mut();
-        headers.extend(self.headers);
+        headers.extend(further);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
         response
     }
@@ -197,11 +206,11 @@ mod tests {
     #[test]
     fn what_is_stale_has_a_status_of_its_own() {
         assert_eq!(
-            Problem::from(HubError::stale("it changed")).status,
+            Problem::from(HubError::stale("it changed")).0.status,
             StatusCode::PRECONDITION_FAILED
         );
         assert_eq!(
-            Problem::from(HubError::conflict("it is there")).status,
+            Problem::from(HubError::conflict("it is there")).0.status,
             StatusCode::CONFLICT
         );
     }

@@ -1,0 +1,302 @@
+//! Bodies from outside: bounded in size and time, and an exact word on what is wrong with them.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use http_body_util::LengthLimitError;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::problem::Problem;
+use crate::error::HubError;
+
+/// The longest ordinary body, in bytes; a group of 10,000 plugs fits.
+pub(crate) const ORDINARY: usize = 256 * 1024;
+/// The longest body with prices, in bytes; as many as a tariff can have fit.
+pub(crate) const PRICES: usize = 16 * 1024 * 1024;
+/// A body has to be here within this time.
+const WAIT: Duration = Duration::from_secs(20);
+/// What a message quotes of the input, in characters.
+const QUOTED: usize = 200;
+
+/// A JSON body of at most `LIMIT` bytes.
+#[derive(Debug)]
+pub(crate) struct Json<T, const LIMIT: usize = ORDINARY>(pub(crate) T);
+
+impl<S, T, const LIMIT: usize> FromRequest<S> for Json<T, LIMIT>
+where
+    S: Send + Sync,
+    T: DeserializeOwned,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        demand_json(request.headers())?;
+        let bytes = read(request.into_body(), LIMIT).await?;
+        Ok(Self(from_slice(&bytes)?))
+    }
+}
+
+/// What a body is, by its `Content-Type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Media {
+    Json,
+    Csv,
+    Other,
+}
+
+impl Media {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let text = headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        let essence = text.split(';').next().unwrap_or_default().trim();
+        match essence.to_ascii_lowercase().as_str() {
+            "application/json" => Self::Json,
+            "text/csv" => Self::Csv,
+            _ => Self::Other,
+        }
+    }
+}
+
+fn demand_json(headers: &HeaderMap) -> Result<(), Problem> {
+    match Media::of(headers) {
+        Media::Json => Ok(()),
+        Media::Csv | Media::Other => Err(unsupported("application/json")),
+    }
+}
+
+/// The body is of a kind that is not read here.
+pub(crate) fn unsupported(wanted: &str) -> Problem {
+    let error = HubError::usage("the body is not of a kind that is read here")
+        .hint(format!("send it with the header `Content-Type: {wanted}`"))
+        .at("Content-Type");
+    Problem::from(error).status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+}
+
+/// A JSON body that may be left out.
+#[derive(Debug)]
+pub(crate) struct MaybeJson<T>(pub(crate) T);
+
+impl<S, T> FromRequest<S> for MaybeJson<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned + Default,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let is_json = demand_json(request.headers());
+        let bytes = read(request.into_body(), ORDINARY).await?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        is_json?;
+        Ok(Self(from_slice(&bytes)?))
+    }
+}
+
+/// Reads a body of at most `limit` bytes.
+pub(crate) async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(WAIT, axum::body::to_bytes(body, limit)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error))
+            if error
+                .source()
+                .is_some_and(<dyn std::error::Error>::is::<LengthLimitError>) =>
+        {
+            let error = HubError::usage(format!("the body is longer than {limit} bytes"));
+            Err(Problem::from(error).status(StatusCode::PAYLOAD_TOO_LARGE))
+        }
+        Ok(Err(_)) => Err(HubError::usage("the body ended before it was whole").into()),
+        Err(_) => {
+            let error = HubError::usage("the body did not come in time");
+            Err(Problem::from(error).status(StatusCode::REQUEST_TIMEOUT))
+        }
+    }
+}
+
+/// Reads a value from JSON text.
+pub(crate) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, HubError> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json)
+        .map_err(|error| wrong(&error.path().to_string(), error.inner()))?;
+    json.end().map_err(|error| wrong(".", &error))?;
+    Ok(value)
+}
+
+/// Reads a value from JSON that has been taken apart already.
+pub(crate) fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, HubError> {
+    serde_path_to_error::deserialize(value)
+        .map_err(|error| wrong(&error.path().to_string(), error.inner()))
+}
+
+/// Says what is wrong with JSON, and in which field.
+fn wrong(path: &str, error: &serde_json::Error) -> HubError {
+    let text = clipped(&error.to_string());
+    if !error.is_data() {
+        return HubError::usage(format!("the body is not JSON: {text}"));
+    }
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let what = text.strip_suffix(&place).unwrap_or(&text);
+    match field(path, what) {
+        Some(field) => HubError::usage(format!("{}: {what}", clipped(&field))).at(field),
+        None => HubError::usage(format!("the body: {what}")),
+    }
+}
+
+/// Returns the field that is meant: where the reader was, or what it missed there.
+fn field(path: &str, what: &str) -> Option<String> {
+    let quoted = |rest: &'_ str| rest.split('`').next().map(str::to_owned);
+    let missing = what.strip_prefix("missing field `").and_then(quoted);
+    // The reader is at an unknown field already, unless the type reads itself.
+    let unknown = what.strip_prefix("unknown field `").and_then(quoted);
+    match (path, missing) {
+        (".", None) => unknown,
+        (".", missing) => missing,
+        (path, Some(name)) => Some(format!("{path}.{name}")),
+        (path, None) => Some(path.to_owned()),
+    }
+}
+
+fn clipped(text: &str) -> String {
+    match text.char_indices().nth(QUOTED) {
+        Some((end, _)) => format!("{}\u{2026}", text.get(..end).unwrap_or(text)),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::Kind;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Thing {
+        name: String,
+        when: Option<When>,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct When {
+        at: u8,
+        days: Vec<u8>,
+    }
+
+    fn error(text: &str) -> (String, Option<String>) {
+        let error = from_slice::<Thing>(text.as_bytes()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Usage);
+        (error.message().to_owned(), error.field().map(str::to_owned))
+    }
+
+    #[test]
+    fn the_field_that_is_wrong_is_named() {
+        for (text, field) in [
+            (r#"{"name":1}"#, "name"),
+            (r#"{}"#, "name"),
+            (r#"{"name":"a","when":{"at":1}}"#, "when.days"),
+            (r#"{"name":"a","when":{"at":300,"days":[]}}"#, "when.at"),
+            (
+                r#"{"name":"a","when":{"at":1,"days":[1,"x"]}}"#,
+                "when.days[1]",
+            ),
+            (r#"{"name":"a","nmae":"b"}"#, "nmae"),
+            (r#"{"name":"a","when":{"at":1,"days":[],"x":1}}"#, "when.x"),
+        ] {
+            let (message, named) = error(text);
+            assert_eq!(named.as_deref(), Some(field), "{text}: {message}");
+            assert!(message.starts_with(&format!("{field}: ")), "{message}");
+            assert!(!message.contains(" at line "), "{message}");
+            let value = serde_json::from_str(text).unwrap();
+            let same = from_value::<Thing>(value).unwrap_err();
+            assert_eq!(same.field(), Some(field), "{text}: {same}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_said_to_be_none() {
+        for text in [
+            "",
+            "{",
+            "nul",
+            r#"{"name":"a"} x"#,
+            "\u{0}",
+            r#"{"name":"\ud800"}"#,
+        ] {
+            let (message, field) = error(text);
+            assert!(
+                message.starts_with("the body is not JSON: "),
+                "{text}: {message}"
+            );
+            assert_eq!(field, None);
+        }
+        assert!(from_slice::<Thing>(b"{\"name\":\"\xff\"}").is_err());
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert!(from_slice::<Value>(deep.as_bytes()).is_err());
+        assert_eq!(error("[]").1, None);
+    }
+
+    #[test]
+    fn a_message_quotes_little_of_the_input() {
+        let name = "x".repeat(100_000);
+        let (message, _) = error(&format!(r#"{{"name":"a","{name}":1}}"#));
+        assert!(
+            message.chars().count() < 2 * QUOTED + 10,
+            "{}",
+            message.len()
+        );
+    }
+
+    fn status(problem: Problem) -> StatusCode {
+        problem.into_response().status()
+    }
+
+    async fn send(content_type: Option<&str>, body: impl Into<Body>) -> Result<Thing, Problem> {
+        let mut request = Request::builder();
+        if let Some(content_type) = content_type {
+            request = request.header(CONTENT_TYPE, content_type);
+        }
+        let request = request.body(body.into()).unwrap();
+        Json::<Thing, 64>::from_request(request, &())
+            .await
+            .map(|Json(thing)| thing)
+    }
+
+    #[tokio::test]
+    async fn a_body_is_bounded_and_of_its_kind() {
+        let json = Some("application/json");
+        let thing = r#"{"name":"a","when":null}"#;
+        assert!(send(json, thing).await.is_ok());
+        assert!(
+            send(Some("Application/JSON; charset=utf-8"), thing)
+                .await
+                .is_ok()
+        );
+        for other in [None, Some("text/plain"), Some("application/jsonx")] {
+            let problem = send(other, thing).await.unwrap_err();
+            assert_eq!(status(problem), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        }
+        let long = format!(r#"{{"name":"{}"}}"#, "x".repeat(64));
+        let problem = send(json, long).await.unwrap_err();
+        assert_eq!(status(problem), StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_ends_is_not_waited_for() {
+        let never = futures_util::stream::pending::<Result<Bytes, std::io::Error>>();
+        let problem = send(Some("application/json"), Body::from_stream(never))
+            .await
+            .unwrap_err();
+        assert_eq!(status(problem), StatusCode::REQUEST_TIMEOUT);
+    }
+}

@@ -1,0 +1,460 @@
+//! The description of the API: OpenAPI, made from the routes themselves.
+//!
+//! A handler says what is its own; what holds for all is added here, so that no route can forget it: who may ask, and
+//! what can go wrong with any path, query, header or body.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "it edits its own tree, where reading a key that is not there gives null and writing it makes it"
+)]
+
+use serde_json::{Map, Value, json};
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::path::{PathItem, Paths};
+
+use super::problem::{self, ProblemJson};
+use super::schema;
+use crate::model::Collection;
+use crate::trust;
+
+/// What holds for the whole API.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Mains",
+        description = "Keeps contact with Wi-Fi plugs, remembers what each used, and switches by the clock, by the sun and by rules. \
+            Times are RFC 3339 in UTC, durations are written `10s`, `15m`, `1d`, and what is not known is null.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    tags(
+        (name = "plugs", description = "Finding, adopting, switching"),
+        (name = "history", description = "What was used, and what it cost"),
+        (name = "groups", description = "Plugs that are switched together"),
+        (name = "schedules", description = "What switches by the clock and the sun"),
+        (name = "rules", description = "What switches by what a plug does"),
+        (name = "tariffs", description = "What energy costs"),
+        (name = "events", description = "News as it happens"),
+        (name = "hub", description = "The hub itself"),
+        (name = "trust", description = "Who may ask")
+    ),
+    components(schemas(
+        ProblemJson, schema::Id, schema::Time, schema::Last, schema::Halted, schema::MacPath, schema::Moment,
+        schema::Duration, schema::By, schema::Group, schema::Schedule, schema::Rule, schema::RuleKind, schema::Tariff, schema::TariffKind
+    ))
+)]
+struct Whole;
+
+/// Returns what the routes are added to.
+pub(super) fn base() -> OpenApi {
+    let mut whole = Whole::openapi();
+    env!("CARGO_PKG_VERSION").clone_into(&mut whole.info.version);
+    // The crate has authors for the registry; the API has none.
+    whole.info.contact = None;
+    whole.merge_from(trust::openapi())
+}
+
+/// Returns the paths of a collection, for the router; what they do is described in [`whole`].
+pub(super) fn paths(collection: Collection) -> [Paths; 2] {
+    let plural = collection.as_str();
+    [
+        format!("/api/v1/{plural}"),
+        format!("/api/v1/{plural}/{{id}}"),
+    ]
+    .map(|path| {
+        let mut paths = Paths::new();
+        paths.paths.insert(path, PathItem::default());
+        paths
+    })
+}
+
+/// Makes the description whole: what the routes say of themselves, and what holds for all of them.
+pub(super) fn whole(routes: &OpenApi) -> Value {
+    let mut json = serde_json::to_value(routes).unwrap_or_default();
+    for collection in Collection::ALL {
+        documents(&mut json["paths"], collection);
+        schemas(&mut json["components"]["schemas"], collection);
+    }
+    for (_, name, description) in COMMON {
+        json["components"]["responses"][name] = problem(description);
+    }
+    json["security"] = json!([{"token": []}, {"session": []}]);
+    let paths = json["paths"].as_object_mut().into_iter().flatten();
+    for (path, item) in paths {
+        let operations = item.as_object_mut().into_iter().flatten();
+        for (_, operation) in operations.filter(|(method, _)| *method != "parameters") {
+            errors(path, operation);
+        }
+    }
+    json
+}
+
+/// What each operation can answer, by what it reads.
+fn errors(path: &str, operation: &mut Value) {
+    let is_open = operation["security"]
+        .as_array()
+        .is_some_and(|ways| ways.iter().all(|way| *way == json!({})));
+    let parameters: Vec<(String, String)> = operation["parameters"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|parameter| (text(&parameter["in"]), text(&parameter["name"])))
+        .collect();
+    let has = |place: &str| parameters.iter().any(|(found, _)| found == place);
+    let has_body = !operation["requestBody"].is_null();
+    let responses = operation["responses"].as_object_mut();
+    for response in responses
+        .into_iter()
+        .flatten()
+        .map(|(_, response)| response)
+    {
+        if response["$ref"].is_null() && text(&response["description"]).is_empty() {
+            response["description"] = "As asked for".into();
+        }
+    }
+    let can_be = |status: &str| match status {
+        "401" => !is_open,
+        "404" => has("path"),
+        "408" | "413" | "415" => has_body,
+        "412" => parameters.iter().any(|(_, name)| name == "If-Match"),
+        _ => true,
+    };
+    if path == "/healthz" {
+        return;
+    }
+    for (status, name, _) in COMMON.into_iter().filter(|row| can_be(row.0)) {
+        let known = &mut operation["responses"][status];
+        if known.is_null() || known["description"] == "As asked for" {
+            *known = json!({"$ref": format!("#/components/responses/{name}")});
+        }
+    }
+}
+
+/// What can go wrong with many operations: status, name, description.
+const COMMON: [(&str, &str, &str); 10] = [
+    (
+        "400",
+        "Usage",
+        "What was sent makes no sense; `field` says where",
+    ),
+    ("401", "Unauthenticated", "Nobody has said who he is"),
+    ("403", "Forbidden", "Who asks may not, or not from there"),
+    ("404", "NotFound", "There is no such thing"),
+    ("408", "TooSlow", "The body did not come in time"),
+    ("412", "Stale", "It has changed since it was read"),
+    ("413", "TooLarge", "The body is too long"),
+    (
+        "415",
+        "Unsupported",
+        "The body is not of a kind that is read here",
+    ),
+    ("500", "Failed", "Failed"),
+    (
+        "503",
+        "Unavailable",
+        "The database, or something else here, is not there just now",
+    ),
+];
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn problem(description: &str) -> Value {
+    json!({
+        "description": description,
+        "content": {problem::CONTENT_TYPE: {"schema": reference("ProblemJson")}},
+    })
+}
+
+fn reference(schema: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{schema}")})
+}
+
+/// Returns the name of a collection's schema.
+fn schema_name(collection: Collection) -> &'static str {
+    match collection {
+        Collection::Groups => "Group",
+        Collection::Schedules => "Schedule",
+        Collection::Rules => "Rule",
+        Collection::Tariffs => "Tariff",
+    }
+}
+
+/// Describes the paths of a collection.
+fn documents(paths: &mut Value, collection: Collection) {
+    let (plural, singular) = (collection.as_str(), collection.singular());
+    let name = schema_name(collection);
+    let tagged = |status: &str, description: &str, is_new: bool| {
+        let mut headers =
+            json!({"ETag": {"description": "Its revision", "schema": {"type": "string"}}});
+        if is_new {
+            headers["Location"] = json!({"description": "Its path", "schema": {"type": "string"}});
+        }
+        let content = json!({"application/json": {"schema": reference(name)}});
+        json!({status: {"description": description, "headers": headers, "content": content}})
+    };
+    let body = json!({
+        "required": true,
+        "content": {"application/json": {"schema": reference(&format!("{name}Input"))}},
+    });
+    let id = json!({"name": "id", "in": "path", "required": true, "schema": reference("Id"),
+        "description": format!("The {singular}'s id")});
+    let if_match = json!({"name": "If-Match", "in": "header", "schema": {"type": "string"},
+        "description": "The revision that the change was made on"});
+    let taken = problem(&format!(
+        "Another {singular} has that name, or there is no room for more"
+    ));
+
+    let all = json!({"type": "array", "items": reference(name)});
+    let mut create = json!({"tags": [plural], "operationId": format!("create_{singular}"), "summary": format!("Makes a {singular}."),
+        "requestBody": body, "responses": tagged("201", "It is made", true)});
+    create["responses"]["409"] = taken.clone();
+    paths[format!("/api/v1/{plural}")] = json!({
+        "get": {"tags": [plural], "operationId": plural, "summary": format!("All {plural}, by name."),
+            "responses": {"200": {"description": "All of them", "content": {"application/json": {"schema": all}}}}},
+        "post": create,
+    });
+
+    let mut one = json!({"tags": [plural], "operationId": singular, "summary": format!("One {singular}."),
+        "parameters": [id], "responses": tagged("200", "It", false)});
+    if is_unchanging(collection) {
+        let parameters = one["parameters"].as_array_mut();
+        parameters.into_iter().for_each(|parameters| {
+            parameters.push(
+                json!({"name": "If-None-Match", "in": "header", "schema": {"type": "string"},
+                "description": "The revision that is known already"}),
+            );
+        });
+        one["responses"]["304"] =
+            json!({"description": "It is the revision that is known already"});
+    }
+    let mut replace = json!({"tags": [plural], "operationId": format!("replace_{singular}"),
+        "summary": format!("Puts another {singular} in its place. What the hub adds is ignored, so that what was read can be sent back."),
+        "parameters": [id, if_match], "requestBody": body, "responses": tagged("200", "It as it is now", false)});
+    replace["responses"]["409"] = taken;
+    let remove = json!({"tags": [plural], "operationId": format!("remove_{singular}"), "summary": format!("Removes a {singular}."),
+        "parameters": [id, if_match], "responses": {"204": {"description": "It is gone"}}});
+    paths[format!("/api/v1/{plural}/{{id}}")] =
+        json!({"get": one, "put": replace, "delete": remove});
+}
+
+/// Tells whether the JSON of a collection's documents changes only with their revision.
+fn is_unchanging(collection: Collection) -> bool {
+    matches!(collection, Collection::Groups | Collection::Tariffs)
+}
+
+/// Makes the two schemas of a collection: of what is sent in, and of what is answered.
+fn schemas(schemas: &mut Value, collection: Collection) {
+    let name = schema_name(collection);
+    let base = schemas[name].take();
+    let variants = schemas[format!("{name}Kind")].take();
+    let variants: Vec<Value> = match variants["oneOf"].as_array() {
+        Some(variants) => variants
+            .iter()
+            .map(|variant| merged(&base, variant))
+            .collect(),
+        None => vec![base],
+    };
+    let added = added(collection);
+    let input = variants
+        .iter()
+        .map(|variant| input(variant, &added))
+        .collect();
+    let answer = variants
+        .iter()
+        .map(|variant| answer(variant, &added))
+        .collect();
+    schemas[format!("{name}Input")] = one_of(input);
+    schemas[name] = one_of(answer);
+    if let Some(schemas) = schemas.as_object_mut() {
+        schemas.remove(&format!("{name}Kind"));
+    }
+}
+
+fn one_of(mut schemas: Vec<Value>) -> Value {
+    match schemas.len() {
+        1 => schemas.remove(0),
+        _ => json!({"oneOf": schemas}),
+    }
+}
+
+/// Puts the fields of two objects together; what is said of the whole is the second's.
+fn merged(base: &Value, variant: &Value) -> Value {
+    let mut whole = variant.clone();
+    let mut properties = base["properties"].as_object().cloned().unwrap_or_default();
+    properties.extend(
+        variant["properties"]
+            .as_object()
+            .cloned()
+            .unwrap_or_default(),
+    );
+    whole["properties"] = Value::Object(properties);
+    let required = [base, variant].map(|object| object["required"].as_array().cloned());
+    whole["required"] = required.into_iter().flatten().flatten().collect();
+    whole
+}
+
+/// What the hub adds to a document's JSON.
+fn added(collection: Collection) -> Map<String, Value> {
+    let nullable = |schema: &str| json!({"oneOf": [{"type": "null"}, reference(schema)]});
+    let mut added = Map::new();
+    added.insert("id".to_owned(), reference("Id"));
+    if collection == Collection::Schedules {
+        added.insert("next".to_owned(), nullable("Time"));
+    }
+    if !is_unchanging(collection) {
+        added.insert("last".to_owned(), nullable("Last"));
+        added.insert("halted".to_owned(), nullable("Halted"));
+    }
+    added
+}
+
+/// What is sent in: nothing that is unknown, and what the hub adds is ignored.
+fn input(schema: &Value, added: &Map<String, Value>) -> Value {
+    let mut input = schema.clone();
+    for name in added.keys() {
+        input["properties"][name] = json!({"description": "Ignored; it is the hub's"});
+    }
+    input["additionalProperties"] = false.into();
+    input
+}
+
+/// What is answered: every field, and what the hub adds.
+fn answer(schema: &Value, added: &Map<String, Value>) -> Value {
+    let mut answer = schema.clone();
+    for (name, schema) in added {
+        answer["properties"][name] = schema.clone();
+    }
+    let names = answer["properties"]
+        .as_object()
+        .cloned()
+        .unwrap_or_default();
+    answer["required"] = names.keys().cloned().collect();
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::{OPENAPI, description};
+    use super::*;
+
+    const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+
+    /// Calls for every value in a tree.
+    fn walk<'a>(json: &'a Value, see: &mut impl FnMut(&'a Map<String, Value>)) {
+        match json {
+            Value::Object(object) => {
+                see(object);
+                object.values().for_each(|value| walk(value, see));
+            }
+            Value::Array(values) => values.iter().for_each(|value| walk(value, see)),
+            _ => {}
+        }
+    }
+
+    fn operations(description: &Value) -> Vec<(String, &Value)> {
+        let mut all = Vec::new();
+        for (path, item) in description["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                all.push((format!("{method} {path}"), operation));
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn the_file_is_what_the_routes_say() {
+        let text = format!("{:#}\n", description());
+        if std::env::var_os("MAINS_RENEW").is_some() {
+            std::fs::write(FILE, text).unwrap();
+            return;
+        }
+        assert!(
+            text == OPENAPI,
+            "the API has changed; renew its description with `MAINS_RENEW=1 cargo test -p hub describe`"
+        );
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere_and_no_schema_is_left_over() {
+        let description = description();
+        let mut used = BTreeSet::new();
+        walk(&description, &mut |object| {
+            if let Some(reference) = object.get("$ref") {
+                used.insert(reference.as_str().unwrap().to_owned());
+            }
+        });
+        let schemas = description["components"]["schemas"].as_object().unwrap();
+        let responses = description["components"]["responses"].as_object().unwrap();
+        let there = schemas
+            .keys()
+            .map(|name| format!("#/components/schemas/{name}"));
+        let there = there.chain(
+            responses
+                .keys()
+                .map(|name| format!("#/components/responses/{name}")),
+        );
+        assert_eq!(used, there.collect());
+    }
+
+    #[test]
+    fn every_operation_says_what_can_come_of_it() {
+        let description = description();
+        let mut ids = BTreeSet::new();
+        let operations = operations(&description);
+        assert!(operations.len() >= 45, "{}", operations.len());
+        for (name, operation) in operations {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(ids.insert(id), "{id} is there twice");
+            assert!(
+                !text(&operation["summary"]).is_empty(),
+                "{name} has no summary"
+            );
+            assert!(operation["tags"].is_array(), "{name} has no tag");
+            let responses = operation["responses"].as_object().unwrap();
+            assert!(
+                responses.keys().any(|status| status < &"400".to_owned()),
+                "{name}"
+            );
+            for (status, response) in responses {
+                let response = match response["$ref"].as_str() {
+                    Some(reference) => description.pointer(&reference[1..]).unwrap(),
+                    None => response,
+                };
+                assert!(
+                    !text(&response["description"]).is_empty(),
+                    "{name} {status}"
+                );
+                let content = response["content"].as_object();
+                let is_problem =
+                    content.is_some_and(|content| content.contains_key(problem::CONTENT_TYPE));
+                assert_eq!(is_problem, status.as_str() >= "400", "{name} {status}");
+            }
+            let is_open =
+                name == "get /healthz" || name == "get /login" || name == "post /api/v1/login";
+            assert_eq!(
+                responses.contains_key("401"),
+                name != "get /healthz",
+                "{name}"
+            );
+            assert_eq!(operation["security"].is_null(), !is_open, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_schema_is_one() {
+        let description = description();
+        assert_eq!(description["openapi"], "3.1.0");
+        for name in description["components"]["schemas"]
+            .as_object()
+            .unwrap()
+            .keys()
+        {
+            let mut schema = description.clone();
+            schema["$ref"] = format!("#/components/schemas/{name}").into();
+            jsonschema::draft202012::new(&schema).unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+    }
+}

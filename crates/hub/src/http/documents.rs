@@ -1,0 +1,250 @@
+//! Groups, schedules, rules and tariffs: four collections with the same life.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::LOCATION;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde_json::{Map, Value, json};
+use utoipa_axum::router::OpenApiRouter;
+
+use super::body::{self, PRICES};
+use super::etag::{IfMatch, IfNoneMatch, Tagged, not_modified};
+use super::path::DocumentPath;
+use super::query::Params;
+use super::{Api, describe};
+use crate::energy::Tariff;
+use crate::error::HubError;
+use crate::event::News;
+use crate::hub::Hub;
+use crate::model::{Document, Group, Id, Stored};
+use crate::rule::Rule;
+use crate::schedule::Schedule;
+use crate::shelf::Shelf;
+
+/// A document that the API serves.
+pub(super) trait Served: Document {
+    /// What the hub adds to its JSON beside the id. It is ignored in what comes in, so that what was read can be sent
+    /// back.
+    const ADDED: &[&str];
+
+    /// Where it is kept.
+    fn shelf(hub: &Hub) -> &Shelf<Self>;
+
+    /// Says whether what it names exists.
+    fn check_references(&self, hub: &Hub) -> Result<(), HubError>;
+
+    /// Its JSON with the id and what the hub adds.
+    fn view(hub: &Hub, document: &Stored<Self>) -> Value;
+
+    /// The event that tells of it, where there is one.
+    fn news(view: Value) -> Option<News>;
+}
+
+impl Served for Group {
+    const ADDED: &[&str] = &[];
+
+    fn shelf(hub: &Hub) -> &Shelf<Self> {
+        hub.groups()
+    }
+
+    fn check_references(&self, hub: &Hub) -> Result<(), HubError> {
+        hub.check_group(self)
+    }
+
+    fn view(hub: &Hub, document: &Stored<Self>) -> Value {
+        hub.group_view(document)
+    }
+
+    fn news(_: Value) -> Option<News> {
+        None
+    }
+}
+
+impl Served for Schedule {
+    const ADDED: &[&str] = &["next", "last", "halted"];
+
+    fn shelf(hub: &Hub) -> &Shelf<Self> {
+        hub.schedules()
+    }
+
+    fn check_references(&self, hub: &Hub) -> Result<(), HubError> {
+        hub.check_schedule(self)
+    }
+
+    fn view(hub: &Hub, document: &Stored<Self>) -> Value {
+        hub.schedule_view(document)
+    }
+
+    fn news(view: Value) -> Option<News> {
+        Some(News::Schedule(view.into()))
+    }
+}
+
+impl Served for Rule {
+    const ADDED: &[&str] = &["last", "halted"];
+
+    fn shelf(hub: &Hub) -> &Shelf<Self> {
+        hub.rules()
+    }
+
+    fn check_references(&self, hub: &Hub) -> Result<(), HubError> {
+        hub.check_rule(self)
+    }
+
+    fn view(hub: &Hub, document: &Stored<Self>) -> Value {
+        hub.rule_view(document)
+    }
+
+    fn news(view: Value) -> Option<News> {
+        Some(News::Rule(view.into()))
+    }
+}
+
+impl Served for Tariff {
+    const ADDED: &[&str] = &[];
+
+    fn shelf(hub: &Hub) -> &Shelf<Self> {
+        hub.tariffs()
+    }
+
+    fn check_references(&self, hub: &Hub) -> Result<(), HubError> {
+        hub.check_tariff(self)
+    }
+
+    fn view(hub: &Hub, document: &Stored<Self>) -> Value {
+        hub.tariff_view(document)
+    }
+
+    fn news(_: Value) -> Option<News> {
+        None
+    }
+}
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .merge(collection::<Group>())
+        .merge(collection::<Schedule>())
+        .merge(collection::<Rule>())
+        .merge(collection::<Tariff>())
+}
+
+/// The routes of one collection, with their description.
+fn collection<T: Served>() -> OpenApiRouter<Api> {
+    let all = get(list::<T>).post(create::<T>);
+    let each = get(one::<T>).put(replace::<T>).delete(remove::<T>);
+    let [all_paths, each_paths] = describe::paths(T::COLLECTION);
+    OpenApiRouter::new()
+        .routes((Vec::new(), all_paths, all))
+        .routes((Vec::new(), each_paths, each))
+}
+
+async fn list<T: Served>(
+    State(hub): State<Hub>,
+    params: Params,
+) -> Result<Json<Vec<Value>>, HubError> {
+    params.only(&[])?;
+    let all = T::shelf(&hub).all();
+    Ok(Json(
+        all.iter().map(|document| T::view(&hub, document)).collect(),
+    ))
+}
+
+async fn create<T: Served>(
+    State(hub): State<Hub>,
+    body::Json(json): body::Json<Map<String, Value>, PRICES>,
+) -> Result<Response, HubError> {
+    let body = read::<T>(json, &hub)?;
+    let stored = T::shelf(&hub).create(body).await?;
+    let location = format!("/api/v1/{}/{}", T::COLLECTION.as_str(), stored.id);
+    let mut response = (StatusCode::CREATED, told(&hub, &stored)).into_response();
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    Ok(response)
+}
+
+async fn one<T: Served>(
+    State(hub): State<Hub>,
+    DocumentPath(id): DocumentPath,
+    if_none_match: IfNoneMatch,
+    params: Params,
+) -> Result<Response, HubError> {
+    params.only(&[])?;
+    let stored = T::shelf(&hub).one(&id)?;
+    // What the hub adds changes without a new revision.
+    if T::ADDED.is_empty() && if_none_match.has(stored.revision) {
+        return Ok(not_modified(stored.revision));
+    }
+    Ok(tagged(&hub, &stored).into_response())
+}
+
+async fn replace<T: Served>(
+    State(hub): State<Hub>,
+    DocumentPath(id): DocumentPath,
+    if_match: IfMatch,
+    body::Json(json): body::Json<Map<String, Value>, PRICES>,
+) -> Result<Tagged<Value>, HubError> {
+    let revision = held::<T>(&hub, &id, &if_match)?;
+    let body = read::<T>(json, &hub)?;
+    let stored = T::shelf(&hub).replace(&id, body, revision).await?;
+    Ok(told(&hub, &stored))
+}
+
+async fn remove<T: Served>(
+    State(hub): State<Hub>,
+    DocumentPath(id): DocumentPath,
+    if_match: IfMatch,
+    params: Params,
+) -> Result<StatusCode, HubError> {
+    params.only(&[])?;
+    let revision = held::<T>(&hub, &id, &if_match)?;
+    T::shelf(&hub).remove(&id, revision).await?;
+    if let Some(news) = T::news(json!({"id": id, "removed": true})) {
+        hub.bus().publish(news);
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Returns the revision that a change insists on.
+pub(super) fn held<T: Served>(
+    hub: &Hub,
+    id: &Id,
+    if_match: &IfMatch,
+) -> Result<Option<u64>, HubError> {
+    let present = T::shelf(hub).one(id)?;
+    let what = T::COLLECTION.singular();
+    let name = present.body.name();
+    if_match.against(
+        present.revision,
+        &format!("the {what} \u{2018}{name}\u{2019}"),
+    )
+}
+
+/// Reads a document from what came in, and checks it.
+fn read<T: Served>(mut json: Map<String, Value>, hub: &Hub) -> Result<T, HubError> {
+    for added in T::ADDED.iter().chain(&["id"]) {
+        json.remove(*added);
+    }
+    let document: T = body::from_value(Value::Object(json))?;
+    document.check()?;
+    document.check_references(hub)?;
+    Ok(document)
+}
+
+fn tagged<T: Served>(hub: &Hub, stored: &Stored<T>) -> Tagged<Value> {
+    Tagged {
+        revision: stored.revision,
+        body: T::view(hub, stored),
+    }
+}
+
+/// Tells everybody who listens, and returns the answer for who made the change.
+pub(super) fn told<T: Served>(hub: &Hub, stored: &Stored<T>) -> Tagged<Value> {
+    let tagged = tagged(hub, stored);
+    if let Some(news) = T::news(tagged.body.clone()) {
+        hub.bus().publish(news);
+    }
+    tagged
+}

@@ -1,0 +1,121 @@
+//! What plugs used and what that cost, by day or month.
+
+use axum::Json;
+use axum::extract::State;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::plugs::view;
+use super::query::Params;
+use super::range::Range;
+use super::{Api, schema};
+use crate::energy::{By, EnergyRow, Tariff, report};
+use crate::error::HubError;
+use crate::hub::Hub;
+use crate::model::PlugId;
+
+/// The most rows of one answer.
+const MOST_ROWS: i64 = 200_000;
+/// The most days of one answer: ten years.
+const MOST_DAYS: i64 = 3_660;
+/// So many days are shown, unless told otherwise.
+const DEFAULT_DAYS: i64 = 30;
+/// Or so many months.
+const DEFAULT_MONTHS: i64 = 12;
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(energy))
+}
+
+/// What adopted plugs used, and what that cost, by period and plug. Without a price `cost` is null; what was paid in two
+/// currencies is two rows.
+#[utoipa::path(get, path = "/api/v1/energy", tag = "history", operation_id = "energy",
+    params(
+        ("by" = Option<schema::By>, Query, description = "Local days or months; days unless given"),
+        ("from" = Option<schema::Moment>, Query, description = "The first moment; 30 days or 12 months before `to` unless given"),
+        ("to" = Option<schema::Moment>, Query, description = "The first moment that is no longer in it; a date is meant to its end; now unless given"),
+        ("plug" = Option<Vec<schema::MacPath>>, Query, description = "Only these plugs; all unless given")),
+    responses((status = 200, description = "The rows", body = Vec<schema::EnergyRow>)))]
+async fn energy(State(hub): State<Hub>, params: Params) -> Result<Json<Vec<EnergyRow>>, HubError> {
+    params.only(&["by", "from", "to", "plug"])?;
+    let zone = &hub.clock().timezone;
+    let by = by(&params)?;
+    let range = Range::read(&params, Timestamp::now(), zone, |to| begin(by, to, zone))?;
+    let plugs = plugs(&hub, &params)?;
+    check_size(by, range, plugs.len())?;
+    let tariffs: Vec<Tariff> = hub
+        .tariffs()
+        .all()
+        .into_iter()
+        .map(|tariff| tariff.body)
+        .collect();
+    let mut rows = Vec::new();
+    // Plug by plug, so that no more than the quarter-hours of one are in memory.
+    for plug in plugs {
+        let quarters = hub
+            .store()
+            .quarters(Some(plug.0), range.from, range.to)
+            .await;
+        let quarters = quarters.map_err(|error| HubError::from(&error))?;
+        rows.extend(report(quarters, &tariffs, zone, by, range.from, range.to));
+    }
+    rows.sort_by(|a, b| (&a.period, a.mac).cmp(&(&b.period, b.mac)));
+    Ok(Json(rows))
+}
+
+fn by(params: &Params) -> Result<By, HubError> {
+    match params.text("by")? {
+        None | Some("day") => Ok(By::Day),
+        Some("month") => Ok(By::Month),
+        Some(_) => Err(HubError::usage("by: it is `day` or `month`").at("by")),
+    }
+}
+
+fn plugs(hub: &Hub, params: &Params) -> Result<Vec<PlugId>, HubError> {
+    let mut plugs = Vec::new();
+    for text in params.all("plug") {
+        let plug: PlugId = text
+            .parse()
+            .map_err(|error| HubError::usage(format!("plug: {error}")).at("plug"))?;
+        view(hub, plug)?;
+        plugs.push(plug);
+    }
+    if plugs.is_empty() {
+        let views = hub.keeper().views();
+        plugs.extend(views.iter().map(|view| PlugId(view.plug.mac)));
+    }
+    plugs.sort();
+    plugs.dedup();
+    Ok(plugs)
+}
+
+/// Where an answer begins that is to be as long as usual.
+fn begin(by: By, to: Timestamp, zone: &TimeZone) -> Result<Timestamp, HubError> {
+    let outside = |_| HubError::usage("to: not between the years 1970 and 2200").at("to");
+    let last = zone.to_datetime(to).date();
+    let first = match by {
+        By::Day => last.checked_sub((DEFAULT_DAYS - 1).days()),
+        By::Month => last
+            .first_of_month()
+            .checked_sub((DEFAULT_MONTHS - 1).months()),
+    };
+    let first = zone.to_timestamp(first.map_err(outside)?.into());
+    Ok(first.map_err(outside)?.max(Timestamp::UNIX_EPOCH))
+}
+
+fn check_size(by: By, range: Range, plugs: usize) -> Result<(), HubError> {
+    let days = range.from.duration_until(range.to).as_hours() / 24 + 2;
+    let periods = match by {
+        By::Day => days,
+        By::Month => days / 28 + 2,
+    };
+    let plugs = i64::try_from(plugs).unwrap_or(i64::MAX);
+    if days > MOST_DAYS && by == By::Day || periods.saturating_mul(plugs) > MOST_ROWS {
+        return Err(HubError::usage("from: that is more than one answer has")
+            .at("from")
+            .hint("ask for less time, fewer plugs, or by month"));
+    }
+    Ok(())
+}

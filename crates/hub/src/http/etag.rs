@@ -1,0 +1,215 @@
+//! Revisions on the wire: `ETag`, `If-Match`, `If-None-Match` (RFC 9110).
+//!
+//! The tag of everything that people edit is `"<revision>"`, so that two tabs do not overwrite each other.
+
+use axum::extract::FromRequestParts;
+use axum::http::header::{AsHeaderName, ETAG, IF_MATCH, IF_NONE_MATCH};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::error::HubError;
+
+/// No header names more tags than this.
+const MOST_TAGS: usize = 32;
+
+/// Which revisions a request is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Tags {
+    Any,
+    These(Vec<Tag>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Tag {
+    is_weak: bool,
+    /// `None` is a tag of somebody else's making, which no revision has.
+    revision: Option<u64>,
+}
+
+/// The revision that an edit was made on, if it says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IfMatch(Option<Tags>);
+
+impl IfMatch {
+    /// Tells whether the request does not insist on a revision.
+    pub(crate) fn is_absent(&self) -> bool {
+        matches!(self.0, None | Some(Tags::Any))
+    }
+
+    /// Returns the revision to insist on, given the present one. `what` names the thing.
+    ///
+    /// The present revision is looked up first and checked again by whoever makes the change.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`] that is stale.
+    pub(crate) fn against(&self, present: u64, what: &str) -> Result<Option<u64>, HubError> {
+        match &self.0 {
+            None | Some(Tags::Any) => Ok(None),
+            Some(Tags::These(tags)) => {
+                // Weak tags never match strongly.
+                let is_present = |tag: &Tag| !tag.is_weak && tag.revision == Some(present);
+                if tags.iter().any(is_present) {
+                    return Ok(Some(present));
+                }
+                Err(HubError::stale(format!(
+                    "{what} has changed since it was read"
+                )))
+            }
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = HubError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, HubError> {
+        tags(&parts.headers, IF_MATCH, "If-Match").map(Self)
+    }
+}
+
+/// The revisions that the client has already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IfNoneMatch(Option<Tags>);
+
+impl IfNoneMatch {
+    /// Tells whether the client has this revision.
+    pub(crate) fn has(&self, present: u64) -> bool {
+        match &self.0 {
+            None => false,
+            Some(Tags::Any) => true,
+            Some(Tags::These(tags)) => tags.iter().any(|tag| tag.revision == Some(present)),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IfNoneMatch {
+    type Rejection = HubError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, HubError> {
+        tags(&parts.headers, IF_NONE_MATCH, "If-None-Match").map(Self)
+    }
+}
+
+fn tags(
+    headers: &HeaderMap,
+    header: impl AsHeaderName,
+    name: &str,
+) -> Result<Option<Tags>, HubError> {
+    let mut all = Vec::new();
+    for value in headers.get_all(header) {
+        let wrong = || {
+            let message = format!("{name}: not a tag like \"3\", a list of tags, or *");
+            HubError::usage(message).at(name)
+        };
+        let text = value.to_str().map_err(|_| wrong())?;
+        if text.trim() == "*" {
+            return Ok(Some(Tags::Any));
+        }
+        for part in text.split(',') {
+            all.push(tag(part.trim()).ok_or_else(wrong)?);
+            if all.len() > MOST_TAGS {
+                return Err(wrong());
+            }
+        }
+    }
+    Ok((!all.is_empty()).then_some(Tags::These(all)))
+}
+
+/// Reads one tag. A tag of somebody else's making is well-formed, too: it just matches nothing.
+fn tag(text: &str) -> Option<Tag> {
+    let (is_weak, text) = match text.strip_prefix("W/") {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let inner = text.strip_prefix('"')?.strip_suffix('"')?;
+    // No tag of ours has a comma, so that a list can be taken apart at them.
+    let is_tag = inner.bytes().all(|byte| byte > b' ' && byte != b'"');
+    let is_number = !inner.is_empty() && inner.bytes().all(|byte| byte.is_ascii_digit());
+    let revision = is_number.then(|| inner.parse().ok()).flatten();
+    is_tag.then_some(Tag { is_weak, revision })
+}
+
+/// JSON with the revision that it shows.
+#[derive(Debug)]
+pub(crate) struct Tagged<T> {
+    pub(crate) revision: u64,
+    pub(crate) body: T,
+}
+
+impl<T: Serialize> IntoResponse for Tagged<T> {
+    fn into_response(self) -> Response {
+        ([(ETAG, value(self.revision))], axum::Json(self.body)).into_response()
+    }
+}
+
+/// The answer to who has this revision already.
+pub(crate) fn not_modified(revision: u64) -> Response {
+    (StatusCode::NOT_MODIFIED, [(ETAG, value(revision))]).into_response()
+}
+
+fn value(revision: u64) -> HeaderValue {
+    // Digits in quotes are a valid header.
+    HeaderValue::from_str(&format!("\"{revision}\"")).unwrap_or(HeaderValue::from_static("\"0\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(values: &[&str]) -> Result<IfMatch, HubError> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(IF_MATCH, value.parse().unwrap());
+        }
+        tags(&headers, IF_MATCH, "If-Match").map(IfMatch)
+    }
+
+    #[test]
+    fn an_edit_holds_on_to_its_revision() {
+        for (header, expected) in [
+            (vec![], Some(None)),
+            (vec!["*"], Some(None)),
+            (vec!["\"3\""], Some(Some(3))),
+            (vec!["\"1\", \"3\""], Some(Some(3))),
+            (vec!["\"1\"", "\"3\""], Some(Some(3))),
+            (vec!["\"2\""], None),
+            (vec!["W/\"3\""], None),
+            (vec!["\"abc\""], None),
+            (vec!["\"+3\""], None),
+            (vec!["\"99999999999999999999999\""], None),
+        ] {
+            let result = parse(&header).unwrap().against(3, "the lamp");
+            match expected {
+                Some(revision) => assert_eq!(result, Ok(revision), "{header:?}"),
+                None => assert!(result.unwrap_err().is_stale(), "{header:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_tag_is_refused() {
+        let many = vec!["\"1\""; 40].join(",");
+        for header in ["3", "", "\"3", "3\"", "\"3\",", "\"a b\"", "x\"3\"", &many] {
+            let error = parse(&[header]).unwrap_err();
+            assert_eq!(error.field(), Some("If-Match"), "{header}");
+        }
+    }
+
+    #[test]
+    fn what_the_client_has_is_not_sent_again() {
+        for (header, expected) in [
+            ("\"3\"", true),
+            ("W/\"3\"", true),
+            ("*", true),
+            ("\"4\"", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(IF_NONE_MATCH, header.parse().unwrap());
+            let tags = tags(&headers, IF_NONE_MATCH, "If-None-Match").unwrap();
+            assert_eq!(IfNoneMatch(tags).has(3), expected, "{header}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! News as Server-Sent Events: resumed where a client was cut off, never slowed by one that does not read.
+//!
+//! A client costs the stream that it reads and a place among the listeners. It holds no queue of its own: who falls behind
+//! is told by the bus, goes on from the events that are kept, or is told to read everything again. A client that does not
+//! read at all is cut off by the bound on writes of its connection ([`stuck`](super::stuck)).
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::HubError;
+use crate::event::{Event, EventBus, EventId};
+
+/// So many clients can listen at once.
+const MOST_LISTENERS: usize = 256;
+/// Something is sent at least this often, so that both ends and those between them know that the line stands.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// After this time a client that was cut off comes back.
+const RETRY: Duration = Duration::from_secs(2);
+/// No more events than this go into one write.
+const BATCH: usize = 64;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// The places for those who listen.
+#[derive(Debug, Clone)]
+pub(crate) struct Listeners(Arc<Semaphore>);
+
+impl Default for Listeners {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MOST_LISTENERS)))
+    }
+}
+
+impl Listeners {
+    /// Returns how many are listening.
+    pub(crate) fn count(&self) -> u64 {
+        MOST_LISTENERS.saturating_sub(self.0.available_permits()) as u64
+    }
+
+    /// Begins to tell a client.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`] of kind `unavailable` when everybody is listening already.
+    pub(crate) fn listen(
+        &self,
+        bus: &EventBus,
+        headers: &HeaderMap,
+        cancel: CancellationToken,
+    ) -> Result<Response, HubError> {
+        let place = Arc::clone(&self.0).try_acquire_owned().map_err(|_| {
+            HubError::unavailable(format!("{MOST_LISTENERS} clients are listening already"))
+        })?;
+        let stream = Stream::new(bus, last_event(headers), place, cancel);
+        let body = futures_util::stream::unfold(stream, async |mut stream| {
+            let text = stream.next().await?;
+            Some((Ok::<_, Infallible>(Bytes::from(text)), stream))
+        });
+        let headers = [
+            (CONTENT_TYPE, "text/event-stream"),
+            (CACHE_CONTROL, "no-cache, no-store"),
+        ];
+        Ok((headers, Body::from_stream(body)).into_response())
+    }
+}
+
+/// Where a client was: `None` when it is new, an unknown id when it was in another life.
+fn last_event(headers: &HeaderMap) -> Option<Result<EventId, ()>> {
+    let text = headers.get(LAST_EVENT_ID)?.to_str().unwrap_or_default();
+    // An empty one is what a new client has.
+    (!text.is_empty()).then(|| text.parse().map_err(|_| ()))
+}
+
+/// What one client is being told.
+struct Stream {
+    bus: EventBus,
+    waiting: VecDeque<Arc<Event>>,
+    live: broadcast::Receiver<Arc<Event>>,
+    last: EventId,
+    /// Whether live events were lost after those that wait.
+    is_behind: bool,
+    /// Sent first, or when the client has to read everything again.
+    preface: Option<String>,
+    heartbeat: Interval,
+    cancel: CancellationToken,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Stream {
+    fn new(
+        bus: &EventBus,
+        last: Option<Result<EventId, ()>>,
+        place: OwnedSemaphorePermit,
+        cancel: CancellationToken,
+    ) -> Self {
+        let is_new = last.is_none();
+        let subscription = bus.resume(last.and_then(Result::ok));
+        let mut heartbeat = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut preface = format!("retry: {}\n\n", RETRY.as_millis());
+        if subscription.is_reset {
+            // An id without data is not an event; it only tells a new client where it begins.
+            preface += &match is_new {
+                true => format!("id: {}\n\n", subscription.at),
+                false => reset(subscription.at),
+            };
+        }
+        Self {
+            bus: bus.clone(),
+            waiting: subscription.missed.into(),
+            live: subscription.live,
+            last: subscription.at,
+            is_behind: false,
+            preface: Some(preface),
+            heartbeat,
+            cancel,
+            _place: place,
+        }
+    }
+
+    /// Returns the next piece of text, or `None` at the end.
+    async fn next(&mut self) -> Option<String> {
+        if self.cancel.is_cancelled() {
+            return None;
+        }
+        if let Some(preface) = self.preface.take() {
+            return Some(preface);
+        }
+        if self.waiting.is_empty()
+            && self.is_behind
+            && let Some(reset) = self.catch_up()
+        {
+            return Some(reset);
+        }
+        if self.waiting.is_empty() {
+            tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => return None,
+                received = self.live.recv() => match received {
+                    Ok(event) => self.waiting.push_back(event),
+                    Err(RecvError::Lagged(_)) => {
+                        if let Some(reset) = self.catch_up() {
+                            return Some(reset);
+                        }
+                    }
+                    Err(RecvError::Closed) => return None,
+                },
+                _ = self.heartbeat.tick() => return Some(":\n\n".to_owned()),
+            }
+        }
+        self.heartbeat.reset();
+        self.fill();
+        Some(self.text())
+    }
+
+    /// Takes what else is there already, so that a burst is few writes.
+    fn fill(&mut self) {
+        while self.waiting.len() < BATCH && !self.is_behind {
+            match self.live.try_recv() {
+                Ok(event) => self.waiting.push_back(event),
+                Err(TryRecvError::Lagged(_)) => self.is_behind = true,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+            }
+        }
+    }
+
+    fn text(&mut self) -> String {
+        let mut text = String::new();
+        let count = self.waiting.len().min(BATCH);
+        for event in self.waiting.drain(..count) {
+            self.last = event.id;
+            let (id, name, json) = (event.id, event.news.name(), event.json());
+            text += &format!("id: {id}\nevent: {name}\ndata: {json}\n\n");
+        }
+        text
+    }
+
+    /// Goes on from the events that are kept, after the live ones have run over. Returns what to say when they do not
+    /// reach back far enough.
+    fn catch_up(&mut self) -> Option<String> {
+        let subscription = self.bus.resume(Some(self.last));
+        self.is_behind = false;
+        self.live = subscription.live;
+        self.waiting = subscription.missed.into();
+        if !subscription.is_reset {
+            return None;
+        }
+        self.last = subscription.at;
+        Some(reset(subscription.at))
+    }
+}
+
+/// The event that tells a client to read everything again.
+fn reset(at: EventId) -> String {
+    format!("id: {at}\nevent: reset\ndata: {{}}\n\n")
+}
+
+#[cfg(test)]
+mod tests;

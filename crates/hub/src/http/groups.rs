@@ -1,0 +1,89 @@
+//! Switching groups.
+
+use axum::Json;
+use axum::extract::State;
+use plugs::RelayState;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::path::DocumentPath;
+use super::plugs::{RelayOrder, unmoved};
+use super::{Api, body, schema};
+use crate::error::{HubError, Kind};
+use crate::hub::Hub;
+use crate::keeper::{Switched, Wanted};
+use crate::model::{Cause, PlugId, Target};
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(switch))
+}
+
+/// What came of an order to one plug of a group.
+#[derive(Debug, Serialize, ToSchema)]
+struct GroupRelay {
+    /// The plug.
+    #[schema(value_type = schema::MacId)]
+    plug: PlugId,
+    /// The relay as it was last read.
+    #[schema(value_type = Option<schema::Relay>, required)]
+    relay: Option<RelayState>,
+    /// Whether it was read back as wanted.
+    confirmed: bool,
+    /// Why it is not as wanted.
+    #[schema(required)]
+    error: Option<GroupRelayError>,
+}
+
+/// Why a plug of a group is not as wanted.
+#[derive(Debug, Serialize, ToSchema)]
+struct GroupRelayError {
+    /// The kind of the error, for programs.
+    kind: Kind,
+    /// One sentence that names the plug.
+    message: String,
+    /// What can be done about it.
+    #[schema(required)]
+    hint: Option<String>,
+}
+
+/// Switches every plug of a group at the same time. All are tried; what came of each is in the answer.
+#[utoipa::path(put, path = "/api/v1/groups/{id}/relay", tag = "groups", operation_id = "switch_group",
+    params(("id" = schema::Id, Path, description = "The group's id")),
+    request_body = RelayOrder,
+    responses((status = 200, description = "What came of it, for each plug of the group in its order", body = Vec<GroupRelay>)))]
+async fn switch(
+    State(hub): State<Hub>,
+    DocumentPath(id): DocumentPath,
+    body::Json(order): body::Json<RelayOrder>,
+) -> Result<Json<Vec<GroupRelay>>, HubError> {
+    let results = hub
+        .switch_target(&Target::Group(id), order.state, &Cause::Person)
+        .await?;
+    let told = results
+        .into_iter()
+        .map(|(plug, result)| told(plug, order.state, result));
+    Ok(Json(told.collect()))
+}
+
+fn told(plug: PlugId, wanted: Wanted, result: Result<Switched, HubError>) -> GroupRelay {
+    let (relay, error) = match result {
+        Ok(switched) if switched.confirmed => (switched.relay, None),
+        Ok(switched) => {
+            let error = unmoved(&plug.to_string(), wanted, &switched);
+            (switched.relay, Some(error))
+        }
+        Err(error) => (None, Some(error)),
+    };
+    GroupRelay {
+        plug,
+        relay,
+        confirmed: error.is_none(),
+        error: error.map(|error| GroupRelayError {
+            kind: error.kind(),
+            message: error.message().to_owned(),
+            hint: error.hint_text().map(str::to_owned),
+        }),
+    }
+}

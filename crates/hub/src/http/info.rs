@@ -1,0 +1,293 @@
+//! The hub itself: how it is, and a copy of all that it keeps.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use jiff::Timestamp;
+use prometheus_client::metrics::MetricType;
+use serde::Serialize;
+use tokio::fs::File;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::io::ReaderStream;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Api;
+use super::metrics::HubMetric;
+use super::query::Params;
+use crate::error::{HubError, Kind};
+use crate::hub::Hub;
+
+/// The copy on its way out, beside the database: there is room, and nobody else can read it. It loses its name before the
+/// first byte is sent, so that nothing is left behind.
+const COPY: &str = "download.sqlite";
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(info))
+        .routes(routes!(backup))
+}
+
+/// How the hub is.
+#[derive(Debug, Serialize, ToSchema)]
+struct HubInfo {
+    /// The version of Mains.
+    version: &'static str,
+    /// For how many seconds it runs.
+    uptime_s: u64,
+    /// The time zone of schedules, tariffs and days; null where the system has none with a name.
+    #[schema(required)]
+    timezone: Option<String>,
+    /// Whether it knows where the sun rises.
+    has_place: bool,
+    /// The interfaces that were chosen; empty is all that are up and not loopback.
+    interfaces: Vec<String>,
+    plugs: PlugCounts,
+    recorder: RecorderInfo,
+    /// What is kept; null while the database cannot be reached.
+    #[schema(required)]
+    database: Option<DatabaseInfo>,
+}
+
+/// How many plugs there are.
+#[derive(Debug, Serialize, ToSchema)]
+struct PlugCounts {
+    /// Adopted ones.
+    adopted: u64,
+    /// Those of them that answer.
+    available: u64,
+    /// Those that were found and are not adopted.
+    offered: u64,
+}
+
+/// How readings get into history.
+#[derive(Debug, Serialize, ToSchema)]
+struct RecorderInfo {
+    /// Readings that wait for the database.
+    buffered: u64,
+    /// Readings that history lost, because the database failed for too long.
+    dropped: u64,
+    /// Whether the database takes them now.
+    is_working: bool,
+}
+
+/// What is kept, and how big it is.
+#[derive(Debug, Serialize, ToSchema)]
+struct DatabaseInfo {
+    /// Bytes on disk.
+    bytes: u64,
+    /// Raw readings.
+    readings: u64,
+    /// Minute means.
+    minutes: u64,
+    /// Quarter-hour sums.
+    quarters: u64,
+}
+
+/// How the hub is.
+#[utoipa::path(get, path = "/api/v1/hub", tag = "hub", operation_id = "hub",
+    responses((status = 200, description = "How it is", body = HubInfo)))]
+async fn info(State(hub): State<Hub>, params: Params) -> Result<Json<HubInfo>, HubError> {
+    params.only(&[])?;
+    let stats = hub.keeper().stats();
+    let recorder = hub.recorder().status();
+    let database = hub.store().info().await.ok().map(|info| DatabaseInfo {
+        bytes: info.bytes,
+        readings: info.readings,
+        minutes: info.minutes,
+        quarters: info.quarters,
+    });
+    Ok(Json(HubInfo {
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_s: hub.started().elapsed().as_secs(),
+        timezone: hub.clock().timezone.iana_name().map(str::to_owned),
+        has_place: hub.clock().place.is_some(),
+        interfaces: hub.config().interfaces.clone(),
+        plugs: PlugCounts {
+            adopted: stats.plugs,
+            available: stats.available,
+            offered: stats.offered,
+        },
+        recorder: RecorderInfo {
+            buffered: recorder.buffered as u64,
+            dropped: recorder.dropped,
+            is_working: recorder.last_error.is_none(),
+        },
+        database,
+    }))
+}
+
+/// A copy of the database, whole and consistent, while everything goes on.
+#[utoipa::path(get, path = "/api/v1/hub/backup", tag = "hub", operation_id = "backup",
+    responses((status = 200, description = "An SQLite file", body = String, content_type = "application/vnd.sqlite3")))]
+async fn backup(State(api): State<Api>, params: Params) -> Result<Response, HubError> {
+    params.only(&[])?;
+    let turn = api.turn()?;
+    let path = api.hub.config().state.join(COPY);
+    let (file, length) = copy(&api.hub, path).await?;
+    let name = format!(
+        "mains-{}.sqlite",
+        Timestamp::now().strftime("%Y%m%dT%H%M%SZ")
+    );
+    let headers = [
+        (CONTENT_TYPE, "application/vnd.sqlite3".to_owned()),
+        (CONTENT_LENGTH, length.to_string()),
+        (
+            CONTENT_DISPOSITION,
+            format!("attachment; filename=\"{name}\""),
+        ),
+    ];
+    Ok((headers, stream(file, turn)).into_response())
+}
+
+/// Has the copy made, and takes its name away.
+async fn copy(hub: &Hub, path: PathBuf) -> Result<(File, u64), HubError> {
+    // What a hub left behind that was killed in the middle.
+    remove(&path).await;
+    let copied = hub.store().backup(&path).await;
+    let opened = async {
+        let file = File::open(&path).await?;
+        let length = file.metadata().await?.len();
+        Ok::<_, std::io::Error>((file, length))
+    };
+    let opened = match copied {
+        Ok(()) => opened.await.map_err(|error| {
+            tracing::error!(path = %path.display(), %error, "the copy of the database cannot be read");
+            HubError::new(Kind::Local, "the copy of the database cannot be read")
+        }),
+        Err(error) => Err(HubError::from(&error)),
+    };
+    remove(&path).await;
+    opened
+}
+
+async fn remove(path: &Path) {
+    // It is hardly ever there.
+    let _ = tokio::fs::remove_file(path).await;
+}
+
+/// Sends the file, and holds the turn until it is sent.
+fn stream(file: File, turn: OwnedSemaphorePermit) -> Body {
+    let turn = Arc::new(turn);
+    Body::from_stream(
+        ReaderStream::with_capacity(file, 64 * 1024).map(move |chunk| {
+            let _turn = &turn;
+            chunk
+        }),
+    )
+}
+
+/// The hub's own numbers for `/metrics`.
+pub(super) async fn metrics(api: &Api) -> Vec<HubMetric> {
+    let stats = api.hub.keeper().stats();
+    let recorder = api.hub.recorder().status();
+    let gauge = |name, help, value: u64| metric(name, help, MetricType::Gauge, value);
+    let counter = |name, help, value: u64| metric(name, help, MetricType::Counter, value);
+    let mut all = vec![
+        gauge(
+            "mains_hub_uptime_seconds",
+            "For how long the hub runs.",
+            api.hub.started().elapsed().as_secs(),
+        ),
+        gauge("mains_hub_plugs", "Adopted plugs.", stats.plugs),
+        gauge(
+            "mains_hub_plugs_available",
+            "Adopted plugs that answer.",
+            stats.available,
+        ),
+        gauge(
+            "mains_hub_plugs_offered",
+            "Plugs that were found and are not adopted.",
+            stats.offered,
+        ),
+        gauge(
+            "mains_hub_connections",
+            "Open connections to plugs.",
+            stats.connections,
+        ),
+        counter(
+            "mains_hub_scans_total",
+            "Broadcasts that asked every plug.",
+            stats.scans,
+        ),
+        counter(
+            "mains_hub_probes_total",
+            "Plugs that were asked on their own.",
+            stats.probes,
+        ),
+        counter(
+            "mains_hub_sightings_total",
+            "Answers to either.",
+            stats.sightings,
+        ),
+        counter(
+            "mains_hub_readings_total",
+            "Meters that were read.",
+            stats.readings,
+        ),
+        counter(
+            "mains_hub_failed_readings_total",
+            "Meters that could not be read.",
+            stats.failed_readings,
+        ),
+        counter(
+            "mains_hub_switches_total",
+            "Relays that were switched.",
+            stats.switches,
+        ),
+        counter(
+            "mains_hub_failed_switches_total",
+            "Orders to switch that failed.",
+            stats.failed_switches,
+        ),
+        gauge(
+            "mains_hub_listeners",
+            "Clients that listen to events.",
+            api.listeners.count(),
+        ),
+        gauge(
+            "mains_hub_recorder_buffered",
+            "Readings that wait for the database.",
+            recorder.buffered as u64,
+        ),
+        counter(
+            "mains_hub_recorder_written_total",
+            "Readings that are in history.",
+            recorder.written,
+        ),
+        counter(
+            "mains_hub_recorder_dropped_total",
+            "Readings that history lost.",
+            recorder.dropped + stats.lost_readings,
+        ),
+        gauge(
+            "mains_hub_recorder_up",
+            "Whether the database takes readings.",
+            recorder.last_error.is_none().into(),
+        ),
+    ];
+    if let Ok(info) = api.hub.store().info().await {
+        all.push(gauge(
+            "mains_hub_database_bytes",
+            "Size of the database.",
+            info.bytes,
+        ));
+    }
+    all
+}
+
+fn metric(name: &'static str, help: &'static str, kind: MetricType, value: u64) -> HubMetric {
+    HubMetric {
+        name,
+        help,
+        kind,
+        value: value as f64,
+    }
+}

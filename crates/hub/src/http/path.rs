@@ -1,0 +1,51 @@
+//! What a path names. Nothing in a path reaches a file: it is an id that is looked up in memory, or it is nothing.
+
+use std::str::FromStr;
+
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+
+use crate::error::HubError;
+use crate::model::{Id, PlugId};
+
+/// The plug that the path names: twelve hex digits, any case, with or without separators.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PlugPath(pub(crate) PlugId);
+
+/// The document that the path names.
+#[derive(Debug, Clone)]
+pub(crate) struct DocumentPath(pub(crate) Id);
+
+impl<S: Send + Sync> FromRequestParts<S> for PlugPath {
+    type Rejection = HubError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HubError> {
+        named(parts, state, "plug")
+            .await
+            .map(Self)
+            .map_err(|error| error.hint("a plug's path is its MAC: twelve hex digits"))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for DocumentPath {
+    type Rejection = HubError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HubError> {
+        named(parts, state, "document").await.map(Self)
+    }
+}
+
+async fn named<S: Send + Sync, T: FromStr>(
+    parts: &mut Parts,
+    state: &S,
+    what: &str,
+) -> Result<T, HubError> {
+    let unreadable = |_| HubError::usage("the path is not UTF-8");
+    let Path(text) = Path::<String>::from_request_parts(parts, state)
+        .await
+        .map_err(unreadable)?;
+    text.parse().map_err(|_| {
+        let shown: String = text.chars().take(64).collect();
+        HubError::not_found(format!("there is no {what} \u{2018}{shown}\u{2019}"))
+    })
+}

@@ -1,0 +1,368 @@
+//! Plugs: which there are, what they are called, and what they are told.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::header::LOCATION;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use plugs::{Minutes, RelayState};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::body::{Json, MaybeJson};
+use super::etag::{IfMatch, Tagged};
+use super::path::PlugPath;
+use super::problem::{Problem, ProblemJson};
+use super::query::Params;
+use super::{Api, schema};
+use crate::duration::Period;
+use crate::error::{HubError, Kind};
+use crate::hub::Hub;
+use crate::keeper::{Found, PlugChange, Switched, Wanted};
+use crate::model::{Cause, PlugId, PlugView};
+
+/// How long a search listens, unless told otherwise.
+const DEFAULT_WAIT: Duration = Duration::from_secs(3);
+/// And at most.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(list, adopt))
+        .routes(routes!(one, change, remove))
+        .routes(routes!(switch))
+        .routes(routes!(delay))
+        .routes(routes!(version))
+        .routes(routes!(replace))
+        .routes(routes!(discover))
+}
+
+/// All adopted plugs, by MAC.
+#[utoipa::path(get, path = "/api/v1/plugs", tag = "plugs", operation_id = "plugs",
+    responses((status = 200, description = "The plugs", body = Vec<schema::Plug>)))]
+async fn list(
+    State(hub): State<Hub>,
+    params: Params,
+) -> Result<axum::Json<Vec<Arc<PlugView>>>, HubError> {
+    params.only(&[])?;
+    Ok(axum::Json(hub.keeper().views()))
+}
+
+/// Where a plug is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Adopt {
+    /// Its IPv4 address.
+    #[schema(value_type = schema::Ipv4, examples("192.168.1.107"))]
+    address: Ipv4Addr,
+}
+
+/// Adopts the plug at an address.
+#[utoipa::path(post, path = "/api/v1/plugs", tag = "plugs", operation_id = "adopt_plug",
+    request_body = Adopt,
+    responses(
+        (status = 201, description = "It is adopted", body = schema::Plug,
+            headers(("ETag" = String, description = "Its revision"), ("Location" = String, description = "Its path"))),
+        (status = 200, description = "It was adopted already", body = schema::Plug,
+            headers(("ETag" = String, description = "Its revision"), ("Location" = String, description = "Its path"))),
+        (status = 409, description = "What is there cannot be adopted", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 502, description = "What is there is not understood", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 504, description = "Nothing answers there", body = ProblemJson, content_type = "application/problem+json")))]
+async fn adopt(State(hub): State<Hub>, Json(body): Json<Adopt>) -> Result<Response, HubError> {
+    let (view, is_new) = hub.keeper().adopt(body.address).await?;
+    let status = match is_new {
+        true => StatusCode::CREATED,
+        false => StatusCode::OK,
+    };
+    let location = format!("/api/v1/plugs/{}", PlugId(view.plug.mac));
+    let mut response = (status, tagged(&hub, view)?).into_response();
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// One plug.
+#[utoipa::path(get, path = "/api/v1/plugs/{mac}", tag = "plugs", operation_id = "plug",
+    params(("mac" = schema::MacPath, Path, description = "The plug's MAC")),
+    responses((status = 200, description = "The plug", body = schema::Plug,
+        headers(("ETag" = String, description = "The revision of what people edit of it")))))]
+async fn one(
+    State(hub): State<Hub>,
+    PlugPath(plug): PlugPath,
+    params: Params,
+) -> Result<Tagged<Arc<PlugView>>, HubError> {
+    params.only(&[])?;
+    tagged(&hub, view(&hub, plug)?)
+}
+
+/// Changes what people decide of a plug. What is left out stays; `null` takes back.
+#[utoipa::path(patch, path = "/api/v1/plugs/{mac}", tag = "plugs", operation_id = "change_plug",
+    params(
+        ("mac" = schema::MacPath, Path, description = "The plug's MAC"),
+        ("If-Match" = Option<String>, Header, description = "The revision that the change was made on")),
+    request_body = schema::PlugChange,
+    responses(
+        (status = 200, description = "The plug as it is now", body = schema::Plug,
+            headers(("ETag" = String, description = "Its new revision"))),
+        (status = 409, description = "Another plug has that name", body = ProblemJson, content_type = "application/problem+json")))]
+async fn change(
+    State(hub): State<Hub>,
+    PlugPath(plug): PlugPath,
+    if_match: IfMatch,
+    Json(change): Json<PlugChange>,
+) -> Result<Tagged<Arc<PlugView>>, HubError> {
+    let if_match = held(&hub, plug, &if_match)?;
+    let (body, revision) = hub.keeper().change(plug.0, change, if_match).await?;
+    Ok(Tagged { revision, body })
+}
+
+/// Forgets a plug. What it used stays for the day it is adopted again, unless `purge` is given.
+#[utoipa::path(delete, path = "/api/v1/plugs/{mac}", tag = "plugs", operation_id = "remove_plug",
+    params(
+        ("mac" = schema::MacPath, Path, description = "The plug's MAC"),
+        ("purge" = Option<bool>, Query, description = "Delete its history, too"),
+        ("If-Match" = Option<String>, Header, description = "The revision that is meant")),
+    responses((status = 204, description = "It is forgotten")))]
+async fn remove(
+    State(hub): State<Hub>,
+    PlugPath(plug): PlugPath,
+    if_match: IfMatch,
+    params: Params,
+) -> Result<StatusCode, HubError> {
+    params.only(&["purge"])?;
+    let purge = params.flag("purge")?;
+    let if_match = held(&hub, plug, &if_match)?;
+    hub.keeper().remove(plug.0, if_match, purge).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a relay is to be.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RelayOrder {
+    /// On, off, or what it is not.
+    #[schema(value_type = schema::Wanted)]
+    pub(super) state: Wanted,
+}
+
+/// What came of an order.
+#[derive(Debug, Serialize, ToSchema)]
+struct RelayAnswer {
+    /// The relay as it was last read.
+    #[schema(value_type = Option<schema::Relay>, required)]
+    relay: Option<RelayState>,
+    /// Whether that was read back.
+    confirmed: bool,
+}
+
+/// Switches a plug, and reads the relay back.
+#[utoipa::path(put, path = "/api/v1/plugs/{mac}/relay", tag = "plugs", operation_id = "switch_plug",
+    params(("mac" = schema::MacPath, Path, description = "The plug's MAC")),
+    request_body = RelayOrder,
+    responses(
+        (status = 200, description = "It is as wanted", body = RelayAnswer),
+        (status = 502, description = "The plug refused, or its relay did not move: `confirmed` is false", body = schema::RelayProblem, content_type = "application/problem+json"),
+        (status = 504, description = "The plug does not answer", body = ProblemJson, content_type = "application/problem+json")))]
+async fn switch(
+    State(hub): State<Hub>,
+    PlugPath(plug): PlugPath,
+    Json(order): Json<RelayOrder>,
+) -> Result<axum::Json<RelayAnswer>, Problem> {
+    let view = view(&hub, plug)?;
+    match hub
+        .keeper()
+        .switch(plug.0, order.state, Cause::Person)
+        .await
+    {
+        Ok(switched) if switched.confirmed => Ok(axum::Json(RelayAnswer {
+            relay: switched.relay,
+            confirmed: true,
+        })),
+        Ok(switched) => {
+            let name = view.plug.name.clone().unwrap_or_else(|| plug.to_string());
+            let relay = switched.relay.map(RelayState::as_str);
+            Err(Problem::from(unmoved(&name, order.state, &switched))
+                .with("confirmed", false)
+                .with("relay", relay))
+        }
+        Err(error) if matches!(error.kind(), Kind::Refused | Kind::BadAnswer) => {
+            let relay = view.plug.relay.map(RelayState::as_str);
+            Err(Problem::from(error)
+                .with("confirmed", false)
+                .with("relay", relay))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The error of an order that was accepted and not carried out.
+pub(super) fn unmoved(name: &str, wanted: Wanted, switched: &Switched) -> HubError {
+    let wanted = wanted.as_str();
+    let message = match switched.relay {
+        Some(relay) => format!("{name} accepted `{wanted}`, but its relay is {relay}"),
+        None => format!("{name} accepted `{wanted}`, but did not tell how its relay is"),
+    };
+    HubError::new(Kind::Refused, message)
+}
+
+/// An order to a plug's own timer.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct DelayOrder {
+    /// What the relay is to be then.
+    #[schema(value_type = schema::Relay)]
+    state: RelayState,
+    /// In so many minutes.
+    #[schema(minimum = 1, maximum = 2000)]
+    minutes: u16,
+}
+
+/// A plug's own timer that was set.
+#[derive(Debug, Serialize, ToSchema)]
+struct DelayAnswer {
+    /// What the relay will be.
+    #[schema(value_type = schema::Relay)]
+    relay: RelayState,
+    /// After so many minutes.
+    minutes: u16,
+    /// And so about then.
+    #[schema(value_type = schema::Time)]
+    due: String,
+}
+
+/// Sets a plug's own timer. It goes on when the hub is gone; whether it is set cannot be asked.
+#[utoipa::path(post, path = "/api/v1/plugs/{mac}/delay", tag = "plugs", operation_id = "delay_plug",
+    params(("mac" = schema::MacPath, Path, description = "The plug's MAC")),
+    request_body = DelayOrder,
+    responses(
+        (status = 200, description = "The plug accepted it", body = DelayAnswer),
+        (status = 502, description = "The plug refused", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 504, description = "The plug does not answer", body = ProblemJson, content_type = "application/problem+json")))]
+async fn delay(
+    State(hub): State<Hub>,
+    PlugPath(plug): PlugPath,
+    Json(order): Json<DelayOrder>,
+) -> Result<axum::Json<DelayAnswer>, HubError> {
+    view(&hub, plug)?;
+    let minutes = Minutes::new(order.minutes)
+        .map_err(|error| HubError::usage(format!("minutes: {error}")).at("minutes"))?;
+    let delayed = hub.keeper().delay(plug.0, order.state, minutes).await?;
+    Ok(axum::Json(DelayAnswer {
+        relay: delayed.relay,
+        minutes: delayed.minutes.count(),
+        due: second(delayed.due),
+    }))
+}
+
+/// What a plug's firmware says of itself.
+#[derive(Debug, Serialize, ToSchema)]
+struct VersionAnswer {
+    /// The plug's MAC.
+    #[schema(value_type = schema::MacId)]
+    plug: PlugId,
+    /// Its words.
+    version: String,
+}
+
+/// Asks a plug for its firmware's version.
+#[utoipa::path(get, path = "/api/v1/plugs/{mac}/version", tag = "plugs", operation_id = "plug_version",
+    params(("mac" = schema::MacPath, Path, description = "The plug's MAC")),
+    responses(
+        (status = 200, description = "What it says", body = VersionAnswer),
+        (status = 502, description = "The plug refused", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 504, description = "The plug does not answer", body = ProblemJson, content_type = "application/problem+json")))]
+async fn version(
+    State(hub): State<Hub>,
+    PlugPath(plug): PlugPath,
+) -> Result<axum::Json<VersionAnswer>, HubError> {
+    view(&hub, plug)?;
+    let version = hub.keeper().version(plug.0).await?;
+    Ok(axum::Json(VersionAnswer { plug, version }))
+}
+
+/// Which plug comes in place of another.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Replace {
+    /// The MAC of the new one, which is adopted already.
+    #[schema(value_type = schema::MacPath)]
+    by: PlugId,
+}
+
+/// Puts a new plug in place of an old one: it carries name, room, history and lifetime total on, and the old one is forgotten.
+#[utoipa::path(post, path = "/api/v1/plugs/{mac}/replace", tag = "plugs", operation_id = "replace_plug",
+    params(("mac" = schema::MacPath, Path, description = "The old plug's MAC")),
+    request_body = Replace,
+    responses(
+        (status = 200, description = "The new plug", body = schema::Plug,
+            headers(("ETag" = String, description = "Its revision"))),
+        (status = 409, description = "The two cannot stand for each other", body = ProblemJson, content_type = "application/problem+json")))]
+async fn replace(
+    State(hub): State<Hub>,
+    PlugPath(old): PlugPath,
+    Json(body): Json<Replace>,
+) -> Result<Tagged<Arc<PlugView>>, HubError> {
+    view(&hub, old)?;
+    let view = hub.keeper().replace(old.0, body.by.0).await?;
+    tagged(&hub, view)
+}
+
+/// How to search.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+struct Discover {
+    /// How long to listen; `3s` unless told otherwise, at most `30s`.
+    #[schema(value_type = Option<schema::Duration>, examples("3s"))]
+    wait: Option<Period>,
+}
+
+/// Searches the network now.
+#[utoipa::path(post, path = "/api/v1/discover", tag = "plugs", operation_id = "discover",
+    request_body = Option<Discover>,
+    responses((status = 200, description = "What answered", body = Vec<schema::Found>)))]
+async fn discover(
+    State(hub): State<Hub>,
+    MaybeJson(body): MaybeJson<Discover>,
+) -> Result<axum::Json<Vec<Found>>, HubError> {
+    let wait = body.wait.map_or(DEFAULT_WAIT, Period::get);
+    if wait > LONGEST_WAIT {
+        return Err(HubError::usage("wait: a search listens for at most `30s`").at("wait"));
+    }
+    Ok(axum::Json(hub.keeper().discover(wait).await?))
+}
+
+/// Returns a plug, or says that there is none.
+pub(super) fn view(hub: &Hub, plug: PlugId) -> Result<Arc<PlugView>, HubError> {
+    hub.keeper().view(plug.0).ok_or_else(|| unknown(plug))
+}
+
+fn unknown(plug: PlugId) -> HubError {
+    HubError::not_found(format!("no plug {plug} is adopted"))
+        .hint("`GET /api/v1/plugs` lists those that are")
+}
+
+fn revision(hub: &Hub, plug: PlugId) -> Result<u64, HubError> {
+    hub.keeper().revision(plug.0).ok_or_else(|| unknown(plug))
+}
+
+/// Returns the revision that a change insists on.
+fn held(hub: &Hub, plug: PlugId, if_match: &IfMatch) -> Result<Option<u64>, HubError> {
+    if_match.against(revision(hub, plug)?, &format!("plug {plug}"))
+}
+
+fn tagged(hub: &Hub, body: Arc<PlugView>) -> Result<Tagged<Arc<PlugView>>, HubError> {
+    let revision = revision(hub, PlugId(body.plug.mac))?;
+    Ok(Tagged { revision, body })
+}
+
+/// Writes a time to the second.
+pub(super) fn second(time: Timestamp) -> String {
+    format!("{time:.0}")
+}

@@ -1,0 +1,127 @@
+//! Queries, read strictly: a parameter that is misspelt or given twice is an error, because the answer would be another
+//! one than was asked for.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
+
+use crate::error::HubError;
+
+/// No query has more parameters than this.
+const MOST: usize = 256;
+
+/// The parameters of a query, as they came.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Params(Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Params {
+    type Rejection = HubError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HubError> {
+        let Query(params) = Query::<Vec<(String, String)>>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| HubError::usage("the query cannot be read"))?;
+        if params.len() > MOST {
+            let message = format!("a query has at most {MOST} parameters");
+            return Err(HubError::usage(message));
+        }
+        Ok(Self(params))
+    }
+}
+
+impl Params {
+    /// Refuses every parameter but these.
+    pub(crate) fn only(&self, known: &[&str]) -> Result<(), HubError> {
+        let unknown = |(name, _): &&(String, String)| !known.contains(&name.as_str());
+        match self.0.iter().find(unknown) {
+            None => Ok(()),
+            Some((name, _)) => {
+                let name: String = name.chars().take(64).collect();
+                let hint = match known {
+                    [] => "this path takes no query".to_owned(),
+                    known => format!("there are: {}", known.join(", ")),
+                };
+                let message = format!("{name}: there is no such parameter here");
+                Err(HubError::usage(message).hint(hint).at(name))
+            }
+        }
+    }
+
+    /// Returns a parameter that may be given once.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, HubError> {
+        let mut values = self.all(name);
+        let first = values.next();
+        match values.next() {
+            None => Ok(first),
+            Some(_) => Err(HubError::usage(format!("{name}: given twice")).at(name)),
+        }
+    }
+
+    /// Returns a parameter as a value.
+    pub(crate) fn value<T: FromStr<Err: Display>>(
+        &self,
+        name: &str,
+    ) -> Result<Option<T>, HubError> {
+        self.text(name)?
+            .map(|text| {
+                text.parse::<T>()
+                    .map_err(|error| HubError::usage(format!("{name}: {error}")).at(name))
+            })
+            .transpose()
+    }
+
+    /// Returns a parameter that is `true` or `false`; false when it is not given.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, HubError> {
+        match self.text(name)? {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => {
+                let message = format!("{name}: it is `true` or `false`");
+                Err(HubError::usage(message).at(name))
+            }
+        }
+    }
+
+    /// Returns every value of a parameter that may be given often.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0
+            .iter()
+            .filter(move |(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Reads a query as it stands in a URL.
+    pub(crate) fn params(query: &str) -> Params {
+        let uri: axum::http::Uri = format!("/x?{query}").parse().unwrap();
+        Params(Query::try_from_uri(&uri).unwrap().0)
+    }
+
+    #[test]
+    fn a_misspelt_parameter_is_named() {
+        let error = params("form=1").only(&["from", "to"]).unwrap_err();
+        assert_eq!(error.field(), Some("form"));
+        assert_eq!(error.hint_text(), Some("there are: from, to"));
+        assert_eq!(params("to=1&from=2").only(&["from", "to"]), Ok(()));
+        assert!(params("x=1").only(&[]).is_err());
+    }
+
+    #[test]
+    fn values_are_read_once() {
+        let query = params("a=1&b=x&c=1&c=2&flag=true&wrong=yes");
+        assert_eq!(query.value("a"), Ok(Some(1_u8)));
+        assert_eq!(query.value::<u8>("z"), Ok(None));
+        assert_eq!(query.value::<u8>("b").unwrap_err().field(), Some("b"));
+        assert_eq!(query.text("c").unwrap_err().field(), Some("c"));
+        assert_eq!(query.all("c").collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(query.flag("flag"), Ok(true));
+        assert_eq!(query.flag("z"), Ok(false));
+        assert_eq!(query.flag("wrong").unwrap_err().field(), Some("wrong"));
+    }
+}
