@@ -77,7 +77,7 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct State {
-    password: Option<String>,
+    password: Option<Secret>,
     tokens: Tokens,
     sessions: Sessions,
     links: Links,
@@ -107,7 +107,7 @@ impl Trust {
         listening: SocketAddr,
     ) -> Result<Self, HubError> {
         let hosts = Hosts::new(listening, &config.hosts)?;
-        let password = read(&*settings, settings::PASSWORD).await?;
+        let password = read(&*settings, settings::PASSWORD).await?.map(Secret::new);
         let is_tls = config.tls.is_some();
         check_listen(listening, password.is_some())?;
         if !listening.ip().to_canonical().is_loopback() && !is_tls {
@@ -229,7 +229,9 @@ pub fn protect(router: Router, trust: Trust) -> Router {
 pub async fn set_password(store: &dyn Store, password: Secret) -> Result<(), HubError> {
     password::check(&password)?;
     let kept = password::hash(password).await?;
-    let saved = store.save_setting(settings::PASSWORD, Some(&kept)).await;
+    let saved = store
+        .save_setting(settings::PASSWORD, Some(kept.reveal()))
+        .await;
     saved.map_err(|error| HubError::from(&error))
 }
 

@@ -41,14 +41,14 @@ pub(super) fn check(password: &Secret) -> Result<(), HubError> {
 /// # Errors
 ///
 /// [`HubError`] of kind `local` when the system has no random bytes, `failed` when the hash cannot be made.
-pub(super) async fn hash(password: Secret) -> Result<String, HubError> {
+pub(super) async fn hash(password: Secret) -> Result<Secret, HubError> {
     let mut salt = [0; 16];
     let no_salt = |_| HubError::new(Kind::Local, "the system gives no random bytes");
     getrandom::fill(&mut salt).map_err(no_salt)?;
     working(move || {
         let salt = SaltString::encode_b64(&salt).ok()?;
         let hash = Argon2::default().hash_password(password.reveal().as_bytes(), &salt);
-        hash.ok().map(|hash| hash.to_string())
+        hash.ok().map(|hash| Secret::new(hash.to_string()))
     })
     .await
     .flatten()
@@ -56,16 +56,16 @@ pub(super) async fn hash(password: Secret) -> Result<String, HubError> {
 }
 
 /// Tells whether this is the password whose hash is kept. Without a hash the answer is no, after the same work.
-pub(super) async fn verify(given: Secret, kept: Option<String>) -> bool {
+pub(super) async fn verify(given: Secret, kept: Option<Secret>) -> bool {
     let is_set = kept.is_some();
-    let kept = kept.unwrap_or_else(|| NOBODYS.to_owned());
+    let kept = kept.unwrap_or_else(|| Secret::new(NOBODYS));
     let is_right = working(move || {
         // A longer one was never accepted; the time of the work is that of its beginning.
         let bytes = given.reveal().as_bytes();
         let (start, is_whole) = bytes
             .split_at_checked(LONGEST)
             .map_or((bytes, true), |(start, rest)| (start, rest.is_empty()));
-        let parsed = PasswordHash::new(&kept).inspect_err(
+        let parsed = PasswordHash::new(kept.reveal()).inspect_err(
             |error| tracing::error!(%error, "the kept hash of the password is unreadable"),
         );
         let matches = |hash| Argon2::default().verify_password(start, &hash).is_ok();
@@ -90,10 +90,7 @@ mod tests {
     #[tokio::test]
     async fn right_and_wrong() {
         let kept = hash(Secret::new("correct horse")).await.unwrap();
-        assert!(
-            kept.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
-            "{kept}"
-        );
+        assert!(kept.reveal().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert_ne!(hash(Secret::new("correct horse")).await.unwrap(), kept);
         assert!(verify(Secret::new("correct horse"), Some(kept.clone())).await);
         for wrong in ["", "correct hors", "correct horse ", "Correct horse"] {
@@ -112,7 +109,7 @@ mod tests {
     #[tokio::test]
     async fn without_a_password_nobody_gets_in_after_the_same_work() {
         let kept = hash(Secret::new("correct horse")).await.unwrap();
-        let kept = PasswordHash::new(&kept).unwrap();
+        let kept = PasswordHash::new(kept.reveal()).unwrap();
         let nobodys = PasswordHash::new(NOBODYS).unwrap();
         assert_eq!(nobodys.algorithm, kept.algorithm);
         assert_eq!(nobodys.version, kept.version);
@@ -126,7 +123,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_kept_and_unreadable_lets_nobody_in() {
         for kept in ["", "hunter2", "$argon2id$"] {
-            assert!(!verify(Secret::new(kept), Some(kept.to_owned())).await);
+            assert!(!verify(Secret::new(kept), Some(Secret::new(kept))).await);
         }
     }
 

@@ -80,7 +80,8 @@ impl Trust {
             }
         };
         let _turn = self.0.changing.lock().await;
-        self.write(settings::PASSWORD, kept.as_deref()).await?;
+        self.write(settings::PASSWORD, kept.as_ref().map(Secret::reveal))
+            .await?;
         let mut state = self.state();
         tracing::info!(is_set = kept.is_some(), "the password was changed");
         state.password = kept;
