@@ -126,6 +126,8 @@ struct Left {
     total_wh: u64,
     /// When the counter that is followed now took over.
     at: Timestamp,
+    /// Whether it stood above the one that took over, so that it is a rise that leads back to it.
+    is_above: bool,
 }
 
 impl Mark {
@@ -198,7 +200,7 @@ impl Lifetime {
             self.forget_left(now.at);
             return self.grow(reference.at, total_wh, rise, now, None);
         }
-        if let Some((left, rise)) = self.returned(now) {
+        if let Some((left, rise)) = self.returned(reference, now) {
             self.left = None;
             // What the slip added is already in the total.
             let goal = left.total_wh.saturating_add(rise);
@@ -209,7 +211,7 @@ impl Lifetime {
         }
         let (from, to) = (reference.counter_wh, now.counter_wh);
         if to < from && reference.can_use(to, now.at) {
-            self.leave(reference, total_wh, now.at);
+            self.leave(reference, total_wh, now);
             return self.grow(
                 reference.at,
                 total_wh,
@@ -222,7 +224,7 @@ impl Lifetime {
             .suspect
             .and_then(|mark| Some((mark, mark.rise_to(now)?)));
         if let Some((suspect, rise)) = other {
-            self.leave(reference, total_wh, now.at);
+            self.leave(reference, total_wh, now);
             return self.grow(
                 suspect.at,
                 total_wh,
@@ -234,16 +236,22 @@ impl Lifetime {
         self.impossible(now, Some(from))
     }
 
-    fn leave(&mut self, mark: Mark, total_wh: u64, at: Timestamp) {
-        self.left = Some(Left { mark, total_wh, at });
+    fn leave(&mut self, mark: Mark, total_wh: u64, now: Mark) {
+        self.left = Some(Left {
+            mark,
+            total_wh,
+            at: now.at,
+            is_above: mark.counter_wh > now.counter_wh,
+        });
     }
 
     fn forget_left(&mut self, now: Timestamp) {
         self.left = self.left.filter(|left| seconds(left.at, now) <= RETURN_S);
     }
 
-    fn returned(&self, now: Mark) -> Option<(Left, u64)> {
-        let left = self.left?;
+    fn returned(&self, reference: Mark, now: Mark) -> Option<(Left, u64)> {
+        let is_above = now.counter_wh > reference.counter_wh;
+        let left = self.left.filter(|left| left.is_above == is_above)?;
         Some((left, left.mark.rise_to(now)?))
     }
 

@@ -1,4 +1,5 @@
 use hiflying::Mac;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -142,4 +143,159 @@ fn a_clock_that_was_set_back_loses_nothing() {
     assert_eq!(taken.used.unwrap().since, at(0));
     let taken = lifetime.take(&reading(10, Some(110)));
     assert_eq!(taken.state.unwrap().total_wh, 110);
+}
+
+/// What a plug can use in so many seconds, in whole watt-hours.
+fn limit(seconds: i64) -> u64 {
+    (seconds * 4000 / 3600) as u64
+}
+
+/// A load that was metered now and then: the seconds since the reading before, and a share of what it can have used since.
+fn load() -> impl Strategy<Value = Vec<(i64, u64)>> {
+    let step =
+        (1..4000_i64, 0..=100_u64).prop_map(|(pause, share)| (pause, limit(pause) * share / 100));
+    prop::collection::vec(step, 1..60)
+}
+
+fn state(lifetime: &Lifetime) -> EnergyState {
+    lifetime.state().unwrap()
+}
+
+proptest! {
+    #[test]
+    fn never_falls_and_says_what_was_used(
+        readings in prop::collection::vec((-100_000..100_000_i64, prop::option::of(any::<u64>())), 0..60),
+        near in prop::collection::vec((-100..100_i64, prop::option::of(0..60_u64)), 0..60),
+    ) {
+        for readings in [readings, near] {
+            let mut lifetime = Lifetime::default();
+            let mut total = None;
+            for (second, counter) in readings {
+                let taken = lifetime.take(&reading(second, counter));
+                let now = taken.state.map(|state| state.total_wh);
+                prop_assert!(now >= total);
+                // What history gets is what the total grew by.
+                if let (Some(before), Some(now)) = (total, now) {
+                    let used = taken.used.map_or(0.0, |used| used.energy_wh);
+                    prop_assert_eq!((now - before) as f64, used);
+                }
+                if let Some(used) = taken.used {
+                    prop_assert!(used.since <= at(second));
+                }
+                total = now;
+            }
+        }
+    }
+
+    #[test]
+    fn never_exceeds_what_a_plug_can_use(
+        readings in prop::collection::vec(
+            (0..2000_i64, prop_oneof![any::<u64>(), 0..5000_u64, 900_000..901_000_u64]),
+            1..80,
+        ),
+    ) {
+        let mut lifetime = Lifetime::resume(EnergyState { total_wh: 0, counter_wh: None, at: at(0) });
+        let (mut second, mut count) = (0, 0);
+        for (pause, counter) in readings {
+            second += pause;
+            count += 1;
+            lifetime.take(&reading(second, Some(counter)));
+            // 16 A × 250 V, and the smallest step of the counter in each reading.
+            let most = 4000.0 * second as f64 / 3600.0 + f64::from(count);
+            prop_assert!(state(&lifetime).total_wh as f64 <= most);
+        }
+    }
+
+    #[test]
+    fn is_the_counter_where_nothing_is_wrong(load in load(), begin in 0..1_000_000_u64, restart in 0..60_usize) {
+        let mut lifetime = Lifetime::default();
+        let (mut second, mut counter) = (0, begin);
+        for (index, (pause, used)) in load.into_iter().enumerate() {
+            second += pause;
+            counter += used;
+            if index == restart && let Some(state) = lifetime.state() {
+                lifetime = Lifetime::resume(state);
+            }
+            let taken = lifetime.take(&reading(second, Some(counter)));
+            prop_assert_eq!(taken.note, None);
+            prop_assert_eq!(state(&lifetime).total_wh, counter);
+        }
+    }
+
+    #[test]
+    fn a_reset_at_any_place_loses_nothing(load in load(), resets in prop::collection::vec(any::<bool>(), 60)) {
+        let mut lifetime = Lifetime::default();
+        lifetime.take(&reading(0, Some(100_000)));
+        let (mut second, mut truth, mut counter) = (0, 100_000, 100_000);
+        for ((pause, used), reset) in load.into_iter().zip(resets) {
+            second += pause;
+            truth += used;
+            let before = counter;
+            // One that shows more than before it began again cannot be told from one that did not.
+            let is_reset = reset && used < before;
+            counter = if is_reset { used } else { before + used };
+            let taken = lifetime.take(&reading(second, Some(counter)));
+            prop_assert_eq!(matches!(taken.note, Some(Note::Reset { .. })), is_reset);
+            prop_assert_eq!(state(&lifetime).total_wh, truth);
+        }
+    }
+
+    #[test]
+    fn a_spike_at_any_place_is_left_out(
+        load in load(),
+        spikes in prop::collection::vec(prop::option::of(prop_oneof![Just(0), 5_000_000..=u64::MAX]), 60),
+    ) {
+        let mut lifetime = Lifetime::default();
+        lifetime.take(&reading(0, Some(500_000)));
+        let (mut second, mut truth) = (0, 500_000);
+        for ((pause, used), spike) in load.into_iter().zip(spikes) {
+            truth += used;
+            if let Some(spike) = spike {
+                let before = state(&lifetime).total_wh;
+                lifetime.take(&reading(second + pause / 2, Some(spike)));
+                prop_assert_eq!(state(&lifetime).total_wh, before);
+            }
+            second += pause;
+            lifetime.take(&reading(second, Some(truth)));
+            prop_assert_eq!(state(&lifetime).total_wh, truth);
+        }
+    }
+
+    #[test]
+    fn another_counter_at_any_place_goes_on_after_its_second_reading(
+        load in load(),
+        place in 0..60_usize,
+        other in prop_oneof![200_000..300_000_u64, 4_000_000..900_000_000_u64],
+    ) {
+        let mut lifetime = Lifetime::default();
+        lifetime.take(&reading(0, Some(1_000_000)));
+        let (mut second, mut counter, mut lost) = (0, 1_000_000, 0);
+        let mut truth = counter;
+        for (index, (pause, used)) in load.into_iter().enumerate() {
+            second += pause;
+            truth += used;
+            counter += used;
+            if index == place {
+                counter = other;
+                lost = used;
+                lifetime.take(&reading(second, Some(counter)));
+                continue;
+            }
+            lifetime.take(&reading(second, Some(counter)));
+            prop_assert_eq!(state(&lifetime).total_wh, truth - lost);
+        }
+    }
+}
+
+#[test]
+fn a_note_is_a_clause_for_the_log() {
+    let shown = |note: Note| note.to_string();
+    assert_eq!(
+        shown(Note::Reset { from: 3548, to: 2 }),
+        "its energy counter began again (3548 Wh, then 2 Wh); the lifetime total goes on"
+    );
+    assert_eq!(
+        shown(Note::Impossible { from: None, to: 7 }),
+        "its energy counter shows 7 Wh, which nobody can have used; left out"
+    );
 }
