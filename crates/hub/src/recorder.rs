@@ -242,3 +242,6 @@ async fn tidy(store: Arc<dyn Store>, cancel: CancellationToken) {
         next = Instant::now() + TIDY_EVERY;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,324 @@
+//! The recorder in virtual time, above a store that does what the test says.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use hiflying::Mac;
+use plugs::Reading;
+use serde_json::Value;
+
+use super::*;
+use crate::model::{Collection, Id, PlugRecord};
+use crate::store::{
+    EnergyState, HistoryPoint, HistoryQuery, Quarter, Row, StoreInfo, StoredDocument, Tier, Used,
+};
+
+const WORKS: u8 = 0;
+const FAILS: u8 = 1;
+const HANGS: u8 = 2;
+
+#[derive(Debug, Default)]
+struct Scripted {
+    mode: AtomicU8,
+    batches: Mutex<Vec<Vec<Sample>>>,
+    tidied: AtomicU32,
+}
+
+impl Scripted {
+    fn batches(&self) -> Vec<usize> {
+        self.batches.lock().unwrap().iter().map(Vec::len).collect()
+    }
+
+    fn taken(&self) -> Vec<Sample> {
+        self.batches.lock().unwrap().concat()
+    }
+
+    fn set(&self, mode: u8) {
+        self.mode.store(mode, Ordering::Relaxed);
+    }
+}
+
+fn broken() -> StoreError {
+    StoreError::Unavailable {
+        path: "mains.sqlite".into(),
+        what: "written",
+        source: "the disk is full".into(),
+    }
+}
+
+#[async_trait]
+impl Store for Scripted {
+    async fn append(&self, samples: &[Sample]) -> Result<(), StoreError> {
+        match self.mode.load(Ordering::Relaxed) {
+            WORKS => {
+                self.batches.lock().unwrap().push(samples.to_vec());
+                Ok(())
+            }
+            FAILS => Err(broken()),
+            _ => std::future::pending().await,
+        }
+    }
+
+    async fn tidy(&self, _: Timestamp) -> Result<(), StoreError> {
+        self.tidied.fetch_add(1, Ordering::Relaxed);
+        Err(broken())
+    }
+
+    // Nothing below is a recorder's business.
+    async fn plugs(&self) -> Result<Vec<PlugRecord>, StoreError> {
+        Err(broken())
+    }
+    async fn save_plug(&self, _: &PlugRecord) -> Result<(), StoreError> {
+        Err(broken())
+    }
+    async fn delete_plug(&self, _: Mac, _: bool) -> Result<(), StoreError> {
+        Err(broken())
+    }
+    async fn replace_plug(&self, _: Mac, _: &PlugRecord) -> Result<(), StoreError> {
+        Err(broken())
+    }
+    async fn energy(&self) -> Result<Vec<(Mac, EnergyState)>, StoreError> {
+        Err(broken())
+    }
+    async fn documents(&self, _: Collection) -> Result<Vec<StoredDocument>, StoreError> {
+        Err(broken())
+    }
+    async fn save_document(&self, _: Collection, _: &StoredDocument) -> Result<(), StoreError> {
+        Err(broken())
+    }
+    async fn save_state(&self, _: Collection, _: &Id, _: &Value) -> Result<(), StoreError> {
+        Err(broken())
+    }
+    async fn delete_document(&self, _: Collection, _: &Id) -> Result<(), StoreError> {
+        Err(broken())
+    }
+    async fn setting(&self, _: &str) -> Result<Option<String>, StoreError> {
+        Err(broken())
+    }
+    async fn save_setting(&self, _: &str, _: Option<&str>) -> Result<(), StoreError> {
+        Err(broken())
+    }
+    async fn history(&self, _: &HistoryQuery) -> Result<Vec<HistoryPoint>, StoreError> {
+        Err(broken())
+    }
+    async fn quarters(
+        &self,
+        _: Option<Mac>,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<Vec<Quarter>, StoreError> {
+        Err(broken())
+    }
+    async fn rows(
+        &self,
+        _: Mac,
+        _: Tier,
+        _: Timestamp,
+        _: Timestamp,
+        _: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        Err(broken())
+    }
+    async fn import(&self, _: Mac, _: &[Row]) -> Result<u64, StoreError> {
+        Err(broken())
+    }
+    async fn info(&self) -> Result<StoreInfo, StoreError> {
+        Err(broken())
+    }
+    async fn backup(&self, _: &Path) -> Result<(), StoreError> {
+        Err(broken())
+    }
+}
+
+struct Run {
+    store: Arc<Scripted>,
+    samples: mpsc::Sender<Sample>,
+    recorder: Recorder,
+    cancel: CancellationToken,
+    tracker: TaskTracker,
+}
+
+impl Run {
+    fn new() -> Self {
+        let store = Arc::new(Scripted::default());
+        let (samples, receiver) = mpsc::channel(16);
+        let (cancel, tracker) = (CancellationToken::new(), TaskTracker::new());
+        let kept: Arc<dyn Store> = Arc::<Scripted>::clone(&store);
+        let recorder = Recorder::start(kept, receiver, cancel.clone(), &tracker);
+        Self {
+            store,
+            samples,
+            recorder,
+            cancel,
+            tracker,
+        }
+    }
+
+    async fn send(&self, numbers: std::ops::Range<u64>) {
+        for number in numbers {
+            self.samples.send(sample(number, number)).await.unwrap();
+        }
+    }
+
+    /// Ends it, and tells how long that took.
+    async fn end(&self) -> Duration {
+        let begun = Instant::now();
+        self.tracker.close();
+        self.cancel.cancel();
+        self.tracker.wait().await;
+        begun.elapsed()
+    }
+}
+
+/// A reading whose number is its time, and what was used since the one before.
+fn sample(number: u64, counter: u64) -> Sample {
+    let at = |number: u64| Timestamp::from_second(1_795_305_600 + number as i64).unwrap();
+    Sample {
+        reading: Reading {
+            plug: Mac::new([0xac, 0xcf, 0x23, 0, 0, (number % 3) as u8]),
+            at: at(number),
+            voltage_v: None,
+            current_a: None,
+            frequency_hz: None,
+            power_w: Some(1.0),
+            energy_wh: Some(counter),
+        },
+        used: Some(Used {
+            since: at(number.saturating_sub(3)),
+            energy_wh: 1.0,
+        }),
+        energy: Some(EnergyState {
+            total_wh: number,
+            counter_wh: Some(counter),
+            at: at(number),
+        }),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn gathers_for_a_second() {
+    let run = Run::new();
+    run.send(0..10).await;
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    assert_eq!(run.store.batches(), [0; 0]);
+    assert_eq!(run.recorder.status().buffered, 10);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(run.store.batches(), [10]);
+    let expected = Status {
+        written: 10,
+        ..Status::default()
+    };
+    assert_eq!(run.recorder.status(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_counter_that_fell_is_written_at_once() {
+    let run = Run::new();
+    run.samples.send(sample(0, 100)).await.unwrap();
+    run.samples.send(sample(3, 101)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert_eq!(run.store.batches(), [0; 0]);
+    run.samples.send(sample(6, 0)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert_eq!(run.store.batches(), [3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_at_once_do_not_wait() {
+    let run = Run::new();
+    run.send(0..5000).await;
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let first = run.store.batches();
+    assert!(!first.is_empty(), "{first:?}");
+    assert!(first.iter().all(|size| *size <= AT_ONCE), "{first:?}");
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert_eq!(run.recorder.status().written, 5000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_written_waits() {
+    let run = Run::new();
+    run.store.set(FAILS);
+    run.send(0..10).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    run.send(10..20).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let status = run.recorder.status();
+    assert_eq!((status.buffered, status.written), (20, 0));
+    let error = status.last_error.unwrap();
+    assert!(error.contains("mains.sqlite"), "{error}");
+
+    run.store.set(WORKS);
+    tokio::time::sleep(RETRY_AFTER).await;
+    let expected: Vec<_> = (0..20).map(|number| sample(number, number)).collect();
+    assert_eq!(run.store.taken(), expected);
+    assert_eq!(run.recorder.status().last_error, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_oldest_are_dropped_but_not_what_was_used() {
+    let run = Run::new();
+    run.store.set(FAILS);
+    let count = MOST_KEPT as u64 + 1000;
+    run.send(0..count).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let status = run.recorder.status();
+    assert_eq!((status.buffered, status.dropped), (MOST_KEPT, 1000));
+
+    run.store.set(WORKS);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let status = run.recorder.status();
+    assert_eq!((status.written, status.buffered), (MOST_KEPT as u64, 0));
+    let taken = run.store.taken();
+    let used: f64 = taken
+        .iter()
+        .map(|sample| sample.used.unwrap().energy_wh)
+        .sum();
+    assert_eq!(used, count as f64);
+    // The first that is left of each plug tells it, since the first that was dropped.
+    assert_eq!(taken[0].used.unwrap().since, sample(0, 0).reading.at);
+    assert_eq!(taken[3].used, sample(1003, 1003).used);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_hangs_keeps_nobody_waiting() {
+    let run = Run::new();
+    run.store.set(HANGS);
+    run.send(0..10).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let sent = timeout(Duration::from_secs(1), run.send(10..20_000));
+    sent.await.expect("the sender was kept waiting");
+    let took = run.end().await;
+    assert!(took <= END_WITHIN, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_writes_what_is_left() {
+    let run = Run::new();
+    // Not even taken out of the channel.
+    for number in 0..16 {
+        run.samples.try_send(sample(number, number)).unwrap();
+    }
+    let took = run.end().await;
+    assert_eq!(run.recorder.status().written, 16);
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert!(run.samples.send(sample(16, 16)).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_does_not_wait_for_a_store_that_fails() {
+    let run = Run::new();
+    run.store.set(FAILS);
+    run.send(0..10).await;
+    let took = run.end().await;
+    assert!(took <= END_WITHIN, "{took:?}");
+    assert_eq!(run.recorder.status().buffered, 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tidies_every_hour_even_when_that_fails() {
+    let run = Run::new();
+    tokio::time::sleep(TIDY_FIRST + TIDY_EVERY * 3 + Duration::from_secs(1)).await;
+    assert_eq!(run.store.tidied.load(Ordering::Relaxed), 4);
+}
