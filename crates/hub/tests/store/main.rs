@@ -18,6 +18,7 @@ mod backup;
 mod crash;
 mod damage;
 mod first;
+mod history;
 mod keeping;
 mod model;
 mod trouble;

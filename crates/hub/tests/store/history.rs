@@ -1,0 +1,206 @@
+//! What history answers, and what is dropped from it.
+
+use hub::duration::Period;
+use hub::store::{HistoryPoint, HistoryQuery, Retention, Sample, Sqlite, Step, Store, Used};
+use jiff::Timestamp;
+
+use crate::ground::{Place, mac, ms, reading, sample, t};
+
+const DAY: i64 = 86_400_000;
+
+fn query(from: &str, to: &str, step: u32) -> HistoryQuery {
+    HistoryQuery {
+        plug: mac(1),
+        from: t(from),
+        to: t(to),
+        step: Step::Seconds(step),
+        edges: Vec::new(),
+        limit: 10_000,
+    }
+}
+
+/// A reading each ten seconds, 60 W and 1/6 Wh each.
+fn steady(from: Timestamp, count: i64) -> Vec<Sample> {
+    (1..=count)
+        .map(|number| {
+            sample(
+                1,
+                ms(from.as_millisecond() + number * 10_000),
+                60.0,
+                1.0 / 6.0,
+            )
+        })
+        .collect()
+}
+
+fn energy(points: &[HistoryPoint]) -> f64 {
+    points.iter().map(|point| point.energy_wh).sum()
+}
+
+#[tokio::test]
+async fn every_step_tells_the_same_story() {
+    let place = Place::new();
+    let store = place.store().await;
+    store
+        .append(&steady(t("2026-11-22T00:00:00Z"), 8640))
+        .await
+        .unwrap();
+    for step in [
+        1, 7, 10, 13, 30, 60, 77, 90, 300, 900, 1000, 3600, 5000, 86_400,
+    ] {
+        let query = query("2026-11-21T12:00:00Z", "2026-11-23T12:00:00Z", step);
+        let query = HistoryQuery {
+            limit: 1_000_000,
+            ..query
+        };
+        let points = store.history(&query).await.unwrap();
+        let energy = energy(&points);
+        // A sixth of a watt-hour is 167 milliwatt-hours.
+        assert!(
+            (energy - 8640.0 * 0.167).abs() < 1e-6,
+            "step {step}: {energy}"
+        );
+        let with_power = points.iter().filter(|point| point.power_w.is_some());
+        assert!(with_power.clone().count() as i64 <= 86_400 / i64::from(step.max(10)) + 2);
+        for point in with_power {
+            assert_eq!(point.power_w, Some(60.0), "step {step}");
+            assert_eq!(point.power_min_w, Some(60.0));
+            assert_eq!(point.t.as_second() % i64::from(step), 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_unfinished_step_is_in_and_the_limit_holds() {
+    let place = Place::new();
+    let store = place.store().await;
+    store
+        .append(&steady(t("2026-11-22T00:00:00Z"), 360))
+        .await
+        .unwrap();
+    let asked = query("2026-11-22T00:05:30Z", "2026-11-22T00:59:30Z", 60);
+    let points = store.history(&asked).await.unwrap();
+    assert_eq!(points.len(), 55);
+    assert_eq!(points[0].t, t("2026-11-22T00:05:00Z"));
+    assert_eq!(points[54].t, t("2026-11-22T00:59:00Z"));
+    let few = HistoryQuery { limit: 10, ..asked };
+    assert_eq!(store.history(&few).await.unwrap(), points[..10]);
+    let other = HistoryQuery {
+        plug: mac(7),
+        ..few
+    };
+    assert_eq!(store.history(&other).await.unwrap(), []);
+    let empty = query("2026-11-22T00:05:00Z", "2026-11-22T00:05:00Z", 60);
+    assert_eq!(store.history(&empty).await.unwrap(), []);
+    let backwards = query("2026-11-22T00:50:00Z", "2026-11-22T00:05:00Z", 60);
+    assert_eq!(store.history(&backwards).await.unwrap(), []);
+    // As far as the calendar goes, and at every step.
+    for step in [1, 60, 900, 86_400, u32::MAX] {
+        let all = HistoryQuery {
+            from: Timestamp::MIN,
+            to: Timestamp::MAX,
+            ..query("2026-11-22T00:00:00Z", "2026-11-22T00:00:00Z", step)
+        };
+        assert!(!store.history(&all).await.unwrap().is_empty(), "{step}");
+    }
+}
+
+#[tokio::test]
+async fn local_days_are_as_long_as_they_are() {
+    let place = Place::new();
+    let store = place.store().await;
+    // Berlin, 25 October 2026: clocks go back, the day has 25 hours.
+    let edges = [
+        "2026-10-23T22:00:00Z",
+        "2026-10-24T22:00:00Z",
+        "2026-10-25T23:00:00Z",
+        "2026-10-26T23:00:00Z",
+    ];
+    let begin = t(edges[0]).as_millisecond();
+    let samples: Vec<_> = (1..=4 * 24)
+        .map(|hour| Sample {
+            reading: reading(1, ms(begin + hour * 3_600_000), 100.0),
+            used: Some(Used {
+                since: ms(begin + (hour - 1) * 3_600_000),
+                energy_wh: 100.0,
+            }),
+            energy: None,
+        })
+        .collect();
+    store.append(&samples).await.unwrap();
+    let days = HistoryQuery {
+        step: Step::Edges,
+        edges: edges.map(t).to_vec(),
+        ..query(edges[0], edges[3], 1)
+    };
+    let points = store.history(&days).await.unwrap();
+    let told: Vec<_> = points.iter().map(|day| (day.t, day.energy_wh)).collect();
+    assert_eq!(
+        told,
+        [
+            (t(edges[0]), 2400.0),
+            (t(edges[1]), 2500.0),
+            (t(edges[2]), 2400.0)
+        ]
+    );
+    // Edges that no row begins at are told from the readings.
+    let odd = HistoryQuery {
+        edges: vec![t("2026-10-24T10:00:07Z"), t("2026-10-24T10:30:07Z")],
+        ..days.clone()
+    };
+    let points = store.history(&odd).await.unwrap();
+    assert_eq!(points.len(), 1);
+    assert!((points[0].energy_wh - 50.0).abs() < 0.01, "{points:?}");
+    let none = HistoryQuery {
+        edges: vec![t(edges[0])],
+        ..days
+    };
+    assert_eq!(store.history(&none).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_is_old_gets_coarser_and_its_space_comes_back() {
+    let place = Place::new();
+    let retention = Retention {
+        readings: Period::seconds(86_400),
+        minutes: Period::seconds(3 * 86_400),
+    };
+    let opened = Sqlite::open(&place.file(), retention).await.unwrap();
+    let store = opened.store;
+    let begin = t("2026-11-01T00:00:00Z");
+    store.append(&steady(begin, 10 * 8640)).await.unwrap();
+    let before = store.info().await.unwrap();
+    let now = ms(begin.as_millisecond() + 10 * DAY);
+    store.tidy(now).await.unwrap();
+    store.close().await;
+
+    let store = Sqlite::open(&place.file(), retention).await.unwrap().store;
+    let info = store.info().await.unwrap();
+    assert_eq!((info.readings, info.minutes), (8641, 3 * 1440 + 1));
+    assert_eq!(info.quarters, before.quarters);
+    assert!(info.bytes < before.bytes / 2, "{info:?} {before:?}");
+    // A minute of each age: readings, minutes, quarters of an hour.
+    for (from, to, points, first_energy) in [
+        ("2026-11-10T12:00:00Z", "2026-11-10T12:15:00Z", 90, 0.167),
+        ("2026-11-09T12:00:00Z", "2026-11-09T12:15:00Z", 15, 1.002),
+        ("2026-11-05T12:00:00Z", "2026-11-05T12:15:00Z", 1, 15.03),
+    ] {
+        let found = store.history(&query(from, to, 10)).await.unwrap();
+        assert_eq!(found.len(), points, "{from}");
+        assert_eq!(found[0].energy_wh, first_energy, "{from}");
+        assert!((energy(&found) - 15.03).abs() < 1e-6, "{from}");
+    }
+    // Over all ages at once, nothing is told twice.
+    let all = query("2026-11-01T00:00:00Z", "2026-11-12T00:00:00Z", 10);
+    let all = HistoryQuery {
+        limit: 1_000_000,
+        ..all
+    };
+    let energy = energy(&store.history(&all).await.unwrap());
+    assert!((energy - 86_400.0 * 0.167).abs() < 1e-6, "{energy}");
+    // Again drops nothing more.
+    store.tidy(now).await.unwrap();
+    store.close().await;
+    let store = Sqlite::open(&place.file(), retention).await.unwrap().store;
+    assert_eq!(store.info().await.unwrap().readings, 8641);
+}
