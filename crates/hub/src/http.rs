@@ -5,12 +5,13 @@
 //!
 //! * [`problem`]: the one shape of an error.
 //! * `body`, `path`, `query`, `range`, `etag`: what comes in, bounded and checked, with an exact word on what is wrong.
-//! * `plugs`, `groups`, `documents`, `tariffs`, `history`, `energy`, `info`, `metrics`: the paths of the API.
+//! * `plugs`, `groups`, `documents`, `tariffs`, `history`, `energy`, `copies`, `info`, `metrics`: the paths of the API.
 //! * `events`: news as Server-Sent Events.
 //! * [`stuck`]: the bound on connections whose other end does not read.
 //! * `describe`, `schema`: the OpenAPI description, made from the routes.
 
 mod body;
+mod copies;
 mod describe;
 mod documents;
 mod energy;
@@ -103,6 +104,7 @@ fn described(router: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
         .merge(groups::routes())
         .merge(documents::routes())
         .merge(tariffs::routes())
+        .merge(copies::routes())
         .merge(info::routes())
         .routes(routes!(events))
         .routes(routes!(openapi))

@@ -103,7 +103,16 @@ where
 
 /// Reads a body of at most `limit` bytes.
 pub(crate) async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
-    match tokio::time::timeout(WAIT, axum::body::to_bytes(body, limit)).await {
+    read_within(WAIT, body, limit).await
+}
+
+/// Reads a body of at most `limit` bytes that may take its time.
+pub(crate) async fn read_within(
+    wait: Duration,
+    body: Body,
+    limit: usize,
+) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(wait, axum::body::to_bytes(body, limit)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error))
             if error

@@ -1,20 +1,9 @@
-//! The hub itself: how it is, and a copy of all that it keeps.
-
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+//! The hub itself: how it is.
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
-use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt;
-use jiff::Timestamp;
 use prometheus_client::metrics::MetricType;
 use serde::Serialize;
-use tokio::fs::File;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio_util::io::ReaderStream;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -22,17 +11,11 @@ use utoipa_axum::routes;
 use super::Api;
 use super::metrics::HubMetric;
 use super::query::Params;
-use crate::error::{HubError, Kind};
+use crate::error::HubError;
 use crate::hub::Hub;
 
-/// The copy on its way out, beside the database: there is room, and nobody else can read it. It loses its name before the
-/// first byte is sent, so that nothing is left behind.
-const COPY: &str = "download.sqlite";
-
 pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
-        .routes(routes!(info))
-        .routes(routes!(backup))
+    OpenApiRouter::new().routes(routes!(info))
 }
 
 /// How the hub is.
@@ -122,66 +105,6 @@ async fn info(State(hub): State<Hub>, params: Params) -> Result<Json<HubInfo>, H
         },
         database,
     }))
-}
-
-/// A copy of the database, whole and consistent, while everything goes on.
-#[utoipa::path(get, path = "/api/v1/hub/backup", tag = "hub", operation_id = "backup",
-    responses((status = 200, description = "An SQLite file", body = String, content_type = "application/vnd.sqlite3")))]
-async fn backup(State(api): State<Api>, params: Params) -> Result<Response, HubError> {
-    params.only(&[])?;
-    let turn = api.turn()?;
-    let path = api.hub.config().state.join(COPY);
-    let (file, length) = copy(&api.hub, path).await?;
-    let name = format!(
-        "mains-{}.sqlite",
-        Timestamp::now().strftime("%Y%m%dT%H%M%SZ")
-    );
-    let headers = [
-        (CONTENT_TYPE, "application/vnd.sqlite3".to_owned()),
-        (CONTENT_LENGTH, length.to_string()),
-        (
-            CONTENT_DISPOSITION,
-            format!("attachment; filename=\"{name}\""),
-        ),
-    ];
-    Ok((headers, stream(file, turn)).into_response())
-}
-
-/// Has the copy made, and takes its name away.
-async fn copy(hub: &Hub, path: PathBuf) -> Result<(File, u64), HubError> {
-    // What a hub left behind that was killed in the middle.
-    remove(&path).await;
-    let copied = hub.store().backup(&path).await;
-    let opened = async {
-        let file = File::open(&path).await?;
-        let length = file.metadata().await?.len();
-        Ok::<_, std::io::Error>((file, length))
-    };
-    let opened = match copied {
-        Ok(()) => opened.await.map_err(|error| {
-            tracing::error!(path = %path.display(), %error, "the copy of the database cannot be read");
-            HubError::new(Kind::Local, "the copy of the database cannot be read")
-        }),
-        Err(error) => Err(HubError::from(&error)),
-    };
-    remove(&path).await;
-    opened
-}
-
-async fn remove(path: &Path) {
-    // It is hardly ever there.
-    let _ = tokio::fs::remove_file(path).await;
-}
-
-/// Sends the file, and holds the turn until it is sent.
-fn stream(file: File, turn: OwnedSemaphorePermit) -> Body {
-    let turn = Arc::new(turn);
-    Body::from_stream(
-        ReaderStream::with_capacity(file, 64 * 1024).map(move |chunk| {
-            let _turn = &turn;
-            chunk
-        }),
-    )
 }
 
 /// The hub's own numbers for `/metrics`.

@@ -9,7 +9,7 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use plugs::{Minutes, RelayState};
+use plugs::{Minutes, Reading, RelayState};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -37,6 +37,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(list, adopt))
         .routes(routes!(one, change, remove))
         .routes(routes!(switch))
+        .routes(routes!(meter))
         .routes(routes!(delay))
         .routes(routes!(version))
         .routes(routes!(replace))
@@ -210,6 +211,21 @@ pub(super) fn unmoved(name: &str, wanted: Wanted, switched: &Switched) -> HubErr
         None => format!("{name} accepted `{wanted}`, but did not tell how its relay is"),
     };
     HubError::new(Kind::Refused, message)
+}
+
+/// Meters a plug now.
+#[utoipa::path(post, path = "/api/v1/plugs/{mac}/meter", tag = "plugs", operation_id = "meter_plug",
+    params(("mac" = schema::MacPath, Path, description = "The plug's MAC")),
+    responses(
+        (status = 200, description = "The reading", body = schema::Reading),
+        (status = 502, description = "The plug refused", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 504, description = "The plug does not answer", body = ProblemJson, content_type = "application/problem+json")))]
+async fn meter(
+    State(hub): State<Hub>,
+    PlugPath(plug): PlugPath,
+) -> Result<axum::Json<Reading>, HubError> {
+    view(&hub, plug)?;
+    Ok(axum::Json(hub.keeper().meter(plug.0).await?))
 }
 
 /// An order to a plug's own timer.

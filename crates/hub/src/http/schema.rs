@@ -566,11 +566,12 @@ pub(super) struct Last {
     /// What it did.
     action: String,
     /// Why.
-    #[schema(required)]
-    why: Option<String>,
+    why: String,
     /// Whether the relays were read back as wanted.
+    confirmed: bool,
+    /// What went wrong.
     #[schema(required)]
-    confirmed: Option<bool>,
+    error: Option<String>,
 }
 
 /// Why a schedule or a rule no longer acts.

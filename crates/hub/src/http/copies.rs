@@ -1,0 +1,172 @@
+//! Copies of what is kept: the whole database, and a plug's history out and in.
+//!
+//! They are made one at a time, since each takes the disk and memory for itself.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::fs::File;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::io::ReaderStream;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::body::{self, Media};
+use super::path::PlugPath;
+use super::plugs::view;
+use super::problem::Problem;
+use super::query::Params;
+use super::range::Range;
+use super::{Api, schema};
+use crate::error::{HubError, Kind};
+use crate::hub::Hub;
+use crate::store::csv;
+
+/// The copy on its way out, beside the database: there is room, and nobody else can read it. It loses its name before the
+/// first byte is sent, so that nothing is left behind.
+const COPY: &str = "download.sqlite";
+
+/// The longest file that is imported, in bytes.
+const LONGEST_FILE: usize = 128 * 1024 * 1024;
+/// It has to be here within this time.
+const FILE_WAIT: Duration = Duration::from_secs(300);
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(backup))
+        .routes(routes!(export))
+        .routes(routes!(import))
+}
+
+/// A copy of the database, whole and consistent, while everything goes on.
+#[utoipa::path(get, path = "/api/v1/hub/backup", tag = "hub", operation_id = "backup",
+    responses((status = 200, description = "An SQLite file", body = String, content_type = "application/vnd.sqlite3")))]
+async fn backup(State(api): State<Api>, params: Params) -> Result<Response, HubError> {
+    params.only(&[])?;
+    let turn = api.turn()?;
+    let path = api.hub.config().state.join(COPY);
+    let (file, length) = copy(&api.hub, path).await?;
+    let name = format!(
+        "mains-{}.sqlite",
+        Timestamp::now().strftime("%Y%m%dT%H%M%SZ")
+    );
+    let headers = [
+        (CONTENT_TYPE, "application/vnd.sqlite3".to_owned()),
+        (CONTENT_LENGTH, length.to_string()),
+        (
+            CONTENT_DISPOSITION,
+            format!("attachment; filename=\"{name}\""),
+        ),
+    ];
+    Ok((headers, stream(file, turn)).into_response())
+}
+
+/// Has the copy made, and takes its name away.
+async fn copy(hub: &Hub, path: PathBuf) -> Result<(File, u64), HubError> {
+    // What a hub left behind that was killed in the middle.
+    remove(&path).await;
+    let copied = hub.store().backup(&path).await;
+    let opened = async {
+        let file = File::open(&path).await?;
+        let length = file.metadata().await?.len();
+        Ok::<_, std::io::Error>((file, length))
+    };
+    let opened = match copied {
+        Ok(()) => opened.await.map_err(|error| {
+            tracing::error!(path = %path.display(), %error, "the copy of the database cannot be read");
+            HubError::new(Kind::Local, "the copy of the database cannot be read")
+        }),
+        Err(error) => Err(HubError::from(&error)),
+    };
+    remove(&path).await;
+    opened
+}
+
+async fn remove(path: &Path) {
+    // It is hardly ever there.
+    let _ = tokio::fs::remove_file(path).await;
+}
+
+/// Sends the file, and holds the turn until it is sent.
+fn stream(file: File, turn: OwnedSemaphorePermit) -> Body {
+    Body::from_stream(
+        ReaderStream::with_capacity(file, 64 * 1024).map(move |chunk| {
+            let _turn = &turn;
+            chunk
+        }),
+    )
+}
+
+/// All that is kept of a plug, as CSV: quarters of an hour, minutes and readings, each row as it is kept.
+#[utoipa::path(get, path = "/api/v1/plugs/{mac}/export", tag = "history", operation_id = "export",
+    params(
+        ("mac" = schema::MacPath, Path, description = "The plug's MAC"),
+        ("from" = Option<schema::Moment>, Query, description = "The first moment; the beginning unless given"),
+        ("to" = Option<schema::Moment>, Query, description = "The first moment that is no longer in it; a date is meant to its end; now unless given")),
+    responses((status = 200, description = "What is kept", body = String, content_type = "text/csv")))]
+async fn export(
+    State(api): State<Api>,
+    PlugPath(plug): PlugPath,
+    params: Params,
+) -> Result<Response, HubError> {
+    params.only(&["from", "to"])?;
+    let hub = &api.hub;
+    view(hub, plug)?;
+    let from_the_beginning = |_| Ok(Timestamp::UNIX_EPOCH);
+    let zone = &hub.clock().timezone;
+    let Range { from, to } = Range::read(&params, Timestamp::now(), zone, from_the_beginning)?;
+    let _turn = api.turn()?;
+    let mut text = Vec::new();
+    let written = csv::export(&**hub.store(), plug.0, from, to, &mut text).await;
+    written.map_err(|error| HubError::from(&error))?;
+    let headers = [
+        (CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+        (
+            CONTENT_DISPOSITION,
+            format!("attachment; filename=\"{plug}-history.csv\""),
+        ),
+    ];
+    Ok((headers, text).into_response())
+}
+
+/// What came of an import.
+#[derive(Debug, Serialize, ToSchema)]
+struct Imported {
+    /// Rows in the file.
+    rows: u64,
+    /// Those that were not there already.
+    new: u64,
+}
+
+/// Takes what was exported, here or by another hub, into a plug's history. What is there already stays as it is.
+#[utoipa::path(post, path = "/api/v1/plugs/{mac}/import", tag = "history", operation_id = "import",
+    params(("mac" = schema::MacPath, Path, description = "The plug's MAC")),
+    request_body(content = String, content_type = "text/csv"),
+    responses((status = 200, description = "All of it is in, or nothing", body = Imported)))]
+async fn import(
+    State(api): State<Api>,
+    PlugPath(plug): PlugPath,
+    request: Request,
+) -> Result<Json<Imported>, Problem> {
+    view(&api.hub, plug)?;
+    if Media::of(request.headers()) != Media::Csv {
+        return Err(body::unsupported("text/csv"));
+    }
+    let _turn = api.turn()?;
+    let bytes = body::read_within(FILE_WAIT, request.into_body(), LONGEST_FILE).await?;
+    let imported = csv::import(&**api.hub.store(), plug.0, &*bytes).await;
+    let imported = imported.map_err(|error| HubError::from(&error))?;
+    Ok(Json(Imported {
+        rows: imported.rows,
+        new: imported.new,
+    }))
+}
