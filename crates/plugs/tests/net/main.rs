@@ -9,6 +9,7 @@
     reason = "helpers of tests"
 )]
 
+mod link;
 mod scripted;
 
 use std::net::{Ipv4Addr, UdpSocket};

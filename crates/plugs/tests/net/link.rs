@@ -1,0 +1,268 @@
+//! A connection that is kept between orders, against a plug that is written by hand.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use hiflying::Mac;
+use jiff::Timestamp;
+use plugs::net::{ContactError, Lan, Link};
+use plugs::{FamilyId, Order, Outcome, Plug, RelayState};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{BUDGET, host, interface};
+
+const METER: &[u8] = b"+ok=3,22694,5007,0,0,3548,0\r\n\r\n";
+
+/// What the plug does with a command.
+#[derive(Debug, Clone, Copy)]
+enum Reply {
+    Say(&'static [u8]),
+    /// Answers, and says something else so many milliseconds later.
+    SayTwice(&'static [u8], u64, &'static [u8]),
+    /// Answers and closes the connection.
+    SayAndClose(&'static [u8]),
+    Close,
+}
+
+/// A plug that follows a script over all its connections, and keeps to its last line.
+struct Scripted {
+    connections: Arc<AtomicUsize>,
+    open: Arc<AtomicUsize>,
+    most_open: Arc<AtomicUsize>,
+    link: Link,
+    lan: Lan,
+}
+
+impl Scripted {
+    async fn start(network: u8, script: Vec<Reply>) -> Self {
+        let address = host(network, 2);
+        let listener = TcpListener::bind((address, 8899)).await.unwrap();
+        let [connections, open, most_open, next]: [Arc<AtomicUsize>; 4] = Default::default();
+        let plug = Self {
+            connections: Arc::clone(&connections),
+            open: Arc::clone(&open),
+            most_open: Arc::clone(&most_open),
+            link: Link::new(&plug_at(address)),
+            lan: Lan::open(&[interface(network)]).await.unwrap(),
+        };
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                connections.fetch_add(1, Ordering::Relaxed);
+                let now_open = open.fetch_add(1, Ordering::Relaxed) + 1;
+                most_open.fetch_max(now_open, Ordering::Relaxed);
+                let (open, next, script) = (Arc::clone(&open), Arc::clone(&next), script.clone());
+                tokio::spawn(async move {
+                    serve(stream, &next, &script).await;
+                    open.fetch_sub(1, Ordering::Relaxed);
+                });
+            }
+        });
+        plug
+    }
+
+    async fn order(&mut self, order: Order) -> Result<Outcome, ContactError> {
+        self.link.order(&self.lan, order, BUDGET).await
+    }
+
+    async fn meters(&mut self) {
+        let outcome = self.order(Order::Meter).await.unwrap();
+        let Outcome::Measured(measurement) = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert_eq!(measurement.energy_wh, Some(3548));
+    }
+
+    fn connections(&self) -> usize {
+        assert!(self.most_open.load(Ordering::Relaxed) <= 1, "two at once");
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
+fn plug_at(address: Ipv4Addr) -> Plug {
+    Plug::new(
+        Mac::new([0xAC, 0xCF, 0x23, 1, 2, 3]),
+        FamilyId::Reco,
+        address,
+        Timestamp::UNIX_EPOCH,
+    )
+}
+
+async fn serve(mut stream: TcpStream, next: &AtomicUsize, script: &[Reply]) {
+    let mut buffer = [0; 100];
+    while let Ok(1..) = stream.read(&mut buffer).await {
+        let line = next.fetch_add(1, Ordering::Relaxed).min(script.len() - 1);
+        let said = match script[line] {
+            Reply::Say(bytes) => stream.write_all(bytes).await,
+            Reply::SayTwice(first, pause, second) => {
+                stream.write_all(first).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+                stream.write_all(second).await
+            }
+            Reply::SayAndClose(bytes) => {
+                stream.write_all(bytes).await.unwrap();
+                return;
+            }
+            Reply::Close => return,
+        };
+        if said.is_err() {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_orders_go_over_one_connection() {
+    let mut plug = Scripted::start(80, vec![Reply::Say(METER)]).await;
+    assert!(!plug.link.is_open());
+    let start = Instant::now();
+    for _ in 0..100 {
+        plug.meters().await;
+        assert!(plug.link.is_open());
+    }
+    assert!(
+        start.elapsed() < Duration::from_millis(500),
+        "{:?}",
+        start.elapsed()
+    );
+    assert_eq!(plug.connections(), 1);
+    assert!(!plug.link.has_broken());
+}
+
+#[tokio::test]
+async fn one_that_the_plug_closed_is_replaced_unseen() {
+    let mut plug = Scripted::start(81, vec![Reply::SayAndClose(METER)]).await;
+    plug.meters().await;
+    tokio::time::timeout(BUDGET, plug.link.closed())
+        .await
+        .unwrap();
+    assert!(!plug.link.is_open() && plug.link.has_broken());
+    let start = Instant::now();
+    for _ in 0..5 {
+        plug.meters().await;
+    }
+    // Without the pause that a plug gets that hangs up instead of answering.
+    assert!(
+        start.elapsed() < Duration::from_millis(150),
+        "{:?}",
+        start.elapsed()
+    );
+    assert_eq!(plug.connections(), 6);
+    assert!(plug.link.has_broken());
+}
+
+#[tokio::test]
+async fn one_that_dies_under_an_order_is_replaced_unseen() {
+    let script = vec![Reply::Say(METER), Reply::Close, Reply::Say(METER)];
+    let mut plug = Scripted::start(82, script).await;
+    plug.meters().await;
+    let start = Instant::now();
+    plug.meters().await;
+    assert!(
+        start.elapsed() < Duration::from_millis(150),
+        "{:?}",
+        start.elapsed()
+    );
+    assert_eq!(plug.connections(), 2);
+    assert!(plug.link.has_broken() && !plug.link.has_broken());
+}
+
+#[tokio::test]
+async fn a_late_second_line_is_not_the_answer_to_the_next_order() {
+    let late = Reply::SayTwice(b"+ok\r\n\r\n", 50, b"+error\r\n\r\n");
+    let mut plug = Scripted::start(83, vec![late, Reply::Say(METER)]).await;
+    let order = Order::Switch(RelayState::On);
+    assert_eq!(plug.order(order).await.unwrap(), Outcome::Accepted);
+    tokio::time::sleep(Duration::from_millis(80)).await;
+    plug.meters().await;
+    assert_eq!(plug.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_line_that_comes_too_late_costs_a_second_connection_and_no_more() {
+    let late = Reply::SayTwice(b"+ok\r\n\r\n", 50, b"+error\r\n\r\n");
+    let mut plug = Scripted::start(84, vec![late, Reply::Say(METER)]).await;
+    let order = Order::Switch(RelayState::On);
+    assert_eq!(plug.order(order).await.unwrap(), Outcome::Accepted);
+    // Asked before the late line is there, which then looks like its answer.
+    plug.meters().await;
+    assert_eq!(plug.connections.load(Ordering::Relaxed), 2);
+    plug.meters().await;
+    assert_eq!(plug.connections.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn an_answer_without_an_end_is_heard_out_before_the_next_order() {
+    let mut plug = Scripted::start(85, vec![Reply::Say(b"+ok=3,22694,5007,0,0,3548,0\r\n")]).await;
+    let start = Instant::now();
+    plug.meters().await;
+    assert!(
+        start.elapsed() < Duration::from_millis(100),
+        "{:?}",
+        start.elapsed()
+    );
+    for _ in 0..2 {
+        plug.meters().await;
+    }
+    let took = start.elapsed();
+    assert!(
+        (Duration::from_millis(590)..Duration::from_millis(900)).contains(&took),
+        "{took:?}"
+    );
+    assert_eq!(plug.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_is_believed_on_a_new_connection() {
+    let mut plug =
+        Scripted::start(86, vec![Reply::Say(METER), Reply::Say(b"+ERROR\r\n\r\n")]).await;
+    plug.meters().await;
+    let refused = plug.order(Order::Meter).await;
+    assert!(
+        matches!(refused, Err(ContactError::Refused { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(plug.connections.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn an_order_that_is_dropped_closes_the_connection() {
+    let mut plug = Scripted::start(
+        87,
+        vec![Reply::Say(METER), Reply::Say(b""), Reply::Say(METER)],
+    )
+    .await;
+    plug.meters().await;
+    let patience = Duration::from_millis(50);
+    assert!(
+        tokio::time::timeout(patience, plug.order(Order::Meter))
+            .await
+            .is_err()
+    );
+    assert!(!plug.link.is_open());
+    plug.meters().await;
+    assert_eq!(plug.connections.load(Ordering::Relaxed), 2);
+    tokio::time::sleep(patience).await;
+    assert_eq!(plug.open.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_plug_that_moves_gets_a_connection_at_its_new_address() {
+    let mut plug = Scripted::start(88, vec![Reply::Say(METER)]).await;
+    plug.meters().await;
+    plug.link.move_to(host(88, 2));
+    assert!(plug.link.is_open());
+    plug.link.move_to(host(88, 3));
+    assert!(!plug.link.is_open());
+    let nobody = plug
+        .link
+        .order(&plug.lan, Order::Meter, Duration::from_millis(300));
+    assert!(nobody.await.is_err());
+    assert!(!plug.link.has_broken(), "it was not the plug's doing");
+    plug.link.move_to(host(88, 2));
+    plug.meters().await;
+    assert_eq!(plug.connections(), 2);
+}
