@@ -303,6 +303,9 @@ impl Slot {
         state.heard_here = Some(now);
         state.record.seen = Timestamp::now();
         self.turn(&state, turn);
+        if turn.is_some() {
+            self.turned.notify_one();
+        }
     }
 
     /// Notes that it has lost or closed its connection.

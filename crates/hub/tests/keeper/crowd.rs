@@ -1,0 +1,243 @@
+//! A thousand plugs, of which a third is dead in every way that there is: the others keep their pace, and nothing leaks.
+//!
+//! The plugs live in a process of their own, as they do in life: what they cost is not the keeper's.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use hub::keeper::Wanted;
+use hub::model::{Cause, PlugRecord};
+use jiff::Timestamp;
+use plugs::FamilyId;
+
+use crate::world::{
+    House, Memory, Plugs, Wishes, at, connections, eventually, in_network, mac, plug,
+};
+
+/// Set in the process that only serves plugs; says how many.
+const HOME: &str = "MAINS_TEST_HOME";
+
+/// How the `number`-th plug is dead, if it is. The ones without power have no twin at all.
+fn fault(number: u16) -> Option<&'static str> {
+    match number % 9 {
+        0 => Some("half-open"),
+        3 => Some("busy"),
+        _ => None,
+    }
+}
+
+fn has_no_power(number: u16) -> bool {
+    number % 9 == 6
+}
+
+fn is_alive(number: u16) -> bool {
+    !number.is_multiple_of(3)
+}
+
+/// Not a test of its own: the process with the plugs.
+#[test]
+#[ignore = "the other half of the tests of this file"]
+fn home() {
+    let Some(count) = std::env::var(HOME)
+        .ok()
+        .and_then(|count| count.parse::<u16>().ok())
+    else {
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let numbers = (1..=count).filter(|number| !has_no_power(*number));
+        let configs = numbers.map(|number| plug(number, fault(number).as_slice()));
+        let _plugs = Plugs::start(configs.collect()).await;
+        println!("ready");
+        std::future::pending::<()>().await;
+    });
+}
+
+/// A process with plugs; they lose their power with this.
+struct Home(Child);
+
+impl Home {
+    /// In the network of this thread.
+    fn start(count: u16) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "crowd::home", "--ignored", "--nocapture"])
+            .env(HOME, count.to_string())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().ends_with("ready")));
+        // The rest must go somewhere.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self(child)
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A store that has these plugs already.
+fn store_with(numbers: impl Iterator<Item = u16>) -> std::sync::Arc<Memory> {
+    let store = std::sync::Arc::<Memory>::default();
+    for number in numbers {
+        let record = PlugRecord {
+            mac: mac(number),
+            family: FamilyId::Reco,
+            serial: None,
+            address: at(number),
+            model: None,
+            name: Some(format!("plug {number}")),
+            room: None,
+            metering: None,
+            power_on: None,
+            relay: None,
+            adopted: Timestamp::UNIX_EPOCH,
+            seen: Timestamp::UNIX_EPOCH,
+            revision: 1,
+        };
+        store.plugs.lock().unwrap().insert(record.mac, record);
+    }
+    store
+}
+
+#[test]
+fn a_third_of_a_thousand_is_dead_and_the_others_keep_their_pace() {
+    const COUNT: u16 = 1000;
+    const PERIOD: f64 = 4.0;
+    in_network(async {
+        allow_many_descriptors();
+        let _home = Home::start(COUNT);
+        let wishes = Wishes {
+            scan: "5s",
+            metering: "4s",
+            ..Wishes::default()
+        };
+        let mut house = House::open_again(store_with(1..=COUNT), wishes).await;
+        let without_power = (1..=COUNT).filter(|number| has_no_power(*number)).count() as u64;
+        let expected = u64::from(COUNT) - without_power;
+        eventually(20, || house.keeper.stats().available == expected).await;
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        house.take_samples();
+        let start = Timestamp::now();
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        let mut times: HashMap<_, Vec<f64>> = HashMap::new();
+        for sample in house.take_samples() {
+            let at = sample.reading.at.duration_since(start).as_secs_f64();
+            times.entry(sample.reading.plug).or_default().push(at);
+        }
+        let mut widest: f64 = 0.0;
+        for number in 1..=COUNT {
+            let of_plug = times.remove(&mac(number)).unwrap_or_default();
+            if !is_alive(number) {
+                assert!(of_plug.is_empty(), "plug {number}: {of_plug:?}");
+                continue;
+            }
+            assert!(
+                (4..=6).contains(&of_plug.len()),
+                "plug {number}: {of_plug:?}"
+            );
+            let gaps = of_plug.windows(2).map(|pair| pair[1] - pair[0]);
+            widest = gaps.fold(widest, f64::max);
+        }
+        assert!(widest < PERIOD + 1.0, "{widest}");
+        let stats = house.keeper.stats();
+        assert_eq!(stats.available, expected, "{stats:?}");
+        let connections = connections();
+        assert!(connections.values().all(|count| *count == 1));
+        assert!(connections.len() as u64 <= expected);
+
+        // Beside all that, a plug is switched as if it were alone.
+        let mut slowest = Duration::ZERO;
+        for number in (1..=COUNT).filter(|number| is_alive(*number)).step_by(33) {
+            let switched = house
+                .keeper
+                .switch(mac(number), Wanted::On, Cause::Person)
+                .await;
+            let switched = switched.unwrap();
+            assert!(switched.confirmed);
+            slowest = slowest.max(switched.elapsed);
+        }
+        assert!(slowest < Duration::from_millis(400), "{slowest:?}");
+        // And all of them at once.
+        let begin = Instant::now();
+        let alive = (1..=COUNT).filter(|number| is_alive(*number));
+        let off = alive.map(|number| house.keeper.switch(mac(number), Wanted::Off, Cause::Person));
+        let results = join_all(off).await;
+        assert!(
+            results
+                .iter()
+                .all(|result| result.as_ref().is_ok_and(|switched| switched.confirmed))
+        );
+        assert!(
+            begin.elapsed() < Duration::from_secs(5),
+            "{:?}",
+            begin.elapsed()
+        );
+        house.close().await;
+    });
+}
+
+/// What each further plug costs the keeper, with its connection, its reading and its place in the store's memory.
+#[test]
+fn a_plug_costs_less_than_32_kb() {
+    const COUNT: u16 = 1000;
+    if !alone("crowd::a_plug_costs_less_than_32_kb") {
+        return;
+    }
+    in_network(async {
+        allow_many_descriptors();
+        let _home = Home::start(COUNT);
+        let house = House::open_again(store_with(1..=20), Wishes::default()).await;
+        eventually(20, || house.keeper.stats().readings > 20).await;
+        house.close().await;
+        let before = resident_kb();
+        let house = House::open_again(store_with(1..=COUNT), Wishes::default()).await;
+        eventually(60, || {
+            let stats = house.keeper.stats();
+            stats.connections > 600 && stats.readings > 3000
+        })
+        .await;
+        let each = (resident_kb() - before) as f64 / f64::from(COUNT - 20);
+        println!("{each:.1} KB for each plug");
+        assert!(each < 32.0, "{each} KB");
+        house.close().await;
+    });
+}
+
+/// Runs a test of this name in a process that has nothing else to do. True there; false here, after it has succeeded.
+fn alone(name: &str) -> bool {
+    const ALONE: &str = "MAINS_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(ALONE, "yes")
+        .status();
+    assert!(status.unwrap().success());
+    false
+}
+
+fn resident_kb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let number = line.unwrap().split_ascii_whitespace().nth(1);
+    number.unwrap().parse().unwrap()
+}
+
+fn allow_many_descriptors() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+}
