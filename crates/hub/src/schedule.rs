@@ -18,6 +18,6 @@ mod when;
 pub(crate) use civil::instant;
 pub use cron::Cron;
 pub use days::Days;
-pub use due::{Clock, last_due, missed, next_due};
+pub use due::{Clock, last_due, next_due};
 pub use model::Schedule;
 pub use when::{LocalTime, Offset, Sun, When};

@@ -17,7 +17,7 @@ const MOST: usize = 200_000;
 /// A price that nothing follows holds for an hour.
 const LONGEST_S: i64 = 3600;
 const QUARTER_S: i64 = 900;
-/// A line of a price file is never longer; a file without line ends is none.
+/// More bytes than so many prices need.
 const LONGEST_FILE: u64 = 16 * 1024 * 1024;
 
 /// Prices, each from its time until the next, but no longer than an hour.
@@ -84,7 +84,7 @@ impl HourPrices {
     pub fn from_csv(file: impl Read, timezone: &TimeZone) -> Result<Self, HubError> {
         let mut reader = csv::ReaderBuilder::new()
             .trim(csv::Trim::All)
-            .from_reader(file.take(LONGEST_FILE));
+            .from_reader(file.take(LONGEST_FILE + 1));
         let header = reader
             .headers()
             .map_err(|error| usage(csv_problem(&error)))?;
@@ -111,7 +111,10 @@ impl HourPrices {
                 return Err(usage(format!("a price file has at most {MOST} lines")));
             }
         }
-        Ok(prices)
+        match reader.get_ref().limit() {
+            0 => Err(usage("a price file has at most 16 MB")),
+            _ => Ok(prices),
+        }
     }
 
     /// Returns them in order.
@@ -345,6 +348,10 @@ mod tests {
 
     #[test]
     fn too_many_are_refused() {
+        let rows = "2026-11-22T10:00:00+00:00, 1\n";
+        let mut long = "time,price\n".to_owned() + rows;
+        long.extend(std::iter::repeat_n('\n', LONGEST_FILE as usize));
+        assert!(read(&long).unwrap_err().message().contains("at most 16 MB"));
         let mut prices = HourPrices::default();
         let all = (0..MOST as i64).map(|number| HourPrice {
             t: Timestamp::from_second(number * QUARTER_S).unwrap(),

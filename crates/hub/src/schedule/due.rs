@@ -50,7 +50,8 @@ pub fn next_due(
     Ok(Times::new(schedule, clock, id)?.after(after))
 }
 
-/// Returns the last time at which a schedule should have fired after `after` and until `until`.
+/// Returns the last time at which a schedule should have fired after `after` and until `until`: what is to be caught up with after
+/// nobody looked for a while.
 ///
 /// # Errors
 ///
@@ -66,26 +67,6 @@ pub fn last_due(
         return Ok(None);
     }
     Ok(Times::new(schedule, clock, id)?.last(after, until))
-}
-
-/// Returns the time that was missed while nobody looked, between `last_checked` and `now`, if it is still to be caught up
-/// with. Of several, only the last.
-///
-/// # Errors
-///
-/// As [`next_due`].
-pub fn missed(
-    schedule: &Schedule,
-    clock: &Clock,
-    last_checked: Timestamp,
-    now: Timestamp,
-    id: &Id,
-) -> Result<Option<Timestamp>, HubError> {
-    let Some(catch_up) = schedule.catch_up else {
-        return Ok(None);
-    };
-    let oldest = now.checked_sub(catch_up.get()).unwrap_or(Timestamp::MIN);
-    last_due(schedule, clock, last_checked.max(oldest), now, id)
 }
 
 /// The times of one schedule.

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 const KITCHEN: Mac = Mac::new([0xAC, 0xCF, 0x23, 0x12, 0x34, 0x56]);
@@ -151,4 +153,73 @@ fn market_prices_can_be_negative() {
             r#"{"mac":"accf23123456","period":"2026-11-22","energy_wh":2000.0,"cost":-0.25,"currency":"EUR"}"#,
         ]
     );
+}
+
+/// Quarter-hours of two plugs within two years.
+fn used() -> impl Strategy<Value = Vec<Quarter>> {
+    let begin: Timestamp = "2026-01-01T00:00Z".parse().unwrap();
+    let quarter = (0..2 * 365 * 96_i64, any::<bool>(), 0..1_000_000_u32).prop_map(
+        move |(number, is_kitchen, mwh)| Quarter {
+            plug: if is_kitchen { KITCHEN } else { CELLAR },
+            t: Timestamp::from_second(begin.as_second() + number * 900).unwrap(),
+            energy_wh: f64::from(mwh) / 1000.0,
+        },
+    );
+    prop::collection::vec(quarter, 0..60)
+}
+
+fn tariffs() -> Vec<Tariff> {
+    let mut other_money = flat(
+        "abroad",
+        5.0,
+        r#","valid_from":"2027-03-28","plugs":["accf23123457"]"#,
+    );
+    other_money.currency = "CHF".to_owned();
+    let day_night = r#"{"name":"later","currency":"EUR","valid_from":"2026-10-25","kind":"day_night","day":0.4,"night":0.2,"day_begins":"06:00","night_begins":"22:00"}"#;
+    vec![
+        flat("first", 0.3, r#","valid_from":"2026-02-01""#),
+        tariff(day_night),
+        other_money,
+    ]
+}
+
+/// Energy and cost, by plug and currency.
+fn sums(rows: &[EnergyRow]) -> BTreeMap<(PlugId, Option<String>), (f64, f64)> {
+    let mut sums = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.energy_wh != 0.0) {
+        let sum: &mut (f64, f64) = sums.entry((row.mac, row.currency.clone())).or_default();
+        sum.0 += row.energy_wh;
+        sum.1 += row.cost.unwrap_or(0.0);
+    }
+    sums
+}
+
+proptest! {
+    #[test]
+    fn however_it_is_divided_it_adds_up(quarters in used(), middle in 0..2 * 365 * 96_i64) {
+        let timezone = TimeZone::get("Europe/Berlin").unwrap();
+        let tariffs = tariffs();
+        let (from, to): (Timestamp, Timestamp) = ("2026-01-01T00:00Z".parse().unwrap(), "2028-01-01T00:00Z".parse().unwrap());
+        let middle = Timestamp::from_second(from.as_second() + middle * 900).unwrap();
+        let rows = |by, from, to| report(quarters.iter().copied(), &tariffs, &timezone, by, from, to);
+        let whole = sums(&rows(By::Month, from, to));
+        let halves = [rows(By::Day, from, middle), rows(By::Day, middle, to)].concat();
+        let parts = sums(&halves);
+        prop_assert_eq!(whole.keys().collect::<Vec<_>>(), parts.keys().collect::<Vec<_>>());
+        for (key, (energy, cost)) in &whole {
+            prop_assert!((energy - parts[key].0).abs() < 1e-6 * (1.0 + energy), "{key:?}");
+            prop_assert!((cost - parts[key].1).abs() < 1e-4, "{key:?}");
+        }
+        let used: f64 = quarters.iter().map(|quarter| quarter.energy_wh).sum();
+        let reported: f64 = whole.values().map(|(energy, _)| energy).sum();
+        prop_assert!((used - reported).abs() < 1e-6 * (1.0 + used));
+        // Each quarter-hour by itself costs what it costs among the others.
+        let alone: f64 = quarters
+            .iter()
+            .flat_map(|quarter| report([*quarter], &tariffs, &timezone, By::Day, from, to))
+            .filter_map(|row| row.cost)
+            .sum();
+        let together: f64 = whole.values().map(|(_, cost)| cost).sum();
+        prop_assert!((alone - together).abs() < 1e-3);
+    }
 }

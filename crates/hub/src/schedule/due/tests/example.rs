@@ -104,45 +104,17 @@ fn not_enabled_is_never() {
 #[test]
 fn what_was_missed() {
     let clock = berlin();
-    let mut daily = schedule(r#"{"at":"07:00"}"#);
+    let daily = schedule(r#"{"at":"07:00"}"#);
     let at = |text: &str| instant(text.parse().unwrap(), &clock.timezone).unwrap();
-    let missed_at = |schedule: &Schedule, checked: &str, now: &str| {
-        missed(schedule, &clock, at(checked), at(now), &id()).unwrap()
-    };
+    let missed =
+        |checked: &str, now: &str| last_due(&daily, &clock, at(checked), at(now), &id()).unwrap();
     let seven = Some(at("2026-11-22T07:00"));
-    assert_eq!(
-        missed_at(&daily, "2026-11-20T12:00", "2026-11-22T07:05"),
-        seven
-    );
-    assert_eq!(
-        missed_at(&daily, "2026-11-20T12:00", "2026-11-22T07:10"),
-        None
-    );
-    assert_eq!(
-        missed_at(&daily, "2026-11-20T12:00", "2026-11-22T06:59"),
-        None
-    );
-    // Already seen to.
-    assert_eq!(
-        missed_at(&daily, "2026-11-22T07:00", "2026-11-22T07:05"),
-        None
-    );
     // Of several days only the last.
-    daily.catch_up = "7d".parse().ok();
-    assert_eq!(
-        missed_at(&daily, "2026-11-01T12:00", "2026-11-22T19:00"),
-        seven
-    );
-    daily.catch_up = None;
-    assert_eq!(
-        missed_at(&daily, "2026-11-20T12:00", "2026-11-22T07:05"),
-        None
-    );
+    assert_eq!(missed("2026-11-01T12:00", "2026-11-22T19:00"), seven);
+    assert_eq!(missed("2026-11-22T06:59", "2026-11-22T07:00"), seven);
+    assert_eq!(missed("2026-11-22T07:00", "2026-11-23T06:59"), None);
     // A clock that was set back.
-    assert_eq!(
-        missed_at(&daily, "2026-11-22T07:05", "2026-11-20T12:00"),
-        None
-    );
+    assert_eq!(missed("2026-11-22T07:05", "2026-11-20T12:00"), None);
 }
 
 #[test]
