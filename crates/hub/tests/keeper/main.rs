@@ -8,6 +8,7 @@
     reason = "helpers of tests, which may fail like tests"
 )]
 
+mod automation;
 mod crowd;
 mod daily;
 mod faults;

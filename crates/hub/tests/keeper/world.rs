@@ -266,7 +266,8 @@ pub struct House {
     pub store: Arc<Memory>,
     pub events: broadcast::Receiver<Arc<Event>>,
     pub samples: mpsc::Receiver<Sample>,
-    cancel: CancellationToken,
+    pub bus: EventBus,
+    pub cancel: CancellationToken,
     tracker: TaskTracker,
 }
 
@@ -314,6 +315,7 @@ impl House {
             store,
             events,
             samples,
+            bus,
             cancel,
             tracker,
         }

@@ -1,0 +1,228 @@
+//! Schedules and rules switch emulated plugs, as the running hub does it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hub::keeper::Wanted;
+use hub::model::{Cause, Id, PlugId};
+use hub::recorder::Recorder;
+use hub::store::Store;
+use hub::{Config, Hub, News, Parts, Shelf};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use plugs::RelayState;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+
+use crate::world::{House, Plugs, Wishes, at, eventually, in_network, mac, plug};
+
+/// A keeper with a hub around it, and its automation.
+struct Home {
+    house: House,
+    hub: Hub,
+    automation: Option<JoinHandle<()>>,
+}
+
+impl Home {
+    async fn open() -> Self {
+        let mut home = Self::prepare().await;
+        home.start();
+        home
+    }
+
+    fn start(&mut self) {
+        self.automation = Some(tokio::spawn(hub::automation::run(self.hub.clone())));
+    }
+
+    /// All but the automation.
+    async fn prepare() -> Self {
+        let house = House::open(Wishes::default()).await;
+        house.adopt([1]).await;
+        let store = Arc::clone(&house.store) as Arc<dyn Store>;
+        let mut config = Config::in_state("unused");
+        config.timezone = TimeZone::get("Europe/Berlin").unwrap();
+        let hub = Hub::new(Parts {
+            config,
+            bus: house.bus.clone(),
+            keeper: house.keeper.clone(),
+            recorder: Recorder::default(),
+            groups: Shelf::load(Arc::clone(&store)).await.unwrap(),
+            schedules: Shelf::load(Arc::clone(&store)).await.unwrap(),
+            rules: Shelf::load(Arc::clone(&store)).await.unwrap(),
+            tariffs: Shelf::load(Arc::clone(&store)).await.unwrap(),
+            store,
+            cancel: house.cancel.clone(),
+        });
+        Self {
+            house,
+            hub,
+            automation: None,
+        }
+    }
+
+    async fn rule(&self, fields: Value) -> Id {
+        let mut fields = fields;
+        fields["plug"] = json!(PlugId(mac(1)));
+        self.hub.rules().create(document(fields)).await.unwrap().id
+    }
+
+    fn rule_view(&self, id: &Id) -> Value {
+        self.hub.rule_view(&self.hub.rules().one(id).unwrap())
+    }
+
+    fn schedule_view(&self, id: &Id) -> Value {
+        self.hub
+            .schedule_view(&self.hub.schedules().one(id).unwrap())
+    }
+
+    fn relay(&self) -> RelayState {
+        self.house.view(1).plug.relay.unwrap()
+    }
+
+    async fn person(&self, wanted: Wanted) {
+        let switched = self
+            .house
+            .keeper
+            .switch(mac(1), wanted, Cause::Person)
+            .await;
+        assert!(switched.unwrap().confirmed);
+    }
+
+    async fn close(self) {
+        self.house.close().await;
+        let ended = tokio::time::timeout(Duration::from_secs(1), self.automation.unwrap()).await;
+        ended.expect("automation does not end").unwrap();
+    }
+}
+
+fn document<T: DeserializeOwned>(mut fields: Value) -> T {
+    fields["name"] = json!(format!("{:x}", fastrand::u64(..)));
+    serde_json::from_value(fields).unwrap()
+}
+
+/// Switches the plug behind the hub's back, as its button does.
+async fn press(relay: &str) {
+    let mut plug = TcpStream::connect((at(1), 8899)).await.unwrap();
+    let order = format!("AT+YZSWITCH=1,{relay},202611221200\r\n");
+    plug.write_all(order.as_bytes()).await.unwrap();
+    let mut reply = [0; 64];
+    let count = plug.read(&mut reply).await.unwrap();
+    assert!(reply[..count].starts_with(b"+ok"));
+}
+
+#[test]
+fn a_rule_answers_the_button() {
+    in_network(async {
+        let plugs = Plugs::start(vec![plug(1, &[])]).await;
+        let mut home = Home::open().await;
+        let id = home.rule(json!({"kind": "keep_on"})).await;
+        eventually(2, || home.relay() == RelayState::On).await;
+        eventually(2, || home.rule_view(&id)["last"]["confirmed"] == true).await;
+        press("OFF").await;
+        let stand = |wanted| move |news: &News| matches!(news, News::Plug(view) if view.plug.relay == Some(wanted));
+        home.house.event(3, stand(RelayState::Off)).await;
+        let back = home.house.event(2, stand(RelayState::On)).await;
+        assert!(back < Duration::from_secs(1), "{back:?}");
+        let moved = home.house.keeper.moved(mac(1)).unwrap();
+        assert_eq!(moved.cause, Cause::Rule(id.clone()));
+        let view = home.rule_view(&id);
+        assert_eq!(view["last"]["why"], "it was off");
+        assert_eq!(
+            (&view["kind"], &view["halted"]),
+            (&json!("keep_on"), &Value::Null)
+        );
+        home.close().await;
+        plugs.stop().await;
+    });
+}
+
+#[test]
+fn two_rules_do_not_wear_a_relay_out() {
+    in_network(async {
+        let plugs = Plugs::start(vec![plug(1, &[])]).await;
+        let mut home = Home::open().await;
+        let on = home.rule(json!({"kind": "keep_on"})).await;
+        let off = home
+            .rule(json!({"kind": "auto_off", "after": "500ms"}))
+            .await;
+        let is_halted = |news: &News| match news {
+            News::Rule(view) => !view["halted"].is_null(),
+            _ => false,
+        };
+        home.house.event(20, is_halted).await;
+        let halted = [&on, &off].map(|id| home.rule_view(id)["halted"].clone());
+        assert_eq!(
+            halted.iter().filter(|halted| !halted.is_null()).count(),
+            1,
+            "{halted:?}"
+        );
+        // A person is heard all the same.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        home.person(Wanted::Toggle).await;
+        home.person(Wanted::Toggle).await;
+        home.close().await;
+        plugs.stop().await;
+    });
+}
+
+#[test]
+fn what_draws_too_much_is_cut_off_until_a_person_comes() {
+    in_network(async {
+        let plugs = Plugs::start(vec![plug(1, &[])]).await;
+        let home = Home::open().await;
+        home.person(Wanted::On).await;
+        let cut = home
+            .rule(json!({"kind": "over_power", "above_w": 50, "for": "2s"}))
+            .await;
+        eventually(8, || home.relay() == RelayState::Off).await;
+        eventually(2, || !home.rule_view(&cut)["last"].is_null()).await;
+        let why = home.rule_view(&cut)["last"]["why"].to_string();
+        assert!(why.contains("more than 50 W for 2s"), "{why}");
+        let keep = home.rule(json!({"kind": "keep_on"})).await;
+        eventually(2, || !home.rule_view(&keep)["last"].is_null()).await;
+        let error = home.rule_view(&keep)["last"]["error"].to_string();
+        assert!(error.contains("only a person"), "{error}");
+        assert_eq!(home.relay(), RelayState::Off);
+        home.person(Wanted::On).await;
+        assert_eq!(home.relay(), RelayState::On);
+        home.close().await;
+        plugs.stop().await;
+    });
+}
+
+#[test]
+fn a_schedule_that_was_missed_is_caught_up_with() {
+    in_network(async {
+        let plugs = Plugs::start(vec![plug(1, &[]), plug(2, &[])]).await;
+        let mut home = Home::prepare().await;
+        // Schedules know minutes; this one was due in the last, when the hub was down.
+        let zone = home.hub.clock().timezone.clone();
+        let due = (Timestamp::now() - 1.minute()).to_zoned(zone);
+        let schedule = json!({
+            "targets": [PlugId(mac(1)), PlugId(mac(2))],
+            "action": "on",
+            "when": {"at": due.strftime("%H:%M").to_string()},
+            "catch_up": "5m",
+        });
+        let schedules = home.hub.schedules();
+        let id = schedules.create(document(schedule)).await.unwrap().id;
+        let before = Timestamp::now() - 1.hour();
+        let state = json!({"revision": 1, "memory": {"dealt_with": before}});
+        schedules.set_state(&id, state).await;
+        home.start();
+        eventually(3, || home.relay() == RelayState::On).await;
+        let moved = home.house.keeper.moved(mac(1)).unwrap();
+        assert_eq!(moved.cause, Cause::Schedule(id.clone()));
+        eventually(2, || !home.schedule_view(&id)["last"].is_null()).await;
+        let view = home.schedule_view(&id);
+        let unknown = format!("{0}: no plug {0} is adopted", PlugId(mac(2)));
+        assert_eq!(view["last"]["error"], unknown);
+        let next: Timestamp = view["next"].as_str().unwrap().parse().unwrap();
+        assert!(next > Timestamp::now() + 22.hours());
+        home.close().await;
+        plugs.stop().await;
+    });
+}
