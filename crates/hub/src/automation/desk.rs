@@ -27,6 +27,8 @@ struct Bounds {
     guard: Guard,
     /// Orders on their way.
     in_flight: HashMap<Mac, InFlight>,
+    /// Where orders were to move relays that were not seen to do so. The same order again moves such a relay once at most.
+    unsure: HashMap<Mac, RelayState>,
     /// Plugs that only a person may switch on, and the rules that say so.
     kept_off: HashMap<Mac, BTreeMap<Id, String>>,
 }
@@ -77,11 +79,16 @@ impl<S: Switchboard> Desk<S> {
             Ok(flight) => flight,
             Err(error) => return (wanted, Err(error)),
         };
-        let wanted = flight.to.map_or(wanted, Wanted::from);
+        let to = flight.to;
+        let wanted = to.map_or(wanted, Wanted::from);
         let result = match self.board.switch(plug, wanted, cause).await {
             Ok(switched) if switched.confirmed => Ok(()),
             Ok(_) => Err(ActError::Unconfirmed),
             Err(error) => Err(ActError::Failed(error)),
+        };
+        match to.filter(|_| result.is_err()) {
+            Some(to) => self.bounds().unsure.insert(plug, to),
+            None => self.bounds().unsure.remove(&plug),
         };
         (wanted, result)
     }
@@ -108,7 +115,8 @@ impl<S: Switchboard> Desk<S> {
         {
             return Err(ActError::KeptOff(name.clone()));
         }
-        if stands.is_none() || to != stands {
+        let is_repeated = to.is_some() && bounds.unsure.get(&plug).copied() == to;
+        if (stands.is_none() || to != stands) && !is_repeated {
             bounds.guard.take(plug, Instant::now().into_std())?;
         }
         let others = bounds

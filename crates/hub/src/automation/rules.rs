@@ -1,11 +1,13 @@
 //! Lets rules act on what happens at the plugs, and on time that passes.
 
+mod running;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use hiflying::Mac;
 use jiff::{SignedDuration, Timestamp};
-use plugs::{Reading, RelayState};
+use plugs::Reading;
 use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
@@ -14,10 +16,11 @@ use tokio::time::{Instant, sleep_until};
 use super::Switchboard;
 use super::clocks::ClockWatch;
 use super::desk::{ActError, Desk};
-use super::record::{Halted, Last, Record, rounded};
+use super::record::{Last, Record, rounded};
 use crate::event::News;
-use crate::model::{Cause, Collection, Id, Metering, PlugId, PlugView, Stored};
-use crate::rule::{Observation, Order, Power, Rule, RuleState};
+use crate::model::{Cause, Collection, Id, Metering, PlugView, Stored};
+use crate::rule::{Order, Power, Rule, RuleState};
+use running::{Draws, Running, Stand};
 
 /// No sleep is longer, so that a clock that was set is noticed soon.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
@@ -25,32 +28,6 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 const PATIENCE: u32 = 3;
 /// Readings also come after switches, and one may be lost.
 const LEAST_PATIENCE: Duration = Duration::from_secs(30);
-
-/// One rule.
-#[derive(Debug)]
-struct Running {
-    stored: Stored<Rule>,
-    state: RuleState,
-    record: Record<Value>,
-    wake_at: Option<Timestamp>,
-}
-
-/// How a plug stands, as far as the news has told.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Stand {
-    relay: Option<RelayState>,
-    /// Whether it was a person who moved it last.
-    by_person: bool,
-    available: bool,
-    patience: Duration,
-}
-
-/// What a plug draws at this very moment.
-#[derive(Debug, Clone, Copy)]
-struct Draws {
-    plug: Mac,
-    power: Power,
-}
 
 /// What came of an order.
 #[derive(Debug)]
@@ -383,61 +360,6 @@ impl<S: Switchboard> Rules<S> {
         if shelf.state(id) != state {
             shelf.note(id, state);
             self.desk.saver.save(Collection::Rules, id);
-        }
-    }
-}
-
-impl Running {
-    fn observe(&self, stands: &HashMap<Mac, Stand>, draws: Option<Draws>) -> Observation {
-        let plug = self.stored.body.plug.0;
-        let stand = stands.get(&plug);
-        let drawn_by = |whose: Option<PlugId>| {
-            draws
-                .filter(|draws| whose.is_some_and(|whose| whose.0 == draws.plug))
-                .map(|draws| draws.power)
-        };
-        Observation {
-            relay: stand.and_then(|stand| stand.relay),
-            by_person: stand.is_some_and(|stand| stand.by_person),
-            available: stand.is_some_and(|stand| stand.available),
-            power: drawn_by(Some(self.stored.body.plug)),
-            leader: drawn_by(self.stored.body.kind.leader()),
-        }
-    }
-
-    fn halt(&mut self, now: Timestamp) {
-        let error = self
-            .record
-            .last
-            .as_ref()
-            .and_then(|last| last.error.as_deref());
-        let why = format!(
-            "{}, and this would have been one more",
-            error.unwrap_or_default()
-        );
-        self.record.halted = Some(Halted {
-            at: rounded(now),
-            why,
-        });
-    }
-
-    fn log(&self) {
-        let (id, name) = (&self.stored.id, &self.stored.body.name);
-        if let Some(halted) = &self.record.halted {
-            tracing::error!(%id, "the rule \u{2018}{name}\u{2019} is stopped: {}", halted.why);
-            return;
-        }
-        let Some(Last {
-            action, why, error, ..
-        }) = &self.record.last
-        else {
-            return;
-        };
-        match error {
-            None => tracing::info!(%id, action, "the rule \u{2018}{name}\u{2019} acted: {why}"),
-            Some(error) => {
-                tracing::warn!(%id, action, "the rule \u{2018}{name}\u{2019} failed: {error}");
-            }
         }
     }
 }

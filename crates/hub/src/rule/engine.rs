@@ -5,6 +5,7 @@
 //! tries again, ever more patiently, when an order fails. What is not known never moves a relay: not an unknown relay, not a plug
 //! that does not answer, not a reading without power, and not a silence between two readings.
 
+mod attempt;
 mod auto_off;
 mod follow;
 mod hold;
@@ -24,13 +25,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::RuleKind;
-
-/// An order that was carried out has shown its effect by then; if it has not, it may be given again.
-const SETTLE: Duration = Duration::from_secs(10);
-/// The pause after an order failed; it doubles each time.
-const FIRST_RETRY: Duration = Duration::from_secs(5);
-/// The longest pause after an order failed.
-const LAST_RETRY: Duration = Duration::from_secs(300);
+use attempt::Attempt;
 
 /// What a rule sees of its plugs at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -155,23 +150,6 @@ enum Memory {
     Follow(follow::Memory),
     KeepOn,
     PowerOn(power_on::Memory),
-}
-
-/// How far an order has come.
-#[derive(Debug, Clone, Default)]
-struct Attempt {
-    order: Option<Flight>,
-    failures: u32,
-    /// Not before this moment again.
-    not_before: Option<Timestamp>,
-    was_available: bool,
-}
-
-/// An order and how long it may take until its effect is seen; `None` while it is carried out.
-#[derive(Debug, Clone, Copy)]
-struct Flight {
-    to: RelayState,
-    until: Option<Timestamp>,
 }
 
 impl RuleState {
@@ -320,83 +298,6 @@ impl Memory {
             Self::Follow(memory) => memory.shift(shift),
             Self::AutoOff | Self::KeepOn | Self::PowerOn(_) => {}
         }
-    }
-}
-
-impl Attempt {
-    fn decide(&mut self, now: Timestamp, seen: &Observation, verdict: Verdict) -> Decision {
-        let is_back = seen.available && !self.was_available;
-        self.was_available = seen.available;
-        if is_back {
-            // Whatever failed before may go now.
-            self.rest();
-        }
-        let Some(order) = verdict.wish else {
-            self.rest();
-            return Decision {
-                switch: None,
-                wake_at: verdict.wake_at,
-            };
-        };
-        let is_moot = seen.relay.is_none_or(|relay| relay == order.to);
-        if is_moot || !seen.available || self.is_in_flight() {
-            return Decision {
-                switch: None,
-                wake_at: verdict.wake_at,
-            };
-        }
-        if let Some(at) = self.not_before.filter(|at| now < *at) {
-            return Decision {
-                switch: None,
-                wake_at: sooner(Some(at), verdict.wake_at),
-            };
-        }
-        self.order = Some(Flight {
-            to: order.to,
-            until: None,
-        });
-        Decision {
-            switch: Some(order),
-            wake_at: verdict.wake_at,
-        }
-    }
-
-    fn is_in_flight(&self) -> bool {
-        self.order.is_some_and(|flight| flight.until.is_none())
-    }
-
-    fn is_ordered(&self, to: RelayState, now: Timestamp) -> bool {
-        self.order
-            .is_some_and(|flight| flight.to == to && flight.until.is_none_or(|until| now <= until))
-    }
-
-    fn done(&mut self, now: Timestamp, is_done: bool, stands: Option<RelayState>) {
-        let Some(flight) = &mut self.order else {
-            return;
-        };
-        flight.until = Some(later(now, SETTLE));
-        if stands == Some(flight.to) {
-            self.rest();
-        } else if is_done {
-            self.failures = 0;
-            self.not_before = Some(later(now, SETTLE));
-        } else {
-            let doubled = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(self.failures));
-            self.failures = self.failures.saturating_add(1);
-            self.not_before = Some(later(now, doubled.min(LAST_RETRY)));
-        }
-    }
-
-    /// Begins counting anew, except that an order on its way stays on its way.
-    fn rest(&mut self) {
-        self.failures = 0;
-        self.not_before = None;
-    }
-
-    fn shift(&mut self, shift: impl Fn(&mut Timestamp)) {
-        self.not_before.as_mut().map(&shift);
-        let until = self.order.as_mut().and_then(|flight| flight.until.as_mut());
-        until.map(&shift);
     }
 }
 

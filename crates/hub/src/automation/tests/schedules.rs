@@ -289,3 +289,21 @@ async fn six_schedules_a_minute_are_enough_for_one_relay() {
     run.stop().await;
     assert_eq!(home.relay(mac(1)), Off);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_plug_stops_no_schedule() {
+    let home = Home::new("2026-03-02T05:59:00Z");
+    let run = home.start().await;
+    home.deafen(mac(1), true);
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(run.schedule(daily("07:00", "on")).await);
+    }
+    pass("5m").await;
+    assert_eq!(home.switched().len(), 5 * 4);
+    for id in ids {
+        assert!(run.state(&id)["halted"].is_null());
+        assert_eq!(run.state(&id)["last"]["confirmed"], false);
+    }
+    run.stop().await;
+}
