@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use hiflying::Mac;
-use hiflying::net::Interface;
+use hiflying::net::{Interface, InterfaceError};
 use jiff::Timestamp;
 use plugs::net::Lan;
 use plugs::{FamilyId, Minutes, Plug, Reading, RelayState};
@@ -63,7 +63,7 @@ const GONE_GAP: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct KeeperConfig {
     /// Where plugs are looked for.
-    pub interfaces: Vec<Interface>,
+    pub interfaces: Interfaces,
     /// Take in every plug that is found.
     pub adopt: bool,
     /// How often a plug is metered that has no interval of its own.
@@ -72,6 +72,26 @@ pub struct KeeperConfig {
     pub scan: Period,
     /// Names that the owner has given on the command line, for plugs that are adopted.
     pub names: HashMap<Mac, String>,
+}
+
+/// Where plugs are looked for.
+#[derive(Debug, Clone)]
+pub enum Interfaces {
+    /// Here, for ever.
+    Fixed(Vec<Interface>),
+    /// On the interfaces with these names or addresses, as they come, go and change; without any, on all that are up and not
+    /// loopback.
+    Named(Vec<String>),
+}
+
+impl Interfaces {
+    /// Returns what there is of them now.
+    fn now(&self) -> Result<Vec<Interface>, InterfaceError> {
+        match self {
+            Self::Fixed(interfaces) => Ok(interfaces.clone()),
+            Self::Named(names) => hiflying::net::select(names),
+        }
+    }
 }
 
 /// What the keeper works with.
@@ -104,6 +124,7 @@ struct Inner {
     store: Arc<dyn Store>,
     cancel: CancellationToken,
     tracker: TaskTracker,
+    interfaces: Interfaces,
     lan: RwLock<Lan>,
     slots: RwLock<BTreeMap<Mac, Arc<Slot>>>,
     offers: Mutex<Offers>,
@@ -128,19 +149,20 @@ impl Keeper {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `local` when no socket can be opened on any of the interfaces.
+    /// [`HubError`] of kind `local` when one of the interfaces does not exist, or no socket can be opened on any of them. That
+    /// there is no network yet is none: it is looked for from time to time.
     pub async fn start(
         config: KeeperConfig,
         records: Vec<PlugRecord>,
         energy: Vec<(Mac, EnergyState)>,
         surroundings: Surroundings,
     ) -> Result<Self, HubError> {
-        let lan = Lan::open(&config.interfaces).await.map_err(|error| {
-            HubError::new(Kind::Local, format!("no network can be used: {error}"))
-        })?;
-        for taken in lan.taken() {
-            tracing::error!("{taken}; plugs there cannot be heard");
-        }
+        let local = |message| HubError::new(Kind::Local, message).at("interfaces");
+        let interfaces = config.interfaces.now();
+        let interfaces = interfaces.map_err(|error| local(error.to_string()))?;
+        let lan = Lan::open(&interfaces).await;
+        let lan = lan.map_err(|error| local(format!("no network can be used: {error}")))?;
+        tell_taken(&lan);
         let (newcomers, waiting) = mpsc::channel(MOST_NEWCOMERS);
         let inner = Arc::new(Inner {
             adopt: config.adopt,
@@ -152,6 +174,7 @@ impl Keeper {
             store: surroundings.store,
             cancel: surroundings.cancel,
             tracker: surroundings.tracker,
+            interfaces: config.interfaces,
             lan: RwLock::new(lan),
             slots: RwLock::default(),
             offers: Mutex::default(),
@@ -263,6 +286,12 @@ impl Keeper {
     /// As [`Keeper::switch`].
     pub async fn meter(&self, mac: Mac) -> Result<Reading, HubError> {
         self.0.run(mac, |reply| Errand::Meter { reply }).await
+    }
+}
+
+fn tell_taken(lan: &Lan) {
+    for taken in lan.taken() {
+        tracing::error!("{taken}; plugs cannot be heard there until it is free");
     }
 }
 
@@ -411,6 +440,11 @@ impl Inner {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    fn set_lan(&self, lan: Lan) {
+        tell_taken(&lan);
+        *self.lan.write().unwrap_or_else(PoisonError::into_inner) = lan;
     }
 
     /// Asks one plug who it is and how its relay stands; the scanner hears the answer.

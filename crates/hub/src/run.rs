@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::error::{HubError, Kind};
 use crate::event::EventBus;
 use crate::hub::{Hub, Parts};
-use crate::keeper::{Keeper, KeeperConfig, Surroundings};
+use crate::keeper::{Interfaces, Keeper, KeeperConfig, Surroundings};
 use crate::recorder::Recorder;
 use crate::shelf::Shelf;
 use crate::store::{Opened, Retention, Sample, Sqlite, Store, StoreError};
@@ -138,8 +138,6 @@ async fn assemble(
     recorder: Recorder,
     work: &Crew,
 ) -> Result<Hub, HubError> {
-    let interfaces = hiflying::net::select(&config.interfaces)
-        .map_err(|error| HubError::new(Kind::Local, error.to_string()).at("interfaces"))?;
     let records = store.plugs().await.map_err(|error| unreadable(&error))?;
     let energy = store.energy().await.map_err(|error| unreadable(&error))?;
     let groups = load(&store).await?;
@@ -148,7 +146,7 @@ async fn assemble(
     let tariffs = load(&store).await?;
     let bus = EventBus::new();
     let keeper_config = KeeperConfig {
-        interfaces,
+        interfaces: Interfaces::Named(config.interfaces.clone()),
         adopt: config.adopt,
         metering: config.metering,
         scan: config.scan,

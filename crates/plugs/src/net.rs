@@ -83,16 +83,7 @@ impl Lan {
     ///
     /// [`BindError`] when there is no interface left on which a socket can be opened.
     pub async fn open(interfaces: &[Interface]) -> Result<Self, BindError> {
-        let mut distinct: Vec<&Interface> = Vec::new();
-        for interface in interfaces {
-            if distinct
-                .iter()
-                .all(|other| other.address != interface.address)
-            {
-                distinct.push(interface);
-            }
-        }
-        let opened = join_all(distinct.into_iter().map(Network::open)).await;
+        let opened = join_all(distinct(interfaces).into_iter().map(Network::open)).await;
         let mut networks: Vec<Network> = Vec::new();
         let mut first_error = None;
         for network in opened {
@@ -108,6 +99,42 @@ impl Lan {
             Some(error) if networks.is_empty() => Err(error),
             _ => Ok(Self::on(networks)),
         }
+    }
+
+    /// Returns the sockets on these interfaces, when they are others than now or a port could not be had until now. `None`
+    /// when nothing would be different.
+    ///
+    /// What is open stays open. An interface on which no socket can be opened is left out.
+    pub async fn renewed(&self, interfaces: &[Interface]) -> Option<Self> {
+        let wanted = distinct(interfaces);
+        if self.taken.is_empty() && wanted.iter().copied().eq(self.interfaces()) {
+            return None;
+        }
+        let opening = wanted.into_iter().map(|interface| self.renew(interface));
+        let networks = join_all(opening).await.into_iter().flatten().collect();
+        let renewed = Self::on(networks);
+        let is_same =
+            renewed.taken.len() == self.taken.len() && renewed.interfaces().eq(self.interfaces());
+        (!is_same).then_some(renewed)
+    }
+
+    async fn renew(&self, interface: &Interface) -> Option<Network> {
+        let mut networks = self.networks.iter();
+        let open = networks.find(|network| network.interface.address == interface.address);
+        if let Some(open) = open.filter(|open| open.is_whole()) {
+            return Some(Network {
+                interface: interface.clone(),
+                sockets: open.sockets.clone(),
+            });
+        }
+        let opened = Network::open(interface).await;
+        opened
+            .inspect_err(|error| tracing::debug!(%error, "an interface cannot be used"))
+            .ok()
+    }
+
+    fn interfaces(&self) -> impl Iterator<Item = &Interface> {
+        self.networks.iter().map(|network| &network.interface)
     }
 
     fn on(networks: Vec<Network>) -> Self {
@@ -168,6 +195,11 @@ impl Lan {
 }
 
 impl Network {
+    /// Tells whether it has every port that it should have.
+    fn is_whole(&self) -> bool {
+        self.sockets.iter().all(|socket| socket.taken.is_none())
+    }
+
     async fn open(interface: &Interface) -> Result<Self, BindError> {
         let mut sockets: Vec<Socket> = Vec::new();
         for family in FAMILIES {
@@ -194,6 +226,20 @@ impl Network {
             .iter()
             .find(|socket| socket.local_port == local_port)
     }
+}
+
+/// Each address once.
+fn distinct(interfaces: &[Interface]) -> Vec<&Interface> {
+    let mut distinct: Vec<&Interface> = Vec::new();
+    for interface in interfaces {
+        if distinct
+            .iter()
+            .all(|other| other.address != interface.address)
+        {
+            distinct.push(interface);
+        }
+    }
+    distinct
 }
 
 /// The end of a budget; of one that is longer than time itself, a year from now.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hiflying::Mac;
 use plugs::Plug;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 use super::Inner;
 use super::task::now;
@@ -19,6 +19,8 @@ const ROUND: Duration = Duration::from_millis(250);
 const MOST_IN_A_ROUND: usize = 100;
 /// Of plugs that are gone, no more than this are asked in a second, because each question may be a broadcast of ARP.
 const GONE_A_SECOND: u32 = 100;
+/// How often it is looked whether the networks are still the same, and whether a port that was taken is free.
+const RENEW: Duration = Duration::from_secs(10);
 /// No more addresses than this are remembered.
 const MOST_HOMES: usize = 65_536;
 
@@ -50,13 +52,38 @@ impl Scanner {
         scan.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut round = interval(ROUND);
         round.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut renew = interval_at(Instant::now() + RENEW, RENEW);
+        renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 plug = sightings.next() => self.sighted(plug),
                 _ = scan.tick() => self.scan().await,
                 _ = round.tick() => self.ask_the_missed().await,
+                _ = renew.tick() => {
+                    if self.renew().await {
+                        sightings = self.inner.lan().sightings();
+                        scan.reset_immediately();
+                    }
+                }
             }
         }
+    }
+
+    /// Looks at the networks; tells whether they are others now.
+    async fn renew(&mut self) -> bool {
+        let interfaces = match self.inner.interfaces.now() {
+            Ok(interfaces) => interfaces,
+            Err(error) => {
+                tracing::debug!(%error, "the networks stay as they are");
+                return false;
+            }
+        };
+        let Some(lan) = self.inner.lan().renewed(&interfaces).await else {
+            return false;
+        };
+        tracing::info!(networks = lan.networks(), "the networks have changed");
+        self.inner.set_lan(lan);
+        true
     }
 
     async fn scan(&mut self) {

@@ -331,3 +331,21 @@ fn a_short_outage_is_not_taken_for_a_press_of_the_button() {
         house.close().await;
     });
 }
+
+/// Another program has the port in which plugs are heard, and gives it back.
+#[test]
+fn a_port_that_was_taken_is_had_when_it_is_free() {
+    in_network(async {
+        let _plugs = Plugs::start(vec![plug(1, &[])]).await;
+        let holder = std::net::UdpSocket::bind("127.71.0.1:48899").unwrap();
+        let house = House::open(Wishes::default()).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(house.keeper.offered().is_empty());
+        drop(holder);
+        eventually(14, || !house.keeper.offered().is_empty()).await;
+        house.adopt([1]).await;
+        let on = house.keeper.switch(mac(1), Wanted::On, Cause::Person).await;
+        assert!(on.unwrap().confirmed);
+        house.close().await;
+    });
+}

@@ -16,7 +16,7 @@ use emulator::server::{self, ServerError};
 use hiflying::Mac;
 use hiflying::net::Interface;
 use hub::duration::Period;
-use hub::keeper::{KeeperConfig, Surroundings};
+use hub::keeper::{Interfaces, KeeperConfig, Surroundings};
 use hub::model::{Collection, Id, PlugRecord, PlugView};
 use hub::store::{
     EnergyState, HistoryPoint, HistoryQuery, Quarter, Row, Sample, Store, StoreError, StoreInfo,
@@ -288,7 +288,7 @@ impl House {
             index: 1,
         };
         let config = KeeperConfig {
-            interfaces: vec![lo],
+            interfaces: Interfaces::Fixed(vec![lo]),
             adopt: wishes.adopt,
             metering: wishes.metering.parse::<Period>().unwrap(),
             scan: wishes.scan.parse().unwrap(),

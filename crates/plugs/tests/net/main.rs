@@ -616,3 +616,43 @@ async fn no_interface_to_open() {
     assert!(matches!(error, BindError::Io { .. }), "{error}");
     assert!(Lan::open(&[foreign, interface(23)]).await.is_ok());
 }
+
+/// Networks come and go; what is open meanwhile stays open.
+#[tokio::test]
+async fn a_lan_follows_the_interfaces() {
+    let (first, second) = (interface(70), interface(71));
+    let lan = Lan::open(std::slice::from_ref(&first)).await.unwrap();
+    assert!(lan.renewed(std::slice::from_ref(&first)).await.is_none());
+    let both = lan.renewed(&[first.clone(), second.clone()]).await.unwrap();
+    assert_eq!((both.networks(), both.taken().len()), (2, 0));
+    drop(lan);
+    let plugs = [sp2(70).start(), sp2(71).start()];
+    for network in [70, 71] {
+        both.presence(host(network, 2), BUDGET).await.unwrap();
+    }
+    // Another prefix is another broadcast on the same socket.
+    let wider = Interface {
+        prefix: 16,
+        ..first
+    };
+    let wider = both.renewed(&[wider, second.clone()]).await.unwrap();
+    assert_eq!((wider.networks(), wider.taken().len()), (2, 0));
+    let one = wider.renewed(&[second]).await.unwrap();
+    drop((both, wider));
+    assert_eq!(one.networks(), 1);
+    one.presence(host(71, 2), BUDGET).await.unwrap();
+    let none = one.renewed(&[]).await.unwrap();
+    assert_eq!((none.networks(), none.scan_once().await), (0, 0));
+    drop(plugs);
+}
+
+#[tokio::test]
+async fn a_port_that_becomes_free_is_taken_over() {
+    let holder = UdpSocket::bind((host(72, 1), 48899)).unwrap();
+    let lan = lan(72).await;
+    assert_eq!(lan.taken().len(), 1);
+    assert!(lan.renewed(&[interface(72)]).await.is_none());
+    drop(holder);
+    let renewed = lan.renewed(&[interface(72)]).await.unwrap();
+    assert!(renewed.taken().is_empty());
+}
