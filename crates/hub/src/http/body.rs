@@ -23,7 +23,7 @@ const WAIT: Duration = Duration::from_secs(20);
 /// What a message quotes of the input, in characters.
 const QUOTED: usize = 200;
 
-/// A JSON body of at most `LIMIT` bytes.
+/// A JSON object of at most `LIMIT` bytes.
 #[derive(Debug)]
 pub(crate) struct Json<T, const LIMIT: usize = ORDINARY>(pub(crate) T);
 
@@ -37,6 +37,7 @@ where
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         demand_json(request.headers())?;
         let bytes = read(request.into_body(), LIMIT).await?;
+        demand_object(&bytes)?;
         Ok(Self(from_slice(&bytes)?))
     }
 }
@@ -79,7 +80,7 @@ pub(crate) fn unsupported(wanted: &str) -> Problem {
     Problem::from(error).status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
 }
 
-/// A JSON body that may be left out.
+/// A JSON object that may be left out.
 #[derive(Debug)]
 pub(crate) struct MaybeJson<T>(pub(crate) T);
 
@@ -97,6 +98,7 @@ where
             return Ok(Self(T::default()));
         }
         is_json?;
+        demand_object(&bytes)?;
         Ok(Self(from_slice(&bytes)?))
     }
 }
@@ -130,11 +132,31 @@ pub(crate) async fn read_within(
     }
 }
 
+/// Refuses a list, which serde would take for the fields in their order.
+fn demand_object(bytes: &[u8]) -> Result<(), HubError> {
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first == Some(&b'[') {
+        return Err(HubError::usage(
+            "the body: it is a list and has to be an object",
+        ));
+    }
+    Ok(())
+}
+
 /// Reads a value from JSON text.
 pub(crate) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, HubError> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut json)
-        .map_err(|error| wrong(&error.path().to_string(), error.inner()))?;
+    let value = match serde_path_to_error::deserialize(&mut json) {
+        Ok(value) => value,
+        Err(error) if error.inner().is_data() => {
+            return Err(wrong(&error.path().to_string(), error.inner()));
+        }
+        // A null in place of a word is told like a slip of the pen, though the JSON is sound.
+        Err(error) => {
+            let sound = serde_json::from_slice(bytes).map_err(|_| wrong(".", error.inner()))?;
+            return from_value(sound);
+        }
+    };
     json.end().map_err(|error| wrong(".", &error))?;
     Ok(value)
 }
@@ -193,6 +215,15 @@ mod tests {
     struct Thing {
         name: String,
         when: Option<When>,
+        #[serde(default)]
+        word: Word,
+    }
+
+    #[derive(Debug, Default, Deserialize, PartialEq)]
+    #[serde(rename_all = "lowercase")]
+    enum Word {
+        #[default]
+        Yes,
     }
 
     #[derive(Debug, Deserialize, PartialEq)]
@@ -221,6 +252,7 @@ mod tests {
             ),
             (r#"{"name":"a","nmae":"b"}"#, "nmae"),
             (r#"{"name":"a","when":{"at":1,"days":[],"x":1}}"#, "when.x"),
+            (r#"{"name":"a","word":null}"#, "word"),
         ] {
             let (message, named) = error(text);
             assert_eq!(named.as_deref(), Some(field), "{text}: {message}");

@@ -8,6 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::plugs::view;
+use super::problem::ProblemJson;
 use super::query::Params;
 use super::range::Range;
 use super::{Api, schema};
@@ -37,7 +38,9 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         ("from" = Option<schema::Moment>, Query, description = "The first moment; 30 days or 12 months before `to` unless given"),
         ("to" = Option<schema::Moment>, Query, description = "The first moment that is no longer in it; a date is meant to its end; now unless given"),
         ("plug" = Option<Vec<schema::MacPath>>, Query, description = "Only these plugs; all unless given")),
-    responses((status = 200, description = "The rows", body = Vec<schema::EnergyRow>)))]
+    responses(
+        (status = 200, description = "The rows", body = Vec<schema::EnergyRow>),
+        (status = 404, description = "There is no such plug", body = ProblemJson, content_type = "application/problem+json")))]
 async fn energy(State(hub): State<Hub>, params: Params) -> Result<Json<Vec<EnergyRow>>, HubError> {
     params.only(&["by", "from", "to", "plug"])?;
     let zone = &hub.clock().timezone;

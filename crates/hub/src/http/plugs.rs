@@ -307,7 +307,7 @@ async fn version(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Replace {
-    /// The MAC of the new one, which is adopted already.
+    /// The MAC of the new one: adopted already, or found on the network.
     #[schema(value_type = schema::MacPath)]
     by: PlugId,
 }

@@ -4,7 +4,7 @@
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, ToSpan};
+use jiff::{Timestamp, ToSpan};
 
 use super::query::Params;
 use crate::duration::Period;
@@ -16,6 +16,8 @@ pub(crate) const MOST_POINTS: i64 = 10_000;
 /// The most points where no step was asked for.
 const DEFAULT_POINTS: i64 = 1_500;
 const DAY: i64 = 24 * 60 * 60;
+/// The first second of 2200.
+const END: i64 = 7_258_118_400;
 
 /// Steps that make readable axes, in seconds.
 const LADDER: [i64; 14] = [
@@ -158,32 +160,34 @@ enum Edge {
 
 /// Reads a moment: RFC 3339, a local date and time, or a local date, which is meant as a whole.
 fn moment(name: &str, text: &str, zone: &TimeZone, edge: Edge) -> Result<Timestamp, HubError> {
-    let moment = if let Ok(moment) = text.parse::<Timestamp>() {
-        moment
-    } else if !text.contains(['T', 't', ' ', ':'])
+    if !text.contains(['T', 't', ' ', ':'])
         && let Ok(date) = text.parse::<Date>()
     {
-        let date = match edge {
-            Edge::Begin => date,
-            Edge::End => date.tomorrow().map_err(|_| outside(name))?,
-        };
-        midnight(date, zone).map_err(|_| outside(name))?
-    } else {
-        let time: DateTime = text.parse().map_err(|_| unreadable(name, text))?;
-        zone.to_timestamp(time).map_err(|_| outside(name))?
+        return day(name, date, zone, edge);
+    }
+    let moment = match text.parse::<Timestamp>() {
+        Ok(moment) => moment,
+        Err(_) => {
+            let time: DateTime = text.parse().map_err(|_| unreadable(name, text))?;
+            zone.to_timestamp(time).map_err(|_| outside(name))?
+        }
     };
-    let earliest = Timestamp::UNIX_EPOCH;
-    // The end of the last day of 2199, wherever that is.
-    let latest = DateTime::constant(2200, 1, 2, 0, 0, 0, 0);
-    let latest = TimeZone::UTC
-        .to_timestamp(latest)
-        .map_err(|_| outside(name))?;
-    // A local midnight of 1970-01-01 may lie up to a day before the epoch.
-    let slack = SignedDuration::from_hours(26);
-    if moment < earliest - slack || moment > latest {
+    if moment < Timestamp::UNIX_EPOCH || moment.as_second() >= END {
         return Err(outside(name));
     }
-    Ok(moment.max(earliest))
+    Ok(moment)
+}
+
+fn day(name: &str, date: Date, zone: &TimeZone, edge: Edge) -> Result<Timestamp, HubError> {
+    if !(1970..2200).contains(&date.year()) {
+        return Err(outside(name));
+    }
+    let date = match edge {
+        Edge::Begin => date,
+        Edge::End => date.tomorrow().map_err(|_| outside(name))?,
+    };
+    // East of Greenwich the first day of 1970 begins before 1970.
+    Ok(midnight(date, zone)?.max(Timestamp::UNIX_EPOCH))
 }
 
 fn midnight(date: Date, zone: &TimeZone) -> Result<Timestamp, HubError> {
@@ -207,6 +211,8 @@ fn unreadable(name: &str, text: &str) -> HubError {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::super::query::tests::params;
     use super::*;
 
@@ -280,9 +286,11 @@ mod tests {
             ("from=yesterday", "from"),
             ("to=", "to"),
             ("from=2026-02-30", "from"),
-            ("from=1969-12-30", "from"),
-            ("from=1969-12-30T00:00:00Z", "from"),
-            ("to=2200-01-03", "to"),
+            ("from=1969-12-31", "from"),
+            ("from=1969-12-31T23:59:59Z", "from"),
+            ("from=1969-12-31T23:59:59.999Z", "from"),
+            ("to=2200-01-01", "to"),
+            ("to=2200-01-01T00:00:00Z", "to"),
             ("to=9999-12-31", "to"),
             ("from=-009999-01-01", "from"),
             ("to=9999-12-31T23:59:59Z", "to"),
