@@ -1,0 +1,312 @@
+//! Groups, schedules, rules and tariffs: one life for all, and what is their own.
+
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use crate::world::{House, Plugs, and, bare, in_network, mac, plug, with};
+
+/// A document of every collection, and of every kind that there is.
+fn samples() -> Vec<(&'static str, Value)> {
+    let day = json!(["mon", "sun"]);
+    let schedule = |when: Value| {
+        json!({"name": "evening", "enabled": true, "targets": [mac(1)], "action": "on", "when": when,
+               "random": "10m", "catch_up": null})
+    };
+    let rule = |kind: Value| {
+        let mut rule = json!({"name": "standby", "enabled": false, "plug": mac(1)});
+        rule.as_object_mut()
+            .unwrap()
+            .extend(kind.as_object().unwrap().clone());
+        rule
+    };
+    let tariff = |kind: Value| {
+        let mut tariff = json!({"name": "home", "currency": "EUR", "valid_from": "2026-01-01", "plugs": [mac(1)]});
+        tariff
+            .as_object_mut()
+            .unwrap()
+            .extend(kind.as_object().unwrap().clone());
+        tariff
+    };
+    vec![
+        ("groups", json!({"name": "lamps", "plugs": [mac(1)]})),
+        ("groups", json!({"name": "Lämpchen 💡", "plugs": []})),
+        ("schedules", schedule(json!({"at": "07:00", "days": day}))),
+        (
+            "schedules",
+            schedule(json!({"sun": "sunset", "offset": "-15m", "days": day})),
+        ),
+        ("schedules", schedule(json!({"once": "2199-12-24T18:00"}))),
+        ("schedules", schedule(json!({"cron": "*/5 7-9 * * 1-5"}))),
+        (
+            "rules",
+            rule(
+                json!({"kind": "standby_kill", "below_w": 10.0, "for": "5m", "restore_at": "07:00", "test_pulse": {"every": "2h", "for": "1m"}}),
+            ),
+        ),
+        ("rules", rule(json!({"kind": "auto_off", "after": "2h"}))),
+        (
+            "rules",
+            rule(json!({"kind": "over_power", "above_w": 2000.0, "for": "10s"})),
+        ),
+        (
+            "rules",
+            rule(
+                json!({"kind": "follow", "leader": mac(2), "above_w": 30.0, "hysteresis_w": 5.0, "delay": "10s"}),
+            ),
+        ),
+        ("rules", rule(json!({"kind": "keep_on", "after": null}))),
+        ("rules", rule(json!({"kind": "power_on", "state": "last"}))),
+        ("tariffs", tariff(json!({"kind": "flat", "price": 0.32}))),
+        (
+            "tariffs",
+            tariff(
+                json!({"kind": "day_night", "day": 0.34, "night": 0.26, "day_begins": "06:00", "night_begins": "22:00", "days": ["mon", "tue"]}),
+            ),
+        ),
+        (
+            "tariffs",
+            tariff(
+                json!({"kind": "hourly", "prices": [{"t": "2026-11-22T00:00:00Z", "price": -0.01}], "otherwise": null}),
+            ),
+        ),
+    ]
+}
+
+#[test]
+fn every_kind_lives_the_same_life() {
+    in_network(async {
+        let plugs = Plugs::start(vec![plug(1, &[]), plug(2, &[])]).await;
+        let house = House::open().await;
+        house.adopt(2).await;
+        for (collection, sample) in samples() {
+            life(&house, collection, sample).await;
+        }
+        house.close().await;
+        plugs.stop().await;
+    });
+}
+
+async fn life(house: &House, collection: &str, sample: Value) {
+    let all = format!("/api/v1/{collection}");
+    assert_eq!(house.get(&all).await.expect(200), json!([]), "{sample}");
+    let made = house.post(&all, sample.clone()).await;
+    let document = made.expect(201);
+    let path = made.header("location").to_owned();
+    assert_eq!(path, format!("{all}/{}", document["id"].as_str().unwrap()));
+    assert_eq!(made.header("etag"), "\"1\"");
+    for (name, value) in sample.as_object().unwrap() {
+        assert_eq!(&document[name], value, "{name} of {sample}");
+    }
+    assert_eq!(house.get(&all).await.expect(200), json!([document]));
+
+    let double = house.post(&all, sample.clone()).await;
+    double.problem(409, "conflict", Some("name"));
+    // What was read is sent back as it is, with a new name.
+    let mut edited = house.get(&path).await.expect(200);
+    edited["name"] = "ANOTHER".into();
+    let request = and(
+        with(Method::PUT, &path, edited.clone()),
+        "if-match",
+        "\"1\"",
+    );
+    let replaced = house.ask(request).await;
+    assert_eq!(replaced.expect(200)["name"], "ANOTHER");
+    assert_eq!(replaced.header("etag"), "\"2\"");
+    let late = and(with(Method::PUT, &path, edited), "if-match", "\"1\"");
+    house.ask(late).await.problem(412, "conflict", None);
+    let late = and(bare(Method::DELETE, &path), "if-match", "\"1\"");
+    house.ask(late).await.problem(412, "conflict", None);
+
+    // Whatever is left out by mistake or added is named.
+    for name in sample.as_object().unwrap().keys() {
+        let mut wrong = sample.clone();
+        wrong[name] = json!({"no": "sense"});
+        let answer = house.put(&path, wrong).await;
+        let problem = answer.expect(400);
+        assert_eq!(
+            problem["kind"], "usage",
+            "{name} of {collection}: {problem}"
+        );
+    }
+    let mut unknown = sample.clone();
+    unknown["colour"] = "red".into();
+    house
+        .put(&path, unknown)
+        .await
+        .problem(400, "usage", Some("colour"));
+    let mut nameless = sample;
+    nameless.as_object_mut().unwrap().remove("name");
+    house
+        .put(&path, nameless)
+        .await
+        .problem(400, "usage", Some("name"));
+    assert_eq!(house.get(&path).await.header("etag"), "\"2\"");
+
+    house.delete(&path).await.expect(204);
+    house.delete(&path).await.problem(404, "not_found", None);
+    house.get(&path).await.problem(404, "not_found", None);
+}
+
+#[test]
+fn what_a_document_names_has_to_exist() {
+    in_network(async {
+        let plugs = Plugs::start(vec![plug(1, &[])]).await;
+        let house = House::open().await;
+        house.adopt(1).await;
+        let stranger = "accf23ffffff";
+        let at = json!({"at": "07:00"});
+        for (collection, body, field) in [
+            (
+                "groups",
+                json!({"name": "x", "plugs": [mac(1), stranger]}),
+                "plugs",
+            ),
+            (
+                "groups",
+                json!({"name": "x", "plugs": [mac(1), mac(1)]}),
+                "plugs",
+            ),
+            (
+                "groups",
+                json!({"name": "x", "plugs": ["kitchen"]}),
+                "plugs[0]",
+            ),
+            (
+                "schedules",
+                json!({"name": "x", "targets": [stranger], "action": "on", "when": at}),
+                "targets",
+            ),
+            (
+                "schedules",
+                json!({"name": "x", "targets": ["g-00000000"], "action": "on", "when": at}),
+                "targets",
+            ),
+            (
+                "schedules",
+                json!({"name": "x", "targets": [], "action": "on", "when": at}),
+                "targets",
+            ),
+            (
+                "schedules",
+                json!({"name": "x", "targets": [mac(1)], "action": "on", "when": {"at": "25:00"}}),
+                "when.at",
+            ),
+            (
+                "schedules",
+                json!({"name": "x", "targets": [mac(1)], "action": "on", "when": {}}),
+                "when",
+            ),
+            (
+                "rules",
+                json!({"name": "x", "plug": stranger, "kind": "keep_on"}),
+                "plug",
+            ),
+            (
+                "rules",
+                json!({"name": "x", "plug": mac(1), "kind": "follow", "leader": stranger, "above_w": 5}),
+                "leader",
+            ),
+            (
+                "tariffs",
+                json!({"name": "x", "currency": "EUR", "plugs": [stranger], "kind": "flat", "price": 1}),
+                "plugs",
+            ),
+            (
+                "tariffs",
+                json!({"name": "x", "currency": "EUR", "kind": "flat", "price": -1}),
+                "price",
+            ),
+        ] {
+            let answer = house.post(&format!("/api/v1/{collection}"), body).await;
+            answer.problem(400, "usage", Some(field));
+        }
+        house.close().await;
+        plugs.stop().await;
+    });
+}
+
+#[test]
+fn a_group_is_switched_and_tells_of_each() {
+    in_network(async {
+        let plugs = Plugs::start(vec![plug(1, &[]), plug(2, &["stuck-relay"]), plug(3, &[])]).await;
+        let house = House::open().await;
+        house.adopt(3).await;
+        let group = json!({"name": "all", "plugs": [mac(1), mac(2), mac(3)]});
+        let group = house.post("/api/v1/groups", group).await;
+        let path = format!("{}/relay", group.header("location"));
+        house
+            .delete(&format!("/api/v1/plugs/{}", mac(3)))
+            .await
+            .expect(204);
+        let told = house.put(&path, json!({"state": "on"})).await.expect(200);
+        let told = told.as_array().unwrap();
+        let plugs_told: Vec<_> = told
+            .iter()
+            .map(|one| one["plug"].as_str().unwrap())
+            .collect();
+        assert_eq!(plugs_told, [mac(1), mac(2), mac(3)]);
+        assert_eq!(
+            (&told[0]["relay"], &told[0]["confirmed"]),
+            (&json!("on"), &json!(true))
+        );
+        assert_eq!(told[0]["error"], Value::Null);
+        assert_eq!(
+            (&told[1]["confirmed"], &told[1]["error"]["kind"]),
+            (&json!(false), &json!("refused"))
+        );
+        assert_eq!(
+            (&told[2]["relay"], &told[2]["error"]["kind"]),
+            (&Value::Null, &json!("not_found"))
+        );
+        let nobody = house
+            .put("/api/v1/groups/g-00000000/relay", json!({"state": "on"}))
+            .await;
+        nobody.problem(404, "not_found", None);
+        house.close().await;
+        plugs.stop().await;
+    });
+}
+
+#[test]
+fn what_is_known_already_is_not_sent_again() {
+    in_network(async {
+        let house = House::open().await;
+        let made = house
+            .post("/api/v1/groups", json!({"name": "none", "plugs": []}))
+            .await;
+        let path = made.header("location").to_owned();
+        let ask = async |tag| {
+            house
+                .ask(and(bare(Method::GET, &path), "if-none-match", tag))
+                .await
+        };
+        for (tag, status) in [("\"1\"", 304), ("W/\"1\"", 304), ("*", 304), ("\"2\"", 200)] {
+            let answer = ask(tag).await;
+            answer.expect(status);
+            assert_eq!(answer.header("etag"), "\"1\"");
+        }
+        house.close().await;
+    });
+}
+
+#[test]
+fn the_next_time_is_told() {
+    in_network(async {
+        let plugs = Plugs::start(vec![plug(1, &[])]).await;
+        let house = House::open().await;
+        house.adopt(1).await;
+        let schedule = json!({"name": "x", "targets": [mac(1)], "action": "on", "when": {"once": "2199-07-01T12:00"}});
+        let made = house.post("/api/v1/schedules", schedule).await;
+        let mut json = made.expect(201);
+        assert_eq!(json["next"], "2199-07-01T10:00:00Z");
+        assert_eq!(
+            (&json["last"], &json["halted"]),
+            (&Value::Null, &Value::Null)
+        );
+        json["enabled"] = false.into();
+        let off = house.put(made.header("location"), json).await;
+        assert_eq!(off.expect(200)["next"], Value::Null);
+        house.close().await;
+        plugs.stop().await;
+    });
+}

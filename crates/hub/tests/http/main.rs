@@ -1,0 +1,19 @@
+//! The API through the router without sockets: a whole hub on a directory of its own, with emulated plugs in a network of
+//! their own. Every answer is held against the description.
+#![expect(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests, which may fail like tests"
+)]
+
+mod contract;
+mod documents;
+mod history;
+mod junk;
+mod listening;
+mod plugs;
+mod usage;
+mod world;

@@ -1,0 +1,327 @@
+//! A whole hub, a network of its own with emulated plugs, and requests through the router.
+
+use std::future::Future;
+use std::net::Ipv4Addr;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use emulator::PlugConfig;
+use emulator::server::{self, ServerError};
+use hiflying::net::Interface;
+use http_body_util::BodyExt;
+use hub::config::Place;
+use hub::duration::Period;
+use hub::keeper::{Keeper, KeeperConfig, Surroundings};
+use hub::model::PlugId;
+use hub::recorder::Recorder;
+use hub::store::{Retention, Sqlite, Store};
+use hub::{Config, EventBus, Hub, Parts, Shelf};
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use crate::contract;
+
+/// Runs a test in a network of its own, so that broadcasts of other tests are not heard.
+pub fn in_network(test: impl Future<Output = ()>) {
+    let own = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).is_ok()
+        && Command::new("ip")
+            .args(["link", "set", "lo", "up"])
+            .status()
+            .is_ok_and(|status| status.success());
+    // Where that is not allowed, tests take turns.
+    let _turn = (!own).then(|| {
+        let path = std::env::temp_dir().join("mains-tests-loopback.lock");
+        let turn = std::fs::File::create(path).unwrap();
+        turn.lock().unwrap();
+        turn
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(test);
+}
+
+/// The address of a plug.
+pub fn at(number: u8) -> Ipv4Addr {
+    Ipv4Addr::new(127, 74, 1, number)
+}
+
+/// Its MAC as paths have it.
+pub fn mac(number: u8) -> String {
+    PlugId(PlugConfig::at(at(number)).mac).to_string()
+}
+
+/// A plug with faults.
+pub fn plug(number: u8, faults: &[&str]) -> PlugConfig {
+    PlugConfig {
+        faults: faults.iter().map(|fault| fault.parse().unwrap()).collect(),
+        load: emulator::Load::Constant(60.0),
+        ..PlugConfig::at(at(number))
+    }
+}
+
+/// Plugs that answer until this is stopped.
+pub struct Plugs {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Result<(), ServerError>>,
+}
+
+impl Plugs {
+    pub async fn start(configs: Vec<PlugConfig>) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (ready, mut is_ready) = mpsc::unbounded_channel();
+        let count = configs.len();
+        let tell = move |one| ready.send(one).unwrap();
+        let task = tokio::spawn(server::run(configs, None, tell, async {
+            let _ = stopped.await;
+        }));
+        for _ in 0..count {
+            is_ready.recv().await.expect("the plugs ended early");
+        }
+        Self { stop, task }
+    }
+
+    /// Cuts the power of all of them.
+    pub async fn stop(self) {
+        let _ = self.stop.send(());
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+/// A hub without anybody at its door.
+pub struct House {
+    pub hub: Hub,
+    pub store: Arc<Sqlite>,
+    pub state: tempdir::Directory,
+    router: Router,
+    cancel: CancellationToken,
+    tracker: TaskTracker,
+}
+
+/// A directory that is gone at the end.
+pub mod tempdir {
+    use std::path::{Path, PathBuf};
+
+    #[derive(Debug)]
+    pub struct Directory(PathBuf);
+
+    impl Directory {
+        pub fn new() -> Self {
+            let name = format!(
+                "mains-http-{}-{:08x}",
+                std::process::id(),
+                fastrand::u32(..)
+            );
+            let path = std::env::temp_dir().join(name);
+            std::fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+
+        pub fn path(&self) -> &Path {
+            &self.0
+        }
+
+        pub fn files(&self) -> Vec<String> {
+            let entries = std::fs::read_dir(&self.0).unwrap();
+            entries
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect()
+        }
+    }
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
+impl House {
+    /// Starts a hub that meters every second.
+    pub async fn open() -> Self {
+        let state = tempdir::Directory::new();
+        let mut config = Config::in_state(state.path());
+        config.timezone = TimeZone::get("Europe/Berlin").unwrap();
+        config.place = Some(Place {
+            latitude: 52.52,
+            longitude: 13.40,
+        });
+        let retention = Retention {
+            readings: config.keep_readings,
+            minutes: config.keep_minutes,
+        };
+        let opened = Sqlite::open(&config.database, retention).await.unwrap();
+        let sqlite = Arc::new(opened.store);
+        let store: Arc<dyn Store> = Arc::clone(&sqlite) as _;
+        let (cancel, tracker) = (CancellationToken::new(), TaskTracker::new());
+        let (samples, waiting) = mpsc::channel(1_000);
+        let recorder = Recorder::start(Arc::clone(&store), waiting, cancel.clone(), &tracker);
+        let bus = EventBus::new();
+        let surroundings = Surroundings {
+            bus: bus.clone(),
+            samples,
+            store: Arc::clone(&store),
+            cancel: cancel.clone(),
+            tracker: tracker.clone(),
+        };
+        let keeper = Keeper::start(keeping(), Vec::new(), Vec::new(), surroundings).await;
+        let hub = Hub::new(Parts {
+            groups: Shelf::load(Arc::clone(&store)).await.unwrap(),
+            schedules: Shelf::load(Arc::clone(&store)).await.unwrap(),
+            rules: Shelf::load(Arc::clone(&store)).await.unwrap(),
+            tariffs: Shelf::load(Arc::clone(&store)).await.unwrap(),
+            keeper: keeper.unwrap(),
+            cancel: cancel.clone(),
+            config,
+            store,
+            bus,
+            recorder,
+        });
+        Self {
+            router: hub::http::router(hub.clone()),
+            store: sqlite,
+            hub,
+            state,
+            cancel,
+            tracker,
+        }
+    }
+
+    pub async fn close(self) {
+        self.cancel.cancel();
+        self.tracker.close();
+        let ended = tokio::time::timeout(Duration::from_secs(5), self.tracker.wait()).await;
+        ended.expect("the hub does not end");
+        self.store.close().await;
+    }
+
+    /// Adopts so many plugs, from the first.
+    pub async fn adopt(&self, count: u8) {
+        for number in 1..=count {
+            let body = json!({"address": at(number)});
+            self.post("/api/v1/plugs", body).await.expect(201);
+        }
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> axum::response::Response {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    /// Asks, and holds the answer against the description.
+    pub async fn ask(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().to_string());
+        let response = self.send(request).await;
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        contract::check(&method, &path, parts.status, &parts.headers, &body);
+        Answer {
+            what: format!("{method} {path}"),
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.ask(bare(Method::GET, path)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.ask(bare(Method::DELETE, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.ask(with(Method::POST, path, body)).await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.ask(with(Method::PUT, path, body)).await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.ask(with(Method::PATCH, path, body)).await
+    }
+}
+
+fn keeping() -> KeeperConfig {
+    KeeperConfig {
+        interfaces: vec![Interface {
+            name: "lo".into(),
+            address: Ipv4Addr::new(127, 74, 0, 1),
+            prefix: 8,
+            broadcast: Ipv4Addr::new(127, 255, 255, 255),
+            loopback: true,
+            up: true,
+            index: 1,
+        }],
+        adopt: false,
+        metering: Period::seconds(1),
+        scan: Period::seconds(1),
+        names: std::collections::HashMap::new(),
+    }
+}
+
+pub fn bare(method: Method, path: &str) -> Request<Body> {
+    let request = Request::builder().method(method).uri(path);
+    request.body(Body::empty()).unwrap()
+}
+
+pub fn with(method: Method, path: &str, body: Value) -> Request<Body> {
+    let mut request = bare(method, path);
+    let json = "application/json".parse().unwrap();
+    request.headers_mut().insert(CONTENT_TYPE, json);
+    *request.body_mut() = Body::from(body.to_string());
+    request
+}
+
+/// Adds a header.
+pub fn and(mut request: Request<Body>, name: &'static str, value: &str) -> Request<Body> {
+    request.headers_mut().insert(name, value.parse().unwrap());
+    request
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub struct Answer {
+    what: String,
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// Demands a status; returns the JSON, or null where there is none.
+    #[track_caller]
+    pub fn expect(&self, status: u16) -> Value {
+        let text = String::from_utf8_lossy(&self.body);
+        assert_eq!(self.status.as_u16(), status, "{}: {text}", self.what);
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// Demands a problem of this status and kind, at this field.
+    #[track_caller]
+    pub fn problem(&self, status: u16, kind: &str, field: Option<&str>) -> Value {
+        let json = self.expect(status);
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        assert_eq!(json["kind"], kind, "{}: {json}", self.what);
+        assert_eq!(json["field"].as_str(), field, "{}: {json}", self.what);
+        assert_eq!(json["status"], status);
+        json
+    }
+
+    #[track_caller]
+    pub fn header(&self, name: &str) -> &str {
+        self.headers[name].to_str().unwrap()
+    }
+}
