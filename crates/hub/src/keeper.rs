@@ -6,12 +6,15 @@
 //!
 //! The keeper knows nothing of groups, schedules and rules, and keeps no history: readings leave by a channel.
 
+mod config;
 mod edit;
 mod offer;
 mod order;
 mod pace;
+mod plausible;
 mod power_on;
 mod presence;
+mod relay;
 mod saver;
 mod scanner;
 mod slot;
@@ -26,7 +29,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use hiflying::Mac;
-use hiflying::net::{Interface, InterfaceError};
 use jiff::Timestamp;
 use plugs::net::Lan;
 use plugs::{FamilyId, Minutes, Plug, Reading, RelayState};
@@ -46,8 +48,9 @@ use slot::{Beginning, Slot};
 use stats::Counts;
 use task::{Errand, Task, now};
 
+pub use config::{Interfaces, KeeperConfig, Surroundings};
 pub use order::{Delayed, Found, PlugChange, Switched, Wanted};
-pub use slot::Moved;
+pub use relay::Moved;
 pub use stats::KeeperStats;
 
 /// So many orders may wait for one plug.
@@ -58,56 +61,6 @@ const MOST_SEARCHES: usize = 4;
 const MOST_NEWCOMERS: usize = 64;
 /// How often a plug that is gone is asked at least, when there are not very many.
 const GONE_GAP: Duration = Duration::from_secs(5);
-
-/// What the owner decides.
-#[derive(Debug, Clone)]
-pub struct KeeperConfig {
-    /// Where plugs are looked for.
-    pub interfaces: Interfaces,
-    /// Take in every plug that is found.
-    pub adopt: bool,
-    /// How often a plug is metered that has no interval of its own.
-    pub metering: Period,
-    /// How often the network is asked who is there.
-    pub scan: Period,
-    /// Names that the owner has given on the command line, for plugs that are adopted.
-    pub names: HashMap<Mac, String>,
-}
-
-/// Where plugs are looked for.
-#[derive(Debug, Clone)]
-pub enum Interfaces {
-    /// Here, for ever.
-    Fixed(Vec<Interface>),
-    /// On the interfaces with these names or addresses, as they come, go and change; without any, on all that are up and not
-    /// loopback.
-    Named(Vec<String>),
-}
-
-impl Interfaces {
-    /// Returns what there is of them now.
-    fn now(&self) -> Result<Vec<Interface>, InterfaceError> {
-        match self {
-            Self::Fixed(interfaces) => Ok(interfaces.clone()),
-            Self::Named(names) => hiflying::net::select(names),
-        }
-    }
-}
-
-/// What the keeper works with.
-#[derive(Debug, Clone)]
-pub struct Surroundings {
-    /// Where news goes.
-    pub bus: EventBus,
-    /// Where readings go, on their way into history.
-    pub samples: mpsc::Sender<Sample>,
-    /// Where plugs are kept.
-    pub store: Arc<dyn Store>,
-    /// Ends everything.
-    pub cancel: CancellationToken,
-    /// Knows when everything has ended.
-    pub tracker: TaskTracker,
-}
 
 /// Keeps contact with every plug. A clone is the same keeper.
 #[derive(Debug, Clone)]

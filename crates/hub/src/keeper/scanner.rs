@@ -29,6 +29,7 @@ pub(super) struct Scanner {
     /// Who was last heard from where.
     homes: HashMap<Ipv4Addr, Mac>,
     is_blind: bool,
+    gone: u32,
 }
 
 impl Scanner {
@@ -37,6 +38,7 @@ impl Scanner {
             inner,
             homes: HashMap::new(),
             is_blind: false,
+            gone: 0,
         }
     }
 
@@ -127,6 +129,11 @@ impl Scanner {
             gone += u32::from(slot.is_gone());
         }
         self.inner.set_load(gone / GONE_A_SECOND);
+        if gone != self.gone {
+            // When it was last heard is kept, too.
+            self.inner.unsaved.notify_one();
+            self.gone = gone;
+        }
         // Where there are too many for one round, chance decides who waits for a later one.
         fastrand::shuffle(&mut missed);
         for (family, address) in missed.into_iter().take(MOST_IN_A_ROUND) {

@@ -5,7 +5,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hiflying::Mac;
 use jiff::Timestamp;
@@ -13,29 +13,15 @@ use plugs::{FamilyId, Plug, Reading, RelayState};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::power_on::{self, Silence};
+use super::plausible::plausible;
 use super::presence::{Patience, Presence, Turn};
+use super::relay::{Moved, Relay, Told};
 use super::task::Errand;
 use crate::duration::Period;
 use crate::energy::Lifetime;
 use crate::event::{EventBus, News};
 use crate::model::{Cause, Metering, PlugRecord, PlugView};
 use crate::store::{EnergyState, Sample};
-
-/// How long a change of the relay is put down to the last order.
-const INTENT: Duration = Duration::from_secs(15);
-
-/// When a relay moved, and on whose behalf.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moved {
-    /// Where to.
-    pub relay: RelayState,
-    /// Who wanted it. Without an order of the hub's it was a person, at the plug's button or by another program; but for a
-    /// relay that stands otherwise after an outage, that is [`Cause::PowerOn`].
-    pub cause: Cause,
-    /// When that was heard.
-    pub at: Timestamp,
-}
 
 /// One plug.
 #[derive(Debug)]
@@ -65,40 +51,15 @@ struct State {
     reading: Option<Reading>,
     lifetime: Lifetime,
     presence: Presence,
-    /// When it last told its relay's position.
-    told: Option<Instant>,
     /// When it was last heard from the address where it is believed to be.
     heard_here: Option<Instant>,
     /// Another plug has its address, so that nothing must be sent there.
     is_displaced: bool,
-    intent: Option<Intent>,
-    /// It was silent, and has not told its relay's position since.
-    outage: Option<Silence>,
-    /// When it was last found to have lost its connection.
-    broken: Option<Instant>,
-    /// Its relay moved without an order.
-    doubt: Option<Doubt>,
-    moved: Option<Moved>,
-    /// What its task is to restore after an outage.
-    restore: Option<RelayState>,
+    relay: Relay,
     /// Whether the store has an older record.
     is_unsaved: bool,
+    /// Whether its last reading had a value that cannot be.
     is_suspect: bool,
-}
-
-#[derive(Debug)]
-struct Intent {
-    relay: RelayState,
-    cause: Cause,
-    until: Instant,
-}
-
-/// A move of the relay that was a person's, unless the plug has just had no power.
-#[derive(Debug, Clone, Copy)]
-struct Doubt {
-    before: RelayState,
-    /// When it still stood there.
-    since: Instant,
 }
 
 /// What a slot begins with.
@@ -148,15 +109,9 @@ impl Slot {
                     .energy
                     .map_or_else(Lifetime::default, Lifetime::resume),
                 presence: Presence::new(now, seed),
-                told: None,
                 heard_here: None,
                 is_displaced: false,
-                intent: None,
-                outage: Some(Silence::Hub),
-                broken: None,
-                doubt: None,
-                moved: None,
-                restore: None,
+                relay: Relay::new(),
                 is_unsaved: false,
                 is_suspect: false,
             }),
@@ -188,7 +143,7 @@ impl Slot {
     }
 
     pub(super) fn moved(&self) -> Option<Moved> {
-        self.state().moved.clone()
+        self.state().relay.moved().cloned()
     }
 
     pub(super) fn is_here(&self) -> bool {
@@ -206,36 +161,26 @@ impl Slot {
             is_reachable: !state.is_displaced,
             is_here: state.presence.is_here(),
             metering: self.metering(&state),
-            restore: state.restore,
-            is_in_doubt: state.doubt.is_some(),
+            restore: state.relay.to_restore(),
+            is_in_doubt: state.relay.is_in_doubt(),
         }
     }
 
     /// Returns the relay's position, if the plug told it after `since`.
     pub(super) fn relay_since(&self, since: Instant) -> Option<RelayState> {
         let state = self.state();
-        state
-            .told
-            .filter(|told| *told >= since)
-            .and(state.record.relay)
+        let is_told = state.relay.is_told_since(since);
+        state.record.relay.filter(|_| is_told)
     }
 
     /// Puts the next move to `relay` down to `cause`.
     pub(super) fn intend(&self, now: Instant, relay: RelayState, cause: Cause) {
-        let mut state = self.state();
-        // Somebody decides; what was before an outage no longer matters.
-        state.restore = None;
-        state.doubt = None;
-        state.intent = Some(Intent {
-            relay,
-            cause,
-            until: now + INTENT,
-        });
+        self.state().relay.intend(now, relay, cause);
     }
 
     /// Notes that what was to be restored is, or cannot be.
     pub(super) fn restored(&self) {
-        self.state().restore = None;
+        self.state().relay.restored();
     }
 
     /// Returns the record if the store has an older one, and counts it as saved.
@@ -288,7 +233,11 @@ impl Slot {
         if has_changed || (before.1, before.2) != (state.res.clone(), state.extra.clone()) {
             self.publish(&state);
         }
-        if is_moved || turn.is_some() || state.doubt.is_some() || state.restore.is_some() {
+        if is_moved
+            || turn.is_some()
+            || state.relay.is_in_doubt()
+            || state.relay.to_restore().is_some()
+        {
             self.turned.notify_one();
         }
         self.heard.notify_waiters();
@@ -310,25 +259,15 @@ impl Slot {
 
     /// Notes that it has lost or closed its connection.
     pub(super) fn broke(&self, now: Instant) {
-        self.state().broken = Some(now);
+        self.state().relay.broke(now);
     }
 
     /// Decides whose the last move of the relay was, now that the connection has been tried.
     pub(super) fn settle_doubt(&self) {
         let mut state = self.state();
-        let Some(doubt) = state.doubt.take() else {
-            return;
-        };
-        if state.broken.is_none_or(|broken| broken < doubt.since) {
-            return;
-        }
-        tracing::info!(plug = %self.mac, "it lost its connection and moved its relay: a short outage");
-        if let Some(moved) = &mut state.moved {
-            moved.cause = Cause::PowerOn;
-        }
-        if let Some(now) = state.record.relay {
-            let before = Some(doubt.before);
-            state.restore = power_on::restore(state.record.power_on, Silence::Plug, before, now);
+        let (relay, policy) = (state.record.relay, state.record.power_on);
+        if state.relay.settle(relay, policy) {
+            tracing::info!(plug = %self.mac, "it moved its relay after a short outage");
         }
     }
 
@@ -358,7 +297,7 @@ impl Slot {
         let (turn, ask) = state.presence.pass(now, patience);
         if turn.is_some() {
             state.is_unsaved = true;
-            state.outage = Some(Silence::Plug);
+            state.relay.gone();
             self.turn(&state, turn);
             self.turned.notify_one();
         }
@@ -457,51 +396,19 @@ impl State {
 
     /// Takes the plug's word for how its relay stands.
     fn tells(&mut self, now: Instant, relay: RelayState) {
-        let (told, before) = (self.told.replace(now), self.record.relay.replace(relay));
-        let outage = self.outage.take();
-        if let Some(silence) = outage {
-            let policy = self.record.power_on;
-            self.restore = power_on::restore(policy, silence, before, relay);
-        }
-        let Some(before) = before.filter(|before| *before != relay) else {
-            return;
-        };
-        let cause = match self.intended(now, relay) {
-            Some(cause) => cause,
-            None if outage.is_some() => Cause::PowerOn,
-            None => {
-                let since = told.unwrap_or(now);
-                let has_policy = self.record.power_on.is_some();
-                self.doubt = has_policy.then_some(Doubt { before, since });
-                Cause::Person
-            }
-        };
-        self.moved = Some(Moved {
-            relay,
-            cause,
+        let told = Told {
+            now,
             at: Timestamp::now(),
-        });
-    }
-
-    /// Returns on whose behalf the relay was to move here, if it was.
-    fn intended(&mut self, now: Instant, relay: RelayState) -> Option<Cause> {
-        let intent = self
-            .intent
-            .take_if(|intent| intent.relay == relay || intent.until <= now)?;
-        (intent.until > now).then_some(intent.cause)
+            before: self.record.relay.replace(relay),
+            relay,
+            policy: self.record.power_on,
+        };
+        self.relay.tells(told);
     }
 
     /// Leaves out what no plug for 16 A can measure, and says so once.
     fn plausible(&mut self, reading: Reading) -> Reading {
-        let within =
-            |value: Option<f64>, most: f64| value.filter(|value| (0.0..=most).contains(value));
-        let checked = Reading {
-            voltage_v: within(reading.voltage_v, 400.0),
-            current_a: within(reading.current_a, 40.0),
-            frequency_hz: within(reading.frequency_hz, 100.0),
-            power_w: within(reading.power_w, 5000.0),
-            ..reading.clone()
-        };
+        let checked = plausible(reading.clone());
         let is_suspect = checked != reading;
         if is_suspect && !self.is_suspect {
             tracing::warn!(plug = %reading.plug, ?reading, "a reading that cannot be; the values in question are left out");

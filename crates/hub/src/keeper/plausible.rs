@@ -1,0 +1,63 @@
+//! What a plug for 16 A can measure at all. Pure.
+
+use plugs::Reading;
+
+/// Twice what the mains anywhere has.
+const MOST_VOLTS: f64 = 500.0;
+/// More than flows for a moment when a motor starts.
+const MOST_AMPERES: f64 = 40.0;
+const MOST_HERTZ: f64 = 100.0;
+/// A quarter more than 16 A at 250 V.
+const MOST_WATTS: f64 = 5000.0;
+
+/// Leaves out the values that cannot be. Energy is not looked at: the lifetime total knows what came before.
+pub(super) fn plausible(reading: Reading) -> Reading {
+    let within = |value: Option<f64>, most| value.filter(|value| (0.0..=most).contains(value));
+    Reading {
+        voltage_v: within(reading.voltage_v, MOST_VOLTS),
+        current_a: within(reading.current_a, MOST_AMPERES),
+        frequency_hz: within(reading.frequency_hz, MOST_HERTZ),
+        power_w: within(reading.power_w, MOST_WATTS),
+        ..reading
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hiflying::Mac;
+    use jiff::Timestamp;
+
+    fn reading(volts: f64, amperes: f64, hertz: f64, watts: f64) -> Reading {
+        Reading {
+            plug: Mac::new([1; 6]),
+            at: Timestamp::UNIX_EPOCH,
+            voltage_v: Some(volts),
+            current_a: Some(amperes),
+            frequency_hz: Some(hertz),
+            power_w: Some(watts),
+            energy_wh: Some(u64::MAX),
+        }
+    }
+
+    #[test]
+    fn what_can_be_stays_and_what_cannot_goes() {
+        for good in [
+            reading(0.0, 0.0, 0.0, 0.0),
+            reading(253.0, 16.0, 50.2, 4000.0),
+        ] {
+            assert_eq!(plausible(good.clone()), good);
+        }
+        for bad in [1e9, -0.1, f64::NAN, f64::INFINITY] {
+            let left = plausible(reading(bad, bad, bad, bad));
+            let values = [
+                left.voltage_v,
+                left.current_a,
+                left.frequency_hz,
+                left.power_w,
+            ];
+            assert_eq!(values, [None; 4], "{bad}");
+            assert_eq!(left.energy_wh, Some(u64::MAX));
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! Who moved a plug's relay, and whether it has to be moved back after an outage. No clock and no sockets.
+//!
+//! A plug only says how its relay stands. A move that the hub ordered is put down to whoever wanted it. Any other was a
+//! person's, at the button or by another program, unless the plug has had no power. A long outage shows by silence; after a
+//! short one, the plug knows nothing of the connection that it had.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use plugs::RelayState;
+
+use super::power_on::{self, Silence};
+use crate::model::{Cause, PowerOn};
+
+/// How long a move of the relay is put down to the last order.
+const INTENT: Duration = Duration::from_secs(15);
+
+/// When a relay moved, and on whose behalf.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// Where to.
+    pub relay: RelayState,
+    /// Who wanted it. Without an order of the hub's it was a person, at the plug's button or by another program; but for a
+    /// relay that stands otherwise after an outage, that is [`Cause::PowerOn`].
+    pub cause: Cause,
+    /// When that was heard.
+    pub at: Timestamp,
+}
+
+/// What is known of one relay, but for its position.
+#[derive(Debug)]
+pub(super) struct Relay {
+    /// When the plug last told its position.
+    told: Option<Instant>,
+    intent: Option<Intent>,
+    /// The plug was silent, and has not told its position since.
+    silence: Option<Silence>,
+    /// When the plug was last found to have lost its connection.
+    broken: Option<Instant>,
+    doubt: Option<Doubt>,
+    moved: Option<Moved>,
+    restore: Option<RelayState>,
+}
+
+#[derive(Debug)]
+struct Intent {
+    relay: RelayState,
+    cause: Cause,
+    until: Instant,
+}
+
+/// A move that was a person's, unless the plug has just had no power.
+#[derive(Debug, Clone, Copy)]
+struct Doubt {
+    before: RelayState,
+    /// When it still stood there.
+    since: Instant,
+}
+
+/// What the plug told.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Told {
+    pub(super) now: Instant,
+    pub(super) at: Timestamp,
+    /// Where the relay stood when it was last heard.
+    pub(super) before: Option<RelayState>,
+    pub(super) relay: RelayState,
+    pub(super) policy: Option<PowerOn>,
+}
+
+impl Relay {
+    /// That of a plug which the hub has not heard yet.
+    pub(super) fn new() -> Self {
+        Self {
+            told: None,
+            intent: None,
+            silence: Some(Silence::Hub),
+            broken: None,
+            doubt: None,
+            moved: None,
+            restore: None,
+        }
+    }
+
+    /// Tells whether the plug has told its position since then.
+    pub(super) fn is_told_since(&self, since: Instant) -> bool {
+        self.told.is_some_and(|told| told >= since)
+    }
+
+    pub(super) fn moved(&self) -> Option<&Moved> {
+        self.moved.as_ref()
+    }
+
+    /// Returns where it has to be moved after an outage.
+    pub(super) fn to_restore(&self) -> Option<RelayState> {
+        self.restore
+    }
+
+    /// Tells whether the connection has to be tried to know whose the last move was.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.doubt.is_some()
+    }
+
+    /// Puts the next move to `relay` down to `cause`.
+    pub(super) fn intend(&mut self, now: Instant, relay: RelayState, cause: Cause) {
+        // Somebody decides; what was before an outage no longer matters.
+        self.restore = None;
+        self.doubt = None;
+        self.intent = Some(Intent {
+            relay,
+            cause,
+            until: now + INTENT,
+        });
+    }
+
+    /// Notes that what was to be restored is, or cannot be.
+    pub(super) fn restored(&mut self) {
+        self.restore = None;
+    }
+
+    /// Notes that the plug does not answer any longer.
+    pub(super) fn gone(&mut self) {
+        self.silence = Some(Silence::Plug);
+    }
+
+    /// Notes that the plug has lost or closed its connection.
+    pub(super) fn broke(&mut self, now: Instant) {
+        self.broken = Some(now);
+    }
+
+    /// Takes the plug's word for how it stands.
+    pub(super) fn tells(&mut self, told: Told) {
+        let last = self.told.replace(told.now);
+        let silence = self.silence.take();
+        if let Some(silence) = silence {
+            self.restore = power_on::restore(told.policy, silence, told.before, told.relay);
+        }
+        let Some(before) = told.before.filter(|before| *before != told.relay) else {
+            return;
+        };
+        let cause = match self.intended(told.now, told.relay) {
+            Some(cause) => cause,
+            None if silence.is_some() => Cause::PowerOn,
+            None => {
+                let since = last.unwrap_or(told.now);
+                self.doubt = told.policy.map(|_| Doubt { before, since });
+                Cause::Person
+            }
+        };
+        self.moved = Some(Moved {
+            relay: told.relay,
+            cause,
+            at: told.at,
+        });
+    }
+
+    /// Decides whose the last move was, now that the connection has been tried; it stands at `relay`. Returns whether the
+    /// plug has had no power.
+    pub(super) fn settle(&mut self, relay: Option<RelayState>, policy: Option<PowerOn>) -> bool {
+        let Some(doubt) = self.doubt.take() else {
+            return false;
+        };
+        if self.broken.is_none_or(|broken| broken < doubt.since) {
+            return false;
+        }
+        if let Some(moved) = &mut self.moved {
+            moved.cause = Cause::PowerOn;
+        }
+        let before = Some(doubt.before);
+        self.restore = relay.and_then(|now| power_on::restore(policy, Silence::Plug, before, now));
+        true
+    }
+
+    /// Returns on whose behalf it was to move here, if it was.
+    fn intended(&mut self, now: Instant, relay: RelayState) -> Option<Cause> {
+        let intent = self
+            .intent
+            .take_if(|intent| intent.relay == relay || intent.until <= now)?;
+        (intent.until > now).then_some(intent.cause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use RelayState::{Off, On};
+
+    /// One relay and its time.
+    struct Bench {
+        relay: Relay,
+        now: Instant,
+        position: Option<RelayState>,
+        policy: Option<PowerOn>,
+    }
+
+    impl Bench {
+        fn new(policy: Option<PowerOn>, position: RelayState) -> Self {
+            let mut bench = Self {
+                relay: Relay::new(),
+                now: Instant::now(),
+                position: Some(position),
+                policy,
+            };
+            bench.tells(position);
+            assert_eq!(bench.relay.moved(), None);
+            bench
+        }
+
+        fn tells(&mut self, relay: RelayState) {
+            self.now += Duration::from_secs(5);
+            self.relay.tells(Told {
+                now: self.now,
+                at: Timestamp::UNIX_EPOCH,
+                before: self.position.replace(relay),
+                relay,
+                policy: self.policy,
+            });
+        }
+
+        fn intend(&mut self, relay: RelayState, cause: Cause) {
+            self.relay.intend(self.now, relay, cause);
+        }
+
+        fn settle(&mut self) -> bool {
+            self.relay.settle(self.position, self.policy)
+        }
+
+        fn cause(&self) -> Cause {
+            self.relay.moved().unwrap().cause.clone()
+        }
+    }
+
+    fn rule() -> Cause {
+        Cause::Rule("r-00000001".parse().unwrap())
+    }
+
+    #[test]
+    fn a_move_is_put_down_to_who_ordered_it_and_others_to_a_person() {
+        let mut bench = Bench::new(None, Off);
+        bench.intend(On, rule());
+        bench.tells(Off);
+        assert_eq!(bench.relay.moved(), None);
+        bench.tells(On);
+        assert_eq!(bench.cause(), rule());
+        bench.tells(Off);
+        assert_eq!(bench.cause(), Cause::Person);
+        // An order that came to nothing does not answer for what happens later.
+        bench.intend(On, rule());
+        for _ in 0..3 {
+            bench.tells(Off);
+        }
+        bench.tells(On);
+        assert_eq!(bench.cause(), Cause::Person);
+        assert!(!bench.relay.is_in_doubt(), "nothing depends on it");
+    }
+
+    #[test]
+    fn a_press_of_the_button_stays_one_while_the_connection_holds() {
+        let mut bench = Bench::new(Some(PowerOn::Last), On);
+        bench.relay.broke(bench.now);
+        bench.tells(On);
+        bench.tells(Off);
+        assert!(bench.relay.is_in_doubt());
+        assert!(!bench.settle(), "it broke before it was last heard");
+        assert_eq!(bench.cause(), Cause::Person);
+        assert_eq!(bench.relay.to_restore(), None);
+        assert!(!bench.relay.is_in_doubt() && !bench.settle());
+    }
+
+    #[test]
+    fn a_lost_connection_makes_it_a_short_outage() {
+        let mut bench = Bench::new(Some(PowerOn::Last), On);
+        bench.relay.broke(bench.now + Duration::from_secs(1));
+        bench.tells(Off);
+        assert!(bench.settle());
+        assert_eq!(bench.cause(), Cause::PowerOn);
+        assert_eq!(bench.relay.to_restore(), Some(On));
+        bench.relay.restored();
+        assert_eq!(bench.relay.to_restore(), None);
+    }
+
+    #[test]
+    fn who_switches_meanwhile_decides() {
+        let mut bench = Bench::new(Some(PowerOn::On), On);
+        bench.relay.gone();
+        bench.tells(Off);
+        assert_eq!(bench.relay.to_restore(), Some(On));
+        bench.intend(Off, Cause::Person);
+        assert_eq!(bench.relay.to_restore(), None);
+
+        let mut bench = Bench::new(Some(PowerOn::On), On);
+        bench.tells(Off);
+        bench.intend(Off, Cause::Person);
+        bench.relay.broke(bench.now);
+        assert!(!bench.settle());
+        assert_eq!(bench.relay.to_restore(), None);
+    }
+
+    #[test]
+    fn an_outage_is_nobodys_wish() {
+        let mut bench = Bench::new(None, On);
+        bench.relay.gone();
+        bench.tells(Off);
+        assert_eq!(bench.cause(), Cause::PowerOn);
+        assert_eq!(bench.relay.to_restore(), None);
+        // It counts once.
+        bench.tells(On);
+        assert_eq!(bench.cause(), Cause::Person);
+    }
+
+    #[test]
+    fn told_since() {
+        let bench = Bench::new(None, On);
+        assert!(bench.relay.is_told_since(bench.now));
+        assert!(
+            !bench
+                .relay
+                .is_told_since(bench.now + Duration::from_nanos(1))
+        );
+    }
+}
