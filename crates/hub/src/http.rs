@@ -10,7 +10,7 @@
 //! * [`stuck`]: the bound on connections whose other end does not read.
 //! * `describe`, `schema`: the OpenAPI description, made from the routes.
 
-mod body;
+pub(crate) mod body;
 mod copies;
 mod describe;
 mod documents;

@@ -69,7 +69,7 @@ impl Default for Limits {
             head: Duration::from_secs(15),
             body: Duration::from_secs(10),
             stuck: stuck::WAIT,
-            grace: Duration::from_secs(3),
+            grace: Duration::from_millis(1_500),
         }
     }
 }

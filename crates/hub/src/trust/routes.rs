@@ -4,25 +4,20 @@ mod login;
 mod password;
 mod tokens;
 
-use std::time::Duration;
-
-use axum::extract::{DefaultBodyLimit, FromRequest, Request};
+use axum::Router;
 use axum::http::{Method, StatusCode};
-use axum::{Json, Router};
-use serde::de::DeserializeOwned;
-use tokio::time::timeout;
 use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Trust, pages};
+use super::{COOKIE, Trust, pages};
 use crate::error::HubError;
+use crate::http::body::Json as Input;
 use crate::http::problem::Problem;
 
-/// No body here is larger.
+/// No body here is larger: also who is not known yet may send one.
 const LARGEST_BODY: usize = 16 * 1024;
-/// A body is here in this time: who is not known yet holds nothing for long.
-const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// Returns the routes.
 pub(super) fn router(trust: Trust) -> Router {
@@ -30,14 +25,22 @@ pub(super) fn router(trust: Trust) -> Router {
     router
         .route("/", axum::routing::get(async || pages::home()))
         .method_not_allowed_fallback(not_allowed)
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(trust)
 }
 
-/// Returns the description of the routes. What holds for all of them, e.g. how one says who he is, is the whole
-/// description's business.
+/// Returns the description of the routes, and of the two ways to say who one is: `token` and `session`.
 pub fn openapi() -> OpenApi {
-    described().into_openapi()
+    let mut openapi = described().into_openapi();
+    let components = openapi.components.get_or_insert_default();
+    let token = Http::builder()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("A token of the hub, e.g. the admin token"))
+        .build();
+    components.add_security_scheme("token", SecurityScheme::Http(token));
+    let session = ApiKeyValue::with_description(COOKIE, "A browser that is logged in");
+    let session = SecurityScheme::ApiKey(ApiKey::Cookie(session));
+    components.add_security_scheme("session", session);
+    openapi
 }
 
 fn described() -> OpenApiRouter<Trust> {
@@ -54,18 +57,4 @@ fn described() -> OpenApiRouter<Trust> {
 async fn not_allowed(method: Method) -> Problem {
     let error = HubError::usage(format!("{method} makes no sense here"));
     Problem::from(error).status(StatusCode::METHOD_NOT_ALLOWED)
-}
-
-/// A JSON body, bounded in size and time.
-struct Input<T>(T);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Input<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        match timeout(BODY_TIME, Json::from_request(request, state)).await {
-            Ok(body) => Ok(Self(body?.0)),
-            Err(_) => Err(HubError::usage("the body did not come in time").into()),
-        }
-    }
 }

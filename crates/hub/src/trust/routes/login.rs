@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use super::super::gate::{Called, Caller, unauthenticated};
 use super::super::sessions::Origin;
 use super::super::{ASKED_LINK, Secret, Trust, pages, password};
-use super::{Input, not_allowed};
+use super::{Input, LARGEST_BODY, not_allowed};
 use crate::error::{HubError, Kind};
 use crate::http::problem::{Problem, ProblemJson};
 use crate::server::Peer;
@@ -43,7 +43,8 @@ pub(super) async fn follow_link(
 ) -> Result<Response, Problem> {
     // A look at the headers alone must not use the link up.
     if method != Method::GET {
-        return Err(not_allowed(method).await);
+        let allowed = HeaderValue::from_static("GET");
+        return Err(not_allowed(method).await.header(header::ALLOW, allowed));
     }
     let home = Redirect::to("/");
     let token = query?.0.token;
@@ -78,7 +79,7 @@ pub(super) struct Login {
 pub(super) async fn log_in(
     State(trust): State<Trust>,
     peer: Option<Extension<Peer>>,
-    Input(login): Input<Login>,
+    Input(login): Input<Login, LARGEST_BODY>,
 ) -> Result<Response, Problem> {
     let remote = remote(peer);
     trust.check_password(login.password, remote).await?;

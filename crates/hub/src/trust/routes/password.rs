@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 use super::super::gate::Caller;
 use super::super::sessions::Origin;
 use super::super::{Secret, Trust, check_listen, password, settings};
-use super::Input;
 use super::login::remote;
+use super::{Input, LARGEST_BODY};
 use crate::error::{HubError, Kind};
 use crate::http::problem::{Problem, ProblemJson};
 use crate::server::Peer;
@@ -44,7 +44,7 @@ pub(super) async fn set_password(
     State(trust): State<Trust>,
     Extension(caller): Extension<Caller>,
     peer: Option<Extension<Peer>>,
-    Input(new): Input<NewPassword>,
+    Input(new): Input<NewPassword, LARGEST_BODY>,
 ) -> Result<StatusCode, Problem> {
     let is_set = trust.state().password.is_some();
     match new.current {

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::super::sessions::Origin;
 use super::super::tokens::TokenInfo;
 use super::super::{Secret, Trust, admin};
-use super::Input;
+use super::{Input, LARGEST_BODY};
 use crate::error::HubError;
 use crate::http::problem::{Problem, ProblemJson};
 
@@ -47,7 +47,7 @@ pub(super) struct MadeToken {
 ))]
 pub(super) async fn make_token(
     State(trust): State<Trust>,
-    Input(new): Input<NewToken>,
+    Input(new): Input<NewToken, LARGEST_BODY>,
 ) -> Result<Response, Problem> {
     let token = Secret::random()?;
     let digest = token.digest();

@@ -83,6 +83,8 @@ async fn a_look_at_the_headers_does_not_use_it_up() {
     for method in [Method::HEAD, Method::POST, Method::OPTIONS] {
         let answer = house.ask(Asking::new(method, path(&url))).await;
         assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+        let allowed = answer.headers["allow"].to_str().unwrap();
+        assert!(allowed.starts_with("GET"), "{allowed}");
     }
     assert_eq!(
         house.ask(Asking::get(path(&url))).await.status,
