@@ -67,7 +67,7 @@ Names and last addresses of plugs are kept in MAINS_STATE, else $XDG_STATE_HOME/
 `mains help <verb>` tells all about a verb. No plug at hand? Try `mains demo`.";
 
 /// Options that every verb has; they can stand before or after it.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, Default, PartialEq, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalOptions {
     /// Print one JSON document on stdout [env: MAINS_JSON=1]

@@ -23,6 +23,7 @@ pub mod name;
 pub mod probe;
 pub mod rule;
 pub mod schedule;
+pub mod serve;
 pub mod setup;
 pub mod status;
 pub mod switch;
@@ -72,6 +73,8 @@ pub enum Command {
     Tariff(tariff::Args),
     /// Show what happens, as it happens
     Events(events::Args),
+    /// Run the hub: keep contact, remember, switch by clock and rules
+    Serve(serve::Args),
     /// Look after a hub: adopt plugs, back up, check the configuration, tokens
     Hub(hub::Args),
 
@@ -96,6 +99,11 @@ impl Command {
     /// Tells whether the verb is there to say what is wrong with the configuration.
     pub(crate) fn checks_configuration(&self) -> bool {
         matches!(self, Self::Hub(args) if args.is_check())
+    }
+
+    /// Tells whether the verb runs for long with nobody at its side.
+    pub(crate) fn is_service(&self) -> bool {
+        matches!(self, Self::Serve(_))
     }
 }
 
@@ -123,6 +131,7 @@ pub fn run(context: &Context, command: Command) -> Outcome {
         Command::Group(args) => block_on(group::run(context, args)),
         Command::Tariff(args) => block_on(tariff::run(context, args)),
         Command::Events(args) => block_on(events::run(context, args)),
+        Command::Serve(args) => on_threads(serve::run(context, args)),
         Command::Hub(args) => block_on(hub::run(context, args)),
         Command::Demo(args) => network(context, demo::run(context, args)),
         Command::Emulate(args) => network(context, emulate::run(context, args)),
@@ -149,12 +158,18 @@ fn network(context: &Context, work: impl Future<Output = Outcome>) -> Outcome {
 
 /// Runs a verb on a runtime of one thread: a command is a few packets, and threads cost more than they give.
 fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            Failure::new(Kind::Local, "the runtime cannot be started").caused_by(&error)
-        })?;
+    run_on(tokio::runtime::Builder::new_current_thread(), work)
+}
+
+/// Runs a verb on a thread for each core: what serves many must not wait for one.
+fn on_threads(work: impl Future<Output = Outcome>) -> Outcome {
+    run_on(tokio::runtime::Builder::new_multi_thread(), work)
+}
+
+fn run_on(mut builder: tokio::runtime::Builder, work: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = builder.enable_all().build().map_err(|error| {
+        Failure::new(Kind::Local, "the runtime cannot be started").caused_by(&error)
+    })?;
     let outcome = runtime.block_on(work);
     // A question that was given up still blocks its thread; do not wait for it.
     runtime.shutdown_background();

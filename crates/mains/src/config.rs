@@ -201,8 +201,8 @@ pub struct Settings {
     pub token_file: Option<PathBuf>,
     /// Certificates to trust for a hub instead of the system's.
     pub ca_file: Option<PathBuf>,
-    /// The configuration file that was named on the command line.
-    pub config: Option<PathBuf>,
+    /// The command line's own part, for who reads the sources again.
+    pub options: GlobalOptions,
 }
 
 impl Settings {
@@ -240,7 +240,7 @@ impl Settings {
                 .map(Token::new),
             token_file: layer.hub.token_file,
             ca_file: layer.hub.ca_file,
-            config: options.config.clone(),
+            options: options.clone(),
         }
     }
 }

@@ -61,6 +61,14 @@ impl Context {
         }
     }
 
+    /// Waits until the deadline; for ever when there is none.
+    pub async fn timed_out(&self) {
+        match self.deadline {
+            Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// The failure of a command that `--timeout` ended.
     pub fn out_of_time(&self) -> Failure {
         let bound = self

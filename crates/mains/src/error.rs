@@ -59,6 +59,26 @@ impl Kind {
     }
 }
 
+/// The exit codes know fewer kinds than a hub.
+impl From<hub::Kind> for Kind {
+    fn from(kind: hub::Kind) -> Self {
+        match kind {
+            // A name that is taken is wrong usage without a hub, too.
+            hub::Kind::Usage
+            | hub::Kind::Unauthenticated
+            | hub::Kind::Forbidden
+            | hub::Kind::Conflict => Self::Usage,
+            hub::Kind::NotFound => Self::NotFound,
+            hub::Kind::Failed => Self::Failed,
+            hub::Kind::Refused => Self::Refused,
+            hub::Kind::BadAnswer => Self::BadAnswer,
+            hub::Kind::Local => Self::Local,
+            hub::Kind::Unavailable => Self::Unavailable,
+            hub::Kind::NoAnswer => Self::NoAnswer,
+        }
+    }
+}
+
 /// How a verb that printed its own result ended: done, or with the code of a failure it has already told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exit(Option<Kind>);
@@ -203,6 +223,22 @@ impl From<&BindError> for Failure {
             }
             BindError::NoPermission { .. } => failure,
             BindError::Io { source, .. } => failure.caused_by(source),
+        }
+    }
+}
+
+impl From<hub::HubError> for Failure {
+    fn from(error: hub::HubError) -> Self {
+        let message = match error.field() {
+            Some(field) if !error.message().contains(field) => {
+                format!("{field}: {}", error.message())
+            }
+            _ => error.message().to_owned(),
+        };
+        let failure = Self::new(error.kind().into(), message);
+        match error.hint_text() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
         }
     }
 }

@@ -27,7 +27,6 @@ use crate::error::Failure;
 
 pub use address::HubUrl;
 pub use call::{Answer, Call, Download, Versioned};
-pub(crate) use error::kind;
 pub use events::{EventStream, ServerEvent};
 pub use local::running;
 

@@ -8,6 +8,7 @@
 //! * It stays bounded, whatever a network full of forged plugs answers: named plugs are kept, of the others the ones
 //!   seen last.
 
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
 use hiflying::Mac;
@@ -163,6 +164,12 @@ impl Inventory {
     /// Returns the name of a plug.
     pub fn name_of(&self, mac: Mac) -> Option<&str> {
         self.by_mac(mac)?.name.as_deref()
+    }
+
+    /// Returns the names of all plugs that have one.
+    pub fn names(&self) -> HashMap<Mac, String> {
+        let named = |entry: &Entry| Some((entry.mac, entry.name.clone()?));
+        self.plugs.iter().filter_map(named).collect()
     }
 
     /// Takes in a sighting; returns whether that is worth writing.

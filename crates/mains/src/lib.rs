@@ -64,7 +64,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(failure) => conclude(&peeked.ui(), Err(failure)),
         Ok(settings) => {
             let ui = Ui::new(&settings);
-            logging::start(settings.verbosity, &ui);
+            logging::start(&settings, cli.command.is_service(), &ui);
             let Cli { command, .. } = *cli;
             let context = Context::new(ui, settings);
             conclude(&context.ui, commands::run(&context, command))

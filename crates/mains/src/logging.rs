@@ -1,20 +1,24 @@
-//! Logs on stderr, for `-v` and `-vv`.
+//! Logs on stderr: for `-v` and `-vv`, and always for what runs for long.
 
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::config::Settings;
 use crate::ui::Ui;
 
 /// Our own crates only: what others log (D-Bus messages, say) can hold a Wi-Fi key.
-const OURS: [&str; 4] = ["mains", "hiflying", "plugs", "emulator"];
+const OURS: [&str; 5] = ["mains", "hiflying", "plugs", "hub", "emulator"];
 
-/// Starts logging when it was asked for; without it nothing is logged and nothing is paid.
-pub(crate) fn start(verbosity: u8, ui: &Ui) {
-    let level = match verbosity {
-        0 => return,
-        1 => Level::DEBUG,
+/// Starts logging when it was asked for, or for a `service`, which has no other way to tell; otherwise nothing is logged and
+/// nothing is paid.
+pub(crate) fn start(settings: &Settings, service: bool, ui: &Ui) {
+    let level = match (settings.verbosity, service) {
+        (0, false) => return,
+        (0, true) if settings.quiet => Level::WARN,
+        (0, true) => Level::INFO,
+        (1, _) => Level::DEBUG,
         _ => Level::TRACE,
     };
     let targets = Targets::new().with_targets(OURS.map(|name| (name, level)));

@@ -190,12 +190,14 @@ async fn switch(
             let name = view.plug.name.clone().unwrap_or_else(|| plug.to_string());
             let relay = switched.relay.map(RelayState::as_str);
             Err(Problem::from(unmoved(&name, order.state, &switched))
+                .with("accepted", true)
                 .with("confirmed", false)
                 .with("relay", relay))
         }
         Err(error) if matches!(error.kind(), Kind::Refused | Kind::BadAnswer) => {
             let relay = view.plug.relay.map(RelayState::as_str);
             Err(Problem::from(error)
+                .with("accepted", false)
                 .with("confirmed", false)
                 .with("relay", relay))
         }
@@ -206,11 +208,17 @@ async fn switch(
 /// The error of an order that was accepted and not carried out.
 pub(super) fn unmoved(name: &str, wanted: Wanted, switched: &Switched) -> HubError {
     let wanted = wanted.as_str();
-    let message = match switched.relay {
-        Some(relay) => format!("{name} accepted `{wanted}`, but its relay is {relay}"),
-        None => format!("{name} accepted `{wanted}`, but did not tell how its relay is"),
+    let (kind, message) = match switched.relay {
+        Some(relay) => (
+            Kind::Refused,
+            format!("{name} accepted `{wanted}`, but its relay is {relay}"),
+        ),
+        None => (
+            Kind::NoAnswer,
+            format!("{name} accepted `{wanted}`, but did not tell how its relay is"),
+        ),
     };
-    HubError::new(Kind::Refused, message)
+    HubError::new(kind, message)
 }
 
 /// Meters a plug now.

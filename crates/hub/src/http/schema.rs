@@ -279,6 +279,8 @@ pub(super) struct RelayProblem {
     /// Which field of the input is meant.
     #[schema(required)]
     field: Option<String>,
+    /// Whether the plug took the order, and did not carry it out.
+    accepted: bool,
     /// False.
     confirmed: bool,
     /// The relay as it was last read.

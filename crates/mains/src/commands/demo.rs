@@ -2,7 +2,7 @@
 //!
 //! The twins run in this process on loopback addresses; every command of the tour is this same binary, started as a
 //! user would start it, with a state directory of its own that is gone afterwards. Nothing leaves the machine, and the
-//! user's inventory and configuration are not touched.
+//! user's inventory and configuration are not touched. At the end of the tour a hub joins them.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use emulator::{HomeNetwork, Load, Mode, PlugConfig, server};
+use hub::Ready;
 use plugs::RelayState;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -22,13 +23,17 @@ use crate::error::{Exit, Failure, Outcome};
 use crate::shutdown::Signals;
 use crate::ui::{BOLD, DIM, HINT, paint};
 
+use house::{House, Switch};
+
+mod house;
+
 /// Options of `mains demo`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 An emulated home of five plugs on 127.77.0.x, one of them fresh from the factory, and a guided tour that runs the verbs \
-on it. It needs no hardware and no configuration, stays on this computer and does not touch your inventory. In a \
-terminal it waits for Enter between the steps, and at the end stays up until Ctrl-C, for you to try things in another \
-terminal. Without a terminal, or with --yes, it runs through and ends.
+on it, at last with a hub that keeps the plugs. It needs no hardware and no configuration, stays on this computer and \
+does not touch your inventory. In a terminal it waits for Enter between the steps, prints the URL to open, and stays up \
+until Ctrl-C, for you to try things in another terminal. Without a terminal, or with --yes, it runs through and ends.
 
 Examples:
   mains demo
@@ -175,26 +180,75 @@ fn tour(key_file: &str) -> Vec<Step> {
     ]
 }
 
+/// What a hub adds, once it runs.
+fn tour_of_the_hub() -> Vec<Step> {
+    vec![
+        step(
+            "It has taken in every plug. From now on it keeps contact with them, and the verbs go through it by themselves.",
+            0,
+            &[&["hub", "plugs"], &["off", "lamp"]],
+        ),
+        step(
+            "It switches by the clock and the sun, and by what a plug does: the TV goes off when it only stands by.",
+            0,
+            &[
+                &[
+                    "schedule",
+                    "add",
+                    "evening",
+                    "--targets",
+                    "lamp",
+                    "--action",
+                    "on",
+                    "--sun",
+                    "sunset",
+                    "--offset",
+                    "-15m",
+                ],
+                &[
+                    "rule",
+                    "add",
+                    "standby",
+                    "--kind",
+                    "standby-kill",
+                    "--plug",
+                    "tv",
+                    "--below",
+                    "10",
+                    "--for",
+                    "5m",
+                ],
+                &["schedule", "list"],
+            ],
+        ),
+        step(
+            "And it remembers what each of them used.",
+            0,
+            &[&["history", "fridge", "--step", "1m"], &["energy"]],
+        ),
+    ]
+}
+
 /// Runs the home and the tour.
 pub async fn run(context: &Context, _: Args) -> Outcome {
     let place = Place::new()?;
     let signals = Signals::listen()?;
-    let network: HomeNetwork = format!("{SSID}:{KEY}")
-        .parse()
-        .map_err(|error| Failure::failed("the demo's network cannot be").caused_by(&error))?;
+    let network = &place.network;
     let over = CancellationToken::new();
-    let (home_plugs, home) = Plugs::new(home(&network), &over);
-    let (fresh_plug, fresh) = Plugs::new(vec![fresh(&network)], &over);
+    let (home_plugs, home) = Plugs::new(home(network), &over);
+    let (fresh_plug, fresh) = Plugs::new(vec![fresh(network)], &over);
+    let (house, hub) = House::new(place.state(), &over);
     let guide = async {
         // Whatever ends the tour ends the twins.
         let _over = over.clone().drop_guard();
         tokio::select! {
-            outcome = guide(context, &place, home, fresh) => outcome,
+            outcome = guide(context, &place, home, fresh, hub) => outcome,
             () = signals.received_before(context.deadline()) => Ok(Exit::DONE),
         }
     };
-    let (home, fresh, guide) = tokio::join!(home_plugs.serve(), fresh_plug.serve(), guide);
-    home.and(fresh)?;
+    let (home, fresh, house, guide) =
+        tokio::join!(home_plugs.serve(), fresh_plug.serve(), house.serve(), guide);
+    home.and(fresh).and(house)?;
     guide
 }
 
@@ -262,6 +316,7 @@ impl Plugs {
 struct Place {
     folder: TempDir,
     program: PathBuf,
+    network: HomeNetwork,
 }
 
 impl Place {
@@ -276,6 +331,9 @@ impl Place {
         let place = Self {
             folder,
             program: std::env::current_exe().map_err(failure)?,
+            network: format!("{SSID}:{KEY}").parse().map_err(|error| {
+                Failure::failed("the demo's network cannot be").caused_by(&error)
+            })?,
         };
         // As a user should keep it: readable by nobody else.
         let mut file = OpenOptions::new()
@@ -299,7 +357,13 @@ impl Place {
     /// The command as the user would type it, in the demo's own surroundings.
     fn command(&self, context: &Context, words: &[String]) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(&self.program);
-        for name in ["MAINS_JSON", "MAINS_TIMEOUT", "STATE_DIRECTORY"] {
+        for name in [
+            "MAINS_JSON",
+            "MAINS_TIMEOUT",
+            "MAINS_HUB",
+            "MAINS_TOKEN",
+            "STATE_DIRECTORY",
+        ] {
             command.env_remove(name);
         }
         command
@@ -321,58 +385,107 @@ impl Place {
     }
 }
 
-async fn guide(context: &Context, place: &Place, home: Socket, fresh: Socket) -> Outcome {
+async fn guide(
+    context: &Context,
+    place: &Place,
+    home: Socket,
+    fresh: Socket,
+    hub: Switch,
+) -> Outcome {
+    let plugs = 1 + self::home(&place.network).len();
     if !home.plug_in().await {
         return Ok(Exit::DONE);
     }
-    let mut fresh = Some(fresh);
-    let waits = context.ui.can_ask() && !context.ui.agrees();
-    let say = |text: &str| context.ui.data(text);
-    say(&format!(
+    let mut guide = Guide {
+        context,
+        place,
+        fresh: Some(fresh),
+        waits: context.ui.can_ask() && !context.ui.agrees(),
+        strayed: None,
+    };
+    context.ui.data(format_args!(
         "{}\n",
         paint(
             BOLD,
             "An emulated home on real sockets: plugs at 127.77.0.1 to 127.77.0.4, and a fifth still in its box."
         )
     ))?;
-    let key_file = place.key_file();
-    let mut strayed = None;
-    for step in tour(&key_file.to_string_lossy()) {
-        say(&paint(HINT, step.says))?;
-        if step.unboxes
-            && let Some(fresh) = fresh.take()
-            && !fresh.plug_in().await
-        {
-            return Ok(Exit::DONE);
-        }
-        for words in &step.commands {
-            say(&format!(
-                "{} {}",
-                paint(DIM, "$"),
-                paint(BOLD, shown(words))
-            ))?;
-            let code = execute(context, place, words).await?;
-            if code != step.code {
-                strayed = Some(Failure::failed(format!(
-                    "`{}` ended with {code}, not {}",
-                    shown(words),
-                    step.code
-                )));
-            }
-        }
-        say("")?;
-        if waits && !pause(context).await? {
-            return Ok(Exit::DONE);
-        }
+    if !guide
+        .lead(tour(&place.key_file().to_string_lossy()))
+        .await?
+    {
+        return Ok(Exit::DONE);
     }
-    if let Some(failure) = strayed {
+    context.ui.data(paint(
+        HINT,
+        "Last, a hub: `mains serve` starts one, this one is a part of the demo.",
+    ))?;
+    let Some(ready) = hub.on(plugs).await? else {
+        return Ok(Exit::DONE);
+    };
+    context.ui.data(format_args!(
+        "Its pages: {}\n",
+        paint(BOLD, &ready.login_url)
+    ))?;
+    if !guide.lead(tour_of_the_hub()).await? {
+        return Ok(Exit::DONE);
+    }
+    if let Some(failure) = guide.strayed {
         return Err(failure);
     }
-    if waits {
-        stay(context, place)?;
+    if guide.waits {
+        stay(context, place, &ready)?;
         std::future::pending::<()>().await;
     }
     Ok(Exit::DONE)
+}
+
+/// Leads through the steps of a tour.
+struct Guide<'a> {
+    context: &'a Context,
+    place: &'a Place,
+    /// The plug that is still in its box.
+    fresh: Option<Socket>,
+    /// Whether somebody is there to press Enter.
+    waits: bool,
+    /// The first step that did not end as it should.
+    strayed: Option<Failure>,
+}
+
+impl Guide<'_> {
+    /// Goes through all of them; `false` when the user has seen enough, or the home is no more.
+    async fn lead(&mut self, steps: Vec<Step>) -> Result<bool, Failure> {
+        for step in steps {
+            self.context.ui.data(paint(HINT, step.says))?;
+            if step.unboxes
+                && let Some(fresh) = self.fresh.take()
+                && !fresh.plug_in().await
+            {
+                return Ok(false);
+            }
+            for words in &step.commands {
+                self.execute(words, step.code).await?;
+            }
+            self.context.ui.data("")?;
+            if self.waits && !pause(self.context).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn execute(&mut self, words: &[String], expected: i32) -> Result<(), Failure> {
+        let line = shown(words);
+        self.context
+            .ui
+            .data(format_args!("{} {}", paint(DIM, "$"), paint(BOLD, &line)))?;
+        let code = execute(self.context, self.place, words).await?;
+        if code != expected && self.strayed.is_none() {
+            let message = format!("`{line}` ended with {code}, not {expected}");
+            self.strayed = Some(Failure::failed(message));
+        }
+        Ok(())
+    }
 }
 
 async fn execute(context: &Context, place: &Place, words: &[String]) -> Result<i32, Failure> {
@@ -393,14 +506,16 @@ async fn pause(context: &Context) -> Result<bool, Failure> {
 }
 
 /// Says what can be done with the home, which stays up.
-fn stay(context: &Context, place: &Place) -> Result<(), Failure> {
+fn stay(context: &Context, place: &Place, ready: &Ready) -> Result<(), Failure> {
     let mains = place.program.display();
     let state = place.state();
     context.ui.data(format_args!(
         "{}\n  export MAINS_STATE={} MAINS_INTERFACE=127.0.0.1\n  {mains} toggle kitchen\n  {mains} meter kitchen \
-         fridge tv lamp\n  {mains} delay kitchen off 1m\n  {mains} probe 127.77.0.1\n  {mains} at 127.77.0.1\n{}",
+         fridge tv lamp\n  {mains} watch\n  {mains} events\n  {mains} hub status\n  {mains} probe 127.77.0.1\n  {mains} at --tcp \
+         127.77.0.1\nOpen {}\n{}",
         paint(HINT, "The home stays up. Try in another terminal:"),
         state.display(),
+        paint(BOLD, &ready.login_url),
         paint(DIM, "Ctrl-C ends it."),
     ))
 }

@@ -8,13 +8,14 @@ use crate::error::Outcome;
 mod adopt;
 mod backup;
 pub(crate) mod check;
-mod login;
+mod login_url;
 mod password;
 mod plugs;
 mod replace;
 mod set;
 mod status;
 mod token;
+mod transfer;
 
 /// Options of `mains hub`.
 #[derive(Debug, clap::Args)]
@@ -57,8 +58,12 @@ enum Command {
     Replace(replace::Args),
     /// Copy its database into a file while it runs
     Backup(backup::Args),
+    /// Write a plug's whole history into a file
+    Export(transfer::ExportArgs),
+    /// Take what was exported into a plug's history
+    Import(transfer::ImportArgs),
     /// Print a link that logs a browser in, once
-    Login(login::Args),
+    LoginUrl(login_url::Args),
     /// Set the password for browsers
     Password(password::Args),
     /// List, make and revoke the tokens of programs
@@ -83,7 +88,9 @@ pub async fn run(context: &Context, args: Args) -> Outcome {
         Command::Set(args) => context.bounded(set::run(context, &args)).await,
         Command::Replace(args) => context.bounded(replace::run(context, &args)).await,
         Command::Backup(args) => context.bounded(backup::run(context, &args)).await,
-        Command::Login(args) => context.bounded(login::run(context, &args)).await,
+        Command::Export(args) => context.bounded(transfer::export(context, &args)).await,
+        Command::Import(args) => context.bounded(transfer::import(context, &args)).await,
+        Command::LoginUrl(args) => context.bounded(login_url::run(context, &args)).await,
         Command::Password(args) => password::run(context, &args).await,
         Command::Token(args) => context.bounded(token::run(context, args)).await,
     }

@@ -34,37 +34,21 @@ pub(super) fn refused(client: &Client, status: StatusCode, body: &[u8]) -> Failu
         _ => message,
     };
     let kind = match (problem.kind, status) {
-        // A name that is taken is wrong usage without a hub, too; somebody else's edit is nobody's mistake.
+        // Somebody else's edit is nobody's mistake.
         (hub::Kind::Conflict, StatusCode::PRECONDITION_FAILED) => Kind::Failed,
-        (problem, _) => kind(problem),
+        (problem, _) => problem.into(),
     };
     let failure = Failure::new(
         kind,
         message.chars().take(LONGEST_MESSAGE).collect::<String>(),
     );
-    match (problem.hint, problem.kind) {
-        (Some(hint), _) => failure.hint(hint),
-        (None, hub::Kind::Unauthenticated) => failure
+    match (problem.kind, problem.hint) {
+        // What the hub says is for whoever speaks HTTP.
+        (hub::Kind::Unauthenticated, _) => failure
             .about(&format!("the hub at {}", client.url()))
             .hint("set MAINS_TOKEN to a token of this hub; `mains hub token add` on its computer makes one"),
-        (None, _) => failure,
-    }
-}
-
-/// The exit codes know fewer kinds than HTTP.
-pub(crate) fn kind(kind: hub::Kind) -> Kind {
-    match kind {
-        hub::Kind::Usage
-        | hub::Kind::Unauthenticated
-        | hub::Kind::Forbidden
-        | hub::Kind::Conflict => Kind::Usage,
-        hub::Kind::NotFound => Kind::NotFound,
-        hub::Kind::Failed => Kind::Failed,
-        hub::Kind::Refused => Kind::Refused,
-        hub::Kind::BadAnswer => Kind::BadAnswer,
-        hub::Kind::Local => Kind::Local,
-        hub::Kind::Unavailable => Kind::Unavailable,
-        hub::Kind::NoAnswer => Kind::NoAnswer,
+        (_, Some(hint)) => failure.hint(hint),
+        (_, None) => failure,
     }
 }
 

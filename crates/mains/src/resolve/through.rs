@@ -38,6 +38,8 @@ pub struct Through<'a> {
 struct Relay {
     #[serde(default)]
     relay: Option<RelayState>,
+    #[serde(default)]
+    accepted: bool,
     confirmed: bool,
 }
 
@@ -194,9 +196,9 @@ impl<'a> Through<'a> {
         let call = self.hub.put(&path).json(&json!({"state": state}));
         let (answer, said) = match call.answer_or_problem::<Relay>().await? {
             Answer::Yes(answer) => (answer, None),
-            // How the relay stands is worth more than the error alone.
+            // It took the order: then how the relay stands is a result, too.
             Answer::No { failure, problem } => match serde_json::from_value::<Relay>(problem) {
-                Ok(answer) if failure.kind() == Kind::Refused => (answer, Some(failure)),
+                Ok(answer) if answer.accepted => (answer, Some(failure)),
                 _ => return Err(failure),
             },
         };

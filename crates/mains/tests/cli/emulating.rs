@@ -207,6 +207,8 @@ fn the_demo_runs_through_by_itself() {
         "127.77.0.105",
         "lamp is on",
         "energy_wh",
+        "http://127.0.0.1:8480/login?token=",
+        "evening",
     ] {
         assert!(
             run.stdout.contains(word) || run.stderr.contains(word),

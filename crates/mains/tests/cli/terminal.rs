@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use expectrl::process::unix::WaitStatus;
 use expectrl::session::OsSession;
-use expectrl::{ControlCode, Eof, Expect, Session};
+use expectrl::{ControlCode, Eof, Expect, Regex, Session};
 
-use crate::home::Home;
+use crate::home::{Home, finish};
 
 fn demo(home: &Home) -> OsSession {
     let mut command = home.command();
@@ -43,12 +43,25 @@ fn the_tour_waits_and_the_home_stays_up_until_ctrl_c() {
         }
         session.send_line("").unwrap();
     }
+    let told = session.expect(Regex(r"MAINS_STATE=(\S+) ")).unwrap();
+    let state = String::from_utf8(told.get(1).unwrap().to_vec()).unwrap();
+    session
+        .expect("http://127.0.0.1:8480/login?token=")
+        .unwrap();
     session.expect("Ctrl-C ends it").unwrap();
-    // Another terminal sees the home.
-    assert_eq!(
-        home.json(&["status", "127.77.0.2"]).ends_with(0).json()[0]["relay"],
-        "on"
-    );
+    // Another terminal sees the home, and the hub that keeps it.
+    let elsewhere = |words: &[&str]| {
+        let run = home
+            .command()
+            .env("MAINS_STATE", &state)
+            .args(words)
+            .output();
+        finish(run).ends_with(0).json()
+    };
+    let fridge = elsewhere(&["--json", "status", "127.77.0.2"]);
+    assert_eq!(fridge[0]["relay"], "on");
+    let plugs = elsewhere(&["--json", "hub", "plugs"]);
+    assert_eq!(plugs.as_array().unwrap().len(), 5);
     session.send(ControlCode::EndOfText).unwrap();
     ends_with_0(session);
 }

@@ -17,5 +17,9 @@
 )]
 #[path = "../cli/home.rs"]
 mod home;
+mod house;
 
 mod check;
+mod owner;
+mod serving;
+mod through;

@@ -9,7 +9,6 @@ use crate::commands::documents::people::text;
 use crate::commands::documents::{Documents, path_of};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Kind, Outcome};
-use crate::hub_client;
 use crate::ui::{BOLD, DIM, ON, clean, paint};
 
 /// What the hub tells of one plug: as with `mains on`, a result, an error, or both where it did not do what it accepted.
@@ -88,7 +87,7 @@ impl Told {
             named if named.contains(&name) => named,
             other => format!("{name}: {other}"),
         };
-        let failure = Failure::new(hub_client::kind(problem.kind), message);
+        let failure = Failure::new(problem.kind.into(), message);
         Some(match &problem.hint {
             Some(hint) => failure.hint(hint.clone()),
             None => failure,

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use hiflying::net::select;
 use hub::Config;
 
-use crate::cli::GlobalOptions;
 use crate::config::{Problem, Sources};
 use crate::context::Context;
 use crate::error::{Exit, Kind, Outcome};
@@ -33,16 +32,9 @@ pub(super) struct Args {
 
 /// Looks, and tells.
 pub(super) async fn run(context: &Context, args: &Args) -> Outcome {
-    let named = args
-        .file
-        .clone()
-        .or_else(|| context.settings.config.clone());
     let mut sources = match &args.file {
-        Some(_) => Sources::of_file(named),
-        None => Sources::read(&GlobalOptions {
-            config: named,
-            ..GlobalOptions::default()
-        }),
+        Some(file) => Sources::of_file(Some(file.clone())),
+        None => Sources::read(&context.settings.options),
     };
     let mut problems = std::mem::take(&mut sources.problems);
     let state = context.state_directory()?;

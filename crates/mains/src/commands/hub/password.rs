@@ -3,11 +3,14 @@
 use std::io::Read;
 use std::path::PathBuf;
 
+use hub::claim::Claim;
+use hub::store::{Retention, Sqlite};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::config::Sources;
 use crate::context::Context;
-use crate::error::{Exit, Failure, Outcome};
+use crate::error::{Exit, Failure, Kind, Outcome};
 use crate::ui::Secret;
 
 /// No password is longer.
@@ -17,14 +20,15 @@ const LONGEST: u64 = 1024;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 The password is asked for, or comes from a file or standard input; never from the command line. All browsers are logged \
-out. A hub that others can reach needs a password; set it before `listen` is changed.
+out. A hub that others can reach needs a password; set it before `listen` is changed, or while no hub runs here.
 
 Examples:
   mains hub password
   mains hub password --file /run/secrets/mains
   mains hub password --clear             # only tokens and links let anybody in
 
-Exit codes: 0 set, 2 wrong usage, or no password at all, 8 no hub.")]
+Exit codes: 0 set, 2 wrong usage, or no password at all, 7 the state directory cannot be used, 8 the hub or its database \
+cannot be reached.")]
 pub(super) struct Args {
     /// Read it from this file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["stdin", "clear"])]
@@ -45,28 +49,64 @@ struct Change<'a> {
 
 /// Sets the password, or takes it away.
 pub(super) async fn run(context: &Context, args: &Args) -> Outcome {
-    let hub = context.need_hub()?;
+    let hub = match args.clear {
+        true => Some(context.need_hub()?),
+        false => context.hub()?,
+    };
     let password = match args.clear {
         true => None,
         false => Some(read(context, args).await?),
     };
-    let change = Change {
-        password: password.as_ref().map(|password| password.as_str()),
-    };
-    context
-        .bounded(hub.put("password").json(&change).done())
-        .await?;
+    match (&hub, &password) {
+        (Some(hub), _) => {
+            let change = Change {
+                password: password.as_ref().map(|password| password.as_str()),
+            };
+            let change = hub.put("password").json(&change).done();
+            context.bounded(change).await?;
+        }
+        (None, Some(password)) => keep(context, password).await?,
+        (None, None) => {}
+    }
     if context.ui.is_json() {
         context
             .ui
             .document(&json!({"password": password.is_some()}))?;
     } else {
-        context.ui.data(match password {
-            Some(_) => "the password is set, and all browsers are logged out",
-            None => "there is no password any more, and all browsers are logged out",
+        context.ui.data(match (password, hub) {
+            (Some(_), Some(_)) => "the password is set, and all browsers are logged out",
+            (Some(_), None) => "the password is set, for the next `mains serve`",
+            (None, _) => "there is no password any more, and all browsers are logged out",
         })?;
     }
     Ok(Exit::DONE)
+}
+
+/// Writes it where a hub will find it: one that others can reach does not start without.
+async fn keep(context: &Context, password: &Secret) -> Result<(), Failure> {
+    let sources = Sources::read(&context.settings.options);
+    let config = sources
+        .hub_config(context.state_directory()?)
+        .map_err(|mut problems| Failure::from(problems.swap_remove(0)))?;
+    let _claim = Claim::take(&config.state)?;
+    let retention = Retention {
+        readings: config.keep_readings,
+        minutes: config.keep_minutes,
+    };
+    let opened = Sqlite::open(&config.database, retention).await;
+    let opened = opened.map_err(|error| {
+        Failure::new(Kind::Unavailable, "the password cannot be kept").caused_by(&error)
+    })?;
+    if let Some(damaged) = &opened.set_aside {
+        context.ui.warn(format_args!(
+            "the database was damaged; it is kept as {}",
+            damaged.display()
+        ));
+    }
+    let password = hub::trust::Secret::new(password.as_str());
+    let kept = hub::trust::set_password(&opened.store, password).await;
+    opened.store.close().await;
+    Ok(kept?)
 }
 
 async fn read(context: &Context, args: &Args) -> Result<Secret, Failure> {

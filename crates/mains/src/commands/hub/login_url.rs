@@ -1,4 +1,4 @@
-//! `mains hub login`: a link that logs a browser in.
+//! `mains hub login-url`: a link that logs a browser in.
 
 use serde_json::Value;
 
@@ -6,15 +6,15 @@ use crate::context::Context;
 use crate::error::{Exit, Outcome};
 use crate::ui::clean;
 
-/// Options of `mains hub login`.
+/// Options of `mains hub login-url`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 The link works once, and for some minutes.
 
 Examples:
-  mains hub login
-  xdg-open \"$(mains hub login)\"
-  mains --json hub login
+  mains hub login-url
+  xdg-open \"$(mains hub login-url)\"
+  mains --json hub login-url
     {\"url\":\"http://127.0.0.1:8480/login?token=…\",\"expires\":\"2026-11-22T12:10:00Z\"}
 
 Exit codes: 0 printed, 2 the hub does not know the token, 8 no hub.")]

@@ -1,0 +1,165 @@
+//! `mains hub export` and `import`: a plug's history out of one hub and into another.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hub::model::PlugId;
+use serde_json::{Value, json};
+use tokio::fs::File;
+use tokio::io::AsyncWriteExt as _;
+
+use crate::context::Context;
+use crate::error::{Exit, Failure, Outcome};
+use crate::hub_client::{Client, Download};
+use crate::resolve::{Target, Through, parse};
+use crate::ui::{BOLD, clean, paint};
+
+/// Years of history take their time on a small computer.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Options of `mains hub export`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+All that is kept of a plug, each row as it is kept: quarters of an hour, minutes and readings. `mains hub import` takes it \
+in again, on this hub or another. For a table to look at, `mains history --csv` is meant.
+
+Examples:
+  mains hub export heater heater.csv
+  mains hub export heater --from 2026-01-01 --to 2026-02-01 january.csv
+
+Exit codes: 0 written, 1 the file cannot be written, 2 it exists already, 3 no such plug, 8 no hub.")]
+pub(super) struct ExportArgs {
+    /// Name, MAC, serial number or IPv4 address
+    #[arg(value_name = "PLUG", value_parser = parse)]
+    plug: Target,
+    /// The file to write; it must not exist
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// From when on: a date or a time, as for `mains history`
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Until when; a date is meant to its end
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
+}
+
+/// Options of `mains hub import`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+What is there already stays as it is, so a file can be imported twice. A row that makes no sense is told with its line, and \
+then nothing of the file is taken in.
+
+Examples:
+  mains hub import heater heater.csv
+
+Exit codes: 0 taken in, 2 a file that makes no sense, 3 no such plug, 8 no hub.")]
+pub(super) struct ImportArgs {
+    /// Name, MAC, serial number or IPv4 address
+    #[arg(value_name = "PLUG", value_parser = parse)]
+    plug: Target,
+    /// What `mains hub export` has written
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// Fetches a plug's history into a file.
+pub(super) async fn export(context: &Context, args: &ExportArgs) -> Outcome {
+    let hub = context.need_hub()?;
+    let path = path(context, &hub, &args.plug, "export").await?;
+    let mut file = create(&args.file).await?;
+    let fetched = async {
+        let call = hub.get(&path).patience(PATIENCE);
+        let call = call
+            .query("from", args.from.as_deref())
+            .query("to", args.to.as_deref());
+        write(&mut file, &args.file, call.download().await?).await
+    };
+    let bytes = match fetched.await {
+        Ok(bytes) => bytes,
+        Err(failure) => {
+            // It is ours and half of a history; nobody should take it for the whole.
+            let _ = tokio::fs::remove_file(&args.file).await;
+            return Err(failure);
+        }
+    };
+    if context.ui.is_json() {
+        let told = json!({"file": args.file, "bytes": bytes});
+        context.ui.document(&told)?;
+    } else {
+        let name = args.file.display().to_string();
+        let name = paint(BOLD, clean(&name));
+        context.ui.data(format_args!("{name} has {bytes} bytes"))?;
+    }
+    Ok(Exit::DONE)
+}
+
+/// Sends a file into a plug's history.
+pub(super) async fn import(context: &Context, args: &ImportArgs) -> Outcome {
+    let hub = context.need_hub()?;
+    let name = args.file.display().to_string();
+    let text = tokio::fs::read(&args.file)
+        .await
+        .map_err(|error| Failure::usage(format!("{name} cannot be read")).caused_by(&error))?;
+    let path = path(context, &hub, &args.plug, "import").await?;
+    let told: Value = hub
+        .post(&path)
+        .patience(PATIENCE)
+        .body("text/csv", text)
+        .answer()
+        .await
+        .map_err(|failure: Failure| failure.about(&name))?;
+    if context.ui.is_json() {
+        context.ui.document(&told)?;
+    } else {
+        let count = |name| told.get(name).and_then(Value::as_u64).unwrap_or_default();
+        context.ui.data(format_args!(
+            "{} rows, {} of them new",
+            count("rows"),
+            count("new")
+        ))?;
+    }
+    Ok(Exit::DONE)
+}
+
+async fn path(
+    context: &Context,
+    hub: &Client,
+    plug: &Target,
+    what: &str,
+) -> Result<String, Failure> {
+    let through = Through::of(context, hub.clone()).await?;
+    let id = PlugId::from(through.kept_plug(plug)?.plug.mac);
+    Ok(format!("plugs/{id}/{what}"))
+}
+
+async fn create(path: &Path) -> Result<File, Failure> {
+    File::create_new(path)
+        .await
+        .map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => {
+                Failure::usage(format!("{} exists already", path.display()))
+                    .hint("name another file")
+            }
+            _ => cannot(path, &error),
+        })
+}
+
+async fn write(file: &mut File, path: &Path, mut download: Download) -> Result<u64, Failure> {
+    let mut bytes = 0;
+    while let Some(piece) = download.next().await? {
+        let piece = piece.as_ref();
+        bytes += u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        file.write_all(piece)
+            .await
+            .map_err(|error| cannot(path, &error))?;
+    }
+    file.sync_all()
+        .await
+        .map_err(|error| cannot(path, &error))?;
+    Ok(bytes)
+}
+
+fn cannot(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::failed(format!("{} cannot be written", path.display())).caused_by(error)
+}
