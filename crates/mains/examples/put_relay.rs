@@ -10,8 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(10);
-const USAGE: &str =
-    "usage: put_relay <HUB ADDRESS:PORT> <TOKEN FILE> <MAC> <PLUG ADDRESS> <RUNS>";
+const USAGE: &str = "usage: put_relay <HUB ADDRESS:PORT> <TOKEN FILE> <MAC> <PLUG ADDRESS> <RUNS>";
 
 #[expect(clippy::print_stdout, reason = "the line is what the program is for")]
 fn main() -> std::io::Result<()> {

@@ -227,6 +227,10 @@ fn read<T: Served>(mut json: Map<String, Value>, hub: &Hub) -> Result<T, HubErro
     for added in T::ADDED.iter().chain(&["id"]) {
         json.remove(*added);
     }
+    // A number would be taken for the place of a kind in the list of all.
+    if json.get("kind").is_some_and(|kind| !kind.is_string()) {
+        return Err(HubError::usage("kind: it is a word in quotes").at("kind"));
+    }
     let document: T = body::from_value(Value::Object(json))?;
     document.check()?;
     document.check_references(hub)?;

@@ -189,6 +189,12 @@ fn read(plug: Mac, reader: impl Read) -> Result<Vec<Row>, StoreError> {
     let mut record = ::csv::StringRecord::new();
     let headers = reader.headers().map_err(|error| file(error.to_string()))?;
     let headers = headers.clone();
+    if let Some(missing) = ["kind", "time"]
+        .iter()
+        .find(|name| !headers.iter().any(|header| header == **name))
+    {
+        return Err(file(format!("line 1: there is no column `{missing}`")));
+    }
     let unreadable = |error| unreadable(&error, &headers);
     while reader.read_record(&mut record).map_err(unreadable)? {
         let number = record.position().map_or(0, ::csv::Position::line);

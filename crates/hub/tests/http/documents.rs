@@ -216,6 +216,17 @@ fn what_a_document_names_has_to_exist() {
                 json!({"name": "x", "currency": "EUR", "kind": "flat", "price": -1}),
                 "price",
             ),
+            // The first kind in the program's own list.
+            (
+                "tariffs",
+                json!({"name": "x", "currency": "EUR", "kind": 0, "price": 1}),
+                "kind",
+            ),
+            (
+                "rules",
+                json!({"name": "x", "plug": mac(1), "kind": 1, "after": "5m"}),
+                "kind",
+            ),
         ] {
             let answer = house.post(&format!("/api/v1/{collection}"), body).await;
             answer.problem(400, "usage", Some(field));
