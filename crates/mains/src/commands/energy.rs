@@ -146,8 +146,14 @@ fn sums(rows: &[Row]) -> Vec<String> {
         .collect()
 }
 
+/// Returns an amount as people read it; of a few cents, fractions matter.
 fn money(amount: f64, currency: Option<&str>) -> String {
-    format!("{amount:.2} {}", currency.unwrap_or_default())
+    let decimals = if amount.abs() < 0.1 && amount != 0.0 {
+        4
+    } else {
+        2
+    };
+    format!("{amount:.decimals$} {}", currency.unwrap_or_default())
         .trim_end()
         .to_owned()
 }
@@ -178,6 +184,19 @@ mod tests {
             0.5 Wh without a price
             2.005 kWh for 0.64 EUR
             ");
+    }
+
+    #[test]
+    fn amounts() {
+        for (amount, expected) in [
+            (0.0, "0.00 EUR"),
+            (0.00128, "0.0013 EUR"),
+            (-0.01, "-0.0100 EUR"),
+            (12.345, "12.35 EUR"),
+        ] {
+            assert_eq!(money(amount, Some("EUR")), expected);
+        }
+        assert_eq!(money(1.0, None), "1.00");
     }
 
     #[test]
