@@ -26,7 +26,7 @@ mod view;
 #[command(after_long_help = "\
 In a terminal a table that is always up to date; into a pipe a line for each reading. Runs until Ctrl-C (or --timeout).
 
-Through a hub (`mains serve`) it shows what the hub hears and meters, as often as the hub does (`metering`). Without one, \
+Through a hub (`mains serve`) it shows what the hub hears and meters, as often as the hub does (`mains hub set`). Without one, \
 every plug is asked from here every two seconds, over one connection each, and relays are seen by a scan; while that runs, \
 other `mains` on this computer cannot hear an SP-2.
 

@@ -18,8 +18,11 @@
 #[path = "../cli/home.rs"]
 mod home;
 mod house;
+mod kept;
 
 mod check;
+mod listening;
 mod owner;
 mod serving;
 mod through;
+mod verbs;

@@ -142,7 +142,7 @@ impl Names {
             format!("the hub has no {what} \u{2018}{text}\u{2019}"),
         );
         match names_near(text, names).as_slice() {
-            [] => failure.hint("`mains status` shows its plugs, `mains group list` its groups, `mains hub adopt` takes a plug in"),
+            [] => failure.hint("`mains hub plugs` shows its plugs, `mains group list` its groups, `mains hub adopt` takes a plug in"),
             near => failure.hint(format!("did you mean {}?", near.join(" or "))),
         }
     }
