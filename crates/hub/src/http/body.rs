@@ -19,7 +19,7 @@ pub(crate) const ORDINARY: usize = 256 * 1024;
 /// The longest body with prices, in bytes; as many as a tariff can have fit.
 pub(crate) const PRICES: usize = 16 * 1024 * 1024;
 /// A body has to be here within this time.
-const WAIT: Duration = Duration::from_secs(20);
+const WAIT: Duration = Duration::from_secs(10);
 /// What a message quotes of the input, in characters.
 const QUOTED: usize = 200;
 

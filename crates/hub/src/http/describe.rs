@@ -38,7 +38,7 @@ use crate::trust;
         (name = "trust", description = "Who may ask")
     ),
     components(schemas(
-        ProblemJson, schema::Id, schema::Time, schema::Last, schema::Halted, schema::MacPath, schema::Moment,
+        ProblemJson, schema::Id, schema::Tags, schema::Time, schema::Last, schema::Halted, schema::MacPath, schema::Moment,
         schema::Duration, schema::By, schema::Group, schema::Schedule, schema::Rule, schema::RuleKind, schema::Tariff, schema::TariffKind
     ))
 )]
@@ -199,7 +199,7 @@ fn documents(paths: &mut Value, collection: Collection) {
     });
     let id = json!({"name": "id", "in": "path", "required": true, "schema": reference("Id"),
         "description": format!("The {singular}'s id")});
-    let if_match = json!({"name": "If-Match", "in": "header", "schema": {"type": "string"},
+    let if_match = json!({"name": "If-Match", "in": "header", "schema": reference("Tags"),
         "description": "The revision that the change was made on"});
     let taken = problem(&format!(
         "Another {singular} has that name, or there is no room for more"
@@ -208,6 +208,16 @@ fn documents(paths: &mut Value, collection: Collection) {
     let all = json!({"type": "array", "items": reference(name)});
     let mut create = json!({"tags": [plural], "operationId": format!("create_{singular}"), "summary": format!("Makes a {singular}."),
         "requestBody": body, "responses": tagged("201", "It is made", true)});
+    let id_of_it = json!({"id": "$response.body#/id"});
+    create["responses"]["201"]["links"] = ["", "replace_", "remove_"]
+        .into_iter()
+        .map(|verb| {
+            (
+                format!("{verb}{singular}"),
+                json!({"operationId": format!("{verb}{singular}"), "parameters": id_of_it}),
+            )
+        })
+        .collect();
     create["responses"]["409"] = taken.clone();
     paths[format!("/api/v1/{plural}")] = json!({
         "get": {"tags": [plural], "operationId": plural, "summary": format!("All {plural}, by name."),
@@ -221,7 +231,7 @@ fn documents(paths: &mut Value, collection: Collection) {
         let parameters = one["parameters"].as_array_mut();
         parameters.into_iter().for_each(|parameters| {
             parameters.push(
-                json!({"name": "If-None-Match", "in": "header", "schema": {"type": "string"},
+                json!({"name": "If-None-Match", "in": "header", "schema": reference("Tags"),
                 "description": "The revision that is known already"}),
             );
         });
@@ -441,6 +451,21 @@ mod tests {
             );
             assert_eq!(operation["security"].is_null(), !is_open, "{name}");
         }
+    }
+
+    #[test]
+    fn every_way_to_say_who_one_is_is_described() {
+        let description = description();
+        let ways = description["security"].as_array().unwrap();
+        let named: BTreeSet<_> = ways
+            .iter()
+            .flat_map(|way| way.as_object().unwrap().keys())
+            .collect();
+        let schemes = description["components"]["securitySchemes"]
+            .as_object()
+            .unwrap();
+        assert_eq!(named, schemes.keys().collect());
+        assert_eq!(named.len(), 2);
     }
 
     #[test]

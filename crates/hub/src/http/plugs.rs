@@ -107,7 +107,7 @@ async fn one(
 #[utoipa::path(patch, path = "/api/v1/plugs/{mac}", tag = "plugs", operation_id = "change_plug",
     params(
         ("mac" = schema::MacPath, Path, description = "The plug's MAC"),
-        ("If-Match" = Option<String>, Header, description = "The revision that the change was made on")),
+        ("If-Match" = Option<schema::Tags>, Header, description = "The revision that the change was made on")),
     request_body = schema::PlugChange,
     responses(
         (status = 200, description = "The plug as it is now", body = schema::Plug,
@@ -129,7 +129,7 @@ async fn change(
     params(
         ("mac" = schema::MacPath, Path, description = "The plug's MAC"),
         ("purge" = Option<bool>, Query, description = "Delete its history, too"),
-        ("If-Match" = Option<String>, Header, description = "The revision that is meant")),
+        ("If-Match" = Option<schema::Tags>, Header, description = "The revision that is meant")),
     responses((status = 204, description = "It is forgotten")))]
 async fn remove(
     State(hub): State<Hub>,

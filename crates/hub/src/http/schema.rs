@@ -33,6 +33,14 @@ pub(super) struct Mac(String);
 #[schema(pattern = "^[a-z]-[0-9a-f]{8}$", examples("g-3f9a02c1"))]
 pub(super) struct Id(String);
 
+/// Revisions as they stand in headers, or any.
+#[derive(ToSchema)]
+#[schema(
+    pattern = r#"^(\*|(W/)?"[0-9]{1,9}"(, (W/)?"[0-9]{1,9}"){0,3})$"#,
+    examples("\"3\"")
+)]
+pub(super) struct Tags(String);
+
 /// A plug, or the id of a group.
 #[derive(ToSchema)]
 #[schema(
@@ -55,7 +63,8 @@ pub(super) struct Time(String);
 #[derive(ToSchema)]
 #[schema(
     pattern = r"^(19[7-9][0-9]|20[0-9]{2}|21[0-9]{2})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(T([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9])?)?)?$",
-    examples("2026-11-22T12:00:00Z", "2026-11-22")
+    // One that can stand at both ends.
+    examples("2026-11-22")
 )]
 pub(super) struct Moment(String);
 

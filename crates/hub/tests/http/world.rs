@@ -16,7 +16,7 @@ use hiflying::net::Interface;
 use http_body_util::BodyExt;
 use hub::config::Place;
 use hub::duration::Period;
-use hub::keeper::{Keeper, KeeperConfig, Surroundings};
+use hub::keeper::{Interfaces, Keeper, KeeperConfig, Surroundings};
 use hub::model::PlugId;
 use hub::recorder::Recorder;
 use hub::store::{Retention, Sqlite, Store};
@@ -256,7 +256,7 @@ impl House {
 
 fn keeping() -> KeeperConfig {
     KeeperConfig {
-        interfaces: vec![Interface {
+        interfaces: Interfaces::Fixed(vec![Interface {
             name: "lo".into(),
             address: Ipv4Addr::new(127, 74, 0, 1),
             prefix: 8,
@@ -264,7 +264,7 @@ fn keeping() -> KeeperConfig {
             loopback: true,
             up: true,
             index: 1,
-        }],
+        }]),
         adopt: false,
         metering: Period::seconds(1),
         scan: Period::seconds(1),
