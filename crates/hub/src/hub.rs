@@ -16,11 +16,11 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::energy::Tariff;
 use crate::error::HubError;
-use crate::event::EventBus;
+use crate::event::{EventBus, News};
 use crate::keeper::{Keeper, Switched, Wanted};
-use crate::model::{Cause, Document, Group, Id, PlugId, Stored, Target};
+use crate::model::{Cause, Document, Group, Id, PlugId, PlugView, Stored, Target};
 use crate::recorder::Recorder;
-use crate::rule::Rule;
+use crate::rule::{Rule, RuleKind};
 use crate::schedule::{Clock, Schedule, next_due};
 use crate::shelf::Shelf;
 use crate::store::Store;
@@ -183,6 +183,72 @@ impl Hub {
         Ok(self.switch_all(&plugs, wanted, cause).await)
     }
 
+    /// Lets `new` take the place of `old`: its name, settings, history and lifetime total, and its part in groups,
+    /// schedules, rules and tariffs.
+    ///
+    /// # Errors
+    ///
+    /// As [`Keeper::replace`]. A document that cannot be written then is logged and goes on naming `old`.
+    pub async fn replace_plug(&self, old: Mac, new: Mac) -> Result<Arc<PlugView>, HubError> {
+        let view = self.keeper().replace(old, new).await?;
+        let (old, new) = (PlugId(old), PlugId(new));
+        let swap = |plug: &mut PlugId| {
+            std::mem::replace(plug, if *plug == old { new } else { *plug }) == old
+        };
+        self.carry_over(self.groups(), |group| swap_in(&mut group.plugs, old, new))
+            .await;
+        self.carry_over(self.tariffs(), |tariff| {
+            swap_in(&mut tariff.plugs, old, new)
+        })
+        .await;
+        let schedules = self
+            .carry_over(self.schedules(), |schedule| {
+                swap_in(&mut schedule.targets, Target::Plug(old), Target::Plug(new))
+            })
+            .await;
+        let rules = self
+            .carry_over(self.rules(), |rule| {
+                let follows = match &mut rule.kind {
+                    RuleKind::Follow { leader, .. } => swap(leader),
+                    _ => false,
+                };
+                swap(&mut rule.plug) | follows
+            })
+            .await;
+        for schedule in schedules {
+            let view = Arc::new(self.schedule_view(&schedule));
+            self.bus().publish(News::Schedule(view));
+        }
+        for rule in rules {
+            self.bus()
+                .publish(News::Rule(Arc::new(self.rule_view(&rule))));
+        }
+        Ok(view)
+    }
+
+    /// Edits every document of which `change` says that it was changed, and returns those.
+    async fn carry_over<T: Document>(
+        &self,
+        shelf: &Shelf<T>,
+        change: impl Fn(&mut T) -> bool,
+    ) -> Vec<Stored<T>> {
+        let mut changed = Vec::new();
+        for mut document in shelf.all() {
+            if !change(&mut document.body) {
+                continue;
+            }
+            let (id, revision) = (document.id, document.revision);
+            match shelf.replace(&id, document.body, Some(revision)).await {
+                Ok(stored) => changed.push(stored),
+                Err(error) => {
+                    let what = T::COLLECTION.singular();
+                    tracing::error!(%id, %error, "a {what} goes on naming the plug that was replaced");
+                }
+            }
+        }
+        changed
+    }
+
     /// Says whether all that a group names exists.
     ///
     /// # Errors
@@ -300,4 +366,30 @@ fn view<T: Serialize>(document: &Stored<T>, added: Map<String, Value>) -> Value 
     }
     object.extend(added);
     Value::Object(object)
+}
+
+/// Puts `new` in the place of `old`, once; tells whether `old` was there.
+fn swap_in<T: PartialEq>(list: &mut Vec<T>, old: T, new: T) -> bool {
+    let Some(place) = list.iter().position(|item| *item == old) else {
+        return false;
+    };
+    if list.contains(&new) {
+        list.remove(place);
+    } else if let Some(item) = list.get_mut(place) {
+        *item = new;
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_swapped_in_is_there_once() {
+        let swapped = |mut list: Vec<u8>| swap_in(&mut list, 1, 2).then_some(list);
+        assert_eq!(swapped(vec![0, 1, 3]), Some(vec![0, 2, 3]));
+        assert_eq!(swapped(vec![2, 1]), Some(vec![2]));
+        assert_eq!(swapped(vec![0, 2]), None);
+    }
 }

@@ -334,7 +334,7 @@ async fn replace(
     Json(body): Json<Replace>,
 ) -> Result<Tagged<Arc<PlugView>>, HubError> {
     view(&hub, old)?;
-    let view = hub.keeper().replace(old.0, body.by.0).await?;
+    let view = hub.replace_plug(old.0, body.by.0).await?;
     tagged(&hub, view)
 }
 
