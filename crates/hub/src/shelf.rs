@@ -305,14 +305,14 @@ fn unknown<T: Document>(id: &Id) -> HubError {
 
 impl From<&StoreError> for HubError {
     fn from(error: &StoreError) -> Self {
-        // The full error names files, which is nothing for the network.
-        tracing::error!(error = %Chain(error), "the store failed");
         match error {
             StoreError::Conflict(message) => Self::conflict(message.clone()),
             StoreError::File { what, .. } => Self::usage(what.clone()),
             StoreError::Newer { .. }
             | StoreError::Unavailable { .. }
             | StoreError::Damaged { .. } => {
+                // The full error names files, which is nothing for the network.
+                tracing::error!(error = %Chain(error), "the store failed");
                 Self::unavailable("the database cannot be reached just now")
                     .hint("switching goes on; the hub's log says what is wrong with the database")
             }

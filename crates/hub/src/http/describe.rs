@@ -83,9 +83,28 @@ pub(super) fn whole(routes: &OpenApi) -> Value {
         let operations = item.as_object_mut().into_iter().flatten();
         for (_, operation) in operations.filter(|(method, _)| *method != "parameters") {
             errors(path, operation);
+            let parameters = operation["parameters"].as_array_mut().into_iter();
+            parameters.flatten().for_each(never_null);
         }
     }
     json
+}
+
+/// A parameter can be left out, but a path or a header has no way to say null.
+fn never_null(parameter: &mut Value) {
+    let schema = &mut parameter["schema"];
+    if let Some(types) = schema.get_mut("type").and_then(Value::as_array_mut) {
+        types.retain(|kind| kind != "null");
+        if let [only] = types.as_slice() {
+            schema["type"] = only.clone();
+        }
+    }
+    if let Some(ways) = schema.get_mut("oneOf").and_then(Value::as_array_mut) {
+        ways.retain(|way| way["type"] != "null");
+        if let [only] = ways.as_slice() {
+            *schema = only.clone();
+        }
+    }
 }
 
 /// What each operation can answer, by what it reads.
@@ -466,6 +485,16 @@ mod tests {
             .unwrap();
         assert_eq!(named, schemes.keys().collect());
         assert_eq!(named.len(), 2);
+    }
+
+    #[test]
+    fn no_parameter_can_be_null() {
+        for (name, operation) in operations(&description()) {
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let schema = parameter["schema"].to_string();
+                assert!(!schema.contains("null"), "{name}: {schema}");
+            }
+        }
     }
 
     #[test]

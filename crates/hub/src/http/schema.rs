@@ -311,6 +311,7 @@ pub(super) struct Group {
 pub(super) struct Schedule {
     name: Name,
     /// Whether it fires; true unless given.
+    #[schema(nullable = false)]
     enabled: Option<bool>,
     /// The plugs and groups that it switches, each once.
     #[schema(min_items = 1, max_items = 1000)]
@@ -399,6 +400,7 @@ pub(super) enum Sun {
 pub(super) struct Rule {
     name: Name,
     /// Whether it acts; true unless given.
+    #[schema(nullable = false)]
     enabled: Option<bool>,
     /// The plug that it switches.
     plug: MacPath,
@@ -481,7 +483,7 @@ pub(super) struct Tariff {
     /// The first local day on which it holds; null is since ever. It holds until another for the same plugs takes over.
     valid_from: Option<Date>,
     /// Whose energy it prices, each once; empty is everybody's who is in no other tariff's list.
-    #[schema(max_items = 10_000)]
+    #[schema(max_items = 10_000, nullable = false)]
     plugs: Option<Vec<MacPath>>,
 }
 
@@ -508,13 +510,13 @@ pub(super) enum TariffKind {
         /// When the night begins; another time than the day.
         night_begins: QuarterOfDay,
         /// The days that have a day; on others it is always night. Every day unless given.
-        #[schema(min_items = 1)]
+        #[schema(min_items = 1, nullable = false)]
         days: Option<Vec<Day>>,
     },
     /// Another one each hour or quarter of an hour.
     Hourly {
         /// The known prices.
-        #[schema(max_items = 200_000)]
+        #[schema(max_items = 200_000, nullable = false)]
         prices: Option<Vec<HourPrice>>,
         /// The price where none of them holds; null is unknown.
         #[schema(minimum = 0.0, maximum = 1_000_000_000.0)]
