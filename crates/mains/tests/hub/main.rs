@@ -21,6 +21,7 @@ mod house;
 mod kept;
 
 mod check;
+mod conformance;
 mod listening;
 mod owner;
 mod serving;

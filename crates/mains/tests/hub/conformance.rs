@@ -1,0 +1,75 @@
+//! The running hub against its own description, by schemathesis, which we did not write.
+//! It is installed from PyPI by `scripts/test` into the folder that `MAINS_TEST_CLIENTS` names.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::home::Home;
+use crate::house::{Hub, adopt};
+
+/// A plug that does not answer, or a relay that does not move, is no fault of the hub. What is well-formed can still name a plug that
+/// does not exist. The stream of events never ends, a search takes seconds, and logging out is not what is tested.
+const SETTINGS: &str = r#"
+headers = { Authorization = "Bearer ${MAINS_TOKEN}" }
+
+[checks]
+positive_data_acceptance.enabled = false
+not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", "502", "503", "504"]
+
+[[operations]]
+include-path-regex = "/api/v1/(events|discover|logout|password)$"
+enabled = false
+"#;
+
+fn schemathesis() -> Option<PathBuf> {
+    let folder = std::env::var_os("MAINS_TEST_CLIENTS")
+        .map(PathBuf::from)
+        .unwrap_or_default();
+    let program = folder.join("bin/schemathesis");
+    if program.exists() {
+        return Some(program);
+    }
+    assert!(
+        std::env::var("CI").as_deref() != Ok("true"),
+        "the CI must run this: no schemathesis"
+    );
+    eprintln!("skipped: schemathesis is not installed (scripts/test does it)");
+    None
+}
+
+#[test]
+fn every_answer_is_as_the_description_says() {
+    let Some(program) = schemathesis() else {
+        return;
+    };
+    let mut home = Home::with_network();
+    home.emulate(
+        &[
+            "--listen",
+            "127.0.0.2",
+            "--count",
+            "3",
+            "--mac",
+            "AC:CF:23:00:00:01",
+        ],
+        3,
+    );
+    let hub = Hub::start(&home, &[]);
+    adopt(&home, &["127.0.0.2", "127.0.0.3"]);
+    let settings = home.write("schemathesis.toml", SETTINGS);
+    let token = std::fs::read_to_string(home.state().join("admin-token")).unwrap();
+    let output = Command::new(program)
+        .current_dir(home.path(""))
+        .env("MAINS_TOKEN", token.trim())
+        .arg("--config-file")
+        .arg(settings)
+        .args(["run", "--phases", "examples,coverage,fuzzing", "-n", "10"])
+        .args(["--max-time", "120", "--seed", "1", "--continue-on-failure"])
+        .args(["--warnings", "off", "--suppress-health-check", "all"])
+        .arg(format!("{}/api/v1/openapi.json", hub.url))
+        .output()
+        .unwrap();
+    let report = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{report}");
+    assert!(report.contains("Test cases:"), "{report}");
+}
