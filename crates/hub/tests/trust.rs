@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Level;
 
 use hub::store::{Retention, Sqlite, Store};
-use hub::trust::{Trust, protect};
-use hub::{Config, server};
+use hub::trust::{Secret, Trust, protect, set_password};
+use hub::{Config, Kind, server};
 
 async fn say(address: SocketAddr, text: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -156,4 +156,25 @@ async fn no_secret_is_logged_or_kept() {
         };
         assert_eq!(found, expected.iter().collect::<Vec<_>>(), "{file:?}");
     }
+}
+
+#[tokio::test]
+async fn a_password_can_be_set_before_there_is_a_hub() {
+    let state = tempfile::tempdir().unwrap();
+    let config = Config::in_state(state.path());
+    let opened = Sqlite::open(&config.database, Retention::default())
+        .await
+        .unwrap();
+    let store: Arc<dyn Store> = Arc::new(opened.store);
+    // Nothing is served here: only what would be is decided.
+    let everywhere = SocketAddr::from(([0, 0, 0, 0], 8480));
+    let load = || Trust::load(Arc::clone(&store), &config, everywhere);
+    assert_eq!(load().await.unwrap_err().kind(), Kind::Usage);
+    let short = set_password(&*store, Secret::new("short")).await;
+    assert_eq!(short.unwrap_err().field(), Some("password"));
+    assert_eq!(load().await.unwrap_err().kind(), Kind::Usage);
+    set_password(&*store, Secret::new("correct horse"))
+        .await
+        .unwrap();
+    assert_eq!(load().await.unwrap().url(), "http://127.0.0.1:8480");
 }

@@ -71,6 +71,10 @@ async fn wrong_ones_of_every_kind() {
         .token("mains_wrong")
         .and("authorization", &format!("Bearer {admin}"));
     assert_eq!(house.ask(two).await.status, StatusCode::UNAUTHORIZED);
+    let two = Asking::get(PLUGS)
+        .token(&admin)
+        .and("authorization", "Bearer mains_wrong");
+    assert_eq!(house.ask(two).await.status, StatusCode::UNAUTHORIZED);
     for uri in [
         format!("{PLUGS}?token={admin}"),
         format!("{PLUGS}?access_token={admin}"),
@@ -228,7 +232,8 @@ async fn revoking_cuts_off_what_is_being_answered() {
     assert!(events.next().await.unwrap().is_ok());
     assert!(events.next().now_or_never().is_none());
     revoke(&house, &id).await;
-    assert!(events.next().await.is_none());
+    let end = tokio::time::timeout(Duration::from_secs(10), events.next()).await;
+    assert!(end.unwrap().is_none());
 }
 
 #[tokio::test]
