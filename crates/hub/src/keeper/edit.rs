@@ -161,6 +161,7 @@ impl Keeper {
     /// [`HubError`] of kind `unavailable` when too many search already.
     pub async fn discover(&self, wait: Duration) -> Result<Vec<Found>, HubError> {
         let inner = &self.0;
+        let begin = Timestamp::now();
         let _searching = inner
             .searching
             .try_acquire()
@@ -178,6 +179,12 @@ impl Keeper {
                     found.insert(plug.mac, plug);
                 }
                 DiscoverEvent::Done(_) => break,
+            }
+        }
+        // Answers to another program's questions come to our port, too, and are as good.
+        for plug in self.offered() {
+            if plug.seen >= begin {
+                found.entry(plug.mac).or_insert(plug);
             }
         }
         let mut found: Vec<Found> = found.into_values().map(|plug| inner.found(plug)).collect();
