@@ -8,6 +8,8 @@
 //!   home network. (The join has made sure that it restarted; what `AT+WMODE` says alone proves nothing, as it is told
 //!   before it takes effect.) That is the case of a network which leads from here to both, such as the emulator's.
 //!
+//! Where a hub has the port to which plugs answer, it is asked whom it hears.
+//!
 //! Plugs are asked quickly at first and ever more slowly: a restart takes from one second to half a minute.
 
 use std::net::Ipv4Addr;
@@ -16,8 +18,10 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use hiflying::net::Interface;
 use hiflying::{Mac, Ssid};
+use hub::keeper::Found;
 use plugs::Plug;
 use plugs::net::{DiscoverEvent, DiscoverOptions, Lan};
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::module::{self, Station};
@@ -55,10 +59,19 @@ impl Search<'_> {
                 return Err(networks.trouble().unwrap_or_else(|| self.not_seen(wait)));
             }
             networks.refresh(self.context, self.module).await;
-            if let Some(lan) = &networks.lan
-                && let Some(plug) = self.look(lan, left.min(ROUND)).await
-            {
-                return Ok(plug);
+            if let Some(lan) = &networks.lan {
+                let look = self.look(lan, left.min(ROUND));
+                let plug = match networks.is_deaf() {
+                    false => look.await,
+                    // It hears what is asked here.
+                    true => {
+                        let (seen, told) = tokio::join!(look, self.told_by_hub());
+                        seen.or(told)
+                    }
+                };
+                if let Some(plug) = plug {
+                    return Ok(plug);
+                }
             }
             sleep(pause.min(deadline.saturating_duration_since(Instant::now()))).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -81,6 +94,18 @@ impl Search<'_> {
             }
         }
         None
+    }
+
+    /// Asks the hub that hears the network in our place, if there is one. Where the plug was set up it could be as it was
+    /// before; only an answer from elsewhere counts.
+    async fn told_by_hub(&self) -> Option<Plug> {
+        let hub = self.context.hub().ok()??;
+        let search = hub.post("discover").json(&json!({"wait": "2s"}));
+        let found: Vec<Found> = search.patience(2 * ROUND).answer().await.ok()?;
+        found
+            .into_iter()
+            .map(|found| found.plug)
+            .find(|plug| plug.mac == self.mac && plug.address != self.module)
     }
 
     async fn has_arrived(&self, lan: &Lan, plug: &Plug) -> bool {
@@ -144,6 +169,11 @@ impl Networks {
                 self.failure = Some(failure);
             }
         }
+    }
+
+    /// Whether somebody else has the port to which plugs answer: a hub, mostly.
+    fn is_deaf(&self) -> bool {
+        self.lan.as_ref().is_some_and(|lan| !lan.taken().is_empty())
     }
 
     /// What stood in the way of hearing the plug at all.
