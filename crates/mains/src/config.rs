@@ -201,6 +201,8 @@ pub struct Settings {
     pub token_file: Option<PathBuf>,
     /// Certificates to trust for a hub instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// The certificate of the hub that runs here.
+    pub certificate: Option<PathBuf>,
     /// The command line's own part, for who reads the sources again.
     pub options: GlobalOptions,
 }
@@ -240,6 +242,7 @@ impl Settings {
                 .map(Token::new),
             token_file: layer.hub.token_file,
             ca_file: layer.hub.ca_file,
+            certificate: layer.hub.certificate,
             options: options.clone(),
         }
     }

@@ -10,7 +10,7 @@ use crate::config::{HubChoice, Settings};
 use crate::directories;
 use crate::duration;
 use crate::error::{Failure, Kind};
-use crate::hub_client::{self, Client, Endpoint, Token};
+use crate::hub_client::{self, Client, Endpoint, HubUrl, Token};
 use crate::inventory::{Inventory, Loaded, Save, Store};
 use crate::ui::{Ui, clean};
 
@@ -87,30 +87,49 @@ impl Context {
     /// Returns the hub that is to do it: the one that was named, else the one that runs on this computer. `None` when the
     /// command is to reach the plugs itself.
     pub fn hub(&self) -> Result<Option<Client>, Failure> {
-        let settings = &self.settings;
-        let running = || hub_client::running(&self.state_directory().ok()?);
-        let endpoint = match &settings.hub {
+        let endpoint = match &self.settings.hub {
             Some(HubChoice::None) => None,
-            None => running(),
-            Some(HubChoice::At(url)) => Some(Endpoint {
-                url: url.clone(),
-                token: match (&settings.token, &settings.token_file) {
-                    (Some(token), _) => Some(token.clone()),
-                    (None, Some(file)) => Some(Token::read(file)?),
-                    // Who names the hub that runs here need not look for its token.
-                    (None, None) => running()
-                        .filter(|running| running.url == *url)
-                        .and_then(|running| running.token),
-                },
-                ca_file: None,
-                is_named: true,
-            }),
+            None => self.running_hub(),
+            Some(HubChoice::At(url)) => Some(self.named_hub(url)?),
         };
-        let endpoint = endpoint.map(|endpoint| Endpoint {
-            ca_file: settings.ca_file.clone(),
-            ..endpoint
-        });
         endpoint.map(Client::new).transpose()
+    }
+
+    /// A hub by its address. Who names the one that runs here need not look for its token and certificate.
+    fn named_hub(&self, url: &HubUrl) -> Result<Endpoint, Failure> {
+        let settings = &self.settings;
+        let ours = self.running_hub().filter(|running| running.url == *url);
+        let named = Endpoint {
+            is_named: true,
+            ..ours.unwrap_or_else(|| Endpoint {
+                url: url.clone(),
+                token: None,
+                ca_file: settings.ca_file.clone(),
+                is_pinned: false,
+                is_named: true,
+            })
+        };
+        let given = match (&settings.token, &settings.token_file) {
+            (Some(token), _) => Some(token.clone()),
+            (None, Some(file)) => Some(Token::read(file)?),
+            (None, None) => None,
+        };
+        Ok(Endpoint {
+            token: given.or(named.token),
+            ..named
+        })
+    }
+
+    /// The hub that runs here. Its certificate is in the configuration that it was started with; that file is proof enough.
+    fn running_hub(&self) -> Option<Endpoint> {
+        let endpoint = hub_client::running(&self.state_directory().ok()?)?;
+        let own = self.settings.certificate.as_ref();
+        let is_pinned = self.settings.ca_file.is_none() && own.is_some();
+        Some(Endpoint {
+            ca_file: self.settings.ca_file.as_ref().or(own).cloned(),
+            is_pinned,
+            ..endpoint
+        })
     }
 
     /// Returns the hub, for what cannot be done without.

@@ -16,6 +16,7 @@ pub fn running(state: &Path) -> Option<Endpoint> {
         url: running.url.parse().ok()?,
         token: Some(Token::read(&claim::admin_token(state)).ok()?),
         ca_file: None,
+        is_pinned: false,
         is_named: false,
     };
     tracing::debug!(url = %endpoint.url, "a hub runs here");

@@ -21,10 +21,12 @@ mod home;
 mod house;
 mod kept;
 
+mod beside;
 mod check;
 mod conformance;
 mod listening;
 mod owner;
 mod serving;
 mod through;
+mod tls;
 mod verbs;
