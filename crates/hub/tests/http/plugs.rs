@@ -224,6 +224,29 @@ fn a_new_plug_in_the_place_of_an_old_one() {
         house.adopt(2).await;
         let old = format!("/api/v1/plugs/{}", mac(1));
         house.patch(&old, json!({"name": "lamp"})).await.expect(200);
+        // The field that names the plug in each of them, and how it names it.
+        let named = [
+            ("groups", "plugs", json!({"name": "g", "plugs": [mac(1)]})),
+            (
+                "schedules",
+                "targets",
+                json!({"name": "s", "targets": [mac(1)], "action": "on", "when": {"at": "07:00"}}),
+            ),
+            (
+                "rules",
+                "plug",
+                json!({"name": "r", "plug": mac(1), "kind": "auto_off", "after": "1d"}),
+            ),
+            (
+                "tariffs",
+                "plugs",
+                json!({"name": "t", "currency": "EUR", "plugs": [mac(1)], "kind": "flat", "price": 1}),
+            ),
+        ];
+        for (collection, _, body) in &named {
+            let path = format!("/api/v1/{collection}");
+            house.post(&path, body.clone()).await.expect(201);
+        }
         let replace = format!("{old}/replace");
         let itself = house.post(&replace, json!({"by": mac(1)})).await;
         assert!(itself.status.is_client_error());
@@ -239,6 +262,15 @@ fn a_new_plug_in_the_place_of_an_old_one() {
             .expect(200);
         assert_eq!(new["name"], "lamp");
         house.get(&old).await.problem(404, "not_found", None);
+        for (collection, field, _) in named {
+            let all = house
+                .get(&format!("/api/v1/{collection}"))
+                .await
+                .expect(200);
+            let names = &all[0][field];
+            let plug = names.get(0).unwrap_or(names);
+            assert_eq!(*plug, json!(mac(2)), "{collection}");
+        }
         house.close().await;
         plugs.stop().await;
     });
