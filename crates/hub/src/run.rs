@@ -66,7 +66,7 @@ pub async fn run(
         names,
         &sqlite,
         Door {
-            claim,
+            claim: &claim,
             listener,
             address,
             tls,
@@ -76,12 +76,14 @@ pub async fn run(
     )
     .await;
     sqlite.close().await;
+    // Only now may another hub have the directory.
+    drop(claim);
     outcome
 }
 
 /// Where people come in.
-struct Door {
-    claim: Claim,
+struct Door<'a> {
+    claim: &'a Claim,
     listener: TcpListener,
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
@@ -91,7 +93,7 @@ async fn with_store(
     config: Config,
     names: HashMap<Mac, String>,
     sqlite: &Arc<Sqlite>,
-    door: Door,
+    door: Door<'_>,
     on_ready: impl FnOnce(Ready),
     shutdown: CancellationToken,
 ) -> Result<(), HubError> {
@@ -108,26 +110,36 @@ async fn with_store(
     );
     let started = assemble(config, names, store, samples, recorder, &work).await;
     let result = match started {
-        Ok(hub) => {
-            let url = trust.url().to_owned();
-            let login_url = trust.login_url()?;
-            door.claim.announce(&url)?;
-            work.tracker.spawn(automation::run(hub.clone()));
-            work.tracker.spawn(trust.clone().run(work.cancel.clone()));
-            let router = trust::protect(http::router(hub), trust);
-            let serving = server::serve(door.listener, router, door.tls, work.cancel.clone());
-            work.tracker.spawn(serving);
-            tracing::info!("serving at {url}");
-            on_ready(Ready { url, login_url });
-            shutdown.cancelled().await;
-            tracing::info!("ending");
-            Ok(())
-        }
+        Ok(hub) => open_to_all(hub, trust, door, &work, on_ready, shutdown).await,
         Err(error) => Err(error),
     };
     work.end(STOP_WITHIN, "what keeps contact and serves").await;
     writing.end(WRITE_WITHIN, "what writes history").await;
     result
+}
+
+/// Lets everybody in, until the end.
+async fn open_to_all(
+    hub: Hub,
+    trust: Trust,
+    door: Door<'_>,
+    work: &Crew,
+    on_ready: impl FnOnce(Ready),
+    shutdown: CancellationToken,
+) -> Result<(), HubError> {
+    let url = trust.url().to_owned();
+    let login_url = trust.login_url()?;
+    door.claim.announce(&url)?;
+    work.tracker.spawn(automation::run(hub.clone()));
+    work.tracker.spawn(trust.clone().run(work.cancel.clone()));
+    let router = trust::protect(http::router(hub), trust);
+    let serving = server::serve(door.listener, router, door.tls, work.cancel.clone());
+    work.tracker.spawn(serving);
+    tracing::info!("serving at {url}");
+    on_ready(Ready { url, login_url });
+    shutdown.cancelled().await;
+    tracing::info!("ending");
+    Ok(())
 }
 
 async fn assemble(
