@@ -2,13 +2,27 @@
 //!
 //! The core has no sockets and no clock; the protocol's facts and their evidence are in `docs/protocol/hue.md`.
 //!
-//! * [`identity`]: which bridge answers at an address, and what it can do.
-//! * [`reply`]: what a bridge answers, and what its errors mean.
+//! * [`identity`]: which bridge answers at an address, and what it can do; [`address`]: how a person says which.
+//! * [`call`] and [`reply`]: what is asked, what a bridge answers, and what its errors mean.
 //! * [`tcp30000`]: the old way to take a bulb over, a line protocol without a key.
+//! * [`transport`] and [`guide`]: what a flow needs of the world and of the person.
+//! * [`error`]: why something came to nothing. [`key`]: the secret.
 
+pub mod address;
+pub mod call;
+pub mod error;
+pub mod guide;
 pub mod identity;
+pub mod key;
 pub mod reply;
 pub mod tcp30000;
+pub mod transport;
 
-pub use identity::{ApiVersion, BridgeId, Identity, Model};
+pub use address::{Address, BridgeName, Scheme};
+pub use call::{Call, Method, Target};
+pub use error::{CertificateProblem, HueError, Silence};
+pub use guide::{Guide, MoveStep, NewLight, Progress, Question};
+pub use identity::{ApiVersion, BridgeId, Identity, Model, Via};
+pub use key::AppKey;
 pub use reply::{ApiError, BadReply, Meaning};
+pub use transport::{Answer, Transport};

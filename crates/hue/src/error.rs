@@ -1,0 +1,199 @@
+//! Why something with a bridge came to nothing.
+
+use std::io;
+
+use crate::identity::{BridgeId, NotABridge};
+use crate::reply::{ApiError, BadReply, ReplyError};
+
+/// How nothing was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Silence {
+    /// Nothing came in time.
+    #[error("nothing came in time")]
+    TimedOut,
+    /// The connection was refused.
+    #[error("the connection was refused")]
+    Refused,
+    /// There is no way to it, or no such name.
+    #[error("there is no way to it")]
+    Unreachable,
+    /// The connection ended before an answer.
+    #[error("the connection ended before an answer")]
+    Closed,
+}
+
+/// Why a certificate is not the bridge's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateProblem {
+    /// It is for another name.
+    #[error("its certificate is for \u{2018}{found}\u{2019}, not for this bridge")]
+    WrongName {
+        /// The name in it.
+        found: String,
+    },
+    /// It is no longer, or not yet, valid.
+    #[error("its certificate is not valid today")]
+    Expired,
+    /// It is another than the one that was seen first.
+    #[error("its certificate is not the one that was accepted before")]
+    Changed,
+    /// It was signed by the vendor before, and is not any more.
+    #[error("its certificate was signed by the vendor before, and is not now")]
+    NoLongerSigned,
+    /// It cannot be read, or its signature is wrong.
+    #[error("its certificate is broken")]
+    Broken,
+    /// Nobody has agreed to it yet.
+    #[error("its certificate (SHA-256 {fingerprint}) is its own and was not accepted yet")]
+    Unknown {
+        /// The SHA-256 of the certificate, in hex.
+        fingerprint: String,
+    },
+}
+
+/// Why something with a bridge came to nothing. Each is one sentence that names the bridge; none carries a key.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HueError {
+    /// Nobody answers.
+    #[error("no bridge answers at {at}: {how}")]
+    NoAnswer {
+        /// Where.
+        at: String,
+        /// How.
+        how: Silence,
+    },
+    /// What answers is no bridge, or another one than was meant.
+    #[error("{at}: {problem}")]
+    NotABridge {
+        /// Where.
+        at: String,
+        /// What is wrong.
+        problem: NotABridge,
+    },
+    /// Another bridge than the one that was meant.
+    #[error("the bridge at {at} is {found}, not {expected}")]
+    OtherBridge {
+        /// Where.
+        at: String,
+        /// Which one is there.
+        found: BridgeId,
+        /// Which one was meant.
+        expected: BridgeId,
+    },
+    /// The certificate is not the bridge's. No key was sent.
+    #[error("{at}: {problem}")]
+    Certificate {
+        /// Where.
+        at: String,
+        /// What is wrong.
+        problem: CertificateProblem,
+    },
+    /// The bridge said no.
+    #[error("bridge {at}: {error}")]
+    Refused {
+        /// Which bridge.
+        at: String,
+        /// What it said.
+        error: ApiError,
+    },
+    /// The bridge is overloaded (429, 503) and stays so.
+    #[error("bridge {at} is too busy to answer (status {status})")]
+    Busy {
+        /// Which bridge.
+        at: String,
+        /// The last status.
+        status: u16,
+    },
+    /// Nobody can tell what it said.
+    #[error("bridge {at}: {reply}")]
+    BadReply {
+        /// Which bridge.
+        at: String,
+        /// What came.
+        reply: BadReply,
+    },
+    /// No light has this id, name or unique id.
+    #[error("bridge {at} has no light \u{2018}{name}\u{2019}")]
+    NoSuchLight {
+        /// Which bridge.
+        at: String,
+        /// What was asked for.
+        name: String,
+    },
+    /// Several lights have this name.
+    #[error("bridge {at} has several lights called \u{2018}{name}\u{2019}: {ids}")]
+    SeveralLights {
+        /// Which bridge.
+        at: String,
+        /// What was asked for.
+        name: String,
+        /// Their ids.
+        ids: String,
+    },
+    /// No bridge with this id was found.
+    #[error("no bridge {0} was found")]
+    NoSuchBridge(BridgeId),
+    /// There is no key for this bridge.
+    #[error("there is no application key for bridge {0}")]
+    NotPaired(String),
+    /// What was asked for cannot be.
+    #[error("{0}")]
+    Usage(String),
+    /// The person did not agree. Nothing was changed since.
+    #[error("stopped: it was not agreed to")]
+    NotAgreed,
+    /// A file or an interface of this computer.
+    #[error("{what}")]
+    Local {
+        /// What could not be done.
+        what: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl HueError {
+    /// Makes it from what a reply said.
+    pub fn of_reply(at: impl Into<String>, error: ReplyError) -> Self {
+        let at = at.into();
+        match error {
+            ReplyError::Api(error) => Self::Refused { at, error },
+            ReplyError::Bad(reply) => Self::BadReply { at, reply },
+        }
+    }
+
+    /// Returns what can be done about it, in a sentence without a full stop.
+    pub fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::NoAnswer { .. } => Some(
+                "is it switched on and on this network? `mains hue discover` shows the bridges that answer",
+            ),
+            Self::NotABridge { .. } | Self::OtherBridge { .. } | Self::NoSuchBridge(_) => {
+                Some("`mains hue discover` shows the bridges that answer")
+            }
+            Self::Certificate {
+                problem: CertificateProblem::Unknown { .. },
+                ..
+            } => Some("pair with the bridge to accept it: `mains hue pair`"),
+            Self::Certificate {
+                problem: CertificateProblem::Changed,
+                ..
+            } => Some(
+                "if the bridge was reset or replaced, pair again: `mains hue pair`; else somebody may stand between",
+            ),
+            Self::Certificate { .. } => Some("somebody may stand between; nothing was sent to it"),
+            Self::Refused { error, .. } => error.meaning().advice(),
+            Self::Busy { .. } => Some("wait a minute and try again"),
+            Self::BadReply { .. } => {
+                Some("is it a Philips Hue bridge, and not an emulator or a proxy?")
+            }
+            Self::NoSuchLight { .. } | Self::SeveralLights { .. } => {
+                Some("`mains hue lights` shows what the bridge has; take the id or the unique id")
+            }
+            Self::NotPaired(_) => Some("pair with it first: `mains hue pair`"),
+            Self::Usage(_) | Self::NotAgreed | Self::Local { .. } => None,
+        }
+    }
+}
