@@ -140,6 +140,21 @@ pub enum HueError {
     /// What was asked for cannot be.
     #[error("{0}")]
     Usage(String),
+    /// It looks for lights, and does not stop.
+    #[error("bridge {at} has been looking for lights for minutes and does not stop")]
+    StillSearching {
+        /// Which bridge.
+        at: String,
+    },
+    /// Something was begun and could not be ended; what it is about stands in between.
+    #[error("{cause}. {state}")]
+    Unfinished {
+        /// How things stand now, in whole sentences.
+        state: String,
+        /// Why it could not be ended. It says of what kind the failure is.
+        #[source]
+        cause: Box<HueError>,
+    },
     /// The person did not agree. Nothing was changed since.
     #[error("stopped: it was not agreed to")]
     NotAgreed,
@@ -164,6 +179,14 @@ impl HueError {
         }
     }
 
+    /// Returns what it comes down to: an unfinished flow is of the kind of what ended it.
+    pub fn cause(&self) -> &Self {
+        match self {
+            Self::Unfinished { cause, .. } => cause.cause(),
+            _ => self,
+        }
+    }
+
     /// Returns what can be done about it, in a sentence without a full stop.
     pub fn advice(&self) -> Option<&'static str> {
         match self {
@@ -185,7 +208,8 @@ impl HueError {
             ),
             Self::Certificate { .. } => Some("somebody may stand between; nothing was sent to it"),
             Self::Refused { error, .. } => error.meaning().advice(),
-            Self::Busy { .. } => Some("wait a minute and try again"),
+            Self::Unfinished { cause, .. } => cause.advice(),
+            Self::Busy { .. } | Self::StillSearching { .. } => Some("wait a minute and try again"),
             Self::BadReply { .. } => {
                 Some("is it a Philips Hue bridge, and not an emulator or a proxy?")
             }

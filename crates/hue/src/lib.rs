@@ -6,23 +6,37 @@
 //! * [`call`] and [`reply`]: what is asked, what a bridge answers, and what its errors mean.
 //! * [`tcp30000`]: the old way to take a bulb over, a line protocol without a key.
 //! * [`transport`] and [`guide`]: what a flow needs of the world and of the person.
+//! * [`flow`]: what is done with a bridge, each thing one function: pair, list, search, identify, take over, move, call.
+//! * [`lights`], [`serial`], [`json`], [`journal`]: what the flows work with.
 //! * [`error`]: why something came to nothing. [`key`]: the secret.
 
 pub mod address;
 pub mod call;
 pub mod error;
+pub mod flow;
 pub mod guide;
 pub mod identity;
+pub mod journal;
+pub mod json;
 pub mod key;
+pub mod lights;
 pub mod reply;
+pub mod serial;
 pub mod tcp30000;
 pub mod transport;
 
 pub use address::{Address, BridgeName, Scheme};
 pub use call::{Call, Method, Target};
 pub use error::{CertificateProblem, HueError, Silence};
+pub use flow::{
+    Bridge, Clip, MoveOptions, Moved, PairOptions, Paired, Searched, Source, Takeover,
+    TakeoverOptions, Way,
+};
 pub use guide::{Guide, MoveStep, NewLight, Progress, Question};
 pub use identity::{ApiVersion, BridgeId, Identity, Model, Via};
+pub use journal::{Journal, JournalDir, MoveRecord};
 pub use key::AppKey;
+pub use lights::Light;
 pub use reply::{ApiError, BadReply, Meaning};
+pub use serial::Serial;
 pub use transport::{Answer, Transport};

@@ -70,6 +70,27 @@ pub enum Meaning {
 }
 
 impl Meaning {
+    /// Says it in a sentence without a full stop.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "the bridge does not know this application key (any more)",
+            Self::InvalidJson => "what was sent is not JSON to the bridge",
+            Self::NoSuchResource => "the bridge has no such light, or no such path",
+            Self::NoSuchMethod => "the bridge's firmware cannot do this here",
+            Self::MissingParameter => "something is missing in what was sent",
+            Self::NoSuchParameter => "the bridge's firmware does not know this parameter",
+            Self::InvalidValue => "a value is not what the bridge takes there",
+            Self::ReadOnly => "the bridge's firmware does not let this be changed",
+            Self::TooMany => "there are too many items in a list",
+            Self::PortalNeeded => "the bridge wants its vendor's portal for this",
+            Self::ButtonNotPressed => "the button on the bridge has not been pressed",
+            Self::LightIsOff => "the light is off, and this can only be changed while it is on",
+            Self::Full => "the bridge has no room for another light",
+            Self::Internal => "something went wrong inside the bridge",
+            Self::Other => "the bridge refused",
+        }
+    }
+
     /// Returns what can be done about it.
     pub const fn advice(self) -> Option<&'static str> {
         match self {
@@ -92,6 +113,15 @@ impl Meaning {
 }
 
 impl ApiError {
+    /// Makes it from what the second interface says; the status stands for the number.
+    pub fn of_status(status: u16, description: &str) -> Self {
+        Self {
+            number: status.into(),
+            address: String::new(),
+            description: shown(description),
+        }
+    }
+
     /// Returns what it means.
     pub const fn meaning(&self) -> Meaning {
         match self.number {
@@ -109,6 +139,11 @@ impl ApiError {
             201 => Meaning::LightIsOff,
             203 => Meaning::Full,
             901 => Meaning::Internal,
+            // Statuses of the second interface; no error of the first has such a number.
+            403 => Meaning::Unauthorized,
+            404 => Meaning::NoSuchResource,
+            405 => Meaning::NoSuchMethod,
+            507 => Meaning::Full,
             _ => Meaning::Other,
         }
     }
@@ -211,18 +246,17 @@ fn read_error(error: &Value) -> Option<ApiError> {
     let number = number
         .as_u64()
         .or_else(|| number.as_str()?.trim().parse().ok())?;
-    let text = |key: &str| {
-        let text = error.get(key).and_then(Value::as_str).unwrap_or_default();
-        text.chars()
-            .filter(|c| !c.is_control())
-            .take(EXCERPT)
-            .collect::<String>()
-    };
+    let text = |key: &str| shown(error.get(key).and_then(Value::as_str).unwrap_or_default());
     Some(ApiError {
         number: u32::try_from(number).ok()?,
         address: text("address"),
         description: text("description"),
     })
+}
+
+fn shown(text: &str) -> String {
+    let plain = text.chars().filter(|c| !c.is_control());
+    plain.take(EXCERPT).collect()
 }
 
 #[cfg(test)]

@@ -29,6 +29,9 @@ pub trait Transport: Send + Sync {
     ) -> impl Future<Output = Result<Answer, HueError>> + Send;
 
     /// Tries one touchlink on port 30000.
+    ///
+    /// An error means that nothing was sent: the port is not there. Once it is sent, silence and a closed connection are
+    /// [`Outcome::Unknown`].
     fn touchlink(&self) -> impl Future<Output = Result<Outcome, HueError>> + Send;
 
     /// Waits.

@@ -1,0 +1,162 @@
+//! What is kept of a move of a light from one bridge to another, so that it can be gone on with after a stop at any step.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::guide::MoveStep;
+
+/// A record has some hundred bytes for each light of a bridge.
+const LONGEST: u64 = 1 << 20;
+/// So many ended moves are remembered.
+const ENDED_KEPT: usize = 20;
+const PREFIX: &str = "hue-move-";
+const SUFFIX: &str = ".json";
+
+/// One move. No secret is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoveRecord {
+    /// When it began, in seconds since 1970.
+    pub began: u64,
+    /// The bridge that had the light: its id, and where it tells none, its address.
+    pub from: String,
+    /// The bridge that gets it.
+    pub to: String,
+    /// The light's number at the first bridge.
+    pub light: String,
+    /// The light's name, which it is to keep.
+    pub name: String,
+    /// Its unique id, when it is told.
+    pub unique_id: Option<String>,
+    /// The marks of the lights that the second bridge had before.
+    pub known_at_target: Vec<String>,
+    /// The last step that is done.
+    pub step: MoveStep,
+    /// The steps that are done.
+    pub steps: Vec<MoveStep>,
+}
+
+impl MoveRecord {
+    /// Tells whether there is nothing left to do.
+    pub fn is_ended(&self) -> bool {
+        matches!(self.step, MoveStep::Renamed | MoveStep::TakenBack)
+    }
+
+    /// Returns the name of its file: a light has one, and its next move takes its place.
+    fn file_name(&self) -> String {
+        let light = match &self.unique_id {
+            Some(unique_id) => unique_id.clone(),
+            None => format!("{}-{}", self.from, self.light),
+        };
+        let plain = |c: char| match c.is_ascii_alphanumeric() {
+            true => c.to_ascii_lowercase(),
+            false => '-',
+        };
+        let light: String = light.chars().map(plain).take(80).collect();
+        format!("{PREFIX}{light}{SUFFIX}")
+    }
+}
+
+/// Where moves are kept. A directory implements it, and tests with a list.
+pub trait Journal: Send + Sync {
+    /// Returns all moves that are kept, ended ones too.
+    fn records(&self) -> io::Result<Vec<MoveRecord>>;
+
+    /// Keeps a move, so that it is still there after a loss of power.
+    fn keep(&self, record: &MoveRecord) -> io::Result<()>;
+
+    /// Forgets a move.
+    fn forget(&self, record: &MoveRecord) -> io::Result<()>;
+}
+
+/// Moves in a directory: one file for each light, readable for its owner only.
+#[derive(Debug, Clone)]
+pub struct JournalDir(PathBuf);
+
+impl JournalDir {
+    /// Keeps them in this directory, which is made when the first is kept.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self(directory.into())
+    }
+
+    fn files(&self) -> io::Result<Vec<PathBuf>> {
+        let entries = match fs::read_dir(&self.0) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(in_file(&self.0, error)),
+        };
+        let mut files = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(|error| in_file(&self.0, error))?.path();
+            let name = path.file_name().and_then(|name| name.to_str());
+            if name.is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX)) {
+                files.push(path);
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    /// Removes the oldest of the ended moves that are too many.
+    fn tidy(&self) -> io::Result<()> {
+        let mut ended = self.records()?;
+        ended.retain(MoveRecord::is_ended);
+        ended.sort_by_key(|record| record.began);
+        let too_many = ended.len().saturating_sub(ENDED_KEPT);
+        ended
+            .iter()
+            .take(too_many)
+            .try_for_each(|record| self.forget(record))
+    }
+}
+
+impl Journal for JournalDir {
+    /// One that cannot be read is an error that names it: a light may be on its way.
+    fn records(&self) -> io::Result<Vec<MoveRecord>> {
+        self.files()?.iter().map(|path| read(path)).collect()
+    }
+
+    fn keep(&self, record: &MoveRecord) -> io::Result<()> {
+        fs::create_dir_all(&self.0).map_err(|error| in_file(&self.0, error))?;
+        let path = self.0.join(record.file_name());
+        write(&self.0, &path, record).map_err(|error| in_file(&path, error))?;
+        match record.is_ended() {
+            true => self.tidy(),
+            false => Ok(()),
+        }
+    }
+
+    fn forget(&self, record: &MoveRecord) -> io::Result<()> {
+        let path = self.0.join(record.file_name());
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(in_file(&path, error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn read(path: &Path) -> io::Result<MoveRecord> {
+    let mut text = String::new();
+    let file = fs::File::open(path).map_err(|error| in_file(path, error))?;
+    file.take(LONGEST)
+        .read_to_string(&mut text)
+        .map_err(|error| in_file(path, error))?;
+    serde_json::from_str(&text).map_err(|error| in_file(path, io::Error::other(error)))
+}
+
+/// Writes a file beside it and puts that in its place, so that there is an old or a new one at any moment.
+fn write(directory: &Path, path: &Path, record: &MoveRecord) -> io::Result<()> {
+    let text = serde_json::to_vec_pretty(record)?;
+    // A file of tempfile's is readable for its owner only.
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(&text)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    fs::File::open(directory)?.sync_all()
+}
+
+fn in_file(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
