@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use jiff::fmt::friendly::{Spacing, SpanPrinter};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::text::json_is_text;
 
 /// Longer than any wait that makes sense here, and short enough that no clock arithmetic overflows.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -100,19 +101,7 @@ impl FromStr for Period {
     }
 }
 
-impl Serialize for Period {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Period {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
-    }
-}
+json_is_text!(Period);
 
 #[cfg(test)]
 mod tests {

@@ -40,6 +40,7 @@ pub mod schedule;
 pub mod server;
 pub mod shelf;
 pub mod store;
+mod text;
 pub mod trust;
 
 pub use config::Config;

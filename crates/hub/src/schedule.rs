@@ -12,7 +12,6 @@ mod days;
 mod due;
 mod model;
 mod sun;
-mod text;
 mod when;
 
 pub(crate) use civil::instant;

@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 
 use crate::error::HubError;
 use crate::model::{Id, PlugId};
+use crate::text::shown;
 
 /// The plug that the path names: twelve hex digits, any case, with or without separators.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +46,7 @@ async fn named<S: Send + Sync, T: FromStr>(
         .await
         .map_err(unreadable)?;
     text.parse().map_err(|_| {
-        let shown: String = text.chars().take(64).collect();
+        let shown = shown(&text);
         HubError::not_found(format!("there is no {what} \u{2018}{shown}\u{2019}"))
     })
 }

@@ -8,6 +8,7 @@ use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 
 use crate::error::HubError;
+use crate::text::shown;
 
 /// No query has more parameters than this.
 const MOST: usize = 256;
@@ -38,7 +39,7 @@ impl Params {
         match self.0.iter().find(unknown) {
             None => Ok(()),
             Some((name, _)) => {
-                let name: String = name.chars().take(64).collect();
+                let name = shown(name);
                 let hint = match known {
                     [] => "this path takes no query".to_owned(),
                     known => format!("there are: {}", known.join(", ")),

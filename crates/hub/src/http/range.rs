@@ -10,6 +10,7 @@ use super::query::Params;
 use crate::duration::Period;
 use crate::error::HubError;
 use crate::store::Step;
+use crate::text::shown;
 
 /// The most points that one answer has.
 pub(crate) const MOST_POINTS: i64 = 10_000;
@@ -200,7 +201,7 @@ fn outside(name: &str) -> HubError {
 }
 
 fn unreadable(name: &str, text: &str) -> HubError {
-    let shown: String = text.chars().take(64).collect();
+    let shown = shown(text);
     let error = HubError::usage(format!("{name}: \u{2018}{shown}\u{2019} is not a time")).at(name);
     // `+02:00` in a query that was not escaped.
     if text.contains(' ') {

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use hiflying::{Mac, MacError};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::text::{json_is_text, shown};
 
 /// A plug's MAC as the hub's own JSON and paths write it: twelve lower-case hex digits. Any form is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,18 +31,6 @@ impl FromStr for PlugId {
 impl From<Mac> for PlugId {
     fn from(mac: Mac) -> Self {
         Self(mac)
-    }
-}
-
-impl Serialize for PlugId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for PlugId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        from_text(deserializer)
     }
 }
 
@@ -87,18 +76,6 @@ impl FromStr for Id {
     }
 }
 
-impl Serialize for Id {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Id {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        from_text(deserializer)
-    }
-}
-
 /// What a schedule switches: a plug or a group.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Target {
@@ -124,34 +101,13 @@ impl FromStr for Target {
         if let Ok(id) = text.parse() {
             return Ok(Self::Group(id));
         }
-        text.parse().map(Self::Plug).map_err(|_| {
-            let shown: String = text.chars().take(64).collect();
-            format!("'{shown}' is neither a MAC nor the id of a group")
-        })
+        text.parse()
+            .map(Self::Plug)
+            .map_err(|_| format!("'{}' is neither a MAC nor the id of a group", shown(text)))
     }
 }
 
-impl Serialize for Target {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Target {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        from_text(deserializer)
-    }
-}
-
-fn from_text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: FromStr<Err: fmt::Display>,
-{
-    String::deserialize(deserializer)?
-        .parse()
-        .map_err(de::Error::custom)
-}
+json_is_text!(PlugId, Id, Target);
 
 #[cfg(test)]
 mod tests {

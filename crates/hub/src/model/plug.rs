@@ -7,9 +7,10 @@ use std::str::FromStr;
 use hiflying::Mac;
 use jiff::Timestamp;
 use plugs::{FamilyId, Plug, Reading, RelayState};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 
 use crate::duration::Period;
+use crate::text::json_is_text;
 
 /// How often a plug is metered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,19 +46,7 @@ impl FromStr for Metering {
     }
 }
 
-impl Serialize for Metering {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Metering {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
-    }
-}
+json_is_text!(Metering);
 
 /// What a plug's relay is to be when the plug comes back after an outage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

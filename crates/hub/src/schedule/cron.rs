@@ -13,7 +13,7 @@ use croner::time::Weekday;
 use jiff::ToSpan;
 use jiff::civil::{Date, DateTime, Time, date, time};
 
-use super::text::{json_is_text, shown};
+use crate::text::{json_is_text, shown};
 
 /// No expression that anybody needs is longer.
 const LONGEST: usize = 128;

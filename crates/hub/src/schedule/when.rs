@@ -7,10 +7,10 @@ use jiff::SignedDuration;
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
-use super::text::{json_is_text, shown};
 use super::{Cron, Days};
 use crate::duration::{self, Period};
 use crate::model::{Day, TimeOfDay};
+use crate::text::{json_is_text, shown};
 
 /// The longest way from sunrise or sunset.
 const LONGEST_OFFSET: SignedDuration = SignedDuration::from_hours(12);

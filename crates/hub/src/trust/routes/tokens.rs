@@ -15,6 +15,7 @@ use super::super::{Secret, Trust, admin};
 use super::{Input, LARGEST_BODY};
 use crate::error::HubError;
 use crate::http::problem::{Problem, ProblemJson};
+use crate::text::shown;
 
 /// List the tokens
 #[utoipa::path(get, path = "/api/v1/tokens", tag = "trust", responses(
@@ -82,7 +83,7 @@ pub(super) async fn revoke_token(
     let Path(id) = path?;
     let info = trust.state().tokens.one(&id).cloned();
     let info = info.ok_or_else(|| {
-        let shown: String = id.chars().take(64).collect();
+        let shown = shown(&id);
         HubError::not_found(format!("there is no token '{shown}'"))
     })?;
     trust.revoke(&info).await?;

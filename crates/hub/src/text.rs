@@ -1,4 +1,4 @@
-//! Types whose JSON is their text.
+//! Types whose JSON is their text, and how much of a stranger's text is repeated to him.
 
 /// Gives types that are read with `FromStr` and written with `Display` the same form in JSON.
 macro_rules! json_is_text {
@@ -18,9 +18,9 @@ macro_rules! json_is_text {
     )+};
 }
 
-pub(super) use json_is_text;
+pub(crate) use json_is_text;
 
 /// Returns as much of a stranger's text as a message can carry.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     text.chars().take(64).collect()
 }
