@@ -3,9 +3,22 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 /// A clock that differs by less was not set; it is drawn along, and loops are late now and then.
 const NOTICED: SignedDuration = SignedDuration::from_secs(2);
+
+/// No sleep is longer, so that a clock that was set, or a night of the machine, is noticed soon.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// Returns until when a loop may sleep that has something to do when it is `due`.
+pub(super) fn wake_at(due: Option<Timestamp>, now: Timestamp) -> Instant {
+    let left = due.map_or(LONGEST_SLEEP, |due| {
+        Duration::try_from(due.duration_since(now)).unwrap_or_default()
+    });
+    // A millisecond late rather than a moment early.
+    Instant::now() + left.min(LONGEST_SLEEP) + Duration::from_millis(1)
+}
 
 /// What the clocks say at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::Switchboard;
-use super::clocks::ClockWatch;
+use super::clocks::{ClockWatch, wake_at};
 use super::desk::{ActError, Desk};
 use super::record::{Last, Record, rounded};
 use crate::event::News;
@@ -22,8 +22,6 @@ use crate::model::{Cause, Collection, Id, Metering, PlugView, Stored};
 use crate::rule::{Order, Power, Rule, RuleState};
 use running::{Draws, Running, Stand};
 
-/// No sleep is longer, so that a clock that was set is noticed soon.
-const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 /// So many intervals may pass without a reading before nobody knows what a plug drew.
 const PATIENCE: u32 = 3;
 /// Readings also come after switches, and one may be lost.
@@ -103,11 +101,7 @@ impl<S: Switchboard> Rules<S> {
 
     /// Returns when there is something to do, or to see how the clock stands.
     fn wake(&self) -> Instant {
-        let due = self.wakes.first().map_or(LONGEST_SLEEP, |(due, _)| {
-            Duration::try_from(due.duration_since(self.now())).unwrap_or_default()
-        });
-        // A millisecond late rather than a moment early.
-        Instant::now() + due.min(LONGEST_SLEEP) + Duration::from_millis(1)
+        wake_at(self.wakes.first().map(|(due, _)| *due), self.now())
     }
 
     fn look_at_plugs(&mut self) {

@@ -6,7 +6,6 @@
 mod firing;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -14,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::Switchboard;
-use super::clocks::ClockWatch;
+use super::clocks::{ClockWatch, wake_at};
 use super::desk::Desk;
 use super::record::{Halted, Record, rounded};
 use crate::duration::Period;
@@ -28,8 +27,6 @@ use firing::{Fired, Firing};
 
 /// A time that is met by less than this is met: the hub may have been busy.
 const IN_TIME: SignedDuration = SignedDuration::from_secs(60);
-/// No sleep is longer, so that a clock that was set, or a night of the machine, is noticed soon.
-const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 /// What was dealt with cannot lie further ahead than a clock that is an hour or a zone wrong; else it is the memory of a clock
 /// that was quite wrong, and counts for nothing.
 const FURTHEST_AHEAD: SignedDuration = SignedDuration::from_hours(26);
@@ -101,11 +98,7 @@ impl<S: Switchboard> Schedules<S> {
 
     /// Returns when there is something to do, or to see how the clock stands.
     fn wake(&self) -> Instant {
-        let due = self.wakes.first().map_or(LONGEST_SLEEP, |(due, _)| {
-            Duration::try_from(due.duration_since(self.now())).unwrap_or_default()
-        });
-        // A millisecond late rather than a moment early.
-        Instant::now() + due.min(LONGEST_SLEEP) + Duration::from_millis(1)
+        wake_at(self.wakes.first().map(|(due, _)| *due), self.now())
     }
 
     /// Takes in what people changed.
