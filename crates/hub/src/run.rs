@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::claim::Claim;
 use crate::config::Config;
-use crate::error::{HubError, Kind};
+use crate::error::{Chain, HubError, Kind};
 use crate::event::EventBus;
 use crate::hub::{Hub, Parts};
 use crate::keeper::{Interfaces, Keeper, KeeperConfig, Surroundings};
@@ -212,7 +211,7 @@ async fn open_store(config: &Config) -> Result<Sqlite, HubError> {
         read_only,
     } = Sqlite::open(path, retention)
         .await
-        .map_err(|error| cannot_open(path, &error))?;
+        .map_err(|error| cannot_open(&error))?;
     if let Some(old) = set_aside {
         tracing::error!(
             "the database {} was damaged; it is kept as {}, and a new one goes on from here",
@@ -229,7 +228,7 @@ async fn open_store(config: &Config) -> Result<Sqlite, HubError> {
     Ok(store)
 }
 
-fn cannot_open(path: &Path, error: &StoreError) -> HubError {
+fn cannot_open(error: &StoreError) -> HubError {
     let hint = match error {
         StoreError::Newer { .. } => {
             "run that version of Mains again, or give this one another file with `database`"
@@ -238,17 +237,12 @@ fn cannot_open(path: &Path, error: &StoreError) -> HubError {
             "is the directory there and writable? `database` under `[hub]` in mains.toml names the file"
         }
     };
-    let cause =
-        std::error::Error::source(error).map_or_else(String::new, |cause| format!(": {cause}"));
-    tracing::debug!(path = %path.display(), "not opened");
-    HubError::unavailable(format!("{error}{cause}")).hint(hint)
+    HubError::unavailable(Chain(error).to_string()).hint(hint)
 }
 
 /// On this side of the network the whole reason may be told.
 fn unreadable(error: &StoreError) -> HubError {
-    let cause =
-        std::error::Error::source(error).map_or_else(String::new, |cause| format!(": {cause}"));
-    HubError::unavailable(format!("{error}{cause}"))
+    HubError::unavailable(Chain(error).to_string())
 }
 
 /// Tasks that end together.

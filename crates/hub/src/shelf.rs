@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use serde_json::Value;
 use tokio::sync::{Mutex, watch};
 
-use crate::error::HubError;
+use crate::error::{Chain, HubError};
 use crate::model::{Document, Id, Stored};
 use crate::store::{Store, StoreError, StoredDocument};
 
@@ -317,20 +317,5 @@ impl From<&StoreError> for HubError {
                     .hint("switching goes on; the hub's log says what is wrong with the database")
             }
         }
-    }
-}
-
-/// An error with all that led to it.
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut next = self.0.source();
-        while let Some(cause) = next {
-            write!(f, ": {cause}")?;
-            next = cause.source();
-        }
-        Ok(())
     }
 }
