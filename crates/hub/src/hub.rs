@@ -150,25 +150,8 @@ impl Hub {
         }
     }
 
-    /// Switches plugs at the same time, and tells of each in the order given.
-    pub async fn switch_all(
-        &self,
-        plugs: &[PlugId],
-        wanted: Wanted,
-        cause: &Cause,
-    ) -> Vec<(PlugId, Result<Switched, HubError>)> {
-        let mut results = Vec::with_capacity(plugs.len());
-        for some in plugs.chunks(AT_ONCE) {
-            let each = some.iter().map(async |plug| {
-                let result = self.keeper().switch(plug.0, wanted, cause.clone()).await;
-                (*plug, result)
-            });
-            results.extend(join_all(each).await);
-        }
-        results
-    }
-
-    /// Switches a plug, or every plug of a group. A plug that two groups share is told once for each call.
+    /// Switches a plug, or all plugs of a group at the same time, and tells of each in the group's order. A plug that two groups
+    /// share is told once for each call.
     ///
     /// # Errors
     ///
@@ -180,7 +163,15 @@ impl Hub {
         cause: &Cause,
     ) -> Result<Vec<(PlugId, Result<Switched, HubError>)>, HubError> {
         let plugs = self.members(target)?;
-        Ok(self.switch_all(&plugs, wanted, cause).await)
+        let mut results = Vec::with_capacity(plugs.len());
+        for some in plugs.chunks(AT_ONCE) {
+            let each = some.iter().map(async |plug| {
+                let result = self.keeper().switch(plug.0, wanted, cause.clone()).await;
+                (*plug, result)
+            });
+            results.extend(join_all(each).await);
+        }
+        Ok(results)
     }
 
     /// Lets `new` take the place of `old`: its name, settings, history and lifetime total, and its part in groups,

@@ -172,13 +172,6 @@ impl<T: Document> Shelf<T> {
             .map_or(Value::Null, |entry| entry.state.clone())
     }
 
-    /// Remembers something of a document; at once for everybody here, and then on the disk. A store that fails is logged:
-    /// automation goes on without it.
-    pub async fn set_state(&self, id: &Id, state: Value) {
-        self.note(id, state);
-        self.keep_state(id).await;
-    }
-
     /// Remembers something of a document for everybody here; the disk has it after [`Shelf::keep_state`].
     pub fn note(&self, id: &Id, state: Value) {
         if let Some(entry) = self.write().get_mut(id) {

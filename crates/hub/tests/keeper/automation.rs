@@ -211,7 +211,8 @@ fn a_schedule_that_was_missed_is_caught_up_with() {
         let id = schedules.create(document(schedule)).await.unwrap().id;
         let before = Timestamp::now() - 1.hour();
         let state = json!({"revision": 1, "memory": {"dealt_with": before}});
-        schedules.set_state(&id, state).await;
+        schedules.note(&id, state);
+        schedules.keep_state(&id).await;
         home.start();
         eventually(3, || home.relay() == RelayState::On).await;
         let moved = home.house.keeper.moved(mac(1)).unwrap();
