@@ -194,6 +194,26 @@ impl Database {
         unavailable(&self.path, what, why)
     }
 
+    /// Asks for at most `limit` rows of one series from `from` on and before `to`. The statement takes the series, `from`, `to` and `limit`,
+    /// and returns one JSON text.
+    pub(super) async fn slice<T: DeserializeOwned>(
+        &self,
+        sql: &'static str,
+        series: i64,
+        (from, to): (i64, i64),
+        limit: usize,
+    ) -> Result<Vec<T>, StoreError> {
+        let json: String = sqlx::query_scalar(sql)
+            .bind(series)
+            .bind(from)
+            .bind(to)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_one(self.readers())
+            .await
+            .map_err(|error| self.fault(READ, error))?;
+        self.decoded(&json)
+    }
+
     /// Reads the one JSON text that a query returns. Rows one by one cost more than all of them in one text.
     pub(super) fn decoded<T: DeserializeOwned>(&self, json: &str) -> Result<T, StoreError> {
         serde_json::from_str(json).map_err(|error| StoreError::Unavailable {

@@ -162,7 +162,7 @@ impl Database {
         let end = range.to.saturating_mul(1000);
         let mut from = range.from.saturating_mul(1000);
         loop {
-            let rows = self.readings(plug, from, end, AT_ONCE).await?;
+            let rows: Vec<ReadingRow> = self.slice(READINGS, plug, (from, end), AT_ONCE).await?;
             for row in &rows {
                 steps.add_reading(sums, row, range);
             }
@@ -182,24 +182,6 @@ impl Database {
             steps.add_reading(sums, &self.decoded(&json)?, range);
         }
         Ok(())
-    }
-
-    async fn readings(
-        &self,
-        plug: i64,
-        from: i64,
-        to: i64,
-        limit: usize,
-    ) -> Result<Vec<ReadingRow>, StoreError> {
-        let json: String = sqlx::query_scalar(READINGS)
-            .bind(plug)
-            .bind(from)
-            .bind(to)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_one(self.readers())
-            .await
-            .map_err(|error| self.fault(READ, error))?;
-        self.decoded(&json)
     }
 
     pub(super) async fn quarters(
@@ -238,15 +220,7 @@ impl Database {
             (SELECT t, energy FROM quarters WHERE plug = ?1 AND t >= ?2 AND t < ?3 ORDER BY t LIMIT ?4)";
         let mut from = range.from;
         loop {
-            let json: String = sqlx::query_scalar(sql)
-                .bind(id)
-                .bind(from)
-                .bind(range.to)
-                .bind(AT_ONCE as i64)
-                .fetch_one(self.readers())
-                .await
-                .map_err(|error| self.fault(READ, error))?;
-            let rows: Vec<(i64, i64)> = self.decoded(&json)?;
+            let rows: Vec<(i64, i64)> = self.slice(sql, id, (from, range.to), AT_ONCE).await?;
             let whole = rows.iter().filter_map(|(t, energy)| {
                 Some(Quarter {
                     plug,

@@ -6,7 +6,7 @@ use plugs::Reading;
 use sqlx::SqliteConnection;
 
 use super::append::reading_row;
-use super::database::{Database, READ, WRITTEN, encoded};
+use super::database::{Database, WRITTEN, encoded};
 use super::steps::ceil_second;
 use crate::store::scale::{self, from_hundredths, from_thousandths, moment, thousandths, unsigned};
 use crate::store::slots::{MINUTE, QUARTER, floor};
@@ -70,29 +70,21 @@ impl Database {
         let Some(series) = self.series_of(plug).await? else {
             return Ok(Vec::new());
         };
-        let (from_t, to_t) = (ceil_second(from), ceil_second(to));
-        let (sql, from, to) = match tier {
-            Tier::Readings => (READINGS, ceil_millisecond(from), ceil_millisecond(to)),
-            Tier::Minutes => (spans!("minutes"), from_t, to_t),
-            Tier::Quarters => (spans!("quarters"), from_t, to_t),
-        };
-        let json: String = sqlx::query_scalar(sql)
-            .bind(series)
-            .bind(from)
-            .bind(to)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_one(self.readers())
-            .await
-            .map_err(|error| self.fault(READ, error))?;
+        let span = (ceil_second(from), ceil_second(to));
         Ok(match tier {
             Tier::Readings => {
-                let rows: Vec<ReadingOut> = self.decoded(&json)?;
+                let span = (ceil_millisecond(from), ceil_millisecond(to));
+                let rows: Vec<ReadingOut> = self.slice(READINGS, series, span, limit).await?;
                 rows.into_iter()
                     .filter_map(|row| reading(plug, row))
                     .collect()
             }
-            Tier::Minutes => spans(self.decoded(&json)?).map(Row::Minute).collect(),
-            Tier::Quarters => spans(self.decoded(&json)?).map(Row::Quarter).collect(),
+            Tier::Minutes => spans(self.slice(spans!("minutes"), series, span, limit).await?)
+                .map(Row::Minute)
+                .collect(),
+            Tier::Quarters => spans(self.slice(spans!("quarters"), series, span, limit).await?)
+                .map(Row::Quarter)
+                .collect(),
         })
     }
 
