@@ -4,208 +4,12 @@
 //! side of a contradiction in the protocol notes. Adding one means a switch in [`crate::behaviour`], a row here and
 //! the line that reads the switch.
 
-use std::fmt;
-use std::net::Ipv4Addr;
-use std::ops::RangeInclusive;
-use std::str::FromStr;
-use std::time::Duration;
-
 use crate::behaviour::{Behaviour, Security};
+use crate::catalogue::{Effect, Row, catalogue, fault_type};
 
-/// One deviation with its parameter, as given to `--fault`.
-#[derive(Clone)]
-pub struct Fault {
-    row: &'static Row,
-    parameter: Option<String>,
-}
-
-/// A fault that is not in the catalogue, or whose parameter does not fit.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FaultError {
-    /// No fault has this name.
-    #[error("no fault is called {name:?}")]
-    Unknown {
-        /// The name that was given.
-        name: String,
-        /// The name in the catalogue that looks most like it.
-        nearest: Option<&'static str>,
-    },
-    /// The fault takes no parameter, lacks one, or got one of another kind.
-    #[error("fault {spec}: {problem}")]
-    Parameter {
-        /// The fault as the catalogue spells it.
-        spec: &'static str,
-        /// What was expected.
-        problem: String,
-    },
-}
-
-impl Fault {
-    /// Every fault: how it is written, and what it does.
-    pub fn catalogue() -> impl ExactSizeIterator<Item = (&'static str, &'static str)> {
-        CATALOGUE.iter().map(|row| (row.spec, row.explanation))
-    }
-
-    /// The name without the parameter.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        self.row.name()
-    }
-
-    pub(crate) fn apply(&self, behaviour: &mut Behaviour) -> Result<(), FaultError> {
-        self.row
-            .effect
-            .apply(behaviour, self.parameter.as_deref())
-            .map_err(|problem| FaultError::Parameter {
-                spec: self.row.spec,
-                problem,
-            })
-    }
-}
-
-impl FromStr for Fault {
-    type Err = FaultError;
-
-    fn from_str(text: &str) -> Result<Self, FaultError> {
-        let (name, parameter) = match text.split_once('=') {
-            Some((name, parameter)) => (name, Some(parameter.to_owned())),
-            None => (text, None),
-        };
-        let name = name.trim();
-        let Some(row) = CATALOGUE
-            .iter()
-            .find(|row| row.name().eq_ignore_ascii_case(name))
-        else {
-            return Err(FaultError::Unknown {
-                name: name.to_owned(),
-                nearest: nearest(name),
-            });
-        };
-        let fault = Self { row, parameter };
-        // Parsing and applying are one function, so a fault that parses applies.
-        fault.apply(&mut Behaviour::default())?;
-        Ok(fault)
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())?;
-        match &self.parameter {
-            Some(parameter) => write!(f, "={parameter}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl fmt::Debug for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Fault({self})")
-    }
-}
-
-impl PartialEq for Fault {
-    fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name() && self.parameter == other.parameter
-    }
-}
-
-/// The name that starts alike, for the hint.
-fn nearest(name: &str) -> Option<&'static str> {
-    let alike = |candidate: &str| {
-        candidate
-            .bytes()
-            .zip(name.bytes())
-            .take_while(|(one, other)| one.eq_ignore_ascii_case(other))
-            .count()
-    };
-    CATALOGUE
-        .iter()
-        .map(Row::name)
-        .max_by_key(|candidate| alike(candidate))
-        .filter(|candidate| alike(candidate) >= 3)
-}
-
-struct Row {
-    spec: &'static str,
-    explanation: &'static str,
-    effect: Effect,
-}
-
-impl Row {
-    fn name(&self) -> &'static str {
-        self.spec.split(['=', '[']).next().unwrap_or(self.spec)
-    }
-}
-
-/// What a fault does to the behaviour, by the kind of its parameter. The first value is what stands for a parameter
-/// that was left out.
-enum Effect {
-    Flag(fn(&mut Behaviour)),
-    Share(Option<f64>, fn(&mut Behaviour, f64)),
-    Time(fn(&mut Behaviour, Duration)),
-    Count(RangeInclusive<u32>, fn(&mut Behaviour, u32)),
-    Text(fn(&mut Behaviour, &str) -> Result<(), &'static str>),
-    Address(fn(&mut Behaviour, Ipv4Addr)),
-}
-
-impl Effect {
-    fn apply(&self, behaviour: &mut Behaviour, parameter: Option<&str>) -> Result<(), String> {
-        match (self, parameter) {
-            (Self::Flag(set), None) => set(behaviour),
-            (Self::Flag(_), Some(_)) => return Err("takes no parameter".to_owned()),
-            (Self::Share(Some(share), set), None) => set(behaviour, *share),
-            (Self::Share(_, set), Some(text)) => set(behaviour, share(text)?),
-            (Self::Time(set), Some(text)) => set(behaviour, time(text)?),
-            (Self::Count(range, set), Some(text)) => set(behaviour, count(range, text)?),
-            (Self::Text(set), Some(text)) => set(behaviour, text)?,
-            (Self::Address(set), Some(text)) => set(behaviour, address(text)?),
-            (_, None) => return Err("needs a parameter".to_owned()),
-        }
-        Ok(())
-    }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let share = match text.strip_suffix('%') {
-        Some(percent) => percent.trim().parse::<f64>().map(|percent| percent / 100.0),
-        None => text.trim().parse::<f64>(),
-    };
-    match share {
-        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-        _ => Err(format!("{text:?} is no share: give 0% to 100%, or 0 to 1")),
-    }
-}
-
-/// Longer waits are no fault that anybody would sit through.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-
-fn time(text: &str) -> Result<Duration, String> {
-    text.parse::<jiff::SignedDuration>()
-        .ok()
-        .and_then(|time| Duration::try_from(time).ok())
-        .filter(|time| *time <= LONGEST)
-        .ok_or_else(|| format!("{text:?} is no duration up to a day, such as 800ms or 5s"))
-}
-
-fn count(range: &RangeInclusive<u32>, text: &str) -> Result<u32, String> {
-    text.trim()
-        .parse()
-        .ok()
-        .filter(|count| range.contains(count))
-        .ok_or_else(|| {
-            format!(
-                "{text:?} is no number from {} to {}",
-                range.start(),
-                range.end()
-            )
-        })
-}
-
-fn address(text: &str) -> Result<Ipv4Addr, String> {
-    text.trim()
-        .parse()
-        .map_err(|_| format!("{text:?} is no IPv4 address"))
+fault_type! {
+    /// One deviation with its parameter, as given to `--fault`.
+    pub struct Fault: Behaviour = CATALOGUE;
 }
 
 /// Field texts go on the wire as they are: no separators of ours, nothing that ends a line.
@@ -243,16 +47,10 @@ fn security(behaviour: &mut Behaviour, text: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-macro_rules! catalogue {
-    ($($spec:literal $effect:expr, $explanation:literal;)*) => {
-        &[$(Row { spec: $spec, explanation: $explanation, effect: $effect }),*]
-    };
-}
-
 use Effect::{Address, Count, Flag, Share, Text, Time};
 
 #[rustfmt::skip]
-static CATALOGUE: &[Row] = catalogue! {
+static CATALOGUE: &[Row<Behaviour>] = catalogue! {
     // The way there and back.
     "lost=P" Share(None, |b, p| { b.wire.lost_in = p; b.wire.lost_out = p; }), "each datagram is lost with probability P, each way";
     "lost-in=P" Share(None, |b, p| b.wire.lost_in = p), "datagrams to the plug are lost with probability P";
@@ -387,7 +185,11 @@ static CATALOGUE: &[Row] = catalogue! {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
     use super::*;
+    use crate::catalogue::FaultError;
 
     fn behaviour(spec: &str) -> Behaviour {
         let mut behaviour = Behaviour::default();
@@ -399,9 +201,9 @@ mod tests {
     }
 
     /// A parameter of the right kind for every row that takes one.
-    fn example(row: &Row) -> String {
+    fn example(row: &Row<Behaviour>) -> String {
         let parameter = match (&row.effect, row.name()) {
-            (Flag(_), _) => return row.name().to_owned(),
+            (Flag(_) | Effect::Words(_), _) => return row.name().to_owned(),
             (Text(_), "deaf") => "cr",
             (Text(_), "security") => "mixed",
             (Text(_), "res") | (Count(..), _) => "3",

@@ -108,7 +108,12 @@ impl Recorder {
             text,
             hex,
         };
-        let Ok(mut json) = serde_json::to_vec(&line) else {
+        self.append(&line);
+    }
+
+    /// Writes a line of whatever shape; secrets are masked already.
+    pub(crate) fn append(&self, line: &impl Serialize) {
+        let Ok(mut json) = serde_json::to_vec(line) else {
             return;
         };
         json.push(b'\n');

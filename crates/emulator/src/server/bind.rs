@@ -12,7 +12,7 @@ use super::ServerError;
 use crate::config::PlugConfig;
 
 /// Thousands of twins need thousands of descriptors: takes as many as the system grants.
-pub(super) fn allow_many_descriptors() {
+pub(crate) fn allow_many_descriptors() {
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
         && soft < hard
         && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
@@ -58,7 +58,7 @@ pub(super) fn broadcast(address: Ipv4Addr) -> io::Result<UdpSocket> {
     UdpSocket::from_std(socket.into())
 }
 
-pub(super) fn tcp(address: Ipv4Addr, port: u16) -> Result<TcpListener, ServerError> {
+pub(crate) fn tcp(address: Ipv4Addr, port: u16) -> Result<TcpListener, ServerError> {
     let open = || {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;

@@ -3,7 +3,7 @@
 //! A socket that is bound to a unicast address hears no broadcast. So each twin has a socket on its own address, and each
 //! prefix one shared socket on its broadcast address, which hands every datagram to the twins of that prefix.
 
-mod bind;
+pub(crate) mod bind;
 mod broadcast;
 mod connection;
 mod device;

@@ -1,0 +1,35 @@
+//! Software twins of the Philips Hue bridge: what a client sees of one, and the bulbs around it.
+//!
+//! * [`BridgeConfig`] says what a bridge is, [`BulbSpec`] where a bulb is and whose, [`BridgeFault`] in what a bridge differs
+//!   from a faithful one.
+//! * [`Room`] is where bridges and bulbs stand together: they share one radio. It has no sockets and no clock, so that tests can let
+//!   half an hour pass.
+//! * [`server`] puts the bridges of a room on sockets; its [`server::RoomHandle`] is the hand of the person in the room, who
+//!   presses buttons and switches bulbs off and on.
+//!
+//! A bulb that is *near* is near whichever bridge is asked: the person carries it there.
+//!
+//! What takes 40 s and 10 s with the real one takes 5 s and 1 s here unless the faults `search-time` and `touchlink-time` say
+//! otherwise.
+
+mod bulb;
+mod config;
+mod description;
+mod fault;
+mod lights;
+mod member;
+mod quirks;
+mod radio;
+mod reply;
+mod room;
+pub mod server;
+mod touchlink;
+mod v1;
+
+pub use bulb::{BulbSpec, BulbSpecError, BulbView, Place};
+pub use config::{Api, ApiError, BridgeConfig, ConfigError, Model, ModelError};
+pub use fault::BridgeFault;
+pub use quirks::Mangle;
+pub use reply::{Answer, Request};
+pub use room::Room;
+pub use touchlink::{Line, TouchlinkSession};

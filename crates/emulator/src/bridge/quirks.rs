@@ -1,0 +1,243 @@
+//! In what a bridge differs from a faithful one: switches without logic, set by [`super::fault`], read where they matter.
+
+use std::time::Duration;
+
+/// All switches.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Quirks {
+    /// Replies that are replaced or damaged.
+    pub(crate) deviations: Vec<Deviation>,
+    pub(crate) search: Search,
+    pub(crate) touchlink: Touchlink,
+    pub(crate) tls: Tls,
+    /// How many lights fit in.
+    pub(crate) capacity: usize,
+    /// A deleted bulb is not reset, although it is powered.
+    pub(crate) delete_orphans: bool,
+    /// A dot stands behind `deleted`.
+    pub(crate) dotted: bool,
+    /// The number of an error is text.
+    pub(crate) text_numbers: bool,
+    /// Every answer comes so late.
+    pub(crate) slow: Duration,
+    /// Bulbs have been powered for so long already.
+    pub(crate) powered_for: Duration,
+    /// Bulbs are without power until somebody switches them on.
+    pub(crate) unpowered: bool,
+    /// The id that it tells is not its own.
+    pub(crate) other_id: bool,
+    /// The model that it tells.
+    pub(crate) told_model: Option<String>,
+    pub(crate) no_http: bool,
+    pub(crate) no_mdns: bool,
+    pub(crate) no_ssdp: bool,
+}
+
+impl Default for Quirks {
+    fn default() -> Self {
+        Self {
+            deviations: Vec::new(),
+            search: Search::default(),
+            touchlink: Touchlink::default(),
+            tls: Tls::default(),
+            capacity: 63,
+            delete_orphans: false,
+            dotted: false,
+            text_numbers: false,
+            slow: Duration::ZERO,
+            powered_for: Duration::ZERO,
+            unpowered: false,
+            other_id: false,
+            told_model: None,
+            no_http: false,
+            no_mdns: false,
+            no_ssdp: false,
+        }
+    }
+}
+
+/// What a search does.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Search {
+    /// How long the network stays open.
+    pub(crate) time: Duration,
+    pub(crate) finds_nothing: bool,
+    /// Bulbs are found only towards the end.
+    pub(crate) late: bool,
+    /// It never ends.
+    pub(crate) endless: bool,
+    /// What was found is in the list of all lights, not in that of new ones.
+    pub(crate) unlisted: bool,
+}
+
+impl Default for Search {
+    fn default() -> Self {
+        Self {
+            time: Duration::from_secs(5),
+            finds_nothing: false,
+            late: false,
+            endless: false,
+            unlisted: false,
+        }
+    }
+}
+
+/// What touchlink does.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Touchlink {
+    /// How long it takes.
+    pub(crate) time: Duration,
+    /// No bulb is captured, whatever is near.
+    pub(crate) fails: bool,
+    /// TCP port 30000 is closed.
+    pub(crate) no_port: bool,
+    /// Nothing comes back after the echo.
+    pub(crate) silent: bool,
+    /// The connection ends after the echo.
+    pub(crate) eof: bool,
+    /// There is no echo.
+    pub(crate) no_echo: bool,
+    /// The result comes in pieces.
+    pub(crate) split: bool,
+    /// Echo and result come at once.
+    pub(crate) joined: bool,
+    /// Lines end in CR LF.
+    pub(crate) crlf: bool,
+    /// The result is this word.
+    pub(crate) word: Option<String>,
+}
+
+impl Default for Touchlink {
+    fn default() -> Self {
+        Self {
+            time: Duration::from_secs(1),
+            fails: false,
+            no_port: false,
+            silent: false,
+            eof: false,
+            no_echo: false,
+            split: false,
+            joined: false,
+            crlf: false,
+            word: None,
+        }
+    }
+}
+
+/// What is wrong with the certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Tls {
+    pub(crate) closed: bool,
+    pub(crate) wrong_name: bool,
+    pub(crate) expired: bool,
+    /// Another key and certificate than without the fault.
+    pub(crate) changed: bool,
+    pub(crate) upper_case: bool,
+}
+
+/// One reply that is not what it should be.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Deviation {
+    pub(crate) scope: Scope,
+    pub(crate) what: What,
+}
+
+/// Which replies are meant: written `[METHOD][/RESOURCE][*TIMES]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Scope {
+    pub(crate) method: Option<String>,
+    pub(crate) resource: Option<String>,
+    pub(crate) times: Option<u32>,
+}
+
+/// What comes instead.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum What {
+    /// An error of the bridge; the order is not carried out.
+    Error(u32),
+    /// An HTTP status; the order is not carried out.
+    Status(u16),
+    /// This body; the order is not carried out.
+    Body(&'static str, &'static str),
+    /// A redirection to another host.
+    Elsewhere,
+    /// The true reply, spoilt on its way.
+    Mangled(Mangle),
+}
+
+/// How a reply is spoilt on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mangle {
+    /// Half of it, then the connection ends.
+    Half,
+    /// A body of 16 MiB.
+    Giant,
+    /// The body in chunks.
+    Chunked,
+    /// No length: the body ends with the connection.
+    CloseDelimited,
+    /// Header lines end in LF.
+    LfOnly,
+    /// With a charset behind the content type.
+    Charset,
+    /// Without a content type.
+    NoContentType,
+    /// One byte after the other.
+    Trickle,
+    /// Nothing, and the connection stays open.
+    Hang,
+    /// Nothing, and the connection is closed.
+    Silent,
+    /// What is no HTTP.
+    Garbage,
+}
+
+impl Scope {
+    const FORM: &'static str = "write METHOD, /resource and *N behind each other, each of which can be left out: POST/lights*1";
+
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+        let (place, times) = match text.trim().split_once('*') {
+            Some((place, times)) => (place, Some(times)),
+            None => (text.trim(), None),
+        };
+        let times = match times.map(str::parse) {
+            Some(Ok(0) | Err(_)) => return Err(Self::FORM),
+            Some(Ok(times)) => Some(times),
+            None => None,
+        };
+        let (method, resource) = place.split_at(place.find('/').unwrap_or(place.len()));
+        let is_method = method.bytes().all(|byte| byte.is_ascii_alphabetic());
+        if !is_method || method.len() > 10 || resource.len() > 100 {
+            return Err(Self::FORM);
+        }
+        Ok(Self {
+            method: (!method.is_empty()).then(|| method.to_ascii_uppercase()),
+            resource: (!resource.is_empty()).then(|| resource.to_owned()),
+            times,
+        })
+    }
+
+    pub(crate) fn covers(&self, method: &str, resource: &str) -> bool {
+        self.method.as_ref().is_none_or(|own| own == method)
+            && self.resource.as_ref().is_none_or(|own| own == resource)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes() {
+        let all = Scope::parse("").unwrap();
+        assert!(all.covers("GET", "/lights") && all.times.is_none());
+        let one = Scope::parse("post/lights*2").unwrap();
+        assert!(one.covers("POST", "/lights") && one.times == Some(2));
+        assert!(!one.covers("GET", "/lights") && !one.covers("POST", "/lights/1"));
+        assert!(Scope::parse("/config").unwrap().covers("PUT", "/config"));
+        assert!(Scope::parse("*3").unwrap().covers("PUT", "/config"));
+        for wrong in ["*0", "*x", "GET lights", "G3T/", "*"] {
+            assert!(Scope::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The bulbs of a room, and what the radio does to them.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+
+use super::bulb::{BulbSpec, BulbView, Place};
+
+/// Newer bulbs take touchlink only for so long after they were switched on.
+const TOUCHLINK_FRESH: Duration = Duration::from_secs(30 * 60);
+
+/// Whose a bulb is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Network {
+    /// As from the shop.
+    None,
+    /// A bridge of this room.
+    Bridge(usize),
+    /// A bridge or dimmer that is not here.
+    Foreign(String),
+    /// A bridge that has forgotten it while it could not hear.
+    Lost,
+}
+
+/// One bulb.
+#[derive(Debug)]
+pub(super) struct Bulb {
+    pub(super) eui64: [u8; 8],
+    pub(super) serial: String,
+    pub(super) place: Place,
+    pub(super) network: Network,
+    /// The bridge that had it before it was free; that one hears it first.
+    pub(super) last: Option<usize>,
+    /// Since when it has power.
+    pub(super) powered: Option<Instant>,
+    /// Since when it can be found as it is now.
+    pub(super) since: Instant,
+    pub(super) is_on: bool,
+    /// Brightness and colour, as a bridge set them.
+    pub(super) look: Map<String, Value>,
+    pub(super) blinked: u32,
+}
+
+impl Bulb {
+    /// The name of a bulb in a bridge's list.
+    pub(super) fn unique_id(&self) -> String {
+        let octets: Vec<String> = self
+            .eui64
+            .iter()
+            .map(|octet| format!("{octet:02x}"))
+            .collect();
+        format!("{}-0b", octets.join(":"))
+    }
+
+    /// Whether a bridge hears it.
+    pub(super) fn is_reachable(&self, bridge: usize) -> bool {
+        self.powered.is_some() && self.network == Network::Bridge(bridge)
+    }
+
+    /// Makes it a bulb as from the shop.
+    fn reset(&mut self, now: Instant) {
+        if let Network::Bridge(bridge) = self.network {
+            self.last = Some(bridge);
+        }
+        self.network = Network::None;
+        self.since = now;
+    }
+
+    fn takes_touchlink(&self, now: Instant) -> bool {
+        let is_fresh = |since| now.saturating_duration_since(since) < TOUCHLINK_FRESH;
+        self.place == Place::Near && self.powered.is_some_and(is_fresh)
+    }
+}
+
+/// A touchlink procedure that runs.
+#[derive(Debug)]
+pub(super) struct Capture {
+    pub(super) due: Instant,
+    pub(super) bridge: usize,
+    /// The bulb that answered first.
+    pub(super) bulb: Option<usize>,
+}
+
+/// All bulbs, the nearest first.
+#[derive(Debug)]
+pub(super) struct Radio {
+    pub(super) bulbs: Vec<Bulb>,
+    pub(super) captures: Vec<Capture>,
+}
+
+impl Radio {
+    /// Places bulbs that have been powered since `powered`.
+    pub(super) fn new(
+        bulbs: Vec<(BulbSpec, Network)>,
+        seed: u64,
+        powered: Option<Instant>,
+        now: Instant,
+    ) -> Self {
+        // Another series than that of the unique ids, so that the serial cannot be worked out from one.
+        let mut ids = fastrand::Rng::with_seed(seed ^ 0x6875_6501);
+        let mut serials = fastrand::Rng::with_seed(seed ^ 0x6875_6502);
+        let bulb = |(number, (spec, network)): (u8, (BulbSpec, Network))| Bulb {
+            eui64: [0x00, 0x17, 0x88, 0x01, 0x0c, ids.u8(..), ids.u8(..), number],
+            serial: format!("{:06X}", serials.u32(0x10_0000..0x100_0000)),
+            place: spec.place,
+            network,
+            last: None,
+            powered,
+            since: now,
+            is_on: true,
+            look: look(),
+            blinked: 0,
+        };
+        Self {
+            bulbs: (0..=u8::MAX).zip(bulbs).map(bulb).collect(),
+            captures: Vec::new(),
+        }
+    }
+
+    /// Begins touchlink, which takes the nearest bulb that is not of this network already.
+    ///
+    /// Returns that bulb. Nothing happens to it before the time is over.
+    pub(super) fn begin_capture(
+        &mut self,
+        now: Instant,
+        bridge: usize,
+        takes: Duration,
+        fails: bool,
+    ) -> Option<usize> {
+        // A bridge does one thing at a time.
+        let is_busy = self.captures.iter().any(|capture| capture.bridge == bridge);
+        let bulb = (!is_busy && !fails)
+            .then(|| self.nearest(now, bridge))
+            .flatten();
+        self.captures.push(Capture {
+            due: now + takes,
+            bridge,
+            bulb,
+        });
+        bulb
+    }
+
+    fn nearest(&self, now: Instant, bridge: usize) -> Option<usize> {
+        self.bulbs
+            .iter()
+            .position(|bulb| bulb.takes_touchlink(now) && bulb.network != Network::Bridge(bridge))
+    }
+
+    /// Ends touchlink: the bulb blinks, and belongs to the bridge.
+    pub(super) fn end_capture(&mut self, now: Instant, position: usize) {
+        let capture = self.captures.swap_remove(position);
+        let bulb = capture.bulb.and_then(|index| self.bulbs.get_mut(index));
+        // Somebody may have switched it off in the meantime.
+        if let Some(bulb) = bulb.filter(|bulb| bulb.powered.is_some()) {
+            bulb.network = Network::Bridge(capture.bridge);
+            bulb.since = now;
+            bulb.blinked += 1;
+        }
+    }
+
+    /// Tells a bulb that its bridge forgets it. One that does not hear it stays bound to a bridge that knows it no more.
+    pub(super) fn forget(&mut self, now: Instant, bulb: usize, bridge: usize, is_reset: bool) {
+        let Some(bulb) = self.bulbs.get_mut(bulb) else {
+            return;
+        };
+        if bulb.network != Network::Bridge(bridge) {
+            return;
+        }
+        if bulb.powered.is_some() && is_reset {
+            bulb.reset(now);
+        } else {
+            bulb.network = Network::Lost;
+        }
+    }
+
+    /// Switches a bulb's mains power. One that comes back is on, as bulbs are.
+    pub(super) fn power(&mut self, now: Instant, bulb: usize, is_powered: bool) {
+        if let Some(bulb) = self.bulbs.get_mut(bulb) {
+            bulb.powered = is_powered.then_some(now);
+            bulb.since = now;
+            bulb.is_on |= is_powered;
+        }
+    }
+
+    /// Lets a bulb blink, if its bridge reaches it.
+    pub(super) fn blink(&mut self, bulb: usize, bridge: usize) {
+        if let Some(bulb) = self.bulbs.get_mut(bulb)
+            && bulb.is_reachable(bridge)
+        {
+            bulb.blinked += 1;
+        }
+    }
+
+    pub(super) fn views(&self, ids: &[String]) -> Vec<BulbView> {
+        let owner = |network: &Network| match network {
+            Network::None => None,
+            Network::Bridge(index) => ids.get(*index).cloned(),
+            Network::Foreign(name) => Some(name.clone()),
+            Network::Lost => Some("lost".to_owned()),
+        };
+        let view = |bulb: &Bulb| BulbView {
+            unique_id: bulb.unique_id(),
+            serial: bulb.serial.clone(),
+            model: MODEL,
+            place: bulb.place,
+            owner: owner(&bulb.network),
+            powered: bulb.powered.is_some(),
+            on: bulb.powered.is_some() && bulb.is_on,
+            blinked: bulb.blinked,
+        };
+        self.bulbs.iter().map(view).collect()
+    }
+}
+
+/// What kind of bulb all of them are: an E27 colour lamp.
+pub(super) const MODEL: &str = "LCT007";
+
+fn look() -> Map<String, Value> {
+    let look = json!({"bri": 254, "hue": 8418, "sat": 140, "effect": "none", "xy": [0.4573, 0.41], "ct": 366,
+        "alert": "none", "colormode": "ct"});
+    match look {
+        Value::Object(look) => look,
+        _ => Map::new(),
+    }
+}

@@ -1,0 +1,383 @@
+//! Where bridges and bulbs stand together: what happens by itself as time goes by, and who is asked.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::bulb::{BulbSpec, BulbView};
+use super::config::{BridgeConfig, ConfigError, Model};
+use super::description;
+use super::fault::BridgeFault;
+use super::member::Bridge;
+use super::quirks::{Quirks, What};
+use super::radio::{Bulb, Network, Radio};
+use super::reply::{Answer, Item, Request};
+use super::touchlink::Script;
+use super::v1::Call;
+
+/// Bridges and bulbs that share one radio. Every method takes the time, and first does what was due until then.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use emulator::bridge::{BridgeConfig, Model, Request, Room};
+///
+/// let now = Instant::now();
+/// let bridge = BridgeConfig::new(Model::Square, [127, 0, 0, 30].into());
+/// let mut room = Room::new(now, jiff::Timestamp::now(), vec![bridge], &["near".parse()?])?;
+/// let ask = Request { method: "POST", path: "/api", key: None, body: br#"{"devicetype":"a#b"}"#, is_secure: false };
+/// let answer = room.request(now, 0, &ask);
+/// assert_eq!(answer.body, br#"[{"error":{"type":101,"address":"","description":"link button not pressed"}}]"#);
+/// room.press(now, 0);
+/// assert!(room.request(now, 0, &ask).body.starts_with(br#"[{"success":{"username":""#));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Room {
+    clock: Clock,
+    bridges: Vec<Bridge>,
+    radio: Radio,
+}
+
+/// What the time of the room is in the world.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    begin: Instant,
+    wall: Timestamp,
+}
+
+impl Clock {
+    /// The time as bridges write it: UTC, to the second, without a zone.
+    pub(super) fn text(self, at: Instant) -> String {
+        let since = at.saturating_duration_since(self.begin);
+        let wall = self.wall.checked_add(since).unwrap_or(self.wall);
+        wall.strftime("%Y-%m-%dT%H:%M:%S").to_string()
+    }
+}
+
+/// What happens by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    /// The touchlink procedure at this position ends.
+    Capture(usize),
+    /// A bulb joins a bridge; the bridge that had it before hears it first.
+    Join {
+        is_stranger: bool,
+        bridge: usize,
+        bulb: usize,
+    },
+    /// A bridge's search ends.
+    SearchEnd(usize),
+}
+
+impl Room {
+    /// Furnishes a room at a time, which is `wall` in the world.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Owner`] when a bulb belongs to a bridge that there is not.
+    pub fn new(
+        now: Instant,
+        wall: Timestamp,
+        bridges: Vec<BridgeConfig>,
+        bulbs: &[BulbSpec],
+    ) -> Result<Self, ConfigError> {
+        let owned: Result<Vec<_>, _> = bulbs
+            .iter()
+            .map(|bulb| Ok((bulb.clone(), bulb.network(&bridges)?)))
+            .collect();
+        let seed = bridges.first().map_or(0, |bridge| bridge.seed);
+        let mut bridges: Vec<Bridge> = bridges
+            .into_iter()
+            .map(|config| Bridge::new(config, now))
+            .collect();
+        let powered = powered_since(bridges.iter().map(|bridge| &bridge.quirks), now);
+        let radio = Radio::new(owned?, seed, powered, now);
+        for (index, bulb) in radio.bulbs.iter().enumerate() {
+            if let Network::Bridge(owner) = bulb.network
+                && let Some(bridge) = bridges.get_mut(owner)
+            {
+                bridge.list(index);
+            }
+        }
+        Ok(Self {
+            clock: Clock { begin: now, wall },
+            bridges,
+            radio,
+        })
+    }
+
+    /// What each bridge is.
+    pub fn bridges(&self) -> impl ExactSizeIterator<Item = &BridgeConfig> {
+        self.bridges.iter().map(|bridge| &bridge.config)
+    }
+
+    pub(super) fn quirks(&self, bridge: usize) -> Option<&Quirks> {
+        self.bridges.get(bridge).map(|bridge| &bridge.quirks)
+    }
+
+    /// Notes which ports a bridge has got, where any would do.
+    pub(super) fn take_ports(&mut self, bridge: usize, ready: &super::server::Ready) {
+        let Some(member) = self.bridges.get_mut(bridge) else {
+            return;
+        };
+        for (port, taken) in [
+            (&mut member.config.http_port, ready.http),
+            (&mut member.config.https_port, ready.https),
+            (&mut member.config.touchlink_port, ready.touchlink),
+        ] {
+            *port = taken.map_or(*port, |address| address.port());
+        }
+    }
+
+    /// Every secret that a bridge knows, to be kept out of records.
+    pub(crate) fn secrets(&self, bridge: usize) -> Vec<String> {
+        let users = self.bridges.get(bridge).map(|bridge| &bridge.users);
+        let pair = |(key, user): (&String, &super::member::User)| {
+            std::iter::once(key.clone())
+                .chain(user.client_key.clone())
+                .collect::<Vec<_>>()
+        };
+        users.into_iter().flatten().flat_map(pair).collect()
+    }
+
+    /// What each bulb is and does at a time.
+    pub fn bulbs(&mut self, now: Instant) -> Vec<BulbView> {
+        self.advance(now);
+        let ids: Vec<String> = self.bridges().map(BridgeConfig::bridge_id).collect();
+        self.radio.views(&ids)
+    }
+
+    /// Presses a bridge's link button, which counts for 30 s.
+    pub fn press(&mut self, now: Instant, bridge: usize) {
+        self.advance(now);
+        if let Some(bridge) = self.bridges.get_mut(bridge) {
+            bridge.press(now);
+        }
+    }
+
+    /// Gives a bulb mains power, or takes it away.
+    pub fn power(&mut self, now: Instant, bulb: usize, is_powered: bool) {
+        self.advance(now);
+        self.radio.power(now, bulb, is_powered);
+    }
+
+    /// Gives a bridge other faults from now on. Those of its doors and certificate count from its start only.
+    pub fn replace_faults(&mut self, now: Instant, bridge: usize, faults: Vec<BridgeFault>) {
+        self.advance(now);
+        if let Some(bridge) = self.bridges.get_mut(bridge) {
+            bridge.replace_faults(faults);
+        }
+    }
+
+    /// Lets a bridge forget every application.
+    pub fn revoke_keys(&mut self, now: Instant, bridge: usize) {
+        self.advance(now);
+        if let Some(bridge) = self.bridges.get_mut(bridge) {
+            bridge.users.clear();
+        }
+    }
+
+    /// Asks a bridge by HTTP or HTTPS.
+    pub fn request(&mut self, now: Instant, bridge: usize, request: &Request<'_>) -> Answer {
+        self.advance(now);
+        let clock = self.clock;
+        let Some(member) = self.bridges.get_mut(bridge) else {
+            return Answer::not_found();
+        };
+        let path = request.path.split(['?', '#']).next().unwrap_or_default();
+        let resource = resource(path);
+        let is_open = resource == "/config" && request.method == "GET" || resource == "/";
+        let (instead, mangles) = member.deviations(request.method, &resource, is_open);
+        let after = member.quirks.slow;
+        let text_numbers = member.quirks.text_numbers;
+        let answer = if let Some(what) = instead {
+            replaced(&what, request, &resource, text_numbers)
+        } else if member.config.model == Model::Pro && !request.is_secure {
+            Answer::moved(https_address(&member.config, request.path))
+        } else if path == "/description.xml" && member.config.model != Model::Pro {
+            description::xml(&member.config)
+        } else {
+            let mut call = Call {
+                bridge: member,
+                radio: &mut self.radio,
+                index: bridge,
+                clock,
+                now,
+                method: request.method,
+                body: request.body,
+            };
+            call.answer(path)
+        };
+        Answer {
+            after,
+            mangles,
+            ..answer
+        }
+    }
+
+    /// Orders a bridge to do touchlink by TCP port 30000; returns what it says, and when.
+    pub(super) fn touchlink(&mut self, now: Instant, bridge: usize) -> Script {
+        self.advance(now);
+        let Some(member) = self.bridges.get(bridge) else {
+            return Script::default();
+        };
+        let rules = &member.quirks.touchlink;
+        let fails = rules.fails || rules.word.is_some();
+        let captured = self.radio.begin_capture(now, bridge, rules.time, fails);
+        Script::new(rules, captured.is_some())
+    }
+
+    /// Does everything that was due until now, in its order.
+    pub fn advance(&mut self, now: Instant) {
+        while let Some((due, event)) = self.next_event()
+            && due <= now
+        {
+            self.happen(due, event);
+        }
+    }
+
+    /// When something happens by itself next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.next_event().map(|(due, _)| due)
+    }
+
+    fn next_event(&self) -> Option<(Instant, Event)> {
+        let captures = self.radio.captures.iter().enumerate();
+        let captures = captures.map(|(position, capture)| (capture.due, Event::Capture(position)));
+        let ends = self
+            .bridges
+            .iter()
+            .enumerate()
+            .filter_map(|(index, bridge)| {
+                let search = bridge
+                    .search
+                    .as_ref()
+                    .filter(|_| !bridge.quirks.search.endless)?;
+                Some((search.ends, Event::SearchEnd(index)))
+            });
+        captures.chain(ends).chain(self.joins()).min()
+    }
+
+    /// Every bulb that would be found by a search that runs.
+    fn joins(&self) -> impl Iterator<Item = (Instant, Event)> {
+        self.bridges
+            .iter()
+            .enumerate()
+            .flat_map(move |(bridge, member)| {
+                let bulbs = self.radio.bulbs.iter().enumerate();
+                bulbs.filter_map(move |(index, bulb)| {
+                    let due = join_due(member, bridge, index, bulb)?;
+                    let event = Event::Join {
+                        is_stranger: bulb.last != Some(bridge),
+                        bridge,
+                        bulb: index,
+                    };
+                    Some((due, event))
+                })
+            })
+    }
+
+    fn happen(&mut self, due: Instant, event: Event) {
+        match event {
+            Event::Capture(position) => self.radio.end_capture(due, position),
+            Event::SearchEnd(index) => {
+                if let Some(bridge) = self.bridges.get_mut(index) {
+                    bridge.search = None;
+                    bridge.search_ended = Some(due);
+                }
+            }
+            Event::Join { bridge, bulb, .. } => self.join(due, bridge, bulb),
+        }
+    }
+
+    fn join(&mut self, due: Instant, bridge: usize, index: usize) {
+        let (Some(member), Some(bulb)) = (
+            self.bridges.get_mut(bridge),
+            self.radio.bulbs.get_mut(index),
+        ) else {
+            return;
+        };
+        bulb.network = Network::Bridge(bridge);
+        bulb.since = due;
+        if !member.lists(index) {
+            let id = member.list(index);
+            if !member.quirks.search.unlisted {
+                member.new.push(id);
+            }
+        }
+    }
+}
+
+/// The faults about bulbs are those of the room, whichever bridge they were given for.
+fn powered_since<'a>(quirks: impl Iterator<Item = &'a Quirks>, now: Instant) -> Option<Instant> {
+    let (mut powered_for, mut is_powered) = (Duration::ZERO, true);
+    for quirks in quirks {
+        powered_for = powered_for.max(quirks.powered_for);
+        is_powered &= !quirks.unpowered;
+    }
+    // A machine that started a moment ago has no earlier time.
+    is_powered.then(|| now.checked_sub(powered_for).unwrap_or(now))
+}
+
+/// When a bridge that searches finds a bulb, if it does.
+fn join_due(member: &Bridge, bridge: usize, index: usize, bulb: &Bulb) -> Option<Instant> {
+    let search = member.search.as_ref()?;
+    let called = search.serials.get(&bulb.serial);
+    let is_own = bulb.network == Network::Bridge(bridge);
+    let began = match bulb.network {
+        _ if is_own && member.lists(index) => return None,
+        Network::None => search.began,
+        Network::Bridge(owner) if owner == bridge => search.began,
+        // Called by its serial, a bulb leaves whatever network it is in.
+        _ => *called?,
+    };
+    if bulb.powered.is_none() || member.quirks.search.finds_nothing || member.is_full() {
+        return None;
+    }
+    let due = began.max(bulb.since) + member.joining();
+    (due < search.ends || member.quirks.search.endless).then_some(due)
+}
+
+/// What is behind the key in a path: `/` for pairing and the whole.
+fn resource(path: &str) -> String {
+    let path = path.trim_end_matches('/');
+    let Some(rest) = path.strip_prefix("/api") else {
+        return if path.is_empty() {
+            "/".to_owned()
+        } else {
+            path.to_owned()
+        };
+    };
+    if rest == "/config" {
+        return "/config".to_owned();
+    }
+    match rest.trim_start_matches('/').split_once('/') {
+        Some((_key, resource)) => format!("/{resource}"),
+        None => "/".to_owned(),
+    }
+}
+
+fn replaced(what: &What, request: &Request<'_>, resource: &str, text_numbers: bool) -> Answer {
+    match what {
+        What::Error(number) => Answer::items(
+            &[Item::by_number(*number, request.method, resource)],
+            text_numbers,
+        ),
+        What::Status(status) => Answer::new(
+            *status,
+            "text/html",
+            format!("<html><body>{status}</body></html>"),
+        ),
+        What::Body(content_type, body) => Answer::new(200, content_type, *body),
+        What::Elsewhere => Answer::moved(format!("https://192.0.2.77{}", request.path)),
+        // Spoilt replies are no others.
+        What::Mangled(_) => Answer::not_found(),
+    }
+}
+
+fn https_address(config: &BridgeConfig, path: &str) -> String {
+    match config.https_port {
+        443 => format!("https://{}{path}", config.listen),
+        port => format!("https://{}:{port}{path}", config.listen),
+    }
+}

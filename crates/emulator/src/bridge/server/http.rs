@@ -1,0 +1,257 @@
+//! One connection over which HTTP is spoken, with or without TLS below.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddrV4;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, LOCATION};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::{sleep, timeout};
+
+use super::super::config::Model;
+use super::super::quirks::Mangle;
+use super::super::reply::{self, Answer};
+use super::Host;
+use super::mangle::{self, End};
+
+/// A client that says or takes nothing for so long is gone.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// No order to a bridge is as long.
+const LONGEST_BODY: usize = 64 * 1024;
+/// A bridge denies more requests at a time than these.
+const MOST_PARALLEL: usize = 3;
+
+/// What is to be done to the reply that is written now.
+type Spoiling = Arc<Mutex<Vec<Mangle>>>;
+
+/// Serves one connection until it ends.
+pub(super) async fn serve<S>(
+    stream: S,
+    peer: SocketAddrV4,
+    is_secure: bool,
+    host: Host,
+    parallel: Arc<AtomicUsize>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let spoiling = Spoiling::default();
+    let service = service_fn(|request| {
+        let client = Client {
+            peer,
+            is_secure,
+            host: host.clone(),
+            parallel: parallel.clone(),
+            spoiling: spoiling.clone(),
+        };
+        async move { Ok::<_, Infallible>(client.answer(request).await) }
+    });
+    let tap = Tap {
+        stream,
+        spoiling: spoiling.clone(),
+        held: Vec::new(),
+    };
+    let served = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .max_buf_size(64 * 1024)
+        .serve_connection(TokioIo::new(tap), service)
+        .without_shutdown()
+        .await;
+    match served {
+        Ok(parts) => finish(parts.io.into_inner()).await,
+        Err(error) => tracing::debug!(%error, "HTTP connection of {peer}"),
+    }
+}
+
+struct Client {
+    peer: SocketAddrV4,
+    is_secure: bool,
+    host: Host,
+    parallel: Arc<AtomicUsize>,
+    spoiling: Spoiling,
+}
+
+impl Client {
+    async fn answer(self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let (head, body) = request.into_parts();
+        let Ok(body) = Limited::new(body, LONGEST_BODY).collect().await else {
+            return respond(Answer::new(413, "text/html", "too large"));
+        };
+        let body = body.to_bytes();
+        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        let key = head
+            .headers
+            .get("hue-application-key")
+            .and_then(|key| key.to_str().ok());
+        let request = reply::Request {
+            method: head.method.as_str(),
+            path,
+            key,
+            body: &body,
+            is_secure: self.is_secure,
+        };
+        self.host.note_request(self.peer, &request);
+        let answer = self.ask(&request).await;
+        self.host.note_answer(self.peer, self.is_secure, &answer);
+        *self.spoiling.lock().unwrap_or_else(PoisonError::into_inner) = answer.mangles.clone();
+        respond(answer)
+    }
+
+    async fn ask(&self, request: &reply::Request<'_>) -> Answer {
+        let _place = match Place::take(&self.parallel) {
+            Err(place) if self.denies() => {
+                drop(place);
+                return Answer::new(
+                    if self.is_secure { 429 } else { 503 },
+                    "text/html",
+                    "too many requests",
+                );
+            }
+            Ok(place) | Err(place) => place,
+        };
+        let answer = self.host.room.request(self.host.bridge, request);
+        sleep(answer.after).await;
+        answer
+    }
+
+    fn denies(&self) -> bool {
+        let configs = self.host.room.bridges();
+        configs
+            .get(self.host.bridge)
+            .is_some_and(|config| config.model != Model::Round)
+    }
+}
+
+/// One of the few requests that a bridge takes at a time.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    /// Counts a request; an error when it is one too many.
+    fn take(parallel: &Arc<AtomicUsize>) -> Result<Self, Self> {
+        let before = parallel.fetch_add(1, Ordering::SeqCst);
+        let place = Self(parallel.clone());
+        if before < MOST_PARALLEL {
+            Ok(place)
+        } else {
+            Err(place)
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn respond(answer: Answer) -> Response<Full<Bytes>> {
+    let is_spoilt = !answer.mangles.is_empty();
+    let mut response = Response::new(Full::new(Bytes::from(answer.body)));
+    *response.status_mut() =
+        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
+    if let Some(location) = answer
+        .location
+        .and_then(|location| HeaderValue::from_str(&location).ok())
+    {
+        headers.insert(LOCATION, location);
+    }
+    if is_spoilt {
+        // What is spoilt is the last on its connection, so that the whole of it is at hand.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// A connection that holds back a reply that is to be spoilt.
+struct Tap<S> {
+    stream: S,
+    spoiling: Spoiling,
+    held: Vec<u8>,
+}
+
+impl<S> Tap<S> {
+    fn holds(&self) -> bool {
+        !self
+            .spoiling
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty()
+    }
+}
+
+/// Ends a connection, with the reply that was held back spoilt.
+async fn finish<S: AsyncRead + AsyncWrite + Unpin>(tap: Tap<S>) {
+    let Tap {
+        mut stream,
+        spoiling,
+        held,
+    } = tap;
+    let mangles = std::mem::take(&mut *spoiling.lock().unwrap_or_else(PoisonError::into_inner));
+    let spoilt = mangle::spoil(held, &mangles);
+    for piece in spoilt.pieces {
+        sleep(spoilt.pause).await;
+        if !matches!(
+            timeout(PATIENCE, stream.write_all(&piece)).await,
+            Ok(Ok(()))
+        ) {
+            return;
+        }
+        let _ = stream.flush().await;
+    }
+    match spoilt.end {
+        End::Close => {
+            let _ = timeout(PATIENCE, stream.shutdown()).await;
+        }
+        End::Stay => {
+            let mut rest = [0; 256];
+            while matches!(
+                timeout(PATIENCE * 10, stream.read(&mut rest)).await,
+                Ok(Ok(1..))
+            ) {}
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.holds() {
+            self.held.extend_from_slice(bytes);
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

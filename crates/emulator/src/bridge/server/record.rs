@@ -1,0 +1,124 @@
+//! What is recorded of a bridge's exchanges: everything but keys.
+
+use std::net::SocketAddrV4;
+
+use hiflying::Mac;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::super::reply::{Answer, Request};
+use super::Host;
+use crate::record::Direction;
+
+/// How an exchange travelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Way {
+    Http,
+    Https,
+    Touchlink,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    time: Timestamp,
+    bridge: Mac,
+    transport: Way,
+    peer: SocketAddrV4,
+    direction: Direction,
+    text: &'a str,
+}
+
+/// Longer bodies are cut.
+const LONGEST: usize = 64 * 1024;
+
+impl Host {
+    pub(super) fn note_request(&self, peer: SocketAddrV4, request: &Request<'_>) {
+        if self.recorder.is_none() {
+            return;
+        }
+        let body = String::from_utf8_lossy(request.body);
+        let text = format!("{} {}\n{body}", request.method, without_key(request.path));
+        self.note(
+            way(request.is_secure),
+            peer,
+            Direction::In,
+            text.trim_end().as_bytes(),
+        );
+    }
+
+    pub(super) fn note_answer(&self, peer: SocketAddrV4, is_secure: bool, answer: &Answer) {
+        if self.recorder.is_none() {
+            return;
+        }
+        let text = format!(
+            "{}\n{}",
+            answer.status,
+            String::from_utf8_lossy(&answer.body)
+        );
+        self.note(
+            way(is_secure),
+            peer,
+            Direction::Out,
+            text.trim_end().as_bytes(),
+        );
+    }
+
+    pub(super) fn note(&self, way: Way, peer: SocketAddrV4, direction: Direction, bytes: &[u8]) {
+        let Some(recorder) = &self.recorder else {
+            return;
+        };
+        let shown = String::from_utf8_lossy(bytes.get(..LONGEST).unwrap_or(bytes));
+        let text = masked(&shown, &self.room.secrets(self.bridge));
+        recorder.append(&Line {
+            time: Timestamp::now(),
+            bridge: self.mac,
+            transport: way,
+            peer,
+            direction,
+            text: &text,
+        });
+    }
+}
+
+fn way(is_secure: bool) -> Way {
+    if is_secure { Way::Https } else { Way::Http }
+}
+
+/// The path with what stands where a key stands left out, be it one or not.
+fn without_key(path: &str) -> String {
+    let mut segments: Vec<&str> = path.split('/').collect();
+    if let ["", "api", key, ..] = segments.as_mut_slice()
+        && *key != "config"
+        && !key.is_empty()
+    {
+        *key = "***";
+    }
+    segments.join("/")
+}
+
+/// The text without what the bridge keeps secret.
+fn masked(text: &str, secrets: &[String]) -> String {
+    secrets
+        .iter()
+        .fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_left_out() {
+        assert_eq!(without_key("/api/abcdef/lights/1"), "/api/***/lights/1");
+        assert_eq!(without_key("/api/not-a-known-key"), "/api/***");
+        assert_eq!(without_key("/api/config"), "/api/config");
+        assert_eq!(without_key("/api"), "/api");
+        assert_eq!(without_key("/clip/v2/resource"), "/clip/v2/resource");
+        let secrets = ["KEY0KEY0".to_owned()];
+        assert_eq!(
+            masked(r#"[{"success":{"username":"KEY0KEY0"}}]"#, &secrets),
+            r#"[{"success":{"username":"***"}}]"#
+        );
+    }
+}

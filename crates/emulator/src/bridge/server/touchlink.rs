@@ -1,0 +1,45 @@
+//! One connection to TCP port 30000.
+
+use std::net::SocketAddrV4;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+use super::super::touchlink::TouchlinkSession;
+use super::Host;
+use super::record::Way;
+use crate::record::Direction;
+
+/// A client that says nothing for so long is gone.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Obeys orders until the client leaves.
+pub(super) async fn serve(mut stream: TcpStream, peer: SocketAddrV4, host: Host) {
+    let mut session = TouchlinkSession::default();
+    let mut buffer = [0; 512];
+    while let Ok(Ok(length @ 1..)) = timeout(PATIENCE, stream.read(&mut buffer)).await {
+        let bytes = buffer.get(..length).unwrap_or_default();
+        host.note(Way::Touchlink, peer, Direction::In, bytes);
+        for _ in 0..session.handle_input(bytes) {
+            if obey(&mut stream, peer, &host).await.is_none() {
+                return;
+            }
+        }
+    }
+}
+
+/// Does touchlink once; none when the connection is over.
+async fn obey(stream: &mut TcpStream, peer: SocketAddrV4, host: &Host) -> Option<()> {
+    let script = host.room.touchlink(host.bridge);
+    for line in script.lines {
+        sleep(line.after).await;
+        host.note(Way::Touchlink, peer, Direction::Out, &line.bytes);
+        timeout(PATIENCE, stream.write_all(&line.bytes))
+            .await
+            .ok()?
+            .ok()?;
+    }
+    (!script.closes).then_some(())
+}

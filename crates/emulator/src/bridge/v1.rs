@@ -1,0 +1,127 @@
+//! The interface below `/api`.
+
+mod config;
+mod lights;
+mod pairing;
+
+use std::time::Instant;
+
+use serde_json::{Map, Value, json};
+
+use super::lights as shown;
+use super::member::Bridge;
+use super::radio::Radio;
+use super::reply::{Answer, Item};
+use super::room::Clock;
+
+/// One call, with all that it can touch.
+pub(super) struct Call<'a> {
+    pub(super) bridge: &'a mut Bridge,
+    pub(super) radio: &'a mut Radio,
+    /// Which bridge of the room it is.
+    pub(super) index: usize,
+    pub(super) clock: Clock,
+    pub(super) now: Instant,
+    pub(super) method: &'a str,
+    pub(super) body: &'a [u8],
+}
+
+impl Call<'_> {
+    /// Answers a path of this interface; others are not there.
+    pub(super) fn answer(&mut self, path: &str) -> Answer {
+        let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+        if segments.next() != Some("api") {
+            return Answer::not_found();
+        }
+        let segments: Vec<&str> = segments.collect();
+        match (self.method, segments.as_slice()) {
+            ("POST", []) => self.pair(),
+            (method, []) => self.items(vec![Item::no_method(method, "/")]),
+            ("GET", ["config"]) => self.public_config(),
+            (_, [key, resource @ ..]) => self.keyed(key, resource),
+        }
+    }
+
+    fn keyed(&mut self, key: &str, segments: &[&str]) -> Answer {
+        let resource = format!("/{}", segments.join("/"));
+        if self.bridge.knows(self.now, key) {
+            return self.authorized(segments, &resource);
+        }
+        match (self.method, segments) {
+            ("GET", ["config"]) => self.public_config(),
+            _ => self.items(vec![Item::unauthorized(&resource)]),
+        }
+    }
+
+    fn authorized(&mut self, segments: &[&str], resource: &str) -> Answer {
+        match (self.method, segments) {
+            ("GET", []) => self.everything(),
+            ("GET", ["config"]) => self.full_config(),
+            ("PUT", ["config"]) => self.change_config(),
+            ("DELETE", ["config", "whitelist", key]) => self.forget_user(key, resource),
+            ("GET", ["capabilities"]) if self.bridge.config.api.has(15) => self.capabilities(),
+            ("GET", ["lights"]) => self.shown_lights(),
+            ("POST", ["lights"]) => self.search(),
+            ("GET", ["lights", "new"]) => self.new_lights(),
+            (_, ["lights", id]) => self.light(id, resource),
+            (_, ["lights", id, "state"]) => self.light_state(id, resource),
+            ("GET", [kind]) if OTHERS.contains(kind) => Answer::json(200, &json!({})),
+            (method, ["config"]) => self.items(vec![Item::no_method(method, resource)]),
+            (method, [kind]) if OTHERS.contains(kind) => {
+                self.items(vec![Item::no_method(method, resource)])
+            }
+            _ => self.items(vec![Item::no_resource(resource)]),
+        }
+    }
+
+    /// The whole of what a bridge knows.
+    fn everything(&self) -> Answer {
+        let mut all = Map::new();
+        all.insert(
+            "lights".to_owned(),
+            shown::lights(self.bridge, self.radio, self.index),
+        );
+        all.insert("config".to_owned(), json!(self.described_config()));
+        all.extend(OTHERS.map(|kind| (kind.to_owned(), json!({}))));
+        Answer::json(200, &all)
+    }
+
+    pub(super) fn items(&self, items: Vec<Item>) -> Answer {
+        Answer::items(&items, self.bridge.quirks.text_numbers)
+    }
+
+    /// Reads the body of a change: an object with something in it.
+    fn parameters(&self, resource: &str) -> Result<Map<String, Value>, Item> {
+        match serde_json::from_slice(self.body) {
+            Ok(Value::Object(parameters)) if parameters.is_empty() => Err(Item::missing(resource)),
+            Ok(Value::Object(parameters)) => Ok(parameters),
+            _ => Err(Item::invalid_json(resource)),
+        }
+    }
+
+    /// Changes one parameter after the other; each works or does not by itself.
+    fn change(
+        &mut self,
+        resource: &str,
+        mut set: impl FnMut(&mut Self, &str, &Value) -> Item,
+    ) -> Answer {
+        let items = match self.parameters(resource) {
+            Ok(parameters) => parameters
+                .iter()
+                .map(|(name, value)| set(self, name, value))
+                .collect(),
+            Err(error) => vec![error],
+        };
+        self.items(items)
+    }
+}
+
+/// What a bridge has beside lights; there is nothing of it in a room.
+const OTHERS: [&str; 6] = [
+    "groups",
+    "schedules",
+    "scenes",
+    "rules",
+    "sensors",
+    "resourcelinks",
+];

@@ -1,0 +1,206 @@
+//! `/config`: who the bridge is, and touchlink.
+
+use std::net::Ipv4Addr;
+
+use hiflying::Mac;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::super::config::{Api, Model};
+use super::super::reply::{Answer, Item};
+use super::Call;
+
+const RESOURCE: &str = "/config";
+/// The link button was given to the cloud then, and the list of applications with it.
+const CLOUD_ONLY_SINCE: u32 = 31;
+const TOUCHLINK_SINCE: u32 = 9;
+
+/// What is told to everybody, in the order in which bridges tell it.
+#[derive(Serialize)]
+struct Public {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    datastoreversion: Option<&'static str>,
+    swversion: String,
+    #[serde(flatten)]
+    versioned: Option<Versioned>,
+}
+
+#[derive(Serialize)]
+struct Versioned {
+    apiversion: String,
+    mac: String,
+    bridgeid: String,
+    factorynew: bool,
+    replacesbridgeid: Value,
+    modelid: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    starterkitid: Option<&'static str>,
+}
+
+impl Call<'_> {
+    pub(super) fn public_config(&self) -> Answer {
+        Answer::json(200, &self.public())
+    }
+
+    fn public(&self) -> Public {
+        let (config, quirks) = (&self.bridge.config, &self.bridge.quirks);
+        let is_square = config.model != Model::Round;
+        let told = match config.api {
+            // The interface of 2012 tells next to nothing.
+            Api::Untold | Api::Version { minor: 0, .. } => None,
+            version => Some(version.to_string()),
+        };
+        let [a, b, c, d, e, f] = config.mac.octets();
+        let mac = Mac::new([a, b, c, d, e, if quirks.other_id { f ^ 0x55 } else { f }]);
+        let id = super::super::BridgeConfig {
+            mac,
+            ..config.clone()
+        }
+        .bridge_id();
+        Public {
+            name: self.bridge.name.clone(),
+            datastoreversion: is_square.then_some("99"),
+            swversion: config.api.software(config.model),
+            versioned: told.map(|apiversion| Versioned {
+                apiversion,
+                mac: mac.to_string().to_ascii_lowercase(),
+                bridgeid: id.to_ascii_uppercase(),
+                factorynew: false,
+                replacesbridgeid: Value::Null,
+                modelid: quirks
+                    .told_model
+                    .clone()
+                    .unwrap_or_else(|| config.model.id().to_owned()),
+                starterkitid: is_square.then_some(""),
+            }),
+        }
+    }
+
+    pub(super) fn full_config(&self) -> Answer {
+        Answer::json(200, &self.described_config())
+    }
+
+    /// What is told to an application that the bridge knows.
+    pub(super) fn described_config(&self) -> Value {
+        let mut all = json!(self.public());
+        let user = |(key, user): (&String, &super::super::member::User)| {
+            let entry = json!({
+                "name": user.devicetype,
+                "create date": self.clock.text(user.created),
+                "last use date": self.clock.text(user.used),
+            });
+            (key.clone(), entry)
+        };
+        let more = json!({
+            "whitelist": self.bridge.users.iter().map(user).collect::<Map<_, _>>(),
+            "ipaddress": self.bridge.config.listen,
+            "netmask": Ipv4Addr::new(255, 255, 255, 0),
+            "gateway": self.bridge.config.listen,
+            "dhcp": true,
+            "zigbeechannel": 25,
+            "proxyaddress": "none",
+            "proxyport": 0,
+            "UTC": self.clock.text(self.now),
+            "localtime": self.clock.text(self.now),
+            "timezone": "UTC",
+            "linkbutton": self.bridge.is_pressed(self.now),
+            "portalservices": false,
+            "swupdate": {"updatestate": 0, "url": "", "text": "", "notify": false},
+        });
+        if let (Value::Object(all), Value::Object(more)) = (&mut all, more) {
+            all.extend(more);
+        }
+        all
+    }
+
+    pub(super) fn change_config(&mut self) -> Answer {
+        self.change(RESOURCE, Self::set_config)
+    }
+
+    fn set_config(&mut self, name: &str, value: &Value) -> Item {
+        let api = self.bridge.config.api;
+        match name {
+            "touchlink" if api.has(TOUCHLINK_SINCE) => self.touchlink(value),
+            "name" => self.rename(value),
+            "linkbutton" if api.has(CLOUD_ONLY_SINCE) => Item::read_only(RESOURCE, name),
+            "linkbutton" => self.press_by_order(value),
+            _ if READ_ONLY.contains(&name) => Item::read_only(RESOURCE, name),
+            _ => Item::no_parameter(RESOURCE, name),
+        }
+    }
+
+    /// Begins touchlink. What comes of it is told to nobody.
+    fn touchlink(&mut self, value: &Value) -> Item {
+        let Some(wanted) = value.as_bool() else {
+            return Item::invalid_value(RESOURCE, "touchlink", value);
+        };
+        if wanted {
+            let rules = &self.bridge.quirks.touchlink;
+            self.radio
+                .begin_capture(self.now, self.index, rules.time, rules.fails);
+        }
+        Item::set("/config/touchlink".to_owned(), json!(wanted))
+    }
+
+    fn rename(&mut self, value: &Value) -> Item {
+        match value.as_str() {
+            Some(name) if (4..=16).contains(&name.chars().count()) => {
+                self.bridge.name = name.to_owned();
+                Item::set("/config/name".to_owned(), value.clone())
+            }
+            _ => Item::invalid_value(RESOURCE, "name", value),
+        }
+    }
+
+    fn press_by_order(&mut self, value: &Value) -> Item {
+        match value.as_bool() {
+            Some(pressed) => {
+                if pressed {
+                    self.bridge.press(self.now);
+                }
+                Item::set("/config/linkbutton".to_owned(), value.clone())
+            }
+            None => Item::invalid_value(RESOURCE, "linkbutton", value),
+        }
+    }
+
+    pub(super) fn forget_user(&mut self, key: &str, resource: &str) -> Answer {
+        if self.bridge.config.api.has(CLOUD_ONLY_SINCE) {
+            return self.items(vec![Item::unauthorized(resource)]);
+        }
+        let item = match self.bridge.users.remove(key) {
+            Some(_) => Item::Success(json!(format!("{resource} deleted."))),
+            None => Item::no_resource(resource),
+        };
+        self.items(vec![item])
+    }
+
+    pub(super) fn capabilities(&self) -> Answer {
+        let capacity = self.bridge.quirks.capacity;
+        let lights = json!({"available": capacity.saturating_sub(self.bridge.lights.len()), "total": capacity});
+        let empty = json!({"available": 64, "total": 64});
+        Answer::json(
+            200,
+            &json!({"lights": lights, "sensors": empty, "groups": empty, "scenes": empty, "rules": empty}),
+        )
+    }
+}
+
+/// What the configuration shows and nobody sets, or not by this twin.
+const READ_ONLY: [&str; 14] = [
+    "mac",
+    "swversion",
+    "apiversion",
+    "bridgeid",
+    "modelid",
+    "datastoreversion",
+    "factorynew",
+    "replacesbridgeid",
+    "starterkitid",
+    "whitelist",
+    "ipaddress",
+    "zigbeechannel",
+    "UTC",
+    "localtime",
+];

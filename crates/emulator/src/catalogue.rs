@@ -1,0 +1,259 @@
+//! What the catalogues of faults share: a table whose rows name, explain, parse and apply deviations.
+//!
+//! `B` is the set of switches that a fault sets: one type for each kind of twin.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// One row of a catalogue, with the parameter that was given.
+pub(crate) struct Given<B: 'static> {
+    row: &'static Row<B>,
+    parameter: Option<String>,
+}
+
+/// A fault that is not in the catalogue, or whose parameter does not fit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FaultError {
+    /// No fault has this name.
+    #[error("no fault is called {name:?}")]
+    Unknown {
+        /// The name that was given.
+        name: String,
+        /// The name in the catalogue that looks most like it.
+        nearest: Option<&'static str>,
+    },
+    /// The fault takes no parameter, lacks one, or got one of another kind.
+    #[error("fault {spec}: {problem}")]
+    Parameter {
+        /// The fault as the catalogue spells it.
+        spec: &'static str,
+        /// What was expected.
+        problem: String,
+    },
+}
+
+impl<B: Default> Given<B> {
+    /// Reads `name` or `name=parameter`.
+    pub(crate) fn parse(catalogue: &'static [Row<B>], text: &str) -> Result<Self, FaultError> {
+        let (name, parameter) = match text.split_once('=') {
+            Some((name, parameter)) => (name, Some(parameter.to_owned())),
+            None => (text, None),
+        };
+        let name = name.trim();
+        let Some(row) = catalogue
+            .iter()
+            .find(|row| row.name().eq_ignore_ascii_case(name))
+        else {
+            return Err(FaultError::Unknown {
+                name: name.to_owned(),
+                nearest: nearest(catalogue, name),
+            });
+        };
+        let fault = Self { row, parameter };
+        // Parsing and applying are one function, so a fault that parses applies.
+        fault.apply(&mut B::default())?;
+        Ok(fault)
+    }
+
+    /// The name without the parameter.
+    pub(crate) fn name(&self) -> &'static str {
+        self.row.name()
+    }
+
+    pub(crate) fn apply(&self, behaviour: &mut B) -> Result<(), FaultError> {
+        self.row
+            .effect
+            .apply(behaviour, self.parameter.as_deref())
+            .map_err(|problem| FaultError::Parameter {
+                spec: self.row.spec,
+                problem,
+            })
+    }
+}
+
+impl<B> Clone for Given<B> {
+    fn clone(&self) -> Self {
+        Self {
+            row: self.row,
+            parameter: self.parameter.clone(),
+        }
+    }
+}
+
+impl<B> PartialEq for Given<B> {
+    fn eq(&self, other: &Self) -> bool {
+        self.row.name() == other.row.name() && self.parameter == other.parameter
+    }
+}
+
+impl<B> fmt::Display for Given<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.row.name())?;
+        match &self.parameter {
+            Some(parameter) => write!(f, "={parameter}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Makes the public type of the faults of one kind of twin.
+macro_rules! fault_type {
+    ($(#[$doc:meta])* pub struct $name:ident: $behaviour:ty = $catalogue:ident;) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq)]
+        pub struct $name($crate::catalogue::Given<$behaviour>);
+
+        impl $name {
+            /// Every fault: how it is written, and what it does.
+            pub fn catalogue() -> impl ExactSizeIterator<Item = (&'static str, &'static str)> {
+                $catalogue.iter().map(|row| (row.spec, row.explanation))
+            }
+
+            /// The name without the parameter.
+            #[must_use]
+            pub fn name(&self) -> &'static str {
+                self.0.name()
+            }
+
+            pub(crate) fn apply(
+                &self,
+                behaviour: &mut $behaviour,
+            ) -> std::result::Result<(), $crate::catalogue::FaultError> {
+                self.0.apply(behaviour)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::catalogue::FaultError;
+
+            fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+                $crate::catalogue::Given::parse($catalogue, text).map(Self)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+    };
+}
+pub(crate) use fault_type;
+
+/// The name that starts alike, for the hint.
+fn nearest<B>(catalogue: &'static [Row<B>], name: &str) -> Option<&'static str> {
+    let alike = |candidate: &str| {
+        candidate
+            .bytes()
+            .zip(name.bytes())
+            .take_while(|(one, other)| one.eq_ignore_ascii_case(other))
+            .count()
+    };
+    catalogue
+        .iter()
+        .map(Row::name)
+        .max_by_key(|candidate| alike(candidate))
+        .filter(|candidate| alike(candidate) >= 3)
+}
+
+/// How a fault is written, what it does in words, and what it does.
+pub(crate) struct Row<B> {
+    pub(crate) spec: &'static str,
+    pub(crate) explanation: &'static str,
+    pub(crate) effect: Effect<B>,
+}
+
+impl<B> Row<B> {
+    pub(crate) fn name(&self) -> &'static str {
+        self.spec.split(['=', '[']).next().unwrap_or(self.spec)
+    }
+}
+
+/// What a fault does to the behaviour, by the kind of its parameter. The first value is what stands for a parameter
+/// that was left out.
+pub(crate) enum Effect<B> {
+    Flag(fn(&mut B)),
+    Share(Option<f64>, fn(&mut B, f64)),
+    Time(fn(&mut B, Duration)),
+    Count(RangeInclusive<u32>, fn(&mut B, u32)),
+    Text(fn(&mut B, &str) -> Result<(), &'static str>),
+    /// A text that may be left out; it is empty then.
+    Words(fn(&mut B, &str) -> Result<(), &'static str>),
+    Address(fn(&mut B, Ipv4Addr)),
+}
+
+impl<B> Effect<B> {
+    fn apply(&self, behaviour: &mut B, parameter: Option<&str>) -> Result<(), String> {
+        match (self, parameter) {
+            (Self::Flag(set), None) => set(behaviour),
+            (Self::Flag(_), Some(_)) => return Err("takes no parameter".to_owned()),
+            (Self::Share(Some(share), set), None) => set(behaviour, *share),
+            (Self::Share(_, set), Some(text)) => set(behaviour, share(text)?),
+            (Self::Time(set), Some(text)) => set(behaviour, time(text)?),
+            (Self::Count(range, set), Some(text)) => set(behaviour, count(range, text)?),
+            (Self::Text(set), Some(text)) => set(behaviour, text)?,
+            (Self::Words(set), text) => set(behaviour, text.unwrap_or_default())?,
+            (Self::Address(set), Some(text)) => set(behaviour, address(text)?),
+            (_, None) => return Err("needs a parameter".to_owned()),
+        }
+        Ok(())
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<f64>().map(|percent| percent / 100.0),
+        None => text.trim().parse::<f64>(),
+    };
+    match share {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err(format!("{text:?} is no share: give 0% to 100%, or 0 to 1")),
+    }
+}
+
+/// Longer waits are no fault that anybody would sit through.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn time(text: &str) -> Result<Duration, String> {
+    text.parse::<jiff::SignedDuration>()
+        .ok()
+        .and_then(|time| Duration::try_from(time).ok())
+        .filter(|time| *time <= LONGEST)
+        .ok_or_else(|| format!("{text:?} is no duration up to a day, such as 800ms or 5s"))
+}
+
+fn count(range: &RangeInclusive<u32>, text: &str) -> Result<u32, String> {
+    text.trim()
+        .parse()
+        .ok()
+        .filter(|count| range.contains(count))
+        .ok_or_else(|| {
+            format!(
+                "{text:?} is no number from {} to {}",
+                range.start(),
+                range.end()
+            )
+        })
+}
+
+fn address(text: &str) -> Result<Ipv4Addr, String> {
+    text.trim()
+        .parse()
+        .map_err(|_| format!("{text:?} is no IPv4 address"))
+}
+
+/// Writes a catalogue as a table of spec, effect and explanation.
+macro_rules! catalogue {
+    ($($spec:literal $effect:expr, $explanation:literal;)*) => {
+        &[$($crate::catalogue::Row { spec: $spec, explanation: $explanation, effect: $effect }),*]
+    };
+}
+pub(crate) use catalogue;
