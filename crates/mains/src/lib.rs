@@ -19,6 +19,7 @@ mod logging;
 pub mod plug_table;
 pub mod probe;
 pub mod resolve;
+mod secret;
 pub mod setup;
 pub mod shutdown;
 pub mod ui;

@@ -1,69 +1,32 @@
 //! Where a Wi-Fi key comes from: a file, standard input, or a hidden question. Never the command line.
 
-use std::fs::{File, Metadata};
-use std::io::{self, Read};
-use std::os::fd::AsFd as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use hiflying::Key;
 use zeroize::Zeroizing;
 
 use crate::error::Failure;
+use crate::secret;
 use crate::ui::Ui;
 
-/// No key is longer; what is has been confused with something else. One more byte is read to tell, and two for a
-/// line end.
+/// No key is longer; what is has been confused with something else.
 const LONGEST: usize = 64;
 
 /// Reads the key in `file`. One line end at its end is dropped: editors add one.
 pub(super) fn from_file(ui: &Ui, file: &Path) -> Result<Key, Failure> {
     let what = format!("the key file {}", file.display());
-    let unreadable =
-        |error: io::Error| Failure::usage(format!("{what} cannot be read")).caused_by(&error);
-    let mut stream = File::open(file).map_err(unreadable)?;
-    let metadata = stream.metadata().map_err(unreadable)?;
-    if metadata.is_dir() {
-        return Err(Failure::usage(format!("{what} is a directory")));
-    }
-    if is_open_to_all(&metadata) {
-        ui.warn(format_args!(
-            "{what} can be read by everybody on this computer; `chmod 600` closes it"
-        ));
-    }
-    from_reader(&mut stream, &what)
+    checked(secret::from_file(ui, file, &what, LONGEST)?, &what)
 }
 
-/// Reads the key from standard input, to its end. Not through the standard library's own buffer, which nobody wipes.
+/// Reads the key from standard input, to its end.
 pub(super) fn from_stdin() -> Result<Key, Failure> {
     let what = "the key on standard input";
-    let stdin = io::stdin()
-        .as_fd()
-        .try_clone_to_owned()
-        .map_err(|error| Failure::usage(format!("{what} cannot be read")).caused_by(&error))?;
-    from_reader(&mut File::from(stdin), what)
+    checked(secret::from_stdin(what, LONGEST)?, what)
 }
 
 /// Makes a key of what was typed.
 pub(super) fn from_text(text: &str, what: &str) -> Result<Key, Failure> {
     checked(Zeroizing::new(text.as_bytes().to_vec()), what)
-}
-
-fn from_reader(stream: &mut dyn Read, what: &str) -> Result<Key, Failure> {
-    // Of full size from the start: a buffer that grows leaves copies behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST + 3));
-    let limit = u64::try_from(LONGEST + 3).unwrap_or(u64::MAX);
-    stream
-        .take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Failure::usage(format!("{what} cannot be read")).caused_by(&error))?;
-    if bytes.last() == Some(&b'\n') {
-        bytes.pop();
-        if bytes.last() == Some(&b'\r') {
-            bytes.pop();
-        }
-    }
-    checked(bytes, what)
 }
 
 /// Refuses what cannot be a key for any network. Says nothing of the key but what is wrong with it.
@@ -89,18 +52,14 @@ fn checked(bytes: Zeroizing<Vec<u8>>, what: &str) -> Result<Key, Failure> {
     Ok(Key::new(bytes.to_vec()))
 }
 
-/// A pipe or socket (`<(pass show wifi)`) is open to nobody who has not been given it.
-fn is_open_to_all(metadata: &Metadata) -> bool {
-    metadata.is_file() && metadata.mode() & 0o004 != 0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(bytes: &[u8]) -> Result<Vec<u8>, String> {
         let mut stream = bytes;
-        from_reader(&mut stream, "it")
+        secret::from_reader(&mut stream, "it", LONGEST)
+            .and_then(|bytes| checked(bytes, "it"))
             .map(|key| key.as_bytes().to_vec())
             .map_err(|failure| failure.message().to_owned())
     }

@@ -2,7 +2,6 @@
 
 mod all;
 mod guard;
-mod hygiene;
 mod job;
 mod joining;
 mod keys;
@@ -26,6 +25,7 @@ use wish::Wish;
 use crate::commands::setup::Args;
 use crate::context::Context;
 use crate::error::{Exit, Outcome};
+use crate::secret;
 use crate::wifi::{self, Restored};
 
 /// Puts the computer's Wi-Fi back after a setup that was killed.
@@ -65,7 +65,7 @@ impl<'a> From<Option<&'a Restored>> for Undone<'a> {
 
 /// Sets up one plug, or all in reach.
 pub async fn run(context: &Context, args: Args) -> Outcome {
-    hygiene::shield();
+    secret::shield();
     let mut guard = Guard::new()?;
     let mut wish = guard.run(context, Wish::read(&context.ui, &args)).await?;
     let mut way = guard.run(context, Way::choose(context, &args)).await?;

@@ -1,0 +1,111 @@
+//! Keys on their way in: read from a file or standard input, and kept where they belong, out of core dumps and out of reach of
+//! other processes of the same user.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, setrlimit};
+use zeroize::Zeroizing;
+
+use crate::error::Failure;
+use crate::ui::Ui;
+
+/// To be called before the first key is read. A system that refuses (a strict sandbox) is no reason not to go on.
+pub(crate) fn shield() {
+    if let Err(error) = setrlimit(Resource::RLIMIT_CORE, 0, 0) {
+        tracing::debug!(%error, "core dumps stay possible");
+    }
+    // Also closes /proc/<pid>/mem and ptrace to other processes of this user.
+    if let Err(error) = prctl::set_dumpable(false) {
+        tracing::debug!(%error, "the memory stays readable for this user");
+    }
+}
+
+/// Reads a secret of at most `longest` bytes from a file, without the one line end that editors add; `what` names it in
+/// messages. Of one that is longer some bytes too many come back, so that it can be told; never all of it.
+///
+/// # Errors
+///
+/// Wrong usage when the file cannot be read.
+pub(crate) fn from_file(
+    ui: &Ui,
+    file: &Path,
+    what: &str,
+    longest: usize,
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let unreadable =
+        |error: io::Error| Failure::usage(format!("{what} cannot be read")).caused_by(&error);
+    let mut stream = File::open(file).map_err(unreadable)?;
+    let metadata = stream.metadata().map_err(unreadable)?;
+    if metadata.is_dir() {
+        return Err(Failure::usage(format!("{what} is a directory")));
+    }
+    if is_open_to_all(&metadata) {
+        ui.warn(format_args!(
+            "{what} can be read by everybody on this computer; `chmod 600` closes it"
+        ));
+    }
+    from_reader(&mut stream, what, longest)
+}
+
+/// As [`from_file`], from standard input to its end. Not through the standard library's own buffer, which nobody wipes.
+pub(crate) fn from_stdin(what: &str, longest: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let stdin = io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(|error| Failure::usage(format!("{what} cannot be read")).caused_by(&error))?;
+    from_reader(&mut File::from(stdin), what, longest)
+}
+
+/// As [`from_file`], from anything.
+pub(crate) fn from_reader(
+    stream: &mut dyn Read,
+    what: &str,
+    longest: usize,
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    // One byte more tells what is too long, two more are a line end. Of full size from the start: a buffer that grows
+    // leaves copies behind.
+    let limit = longest.saturating_add(3);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(limit));
+    stream
+        .take(u64::try_from(limit).unwrap_or(u64::MAX))
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::usage(format!("{what} cannot be read")).caused_by(&error))?;
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+    }
+    Ok(bytes)
+}
+
+/// A pipe or socket (`<(pass show wifi)`) is open to nobody who has not been given it.
+fn is_open_to_all(metadata: &Metadata) -> bool {
+    metadata.is_file() && metadata.mode() & 0o004 != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::resource::getrlimit;
+
+    #[test]
+    fn no_core_is_dumped() {
+        shield();
+        assert_eq!(getrlimit(Resource::RLIMIT_CORE).unwrap(), (0, 0));
+        assert!(!prctl::get_dumpable().unwrap());
+    }
+
+    #[test]
+    fn never_more_than_asked_for() {
+        let read = |mut text: &[u8]| from_reader(&mut text, "it", 4).unwrap().to_vec();
+        assert_eq!(read(b"1234\r\n"), b"1234");
+        assert_eq!(read(b"1234\n\n"), b"1234\n");
+        assert_eq!(read(&[b'x'; 5000]).len(), 7);
+    }
+}
