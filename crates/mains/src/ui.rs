@@ -24,6 +24,7 @@ use crate::error::Failure;
 
 pub use questions::Terminal;
 
+mod live;
 mod questions;
 pub mod screen;
 pub mod table;
@@ -103,6 +104,8 @@ pub struct Ui {
     stdout_choice: ColorChoice,
     stderr_choice: ColorChoice,
     closed: AtomicBool,
+    /// A line of progress stands on the terminal, which what comes next takes away.
+    live: AtomicBool,
 }
 
 impl Ui {
@@ -127,6 +130,7 @@ impl Ui {
             stdout_choice: resolve(choice, AutoStream::choice(&io::stdout())),
             stderr_choice: resolve(choice, AutoStream::choice(&io::stderr())),
             closed: AtomicBool::new(false),
+            live: AtomicBool::new(false),
         }
     }
 
@@ -216,6 +220,7 @@ impl Ui {
         if self.is_closed() {
             return Ok(());
         }
+        self.end_live();
         let mut stream = AutoStream::new(io::stdout().lock(), self.stdout_choice);
         match write(&mut stream).and_then(|()| stream.flush()) {
             Ok(()) => Ok(()),
@@ -229,6 +234,7 @@ impl Ui {
 
     /// Errors are dropped: there is no other place to report them.
     fn write_stderr(&self, text: &str) {
+        self.end_live();
         let mut stream = AutoStream::new(io::stderr().lock(), self.stderr_choice);
         let _ = stream
             .write_all(text.as_bytes())
