@@ -8,6 +8,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use hiflying::net::BindError;
+use hue::{CertificateProblem, HueError};
 use plugs::exchange::Silence;
 use plugs::net::ContactError;
 use serde::ser::SerializeStruct;
@@ -279,6 +280,44 @@ impl From<ContactError> for Failure {
     }
 }
 
+impl From<HueError> for Failure {
+    fn from(error: HueError) -> Self {
+        let advice = error.advice();
+        let failure = match &error {
+            HueError::Local { what, source } => Self::local(what.as_str()).caused_by(source),
+            other => Self::new(hue_kind(other), other.to_string()),
+        };
+        match advice {
+            Some(advice) => failure.hint(advice),
+            None => failure,
+        }
+    }
+}
+
+fn hue_kind(error: &HueError) -> Kind {
+    match error {
+        HueError::NoSuchBridge(_) | HueError::OtherBridge { .. } | HueError::NoSuchLight { .. } => {
+            Kind::NotFound
+        }
+        HueError::NoAnswer { .. } => Kind::NoAnswer,
+        HueError::Refused { .. } | HueError::Busy { .. } => Kind::Refused,
+        // Nothing is wrong with it; it is a question that nobody has answered yet.
+        HueError::Certificate {
+            problem: CertificateProblem::Unknown { .. },
+            ..
+        } => Kind::Usage,
+        HueError::NotABridge { .. } | HueError::Certificate { .. } | HueError::BadReply { .. } => {
+            Kind::BadAnswer
+        }
+        HueError::SeveralLights { .. }
+        | HueError::NotPaired(_)
+        | HueError::Usage(_)
+        | HueError::NotAgreed => Kind::Usage,
+        HueError::Local { .. } => Kind::Local,
+        _ => Kind::Failed,
+    }
+}
+
 /// The one document that stdout carries when a command fails as a whole: `{"error":{…}}`.
 #[derive(Debug, Serialize)]
 pub struct Document<'a> {
@@ -311,6 +350,112 @@ mod tests {
         for (kind, code, name) in table {
             assert_eq!(kind.code(), code);
             assert_eq!(serde_json::to_value(kind).unwrap(), name);
+        }
+    }
+
+    #[test]
+    fn what_a_bridge_says_or_does_not_say() {
+        use hue::reply::BadReply;
+        use hue::{ApiError, Silence};
+        let at = || "192.0.2.10".to_owned();
+        let api = |number| ApiError {
+            number,
+            address: "/lights".to_owned(),
+            description: "d".to_owned(),
+        };
+        let certificate = |problem| HueError::Certificate { at: at(), problem };
+        let id = || "001788fffe010203".parse().unwrap();
+        let table = [
+            (HueError::NoSuchBridge(id()), 3),
+            (
+                HueError::OtherBridge {
+                    at: at(),
+                    found: id(),
+                    expected: id(),
+                },
+                3,
+            ),
+            (
+                HueError::NoSuchLight {
+                    at: at(),
+                    name: "x".to_owned(),
+                },
+                3,
+            ),
+            (
+                HueError::NoAnswer {
+                    at: at(),
+                    how: Silence::Refused,
+                },
+                4,
+            ),
+            (
+                HueError::Busy {
+                    at: at(),
+                    status: 429,
+                },
+                5,
+            ),
+            (
+                HueError::NotABridge {
+                    at: at(),
+                    problem: hue::identity::NotABridge("x".to_owned()),
+                },
+                6,
+            ),
+            (
+                HueError::BadReply {
+                    at: at(),
+                    reply: BadReply::new(200, b"[]"),
+                },
+                6,
+            ),
+            (
+                certificate(CertificateProblem::WrongName {
+                    found: "x".to_owned(),
+                }),
+                6,
+            ),
+            (certificate(CertificateProblem::Expired), 6),
+            (certificate(CertificateProblem::Changed), 6),
+            (certificate(CertificateProblem::NoLongerSigned), 6),
+            (certificate(CertificateProblem::Broken), 6),
+            (
+                certificate(CertificateProblem::Unknown {
+                    fingerprint: "x".to_owned(),
+                }),
+                2,
+            ),
+            (
+                HueError::SeveralLights {
+                    at: at(),
+                    name: "x".to_owned(),
+                    ids: "1, 2".to_owned(),
+                },
+                2,
+            ),
+            (HueError::NotPaired(at()), 2),
+            (HueError::Usage(at()), 2),
+            (HueError::NotAgreed, 2),
+            (
+                HueError::Local {
+                    what: "x".to_owned(),
+                    source: std::io::Error::other("y"),
+                },
+                7,
+            ),
+        ];
+        for (error, code) in table {
+            assert_eq!(Failure::from(error).kind().code(), code);
+        }
+        for number in [1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 101, 201, 203, 901, 9999] {
+            let refused = HueError::Refused {
+                at: at(),
+                error: api(number),
+            };
+            let failure = Failure::from(refused);
+            assert_eq!(failure.kind(), Kind::Refused);
+            assert!(failure.message().contains(&format!("error {number}")));
         }
     }
 
