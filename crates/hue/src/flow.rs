@@ -155,18 +155,59 @@ pub async fn light_named<T: Transport>(
     name: &str,
 ) -> Result<Light, HueError> {
     let lights = lights(bridge).await?;
-    let at = || bridge.name.clone();
-    let name_of = || name.to_owned();
-    match lights::named(&lights, name) {
-        Ok(light) => Ok(light.clone()),
-        Err(NamingError::Nobody) => Err(HueError::NoSuchLight {
-            at: at(),
-            name: name_of(),
-        }),
-        Err(NamingError::Several(ids)) => Err(HueError::SeveralLights {
-            at: at(),
-            name: name_of(),
-            ids: ids.join(", "),
-        }),
+    let at = bridge.name.clone();
+    lights::named(&lights, name)
+        .cloned()
+        .map_err(|error| match error {
+            NamingError::Nobody => HueError::NoSuchLight {
+                at,
+                name: name.to_owned(),
+            },
+            NamingError::Several(ids) => HueError::SeveralLights {
+                at,
+                name: name.to_owned(),
+                ids: ids.join(", "),
+            },
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guide::Guide;
+    use crate::journal::Journal;
+
+    /// A flow runs as a task of the hub, so its future has to be `Send`; that it compiles is the test.
+    #[expect(dead_code, reason = "compiled, not called")]
+    fn flows_can_move_between_threads<T: Transport, G: Guide, J: Journal>(
+        bridge: &Bridge<'_, T>,
+        guide: &G,
+        journal: &J,
+        pairing: &PairOptions,
+        way: &TakeoverOptions,
+        moving: &MoveOptions,
+        path: &ClipTarget,
+    ) {
+        fn is_send(_: impl Send) {}
+        is_send(pair(bridge, guide, pairing));
+        is_send(search(bridge, guide, &[]));
+        is_send(identify(bridge, "1"));
+        is_send(takeover(bridge, guide, way));
+        is_send(clip(bridge, Method::Get, path, None));
+        is_send(relocate(
+            Source::Bridge(bridge),
+            bridge,
+            "1",
+            journal,
+            guide,
+            moving,
+        ));
+    }
+
+    #[test]
+    fn a_key_is_taken_out_of_what_is_shown() {
+        let key: AppKey = "KEY0KEY1".parse().unwrap();
+        let shown = without_key(b"Cannot GET /api/KEY0KEY1/lights KEY0KEKEY0KEY1", &key);
+        assert_eq!(shown, b"Cannot GET /api/<key>/lights KEY0KE<key>");
     }
 }

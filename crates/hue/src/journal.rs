@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::guide::MoveStep;
+use crate::lights;
 
 /// A record has some hundred bytes for each light of a bridge.
 const LONGEST: u64 = 1 << 20;
@@ -32,16 +33,28 @@ pub struct MoveRecord {
     pub unique_id: Option<String>,
     /// The marks of the lights that the second bridge had before.
     pub known_at_target: Vec<String>,
-    /// The last step that is done.
-    pub step: MoveStep,
-    /// The steps that are done.
+    /// The steps that are done, in their order.
     pub steps: Vec<MoveStep>,
+    /// Whether there is nothing left to do.
+    pub ended: bool,
 }
 
 impl MoveRecord {
-    /// Tells whether there is nothing left to do.
-    pub fn is_ended(&self) -> bool {
-        matches!(self.step, MoveStep::Renamed | MoveStep::TakenBack)
+    /// Tells whether a step is done.
+    pub fn has(&self, step: MoveStep) -> bool {
+        self.steps.contains(&step)
+    }
+
+    /// Tells whether a person means this light: by the number that it had, its unique id, or its name.
+    pub fn is_called(&self, text: &str) -> bool {
+        let text = text.trim();
+        let lower = text.to_lowercase();
+        let is_unique_id = |unique_id: &String| {
+            unique_id.eq_ignore_ascii_case(text) || lights::eui64(unique_id) == lower
+        };
+        self.light == text
+            || self.unique_id.as_ref().is_some_and(is_unique_id)
+            || self.name.to_lowercase() == lower
     }
 
     /// Returns the name of its file: a light has one, and its next move takes its place.
@@ -102,7 +115,7 @@ impl JournalDir {
     /// Removes the oldest of the ended moves that are too many.
     fn tidy(&self) -> io::Result<()> {
         let mut ended = self.records()?;
-        ended.retain(MoveRecord::is_ended);
+        ended.retain(|record| record.ended);
         ended.sort_by_key(|record| record.began);
         let too_many = ended.len().saturating_sub(ENDED_KEPT);
         ended
@@ -122,7 +135,7 @@ impl Journal for JournalDir {
         fs::create_dir_all(&self.0).map_err(|error| in_file(&self.0, error))?;
         let path = self.0.join(record.file_name());
         write(&self.0, &path, record).map_err(|error| in_file(&path, error))?;
-        match record.is_ended() {
+        match record.ended {
             true => self.tidy(),
             false => Ok(()),
         }

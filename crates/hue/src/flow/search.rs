@@ -202,6 +202,19 @@ impl<'h, 'b, T: Transport, G: Guide> Hunt<'h, 'b, T, G> {
         }
     }
 
+    /// Searches, and once more when that was not enough.
+    pub(super) async fn twice(
+        &self,
+        serials: &[Serial],
+        is_enough: impl Fn(&[Light]) -> bool,
+    ) -> Result<Vec<Light>, HueError> {
+        let found = self.run(serials, &is_enough).await?;
+        match is_enough(&found) {
+            true => Ok(found),
+            false => self.run(serials, is_enough).await,
+        }
+    }
+
     async fn found(
         &self,
         ids: &BTreeSet<String>,

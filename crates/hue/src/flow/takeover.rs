@@ -1,13 +1,27 @@
 //! Procedure A: the bridge takes over a bulb that belongs to a dimmer or to another bridge, and then looks for it.
 
+mod touchlink;
+
 use serde::Serialize;
 
 use super::Bridge;
+use super::identify::blink;
+use super::search::Hunt;
 use crate::error::HueError;
-use crate::guide::{Guide, NewLight};
+use crate::guide::{Guide, NewLight, Progress, Question};
 use crate::identity::Via;
+use crate::lights::Light;
 use crate::serial::Serial;
 use crate::transport::Transport;
+
+pub(super) use touchlink::{Catch, Caught};
+
+/// So many new lights are made to blink at most.
+const BLINKS: usize = 5;
+/// What helps where touchlink does not.
+const BY_HAND: &str = "no new light appeared. Hold the bulb closer, switch it off and on again, and try once more; or read the six \
+    digits of its serial number and give them with `--serial`. By hand: a Hue dimmer resets a bulb that it is held to when On and \
+    Off are pressed for ten seconds, and the vendor's Bluetooth app resets bulbs with Bluetooth; then `mains hue search` finds it";
 
 /// How to take a bulb over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,8 +107,80 @@ pub async fn takeover<T: Transport, G: Guide>(
     guide: &G,
     options: &TakeoverOptions,
 ) -> Result<Takeover, HueError> {
-    let _ = (bridge, guide, options);
-    Err(HueError::Usage(
-        "taking a bulb over is still to come".to_owned(),
-    ))
+    let hunt = Hunt::begin(bridge, guide).await?;
+    if options.plain_first {
+        let found = hunt.run(&[], is_any).await?;
+        if !found.is_empty() {
+            return Ok(report(
+                bridge,
+                guide,
+                Caught::listed(Way::Search, found),
+                Vec::new(),
+            )
+            .await);
+        }
+    }
+    if let Some(serial) = &options.serial {
+        let found = hunt.twice(std::slice::from_ref(serial), is_any).await?;
+        return Ok(report(
+            bridge,
+            guide,
+            Caught::listed(Way::Serial, found),
+            Vec::new(),
+        )
+        .await);
+    }
+    let question = Question::NearAndFresh {
+        bridge: bridge.name.clone(),
+    };
+    if !guide.agree(question).await {
+        return Err(HueError::NotAgreed);
+    }
+    let mut catch = Catch::new(bridge, guide, &hunt);
+    let caught = catch.run(options.via, options.rounds, is_any).await?;
+    let notes = catch.notes;
+    Ok(report(bridge, guide, caught, notes).await)
+}
+
+fn is_any(found: &[Light]) -> bool {
+    !found.is_empty()
+}
+
+/// Looks whether the new lights can be reached, and makes them blink. What fails here is said and no more: they are there.
+async fn report<T: Transport, G: Guide>(
+    bridge: &Bridge<'_, T>,
+    guide: &G,
+    caught: Caught,
+    mut notes: Vec<String>,
+) -> Takeover {
+    let mut note = |text: String| {
+        guide.tell(Progress::Note(text.clone()));
+        notes.push(text);
+    };
+    for light in caught.found.iter().take(BLINKS) {
+        let new = NewLight::from(light.clone());
+        if light.reachable == Some(false) {
+            note(format!(
+                "{new} cannot be reached yet: switch it off and on again"
+            ));
+        } else if let Err(error) = blink(bridge, &light.id).await {
+            note(format!("{new} could not be made to blink: {error}"));
+        }
+    }
+    match caught.captured {
+        Some(true) if caught.found.is_empty() && !caught.is_reachable_again => note(
+            "a bulb was captured, but none is new in the list. If it is not one that was listed before, wait a minute and look \
+             with `mains hue search`; to restart the bridge has helped, too"
+                .to_owned(),
+        ),
+        Some(true) => {}
+        Some(false) | None => note(BY_HAND.to_owned()),
+    }
+    Takeover {
+        bridge: bridge.name.clone(),
+        via: caught.way,
+        captured: caught.captured,
+        new_lights: caught.found.into_iter().map(NewLight::from).collect(),
+        notes,
+    }
 }
