@@ -43,6 +43,9 @@ pub enum CertificateProblem {
     /// It cannot be read, or its signature is wrong.
     #[error("its certificate is broken")]
     Broken,
+    /// There is none, and this bridge has one.
+    #[error("it shows no certificate (plain HTTP), and this bridge has one")]
+    Missing,
     /// Nobody has agreed to it yet.
     #[error("its certificate (SHA-256 {fingerprint}) is its own and was not accepted yet")]
     Unknown {

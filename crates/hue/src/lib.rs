@@ -8,18 +8,23 @@
 //! * [`transport`] and [`guide`]: what a flow needs of the world and of the person.
 //! * [`flow`]: what is done with a bridge, each thing one function: pair, list, search, identify, take over, move, call.
 //! * [`lights`], [`serial`], [`json`], [`journal`]: what the flows work with.
-//! * [`error`]: why something came to nothing. [`key`]: the secret.
+//! * [`error`]: why something came to nothing. [`key`]: the secret; [`keyring`]: the file of them.
+//! * `net` (a feature): the sockets, the certificates, and finding bridges.
 
 pub mod address;
 pub mod call;
 pub mod error;
+pub mod fingerprint;
 pub mod flow;
 pub mod guide;
 pub mod identity;
 pub mod journal;
 pub mod json;
 pub mod key;
+pub mod keyring;
 pub mod lights;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod reply;
 pub mod serial;
 pub mod tcp30000;
@@ -28,6 +33,7 @@ pub mod transport;
 pub use address::{Address, BridgeName, Scheme};
 pub use call::{Call, Method, Target};
 pub use error::{CertificateProblem, HueError, Silence};
+pub use fingerprint::Fingerprint;
 pub use flow::{
     Bridge, Clip, MoveOptions, Moved, PairOptions, Paired, Searched, Source, Takeover,
     TakeoverOptions, Way,
@@ -36,6 +42,7 @@ pub use guide::{Guide, MoveStep, NewLight, Progress, Question};
 pub use identity::{ApiVersion, BridgeId, Identity, Model, Via};
 pub use journal::{Journal, JournalDir, MoveRecord};
 pub use key::AppKey;
+pub use keyring::{Entry, KeyRing, KeyRingError};
 pub use lights::Light;
 pub use reply::{ApiError, BadReply, Meaning};
 pub use serial::Serial;
