@@ -195,9 +195,12 @@ impl<'h, 'b, T: Transport, G: Guide> Hunt<'h, 'b, T, G> {
             if !is_over && !std::mem::take(&mut run.has_news) {
                 continue;
             }
-            let found = self.found(&run.ids, &mut told).await?;
-            if is_over || is_enough(&found) {
-                return Ok(found);
+            match self.found(&run.ids, &mut told).await {
+                Ok(found) if is_over || is_enough(&found) => return Ok(found),
+                Ok(_) => {}
+                // At the next poll.
+                Err(error) if run.forgives(&error) => run.has_news = true,
+                Err(error) => return Err(error),
             }
         }
     }
@@ -261,15 +264,21 @@ impl Run {
     ) -> Result<bool, HueError> {
         match Scan::of(bridge).await {
             Ok(scan) => {
-                self.missed = 0;
-                Ok(self.handle(scan, past))
+                let is_over = self.handle(scan, past);
+                if !is_over {
+                    self.missed = 0;
+                }
+                Ok(is_over)
             }
-            Err(HueError::NoAnswer { .. } | HueError::Busy { .. }) if self.missed < PATIENCE => {
-                self.missed += 1;
-                Ok(past >= LONGEST)
-            }
+            Err(error) if self.forgives(&error) => Ok(past >= LONGEST),
             Err(error) => Err(error),
         }
+    }
+
+    fn forgives(&mut self, error: &HueError) -> bool {
+        self.missed += 1;
+        self.missed <= PATIENCE
+            && matches!(error, HueError::NoAnswer { .. } | HueError::Busy { .. })
     }
 
     fn handle(&mut self, scan: Scan, past: Duration) -> bool {

@@ -290,8 +290,9 @@ impl<S: Transport, T: Transport, J: Journal, G: Guide> Trip<'_, '_, '_, '_, S, T
                 self.done_anyway(MoveStep::Renamed);
             }
             Err(error) => {
-                // A bridge that refuses the name will refuse it again.
-                self.record.ended = matches!(error, HueError::Refused { .. });
+                // A name that the bridge does not take it will not take the next time either.
+                self.record.ended = matches!(&error, HueError::Refused { error, .. }
+                    if error.meaning() == Meaning::InvalidValue);
                 self.note(format!("it could not be given its old name: {error}"));
                 self.keep_anyway();
             }

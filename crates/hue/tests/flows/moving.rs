@@ -1,0 +1,587 @@
+//! Procedure B.
+
+use std::time::Duration;
+
+use hue::{
+    Guide, HueError, Journal, MoveOptions, MoveStep, Moved, Question, Silence, Source, Transport,
+};
+use serde_json::json;
+
+use crate::person::Person;
+use crate::world::{self, Fault, Owner, World, unique_id};
+
+pub(crate) fn options() -> MoveOptions {
+    MoveOptions {
+        serial: None,
+        via: None,
+        rounds: 1,
+        now: 1_795_000_000,
+    }
+}
+
+fn with_serial() -> MoveOptions {
+    MoveOptions {
+        serial: Some("45AF01".parse().unwrap()),
+        ..options()
+    }
+}
+
+/// The first bridge has two lamps, the second has one; bulb 1 is to move.
+pub(crate) fn home() -> World {
+    let world = World::new();
+    world.bulb(Owner::Bridge(0), None);
+    world.bulb(Owner::Bridge(0), None);
+    world.bulb(Owner::Bridge(1), None);
+    world.change(0, |bridge| {
+        bridge.lights.get_mut(&2).unwrap().name = "Desk".to_owned();
+    });
+    world
+}
+
+pub(crate) const DESK: usize = 1;
+
+/// Moves what is called so from the first bridge to the second.
+pub(crate) fn move_it(
+    world: &World,
+    light: &str,
+    person: &Person,
+    options: &MoveOptions,
+) -> Option<Result<Moved, HueError>> {
+    let (from, to) = (world.way(0), world.way(1));
+    let (from, to) = (from.bridge(), to.bridge());
+    let source = Source::Bridge(&from);
+    world::run(hue::flow::relocate(
+        source, &to, light, world, person, options,
+    ))
+}
+
+fn desk(world: &World, person: &Person, options: &MoveOptions) -> Result<Moved, HueError> {
+    move_it(world, "Desk", person, options).expect("it ends")
+}
+
+fn at_home_again(world: &World) -> bool {
+    world.owner(DESK) == Owner::Bridge(0) && world.listed(0, DESK) == Some((2, "Desk".to_owned()))
+}
+
+pub(crate) fn has_moved(world: &World) -> bool {
+    let name = world.listed(1, DESK).map(|(_, name)| name);
+    world.owner(DESK) == Owner::Bridge(1)
+        && world.listed(0, DESK).is_none()
+        && name.as_deref() == Some("Desk")
+}
+
+#[test]
+fn a_light_moves() {
+    let world = home();
+    let person = Person::absent();
+    let moved = desk(&world, &person, &options()).unwrap();
+    // The shape of the contract.
+    assert_eq!(
+        serde_json::to_value(&moved).unwrap(),
+        json!({"light": unique_id(DESK), "from": "001788fffe010200", "to": "001788fffe010201", "moved": true,
+            "steps": ["checked", "opened", "deleted", "appeared", "renamed"]})
+    );
+    assert!(has_moved(&world));
+    assert_eq!(
+        moved.now.unwrap().id,
+        world.listed(1, DESK).unwrap().0.to_string()
+    );
+    let calls = world.calls();
+    let changes: Vec<&str> = calls
+        .iter()
+        .filter(|call| !call.contains("GET"))
+        .map(String::as_str)
+        .collect();
+    // B2, B6, B7, B8, B9.
+    assert_eq!(
+        changes,
+        [
+            r#"0 PUT /lights/2/state {"alert":"select"}"#,
+            "1 POST /lights {}",
+            "0 DELETE /lights/2",
+            "1 POST /lights {}",
+            r#"1 PUT /lights/8 {"name":"Desk"}"#,
+            r#"1 PUT /lights/8/state {"alert":"select"}"#,
+        ]
+    );
+    let asked = person.asked.lock().unwrap();
+    assert!(matches!(
+        asked.as_slice(),
+        [
+            Question::Blinked { .. },
+            Question::Delete {
+                reachable: true,
+                ..
+            }
+        ]
+    ));
+    let record = &world.records()[0];
+    assert!(record.ended);
+    assert!(!serde_json::to_string(record).unwrap().contains("KEY0"));
+}
+
+#[test]
+fn a_second_run_says_that_it_is_done() {
+    let world = home();
+    let first = desk(&world, &Person::absent(), &options()).unwrap();
+    for name in ["Desk", "2", &unique_id(DESK)] {
+        let before = world.calls().len();
+        let person = Person::who(|_| panic!("there is nothing to ask"));
+        let again = move_it(&world, name, &person, &options()).unwrap().unwrap();
+        assert!(again.moved);
+        assert_eq!(
+            (again.now, again.steps),
+            (first.now.clone(), first.steps.clone())
+        );
+        assert!(
+            again.notes[0].contains("was moved before"),
+            "{:?}",
+            again.notes
+        );
+        assert!(
+            world.calls()[before..]
+                .iter()
+                .all(|call| call.contains("GET"))
+        );
+    }
+    let error = move_it(&world, "Shelf", &Person::absent(), &options()).unwrap();
+    assert!(matches!(error, Err(HueError::NoSuchLight { .. })));
+}
+
+#[test]
+fn there_and_back_and_there_again() {
+    let world = home();
+    let (first, second) = (world.way(0), world.way(1));
+    let (first, second) = (first.bridge(), second.bridge());
+    for round in 0..4 {
+        let (from, to) = match round % 2 {
+            0 => (&first, &second),
+            _ => (&second, &first),
+        };
+        let source = Source::Bridge(from);
+        let person = Person::absent();
+        let options = options();
+        let flow = hue::flow::relocate(source, to, "Desk", &world, &person, &options);
+        assert!(world::run(flow).unwrap().unwrap().moved, "round {round}");
+        assert_eq!(world.owner(DESK), Owner::Bridge(1 - round % 2));
+    }
+}
+
+#[test]
+fn nothing_is_changed_without_agreement() {
+    let questions: [fn(&Question) -> bool; 2] = [
+        |question| !matches!(question, Question::Blinked { .. }),
+        |question| !matches!(question, Question::Delete { .. }),
+    ];
+    for agrees in questions {
+        let world = home();
+        let result = desk(&world, &Person::who(agrees), &options());
+        assert!(matches!(result, Err(HueError::NotAgreed)));
+        assert!(at_home_again(&world) && world.records().is_empty());
+        assert_eq!(world.count("1 POST") + world.count("0 DELETE"), 0);
+    }
+}
+
+#[test]
+fn what_cannot_be_is_said_before_anything_is_changed() {
+    // The same bridge.
+    let world = home();
+    let way = world.way(0);
+    let bridge = way.bridge();
+    let source = Source::Bridge(&bridge);
+    let (person, options) = (Person::absent(), options());
+    let flow = hue::flow::relocate(source, &bridge, "Desk", &world, &person, &options);
+    assert!(matches!(world::run(flow).unwrap(), Err(HueError::Usage(_))));
+    assert!(world.calls().is_empty());
+
+    // No room, told by either.
+    for has_capabilities in [true, false] {
+        let world = home();
+        world.change(1, |bridge| {
+            bridge.room = 0;
+            bridge.has_capabilities = has_capabilities;
+        });
+        let error = desk(&world, &Person::absent(), &options).unwrap_err();
+        assert!(
+            matches!(&error, HueError::Refused { error, .. } if error.number == 203),
+            "{error}"
+        );
+        assert!(at_home_again(&world) && world.records().is_empty());
+    }
+
+    // An old entry of the same bulb.
+    let world = home();
+    world.bulb(Owner::Bridge(1), None);
+    world.change(1, |bridge| {
+        for light in bridge.lights.values_mut() {
+            light.bulb = DESK;
+        }
+    });
+    let error = desk(&world, &Person::absent(), &options).unwrap_err();
+    assert!(error.to_string().contains("delete lights/7"), "{error}");
+    assert!(at_home_again(&world));
+
+    // A bridge that searches without end would take back what it has let go.
+    for bridge in [0, 1] {
+        let world = home();
+        world.change(bridge, world::Sim::search_for_ever);
+        let error = desk(&world, &Person::absent(), &options).unwrap_err();
+        assert!(matches!(error, HueError::StillSearching { .. }), "{error}");
+        assert_eq!(world.count("0 DELETE"), 0);
+    }
+
+    // Without a journal nothing is let go.
+    let world = home();
+    world.fail_journal(true);
+    let error = desk(&world, &Person::absent(), &options).unwrap_err();
+    assert!(matches!(&error, HueError::Local { .. }), "{error}");
+    assert!(
+        error.to_string().contains("/state/hue-move.json"),
+        "{error}"
+    );
+    assert!(at_home_again(&world));
+}
+
+/// A bulb without power cannot be reset, and belongs to nobody's network afterwards but its old one.
+fn orphan() -> World {
+    let world = home();
+    world.change_bulb(DESK, |bulb| bulb.has_power = false);
+    world
+}
+
+/// Gives the bulb power and holds it to a bridge when the flow asks for it.
+fn handy(world: &'static World, at: usize) -> Person {
+    Person::who(move |question| {
+        if let Question::NearAndFresh { .. } | Question::TakeBack { .. } = question {
+            world.change_bulb(DESK, |bulb| {
+                bulb.has_power = true;
+                bulb.near = Some(at);
+            });
+        }
+        true
+    })
+}
+
+fn leak(world: World) -> &'static World {
+    Box::leak(Box::new(world))
+}
+
+#[test]
+fn a_bulb_that_could_not_be_reset_is_taken_over() {
+    let world = leak(orphan());
+    let person = handy(world, 1);
+    let moved = desk(world, &person, &options()).unwrap();
+    assert!(moved.moved && has_moved(world));
+    assert!(moved.steps.contains(&MoveStep::TakenOver));
+    let asked = person.asked.lock().unwrap();
+    // It is said before that it will not be reset, and it is not asked whether it blinks.
+    assert!(matches!(
+        asked[0],
+        Question::Delete {
+            reachable: false,
+            ..
+        }
+    ));
+    assert!(asked[0].to_string().contains("cannot be reached"));
+}
+
+#[test]
+fn a_bulb_that_could_not_be_reset_is_called_by_its_serial_number() {
+    // It has power, but its bridge has lost it to somebody else.
+    let world = home();
+    world.change_bulb(DESK, |bulb| bulb.owner = Owner::Foreign);
+    let person = Person::who(|question| match question {
+        Question::Delete { .. } => true,
+        other => panic!("{other}"),
+    });
+    let moved = desk(&world, &person, &with_serial()).unwrap();
+    assert!(moved.moved && has_moved(&world));
+    assert!(moved.steps.contains(&MoveStep::TakenOver));
+    assert_eq!(world.count(r#"1 POST /lights {"deviceid":["45AF01"]}"#), 1);
+    assert_eq!(world.count("1 PUT /config"), 0);
+}
+
+#[test]
+fn a_bulb_that_stays_away_is_offered_back() {
+    let world = leak(orphan());
+    let person = Person::who(move |question| {
+        if let Question::TakeBack { .. } = question {
+            world.change_bulb(DESK, |bulb| {
+                bulb.has_power = true;
+                bulb.near = Some(0);
+            });
+        }
+        true
+    });
+    let moved = desk(world, &person, &options()).unwrap();
+    assert!(!moved.moved);
+    assert!(
+        moved
+            .steps
+            .ends_with(&[MoveStep::Deleted, MoveStep::TakenBack])
+    );
+    assert_eq!(world.owner(DESK), Owner::Bridge(0));
+    assert_eq!(world.listed(0, DESK).unwrap().1, "Desk");
+    assert!(world.records()[0].ended);
+    assert!(
+        moved.notes.concat().contains("is back at bridge"),
+        "{:?}",
+        moved.notes
+    );
+    // And then it can be moved as if nothing had been.
+    let moved = desk(world, &Person::absent(), &options()).unwrap();
+    assert!(moved.moved && has_moved(world));
+}
+
+#[test]
+fn a_bulb_that_is_nowhere_is_said_to_be_nowhere() {
+    for person in [
+        Person::absent(),
+        Person::who(|question| matches!(question, Question::Delete { .. })),
+    ] {
+        let world = orphan();
+        let moved = desk(&world, &person, &options()).unwrap();
+        assert!(!moved.moved && moved.now.is_none());
+        assert!(
+            moved.notes.concat().contains("belongs to neither"),
+            "{:?}",
+            moved.notes
+        );
+        assert!(!world.records()[0].ended, "it can be gone on with");
+        assert_eq!(
+            world.count("0 PUT /config"),
+            0,
+            "nobody has agreed to take it back"
+        );
+        // Somebody switches it on, holds it to the bridge, and gives the same command again.
+        world.change_bulb(DESK, |bulb| {
+            bulb.has_power = true;
+            bulb.near = Some(1);
+        });
+        let moved = desk(&world, &Person::absent(), &options()).unwrap();
+        assert!(moved.moved && has_moved(&world));
+    }
+}
+
+#[test]
+fn another_bulb_that_was_taken_is_said() {
+    let world = orphan();
+    world.bulb(Owner::Foreign, Some(1));
+    let three = MoveOptions {
+        rounds: 3,
+        ..options()
+    };
+    let person = Person::who(|question| !matches!(question, Question::TakeBack { .. }));
+    let moved = desk(&world, &person, &three).unwrap();
+    assert!(!moved.moved);
+    assert!(
+        moved.notes.concat().contains("has taken another bulb"),
+        "{:?}",
+        moved.notes
+    );
+    assert_eq!(
+        world.count("1 PUT /config"),
+        1,
+        "after a capture there is no further touchlink"
+    );
+}
+
+#[test]
+fn a_bridge_that_is_too_old_to_delete() {
+    let world = leak(home());
+    world.change(0, |bridge| bridge.can_delete = false);
+    let moved = desk(world, &handy(world, 1), &options()).unwrap();
+    assert!(moved.moved);
+    assert_eq!(world.owner(DESK), Owner::Bridge(1));
+    assert!(moved.notes[0].contains("too old"), "{:?}", moved.notes);
+    assert!(!moved.steps.contains(&MoveStep::Deleted));
+    assert!(world.listed(0, DESK).is_some(), "the entry stays");
+    // The entry that stays is no reason to move it again.
+    let again = desk(world, &Person::who(|_| panic!()), &options()).unwrap();
+    assert!(again.moved && again.notes[0].contains("was moved before"));
+
+    // Where nobody takes it over, nothing has happened to it.
+    let world = home();
+    world.change(0, |bridge| bridge.can_delete = false);
+    let moved = desk(&world, &Person::absent(), &options()).unwrap();
+    assert!(!moved.moved && at_home_again(&world));
+    assert!(
+        moved.notes.concat().contains("may have it still"),
+        "{:?}",
+        moved.notes
+    );
+}
+
+#[test]
+fn a_bulb_that_its_bridge_no_longer_knows_is_gone_from_it() {
+    let world = home();
+    world.fail("0 DELETE", Fault::error(3));
+    world.change_bulb(DESK, |bulb| bulb.owner = Owner::Nobody);
+    let result = desk(&world, &Person::absent(), &options()).unwrap();
+    // It is listed there in fact, which is said at the end.
+    assert!(!result.moved);
+    assert!(
+        result.notes.concat().contains("lists it again"),
+        "{:?}",
+        result.notes
+    );
+}
+
+#[test]
+fn bridges_that_tell_no_unique_ids() {
+    let world = home();
+    for bridge in [0, 1] {
+        world.change(bridge, |bridge| bridge.tells_unique_ids = false);
+    }
+    let moved = desk(&world, &Person::absent(), &options()).unwrap();
+    assert!(moved.moved && has_moved(&world));
+    assert_eq!(moved.light, "Desk");
+    // With two new lights nobody knows which it is.
+    let world = home();
+    world.bulb(Owner::Nobody, None);
+    for bridge in [0, 1] {
+        world.change(bridge, |bridge| bridge.tells_unique_ids = false);
+    }
+    let person = Person::who(|question| {
+        matches!(question, Question::Blinked { .. } | Question::Delete { .. })
+    });
+    let moved = desk(&world, &person, &options()).unwrap();
+    assert!(!moved.moved);
+}
+
+fn without_source(
+    world: &World,
+    person: &impl Guide,
+    to: &hue::Bridge<'_, impl Transport>,
+) -> Result<Moved, HueError> {
+    let source: Source<'_, '_, world::Way<'_>> = Source::Gone {
+        name: "001788fffe010200".to_owned(),
+        why: HueError::NoAnswer {
+            at: "192.0.2.10".to_owned(),
+            how: Silence::Unreachable,
+        },
+    };
+    let options = options();
+    world::run(hue::flow::relocate(
+        source, to, "Desk", world, person, &options,
+    ))
+    .unwrap()
+}
+
+#[test]
+fn a_source_that_is_gone() {
+    let world = home();
+    let way = world.way(1);
+    let to = way.bridge();
+    let error = without_source(&world, &Person::absent(), &to).unwrap_err();
+    assert!(matches!(error, HueError::NoAnswer { .. }));
+    // Once the light was let go it is no longer needed.
+    let calls = {
+        let world = home();
+        desk(&world, &Person::absent(), &options()).unwrap();
+        world.calls()
+    };
+    let delete = calls
+        .iter()
+        .position(|call| call.contains("DELETE"))
+        .unwrap();
+    world.fail_nth(delete + 1, Fault::error(1));
+    let error = desk(&world, &Person::absent(), &options()).unwrap_err();
+    assert!(matches!(error.cause(), HueError::Refused { .. }), "{error}");
+    assert!(error.to_string().contains("belongs to neither"), "{error}");
+    let before = world.calls().len();
+    let moved = without_source(&world, &Person::absent(), &to).unwrap();
+    assert!(moved.moved && has_moved(&world));
+    assert!(
+        world.calls()[before..]
+            .iter()
+            .all(|call| call.starts_with('1'))
+    );
+}
+
+/// Every call of the move fails once with everything that can happen to it; then the same command is given again.
+#[test]
+fn every_step_failing_once() {
+    let world = home();
+    desk(&world, &Person::absent(), &options()).unwrap();
+    for number in 0..world.calls().len() {
+        for fault in Fault::each() {
+            fail_at(number, &fault);
+        }
+    }
+}
+
+fn fail_at(number: usize, fault: &Fault) {
+    let world = home();
+    world.fail_nth(number, fault.clone());
+    let result = desk(&world, &Person::absent(), &options());
+    let what = format!("{number} {fault:?}: {result:?}\n{:#?}", world.calls());
+    let is_told = match &result {
+        Ok(moved) => {
+            assert_eq!(
+                moved.moved,
+                world.owner(DESK) == Owner::Bridge(1) && world.listed(0, DESK).is_none(),
+                "{what}"
+            );
+            moved.moved || !moved.notes.is_empty()
+        }
+        Err(HueError::Unfinished { state, .. }) => {
+            assert!(world.records().iter().any(|record| !record.ended), "{what}");
+            state.contains("same command again")
+        }
+        Err(_) => false,
+    };
+    // A plain error means that nothing has changed.
+    assert!(is_told || at_home_again(&world), "{what}");
+    assert!(world.elapsed() < Duration::from_secs(600), "{what}");
+    // The same command again ends it, whatever has happened.
+    world.change_bulb(DESK, |bulb| bulb.near = Some(1));
+    let again = desk(&world, &Person::absent(), &options());
+    let what = format!("{what}\nagain: {again:?}\n{:#?}", world.calls());
+    assert!(again.unwrap().moved, "{what}");
+    // But for a name that the bridge does not take.
+    let is_refused = matches!(fault, Fault::Reply(_, body) if body.contains("\"type\":7"));
+    let refused_name = is_refused && world.listed(1, DESK).is_some();
+    assert!(has_moved(&world) || refused_name, "{what}");
+    assert!(
+        world
+            .records()
+            .iter()
+            .all(|record: &hue::MoveRecord| record.ended),
+        "{what}"
+    );
+}
+
+#[test]
+fn a_journal_that_fails_in_the_middle_is_no_reason_to_stop() {
+    let world = leak(home());
+    let person = Person::who(|_| true);
+    // It fails from the moment when the light was let go.
+    struct Failing(&'static World);
+    impl Journal for Failing {
+        fn records(&self) -> std::io::Result<Vec<hue::MoveRecord>> {
+            Journal::records(self.0)
+        }
+        fn keep(&self, record: &hue::MoveRecord) -> std::io::Result<()> {
+            match record.has(MoveStep::Deleted) {
+                true => Err(std::io::Error::other("/state: read-only file system")),
+                false => self.0.keep(record),
+            }
+        }
+        fn forget(&self, record: &hue::MoveRecord) -> std::io::Result<()> {
+            self.0.forget(record)
+        }
+    }
+    let (from, to) = (world.way(0), world.way(1));
+    let (from, to) = (from.bridge(), to.bridge());
+    let source = Source::Bridge(&from);
+    let (journal, options) = (Failing(world), options());
+    let flow = hue::flow::relocate(source, &to, "Desk", &journal, &person, &options);
+    let moved = world::run(flow).unwrap().unwrap();
+    assert!(moved.moved && has_moved(world));
+    assert!(
+        moved.notes.concat().contains("read-only"),
+        "{:?}",
+        moved.notes
+    );
+}

@@ -1,0 +1,57 @@
+//! Who watches a flow and answers its questions.
+
+use std::sync::Mutex;
+
+use hue::{Guide, Progress, Question};
+
+/// A person who remembers all that was said.
+pub(crate) struct Person {
+    agrees: Box<dyn Fn(&Question) -> bool + Send + Sync>,
+    pub(crate) asked: Mutex<Vec<Question>>,
+    pub(crate) told: Mutex<Vec<Progress>>,
+}
+
+impl Person {
+    pub(crate) fn who(agrees: impl Fn(&Question) -> bool + Send + Sync + 'static) -> Self {
+        Self {
+            agrees: Box::new(agrees),
+            asked: Mutex::default(),
+            told: Mutex::default(),
+        }
+    }
+
+    /// Agrees to everything.
+    pub(crate) fn agreeing() -> Self {
+        Self::who(|_| true)
+    }
+
+    /// Agrees as `--yes` does: to all but what needs a hand on the bulb meanwhile.
+    pub(crate) fn absent() -> Self {
+        Self::who(|question| {
+            !matches!(
+                question,
+                Question::TryAgain { .. } | Question::TakeBack { .. }
+            )
+        })
+    }
+
+    /// All that was said, a line for each.
+    pub(crate) fn heard(&self) -> String {
+        let told = self.told.lock().unwrap();
+        let lines: Vec<String> = told.iter().map(ToString::to_string).collect();
+        lines.join("\n")
+    }
+}
+
+impl Guide for Person {
+    fn tell(&self, progress: Progress) {
+        self.told.lock().unwrap().push(progress);
+    }
+
+    async fn agree(&self, question: Question) -> bool {
+        assert!(question.to_string().ends_with('?'), "{question}");
+        let agrees = (self.agrees)(&question);
+        self.asked.lock().unwrap().push(question);
+        agrees
+    }
+}
