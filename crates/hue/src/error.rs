@@ -54,6 +54,23 @@ pub enum CertificateProblem {
     },
 }
 
+/// Why the vendor's look-up in the internet came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CloudError {
+    /// It does not answer, perhaps because there is no way into the internet.
+    #[error("it does not answer: {0}")]
+    NoAnswer(Silence),
+    /// It was asked too often (429).
+    #[error("it was asked too often from this network (status 429)")]
+    TooOften,
+    /// Its certificate is not one that this computer trusts.
+    #[error("its certificate is not trusted by this computer")]
+    Untrusted,
+    /// It says something else than a list of bridges.
+    #[error("{0}")]
+    BadReply(BadReply),
+}
+
 /// Why something with a bridge came to nothing. Each is one sentence that names the bridge; none carries a key.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -137,6 +154,9 @@ pub enum HueError {
     /// No bridge with this id was found.
     #[error("no bridge {0} was found")]
     NoSuchBridge(BridgeId),
+    /// The vendor's look-up in the internet, which was asked for, came to nothing.
+    #[error("the vendor's look-up (discovery.meethue.com): {0}")]
+    Cloud(CloudError),
     /// There is no key for this bridge.
     #[error("there is no application key for bridge {0}")]
     NotPaired(String),
@@ -209,6 +229,12 @@ impl HueError {
             } => Some(
                 "if the bridge was reset or replaced, pair again: `mains hue pair`; else somebody may stand between",
             ),
+            Self::Certificate {
+                problem: CertificateProblem::Missing,
+                ..
+            } => Some(
+                "somebody may stand between; if not, `mains hue pair http://\u{2026}` pairs without a certificate",
+            ),
             Self::Certificate { .. } => Some("somebody may stand between; nothing was sent to it"),
             Self::Refused { error, .. } => error.meaning().advice(),
             Self::Unfinished { cause, .. } => cause.advice(),
@@ -219,6 +245,10 @@ impl HueError {
             Self::NoSuchLight { .. } | Self::SeveralLights { .. } => {
                 Some("`mains hue lights` shows what the bridge has; take the id or the unique id")
             }
+            Self::Cloud(CloudError::TooOften) => {
+                Some("wait a quarter of an hour, or search this network only, without --cloud")
+            }
+            Self::Cloud(_) => Some("without --cloud only this network is searched"),
             Self::NotPaired(_) => Some("pair with it first: `mains hue pair`"),
             Self::Usage(_) | Self::NotAgreed | Self::Local { .. } => None,
         }

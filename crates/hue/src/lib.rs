@@ -32,7 +32,7 @@ pub mod transport;
 
 pub use address::{Address, BridgeName, Scheme};
 pub use call::{Call, Method, Target};
-pub use error::{CertificateProblem, HueError, Silence};
+pub use error::{CertificateProblem, CloudError, HueError, Silence};
 pub use fingerprint::Fingerprint;
 pub use flow::{
     Bridge, Clip, MoveOptions, Moved, PairOptions, Paired, Searched, Source, Takeover,

@@ -168,3 +168,6 @@ fn may_have_moved(error: &HueError) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

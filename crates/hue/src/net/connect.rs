@@ -89,26 +89,24 @@ async fn plain(
     policy: Option<&Policy>,
 ) -> Result<(Line, Identity), HueError> {
     let line = Line::plain(address, lan.bounds);
-    let called = line.call(&Call::open(PUBLIC[0]), None).await;
-    let reply = called.map_err(|trouble| trouble.at(address))?;
-    if !matches!(reply.answer.status, 301 | 302 | 307 | 308) {
-        return identify(line).await;
-    }
-    let target = reply
-        .location
-        .as_deref()
-        .and_then(|location| same_host(address, location));
-    let Some(target) = target else {
-        return Err(HueError::NotABridge {
-            at: address.to_string(),
-            problem: NotABridge("it sends us to another host".to_owned()),
-        });
+    let location = match ask(&line).await? {
+        Said::Bridge(identity) => return Ok((line, identity)),
+        Said::Elsewhere(location) => location,
     };
+    let target = location.and_then(|location| same_host(address, &location));
+    let target = target.ok_or_else(|| sends_away(address))?;
     identify(Line::secure(&target, policy.cloned(), lan.bounds)?).await
 }
 
+fn sends_away(address: &Address) -> HueError {
+    HueError::NotABridge {
+        at: address.to_string(),
+        problem: NotABridge("it sends us to another host".to_owned()),
+    }
+}
+
 /// Returns where a redirection leads if that is the same host over HTTPS.
-fn same_host(address: &Address, location: &str) -> Option<Address> {
+pub(super) fn same_host(address: &Address, location: &str) -> Option<Address> {
     let (scheme, rest) = location.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
     let target: Address = format!("{scheme}://{authority}").parse().ok()?;
@@ -117,6 +115,20 @@ fn same_host(address: &Address, location: &str) -> Option<Address> {
 }
 
 async fn identify(line: Line) -> Result<(Line, Identity), HueError> {
+    match ask(&line).await? {
+        Said::Bridge(identity) => Ok((line, identity)),
+        Said::Elsewhere(_) => Err(sends_away(&line.address())),
+    }
+}
+
+/// What somebody says who is asked which bridge it is.
+enum Said {
+    Bridge(Identity),
+    /// Ask there, if at all.
+    Elsewhere(Option<String>),
+}
+
+async fn ask(line: &Line) -> Result<Said, HueError> {
     let address = line.address();
     let mut first = None;
     for path in PUBLIC {
@@ -124,20 +136,19 @@ async fn identify(line: Line) -> Result<(Line, Identity), HueError> {
         let reply = called.map_err(|trouble| trouble.at(&address))?;
         let parsed = match reply.answer.status {
             200 => Identity::parse(&reply.answer.body),
+            301 | 302 | 307 | 308 => return Ok(Said::Elsewhere(reply.location)),
             status @ (429 | 503) => {
-                return Err(HueError::Busy {
-                    at: address.to_string(),
-                    status,
-                });
+                let at = address.to_string();
+                return Err(HueError::Busy { at, status });
             }
             status => Err(NotABridge(format!("it answers with status {status}"))),
         };
         match parsed {
             Ok(mut identity) => {
                 if identity.id.is_none() {
-                    identity.id = described(&line).await;
+                    identity.id = described(line).await;
                 }
-                return Ok((line, identity));
+                return Ok(Said::Bridge(identity));
             }
             Err(problem) => {
                 first.get_or_insert(problem);

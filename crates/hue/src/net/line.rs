@@ -32,7 +32,8 @@ pub(super) struct Line {
     pub(super) scheme: Scheme,
     pub(super) host: String,
     pub(super) port: u16,
-    tls: Option<(Arc<Judge>, Arc<ClientConfig>)>,
+    tls: Option<Arc<ClientConfig>>,
+    judge: Option<Arc<Judge>>,
     bounds: Bounds,
 }
 
@@ -79,6 +80,7 @@ impl Line {
             host: address.host.clone(),
             port: address.port_for(Scheme::Http),
             tls: None,
+            judge: None,
             bounds,
         }
     }
@@ -98,9 +100,22 @@ impl Line {
             scheme: Scheme::Https,
             host: address.host.clone(),
             port: address.port_for(Scheme::Https),
-            tls: Some((judge, config)),
+            tls: Some(config),
+            judge: Some(judge),
             bounds,
         })
+    }
+
+    /// A way to a server in the internet, whose certificate is judged as a browser does.
+    pub(super) fn internet(host: &str, config: Arc<ClientConfig>, bounds: Bounds) -> Self {
+        Self {
+            scheme: Scheme::Https,
+            host: host.to_owned(),
+            port: Scheme::Https.port(),
+            tls: Some(config),
+            judge: None,
+            bounds,
+        }
     }
 
     /// Returns it as an address that says how.
@@ -114,7 +129,7 @@ impl Line {
 
     /// Returns whose certificate the last handshake showed.
     pub(super) fn verdict(&self) -> Option<Verdict> {
-        self.tls.as_ref()?.0.verdict()
+        self.judge.as_ref()?.verdict()
     }
 
     /// Calls, and asks an overloaded bridge again: its 429 or 503 says that it did nothing. Nothing else is repeated.
@@ -133,7 +148,11 @@ impl Line {
         }
     }
 
-    async fn call_once(&self, call: &Call, key: Option<&AppKey>) -> Result<Reply, Trouble> {
+    pub(super) async fn call_once(
+        &self,
+        call: &Call,
+        key: Option<&AppKey>,
+    ) -> Result<Reply, Trouble> {
         let authority = Address {
             scheme: None,
             ..self.address()
@@ -145,7 +164,7 @@ impl Line {
         let answering = async {
             let reply = match &self.tls {
                 None => http::exchange(stream, request).await,
-                Some((_, config)) => {
+                Some(config) => {
                     let stream = handshake(config.clone(), &self.host, stream).await?;
                     http::exchange(stream, request).await
                 }
@@ -177,7 +196,7 @@ async fn handshake(
     host: &str,
     stream: TcpStream,
 ) -> Result<TlsStream<TcpStream>, Trouble> {
-    // It is neither sent nor looked at.
+    // A judge of ours does not look at it.
     let nobody = || ServerName::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let name = ServerName::try_from(host.to_owned()).unwrap_or_else(|_| nobody());
     let connecting = TlsConnector::from(config).connect(name, stream);

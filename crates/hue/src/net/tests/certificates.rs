@@ -1,0 +1,444 @@
+//! Certificates, good and bad, in real handshakes. Whatever is wrong, nothing that holds a key may reach the server.
+
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, date_time_ymd,
+};
+use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::ResolvesServerCertUsingSni;
+use rustls::sign::CertifiedKey;
+
+use super::server::{Reply, Server};
+use super::*;
+use crate::call::{Call, Method};
+use crate::error::CertificateProblem;
+use crate::keyring::Entry;
+use crate::transport::Transport;
+
+/// A root of our own.
+pub(super) struct Root {
+    certificate: CertificateDer<'static>,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Root {
+    pub(super) fn new(name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = named(name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = params.self_signed(&key).unwrap().der().clone();
+        Self {
+            certificate,
+            issuer: Issuer::new(params, key),
+        }
+    }
+
+    pub(super) fn lan(&self) -> Lan {
+        Lan {
+            roots: Roots::of([self.certificate.clone()]).unwrap(),
+            ..lan()
+        }
+    }
+}
+
+fn named(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CountryName, "NL");
+    params
+        .distinguished_name
+        .push(DnType::OrganizationName, "Philips Hue");
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.not_before = date_time_ymd(2017, 1, 1);
+    params.not_after = date_time_ymd(2038, 1, 19);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params
+}
+
+/// A bridge's certificate; without a root it signs itself.
+pub(super) fn leaf(root: Option<&Root>, params: CertificateParams) -> Arc<ServerConfig> {
+    let key = KeyPair::generate().unwrap();
+    let certificate = match root {
+        Some(root) => params.signed_by(&key, &root.issuer),
+        None => params.self_signed(&key),
+    };
+    config(vec![certificate.unwrap().der().clone()], &key)
+}
+
+fn config(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> Arc<ServerConfig> {
+    let builder = ServerConfig::builder_with_provider(Arc::new(certificate::provider()));
+    let builder = builder
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    Arc::new(builder.with_single_cert(chain, key).unwrap())
+}
+
+pub(super) fn own(name: &str) -> Arc<ServerConfig> {
+    leaf(None, named(name))
+}
+
+pub(super) fn square(config: Arc<ServerConfig>) -> Server {
+    Server::https(config, |request| match request {
+        "GET /api/config HTTP/1.1" => Reply::json(SQUARE),
+        _ => Reply::json("{}"),
+    })
+}
+
+fn accept(accept: Accept) -> Trust {
+    Trust {
+        accept,
+        pairing: false,
+    }
+}
+
+/// Connects as to a bridge whose id is known, with what is known of it.
+async fn meet(
+    server: &Server,
+    lan: &Lan,
+    known: &[Entry],
+    trust: &Trust,
+) -> Result<Connection, CertificateProblem> {
+    let id = SQUARE_ID.parse().unwrap();
+    let address = server.address("https://");
+    let connected = connect::connect(lan, &address, Some(&id), known, trust).await;
+    connected.map_err(|error| match error {
+        HueError::Certificate { problem, .. } => problem,
+        other => panic!("{other:?}"),
+    })
+}
+
+/// What is kept of a bridge after pairing.
+fn paired(connection: &Connection) -> Entry {
+    connection
+        .entry(key(), "2026-11-23T10:00:00Z".parse().unwrap())
+        .unwrap()
+}
+
+fn refuses_without_a_request(server: &Server) {
+    assert!(server.requests().is_empty(), "{:?}", server.requests());
+}
+
+#[test]
+fn the_roots_are_the_two_of_the_protocol_page() {
+    use rustls::pki_types::pem::PemObject;
+    use sha2::{Digest, Sha256};
+    let pems = [
+        include_bytes!("../roots/root-bridge.pem").as_slice(),
+        include_bytes!("../roots/hue-root-ca-01.pem"),
+    ];
+    for (pem, certificate, point) in [
+        (
+            pems[0],
+            "F0BD8E6509E82F774D63BC009D5388C969FE3DCF7D6D541D6351B72B898D8ACF",
+            "048cdc36b71d80a6539ff71f3a69376f11c2f5154eb9403c7388abc1a56f575d221c89b01e4222b17a0a6af04c5bafdbfa2c19d86e76b655c68ad06db68ce2a44e",
+        ),
+        (
+            pems[1],
+            "D8B89448B2AF8E1676185AC07219EE9DCBC8F01C122A026A2A4B7B5CFE0328B8",
+            "0457ce3b48df480517190f648c40f3c81adc310dc8b7203992b13e732bdbd58df116d8bb2a501a77c50e9c0c741412e7ec766b9662309b54275f47cadcb3ccd779",
+        ),
+    ] {
+        let der = CertificateDer::from_pem_slice(pem).unwrap();
+        let digest: [u8; 32] = Sha256::digest(&der).into();
+        assert_eq!(
+            crate::Fingerprint::new(digest),
+            certificate.parse().unwrap()
+        );
+        let hex: String = der.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(hex.contains(point));
+    }
+    // Both can be used as roots.
+    assert!(format!("{:?}", Roots::default()).contains("2 roots"));
+}
+
+#[tokio::test]
+async fn a_certificate_of_the_vendor_needs_nobodys_word() {
+    let root = Root::new("root-bridge");
+    for name in ["001788fffe010203", "001788FFFE010203"] {
+        let server = square(leaf(Some(&root), named(name)));
+        let connection = meet(&server, &root.lan(), &[], &Trust::default())
+            .await
+            .unwrap();
+        assert!(connection.certificate().unwrap().root_signed);
+        let entry = paired(&connection);
+        assert_eq!((entry.root_signed, entry.pin), (true, None));
+        let call = Call::keyed(Method::Get, "/lights");
+        assert_eq!(
+            connection.call(&call, Some(&key())).await.unwrap().status,
+            200
+        );
+        // Another one of the vendor's for the same bridge is as good.
+        server.change(leaf(Some(&root), named(name)));
+        connection.call(&call, Some(&key())).await.unwrap();
+        meet(&server, &root.lan(), &[entry], &Trust::default())
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_between_root_and_bridge() {
+    let root = Root::new("root-bridge");
+    let middle_key = KeyPair::generate().unwrap();
+    let mut params = named("middle");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    let middle = params
+        .signed_by(&middle_key, &root.issuer)
+        .unwrap()
+        .der()
+        .clone();
+    let issuer = Issuer::new(params, middle_key);
+    let key = KeyPair::generate().unwrap();
+    let own = named(SQUARE_ID)
+        .signed_by(&key, &issuer)
+        .unwrap()
+        .der()
+        .clone();
+    let server = square(config(vec![own, middle], &key));
+    let connection = meet(&server, &root.lan(), &[], &Trust::default())
+        .await
+        .unwrap();
+    assert!(connection.certificate().unwrap().root_signed);
+}
+
+#[tokio::test]
+async fn the_older_tls_will_do() {
+    let builder = ServerConfig::builder_with_provider(Arc::new(certificate::provider()));
+    let builder = builder
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .unwrap();
+    let key = KeyPair::generate().unwrap();
+    let own = named(SQUARE_ID).self_signed(&key).unwrap().der().clone();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = builder
+        .with_no_client_auth()
+        .with_single_cert(vec![own], key)
+        .unwrap();
+    let server = square(Arc::new(config));
+    meet(&server, &lan(), &[], &accept(Accept::Any))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_certificate_of_its_own_needs_a_persons_word_once() {
+    let server = square(own(SQUARE_ID));
+    let problem = meet(&server, &lan(), &[], &Trust::default())
+        .await
+        .unwrap_err();
+    let CertificateProblem::Unknown { fingerprint } = problem else {
+        panic!("{problem:?}");
+    };
+    refuses_without_a_request(&server);
+    let other = crate::Fingerprint::new([7; 32]);
+    let refused = meet(&server, &lan(), &[], &accept(Accept::This(other))).await;
+    assert!(matches!(refused, Err(CertificateProblem::Unknown { .. })));
+    refuses_without_a_request(&server);
+
+    let fingerprint = fingerprint.parse().unwrap();
+    let connection = meet(&server, &lan(), &[], &accept(Accept::This(fingerprint)))
+        .await
+        .unwrap();
+    let entry = paired(&connection);
+    assert_eq!((entry.root_signed, entry.pin), (false, Some(fingerprint)));
+    // From then on it is known.
+    let known = [entry];
+    let connection = meet(&server, &lan(), &known, &Trust::default())
+        .await
+        .unwrap();
+    let call = Call::keyed(Method::Get, "/lights");
+    connection.call(&call, Some(&key())).await.unwrap();
+    assert!(server.requests().last().unwrap().contains("KEY0"));
+}
+
+#[tokio::test]
+async fn another_certificate_of_its_own_is_refused_unless_it_is_paired_again() {
+    let server = square(own(SQUARE_ID));
+    let connection = meet(&server, &lan(), &[], &accept(Accept::Any))
+        .await
+        .unwrap();
+    let known = [paired(&connection)];
+    let before = server.requests().len();
+    server.change(own(SQUARE_ID));
+    for trust in [Trust::default(), accept(Accept::Any)] {
+        let refused = meet(&server, &lan(), &known, &trust).await;
+        assert_eq!(refused.unwrap_err(), CertificateProblem::Changed);
+    }
+    // In the middle of its use, too.
+    let call = Call::keyed(Method::Get, "/lights");
+    let error = connection.call(&call, Some(&key())).await.unwrap_err();
+    let changed = matches!(
+        error,
+        HueError::Certificate {
+            problem: CertificateProblem::Changed,
+            ..
+        }
+    );
+    assert!(changed, "{error:?}");
+    assert_eq!(server.requests().len(), before);
+
+    let again = |accept| Trust {
+        accept,
+        pairing: true,
+    };
+    let refused = meet(&server, &lan(), &known, &again(Accept::None)).await;
+    assert!(matches!(refused, Err(CertificateProblem::Unknown { .. })));
+    let connection = meet(&server, &lan(), &known, &again(Accept::Any))
+        .await
+        .unwrap();
+    assert_ne!(paired(&connection).pin, known[0].pin);
+}
+
+#[tokio::test]
+async fn what_the_vendor_signed_once_stays_signed() {
+    let root = Root::new("root-bridge");
+    let server = square(own(SQUARE_ID));
+    let connection = meet(&server, &root.lan(), &[], &accept(Accept::Any))
+        .await
+        .unwrap();
+    let mut known = [paired(&connection)];
+    // New firmware brings a certificate of the vendor's.
+    server.change(leaf(Some(&root), named(SQUARE_ID)));
+    let connection = meet(&server, &root.lan(), &known, &Trust::default())
+        .await
+        .unwrap();
+    assert!(connection.note_in(&mut known[0]));
+    assert_eq!((known[0].root_signed, known[0].pin), (true, None));
+    let before = server.requests().len();
+    server.change(own(SQUARE_ID));
+    for pairing in [false, true] {
+        let trust = Trust {
+            accept: Accept::Any,
+            pairing,
+        };
+        let refused = meet(&server, &root.lan(), &known, &trust).await;
+        assert_eq!(refused.unwrap_err(), CertificateProblem::NoLongerSigned);
+    }
+    assert_eq!(server.requests().len(), before);
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_is_refused() {
+    let root = Root::new("root-bridge");
+    for name in [
+        "001788fffe0a0b0c",
+        "root-bridge",
+        "",
+        "127.91.0.3",
+        "001788fffe010203x",
+    ] {
+        for by in [None, Some(&root)] {
+            let server = square(leaf(by, named(name)));
+            let refused = meet(&server, &root.lan(), &[], &accept(Accept::Any)).await;
+            let expected = CertificateProblem::WrongName {
+                found: name.to_owned(),
+            };
+            assert_eq!(refused.unwrap_err(), expected);
+            refuses_without_a_request(&server);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_bridge_than_answers_is_refused() {
+    let server = square(own(ROUND_ID));
+    let trust = accept(Accept::Any);
+    let error = connect::connect(&lan(), &server.address("https://"), None, &[], &trust).await;
+    let wrong = CertificateProblem::WrongName {
+        found: ROUND_ID.to_owned(),
+    };
+    assert!(matches!(error, Err(HueError::Certificate { problem, .. }) if problem == wrong));
+    assert!(
+        server
+            .requests()
+            .iter()
+            .all(|request| !request.contains("KEY0"))
+    );
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_valid_today_is_refused() {
+    let root = Root::new("root-bridge");
+    for (from, to) in [(2010, 2020), (2100, 2120)] {
+        for by in [None, Some(&root)] {
+            let mut params = named(SQUARE_ID);
+            params.not_before = date_time_ymd(from, 1, 1);
+            params.not_after = date_time_ymd(to, 1, 1);
+            let server = square(leaf(by, params));
+            let refused = meet(&server, &root.lan(), &[], &accept(Accept::Any)).await;
+            assert_eq!(refused.unwrap_err(), CertificateProblem::Expired);
+            refuses_without_a_request(&server);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_root_of_the_same_name_signs_nothing() {
+    let (root, impostor) = (Root::new("root-bridge"), Root::new("root-bridge"));
+    let server = square(leaf(Some(&impostor), named(SQUARE_ID)));
+    let refused = meet(&server, &root.lan(), &[], &accept(Accept::Any)).await;
+    assert_eq!(refused.unwrap_err(), CertificateProblem::Broken);
+    // One of another name is as good as none.
+    let stranger = Root::new("a stranger");
+    let server = square(leaf(Some(&stranger), named(SQUARE_ID)));
+    let refused = meet(&server, &root.lan(), &[], &Trust::default()).await;
+    assert!(matches!(refused, Err(CertificateProblem::Unknown { .. })));
+    refuses_without_a_request(&server);
+}
+
+#[tokio::test]
+async fn a_copy_of_the_certificate_is_no_use_without_its_key() {
+    let real = KeyPair::generate().unwrap();
+    let copied = named(SQUARE_ID).self_signed(&real).unwrap().der().clone();
+    let thief = KeyPair::generate().unwrap();
+    let thief = PrivateKeyDer::try_from(thief.serialize_der()).unwrap();
+    let provider = certificate::provider();
+    let signing = provider.key_provider.load_private_key(thief).unwrap();
+    let stolen = CertifiedKey::new(vec![copied], signing);
+    #[derive(Debug)]
+    struct Always(Arc<CertifiedKey>);
+    impl rustls::server::ResolvesServerCert for Always {
+        fn resolve(&self, _: rustls::server::ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+            Some(self.0.clone())
+        }
+    }
+    let builder = ServerConfig::builder_with_provider(Arc::new(provider));
+    let builder = builder
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth();
+    let server = square(Arc::new(
+        builder.with_cert_resolver(Arc::new(Always(Arc::new(stolen)))),
+    ));
+    let refused = meet(&server, &lan(), &[], &accept(Accept::Any)).await;
+    assert_eq!(refused.unwrap_err(), CertificateProblem::Broken);
+    refuses_without_a_request(&server);
+}
+
+#[tokio::test]
+async fn a_wrong_certificate_is_never_answered_with_plain_http() {
+    let server = square(own("someone-else"));
+    let error = connect(&lan(), &server.address("")).await.unwrap_err();
+    assert!(matches!(error, HueError::Certificate { .. }), "{error:?}");
+    refuses_without_a_request(&server);
+}
+
+#[tokio::test]
+async fn a_server_without_any_certificate_is_no_bridge() {
+    let builder = ServerConfig::builder_with_provider(Arc::new(certificate::provider()));
+    let builder = builder
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth();
+    let none = ResolvesServerCertUsingSni::new();
+    let server = square(Arc::new(builder.with_cert_resolver(Arc::new(none))));
+    let error = connect(&lan(), &server.address("https://"))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, HueError::NotABridge { .. }), "{error:?}");
+}
