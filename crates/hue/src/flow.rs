@@ -24,7 +24,7 @@ use crate::lights::{self, Light, NamingError};
 use crate::reply::{self, Meaning, ReplyError};
 use crate::transport::{Answer, Transport};
 
-pub use clip::{Clip, ClipTarget, clip};
+pub use clip::{Clip, ClipTarget, check_body, clip};
 pub use identify::identify;
 pub use pair::{PairOptions, Paired, device_type, pair};
 pub use relocate::{MoveOptions, Moved, Source, relocate};

@@ -1,5 +1,6 @@
 //! Any call, as the bridge's own debug page makes it.
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::Bridge;
@@ -49,8 +50,8 @@ impl ClipTarget {
 pub struct Clip {
     /// The HTTP status.
     pub status: u16,
-    /// The bridge's own JSON.
-    pub json: Value,
+    /// The bridge's own JSON, as it came.
+    pub body: Vec<u8>,
     /// What is wrong with it, when the bridge refused.
     pub problem: Option<HueError>,
 }
@@ -76,31 +77,38 @@ pub async fn clip<T: Transport>(
     let is_open = matches!(call.target, Target::Open(_));
     let key = bridge.key.as_ref().filter(|_| !is_open);
     let answer = bridge.transport.call(&call, key).await?;
-    let Ok(json) = serde_json::from_slice(&answer.body) else {
+    if serde_json::from_slice::<IgnoredAny>(&answer.body).is_err() {
         return bridge.read(&answer, |status, body| {
             Err(BadReply::new(status, body).into())
         });
-    };
+    }
     let problem = bridge.read(&answer, judge(&call)).err();
     Ok(Clip {
         status: answer.status,
-        json,
+        body: answer.body,
         problem,
     })
 }
 
-fn call(method: Method, path: &ClipTarget, body: Option<&[u8]>) -> Result<Call, HueError> {
+/// Looks at a body before a bridge is looked for.
+///
+/// # Errors
+///
+/// [`HueError::Usage`] for a body where there may be none, and with line and column for one that is no JSON.
+pub fn check_body(method: Method, body: Option<&[u8]>) -> Result<Option<&str>, HueError> {
     if method == Method::Get && body.is_some() {
         return Err(HueError::Usage("a get takes no body".to_owned()));
     }
-    let body = body
-        .map(json::check)
+    body.map(json::check)
         .transpose()
-        .map_err(|error| HueError::Usage(format!("the body was not sent: {error}")))?;
+        .map_err(|error| HueError::Usage(format!("the body was not sent: {error}")))
+}
+
+fn call(method: Method, path: &ClipTarget, body: Option<&[u8]>) -> Result<Call, HueError> {
     Ok(Call {
         method,
         target: path.0.clone(),
-        body: body.map(str::to_owned),
+        body: check_body(method, body)?.map(str::to_owned),
     })
 }
 
