@@ -173,3 +173,116 @@ fn write(directory: &Path, path: &Path, record: &MoveRecord) -> io::Result<()> {
 fn in_file(path: &Path, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn record(number: u64) -> MoveRecord {
+        MoveRecord {
+            began: number,
+            from: "001788fffe010203".to_owned(),
+            to: "001788fffe0a0b0c".to_owned(),
+            light: number.to_string(),
+            name: "Desk".to_owned(),
+            unique_id: Some(format!("00:17:88:01:00:BD:C7:{number:02X}-0b")),
+            known_at_target: vec!["00:17:88:01:00:bd:c7:ff-0b".to_owned()],
+            steps: vec![MoveStep::Checked, MoveStep::Opened],
+            ended: false,
+        }
+    }
+
+    fn journal() -> (tempfile::TempDir, JournalDir) {
+        let home = tempfile::tempdir().unwrap();
+        let journal = JournalDir::new(home.path().join("state"));
+        (home, journal)
+    }
+
+    #[test]
+    fn a_move_is_kept_for_its_owner_alone() {
+        let (home, journal) = journal();
+        assert_eq!(journal.records().unwrap(), []);
+        let mut moved = record(7);
+        journal.keep(&moved).unwrap();
+        moved.steps.push(MoveStep::Deleted);
+        journal.keep(&moved).unwrap();
+        assert_eq!(journal.records().unwrap(), [moved.clone()]);
+        let path = home
+            .path()
+            .join("state/hue-move-00-17-88-01-00-bd-c7-07-0b.json");
+        let mode = fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        journal.forget(&moved).unwrap();
+        journal.forget(&moved).unwrap();
+        assert_eq!(journal.records().unwrap(), []);
+        assert_eq!(fs::read_dir(home.path().join("state")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn files_have_this_shape() {
+        // One that an earlier version wrote must be read for ever: a light may be on its way.
+        let text = r#"{"began":7,"from":"001788fffe010203","to":"001788fffe0a0b0c","light":"7","name":"Desk",
+            "unique_id":"00:17:88:01:00:BD:C7:07-0b","known_at_target":["00:17:88:01:00:bd:c7:ff-0b"],
+            "steps":["checked","opened"],"ended":false}"#;
+        let (home, journal) = journal();
+        fs::create_dir(home.path().join("state")).unwrap();
+        fs::write(home.path().join("state/hue-move-x.json"), text).unwrap();
+        fs::write(home.path().join("state/hue.json"), "another file").unwrap();
+        assert_eq!(journal.records().unwrap(), [record(7)]);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named() {
+        let (home, journal) = journal();
+        journal.keep(&record(7)).unwrap();
+        for text in ["", "{", "{\"light\":1}", "\u{0}"] {
+            fs::write(home.path().join("state/hue-move-broken.json"), text).unwrap();
+            let error = journal.records().unwrap_err().to_string();
+            assert!(error.contains("hue-move-broken.json"), "{error}");
+        }
+        fs::write(home.path().join("state/hue-move-broken.json"), [0xff]).unwrap();
+        assert!(journal.records().is_err());
+        // A directory that is none.
+        let error = JournalDir::new("/dev/null/state")
+            .keep(&record(7))
+            .unwrap_err();
+        assert!(error.to_string().contains("/dev/null"), "{error}");
+    }
+
+    #[test]
+    fn ended_moves_are_forgotten_at_last_and_others_never() {
+        let (_home, journal) = journal();
+        for number in 0..60 {
+            let ended = number % 2 == 0;
+            journal
+                .keep(&MoveRecord {
+                    ended,
+                    ..record(number)
+                })
+                .unwrap();
+        }
+        let kept = journal.records().unwrap();
+        let (ended, begun): (Vec<_>, Vec<_>) = kept.iter().partition(|record| record.ended);
+        assert_eq!((ended.len(), begun.len()), (ENDED_KEPT, 30));
+        assert!(ended.iter().all(|record| record.began >= 20));
+    }
+
+    #[test]
+    fn the_light_of_a_move_by_each_of_its_names() {
+        let moved = record(7);
+        for text in [
+            "7",
+            "Desk",
+            " desk",
+            "00:17:88:01:00:bd:c7:07",
+            "00:17:88:01:00:BD:C7:07-0B",
+        ] {
+            assert!(moved.is_called(text), "{text}");
+        }
+        for text in ["", "8", "Des", "00:17:88:01:00:bd:c7:08"] {
+            assert!(!moved.is_called(text), "{text}");
+        }
+    }
+}

@@ -296,3 +296,65 @@ impl Run {
             }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan(last: Option<&str>, ids: &[&str]) -> Scan {
+        Scan {
+            ids: ids.iter().map(ToString::to_string).collect(),
+            last: last.map(str::to_owned),
+        }
+    }
+
+    fn after(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    const BEFORE: Option<&str> = Some("2012-10-29T12:00:00");
+
+    #[test]
+    fn the_list_of_the_protocol_page() {
+        let told = json!({"7": {"name": "Hue Lamp 7"}, "8": {"name": "Hue Lamp 8"}, "lastscan": "2012-10-29T12:00:00"});
+        let scan = Scan::read(told.as_object().unwrap());
+        assert_eq!(scan.ids.into_iter().collect::<Vec<_>>(), ["7", "8"]);
+        assert_eq!(scan.last.as_deref(), BEFORE);
+    }
+
+    #[test]
+    fn the_end_of_the_search_before_is_not_the_end_of_this_one() {
+        let mut run = Run::after(&scan(BEFORE, &["7"]));
+        assert!(!run.handle(scan(BEFORE, &["7"]), after(2)));
+        assert!(run.ids.is_empty() && !run.has_news);
+        assert!(!run.handle(scan(Some("active"), &[]), after(4)));
+        assert!(!run.handle(scan(Some("active"), &["8"]), after(6)));
+        assert!(std::mem::take(&mut run.has_news));
+        assert!(!run.handle(scan(Some("active"), &["8"]), after(8)));
+        assert!(!run.has_news, "it is no news any more");
+        assert!(run.handle(scan(Some("2012-10-29T12:01:00"), &["8"]), after(42)));
+    }
+
+    #[test]
+    fn a_search_that_was_over_before_the_first_look() {
+        let mut run = Run::after(&scan(BEFORE, &[]));
+        assert!(run.handle(scan(Some("2012-10-29T12:00:01"), &["8"]), after(2)));
+        assert!(run.has_news);
+        // A bridge that never tells another time is believed after a while.
+        let mut run = Run::after(&scan(Some("none"), &[]));
+        assert!(!run.handle(scan(Some("none"), &[]), after(4)));
+        assert!(run.handle(scan(Some("none"), &[]), BEGINS_WITHIN));
+    }
+
+    #[test]
+    fn no_search_is_waited_for_for_ever() {
+        let mut run = Run::after(&scan(BEFORE, &[]));
+        assert!(!run.handle(scan(Some("active"), &[]), after(118)));
+        assert!(run.handle(scan(Some("active"), &[]), LONGEST));
+        // One that tells nothing at all has its own time.
+        let mut run = Run::after(&scan(None, &[]));
+        assert!(!run.handle(scan(None, &["8"]), after(58)));
+        assert!(run.has_news);
+        assert!(run.handle(scan(None, &["8"]), LONGEST_UNTOLD));
+    }
+}
