@@ -87,7 +87,7 @@ pub enum Command {
     Probe(probe::Args),
     /// Take a tour through an emulated home; no hardware needed
     Demo(demo::Args),
-    /// Run software twins of plugs, with faults
+    /// Run software twins of plugs and bridges, with faults
     Emulate(emulate::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),

@@ -19,6 +19,7 @@ mod door;
 mod http;
 mod mangle;
 mod record;
+mod tls;
 mod touchlink;
 
 use std::future::Future;
@@ -38,6 +39,7 @@ use super::touchlink::Script;
 use crate::record::Recorder;
 use crate::server::ServerError;
 use door::Doors;
+pub use tls::CertificateError;
 
 /// A bridge that answers from now on, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +81,9 @@ pub enum ServeError {
     /// Two bridges were given one address.
     #[error("two emulated bridges cannot both have the address {0}")]
     Twice(Ipv4Addr),
+    /// HTTPS cannot be offered.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
 }
 
 /// A room that several hands can reach into: the sockets of its bridges, and whoever is in it.

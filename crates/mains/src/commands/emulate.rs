@@ -1,5 +1,8 @@
 //! `mains emulate`: software twins of devices, for trying and testing without hardware.
 
+mod bridge;
+mod keys;
+
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -25,6 +28,7 @@ use crate::ui::{BOLD, paint};
 Examples:
   mains emulate plug
   mains emulate plug --count 5 --load kettle
+  mains emulate bridge --press-after 0s
   mains help emulate plug
 
 Exit codes: 0 ended by a signal, 2 options that cannot be, 7 an address or port that is not to be had."
@@ -39,6 +43,8 @@ pub struct Args {
 enum Device {
     /// A Maginon SP-2 or Reco4life P10A
     Plug(Box<PlugArgs>),
+    /// A Philips Hue bridge, with bulbs around it
+    Bridge(Box<bridge::Args>),
 }
 
 /// Options of `mains emulate plug`.
@@ -93,7 +99,7 @@ struct PlugArgs {
     home_address: Option<Ipv4Addr>,
     /// Differ from a faithful plug; repeatable; `help` lists the faults
     #[arg(long, value_name = "SPEC")]
-    fault: Vec<FaultArg>,
+    fault: Vec<FaultArg<Fault>>,
     /// Seed of noise, load and faults
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -104,12 +110,25 @@ struct PlugArgs {
 
 /// A fault, or the wish to know which there are.
 #[derive(Debug, Clone)]
-enum FaultArg {
+enum FaultArg<F> {
     Help,
-    Fault(Fault),
+    Fault(F),
 }
 
-impl FromStr for FaultArg {
+impl<F: Clone> FaultArg<F> {
+    fn is_help(&self) -> bool {
+        matches!(self, Self::Help)
+    }
+
+    fn fault(&self) -> Option<F> {
+        match self {
+            Self::Fault(fault) => Some(fault.clone()),
+            Self::Help => None,
+        }
+    }
+}
+
+impl<F: FromStr<Err = FaultError>> FromStr for FaultArg<F> {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -135,13 +154,15 @@ fn listen_address(text: &str) -> Result<Ipv4Addr, String> {
 
 /// Runs the twins until a signal, or until `--timeout`: endless verbs have then done what they were asked for.
 pub async fn run(context: &Context, args: Args) -> Outcome {
-    let Device::Plug(args) = args.device;
-    if args
-        .fault
-        .iter()
-        .any(|fault| matches!(fault, FaultArg::Help))
-    {
-        return list_faults(context);
+    match args.device {
+        Device::Plug(args) => run_plugs(context, *args).await,
+        Device::Bridge(args) => bridge::run(context, *args).await,
+    }
+}
+
+async fn run_plugs(context: &Context, args: PlugArgs) -> Outcome {
+    if args.fault.iter().any(FaultArg::is_help) {
+        return print_catalogue(context, Fault::catalogue());
     }
     let configs = args.configs()?;
     let recorder = args.record.as_deref().map(recorder).transpose()?;
@@ -193,18 +214,38 @@ impl From<ServerError> for Failure {
     }
 }
 
-fn list_faults(context: &Context) -> Outcome {
-    let width = Fault::catalogue()
+/// Lists the faults of a kind of twin.
+fn print_catalogue(
+    context: &Context,
+    catalogue: impl ExactSizeIterator<Item = (&'static str, &'static str)>,
+) -> Outcome {
+    let rows: Vec<_> = catalogue.collect();
+    let width = rows
+        .iter()
         .map(|(spec, _)| spec.len())
         .max()
         .unwrap_or_default();
-    for (spec, explanation) in Fault::catalogue() {
+    for (spec, explanation) in rows {
         let spec = format!("{spec:width$}");
         context
             .ui
             .data(format_args!("{}  {explanation}", paint(BOLD, spec)))?;
     }
     Ok(Exit::DONE)
+}
+
+/// The address of the twin `step` behind the first of `count`.
+fn address_after(first: Ipv4Addr, step: u32, count: u32) -> Result<Ipv4Addr, Failure> {
+    let address = u32::from(first).checked_add(step).map(Ipv4Addr::from);
+    let fits = |address: &Ipv4Addr| {
+        listen_address(&address.to_string()).is_ok() && !leaves_loopback(first, *address)
+    };
+    address.filter(fits).ok_or_else(|| {
+        Failure::usage(format!(
+            "{count} twins from {first} on would reach addresses where none can be"
+        ))
+        .hint("take a lower --listen or a lower --count")
+    })
 }
 
 impl PlugArgs {
@@ -258,11 +299,7 @@ impl PlugArgs {
     }
 
     fn faults(&self) -> Vec<Fault> {
-        let given = |fault: &FaultArg| match fault {
-            FaultArg::Fault(fault) => Some(fault.clone()),
-            FaultArg::Help => None,
-        };
-        self.fault.iter().filter_map(given).collect()
+        self.fault.iter().filter_map(FaultArg::fault).collect()
     }
 
     /// MACs and serial numbers that were given count up over all addresses.

@@ -30,6 +30,7 @@ fn help_of_every_verb() {
             assert_snapshot!(format!("hub-{verb}"), help);
         }
         assert_snapshot!("emulate-plug", home.run(&["help", "emulate", "plug"]).ends_with(0).stdout);
+        assert_snapshot!("emulate-bridge", home.run(&["help", "emulate", "bridge"]).ends_with(0).stdout);
     });
 }
 

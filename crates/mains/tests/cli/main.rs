@@ -24,6 +24,7 @@ mod codes;
 mod config;
 mod discovering;
 mod emulating;
+mod emulating_bridge;
 mod help;
 mod naming;
 mod output;

@@ -6,16 +6,21 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 use super::super::config::Model;
 use super::super::room::Room;
-use super::{Host, Purpose, Ready, ServeError, http, touchlink};
+use super::{Host, Purpose, Ready, ServeError, http, tls, touchlink};
 use crate::server::{ServerError, bind};
 
 /// Connections of one port; further ones are sent away.
 const MOST_CONNECTIONS: usize = 64;
+/// How long a client may take to agree on a secure line.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 /// After a failure to accept, which means that there are no descriptors left.
 const REST: Duration = Duration::from_millis(100);
 
@@ -24,7 +29,7 @@ const REST: Duration = Duration::from_millis(100);
 pub(super) struct Doors {
     ready: Ready,
     http: Option<TcpListener>,
-    https: Option<TcpListener>,
+    https: Option<(TcpListener, Arc<ServerConfig>)>,
     touchlink: Option<TcpListener>,
 }
 
@@ -46,6 +51,10 @@ impl Doors {
         };
         let http = open(has_http, config.http_port, Purpose::Http)?;
         let https = open(has_https, config.https_port, Purpose::Https)?;
+        let tls = https
+            .is_some()
+            .then(|| tls::server_config(&config, &quirks.tls))
+            .transpose()?;
         let touchlink = open(has_touchlink, config.touchlink_port, Purpose::Touchlink)?;
         let ready = Ready {
             address: config.listen,
@@ -58,7 +67,7 @@ impl Doors {
         Ok(Self {
             ready,
             http,
-            https,
+            https: https.zip(tls),
             touchlink,
         })
     }
@@ -76,7 +85,19 @@ impl Doors {
                 http::serve(stream, peer, false, host.clone(), parallel.clone())
             }));
         }
-        drop(self.https);
+        if let Some((listener, config)) = self.https {
+            let acceptor = TlsAcceptor::from(config);
+            let host = host.clone();
+            tasks.spawn(accept(listener, move |stream, peer| {
+                secure(
+                    acceptor.clone(),
+                    stream,
+                    peer,
+                    host.clone(),
+                    parallel.clone(),
+                )
+            }));
+        }
         if let Some(listener) = self.touchlink {
             let host = host.clone();
             tasks.spawn(accept(listener, move |stream, peer| {
@@ -94,6 +115,22 @@ fn address(listener: Option<&TcpListener>) -> Option<SocketAddrV4> {
     match listener?.local_addr() {
         Ok(SocketAddr::V4(address)) => Some(address),
         _ => None,
+    }
+}
+
+/// Shakes hands, and serves what comes over the secure line.
+async fn secure(
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+    peer: SocketAddrV4,
+    host: Host,
+    parallel: Arc<AtomicUsize>,
+) {
+    match timeout(HANDSHAKE, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => http::serve(stream, peer, true, host, parallel).await,
+        // A client that does not like the certificate ends it here.
+        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake with {peer}"),
+        Err(_) => tracing::debug!("TLS handshake with {peer} takes too long"),
     }
 }
 
