@@ -91,6 +91,13 @@ impl fmt::Display for Named {
 
 /// Checks that a text is JSON, strictly, and returns it.
 ///
+/// ```
+/// assert!(hue::json::check(br#"{"touchlink":true}"#).is_ok());
+/// let problem = hue::json::check("{\u{201c}touchlink\u{201d}:true}".as_bytes()).unwrap_err();
+/// assert_eq!(problem.column, 2);
+/// assert!(problem.to_string().contains("U+201C"));
+/// ```
+///
 /// # Errors
 ///
 /// [`JsonProblem`] names the first character that is to blame: one that only looks like JSON's where there is one outside the

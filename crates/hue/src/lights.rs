@@ -10,6 +10,9 @@ const LONGEST_NAME: usize = 64;
 /// Ids are numbers; some emulators make longer ones.
 const LONGEST_ID: usize = 40;
 
+/// The largest bridge takes some hundred and fifty.
+pub(crate) const MOST: usize = 1000;
+
 /// A light of a bridge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Light {
@@ -92,6 +95,7 @@ pub(crate) fn read_all(told: &Map<String, Value>) -> Vec<Light> {
         .iter()
         .filter(|(_, light)| light.is_object())
         .filter_map(|(id, light)| Light::read(id, light))
+        .take(MOST)
         .collect();
     lights.sort_by_cached_key(|light| {
         (
@@ -113,6 +117,17 @@ pub enum NamingError {
 
 /// Finds the light that a person means: by its number, else its unique id (with or without the endpoint, in any case), else
 /// its name.
+///
+/// ```
+/// # use hue::lights::{Light, NamingError, named};
+/// # fn light(id: &str, name: &str) -> Light {
+/// #     Light { id: id.into(), name: name.into(), unique_id: None, model: None, reachable: None }
+/// # }
+/// let lights = [light("1", "Desk"), light("2", "Shelf"), light("3", "Shelf")];
+/// assert_eq!(named(&lights, "desk").unwrap().id, "1");
+/// assert_eq!(named(&lights, "3").unwrap().name, "Shelf");
+/// assert_eq!(named(&lights, "Shelf"), Err(NamingError::Several(vec!["2".into(), "3".into()])));
+/// ```
 ///
 /// # Errors
 ///
@@ -212,5 +227,18 @@ mod tests {
         let lights = read_all(long.as_object().unwrap());
         assert_eq!(lights[0].name.chars().count(), LONGEST_NAME);
         assert!(lights[0].name.starts_with("a[31mxx"));
+        let many: Map<String, Value> = (0..5000).map(|n| (n.to_string(), json!({}))).collect();
+        assert_eq!(read_all(&many).len(), MOST);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_id_can_stand_in_a_path(ids: Vec<String>) {
+            let told: Map<String, Value> = ids.into_iter().map(|id| (id, json!({}))).collect();
+            for light in read_all(&told) {
+                let is_plain = light.id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+                proptest::prop_assert!(is_plain && !light.id.is_empty());
+            }
+        }
     }
 }

@@ -46,6 +46,10 @@ pub struct Paired {
 
 /// Makes the name under which a bridge lists a program, `mains#kitchen-pc`: at most 20 and 19 characters, what could be
 /// misread left out.
+///
+/// ```
+/// assert_eq!(hue::flow::device_type("mains", "kitchen-pc"), "mains#kitchen-pc");
+/// ```
 pub fn device_type(app: &str, device: &str) -> String {
     let part = |text: &str, longest: usize| -> String {
         text.chars()

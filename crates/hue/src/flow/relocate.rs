@@ -4,6 +4,7 @@
 //! be reached is reset and looks for an open network at once. What is done stands in a journal, and what both bridges list
 //! decides where a run that was cut short goes on.
 
+mod arrival;
 mod rescue;
 mod trip;
 

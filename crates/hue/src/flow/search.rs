@@ -10,7 +10,7 @@ use super::{Bridge, lights};
 use crate::call::{Call, Method};
 use crate::error::{HueError, Silence};
 use crate::guide::{Guide, NewLight, Progress};
-use crate::lights::Light;
+use crate::lights::{Light, MOST};
 use crate::serial::Serial;
 use crate::transport::Transport;
 
@@ -121,6 +121,7 @@ impl Scan {
                 .iter()
                 .filter(is_light)
                 .map(|(id, _)| id.clone())
+                .take(MOST)
                 .collect(),
             last: told
                 .get("lastscan")

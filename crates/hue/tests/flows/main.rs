@@ -14,5 +14,6 @@ mod interruption;
 mod moving;
 mod pairing;
 mod person;
+mod rescue;
 mod takeover;
 mod world;

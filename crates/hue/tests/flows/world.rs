@@ -4,7 +4,9 @@
 //! belongs to nobody, to the bridge itself, or is called by its serial number, and a bulb that is deleted while it has power is
 //! reset.
 
-use std::collections::BTreeMap;
+mod served;
+mod sim;
+
 use std::future::{Future, pending};
 use std::io;
 use std::pin::pin;
@@ -14,10 +16,12 @@ use std::time::{Duration, Instant};
 
 use hue::tcp30000::Outcome;
 use hue::{
-    Answer, AppKey, Bridge, Call, HueError, Identity, Journal, Method, MoveRecord, Silence, Target,
+    Answer, AppKey, Bridge, Call, HueError, Identity, Journal, MoveRecord, Silence, Target,
     Transport,
 };
-use serde_json::{Value, json};
+use serde_json::json;
+
+pub(crate) use sim::{Port, Sim};
 
 pub(crate) const KEY: &str = "KEY0KEY0KEY0KEY0KEY0KEY0KEY0KEY0KEY0KEY0";
 /// The network is open for so long after a search was started.
@@ -50,36 +54,6 @@ pub(crate) struct Bulb {
 pub(crate) struct Light {
     pub(crate) bulb: usize,
     pub(crate) name: String,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Sim {
-    pub(crate) config: Value,
-    pub(crate) lights: BTreeMap<u32, Light>,
-    pub(crate) room: u32,
-    pub(crate) has_capabilities: bool,
-    pub(crate) can_delete: bool,
-    pub(crate) tells_unique_ids: bool,
-    /// The error for `touchlink` in the configuration.
-    pub(crate) touchlink_error: Option<u32>,
-    /// What port 30000 says; `None` is a closed port.
-    pub(crate) port_30000: Option<Port>,
-    /// The button is pressed from then on.
-    pub(crate) pressed_at: Option<Duration>,
-    opened_at: Option<Duration>,
-    open_until: Duration,
-    serials: Vec<String>,
-    found: Vec<u32>,
-    next: u32,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Port {
-    Honest,
-    Failing,
-    Silent,
-    /// Says that it has captured a bulb, and has not.
-    Boasting,
 }
 
 /// What goes wrong instead of, or after, a call.
@@ -191,6 +165,11 @@ impl World {
             state.bridges[at].list(bulb, &format!("Lamp {bulb}"));
         }
         bulb
+    }
+
+    /// Lets a bridge list a bulb.
+    pub(crate) fn list(&self, bridge: usize, bulb: usize) {
+        self.state().bridges[bridge].list(bulb, "");
     }
 
     pub(crate) fn change_bulb(&self, bulb: usize, change: impl FnOnce(&mut Bulb)) {
@@ -457,252 +436,4 @@ impl State {
             .position(|(call, _)| line.starts_with(call))?;
         Some(self.faults.remove(at).1)
     }
-
-    fn join(&mut self) {
-        for number in 0..self.bridges.len() {
-            let bridge = &mut self.bridges[number];
-            let Some(opened_at) = bridge.opened_at.filter(|at| self.now >= *at + JOINING) else {
-                continue;
-            };
-            if self.now >= bridge.open_until || self.now < opened_at {
-                continue;
-            }
-            for (index, bulb) in self.bulbs.iter_mut().enumerate() {
-                let is_listed = bridge.lights.values().any(|light| light.bulb == index);
-                let comes = match bulb.owner {
-                    Owner::Nobody => true,
-                    Owner::Bridge(at) if at == number => !is_listed,
-                    _ => bridge.serials.contains(&bulb.serial),
-                };
-                if bulb.has_power && comes {
-                    bulb.owner = Owner::Bridge(number);
-                    let id = bridge.list(index, "");
-                    bridge.found.push(id);
-                }
-            }
-        }
-    }
-
-    /// Takes the bulb that is held to a bridge.
-    fn touchlink(&mut self, number: usize) -> bool {
-        let near = |bulb: &&mut Bulb| bulb.has_power && bulb.near == Some(number);
-        match self.bulbs.iter_mut().find(near) {
-            Some(bulb) => {
-                bulb.owner = Owner::Bridge(number);
-                true
-            }
-            None => false,
-        }
-    }
-
-    fn serve(&mut self, number: usize, method: Method, path: &str, body: &str) -> String {
-        let parts: Vec<&str> = path.split('/').skip(1).collect();
-        let body: Value = serde_json::from_str(body).unwrap_or_default();
-        match (method, parts.as_slice()) {
-            (Method::Post, ["api"]) => self.pair(number, &body),
-            (Method::Get, ["config"]) => {
-                let mut config = self.bridges[number].config.clone();
-                config["mac"] = json!(format!("00:17:88:01:02:{number:02x}"));
-                config["whitelist"] = json!({KEY: {"name": "mains#test"}});
-                config.to_string()
-            }
-            (Method::Put, ["config"]) => match self.bridges[number].touchlink_error {
-                Some(number) => error(number, "/config/touchlink"),
-                None => {
-                    assert_eq!(body, json!({"touchlink": true}));
-                    self.touchlink(number);
-                    success("/config/touchlink", &json!(true))
-                }
-            },
-            (Method::Get, ["capabilities"]) if self.bridges[number].has_capabilities => {
-                json!({"lights": {"available": self.bridges[number].room, "total": 63}}).to_string()
-            }
-            (Method::Get, ["lights"]) => self.lights(number),
-            (Method::Get, ["lights", "new"]) => self.bridges[number].new_lights(self.now),
-            (Method::Post, ["lights"]) => self.search(number, &body),
-            (method, ["lights", id, rest @ ..]) => self.light(number, method, id, rest, &body),
-            _ => error(3, path),
-        }
-    }
-
-    fn pair(&self, number: usize, body: &Value) -> String {
-        let bridge = &self.bridges[number];
-        let is_pressed = bridge.pressed_at.is_some_and(|at| self.now >= at);
-        match (is_pressed, body.get("devicetype"), body.get("generateclientkey")) {
-            (_, None, _) => error(5, "/"),
-            (false, ..) => error(101, ""),
-            (true, _, None) => json!([{"success": {"username": KEY}}]).to_string(),
-            (true, ..) => {
-                json!([{"success": {"username": KEY, "clientkey": "00112233445566778899AABBCCDDEEFF"}}])
-                    .to_string()
-            }
-        }
-    }
-
-    fn lights(&self, number: usize) -> String {
-        let bridge = &self.bridges[number];
-        let one = |(id, light): (&u32, &Light)| {
-            let bulb = &self.bulbs[light.bulb];
-            let reachable = bulb.has_power && bulb.owner == Owner::Bridge(number);
-            let told = match bridge.tells_unique_ids {
-                true => {
-                    json!({"name": light.name, "modelid": "LCT007", "uniqueid": unique_id(light.bulb),
-                    "state": {"reachable": reachable}})
-                }
-                false => json!({"name": light.name}),
-            };
-            (id.to_string(), told)
-        };
-        Value::Object(bridge.lights.iter().map(one).collect()).to_string()
-    }
-
-    fn search(&mut self, number: usize, body: &Value) -> String {
-        let serials: Vec<String> = match body.get("deviceid") {
-            None => Vec::new(),
-            Some(serials) => serde_json::from_value(serials.clone()).unwrap(),
-        };
-        if serials.len() > 10 {
-            return error(11, "/lights");
-        }
-        let now = self.now;
-        let bridge = &mut self.bridges[number];
-        if bridge.room == 0 {
-            return error(203, "/lights");
-        }
-        bridge.open(now, serials);
-        success("/lights", &json!("Searching for new devices"))
-    }
-
-    fn light(
-        &mut self,
-        number: usize,
-        method: Method,
-        id: &str,
-        rest: &[&str],
-        body: &Value,
-    ) -> String {
-        let bridge = &mut self.bridges[number];
-        let known = id
-            .parse()
-            .ok()
-            .and_then(|id: u32| bridge.lights.get_mut(&id));
-        let Some(light) = known else {
-            return error(3, &format!("/lights/{id}"));
-        };
-        match (method, rest) {
-            (Method::Put, ["state"]) => {
-                assert_eq!(body, &json!({"alert": "select"}));
-                success(&format!("/lights/{id}/state/alert"), &json!("select"))
-            }
-            (Method::Put, []) => {
-                light.name = body["name"].as_str().unwrap().to_owned();
-                success(&format!("/lights/{id}/name"), &body["name"])
-            }
-            (Method::Delete, []) if bridge.can_delete => {
-                let bulb = light.bulb;
-                bridge.lights.remove(&id.parse().unwrap());
-                self.let_go(number, bulb);
-                json!([{"success": format!("/lights/{id} deleted.")}]).to_string()
-            }
-            _ => error(4, &format!("/lights/{id}")),
-        }
-    }
-
-    /// A bulb that can be reached is reset. No light may be let go before the other bridge looks for lights.
-    fn let_go(&mut self, number: usize, bulb: usize) {
-        let other = &self.bridges[1 - number];
-        let is_open = other.opened_at.is_some() && self.now < other.open_until;
-        assert!(is_open, "the other bridge does not look for lights");
-        let bulb = &mut self.bulbs[bulb];
-        if bulb.has_power && bulb.owner == Owner::Bridge(number) {
-            bulb.owner = Owner::Nobody;
-        }
-    }
-}
-
-impl Sim {
-    fn square(number: usize) -> Self {
-        Self {
-            config: json!({"name": "Hue Bridge", "swversion": "1943185030", "apiversion": "1.43.0",
-                "mac": format!("00:17:88:01:02:{number:02x}"), "bridgeid": format!("001788FFFE0102{number:02X}"),
-                "modelid": "BSB002"}),
-            lights: BTreeMap::new(),
-            room: 50,
-            has_capabilities: true,
-            can_delete: true,
-            tells_unique_ids: true,
-            touchlink_error: None,
-            port_30000: None,
-            pressed_at: None,
-            opened_at: None,
-            open_until: Duration::ZERO,
-            serials: Vec::new(),
-            found: Vec::new(),
-            next: 1 + u32::try_from(number).unwrap() * 6,
-        }
-    }
-
-    /// Makes it a round bridge with this version of the interface, or of 2012 with none.
-    pub(crate) fn make_round(&mut self, api: Option<&str>) {
-        self.config = match api {
-            Some(api) => json!({"name": "Philips hue", "swversion": "01032318", "apiversion": api,
-                "bridgeid": self.config["bridgeid"], "modelid": "BSB001"}),
-            None => json!({"name": "Philips hue", "swversion": "01003542"}),
-        };
-        self.port_30000 = Some(Port::Honest);
-    }
-
-    fn list(&mut self, bulb: usize, name: &str) -> u32 {
-        if let Some((id, _)) = self.lights.iter().find(|(_, light)| light.bulb == bulb) {
-            return *id;
-        }
-        let id = self.next;
-        self.next += 1;
-        let name = match name {
-            "" => format!("Hue Lamp {id}"),
-            name => name.to_owned(),
-        };
-        self.lights.insert(id, Light { bulb, name });
-        id
-    }
-
-    fn open(&mut self, now: Duration, serials: Vec<String>) {
-        self.opened_at = Some(now);
-        self.open_until = now + WINDOW;
-        self.serials = serials;
-        self.found.clear();
-    }
-
-    /// Never lets a search end.
-    pub(crate) fn search_for_ever(&mut self) {
-        self.opened_at = Some(Duration::ZERO);
-        self.open_until = Duration::MAX;
-    }
-
-    fn new_lights(&self, now: Duration) -> String {
-        let last = match self.opened_at {
-            None => "none".to_owned(),
-            Some(_) if now < self.open_until => "active".to_owned(),
-            Some(_) => {
-                let end = self.open_until.as_secs();
-                format!(
-                    "2026-11-22T{:02}:{:02}:{:02}",
-                    end / 3600,
-                    end / 60 % 60,
-                    end % 60
-                )
-            }
-        };
-        let mut told = json!({ "lastscan": last });
-        for id in &self.found {
-            if let Some(light) = self.lights.get(id) {
-                told[id.to_string()] = json!({"name": light.name});
-            }
-        }
-        told.to_string()
-    }
-}
-
-fn success(path: &str, value: &Value) -> String {
-    json!([{"success": {path: value}}]).to_string()
 }

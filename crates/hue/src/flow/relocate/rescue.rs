@@ -1,6 +1,7 @@
 //! B10: the bulb did not come by itself, since its old bridge could not reset it, or has not let it go.
 
-use super::trip::{Trip, rename};
+use super::arrival::rename;
+use super::trip::Trip;
 use super::{Moved, Source, ours};
 use crate::error::HueError;
 use crate::flow::search::Hunt;

@@ -1,7 +1,5 @@
 //! The way of one light, step by step.
 
-use serde_json::json;
-
 use super::{MoveOptions, Moved, Source, journal_error, ours};
 use crate::call::{Call, Method};
 use crate::error::HueError;
@@ -13,6 +11,9 @@ use crate::journal::{Journal, MoveRecord};
 use crate::lights::Light;
 use crate::reply::{ApiError, Meaning};
 use crate::transport::Transport;
+
+/// So many searches there are for a bulb that was reset.
+const TRIES: u8 = 2;
 
 /// One move.
 pub(super) struct Trip<'s, 'sb, 't, 'tb, S, T, J, G> {
@@ -56,12 +57,13 @@ impl<S: Transport, T: Transport, J: Journal, G: Guide> Trip<'_, '_, '_, '_, S, T
         let result = match deletion {
             Deletion::Done => {
                 self.done_anyway(MoveStep::Deleted);
-                self.fetch().await
+                // One that could not be reached was not reset, and hardly comes by itself.
+                let is_reset = light.reachable != Some(false);
+                self.fetch(if is_reset { TRIES } else { 1 }).await
             }
             Deletion::Unable => {
                 self.note(format!(
-                    "the firmware of bridge {} is too old to delete a light, so the bulb has to be taken over by hand; the old \
-                     bridge will list it further on, as not reachable",
+                    "the firmware of bridge {} is too old to delete a light, so the bulb has to be taken over by hand",
                     self.record.from
                 ));
                 self.rescue().await
@@ -74,14 +76,10 @@ impl<S: Transport, T: Transport, J: Journal, G: Guide> Trip<'_, '_, '_, '_, S, T
     /// Goes on where an earlier run was cut short: what the bridges list says where that is.
     pub(super) async fn resume(mut self) -> Result<Moved, HueError> {
         let there = ours(&self.record, lights(self.target).await?);
-        if let Some(there) = there {
-            let result = self.finish(there).await;
-            return result.map_err(|cause| self.unfinished(cause));
-        }
         let still = match &self.source {
             Source::Bridge(source) => match lights(source).await {
                 Ok(lights) => self.still_at(lights).map(|light| (*source, light)),
-                Err(error) if self.record.has(MoveStep::Deleted) => {
+                Err(error) if there.is_some() || self.record.has(MoveStep::Deleted) => {
                     let note = format!("bridge {} cannot be asked: {error}", source.name);
                     self.note(note);
                     None
@@ -90,13 +88,20 @@ impl<S: Transport, T: Transport, J: Journal, G: Guide> Trip<'_, '_, '_, '_, S, T
             },
             Source::Gone { .. } => None,
         };
-        if let Some((source, light)) = still {
-            self.record.light.clone_from(&light.id);
-            self.record.steps.clear();
-            return self.begin(source, &light).await;
-        }
-        self.done_anyway(MoveStep::Deleted);
-        let result = self.fetch().await;
+        // Without a unique id a light that is new at the target is another one, as long as the source has this one.
+        let is_known = self.record.unique_id.is_some();
+        let result = match (there, still) {
+            (Some(there), still) if is_known || still.is_none() => self.finish(there).await,
+            (_, Some((source, light))) => {
+                self.record.light.clone_from(&light.id);
+                self.record.steps.clear();
+                return self.begin(source, &light).await;
+            }
+            (_, None) => {
+                self.done_anyway(MoveStep::Deleted);
+                self.fetch(TRIES).await
+            }
+        };
         result.map_err(|cause| self.unfinished(cause))
     }
 
@@ -213,8 +218,8 @@ impl<S: Transport, T: Transport, J: Journal, G: Guide> Trip<'_, '_, '_, '_, S, T
     }
 
     /// B8, and what there is when that brings nothing.
-    async fn fetch(&mut self) -> Result<Moved, HueError> {
-        match self.search().await? {
+    async fn fetch(&mut self, tries: u8) -> Result<Moved, HueError> {
+        match self.search(tries).await? {
             Some(light) => self.finish(light).await,
             None => self.rescue().await,
         }
@@ -222,16 +227,22 @@ impl<S: Transport, T: Transport, J: Journal, G: Guide> Trip<'_, '_, '_, '_, S, T
 
     /// B8 when nobody knows whether the source has deleted it.
     async fn fetch_blindly(&mut self, cause: HueError) -> Result<Moved, HueError> {
-        match self.search().await {
+        match self.search(TRIES).await {
             Ok(Some(light)) => self.finish(light).await,
             Ok(None) | Err(_) => Err(cause),
         }
     }
 
-    async fn search(&self) -> Result<Option<Light>, HueError> {
+    async fn search(&self, tries: u8) -> Result<Option<Light>, HueError> {
         let hunt = self.hunt();
         let is_ours = |found: &[Light]| ours(&self.record, found.to_vec()).is_some();
-        Ok(ours(&self.record, hunt.twice(&[], is_ours).await?))
+        for _ in 0..tries {
+            let light = ours(&self.record, hunt.run(&[], is_ours).await?);
+            if light.is_some() {
+                return Ok(light);
+            }
+        }
+        Ok(None)
     }
 
     pub(super) fn hunt(&self) -> Hunt<'_, '_, T, G> {
@@ -240,66 +251,6 @@ impl<S: Transport, T: Transport, J: Journal, G: Guide> Trip<'_, '_, '_, '_, S, T
             self.guide,
             self.record.known_at_target.iter().cloned(),
         )
-    }
-
-    /// B9: the target has it.
-    pub(super) async fn finish(&mut self, light: Light) -> Result<Moved, HueError> {
-        let is_back = match &self.source {
-            Source::Bridge(source) => match lights(source).await {
-                Ok(lights) => self.still_at(lights).is_some(),
-                Err(error) => {
-                    let note = format!("bridge {} cannot be asked any more: {error}", source.name);
-                    self.note(note);
-                    false
-                }
-            },
-            Source::Gone { .. } => false,
-        };
-        if is_back && self.record.has(MoveStep::Deleted) {
-            let (from, to) = (self.record.from.clone(), self.record.to.clone());
-            self.note(format!(
-                "bridge {to} has the light, but bridge {from} lists it again: switch the bulb off and on, and give the same \
-                 command again in a minute"
-            ));
-            return Ok(self.report(false, Some(light)));
-        }
-        if !is_back {
-            self.done_anyway(MoveStep::Deleted);
-        }
-        self.done_anyway(MoveStep::Appeared);
-        self.name_as_before(&light).await;
-        let light = Light {
-            name: match self.record.has(MoveStep::Renamed) {
-                true => self.record.name.clone(),
-                false => light.name,
-            },
-            ..light
-        };
-        Ok(self.report(true, Some(light)))
-    }
-
-    /// That the name cannot be given is no reason to say that the light was not moved.
-    async fn name_as_before(&mut self, light: &Light) {
-        let renamed = match light.name == self.record.name {
-            true => Ok(()),
-            false => rename(self.target, light, &self.record.name).await,
-        };
-        match renamed {
-            Ok(()) => {
-                self.record.ended = true;
-                self.done_anyway(MoveStep::Renamed);
-            }
-            Err(error) => {
-                // A name that the bridge does not take it will not take the next time either.
-                self.record.ended = matches!(&error, HueError::Refused { error, .. }
-                    if error.meaning() == Meaning::InvalidValue);
-                self.note(format!("it could not be given its old name: {error}"));
-                self.keep_anyway();
-            }
-        }
-        if let Err(error) = blink(self.target, &light.id).await {
-            self.note(format!("it could not be made to blink: {error}"));
-        }
     }
 
     pub(super) fn report(&mut self, moved: bool, now: Option<Light>) -> Moved {
@@ -337,7 +288,7 @@ impl<S: Transport, T: Transport, J: Journal, G: Guide> Trip<'_, '_, '_, '_, S, T
         self.keep_anyway();
     }
 
-    fn keep_anyway(&mut self) {
+    pub(super) fn keep_anyway(&mut self) {
         if let Err(error) = self.journal.keep(&self.record) {
             self.note(journal_error(error).to_string());
         }
@@ -394,15 +345,4 @@ async fn for_idle<T: Transport, G: Guide>(
             at: bridge.name.clone(),
         }),
     }
-}
-
-/// Gives a light a name.
-pub(super) async fn rename<T: Transport>(
-    bridge: &Bridge<'_, T>,
-    light: &Light,
-    name: &str,
-) -> Result<(), HueError> {
-    let call =
-        Call::keyed(Method::Put, format!("/lights/{}", light.id)).with(&json!({ "name": name }));
-    bridge.change(&call).await.map(drop)
 }
