@@ -60,11 +60,18 @@ pub(crate) fn at_home_again(world: &World) -> bool {
     world.owner(DESK) == Owner::Bridge(0) && world.listed(0, DESK) == Some((2, "Desk".to_owned()))
 }
 
-pub(crate) fn has_moved(world: &World) -> bool {
-    let name = world.listed(1, DESK).map(|(_, name)| name);
+/// It is where it was to go, under whatever name.
+pub(crate) fn has_arrived(world: &World) -> bool {
     world.owner(DESK) == Owner::Bridge(1)
         && world.listed(0, DESK).is_none()
-        && name.as_deref() == Some("Desk")
+        && world.listed(1, DESK).is_some()
+}
+
+pub(crate) fn has_moved(world: &World) -> bool {
+    has_arrived(world)
+        && world
+            .listed(1, DESK)
+            .is_some_and(|(_, name)| name == "Desk")
 }
 
 #[test]
@@ -276,6 +283,47 @@ fn bridges_that_tell_no_unique_ids() {
     assert!(!moved.moved);
 }
 
+#[test]
+fn a_lost_answer_to_the_deletion() {
+    // The source can be asked: it has the light no more.
+    let world = home();
+    world.fail("0 DELETE", Fault::AnswerLost(Silence::TimedOut));
+    let moved = desk(&world, &Person::absent(), &options()).unwrap();
+    assert!(moved.moved && moved.notes.is_empty() && has_moved(&world));
+    assert_eq!(world.count("0 DELETE"), 1);
+
+    // It cannot be asked, but the light comes.
+    let world = home();
+    world.fail("0 DELETE", Fault::AnswerLost(Silence::Closed));
+    let delete = {
+        let world = home();
+        desk(&world, &Person::absent(), &options()).unwrap();
+        let calls = world.calls();
+        calls
+            .iter()
+            .position(|call| call.contains("DELETE"))
+            .unwrap()
+    };
+    world.fail_nth(delete + 1, Fault::Lost(Silence::TimedOut));
+    let moved = desk(&world, &Person::absent(), &options()).unwrap();
+    assert!(moved.moved && has_moved(&world));
+
+    // It cannot be asked, and nothing comes: nobody knows, and that is said.
+    let world = home();
+    world.change_bulb(DESK, |bulb| bulb.has_power = false);
+    world.fail("0 DELETE", Fault::AnswerLost(Silence::Closed));
+    // Without power it is not made to blink, so this is the call behind the deletion.
+    world.fail_nth(delete, Fault::Lost(Silence::TimedOut));
+    let person = Person::who(|question| matches!(question, Question::Delete { .. }));
+    let error = desk(&world, &person, &options()).unwrap_err();
+    assert!(
+        matches!(error.cause(), HueError::NoAnswer { .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("may have it still"), "{error}");
+    assert!(!world.records()[0].ended);
+}
+
 /// Cuts a move short right before the light is let go.
 fn begun(world: &World) {
     let calls = {
@@ -421,8 +469,7 @@ fn fail_at(number: usize, fault: &Fault) {
     let what = format!("{what}\nagain: {again:?}\n{:#?}", world.calls());
     assert!(again.unwrap().moved, "{what}");
     // But for a name that the bridge does not take.
-    let is_refused = matches!(fault, Fault::Reply(_, body) if body.contains("\"type\":7"));
-    let refused_name = is_refused && world.listed(1, DESK).is_some();
+    let refused_name = fault.is_invalid_value() && has_arrived(&world);
     assert!(has_moved(&world) || refused_name, "{what}");
     assert!(
         world

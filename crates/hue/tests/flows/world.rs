@@ -72,6 +72,10 @@ impl Fault {
         Self::Reply(200, error(number, "/x"))
     }
 
+    pub(crate) fn is_invalid_value(&self) -> bool {
+        matches!(self, Self::Reply(_, body) if body.contains("\"type\":7,") || body.contains("\"type\":7}"))
+    }
+
     /// One of each kind that a bridge, or what stands before it, brings about.
     pub(crate) fn each() -> Vec<Self> {
         let mut all: Vec<Self> = [1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 101, 201, 203, 901]
