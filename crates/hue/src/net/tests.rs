@@ -1,8 +1,8 @@
 //! Connections against scripted servers on loopback: odd answers, certificates, keys that must not be sent.
 
-mod certificates;
+pub(super) mod certificates;
 mod opening;
-mod server;
+pub(super) mod server;
 mod wire;
 
 use std::time::Duration;
@@ -11,13 +11,13 @@ use super::*;
 use crate::address::Address;
 
 /// What a square bridge says of itself.
-const SQUARE: &str = r#"{"name":"Hue Bridge","swversion":"1943185030","apiversion":"1.43.0","mac":"00:17:88:01:02:03","bridgeid":"001788FFFE010203","modelid":"BSB002"}"#;
-const SQUARE_ID: &str = "001788fffe010203";
+pub(super) const SQUARE: &str = r#"{"name":"Hue Bridge","swversion":"1943185030","apiversion":"1.43.0","mac":"00:17:88:01:02:03","bridgeid":"001788FFFE010203","modelid":"BSB002"}"#;
+pub(super) const SQUARE_ID: &str = "001788fffe010203";
 /// What a round bridge says of itself.
-const ROUND: &str = r#"{"name":"Philips hue","swversion":"01032318","apiversion":"1.13.0","mac":"00:17:88:0a:0b:0c","bridgeid":"001788FFFE0A0B0C","modelid":"BSB001"}"#;
-const ROUND_ID: &str = "001788fffe0a0b0c";
+pub(super) const ROUND: &str = r#"{"name":"Philips hue","swversion":"01032318","apiversion":"1.13.0","mac":"00:17:88:0a:0b:0c","bridgeid":"001788FFFE0A0B0C","modelid":"BSB001"}"#;
+pub(super) const ROUND_ID: &str = "001788fffe0a0b0c";
 
-fn lan() -> Lan {
+pub(super) fn lan() -> Lan {
     let bounds = Bounds {
         connect: Duration::from_secs(1),
         answer: Duration::from_millis(800),

@@ -19,13 +19,13 @@ use crate::keyring::Entry;
 use crate::transport::Transport;
 
 /// A root of our own.
-pub(super) struct Root {
+pub(in crate::net) struct Root {
     certificate: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Root {
-    pub(super) fn new(name: &str) -> Self {
+    pub(in crate::net) fn new(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = named(name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -36,7 +36,7 @@ impl Root {
         }
     }
 
-    pub(super) fn lan(&self) -> Lan {
+    pub(in crate::net) fn lan(&self) -> Lan {
         Lan {
             roots: Roots::of([self.certificate.clone()]).unwrap(),
             ..lan()
@@ -59,7 +59,7 @@ fn named(name: &str) -> CertificateParams {
 }
 
 /// A bridge's certificate; without a root it signs itself.
-pub(super) fn leaf(root: Option<&Root>, params: CertificateParams) -> Arc<ServerConfig> {
+pub(in crate::net) fn leaf(root: Option<&Root>, params: CertificateParams) -> Arc<ServerConfig> {
     let key = KeyPair::generate().unwrap();
     let certificate = match root {
         Some(root) => params.signed_by(&key, &root.issuer),
@@ -78,11 +78,11 @@ fn config(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> Arc<ServerConfi
     Arc::new(builder.with_single_cert(chain, key).unwrap())
 }
 
-pub(super) fn own(name: &str) -> Arc<ServerConfig> {
+pub(in crate::net) fn own(name: &str) -> Arc<ServerConfig> {
     leaf(None, named(name))
 }
 
-pub(super) fn square(config: Arc<ServerConfig>) -> Server {
+pub(in crate::net) fn square(config: Arc<ServerConfig>) -> Server {
     Server::https(config, |request| match request {
         "GET /api/config HTTP/1.1" => Reply::json(SQUARE),
         _ => Reply::json("{}"),

@@ -10,7 +10,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use crate::address::Address;
 
 /// What a server does with a request.
-pub(super) enum Reply {
+pub(in crate::net) enum Reply {
     /// Sends these bytes and closes.
     Bytes(Vec<u8>),
     /// Sends these bytes and then nothing, with the connection open.
@@ -18,15 +18,15 @@ pub(super) enum Reply {
 }
 
 impl Reply {
-    pub(super) fn bytes(bytes: impl AsRef<[u8]>) -> Self {
+    pub(in crate::net) fn bytes(bytes: impl AsRef<[u8]>) -> Self {
         Self::Bytes(bytes.as_ref().to_vec())
     }
 
-    pub(super) fn json(body: &str) -> Self {
+    pub(in crate::net) fn json(body: &str) -> Self {
         Self::status(200, body)
     }
 
-    pub(super) fn status(status: u16, body: &str) -> Self {
+    pub(in crate::net) fn status(status: u16, body: &str) -> Self {
         let length = body.len();
         Self::bytes(format!(
             "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
@@ -35,18 +35,18 @@ impl Reply {
 }
 
 /// A server on a thread of its own.
-pub(super) struct Server {
-    pub(super) at: SocketAddr,
+pub(in crate::net) struct Server {
+    pub(in crate::net) at: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
     tls: Arc<Mutex<Option<Arc<ServerConfig>>>>,
 }
 
 impl Server {
-    pub(super) fn http(script: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
+    pub(in crate::net) fn http(script: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
         Self::start(Ipv4Addr::new(127, 91, 0, 2), None, script)
     }
 
-    pub(super) fn https(
+    pub(in crate::net) fn https(
         config: Arc<ServerConfig>,
         script: impl Fn(&str) -> Reply + Send + Sync + 'static,
     ) -> Self {
@@ -79,17 +79,17 @@ impl Server {
     }
 
     /// Shows another certificate from now on.
-    pub(super) fn change(&self, config: Arc<ServerConfig>) {
+    pub(in crate::net) fn change(&self, config: Arc<ServerConfig>) {
         *self.tls.lock().unwrap() = Some(config);
     }
 
     /// Everything that was asked so far, whole.
-    pub(super) fn requests(&self) -> Vec<String> {
+    pub(in crate::net) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 
     /// Its address, with this scheme or none.
-    pub(super) fn address(&self, scheme: &str) -> Address {
+    pub(in crate::net) fn address(&self, scheme: &str) -> Address {
         format!("{scheme}{}", self.at).parse().unwrap()
     }
 }
