@@ -22,6 +22,23 @@ impl AppKey {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// Returns what somebody said with the key taken out of it. Some servers repeat the path that was asked for, and what
+    /// cannot be understood is shown to people.
+    pub fn taken_out_of(&self, said: &[u8]) -> Vec<u8> {
+        let mut shown = Vec::with_capacity(said.len());
+        let mut rest = said;
+        while let Some(&first) = rest.first() {
+            rest = if let Some(behind) = rest.strip_prefix(self.0.as_bytes()) {
+                shown.extend_from_slice(b"<key>");
+                behind
+            } else {
+                shown.push(first);
+                rest.get(1..).unwrap_or_default()
+            };
+        }
+        shown
+    }
 }
 
 impl FromStr for AppKey {
@@ -47,6 +64,13 @@ impl fmt::Debug for AppKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_taken_out_wherever_it_stands() {
+        let key: AppKey = "KEY0KEY1".parse().unwrap();
+        let shown = key.taken_out_of(b"Cannot GET /api/KEY0KEY1/lights KEY0KEKEY0KEY1");
+        assert_eq!(shown, b"Cannot GET /api/<key>/lights KEY0KE<key>");
+    }
 
     #[test]
     fn only_what_cannot_change_a_path() {

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::address::BridgeName;
 use crate::error::{HueError, Silence};
+use crate::flow::Bridge;
 use crate::identity::BridgeId;
 use crate::key::AppKey;
 use crate::keyring::KeyRing;
@@ -82,6 +83,13 @@ pub struct Opened {
     pub connection: Connection,
     /// The key for it.
     pub key: AppKey,
+}
+
+impl Opened {
+    /// Returns the bridge as the flows take it.
+    pub fn bridge(&self) -> Bridge<'_, Connection> {
+        self.connection.bridge(Some(self.key.clone()))
+    }
 }
 
 /// Reaches a bridge as a person names it, without a key: identified, and its certificate judged.

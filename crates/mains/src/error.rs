@@ -8,7 +8,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use hiflying::net::BindError;
-use hue::{CertificateProblem, HueError};
+use hue::{CertificateProblem, CloudError, HueError};
 use plugs::exchange::Silence;
 use plugs::net::ContactError;
 use serde::ser::SerializeStruct;
@@ -299,16 +299,19 @@ fn hue_kind(error: &HueError) -> Kind {
         HueError::NoSuchBridge(_) | HueError::OtherBridge { .. } | HueError::NoSuchLight { .. } => {
             Kind::NotFound
         }
-        HueError::NoAnswer { .. } => Kind::NoAnswer,
-        HueError::Refused { .. } | HueError::Busy { .. } => Kind::Refused,
+        HueError::NoAnswer { .. } | HueError::Cloud(CloudError::NoAnswer(_)) => Kind::NoAnswer,
+        HueError::Refused { .. }
+        | HueError::Busy { .. }
+        | HueError::Cloud(CloudError::TooOften) => Kind::Refused,
         // Nothing is wrong with it; it is a question that nobody has answered yet.
         HueError::Certificate {
             problem: CertificateProblem::Unknown { .. },
             ..
         } => Kind::Usage,
-        HueError::NotABridge { .. } | HueError::Certificate { .. } | HueError::BadReply { .. } => {
-            Kind::BadAnswer
-        }
+        HueError::NotABridge { .. }
+        | HueError::Certificate { .. }
+        | HueError::BadReply { .. }
+        | HueError::Cloud(_) => Kind::BadAnswer,
         HueError::SeveralLights { .. }
         | HueError::NotPaired(_)
         | HueError::Usage(_)
@@ -367,6 +370,9 @@ mod tests {
         let id = || "001788fffe010203".parse().unwrap();
         let table = [
             (HueError::NoSuchBridge(id()), 3),
+            (HueError::Cloud(CloudError::NoAnswer(Silence::TimedOut)), 4),
+            (HueError::Cloud(CloudError::TooOften), 5),
+            (HueError::Cloud(CloudError::Untrusted), 6),
             (
                 HueError::OtherBridge {
                     at: at(),

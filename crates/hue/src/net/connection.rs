@@ -16,6 +16,7 @@ use super::{Bounds, Lan};
 use crate::address::{Address, Scheme};
 use crate::call::Call;
 use crate::error::HueError;
+use crate::flow::Bridge;
 use crate::identity::{BridgeId, Identity};
 use crate::key::AppKey;
 use crate::keyring::Entry;
@@ -89,6 +90,11 @@ impl Connection {
             Some(id) => id.to_string(),
             None => self.address().to_string(),
         }
+    }
+
+    /// Returns it as the flows take it; without a key to pair with it.
+    pub fn bridge(&self, key: Option<AppKey>) -> Bridge<'_, Self> {
+        Bridge::new(self, self.identity.clone(), self.address(), key)
     }
 
     /// Returns what to keep of it after pairing.
@@ -169,20 +175,15 @@ impl Connection {
 impl Transport for Connection {
     async fn call(&self, call: &Call, key: Option<&AppKey>) -> Result<Answer, HueError> {
         let _one = self.one.lock().await;
-        let called = match (self.line.call(call, key).await, key) {
-            (Ok(mut reply), Some(key)) => {
-                // An object is an answer, and can list keys that somebody asked for.
-                if reply.answer.body.trim_ascii_start().first() != Some(&b'{') {
-                    redact(&mut reply.answer.body, key);
-                }
-                Ok(reply)
+        let called = self.line.call(call, key).await;
+        let called = called.map_err(|trouble| match (trouble, key) {
+            // What cannot be understood is shown to people.
+            (Trouble::Http(Failure::Bad { status, body }), Some(key)) => {
+                let body = key.taken_out_of(&body);
+                Trouble::Http(Failure::Bad { status, body })
             }
-            (Err(Trouble::Http(Failure::Bad { status, mut body })), Some(key)) => {
-                redact(&mut body, key);
-                Err(Trouble::Http(Failure::Bad { status, body }))
-            }
-            (called, _) => called,
-        };
+            (trouble, _) => trouble,
+        });
         let reply = called.map_err(|trouble| trouble.at(&self.address()))?;
         match reply.answer.status {
             status @ (429 | 503) => Err(HueError::Busy {
@@ -212,21 +213,5 @@ impl Transport for Connection {
 
     fn now(&self) -> Instant {
         Instant::now()
-    }
-}
-
-/// Takes the key out of an answer that repeats the path, as pages for "not found" do: what cannot be understood is shown to
-/// people.
-fn redact(body: &mut Vec<u8>, key: &AppKey) {
-    const SHOWN: &[u8] = b"<key>";
-    let key = key.expose().as_bytes();
-    let mut from = 0;
-    while let Some(found) = body
-        .get(from..)
-        .and_then(|rest| rest.windows(key.len()).position(|window| window == key))
-    {
-        let begin = from + found;
-        body.splice(begin..begin + key.len(), SHOWN.iter().copied());
-        from = begin + SHOWN.len();
     }
 }

@@ -256,6 +256,19 @@ async fn a_certificate_of_its_own_needs_a_persons_word_once() {
     assert!(server.requests().last().unwrap().contains("KEY0"));
 }
 
+/// Old firmware calls itself an authority, as `openssl req -x509` does.
+#[tokio::test]
+async fn a_certificate_of_its_own_may_call_itself_an_authority() {
+    let mut params = named(SQUARE_ID);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.extended_key_usages.clear();
+    let server = square(leaf(None, params));
+    let connection = meet(&server, &lan(), &[], &accept(Accept::Any))
+        .await
+        .unwrap();
+    assert!(!connection.certificate().unwrap().root_signed);
+}
+
 #[tokio::test]
 async fn another_certificate_of_its_own_is_refused_unless_it_is_paired_again() {
     let server = square(own(SQUARE_ID));
