@@ -1,0 +1,175 @@
+//! Discovery on its real ports, in a network namespace of its own, answered by a published mDNS responder and a scripted SSDP
+//! socket.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "helpers of tests may fail like tests"
+)]
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use hue::net::{Bounds, Found, Lan, Search, discover, locate};
+use hue::{BridgeId, HueError};
+use mdns_sd::{IfKind, ServiceDaemon, ServiceInfo};
+
+const SQUARE: &str = r#"{"name":"Hue Bridge","swversion":"1943185030","apiversion":"1.43.0","mac":"00:17:88:01:02:03","bridgeid":"001788FFFE010203","modelid":"BSB002"}"#;
+const ROUND: &str = r#"{"name":"Philips hue","swversion":"01032318","apiversion":"1.13.0","mac":"00:17:88:0a:0b:0c","bridgeid":"001788FFFE0A0B0C","modelid":"BSB001"}"#;
+
+/// Moves this thread, and all it starts, into a network of its own with nothing but loopback. Returns whether that is allowed.
+fn own_network() -> bool {
+    let is_own = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).is_ok()
+        && Command::new("ip")
+            .args(["link", "set", "lo", "up"])
+            .status()
+            .is_ok_and(|status| status.success());
+    if !is_own {
+        let reason = "skipped: no network namespace can be made here";
+        assert!(std::env::var_os("CI").is_none(), "{reason}");
+        println!("{reason}");
+    }
+    is_own
+}
+
+/// A bridge that says which one it is, on port 80.
+fn bridge(host: Ipv4Addr, config: &'static str) {
+    let listener = TcpListener::bind((host, 80)).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 1024];
+            let _ = stream.read(&mut request).unwrap();
+            let length = config.len();
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+            stream
+                .write_all(&[head.as_bytes(), config.as_bytes()].concat())
+                .unwrap();
+        }
+    });
+}
+
+/// Answers searches as a round bridge does.
+fn ssdp(host: Ipv4Addr) {
+    let group = Ipv4Addr::new(239, 255, 255, 250);
+    let socket = UdpSocket::bind((group, 1900)).unwrap();
+    socket
+        .join_multicast_v4(&group, &Ipv4Addr::LOCALHOST)
+        .unwrap();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 1024];
+        loop {
+            let (length, from) = socket.recv_from(&mut buffer).unwrap();
+            assert!(buffer[..length].starts_with(b"M-SEARCH"));
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nHOST: 239.255.255.250:1900\r\nEXT:\r\nCACHE-CONTROL: max-age=100\r\nLOCATION: http://{host}:80/description.xml\r\nSERVER: FreeRTOS/7.4.2 UPnP/1.0 IpBridge/1.13.0\r\nhue-bridgeid: 001788FFFE0A0B0C\r\nST: upnp:rootdevice\r\nUSN: uuid:2f402f80-da50-11e1-9b23-0017880a0b0c::upnp:rootdevice\r\n\r\n"
+            );
+            socket.send_to(answer.as_bytes(), from).unwrap();
+        }
+    });
+}
+
+/// Announces a square bridge as it does.
+fn mdns(host: Ipv4Addr) -> ServiceDaemon {
+    let daemon = ServiceDaemon::new().unwrap();
+    daemon.enable_interface(IfKind::LoopbackV4).unwrap();
+    let info = ServiceInfo::new(
+        "_hue._tcp.local.",
+        "Philips Hue - 010203",
+        "001788010203.local.",
+        std::net::IpAddr::V4(host),
+        443,
+        [("bridgeid", "001788fffe010203"), ("modelid", "BSB002")].as_slice(),
+    );
+    daemon.register(info.unwrap()).unwrap();
+    daemon
+}
+
+fn lan() -> Lan {
+    Lan {
+        interfaces: vec![("lo".to_owned(), Ipv4Addr::LOCALHOST)],
+        bounds: Bounds {
+            connect: Duration::from_secs(1),
+            ..Bounds::default()
+        },
+        ..Lan::default()
+    }
+}
+
+fn seen(found: &[Found]) -> Vec<(String, String)> {
+    let seen = found.iter().map(|bridge| {
+        let id = bridge.identity.id.as_ref().map(BridgeId::to_string);
+        (id.unwrap(), bridge.address.to_string())
+    });
+    let mut seen: Vec<_> = seen.collect();
+    seen.sort();
+    seen
+}
+
+#[test]
+fn bridges_that_announce_themselves_are_found() {
+    if !own_network() {
+        return;
+    }
+    // The addresses are the network's own: mDNS tells of no other.
+    let (round, square) = (Ipv4Addr::new(127, 0, 0, 30), Ipv4Addr::LOCALHOST);
+    bridge(round, ROUND);
+    bridge(square, SQUARE);
+    ssdp(round);
+    let daemon = mdns(square);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut told = Vec::new();
+        let search = Search {
+            // The responder probes for its name before it answers.
+            wait: Duration::from_secs(4),
+            ..Search::default()
+        };
+        let found = discover(&lan(), &search, |bridge| told.push(bridge.clone()))
+            .await
+            .unwrap();
+        let expected = [
+            ("001788fffe010203", "127.0.0.1"),
+            ("001788fffe0a0b0c", "127.0.0.30"),
+        ]
+        .map(|(id, address)| (id.to_owned(), address.to_owned()));
+        assert_eq!(seen(&found), expected);
+        assert_eq!(seen(&told), expected);
+
+        let begun = Instant::now();
+        let id = "001788fffe0a0b0c".parse().unwrap();
+        let found = locate(&lan(), &id).await.unwrap();
+        assert_eq!(found.address.to_string(), "127.0.0.30");
+        assert!(begun.elapsed() < Duration::from_secs(2));
+        let nobody = "001788fffeffffff".parse().unwrap();
+        assert!(
+            matches!(locate(&lan(), &nobody).await, Err(HueError::NoSuchBridge(id)) if id == nobody)
+        );
+    });
+    daemon.shutdown().unwrap();
+}
+
+#[test]
+fn a_port_that_is_taken_does_not_stop_the_search() {
+    if !own_network() {
+        return;
+    }
+    let taken = UdpSocket::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 5353))).unwrap();
+    let round = Ipv4Addr::new(127, 0, 0, 30);
+    bridge(round, ROUND);
+    ssdp(round);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let found = runtime
+        .block_on(discover(&lan(), &Search::default(), |_| ()))
+        .unwrap();
+    assert_eq!(found.len(), 1);
+    drop(taken);
+}
