@@ -158,6 +158,28 @@ impl From<&ContactError> for HubError {
     }
 }
 
+/// An error that is a part of an answer, and not the whole of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Told {
+    /// The kind of the error, for programs.
+    pub kind: Kind,
+    /// One sentence that names the thing.
+    pub message: String,
+    /// What can be done about it.
+    #[schema(required)]
+    pub hint: Option<String>,
+}
+
+impl From<HubError> for Told {
+    fn from(error: HubError) -> Self {
+        Self {
+            kind: error.kind,
+            message: error.message,
+            hint: error.hint,
+        }
+    }
+}
+
 /// An error with all that led to it.
 pub(crate) struct Chain<'a>(pub(crate) &'a dyn std::error::Error);
 

@@ -1,4 +1,4 @@
-//! News: what happens at the plugs and in the automation, for everybody who listens.
+//! News: what happens at the plugs, in the automation and at bridges, for everybody who listens.
 //!
 //! The bus keeps the latest events, so that a listener that was cut off goes on where it was. Who is too slow is told so
 //! and never slows anybody down.
@@ -38,6 +38,8 @@ pub enum News {
     Schedule(Arc<Value>),
     /// A rule acted, changed, failed or was stopped; the JSON that its page shows.
     Rule(Arc<Value>),
+    /// A takeover of a bulb began, came further or ended; the JSON that its page shows.
+    Takeover(Arc<Value>),
 }
 
 impl News {
@@ -49,6 +51,7 @@ impl News {
             Self::Availability(_) => "availability",
             Self::Schedule(_) => "schedule",
             Self::Rule(_) => "rule",
+            Self::Takeover(_) => "takeover",
         }
     }
 
@@ -66,7 +69,9 @@ impl News {
                 }
                 json
             }),
-            Self::Schedule(json) | Self::Rule(json) => Ok(Value::clone(json)),
+            Self::Schedule(json) | Self::Rule(json) | Self::Takeover(json) => {
+                Ok(Value::clone(json))
+            }
         };
         // Every one of these is a tree with text keys, which always can be written.
         json.unwrap_or(Value::Null)

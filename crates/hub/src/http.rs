@@ -5,12 +5,13 @@
 //!
 //! * [`problem`]: the one shape of an error.
 //! * `body`, `path`, `query`, `range`, `etag`: what comes in, bounded and checked, with an exact word on what is wrong.
-//! * `plugs`, `groups`, `documents`, `tariffs`, `history`, `energy`, `copies`, `info`, `metrics`: the paths of the API.
+//! * `plugs`, `groups`, `documents`, `tariffs`, `history`, `energy`, `bridges`, `copies`, `info`, `metrics`: the paths of the API.
 //! * `events`: news as Server-Sent Events.
 //! * [`stuck`]: the bound on connections whose other end does not read.
 //! * `describe`, `schema`: the OpenAPI description, made from the routes.
 
 pub(crate) mod body;
+mod bridges;
 mod copies;
 mod describe;
 mod documents;
@@ -104,6 +105,7 @@ fn described(router: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
         .merge(groups::routes())
         .merge(documents::routes())
         .merge(tariffs::routes())
+        .merge(bridges::routes())
         .merge(copies::routes())
         .merge(info::routes())
         .routes(routes!(events))
@@ -112,7 +114,7 @@ fn described(router: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
         .routes(routes!(health))
 }
 
-/// News as it happens: `plug`, `reading`, `availability`, `schedule`, `rule`, each with the JSON of the API.
+/// News as it happens: `plug`, `reading`, `availability`, `schedule`, `rule`, `takeover`, each with the JSON of the API.
 ///
 /// `Last-Event-ID` goes on where a client was cut off; after one event `reset` everything is to be read again.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", operation_id = "events",

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
+use crate::bridges::Bridges;
 use crate::config::Config;
 use crate::energy::Tariff;
 use crate::error::HubError;
@@ -49,6 +50,8 @@ pub struct Parts {
     pub rules: Shelf<Rule>,
     /// What energy costs.
     pub tariffs: Shelf<Tariff>,
+    /// Hue bridges, and bulbs that they take over.
+    pub bridges: Bridges,
     /// Ends the hub.
     pub cancel: CancellationToken,
 }
@@ -131,6 +134,11 @@ impl Hub {
     /// Returns the tariffs.
     pub fn tariffs(&self) -> &Shelf<Tariff> {
         &self.0.parts.tariffs
+    }
+
+    /// Returns the Hue bridges.
+    pub fn bridges(&self) -> &Bridges {
+        &self.0.parts.bridges
     }
 
     /// Returns what ends the hub.

@@ -4,6 +4,7 @@
 //! everybody else. It knows nothing of the command line.
 //!
 //! * [`automation`]: lets schedules and rules act.
+//! * [`bridges`]: Hue bridges, and bulbs that they take over.
 //! * [`claim`]: which hub has a state directory.
 //! * [`config`]: what the owner decides in `mains.toml`.
 //! * [`keeper`]: keeps contact with every plug; nobody else opens a socket to one.
@@ -22,6 +23,7 @@
 //! Commands go down to the one task that owns a plug; events come up by broadcast; state is read from a snapshot.
 
 pub mod automation;
+pub mod bridges;
 pub mod claim;
 pub mod config;
 pub mod duration;

@@ -16,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::bridges::Bridges;
 use crate::claim::Claim;
 use crate::config::Config;
 use crate::error::{Chain, HubError, Kind};
@@ -156,6 +157,8 @@ async fn assemble(
     let rules = load(&store).await?;
     let tariffs = load(&store).await?;
     let bus = EventBus::new();
+    let (cancel, tracker) = (work.cancel.clone(), work.tracker.clone());
+    let bridges = Bridges::new(&config, bus.clone(), cancel, tracker);
     let keeper_config = KeeperConfig {
         interfaces: Interfaces::Named(config.interfaces.clone()),
         adopt: config.adopt,
@@ -181,6 +184,7 @@ async fn assemble(
         schedules,
         rules,
         tariffs,
+        bridges,
         cancel: work.cancel.clone(),
     }))
 }

@@ -196,7 +196,7 @@ impl<S: Switchboard> Rules<S> {
                 self.step_watchers(*plug, None);
             }
             News::Reading { reading, .. } => self.read(reading),
-            News::Schedule(_) | News::Rule(_) => {}
+            News::Schedule(_) | News::Rule(_) | News::Takeover(_) => {}
         }
     }
 

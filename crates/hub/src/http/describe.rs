@@ -33,6 +33,7 @@ use crate::trust;
         (name = "schedules", description = "What switches by the clock and the sun"),
         (name = "rules", description = "What switches by what a plug does"),
         (name = "tariffs", description = "What energy costs"),
+        (name = "bridges", description = "Hue bridges, and bulbs that they take over"),
         (name = "events", description = "News as it happens"),
         (name = "hub", description = "The hub itself"),
         (name = "trust", description = "Who may ask")

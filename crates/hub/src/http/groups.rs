@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use super::path::DocumentPath;
 use super::plugs::{RelayOrder, unmoved};
 use super::{Api, body, schema};
-use crate::error::{HubError, Kind};
+use crate::error::{HubError, Told};
 use crate::hub::Hub;
 use crate::keeper::{Switched, Wanted};
 use crate::model::{Cause, PlugId, Target};
@@ -33,19 +33,7 @@ struct GroupRelay {
     confirmed: bool,
     /// Why it is not as wanted.
     #[schema(required)]
-    error: Option<GroupRelayError>,
-}
-
-/// Why a plug of a group is not as wanted.
-#[derive(Debug, Serialize, ToSchema)]
-struct GroupRelayError {
-    /// The kind of the error, for programs.
-    kind: Kind,
-    /// One sentence that names the plug.
-    message: String,
-    /// What can be done about it.
-    #[schema(required)]
-    hint: Option<String>,
+    error: Option<Told>,
 }
 
 /// Switches every plug of a group at the same time. All are tried; what came of each is in the answer.
@@ -80,10 +68,6 @@ fn told(plug: PlugId, wanted: Wanted, result: Result<Switched, HubError>) -> Gro
         plug,
         relay,
         confirmed: error.is_none(),
-        error: error.map(|error| GroupRelayError {
-            kind: error.kind(),
-            message: error.message().to_owned(),
-            hint: error.hint_text().map(str::to_owned),
-        }),
+        error: error.map(Told::from),
     }
 }

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
+use hue::BridgeId;
 
 use crate::error::HubError;
 use crate::model::{Id, PlugId};
@@ -16,6 +17,36 @@ pub(crate) struct PlugPath(pub(crate) PlugId);
 /// The document that the path names.
 #[derive(Debug, Clone)]
 pub(crate) struct DocumentPath(pub(crate) Id);
+
+/// The bridge that the path names: sixteen hex digits, any case.
+#[derive(Debug, Clone)]
+pub(crate) struct BridgePath(pub(crate) BridgeId);
+
+/// A takeover of a bridge.
+#[derive(Debug, Clone)]
+pub(crate) struct TakeoverPath(pub(crate) BridgeId, pub(crate) Id);
+
+impl<S: Send + Sync> FromRequestParts<S> for BridgePath {
+    type Rejection = HubError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HubError> {
+        named(parts, state, "bridge")
+            .await
+            .map(Self)
+            .map_err(|error| error.hint("a bridge's path is its id: 16 hex digits"))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for TakeoverPath {
+    type Rejection = HubError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HubError> {
+        let Path((bridge, job)) = Path::<(String, String)>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| unreadable())?;
+        Ok(Self(known(&bridge, "bridge")?, known(&job, "takeover")?))
+    }
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for PlugPath {
     type Rejection = HubError;
@@ -41,12 +72,19 @@ async fn named<S: Send + Sync, T: FromStr>(
     state: &S,
     what: &str,
 ) -> Result<T, HubError> {
-    let unreadable = |_| HubError::usage("the path is not UTF-8");
     let Path(text) = Path::<String>::from_request_parts(parts, state)
         .await
-        .map_err(unreadable)?;
+        .map_err(|_| unreadable())?;
+    known(&text, what)
+}
+
+fn known<T: FromStr>(text: &str, what: &str) -> Result<T, HubError> {
     text.parse().map_err(|_| {
-        let shown = shown(&text);
+        let shown = shown(text);
         HubError::not_found(format!("there is no {what} \u{2018}{shown}\u{2019}"))
     })
+}
+
+fn unreadable() -> HubError {
+    HubError::usage("the path is not UTF-8")
 }

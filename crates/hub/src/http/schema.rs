@@ -5,7 +5,7 @@
 
 use utoipa::ToSchema;
 
-use crate::error::Kind;
+use crate::error::{Kind, Told};
 
 /// A plug in a path or in what comes in: twelve hex digits in any case, with or without separators.
 #[derive(ToSchema)]
@@ -27,6 +27,16 @@ pub(super) struct MacId(String);
     examples("AC:CF:23:12:34:56")
 )]
 pub(super) struct Mac(String);
+
+/// A Hue bridge in a path: 16 hex digits in any case.
+#[derive(ToSchema)]
+#[schema(pattern = "^[0-9A-Fa-f]{16}$", examples("001788fffe010203"))]
+pub(super) struct BridgePath(String);
+
+/// A Hue bridge.
+#[derive(ToSchema)]
+#[schema(pattern = "^[0-9a-f]{16}$", examples("001788fffe010203"))]
+pub(super) struct BridgeId(String);
 
 /// The name that the hub gave to a document.
 #[derive(ToSchema)]
@@ -141,6 +151,94 @@ pub(super) enum Wanted {
     On,
     Off,
     Toggle,
+}
+
+/// How a bridge is made to take over a bulb.
+#[derive(ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Via {
+    /// What its model and firmware can do, with the other way as a fall-back.
+    Auto,
+    /// By a call; the bridge does not say what came of it.
+    Rest,
+    /// On port 30000, which only the round bridge with old firmware has.
+    Tcp30000,
+}
+
+/// How a bulb was taken over.
+#[derive(ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Way {
+    Rest,
+    Tcp30000,
+    Serial,
+    Search,
+}
+
+/// How far a takeover is.
+#[derive(ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum TakeoverState {
+    Running,
+    Done,
+    Failed,
+}
+
+/// A light that a bridge did not have before.
+#[derive(ToSchema)]
+pub(super) struct NewLight {
+    /// Its number at the bridge.
+    id: String,
+    name: String,
+    #[schema(required)]
+    unique_id: Option<String>,
+}
+
+/// Something that happened on the way.
+#[derive(ToSchema)]
+pub(super) struct TakeoverStep {
+    at: Time,
+    /// In one sentence.
+    text: String,
+}
+
+/// A takeover of a bulb by a bridge.
+#[derive(ToSchema)]
+pub(super) struct Takeover {
+    id: Id,
+    bridge: BridgeId,
+    state: TakeoverState,
+    started: Time,
+    #[schema(required)]
+    ended: Option<Time>,
+    /// Once that is known.
+    #[schema(required)]
+    via: Option<Way>,
+    /// Whether a bulb was captured; null where nobody can tell.
+    #[schema(required)]
+    captured: Option<bool>,
+    new_lights: Vec<NewLight>,
+    steps: Vec<TakeoverStep>,
+    /// What the person should know in the end.
+    notes: Vec<String>,
+    /// Why no bulb was taken over.
+    #[schema(required)]
+    error: Option<Told>,
+}
+
+/// A light of a bridge.
+#[derive(ToSchema)]
+pub(super) struct Light {
+    /// Its number at the bridge.
+    id: String,
+    name: String,
+    #[schema(required)]
+    unique_id: Option<String>,
+    #[schema(required)]
+    model: Option<String>,
+    /// Whether the bridge can reach it.
+    #[schema(required)]
+    reachable: Option<bool>,
 }
 
 /// What a relay is to be when the plug comes back after an outage.

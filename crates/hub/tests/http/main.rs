@@ -9,6 +9,7 @@
     reason = "helpers of tests, which may fail like tests"
 )]
 
+mod bridges;
 mod contract;
 mod documents;
 mod history;

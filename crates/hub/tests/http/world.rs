@@ -14,6 +14,7 @@ use emulator::PlugConfig;
 use emulator::server::{self, ServerError};
 use hiflying::net::Interface;
 use http_body_util::BodyExt;
+use hub::bridges::Bridges;
 use hub::config::Place;
 use hub::duration::Period;
 use hub::keeper::{Interfaces, Keeper, KeeperConfig, Surroundings};
@@ -152,6 +153,7 @@ impl House {
     pub async fn open() -> Self {
         let state = tempdir::Directory::new();
         let mut config = Config::in_state(state.path());
+        config.interfaces = vec!["127.0.0.1".into()];
         config.timezone = TimeZone::get("Europe/Berlin").unwrap();
         config.place = Some(Place {
             latitude: 52.52,
@@ -176,7 +178,9 @@ impl House {
             tracker: tracker.clone(),
         };
         let keeper = Keeper::start(keeping(), Vec::new(), Vec::new(), surroundings).await;
+        let ends = (cancel.clone(), tracker.clone());
         let hub = Hub::new(Parts {
+            bridges: Bridges::new(&config, bus.clone(), ends.0, ends.1),
             groups: Shelf::load(Arc::clone(&store)).await.unwrap(),
             schedules: Shelf::load(Arc::clone(&store)).await.unwrap(),
             rules: Shelf::load(Arc::clone(&store)).await.unwrap(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hub::bridges::Bridges;
 use hub::keeper::Wanted;
 use hub::model::{Cause, Id, PlugId};
 use hub::recorder::Recorder;
@@ -44,7 +45,9 @@ impl Home {
         let store = Arc::clone(&house.store) as Arc<dyn Store>;
         let mut config = Config::in_state("unused");
         config.timezone = TimeZone::get("Europe/Berlin").unwrap();
+        let ends = (house.cancel.clone(), house.tracker.clone());
         let hub = Hub::new(Parts {
+            bridges: Bridges::new(&config, house.bus.clone(), ends.0, ends.1),
             config,
             bus: house.bus.clone(),
             keeper: house.keeper.clone(),

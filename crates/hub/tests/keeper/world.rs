@@ -268,7 +268,7 @@ pub struct House {
     pub samples: mpsc::Receiver<Sample>,
     pub bus: EventBus,
     pub cancel: CancellationToken,
-    tracker: TaskTracker,
+    pub tracker: TaskTracker,
 }
 
 impl House {

@@ -1,0 +1,344 @@
+//! Hue bridges that were paired with, and the bulbs that they take over.
+//!
+//! Nothing here polls: a bridge is spoken to when somebody asks for something. The keys are in the key ring of the state
+//! directory, which the command line uses, too; it is read again each time. A takeover is a job: it goes on when whoever began
+//! it has gone, tells its steps as events, and ends with the hub.
+
+mod error;
+mod job;
+mod jobs;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hiflying::net::select;
+use hue::flow::{self, Bridge, PairOptions, TakeoverOptions};
+use hue::keyring::{Entry, KeyRing};
+use hue::net::{self, Accept, Connection, Found, Lan, Opened, Search, Trust};
+use hue::{Address, BridgeId, BridgeName, Fingerprint, Guide, HueError, Light, Progress, Question};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::error::HubError;
+use crate::event::{EventBus, News};
+use crate::model::Id;
+pub use job::{Job, JobState, Step};
+use jobs::Jobs;
+
+/// What bridges list this program as.
+const DEVICE: &str = "hub";
+
+/// The bridges of a hub. A clone is the same.
+#[derive(Debug, Clone)]
+pub struct Bridges(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// The state directory, with the key ring.
+    state: PathBuf,
+    /// As the owner named them; which they are is asked at each search.
+    interfaces: Vec<String>,
+    bus: EventBus,
+    cancel: CancellationToken,
+    tracker: TaskTracker,
+    jobs: Mutex<Jobs>,
+}
+
+/// How a bulb is to be taken over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// The way; without one, what model and firmware can do.
+    pub via: Option<hue::Via>,
+    /// The serial number of the bulb. With it there is no touchlink.
+    pub serial: Option<hue::Serial>,
+}
+
+impl Bridges {
+    /// Begins to look after bridges; nothing is read or asked yet. Takeovers run on `tracker` and end with `cancel`.
+    pub fn new(
+        config: &Config,
+        bus: EventBus,
+        cancel: CancellationToken,
+        tracker: TaskTracker,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            state: config.state.clone(),
+            interfaces: config.interfaces.clone(),
+            bus,
+            cancel,
+            tracker,
+            jobs: Mutex::default(),
+        }))
+    }
+
+    /// Returns the bridges that were paired with, by id.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`] of kind `local` when the key ring cannot be read.
+    pub fn all(&self) -> Result<Vec<Entry>, HubError> {
+        Ok(self.ring()?.entries().map_err(HueError::from)?)
+    }
+
+    /// Returns one of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bridges::all`], and `not_found`.
+    pub fn one(&self, id: &BridgeId) -> Result<Entry, HubError> {
+        let entry = self.ring()?.entry(id).map_err(HueError::from)?;
+        entry.ok_or_else(|| {
+            HubError::not_found(format!("there is no bridge {id} that was paired with"))
+                .hint("POST its address to `/api/v1/bridges` first, or use `mains hue pair`")
+        })
+    }
+
+    /// Searches the network for bridges, for so long.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`] of kind `local` when an interface cannot be used.
+    pub async fn discover(&self, wait: Duration) -> Result<Vec<Found>, HubError> {
+        let search = Search { wait, cloud: false };
+        Ok(net::discover(&self.lan()?, &search, |_| ()).await?)
+    }
+
+    /// Pairs with the bridge at an address, whose button was pressed just now. Returns whether it is new; a bridge whose key
+    /// still opens it is left as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`HueError`]: error 101 when the button was not pressed; [`CertificateProblem::Unknown`](hue::CertificateProblem::Unknown)
+    /// for a certificate of the bridge's own that nobody has agreed to yet.
+    pub async fn pair(
+        &self,
+        address: Address,
+        certificate: Option<Fingerprint>,
+    ) -> Result<(Entry, bool), HueError> {
+        let ring = self.ring()?;
+        if let Some(known) = self.still_open(&ring, &address).await? {
+            return Ok((known, false));
+        }
+        let trust = Trust {
+            accept: certificate.map_or(Accept::None, Accept::This),
+            pairing: true,
+        };
+        let name = BridgeName::Address(address);
+        let connection = net::reach(&self.lan()?, &ring, &name, &trust).await?;
+        let bridge = at(&connection, None);
+        let options = PairOptions {
+            device_type: flow::device_type("mains", DEVICE),
+            wait: Duration::ZERO,
+        };
+        let paired = flow::pair(&bridge, &Alone, &options).await?;
+        let entry = connection.entry(paired.key, Timestamp::now())?;
+        let is_new = ring.entry(&entry.id)?.is_none();
+        ring.keep(entry.clone())?;
+        tracing::info!(bridge = %entry.id, "paired");
+        Ok((entry, is_new))
+    }
+
+    /// Returns the entry of the bridge at an address if its key still opens it.
+    async fn still_open(
+        &self,
+        ring: &KeyRing,
+        address: &Address,
+    ) -> Result<Option<Entry>, HueError> {
+        let name = BridgeName::Address(address.clone());
+        // Whatever is wrong with it, pairing again is what was asked for, and tells it.
+        let Ok(opened) = net::open(&self.lan()?, ring, &name, None, &Trust::default()).await else {
+            return Ok(None);
+        };
+        let Some(id) = opened.connection.identity().id.clone() else {
+            return Ok(None);
+        };
+        let bridge = at(&opened.connection, Some(opened.key.clone()));
+        match flow::lights(&bridge).await {
+            Ok(_) => Ok(ring.entry(&id)?),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Forgets a bridge and the key for it. The bridge keeps the key until its owner removes it there.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`]: `not_found`, `conflict` while it takes over a bulb, `local`.
+    pub fn forget(&self, id: &BridgeId) -> Result<(), HubError> {
+        self.one(id)?;
+        if let Some(job) = self.jobs().running(id) {
+            return Err(busy(id, job));
+        }
+        self.ring()?.forget(id).map_err(HueError::from)?;
+        self.jobs().forget(id);
+        tracing::info!(bridge = %id, "forgotten");
+        Ok(())
+    }
+
+    /// Lists the lights of a bridge.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`]: `not_found`, and what came of asking the bridge.
+    pub async fn lights(&self, id: &BridgeId) -> Result<Vec<Light>, HubError> {
+        let opened = self.open(id).await?;
+        Ok(flow::lights(&at(&opened.connection, Some(opened.key.clone()))).await?)
+    }
+
+    /// Begins to take over a bulb. The answer comes at once; how it goes is told by [`News::Takeover`] and by the job.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`]: `not_found`, `conflict` while another takeover runs at that bridge.
+    pub fn take_over(&self, id: &BridgeId, order: Order) -> Result<Job, HubError> {
+        self.one(id)?;
+        let job = self.jobs().begin(id, Timestamp::now());
+        let job = job.map_err(|running| busy(id, &running))?;
+        self.publish(&job);
+        let (bridges, work) = (self.clone(), job.id.clone());
+        let id = id.clone();
+        self.0.tracker.spawn(async move {
+            bridges.carry_out(&work, &id, order).await;
+        });
+        Ok(job)
+    }
+
+    /// Returns the latest takeovers of a bridge, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`] of kind `not_found`.
+    pub fn takeovers(&self, id: &BridgeId) -> Result<Vec<Job>, HubError> {
+        self.one(id)?;
+        Ok(self.jobs().of(id))
+    }
+
+    /// Returns one takeover of a bridge.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError`] of kind `not_found`.
+    pub fn takeover(&self, id: &BridgeId, job: &Id) -> Result<Job, HubError> {
+        let found = self.jobs().one(id, job);
+        found.ok_or_else(|| {
+            HubError::not_found(format!("there is no takeover {job} of bridge {id}"))
+                .hint("the hub remembers the latest takeovers until it ends")
+        })
+    }
+
+    async fn carry_out(&self, job: &Id, id: &BridgeId, order: Order) {
+        let guide = JobGuide { bridges: self, job };
+        let done = tokio::select! {
+            done = self.work(id, order, &guide) => done,
+            () = self.0.cancel.cancelled() => Err(ended_early()),
+        };
+        if let Err(error) = &done {
+            tracing::warn!(bridge = %id, takeover = %job, "a takeover came to nothing: {error}");
+        }
+        self.change(job, |job| job.end(done, Timestamp::now()));
+    }
+
+    async fn work(
+        &self,
+        id: &BridgeId,
+        order: Order,
+        guide: &JobGuide<'_>,
+    ) -> Result<flow::Takeover, HubError> {
+        let opened = self.open(id).await?;
+        let bridge = at(&opened.connection, Some(opened.key.clone()));
+        let options = TakeoverOptions {
+            via: order.via,
+            serial: order.serial,
+            ..TakeoverOptions::default()
+        };
+        Ok(flow::takeover(&bridge, guide, &options).await?)
+    }
+
+    async fn open(&self, id: &BridgeId) -> Result<Opened, HubError> {
+        self.one(id)?;
+        let name = BridgeName::Id(id.clone());
+        Ok(net::open(&self.lan()?, &self.ring()?, &name, None, &Trust::default()).await?)
+    }
+
+    fn change(&self, job: &Id, change: impl FnOnce(&mut Job)) {
+        let changed = self.jobs().change(job, change);
+        if let Some(job) = changed {
+            self.publish(&job);
+        }
+    }
+
+    fn publish(&self, job: &Job) {
+        // A tree with text keys can always be written.
+        let json = serde_json::to_value(job).unwrap_or_default();
+        self.0.bus.publish(News::Takeover(json.into()));
+    }
+
+    fn ring(&self) -> Result<KeyRing, HueError> {
+        Ok(KeyRing::open(&self.0.state)?)
+    }
+
+    fn lan(&self) -> Result<Lan, HueError> {
+        let interfaces = select(&self.0.interfaces).map_err(|error| HueError::Local {
+            what: "the network interfaces cannot be used".to_owned(),
+            source: io::Error::other(error),
+        })?;
+        let interfaces = interfaces.into_iter();
+        Ok(Lan {
+            interfaces: interfaces
+                .map(|interface| (interface.name, interface.address))
+                .collect(),
+            ..Lan::default()
+        })
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, Jobs> {
+        self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn at(connection: &Connection, key: Option<hue::AppKey>) -> Bridge<'_, Connection> {
+    let identity = connection.identity().clone();
+    Bridge::new(connection, identity, connection.address(), key)
+}
+
+fn busy(id: &BridgeId, job: &Id) -> HubError {
+    HubError::conflict(format!("bridge {id} is taking over a bulb already: {job}"))
+        .hint("wait until that is done")
+}
+
+fn ended_early() -> HubError {
+    HubError::unavailable("the hub ended before the takeover did")
+        .hint("look whether the bulb blinked, then search for lights")
+}
+
+/// Nobody watches, and nobody is there to be asked.
+struct Alone;
+
+impl Guide for Alone {
+    fn tell(&self, _: Progress) {}
+
+    async fn agree(&self, _: Question) -> bool {
+        false
+    }
+}
+
+/// Tells the steps of a job. What a touchlink asks was agreed to by whoever began it; all else would need somebody there.
+struct JobGuide<'a> {
+    bridges: &'a Bridges,
+    job: &'a Id,
+}
+
+impl Guide for JobGuide<'_> {
+    fn tell(&self, progress: Progress) {
+        let step = Step::new(&progress, Timestamp::now());
+        self.bridges.change(self.job, |job| job.tell(step));
+    }
+
+    async fn agree(&self, question: Question) -> bool {
+        matches!(question, Question::NearAndFresh { .. })
+    }
+}

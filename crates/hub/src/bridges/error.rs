@@ -1,0 +1,42 @@
+//! What went wrong with a bridge, as the hub's API tells it.
+
+use hue::HueError;
+
+use crate::error::{Chain, HubError, Kind};
+
+impl From<HueError> for HubError {
+    fn from(error: HueError) -> Self {
+        let kind = match error.cause() {
+            HueError::NoAnswer { .. } => Kind::NoAnswer,
+            HueError::NotABridge { .. }
+            | HueError::OtherBridge { .. }
+            | HueError::Certificate { .. }
+            | HueError::BadReply { .. } => Kind::BadAnswer,
+            HueError::Refused { .. } | HueError::Busy { .. } | HueError::StillSearching { .. } => {
+                Kind::Refused
+            }
+            HueError::NoSuchLight { .. } | HueError::NoSuchBridge(_) => Kind::NotFound,
+            HueError::SeveralLights { .. }
+            | HueError::NotPaired(_)
+            | HueError::NotAgreed
+            | HueError::Usage(_) => Kind::Usage,
+            HueError::Local { .. } => return of_this_computer(&error),
+            _ => Kind::Failed,
+        };
+        let told = Self::new(kind, error.to_string());
+        match error.advice() {
+            Some(advice) => told.hint(advice),
+            None => told,
+        }
+    }
+}
+
+/// What it says names files, which is for the log.
+fn of_this_computer(error: &HueError) -> HubError {
+    tracing::error!("{}", Chain(error));
+    HubError::new(
+        Kind::Local,
+        "the keys of the bridges, or the network interfaces, cannot be used",
+    )
+    .hint("the hub's log says why")
+}

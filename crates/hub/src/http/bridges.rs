@@ -1,0 +1,360 @@
+//! Hue bridges: which there are, what lights they have, and bulbs that they take over.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::LOCATION;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use hue::keyring::Entry;
+use hue::net::Found;
+use hue::{BridgeId, CertificateProblem, Fingerprint, HueError, Identity, Light, Serial, Via};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::body::{self, MaybeJson};
+use super::path::{BridgePath, TakeoverPath};
+use super::problem::{Problem, ProblemJson};
+use super::query::Params;
+use super::{Api, schema};
+use crate::bridges::{Job, Order};
+use crate::error::HubError;
+use crate::hub::Hub;
+use crate::text::shown;
+
+/// How long a search for bridges listens.
+const WAIT: Duration = Duration::from_secs(3);
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(list, pair))
+        .routes(routes!(discover))
+        .routes(routes!(one, forget))
+        .routes(routes!(lights))
+        .routes(routes!(takeovers, take_over))
+        .routes(routes!(takeover))
+}
+
+/// A bridge that was paired with.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Bridge)]
+struct BridgeView {
+    #[schema(value_type = schema::BridgeId)]
+    id: BridgeId,
+    /// Where it was last seen.
+    address: String,
+    /// BSB001 is the round one, BSB002 the square one, BSB003 the Pro.
+    model: String,
+    /// The name that its owner gave.
+    #[schema(required)]
+    name: Option<String>,
+    /// The version of its firmware.
+    #[schema(required)]
+    software: Option<String>,
+    /// The version of its interface.
+    #[schema(required)]
+    api: Option<String>,
+    /// When it was paired with.
+    #[schema(value_type = schema::Time)]
+    paired_at: Timestamp,
+}
+
+impl From<Entry> for BridgeView {
+    fn from(entry: Entry) -> Self {
+        Self {
+            id: entry.id,
+            address: entry.address.to_string(),
+            model: entry.model.as_str().to_owned(),
+            name: entry.name,
+            software: entry.software,
+            api: entry.api.map(|api| api.to_string()),
+            paired_at: entry.paired_at,
+        }
+    }
+}
+
+/// A bridge that a search found.
+#[derive(Debug, Serialize, ToSchema)]
+struct FoundBridge {
+    /// Unknown with the oldest firmware.
+    #[schema(value_type = Option<schema::BridgeId>, required)]
+    id: Option<BridgeId>,
+    /// Where it answered.
+    address: String,
+    /// BSB001 is the round one, BSB002 the square one, BSB003 the Pro.
+    model: String,
+    /// The name that its owner gave.
+    #[schema(required)]
+    name: Option<String>,
+    /// The version of its firmware.
+    #[schema(required)]
+    software: Option<String>,
+    /// The version of its interface.
+    #[schema(required)]
+    api: Option<String>,
+    /// Whether the hub has a key for it.
+    paired: bool,
+}
+
+impl FoundBridge {
+    fn new(found: Found, known: &[Entry]) -> Self {
+        let Identity {
+            id,
+            model,
+            name,
+            software,
+            api,
+        } = found.identity;
+        Self {
+            paired: known.iter().any(|entry| Some(&entry.id) == id.as_ref()),
+            id,
+            address: found.address.to_string(),
+            model: model.as_str().to_owned(),
+            name,
+            software,
+            api: api.map(|api| api.to_string()),
+        }
+    }
+}
+
+/// The bridges that were paired with, by id.
+#[utoipa::path(get, path = "/api/v1/bridges", tag = "bridges", operation_id = "bridges",
+    responses((status = 200, description = "The bridges", body = Vec<BridgeView>)))]
+async fn list(State(hub): State<Hub>, params: Params) -> Result<Json<Vec<BridgeView>>, HubError> {
+    params.only(&[])?;
+    let bridges = hub.bridges().all()?;
+    Ok(Json(bridges.into_iter().map(BridgeView::from).collect()))
+}
+
+/// Searches the network for bridges. Only this network is asked, never the vendor.
+#[utoipa::path(post, path = "/api/v1/bridges/discover", tag = "bridges", operation_id = "discover_bridges",
+    responses((status = 200, description = "What answered", body = Vec<FoundBridge>)))]
+async fn discover(
+    State(hub): State<Hub>,
+    params: Params,
+) -> Result<Json<Vec<FoundBridge>>, HubError> {
+    params.only(&[])?;
+    let found = hub.bridges().discover(WAIT).await?;
+    let known = hub.bridges().all()?;
+    let found = found.into_iter();
+    Ok(Json(
+        found.map(|found| FoundBridge::new(found, &known)).collect(),
+    ))
+}
+
+/// The bridge to pair with.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Pairing {
+    /// Where it is: `host[:port]`, `http://…` or `https://…`.
+    #[schema(max_length = 270, examples("192.168.1.20"))]
+    address: String,
+    /// The SHA-256 of the bridge's own certificate, when the hub has asked for it.
+    #[schema(pattern = "^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$")]
+    certificate: Option<String>,
+}
+
+/// Pairs with a bridge whose link button was pressed within the last 30 seconds.
+///
+/// A bridge with a certificate of its own is refused once, with the certificate's SHA-256 as `certificate`; sent with that, the
+/// certificate is accepted from then on, and no other.
+#[utoipa::path(post, path = "/api/v1/bridges", tag = "bridges", operation_id = "pair_bridge",
+    request_body = Pairing,
+    responses(
+        (status = 201, description = "The hub has a key for it now", body = BridgeView,
+            headers(("Location" = String, description = "Its path"))),
+        (status = 200, description = "The hub had been paired with it before", body = BridgeView,
+            headers(("Location" = String, description = "Its path"))),
+        (status = 409, description = "Its certificate is its own: `certificate` says which", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 502, description = "Its button was not pressed, or it is no bridge", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 504, description = "Nothing answers there", body = ProblemJson, content_type = "application/problem+json")))]
+async fn pair(
+    State(hub): State<Hub>,
+    body::Json(pairing): body::Json<Pairing>,
+) -> Result<Response, Problem> {
+    let address = pairing.address.parse().map_err(|error| {
+        let shown = shown(&pairing.address);
+        HubError::usage(format!("\u{2018}{shown}\u{2019} is {error}")).at("address")
+    })?;
+    let certificate = pairing
+        .certificate
+        .as_deref()
+        .map(str::parse::<Fingerprint>);
+    let certificate = certificate
+        .transpose()
+        .map_err(|error| HubError::usage(error.to_string()).at("certificate"))?;
+    let paired = hub.bridges().pair(address, certificate).await;
+    let (entry, is_new) = paired.map_err(not_paired)?;
+    let status = match is_new {
+        true => StatusCode::CREATED,
+        false => StatusCode::OK,
+    };
+    let location = format!("/api/v1/bridges/{}", entry.id);
+    Ok(located(status, &location, BridgeView::from(entry)))
+}
+
+/// A certificate that nobody knows is no failure yet: the person is asked.
+fn not_paired(error: HueError) -> Problem {
+    match &error {
+        HueError::Certificate {
+            problem: CertificateProblem::Unknown { fingerprint },
+            ..
+        } => Problem::from(HubError::conflict(error.to_string()).hint(
+            "if this is your bridge and nobody can stand between, send the same again with this `certificate`",
+        ))
+        .with("certificate", fingerprint.to_string()),
+        _ => HubError::from(error).into(),
+    }
+}
+
+/// One bridge that was paired with.
+#[utoipa::path(get, path = "/api/v1/bridges/{id}", tag = "bridges", operation_id = "bridge",
+    params(("id" = schema::BridgePath, Path, description = "The bridge's id")),
+    responses((status = 200, description = "The bridge", body = BridgeView)))]
+async fn one(
+    State(hub): State<Hub>,
+    BridgePath(id): BridgePath,
+    params: Params,
+) -> Result<Json<BridgeView>, HubError> {
+    params.only(&[])?;
+    Ok(Json(hub.bridges().one(&id)?.into()))
+}
+
+/// Forgets a bridge and its key. The bridge itself keeps the key in its list until its owner removes it there.
+#[utoipa::path(delete, path = "/api/v1/bridges/{id}", tag = "bridges", operation_id = "forget_bridge",
+    params(("id" = schema::BridgePath, Path, description = "The bridge's id")),
+    responses(
+        (status = 204, description = "It is forgotten"),
+        (status = 409, description = "It is taking over a bulb", body = ProblemJson, content_type = "application/problem+json")))]
+async fn forget(
+    State(hub): State<Hub>,
+    BridgePath(id): BridgePath,
+    params: Params,
+) -> Result<StatusCode, HubError> {
+    params.only(&[])?;
+    hub.bridges().forget(&id)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The lights that a bridge lists.
+#[utoipa::path(get, path = "/api/v1/bridges/{id}/lights", tag = "bridges", operation_id = "lights",
+    params(("id" = schema::BridgePath, Path, description = "The bridge's id")),
+    responses(
+        (status = 200, description = "The lights, by number", body = Vec<schema::Light>),
+        (status = 502, description = "The bridge refused, or is not understood", body = ProblemJson, content_type = "application/problem+json"),
+        (status = 504, description = "The bridge does not answer", body = ProblemJson, content_type = "application/problem+json")))]
+async fn lights(
+    State(hub): State<Hub>,
+    BridgePath(id): BridgePath,
+    params: Params,
+) -> Result<Json<Vec<Light>>, HubError> {
+    params.only(&[])?;
+    Ok(Json(hub.bridges().lights(&id).await?))
+}
+
+/// How to take over a bulb.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+struct TakeoverOrder {
+    /// `auto` unless given.
+    #[schema(value_type = Option<schema::Via>)]
+    via: Option<String>,
+    /// The six hex digits that are printed on the bulb. With them the bridge calls that bulb, wherever it is, and no other.
+    #[schema(pattern = "^[0-9A-Fa-f]{6}$", examples("45AF34"))]
+    serial: Option<String>,
+    /// Needed without a serial number: that the bulb is within 30 cm of the bridge, was just switched on, and that every other lamp
+    /// nearby is one's own. The nearest lamp is taken, whoever it belongs to.
+    nearby_lamps_are_mine: bool,
+}
+
+impl TakeoverOrder {
+    fn checked(self) -> Result<Order, HubError> {
+        let via = match self.via.as_deref() {
+            None | Some("auto") => None,
+            Some("rest") => Some(Via::Rest),
+            Some("tcp30000") => Some(Via::Tcp30000),
+            Some(other) => {
+                let shown = shown(other);
+                return Err(
+                    HubError::usage(format!("there is no way \u{2018}{shown}\u{2019}"))
+                        .at("via")
+                        .hint("the ways are auto, rest and tcp30000"),
+                );
+            }
+        };
+        let serial = self.serial.as_deref().map(str::parse::<Serial>).transpose();
+        let serial = serial.map_err(|error| HubError::usage(error.to_string()).at("serial"))?;
+        if serial.is_none() && !self.nearby_lamps_are_mine {
+            return Err(
+                HubError::usage("the nearest lamp is taken, whoever it belongs to")
+                    .at("nearby_lamps_are_mine")
+                    .hint(
+                        "hold the bulb within 30 cm of the bridge, freshly switched on, all other lamps off or far away, and send \
+                         `true`; or give the bulb's `serial`",
+                    ),
+            );
+        }
+        Ok(Order { via, serial })
+    }
+}
+
+/// The latest takeovers of a bridge, the newest first. They are remembered until the hub ends.
+#[utoipa::path(get, path = "/api/v1/bridges/{id}/takeovers", tag = "bridges", operation_id = "takeovers",
+    params(("id" = schema::BridgePath, Path, description = "The bridge's id")),
+    responses((status = 200, description = "The takeovers", body = Vec<schema::Takeover>)))]
+async fn takeovers(
+    State(hub): State<Hub>,
+    BridgePath(id): BridgePath,
+    params: Params,
+) -> Result<Json<Vec<Job>>, HubError> {
+    params.only(&[])?;
+    Ok(Json(hub.bridges().takeovers(&id)?))
+}
+
+/// Lets a bridge take over a bulb that belongs to another bridge or to a dimmer, and then look for it.
+///
+/// The answer comes at once. Each step is an event `takeover` with the whole of it; so does `GET` tell.
+#[utoipa::path(post, path = "/api/v1/bridges/{id}/takeovers", tag = "bridges", operation_id = "take_over",
+    params(("id" = schema::BridgePath, Path, description = "The bridge's id")),
+    request_body = TakeoverOrder,
+    responses(
+        (status = 202, description = "It has begun", body = schema::Takeover,
+            headers(("Location" = String, description = "Its path"))),
+        (status = 409, description = "The bridge is taking over a bulb already", body = ProblemJson, content_type = "application/problem+json")))]
+async fn take_over(
+    State(hub): State<Hub>,
+    BridgePath(id): BridgePath,
+    MaybeJson(order): MaybeJson<TakeoverOrder>,
+) -> Result<Response, HubError> {
+    hub.bridges().one(&id)?;
+    let job = hub.bridges().take_over(&id, order.checked()?)?;
+    let location = format!("/api/v1/bridges/{id}/takeovers/{}", job.id);
+    Ok(located(StatusCode::ACCEPTED, &location, job))
+}
+
+/// One takeover, as far as it has come.
+#[utoipa::path(get, path = "/api/v1/bridges/{id}/takeovers/{takeover}", tag = "bridges", operation_id = "takeover",
+    params(
+        ("id" = schema::BridgePath, Path, description = "The bridge's id"),
+        ("takeover" = schema::Id, Path, description = "The takeover's id")),
+    responses((status = 200, description = "The takeover", body = schema::Takeover)))]
+async fn takeover(
+    State(hub): State<Hub>,
+    TakeoverPath(id, takeover): TakeoverPath,
+    params: Params,
+) -> Result<Json<Job>, HubError> {
+    params.only(&[])?;
+    Ok(Json(hub.bridges().takeover(&id, &takeover)?))
+}
+
+fn located(status: StatusCode, location: &str, body: impl Serialize) -> Response {
+    let mut response = (status, Json(body)).into_response();
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}
