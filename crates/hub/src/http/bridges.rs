@@ -1,7 +1,5 @@
 //! Hue bridges: which there are, what lights they have, and bulbs that they take over.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::LOCATION;
@@ -18,6 +16,7 @@ use utoipa_axum::routes;
 
 use super::body::{self, MaybeJson};
 use super::path::{BridgePath, TakeoverPath};
+use super::plugs::Discover;
 use super::problem::{Problem, ProblemJson};
 use super::query::Params;
 use super::{Api, schema};
@@ -25,9 +24,6 @@ use crate::bridges::{Job, Order};
 use crate::error::HubError;
 use crate::hub::Hub;
 use crate::text::shown;
-
-/// How long a search for bridges listens.
-const WAIT: Duration = Duration::from_secs(3);
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -132,13 +128,13 @@ async fn list(State(hub): State<Hub>, params: Params) -> Result<Json<Vec<BridgeV
 
 /// Searches the network for bridges. Only this network is asked, never the vendor.
 #[utoipa::path(post, path = "/api/v1/bridges/discover", tag = "bridges", operation_id = "discover_bridges",
+    request_body = Option<Discover>,
     responses((status = 200, description = "What answered", body = Vec<FoundBridge>)))]
 async fn discover(
     State(hub): State<Hub>,
-    params: Params,
+    MaybeJson(body): MaybeJson<Discover>,
 ) -> Result<Json<Vec<FoundBridge>>, HubError> {
-    params.only(&[])?;
-    let found = hub.bridges().discover(WAIT).await?;
+    let found = hub.bridges().discover(body.wait()?).await?;
     let known = hub.bridges().all()?;
     let found = found.into_iter();
     Ok(Json(

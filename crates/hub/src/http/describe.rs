@@ -39,7 +39,7 @@ use crate::trust;
         (name = "trust", description = "Who may ask")
     ),
     components(schemas(
-        ProblemJson, schema::Id, schema::Tags, schema::Time, schema::Last, schema::Halted, schema::MacPath, schema::Moment,
+        ProblemJson, schema::Id, schema::Tags, schema::Time, schema::Last, schema::Halted, schema::MacPath, schema::BridgePath, schema::Moment,
         schema::Duration, schema::By, schema::Group, schema::Schedule, schema::Rule, schema::RuleKind, schema::Tariff, schema::TariffKind
     ))
 )]

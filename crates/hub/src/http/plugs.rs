@@ -341,10 +341,22 @@ async fn replace(
 /// How to search.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-struct Discover {
+pub(super) struct Discover {
     /// How long to listen; `3s` unless told otherwise, at most `30s`.
     #[schema(value_type = Option<schema::Duration>, examples("3s"))]
     wait: Option<Period>,
+}
+
+impl Discover {
+    /// Returns how long to listen.
+    pub(super) fn wait(&self) -> Result<Duration, HubError> {
+        match self.wait.map_or(DEFAULT_WAIT, Period::get) {
+            wait if wait > LONGEST_WAIT => {
+                Err(HubError::usage("wait: a search listens for at most `30s`").at("wait"))
+            }
+            wait => Ok(wait),
+        }
+    }
 }
 
 /// Searches the network now.
@@ -355,11 +367,7 @@ async fn discover(
     State(hub): State<Hub>,
     MaybeJson(body): MaybeJson<Discover>,
 ) -> Result<axum::Json<Vec<Found>>, HubError> {
-    let wait = body.wait.map_or(DEFAULT_WAIT, Period::get);
-    if wait > LONGEST_WAIT {
-        return Err(HubError::usage("wait: a search listens for at most `30s`").at("wait"));
-    }
-    Ok(axum::Json(hub.keeper().discover(wait).await?))
+    Ok(axum::Json(hub.keeper().discover(body.wait()?).await?))
 }
 
 /// Returns a plug, or says that there is none.

@@ -29,6 +29,7 @@ events in between are lost, that is an event too: `reset`.
   availability   a plug is gone, or back
   schedule       a schedule fired, changed, failed or was stopped
   rule           a rule acted, changed, failed or was stopped
+  takeover       a bridge takes over a bulb: begun, a step further, ended
 
 Examples:
   mains events
@@ -37,7 +38,7 @@ Examples:
     {\"event\":\"reading\",\"id\":\"1f0a77c2-415\",\"data\":{\"plug\":\"AC:CF:23:12:34:56\",\"power_w\":2012.5,…}}
   mains --json events --after 1f0a77c2-415
 
-JSON: one document a line; `data` is what the API shows of a plug, a reading, a schedule or a rule.
+JSON: one document a line; `data` is what the API shows of a plug, a reading, a schedule, a rule or a takeover.
 
 Exit codes: 0 ended, 2 an unknown kind or a wrong token, 8 no hub.")]
 pub struct Args {
@@ -62,6 +63,7 @@ enum EventKind {
     Availability,
     Schedule,
     Rule,
+    Takeover,
 }
 
 /// An event, as it is printed as JSON.

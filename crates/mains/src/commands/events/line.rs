@@ -32,6 +32,7 @@ impl Lines {
             "reading" => (names.show(text(data, "plug")), reading(data)),
             "plug" => (names.show(text(data, "mac")), plug(data)),
             "availability" => (names.show(text(data, "mac")), availability(data)),
+            "takeover" => (text(data, "bridge").to_owned(), takeover(data)),
             "reset" => {
                 let what = Cell::styled(
                     BAD,
@@ -91,6 +92,20 @@ fn reading(data: &Document) -> Cell {
     Cell::maybe((!parts.is_empty()).then(|| parts.join(", ")))
 }
 
+/// A takeover: its latest step, and in the end what came of it.
+fn takeover(data: &Document) -> Cell {
+    let told = |field: &str, name: &str| data.get(field)?.get(name)?.as_str();
+    match text(data, "state") {
+        "done" => Cell::styled(GOOD, "a bulb was taken over"),
+        "failed" => Cell::styled(BAD, told("error", "message").unwrap_or("failed")),
+        _ => {
+            let last = data.get("steps").and_then(Value::as_array);
+            let last = last.and_then(|steps| steps.last()?.get("text")?.as_str());
+            Cell::plain(last.unwrap_or("begins"))
+        }
+    }
+}
+
 /// A schedule or a rule: why it was stopped, or what it did.
 fn automation(data: &Document, clock: &Clock) -> Cell {
     if is_removed(data) {
@@ -115,6 +130,14 @@ mod tests {
     fn every_event_has_a_line() {
         let lines = Lines::new();
         let events = [
+            (
+                "takeover",
+                json!({"bridge": "001788fffe010203", "state": "running", "steps": [{"text": "it searches"}]}),
+            ),
+            (
+                "takeover",
+                json!({"bridge": "001788fffe010203", "state": "failed", "error": {"message": "no"}}),
+            ),
             ("plug", json!({"mac": "AC:CF:23:00:00:01", "relay": "on"})),
             ("plug", json!({"mac": "AC:CF:23:00:00:03", "relay": null})),
             ("plug", json!({"mac": "AC:CF:23:00:00:01", "removed": true})),
@@ -164,6 +187,8 @@ mod tests {
             })
             .collect();
         insta::assert_snapshot!(text.join("\n"), @r#"
+            13:00:00  takeover      001788fffe010203   it searches
+            13:00:00  takeover      001788fffe010203   no
             13:00:00  plug          lamp               on
             13:00:00  plug          AC:CF:23:00:00:03  relay unknown
             13:00:00  plug          lamp               removed
