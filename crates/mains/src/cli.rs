@@ -37,9 +37,9 @@ Exit codes:
   0  done, and confirmed where a confirmation exists
   1  failed for another reason
   2  wrong usage or configuration
-  3  no such plug
+  3  no such plug or bridge
   4  no answer in time
-  5  the plug refused, or did not do what it accepted
+  5  the plug or bridge refused, or did not do what it accepted
   6  an answer that cannot be understood
   7  something local is missing or taken: UDP port 48899, a permission, a Wi-Fi adapter
   8  hub, broker or database cannot be reached

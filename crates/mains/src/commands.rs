@@ -17,6 +17,7 @@ pub mod events;
 pub mod group;
 pub mod history;
 pub mod hub;
+pub mod hue;
 pub mod man;
 pub mod meter;
 pub mod name;
@@ -85,6 +86,8 @@ pub enum Command {
     At(at::Args),
     /// Look what a device is: ports, module, family, firmware, open doors
     Probe(probe::Args),
+    /// Find Hue bridges, take over bulbs that they do not find, move bulbs
+    Hue(hue::Args),
     /// Take a tour through an emulated home; no hardware needed
     Demo(demo::Args),
     /// Run software twins of plugs and bridges, with faults
@@ -139,6 +142,7 @@ pub fn run(context: &Context, command: Command) -> Outcome {
         Command::Setup(args) => block_on(setup::run(context, args)),
         Command::At(args) => network(context, at::run(context, args)),
         Command::Probe(args) => network(context, probe::run(context, args)),
+        Command::Hue(args) => network(context, hue::run(context, args)),
     }
 }
 

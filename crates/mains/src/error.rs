@@ -295,13 +295,14 @@ impl From<HueError> for Failure {
 }
 
 fn hue_kind(error: &HueError) -> Kind {
-    match error {
+    match error.cause() {
         HueError::NoSuchBridge(_) | HueError::OtherBridge { .. } | HueError::NoSuchLight { .. } => {
             Kind::NotFound
         }
         HueError::NoAnswer { .. } | HueError::Cloud(CloudError::NoAnswer(_)) => Kind::NoAnswer,
         HueError::Refused { .. }
         | HueError::Busy { .. }
+        | HueError::StillSearching { .. }
         | HueError::Cloud(CloudError::TooOften) => Kind::Refused,
         // Nothing is wrong with it; it is a question that nobody has answered yet.
         HueError::Certificate {

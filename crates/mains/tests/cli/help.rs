@@ -29,6 +29,11 @@ fn help_of_every_verb() {
             assert!(help.contains("Example") && help.contains("Exit codes: 0 "), "{help}");
             assert_snapshot!(format!("hub-{verb}"), help);
         }
+        for verb in verbs(&home.run(&["help", "hue"]).ends_with(0).stdout) {
+            let help = home.run(&["help", "hue", &verb]).ends_with(0).stdout;
+            assert!(help.contains("Example") && help.contains("Exit codes: 0 "), "{help}");
+            assert_snapshot!(format!("hue-{verb}"), help);
+        }
         assert_snapshot!("emulate-plug", home.run(&["help", "emulate", "plug"]).ends_with(0).stdout);
         assert_snapshot!("emulate-bridge", home.run(&["help", "emulate", "bridge"]).ends_with(0).stdout);
     });

@@ -1,0 +1,76 @@
+//! From what was typed to a bridge that can be called: the network, the keys that are kept, and the connection.
+
+use std::time::Duration;
+
+use hue::net::{self, Connection, Lan, Opened, Trust};
+use hue::{AppKey, Bridge, BridgeName, HueError, KeyRing};
+
+use super::keys::Given;
+use crate::context::Context;
+use crate::error::Failure;
+use crate::resolve::interfaces::for_scan;
+
+/// So much of `--timeout` is left for saying what came of it.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Opens the file of keys in the state directory.
+pub(super) fn key_ring(context: &Context) -> Result<KeyRing, Failure> {
+    let ring = KeyRing::open(&context.state_directory()?).map_err(HueError::from)?;
+    Ok(ring)
+}
+
+/// The network with the interfaces that a search starts from; there may be none.
+pub(super) fn lan(context: &Context) -> Result<Lan, Failure> {
+    let interfaces = for_scan(context)?.into_iter();
+    Ok(Lan {
+        interfaces: interfaces
+            .map(|interface| (interface.name, interface.address))
+            .collect(),
+        ..Lan::default()
+    })
+}
+
+/// Returns the time that is left for one step, but never more than `usual`: a little less than `--timeout`, so that the step
+/// can still say itself why it came to nothing.
+pub(super) fn patience(context: &Context, usual: Duration) -> Duration {
+    usual.min(context.budget(Duration::MAX).saturating_sub(LAST_WORDS))
+}
+
+/// Reaches a bridge and finds the key for it: the one that was given, else the one that is kept.
+pub(super) async fn open(
+    context: &Context,
+    name: &BridgeName,
+    given: &Given,
+) -> Result<Opened, Failure> {
+    open_with(context, name, given.key(&context.ui)?).await
+}
+
+/// As [`open`], with this key before the one that is kept.
+pub(super) async fn open_with(
+    context: &Context,
+    name: &BridgeName,
+    own: Option<AppKey>,
+) -> Result<Opened, Failure> {
+    Ok(open_quietly(context, name, own).await??)
+}
+
+/// As [`open_with`], with what the bridge is to blame for apart.
+pub(super) async fn open_quietly(
+    context: &Context,
+    name: &BridgeName,
+    own: Option<AppKey>,
+) -> Result<Result<Opened, HueError>, Failure> {
+    let (lan, ring) = (lan(context)?, key_ring(context)?);
+    Ok(net::open(&lan, &ring, name, own, &Trust::default()).await)
+}
+
+/// A bridge for the flows.
+pub(super) fn bridge(opened: &Opened) -> Bridge<'_, Connection> {
+    with_key(&opened.connection, Some(opened.key.clone()))
+}
+
+/// A bridge for the flows, with or without a key.
+pub(super) fn with_key(connection: &Connection, key: Option<AppKey>) -> Bridge<'_, Connection> {
+    let identity = connection.identity().clone();
+    Bridge::new(connection, identity, connection.address(), key)
+}

@@ -1,0 +1,152 @@
+//! Bridges and lights for people.
+
+use hue::net::Found;
+use hue::{Address, Light, NewLight};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::error::{Exit, Failure, Outcome};
+use crate::ui::table::{Cell, Column, Table};
+use crate::ui::{BOLD, DIM, ON, WARN};
+
+/// A bridge as `discover` has it.
+#[derive(Debug, Serialize)]
+pub(super) struct BridgeView {
+    id: Option<String>,
+    address: String,
+    model: String,
+    name: Option<String>,
+    software: Option<String>,
+    api: Option<String>,
+}
+
+impl From<&Found> for BridgeView {
+    fn from(found: &Found) -> Self {
+        let identity = &found.identity;
+        Self {
+            id: identity.id.as_ref().map(ToString::to_string),
+            address: place(&found.address),
+            model: identity.model.as_str().to_owned(),
+            name: identity.name.clone(),
+            software: identity.software.clone(),
+            api: identity.api.map(|api| api.to_string()),
+        }
+    }
+}
+
+/// Where a bridge is, as short as it can be given to any verb.
+fn place(address: &Address) -> String {
+    let usual = address.scheme.map(hue::Scheme::port);
+    let plain = Address {
+        scheme: None,
+        port: address.port.filter(|port| Some(*port) != usual),
+        host: address.host.clone(),
+    };
+    plain.authority()
+}
+
+/// A table of bridges that grows.
+pub(super) fn bridges() -> Table<6> {
+    Table::new([
+        Column::text("NAME", 20),
+        Column::text("ID", 16),
+        Column::text("ADDRESS", 15),
+        Column::text("MODEL", 6),
+        Column::text("API", 5),
+        Column::text("PAIRED", 0),
+    ])
+}
+
+/// A row of [`bridges`].
+pub(super) fn bridge_row(bridge: &BridgeView, is_paired: bool) -> [Cell; 6] {
+    let name = bridge.name.as_ref();
+    [
+        name.map_or_else(
+            || Cell::maybe(None::<&str>),
+            |name| Cell::styled(BOLD, name),
+        ),
+        Cell::maybe(bridge.id.as_ref()),
+        Cell::plain(&bridge.address),
+        Cell::plain(&bridge.model),
+        Cell::maybe(bridge.api.as_ref()),
+        match is_paired {
+            true => Cell::styled(ON, "yes"),
+            false => Cell::styled(DIM, "no"),
+        },
+    ]
+}
+
+/// The table of a bridge's lights.
+pub(super) fn lights(lights: &[Light]) -> String {
+    let mut table = Table::new([
+        Column::figures("ID", 0),
+        Column::text("NAME", 0),
+        Column::text("REACHABLE", 0),
+        Column::text("MODEL", 0),
+        Column::text("UNIQUE ID", 0),
+    ]);
+    for light in lights {
+        table.row([
+            Cell::plain(&light.id),
+            Cell::styled(BOLD, &light.name),
+            match light.reachable {
+                Some(true) => Cell::styled(ON, "yes"),
+                Some(false) => Cell::styled(WARN, "no"),
+                None => Cell::maybe(None::<&str>),
+            },
+            Cell::maybe(light.model.as_ref()),
+            Cell::maybe(light.unique_id.as_ref()),
+        ]);
+    }
+    table.render()
+}
+
+/// The table of lights that are new.
+pub(super) fn new_lights(lights: &[NewLight]) -> String {
+    let mut table = Table::new([
+        Column::figures("ID", 0),
+        Column::text("NAME", 0),
+        Column::text("UNIQUE ID", 0),
+    ]);
+    for light in lights {
+        table.row([
+            Cell::plain(&light.id),
+            Cell::styled(BOLD, &light.name),
+            Cell::maybe(light.unique_id.as_ref()),
+        ]);
+    }
+    table.render()
+}
+
+/// Ends a verb that came to a result and yet to nothing: with `--json` the result carries the failure beside it.
+pub(super) fn unconfirmed(context: &Context, result: &impl Serialize, failure: Failure) -> Outcome {
+    if !context.ui.is_json() {
+        return Err(failure);
+    }
+    let mut document = json!(result);
+    if let Value::Object(fields) = &mut document {
+        fields.insert("error".to_owned(), json!(failure));
+    }
+    context.ui.document(&document)?;
+    Ok(Exit::with(failure.kind()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_as_short_as_it_can_be() {
+        for (address, shown) in [
+            ("https://192.0.2.10", "192.0.2.10"),
+            ("https://192.0.2.10:443", "192.0.2.10"),
+            ("http://192.0.2.10:80", "192.0.2.10"),
+            ("http://192.0.2.10:8080", "192.0.2.10:8080"),
+            ("https://192.0.2.10:80", "192.0.2.10:80"),
+            ("https://[fe80::1]:8443", "[fe80::1]:8443"),
+        ] {
+            assert_eq!(place(&address.parse().unwrap()), shown);
+        }
+    }
+}
