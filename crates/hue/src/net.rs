@@ -26,6 +26,7 @@ pub mod certificate;
 mod connect;
 mod connection;
 mod discovery;
+mod gate;
 mod http;
 mod line;
 

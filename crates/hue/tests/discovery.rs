@@ -12,8 +12,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use hue::net::{Bounds, Found, Lan, Search, discover, locate};
-use hue::{BridgeId, HueError};
+use hue::net::{Bounds, Found, Lan, Search, Trust, discover, locate, open};
+use hue::{BridgeId, BridgeName, Entry, HueError, KeyRing, Model};
 use mdns_sd::{IfKind, ServiceDaemon, ServiceInfo};
 
 const SQUARE: &str = r#"{"name":"Hue Bridge","swversion":"1943185030","apiversion":"1.43.0","mac":"00:17:88:01:02:03","bridgeid":"001788FFFE010203","modelid":"BSB002"}"#;
@@ -108,6 +108,35 @@ fn seen(found: &[Found]) -> Vec<(String, String)> {
     seen
 }
 
+/// A bridge that was elsewhere when it was paired with is opened by its id, and from then on known where it is.
+async fn moved(ring: &KeyRing) {
+    let id: BridgeId = "001788fffe0a0b0c".parse().unwrap();
+    let entry = Entry {
+        id: id.clone(),
+        key: "KEY0".parse().unwrap(),
+        address: "http://127.0.0.31".parse().unwrap(),
+        name: None,
+        model: Model::Round,
+        software: None,
+        api: None,
+        pin: None,
+        root_signed: false,
+        paired_at: "2026-11-23T10:00:00Z".parse().unwrap(),
+    };
+    ring.keep(entry).unwrap();
+    let name = BridgeName::Id(id.clone());
+    let opened = open(&lan(), ring, &name, None, &Trust::default())
+        .await
+        .unwrap();
+    assert_eq!(opened.key.expose(), "KEY0");
+    assert_eq!(opened.connection.address().to_string(), "http://127.0.0.30");
+    let now = ring.entry(&id).unwrap().unwrap();
+    assert_eq!(
+        (now.address, now.name.as_deref()),
+        (opened.connection.address(), Some("Philips hue"))
+    );
+}
+
 #[test]
 fn bridges_that_announce_themselves_are_found() {
     if !own_network() {
@@ -146,6 +175,8 @@ fn bridges_that_announce_themselves_are_found() {
         let found = locate(&lan(), &id).await.unwrap();
         assert_eq!(found.address.to_string(), "127.0.0.30");
         assert!(begun.elapsed() < Duration::from_secs(2));
+        let ring_folder = tempfile::tempdir().unwrap();
+        moved(&KeyRing::open(ring_folder.path()).unwrap()).await;
         let nobody = "001788fffeffffff".parse().unwrap();
         assert!(
             matches!(locate(&lan(), &nobody).await, Err(HueError::NoSuchBridge(id)) if id == nobody)

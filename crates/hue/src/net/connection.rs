@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 
 use super::certificate::{Certificate, Known, Policy, Trust};
@@ -25,7 +24,8 @@ use crate::transport::{Answer, Transport};
 
 /// A bridge that was identified and whose certificate was judged, so that it may get a key.
 ///
-/// It holds no socket: each call has a connection of its own, one at a time, and each is held against the same certificate.
+/// It holds no socket: each call has a connection of its own, one at a time to each bridge, and each is held against the same
+/// certificate.
 #[derive(Debug)]
 pub struct Connection {
     line: Line,
@@ -33,8 +33,6 @@ pub struct Connection {
     certificate: Option<Certificate>,
     touchlink_port: u16,
     bounds: Bounds,
-    /// A bridge drops connections when it has more than three; other programs have some, too.
-    one: Mutex<()>,
 }
 
 impl Connection {
@@ -65,7 +63,6 @@ impl Connection {
             certificate: verdict.map(|(_, certificate)| certificate),
             touchlink_port: lan.touchlink_port,
             bounds: lan.bounds,
-            one: Mutex::new(()),
         })
     }
 
@@ -174,7 +171,6 @@ impl Connection {
 
 impl Transport for Connection {
     async fn call(&self, call: &Call, key: Option<&AppKey>) -> Result<Answer, HueError> {
-        let _one = self.one.lock().await;
         let called = self.line.call(call, key).await;
         let called = called.map_err(|trouble| match (trouble, key) {
             // What cannot be understood is shown to people.
@@ -195,7 +191,6 @@ impl Transport for Connection {
     }
 
     async fn touchlink(&self) -> Result<Outcome, HueError> {
-        let _one = self.one.lock().await;
         let at = || format!("{} port {}", self.line.host, self.touchlink_port);
         let connected = tcp(&self.line.host, self.touchlink_port, self.bounds.connect).await;
         let stream = connected.map_err(|how| HueError::NoAnswer { at: at(), how })?;

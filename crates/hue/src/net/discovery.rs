@@ -22,6 +22,7 @@ use crate::identity::{BridgeId, Identity};
 
 mod cloud;
 mod mdns;
+mod socket;
 mod ssdp;
 
 /// Whatever a network full of forgers answers, no more than this is looked at.
@@ -247,9 +248,9 @@ impl Asker {
             read: mdns::parse,
         };
         let mut all = vec![
-            mdns(socket::asking(interface)?),
+            mdns(socket::asking(interface, mdns::HOPS)?),
             Self {
-                socket: socket::asking(interface)?,
+                socket: socket::asking(interface, ssdp::HOPS)?,
                 target: (ssdp::GROUP, ports.ssdp),
                 questions: ssdp::searches(),
                 read: ssdp::parse,
@@ -257,7 +258,7 @@ impl Asker {
         ];
         // Some firewalls let answers through on this port only. Where it is taken, the other socket has to do.
         all.extend(
-            socket::listening(interface, mdns::GROUP, ports.mdns)
+            socket::listening(interface, (mdns::GROUP, ports.mdns), mdns::HOPS)
                 .ok()
                 .map(mdns),
         );
@@ -312,49 +313,6 @@ fn candidate(host: Ipv4Addr, scheme: Scheme, port: u16) -> Option<Address> {
         host: host.to_string(),
         port: (!is_usual).then_some(port),
     })
-}
-
-mod socket {
-    //! Sockets that speak to a group on one interface and on no other.
-
-    use std::io;
-    use std::net::{Ipv4Addr, SocketAddrV4};
-
-    use socket2::{Domain, Protocol, Socket, Type};
-    use tokio::net::UdpSocket;
-
-    /// What is asked stays on this network.
-    const HOPS: u32 = 2;
-
-    /// A socket on a port of its own, which the answers come to.
-    pub(super) fn asking(interface: Ipv4Addr) -> io::Result<UdpSocket> {
-        let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-        socket.bind(&SocketAddrV4::new(interface, 0).into())?;
-        finish(socket, interface)
-    }
-
-    /// A socket on the port of a group, shared with others on this computer, which hears what is sent to the group.
-    pub(super) fn listening(
-        interface: Ipv4Addr,
-        group: Ipv4Addr,
-        port: u16,
-    ) -> io::Result<UdpSocket> {
-        let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-        socket.set_reuse_address(true)?;
-        socket.set_reuse_port(true)?;
-        // Else it would hear what others have joined on other interfaces.
-        socket.set_multicast_all_v4(false)?;
-        socket.bind(&SocketAddrV4::new(group, port).into())?;
-        socket.join_multicast_v4(&group, &interface)?;
-        finish(socket, interface)
-    }
-
-    fn finish(socket: Socket, interface: Ipv4Addr) -> io::Result<UdpSocket> {
-        socket.set_multicast_if_v4(&interface)?;
-        socket.set_multicast_ttl_v4(HOPS)?;
-        socket.set_nonblocking(true)?;
-        UdpSocket::from_std(socket.into())
-    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::Bounds;
 use super::certificate::{self, Judge, Policy, Verdict};
+use super::gate;
 use super::http::{self, Failure, Reply};
 use crate::address::{Address, Scheme};
 use crate::call::Call;
@@ -159,6 +160,9 @@ impl Line {
         };
         let request = http::request(call, key, &authority.authority());
         let request = request.ok_or(Trouble::Http(Failure::Call))?;
+        let gate = gate::of(&self.host, self.port);
+        // Whoever is before us has the same bounds.
+        let _turn = gate.lock().await;
         let stream = tcp(&self.host, self.port, self.bounds.connect).await;
         let stream = stream.map_err(Trouble::Silent)?;
         let answering = async {

@@ -11,6 +11,8 @@ use crate::address::{Address, Scheme};
 /// The group and the port of mDNS.
 pub(super) const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 pub(super) const PORT: u16 = 5353;
+/// What the standard asks for; no router passes on what is sent to this group.
+pub(super) const HOPS: u32 = 255;
 
 /// What bridges announce, in lower case.
 const SERVICE: &str = "_hue._tcp.local";

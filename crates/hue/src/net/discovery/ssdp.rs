@@ -8,6 +8,8 @@ use crate::address::{Address, Scheme};
 /// The group and the port of SSDP.
 pub(super) const GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 255, 250);
 pub(super) const PORT: u16 = 1900;
+/// What the standard asks for.
+pub(super) const HOPS: u32 = 2;
 
 /// Bridges answer to both; what copies them, to one or the other.
 const TARGETS: [&str; 2] = ["upnp:rootdevice", "urn:schemas-upnp-org:device:basic:1"];
