@@ -1,4 +1,4 @@
-//! What is done with a bridge: each thing one function over a [`Transport`], with a [`Guide`] that hears of the steps and
+//! What is done with a bridge: each thing one function over a [`Transport`], with a [`Guide`](crate::Guide) that hears of the steps and
 //! answers the questions.
 //!
 //! The functions know no runtime and no socket, so a test can run them against a script in virtual time, and command line and
@@ -133,7 +133,7 @@ pub async fn lights<T: Transport>(bridge: &Bridge<'_, T>) -> Result<Vec<Light>, 
 ///
 /// # Errors
 ///
-/// As [`lights`]; [`HueError::NoSuchLight`], [`HueError::SeveralLights`].
+/// As [`lights()`]; [`HueError::NoSuchLight`], [`HueError::SeveralLights`].
 pub async fn light_named<T: Transport>(
     bridge: &Bridge<'_, T>,
     name: &str,

@@ -80,7 +80,7 @@ pub struct Moved {
 ///
 /// # Errors
 ///
-/// As [`lights`] for each bridge; [`HueError::NotAgreed`] with nothing changed; [`HueError::Unfinished`] once the source has, or
+/// As [`lights()`] for each bridge; [`HueError::NotAgreed`] with nothing changed; [`HueError::Unfinished`] once the source has, or
 /// may have, let the light go, which says how things stand; [`HueError::Local`] for the journal, with nothing changed.
 pub async fn relocate<S: Transport, T: Transport, J: Journal, G: Guide>(
     source: Source<'_, '_, S>,

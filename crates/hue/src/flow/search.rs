@@ -40,7 +40,7 @@ pub struct Searched {
 ///
 /// # Errors
 ///
-/// As [`lights`]; what the bridge refuses. That nothing was found is no error.
+/// As [`lights()`]; what the bridge refuses. That nothing was found is no error.
 pub async fn search<T: Transport, G: Guide>(
     bridge: &Bridge<'_, T>,
     guide: &G,

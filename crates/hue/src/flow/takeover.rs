@@ -100,7 +100,7 @@ impl Takeover {
 ///
 /// # Errors
 ///
-/// [`HueError::NotAgreed`] before anything was changed; as [`lights`](super::lights); what the bridge refuses; where something
+/// [`HueError::NotAgreed`] before anything was changed; as [`lights`](super::lights()); what the bridge refuses; where something
 /// fails after the touchlink, [`HueError::Unfinished`], which says so.
 pub async fn takeover<T: Transport, G: Guide>(
     bridge: &Bridge<'_, T>,
