@@ -25,6 +25,7 @@ mod room;
 pub mod server;
 mod touchlink;
 mod v1;
+mod v2;
 
 pub use bulb::{BulbSpec, BulbSpecError, BulbView, Place};
 pub use config::{Api, ApiError, BridgeConfig, ConfigError, Model, ModelError};

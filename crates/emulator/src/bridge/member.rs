@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::config::BridgeConfig;
 use super::quirks::{Deviation, Mangle, Quirks, What};
+use super::v2::Events;
 
 /// How long a press of the link button counts.
 const PRESSED_FOR: Duration = Duration::from_secs(30);
@@ -30,6 +31,7 @@ pub(super) struct Bridge {
     pub(super) search_ended: Option<Instant>,
     /// The lights that the last search has added.
     pub(super) new: Vec<u32>,
+    pub(super) events: Events,
     random: fastrand::Rng,
 }
 
@@ -88,6 +90,7 @@ impl Bridge {
             search: None,
             search_ended: None,
             new: Vec::new(),
+            events: Events::default(),
             random: fastrand::Rng::with_seed(config.seed ^ mac_number(&config)),
             quirks,
             config,

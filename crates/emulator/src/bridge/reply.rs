@@ -60,6 +60,14 @@ impl Answer {
         Self::new(status, "application/json", body)
     }
 
+    /// The beginning of a stream of events.
+    pub(super) fn stream() -> Self {
+        Self {
+            is_stream: true,
+            ..Self::new(200, "text/event-stream", ": hi\n\n")
+        }
+    }
+
     pub(super) fn not_found() -> Self {
         Self::new(
             404,

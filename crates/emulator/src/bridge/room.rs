@@ -14,6 +14,7 @@ use super::radio::{Bulb, Network, Radio};
 use super::reply::{Answer, Item, Request};
 use super::touchlink::Script;
 use super::v1::Call;
+use super::v2;
 
 /// Bridges and bulbs that share one radio. Every method takes the time, and first does what was due until then.
 ///
@@ -206,7 +207,11 @@ impl Room {
                 method: request.method,
                 body: request.body,
             };
-            call.answer(path)
+            if request.is_secure && v2::is_offered(&call.bridge.config) && is_v2(path) {
+                call.answer_v2(request.key, path)
+            } else {
+                call.answer(path)
+            }
         };
         Answer {
             after,
@@ -299,11 +304,29 @@ impl Room {
         };
         bulb.network = Network::Bridge(bridge);
         bulb.since = due;
-        if !member.lists(index) {
-            let id = member.list(index);
-            if !member.quirks.search.unlisted {
-                member.new.push(id);
-            }
+        if member.lists(index) {
+            return;
+        }
+        let id = member.list(index);
+        if !member.quirks.search.unlisted {
+            member.new.push(id);
+        }
+        let added = v2::of_light(member, &self.radio, bridge, id);
+        member.events.push("add", &added, &self.clock.text(due));
+    }
+
+    /// What a bridge has told by itself behind the first `seen` events, and how many there have been.
+    pub(super) fn events(
+        &mut self,
+        now: Instant,
+        bridge: usize,
+        seen: Option<u64>,
+    ) -> (u64, String) {
+        self.advance(now);
+        match (self.bridges.get(bridge), seen) {
+            (Some(member), Some(seen)) => member.events.after(seen),
+            (Some(member), None) => (member.events.count(), String::new()),
+            (None, _) => (0, String::new()),
         }
     }
 }
@@ -336,6 +359,10 @@ fn join_due(member: &Bridge, bridge: usize, index: usize, bulb: &Bulb) -> Option
     }
     let due = began.max(bulb.since) + member.joining();
     (due < search.ends || member.quirks.search.endless).then_some(due)
+}
+
+fn is_v2(path: &str) -> bool {
+    path.starts_with("/clip/v2/") || path == "/eventstream/clip/v2"
 }
 
 /// What is behind the key in a path: `/` for pairing and the whole.

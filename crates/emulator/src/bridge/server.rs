@@ -161,6 +161,10 @@ impl RoomHandle {
         self.room().touchlink(Instant::now(), bridge)
     }
 
+    fn events(&self, bridge: usize, seen: Option<u64>) -> (u64, String) {
+        self.room().events(Instant::now(), bridge, seen)
+    }
+
     fn secrets(&self, bridge: usize) -> Vec<String> {
         self.room().secrets(bridge)
     }

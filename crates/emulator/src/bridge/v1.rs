@@ -4,6 +4,8 @@ mod config;
 mod lights;
 mod pairing;
 
+pub(super) use lights::serial;
+
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};

@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Bytes, Incoming};
+use futures_util::stream;
+use http_body_util::{BodyExt, Collected, Either, Full, Limited, StreamBody};
+use hyper::body::{Body, Bytes, Frame, Incoming};
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -30,6 +31,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LONGEST_BODY: usize = 64 * 1024;
 /// A bridge denies more requests at a time than these.
 const MOST_PARALLEL: usize = 3;
+
+/// How long an event may wait until it is told.
+const LISTENING: Duration = Duration::from_millis(50);
+
+/// A body that never fails, but could by its type.
+type StreamError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What is to be done to the reply that is written now.
 type Spoiling = Arc<Mutex<Vec<Mangle>>>;
@@ -82,10 +89,13 @@ struct Client {
 }
 
 impl Client {
-    async fn answer(self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(
+        self,
+        request: Request<Incoming>,
+    ) -> Response<impl Body<Data = Bytes, Error = StreamError> + use<>> {
         let (head, body) = request.into_parts();
         let Ok(body) = Limited::new(body, LONGEST_BODY).collect().await else {
-            return respond(Answer::new(413, "text/html", "too large"));
+            return respond(Answer::new(413, "text/html", "too large")).map(Either::Left);
         };
         let body = body.to_bytes();
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
@@ -104,7 +114,12 @@ impl Client {
         let answer = self.ask(&request).await;
         self.host.note_answer(self.peer, self.is_secure, &answer);
         *self.spoiling.lock().unwrap_or_else(PoisonError::into_inner) = answer.mangles.clone();
-        respond(answer)
+        let is_stream = answer.is_stream;
+        let response = respond(answer);
+        if is_stream {
+            return response.map(|beginning| Either::Right(events(beginning, self.host)));
+        }
+        response.map(Either::Left)
     }
 
     async fn ask(&self, request: &reply::Request<'_>) -> Answer {
@@ -152,6 +167,29 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
+}
+
+/// The events of a bridge, for as long as somebody listens.
+fn events(beginning: Full<Bytes>, host: Host) -> impl Body<Data = Bytes, Error = Infallible> {
+    let (seen, _) = host.room.events(host.bridge, None);
+    let begin = (host, seen, Some(beginning));
+    StreamBody::new(stream::unfold(
+        begin,
+        |(host, mut seen, mut beginning)| async move {
+            if let Some(beginning) = beginning.take() {
+                let bytes = beginning.collect().await.map(Collected::to_bytes);
+                return Some((bytes.map(Frame::data), (host, seen, None)));
+            }
+            loop {
+                sleep(LISTENING).await;
+                let (count, text) = host.room.events(host.bridge, Some(seen));
+                seen = count;
+                if !text.is_empty() {
+                    return Some((Ok(Frame::data(Bytes::from(text))), (host, seen, None)));
+                }
+            }
+        },
+    ))
 }
 
 fn respond(answer: Answer) -> Response<Full<Bytes>> {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::lights as shown;
 use super::super::reply::{Answer, Item};
+use super::super::v2;
 use super::Call;
 
 const RESOURCE: &str = "/lights";
@@ -111,16 +112,25 @@ impl Call<'_> {
     }
 
     fn delete(&mut self, number: u32, resource: &str) -> Answer {
-        let is_reset = !self.bridge.quirks.delete_orphans;
-        if let Some(light) = self.bridge.lights.remove(&number) {
-            self.bridge.new.retain(|id| *id != number);
-            self.radio
-                .forget(self.now, light.bulb, self.index, is_reset);
-        }
+        self.remove(number);
         let dot = if self.bridge.quirks.dotted { "." } else { "" };
         self.items(vec![Item::Success(json!(format!(
             "{resource} deleted{dot}"
         )))])
+    }
+
+    /// Strikes a light off the list, and resets the bulb if it hears that.
+    pub(in super::super) fn remove(&mut self, number: u32) {
+        let gone = v2::of_light(self.bridge, self.radio, self.index, number);
+        let is_reset = !self.bridge.quirks.delete_orphans;
+        if let Some(light) = self.bridge.lights.remove(&number) {
+            self.bridge.new.retain(|id| *id != number);
+            self.bridge
+                .events
+                .push("delete", &gone, &self.clock.text(self.now));
+            self.radio
+                .forget(self.now, light.bulb, self.index, is_reset);
+        }
     }
 
     pub(super) fn light_state(&mut self, id: &str, resource: &str) -> Answer {
@@ -195,7 +205,7 @@ fn read_serials(value: &Value) -> Result<Vec<String>, Item> {
     Ok(serials?.into_iter().collect())
 }
 
-fn serial(value: &Value) -> Option<String> {
+pub(in super::super) fn serial(value: &Value) -> Option<String> {
     let text = value.as_str()?;
     let is_serial =
         text.len() == SERIAL_LENGTH && text.bytes().all(|byte| byte.is_ascii_hexdigit());
