@@ -12,6 +12,7 @@
 //! What takes 40 s and 10 s with the real one takes 5 s and 1 s here unless the faults `search-time` and `touchlink-time` say
 //! otherwise.
 
+mod announce;
 mod bulb;
 mod config;
 mod description;

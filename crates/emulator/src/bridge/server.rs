@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+mod announce;
 mod door;
 mod http;
 mod mangle;

@@ -14,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::super::config::Model;
 use super::super::room::Room;
+use super::announce::Announcer;
 use super::{Host, Purpose, Ready, ServeError, http, tls, touchlink};
 use crate::server::{ServerError, bind};
 
@@ -31,6 +32,7 @@ pub(super) struct Doors {
     http: Option<TcpListener>,
     https: Option<(TcpListener, Arc<ServerConfig>)>,
     touchlink: Option<TcpListener>,
+    announcer: Announcer,
 }
 
 impl Doors {
@@ -63,12 +65,15 @@ impl Doors {
             https: address(https.as_ref()),
             touchlink: address(touchlink.as_ref()),
         };
+        let quirks = quirks.clone();
         room.take_ports(bridge, &ready);
+        let config = room.bridges().nth(bridge).cloned().unwrap_or(config);
         Ok(Self {
             ready,
             http,
             https: https.zip(tls),
             touchlink,
+            announcer: Announcer::open(config, &quirks),
         })
     }
 
@@ -98,6 +103,7 @@ impl Doors {
                 )
             }));
         }
+        self.announcer.serve(tasks);
         if let Some(listener) = self.touchlink {
             let host = host.clone();
             tasks.spawn(accept(listener, move |stream, peer| {
