@@ -24,6 +24,8 @@ mod radio;
 mod reply;
 mod room;
 pub mod server;
+#[cfg(test)]
+mod tests;
 mod touchlink;
 mod v1;
 mod v2;

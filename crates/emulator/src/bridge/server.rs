@@ -39,8 +39,12 @@ use super::room::Room;
 use super::touchlink::Script;
 use crate::record::Recorder;
 use crate::server::ServerError;
+#[cfg(test)]
+pub(super) use announce::announced;
 use door::Doors;
 pub use tls::CertificateError;
+#[cfg(test)]
+pub(super) use tls::certificate;
 
 /// A bridge that answers from now on, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

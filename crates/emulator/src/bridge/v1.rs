@@ -68,7 +68,7 @@ impl Call<'_> {
             (_, ["lights", id]) => self.light(id, resource),
             (_, ["lights", id, "state"]) => self.light_state(id, resource),
             ("GET", [kind]) if OTHERS.contains(kind) => Answer::json(200, &json!({})),
-            (method, ["config"]) => self.items(vec![Item::no_method(method, resource)]),
+            (method, ["config" | "lights"]) => self.items(vec![Item::no_method(method, resource)]),
             (method, [kind]) if OTHERS.contains(kind) => {
                 self.items(vec![Item::no_method(method, resource)])
             }

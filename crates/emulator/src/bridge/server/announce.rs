@@ -36,11 +36,17 @@ pub(super) struct Announcer {
     ssdp: Option<Post>,
 }
 
+/// Whether a bridge is found by mDNS, and by SSDP.
+pub(in super::super) fn announced(config: &BridgeConfig, quirks: &Quirks) -> (bool, bool) {
+    let by_mdns = config.model != Model::Round && !quirks.no_mdns;
+    let by_ssdp = config.model != Model::Pro && !quirks.no_ssdp;
+    (config.announce && by_mdns, config.announce && by_ssdp)
+}
+
 impl Announcer {
     /// Opens what the bridge's model and faults leave; warns of what cannot be had.
     pub(super) fn open(config: BridgeConfig, quirks: &Quirks) -> Self {
-        let has_mdns = config.announce && config.model != Model::Round && !quirks.no_mdns;
-        let has_ssdp = config.announce && config.model != Model::Pro && !quirks.no_ssdp;
+        let (has_mdns, has_ssdp) = announced(&config, quirks);
         let open = |is_wanted: bool, name: &str, group: Ipv4Addr, port: u16| {
             let opened = is_wanted.then(|| Post::open(config.listen, group, port))?;
             opened

@@ -13,7 +13,7 @@ use rcgen::{
     CertificateParams, DistinguishedName, DnType, PublicKeyData, SerialNumber, SignatureAlgorithm,
 };
 use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::super::config::{BridgeConfig, Model};
 use super::super::quirks::Tls;
@@ -38,16 +38,25 @@ pub(super) fn server_config(
     rules: &Tls,
 ) -> Result<Arc<ServerConfig>, CertificateError> {
     let secret = secret(config, rules.changed);
-    let key = Key::new(&secret);
-    let certificate = params(config, rules)?.self_signed(&key)?;
+    let certificate = CertificateDer::from(certificate(config, rules)?);
     let document = secret.to_pkcs8_der()?;
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(document.as_bytes().to_vec()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)?;
+        .with_single_cert(vec![certificate], key)?;
     Ok(Arc::new(config))
+}
+
+/// The certificate of a bridge, in DER.
+pub(in super::super) fn certificate(
+    config: &BridgeConfig,
+    rules: &Tls,
+) -> Result<Vec<u8>, CertificateError> {
+    let key = Key::new(&secret(config, rules.changed));
+    let certificate = params(config, rules)?.self_signed(&key)?;
+    Ok(certificate.der().to_vec())
 }
 
 /// The secret number of a MAC. Almost every number is one; the next is taken otherwise.
@@ -151,34 +160,28 @@ mod tests {
 
     use super::*;
 
-    fn certificate(change: impl Fn(&mut Tls)) -> Vec<u8> {
+    fn made(change: impl Fn(&mut Tls)) -> Vec<u8> {
         let config = BridgeConfig::new(Model::Pro, Ipv4Addr::new(127, 1, 2, 3));
         let mut rules = Tls::default();
         change(&mut rules);
         server_config(&config, &rules).unwrap();
-        let key = Key::new(&secret(&config, rules.changed));
-        params(&config, &rules)
-            .unwrap()
-            .self_signed(&key)
-            .unwrap()
-            .der()
-            .to_vec()
+        certificate(&config, &rules).unwrap()
     }
 
     #[test]
     fn the_same_at_every_start_unless_a_fault_changes_it() {
-        let usual = certificate(|_| {});
-        assert_eq!(usual, certificate(|_| {}));
+        let usual = made(|_| {});
+        assert_eq!(usual, made(|_| {}));
         assert!(
             usual
                 .windows(16)
                 .any(|window| window == b"c42996fffe010203")
         );
         let others = [
-            certificate(|rules| rules.changed = true),
-            certificate(|rules| rules.expired = true),
-            certificate(|rules| rules.wrong_name = true),
-            certificate(|rules| rules.upper_case = true),
+            made(|rules| rules.changed = true),
+            made(|rules| rules.expired = true),
+            made(|rules| rules.wrong_name = true),
+            made(|rules| rules.upper_case = true),
         ];
         assert!(others.iter().all(|other| *other != usual));
         assert!(
