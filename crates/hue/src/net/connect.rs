@@ -30,8 +30,7 @@ pub(super) async fn connect(
         trust: trust.clone(),
     };
     let (line, identity) = reach(lan, address, Some(&policy)).await?;
-    let is_asked_for = address.scheme == Some(Scheme::Http);
-    let identity = admit(&line, identity, &policy, is_asked_for)?;
+    let identity = admit(&line, identity, &policy, address)?;
     Connection::new(lan, &line, identity)
 }
 
@@ -178,7 +177,7 @@ fn admit(
     line: &Line,
     mut identity: Identity,
     policy: &Policy,
-    is_plain_asked_for: bool,
+    asked: &Address,
 ) -> Result<Identity, HueError> {
     let at = line.address().to_string();
     if let Some((certified, _)) = line.verdict() {
@@ -202,8 +201,7 @@ fn admit(
         (Some(expected), None) => return Err(HueError::NoSuchBridge(expected.clone())),
         _ => {}
     }
-    if line.scheme == Scheme::Http && is_missing_certificate(&identity, policy, is_plain_asked_for)
-    {
+    if line.scheme == Scheme::Http && is_missing_certificate(&identity, policy, asked) {
         let problem = CertificateProblem::Missing;
         return Err(HueError::Certificate { at, problem });
     }
@@ -211,16 +209,48 @@ fn admit(
 }
 
 /// Tells whether a bridge that answers in the clear ought to show a certificate: it had one before, or its model has one.
-fn is_missing_certificate(identity: &Identity, policy: &Policy, is_asked_for: bool) -> bool {
+fn is_missing_certificate(identity: &Identity, policy: &Policy, asked: &Address) -> bool {
     let known = policy
         .known
         .iter()
         .find(|known| Some(&known.id) == identity.id.as_ref());
+    if known.is_some_and(|known| known.root_signed) {
+        return true;
+    }
     let is_known = known.is_some_and(Known::has_certificate);
-    let has_model = matches!(identity.model, Model::Square | Model::Pro);
-    match is_asked_for {
-        // To pair again without a certificate takes a person's explicit word, and never where the vendor had signed one.
-        true => known.is_some_and(|known| known.root_signed) || (is_known && !policy.trust.pairing),
-        false => is_known || has_model,
+    match asked.scheme {
+        // To pair again without a certificate takes a person's explicit word.
+        Some(Scheme::Http) => is_known && !policy.trust.pairing,
+        // Who names the port has chosen what is spoken there.
+        None if asked.port.is_some() => is_known,
+        _ => is_known || matches!(identity.model, Model::Square | Model::Pro),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SQUARE: &[u8] =
+        br#"{"swversion":"1943185030","bridgeid":"001788FFFE010203","modelid":"BSB002"}"#;
+
+    /// Whether the square bridge, never seen before, is refused in the clear.
+    fn is_refused(address: &str) -> bool {
+        let policy = Policy {
+            roots: super::super::Roots::default(),
+            expected: None,
+            known: Vec::new(),
+            trust: Trust::default(),
+        };
+        let identity = Identity::parse(SQUARE).unwrap();
+        is_missing_certificate(&identity, &policy, &address.parse().unwrap())
+    }
+
+    #[test]
+    fn nobody_chooses_plain_http_by_leaving_something_out() {
+        assert!(is_refused("192.0.2.10"));
+        assert!(is_refused("https://192.0.2.10:8443"));
+        assert!(!is_refused("192.0.2.10:8080"));
+        assert!(!is_refused("http://192.0.2.10"));
     }
 }

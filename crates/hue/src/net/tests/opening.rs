@@ -59,18 +59,10 @@ async fn a_round_bridge_is_reached_in_the_clear() {
 }
 
 #[tokio::test]
-async fn a_square_bridge_in_the_clear_needs_an_explicit_word() {
+async fn a_square_bridge_in_the_clear_needs_a_word_or_a_port() {
     let server = Server::http(|_| Reply::json(SQUARE));
-    let error = connect(&lan(), &server.address("")).await.unwrap_err();
-    let missing = matches!(
-        error,
-        HueError::Certificate {
-            problem: CertificateProblem::Missing,
-            ..
-        }
-    );
-    assert!(missing, "{error:?}");
     connect(&lan(), &server.address("http://")).await.unwrap();
+    connect(&lan(), &server.address("")).await.unwrap();
 }
 
 #[tokio::test]
@@ -79,18 +71,20 @@ async fn a_bridge_that_had_a_certificate_is_not_believed_without() {
     let secure = square(own(SQUARE_ID));
     pair(&lan(), &ring, secure.address("https://")).await;
     let plain = Server::http(|_| Reply::json(SQUARE));
-    let name = BridgeName::Address(plain.address("http://"));
-    let error = open(&lan(), &ring, &name, None, &Trust::default())
-        .await
-        .unwrap_err();
-    let missing = matches!(
-        error,
-        HueError::Certificate {
-            problem: CertificateProblem::Missing,
-            ..
-        }
-    );
-    assert!(missing, "{error:?}");
+    for scheme in ["http://", ""] {
+        let name = BridgeName::Address(plain.address(scheme));
+        let error = open(&lan(), &ring, &name, None, &Trust::default())
+            .await
+            .unwrap_err();
+        let missing = matches!(
+            error,
+            HueError::Certificate {
+                problem: CertificateProblem::Missing,
+                ..
+            }
+        );
+        assert!(missing, "{error:?}");
+    }
     assert!(
         plain
             .requests()
