@@ -155,3 +155,44 @@ async fn spoilt_replies_arrive_spoilt() {
     lab.room.replace_faults(0, vec!["giant".parse().unwrap()]);
     assert!(ask(&lab, "GET", "/api/config", "").await.len() > 16 << 20);
 }
+
+#[tokio::test]
+async fn more_than_three_requests_at_a_time_are_denied_but_by_the_round_one() {
+    for (model, host, denied) in [(Model::Square, 5, 2), (Model::Round, 6, 0)] {
+        let lab = lab(vec![config(model, host, &["slow=300ms"])], &[]);
+        let asks = (0..5).map(|_| ask(&lab, "GET", "/api/config", ""));
+        let replies = futures_util::future::join_all(asks).await;
+        let is_denied = |reply: &&String| reply.starts_with("HTTP/1.1 503 ");
+        assert_eq!(replies.iter().filter(is_denied).count(), denied, "{model}");
+        assert!(
+            ask(&lab, "GET", "/api/config", "")
+                .await
+                .starts_with("HTTP/1.1 200 "),
+            "{model}: later"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_reply_that_hangs_leaves_the_connection_open() {
+    let lab = lab(vec![config(Model::Square, 7, &["hang"])], &["near"]);
+    let mut stream = TcpStream::connect(lab.ready[0].http.unwrap())
+        .await
+        .unwrap();
+    let request =
+        format!("POST /api/{KEY}/lights HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut byte = [0];
+    let silence = timeout(Duration::from_millis(500), stream.read(&mut byte)).await;
+    assert!(silence.is_err(), "{silence:?}");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(lab.room.bulbs()[0].owner.is_some(), "the search runs");
+}
+
+#[tokio::test]
+async fn two_bridges_cannot_share_an_address() {
+    let twice = vec![config(Model::Square, 8, &[]), config(Model::Round, 8, &[])];
+    let room = RoomHandle::new(twice, &[]).unwrap();
+    let error = server::open(room, None).unwrap_err().to_string();
+    assert!(error.contains("127.93.1.8"), "{error}");
+}

@@ -17,7 +17,7 @@ pub enum Place {
 
 /// Where a bulb is and whose, written `near|far[:OWNER]`.
 ///
-/// Without an owner it is as from the shop. A number is the bridge of this room with that number, from 1; so are its
+/// Without an owner, or with `none`, it is as from the shop. A number is the bridge of this room with that number, from 1; so are its
 /// address, its id and its MAC. Any other word is a network that is not here, such as `foreign` or `dimmer`.
 ///
 /// ```
@@ -90,7 +90,7 @@ impl fmt::Display for Place {
 impl BulbSpec {
     /// Finds the network that the owner stands for.
     pub(super) fn network(&self, bridges: &[BridgeConfig]) -> Result<Network, ConfigError> {
-        let Some(owner) = &self.owner else {
+        let Some(owner) = self.owner.as_ref().filter(|owner| *owner != "none") else {
             return Ok(Network::None);
         };
         if let Ok(number) = owner.parse::<usize>().map_err(drop)
@@ -175,6 +175,7 @@ mod tests {
             .unwrap();
         let network = |text: &str| text.parse::<BulbSpec>().unwrap().network(&bridges);
         assert_eq!(network("near"), Ok(Network::None));
+        assert_eq!(network("far:none"), Ok(Network::None));
         for text in [
             "near:2",
             "far:127.1.2.4",

@@ -1,19 +1,18 @@
 //! Where bridges and bulbs stand together: what happens by itself as time goes by, and who is asked.
 
+mod asked;
+
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use super::bulb::{BulbSpec, BulbView};
-use super::config::{BridgeConfig, ConfigError, Model};
-use super::description;
+use super::config::{BridgeConfig, ConfigError};
 use super::fault::BridgeFault;
 use super::member::Bridge;
-use super::quirks::{Quirks, What};
+use super::quirks::Quirks;
 use super::radio::{Bulb, Network, Radio};
-use super::reply::{Answer, Item, Request};
 use super::touchlink::Script;
-use super::v1::Call;
 use super::v2;
 
 /// Bridges and bulbs that share one radio. Every method takes the time, and first does what was due until then.
@@ -178,48 +177,6 @@ impl Room {
         }
     }
 
-    /// Asks a bridge by HTTP or HTTPS.
-    pub fn request(&mut self, now: Instant, bridge: usize, request: &Request<'_>) -> Answer {
-        self.advance(now);
-        let clock = self.clock;
-        let Some(member) = self.bridges.get_mut(bridge) else {
-            return Answer::not_found();
-        };
-        let path = request.path.split(['?', '#']).next().unwrap_or_default();
-        let resource = resource(path);
-        let is_open = resource == "/config" && request.method == "GET" || resource == "/";
-        let (instead, mangles) = member.deviations(request.method, &resource, is_open);
-        let after = member.quirks.slow;
-        let text_numbers = member.quirks.text_numbers;
-        let answer = if let Some(what) = instead {
-            replaced(&what, request, &resource, text_numbers)
-        } else if member.config.model == Model::Pro && !request.is_secure {
-            Answer::moved(https_address(&member.config, request.path))
-        } else if path == "/description.xml" && member.config.model != Model::Pro {
-            description::xml(&member.config)
-        } else {
-            let mut call = Call {
-                bridge: member,
-                radio: &mut self.radio,
-                index: bridge,
-                clock,
-                now,
-                method: request.method,
-                body: request.body,
-            };
-            if request.is_secure && v2::is_offered(&call.bridge.config) && is_v2(path) {
-                call.answer_v2(request.key, path)
-            } else {
-                call.answer(path)
-            }
-        };
-        Answer {
-            after,
-            mangles,
-            ..answer
-        }
-    }
-
     /// Orders a bridge to do touchlink by TCP port 30000; returns what it says, and when.
     pub(super) fn touchlink(&mut self, now: Instant, bridge: usize) -> Script {
         self.advance(now);
@@ -359,52 +316,4 @@ fn join_due(member: &Bridge, bridge: usize, index: usize, bulb: &Bulb) -> Option
     }
     let due = began.max(bulb.since) + member.joining();
     (due < search.ends || member.quirks.search.endless).then_some(due)
-}
-
-fn is_v2(path: &str) -> bool {
-    path.starts_with("/clip/v2/") || path == "/eventstream/clip/v2"
-}
-
-/// What is behind the key in a path: `/` for pairing and the whole.
-fn resource(path: &str) -> String {
-    let path = path.trim_end_matches('/');
-    let Some(rest) = path.strip_prefix("/api") else {
-        return if path.is_empty() {
-            "/".to_owned()
-        } else {
-            path.to_owned()
-        };
-    };
-    if rest == "/config" {
-        return "/config".to_owned();
-    }
-    match rest.trim_start_matches('/').split_once('/') {
-        Some((_key, resource)) => format!("/{resource}"),
-        None => "/".to_owned(),
-    }
-}
-
-fn replaced(what: &What, request: &Request<'_>, resource: &str, text_numbers: bool) -> Answer {
-    match what {
-        What::Error(number) => Answer::items(
-            &[Item::by_number(*number, request.method, resource)],
-            text_numbers,
-        ),
-        What::Status(status) => Answer::new(
-            *status,
-            "text/html",
-            format!("<html><body>{status}</body></html>"),
-        ),
-        What::Body(content_type, body) => Answer::new(200, content_type, *body),
-        What::Elsewhere => Answer::moved(format!("https://192.0.2.77{}", request.path)),
-        // Spoilt replies are no others.
-        What::Mangled(_) => Answer::not_found(),
-    }
-}
-
-fn https_address(config: &BridgeConfig, path: &str) -> String {
-    match config.https_port {
-        443 => format!("https://{}{path}", config.listen),
-        port => format!("https://{}:{port}{path}", config.listen),
-    }
 }

@@ -67,6 +67,10 @@ impl Call<'_> {
             ("GET", ["lights", "new"]) => self.new_lights(),
             (_, ["lights", id]) => self.light(id, resource),
             (_, ["lights", id, "state"]) => self.light_state(id, resource),
+            // huejay will not say who the bridge is without these.
+            ("GET", ["info", "timezones"]) => {
+                Answer::json(200, &["UTC", "Europe/Amsterdam", "Europe/Berlin"])
+            }
             ("GET", [kind]) if OTHERS.contains(kind) => Answer::json(200, &json!({})),
             (method, ["config" | "lights"]) => self.items(vec![Item::no_method(method, resource)]),
             (method, [kind]) if OTHERS.contains(kind) => {

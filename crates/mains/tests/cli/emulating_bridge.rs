@@ -352,3 +352,117 @@ fn ends_with_its_timeout() {
     let run = finish(home.command().args(words).output()).ends_with(0);
     assert_eq!(run.stdout.lines().count(), 1, "{run:?}");
 }
+
+#[test]
+fn keys_of_the_terminal_press_the_button_and_cycle_the_bulbs() {
+    use expectrl::{Expect, Session};
+    let home = Home::new();
+    let mut command = home.command();
+    command.stdin(Stdio::inherit()).args([
+        "emulate",
+        "bridge",
+        "--listen",
+        "127.93.2.50",
+        "--http-port",
+        "8093",
+        "--https-port",
+        "8094",
+        "--no-announce",
+        "--fault",
+        "unpowered",
+        "--bulb",
+        "far:1",
+    ]);
+    let mut terminal = Session::spawn(command).unwrap();
+    terminal.set_expect_timeout(Some(Duration::from_secs(20)));
+    terminal.expect("ready 127.93.2.50").unwrap();
+    let pair = || {
+        json(
+            &ask(
+                "127.93.2.50:8093",
+                "POST",
+                "/api",
+                r#"{"devicetype":"a#b"}"#,
+            )
+            .1,
+        )
+    };
+    assert_eq!(pair()[0]["error"]["type"], 101);
+    terminal.send("b").unwrap();
+    terminal.expect("link buttons pressed").unwrap();
+    let key = pair()[0]["success"]["username"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let reachable = || {
+        json(
+            &ask(
+                "127.93.2.50:8093",
+                "GET",
+                &format!("/api/{key}/lights/1"),
+                "",
+            )
+            .1,
+        )["state"]["reachable"]
+            .clone()
+    };
+    assert_eq!(reachable(), false);
+    terminal.send("p").unwrap();
+    terminal.expect("switched off and on").unwrap();
+    assert_eq!(reachable(), true);
+    terminal.send("\x03").unwrap();
+    terminal.expect(expectrl::Eof).unwrap();
+}
+
+/// Each test that uses the fixed ports of mDNS and SSDP has a network of its own.
+#[test]
+fn bridges_are_found_by_what_they_announce() {
+    use std::net::{Ipv4Addr, UdpSocket};
+    if !crate::home::own_network() {
+        assert!(
+            std::env::var("CI").as_deref() != Ok("true"),
+            "the CI must run this: no network namespace"
+        );
+        return;
+    }
+    let home = Home::new();
+    let words = [
+        "--listen",
+        "127.93.2.60",
+        "--http-port",
+        "8093",
+        "--https-port",
+        "8094",
+    ];
+    let bridges = Bridges::start(home.command(), &words, 1);
+    // A socket beside the groups' ports, as a client's is that only asks.
+    let hear = |question: &[u8], to: (Ipv4Addr, u16)| {
+        // Bound to an address of the interface, it sends to groups from there.
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .unwrap();
+        socket.send_to(question, to).unwrap();
+        let mut answer = [0; 2048];
+        let (length, from) = socket.recv_from(&mut answer).expect("an answer");
+        assert_eq!(from.ip(), Ipv4Addr::new(127, 93, 2, 60));
+        String::from_utf8_lossy(&answer[..length]).into_owned()
+    };
+    let mdns = hear(
+        b"\0\x07\0\0\0\x01\0\0\0\0\0\0\x04_hue\x04_tcp\x05local\0\0\x0c\0\x01",
+        (Ipv4Addr::new(224, 0, 0, 251), 5353),
+    );
+    assert!(
+        mdns.contains("Hue Bridge - 5D023C") && mdns.contains("bridgeid=001788fffe5d023c"),
+        "{mdns:?}"
+    );
+    let ssdp = hear(
+        b"M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: \"ssdp:discover\"\r\nMX: 1\r\nST: upnp:rootdevice\r\n\r\n",
+        (Ipv4Addr::new(239, 255, 255, 250), 1900),
+    );
+    assert!(
+        ssdp.contains("LOCATION: http://127.93.2.60:8093/description.xml\r\n"),
+        "{ssdp}"
+    );
+    bridges.end();
+}

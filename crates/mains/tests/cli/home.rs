@@ -176,7 +176,7 @@ pub fn finish(output: std::io::Result<Output>) -> Run {
 }
 
 /// Moves this test's thread, and all it starts, into a network of its own with nothing but loopback.
-fn own_network() -> bool {
+pub fn own_network() -> bool {
     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).is_ok()
         && Command::new("ip")
             .args(["link", "set", "lo", "up"])

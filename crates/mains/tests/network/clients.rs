@@ -12,7 +12,8 @@ for bulb in BulbScanner().scan(timeout=4):
     print(bulb['ipaddr'], bulb['id'], bulb['model'])
 ";
 
-fn python() -> Option<PathBuf> {
+/// The Python that has the clients; nothing, and a word why, where there is none.
+pub fn python() -> Option<PathBuf> {
     let folder = std::env::var_os("MAINS_TEST_CLIENTS")
         .map(PathBuf::from)
         .unwrap_or_default();

@@ -14,5 +14,6 @@
 mod clients;
 mod discovery;
 mod figures;
+mod hue_clients;
 mod lab;
 mod setup;
