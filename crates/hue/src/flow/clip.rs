@@ -101,7 +101,7 @@ pub fn check_body(method: Method, body: Option<&[u8]>) -> Result<Option<&str>, H
     }
     body.map(json::check)
         .transpose()
-        .map_err(|error| HueError::Usage(format!("the body was not sent: {error}")))
+        .map_err(|error| HueError::Usage(format!("the body is not JSON and was not sent: {error}")))
 }
 
 fn call(method: Method, path: &ClipTarget, body: Option<&[u8]>) -> Result<Call, HueError> {
