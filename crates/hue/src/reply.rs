@@ -102,7 +102,9 @@ impl Meaning {
             Self::NoSuchParameter => Some(
                 "its name is misspelt (capitals count), or the bridge's firmware is too old for it",
             ),
-            Self::NoSuchMethod | Self::ReadOnly => Some("the bridge's firmware is too old for this"),
+            Self::NoSuchMethod | Self::ReadOnly => {
+                Some("the bridge's firmware is too old for this")
+            }
             Self::TooMany => Some("give at most ten serial numbers at a time"),
             Self::ButtonNotPressed => Some("press the round button on the bridge, then try again"),
             Self::LightIsOff => Some("switch the light on first"),

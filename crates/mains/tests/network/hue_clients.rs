@@ -247,11 +247,11 @@ fn qhue_pairs_takes_over_searches_and_deletes() {
     }
 }
 
-#[test]
-fn phue_pairs_takes_over_searches_and_names() {
-    let words = [
+/// A bridge at an address, with a bulb that it has and one that it can take over.
+fn with_a_bulb_of_its_own(listen: &str) -> [&str; 10] {
+    [
         "--listen",
-        "127.93.3.3",
+        listen,
         "--http-port",
         "8093",
         "--https-port",
@@ -260,7 +260,12 @@ fn phue_pairs_takes_over_searches_and_names() {
         "far:1",
         "--bulb",
         "near:foreign",
-    ];
+    ]
+}
+
+#[test]
+fn phue_pairs_takes_over_searches_and_names() {
+    let words = with_a_bulb_of_its_own("127.93.3.3");
     let _bridges = Bridges::start(&words, 2);
     let Some(seen) = python("phue", PHUE, &["127.93.3.3:8093"]) else {
         return;
@@ -306,18 +311,7 @@ fn aiohue_pairs_searches_by_serial_and_hears_of_the_new_light() {
 
 #[test]
 fn huejay_pairs_takes_over_searches_and_deletes() {
-    let words = [
-        "--listen",
-        "127.93.3.6",
-        "--http-port",
-        "8093",
-        "--https-port",
-        "8094",
-        "--bulb",
-        "far:1",
-        "--bulb",
-        "near:foreign",
-    ];
+    let words = with_a_bulb_of_its_own("127.93.3.6");
     let _bridges = Bridges::start(&words, 2);
     let Some(seen) = node(HUEJAY, &["127.93.3.6:8093"]) else {
         return;
