@@ -1,0 +1,137 @@
+//! What only a terminal brings: questions and their answers, and a line that counts down.
+
+use std::time::Duration;
+
+use expectrl::process::unix::WaitStatus;
+use expectrl::session::OsSession;
+use expectrl::{ControlCode, Eof, Expect, Session};
+
+use crate::house::{FIRST, House, SECOND};
+
+fn type_in(house: &House, words: &[&str]) -> OsSession {
+    let mut command = house.command();
+    command
+        .args(words)
+        .env("TERM", "xterm")
+        .stdin(std::process::Stdio::inherit());
+    let mut session = Session::spawn(command).unwrap();
+    session.set_expect_timeout(Some(Duration::from_secs(30)));
+    session
+}
+
+#[track_caller]
+fn ends_with(mut session: OsSession, code: i32) {
+    session.expect(Eof).unwrap();
+    let status = session.get_process().wait().unwrap();
+    assert!(
+        matches!(status, WaitStatus::Exited(_, ended) if ended == code),
+        "{status:?}"
+    );
+}
+
+#[test]
+fn a_certificate_is_shown_and_asked_about() {
+    let house = House::with(&["--no-announce"]);
+    let mut session = type_in(&house, &["hue", "pair", FIRST]);
+    session.expect("SHA-256").unwrap();
+    session.expect("trusted from now on? [y/N]").unwrap();
+    session.send_line("n").unwrap();
+    session.expect("nothing was sent").unwrap();
+    ends_with(session, 2);
+    assert!(!house.state().join("hue.json").exists());
+    let mut session = type_in(&house, &["hue", "pair", FIRST]);
+    session.expect("[y/N]").unwrap();
+    session.send_line("y").unwrap();
+    session.expect("paired with").unwrap();
+    ends_with(session, 0);
+}
+
+#[test]
+fn the_button_is_waited_for_with_a_line_that_counts_down() {
+    let mut house = House::empty();
+    house.start(&[
+        "--listen",
+        FIRST,
+        "--model",
+        "bsb001",
+        "--no-announce",
+        "--press-after",
+        "3s",
+    ]);
+    let mut session = type_in(&house, &["hue", "pair", FIRST]);
+    session
+        .expect("press the round button on the bridge (5")
+        .unwrap();
+    session.expect("s left)").unwrap();
+    session.expect("paired with").unwrap();
+    ends_with(session, 0);
+    // Ctrl-C while nobody presses.
+    house.cut_power();
+    let mut house = House::empty();
+    house.start(&["--listen", FIRST, "--model", "bsb001", "--no-announce"]);
+    let mut session = type_in(&house, &["hue", "pair", FIRST]);
+    session.expect("press the round button").unwrap();
+    session.send(ControlCode::EndOfText).unwrap();
+    session.expect("interrupted").unwrap();
+    ends_with(session, 1);
+}
+
+#[test]
+fn a_takeover_tells_what_to_do_before_it_asks() {
+    let house = House::paired(&["--bulb", "near:foreign", "--no-announce"]);
+    let mut session = type_in(&house, &["hue", "takeover", FIRST]);
+    session.expect("30 cm").unwrap();
+    session.expect("yours? [y/N]").unwrap();
+    session.send_line("").unwrap();
+    session.expect("not agreed to").unwrap();
+    ends_with(session, 2);
+    assert!(house.lights(FIRST).is_empty());
+    let mut session = type_in(&house, &["hue", "takeover", FIRST]);
+    session.expect("[y/N]").unwrap();
+    session.send_line("yes").unwrap();
+    session.expect("Hue color lamp 1").unwrap();
+    ends_with(session, 0);
+    assert_eq!(house.lights(FIRST).len(), 1);
+}
+
+#[test]
+fn a_takeover_that_took_nothing_asks_before_it_tries_again() {
+    let house = House::paired(&["--bulb", "far:foreign", "--no-announce"]);
+    let mut session = type_in(&house, &["hue", "takeover", FIRST]);
+    session.expect("[y/N]").unwrap();
+    session.send_line("y").unwrap();
+    session.expect("once more? [y/N]").unwrap();
+    session.send_line("n").unwrap();
+    session.expect("no new light appeared").unwrap();
+    ends_with(session, 5);
+}
+
+#[test]
+fn a_move_asks_which_light_and_before_it_deletes() {
+    let house = House::paired(&["--count", "2", "--bulb", "near:1", "--no-announce"]);
+    let verb = ["hue", "move", "1", "--from", FIRST, "--to", SECOND];
+    let mut session = type_in(&house, &verb);
+    session.expect("blinks now").unwrap();
+    session.expect("[y/N]").unwrap();
+    session.send_line("y").unwrap();
+    session.expect("will be deleted").unwrap();
+    session.expect("Go on? [y/N]").unwrap();
+    session.send_line("n").unwrap();
+    session.expect("not agreed to").unwrap();
+    ends_with(session, 2);
+    assert_eq!(
+        (house.lights(FIRST).len(), house.lights(SECOND).len()),
+        (1, 0)
+    );
+    let mut session = type_in(&house, &verb);
+    for _ in 0..2 {
+        session.expect("[y/N]").unwrap();
+        session.send_line("y").unwrap();
+    }
+    session.expect("is at bridge").unwrap();
+    ends_with(session, 0);
+    assert_eq!(
+        (house.lights(FIRST).len(), house.lights(SECOND).len()),
+        (0, 1)
+    );
+}

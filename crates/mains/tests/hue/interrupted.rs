@@ -1,0 +1,230 @@
+//! A move that is killed at each of its calls, before the bridge has seen it and after it was done, and then made again.
+
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::json;
+
+use crate::home::finish;
+use crate::house::House;
+use crate::middleman::{Plot, When, stand};
+
+/// Where the middlemen stand.
+const FROM: &str = "127.94.1.1";
+const TO: &str = "127.94.1.2";
+/// More calls than a move makes.
+const MANY: usize = 60;
+
+fn two_bridges() -> (House, Arc<Plot>) {
+    let mut house = House::empty();
+    house.start(&[
+        "--model",
+        "bsb001",
+        "--listen",
+        "127.94.0.1",
+        "--count",
+        "2",
+        "--http-port",
+        "8080",
+        "--press-after",
+        "0s",
+        "--no-announce",
+        "--bulb",
+        "near:1",
+        "--bulb",
+        "near:2",
+    ]);
+    let plot = Arc::new(Plot::default());
+    stand(&format!("{FROM}:80"), "127.94.0.1:8080", &plot);
+    stand(&format!("{TO}:80"), "127.94.0.2:8080", &plot);
+    house.pair(FROM);
+    house.pair(TO);
+    house
+        .json(&["hue", "clip", FROM, "put", "lights/1", r#"{"name":"Desk"}"#])
+        .ends_with(0);
+    (house, plot)
+}
+
+fn verb(house: &House) -> std::process::Command {
+    let mut command = house.command();
+    command.args([
+        "--json", "--yes", "hue", "move", "Desk", "--from", FROM, "--to", TO,
+    ]);
+    command
+}
+
+/// Kills a move at a call, makes it again, and returns whether there was such a call.
+fn killed_at(call: usize, when: When) -> bool {
+    let (house, plot) = two_bridges();
+    plot.end_at(call, when);
+    let child = verb(&house)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    plot.victim(child.id());
+    let first = finish(child.wait_with_output());
+    let calls = plot.calls();
+    plot.relent();
+    let was_killed = first.code == -1;
+    if !was_killed {
+        assert_eq!(first.code, 0, "call {call}: {first:?} {calls:?}");
+    }
+    // Whatever happened, the light is at one of the bridges, or the journal knows of it.
+    let at = |bridge: &str| {
+        house
+            .names(bridge)
+            .iter()
+            .filter(|name| *name == "Desk")
+            .count()
+    };
+    let journal = std::fs::read_dir(house.state()).unwrap().flatten();
+    let journal: Vec<_> = journal
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("hue-move-"))
+        .collect();
+    let is_deleted = calls.iter().any(|call| call.starts_with("DELETE"));
+    assert!(
+        at(FROM) == 1 || !journal.is_empty(),
+        "call {call}: {calls:?}"
+    );
+    assert!(at(FROM) == 1 || is_deleted, "call {call}: {calls:?}");
+    let second = finish(verb(&house).output());
+    assert_eq!(
+        second.code, 0,
+        "call {call} {when:?}: {calls:?} then {second:?}"
+    );
+    assert_eq!(
+        second.json()["moved"],
+        json!(true),
+        "call {call} {when:?}: {second:?}"
+    );
+    assert_eq!(at(FROM), 0, "call {call} {when:?}: {calls:?}");
+    assert_eq!(
+        at(TO),
+        1,
+        "call {call} {when:?}: {calls:?}: {:?}",
+        house.lights(TO)
+    );
+    assert_eq!(house.lights(TO).len(), 2, "call {call} {when:?}");
+    was_killed
+}
+
+#[test]
+fn killed_at_any_call_and_made_again() {
+    let cases = AtomicUsize::new(0);
+    let killed = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            // A network for each case: a thread keeps the one that it has.
+            scope.spawn(|| {
+                loop {
+                    let case = cases.fetch_add(1, Ordering::Relaxed);
+                    let (call, when) = match case % 2 {
+                        0 => (case / 2, When::Before),
+                        _ => (case / 2, When::After),
+                    };
+                    if call >= MANY {
+                        return;
+                    }
+                    let killed_here = std::thread::scope(|one| {
+                        let run = one.spawn(move || killed_at(call, when));
+                        run.join()
+                    });
+                    match killed_here {
+                        Ok(true) => killed.fetch_add(1, Ordering::Relaxed),
+                        // It has ended before: there are no more calls.
+                        Ok(false) => cases.fetch_max(2 * MANY, Ordering::Relaxed),
+                        Err(panic) => std::panic::resume_unwind(panic),
+                    };
+                }
+            });
+        }
+    });
+    let killed = killed.into_inner();
+    assert!(killed >= 20, "only {killed} calls were cut short");
+    assert!(killed < 2 * MANY, "a move makes more calls than are tried");
+}
+
+#[test]
+fn ctrl_c_says_how_to_go_on() {
+    let (house, plot) = two_bridges();
+    let child = verb(&house)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begin = Instant::now();
+    while !plot.calls().iter().any(|call| call.starts_with("DELETE")) {
+        assert!(
+            begin.elapsed() < Duration::from_secs(30),
+            "{:?}",
+            plot.calls()
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    kill(
+        Pid::from_raw(i32::try_from(child.id()).unwrap()),
+        Signal::SIGINT,
+    )
+    .unwrap();
+    let run = finish(child.wait_with_output()).ends_with(1);
+    let error = &run.json()["error"];
+    assert_eq!(error["message"], "interrupted", "{run:?}");
+    let hint = error["hint"].as_str().unwrap();
+    assert!(
+        hint.contains("same command again") && hint.contains("Desk"),
+        "{hint}"
+    );
+    let again = finish(verb(&house).output()).ends_with(0);
+    assert!(again.stderr.contains("cut short"), "{again:?}");
+    assert_eq!(house.lights(FROM).len(), 0);
+}
+
+#[test]
+fn a_move_out_of_time_says_how_to_go_on() {
+    let (house, _plot) = two_bridges();
+    let run = finish(verb(&house).args(["--timeout", "1500ms"]).output()).ends_with(4);
+    let hint = run.json()["error"]["hint"].as_str().unwrap().to_owned();
+    assert!(hint.contains("same command again"), "{hint}");
+    finish(verb(&house).output()).ends_with(0);
+    assert_eq!(house.lights(TO).len(), 2);
+}
+
+#[test]
+fn the_old_bridge_may_be_gone_once_it_has_let_go() {
+    let (mut house, plot) = two_bridges();
+    // The bridge that gets the light stays, the other is switched off.
+    plot.end_at(MANY, When::Before);
+    let child = verb(&house)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begin = Instant::now();
+    while !plot.calls().iter().any(|call| call.starts_with("DELETE")) {
+        assert!(
+            begin.elapsed() < Duration::from_secs(30),
+            "{:?}",
+            plot.calls()
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    kill(
+        Pid::from_raw(i32::try_from(child.id()).unwrap()),
+        Signal::SIGKILL,
+    )
+    .unwrap();
+    let _ = child.wait_with_output();
+    house.cut_power();
+    // Its id is known, so the journal finds the move although nobody answers; the other does not answer either.
+    let run = finish(verb(&house).output()).ends_with(4);
+    assert_eq!(run.error_kind(), "no_answer");
+    let journal = std::fs::read_dir(house.state()).unwrap().flatten();
+    let kept = journal.filter(|entry| entry.file_name().to_string_lossy().starts_with("hue-move-"));
+    assert_eq!(kept.count(), 1);
+}

@@ -1,0 +1,159 @@
+//! Somebody between a command and a bridge, who counts the calls and can end the command at one of them.
+//!
+//! It is for a bridge in the clear (bsb001): each call has a connection of its own, so a connection is a call.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// When the command is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Before the bridge has seen the call.
+    Before,
+    /// When the bridge has done it, and the command does not know.
+    After,
+}
+
+/// What the middlemen of a test have in common.
+#[derive(Debug, Default)]
+pub struct Plot {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    calls: Vec<String>,
+    /// At which call, when, and whom.
+    end: Option<(usize, When)>,
+    victim: Option<Pid>,
+}
+
+impl Plot {
+    /// Ends the command at the call of this number, counted from now on.
+    pub fn end_at(&self, call: usize, when: When) {
+        let mut state = self.state.lock().unwrap();
+        state.calls.clear();
+        state.end = Some((call, when));
+    }
+
+    /// Says who is to be ended.
+    pub fn victim(&self, process: u32) {
+        self.state.lock().unwrap().victim = Some(Pid::from_raw(i32::try_from(process).unwrap()));
+    }
+
+    /// Lets everything through again.
+    pub fn relent(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.end = None;
+        state.victim = None;
+    }
+
+    /// The calls so far, `METHOD /path`, without the key.
+    pub fn calls(&self) -> Vec<String> {
+        self.state.lock().unwrap().calls.clone()
+    }
+
+    /// Notes a call, and returns when to end the command at it.
+    fn count(&self, call: String) -> Option<When> {
+        let mut state = self.state.lock().unwrap();
+        state.calls.push(call);
+        let number = state.calls.len() - 1;
+        let end = state.end.filter(|(at, _)| *at == number);
+        end.map(|(_, when)| when)
+    }
+
+    fn strike(&self) {
+        for _ in 0..1000 {
+            let victim = self.state.lock().unwrap().victim;
+            if let Some(victim) = victim {
+                kill(victim, Signal::SIGKILL).unwrap();
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        panic!("nobody to end");
+    }
+}
+
+/// Stands at `here` for the bridge at `there`. It ends with the test's process; its network goes with the test's thread.
+pub fn stand(here: &str, there: &str, plot: &Arc<Plot>) {
+    let listener = TcpListener::bind(here).unwrap();
+    let there = there.to_owned();
+    let plot = Arc::clone(plot);
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let (plot, there) = (Arc::clone(&plot), there.clone());
+            // The bridge may be gone by then.
+            std::thread::spawn(move || drop(pass(client, &there, &plot)));
+        }
+    });
+}
+
+fn pass(mut client: TcpStream, there: &str, plot: &Plot) -> io::Result<()> {
+    let request = request(&mut client)?;
+    let when = plot.count(line(&request));
+    if when == Some(When::Before) {
+        plot.strike();
+        return Ok(());
+    }
+    let mut bridge = TcpStream::connect(there)?;
+    bridge.write_all(&request)?;
+    let mut reply = Vec::new();
+    bridge.read_to_end(&mut reply)?;
+    if when == Some(When::After) {
+        plot.strike();
+        return Ok(());
+    }
+    client.write_all(&reply)?;
+    client.shutdown(Shutdown::Both)
+}
+
+/// One whole request, which the bridge is asked to close after.
+fn request(client: &mut TcpStream) -> io::Result<Vec<u8>> {
+    client.set_read_timeout(Some(Duration::from_secs(20)))?;
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head
+                .lines()
+                .filter_map(|line| line.split_once(':'))
+                .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+                .map_or(0, |(_, length)| length.trim().parse().unwrap());
+            if body.len() >= length {
+                return Ok(closing(head, body).into_bytes());
+            }
+        }
+        match client.read(&mut buffer)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => bytes.extend(&buffer[..read]),
+        }
+    }
+}
+
+fn closing(head: &str, body: &str) -> String {
+    let lines = head
+        .lines()
+        .filter(|line| !line.to_ascii_lowercase().starts_with("connection:"));
+    let head: Vec<&str> = lines.collect();
+    format!("{}\r\nConnection: close\r\n\r\n{body}", head.join("\r\n"))
+}
+
+/// The method and the path behind the key.
+fn line(request: &[u8]) -> String {
+    let text = String::from_utf8_lossy(request);
+    let mut words = text.split(' ');
+    let method = words.next().unwrap_or_default();
+    let path = words.next().unwrap_or_default();
+    let parts: Vec<&str> = path.splitn(4, '/').collect();
+    match parts.as_slice() {
+        ["", "api", _, rest] => format!("{method} /{rest}"),
+        _ => format!("{method} {path}"),
+    }
+}

@@ -1,0 +1,328 @@
+//! Bridges that are announced by responders which we did not write: avahi-daemon for mDNS, and the SSDP responder of
+//! async-upnp-client, which Home Assistant uses.
+//!
+//! ```text
+//!  the test's network                 the house's network
+//!  lan0 10.94.0.250/24 ────────────── lan0 10.94.0.1/24: a twin that announces nothing, and the responder
+//! ```
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::home::finish;
+use crate::house::{House, ready};
+
+const BRIDGE: &str = "10.94.0.1";
+const MAC: &str = "00:17:88:01:02:03";
+const ID: &str = "001788fffe010203";
+
+/// Another network namespace with its own mounts, joined to the test's by a cable.
+struct Street {
+    house: House,
+    /// Holds the namespace; what runs in it ends before.
+    holder: Child,
+    running: Vec<Child>,
+}
+
+impl Street {
+    fn new() -> Option<Self> {
+        if let Err(reason) = possible() {
+            skip(&reason);
+            return None;
+        }
+        let house = House::empty();
+        let holder = Command::new("unshare")
+            .args(["-n", "-m", "sleep", "300"])
+            .spawn()
+            .unwrap();
+        let street = Self {
+            house,
+            holder,
+            running: Vec::new(),
+        };
+        street.wait_for_namespace();
+        let number = street.holder.id().to_string();
+        for words in [
+            format!("link add lan0 type veth peer name lan0 netns {number}"),
+            "addr add 10.94.0.250/24 dev lan0".to_owned(),
+            "link set lan0 up".to_owned(),
+        ] {
+            succeed(Command::new("ip").args(words.split(' ')));
+        }
+        for words in [
+            "ip link set lo up",
+            "ip addr add 10.94.0.1/24 dev lan0",
+            "ip link set lan0 up",
+            "ip route add default dev lan0",
+            "mount --make-rprivate /",
+        ] {
+            let words: Vec<&str> = words.split(' ').collect();
+            succeed(street.inside(words[0]).args(&words[1..]));
+        }
+        Some(street)
+    }
+
+    fn wait_for_namespace(&self) {
+        let namespace = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/net"));
+        let ours = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
+        let begin = Instant::now();
+        while namespace(&self.holder.id().to_string()).is_ok_and(|its| its == ours) {
+            assert!(begin.elapsed() < Duration::from_secs(5), "unshare");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // The mounts come after the network.
+        std::thread::sleep(Duration::from_millis(50));
+    }
+
+    /// A program in the house.
+    fn inside(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args([
+            "-t",
+            &self.holder.id().to_string(),
+            "-n",
+            "-m",
+            "--",
+            program,
+        ]);
+        command
+    }
+
+    /// A bridge that announces nothing itself.
+    fn bridge(&mut self, model: &str) {
+        let mut command = self.inside(env!("CARGO_BIN_EXE_mains"));
+        command
+            .env("MAINS_STATE", self.house.path("twin"))
+            .args([
+                "-q", "emulate", "bridge", "--listen", BRIDGE, "--mac", MAC, "--model", model,
+            ])
+            .args(["--no-announce", "--press-after", "0s"]);
+        self.running.push(ready(command, 1));
+    }
+
+    /// Starts a responder, and waits for a line with this in it.
+    fn responder(&mut self, mut command: Command, line: &str) {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = std::sync::mpsc::channel();
+        let outputs: [Box<dyn std::io::Read + Send>; 2] = [
+            Box::new(child.stdout.take().unwrap()),
+            Box::new(child.stderr.take().unwrap()),
+        ];
+        for output in outputs {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(output).lines().map_while(Result::ok) {
+                    let _ = sender.send(line);
+                }
+            });
+        }
+        self.running.push(child);
+        let mut said = Vec::new();
+        while !said.last().is_some_and(|last: &String| last.contains(line)) {
+            match lines.recv_timeout(Duration::from_secs(20)) {
+                Ok(line) => said.push(line),
+                Err(_) => panic!("not ready: {said:?}"),
+            }
+        }
+    }
+
+    fn json(&self, words: &[&str]) -> crate::home::Run {
+        finish(
+            self.house
+                .command()
+                .env("MAINS_INTERFACE", "lan0")
+                .arg("--json")
+                .args(words)
+                .output(),
+        )
+    }
+}
+
+impl Drop for Street {
+    fn drop(&mut self) {
+        for child in self.running.iter_mut().chain([&mut self.holder]) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn skip(reason: &str) {
+    assert!(
+        std::env::var("CI").as_deref() != Ok("true"),
+        "the CI must run this: {reason}"
+    );
+    eprintln!("skipped: {reason}");
+}
+
+fn possible() -> Result<(), String> {
+    if !nix::unistd::geteuid().is_root() {
+        return Err("network namespaces need root".into());
+    }
+    for (tool, package) in [("ip", "iproute2"), ("nsenter", "util-linux")] {
+        if Command::new(tool).arg("-V").output().is_err() {
+            return Err(format!("'{tool}' is missing (Debian package {package})"));
+        }
+    }
+    Ok(())
+}
+
+fn succeed(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn found(model: &str, run: &crate::home::Run) {
+    let found = run.json();
+    assert_eq!(
+        found,
+        json!([{"id": ID, "address": BRIDGE, "model": model, "name": found[0]["name"], "software": found[0]["software"],
+            "api": found[0]["api"]}]),
+        "{run:?}"
+    );
+}
+
+const SERVICE: &str = r#"<?xml version="1.0" standalone='no'?>
+<!DOCTYPE service-group SYSTEM "avahi-service.dtd">
+<service-group>
+  <name>Hue Bridge - 010203</name>
+  <service>
+    <type>_hue._tcp</type>
+    <port>443</port>
+    <txt-record>bridgeid=001788fffe010203</txt-record>
+    <txt-record>modelid=BSB002</txt-record>
+  </service>
+</service-group>
+"#;
+
+const AVAHI: &str = "[server]\nhost-name=001788010203\nuse-ipv4=yes\nuse-ipv6=no\nenable-dbus=no\n\
+    [wide-area]\nenable-wide-area=no\n[publish]\npublish-workstation=no\npublish-hinfo=no\n";
+
+#[test]
+fn avahi_tells_where_a_square_bridge_is() {
+    if Command::new("avahi-daemon")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        return skip("'avahi-daemon' is missing (Debian package avahi-daemon)");
+    }
+    let Some(mut street) = Street::new() else {
+        return;
+    };
+    street.bridge("bsb002");
+    street.house.write("services/hue.service", SERVICE);
+    let services = street.house.path("services");
+    let configuration = street.house.write("avahi.conf", AVAHI);
+    succeed(
+        street
+            .inside("mkdir")
+            .args(["-p", "/run/avahi-daemon", "/etc/avahi/services"]),
+    );
+    succeed(
+        street
+            .inside("mount")
+            .args(["-t", "tmpfs", "none", "/run/avahi-daemon"]),
+    );
+    succeed(
+        street
+            .inside("mount")
+            .arg("--bind")
+            .arg(&services)
+            .arg("/etc/avahi/services"),
+    );
+    let mut avahi = street.inside("avahi-daemon");
+    avahi
+        .args([
+            "--no-drop-root",
+            "--no-chroot",
+            "--no-proc-title",
+            "--no-rlimits",
+            "-f",
+        ])
+        .arg(&configuration);
+    street.responder(avahi, "successfully established");
+    found("BSB002", &street.json(&["hue", "discover"]).ends_with(0));
+    // By its id alone.
+    let paired = street
+        .json(&["hue", "pair", ID, "--trust-certificate"])
+        .ends_with(0);
+    assert_eq!(paired.json(), json!({"bridge": ID, "paired": true}));
+    street.json(&["hue", "lights", ID]).ends_with(0);
+    street
+        .json(&["hue", "lights", "001788fffe999999"])
+        .ends_with(3);
+}
+
+/// The responder of the library, with what a round bridge says of itself in its header.
+const RESPONDER: &str = r#"
+import asyncio, sys
+import xml.etree.ElementTree as ET
+from async_upnp_client import server
+from async_upnp_client.const import DeviceInfo
+
+address, mac = sys.argv[1:]
+server.HEADER_SERVER = "Linux/3.14.0 UPnP/1.0 IpBridge/1.16.0"
+
+class Bridge(server.UpnpServerDevice):
+    DEVICE_DEFINITION = DeviceInfo(
+        device_type="urn:schemas-upnp-org:device:Basic:1", friendly_name="Philips hue",
+        manufacturer="Royal Philips Electronics", manufacturer_url=None, model_description=None,
+        model_name="Philips hue bridge 2012", model_number="929000226503", model_url=None,
+        serial_number=mac, udn="uuid:2f402f80-da50-11e1-9b23-" + mac, upc=None,
+        presentation_url=None, url="/description.xml", icons=[], xml=ET.Element("device"))
+    EMBEDDED_DEVICES = []
+    SERVICES = []
+
+async def main():
+    device = Bridge(None, f"http://{address}:80")
+    await server.SsdpSearchResponder(device, source=(address, 0)).async_start()
+    print("ready", flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"#;
+
+fn python() -> Option<PathBuf> {
+    let folder = std::env::var_os("MAINS_TEST_CLIENTS")
+        .map(PathBuf::from)
+        .unwrap_or_default();
+    let python = folder.join("bin/python");
+    let has_it = Command::new(&python)
+        .args(["-c", "import async_upnp_client"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if !has_it {
+        skip("the PyPI client async-upnp-client is not installed (scripts/test does it)");
+        return None;
+    }
+    Some(python)
+}
+
+#[test]
+fn an_ssdp_responder_tells_where_a_round_bridge_is() {
+    let Some(python) = python() else { return };
+    let Some(mut street) = Street::new() else {
+        return;
+    };
+    street.bridge("bsb001");
+    let script = street.house.write("responder.py", RESPONDER);
+    let mut responder = street.inside(python.to_str().unwrap());
+    responder.arg(&script).args([BRIDGE, "001788010203"]);
+    street.responder(responder, "ready");
+    found("BSB001", &street.json(&["hue", "discover"]).ends_with(0));
+    street.json(&["hue", "pair", ID]).ends_with(0);
+    street.json(&["hue", "lights", ID]).ends_with(0);
+}

@@ -1,0 +1,217 @@
+//! A key is nowhere but in the file of keys: not in what is printed, logged or shown, not in an argument, not in a file that
+//! others can read.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::house::{FIRST, House, SECOND};
+
+/// Every verb that has to do with a key, in an order that leaves each something to do.
+const VERBS: [&[&str]; 14] = [
+    &["hue", "discover", "--wait", "500ms"],
+    &["hue", "lights", FIRST],
+    &["hue", "lights", "001788fffe000001"],
+    &["hue", "search", FIRST],
+    &["hue", "takeover", FIRST],
+    &["hue", "takeover", FIRST, "--serial", "000000"],
+    &["hue", "identify", FIRST, "1"],
+    &["hue", "clip", FIRST, "get", "lights"],
+    &[
+        "hue",
+        "clip",
+        FIRST,
+        "put",
+        "config",
+        "{\"touchLink\":true}",
+    ],
+    &["hue", "clip", FIRST, "get", "no/such/path"],
+    &["hue", "clip", FIRST, "get", "/clip/v2/resource/device"],
+    &["hue", "move", "1", "--from", FIRST, "--to", SECOND],
+    &["hue", "pair", FIRST, "--trust-certificate"],
+    &["hue", "forget", FIRST],
+];
+
+fn keys(house: &House) -> Vec<String> {
+    let kept = std::fs::read_to_string(house.state().join("hue.json")).unwrap();
+    let is_key = |word: &&str| {
+        word.len() >= 32
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    // Fingerprints of certificates have 64 digits, and are no secret.
+    let words = kept
+        .split('"')
+        .filter(is_key)
+        .filter(|word| word.len() != 64);
+    words.map(str::to_owned).collect()
+}
+
+#[test]
+fn no_verb_shows_a_key() {
+    for model in ["bsb001", "bsb002"] {
+        let house = House::paired(&[
+            "--model",
+            model,
+            "--count",
+            "2",
+            "--mac",
+            "00:17:88:00:00:01",
+            "--bulb",
+            "near:1",
+            "--bulb",
+            "near:foreign",
+        ]);
+        let keys = keys(&house);
+        assert!(keys.len() >= 2, "{keys:?}");
+        for verb in VERBS {
+            for options in [&["--yes", "-vv"][..], &["--yes", "-vv", "--json"]] {
+                let run = house.run(&[options, verb].concat());
+                for key in &keys {
+                    assert!(
+                        !run.stdout.contains(key) && !run.stderr.contains(key),
+                        "{verb:?}: {run:?}"
+                    );
+                }
+            }
+        }
+        for entry in std::fs::read_dir(house.state()).unwrap().flatten() {
+            let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+            let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
+            let name = entry.file_name();
+            assert_eq!(mode & 0o077, 0, "{name:?}");
+            assert!(
+                name == "hue.json" || keys.iter().all(|key| !text.contains(key)),
+                "{name:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_bridge_that_repeats_the_path_does_not_bring_the_key_out() {
+    for fault in [
+        "html=GET/lights",
+        "status=404GET/lights",
+        "half=GET/lights",
+        "garbage=GET/lights",
+    ] {
+        let mut house = House::empty();
+        house.start(&[
+            "--listen",
+            FIRST,
+            "--model",
+            "bsb001",
+            "--no-announce",
+            "--press-after",
+            "0s",
+            "--fault",
+            fault,
+        ]);
+        house.pair(FIRST);
+        let key = house.kept_key();
+        let run = house.run(&["-vv", "hue", "lights", FIRST]);
+        assert_ne!(run.code, 0, "{fault}: {run:?}");
+        assert!(
+            !run.stdout.contains(&key) && !run.stderr.contains(&key),
+            "{fault}: {run:?}"
+        );
+    }
+}
+
+/// A page for "not found" that quotes what was asked for.
+#[test]
+fn an_echo_of_the_path_is_masked() {
+    use std::io::{Read, Write};
+    let house = House::empty();
+    let listener = std::net::TcpListener::bind("127.94.9.1:80").unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut buffer = [0; 4096];
+            let read = stream.read(&mut buffer).unwrap_or(0);
+            let request = String::from_utf8_lossy(&buffer[..read]).into_owned();
+            let path = request.split(' ').nth(1).unwrap_or_default();
+            let body = match path {
+                "/api/config" => r#"{"name":"x","swversion":"01032318","apiversion":"1.13.0","bridgeid":"001788FFFE0A0B0C","modelid":"BSB001"}"#.to_owned(),
+                path => format!("<html>{path} was not found</html>"),
+            };
+            let _ = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
+        }
+    });
+    let key = house.write("key", "VERYSECRETVERYSECRETVERYSECRET");
+    let key = key.to_str().unwrap();
+    for words in [
+        &["hue", "lights"][..],
+        &["hue", "search"],
+        &["--yes", "hue", "takeover"],
+        &["hue", "pair"],
+    ] {
+        let run = house.run(&[&["-vv"], words, &["127.94.9.1", "--app-key-file", key]].concat());
+        assert_eq!(run.code, 6, "{run:?}");
+        assert!(
+            !run.stderr.contains("VERYSECRET") && !run.stdout.contains("VERYSECRET"),
+            "{run:?}"
+        );
+    }
+    let run = house
+        .run(&[
+            "-vv",
+            "hue",
+            "clip",
+            "127.94.9.1",
+            "get",
+            "lights",
+            "--app-key-file",
+            key,
+        ])
+        .ends_with(6);
+    assert!(!run.stderr.contains("VERYSECRET"), "{run:?}");
+}
+
+#[test]
+fn a_key_is_in_no_argument_and_no_core() {
+    let mut house = House::empty();
+    house.start(&[
+        "--listen",
+        FIRST,
+        "--model",
+        "bsb001",
+        "--no-announce",
+        "--press-after",
+        "0s",
+        "--fault",
+        "hang=GET/lights",
+    ]);
+    house.pair(FIRST);
+    let key = house.kept_key();
+    let mut child = house
+        .command()
+        .args(["hue", "lights", FIRST])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let process = format!("/proc/{}", child.id());
+    let begin = Instant::now();
+    let limits = loop {
+        let limits = std::fs::read_to_string(format!("{process}/limits")).unwrap_or_default();
+        let core = limits
+            .lines()
+            .find(|line| line.starts_with("Max core file size"));
+        if core.is_some_and(|line| line.split_whitespace().nth(4) == Some("0")) {
+            break limits;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(5), "{limits}");
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    assert!(!limits.is_empty());
+    let arguments = std::fs::read(format!("{process}/cmdline")).unwrap();
+    assert!(!String::from_utf8_lossy(&arguments).contains(&key));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
