@@ -1,7 +1,7 @@
 //! From an address to a [`Connection`]: which way answers, which bridge it is, and whether its certificate is its own.
 
 use super::Lan;
-use super::certificate::{Known, Policy, Trust};
+use super::certificate::{Accept, Known, Policy, Trust};
 use super::connection::Connection;
 use super::line::Line;
 use crate::address::{Address, Scheme};
@@ -29,9 +29,34 @@ pub(super) async fn connect(
         known: entries.iter().map(Known::of).collect(),
         trust: trust.clone(),
     };
-    let (line, identity) = reach(lan, address, Some(&policy)).await?;
+    let (line, identity) = match reach(lan, address, Some(&policy)).await {
+        Err(error) if is_unknown(&error) => return Err(worse(lan, address, policy, error).await),
+        reached => reached?,
+    };
     let identity = admit(&line, identity, &policy, address)?;
     Connection::new(lan, &line, identity)
+}
+
+fn is_unknown(error: &HueError) -> bool {
+    let HueError::Certificate { problem, .. } = error else {
+        return false;
+    };
+    matches!(problem, CertificateProblem::Unknown { .. })
+}
+
+/// Looks at what a bridge says of itself before a person is asked about its certificate: nobody is to agree to one that is for
+/// another bridge. Returns what is wrong, and that is `unknown` when it is nothing else.
+async fn worse(lan: &Lan, address: &Address, policy: Policy, unknown: HueError) -> HueError {
+    let trust = Trust {
+        accept: Accept::Any,
+        ..policy.trust
+    };
+    let policy = Policy { trust, ..policy };
+    let admitted = match reach(lan, address, Some(&policy)).await {
+        Ok((line, identity)) => admit(&line, identity, &policy, address).map(drop),
+        Err(_) => Ok(()),
+    };
+    admitted.err().unwrap_or(unknown)
 }
 
 /// Asks whoever is at an address which bridge it is. No certificate is judged, so nothing secret may follow.

@@ -123,6 +123,13 @@ fn refuses_without_a_request(server: &Server) {
     assert!(server.requests().is_empty(), "{:?}", server.requests());
 }
 
+/// Before a person is asked about a certificate, the bridge is asked what anybody may know.
+fn was_asked_only_who_it_is(server: &Server) {
+    let is_public = |request: &String| request.starts_with("GET /api/config ");
+    let requests = server.requests();
+    assert!(requests.iter().all(is_public), "{requests:?}");
+}
+
 #[test]
 fn the_roots_are_the_two_of_the_protocol_page() {
     use rustls::pki_types::pem::PemObject;
@@ -234,11 +241,11 @@ async fn a_certificate_of_its_own_needs_a_persons_word_once() {
     let CertificateProblem::Unknown { fingerprint } = problem else {
         panic!("{problem:?}");
     };
-    refuses_without_a_request(&server);
+    was_asked_only_who_it_is(&server);
     let other = crate::Fingerprint::new([7; 32]);
     let refused = meet(&server, &lan(), &[], &accept(Accept::This(other))).await;
     assert!(matches!(refused, Err(CertificateProblem::Unknown { .. })));
-    refuses_without_a_request(&server);
+    was_asked_only_who_it_is(&server);
 
     let fingerprint = fingerprint.parse().unwrap();
     let connection = meet(&server, &lan(), &[], &accept(Accept::This(fingerprint)))
@@ -401,7 +408,7 @@ async fn a_root_of_the_same_name_signs_nothing() {
     let server = square(leaf(Some(&stranger), named(SQUARE_ID)));
     let refused = meet(&server, &root.lan(), &[], &Trust::default()).await;
     assert!(matches!(refused, Err(CertificateProblem::Unknown { .. })));
-    refuses_without_a_request(&server);
+    was_asked_only_who_it_is(&server);
 }
 
 #[tokio::test]

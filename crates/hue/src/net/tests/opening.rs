@@ -210,6 +210,26 @@ async fn a_bridge_that_was_never_paired_with() {
 }
 
 #[tokio::test]
+async fn nobody_is_asked_to_agree_to_a_certificate_for_another_bridge() {
+    let (_folder, ring) = ring();
+    let there = square(own(ROUND_ID));
+    let name = BridgeName::Address(there.address("https://"));
+    for trust in [Trust::default(), any()] {
+        let error = reach(&lan(), &ring, &name, &trust).await.unwrap_err();
+        assert!(
+            matches!(
+                error,
+                HueError::Certificate {
+                    problem: CertificateProblem::WrongName { .. },
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn another_bridge_at_the_old_address_gets_no_key() {
     let (_folder, ring) = ring();
     let root = Root::new("root-bridge");
