@@ -194,11 +194,9 @@ fn a_move_out_of_time_says_how_to_go_on() {
     assert_eq!(house.lights(TO).len(), 2);
 }
 
-#[test]
-fn the_old_bridge_may_be_gone_once_it_has_let_go() {
-    let (mut house, plot) = two_bridges();
-    // The bridge that gets the light stays, the other is switched off.
-    plot.end_at(MANY, When::Before);
+/// Ends a move without notice when the first bridge has let the light go, and nobody knows where it is.
+fn killed_behind_the_delete() -> (House, Arc<Plot>) {
+    let (house, plot) = two_bridges();
     let child = verb(&house)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -219,12 +217,40 @@ fn the_old_bridge_may_be_gone_once_it_has_let_go() {
         Signal::SIGKILL,
     )
     .unwrap();
-    let _ = child.wait_with_output();
-    house.cut_power();
-    // Its id is known, so the journal finds the move although nobody answers; the other does not answer either.
+    assert_eq!(finish(child.wait_with_output()).code, -1);
+    (house, plot)
+}
+
+#[test]
+fn the_old_bridge_may_be_gone_once_it_has_let_go() {
+    let (house, plot) = killed_behind_the_delete();
+    plot.leave(&format!("{FROM}:80"));
+    let run = finish(verb(&house).output()).ends_with(0);
+    assert_eq!(run.json()["moved"], true, "{run:?}");
+    assert_eq!(
+        house
+            .names(TO)
+            .iter()
+            .filter(|name| *name == "Desk")
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn without_the_new_bridge_the_move_waits_in_the_journal() {
+    let (house, plot) = killed_behind_the_delete();
+    plot.leave(&format!("{TO}:80"));
     let run = finish(verb(&house).output()).ends_with(4);
     assert_eq!(run.error_kind(), "no_answer");
-    let journal = std::fs::read_dir(house.state()).unwrap().flatten();
-    let kept = journal.filter(|entry| entry.file_name().to_string_lossy().starts_with("hue-move-"));
-    assert_eq!(kept.count(), 1);
+    let entries = std::fs::read_dir(house.state()).unwrap().flatten();
+    let journal =
+        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("hue-move-"));
+    let kept: Vec<String> = journal
+        .map(|entry| std::fs::read_to_string(entry.path()).unwrap())
+        .collect();
+    assert!(kept.len() == 1 && kept[0].contains("deleted"), "{kept:?}");
+    // It says so, and how to go on.
+    let hint = run.json()["error"]["hint"].as_str().unwrap().to_owned();
+    assert!(hint.contains("same command again"), "{run:?}");
 }

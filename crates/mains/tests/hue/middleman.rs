@@ -31,6 +31,8 @@ struct State {
     /// At which call, when, and whom.
     end: Option<(usize, When)>,
     victim: Option<Pid>,
+    /// Where nobody answers any more.
+    away: Vec<String>,
 }
 
 impl Plot {
@@ -51,6 +53,20 @@ impl Plot {
         let mut state = self.state.lock().unwrap();
         state.end = None;
         state.victim = None;
+    }
+
+    /// Lets nobody through at this place any more, as a bridge that was sold.
+    pub fn leave(&self, here: &str) {
+        self.state.lock().unwrap().away.push(here.to_owned());
+    }
+
+    fn is_away(&self, here: &str) -> bool {
+        self.state
+            .lock()
+            .unwrap()
+            .away
+            .iter()
+            .any(|away| away == here)
     }
 
     /// The calls so far, `METHOD /path`, without the key.
@@ -83,10 +99,13 @@ impl Plot {
 /// Stands at `here` for the bridge at `there`. It ends with the test's process; its network goes with the test's thread.
 pub fn stand(here: &str, there: &str, plot: &Arc<Plot>) {
     let listener = TcpListener::bind(here).unwrap();
-    let there = there.to_owned();
+    let (here, there) = (here.to_owned(), there.to_owned());
     let plot = Arc::clone(plot);
     std::thread::spawn(move || {
         for client in listener.incoming().map_while(Result::ok) {
+            if plot.is_away(&here) {
+                continue;
+            }
             let (plot, there) = (Arc::clone(&plot), there.clone());
             // The bridge may be gone by then.
             std::thread::spawn(move || drop(pass(client, &there, &plot)));

@@ -67,13 +67,9 @@ fn each_model_is_paired_with_used_and_forgotten() {
         let forgotten = house.json(&["hue", "forget", &id]).ends_with(0).json();
         assert_eq!(forgotten, json!({"bridge": id, "forgotten": true}));
         house.json(&["hue", "forget", &id]).ends_with(3);
-        assert_eq!(
-            house
-                .json(&["hue", "lights", &id])
-                .ends_with(3)
-                .error_kind(),
-            "not_found"
-        );
+        // It answers to a search by its id, but gives nothing to a stranger.
+        let stranger = house.json(&["hue", "lights", &id]).ends_with(2);
+        assert_eq!(stranger.error_kind(), "usage");
     }
 }
 
