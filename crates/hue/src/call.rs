@@ -127,10 +127,23 @@ impl Call {
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.target {
-            Target::Open(path) | Target::Second(path) => write!(f, "{} {path}", self.method),
+            Target::Open(path) => match behind_a_key(path) {
+                Some(rest) => write!(f, "{} /api/<key>{rest}", self.method),
+                None => write!(f, "{} {path}", self.method),
+            },
+            Target::Second(path) => write!(f, "{} {path}", self.method),
             Target::Keyed(path) => write!(f, "{} /api/<key>{path}", self.method),
         }
     }
+}
+
+/// Returns what stands behind the key in a path that a person has typed with one in it. What is shorter than any key
+/// (`/api/config`) is shown.
+fn behind_a_key(path: &str) -> Option<&str> {
+    const SHORTEST: usize = 10;
+    let rest = path.strip_prefix("/api/")?;
+    let end = rest.find('/').unwrap_or(rest.len());
+    (end >= SHORTEST).then(|| rest.get(end..)).flatten()
 }
 
 #[cfg(test)]
@@ -151,6 +164,19 @@ mod tests {
             Call::keyed(Method::Get, "/lights").path(None).as_str(),
             "/api/nobody/lights"
         );
+    }
+
+    #[test]
+    fn nor_with_a_key_that_a_person_has_typed_into_the_path() {
+        for (path, shown) in [
+            ("/api/config", "GET /api/config"),
+            ("/api/nouser/config", "GET /api/nouser/config"),
+            ("/api/newdeveloper/lights", "GET /api/<key>/lights"),
+            ("/api/KEY0KEY0KEY0KEY0KEY0", "GET /api/<key>"),
+            ("/description.xml", "GET /description.xml"),
+        ] {
+            assert_eq!(Call::open(path).to_string(), shown);
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::config::Settings;
 use crate::ui::Ui;
 
 /// Our own crates only: what others log (D-Bus messages, say) can hold a Wi-Fi key.
-const OURS: [&str; 5] = ["mains", "hiflying", "plugs", "hub", "emulator"];
+const OURS: [&str; 6] = ["mains", "hiflying", "plugs", "hue", "hub", "emulator"];
 
 /// Starts logging when it was asked for, or for a `service`, which has no other way to tell; otherwise nothing is logged and
 /// nothing is paid.

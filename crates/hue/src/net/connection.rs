@@ -180,7 +180,14 @@ impl Transport for Connection {
             }
             (trouble, _) => trouble,
         });
-        let reply = called.map_err(|trouble| trouble.at(&self.address()))?;
+        let reply = called.map_err(|trouble| trouble.at(&self.address()));
+        match &reply {
+            Ok(reply) => {
+                tracing::debug!(bridge = self.label(), %call, status = reply.answer.status);
+            }
+            Err(error) => tracing::debug!(bridge = self.label(), %call, %error),
+        }
+        let reply = reply?;
         match reply.answer.status {
             status @ (429 | 503) => Err(HueError::Busy {
                 at: self.address().to_string(),
