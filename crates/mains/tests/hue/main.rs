@@ -23,8 +23,10 @@ mod middleman;
 
 mod asking;
 mod certificates;
+mod clip;
 mod codes;
 mod interrupted;
 mod responders;
 mod secrets;
+mod takeover;
 mod verbs;
