@@ -89,7 +89,11 @@ impl FromStr for Address {
         }
         Ok(Self {
             scheme,
-            host: host.to_ascii_lowercase(),
+            // One form for each address: `::0` is `::`.
+            host: match host.parse::<Ipv6Addr>() {
+                Ok(address) => address.to_string(),
+                Err(_) => host.to_ascii_lowercase(),
+            },
             port,
         })
     }
@@ -234,6 +238,7 @@ mod tests {
             "http://[fe80::1]:81"
         );
         assert_eq!(address("fe80::1").authority(), "[fe80::1]");
+        assert_eq!(address("::0"), address("[::]"));
     }
 
     #[test]
