@@ -25,6 +25,7 @@ mod asking;
 mod certificates;
 mod clip;
 mod codes;
+mod failing;
 mod interrupted;
 mod responders;
 mod secrets;
