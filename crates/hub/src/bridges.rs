@@ -14,9 +14,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hiflying::net::select;
-use hue::flow::{self, Bridge, PairOptions, TakeoverOptions};
+use hue::flow::{self, PairOptions, TakeoverOptions};
 use hue::keyring::{Entry, KeyRing};
-use hue::net::{self, Accept, Connection, Found, Lan, Opened, Search, Trust};
+use hue::net::{self, Accept, Found, Lan, Opened, Search, Trust};
 use hue::{Address, BridgeId, BridgeName, Fingerprint, Guide, HueError, Light, Progress, Question};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -129,7 +129,7 @@ impl Bridges {
         };
         let name = BridgeName::Address(address);
         let connection = net::reach(&self.lan()?, &ring, &name, &trust).await?;
-        let bridge = at(&connection, None);
+        let bridge = connection.bridge(None);
         let options = PairOptions {
             device_type: flow::device_type("mains", DEVICE),
             wait: Duration::ZERO,
@@ -156,7 +156,7 @@ impl Bridges {
         let Some(id) = opened.connection.identity().id.clone() else {
             return Ok(None);
         };
-        let bridge = at(&opened.connection, Some(opened.key.clone()));
+        let bridge = opened.bridge();
         match flow::lights(&bridge).await {
             Ok(_) => Ok(ring.entry(&id)?),
             Err(_) => Ok(None),
@@ -186,7 +186,7 @@ impl Bridges {
     /// [`HubError`]: `not_found`, and what came of asking the bridge.
     pub async fn lights(&self, id: &BridgeId) -> Result<Vec<Light>, HubError> {
         let opened = self.open(id).await?;
-        Ok(flow::lights(&at(&opened.connection, Some(opened.key.clone()))).await?)
+        Ok(flow::lights(&opened.bridge()).await?)
     }
 
     /// Begins to take over a bulb. The answer comes at once; how it goes is told by [`News::Takeover`] and by the job.
@@ -249,7 +249,7 @@ impl Bridges {
         guide: &JobGuide<'_>,
     ) -> Result<flow::Takeover, HubError> {
         let opened = self.open(id).await?;
-        let bridge = at(&opened.connection, Some(opened.key.clone()));
+        let bridge = opened.bridge();
         let options = TakeoverOptions {
             via: order.via,
             serial: order.serial,
@@ -298,11 +298,6 @@ impl Bridges {
     fn jobs(&self) -> MutexGuard<'_, Jobs> {
         self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn at(connection: &Connection, key: Option<hue::AppKey>) -> Bridge<'_, Connection> {
-    let identity = connection.identity().clone();
-    Bridge::new(connection, identity, connection.address(), key)
 }
 
 fn busy(id: &BridgeId, job: &Id) -> HubError {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use hue::net::{self, Connection, Lan, Opened, Trust};
-use hue::{AppKey, Bridge, BridgeName, HueError, KeyRing};
+use hue::net::{self, Lan, Opened, Trust};
+use hue::{AppKey, BridgeName, HueError, KeyRing};
 
 use super::keys::Given;
 use crate::context::Context;
@@ -62,15 +62,4 @@ pub(super) async fn open_quietly(
 ) -> Result<Result<Opened, HueError>, Failure> {
     let (lan, ring) = (lan(context)?, key_ring(context)?);
     Ok(net::open(&lan, &ring, name, own, &Trust::default()).await)
-}
-
-/// A bridge for the flows.
-pub(super) fn bridge(opened: &Opened) -> Bridge<'_, Connection> {
-    with_key(&opened.connection, Some(opened.key.clone()))
-}
-
-/// A bridge for the flows, with or without a key.
-pub(super) fn with_key(connection: &Connection, key: Option<AppKey>) -> Bridge<'_, Connection> {
-    let identity = connection.identity().clone();
-    Bridge::new(connection, identity, connection.address(), key)
 }

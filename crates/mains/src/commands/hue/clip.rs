@@ -10,7 +10,7 @@ use hue::flow::{Clip, ClipTarget, check_body, clip};
 use hue::net::{self, Trust};
 use hue::{BridgeName, Method};
 
-use super::bridge::{bridge, key_ring, lan, open, with_key};
+use super::bridge::{key_ring, lan, open};
 use super::keys::Given;
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
@@ -62,10 +62,10 @@ pub(super) async fn run(context: &Context, args: Args, given: &Given) -> Outcome
     let told = if is_open(&args.path) {
         let (lan, ring) = (lan(context)?, key_ring(context)?);
         let connection = net::reach(&lan, &ring, &args.bridge, &Trust::default()).await?;
-        clip(&with_key(&connection, None), args.method, &target, body).await?
+        clip(&connection.bridge(None), args.method, &target, body).await?
     } else {
         let opened = open(context, &args.bridge, given).await?;
-        clip(&bridge(&opened), args.method, &target, body).await?
+        clip(&opened.bridge(), args.method, &target, body).await?
     };
     conclude(context, told)
 }

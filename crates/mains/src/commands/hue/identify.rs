@@ -4,7 +4,7 @@ use hue::BridgeName;
 
 use serde_json::json;
 
-use super::bridge::{bridge, open};
+use super::bridge::open;
 use super::keys::Given;
 use crate::context::Context;
 use crate::error::{Exit, Outcome};
@@ -35,7 +35,7 @@ pub(super) struct Args {
 pub(super) async fn run(context: &Context, args: Args, given: &Given) -> Outcome {
     let ui = &context.ui;
     let opened = open(context, &args.bridge, given).await?;
-    let bridge = bridge(&opened);
+    let bridge = opened.bridge();
     let light = hue::flow::identify(&bridge, &args.light).await?;
     if ui.is_json() {
         ui.document(&json!({"bridge": bridge.name, "light": light}))?;

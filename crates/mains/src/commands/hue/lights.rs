@@ -2,7 +2,7 @@
 
 use hue::BridgeName;
 
-use super::bridge::{bridge, open};
+use super::bridge::open;
 use super::keys::Given;
 use super::show;
 use crate::context::Context;
@@ -29,7 +29,7 @@ pub(super) struct Args {
 /// Lists them.
 pub(super) async fn run(context: &Context, args: Args, given: &Given) -> Outcome {
     let opened = open(context, &args.bridge, given).await?;
-    let lights = hue::flow::lights(&bridge(&opened)).await?;
+    let lights = hue::flow::lights(&opened.bridge()).await?;
     if context.ui.is_json() {
         context.ui.document(&lights)?;
     } else if lights.is_empty() {

@@ -11,7 +11,7 @@ use hue::{
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::bridge::{key_ring, lan, patience, with_key};
+use super::bridge::{key_ring, lan, patience};
 use super::guide::TerminalGuide;
 use super::keys::Given;
 use crate::context::Context;
@@ -79,7 +79,7 @@ pub(super) async fn run(context: &Context, args: Args, given: &Given) -> Outcome
     let now = Timestamp::now();
     let entry = match (named, known) {
         (Some(key), _) => {
-            lights(&with_key(&connection, Some(key.clone()))).await?;
+            lights(&connection.bridge(Some(key.clone()))).await?;
             connection.entry(key, now)?
         }
         (None, Some(known)) if is_still_good(&connection, &known).await? => {
@@ -144,7 +144,7 @@ async fn is_still_good(connection: &Connection, known: &Entry) -> Result<bool, F
     if !is_same {
         return Ok(false);
     }
-    match lights(&with_key(connection, Some(known.key.clone()))).await {
+    match lights(&connection.bridge(Some(known.key.clone()))).await {
         Ok(_) => Ok(true),
         Err(HueError::Refused { error, .. }) if error.meaning() == Meaning::Unauthorized => {
             Ok(false)
@@ -169,7 +169,7 @@ async fn press(context: &Context, connection: &Connection) -> Result<AppKey, Fai
         device_type: device_type("mains", &host.to_string_lossy()),
         wait: patience(context, PairOptions::WAIT),
     };
-    let paired = pair(&with_key(connection, None), &guide, &options).await;
+    let paired = pair(&connection.bridge(None), &guide, &options).await;
     Ok(paired.map_err(|error| guide.failure(error))?.key)
 }
 

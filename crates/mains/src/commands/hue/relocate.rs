@@ -6,7 +6,7 @@ use hue::net::Opened;
 use hue::{AppKey, BridgeName, HueError, Journal, JournalDir, MoveOptions, Moved, Serial, Source};
 use jiff::Timestamp;
 
-use super::bridge::{bridge, key_ring, open_quietly, open_with};
+use super::bridge::{key_ring, open_quietly, open_with};
 use super::guide::TerminalGuide;
 use super::{forget, keys, show, takeover};
 use crate::console::until_signal;
@@ -88,12 +88,12 @@ async fn relocate(
     };
     let from = Origin::open(context, &args.from, from_key).await?;
     let to = open_with(context, &args.to, to_key).await?;
-    let target = bridge(&to);
+    let target = to.bridge();
     let run = async |source: Source<'_, '_, _>| {
         hue::flow::relocate(source, &target, &args.light, journal, guide, &options).await
     };
     Ok(match from {
-        Origin::Here(opened) => run(Source::Bridge(&bridge(&opened))).await,
+        Origin::Here(opened) => run(Source::Bridge(&opened.bridge())).await,
         Origin::Gone { name, why } => run(Source::Gone { name, why }).await,
     })
 }

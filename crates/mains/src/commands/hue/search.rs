@@ -2,7 +2,7 @@
 
 use hue::{BridgeName, Serial};
 
-use super::bridge::{bridge, open};
+use super::bridge::open;
 use super::guide::TerminalGuide;
 use super::keys::Given;
 use super::show;
@@ -38,7 +38,7 @@ pub(super) async fn run(context: &Context, args: Args, given: &Given) -> Outcome
     let ui = &context.ui;
     let opened = open(context, &args.bridge, given).await?;
     let guide = TerminalGuide::new(ui);
-    let searched = hue::flow::search(&bridge(&opened), &guide, &args.serials).await;
+    let searched = hue::flow::search(&opened.bridge(), &guide, &args.serials).await;
     let searched = searched.map_err(|error| guide.failure(error))?;
     if ui.is_json() {
         ui.document(&searched)?;

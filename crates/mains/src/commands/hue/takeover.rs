@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use hue::{BridgeName, Serial, Takeover, TakeoverOptions, Via};
 
-use super::bridge::{bridge, open};
+use super::bridge::open;
 use super::guide::TerminalGuide;
 use super::keys::Given;
 use super::show;
@@ -79,7 +79,7 @@ pub(super) async fn run(context: &Context, args: Args, given: &Given) -> Outcome
         plain_first: false,
         rounds: rounds(context),
     };
-    let takeover = hue::flow::takeover(&bridge(&opened), &guide, &options).await;
+    let takeover = hue::flow::takeover(&opened.bridge(), &guide, &options).await;
     conclude(context, &takeover.map_err(|error| guide.failure(error))?)
 }
 
