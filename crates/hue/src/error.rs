@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::fingerprint::Fingerprint;
 use crate::identity::{BridgeId, NotABridge};
 use crate::reply::{ApiError, BadReply, ReplyError};
 
@@ -49,8 +50,8 @@ pub enum CertificateProblem {
     /// Nobody has agreed to it yet.
     #[error("its certificate (SHA-256 {fingerprint}) is its own and was not accepted yet")]
     Unknown {
-        /// The SHA-256 of the certificate, in hex.
-        fingerprint: String,
+        /// The SHA-256 of the certificate.
+        fingerprint: Fingerprint,
     },
 }
 

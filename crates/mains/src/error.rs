@@ -429,7 +429,7 @@ mod tests {
             (certificate(CertificateProblem::Broken), 6),
             (
                 certificate(CertificateProblem::Unknown {
-                    fingerprint: "x".to_owned(),
+                    fingerprint: hue::Fingerprint::new([0; 32]),
                 }),
                 2,
             ),

@@ -231,9 +231,7 @@ impl Policy {
         };
         match is_accepted {
             true => Ok(()),
-            false => Err(CertificateProblem::Unknown {
-                fingerprint: shown.to_string(),
-            }),
+            false => Err(CertificateProblem::Unknown { fingerprint: shown }),
         }
     }
 }

@@ -247,7 +247,6 @@ async fn a_certificate_of_its_own_needs_a_persons_word_once() {
     assert!(matches!(refused, Err(CertificateProblem::Unknown { .. })));
     was_asked_only_who_it_is(&server);
 
-    let fingerprint = fingerprint.parse().unwrap();
     let connection = meet(&server, &lan(), &[], &accept(Accept::This(fingerprint)))
         .await
         .unwrap();

@@ -4,10 +4,7 @@ use std::str::FromStr;
 
 use hue::flow::{device_type, lights, pair};
 use hue::net::{self, Accept, Connection, Lan, Trust};
-use hue::{
-    AppKey, BridgeName, CertificateProblem, Entry, Fingerprint, HueError, KeyRing, Meaning,
-    PairOptions,
-};
+use hue::{AppKey, BridgeName, CertificateProblem, Entry, HueError, KeyRing, Meaning, PairOptions};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -129,9 +126,6 @@ async fn reach(
             "the certificate was not agreed to, and nothing was sent to the bridge",
         ));
     }
-    let fingerprint: Fingerprint = fingerprint
-        .parse()
-        .map_err(|error| Failure::failed("the certificate has no fingerprint").caused_by(&error))?;
     Ok(net::reach(lan, ring, &args.bridge, &trust(Accept::This(fingerprint))).await?)
 }
 
