@@ -9,7 +9,6 @@ mod job;
 mod jobs;
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,8 +37,7 @@ pub struct Bridges(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// The state directory, with the key ring.
-    state: PathBuf,
+    ring: KeyRing,
     /// As the owner named them; which they are is asked at each search.
     interfaces: Vec<String>,
     bus: EventBus,
@@ -66,7 +64,7 @@ impl Bridges {
         tracker: TaskTracker,
     ) -> Self {
         Self(Arc::new(Inner {
-            state: config.state.clone(),
+            ring: KeyRing::new(&config.state),
             interfaces: config.interfaces.clone(),
             bus,
             cancel,
@@ -81,7 +79,7 @@ impl Bridges {
     ///
     /// [`HubError`] of kind `local` when the key ring cannot be read.
     pub fn all(&self) -> Result<Vec<Entry>, HubError> {
-        Ok(self.ring()?.entries().map_err(HueError::from)?)
+        Ok(self.0.ring.entries().map_err(HueError::from)?)
     }
 
     /// Returns one of them.
@@ -90,7 +88,7 @@ impl Bridges {
     ///
     /// As [`Bridges::all`], and `not_found`.
     pub fn one(&self, id: &BridgeId) -> Result<Entry, HubError> {
-        let entry = self.ring()?.entry(id).map_err(HueError::from)?;
+        let entry = self.0.ring.entry(id).map_err(HueError::from)?;
         entry.ok_or_else(|| {
             HubError::not_found(format!("there is no bridge {id} that was paired with"))
                 .hint("POST its address to `/api/v1/bridges` first, or use `mains hue pair`")
@@ -119,8 +117,8 @@ impl Bridges {
         address: Address,
         certificate: Option<Fingerprint>,
     ) -> Result<(Entry, bool), HueError> {
-        let ring = self.ring()?;
-        if let Some(known) = self.still_open(&ring, &address).await? {
+        let ring = &self.0.ring;
+        if let Some(known) = self.still_open(ring, &address).await? {
             return Ok((known, false));
         }
         let trust = Trust {
@@ -128,7 +126,7 @@ impl Bridges {
             pairing: true,
         };
         let name = BridgeName::Address(address);
-        let connection = net::reach(&self.lan()?, &ring, &name, &trust).await?;
+        let connection = net::reach(&self.lan()?, ring, &name, &trust).await?;
         let bridge = connection.bridge(None);
         let options = PairOptions {
             device_type: flow::device_type("mains", DEVICE),
@@ -173,7 +171,7 @@ impl Bridges {
         if let Some(job) = self.jobs().running(id) {
             return Err(busy(id, job));
         }
-        self.ring()?.forget(id).map_err(HueError::from)?;
+        self.0.ring.forget(id).map_err(HueError::from)?;
         self.jobs().forget(id);
         tracing::info!(bridge = %id, "forgotten");
         Ok(())
@@ -261,7 +259,7 @@ impl Bridges {
     async fn open(&self, id: &BridgeId) -> Result<Opened, HubError> {
         self.one(id)?;
         let name = BridgeName::Id(id.clone());
-        Ok(net::open(&self.lan()?, &self.ring()?, &name, None, &Trust::default()).await?)
+        Ok(net::open(&self.lan()?, &self.0.ring, &name, None, &Trust::default()).await?)
     }
 
     fn change(&self, job: &Id, change: impl FnOnce(&mut Job)) {
@@ -275,10 +273,6 @@ impl Bridges {
         // A tree with text keys can always be written.
         let json = serde_json::to_value(job).unwrap_or_default();
         self.0.bus.publish(News::Takeover(json.into()));
-    }
-
-    fn ring(&self) -> Result<KeyRing, HueError> {
-        Ok(KeyRing::open(&self.0.state)?)
     }
 
     fn lan(&self) -> Result<Lan, HueError> {

@@ -120,17 +120,12 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    /// Opens the ring of a state directory. Neither the directory nor the file has to exist.
-    ///
-    /// # Errors
-    ///
-    /// [`KeyRingError`] when there is a file that cannot be read or understood.
-    pub fn open(directory: &Path) -> Result<Self, KeyRingError> {
-        let ring = Self {
-            directory: directory.to_owned(),
-        };
-        ring.entries()?;
-        Ok(ring)
+    /// The ring of a state directory. Neither the directory nor the file has to exist; what is wrong with them is told by the
+    /// calls that read and write.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+        }
     }
 
     /// Returns the file.

@@ -176,7 +176,7 @@ fn bridges_that_announce_themselves_are_found() {
         assert_eq!(found.address.to_string(), "127.0.0.30");
         assert!(begun.elapsed() < Duration::from_secs(2));
         let ring_folder = tempfile::tempdir().unwrap();
-        moved(&KeyRing::open(ring_folder.path()).unwrap()).await;
+        moved(&KeyRing::new(ring_folder.path())).await;
         let nobody = "001788fffeffffff".parse().unwrap();
         assert!(
             matches!(locate(&lan(), &nobody).await, Err(HueError::NoSuchBridge(id)) if id == nobody)

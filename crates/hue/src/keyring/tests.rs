@@ -25,7 +25,7 @@ fn mode(path: &Path) -> u32 {
 fn what_is_kept_is_there_again() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("not/yet/there");
-    let ring = KeyRing::open(&state).unwrap();
+    let ring = KeyRing::new(&state);
     assert!(ring.entries().unwrap().is_empty());
     for number in [2, 1] {
         ring.keep(entry(number)).unwrap();
@@ -33,7 +33,7 @@ fn what_is_kept_is_there_again() {
     assert_eq!(mode(&ring.path()), 0o600);
     assert_eq!(mode(&state), 0o700);
     assert_eq!(
-        KeyRing::open(&state).unwrap().entries().unwrap(),
+        KeyRing::new(&state).entries().unwrap(),
         [entry(1), entry(2)]
     );
 
@@ -51,7 +51,7 @@ fn what_is_kept_is_there_again() {
 #[test]
 fn news_of_a_bridge_that_was_forgotten_do_not_bring_it_back() {
     let folder = tempfile::tempdir().unwrap();
-    let ring = KeyRing::open(folder.path()).unwrap();
+    let ring = KeyRing::new(folder.path());
     ring.keep(entry(1)).unwrap();
     let moved: Address = "http://192.0.2.99".parse().unwrap();
     let go = |known: &mut Entry| {
@@ -74,13 +74,13 @@ fn many_at_once_lose_nothing() {
             scope.spawn(move || {
                 for number in 0..8 {
                     // Each opens its own, as another process does; a lock belongs to the open file.
-                    let ring = KeyRing::open(state).unwrap();
+                    let ring = KeyRing::new(state);
                     ring.keep(entry(writer * 8 + number)).unwrap();
                 }
             });
         }
     });
-    let ring = KeyRing::open(folder.path()).unwrap();
+    let ring = KeyRing::new(folder.path());
     let expected: Vec<Entry> = (0..64).map(entry).collect();
     assert_eq!(ring.entries().unwrap(), expected);
 }
@@ -88,7 +88,7 @@ fn many_at_once_lose_nothing() {
 #[test]
 fn a_file_that_cannot_be_understood_is_named_and_left() {
     let folder = tempfile::tempdir().unwrap();
-    let ring = KeyRing::open(folder.path()).unwrap();
+    let ring = KeyRing::new(folder.path());
     ring.keep(entry(1)).unwrap();
     let good = fs::read_to_string(ring.path()).unwrap();
     let half = &good[..good.len() / 2];
@@ -98,7 +98,7 @@ fn a_file_that_cannot_be_understood_is_named_and_left() {
     for damaged in ["", "[]", "\0\0", half, &newer, &no_key, &number] {
         fs::write(ring.path(), damaged).unwrap();
         let refused = [
-            KeyRing::open(folder.path()).unwrap_err(),
+            KeyRing::new(folder.path()).entries().unwrap_err(),
             ring.keep(entry(2)).unwrap_err(),
             ring.forget(&entry(1).id).unwrap_err(),
         ];
@@ -117,7 +117,7 @@ fn a_file_that_cannot_be_understood_is_named_and_left() {
 #[test]
 fn what_others_could_read_is_closed() {
     let folder = tempfile::tempdir().unwrap();
-    let ring = KeyRing::open(folder.path()).unwrap();
+    let ring = KeyRing::new(folder.path());
     ring.keep(entry(1)).unwrap();
     fs::set_permissions(ring.path(), fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(ring.entries().unwrap().len(), 1);
@@ -136,7 +136,7 @@ fn what_cannot_be_written_is_said() {
         ring.keep(entry(1)),
         Err(KeyRingError::Write { .. })
     ));
-    let ring = KeyRing::open(folder.path()).unwrap();
+    let ring = KeyRing::new(folder.path());
     fs::create_dir(ring.path()).unwrap();
     assert!(matches!(ring.entries(), Err(KeyRingError::Read { .. })));
 }
@@ -144,7 +144,7 @@ fn what_cannot_be_written_is_said() {
 #[test]
 fn a_lock_that_is_held_is_waited_for_within_bounds() {
     let folder = tempfile::tempdir().unwrap();
-    let ring = KeyRing::open(folder.path()).unwrap();
+    let ring = KeyRing::new(folder.path());
     let held = ring.lock().unwrap();
     let begun = Instant::now();
     let error = ring.keep(entry(1)).unwrap_err();
@@ -159,7 +159,7 @@ fn a_lock_that_is_held_is_waited_for_within_bounds() {
 #[test]
 fn the_file_of_the_first_version_is_read_for_ever() {
     let folder = tempfile::tempdir().unwrap();
-    let ring = KeyRing::open(folder.path()).unwrap();
+    let ring = KeyRing::new(folder.path());
     let text = r#"{"version": 1, "bridges": [{
         "id": "001788fffe010203", "key": "KEY0KEY0", "address": "http://192.0.2.10", "model": "BSB001",
         "paired_at": "2026-11-23T10:00:00Z", "of a later time": 1}]}"#;

@@ -14,7 +14,7 @@ fn round() -> Server {
 
 fn ring() -> (tempfile::TempDir, KeyRing) {
     let folder = tempfile::tempdir().unwrap();
-    let ring = KeyRing::open(folder.path()).unwrap();
+    let ring = KeyRing::new(folder.path());
     (folder, ring)
 }
 

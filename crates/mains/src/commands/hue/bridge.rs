@@ -13,10 +13,9 @@ use crate::resolve::interfaces::for_scan;
 /// So much of `--timeout` is left for saying what came of it.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Opens the file of keys in the state directory.
+/// The keys in the state directory.
 pub(super) fn key_ring(context: &Context) -> Result<KeyRing, Failure> {
-    let ring = KeyRing::open(&context.state_directory()?).map_err(HueError::from)?;
-    Ok(ring)
+    Ok(KeyRing::new(context.state_directory()?))
 }
 
 /// The network with the interfaces that a search starts from; there may be none.
