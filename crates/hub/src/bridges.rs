@@ -118,47 +118,32 @@ impl Bridges {
         certificate: Option<Fingerprint>,
     ) -> Result<(Entry, bool), HueError> {
         let ring = &self.0.ring;
-        if let Some(known) = self.still_open(ring, &address).await? {
-            return Ok((known, false));
-        }
         let trust = Trust {
             accept: certificate.map_or(Accept::None, Accept::This),
             pairing: true,
         };
         let name = BridgeName::Address(address);
         let connection = net::reach(&self.lan()?, ring, &name, &trust).await?;
-        let bridge = connection.bridge(None);
+        let known = match &connection.identity().id {
+            Some(id) => ring.entry(id)?,
+            None => None,
+        };
+        if let Some(known) = &known
+            // Whatever else comes of it: pairing again is what was asked for, and tells it.
+            && let Ok(true) = connection.still_takes(known).await
+        {
+            net::remember(ring, &known.id, &connection);
+            return Ok((connection.entry(known.key.clone(), known.paired_at)?, false));
+        }
         let options = PairOptions {
             device_type: flow::device_type("mains", DEVICE),
             wait: Duration::ZERO,
         };
-        let paired = flow::pair(&bridge, &Alone, &options).await?;
+        let paired = flow::pair(&connection.bridge(None), &Alone, &options).await?;
         let entry = connection.entry(paired.key, Timestamp::now())?;
-        let is_new = ring.entry(&entry.id)?.is_none();
         ring.keep(entry.clone())?;
         tracing::info!(bridge = %entry.id, "paired");
-        Ok((entry, is_new))
-    }
-
-    /// Returns the entry of the bridge at an address if its key still opens it.
-    async fn still_open(
-        &self,
-        ring: &KeyRing,
-        address: &Address,
-    ) -> Result<Option<Entry>, HueError> {
-        let name = BridgeName::Address(address.clone());
-        // Whatever is wrong with it, pairing again is what was asked for, and tells it.
-        let Ok(opened) = net::open(&self.lan()?, ring, &name, None, &Trust::default()).await else {
-            return Ok(None);
-        };
-        let Some(id) = opened.connection.identity().id.clone() else {
-            return Ok(None);
-        };
-        let bridge = opened.bridge();
-        match flow::lights(&bridge).await {
-            Ok(_) => Ok(ring.entry(&id)?),
-            Err(_) => Ok(None),
-        }
+        Ok((entry, known.is_none()))
     }
 
     /// Forgets a bridge and the key for it. The bridge keeps the key until its owner removes it there.

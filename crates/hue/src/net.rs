@@ -160,8 +160,8 @@ pub async fn open(
     Ok(Opened { connection, key })
 }
 
-/// What cannot be kept is found again the next time.
-fn remember(ring: &KeyRing, id: &BridgeId, connection: &Connection) {
+/// Keeps what a bridge that was paired with now says of itself, and where it is. What cannot be kept is found again the next time.
+pub fn remember(ring: &KeyRing, id: &BridgeId, connection: &Connection) {
     if let Err(error) = ring.update(id, |entry| connection.note_in(entry)) {
         tracing::warn!(bridge = %id, %error, "where the bridge is cannot be kept");
     }

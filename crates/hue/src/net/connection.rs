@@ -15,10 +15,11 @@ use super::{Bounds, Lan};
 use crate::address::{Address, Scheme};
 use crate::call::Call;
 use crate::error::HueError;
-use crate::flow::Bridge;
+use crate::flow::{Bridge, lights};
 use crate::identity::{BridgeId, Identity};
 use crate::key::AppKey;
 use crate::keyring::Entry;
+use crate::reply::Meaning;
 use crate::tcp30000::{Outcome, REQUEST, Touchlink};
 use crate::transport::{Answer, Transport};
 
@@ -92,6 +93,29 @@ impl Connection {
     /// Returns it as the flows take it; without a key to pair with it.
     pub fn bridge(&self, key: Option<AppKey>) -> Bridge<'_, Self> {
         Bridge::new(self, self.identity.clone(), self.address(), key)
+    }
+
+    /// Tells whether the bridge still takes the key that is kept for it. One that shows another certificate than before is not
+    /// given it.
+    ///
+    /// # Errors
+    ///
+    /// [`HueError`] for all but a key that the bridge does not know.
+    pub async fn still_takes(&self, known: &Entry) -> Result<bool, HueError> {
+        let is_same = match &self.certificate {
+            Some(shown) => shown.root_signed || known.pin == Some(shown.fingerprint),
+            None => known.pin.is_none() && !known.root_signed,
+        };
+        if !is_same {
+            return Ok(false);
+        }
+        match lights(&self.bridge(Some(known.key.clone()))).await {
+            Ok(_) => Ok(true),
+            Err(HueError::Refused { error, .. }) if error.meaning() == Meaning::Unauthorized => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Returns what to keep of it after pairing.

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use hue::flow::{device_type, lights, pair};
 use hue::net::{self, Accept, Connection, Lan, Trust};
-use hue::{AppKey, BridgeName, CertificateProblem, Entry, HueError, KeyRing, Meaning, PairOptions};
+use hue::{AppKey, BridgeName, CertificateProblem, Entry, HueError, KeyRing, PairOptions};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -79,7 +79,7 @@ pub(super) async fn run(context: &Context, args: Args, given: &Given) -> Outcome
             lights(&connection.bridge(Some(key.clone()))).await?;
             connection.entry(key, now)?
         }
-        (None, Some(known)) if is_still_good(&connection, &known).await? => {
+        (None, Some(known)) if connection.still_takes(&known).await? => {
             context
                 .ui
                 .status("paired already: the bridge takes the key that is kept");
@@ -127,24 +127,6 @@ async fn reach(
         ));
     }
     Ok(net::reach(lan, ring, &args.bridge, &trust(Accept::This(fingerprint))).await?)
-}
-
-/// Tells whether the bridge still takes the key that is kept. One that shows another certificate than before is not given it.
-async fn is_still_good(connection: &Connection, known: &Entry) -> Result<bool, Failure> {
-    let is_same = match connection.certificate() {
-        Some(shown) => shown.root_signed || known.pin == Some(shown.fingerprint),
-        None => known.pin.is_none() && !known.root_signed,
-    };
-    if !is_same {
-        return Ok(false);
-    }
-    match lights(&connection.bridge(Some(known.key.clone()))).await {
-        Ok(_) => Ok(true),
-        Err(HueError::Refused { error, .. }) if error.meaning() == Meaning::Unauthorized => {
-            Ok(false)
-        }
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// Waits for the button.
