@@ -4,7 +4,7 @@ use hub::duration::Period;
 use hub::store::{HistoryPoint, HistoryQuery, Retention, Sample, Sqlite, Step, Store, Used};
 use jiff::Timestamp;
 
-use crate::ground::{Place, mac, ms, reading, sample, t};
+use crate::ground::{Place, mac, ms, reading, record, sample, t};
 
 const DAY: i64 = 86_400_000;
 
@@ -203,4 +203,43 @@ async fn what_is_old_gets_coarser_and_its_space_comes_back() {
     store.close().await;
     let store = Sqlite::open(&place.file(), retention).await.unwrap().store;
     assert_eq!(store.info().await.unwrap().readings, 8641);
+}
+
+/// A plug that takes another's place keeps both pasts, and both may have run at once.
+#[tokio::test]
+async fn what_two_pasts_used_at_once_is_shared_out_for_both() {
+    let place = Place::new();
+    let store = place.store().await;
+    let begin = t("2026-11-22T00:00:00Z");
+    let gap = |plug, minutes: i64, energy_wh| Sample {
+        used: Some(Used {
+            since: begin,
+            energy_wh,
+        }),
+        ..sample(
+            plug,
+            ms(begin.as_millisecond() + minutes * 60_000),
+            60.0,
+            0.0,
+        )
+    };
+    // Readings are whole from here on, so that none of this comes from minutes.
+    let first = Sample {
+        used: None,
+        ..sample(1, begin, 60.0, 0.0)
+    };
+    let all = [first, gap(2, 20, 20.0), gap(1, 30, 300.0)];
+    store.append(&all).await.unwrap();
+    store.replace_plug(mac(2), &record(1)).await.unwrap();
+    for (to, expected) in [
+        ("2026-11-22T00:10:00Z", 110.0),
+        ("2026-11-22T00:25:00Z", 270.0),
+    ] {
+        let points = store
+            .history(&query("2026-11-22T00:00:00Z", to, 50))
+            .await
+            .unwrap();
+        let energy = energy(&points);
+        assert!((energy - expected).abs() < 0.05, "until {to}: {energy}");
+    }
 }

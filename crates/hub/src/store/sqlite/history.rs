@@ -34,8 +34,10 @@ const READINGS: &str = "SELECT json_group_array(json_array(at_ms, power, energy,
     (SELECT at_ms, power, energy, gap_ms FROM readings WHERE plug = ?1 AND at_ms >= ?2 AND at_ms < ?3 \
     ORDER BY at_ms LIMIT ?4)";
 
-const NEXT_USED: &str = "SELECT json_array(at_ms, power, energy, gap_ms) FROM readings \
-    WHERE plug = ?1 AND at_ms >= ?2 AND energy IS NOT NULL ORDER BY at_ms LIMIT 1";
+/// Readings from a time on that tell what was used since before it. That need not be the next one alone: where a plug
+/// carries on another's history, the gaps of both lie side by side.
+const ACROSS: &str = "SELECT json_group_array(json_array(at_ms, power, energy, gap_ms)) FROM readings \
+    WHERE plug = ?1 AND at_ms >= ?2 AND energy IS NOT NULL AND at_ms - gap_ms < ?2";
 
 /// Where each kind of rows begins and ends: readings in milliseconds, the others in seconds.
 const EXTENT: &str = "SELECT json_array( \
@@ -171,15 +173,15 @@ impl Database {
                 _ => break,
             }
         }
-        // What the next reading that knows tells to have been used was partly used within the range.
-        let next: Option<String> = sqlx::query_scalar(NEXT_USED)
+        let across: String = sqlx::query_scalar(ACROSS)
             .bind(plug)
             .bind(end)
-            .fetch_optional(self.readers())
+            .fetch_one(self.readers())
             .await
             .map_err(|error| self.fault(READ, error))?;
-        if let Some(json) = next {
-            steps.add_reading(sums, &self.decoded(&json)?, range);
+        let rows: Vec<ReadingRow> = self.decoded(&across)?;
+        for row in &rows {
+            steps.add_reading(sums, row, range);
         }
         Ok(())
     }
