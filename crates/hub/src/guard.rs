@@ -47,6 +47,14 @@ impl Guard {
         Ok(())
     }
 
+    /// Notes that the latest order to a plug is about to be given once more, because nobody knows whether it was carried out.
+    /// It counts once, and from now on: it may be this time that it moves the relay.
+    pub fn repeat(&mut self, plug: Mac, now: Instant) {
+        let changes = self.changes.entry(plug).or_default();
+        changes.pop_back();
+        changes.push_back(now);
+    }
+
     /// Forgets what no longer counts, and plugs that have not been moved for long.
     pub fn tidy(&mut self, now: Instant) {
         self.changes.retain(|_, changes| {
@@ -78,6 +86,20 @@ mod tests {
         assert_eq!(guard.take(PLUG, at(60)), Ok(()));
         assert_eq!(guard.take(PLUG, at(69)), Err(TooOften));
         assert_eq!(guard.take(PLUG, at(70)), Ok(()));
+    }
+
+    #[test]
+    fn an_order_that_is_repeated_counts_from_its_last_time() {
+        let (mut guard, start) = (Guard::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        guard.take(PLUG, at(0)).unwrap();
+        guard.repeat(PLUG, at(30));
+        guard.repeat(PLUG, at(300));
+        for second in 301..306 {
+            assert_eq!(guard.take(PLUG, at(second)), Ok(()));
+        }
+        assert_eq!(guard.take(PLUG, at(359)), Err(TooOften));
+        assert_eq!(guard.take(PLUG, at(360)), Ok(()));
     }
 
     #[test]

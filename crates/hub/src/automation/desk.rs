@@ -116,8 +116,13 @@ impl<S: Switchboard> Desk<S> {
             return Err(ActError::KeptOff(name.clone()));
         }
         let is_repeated = to.is_some() && bounds.unsure.get(&plug).copied() == to;
-        if (stands.is_none() || to != stands) && !is_repeated {
-            bounds.guard.take(plug, Instant::now().into_std())?;
+        if stands.is_none() || to != stands {
+            let now = Instant::now().into_std();
+            if is_repeated {
+                bounds.guard.repeat(plug, now);
+            } else {
+                bounds.guard.take(plug, now)?;
+            }
         }
         let others = bounds
             .in_flight

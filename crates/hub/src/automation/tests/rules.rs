@@ -286,6 +286,25 @@ fn assert_bounded(switches: &[Switch]) {
     }
 }
 
+/// An order that went unanswered was counted long ago when it is carried out at last.
+#[tokio::test(start_paused = true)]
+async fn an_order_that_comes_through_late_counts_when_it_does() {
+    let home = Home::new(MORNING);
+    let fight = vec![
+        rule(3, json!({"kind": "auto_off", "after": "1s"})),
+        rule(3, json!({"kind": "keep_on", "after": "5s"})),
+    ];
+    let silence = vec![
+        Happening::Deaf(3, true),
+        Happening::Pass(90),
+        Happening::Deaf(3, false),
+    ];
+    live(&home, fight, silence).await;
+    let switches = home.switched();
+    assert!(switches.iter().any(|switch| switch.moved));
+    assert_bounded(&switches);
+}
+
 /// What happens in a home where everybody wants something else.
 #[derive(Debug, Clone)]
 enum Happening {
