@@ -57,8 +57,9 @@ pub use stats::KeeperStats;
 const MOST_ERRANDS: usize = 16;
 /// So many searches may go on at once.
 const MOST_SEARCHES: usize = 4;
-/// So many plugs may wait to be taken in; the others are heard again.
-const MOST_NEWCOMERS: usize = 64;
+/// So many plugs may wait to be taken in; the others are heard again. A scan hears all plugs at once, and taking one in waits
+/// for the disk.
+const MOST_NEWCOMERS: usize = 4_096;
 /// How often a plug that is gone is asked at least, when there are not very many.
 const GONE_GAP: Duration = Duration::from_secs(5);
 

@@ -220,6 +220,24 @@ fn who_wants_every_plug_gets_every_plug_but_those_that_were_forgotten() {
 }
 
 #[test]
+fn one_scan_is_enough_to_take_in_a_houseful() {
+    in_network(async {
+        const COUNT: u16 = 200;
+        let plugs = (1..=COUNT).map(|number| plug(number, &[])).collect();
+        let _plugs = Plugs::start(plugs).await;
+        let wishes = Wishes {
+            adopt: true,
+            metering: "1m",
+            scan: "1h",
+            ..Wishes::default()
+        };
+        let house = House::open(wishes).await;
+        eventually(60, || house.keeper.views().len() == usize::from(COUNT)).await;
+        house.close().await;
+    });
+}
+
+#[test]
 fn a_replaced_plug_hands_everything_on() {
     in_network(async {
         let mut old = plug(1, &[]);
