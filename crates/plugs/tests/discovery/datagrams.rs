@@ -1,0 +1,185 @@
+//! What a discovery makes of single datagrams, in any order and from anybody.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::{Duration, Instant};
+
+use hiflying::PORT;
+use jiff::Timestamp;
+use plugs::discovery::{Discovery, Event, Options, Transmit};
+use plugs::{FamilyId, Plug, RelayState};
+use proptest::prelude::*;
+
+use crate::ms;
+use crate::network::{OWN, options};
+
+/// A discovery of its own, to which datagrams are handed one by one.
+struct Desk {
+    discovery: Discovery,
+    now: Instant,
+}
+
+impl Desk {
+    fn new(options: Options) -> Self {
+        let now = Instant::now();
+        Self {
+            discovery: Discovery::new(options, now, Timestamp::UNIX_EPOCH),
+            now,
+        }
+    }
+
+    fn hear(&mut self, from: [u8; 4], datagram: &[u8]) -> Vec<Event> {
+        let from = SocketAddrV4::new(from.into(), PORT);
+        self.discovery
+            .handle_datagram(self.now, PORT, from, datagram);
+        std::iter::from_fn(|| self.discovery.poll_event()).collect()
+    }
+
+    fn pass(&mut self, time: Duration) -> Vec<Event> {
+        let end = self.now + time;
+        while let Some(next) = self.discovery.poll_timeout().filter(|&next| next <= end) {
+            self.now = next;
+            self.discovery.handle_timeout(next);
+        }
+        self.now = end;
+        std::iter::from_fn(|| self.discovery.poll_event()).collect()
+    }
+}
+
+const SCAN_REPLY: &[u8] = b"10.77.0.1,ACCF23123456,900000621,0,1,";
+
+#[test]
+fn the_probes_of_a_round() {
+    let mut desk = Desk::new(options());
+    desk.pass(ms(20));
+    let transmits: Vec<Transmit> = std::iter::from_fn(|| desk.discovery.poll_transmit()).collect();
+    let to = SocketAddrV4::new(Ipv4Addr::new(10, 77, 255, 255), 48899);
+    let expected = [
+        &b"YZ-RECOSCAN"[..],
+        b"HF-A11ASSISTHREAD",
+        b"WIFIKIT-214028-READ",
+    ]
+    .map(|bytes| Transmit {
+        link: 0,
+        local_port: 48899,
+        to,
+        bytes: bytes.into(),
+    });
+    assert_eq!(transmits, expected);
+}
+
+#[test]
+fn echoes_and_strangers_are_no_plugs() {
+    let mut desk = Desk::new(options());
+    assert_eq!(desk.hear(OWN.octets(), SCAN_REPLY), [], "from ourselves");
+    assert_eq!(desk.hear([10, 77, 0, 1], b"YZ-RECOSCAN"), []);
+    assert_eq!(desk.hear([10, 77, 0, 1], b"+ok"), []);
+    let from = SocketAddrV4::new([10, 77, 0, 1].into(), PORT);
+    desk.discovery
+        .handle_datagram(desk.now, 10_000, from, SCAN_REPLY);
+    assert_eq!(
+        desk.discovery.poll_event(),
+        None,
+        "to another family's port"
+    );
+}
+
+#[test]
+fn the_sender_is_trusted_and_the_latest_address_wins() {
+    let mut desk = Desk::new(options());
+    let [Event::Found(plug)] = &desk.hear([10, 77, 0, 8], SCAN_REPLY)[..] else {
+        unreachable!("one event")
+    };
+    assert_eq!(plug.address, Ipv4Addr::new(10, 77, 0, 8));
+    assert_eq!(
+        desk.hear([10, 77, 0, 8], SCAN_REPLY),
+        [],
+        "nothing new about it"
+    );
+    let moved = Plug {
+        address: Ipv4Addr::new(10, 77, 0, 9),
+        ..plug.clone()
+    };
+    assert_eq!(
+        desk.hear([10, 77, 0, 9], SCAN_REPLY),
+        [Event::Updated(moved)]
+    );
+}
+
+#[test]
+fn a_module_is_held_back_for_a_moment() {
+    let identity = b"10.77.0.1,ACCF23123456,HF-LPB100";
+    let mut desk = Desk::new(options());
+    assert_eq!(desk.hear([10, 77, 0, 1], identity), []);
+    assert_eq!(desk.pass(ms(900)), []);
+    let events = desk.pass(ms(200));
+    assert!(
+        matches!(&events[..], [Event::Found(plug)] if plug.family == FamilyId::Module),
+        "{events:?}"
+    );
+    let events = desk.hear([10, 77, 0, 1], SCAN_REPLY);
+    assert!(
+        matches!(&events[..], [Event::Updated(plug)]
+            if plug.family == FamilyId::Reco && plug.model.as_deref() == Some("HF-LPB100")),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn watching_goes_on_and_tells_changes() {
+    let mut desk = Desk::new(Options {
+        watch: true,
+        ..options()
+    });
+    assert_eq!(desk.hear([10, 77, 0, 1], SCAN_REPLY).len(), 1);
+    assert_eq!(desk.pass(Duration::from_secs(3600)), []);
+    desk.pass(ms(500));
+    let off = desk.hear([10, 77, 0, 1], b"10.77.0.1,ACCF23123456,900000621,0,0,");
+    assert!(
+        matches!(&off[..], [Event::Updated(plug)] if plug.relay == Some(RelayState::Off)),
+        "{off:?}"
+    );
+    let probes = std::iter::from_fn(|| desk.discovery.poll_transmit()).count();
+    assert!((3 * 3600..5 * 3600).contains(&probes), "{probes}");
+}
+
+#[test]
+fn a_stranger_cannot_fill_the_memory() {
+    let mut desk = Desk::new(options());
+    let mut found = 0;
+    for number in 0..70_000_u32 {
+        let [_, a, b, c] = number.to_be_bytes();
+        let datagram = format!("10.77.0.1,AC00{:02X}{a:02X}{b:02X}{c:02X},,,1", 0);
+        found += desk.hear([10, 77, 0, 1], datagram.as_bytes()).len();
+    }
+    assert_eq!(found, 65_536);
+    let done = desk.pass(Duration::from_secs(7));
+    assert!(matches!(&done[..], [Event::Done(_)]), "{}", done.len());
+}
+
+proptest! {
+    #[test]
+    fn any_datagrams_at_any_time(
+        datagrams in prop::collection::vec(
+            (0..400u64, any::<[u8; 4]>(), prop_oneof![
+                any::<Vec<u8>>(),
+                "[0-9.]{0,12}(,[0-9A-F]{12}(,[ -~]{0,8}){0,6})?".prop_map(String::into_bytes),
+                Just(SCAN_REPLY.to_vec()),
+                Just(b"10.77.0.1,ACCF23123456,HF-LPB100".to_vec()),
+            ]),
+            0..60,
+        ),
+        watch: bool,
+        expect in prop::option::of(0..4usize),
+    ) {
+        let mut desk = Desk::new(Options { watch, expect, ..options() });
+        let mut done = 0;
+        for (wait, from, datagram) in datagrams {
+            let mut events = desk.pass(ms(wait));
+            events.extend(desk.hear(from, &datagram));
+            done += events.iter().filter(|event| matches!(event, Event::Done(_))).count();
+        }
+        let events = desk.pass(Duration::from_secs(10));
+        done += events.iter().filter(|event| matches!(event, Event::Done(_))).count();
+        prop_assert_eq!(done, usize::from(!watch));
+    }
+}
