@@ -12,7 +12,7 @@ use plugs::{FamilyId, Order, Outcome, Plug, RelayState};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{BUDGET, host, interface};
+use crate::{BUDGET, host, interface};
 
 const METER: &[u8] = b"+ok=3,22694,5007,0,0,3548,0\r\n\r\n";
 
@@ -30,6 +30,8 @@ enum Reply {
 /// A plug that follows a script over all its connections, and keeps to its last line.
 struct Scripted {
     connections: Arc<AtomicUsize>,
+    /// How many commands it has done with.
+    done: Arc<AtomicUsize>,
     open: Arc<AtomicUsize>,
     most_open: Arc<AtomicUsize>,
     link: Link,
@@ -40,9 +42,10 @@ impl Scripted {
     async fn start(network: u8, script: Vec<Reply>) -> Self {
         let address = host(network, 2);
         let listener = TcpListener::bind((address, 8899)).await.unwrap();
-        let [connections, open, most_open, next]: [Arc<AtomicUsize>; 4] = Default::default();
+        let [connections, open, most_open, next, done]: [Arc<AtomicUsize>; 5] = Default::default();
         let plug = Self {
             connections: Arc::clone(&connections),
+            done: Arc::clone(&done),
             open: Arc::clone(&open),
             most_open: Arc::clone(&most_open),
             link: Link::new(&plug_at(address)),
@@ -54,9 +57,10 @@ impl Scripted {
                 connections.fetch_add(1, Ordering::Relaxed);
                 let now_open = open.fetch_add(1, Ordering::Relaxed) + 1;
                 most_open.fetch_max(now_open, Ordering::Relaxed);
-                let (open, next, script) = (Arc::clone(&open), Arc::clone(&next), script.clone());
+                let (open, script) = (Arc::clone(&open), script.clone());
+                let (next, done) = (Arc::clone(&next), Arc::clone(&done));
                 tokio::spawn(async move {
-                    serve(stream, &next, &script).await;
+                    serve(stream, &next, &done, &script).await;
                     open.fetch_sub(1, Ordering::Relaxed);
                 });
             }
@@ -91,7 +95,17 @@ fn plug_at(address: Ipv4Addr) -> Plug {
     )
 }
 
-async fn serve(mut stream: TcpStream, next: &AtomicUsize, script: &[Reply]) {
+/// Waits until a counter stands at something.
+async fn comes_to(counter: &AtomicUsize, expected: usize) {
+    let waiting = async {
+        while counter.load(Ordering::Relaxed) != expected {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(BUDGET, waiting).await.unwrap();
+}
+
+async fn serve(mut stream: TcpStream, next: &AtomicUsize, done: &AtomicUsize, script: &[Reply]) {
     let mut buffer = [0; 100];
     while let Ok(1..) = stream.read(&mut buffer).await {
         let line = next.fetch_add(1, Ordering::Relaxed).min(script.len() - 1);
@@ -108,6 +122,7 @@ async fn serve(mut stream: TcpStream, next: &AtomicUsize, script: &[Reply]) {
             }
             Reply::Close => return,
         };
+        done.fetch_add(1, Ordering::Relaxed);
         if said.is_err() {
             return;
         }
@@ -123,11 +138,8 @@ async fn a_hundred_orders_go_over_one_connection() {
         plug.meters().await;
         assert!(plug.link.is_open());
     }
-    assert!(
-        start.elapsed() < Duration::from_millis(500),
-        "{:?}",
-        start.elapsed()
-    );
+    // A connection for each would take 20 s, with the pauses between them.
+    assert!(start.elapsed() < BUDGET, "{:?}", start.elapsed());
     assert_eq!(plug.connections(), 1);
     assert!(!plug.link.has_broken());
 }
@@ -141,33 +153,29 @@ async fn one_that_the_plug_closed_is_replaced_unseen() {
         .unwrap();
     assert!(!plug.link.is_open() && plug.link.has_broken());
     let start = Instant::now();
-    for _ in 0..5 {
+    for _ in 0..50 {
         plug.meters().await;
     }
-    // Without the pause that a plug gets that hangs up instead of answering.
-    assert!(
-        start.elapsed() < Duration::from_millis(150),
-        "{:?}",
-        start.elapsed()
-    );
-    assert_eq!(plug.connections(), 6);
+    // Without the pause that a plug gets that hangs up instead of answering: that would be 10 s.
+    assert!(start.elapsed() < BUDGET, "{:?}", start.elapsed());
+    assert_eq!(plug.connections(), 51);
     assert!(plug.link.has_broken());
 }
 
 #[tokio::test]
 async fn one_that_dies_under_an_order_is_replaced_unseen() {
-    let script = vec![Reply::Say(METER), Reply::Close, Reply::Say(METER)];
+    let mut script = vec![Reply::Say(METER)];
+    script.extend([Reply::Close, Reply::Say(METER)].repeat(50));
     let mut plug = Scripted::start(82, script).await;
     plug.meters().await;
     let start = Instant::now();
-    plug.meters().await;
-    assert!(
-        start.elapsed() < Duration::from_millis(150),
-        "{:?}",
-        start.elapsed()
-    );
-    assert_eq!(plug.connections(), 2);
-    assert!(plug.link.has_broken() && !plug.link.has_broken());
+    for replaced in 1..=50 {
+        plug.meters().await;
+        assert_eq!(plug.connections(), 1 + replaced);
+        assert!(plug.link.has_broken() && !plug.link.has_broken());
+    }
+    // With a pause before each they would take 10 s.
+    assert!(start.elapsed() < BUDGET, "{:?}", start.elapsed());
 }
 
 #[tokio::test]
@@ -176,14 +184,14 @@ async fn a_late_second_line_is_not_the_answer_to_the_next_order() {
     let mut plug = Scripted::start(83, vec![late, Reply::Say(METER)]).await;
     let order = Order::Switch(RelayState::On);
     assert_eq!(plug.order(order).await.unwrap(), Outcome::Accepted);
-    tokio::time::sleep(Duration::from_millis(80)).await;
+    comes_to(&plug.done, 1).await;
     plug.meters().await;
     assert_eq!(plug.connections(), 1);
 }
 
 #[tokio::test]
 async fn a_line_that_comes_too_late_costs_a_second_connection_and_no_more() {
-    let late = Reply::SayTwice(b"+ok\r\n\r\n", 50, b"+error\r\n\r\n");
+    let late = Reply::SayTwice(b"+ok\r\n\r\n", 500, b"+error\r\n\r\n");
     let mut plug = Scripted::start(84, vec![late, Reply::Say(METER)]).await;
     let order = Order::Switch(RelayState::On);
     assert_eq!(plug.order(order).await.unwrap(), Outcome::Accepted);
@@ -196,23 +204,26 @@ async fn a_line_that_comes_too_late_costs_a_second_connection_and_no_more() {
 
 #[tokio::test]
 async fn an_answer_without_an_end_is_heard_out_before_the_next_order() {
-    let mut plug = Scripted::start(85, vec![Reply::Say(b"+ok=3,22694,5007,0,0,3548,0\r\n")]).await;
-    let start = Instant::now();
-    plug.meters().await;
-    assert!(
-        start.elapsed() < Duration::from_millis(100),
-        "{:?}",
-        start.elapsed()
-    );
-    for _ in 0..2 {
+    let mut quickest = Duration::MAX;
+    // The quickest of some: one may meet a busy moment.
+    for network in 90..95 {
+        let script = vec![Reply::Say(b"+ok=3,22694,5007,0,0,3548,0\r\n")];
+        let mut plug = Scripted::start(network, script).await;
+        let start = Instant::now();
         plug.meters().await;
+        quickest = quickest.min(start.elapsed());
+        for _ in 0..2 {
+            plug.meters().await;
+        }
+        let took = start.elapsed();
+        assert!(took >= Duration::from_millis(590), "{took:?}");
+        assert!(took < BUDGET, "{took:?}");
+        assert_eq!(plug.connections(), 1);
+        if quickest < Duration::from_millis(100) {
+            return;
+        }
     }
-    let took = start.elapsed();
-    assert!(
-        (Duration::from_millis(590)..Duration::from_millis(900)).contains(&took),
-        "{took:?}"
-    );
-    assert_eq!(plug.connections(), 1);
+    panic!("the first is heard out as well: {quickest:?}");
 }
 
 #[tokio::test]
@@ -236,7 +247,7 @@ async fn an_order_that_is_dropped_closes_the_connection() {
     )
     .await;
     plug.meters().await;
-    let patience = Duration::from_millis(50);
+    let patience = Duration::from_millis(500);
     assert!(
         tokio::time::timeout(patience, plug.order(Order::Meter))
             .await
@@ -245,8 +256,7 @@ async fn an_order_that_is_dropped_closes_the_connection() {
     assert!(!plug.link.is_open());
     plug.meters().await;
     assert_eq!(plug.connections.load(Ordering::Relaxed), 2);
-    tokio::time::sleep(patience).await;
-    assert_eq!(plug.open.load(Ordering::Relaxed), 1);
+    comes_to(&plug.open, 1).await;
 }
 
 #[tokio::test]

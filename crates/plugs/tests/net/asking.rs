@@ -1,0 +1,91 @@
+//! What a plug is asked besides switching, and who answers at all.
+
+use plugs::exchange::Silence;
+use plugs::net::ContactError;
+use plugs::{FamilyId, Minutes, RelayState};
+
+use crate::scripted::{Answer, Plug};
+use crate::{BUDGET, MAC, answering, host, lan, ms, silence, sp2};
+
+#[tokio::test]
+async fn meter_version_and_delay() {
+    let plug = answering(
+        10,
+        vec![
+            Answer::says(b"+ok=8,23678,4999,74,0,22015,0\r\n\r\n"),
+            Answer::says(b"+ok=1.0.06a-14 (2014-10-29 21:46 1M)\r\n\r\n"),
+            Answer::ok(),
+            Answer::says(b"+ok=8,23678\r\n\r\n"),
+        ],
+    );
+    let lan = lan(10).await;
+    let reading = lan.meter(host(10, 2), BUDGET).await.unwrap();
+    assert_eq!(reading.plug.compact(), MAC);
+    assert_eq!(
+        (reading.voltage_v, reading.power_w),
+        (Some(236.78), Some(7.4))
+    );
+    let version = lan.version(host(10, 2), BUDGET).await.unwrap();
+    assert_eq!(version, "1.0.06a-14 (2014-10-29 21:46 1M)");
+    let minutes = Minutes::new(30).unwrap();
+    lan.delay(host(10, 2), RelayState::Off, minutes, BUDGET)
+        .await
+        .unwrap();
+    assert!(plug.commands()[2].starts_with("AT+YZDELAY=1,OFF,30,2"));
+    let error = lan.meter(host(10, 2), BUDGET).await.unwrap_err();
+    assert!(matches!(error, ContactError::BadAnswer { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn nobody_there() {
+    let lan = lan(11).await;
+    let error = lan.presence(host(11, 2), ms(300)).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "127.61.11.2 does not answer: nothing came back in time"
+    );
+    let error = lan
+        .switch(host(11, 2), RelayState::On, ms(300))
+        .await
+        .unwrap_err();
+    assert_eq!(silence(&error), Some(Silence::NoReply), "{error}");
+}
+
+#[tokio::test]
+async fn lost_datagrams() {
+    let _plug = Plug {
+        ignores: 4,
+        ..sp2(13)
+    }
+    .start();
+    let found = lan(13).await.presence(host(13, 2), BUDGET).await.unwrap();
+    assert_eq!(found.family, FamilyId::Reco);
+}
+
+#[tokio::test]
+async fn modules_of_unknown_trade() {
+    let mut identity = b"127.61.14.2,ACCF235676D6,HF-LPB100".to_vec();
+    identity.resize(60, 0);
+    let module = Plug {
+        scan_reply: None,
+        identity: Some(identity),
+        answers: vec![],
+        ..sp2(14)
+    };
+    let _module = module.start();
+    let lan = lan(14).await;
+    let found = lan.presence(host(14, 2), BUDGET).await.unwrap();
+    assert_eq!(
+        (found.family, found.model.as_deref()),
+        (FamilyId::Module, Some("HF-LPB100"))
+    );
+    let error = lan
+        .switch(host(14, 2), RelayState::On, BUDGET)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the device at 127.61.14.2 is a 'module', which cannot switch on"
+    );
+    assert!(matches!(error, ContactError::Unsupported { .. }));
+}
