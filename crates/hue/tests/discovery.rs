@@ -1,15 +1,21 @@
 //! Discovery on its real ports, in a network namespace of its own, answered by a published mDNS responder and a scripted SSDP
 //! socket.
 #![expect(
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::print_stdout,
     reason = "helpers of tests may fail like tests"
 )]
 
+#[allow(
+    dead_code,
+    reason = "shared with other tests, which use other parts of it"
+)]
+#[path = "../../mains/tests/cli/needs.rs"]
+mod needs;
+
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hue::net::{Bounds, Found, Lan, Search, Trust, discover, locate, open};
@@ -18,21 +24,6 @@ use mdns_sd::{IfKind, ServiceDaemon, ServiceInfo};
 
 const SQUARE: &str = r#"{"name":"Hue Bridge","swversion":"1943185030","apiversion":"1.43.0","mac":"00:17:88:01:02:03","bridgeid":"001788FFFE010203","modelid":"BSB002"}"#;
 const ROUND: &str = r#"{"name":"Philips hue","swversion":"01032318","apiversion":"1.13.0","mac":"00:17:88:0a:0b:0c","bridgeid":"001788FFFE0A0B0C","modelid":"BSB001"}"#;
-
-/// Moves this thread, and all it starts, into a network of its own with nothing but loopback. Returns whether that is allowed.
-fn own_network() -> bool {
-    let is_own = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).is_ok()
-        && Command::new("ip")
-            .args(["link", "set", "lo", "up"])
-            .status()
-            .is_ok_and(|status| status.success());
-    if !is_own {
-        let reason = "skipped: no network namespace can be made here";
-        assert!(std::env::var_os("CI").is_none(), "{reason}");
-        println!("{reason}");
-    }
-    is_own
-}
 
 /// A bridge that says which one it is, on port 80.
 fn bridge(host: Ipv4Addr, config: &'static str) {
@@ -139,8 +130,8 @@ async fn moved(ring: &KeyRing) {
 
 #[test]
 fn bridges_that_announce_themselves_are_found() {
-    if !own_network() {
-        return;
+    if !needs::own_network() {
+        return needs::skip("no network namespace can be made here");
     }
     // The addresses are the network's own: mDNS tells of no other.
     let (round, square) = (Ipv4Addr::new(127, 0, 0, 30), Ipv4Addr::LOCALHOST);
@@ -174,7 +165,7 @@ fn bridges_that_announce_themselves_are_found() {
         let id = "001788fffe0a0b0c".parse().unwrap();
         let found = locate(&lan(), &id).await.unwrap();
         assert_eq!(found.address.to_string(), "127.0.0.30");
-        assert!(begun.elapsed() < Duration::from_secs(2));
+        assert!(begun.elapsed() < Search::default().wait);
         let ring_folder = tempfile::tempdir().unwrap();
         moved(&KeyRing::new(ring_folder.path())).await;
         let nobody = "001788fffeffffff".parse().unwrap();
@@ -187,8 +178,8 @@ fn bridges_that_announce_themselves_are_found() {
 
 #[test]
 fn a_port_that_is_taken_does_not_stop_the_search() {
-    if !own_network() {
-        return;
+    if !needs::own_network() {
+        return needs::skip("no network namespace can be made here");
     }
     let taken = UdpSocket::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 5353))).unwrap();
     let round = Ipv4Addr::new(127, 0, 0, 30);

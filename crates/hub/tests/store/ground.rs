@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use plugs::{FamilyId, Reading, RelayState};
 use tempfile::TempDir;
 
+use crate::needs;
+
 /// A folder that goes away, and the name of a database in it.
 pub struct Place {
     pub folder: TempDir,
@@ -59,7 +61,7 @@ pub fn in_namespace(test: &str, mount: &str, folder: &Path, variable: &str) -> b
     };
     let probe = unshare().arg("true").stderr(Stdio::null()).status();
     if !probe.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: no namespaces here");
+        needs::skip("no namespaces for mounts can be made here");
         return false;
     }
     let output = unshare()

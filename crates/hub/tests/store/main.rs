@@ -13,6 +13,12 @@
 )]
 
 mod ground;
+#[allow(
+    dead_code,
+    reason = "shared with other tests, which use other parts of it"
+)]
+#[path = "../../../mains/tests/cli/needs.rs"]
+mod needs;
 
 mod backup;
 mod crash;

@@ -10,6 +10,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::needs;
+
 /// Where a test's `mains` lives.
 pub struct Home {
     folder: TempDir,
@@ -66,11 +68,7 @@ impl Home {
     /// broadcast is heard by all in it, so each test has a network namespace of its own. Where that is not allowed,
     /// tests take turns.
     pub fn with_network() -> Self {
-        Self::holding(if own_network() {
-            None
-        } else {
-            Some(take_turn())
-        })
+        Self::holding(needs::network_or_turn())
     }
 
     fn holding(turn: Option<File>) -> Self {
@@ -173,19 +171,4 @@ pub fn finish(output: std::io::Result<Output>) -> Run {
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
-}
-
-/// Moves this test's thread, and all it starts, into a network of its own with nothing but loopback.
-pub fn own_network() -> bool {
-    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).is_ok()
-        && Command::new("ip")
-            .args(["link", "set", "lo", "up"])
-            .status()
-            .is_ok_and(|status| status.success())
-}
-
-fn take_turn() -> File {
-    let turn = File::create(std::env::temp_dir().join("mains-tests-loopback.lock")).unwrap();
-    turn.lock().unwrap();
-    turn
 }

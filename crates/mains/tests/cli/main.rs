@@ -14,6 +14,11 @@
 
 mod home;
 mod module;
+#[allow(
+    dead_code,
+    reason = "shared with other tests, which use other parts of it"
+)]
+mod needs;
 mod scripted;
 
 mod at;

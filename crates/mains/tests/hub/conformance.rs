@@ -1,11 +1,11 @@
 //! The running hub against its own description, by schemathesis, which we did not write.
 //! It is installed from PyPI by `scripts/test` into the folder that `MAINS_TEST_CLIENTS` names.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use crate::home::Home;
 use crate::house::{Hub, adopt};
+use crate::needs;
 
 /// A plug that does not answer, or a relay that does not move, is no fault of the hub. What is well-formed can still name a plug that
 /// does not exist. The stream of events never ends, a search takes seconds, and who revokes the token that he asks with learns no more.
@@ -22,25 +22,9 @@ include-path-regex = "^/login$|/api/v1/(events|(bridges/)?discover|logout|passwo
 enabled = false
 "#;
 
-fn schemathesis() -> Option<PathBuf> {
-    let folder = std::env::var_os("MAINS_TEST_CLIENTS")
-        .map(PathBuf::from)
-        .unwrap_or_default();
-    let program = folder.join("bin/schemathesis");
-    if program.exists() {
-        return Some(program);
-    }
-    assert!(
-        std::env::var("CI").as_deref() != Ok("true"),
-        "the CI must run this: no schemathesis"
-    );
-    eprintln!("skipped: schemathesis is not installed (scripts/test does it)");
-    None
-}
-
 #[test]
 fn every_answer_is_as_the_description_says() {
-    let Some(program) = schemathesis() else {
+    let Some(program) = needs::met(needs::client("bin/schemathesis")) else {
         return;
     };
     let mut home = Home::with_network();

@@ -7,7 +7,6 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stderr,
     unreachable_pub,
     reason = "a test says what went wrong by a panic"
 )]
@@ -20,6 +19,12 @@
 mod home;
 mod house;
 mod middleman;
+#[allow(
+    dead_code,
+    reason = "shared with other tests, which use other parts of it"
+)]
+#[path = "../cli/needs.rs"]
+mod needs;
 
 mod asking;
 mod certificates;

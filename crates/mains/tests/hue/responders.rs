@@ -7,7 +7,6 @@
 //! ```
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use serde_json::json;
 
 use crate::home::finish;
 use crate::house::{House, ready};
+use crate::needs::{self, succeed};
 
 const BRIDGE: &str = "10.94.0.1";
 const MAC: &str = "00:17:88:01:02:03";
@@ -30,10 +30,10 @@ struct Street {
 
 impl Street {
     fn new() -> Option<Self> {
-        if let Err(reason) = possible() {
-            skip(&reason);
-            return None;
-        }
+        needs::met(needs::namespaces(&[
+            ("ip", "iproute2"),
+            ("nsenter", "util-linux"),
+        ]))?;
         let house = House::empty();
         let holder = Command::new("unshare")
             .args(["-n", "-m", "sleep", "300"])
@@ -44,7 +44,7 @@ impl Street {
             holder,
             running: Vec::new(),
         };
-        street.wait_for_namespace();
+        street.wait_for_namespaces();
         let number = street.holder.id().to_string();
         for words in [
             format!("link add lan0 type veth peer name lan0 netns {number}"),
@@ -66,16 +66,17 @@ impl Street {
         Some(street)
     }
 
-    fn wait_for_namespace(&self) {
-        let namespace = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/net"));
-        let ours = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
+    fn wait_for_namespaces(&self) {
+        let holder = self.holder.id().to_string();
+        let is_shared = |kind: &str| {
+            let of = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/{kind}"));
+            of(&holder).unwrap() == of("thread-self").unwrap()
+        };
         let begin = Instant::now();
-        while namespace(&self.holder.id().to_string()).is_ok_and(|its| its == ours) {
-            assert!(begin.elapsed() < Duration::from_secs(5), "unshare");
+        while is_shared("net") || is_shared("mnt") {
+            assert!(begin.elapsed() < Duration::from_secs(30), "unshare");
             std::thread::sleep(Duration::from_millis(5));
         }
-        // The mounts come after the network.
-        std::thread::sleep(Duration::from_millis(50));
     }
 
     /// A program in the house.
@@ -155,35 +156,6 @@ impl Drop for Street {
     }
 }
 
-fn skip(reason: &str) {
-    assert!(
-        std::env::var("CI").as_deref() != Ok("true"),
-        "the CI must run this: {reason}"
-    );
-    eprintln!("skipped: {reason}");
-}
-
-fn possible() -> Result<(), String> {
-    if !nix::unistd::geteuid().is_root() {
-        return Err("network namespaces need root".into());
-    }
-    for (tool, package) in [("ip", "iproute2"), ("nsenter", "util-linux")] {
-        if Command::new(tool).arg("-V").output().is_err() {
-            return Err(format!("'{tool}' is missing (Debian package {package})"));
-        }
-    }
-    Ok(())
-}
-
-fn succeed(command: &mut Command) {
-    let output = command.output().unwrap();
-    assert!(
-        output.status.success(),
-        "{command:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
-
 fn found(model: &str, run: &crate::home::Run) {
     let found = run.json();
     assert_eq!(
@@ -212,12 +184,9 @@ const AVAHI: &str = "[server]\nhost-name=001788010203\nuse-ipv4=yes\nuse-ipv6=no
 
 #[test]
 fn avahi_tells_where_a_square_bridge_is() {
-    if Command::new("avahi-daemon")
-        .arg("--version")
-        .output()
-        .is_err()
-    {
-        return skip("'avahi-daemon' is missing (Debian package avahi-daemon)");
+    let avahi = needs::tool("avahi-daemon", "--version", "avahi-daemon");
+    if needs::met(avahi).is_none() {
+        return;
     }
     let Some(mut street) = Street::new() else {
         return;
@@ -295,25 +264,11 @@ async def main():
 asyncio.run(main())
 "#;
 
-fn python() -> Option<PathBuf> {
-    let folder = std::env::var_os("MAINS_TEST_CLIENTS")
-        .map(PathBuf::from)
-        .unwrap_or_default();
-    let python = folder.join("bin/python");
-    let has_it = Command::new(&python)
-        .args(["-c", "import async_upnp_client"])
-        .output()
-        .is_ok_and(|output| output.status.success());
-    if !has_it {
-        skip("the PyPI client async-upnp-client is not installed (scripts/test does it)");
-        return None;
-    }
-    Some(python)
-}
-
 #[test]
 fn an_ssdp_responder_tells_where_a_round_bridge_is() {
-    let Some(python) = python() else { return };
+    let Some(python) = needs::met(needs::python("async_upnp_client")) else {
+        return;
+    };
     let Some(mut street) = Street::new() else {
         return;
     };

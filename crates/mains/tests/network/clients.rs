@@ -2,9 +2,9 @@
 //! They are installed from PyPI by `scripts/test` into the folder that `MAINS_TEST_CLIENTS` names.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use crate::lab::Lab;
+use crate::needs;
 
 const SCAN: &str = "
 from flux_led.scanner import BulbScanner
@@ -12,26 +12,11 @@ for bulb in BulbScanner().scan(timeout=4):
     print(bulb['ipaddr'], bulb['id'], bulb['model'])
 ";
 
-/// The Python that has the clients; nothing, and a word why, where there is none.
-pub fn python() -> Option<PathBuf> {
-    let folder = std::env::var_os("MAINS_TEST_CLIENTS")
-        .map(PathBuf::from)
-        .unwrap_or_default();
-    let python = folder.join("bin/python");
-    if python.exists() {
-        return Some(python);
-    }
-    assert!(
-        std::env::var("CI").as_deref() != Ok("true"),
-        "the CI must run this: no PyPI clients"
-    );
-    eprintln!("skipped: the PyPI clients are not installed (scripts/test does it)");
-    None
-}
-
 #[test]
 fn the_flux_led_scanner_finds_each_twin() {
-    let Some(python) = python() else { return };
+    let Some(python) = needs::met(needs::python("flux_led")) else {
+        return;
+    };
     let Some(mut lab) = Lab::new() else { return };
     lab.emulate(
         &[

@@ -4,10 +4,11 @@
 //! names: those of PyPI as a virtual environment, huejay below `node`.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
+
+use crate::needs;
 
 const QHUE: &str = r#"
 import json, sys, time
@@ -147,45 +148,20 @@ impl Drop for Bridges {
     }
 }
 
-fn clients() -> PathBuf {
-    std::env::var_os("MAINS_TEST_CLIENTS")
-        .map(PathBuf::from)
-        .unwrap_or_default()
-}
-
-/// Says that a test is not run, which is a failure where all must be.
-fn skip(reason: &str) {
-    assert!(
-        std::env::var("CI").as_deref() != Ok("true"),
-        "the CI must run this: {reason}"
-    );
-    eprintln!("skipped: {reason} (scripts/test does it)");
-}
-
 /// Runs a script of a client; nothing when it is not installed.
 fn python(package: &str, script: &str, words: &[&str]) -> Option<Value> {
-    let python = crate::clients::python()?;
-    let import = format!("import {package}");
-    let check = Command::new(&python)
-        .args(["-W", "ignore", "-c", &import])
-        .output();
-    if !check.unwrap().status.success() {
-        skip(&format!("{package} is not installed"));
-        return None;
-    }
+    let python = needs::met(needs::python(package))?;
     let mut command = Command::new(python);
     command.args(["-W", "ignore", "-c", script]).args(words);
     Some(seen(&mut command))
 }
 
+/// Runs a script of huejay; nothing when that is not installed.
 fn node(script: &str, words: &[&str]) -> Option<Value> {
-    let folder = clients().join("node");
-    if !Path::new(&folder).join("node_modules/huejay").exists() {
-        skip("huejay is not installed");
-        return None;
-    }
+    let huejay = needs::met(needs::client("node/node_modules/huejay"))?;
     let mut command = Command::new("node");
-    command.current_dir(folder).args(["-e", script]).args(words);
+    // It looks for packages from here upwards.
+    command.current_dir(huejay).args(["-e", script]).args(words);
     Some(seen(&mut command))
 }
 

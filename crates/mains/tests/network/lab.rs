@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use crate::needs::{self, succeed};
+
 /// How long a batch of twins may take to come up before the test gives up.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
@@ -24,17 +26,12 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Sets up the lab, or says why it cannot be had and returns none.
-    /// On the CI (`CI=true`) a lab that cannot be had is a failure.
+    /// Sets up the lab; none, and the test is skipped, where it cannot be had.
     pub fn new() -> Option<Lab> {
-        if let Err(reason) = possible() {
-            assert!(
-                std::env::var("CI").as_deref() != Ok("true"),
-                "the CI must run this: {reason}"
-            );
-            eprintln!("skipped: {reason}");
-            return None;
-        }
+        needs::met(needs::namespaces(&[
+            ("ip", "iproute2"),
+            ("nft", "nftables"),
+        ]))?;
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!(
             "mains{}-{}",
@@ -276,25 +273,4 @@ pub fn document(output: &Output) -> serde_json::Value {
             String::from_utf8_lossy(&output.stderr)
         )
     })
-}
-
-fn possible() -> Result<(), String> {
-    if !nix::unistd::geteuid().is_root() {
-        return Err("network namespaces need root".into());
-    }
-    for (tool, package) in [("ip", "iproute2"), ("nft", "nftables")] {
-        if Command::new(tool).arg("-V").output().is_err() {
-            return Err(format!("'{tool}' is missing (Debian package {package})"));
-        }
-    }
-    Ok(())
-}
-
-fn succeed(command: &mut Command) {
-    let output = command.output().unwrap();
-    assert!(
-        output.status.success(),
-        "{command:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
 }

@@ -1,5 +1,5 @@
 //! Runs the real binary across real network namespaces: a switch, a client and 200 plug addresses,
-//! with real loss by nftables. Needs root, `ip` and `nft`; elsewhere each test says that it was skipped.
+//! with real loss by nftables. Needs root, `ip` and `nft`; see [`needs`].
 
 #![allow(
     clippy::unwrap_used,
@@ -16,4 +16,10 @@ mod discovery;
 mod figures;
 mod hue_clients;
 mod lab;
+#[allow(
+    dead_code,
+    reason = "shared with other tests, which use other parts of it"
+)]
+#[path = "../cli/needs.rs"]
+mod needs;
 mod setup;

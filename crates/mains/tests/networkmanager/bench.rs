@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use zbus::{Connection, ObjectPath};
 
+use crate::needs;
+
 /// NetworkManager's device state "disconnected".
 pub const IDLE: u32 = 30;
 /// The network that the emulated plug opens, and its key.
@@ -59,14 +61,7 @@ impl Bench {
 
     /// Starts the bus alone.
     pub fn bare() -> Option<Self> {
-        if let Err(reason) = possible() {
-            assert!(
-                std::env::var("CI").as_deref() != Ok("true"),
-                "the CI must run this: {reason}"
-            );
-            eprintln!("skipped: {reason}");
-            return None;
-        }
+        needs::met(possible())?;
         let folder = tempfile::tempdir().unwrap();
         let address = format!("unix:path={}", folder.path().join("bus").display());
         let daemon = start_bus(folder.path(), &address);
@@ -342,19 +337,12 @@ async fn connect(address: &str) -> Connection {
 }
 
 fn possible() -> Result<(), String> {
-    let found = |program: &str, argument: &[&str]| {
-        Command::new(program)
-            .args(argument)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success())
-    };
-    if !found("dbus-daemon", &["--version"]) {
-        return Err("'dbus-daemon' is missing (Debian package dbus-daemon)".into());
+    needs::tool("dbus-daemon", "--version", "dbus-daemon")?;
+    let mock = Command::new(PYTHON)
+        .args(["-c", "import dbusmock"])
+        .output();
+    if mock.is_ok_and(|output| output.status.success()) {
+        return Ok(());
     }
-    if !found(PYTHON, &["-c", "import dbusmock"]) {
-        return Err("dbusmock is missing (Debian package python3-dbusmock)".into());
-    }
-    Ok(())
+    Err("dbusmock is missing (Debian package python3-dbusmock)".to_owned())
 }

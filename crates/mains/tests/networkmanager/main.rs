@@ -1,13 +1,11 @@
 //! Runs the real binary against a real D-Bus with NetworkManager's interfaces mocked by python-dbusmock, and the
-//! emulator on loopback in the plug's place. Where `dbus-daemon` or `python3-dbusmock` is missing each test says that
-//! it was skipped.
+//! emulator on loopback in the plug's place. Needs `dbus-daemon` and `python3-dbusmock`; see [`needs`].
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stderr,
     unreachable_pub,
     reason = "a test says what went wrong by a panic"
 )]
@@ -15,4 +13,10 @@
 mod bench;
 mod cut_short;
 mod join;
+#[allow(
+    dead_code,
+    reason = "shared with other tests, which use other parts of it"
+)]
+#[path = "../cli/needs.rs"]
+mod needs;
 mod plug;
