@@ -11,7 +11,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::world::{House, in_network};
+use crate::twins::in_network;
+use crate::world::House;
 
 const HALL: Ipv4Addr = Ipv4Addr::new(127, 74, 2, 1);
 

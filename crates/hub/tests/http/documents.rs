@@ -3,7 +3,8 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::world::{House, Plugs, and, bare, in_network, mac, plug, with};
+use crate::twins::{Plugs, in_network};
+use crate::world::{House, and, bare, mac, plug, with};
 
 /// A document of every collection, and of every kind that there is.
 fn samples() -> Vec<(&'static str, Value)> {

@@ -5,7 +5,8 @@ use axum::http::{Method, Request};
 use serde_json::{Value, json};
 
 use crate::contract::DESCRIPTION;
-use crate::world::{House, in_network, mac};
+use crate::twins::in_network;
+use crate::world::{House, mac};
 
 const ROUNDS: usize = 40;
 

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use tokio::time::{Duration, timeout};
 
 use crate::contract;
-use crate::world::{House, Plugs, and, bare, in_network, mac, plug};
+use crate::twins::{Plugs, in_network};
+use crate::world::{House, and, bare, mac, plug};
 
 /// One event of the stream.
 #[derive(Debug)]

@@ -15,6 +15,14 @@ mod documents;
 mod history;
 mod junk;
 mod listening;
+#[allow(
+    dead_code,
+    reason = "shared with other tests, which use other parts of it"
+)]
+#[path = "../../../mains/tests/cli/needs.rs"]
+mod needs;
 mod plugs;
+#[path = "../keeper/twins.rs"]
+mod twins;
 mod usage;
 mod world;

@@ -3,7 +3,8 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::world::{House, Plugs, and, at, in_network, mac, plug, with};
+use crate::twins::{Plugs, in_network};
+use crate::world::{House, and, at, mac, plug, with};
 
 #[test]
 fn a_plug_from_adoption_to_farewell() {

@@ -6,7 +6,8 @@ use axum::http::{Method, Request};
 use serde_json::{Value, json};
 
 use crate::contract::DESCRIPTION;
-use crate::world::{House, Plugs, bare, in_network, mac, plug, with};
+use crate::twins::{Plugs, in_network};
+use crate::world::{House, bare, mac, plug, with};
 
 #[test]
 fn every_wrong_path_and_method_is_a_problem() {

@@ -1,8 +1,6 @@
-//! A whole hub, a network of its own with emulated plugs, and requests through the router.
+//! A whole hub, emulated plugs, and requests through the router.
 
-use std::future::Future;
 use std::net::Ipv4Addr;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +9,6 @@ use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use emulator::PlugConfig;
-use emulator::server::{self, ServerError};
 use hiflying::net::Interface;
 use http_body_util::BodyExt;
 use hub::bridges::Bridges;
@@ -24,34 +21,13 @@ use hub::store::{Retention, Sqlite, Store};
 use hub::{Config, EventBus, Hub, Parts, Shelf};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::contract;
-
-/// Runs a test in a network of its own, so that broadcasts of other tests are not heard.
-pub fn in_network(test: impl Future<Output = ()>) {
-    let own = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).is_ok()
-        && Command::new("ip")
-            .args(["link", "set", "lo", "up"])
-            .status()
-            .is_ok_and(|status| status.success());
-    // Where that is not allowed, tests take turns.
-    let _turn = (!own).then(|| {
-        let path = std::env::temp_dir().join("mains-tests-loopback.lock");
-        let turn = std::fs::File::create(path).unwrap();
-        turn.lock().unwrap();
-        turn
-    });
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(test);
-}
 
 /// The address of a plug.
 pub fn at(number: u8) -> Ipv4Addr {
@@ -72,86 +48,20 @@ pub fn plug(number: u8, faults: &[&str]) -> PlugConfig {
     }
 }
 
-/// Plugs that answer until this is stopped.
-pub struct Plugs {
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<Result<(), ServerError>>,
-}
-
-impl Plugs {
-    pub async fn start(configs: Vec<PlugConfig>) -> Self {
-        let (stop, stopped) = oneshot::channel::<()>();
-        let (ready, mut is_ready) = mpsc::unbounded_channel();
-        let count = configs.len();
-        let tell = move |one| ready.send(one).unwrap();
-        let task = tokio::spawn(server::run(configs, None, tell, async {
-            let _ = stopped.await;
-        }));
-        for _ in 0..count {
-            is_ready.recv().await.expect("the plugs ended early");
-        }
-        Self { stop, task }
-    }
-
-    /// Cuts the power of all of them.
-    pub async fn stop(self) {
-        let _ = self.stop.send(());
-        self.task.await.unwrap().unwrap();
-    }
-}
-
 /// A hub without anybody at its door.
 pub struct House {
     pub hub: Hub,
     pub store: Arc<Sqlite>,
-    pub state: tempdir::Directory,
+    pub state: TempDir,
     router: Router,
     cancel: CancellationToken,
     tracker: TaskTracker,
 }
 
-/// A directory that is gone at the end.
-pub mod tempdir {
-    use std::path::{Path, PathBuf};
-
-    #[derive(Debug)]
-    pub struct Directory(PathBuf);
-
-    impl Directory {
-        pub fn new() -> Self {
-            let name = format!(
-                "mains-http-{}-{:08x}",
-                std::process::id(),
-                fastrand::u32(..)
-            );
-            let path = std::env::temp_dir().join(name);
-            std::fs::create_dir(&path).unwrap();
-            Self(path)
-        }
-
-        pub fn path(&self) -> &Path {
-            &self.0
-        }
-
-        pub fn files(&self) -> Vec<String> {
-            let entries = std::fs::read_dir(&self.0).unwrap();
-            entries
-                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-                .collect()
-        }
-    }
-
-    impl Drop for Directory {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
-    }
-}
-
 impl House {
     /// Starts a hub that meters every second.
     pub async fn open() -> Self {
-        let state = tempdir::Directory::new();
+        let state = tempfile::tempdir().unwrap();
         let mut config = Config::in_state(state.path());
         config.interfaces = vec!["127.0.0.1".into()];
         config.timezone = TimeZone::get("Europe/Berlin").unwrap();

@@ -18,7 +18,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use crate::world::{House, Plugs, Wishes, at, eventually, in_network, mac, plug};
+use crate::twins::{Plugs, in_network};
+use crate::world::{House, Wishes, at, eventually, mac, plug};
 
 /// A keeper with a hub around it, and its automation.
 struct Home {

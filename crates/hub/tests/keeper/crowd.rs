@@ -15,9 +15,8 @@ use hub::model::{Cause, PlugRecord};
 use jiff::Timestamp;
 use plugs::FamilyId;
 
-use crate::world::{
-    House, Memory, Plugs, Wishes, at, connections, eventually, in_network, mac, plug,
-};
+use crate::twins::{Plugs, in_network};
+use crate::world::{House, Memory, Wishes, at, connections, eventually, mac, plug};
 
 /// Set in the process that only serves plugs; says how many.
 const HOME: &str = "MAINS_TEST_HOME";

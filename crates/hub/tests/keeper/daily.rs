@@ -7,7 +7,8 @@ use hub::model::{Cause, Metering};
 use hub::{Kind, News};
 use plugs::RelayState;
 
-use crate::world::{House, Plugs, Wishes, at, eventually, in_network, mac, plug};
+use crate::twins::{Plugs, in_network};
+use crate::world::{House, Wishes, at, eventually, mac, plug};
 
 #[test]
 fn adopted_metered_and_switched() {

@@ -10,7 +10,8 @@ use hub::keeper::Wanted;
 use hub::model::Cause;
 use plugs::{Reading, RelayState};
 
-use crate::world::{House, Plugs, Wishes, at, connections, eventually, in_network, mac, plug};
+use crate::twins::{Plugs, in_network};
+use crate::world::{House, Wishes, at, connections, eventually, mac, plug};
 
 /// What is expected of a plug.
 struct Case {

@@ -12,5 +12,12 @@ mod automation;
 mod crowd;
 mod daily;
 mod faults;
+#[allow(
+    dead_code,
+    reason = "shared with other tests, which use other parts of it"
+)]
+#[path = "../../../mains/tests/cli/needs.rs"]
+mod needs;
 mod presence;
+mod twins;
 mod world;

@@ -9,7 +9,8 @@ use plugs::RelayState::{Off, On};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::world::{House, Plugs, Wishes, at, connections, eventually, in_network, mac, plug};
+use crate::twins::{Plugs, in_network};
+use crate::world::{House, Wishes, at, connections, eventually, mac, plug};
 
 fn is_availability(news: &News, number: u16, available: bool) -> bool {
     matches!(news, News::Availability(view)

@@ -1,18 +1,15 @@
-//! A network of its own with emulated plugs in it, a store in memory, and a keeper.
+//! Emulated plugs, a store in memory, and a keeper.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::future::Future;
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use emulator::PlugConfig;
-use emulator::server::{self, ServerError};
 use hiflying::Mac;
 use hiflying::net::Interface;
 use hub::duration::Period;
@@ -25,36 +22,9 @@ use hub::store::{
 use hub::{Event, EventBus, Keeper, News};
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-/// Runs a test in a network of its own, so that broadcasts of other tests are not heard. Where that is not allowed, tests
-/// take turns.
-pub fn in_network(test: impl Future<Output = ()>) {
-    let _turn = (!own_network()).then(take_turn);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(test);
-}
-
-/// Moves this test's thread, and all it starts, into a network of its own with nothing but loopback.
-fn own_network() -> bool {
-    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).is_ok()
-        && Command::new("ip")
-            .args(["link", "set", "lo", "up"])
-            .status()
-            .is_ok_and(|status| status.success())
-}
-
-fn take_turn() -> File {
-    let turn = File::create(std::env::temp_dir().join("mains-tests-loopback.lock")).unwrap();
-    turn.lock().unwrap();
-    turn
-}
 
 /// The address of a plug.
 pub fn at(number: u16) -> Ipv4Addr {
@@ -73,37 +43,6 @@ pub fn plug(number: u16, faults: &[&str]) -> PlugConfig {
 
 pub fn mac(number: u16) -> Mac {
     PlugConfig::at(at(number)).mac
-}
-
-/// Plugs that answer until this is stopped or dropped.
-pub struct Plugs {
-    stop: Option<oneshot::Sender<()>>,
-    task: JoinHandle<Result<(), ServerError>>,
-}
-
-impl Plugs {
-    pub async fn start(configs: Vec<PlugConfig>) -> Self {
-        let (stop, stopped) = oneshot::channel::<()>();
-        let (ready, mut is_ready) = mpsc::unbounded_channel();
-        let count = configs.len();
-        let tell = move |one| ready.send(one).unwrap();
-        let task = tokio::spawn(server::run(configs, None, tell, async {
-            let _ = stopped.await;
-        }));
-        for _ in 0..count {
-            is_ready.recv().await.expect("the plugs ended early");
-        }
-        Self {
-            stop: Some(stop),
-            task,
-        }
-    }
-
-    /// Cuts the power of all of them.
-    pub async fn stop(mut self) {
-        let _ = self.stop.take().unwrap().send(());
-        self.task.await.unwrap().unwrap();
-    }
 }
 
 /// A store that forgets everything at the end.
