@@ -48,16 +48,7 @@ fn a_certificate_is_shown_and_asked_about() {
 
 #[test]
 fn the_button_is_waited_for_with_a_line_that_counts_down() {
-    let mut house = House::empty();
-    house.start(&[
-        "--listen",
-        FIRST,
-        "--model",
-        "bsb001",
-        "--no-announce",
-        "--press-after",
-        "3s",
-    ]);
+    let house = House::unpressed(&["--model", "bsb001", "--press-after", "3s"]);
     let mut session = type_in(&house, &["hue", "pair", FIRST]);
     session
         .expect("press the round button on the bridge (5")
@@ -66,9 +57,8 @@ fn the_button_is_waited_for_with_a_line_that_counts_down() {
     session.expect("paired with").unwrap();
     ends_with(session, 0);
     // Ctrl-C while nobody presses.
-    house.cut_power();
-    let mut house = House::empty();
-    house.start(&["--listen", FIRST, "--model", "bsb001", "--no-announce"]);
+    drop(house);
+    let house = House::unpressed(&["--model", "bsb001"]);
     let mut session = type_in(&house, &["hue", "pair", FIRST]);
     session.expect("press the round button").unwrap();
     session.send(ControlCode::EndOfText).unwrap();

@@ -44,22 +44,22 @@ impl House {
         }
     }
 
+    /// With bridges of which nobody presses the button.
+    pub fn unpressed(words: &[&str]) -> Self {
+        let mut house = Self::empty();
+        house.start(&[&["--listen", FIRST], words].concat());
+        house
+    }
+
     /// With bridges of which the button stays pressed.
     pub fn with(words: &[&str]) -> Self {
-        let mut house = Self::empty();
-        house.start(&[&["--listen", FIRST, "--press-after", "0s"], words].concat());
-        house
+        Self::unpressed(&[&["--press-after", "0s"], words].concat())
     }
 
     /// With bridges that this home is paired with.
     pub fn paired(words: &[&str]) -> Self {
         let house = Self::with(words);
-        let bridges = words
-            .iter()
-            .skip_while(|word| **word != "--count")
-            .nth(1)
-            .map_or(1, |count| count.parse().unwrap());
-        for address in [FIRST, SECOND].iter().take(bridges) {
+        for address in [FIRST, SECOND].iter().take(count_of(words)) {
             house.pair(address);
         }
         house

@@ -33,6 +33,18 @@ struct State {
     victim: Option<Pid>,
     /// Where nobody answers any more.
     away: Vec<String>,
+    /// Whether nothing is let through behind a `DELETE`.
+    holds: bool,
+}
+
+impl State {
+    fn is_behind_the_delete(&self) -> bool {
+        let mut behind = self
+            .calls
+            .iter()
+            .skip_while(|call| !call.starts_with("DELETE"));
+        behind.nth(1).is_some()
+    }
 }
 
 impl Plot {
@@ -48,9 +60,25 @@ impl Plot {
         self.state.lock().unwrap().victim = Some(Pid::from_raw(i32::try_from(process).unwrap()));
     }
 
-    /// Lets everything through again.
+    /// Keeps the command waiting at its first call behind a `DELETE`.
+    pub fn hold_behind_the_delete(&self) {
+        self.state.lock().unwrap().holds = true;
+    }
+
+    /// Whether there was a call behind a `DELETE`: what came of that is known then, and written down.
+    pub fn is_behind_the_delete(&self) -> bool {
+        self.state.lock().unwrap().is_behind_the_delete()
+    }
+
+    fn holds(&self) -> bool {
+        let state = self.state.lock().unwrap();
+        state.holds && state.is_behind_the_delete()
+    }
+
+    /// Lets everything through again but what was held.
     pub fn relent(&self) {
         let mut state = self.state.lock().unwrap();
+        state.holds = false;
         state.end = None;
         state.victim = None;
     }
@@ -118,6 +146,12 @@ fn pass(mut client: TcpStream, there: &str, plot: &Plot) -> io::Result<()> {
     let when = plot.count(line(&request));
     if when == Some(When::Before) {
         plot.strike();
+        return Ok(());
+    }
+    if plot.holds() {
+        while plot.holds() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         return Ok(());
     }
     let mut bridge = TcpStream::connect(there)?;

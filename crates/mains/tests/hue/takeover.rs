@@ -86,28 +86,21 @@ fn a_bulb_is_taken_over_on_each_way() {
         assert_eq!(house.names(FIRST), ["Hue color lamp 1"]);
     }
     // Old firmware has no touchlink in its configuration.
-    let house = House::paired(&[
+    let old = [
         "--model",
         "bsb001",
         "--api",
         "1.8.0",
         "--bulb",
         "near:foreign",
-    ]);
+    ];
+    let house = House::paired(&old);
     let taken = house
         .json(&["--yes", "hue", "takeover", FIRST])
         .ends_with(0)
         .json();
     assert_eq!(taken["via"], "tcp30000", "{taken}");
-    let refused = House::paired(&[
-        "--model",
-        "bsb001",
-        "--api",
-        "1.8.0",
-        "--bulb",
-        "near:foreign",
-    ]);
-    refused
+    House::paired(&old)
         .json(&["--yes", "hue", "takeover", FIRST, "--via", "rest"])
         .ends_with(5);
 }
