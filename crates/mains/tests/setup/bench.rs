@@ -113,6 +113,12 @@ impl Bench {
         Run::of(&output)
     }
 
+    /// As [`Bench::setup`], onto a network whose key is in a file, with the module at an address.
+    pub fn setup_on(&self, ssid: &str, key_file: &str, module: &str, more: &[&str]) -> Run {
+        let words = ["--ssid", ssid, "--key-file", key_file, "--module", module];
+        self.setup(&[&words[..], more].concat())
+    }
+
     /// Starts several runs at once, each from an address of its own, and waits for all of them.
     pub fn setups(&self, runs: &[Vec<String>]) -> Vec<Run> {
         let children: Vec<Child> = (200..)

@@ -14,7 +14,7 @@ fn a_module_that_cannot_be_both_goes_the_direct_way() {
     let mut bench = Bench::new(20);
     let (address, mac) = bench.fresh(2, &home(), &["no-apsta"]);
     let key = bench.file("key", KEY);
-    let run = bench.setup(&["--ssid", HOME, "--key-file", &key, "--module", &address]);
+    let run = bench.setup_on(HOME, &key, &address, &[]);
     run.confirmed(&mac);
     assert_eq!(run.step("link"), None, "{run:#?}");
     assert_eq!(run.step("seen"), Some(true), "{run:#?}");
@@ -25,16 +25,7 @@ fn a_wrong_key_on_the_direct_way_ends_with_the_way_back() {
     let mut bench = Bench::new(21);
     let (address, mac) = bench.fresh(2, &home(), &["no-apsta"]);
     let key = bench.file("key", "wrong horse!");
-    let run = bench.setup(&[
-        "--ssid",
-        HOME,
-        "--key-file",
-        &key,
-        "--module",
-        &address,
-        "--wait",
-        "4s",
-    ]);
+    let run = bench.setup_on(HOME, &key, &address, &["--wait", "4s"]);
     let (message, hint) = run.failed(4, "no_answer");
     assert!(message.contains("was not seen"), "{message}");
     assert!(hint.contains("button"), "{hint}");
@@ -46,8 +37,7 @@ fn without_proof_of_the_key_it_is_still_looked_for() {
     let mut bench = Bench::new(22);
     let (address, mac) = bench.fresh(2, &home(), &[]);
     let key = bench.file("key", KEY);
-    let words = ["--ssid", HOME, "--key-file", &key, "--module", &address];
-    let run = bench.setup(&[&words[..], &["--no-verify"]].concat());
+    let run = bench.setup_on(HOME, &key, &address, &["--no-verify"]);
     run.confirmed(&mac);
     assert_eq!(
         run.step("link"),
@@ -62,7 +52,7 @@ fn a_module_that_does_not_tell_its_link_is_believed_as_a_station() {
         let mut bench = Bench::new(70);
         let (address, mac) = bench.fresh(2, &home(), faults);
         let key = bench.file("key", KEY);
-        let run = bench.setup(&["--ssid", HOME, "--key-file", &key, "--module", &address]);
+        let run = bench.setup_on(HOME, &key, &address, &[]);
         run.confirmed(&mac);
     }
 }
@@ -78,7 +68,7 @@ fn a_plug_that_is_on_a_network_moves_to_another() {
     ];
     let (address, mac) = bench.emulate(2, &words).remove(0);
     let key = bench.file("key", "new new key");
-    let run = bench.setup(&["--ssid", "New", "--key-file", &key, "--module", &address]);
+    let run = bench.setup_on("New", &key, &address, &[]);
     run.confirmed(&mac);
     assert!(bench.answers(&mac));
 }
@@ -94,16 +84,7 @@ fn a_move_with_a_wrong_key_is_not_confirmed() {
     ];
     let (address, _) = bench.emulate(2, &words).remove(0);
     let key = bench.file("key", "not the key");
-    let run = bench.setup(&[
-        "--ssid",
-        "New",
-        "--key-file",
-        &key,
-        "--module",
-        &address,
-        "--wait",
-        "4s",
-    ]);
+    let run = bench.setup_on("New", &key, &address, &["--wait", "4s"]);
     let (_, hint) = run.failed(4, "no_answer");
     assert!(hint.contains("button"), "{hint}");
 }
@@ -115,16 +96,7 @@ fn a_twin_that_answers_as_before_has_not_arrived() {
     for (host, fault) in [(2, "restart=1h"), (3, "fail-join")] {
         let (address, _) = bench.fresh(host, &home(), &["no-apsta", fault]);
         let key = bench.file("key", KEY);
-        let run = bench.setup(&[
-            "--ssid",
-            HOME,
-            "--key-file",
-            &key,
-            "--module",
-            &address,
-            "--wait",
-            "3s",
-        ]);
+        let run = bench.setup_on(HOME, &key, &address, &["--wait", "3s"]);
         run.failed(4, "no_answer");
     }
 }

@@ -44,9 +44,7 @@ fn bad_keys_are_refused_wherever_they_come_from() {
         (longer.as_bytes(), "too long"),
     ] {
         let file = bench.file("key", bytes);
-        let (message, _) = bench
-            .setup(&["--ssid", HOME, "--key-file", &file, "--module", &module])
-            .failed(2, "usage");
+        let (message, _) = bench.setup_on(HOME, &file, &module, &[]).failed(2, "usage");
         assert!(message.contains(part), "{message}");
         let (message, _) = bench
             .setup_with_input(&["--ssid", HOME, "--key-stdin", "--module", &module], bytes)
@@ -60,9 +58,7 @@ fn key_files_that_are_none_are_refused() {
     let bench = Bench::new(62);
     let module = bench.address(2);
     for file in ["/nonexistent/key", "/"] {
-        let (message, _) = bench
-            .setup(&["--ssid", HOME, "--key-file", file, "--module", &module])
-            .failed(2, "usage");
+        let (message, _) = bench.setup_on(HOME, file, &module, &[]).failed(2, "usage");
         assert!(message.contains(file), "{message}");
     }
 }
@@ -80,16 +76,7 @@ fn keys_must_fit_the_kind_of_network() {
     ] {
         let file = bench.file("key", key);
         let (message, _) = bench
-            .setup(&[
-                "--ssid",
-                HOME,
-                "--key-file",
-                &file,
-                "--security",
-                security,
-                "--module",
-                &module,
-            ])
+            .setup_on(HOME, &file, &module, &["--security", security])
             .failed(2, "usage");
         assert!(message.contains(part), "{security} {key}: {message}");
     }
@@ -110,9 +97,7 @@ fn names_that_no_network_has_are_refused() {
         ),
         ("two\nlines", "line end"),
     ] {
-        let (message, _) = bench
-            .setup(&["--ssid", ssid, "--key-file", &file, "--module", &module])
-            .failed(2, "usage");
+        let (message, _) = bench.setup_on(ssid, &file, &module, &[]).failed(2, "usage");
         assert!(message.contains(part), "{message}");
     }
 }
@@ -122,101 +107,25 @@ fn flags_that_contradict_each_other_are_refused() {
     let bench = Bench::new(65);
     let file = bench.file("key", KEY);
     let module = bench.address(2);
+    let usual = ["--ssid", HOME, "--key-file", &file, "--module", &module];
+    let with = |more: [&'static str; 2]| [&usual[..], &more].concat();
     for words in [
-        &["--ssid", HOME, "--key-file", &file, "--key-stdin"][..],
-        &["--ssid", HOME, "--key-file", &file, "--module", "0.0.0.0"],
-        &[
-            "--ssid",
-            HOME,
-            "--key-file",
-            &file,
-            "--module",
-            "255.255.255.255",
-        ],
-        &["--ssid", HOME, "--key-file", &file, "--module", "plug"],
-        &[
-            "--ssid",
-            HOME,
-            "--key-file",
-            &file,
-            "--module",
-            &module,
-            "--to",
-            "224.0.0.1",
-        ],
-        &[
-            "--ssid",
-            HOME,
-            "--key-file",
-            &file,
-            "--module",
-            &module,
-            "--wait",
-            "5",
-        ],
-        &[
-            "--ssid",
-            HOME,
-            "--key-file",
-            &file,
-            "--module",
-            &module,
-            "--wait",
-            "-5s",
-        ],
-        &[
-            "--ssid",
-            HOME,
-            "--key-file",
-            &file,
-            "--module",
-            &module,
-            "--security",
-            "wpa3",
-        ],
-        &[
-            "--ssid",
-            HOME,
-            "--key-file",
-            &file,
-            "--module",
-            &module,
-            "--wifi",
-            "windows",
-        ],
-        &[
-            "--ssid",
-            HOME,
-            "--key-file",
-            &file,
-            "--module",
-            &module,
-            "--name",
-            "192.168.1.1",
-        ],
-        &[
-            "--ssid",
-            HOME,
-            "--key-file",
-            &file,
-            "--module",
-            &module,
-            "--name",
-            "",
-        ],
-        &[
-            "--ssid",
-            HOME,
-            "--key-file",
-            &file,
-            "--all",
-            "--name",
-            "kitchen",
-        ],
-        &["--ssid", HOME, "--key", "12345678", "--module", &module],
-        &["--undo", "--ssid", HOME],
+        with(["--to", "224.0.0.1"]),
+        with(["--wait", "5"]),
+        with(["--wait", "-5s"]),
+        with(["--security", "wpa3"]),
+        with(["--wifi", "windows"]),
+        with(["--name", "192.168.1.1"]),
+        with(["--name", ""]),
+        [&usual[..4], &["--key-stdin"]].concat(),
+        [&usual[..4], &["--module", "0.0.0.0"]].concat(),
+        [&usual[..4], &["--module", "255.255.255.255"]].concat(),
+        [&usual[..4], &["--module", "plug"]].concat(),
+        [&usual[..4], &["--all", "--name", "kitchen"]].concat(),
+        vec!["--ssid", HOME, "--key", "12345678", "--module", &module],
+        vec!["--undo", "--ssid", HOME],
     ] {
-        let run = bench.setup(words);
+        let run = bench.setup(&words);
         assert_eq!(run.code, 2, "{words:?}: {run:#?}");
         assert_eq!(run.json["error"]["kind"], "usage");
     }
@@ -234,16 +143,7 @@ fn a_taken_name_is_refused_before_anything_is_changed() {
     let (address, mac) = bench.fresh(2, &format!("{HOME}:{KEY}"), &[]);
     let file = bench.file("key", KEY);
     let (message, _) = bench
-        .setup(&[
-            "--ssid",
-            HOME,
-            "--key-file",
-            &file,
-            "--module",
-            &address,
-            "--name",
-            "kitchen",
-        ])
+        .setup_on(HOME, &file, &address, &["--name", "kitchen"])
         .failed(2, "usage");
     assert!(message.contains("kitchen"), "{message}");
     assert!(bench.answers(&mac));
@@ -255,7 +155,7 @@ fn a_key_file_that_everybody_can_read_is_warned_of() {
     let (address, mac) = bench.fresh(2, &format!("{HOME}:{KEY}"), &["no-apsta", "restart=100ms"]);
     let file = bench.file("key", KEY);
     bench.mode(std::path::Path::new(&file), 0o644);
-    let run = bench.setup(&["--ssid", HOME, "--key-file", &file, "--module", &address]);
+    let run = bench.setup_on(HOME, &file, &address, &[]);
     run.confirmed(&mac);
     assert!(run.stderr.contains("chmod 600"), "{}", run.stderr);
 }

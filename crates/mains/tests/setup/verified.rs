@@ -11,7 +11,7 @@ fn a_right_key_puts_the_plug_on_the_network() {
     let mut bench = Bench::new(1);
     let (address, mac) = bench.fresh(2, &home(), &[]);
     let key = bench.file("key", format!("{KEY}\n"));
-    let run = bench.setup(&["--ssid", HOME, "--key-file", &key, "--module", &address]);
+    let run = bench.setup_on(HOME, &key, &address, &[]);
     run.confirmed(&mac);
     assert_eq!(run.json["ssid"], HOME);
     for step in [
@@ -34,7 +34,7 @@ fn a_wrong_key_leaves_the_plug_reachable_and_says_so() {
     let mut bench = Bench::new(2);
     let (address, mac) = bench.fresh(2, &home(), &[]);
     let key = bench.file("key", "wrong horse!\n");
-    let run = bench.setup(&["--ssid", HOME, "--key-file", &key, "--module", &address]);
+    let run = bench.setup_on(HOME, &key, &address, &[]);
     let (message, hint) = run.failed(5, "refused");
     assert!(message.contains("wrong key"), "{message}");
     assert!(hint.contains("own network"), "{hint}");
@@ -42,9 +42,7 @@ fn a_wrong_key_leaves_the_plug_reachable_and_says_so() {
     assert!(bench.answers(&address), "the plug is still reachable");
     // And it is as it was: the right key works at once.
     let key = bench.file("key", KEY);
-    bench
-        .setup(&["--ssid", HOME, "--key-file", &key, "--module", &address])
-        .confirmed(&mac);
+    bench.setup_on(HOME, &key, &address, &[]).confirmed(&mac);
 }
 
 #[test]
@@ -52,14 +50,7 @@ fn a_network_out_of_reach_is_told_from_a_wrong_key() {
     let mut bench = Bench::new(3);
     let (address, _) = bench.fresh(2, &home(), &[]);
     let key = bench.file("key", KEY);
-    let run = bench.setup(&[
-        "--ssid",
-        "Elsewhere",
-        "--key-file",
-        &key,
-        "--module",
-        &address,
-    ]);
+    let run = bench.setup_on("Elsewhere", &key, &address, &[]);
     let (message, _) = run.failed(5, "refused");
     assert!(message.contains("out of its reach"), "{message}");
     assert!(bench.answers(&address));
@@ -71,16 +62,7 @@ fn a_name_is_stored_with_the_plug() {
     let (address, mac) = bench.fresh(2, &home(), &[]);
     let key = bench.file("key", KEY);
     bench
-        .setup(&[
-            "--ssid",
-            HOME,
-            "--key-file",
-            &key,
-            "--module",
-            &address,
-            "--name",
-            "kitchen",
-        ])
+        .setup_on(HOME, &key, &address, &["--name", "kitchen"])
         .confirmed(&mac);
     assert!(bench.answers("kitchen"));
 }
@@ -93,7 +75,7 @@ fn a_plug_that_gets_another_address_is_found_there() {
     let words = ["--ap", "--home-network", &network, "--home-address", &there];
     let (address, mac) = bench.emulate(2, &words).remove(0);
     let key = bench.file("key", KEY);
-    let run = bench.setup(&["--ssid", HOME, "--key-file", &key, "--module", &address]);
+    let run = bench.setup_on(HOME, &key, &address, &[]);
     run.confirmed(&mac);
     let steps = run.json["steps"].as_array().unwrap();
     let seen = steps.iter().find(|step| step["step"] == "seen").unwrap();
