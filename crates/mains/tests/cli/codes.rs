@@ -115,7 +115,7 @@ fn the_timeout_bounds_every_plug() {
         .json(&["--timeout", "300ms", "on", "127.26.2.1", "127.26.2.2"])
         .ends_with(4);
     assert!(
-        begin.elapsed() < std::time::Duration::from_secs(2),
+        begin.elapsed() < std::time::Duration::from_millis(4500),
         "{:?}",
         begin.elapsed()
     );

@@ -30,7 +30,7 @@ fn finds_all_and_tells_them_in_full() {
     let begin = Instant::now();
     let plugs = home.json(&["discover"]).ends_with(0).json();
     assert!(
-        begin.elapsed() < Duration::from_secs(3),
+        begin.elapsed() < Duration::from_secs(6),
         "{:?}",
         begin.elapsed()
     );
@@ -100,7 +100,7 @@ fn nothing_there_is_0_and_an_empty_array() {
         json!([])
     );
     assert!(
-        begin.elapsed() < Duration::from_secs(2),
+        begin.elapsed() < Duration::from_secs(4),
         "{:?}",
         begin.elapsed()
     );
@@ -132,7 +132,7 @@ fn fewer_than_expected_is_3_and_still_the_array() {
         .json();
     assert_eq!(addresses(&plugs).len(), 2);
     assert!(
-        begin.elapsed() < Duration::from_secs(5),
+        begin.elapsed() < Duration::from_secs(15),
         "{:?}",
         begin.elapsed()
     );

@@ -1,7 +1,6 @@
 //! What works on the devices themselves, on a computer where a hub has the port to which plugs answer.
 
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use crate::home::{Home, finish};
 use crate::house::{Hub, eventually};
@@ -26,7 +25,7 @@ impl Cable {
             .unwrap();
         let there = format!("link set far netns {}", child.id());
         // It takes a moment until it has a network of its own.
-        eventually("its own network", Duration::from_secs(5), || {
+        eventually("its own network", || {
             let network =
                 |process: &str| std::fs::read_link(format!("/proc/{process}/ns/net")).ok();
             network(&child.id().to_string()) != network("thread-self")

@@ -11,6 +11,9 @@ use serde_json::Value;
 
 use crate::home::{Home, Run};
 
+/// Everything that is waited for comes within this, also on a busy computer.
+pub const WITHIN: Duration = Duration::from_secs(30);
+
 /// A hub that runs.
 pub struct Hub {
     child: Child,
@@ -40,7 +43,7 @@ impl Hub {
                 let _ = sender.send(line);
             }
         });
-        let Ok(login_url) = ready.recv_timeout(Duration::from_secs(30)) else {
+        let Ok(login_url) = ready.recv_timeout(WITHIN) else {
             let _ = child.kill();
             panic!("not ready: {}", log(&mut child));
         };
@@ -91,10 +94,10 @@ pub fn adopt(home: &Home, addresses: &[&str]) -> Run {
 
 /// Waits for something that takes a moment.
 #[track_caller]
-pub fn eventually(what: &str, within: Duration, is_so: impl Fn() -> bool) {
+pub fn eventually(what: &str, is_so: impl Fn() -> bool) {
     let begin = Instant::now();
     while !is_so() {
-        assert!(begin.elapsed() < within, "{what}: not within {within:?}");
+        assert!(begin.elapsed() < WITHIN, "{what}: not within {WITHIN:?}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

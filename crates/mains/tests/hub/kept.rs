@@ -6,10 +6,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::home::Home;
-use crate::house;
-
-/// Everything that is waited for comes within this, also on a busy computer.
-pub const WITHIN: Duration = Duration::from_secs(30);
+use crate::house::{self, WITHIN};
 
 /// `mains serve`, and the emulated plugs 127.0.0.2 (`lamp`) and 127.0.0.3 (`heater`), which it keeps.
 pub struct Kept {

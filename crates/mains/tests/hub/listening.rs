@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, channel};
 
 use serde_json::Value;
 
-use crate::kept::{Kept, WITHIN};
+use crate::house::WITHIN;
+use crate::kept::Kept;
 
 #[test]
 fn events_go_on_across_a_restart_of_the_hub() {

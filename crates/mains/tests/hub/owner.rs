@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
-use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -60,9 +59,7 @@ fn adopt_takes_in_what_is_found() {
     let mut home = Home::with_network();
     home.emulate(&["--listen", "127.0.0.2", "--count", "2"], 2);
     let _hub = Hub::start(&home, &["--adopt"]);
-    eventually("adopted", Duration::from_secs(15), || {
-        plugs(&home).len() == 2
-    });
+    eventually("adopted", || plugs(&home).len() == 2);
 }
 
 #[test]
@@ -104,9 +101,7 @@ fn a_new_plug_carries_the_old_one_on() {
     let (home, _hub) = with_two_plugs();
     adopt(&home, &["127.0.0.2"]);
     home.json(&["name", "127.0.0.2", "heater"]).ends_with(0);
-    eventually("metered", Duration::from_secs(10), || {
-        !plugs(&home)[0]["energy_total_wh"].is_null()
-    });
+    eventually("metered", || !plugs(&home)[0]["energy_total_wh"].is_null());
     let total = plugs(&home)[0]["energy_total_wh"].as_u64().unwrap();
     home.json(&["hub", "replace", "heater", "127.0.0.3"])
         .ends_with(2);
@@ -285,7 +280,7 @@ fn history_goes_out_and_in_again() {
     }
     let file = home.path("history.csv");
     let file = file.to_str().unwrap();
-    eventually("recorded", Duration::from_secs(10), || {
+    eventually("recorded", || {
         let _ = std::fs::remove_file(file);
         home.json(&["hub", "export", "127.0.0.2", file])
             .ends_with(0);

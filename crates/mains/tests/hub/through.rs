@@ -1,7 +1,5 @@
 //! The verbs through a hub: the same output and the same codes as without, and which hub it is.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::home::{Home, Run, finish};
@@ -164,9 +162,7 @@ fn the_hub_does_it_and_nobody_else_connects() {
     );
     let _hub = Hub::start(&home, &[]);
     adopt(&home, &["127.0.0.2"]);
-    eventually("metered", Duration::from_secs(10), || {
-        !plugs(&home)[0]["reading"].is_null()
-    });
+    eventually("metered", || !plugs(&home)[0]["reading"].is_null());
     // The plug takes one client, and the hub is it.
     home.json(&["on", "127.0.0.2"]).ends_with(0);
     home.json(&["meter", "127.0.0.2"]).ends_with(0);
