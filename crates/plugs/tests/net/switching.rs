@@ -140,10 +140,10 @@ async fn answers_of_every_kind() {
         b"+ok",
         b"\r\n+ok=\r\n\r\n",
     ];
+    let lan = lan(8).await;
     for answer in accepted {
         let _plug = answering(8, vec![Answer::says(answer)]);
-        let switched = lan(8)
-            .await
+        let switched = lan
             .switch(host(8, 2), RelayState::On, BUDGET)
             .await
             .unwrap();
@@ -156,9 +156,7 @@ async fn answers_of_every_kind() {
     };
     let _plug = answering(8, vec![split]);
     assert!(
-        lan(8)
-            .await
-            .switch(host(8, 2), RelayState::On, BUDGET)
+        lan.switch(host(8, 2), RelayState::On, BUDGET)
             .await
             .unwrap()
             .confirmed
