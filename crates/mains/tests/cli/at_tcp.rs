@@ -95,16 +95,16 @@ fn a_plug_that_hangs_up_between_two_commands_is_connected_again() {
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    for _ in 0..3 {
+    for hangs_up in [true, false, true] {
         stdin.write_all(b"VER\n").unwrap();
         assert_eq!(
             requests.recv_timeout(Duration::from_secs(5)).unwrap(),
             r"AT+VER\r\n"
         );
-        assert_eq!(
-            requests.recv_timeout(Duration::from_secs(5)).unwrap(),
-            "hung up"
-        );
+        if hangs_up {
+            let goodbye = requests.recv_timeout(Duration::from_secs(5)).unwrap();
+            assert_eq!(goodbye, "hung up");
+        }
         // The command may learn of it only now.
         std::thread::sleep(Duration::from_millis(100));
     }

@@ -12,7 +12,8 @@ fn demo(home: &Home) -> OsSession {
     let mut command = home.command();
     command.arg("demo").stdin(std::process::Stdio::inherit());
     let mut session = Session::spawn(command).unwrap();
-    session.set_expect_timeout(Some(Duration::from_secs(30)));
+    // A step of the tour runs several commands.
+    session.set_expect_timeout(Some(Duration::from_secs(120)));
     session
 }
 
