@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::header::LOCATION;
-use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hue::keyring::Entry;
 use hue::net::Found;
@@ -190,7 +190,8 @@ async fn pair(
         false => StatusCode::OK,
     };
     let location = format!("/api/v1/bridges/{}", entry.id);
-    Ok(located(status, &location, BridgeView::from(entry)))
+    let bridge = Json(BridgeView::from(entry));
+    Ok((status, [(LOCATION, location)], bridge).into_response())
 }
 
 /// A certificate that nobody knows is no failure yet: the person is asked.
@@ -329,7 +330,7 @@ async fn take_over(
     hub.bridges().one(&id)?;
     let job = hub.bridges().take_over(&id, order.checked()?)?;
     let location = format!("/api/v1/bridges/{id}/takeovers/{}", job.id);
-    Ok(located(StatusCode::ACCEPTED, &location, job))
+    Ok((StatusCode::ACCEPTED, [(LOCATION, location)], Json(job)).into_response())
 }
 
 /// One takeover, as far as it has come.
@@ -345,12 +346,4 @@ async fn takeover(
 ) -> Result<Json<Job>, HubError> {
     params.only(&[])?;
     Ok(Json(hub.bridges().takeover(&id, &takeover)?))
-}
-
-fn located(status: StatusCode, location: &str, body: impl Serialize) -> Response {
-    let mut response = (status, Json(body)).into_response();
-    if let Ok(location) = HeaderValue::from_str(location) {
-        response.headers_mut().insert(LOCATION, location);
-    }
-    response
 }

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::header::LOCATION;
-use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::{Map, Value, json};
@@ -158,11 +158,8 @@ async fn create<T: Served>(
     let body = read::<T>(json, &hub)?;
     let stored = T::shelf(&hub).create(body).await?;
     let location = format!("/api/v1/{}/{}", T::COLLECTION.as_str(), stored.id);
-    let mut response = (StatusCode::CREATED, told(&hub, &stored)).into_response();
-    if let Ok(location) = HeaderValue::from_str(&location) {
-        response.headers_mut().insert(LOCATION, location);
-    }
-    Ok(response)
+    let created = told(&hub, &stored);
+    Ok((StatusCode::CREATED, [(LOCATION, location)], created).into_response())
 }
 
 async fn one<T: Served>(

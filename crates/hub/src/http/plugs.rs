@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::header::LOCATION;
-use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use plugs::{Minutes, Reading, RelayState};
@@ -82,11 +82,7 @@ async fn adopt(State(hub): State<Hub>, Json(body): Json<Adopt>) -> Result<Respon
         false => StatusCode::OK,
     };
     let location = format!("/api/v1/plugs/{}", PlugId(view.plug.mac));
-    let mut response = (status, tagged(&hub, view)?).into_response();
-    if let Ok(location) = HeaderValue::from_str(&location) {
-        response.headers_mut().insert(LOCATION, location);
-    }
-    Ok(response)
+    Ok((status, [(LOCATION, location)], tagged(&hub, view)?).into_response())
 }
 
 /// One plug.
