@@ -18,16 +18,16 @@ use crate::energy::Tariff;
 use crate::error::HubError;
 use crate::event::News;
 use crate::hub::Hub;
-use crate::model::{Document, Group, Id, Stored};
+use crate::model::{Collection, Document, Group, Id, Stored};
 use crate::rule::Rule;
 use crate::schedule::Schedule;
 use crate::shelf::Shelf;
 
 /// A document that the API serves.
 pub(super) trait Served: Document {
-    /// What the hub adds to its JSON beside the id. It is ignored in what comes in, so that what was read can be sent
-    /// back.
-    const ADDED: &[&str];
+    /// What the hub adds to its JSON beside the id, each with its schema where it is not null. It is ignored in what comes in,
+    /// so that what was read can be sent back.
+    const ADDED: &[(&str, &str)];
 
     /// Where it is kept.
     fn shelf(hub: &Hub) -> &Shelf<Self>;
@@ -43,7 +43,7 @@ pub(super) trait Served: Document {
 }
 
 impl Served for Group {
-    const ADDED: &[&str] = &[];
+    const ADDED: &[(&str, &str)] = &[];
 
     fn shelf(hub: &Hub) -> &Shelf<Self> {
         hub.groups()
@@ -63,7 +63,7 @@ impl Served for Group {
 }
 
 impl Served for Schedule {
-    const ADDED: &[&str] = &["next", "last", "halted"];
+    const ADDED: &[(&str, &str)] = &[("next", "Time"), ("last", "Last"), ("halted", "Halted")];
 
     fn shelf(hub: &Hub) -> &Shelf<Self> {
         hub.schedules()
@@ -83,7 +83,7 @@ impl Served for Schedule {
 }
 
 impl Served for Rule {
-    const ADDED: &[&str] = &["last", "halted"];
+    const ADDED: &[(&str, &str)] = &[("last", "Last"), ("halted", "Halted")];
 
     fn shelf(hub: &Hub) -> &Shelf<Self> {
         hub.rules()
@@ -103,7 +103,7 @@ impl Served for Rule {
 }
 
 impl Served for Tariff {
-    const ADDED: &[&str] = &[];
+    const ADDED: &[(&str, &str)] = &[];
 
     fn shelf(hub: &Hub) -> &Shelf<Self> {
         hub.tariffs()
@@ -128,6 +128,16 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .merge(collection::<Schedule>())
         .merge(collection::<Rule>())
         .merge(collection::<Tariff>())
+}
+
+/// [`Served::ADDED`] of a collection, for its description.
+pub(super) fn added(collection: Collection) -> &'static [(&'static str, &'static str)] {
+    match collection {
+        Collection::Groups => Group::ADDED,
+        Collection::Schedules => Schedule::ADDED,
+        Collection::Rules => Rule::ADDED,
+        Collection::Tariffs => Tariff::ADDED,
+    }
 }
 
 /// The routes of one collection, with their description.
@@ -221,7 +231,8 @@ pub(super) fn held<T: Served>(
 
 /// Reads a document from what came in, and checks it.
 fn read<T: Served>(mut json: Map<String, Value>, hub: &Hub) -> Result<T, HubError> {
-    for added in T::ADDED.iter().chain(&["id"]) {
+    json.remove("id");
+    for (added, _) in T::ADDED {
         json.remove(*added);
     }
     // A number would be taken for the place of a kind in the list of all.
