@@ -14,26 +14,30 @@ use crate::store::slots::{MINUTE, QUARTER, Spread, floor};
 use crate::store::sum::Sum;
 use crate::store::{EnergyState, Sample, StoreError, Used};
 
-const INSERT_READINGS: &str = "INSERT INTO readings \
+/// Gives rows of readings, each a [`ReadingRow`] of a JSON array, to the table. What is there already stays.
+pub(super) const INSERT_READINGS: &str = "INSERT INTO readings \
     (plug, at_ms, voltage, current, frequency, power, counter_wh, energy, gap_ms) \
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, \
     value ->> 8 FROM json_each(?) WHERE true ON CONFLICT DO NOTHING";
 
-macro_rules! add_to {
-    ($table:literal) => {
+/// Gives rows of minutes or quarters, each a [`SpanRow`] of a JSON array, to their table; what comes after `$table` says what
+/// happens when one is there already.
+macro_rules! insert_spans {
+    ($table:literal, $($on_conflict:tt)+) => {
         concat!(
             "INSERT INTO ",
             $table,
             " (plug, t, readings, power, low, high, energy) \
               SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 \
               FROM json_each(?) WHERE true",
-            merged!()
+            $($on_conflict)+
         )
     };
 }
+pub(super) use insert_spans;
 
-const ADD_TO_MINUTES: &str = add_to!("minutes");
-const ADD_TO_QUARTERS: &str = add_to!("quarters");
+const ADD_TO_MINUTES: &str = insert_spans!("minutes", merged!());
+const ADD_TO_QUARTERS: &str = insert_spans!("quarters", merged!());
 
 /// A total never goes back; an equal one can have a new counter as its reference.
 const SAVE_LIFETIMES: &str = "INSERT INTO lifetimes (plug, total_wh, counter_wh, at_ms) \
@@ -59,6 +63,9 @@ pub(super) type ReadingRow = (
     Option<i64>,
     Option<i64>,
 );
+
+/// One row of `minutes` or `quarters`, in the order of [`insert_spans`].
+pub(super) type SpanRow = (i64, i64, i64, i64, Option<i64>, Option<i64>, i64);
 
 /// A plug's row in `series`, and its latest reading.
 #[derive(Debug, Clone, Copy)]
@@ -257,9 +264,6 @@ pub(super) fn reading_row(series: i64, sample: &Sample) -> ReadingRow {
         used.map(gap),
     )
 }
-
-/// A row of `minutes` or `quarters`.
-type SpanRow = (i64, i64, i64, i64, Option<i64>, Option<i64>, i64);
 
 fn rows(sums: &Sums) -> Vec<SpanRow> {
     let row = |(key, sum): (&(i64, i64), &Sum)| {

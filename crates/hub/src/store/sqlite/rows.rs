@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use plugs::Reading;
 use sqlx::SqliteConnection;
 
-use super::append::reading_row;
+use super::append::{INSERT_READINGS, SpanRow, insert_spans, reading_row};
 use super::database::{Database, WRITTEN, encoded};
 use super::steps::ceil_second;
 use crate::store::scale::{self, from_hundredths, from_thousandths, moment, thousandths, unsigned};
@@ -28,21 +28,8 @@ macro_rules! spans {
     };
 }
 
-macro_rules! import_spans {
-    ($table:literal) => {
-        concat!(
-            "INSERT INTO ",
-            $table,
-            " (plug, t, readings, power, low, high, energy) SELECT ?1, value ->> 0, value ->> 1, value ->> 2, \
-              value ->> 3, value ->> 4, value ->> 5 FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING"
-        )
-    };
-}
-
-const IMPORT_READINGS: &str = "INSERT INTO readings \
-    (plug, at_ms, voltage, current, frequency, power, counter_wh, energy, gap_ms) \
-    SELECT ?1, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, \
-    value ->> 8 FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING";
+const IMPORT_MINUTES: &str = insert_spans!("minutes", " ON CONFLICT DO NOTHING");
+const IMPORT_QUARTERS: &str = insert_spans!("quarters", " ON CONFLICT DO NOTHING");
 
 /// (at, voltage, current, frequency, power, counter, energy, gap)
 type ReadingOut = (
@@ -56,7 +43,7 @@ type ReadingOut = (
     Option<i64>,
 );
 /// (t, readings, power, low, high, energy)
-type SpanRow = (i64, i64, i64, Option<i64>, Option<i64>, i64);
+type SpanOut = (i64, i64, i64, Option<i64>, Option<i64>, i64);
 
 impl Database {
     pub(super) async fn rows(
@@ -123,17 +110,17 @@ async fn import(
                 };
                 readings.push(reading_row(series, &sample));
             }
-            Row::Minute(span) => minutes.push(span_row(span, MINUTE)),
-            Row::Quarter(span) => quarters.push(span_row(span, QUARTER)),
+            Row::Minute(span) => minutes.push(span_row(series, span, MINUTE)),
+            Row::Quarter(span) => quarters.push(span_row(series, span, QUARTER)),
         }
     }
     let mut new = 0;
     for (sql, json) in [
-        (IMPORT_READINGS, encoded(&readings)),
-        (import_spans!("minutes"), encoded(&minutes)),
-        (import_spans!("quarters"), encoded(&quarters)),
+        (INSERT_READINGS, encoded(&readings)),
+        (IMPORT_MINUTES, encoded(&minutes)),
+        (IMPORT_QUARTERS, encoded(&quarters)),
     ] {
-        let query = sqlx::query(sql).bind(series).bind(json);
+        let query = sqlx::query(sql).bind(json);
         new += query.execute(&mut *connection).await?.rows_affected();
     }
     Ok(new)
@@ -159,7 +146,7 @@ fn reading(plug: Mac, row: ReadingOut) -> Option<Row> {
     Some(Row::Reading(reading, used))
 }
 
-fn spans(rows: Vec<SpanRow>) -> impl Iterator<Item = Span> {
+fn spans(rows: Vec<SpanOut>) -> impl Iterator<Item = Span> {
     rows.into_iter().filter_map(|row| {
         let (t, readings, power, low, high, energy) = row;
         let mean = (readings > 0).then(|| power as f64 / readings as f64 / 1e3);
@@ -174,11 +161,12 @@ fn spans(rows: Vec<SpanRow>) -> impl Iterator<Item = Span> {
     })
 }
 
-fn span_row(span: &Span, size: i64) -> SpanRow {
+fn span_row(series: i64, span: &Span, size: i64) -> SpanRow {
     let readings = i64::from(span.readings);
     let sum = span.power_w.map(|power| power * f64::from(span.readings));
     let is_measured = span.readings > 0;
     (
+        series,
         floor(span.t.as_second(), size),
         readings,
         thousandths(sum).filter(|_| is_measured).unwrap_or(0),
