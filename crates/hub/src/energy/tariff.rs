@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 use jiff::civil::{DateTime, Time};
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::HourPrices;
@@ -72,13 +71,10 @@ pub enum Prices {
 }
 
 impl Tariff {
-    /// Returns the price of a kilowatt-hour at a moment, if it is known. It changes only at quarter-hours.
+    /// Returns the price of a kilowatt-hour at a moment, given in local time as well, if it is known. It changes only at
+    /// quarter-hours.
     ///
     /// Whether the tariff holds at all is not asked.
-    pub fn price_at(&self, time: Timestamp, timezone: &TimeZone) -> Option<f64> {
-        self.price(time, timezone.to_datetime(time))
-    }
-
     pub(super) fn price(&self, time: Timestamp, local: DateTime) -> Option<f64> {
         match &self.prices {
             Prices::Flat { price } => Some(*price),
@@ -194,6 +190,8 @@ fn check_quarter(time: TimeOfDay, field: &str) -> Result<(), HubError> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+
     use super::*;
 
     const FLAT: &str = r#"{"name":"home","currency":"EUR","valid_from":"2026-01-01","plugs":["accf23123456"],"kind":"flat","price":0.32}"#;
@@ -261,7 +259,10 @@ mod tests {
     #[test]
     fn the_price_at_a_time() {
         let berlin = TimeZone::get("Europe/Berlin").unwrap();
-        let price = |json: &str, time: &str| read(json).price_at(time.parse().unwrap(), &berlin);
+        let price = |json: &str, time: &str| {
+            let time: Timestamp = time.parse().unwrap();
+            read(json).price(time, berlin.to_datetime(time))
+        };
         assert_eq!(price(FLAT, "2026-11-22T12:00Z"), Some(0.32));
         // A Friday and a Saturday.
         for (time, expected) in [

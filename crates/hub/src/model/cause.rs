@@ -17,13 +17,6 @@ pub enum Cause {
     PowerOn,
 }
 
-impl Cause {
-    /// Tells whether nobody pressed anything; such switches are bounded, a person's never are.
-    pub const fn is_automatic(&self) -> bool {
-        !matches!(self, Self::Person)
-    }
-}
-
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

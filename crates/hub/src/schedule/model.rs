@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Clock, When};
+use super::When;
 use crate::duration::Period;
 use crate::error::HubError;
 use crate::keeper::Wanted;
@@ -41,20 +41,6 @@ pub struct Schedule {
 
 fn enabled() -> bool {
     true
-}
-
-impl Schedule {
-    /// Says what is wrong with it on this hub: the sun is of no use where nobody knows the place.
-    ///
-    /// # Errors
-    ///
-    /// [`HubError`] of kind `usage` that names the field.
-    pub fn check_clock(&self, clock: &Clock) -> Result<(), HubError> {
-        match self.when {
-            When::Sun { .. } => clock.place().map(drop),
-            When::At { .. } | When::Once(_) | When::Cron(_) => Ok(()),
-        }
-    }
 }
 
 impl Document for Schedule {
@@ -129,22 +115,5 @@ mod tests {
             let error = read(&JSON.replace(from, to)).check().unwrap_err();
             assert_eq!(error.field(), Some(field));
         }
-    }
-
-    #[test]
-    fn the_sun_needs_a_place() {
-        let json = JSON.replace("\"at\":\"07:00\"", "\"sun\":\"sunset\"");
-        let mut clock = Clock {
-            timezone: jiff::tz::TimeZone::UTC,
-            place: None,
-        };
-        let error = read(&json).check_clock(&clock).unwrap_err();
-        assert_eq!(error.field(), Some("when.sun"));
-        assert_eq!(read(JSON).check_clock(&clock), Ok(()));
-        clock.place = Some(crate::config::Place {
-            latitude: 52.52,
-            longitude: 13.40,
-        });
-        assert_eq!(read(&json).check_clock(&clock), Ok(()));
     }
 }

@@ -132,3 +132,15 @@ fn a_random_window_is_told_in_advance() {
     // The first six bytes of SHA-256 of the id and the time, reckoned elsewhere: it stays the same in every version.
     assert_eq!(times[0], "2026-11-01T07:20+01:00");
 }
+
+#[test]
+fn the_sun_needs_a_place() {
+    let nowhere = Clock {
+        place: None,
+        ..berlin()
+    };
+    let due = |when| next_due(&schedule(when), &nowhere, Timestamp::UNIX_EPOCH, &id());
+    let error = due(r#"{"sun":"sunset"}"#).unwrap_err();
+    assert_eq!(error.field(), Some("when.sun"));
+    assert!(due(r#"{"at":"07:00"}"#).is_ok());
+}
