@@ -117,11 +117,14 @@ macro_rules! fault_type {
                 self.0.name()
             }
 
-            pub(crate) fn apply(
-                &self,
-                behaviour: &mut $behaviour,
-            ) -> std::result::Result<(), $crate::catalogue::FaultError> {
-                self.0.apply(behaviour)
+            /// What all of these make of a faithful twin; of two that contradict, the last counts.
+            pub(crate) fn together(faults: &[Self]) -> $behaviour {
+                let mut behaviour = <$behaviour>::default();
+                for fault in faults {
+                    // Cannot fail: it has been applied to a default when it was parsed.
+                    let _ = fault.0.apply(&mut behaviour);
+                }
+                behaviour
             }
         }
 
@@ -257,3 +260,45 @@ macro_rules! catalogue {
     };
 }
 pub(crate) use catalogue;
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::{Effect, Given, Row};
+
+    /// Holds every row of a catalogue against what all have to keep. `text` is an example of a text that a row takes.
+    pub(crate) fn check<B: Default + PartialEq + std::fmt::Debug>(
+        catalogue: &'static [Row<B>],
+        text: fn(&str) -> &str,
+    ) {
+        for row in catalogue {
+            let given = example(row, text);
+            let fault = Given::parse(catalogue, &given);
+            let fault = fault.unwrap_or_else(|error| panic!("{given}: {error}"));
+            assert_eq!(fault.to_string(), given);
+            let mut behaviour = B::default();
+            fault.apply(&mut behaviour).unwrap();
+            assert_ne!(behaviour, B::default(), "{given} changes nothing");
+            let is_phrase = !row.explanation.is_empty() && !row.explanation.ends_with('.');
+            assert!(is_phrase, "{given}");
+            let needs_more = row.spec.starts_with(&format!("{}=", row.name()));
+            let bare = Given::parse(catalogue, row.name());
+            assert_eq!(bare.is_err(), needs_more, "{}", row.spec);
+        }
+        let mut names: Vec<_> = catalogue.iter().map(Row::name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), catalogue.len(), "a name is there twice");
+    }
+
+    fn example<B>(row: &Row<B>, text: fn(&str) -> &str) -> String {
+        let parameter = match &row.effect {
+            Effect::Flag(_) | Effect::Words(_) => return row.name().to_owned(),
+            Effect::Text(_) => text(row.name()),
+            Effect::Count(..) => "3",
+            Effect::Share(..) => "35%",
+            Effect::Time(_) => "700ms",
+            Effect::Address(_) => "192.0.2.7",
+        };
+        format!("{}={parameter}", row.name())
+    }
+}

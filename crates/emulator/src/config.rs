@@ -85,37 +85,23 @@ impl PlugConfig {
     ///
     /// [`ConfigError::Series`] when the addresses run out.
     pub fn series(&self, count: u32) -> Result<Vec<Self>, ConfigError> {
-        let error = ConfigError::Series {
-            first: self.listen,
-            count,
+        let sibling = |step: u32| {
+            Some(Self {
+                listen: after(self.listen, step)?,
+                home_address: match self.home_address {
+                    Some(address) => Some(after(address, step)?),
+                    None => None,
+                },
+                mac: mac_after(self.mac, step),
+                serial: self.serial.after(step),
+                ..self.clone()
+            })
         };
-        (0..count)
-            .map(|step| self.sibling(step))
-            .collect::<Option<_>>()
-            .ok_or(error)
-    }
-
-    fn sibling(&self, step: u32) -> Option<Self> {
-        let after = |address: Ipv4Addr| Some(Ipv4Addr::from(u32::from(address).checked_add(step)?));
-        Some(Self {
-            listen: after(self.listen)?,
-            home_address: match self.home_address {
-                Some(address) => Some(after(address)?),
-                None => None,
-            },
-            mac: mac_after(self.mac, step),
-            serial: self.serial.after(step),
-            ..self.clone()
-        })
+        series(self.listen, count, sibling).map_err(ConfigError::Series)
     }
 
     pub(crate) fn behaviour(&self) -> Behaviour {
-        let mut behaviour = Behaviour::default();
-        for fault in &self.faults {
-            // Cannot fail: a fault has been applied to a default behaviour when it was parsed.
-            let _ = fault.apply(&mut behaviour);
-        }
-        behaviour
+        Fault::together(&self.faults)
     }
 }
 
@@ -123,6 +109,21 @@ impl Default for PlugConfig {
     fn default() -> Self {
         Self::at(Ipv4Addr::new(127, 0, 0, 2))
     }
+}
+
+/// The twins at `count` addresses from `first` on, if there are so many; `sibling` makes the one that is so many steps on.
+pub(crate) fn series<T>(
+    first: Ipv4Addr,
+    count: u32,
+    sibling: impl Fn(u32) -> Option<T>,
+) -> Result<Vec<T>, SeriesError> {
+    let all = (0..count).map(sibling).collect::<Option<_>>();
+    all.ok_or(SeriesError { first, count })
+}
+
+/// The address `step` further on.
+pub(crate) fn after(address: Ipv4Addr, step: u32) -> Option<Ipv4Addr> {
+    u32::from(address).checked_add(step).map(Ipv4Addr::from)
 }
 
 /// The MAC `step` further on, within the vendor's prefix.
@@ -134,17 +135,20 @@ pub(crate) fn mac_after(mac: Mac, step: u32) -> Mac {
     Mac::new([a, b, c, d, e, f])
 }
 
+/// The address space ends before a series of twins does.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there are no {count} addresses from {first} on")]
+pub struct SeriesError {
+    first: Ipv4Addr,
+    count: u32,
+}
+
 /// A configuration that cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// The address space ends before the series does.
-    #[error("there are no {count} addresses from {first} on")]
-    Series {
-        /// The first address.
-        first: Ipv4Addr,
-        /// How many were wanted.
-        count: u32,
-    },
+    /// The addresses do not suffice.
+    #[error(transparent)]
+    Series(SeriesError),
     /// Not a serial number.
     #[error("{0:?} is no serial number: it has 1 to 12 digits, usually 9")]
     Serial(String),

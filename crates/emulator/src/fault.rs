@@ -190,70 +190,25 @@ mod tests {
 
     use super::*;
     use crate::catalogue::FaultError;
+    use crate::catalogue::tests::check;
+
+    fn together(specs: &[&str]) -> Behaviour {
+        let faults: Vec<Fault> = specs.iter().map(|spec| spec.parse().unwrap()).collect();
+        Fault::together(&faults)
+    }
 
     fn behaviour(spec: &str) -> Behaviour {
-        let mut behaviour = Behaviour::default();
-        spec.parse::<Fault>()
-            .unwrap()
-            .apply(&mut behaviour)
-            .unwrap();
-        behaviour
-    }
-
-    /// A parameter of the right kind for every row that takes one.
-    fn example(row: &Row<Behaviour>) -> String {
-        let parameter = match (&row.effect, row.name()) {
-            (Flag(_) | Effect::Words(_), _) => return row.name().to_owned(),
-            (Text(_), "deaf") => "cr",
-            (Text(_), "security") => "mixed",
-            (Text(_), "res") | (Count(..), _) => "3",
-            (Text(_), _) => "text",
-            (Share(..), _) => "35%",
-            (Time(_), _) => "700ms",
-            (Address(_), _) => "192.0.2.7",
-        };
-        format!("{}={parameter}", row.name())
+        together(&[spec])
     }
 
     #[test]
-    fn every_row_parses_prints_and_changes_something() {
-        for row in CATALOGUE {
-            let text = example(row);
-            let fault: Fault = text
-                .parse()
-                .unwrap_or_else(|error| panic!("{text}: {error}"));
-            assert_eq!(fault.to_string(), text);
-            assert_ne!(
-                behaviour(&text),
-                Behaviour::default(),
-                "{text} changes nothing"
-            );
-            assert!(
-                !row.explanation.is_empty() && !row.explanation.ends_with('.'),
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn names_are_unique() {
-        let mut names: Vec<_> = CATALOGUE.iter().map(Row::name).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), CATALOGUE.len());
-    }
-
-    #[test]
-    fn a_parameter_in_brackets_can_be_left_out_and_no_other() {
-        for row in CATALOGUE {
-            let optional = row.spec.contains('[') || !row.spec.contains('=');
-            assert_eq!(
-                row.name().parse::<Fault>().is_ok(),
-                optional,
-                "{}",
-                row.spec
-            );
-        }
+    fn the_catalogue_is_sound() {
+        check(CATALOGUE, |name| match name {
+            "deaf" => "cr",
+            "security" => "mixed",
+            "res" => "3",
+            _ => "text",
+        });
     }
 
     #[test]
@@ -317,13 +272,7 @@ mod tests {
 
     #[test]
     fn the_last_of_two_faults_decides_and_deafness_adds_up() {
-        let mut behaviour = Behaviour::default();
-        for spec in ["cr-only", "no-terminator", "deaf=cr", "deaf=lf"] {
-            spec.parse::<Fault>()
-                .unwrap()
-                .apply(&mut behaviour)
-                .unwrap();
-        }
+        let behaviour = together(&["cr-only", "no-terminator", "deaf=cr", "deaf=lf"]);
         assert_eq!(behaviour.wording.end, b"");
         assert_eq!(behaviour.session.deaf_to, [b"\r".as_slice(), b"\n"]);
     }

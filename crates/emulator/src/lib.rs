@@ -22,7 +22,7 @@ pub mod server;
 pub mod twin;
 
 pub use catalogue::FaultError;
-pub use config::{ConfigError, Mode, PlugConfig, Profile, Serial};
+pub use config::{ConfigError, Mode, PlugConfig, Profile, Serial, SeriesError};
 pub use fault::Fault;
 pub use load::{Draw, Load, LoadError, Moment};
 pub use network::{HomeNetwork, HomeNetworkError};

@@ -9,7 +9,7 @@ use hiflying::Mac;
 
 use super::fault::BridgeFault;
 use super::quirks::Quirks;
-use crate::config::mac_after;
+use crate::config::{SeriesError, after, mac_after, series};
 
 /// Everything that makes one bridge.
 ///
@@ -89,18 +89,12 @@ impl BridgeConfig {
     pub fn series(&self, count: u32) -> Result<Vec<Self>, ConfigError> {
         let sibling = |step: u32| {
             Some(Self {
-                listen: u32::from(self.listen).checked_add(step)?.into(),
+                listen: after(self.listen, step)?,
                 mac: mac_after(self.mac, step),
                 ..self.clone()
             })
         };
-        (0..count)
-            .map(sibling)
-            .collect::<Option<_>>()
-            .ok_or(ConfigError::Series {
-                first: self.listen,
-                count,
-            })
+        series(self.listen, count, sibling).map_err(ConfigError::Series)
     }
 
     /// The MAC without separators, in lower case, as descriptions name it.
@@ -109,26 +103,16 @@ impl BridgeConfig {
     }
 
     pub(crate) fn quirks(&self) -> Quirks {
-        let mut quirks = Quirks::default();
-        for fault in &self.faults {
-            // Cannot fail: a fault has been applied to default quirks when it was parsed.
-            let _ = fault.apply(&mut quirks);
-        }
-        quirks
+        BridgeFault::together(&self.faults)
     }
 }
 
 /// A room that cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// The address space ends before the series does.
-    #[error("there are no {count} addresses from {first} on")]
-    Series {
-        /// The first address.
-        first: Ipv4Addr,
-        /// How many were wanted.
-        count: u32,
-    },
+    /// The addresses do not suffice.
+    #[error(transparent)]
+    Series(SeriesError),
     /// A bulb belongs to a bridge by its number, and there are not so many.
     #[error("a bulb belongs to bridge {number}, and there are only {count}")]
     Owner {
