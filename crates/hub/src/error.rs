@@ -54,6 +54,18 @@ impl Kind {
     }
 }
 
+/// What a plug did wrong, for the command line without a hub as well.
+impl From<&ContactError> for Kind {
+    fn from(error: &ContactError) -> Self {
+        match error {
+            ContactError::NoAnswer { .. } => Self::NoAnswer,
+            ContactError::Refused { .. } | ContactError::Unsupported { .. } => Self::Refused,
+            ContactError::BadAnswer { .. } => Self::BadAnswer,
+            ContactError::PortTaken { .. } | ContactError::Io { .. } => Self::Local,
+        }
+    }
+}
+
 /// Why something could not be done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -148,13 +160,7 @@ impl HubError {
 
 impl From<&ContactError> for HubError {
     fn from(error: &ContactError) -> Self {
-        let kind = match error {
-            ContactError::NoAnswer { .. } => Kind::NoAnswer,
-            ContactError::Refused { .. } | ContactError::Unsupported { .. } => Kind::Refused,
-            ContactError::BadAnswer { .. } => Kind::BadAnswer,
-            ContactError::PortTaken { .. } | ContactError::Io { .. } => Kind::Local,
-        };
-        Self::new(kind, error.to_string())
+        Self::new(error.into(), error.to_string())
     }
 }
 

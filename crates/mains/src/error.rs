@@ -150,11 +150,8 @@ impl Failure {
     /// Adds the error that led to this one, with its own causes; the message must not repeat it.
     #[must_use]
     pub fn caused_by(mut self, cause: &(dyn std::error::Error + 'static)) -> Self {
-        let mut next = Some(cause);
-        while let Some(error) = next {
-            self.causes.push(error.to_string());
-            next = error.source();
-        }
+        let chain = std::iter::successors(Some(cause), |&error| error.source());
+        self.causes.extend(chain.map(ToString::to_string));
         self
     }
 
@@ -246,12 +243,7 @@ impl From<hub::HubError> for Failure {
 
 impl From<ContactError> for Failure {
     fn from(error: ContactError) -> Self {
-        let kind = match &error {
-            ContactError::NoAnswer { .. } => Kind::NoAnswer,
-            ContactError::Refused { .. } | ContactError::Unsupported { .. } => Kind::Refused,
-            ContactError::BadAnswer { .. } => Kind::BadAnswer,
-            ContactError::PortTaken { .. } | ContactError::Io { .. } => Kind::Local,
-        };
+        let kind = hub::Kind::from(&error).into();
         let message = match &error {
             ContactError::NoAnswer {
                 address,
