@@ -32,6 +32,27 @@ pub(super) struct One {
     pub(super) name: String,
 }
 
+/// Options of an `edit`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Edit<C: clap::Args> {
+    #[command(flatten)]
+    one: One,
+    /// Another name
+    #[arg(long = "name", value_name = "NAME")]
+    new_name: Option<String>,
+    #[command(flatten)]
+    change: C,
+}
+
+/// What an `edit` changes beside the name.
+pub(super) trait Change {
+    /// Tells whether nothing at all is given.
+    fn is_empty(&self) -> bool;
+
+    /// Returns what becomes of a document when it gets what is given here.
+    fn apply(&self, document: Document, names: &Names) -> Result<Document, Failure>;
+}
+
 /// How a collection is shown to people.
 pub(super) trait Shown {
     /// Which one.
@@ -111,8 +132,22 @@ impl<'a> Documents<'a> {
         self.print::<S>(&created)
     }
 
+    /// Changes what the options name, and prints what came of it.
+    pub(super) async fn edit<S: Shown>(&self, edit: &Edit<impl Change + clap::Args>) -> Outcome {
+        if edit.change.is_empty() && edit.new_name.is_none() {
+            return Err(nothing_to_change(S::COLLECTION));
+        }
+        let change = |mut document: Document| {
+            if let Some(name) = &edit.new_name {
+                document.insert("name".to_owned(), name.as_str().into());
+            }
+            edit.change.apply(document, &self.names)
+        };
+        self.change::<S>(&edit.one.name, change).await
+    }
+
     /// Changes one, and prints what came of it. What somebody else changes at the same time is not overwritten.
-    pub(super) async fn edit<S: Shown>(
+    async fn change<S: Shown>(
         &self,
         text: &str,
         change: impl FnOnce(Document) -> Result<Document, Failure>,
@@ -131,7 +166,7 @@ impl<'a> Documents<'a> {
             document.insert("enabled".to_owned(), enabled.into());
             Ok(document)
         };
-        self.edit::<S>(text, set).await
+        self.change::<S>(text, set).await
     }
 
     /// Removes one. As JSON, what is printed is what is gone: it can be made again from that.
@@ -200,18 +235,10 @@ fn unknown(all: &[Document], collection: Collection, text: &str) -> Failure {
 }
 
 /// The failure of an edit that names nothing to change.
-pub(super) fn nothing_to_change(collection: Collection) -> Failure {
+fn nothing_to_change(collection: Collection) -> Failure {
     let one = collection.singular();
     Failure::usage("it is not said what to change")
         .hint(format!("`mains help {one} edit` tells what can be changed"))
-}
-
-/// Gives a document another name, if one is given.
-pub(super) fn rename(mut document: Document, name: Option<&str>) -> Document {
-    if let Some(name) = name {
-        document.insert("name".to_owned(), name.into());
-    }
-    document
 }
 
 #[cfg(test)]

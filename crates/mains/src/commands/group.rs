@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::documents::names::Names;
 use super::documents::people::{self, Clock, Line, text};
-use super::documents::{Document, Documents, One, Shown, nothing_to_change, rename};
+use super::documents::{Change, Document, Documents, Edit, One, Shown};
 use crate::context::Context;
 use crate::error::{Failure, Outcome};
 use crate::ui::BOLD;
@@ -55,7 +55,8 @@ enum What {
     /// Make a new one
     Add(AddArgs),
     /// Change its plugs or its name
-    Edit(EditArgs),
+    #[command(after_long_help = EDIT_HELP)]
+    Edit(Edit<Plugs>),
     /// Remove one; its plugs stay
     Remove(One),
 }
@@ -78,22 +79,9 @@ struct AddArgs {
     plugs: Vec<String>,
 }
 
-/// Options of `mains group edit`.
+/// What `mains group edit` changes beside the name.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "\
-Examples:
-  mains group edit lights --add hall,cellar --take porch
-  mains group edit lights --plugs lamp,kitchen
-  mains group edit lights --name 'all lights'
-
-Exit codes: 0 changed, 1 somebody else has changed it meanwhile, 2 a name that is taken or makes no sense, 3 no such group \
-or plug, 8 no hub.")]
-struct EditArgs {
-    #[command(flatten)]
-    group: One,
-    /// Another name
-    #[arg(long = "name", value_name = "NAME")]
-    new_name: Option<String>,
+struct Plugs {
     /// These plugs and no others; with commas or repeated
     #[arg(long, value_name = "PLUG", conflicts_with_all = ["add", "take"])]
     plugs: Vec<String>,
@@ -104,6 +92,16 @@ struct EditArgs {
     #[arg(long, value_name = "PLUG")]
     take: Vec<String>,
 }
+
+/// After the help of `edit`.
+const EDIT_HELP: &str = "\
+Examples:
+  mains group edit lights --add hall,cellar --take porch
+  mains group edit lights --plugs lamp,kitchen
+  mains group edit lights --name 'all lights'
+
+Exit codes: 0 changed, 1 somebody else has changed it meanwhile, 2 a name that is taken or makes no sense, 3 no such group \
+or plug, 8 no hub.";
 
 /// Does it.
 pub async fn run(context: &Context, args: Args) -> Outcome {
@@ -119,7 +117,7 @@ async fn dispatch(context: &Context, what: What) -> Outcome {
         What::Off(one) => relay::switch(context, &documents, &one.name, "off").await,
         What::Toggle(one) => relay::switch(context, &documents, &one.name, "toggle").await,
         What::Add(args) => add(&documents, &args).await,
-        What::Edit(args) => edit(&documents, &args).await,
+        What::Edit(edit) => documents.edit::<Groups>(&edit).await,
         What::Remove(one) => documents.remove::<Groups>(&one.name).await,
     }
 }
@@ -131,37 +129,31 @@ async fn add(documents: &Documents<'_>, args: &AddArgs) -> Outcome {
     documents.create::<Groups>(&body).await
 }
 
-async fn edit(documents: &Documents<'_>, args: &EditArgs) -> Outcome {
-    let same_plugs = args.plugs.is_empty() && args.add.is_empty() && args.take.is_empty();
-    if same_plugs && args.new_name.is_none() {
-        return Err(nothing_to_change(Collection::Groups));
+impl Change for Plugs {
+    fn is_empty(&self) -> bool {
+        self.plugs.is_empty() && self.add.is_empty() && self.take.is_empty()
     }
-    let change = |document| {
-        let document = rename(document, args.new_name.as_deref());
-        with_plugs(document, args, &documents.names)
-    };
-    documents.edit::<Groups>(&args.group.name, change).await
-}
 
-/// Returns the group with the plugs that the options make of those it has.
-fn with_plugs(mut group: Document, args: &EditArgs, names: &Names) -> Result<Document, Failure> {
-    let plugs = if args.plugs.is_empty() {
-        let has = group.get("plugs").cloned().unwrap_or_else(|| json!([]));
-        let (add, take) = (names.plugs(&args.add)?, names.plugs(&args.take)?);
-        let all = |list: Value| list.as_array().cloned().unwrap_or_default();
-        let (mut plugs, take) = (all(has), all(take));
-        for plug in all(add) {
-            if !plugs.contains(&plug) {
-                plugs.push(plug);
+    /// The group keeps the plugs that it has, unless all are named anew.
+    fn apply(&self, mut group: Document, names: &Names) -> Result<Document, Failure> {
+        let plugs = if self.plugs.is_empty() {
+            let has = group.get("plugs").cloned().unwrap_or_else(|| json!([]));
+            let (add, take) = (names.plugs(&self.add)?, names.plugs(&self.take)?);
+            let all = |list: Value| list.as_array().cloned().unwrap_or_default();
+            let (mut plugs, take) = (all(has), all(take));
+            for plug in all(add) {
+                if !plugs.contains(&plug) {
+                    plugs.push(plug);
+                }
             }
-        }
-        plugs.retain(|plug| !take.contains(plug));
-        plugs.into()
-    } else {
-        names.plugs(&args.plugs)?
-    };
-    group.insert("plugs".to_owned(), plugs);
-    Ok(group)
+            plugs.retain(|plug| !take.contains(plug));
+            plugs.into()
+        } else {
+            names.plugs(&self.plugs)?
+        };
+        group.insert("plugs".to_owned(), plugs);
+        Ok(group)
+    }
 }
 
 /// How groups are shown.
@@ -200,13 +192,9 @@ mod tests {
     use crate::commands::documents::names::tests::names;
     use crate::commands::documents::people::tests::{clock, document};
 
-    fn args(plugs: &[&str], add: &[&str], take: &[&str]) -> EditArgs {
+    fn options(plugs: &[&str], add: &[&str], take: &[&str]) -> Plugs {
         let all = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        EditArgs {
-            group: One {
-                name: "lights".into(),
-            },
-            new_name: None,
+        Plugs {
             plugs: all(plugs),
             add: all(add),
             take: all(take),
@@ -216,20 +204,22 @@ mod tests {
     #[test]
     fn plugs_are_added_and_taken() {
         let group = document(json!({"name": "lights", "plugs": ["accf23000001", "accf23999999"]}));
-        let edited = |args| with_plugs(group.clone(), &args, &names()).unwrap()["plugs"].clone();
+        let edited =
+            |options: Plugs| options.apply(group.clone(), &names()).unwrap()["plugs"].clone();
         assert_eq!(
-            edited(args(&[], &["k\u{fc}che", "lamp"], &[])),
+            edited(options(&[], &["k\u{fc}che", "lamp"], &[])),
             json!(["accf23000001", "accf23999999", "accf23000002"])
         );
         assert_eq!(
-            edited(args(&[], &["127.77.0.3"], &["lamp"])),
+            edited(options(&[], &["127.77.0.3"], &["lamp"])),
             json!(["accf23999999", "accf23000003"])
         );
         assert_eq!(
-            edited(args(&["lamp,k\u{fc}che"], &[], &[])),
+            edited(options(&["lamp,k\u{fc}che"], &[], &[])),
             json!(["accf23000001", "accf23000002"])
         );
-        assert!(with_plugs(group.clone(), &args(&[], &["attic"], &[]), &names()).is_err());
+        let unknown = options(&[], &["attic"], &[]);
+        assert!(unknown.apply(group.clone(), &names()).is_err());
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! `mains rule`: what the hub switches by what a plug does.
 
-use hub::model::Collection;
 use serde_json::json;
 
-use super::documents::{Document, Documents, One, nothing_to_change, rename};
+use super::documents::{Document, Documents, Edit, One};
 use crate::context::Context;
 use crate::error::Outcome;
 use flags::{Flags, Kind};
@@ -48,7 +47,8 @@ enum What {
     /// Make a new one
     Add(Box<AddArgs>),
     /// Change what is named, and nothing else
-    Edit(Box<EditArgs>),
+    #[command(after_long_help = EDIT_HELP)]
+    Edit(Box<Edit<Flags>>),
     /// Remove one
     Remove(One),
     /// Let one act again
@@ -87,9 +87,8 @@ struct AddArgs {
     disabled: bool,
 }
 
-/// Options of `mains rule edit`.
-#[derive(Debug, clap::Args)]
-#[command(after_long_help = "\
+/// After the help of `edit`.
+const EDIT_HELP: &str = "\
 What is not named stays as it is, and so does the kind. A rule that the hub had stopped acts again after an edit.
 
 Examples:
@@ -98,16 +97,7 @@ Examples:
   mains rule edit tv --name television --plug living-room-tv
 
 Exit codes: 0 changed, 1 somebody else has changed it meanwhile, 2 options that make no sense or a name that is taken, \
-3 no such rule or plug, 8 no hub.")]
-struct EditArgs {
-    #[command(flatten)]
-    rule: One,
-    /// Another name
-    #[arg(long = "name", value_name = "NAME")]
-    new_name: Option<String>,
-    #[command(flatten)]
-    flags: Flags,
-}
+3 no such rule or plug, 8 no hub.";
 
 /// Does it.
 pub async fn run(context: &Context, args: Args) -> Outcome {
@@ -120,7 +110,7 @@ async fn dispatch(context: &Context, what: What) -> Outcome {
         What::List => documents.list::<Rules>().await,
         What::Show(one) => documents.show::<Rules>(&one.name).await,
         What::Add(args) => add(&documents, &args).await,
-        What::Edit(args) => edit(&documents, &args).await,
+        What::Edit(edit) => documents.edit::<Rules>(&edit).await,
         What::Remove(one) => documents.remove::<Rules>(&one.name).await,
         What::Enable(one) => documents.enable::<Rules>(&one.name, true).await,
         What::Disable(one) => documents.enable::<Rules>(&one.name, false).await,
@@ -133,15 +123,4 @@ async fn add(documents: &Documents<'_>, args: &AddArgs) -> Outcome {
     new.insert("enabled".to_owned(), json!(!args.disabled));
     let body = args.flags.new_rule(new, args.kind, &documents.names)?;
     documents.create::<Rules>(&body).await
-}
-
-async fn edit(documents: &Documents<'_>, args: &EditArgs) -> Outcome {
-    if args.flags.is_empty() && args.new_name.is_none() {
-        return Err(nothing_to_change(Collection::Rules));
-    }
-    let change = |document| {
-        let document = rename(document, args.new_name.as_deref());
-        args.flags.apply(document, &documents.names)
-    };
-    documents.edit::<Rules>(&args.rule.name, change).await
 }

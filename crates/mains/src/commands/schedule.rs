@@ -1,9 +1,8 @@
 //! `mains schedule`: what the hub switches by the clock and by the sun.
 
-use hub::model::Collection;
 use serde_json::json;
 
-use super::documents::{Document, Documents, One, nothing_to_change, rename};
+use super::documents::{Change, Document, Documents, Edit, One};
 use crate::context::Context;
 use crate::error::Outcome;
 use flags::Flags;
@@ -49,7 +48,8 @@ enum What {
     /// Make a new one
     Add(Box<AddArgs>),
     /// Change what is named, and nothing else
-    Edit(Box<EditArgs>),
+    #[command(after_long_help = EDIT_HELP)]
+    Edit(Box<Edit<Flags>>),
     /// Remove one
     Remove(One),
     /// Let one switch again
@@ -83,9 +83,8 @@ struct AddArgs {
     disabled: bool,
 }
 
-/// Options of `mains schedule edit`.
-#[derive(Debug, clap::Args)]
-#[command(after_long_help = "\
+/// After the help of `edit`.
+const EDIT_HELP: &str = "\
 What is not named stays as it is. A schedule that the hub had stopped acts again after an edit.
 
 Examples:
@@ -95,16 +94,7 @@ Examples:
   mains schedule edit evening --name dusk
 
 Exit codes: 0 changed, 1 somebody else has changed it meanwhile, 2 options that make no sense or a name that is taken, \
-3 no such schedule, plug or group, 8 no hub.")]
-struct EditArgs {
-    #[command(flatten)]
-    schedule: One,
-    /// Another name
-    #[arg(long = "name", value_name = "NAME")]
-    new_name: Option<String>,
-    #[command(flatten)]
-    flags: Flags,
-}
+3 no such schedule, plug or group, 8 no hub.";
 
 /// Does it.
 pub async fn run(context: &Context, args: Args) -> Outcome {
@@ -117,7 +107,7 @@ async fn dispatch(context: &Context, what: What) -> Outcome {
         What::List => documents.list::<Schedules>().await,
         What::Show(one) => documents.show::<Schedules>(&one.name).await,
         What::Add(args) => add(&documents, &args).await,
-        What::Edit(args) => edit(&documents, &args).await,
+        What::Edit(edit) => documents.edit::<Schedules>(&edit).await,
         What::Remove(one) => documents.remove::<Schedules>(&one.name).await,
         What::Enable(one) => documents.enable::<Schedules>(&one.name, true).await,
         What::Disable(one) => documents.enable::<Schedules>(&one.name, false).await,
@@ -130,17 +120,4 @@ async fn add(documents: &Documents<'_>, args: &AddArgs) -> Outcome {
     new.insert("enabled".to_owned(), json!(!args.disabled));
     let body = args.flags.apply(new, &documents.names)?;
     documents.create::<Schedules>(&body).await
-}
-
-async fn edit(documents: &Documents<'_>, args: &EditArgs) -> Outcome {
-    if args.flags.is_empty() && args.new_name.is_none() {
-        return Err(nothing_to_change(Collection::Schedules));
-    }
-    let change = |document| {
-        let document = rename(document, args.new_name.as_deref());
-        args.flags.apply(document, &documents.names)
-    };
-    documents
-        .edit::<Schedules>(&args.schedule.name, change)
-        .await
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use hub::model::Collection;
 use serde_json::json;
 
-use super::documents::{Document, Documents, One, nothing_to_change, path_of, rename};
+use super::documents::{Document, Documents, Edit, One, path_of};
 use crate::context::Context;
 use crate::error::{Failure, Outcome};
 use flags::Flags;
@@ -54,7 +54,8 @@ enum What {
     /// Make a new one: flat, by day and night, or by the hour
     Add(Box<AddArgs>),
     /// Change what is named, and nothing else
-    Edit(Box<EditArgs>),
+    #[command(after_long_help = EDIT_HELP)]
+    Edit(Box<Edit<Flags>>),
     /// Bring prices by the hour from a file
     Prices(PricesArgs),
     /// Remove one
@@ -83,28 +84,6 @@ struct AddArgs {
     flags: Flags,
 }
 
-/// Options of `mains tariff edit`.
-#[derive(Debug, clap::Args)]
-#[command(after_long_help = "\
-What is not named stays as it is, and so does the kind. What was used already is reckoned anew.
-
-Examples:
-  mains tariff edit home --price 0.35
-  mains tariff edit 'heat pump' --night-begins 21:00 --days daily
-  mains tariff edit home --name 'home until 2026' --plugs all
-
-Exit codes: 0 changed, 1 somebody else has changed it meanwhile, 2 options that make no sense or a name that is taken, \
-3 no such tariff or plug, 8 no hub.")]
-struct EditArgs {
-    #[command(flatten)]
-    tariff: One,
-    /// Another name
-    #[arg(long = "name", value_name = "NAME")]
-    new_name: Option<String>,
-    #[command(flatten)]
-    flags: Flags,
-}
-
 /// Options of `mains tariff prices`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -129,6 +108,18 @@ struct PricesArgs {
     file: PathBuf,
 }
 
+/// After the help of `edit`.
+const EDIT_HELP: &str = "\
+What is not named stays as it is, and so does the kind. What was used already is reckoned anew.
+
+Examples:
+  mains tariff edit home --price 0.35
+  mains tariff edit 'heat pump' --night-begins 21:00 --days daily
+  mains tariff edit home --name 'home until 2026' --plugs all
+
+Exit codes: 0 changed, 1 somebody else has changed it meanwhile, 2 options that make no sense or a name that is taken, \
+3 no such tariff or plug, 8 no hub.";
+
 /// Does it.
 pub async fn run(context: &Context, args: Args) -> Outcome {
     context.bounded(dispatch(context, args.what)).await
@@ -140,7 +131,7 @@ async fn dispatch(context: &Context, what: What) -> Outcome {
         What::List => documents.list::<Tariffs>().await,
         What::Show(one) => documents.show::<Tariffs>(&one.name).await,
         What::Add(args) => add(&documents, &args).await,
-        What::Edit(args) => edit(&documents, &args).await,
+        What::Edit(edit) => documents.edit::<Tariffs>(&edit).await,
         What::Prices(args) => prices(&documents, args).await,
         What::Remove(one) => documents.remove::<Tariffs>(&one.name).await,
     }
@@ -151,17 +142,6 @@ async fn add(documents: &Documents<'_>, args: &AddArgs) -> Outcome {
     new.insert("name".to_owned(), json!(args.name));
     let body = args.flags.new_tariff(new, &documents.names)?;
     documents.create::<Tariffs>(&body).await
-}
-
-async fn edit(documents: &Documents<'_>, args: &EditArgs) -> Outcome {
-    if args.flags.is_empty() && args.new_name.is_none() {
-        return Err(nothing_to_change(Collection::Tariffs));
-    }
-    let change = |document| {
-        let document = rename(document, args.new_name.as_deref());
-        args.flags.apply(document, &documents.names)
-    };
-    documents.edit::<Tariffs>(&args.tariff.name, change).await
 }
 
 async fn prices(documents: &Documents<'_>, args: PricesArgs) -> Outcome {

@@ -1,5 +1,6 @@
 //! Words for the fields of documents: what people type becomes the JSON that the field takes, or a clear refusal.
 
+use clap::ValueEnum;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
@@ -25,6 +26,12 @@ where
         NONE => Ok(Value::Null),
         _ => read(text).map_err(|problem| format!("{problem}; or `none`")),
     }
+}
+
+/// The word that stands for a choice, on the command line and in JSON alike.
+pub(crate) fn choice(choice: impl ValueEnum) -> Value {
+    let word = choice.to_possible_value();
+    word.map(|word| word.get_name().into()).unwrap_or_default()
 }
 
 /// A time of day: `07:00`, `7:30`.

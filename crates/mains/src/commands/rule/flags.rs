@@ -3,11 +3,11 @@
 //! [`KINDS`] is the one table of which kind of rule takes which field.
 
 use clap::ValueEnum;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::commands::documents::kinds::{Field, Given, Kinds};
+use crate::commands::documents::kinds::{self, Field, Given, Kinds};
 use crate::commands::documents::names::Names;
-use crate::commands::documents::words;
+use crate::commands::documents::{Change, Document, words};
 use crate::error::Failure;
 
 /// What a rule does.
@@ -32,8 +32,12 @@ pub(super) enum Kind {
     PowerOn,
 }
 
-impl Kind {
-    const fn as_str(self) -> &'static str {
+impl kinds::Kind for Kind {
+    fn all() -> &'static [Self] {
+        Self::value_variants()
+    }
+
+    fn as_str(self) -> &'static str {
         match self {
             Self::StandbyKill => "standby_kill",
             Self::AutoOff => "auto_off",
@@ -113,58 +117,18 @@ impl Flags {
     /// Returns a new rule.
     pub(super) fn new_rule(
         &self,
-        mut body: Map<String, Value>,
+        mut body: Document,
         kind: Kind,
         names: &Names,
-    ) -> Result<Map<String, Value>, Failure> {
+    ) -> Result<Document, Failure> {
         let Some(plug) = &self.plug else {
             return Err(Failure::usage(
                 "it is not said which plug it switches: `--plug`",
             ));
         };
-        body.insert("kind".to_owned(), json!(kind.as_str()));
         body.insert("plug".to_owned(), json!(names.plug(plug)?));
-        let given = self.fields(names)?;
-        KINDS.check_new(&kind, kind.as_str(), &given)?;
-        body.extend(
-            given
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value)),
-        );
+        KINDS.make(&mut body, kind, self.fields(names)?)?;
         Ok(body)
-    }
-
-    /// Returns what becomes of a rule when it gets what is given here. Its kind stays.
-    pub(super) fn apply(
-        &self,
-        mut body: Map<String, Value>,
-        names: &Names,
-    ) -> Result<Map<String, Value>, Failure> {
-        if let Some(plug) = &self.plug {
-            body.insert("plug".to_owned(), json!(names.plug(plug)?));
-        }
-        let given = self.fields(names)?;
-        let kind = body.get("kind").and_then(Value::as_str);
-        // A kind that is not known here is a newer hub's, which checks it itself.
-        if let Some(kind) = Kind::value_variants()
-            .iter()
-            .find(|known| Some(known.as_str()) == kind)
-        {
-            KINDS.check(kind, kind.as_str(), &given)?;
-        }
-        body.extend(
-            given
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value)),
-        );
-        Ok(body)
-    }
-
-    /// Tells whether nothing at all is given.
-    pub(super) fn is_empty(&self) -> bool {
-        self.plug.is_none()
-            && self.leader.is_none()
-            && self.plain_fields().iter().all(|(_, value)| value.is_none())
     }
 
     /// Returns the fields that are given.
@@ -182,7 +146,6 @@ impl Flags {
 
     /// Those for which no name has to be found.
     fn plain_fields(&self) -> [(&'static str, Option<Value>); 9] {
-        let state = self.state.and_then(|state| state.to_possible_value());
         [
             ("below_w", self.below.clone()),
             ("above_w", self.above.clone()),
@@ -192,8 +155,24 @@ impl Flags {
             ("delay", self.delay.clone()),
             ("restore_at", self.restore_at.clone()),
             ("test_pulse", self.test_pulse.clone()),
-            ("state", state.map(|state| json!(state.get_name()))),
+            ("state", self.state.map(words::choice)),
         ]
+    }
+}
+
+impl Change for Flags {
+    fn is_empty(&self) -> bool {
+        self.plug.is_none()
+            && self.leader.is_none()
+            && self.plain_fields().iter().all(|(_, value)| value.is_none())
+    }
+
+    fn apply(&self, mut body: Document, names: &Names) -> Result<Document, Failure> {
+        if let Some(plug) = &self.plug {
+            body.insert("plug".to_owned(), json!(names.plug(plug)?));
+        }
+        KINDS.change(&mut body, self.fields(names)?)?;
+        Ok(body)
     }
 }
 

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
 use crate::commands::documents::names::Names;
-use crate::commands::documents::words;
+use crate::commands::documents::{Change, Document, words};
 use crate::error::Failure;
 
 /// What a schedule is made of; what is not given stays as it is.
@@ -74,20 +74,15 @@ struct When {
     days: Option<Value>,
 }
 
-impl Flags {
-    /// Returns what becomes of a schedule when it gets what is given here.
-    pub(super) fn apply(
-        &self,
-        mut body: Map<String, Value>,
-        names: &Names,
-    ) -> Result<Map<String, Value>, Failure> {
+impl Change for Flags {
+    fn apply(&self, mut body: Document, names: &Names) -> Result<Document, Failure> {
         if !self.targets.is_empty() {
             body.insert("targets".to_owned(), names.targets(&self.targets)?);
         }
         if let Some(when) = self.when.over(body.get("when"))? {
             body.insert("when".to_owned(), when);
         }
-        let action = self.action.map(|action| json!(word(action)));
+        let action = self.action.map(words::choice);
         for (field, value) in [
             ("action", &action),
             ("random", &self.random),
@@ -100,8 +95,7 @@ impl Flags {
         complete(body)
     }
 
-    /// Tells whether nothing at all is given.
-    pub(super) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         let when = &self.when;
         self.targets.is_empty()
             && self.action.is_none()
@@ -121,7 +115,7 @@ impl Flags {
 }
 
 /// A schedule without one of these can do nothing.
-fn complete(body: Map<String, Value>) -> Result<Map<String, Value>, Failure> {
+fn complete(body: Document) -> Result<Document, Failure> {
     for (field, missing) in [
         ("targets", "it is not said what to switch: `--targets`"),
         (
@@ -181,11 +175,10 @@ impl When {
     }
 
     fn moment(&self) -> Option<(&'static str, Value)> {
-        let sun = self.sun.map(|sun| json!(word(sun)));
         let cron = self.cron.as_ref().map(|cron| json!(cron));
         [
             ("at", self.at.clone()),
-            ("sun", sun),
+            ("sun", self.sun.map(words::choice)),
             ("once", self.once.clone()),
             ("cron", cron),
         ]
@@ -199,14 +192,6 @@ fn set_or_clear(when: &mut Map<String, Value>, field: &str, value: &Value) {
         Value::Null => drop(when.remove(field)),
         value => drop(when.insert(field.to_owned(), value.clone())),
     }
-}
-
-/// The word that stands for a choice, on the command line and in JSON alike.
-fn word(choice: impl ValueEnum) -> String {
-    choice
-        .to_possible_value()
-        .map(|value| value.get_name().to_owned())
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -3,11 +3,11 @@
 //! [`KINDS`] is the one table of which kind of tariff takes which field. The kind follows from the options: whoever gives a
 //! price for the night has a day/night tariff.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::commands::documents::kinds::{Field, Given, Kinds};
+use crate::commands::documents::kinds::{self, Field, Given, Kinds};
 use crate::commands::documents::names::Names;
-use crate::commands::documents::words;
+use crate::commands::documents::{Change, Document, words};
 use crate::error::Failure;
 
 /// How the price depends on the time.
@@ -18,10 +18,12 @@ enum Kind {
     Hourly,
 }
 
-impl Kind {
-    const ALL: [Self; 3] = [Self::Flat, Self::DayNight, Self::Hourly];
+impl kinds::Kind for Kind {
+    fn all() -> &'static [Self] {
+        &[Self::Flat, Self::DayNight, Self::Hourly]
+    }
 
-    const fn as_str(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Flat => "flat",
             Self::DayNight => "day_night",
@@ -93,9 +95,9 @@ impl Flags {
     /// Returns a new tariff.
     pub(super) fn new_tariff(
         &self,
-        mut body: Map<String, Value>,
+        mut body: Document,
         names: &Names,
-    ) -> Result<Map<String, Value>, Failure> {
+    ) -> Result<Document, Failure> {
         let kind = self.kind().ok_or_else(|| {
             let message =
                 "it is not said what it costs: `--price`, `--day` and `--night`, or `--hourly`";
@@ -105,44 +107,12 @@ impl Flags {
             let failure = Failure::usage("it is not said in which currency: `--currency`");
             return Err(failure.hint("for example `--currency EUR`"));
         }
-        let given = self.fields();
-        KINDS.check_new(&kind, kind.as_str(), &given)?;
-        body.insert("kind".to_owned(), json!(kind.as_str()));
+        KINDS.make(&mut body, kind, self.fields())?;
         body.insert("plugs".to_owned(), json!([]));
         if kind == Kind::Hourly {
             body.insert("prices".to_owned(), json!([]));
         }
-        self.put(body, given, names)
-    }
-
-    /// Returns what becomes of a tariff when it gets what is given here. Its kind stays.
-    pub(super) fn apply(
-        &self,
-        body: Map<String, Value>,
-        names: &Names,
-    ) -> Result<Map<String, Value>, Failure> {
-        let given = self.fields();
-        let word = body.get("kind").and_then(Value::as_str);
-        // A kind that is not known here is a newer hub's, which checks it itself.
-        if let Some(kind) = Kind::ALL
-            .into_iter()
-            .find(|kind| Some(kind.as_str()) == word)
-        {
-            KINDS.check(&kind, kind.as_str(), &given)?;
-            if self.hourly && kind != Kind::Hourly {
-                let message = format!("the tariff is of the kind {}, not hourly", kind.as_str());
-                return Err(Failure::usage(message).hint("add a tariff of its own for it"));
-            }
-        }
-        self.put(body, given, names)
-    }
-
-    /// Tells whether nothing at all is given.
-    pub(super) fn is_empty(&self) -> bool {
-        self.fields().is_empty()
-            && self.currency.is_none()
-            && self.valid_from.is_none()
-            && self.plugs.is_empty()
+        self.put(body, names)
     }
 
     fn kind(&self) -> Option<Kind> {
@@ -155,12 +125,8 @@ impl Flags {
         }
     }
 
-    fn put(
-        &self,
-        mut body: Map<String, Value>,
-        given: Given,
-        names: &Names,
-    ) -> Result<Map<String, Value>, Failure> {
+    /// Puts in what tariffs of all kinds have.
+    fn put(&self, mut body: Document, names: &Names) -> Result<Document, Failure> {
         if let Some(currency) = &self.currency {
             body.insert("currency".to_owned(), json!(currency));
         }
@@ -172,11 +138,6 @@ impl Flags {
             [word] if word == ALL => drop(body.insert("plugs".to_owned(), json!([]))),
             plugs => drop(body.insert("plugs".to_owned(), names.plugs(plugs)?)),
         }
-        body.extend(
-            given
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value)),
-        );
         Ok(body)
     }
 
@@ -194,6 +155,26 @@ impl Flags {
         .into_iter()
         .filter_map(|(name, value)| Some((name, value.clone()?)))
         .collect()
+    }
+}
+
+impl Change for Flags {
+    fn is_empty(&self) -> bool {
+        self.fields().is_empty()
+            && self.currency.is_none()
+            && self.valid_from.is_none()
+            && self.plugs.is_empty()
+    }
+
+    fn apply(&self, mut body: Document, names: &Names) -> Result<Document, Failure> {
+        match KINDS.change(&mut body, self.fields())? {
+            Some(kind) if self.hourly && kind != Kind::Hourly => {
+                let kind = kinds::Kind::as_str(kind);
+                let message = format!("the tariff is of the kind {kind}, not hourly");
+                Err(Failure::usage(message).hint("add a tariff of its own for it"))
+            }
+            _ => self.put(body, names),
+        }
     }
 }
 
