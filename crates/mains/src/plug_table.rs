@@ -1,21 +1,18 @@
-//! Plugs for people: the table of `discover` and `status`, which grows as plugs answer.
+//! Plugs for people: the cells that tables of plugs have in common, and the table of `discover` and `status`, which grows
+//! as plugs answer.
 
 use plugs::{Plug, RelayState};
 
 use crate::error::Failure;
-use crate::ui::table::{Cell, Column, Table};
+use crate::ui::table::{Cell, Column, Growing};
 use crate::ui::{BOLD, DIM, ON, Ui};
 
 /// A table of plugs that grows.
 #[derive(Debug)]
-pub struct PlugTable<'a> {
-    ui: &'a Ui,
-    table: Table<6>,
-    begun: bool,
-}
+pub struct PlugTable<'a>(Growing<'a, 6>);
 
 impl<'a> PlugTable<'a> {
-    /// An empty table; the heading comes with the first row.
+    /// An empty table.
     pub fn new(ui: &'a Ui) -> Self {
         let columns = [
             Column::text("NAME", 16),
@@ -25,42 +22,46 @@ impl<'a> PlugTable<'a> {
             Column::text("SERIAL", 9),
             Column::text("KIND", 0),
         ];
-        Self {
-            ui,
-            table: Table::new(columns),
-            begun: false,
-        }
+        Self(Growing::new(ui, columns))
     }
 
     /// Prints one plug.
     pub fn row(&mut self, plug: &Plug) -> Result<(), Failure> {
-        if !self.begun {
-            self.begun = true;
-            self.ui.data(self.table.stream_heading())?;
-        }
-        self.ui.data(self.table.stream_row(&cells(plug)))
+        self.0.row(&cells(plug))
     }
 }
 
 fn cells(plug: &Plug) -> [Cell; 6] {
-    let relay = match plug.relay {
-        Some(RelayState::On) => Cell::styled(ON, "ON"),
-        Some(RelayState::Off) => Cell::styled(DIM, "off"),
-        None => Cell::maybe(None::<&str>),
-    };
     let kind = match &plug.model {
         Some(model) if !model.is_empty() => format!("{} {model}", plug.family),
         _ => plug.family.to_string(),
     };
     [
-        plug.name.as_ref().map_or_else(
-            || Cell::maybe(None::<&str>),
-            |name| Cell::styled(BOLD, name),
-        ),
-        relay,
+        Cell::maybe_styled(BOLD, plug.name.as_ref()),
+        relay(plug.relay),
         Cell::plain(plug.address),
         Cell::plain(plug.mac),
         Cell::maybe(plug.serial.as_ref()),
         Cell::styled(DIM, kind),
     ]
+}
+
+/// How a relay is.
+pub(crate) fn relay(state: Option<RelayState>) -> Cell {
+    match state {
+        Some(RelayState::On) => Cell::styled(ON, "ON"),
+        Some(RelayState::Off) => Cell::styled(DIM, "off"),
+        None => Cell::unknown(),
+    }
+}
+
+/// A figure of a meter with so many decimals, e.g. `78.4 W`.
+pub(crate) fn figure(value: Option<f64>, decimals: usize, unit: &str) -> Cell {
+    Cell::maybe(value.map(|value| format!("{value:.decimals$} {unit}")))
+}
+
+/// Energy that was counted in watt-hours, to the last of them: `3.548 kWh`.
+pub(crate) fn counted(energy_wh: Option<u64>) -> Cell {
+    let shown = |energy: u64| format!("{}.{:03} kWh", energy / 1000, energy % 1000);
+    Cell::maybe(energy_wh.map(shown))
 }

@@ -5,10 +5,11 @@ use serde::ser::{self, Serialize, Serializer};
 
 use super::targets::{Plugs, each, mac_or_given};
 use crate::context::Context;
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
+use crate::plug_table::{counted, figure};
 use crate::resolve::{NOBODY, Reach, Target};
-use crate::ui::table::{Cell, Column, Table};
-use crate::ui::{BOLD, Ui};
+use crate::ui::BOLD;
+use crate::ui::table::{Cell, Column, Growing};
 
 /// Options of `mains meter`.
 #[derive(Debug, clap::Args)]
@@ -36,9 +37,17 @@ pub async fn run(context: &Context, args: Args) -> Outcome {
         let reading = reach.meter(located).await;
         Ok(reading.map(|reading| Metered::of(target, reading)).into())
     };
-    let mut readings = Readings::new(&context.ui);
+    let columns = [
+        Column::text("PLUG", 17),
+        Column::figures("POWER", 9),
+        Column::figures("VOLTAGE", 9),
+        Column::figures("CURRENT", 8),
+        Column::figures("FREQUENCY", 9),
+        Column::figures("ENERGY", 11),
+    ];
+    let mut table = Growing::new(&context.ui, columns);
     each(context, &args.targets.plugs, work, |target, metered| {
-        readings.row(target, &metered.reading)
+        table.row(&cells(target, &metered.reading))
     })
     .await
 }
@@ -70,53 +79,13 @@ impl Serialize for Metered {
     }
 }
 
-/// A table that grows as plugs answer.
-struct Readings<'a> {
-    ui: &'a Ui,
-    table: Table<6>,
-    begun: bool,
-}
-
-impl<'a> Readings<'a> {
-    fn new(ui: &'a Ui) -> Self {
-        let columns = [
-            Column::text("PLUG", 17),
-            Column::figures("POWER", 9),
-            Column::figures("VOLTAGE", 9),
-            Column::figures("CURRENT", 8),
-            Column::figures("FREQUENCY", 9),
-            Column::figures("ENERGY", 11),
-        ];
-        Self {
-            ui,
-            table: Table::new(columns),
-            begun: false,
-        }
-    }
-
-    fn row(&mut self, target: &Target, reading: &Reading) -> Result<(), Failure> {
-        if !self.begun {
-            self.begun = true;
-            self.ui.data(self.table.stream_heading())?;
-        }
-        self.ui.data(self.table.stream_row(&cells(target, reading)))
-    }
-}
-
 fn cells(target: &Target, reading: &Reading) -> [Cell; 6] {
-    let figure = |value: Option<f64>, decimals: usize, unit| {
-        Cell::maybe(value.map(|value| format!("{value:.decimals$} {unit}")))
-    };
-    // Watt-hours beyond what a float holds exactly would be 9,000 TWh.
-    let energy = reading
-        .energy_wh
-        .map(|energy| format!("{}.{:03} kWh", energy / 1000, energy % 1000));
     [
         Cell::styled(BOLD, target.as_given()),
         figure(reading.power_w, 1, "W"),
         figure(reading.voltage_v, 2, "V"),
         figure(reading.current_a, 2, "A"),
         figure(reading.frequency_hz, 2, "Hz"),
-        Cell::maybe(energy),
+        counted(reading.energy_wh),
     ]
 }

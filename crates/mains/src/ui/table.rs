@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use anstyle::Style;
 use unicode_width::UnicodeWidthStr;
 
-use super::{DIM, clean};
+use super::{DIM, Ui, clean};
+use crate::error::Failure;
 
 /// One column.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +60,20 @@ impl Cell {
 
     /// A cell for what may be unknown, which is shown as a dim dash.
     pub fn maybe(text: Option<impl ToString>) -> Self {
-        text.map_or_else(|| Self::styled(DIM, "-"), Self::plain)
+        Self::maybe_styled(Style::new(), text)
+    }
+
+    /// A cell in a style for what may be unknown.
+    pub fn maybe_styled(style: Style, text: Option<impl ToString>) -> Self {
+        match text {
+            Some(text) => Self::styled(style, text),
+            None => Self::unknown(),
+        }
+    }
+
+    /// A cell for what is unknown.
+    pub fn unknown() -> Self {
+        Self::styled(DIM, "-")
     }
 
     fn width(&self) -> usize {
@@ -155,6 +169,37 @@ impl<const N: usize> Table<N> {
     }
 }
 
+/// A table that is printed as it grows; the heading comes with the first row.
+#[derive(Debug)]
+pub struct Growing<'a, const N: usize> {
+    ui: &'a Ui,
+    table: Table<N>,
+    begun: bool,
+}
+
+impl<'a, const N: usize> Growing<'a, N> {
+    /// An empty table, of which nothing is printed yet.
+    pub fn new(ui: &'a Ui, columns: [Column; N]) -> Self {
+        Self {
+            ui,
+            table: Table::new(columns),
+            begun: false,
+        }
+    }
+
+    /// Prints one row.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ui::data`].
+    pub fn row(&mut self, cells: &[Cell; N]) -> Result<(), Failure> {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.ui.data(self.table.stream_heading())?;
+        }
+        self.ui.data(self.table.stream_row(cells))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,7 +223,7 @@ mod tests {
         table.row([
             Cell::plain("\u{53f0}\u{6240}"),
             Cell::plain("1999.0 W"),
-            Cell::maybe(None::<&str>),
+            Cell::unknown(),
         ]);
         let expected =
             "NAME      POWER  STATE\nk\u{fc}che     7.4 W  on\n\u{53f0}\u{6240}   1999.0 W  -";

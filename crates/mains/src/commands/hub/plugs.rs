@@ -1,12 +1,12 @@
 //! `mains hub plugs`: the plugs that a hub keeps.
 
 use hub::model::PlugView;
-use plugs::RelayState;
 
 use crate::context::Context;
 use crate::error::{Exit, Outcome};
+use crate::plug_table::{counted, figure, relay};
 use crate::ui::table::{Cell, Column, Table};
-use crate::ui::{BAD, BOLD, DIM, ON};
+use crate::ui::{BAD, BOLD};
 
 /// Options of `mains hub plugs`.
 #[derive(Debug, clap::Args)]
@@ -57,29 +57,19 @@ pub(super) fn table(views: &[PlugView]) -> Table<8> {
 }
 
 fn row(view: &PlugView) -> [Cell; 8] {
-    let relay = match (view.available, view.plug.relay) {
-        (false, _) => Cell::styled(BAD, "gone"),
-        (true, Some(RelayState::On)) => Cell::styled(ON, "ON"),
-        (true, Some(RelayState::Off)) => Cell::styled(DIM, "off"),
-        (true, None) => Cell::maybe(None::<&str>),
-    };
     let power = view
         .reading
         .as_ref()
         .filter(|_| view.available)
         .and_then(|reading| reading.power_w);
-    let name = match &view.plug.name {
-        Some(name) => Cell::styled(BOLD, name),
-        None => Cell::maybe(None::<&str>),
-    };
-    let total = view
-        .energy_total_wh
-        .map(|energy| format!("{}.{:03} kWh", energy / 1000, energy % 1000));
     [
-        name,
-        relay,
-        Cell::maybe(power.map(|power| format!("{power:.1} W"))),
-        Cell::maybe(total),
+        Cell::maybe_styled(BOLD, view.plug.name.as_ref()),
+        match view.available {
+            true => relay(view.plug.relay),
+            false => Cell::styled(BAD, "gone"),
+        },
+        figure(power, 1, "W"),
+        counted(view.energy_total_wh),
         Cell::maybe(view.room.as_ref()),
         Cell::plain(view.metering),
         Cell::plain(view.plug.address),

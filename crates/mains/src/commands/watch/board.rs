@@ -11,8 +11,9 @@ use super::News;
 use crate::commands::history::energy;
 use crate::duration;
 use crate::inventory::folded;
+use crate::plug_table::{figure, relay};
 use crate::ui::table::{Cell, Column, Table};
-use crate::ui::{BAD, BOLD, DIM, ON, paint};
+use crate::ui::{BAD, BOLD, DIM, paint};
 
 /// What is known of one plug.
 #[derive(Debug, Default)]
@@ -99,35 +100,25 @@ impl Row {
         let name = self.name.clone().unwrap_or_else(|| mac.to_string());
         [
             Cell::styled(if self.gone { DIM } else { BOLD }, name),
-            self.relay(),
+            match self.gone {
+                true => Cell::styled(BAD, "gone"),
+                false => relay(self.relay),
+            },
             power,
             voltage,
             current,
             Cell::maybe(total.map(energy)),
-            age.map_or_else(|| Cell::maybe(None::<&str>), |age| Cell::styled(DIM, age)),
+            Cell::maybe_styled(DIM, age),
         ]
-    }
-
-    fn relay(&self) -> Cell {
-        match self.relay {
-            _ if self.gone => Cell::styled(BAD, "gone"),
-            Some(RelayState::On) => Cell::styled(ON, "ON"),
-            Some(RelayState::Off) => Cell::styled(DIM, "off"),
-            None => Cell::maybe(None::<&str>),
-        }
     }
 }
 
 /// Power, voltage and current; dashes where they are not known.
 pub(super) fn figures(reading: Option<&Reading>) -> [Cell; 3] {
-    let figure = |value: fn(&Reading) -> Option<f64>, decimals: usize, unit| {
-        let value = reading.and_then(value);
-        Cell::maybe(value.map(|value| format!("{value:.decimals$} {unit}")))
-    };
     [
-        figure(|reading| reading.power_w, 1, "W"),
-        figure(|reading| reading.voltage_v, 1, "V"),
-        figure(|reading| reading.current_a, 2, "A"),
+        figure(reading.and_then(|reading| reading.power_w), 1, "W"),
+        figure(reading.and_then(|reading| reading.voltage_v), 1, "V"),
+        figure(reading.and_then(|reading| reading.current_a), 2, "A"),
     ]
 }
 

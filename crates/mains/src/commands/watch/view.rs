@@ -8,13 +8,13 @@ use super::board::{Board, figures};
 use crate::commands::documents::people::Clock;
 use crate::error::Failure;
 use crate::ui::screen::Screen;
-use crate::ui::table::{Cell, Column, Table};
+use crate::ui::table::{Cell, Column, Growing};
 use crate::ui::{BOLD, DIM, Ui};
 
 /// How it is shown.
-enum Form {
+enum Form<'a> {
     Json,
-    Lines { table: Table<5>, begun: bool },
+    Lines(Growing<'a, 5>),
     Picture(Screen),
 }
 
@@ -22,7 +22,7 @@ enum Form {
 pub(super) struct View<'a> {
     ui: &'a Ui,
     board: Board,
-    form: Form,
+    form: Form<'a>,
     /// When the picture was drawn last; `None` when there is news since.
     drawn: Option<Timestamp>,
 }
@@ -32,16 +32,16 @@ impl<'a> View<'a> {
         let form = match ui.screen()? {
             _ if ui.is_json() => Form::Json,
             Some(screen) => Form::Picture(screen),
-            None => Form::Lines {
-                table: Table::new([
+            None => {
+                let columns = [
                     Column::text("TIME", 8),
                     Column::text("NAME", 17),
                     Column::figures("POWER", 9),
                     Column::figures("VOLTAGE", 8),
                     Column::figures("CURRENT", 8),
-                ]),
-                begun: false,
-            },
+                ];
+                Form::Lines(Growing::new(ui, columns))
+            }
         };
         Ok(Self {
             ui,
@@ -65,13 +65,7 @@ impl<'a> View<'a> {
         };
         match &mut self.form {
             Form::Json => self.ui.document(json),
-            Form::Lines { table, begun } => {
-                if !std::mem::replace(begun, true) {
-                    self.ui.data(table.stream_heading())?;
-                }
-                let cells = line(reading, self.board.name(reading.plug));
-                self.ui.data(table.stream_row(&cells))
-            }
+            Form::Lines(table) => table.row(&line(reading, self.board.name(reading.plug))),
             Form::Picture(_) => Ok(()),
         }
     }
@@ -99,7 +93,7 @@ impl<'a> View<'a> {
                 drop(screen);
                 self.ui.data(self.board.picture(Timestamp::now()))
             }
-            Form::Json | Form::Lines { .. } => Ok(()),
+            Form::Json | Form::Lines(_) => Ok(()),
         }
     }
 }
