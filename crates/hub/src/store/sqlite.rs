@@ -116,7 +116,7 @@ impl Sqlite {
         Arc::clone(&*self.database.read().await)
     }
 
-    /// Passes a result on; a file that it shows to be damaged is replaced first, so that the next call finds a sound one.
+    /// Passes a result on; a file that it shows to be damaged is replaced first.
     async fn mended<T>(
         &self,
         used: &Arc<Database>,
@@ -148,39 +148,39 @@ impl Sqlite {
     }
 }
 
+/// Asks the file; when the answer shows that it is damaged, it is replaced, so that the next call finds a sound one.
+macro_rules! asked {
+    ($store:ident.$method:ident($($argument:expr),*)) => {{
+        let database = $store.database().await;
+        let result = database.$method($($argument),*).await;
+        $store.mended(&database, result).await
+    }};
+}
+
 #[async_trait]
 impl Store for Sqlite {
     async fn plugs(&self) -> Result<Vec<PlugRecord>, StoreError> {
-        let database = self.database().await;
-        self.mended(&database, database.plugs().await).await
+        asked!(self.plugs())
     }
 
     async fn save_plug(&self, plug: &PlugRecord) -> Result<(), StoreError> {
-        let database = self.database().await;
-        self.mended(&database, database.save_plug(plug).await).await
+        asked!(self.save_plug(plug))
     }
 
     async fn delete_plug(&self, plug: Mac, purge: bool) -> Result<(), StoreError> {
-        let database = self.database().await;
-        self.mended(&database, database.delete_plug(plug, purge).await)
-            .await
+        asked!(self.delete_plug(plug, purge))
     }
 
     async fn replace_plug(&self, old: Mac, record: &PlugRecord) -> Result<(), StoreError> {
-        let database = self.database().await;
-        self.mended(&database, database.replace_plug(old, record).await)
-            .await
+        asked!(self.replace_plug(old, record))
     }
 
     async fn energy(&self) -> Result<Vec<(Mac, EnergyState)>, StoreError> {
-        let database = self.database().await;
-        self.mended(&database, database.energy().await).await
+        asked!(self.energy())
     }
 
     async fn documents(&self, collection: Collection) -> Result<Vec<StoredDocument>, StoreError> {
-        let database = self.database().await;
-        self.mended(&database, database.documents(collection).await)
-            .await
+        asked!(self.documents(collection))
     }
 
     async fn save_document(
@@ -188,12 +188,7 @@ impl Store for Sqlite {
         collection: Collection,
         document: &StoredDocument,
     ) -> Result<(), StoreError> {
-        let database = self.database().await;
-        self.mended(
-            &database,
-            database.save_document(collection, document).await,
-        )
-        .await
+        asked!(self.save_document(collection, document))
     }
 
     async fn save_state(
@@ -202,36 +197,27 @@ impl Store for Sqlite {
         id: &Id,
         state: &Value,
     ) -> Result<(), StoreError> {
-        let database = self.database().await;
-        self.mended(&database, database.save_state(collection, id, state).await)
-            .await
+        asked!(self.save_state(collection, id, state))
     }
 
     async fn delete_document(&self, collection: Collection, id: &Id) -> Result<(), StoreError> {
-        let database = self.database().await;
-        self.mended(&database, database.delete_document(collection, id).await)
-            .await
+        asked!(self.delete_document(collection, id))
     }
 
     async fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {
-        let database = self.database().await;
-        self.mended(&database, database.setting(key).await).await
+        asked!(self.setting(key))
     }
 
     async fn save_setting(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
-        let database = self.database().await;
-        self.mended(&database, database.save_setting(key, value).await)
-            .await
+        asked!(self.save_setting(key, value))
     }
 
     async fn append(&self, samples: &[Sample]) -> Result<(), StoreError> {
-        let database = self.database().await;
-        self.mended(&database, database.append(samples).await).await
+        asked!(self.append(samples))
     }
 
     async fn history(&self, query: &HistoryQuery) -> Result<Vec<HistoryPoint>, StoreError> {
-        let database = self.database().await;
-        self.mended(&database, database.history(query).await).await
+        asked!(self.history(query))
     }
 
     async fn quarters(
@@ -240,9 +226,7 @@ impl Store for Sqlite {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<Quarter>, StoreError> {
-        let database = self.database().await;
-        self.mended(&database, database.quarters(plug, from, to).await)
-            .await
+        asked!(self.quarters(plug, from, to))
     }
 
     async fn rows(
@@ -253,30 +237,22 @@ impl Store for Sqlite {
         to: Timestamp,
         limit: usize,
     ) -> Result<Vec<Row>, StoreError> {
-        let database = self.database().await;
-        self.mended(&database, database.rows(plug, tier, from, to, limit).await)
-            .await
+        asked!(self.rows(plug, tier, from, to, limit))
     }
 
     async fn import(&self, plug: Mac, rows: &[Row]) -> Result<u64, StoreError> {
-        let database = self.database().await;
-        self.mended(&database, database.import(plug, rows).await)
-            .await
+        asked!(self.import(plug, rows))
     }
 
     async fn tidy(&self, now: Timestamp) -> Result<(), StoreError> {
-        let database = self.database().await;
-        self.mended(&database, database.tidy(self.retention, now).await)
-            .await
+        asked!(self.tidy(self.retention, now))
     }
 
     async fn info(&self) -> Result<StoreInfo, StoreError> {
-        let database = self.database().await;
-        self.mended(&database, database.info().await).await
+        asked!(self.info())
     }
 
     async fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        let database = self.database().await;
-        self.mended(&database, database.backup(to).await).await
+        asked!(self.backup(to))
     }
 }
