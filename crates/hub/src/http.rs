@@ -35,8 +35,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{FromRef, Request, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -142,6 +142,17 @@ async fn openapi() -> Response {
     responses((status = 200, description = "It serves", body = String, content_type = "text/plain")))]
 async fn health() -> &'static str {
     "ok\n"
+}
+
+/// The headers of an answer that is to become a file.
+fn attachment(content_type: &str, name: &str) -> [(HeaderName, String); 2] {
+    [
+        (CONTENT_TYPE, content_type.to_owned()),
+        (
+            CONTENT_DISPOSITION,
+            format!("attachment; filename=\"{name}\""),
+        ),
+    ]
 }
 
 async fn nowhere(uri: Uri) -> HubError {

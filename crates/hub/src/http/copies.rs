@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::CONTENT_LENGTH;
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use jiff::Timestamp;
@@ -26,7 +26,7 @@ use super::plugs::view;
 use super::problem::Problem;
 use super::query::Params;
 use super::range::Range;
-use super::{Api, schema};
+use super::{Api, attachment, schema};
 use crate::error::{HubError, Kind};
 use crate::hub::Hub;
 use crate::store::csv;
@@ -59,15 +59,9 @@ async fn backup(State(api): State<Api>, params: Params) -> Result<Response, HubE
         "mains-{}.sqlite",
         Timestamp::now().strftime("%Y%m%dT%H%M%SZ")
     );
-    let headers = [
-        (CONTENT_TYPE, "application/vnd.sqlite3".to_owned()),
-        (CONTENT_LENGTH, length.to_string()),
-        (
-            CONTENT_DISPOSITION,
-            format!("attachment; filename=\"{name}\""),
-        ),
-    ];
-    Ok((headers, stream(file, turn)).into_response())
+    let headers = attachment("application/vnd.sqlite3", &name);
+    let length = [(CONTENT_LENGTH, length.to_string())];
+    Ok((headers, length, stream(file, turn)).into_response())
 }
 
 /// Has the copy made, and takes its name away.
@@ -128,13 +122,7 @@ async fn export(
     let mut text = Vec::new();
     let written = csv::export(&**hub.store(), plug.0, from, to, &mut text).await;
     written.map_err(|error| HubError::from(&error))?;
-    let headers = [
-        (CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (
-            CONTENT_DISPOSITION,
-            format!("attachment; filename=\"{plug}-history.csv\""),
-        ),
-    ];
+    let headers = attachment("text/csv; charset=utf-8", &format!("{plug}-history.csv"));
     Ok((headers, text).into_response())
 }
 

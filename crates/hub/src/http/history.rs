@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -14,7 +13,7 @@ use super::path::PlugPath;
 use super::plugs::{second, view};
 use super::query::Params;
 use super::range::{MOST_POINTS, Range};
-use super::{Api, schema};
+use super::{Api, attachment, schema};
 use crate::error::{HubError, Kind};
 use crate::hub::Hub;
 use crate::model::PlugId;
@@ -112,13 +111,7 @@ async fn history_csv(
             format!("the history of {plug} cannot be written: {error}"),
         )
     })?;
-    let headers = [
-        (CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (
-            CONTENT_DISPOSITION,
-            format!("attachment; filename=\"{plug}.csv\""),
-        ),
-    ];
+    let headers = attachment("text/csv; charset=utf-8", &format!("{plug}.csv"));
     Ok((headers, text).into_response())
 }
 
