@@ -230,7 +230,7 @@ impl Slot {
         self.turn(&state, turn);
         let seen = state.record.seen;
         let has_changed = PlugRecord { seen, ..before.0 } != state.record;
-        if has_changed || (before.1, before.2) != (state.res.clone(), state.extra.clone()) {
+        if has_changed || before.1 != state.res || before.2 != state.extra {
             self.publish(&state);
         }
         if is_moved

@@ -266,10 +266,7 @@ impl Task {
     async fn version(&mut self) -> Result<String, HubError> {
         match self.order(Order::Version).await? {
             Outcome::Version(text) => Ok(text),
-            other => Err(HubError::new(
-                crate::Kind::BadAnswer,
-                format!("plug {} answered something else: {other:?}", self.slot.mac),
-            )),
+            other => Err(self.something_else(&other)),
         }
     }
 
@@ -284,11 +281,14 @@ impl Task {
                 self.inner.counts.readings.up();
                 Ok(reading)
             }
-            other => Err(HubError::new(
-                crate::Kind::BadAnswer,
-                format!("plug {} answered something else: {other:?}", self.slot.mac),
-            )),
+            other => Err(self.something_else(&other)),
         }
+    }
+
+    fn something_else(&self, outcome: &Outcome) -> HubError {
+        let mac = self.slot.mac;
+        let message = format!("plug {mac} answered something else: {outcome:?}");
+        HubError::new(crate::Kind::BadAnswer, message)
     }
 
     async fn order(&mut self, order: Order) -> Result<Outcome, HubError> {
