@@ -117,6 +117,14 @@ impl Call {
         })
     }
 
+    /// Returns the key that a person has typed into the path, for it to be taken out of what is shown.
+    pub fn typed_key(&self) -> Option<AppKey> {
+        match &self.target {
+            Target::Open(path) => split_key(path)?.0.parse().ok(),
+            Target::Keyed(_) | Target::Second(_) => None,
+        }
+    }
+
     /// Tells whether the key goes into the header `hue-application-key`.
     pub fn has_key_header(&self) -> bool {
         matches!(self.target, Target::Second(_))
@@ -127,8 +135,8 @@ impl Call {
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.target {
-            Target::Open(path) => match behind_a_key(path) {
-                Some(rest) => write!(f, "{} /api/<key>{rest}", self.method),
+            Target::Open(path) => match split_key(path) {
+                Some((_, rest)) => write!(f, "{} /api/<key>{rest}", self.method),
                 None => write!(f, "{} {path}", self.method),
             },
             Target::Second(path) => write!(f, "{} {path}", self.method),
@@ -137,13 +145,14 @@ impl fmt::Display for Call {
     }
 }
 
-/// Returns what stands behind the key in a path that a person has typed with one in it. What is shorter than any key
-/// (`/api/config`) is shown.
-fn behind_a_key(path: &str) -> Option<&str> {
+/// Returns the key in a path that a person has typed with one in it, and what stands behind it. What is shorter than any key
+/// (`/api/config`) is none.
+fn split_key(path: &str) -> Option<(&str, &str)> {
     const SHORTEST: usize = 10;
     let rest = path.strip_prefix("/api/")?;
-    let end = rest.find('/').unwrap_or(rest.len());
-    (end >= SHORTEST).then(|| rest.get(end..)).flatten()
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    rest.split_at_checked(end)
+        .filter(|(key, _)| key.len() >= SHORTEST)
 }
 
 #[cfg(test)]
@@ -173,10 +182,17 @@ mod tests {
             ("/api/nouser/config", "GET /api/nouser/config"),
             ("/api/newdeveloper/lights", "GET /api/<key>/lights"),
             ("/api/KEY0KEY0KEY0KEY0KEY0", "GET /api/<key>"),
+            ("/api/KEY0KEY0KEY0KEY0KEY0?x", "GET /api/<key>?x"),
             ("/description.xml", "GET /description.xml"),
         ] {
             assert_eq!(Call::open(path).to_string(), shown);
         }
+        let typed = |path| Call::open(path).typed_key();
+        assert_eq!(typed("/api/config"), None);
+        assert_eq!(
+            typed("/api/KEY0KEY0KEY0/lights"),
+            "KEY0KEY0KEY0".parse().ok()
+        );
     }
 
     #[test]

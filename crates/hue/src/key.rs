@@ -7,6 +7,8 @@ use zeroize::Zeroizing;
 
 /// Keys have some forty characters; nobody's has more than this.
 const LONGEST: usize = 128;
+/// So much of the beginning of a key, where somebody broke off, is worth hiding.
+const TELLING: usize = 4;
 
 /// An application key. Whoever has it controls the bridge: it is wiped from memory and never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -32,6 +34,10 @@ impl AppKey {
             rest = if let Some(behind) = rest.strip_prefix(self.0.as_bytes()) {
                 shown.extend_from_slice(b"<key>");
                 behind
+            } else if rest.len() >= TELLING && self.0.as_bytes().starts_with(rest) {
+                // It broke off within the key.
+                shown.extend_from_slice(b"<key>");
+                &[]
             } else {
                 shown.push(first);
                 rest.get(1..).unwrap_or_default()
@@ -70,6 +76,9 @@ mod tests {
         let key: AppKey = "KEY0KEY1".parse().unwrap();
         let shown = key.taken_out_of(b"Cannot GET /api/KEY0KEY1/lights KEY0KEKEY0KEY1");
         assert_eq!(shown, b"Cannot GET /api/<key>/lights KEY0KE<key>");
+        // Also where what was said breaks off.
+        assert_eq!(key.taken_out_of(b"GET /api/KEY0KEY"), b"GET /api/<key>");
+        assert_eq!(key.taken_out_of(b"a key: KEY"), b"a key: KEY");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::call::{Call, Method, Target};
 use crate::error::HueError;
 use crate::json;
 use crate::reply::{self, ApiError, BadReply, ReplyError};
-use crate::transport::Transport;
+use crate::transport::{Answer, Transport};
 
 /// No path of a bridge is longer.
 const LONGEST_PATH: usize = 1024;
@@ -58,7 +58,8 @@ pub struct Clip {
 
 /// Makes a call and returns what the bridge says, also where it refuses.
 ///
-/// The body is looked at first: nothing is sent that is no JSON.
+/// The body is looked at first: nothing is sent that is no JSON. A key that the path has no use for is not sent, but kept out of
+/// what is quoted in errors.
 ///
 /// # Errors
 ///
@@ -77,12 +78,20 @@ pub async fn clip<T: Transport>(
     let is_open = matches!(call.target, Target::Open(_));
     let key = bridge.key.as_ref().filter(|_| !is_open);
     let answer = bridge.transport.call(&call, key).await?;
+    // What is quoted of it must not repeat a key that was typed into the path.
+    let quoted = match call.typed_key() {
+        Some(typed) => Answer {
+            status: answer.status,
+            body: typed.taken_out_of(&answer.body),
+        },
+        None => answer.clone(),
+    };
     if serde_json::from_slice::<IgnoredAny>(&answer.body).is_err() {
-        return bridge.read(&answer, |status, body| {
+        return bridge.read(&quoted, |status, body| {
             Err(BadReply::new(status, body).into())
         });
     }
-    let problem = bridge.read(&answer, judge(&call)).err();
+    let problem = bridge.read(&quoted, judge(&call)).err();
     Ok(Clip {
         status: answer.status,
         body: answer.body,

@@ -196,7 +196,8 @@ impl Connection {
 impl Transport for Connection {
     async fn call(&self, call: &Call, key: Option<&AppKey>) -> Result<Answer, HueError> {
         let called = self.line.call(call, key).await;
-        let called = called.map_err(|trouble| match (trouble, key) {
+        let sent = key.cloned().or_else(|| call.typed_key());
+        let called = called.map_err(|trouble| match (trouble, sent) {
             // What cannot be understood is shown to people.
             (Trouble::Http(Failure::Bad { status, body }), Some(key)) => {
                 let body = key.taken_out_of(&body);
