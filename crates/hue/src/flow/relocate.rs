@@ -22,6 +22,8 @@ use crate::lights::{Light, eui64};
 use crate::serial::Serial;
 use crate::transport::Transport;
 
+const NOT_KEPT: &str = "the journal of the move cannot be kept";
+
 /// The bridge that has the light.
 #[derive(Debug)]
 pub enum Source<'s, 'b, T> {
@@ -99,7 +101,11 @@ pub async fn relocate<S: Transport, T: Transport, J: Journal, G: Guide>(
             "both are the same bridge, {from}: a light moves from one to another"
         )));
     }
-    let mut records = journal.records().map_err(journal_error)?;
+    let mut records = journal.records().map_err(|source| HueError::Local {
+        what: "the journal of an earlier move cannot be read; mend it, or delete it if that move is over"
+            .to_owned(),
+        source,
+    })?;
     records.retain(|record| {
         record.from == *from && record.to == target.name && record.is_called(light)
     });
@@ -211,7 +217,7 @@ fn ours(record: &MoveRecord, lights: Vec<Light>) -> Option<Light> {
 
 fn journal_error(source: io::Error) -> HueError {
     HueError::Local {
-        what: format!("the journal of the move cannot be kept: {source}"),
+        what: NOT_KEPT.to_owned(),
         source,
     }
 }

@@ -238,11 +238,10 @@ fn what_cannot_be_is_said_before_anything_is_changed() {
     let world = home();
     world.fail_journal(true);
     let error = desk(&world, &Person::absent(), &options).unwrap_err();
-    assert!(matches!(&error, HueError::Local { .. }), "{error}");
-    assert!(
-        error.to_string().contains("/state/hue-move.json"),
-        "{error}"
-    );
+    let HueError::Local { source, .. } = &error else {
+        panic!("{error}");
+    };
+    assert!(source.to_string().contains("/state/hue-move.json"));
     assert!(at_home_again(&world));
 }
 

@@ -1,6 +1,6 @@
 //! The way of one light, step by step.
 
-use super::{MoveOptions, Moved, Source, journal_error, ours};
+use super::{MoveOptions, Moved, NOT_KEPT, Source, journal_error, ours};
 use crate::call::{Call, Method};
 use crate::error::HueError;
 use crate::flow::identify::blink;
@@ -290,7 +290,7 @@ impl<S: Transport, T: Transport, J: Journal, G: Guide> Trip<'_, '_, '_, '_, S, T
 
     pub(super) fn keep_anyway(&mut self) {
         if let Err(error) = self.journal.keep(&self.record) {
-            self.note(journal_error(error).to_string());
+            self.note(format!("{NOT_KEPT}: {error}"));
         }
     }
 
@@ -301,7 +301,7 @@ impl<S: Transport, T: Transport, J: Journal, G: Guide> Trip<'_, '_, '_, '_, S, T
             // The record does no harm: what the bridges list decides.
             Err(left) => {
                 self.guide
-                    .tell(Progress::Note(journal_error(left).to_string()));
+                    .tell(Progress::Note(format!("{NOT_KEPT}: {left}")));
                 error
             }
         }
