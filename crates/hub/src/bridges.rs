@@ -101,7 +101,10 @@ impl Bridges {
     ///
     /// [`HubError`] of kind `local` when an interface cannot be used.
     pub async fn discover(&self, wait: Duration) -> Result<Vec<Found>, HubError> {
-        let search = Search { wait, cloud: false };
+        let search = Search {
+            wait,
+            ..Search::default()
+        };
         Ok(net::discover(&self.lan()?, &search, |_| ()).await?)
     }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Lan;
 use super::connect::look;
@@ -39,15 +39,18 @@ const SENDINGS: [Duration; 3] = [
 pub struct Search {
     /// How long answers are waited for.
     pub wait: Duration,
+    /// How long it may take in all. Who has answered and does not say by then which bridge it is, is left out.
+    pub at_most: Duration,
     /// Whether the vendor's server in the internet is asked, too. It learns this network's address by that.
     pub cloud: bool,
 }
 
 impl Default for Search {
-    /// Three seconds, on this network only.
+    /// Three seconds, on this network only; who answered is waited for as long as one answer may take.
     fn default() -> Self {
         Self {
             wait: Duration::from_secs(3),
+            at_most: Duration::MAX,
             cloud: false,
         }
     }
@@ -77,7 +80,8 @@ pub async fn discover(
         found(bridge);
         ControlFlow::Continue(())
     };
-    let near = run(lan, Ports::default(), search.wait, &mut tell);
+    let begin = Instant::now();
+    let near = run(lan, Ports::default(), search, &mut tell);
     if !search.cloud {
         return near.await;
     }
@@ -85,7 +89,8 @@ pub async fn discover(
     let mut looking = Looking::new(lan, near?);
     let far = far.map_err(HueError::Cloud)?;
     far.into_iter().for_each(|address| looking.look_at(address));
-    looking.finish(tell).await;
+    let left = search.at_most.saturating_sub(begin.elapsed());
+    looking.finish(left, tell).await;
     Ok(looking.found)
 }
 
@@ -100,7 +105,7 @@ pub async fn locate(lan: &Lan, id: &BridgeId) -> Result<Found, HueError> {
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),
     };
-    let all = run(lan, Ports::default(), Search::default().wait, tell).await?;
+    let all = run(lan, Ports::default(), &Search::default(), tell).await?;
     let found = all.into_iter().find(is_meant);
     found.ok_or_else(|| HueError::NoSuchBridge(id.clone()))
 }
@@ -125,7 +130,7 @@ impl Default for Ports {
 async fn run(
     lan: &Lan,
     ports: Ports,
-    wait: Duration,
+    search: &Search,
     mut tell: impl FnMut(&Found) -> ControlFlow<()>,
 ) -> Result<Vec<Found>, HueError> {
     let (candidates, mut heard) = mpsc::channel(MOST);
@@ -142,7 +147,8 @@ async fn run(
     }
     drop(candidates);
     let mut looking = Looking::new(lan, Vec::new());
-    let until = Instant::now() + wait;
+    let begin = Instant::now();
+    let until = begin + search.wait;
     loop {
         tokio::select! {
             () = sleep_until(until) => break,
@@ -159,7 +165,8 @@ async fn run(
         }
     }
     drop(askers);
-    looking.finish(tell).await;
+    let left = search.at_most.saturating_sub(begin.elapsed());
+    looking.finish(left, tell).await;
     Ok(looking.found)
 }
 
@@ -220,13 +227,17 @@ impl<'a> Looking<'a> {
         }
     }
 
-    /// Waits for what is still looked at; each look has its bounds.
-    async fn finish(&mut self, mut tell: impl FnMut(&Found) -> ControlFlow<()>) {
-        while let Some(bridge) = self.next().await {
-            if tell(&bridge).is_break() {
-                return;
+    /// Waits for what is still looked at; each look has its bounds, and all together have `within`.
+    async fn finish(&mut self, within: Duration, mut tell: impl FnMut(&Found) -> ControlFlow<()>) {
+        let all = async {
+            while let Some(bridge) = self.next().await {
+                if tell(&bridge).is_break() {
+                    return;
+                }
             }
-        }
+        };
+        // What has not said who it is by then, is not waited for.
+        let _ = timeout(within, all).await;
     }
 }
 

@@ -111,13 +111,22 @@ fn mdns(port: u16, to_group: bool, at: SocketAddr) -> Arc<AtomicUsize> {
     })
 }
 
+fn waiting(wait: Duration) -> Search {
+    Search {
+        wait,
+        ..Search::default()
+    }
+}
+
 async fn search(ports: Ports) -> (Vec<Found>, usize) {
     let mut told = 0;
     let tell = |_: &Found| {
         told += 1;
         ControlFlow::Continue(())
     };
-    let found = run(&on_loopback(), ports, WAIT, tell).await.unwrap();
+    let found = run(&on_loopback(), ports, &waiting(WAIT), tell)
+        .await
+        .unwrap();
     (found, told)
 }
 
@@ -181,9 +190,11 @@ async fn a_search_for_one_bridge_stops_when_it_answers() {
     ssdp(ports.ssdp, &server);
     let begun = Instant::now();
     let wait = Duration::from_secs(20);
-    let found = run(&on_loopback(), ports, wait, |_| ControlFlow::Break(()))
-        .await
-        .unwrap();
+    let found = run(&on_loopback(), ports, &waiting(wait), |_| {
+        ControlFlow::Break(())
+    })
+    .await
+    .unwrap();
     assert_eq!(found.len(), 1);
     assert!(begun.elapsed() < Duration::from_secs(10));
 }

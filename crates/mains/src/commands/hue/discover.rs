@@ -44,6 +44,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
     }
     let search = Search {
         wait: patience(context, args.wait),
+        // What was found by then is told.
+        at_most: patience(context, Duration::MAX),
         cloud: args.cloud,
     };
     let paired = paired(context);
