@@ -28,6 +28,8 @@ const LOCK: &str = "hue.lock";
 /// No home has so many bridges; what is larger is not this file.
 const MOST: usize = 500;
 const LARGEST: u64 = 1 << 20;
+/// A bridge more makes the file larger by less than this.
+const ROOM: usize = 4096;
 /// Others hold the lock for some milliseconds.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -82,7 +84,7 @@ pub enum KeyRingError {
         source: io::Error,
     },
     /// The file cannot be understood. It is left as it is.
-    #[error("the keys in {} cannot be understood; the file is left as it is", path.display())]
+    #[error("the keys in {} cannot be understood; mend the file, or move it away and pair again", path.display())]
     Broken {
         /// The file.
         path: PathBuf,
@@ -205,6 +207,22 @@ impl KeyRing {
             was_known
         })?;
         Ok(was_known)
+    }
+
+    /// Looks whether a bridge could be kept, before somebody walks to it for a key.
+    ///
+    /// # Errors
+    ///
+    /// As [`KeyRing::keep`].
+    pub fn check(&self) -> Result<(), KeyRingError> {
+        let path = self.path();
+        let tried = || -> io::Result<()> {
+            let _lock = self.lock()?;
+            let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
+            file.write_all(&[b' '; ROOM])?;
+            file.as_file().sync_all()
+        };
+        tried().map_err(|source| KeyRingError::Write { path, source })
     }
 
     /// Reads, changes and writes under the lock; writes nothing when `change` returns that there is nothing to.

@@ -85,7 +85,11 @@ pub(super) async fn run(context: &Context, args: Args, given: &Given) -> Outcome
                 .status("paired already: the bridge takes the key that is kept");
             connection.entry(known.key, known.paired_at)?
         }
-        (None, _) => connection.entry(press(context, &connection).await?, now)?,
+        (None, _) => {
+            // Better said before somebody walks to the bridge.
+            ring.check().map_err(HueError::from)?;
+            connection.entry(press(context, &connection).await?, now)?
+        }
     };
     ring.keep(entry.clone()).map_err(HueError::from)?;
     conclude(context, &entry)
@@ -115,7 +119,9 @@ async fn reach(
             "the certificate of bridge {} has the SHA-256 {fingerprint}, not {expected}",
             args.bridge
         );
-        return Err(Failure::new(Kind::BadAnswer, message));
+        return Err(Failure::new(Kind::BadAnswer, message).hint(
+            "somebody may stand between; if not, take the SHA-256 that the bridge shows now",
+        ));
     }
     let question = format!(
         "The vendor has not signed the certificate of bridge {}. Its SHA-256 is\n  {fingerprint}\nIs it to be trusted from now on",
@@ -132,7 +138,6 @@ async fn reach(
 /// Waits for the button.
 async fn press(context: &Context, connection: &Connection) -> Result<AppKey, Failure> {
     let guide = TerminalGuide::new(&context.ui);
-    // Better said before somebody walks to the bridge.
     if connection.identity().id.is_none() {
         let at = connection.address();
         let message =
