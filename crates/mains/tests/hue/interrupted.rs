@@ -196,6 +196,36 @@ fn ctrl_c_says_how_to_go_on() {
     assert_eq!(house.lights(FROM).len(), 0);
 }
 
+/// The journal of a move that was cut short, of another light and between other bridges.
+const ANOTHER: &str = r#"{"began":7,"from":"001788fffe010203","to":"001788fffe0a0b0c","light":"77","name":"Other",
+    "unique_id":"00:17:88:01:00:BD:C7:07-0b","known_at_target":[],"steps":["checked","opened"],"ended":false}"#;
+
+#[test]
+fn the_move_of_another_light_is_not_gone_on_with() {
+    let (house, _plot) = two_bridges();
+    std::fs::write(house.state().join("hue-move-other.json"), ANOTHER).unwrap();
+    let words = ["hue", "move", "Desk", "--from", "127.94.0.99", "--to", TO];
+    let run = house.json(&words).ends_with(4);
+    let hint = run.json()["error"]["hint"].as_str().unwrap().to_owned();
+    assert!(!hint.contains("Other"), "{hint}");
+    assert!(hint.contains("switched on"), "{hint}");
+}
+
+#[test]
+fn a_journal_that_cannot_be_read_is_named_once() {
+    let (house, _plot) = two_bridges();
+    std::fs::write(house.state().join("hue-move-other.json"), "{").unwrap();
+    let run = finish(verb(&house).output()).ends_with(7);
+    let message = run.json()["error"]["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("cannot be read"), "{message}");
+    assert_eq!(
+        message.matches("hue-move-other.json").count(),
+        1,
+        "{message}"
+    );
+    assert_eq!(house.names(FROM), ["Desk"]);
+}
+
 #[test]
 fn a_move_out_of_time_says_how_to_go_on() {
     let (house, plot) = two_bridges();

@@ -29,10 +29,22 @@ pub(super) struct Args {
 pub(super) fn run(context: &Context, args: &Args) -> Outcome {
     let ring = key_ring(context)?;
     let entries = ring.entries().map_err(HueError::from)?;
-    let Some(entry) = entries.iter().find(|entry| is_meant(entry, &args.bridge)) else {
-        let message = format!("never paired with a bridge {}", args.bridge);
-        return Err(Failure::new(Kind::NotFound, message)
-            .hint("`mains hue discover` shows which bridges are paired with; take the id"));
+    let entry = match meant(&entries, &args.bridge).as_slice() {
+        [entry] => *entry,
+        [] => {
+            let message = format!("never paired with a bridge {}", args.bridge);
+            return Err(Failure::new(Kind::NotFound, message)
+                .hint("`mains hue discover` shows which bridges are paired with; take the id"));
+        }
+        several => {
+            let ids: Vec<&str> = several.iter().map(|entry| entry.id.as_str()).collect();
+            let message = format!(
+                "several bridges were last seen at {}: {}",
+                args.bridge,
+                ids.join(", ")
+            );
+            return Err(Failure::usage(message).hint("take the id of the one that is meant"));
+        }
     };
     ring.forget(&entry.id).map_err(HueError::from)?;
     if context.ui.is_json() {
@@ -48,8 +60,14 @@ pub(super) fn run(context: &Context, args: &Args) -> Outcome {
     Ok(Exit::DONE)
 }
 
+/// Returns the bridges that a name can stand for; an address may have been several bridges', one after the other.
+pub(super) fn meant<'a>(entries: &'a [Entry], name: &BridgeName) -> Vec<&'a Entry> {
+    let meant = entries.iter().filter(|entry| is_meant(entry, name));
+    meant.collect()
+}
+
 /// A bridge that was named by its address has to be where it was last seen: nobody is asked.
-pub(super) fn is_meant(entry: &Entry, name: &BridgeName) -> bool {
+fn is_meant(entry: &Entry, name: &BridgeName) -> bool {
     match name {
         BridgeName::Id(id) => entry.id == *id,
         BridgeName::Address(address) => {

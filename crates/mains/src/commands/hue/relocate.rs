@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use hue::net::Opened;
-use hue::{AppKey, BridgeName, HueError, Journal, JournalDir, MoveOptions, Moved, Serial, Source};
+use hue::{
+    AppKey, BridgeId, BridgeName, HueError, Journal, JournalDir, MoveOptions, MoveRecord, Moved,
+    Serial, Source,
+};
 use jiff::Timestamp;
 
 use super::bridge::{key_ring, open_quietly, open_with};
@@ -61,27 +64,27 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
     let journal = JournalDir::new(context.state_directory()?);
     let guide = TerminalGuide::new(&context.ui);
     let work = async {
-        let moved = relocate(context, args, &journal, &guide).await?;
+        let moved = relocate(context, &args, &journal, &guide).await?;
         moved.map_err(|error| guide.failure(error))
     };
     match until_signal(context.bounded(work)).await {
         Ok(moved) => conclude(context, &moved),
-        Err(failure) => Err(how_to_go_on(&journal, failure)),
+        Err(failure) => Err(how_to_go_on(context, &args, &journal, failure)),
     }
 }
 
 async fn relocate(
     context: &Context,
-    args: Args,
+    args: &Args,
     journal: &JournalDir,
     guide: &TerminalGuide<'_>,
 ) -> Result<Result<Moved, HueError>, Failure> {
     let ui = &context.ui;
-    let from_key = args.from_key_file.map(|file| keys::from_file(ui, &file));
-    let to_key = args.to_key_file.map(|file| keys::from_file(ui, &file));
+    let from_key = args.from_key_file.as_deref().map(|file| keys::from_file(ui, file));
+    let to_key = args.to_key_file.as_deref().map(|file| keys::from_file(ui, file));
     let (from_key, to_key) = (from_key.transpose()?, to_key.transpose()?);
     let options = MoveOptions {
-        serial: args.serial,
+        serial: args.serial.clone(),
         via: None,
         rounds: takeover::rounds(context),
         now: u64::try_from(Timestamp::now().as_second()).unwrap_or_default(),
@@ -128,8 +131,10 @@ impl Origin {
 /// What the journal calls a bridge: its id, as far as it is known, else its address.
 fn known_as(context: &Context, name: &BridgeName) -> Result<String, Failure> {
     let entries = key_ring(context)?.entries().map_err(HueError::from)?;
-    let known = entries.iter().find(|entry| forget::is_meant(entry, name));
-    Ok(known.map_or_else(|| name.to_string(), |entry| entry.id.to_string()))
+    Ok(match forget::meant(&entries, name).as_slice() {
+        [entry] => entry.id.to_string(),
+        _ => name.to_string(),
+    })
 }
 
 fn conclude(context: &Context, moved: &Moved) -> Outcome {
@@ -163,14 +168,27 @@ fn conclude(context: &Context, moved: &Moved) -> Outcome {
     Ok(Exit::DONE)
 }
 
+/// Tells whether a bridge can be the one that the journal calls so. One that is not in the file of keys may have any id.
+fn can_be(context: &Context, name: &BridgeName, called: &str) -> bool {
+    known_as(context, name)
+        .ok()
+        .and_then(|known| known.parse::<BridgeId>().ok())
+        .is_none_or(|id| id.as_str() == called)
+}
+
 /// A move that was cut short by Ctrl-C or `--timeout` can be gone on with.
-fn how_to_go_on(journal: &JournalDir, failure: Failure) -> Failure {
+fn how_to_go_on(context: &Context, args: &Args, journal: &JournalDir, failure: Failure) -> Failure {
     let is_cut_short = matches!(failure.kind(), Kind::Failed | Kind::NoAnswer);
+    // One of another light, or between other bridges, is not gone on with by this command.
+    let is_this = |record: &&MoveRecord| {
+        !record.ended
+            && !record.steps.is_empty()
+            && record.is_called(&args.light)
+            && can_be(context, &args.from, &record.from)
+            && can_be(context, &args.to, &record.to)
+    };
     let records = journal.records().unwrap_or_default();
-    match records
-        .iter()
-        .find(|record| !record.ended && !record.steps.is_empty())
-    {
+    match records.iter().find(is_this) {
         Some(record) if is_cut_short => {
             let name = clean(&record.name).into_owned();
             failure.hint(format!(
