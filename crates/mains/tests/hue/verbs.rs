@@ -241,3 +241,71 @@ fn a_move_needs_agreement() {
     let run = house.json(&["hue", "takeover", FIRST]).ends_with(2);
     assert_eq!(run.error_kind(), "usage");
 }
+
+#[test]
+fn an_address_that_several_bridges_had_does_not_say_which_is_forgotten() {
+    let mut house = House::empty();
+    for (port, mac) in [("8080", "00:17:88:00:00:01"), ("8081", "00:17:88:00:00:02")] {
+        house.start(&[
+            "--listen",
+            FIRST,
+            "--model",
+            "bsb001",
+            "--no-announce",
+            "--http-port",
+            port,
+            "--touchlink-port",
+            &format!("3{port}"),
+            "--mac",
+            mac,
+            "--press-after",
+            "0s",
+        ]);
+        house.pair(&format!("{FIRST}:{port}"));
+    }
+    let run = house.json(&["hue", "forget", FIRST]).ends_with(2);
+    let message = run.json()["error"]["message"].as_str().unwrap().to_owned();
+    for id in ["001788fffe000001", "001788fffe000002"] {
+        assert!(message.contains(id), "{message}");
+        house.json(&["hue", "lights", id]).ends_with(0);
+    }
+    let one = format!("{FIRST}:8081");
+    let run = house.json(&["hue", "forget", &one]).ends_with(0);
+    assert_eq!(run.json()["bridge"], "001788fffe000002");
+    house.json(&["hue", "forget", FIRST]).ends_with(0);
+}
+
+#[test]
+fn a_search_that_runs_out_of_time_tells_what_it_has_found() {
+    let mut house = House::with(&["--mac", "00:17:88:00:00:01"]);
+    house.start(&[
+        "--listen",
+        SECOND,
+        "--fault",
+        "hang",
+        "--mac",
+        "00:17:88:00:00:02",
+    ]);
+    let words = ["--timeout", "3s", "hue", "discover", "--wait", "1500ms"];
+    let found = house.json(&words).ends_with(0).json();
+    let ids: Vec<_> = found
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|bridge| &bridge["id"])
+        .collect();
+    assert_eq!(ids, ["001788fffe000001"]);
+}
+
+#[test]
+fn nobody_walks_to_a_bridge_whose_key_cannot_be_kept() {
+    let mut house = House::empty();
+    house.start(&["--listen", FIRST, "--model", "bsb001", "--no-announce"]);
+    let run = house
+        .command()
+        .env("MAINS_STATE", "/proc/nowhere")
+        .args(["--json", "--timeout", "5s", "hue", "pair", FIRST])
+        .output();
+    let run = crate::home::finish(run).ends_with(7);
+    assert!(!run.stderr.contains("press"), "{run:?}");
+}
