@@ -2,7 +2,7 @@
 //! other processes of the same user.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -37,6 +37,34 @@ pub(crate) fn from_file(
     what: &str,
     longest: usize,
 ) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    read_file(file, what, longest).map(|read| told(ui, what, read))
+}
+
+/// As [`from_file`], for when Ctrl-C and `--timeout` have to hold meanwhile.
+pub(crate) async fn from_file_aside(
+    ui: &Ui,
+    file: &Path,
+    what: &str,
+    longest: usize,
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let (file, name) = (file.to_owned(), what.to_owned());
+    let read = aside(move || read_file(&file, &name, longest)).await?;
+    Ok(told(ui, what, read))
+}
+
+/// Reads on a thread of its own: a pipe or a terminal may say nothing for ever. The thread ends with the process.
+pub(crate) async fn aside<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(read)
+        .await
+        .unwrap_or_else(|error| Err(Failure::failed("nothing can be read").caused_by(&error)))
+}
+
+/// A secret, and whether everybody can read the file that it is from.
+type Secret = (Zeroizing<Vec<u8>>, bool);
+
+fn read_file(file: &Path, what: &str, longest: usize) -> Result<Secret, Failure> {
     let unreadable =
         |error: io::Error| Failure::usage(format!("{what} cannot be read")).caused_by(&error);
     let mut stream = File::open(file).map_err(unreadable)?;
@@ -44,12 +72,17 @@ pub(crate) fn from_file(
     if metadata.is_dir() {
         return Err(Failure::usage(format!("{what} is a directory")));
     }
-    if is_open_to_all(&metadata) {
+    let bytes = from_reader(&mut stream, what, longest)?;
+    Ok((bytes, is_open_to_all(&metadata)))
+}
+
+fn told(ui: &Ui, what: &str, (bytes, is_open): Secret) -> Zeroizing<Vec<u8>> {
+    if is_open {
         ui.warn(format_args!(
             "{what} can be read by everybody on this computer; `chmod 600` closes it"
         ));
     }
-    from_reader(&mut stream, what, longest)
+    bytes
 }
 
 /// As [`from_file`], from standard input to its end. Not through the standard library's own buffer, which nobody wipes.
@@ -63,7 +96,7 @@ pub(crate) fn from_stdin(what: &str, longest: usize) -> Result<Zeroizing<Vec<u8>
 
 /// As [`from_file`], from anything.
 pub(crate) fn from_reader(
-    stream: &mut dyn Read,
+    stream: &mut dyn io::Read,
     what: &str,
     longest: usize,
 ) -> Result<Zeroizing<Vec<u8>>, Failure> {

@@ -1,5 +1,7 @@
 //! Calls by hand, and keys that are given.
 
+use std::process::Stdio;
+
 use serde_json::json;
 
 use crate::home::finish;
@@ -114,6 +116,31 @@ fn clip_sends_nothing_that_is_no_json() {
             run.code == 2 || (words.len() == 2 && run.code == 4),
             "{words:?} {run:?}"
         );
+    }
+}
+
+/// What is read from a pipe may never come.
+#[test]
+fn a_body_or_key_that_does_not_come_is_not_waited_for_for_ever() {
+    let house = House::paired(&["--model", "bsb001", "--no-announce", "--bulb", "near:1"]);
+    for words in [
+        &["clip", FIRST, "put", "lights/1", "-"][..],
+        &["clip", FIRST, "put", "lights/1", "@/dev/stdin"],
+        &["lights", FIRST, "--app-key-file", "/dev/stdin"],
+    ] {
+        let mut child = house
+            .command()
+            .args(["--json", "--timeout", "500ms", "hue"])
+            .args(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let open = child.stdin.take();
+        let run = finish(child.wait_with_output()).ends_with(4);
+        assert_eq!(run.error_kind(), "no_answer", "{words:?}");
+        drop(open);
     }
 }
 

@@ -172,6 +172,20 @@ fn an_echo_of_the_path_is_masked() {
         ])
         .ends_with(6);
     assert!(!run.stderr.contains("VERYSECRET"), "{run:?}");
+    // Typed into the path, as the bridge's own page wants it, and anywhere else.
+    for (path, given) in [
+        ("/api/VERYSECRETVERYSECRETVERYSECRET/lights", &[][..]),
+        (
+            "/debug?VERYSECRETVERYSECRETVERYSECRET",
+            &["--app-key-file", key],
+        ),
+    ] {
+        let run = house
+            .run(&[&["hue", "clip", "127.94.9.1", "get", path], given].concat())
+            .ends_with(6);
+        assert!(run.stderr.contains("<key>"), "{run:?}");
+        assert!(!run.stderr.contains("VERYSECRET"), "{run:?}");
+    }
 }
 
 #[test]

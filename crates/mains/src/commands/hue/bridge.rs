@@ -41,7 +41,7 @@ pub(super) async fn open(
     name: &BridgeName,
     given: &Given,
 ) -> Result<Opened, Failure> {
-    open_with(context, name, given.key(&context.ui)?).await
+    open_with(context, name, given.key(&context.ui).await?).await
 }
 
 /// As [`open`], with this key before the one that is kept.

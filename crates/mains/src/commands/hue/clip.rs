@@ -7,13 +7,14 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
 use hue::flow::{Clip, ClipTarget, check_body, clip};
-use hue::net::{self, Trust};
-use hue::{BridgeName, Method};
+use hue::net::{self, Connection, Trust};
+use hue::{AppKey, BridgeName, KeyRing, Method};
 
 use super::bridge::{key_ring, lan, open};
 use super::keys::Given;
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
+use crate::secret;
 
 /// No bridge takes so much.
 const LARGEST_BODY: u64 = 1 << 20;
@@ -55,14 +56,20 @@ pub(super) struct Args {
 /// Makes the call and prints what the bridge says to it.
 pub(super) async fn run(context: &Context, args: Args, given: &Given) -> Outcome {
     let target = ClipTarget::read(&args.path)?;
-    let body = args.body.map(read).transpose()?;
+    let body = match args.body {
+        Some(body) => Some(secret::aside(move || read(body)).await?),
+        None => None,
+    };
     let body = body.as_deref();
     // What is wrong with the body is said before the bridge is looked for.
     check_body(args.method, body)?;
     let told = if is_open(&args.path) {
         let (lan, ring) = (lan(context)?, key_ring(context)?);
         let connection = net::reach(&lan, &ring, &args.bridge, &Trust::default()).await?;
-        clip(&connection.bridge(None), args.method, &target, body).await?
+        // Not sent, but not to be shown either: a person can have typed it anywhere.
+        let own = given.key(&context.ui).await.unwrap_or_default();
+        let key = own.or_else(|| kept_key(&ring, &connection));
+        clip(&connection.bridge(key), args.method, &target, body).await?
     } else {
         let opened = open(context, &args.bridge, given).await?;
         clip(&opened.bridge(), args.method, &target, body).await?
@@ -73,6 +80,11 @@ pub(super) async fn run(context: &Context, args: Args, given: &Given) -> Outcome
 /// Tells whether a path is sent as it is, with no key of ours anywhere.
 fn is_open(path: &str) -> bool {
     path.starts_with('/') && !path.starts_with("/clip/")
+}
+
+fn kept_key(ring: &KeyRing, connection: &Connection) -> Option<AppKey> {
+    let id = connection.identity().id.as_ref()?;
+    ring.entry(id).ok()?.map(|entry| entry.key)
 }
 
 fn conclude(context: &Context, told: Clip) -> Outcome {

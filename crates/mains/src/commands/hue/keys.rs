@@ -31,24 +31,27 @@ impl Given {
     /// # Errors
     ///
     /// Wrong usage when it cannot be read, or cannot be a key.
-    pub(super) fn key(&self, ui: &Ui) -> Result<Option<AppKey>, Failure> {
+    pub(super) async fn key(&self, ui: &Ui) -> Result<Option<AppKey>, Failure> {
         match &self.file {
-            Some(file) => from_file(ui, file).map(Some),
+            Some(_) => self.named(ui).await,
             None => from_environment(),
         }
     }
 
     /// Returns the key of the file that was named on the command line; a variable may be meant for another bridge.
-    pub(super) fn named(&self, ui: &Ui) -> Result<Option<AppKey>, Failure> {
-        let file = self.file.as_deref();
-        file.map(|file| from_file(ui, file)).transpose()
+    pub(super) async fn named(&self, ui: &Ui) -> Result<Option<AppKey>, Failure> {
+        match &self.file {
+            Some(file) => from_file(ui, file).await.map(Some),
+            None => Ok(None),
+        }
     }
 }
 
 /// Reads the key in a file. One line end at its end is dropped.
-pub(super) fn from_file(ui: &Ui, file: &Path) -> Result<AppKey, Failure> {
+async fn from_file(ui: &Ui, file: &Path) -> Result<AppKey, Failure> {
     let what = format!("the key file {}", file.display());
-    checked(&secret::from_file(ui, file, &what, LONGEST)?, &what)
+    let bytes = secret::from_file_aside(ui, file, &what, LONGEST).await?;
+    checked(&bytes, &what)
 }
 
 fn from_environment() -> Result<Option<AppKey>, Failure> {

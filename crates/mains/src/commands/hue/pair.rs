@@ -67,7 +67,7 @@ impl FromStr for Agreed {
 /// Becomes known to the bridge.
 pub(super) async fn run(context: &Context, args: Args, given: &Given) -> Outcome {
     let (lan, ring) = (lan(context)?, key_ring(context)?);
-    let named = given.named(&context.ui)?;
+    let named = given.named(&context.ui).await?;
     let connection = reach(context, &lan, &ring, &args).await?;
     let known = match &connection.identity().id {
         Some(id) => ring.entry(id).map_err(HueError::from)?,

@@ -80,9 +80,11 @@ async fn relocate(
     guide: &TerminalGuide<'_>,
 ) -> Result<Result<Moved, HueError>, Failure> {
     let ui = &context.ui;
-    let from_key = args.from_key_file.as_deref().map(|file| keys::from_file(ui, file));
-    let to_key = args.to_key_file.as_deref().map(|file| keys::from_file(ui, file));
-    let (from_key, to_key) = (from_key.transpose()?, to_key.transpose()?);
+    let key = async |file: &Option<PathBuf>| keys::Given::new(file.clone()).named(ui).await;
+    let (from_key, to_key) = (
+        key(&args.from_key_file).await?,
+        key(&args.to_key_file).await?,
+    );
     let options = MoveOptions {
         serial: args.serial.clone(),
         via: None,
