@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 
 use crate::commands::Command;
@@ -191,17 +191,31 @@ pub fn parse(arguments: &[OsString], peeked: &Peeked) -> Parsed {
         .and_then(|matches| Cli::from_arg_matches(&matches));
     match result {
         Ok(cli) => Parsed::Run(Box::new(cli)),
-        Err(error) => explain(&error, verb_in(arguments)),
+        Err(error) => {
+            let verb = verb_in(arguments, &error);
+            explain(&error, verb.as_deref())
+        }
     }
 }
 
-/// The verb that was meant, as far as it can be told from arguments that are not understood.
-fn verb_in(arguments: &[OsString]) -> Option<&str> {
-    let command = Cli::command();
+/// The verb that was meant, with the one below it (`hue lights`), as far as that can be told from arguments that are not
+/// understood. What stands behind the word that is wrong says nothing.
+fn verb_in(arguments: &[OsString], error: &clap::Error) -> Option<String> {
+    let wrong = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) => Some(word.as_str()),
+        _ => None,
+    };
+    let all = Cli::command();
+    let mut command = &all;
+    let mut path = Vec::new();
     let words = arguments.iter().skip(1).filter_map(|word| word.to_str());
-    words
-        .take_while(|word| *word != "--")
-        .find(|word| *word != "help" && command.find_subcommand(word).is_some())
+    for word in words.take_while(|word| *word != "--" && Some(*word) != wrong) {
+        if let Some(below) = command.find_subcommand(word).filter(|_| word != "help") {
+            command = below;
+            path.push(word);
+        }
+    }
+    (!path.is_empty()).then(|| path.join(" "))
 }
 
 fn explain(error: &clap::Error, verb: Option<&str>) -> Parsed {
@@ -210,7 +224,7 @@ fn explain(error: &clap::Error, verb: Option<&str>) -> Parsed {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Parsed::Print(rendered),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             let missing = verb.map_or("a verb is missing".to_owned(), |verb| {
-                format!("it is not said what to {verb}")
+                format!("a verb is missing behind `{verb}`")
             });
             let failure = Failure::usage(missing).hint(more_help(verb));
             Parsed::Refused { failure, rendered }
@@ -262,6 +276,27 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_that_is_pointed_to_is_that_of_the_nearest_verb() {
+        let hint = |line: &str| match parse(&words(line), &Peeked::at(&words("mains --json"))) {
+            Parsed::Refused { failure, .. } => failure.hint_text().unwrap_or_default().to_owned(),
+            other => panic!("{line}: {other:?}"),
+        };
+        for (line, verb) in [
+            ("mains hue", "hue"),
+            ("mains hue lights", "hue lights"),
+            ("mains --json hue --app-key-file f clip a", "hue clip"),
+            ("mains hue move lights", "hue move"),
+            ("mains hue nothing lights", "hue"),
+            ("mains help hue nothing", "hue"),
+            ("mains on", "on"),
+        ] {
+            let expected = format!("`mains help {verb}` tells how it is used");
+            assert_eq!(hint(line), expected, "{line}");
+        }
+        assert!(hint("mains hue ligths").contains("'lights'"));
     }
 
     #[test]
