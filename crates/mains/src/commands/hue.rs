@@ -86,10 +86,10 @@ pub async fn run(context: &Context, args: Args) -> Outcome {
             .hint("a move has `--from-key-file` and `--to-key-file`"));
     }
     let given = keys::Given::new(file);
-    let is_move = matches!(args.command, Command::Move(_));
+    // They have more to say when they are cut short.
+    let bounds_itself = matches!(args.command, Command::Move(_) | Command::Takeover(_));
     let work = dispatch(context, args.command, &given);
-    match is_move {
-        // It has more to say when it is cut short.
+    match bounds_itself {
         true => work.await,
         false => until_signal(context.bounded(work)).await,
     }

@@ -197,3 +197,18 @@ fn a_takeover_by_serial_needs_no_closeness_and_no_question() {
         ])
         .ends_with(2);
 }
+
+#[test]
+fn a_takeover_that_is_cut_short_says_that_it_may_have_captured_a_bulb() {
+    let house = House::paired(&["--model", "bsb001", "--no-announce"]);
+    // The bridge cannot say what it captured, so it is waited for ten seconds.
+    let run = house
+        .json(&["--yes", "--timeout", "6s", "hue", "takeover", FIRST])
+        .ends_with(4)
+        .json();
+    let hint = run["error"]["hint"].as_str().unwrap();
+    assert!(
+        hint.contains("captured") && hint.contains("hue search"),
+        "{hint}"
+    );
+}

@@ -20,6 +20,8 @@ struct State {
     unasked: Option<Failure>,
     /// What was told to be waited for, so that it is told once where a line cannot be written over.
     waiting: Option<&'static str>,
+    /// Whether a touchlink was begun.
+    has_touchlinked: bool,
 }
 
 impl<'a> TerminalGuide<'a> {
@@ -37,6 +39,11 @@ impl<'a> TerminalGuide<'a> {
             (HueError::NotAgreed, Some(unasked)) => unasked,
             (error, _) => error.into(),
         }
+    }
+
+    /// Tells whether a touchlink was begun, which may have captured a bulb.
+    pub(super) fn has_touchlinked(&self) -> bool {
+        self.locked().has_touchlinked
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, State> {
@@ -65,6 +72,7 @@ impl<'a> TerminalGuide<'a> {
 impl Guide for TerminalGuide<'_> {
     fn tell(&self, progress: Progress) {
         tracing::debug!(?progress, "hue");
+        self.locked().has_touchlinked |= matches!(progress, Progress::Touchlink { .. });
         match &progress {
             Progress::PressTheButton { left } => {
                 self.wait("press the round button on the bridge", *left);

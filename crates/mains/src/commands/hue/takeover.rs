@@ -7,6 +7,7 @@ use super::bridge::open;
 use super::guide::TerminalGuide;
 use super::keys::Given;
 use super::show;
+use crate::console::until_signal;
 use crate::context::Context;
 use crate::error::{Exit, Failure, Kind, Outcome};
 
@@ -71,7 +72,6 @@ impl Way {
 
 /// Has the bridge take it over, and waits until it appears.
 pub(super) async fn run(context: &Context, args: Args, given: &Given) -> Outcome {
-    let opened = open(context, &args.bridge, given).await?;
     let guide = TerminalGuide::new(&context.ui);
     let options = TakeoverOptions {
         via: args.via.via(),
@@ -79,8 +79,19 @@ pub(super) async fn run(context: &Context, args: Args, given: &Given) -> Outcome
         plain_first: false,
         rounds: rounds(context),
     };
-    let takeover = hue::flow::takeover(&opened.bridge(), &guide, &options).await;
-    conclude(context, &takeover.map_err(|error| guide.failure(error))?)
+    let work = async {
+        let opened = open(context, &args.bridge, given).await?;
+        Ok(hue::flow::takeover(&opened.bridge(), &guide, &options).await)
+    };
+    match until_signal(context.bounded(work)).await {
+        Ok(takeover) => conclude(context, &takeover.map_err(|error| guide.failure(error))?),
+        // Given again, it would take the next nearest lamp.
+        Err(failure) if guide.has_touchlinked() => Err(failure.hint(format!(
+            "the touchlink was begun, and may have captured a bulb: look for it with `mains hue search {}` before the next one",
+            args.bridge
+        ))),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// How many touchlinks there may be at most: somebody has to bring the bulb closer between two.
