@@ -154,9 +154,9 @@ impl ApiError {
 
 /// A reply that cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the reply cannot be understood (status {status}): {excerpt}")]
+#[error("the reply cannot be understood ({}): {excerpt}", told(.status))]
 pub struct BadReply {
-    /// The HTTP status.
+    /// The HTTP status; 0 where what came has none.
     pub status: u16,
     /// The first 200 bytes, without control characters.
     pub excerpt: String,
@@ -172,10 +172,18 @@ impl BadReply {
             .map(|c| if c.is_control() { ' ' } else { c })
             .collect();
         let excerpt = match excerpt.trim() {
+            "" if body.len() > EXCERPT => format!("{} bytes that begin with blanks", body.len()),
             "" => "nothing".to_owned(),
             text => format!("\u{2018}{text}\u{2019}"),
         };
         Self { status, excerpt }
+    }
+}
+
+fn told(status: &u16) -> String {
+    match status {
+        0 => "no HTTP".to_owned(),
+        status => format!("status {status}"),
     }
 }
 
@@ -374,6 +382,11 @@ mod tests {
         assert!(not_found.to_string().contains("status 404"), "{not_found}");
         let giant = vec![b'x'; 1 << 20];
         assert!(changes(200, &giant).unwrap_err().to_string().len() < 400);
+        let blank = vec![b' '; 1 << 20];
+        let said = changes(200, &blank).unwrap_err().to_string();
+        assert!(said.contains("1048576 bytes"), "{said}");
+        let said = BadReply::new(0, b"SSH-2.0").to_string();
+        assert!(said.contains("(no HTTP)"), "{said}");
     }
 
     #[test]
