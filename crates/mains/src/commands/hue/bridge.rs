@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hue::net::{self, Lan, Opened, Trust};
+use hue::net::{self, Bounds, Lan, Opened, Trust};
 use hue::{AppKey, BridgeName, HueError, KeyRing};
 
 use super::keys::Given;
@@ -21,7 +21,13 @@ pub(super) fn key_ring(context: &Context) -> Result<KeyRing, Failure> {
 /// The network with the interfaces that a search starts from; there may be none.
 pub(super) fn lan(context: &Context) -> Result<Lan, Failure> {
     let interfaces = for_scan(context)?.into_iter();
+    let usual = Bounds::default();
     Ok(Lan {
+        // So that a bridge that stays overloaded is told from one that is silent.
+        bounds: Bounds {
+            busy: patience(context, usual.busy),
+            ..usual
+        },
         interfaces: interfaces
             .map(|interface| (interface.name, interface.address))
             .collect(),
