@@ -26,30 +26,40 @@ pub(crate) fn shield() {
 }
 
 /// Reads a secret of at most `longest` bytes from a file, without the one line end that editors add; `what` names it in
-/// messages. Of one that is longer some bytes too many come back, so that it can be told; never all of it.
+/// messages. Of one that is longer some bytes too many come back, so that it can be told; never all of it. Ctrl-C and
+/// `--timeout` hold meanwhile.
 ///
 /// # Errors
 ///
 /// Wrong usage when the file cannot be read.
-pub(crate) fn from_file(
-    ui: &Ui,
-    file: &Path,
-    what: &str,
-    longest: usize,
-) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    read_file(file, what, longest).map(|read| told(ui, what, read))
-}
-
-/// As [`from_file`], for when Ctrl-C and `--timeout` have to hold meanwhile.
-pub(crate) async fn from_file_aside(
+pub(crate) async fn from_file(
     ui: &Ui,
     file: &Path,
     what: &str,
     longest: usize,
 ) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let (file, name) = (file.to_owned(), what.to_owned());
-    let read = aside(move || read_file(&file, &name, longest)).await?;
-    Ok(told(ui, what, read))
+    let (bytes, is_open) = aside(move || read_file(&file, &name, longest)).await?;
+    if is_open {
+        ui.warn(format_args!(
+            "{what} can be read by everybody on this computer; `chmod 600` closes it"
+        ));
+    }
+    Ok(bytes)
+}
+
+/// As [`from_file`], from standard input to its end. Not through the standard library's own buffer, which nobody wipes.
+pub(crate) async fn from_stdin(
+    what: &'static str,
+    longest: usize,
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    aside(move || {
+        let stdin = io::stdin().as_fd().try_clone_to_owned();
+        let stdin = stdin
+            .map_err(|error| Failure::usage(format!("{what} cannot be read")).caused_by(&error))?;
+        from_reader(&mut File::from(stdin), what, longest)
+    })
+    .await
 }
 
 /// Reads on a thread of its own: a pipe or a terminal may say nothing for ever. The thread ends with the process.
@@ -74,24 +84,6 @@ fn read_file(file: &Path, what: &str, longest: usize) -> Result<Secret, Failure>
     }
     let bytes = from_reader(&mut stream, what, longest)?;
     Ok((bytes, is_open_to_all(&metadata)))
-}
-
-fn told(ui: &Ui, what: &str, (bytes, is_open): Secret) -> Zeroizing<Vec<u8>> {
-    if is_open {
-        ui.warn(format_args!(
-            "{what} can be read by everybody on this computer; `chmod 600` closes it"
-        ));
-    }
-    bytes
-}
-
-/// As [`from_file`], from standard input to its end. Not through the standard library's own buffer, which nobody wipes.
-pub(crate) fn from_stdin(what: &str, longest: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let stdin = io::stdin()
-        .as_fd()
-        .try_clone_to_owned()
-        .map_err(|error| Failure::usage(format!("{what} cannot be read")).caused_by(&error))?;
-    from_reader(&mut File::from(stdin), what, longest)
 }
 
 /// As [`from_file`], from anything.

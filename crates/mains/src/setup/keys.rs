@@ -13,15 +13,15 @@ use crate::ui::Ui;
 const LONGEST: usize = 64;
 
 /// Reads the key in `file`. One line end at its end is dropped: editors add one.
-pub(super) fn from_file(ui: &Ui, file: &Path) -> Result<Key, Failure> {
+pub(super) async fn from_file(ui: &Ui, file: &Path) -> Result<Key, Failure> {
     let what = format!("the key file {}", file.display());
-    checked(secret::from_file(ui, file, &what, LONGEST)?, &what)
+    checked(secret::from_file(ui, file, &what, LONGEST).await?, &what)
 }
 
 /// Reads the key from standard input, to its end.
-pub(super) fn from_stdin() -> Result<Key, Failure> {
+pub(super) async fn from_stdin() -> Result<Key, Failure> {
     let what = "the key on standard input";
-    checked(secret::from_stdin(what, LONGEST)?, what)
+    checked(secret::from_stdin(what, LONGEST).await?, what)
 }
 
 /// Makes a key of what was typed.

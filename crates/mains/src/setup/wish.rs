@@ -68,13 +68,13 @@ impl Wish {
             key: HomeKey::Ask,
             security: args.security.into(),
             scanned: None,
-            plug_key: plug_key(ui, args)?,
+            plug_key: plug_key(ui, args).await?,
             name: args.name.as_deref().map(name).transpose()?,
             to: args.to.clone(),
             verify: !args.no_verify,
             wait: args.wait,
         };
-        wish.key = wish.given_key(ui, args)?;
+        wish.key = wish.given_key(ui, args).await?;
         if wish.ssid.is_some() && matches!(wish.key, HomeKey::Ask) {
             wish.key = wish.ask_key(ui).await?;
         }
@@ -82,10 +82,10 @@ impl Wish {
         Ok(wish)
     }
 
-    fn given_key(&self, ui: &Ui, args: &Args) -> Result<HomeKey, Failure> {
+    async fn given_key(&self, ui: &Ui, args: &Args) -> Result<HomeKey, Failure> {
         let key = match (&args.key_file, args.key_stdin) {
-            (Some(file), _) => keys::from_file(ui, file)?,
-            (None, true) => keys::from_stdin()?,
+            (Some(file), _) => keys::from_file(ui, file).await?,
+            (None, true) => keys::from_stdin().await?,
             (None, false) if self.security == Security::Open => return Ok(HomeKey::Open),
             (None, false) => {
                 return if ui.can_ask() {
@@ -157,11 +157,11 @@ pub(super) fn network_name(bytes: &[u8]) -> Result<Ssid, Failure> {
 }
 
 /// NetworkManager takes keys as text.
-fn plug_key(ui: &Ui, args: &Args) -> Result<Option<Secret>, Failure> {
+async fn plug_key(ui: &Ui, args: &Args) -> Result<Option<Secret>, Failure> {
     let Some(file) = &args.plug_key_file else {
         return Ok(None);
     };
-    let key = keys::from_file(ui, file)?;
+    let key = keys::from_file(ui, file).await?;
     let text = std::str::from_utf8(key.as_bytes())
         .map_err(|_| Failure::usage("the key of the plug's network is not text"))?;
     Ok(Some(Secret::new(text.to_owned())))

@@ -1,5 +1,12 @@
 //! Wrong usage is code 2, names the thing, and comes before anything is sent.
 
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::bench::{Bench, HOME, KEY};
 
 #[test]
@@ -188,4 +195,48 @@ fn undo_has_nothing_to_do() {
     let run = bench.setup(&["--undo"]);
     assert_eq!(run.code, 0, "{run:#?}");
     assert_eq!(run.json["undone"], false);
+}
+
+/// Whoever types nothing after `--key-stdin` has to be able to leave.
+#[test]
+fn a_key_that_does_not_come_can_be_given_up() {
+    let bench = Bench::new(134);
+    let mut child = bench
+        .mains(&["--json", "setup", "--ssid", HOME, "--key-stdin"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let open = child.stdin.take();
+    let process = Pid::from_raw(child.id().try_into().unwrap());
+    while !catches(process, Signal::SIGTERM) {
+        sleep(Duration::from_millis(20));
+    }
+    kill(process, Signal::SIGTERM).unwrap();
+    let (code, kind) = ended_within(child, Duration::from_secs(20));
+    drop(open);
+    assert_eq!((code, kind.as_str()), (Some(1), "failed"));
+}
+
+/// Whether a process has a handler of its own for a signal.
+fn catches(process: Pid, signal: Signal) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = u64::from_str_radix(caught.unwrap().trim(), 16).unwrap();
+    caught & (1 << (signal as i32 - 1)) != 0
+}
+
+/// How a process ended, which is ended by force when it does not.
+fn ended_within(mut child: Child, most: Duration) -> (Option<i32>, String) {
+    let until = Instant::now() + most;
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > until {
+            child.kill().unwrap();
+            break;
+        }
+        sleep(Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let kind = document["error"]["kind"].as_str().unwrap_or_default();
+    (output.status.code(), kind.to_owned())
 }

@@ -50,7 +50,7 @@ impl Given {
 /// Reads the key in a file. One line end at its end is dropped.
 async fn from_file(ui: &Ui, file: &Path) -> Result<AppKey, Failure> {
     let what = format!("the key file {}", file.display());
-    let bytes = secret::from_file_aside(ui, file, &what, LONGEST).await?;
+    let bytes = secret::from_file(ui, file, &what, LONGEST).await?;
     checked(&bytes, &what)
 }
 
