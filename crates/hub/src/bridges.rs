@@ -28,6 +28,8 @@ use crate::model::Id;
 pub use job::{Job, JobState, Step};
 use jobs::Jobs;
 
+/// Who has answered a search and does not say within this who it is, is left out: somebody waits for the page.
+const ANSWER: Duration = Duration::from_secs(5);
 /// What bridges list this program as.
 const DEVICE: &str = "hub";
 
@@ -103,6 +105,7 @@ impl Bridges {
     pub async fn discover(&self, wait: Duration) -> Result<Vec<Found>, HubError> {
         let search = Search {
             wait,
+            at_most: wait.saturating_add(ANSWER),
             ..Search::default()
         };
         Ok(net::discover(&self.lan()?, &search, |_| ()).await?)
