@@ -49,23 +49,18 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
         cloud: args.cloud,
     };
     let paired = paired(context);
-    let table = bridges();
+    let mut table = bridges(&context.ui);
     let mut printed = Ok(());
-    let mut has_heading = false;
     let show = |found: &Found| {
         if context.ui.is_json() || printed.is_err() {
             return;
-        }
-        if !std::mem::replace(&mut has_heading, true) {
-            printed = context.ui.data(table.stream_heading());
         }
         let is_paired = found
             .identity
             .id
             .as_ref()
             .is_some_and(|id| paired.contains(id));
-        let row = table.stream_row(&bridge_row(&BridgeView::from(found), is_paired));
-        printed = std::mem::replace(&mut printed, Ok(())).and_then(|()| context.ui.data(row));
+        printed = table.row(&bridge_row(&BridgeView::from(found), is_paired));
     };
     let found = net::discover(&lan, &search, show).await?;
     printed?;

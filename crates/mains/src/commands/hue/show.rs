@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
-use crate::ui::table::{Cell, Column, Table};
-use crate::ui::{BOLD, DIM, ON, WARN};
+use crate::ui::table::{Cell, Column, Growing, Table};
+use crate::ui::{BOLD, DIM, ON, Ui, WARN};
 
 /// A bridge as `discover` has it.
 #[derive(Debug, Serialize)]
@@ -47,25 +47,22 @@ fn place(address: &Address) -> String {
 }
 
 /// A table of bridges that grows.
-pub(super) fn bridges() -> Table<6> {
-    Table::new([
+pub(super) fn bridges(ui: &Ui) -> Growing<'_, 6> {
+    let columns = [
         Column::text("NAME", 20),
         Column::text("ID", 16),
         Column::text("ADDRESS", 15),
         Column::text("MODEL", 6),
         Column::text("API", 5),
         Column::text("PAIRED", 0),
-    ])
+    ];
+    Growing::new(ui, columns)
 }
 
 /// A row of [`bridges`].
 pub(super) fn bridge_row(bridge: &BridgeView, is_paired: bool) -> [Cell; 6] {
-    let name = bridge.name.as_ref();
     [
-        name.map_or_else(
-            || Cell::maybe(None::<&str>),
-            |name| Cell::styled(BOLD, name),
-        ),
+        Cell::maybe_styled(BOLD, bridge.name.as_ref()),
         Cell::maybe(bridge.id.as_ref()),
         Cell::plain(&bridge.address),
         Cell::plain(&bridge.model),
@@ -93,7 +90,7 @@ pub(super) fn lights(lights: &[Light]) -> String {
             match light.reachable {
                 Some(true) => Cell::styled(ON, "yes"),
                 Some(false) => Cell::styled(WARN, "no"),
-                None => Cell::maybe(None::<&str>),
+                None => Cell::unknown(),
             },
             Cell::maybe(light.model.as_ref()),
             Cell::maybe(light.unique_id.as_ref()),
