@@ -138,6 +138,7 @@ impl Guide<'_> {
             {
                 return Ok(false);
             }
+            tokio::time::sleep(step.rests).await;
             for words in &step.commands {
                 self.execute(words, step.code).await?;
             }

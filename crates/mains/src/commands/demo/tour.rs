@@ -1,6 +1,7 @@
 //! What the tour shows, step by step.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use super::place::SSID;
 use super::twins::{FRESH, FRESH_AT_HOME};
@@ -8,12 +9,17 @@ use super::twins::{FRESH, FRESH_AT_HOME};
 /// An address of the home where nothing is plugged in.
 const EMPTY: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 99);
 
+/// What was used is known from the second reading on, and written down a second later.
+const METERED_TWICE: Duration = Duration::from_secs(6);
+
 /// One stop of the tour.
 pub(super) struct Step {
     /// What is about to be seen, and why.
     pub(super) says: &'static str,
     /// Whether the fresh plug is plugged in now.
     pub(super) unboxes: bool,
+    /// How long the home is left alone before.
+    pub(super) rests: Duration,
     pub(super) commands: Vec<Vec<String>>,
     /// The exit code that each command ends with.
     pub(super) code: i32,
@@ -24,6 +30,7 @@ fn step(says: &'static str, code: i32, commands: &[&[&str]]) -> Step {
     Step {
         says,
         unboxes: false,
+        rests: Duration::ZERO,
         commands: commands.iter().map(words).collect(),
         code,
     }
@@ -149,10 +156,13 @@ pub(super) fn of_the_hub() -> Vec<Step> {
                 &["schedule", "list"],
             ],
         ),
-        step(
-            "And it remembers what each of them used.",
-            0,
-            &[&["history", "fridge", "--step", "1m"], &["energy"]],
-        ),
+        Step {
+            rests: METERED_TWICE,
+            ..step(
+                "And it remembers what each of them used. It has metered them for some seconds now.",
+                0,
+                &[&["history", "fridge", "--step", "1m"], &["energy"]],
+            )
+        },
     ]
 }
