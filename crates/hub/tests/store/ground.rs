@@ -54,17 +54,22 @@ pub fn names(folder: &Path) -> Vec<String> {
 /// Runs another test of this binary in namespaces of its own, where a shell may mount first. Returns whether that is
 /// possible here.
 pub fn in_namespace(test: &str, mount: &str, folder: &Path, variable: &str) -> bool {
-    let unshare = || {
+    // Root may make them anywhere, others where users may have namespaces of their own.
+    let ways: [&[&str]; 2] = [&["--mount"], &["--user", "--map-root-user", "--mount"]];
+    let unshare = |way: &&[&str]| {
         let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user", "--mount", "--"]);
+        command.args(*way).arg("--");
         command
     };
-    let probe = unshare().arg("true").stderr(Stdio::null()).status();
-    if !probe.is_ok_and(|status| status.success()) {
+    let works = |way: &&[&str]| {
+        let probe = unshare(way).arg("true").stderr(Stdio::null()).status();
+        probe.is_ok_and(|status| status.success())
+    };
+    let Some(way) = ways.into_iter().find(works) else {
         needs::skip("no namespaces for mounts can be made here");
         return false;
-    }
-    let output = unshare()
+    };
+    let output = unshare(&way)
         .args(["sh", "-euc"])
         .arg(format!("{mount}\nexec \"$0\" --exact {test} --nocapture"))
         .arg(std::env::current_exe().unwrap())
