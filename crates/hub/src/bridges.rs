@@ -130,10 +130,7 @@ impl Bridges {
         };
         let name = BridgeName::Address(address);
         let connection = net::reach(&self.lan()?, ring, &name, &trust).await?;
-        let known = match &connection.identity().id {
-            Some(id) => ring.entry(id)?,
-            None => None,
-        };
+        let known = connection.kept_in(ring)?;
         if let Some(known) = &known
             // Whatever else comes of it: pairing again is what was asked for, and tells it.
             && let Ok(true) = connection.still_takes(known).await

@@ -147,10 +147,7 @@ pub async fn open(
     trust: &Trust,
 ) -> Result<Opened, HueError> {
     let connection = reach(lan, ring, name, trust).await?;
-    let entry = match &connection.identity().id {
-        Some(id) => ring.entry(id)?,
-        None => None,
-    };
+    let entry = connection.kept_in(ring)?;
     let known = entry.as_ref().map(|entry| entry.key.clone());
     let key = own.or(known);
     let key = key.ok_or_else(|| HueError::NotPaired(connection.label()))?;

@@ -79,19 +79,17 @@ pub async fn clip<T: Transport>(
     let key = bridge.key.as_ref().filter(|_| !is_open);
     let answer = bridge.transport.call(&call, key).await?;
     // What is quoted of it must not repeat a key that was typed into the path.
-    let quoted = match call.typed_key() {
-        Some(typed) => Answer {
-            status: answer.status,
-            body: typed.taken_out_of(&answer.body),
-        },
-        None => answer.clone(),
-    };
+    let masked = call.typed_key().map(|typed| Answer {
+        status: answer.status,
+        body: typed.taken_out_of(&answer.body),
+    });
+    let quoted = masked.as_ref().unwrap_or(&answer);
     if serde_json::from_slice::<IgnoredAny>(&answer.body).is_err() {
-        return bridge.read(&quoted, |status, body| {
+        return bridge.read(quoted, |status, body| {
             Err(BadReply::new(status, body).into())
         });
     }
-    let problem = bridge.read(&quoted, judge(&call)).err();
+    let problem = bridge.read(quoted, judge(&call)).err();
     Ok(Clip {
         status: answer.status,
         body: answer.body,

@@ -18,7 +18,7 @@ use crate::error::HueError;
 use crate::flow::{Bridge, lights};
 use crate::identity::{BridgeId, Identity};
 use crate::key::AppKey;
-use crate::keyring::Entry;
+use crate::keyring::{Entry, KeyRing};
 use crate::reply::Meaning;
 use crate::tcp30000::{Outcome, REQUEST, Touchlink};
 use crate::transport::{Answer, Transport};
@@ -93,6 +93,18 @@ impl Connection {
     /// Returns it as the flows take it; without a key to pair with it.
     pub fn bridge(&self, key: Option<AppKey>) -> Bridge<'_, Self> {
         Bridge::new(self, self.identity.clone(), self.address(), key)
+    }
+
+    /// Returns what is kept of this bridge; nothing of one that does not tell its id.
+    ///
+    /// # Errors
+    ///
+    /// [`HueError::Local`] when the keys cannot be read.
+    pub fn kept_in(&self, ring: &KeyRing) -> Result<Option<Entry>, HueError> {
+        match &self.identity.id {
+            Some(id) => Ok(ring.entry(id)?),
+            None => Ok(None),
+        }
     }
 
     /// Tells whether the bridge still takes the key that is kept for it. One that shows another certificate than before is not

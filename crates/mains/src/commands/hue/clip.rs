@@ -7,8 +7,8 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
 use hue::flow::{Clip, ClipTarget, check_body, clip};
-use hue::net::{self, Connection, Trust};
-use hue::{AppKey, BridgeName, KeyRing, Method};
+use hue::net::{self, Trust};
+use hue::{BridgeName, Method};
 
 use super::bridge::{key_ring, lan, open};
 use super::keys::Given;
@@ -68,7 +68,8 @@ pub(super) async fn run(context: &Context, args: Args, given: &Given) -> Outcome
         let connection = net::reach(&lan, &ring, &args.bridge, &Trust::default()).await?;
         // Not sent, but not to be shown either: a person can have typed it anywhere.
         let own = given.key(&context.ui).await.unwrap_or_default();
-        let key = own.or_else(|| kept_key(&ring, &connection));
+        let kept = connection.kept_in(&ring).unwrap_or_default();
+        let key = own.or(kept.map(|entry| entry.key));
         clip(&connection.bridge(key), args.method, &target, body).await?
     } else {
         let opened = open(context, &args.bridge, given).await?;
@@ -80,11 +81,6 @@ pub(super) async fn run(context: &Context, args: Args, given: &Given) -> Outcome
 /// Tells whether a path is sent as it is, with no key of ours anywhere.
 fn is_open(path: &str) -> bool {
     path.starts_with('/') && !path.starts_with("/clip/")
-}
-
-fn kept_key(ring: &KeyRing, connection: &Connection) -> Option<AppKey> {
-    let id = connection.identity().id.as_ref()?;
-    ring.entry(id).ok()?.map(|entry| entry.key)
 }
 
 fn conclude(context: &Context, told: Clip) -> Outcome {

@@ -69,10 +69,7 @@ pub(super) async fn run(context: &Context, args: Args, given: &Given) -> Outcome
     let (lan, ring) = (lan(context)?, key_ring(context)?);
     let named = given.named(&context.ui).await?;
     let connection = reach(context, &lan, &ring, &args).await?;
-    let known = match &connection.identity().id {
-        Some(id) => ring.entry(id).map_err(HueError::from)?,
-        None => None,
-    };
+    let known = connection.kept_in(&ring)?;
     let now = Timestamp::now();
     let entry = match (named, known) {
         (Some(key), _) => {
