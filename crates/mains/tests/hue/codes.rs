@@ -282,19 +282,13 @@ fn the_cloud_is_asked_only_with_the_flag() {
 
 #[test]
 fn a_bridge_that_stays_overloaded_is_told_from_a_silent_one_within_the_time_given() {
-    let mut house = House::empty();
-    house.start(&[
-        "--listen",
-        FIRST,
+    let house = House::paired(&[
         "--model",
         "bsb001",
         "--no-announce",
-        "--press-after",
-        "0s",
         "--fault",
         "503=GET/lights",
     ]);
-    house.pair(FIRST);
     let run = house
         .json(&["--timeout", "4s", "hue", "lights", FIRST])
         .ends_with(5);
