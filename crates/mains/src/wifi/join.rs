@@ -151,6 +151,12 @@ impl Progress {
                 };
                 None
             }
+            // One activation gave way to the next: to ours, where NetworkManager was quicker to start one by itself,
+            // or to somebody else's, whose name the next activated connection tells.
+            number::STATE_DISCONNECTED if reason::is_handover(why) => {
+                self.authenticating = false;
+                None
+            }
             // What was on the device before passes through these as well, on its way out.
             number::STATE_UNMANAGED
             | number::STATE_UNAVAILABLE
@@ -265,6 +271,16 @@ mod tests {
     #[test]
     fn the_end_of_what_was_there_before_is_not_ours() {
         assert!(run(&[(120, 8), (30, 0), (110, 60), (10, 1)]).is_none());
+    }
+
+    #[test]
+    fn an_activation_that_gives_way_to_the_next_has_not_failed() {
+        let autoconnect = [(40, 0), (50, 0), (60, 0)];
+        let moves: Vec<_> = autoconnect.into_iter().chain(HANDOVER).collect();
+        assert!(run(&moves).is_none());
+        // What had been asked before it gave way says nothing of the key of the next.
+        let moves: Vec<_> = moves.into_iter().take(6).chain([(120, 8)]).collect();
+        assert!(matches!(run(&moves), Some(WifiError::Vanished { .. })));
     }
 
     #[test]

@@ -50,6 +50,11 @@ pub(super) fn is_refusal(reason: u32) -> bool {
     reason == SUPPLICANT_DISCONNECT
 }
 
+/// Whether a device left its connection for this reason because another one begins on it.
+pub(super) fn is_handover(reason: u32) -> bool {
+    reason == NEW_ACTIVATION
+}
+
 /// Returns a reason in words.
 pub(super) fn words(reason: u32) -> String {
     match reason {
@@ -70,7 +75,6 @@ pub(super) fn words(reason: u32) -> String {
         CARRIER => "the link was lost",
         DEPENDENCY_FAILED => "something that it needs failed",
         SSID_NOT_FOUND => "the network is not to be seen",
-        NEW_ACTIVATION => "another connection took the adapter",
         other => return format!("NetworkManager's reason number {other}"),
     }
     .to_owned()

@@ -8,7 +8,7 @@ Parameters: {"modern": bool}  with or without AddAndActivateConnection2 (Network
             {"own": bool}     profiles for all users of the computer are denied
 
 Control, on org.freedesktop.DBus.Mock of the main object: AddWifi, AddNetwork, RemoveNetwork, AddSaved, Use, Plan,
-Reboot, Report.
+Hurry, Reboot, Report.
 """
 
 import json
@@ -57,6 +57,7 @@ class World:
         self.bound = set()  # profiles that end with the client
         self.plan = []  # how the coming activations of profiles made over D-Bus go
         self.made = set()  # profiles made over D-Bus
+        self.hurries = False  # connects by itself just before it is asked to
         self.timer = None
         self.events = []
 
@@ -272,6 +273,8 @@ def add_unsaved(_self, settings):
 def activate(_self, profile, device, _specific):
     if profile not in WORLD.profiles:
         raise error("UnknownConnection", "no such connection")
+    if WORLD.hurries:
+        settle(obj(device))
     return begin(obj(device), profile)
 
 
@@ -480,6 +483,12 @@ def Reboot(_self, device):
 def Plan(_self, outcomes):
     """How the coming activations of profiles made over D-Bus go: ok, vanish, no-dhcp, hang, slow:MS."""
     WORLD.plan = [str(outcome) for outcome in outcomes]
+
+
+@dbus.service.method(MOCK_IFACE, in_signature="", out_signature="")
+def Hurry(_self):
+    """From now on a disconnected device connects by itself at the last moment before it is asked to."""
+    WORLD.hurries = True
 
 
 @dbus.service.method(MOCK_IFACE, in_signature="", out_signature="s")

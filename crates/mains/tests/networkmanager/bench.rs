@@ -230,6 +230,11 @@ impl Bench {
         self.mock::<_, ()>("Plan", &(outcomes,)).unwrap();
     }
 
+    /// From now on a disconnected adapter connects by itself at the last moment before it is asked to.
+    pub fn hurry(&self) {
+        self.mock::<_, ()>("Hurry", &()).unwrap();
+    }
+
     /// What happened and what is.
     pub fn report(&self) -> Value {
         let text: String = self.mock("Report", &()).unwrap();

@@ -127,6 +127,25 @@ fn a_wrong_key_for_the_plugs_network_is_refused() {
 }
 
 #[test]
+fn the_computer_is_back_although_it_went_home_by_itself_at_the_same_moment() {
+    let Some(bench) = Bench::new(Age::Modern) else {
+        return;
+    };
+    let computer = Computer::at_home(&bench);
+    bench.hurry();
+    let plug = Plug::fresh(26, &[]);
+    let output = plug
+        .setup_with_key(&bench, "87654321", &["--plug-ssid", PLUG.0])
+        .output()
+        .unwrap();
+    let (code, json, stderr) = result(&output);
+    assert_eq!(code, 5, "{json:#} {stderr}");
+    let went = bench.report()["events"].to_string();
+    assert!(went.contains("autoconnect"), "{went}");
+    computer.is_as_before(&bench);
+}
+
+#[test]
 fn a_key_that_fits_no_network_touches_nothing() {
     let Some(bench) = Bench::new(Age::Modern) else {
         return;
