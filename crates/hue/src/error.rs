@@ -84,6 +84,14 @@ pub enum HueError {
         /// How.
         how: Silence,
     },
+    /// The bridge answers, but not on the port that starts a touchlink.
+    #[error("bridge {at} does not answer on port 30000, which its firmware may not offer: {how}")]
+    NoTouchlink {
+        /// Which bridge.
+        at: String,
+        /// How.
+        how: Silence,
+    },
     /// What answers is no bridge, or another one than was meant.
     #[error("{at}: {problem}")]
     NotABridge {
@@ -216,6 +224,9 @@ impl HueError {
         match self {
             Self::NoAnswer { .. } => Some(
                 "is it switched on and on this network? `mains hue discover` shows the bridges that answer",
+            ),
+            Self::NoTouchlink { .. } => Some(
+                "without `--via` every way is tried that the bridge knows; a bulb can be called by its serial number, too",
             ),
             Self::NotABridge { .. } | Self::OtherBridge { .. } | Self::NoSuchBridge(_) => {
                 Some("`mains hue discover` shows the bridges that answer")

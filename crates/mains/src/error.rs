@@ -291,7 +291,9 @@ fn hue_kind(error: &HueError) -> Kind {
         HueError::NoSuchBridge(_) | HueError::OtherBridge { .. } | HueError::NoSuchLight { .. } => {
             Kind::NotFound
         }
-        HueError::NoAnswer { .. } | HueError::Cloud(CloudError::NoAnswer(_)) => Kind::NoAnswer,
+        HueError::NoAnswer { .. }
+        | HueError::NoTouchlink { .. }
+        | HueError::Cloud(CloudError::NoAnswer(_)) => Kind::NoAnswer,
         HueError::Refused { .. }
         | HueError::Busy { .. }
         | HueError::StillSearching { .. }
@@ -383,6 +385,13 @@ mod tests {
             ),
             (
                 HueError::NoAnswer {
+                    at: at(),
+                    how: Silence::Refused,
+                },
+                4,
+            ),
+            (
+                HueError::NoTouchlink {
                     at: at(),
                     how: Silence::Refused,
                 },

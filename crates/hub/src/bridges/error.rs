@@ -7,15 +7,16 @@ use crate::error::{Chain, HubError, Kind};
 impl From<HueError> for HubError {
     fn from(error: HueError) -> Self {
         let kind = match error.cause() {
-            HueError::NoAnswer { .. } => Kind::NoAnswer,
+            HueError::NoAnswer { .. } | HueError::NoTouchlink { .. } => Kind::NoAnswer,
             HueError::NotABridge { .. }
-            | HueError::OtherBridge { .. }
             | HueError::Certificate { .. }
             | HueError::BadReply { .. } => Kind::BadAnswer,
             HueError::Refused { .. } | HueError::Busy { .. } | HueError::StillSearching { .. } => {
                 Kind::Refused
             }
-            HueError::NoSuchLight { .. } | HueError::NoSuchBridge(_) => Kind::NotFound,
+            HueError::NoSuchLight { .. }
+            | HueError::NoSuchBridge(_)
+            | HueError::OtherBridge { .. } => Kind::NotFound,
             HueError::SeveralLights { .. }
             | HueError::NotPaired(_)
             | HueError::NotAgreed

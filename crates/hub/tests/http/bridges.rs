@@ -28,6 +28,10 @@ impl Bridge {
     fn start(model: Model, bulbs: &[&str], faults: &[&str]) -> Self {
         let mut config = BridgeConfig::new(model, HALL);
         config.faults = faults.iter().map(|fault| fault.parse().unwrap()).collect();
+        Self::serve(config, bulbs)
+    }
+
+    fn serve(config: BridgeConfig, bulbs: &[&str]) -> Self {
         let path = format!("/api/v1/bridges/{}", config.bridge_id());
         let bulbs: Vec<_> = bulbs.iter().map(|bulb| bulb.parse().unwrap()).collect();
         let room = RoomHandle::new(vec![config], &bulbs).unwrap();
@@ -362,5 +366,30 @@ fn what_cannot_be() {
         refused.problem(502, "refused", None);
         house.close().await;
         bridge.stop().await;
+    });
+}
+
+#[test]
+fn another_bridge_at_its_address_is_not_taken_for_it() {
+    in_network(async {
+        let bridge = Bridge::start(Model::Round, &[], &[]);
+        let house = House::open().await;
+        bridge.pair(&house).await;
+        let lights = format!("{}/lights", bridge.path);
+        bridge.stop().await;
+        let mut config = BridgeConfig::new(Model::Round, HALL);
+        config.mac = "00:17:88:99:99:99".parse().unwrap();
+        let other = Bridge::serve(config, &[]);
+        let problem = house.get(&lights).await;
+        let told = problem.problem(404, "not_found", None);
+        assert!(
+            told["detail"]
+                .as_str()
+                .unwrap()
+                .contains("001788fffe999999"),
+            "{told}"
+        );
+        house.close().await;
+        other.stop().await;
     });
 }

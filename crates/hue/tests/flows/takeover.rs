@@ -197,7 +197,10 @@ fn where_no_way_is_left_the_serial_number_is() {
     for (options, expected) in [
         (auto(), "error 6"),
         (by(Via::Rest), "error 6"),
-        (by(Via::Tcp30000), "port 30000 of bridge 192.0.2.10"),
+        (
+            by(Via::Tcp30000),
+            "bridge 192.0.2.10 does not answer on port 30000",
+        ),
     ] {
         let person = Person::absent();
         let error = take(&world, &person, &options).unwrap_err();

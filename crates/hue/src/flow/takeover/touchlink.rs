@@ -109,7 +109,7 @@ impl<'c, 'b, T: Transport, G: Guide> Catch<'c, 'b, T, G> {
             result => return result.map(|captured| (first, captured)),
         };
         let Some(second) = second else {
-            return Err(self.no_way(error));
+            return Err(self.no_way(via, error));
         };
         let why = self.why_not(first, &error);
         self.guide.tell(Progress::FallBack {
@@ -122,7 +122,7 @@ impl<'c, 'b, T: Transport, G: Guide> Catch<'c, 'b, T, G> {
             Err(other) if is_unoffered(second, &other) => {
                 // What the bridge says is worth more than a closed port.
                 let said = matches!(error, HueError::Refused { .. });
-                Err(self.no_way(if said { error } else { other }))
+                Err(self.no_way(via, if said { error } else { other }))
             }
             result => result.map(|captured| (second, captured)),
         }
@@ -218,17 +218,20 @@ impl<'c, 'b, T: Transport, G: Guide> Catch<'c, 'b, T, G> {
         }
     }
 
-    fn no_way(&self, error: HueError) -> HueError {
-        self.guide.tell(Progress::Note(
-            "this bridge offers no touchlink; read the six digits of the bulb's serial number and give them with `--serial`"
-                .to_owned(),
-        ));
+    /// `wanted` is the only way that was to be tried, if there was a wish.
+    fn no_way(&self, wanted: Option<Via>, error: HueError) -> HueError {
+        let offers = match wanted {
+            Some(via) => format!(
+                "no touchlink by {via}; without `--via` every way that it knows is tried. Or"
+            ),
+            None => "no touchlink;".to_owned(),
+        };
+        self.guide.tell(Progress::Note(format!(
+            "this bridge offers {offers} read the six digits of the bulb's serial number and give them with `--serial`"
+        )));
         match error {
-            HueError::NoAnswer { how, .. } => HueError::NoAnswer {
-                at: format!(
-                    "port 30000 of bridge {}, which its firmware may not offer",
-                    self.bridge.name
-                ),
+            HueError::NoAnswer { how, .. } => HueError::NoTouchlink {
+                at: self.bridge.name.clone(),
                 how,
             },
             error => error,
