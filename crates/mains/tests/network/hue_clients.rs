@@ -1,7 +1,8 @@
 //! Published Hue clients that we did not write, against the emulated bridge: they must believe it.
 //!
-//! They talk to loopback addresses and need no namespace. `scripts/test` installs them into the folder that `MAINS_TEST_CLIENTS`
-//! names: those of PyPI as a virtual environment, huejay below `node`.
+//! They talk to loopback addresses; only node-hue-api, which knows no other ports than 80 and 443, needs a namespace for them.
+//! `scripts/test` installs them into the folder that `MAINS_TEST_CLIENTS` names: those of PyPI as a virtual environment, those of
+//! npm below `node`.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -98,6 +99,26 @@ const wait = time => new Promise(done => setTimeout(done, time));
 })().catch(error => { console.error(error); process.exit(1); });
 "#;
 
+const NODE_HUE_API: &str = r#"
+const {v3} = require('node-hue-api');
+const host = process.argv[1];
+const wait = time => new Promise(done => setTimeout(done, time));
+(async () => {
+  const strange = await v3.api.createLocal(host).connect();
+  const {username, clientkey} = await strange.users.createUser('node-hue-api', 'test');
+  const bridge = await v3.api.createLocal(host).connect(username);
+  const seen = {id: (await bridge.configuration.getConfiguration()).bridgeid, clientkey: clientkey.length};
+  seen.touchlink = await bridge.configuration.updateConfiguration({touchlink: true});
+  await wait(1300);
+  seen.search = await bridge.lights.searchForNew();
+  await wait(5500);
+  seen.new = (await bridge.lights.getNew())['2'].name;
+  seen.deleted = await bridge.lights.deleteLight(1);
+  seen.after = (await bridge.lights.getAll()).map(light => light.id);
+  console.log(JSON.stringify(seen));
+})().catch(error => { console.error(error); process.exit(1); });
+"#;
+
 const TELNET: &str = r#"
 import json, sys, warnings
 warnings.simplefilter("ignore")
@@ -156,12 +177,15 @@ fn python(package: &str, script: &str, words: &[&str]) -> Option<Value> {
     Some(seen(&mut command))
 }
 
-/// Runs a script of huejay; nothing when that is not installed.
-fn node(script: &str, words: &[&str]) -> Option<Value> {
-    let huejay = needs::met(needs::client("node/node_modules/huejay"))?;
+/// Runs a script of a client of npm; nothing when it is not installed.
+fn node(package: &str, script: &str, words: &[&str]) -> Option<Value> {
+    let package = needs::met(needs::client(&format!("node/node_modules/{package}")))?;
     let mut command = Command::new("node");
     // It looks for packages from here upwards.
-    command.current_dir(huejay).args(["-e", script]).args(words);
+    command
+        .current_dir(package)
+        .args(["-e", script])
+        .args(words);
     Some(seen(&mut command))
 }
 
@@ -289,11 +313,29 @@ fn aiohue_pairs_searches_by_serial_and_hears_of_the_new_light() {
 fn huejay_pairs_takes_over_searches_and_deletes() {
     let words = with_a_bulb_of_its_own("127.93.3.6");
     let _bridges = Bridges::start(&words, 2);
-    let Some(seen) = node(HUEJAY, &["127.93.3.6:8093"]) else {
+    let Some(seen) = node("huejay", HUEJAY, &["127.93.3.6:8093"]) else {
         return;
     };
     let expected = json!({"id": "001788FFFE5D0306", "model": "BSB002", "known": true, "before": 1, "new": ["Hue color lamp 2"],
         "after": ["2"]});
+    assert_eq!(seen, expected);
+}
+
+/// It speaks HTTPS with the square bridge, after a look whether the certificate bears the bridge's id.
+#[test]
+fn node_hue_api_pairs_takes_over_searches_and_deletes_by_https() {
+    if !needs::own_network() {
+        needs::skip("ports 80 and 443 of a network of its own need root");
+        return;
+    }
+    let listen = "127.93.3.8";
+    let bulbs = ["--bulb", "far:1", "--bulb", "near:foreign"];
+    let _bridges = Bridges::start(&[&["--listen", listen], bulbs.as_slice()].concat(), 2);
+    let Some(seen) = node("node-hue-api", NODE_HUE_API, &[listen]) else {
+        return;
+    };
+    let expected = json!({"id": "001788FFFE5D0308", "clientkey": 32, "touchlink": true, "search": true,
+        "new": "Hue color lamp 2", "deleted": [{"success": "/lights/1 deleted"}], "after": [2]});
     assert_eq!(seen, expected);
 }
 
