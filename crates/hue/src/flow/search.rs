@@ -68,11 +68,14 @@ pub(super) async fn idle<T: Transport, G: Guide>(
     guide: &G,
 ) -> Result<bool, HueError> {
     let begin = bridge.transport.now();
+    let mut is_told = false;
     while Scan::of(bridge).await?.is_active() {
         if bridge.transport.now().duration_since(begin) >= LONGEST {
             return Ok(false);
         }
-        guide.tell(Progress::WaitingForSearch(bridge.name.clone()));
+        if !std::mem::replace(&mut is_told, true) {
+            guide.tell(Progress::WaitingForSearch(bridge.name.clone()));
+        }
         bridge.transport.sleep(POLL_EVERY).await;
     }
     Ok(true)
@@ -183,27 +186,7 @@ impl<'h, 'b, T: Transport, G: Guide> Hunt<'h, 'b, T, G> {
         serials: &[Serial],
         is_enough: impl Fn(&[Light]) -> bool,
     ) -> Result<Vec<Light>, HueError> {
-        let mut run = Run::after(&Scan::of(self.bridge).await?);
-        start(self.bridge, serials).await?;
-        let begin = self.bridge.transport.now();
-        let past = || self.bridge.transport.now().duration_since(begin);
-        let mut told = HashSet::new();
-        loop {
-            let left = LONGEST.saturating_sub(past());
-            self.guide.tell(Progress::Searching { left });
-            self.bridge.transport.sleep(POLL_EVERY).await;
-            let is_over = run.poll(self.bridge, past()).await?;
-            if !is_over && !std::mem::take(&mut run.has_news) {
-                continue;
-            }
-            match self.found(&run.ids, &mut told).await {
-                Ok(found) if is_over || is_enough(&found) => return Ok(found),
-                Ok(_) => {}
-                // At the next poll.
-                Err(error) if run.forgives(&error) => run.has_news = true,
-                Err(error) => return Err(error),
-            }
-        }
+        self.once(serials, is_enough, &mut HashSet::new()).await
     }
 
     /// Searches, and once more when that was not enough.
@@ -212,10 +195,40 @@ impl<'h, 'b, T: Transport, G: Guide> Hunt<'h, 'b, T, G> {
         serials: &[Serial],
         is_enough: impl Fn(&[Light]) -> bool,
     ) -> Result<Vec<Light>, HueError> {
-        let found = self.run(serials, &is_enough).await?;
+        let mut told = HashSet::new();
+        let found = self.once(serials, &is_enough, &mut told).await?;
         match is_enough(&found) {
             true => Ok(found),
-            false => self.run(serials, is_enough).await,
+            false => self.once(serials, is_enough, &mut told).await,
+        }
+    }
+
+    /// One search; `told` are the marks of the lights of which the person knows.
+    async fn once(
+        &self,
+        serials: &[Serial],
+        is_enough: impl Fn(&[Light]) -> bool,
+        told: &mut HashSet<String>,
+    ) -> Result<Vec<Light>, HueError> {
+        let mut run = Run::after(&Scan::of(self.bridge).await?);
+        start(self.bridge, serials).await?;
+        let begin = self.bridge.transport.now();
+        let past = || self.bridge.transport.now().duration_since(begin);
+        loop {
+            let left = LONGEST.saturating_sub(past());
+            self.guide.tell(Progress::Searching { left });
+            self.bridge.transport.sleep(POLL_EVERY).await;
+            let is_over = run.poll(self.bridge, past()).await?;
+            if !is_over && !std::mem::take(&mut run.has_news) {
+                continue;
+            }
+            match self.found(&run.ids, told).await {
+                Ok(found) if is_over || is_enough(&found) => return Ok(found),
+                Ok(_) => {}
+                // At the next poll.
+                Err(error) if run.forgives(&error) => run.has_news = true,
+                Err(error) => return Err(error),
+            }
         }
     }
 

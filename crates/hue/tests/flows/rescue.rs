@@ -155,6 +155,12 @@ fn another_bulb_that_was_taken_is_said() {
         1,
         "after a capture there is no further touchlink"
     );
+    let heard = person.heard();
+    assert_eq!(
+        heard.matches("new light: ").count(),
+        1,
+        "two searches are told as one: {heard}"
+    );
 }
 
 #[test]

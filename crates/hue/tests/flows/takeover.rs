@@ -323,7 +323,12 @@ fn a_search_of_somebody_else_is_waited_for() {
     let person = Person::absent();
     let taken = take(&world, &person, &auto()).unwrap();
     assert!(taken.is_success());
-    assert!(person.heard().contains("is looking for lights already"));
+    let heard = person.heard();
+    assert_eq!(
+        heard.matches("is looking for lights already").count(),
+        1,
+        "{heard}"
+    );
     assert!(world.elapsed() > Duration::from_secs(40));
 }
 
