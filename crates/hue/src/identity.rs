@@ -69,27 +69,38 @@ pub struct ApiVersion {
     pub major: u32,
     /// The second part, which alone has ever changed.
     pub minor: u32,
+    /// The third part; 0 where the bridge tells none.
+    pub patch: u32,
 }
 
 impl ApiVersion {
     /// The first with `touchlink` in the configuration.
-    pub const TOUCHLINK: Self = Self { major: 1, minor: 9 };
+    pub const TOUCHLINK: Self = Self::new(1, 9);
     /// The first that can delete a light.
-    pub const DELETE: Self = Self { major: 1, minor: 7 };
+    pub const DELETE: Self = Self::new(1, 7);
 
-    /// Reads `1.43.0`; anything behind the second part does not matter.
+    const fn new(major: u32, minor: u32) -> Self {
+        Self {
+            major,
+            minor,
+            patch: 0,
+        }
+    }
+
+    /// Reads `1.43.0`; anything behind the second part may be missing or strange.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('.');
         Some(Self {
             major: parts.next()?.parse().ok()?,
             minor: parts.next()?.parse().ok()?,
+            patch: parts.next().and_then(|part| part.parse().ok()).unwrap_or(0),
         })
     }
 }
 
 impl fmt::Display for ApiVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.major, self.minor)
+        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
     }
 }
 
@@ -253,7 +264,7 @@ mod tests {
         let bridge = parse(SQUARE);
         assert_eq!(bridge.id.as_ref().unwrap().as_str(), "001788fffe010203");
         assert_eq!(bridge.model, Model::Square);
-        assert_eq!(bridge.api.unwrap().to_string(), "1.43");
+        assert_eq!(bridge.api.unwrap().to_string(), "1.43.0");
         assert_eq!(bridge.ways(), [Via::Rest]);
         assert!(bridge.can_delete() && bridge.has_client_key());
     }
