@@ -114,7 +114,7 @@ fn after_kill_9_the_next_start_tells_and_undo_restores() {
     let output = bench.mains(&status).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!stderr.contains("setup"), "{stderr}");
-    let (code, json, _) = result(&plug.setup(&bench, &[]).output().unwrap());
+    let (code, json, _) = plug.run(&bench, &[]);
     assert_eq!(code, 7, "{json:#}");
     assert!(
         json["error"]["message"]
@@ -201,7 +201,7 @@ fn the_next_setup_undoes_what_the_last_has_left() {
     let mut child = hanging(&bench, &plug);
     send(&child, Signal::SIGKILL);
     child.wait().unwrap();
-    let (code, json, stderr) = result(&plug.setup(&bench, &[]).output().unwrap());
+    let (code, json, stderr) = plug.run(&bench, &[]);
     assert_eq!(code, 0, "{json:#} {stderr}");
     computer.is_as_before(&bench);
 }

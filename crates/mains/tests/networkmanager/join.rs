@@ -20,12 +20,7 @@ fn a_plug_is_set_up_and_the_computer_is_back_home() {
         let Some(bench) = Bench::new(age) else { return };
         let computer = Computer::at_home(&bench);
         let plug = Plug::fresh(number, &[]);
-        let (code, json, stderr) = result(
-            &plug
-                .setup(&bench, &["--plug-ssid", PLUG.0])
-                .output()
-                .unwrap(),
-        );
+        let (code, json, stderr) = plug.run(&bench, &["--plug-ssid", PLUG.0]);
         assert_eq!(code, 0, "{age:?}: {json:#} {stderr}");
         assert_eq!(json["plug"], plug.mac.as_str());
         assert_eq!(json["confirmed"], true);
@@ -49,7 +44,7 @@ fn an_idle_adapter_is_idle_again() {
     let computer = Computer::idle(&bench);
     let plug = Plug::fresh(3, &["no-apsta"]);
     // The only plug in reach needs no name.
-    let (code, json, stderr) = result(&plug.setup(&bench, &[]).output().unwrap());
+    let (code, json, stderr) = plug.run(&bench, &[]);
     assert_eq!(code, 0, "{json:#} {stderr}");
     computer.is_as_before(&bench);
 }
@@ -61,7 +56,7 @@ fn who_may_not_add_connections_for_all_adds_one_of_his_own() {
     };
     let computer = Computer::at_home(&bench);
     let plug = Plug::fresh(22, &["no-apsta"]);
-    let (code, json, stderr) = result(&plug.setup(&bench, &[]).output().unwrap());
+    let (code, json, stderr) = plug.run(&bench, &[]);
     assert_eq!(code, 0, "{json:#} {stderr}");
     let report = bench.report();
     let events = report["events"].as_array().unwrap();
@@ -83,7 +78,7 @@ fn the_idle_one_of_two_adapters_is_taken() {
     let idle = bench.add_wifi("wlan9", IDLE);
     bench.add_network(&idle, PLUG.0, PLUG.1);
     let plug = Plug::fresh(4, &["no-apsta"]);
-    let (code, json, stderr) = result(&plug.setup(&bench, &[]).output().unwrap());
+    let (code, json, stderr) = plug.run(&bench, &[]);
     assert_eq!(code, 0, "{json:#} {stderr}");
     busy.is_as_before(&bench);
     for profile in added(&bench) {
@@ -97,12 +92,7 @@ fn the_stock_mock_is_served_too() {
     let adapter = bench.stock_wifi("wlan7", IDLE);
     bench.stock_network(&adapter, PLUG.0);
     let plug = Plug::fresh(5, &["no-apsta"]);
-    let (code, json, stderr) = result(
-        &plug
-            .setup(&bench, &["--plug-ssid", PLUG.0])
-            .output()
-            .unwrap(),
-    );
+    let (code, json, stderr) = plug.run(&bench, &["--plug-ssid", PLUG.0]);
     // This mock has no `Disconnect` on a device: what cannot be restored is said, and noted for later.
     assert_eq!(json["plug"], plug.mac.as_str(), "{code} {json:#} {stderr}");
     assert_eq!(json["confirmed"], true, "{json:#} {stderr}");
@@ -114,11 +104,7 @@ fn a_wrong_key_for_the_plugs_network_is_refused() {
         let Some(bench) = Bench::new(age) else { return };
         let computer = Computer::at_home(&bench);
         let plug = Plug::fresh(number, &[]);
-        let output = plug
-            .setup_with_key(&bench, "87654321", &["--plug-ssid", PLUG.0])
-            .output()
-            .unwrap();
-        let (code, json, stderr) = result(&output);
+        let (code, json, stderr) = plug.run_with_key(&bench, "87654321");
         assert_eq!(code, 5, "{json:#} {stderr}");
         let message = json["error"]["message"].as_str().unwrap();
         assert!(message.contains("refused the key"), "{message}");
@@ -134,11 +120,7 @@ fn the_computer_is_back_although_it_went_home_by_itself_at_the_same_moment() {
     let computer = Computer::at_home(&bench);
     bench.hurry();
     let plug = Plug::fresh(26, &[]);
-    let output = plug
-        .setup_with_key(&bench, "87654321", &["--plug-ssid", PLUG.0])
-        .output()
-        .unwrap();
-    let (code, json, stderr) = result(&output);
+    let (code, json, stderr) = plug.run_with_key(&bench, "87654321");
     assert_eq!(code, 5, "{json:#} {stderr}");
     let went = bench.report()["events"].to_string();
     assert!(went.contains("autoconnect"), "{went}");
@@ -152,11 +134,7 @@ fn a_key_that_fits_no_network_touches_nothing() {
     };
     let computer = Computer::at_home(&bench);
     let plug = Plug::fresh(8, &[]);
-    let output = plug
-        .setup_with_key(&bench, "short", &["--plug-ssid", PLUG.0])
-        .output()
-        .unwrap();
-    let (code, json, _) = result(&output);
+    let (code, json, _) = plug.run_with_key(&bench, "short");
     assert_eq!(code, 2, "{json:#}");
     assert!(added(&bench).is_empty());
     computer.is_as_before(&bench);
@@ -171,7 +149,7 @@ fn an_access_point_that_vanishes_or_gives_no_address_is_no_answer() {
         let computer = Computer::at_home(&bench);
         bench.plan(&[plan]);
         let plug = Plug::fresh(number, &[]);
-        let (code, json, stderr) = result(&plug.setup(&bench, &[]).output().unwrap());
+        let (code, json, stderr) = plug.run(&bench, &[]);
         assert_eq!(code, 4, "{json:#} {stderr}");
         let message = json["error"]["message"].as_str().unwrap();
         assert!(message.contains(word), "{message}");
@@ -187,7 +165,7 @@ fn a_slow_activation_is_waited_for() {
     let computer = Computer::at_home(&bench);
     bench.plan(&["slow:300"]);
     let plug = Plug::fresh(11, &["no-apsta"]);
-    let (code, json, stderr) = result(&plug.setup(&bench, &[]).output().unwrap());
+    let (code, json, stderr) = plug.run(&bench, &[]);
     assert_eq!(code, 0, "{json:#} {stderr}");
     computer.is_as_before(&bench);
 }
@@ -214,7 +192,7 @@ fn a_wrong_home_key_brings_the_computer_home_as_well() {
     };
     let computer = Computer::at_home(&bench);
     let plug = Plug::fresh(13, &["fail-join"]);
-    let (code, json, stderr) = result(&plug.setup(&bench, &[]).output().unwrap());
+    let (code, json, stderr) = plug.run(&bench, &[]);
     assert_eq!(code, 5, "{json:#} {stderr}");
     computer.is_as_before(&bench);
 }
@@ -223,7 +201,7 @@ fn a_wrong_home_key_brings_the_computer_home_as_well() {
 fn what_is_not_there_is_local_and_has_a_hint() {
     let Some(bare) = Bench::bare() else { return };
     let plug = Plug::fresh(14, &[]);
-    let (code, json, _) = result(&plug.setup(&bare, &[]).output().unwrap());
+    let (code, json, _) = plug.run(&bare, &[]);
     assert_eq!(code, 7, "{json:#}");
     let message = json["error"]["message"].as_str().unwrap();
     assert!(
@@ -240,13 +218,13 @@ fn what_is_not_there_is_local_and_has_a_hint() {
     let Some(bench) = Bench::new(Age::Modern) else {
         return;
     };
-    let (code, json, _) = result(&plug.setup(&bench, &[]).output().unwrap());
+    let (code, json, _) = plug.run(&bench, &[]);
     assert_eq!(code, 7, "{json:#}");
     let message = json["error"]["message"].as_str().unwrap();
     assert!(message.contains("no Wi-Fi adapter"), "{message}");
 
     bench.add_wifi("wlan7", 20);
-    let (code, json, _) = result(&plug.setup(&bench, &[]).output().unwrap());
+    let (code, json, _) = plug.run(&bench, &[]);
     assert_eq!(code, 7, "{json:#}");
     let message = json["error"]["message"].as_str().unwrap();
     assert!(message.contains("wlan7"), "{message}");
@@ -260,7 +238,7 @@ fn no_plug_in_reach_is_not_found() {
     let computer = Computer::at_home(&bench);
     bench.remove_network(&computer.adapter, PLUG.0);
     let plug = Plug::fresh(15, &[]);
-    let (code, json, stderr) = result(&plug.setup(&bench, &[]).output().unwrap());
+    let (code, json, stderr) = plug.run(&bench, &[]);
     assert_eq!(code, 3, "{json:#} {stderr}");
     computer.is_as_before(&bench);
 }
@@ -273,7 +251,7 @@ fn several_plugs_need_a_choice_or_all() {
     let computer = Computer::at_home(&bench);
     bench.add_network(&computer.adapter, "Reco900000622", "another key");
     let plug = Plug::fresh(16, &["no-apsta"]);
-    let (code, json, _) = result(&plug.setup(&bench, &[]).output().unwrap());
+    let (code, json, _) = plug.run(&bench, &[]);
     assert_eq!(code, 2, "{json:#}");
     assert!(
         json["error"]["hint"]
@@ -284,7 +262,7 @@ fn several_plugs_need_a_choice_or_all() {
     computer.is_as_before(&bench);
 
     // One key file for both: the second refuses it, and the first is set up all the same.
-    let (code, json, stderr) = result(&plug.setup(&bench, &["--all"]).output().unwrap());
+    let (code, json, stderr) = plug.run(&bench, &["--all"]);
     assert_eq!(code, 5, "{json:#} {stderr}");
     let list = json.as_array().unwrap();
     assert_eq!(list.len(), 2, "{json:#}");
@@ -309,7 +287,7 @@ fn a_temporary_connection_is_not_left() {
     let mut computer = Computer::idle(&bench);
     computer.home = Some(bench.use_connection(&computer.adapter, "guest", HOME, true));
     let plug = Plug::fresh(17, &[]);
-    let (code, json, stderr) = result(&plug.setup(&bench, &[]).output().unwrap());
+    let (code, json, stderr) = plug.run(&bench, &[]);
     assert_eq!(code, 7, "{json:#} {stderr}");
     let message = json["error"]["message"].as_str().unwrap();
     assert!(message.contains("temporary"), "{message}");
@@ -324,7 +302,7 @@ fn who_has_joined_the_plugs_network_by_hand_is_not_brought_back_to_it() {
     let computer = Computer::idle(&bench);
     bench.use_connection(&computer.adapter, "the plug, by hand", PLUG, false);
     let plug = Plug::fresh(18, &["no-apsta"]);
-    let (code, json, stderr) = result(&plug.setup(&bench, &[]).output().unwrap());
+    let (code, json, stderr) = plug.run(&bench, &[]);
     assert_eq!(code, 0, "{json:#} {stderr}");
     assert_eq!(bench.note(), None);
 }

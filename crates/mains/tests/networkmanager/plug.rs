@@ -55,8 +55,18 @@ impl Plug {
         self.setup_with_key(bench, PLUG.1, more)
     }
 
-    /// As [`Plug::setup`], with this key for the plug's own network.
-    pub fn setup_with_key(&self, bench: &Bench, plug_key: &str, more: &[&str]) -> Command {
+    /// Runs [`Plug::setup`]; returns its exit code, its document and what people see.
+    pub fn run(&self, bench: &Bench, more: &[&str]) -> (i32, Value, String) {
+        result(&self.setup(bench, more).output().unwrap())
+    }
+
+    /// As [`Plug::run`], for the named network with this key.
+    pub fn run_with_key(&self, bench: &Bench, plug_key: &str) -> (i32, Value, String) {
+        let mut command = self.setup_with_key(bench, plug_key, &["--plug-ssid", PLUG.0]);
+        result(&command.output().unwrap())
+    }
+
+    fn setup_with_key(&self, bench: &Bench, plug_key: &str, more: &[&str]) -> Command {
         let client = format!("127.54.{}.1", self.number);
         let home = bench.file("home.key", HOME.1);
         let plug = bench.file("plug.key", plug_key);
