@@ -4,16 +4,28 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
-use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{ConnectOptions as _, Connection as _, SqlStr, SqliteConnection};
 
 use super::database::{Database, OPENED, code, codes, fault, options, unavailable};
 use super::rescue::rescue;
 use crate::store::StoreError;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+/// The schema, step by step. `sqlx::migrate!` would do the same, but builds SQLite a second time for the compiler's use.
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let step = |version, description: &'static str, sql| {
+        let (kind, sql) = (MigrationType::Simple, SqlStr::from_static(sql));
+        Migration::new(version, description.into(), kind, sql, false)
+    };
+    Migrator::with_migrations(vec![step(
+        1,
+        "first",
+        include_str!("../../../migrations/sqlite/0001_first.sql"),
+    )])
+});
 
 /// "Main", in the header of each of our files.
 const APPLICATION: i64 = 0x4d61_696e;
