@@ -1,4 +1,4 @@
-//! The verbs, one file each. A verb is its `Args` (whose comments are its help) and its `run`.
+//! The verbs, one file each: its arguments (`OnArgs` for `on`; their comments are the help) and its `run`.
 
 use std::future::Future;
 
@@ -40,7 +40,7 @@ mod targets;
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Find every plug
-    Discover(discover::Args),
+    Discover(discover::DiscoverArgs),
     /// Switch on, and make sure that it happened
     On(switch::OnArgs),
     /// Switch off, and make sure that it happened
@@ -48,54 +48,54 @@ pub enum Command {
     /// Switch to what the relay is not
     Toggle(switch::ToggleArgs),
     /// Show the relay state and presence
-    Status(status::Args),
+    Status(status::StatusArgs),
     /// Read the meter: power, voltage, current, energy
-    Meter(meter::Args),
+    Meter(meter::MeterArgs),
     /// Show what plugs draw, as it changes
-    Watch(watch::Args),
+    Watch(watch::WatchArgs),
     /// Let the plug switch itself later
-    Delay(delay::Args),
+    Delay(delay::DelayArgs),
     /// Show the plug's firmware version
-    Version(version::Args),
+    Version(version::VersionArgs),
     /// Give a plug a name
-    Name(name::Args),
+    Name(name::NameArgs),
     // What only a hub can do.
     /// Show what a plug drew over time
-    History(history::Args),
+    History(history::HistoryArgs),
     /// Show what plugs used by day or month, and what it cost
-    Energy(energy::Args),
+    Energy(energy::EnergyArgs),
     /// Switch by the clock and the sun
-    Schedule(schedule::Args),
+    Schedule(schedule::ScheduleArgs),
     /// Switch by what a plug does: standby, overload, follow another
-    Rule(rule::Args),
+    Rule(rule::RuleArgs),
     /// Switch several plugs as one
-    Group(group::Args),
+    Group(group::GroupArgs),
     /// Say what energy costs
-    Tariff(tariff::Args),
+    Tariff(tariff::TariffArgs),
     /// Show what happens, as it happens
-    Events(events::Args),
+    Events(events::EventsArgs),
     /// Run the hub: keep contact, remember, switch by clock and rules
-    Serve(serve::Args),
+    Serve(serve::ServeArgs),
     /// Look after a hub: adopt plugs, back up, check the configuration, tokens
-    Hub(hub::Args),
+    Hub(hub::HubArgs),
 
     // What is about the devices themselves.
     /// Put a factory-fresh plug on your Wi-Fi
-    Setup(setup::Args),
+    Setup(setup::SetupArgs),
     /// Talk to a Wi-Fi module by hand (raw AT console)
-    At(at::Args),
+    At(at::AtArgs),
     /// Look what a device is: ports, module, family, firmware, open doors
-    Probe(probe::Args),
+    Probe(probe::ProbeArgs),
     /// Find Hue bridges, take over bulbs that they do not find, move bulbs
-    Hue(hue::Args),
+    Hue(hue::HueArgs),
     /// Take a tour through an emulated home; no hardware needed
-    Demo(demo::Args),
+    Demo(demo::DemoArgs),
     /// Run software twins of plugs and bridges, with faults
-    Emulate(emulate::Args),
+    Emulate(emulate::EmulateArgs),
     /// Print a completion script for a shell
-    Completions(completions::Args),
+    Completions(completions::CompletionsArgs),
     /// Print the manual page
-    Man(man::Args),
+    Man(man::ManArgs),
 }
 
 impl Command {

@@ -43,7 +43,7 @@ With --json a command that failed has \"error\" too; \"reply\" is null when noth
 Exit codes: 0 all were answered with +ok, 2 refused here before it was sent, 3 no such plug, 4 no answer, 5 the device \
 refused, 6 babble, 7 port 48899 taken, or no such serial port; with several commands that of the first failure."
 )]
-pub struct Args {
+pub struct AtArgs {
     /// The module's AT session on UDP port 48899 (default)
     #[arg(long, group = "way")]
     pub udp: bool,
@@ -78,7 +78,7 @@ enum Source {
 }
 
 /// Runs the verb.
-pub async fn run(context: &Context, args: Args) -> Outcome {
+pub async fn run(context: &Context, args: AtArgs) -> Outcome {
     let (target, commands) = positionals(&args)?;
     let typed = Rules {
         dangerous: args.dangerous,
@@ -95,7 +95,7 @@ pub async fn run(context: &Context, args: Args) -> Outcome {
 }
 
 /// With `--serial` there is no plug to name, so the first word is a command already.
-fn positionals(args: &Args) -> Result<(Option<&str>, Vec<&str>), Failure> {
+fn positionals(args: &AtArgs) -> Result<(Option<&str>, Vec<&str>), Failure> {
     let first = args.target.as_deref();
     let rest = args.commands.iter().map(String::as_str);
     match (&args.serial, first) {
@@ -134,7 +134,7 @@ async fn source(context: &Context, commands: &[&str], dangerous: bool) -> Result
     }
 }
 
-async fn place(context: &Context, args: &Args, target: Option<&str>) -> Result<Where, Failure> {
+async fn place(context: &Context, args: &AtArgs, target: Option<&str>) -> Result<Where, Failure> {
     if let Some(device) = &args.serial {
         return Ok(Where::Serial {
             device: device.clone(),

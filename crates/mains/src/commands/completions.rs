@@ -16,14 +16,14 @@ Examples:
   mains completions fish > ~/.config/fish/completions/mains.fish
 
 Exit codes: 0 printed, 2 an unknown shell.")]
-pub struct Args {
+pub struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]
     shell: Shell,
 }
 
 /// Prints the script; it is what it is, with `--json` too.
-pub fn run(context: &Context, args: &Args) -> Outcome {
+pub fn run(context: &Context, args: &CompletionsArgs) -> Outcome {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "mains", &mut script);
     context.ui.data_raw(&String::from_utf8_lossy(&script))?;

@@ -27,7 +27,7 @@ Examples:
     {\"plug\":\"AC:CF:23:12:34:56\",\"relay\":\"off\",\"minutes\":30,\"due\":\"2026-11-22T12:30:00Z\"}
 
 Exit codes: 0 accepted, 2 not whole minutes, 3 no such plug, 4 no answer, 5 refused, 6 babble, 7 port 48899 taken.")]
-pub struct Args {
+pub struct DelayArgs {
     /// Name, MAC, serial number or IPv4 address
     #[arg(value_name = "PLUG", value_parser = parse)]
     plug: Target,
@@ -62,8 +62,8 @@ struct Delayed {
 }
 
 /// Sets the timer.
-pub async fn run(context: &Context, args: Args) -> Outcome {
-    let Args {
+pub async fn run(context: &Context, args: DelayArgs) -> Outcome {
+    let DelayArgs {
         plug: target,
         relay,
         after,

@@ -35,10 +35,10 @@ Examples:
   mains demo --yes
 
 Exit codes: 0 the tour is over, 1 a step did not end as it should, 7 an address of 127.77.0.x is taken.")]
-pub struct Args {}
+pub struct DemoArgs {}
 
 /// Runs the home and the tour.
-pub async fn run(context: &Context, _: Args) -> Outcome {
+pub async fn run(context: &Context, _: DemoArgs) -> Outcome {
     let place = Place::new()?;
     let signals = Signals::listen()?;
     let network = &place.network;

@@ -41,7 +41,7 @@ Examples:
   mains discover --watch                     # until Ctrl-C; JSON: one plug a line
 
 Exit codes: 0 found (or nothing there), 3 fewer than --expect, 7 port 48899 taken and nothing found, or no interface.")]
-pub struct Args {
+pub struct DiscoverArgs {
     /// Look for so long; without it until the set is stable
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
     wait: Option<Duration>,
@@ -62,7 +62,7 @@ pub struct Args {
 }
 
 /// Looks, and prints what answers.
-pub async fn run(context: &Context, args: Args) -> Outcome {
+pub async fn run(context: &Context, args: DiscoverArgs) -> Outcome {
     let Some(hub) = through::hub_for(context, &args)? else {
         return from_here(context, args).await;
     };
@@ -77,7 +77,7 @@ pub async fn run(context: &Context, args: Args) -> Outcome {
     }
 }
 
-async fn from_here(context: &Context, args: Args) -> Outcome {
+async fn from_here(context: &Context, args: DiscoverArgs) -> Outcome {
     let inventory = context.inventory()?;
     let interfaces = search_interfaces(context, &args.to)?;
     let lan = context
@@ -138,7 +138,7 @@ fn search_interfaces(context: &Context, to: &[Ipv4Addr]) -> Result<Vec<Interface
 }
 
 /// `--timeout` bounds the search; what was found by then is still told.
-fn bounded_wait(context: &Context, args: &Args) -> Option<Duration> {
+fn bounded_wait(context: &Context, args: &DiscoverArgs) -> Option<Duration> {
     match (args.wait, context.deadline()) {
         (wait, None) => wait,
         (Some(wait), Some(_)) => Some(context.budget(wait)),

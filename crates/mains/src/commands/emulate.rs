@@ -33,7 +33,7 @@ Examples:
 
 Exit codes: 0 ended by a signal, 2 options that cannot be, 7 an address or port that is not to be had."
 )]
-pub struct Args {
+pub struct EmulateArgs {
     /// The device
     #[command(subcommand)]
     device: Device,
@@ -42,9 +42,9 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Device {
     /// A Maginon SP-2 or Reco4life P10A
-    Plug(Box<PlugArgs>),
+    Plug(Box<EmulatePlugArgs>),
     /// A Philips Hue bridge, with bulbs around it
-    Bridge(Box<bridge::Args>),
+    Bridge(Box<bridge::EmulateBridgeArgs>),
 }
 
 /// Options of `mains emulate plug`.
@@ -62,7 +62,7 @@ Examples:
   mains emulate plug --fault help
 
 Exit codes: 0 ended by a signal, 2 options that cannot be, 7 an address or port that is not to be had.")]
-struct PlugArgs {
+struct EmulatePlugArgs {
     /// Address of the twin; repeatable
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.2", value_parser = listen_address)]
     listen: Vec<Ipv4Addr>,
@@ -153,14 +153,14 @@ fn listen_address(text: &str) -> Result<Ipv4Addr, String> {
 }
 
 /// Runs the twins until a signal, or until `--timeout`: endless verbs have then done what they were asked for.
-pub async fn run(context: &Context, args: Args) -> Outcome {
+pub async fn run(context: &Context, args: EmulateArgs) -> Outcome {
     match args.device {
         Device::Plug(args) => run_plugs(context, *args).await,
         Device::Bridge(args) => bridge::run(context, *args).await,
     }
 }
 
-async fn run_plugs(context: &Context, args: PlugArgs) -> Outcome {
+async fn run_plugs(context: &Context, args: EmulatePlugArgs) -> Outcome {
     if args.fault.iter().any(FaultArg::is_help) {
         return print_catalogue(context, Fault::catalogue());
     }
@@ -248,7 +248,7 @@ fn address_after(first: Ipv4Addr, step: u32, count: u32) -> Result<Ipv4Addr, Fai
     })
 }
 
-impl PlugArgs {
+impl EmulatePlugArgs {
     /// The twins of all `--listen` addresses, in order.
     fn configs(&self) -> Result<Vec<PlugConfig>, Failure> {
         let mut configs = Vec::new();

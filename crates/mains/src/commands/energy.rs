@@ -34,7 +34,7 @@ Examples:
     [{\"mac\":\"accf23123456\",\"period\":\"2026-11-22\",\"energy_wh\":1204.5,\"cost\":0.39,\"currency\":\"EUR\"},…]
 
 Exit codes: 0 told (or nothing there), 2 a moment that makes no sense, 3 no such plug, 8 no hub.")]
-pub struct Args {
+pub struct EnergyArgs {
     /// Only of these plugs, by name, MAC, serial number or IPv4 address
     #[arg(value_name = "PLUG")]
     plugs: Vec<String>,
@@ -73,11 +73,11 @@ struct Row {
 }
 
 /// Asks, and prints.
-pub async fn run(context: &Context, args: Args) -> Outcome {
+pub async fn run(context: &Context, args: EnergyArgs) -> Outcome {
     context.bounded(tell(context, &args)).await
 }
 
-async fn tell(context: &Context, args: &Args) -> Outcome {
+async fn tell(context: &Context, args: &EnergyArgs) -> Outcome {
     let hub = context.need_hub()?;
     let names = Names::load(&hub).await?;
     let clock = Clock::system();

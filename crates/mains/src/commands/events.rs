@@ -41,7 +41,7 @@ Examples:
 JSON: one document a line; `data` is what the API shows of a plug, a reading, a schedule, a rule or a takeover.
 
 Exit codes: 0 ended, 2 an unknown kind or a wrong token, 8 no hub.")]
-pub struct Args {
+pub struct EventsArgs {
     /// Only of these kinds, with commas or repeated
     #[arg(
         long = "kind",
@@ -87,7 +87,7 @@ impl From<ServerEvent> for Event {
 }
 
 /// Listens until a signal, the deadline, or until nobody reads any more.
-pub async fn run(context: &Context, args: Args) -> Outcome {
+pub async fn run(context: &Context, args: EventsArgs) -> Outcome {
     let mut over = pin!(Signals::listen()?.received_before(context.deadline()));
     let listening = async {
         let hub = context.need_hub()?;

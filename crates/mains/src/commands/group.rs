@@ -35,7 +35,7 @@ are one object, as the hub has it; `remove` prints what was removed.
 Exit codes: 0 done, 2 a name that is taken or makes no sense, 3 no such group or plug, 8 no hub; when switching also 4 no \
 answer, 5 refused or not done, 6 babble: that of the first plug that failed."
 )]
-pub struct Args {
+pub struct GroupArgs {
     #[command(subcommand)]
     what: What,
 }
@@ -53,7 +53,7 @@ enum What {
     /// Switch each of its plugs to what its relay is not
     Toggle(One),
     /// Make a new one
-    Add(AddArgs),
+    Add(GroupAddArgs),
     /// Change its plugs or its name
     #[command(after_long_help = EDIT_HELP)]
     Edit(Edit<Plugs>),
@@ -70,7 +70,7 @@ Examples:
     {\"id\":\"g-3f9a02c1\",\"name\":\"lights\",\"plugs\":[\"accf23123456\",\"accf23123457\"]}
 
 Exit codes: 0 made, 2 a name that is taken or makes no sense, 3 no such plug, 8 no hub.")]
-struct AddArgs {
+struct GroupAddArgs {
     /// What to call it
     #[arg(value_name = "NAME")]
     name: String,
@@ -104,7 +104,7 @@ Exit codes: 0 changed, 1 somebody else has changed it meanwhile, 2 a name that i
 or plug, 8 no hub.";
 
 /// Does it.
-pub async fn run(context: &Context, args: Args) -> Outcome {
+pub async fn run(context: &Context, args: GroupArgs) -> Outcome {
     context.bounded(dispatch(context, args.what)).await
 }
 
@@ -122,7 +122,7 @@ async fn dispatch(context: &Context, what: What) -> Outcome {
     }
 }
 
-async fn add(documents: &Documents<'_>, args: &AddArgs) -> Outcome {
+async fn add(documents: &Documents<'_>, args: &GroupAddArgs) -> Outcome {
     let mut body = Document::new();
     body.insert("name".to_owned(), json!(args.name));
     body.insert("plugs".to_owned(), documents.names.plugs(&args.plugs)?);

@@ -38,7 +38,7 @@ Examples:
       \"energy_wh\":1.3},…]}
 
 Exit codes: 0 told (or nothing there), 2 a moment or step that makes no sense, 3 no such plug, 8 no hub.")]
-pub struct Args {
+pub struct HistoryArgs {
     /// Name, MAC, serial number or IPv4 address
     #[arg(value_name = "PLUG")]
     plug: String,
@@ -73,14 +73,14 @@ struct Point {
 }
 
 /// Asks, and prints.
-pub async fn run(context: &Context, args: Args) -> Outcome {
+pub async fn run(context: &Context, args: HistoryArgs) -> Outcome {
     if args.csv && context.ui.is_json() {
         return Err(Failure::usage("`--csv` and `--json` exclude each other"));
     }
     context.bounded(tell(context, &args)).await
 }
 
-async fn tell(context: &Context, args: &Args) -> Outcome {
+async fn tell(context: &Context, args: &HistoryArgs) -> Outcome {
     let hub = context.need_hub()?;
     let plug = Names::load(&hub).await?.plug(&args.plug)?;
     let clock = Clock::system();
@@ -107,7 +107,7 @@ async fn tell(context: &Context, args: &Args) -> Outcome {
     Ok(Exit::DONE)
 }
 
-fn asked<'a>(call: Call<'a>, args: &Args, clock: &Clock) -> Call<'a> {
+fn asked<'a>(call: Call<'a>, args: &HistoryArgs, clock: &Clock) -> Call<'a> {
     call.query("from", args.from.as_ref().map(|from| from.text(clock)))
         .query("to", args.to.as_ref().map(|to| to.text(clock)))
         .query("step", args.step)

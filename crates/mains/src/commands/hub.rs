@@ -34,7 +34,7 @@ Examples:
 
 Exit codes: 0 done, 2 wrong usage or configuration, or a token that the hub does not know, 3 no such plug or token, 4 a \
 plug does not answer, 8 no hub.")]
-pub struct Args {
+pub struct HubArgs {
     #[command(subcommand)]
     command: Command,
 }
@@ -43,34 +43,34 @@ pub struct Args {
 #[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
 enum Command {
     /// Look what is wrong with the configuration
-    Check(check::Args),
+    Check(check::HubCheckArgs),
     /// Show how the hub is doing
-    Status(status::Args),
+    Status(status::HubStatusArgs),
     /// List the plugs that it keeps
-    Plugs(plugs::Args),
+    Plugs(plugs::HubPlugsArgs),
     /// Let it keep plugs
-    Adopt(adopt::Args),
+    Adopt(adopt::HubAdoptArgs),
     /// Let it forget a plug
-    Forget(adopt::ForgetArgs),
+    Forget(adopt::HubForgetArgs),
     /// Decide on a plug: its room, how often it is metered, what it is after an outage
-    Set(set::Args),
+    Set(set::HubSetArgs),
     /// Put a new plug in the place of an old one
-    Replace(replace::Args),
+    Replace(replace::HubReplaceArgs),
     /// Copy its database into a file while it runs
-    Backup(backup::Args),
+    Backup(backup::HubBackupArgs),
     /// Write a plug's whole history into a file
-    Export(transfer::ExportArgs),
+    Export(transfer::HubExportArgs),
     /// Take what was exported into a plug's history
-    Import(transfer::ImportArgs),
+    Import(transfer::HubImportArgs),
     /// Print a link that logs a browser in, once
-    LoginUrl(login_url::Args),
+    LoginUrl(login_url::HubLoginUrlArgs),
     /// Set the password for browsers
-    Password(password::Args),
+    Password(password::HubPasswordArgs),
     /// List, make and revoke the tokens of programs
-    Token(token::Args),
+    Token(token::HubTokenArgs),
 }
 
-impl Args {
+impl HubArgs {
     /// The verb that looks what is wrong with the configuration must not fail because of it.
     pub(crate) fn is_check(&self) -> bool {
         matches!(self.command, Command::Check(_))
@@ -78,7 +78,7 @@ impl Args {
 }
 
 /// Runs one of them.
-pub async fn run(context: &Context, args: Args) -> Outcome {
+pub async fn run(context: &Context, args: HubArgs) -> Outcome {
     match args.command {
         Command::Check(args) => check::run(context, &args).await,
         Command::Status(args) => context.bounded(status::run(context, &args)).await,

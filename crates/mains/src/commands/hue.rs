@@ -46,7 +46,7 @@ Examples:
 Exit codes: 0 done, 2 wrong usage, not paired, or a question without a terminal, 3 no such bridge or light, 4 no answer, 5 \
 the bridge refused or took nothing over, 6 an answer that cannot be understood or a certificate that is not the bridge's, 7 \
 the file of keys, or no interface.")]
-pub struct Args {
+pub struct HueArgs {
     #[command(subcommand)]
     command: Command,
     /// File with the application key for the bridge; one line end at its end is dropped [env: MAINS_HUE_KEY=the key itself]
@@ -58,27 +58,27 @@ pub struct Args {
 #[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
 enum Command {
     /// Find the bridges of this network
-    Discover(discover::Args),
+    Discover(discover::HueDiscoverArgs),
     /// Become known to a bridge, by its button
-    Pair(pair::Args),
+    Pair(pair::HuePairArgs),
     /// List a bridge's lights
-    Lights(lights::Args),
+    Lights(lights::HueLightsArgs),
     /// Take over a bulb that belongs to something else
-    Takeover(takeover::Args),
+    Takeover(takeover::HueTakeoverArgs),
     /// Look for new lights
-    Search(search::Args),
+    Search(search::HueSearchArgs),
     /// Let a light blink
-    Identify(identify::Args),
+    Identify(identify::HueIdentifyArgs),
     /// Move a light from one of your bridges to another
-    Move(relocate::Args),
+    Move(relocate::HueMoveArgs),
     /// Forget a bridge and its key
-    Forget(forget::Args),
+    Forget(forget::HueForgetArgs),
     /// Call a bridge by hand
-    Clip(clip::Args),
+    Clip(clip::HueClipArgs),
 }
 
 /// Runs one of them.
-pub async fn run(context: &Context, args: Args) -> Outcome {
+pub async fn run(context: &Context, args: HueArgs) -> Outcome {
     secret::shield();
     let file = args.app_key_file;
     if file.is_some() && !args.command.has_key() {

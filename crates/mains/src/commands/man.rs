@@ -15,14 +15,14 @@ Examples:
   mains man discover | man -l -
 
 Exit codes: 0 printed, 2 an unknown verb.")]
-pub struct Args {
+pub struct ManArgs {
     /// The page of one verb instead of the whole command
     #[arg(value_name = "VERB")]
     verb: Option<String>,
 }
 
 /// Prints the page as troff, with `--json` too.
-pub fn run(context: &Context, args: &Args) -> Outcome {
+pub fn run(context: &Context, args: &ManArgs) -> Outcome {
     let mut command = Cli::command();
     command.build();
     let page = match &args.verb {

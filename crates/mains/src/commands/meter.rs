@@ -26,13 +26,13 @@ Examples:
 
 Exit codes: 0 read, 3 no such plug, 4 no answer, 5 refused, 6 babble, 7 port 48899 taken; with several plugs that of \
 the first failure in order.")]
-pub struct Args {
+pub struct MeterArgs {
     #[command(flatten)]
     targets: Plugs,
 }
 
 /// Reads and prints.
-pub async fn run(context: &Context, args: Args) -> Outcome {
+pub async fn run(context: &Context, args: MeterArgs) -> Outcome {
     let work = async |reach: &Reach<'_>, target: &Target, located| {
         let reading = reach.meter(located).await;
         Ok(reading.map(|reading| Metered::of(target, reading)).into())

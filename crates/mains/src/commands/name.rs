@@ -23,7 +23,7 @@ Examples:
 
 Exit codes: 0 named, 2 a name that is taken or cannot be one, 3 no such plug, 4 no answer, 7 the state directory \
 cannot be written.")]
-pub struct Args {
+pub struct NameArgs {
     /// Name, MAC, serial number or IPv4 address
     #[arg(value_name = "PLUG", value_parser = parse)]
     plug: Target,
@@ -36,7 +36,7 @@ pub struct Args {
 }
 
 /// Names the plug, or takes the name away.
-pub async fn run(context: &Context, args: Args) -> Outcome {
+pub async fn run(context: &Context, args: NameArgs) -> Outcome {
     let named = match Through::open(context).await? {
         Some(hub) => rename_at(context, &hub, &args).await?,
         None => rename_here(context, &args).await?,
@@ -50,7 +50,7 @@ pub async fn run(context: &Context, args: Args) -> Outcome {
 }
 
 /// The hub has the names of its plugs. One that runs here shares them with the inventory, for the days when it does not.
-async fn rename_at(context: &Context, hub: &Through<'_>, args: &Args) -> Result<Plug, Failure> {
+async fn rename_at(context: &Context, hub: &Through<'_>, args: &NameArgs) -> Result<Plug, Failure> {
     let name = args.name.as_ref();
     let work = async { hub.rename(&hub.locate(&args.plug).await?, name).await };
     let named = context.bounded(work).await?;
@@ -64,7 +64,7 @@ async fn rename_at(context: &Context, hub: &Through<'_>, args: &Args) -> Result<
     Ok(named)
 }
 
-async fn rename_here(context: &Context, args: &Args) -> Result<Plug, Failure> {
+async fn rename_here(context: &Context, args: &NameArgs) -> Result<Plug, Failure> {
     let plug = match known_plug(context, &args.plug)? {
         Some(plug) => plug,
         None => context.bounded(find(context, &args.plug)).await?,

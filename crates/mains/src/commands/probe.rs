@@ -24,7 +24,7 @@ Examples:
     {\"address\":\"192.168.1.107\",\"mac\":\"AC:CF:23:12:34:56\",\"family\":\"reco\",\"module\":\"HF-LPB100\",...}
 
 Exit codes: 0 something answered, 4 nothing answers there, 7 port 48899 is taken and nothing else answers.")]
-pub struct Args {
+pub struct ProbeArgs {
     /// IPv4 address of the device
     #[arg(value_name = "ADDR", value_parser = address)]
     pub address: Ipv4Addr,
@@ -41,7 +41,7 @@ fn address(text: &str) -> Result<Ipv4Addr, String> {
 }
 
 /// Runs the verb.
-pub async fn run(context: &Context, args: Args) -> Outcome {
+pub async fn run(context: &Context, args: ProbeArgs) -> Outcome {
     let report = until_signal(probe::run(context, args.address, &args.word)).await?;
     if context.ui.is_json() {
         context.ui.document(&report)?;

@@ -33,7 +33,7 @@ JSON: `list` is an array, the others are one object, as the hub has it; `remove`
 
 Exit codes: 0 done, 2 options that make no sense or a name that is taken, 3 no such rule or plug, 8 no hub."
 )]
-pub struct Args {
+pub struct RuleArgs {
     #[command(subcommand)]
     what: What,
 }
@@ -45,7 +45,7 @@ enum What {
     /// Show all about one: what it does, what it last did and why
     Show(One),
     /// Make a new one
-    Add(Box<AddArgs>),
+    Add(Box<RuleAddArgs>),
     /// Change what is named, and nothing else
     #[command(after_long_help = EDIT_HELP)]
     Edit(Box<Edit<Flags>>),
@@ -73,7 +73,7 @@ Examples:
 \"after\":\"45m\",\"last\":null,…}
 
 Exit codes: 0 made, 2 options that make no sense or a name that is taken, 3 no such plug, 8 no hub.")]
-struct AddArgs {
+struct RuleAddArgs {
     /// What to call it
     #[arg(value_name = "NAME")]
     name: String,
@@ -100,7 +100,7 @@ Exit codes: 0 changed, 1 somebody else has changed it meanwhile, 2 options that 
 3 no such rule or plug, 8 no hub.";
 
 /// Does it.
-pub async fn run(context: &Context, args: Args) -> Outcome {
+pub async fn run(context: &Context, args: RuleArgs) -> Outcome {
     context.bounded(dispatch(context, args.what)).await
 }
 
@@ -117,7 +117,7 @@ async fn dispatch(context: &Context, what: What) -> Outcome {
     }
 }
 
-async fn add(documents: &Documents<'_>, args: &AddArgs) -> Outcome {
+async fn add(documents: &Documents<'_>, args: &RuleAddArgs) -> Outcome {
     let mut new = Document::new();
     new.insert("name".to_owned(), json!(args.name));
     new.insert("enabled".to_owned(), json!(!args.disabled));

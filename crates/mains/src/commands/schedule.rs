@@ -34,7 +34,7 @@ JSON: `list` is an array, the others are one object, as the hub has it; `remove`
 
 Exit codes: 0 done, 2 options that make no sense or a name that is taken, 3 no such schedule, plug or group, 8 no hub."
 )]
-pub struct Args {
+pub struct ScheduleArgs {
     #[command(subcommand)]
     what: What,
 }
@@ -46,7 +46,7 @@ enum What {
     /// Show all about one: what, when, the next run, the last and why
     Show(One),
     /// Make a new one
-    Add(Box<AddArgs>),
+    Add(Box<ScheduleAddArgs>),
     /// Change what is named, and nothing else
     #[command(after_long_help = EDIT_HELP)]
     Edit(Box<Edit<Flags>>),
@@ -72,7 +72,7 @@ Examples:
       \"when\":{\"at\":\"23:30\",…},\"next\":\"2026-11-22T22:30:00Z\",…}
 
 Exit codes: 0 made, 2 options that make no sense or a name that is taken, 3 no such plug or group, 8 no hub.")]
-struct AddArgs {
+struct ScheduleAddArgs {
     /// What to call it
     #[arg(value_name = "NAME")]
     name: String,
@@ -97,7 +97,7 @@ Exit codes: 0 changed, 1 somebody else has changed it meanwhile, 2 options that 
 3 no such schedule, plug or group, 8 no hub.";
 
 /// Does it.
-pub async fn run(context: &Context, args: Args) -> Outcome {
+pub async fn run(context: &Context, args: ScheduleArgs) -> Outcome {
     context.bounded(dispatch(context, args.what)).await
 }
 
@@ -114,7 +114,7 @@ async fn dispatch(context: &Context, what: What) -> Outcome {
     }
 }
 
-async fn add(documents: &Documents<'_>, args: &AddArgs) -> Outcome {
+async fn add(documents: &Documents<'_>, args: &ScheduleAddArgs) -> Outcome {
     let mut new = Document::new();
     new.insert("name".to_owned(), json!(args.name));
     new.insert("enabled".to_owned(), json!(!args.disabled));

@@ -59,7 +59,7 @@ Examples:
 
 Exit codes: 0 ended as told, 2 a wrong configuration, 7 another hub has the state directory or the address, or port 48899 \
 is taken, 8 the database cannot be used.")]
-pub struct Args {
+pub struct ServeArgs {
     /// Listen here instead of where the configuration says
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<Listen>,
@@ -69,7 +69,7 @@ pub struct Args {
 }
 
 /// Runs a hub until a signal comes.
-pub async fn run(context: &Context, args: Args) -> Outcome {
+pub async fn run(context: &Context, args: ServeArgs) -> Outcome {
     let mut signals = Signals::listen()?;
     let config = config(context, &args)?;
     // Those that people gave before there was a hub.
@@ -99,7 +99,7 @@ pub async fn run(context: &Context, args: Args) -> Outcome {
 }
 
 /// What the configuration says and the options add.
-fn config(context: &Context, args: &Args) -> Result<Config, Failure> {
+fn config(context: &Context, args: &ServeArgs) -> Result<Config, Failure> {
     let mut sources = Sources::read(&context.settings.options);
     let hub = &mut sources.layer.hub;
     hub.listen = args.listen.or(hub.listen);

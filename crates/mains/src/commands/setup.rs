@@ -37,7 +37,7 @@ with --all an array of these.
 Exit codes: 0 seen on your network, 2 a key or name that no module could take, or a question without a terminal, \
 3 no such plug or network, 4 not seen in time, 5 refused or proven wrong by the plug, 7 no Wi-Fi adapter, no \
 permission, or port 48899 taken.")]
-pub struct Args {
+pub struct SetupArgs {
     /// Name of your Wi-Fi network (2.4 GHz, 1 to 32 bytes)
     #[arg(long)]
     pub ssid: Option<OsString>,
@@ -124,7 +124,7 @@ pub enum Wifi {
 }
 
 /// Runs the verb.
-pub async fn run(context: &Context, args: Args) -> Outcome {
+pub async fn run(context: &Context, args: SetupArgs) -> Outcome {
     if args.undo {
         return setup::undo(context).await;
     }

@@ -21,13 +21,13 @@ Examples:
 
 Exit codes: 0 answered, 3 no such plug, 4 no answer, 7 port 48899 taken; with several plugs that of the first failure \
 in order.")]
-pub struct Args {
+pub struct StatusArgs {
     #[command(flatten)]
     targets: Plugs,
 }
 
 /// Asks and prints.
-pub async fn run(context: &Context, args: Args) -> Outcome {
+pub async fn run(context: &Context, args: StatusArgs) -> Outcome {
     let work =
         async |reach: &Reach<'_>, _: &Target, located| Ok(reach.presence(located).await.into());
     let mut table = PlugTable::new(&context.ui);

@@ -40,7 +40,7 @@ JSON: `list` is an array, the others are one object, as the hub has it; `remove`
 
 Exit codes: 0 done, 2 options or prices that make no sense or a name that is taken, 3 no such tariff or plug, 8 no hub."
 )]
-pub struct Args {
+pub struct TariffArgs {
     #[command(subcommand)]
     what: What,
 }
@@ -52,12 +52,12 @@ enum What {
     /// Show all about one
     Show(One),
     /// Make a new one: flat, by day and night, or by the hour
-    Add(Box<AddArgs>),
+    Add(Box<TariffAddArgs>),
     /// Change what is named, and nothing else
     #[command(after_long_help = EDIT_HELP)]
     Edit(Box<Edit<Flags>>),
     /// Bring prices by the hour from a file
-    Prices(PricesArgs),
+    Prices(TariffPricesArgs),
     /// Remove one
     Remove(One),
 }
@@ -76,7 +76,7 @@ Examples:
 \"price\":0.32}
 
 Exit codes: 0 made, 2 options that make no sense or a name that is taken, 3 no such plug, 8 no hub.")]
-struct AddArgs {
+struct TariffAddArgs {
     /// What to call it
     #[arg(value_name = "NAME")]
     name: String,
@@ -100,7 +100,7 @@ Examples:
   fetch-prices | mains tariff prices market -
 
 Exit codes: 0 taken, 2 a file that cannot be read or makes no sense, or a tariff that is not hourly, 3 no such tariff, 8 no hub.")]
-struct PricesArgs {
+struct TariffPricesArgs {
     #[command(flatten)]
     tariff: One,
     /// The file; - is standard input
@@ -121,7 +121,7 @@ Exit codes: 0 changed, 1 somebody else has changed it meanwhile, 2 options that 
 3 no such tariff or plug, 8 no hub.";
 
 /// Does it.
-pub async fn run(context: &Context, args: Args) -> Outcome {
+pub async fn run(context: &Context, args: TariffArgs) -> Outcome {
     context.bounded(dispatch(context, args.what)).await
 }
 
@@ -137,14 +137,14 @@ async fn dispatch(context: &Context, what: What) -> Outcome {
     }
 }
 
-async fn add(documents: &Documents<'_>, args: &AddArgs) -> Outcome {
+async fn add(documents: &Documents<'_>, args: &TariffAddArgs) -> Outcome {
     let mut new = Document::new();
     new.insert("name".to_owned(), json!(args.name));
     let body = args.flags.new_tariff(new, &documents.names)?;
     documents.create::<Tariffs>(&body).await
 }
 
-async fn prices(documents: &Documents<'_>, args: PricesArgs) -> Outcome {
+async fn prices(documents: &Documents<'_>, args: TariffPricesArgs) -> Outcome {
     let tariff = documents
         .find(Collection::Tariffs, &args.tariff.name)
         .await?;

@@ -21,7 +21,7 @@ Examples:
 
 Exit codes: 0 read, 3 no such plug, 4 no answer, 5 refused, 6 babble, 7 port 48899 taken; with several plugs that of \
 the first failure in order.")]
-pub struct Args {
+pub struct VersionArgs {
     #[command(flatten)]
     targets: Plugs,
 }
@@ -34,7 +34,7 @@ struct Version {
 }
 
 /// Asks and prints.
-pub async fn run(context: &Context, args: Args) -> Outcome {
+pub async fn run(context: &Context, args: VersionArgs) -> Outcome {
     let work = async |reach: &Reach<'_>, target: &Target, located| {
         let version = reach.version(located).await;
         let told = |(plug, version): (Plug, String)| Version {

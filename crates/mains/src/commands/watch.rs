@@ -41,7 +41,7 @@ JSON: a reading a line; a hub adds its own `energy_total_wh`, which never goes b
 
 Exit codes: 0 ended, 2 a serial number that several plugs have, 3 a name that no plug has, 7 port 48899 taken or no \
 interface, 8 the hub that was named is not there.")]
-pub struct Args {
+pub struct WatchArgs {
     /// Name, MAC, serial number or IPv4 address [default: every plug]
     #[arg(value_name = "PLUG", value_parser = parse)]
     plugs: Vec<Target>,
@@ -72,7 +72,7 @@ enum News {
 }
 
 /// Shows news until a signal, the deadline, or until nobody reads any more.
-pub async fn run(context: &Context, args: Args) -> Outcome {
+pub async fn run(context: &Context, args: WatchArgs) -> Outcome {
     let mut over = pin!(Signals::listen()?.received_before(context.deadline()));
     let (sender, mut news) = mpsc::channel(WAITING);
     let mut source = pin!(listen(context, &args.plugs, sender).fuse());

@@ -15,7 +15,7 @@ use super::module;
 use super::report::Report;
 use super::way::{self, PlugNetwork, Way};
 use super::wish::Wish;
-use crate::commands::setup::Args;
+use crate::commands::setup::SetupArgs;
 use crate::context::Context;
 use crate::error::{Exit, Failure, Kind, Outcome};
 use crate::wifi::Seen;
@@ -31,7 +31,7 @@ enum Candidate {
 /// Sets up all of them.
 pub(super) async fn run(
     context: &Context,
-    args: &Args,
+    args: &SetupArgs,
     guard: &mut Guard,
     wish: &mut Wish,
     way: &mut Way,
@@ -52,7 +52,11 @@ pub(super) async fn run(
     summarize(context, &reports, count)
 }
 
-async fn candidates(context: &Context, args: &Args, way: &Way) -> Result<Vec<Candidate>, Failure> {
+async fn candidates(
+    context: &Context,
+    args: &SetupArgs,
+    way: &Way,
+) -> Result<Vec<Candidate>, Failure> {
     match way {
         Way::NetworkManager(manager) => {
             let seen = way::plugs_in_reach(&context.ui, manager).await?;
@@ -69,7 +73,7 @@ async fn candidates(context: &Context, args: &Args, way: &Way) -> Result<Vec<Can
 }
 
 /// Every plug that answers and is a station already.
-async fn stations(context: &Context, args: &Args) -> Result<Vec<Candidate>, Failure> {
+async fn stations(context: &Context, args: &SetupArgs) -> Result<Vec<Candidate>, Failure> {
     context.ui.status("looking for plugs on the network");
     let anywhere = args.module.unwrap_or(hiflying::ACCESS_POINT_ADDRESS);
     let lan = Lan::open(&module::home_interfaces(context, anywhere)?).await?;
@@ -124,7 +128,7 @@ async fn is_station(lan: &Lan, address: Ipv4Addr) -> bool {
 
 async fn one(
     context: &Context,
-    args: &Args,
+    args: &SetupArgs,
     guard: &mut Guard,
     wish: &mut Wish,
     way: &mut Way,

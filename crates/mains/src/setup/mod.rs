@@ -22,7 +22,7 @@ use report::Report;
 use way::{PlugNetwork, Way};
 use wish::Wish;
 
-use crate::commands::setup::Args;
+use crate::commands::setup::SetupArgs;
 use crate::context::Context;
 use crate::error::{Exit, Outcome};
 use crate::secret;
@@ -64,7 +64,7 @@ impl<'a> From<Option<&'a Restored>> for Undone<'a> {
 }
 
 /// Sets up one plug, or all in reach.
-pub async fn run(context: &Context, args: Args) -> Outcome {
+pub async fn run(context: &Context, args: SetupArgs) -> Outcome {
     secret::shield();
     let mut guard = Guard::new()?;
     let mut wish = guard.run(context, Wish::read(&context.ui, &args)).await?;

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::keys;
 use super::steps::Steps;
 use super::wish::{Wish, network_name};
-use crate::commands::setup::{Args, Wifi};
+use crate::commands::setup::{SetupArgs, Wifi};
 use crate::context::Context;
 use crate::error::{Failure, Kind};
 use crate::ui::{Secret, Ui};
@@ -35,7 +35,7 @@ pub(super) enum Way {
 
 impl Way {
     /// Chooses by what was asked for and what is there.
-    pub(super) async fn choose(context: &Context, args: &Args) -> Result<Self, Failure> {
+    pub(super) async fn choose(context: &Context, args: &SetupArgs) -> Result<Self, Failure> {
         let asked = match (args.wifi, args.module) {
             (Some(Wifi::Manual), _) => return Ok(Self::Manual),
             (None, Some(_)) => {
@@ -100,7 +100,7 @@ fn wifi_interface(context: &Context) -> Option<&str> {
 }
 
 /// Without NetworkManager the user has to join the plug's network; in a terminal he is told when.
-async fn by_hand(context: &Context, args: &Args, error: &WifiError) -> Result<Way, Failure> {
+async fn by_hand(context: &Context, args: &SetupArgs, error: &WifiError) -> Result<Way, Failure> {
     if args.plug_ssid.is_some() || args.plug_key_file.is_some() || args.all {
         return Err(error.into());
     }
@@ -132,7 +132,7 @@ impl PlugNetwork {
     pub(super) async fn choose(
         ui: &Ui,
         manager: &NetworkManager,
-        args: &Args,
+        args: &SetupArgs,
         wish: &Wish,
     ) -> Result<Self, Failure> {
         let seen = match &args.plug_ssid {

@@ -8,7 +8,7 @@ use hiflying::wifi::ScanSecurity;
 use hiflying::{Key, Security, Ssid};
 
 use super::keys;
-use crate::commands::setup::Args;
+use crate::commands::setup::SetupArgs;
 use crate::error::Failure;
 use crate::inventory::Name;
 use crate::resolve::device_address;
@@ -49,7 +49,7 @@ pub(super) enum HomeKey {
 
 impl Wish {
     /// Reads and checks what was given; what is missing is asked for, where there is a terminal to ask on.
-    pub(super) async fn read(ui: &Ui, args: &Args) -> Result<Self, Failure> {
+    pub(super) async fn read(ui: &Ui, args: &SetupArgs) -> Result<Self, Failure> {
         let ssid = args
             .ssid
             .as_ref()
@@ -82,7 +82,7 @@ impl Wish {
         Ok(wish)
     }
 
-    async fn given_key(&self, ui: &Ui, args: &Args) -> Result<HomeKey, Failure> {
+    async fn given_key(&self, ui: &Ui, args: &SetupArgs) -> Result<HomeKey, Failure> {
         let key = match (&args.key_file, args.key_stdin) {
             (Some(file), _) => keys::from_file(ui, file).await?,
             (None, true) => keys::from_stdin().await?,
@@ -157,7 +157,7 @@ pub(super) fn network_name(bytes: &[u8]) -> Result<Ssid, Failure> {
 }
 
 /// NetworkManager takes keys as text.
-async fn plug_key(ui: &Ui, args: &Args) -> Result<Option<Secret>, Failure> {
+async fn plug_key(ui: &Ui, args: &SetupArgs) -> Result<Option<Secret>, Failure> {
     let Some(file) = &args.plug_key_file else {
         return Ok(None);
     };

@@ -9,7 +9,7 @@ use plugs::Plug;
 use plugs::net::DiscoverEvent;
 use serde_json::json;
 
-use super::{Args, Finds, bounded_wait};
+use super::{DiscoverArgs, Finds, bounded_wait};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
 use crate::hub_client::{Client, EventStream, ServerEvent};
@@ -23,7 +23,7 @@ const GRACE: Duration = Duration::from_secs(10);
 const BEFORE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Returns the hub that is to search, if there is one and it can search for this.
-pub(super) fn hub_for(context: &Context, args: &Args) -> Result<Option<Client>, Failure> {
+pub(super) fn hub_for(context: &Context, args: &DiscoverArgs) -> Result<Option<Client>, Failure> {
     let Some(hub) = context.hub()? else {
         return Ok(None);
     };
@@ -41,7 +41,7 @@ pub(super) fn hub_for(context: &Context, args: &Args) -> Result<Option<Client>, 
 }
 
 /// Lets the hub search, and prints what it found.
-pub(super) async fn run(context: &Context, hub: &Client, args: &Args) -> Outcome {
+pub(super) async fn run(context: &Context, hub: &Client, args: &DiscoverArgs) -> Outcome {
     let begin = Instant::now();
     let mut finds = Finds::new(context, None, args.watch);
     if args.watch {
@@ -57,7 +57,11 @@ pub(super) async fn run(context: &Context, hub: &Client, args: &Args) -> Outcome
     finds.conclude(None, args.expect, begin.elapsed())
 }
 
-async fn search(context: &Context, hub: &Client, args: &Args) -> Result<Vec<Plug>, Failure> {
+async fn search(
+    context: &Context,
+    hub: &Client,
+    args: &DiscoverArgs,
+) -> Result<Vec<Plug>, Failure> {
     let call = hub.post("discover").patience(LONGEST_SEARCH + GRACE);
     let call = match bounded_wait(context, args).map(|wait| wait.min(LONGEST_SEARCH)) {
         // Half of what is left, so that the answer comes in time, too.

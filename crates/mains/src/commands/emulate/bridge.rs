@@ -41,7 +41,7 @@ Examples:
   mains emulate bridge --fault help
 
 Exit codes: 0 ended by a signal, 2 options that cannot be, 7 an address or port that is not to be had.")]
-pub(super) struct Args {
+pub(super) struct EmulateBridgeArgs {
     /// Address of the bridge; repeatable
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.30", value_parser = listen_address)]
     listen: Vec<Ipv4Addr>,
@@ -98,7 +98,7 @@ fn press_time(text: &str) -> Result<Duration, String> {
 }
 
 /// Runs the bridges until a signal or `--timeout`.
-pub(super) async fn run(context: &Context, args: Args) -> Outcome {
+pub(super) async fn run(context: &Context, args: EmulateBridgeArgs) -> Outcome {
     if args.fault.iter().any(FaultArg::is_help) {
         return print_catalogue(context, BridgeFault::catalogue());
     }
@@ -193,7 +193,7 @@ impl From<ServeError> for Failure {
     }
 }
 
-impl Args {
+impl EmulateBridgeArgs {
     /// The bridges of all `--listen` addresses, in order.
     fn configs(&self) -> Result<Vec<BridgeConfig>, Failure> {
         let mut configs = Vec::new();

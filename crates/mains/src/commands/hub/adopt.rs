@@ -27,7 +27,7 @@ Examples:
 
 Exit codes: 0 adopted, or it was already, 3 no such plug, 4 no answer, 8 no hub; with several plugs that of the first \
 failure in order.")]
-pub(super) struct Args {
+pub(super) struct HubAdoptArgs {
     /// Name, MAC, serial number or IPv4 address
     #[arg(value_name = "PLUG", required_unless_present = "all", conflicts_with = "all", value_parser = parse)]
     plugs: Vec<Target>,
@@ -37,7 +37,7 @@ pub(super) struct Args {
 }
 
 /// Adopts what was named, or what a search finds.
-pub(super) async fn run(context: &Context, args: &Args) -> Outcome {
+pub(super) async fn run(context: &Context, args: &HubAdoptArgs) -> Outcome {
     let hub = context.need_hub()?;
     let targets = match args.all {
         true => context.bounded(offered(&hub)).await?,
@@ -99,7 +99,7 @@ Examples:
   mains hub forget AC:CF:23:12:34:56 --purge --yes
 
 Exit codes: 0 forgotten, 2 not agreed to, 3 no such plug, 8 no hub.")]
-pub(super) struct ForgetArgs {
+pub(super) struct HubForgetArgs {
     /// Name, MAC, serial number or IPv4 address
     #[arg(value_name = "PLUG", value_parser = parse)]
     plug: Target,
@@ -109,7 +109,7 @@ pub(super) struct ForgetArgs {
 }
 
 /// Forgets a plug.
-pub(super) async fn forget(context: &Context, args: &ForgetArgs) -> Outcome {
+pub(super) async fn forget(context: &Context, args: &HubForgetArgs) -> Outcome {
     let hub = context.need_hub()?;
     let through = Through::of(context, hub.clone()).await?;
     let mac = through.kept_plug(&args.plug)?.plug.mac;

@@ -29,14 +29,14 @@ Examples:
   mains --hub http://nas:8480 hub backup mains.sqlite
 
 Exit codes: 0 written, 1 the file cannot be written, 2 it exists already, 8 no hub.")]
-pub(super) struct Args {
+pub(super) struct HubBackupArgs {
     /// The file to write; it must not exist
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
 
 /// Fetches the copy.
-pub(super) async fn run(context: &Context, args: &Args) -> Outcome {
+pub(super) async fn run(context: &Context, args: &HubBackupArgs) -> Outcome {
     let hub = context.need_hub()?;
     let path = &args.file;
     // Before the hub has worked for nothing; that it holds is made sure of at the end.

@@ -24,14 +24,14 @@ Examples:
     [{\"file\":\"/etc/mains/mains.toml\",\"line\":7,\"variable\":null,\"key\":\"place.latitude\",\"problem\":\"…\"}]
 
 Exit codes: 0 nothing is wrong, 2 something is.")]
-pub(super) struct Args {
+pub(super) struct HubCheckArgs {
     /// The file to look at; without it the one that `mains` would read
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 }
 
 /// Looks, and tells.
-pub(super) async fn run(context: &Context, args: &Args) -> Outcome {
+pub(super) async fn run(context: &Context, args: &HubCheckArgs) -> Outcome {
     let mut sources = match &args.file {
         Some(file) => Sources::of_file(Some(file.clone())),
         None => Sources::read(&context.settings.options),

@@ -18,10 +18,10 @@ Examples:
     {\"url\":\"http://127.0.0.1:8480/login?token=…\",\"expires\":\"2026-11-22T12:10:00Z\"}
 
 Exit codes: 0 printed, 2 the hub does not know the token, 8 no hub.")]
-pub(super) struct Args {}
+pub(super) struct HubLoginUrlArgs {}
 
 /// Asks for a link and prints it.
-pub(super) async fn run(context: &Context, _: &Args) -> Outcome {
+pub(super) async fn run(context: &Context, _: &HubLoginUrlArgs) -> Outcome {
     let hub = context.need_hub()?;
     let link: Value = hub.post("login-url").answer().await?;
     if context.ui.is_json() {

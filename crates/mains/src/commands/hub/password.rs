@@ -29,7 +29,7 @@ Examples:
 
 Exit codes: 0 set, 2 wrong usage, or no password at all, 7 the state directory cannot be used, 8 the hub or its database \
 cannot be reached.")]
-pub(super) struct Args {
+pub(super) struct HubPasswordArgs {
     /// Read it from this file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["stdin", "clear"])]
     file: Option<PathBuf>,
@@ -48,7 +48,7 @@ struct Change<'a> {
 }
 
 /// Sets the password, or takes it away.
-pub(super) async fn run(context: &Context, args: &Args) -> Outcome {
+pub(super) async fn run(context: &Context, args: &HubPasswordArgs) -> Outcome {
     let hub = match args.clear {
         true => Some(context.need_hub()?),
         false => context.hub()?,
@@ -109,7 +109,7 @@ async fn keep(context: &Context, password: &Secret) -> Result<(), Failure> {
     Ok(kept?)
 }
 
-async fn read(context: &Context, args: &Args) -> Result<Secret, Failure> {
+async fn read(context: &Context, args: &HubPasswordArgs) -> Result<Secret, Failure> {
     if let Some(file) = &args.file {
         let what = format!("the password file {}", file.display());
         let stream = std::fs::File::open(file)

@@ -18,10 +18,10 @@ Examples:
   mains --json hub plugs | jq -r '.[] | select(.available | not) | .name'
 
 Exit codes: 0 shown, 2 the hub does not know the token, 8 no hub.")]
-pub(super) struct Args {}
+pub(super) struct HubPlugsArgs {}
 
 /// Asks and prints.
-pub(super) async fn run(context: &Context, _: &Args) -> Outcome {
+pub(super) async fn run(context: &Context, _: &HubPlugsArgs) -> Outcome {
     let hub = context.need_hub()?;
     let views: Vec<PlugView> = hub.get("plugs").answer().await?;
     if context.ui.is_json() {

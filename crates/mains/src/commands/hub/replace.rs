@@ -19,7 +19,7 @@ Examples:
   mains hub replace AC:CF:23:12:34:56 AC:CF:23:12:34:57 --yes
 
 Exit codes: 0 replaced, 2 not agreed to, 3 no such plug, 4 no answer, 8 no hub.")]
-pub(super) struct Args {
+pub(super) struct HubReplaceArgs {
     /// The old plug: name, MAC, serial number or IPv4 address
     #[arg(value_name = "OLD", value_parser = parse)]
     old: Target,
@@ -29,7 +29,7 @@ pub(super) struct Args {
 }
 
 /// Replaces one by the other.
-pub(super) async fn run(context: &Context, args: &Args) -> Outcome {
+pub(super) async fn run(context: &Context, args: &HubReplaceArgs) -> Outcome {
     let hub = context.need_hub()?;
     let through = Through::of(context, hub.clone()).await?;
     let old = through.kept_plug(&args.old)?.plug.mac;

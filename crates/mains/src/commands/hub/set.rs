@@ -18,7 +18,7 @@ Examples:
   mains hub set lamp --room '' --metering default --power-on none
 
 Exit codes: 0 set, 2 wrong usage, 3 no such plug, 8 no hub.")]
-pub(super) struct Args {
+pub(super) struct HubSetArgs {
     /// Name, MAC, serial number or IPv4 address
     #[arg(value_name = "PLUG", value_parser = parse)]
     plug: Target,
@@ -58,7 +58,7 @@ fn power_on(text: &str) -> Result<Value, &'static str> {
 }
 
 /// Changes it, and shows the plug as it is now.
-pub(super) async fn run(context: &Context, args: &Args) -> Outcome {
+pub(super) async fn run(context: &Context, args: &HubSetArgs) -> Outcome {
     let hub = context.need_hub()?;
     let through = Through::of(context, hub.clone()).await?;
     let mac = through.kept_plug(&args.plug)?.plug.mac;

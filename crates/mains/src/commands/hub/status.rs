@@ -15,10 +15,10 @@ Example:
   mains hub status
 
 Exit codes: 0 shown, 2 the hub does not know the token, 8 no hub.")]
-pub(super) struct Args {}
+pub(super) struct HubStatusArgs {}
 
 /// Asks and prints.
-pub(super) async fn run(context: &Context, _: &Args) -> Outcome {
+pub(super) async fn run(context: &Context, _: &HubStatusArgs) -> Outcome {
     let hub = context.need_hub()?;
     let status: Value = hub.get("hub").answer().await?;
     if context.ui.is_json() {

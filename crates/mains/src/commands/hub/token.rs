@@ -22,7 +22,7 @@ Examples:
   mains hub token revoke grafana
 
 Exit codes: 0 done, 2 a name that is taken, 3 no such token, 8 no hub.")]
-pub(super) struct Args {
+pub(super) struct HubTokenArgs {
     #[command(subcommand)]
     command: Command,
 }
@@ -45,7 +45,7 @@ enum Command {
 }
 
 /// Runs one of them.
-pub(super) async fn run(context: &Context, args: Args) -> Outcome {
+pub(super) async fn run(context: &Context, args: HubTokenArgs) -> Outcome {
     let hub = context.need_hub()?;
     match args.command {
         Command::List => list(context, &hub).await,

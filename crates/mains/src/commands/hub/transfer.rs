@@ -29,7 +29,7 @@ Examples:
   mains hub export heater --from 2026-01-01 --to 2026-02-01 january.csv
 
 Exit codes: 0 written, 1 the file cannot be written, 2 it exists already, 3 no such plug, 8 no hub.")]
-pub(super) struct ExportArgs {
+pub(super) struct HubExportArgs {
     /// Name, MAC, serial number or IPv4 address
     #[arg(value_name = "PLUG", value_parser = parse)]
     plug: Target,
@@ -54,7 +54,7 @@ Examples:
   mains hub import heater heater.csv
 
 Exit codes: 0 taken in, 2 a file that makes no sense, 3 no such plug, 8 no hub.")]
-pub(super) struct ImportArgs {
+pub(super) struct HubImportArgs {
     /// Name, MAC, serial number or IPv4 address
     #[arg(value_name = "PLUG", value_parser = parse)]
     plug: Target,
@@ -64,7 +64,7 @@ pub(super) struct ImportArgs {
 }
 
 /// Fetches a plug's history into a file.
-pub(super) async fn export(context: &Context, args: &ExportArgs) -> Outcome {
+pub(super) async fn export(context: &Context, args: &HubExportArgs) -> Outcome {
     let hub = context.need_hub()?;
     let path = path(context, &hub, &args.plug, "export").await?;
     let mut file = create(&args.file).await?;
@@ -95,7 +95,7 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> Outcome {
 }
 
 /// Sends a file into a plug's history.
-pub(super) async fn import(context: &Context, args: &ImportArgs) -> Outcome {
+pub(super) async fn import(context: &Context, args: &HubImportArgs) -> Outcome {
     let hub = context.need_hub()?;
     let name = args.file.display().to_string();
     let text = tokio::fs::read(&args.file)

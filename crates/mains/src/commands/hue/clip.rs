@@ -38,7 +38,7 @@ Examples:
 
 Exit codes: 0 done, 2 a path or body that cannot be sent, or not paired, 3 no such bridge, 4 no answer, 5 an error of the bridge \
 (stdout carries its answer all the same), 6 an answer that is not JSON, or an empty list where something was to change.")]
-pub(super) struct Args {
+pub(super) struct HueClipArgs {
     /// Address or id of the bridge
     #[arg(value_name = "BRIDGE")]
     bridge: BridgeName,
@@ -54,7 +54,7 @@ pub(super) struct Args {
 }
 
 /// Makes the call and prints what the bridge says to it.
-pub(super) async fn run(context: &Context, args: Args, given: &Given) -> Outcome {
+pub(super) async fn run(context: &Context, args: HueClipArgs, given: &Given) -> Outcome {
     let target = ClipTarget::read(&args.path)?;
     let body = match args.body {
         Some(body) => Some(secret::aside(move || read(body)).await?),

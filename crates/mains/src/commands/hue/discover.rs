@@ -27,7 +27,7 @@ Examples:
     [{\"id\":\"001788fffe010203\",\"address\":\"192.168.1.20\",\"model\":\"BSB002\",\"name\":\"Hue Bridge\",...}]
 
 Exit codes: 0 found (or nothing there), 4 the cloud does not answer, 5 it refuses (asked too often), 7 no interface.")]
-pub(super) struct Args {
+pub(super) struct HueDiscoverArgs {
     /// Listen for so long
     #[arg(long, value_name = "D", value_parser = duration::parse, default_value = "3s")]
     wait: Duration,
@@ -37,7 +37,7 @@ pub(super) struct Args {
 }
 
 /// Looks, and prints what answers.
-pub(super) async fn run(context: &Context, args: Args) -> Outcome {
+pub(super) async fn run(context: &Context, args: HueDiscoverArgs) -> Outcome {
     let lan = lan(context)?;
     if lan.interfaces.is_empty() && !args.cloud {
         return Err(none_up());

@@ -19,14 +19,14 @@ Examples:
   mains hue forget 192.168.1.20
 
 Exit codes: 0 forgotten, 3 never paired with it, 7 the file of keys cannot be read or written.")]
-pub(super) struct Args {
+pub(super) struct HueForgetArgs {
     /// Id of the bridge, or its last address
     #[arg(value_name = "BRIDGE")]
     bridge: BridgeName,
 }
 
 /// Forgets it.
-pub(super) fn run(context: &Context, args: &Args) -> Outcome {
+pub(super) fn run(context: &Context, args: &HueForgetArgs) -> Outcome {
     let ring = key_ring(context)?;
     let entries = ring.entries().map_err(HueError::from)?;
     let entry = match meant(&entries, &args.bridge).as_slice() {

@@ -22,7 +22,7 @@ Examples:
 
 Exit codes: 0 the bridge has told it to, 2 not paired, or several lights have that name, 3 no such bridge or light, 4 no \
 answer, 5 the bridge refuses, 6 an answer that cannot be understood.")]
-pub(super) struct Args {
+pub(super) struct HueIdentifyArgs {
     /// Address or id of the bridge
     #[arg(value_name = "BRIDGE")]
     bridge: BridgeName,
@@ -32,7 +32,7 @@ pub(super) struct Args {
 }
 
 /// Lets it blink.
-pub(super) async fn run(context: &Context, args: Args, given: &Given) -> Outcome {
+pub(super) async fn run(context: &Context, args: HueIdentifyArgs, given: &Given) -> Outcome {
     let ui = &context.ui;
     let opened = open(context, &args.bridge, given).await?;
     let bridge = opened.bridge();

@@ -20,14 +20,14 @@ Examples:
 
 Exit codes: 0 listed, 2 not paired, 3 no such bridge, 4 no answer, 5 the bridge refuses (the key was removed), 6 an answer \
 that cannot be understood.")]
-pub(super) struct Args {
+pub(super) struct HueLightsArgs {
     /// Address or id of the bridge
     #[arg(value_name = "BRIDGE")]
     bridge: BridgeName,
 }
 
 /// Lists them.
-pub(super) async fn run(context: &Context, args: Args, given: &Given) -> Outcome {
+pub(super) async fn run(context: &Context, args: HueLightsArgs, given: &Given) -> Outcome {
     let opened = open(context, &args.bridge, given).await?;
     let lights = hue::flow::lights(&opened.bridge()).await?;
     if context.ui.is_json() {

@@ -35,7 +35,7 @@ Examples:
 
 Exit codes: 0 paired, 2 the certificate was not agreed to, 3 no such bridge, 4 no answer, 5 the button was not pressed in time, \
 6 not a bridge, or a certificate that is not the bridge's, 7 the key cannot be kept.")]
-pub(super) struct Args {
+pub(super) struct HuePairArgs {
     /// Address or id of the bridge
     #[arg(value_name = "BRIDGE")]
     bridge: BridgeName,
@@ -44,7 +44,7 @@ pub(super) struct Args {
     trust_certificate: Option<Agreed>,
 }
 
-/// The word for [`Args::trust_certificate`] without a fingerprint.
+/// The word for [`HuePairArgs::trust_certificate`] without a fingerprint.
 const ANY: &str = "any";
 
 /// Which certificate is agreed to in advance.
@@ -65,7 +65,7 @@ impl FromStr for Agreed {
 }
 
 /// Becomes known to the bridge.
-pub(super) async fn run(context: &Context, args: Args, given: &Given) -> Outcome {
+pub(super) async fn run(context: &Context, args: HuePairArgs, given: &Given) -> Outcome {
     let (lan, ring) = (lan(context)?, key_ring(context)?);
     let named = given.named(&context.ui).await?;
     let connection = reach(context, &lan, &ring, &args).await?;
@@ -97,7 +97,7 @@ async fn reach(
     context: &Context,
     lan: &Lan,
     ring: &KeyRing,
-    args: &Args,
+    args: &HuePairArgs,
 ) -> Result<Connection, Failure> {
     let Agreed(agreed) = args.trust_certificate.unwrap_or(Agreed(Accept::None));
     let trust = |accept| Trust {

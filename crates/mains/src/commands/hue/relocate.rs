@@ -38,7 +38,7 @@ Examples:
 
 Exit codes: 0 moved, 2 not paired with one of them, the same bridge twice, or not agreed to, 3 no such bridge or light, 4 no \
 answer, 5 a bridge refused, or the light did not come, 6 an answer that cannot be understood, 7 the journal of the move.")]
-pub(super) struct Args {
+pub(super) struct HueMoveArgs {
     /// Number, name or unique id of the light on the bridge that has it
     #[arg(value_name = "LIGHT")]
     light: String,
@@ -60,7 +60,7 @@ pub(super) struct Args {
 }
 
 /// Moves it.
-pub(super) async fn run(context: &Context, args: Args) -> Outcome {
+pub(super) async fn run(context: &Context, args: HueMoveArgs) -> Outcome {
     let journal = JournalDir::new(context.state_directory()?);
     let guide = TerminalGuide::new(&context.ui);
     let work = async {
@@ -75,7 +75,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Outcome {
 
 async fn relocate(
     context: &Context,
-    args: &Args,
+    args: &HueMoveArgs,
     journal: &JournalDir,
     guide: &TerminalGuide<'_>,
 ) -> Result<Result<Moved, HueError>, Failure> {
@@ -179,7 +179,12 @@ fn can_be(context: &Context, name: &BridgeName, called: &str) -> bool {
 }
 
 /// A move that was cut short by Ctrl-C or `--timeout` can be gone on with.
-fn how_to_go_on(context: &Context, args: &Args, journal: &JournalDir, failure: Failure) -> Failure {
+fn how_to_go_on(
+    context: &Context,
+    args: &HueMoveArgs,
+    journal: &JournalDir,
+    failure: Failure,
+) -> Failure {
     let is_cut_short = matches!(failure.kind(), Kind::Failed | Kind::NoAnswer);
     // One of another light, or between other bridges, is not gone on with by this command.
     let is_this = |record: &&MoveRecord| {

@@ -24,7 +24,7 @@ Examples:
 
 Exit codes: 0 ended, whether or not there was a new light, 2 not paired, or no serial number, 3 no such bridge, 4 no answer, \
 5 the bridge refuses, 6 an answer that cannot be understood.")]
-pub(super) struct Args {
+pub(super) struct HueSearchArgs {
     /// Address or id of the bridge
     #[arg(value_name = "BRIDGE")]
     bridge: BridgeName,
@@ -34,7 +34,7 @@ pub(super) struct Args {
 }
 
 /// Looks for them, and waits until the bridge has ended.
-pub(super) async fn run(context: &Context, args: Args, given: &Given) -> Outcome {
+pub(super) async fn run(context: &Context, args: HueSearchArgs, given: &Given) -> Outcome {
     let ui = &context.ui;
     let opened = open(context, &args.bridge, given).await?;
     let guide = TerminalGuide::new(ui);

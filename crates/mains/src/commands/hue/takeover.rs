@@ -37,7 +37,7 @@ Examples:
 
 Exit codes: 0 a new light appeared, 2 not paired, not agreed to, or no serial number, 3 no such bridge, 4 no answer, 5 the \
 bridge refused, took nothing over, or no new light appeared, 6 an answer that cannot be understood.")]
-pub(super) struct Args {
+pub(super) struct HueTakeoverArgs {
     /// Address or id of the bridge
     #[arg(value_name = "BRIDGE")]
     bridge: BridgeName,
@@ -71,7 +71,7 @@ impl Way {
 }
 
 /// Has the bridge take it over, and waits until it appears.
-pub(super) async fn run(context: &Context, args: Args, given: &Given) -> Outcome {
+pub(super) async fn run(context: &Context, args: HueTakeoverArgs, given: &Given) -> Outcome {
     let guide = TerminalGuide::new(&context.ui);
     let options = TakeoverOptions {
         via: args.via.via(),
