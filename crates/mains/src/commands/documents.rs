@@ -27,7 +27,7 @@ pub(super) type Document = Map<String, Value>;
 /// The one that a verb is for.
 #[derive(Debug, clap::Args)]
 pub(super) struct One {
-    /// Its name or id
+    /// Name or id
     #[arg(value_name = "NAME")]
     pub(super) name: String,
 }
@@ -37,7 +37,7 @@ pub(super) struct One {
 pub(super) struct Edit<C: clap::Args> {
     #[command(flatten)]
     one: One,
-    /// Another name
+    /// New name
     #[arg(long = "name", value_name = "NAME")]
     new_name: Option<String>,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `mains energy`: what plugs used by day or month, and what it cost.
+//! `mains energy`: energy and cost of plugs by day or month.
 
 use std::collections::BTreeMap;
 
@@ -19,26 +19,26 @@ use crate::ui::{BOLD, DIM, paint};
 /// Options of `mains energy`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-Days and months are local where the hub (`mains serve`) is. The cost is reckoned by the tariffs (`mains tariff`); where \
-none holds it is unknown, which is shown as - (JSON: null). Energy is what the hub saw from its own total, which never goes \
-back, whatever happens to the plug's counter.
+Days and months are local to the hub (`mains serve`). Costs are calculated by the tariffs (`mains tariff`); without one they \
+are unknown, shown as - (JSON: null). Energy is taken from the hub's own total, which never decreases, even if the plug's \
+counter does.
 
-A moment is a date (2026-11-22; --to means its end), a time (2026-11-22T18:00, local where the hub is; \
-2026-11-22T17:00:00Z), how long ago (7d), `yesterday`, `today` or `now`.
+MOMENT is a date (2026-11-22; as --to its end), a time (2026-11-22T18:00, local to the hub; 2026-11-22T17:00:00Z), a duration \
+before now (7d), `yesterday`, `today` or `now`.
 
 Examples:
   mains energy                                     # every plug, by day
   mains energy --by month --from 2026-01-01 fridge
   mains energy --from yesterday --to yesterday
   mains --json energy --by month | jq 'map(.cost // 0) | add'
-    [{\"mac\":\"accf23123456\",\"period\":\"2026-11-22\",\"energy_wh\":1204.5,\"cost\":0.39,\"currency\":\"EUR\"},…]
+    [{\"mac\":\"AC:CF:23:12:34:56\",\"period\":\"2026-11-22\",\"energy_wh\":1204.5,\"cost\":0.39,\"currency\":\"EUR\"},…]
 
-Exit codes: 0 told (or nothing there), 2 a moment that makes no sense, 3 no such plug, 8 no hub.")]
+Exit codes: 0 shown (also when there is no data), 2 invalid moment, 3 no such plug, 8 no hub.")]
 pub struct EnergyArgs {
-    /// Only of these plugs, by name, MAC, serial number or IPv4 address
+    /// Show only these plugs, by name, MAC, serial number or IPv4 address
     #[arg(value_name = "PLUG")]
     plugs: Vec<String>,
-    /// A row for each day or each month
+    /// Show one row per day or per month
     #[arg(
         long,
         value_enum,
@@ -47,10 +47,10 @@ pub struct EnergyArgs {
         hide_possible_values = true
     )]
     by: By,
-    /// From this moment on [default: 30 days ago; by month: a year ago]
+    /// Start [default: 30 days ago; by month: a year ago]
     #[arg(long, value_name = "MOMENT")]
     from: Option<Moment>,
-    /// Up to this moment [default: now]
+    /// End [default: now]
     #[arg(long, value_name = "MOMENT")]
     to: Option<Moment>,
 }

@@ -1,4 +1,4 @@
-//! `mains events`: what happens at the hub, as it happens.
+//! `mains events`: the hub's events as they happen.
 
 use std::pin::pin;
 
@@ -21,15 +21,15 @@ mod line;
 /// Options of `mains events`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-Runs until Ctrl-C (or --timeout), and goes on where it was when the connection to the hub is cut or the hub restarts. Where \
-events in between are lost, that is an event too: `reset`.
+Runs until Ctrl-C (or --timeout). After a lost connection or a restart of the hub it resumes where it stopped; if events were \
+lost in between, it prints the event `reset`.
 
   plug           a plug was adopted, changed, switched or removed
   reading        a plug was metered
-  availability   a plug is gone, or back
-  schedule       a schedule fired, changed, failed or was stopped
+  availability   a plug became unavailable or available
+  schedule       a schedule ran, changed, failed or was stopped
   rule           a rule acted, changed, failed or was stopped
-  takeover       a bridge takes over a bulb: begun, a step further, ended
+  takeover       a bridge's takeover of a bulb began, advanced or ended
 
 Examples:
   mains events
@@ -38,11 +38,11 @@ Examples:
     {\"event\":\"reading\",\"id\":\"1f0a77c2-415\",\"data\":{\"plug\":\"AC:CF:23:12:34:56\",\"power_w\":2012.5,…}}
   mains --json events --after 1f0a77c2-415
 
-JSON: one document a line; `data` is what the API shows of a plug, a reading, a schedule, a rule or a takeover.
+JSON: one document per line; `data` is the plug, reading, schedule, rule or takeover as in the hub's API.
 
-Exit codes: 0 ended, 2 an unknown kind or a wrong token, 8 no hub.")]
+Exit codes: 0 ended, 2 unknown kind or wrong token, 8 no hub.")]
 pub struct EventsArgs {
-    /// Only of these kinds, with commas or repeated
+    /// Show only these kinds; repeat or separate with commas
     #[arg(
         long = "kind",
         value_name = "KIND",
@@ -51,7 +51,7 @@ pub struct EventsArgs {
         hide_possible_values = true
     )]
     kinds: Vec<EventKind>,
-    /// Go on after the event with this id; the hub has the latest thousands
+    /// Resume after the event with this id; the hub keeps the last few thousand
     #[arg(long, value_name = "ID")]
     after: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! `mains group`: plugs that are switched together.
+//! `mains group`: groups of plugs, switched together.
 
 use hub::model::Collection;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ mod relay;
     subcommand_value_name = "WHAT",
     subcommand_help_heading = "What",
     after_long_help = "\
-Groups live in the hub (`mains serve`). A NAME is a group's name or id. Schedules take a group wherever they take a plug.
+The hub (`mains serve`) keeps the groups. NAME is a group's name or id. A schedule accepts a group wherever it accepts a plug.
 
 Examples:
   mains group add lights lamp porch kitchen
@@ -29,11 +29,11 @@ Examples:
   mains group remove lights
   mains --json group off lights | jq '.[] | select(.confirmed | not)'
 
-JSON: `list` is an array, `on`, `off` and `toggle` an array with one element for each plug, as with `mains on`; the others \
-are one object, as the hub has it; `remove` prints what was removed.
+JSON: `list` prints an array, `on`, `off` and `toggle` an array with one element for each plug, as `mains on` does; the others \
+print one object, as in the hub's API; `remove` prints the removed group.
 
-Exit codes: 0 done, 2 a name that is taken or makes no sense, 3 no such group or plug, 8 no hub; when switching also 4 no \
-answer, 5 refused or not done, 6 babble: that of the first plug that failed."
+Exit codes: 0 done, 2 an invalid name or one already in use, 3 no such group or plug, 8 no hub; when switching also 4 no \
+reply, 5 refused or not confirmed, 6 unintelligible reply: that of the first plug that failed."
 )]
 pub struct GroupArgs {
     #[command(subcommand)]
@@ -42,22 +42,22 @@ pub struct GroupArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// List the groups with their plugs
+    /// List the groups and their plugs
     List,
-    /// Show one
+    /// Show a group
     Show(One),
-    /// Switch all its plugs on
+    /// Switch all plugs of a group on
     On(One),
-    /// Switch all its plugs off
+    /// Switch all plugs of a group off
     Off(One),
-    /// Switch each of its plugs to what its relay is not
+    /// Toggle each plug of a group
     Toggle(One),
-    /// Make a new one
+    /// Create a group
     Add(GroupAddArgs),
-    /// Change its plugs or its name
+    /// Change the plugs or the name of a group
     #[command(after_long_help = EDIT_HELP)]
     Edit(Edit<Plugs>),
-    /// Remove one; its plugs stay
+    /// Remove a group; its plugs stay
     Remove(One),
 }
 
@@ -67,14 +67,14 @@ enum What {
 Examples:
   mains group add lights lamp porch kitchen
   mains --json group add lights lamp porch
-    {\"id\":\"g-3f9a02c1\",\"name\":\"lights\",\"plugs\":[\"accf23123456\",\"accf23123457\"]}
+    {\"id\":\"g-3f9a02c1\",\"name\":\"lights\",\"plugs\":[\"AC:CF:23:12:34:56\",\"AC:CF:23:12:34:57\"]}
 
-Exit codes: 0 made, 2 a name that is taken or makes no sense, 3 no such plug, 8 no hub.")]
+Exit codes: 0 created, 2 an invalid name or one already in use, 3 no such plug, 8 no hub.")]
 struct GroupAddArgs {
-    /// What to call it
+    /// Name of the group
     #[arg(value_name = "NAME")]
     name: String,
-    /// Its plugs, by name, MAC, serial number or IPv4 address
+    /// Plugs, by name, MAC, serial number or IPv4 address
     #[arg(value_name = "PLUG")]
     plugs: Vec<String>,
 }
@@ -82,28 +82,28 @@ struct GroupAddArgs {
 /// What `mains group edit` changes beside the name.
 #[derive(Debug, clap::Args)]
 struct Plugs {
-    /// These plugs and no others; with commas or repeated
+    /// Replace the plugs by these; repeat or separate with commas
     #[arg(long, value_name = "PLUG", conflicts_with_all = ["add", "take"])]
     plugs: Vec<String>,
-    /// These plugs too
+    /// Add these plugs
     #[arg(long, value_name = "PLUG")]
     add: Vec<String>,
-    /// Without these plugs
+    /// Take these plugs out
     #[arg(long, value_name = "PLUG")]
     take: Vec<String>,
 }
 
-/// After the help of `edit`.
+/// Text after the help of `mains group edit`.
 const EDIT_HELP: &str = "\
 Examples:
   mains group edit lights --add hall,cellar --take porch
   mains group edit lights --plugs lamp,kitchen
   mains group edit lights --name 'all lights'
 
-Exit codes: 0 changed, 1 somebody else has changed it meanwhile, 2 a name that is taken or makes no sense, 3 no such group \
-or plug, 8 no hub.";
+Exit codes: 0 changed, 1 edited elsewhere at the same time, 2 an invalid name or one already in use, 3 no such group or \
+plug, 8 no hub.";
 
-/// Does it.
+/// Runs the verb.
 pub async fn run(context: &Context, args: GroupArgs) -> Outcome {
     context.bounded(dispatch(context, args.what)).await
 }

@@ -1,4 +1,4 @@
-//! `mains history`: what a plug's load drew.
+//! `mains history`: power and energy of a plug over time.
 
 use hub::duration::Period;
 use jiff::tz::TimeZone;
@@ -20,13 +20,12 @@ const DAY: u64 = 24 * 60 * 60;
 /// Options of `mains history`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-The hub (`mains serve`) keeps every reading for days, means of each minute for months and what was used in each quarter \
-of an hour for ever (`keep_readings`, `keep_minutes`). For each step: mean, lowest and highest power, and the energy that \
-was used in it. Steps without data are left out; the last may be unfinished. Without --step it is as fine as makes a \
-readable picture (at most 1,500 steps); with it there can be 10,000.
+The hub (`mains serve`) keeps readings for days, means per minute for months, and the energy of each quarter of an hour for \
+ever (`keep_readings`, `keep_minutes`). Each step has mean, lowest and highest power and the energy used in it. Steps without \
+data are left out; the last may be incomplete. Without --step there are at most 1,500 steps, with it at most 10,000.
 
-A moment is a date (2026-11-22; --to means its end), a time (2026-11-22T18:00, local where the hub is; \
-2026-11-22T17:00:00Z), how long ago (24h, 7d), `yesterday`, `today` or `now`.
+MOMENT is a date (2026-11-22; as --to its end), a time (2026-11-22T18:00, local to the hub; 2026-11-22T17:00:00Z), a duration \
+before now (24h, 7d), `yesterday`, `today` or `now`.
 
 Examples:
   mains history kitchen                                  # the last 24 hours
@@ -37,21 +36,21 @@ Examples:
     {\"step_s\":60,\"points\":[{\"t\":\"2026-11-22T12:00:00Z\",\"power_w\":78.0,\"power_min_w\":77.1,\"power_max_w\":79.4,
       \"energy_wh\":1.3},…]}
 
-Exit codes: 0 told (or nothing there), 2 a moment or step that makes no sense, 3 no such plug, 8 no hub.")]
+Exit codes: 0 shown (also when there is no data), 2 invalid moment or step, 3 no such plug, 8 no hub.")]
 pub struct HistoryArgs {
     /// Name, MAC, serial number or IPv4 address
     #[arg(value_name = "PLUG")]
     plug: String,
-    /// From this moment on [default: 24 hours before the end]
+    /// Start [default: 24 hours before the end]
     #[arg(long, value_name = "MOMENT")]
     from: Option<Moment>,
-    /// Up to this moment [default: now]
+    /// End [default: now]
     #[arg(long, value_name = "MOMENT")]
     to: Option<Moment>,
-    /// How long a step is, e.g. 1m, 15m, 1h, 1d
+    /// Length of a step, e.g. 1m, 15m, 1h, 1d
     #[arg(long, value_name = "DURATION")]
     step: Option<Period>,
-    /// Print it as CSV, as the hub writes it
+    /// Print the hub's CSV
     #[arg(long)]
     csv: bool,
 }

@@ -1,6 +1,6 @@
-//! `mains hub …`: what the owner of a hub does with it.
+//! `mains hub …`: administration of a hub.
 //!
-//! Everything but `check` (and `password`, when no hub runs) is asked of a running hub over its API.
+//! All verbs but `check` (and `password`, when no hub runs) use the API of a running hub.
 
 use crate::context::Context;
 use crate::error::Outcome;
@@ -20,20 +20,19 @@ mod transfer;
 /// Options of `mains hub`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-A hub is started with `mains serve`. These verbs speak to the one that runs on this computer, or to the one that --hub \
-names with its token in MAINS_TOKEN.
+Start a hub with `mains serve`. These verbs use the hub that runs on this computer, or the one that --hub names, with its \
+token in MAINS_TOKEN.
 
 Examples:
-  mains hub check                      # is the configuration right?
-  mains hub adopt --all                # take in every plug that answers
+  mains hub check                      # check the configuration
+  mains hub adopt --all                # adopt every plug that replies
   mains hub set heater --metering 5s --power-on last
   mains hub replace 'old heater' 192.168.1.107
   mains hub backup /media/mains.sqlite
   mains hub token add grafana
   mains --hub http://nas:8480 hub status
 
-Exit codes: 0 done, 2 wrong usage or configuration, or a token that the hub does not know, 3 no such plug or token, 4 a \
-plug does not answer, 8 no hub.")]
+Exit codes: 0 done, 2 wrong usage, configuration or token, 3 no such plug or token, 4 no reply from a plug, 8 no hub.")]
 pub struct HubArgs {
     #[command(subcommand)]
     command: Command,
@@ -42,42 +41,42 @@ pub struct HubArgs {
 #[derive(Debug, clap::Subcommand)]
 #[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
 enum Command {
-    /// Look what is wrong with the configuration
+    /// Check the configuration
     Check(check::HubCheckArgs),
-    /// Show how the hub is doing
+    /// Show the state of the hub
     Status(status::HubStatusArgs),
-    /// List the plugs that it keeps
+    /// List the adopted plugs
     Plugs(plugs::HubPlugsArgs),
-    /// Let it keep plugs
+    /// Adopt plugs
     Adopt(adopt::HubAdoptArgs),
-    /// Let it forget a plug
+    /// Forget a plug
     Forget(adopt::HubForgetArgs),
-    /// Decide on a plug: its room, how often it is metered, what it is after an outage
+    /// Change the settings of a plug: room, metering interval, state after a power cut
     Set(set::HubSetArgs),
-    /// Put a new plug in the place of an old one
+    /// Replace an old plug by a new one
     Replace(replace::HubReplaceArgs),
-    /// Copy its database into a file while it runs
+    /// Back up the database of the running hub
     Backup(backup::HubBackupArgs),
-    /// Write a plug's whole history into a file
+    /// Export the history of a plug into a file
     Export(transfer::HubExportArgs),
-    /// Take what was exported into a plug's history
+    /// Import an exported history into a plug's history
     Import(transfer::HubImportArgs),
-    /// Print a link that logs a browser in, once
+    /// Print a link that logs a browser in once
     LoginUrl(login_url::HubLoginUrlArgs),
     /// Set the password for browsers
     Password(password::HubPasswordArgs),
-    /// List, make and revoke the tokens of programs
+    /// List, create and revoke tokens for programs
     Token(token::HubTokenArgs),
 }
 
 impl HubArgs {
-    /// The verb that looks what is wrong with the configuration must not fail because of it.
+    /// Tells whether the verb is `check`, which must not fail because of the configuration that it checks.
     pub(crate) fn is_check(&self) -> bool {
         matches!(self.command, Command::Check(_))
     }
 }
 
-/// Runs one of them.
+/// Runs the verb.
 pub async fn run(context: &Context, args: HubArgs) -> Outcome {
     match args.command {
         Command::Check(args) => check::run(context, &args).await,

@@ -1,4 +1,4 @@
-//! `mains rule`: what the hub switches by what a plug does.
+//! `mains rule`: rules of the hub, which switch a plug by what it measures.
 
 use serde_json::json;
 
@@ -17,9 +17,10 @@ mod show;
     subcommand_value_name = "WHAT",
     subcommand_help_heading = "What",
     after_long_help = "\
-Rules live in the hub (`mains serve`) and act on what it meters and sees. A NAME is a rule's name or id. `last` tells what \
-a rule last did and why. A rule that fights another, or a schedule, is stopped with an event that says so, because a relay \
-wears out; it acts again after an edit, or after being disabled and enabled. What people switch is never blocked.
+Rules run in the hub (`mains serve`) and act on its readings. NAME is a rule's name or id. `last` is the last action of a \
+rule and its reason. A rule that conflicts with another rule or a schedule is stopped, with an event that gives the reason, \
+because switching wears out the relay; edit it, or disable and enable it, to start it again. Switching by hand is never \
+blocked.
 
 Examples:
   mains rule add tv --plug tv --kind standby-kill --below 10W --for 5m --restore-at 17:00
@@ -29,9 +30,9 @@ Examples:
   mains rule disable iron
   mains rule remove iron
 
-JSON: `list` is an array, the others are one object, as the hub has it; `remove` prints what was removed.
+JSON: `list` prints an array, the others one object, as in the hub's API; `remove` prints the removed rule.
 
-Exit codes: 0 done, 2 options that make no sense or a name that is taken, 3 no such rule or plug, 8 no hub."
+Exit codes: 0 done, 2 invalid options or a name already in use, 3 no such rule or plug, 8 no hub."
 )]
 pub struct RuleArgs {
     #[command(subcommand)]
@@ -40,20 +41,20 @@ pub struct RuleArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// List the rules, each with what it last did
+    /// List the rules and their last actions
     List,
-    /// Show all about one: what it does, what it last did and why
+    /// Show a rule, its last action and the reason
     Show(One),
-    /// Make a new one
+    /// Create a rule
     Add(Box<RuleAddArgs>),
-    /// Change what is named, and nothing else
+    /// Change the given settings of a rule
     #[command(after_long_help = EDIT_HELP)]
     Edit(Box<Edit<Flags>>),
-    /// Remove one
+    /// Remove a rule
     Remove(One),
-    /// Let one act again
+    /// Enable a rule
     Enable(One),
-    /// Keep one, but do not let it act
+    /// Disable a rule without removing it
     Disable(One),
 }
 
@@ -69,37 +70,36 @@ Examples:
   mains rule add fridge --plug fridge --kind keep-on --after 1m
   mains rule add 'lamp stays dark' --plug lamp --kind power-on --state off
   mains --json rule add iron --plug iron --kind auto-off --after 45m
-    {\"id\":\"r-3f9a02c1\",\"name\":\"iron\",\"enabled\":true,\"plug\":\"accf23123456\",\"kind\":\"auto_off\",\
+    {\"id\":\"r-3f9a02c1\",\"name\":\"iron\",\"enabled\":true,\"plug\":\"AC:CF:23:12:34:56\",\"kind\":\"auto_off\",\
 \"after\":\"45m\",\"last\":null,…}
 
-Exit codes: 0 made, 2 options that make no sense or a name that is taken, 3 no such plug, 8 no hub.")]
+Exit codes: 0 created, 2 invalid options or a name already in use, 3 no such plug, 8 no hub.")]
 struct RuleAddArgs {
-    /// What to call it
+    /// Name of the rule
     #[arg(value_name = "NAME")]
     name: String,
-    /// What it does
+    /// Kind of rule
     #[arg(long, value_enum, value_name = "KIND")]
     kind: Kind,
     #[command(flatten)]
     flags: Flags,
-    /// Do not let it act yet
+    /// Create it disabled
     #[arg(long)]
     disabled: bool,
 }
 
-/// After the help of `edit`.
+/// Text after the help of `mains rule edit`.
 const EDIT_HELP: &str = "\
-What is not named stays as it is, and so does the kind. A rule that the hub had stopped acts again after an edit.
+Settings that are not given keep their value; the kind cannot change. A rule that the hub stopped runs again after an edit.
 
 Examples:
   mains rule edit tv --below 12W --for 10m
   mains rule edit tv --restore-at none
   mains rule edit tv --name television --plug living-room-tv
 
-Exit codes: 0 changed, 1 somebody else has changed it meanwhile, 2 options that make no sense or a name that is taken, \
-3 no such rule or plug, 8 no hub.";
+Exit codes: 0 changed, 1 edited elsewhere at the same time, 2 invalid options or a name already in use, 3 no such rule or plug, 8 no hub.";
 
-/// Does it.
+/// Runs the verb.
 pub async fn run(context: &Context, args: RuleArgs) -> Outcome {
     context.bounded(dispatch(context, args.what)).await
 }

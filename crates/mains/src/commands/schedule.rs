@@ -1,4 +1,4 @@
-//! `mains schedule`: what the hub switches by the clock and by the sun.
+//! `mains schedule`: schedules of the hub, which switch by the clock and the sun.
 
 use serde_json::json;
 
@@ -17,9 +17,9 @@ mod show;
     subcommand_value_name = "WHAT",
     subcommand_help_heading = "What",
     after_long_help = "\
-Schedules live in the hub (`mains serve`) and switch whether or not anybody is logged in. A NAME is a schedule's name or \
-id. Times are local where the hub is; `next` is the coming run, as the hub will keep it. A local time that a change to \
-summer time skips happens at the next that exists; one that comes twice happens once.
+Schedules run in the hub (`mains serve`). NAME is a schedule's name or id. Times are local times at the hub; `next` is the \
+next run. A local time that is skipped when the clocks go forward runs at the next one that exists; one that occurs twice \
+runs once.
 
 Examples:
   mains schedule add evening --targets lamp,porch --action on --sun sunset --offset -15m
@@ -30,9 +30,9 @@ Examples:
   mains schedule remove evening
   mains --json schedule list | jq -r '.[] | [.name, .next] | @tsv'
 
-JSON: `list` is an array, the others are one object, as the hub has it; `remove` prints what was removed.
+JSON: `list` prints an array, the others one object, as in the hub's API; `remove` prints the removed schedule.
 
-Exit codes: 0 done, 2 options that make no sense or a name that is taken, 3 no such schedule, plug or group, 8 no hub."
+Exit codes: 0 done, 2 invalid options or a name already in use, 3 no such schedule, plug or group, 8 no hub."
 )]
 pub struct ScheduleArgs {
     #[command(subcommand)]
@@ -41,20 +41,20 @@ pub struct ScheduleArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// List the schedules, each with its next run
+    /// List the schedules and their next runs
     List,
-    /// Show all about one: what, when, the next run, the last and why
+    /// Show a schedule, its next and its last run
     Show(One),
-    /// Make a new one
+    /// Create a schedule
     Add(Box<ScheduleAddArgs>),
-    /// Change what is named, and nothing else
+    /// Change the given settings of a schedule
     #[command(after_long_help = EDIT_HELP)]
     Edit(Box<Edit<Flags>>),
-    /// Remove one
+    /// Remove a schedule
     Remove(One),
-    /// Let one switch again
+    /// Enable a schedule
     Enable(One),
-    /// Keep one, but do not let it switch
+    /// Disable a schedule without removing it
     Disable(One),
 }
 
@@ -71,21 +71,21 @@ Examples:
     {\"id\":\"s-3f9a02c1\",\"name\":\"night\",\"enabled\":true,\"targets\":[\"g-81d2a7f0\"],\"action\":\"off\",
       \"when\":{\"at\":\"23:30\",…},\"next\":\"2026-11-22T22:30:00Z\",…}
 
-Exit codes: 0 made, 2 options that make no sense or a name that is taken, 3 no such plug or group, 8 no hub.")]
+Exit codes: 0 created, 2 invalid options or a name already in use, 3 no such plug or group, 8 no hub.")]
 struct ScheduleAddArgs {
-    /// What to call it
+    /// Name of the schedule
     #[arg(value_name = "NAME")]
     name: String,
     #[command(flatten)]
     flags: Flags,
-    /// Do not let it switch yet
+    /// Create it disabled
     #[arg(long)]
     disabled: bool,
 }
 
-/// After the help of `edit`.
+/// Text after the help of `mains schedule edit`.
 const EDIT_HELP: &str = "\
-What is not named stays as it is. A schedule that the hub had stopped acts again after an edit.
+Settings that are not given keep their value. A schedule that the hub stopped runs again after an edit.
 
 Examples:
   mains schedule edit evening --offset -30m
@@ -93,10 +93,9 @@ Examples:
   mains schedule edit evening --at 18:00 --random none
   mains schedule edit evening --name dusk
 
-Exit codes: 0 changed, 1 somebody else has changed it meanwhile, 2 options that make no sense or a name that is taken, \
-3 no such schedule, plug or group, 8 no hub.";
+Exit codes: 0 changed, 1 edited elsewhere at the same time, 2 invalid options or a name already in use, 3 no such schedule, plug or group, 8 no hub.";
 
-/// Does it.
+/// Runs the verb.
 pub async fn run(context: &Context, args: ScheduleArgs) -> Outcome {
     context.bounded(dispatch(context, args.what)).await
 }

@@ -1,4 +1,4 @@
-//! `mains tariff`: what energy costs.
+//! `mains tariff`: prices of energy.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -24,9 +24,9 @@ const LONGEST_FILE: u64 = 64 * 1024 * 1024;
     subcommand_value_name = "WHAT",
     subcommand_help_heading = "What",
     after_long_help = "\
-Tariffs live in the hub (`mains serve`), which reckons by them what `mains energy` shows. A NAME is a tariff's name or id. \
-Prices are for a kilowatt-hour, in any currency. A tariff that names a plug goes before one that is for all; of several, \
-the one that is valid since last.
+The hub (`mains serve`) calculates costs by its tariffs; `mains energy` shows them. NAME is a tariff's name or id. Prices are \
+per kilowatt-hour, in any currency. A tariff for certain plugs takes precedence over one for all plugs; of several, the one \
+that came into force last applies.
 
 Examples:
   mains tariff add home --price 0.32 --currency EUR
@@ -36,9 +36,9 @@ Examples:
   mains tariff edit home --price 0.35
   mains tariff remove home
 
-JSON: `list` is an array, the others are one object, as the hub has it; `remove` prints what was removed.
+JSON: `list` prints an array, the others one object, as in the hub's API; `remove` prints the removed tariff.
 
-Exit codes: 0 done, 2 options or prices that make no sense or a name that is taken, 3 no such tariff or plug, 8 no hub."
+Exit codes: 0 done, 2 invalid options or prices or a name already in use, 3 no such tariff or plug, 8 no hub."
 )]
 pub struct TariffArgs {
     #[command(subcommand)]
@@ -49,16 +49,16 @@ pub struct TariffArgs {
 enum What {
     /// List the tariffs
     List,
-    /// Show all about one
+    /// Show a tariff
     Show(One),
-    /// Make a new one: flat, by day and night, or by the hour
+    /// Create a tariff: flat, day and night, or hourly
     Add(Box<TariffAddArgs>),
-    /// Change what is named, and nothing else
+    /// Change the given settings of a tariff
     #[command(after_long_help = EDIT_HELP)]
     Edit(Box<Edit<Flags>>),
-    /// Bring prices by the hour from a file
+    /// Import hourly prices from a file
     Prices(TariffPricesArgs),
-    /// Remove one
+    /// Remove a tariff
     Remove(One),
 }
 
@@ -75,9 +75,9 @@ Examples:
     {\"id\":\"t-3f9a02c1\",\"name\":\"home\",\"kind\":\"flat\",\"currency\":\"EUR\",\"valid_from\":null,\"plugs\":[],\
 \"price\":0.32}
 
-Exit codes: 0 made, 2 options that make no sense or a name that is taken, 3 no such plug, 8 no hub.")]
+Exit codes: 0 created, 2 invalid options or a name already in use, 3 no such plug, 8 no hub.")]
 struct TariffAddArgs {
-    /// What to call it
+    /// Name of the tariff
     #[arg(value_name = "NAME")]
     name: String,
     #[command(flatten)]
@@ -87,40 +87,39 @@ struct TariffAddArgs {
 /// Options of `mains tariff prices`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-The file is CSV with a line for each hour, the time at which it begins and the price of a kilowatt-hour:
+The file is CSV with one line for each hour: its start and the price per kilowatt-hour,
 
   time,price
   2026-11-23T00:00:00+01:00,0.2871
   2026-11-23T01:00:00+01:00,-0.0013
 
-or JSON: [{\"t\":\"2026-11-22T23:00:00Z\",\"price\":0.2871},…]. A wrong line is named, and then nothing is taken.
+or JSON: [{\"t\":\"2026-11-22T23:00:00Z\",\"price\":0.2871},…]. If a line is wrong, the error names it and nothing is imported.
 
 Examples:
   mains tariff prices market tomorrow.csv
   fetch-prices | mains tariff prices market -
 
-Exit codes: 0 taken, 2 a file that cannot be read or makes no sense, or a tariff that is not hourly, 3 no such tariff, 8 no hub.")]
+Exit codes: 0 imported, 2 an unreadable or invalid file, or a tariff that is not hourly, 3 no such tariff, 8 no hub.")]
 struct TariffPricesArgs {
     #[command(flatten)]
     tariff: One,
-    /// The file; - is standard input
+    /// File to import; - is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
 
-/// After the help of `edit`.
+/// Text after the help of `mains tariff edit`.
 const EDIT_HELP: &str = "\
-What is not named stays as it is, and so does the kind. What was used already is reckoned anew.
+Settings that are not given keep their value; the kind cannot change. Costs of the past are recalculated.
 
 Examples:
   mains tariff edit home --price 0.35
   mains tariff edit 'heat pump' --night-begins 21:00 --days daily
   mains tariff edit home --name 'home until 2026' --plugs all
 
-Exit codes: 0 changed, 1 somebody else has changed it meanwhile, 2 options that make no sense or a name that is taken, \
-3 no such tariff or plug, 8 no hub.";
+Exit codes: 0 changed, 1 edited elsewhere at the same time, 2 invalid options or a name already in use, 3 no such tariff or plug, 8 no hub.";
 
-/// Does it.
+/// Runs the verb.
 pub async fn run(context: &Context, args: TariffArgs) -> Outcome {
     context.bounded(dispatch(context, args.what)).await
 }

@@ -1,4 +1,4 @@
-//! `mains hub adopt` and `forget`: which plugs a hub keeps.
+//! `mains hub adopt` and `forget`: the plugs that a hub keeps.
 
 use std::net::Ipv4Addr;
 
@@ -17,26 +17,25 @@ use crate::ui::{BOLD, clean, paint};
 /// Options of `mains hub adopt`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-A plug that the hub has found is offered, and left alone until it is adopted. Then the hub keeps a connection to it, \
-remembers what it uses and can switch it by schedules and rules. `adopt = true` in [hub] takes in all that are found.
+The hub offers the plugs that it finds, and leaves them alone until they are adopted. Then it keeps a connection to the plug, \
+records its readings and can switch it by schedules and rules. With `adopt = true` in [hub] it adopts every plug it finds.
 
 Examples:
   mains hub adopt --all
   mains hub adopt 192.168.1.107 AC:CF:23:12:34:57
   mains --json hub adopt 192.168.1.107      # an array with the plug as `GET /api/v1/plugs` has it
 
-Exit codes: 0 adopted, or it was already, 3 no such plug, 4 no answer, 8 no hub; with several plugs that of the first \
-failure in order.")]
+Exit codes: 0 adopted, now or before, 3 no such plug, 4 no reply, 8 no hub; with several plugs that of the first that failed.")]
 pub(super) struct HubAdoptArgs {
     /// Name, MAC, serial number or IPv4 address
     #[arg(value_name = "PLUG", required_unless_present = "all", conflicts_with = "all", value_parser = parse)]
     plugs: Vec<Target>,
-    /// All that answer
+    /// Adopt every plug that replies
     #[arg(long)]
     all: bool,
 }
 
-/// Adopts what was named, or what a search finds.
+/// Runs `mains hub adopt`.
 pub(super) async fn run(context: &Context, args: &HubAdoptArgs) -> Outcome {
     let hub = context.need_hub()?;
     let targets = match args.all {
@@ -91,24 +90,24 @@ async fn offered(hub: &Client) -> Result<Vec<Target>, Failure> {
 /// Options of `mains hub forget`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-The plug itself is left as it is. Its history stays for the day that it is adopted again, unless --purge. Groups, \
-schedules and rules that name it skip it.
+The plug itself is not changed. Its history is kept in case it is adopted again, unless --purge is given. Groups, schedules \
+and rules that name it skip it.
 
 Examples:
   mains hub forget 'old heater'
   mains hub forget AC:CF:23:12:34:56 --purge --yes
 
-Exit codes: 0 forgotten, 2 not agreed to, 3 no such plug, 8 no hub.")]
+Exit codes: 0 forgotten, 2 not confirmed, 3 no such plug, 8 no hub.")]
 pub(super) struct HubForgetArgs {
     /// Name, MAC, serial number or IPv4 address
     #[arg(value_name = "PLUG", value_parser = parse)]
     plug: Target,
-    /// Delete its history as well
+    /// Also delete its history
     #[arg(long)]
     purge: bool,
 }
 
-/// Forgets a plug.
+/// Runs `mains hub forget`.
 pub(super) async fn forget(context: &Context, args: &HubForgetArgs) -> Outcome {
     let hub = context.need_hub()?;
     let through = Through::of(context, hub.clone()).await?;

@@ -1,4 +1,4 @@
-//! `mains hub backup`: a copy of the database, made while the hub runs.
+//! `mains hub backup`: a copy of the database of a running hub.
 
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -20,17 +20,17 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// Options of `mains hub backup`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-The copy is whole and consistent; the hub goes on meanwhile. It holds plugs, history, groups, schedules, rules, tariffs, \
-the password's hash and the tokens' digests, so only its owner may read it. To go back to it, end the hub, put the file in \
-the place of mains.sqlite in the state directory, and start the hub.
+The copy is complete and consistent; the hub keeps running. It holds plugs, history, groups, schedules, rules, tariffs, the \
+hash of the password and the digests of the tokens, so it is readable by its owner only. To restore it, stop the hub, replace \
+mains.sqlite in the state directory by the copy, and start the hub.
 
 Examples:
   mains hub backup /media/mains-$(date +%F).sqlite
   mains --hub http://nas:8480 hub backup mains.sqlite
 
-Exit codes: 0 written, 1 the file cannot be written, 2 it exists already, 8 no hub.")]
+Exit codes: 0 written, 1 the file cannot be written, 2 it already exists, 8 no hub.")]
 pub(super) struct HubBackupArgs {
-    /// The file to write; it must not exist
+    /// File to write; it must not exist
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }

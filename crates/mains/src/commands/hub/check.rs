@@ -1,4 +1,4 @@
-//! `mains hub check`: every problem of the configuration, with its file and line.
+//! `mains hub check`: the problems of the configuration, with file and line.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,8 @@ use crate::ui::{BAD, BOLD, GOOD, clean, paint};
 /// Options of `mains hub check`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-Reads the configuration as `mains serve` would, and looks whether what it names is there: interfaces, the listening \
-address, certificates, files. Without FILE the environment is looked at as well. A hub may run meanwhile.
+Reads the configuration as `mains serve` does, and checks that what it names exists: interfaces, listening address, \
+certificates, files. Without FILE it checks the environment variables too. A hub may be running.
 
 Examples:
   mains hub check
@@ -23,9 +23,9 @@ Examples:
   mains --json hub check
     [{\"file\":\"/etc/mains/mains.toml\",\"line\":7,\"variable\":null,\"key\":\"place.latitude\",\"problem\":\"…\"}]
 
-Exit codes: 0 nothing is wrong, 2 something is.")]
+Exit codes: 0 no problem, 2 problems.")]
 pub(super) struct HubCheckArgs {
-    /// The file to look at; without it the one that `mains` would read
+    /// File to check [default: the one that `mains serve` reads]
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 }

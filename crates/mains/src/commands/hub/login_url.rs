@@ -9,7 +9,7 @@ use crate::ui::clean;
 /// Options of `mains hub login-url`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-The link works once, and for some minutes.
+The link works once, for a few minutes.
 
 Examples:
   mains hub login-url
@@ -17,10 +17,10 @@ Examples:
   mains --json hub login-url
     {\"url\":\"http://127.0.0.1:8480/login?token=…\",\"expires\":\"2026-11-22T12:10:00Z\"}
 
-Exit codes: 0 printed, 2 the hub does not know the token, 8 no hub.")]
+Exit codes: 0 printed, 2 wrong token, 8 no hub.")]
 pub(super) struct HubLoginUrlArgs {}
 
-/// Asks for a link and prints it.
+/// Runs `mains hub login-url`.
 pub(super) async fn run(context: &Context, _: &HubLoginUrlArgs) -> Outcome {
     let hub = context.need_hub()?;
     let link: Value = hub.post("login-url").answer().await?;

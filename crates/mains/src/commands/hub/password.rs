@@ -1,4 +1,4 @@
-//! `mains hub password`: what lets people with a browser in.
+//! `mains hub password`: the password for browsers.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -19,24 +19,24 @@ const LONGEST: u64 = 1024;
 /// Options of `mains hub password`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-The password is asked for, or comes from a file or standard input; never from the command line. All browsers are logged \
-out. A hub that others can reach needs a password; set it before `listen` is changed, or while no hub runs here.
+The password is read from a prompt, a file or standard input, never from the command line. All browsers are logged out. A hub \
+that other computers can reach needs a password: set it before you change `listen`, or while no hub runs here.
 
 Examples:
   mains hub password
   mains hub password --file /run/secrets/mains
-  mains hub password --clear             # only tokens and links let anybody in
+  mains hub password --clear             # log in with tokens and links only
 
-Exit codes: 0 set, 2 wrong usage, or no password at all, 7 the state directory cannot be used, 8 the hub or its database \
-cannot be reached.")]
+Exit codes: 0 set, 2 wrong usage or no password, 7 the state directory cannot be used, 8 the hub or its database cannot be \
+reached.")]
 pub(super) struct HubPasswordArgs {
-    /// Read it from this file
+    /// Read the password from this file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["stdin", "clear"])]
     file: Option<PathBuf>,
-    /// Read it from standard input
+    /// Read the password from standard input
     #[arg(long, conflicts_with = "clear")]
     stdin: bool,
-    /// Take it away
+    /// Remove the password
     #[arg(long)]
     clear: bool,
 }
@@ -47,7 +47,7 @@ struct Change<'a> {
     password: Option<&'a str>,
 }
 
-/// Sets the password, or takes it away.
+/// Runs `mains hub password`.
 pub(super) async fn run(context: &Context, args: &HubPasswordArgs) -> Outcome {
     let hub = match args.clear {
         true => Some(context.need_hub()?),

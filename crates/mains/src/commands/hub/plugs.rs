@@ -1,4 +1,4 @@
-//! `mains hub plugs`: the plugs that a hub keeps.
+//! `mains hub plugs`: the adopted plugs.
 
 use hub::model::PlugView;
 
@@ -11,16 +11,16 @@ use crate::ui::{BAD, BOLD};
 /// Options of `mains hub plugs`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-TOTAL is all that a plug used since the hub keeps it; unlike the plug's own counter it never goes back.
+TOTAL is the energy that a plug used since its adoption; unlike the plug's own counter it never decreases.
 
 Examples:
   mains hub plugs
   mains --json hub plugs | jq -r '.[] | select(.available | not) | .name'
 
-Exit codes: 0 shown, 2 the hub does not know the token, 8 no hub.")]
+Exit codes: 0 shown, 2 wrong token, 8 no hub.")]
 pub(super) struct HubPlugsArgs {}
 
-/// Asks and prints.
+/// Runs `mains hub plugs`.
 pub(super) async fn run(context: &Context, _: &HubPlugsArgs) -> Outcome {
     let hub = context.need_hub()?;
     let views: Vec<PlugView> = hub.get("plugs").answer().await?;

@@ -1,4 +1,4 @@
-//! `mains hub replace`: a new plug in the place of an old one.
+//! `mains hub replace`: replacement of an old plug by a new one.
 
 use hub::model::{PlugId, PlugView};
 use serde_json::json;
@@ -11,24 +11,24 @@ use crate::ui::{BOLD, clean, paint};
 /// Options of `mains hub replace`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-The new plug takes over the name, the room, the history and the lifetime total of the old one, which is forgotten. A new \
-plug that the hub does not keep yet is adopted first. It cannot be undone, so it is asked for.
+The new plug takes over the name, the room, the history and the lifetime total of the old one, which is forgotten. If the new \
+plug is not adopted yet, it is adopted first. This cannot be undone, so you are asked to confirm it.
 
 Examples:
   mains hub replace heater 192.168.1.107
   mains hub replace AC:CF:23:12:34:56 AC:CF:23:12:34:57 --yes
 
-Exit codes: 0 replaced, 2 not agreed to, 3 no such plug, 4 no answer, 8 no hub.")]
+Exit codes: 0 replaced, 2 not confirmed, 3 no such plug, 4 no reply, 8 no hub.")]
 pub(super) struct HubReplaceArgs {
-    /// The old plug: name, MAC, serial number or IPv4 address
+    /// Old plug: name, MAC, serial number or IPv4 address
     #[arg(value_name = "OLD", value_parser = parse)]
     old: Target,
-    /// The new plug
+    /// New plug
     #[arg(value_name = "NEW", value_parser = parse)]
     new: Target,
 }
 
-/// Replaces one by the other.
+/// Runs `mains hub replace`.
 pub(super) async fn run(context: &Context, args: &HubReplaceArgs) -> Outcome {
     let hub = context.need_hub()?;
     let through = Through::of(context, hub.clone()).await?;

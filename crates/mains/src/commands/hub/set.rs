@@ -1,4 +1,4 @@
-//! `mains hub set`: what people decide of a plug.
+//! `mains hub set`: the settings of a plug.
 
 use hub::model::{Metering, PlugId, PlugView};
 use serde_json::{Map, Value};
@@ -10,11 +10,11 @@ use crate::resolve::{Target, Through, parse};
 /// Options of `mains hub set`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-What is not named stays as it is. Names are given with `mains name`.
+Settings that are not given keep their value. To change a plug's name, use `mains name`.
 
 Examples:
   mains hub set heater --room 'living room' --metering 5s
-  mains hub set fridge --power-on on          # after an outage
+  mains hub set fridge --power-on on          # after a power cut
   mains hub set lamp --room '' --metering default --power-on none
 
 Exit codes: 0 set, 2 wrong usage, 3 no such plug, 8 no hub.")]
@@ -29,13 +29,13 @@ pub(super) struct HubSetArgs {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = true)]
 struct Change {
-    /// Where it is; '' for nowhere
+    /// Room; '' is none
     #[arg(long, value_name = "ROOM")]
     room: Option<String>,
-    /// How often it is metered: a duration from 1s to 1d, `off`, or `default` for the hub's own
+    /// Metering interval from 1s to 1d, `off`, or `default` for the hub's own
     #[arg(long, value_name = "DURATION", value_parser = metering)]
     metering: Option<Value>,
-    /// What its relay is to be when it is back after an outage: `on`, `off`, `last`, or `none` to leave it to the plug
+    /// Relay state after a power cut: `on`, `off`, `last`, or `none` to leave it to the plug
     #[arg(long, value_name = "STATE", value_parser = power_on)]
     power_on: Option<Value>,
 }
@@ -57,7 +57,7 @@ fn power_on(text: &str) -> Result<Value, &'static str> {
     }
 }
 
-/// Changes it, and shows the plug as it is now.
+/// Runs `mains hub set`.
 pub(super) async fn run(context: &Context, args: &HubSetArgs) -> Outcome {
     let hub = context.need_hub()?;
     let through = Through::of(context, hub.clone()).await?;

@@ -1,4 +1,4 @@
-//! `mains hub status`: how the hub is doing.
+//! `mains hub status`: the state of the hub.
 
 use serde_json::Value;
 
@@ -9,15 +9,15 @@ use crate::ui::{DIM, clean, paint};
 /// Options of `mains hub status`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-With --json: the hub's own description of itself, as `GET /api/v1/hub` has it.
+With --json it prints the document of `GET /api/v1/hub`.
 
 Example:
   mains hub status
 
-Exit codes: 0 shown, 2 the hub does not know the token, 8 no hub.")]
+Exit codes: 0 shown, 2 wrong token, 8 no hub.")]
 pub(super) struct HubStatusArgs {}
 
-/// Asks and prints.
+/// Runs `mains hub status`.
 pub(super) async fn run(context: &Context, _: &HubStatusArgs) -> Outcome {
     let hub = context.need_hub()?;
     let status: Value = hub.get("hub").answer().await?;

@@ -1,4 +1,4 @@
-//! `mains hub token`: what lets programs in.
+//! `mains hub token`: the tokens of programs.
 
 use hub::trust::TokenInfo;
 use serde_json::{Value, json};
@@ -12,16 +12,16 @@ use crate::ui::{BOLD, DIM, clean, paint};
 /// Options of `mains hub token`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-A program sends its token as `Authorization: Bearer …`; `mains` on another computer takes it from MAINS_TOKEN. Give each \
-program one of its own, so that one can be revoked without the others. The token called `admin` is the one that `mains` \
-on the hub's own computer uses; revoking it makes a new one.
+A program sends its token as `Authorization: Bearer …`; `mains` on another computer reads it from MAINS_TOKEN. Give each \
+program its own token, so that it can be revoked alone. The token `admin` is the one that `mains` uses on the hub's own \
+computer; if you revoke it, the hub creates a new one.
 
 Examples:
   mains hub token list
-  mains hub token add grafana            # prints the token, this one time
+  mains hub token add grafana            # prints the token, only this once
   mains hub token revoke grafana
 
-Exit codes: 0 done, 2 a name that is taken, 3 no such token, 8 no hub.")]
+Exit codes: 0 done, 2 a name already in use, 3 no such token, 8 no hub.")]
 pub(super) struct HubTokenArgs {
     #[command(subcommand)]
     command: Command,
@@ -30,21 +30,21 @@ pub(super) struct HubTokenArgs {
 #[derive(Debug, clap::Subcommand)]
 #[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
 enum Command {
-    /// List them, without their secrets
+    /// List the tokens, without their secrets
     List,
-    /// Make one, and print it this one time
+    /// Create a token and print it, only this once
     Add {
-        /// What it is for
+        /// Name of the program
         name: String,
     },
-    /// Let one in no more
+    /// Revoke a token
     Revoke {
-        /// Its name or id
+        /// Name or id of the token
         name: String,
     },
 }
 
-/// Runs one of them.
+/// Runs `mains hub token`.
 pub(super) async fn run(context: &Context, args: HubTokenArgs) -> Outcome {
     let hub = context.need_hub()?;
     match args.command {

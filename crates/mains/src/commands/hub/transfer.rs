@@ -1,4 +1,4 @@
-//! `mains hub export` and `import`: a plug's history out of one hub and into another.
+//! `mains hub export` and `import`: moving a plug's history between hubs.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -21,25 +21,25 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// Options of `mains hub export`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-All that is kept of a plug, each row as it is kept: quarters of an hour, minutes and readings. `mains hub import` takes it \
-in again, on this hub or another. For a table to look at, `mains history --csv` is meant.
+Exports all stored rows of a plug: quarters of an hour, minutes and readings. `mains hub import` imports them into this hub or \
+another. For a table to read, use `mains history --csv`.
 
 Examples:
   mains hub export heater heater.csv
   mains hub export heater --from 2026-01-01 --to 2026-02-01 january.csv
 
-Exit codes: 0 written, 1 the file cannot be written, 2 it exists already, 3 no such plug, 8 no hub.")]
+Exit codes: 0 written, 1 the file cannot be written, 2 it already exists, 3 no such plug, 8 no hub.")]
 pub(super) struct HubExportArgs {
     /// Name, MAC, serial number or IPv4 address
     #[arg(value_name = "PLUG", value_parser = parse)]
     plug: Target,
-    /// The file to write; it must not exist
+    /// File to write; it must not exist
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// From when on: a date or a time, as for `mains history`
+    /// Start: a date or a time, as for `mains history`
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
-    /// Until when; a date is meant to its end
+    /// End; of a date, its end
     #[arg(long, value_name = "TIME")]
     to: Option<String>,
 }
@@ -47,23 +47,23 @@ pub(super) struct HubExportArgs {
 /// Options of `mains hub import`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-What is there already stays as it is, so a file can be imported twice. A row that makes no sense is told with its line, and \
-then nothing of the file is taken in.
+Rows that already exist are kept, so a file can be imported twice. If a row is invalid, the error names its line and nothing is \
+imported.
 
 Examples:
   mains hub import heater heater.csv
 
-Exit codes: 0 taken in, 2 a file that makes no sense, 3 no such plug, 8 no hub.")]
+Exit codes: 0 imported, 2 invalid file, 3 no such plug, 8 no hub.")]
 pub(super) struct HubImportArgs {
     /// Name, MAC, serial number or IPv4 address
     #[arg(value_name = "PLUG", value_parser = parse)]
     plug: Target,
-    /// What `mains hub export` has written
+    /// File written by `mains hub export`
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
 
-/// Fetches a plug's history into a file.
+/// Runs `mains hub export`.
 pub(super) async fn export(context: &Context, args: &HubExportArgs) -> Outcome {
     let hub = context.need_hub()?;
     let path = path(context, &hub, &args.plug, "export").await?;
@@ -94,7 +94,7 @@ pub(super) async fn export(context: &Context, args: &HubExportArgs) -> Outcome {
     Ok(Exit::DONE)
 }
 
-/// Sends a file into a plug's history.
+/// Runs `mains hub import`.
 pub(super) async fn import(context: &Context, args: &HubImportArgs) -> Outcome {
     let hub = context.need_hub()?;
     let name = args.file.display().to_string();

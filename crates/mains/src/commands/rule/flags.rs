@@ -10,24 +10,24 @@ use crate::commands::documents::names::Names;
 use crate::commands::documents::{Change, Document, words};
 use crate::error::Failure;
 
-/// What a rule does.
+/// The kind of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Kind {
-    /// Off when the load has drawn less than --below for --for, with a way back: at --restore-at, by --test-pulse, or by hand
+    /// Switch off when the load draws less than --below for --for; on again at --restore-at, by --test-pulse or by hand
     #[value(alias = "standby_kill")]
     StandbyKill,
-    /// Off when it has been on for --after
+    /// Switch off after --after
     #[value(alias = "auto_off")]
     AutoOff,
-    /// Off when the load has drawn more than --above for --for; only a person switches it on again
+    /// Switch off when the load draws more than --above for --for; on again by hand only
     #[value(alias = "over_power")]
     OverPower,
-    /// On while the load of --leader draws more than --above, else off
+    /// Switch on while the load of --leader draws more than --above, otherwise off
     Follow,
-    /// On again, --after so long, whoever switched it off
+    /// Switch on again, after --after, whatever switched it off
     #[value(alias = "keep_on")]
     KeepOn,
-    /// What the relay is to be (--state) when the plug is back after an outage
+    /// Set the relay to --state when the plug returns after a power cut
     #[value(alias = "power_on")]
     PowerOn,
 }
@@ -59,37 +59,37 @@ enum State {
 /// What a rule is made of, beside its kind; what is not given stays as it is.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Flags {
-    /// The plug that it switches
+    /// Plug to switch
     #[arg(long, value_name = "PLUG")]
     plug: Option<String>,
-    /// Less than this is standby, e.g. 10W
+    /// Power below which the load is in standby, e.g. 10W
     #[arg(long, value_name = "WATTS", allow_hyphen_values = true, value_parser = words::watts)]
     below: Option<Value>,
-    /// More than this is too much, or what is followed, e.g. 2kW
+    /// Power above which the rule acts, e.g. 2kW
     #[arg(long, value_name = "WATTS", allow_hyphen_values = true, value_parser = words::watts)]
     above: Option<Value>,
-    /// For so long, e.g. 5m
+    /// Time that the power must stay there, e.g. 5m
     #[arg(long = "for", value_name = "DURATION", value_parser = words::period)]
     period: Option<Value>,
-    /// After so long, e.g. 2h; with keep-on also `none`, at once
+    /// Delay, e.g. 2h; for keep-on also `none` (at once)
     #[arg(long, value_name = "DURATION", value_parser = words::or_none(words::period))]
     after: Option<Value>,
-    /// The plug whose load is followed
+    /// Plug whose load is followed
     #[arg(long, value_name = "PLUG")]
     leader: Option<String>,
-    /// How far it must fall below --above to count as off; `none` is 0
+    /// Drop below --above that counts as off; `none` is 0
     #[arg(long, value_name = "WATTS", allow_hyphen_values = true, value_parser = words::or_none(words::watts))]
     hysteresis: Option<Value>,
-    /// How long the leader must draw, or no longer draw, before it is followed; `none` is at once
+    /// Time that the leader must draw, or stop drawing, before the plug follows; `none` is at once
     #[arg(long, value_name = "DURATION", value_parser = words::or_none(words::period))]
     delay: Option<Value>,
-    /// On again at this local time, e.g. 07:00; `none` is never
+    /// Switch on again at this local time, e.g. 07:00; `none` is never
     #[arg(long, value_name = "HH:MM", value_parser = words::or_none(words::time_of_day))]
     restore_at: Option<Value>,
-    /// On again for a while to see whether it is wanted: how often and how long, e.g. 2h,1m; `none` is never
+    /// Switch on briefly to test whether the load is needed: interval and length, e.g. 2h,1m; `none` is never
     #[arg(long, value_name = "EVERY,FOR", value_parser = words::or_none(words::pulse))]
     test_pulse: Option<Value>,
-    /// on, off, or last: what it was before the outage
+    /// on, off, or last (the state before the power cut)
     #[arg(long, value_enum, value_name = "STATE", hide_possible_values = true)]
     state: Option<State>,
 }

@@ -10,10 +10,10 @@ use crate::error::Failure;
 /// What a schedule is made of; what is not given stays as it is.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Flags {
-    /// What to switch: plugs and groups, by name or id, with commas or repeated
+    /// Plugs and groups to switch, by name or id; repeat or separate with commas
     #[arg(long, value_name = "PLUG|GROUP")]
     targets: Vec<String>,
-    /// What to do with them
+    /// Action
     #[arg(
         long,
         value_enum,
@@ -23,10 +23,10 @@ pub(super) struct Flags {
     action: Option<Action>,
     #[command(flatten)]
     when: When,
-    /// Up to so much later, differently each day, e.g. 20m; `none` is on the minute
+    /// Random delay of up to this duration, new for each run, e.g. 20m; `none` is no delay
     #[arg(long, value_name = "DURATION", value_parser = words::or_none(words::period))]
     random: Option<Value>,
-    /// Make up for it within so long, e.g. 10m, when the hub was not running; `none` lets it pass
+    /// Catch up on a run missed while the hub was down, if it is no older than this, e.g. 10m; `none` is never
     #[arg(long, value_name = "DURATION", value_parser = words::or_none(words::period))]
     catch_up: Option<Value>,
 }
@@ -49,10 +49,10 @@ const WHEN: &str = "When (one of --at, --sun, --once, --cron)";
 
 #[derive(Debug, Clone, Default, clap::Args)]
 struct When {
-    /// At this local time, e.g. 07:00
+    /// Local time, e.g. 07:00
     #[arg(long, help_heading = WHEN, value_name = "HH:MM", group = "moment", value_parser = words::time_of_day)]
     at: Option<Value>,
-    /// When the sun rises or sets; the hub must know its place
+    /// Sunrise or sunset; needs the hub's location
     #[arg(long, help_heading = WHEN,
         value_enum,
         value_name = "sunrise|sunset",
@@ -60,16 +60,16 @@ struct When {
         hide_possible_values = true
     )]
     sun: Option<Sun>,
-    /// Once, at this local time, e.g. 2026-12-24T18:00
+    /// Local date and time of a single run, e.g. 2026-12-24T18:00
     #[arg(long, help_heading = WHEN, value_name = "TIME", group = "moment", value_parser = words::local_time)]
     once: Option<Value>,
-    /// As cron has it: minute, hour, day, month, weekday, e.g. '*/30 8-18 * * mon-fri'
+    /// Cron expression: minute, hour, day, month, weekday, e.g. '*/30 8-18 * * mon-fri'
     #[arg(long, help_heading = WHEN, value_name = "EXPRESSION", group = "moment")]
     cron: Option<String>,
-    /// With --sun: so long before (-15m) or after (30m) it
+    /// With --sun: time before (-15m) or after (30m) it
     #[arg(long, help_heading = WHEN, value_name = "±DURATION", allow_hyphen_values = true, value_parser = words::offset)]
     offset: Option<Value>,
-    /// With --at and --sun: on these days, e.g. mon,wed, mon-fri, weekdays, weekend; else daily
+    /// With --at and --sun: days, e.g. mon,wed, mon-fri, weekdays, weekend [default: daily]
     #[arg(long, help_heading = WHEN, value_name = "DAYS", value_parser = words::days)]
     days: Option<Value>,
 }

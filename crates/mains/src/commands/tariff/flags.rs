@@ -51,28 +51,28 @@ const ALL: &str = "all";
 /// What a tariff is made of; what is not given stays as it is.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Flags {
-    /// What a kilowatt-hour costs at any time
+    /// Price per kilowatt-hour at any time
     #[arg(long, value_name = "PRICE", allow_hyphen_values = true, value_parser = words::price)]
     price: Option<Value>,
-    /// What a kilowatt-hour costs by day
+    /// Price per kilowatt-hour by day
     #[arg(long, value_name = "PRICE", allow_hyphen_values = true, value_parser = words::price)]
     day: Option<Value>,
-    /// What a kilowatt-hour costs by night
+    /// Price per kilowatt-hour by night
     #[arg(long, value_name = "PRICE", allow_hyphen_values = true, value_parser = words::price)]
     night: Option<Value>,
-    /// When the day price begins, local time
+    /// Local time at which the day price begins
     #[arg(long, value_name = "HH:MM", value_parser = words::time_of_day)]
     day_begins: Option<Value>,
-    /// When the night price begins, local time
+    /// Local time at which the night price begins
     #[arg(long, value_name = "HH:MM", value_parser = words::time_of_day)]
     night_begins: Option<Value>,
-    /// The days that have a day price, e.g. weekdays; else daily
+    /// Days that have a day price, e.g. weekdays [default: daily]
     #[arg(long, value_name = "DAYS", value_parser = words::days)]
     days: Option<Value>,
-    /// Prices by the hour, which `mains tariff prices` brings
+    /// Hourly prices, imported by `mains tariff prices`
     #[arg(long, conflicts_with_all = ["price", "day", "night"])]
     hourly: bool,
-    /// With --hourly: the price of an hour without one; `none` leaves its cost unknown
+    /// With --hourly: price of hours without one; `none` leaves their cost unknown
     #[arg(
         long,
         value_name = "PRICE",
@@ -80,13 +80,13 @@ pub(super) struct Flags {
         value_parser = words::or_none(words::market_price)
     )]
     otherwise: Option<Value>,
-    /// In which currency, e.g. EUR
+    /// Currency, e.g. EUR
     #[arg(long, value_name = "CODE")]
     currency: Option<String>,
-    /// From this local date on; `none` is always
+    /// First local day on which it applies; `none` is always
     #[arg(long, value_name = "DATE", value_parser = words::or_none(words::date))]
     valid_from: Option<Value>,
-    /// The plugs that it holds for, with commas or repeated; `all` is every one
+    /// Plugs that it applies to; repeat or separate with commas; `all` is every plug
     #[arg(long, value_name = "PLUG")]
     plugs: Vec<String>,
 }
