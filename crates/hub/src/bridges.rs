@@ -12,6 +12,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use api::{HubError, Id};
 use hiflying::net::select;
 use hue::flow::{self, PairOptions, TakeoverOptions};
 use hue::keyring::{Entry, KeyRing};
@@ -22,9 +23,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
-use crate::error::HubError;
 use crate::event::{EventBus, News};
-use crate::model::Id;
+pub(crate) use error::bridge_error;
 pub use job::{Job, JobState, Step};
 use jobs::Jobs;
 
@@ -81,7 +81,10 @@ impl Bridges {
     ///
     /// [`HubError`] of kind `local` when the key ring cannot be read.
     pub fn all(&self) -> Result<Vec<Entry>, HubError> {
-        Ok(self.0.ring.entries().map_err(HueError::from)?)
+        self.0
+            .ring
+            .entries()
+            .map_err(|error| bridge_error(error.into()))
     }
 
     /// Returns one of them.
@@ -90,7 +93,11 @@ impl Bridges {
     ///
     /// As [`Bridges::all`], and `not_found`.
     pub fn one(&self, id: &BridgeId) -> Result<Entry, HubError> {
-        let entry = self.0.ring.entry(id).map_err(HueError::from)?;
+        let entry = self
+            .0
+            .ring
+            .entry(id)
+            .map_err(|error| bridge_error(error.into()))?;
         entry.ok_or_else(|| {
             HubError::not_found(format!("there is no bridge {id} that was paired with"))
                 .hint("POST its address to `/api/v1/bridges` first, or use `mains hue pair`")
@@ -108,7 +115,10 @@ impl Bridges {
             at_most: wait.saturating_add(ANSWER),
             ..Search::default()
         };
-        Ok(net::discover(&self.lan()?, &search, |_| ()).await?)
+        let lan = self.lan().map_err(bridge_error)?;
+        net::discover(&lan, &search, |_| ())
+            .await
+            .map_err(bridge_error)
     }
 
     /// Pairs with the bridge at an address, whose button was pressed just now. Returns whether it is new; a bridge whose key
@@ -159,7 +169,10 @@ impl Bridges {
         if let Some(job) = self.jobs().running(id) {
             return Err(busy(id, job));
         }
-        self.0.ring.forget(id).map_err(HueError::from)?;
+        self.0
+            .ring
+            .forget(id)
+            .map_err(|error| bridge_error(error.into()))?;
         self.jobs().forget(id);
         tracing::info!(bridge = %id, "forgotten");
         Ok(())
@@ -172,7 +185,7 @@ impl Bridges {
     /// [`HubError`]: `not_found`, and what came of asking the bridge.
     pub async fn lights(&self, id: &BridgeId) -> Result<Vec<Light>, HubError> {
         let opened = self.open(id).await?;
-        Ok(flow::lights(&opened.bridge()).await?)
+        flow::lights(&opened.bridge()).await.map_err(bridge_error)
     }
 
     /// Begins to take over a bulb. The answer comes at once; how it goes is told by [`News::Takeover`] and by the job.
@@ -241,13 +254,18 @@ impl Bridges {
             serial: order.serial,
             ..TakeoverOptions::default()
         };
-        Ok(flow::takeover(&bridge, guide, &options).await?)
+        flow::takeover(&bridge, guide, &options)
+            .await
+            .map_err(bridge_error)
     }
 
     async fn open(&self, id: &BridgeId) -> Result<Opened, HubError> {
         self.one(id)?;
         let name = BridgeName::Id(id.clone());
-        Ok(net::open(&self.lan()?, &self.0.ring, &name, None, &Trust::default()).await?)
+        let lan = self.lan().map_err(bridge_error)?;
+        net::open(&lan, &self.0.ring, &name, None, &Trust::default())
+            .await
+            .map_err(bridge_error)
     }
 
     fn change(&self, job: &Id, change: impl FnOnce(&mut Job)) {

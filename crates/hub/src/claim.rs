@@ -9,9 +9,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use api::{HubError, Kind};
 use serde::{Deserialize, Serialize};
-
-use crate::error::{HubError, Kind};
 
 const LOCK: &str = "hub.lock";
 const ANNOUNCEMENT: &str = "hub.json";

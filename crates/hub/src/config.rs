@@ -5,9 +5,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use api::Period;
 use jiff::tz::TimeZone;
-
-use crate::duration::Period;
 
 /// What the owner decides.
 #[derive(Debug, Clone)]

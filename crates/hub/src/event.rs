@@ -8,12 +8,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use api::PlugView;
 use hiflying::Mac;
 use plugs::Reading;
 use serde_json::Value;
 use tokio::sync::broadcast;
-
-use crate::model::PlugView;
 
 /// So many events can be caught up with.
 pub const KEPT: usize = 4096;

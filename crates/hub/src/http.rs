@@ -33,6 +33,7 @@ mod tariffs;
 
 use std::sync::Arc;
 
+use api::HubError;
 use axum::Router;
 use axum::extract::{FromRef, Request, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -43,7 +44,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::error::HubError;
 use crate::hub::Hub;
 use events::Listeners;
 use problem::Problem;
@@ -124,10 +124,10 @@ async fn events(
     State(api): State<Api>,
     params: Params,
     headers: HeaderMap,
-) -> Result<Response, HubError> {
+) -> Result<Response, Problem> {
     params.only(&[])?;
     let cancel = api.hub.cancel().clone();
-    api.listeners.listen(api.hub.bus(), &headers, cancel)
+    Ok(api.listeners.listen(api.hub.bus(), &headers, cancel)?)
 }
 
 /// This description.
@@ -155,10 +155,11 @@ fn attachment(content_type: &str, name: &str) -> [(HeaderName, String); 2] {
     ]
 }
 
-async fn nowhere(uri: Uri) -> HubError {
+async fn nowhere(uri: Uri) -> Problem {
     let path: String = uri.path().chars().take(200).collect();
     HubError::not_found(format!("there is nothing at {path}"))
         .hint("`/api/v1/openapi.json` says what there is")
+        .into()
 }
 
 /// Gives the router's own answer to a wrong method a body, and keeps its `Allow`.

@@ -6,6 +6,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use api::{
+    Cause, Document, Group, HubError, Id, PlugId, PlugView, Rule, RuleKind, Schedule, Stored,
+    Switched, Target, Tariff, Wanted,
+};
 use futures_util::future::join_all;
 use hiflying::Mac;
 use jiff::Timestamp;
@@ -15,14 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bridges::Bridges;
 use crate::config::Config;
-use crate::energy::Tariff;
-use crate::error::HubError;
 use crate::event::{EventBus, News};
-use crate::keeper::{Keeper, Switched, Wanted};
-use crate::model::{Cause, Document, Group, Id, PlugId, PlugView, Stored, Target};
+use crate::keeper::Keeper;
 use crate::recorder::Recorder;
-use crate::rule::{Rule, RuleKind};
-use crate::schedule::{Clock, Schedule, next_due};
+use crate::schedule::{Clock, next_due};
 use crate::shelf::Shelf;
 use crate::store::Store;
 

@@ -9,7 +9,6 @@
 mod config;
 mod edit;
 mod offer;
-mod order;
 mod pace;
 mod plausible;
 mod power_on;
@@ -28,6 +27,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use api::{Cause, Delayed, HubError, Kind, Period, PlugView, Switched, Wanted};
 use hiflying::Mac;
 use jiff::Timestamp;
 use plugs::net::Lan;
@@ -36,11 +36,8 @@ use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::duration::Period;
-use crate::error::{HubError, Kind};
 use crate::event::{EventBus, News};
-use crate::model::{Cause, PlugRecord, PlugView};
-use crate::store::{EnergyState, Sample, Store};
+use crate::store::{EnergyState, PlugRecord, Sample, Store};
 use offer::{Offer, Offers};
 use presence::Patience;
 use scanner::Scanner;
@@ -49,7 +46,6 @@ use stats::Counts;
 use task::{Errand, Task, now};
 
 pub use config::{Interfaces, KeeperConfig, Surroundings};
-pub use order::{Delayed, Found, PlugChange, Switched, Wanted};
 pub use relay::Moved;
 pub use stats::KeeperStats;
 

@@ -8,7 +8,6 @@
 //! * [`claim`]: which hub has a state directory.
 //! * [`config`]: what the owner decides in `mains.toml`.
 //! * [`keeper`]: keeps contact with every plug; nobody else opens a socket to one.
-//! * [`model`]: what the hub keeps: plugs, groups, and what the API shows of them.
 //! * [`energy`]: what plugs used, and what it cost.
 //! * [`guard`]: how often a relay may be moved without anybody's hand.
 //! * [`rule`]: what switches by what a plug does.
@@ -17,7 +16,6 @@
 //! * [`recorder`]: takes readings into the store, off the path of everything else.
 //! * [`shelf`]: the documents that people make, in memory and in the store.
 //! * [`event`]: news, for everybody who listens, and the last thousands of them for who was away.
-//! * [`error`]: why something could not be done.
 //! * [`http`]: what is answered over HTTP. [`trust`]: to whom. [`server`]: over which connections.
 //!
 //! Commands go down to the one task that owns a plug; events come up by broadcast; state is read from a snapshot.
@@ -26,15 +24,12 @@ pub mod automation;
 pub mod bridges;
 pub mod claim;
 pub mod config;
-pub mod duration;
 pub mod energy;
-pub mod error;
 pub mod event;
 pub mod guard;
 pub mod http;
 mod hub;
 pub mod keeper;
-pub mod model;
 pub mod recorder;
 pub mod rule;
 mod run;
@@ -42,11 +37,9 @@ pub mod schedule;
 pub mod server;
 pub mod shelf;
 pub mod store;
-mod text;
 pub mod trust;
 
 pub use config::Config;
-pub use error::{HubError, Kind};
 pub use event::{Event, EventBus, News};
 pub use hub::{Hub, Parts};
 pub use keeper::Keeper;

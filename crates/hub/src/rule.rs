@@ -1,225 +1,329 @@
-//! Rules: switching by what a plug does, instead of by the clock.
+//! What a rule makes of what it sees. Pure: time is a parameter, and nothing here switches.
 //!
-//! A [`Rule`] is what people write: one plug, and one [`RuleKind`] with its numbers. [`RuleState`] is what it makes of what it
-//! sees. Neither switches anything nor knows a clock or a network; that is the business of the automation.
+//! Each kind of rule says, for what it has seen so far, whether it wishes the relay to move ([`Wish`]), and when it wants to look
+//! again. Around it, [`RuleState`] does what all kinds share: it follows the relay, turns a wish into one order at a time, and
+//! tries again, ever more patiently, when an order fails. What is not known never moves a relay: not an unknown relay, not a plug
+//! that does not answer, not a reading without power, and not a silence between two readings.
 
-mod engine;
-mod kind;
-
-use serde::{Deserialize, Deserializer, Serialize, de};
-use serde_json::{Map, Value};
-
-pub use engine::{Decision, Observation, Order, Power, RuleState};
-pub use kind::{RuleKind, TestPulse};
-
-use crate::error::HubError;
-use crate::model::{Collection, Document, PlugId, check_name};
-
-/// A rule as people write it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Rule {
-    /// What it is called.
-    pub name: String,
-    /// Whether it acts.
-    pub enabled: bool,
-    /// The plug that it switches.
-    pub plug: PlugId,
-    /// What it does; its word is the field `kind`, its numbers stand beside it.
-    #[serde(flatten)]
-    pub kind: RuleKind,
-}
-
-impl Rule {
-    /// Returns the plugs that it watches or switches, each with the field that names it.
-    pub fn plugs(&self) -> impl Iterator<Item = (&'static str, PlugId)> {
-        let leader = self.kind.leader().map(|leader| ("leader", leader));
-        [("plug", self.plug)].into_iter().chain(leader)
-    }
-}
-
-impl Document for Rule {
-    const COLLECTION: Collection = Collection::Rules;
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn check(&self) -> Result<(), HubError> {
-        check_name(&self.name)?;
-        self.kind.check(self.plug)
-    }
-}
-
-impl<'de> Deserialize<'de> for Rule {
-    /// Reads it strictly: what the kind does not know is an error.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Serde cannot flatten and refuse unknown fields at once; the kind refuses what is left over.
-        #[derive(Deserialize)]
-        struct Parts {
-            name: String,
-            #[serde(default = "enabled")]
-            enabled: bool,
-            plug: PlugId,
-            #[serde(flatten)]
-            kind: Map<String, Value>,
-        }
-
-        let parts = Parts::deserialize(deserializer)?;
-        if !parts.kind.contains_key("kind") {
-            return Err(de::Error::missing_field("kind"));
-        }
-        Ok(Self {
-            name: parts.name,
-            enabled: parts.enabled,
-            plug: parts.plug,
-            kind: RuleKind::deserialize(Value::Object(parts.kind)).map_err(de::Error::custom)?,
-        })
-    }
-}
-
-/// A rule acts unless it says otherwise.
-fn enabled() -> bool {
-    true
-}
-
+mod attempt;
+mod auto_off;
+mod follow;
+mod hold;
+mod keep_on;
+mod over_power;
+mod power_on;
+mod standby_kill;
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
+mod tests;
 
-    fn rule(fields: Value) -> Result<Rule, String> {
-        let mut rule = json!({"name": "television", "plug": "AC:CF:23:12:34:56"});
-        let object = rule.as_object_mut().unwrap();
-        object.extend(fields.as_object().unwrap().clone());
-        let rule: Rule = serde_json::from_value(rule).map_err(|error| error.to_string())?;
-        rule.check().map_err(|error| {
-            format!("{}: {}", error.field().unwrap_or_default(), error.message())
-        })?;
-        Ok(rule)
-    }
+use std::time::Duration;
 
-    #[test]
-    fn every_kind_is_written_as_it_is_read() {
-        for fields in [
-            json!({"kind": "standby_kill", "below_w": 10.0, "for": "5m", "restore_at": "07:00",
-                   "test_pulse": {"every": "2h", "for": "1m"}}),
-            json!({"kind": "standby_kill", "below_w": 10.5, "for": "5m", "restore_at": null, "test_pulse": null}),
-            json!({"kind": "auto_off", "after": "2h"}),
-            json!({"kind": "over_power", "above_w": 2000.0, "for": "10s"}),
-            json!({"kind": "follow", "leader": "accf23000001", "above_w": 30.0, "hysteresis_w": 5.0, "delay": "10s"}),
-            json!({"kind": "follow", "leader": "accf23000001", "above_w": 30.0, "hysteresis_w": null, "delay": null}),
-            json!({"kind": "keep_on", "after": "5m"}),
-            json!({"kind": "keep_on", "after": null}),
-            json!({"kind": "power_on", "state": "last"}),
-        ] {
-            let mut expected =
-                json!({"name": "television", "enabled": true, "plug": "accf23123456"});
-            expected
-                .as_object_mut()
-                .unwrap()
-                .extend(fields.as_object().unwrap().clone());
-            let rule = rule(fields).unwrap();
-            assert_eq!(serde_json::to_value(&rule).unwrap(), expected);
+use api::RuleKind;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use plugs::RelayState;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use attempt::Attempt;
+
+/// What a rule sees of its plugs at one moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Observation {
+    /// How the relay of the rule's plug stands; `None` when it is not known.
+    pub relay: Option<RelayState>,
+    /// Whether it was a person who moved that relay last.
+    pub by_person: bool,
+    /// Whether the rule's plug answers.
+    pub available: bool,
+    /// What the rule's plug draws, if that was read at this very moment.
+    pub power: Option<Power>,
+    /// What the leader's load draws, if that was read at this very moment.
+    pub leader: Option<Power>,
+}
+
+/// A power that has just been read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Power {
+    /// Watts.
+    pub watts: f64,
+    /// Another reading this much later still continues this one. After a longer silence, nobody knows what was in between.
+    pub patience: Duration,
+}
+
+/// What a rule wants.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Decision {
+    /// The relay is to be moved. The outcome has to be told with [`RuleState::done`]; until then there is no other order.
+    pub switch: Option<Order>,
+    /// Look again at this moment, even if nothing happens.
+    pub wake_at: Option<Timestamp>,
+}
+
+/// The relay is to be moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// To this position.
+    pub to: RelayState,
+    /// For this reason.
+    pub why: String,
+}
+
+/// What one kind of rule wants for the moment; it holds until it is fulfilled or withdrawn.
+#[derive(Debug, Default)]
+struct Verdict {
+    wish: Option<Order>,
+    wake_at: Option<Timestamp>,
+}
+
+impl Verdict {
+    const NOTHING: Self = Self {
+        wish: None,
+        wake_at: None,
+    };
+
+    fn wish(to: RelayState, why: String) -> Self {
+        Self {
+            wish: Some(Order { to, why }),
+            wake_at: None,
         }
     }
 
-    #[test]
-    fn what_may_be_left_out() {
-        let kill = rule(json!({"kind": "standby_kill", "below_w": 10, "for": "5m"})).unwrap();
-        assert!(kill.enabled);
-        assert!(matches!(
-            kill.kind,
-            RuleKind::StandbyKill {
-                restore_at: None,
-                test_pulse: None,
-                ..
+    fn wake_at(at: Option<Timestamp>) -> Self {
+        Self {
+            wish: None,
+            wake_at: at,
+        }
+    }
+}
+
+/// What one kind of rule looks at.
+#[derive(Debug)]
+struct Sight<'a> {
+    now: Timestamp,
+    timezone: &'a TimeZone,
+    /// How the relay stands, and since when; not known when `None`.
+    relay: Option<Relay>,
+    /// The relay has just moved.
+    has_moved: bool,
+    /// The rule itself has just ordered the relay to where it stands.
+    was_ordered: bool,
+    by_person: bool,
+    available: bool,
+    power: Option<Power>,
+    leader: Option<Power>,
+}
+
+impl Sight<'_> {
+    fn stands(&self) -> Option<RelayState> {
+        self.relay.map(|relay| relay.state)
+    }
+
+    fn has_turned(&self, to: RelayState) -> bool {
+        self.has_moved && self.stands() == Some(to)
+    }
+}
+
+/// How a relay stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Relay {
+    state: RelayState,
+    since: Timestamp,
+}
+
+/// What a rule remembers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RuleState {
+    relay: Option<Relay>,
+    memory: Memory,
+    #[serde(skip)]
+    attempt: Attempt,
+}
+
+/// What only this kind remembers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Memory {
+    StandbyKill(standby_kill::Memory),
+    AutoOff,
+    OverPower(over_power::Memory),
+    Follow(follow::Memory),
+    KeepOn,
+    PowerOn(power_on::Memory),
+}
+
+impl RuleState {
+    /// Begins a rule that has not seen anything yet.
+    pub fn new(kind: &RuleKind) -> Self {
+        let memory = match kind {
+            RuleKind::StandbyKill { .. } => Memory::StandbyKill(standby_kill::Memory::default()),
+            RuleKind::AutoOff { .. } => Memory::AutoOff,
+            RuleKind::OverPower { .. } => Memory::OverPower(over_power::Memory::default()),
+            RuleKind::Follow { .. } => Memory::Follow(follow::Memory::default()),
+            RuleKind::KeepOn { .. } => Memory::KeepOn,
+            RuleKind::PowerOn { .. } => Memory::PowerOn(power_on::Memory::default()),
+        };
+        Self {
+            relay: None,
+            memory,
+            attempt: Attempt::default(),
+        }
+    }
+
+    /// Goes on where a rule of this kind was before a restart; begins anew if that cannot be understood.
+    pub fn restore(kind: &RuleKind, remembered: &Value) -> Self {
+        let new = Self::new(kind);
+        match Self::deserialize(remembered) {
+            Ok(old) if old.is_like(&new) => old,
+            _ => new,
+        }
+    }
+
+    /// Returns what has to outlive a restart.
+    pub fn remember(&self) -> Value {
+        // A tree with text keys, which always can be written.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// Tells whether the rule has cut its plug off and only a person may switch it on.
+    pub fn keeps_off(&self) -> bool {
+        matches!(&self.memory, Memory::OverPower(memory) if memory.is_cut())
+    }
+
+    /// Looks, and decides. `kind` is always the one that the state was made for.
+    pub fn step(
+        &mut self,
+        kind: &RuleKind,
+        now: Timestamp,
+        timezone: &TimeZone,
+        seen: &Observation,
+    ) -> Decision {
+        let has_moved = self.follow_relay(now, seen.relay);
+        let sight = Sight {
+            now,
+            timezone,
+            relay: seen.relay.and(self.relay),
+            has_moved,
+            was_ordered: seen
+                .relay
+                .is_some_and(|relay| self.attempt.is_ordered(relay, now)),
+            by_person: seen.by_person,
+            available: seen.available,
+            power: seen.power,
+            leader: seen.leader,
+        };
+        let verdict = self.memory.look(kind, &sight);
+        self.attempt.decide(now, seen, verdict)
+    }
+
+    /// Tells what came of the last order: whether it was carried out, as far as the plug says.
+    pub fn done(&mut self, now: Timestamp, is_done: bool) {
+        let stands = self.relay.map(|relay| relay.state);
+        self.attempt.done(now, is_done, stands);
+    }
+
+    /// Moves all remembered moments, because the clock was set.
+    pub fn shift(&mut self, by: SignedDuration) {
+        let shift = |at: &mut Timestamp| {
+            *at = at.saturating_add(by).unwrap_or(*at);
+        };
+        if let Some(relay) = &mut self.relay {
+            shift(&mut relay.since);
+        }
+        self.attempt.shift(shift);
+        self.memory.shift(shift);
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        std::mem::discriminant(&self.memory) == std::mem::discriminant(&other.memory)
+    }
+
+    /// Returns whether the relay has moved. That it became known is no move, unless it was known to stand otherwise.
+    fn follow_relay(&mut self, now: Timestamp, seen: Option<RelayState>) -> bool {
+        let Some(state) = seen else {
+            return false;
+        };
+        let before = self.relay.map(|relay| relay.state);
+        if before != Some(state) {
+            self.relay = Some(Relay { state, since: now });
+        }
+        before.is_some_and(|before| before != state)
+    }
+}
+
+impl Memory {
+    fn look(&mut self, kind: &RuleKind, sight: &Sight<'_>) -> Verdict {
+        match (self, kind) {
+            (
+                Self::StandbyKill(memory),
+                RuleKind::StandbyKill {
+                    below_w,
+                    period,
+                    restore_at,
+                    test_pulse,
+                },
+            ) => {
+                let numbers = standby_kill::Numbers {
+                    below_w: *below_w,
+                    period: *period,
+                    restore_at: *restore_at,
+                    test_pulse: *test_pulse,
+                };
+                memory.look(&numbers, sight)
             }
-        ));
-        assert!(
-            !rule(json!({"kind": "keep_on", "enabled": false}))
-                .unwrap()
-                .enabled
-        );
-    }
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        for (fields, part) in [
-            (json!({}), "kind"),
-            (json!({"kind": "explode"}), "explode"),
-            (json!({"kind": 7}), ""),
-            (json!({"kind": "auto_off"}), "after"),
+            (Self::AutoOff, RuleKind::AutoOff { after }) => auto_off::look(*after, sight),
+            (Self::OverPower(memory), RuleKind::OverPower { above_w, period }) => {
+                memory.look(*above_w, *period, sight)
+            }
             (
-                json!({"kind": "auto_off", "after": "2h", "below_w": 3}),
-                "below_w",
-            ),
-            (json!({"kind": "keep_on", "colour": "red"}), "colour"),
-            (json!({"kind": "auto_off", "after": "7200"}), "unit"),
-            (
-                json!({"kind": "standby_kill", "below_w": 0, "for": "5m"}),
-                "below_w",
-            ),
-            (
-                json!({"kind": "standby_kill", "below_w": -1, "for": "5m"}),
-                "below_w",
-            ),
-            (
-                json!({"kind": "standby_kill", "below_w": 1e300, "for": "5m"}),
-                "below_w",
-            ),
-            (
-                json!({"kind": "standby_kill", "below_w": 10, "for": "5m", "restore_at": "25:00"}),
-                "local time",
-            ),
-            (
-                json!({"kind": "standby_kill", "below_w": 10, "for": "5m", "test_pulse": {"every": "1m", "for": "30s"}}),
-                "test_pulse.every",
-            ),
-            (
-                json!({"kind": "standby_kill", "below_w": 10, "for": "5m", "test_pulse": {"every": "1h", "for": "2s"}}),
-                "test_pulse.for",
-            ),
-            (
-                json!({"kind": "standby_kill", "below_w": 10, "for": "5m", "test_pulse": {"every": "1h", "for": "1h"}}),
-                "test_pulse.for",
-            ),
-            (
-                json!({"kind": "standby_kill", "below_w": 10, "for": "5m", "test_pulse": {"every": "1h", "for": "1m", "x": 1}}),
-                "x",
-            ),
-            (
-                json!({"kind": "over_power", "above_w": 5000, "for": "5s"}),
-                "above_w",
-            ),
-            (
-                json!({"kind": "follow", "leader": "accf23123456", "above_w": 5}),
-                "leader",
-            ),
-            (
-                json!({"kind": "follow", "leader": "kitchen", "above_w": 5}),
-                "",
-            ),
-            (
-                json!({"kind": "follow", "leader": "accf23000001", "above_w": 5, "hysteresis_w": 5}),
-                "hysteresis_w",
-            ),
-            (
-                json!({"kind": "follow", "leader": "accf23000001", "above_w": 5, "hysteresis_w": -1}),
-                "hysteresis_w",
-            ),
-            (json!({"kind": "power_on", "state": "toggle"}), "toggle"),
-            (json!({"kind": "keep_on", "name": ""}), "name"),
-            (json!({"kind": "keep_on", "plug": "kitchen"}), ""),
-        ] {
-            let problem = rule(fields.clone()).expect_err(&fields.to_string());
-            assert!(problem.contains(part), "{fields}: {problem}");
+                Self::Follow(memory),
+                RuleKind::Follow {
+                    above_w,
+                    hysteresis_w,
+                    delay,
+                    leader: _,
+                },
+            ) => memory.look(*above_w, hysteresis_w.unwrap_or(0.0), *delay, sight),
+            (Self::KeepOn, RuleKind::KeepOn { after }) => keep_on::look(*after, sight),
+            (Self::PowerOn(memory), RuleKind::PowerOn { state }) => memory.look(*state, sight),
+            // Not to be had: a state is made for its kind.
+            _ => Verdict::NOTHING,
         }
     }
 
-    #[test]
-    fn names_every_plug_it_needs() {
-        let rule = rule(json!({"kind": "follow", "leader": "accf23000001", "above_w": 5})).unwrap();
-        let fields: Vec<_> = rule.plugs().map(|(field, _)| field).collect();
-        assert_eq!(fields, ["plug", "leader"]);
+    fn shift(&mut self, shift: impl Fn(&mut Timestamp)) {
+        match self {
+            Self::StandbyKill(memory) => memory.shift(shift),
+            Self::OverPower(memory) => memory.shift(shift),
+            Self::Follow(memory) => memory.shift(shift),
+            Self::AutoOff | Self::KeepOn | Self::PowerOn(_) => {}
+        }
+    }
+}
+
+/// Returns `at` and so much more.
+fn later(at: Timestamp, by: Duration) -> Timestamp {
+    at.saturating_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// Returns how long ago a moment was; none when it lies ahead.
+fn passed(since: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(since)).unwrap_or_default()
+}
+
+/// Returns the earlier of two moments, as far as there are any.
+fn sooner(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// Writes a power for a sentence: `2150 W` needs no decimals, `3.4 W` does.
+fn watts(watts: f64) -> String {
+    if watts.abs() >= 100.0 {
+        format!("{watts:.0} W")
+    } else {
+        format!("{} W", (watts * 10.0).round() / 10.0)
     }
 }

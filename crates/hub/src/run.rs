@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::{Chain, HubError, Kind};
 use hiflying::Mac;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -19,7 +20,6 @@ use tokio_util::task::TaskTracker;
 use crate::bridges::Bridges;
 use crate::claim::Claim;
 use crate::config::Config;
-use crate::error::{Chain, HubError, Kind};
 use crate::event::EventBus;
 use crate::hub::{Hub, Parts};
 use crate::keeper::{Interfaces, Keeper, KeeperConfig, Surroundings};
@@ -189,7 +189,7 @@ async fn assemble(
     }))
 }
 
-async fn load<T: crate::model::Document>(store: &Arc<dyn Store>) -> Result<Shelf<T>, HubError> {
+async fn load<T: api::Document>(store: &Arc<dyn Store>) -> Result<Shelf<T>, HubError> {
     let shelf = Shelf::load(Arc::clone(store)).await;
     shelf.map_err(|error| unreadable(&error))
 }

@@ -9,6 +9,7 @@ mod tls;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use api::{HubError, Kind};
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
@@ -26,7 +27,6 @@ use tower::ServiceExt;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use self::slots::{Slot, Slots};
-use crate::error::{HubError, Kind};
 use crate::http::stuck;
 
 pub use self::stream::until;

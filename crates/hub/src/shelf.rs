@@ -6,11 +6,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use api::{Chain, Document, HubError, Id, Stored};
 use serde_json::Value;
 use tokio::sync::{Mutex, watch};
 
-use crate::error::{Chain, HubError};
-use crate::model::{Document, Id, Stored};
 use crate::store::{Store, StoreError, StoredDocument};
 
 /// So many documents fit into one collection.
@@ -200,7 +199,7 @@ impl<T: Document> Shelf<T> {
     async fn keep(&self, id: &Id, entry: Entry<T>) -> Result<Stored<T>, HubError> {
         let body = serde_json::to_value(&entry.body).map_err(|error| {
             HubError::new(
-                crate::Kind::Failed,
+                api::Kind::Failed,
                 format!(
                     "the {} cannot be written: {error}",
                     T::COLLECTION.singular()

@@ -10,17 +10,48 @@ mod sqlite;
 mod sum;
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
+use api::{Collection, Id, Metering, PowerOn};
 use async_trait::async_trait;
 use hiflying::Mac;
 use jiff::Timestamp;
-use plugs::Reading;
+use plugs::{FamilyId, Reading, RelayState};
 use serde_json::Value;
 
-use crate::model::{Collection, Id, PlugRecord};
-
 pub use sqlite::{Opened, Retention, Sqlite};
+
+/// An adopted plug as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlugRecord {
+    /// Its hardware address.
+    pub mac: Mac,
+    /// What it is.
+    pub family: FamilyId,
+    /// The maker's serial number.
+    pub serial: Option<String>,
+    /// Where it was last heard.
+    pub address: Ipv4Addr,
+    /// The module id or the maker's model.
+    pub model: Option<String>,
+    /// The name that its owner gave; no two plugs have the same.
+    pub name: Option<String>,
+    /// Where it is.
+    pub room: Option<String>,
+    /// How often it is metered; `None` is the hub's default.
+    pub metering: Option<Metering>,
+    /// What its relay is to be after an outage; `None` leaves it to the plug.
+    pub power_on: Option<PowerOn>,
+    /// The relay's position when it last told.
+    pub relay: Option<RelayState>,
+    /// When it was adopted.
+    pub adopted: Timestamp,
+    /// When it was last heard.
+    pub seen: Timestamp,
+    /// Grows with every change that people make: its ETag.
+    pub revision: u64,
+}
 
 /// A document as the store sees it.
 #[derive(Debug, Clone, PartialEq)]

@@ -27,6 +27,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use api::HubError;
 use axum::Router;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
@@ -38,7 +39,6 @@ use self::sessions::{Links, Origin, Sessions};
 use self::settings::Settings;
 use self::tokens::Tokens;
 use crate::config::Config;
-use crate::error::HubError;
 use crate::store::Store;
 
 pub use self::routes::openapi;

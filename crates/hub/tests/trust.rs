@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
+use api::Kind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,7 @@ use tracing::Level;
 
 use hub::store::{Retention, Sqlite, Store};
 use hub::trust::{Secret, Trust, protect, set_password};
-use hub::{Config, Kind, server};
+use hub::{Config, server};
 
 async fn say(address: SocketAddr, text: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();

@@ -61,21 +61,21 @@ impl Kind {
 }
 
 /// The exit codes know fewer kinds than a hub.
-impl From<hub::Kind> for Kind {
-    fn from(kind: hub::Kind) -> Self {
+impl From<api::Kind> for Kind {
+    fn from(kind: api::Kind) -> Self {
         match kind {
             // A name that is taken is wrong usage without a hub, too.
-            hub::Kind::Usage
-            | hub::Kind::Unauthenticated
-            | hub::Kind::Forbidden
-            | hub::Kind::Conflict => Self::Usage,
-            hub::Kind::NotFound => Self::NotFound,
-            hub::Kind::Failed => Self::Failed,
-            hub::Kind::Refused => Self::Refused,
-            hub::Kind::BadAnswer => Self::BadAnswer,
-            hub::Kind::Local => Self::Local,
-            hub::Kind::Unavailable => Self::Unavailable,
-            hub::Kind::NoAnswer => Self::NoAnswer,
+            api::Kind::Usage
+            | api::Kind::Unauthenticated
+            | api::Kind::Forbidden
+            | api::Kind::Conflict => Self::Usage,
+            api::Kind::NotFound => Self::NotFound,
+            api::Kind::Failed => Self::Failed,
+            api::Kind::Refused => Self::Refused,
+            api::Kind::BadAnswer => Self::BadAnswer,
+            api::Kind::Local => Self::Local,
+            api::Kind::Unavailable => Self::Unavailable,
+            api::Kind::NoAnswer => Self::NoAnswer,
         }
     }
 }
@@ -225,8 +225,8 @@ impl From<&BindError> for Failure {
     }
 }
 
-impl From<hub::HubError> for Failure {
-    fn from(error: hub::HubError) -> Self {
+impl From<api::HubError> for Failure {
+    fn from(error: api::HubError) -> Self {
         let message = match error.field() {
             Some(field) if !error.message().contains(field) => {
                 format!("{field}: {}", error.message())
@@ -243,7 +243,7 @@ impl From<hub::HubError> for Failure {
 
 impl From<ContactError> for Failure {
     fn from(error: ContactError) -> Self {
-        let kind = hub::Kind::from(&error).into();
+        let kind = api::Kind::from(&error).into();
         let message = match &error {
             ContactError::NoAnswer {
                 address,

@@ -7,7 +7,7 @@
 //! ```no_run
 //! # async fn example(context: &mains::context::Context) -> Result<(), mains::error::Failure> {
 //! let hub = context.need_hub()?;
-//! let plugs: Vec<hub::model::PlugView> = hub.get("plugs").answer().await?;
+//! let plugs: Vec<api::PlugView> = hub.get("plugs").answer().await?;
 //! let group = hub.get("groups/g-3f9a02c1").versioned::<serde_json::Value>().await?;
 //! hub.put("groups/g-3f9a02c1").if_match(group.etag.as_deref()).json(&group.body).done().await?;
 //! # Ok(()) }

@@ -11,7 +11,7 @@ pub mod config;
 pub mod console;
 pub mod context;
 pub mod directories;
-pub use hub::duration;
+pub use api::duration;
 pub mod error;
 pub mod hub_client;
 pub mod inventory;

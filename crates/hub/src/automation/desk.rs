@@ -3,16 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use api::{Cause, HubError, Id, PlugId, Wanted};
 use hiflying::Mac;
 use plugs::RelayState;
 use tokio::time::Instant;
 
 use super::Switchboard;
 use super::saver::Saver;
-use crate::error::HubError;
 use crate::guard::{Guard, TooOften};
-use crate::keeper::Wanted;
-use crate::model::{Cause, Id, PlugId};
 
 /// Switches for schedules and rules, within bounds. A clone is the same desk.
 #[derive(Debug, Clone)]

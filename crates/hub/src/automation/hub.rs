@@ -2,19 +2,16 @@
 
 use std::sync::Arc;
 
+use api::{Cause, HubError, PlugId, PlugView, Rule, Schedule, Stored, Switched, Target, Wanted};
 use hiflying::Mac;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::Switchboard;
 use super::clocks::Time;
-use crate::error::HubError;
 use crate::event::EventBus;
 use crate::hub::Hub;
-use crate::keeper::{Switched, Wanted};
-use crate::model::{Cause, PlugId, PlugView, Stored, Target};
-use crate::rule::Rule;
-use crate::schedule::{Clock, Schedule};
+use crate::schedule::Clock;
 use crate::shelf::Shelf;
 
 impl Switchboard for Hub {

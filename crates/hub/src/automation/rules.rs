@@ -5,6 +5,7 @@ mod running;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use api::{Cause, Collection, Id, Metering, PlugView, Rule, Stored};
 use hiflying::Mac;
 use jiff::{SignedDuration, Timestamp};
 use plugs::Reading;
@@ -18,8 +19,7 @@ use super::clocks::{ClockWatch, wake_at};
 use super::desk::{ActError, Desk};
 use super::record::{Last, Record, rounded};
 use crate::event::News;
-use crate::model::{Cause, Collection, Id, Metering, PlugView, Stored};
-use crate::rule::{Order, Power, Rule, RuleState};
+use crate::rule::{Order, Power, RuleState};
 use running::{Draws, Running, Stand};
 
 /// So many intervals may pass without a reading before nobody knows what a plug drew.

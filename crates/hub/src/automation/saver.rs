@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use api::{Collection, Id};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::Switchboard;
-use crate::model::{Collection, Id};
 
 /// So long the end of the hub waits for the disk.
 const AT_THE_END: Duration = Duration::from_secs(2);

@@ -7,6 +7,7 @@ mod firing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use api::{Collection, HubError, Id, Period, Schedule, Stored, Wanted};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
@@ -16,12 +17,8 @@ use super::Switchboard;
 use super::clocks::{ClockWatch, wake_at};
 use super::desk::Desk;
 use super::record::{Halted, Record, rounded};
-use crate::duration::Period;
-use crate::error::HubError;
 use crate::event::News;
-use crate::keeper::Wanted;
-use crate::model::{Collection, Id, Stored};
-use crate::schedule::{Clock, Schedule, last_due, next_due};
+use crate::schedule::{Clock, last_due, next_due};
 
 use firing::{Fired, Firing};
 

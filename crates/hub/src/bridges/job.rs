@@ -1,12 +1,10 @@
 //! One takeover, as far as it has come.
 
+use api::{HubError, Id, Kind, Told};
 use hue::flow::{Takeover, Way};
 use hue::{BridgeId, NewLight, Progress};
 use jiff::Timestamp;
 use serde::Serialize;
-
-use crate::error::{HubError, Kind, Told};
-use crate::model::Id;
 
 /// A takeover has a dozen steps; one that had thousands would be a mistake of ours.
 const MOST_STEPS: usize = 200;

@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
+use api::Id;
 use hue::BridgeId;
 use jiff::Timestamp;
 
 use super::job::{Job, JobState};
-use crate::model::Id;
 
 /// So many takeovers of one bridge are remembered.
 const KEPT: usize = 20;
@@ -65,7 +65,7 @@ impl Jobs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::HubError;
+    use api::HubError;
 
     fn bridge(number: u8) -> BridgeId {
         format!("001788fffe0102{number:02x}").parse().unwrap()

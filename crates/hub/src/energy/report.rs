@@ -2,42 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use api::{By, EnergyRow, PlugId, Tariff};
 use hiflying::Mac;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
 
-use super::Tariff;
-use crate::model::PlugId;
 use crate::store::Quarter;
-
-/// What a report is divided into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum By {
-    /// Local days: `2026-11-22`.
-    Day,
-    /// Months of local days: `2026-11`.
-    Month,
-}
-
-/// What one plug used in a day or a month.
-///
-/// What has no price, and what has one in another currency, is a row of its own: the rows of a period always add up.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EnergyRow {
-    /// Whose.
-    pub mac: PlugId,
-    /// Which day or month.
-    pub period: String,
-    /// Watt-hours.
-    pub energy_wh: f64,
-    /// What that cost; `None` where no tariff has a price.
-    pub cost: Option<f64>,
-    /// What it is paid in.
-    pub currency: Option<String>,
-}
 
 #[derive(Default)]
 struct Sum {
@@ -64,7 +35,7 @@ pub fn report(
         let local = timezone.to_datetime(quarter.t);
         let price = book.price(quarter.plug, quarter.t, local);
         let key = (
-            by.begin(local.date()),
+            by.first_day(local.date()),
             quarter.plug.into(),
             price.map(|(_, currency)| currency),
         );
@@ -83,7 +54,7 @@ pub fn report(
     });
     rows.map(|((day, plug, currency), sum)| EnergyRow {
         mac: *plug,
-        period: by.name(*day),
+        period: by.period(*day),
         energy_wh: rounded(sum.energy_wh, 1e3),
         cost: currency.map(|_| rounded(sum.cost, 1e6)),
         currency: currency.map(str::to_owned),
@@ -95,22 +66,6 @@ pub fn report(
 fn rounded(value: f64, parts: f64) -> f64 {
     // Adding 0 turns -0 into 0.
     (value * parts).round() / parts + 0.0
-}
-
-impl By {
-    fn begin(self, day: Date) -> Date {
-        match self {
-            Self::Day => day,
-            Self::Month => day.first_of_month(),
-        }
-    }
-
-    fn name(self, begin: Date) -> String {
-        match self {
-            Self::Day => begin.to_string(),
-            Self::Month => begin.strftime("%Y-%m").to_string(),
-        }
-    }
 }
 
 /// The tariffs, by whom they are for.

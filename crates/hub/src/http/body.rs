@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
+use api::HubError;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
@@ -12,7 +13,6 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::problem::Problem;
-use crate::error::HubError;
 
 /// The longest ordinary body, in bytes; a group of 10,000 plugs fits.
 pub(crate) const ORDINARY: usize = 256 * 1024;
@@ -208,7 +208,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::Kind;
+    use api::Kind;
 
     #[derive(Debug, Deserialize, PartialEq)]
     #[serde(deny_unknown_fields)]

@@ -1,5 +1,6 @@
 //! Hue bridges: which there are, what lights they have, and bulbs that they take over.
 
+use api::{HubError, excerpt};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -20,10 +21,8 @@ use super::plugs::Discover;
 use super::problem::{Problem, ProblemJson};
 use super::query::Params;
 use super::{Api, schema};
-use crate::bridges::{Job, Order};
-use crate::error::HubError;
+use crate::bridges::{Job, Order, bridge_error};
 use crate::hub::Hub;
-use crate::text::shown;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -120,7 +119,7 @@ impl FoundBridge {
 /// The bridges that were paired with, by id.
 #[utoipa::path(get, path = "/api/v1/bridges", tag = "bridges", operation_id = "bridges",
     responses((status = 200, description = "The bridges", body = Vec<BridgeView>)))]
-async fn list(State(hub): State<Hub>, params: Params) -> Result<Json<Vec<BridgeView>>, HubError> {
+async fn list(State(hub): State<Hub>, params: Params) -> Result<Json<Vec<BridgeView>>, Problem> {
     params.only(&[])?;
     let bridges = hub.bridges().all()?;
     Ok(Json(bridges.into_iter().map(BridgeView::from).collect()))
@@ -133,7 +132,7 @@ async fn list(State(hub): State<Hub>, params: Params) -> Result<Json<Vec<BridgeV
 async fn discover(
     State(hub): State<Hub>,
     MaybeJson(body): MaybeJson<Discover>,
-) -> Result<Json<Vec<FoundBridge>>, HubError> {
+) -> Result<Json<Vec<FoundBridge>>, Problem> {
     let found = hub.bridges().discover(body.wait()?).await?;
     let known = hub.bridges().all()?;
     let found = found.into_iter();
@@ -173,7 +172,7 @@ async fn pair(
     body::Json(pairing): body::Json<Pairing>,
 ) -> Result<Response, Problem> {
     let address = pairing.address.parse().map_err(|error| {
-        let shown = shown(&pairing.address);
+        let shown = excerpt(&pairing.address);
         HubError::usage(format!("\u{2018}{shown}\u{2019} is {error}")).at("address")
     })?;
     let certificate = pairing
@@ -204,7 +203,7 @@ fn not_paired(error: HueError) -> Problem {
             "if this is your bridge and nobody can stand between, send the same again with this `certificate`",
         ))
         .with("certificate", fingerprint.to_string()),
-        _ => HubError::from(error).into(),
+        _ => bridge_error(error).into(),
     }
 }
 
@@ -216,7 +215,7 @@ async fn one(
     State(hub): State<Hub>,
     BridgePath(id): BridgePath,
     params: Params,
-) -> Result<Json<BridgeView>, HubError> {
+) -> Result<Json<BridgeView>, Problem> {
     params.only(&[])?;
     Ok(Json(hub.bridges().one(&id)?.into()))
 }
@@ -231,7 +230,7 @@ async fn forget(
     State(hub): State<Hub>,
     BridgePath(id): BridgePath,
     params: Params,
-) -> Result<StatusCode, HubError> {
+) -> Result<StatusCode, Problem> {
     params.only(&[])?;
     hub.bridges().forget(&id)?;
     Ok(StatusCode::NO_CONTENT)
@@ -248,7 +247,7 @@ async fn lights(
     State(hub): State<Hub>,
     BridgePath(id): BridgePath,
     params: Params,
-) -> Result<Json<Vec<Light>>, HubError> {
+) -> Result<Json<Vec<Light>>, Problem> {
     params.only(&[])?;
     Ok(Json(hub.bridges().lights(&id).await?))
 }
@@ -275,7 +274,7 @@ impl TakeoverOrder {
             Some("rest") => Some(Via::Rest),
             Some("tcp30000") => Some(Via::Tcp30000),
             Some(other) => {
-                let shown = shown(other);
+                let shown = excerpt(other);
                 return Err(
                     HubError::usage(format!("there is no way \u{2018}{shown}\u{2019}"))
                         .at("via")
@@ -307,7 +306,7 @@ async fn takeovers(
     State(hub): State<Hub>,
     BridgePath(id): BridgePath,
     params: Params,
-) -> Result<Json<Vec<Job>>, HubError> {
+) -> Result<Json<Vec<Job>>, Problem> {
     params.only(&[])?;
     Ok(Json(hub.bridges().takeovers(&id)?))
 }
@@ -326,7 +325,7 @@ async fn take_over(
     State(hub): State<Hub>,
     BridgePath(id): BridgePath,
     MaybeJson(order): MaybeJson<TakeoverOrder>,
-) -> Result<Response, HubError> {
+) -> Result<Response, Problem> {
     hub.bridges().one(&id)?;
     let job = hub.bridges().take_over(&id, order.checked()?)?;
     let location = format!("/api/v1/bridges/{id}/takeovers/{}", job.id);
@@ -343,7 +342,7 @@ async fn takeover(
     State(hub): State<Hub>,
     TakeoverPath(id, takeover): TakeoverPath,
     params: Params,
-) -> Result<Json<Job>, HubError> {
+) -> Result<Json<Job>, Problem> {
     params.only(&[])?;
     Ok(Json(hub.bridges().takeover(&id, &takeover)?))
 }

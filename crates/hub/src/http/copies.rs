@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use api::{HubError, Kind};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -27,7 +28,6 @@ use super::problem::Problem;
 use super::query::Params;
 use super::range::Range;
 use super::{Api, attachment, schema};
-use crate::error::{HubError, Kind};
 use crate::hub::Hub;
 use crate::store::csv;
 
@@ -50,7 +50,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 /// A copy of the database, whole and consistent, while everything goes on.
 #[utoipa::path(get, path = "/api/v1/hub/backup", tag = "hub", operation_id = "backup",
     responses((status = 200, description = "An SQLite file", body = String, content_type = "application/vnd.sqlite3")))]
-async fn backup(State(api): State<Api>, params: Params) -> Result<Response, HubError> {
+async fn backup(State(api): State<Api>, params: Params) -> Result<Response, Problem> {
     params.only(&[])?;
     let turn = api.turn()?;
     let path = api.hub.config().state.join(COPY);
@@ -111,7 +111,7 @@ async fn export(
     State(api): State<Api>,
     PlugPath(plug): PlugPath,
     params: Params,
-) -> Result<Response, HubError> {
+) -> Result<Response, Problem> {
     params.only(&["from", "to"])?;
     let hub = &api.hub;
     view(hub, plug)?;

@@ -7,13 +7,13 @@
     reason = "it edits its own tree, where reading a key that is not there gives null and writing it makes it"
 )]
 
+use api::Collection;
 use serde_json::{Value, json};
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
 use super::problem::{self, ProblemJson};
 use super::schema;
-use crate::model::Collection;
 use crate::trust;
 
 pub(super) use collections::paths;

@@ -1,5 +1,6 @@
 //! Groups, schedules, rules and tariffs: four collections with the same life.
 
+use api::{Collection, Document, Group, HubError, Id, Rule, Schedule, Stored, Tariff};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,15 +13,11 @@ use utoipa_axum::router::OpenApiRouter;
 use super::body::{self, PRICES};
 use super::etag::{IfMatch, IfNoneMatch, Tagged, not_modified};
 use super::path::DocumentPath;
+use super::problem::Problem;
 use super::query::Params;
 use super::{Api, describe};
-use crate::energy::Tariff;
-use crate::error::HubError;
 use crate::event::News;
 use crate::hub::Hub;
-use crate::model::{Collection, Document, Group, Id, Stored};
-use crate::rule::Rule;
-use crate::schedule::Schedule;
 use crate::shelf::Shelf;
 
 /// A document that the API serves.
@@ -153,7 +150,7 @@ fn collection<T: Served>() -> OpenApiRouter<Api> {
 async fn list<T: Served>(
     State(hub): State<Hub>,
     params: Params,
-) -> Result<Json<Vec<Value>>, HubError> {
+) -> Result<Json<Vec<Value>>, Problem> {
     params.only(&[])?;
     let all = T::shelf(&hub).all();
     Ok(Json(
@@ -164,7 +161,7 @@ async fn list<T: Served>(
 async fn create<T: Served>(
     State(hub): State<Hub>,
     body::Json(json): body::Json<Map<String, Value>, PRICES>,
-) -> Result<Response, HubError> {
+) -> Result<Response, Problem> {
     let body = read::<T>(json, &hub)?;
     let stored = T::shelf(&hub).create(body).await?;
     let location = format!("/api/v1/{}/{}", T::COLLECTION.as_str(), stored.id);
@@ -177,7 +174,7 @@ async fn one<T: Served>(
     DocumentPath(id): DocumentPath,
     if_none_match: IfNoneMatch,
     params: Params,
-) -> Result<Response, HubError> {
+) -> Result<Response, Problem> {
     params.only(&[])?;
     let stored = T::shelf(&hub).one(&id)?;
     // What the hub adds changes without a new revision.
@@ -192,7 +189,7 @@ async fn replace<T: Served>(
     DocumentPath(id): DocumentPath,
     if_match: IfMatch,
     body::Json(json): body::Json<Map<String, Value>, PRICES>,
-) -> Result<Tagged<Value>, HubError> {
+) -> Result<Tagged<Value>, Problem> {
     let revision = held::<T>(&hub, &id, &if_match)?;
     let body = read::<T>(json, &hub)?;
     let stored = T::shelf(&hub).replace(&id, body, revision).await?;
@@ -204,7 +201,7 @@ async fn remove<T: Served>(
     DocumentPath(id): DocumentPath,
     if_match: IfMatch,
     params: Params,
-) -> Result<StatusCode, HubError> {
+) -> Result<StatusCode, Problem> {
     params.only(&[])?;
     let revision = held::<T>(&hub, &id, &if_match)?;
     T::shelf(&hub).remove(&id, revision).await?;

@@ -1,5 +1,6 @@
 //! What plugs used and what that cost, by day or month.
 
+use api::{By, EnergyRow, HubError, PlugId, Tariff};
 use axum::Json;
 use axum::extract::State;
 use jiff::tz::TimeZone;
@@ -8,14 +9,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::plugs::view;
-use super::problem::ProblemJson;
+use super::problem::{Problem, ProblemJson};
 use super::query::Params;
 use super::range::Range;
 use super::{Api, schema};
-use crate::energy::{By, EnergyRow, Tariff, report};
-use crate::error::HubError;
+use crate::energy::report;
 use crate::hub::Hub;
-use crate::model::PlugId;
 
 /// The most rows of one answer.
 const MOST_ROWS: i64 = 200_000;
@@ -41,7 +40,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     responses(
         (status = 200, description = "The rows", body = Vec<schema::EnergyRow>),
         (status = 404, description = "There is no such plug", body = ProblemJson, content_type = "application/problem+json")))]
-async fn energy(State(hub): State<Hub>, params: Params) -> Result<Json<Vec<EnergyRow>>, HubError> {
+async fn energy(State(hub): State<Hub>, params: Params) -> Result<Json<Vec<EnergyRow>>, Problem> {
     params.only(&["by", "from", "to", "plug"])?;
     let zone = &hub.clock().timezone;
     let by = by(&params)?;

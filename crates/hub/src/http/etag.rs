@@ -2,6 +2,7 @@
 //!
 //! The tag of everything that people edit is `"<revision>"`, so that two tabs do not overwrite each other.
 
+use api::HubError;
 use axum::extract::FromRequestParts;
 use axum::http::header::{AsHeaderName, ETAG, IF_MATCH, IF_NONE_MATCH};
 use axum::http::request::Parts;
@@ -9,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::error::HubError;
+use super::problem::Problem;
 
 /// No header names more tags than this.
 const MOST_TAGS: usize = 32;
@@ -63,10 +64,10 @@ impl IfMatch {
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
-    type Rejection = HubError;
+    type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, HubError> {
-        tags(&parts.headers, IF_MATCH, "If-Match").map(Self)
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self(tags(&parts.headers, IF_MATCH, "If-Match")?))
     }
 }
 
@@ -86,10 +87,10 @@ impl IfNoneMatch {
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for IfNoneMatch {
-    type Rejection = HubError;
+    type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, HubError> {
-        tags(&parts.headers, IF_NONE_MATCH, "If-None-Match").map(Self)
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self(tags(&parts.headers, IF_NONE_MATCH, "If-None-Match")?))
     }
 }
 

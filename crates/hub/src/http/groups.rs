@@ -1,5 +1,6 @@
 //! Switching groups.
 
+use api::{Cause, HubError, PlugId, Switched, Target, Told, Wanted};
 use axum::Json;
 use axum::extract::State;
 use plugs::RelayState;
@@ -10,11 +11,9 @@ use utoipa_axum::routes;
 
 use super::path::DocumentPath;
 use super::plugs::{RelayOrder, unmoved};
+use super::problem::Problem;
 use super::{Api, body, schema};
-use crate::error::{HubError, Told};
 use crate::hub::Hub;
-use crate::keeper::{Switched, Wanted};
-use crate::model::{Cause, PlugId, Target};
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(switch))
@@ -45,7 +44,7 @@ async fn switch(
     State(hub): State<Hub>,
     DocumentPath(id): DocumentPath,
     body::Json(order): body::Json<RelayOrder>,
-) -> Result<Json<Vec<GroupRelay>>, HubError> {
+) -> Result<Json<Vec<GroupRelay>>, Problem> {
     let results = hub
         .switch_target(&Target::Group(id), order.state, &Cause::Person)
         .await?;

@@ -1,5 +1,6 @@
 //! What a plug used, step by step, as JSON and as CSV.
 
+use api::{HubError, Kind, PlugId};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -11,12 +12,11 @@ use utoipa_axum::routes;
 
 use super::path::PlugPath;
 use super::plugs::{second, view};
+use super::problem::Problem;
 use super::query::Params;
 use super::range::{MOST_POINTS, Range};
 use super::{Api, attachment, schema};
-use crate::error::{HubError, Kind};
 use crate::hub::Hub;
-use crate::model::PlugId;
 use crate::store::{HistoryPoint, HistoryQuery};
 
 /// How much of the past is shown, unless told otherwise.
@@ -87,8 +87,8 @@ async fn history(
     State(hub): State<Hub>,
     PlugPath(plug): PlugPath,
     params: Params,
-) -> Result<Json<History>, HubError> {
-    read(&hub, plug, &params).await.map(Json)
+) -> Result<Json<History>, Problem> {
+    Ok(Json(read(&hub, plug, &params).await?))
 }
 
 /// The same as CSV, with a line of column names. What is not known is empty.
@@ -103,7 +103,7 @@ async fn history_csv(
     State(hub): State<Hub>,
     PlugPath(plug): PlugPath,
     params: Params,
-) -> Result<Response, HubError> {
+) -> Result<Response, Problem> {
     let history = read(&hub, plug, &params).await?;
     let text = csv(&history.points).map_err(|error| {
         HubError::new(

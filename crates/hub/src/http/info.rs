@@ -10,8 +10,8 @@ use utoipa_axum::routes;
 
 use super::Api;
 use super::metrics::HubMetric;
+use super::problem::Problem;
 use super::query::Params;
-use crate::error::HubError;
 use crate::hub::Hub;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -77,7 +77,7 @@ struct DatabaseInfo {
 /// How the hub is.
 #[utoipa::path(get, path = "/api/v1/hub", tag = "hub", operation_id = "hub",
     responses((status = 200, description = "How it is", body = HubInfo)))]
-async fn info(State(hub): State<Hub>, params: Params) -> Result<Json<HubInfo>, HubError> {
+async fn info(State(hub): State<Hub>, params: Params) -> Result<Json<HubInfo>, Problem> {
     params.only(&[])?;
     let stats = hub.keeper().stats();
     let recorder = hub.recorder().status();

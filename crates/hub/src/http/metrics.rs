@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use api::{HubError, Kind, PlugId, PlugView};
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -18,8 +19,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::Api;
-use crate::error::{HubError, Kind};
-use crate::model::{PlugId, PlugView};
+use super::problem::Problem;
 
 /// Prometheus' own text format, which every scraper reads.
 const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -151,7 +151,7 @@ fn text(plugs: Vec<Arc<PlugView>>, hub: Vec<HubMetric>) -> Result<String, HubErr
 /// What the plugs do and how the hub is, for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "hub", operation_id = "metrics",
     responses((status = 200, description = "Prometheus' text format", body = String, content_type = "text/plain")))]
-pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, HubError> {
+pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
     let hub = super::info::metrics(&api).await;
     let text = text(api.hub.keeper().views(), hub)?;
     Ok(([(CONTENT_TYPE, FORMAT)], text).into_response())
@@ -162,8 +162,7 @@ mod tests {
     use plugs::{FamilyId, Plug};
 
     use super::*;
-    use crate::duration::Period;
-    use crate::model::Metering;
+    use api::{Metering, Period};
 
     fn view(octet: u8, name: Option<&str>, available: bool) -> Arc<PlugView> {
         let mac = hiflying::Mac::new([0xac, 0xcf, 0x23, 0, 0, octet]);

@@ -2,13 +2,12 @@
 
 use std::str::FromStr;
 
+use api::{HubError, Id, PlugId, excerpt};
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use hue::BridgeId;
 
-use crate::error::HubError;
-use crate::model::{Id, PlugId};
-use crate::text::shown;
+use super::problem::Problem;
 
 /// The plug that the path names: twelve hex digits, any case, with or without separators.
 #[derive(Debug, Clone, Copy)]
@@ -27,20 +26,20 @@ pub(crate) struct BridgePath(pub(crate) BridgeId);
 pub(crate) struct TakeoverPath(pub(crate) BridgeId, pub(crate) Id);
 
 impl<S: Send + Sync> FromRequestParts<S> for BridgePath {
-    type Rejection = HubError;
+    type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HubError> {
-        named(parts, state, "bridge")
-            .await
-            .map(Self)
-            .map_err(|error| error.hint("a bridge's path is its id: 16 hex digits"))
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let id = named(parts, state, "bridge").await;
+        Ok(Self(id.map_err(|error| {
+            error.hint("a bridge's path is its id: 16 hex digits")
+        })?))
     }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for TakeoverPath {
-    type Rejection = HubError;
+    type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HubError> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Path((bridge, job)) = Path::<(String, String)>::from_request_parts(parts, state)
             .await
             .map_err(|_| unreadable())?;
@@ -49,21 +48,21 @@ impl<S: Send + Sync> FromRequestParts<S> for TakeoverPath {
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for PlugPath {
-    type Rejection = HubError;
+    type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HubError> {
-        named(parts, state, "plug")
-            .await
-            .map(Self)
-            .map_err(|error| error.hint("a plug's path is its MAC: twelve hex digits"))
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let plug = named(parts, state, "plug").await;
+        Ok(Self(plug.map_err(|error| {
+            error.hint("a plug's path is its MAC: twelve hex digits")
+        })?))
     }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for DocumentPath {
-    type Rejection = HubError;
+    type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HubError> {
-        named(parts, state, "document").await.map(Self)
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Ok(Self(named(parts, state, "document").await?))
     }
 }
 
@@ -80,7 +79,7 @@ async fn named<S: Send + Sync, T: FromStr>(
 
 fn known<T: FromStr>(text: &str, what: &str) -> Result<T, HubError> {
     text.parse().map_err(|_| {
-        let shown = shown(text);
+        let shown = excerpt(text);
         HubError::not_found(format!("there is no {what} \u{2018}{shown}\u{2019}"))
     })
 }

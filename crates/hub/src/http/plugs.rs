@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::{Cause, Found, HubError, Kind, Period, PlugChange, PlugId, PlugView, Switched, Wanted};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
@@ -21,11 +22,7 @@ use super::path::PlugPath;
 use super::problem::{Problem, ProblemJson};
 use super::query::Params;
 use super::{Api, schema};
-use crate::duration::Period;
-use crate::error::{HubError, Kind};
 use crate::hub::Hub;
-use crate::keeper::{Found, PlugChange, Switched, Wanted};
-use crate::model::{Cause, PlugId, PlugView};
 
 /// How long a search listens, unless told otherwise.
 const DEFAULT_WAIT: Duration = Duration::from_secs(3);
@@ -50,7 +47,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 async fn list(
     State(hub): State<Hub>,
     params: Params,
-) -> Result<axum::Json<Vec<Arc<PlugView>>>, HubError> {
+) -> Result<axum::Json<Vec<Arc<PlugView>>>, Problem> {
     params.only(&[])?;
     Ok(axum::Json(hub.keeper().views()))
 }
@@ -75,7 +72,7 @@ struct Adopt {
         (status = 409, description = "What is there cannot be adopted", body = ProblemJson, content_type = "application/problem+json"),
         (status = 502, description = "What is there is not understood", body = ProblemJson, content_type = "application/problem+json"),
         (status = 504, description = "Nothing answers there", body = ProblemJson, content_type = "application/problem+json")))]
-async fn adopt(State(hub): State<Hub>, Json(body): Json<Adopt>) -> Result<Response, HubError> {
+async fn adopt(State(hub): State<Hub>, Json(body): Json<Adopt>) -> Result<Response, Problem> {
     let (view, is_new) = hub.keeper().adopt(body.address).await?;
     let status = match is_new {
         true => StatusCode::CREATED,
@@ -94,9 +91,9 @@ async fn one(
     State(hub): State<Hub>,
     PlugPath(plug): PlugPath,
     params: Params,
-) -> Result<Tagged<Arc<PlugView>>, HubError> {
+) -> Result<Tagged<Arc<PlugView>>, Problem> {
     params.only(&[])?;
-    tagged(&hub, view(&hub, plug)?)
+    Ok(tagged(&hub, view(&hub, plug)?)?)
 }
 
 /// Changes what people decide of a plug. What is left out stays; `null` takes back.
@@ -114,7 +111,7 @@ async fn change(
     PlugPath(plug): PlugPath,
     if_match: IfMatch,
     Json(change): Json<PlugChange>,
-) -> Result<Tagged<Arc<PlugView>>, HubError> {
+) -> Result<Tagged<Arc<PlugView>>, Problem> {
     let if_match = held(&hub, plug, &if_match)?;
     let (body, revision) = hub.keeper().change(plug.0, change, if_match).await?;
     Ok(Tagged { revision, body })
@@ -132,7 +129,7 @@ async fn remove(
     PlugPath(plug): PlugPath,
     if_match: IfMatch,
     params: Params,
-) -> Result<StatusCode, HubError> {
+) -> Result<StatusCode, Problem> {
     params.only(&["purge"])?;
     let purge = params.flag("purge")?;
     let if_match = held(&hub, plug, &if_match)?;
@@ -227,7 +224,7 @@ pub(super) fn unmoved(name: &str, wanted: Wanted, switched: &Switched) -> HubErr
 async fn meter(
     State(hub): State<Hub>,
     PlugPath(plug): PlugPath,
-) -> Result<axum::Json<Reading>, HubError> {
+) -> Result<axum::Json<Reading>, Problem> {
     view(&hub, plug)?;
     Ok(axum::Json(hub.keeper().meter(plug.0).await?))
 }
@@ -269,7 +266,7 @@ async fn delay(
     State(hub): State<Hub>,
     PlugPath(plug): PlugPath,
     Json(order): Json<DelayOrder>,
-) -> Result<axum::Json<DelayAnswer>, HubError> {
+) -> Result<axum::Json<DelayAnswer>, Problem> {
     view(&hub, plug)?;
     let minutes = Minutes::new(order.minutes)
         .map_err(|error| HubError::usage(format!("minutes: {error}")).at("minutes"))?;
@@ -301,7 +298,7 @@ struct VersionAnswer {
 async fn version(
     State(hub): State<Hub>,
     PlugPath(plug): PlugPath,
-) -> Result<axum::Json<VersionAnswer>, HubError> {
+) -> Result<axum::Json<VersionAnswer>, Problem> {
     view(&hub, plug)?;
     let version = hub.keeper().version(plug.0).await?;
     Ok(axum::Json(VersionAnswer { plug, version }))
@@ -328,10 +325,10 @@ async fn replace(
     State(hub): State<Hub>,
     PlugPath(old): PlugPath,
     Json(body): Json<Replace>,
-) -> Result<Tagged<Arc<PlugView>>, HubError> {
+) -> Result<Tagged<Arc<PlugView>>, Problem> {
     view(&hub, old)?;
     let view = hub.replace_plug(old.0, body.by.0).await?;
-    tagged(&hub, view)
+    Ok(tagged(&hub, view)?)
 }
 
 /// How to search.
@@ -362,7 +359,7 @@ impl Discover {
 async fn discover(
     State(hub): State<Hub>,
     MaybeJson(body): MaybeJson<Discover>,
-) -> Result<axum::Json<Vec<Found>>, HubError> {
+) -> Result<axum::Json<Vec<Found>>, Problem> {
     Ok(axum::Json(hub.keeper().discover(body.wait()?).await?))
 }
 

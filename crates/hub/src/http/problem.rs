@@ -2,14 +2,13 @@
 //!
 //! What led to an error stays in the log; here is only what the one who asked may read.
 
+use api::{HubError, Kind};
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-
-use crate::error::{HubError, Kind};
 
 /// The content type of errors.
 pub const CONTENT_TYPE: &str = "application/problem+json";
@@ -155,12 +154,6 @@ impl IntoResponse for Problem {
         headers.extend(further);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
         response
-    }
-}
-
-impl IntoResponse for HubError {
-    fn into_response(self) -> Response {
-        Problem::from(self).into_response()
     }
 }
 

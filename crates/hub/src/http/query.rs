@@ -4,11 +4,11 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use api::{HubError, excerpt};
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 
-use crate::error::HubError;
-use crate::text::shown;
+use super::problem::Problem;
 
 /// No query has more parameters than this.
 const MOST: usize = 256;
@@ -18,15 +18,15 @@ const MOST: usize = 256;
 pub(crate) struct Params(Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Params {
-    type Rejection = HubError;
+    type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HubError> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Query(params) = Query::<Vec<(String, String)>>::from_request_parts(parts, state)
             .await
             .map_err(|_| HubError::usage("the query cannot be read"))?;
         if params.len() > MOST {
             let message = format!("a query has at most {MOST} parameters");
-            return Err(HubError::usage(message));
+            return Err(HubError::usage(message).into());
         }
         Ok(Self(params))
     }
@@ -39,7 +39,7 @@ impl Params {
         match self.0.iter().find(unknown) {
             None => Ok(()),
             Some((name, _)) => {
-                let name = shown(name);
+                let name = excerpt(name);
                 let hint = match known {
                     [] => "this path takes no query".to_owned(),
                     known => format!("there are: {}", known.join(", ")),

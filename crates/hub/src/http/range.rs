@@ -2,15 +2,13 @@
 //!
 //! Pure: now and the time zone are parameters.
 
+use api::{HubError, Period, excerpt};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use super::query::Params;
-use crate::duration::Period;
-use crate::error::HubError;
 use crate::store::Step;
-use crate::text::shown;
 
 /// The most points that one answer has.
 pub(crate) const MOST_POINTS: i64 = 10_000;
@@ -201,7 +199,7 @@ fn outside(name: &str) -> HubError {
 }
 
 fn unreadable(name: &str, text: &str) -> HubError {
-    let shown = shown(text);
+    let shown = excerpt(text);
     let error = HubError::usage(format!("{name}: \u{2018}{shown}\u{2019} is not a time")).at(name);
     // `+02:00` in a query that was not escaped.
     if text.contains(' ') {

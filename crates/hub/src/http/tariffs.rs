@@ -1,5 +1,6 @@
 //! Prices by the hour, put into a tariff as they become known.
 
+use api::{HourPrices, HubError, Id, Prices, Stored, Tariff};
 use axum::extract::{Request, State};
 use axum::response::IntoResponse;
 use axum::response::Response;
@@ -13,10 +14,7 @@ use super::path::DocumentPath;
 use super::problem::{Problem, ProblemJson};
 use super::query::Params;
 use super::{Api, schema};
-use crate::energy::{HourPrices, Prices, Tariff};
-use crate::error::HubError;
 use crate::hub::Hub;
-use crate::model::{Id, Stored};
 
 /// How often an edit that somebody else overtook is made anew.
 const TRIES: usize = 5;

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use api::Period;
 use hiflying::Mac;
 use hiflying::net::{Interface, InterfaceError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::duration::Period;
 use crate::event::EventBus;
 use crate::store::{Sample, Store};
 

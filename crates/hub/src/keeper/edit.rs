@@ -5,18 +5,17 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::{Found, HubError, Kind, PlugChange, PlugView, check_name};
 use futures_util::StreamExt;
 use hiflying::Mac;
 use jiff::Timestamp;
 use plugs::net::{DiscoverEvent, DiscoverOptions};
 use plugs::{FamilyId, Plug};
 
-use super::order::{Found, PlugChange};
 use super::{Inner, Keeper};
-use crate::error::{HubError, Kind};
 use crate::event::News;
-use crate::model::{PlugRecord, PlugView, check_name};
 use crate::store::EnergyState;
+use crate::store::PlugRecord;
 
 /// No more plugs than this.
 const MOST_PLUGS: usize = 10_000;

@@ -3,9 +3,8 @@
 //! A plug that was silent may have lost its power or only the network; nobody can tell. That the hub was not running is no
 //! outage in itself: then only a relay that stands otherwise than it was left counts as one.
 
+use api::PowerOn;
 use plugs::RelayState;
-
-use crate::model::PowerOn;
 
 /// Why the hub did not hear a plug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

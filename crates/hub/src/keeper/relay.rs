@@ -6,11 +6,11 @@
 
 use std::time::{Duration, Instant};
 
+use api::{Cause, PowerOn};
 use jiff::Timestamp;
 use plugs::RelayState;
 
 use super::power_on::{self, Silence};
-use crate::model::{Cause, PowerOn};
 
 /// How long a move of the relay is put down to the last order.
 const INTENT: Duration = Duration::from_secs(15);

@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use api::{Cause, Metering, Period, PlugView};
 use hiflying::Mac;
 use jiff::Timestamp;
 use plugs::{FamilyId, Plug, Reading, RelayState};
@@ -17,11 +18,9 @@ use super::plausible::plausible;
 use super::presence::{Patience, Presence, Turn};
 use super::relay::{Moved, Relay, Told};
 use super::task::Errand;
-use crate::duration::Period;
 use crate::energy::Lifetime;
 use crate::event::{EventBus, News};
-use crate::model::{Cause, Metering, PlugRecord, PlugView};
-use crate::store::{EnergyState, Sample};
+use crate::store::{EnergyState, PlugRecord, Sample};
 
 /// One plug.
 #[derive(Debug)]

@@ -5,16 +5,14 @@
 
 use std::time::Duration;
 
+use api::{Cause, HubError, Kind, Switched, Wanted};
 use plugs::net::ContactError;
 use plugs::{Order, RelayState};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::order::{Switched, Wanted};
 use super::slot::Slot;
 use super::task::{ORDER_BUDGET, Task};
 use super::{Inner, task};
-use crate::error::{HubError, Kind};
-use crate::model::Cause;
 
 /// When the order is repeated, if the relay has not moved; late, because a slow plug may begin anew with it.
 const REPEAT_AFTER: Duration = Duration::from_millis(2200);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::{Cause, Delayed, HubError, Metering, Switched, Wanted};
 use jiff::Timestamp;
 use plugs::exchange::Outcome;
 use plugs::net::{ContactError, Lan, Link};
@@ -11,11 +12,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Inner;
-use super::order::{Delayed, Switched, Wanted};
 use super::pace::Pace;
 use super::slot::Slot;
-use crate::error::HubError;
-use crate::model::{Cause, Metering};
 
 /// How long a meter may take: one connection that hangs, and a second one.
 const METER_BUDGET: Duration = Duration::from_secs(5);
@@ -288,7 +286,7 @@ impl Task {
     fn something_else(&self, outcome: &Outcome) -> HubError {
         let mac = self.slot.mac;
         let message = format!("plug {mac} answered something else: {outcome:?}");
-        HubError::new(crate::Kind::BadAnswer, message)
+        HubError::new(api::Kind::BadAnswer, message)
     }
 
     async fn order(&mut self, order: Order) -> Result<Outcome, HubError> {
@@ -312,7 +310,7 @@ impl Task {
             "plug {} does not answer: another device has its address {}",
             self.slot.mac, outlook.address
         );
-        Err(HubError::new(crate::Kind::NoAnswer, message))
+        Err(HubError::new(api::Kind::NoAnswer, message))
     }
 
     /// Waits, unless an order comes. Returns whether none did.

@@ -3,15 +3,16 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
+use api::{Collection, Id};
 use async_trait::async_trait;
 use hiflying::Mac;
 use plugs::Reading;
 use serde_json::Value;
 
 use super::*;
-use crate::model::{Collection, Id, PlugRecord};
 use crate::store::{
-    EnergyState, HistoryPoint, HistoryQuery, Quarter, Row, StoreInfo, StoredDocument, Tier, Used,
+    EnergyState, HistoryPoint, HistoryQuery, PlugRecord, Quarter, Row, StoreInfo, StoredDocument,
+    Tier, Used,
 };
 
 const WORKS: u8 = 0;

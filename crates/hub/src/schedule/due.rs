@@ -2,17 +2,15 @@
 
 use std::time::Duration;
 
+use api::{Days, HubError, Id, Period, Schedule, Sun, When};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use sha2::{Digest, Sha256};
 
 use super::civil::instant;
-use super::{Days, Schedule, Sun, When, sun};
+use super::sun;
 use crate::config::Place;
-use crate::duration::Period;
-use crate::error::HubError;
-use crate::model::Id;
 
 /// At the poles the sun rises once a year.
 const SUN_DAYS_AHEAD: usize = 400;

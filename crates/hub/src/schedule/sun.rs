@@ -4,11 +4,11 @@
 //! itself. Rising and setting is the upper limb on a level horizon with the usual refraction, as in almanacs: the centre is
 //! 50 minutes of arc below. That is good to some seconds, a minute or two beyond the polar circles.
 
+use api::Sun;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::Sun;
 use crate::config::Place;
 
 /// Seconds in which the sun moves on by a degree.

@@ -27,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use api::{Collection, Id, Period};
 use async_trait::async_trait;
 use hiflying::Mac;
 use jiff::Timestamp;
@@ -37,8 +38,7 @@ use super::{
     EnergyState, HistoryPoint, HistoryQuery, Quarter, Row, Sample, Store, StoreError, StoreInfo,
     StoredDocument, Tier,
 };
-use crate::duration::Period;
-use crate::model::{Collection, Id, PlugRecord};
+use crate::store::PlugRecord;
 use database::Database;
 
 /// On a disk that fails, one damaged file after the other would fill it.

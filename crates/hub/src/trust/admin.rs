@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use api::{HubError, Kind};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::Secret;
-use crate::error::{HubError, Kind};
 
 /// Nobody's token is longer; whatever is there instead is not read whole.
 const LONGEST: u64 = 4096;

@@ -1,5 +1,6 @@
 //! The checks in their order: by what name, from which page, by whom. And the headers that every answer has.
 
+use api::{HubError, Id, Kind};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderName};
@@ -14,9 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::secret::Digest;
 use super::sessions::Origin;
 use super::{Secret, Trust, origin, pages};
-use crate::error::{HubError, Kind};
 use crate::http::problem::Problem;
-use crate::model::Id;
 use crate::server::{Peer, until};
 
 /// What needs nobody to be known, by exact path. Everything else does, whether it exists or not.
@@ -116,7 +115,7 @@ enum Admission {
 impl Trust {
     fn admit(&self, request: &mut Request) -> Admission {
         if let Err(error) = self.check_place(request) {
-            return Admission::Refused(error.into_response());
+            return Admission::Refused(Problem::from(error).into_response());
         }
         let path = request.uri().path();
         if OPEN.contains(&path) {

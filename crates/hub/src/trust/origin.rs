@@ -6,10 +6,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use api::{HubError, Kind};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, Request, header};
-
-use crate::error::{HubError, Kind};
 
 /// What the hub may be called, beside the address at which a connection came in.
 #[derive(Debug, Clone)]

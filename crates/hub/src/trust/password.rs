@@ -1,11 +1,11 @@
 //! The password: argon2id, one at a time, and as much work when there is none.
 
+use api::{HubError, Kind};
 use argon2::password_hash::{PasswordHasher, SaltString};
 use argon2::{Argon2, PasswordHash, PasswordVerifier};
 use tokio::sync::Semaphore;
 
 use super::Secret;
-use crate::error::{HubError, Kind};
 
 /// The shortest password, in characters.
 const SHORTEST: usize = 8;

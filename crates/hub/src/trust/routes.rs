@@ -4,6 +4,7 @@ mod login;
 mod password;
 mod tokens;
 
+use api::HubError;
 use axum::Router;
 use axum::http::{Method, StatusCode};
 use utoipa::openapi::OpenApi;
@@ -12,7 +13,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{COOKIE, Trust, pages};
-use crate::error::HubError;
 use crate::http::body::Json as Input;
 use crate::http::problem::Problem;
 

@@ -5,13 +5,12 @@
 
 use std::fmt;
 
+use api::{HubError, Kind};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
-
-use crate::error::{HubError, Kind};
 
 /// What every token begins with, so that a leaked one is recognised for what it is.
 const PREFIX: &str = "mains_";

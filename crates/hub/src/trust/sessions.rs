@@ -6,11 +6,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use api::Id;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::secret::Digest;
-use crate::model::Id;
 
 /// So many browsers can be logged in; the one that was away longest makes room.
 const MOST_SESSIONS: usize = 256;

@@ -3,14 +3,13 @@
 //! The admin token is one of them. Its secret lives in a file of the state directory, for the command line of the same
 //! user; what is kept here is only who it is and when it was used.
 
+use api::{HubError, Id, check_name};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use super::secret::Digest;
-use crate::error::HubError;
-use crate::model::{Id, check_name};
 
 /// So many tokens can exist.
 const MOST: usize = 100;
@@ -225,7 +224,7 @@ mod tests {
         assert!(tokens.set_admin(digest(0), NOW));
         for name in ["admin", "ADMIN"] {
             let error = tokens.add(name, digest(1), NOW).unwrap_err();
-            assert_eq!(error.kind(), crate::Kind::Conflict);
+            assert_eq!(error.kind(), api::Kind::Conflict);
         }
         assert_eq!(
             tokens.add("", digest(1), NOW).unwrap_err().field(),

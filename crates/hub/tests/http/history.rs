@@ -335,7 +335,7 @@ fn a_backup_is_whole_and_leaves_nothing_behind() {
         assert!(opened.set_aside.is_none());
         let groups = opened
             .store
-            .documents(hub::model::Collection::Groups)
+            .documents(api::Collection::Groups)
             .await
             .unwrap();
         assert_eq!(groups[0].body["name"], "kept");

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::{Period, PlugId};
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
@@ -13,9 +14,7 @@ use hiflying::net::Interface;
 use http_body_util::BodyExt;
 use hub::bridges::Bridges;
 use hub::config::Place;
-use hub::duration::Period;
 use hub::keeper::{Interfaces, Keeper, KeeperConfig, Surroundings};
-use hub::model::PlugId;
 use hub::recorder::Recorder;
 use hub::store::{Retention, Sqlite, Store};
 use hub::{Config, EventBus, Hub, Parts, Shelf};

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::{Cause, Id, PlugId, Wanted};
 use hub::bridges::Bridges;
-use hub::keeper::Wanted;
-use hub::model::{Cause, Id, PlugId};
 use hub::recorder::Recorder;
 use hub::store::Store;
 use hub::{Config, Hub, News, Parts, Shelf};

@@ -9,9 +9,9 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use api::{Cause, Wanted};
 use futures_util::future::join_all;
-use hub::keeper::Wanted;
-use hub::model::{Cause, PlugRecord};
+use hub::store::PlugRecord;
 use jiff::Timestamp;
 use plugs::FamilyId;
 

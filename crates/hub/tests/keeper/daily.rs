@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use hub::keeper::{PlugChange, Wanted};
-use hub::model::{Cause, Metering};
-use hub::{Kind, News};
+use api::{Cause, Kind, Metering, PlugChange, Wanted};
+use hub::News;
 use plugs::RelayState;
 
 use crate::twins::{Plugs, in_network};

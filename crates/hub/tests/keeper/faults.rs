@@ -4,10 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use api::{Cause, Kind, Wanted};
 use futures_util::future::join_all;
-use hub::Kind;
-use hub::keeper::Wanted;
-use hub::model::Cause;
 use plugs::{Reading, RelayState};
 
 use crate::twins::{Plugs, in_network};

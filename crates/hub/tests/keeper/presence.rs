@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use hub::keeper::{PlugChange, Wanted};
-use hub::model::{Cause, PowerOn};
-use hub::{Kind, News};
+use api::{Cause, Kind, PlugChange, PowerOn, Wanted};
+use hub::News;
 use plugs::RelayState::{Off, On};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -8,16 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use api::{Collection, Id, Period, PlugView};
 use async_trait::async_trait;
 use emulator::PlugConfig;
 use hiflying::Mac;
 use hiflying::net::Interface;
-use hub::duration::Period;
 use hub::keeper::{Interfaces, KeeperConfig, Surroundings};
-use hub::model::{Collection, Id, PlugRecord, PlugView};
 use hub::store::{
-    EnergyState, HistoryPoint, HistoryQuery, Quarter, Row, Sample, Store, StoreError, StoreInfo,
-    StoredDocument, Tier,
+    EnergyState, HistoryPoint, HistoryQuery, PlugRecord, Quarter, Row, Sample, Store, StoreError,
+    StoreInfo, StoredDocument, Tier,
 };
 use hub::{Event, EventBus, Keeper, News};
 use jiff::Timestamp;

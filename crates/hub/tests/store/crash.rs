@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use hub::model::{Collection, Id};
+use api::{Collection, Id};
 use hub::store::{Sample, Sqlite, Store, StoredDocument, Tier, Used};
 use jiff::Timestamp;
 use serde_json::json;
@@ -28,7 +28,7 @@ fn kind(number: u64) -> u64 {
     number % 4
 }
 
-fn plug(number: u64) -> hub::model::PlugRecord {
+fn plug(number: u64) -> hub::store::PlugRecord {
     let mut plug = bare(1 + (number % 5) as u8);
     plug.revision = number;
     plug.model = Some(number.to_string());

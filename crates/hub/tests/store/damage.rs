@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use hub::model::{Collection, Id};
+use api::{Collection, Id};
 use hub::store::{HistoryQuery, Retention, Sqlite, Step, Store, StoreError, StoredDocument};
 use serde_json::json;
 use sqlx::{Connection as _, SqliteConnection};

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use hub::model::{Collection, Id};
+use api::{Collection, Id};
 use hub::store::{EnergyState, HistoryQuery, Sample, Step, Store, StoreInfo, StoredDocument, Used};
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use api::{Metering, PowerOn};
 use hiflying::Mac;
-use hub::model::{Metering, PlugRecord, PowerOn};
-use hub::store::{EnergyState, Opened, Retention, Sample, Sqlite, Used};
+use hub::store::{EnergyState, Opened, PlugRecord, Retention, Sample, Sqlite, Used};
 use jiff::Timestamp;
 use plugs::{FamilyId, Reading, RelayState};
 use tempfile::TempDir;

@@ -1,6 +1,6 @@
 //! What history answers, and what is dropped from it.
 
-use hub::duration::Period;
+use api::Period;
 use hub::store::{HistoryPoint, HistoryQuery, Retention, Sample, Sqlite, Step, Store, Used};
 use jiff::Timestamp;
 

@@ -1,6 +1,6 @@
 //! Plugs, documents and settings; what becomes of a plug's history when it goes or is replaced.
 
-use hub::model::{Collection, Id};
+use api::{Collection, Id};
 use hub::store::{
     HistoryQuery, Quarter, Sample, Step, Store, StoreError, StoreInfo, StoredDocument,
 };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hub::duration::Period;
+use api::Period;
 use hub::store::{
     EnergyState, HistoryPoint, HistoryQuery, Retention, Sample, Sqlite, Step, Store, Used,
 };

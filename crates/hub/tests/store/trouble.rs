@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hub::model::Collection;
+use api::Collection;
 use hub::recorder::Recorder;
 use hub::store::{Sample, Store, StoreError};
 use sqlx::{Connection as _, SqliteConnection};

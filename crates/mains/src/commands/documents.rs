@@ -4,7 +4,7 @@
 //! A document stays the JSON that the hub sent. So an edit changes what it names and nothing else, also of a hub that is
 //! newer and knows more. What a collection alone has (its options, its words for people) is beside its verb.
 
-use hub::model::Collection;
+use api::Collection;
 use serde_json::{Map, Value};
 
 use crate::context::Context;

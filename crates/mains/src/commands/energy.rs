@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use api::PlugId;
 use clap::ValueEnum;
-use hub::model::PlugId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

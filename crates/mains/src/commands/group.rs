@@ -1,6 +1,6 @@
 //! `mains group`: groups of plugs, switched together.
 
-use hub::model::Collection;
+use api::Collection;
 use serde_json::{Value, json};
 
 use super::documents::names::Names;

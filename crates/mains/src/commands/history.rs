@@ -1,6 +1,6 @@
 //! `mains history`: power and energy of a plug over time.
 
-use hub::duration::Period;
+use api::Period;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use serde::Deserialize;

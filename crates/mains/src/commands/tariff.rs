@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use hub::model::Collection;
+use api::Collection;
 use serde_json::json;
 
 use super::documents::{Document, Documents, Edit, One, path_of};

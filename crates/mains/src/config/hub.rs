@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use api::Period;
 use hub::config::{Config, Place, Tls};
-use hub::duration::Period;
 use jiff::tz::TimeZone;
 use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer};

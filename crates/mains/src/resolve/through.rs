@@ -3,8 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use hub::keeper::Found;
-use hub::model::{PlugId, PlugView};
+use api::{Found, PlugId, PlugView};
 use plugs::net::Switched;
 use plugs::{Minutes, Plug, Reading, RelayState};
 use serde::Deserialize;

@@ -15,10 +15,10 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use api::Found;
 use futures_util::StreamExt as _;
 use hiflying::net::Interface;
 use hiflying::{Mac, Ssid};
-use hub::keeper::Found;
 use plugs::Plug;
 use plugs::net::{DiscoverEvent, DiscoverOptions, Lan};
 use serde_json::json;

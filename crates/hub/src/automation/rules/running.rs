@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use api::{PlugId, Rule, Stored};
 use hiflying::Mac;
 use jiff::Timestamp;
 use plugs::RelayState;
 use serde_json::Value;
 
 use crate::automation::record::{Halted, Last, Record, rounded};
-use crate::model::{PlugId, Stored};
-use crate::rule::{Observation, Power, Rule, RuleState};
+use crate::rule::{Observation, Power, RuleState};
 
 /// One rule.
 #[derive(Debug)]

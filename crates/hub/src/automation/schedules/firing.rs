@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use api::{Cause, Id, PlugId, Schedule, Wanted};
 use futures_util::StreamExt;
 use futures_util::stream;
 use jiff::Timestamp;
@@ -12,9 +13,6 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::automation::Switchboard;
 use crate::automation::desk::{ActError, Desk};
 use crate::automation::record::{Last, rounded};
-use crate::keeper::Wanted;
-use crate::model::{Cause, Id, PlugId};
-use crate::schedule::Schedule;
 
 /// So many plugs are switched at the same time; more would only wait for one another.
 const AT_ONCE: usize = 256;

@@ -5,6 +5,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use api::{
+    Cause, Collection, Document, HubError, Id, Kind, Metering, Period, PlugId, PlugView, Rule,
+    Schedule, Stored, Switched, Target, Wanted,
+};
 use async_trait::async_trait;
 use hiflying::Mac;
 use jiff::tz::TimeZone;
@@ -18,16 +22,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::automation::clocks::Time;
 use crate::automation::{Switchboard, run_on};
-use crate::duration::Period;
-use crate::error::{HubError, Kind};
 use crate::event::{EventBus, News};
-use crate::keeper::{Switched, Wanted};
-use crate::model::{
-    Cause, Collection, Document, Id, Metering, PlugId, PlugRecord, PlugView, Stored, Target,
-};
-use crate::rule::Rule;
-use crate::schedule::{Clock, Schedule};
+use crate::schedule::Clock;
 use crate::shelf::Shelf;
+use crate::store::PlugRecord;
 use crate::store::{
     EnergyState, HistoryPoint, HistoryQuery, Quarter, Row, Sample, Store, StoreError, StoreInfo,
     StoredDocument, Tier,
@@ -101,7 +99,7 @@ pub(super) fn at(text: &str) -> Timestamp {
 }
 
 pub(super) async fn pass(text: &str) {
-    sleep(crate::duration::parse(text).unwrap()).await;
+    sleep(api::duration::parse(text).unwrap()).await;
 }
 
 impl Home {
@@ -355,7 +353,7 @@ impl Run {
 
     /// A plug is metered every ten seconds for so long.
     pub(super) async fn draws(&self, plug: Mac, watts: f64, text: &str) {
-        let end = Instant::now() + crate::duration::parse(text).unwrap();
+        let end = Instant::now() + api::duration::parse(text).unwrap();
         while Instant::now() < end {
             let reading = Reading {
                 plug,

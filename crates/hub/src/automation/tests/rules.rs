@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use api::{Cause, Collection, PlugId};
 use hiflying::Mac;
 use jiff::{SignedDuration, Timestamp};
 use plugs::RelayState::{Off, On};
@@ -11,7 +12,6 @@ use serde_json::{Value, json};
 use super::board::{Home, Switch, mac, pass};
 use crate::event::News;
 use crate::guard;
-use crate::model::{Cause, Collection, PlugId};
 
 const MORNING: &str = "2026-03-02T05:00:00Z";
 

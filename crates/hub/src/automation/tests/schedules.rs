@@ -1,13 +1,12 @@
 //! Schedules fire when they should, once.
 
+use api::{Collection, Target, Wanted};
 use jiff::SignedDuration;
 use plugs::RelayState::{Off, On};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 use super::board::{Home, mac, pass};
-use crate::keeper::Wanted;
-use crate::model::{Collection, Target};
 
 fn daily(time: &str, action: &str) -> Value {
     json!({"targets": [target(1)], "action": action, "when": {"at": time}})

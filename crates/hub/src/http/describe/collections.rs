@@ -1,11 +1,11 @@
 //! Groups, schedules, rules and tariffs: the four have the same paths, and what the hub adds to each is known to its routes.
 
+use api::Collection;
 use serde_json::{Map, Value, json};
 use utoipa::openapi::path::{PathItem, Paths};
 
 use super::{problem, reference};
 use crate::http::documents;
-use crate::model::Collection;
 
 /// Returns the paths of a collection, for the router; what they do is described by [`describe`].
 pub(crate) fn paths(collection: Collection) -> [Paths; 2] {

@@ -10,6 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 
+use super::super::problem::Problem;
 use super::*;
 use crate::event::{KEPT, News};
 use crate::server::{Limits, serve_within};
@@ -153,10 +154,11 @@ struct Bench {
     cancel: CancellationToken,
 }
 
-async fn listen(State(bench): State<Bench>, headers: HeaderMap) -> Result<Response, HubError> {
-    bench
+async fn listen(State(bench): State<Bench>, headers: HeaderMap) -> Result<Response, Problem> {
+    let listening = bench
         .listeners
-        .listen(&bench.bus, &headers, bench.cancel.clone())
+        .listen(&bench.bus, &headers, bench.cancel.clone());
+    Ok(listening?)
 }
 
 impl Bench {

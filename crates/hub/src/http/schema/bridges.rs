@@ -1,9 +1,9 @@
 //! Hue bridges: their lights, and takeovers of bulbs.
 
+use api::Told;
 use utoipa::ToSchema;
 
 use super::texts::{BridgeId, Id, Time};
-use crate::error::Told;
 
 /// How a bridge is made to take over a bulb.
 #[derive(ToSchema)]

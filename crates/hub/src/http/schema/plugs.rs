@@ -1,9 +1,9 @@
 //! Plugs: what they are, what they read, what they used, and what people change of them.
 
+use api::Kind;
 use utoipa::ToSchema;
 
 use super::texts::{Ipv4, Mac, MacId, Metering, Name, Time};
-use crate::error::Kind;
 
 /// The position of a relay.
 #[derive(ToSchema)]

@@ -8,7 +8,7 @@ mod listed;
 mod watched;
 
 fn schedule(when: &str) -> Schedule {
-    use crate::model::Document;
+    use api::Document;
 
     let json = format!(
         r#"{{"name":"x","targets":["accf23123456"],"action":"on","when":{when},"catch_up":"10m"}}"#

@@ -3,12 +3,12 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use api::PlugId;
 use hiflying::Mac;
 use sqlx::SqliteConnection;
 
 use super::carry::merged;
 use super::database::{Database, WRITTEN, encoded};
-use crate::model::PlugId;
 use crate::store::scale::{self, hundredths, signed, thousandths};
 use crate::store::slots::{MINUTE, QUARTER, Spread, floor};
 use crate::store::sum::Sum;

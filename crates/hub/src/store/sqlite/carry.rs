@@ -1,9 +1,8 @@
 //! History that goes from one plug to another, or away.
 
+use api::PlugId;
 use hiflying::Mac;
 use sqlx::SqliteConnection;
-
-use crate::model::PlugId;
 
 /// What a minute or a quarter of an hour does when there is one already: both count.
 macro_rules! merged {

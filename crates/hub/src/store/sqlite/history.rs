@@ -1,12 +1,12 @@
 //! What history is asked: sums over steps, from the coarsest rows that are fine enough, and where those are already gone
 //! from coarser ones.
 
+use api::PlugId;
 use hiflying::Mac;
 use jiff::Timestamp;
 
 use super::database::{Database, READ, encoded};
 use super::steps::{Extent, Pieces, Range, ReadingRow, Steps, Sums, add_to, ceil_second};
-use crate::model::PlugId;
 use crate::store::scale::from_thousandths;
 use crate::store::slots::{MINUTE, QUARTER, floor};
 use crate::store::sum::Sum;

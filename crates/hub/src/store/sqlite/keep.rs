@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use api::{Collection, Id, PlugId};
 use hiflying::Mac;
 use jiff::Timestamp;
 use plugs::RelayState;
@@ -13,7 +14,7 @@ use sqlx::{Row as _, SqliteConnection};
 
 use super::carry::{carry_on, forget_history};
 use super::database::{Database, READ, WRITTEN};
-use crate::model::{Collection, Id, PlugId, PlugRecord};
+use crate::store::PlugRecord;
 use crate::store::scale::{moment, signed, unsigned};
 use crate::store::{EnergyState, StoreError, StoredDocument};
 

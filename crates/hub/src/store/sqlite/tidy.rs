@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use api::Period;
 use jiff::Timestamp;
 
 use super::Retention;
 use super::database::{Database, READ, WRITTEN};
-use crate::duration::Period;
 use crate::store::slots::{QUARTER, floor};
 use crate::store::{StoreError, StoreInfo};
 

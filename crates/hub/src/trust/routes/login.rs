@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use api::{HubError, Kind};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, Query, State};
@@ -17,7 +18,6 @@ use super::super::gate::{Called, Caller, unauthenticated};
 use super::super::sessions::Origin;
 use super::super::{ASKED_LINK, Secret, Trust, pages, password};
 use super::{Input, LARGEST_BODY, not_allowed};
-use crate::error::{HubError, Kind};
 use crate::http::problem::{Problem, ProblemJson};
 use crate::server::Peer;
 
@@ -121,7 +121,7 @@ pub(super) async fn make_link(
     State(trust): State<Trust>,
     Extension(caller): Extension<Caller>,
     Extension(Called(called)): Extension<Called>,
-) -> Result<Json<LoginUrl>, HubError> {
+) -> Result<Json<LoginUrl>, Problem> {
     // By the name that reached the hub, which has been checked: from there the link is reached as well.
     let scheme = if trust.0.is_tls { "https" } else { "http" };
     let url = trust.link(&format!("{scheme}://{called}"), caller.origin(), ASKED_LINK)?;

@@ -1,5 +1,6 @@
 //! Setting the password.
 
+use api::{HubError, Kind};
 use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer};
@@ -10,7 +11,6 @@ use super::super::sessions::Origin;
 use super::super::{Secret, Trust, check_listen, password, settings};
 use super::login::remote;
 use super::{Input, LARGEST_BODY};
-use crate::error::{HubError, Kind};
 use crate::http::problem::{Problem, ProblemJson};
 use crate::server::Peer;
 

@@ -1,5 +1,6 @@
 //! Tokens: listed, made, revoked.
 
+use api::{HubError, excerpt};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -13,9 +14,7 @@ use super::super::sessions::Origin;
 use super::super::tokens::TokenInfo;
 use super::super::{Secret, Trust, admin};
 use super::{Input, LARGEST_BODY};
-use crate::error::HubError;
 use crate::http::problem::{Problem, ProblemJson};
-use crate::text::shown;
 
 /// List the tokens
 #[utoipa::path(get, path = "/api/v1/tokens", tag = "trust", responses(
@@ -83,7 +82,7 @@ pub(super) async fn revoke_token(
     let Path(id) = path?;
     let info = trust.state().tokens.one(&id).cloned();
     let info = info.ok_or_else(|| {
-        let shown = shown(&id);
+        let shown = excerpt(&id);
         HubError::not_found(format!("there is no token '{shown}'"))
     })?;
     trust.revoke(&info).await?;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use api::HubError;
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -24,7 +25,6 @@ use tower::ServiceExt;
 use super::super::settings::Settings;
 use super::super::{Trust, protect};
 use crate::config::Config;
-use crate::error::HubError;
 use crate::server::Peer;
 use crate::store::StoreError;
 

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
+use api::Kind;
+
 use super::super::{check_listen, settings};
 use super::house::{Asking, House};
-use crate::error::Kind;
 
 const PLUGS: &str = "/api/v1/plugs";
 

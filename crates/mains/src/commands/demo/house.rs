@@ -5,9 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use api::{Period, PlugView};
 use hub::config::Place;
-use hub::duration::Period;
-use hub::model::PlugView;
 use hub::{Config, Ready};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;

@@ -3,8 +3,7 @@
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use hub::keeper::Found;
-use hub::model::PlugView;
+use api::{Found, PlugView};
 use plugs::Plug;
 use plugs::net::DiscoverEvent;
 use serde_json::json;

@@ -2,8 +2,8 @@
 
 use std::net::Ipv4Addr;
 
+use api::PlugId;
 use hiflying::Mac;
-use hub::model::PlugId;
 use plugs::{FamilyId, Plug};
 use serde::Deserialize;
 use serde_json::Value;

@@ -1,12 +1,9 @@
 //! Words for the fields of documents: what people type becomes the JSON that the field takes, or a clear refusal.
 
+use api::{LocalTime, Period, TimeOfDay};
 use clap::ValueEnum;
 use jiff::civil::Date;
 use serde_json::{Value, json};
-
-use hub::duration::Period;
-use hub::model::TimeOfDay;
-use hub::schedule::LocalTime;
 
 /// The days of the week as JSON names them, in its order.
 const WEEK: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];

@@ -1,6 +1,6 @@
 //! `mains group on`, `off` and `toggle`: every plug of a group at once.
 
-use hub::model::Collection;
+use api::Collection;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ struct Told {
 
 #[derive(Debug, Deserialize)]
 struct Problem {
-    kind: hub::Kind,
+    kind: api::Kind,
     #[serde(alias = "detail")]
     message: String,
     hint: Option<String>,

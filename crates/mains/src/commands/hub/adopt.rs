@@ -2,8 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use hub::keeper::Found;
-use hub::model::{PlugId, PlugView};
+use api::{Found, PlugId, PlugView};
 use plugs::FamilyId;
 use serde_json::json;
 

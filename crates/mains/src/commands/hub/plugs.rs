@@ -1,6 +1,6 @@
 //! `mains hub plugs`: the adopted plugs.
 
-use hub::model::PlugView;
+use api::PlugView;
 
 use crate::context::Context;
 use crate::error::{Exit, Outcome};

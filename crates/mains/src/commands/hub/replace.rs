@@ -1,6 +1,6 @@
 //! `mains hub replace`: replacement of an old plug by a new one.
 
-use hub::model::{PlugId, PlugView};
+use api::{PlugId, PlugView};
 use serde_json::json;
 
 use crate::context::Context;

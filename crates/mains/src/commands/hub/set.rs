@@ -1,6 +1,6 @@
 //! `mains hub set`: the settings of a plug.
 
-use hub::model::{Metering, PlugId, PlugView};
+use api::{Metering, PlugId, PlugView};
 use serde_json::{Map, Value};
 
 use crate::context::Context;

@@ -178,8 +178,8 @@ impl Change for Flags {
 
 #[cfg(test)]
 mod tests {
+    use api::Document as _;
     use clap::Parser;
-    use hub::model::Document as _;
 
     use super::*;
     use crate::commands::documents::names::tests::names;
@@ -238,7 +238,7 @@ mod tests {
             object.extend(fields.as_object().unwrap().clone());
             let rule = made(text).unwrap();
             assert_eq!(rule, expected);
-            let read: hub::rule::Rule = serde_json::from_value(rule).unwrap();
+            let read: api::Rule = serde_json::from_value(rule).unwrap();
             assert_eq!(read.check(), Ok(()), "{text}");
         }
     }

@@ -196,8 +196,8 @@ fn set_or_clear(when: &mut Map<String, Value>, field: &str, value: &Value) {
 
 #[cfg(test)]
 mod tests {
+    use api::Document as _;
     use clap::Parser;
-    use hub::model::Document as _;
 
     use super::*;
     use crate::commands::documents::names::tests::names;
@@ -234,7 +234,7 @@ mod tests {
         let when = |line: &str| {
             let line = format!("--targets lamp --action off {line}");
             let body = apply(json!({"name": "x", "enabled": true}), &line).unwrap();
-            let read: hub::schedule::Schedule = serde_json::from_value(body.clone()).unwrap();
+            let read: api::Schedule = serde_json::from_value(body.clone()).unwrap();
             assert_eq!(read.check(), Ok(()), "{line}");
             body["when"].clone()
         };

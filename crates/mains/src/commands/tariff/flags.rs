@@ -180,8 +180,8 @@ impl Change for Flags {
 
 #[cfg(test)]
 mod tests {
+    use api::Document as _;
     use clap::Parser;
-    use hub::model::Document as _;
 
     use super::*;
     use crate::commands::documents::names::tests::names;
@@ -226,7 +226,7 @@ mod tests {
         ] {
             let tariff = made(text).unwrap();
             assert_eq!(tariff, expected);
-            let read: hub::energy::Tariff = serde_json::from_value(tariff).unwrap();
+            let read: api::Tariff = serde_json::from_value(tariff).unwrap();
             assert_eq!(read.check(), Ok(()), "{text}");
         }
     }

@@ -1,6 +1,6 @@
 //! Tariffs for people.
 
-use hub::model::Collection;
+use api::Collection;
 use serde_json::Value;
 
 use crate::commands::documents::names::Names;

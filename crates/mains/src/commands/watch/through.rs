@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::pin::pin;
 
+use api::PlugView;
 use futures_util::{Stream, StreamExt};
 use hiflying::Mac;
-use hub::model::PlugView;
 use serde_json::Value;
 use tokio::sync::mpsc;
 

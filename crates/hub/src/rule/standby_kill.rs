@@ -3,6 +3,7 @@
 //! While it is off, it comes back at a local time, by a person, or by a test: on for a short while, and what it draws then
 //! decides. Only what the rule itself switched off comes back by itself.
 
+use api::{Period, TestPulse, TimeOfDay};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use plugs::RelayState;
@@ -10,9 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use super::hold::Hold;
 use super::{Power, Sight, Verdict, later, sooner, watts};
-use crate::duration::Period;
-use crate::model::TimeOfDay;
-use crate::rule::TestPulse;
 use crate::schedule;
 
 /// The numbers of the rule.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use plugs::{Minutes, Plug, RelayState};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::model::{Metering, PowerOn};
+use crate::plug::{Metering, PowerOn};
 
 /// What a relay is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -1,20 +1,26 @@
 //! What a kilowatt-hour costs, and when.
 
+mod prices;
+
 use std::collections::HashSet;
 
 use jiff::Timestamp;
 use jiff::civil::{DateTime, Time};
 use serde::{Deserialize, Serialize};
 
-use super::HourPrices;
+pub use prices::{HourPrice, HourPrices};
+
+use crate::day::Day;
+use crate::document::{Collection, Document};
 use crate::error::HubError;
-use crate::model::{Collection, Day, Document, PlugId, TimeOfDay, check_name};
+use crate::group::check_name;
+use crate::id::PlugId;
 use crate::schedule::Days;
+use crate::time_of_day::TimeOfDay;
+use prices::MOST_PRICE;
 
 /// The longest name of a currency.
 const LONGEST_CURRENCY: usize = 8;
-/// No kilowatt-hour costs more in any currency that is in use.
-pub(super) const MOST_PRICE: f64 = 1e9;
 /// No more plugs than this in one tariff.
 const MOST_PLUGS: usize = 10_000;
 
@@ -75,7 +81,7 @@ impl Tariff {
     /// quarter-hours.
     ///
     /// Whether the tariff holds at all is not asked.
-    pub(super) fn price(&self, time: Timestamp, local: DateTime) -> Option<f64> {
+    pub fn price(&self, time: Timestamp, local: DateTime) -> Option<f64> {
         match &self.prices {
             Prices::Flat { price } => Some(*price),
             Prices::DayNight {

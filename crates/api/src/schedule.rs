@@ -1,15 +1,24 @@
 //! A schedule as people write it.
 
+mod cron;
+mod days;
+mod when;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::When;
+pub use cron::Cron;
+pub use days::Days;
+pub use when::{LocalTime, Offset, Sun, When};
+
+use crate::command::Wanted;
+use crate::document::{Collection, Document};
 use crate::duration::Period;
 use crate::error::HubError;
-use crate::keeper::Wanted;
-use crate::model::{Collection, Document, Target, check_name};
+use crate::group::check_name;
+use crate::id::Target;
 
 /// No more targets than this; more plugs go into a group.
 const MOST_TARGETS: usize = 1_000;

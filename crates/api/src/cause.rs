@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::Id;
+use crate::id::Id;
 
 /// On whose behalf a plug is switched.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

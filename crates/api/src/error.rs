@@ -4,6 +4,7 @@
 //! do. The kinds are those of the command line's exit codes and three more that only a server has. What led to it is
 //! for the log and never leaves the process, because it may name files.
 
+#[cfg(feature = "net")]
 use plugs::net::ContactError;
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +55,7 @@ impl Kind {
     }
 }
 
-/// What a plug did wrong, for the command line without a hub as well.
+#[cfg(feature = "net")]
 impl From<&ContactError> for Kind {
     fn from(error: &ContactError) -> Self {
         match error {
@@ -158,6 +159,7 @@ impl HubError {
     }
 }
 
+#[cfg(feature = "net")]
 impl From<&ContactError> for HubError {
     fn from(error: &ContactError) -> Self {
         Self::new(error.into(), error.to_string())
@@ -186,8 +188,9 @@ impl From<HubError> for Told {
     }
 }
 
-/// An error with all that led to it.
-pub(crate) struct Chain<'a>(pub(crate) &'a dyn std::error::Error);
+/// An error followed by its sources.
+#[derive(Debug)]
+pub struct Chain<'a>(pub &'a dyn std::error::Error);
 
 impl std::fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -199,4 +202,9 @@ impl std::fmt::Display for Chain<'_> {
         }
         Ok(())
     }
+}
+
+/// Returns as much of foreign text as a message can carry.
+pub fn excerpt(text: &str) -> String {
+    text.chars().take(64).collect()
 }

@@ -1,6 +1,6 @@
-//! Types whose JSON is their text, and how much of a stranger's text is repeated to him.
+//! Types whose JSON is their text.
 
-/// Gives types that are read with `FromStr` and written with `Display` the same form in JSON.
+/// Implements serde for types that are read with `FromStr` and written with `Display`.
 macro_rules! json_is_text {
     ($($kind:ty),+ $(,)?) => {$(
         impl serde::Serialize for $kind {
@@ -19,8 +19,3 @@ macro_rules! json_is_text {
 }
 
 pub(crate) use json_is_text;
-
-/// Returns as much of a stranger's text as a message can carry.
-pub(crate) fn shown(text: &str) -> String {
-    text.chars().take(64).collect()
-}

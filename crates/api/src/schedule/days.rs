@@ -81,7 +81,7 @@ impl<'de> Deserialize<'de> for Name {
         let text = String::deserialize(deserializer)?;
         let found = NAMES.into_iter().find(|(_, name)| *name == text);
         found.map(|(day, _)| Self(day)).ok_or_else(|| {
-            let shown = crate::text::shown(&text);
+            let shown = crate::error::excerpt(&text);
             D::Error::custom(format!(
                 "'{shown}' is no day; the days are mon, tue, wed, thu, fri, sat, sun"
             ))

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Collection, Document, PlugId};
+use crate::document::{Collection, Document};
 use crate::error::HubError;
+use crate::id::PlugId;
 
 /// The longest name of anything, in characters.
 const LONGEST_NAME: usize = 64;

@@ -8,10 +8,12 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::tariff::MOST_PRICE;
+use crate::day::Day;
 use crate::error::HubError;
-use crate::model::Day;
+use crate::time_of_day::TimeOfDay;
 
+/// No kilowatt-hour costs more in any currency that is in use.
+pub(super) const MOST_PRICE: f64 = 1e9;
 /// Five years of quarter-hours, or twenty of hours.
 const MOST: usize = 200_000;
 /// A price that nothing follows holds for an hour.
@@ -196,7 +198,7 @@ fn read_time(
 fn read_local(text: &str) -> Option<DateTime> {
     let (day, time) = text.split_once(['T', ' '])?;
     let day: Day = day.parse().ok()?;
-    let time: crate::model::TimeOfDay = time.parse().ok()?;
+    let time: TimeOfDay = time.parse().ok()?;
     Some(day.get().to_datetime(time.get()))
 }
 

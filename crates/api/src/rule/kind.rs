@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::duration::Period;
 use crate::error::HubError;
-use crate::model::{PlugId, PowerOn, TimeOfDay};
+use crate::id::PlugId;
+use crate::plug::PowerOn;
+use crate::time_of_day::TimeOfDay;
 
 /// What one plug can carry: 16 A at 250 V.
 const MOST_WATTS: f64 = 4_000.0;

@@ -13,7 +13,8 @@ use croner::time::Weekday;
 use jiff::ToSpan;
 use jiff::civil::{Date, DateTime, Time, date, time};
 
-use crate::text::{json_is_text, shown};
+use crate::error::excerpt;
+use crate::json::json_is_text;
 
 /// No expression that anybody needs is longer.
 const LONGEST: usize = 128;
@@ -49,7 +50,7 @@ impl FromStr for Cron {
         if !text.starts_with('@') && text.split_whitespace().count() != 5 {
             return Err(format!(
                 "'{}' is no cron expression; it has five fields: minute, hour, day of the month, month, day of the week",
-                shown(text)
+                excerpt(text)
             ));
         }
         let parser = CronParser::builder()
@@ -58,21 +59,21 @@ impl FromStr for Cron {
             .build();
         let cron = parser
             .parse(text)
-            .map_err(|error| format!("'{}' is no cron expression: {error}", shown(text)))?;
+            .map_err(|error| format!("'{}' is no cron expression: {error}", excerpt(text)))?;
         let cron = Self {
             text: text.to_owned(),
             parsed: Arc::new(Parsed::new(cron.pattern)),
         };
         match cron.after(date(2000, 1, 1).to_datetime(Time::midnight())) {
             Some(_) => Ok(cron),
-            None => Err(format!("'{}' never happens", shown(text))),
+            None => Err(format!("'{}' never happens", excerpt(text))),
         }
     }
 }
 
 impl Cron {
     /// Returns the first local time after this one.
-    pub(super) fn after(&self, after: DateTime) -> Option<DateTime> {
+    pub fn after(&self, after: DateTime) -> Option<DateTime> {
         let today = after.date();
         let rest = self.parsed.time_after(after.time());
         if let Some(time) = rest.filter(|_| self.parsed.is_day(today)) {

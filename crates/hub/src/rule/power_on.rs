@@ -4,11 +4,11 @@
 //! assumed only where the relay stands otherwise than before: a power cut in the whole house takes the hub along, but
 //! most restarts are no power cut.
 
+use api::PowerOn;
 use plugs::RelayState;
 use serde::{Deserialize, Serialize};
 
 use super::{Sight, Verdict};
-use crate::model::PowerOn;
 
 /// What this kind remembers.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

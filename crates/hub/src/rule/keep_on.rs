@@ -1,9 +1,9 @@
 //! On again, whoever switched it off.
 
+use api::Period;
 use plugs::RelayState;
 
 use super::{Sight, Verdict, later};
-use crate::duration::Period;
 
 pub(super) fn look(after: Option<Period>, sight: &Sight<'_>) -> Verdict {
     let Some(relay) = sight.relay.filter(|relay| relay.state == RelayState::Off) else {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use jiff::civil::Time;
 
-use crate::text::json_is_text;
+use crate::json::json_is_text;
 
 /// A local time of day: `07:00`, or to the second `07:00:30`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::fmt::friendly::{Spacing, SpanPrinter};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
-use crate::text::json_is_text;
+use crate::json::json_is_text;
 
 /// Longer than any wait that makes sense here, and short enough that no clock arithmetic overflows.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);

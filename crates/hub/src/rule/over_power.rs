@@ -1,12 +1,12 @@
 //! Off, when the load has drawn too much for so long; only a person may switch it on again.
 
+use api::Period;
 use jiff::Timestamp;
 use plugs::RelayState;
 use serde::{Deserialize, Serialize};
 
 use super::hold::Hold;
 use super::{Sight, Verdict, watts};
-use crate::duration::Period;
 
 /// What this kind remembers. A cut outlives a restart, before it is carried out and after.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

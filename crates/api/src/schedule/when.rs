@@ -8,9 +8,11 @@ use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
 use super::{Cron, Days};
+use crate::day::Day;
 use crate::duration::{self, Period};
-use crate::model::{Day, TimeOfDay};
-use crate::text::{json_is_text, shown};
+use crate::error::excerpt;
+use crate::json::json_is_text;
+use crate::time_of_day::TimeOfDay;
 
 /// The longest way from sunrise or sunset.
 const LONGEST_OFFSET: SignedDuration = SignedDuration::from_hours(12);
@@ -144,14 +146,14 @@ impl FromStr for LocalTime {
         let unreadable = || {
             format!(
                 "'{}' is no local date and time; write it like `2026-12-24T18:00`, without a zone",
-                shown(text)
+                excerpt(text)
             )
         };
         let (date, time) = text.split_once(['T', ' ']).ok_or_else(unreadable)?;
         let time: TimeOfDay = time.parse().map_err(|_| unreadable())?;
-        let date: Day = date
-            .parse()
-            .map_err(|problem| format!("'{}' is no local date and time: {problem}", shown(text)))?;
+        let date: Day = date.parse().map_err(|problem| {
+            format!("'{}' is no local date and time: {problem}", excerpt(text))
+        })?;
         Ok(Self(date.get().to_datetime(time.get())))
     }
 }
@@ -189,7 +191,7 @@ impl FromStr for Offset {
             return Ok(Self::default());
         }
         let length = duration::parse(length)
-            .map_err(|problem| format!("'{}' is no offset: {problem}", shown(text)))?;
+            .map_err(|problem| format!("'{}' is no offset: {problem}", excerpt(text)))?;
         let length = SignedDuration::try_from(length)
             .ok()
             .filter(|length| *length <= LONGEST_OFFSET)

@@ -1,16 +1,13 @@
 //! An adopted plug: what is kept of it, and what the API shows.
 
 use std::fmt;
-use std::net::Ipv4Addr;
 use std::str::FromStr;
 
-use hiflying::Mac;
-use jiff::Timestamp;
-use plugs::{FamilyId, Plug, Reading, RelayState};
+use plugs::{Plug, Reading};
 use serde::{Deserialize, Serialize};
 
 use crate::duration::Period;
-use crate::text::json_is_text;
+use crate::json::json_is_text;
 
 /// How often a plug is metered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,37 +55,6 @@ pub enum PowerOn {
     Off,
     /// What it was before.
     Last,
-}
-
-/// An adopted plug as it is kept.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PlugRecord {
-    /// Its hardware address.
-    pub mac: Mac,
-    /// What it is.
-    pub family: FamilyId,
-    /// The maker's serial number.
-    pub serial: Option<String>,
-    /// Where it was last heard.
-    pub address: Ipv4Addr,
-    /// The module id or the maker's model.
-    pub model: Option<String>,
-    /// The name that its owner gave; no two plugs have the same.
-    pub name: Option<String>,
-    /// Where it is.
-    pub room: Option<String>,
-    /// How often it is metered; `None` is the hub's default.
-    pub metering: Option<Metering>,
-    /// What its relay is to be after an outage; `None` leaves it to the plug.
-    pub power_on: Option<PowerOn>,
-    /// The relay's position when it last told.
-    pub relay: Option<RelayState>,
-    /// When it was adopted.
-    pub adopted: Timestamp,
-    /// When it was last heard.
-    pub seen: Timestamp,
-    /// Grows with every change that people make: its ETag.
-    pub revision: u64,
 }
 
 /// An adopted plug as the API shows it: the *plug* of the command line, and what only a hub knows.

@@ -2,13 +2,13 @@
 //!
 //! It acts when the leader changes, not all the time: whoever switches the plug by hand in between has it as he wants until then.
 
+use api::Period;
 use jiff::Timestamp;
 use plugs::RelayState;
 use serde::{Deserialize, Serialize};
 
 use super::hold::Hold;
 use super::{Power, Sight, Verdict, watts};
-use crate::duration::Period;
 
 /// What this kind remembers.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -1,12 +1,11 @@
 //! Rules in virtual time, against a plug that does what it is told, or not.
 
+use api::{Document, Rule};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::model::Document;
-use crate::rule::Rule;
 
 const METERED: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -95,7 +94,7 @@ impl Scene {
     }
 
     fn pass_with(&mut self, time: &str, power: Option<f64>, leader: Option<f64>) {
-        let end = later(self.now, crate::duration::parse(time).unwrap());
+        let end = later(self.now, api::duration::parse(time).unwrap());
         let mut metered = self.now;
         while self.now < end {
             let next = later(metered, METERED).min(end);

@@ -1,9 +1,9 @@
 //! Off, when it has been on for so long.
 
+use api::Period;
 use plugs::RelayState;
 
 use super::{Sight, Verdict, later};
-use crate::duration::Period;
 
 /// The time counts from when the relay was seen to turn on, also over a restart of the hub: an iron that was forgotten is no cooler
 /// for it.

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use hiflying::{Mac, MacError};
 
-use crate::text::{json_is_text, shown};
+use crate::error::excerpt;
+use crate::json::json_is_text;
 
 /// A plug's MAC as the hub's own JSON and paths write it: twelve lower-case hex digits. Any form is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,7 +104,7 @@ impl FromStr for Target {
         }
         text.parse()
             .map(Self::Plug)
-            .map_err(|_| format!("'{}' is neither a MAC nor the id of a group", shown(text)))
+            .map_err(|_| format!("'{}' is neither a MAC nor the id of a group", excerpt(text)))
     }
 }
 

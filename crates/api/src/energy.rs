@@ -1,0 +1,51 @@
+//! What plugs used and what it cost, by day or month.
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::id::PlugId;
+
+/// What a report is divided into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum By {
+    /// Local days: `2026-11-22`.
+    Day,
+    /// Months of local days: `2026-11`.
+    Month,
+}
+
+impl By {
+    /// Returns the first day of the period that a day belongs to.
+    pub fn first_day(self, day: Date) -> Date {
+        match self {
+            Self::Day => day,
+            Self::Month => day.first_of_month(),
+        }
+    }
+
+    /// Returns the name of the period that begins on a day.
+    pub fn period(self, first_day: Date) -> String {
+        match self {
+            Self::Day => first_day.to_string(),
+            Self::Month => first_day.strftime("%Y-%m").to_string(),
+        }
+    }
+}
+
+/// Energy and cost of one plug in a day or a month.
+///
+/// Energy without a price, and energy priced in another currency, is a row of its own: the rows of a period always add up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EnergyRow {
+    /// The plug.
+    pub mac: PlugId,
+    /// The day or month.
+    pub period: String,
+    /// Watt-hours.
+    pub energy_wh: f64,
+    /// Cost of the energy; `None` where no tariff has a price.
+    pub cost: Option<f64>,
+    /// Currency of the cost.
+    pub currency: Option<String>,
+}

@@ -1,0 +1,44 @@
+//! The documents that people and programs see, each as one type.
+//!
+//! The hub stores and sends them, the command prints them, pages draw them, MQTT publishes them: all use the types of this crate.
+//! It has no sockets, no clock and no async runtime.
+//!
+//! * `plug`: an adopted plug, what a search found, and what people can change of a plug.
+//! * `command`: what a relay can be commanded, and the results.
+//! * `document`, `id`: what groups, schedules, rules and tariffs have in common.
+//! * `group`, `schedule`, `rule`, `tariff`: these documents, one file each.
+//! * `energy`: what plugs used and what it cost.
+//! * `cause`: on whose behalf a relay moved.
+//! * `day`, `time_of_day`, [`duration`]: times as people write them.
+//! * `error`: errors with their kind, message, hint and field.
+
+mod cause;
+mod command;
+mod day;
+mod document;
+pub mod duration;
+mod energy;
+mod error;
+mod group;
+mod id;
+mod json;
+mod plug;
+mod rule;
+mod schedule;
+mod tariff;
+mod time_of_day;
+
+pub use cause::Cause;
+pub use command::{Delayed, Found, PlugChange, Switched, Wanted};
+pub use day::Day;
+pub use document::{Collection, Document, Stored};
+pub use duration::Period;
+pub use energy::{By, EnergyRow};
+pub use error::{Chain, HubError, Kind, Told, excerpt};
+pub use group::{Group, check_name};
+pub use id::{Id, IdError, PlugId, Target};
+pub use plug::{Metering, PlugView, PowerOn};
+pub use rule::{Rule, RuleKind, TestPulse};
+pub use schedule::{Cron, Days, LocalTime, Offset, Schedule, Sun, When};
+pub use tariff::{HourPrice, HourPrices, Prices, Tariff};
+pub use time_of_day::TimeOfDay;

@@ -1,0 +1,224 @@
+//! Rules: switching by what a plug does, instead of by the clock.
+//!
+//! A [`Rule`] is what people write: one plug, and one [`RuleKind`] with its numbers.
+
+mod kind;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::{Map, Value};
+
+pub use kind::{RuleKind, TestPulse};
+
+use crate::document::{Collection, Document};
+use crate::error::HubError;
+use crate::group::check_name;
+use crate::id::PlugId;
+
+/// A rule as people write it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Rule {
+    /// What it is called.
+    pub name: String,
+    /// Whether it acts.
+    pub enabled: bool,
+    /// The plug that it switches.
+    pub plug: PlugId,
+    /// What it does; its word is the field `kind`, its numbers stand beside it.
+    #[serde(flatten)]
+    pub kind: RuleKind,
+}
+
+impl Rule {
+    /// Returns the plugs that it watches or switches, each with the field that names it.
+    pub fn plugs(&self) -> impl Iterator<Item = (&'static str, PlugId)> {
+        let leader = self.kind.leader().map(|leader| ("leader", leader));
+        [("plug", self.plug)].into_iter().chain(leader)
+    }
+}
+
+impl Document for Rule {
+    const COLLECTION: Collection = Collection::Rules;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn check(&self) -> Result<(), HubError> {
+        check_name(&self.name)?;
+        self.kind.check(self.plug)
+    }
+}
+
+impl<'de> Deserialize<'de> for Rule {
+    /// Reads it strictly: what the kind does not know is an error.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// Serde cannot flatten and refuse unknown fields at once; the kind refuses what is left over.
+        #[derive(Deserialize)]
+        struct Parts {
+            name: String,
+            #[serde(default = "enabled")]
+            enabled: bool,
+            plug: PlugId,
+            #[serde(flatten)]
+            kind: Map<String, Value>,
+        }
+
+        let parts = Parts::deserialize(deserializer)?;
+        if !parts.kind.contains_key("kind") {
+            return Err(de::Error::missing_field("kind"));
+        }
+        Ok(Self {
+            name: parts.name,
+            enabled: parts.enabled,
+            plug: parts.plug,
+            kind: RuleKind::deserialize(Value::Object(parts.kind)).map_err(de::Error::custom)?,
+        })
+    }
+}
+
+/// A rule acts unless it says otherwise.
+fn enabled() -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn rule(fields: Value) -> Result<Rule, String> {
+        let mut rule = json!({"name": "television", "plug": "AC:CF:23:12:34:56"});
+        let object = rule.as_object_mut().unwrap();
+        object.extend(fields.as_object().unwrap().clone());
+        let rule: Rule = serde_json::from_value(rule).map_err(|error| error.to_string())?;
+        rule.check().map_err(|error| {
+            format!("{}: {}", error.field().unwrap_or_default(), error.message())
+        })?;
+        Ok(rule)
+    }
+
+    #[test]
+    fn every_kind_is_written_as_it_is_read() {
+        for fields in [
+            json!({"kind": "standby_kill", "below_w": 10.0, "for": "5m", "restore_at": "07:00",
+                   "test_pulse": {"every": "2h", "for": "1m"}}),
+            json!({"kind": "standby_kill", "below_w": 10.5, "for": "5m", "restore_at": null, "test_pulse": null}),
+            json!({"kind": "auto_off", "after": "2h"}),
+            json!({"kind": "over_power", "above_w": 2000.0, "for": "10s"}),
+            json!({"kind": "follow", "leader": "accf23000001", "above_w": 30.0, "hysteresis_w": 5.0, "delay": "10s"}),
+            json!({"kind": "follow", "leader": "accf23000001", "above_w": 30.0, "hysteresis_w": null, "delay": null}),
+            json!({"kind": "keep_on", "after": "5m"}),
+            json!({"kind": "keep_on", "after": null}),
+            json!({"kind": "power_on", "state": "last"}),
+        ] {
+            let mut expected =
+                json!({"name": "television", "enabled": true, "plug": "accf23123456"});
+            expected
+                .as_object_mut()
+                .unwrap()
+                .extend(fields.as_object().unwrap().clone());
+            let rule = rule(fields).unwrap();
+            assert_eq!(serde_json::to_value(&rule).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn what_may_be_left_out() {
+        let kill = rule(json!({"kind": "standby_kill", "below_w": 10, "for": "5m"})).unwrap();
+        assert!(kill.enabled);
+        assert!(matches!(
+            kill.kind,
+            RuleKind::StandbyKill {
+                restore_at: None,
+                test_pulse: None,
+                ..
+            }
+        ));
+        assert!(
+            !rule(json!({"kind": "keep_on", "enabled": false}))
+                .unwrap()
+                .enabled
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (fields, part) in [
+            (json!({}), "kind"),
+            (json!({"kind": "explode"}), "explode"),
+            (json!({"kind": 7}), ""),
+            (json!({"kind": "auto_off"}), "after"),
+            (
+                json!({"kind": "auto_off", "after": "2h", "below_w": 3}),
+                "below_w",
+            ),
+            (json!({"kind": "keep_on", "colour": "red"}), "colour"),
+            (json!({"kind": "auto_off", "after": "7200"}), "unit"),
+            (
+                json!({"kind": "standby_kill", "below_w": 0, "for": "5m"}),
+                "below_w",
+            ),
+            (
+                json!({"kind": "standby_kill", "below_w": -1, "for": "5m"}),
+                "below_w",
+            ),
+            (
+                json!({"kind": "standby_kill", "below_w": 1e300, "for": "5m"}),
+                "below_w",
+            ),
+            (
+                json!({"kind": "standby_kill", "below_w": 10, "for": "5m", "restore_at": "25:00"}),
+                "local time",
+            ),
+            (
+                json!({"kind": "standby_kill", "below_w": 10, "for": "5m", "test_pulse": {"every": "1m", "for": "30s"}}),
+                "test_pulse.every",
+            ),
+            (
+                json!({"kind": "standby_kill", "below_w": 10, "for": "5m", "test_pulse": {"every": "1h", "for": "2s"}}),
+                "test_pulse.for",
+            ),
+            (
+                json!({"kind": "standby_kill", "below_w": 10, "for": "5m", "test_pulse": {"every": "1h", "for": "1h"}}),
+                "test_pulse.for",
+            ),
+            (
+                json!({"kind": "standby_kill", "below_w": 10, "for": "5m", "test_pulse": {"every": "1h", "for": "1m", "x": 1}}),
+                "x",
+            ),
+            (
+                json!({"kind": "over_power", "above_w": 5000, "for": "5s"}),
+                "above_w",
+            ),
+            (
+                json!({"kind": "follow", "leader": "accf23123456", "above_w": 5}),
+                "leader",
+            ),
+            (
+                json!({"kind": "follow", "leader": "kitchen", "above_w": 5}),
+                "",
+            ),
+            (
+                json!({"kind": "follow", "leader": "accf23000001", "above_w": 5, "hysteresis_w": 5}),
+                "hysteresis_w",
+            ),
+            (
+                json!({"kind": "follow", "leader": "accf23000001", "above_w": 5, "hysteresis_w": -1}),
+                "hysteresis_w",
+            ),
+            (json!({"kind": "power_on", "state": "toggle"}), "toggle"),
+            (json!({"kind": "keep_on", "name": ""}), "name"),
+            (json!({"kind": "keep_on", "plug": "kitchen"}), ""),
+        ] {
+            let problem = rule(fields.clone()).expect_err(&fields.to_string());
+            assert!(problem.contains(part), "{fields}: {problem}");
+        }
+    }
+
+    #[test]
+    fn names_every_plug_it_needs() {
+        let rule = rule(json!({"kind": "follow", "leader": "accf23000001", "above_w": 5})).unwrap();
+        let fields: Vec<_> = rule.plugs().map(|(field, _)| field).collect();
+        assert_eq!(fields, ["plug", "leader"]);
+    }
+}
