@@ -1,0 +1,269 @@
+//! Small files of program state.
+//!
+//! A [`StateFile`] is read whole up to a limit and replaced whole: the new content is written beside the old one, synced and
+//! renamed, so that a crash or a power cut leaves one of the two. Files and the directories made for them are accessible to their
+//! owner only, from the first byte. Programs that change the same file exclude each other by a lock file beside it.
+//!
+//! Nothing here deletes a file that cannot be understood: [`StateFile::set_aside`] renames it.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::unistd::geteuid;
+use tempfile::NamedTempFile;
+use zeroize::Zeroizing;
+
+const OWNER_ONLY_FILE: u32 = 0o600;
+const OWNER_ONLY_DIRECTORY: u32 = 0o700;
+const ACCESS_BY_OTHERS: u32 = 0o077;
+
+/// Interval between two attempts to take a lock that another process holds.
+const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(2);
+/// Number of broken files that are kept beside one state file.
+const MAX_SET_ASIDE: u32 = 10_000;
+
+/// A small file that is replaced as a whole.
+///
+/// ```
+/// use std::time::Duration;
+/// use statefile::StateFile;
+///
+/// let directory = tempfile::tempdir()?;
+/// let file = StateFile::new(directory.path().join("state/names.json"), 1 << 20);
+/// assert_eq!(file.read()?, None);
+/// let lock = file.lock(Duration::from_secs(1))?;
+/// file.write(b"{}")?;
+/// drop(lock);
+/// assert_eq!(file.read()?.unwrap().as_slice(), b"{}");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct StateFile {
+    path: PathBuf,
+    max_bytes: u64,
+}
+
+/// A lock that other processes respect; released when dropped, and by the system when the process ends.
+#[derive(Debug)]
+#[must_use = "the lock is released when this is dropped"]
+pub struct FileLock(#[expect(dead_code, reason = "holds the lock")] File);
+
+impl StateFile {
+    /// Names a state file. Neither the file nor its directory has to exist.
+    pub fn new(path: impl Into<PathBuf>, max_bytes: u64) -> Self {
+        Self {
+            path: path.into(),
+            max_bytes,
+        }
+    }
+
+    /// Returns the path of the file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads the file; `None` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::FileTooLarge`] for a file above the limit, else the system's error.
+    pub fn read(&self) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+        let Some(file) = self.open()? else {
+            return Ok(None);
+        };
+        let length = file.metadata()?.len().min(self.max_bytes);
+        // A vector that grows would leave copies of its content behind.
+        let capacity = usize::try_from(length).map_err(io::Error::other)? + 1;
+        let mut content = Zeroizing::new(Vec::with_capacity(capacity));
+        file.take(self.max_bytes + 1).read_to_end(&mut content)?;
+        if content.len() as u64 > self.max_bytes {
+            let message = format!("larger than {} bytes", self.max_bytes);
+            return Err(io::Error::new(ErrorKind::FileTooLarge, message));
+        }
+        Ok(Some(content))
+    }
+
+    /// Takes access to the file from everyone but its owner. Returns true if others had access.
+    ///
+    /// Called before a secret is read from a file that may have been copied from elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::PermissionDenied`] for a file that belongs to another user, else the system's error.
+    pub fn restrict_access(&self) -> io::Result<bool> {
+        let Some(file) = self.open()? else {
+            return Ok(false);
+        };
+        let metadata = file.metadata()?;
+        if metadata.uid() != geteuid().as_raw() {
+            return Err(io::Error::new(
+                ErrorKind::PermissionDenied,
+                "the file belongs to another user",
+            ));
+        }
+        let was_exposed = metadata.mode() & ACCESS_BY_OTHERS != 0;
+        if was_exposed {
+            file.set_permissions(Permissions::from_mode(OWNER_ONLY_FILE))?;
+        }
+        Ok(was_exposed)
+    }
+
+    /// Creates the directory of the file, if it is missing. Taking the lock does it, too.
+    ///
+    /// # Errors
+    ///
+    /// The system's error.
+    pub fn create_directory(&self) -> io::Result<()> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(OWNER_ONLY_DIRECTORY)
+            .create(self.directory())
+    }
+
+    /// Replaces the file. The new content survives a power cut once this returns.
+    ///
+    /// # Errors
+    ///
+    /// The system's error; the previous content is still there.
+    pub fn write(&self, content: &[u8]) -> io::Result<()> {
+        let file = self.write_beside(content)?;
+        file.as_file().sync_all()?;
+        file.persist(&self.path)?;
+        self.sync_directory()
+    }
+
+    /// Replaces the file without waiting for the disk, for content that is found again after a power cut.
+    ///
+    /// # Errors
+    ///
+    /// The system's error; the previous content is still there.
+    pub fn write_unsynced(&self, content: &[u8]) -> io::Result<()> {
+        self.write_beside(content)?.persist(&self.path)?;
+        Ok(())
+    }
+
+    /// Checks that this many bytes could be written, without touching the file.
+    ///
+    /// # Errors
+    ///
+    /// The system's error.
+    pub fn check_writable(&self, bytes: usize) -> io::Result<()> {
+        self.write_beside(&vec![b' '; bytes])?.as_file().sync_all()
+    }
+
+    /// Removes the file, if it exists.
+    ///
+    /// # Errors
+    ///
+    /// The system's error.
+    pub fn remove(&self) -> io::Result<()> {
+        match fs::remove_file(&self.path) {
+            Ok(()) => self.sync_directory(),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Renames a file that cannot be understood to `<name>.broken-<number>`. Returns the new path.
+    ///
+    /// # Errors
+    ///
+    /// The system's error.
+    pub fn set_aside(&self) -> io::Result<PathBuf> {
+        let aside = (1..MAX_SET_ASIDE)
+            .map(|number| {
+                let mut name = self.path.clone().into_os_string();
+                name.push(format!(".broken-{number}"));
+                PathBuf::from(name)
+            })
+            .find(|path| path.symlink_metadata().is_err())
+            .ok_or_else(|| io::Error::other("too many broken files beside it"))?;
+        fs::rename(&self.path, &aside)?;
+        Ok(aside)
+    }
+
+    /// Takes the lock, `<stem>.lock` in the same directory, which is created with its directory where they are missing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WouldBlock`] when another process still holds it after `timeout`, else the system's error.
+    pub fn lock(&self, timeout: Duration) -> io::Result<FileLock> {
+        let deadline = Instant::now() + timeout;
+        let file = self.open_lock()?;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(FileLock(file)),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    std::thread::sleep(LOCK_RETRY_INTERVAL);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    let message = "another process holds the lock";
+                    return Err(io::Error::new(ErrorKind::WouldBlock, message));
+                }
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Returns the path of the lock file.
+    pub fn lock_path(&self) -> PathBuf {
+        self.path.with_extension("lock")
+    }
+
+    /// Returns true if another process, or another part of this one, holds the lock.
+    pub fn is_locked(&self) -> bool {
+        let shared = File::open(self.lock_path()).map(|file| file.try_lock_shared());
+        matches!(shared, Ok(Err(TryLockError::WouldBlock)))
+    }
+
+    fn open(&self) -> io::Result<Option<File>> {
+        match File::open(&self.path) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn open_lock(&self) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(OWNER_ONLY_FILE);
+        match options.open(self.lock_path()) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.create_directory()?;
+                options.open(self.lock_path())
+            }
+            opened => opened,
+        }
+    }
+
+    fn write_beside(&self, content: &[u8]) -> io::Result<NamedTempFile> {
+        // Made by `tempfile` with mode 0600.
+        let mut file = NamedTempFile::with_prefix_in(".statefile-", self.directory())?;
+        file.write_all(content)?;
+        Ok(file)
+    }
+
+    /// A rename is only as durable as the directory that it happened in.
+    fn sync_directory(&self) -> io::Result<()> {
+        File::open(self.directory())?.sync_all()
+    }
+
+    fn directory(&self) -> &Path {
+        match self.path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+use super::*;
+
+const MAX_BYTES: u64 = 100;
+
+fn state_file() -> (tempfile::TempDir, StateFile) {
+    let home = tempfile::tempdir().unwrap();
+    let file = StateFile::new(home.path().join("a/b/state.json"), MAX_BYTES);
+    file.create_directory().unwrap();
+    (home, file)
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn content(file: &StateFile) -> Vec<u8> {
+    file.read().unwrap().unwrap().to_vec()
+}
+
+#[test]
+fn content_is_replaced_as_a_whole_and_leaves_nothing_beside_it() {
+    let (home, file) = state_file();
+    assert_eq!(file.read().unwrap(), None);
+    for text in ["a longer first content", "second"] {
+        file.write(text.as_bytes()).unwrap();
+        assert_eq!(content(&file), text.as_bytes());
+    }
+    file.write_unsynced(b"third").unwrap();
+    assert_eq!(content(&file), b"third");
+    file.check_writable(4096).unwrap();
+    assert_eq!(content(&file), b"third");
+    assert_eq!(fs::read_dir(home.path().join("a/b")).unwrap().count(), 1);
+    file.remove().unwrap();
+    file.remove().unwrap();
+    assert_eq!(file.read().unwrap(), None);
+}
+
+#[test]
+fn files_and_directories_are_accessible_to_their_owner_only() {
+    let home = tempfile::tempdir().unwrap();
+    let file = StateFile::new(home.path().join("a/b/state.json"), MAX_BYTES);
+    assert_eq!(file.read().unwrap(), None);
+    assert!(file.write(b"secret").is_err(), "no directory");
+    assert!(!file.is_locked());
+    let _lock = file.lock(Duration::ZERO).unwrap();
+    file.write(b"secret").unwrap();
+    assert_eq!(mode(&home.path().join("a")), 0o700);
+    assert_eq!(mode(&home.path().join("a/b")), 0o700);
+    assert_eq!(mode(file.path()), 0o600);
+    assert_eq!(mode(&file.lock_path()), 0o600);
+}
+
+#[test]
+fn access_of_others_is_taken_away_and_reported() {
+    let (_home, file) = state_file();
+    assert!(!file.restrict_access().unwrap());
+    file.write(b"secret").unwrap();
+    assert!(!file.restrict_access().unwrap());
+    for wider in [0o640, 0o604, 0o666] {
+        fs::set_permissions(file.path(), Permissions::from_mode(wider)).unwrap();
+        assert!(file.restrict_access().unwrap());
+        assert_eq!(mode(file.path()), 0o600);
+    }
+}
+
+#[test]
+fn a_secret_of_another_user_is_refused() {
+    if !geteuid().is_root() {
+        eprintln!("skipped: only root can give a file away");
+        return;
+    }
+    let (_home, file) = state_file();
+    file.write(b"secret").unwrap();
+    std::os::unix::fs::chown(file.path(), Some(12_345), None).unwrap();
+    let error = file.restrict_access().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+    assert_eq!(content(&file), b"secret");
+}
+
+#[test]
+fn a_file_above_the_limit_is_not_read() {
+    let (_home, file) = state_file();
+    file.write(&[b'x'; 100]).unwrap();
+    assert_eq!(content(&file).len(), 100);
+    file.write(&[b'x'; 101]).unwrap();
+    assert_eq!(file.read().unwrap_err().kind(), ErrorKind::FileTooLarge);
+    // Its length is not known beforehand.
+    let endless = StateFile::new("/dev/zero", MAX_BYTES);
+    assert_eq!(endless.read().unwrap_err().kind(), ErrorKind::FileTooLarge);
+}
+
+#[test]
+fn a_broken_file_is_renamed_and_never_overwritten() {
+    let (_home, file) = state_file();
+    for number in 1..4_u8 {
+        file.write(&[number]).unwrap();
+        let aside = file.set_aside().unwrap();
+        assert_eq!(
+            aside.file_name().unwrap().to_str().unwrap(),
+            format!("state.json.broken-{number}")
+        );
+        assert_eq!(fs::read(aside).unwrap(), [number]);
+        assert_eq!(file.read().unwrap(), None);
+    }
+    assert_eq!(file.set_aside().unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn one_holder_of_the_lock_at_a_time() {
+    let (_home, file) = state_file();
+    assert!(!file.is_locked());
+    let lock = file.lock(Duration::ZERO).unwrap();
+    assert!(file.is_locked());
+    let begun = Instant::now();
+    let error = file.lock(Duration::from_millis(50)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    assert!(begun.elapsed() >= Duration::from_millis(50));
+    let waiting = file.clone();
+    let waiter = std::thread::spawn(move || waiting.lock(Duration::from_secs(10)).map(drop));
+    std::thread::sleep(Duration::from_millis(20));
+    drop(lock);
+    waiter.join().unwrap().unwrap();
+    assert!(!file.is_locked());
+}
+
+#[test]
+fn a_write_that_fails_keeps_the_previous_content() {
+    let (home, file) = state_file();
+    file.write(b"first").unwrap();
+    let occupied = StateFile::new(home.path().join("a/b/state.json/below"), MAX_BYTES);
+    assert!(occupied.write(b"second").is_err());
+    assert!(occupied.lock(Duration::ZERO).is_err());
+    assert_eq!(content(&file), b"first");
+}
