@@ -5,7 +5,6 @@
 //!
 //! * [`automation`]: lets schedules and rules act.
 //! * [`bridges`]: Hue bridges, and bulbs that they take over.
-//! * [`claim`]: which hub has a state directory.
 //! * [`config`]: what the owner decides in `mains.toml`.
 //! * [`keeper`]: keeps contact with every plug; nobody else opens a socket to one.
 //! * [`energy`]: what plugs used, and what it cost.
@@ -14,6 +13,7 @@
 //! * [`schedule`]: what switches by the clock and the sun.
 //! * [`store`]: what outlives the process. A trait, and SQLite behind it.
 //! * [`recorder`]: takes readings into the store, off the path of everything else.
+//! * [`state_lock`]: exclusive use of a state directory.
 //! * [`shelf`]: the documents that people make, in memory and in the store.
 //! * [`event`]: news, for everybody who listens, and the last thousands of them for who was away.
 //! * [`http`]: what is answered over HTTP. [`trust`]: to whom. [`server`]: over which connections.
@@ -22,7 +22,6 @@
 
 pub mod automation;
 pub mod bridges;
-pub mod claim;
 pub mod config;
 pub mod energy;
 pub mod event;
@@ -36,6 +35,7 @@ mod run;
 pub mod schedule;
 pub mod server;
 pub mod shelf;
+pub mod state_lock;
 pub mod store;
 pub mod trust;
 

@@ -18,13 +18,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::bridges::Bridges;
-use crate::claim::Claim;
 use crate::config::Config;
 use crate::event::EventBus;
 use crate::hub::{Hub, Parts};
 use crate::keeper::{Interfaces, Keeper, KeeperConfig, Surroundings};
 use crate::recorder::Recorder;
 use crate::shelf::Shelf;
+use crate::state_lock::StateLock;
 use crate::store::{Opened, Retention, Sample, Sqlite, Store, StoreError};
 use crate::trust::{self, Trust};
 use crate::{automation, http, server};
@@ -57,7 +57,7 @@ pub async fn run(
     on_ready: impl FnOnce(Ready),
     shutdown: CancellationToken,
 ) -> Result<(), HubError> {
-    let claim = Claim::take(&config.state)?;
+    let lock = StateLock::acquire(&config.state)?;
     let tls = config.tls.as_ref().map(server::acceptor).transpose()?;
     let (listener, address) = listen(config.listen).await?;
     let sqlite = Arc::new(open_store(&config).await?);
@@ -66,7 +66,7 @@ pub async fn run(
         names,
         &sqlite,
         Door {
-            claim: &claim,
+            lock: &lock,
             listener,
             address,
             tls,
@@ -77,13 +77,13 @@ pub async fn run(
     .await;
     sqlite.close().await;
     // Only now may another hub have the directory.
-    drop(claim);
+    drop(lock);
     outcome
 }
 
 /// Where people come in.
 struct Door<'a> {
-    claim: &'a Claim,
+    lock: &'a StateLock,
     listener: TcpListener,
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
@@ -129,7 +129,7 @@ async fn open_to_all(
 ) -> Result<(), HubError> {
     let url = trust.url().to_owned();
     let login_url = trust.login_url()?;
-    door.claim.announce(&url)?;
+    door.lock.announce(&url)?;
     work.tracker.spawn(automation::run(hub.clone()));
     work.tracker.spawn(trust.clone().run(work.cancel.clone()));
     let router = trust::protect(http::router(hub), trust);

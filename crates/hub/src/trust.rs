@@ -115,8 +115,8 @@ impl Trust {
                 "{listening} is served without TLS: whoever is on the way can read passwords and tokens"
             );
         }
-        let admin_token = crate::claim::admin_token(&config.state);
-        let admin = admin::read_or_make(&admin_token, Timestamp::now())?;
+        let admin_token = crate::state_lock::admin_token(&config.state);
+        let admin = admin::read_or_make(&admin_token)?;
         let mut tokens = read_tokens(&*settings).await?;
         let has_new_uses = tokens.set_admin(admin.digest(), Timestamp::now());
         let trust = Self(Arc::new(Inner {

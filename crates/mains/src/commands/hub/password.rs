@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::PathBuf;
 
-use hub::claim::Claim;
+use hub::state_lock::StateLock;
 use hub::store::{Retention, Sqlite};
 use serde::Serialize;
 use serde_json::json;
@@ -88,7 +88,7 @@ async fn keep(context: &Context, password: &Secret) -> Result<(), Failure> {
     let config = sources
         .hub_config(context.state_directory()?)
         .map_err(|mut problems| Failure::from(problems.swap_remove(0)))?;
-    let _claim = Claim::take(&config.state)?;
+    let _lock = StateLock::acquire(&config.state)?;
     let retention = Retention {
         readings: config.keep_readings,
         minutes: config.keep_minutes,
