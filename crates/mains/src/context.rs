@@ -11,7 +11,7 @@ use crate::directories;
 use crate::duration;
 use crate::error::{Failure, Kind};
 use crate::hub_client::{self, Client, Endpoint, HubUrl, Token};
-use crate::inventory::{Inventory, Loaded, Save, Store};
+use crate::inventory::{Inventory, InventoryFile, Loaded, Save};
 use crate::ui::{Ui, clean};
 
 /// What every verb is given.
@@ -142,7 +142,7 @@ impl Context {
 
     /// Returns what is remembered of plugs. An inventory that cannot be read is a warning: plugs can be reached without.
     pub fn inventory(&self) -> Result<Inventory, Failure> {
-        match Store::new(self.state_directory()?).load() {
+        match InventoryFile::new(self.state_directory()?).load() {
             Ok(Loaded { inventory, warning }) => {
                 warning
                     .iter()
@@ -161,7 +161,7 @@ impl Context {
         &self,
         change: impl FnOnce(&mut Inventory) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let store = Store::new(self.state_directory()?);
+        let store = InventoryFile::new(self.state_directory()?);
         let (result, warning) =
             store.update(|inventory| Ok((change(inventory)?, Save::Durably)))?;
         warning
@@ -187,7 +187,7 @@ impl Context {
         };
         let update = self
             .state_directory()
-            .and_then(|directory| Store::new(directory).update(change));
+            .and_then(|directory| InventoryFile::new(directory).update(change));
         if let Err(failure) = update {
             tracing::debug!(%failure, "sightings are not remembered");
         }

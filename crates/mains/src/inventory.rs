@@ -1,6 +1,6 @@
 //! What Mains remembers of plugs from one run to the next: the names people gave them, and where each was last seen.
 //!
-//! The inventory is one JSON file in the state directory. [`Inventory`] is the data, [`Store`] the file:
+//! The inventory is one JSON file in the state directory. [`Inventory`] is the data, [`InventoryFile`] the file:
 //!
 //! * It is replaced as a whole (a temporary file renamed over it), so a reader never sees half of it.
 //! * Changes are made under a lock on a file beside it, so two commands at once lose nothing.
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use name::{Name, NameError};
 pub(crate) use name::{fold as folded, near as names_near};
-pub use store::{Loaded, Save, Store};
+pub use store::{InventoryFile, Loaded, Save};
 
 mod name;
 mod store;

@@ -1,73 +1,73 @@
-//! The file of the inventory: read, changed under a lock, replaced as a whole, set aside when it is broken.
+//! File of the inventory: read, changed under a lock, replaced as a whole, set aside when it is broken.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use statefile::{FileLock, StateFile};
 
 use super::{Entry, Inventory};
 use crate::error::Failure;
 
-const FILE: &str = "inventory.json";
-const LOCK: &str = "inventory.lock";
-/// The form of the file that this version writes.
+const FILE_NAME: &str = "inventory.json";
+/// The layout that this version writes.
 const VERSION: u32 = 1;
-/// Far more than [`super::MOST_UNNAMED`] plugs need: what is larger was not written by us.
-const LARGEST: u64 = 16 << 20;
-/// How long another command may hold the lock; it needs some milliseconds.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Far more than [`super::MOST_UNNAMED`] plugs need.
+const MAX_FILE_BYTES: u64 = 16 << 20;
+/// Another command holds the lock for some milliseconds.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Serialize, Deserialize)]
-struct Document {
+struct InventoryDocument {
     version: u32,
     plugs: Vec<Entry>,
 }
 
-/// The state directory with the inventory in it.
+/// The inventory in a state directory.
 #[derive(Debug, Clone)]
-pub struct Store {
-    directory: PathBuf,
+pub struct InventoryFile {
+    file: StateFile,
 }
 
-/// What came of reading the file.
+/// Result of reading the file.
 #[derive(Debug)]
-enum Reading {
+enum FileContent {
     Good(Inventory),
     Absent,
     Broken(String),
 }
 
-/// An inventory and what the user should know about how it was read.
+/// An inventory, and a warning about how it was read.
 #[derive(Debug, Default)]
 pub struct Loaded {
     /// The plugs; none when there was no file or it was broken.
     pub inventory: Inventory,
-    /// What to warn of.
+    /// Warning for the user.
     pub warning: Option<String>,
 }
 
-impl Store {
+impl InventoryFile {
     /// The inventory in this directory; neither needs to exist.
     pub fn new(directory: PathBuf) -> Self {
-        Self { directory }
+        let file = StateFile::new(directory.join(FILE_NAME), MAX_FILE_BYTES);
+        Self { file }
     }
 
     /// Returns the path of the file.
-    pub fn path(&self) -> PathBuf {
-        self.directory.join(FILE)
+    pub fn path(&self) -> &Path {
+        self.file.path()
     }
 
     /// Reads the inventory. A broken file is set aside.
     pub fn load(&self) -> Result<Loaded, Failure> {
         match self.read()? {
-            Reading::Good(inventory) => Ok(Loaded {
+            FileContent::Good(inventory) => Ok(Loaded {
                 inventory,
                 warning: None,
             }),
-            Reading::Absent => Ok(Loaded::default()),
-            Reading::Broken(_) => {
+            FileContent::Absent => Ok(Loaded::default()),
+            FileContent::Broken(_) => {
                 let _lock = self.lock()?;
                 self.read_or_set_aside()
             }
@@ -91,32 +91,23 @@ impl Store {
         Ok((result, warning))
     }
 
-    fn read(&self) -> Result<Reading, Failure> {
-        let path = self.path();
-        let mut text = Vec::new();
-        let read = File::open(&path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut text));
-        match read {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Reading::Absent),
-            Err(error) => {
-                return Err(Failure::local(format!(
-                    "the inventory {} cannot be read",
-                    path.display()
-                ))
-                .caused_by(&error));
+    fn read(&self) -> Result<FileContent, Failure> {
+        let text = match self.file.read() {
+            Ok(Some(text)) => text,
+            Ok(None) => return Ok(FileContent::Absent),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                return Ok(FileContent::Broken(error.to_string()));
             }
-        }
-        if text.len() as u64 > LARGEST {
-            return Ok(Reading::Broken("it is too large".to_owned()));
-        }
-        match serde_json::from_slice::<Document>(&text) {
-            Ok(document) if document.version == VERSION => Ok(Reading::Good(Inventory {
+            Err(error) => return Err(self.failure("cannot be read", &error)),
+        };
+        match serde_json::from_slice::<InventoryDocument>(&text) {
+            Ok(document) if document.version == VERSION => Ok(FileContent::Good(Inventory {
                 plugs: document.plugs,
             })),
             Ok(document) => Err(self.newer(document.version)),
             Err(error) => match newer_version(&text) {
                 Some(version) => Err(self.newer(version)),
-                None => Ok(Reading::Broken(error.to_string())),
+                None => Ok(FileContent::Broken(error.to_string())),
             },
         }
     }
@@ -128,13 +119,16 @@ impl Store {
 
     fn read_or_set_aside(&self) -> Result<Loaded, Failure> {
         match self.read()? {
-            Reading::Good(inventory) => Ok(Loaded {
+            FileContent::Good(inventory) => Ok(Loaded {
                 inventory,
                 warning: None,
             }),
-            Reading::Absent => Ok(Loaded::default()),
-            Reading::Broken(problem) => {
-                let aside = self.set_aside()?;
+            FileContent::Absent => Ok(Loaded::default()),
+            FileContent::Broken(problem) => {
+                let aside = self
+                    .file
+                    .set_aside()
+                    .map_err(|error| self.failure("is broken and cannot be set aside", &error))?;
                 let warning = format!(
                     "the inventory {} could not be understood ({problem}); it is kept as {}, and a new one is begun",
                     self.path().display(),
@@ -148,67 +142,39 @@ impl Store {
         }
     }
 
-    /// Renames the file to the first name of its kind that is free.
-    fn set_aside(&self) -> Result<PathBuf, Failure> {
-        let path = self.path();
-        let name = |number: u32| self.directory.join(format!("{FILE}.broken-{number}"));
-        let aside = (1..10_000)
-            .map(name)
-            .find(|aside| !aside.exists())
-            .unwrap_or_else(|| name(0));
-        fs::rename(&path, &aside)
-            .map_err(|error| {
-                Failure::local(format!(
-                    "the broken inventory {} cannot be set aside",
-                    path.display()
-                ))
-                .caused_by(&error)
-            })
-            .map(|()| aside)
-    }
-
-    fn lock(&self) -> Result<File, Failure> {
-        let path = self.directory.join(LOCK);
-        let failure = |error: &io::Error| {
-            Failure::local(format!(
-                "the state directory {} cannot be used",
-                self.directory.display()
-            ))
-            .caused_by(error)
-            .hint("set MAINS_STATE to a directory that you may write to")
-        };
-        let file = open_lock(&self.directory, &path).map_err(|error| failure(&error))?;
-        let patience = Instant::now() + PATIENCE;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(TryLockError::WouldBlock) if Instant::now() < patience => {
-                    std::thread::sleep(Duration::from_millis(2));
-                }
-                Err(TryLockError::WouldBlock) => {
-                    return Err(Failure::local(format!(
-                        "another mains holds {}",
-                        path.display()
-                    )));
-                }
-                Err(TryLockError::Error(error)) => return Err(failure(&error)),
+    fn lock(&self) -> Result<FileLock, Failure> {
+        self.file.lock(LOCK_TIMEOUT).map_err(|error| {
+            let path = self.file.lock_path();
+            if error.kind() == io::ErrorKind::WouldBlock {
+                return Failure::local(format!("another mains holds {}", path.display()));
             }
-        }
+            let directory = path.parent().unwrap_or(&path).display();
+            Failure::local(format!("the state directory {directory} cannot be used"))
+                .caused_by(&error)
+                .hint("set MAINS_STATE to a directory that you may write to")
+        })
     }
 
     fn write(&self, inventory: &Inventory, durably: bool) -> Result<(), Failure> {
-        let document = Document {
+        let document = InventoryDocument {
             version: VERSION,
             plugs: inventory.plugs.clone(),
         };
-        let written = replace(&self.directory, &self.path(), &document, durably);
-        written.map_err(|error| {
-            Failure::local(format!(
-                "the inventory {} cannot be written",
-                self.path().display()
-            ))
-            .caused_by(&error)
-        })
+        let written = serde_json::to_string_pretty(&document)
+            .map_err(io::Error::from)
+            .and_then(|text| {
+                let text = format!("{text}\n");
+                match durably {
+                    true => self.file.write(text.as_bytes()),
+                    false => self.file.write_unsynced(text.as_bytes()),
+                }
+            });
+        written.map_err(|error| self.failure("cannot be written", &error))
+    }
+
+    fn failure(&self, what: &str, error: &io::Error) -> Failure {
+        let path = self.path().display();
+        Failure::local(format!("the inventory {path} {what}")).caused_by(error)
     }
 }
 
@@ -233,47 +199,15 @@ fn newer_version(text: &[u8]) -> Option<u32> {
     (versioned.version > VERSION).then_some(versioned.version)
 }
 
-fn open_lock(directory: &Path, path: &Path) -> io::Result<File> {
-    let open = || {
-        OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path)
-    };
-    match open() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(directory)?;
-            open()
-        }
-        result => result,
-    }
-}
-
-fn replace(directory: &Path, path: &Path, document: &Document, durably: bool) -> io::Result<()> {
-    let mut file = tempfile::Builder::new()
-        .prefix(".inventory-")
-        .tempfile_in(directory)?;
-    let mut text = serde_json::to_vec_pretty(document)?;
-    text.push(b'\n');
-    file.write_all(&text)?;
-    if durably {
-        file.as_file().sync_all()?;
-    }
-    file.persist(path)?;
-    if durably {
-        File::open(directory)?.sync_all()?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::super::tests::plug;
     use super::*;
     use crate::error::Kind;
 
-    fn remember(store: &Store, last: u8) {
+    fn remember(store: &InventoryFile, last: u8) {
         let change = |inventory: &mut Inventory| {
             inventory.remember(&plug(last, [127, 0, 0, last], 0));
             Ok(((), Save::Lightly))
@@ -284,7 +218,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let home = tempfile::tempdir().unwrap();
-        let store = Store::new(home.path().join("not/yet/there"));
+        let store = InventoryFile::new(home.path().join("not/yet/there"));
         assert!(store.load().unwrap().inventory.entries().is_empty());
         remember(&store, 2);
         let loaded = store.load().unwrap();
@@ -298,7 +232,7 @@ mod tests {
     #[test]
     fn changes_at_the_same_time_lose_nothing() {
         let home = tempfile::tempdir().unwrap();
-        let store = Store::new(home.path().to_owned());
+        let store = InventoryFile::new(home.path().to_owned());
         std::thread::scope(|scope| {
             for worker in 0..8 {
                 let store = &store;
@@ -311,7 +245,7 @@ mod tests {
     #[test]
     fn a_broken_file_is_set_aside_and_kept() {
         let home = tempfile::tempdir().unwrap();
-        let store = Store::new(home.path().to_owned());
+        let store = InventoryFile::new(home.path().to_owned());
         for (round, text) in ["", "{", "[]", "{\"version\":1}", "\0\u{ff}"]
             .into_iter()
             .enumerate()
@@ -334,7 +268,7 @@ mod tests {
     #[test]
     fn a_file_of_a_newer_version_is_left_alone() {
         let home = tempfile::tempdir().unwrap();
-        let store = Store::new(home.path().to_owned());
+        let store = InventoryFile::new(home.path().to_owned());
         let text = r#"{"version":2,"plugs":{"new":"form"}}"#;
         fs::write(store.path(), text).unwrap();
         let failure = store.load().unwrap_err();
@@ -348,7 +282,7 @@ mod tests {
         let text = r#"{"version":1,"plugs":[{"mac":"AC:CF:23:12:34:56","name":"kitchen","family":"reco",
             "serial":"900000621","model":null,"address":"192.168.1.107","seen":"2026-11-22T12:00:00Z"}]}"#;
         let home = tempfile::tempdir().unwrap();
-        let store = Store::new(home.path().to_owned());
+        let store = InventoryFile::new(home.path().to_owned());
         fs::write(store.path(), text).unwrap();
         let inventory = store.load().unwrap().inventory;
         let kitchen = inventory.by_name("kitchen").unwrap();
@@ -361,7 +295,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("state");
         fs::write(&file, "").unwrap();
-        let store = Store::new(file);
+        let store = InventoryFile::new(file);
         assert_eq!(
             store
                 .update(|_| Ok(((), Save::Lightly)))
@@ -377,7 +311,7 @@ mod tests {
         #[test]
         fn whatever_the_file_holds_is_kept_or_understood(text in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
             let home = tempfile::tempdir().unwrap();
-            let store = Store::new(home.path().to_owned());
+            let store = InventoryFile::new(home.path().to_owned());
             fs::write(store.path(), &text).unwrap();
             let loaded = store.load().unwrap();
             let aside = home.path().join("inventory.json.broken-1");

@@ -18,7 +18,7 @@ use super::way::{PlugNetwork, Way};
 use super::wish::Wish;
 use crate::context::Context;
 use crate::error::{Failure, Kind};
-use crate::inventory::{Save, Store};
+use crate::inventory::{InventoryFile, Save};
 
 /// The way back to a plug that is on no network any more.
 const BUTTON: &str = "if it does not turn up, the key or the name was wrong, or the network is out of its reach (it needs \
@@ -180,7 +180,7 @@ impl<'a> Job<'a> {
 
     /// Writes the plug, and its name where one was given, into the inventory.
     async fn remember(&mut self, plug: &Plug) -> Result<(), Failure> {
-        let store = Store::new(self.context.state_directory()?);
+        let store = InventoryFile::new(self.context.state_directory()?);
         let ((), warning) = store.update(|inventory| {
             inventory.remember(plug);
             if let Some(name) = &self.wish.name {

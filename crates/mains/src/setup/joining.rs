@@ -20,7 +20,7 @@ use super::module;
 use super::steps::Steps;
 use super::way::Way;
 use crate::error::{Failure, Kind};
-use crate::inventory::Store;
+use crate::inventory::InventoryFile;
 
 /// How long the user, or the system for him, may take to join the plug's network again by hand.
 const BY_HAND: Duration = Duration::from_secs(120);
@@ -93,7 +93,7 @@ fn identified(job: &mut Job<'_>, mac: Mac, path: JoinPath) -> Result<(), Failure
     let Some(name) = &job.wish.name else {
         return Ok(());
     };
-    let store = Store::new(job.context.state_directory()?);
+    let store = InventoryFile::new(job.context.state_directory()?);
     match store.load()?.inventory.by_name(name.as_str()) {
         Some(owner) if owner.mac != mac => Err(Failure::usage(format!(
             "the name `{name}` belongs to the plug {}",

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::Failure;
 use crate::hub_client::{Client, running};
-use crate::inventory::Store;
+use crate::inventory::InventoryFile;
 
 /// How long the hub has to find the home.
 const FIND_WITHIN: Duration = Duration::from_secs(15);
@@ -118,6 +118,6 @@ async fn config(state: PathBuf) -> Config {
 }
 
 fn names(state: PathBuf) -> Result<HashMap<hiflying::Mac, String>, Failure> {
-    let inventory = Store::new(state).load()?.inventory;
+    let inventory = InventoryFile::new(state).load()?.inventory;
     Ok(inventory.names())
 }
