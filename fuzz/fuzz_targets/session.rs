@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use hiflying::Request;
-use hiflying::session::{Session, SessionConfig, SessionEvent};
+use hiflying::AtRequest;
+use hiflying::session::{AtSession, AtSessionConfig, AtSessionEvent};
 use libfuzzer_sys::fuzz_target;
 
 /// More than any session may send before it has either answered or given up on three commands.
@@ -12,9 +12,9 @@ const MOST: usize = 1_000;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut now = Instant::now();
-    let mut session = Session::new(SessionConfig::default(), now);
+    let mut session = AtSession::new(AtSessionConfig::default(), now);
     for verb in ["WMODE", "WSCAN", "WSKEY"] {
-        session.submit(now, Request::query(verb));
+        session.submit(now, AtRequest::query(verb));
     }
     for datagram in bytes.split(|&byte| byte == 0xff) {
         now += Duration::from_millis(u64::from(*datagram.first().unwrap_or(&0)) * 20);
@@ -30,7 +30,7 @@ fuzz_target!(|bytes: &[u8]| {
             sent += 1;
         }
         while let Some(event) = session.poll_event() {
-            if matches!(event, SessionEvent::Closed) {
+            if matches!(event, AtSessionEvent::Closed) {
                 return;
             }
         }

@@ -3,8 +3,10 @@
 use std::str::FromStr;
 
 use hiflying::Mac;
-use hiflying::wifi::{Auth, Cipher, Credentials, Key, KeyError, ScanSecurity, Ssid, SsidError};
-use hiflying::wscan::Network;
+use hiflying::wifi::{
+    Auth, Cipher, Credentials, ScanSecurity, Ssid, SsidError, WifiKey, WifiKeyError,
+};
+use hiflying::wscan::ScannedNetwork;
 
 use crate::behaviour::Security;
 
@@ -23,7 +25,7 @@ use crate::behaviour::Security;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HomeNetwork {
     ssid: Ssid,
-    key: Option<Key>,
+    key: Option<WifiKey>,
 }
 
 /// Text that does not describe a network. Says nothing of the key but what is wrong with it.
@@ -43,7 +45,7 @@ pub enum HomeNetworkError {
         /// Of which network.
         ssid: Ssid,
         /// What is wrong with it.
-        error: KeyError,
+        error: WifiKeyError,
     },
 }
 
@@ -52,7 +54,7 @@ impl FromStr for HomeNetwork {
 
     fn from_str(text: &str) -> Result<Self, HomeNetworkError> {
         let (ssid, key) = split(text).ok_or(HomeNetworkError::Form)?;
-        let key = (!key.is_empty()).then(|| Key::new(key));
+        let key = (!key.is_empty()).then(|| WifiKey::new(key));
         Self::new(Ssid::new(ssid)?, key)
     }
 }
@@ -83,7 +85,7 @@ impl HomeNetwork {
     /// # Errors
     ///
     /// [`HomeNetworkError::Key`] when no network has such a key.
-    pub fn new(ssid: Ssid, key: Option<Key>) -> Result<Self, HomeNetworkError> {
+    pub fn new(ssid: Ssid, key: Option<WifiKey>) -> Result<Self, HomeNetworkError> {
         let network = Self { ssid, key };
         match network.credentials(Security::Wpa2).check() {
             Ok(()) => Ok(network),
@@ -150,7 +152,7 @@ impl HomeNetwork {
     }
 
     /// The row of `AT+WSCAN`.
-    pub(crate) fn seen(&self, security: Security) -> Network {
+    pub(crate) fn seen(&self, security: Security) -> ScannedNetwork {
         let word = match (&self.key, self.protection(security)) {
             (None, _) => "OPEN/NONE",
             (Some(_), Security::Wep) => "SHARED/WEP",
@@ -167,7 +169,7 @@ impl HomeNetwork {
 }
 
 /// What else is in the air: a mixed one, an open one, and one that hides its name.
-pub(crate) fn neighbours() -> [Network; 3] {
+pub(crate) fn neighbours() -> [ScannedNetwork; 3] {
     [
         network(b"TP-LINK_qiandan", "WPAPSKWPA2PSK/AES", 41),
         network(b"Cafe, free", "OPEN/NONE", 27),
@@ -175,8 +177,8 @@ pub(crate) fn neighbours() -> [Network; 3] {
     ]
 }
 
-fn network(ssid: &[u8], security: &str, signal: u8) -> Network {
-    Network {
+fn network(ssid: &[u8], security: &str, signal: u8) -> ScannedNetwork {
+    ScannedNetwork {
         channel: Some(1 + (hash(ssid) % 13) as u8),
         ssid: ssid.to_vec(),
         bssid: Some(bssid(ssid)),
@@ -345,7 +347,10 @@ mod tests {
 
     #[test]
     fn neighbours_are_printed_as_rows() {
-        let rows: Vec<u8> = neighbours().iter().flat_map(Network::emit_row).collect();
+        let rows: Vec<u8> = neighbours()
+            .iter()
+            .flat_map(ScannedNetwork::emit_row)
+            .collect();
         assert_eq!(hiflying::wscan::parse(&rows), neighbours());
     }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use hiflying::at::masked_value;
-use hiflying::{Mac, Reply};
+use hiflying::{AtReply, Mac};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -148,7 +148,7 @@ const SECRET_VERBS: [&str; 4] = ["WSKEY", "WAKEY", "ASWD", "WEBU"];
 
 /// The answer to a verb with a secret, or a piece of it.
 fn masked_reply(bytes: &[u8]) -> String {
-    Reply::parse(bytes).masked("WSKEY")
+    AtReply::parse(bytes).masked("WSKEY")
 }
 
 fn masked(bytes: &[u8]) -> Shown {

@@ -49,23 +49,23 @@ impl Terminator {
 
 /// One AT line: a verb with or without a value.
 ///
-/// `Debug` and `Display` show the line with its secrets masked; [`Request::emit`] is the only way
+/// `Debug` and `Display` show the line with its secrets masked; [`AtRequest::emit`] is the only way
 /// to the bytes.
 ///
 /// ```
-/// use hiflying::{Request, Terminator};
+/// use hiflying::{AtRequest, Terminator};
 ///
-/// let request = Request::set("wskey", "WPA2PSK,AES,correct horse");
+/// let request = AtRequest::set("wskey", "WPA2PSK,AES,correct horse");
 /// assert_eq!(request.emit(Terminator::Cr).as_slice(), b"AT+WSKEY=WPA2PSK,AES,correct horse\r");
 /// assert_eq!(request.to_string(), "AT+WSKEY=WPA2PSK,AES,***");
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct Request {
+pub struct AtRequest {
     verb: String,
     value: Option<Zeroizing<Vec<u8>>>,
 }
 
-impl Request {
+impl AtRequest {
     /// The null command `AT+`, to which a module in command mode answers `+ok`.
     pub fn null() -> Self {
         Self {
@@ -158,15 +158,15 @@ impl Request {
     }
 }
 
-impl fmt::Display for Request {
+impl fmt::Display for AtRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.masked())
     }
 }
 
-impl fmt::Debug for Request {
+impl fmt::Debug for AtRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Request({})", self.masked())
+        write!(f, "AtRequest({})", self.masked())
     }
 }
 
@@ -223,23 +223,23 @@ impl ErrorCode {
 /// `+error`).
 ///
 /// ```
-/// use hiflying::{ErrorCode, Reply, Value};
+/// use hiflying::{ErrorCode, AtReply, AtValue};
 ///
-/// assert_eq!(Reply::parse(b"+ok=APSTA\r\n\r\n"), Reply::Ok(Some(Value::new("APSTA"))));
-/// assert_eq!(Reply::parse(b"+ERR=-4\r\n\r\n"), Reply::Error(ErrorCode::Parameter));
+/// assert_eq!(AtReply::parse(b"+ok=APSTA\r\n\r\n"), AtReply::Ok(Some(AtValue::new("APSTA"))));
+/// assert_eq!(AtReply::parse(b"+ERR=-4\r\n\r\n"), AtReply::Error(ErrorCode::Parameter));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reply {
+pub enum AtReply {
     /// `+ok`, with what followed the `=`.
-    Ok(Option<Value>),
+    Ok(Option<AtValue>),
     /// `+ERR=<n>`.
     Error(ErrorCode),
     /// Neither prefix. Information rather than failure: a lamp clone answers `Disconnected` without
     /// `+ok=`.
-    Unknown(Value),
+    Unknown(AtValue),
 }
 
-impl Reply {
+impl AtReply {
     /// Parses a reply in all the shapes that modules and their clones send.
     ///
     /// Takes any case, any line end or none, NUL padding, leading blank lines, and the echo of the
@@ -261,7 +261,7 @@ impl Reply {
         if let Some(rest) = strip_prefix_ignoring_case(line, b"+err") {
             return Self::Error(ErrorCode::from_number(parse_number(rest)));
         }
-        Self::Unknown(Value::new(line))
+        Self::Unknown(AtValue::new(line))
     }
 
     /// Writes the reply as a module does, with its `\r\n\r\n`.
@@ -297,9 +297,9 @@ impl Reply {
 ///
 /// Spaces are kept, because a network name may end in one. `Debug` hides a key.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Value(Zeroizing<Vec<u8>>);
+pub struct AtValue(Zeroizing<Vec<u8>>);
 
-impl Value {
+impl AtValue {
     /// Makes a value from its bytes.
     pub fn new(bytes: impl AsRef<[u8]>) -> Self {
         Self(Zeroizing::new(bytes.as_ref().to_vec()))
@@ -312,15 +312,15 @@ impl Value {
 
     /// Returns the text, with U+FFFD where it is not UTF-8.
     ///
-    /// An owned result is a copy that is not wiped: take keys from [`Value::as_bytes`].
+    /// An owned result is a copy that is not wiped: take keys from [`AtValue::as_bytes`].
     pub fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.0)
     }
 }
 
-impl fmt::Debug for Value {
+impl fmt::Debug for AtValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Value({:?})", masked_value("", &self.0))
+        write!(f, "AtValue({:?})", masked_value("", &self.0))
     }
 }
 
@@ -368,12 +368,12 @@ pub fn strip_prefix_ignoring_case<'a>(bytes: &'a [u8], prefix: &[u8]) -> Option<
     head.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
-fn parse_value(rest: &[u8]) -> Option<Value> {
+fn parse_value(rest: &[u8]) -> Option<AtValue> {
     match rest.split_first() {
-        Some((b'=', value)) => Some(Value::new(value)),
+        Some((b'=', value)) => Some(AtValue::new(value)),
         // An OEM handler that forgets the `=`: its text is appended straight after `+ok`.
         _ if rest.trim_ascii().is_empty() => None,
-        _ => Some(Value::new(rest.trim_ascii_start())),
+        _ => Some(AtValue::new(rest.trim_ascii_start())),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A command knows its request and how to read what comes back; sessions, serial lines and tests
 //! run it alike. The names are the vendor's verbs; `Set…` writes what the plain name asks for. What
-//! is not here goes as a raw [`Request`].
+//! is not here goes as a raw [`AtRequest`].
 
 use std::net::Ipv4Addr;
 
@@ -11,37 +11,37 @@ use crate::settings::{
     Socket, TransferMode, Uart, Wan, WebLogin, WireValue,
 };
 use crate::wifi::{Credentials, Ssid};
-use crate::wscan::{self, Network};
-use crate::{ErrorCode, Mac, Reply, Request, Word};
+use crate::wscan::{self, ScannedNetwork};
+use crate::{AtReply, AtRequest, DiscoveryWord, ErrorCode, Mac};
 
 /// A request together with the way to read its reply.
 ///
 /// ```
-/// use hiflying::command::{Command, SetWmode, Wmode};
+/// use hiflying::command::{AtCommand, SetWmode, Wmode};
 /// use hiflying::settings::Mode;
 ///
 /// assert_eq!(SetWmode(Mode::Sta).request().to_string(), "AT+WMODE=STA");
 /// assert_eq!(Wmode.parse(b"+ok=APSTA\r\n\r\n")?, Mode::ApSta);
-/// # Ok::<(), hiflying::command::CommandError>(())
+/// # Ok::<(), hiflying::command::AtCommandError>(())
 /// ```
-pub trait Command {
+pub trait AtCommand {
     /// What a module answers.
     type Reply;
 
     /// Returns the line to send.
-    fn request(&self) -> Request;
+    fn request(&self) -> AtRequest;
 
     /// Reads everything that came back.
     ///
     /// # Errors
     ///
-    /// [`CommandError`] tells a refusal from an answer that makes no sense.
-    fn parse(&self, raw: &[u8]) -> Result<Self::Reply, CommandError>;
+    /// [`AtCommandError`] tells a refusal from an answer that makes no sense.
+    fn parse(&self, raw: &[u8]) -> Result<Self::Reply, AtCommandError>;
 }
 
 /// Why an answer is not the expected reply.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CommandError {
+pub enum AtCommandError {
     /// The module understood and refused.
     #[error("the module refused: {0}")]
     Refused(ErrorCode),
@@ -55,8 +55,8 @@ pub enum CommandError {
     },
 }
 
-impl CommandError {
-    fn malformed(request: &Request, expected: &'static str) -> Self {
+impl AtCommandError {
+    fn malformed(request: &AtRequest, expected: &'static str) -> Self {
         Self::Malformed {
             verb: request.verb().to_owned(),
             expected,
@@ -64,26 +64,26 @@ impl CommandError {
     }
 }
 
-fn parse_value<T: WireValue>(request: &Request, raw: &[u8]) -> Result<T, CommandError> {
-    let parsed = match Reply::parse(raw) {
-        Reply::Ok(Some(value)) => T::parse(value.as_bytes()),
-        Reply::Ok(None) => T::absent(),
-        Reply::Error(code) => return Err(CommandError::Refused(code)),
-        Reply::Unknown(_) => None,
+fn parse_value<T: WireValue>(request: &AtRequest, raw: &[u8]) -> Result<T, AtCommandError> {
+    let parsed = match AtReply::parse(raw) {
+        AtReply::Ok(Some(value)) => T::parse(value.as_bytes()),
+        AtReply::Ok(None) => T::absent(),
+        AtReply::Error(code) => return Err(AtCommandError::Refused(code)),
+        AtReply::Unknown(_) => None,
     };
-    parsed.ok_or_else(|| CommandError::malformed(request, T::FORM))
+    parsed.ok_or_else(|| AtCommandError::malformed(request, T::FORM))
 }
 
-fn parse_done(request: &Request, raw: &[u8]) -> Result<(), CommandError> {
-    match Reply::parse(raw) {
-        Reply::Ok(_) => Ok(()),
-        Reply::Error(code) => Err(CommandError::Refused(code)),
-        Reply::Unknown(_) => Err(CommandError::malformed(request, "+ok")),
+fn parse_done(request: &AtRequest, raw: &[u8]) -> Result<(), AtCommandError> {
+    match AtReply::parse(raw) {
+        AtReply::Ok(_) => Ok(()),
+        AtReply::Error(code) => Err(AtCommandError::Refused(code)),
+        AtReply::Unknown(_) => Err(AtCommandError::malformed(request, "+ok")),
     }
 }
 
 /// Like [`parse_done`], but nothing at all is success.
-fn parse_optional(request: &Request, raw: &[u8]) -> Result<(), CommandError> {
+fn parse_optional(request: &AtRequest, raw: &[u8]) -> Result<(), AtCommandError> {
     if raw.trim_ascii().is_empty() {
         Ok(())
     } else {
@@ -97,14 +97,14 @@ macro_rules! queries {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub struct $name;
 
-        impl Command for $name {
+        impl AtCommand for $name {
             type Reply = $reply;
 
-            fn request(&self) -> Request {
-                Request::query($verb)
+            fn request(&self) -> AtRequest {
+                AtRequest::query($verb)
             }
 
-            fn parse(&self, raw: &[u8]) -> Result<Self::Reply, CommandError> {
+            fn parse(&self, raw: &[u8]) -> Result<Self::Reply, AtCommandError> {
                 parse_value(&self.request(), raw)
             }
         }
@@ -117,14 +117,14 @@ macro_rules! settings {
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct $name(pub $value);
 
-        impl Command for $name {
+        impl AtCommand for $name {
             type Reply = ();
 
-            fn request(&self) -> Request {
-                Request::set($verb, self.0.emit().as_slice())
+            fn request(&self) -> AtRequest {
+                AtRequest::set($verb, self.0.emit().as_slice())
             }
 
-            fn parse(&self, raw: &[u8]) -> Result<Self::Reply, CommandError> {
+            fn parse(&self, raw: &[u8]) -> Result<Self::Reply, AtCommandError> {
                 parse_done(&self.request(), raw)
             }
         }
@@ -137,14 +137,14 @@ macro_rules! actions {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub struct $name;
 
-        impl Command for $name {
+        impl AtCommand for $name {
             type Reply = ();
 
-            fn request(&self) -> Request {
-                Request::query($verb)
+            fn request(&self) -> AtRequest {
+                AtRequest::query($verb)
             }
 
-            fn parse(&self, raw: &[u8]) -> Result<Self::Reply, CommandError> {
+            fn parse(&self, raw: &[u8]) -> Result<Self::Reply, AtCommandError> {
                 $parse(&self.request(), raw)
             }
         }
@@ -199,7 +199,7 @@ queries! {
     /// Asks for the serial line's settings.
     UartLine = "UART" -> Uart;
     /// Asks for the discovery word.
-    Aswd = "ASWD" -> Word;
+    Aswd = "ASWD" -> DiscoveryWord;
     /// Asks for user and password of the web page.
     Webu = "WEBU" -> WebLogin;
     /// Asks for the version of the web page.
@@ -248,7 +248,7 @@ settings! {
     /// Sets the serial line.
     SetUart = "UART"(Uart);
     /// Sets the discovery word, which hides the module from every client that does not know it.
-    SetAswd = "ASWD"(Word);
+    SetAswd = "ASWD"(DiscoveryWord);
     /// Sets user and password of the web page.
     SetWebu = "WEBU"(WebLogin);
     /// Sets the language of the web page.
@@ -290,16 +290,16 @@ actions! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Help;
 
-impl Command for Help {
+impl AtCommand for Help {
     type Reply = Vec<String>;
 
-    fn request(&self) -> Request {
-        Request::query("H")
+    fn request(&self) -> AtRequest {
+        AtRequest::query("H")
     }
 
-    fn parse(&self, raw: &[u8]) -> Result<Self::Reply, CommandError> {
-        if let Reply::Error(code) = Reply::parse(raw) {
-            return Err(CommandError::Refused(code));
+    fn parse(&self, raw: &[u8]) -> Result<Self::Reply, AtCommandError> {
+        if let AtReply::Error(code) = AtReply::parse(raw) {
+            return Err(AtCommandError::Refused(code));
         }
         let text = String::from_utf8_lossy(raw);
         let lines = text.split(['\r', '\n', '\0']).map(|line| {
@@ -320,16 +320,16 @@ impl Command for Help {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wslk;
 
-impl Command for Wslk {
+impl AtCommand for Wslk {
     type Reply = LinkStatus;
 
-    fn request(&self) -> Request {
-        Request::query("WSLK")
+    fn request(&self) -> AtRequest {
+        AtRequest::query("WSLK")
     }
 
-    fn parse(&self, raw: &[u8]) -> Result<Self::Reply, CommandError> {
+    fn parse(&self, raw: &[u8]) -> Result<Self::Reply, AtCommandError> {
         // A lamp clone leaves out the `+ok=` when it is not linked.
-        if let Reply::Unknown(value) = Reply::parse(raw)
+        if let AtReply::Unknown(value) = AtReply::parse(raw)
             && let Some(status @ (LinkStatus::Disconnected | LinkStatus::RadioOff)) =
                 LinkStatus::parse(value.as_bytes())
         {
@@ -343,16 +343,16 @@ impl Command for Wslk {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wscan;
 
-impl Command for Wscan {
-    type Reply = Vec<Network>;
+impl AtCommand for Wscan {
+    type Reply = Vec<ScannedNetwork>;
 
-    fn request(&self) -> Request {
-        Request::query("WSCAN")
+    fn request(&self) -> AtRequest {
+        AtRequest::query("WSCAN")
     }
 
-    fn parse(&self, raw: &[u8]) -> Result<Self::Reply, CommandError> {
-        if let Reply::Error(code) = Reply::parse(raw) {
-            return Err(CommandError::Refused(code));
+    fn parse(&self, raw: &[u8]) -> Result<Self::Reply, AtCommandError> {
+        if let AtReply::Error(code) = AtReply::parse(raw) {
+            return Err(AtCommandError::Refused(code));
         }
         let mut networks = wscan::parse(raw);
         networks.sort_by_key(|network| std::cmp::Reverse(network.signal));
@@ -366,14 +366,14 @@ impl Command for Wscan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ping(pub Ipv4Addr);
 
-impl Command for Ping {
+impl AtCommand for Ping {
     type Reply = PingResult;
 
-    fn request(&self) -> Request {
-        Request::set("PING", self.0.to_string())
+    fn request(&self) -> AtRequest {
+        AtRequest::set("PING", self.0.to_string())
     }
 
-    fn parse(&self, raw: &[u8]) -> Result<Self::Reply, CommandError> {
+    fn parse(&self, raw: &[u8]) -> Result<Self::Reply, AtCommandError> {
         parse_value(&self.request(), raw)
     }
 }

@@ -16,17 +16,17 @@ pub const CONFIRM: &[u8] = b"+ok";
 /// A discovery word: the "password", a public constant, that a module answers with its identity.
 ///
 /// ```
-/// use hiflying::Word;
+/// use hiflying::DiscoveryWord;
 ///
-/// let own: Word = "my-own-word".parse()?;
+/// let own: DiscoveryWord = "my-own-word".parse()?;
 /// assert_eq!(own.as_bytes(), b"my-own-word");
-/// assert!(Word::HF_A11.matches(b"hf-a11assisthread\r\n"));
-/// # Ok::<(), hiflying::discovery::WordError>(())
+/// assert!(DiscoveryWord::HF_A11.matches(b"hf-a11assisthread\r\n"));
+/// # Ok::<(), hiflying::discovery::DiscoveryWordError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Word(Cow<'static, [u8]>);
+pub struct DiscoveryWord(Cow<'static, [u8]>);
 
-impl Word {
+impl DiscoveryWord {
     /// The word of the factory.
     pub const HF_A11: Self = Self(Cow::Borrowed(b"HF-A11ASSISTHREAD"));
 
@@ -37,14 +37,14 @@ impl Word {
     ///
     /// # Errors
     ///
-    /// [`WordError`] when no module could have it.
-    pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, WordError> {
+    /// [`DiscoveryWordError`] when no module could have it.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, DiscoveryWordError> {
         let bytes = bytes.into();
         if bytes.is_empty()
             || bytes.len() > MAX_WORD
             || bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
         {
-            return Err(WordError);
+            return Err(DiscoveryWordError);
         }
         Ok(Self(Cow::Owned(bytes)))
     }
@@ -61,20 +61,20 @@ impl Word {
     }
 }
 
-impl fmt::Display for Word {
+impl fmt::Display for DiscoveryWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&String::from_utf8_lossy(&self.0))
     }
 }
 
-impl fmt::Debug for Word {
+impl fmt::Debug for DiscoveryWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Word({self})")
+        write!(f, "DiscoveryWord({self})")
     }
 }
 
-impl FromStr for Word {
-    type Err = WordError;
+impl FromStr for DiscoveryWord {
+    type Err = DiscoveryWordError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::new(text)
@@ -84,20 +84,20 @@ impl FromStr for Word {
 /// The text cannot be a discovery word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a discovery word has 1 to {MAX_WORD} bytes and no line end")]
-pub struct WordError;
+pub struct DiscoveryWordError;
 
 /// The answer to a discovery word: `ip,mac,name`, without a line end.
 ///
 /// ```
-/// use hiflying::Identity;
+/// use hiflying::ModuleIdentity;
 ///
-/// let identity = Identity::parse(b"10.10.100.254,ACCF235676D6,HF-LPB100").ok_or("not an identity")?;
+/// let identity = ModuleIdentity::parse(b"10.10.100.254,ACCF235676D6,HF-LPB100").ok_or("not an identity")?;
 /// assert_eq!(identity.mac.to_string(), "AC:CF:23:56:76:D6");
 /// assert_eq!(identity.module.as_deref(), Some("HF-LPB100"));
 /// # Ok::<(), &str>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Identity {
+pub struct ModuleIdentity {
     /// The address that the module believes it has. For traffic, trust the sender's address
     /// instead.
     pub address: Ipv4Addr,
@@ -109,7 +109,7 @@ pub struct Identity {
     pub extra: Option<String>,
 }
 
-impl Identity {
+impl ModuleIdentity {
     /// Parses an answer of two to four fields, NUL-padded or with a line end or not.
     ///
     /// More fields are something else, namely a plug's scan reply. Control characters are dropped,
@@ -162,8 +162,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn identity(address: &str, mac: &str, module: Option<&str>, extra: Option<&str>) -> Identity {
-        Identity {
+    fn identity(
+        address: &str,
+        mac: &str,
+        module: Option<&str>,
+        extra: Option<&str>,
+    ) -> ModuleIdentity {
+        ModuleIdentity {
             address: address.parse().unwrap(),
             mac: mac.parse().unwrap(),
             module: module.map(str::to_owned),
@@ -218,7 +223,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                Identity::parse(datagram.as_bytes()).as_ref(),
+                ModuleIdentity::parse(datagram.as_bytes()).as_ref(),
                 Some(&expected),
                 "{datagram}"
             );
@@ -237,13 +242,13 @@ mod tests {
             b"10.10.100.254,ACCF235676D6,HF-\x1bLPB100",
         ] {
             assert_eq!(
-                Identity::parse(datagram),
+                ModuleIdentity::parse(datagram),
                 Some(expected.clone()),
                 "{datagram:?}"
             );
         }
         assert_eq!(
-            Identity::parse(b"10.10.100.254,ACCF235676D6"),
+            ModuleIdentity::parse(b"10.10.100.254,ACCF235676D6"),
             Some(identity("10.10.100.254", "ACCF235676D6", None, None))
         );
     }
@@ -262,26 +267,29 @@ mod tests {
             b"192.168.1.107,ACCF23123456,900000621,0,1",
             b"192.168.1.300,ACCF23123456,x",
         ] {
-            assert_eq!(Identity::parse(datagram), None, "{datagram:?}");
+            assert_eq!(ModuleIdentity::parse(datagram), None, "{datagram:?}");
         }
     }
 
     #[test]
     fn words() {
-        assert_eq!(Word::HF_A11.as_bytes(), b"HF-A11ASSISTHREAD");
-        assert_eq!(Word::WIFIKIT.as_bytes(), b"WIFIKIT-214028-READ");
+        assert_eq!(DiscoveryWord::HF_A11.as_bytes(), b"HF-A11ASSISTHREAD");
+        assert_eq!(DiscoveryWord::WIFIKIT.as_bytes(), b"WIFIKIT-214028-READ");
         for datagram in [
             &b"HF-A11ASSISTHREAD"[..],
             b"HF-A11ASSISTHREAD\r",
             b"hf-a11ASSISTHREAD\r\n\0",
         ] {
-            assert!(Word::HF_A11.matches(datagram));
+            assert!(DiscoveryWord::HF_A11.matches(datagram));
         }
-        assert!(!Word::HF_A11.matches(b"HF-A11ASSISTHREADX"));
-        assert!("www.usr.cn".parse::<Word>().is_ok());
-        assert_eq!("".parse::<Word>(), Err(WordError));
-        assert_eq!("123456789012345678901".parse::<Word>(), Err(WordError));
-        assert_eq!("a\rb".parse::<Word>(), Err(WordError));
+        assert!(!DiscoveryWord::HF_A11.matches(b"HF-A11ASSISTHREADX"));
+        assert!("www.usr.cn".parse::<DiscoveryWord>().is_ok());
+        assert_eq!("".parse::<DiscoveryWord>(), Err(DiscoveryWordError));
+        assert_eq!(
+            "123456789012345678901".parse::<DiscoveryWord>(),
+            Err(DiscoveryWordError)
+        );
+        assert_eq!("a\rb".parse::<DiscoveryWord>(), Err(DiscoveryWordError));
     }
 
     proptest! {
@@ -292,14 +300,14 @@ mod tests {
             module in proptest::option::of("[!-+.-~]{1,20}"),
             extra in proptest::option::of("[!-+.-~]{1,32}"),
         ) {
-            let identity = Identity { address: address.into(), mac: Mac::new(mac), module, extra };
-            prop_assert_eq!(Identity::parse(&identity.emit()), Some(identity));
+            let identity = ModuleIdentity { address: address.into(), mac: Mac::new(mac), module, extra };
+            prop_assert_eq!(ModuleIdentity::parse(&identity.emit()), Some(identity));
         }
 
         #[test]
         fn never_panics(bytes: Vec<u8>) {
-            let _ = Identity::parse(&bytes);
-            let _ = Word::HF_A11.matches(&bytes);
+            let _ = ModuleIdentity::parse(&bytes);
+            let _ = DiscoveryWord::HF_A11.matches(&bytes);
         }
     }
 }

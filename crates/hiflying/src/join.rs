@@ -9,7 +9,7 @@
 //! written back; whatever fails after, on the verified path, what was there is written back and the
 //! module restarted once more.
 //!
-//! Sans-IO, with the same inputs and outputs as [`Session`]. When a [`JoinEvent::Rejoin`] comes,
+//! Sans-IO, with the same inputs and outputs as [`AtSession`]. When a [`JoinEvent::Rejoin`] comes,
 //! connect to the module's access point again and call [`Join::resume`].
 
 mod prepare;
@@ -29,10 +29,10 @@ pub use report::{
     RejoinReason, StepName,
 };
 
-use crate::session::{CommandId, Session, SessionConfig, SessionEvent, after, begins_reply};
+use crate::session::{AtSession, AtSessionConfig, AtSessionEvent, CommandId, after, begins_reply};
 use crate::settings::{Mode, OnOff, Wan};
 use crate::wifi::Credentials;
-use crate::{Identity, Mac, Request, Value};
+use crate::{AtRequest, AtValue, Mac, ModuleIdentity};
 use prove::After;
 use watch::{OpenTest, RestartWatch, Seen};
 
@@ -94,9 +94,9 @@ enum Stage {
 #[derive(Debug, Default)]
 struct Before {
     mode: Option<Mode>,
-    ssid: Option<Value>,
-    key: Option<Value>,
-    wan: Option<Value>,
+    ssid: Option<AtValue>,
+    key: Option<AtValue>,
+    wan: Option<AtValue>,
 }
 
 /// What may have been changed since.
@@ -131,9 +131,9 @@ impl Changed {
 /// use std::time::Instant;
 ///
 /// use hiflying::join::{Join, JoinConfig};
-/// use hiflying::{ACCESS_POINT_ADDRESS, Key, Ssid};
+/// use hiflying::{ACCESS_POINT_ADDRESS, WifiKey, Ssid};
 ///
-/// let config = JoinConfig::new(Ssid::new("home")?, Some(Key::new("secret12")));
+/// let config = JoinConfig::new(Ssid::new("home")?, Some(WifiKey::new("secret12")));
 /// let mut join = Join::new(config, ACCESS_POINT_ADDRESS, Instant::now());
 /// assert_eq!(join.poll_transmit().as_deref().map(Vec::as_slice), Some(&b"HF-A11ASSISTHREAD"[..]));
 /// # Ok::<(), hiflying::wifi::SsidError>(())
@@ -142,12 +142,12 @@ impl Changed {
 pub struct Join {
     config: JoinConfig,
     target: Ipv4Addr,
-    session: Session,
+    session: AtSession,
     stage: Stage,
     path: JoinPath,
     /// The module takes commands without being opened, so that silence cannot prove a restart.
     always_open: bool,
-    identity: Option<Identity>,
+    identity: Option<ModuleIdentity>,
     mac: Option<Mac>,
     before: Before,
     /// What was sent, and so may have been changed.
@@ -169,7 +169,7 @@ pub struct Join {
     lease: Option<Wan>,
     /// Why it is being rolled back, and what is still to be written.
     error: Option<JoinError>,
-    restoring: VecDeque<Request>,
+    restoring: VecDeque<AtRequest>,
     steps: Vec<JoinStep>,
     transmits: VecDeque<Zeroizing<Vec<u8>>>,
     events: VecDeque<JoinEvent>,
@@ -179,7 +179,7 @@ impl Join {
     /// Starts looking for the module at once. `target` is the address at which it is reached.
     pub fn new(config: JoinConfig, target: Ipv4Addr, now: Instant) -> Self {
         Self {
-            session: Session::new(config.session.clone(), now),
+            session: AtSession::new(config.session.clone(), now),
             path: if config.verify {
                 JoinPath::Verified
             } else {
@@ -247,7 +247,7 @@ impl Join {
         ) {
             // `AT+Z` is out: it runs, or will run, with what was written.
             self.applied = true;
-            self.session = Session::new(self.config.session.clone(), now);
+            self.session = AtSession::new(self.config.session.clone(), now);
         }
         self.fail(now, JoinError::Cancelled);
     }
@@ -339,16 +339,16 @@ impl Join {
     fn pump(&mut self, now: Instant) {
         while let Some(event) = self.session.poll_event() {
             match event {
-                SessionEvent::Opened { identity } => self.handle_opened(now, identity),
-                SessionEvent::Reply { id, raw } => self.handle_answer(now, id, Some(&raw)),
-                SessionEvent::Failed { id, .. } => self.handle_answer(now, id, None),
-                SessionEvent::Lost => self.handle_lost(now),
-                SessionEvent::Closed => {}
+                AtSessionEvent::Opened { identity } => self.handle_opened(now, identity),
+                AtSessionEvent::Reply { id, raw } => self.handle_answer(now, id, Some(&raw)),
+                AtSessionEvent::Failed { id, .. } => self.handle_answer(now, id, None),
+                AtSessionEvent::Lost => self.handle_lost(now),
+                AtSessionEvent::Closed => {}
             }
         }
     }
 
-    fn handle_opened(&mut self, now: Instant, identity: Option<Identity>) {
+    fn handle_opened(&mut self, now: Instant, identity: Option<ModuleIdentity>) {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Opening => self.begin(now, identity),
             Stage::Returning(watch, then) => self.returned(now, watch, then),
@@ -446,8 +446,8 @@ impl Join {
         self.stage = Stage::Over;
     }
 
-    fn session_config(&self, handshake_timeout: Duration) -> SessionConfig {
-        SessionConfig {
+    fn session_config(&self, handshake_timeout: Duration) -> AtSessionConfig {
+        AtSessionConfig {
             handshake_timeout,
             ..self.config.session.clone()
         }

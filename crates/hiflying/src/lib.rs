@@ -19,8 +19,8 @@
 //! * [`join`]: putting a module on a network, with proof and with a way back.
 //!
 //! ```
-//! use hiflying::command::{Command, Wskey};
-//! use hiflying::{Auth, Request, Terminator};
+//! use hiflying::command::{AtCommand, Wskey};
+//! use hiflying::{Auth, AtRequest, Terminator};
 //!
 //! // What goes over the wire …
 //! let request = Wskey.request();
@@ -29,8 +29,8 @@
 //! let credentials = Wskey.parse(b"+ok=WPA2PSK,AES,one, two\r\n\r\n")?;
 //! assert_eq!(credentials.auth, Auth::Wpa2Psk);
 //! // … and what may be shown of it.
-//! assert_eq!(Request::set("WSKEY", credentials.emit()).to_string(), "AT+WSKEY=WPA2PSK,AES,***");
-//! # Ok::<(), hiflying::CommandError>(())
+//! assert_eq!(AtRequest::set("WSKEY", credentials.emit()).to_string(), "AT+WSKEY=WPA2PSK,AES,***");
+//! # Ok::<(), hiflying::AtCommandError>(())
 //! ```
 //!
 //! # The drivers
@@ -41,7 +41,7 @@
 //! # Keys
 //!
 //! Wi-Fi keys are wiped from memory when they are dropped, and no `Debug`, `Display`, error or log
-//! line shows one. [`Request::emit`], [`Key::as_bytes`] and [`Value::as_bytes`] are the only ways
+//! line shows one. [`AtRequest::emit`], [`WifiKey::as_bytes`] and [`AtValue::as_bytes`] are the only ways
 //! to them.
 
 #![cfg_attr(
@@ -70,12 +70,12 @@ pub mod wscan;
 
 use std::net::Ipv4Addr;
 
-pub use at::{ErrorCode, Reply, Request, Terminator, Value};
-pub use command::{Command, CommandError};
-pub use discovery::{Identity, Word};
+pub use at::{AtReply, AtRequest, AtValue, ErrorCode, Terminator};
+pub use command::{AtCommand, AtCommandError};
+pub use discovery::{DiscoveryWord, ModuleIdentity};
 pub use mac::{Mac, MacError};
-pub use session::{Session, SessionConfig};
-pub use wifi::{Auth, Cipher, Credentials, Key, Security, Ssid};
+pub use session::{AtSession, AtSessionConfig};
+pub use wifi::{Auth, Cipher, Credentials, Ssid, WifiKey, WifiSecurity};
 
 /// UDP port of discovery and of the AT session, on the module and (for an SP-2) on the client.
 pub const PORT: u16 = 48899;

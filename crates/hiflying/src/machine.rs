@@ -38,5 +38,5 @@ macro_rules! machine {
     };
 }
 
-machine!(crate::session::Session);
+machine!(crate::session::AtSession);
 machine!(crate::join::Join);

@@ -1,29 +1,29 @@
 //! The AT console on the module's serial port, without the port.
 //!
-//! [`Session`] owns the way into command mode (`+++`, `a`), one command at a time with its reply,
+//! [`SerialSession`] owns the way into command mode (`+++`, `a`), one command at a time with its reply,
 //! and the way out (`AT+ENTM`, always). It holds no device and no clock: bytes and a time go in,
-//! bytes and events come out. With the feature `serial`, `Console` runs it on a real port.
+//! bytes and events come out. With the feature `serial`, `SerialConsole` runs it on a real port.
 //!
 //! Where the facts come from: section 9 of the protocol notes (five independent clients for the
 //! escape, six for `AT+ENTM`). Two deviations are answered by the same few lines:
 //!
 //! * A module that is in command mode already takes `+++` for a malformed line and says `+ERR`.
 //! * The SP-2's own header behaves like its TCP port 8899: a parser of the plug's maker, which
-//!   knows no escape and says `+ERROR`. Then commands are sent as plain lines ([`Opening::Line`]).
+//!   knows no escape and says `+ERROR`. Then commands are sent as plain lines ([`SerialOpening::Line`]).
 //!
 //! ```
 //! use std::time::{Duration, Instant};
-//! use hiflying::serial::{Event, Opening, Session, SessionConfig};
+//! use hiflying::serial::{SerialEvent, SerialOpening, SerialSession, SerialConfig};
 //!
 //! let mut now = Instant::now();
-//! let mut session = Session::new(SessionConfig::default(), now);
+//! let mut session = SerialSession::new(SerialConfig::default(), now);
 //! now += session.poll_timeout().unwrap() - now; // the pause before the escape
 //! session.handle_timeout(now);
 //! assert_eq!(session.poll_transmit().unwrap().as_slice(), b"+++");
 //! session.handle_input(now, b"a");
 //! assert_eq!(session.poll_transmit().unwrap().as_slice(), b"a");
 //! session.handle_input(now, b"+ok\r\n\r\n");
-//! assert!(matches!(session.poll_event(), Some(Event::Opened(Opening::Escaped))));
+//! assert!(matches!(session.poll_event(), Some(SerialEvent::Opened(SerialOpening::Escaped))));
 //! ```
 
 mod collect;
@@ -38,17 +38,17 @@ use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 use self::collect::Collector;
-use crate::at::{Request, Terminator};
+use crate::at::{AtRequest, Terminator};
 use crate::verb::{self, Answer};
 
 #[cfg(feature = "serial")]
-pub use self::driver::{Console, ConsoleError, OpenError};
+pub use self::driver::{SerialConsole, SerialConsoleError, SerialOpenError};
 
 const LEAVE: &[u8] = b"AT+ENTM\r";
 
-/// Waits and limits of a [`Session`].
+/// Waits and limits of a [`SerialSession`].
 #[derive(Debug, Clone)]
-pub struct SessionConfig {
+pub struct SerialConfig {
     /// Silence before `+++`, one entry for each try: a module that has just passed data on does
     /// not see an escape that follows too closely.
     pub guards: Vec<Duration>,
@@ -68,7 +68,7 @@ pub struct SessionConfig {
     pub leave_wait: Duration,
 }
 
-impl Default for SessionConfig {
+impl Default for SerialConfig {
     fn default() -> Self {
         Self {
             guards: vec![Duration::from_millis(500), Duration::from_millis(1500)],
@@ -85,7 +85,7 @@ impl Default for SessionConfig {
 
 /// How the console was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Opening {
+pub enum SerialOpening {
     /// `+++` and `a` were answered: the module is in command mode because of us.
     Escaped,
     /// The module was in command mode before.
@@ -96,24 +96,24 @@ pub enum Opening {
 
 /// Names one submitted command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CommandId(u64);
+pub struct SerialCommandId(u64);
 
-/// What a [`Session`] reports.
+/// What a [`SerialSession`] reports.
 #[derive(Debug)]
-pub enum Event {
+pub enum SerialEvent {
     /// Commands are answered from now on.
-    Opened(Opening),
+    Opened(SerialOpening),
     /// A command was answered. The bytes are free of the echo, but otherwise as they came.
     Reply {
         /// Which command.
-        id: CommandId,
+        id: SerialCommandId,
         /// The reply, with its line ends.
         raw: Zeroizing<Vec<u8>>,
     },
     /// A command was not answered within its time.
     Unanswered {
         /// Which command.
-        id: CommandId,
+        id: SerialCommandId,
     },
     /// Nothing on this line understands us; the session is over.
     Silent,
@@ -122,7 +122,7 @@ pub enum Event {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum SerialState {
     /// Keeping silent before `+++`.
     Guarding,
     /// `+++` is out.
@@ -134,7 +134,7 @@ enum State {
     /// Ready for a command.
     Idle,
     /// A command is out.
-    Asking(CommandId),
+    Asking(SerialCommandId),
     /// A command (`AT+ENTM`, `AT+Z`, `AT+RELD`) took us out of command mode.
     Outside,
     /// `AT+ENTM` is out.
@@ -150,10 +150,10 @@ enum State {
 /// [`poll_transmit`](Self::poll_transmit) and [`poll_event`](Self::poll_event) and wait until
 /// [`poll_timeout`](Self::poll_timeout).
 #[derive(Debug)]
-pub struct Session {
-    config: SessionConfig,
-    state: State,
-    opening: Option<Opening>,
+pub struct SerialSession {
+    config: SerialConfig,
+    state: SerialState,
+    opening: Option<SerialOpening>,
     /// Which entry of `config.guards` is in use.
     attempt: usize,
     /// When the present state gives up.
@@ -161,20 +161,20 @@ pub struct Session {
     /// When the line has been quiet for long enough to judge what was received.
     quiet: Option<Instant>,
     received: Collector,
-    queue: VecDeque<(CommandId, Request)>,
+    queue: VecDeque<(SerialCommandId, AtRequest)>,
     /// The verb that is being asked, in upper case.
     asking: String,
     next_id: u64,
     transmits: VecDeque<Zeroizing<Vec<u8>>>,
-    events: VecDeque<Event>,
+    events: VecDeque<SerialEvent>,
 }
 
-impl Session {
+impl SerialSession {
     /// Starts with the guard pause; the escape follows by itself.
-    pub fn new(config: SessionConfig, now: Instant) -> Self {
+    pub fn new(config: SerialConfig, now: Instant) -> Self {
         let mut session = Self {
             config,
-            state: State::Guarding,
+            state: SerialState::Guarding,
             opening: None,
             attempt: 0,
             deadline: None,
@@ -191,28 +191,28 @@ impl Session {
     }
 
     /// How the console was reached, once it was.
-    pub fn opening(&self) -> Option<Opening> {
+    pub fn opening(&self) -> Option<SerialOpening> {
         self.opening
     }
 
     /// Whether the session is over.
     pub fn is_closed(&self) -> bool {
-        self.state == State::Closed
+        self.state == SerialState::Closed
     }
 
     /// Queues a command; commands go out one at a time. After a command that leaves command mode
     /// the next one enters it again.
-    pub fn submit(&mut self, now: Instant, request: Request) -> CommandId {
-        let id = CommandId(self.next_id);
+    pub fn submit(&mut self, now: Instant, request: AtRequest) -> SerialCommandId {
+        let id = SerialCommandId(self.next_id);
         self.next_id += 1;
-        if matches!(self.state, State::Leaving | State::Closed) {
-            self.events.push_back(Event::Unanswered { id });
+        if matches!(self.state, SerialState::Leaving | SerialState::Closed) {
+            self.events.push_back(SerialEvent::Unanswered { id });
             return id;
         }
         self.queue.push_back((id, request));
         match self.state {
-            State::Idle => self.ask_next(now),
-            State::Outside => self.start(now),
+            SerialState::Idle => self.ask_next(now),
+            SerialState::Outside => self.start(now),
             _ => {}
         }
         id
@@ -222,17 +222,17 @@ impl Session {
     /// unanswered). `AT+ENTM` goes out whatever happened before, as a module that is left in
     /// command mode does not work.
     pub fn close(&mut self, now: Instant) {
-        if matches!(self.state, State::Closed | State::Leaving) {
+        if matches!(self.state, SerialState::Closed | SerialState::Leaving) {
             return;
         }
-        if let State::Asking(id) = self.state {
-            self.events.push_back(Event::Unanswered { id });
+        if let SerialState::Asking(id) = self.state {
+            self.events.push_back(SerialEvent::Unanswered { id });
         }
         self.fail_queue();
         if self.owes_leaving() {
             self.leave(now);
         } else {
-            self.end(Event::Closed);
+            self.end(SerialEvent::Closed);
         }
     }
 
@@ -240,8 +240,8 @@ impl Session {
     /// command that left command mode itself. For drivers that are dropped in the middle.
     pub fn owes_leaving(&self) -> bool {
         match self.state {
-            State::Outside | State::Leaving | State::Closed => false,
-            State::Guarding => self.attempt > 0,
+            SerialState::Outside | SerialState::Leaving | SerialState::Closed => false,
+            SerialState::Guarding => self.attempt > 0,
             _ => true,
         }
     }
@@ -250,7 +250,7 @@ impl Session {
     pub fn abandon(&mut self) {
         self.fail_queue();
         self.idle();
-        self.state = State::Closed;
+        self.state = SerialState::Closed;
     }
 
     /// Takes bytes from the port.
@@ -259,7 +259,10 @@ impl Session {
         if bytes.is_empty()
             || matches!(
                 self.state,
-                State::Guarding | State::Idle | State::Outside | State::Closed
+                SerialState::Guarding
+                    | SerialState::Idle
+                    | SerialState::Outside
+                    | SerialState::Closed
             )
         {
             return;
@@ -267,11 +270,11 @@ impl Session {
         self.received.push(bytes);
         self.quiet = Some(now + self.silence());
         match self.state {
-            State::Escaping => self.judge_escape(now, false),
-            State::Confirming => self.judge_confirm(now),
-            State::Probing => self.judge_probe(now, false),
-            State::Asking(id) if self.received.is_ended() => self.answered(now, id),
-            State::Leaving if self.received.is_ended() => self.end(Event::Closed),
+            SerialState::Escaping => self.judge_escape(now, false),
+            SerialState::Confirming => self.judge_confirm(now),
+            SerialState::Probing => self.judge_probe(now, false),
+            SerialState::Asking(id) if self.received.is_ended() => self.answered(now, id),
+            SerialState::Leaving if self.received.is_ended() => self.end(SerialEvent::Closed),
             _ => {}
         }
     }
@@ -302,11 +305,11 @@ impl Session {
     }
 
     /// The next thing to report.
-    pub fn poll_event(&mut self) -> Option<Event> {
+    pub fn poll_event(&mut self) -> Option<SerialEvent> {
         self.events.pop_front()
     }
 
-    fn enter(&mut self, state: State, deadline: Instant) {
+    fn enter(&mut self, state: SerialState, deadline: Instant) {
         self.state = state;
         self.deadline = Some(deadline);
         self.quiet = None;
@@ -319,27 +322,27 @@ impl Session {
 
     fn handle_quiet(&mut self, now: Instant) {
         match self.state {
-            State::Escaping => self.judge_escape(now, true),
-            State::Probing => self.judge_probe(now, true),
-            State::Asking(id) if self.received.is_answer() => self.answered(now, id),
-            State::Leaving if self.received.is_answer() => self.end(Event::Closed),
+            SerialState::Escaping => self.judge_escape(now, true),
+            SerialState::Probing => self.judge_probe(now, true),
+            SerialState::Asking(id) if self.received.is_answer() => self.answered(now, id),
+            SerialState::Leaving if self.received.is_answer() => self.end(SerialEvent::Closed),
             _ => {}
         }
     }
 
     fn handle_deadline(&mut self, now: Instant) {
         match self.state {
-            State::Guarding => self.escape(now),
-            State::Escaping | State::Confirming => self.try_again(now),
-            State::Probing => self.silent(),
-            State::Asking(id) => self.out_of_time(now, id),
-            State::Leaving => self.end(Event::Closed),
-            State::Idle | State::Outside | State::Closed => {}
+            SerialState::Guarding => self.escape(now),
+            SerialState::Escaping | SerialState::Confirming => self.try_again(now),
+            SerialState::Probing => self.silent(),
+            SerialState::Asking(id) => self.out_of_time(now, id),
+            SerialState::Leaving => self.end(SerialEvent::Closed),
+            SerialState::Idle | SerialState::Outside | SerialState::Closed => {}
         }
     }
 
     fn idle(&mut self) {
-        self.state = State::Idle;
+        self.state = SerialState::Idle;
         self.deadline = None;
         self.quiet = None;
         self.received = Collector::default();
@@ -351,14 +354,14 @@ impl Session {
         };
         let terminator = match self.opening {
             // What every client of the plug's own parser sends.
-            Some(Opening::Line) => Terminator::CrLf,
+            Some(SerialOpening::Line) => Terminator::CrLf,
             _ => Terminator::Cr,
         };
         let info = verb::lookup(request.verb());
         let budget = info.map_or(self.config.budget, |info| {
             info.budget.max(self.config.budget)
         });
-        self.enter(State::Asking(id), now + budget);
+        self.enter(SerialState::Asking(id), now + budget);
         self.asking = request.verb().to_owned();
         self.received = Collector::new(&request.emit(Terminator::None));
         self.transmits.push_back(request.emit(terminator));
@@ -370,23 +373,23 @@ impl Session {
 
     fn silence(&self) -> Duration {
         match self.state {
-            State::Asking(_) if self.asks_for_list() => self.config.list_silence,
+            SerialState::Asking(_) if self.asks_for_list() => self.config.list_silence,
             _ => self.config.silence,
         }
     }
 
-    fn out_of_time(&mut self, now: Instant, id: CommandId) {
+    fn out_of_time(&mut self, now: Instant, id: SerialCommandId) {
         if self.received.is_empty() {
-            self.events.push_back(Event::Unanswered { id });
+            self.events.push_back(SerialEvent::Unanswered { id });
             self.settle(now);
         } else {
             self.answered(now, id);
         }
     }
 
-    fn answered(&mut self, now: Instant, id: CommandId) {
+    fn answered(&mut self, now: Instant, id: SerialCommandId) {
         let raw = std::mem::take(&mut self.received).into_reply();
-        self.events.push_back(Event::Reply { id, raw });
+        self.events.push_back(SerialEvent::Reply { id, raw });
         self.settle(now);
     }
 
@@ -394,7 +397,7 @@ impl Session {
     fn settle(&mut self, now: Instant) {
         self.idle();
         if matches!(self.asking.as_str(), "ENTM" | "Z" | "RELD") {
-            self.state = State::Outside;
+            self.state = SerialState::Outside;
             if !self.queue.is_empty() {
                 self.start(now);
             }
@@ -405,7 +408,7 @@ impl Session {
 
     fn leave(&mut self, now: Instant) {
         self.write(LEAVE);
-        self.enter(State::Leaving, now + self.config.leave_wait);
+        self.enter(SerialState::Leaving, now + self.config.leave_wait);
         self.received = Collector::new(b"AT+ENTM");
     }
 
@@ -413,18 +416,18 @@ impl Session {
         // Whoever listens but cannot be heard may be in command mode now.
         self.write(LEAVE);
         self.fail_queue();
-        self.end(Event::Silent);
+        self.end(SerialEvent::Silent);
     }
 
     fn fail_queue(&mut self) {
         for (id, _) in self.queue.drain(..) {
-            self.events.push_back(Event::Unanswered { id });
+            self.events.push_back(SerialEvent::Unanswered { id });
         }
     }
 
-    fn end(&mut self, event: Event) {
+    fn end(&mut self, event: SerialEvent) {
         self.idle();
-        self.state = State::Closed;
+        self.state = SerialState::Closed;
         self.events.push_back(event);
     }
 }

@@ -4,9 +4,9 @@
 //! at a time, repeats what may be repeated, opens command mode again when it was lost, keeps it
 //! alive while idle, and leaves it with `AT+Q`.
 //!
-//! Inputs are [`Session::submit`], [`Session::handle_datagram`] and [`Session::handle_timeout`].
-//! After each of them, take everything from [`Session::poll_transmit`] and [`Session::poll_event`],
-//! then wait until [`Session::poll_timeout`]. Only datagrams from the module's address may be
+//! Inputs are [`AtSession::submit`], [`AtSession::handle_datagram`] and [`AtSession::handle_timeout`].
+//! After each of them, take everything from [`AtSession::poll_transmit`] and [`AtSession::poll_event`],
+//! then wait until [`AtSession::poll_timeout`]. Only datagrams from the module's address may be
 //! handed in.
 
 mod commands;
@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-use crate::{Identity, Mac, Request};
-pub use config::SessionConfig;
+use crate::{AtRequest, Mac, ModuleIdentity};
+pub use config::AtSessionConfig;
 use exchange::Exchange;
 pub(crate) use exchange::begins_reply;
 use pace::RoundTrip;
@@ -44,18 +44,18 @@ pub enum NoReply {
 
 /// What a session tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SessionEvent {
+pub enum AtSessionEvent {
     /// The module takes commands.
     Opened {
         /// Its answer to the discovery word; nothing when command mode was open already, or needs
         /// no opening.
-        identity: Option<Identity>,
+        identity: Option<ModuleIdentity>,
     },
     /// Everything that came back for a command; empty where silence is success.
     Reply {
         /// The command.
         id: CommandId,
-        /// For [`crate::Command::parse`].
+        /// For [`crate::AtCommand::parse`].
         raw: Zeroizing<Vec<u8>>,
     },
     /// A command got no reply.
@@ -67,7 +67,7 @@ pub enum SessionEvent {
     },
     /// Nobody answers the discovery words. The next command looks again.
     Lost,
-    /// [`Session::close`] was called; the last datagram is `AT+Q`.
+    /// [`AtSession::close`] was called; the last datagram is `AT+Q`.
     Closed,
 }
 
@@ -97,32 +97,32 @@ enum Phase {
 /// ```
 /// use std::time::Instant;
 ///
-/// use hiflying::command::{Command, Mid};
-/// use hiflying::session::{Session, SessionConfig, SessionEvent};
+/// use hiflying::command::{AtCommand, Mid};
+/// use hiflying::session::{AtSession, AtSessionConfig, AtSessionEvent};
 ///
 /// let now = Instant::now();
-/// let mut session = Session::new(SessionConfig::default(), now);
+/// let mut session = AtSession::new(AtSessionConfig::default(), now);
 /// let id = session.submit(now, Mid.request());
 /// assert_eq!(session.poll_transmit().as_deref().map(Vec::as_slice), Some(&b"HF-A11ASSISTHREAD"[..]));
 /// session.handle_datagram(now, b"10.10.100.254,ACCF235676D6,HF-LPB100");
 /// assert_eq!(session.poll_transmit().as_deref().map(Vec::as_slice), Some(&b"+ok"[..]));
 /// assert_eq!(session.poll_transmit().as_deref().map(Vec::as_slice), Some(&b"AT+\r"[..]));
 /// session.handle_datagram(now, b"+ok\r\n\r\n");
-/// assert!(matches!(session.poll_event(), Some(SessionEvent::Opened { identity: Some(_) })));
+/// assert!(matches!(session.poll_event(), Some(AtSessionEvent::Opened { identity: Some(_) })));
 /// let now = session.poll_timeout().ok_or("a timer")?;
 /// session.handle_timeout(now);
 /// assert_eq!(session.poll_transmit().as_deref().map(Vec::as_slice), Some(&b"AT+MID\r"[..]));
 /// session.handle_datagram(now, b"+ok=HF-LPB100\r\n\r\n");
-/// let Some(SessionEvent::Reply { raw, .. }) = session.poll_event() else { return Err("a reply") };
+/// let Some(AtSessionEvent::Reply { raw, .. }) = session.poll_event() else { return Err("a reply") };
 /// assert_eq!(Mid.parse(&raw).ok().as_deref(), Some("HF-LPB100"));
 /// # Ok::<(), &str>(())
 /// ```
 #[derive(Debug)]
-pub struct Session {
-    config: SessionConfig,
+pub struct AtSession {
+    config: AtSessionConfig,
     phase: Phase,
     announced: bool,
-    identity: Option<Identity>,
+    identity: Option<ModuleIdentity>,
     /// The line end that was sent last.
     terminator: usize,
     /// Whether the module is known to understand it.
@@ -137,7 +137,7 @@ pub struct Session {
     identities: u32,
     round_trip: RoundTrip,
     active: Option<Exchange>,
-    queue: VecDeque<(CommandId, Request)>,
+    queue: VecDeque<(CommandId, AtRequest)>,
     /// Until when late replies are let pass before the next command goes out.
     settle_until: Option<Instant>,
     settle_for: Duration,
@@ -152,12 +152,12 @@ pub struct Session {
     last_activity: Instant,
     next_id: u64,
     transmits: VecDeque<Zeroizing<Vec<u8>>>,
-    events: VecDeque<SessionEvent>,
+    events: VecDeque<AtSessionEvent>,
 }
 
-impl Session {
+impl AtSession {
     /// Starts looking for the module at once.
-    pub fn new(config: SessionConfig, now: Instant) -> Self {
+    pub fn new(config: AtSessionConfig, now: Instant) -> Self {
         let mut session = Self {
             config,
             phase: Phase::Lost,
@@ -189,7 +189,7 @@ impl Session {
     }
 
     /// Returns the module's answer to the discovery word, as far as it has been heard.
-    pub fn identity(&self) -> Option<&Identity> {
+    pub fn identity(&self) -> Option<&ModuleIdentity> {
         self.identity.as_ref()
     }
 
@@ -210,12 +210,12 @@ impl Session {
     }
 
     /// Puts a command in the queue; its reply or failure comes as an event.
-    pub fn submit(&mut self, now: Instant, request: Request) -> CommandId {
+    pub fn submit(&mut self, now: Instant, request: AtRequest) -> CommandId {
         let id = CommandId(self.next_id);
         self.next_id += 1;
         match self.phase {
             Phase::Closed => {
-                self.events.push_back(SessionEvent::Failed {
+                self.events.push_back(AtSessionEvent::Failed {
                     id,
                     error: NoReply::Closed,
                 });
@@ -237,10 +237,10 @@ impl Session {
         }
         self.last_activity = now;
         self.transmits
-            .push_back(Request::query("Q").emit(self.terminator()));
+            .push_back(AtRequest::query("Q").emit(self.terminator()));
         self.phase = Phase::Closed;
         self.fail_all(NoReply::Closed);
-        self.events.push_back(SessionEvent::Closed);
+        self.events.push_back(AtSessionEvent::Closed);
     }
 
     /// Takes a datagram from the module's address.
@@ -289,7 +289,7 @@ impl Session {
         self.transmits.pop_front()
     }
 
-    /// Returns when [`Session::handle_timeout`] is due.
+    /// Returns when [`AtSession::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match (&self.phase, &self.active) {
             (
@@ -307,7 +307,7 @@ impl Session {
     }
 
     /// Returns what has happened.
-    pub fn poll_event(&mut self) -> Option<SessionEvent> {
+    pub fn poll_event(&mut self) -> Option<AtSessionEvent> {
         self.events.pop_front()
     }
 }

@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use zeroize::Zeroizing;
 
 use crate::wifi::{Credentials, Ssid};
-use crate::{Mac, Word};
+use crate::{DiscoveryWord, Mac};
 pub use network::{AccessPoint, Addressing, DhcpServer, Lan, LinkQuality, LinkStatus, Wan};
 
 /// The value of a verb as bytes on the wire.
@@ -304,7 +304,7 @@ impl WireValue for Ssid {
     }
 }
 
-impl WireValue for Word {
+impl WireValue for DiscoveryWord {
     const FORM: &'static str = "a discovery word of 1 to 20 bytes";
 
     fn parse(bytes: &[u8]) -> Option<Self> {

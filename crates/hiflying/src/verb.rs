@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::Request;
+use crate::AtRequest;
 
 /// Which form of a verb can do harm that Mains cannot undo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,7 +52,7 @@ pub struct VerbInfo {
 
 impl VerbInfo {
     /// Tells whether a request of this verb needs `--dangerous`.
-    pub fn is_dangerous(&self, request: &Request) -> bool {
+    pub fn is_dangerous(&self, request: &AtRequest) -> bool {
         match self.danger {
             Danger::None => false,
             Danger::Set => request.value().is_some(),
@@ -64,12 +64,12 @@ impl VerbInfo {
 /// Returns the row of a verb, in any case.
 ///
 /// ```
-/// use hiflying::Request;
+/// use hiflying::AtRequest;
 /// use hiflying::verb;
 ///
 /// let netp = verb::lookup("netp").ok_or("no such verb")?;
-/// assert!(!netp.is_dangerous(&Request::query("NETP")));
-/// assert!(netp.is_dangerous(&Request::set("NETP", "TCP,Server,23,10.10.100.254")));
+/// assert!(!netp.is_dangerous(&AtRequest::query("NETP")));
+/// assert!(netp.is_dangerous(&AtRequest::set("NETP", "TCP,Server,23,10.10.100.254")));
 /// # Ok::<(), &str>(())
 /// ```
 pub fn lookup(name: &str) -> Option<&'static VerbInfo> {
@@ -80,7 +80,7 @@ pub fn lookup(name: &str) -> Option<&'static VerbInfo> {
 
 /// Tells whether a request can do harm that cannot be undone: its verb is on the list, or it sets a
 /// verb that is.
-pub fn is_dangerous(request: &Request) -> bool {
+pub fn is_dangerous(request: &AtRequest) -> bool {
     lookup(request.verb()).is_some_and(|info| info.is_dangerous(request))
 }
 
@@ -253,15 +253,15 @@ mod tests {
     #[test]
     fn dangerous_forms() {
         for verb in ["RELD", "UPURL", "CFGTF", "FCLR"] {
-            assert!(is_dangerous(&Request::query(verb)), "{verb}");
-            assert!(is_dangerous(&Request::set(verb, "x")), "{verb}");
+            assert!(is_dangerous(&AtRequest::query(verb)), "{verb}");
+            assert!(is_dangerous(&AtRequest::set(verb, "x")), "{verb}");
         }
         for verb in ["NETP", "WSMAC"] {
-            assert!(!is_dangerous(&Request::query(verb)), "{verb}");
-            assert!(is_dangerous(&Request::set(verb, "x")), "{verb}");
+            assert!(!is_dangerous(&AtRequest::query(verb)), "{verb}");
+            assert!(is_dangerous(&AtRequest::set(verb, "x")), "{verb}");
         }
-        assert!(!is_dangerous(&Request::set("WMODE", "STA")));
-        assert!(!is_dangerous(&Request::query("YZOUT")));
+        assert!(!is_dangerous(&AtRequest::set("WMODE", "STA")));
+        assert!(!is_dangerous(&AtRequest::query("YZOUT")));
     }
 
     #[test]

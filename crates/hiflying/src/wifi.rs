@@ -19,12 +19,12 @@ macro_rules! words {
         }
 
         impl FromStr for $type {
-            type Err = WordError;
+            type Err = WifiWordError;
 
             /// Accepts any case.
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 $(if text.eq_ignore_ascii_case($word) { return Ok(Self::$variant); })+
-                Err(WordError)
+                Err(WifiWordError)
             }
         }
     };
@@ -37,7 +37,7 @@ use std::str::FromStr;
 
 use zeroize::Zeroizing;
 
-pub use security::{ScanAuth, ScanCipher, ScanSecurity, Security};
+pub use security::{ScanAuth, ScanCipher, ScanSecurity, WifiSecurity};
 
 /// The name of a Wi-Fi network: 1 to 32 bytes, usually but not necessarily UTF-8.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,9 +106,9 @@ impl FromStr for Ssid {
 
 /// A Wi-Fi key: wiped when dropped, never shown.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Key(Zeroizing<Vec<u8>>);
+pub struct WifiKey(Zeroizing<Vec<u8>>);
 
-impl Key {
+impl WifiKey {
     /// Takes the bytes over. Keep no other copy.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         Self(Zeroizing::new(bytes.into()))
@@ -142,16 +142,16 @@ impl Key {
     }
 }
 
-impl fmt::Debug for Key {
+impl fmt::Debug for WifiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Key(***)")
+        f.write_str("WifiKey(***)")
     }
 }
 
 /// A word that is not in the module's vocabulary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a word of the module's Wi-Fi vocabulary")]
-pub struct WordError;
+pub struct WifiWordError;
 
 /// How a station proves itself to an access point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -190,7 +190,7 @@ words!(Cipher { None = "NONE", WepH = "WEP-H", WepA = "WEP-A", Tkip = "TKIP", Ae
 /// No module could take this key for this kind of network. Says nothing of the key itself but its
 /// length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum KeyError {
+pub enum WifiKeyError {
     /// The network is protected and there is no key.
     #[error("a {0} network needs a key")]
     Missing(Auth),
@@ -234,7 +234,7 @@ pub struct Credentials {
     /// How to encrypt.
     pub cipher: Cipher,
     /// The key; none for open networks.
-    pub key: Option<Key>,
+    pub key: Option<WifiKey>,
 }
 
 impl Credentials {
@@ -248,7 +248,7 @@ impl Credentials {
     }
 
     /// For a WPA2 network.
-    pub const fn wpa2(key: Key) -> Self {
+    pub const fn wpa2(key: WifiKey) -> Self {
         Self {
             auth: Auth::Wpa2Psk,
             cipher: Cipher::Aes,
@@ -257,7 +257,7 @@ impl Credentials {
     }
 
     /// For a WPA network of the first generation.
-    pub const fn wpa(key: Key) -> Self {
+    pub const fn wpa(key: WifiKey) -> Self {
         Self {
             auth: Auth::WpaPsk,
             cipher: Cipher::Tkip,
@@ -266,7 +266,7 @@ impl Credentials {
     }
 
     /// For a WEP network; the key's form decides whether it goes as hex digits or as characters.
-    pub fn wep(auth: Auth, key: Key) -> Self {
+    pub fn wep(auth: Auth, key: WifiKey) -> Self {
         Self {
             auth,
             cipher: key.wep_cipher(),
@@ -285,7 +285,10 @@ impl Credentials {
         let mut fields = bytes.splitn(3, |&byte| byte == b',');
         let auth = parse_word(fields.next())?;
         let cipher = parse_word(fields.next())?;
-        let key = fields.next().filter(|key| !key.is_empty()).map(Key::new);
+        let key = fields
+            .next()
+            .filter(|key| !key.is_empty())
+            .map(WifiKey::new);
         Ok(Self { auth, cipher, key })
     }
 
@@ -306,30 +309,30 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// [`KeyError`] says what does not fit.
-    pub fn check(&self) -> Result<(), KeyError> {
+    /// [`WifiKeyError`] says what does not fit.
+    pub fn check(&self) -> Result<(), WifiKeyError> {
         let wep = matches!(self.cipher, Cipher::WepA | Cipher::WepH);
         let key = match (self.auth, self.cipher, &self.key) {
             (Auth::Open, Cipher::None, None) => return Ok(()),
-            (Auth::Open, Cipher::None, Some(_)) => return Err(KeyError::Unexpected),
+            (Auth::Open, Cipher::None, Some(_)) => return Err(WifiKeyError::Unexpected),
             (Auth::Open | Auth::Shared, _, _) if !wep => {
-                return Err(KeyError::Combination(self.auth, self.cipher));
+                return Err(WifiKeyError::Combination(self.auth, self.cipher));
             }
             (Auth::WpaPsk | Auth::Wpa2Psk, Cipher::None | Cipher::WepA | Cipher::WepH, _) => {
-                return Err(KeyError::Combination(self.auth, self.cipher));
+                return Err(WifiKeyError::Combination(self.auth, self.cipher));
             }
-            (auth, _, None) => return Err(KeyError::Missing(auth)),
+            (auth, _, None) => return Err(WifiKeyError::Missing(auth)),
             (_, _, Some(key)) => key,
         };
         let length = key.as_bytes().len();
         match self.cipher {
-            _ if key.as_bytes().iter().any(ends_line) => Err(KeyError::ControlCharacter),
-            Cipher::WepH if !key.is_hex([10, 26]) => Err(KeyError::Wep(length)),
+            _ if key.as_bytes().iter().any(ends_line) => Err(WifiKeyError::ControlCharacter),
+            Cipher::WepH if !key.is_hex([10, 26]) => Err(WifiKeyError::Wep(length)),
             Cipher::WepA if !([5, 13].contains(&length) && key.as_bytes().is_ascii()) => {
-                Err(KeyError::Wep(length))
+                Err(WifiKeyError::Wep(length))
             }
             Cipher::Tkip | Cipher::Aes | Cipher::TkipAes if !(8..=63).contains(&length) => {
-                Err(KeyError::WpaLength(length))
+                Err(WifiKeyError::WpaLength(length))
             }
             _ => Ok(()),
         }

@@ -16,7 +16,7 @@ const MAX_NETWORKS: usize = 256;
 
 /// One row of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Network {
+pub struct ScannedNetwork {
     /// The radio channel.
     pub channel: Option<u8>,
     /// The name; empty when hidden.
@@ -29,7 +29,7 @@ pub struct Network {
     pub signal: Option<u8>,
 }
 
-impl Network {
+impl ScannedNetwork {
     /// Writes the row as the HF-LPB100 does: one datagram.
     pub fn emit_row(&self) -> Vec<u8> {
         let field = |value: Option<String>| value.unwrap_or_default();
@@ -52,7 +52,7 @@ impl Network {
 /// assert_eq!(networks[0].ssid, b"My, net");
 /// assert_eq!(networks[0].signal, Some(76));
 /// ```
-pub fn parse(bytes: &[u8]) -> Vec<Network> {
+pub fn parse(bytes: &[u8]) -> Vec<ScannedNetwork> {
     bytes
         .split(|&byte| matches!(byte, b'\r' | b'\n' | 0))
         .filter_map(parse_row)
@@ -60,7 +60,7 @@ pub fn parse(bytes: &[u8]) -> Vec<Network> {
         .collect()
 }
 
-fn parse_row(line: &[u8]) -> Option<Network> {
+fn parse_row(line: &[u8]) -> Option<ScannedNetwork> {
     let line = strip_prefix_ignoring_case(line, b"+ok=").unwrap_or(line);
     if strip_prefix_ignoring_case(line, b"Ch,SSID").is_some() {
         return None;
@@ -68,7 +68,7 @@ fn parse_row(line: &[u8]) -> Option<Network> {
     let fields: Vec<&[u8]> = line.split(|&byte| byte == b',').collect();
     let at = bssid_index(&fields)?;
     let after = |offset: usize| fields.get(at + offset).and_then(|field| text(field));
-    Some(Network {
+    Some(ScannedNetwork {
         channel: fields.first().and_then(|field| text(field)?.parse().ok()),
         ssid: fields.get(1..at)?.join(&b','),
         bssid: after(0).and_then(|text| text.parse().ok()),
@@ -98,8 +98,8 @@ mod tests {
     use crate::wifi::{ScanAuth, ScanCipher};
     use proptest::prelude::*;
 
-    fn network(channel: u8, ssid: &str, bssid: &str, security: &str, signal: u8) -> Network {
-        Network {
+    fn network(channel: u8, ssid: &str, bssid: &str, security: &str, signal: u8) -> ScannedNetwork {
+        ScannedNetwork {
             channel: Some(channel),
             ssid: ssid.into(),
             bssid: bssid.parse().ok(),
@@ -216,7 +216,7 @@ mod tests {
         ) {
             let security = Some(ScanSecurity { auth: ScanAuth::Wpa2, cipher: ScanCipher::Aes });
             let network =
-                Network { channel: Some(channel), ssid, bssid: Some(Mac::new(bssid)), security, signal: Some(signal) };
+                ScannedNetwork { channel: Some(channel), ssid, bssid: Some(Mac::new(bssid)), security, signal: Some(signal) };
             prop_assert_eq!(parse(&network.emit_row()), vec![network]);
         }
 

@@ -14,8 +14,10 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use hiflying::Request;
-use hiflying::serial::{Console, ConsoleError, OpenError, Opening, SessionConfig};
+use hiflying::AtRequest;
+use hiflying::serial::{
+    SerialConfig, SerialConsole, SerialConsoleError, SerialOpenError, SerialOpening,
+};
 use nix::pty::openpty;
 use nix::sys::termios::{self, SetArg};
 use nix::unistd::ttyname;
@@ -81,15 +83,15 @@ fn module(
     (path, pair.slave, thread)
 }
 
-fn open(path: &Path) -> Console {
-    let config = SessionConfig {
+fn open(path: &Path) -> SerialConsole {
+    let config = SerialConfig {
         guards: vec![Duration::from_millis(100), Duration::from_millis(200)],
         escape_wait: Duration::from_millis(300),
         probe_wait: Duration::from_millis(300),
         budget: Duration::from_millis(500),
-        ..SessionConfig::default()
+        ..SerialConfig::default()
     };
-    Console::open(path, 115_200, config).unwrap()
+    SerialConsole::open(path, 115_200, config).unwrap()
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -108,7 +110,7 @@ async fn a_whole_session() {
         module.say(b"AT+ENTM\n\r+ok\r\n\r\n");
     });
     let mut console = open(&path);
-    assert_eq!(console.wait_open().await.unwrap(), Opening::Escaped);
+    assert_eq!(console.wait_open().await.unwrap(), SerialOpening::Escaped);
     let settings = SerialPort::open(&path, KeepSettings)
         .unwrap()
         .get_configuration()
@@ -117,9 +119,9 @@ async fn a_whole_session() {
     assert_eq!(settings.get_char_size().unwrap(), CharSize::Bits8);
     assert_eq!(settings.get_parity().unwrap(), Parity::None);
     assert_eq!(settings.get_stop_bits().unwrap(), StopBits::One);
-    let reply = console.send(Request::query("MID")).await.unwrap();
+    let reply = console.send(AtRequest::query("MID")).await.unwrap();
     assert_eq!(reply.as_slice(), b"+ok=HF-LPB100\r\n\r\n");
-    let list = console.send(Request::query("WSCAN")).await.unwrap();
+    let list = console.send(AtRequest::query("WSCAN")).await.unwrap();
     assert_eq!(hiflying::wscan::parse(&list).len(), 1);
     console.close().await.unwrap();
     script.join().unwrap();
@@ -136,7 +138,7 @@ async fn dropping_the_console_still_leaves_command_mode() {
     console.wait_open().await.unwrap();
     let cut = tokio::time::timeout(
         Duration::from_millis(100),
-        console.send(Request::query("VER")),
+        console.send(AtRequest::query("VER")),
     );
     assert!(cut.await.is_err());
     drop(console);
@@ -154,8 +156,8 @@ async fn the_headers_own_parser_is_a_plain_console() {
         module.say(b"+ERROR\r\n\r\n");
     });
     let mut console = open(&path);
-    assert_eq!(console.wait_open().await.unwrap(), Opening::Line);
-    let reply = console.send(Request::query("YZOUT")).await.unwrap();
+    assert_eq!(console.wait_open().await.unwrap(), SerialOpening::Line);
+    let reply = console.send(AtRequest::query("YZOUT")).await.unwrap();
     assert_eq!(reply.as_slice(), b"+ok=3,22694,5007,0,0,3548,0\r\n\r\n");
     console.close().await.unwrap();
     script.join().unwrap();
@@ -173,7 +175,7 @@ async fn a_silent_device_is_no_answer() {
     let started = Instant::now();
     assert!(matches!(
         console.wait_open().await,
-        Err(ConsoleError::NoAnswer)
+        Err(SerialConsoleError::NoAnswer)
     ));
     assert!(started.elapsed() < Duration::from_secs(3));
     script.join().unwrap();
@@ -190,8 +192,8 @@ async fn an_adapter_that_is_pulled_out_is_lost() {
     console.wait_open().await.unwrap();
     drop(line);
     assert!(matches!(
-        console.send(Request::query("VER")).await,
-        Err(ConsoleError::Lost(_))
+        console.send(AtRequest::query("VER")).await,
+        Err(SerialConsoleError::Lost(_))
     ));
     script.join().unwrap();
     assert!(
@@ -202,16 +204,20 @@ async fn an_adapter_that_is_pulled_out_is_lost() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn what_is_no_serial_port_is_told_apart() {
-    let error = |path: &Path| Console::open(path, 115_200, SessionConfig::default()).unwrap_err();
+    let error =
+        |path: &Path| SerialConsole::open(path, 115_200, SerialConfig::default()).unwrap_err();
     let file = tempfile::NamedTempFile::new().unwrap();
     assert!(matches!(
         error(Path::new("/dev/there-is-no-such-port")),
-        OpenError::NotFound(_)
+        SerialOpenError::NotFound(_)
     ));
-    assert!(matches!(error(file.path()), OpenError::NotSerial(_)));
+    assert!(matches!(error(file.path()), SerialOpenError::NotSerial(_)));
     assert!(matches!(
         error(Path::new("/dev/null")),
-        OpenError::NotSerial(_)
+        SerialOpenError::NotSerial(_)
     ));
-    assert!(matches!(error(Path::new("/tmp")), OpenError::NotSerial(_)));
+    assert!(matches!(
+        error(Path::new("/tmp")),
+        SerialOpenError::NotSerial(_)
+    ));
 }

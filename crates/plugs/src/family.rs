@@ -23,7 +23,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::Instant;
 
-use hiflying::{Mac, Word};
+use hiflying::{DiscoveryWord, Mac};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 
@@ -52,7 +52,7 @@ pub trait Family: fmt::Debug + Sync {
     fn needs_local_port(&self) -> bool;
 
     /// Returns the datagrams that make a member answer; `words` are discovery words that the user gave.
-    fn probes(&self, words: &[Word]) -> Vec<Probe>;
+    fn probes(&self, words: &[DiscoveryWord]) -> Vec<Probe>;
 
     /// Reads a member's answer to a probe, heard from `from` at `seen`.
     ///

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::net::Ipv4Addr;
 use std::time::Instant;
 
-use hiflying::{Identity, Mac, PORT, Word};
+use hiflying::{DiscoveryWord, Mac, ModuleIdentity, PORT};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 
@@ -35,8 +35,8 @@ impl Family for Module {
         false
     }
 
-    fn probes(&self, words: &[Word]) -> Vec<Probe> {
-        let mut all = vec![Word::HF_A11, Word::WIFIKIT];
+    fn probes(&self, words: &[DiscoveryWord]) -> Vec<Probe> {
+        let mut all = vec![DiscoveryWord::HF_A11, DiscoveryWord::WIFIKIT];
         for word in words {
             if !all.contains(word) {
                 all.push(word.clone());
@@ -54,7 +54,7 @@ impl Family for Module {
         if datagram.len() > MAX_LENGTH {
             return None;
         }
-        let identity = Identity::parse(datagram)?;
+        let identity = ModuleIdentity::parse(datagram)?;
         Some(Plug {
             model: identity.module,
             extra: identity.extra,

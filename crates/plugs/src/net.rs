@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use hiflying::net::{BindError, Interface, Port, source_for};
+use hiflying::net::{BindError, Interface, UdpPort, source_for};
 use tokio::time::Instant;
 
 use crate::Plug;
@@ -69,7 +69,7 @@ struct Network {
 #[derive(Debug, Clone)]
 struct Socket {
     local_port: u16,
-    port: Port,
+    port: UdpPort,
     /// Why it is not on that port, so that only devices that answer the source port are heard.
     taken: Option<Arc<BindError>>,
 }
@@ -175,7 +175,7 @@ impl Lan {
 
     /// Returns the socket on UDP port 48899 that leads to `address`, to talk AT with a module while this lives: there
     /// can be only one such socket for each of our addresses.
-    pub fn port_towards(&self, address: Ipv4Addr) -> Option<&Port> {
+    pub fn port_towards(&self, address: Ipv4Addr) -> Option<&UdpPort> {
         Some(&self.network(address)?.socket(hiflying::PORT)?.port)
     }
 
@@ -208,7 +208,7 @@ impl Network {
                 continue;
             }
             let (port, taken) =
-                Port::bind_number_or_ephemeral(interface.address, local_port).await?;
+                UdpPort::bind_number_or_ephemeral(interface.address, local_port).await?;
             sockets.push(Socket {
                 local_port,
                 port,

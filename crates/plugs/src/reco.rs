@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::net::Ipv4Addr;
 use std::time::Instant;
 
-use hiflying::{Mac, PORT, Word};
+use hiflying::{DiscoveryWord, Mac, PORT};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 
@@ -50,7 +50,7 @@ impl Family for Reco {
         true
     }
 
-    fn probes(&self, _words: &[Word]) -> Vec<Probe> {
+    fn probes(&self, _words: &[DiscoveryWord]) -> Vec<Probe> {
         vec![Probe {
             port: PORT,
             bytes: Cow::Borrowed(SCAN_WORD),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hiflying::{ErrorCode, Request};
+use hiflying::{AtRequest, ErrorCode};
 use zeroize::Zeroizing;
 
 use super::session::Stage;
@@ -116,7 +116,7 @@ impl Twin {
     }
 
     fn run_line(&mut self, now: Instant, arrival: Arrival, line: &[u8]) {
-        let request = Request::parse(line);
+        let request = AtRequest::parse(line);
         let secret = request
             .as_ref()
             .is_ok_and(|request| verbs::is_secret(request.verb()));

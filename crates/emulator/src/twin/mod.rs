@@ -24,7 +24,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use hiflying::discovery::{CONFIRM, trim_end};
-use hiflying::{Identity, Mac};
+use hiflying::{Mac, ModuleIdentity};
 use plugs::RelayState;
 use zeroize::Zeroizing;
 
@@ -172,7 +172,7 @@ impl Twin {
         if self.behaviour.discovery.silent_word {
             return;
         }
-        let identity = Identity {
+        let identity = ModuleIdentity {
             address: self.named_address(arrival),
             mac: self.config.mac,
             module: Some(self.module()),

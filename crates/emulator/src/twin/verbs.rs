@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use hiflying::wifi::{Credentials, KeyError};
-use hiflying::wscan::{self, Network};
-use hiflying::{ErrorCode, Key, Request, Ssid};
+use hiflying::wifi::{Credentials, WifiKeyError};
+use hiflying::wscan::{self, ScannedNetwork};
+use hiflying::{AtRequest, ErrorCode, Ssid, WifiKey};
 
 use super::at::{Answer, Content, Then};
 use super::{Arrival, Twin};
@@ -93,7 +93,7 @@ pub(super) fn is_secret(verb: &str) -> bool {
 }
 
 /// Runs one command.
-pub(super) fn run(twin: &mut Twin, arrival: Arrival, request: &Request) -> Answer {
+pub(super) fn run(twin: &mut Twin, arrival: Arrival, request: &AtRequest) -> Answer {
     let engine = &twin.behaviour.engine;
     // Seen once, from a script that confuses ports: no answer on UDP.
     if request.verb() == "RECOSCAN" {
@@ -280,7 +280,7 @@ impl Twin {
     }
 
     /// What is in the air, the strongest first.
-    fn visible(&self) -> Vec<Network> {
+    fn visible(&self) -> Vec<ScannedNetwork> {
         let security = self.behaviour.joining.security;
         let mut networks: Vec<_> = self
             .config
@@ -323,7 +323,7 @@ impl Twin {
     }
 }
 
-fn row(network: &Network, engine: &Engine) -> Vec<u8> {
+fn row(network: &ScannedNetwork, engine: &Engine) -> Vec<u8> {
     let mut row = network.emit_row();
     if engine.scan_nine_columns {
         row.truncate(row.len().saturating_sub(2));
@@ -399,13 +399,13 @@ fn station_key(value: &[u8], engine: &Engine) -> Option<Vec<u8>> {
     }
     match credentials.check() {
         Ok(()) => {}
-        Err(KeyError::WpaLength(64)) if engine.hex_key && is_hex(credentials.key.as_ref()) => {}
+        Err(WifiKeyError::WpaLength(64)) if engine.hex_key && is_hex(credentials.key.as_ref()) => {}
         Err(_) => return None,
     }
     Some(spelt.to_vec())
 }
 
-fn is_hex(key: Option<&Key>) -> bool {
+fn is_hex(key: Option<&WifiKey>) -> bool {
     key.is_some_and(|key| key.as_bytes().iter().all(u8::is_ascii_hexdigit))
 }
 

@@ -11,7 +11,7 @@ use hiflying::join::{
     Join, JoinConfig, JoinError, JoinEvent, JoinFailure, JoinOutcome, JoinPath, ModuleState,
     StepName,
 };
-use hiflying::{Key, PORT, Ssid};
+use hiflying::{PORT, Ssid, WifiKey};
 
 use crate::seeds;
 use crate::world::{Event, FIRST, Weather, World};
@@ -34,7 +34,7 @@ fn fresh(seed: u64, weather: Weather, faults: &[&str], network: &str) -> World {
 }
 
 fn wants(ssid: &str, key: &str) -> JoinConfig {
-    let key = (!key.is_empty()).then(|| Key::new(key));
+    let key = (!key.is_empty()).then(|| WifiKey::new(key));
     JoinConfig::new(Ssid::new(ssid).unwrap(), key)
 }
 

@@ -3,22 +3,22 @@
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
-use hiflying::command::{Command, Mid, SetWrmid, Ver, Wscan};
-use hiflying::session::{CommandId, NoReply, Session, SessionConfig, SessionEvent};
-use hiflying::{PORT, Request};
+use hiflying::command::{AtCommand, Mid, SetWrmid, Ver, Wscan};
+use hiflying::session::{AtSession, AtSessionConfig, AtSessionEvent, CommandId, NoReply};
+use hiflying::{AtRequest, PORT};
 
 use crate::seeds;
 use crate::world::{Event, FIRST, Weather, World};
 
 /// A client in the middle of a session.
 struct Client {
-    session: Session,
+    session: AtSession,
 }
 
 impl Client {
     fn open(world: &World) -> Self {
         Self {
-            session: Session::new(SessionConfig::default(), world.now),
+            session: AtSession::new(AtSessionConfig::default(), world.now),
         }
     }
 
@@ -29,14 +29,14 @@ impl Client {
     }
 
     /// Runs one command to its end.
-    fn run(&mut self, world: &mut World, request: Request) -> Result<Vec<u8>, NoReply> {
+    fn run(&mut self, world: &mut World, request: AtRequest) -> Result<Vec<u8>, NoReply> {
         let wanted: CommandId = self.session.submit(world.now, request);
         loop {
             self.send(world);
             while let Some(event) = self.session.poll_event() {
                 match event {
-                    SessionEvent::Reply { id, raw } if id == wanted => return Ok(raw.to_vec()),
-                    SessionEvent::Failed { id, error } if id == wanted => return Err(error),
+                    AtSessionEvent::Reply { id, raw } if id == wanted => return Ok(raw.to_vec()),
+                    AtSessionEvent::Failed { id, error } if id == wanted => return Err(error),
                     _ => {}
                 }
             }
@@ -48,7 +48,7 @@ impl Client {
         }
     }
 
-    fn ask<C: Command>(&mut self, world: &mut World, command: &C) -> Option<C::Reply> {
+    fn ask<C: AtCommand>(&mut self, world: &mut World, command: &C) -> Option<C::Reply> {
         let raw = self.run(world, command.request()).ok()?;
         command.parse(&raw).ok()
     }

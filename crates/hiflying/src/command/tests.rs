@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::settings::Addressing;
 use crate::verb::{self, VERBS};
-use crate::wifi::{Auth, Cipher, Key};
+use crate::wifi::{Auth, Cipher, WifiKey};
 
-fn asks<C: Command<Reply: Debug + PartialEq>>(
+fn asks<C: AtCommand<Reply: Debug + PartialEq>>(
     command: &C,
     line: &str,
     raw: &str,
@@ -25,7 +25,7 @@ fn asks<C: Command<Reply: Debug + PartialEq>>(
     );
     assert_eq!(
         command.parse(b"+ERR=-2\r\n\r\n").err(),
-        Some(CommandError::Refused(ErrorCode::Verb)),
+        Some(AtCommandError::Refused(ErrorCode::Verb)),
         "{line}"
     );
     assert!(verb::lookup(request.verb()).is_some(), "{line}");
@@ -42,7 +42,7 @@ fn text(text: &str) -> String {
 #[test]
 fn every_question_of_the_reference() {
     let mac = "ACCF23E11F33".parse().unwrap();
-    let key = |key: &str| Some(Key::new(key));
+    let key = |key: &str| Some(WifiKey::new(key));
     let socket = |role: Option<&str>, port, host: &str| Socket {
         protocol: text("TCP"),
         role: role.map(text),
@@ -247,7 +247,12 @@ fn every_question_of_the_reference() {
         "+ok=Unknown host",
         &PingResult::UnknownHost,
     );
-    asks(&Aswd, "AT+ASWD", "+ok=HF-A11ASSISTHREAD", &Word::HF_A11);
+    asks(
+        &Aswd,
+        "AT+ASWD",
+        "+ok=HF-A11ASSISTHREAD",
+        &DiscoveryWord::HF_A11,
+    );
     let login = WebLogin {
         user: text("admin"),
         password: text("admin").into(),
@@ -292,7 +297,7 @@ fn every_order_of_the_reference() {
         done,
     );
     asks(
-        &SetWskey(Credentials::wpa2(Key::new("pass word"))),
+        &SetWskey(Credentials::wpa2(WifiKey::new("pass word"))),
         "AT+WSKEY=WPA2PSK,AES,pass word",
         "+ok",
         done,
@@ -350,7 +355,7 @@ fn every_order_of_the_reference() {
     };
     asks(&SetUart(uart), "AT+UART=9600,8,1,None,NFC", "+ok", done);
     asks(
-        &SetAswd(Word::WIFIKIT),
+        &SetAswd(DiscoveryWord::WIFIKIT),
         "AT+ASWD=WIFIKIT-214028-READ",
         "+ok",
         done,
@@ -390,15 +395,15 @@ fn silence_is_success_where_modules_are_silent() {
 fn answers_that_make_no_sense() {
     assert!(matches!(
         Wmode.parse(b"+ok=APSTAX\r\n"),
-        Err(CommandError::Malformed { .. })
+        Err(AtCommandError::Malformed { .. })
     ));
     assert!(matches!(
         Wann.parse(b"+ok=DHCP,1.2.3\r\n"),
-        Err(CommandError::Malformed { .. })
+        Err(AtCommandError::Malformed { .. })
     ));
     assert!(matches!(
         Ver.parse(b"garbage"),
-        Err(CommandError::Malformed { .. })
+        Err(AtCommandError::Malformed { .. })
     ));
     assert_eq!(Wslk.parse(b"Disconnected\r"), Ok(LinkStatus::Disconnected));
     assert!(Wslk.parse(b"hello\r").is_err());
@@ -417,7 +422,7 @@ fn a_scan_lists_each_network_once() {
     assert_eq!(names, [b"strong".to_vec(), b"weak".to_vec()]);
     assert_eq!(
         Wscan.parse(b"+ERR=-5\r\n\r\n"),
-        Err(CommandError::Refused(ErrorCode::NotPermitted))
+        Err(AtCommandError::Refused(ErrorCode::NotPermitted))
     );
 }
 

@@ -5,33 +5,33 @@ use std::time::{Duration, Instant};
 use super::prove::After;
 use super::{Ask, Join, JoinError, JoinEvent, JoinPath, StepName};
 use crate::command::{
-    self, Command, CommandError, Ping, SetFapsta, SetWann, SetWmode, SetWskey, SetWsssid, Wmode,
-    Wscan, Wsmac,
+    self, AtCommand, AtCommandError, Ping, SetFapsta, SetWann, SetWmode, SetWskey, SetWsssid,
+    Wmode, Wscan, Wsmac,
 };
 use crate::settings::{Addressing, Mode, OnOff, Wan, WireValue};
-use crate::wifi::{Credentials, KeyError, Security};
-use crate::wscan::Network;
-use crate::{Identity, Reply, Request, Value};
+use crate::wifi::{Credentials, WifiKeyError, WifiSecurity};
+use crate::wscan::ScannedNetwork;
+use crate::{AtReply, AtRequest, AtValue, ModuleIdentity};
 
 /// How long to let stray replies pass before something is read once more.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 impl Join {
     /// The session is open for the first time.
-    pub(super) fn begin(&mut self, now: Instant, identity: Option<Identity>) {
+    pub(super) fn begin(&mut self, now: Instant, identity: Option<ModuleIdentity>) {
         self.always_open = self.session.opened_unasked();
         self.note_identity(identity);
         self.ask(now, Ask::ReadMode);
     }
 
-    fn note_identity(&mut self, identity: Option<Identity>) {
+    fn note_identity(&mut self, identity: Option<ModuleIdentity>) {
         if let Some(identity) = identity {
             self.mac = Some(identity.mac);
             self.identity = Some(identity);
         }
     }
 
-    pub(super) fn request(&self, ask: Ask) -> Request {
+    pub(super) fn request(&self, ask: Ask) -> AtRequest {
         match ask {
             Ask::ReadMode | Ask::CheckMode(_) => Wmode.request(),
             Ask::ModeAgain(then) => SetWmode(then.mode()).request(),
@@ -44,7 +44,7 @@ impl Join {
             Ask::BothOldStyle(state) => SetFapsta(state).request(),
             Ask::Ssid => SetWsssid(self.config.ssid.clone()).request(),
             Ask::Key => SetWskey(self.credentials()).request(),
-            Ask::Dhcp { padded: false } => Request::set("WANN", "DHCP"),
+            Ask::Dhcp { padded: false } => AtRequest::set("WANN", "DHCP"),
             Ask::Dhcp { padded: true } => SetWann(Wan::DHCP).request(),
             Ask::StationDirect | Ask::Station => SetWmode(Mode::Sta).request(),
             Ask::Link => command::Wslk.request(),
@@ -53,7 +53,7 @@ impl Join {
                 .restoring
                 .front()
                 .cloned()
-                .unwrap_or_else(Request::null),
+                .unwrap_or_else(AtRequest::null),
         }
     }
 
@@ -140,12 +140,12 @@ impl Join {
             path: self.path,
         });
         match self.config.networks.take() {
-            None if self.config.security == Security::Auto => self.ask(now, Ask::Scan),
+            None if self.config.security == WifiSecurity::Auto => self.ask(now, Ask::Scan),
             networks => self.choose_security(now, &networks.unwrap_or_default()),
         }
     }
 
-    fn handle_scan(&mut self, now: Instant, result: Result<Vec<Network>, String>) {
+    fn handle_scan(&mut self, now: Instant, result: Result<Vec<ScannedNetwork>, String>) {
         match result {
             Ok(networks) => {
                 let detail = format!("{} networks", networks.len());
@@ -159,9 +159,9 @@ impl Join {
         }
     }
 
-    fn choose_security(&mut self, now: Instant, networks: &[Network]) {
+    fn choose_security(&mut self, now: Instant, networks: &[ScannedNetwork]) {
         let ssid = self.config.ssid.as_bytes();
-        let rows: Vec<&Network> = networks
+        let rows: Vec<&ScannedNetwork> = networks
             .iter()
             .filter(|network| network.ssid == ssid)
             .collect();
@@ -176,12 +176,12 @@ impl Join {
     }
 
     /// Each access point of that name may have a security of its own; the strongest comes first.
-    fn candidates_for(&self, rows: &[&Network]) -> Result<Vec<Credentials>, KeyError> {
+    fn candidates_for(&self, rows: &[&ScannedNetwork]) -> Result<Vec<Credentials>, WifiKeyError> {
         let key = self.config.key.as_ref();
         let security = self.config.security;
         let mut scanned: Vec<_> = rows.iter().filter_map(|network| network.security).collect();
         scanned.dedup();
-        if security != Security::Auto || scanned.is_empty() {
+        if security != WifiSecurity::Auto || scanned.is_empty() {
             return security.candidates(key, None);
         }
         let mut candidates: Vec<Credentials> = Vec::new();
@@ -221,29 +221,29 @@ impl Join {
         if matches!(ask, Ask::CheckSsid | Ask::CheckKey) {
             return self.handle_read_back(now, ask, raw);
         }
-        let reply = Reply::parse(raw);
-        self.note_written(ask, matches!(reply, Reply::Ok(_)));
+        let reply = AtReply::parse(raw);
+        self.note_written(ask, matches!(reply, AtReply::Ok(_)));
         match (ask, reply) {
-            (Ask::Both(_), Reply::Ok(_)) => {
+            (Ask::Both(_), AtReply::Ok(_)) => {
                 self.step(step, true, Mode::ApSta.to_string());
                 self.ask(now, Ask::Ssid);
             }
-            (Ask::Both(0), Reply::Error(_)) => {
+            (Ask::Both(0), AtReply::Error(_)) => {
                 self.ask(now, Ask::BothOldStyle(OnOff::On));
             }
-            (Ask::BothOldStyle(OnOff::On), Reply::Ok(_)) => self.ask(now, Ask::Both(1)),
+            (Ask::BothOldStyle(OnOff::On), AtReply::Ok(_)) => self.ask(now, Ask::Both(1)),
             (Ask::Both(_), _) => self.ask(now, Ask::BothOldStyle(OnOff::Off)),
             (Ask::BothOldStyle(_), _) => self.go_direct(now),
-            (Ask::Key, Reply::Error(_)) if self.candidates.len() > 1 => {
+            (Ask::Key, AtReply::Error(_)) if self.candidates.len() > 1 => {
                 self.candidates.pop_front();
                 self.ask(now, Ask::Key);
             }
-            (Ask::Dhcp { padded: false }, Reply::Error(_)) => {
+            (Ask::Dhcp { padded: false }, AtReply::Error(_)) => {
                 self.ask(now, Ask::Dhcp { padded: true });
             }
-            (_, Reply::Error(code)) => self.fail(now, JoinError::Refused { step, code }),
-            (_, Reply::Unknown(_)) => self.fail(now, JoinError::BadAnswer(step)),
-            (_, Reply::Ok(_)) => self.written(now, ask),
+            (_, AtReply::Error(code)) => self.fail(now, JoinError::Refused { step, code }),
+            (_, AtReply::Unknown(_)) => self.fail(now, JoinError::BadAnswer(step)),
+            (_, AtReply::Ok(_)) => self.written(now, ask),
         }
     }
 
@@ -295,17 +295,17 @@ impl Join {
     /// A module that mangles a comma or `=` must be caught here: after the restart it would be on
     /// no network at all.
     fn handle_read_back(&mut self, now: Instant, ask: Ask, raw: &[u8]) {
-        let (same, what) = match (ask, Reply::parse(raw)) {
-            (_, Reply::Error(code)) => {
+        let (same, what) = match (ask, AtReply::parse(raw)) {
+            (_, AtReply::Error(code)) => {
                 self.step(StepName::ReadBack, false, format!("cannot be read: {code}"));
                 return self.read_back(now, ask);
             }
-            (Ask::CheckSsid, Reply::Ok(Some(value))) => (
+            (Ask::CheckSsid, AtReply::Ok(Some(value))) => (
                 value.as_bytes() == self.config.ssid.as_bytes(),
                 StepName::Ssid,
             ),
             (Ask::CheckSsid, _) => (false, StepName::Ssid),
-            (_, Reply::Ok(Some(value))) => (
+            (_, AtReply::Ok(Some(value))) => (
                 Credentials::parse(value.as_bytes()) == Ok(self.credentials()),
                 StepName::Key,
             ),
@@ -362,10 +362,10 @@ impl Join {
 }
 
 /// A setting as it can be written back; nothing where the module does not tell.
-fn value(raw: &[u8]) -> Option<Value> {
-    match Reply::parse(raw) {
-        Reply::Ok(value) => Some(value.unwrap_or_else(|| Value::new(""))),
-        Reply::Error(_) | Reply::Unknown(_) => None,
+fn value(raw: &[u8]) -> Option<AtValue> {
+    match AtReply::parse(raw) {
+        AtReply::Ok(value) => Some(value.unwrap_or_else(|| AtValue::new(""))),
+        AtReply::Error(_) | AtReply::Unknown(_) => None,
     }
 }
 
@@ -389,6 +389,6 @@ fn step_of(ask: Ask) -> StepName {
 }
 
 /// Whether a failure is the module's refusal of that command.
-pub(super) fn is_refusal(error: &CommandError) -> bool {
-    matches!(error, CommandError::Refused(_))
+pub(super) fn is_refusal(error: &AtCommandError) -> bool {
+    matches!(error, AtCommandError::Refused(_))
 }

@@ -8,9 +8,9 @@ use super::{
     Ask, Join, JoinError, JoinEvent, JoinOutcome, ModuleState, RejoinReason, RestartWatch, Seen,
     Stage, StepName,
 };
-use crate::Reply;
-use crate::command::{Command, Ping, SetWmode, Wann, Wmode, Wslk};
-use crate::session::{Session, after};
+use crate::AtReply;
+use crate::command::{AtCommand, Ping, SetWmode, Wann, Wmode, Wslk};
+use crate::session::{AtSession, after};
 use crate::settings::{LinkStatus, Mode, PingResult, Wan};
 
 /// How often to look for link and address.
@@ -73,7 +73,7 @@ impl Join {
     }
 
     pub(super) fn handle_mode_again(&mut self, now: Instant, then: After, raw: Option<&[u8]>) {
-        let refused = raw.is_some_and(|raw| matches!(Reply::parse(raw), Reply::Error(_)));
+        let refused = raw.is_some_and(|raw| matches!(AtReply::parse(raw), AtReply::Error(_)));
         if refused && then == After::Proof {
             // So it was another's `+ok` the first time.
             return self.go_without_proof(now);
@@ -139,7 +139,7 @@ impl Join {
         if self.in_vain > TRIES {
             return self.not_restarting(now, then);
         }
-        self.session = Session::new(self.config.session.clone(), now);
+        self.session = AtSession::new(self.config.session.clone(), now);
         self.stage = Stage::Reopening(then);
     }
 
@@ -151,7 +151,7 @@ impl Join {
     }
 
     pub(super) fn return_to(&mut self, now: Instant, watch: Option<RestartWatch>, then: After) {
-        self.session = Session::new(self.session_config(self.config.restart_timeout), now);
+        self.session = AtSession::new(self.session_config(self.config.restart_timeout), now);
         self.stage = Stage::Returning(watch, then);
     }
 

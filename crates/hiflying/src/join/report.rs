@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::settings::{Mode, Wan};
-use crate::wifi::{Key, KeyError, Security, Ssid};
-use crate::wscan::Network;
-use crate::{ErrorCode, Identity, Mac};
+use crate::wifi::{Ssid, WifiKey, WifiKeyError, WifiSecurity};
+use crate::wscan::ScannedNetwork;
+use crate::{ErrorCode, Mac, ModuleIdentity};
 
-use crate::session::SessionConfig;
+use crate::session::AtSessionConfig;
 
 /// What a join shall do.
 #[derive(Debug, Clone)]
@@ -15,12 +15,12 @@ pub struct JoinConfig {
     /// The network to join.
     pub ssid: Ssid,
     /// Its key; none for an open network.
-    pub key: Option<Key>,
+    pub key: Option<WifiKey>,
     /// How it is protected.
-    pub security: Security,
+    pub security: WifiSecurity,
     /// What the module sees, if it has been asked already; otherwise it is asked where that
     /// decides the security.
-    pub networks: Option<Vec<Network>>,
+    pub networks: Option<Vec<ScannedNetwork>>,
     /// Whether to prove the key while the module's own access point is still there.
     pub verify: bool,
     /// How long a link may take before the key counts as wrong.
@@ -31,16 +31,16 @@ pub struct JoinConfig {
     /// access point.
     pub restart_timeout: Duration,
     /// The session underneath.
-    pub session: SessionConfig,
+    pub session: AtSessionConfig,
 }
 
 impl JoinConfig {
     /// For a network and its key; everything else by default: security by itself, with proof.
-    pub fn new(ssid: Ssid, key: Option<Key>) -> Self {
+    pub fn new(ssid: Ssid, key: Option<WifiKey>) -> Self {
         Self {
             ssid,
             key,
-            security: Security::Auto,
+            security: WifiSecurity::Auto,
             networks: None,
             verify: true,
             link_timeout: Duration::from_secs(20),
@@ -48,10 +48,10 @@ impl JoinConfig {
             restart_timeout: Duration::from_secs(60),
             // A join is a chain of some twenty commands, so each needs more patience than one
             // alone.
-            session: SessionConfig {
+            session: AtSessionConfig {
                 tries: 6,
                 handshake_timeout: Duration::from_secs(12),
-                ..SessionConfig::default()
+                ..AtSessionConfig::default()
             },
         }
     }
@@ -141,7 +141,7 @@ pub enum JoinEvent {
         /// Its hardware address.
         mac: Mac,
         /// Its answer to the discovery word, unless its session was open already.
-        identity: Option<Identity>,
+        identity: Option<ModuleIdentity>,
         /// What its radio does.
         mode: Option<Mode>,
         /// Which way this join goes.
@@ -186,7 +186,7 @@ pub struct JoinOutcome {
     /// The module's hardware address: look for it on the network.
     pub mac: Mac,
     /// Its answer to the discovery word, unless its session was open already.
-    pub identity: Option<Identity>,
+    pub identity: Option<ModuleIdentity>,
     /// How sure this is.
     pub path: JoinPath,
     /// The address it got on the network, on the verified path.
@@ -229,7 +229,7 @@ pub enum ModuleState {
 pub enum JoinError {
     /// The key does not fit the network's security. Nothing was changed.
     #[error("{0}")]
-    Key(#[from] KeyError),
+    Key(#[from] WifiKeyError),
     /// Nobody answered.
     #[error("no module answers")]
     NoAnswer,

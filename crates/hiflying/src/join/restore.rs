@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use super::prove::After;
 use super::{Ask, Changed, Join, JoinError, ModuleState, StepName};
-use crate::command::{Command, SetFapsta, SetWmode};
+use crate::command::{AtCommand, SetFapsta, SetWmode};
 use crate::settings::{Mode, OnOff};
-use crate::{Reply, Request};
+use crate::{AtReply, AtRequest};
 
 impl Join {
     /// Ends the join, after writing back whatever may have been changed.
@@ -20,7 +20,7 @@ impl Join {
     }
 
     /// The mode first: it alone decides whether the module can be reached after the next restart.
-    fn restoration(&self) -> Vec<Request> {
+    fn restoration(&self) -> Vec<AtRequest> {
         let Changed {
             mode,
             old_style,
@@ -28,11 +28,11 @@ impl Join {
             key,
             wan,
         } = self.changed;
-        let setting = |changed: bool, verb, value: &Option<crate::Value>| {
+        let setting = |changed: bool, verb, value: &Option<crate::AtValue>| {
             value
                 .as_ref()
                 .filter(|_| changed)
-                .map(|value| Request::set(verb, value.as_bytes()))
+                .map(|value| AtRequest::set(verb, value.as_bytes()))
         };
         // A module that did not tell its mode was reached at its access point.
         let mode_before = self.before.mode.unwrap_or(Mode::Ap);
@@ -65,12 +65,12 @@ impl Join {
         let Some(request) = self.restoring.pop_front() else {
             return;
         };
-        match raw.map(Reply::parse) {
+        match raw.map(AtReply::parse) {
             None => {
                 self.step(StepName::RollBack, false, "no answer".to_owned());
                 self.finish_failed(now, JoinError::Cancelled, ModuleState::Unknown);
             }
-            Some(Reply::Error(code)) if request.verb() == "WMODE" => {
+            Some(AtReply::Error(code)) if request.verb() == "WMODE" => {
                 self.step(StepName::RollBack, false, code.to_string());
                 self.finish_failed(now, JoinError::Cancelled, ModuleState::Unknown);
             }

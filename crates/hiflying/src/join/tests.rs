@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::ACCESS_POINT_ADDRESS;
 use crate::testing::{Bench, Faults, Module, ms};
-use crate::wifi::{Key, Security, Ssid};
+use crate::wifi::{Ssid, WifiKey, WifiSecurity};
 
 struct Run {
     result: Result<JoinOutcome, JoinFailure>,
@@ -51,7 +51,7 @@ impl Run {
 }
 
 fn config() -> JoinConfig {
-    JoinConfig::new(Ssid::new("home").unwrap(), Some(Key::new("secret12")))
+    JoinConfig::new(Ssid::new("home").unwrap(), Some(WifiKey::new("secret12")))
 }
 
 fn bench(config: JoinConfig, module: Module, faults: Faults, seed: u64) -> Bench<Join> {
@@ -149,7 +149,7 @@ fn the_order_of_the_recipe() {
     let run = run(
         JoinConfig {
             verify: false,
-            security: Security::Wpa2,
+            security: WifiSecurity::Wpa2,
             ..config()
         },
         |_| {},
@@ -198,8 +198,8 @@ fn the_order_of_the_recipe() {
 fn a_wrong_key_leaves_the_plug_as_it_was() {
     let run = run(
         JoinConfig {
-            key: Some(Key::new("wrongkey")),
-            security: Security::Wpa2,
+            key: Some(WifiKey::new("wrongkey")),
+            security: WifiSecurity::Wpa2,
             ..config()
         },
         |_| {},
@@ -231,7 +231,7 @@ fn a_network_out_of_reach_is_told_from_a_wrong_key() {
     let seen = |row: &str| {
         let run = run(
             JoinConfig {
-                key: Some(Key::new("wrongkey")),
+                key: Some(WifiKey::new("wrongkey")),
                 ..config()
             },
             |module| scan(module, &[row]),
@@ -262,7 +262,7 @@ fn the_second_security_of_a_mixed_network() {
 #[test]
 fn wep_is_shared_first_then_open() {
     let config = JoinConfig {
-        key: Some(Key::new("abcde")),
+        key: Some(WifiKey::new("abcde")),
         ..config()
     };
     let run = run(config, |module| {
@@ -299,7 +299,7 @@ fn a_key_that_cannot_fit_is_refused_before_anything_is_changed() {
     assert_eq!(
         run.failure(),
         (
-            &JoinError::Key(crate::wifi::KeyError::Unexpected),
+            &JoinError::Key(crate::wifi::WifiKeyError::Unexpected),
             ModuleState::Untouched
         )
     );
@@ -314,7 +314,7 @@ fn a_refused_key_or_name_is_rolled_back() {
         ("AT+WSSSID=home", StepName::Ssid),
     ] {
         let config = JoinConfig {
-            security: Security::Wpa2,
+            security: WifiSecurity::Wpa2,
             ..config()
         };
         let run = run(config, |module| refuses(module, line));
@@ -355,7 +355,7 @@ fn what_was_refused_is_not_written_back() {
 fn a_clone_that_answers_the_word_and_needs_no_opening() {
     let run = run(
         JoinConfig {
-            security: Security::Wpa2,
+            security: WifiSecurity::Wpa2,
             ..config()
         },
         |module| module.handshake = false,
@@ -373,10 +373,10 @@ fn a_mangled_name_or_key_is_caught_before_the_restart() {
         ("a,b", "secret12", StepName::Ssid),
         ("home", "secret,12", StepName::Key),
     ] {
-        let config = JoinConfig::new(Ssid::new(ssid).unwrap(), Some(Key::new(key)));
+        let config = JoinConfig::new(Ssid::new(ssid).unwrap(), Some(WifiKey::new(key)));
         let run = run(
             JoinConfig {
-                security: Security::Wpa2,
+                security: WifiSecurity::Wpa2,
                 ..config
             },
             |module| module.mangles_commas = true,
@@ -394,7 +394,7 @@ fn a_mangled_name_or_key_is_caught_before_the_restart() {
 fn a_mode_that_did_not_arrive_is_written_again_and_then_trusted() {
     // Says `+ok` and keeps the mode, like a lost command whose answer was taken from another one.
     let config = JoinConfig {
-        security: Security::Wpa2,
+        security: WifiSecurity::Wpa2,
         ..config()
     };
     let run = run(config, |module| {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 use crate::session::{after, begins_reply};
-use crate::{Request, Terminator};
+use crate::{AtRequest, Terminator};
 
 /// How long a module may go on answering before `AT+Z` is sent again.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -89,7 +89,7 @@ impl RestartWatch {
     pub(super) fn ask(&mut self) {
         for _ in 0..BURST {
             self.transmits
-                .push_back(Request::null().emit(self.terminator));
+                .push_back(AtRequest::null().emit(self.terminator));
         }
     }
 
@@ -138,7 +138,7 @@ impl RestartWatch {
         self.tries += 1;
         self.restarted_at = now;
         self.transmits
-            .push_back(Request::query("Z").emit(self.terminator));
+            .push_back(AtRequest::query("Z").emit(self.terminator));
     }
 }
 
@@ -176,8 +176,8 @@ impl OpenTest {
         }
         self.next = after(now, self.pace * 2);
         let (phase, request) = match self.phase {
-            OpenPhase::Drain => (OpenPhase::Quit, Request::query("Q")),
-            OpenPhase::Quit => (OpenPhase::Ask, Request::null()),
+            OpenPhase::Drain => (OpenPhase::Quit, AtRequest::query("Q")),
+            OpenPhase::Quit => (OpenPhase::Ask, AtRequest::null()),
             OpenPhase::Ask => return Some(self.answered),
         };
         self.phase = phase;

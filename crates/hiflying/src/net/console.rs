@@ -6,14 +6,14 @@ use std::time::Instant;
 
 use zeroize::Zeroizing;
 
-use super::Port;
+use super::UdpPort;
 use super::drive::Line;
-use crate::session::{CommandId, NoReply, Session, SessionConfig, SessionEvent};
-use crate::{Command, CommandError, ErrorCode, Identity, Request};
+use crate::session::{AtSession, AtSessionConfig, AtSessionEvent, CommandId, NoReply};
+use crate::{AtCommand, AtCommandError, AtRequest, ErrorCode, ModuleIdentity};
 
 /// Why a command over the network did not succeed.
 #[derive(Debug, thiserror::Error)]
-pub enum ConsoleError {
+pub enum UdpConsoleError {
     /// Nobody answers at this address.
     #[error("{0} does not answer")]
     NoAnswer(Ipv4Addr),
@@ -58,41 +58,41 @@ pub enum ConsoleError {
 
 /// An open AT session with the module at one address.
 ///
-/// Leave it with [`Console::close`]; one that is merely dropped still says `AT+Q` if the socket
+/// Leave it with [`UdpConsole::close`]; one that is merely dropped still says `AT+Q` if the socket
 /// takes it at once.
 ///
 /// ```no_run
 /// use hiflying::command::{Mid, Wmode};
-/// use hiflying::net::{Console, Port};
-/// use hiflying::SessionConfig;
+/// use hiflying::net::{UdpConsole, UdpPort};
+/// use hiflying::AtSessionConfig;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let port = Port::bind([10, 10, 100, 150].into()).await?;
-/// let mut console = Console::open(port, hiflying::ACCESS_POINT_ADDRESS, SessionConfig::default()).await?;
+/// let port = UdpPort::bind([10, 10, 100, 150].into()).await?;
+/// let mut console = UdpConsole::open(port, hiflying::ACCESS_POINT_ADDRESS, AtSessionConfig::default()).await?;
 /// println!("{} in mode {}", console.run(&Mid).await?, console.run(&Wmode).await?);
 /// console.close().await;
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Console {
+pub struct UdpConsole {
     target: Ipv4Addr,
     line: Line,
-    session: Session,
+    session: AtSession,
 }
 
-impl Console {
+impl UdpConsole {
     /// Finds the module and opens command mode.
     ///
     /// # Errors
     ///
-    /// [`ConsoleError::NoAnswer`] after the handshake's time, or [`ConsoleError::Io`].
+    /// [`UdpConsoleError::NoAnswer`] after the handshake's time, or [`UdpConsoleError::Io`].
     pub async fn open(
-        port: Port,
+        port: UdpPort,
         target: Ipv4Addr,
-        config: SessionConfig,
-    ) -> Result<Self, ConsoleError> {
-        let session = Session::new(config, Instant::now());
+        config: AtSessionConfig,
+    ) -> Result<Self, UdpConsoleError> {
+        let session = AtSession::new(config, Instant::now());
         let mut console = Self {
             target,
             line: Line::new(port, target),
@@ -101,9 +101,9 @@ impl Console {
         let opened = console.line.drive(&mut console.session, |session| {
             loop {
                 match session.poll_event()? {
-                    SessionEvent::Opened { .. } => return Some(true),
-                    SessionEvent::Lost | SessionEvent::Closed => return Some(false),
-                    SessionEvent::Reply { .. } | SessionEvent::Failed { .. } => {}
+                    AtSessionEvent::Opened { .. } => return Some(true),
+                    AtSessionEvent::Lost | AtSessionEvent::Closed => return Some(false),
+                    AtSessionEvent::Reply { .. } | AtSessionEvent::Failed { .. } => {}
                 }
             }
         });
@@ -111,9 +111,9 @@ impl Console {
             Ok(true) => Ok(console),
             Ok(false) => {
                 console.close().await;
-                Err(ConsoleError::NoAnswer(target))
+                Err(UdpConsoleError::NoAnswer(target))
             }
-            Err(source) => Err(ConsoleError::Io { target, source }),
+            Err(source) => Err(UdpConsoleError::Io { target, source }),
         }
     }
 
@@ -123,7 +123,7 @@ impl Console {
     }
 
     /// Returns the module's answer to the discovery word, unless its session was open already.
-    pub fn identity(&self) -> Option<&Identity> {
+    pub fn identity(&self) -> Option<&ModuleIdentity> {
         self.session.identity()
     }
 
@@ -131,19 +131,19 @@ impl Console {
     ///
     /// # Errors
     ///
-    /// [`ConsoleError`].
-    pub async fn run<C: Command>(&mut self, command: &C) -> Result<C::Reply, ConsoleError> {
+    /// [`UdpConsoleError`].
+    pub async fn run<C: AtCommand>(&mut self, command: &C) -> Result<C::Reply, UdpConsoleError> {
         let request = command.request();
         let masked = request.masked();
         let raw = self.send(request).await?;
         let target = self.target;
         command.parse(&raw).map_err(|error| match error {
-            CommandError::Refused(code) => ConsoleError::Refused {
+            AtCommandError::Refused(code) => UdpConsoleError::Refused {
                 target,
                 request: masked,
                 code,
             },
-            CommandError::Malformed { expected, .. } => ConsoleError::BadAnswer {
+            AtCommandError::Malformed { expected, .. } => UdpConsoleError::BadAnswer {
                 target,
                 request: masked,
                 expected,
@@ -155,8 +155,11 @@ impl Console {
     ///
     /// # Errors
     ///
-    /// [`ConsoleError::Lost`] or [`ConsoleError::Io`]; a refusal is a reply.
-    pub async fn send(&mut self, request: Request) -> Result<Zeroizing<Vec<u8>>, ConsoleError> {
+    /// [`UdpConsoleError::Lost`] or [`UdpConsoleError::Io`]; a refusal is a reply.
+    pub async fn send(
+        &mut self,
+        request: AtRequest,
+    ) -> Result<Zeroizing<Vec<u8>>, UdpConsoleError> {
         let target = self.target;
         let masked = request.masked();
         tracing::debug!(%target, request = masked, "sending");
@@ -167,11 +170,11 @@ impl Console {
             .await;
         match reply {
             Ok(Ok(raw)) => Ok(raw),
-            Ok(Err(_)) => Err(ConsoleError::Lost {
+            Ok(Err(_)) => Err(UdpConsoleError::Lost {
                 target,
                 request: masked,
             }),
-            Err(source) => Err(ConsoleError::Io { target, source }),
+            Err(source) => Err(UdpConsoleError::Io { target, source }),
         }
     }
 
@@ -179,17 +182,17 @@ impl Console {
     /// meanwhile.
     ///
     /// Cancel it at any time.
-    pub async fn idle(&mut self) -> ConsoleError {
+    pub async fn idle(&mut self) -> UdpConsoleError {
         let target = self.target;
         let lost = self
             .line
             .drive(&mut self.session, |session| match session.poll_event()? {
-                SessionEvent::Lost | SessionEvent::Closed => Some(()),
+                AtSessionEvent::Lost | AtSessionEvent::Closed => Some(()),
                 _ => None,
             });
         match lost.await {
-            Ok(()) => ConsoleError::NoAnswer(target),
-            Err(source) => ConsoleError::Io { target, source },
+            Ok(()) => UdpConsoleError::NoAnswer(target),
+            Err(source) => UdpConsoleError::Io { target, source },
         }
     }
 
@@ -200,7 +203,7 @@ impl Console {
     }
 }
 
-impl Drop for Console {
+impl Drop for UdpConsole {
     fn drop(&mut self) {
         self.session.close(Instant::now());
         self.line.flush_now(&mut self.session);
@@ -208,13 +211,13 @@ impl Drop for Console {
 }
 
 fn outcome(
-    session: &mut Session,
+    session: &mut AtSession,
     wanted: CommandId,
 ) -> Option<Result<Zeroizing<Vec<u8>>, NoReply>> {
     loop {
         match session.poll_event()? {
-            SessionEvent::Reply { id, raw } if id == wanted => return Some(Ok(raw)),
-            SessionEvent::Failed { id, error } if id == wanted => return Some(Err(error)),
+            AtSessionEvent::Reply { id, raw } if id == wanted => return Some(Ok(raw)),
+            AtSessionEvent::Failed { id, error } if id == wanted => return Some(Err(error)),
             _ => {}
         }
     }
@@ -259,8 +262,8 @@ mod tests {
         let (ours, theirs) = (Ipv4Addr::new(127, 61, 1, 1), Ipv4Addr::new(127, 61, 1, 2));
         let module = module(theirs).await;
         let start = Instant::now();
-        let port = Port::bind(ours).await.unwrap();
-        let mut console = Console::open(port, theirs, SessionConfig::default())
+        let port = UdpPort::bind(ours).await.unwrap();
+        let mut console = UdpConsole::open(port, theirs, AtSessionConfig::default())
             .await
             .unwrap();
         assert_eq!(
@@ -272,7 +275,7 @@ mod tests {
         assert!(
             matches!(
                 refused,
-                Err(ConsoleError::Refused {
+                Err(UdpConsoleError::Refused {
                     code: ErrorCode::NotPermitted,
                     ..
                 })
@@ -293,9 +296,9 @@ mod tests {
     async fn a_dropped_console_leaves_command_mode_too() {
         let (ours, theirs) = (Ipv4Addr::new(127, 61, 2, 1), Ipv4Addr::new(127, 61, 2, 2));
         let module = module(theirs).await;
-        let port = Port::bind(ours).await.unwrap();
+        let port = UdpPort::bind(ours).await.unwrap();
         drop(
-            Console::open(port, theirs, SessionConfig::default())
+            UdpConsole::open(port, theirs, AtSessionConfig::default())
                 .await
                 .unwrap(),
         );
@@ -305,13 +308,13 @@ mod tests {
     #[tokio::test]
     async fn a_stranger_is_not_heard() {
         let (ours, theirs) = (Ipv4Addr::new(127, 61, 3, 1), Ipv4Addr::new(127, 61, 3, 2));
-        let port = Port::bind(ours).await.unwrap();
+        let port = UdpPort::bind(ours).await.unwrap();
         let stranger = UdpSocket::bind("127.61.3.3:0").await.unwrap();
-        let config = SessionConfig {
+        let config = AtSessionConfig {
             handshake_timeout: std::time::Duration::from_millis(300),
             ..Default::default()
         };
-        let (opened, ()) = tokio::join!(Console::open(port, theirs, config), async {
+        let (opened, ()) = tokio::join!(UdpConsole::open(port, theirs, config), async {
             for _ in 0..10 {
                 stranger.send_to(IDENTITY, (ours, PORT)).await.unwrap();
                 stranger
@@ -321,6 +324,6 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         });
-        assert!(matches!(opened, Err(ConsoleError::NoAnswer(address)) if address == theirs));
+        assert!(matches!(opened, Err(UdpConsoleError::NoAnswer(address)) if address == theirs));
     }
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::Port;
+use super::UdpPort;
 use super::port::Datagram;
 use crate::PORT;
 use crate::machine::Machine;
@@ -16,13 +16,13 @@ use crate::machine::Machine;
 /// A module's end of a port: what it sends, and only that.
 #[derive(Debug)]
 pub(super) struct Line {
-    port: Port,
+    port: UdpPort,
     target: Ipv4Addr,
     datagrams: broadcast::Receiver<Datagram>,
 }
 
 impl Line {
-    pub(super) fn new(port: Port, target: Ipv4Addr) -> Self {
+    pub(super) fn new(port: UdpPort, target: Ipv4Addr) -> Self {
         let datagrams = port.subscribe();
         Self {
             port,

@@ -5,14 +5,14 @@ use std::net::Ipv4Addr;
 
 /// The process that holds a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holder {
+pub struct PortHolder {
     /// Its process id.
     pub pid: u32,
     /// Its name.
     pub name: String,
 }
 
-impl std::fmt::Display for Holder {
+impl std::fmt::Display for PortHolder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} (process {})", self.name, self.pid)
     }
@@ -36,7 +36,7 @@ pub(super) fn bound(address: Ipv4Addr, port: u16) -> Vec<Bound> {
 }
 
 /// Returns the process behind one of the sockets, if it is one of ours to see.
-pub(super) fn holder(sockets: &[Bound]) -> Option<Holder> {
+pub(super) fn holder(sockets: &[Bound]) -> Option<PortHolder> {
     let links: Vec<String> = sockets
         .iter()
         .map(|bound| format!("socket:[{}]", bound.inode))
@@ -61,7 +61,7 @@ pub(super) fn holder(sockets: &[Bound]) -> Option<Holder> {
         });
         if holds {
             let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-            return Some(Holder {
+            return Some(PortHolder {
                 pid,
                 name: name.trim().to_owned(),
             });

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Instant;
 
-use super::Port;
+use super::UdpPort;
 use super::drive::Line;
 use crate::join::{Join, JoinConfig, JoinEvent, JoinFailure, JoinOutcome};
 
@@ -13,7 +13,7 @@ pub enum Resume {
     /// On the same port.
     Here,
     /// On another one, because the address on the module's access point is a new one.
-    On(Port),
+    On(UdpPort),
     /// Not at all: the module's access point cannot be joined again.
     GiveUp,
 }
@@ -31,12 +31,12 @@ pub enum Resume {
 ///
 /// ```no_run
 /// use hiflying::join::{JoinConfig, JoinEvent};
-/// use hiflying::net::{Port, Resume, join};
-/// use hiflying::{ACCESS_POINT_ADDRESS, Key, Ssid};
+/// use hiflying::net::{UdpPort, Resume, join};
+/// use hiflying::{ACCESS_POINT_ADDRESS, WifiKey, Ssid};
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let port = Port::bind([10, 10, 100, 150].into()).await?;
-/// let config = JoinConfig::new(Ssid::new("home")?, Some(Key::new("secret12")));
+/// let port = UdpPort::bind([10, 10, 100, 150].into()).await?;
+/// let config = JoinConfig::new(Ssid::new("home")?, Some(WifiKey::new("secret12")));
 /// let outcome = join(port, ACCESS_POINT_ADDRESS, config, std::future::pending(), async |event| {
 ///     if let JoinEvent::Step(step) = event {
 ///         println!("{}", step.name);
@@ -53,7 +53,7 @@ pub enum Resume {
 ///
 /// [`JoinFailure`] tells why, and in which state the module is left.
 pub async fn join(
-    port: Port,
+    port: UdpPort,
     target: Ipv4Addr,
     config: JoinConfig,
     cancel: impl Future<Output = ()>,
@@ -139,13 +139,13 @@ mod tests {
     use crate::PORT;
     use crate::join::{JoinError, ModuleState, RejoinReason};
     use crate::testing::{Module, ms};
-    use crate::wifi::{Key, Security, Ssid};
+    use crate::wifi::{Ssid, WifiKey, WifiSecurity};
 
     fn config(key: &str) -> JoinConfig {
         JoinConfig {
-            security: Security::Wpa2,
+            security: WifiSecurity::Wpa2,
             link_timeout: Duration::from_millis(700),
-            ..JoinConfig::new(Ssid::new("home").unwrap(), Some(Key::new(key)))
+            ..JoinConfig::new(Ssid::new("home").unwrap(), Some(WifiKey::new(key)))
         }
     }
 
@@ -177,7 +177,7 @@ mod tests {
     async fn over_real_sockets_and_a_new_address_on_the_way() {
         let target = Ipv4Addr::new(127, 62, 1, 2);
         let module = serve(target).await;
-        let port = Port::bind(Ipv4Addr::new(127, 62, 1, 1)).await.unwrap();
+        let port = UdpPort::bind(Ipv4Addr::new(127, 62, 1, 1)).await.unwrap();
         let mut rejoins = Vec::new();
         let outcome = join(
             port,
@@ -189,7 +189,7 @@ mod tests {
                     return Resume::Here;
                 };
                 rejoins.push(reason);
-                Resume::On(Port::bind(Ipv4Addr::new(127, 62, 1, 3)).await.unwrap())
+                Resume::On(UdpPort::bind(Ipv4Addr::new(127, 62, 1, 3)).await.unwrap())
             },
         )
         .await
@@ -206,7 +206,7 @@ mod tests {
     async fn a_wrong_key_and_the_way_back() {
         let target = Ipv4Addr::new(127, 62, 2, 2);
         let module = serve(target).await;
-        let port = Port::bind(Ipv4Addr::new(127, 62, 2, 1)).await.unwrap();
+        let port = UdpPort::bind(Ipv4Addr::new(127, 62, 2, 1)).await.unwrap();
         let never = std::future::pending();
         let failure = join(port, target, config("wrongkey"), never, async |_| {
             Resume::Here
@@ -225,7 +225,7 @@ mod tests {
     async fn stopped_in_the_middle() {
         let target = Ipv4Addr::new(127, 62, 3, 2);
         let module = serve(target).await;
-        let port = Port::bind(Ipv4Addr::new(127, 62, 3, 1)).await.unwrap();
+        let port = UdpPort::bind(Ipv4Addr::new(127, 62, 3, 1)).await.unwrap();
         let cancel = tokio::time::sleep(ms(300));
         let failure = join(port, target, config("secret12"), cancel, async |_| {
             Resume::Here
@@ -253,7 +253,7 @@ mod tests {
     async fn a_caller_that_cannot_come_back() {
         let target = Ipv4Addr::new(127, 62, 4, 2);
         let _module = serve(target).await;
-        let port = Port::bind(Ipv4Addr::new(127, 62, 4, 1)).await.unwrap();
+        let port = UdpPort::bind(Ipv4Addr::new(127, 62, 4, 1)).await.unwrap();
         let never = std::future::pending();
         let failure = join(port, target, config("secret12"), never, async |_| {
             Resume::GiveUp

@@ -8,8 +8,8 @@ mod interfaces;
 mod join;
 mod port;
 
-pub use console::{Console, ConsoleError};
-pub use holder::Holder;
+pub use console::{UdpConsole, UdpConsoleError};
+pub use holder::PortHolder;
 pub use interfaces::{Interface, InterfaceError, interfaces, select, source_for};
 pub use join::{Resume, join};
-pub use port::{BindError, Datagram, Port};
+pub use port::{BindError, Datagram, UdpPort};

@@ -16,7 +16,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::holder::{self, Holder};
+use super::holder::{self, PortHolder};
 use crate::PORT;
 
 /// Datagrams that a slow reader may fall behind; two hundred plugs answer within milliseconds.
@@ -52,7 +52,7 @@ pub enum BindError {
         /// The port.
         port: u16,
         /// Who holds it, if that can be known.
-        holder: Option<Holder>,
+        holder: Option<PortHolder>,
     },
     /// The system does not allow it.
     #[error("no permission to open UDP port {port} on {address}")]
@@ -75,7 +75,7 @@ pub enum BindError {
     },
 }
 
-fn by(holder: Option<&Holder>) -> String {
+fn by(holder: Option<&PortHolder>) -> String {
     holder
         .map(|holder| format!(" by {holder}"))
         .unwrap_or_default()
@@ -83,7 +83,7 @@ fn by(holder: Option<&Holder>) -> String {
 
 /// The socket. Clones share it; it closes with the last one.
 #[derive(Debug, Clone)]
-pub struct Port(Arc<Inner>);
+pub struct UdpPort(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -100,7 +100,7 @@ impl Drop for Inner {
     }
 }
 
-impl Port {
+impl UdpPort {
     /// Binds port 48899 on an interface's own address.
     ///
     /// Exclusively, so that a second program cannot swallow the replies. Where only a wildcard
@@ -275,7 +275,7 @@ async fn patiently<T>(mut attempt: impl FnMut() -> Result<T, BindError>) -> Resu
     }
 }
 
-fn patience_with(holder: Option<&Holder>) -> Duration {
+fn patience_with(holder: Option<&PortHolder>) -> Duration {
     match holder {
         // One that is just ending has no name any more.
         None => OWN_PATIENCE,
@@ -318,7 +318,7 @@ mod tests {
     #[tokio::test]
     async fn replies_arrive_and_own_echo_does_not() {
         let (ours, peers) = (Ipv4Addr::new(127, 60, 1, 1), Ipv4Addr::new(127, 60, 1, 2));
-        let port = Port::bind(ours).await.unwrap();
+        let port = UdpPort::bind(ours).await.unwrap();
         assert!(port.is_assigned());
         let mut datagrams = port.subscribe();
         let peer = UdpSocket::bind((peers, 0)).await.unwrap();
@@ -337,7 +337,7 @@ mod tests {
     async fn a_taken_port_names_its_holder() {
         let address = Ipv4Addr::new(127, 60, 2, 1);
         let _holder = std::net::UdpSocket::bind((address, PORT)).unwrap();
-        let error = Port::bind(address).await.unwrap_err();
+        let error = UdpPort::bind(address).await.unwrap_err();
         let BindError::Taken {
             holder: Some(holder),
             ..
@@ -347,14 +347,16 @@ mod tests {
         };
         assert_eq!(holder.pid, std::process::id());
         assert!(error.to_string().contains("taken by"), "{error}");
-        let (port, error) = Port::bind_or_ephemeral(address).await.unwrap();
+        let (port, error) = UdpPort::bind_or_ephemeral(address).await.unwrap();
         assert!(!port.is_assigned());
         assert!(matches!(error, Some(BindError::Taken { .. })));
     }
 
     #[tokio::test]
     async fn a_foreign_address_is_an_error() {
-        let error = Port::bind(Ipv4Addr::new(192, 0, 2, 1)).await.unwrap_err();
+        let error = UdpPort::bind(Ipv4Addr::new(192, 0, 2, 1))
+            .await
+            .unwrap_err();
         assert!(matches!(error, BindError::Io { .. }), "{error}");
     }
 
@@ -366,7 +368,7 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(30)).await;
             drop(holder);
         };
-        let (port, ()) = tokio::join!(Port::bind(address), giving_back);
+        let (port, ()) = tokio::join!(UdpPort::bind(address), giving_back);
         assert!(port.unwrap().is_assigned());
     }
 
@@ -383,7 +385,7 @@ mod tests {
             Err(BindError::Taken {
                 address: Ipv4Addr::LOCALHOST,
                 port: PORT,
-                holder: Some(Holder {
+                holder: Some(PortHolder {
                     pid: std::process::id(),
                     name: holder::own_name(),
                 }),
@@ -395,7 +397,7 @@ mod tests {
     #[tokio::test]
     async fn the_port_is_free_again_when_dropped() {
         let address = Ipv4Addr::new(127, 60, 3, 1);
-        drop(Port::bind(address).await.unwrap());
-        assert!(Port::bind(address).await.is_ok());
+        drop(UdpPort::bind(address).await.unwrap());
+        assert!(UdpPort::bind(address).await.is_ok());
     }
 }

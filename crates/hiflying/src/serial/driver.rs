@@ -1,4 +1,4 @@
-//! Runs a serial [`Session`] on a real port (feature `serial`).
+//! Runs a serial [`SerialSession`] on a real port (feature `serial`).
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -11,15 +11,15 @@ use tokio::io::AsyncWrite;
 use tokio::time::{timeout, timeout_at};
 use zeroize::Zeroizing;
 
-use super::{Event, LEAVE, Opening, Session, SessionConfig};
-use crate::at::Request;
+use super::{LEAVE, SerialConfig, SerialEvent, SerialOpening, SerialSession};
+use crate::at::AtRequest;
 
 /// A healthy port takes a line in milliseconds; a stuck one (flow control, a hung adapter) never.
 const WRITE_WAIT: Duration = Duration::from_secs(2);
 
 /// Why a serial port cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub enum SerialOpenError {
     /// There is no such device: adapter not plugged in, or a wrong name.
     #[error("there is no serial port {}", .0.display())]
     NotFound(PathBuf),
@@ -43,7 +43,7 @@ pub enum OpenError {
     },
 }
 
-impl OpenError {
+impl SerialOpenError {
     fn new(path: &Path, source: std::io::Error) -> Self {
         let path = path.to_owned();
         if source.raw_os_error() == Some(NOT_A_TERMINAL) {
@@ -64,7 +64,7 @@ const NOT_A_TERMINAL: i32 = 25;
 
 /// Why a command on the serial console failed.
 #[derive(Debug, thiserror::Error)]
-pub enum ConsoleError {
+pub enum SerialConsoleError {
     /// Nothing on the line answers: wires, power, speed.
     #[error("no answer on the serial port")]
     NoAnswer,
@@ -78,53 +78,58 @@ pub enum ConsoleError {
 /// [`close`](Self::close) leaves command mode; dropping the console sends `AT+ENTM` as well, but
 /// cannot wait for the answer.
 #[derive(Debug)]
-pub struct Console {
+pub struct SerialConsole {
     port: SerialPort,
-    session: Session,
+    session: SerialSession,
 }
 
-impl Console {
+impl SerialConsole {
     /// Opens `path` with 8 data bits, no parity, one stop bit, no flow control. An SP-2 runs at
     /// 115200 baud.
-    pub fn open(path: &Path, baud: u32, config: SessionConfig) -> Result<Self, OpenError> {
+    pub fn open(path: &Path, baud: u32, config: SerialConfig) -> Result<Self, SerialOpenError> {
         let port = SerialPort::open(path, |settings| line_settings(settings, baud))
-            .map_err(|error| OpenError::new(path, error))?;
+            .map_err(|error| SerialOpenError::new(path, error))?;
         // Best effort: what the module said before we came is of no use.
         let _ = port.discard_input_buffer();
         Ok(Self {
             port,
-            session: Session::new(config, Instant::now()),
+            session: SerialSession::new(config, Instant::now()),
         })
     }
 
     /// How the console was reached, once it was.
-    pub fn opening(&self) -> Option<Opening> {
+    pub fn opening(&self) -> Option<SerialOpening> {
         self.session.opening()
     }
 
     /// Waits until the console answers, and says how it was reached.
-    pub async fn wait_open(&mut self) -> Result<Opening, ConsoleError> {
+    pub async fn wait_open(&mut self) -> Result<SerialOpening, SerialConsoleError> {
         loop {
             if let Some(opening) = self.session.opening() {
                 return Ok(opening);
             }
             match self.step().await? {
-                Some(Event::Opened(opening)) => return Ok(opening),
-                Some(Event::Silent | Event::Closed) => return Err(ConsoleError::NoAnswer),
+                Some(SerialEvent::Opened(opening)) => return Ok(opening),
+                Some(SerialEvent::Silent | SerialEvent::Closed) => {
+                    return Err(SerialConsoleError::NoAnswer);
+                }
                 _ => {}
             }
         }
     }
 
     /// Sends one command and waits for its reply, raw.
-    pub async fn send(&mut self, request: Request) -> Result<Zeroizing<Vec<u8>>, ConsoleError> {
+    pub async fn send(
+        &mut self,
+        request: AtRequest,
+    ) -> Result<Zeroizing<Vec<u8>>, SerialConsoleError> {
         tracing::debug!(%request, "sending");
         let asked = self.session.submit(Instant::now(), request);
         loop {
             match self.step().await? {
-                Some(Event::Reply { id, raw }) if id == asked => return Ok(raw),
-                Some(Event::Unanswered { id }) if id == asked => {
-                    return Err(ConsoleError::NoAnswer);
+                Some(SerialEvent::Reply { id, raw }) if id == asked => return Ok(raw),
+                Some(SerialEvent::Unanswered { id }) if id == asked => {
+                    return Err(SerialConsoleError::NoAnswer);
                 }
                 _ => {}
             }
@@ -132,7 +137,7 @@ impl Console {
     }
 
     /// Leaves command mode and waits a moment for the module to say so.
-    pub async fn close(mut self) -> Result<(), ConsoleError> {
+    pub async fn close(mut self) -> Result<(), SerialConsoleError> {
         self.session.close(Instant::now());
         while !self.session.is_closed() {
             self.step().await?;
@@ -141,7 +146,7 @@ impl Console {
     }
 
     /// Writes what is due and reports, or waits for input or the next timeout.
-    async fn step(&mut self) -> Result<Option<Event>, ConsoleError> {
+    async fn step(&mut self) -> Result<Option<SerialEvent>, SerialConsoleError> {
         self.flush().await?;
         if let Some(event) = self.session.poll_event() {
             return Ok(Some(event));
@@ -164,7 +169,7 @@ impl Console {
         Ok(None)
     }
 
-    async fn flush(&mut self) -> Result<(), ConsoleError> {
+    async fn flush(&mut self) -> Result<(), SerialConsoleError> {
         while let Some(bytes) = self.session.poll_transmit() {
             let written = timeout(WRITE_WAIT, self.port.write_all(&bytes)).await;
             match written {
@@ -177,13 +182,13 @@ impl Console {
     }
 
     /// A port that has gone has nothing to be left any more.
-    fn lost(&mut self, error: std::io::Error) -> ConsoleError {
+    fn lost(&mut self, error: std::io::Error) -> SerialConsoleError {
         self.session.abandon();
-        ConsoleError::Lost(error)
+        SerialConsoleError::Lost(error)
     }
 }
 
-impl Drop for Console {
+impl Drop for SerialConsole {
     fn drop(&mut self) {
         if self.session.owes_leaving() {
             let mut context = Context::from_waker(Waker::noop());
@@ -210,16 +215,16 @@ mod tests {
     #[test]
     fn errors_of_the_system_have_their_names() {
         let error = |number| {
-            OpenError::new(
+            SerialOpenError::new(
                 Path::new("/dev/ttyUSB0"),
                 std::io::Error::from_raw_os_error(number),
             )
         };
-        assert!(matches!(error(2), OpenError::NotFound(_)));
-        assert!(matches!(error(13), OpenError::NoPermission(_)));
-        assert!(matches!(error(16), OpenError::Busy(_)));
-        assert!(matches!(error(25), OpenError::NotSerial(_)));
-        assert!(matches!(error(5), OpenError::Io { .. }));
+        assert!(matches!(error(2), SerialOpenError::NotFound(_)));
+        assert!(matches!(error(13), SerialOpenError::NoPermission(_)));
+        assert!(matches!(error(16), SerialOpenError::Busy(_)));
+        assert!(matches!(error(25), SerialOpenError::NotSerial(_)));
+        assert!(matches!(error(5), SerialOpenError::Io { .. }));
         assert_eq!(
             error(13).to_string(),
             "no permission to use the serial port /dev/ttyUSB0"

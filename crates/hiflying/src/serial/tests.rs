@@ -8,7 +8,7 @@ use super::*;
 
 /// A session with its clock; `run` jumps to the next timeout.
 struct Bench {
-    session: Session,
+    session: SerialSession,
     now: Instant,
 }
 
@@ -16,7 +16,7 @@ impl Bench {
     fn new() -> Self {
         let now = Instant::now();
         Self {
-            session: Session::new(SessionConfig::default(), now),
+            session: SerialSession::new(SerialConfig::default(), now),
             now,
         }
     }
@@ -31,7 +31,7 @@ impl Bench {
         bench.receive(b"+ok\r\n\r\n");
         assert!(matches!(
             bench.events()[..],
-            [Event::Opened(Opening::Escaped)]
+            [SerialEvent::Opened(SerialOpening::Escaped)]
         ));
         bench
     }
@@ -50,8 +50,8 @@ impl Bench {
         self.session.handle_input(self.now, bytes);
     }
 
-    fn submit(&mut self, verb: &str) -> CommandId {
-        self.session.submit(self.now, Request::query(verb))
+    fn submit(&mut self, verb: &str) -> SerialCommandId {
+        self.session.submit(self.now, AtRequest::query(verb))
     }
 
     fn sent(&mut self) -> Vec<Vec<u8>> {
@@ -60,13 +60,13 @@ impl Bench {
             .collect()
     }
 
-    fn events(&mut self) -> Vec<Event> {
+    fn events(&mut self) -> Vec<SerialEvent> {
         std::iter::from_fn(|| self.session.poll_event()).collect()
     }
 
     fn reply(&mut self) -> Vec<u8> {
         match self.events().pop() {
-            Some(Event::Reply { raw, .. }) => raw.to_vec(),
+            Some(SerialEvent::Reply { raw, .. }) => raw.to_vec(),
             other => panic!("no reply but {other:?}"),
         }
     }
@@ -91,7 +91,7 @@ fn one_client_reads_only_a_bare_ok_and_another_an_upper_case_a() {
     bench.receive(b"+ok");
     assert!(matches!(
         bench.events()[..],
-        [Event::Opened(Opening::Escaped)]
+        [SerialEvent::Opened(SerialOpening::Escaped)]
     ));
 }
 
@@ -120,7 +120,10 @@ fn a_module_in_command_mode_says_err() {
             bench.pass();
         }
         assert!(
-            matches!(bench.events()[..], [Event::Opened(Opening::AlreadyOpen)]),
+            matches!(
+                bench.events()[..],
+                [SerialEvent::Opened(SerialOpening::AlreadyOpen)]
+            ),
             "{answer:?}"
         );
     }
@@ -132,7 +135,10 @@ fn the_plugs_own_parser_says_error_and_gets_plain_lines() {
     bench.pass();
     bench.receive(b"+ERR");
     bench.receive(b"OR\r\n\r\n");
-    assert!(matches!(bench.events()[..], [Event::Opened(Opening::Line)]));
+    assert!(matches!(
+        bench.events()[..],
+        [SerialEvent::Opened(SerialOpening::Line)]
+    ));
     bench.sent();
     bench.submit("YZOUT");
     assert_eq!(bench.sent(), [b"AT+YZOUT\r\n".to_vec()]);
@@ -153,7 +159,10 @@ fn a_device_without_escape_that_answers_lines_is_a_plain_console() {
         [b"+++".to_vec(), b"+++".to_vec(), b"AT+VER\r\n".to_vec()]
     );
     bench.receive(b"+ok=1.0.06a-14 (2014-10-29 21:46 1M)\r\n\r\n");
-    assert!(matches!(bench.events()[..], [Event::Opened(Opening::Line)]));
+    assert!(matches!(
+        bench.events()[..],
+        [SerialEvent::Opened(SerialOpening::Line)]
+    ));
 }
 
 #[test]
@@ -167,7 +176,7 @@ fn the_escape_is_repeated_after_a_longer_pause() {
     assert_eq!(bench.sent(), [b"+++".to_vec(), b"+++".to_vec()]);
     bench.receive(b"a");
     bench.receive(b"+ok");
-    assert_eq!(bench.session.opening(), Some(Opening::Escaped));
+    assert_eq!(bench.session.opening(), Some(SerialOpening::Escaped));
 }
 
 #[test]
@@ -185,7 +194,7 @@ fn a_silent_device_ends_the_session_and_still_gets_entm() {
     );
     let events = bench.events();
     assert!(
-        matches!(events[..], [Event::Unanswered { id: failed }, Event::Silent] if failed == id)
+        matches!(events[..], [SerialEvent::Unanswered { id: failed }, SerialEvent::Silent] if failed == id)
     );
 }
 
@@ -253,10 +262,10 @@ fn commands_wait_for_their_turn() {
     let second = bench.submit("VER");
     assert_eq!(bench.sent(), [b"AT+MID\r".to_vec()]);
     bench.receive(b"+ok=HF-LPB100\r\n\r\n");
-    assert!(matches!(bench.events()[..], [Event::Reply { id, .. }] if id == first));
+    assert!(matches!(bench.events()[..], [SerialEvent::Reply { id, .. }] if id == first));
     assert_eq!(bench.sent(), [b"AT+VER\r".to_vec()]);
     bench.receive(b"+ok=4.12.17\r\n\r\n");
-    assert!(matches!(bench.events()[..], [Event::Reply { id, .. }] if id == second));
+    assert!(matches!(bench.events()[..], [SerialEvent::Reply { id, .. }] if id == second));
 }
 
 #[test]
@@ -264,7 +273,7 @@ fn an_unanswered_command_fails_alone() {
     let mut bench = Bench::opened();
     let id = bench.submit("MID");
     bench.pass();
-    assert!(matches!(bench.events()[..], [Event::Unanswered { id: failed }] if failed == id));
+    assert!(matches!(bench.events()[..], [SerialEvent::Unanswered { id: failed }] if failed == id));
     bench.submit("VER");
     bench.receive(b"+ok=4.12.17\r\n\r\n");
     assert_eq!(bench.reply(), b"+ok=4.12.17\r\n\r\n");
@@ -277,7 +286,7 @@ fn closing_sends_entm_and_waits_for_the_answer() {
     assert_eq!(bench.sent(), [b"AT+ENTM\r".to_vec()]);
     assert!(!bench.session.is_closed());
     bench.receive(b"AT+ENTM\n\r+ok\r\n\r\n");
-    assert!(matches!(bench.events()[..], [Event::Closed]));
+    assert!(matches!(bench.events()[..], [SerialEvent::Closed]));
 }
 
 #[test]
@@ -297,7 +306,7 @@ fn closing_in_the_middle_of_anything_sends_entm() {
         bench.pass();
         assert!(bench.session.is_closed());
     }
-    assert!(matches!(asking.events()[0], Event::Unanswered { id } if id == asked));
+    assert!(matches!(asking.events()[0], SerialEvent::Unanswered { id } if id == asked));
 }
 
 #[test]
@@ -333,7 +342,7 @@ fn a_restart_may_be_silent() {
     while bench.session.poll_timeout().is_some() {
         bench.pass();
     }
-    assert!(matches!(bench.events()[..], [Event::Unanswered { id: silent }] if silent == id));
+    assert!(matches!(bench.events()[..], [SerialEvent::Unanswered { id: silent }] if silent == id));
     assert!(!bench.session.owes_leaving());
 }
 
@@ -351,7 +360,7 @@ fn a_babbling_device_is_bounded() {
 #[test]
 fn debug_shows_no_key() {
     let mut bench = Bench::opened();
-    let request = Request::set("WSKEY", b"WPA2PSK,AES,correct horse");
+    let request = AtRequest::set("WSKEY", b"WPA2PSK,AES,correct horse");
     bench.session.submit(bench.now, request.clone());
     bench.session.submit(bench.now, request);
     assert!(!format!("{:?}", bench.session).contains("horse"));
@@ -404,7 +413,7 @@ proptest! {
             reported += bench
                 .events()
                 .iter()
-                .filter(|event| matches!(event, Event::Reply { .. } | Event::Unanswered { .. }))
+                .filter(|event| matches!(event, SerialEvent::Reply { .. } | SerialEvent::Unanswered { .. }))
                 .count();
         }
         prop_assert!(bench.session.is_closed());

@@ -6,13 +6,13 @@ use zeroize::Zeroizing;
 
 use super::exchange::{Exchange, Tick, is_complete};
 use super::pace::after;
-use super::{CommandId, NoReply, Session, SessionEvent};
-use crate::{Request, Terminator};
+use super::{AtSession, AtSessionEvent, CommandId, NoReply};
+use crate::{AtRequest, Terminator};
 
 /// How many replies are remembered, to know them when they come again.
 const RECENT: usize = 8;
 
-impl Session {
+impl AtSession {
     pub(super) fn start_next(&mut self, now: Instant) {
         if !self.is_open() || self.active.is_some() || self.settle_until.is_some_and(|at| at > now)
         {
@@ -24,7 +24,7 @@ impl Session {
         self.start(now, Some(id), request);
     }
 
-    pub(super) fn start(&mut self, now: Instant, id: Option<CommandId>, request: Request) {
+    pub(super) fn start(&mut self, now: Instant, id: Option<CommandId>, request: AtRequest) {
         self.settle_until = None;
         self.outstanding = 0;
         let others = self
@@ -54,7 +54,7 @@ impl Session {
     }
 
     pub(super) fn transmit_null(&mut self) {
-        let null = Request::null().emit(self.terminator());
+        let null = AtRequest::null().emit(self.terminator());
         self.transmits.push_back(null);
     }
 
@@ -135,7 +135,7 @@ impl Session {
 
     pub(super) fn keep_alive(&mut self, now: Instant) {
         if now.saturating_duration_since(self.last_activity) >= self.config.keep_alive {
-            self.start(now, None, Request::query("W"));
+            self.start(now, None, AtRequest::query("W"));
         }
     }
 
@@ -151,9 +151,9 @@ impl Session {
         let event = match (conclude(&mut active), active.id) {
             (Tick::Done(raw), id) => {
                 self.note_reply(now, &active, &raw);
-                id.map(|id| SessionEvent::Reply { id, raw })
+                id.map(|id| AtSessionEvent::Reply { id, raw })
             }
-            (_, id) => id.map(|id| SessionEvent::Failed {
+            (_, id) => id.map(|id| AtSessionEvent::Failed {
                 id,
                 error: NoReply::Timeout,
             }),
@@ -207,7 +207,7 @@ impl Session {
             active
                 .into_iter()
                 .chain(waiting)
-                .map(|id| SessionEvent::Failed { id, error }),
+                .map(|id| AtSessionEvent::Failed { id, error }),
         );
     }
 }

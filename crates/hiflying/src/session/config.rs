@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::{Terminator, Word};
+use crate::{DiscoveryWord, Terminator};
 
 /// Words, waits and tries of a session. The default suits every module that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SessionConfig {
+pub struct AtSessionConfig {
     /// Discovery words, tried in turn.
-    pub words: Vec<Word>,
+    pub words: Vec<DiscoveryWord>,
     /// Line ends, tried in turn until one is answered.
     pub terminators: Vec<Terminator>,
     /// How long to look for the module before it counts as silent.
@@ -30,10 +30,10 @@ pub struct SessionConfig {
     pub tail_silence: Duration,
 }
 
-impl Default for SessionConfig {
+impl Default for AtSessionConfig {
     fn default() -> Self {
         Self {
-            words: vec![Word::HF_A11, Word::WIFIKIT],
+            words: vec![DiscoveryWord::HF_A11, DiscoveryWord::WIFIKIT],
             terminators: vec![Terminator::Cr, Terminator::Lf, Terminator::CrLf],
             handshake_timeout: Duration::from_secs(6),
             reply_timeout: Duration::from_secs(2),

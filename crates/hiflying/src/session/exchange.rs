@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-use super::SessionConfig;
+use super::AtSessionConfig;
 use super::pace::{RoundTrip, after};
 use crate::at::strip_prefix_ignoring_case;
 use crate::verb::{self, Answer};
-use crate::{ErrorCode, Reply, Request, wscan};
+use crate::{AtReply, AtRequest, ErrorCode, wscan};
 
 use super::CommandId;
 
@@ -54,7 +54,7 @@ pub(super) enum Tick {
 pub(super) struct Exchange {
     /// Nothing for our own keep-alive.
     pub(super) id: Option<CommandId>,
-    pub(super) request: Request,
+    pub(super) request: AtRequest,
     shape: Shape,
     answer: Answer,
     /// Whether the module need only look something up: what takes it time says nothing about how fast it answers.
@@ -87,8 +87,8 @@ pub(super) struct Exchange {
 impl Exchange {
     pub(super) fn new(
         id: Option<CommandId>,
-        request: Request,
-        config: &SessionConfig,
+        request: AtRequest,
+        config: &AtSessionConfig,
         round_trip: RoundTrip,
         earlier: Vec<Zeroizing<Vec<u8>>>,
         terminates: bool,
@@ -194,7 +194,7 @@ impl Exchange {
             && self.shape == Shape::Value
             && is_complete(datagram)
             && self.is_plausible(datagram)
-            && matches!(Reply::parse(datagram), Reply::Ok(Some(_)))
+            && matches!(AtReply::parse(datagram), AtReply::Ok(Some(_)))
     }
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {
@@ -315,7 +315,8 @@ impl Exchange {
             _ => {
                 // A refusal like the last one is likely a true one, so ask again soon. Of the other
                 // kinds several can be left over.
-                if matches!(Reply::parse(&raw), Reply::Error(code) if code != ErrorCode::Format) {
+                if matches!(AtReply::parse(&raw), AtReply::Error(code) if code != ErrorCode::Format)
+                {
                     let soon = after(now, self.round_trip.settle().max(DOUBT));
                     self.resend_at = self.resend_at.map(|at| at.min(soon));
                 }
@@ -327,14 +328,14 @@ impl Exchange {
 
     fn is_plausible(&self, raw: &[u8]) -> bool {
         let copied = || self.earlier.iter().any(|earlier| earlier.as_slice() == raw);
-        match (Reply::parse(raw), self.shape) {
+        match (AtReply::parse(raw), self.shape) {
             _ if self.terminates && !is_complete(raw) => false,
-            (Reply::Ok(_), Shape::Value) if copied() => false,
-            (Reply::Error(_), _) if copied() => false,
-            (Reply::Error(ErrorCode::Format) | Reply::Unknown(_), _) => false,
-            (Reply::Error(_), _) | (Reply::Ok(_), Shape::Any) => true,
-            (Reply::Ok(value), Shape::Value) => value.is_some(),
-            (Reply::Ok(value), Shape::Bare) => {
+            (AtReply::Ok(_), Shape::Value) if copied() => false,
+            (AtReply::Error(_), _) if copied() => false,
+            (AtReply::Error(ErrorCode::Format) | AtReply::Unknown(_), _) => false,
+            (AtReply::Error(_), _) | (AtReply::Ok(_), Shape::Any) => true,
+            (AtReply::Ok(value), Shape::Value) => value.is_some(),
+            (AtReply::Ok(value), Shape::Bare) => {
                 value.is_none_or(|value| value.as_bytes().is_empty())
             }
         }
@@ -349,7 +350,7 @@ impl Exchange {
             return None;
         }
         let scan = self.request.verb() == "WSCAN";
-        if scan && !self.buffer.is_empty() && Reply::parse(datagram) == Reply::Ok(None) {
+        if scan && !self.buffer.is_empty() && AtReply::parse(datagram) == AtReply::Ok(None) {
             self.finish_at = Some(after(now, self.round_trip.settle()));
             return None;
         }
@@ -359,10 +360,9 @@ impl Exchange {
             begins_reply(datagram)
         };
         if begins_reply(datagram)
-            && (!begins_list || matches!(Reply::parse(datagram), Reply::Error(_)))
+            && (!begins_list || matches!(AtReply::parse(datagram), AtReply::Error(_)))
         {
-            let refused =
-                matches!(Reply::parse(datagram), Reply::Error(code) if code != ErrorCode::Format);
+            let refused = matches!(AtReply::parse(datagram), AtReply::Error(code) if code != ErrorCode::Format);
             let raw = Zeroizing::new(datagram.to_vec());
             return if refused && self.buffer.is_empty() {
                 Some(raw)
@@ -401,7 +401,7 @@ pub(super) fn is_complete(bytes: &[u8]) -> bool {
         || bytes.len() >= MAX_REPLY
 }
 
-fn shape(request: &Request) -> Shape {
+fn shape(request: &AtRequest) -> Shape {
     match (verb::lookup(request.verb()), request.value()) {
         (Some(info), None) if info.query => Shape::Value,
         (Some(info), None) if info.name.is_empty() => Shape::Bare,

@@ -6,9 +6,9 @@ use zeroize::Zeroizing;
 
 use super::exchange::{begins_reply, is_complete};
 use super::pace::after;
-use super::{NoReply, Phase, Session, SessionEvent};
+use super::{AtSession, AtSessionEvent, NoReply, Phase};
 use crate::discovery::CONFIRM;
-use crate::{Identity, Reply};
+use crate::{AtReply, ModuleIdentity};
 
 /// How often the opening of command mode is repeated before the words are tried again.
 const CONFIRM_TRIES: u32 = 4;
@@ -19,7 +19,7 @@ const BLIND_ROUND: u32 = 2;
 /// An identity has some forty bytes.
 const MAX_FRAGMENT: usize = 128;
 
-impl Session {
+impl AtSession {
     /// Looks for the module: the likeliest word alone, then everything that may help.
     pub(super) fn seek(&mut self, now: Instant) {
         self.confirmed = false;
@@ -80,18 +80,18 @@ impl Session {
     }
 
     /// An identity has no end mark; while one is awaited, two pieces may make it whole.
-    pub(super) fn parse_identity(&mut self, datagram: &[u8]) -> Option<Identity> {
+    pub(super) fn parse_identity(&mut self, datagram: &[u8]) -> Option<ModuleIdentity> {
         if matches!(self.phase, Phase::Seeking { .. }) && datagram.len() < MAX_FRAGMENT {
             let whole = [self.fragment.as_slice(), datagram].concat();
             self.fragment = datagram.to_vec();
-            if let Some(identity) = Identity::parse(&whole) {
+            if let Some(identity) = ModuleIdentity::parse(&whole) {
                 return Some(identity);
             }
         }
-        Identity::parse(datagram)
+        ModuleIdentity::parse(datagram)
     }
 
-    pub(super) fn handle_identity(&mut self, now: Instant, identity: Identity) {
+    pub(super) fn handle_identity(&mut self, now: Instant, identity: ModuleIdentity) {
         self.identity = Some(identity);
         self.identities = self.identities.saturating_add(1);
         self.doubles |= self.identities > self.words_sent;
@@ -150,13 +150,13 @@ impl Session {
         }
         self.phase = Phase::Open;
         // A refusal answers the `+ok`, which has no line end.
-        self.terminator_known |= matches!(Reply::parse(datagram), Reply::Ok(_));
+        self.terminator_known |= matches!(AtReply::parse(datagram), AtReply::Ok(_));
         self.terminates |= is_complete(datagram);
         self.last_activity = now;
         if !self.announced {
             self.announced = true;
             self.unasked = !self.confirmed;
-            self.events.push_back(SessionEvent::Opened {
+            self.events.push_back(AtSessionEvent::Opened {
                 identity: self.identity.clone(),
             });
         }
@@ -180,6 +180,6 @@ impl Session {
         self.announced = false;
         self.terminator_known = false;
         self.fail_all(NoReply::Timeout);
-        self.events.push_back(SessionEvent::Lost);
+        self.events.push_back(AtSessionEvent::Lost);
     }
 }

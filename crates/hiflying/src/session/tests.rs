@@ -3,36 +3,36 @@ mod rough;
 use std::time::Duration;
 
 use super::*;
-use crate::Word;
-use crate::command::{self, Command, CommandError};
+use crate::DiscoveryWord;
+use crate::command::{self, AtCommand, AtCommandError};
 use crate::settings::Mode;
 use crate::testing::{Bench, Faults, Module, ToConfirm, ms};
-use crate::wifi::{Credentials, Key};
+use crate::wifi::{Credentials, WifiKey};
 
-fn bench(module: Module, faults: Faults, seed: u64) -> Bench<Session> {
+fn bench(module: Module, faults: Faults, seed: u64) -> Bench<AtSession> {
     Bench::new(module, faults, seed, |now| {
-        Session::new(SessionConfig::default(), now)
+        AtSession::new(AtSessionConfig::default(), now)
     })
 }
 
-fn faithful(change: impl FnOnce(&mut Module)) -> Bench<Session> {
+fn faithful(change: impl FnOnce(&mut Module)) -> Bench<AtSession> {
     bench(Module::with(change), Faults::default(), 1)
 }
 
 /// Runs one command to its end.
-fn ask<C: Command>(
-    bench: &mut Bench<Session>,
+fn ask<C: AtCommand>(
+    bench: &mut Bench<AtSession>,
     command: &C,
-) -> Result<Result<C::Reply, CommandError>, NoReply> {
+) -> Result<Result<C::Reply, AtCommandError>, NoReply> {
     let wanted = bench.machine.submit(bench.now, command.request());
     let mut result = None;
     bench.run(|session| {
         while let Some(event) = session.poll_event() {
             match event {
-                SessionEvent::Reply { id, raw } if id == wanted => {
+                AtSessionEvent::Reply { id, raw } if id == wanted => {
                     result = Some(Ok(command.parse(&raw)));
                 }
-                SessionEvent::Failed { id, error } if id == wanted => result = Some(Err(error)),
+                AtSessionEvent::Failed { id, error } if id == wanted => result = Some(Err(error)),
                 _ => {}
             }
         }
@@ -41,12 +41,12 @@ fn ask<C: Command>(
     result.expect("every command ends")
 }
 
-fn mode<R>(value: R) -> Result<Result<R, CommandError>, NoReply> {
+fn mode<R>(value: R) -> Result<Result<R, AtCommandError>, NoReply> {
     Ok(Ok(value))
 }
 
 fn key(text: &str) -> command::SetWskey {
-    command::SetWskey(Credentials::wpa2(Key::new(text)))
+    command::SetWskey(Credentials::wpa2(WifiKey::new(text)))
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_session_that_is_open_already() {
     ask(&mut bench, &command::Wmode).unwrap().unwrap();
     // Another client of the same host begins while the module is still in command mode.
     let now = bench.now;
-    bench.machine = Session::new(SessionConfig::default(), now);
+    bench.machine = AtSession::new(AtSessionConfig::default(), now);
     assert_eq!(ask(&mut bench, &command::Wmode), mode(Mode::Ap));
 }
 
@@ -107,13 +107,13 @@ fn a_session_that_is_open_already() {
 fn the_second_word_and_a_word_of_the_user() {
     let mut bench = faithful(|module| module.word = b"WIFIKIT-214028-READ");
     assert_eq!(ask(&mut bench, &command::Wmode), mode(Mode::Ap));
-    let config = SessionConfig {
-        words: vec!["mine".parse::<Word>().unwrap()],
-        ..SessionConfig::default()
+    let config = AtSessionConfig {
+        words: vec!["mine".parse::<DiscoveryWord>().unwrap()],
+        ..AtSessionConfig::default()
     };
     let module = Module::with(|module| module.word = b"mine");
     let mut bench = Bench::new(module, Faults::default(), 1, |now| {
-        Session::new(config, now)
+        AtSession::new(config, now)
     });
     assert_eq!(ask(&mut bench, &command::Wmode), mode(Mode::Ap));
 }
@@ -159,7 +159,10 @@ fn nobody_there() {
     let mut bench = faithful(|module| module.restart_takes = Duration::ZERO);
     bench.module.word = b"unknown";
     assert_eq!(ask(&mut bench, &command::Wmode), Err(NoReply::Timeout));
-    assert_eq!(bench.elapsed(), SessionConfig::default().handshake_timeout);
+    assert_eq!(
+        bench.elapsed(),
+        AtSessionConfig::default().handshake_timeout
+    );
     assert!(!bench.machine.is_open());
     assert_eq!(bench.machine.poll_timeout(), None);
     // The next command looks again.
@@ -183,12 +186,12 @@ fn commands_after_leaving_fail() {
     assert_eq!(
         events,
         [
-            SessionEvent::Failed {
+            AtSessionEvent::Failed {
                 id: waiting,
                 error: NoReply::Closed
             },
-            SessionEvent::Closed,
-            SessionEvent::Failed {
+            AtSessionEvent::Closed,
+            AtSessionEvent::Failed {
                 id: late,
                 error: NoReply::Closed
             },
@@ -204,8 +207,8 @@ fn refusals_are_replies() {
             vec![b"+ERR=-4\r\n\r\n".to_vec()],
         );
     });
-    let no_key = Ok(Err(CommandError::Refused(crate::ErrorCode::Parameter)));
-    let no_verb = Ok(Err(CommandError::Refused(crate::ErrorCode::Verb)));
+    let no_key = Ok(Err(AtCommandError::Refused(crate::ErrorCode::Parameter)));
+    let no_verb = Ok(Err(AtCommandError::Refused(crate::ErrorCode::Verb)));
     assert_eq!(ask(&mut bench, &key("12345678")), no_key);
     assert_eq!(ask(&mut bench, &command::Lver), no_verb);
 }
@@ -219,7 +222,7 @@ fn a_lost_session_is_opened_again() {
     let words = bench
         .sent
         .iter()
-        .filter(|bytes| bytes.as_slice() == Word::HF_A11.as_bytes())
+        .filter(|bytes| bytes.as_slice() == DiscoveryWord::HF_A11.as_bytes())
         .count();
     assert_eq!(words, 2);
 }
@@ -261,7 +264,7 @@ fn an_unknown_verb_is_sent_once() {
         module.replies.insert("AT+OEM=1".into(), vec![]);
     });
     let now = bench.now;
-    bench.machine.submit(now, Request::set("OEM", "1"));
+    bench.machine.submit(now, AtRequest::set("OEM", "1"));
     bench.pass(Duration::from_secs(30));
     assert_eq!(
         bench

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Auth, Cipher, Credentials, Key, KeyError, WordError};
+use super::{Auth, Cipher, Credentials, WifiKey, WifiKeyError, WifiWordError};
 
 /// What a scan row says of a network's protection, such as `WPAPSKWPA2PSK/AES`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -82,7 +82,7 @@ impl ScanSecurity {
     /// The mapping is that of four clients: any WPA2 gives `WPA2PSK`, any AES gives `AES`. One app
     /// maps the mixed kind to `WPAPSK`, which follows as second choice. WEP is `SHARED`, then
     /// `OPEN`. Check each for a fitting key.
-    pub fn credentials_for(self, key: Option<&Key>) -> Vec<Credentials> {
+    pub fn credentials_for(self, key: Option<&WifiKey>) -> Vec<Credentials> {
         let make = |auth, cipher| Credentials {
             auth,
             cipher,
@@ -97,7 +97,7 @@ impl ScanSecurity {
         } else {
             Cipher::Tkip
         };
-        let wep = key.map_or(Cipher::WepA, Key::wep_cipher);
+        let wep = key.map_or(Cipher::WepA, WifiKey::wep_cipher);
         match (self.auth, self.cipher) {
             (ScanAuth::Wpa2, _) => vec![make(Auth::Wpa2Psk, strongest)],
             (ScanAuth::WpaWpa2, _) => {
@@ -120,7 +120,7 @@ impl fmt::Display for ScanSecurity {
 
 /// How the user says that a network is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Security {
+pub enum WifiSecurity {
     /// By what the module's scan says; without a scan by the key.
     #[default]
     Auto,
@@ -134,29 +134,29 @@ pub enum Security {
     Wep,
 }
 
-words!(Security { Auto = "auto", Open = "open", Wpa = "wpa", Wpa2 = "wpa2", Wep = "wep" });
+words!(WifiSecurity { Auto = "auto", Open = "open", Wpa = "wpa", Wpa2 = "wpa2", Wep = "wep" });
 
-impl Security {
+impl WifiSecurity {
     /// Returns what to try with `AT+WSKEY`, the likeliest first: each fits the table of what
     /// modules take.
     ///
     /// `scanned` is what the module's scan says of the network, if it saw it; it counts for
-    /// [`Security::Auto`] only.
+    /// [`WifiSecurity::Auto`] only.
     ///
     /// # Errors
     ///
-    /// [`KeyError`] when nothing fits the key.
+    /// [`WifiKeyError`] when nothing fits the key.
     pub fn candidates(
         self,
-        key: Option<&Key>,
+        key: Option<&WifiKey>,
         scanned: Option<ScanSecurity>,
-    ) -> Result<Vec<Credentials>, KeyError> {
+    ) -> Result<Vec<Credentials>, WifiKeyError> {
         let make = |auth, cipher| Credentials {
             auth,
             cipher,
             key: key.cloned(),
         };
-        let wep = key.map_or(Cipher::WepA, Key::wep_cipher);
+        let wep = key.map_or(Cipher::WepA, WifiKey::wep_cipher);
         let all = match (self, scanned, key) {
             (Self::Open, _, _) | (Self::Auto, None, None) => vec![make(Auth::Open, Cipher::None)],
             (Self::Wpa, _, _) => vec![

@@ -1,12 +1,12 @@
 use super::*;
 use proptest::prelude::*;
 
-fn check(value: &str) -> Result<(), KeyError> {
+fn check(value: &str) -> Result<(), WifiKeyError> {
     Credentials::parse(value.as_bytes()).unwrap().check()
 }
 
 fn candidates(security: &str, key: &str) -> Vec<String> {
-    let key = (!key.is_empty()).then(|| Key::new(key));
+    let key = (!key.is_empty()).then(|| WifiKey::new(key));
     let scanned = ScanSecurity::parse(security).unwrap();
     let list = scanned.credentials_for(key.as_ref());
     list.iter()
@@ -32,39 +32,45 @@ fn names() {
 fn key_table() {
     assert_eq!(check("OPEN,NONE"), Ok(()));
     assert_eq!(check("OPEN,NONE,"), Ok(()));
-    assert_eq!(check("OPEN,NONE,x"), Err(KeyError::Unexpected));
+    assert_eq!(check("OPEN,NONE,x"), Err(WifiKeyError::Unexpected));
     assert_eq!(check("OPEN,WEP-H,0123456789"), Ok(()));
     assert_eq!(check("SHARED,WEP-H,0123456789abcdefABCDEF0123"), Ok(()));
-    assert_eq!(check("SHARED,WEP-H,012345678"), Err(KeyError::Wep(9)));
-    assert_eq!(check("SHARED,WEP-H,012345678x"), Err(KeyError::Wep(10)));
+    assert_eq!(check("SHARED,WEP-H,012345678"), Err(WifiKeyError::Wep(9)));
+    assert_eq!(check("SHARED,WEP-H,012345678x"), Err(WifiKeyError::Wep(10)));
     assert_eq!(check("SHARED,WEP-A,12345"), Ok(()));
     assert_eq!(check("OPEN,WEP-A,a, b, c, d, e"), Ok(()));
-    assert_eq!(check("OPEN,WEP-A,123456"), Err(KeyError::Wep(6)));
-    assert_eq!(check("OPEN,WEP-A,ééa"), Err(KeyError::Wep(5)));
+    assert_eq!(check("OPEN,WEP-A,123456"), Err(WifiKeyError::Wep(6)));
+    assert_eq!(check("OPEN,WEP-A,ééa"), Err(WifiKeyError::Wep(5)));
     assert_eq!(check("WPAPSK,TKIP,12345678"), Ok(()));
     assert_eq!(check("WPA2PSK,TKIPAES,12345678"), Ok(()));
-    assert_eq!(check("WPA2PSK,AES,1234567"), Err(KeyError::WpaLength(7)));
+    assert_eq!(
+        check("WPA2PSK,AES,1234567"),
+        Err(WifiKeyError::WpaLength(7))
+    );
     assert_eq!(check(&format!("WPA2PSK,AES,{}", "x".repeat(63))), Ok(()));
     assert_eq!(
         check(&format!("WPA2PSK,AES,{}", "a".repeat(64))),
-        Err(KeyError::WpaLength(64))
+        Err(WifiKeyError::WpaLength(64))
     );
-    assert_eq!(check("WPA2PSK,AES"), Err(KeyError::Missing(Auth::Wpa2Psk)));
+    assert_eq!(
+        check("WPA2PSK,AES"),
+        Err(WifiKeyError::Missing(Auth::Wpa2Psk))
+    );
     assert_eq!(
         check("WPA2PSK,AES,12345678\0"),
-        Err(KeyError::ControlCharacter)
+        Err(WifiKeyError::ControlCharacter)
     );
     assert_eq!(
         check("OPEN,AES,12345678"),
-        Err(KeyError::Combination(Auth::Open, Cipher::Aes))
+        Err(WifiKeyError::Combination(Auth::Open, Cipher::Aes))
     );
     assert_eq!(
         check("SHARED,NONE"),
-        Err(KeyError::Combination(Auth::Shared, Cipher::None))
+        Err(WifiKeyError::Combination(Auth::Shared, Cipher::None))
     );
     assert_eq!(
         check("WPA2PSK,WEP-A,12345"),
-        Err(KeyError::Combination(Auth::Wpa2Psk, Cipher::WepA))
+        Err(WifiKeyError::Combination(Auth::Wpa2Psk, Cipher::WepA))
     );
 }
 
@@ -72,12 +78,14 @@ fn key_table() {
 fn credentials_on_the_wire() {
     assert_eq!(Credentials::open().emit().as_slice(), b"OPEN,NONE");
     assert_eq!(
-        Credentials::wpa2(Key::new("12345678")).emit().as_slice(),
+        Credentials::wpa2(WifiKey::new("12345678"))
+            .emit()
+            .as_slice(),
         b"WPA2PSK,AES,12345678"
     );
     assert_eq!(
         Credentials::parse(b"wpa2psk,aes,12345678"),
-        Ok(Credentials::wpa2(Key::new("12345678")))
+        Ok(Credentials::wpa2(WifiKey::new("12345678")))
     );
     assert_eq!(Credentials::parse(b"nonsense"), Err(CredentialsError));
     assert_eq!(Credentials::parse(b"WPA2PSK"), Err(CredentialsError));
@@ -85,7 +93,7 @@ fn credentials_on_the_wire() {
 
 #[test]
 fn debug_hides_the_key() {
-    let credentials = Credentials::wpa2(Key::new("hunter22"));
+    let credentials = Credentials::wpa2(WifiKey::new("hunter22"));
     assert!(!format!("{credentials:?}").contains("hunter22"));
 }
 
@@ -122,8 +130,8 @@ fn scan_rows_to_credentials() {
 
 #[test]
 fn what_the_user_says() {
-    let key = Key::new("12345678");
-    let words = |security: Security, key: Option<&Key>| {
+    let key = WifiKey::new("12345678");
+    let words = |security: WifiSecurity, key: Option<&WifiKey>| {
         security.candidates(key, None).map(|list| {
             list.iter()
                 .map(|one| (one.auth, one.cipher))
@@ -131,45 +139,51 @@ fn what_the_user_says() {
         })
     };
     assert_eq!(
-        words(Security::Auto, None),
+        words(WifiSecurity::Auto, None),
         Ok(vec![(Auth::Open, Cipher::None)])
     );
     assert_eq!(
-        words(Security::Auto, Some(&key)),
+        words(WifiSecurity::Auto, Some(&key)),
         Ok(vec![
             (Auth::Wpa2Psk, Cipher::Aes),
             (Auth::WpaPsk, Cipher::Tkip)
         ])
     );
     assert_eq!(
-        words(Security::Auto, Some(&Key::new("12345"))),
+        words(WifiSecurity::Auto, Some(&WifiKey::new("12345"))),
         Ok(vec![
             (Auth::Shared, Cipher::WepA),
             (Auth::Open, Cipher::WepA)
         ])
     );
-    assert_eq!(words(Security::Open, Some(&key)), Err(KeyError::Unexpected));
     assert_eq!(
-        words(Security::Wpa2, None),
-        Err(KeyError::Missing(Auth::Wpa2Psk))
+        words(WifiSecurity::Open, Some(&key)),
+        Err(WifiKeyError::Unexpected)
     );
-    assert_eq!(words(Security::Wep, Some(&key)), Err(KeyError::Wep(8)));
     assert_eq!(
-        words(Security::Auto, Some(&Key::new("123456"))),
-        Err(KeyError::WpaLength(6))
+        words(WifiSecurity::Wpa2, None),
+        Err(WifiKeyError::Missing(Auth::Wpa2Psk))
+    );
+    assert_eq!(
+        words(WifiSecurity::Wep, Some(&key)),
+        Err(WifiKeyError::Wep(8))
+    );
+    assert_eq!(
+        words(WifiSecurity::Auto, Some(&WifiKey::new("123456"))),
+        Err(WifiKeyError::WpaLength(6))
     );
     let scanned = ScanSecurity::parse("OPEN/NONE");
     assert_eq!(
-        Security::Auto.candidates(Some(&key), scanned),
-        Err(KeyError::Unexpected)
+        WifiSecurity::Auto.candidates(Some(&key), scanned),
+        Err(WifiKeyError::Unexpected)
     );
-    assert_eq!("WPA2".parse(), Ok(Security::Wpa2));
+    assert_eq!("WPA2".parse(), Ok(WifiSecurity::Wpa2));
 }
 
 proptest! {
     #[test]
     fn credentials_round_trip(key in "[^\0\r\n]{8,20}") {
-        for credentials in [Credentials::wpa2(Key::new(key.as_str())), Credentials::wpa(Key::new(key.as_str()))] {
+        for credentials in [Credentials::wpa2(WifiKey::new(key.as_str())), Credentials::wpa(WifiKey::new(key.as_str()))] {
             prop_assert_eq!(Credentials::parse(&credentials.emit()), Ok(credentials));
         }
     }
@@ -193,8 +207,8 @@ proptest! {
         if let Ok(credentials) = Credentials::parse(&bytes) {
             let _ = credentials.check();
         }
-        let key = Key::new(bytes);
-        for security in [Security::Auto, Security::Open, Security::Wpa, Security::Wpa2, Security::Wep] {
+        let key = WifiKey::new(bytes);
+        for security in [WifiSecurity::Auto, WifiSecurity::Open, WifiSecurity::Wpa, WifiSecurity::Wpa2, WifiSecurity::Wep] {
             let _ = security.candidates(Some(&key), ScanSecurity::parse(&text));
         }
     }

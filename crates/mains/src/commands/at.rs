@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, stdin, stdout};
 use std::path::PathBuf;
 
-use hiflying::Word;
+use hiflying::DiscoveryWord;
 
 use crate::console::line::{self, Origin, Rules};
 use crate::console::{self, Link, Where};
@@ -58,7 +58,7 @@ pub struct AtArgs {
     pub baud: u32,
     /// Try this discovery word first (a module whose word was changed); repeatable
     #[arg(long, value_name = "WORD", conflicts_with_all = ["tcp", "serial"])]
-    pub word: Vec<Word>,
+    pub word: Vec<DiscoveryWord>,
     /// Allow what can ruin a module: RELD UPURL CFGTF FCLR, and setting NETP or WSMAC
     #[arg(long)]
     pub dangerous: bool,
@@ -72,7 +72,7 @@ pub struct AtArgs {
 
 /// Where commands come from.
 enum Source {
-    Given(Vec<hiflying::Request>),
+    Given(Vec<hiflying::AtRequest>),
     Input,
     Prompt,
 }

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use futures_util::{Stream, StreamExt};
-use hiflying::Word;
+use hiflying::DiscoveryWord;
 use hiflying::net::Interface;
 use plugs::discovery::WAIT;
 use plugs::net::{DiscoverEvent, DiscoverOptions, Lan};
@@ -58,7 +58,7 @@ pub struct DiscoverArgs {
     watch: bool,
     /// A discovery word of modules whose maker changed it (1 to 20 characters); repeatable
     #[arg(long = "word", value_name = "WORD")]
-    words: Vec<Word>,
+    words: Vec<DiscoveryWord>,
 }
 
 /// Looks, and prints what answers.

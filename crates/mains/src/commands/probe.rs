@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use hiflying::Word;
+use hiflying::DiscoveryWord;
 
 use crate::console::until_signal;
 use crate::context::Context;
@@ -30,7 +30,7 @@ pub struct ProbeArgs {
     pub address: Ipv4Addr,
     /// Ask this discovery word as well (a module whose word was changed); repeatable
     #[arg(long, value_name = "WORD")]
-    pub word: Vec<Word>,
+    pub word: Vec<DiscoveryWord>,
 }
 
 fn address(text: &str) -> Result<Ipv4Addr, String> {

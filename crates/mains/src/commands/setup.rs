@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use hiflying::Security;
+use hiflying::WifiSecurity;
 
 use crate::context::Context;
 use crate::duration;
@@ -102,7 +102,7 @@ pub enum Protection {
     Wep,
 }
 
-impl From<Protection> for Security {
+impl From<Protection> for WifiSecurity {
     fn from(protection: Protection) -> Self {
         match protection {
             Protection::Auto => Self::Auto,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hiflying::at::masked_value;
-use hiflying::{ErrorCode, Reply, Request, Terminator, wscan};
+use hiflying::{AtReply, AtRequest, ErrorCode, Terminator, wscan};
 use serde::Serialize;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
@@ -16,7 +16,7 @@ use crate::ui::clean;
 /// One command and what came of it.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    request: Request,
+    request: AtRequest,
     /// The reply without its terminator; nothing when none came.
     reply: Option<Zeroizing<String>>,
     /// Why the command counts as failed.
@@ -34,7 +34,7 @@ pub(super) struct Document {
 
 impl Exchange {
     /// Sends a command and judges the reply.
-    pub(super) async fn run(link: &mut Link, request: Request) -> Self {
+    pub(super) async fn run(link: &mut Link, request: AtRequest) -> Self {
         match link.send(&request).await {
             Ok(Some(raw)) => Self::answered(request, &raw),
             Ok(None) => Self {
@@ -49,7 +49,7 @@ impl Exchange {
     /// The same, given up after `bound`.
     pub(super) async fn run_within(
         link: &mut Link,
-        request: Request,
+        request: AtRequest,
         bound: Option<Duration>,
     ) -> Self {
         let Some(bound) = bound else {
@@ -68,7 +68,7 @@ impl Exchange {
     }
 
     /// A command that got no reply, and why.
-    pub(super) fn failed(request: Request, failure: Failure) -> Self {
+    pub(super) fn failed(request: AtRequest, failure: Failure) -> Self {
         Self {
             request,
             reply: None,
@@ -76,7 +76,7 @@ impl Exchange {
         }
     }
 
-    fn answered(request: Request, raw: &[u8]) -> Self {
+    fn answered(request: AtRequest, raw: &[u8]) -> Self {
         let raw = without_echo(&request, raw);
         let failure = judge(&request, raw);
         let text = String::from_utf8_lossy(raw);
@@ -115,7 +115,7 @@ impl Exchange {
 }
 
 /// A module with echo on (`AT+E`) repeats the line in front of its reply.
-fn without_echo<'a>(request: &Request, raw: &'a [u8]) -> &'a [u8] {
+fn without_echo<'a>(request: &AtRequest, raw: &'a [u8]) -> &'a [u8] {
     let line = request.emit(Terminator::None);
     match raw.strip_prefix(line.as_slice()) {
         Some(rest) if rest.starts_with(b"\r") || rest.starts_with(b"\n") => rest.trim_ascii_start(),
@@ -128,15 +128,15 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
         .filter(|line| !line.trim().is_empty())
 }
 
-fn judge(request: &Request, raw: &[u8]) -> Option<Failure> {
+fn judge(request: &AtRequest, raw: &[u8]) -> Option<Failure> {
     let refused = |why: &str| Failure::new(Kind::Refused, format!("{request} was refused{why}"));
-    match Reply::parse(raw) {
-        Reply::Ok(_) => None,
+    match AtReply::parse(raw) {
+        AtReply::Ok(_) => None,
         // `+ERROR`, as the plug's own parser says it, gives no reason.
-        Reply::Error(ErrorCode::Other(0)) => Some(refused("")),
-        Reply::Error(code) => Some(refused(&format!(": {code}"))),
-        Reply::Unknown(value) if makes_sense(request.verb(), value.as_bytes(), raw) => None,
-        Reply::Unknown(_) => Some(Failure::new(
+        AtReply::Error(ErrorCode::Other(0)) => Some(refused("")),
+        AtReply::Error(code) => Some(refused(&format!(": {code}"))),
+        AtReply::Unknown(value) if makes_sense(request.verb(), value.as_bytes(), raw) => None,
+        AtReply::Unknown(_) => Some(Failure::new(
             Kind::BadAnswer,
             format!("the answer to {request} is neither +ok nor +ERR"),
         )),
@@ -189,23 +189,23 @@ fn masked_line(verb: &str, line: &str) -> String {
 mod tests {
     use super::*;
 
-    fn json(request: Request, raw: &[u8]) -> String {
+    fn json(request: AtRequest, raw: &[u8]) -> String {
         serde_json::to_string(&Exchange::answered(request, raw).document()).unwrap()
     }
 
     #[test]
     fn the_reply_is_given_without_its_terminator() {
         assert_eq!(
-            json(Request::query("MID"), b"+ok=HF-LPB100\r\n\r\n"),
+            json(AtRequest::query("MID"), b"+ok=HF-LPB100\r\n\r\n"),
             r#"{"command":"AT+MID","reply":"+ok=HF-LPB100"}"#
         );
     }
 
     #[test]
     fn the_echo_is_no_part_of_the_reply() {
-        let text = json(Request::query("E"), b"AT+E\n\r+ok\r\n\r\n");
+        let text = json(AtRequest::query("E"), b"AT+E\n\r+ok\r\n\r\n");
         assert_eq!(text, r#"{"command":"AT+E","reply":"+ok"}"#);
-        let text = json(Request::query("WSSSID"), b"+ok=AT+WSSSID\r\n\r\n");
+        let text = json(AtRequest::query("WSSSID"), b"+ok=AT+WSSSID\r\n\r\n");
         assert_eq!(text, r#"{"command":"AT+WSSSID","reply":"+ok=AT+WSSSID"}"#);
     }
 
@@ -218,12 +218,12 @@ mod tests {
             b"AT+WSKEY=WPA2PSK,AES,hunter22\r\n+ok=WPA2PSK,AES,hunter22",
             b"hunter22",
         ] {
-            let text = json(Request::query("WSKEY"), raw);
+            let text = json(AtRequest::query("WSKEY"), raw);
             assert!(!text.contains("hunter22"), "{text}");
         }
-        assert!(json(Request::query("WSKEY"), b"+ERR=-4\r\n\r\n").contains("+ERR=-4"));
+        assert!(json(AtRequest::query("WSKEY"), b"+ERR=-4\r\n\r\n").contains("+ERR=-4"));
         let text = json(
-            Request::set("WSKEY", "WPA2PSK,AES,hunter22"),
+            AtRequest::set("WSKEY", "WPA2PSK,AES,hunter22"),
             b"+ok\r\n\r\n",
         );
         assert_eq!(
@@ -234,8 +234,10 @@ mod tests {
 
     #[test]
     fn a_person_sees_the_key_that_was_asked_for() {
-        let exchange =
-            Exchange::answered(Request::query("WSKEY"), b"+ok=WPA2PSK,AES,hunter22\r\n\r\n");
+        let exchange = Exchange::answered(
+            AtRequest::query("WSKEY"),
+            b"+ok=WPA2PSK,AES,hunter22\r\n\r\n",
+        );
         assert_eq!(
             exchange.text().unwrap().as_str(),
             "+ok=WPA2PSK,AES,hunter22"
@@ -245,7 +247,7 @@ mod tests {
     #[test]
     fn lists_are_shown_line_by_line_and_cannot_steer_the_terminal() {
         let raw = b"+ok=\n\rCh,SSID,BSSID,Security,Indicator\n\r1,\x1b[2J,3C:E5:A6:61:B4:40,OPEN/NONE,74\n\r\r\n\r\n";
-        let exchange = Exchange::answered(Request::query("WSCAN"), raw);
+        let exchange = Exchange::answered(AtRequest::query("WSCAN"), raw);
         assert_eq!(
             exchange.text().unwrap().as_str(),
             "+ok=\nCh,SSID,BSSID,Security,Indicator\n1,\\u{1b}[2J,3C:E5:A6:61:B4:40,OPEN/NONE,74"
@@ -256,7 +258,7 @@ mod tests {
     #[test]
     fn refusals_and_nonsense_are_told_apart() {
         let kind = |verb: &str, raw: &[u8]| {
-            Exchange::answered(Request::query(verb), raw)
+            Exchange::answered(AtRequest::query(verb), raw)
                 .failure
                 .map(|failure| failure.kind())
         };
@@ -275,7 +277,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_bytes_are_taken(raw: Vec<u8>, verb in "[A-Z]{0,8}") {
-            let exchange = Exchange::answered(Request::query(&verb), &raw);
+            let exchange = Exchange::answered(AtRequest::query(&verb), &raw);
             exchange.text();
             serde_json::to_string(&exchange.document()).unwrap();
         }

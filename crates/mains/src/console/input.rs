@@ -1,6 +1,6 @@
 //! Commands as lines of standard input.
 
-use hiflying::Request;
+use hiflying::AtRequest;
 use hiflying::at::MAX_COMMAND;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader, Stdin};
 use zeroize::Zeroizing;
@@ -36,7 +36,7 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
 
     /// The next command; nothing at the end of the input or at `quit`. Can be given up and called
     /// again without losing a line.
-    pub(super) async fn next(&mut self, rules: Rules) -> Result<Option<Request>, Failure> {
+    pub(super) async fn next(&mut self, rules: Rules) -> Result<Option<AtRequest>, Failure> {
         loop {
             let Some(text) = self.line().await? else {
                 return Ok(None);
@@ -75,7 +75,7 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
 }
 
 /// There is nobody to ask for a secret, so `?` and `***` are mistakes here.
-fn command(text: &str, rules: Rules) -> Result<Request, Failure> {
+fn command(text: &str, rules: Rules) -> Result<AtRequest, Failure> {
     let request = line::parse(text, rules)?;
     if line::missing_secret(&request).is_some() {
         return Err(Failure::usage(format!("{request} lacks its secret")));

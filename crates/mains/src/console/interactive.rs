@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hiflying::Request;
+use hiflying::AtRequest;
 
 use super::assist::{Assistant, help};
 use super::exchange::Exchange;
@@ -20,7 +20,7 @@ const GREETING: &str = "`help` lists the verbs, Tab completes them, `quit` leave
 enum Wish {
     Leave,
     Help(String),
-    Send(Request),
+    Send(AtRequest),
     Nothing,
 }
 
@@ -114,7 +114,7 @@ fn wish(context: &Context, text: &str, rules: Rules) -> Wish {
 }
 
 /// Sends one command; only a signal ends the conversation.
-async fn send(context: &Context, link: &mut Link, request: Request) -> Result<(), Failure> {
+async fn send(context: &Context, link: &mut Link, request: AtRequest) -> Result<(), Failure> {
     let request = match fill_secret(context, request).await {
         Ok(request) => request,
         Err(failure) => {

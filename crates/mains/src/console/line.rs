@@ -2,7 +2,7 @@
 
 use hiflying::at::{MAX_COMMAND, masked_value};
 use hiflying::verb;
-use hiflying::{Request, Terminator};
+use hiflying::{AtRequest, Terminator};
 
 use crate::error::Failure;
 
@@ -27,7 +27,7 @@ pub struct Rules {
 /// Reads one command, with or without `AT+`, and refuses what must not be sent.
 ///
 /// No message repeats the value, because it may be a key.
-pub fn parse(text: &str, rules: Rules) -> Result<Request, Failure> {
+pub fn parse(text: &str, rules: Rules) -> Result<AtRequest, Failure> {
     let request = read(text)?;
     refuse_danger(&request, rules)?;
     if rules.origin == Origin::Arguments && holds_secret(&request) {
@@ -41,7 +41,7 @@ pub fn parse(text: &str, rules: Rules) -> Result<Request, Failure> {
 }
 
 /// Reads the grammar alone.
-pub fn read(text: &str) -> Result<Request, Failure> {
+pub fn read(text: &str) -> Result<AtRequest, Failure> {
     if text.contains(['\r', '\n', '\0']) {
         return Err(Failure::usage("a command is one line without NUL"));
     }
@@ -68,8 +68,8 @@ pub fn read(text: &str) -> Result<Request, Failure> {
         return Err(Failure::usage("the verb is missing before the `=`"));
     }
     let request = match bare.split_once('=') {
-        Some((_, value)) => Request::set(verb, value),
-        None => Request::query(verb),
+        Some((_, value)) => AtRequest::set(verb, value),
+        None => AtRequest::query(verb),
     };
     let length = request.emit(Terminator::None).len();
     if length > MAX_COMMAND {
@@ -89,7 +89,7 @@ fn strip_prefix(text: &str) -> &str {
     }
 }
 
-fn refuse_danger(request: &Request, rules: Rules) -> Result<(), Failure> {
+fn refuse_danger(request: &AtRequest, rules: Rules) -> Result<(), Failure> {
     if rules.dangerous || !verb::is_dangerous(request) {
         return Ok(());
     }
@@ -115,7 +115,7 @@ fn consequence(verb: &str) -> &'static str {
 }
 
 /// Whether the line carries a key or a password.
-pub fn holds_secret(request: &Request) -> bool {
+pub fn holds_secret(request: &AtRequest) -> bool {
     request
         .value()
         .is_some_and(|value| masked_value(request.verb(), value).as_bytes() != value)
@@ -123,7 +123,7 @@ pub fn holds_secret(request: &Request) -> bool {
 
 /// A secret that is to be asked for: `AT+WSKEY=WPA2PSK,AES,?`, or a line of the history, whose
 /// secrets were replaced by `***`.
-pub fn missing_secret(request: &Request) -> Option<&[u8]> {
+pub fn missing_secret(request: &AtRequest) -> Option<&[u8]> {
     let secret = verb::lookup(request.verb()).is_some_and(|info| info.secret);
     let value = request.value().filter(|_| secret)?;
     let start = ["***", "?"]
@@ -133,12 +133,12 @@ pub fn missing_secret(request: &Request) -> Option<&[u8]> {
 }
 
 /// Puts the secret where it was missing.
-pub fn with_secret(request: &Request, secret: &str) -> Request {
+pub fn with_secret(request: &AtRequest, secret: &str) -> AtRequest {
     let start = missing_secret(request).unwrap_or_default();
     let mut value = zeroize::Zeroizing::new(Vec::with_capacity(start.len() + secret.len()));
     value.extend_from_slice(start);
     value.extend_from_slice(secret.as_bytes());
-    Request::set(request.verb(), value.as_slice())
+    AtRequest::set(request.verb(), value.as_slice())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use hiflying::verb::{self, Answer};
-use hiflying::{Request, Word};
+use hiflying::{AtRequest, DiscoveryWord};
 use zeroize::Zeroizing;
 
 use super::assist::Vocabulary;
@@ -22,7 +22,7 @@ pub enum Where {
         /// The module.
         target: Ipv4Addr,
         /// Discovery words to try before the known ones.
-        words: Vec<Word>,
+        words: Vec<DiscoveryWord>,
     },
     /// The plug's own parser on TCP 8899.
     Tcp(Ipv4Addr),
@@ -80,7 +80,10 @@ impl Link {
     }
 
     /// Sends a command; returns the raw reply, or nothing where silence is what the command promises.
-    pub async fn send(&mut self, request: &Request) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+    pub async fn send(
+        &mut self,
+        request: &AtRequest,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
         let outcome = match &mut self.0 {
             Way::Udp(link) => link.send(request).await,
             Way::Tcp(link) => link.send(request).await,

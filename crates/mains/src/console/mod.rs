@@ -18,7 +18,7 @@ mod udp;
 use std::future::Future;
 use std::time::Duration;
 
-use hiflying::Request;
+use hiflying::AtRequest;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
@@ -31,7 +31,7 @@ use crate::ui::{DIM, clean, paint};
 
 pub use self::interactive::run as interactive;
 pub use self::link::{Link, Where};
-pub(crate) use self::tcp::Console as TcpConsole;
+pub(crate) use self::tcp::TcpConsole;
 pub(crate) use self::udp::UdpSocket;
 
 /// Leaving is a courtesy to the device; it must not keep the user.
@@ -39,7 +39,7 @@ const LEAVE_WAIT: Duration = Duration::from_secs(3);
 
 /// Sends the commands one after the other, up to the first that fails: after a refused key, for example, the restart
 /// that follows must not happen.
-pub async fn run_commands(context: &Context, mut link: Link, requests: Vec<Request>) -> Outcome {
+pub async fn run_commands(context: &Context, mut link: Link, requests: Vec<AtRequest>) -> Outcome {
     let mut transcript = Transcript::new(context, requests.len() > 1);
     let mut outcome = Ok(());
     for request in requests {
@@ -91,7 +91,7 @@ async fn leave(link: Link) {
 }
 
 /// One exchange, ended early by `--timeout` or a signal.
-async fn cut_short(context: &Context, link: &mut Link, request: Request) -> Exchange {
+async fn cut_short(context: &Context, link: &mut Link, request: AtRequest) -> Exchange {
     let run = async { Ok(Exchange::run(link, request.clone()).await) };
     within(context, run)
         .await
@@ -199,7 +199,7 @@ fn show(context: &Context, exchange: &Exchange) -> Result<(), Failure> {
 }
 
 /// Asks for the secrets that a command leaves open with `?`, without showing them.
-pub async fn fill_secret(context: &Context, request: Request) -> Result<Request, Failure> {
+pub async fn fill_secret(context: &Context, request: AtRequest) -> Result<AtRequest, Failure> {
     if line::missing_secret(&request).is_none() {
         return Ok(request);
     }

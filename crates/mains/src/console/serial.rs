@@ -3,8 +3,10 @@
 use std::io::Error;
 use std::path::{Path, PathBuf};
 
-use hiflying::Request;
-use hiflying::serial::{Console, ConsoleError, OpenError, Opening, SessionConfig};
+use hiflying::AtRequest;
+use hiflying::serial::{
+    SerialConfig, SerialConsole, SerialConsoleError, SerialOpenError, SerialOpening,
+};
 use zeroize::Zeroizing;
 
 use super::assist::Vocabulary;
@@ -16,13 +18,13 @@ use crate::ui::clean;
 #[derive(Debug)]
 pub(super) struct SerialLink {
     device: PathBuf,
-    console: Console,
+    console: SerialConsole,
 }
 
 impl SerialLink {
     /// Opens the port, enters command mode, and says how that went.
     pub(super) async fn open(context: &Context, device: &Path, baud: u32) -> Result<Self, Failure> {
-        let console = Console::open(device, baud, SessionConfig::default())
+        let console = SerialConsole::open(device, baud, SerialConfig::default())
             .map_err(|error| port_failure(&error))?;
         let mut link = Self {
             device: device.to_owned(),
@@ -33,10 +35,10 @@ impl SerialLink {
             .wait_open()
             .await
             .map_err(|error| match error {
-                ConsoleError::NoAnswer => silent(device, baud),
-                ConsoleError::Lost(source) => lost(device, &source),
+                SerialConsoleError::NoAnswer => silent(device, baud),
+                SerialConsoleError::Lost(source) => lost(device, &source),
             })?;
-        if opening == Opening::Line {
+        if opening == SerialOpening::Line {
             context.ui.status("no answer to the escape `+++`, but lines are answered: this is the plug's own console");
         }
         Ok(link)
@@ -44,7 +46,7 @@ impl SerialLink {
 
     pub(super) fn vocabulary(&self) -> Vocabulary {
         match self.console.opening() {
-            Some(Opening::Line) => Vocabulary::Plug,
+            Some(SerialOpening::Line) => Vocabulary::Plug,
             _ => Vocabulary::Module,
         }
     }
@@ -52,24 +54,29 @@ impl SerialLink {
     pub(super) fn description(&self) -> String {
         let device = self.device.display();
         match self.console.opening() {
-            Some(Opening::Line) => format!("the plug's own console on {device}"),
-            Some(Opening::AlreadyOpen) => {
+            Some(SerialOpening::Line) => format!("the plug's own console on {device}"),
+            Some(SerialOpening::AlreadyOpen) => {
                 format!("a module on {device}, which was in command mode already")
             }
-            Some(Opening::Escaped) | None => format!("a module on {device}, now in command mode"),
+            Some(SerialOpening::Escaped) | None => {
+                format!("a module on {device}, now in command mode")
+            }
         }
     }
 
-    pub(super) async fn send(&mut self, request: &Request) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    pub(super) async fn send(
+        &mut self,
+        request: &AtRequest,
+    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
         self.console
             .send(request.clone())
             .await
             .map_err(|error| match error {
-                ConsoleError::NoAnswer => Failure::new(
+                SerialConsoleError::NoAnswer => Failure::new(
                     Kind::NoAnswer,
                     format!("{request} was not answered on {}", self.device.display()),
                 ),
-                ConsoleError::Lost(source) => lost(&self.device, &source),
+                SerialConsoleError::Lost(source) => lost(&self.device, &source),
             })
     }
 
@@ -85,17 +92,21 @@ fn silent(device: &Path, baud: u32) -> Failure {
     )
 }
 
-fn port_failure(error: &OpenError) -> Failure {
+fn port_failure(error: &SerialOpenError) -> Failure {
     let failure = Failure::local(clean(&error.to_string()));
     match error {
-        OpenError::NotFound(_) => {
+        SerialOpenError::NotFound(_) => {
             failure.hint("plug the adapter in; `ls /dev/tty*` or `dmesg` tells its name")
         }
-        OpenError::NoPermission(_) => failure
+        SerialOpenError::NoPermission(_) => failure
             .hint("on Debian and its like: `sudo usermod -aG dialout $USER`, then log in again"),
-        OpenError::NotSerial(_) => failure.hint("a serial port is a device such as /dev/ttyUSB0"),
-        OpenError::Busy(_) => failure.hint("another program, perhaps a modem manager, has it"),
-        OpenError::Io { source, .. } => failure.caused_by(source),
+        SerialOpenError::NotSerial(_) => {
+            failure.hint("a serial port is a device such as /dev/ttyUSB0")
+        }
+        SerialOpenError::Busy(_) => {
+            failure.hint("another program, perhaps a modem manager, has it")
+        }
+        SerialOpenError::Io { source, .. } => failure.caused_by(source),
     }
 }
 

@@ -7,7 +7,7 @@ use std::io::{Error, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use hiflying::{DATA_PORT, Request, Terminator};
+use hiflying::{AtRequest, DATA_PORT, Terminator};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -24,12 +24,12 @@ const REPLY_LIMIT: usize = 64 * 1024;
 
 /// One connection, opened again when the plug has closed it between two commands.
 #[derive(Debug)]
-pub(crate) struct Console {
+pub(crate) struct TcpConsole {
     address: SocketAddrV4,
     stream: TcpStream,
 }
 
-impl Console {
+impl TcpConsole {
     /// Connects.
     pub(crate) async fn open(address: SocketAddrV4) -> Result<Self, Error> {
         Ok(Self {
@@ -39,7 +39,7 @@ impl Console {
     }
 
     /// Sends a line and returns what came back, raw. `TimedOut` when nothing came in time.
-    pub(crate) async fn send(&mut self, request: &Request) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub(crate) async fn send(&mut self, request: &AtRequest) -> Result<Zeroizing<Vec<u8>>, Error> {
         if self.is_stale() {
             self.stream = connect(self.address).await?;
         }
@@ -108,13 +108,13 @@ fn ends(reply: &[u8]) -> bool {
 #[derive(Debug)]
 pub(super) struct TcpLink {
     address: SocketAddrV4,
-    console: Option<Console>,
+    console: Option<TcpConsole>,
 }
 
 impl TcpLink {
     pub(super) async fn open(target: Ipv4Addr) -> Result<Self, Failure> {
         let address = SocketAddrV4::new(target, DATA_PORT);
-        let console = Console::open(address)
+        let console = TcpConsole::open(address)
             .await
             .map_err(|error| failure(address, &error))?;
         Ok(Self {
@@ -127,12 +127,15 @@ impl TcpLink {
         format!("the plug's own console at {}", self.address)
     }
 
-    pub(super) async fn send(&mut self, request: &Request) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    pub(super) async fn send(
+        &mut self,
+        request: &AtRequest,
+    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let address = self.address;
         // Taken out, so that a connection that breaks, or is given up in the middle of a reply, is not used again.
         let mut console = match self.console.take() {
             Some(console) => console,
-            None => Console::open(address)
+            None => TcpConsole::open(address)
                 .await
                 .map_err(|error| failure(address, &error))?,
         };

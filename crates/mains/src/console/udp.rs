@@ -2,8 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use hiflying::net::{BindError, Console, ConsoleError, Port, interfaces, source_for};
-use hiflying::{Identity, Request, SessionConfig, Word};
+use hiflying::net::{BindError, UdpConsole, UdpConsoleError, UdpPort, interfaces, source_for};
+use hiflying::{AtRequest, AtSessionConfig, DiscoveryWord, ModuleIdentity};
 use zeroize::Zeroizing;
 
 use crate::context::Context;
@@ -15,7 +15,7 @@ use crate::ui::clean;
 #[derive(Debug)]
 pub(crate) struct UdpSocket {
     /// The socket.
-    pub(crate) port: Port,
+    pub(crate) port: UdpPort,
     /// Why it is on another port, if it is.
     taken: Option<BindError>,
 }
@@ -25,7 +25,9 @@ impl UdpSocket {
     pub(crate) async fn towards(context: &Context, target: Ipv4Addr) -> Result<Self, Failure> {
         refuse_group(target)?;
         let own = own_address(context, target)?;
-        let (port, taken) = Port::bind_or_ephemeral(own).await.map_err(Failure::from)?;
+        let (port, taken) = UdpPort::bind_or_ephemeral(own)
+            .await
+            .map_err(Failure::from)?;
         if let Some(taken) = &taken {
             context.ui.warn(format_args!(
                 "{taken}; a device that answers only there, as an SP-2 does, is not heard"
@@ -95,18 +97,18 @@ fn own_address(context: &Context, target: Ipv4Addr) -> Result<Ipv4Addr, Failure>
 pub(super) struct UdpLink {
     socket: UdpSocket,
     target: Ipv4Addr,
-    config: SessionConfig,
-    console: Option<Console>,
+    config: AtSessionConfig,
+    console: Option<UdpConsole>,
 }
 
 impl UdpLink {
     pub(super) async fn open(
         context: &Context,
         target: Ipv4Addr,
-        words: &[Word],
+        words: &[DiscoveryWord],
     ) -> Result<Self, Failure> {
         let socket = UdpSocket::towards(context, target).await?;
-        let mut config = SessionConfig::default();
+        let mut config = AtSessionConfig::default();
         config.words.splice(0..0, words.iter().cloned());
         let mut link = Self {
             socket,
@@ -119,10 +121,10 @@ impl UdpLink {
     }
 
     /// Opens a session, unless there is one.
-    async fn start(&mut self) -> Result<&mut Console, Failure> {
+    async fn start(&mut self) -> Result<&mut UdpConsole, Failure> {
         let console = match self.console.take() {
             Some(console) => console,
-            None => Console::open(self.socket.port.clone(), self.target, self.config.clone())
+            None => UdpConsole::open(self.socket.port.clone(), self.target, self.config.clone())
                 .await
                 .map_err(|error| self.failure(&error))?,
         };
@@ -130,16 +132,16 @@ impl UdpLink {
     }
 
     pub(super) fn description(&self) -> String {
-        let identity = self.console.as_ref().and_then(Console::identity);
+        let identity = self.console.as_ref().and_then(UdpConsole::identity);
         match identity {
-            Some(Identity {
+            Some(ModuleIdentity {
                 mac,
                 module: Some(module),
                 ..
             }) if !module.is_empty() => {
                 format!("{} ({mac}) at {}", clean(module), self.target)
             }
-            Some(Identity { mac, .. }) => format!("{mac} at {}", self.target),
+            Some(ModuleIdentity { mac, .. }) => format!("{mac} at {}", self.target),
             None => format!(
                 "the module at {}, whose session was open already",
                 self.target
@@ -147,7 +149,10 @@ impl UdpLink {
         }
     }
 
-    pub(super) async fn send(&mut self, request: &Request) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    pub(super) async fn send(
+        &mut self,
+        request: &AtRequest,
+    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let reply = self.start().await?.send(request.clone()).await;
         // These end the session at the far end, whether they are answered or not.
         if matches!(request.verb(), "Q" | "Z" | "RELD") {
@@ -171,15 +176,15 @@ impl UdpLink {
         }
     }
 
-    fn failure(&self, error: &ConsoleError) -> Failure {
+    fn failure(&self, error: &UdpConsoleError) -> Failure {
         match error {
-            ConsoleError::NoAnswer(target) => self
+            UdpConsoleError::NoAnswer(target) => self
                 .socket
                 .silence(format!("no Wi-Fi module answers at {target}")),
-            ConsoleError::Lost { .. } => Failure::new(Kind::NoAnswer, error.to_string()),
-            ConsoleError::Refused { .. } => Failure::new(Kind::Refused, error.to_string()),
-            ConsoleError::BadAnswer { .. } => Failure::new(Kind::BadAnswer, error.to_string()),
-            ConsoleError::Io { source, .. } => {
+            UdpConsoleError::Lost { .. } => Failure::new(Kind::NoAnswer, error.to_string()),
+            UdpConsoleError::Refused { .. } => Failure::new(Kind::Refused, error.to_string()),
+            UdpConsoleError::BadAnswer { .. } => Failure::new(Kind::BadAnswer, error.to_string()),
+            UdpConsoleError::Io { source, .. } => {
                 Failure::new(Kind::NoAnswer, error.to_string()).caused_by(source)
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use hiflying::settings::{Mode, Socket};
-use hiflying::{Credentials, Word};
+use hiflying::{Credentials, DiscoveryWord};
 use plugs::{FamilyId, Plug};
 
 use super::web::Web;
@@ -22,7 +22,7 @@ pub(super) struct Facts {
     /// The answer to a discovery word.
     pub(super) module: Option<Plug>,
     /// The words that were answered.
-    pub(super) words: Vec<Word>,
+    pub(super) words: Vec<DiscoveryWord>,
     /// What the AT session told, if one could be opened.
     pub(super) session: Option<Session>,
     /// Firmware text of the plug's own parser.

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use hiflying::settings::{Mode, Socket};
-use hiflying::{Auth, DATA_PORT, PORT, Word};
+use hiflying::{Auth, DATA_PORT, DiscoveryWord, PORT};
 use plugs::FamilyId;
 use serde::Serialize;
 
@@ -146,7 +146,7 @@ fn setup_mode(session: &Session) -> Option<Finding> {
     })
 }
 
-fn default_word(words: &[Word]) -> Option<Finding> {
+fn default_word(words: &[DiscoveryWord]) -> Option<Finding> {
     let word = words.first()?;
     Some(Finding {
         id: "default-discovery-word",
@@ -229,7 +229,7 @@ mod tests {
     fn the_gravest_comes_first() {
         let facts = Facts {
             data: true,
-            words: vec![Word::HF_A11],
+            words: vec![DiscoveryWord::HF_A11],
             web: Some(Web::DefaultLogin("ADMIN")),
             ..session(Mode::Sta, b"OPEN,NONE")
         };

@@ -14,8 +14,8 @@ mod words;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use hiflying::net::Port;
-use hiflying::{DATA_PORT, Reply, Request, Word};
+use hiflying::net::UdpPort;
+use hiflying::{AtReply, AtRequest, DATA_PORT, DiscoveryWord};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -36,7 +36,7 @@ const USUAL: Duration = Duration::from_secs(20);
 pub async fn run(
     context: &Context,
     address: Ipv4Addr,
-    own_words: &[Word],
+    own_words: &[DiscoveryWord],
 ) -> Result<Report, Failure> {
     let socket = UdpSocket::towards(context, address).await?;
     let words = words_to_ask(own_words);
@@ -59,8 +59,8 @@ pub async fn run(
 }
 
 /// The user's words first: they are the likeliest to be answered.
-fn words_to_ask(own: &[Word]) -> Vec<Word> {
-    let mut words: Vec<Word> = Vec::new();
+fn words_to_ask(own: &[DiscoveryWord]) -> Vec<DiscoveryWord> {
+    let mut words: Vec<DiscoveryWord> = Vec::new();
     for word in own.iter().cloned().chain(words::known()) {
         if !words.contains(&word) {
             words.push(word);
@@ -89,8 +89,8 @@ async fn look_at_data_port(address: Ipv4Addr, evidence: &Evidence) {
         return;
     };
     evidence.note(|known| known.data = true);
-    if let Ok(raw) = console.send(&Request::query("VER")).await
-        && let Reply::Ok(Some(version)) = Reply::parse(&raw)
+    if let Ok(raw) = console.send(&AtRequest::query("VER")).await
+        && let AtReply::Ok(Some(version)) = AtReply::parse(&raw)
     {
         let version = version.text().trim().to_owned();
         evidence.note(|known| known.plug_version = Some(version));
@@ -98,7 +98,12 @@ async fn look_at_data_port(address: Ipv4Addr, evidence: &Evidence) {
     console.close().await;
 }
 
-async fn look_at_module(port: &Port, address: Ipv4Addr, words: &[Word], evidence: &Evidence) {
+async fn look_at_module(
+    port: &UdpPort,
+    address: Ipv4Addr,
+    words: &[DiscoveryWord],
+    evidence: &Evidence,
+) {
     words::ask(port, address, words, evidence).await;
     if evidence.look(|known| known.module.is_some()) {
         session::ask(port.clone(), address, words, evidence).await;

@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use hiflying::command::{Mid, Netp, Sockb, Ver, Wakey, Wmode};
-use hiflying::net::{Console, ConsoleError, Port};
-use hiflying::{Command, SessionConfig, Word};
+use hiflying::net::{UdpConsole, UdpConsoleError, UdpPort};
+use hiflying::{AtCommand, AtSessionConfig, DiscoveryWord};
 
 use super::evidence::{Evidence, Session};
 
@@ -18,9 +18,14 @@ const PACE: Duration = Duration::from_millis(200);
 const PATIENCE: u32 = 2;
 
 /// Opens a session with the words that were answered, asks, and leaves.
-pub(super) async fn ask(port: Port, target: Ipv4Addr, words: &[Word], evidence: &Evidence) {
+pub(super) async fn ask(
+    port: UdpPort,
+    target: Ipv4Addr,
+    words: &[DiscoveryWord],
+    evidence: &Evidence,
+) {
     let answered = evidence.look(|known| known.words.clone());
-    let config = SessionConfig {
+    let config = AtSessionConfig {
         // Answered, but too rarely to tell which it was: all of them.
         words: if answered.is_empty() {
             words.to_vec()
@@ -32,9 +37,9 @@ pub(super) async fn ask(port: Port, target: Ipv4Addr, words: &[Word], evidence: 
         reply_timeout: REPLY_WAIT,
         tries: TRIES,
         pace: PACE,
-        ..SessionConfig::default()
+        ..AtSessionConfig::default()
     };
-    match Console::open(port, target, config).await {
+    match UdpConsole::open(port, target, config).await {
         Ok(console) => {
             evidence.note(|known| known.session = Some(Session::default()));
             let interview = Interview {
@@ -49,7 +54,7 @@ pub(super) async fn ask(port: Port, target: Ipv4Addr, words: &[Word], evidence: 
 }
 
 struct Interview<'a> {
-    console: Console,
+    console: UdpConsole,
     evidence: &'a Evidence,
     silences: u32,
 }
@@ -73,7 +78,7 @@ impl Interview<'_> {
     }
 
     /// Asks one thing; a refusal or an answer that makes no sense only leaves it unknown.
-    async fn ask<C: Command>(&mut self, command: C, keep: impl FnOnce(&mut Session, C::Reply)) {
+    async fn ask<C: AtCommand>(&mut self, command: C, keep: impl FnOnce(&mut Session, C::Reply)) {
         if self.silences >= PATIENCE {
             return;
         }
@@ -86,7 +91,7 @@ impl Interview<'_> {
                 });
                 0
             }
-            Err(ConsoleError::Refused { .. } | ConsoleError::BadAnswer { .. }) => 0,
+            Err(UdpConsoleError::Refused { .. } | UdpConsoleError::BadAnswer { .. }) => 0,
             Err(error) => {
                 tracing::debug!(%error, "left unanswered");
                 self.silences + 1

@@ -7,8 +7,8 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use hiflying::net::{Datagram, Port};
-use hiflying::{PORT, Word};
+use hiflying::net::{Datagram, UdpPort};
+use hiflying::{DiscoveryWord, PORT};
 use jiff::Timestamp;
 use plugs::{FamilyId, family};
 use tokio::sync::broadcast::Receiver;
@@ -27,18 +27,23 @@ const LONGEST_ANSWER: Duration = Duration::from_millis(600);
 const LONGEST_SETTLING: Duration = Duration::from_secs(2);
 
 /// Words of the factories whose modules are known: Hi-Flying's own, solar loggers', and those of two other brands.
-pub(super) fn known() -> Vec<Word> {
+pub(super) fn known() -> Vec<DiscoveryWord> {
     let others = ["www.usr.cn", "Link_Wi-Fi"]
         .into_iter()
         .filter_map(|word| word.parse().ok());
-    [Word::HF_A11, Word::WIFIKIT]
+    [DiscoveryWord::HF_A11, DiscoveryWord::WIFIKIT]
         .into_iter()
         .chain(others)
         .collect()
 }
 
 /// Asks the words, and beside them what the families ask, and notes what is answered.
-pub(super) async fn ask(port: &Port, target: Ipv4Addr, words: &[Word], evidence: &Evidence) {
+pub(super) async fn ask(
+    port: &UdpPort,
+    target: Ipv4Addr,
+    words: &[DiscoveryWord],
+    evidence: &Evidence,
+) {
     let mut questions = Questions {
         port,
         answers: port.subscribe(),
@@ -66,7 +71,7 @@ pub(super) async fn ask(port: &Port, target: Ipv4Addr, words: &[Word], evidence:
 
 /// A conversation of single datagrams with one device.
 struct Questions<'a> {
-    port: &'a Port,
+    port: &'a UdpPort,
     answers: Receiver<Datagram>,
     target: Ipv4Addr,
     evidence: &'a Evidence,
@@ -76,7 +81,7 @@ struct Questions<'a> {
 
 impl Questions<'_> {
     /// Asks these words until one of them is answered, or silence must be believed.
-    async fn is_answered(&mut self, words: &[Word]) -> bool {
+    async fn is_answered(&mut self, words: &[DiscoveryWord]) -> bool {
         self.settle().await;
         for _ in 0..TRIES {
             // The answer to a scan cannot be mistaken, so it is asked along until there is one.

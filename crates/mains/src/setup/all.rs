@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 
 use futures_util::StreamExt as _;
 use hiflying::command::Wmode;
-use hiflying::net::Console;
-use hiflying::session::SessionConfig;
+use hiflying::net::UdpConsole;
+use hiflying::session::AtSessionConfig;
 use hiflying::settings::Mode;
 use plugs::net::{DiscoverEvent, DiscoverOptions, Lan};
 
@@ -117,7 +117,7 @@ async fn is_station(lan: &Lan, address: Ipv4Addr) -> bool {
     let Some(port) = lan.port_towards(address) else {
         return false;
     };
-    let Ok(mut console) = Console::open(port.clone(), address, SessionConfig::default()).await
+    let Ok(mut console) = UdpConsole::open(port.clone(), address, AtSessionConfig::default()).await
     else {
         return false;
     };

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use hiflying::join::{JoinOutcome, JoinPath};
-use hiflying::wscan::Network;
+use hiflying::wscan::ScannedNetwork;
 use hiflying::{ACCESS_POINT_ADDRESS, Mac, Ssid};
 use plugs::Plug;
 
@@ -34,7 +34,7 @@ pub(super) struct Job<'a> {
     /// Where the module answers.
     pub(super) module: Ipv4Addr,
     /// What the module sees, where it has been asked.
-    pub(super) networks: Option<Vec<Network>>,
+    pub(super) networks: Option<Vec<ScannedNetwork>>,
     pub(super) steps: Steps<'a>,
     pub(super) mac: Option<Mac>,
     /// What the plug is called before its MAC is known.

@@ -8,7 +8,7 @@ use hiflying::join::{
     JoinConfig, JoinError, JoinEvent, JoinFailure, JoinOutcome, JoinPath, JoinStep, ModuleState,
     RejoinReason, StepName,
 };
-use hiflying::net::{Port, Resume, join};
+use hiflying::net::{Resume, UdpPort, join};
 use hiflying::{ACCESS_POINT_ADDRESS, Mac, Ssid};
 use plugs::net::Lan;
 use tokio::time::sleep;
@@ -126,7 +126,7 @@ async fn reach_again(
     job: &mut Job<'_>,
     reason: RejoinReason,
     here: &Ipv4Addr,
-) -> Result<Option<Port>, Failure> {
+) -> Result<Option<UdpPort>, Failure> {
     match (&mut job.network, &mut *job.way) {
         (Some(network), Way::NetworkManager(manager)) => {
             network.rejoin(manager, &job.steps).await?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hiflying::Key;
+use hiflying::WifiKey;
 use zeroize::Zeroizing;
 
 use crate::error::Failure;
@@ -13,24 +13,24 @@ use crate::ui::Ui;
 const LONGEST: usize = 64;
 
 /// Reads the key in `file`. One line end at its end is dropped: editors add one.
-pub(super) async fn from_file(ui: &Ui, file: &Path) -> Result<Key, Failure> {
+pub(super) async fn from_file(ui: &Ui, file: &Path) -> Result<WifiKey, Failure> {
     let what = format!("the key file {}", file.display());
     checked(secret::from_file(ui, file, &what, LONGEST).await?, &what)
 }
 
 /// Reads the key from standard input, to its end.
-pub(super) async fn from_stdin() -> Result<Key, Failure> {
+pub(super) async fn from_stdin() -> Result<WifiKey, Failure> {
     let what = "the key on standard input";
     checked(secret::from_stdin(what, LONGEST).await?, what)
 }
 
 /// Makes a key of what was typed.
-pub(super) fn from_text(text: &str, what: &str) -> Result<Key, Failure> {
+pub(super) fn from_text(text: &str, what: &str) -> Result<WifiKey, Failure> {
     checked(Zeroizing::new(text.as_bytes().to_vec()), what)
 }
 
 /// Refuses what cannot be a key for any network. Says nothing of the key but what is wrong with it.
-fn checked(bytes: Zeroizing<Vec<u8>>, what: &str) -> Result<Key, Failure> {
+fn checked(bytes: Zeroizing<Vec<u8>>, what: &str) -> Result<WifiKey, Failure> {
     if bytes.is_empty() {
         return Err(
             Failure::usage(format!("{what} is empty")).hint("an open network is `--security open`")
@@ -49,7 +49,7 @@ fn checked(bytes: Zeroizing<Vec<u8>>, what: &str) -> Result<Key, Failure> {
         ))
         .hint("the key is the whole text, with at most one line end after it"));
     }
-    Ok(Key::new(bytes.to_vec()))
+    Ok(WifiKey::new(bytes.to_vec()))
 }
 
 #[cfg(test)]

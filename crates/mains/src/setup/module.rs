@@ -4,10 +4,10 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use hiflying::command::{Wmode, Wscan, Wslk, Wsssid};
-use hiflying::net::{Console, ConsoleError, Interface, interfaces, select};
-use hiflying::session::SessionConfig;
+use hiflying::net::{Interface, UdpConsole, UdpConsoleError, interfaces, select};
+use hiflying::session::AtSessionConfig;
 use hiflying::settings::{LinkStatus, Mode};
-use hiflying::wscan::Network;
+use hiflying::wscan::ScannedNetwork;
 use hiflying::{ACCESS_POINT_ADDRESS, Ssid};
 use plugs::net::Lan;
 
@@ -101,11 +101,11 @@ pub(super) enum Station {
 /// Asks a module whether it is a station on a network; nothing when it does not answer.
 pub(super) async fn station(lan: &Lan, address: Ipv4Addr) -> Option<Station> {
     let port = lan.port_towards(address)?.clone();
-    let config = SessionConfig {
+    let config = AtSessionConfig {
         handshake_timeout: GLANCE,
-        ..SessionConfig::default()
+        ..AtSessionConfig::default()
     };
-    let mut console = Console::open(port, address, config).await.ok()?;
+    let mut console = UdpConsole::open(port, address, config).await.ok()?;
     let said = ask(&mut console).await;
     console.close().await;
     match said {
@@ -117,7 +117,7 @@ pub(super) async fn station(lan: &Lan, address: Ipv4Addr) -> Option<Station> {
     }
 }
 
-async fn ask(console: &mut Console) -> Result<Station, ConsoleError> {
+async fn ask(console: &mut UdpConsole) -> Result<Station, UdpConsoleError> {
     if console.run(&Wmode).await? != Mode::Sta {
         return Ok(Station::NotYet);
     }
@@ -125,7 +125,7 @@ async fn ask(console: &mut Console) -> Result<Station, ConsoleError> {
         Ok(LinkStatus::Connected { ssid, .. }) => Ok(Station::On(ssid)),
         Ok(LinkStatus::Disconnected | LinkStatus::RadioOff) => Ok(Station::NotYet),
         // A station that answers at all is on its network; one that does not tell its link tells which network that is.
-        Err(ConsoleError::Refused { .. } | ConsoleError::BadAnswer { .. }) => {
+        Err(UdpConsoleError::Refused { .. } | UdpConsoleError::BadAnswer { .. }) => {
             let ssid = console.run(&Wsssid).await?;
             Ok(ssid.map_or(Station::NotYet, Station::On))
         }
@@ -134,13 +134,13 @@ async fn ask(console: &mut Console) -> Result<Station, ConsoleError> {
 }
 
 /// Has the module look for networks.
-pub(super) async fn networks(lan: &Lan, address: Ipv4Addr) -> Result<Vec<Network>, Failure> {
+pub(super) async fn networks(lan: &Lan, address: Ipv4Addr) -> Result<Vec<ScannedNetwork>, Failure> {
     let silent = || {
         Failure::new(Kind::NoAnswer, format!("no module answers at {address}"))
             .hint("is this computer on the plug's own network?")
     };
     let port = lan.port_towards(address).ok_or_else(silent)?.clone();
-    let mut console = Console::open(port, address, SessionConfig::default())
+    let mut console = UdpConsole::open(port, address, AtSessionConfig::default())
         .await
         .map_err(|error| silent().caused_by(&error))?;
     let networks = console.run(&Wscan).await;

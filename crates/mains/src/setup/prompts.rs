@@ -1,7 +1,7 @@
 //! Choosing the home network among those that the plug sees.
 
 use hiflying::Ssid;
-use hiflying::wscan::Network;
+use hiflying::wscan::ScannedNetwork;
 
 use super::wish::{HomeKey, Wish, network_name};
 use crate::error::Failure;
@@ -13,7 +13,7 @@ const SSID_FLAG: &str = "give it with `--ssid`";
 pub(super) async fn home_network(
     ui: &Ui,
     wish: &mut Wish,
-    networks: &[Network],
+    networks: &[ScannedNetwork],
 ) -> Result<(), Failure> {
     let seen = by_name(networks);
     let mut lines: Vec<String> = seen.iter().map(|network| describe(network)).collect();
@@ -52,8 +52,8 @@ async fn type_name(ui: &Ui) -> Result<Ssid, Failure> {
 }
 
 /// One row for each name, the strongest first; hidden networks have none to show.
-fn by_name(networks: &[Network]) -> Vec<&Network> {
-    let mut seen: Vec<&Network> = Vec::new();
+fn by_name(networks: &[ScannedNetwork]) -> Vec<&ScannedNetwork> {
+    let mut seen: Vec<&ScannedNetwork> = Vec::new();
     for network in networks.iter().filter(|network| !network.ssid.is_empty()) {
         match seen.iter_mut().find(|known| known.ssid == network.ssid) {
             Some(known) if known.signal < network.signal => *known = network,
@@ -65,14 +65,14 @@ fn by_name(networks: &[Network]) -> Vec<&Network> {
     seen
 }
 
-fn is_open(network: &Network) -> bool {
+fn is_open(network: &ScannedNetwork) -> bool {
     use hiflying::wifi::{ScanAuth, ScanCipher};
     network.security.is_some_and(|security| {
         security.auth == ScanAuth::Open && security.cipher == ScanCipher::None
     })
 }
 
-fn describe(network: &Network) -> String {
+fn describe(network: &ScannedNetwork) -> String {
     let name = String::from_utf8_lossy(&network.ssid);
     let signal = network
         .signal

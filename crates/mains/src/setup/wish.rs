@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
 use hiflying::wifi::ScanSecurity;
-use hiflying::{Key, Security, Ssid};
+use hiflying::{Ssid, WifiKey, WifiSecurity};
 
 use super::keys;
 use crate::commands::setup::SetupArgs;
@@ -25,7 +25,7 @@ pub(super) struct Wish {
     pub(super) ssid: Option<Ssid>,
     /// Its key, where it was given.
     pub(super) key: HomeKey,
-    pub(super) security: Security,
+    pub(super) security: WifiSecurity,
     /// How the home network is protected, where the plug has seen it.
     pub(super) scanned: Option<ScanSecurity>,
     /// The key of the plug's own network, where it was given.
@@ -40,7 +40,7 @@ pub(super) struct Wish {
 #[derive(Debug)]
 pub(super) enum HomeKey {
     /// This one.
-    Is(Key),
+    Is(WifiKey),
     /// There is none.
     Open,
     /// Still to be asked for.
@@ -86,7 +86,7 @@ impl Wish {
         let key = match (&args.key_file, args.key_stdin) {
             (Some(file), _) => keys::from_file(ui, file).await?,
             (None, true) => keys::from_stdin().await?,
-            (None, false) if self.security == Security::Open => return Ok(HomeKey::Open),
+            (None, false) if self.security == WifiSecurity::Open => return Ok(HomeKey::Open),
             (None, false) => {
                 return if ui.can_ask() {
                     Ok(HomeKey::Ask)
@@ -108,7 +108,7 @@ impl Wish {
         loop {
             let prompt = format!("Key of {network} (not shown; Enter alone if it is open)");
             let text = ui.secret(&prompt, KEY_FLAGS).await?;
-            if text.is_empty() && matches!(self.security, Security::Auto) {
+            if text.is_empty() && matches!(self.security, WifiSecurity::Auto) {
                 return Ok(HomeKey::Open);
             }
             let key = keys::from_text(&text, "the key").and_then(|key| {
@@ -123,7 +123,7 @@ impl Wish {
     }
 
     /// Refuses a key that no module could take for this kind of network.
-    fn fits(&self, key: &Key) -> Result<(), Failure> {
+    fn fits(&self, key: &WifiKey) -> Result<(), Failure> {
         self.security
             .candidates(Some(key), self.scanned)
             .map(drop)
@@ -143,7 +143,7 @@ impl Wish {
     }
 
     /// The key for the module; nothing for an open network.
-    pub(super) fn home_key(&self) -> Option<Key> {
+    pub(super) fn home_key(&self) -> Option<WifiKey> {
         match &self.key {
             HomeKey::Is(key) => Some(key.clone()),
             HomeKey::Open | HomeKey::Ask => None,

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use hiflying::Word;
+use hiflying::DiscoveryWord;
 
 /// Where and for how long to look.
 #[derive(Debug, Clone, Default)]
@@ -13,7 +13,7 @@ pub struct Options {
     /// Addresses to ask directly: the index of the link that leads there, and the address.
     pub direct: Vec<(usize, Ipv4Addr)>,
     /// Discovery words beside the known ones.
-    pub words: Vec<Word>,
+    pub words: Vec<DiscoveryWord>,
     /// The longest time. `None`: [`WAIT`](super::WAIT), or [`SILENT_WAIT`](super::SILENT_WAIT) when nobody answers.
     pub wait: Option<Duration>,
     /// Stop when so many have been found, and do not stop before.

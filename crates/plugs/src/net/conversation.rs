@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use hiflying::net::Port;
+use hiflying::net::UdpPort;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -41,7 +41,7 @@ enum Wire {
     Stream(TcpStream),
     Datagrams {
         local_port: u16,
-        port: Port,
+        port: UdpPort,
         to: SocketAddrV4,
         listener: Listener,
     },

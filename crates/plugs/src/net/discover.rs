@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::Stream;
 use futures_util::stream::unfold;
-use hiflying::Word;
+use hiflying::DiscoveryWord;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
@@ -27,7 +27,7 @@ pub struct DiscoverOptions {
     /// Stop when so many have been found, and not before.
     pub expect: Option<usize>,
     /// Discovery words beside the known ones.
-    pub words: Vec<Word>,
+    pub words: Vec<DiscoveryWord>,
     /// Never stop.
     pub watch: bool,
 }

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use hiflying::Word;
+use hiflying::DiscoveryWord;
 use plugs::discovery::{Link, Options};
 use plugs::{FamilyId, RelayState};
 
@@ -58,7 +58,7 @@ fn as_many_as_the_user_expects() {
 
     // A module is told as soon as it is certain that it is no more than that.
     let mut devices = plugs(2, 0.0);
-    devices.push(Device::module(3, 0.0, Word::HF_A11));
+    devices.push(Device::module(3, 0.0, DiscoveryWord::HF_A11));
     let with_module = run(
         &devices,
         Options {
@@ -112,7 +112,7 @@ fn one_slow_plug_does_not_hide_behind_quick_ones() {
 fn a_plug_is_a_plug_though_its_module_answers_first() {
     for seed in 0..200 {
         let mut devices = plugs(5, 0.2);
-        devices.push(Device::module(9, 0.2, Word::WIFIKIT));
+        devices.push(Device::module(9, 0.2, DiscoveryWord::WIFIKIT));
         let run = run(&devices, options(), seed);
         for device in &devices {
             let plug = &run.found[&device.mac];
@@ -134,7 +134,7 @@ fn a_plug_is_a_plug_though_its_module_answers_first() {
 
 #[test]
 fn the_users_word() {
-    let word: Word = "www.usr.cn".parse().unwrap();
+    let word: DiscoveryWord = "www.usr.cn".parse().unwrap();
     let devices = [Device::module(1, 0.0, word.clone())];
     assert_eq!(run(&devices, options(), 1).found.len(), 0);
     let words = vec![word];

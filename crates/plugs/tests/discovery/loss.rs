@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use hiflying::Word;
+use hiflying::DiscoveryWord;
 
 use crate::ms;
 use crate::network::{Device, options, plugs, run};
@@ -117,8 +117,8 @@ fn two_hundred_plugs() {
 #[test]
 fn modules_among_plugs_at_forty_percent_loss() {
     let mut devices = plugs(10, 0.4);
-    devices.push(Device::module(11, 0.4, Word::HF_A11));
-    devices.push(Device::module(12, 0.4, Word::WIFIKIT));
+    devices.push(Device::module(11, 0.4, DiscoveryWord::HF_A11));
+    devices.push(Device::module(12, 0.4, DiscoveryWord::WIFIKIT));
     many(&devices, 1000).finds_everything();
 }
 

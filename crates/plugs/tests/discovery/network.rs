@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use hiflying::{Identity, Mac, PORT, Word};
+use hiflying::{DiscoveryWord, Mac, ModuleIdentity, PORT};
 use jiff::Timestamp;
 use plugs::discovery::{Discovery, Event, Link, Options, Summary, Transmit};
 use plugs::reco::{SCAN_WORD, ScanReply};
@@ -42,7 +42,7 @@ pub(crate) struct Device {
     /// Whether it answers the scan of plugs.
     pub(crate) is_plug: bool,
     /// The discovery word that its module answers.
-    pub(crate) word: Option<Word>,
+    pub(crate) word: Option<DiscoveryWord>,
     /// The chance that a datagram to it, or from it, gets lost.
     pub(crate) loss: f64,
     /// How long an answer takes, in milliseconds.
@@ -58,14 +58,14 @@ impl Device {
             mac: Mac::new([0xAC, 0xCF, 0x23, 0, high, low]),
             address: Ipv4Addr::new(10, 77, high, low),
             is_plug: true,
-            word: Some(Word::HF_A11),
+            word: Some(DiscoveryWord::HF_A11),
             loss,
             delay: 1..30,
             copies: 1,
         }
     }
 
-    pub(crate) fn module(number: u16, loss: f64, word: Word) -> Self {
+    pub(crate) fn module(number: u16, loss: f64, word: DiscoveryWord) -> Self {
         Self {
             is_plug: false,
             word: Some(word),
@@ -86,7 +86,7 @@ impl Device {
     }
 
     fn identity(&self) -> Rc<[u8]> {
-        let identity = Identity {
+        let identity = ModuleIdentity {
             address: self.address,
             mac: self.mac,
             module: Some("HF-LPB100".into()),
@@ -153,7 +153,7 @@ impl Network<'_> {
             if !is_broadcast && *transmit.to.ip() != device.address {
                 continue;
             }
-            let knows = |word: &Word| word.matches(&transmit.bytes);
+            let knows = |word: &DiscoveryWord| word.matches(&transmit.bytes);
             let answer = if device.is_plug && *transmit.bytes == *SCAN_WORD {
                 &peer.scan_reply
             } else if device.word.as_ref().is_some_and(knows) {

@@ -10,10 +10,10 @@ fn names_and_keys_with_everything_in_them() {
         ("Grüße 🏠", "pässwörter"),
         ("12345678901234567890123456789012", &"k".repeat(63)),
     ] {
-        let config = JoinConfig::new(Ssid::new(ssid).unwrap(), Some(Key::new(key)));
+        let config = JoinConfig::new(Ssid::new(ssid).unwrap(), Some(WifiKey::new(key)));
         let run = run(
             JoinConfig {
-                security: Security::Wpa2,
+                security: WifiSecurity::Wpa2,
                 ..config
             },
             |module| {
@@ -28,7 +28,7 @@ fn names_and_keys_with_everything_in_them() {
 fn a_module_without_apsta_goes_the_direct_path() {
     let run = run(
         JoinConfig {
-            security: Security::Wpa2,
+            security: WifiSecurity::Wpa2,
             ..config()
         },
         |module| refuses(module, "AT+WMODE=APSTA"),
@@ -46,7 +46,7 @@ fn a_module_without_apsta_goes_the_direct_path() {
 fn the_old_spelling_of_apsta() {
     let run = run(
         JoinConfig {
-            security: Security::Wpa2,
+            security: WifiSecurity::Wpa2,
             ..config()
         },
         |module| {
@@ -67,7 +67,7 @@ fn the_old_spelling_of_apsta() {
 fn a_plug_on_a_network_moves_to_another() {
     let run = run(
         JoinConfig {
-            security: Security::Wpa2,
+            security: WifiSecurity::Wpa2,
             ..config()
         },
         |module| {
@@ -97,7 +97,7 @@ fn a_plug_on_a_network_moves_to_another() {
 fn no_address_on_the_network() {
     let run = run(
         JoinConfig {
-            security: Security::Wpa2,
+            security: WifiSecurity::Wpa2,
             ..config()
         },
         |module| module.gives_lease = false,
@@ -116,7 +116,7 @@ fn no_address_on_the_network() {
 fn a_router_that_answers_no_ping_is_a_remark() {
     let run = run(
         JoinConfig {
-            security: Security::Wpa2,
+            security: WifiSecurity::Wpa2,
             ..config()
         },
         |module| module.ping = "+ok=Timeout",
@@ -129,7 +129,7 @@ fn a_router_that_answers_no_ping_is_a_remark() {
 fn a_lost_restart_is_sent_again_only_while_the_module_answers() {
     let run = run(
         JoinConfig {
-            security: Security::Wpa2,
+            security: WifiSecurity::Wpa2,
             ..config()
         },
         |module| module.ignores_restarts = 1,
@@ -150,7 +150,7 @@ fn a_lost_restart_is_sent_again_only_while_the_module_answers() {
 fn a_module_that_never_restarts() {
     let run = run(
         JoinConfig {
-            security: Security::Wpa2,
+            security: WifiSecurity::Wpa2,
             ..config()
         },
         |module| module.ignores_restarts = 99,
@@ -167,7 +167,7 @@ fn a_module_that_never_restarts() {
 fn a_module_that_does_not_come_back() {
     let run = run(
         JoinConfig {
-            security: Security::Wpa2,
+            security: WifiSecurity::Wpa2,
             ..config()
         },
         |module| {
@@ -195,7 +195,7 @@ fn nobody_there() {
 fn a_clone_that_is_always_open() {
     let run = run(
         JoinConfig {
-            security: Security::Wpa2,
+            security: WifiSecurity::Wpa2,
             ..config()
         },
         |module| {

@@ -10,7 +10,7 @@ fn stopping_writes_back_what_was_there() {
     // At every moment of a join, from the first datagram to the last.
     for milliseconds in (0..12_000).step_by(97) {
         let config = JoinConfig {
-            security: Security::Wpa2,
+            security: WifiSecurity::Wpa2,
             link_timeout: Duration::from_secs(5),
             ..config()
         };
@@ -56,7 +56,7 @@ fn lossy_networks() {
         let mut joined = 0;
         for seed in 0..100 {
             let config = JoinConfig {
-                security: Security::Wpa2,
+                security: WifiSecurity::Wpa2,
                 ..config()
             };
             let run = finish(bench(
@@ -93,7 +93,7 @@ fn lossy_networks() {
 fn doubled_delayed_and_split_datagrams() {
     for seed in 0..100 {
         let config = JoinConfig {
-            security: Security::Wpa2,
+            security: WifiSecurity::Wpa2,
             ..config()
         };
         // Pieces out of order cannot be put together; whole datagrams out of order can be told
@@ -116,8 +116,8 @@ fn doubled_delayed_and_split_datagrams() {
 fn keys_never_appear_in_what_a_join_tells() {
     for key in ["secret12", "wrongkey"] {
         let config = JoinConfig {
-            key: Some(Key::new(key)),
-            security: Security::Wpa2,
+            key: Some(WifiKey::new(key)),
+            security: WifiSecurity::Wpa2,
             ..config()
         };
         assert!(!format!("{config:?}").contains(key));

@@ -45,7 +45,7 @@ fn doubled_datagrams_do_not_shift_the_replies() {
                 mode(Mode::Sta),
                 "seed {seed}"
             );
-            let refused = Ok(Err(CommandError::Refused(crate::ErrorCode::Verb)));
+            let refused = Ok(Err(AtCommandError::Refused(crate::ErrorCode::Verb)));
             assert_eq!(ask(&mut bench, &command::Lver), refused, "seed {seed}");
             assert_eq!(
                 ask(&mut bench, &command::Mid),
@@ -73,7 +73,7 @@ fn a_slow_module_is_not_misread() {
         assert_eq!(ask(&mut bench, &key("12345678")), mode(()), "{slow:?}");
         assert_eq!(
             ask(&mut bench, &command::Wskey),
-            mode(Credentials::wpa2(Key::new("12345678"))),
+            mode(Credentials::wpa2(WifiKey::new("12345678"))),
             "{slow:?}"
         );
         assert_eq!(
@@ -182,7 +182,7 @@ fn foreign_datagrams_are_no_replies() {
     }
     bench.machine.handle_datagram(now, b"+ok=HF-LPB100\r\n\r\n");
     assert!(
-        matches!(bench.machine.poll_event(), Some(SessionEvent::Reply { id: got, .. }) if got == id)
+        matches!(bench.machine.poll_event(), Some(AtSessionEvent::Reply { id: got, .. }) if got == id)
     );
 }
 
@@ -202,7 +202,7 @@ fn a_wrong_answer_given_twice_is_believed() {
     );
     assert!(matches!(
         ask(&mut bench, &command::Ephy),
-        Ok(Err(CommandError::Malformed { .. }))
+        Ok(Err(AtCommandError::Malformed { .. }))
     ));
     assert!(
         bench.elapsed() < Duration::from_secs(2),
@@ -223,7 +223,7 @@ fn a_babbling_module_does_not_fill_the_memory() {
     bench.pass(Duration::from_secs(20));
     let longest =
         std::iter::from_fn(|| bench.machine.poll_event()).filter_map(|event| match event {
-            SessionEvent::Reply { raw, .. } => Some(raw.len()),
+            AtSessionEvent::Reply { raw, .. } => Some(raw.len()),
             _ => None,
         });
     assert!(longest.max().is_some_and(|length| length <= 64 * 1024));
@@ -251,16 +251,16 @@ proptest! {
     ) {
         let start = Instant::now();
         let mut now = start;
-        let mut session = Session::new(SessionConfig::default(), now);
+        let mut session = AtSession::new(AtSessionConfig::default(), now);
         let requests = [
             command::Wmode.request(), command::Mid.request(), key("12345678").request(), command::Wscan.request(),
-            command::Restart.request(), command::Help.request(), command::Null.request(), Request::set("OEM", "x"),
+            command::Restart.request(), command::Help.request(), command::Null.request(), AtRequest::set("OEM", "x"),
         ];
         let mut open = std::collections::BTreeSet::new();
-        let check = |session: &mut Session, open: &mut std::collections::BTreeSet<CommandId>| {
+        let check = |session: &mut AtSession, open: &mut std::collections::BTreeSet<CommandId>| {
             while session.poll_transmit().is_some() {}
             while let Some(event) = session.poll_event() {
-                if let SessionEvent::Reply { id, .. } | SessionEvent::Failed { id, .. } = event {
+                if let AtSessionEvent::Reply { id, .. } | AtSessionEvent::Failed { id, .. } = event {
                     assert!(open.remove(&id), "{id:?} ended twice");
                 }
             }
