@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use emulator::PlugConfig;
-use emulator::twin::{Arrival, Twin};
+use emulator::reco::{Arrival, RecoTwin};
 use libfuzzer_sys::fuzz_target;
 
 const HERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -13,7 +13,7 @@ const CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 48899);
 
 fuzz_target!(|bytes: &[u8]| {
     let mut now = Instant::now();
-    let mut twin = Twin::new(PlugConfig::at(HERE), now);
+    let mut twin = RecoTwin::new(PlugConfig::at(HERE), now);
     for opening in [&b"HF-A11ASSISTHREAD"[..], b"+ok"] {
         twin.handle_datagram(
             now,

@@ -13,27 +13,31 @@
 //! otherwise.
 
 mod announce;
+mod behaviour;
 mod bulb;
 mod config;
 mod description;
+mod events;
 mod fault;
 mod lights;
-mod member;
-mod quirks;
 mod radio;
 mod reply;
+mod resources;
 mod room;
 pub mod server;
 #[cfg(test)]
 mod tests;
 mod touchlink;
+mod twin;
 mod v1;
 mod v2;
 
-pub use bulb::{BulbSpec, BulbSpecError, BulbView, Place};
-pub use config::{Api, ApiError, BridgeConfig, ConfigError, Model, ModelError};
+pub use behaviour::Mangle;
+pub use bulb::{BulbPlace, BulbSpec, BulbSpecError, BulbView};
+pub use config::{
+    BridgeConfig, BridgeModel, BridgeModelError, InterfaceVersion, InterfaceVersionError, RoomError,
+};
 pub use fault::BridgeFault;
-pub use quirks::Mangle;
-pub use reply::{Answer, Request};
+pub use reply::{BridgeAnswer, BridgeRequest};
 pub use room::Room;
-pub use touchlink::{Line, TouchlinkSession};
+pub use touchlink::{TouchlinkLine, TouchlinkSession};

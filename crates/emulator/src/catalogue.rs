@@ -8,8 +8,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// One row of a catalogue, with the parameter that was given.
-pub(crate) struct Given<B: 'static> {
-    row: &'static Row<B>,
+pub(crate) struct ParsedFault<B: 'static> {
+    row: &'static FaultRow<B>,
     parameter: Option<String>,
 }
 
@@ -34,9 +34,9 @@ pub enum FaultError {
     },
 }
 
-impl<B: Default> Given<B> {
+impl<B: Default> ParsedFault<B> {
     /// Reads `name` or `name=parameter`.
-    pub(crate) fn parse(catalogue: &'static [Row<B>], text: &str) -> Result<Self, FaultError> {
+    pub(crate) fn parse(catalogue: &'static [FaultRow<B>], text: &str) -> Result<Self, FaultError> {
         let (name, parameter) = match text.split_once('=') {
             Some((name, parameter)) => (name, Some(parameter.to_owned())),
             None => (text, None),
@@ -73,7 +73,7 @@ impl<B: Default> Given<B> {
     }
 }
 
-impl<B> Clone for Given<B> {
+impl<B> Clone for ParsedFault<B> {
     fn clone(&self) -> Self {
         Self {
             row: self.row,
@@ -82,13 +82,13 @@ impl<B> Clone for Given<B> {
     }
 }
 
-impl<B> PartialEq for Given<B> {
+impl<B> PartialEq for ParsedFault<B> {
     fn eq(&self, other: &Self) -> bool {
         self.row.name() == other.row.name() && self.parameter == other.parameter
     }
 }
 
-impl<B> fmt::Display for Given<B> {
+impl<B> fmt::Display for ParsedFault<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.row.name())?;
         match &self.parameter {
@@ -103,7 +103,7 @@ macro_rules! fault_type {
     ($(#[$doc:meta])* pub struct $name:ident: $behaviour:ty = $catalogue:ident;) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq)]
-        pub struct $name($crate::catalogue::Given<$behaviour>);
+        pub struct $name($crate::catalogue::ParsedFault<$behaviour>);
 
         impl $name {
             /// Every fault: how it is written, and what it does.
@@ -132,7 +132,7 @@ macro_rules! fault_type {
             type Err = $crate::catalogue::FaultError;
 
             fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
-                $crate::catalogue::Given::parse($catalogue, text).map(Self)
+                $crate::catalogue::ParsedFault::parse($catalogue, text).map(Self)
             }
         }
 
@@ -152,7 +152,7 @@ macro_rules! fault_type {
 pub(crate) use fault_type;
 
 /// The name that starts alike, for the hint.
-fn nearest<B>(catalogue: &'static [Row<B>], name: &str) -> Option<&'static str> {
+fn nearest<B>(catalogue: &'static [FaultRow<B>], name: &str) -> Option<&'static str> {
     let alike = |candidate: &str| {
         candidate
             .bytes()
@@ -162,19 +162,19 @@ fn nearest<B>(catalogue: &'static [Row<B>], name: &str) -> Option<&'static str> 
     };
     catalogue
         .iter()
-        .map(Row::name)
+        .map(FaultRow::name)
         .max_by_key(|candidate| alike(candidate))
         .filter(|candidate| alike(candidate) >= 3)
 }
 
 /// How a fault is written, what it does in words, and what it does.
-pub(crate) struct Row<B> {
+pub(crate) struct FaultRow<B> {
     pub(crate) spec: &'static str,
     pub(crate) explanation: &'static str,
-    pub(crate) effect: Effect<B>,
+    pub(crate) effect: FaultEffect<B>,
 }
 
-impl<B> Row<B> {
+impl<B> FaultRow<B> {
     pub(crate) fn name(&self) -> &'static str {
         self.spec.split(['=', '[']).next().unwrap_or(self.spec)
     }
@@ -182,7 +182,7 @@ impl<B> Row<B> {
 
 /// What a fault does to the behaviour, by the kind of its parameter. The first value is what stands for a parameter
 /// that was left out.
-pub(crate) enum Effect<B> {
+pub(crate) enum FaultEffect<B> {
     Flag(fn(&mut B)),
     Share(Option<f64>, fn(&mut B, f64)),
     Time(fn(&mut B, Duration)),
@@ -193,7 +193,7 @@ pub(crate) enum Effect<B> {
     Address(fn(&mut B, Ipv4Addr)),
 }
 
-impl<B> Effect<B> {
+impl<B> FaultEffect<B> {
     fn apply(&self, behaviour: &mut B, parameter: Option<&str>) -> Result<(), String> {
         match (self, parameter) {
             (Self::Flag(set), None) => set(behaviour),
@@ -256,23 +256,23 @@ fn address(text: &str) -> Result<Ipv4Addr, String> {
 /// Writes a catalogue as a table of spec, effect and explanation.
 macro_rules! catalogue {
     ($($spec:literal $effect:expr, $explanation:literal;)*) => {
-        &[$($crate::catalogue::Row { spec: $spec, explanation: $explanation, effect: $effect }),*]
+        &[$($crate::catalogue::FaultRow { spec: $spec, explanation: $explanation, effect: $effect }),*]
     };
 }
 pub(crate) use catalogue;
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::{Effect, Given, Row};
+    use super::{FaultEffect, FaultRow, ParsedFault};
 
     /// Holds every row of a catalogue against what all have to keep. `text` is an example of a text that a row takes.
     pub(crate) fn check<B: Default + PartialEq + std::fmt::Debug>(
-        catalogue: &'static [Row<B>],
+        catalogue: &'static [FaultRow<B>],
         text: fn(&str) -> &str,
     ) {
         for row in catalogue {
             let given = example(row, text);
-            let fault = Given::parse(catalogue, &given);
+            let fault = ParsedFault::parse(catalogue, &given);
             let fault = fault.unwrap_or_else(|error| panic!("{given}: {error}"));
             assert_eq!(fault.to_string(), given);
             let mut behaviour = B::default();
@@ -281,23 +281,23 @@ pub(crate) mod tests {
             let is_phrase = !row.explanation.is_empty() && !row.explanation.ends_with('.');
             assert!(is_phrase, "{given}");
             let needs_more = row.spec.starts_with(&format!("{}=", row.name()));
-            let bare = Given::parse(catalogue, row.name());
+            let bare = ParsedFault::parse(catalogue, row.name());
             assert_eq!(bare.is_err(), needs_more, "{}", row.spec);
         }
-        let mut names: Vec<_> = catalogue.iter().map(Row::name).collect();
+        let mut names: Vec<_> = catalogue.iter().map(FaultRow::name).collect();
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), catalogue.len(), "a name is there twice");
     }
 
-    fn example<B>(row: &Row<B>, text: fn(&str) -> &str) -> String {
+    fn example<B>(row: &FaultRow<B>, text: fn(&str) -> &str) -> String {
         let parameter = match &row.effect {
-            Effect::Flag(_) | Effect::Words(_) => return row.name().to_owned(),
-            Effect::Text(_) => text(row.name()),
-            Effect::Count(..) => "3",
-            Effect::Share(..) => "35%",
-            Effect::Time(_) => "700ms",
-            Effect::Address(_) => "192.0.2.7",
+            FaultEffect::Flag(_) | FaultEffect::Words(_) => return row.name().to_owned(),
+            FaultEffect::Text(_) => text(row.name()),
+            FaultEffect::Count(..) => "3",
+            FaultEffect::Share(..) => "35%",
+            FaultEffect::Time(_) => "700ms",
+            FaultEffect::Address(_) => "192.0.2.7",
         };
         format!("{}={parameter}", row.name())
     }

@@ -7,10 +7,10 @@ use std::str::FromStr;
 use hiflying::Mac;
 use plugs::RelayState;
 
-use crate::behaviour::Behaviour;
-use crate::fault::Fault;
 use crate::load::Load;
 use crate::network::HomeNetwork;
+use crate::reco::behaviour::RecoBehaviour;
+use crate::reco::fault::PlugFault;
 
 /// Everything that makes one twin.
 ///
@@ -22,7 +22,7 @@ use crate::network::HomeNetwork;
 /// assert_eq!(kitchen.mac.to_string(), "AC:CF:23:4D:00:03");
 /// let home = kitchen.series(5)?;
 /// assert_eq!(home[4].listen, Ipv4Addr::new(127, 77, 0, 7));
-/// # Ok::<(), emulator::ConfigError>(())
+/// # Ok::<(), emulator::PlugConfigError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlugConfig {
@@ -35,7 +35,7 @@ pub struct PlugConfig {
     /// The station MAC.
     pub mac: Mac,
     /// The serial number on the back, part of the name of its access point.
-    pub serial: Serial,
+    pub serial: SerialNumber,
     /// Which product it is.
     pub profile: Profile,
     /// Fresh from the factory, or on the home network already.
@@ -49,7 +49,7 @@ pub struct PlugConfig {
     /// The networks it can join. In station mode it is on the first; without any, on one of its own.
     pub home_networks: Vec<HomeNetwork>,
     /// The ways in which it differs from a faithful unit; of two that contradict, the last counts.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<PlugFault>,
     /// Seeds the line, the load and the faults.
     pub seed: u64,
 }
@@ -65,7 +65,7 @@ impl PlugConfig {
             listen,
             home_address: None,
             mac: Mac::new([0xAC, 0xCF, 0x23, b, c, d]),
-            serial: Serial::derived(u32::from_be_bytes([0, b, c, d])),
+            serial: SerialNumber::derived(u32::from_be_bytes([0, b, c, d])),
             profile: Profile::default(),
             mode: Mode::default(),
             relay: RelayState::Off,
@@ -83,8 +83,8 @@ impl PlugConfig {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Series`] when the addresses run out.
-    pub fn series(&self, count: u32) -> Result<Vec<Self>, ConfigError> {
+    /// [`PlugConfigError::Series`] when the addresses run out.
+    pub fn series(&self, count: u32) -> Result<Vec<Self>, PlugConfigError> {
         let sibling = |step: u32| {
             Some(Self {
                 listen: after(self.listen, step)?,
@@ -97,11 +97,11 @@ impl PlugConfig {
                 ..self.clone()
             })
         };
-        series(self.listen, count, sibling).map_err(ConfigError::Series)
+        series(self.listen, count, sibling).map_err(PlugConfigError::Series)
     }
 
-    pub(crate) fn behaviour(&self) -> Behaviour {
-        Fault::together(&self.faults)
+    pub(crate) fn behaviour(&self) -> RecoBehaviour {
+        PlugFault::together(&self.faults)
     }
 }
 
@@ -145,7 +145,7 @@ pub struct SeriesError {
 
 /// A configuration that cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
+pub enum PlugConfigError {
     /// The addresses do not suffice.
     #[error(transparent)]
     Series(SeriesError),
@@ -168,13 +168,13 @@ pub enum Profile {
 }
 
 impl FromStr for Profile {
-    type Err = ConfigError;
+    type Err = PlugConfigError;
 
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
+    fn from_str(text: &str) -> Result<Self, PlugConfigError> {
         match text.to_ascii_lowercase().as_str() {
             "sp2" => Ok(Self::Sp2),
             "p10a" => Ok(Self::P10a),
-            _ => Err(ConfigError::Profile(text.to_owned())),
+            _ => Err(PlugConfigError::Profile(text.to_owned())),
         }
     }
 }
@@ -200,9 +200,9 @@ pub enum Mode {
 
 /// A serial number: digits, of which leading zeros count.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Serial(String);
+pub struct SerialNumber(String);
 
-impl Serial {
+impl SerialNumber {
     fn derived(number: u32) -> Self {
         Self(format!("9{number:08}"))
     }
@@ -222,19 +222,19 @@ impl Serial {
     }
 }
 
-impl FromStr for Serial {
-    type Err = ConfigError;
+impl FromStr for SerialNumber {
+    type Err = PlugConfigError;
 
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
+    fn from_str(text: &str) -> Result<Self, PlugConfigError> {
         if (1..=12).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(ConfigError::Serial(text.to_owned()))
+            Err(PlugConfigError::Serial(text.to_owned()))
         }
     }
 }
 
-impl fmt::Display for Serial {
+impl fmt::Display for SerialNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -275,12 +275,19 @@ mod tests {
     #[test]
     fn a_serial_number_is_digits_and_keeps_its_zeros() {
         assert_eq!(
-            "000000009".parse::<Serial>().unwrap().after(1).as_str(),
+            "000000009"
+                .parse::<SerialNumber>()
+                .unwrap()
+                .after(1)
+                .as_str(),
             "000000010"
         );
-        assert_eq!("999".parse::<Serial>().unwrap().after(1).as_str(), "000");
+        assert_eq!(
+            "999".parse::<SerialNumber>().unwrap().after(1).as_str(),
+            "000"
+        );
         for wrong in ["", "12a", "1234567890123", "-12"] {
-            assert!(wrong.parse::<Serial>().is_err());
+            assert!(wrong.parse::<SerialNumber>().is_err());
         }
     }
 }

@@ -10,21 +10,19 @@
 //! The facts come from the pages on the wire protocols. Where they only guess or contradict each other, the twin takes the
 //! likelier side, and a fault takes the other.
 
-mod behaviour;
 pub mod bridge;
 mod catalogue;
 mod config;
-mod fault;
 mod load;
 mod network;
+pub mod reco;
 mod record;
 pub mod server;
-pub mod twin;
 
 pub use catalogue::FaultError;
-pub use config::{ConfigError, Mode, PlugConfig, Profile, Serial, SeriesError};
-pub use fault::Fault;
-pub use load::{Draw, Load, LoadError, Moment};
+pub use config::{Mode, PlugConfig, PlugConfigError, Profile, SerialNumber, SeriesError};
+pub use load::{Draw, Load, LoadError, MainsMoment};
 pub use network::{HomeNetwork, HomeNetworkError};
+pub use reco::RecoTwin;
+pub use reco::fault::PlugFault;
 pub use record::Recorder;
-pub use twin::Twin;

@@ -86,7 +86,7 @@ impl Draw {
 
 /// One moment of the mains as the plug sees it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Moment {
+pub struct MainsMoment {
     /// Volts, root mean square.
     pub voltage: f64,
     /// Amperes, root mean square.
@@ -120,7 +120,7 @@ impl Load {
     ///
     /// `home` seeds what all plugs of a home share (the slow drift of the line), `seed` what is this plug's own.
     #[must_use]
-    pub fn moment(&self, home: u64, seed: u64, elapsed: Duration, closed: bool) -> Moment {
+    pub fn moment(&self, home: u64, seed: u64, elapsed: Duration, closed: bool) -> MainsMoment {
         let draw = if closed {
             self.draw(seed, elapsed)
         } else {
@@ -130,7 +130,7 @@ impl Load {
         let current = draw.watts / draw.power_factor / NOMINAL_VOLTAGE;
         let voltage = open_voltage - current * draw.power_factor * LINE_RESISTANCE;
         let current = draw.watts / draw.power_factor / voltage;
-        Moment {
+        MainsMoment {
             voltage,
             current,
             frequency: line_frequency(home, elapsed.as_secs_f64()),

@@ -6,9 +6,9 @@ use hiflying::Mac;
 use hiflying::wifi::{
     Auth, Cipher, Credentials, ScanSecurity, Ssid, SsidError, WifiKey, WifiKeyError,
 };
-use hiflying::wscan::ScannedNetwork;
+use hiflying::wscan::Network;
 
-use crate::behaviour::Security;
+use crate::reco::behaviour::NetworkSecurity;
 
 /// A network that a twin can join, written `SSID:KEY`.
 ///
@@ -87,7 +87,7 @@ impl HomeNetwork {
     /// [`HomeNetworkError::Key`] when no network has such a key.
     pub fn new(ssid: Ssid, key: Option<WifiKey>) -> Result<Self, HomeNetworkError> {
         let network = Self { ssid, key };
-        match network.credentials(Security::Wpa2).check() {
+        match network.credentials(NetworkSecurity::Wpa2).check() {
             Ok(()) => Ok(network),
             Err(error) => Err(HomeNetworkError::Key {
                 ssid: network.ssid,
@@ -115,50 +115,50 @@ impl HomeNetwork {
     }
 
     /// What a module that is on this network would have been given.
-    pub(crate) fn credentials(&self, security: Security) -> Credentials {
+    pub(crate) fn credentials(&self, security: NetworkSecurity) -> Credentials {
         let Some(key) = &self.key else {
             return Credentials::open();
         };
         match self.protection(security) {
-            Security::Wep => Credentials::wep(Auth::Shared, key.clone()),
-            Security::Wpa => Credentials::wpa(key.clone()),
-            Security::Wpa2 | Security::Mixed => Credentials::wpa2(key.clone()),
+            NetworkSecurity::Wep => Credentials::wep(Auth::Shared, key.clone()),
+            NetworkSecurity::Wpa => Credentials::wpa(key.clone()),
+            NetworkSecurity::Wpa2 | NetworkSecurity::Mixed => Credentials::wpa2(key.clone()),
         }
     }
 
     /// Tells whether the access point lets a station with these credentials in.
-    pub(crate) fn admits(&self, given: &Credentials, security: Security) -> bool {
+    pub(crate) fn admits(&self, given: &Credentials, security: NetworkSecurity) -> bool {
         let Some(key) = &self.key else {
             return *given == Credentials::open();
         };
         given.key.as_ref() == Some(key)
             && match (self.protection(security), given.auth) {
-                (Security::Wep, Auth::Open | Auth::Shared) => {
+                (NetworkSecurity::Wep, Auth::Open | Auth::Shared) => {
                     matches!(given.cipher, Cipher::WepA | Cipher::WepH)
                 }
-                (Security::Wpa, Auth::WpaPsk) => given.cipher != Cipher::Aes,
-                (Security::Wpa2, Auth::Wpa2Psk) => given.cipher != Cipher::Tkip,
-                (Security::Mixed, Auth::WpaPsk | Auth::Wpa2Psk) => true,
+                (NetworkSecurity::Wpa, Auth::WpaPsk) => given.cipher != Cipher::Aes,
+                (NetworkSecurity::Wpa2, Auth::Wpa2Psk) => given.cipher != Cipher::Tkip,
+                (NetworkSecurity::Mixed, Auth::WpaPsk | Auth::Wpa2Psk) => true,
                 _ => false,
             }
     }
 
     /// A key shorter than any WPA key can only be a WEP key.
-    fn protection(&self, security: Security) -> Security {
+    fn protection(&self, security: NetworkSecurity) -> NetworkSecurity {
         match &self.key {
-            Some(key) if key.as_bytes().len() < 8 => Security::Wep,
+            Some(key) if key.as_bytes().len() < 8 => NetworkSecurity::Wep,
             _ => security,
         }
     }
 
     /// The row of `AT+WSCAN`.
-    pub(crate) fn seen(&self, security: Security) -> ScannedNetwork {
+    pub(crate) fn seen(&self, security: NetworkSecurity) -> ScannedNetwork {
         let word = match (&self.key, self.protection(security)) {
             (None, _) => "OPEN/NONE",
-            (Some(_), Security::Wep) => "SHARED/WEP",
-            (Some(_), Security::Wpa) => "WPAPSK/TKIP",
-            (Some(_), Security::Wpa2) => "WPA2PSK/AES",
-            (Some(_), Security::Mixed) => "WPAPSKWPA2PSK/TKIPAES",
+            (Some(_), NetworkSecurity::Wep) => "SHARED/WEP",
+            (Some(_), NetworkSecurity::Wpa) => "WPAPSK/TKIP",
+            (Some(_), NetworkSecurity::Wpa2) => "WPA2PSK/AES",
+            (Some(_), NetworkSecurity::Mixed) => "WPAPSKWPA2PSK/TKIPAES",
         };
         network(
             self.ssid.as_bytes(),
@@ -257,58 +257,73 @@ mod tests {
         for (network, security, credentials, expected) in [
             (
                 "Home:secret-key",
-                Security::Wpa2,
+                NetworkSecurity::Wpa2,
                 "WPA2PSK,AES,secret-key",
                 true,
             ),
             (
                 "Home:secret-key",
-                Security::Wpa2,
+                NetworkSecurity::Wpa2,
                 "WPA2PSK,TKIPAES,secret-key",
                 true,
             ),
             (
                 "Home:secret-key",
-                Security::Wpa2,
+                NetworkSecurity::Wpa2,
                 "WPA2PSK,AES,secret-kez",
                 false,
             ),
             (
                 "Home:secret-key",
-                Security::Wpa2,
+                NetworkSecurity::Wpa2,
                 "WPAPSK,AES,secret-key",
                 false,
             ),
-            ("Home:secret-key", Security::Wpa2, "OPEN,NONE", false),
+            ("Home:secret-key", NetworkSecurity::Wpa2, "OPEN,NONE", false),
             (
                 "Home:secret-key",
-                Security::Wpa,
+                NetworkSecurity::Wpa,
                 "WPAPSK,TKIP,secret-key",
                 true,
             ),
             (
                 "Home:secret-key",
-                Security::Wpa,
+                NetworkSecurity::Wpa,
                 "WPA2PSK,AES,secret-key",
                 false,
             ),
             (
                 "Home:secret-key",
-                Security::Mixed,
+                NetworkSecurity::Mixed,
                 "WPAPSK,TKIP,secret-key",
                 true,
             ),
             (
                 "Home:0123456789",
-                Security::Wep,
+                NetworkSecurity::Wep,
                 "SHARED,WEP-H,0123456789",
                 true,
             ),
-            ("Home:abcde", Security::Wpa2, "OPEN,WEP-A,abcde", true),
-            ("Home:abcde", Security::Wpa2, "SHARED,WEP-A,abcdf", false),
-            ("Cafe:", Security::Wpa2, "OPEN,NONE", true),
-            ("Cafe:", Security::Wpa2, "OPEN,NONE,", true),
-            ("Cafe:", Security::Wpa2, "WPA2PSK,AES,secret-key", false),
+            (
+                "Home:abcde",
+                NetworkSecurity::Wpa2,
+                "OPEN,WEP-A,abcde",
+                true,
+            ),
+            (
+                "Home:abcde",
+                NetworkSecurity::Wpa2,
+                "SHARED,WEP-A,abcdf",
+                false,
+            ),
+            ("Cafe:", NetworkSecurity::Wpa2, "OPEN,NONE", true),
+            ("Cafe:", NetworkSecurity::Wpa2, "OPEN,NONE,", true),
+            (
+                "Cafe:",
+                NetworkSecurity::Wpa2,
+                "WPA2PSK,AES,secret-key",
+                false,
+            ),
         ] {
             assert_eq!(
                 admits(network, security, credentials),
@@ -321,10 +336,10 @@ mod tests {
     #[test]
     fn a_network_admits_what_its_own_scan_row_suggests() {
         for security in [
-            Security::Wep,
-            Security::Wpa,
-            Security::Wpa2,
-            Security::Mixed,
+            NetworkSecurity::Wep,
+            NetworkSecurity::Wpa,
+            NetworkSecurity::Wpa2,
+            NetworkSecurity::Mixed,
         ] {
             for text in [
                 "Home:abcdefghijklm",

@@ -23,10 +23,10 @@ struct Sink {
 
 /// One exchange.
 #[derive(Debug, Serialize)]
-struct Line {
+struct RecordLine {
     time: Timestamp,
     plug: Mac,
-    transport: Transport,
+    transport: RecordTransport,
     peer: SocketAddrV4,
     direction: Direction,
     /// What was said, where it is text.
@@ -40,7 +40,7 @@ struct Line {
 /// How an exchange travelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Transport {
+pub(crate) enum RecordTransport {
     /// A datagram on port 48899.
     Udp,
     /// A chunk on port 8899.
@@ -85,21 +85,21 @@ impl Recorder {
     pub(crate) fn write(
         &self,
         plug: Mac,
-        transport: Transport,
+        transport: RecordTransport,
         peer: SocketAddrV4,
         direction: Direction,
         bytes: &[u8],
         secret: bool,
     ) {
         let shown = match direction {
-            Direction::Out if secret => Shown::Text(masked_reply(bytes)),
+            Direction::Out if secret => RecordedBytes::Text(masked_reply(bytes)),
             _ => masked(bytes),
         };
         let (text, hex) = match shown {
-            Shown::Text(text) => (Some(text), None),
-            Shown::Hex(hex) => (None, Some(hex)),
+            RecordedBytes::Text(text) => (Some(text), None),
+            RecordedBytes::Hex(hex) => (None, Some(hex)),
         };
-        let line = Line {
+        let line = RecordLine {
             time: Timestamp::now(),
             plug,
             transport,
@@ -138,7 +138,7 @@ impl std::fmt::Debug for Recorder {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Shown {
+enum RecordedBytes {
     Text(String),
     Hex(String),
 }
@@ -151,7 +151,7 @@ fn masked_reply(bytes: &[u8]) -> String {
     AtReply::parse(bytes).masked("WSKEY")
 }
 
-fn masked(bytes: &[u8]) -> Shown {
+fn masked(bytes: &[u8]) -> RecordedBytes {
     let text = String::from_utf8_lossy(bytes);
     let masked: String = text
         .split_inclusive(['\r', '\n'])
@@ -160,9 +160,9 @@ fn masked(bytes: &[u8]) -> Shown {
     let is_text =
         !text.contains(|c: char| c == '\u{fffd}' || (c.is_control() && !"\r\n\t".contains(c)));
     if is_text || masked != text {
-        return Shown::Text(masked);
+        return RecordedBytes::Text(masked);
     }
-    Shown::Hex(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    RecordedBytes::Hex(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Finds the secret wherever it stands in a line, also where the line is not one that a module would take.
@@ -188,8 +188,8 @@ mod tests {
 
     fn text(bytes: &[u8]) -> String {
         match masked(bytes) {
-            Shown::Text(text) => text,
-            Shown::Hex(hex) => panic!("hex {hex}"),
+            RecordedBytes::Text(text) => text,
+            RecordedBytes::Hex(hex) => panic!("hex {hex}"),
         }
     }
 
@@ -225,7 +225,10 @@ mod tests {
 
     #[test]
     fn what_is_no_text_is_hex() {
-        assert_eq!(masked(b"\x00\xffA"), Shown::Hex("00ff41".to_owned()));
+        assert_eq!(
+            masked(b"\x00\xffA"),
+            RecordedBytes::Hex("00ff41".to_owned())
+        );
     }
 
     #[test]
@@ -254,7 +257,7 @@ mod tests {
         let mac = Mac::new([0xAC, 0xCF, 0x23, 0x12, 0x34, 0x56]);
         recorder.write(
             mac,
-            Transport::Udp,
+            RecordTransport::Udp,
             peer,
             Direction::In,
             b"YZ-RECOSCAN",
@@ -283,7 +286,7 @@ mod tests {
         fn no_dress_shows_the_key(head in "[ -~\r\n\0]{0,12}", auth in "(?i)(WPA2PSK|OPEN|x)", tail in "[ -~\r\n]{0,12}") {
             let request = format!("{head}AT+WSKEY={auth},AES,Tr0ub4dor&3{tail}");
             let shown = match masked(request.as_bytes()) {
-                Shown::Text(text) | Shown::Hex(text) => text,
+                RecordedBytes::Text(text) | RecordedBytes::Hex(text) => text,
             };
             prop_assert!(!shown.contains("Tr0ub4dor") && !shown.contains("54723075623464"));
         }

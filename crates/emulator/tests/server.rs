@@ -18,7 +18,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use emulator::server::{self, Ready, ServerError};
+use emulator::server::{self, ServerError, TwinReady};
 use emulator::{Mode, PlugConfig};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -29,13 +29,13 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const WITHIN: Duration = Duration::from_secs(30);
 
 /// Twins that are served until the test ends.
-struct Served {
-    ready: Vec<Ready>,
+struct ServedTwins {
+    ready: Vec<TwinReady>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<(), ServerError>>,
 }
 
-impl Served {
+impl ServedTwins {
     async fn start(configs: Vec<PlugConfig>) -> Self {
         let (stop, stopped) = oneshot::channel();
         let (ready, mut is_ready) = tokio::sync::mpsc::unbounded_channel();
@@ -132,7 +132,7 @@ async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
 
 #[tokio::test]
 async fn unicast_and_broadcast_reach_every_twin() {
-    let served = Served::start(plug([127, 80, 1, 2], &[]).series(3).unwrap()).await;
+    let served = ServedTwins::start(plug([127, 80, 1, 2], &[]).series(3).unwrap()).await;
     let macs: Vec<_> = served
         .ready
         .iter()
@@ -162,7 +162,7 @@ async fn unicast_and_broadcast_reach_every_twin() {
 
 #[tokio::test]
 async fn a_plug_is_switched_over_tcp() {
-    let served = Served::start(vec![plug([127, 80, 2, 2], &[])]).await;
+    let served = ServedTwins::start(vec![plug([127, 80, 2, 2], &[])]).await;
     beside(|| {
         let address = [127, 80, 2, 2];
         assert_eq!(
@@ -187,7 +187,7 @@ async fn a_plug_is_switched_over_tcp() {
 
 #[tokio::test]
 async fn a_restart_is_silence_and_refused_connections_until_it_is_over() {
-    let served = Served::start(vec![plug(
+    let served = ServedTwins::start(vec![plug(
         [127, 80, 3, 2],
         &["restart=5s", "association=300ms"],
     )])
@@ -219,7 +219,7 @@ async fn a_plug_that_joins_turns_up_at_its_new_address_alone() {
     config.mode = Mode::Ap;
     config.home_address = Some(Ipv4Addr::new(127, 80, 4, 77));
     config.home_networks = vec!["Home:secret-key".parse().unwrap()];
-    let served = Served::start(vec![config]).await;
+    let served = ServedTwins::start(vec![config]).await;
     beside(|| {
         let (old, new) = ([127, 80, 4, 2], [127, 80, 4, 77]);
         let socket = client([127, 80, 4, 1]);
@@ -253,7 +253,7 @@ async fn connections_meet_the_faults_of_the_plug() {
     let second = plug([127, 80, 5, 3], &["half-open"]);
     let third = plug([127, 80, 5, 4], &["babble"]);
     let fourth = plug([127, 80, 5, 5], &["reset"]);
-    let served = Served::start(vec![first, second, third, fourth]).await;
+    let served = ServedTwins::start(vec![first, second, third, fourth]).await;
     beside(|| {
         let refused = tcp([127, 80, 5, 2], b"AT+VER\r\n").unwrap_err();
         assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
@@ -274,7 +274,7 @@ async fn connections_meet_the_faults_of_the_plug() {
 
 #[tokio::test]
 async fn the_sixth_client_is_sent_away() {
-    let served = Served::start(vec![plug([127, 80, 6, 2], &[])]).await;
+    let served = ServedTwins::start(vec![plug([127, 80, 6, 2], &[])]).await;
     beside(|| {
         let address = (Ipv4Addr::new(127, 80, 6, 2), 8899);
         let _five: Vec<_> = (0..5)
@@ -293,7 +293,7 @@ async fn the_sixth_client_is_sent_away() {
 
 #[tokio::test]
 async fn the_web_page_asks_for_a_login_and_has_nothing() {
-    let served = Served::start(vec![plug([127, 80, 7, 2], &[])]).await;
+    let served = ServedTwins::start(vec![plug([127, 80, 7, 2], &[])]).await;
     if !served.ready[0].http {
         needs::skip("port 80 needs a privilege");
         return served.stop().await;
@@ -349,8 +349,8 @@ async fn a_taken_port_is_named() {
 
 #[tokio::test]
 async fn a_second_emulator_hears_broadcasts_as_well_but_cannot_have_the_same_address() {
-    let first = Served::start(vec![plug([127, 80, 9, 2], &[])]).await;
-    let second = Served::start(vec![plug([127, 80, 9, 3], &[])]).await;
+    let first = ServedTwins::start(vec![plug([127, 80, 9, 2], &[])]).await;
+    let second = ServedTwins::start(vec![plug([127, 80, 9, 3], &[])]).await;
     let third = server::run(vec![plug([127, 80, 9, 2], &[])], None, |_| {}, async {}).await;
     assert!(
         matches!(third, Err(ServerError::Taken { port: 48899, .. })),

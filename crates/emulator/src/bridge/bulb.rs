@@ -3,12 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::config::{BridgeConfig, ConfigError};
-use super::radio::Network;
+use super::config::{BridgeConfig, RoomError};
+use super::radio::BulbNetwork;
 
 /// How far a bulb is from the bridges. The radio reaches all of the room; touchlink only a hand's breadth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum BulbPlace {
     /// Less than 30 cm from whichever bridge is asked.
     Near,
     /// In the next room.
@@ -21,16 +21,16 @@ pub enum Place {
 /// address, its id and its MAC. Any other word is a network that is not here, such as `foreign` or `dimmer`.
 ///
 /// ```
-/// use emulator::bridge::{BulbSpec, Place};
+/// use emulator::bridge::{BulbSpec, BulbPlace};
 ///
 /// let kit: BulbSpec = "near:foreign".parse()?;
-/// assert_eq!((kit.place, kit.owner.as_deref()), (Place::Near, Some("foreign")));
+/// assert_eq!((kit.place, kit.owner.as_deref()), (BulbPlace::Near, Some("foreign")));
 /// # Ok::<(), emulator::bridge::BulbSpecError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BulbSpec {
     /// How far it is from the bridges.
-    pub place: Place,
+    pub place: BulbPlace,
     /// Whose it is, if anybody's.
     pub owner: Option<String>,
 }
@@ -52,8 +52,8 @@ impl FromStr for BulbSpec {
             None => (text, None),
         };
         let place = match place.trim().to_ascii_lowercase().as_str() {
-            "near" => Place::Near,
-            "far" => Place::Far,
+            "near" => BulbPlace::Near,
+            "far" => BulbPlace::Far,
             _ => return Err(error()),
         };
         let is_word = |owner: &str| {
@@ -78,7 +78,7 @@ impl fmt::Display for BulbSpec {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for BulbPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Near => "near",
@@ -89,17 +89,17 @@ impl fmt::Display for Place {
 
 impl BulbSpec {
     /// Finds the network that the owner stands for.
-    pub(super) fn network(&self, bridges: &[BridgeConfig]) -> Result<Network, ConfigError> {
+    pub(super) fn network(&self, bridges: &[BridgeConfig]) -> Result<BulbNetwork, RoomError> {
         let Some(owner) = self.owner.as_ref().filter(|owner| *owner != "none") else {
-            return Ok(Network::None);
+            return Ok(BulbNetwork::None);
         };
         if let Ok(number) = owner.parse::<usize>().map_err(drop)
             && owner.len() < 5
         {
             let count = bridges.len();
             return match number.checked_sub(1).filter(|index| *index < count) {
-                Some(index) => Ok(Network::Bridge(index)),
-                None => Err(ConfigError::Owner { number, count }),
+                Some(index) => Ok(BulbNetwork::Bridge(index)),
+                None => Err(RoomError::Owner { number, count }),
             };
         }
         let is_meant = |config: &BridgeConfig| {
@@ -108,8 +108,8 @@ impl BulbSpec {
                 || owner.parse() == Ok(config.mac)
         };
         Ok(match bridges.iter().position(is_meant) {
-            Some(index) => Network::Bridge(index),
-            None => Network::Foreign(owner.clone()),
+            Some(index) => BulbNetwork::Bridge(index),
+            None => BulbNetwork::Foreign(owner.clone()),
         })
     }
 }
@@ -124,7 +124,7 @@ pub struct BulbView {
     /// Its product number.
     pub model: &'static str,
     /// How far it is from the bridges.
-    pub place: Place,
+    pub place: BulbPlace,
     /// Whose it is: the id of a bridge of this room, the word for a network that is not here, or `lost` when its bridge has
     /// forgotten it without its knowledge.
     pub owner: Option<String>,
@@ -140,7 +140,7 @@ pub struct BulbView {
 mod tests {
     use std::net::Ipv4Addr;
 
-    use super::super::config::Model;
+    use super::super::config::BridgeModel;
     use super::*;
 
     #[test]
@@ -170,12 +170,12 @@ mod tests {
 
     #[test]
     fn owners() {
-        let bridges = BridgeConfig::new(Model::Square, Ipv4Addr::new(127, 1, 2, 3))
+        let bridges = BridgeConfig::new(BridgeModel::Square, Ipv4Addr::new(127, 1, 2, 3))
             .series(2)
             .unwrap();
         let network = |text: &str| text.parse::<BulbSpec>().unwrap().network(&bridges);
-        assert_eq!(network("near"), Ok(Network::None));
-        assert_eq!(network("far:none"), Ok(Network::None));
+        assert_eq!(network("near"), Ok(BulbNetwork::None));
+        assert_eq!(network("far:none"), Ok(BulbNetwork::None));
         for text in [
             "near:2",
             "far:127.1.2.4",
@@ -183,14 +183,14 @@ mod tests {
             "far:00:17:88:01:02:04",
             "far:001788010204",
         ] {
-            assert_eq!(network(text), Ok(Network::Bridge(1)), "{text}");
+            assert_eq!(network(text), Ok(BulbNetwork::Bridge(1)), "{text}");
         }
         assert_eq!(
             network("near:foreign"),
-            Ok(Network::Foreign("foreign".to_owned()))
+            Ok(BulbNetwork::Foreign("foreign".to_owned()))
         );
         for (text, number) in [("near:3", 3), ("near:0", 0)] {
-            assert_eq!(network(text), Err(ConfigError::Owner { number, count: 2 }));
+            assert_eq!(network(text), Err(RoomError::Owner { number, count: 2 }));
         }
     }
 }

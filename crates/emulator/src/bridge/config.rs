@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use hiflying::Mac;
 
+use super::behaviour::BridgeBehaviour;
 use super::fault::BridgeFault;
-use super::quirks::Quirks;
 use crate::config::{SeriesError, after, mac_after, series};
 
 /// Everything that makes one bridge.
 ///
 /// ```
-/// use emulator::bridge::{BridgeConfig, Model};
+/// use emulator::bridge::{BridgeConfig, BridgeModel};
 /// use std::net::Ipv4Addr;
 ///
-/// let hall = BridgeConfig::new(Model::Square, Ipv4Addr::new(127, 77, 0, 3));
+/// let hall = BridgeConfig::new(BridgeModel::Square, Ipv4Addr::new(127, 77, 0, 3));
 /// assert_eq!(hall.mac.to_string(), "00:17:88:4D:00:03");
 /// assert_eq!(hall.bridge_id(), "001788fffe4d0003");
 /// ```
@@ -34,9 +34,9 @@ pub struct BridgeConfig {
     /// Its MAC, from which its id is made.
     pub mac: Mac,
     /// Which product it is.
-    pub model: Model,
+    pub model: BridgeModel,
     /// The version of its interface.
-    pub api: Api,
+    pub api: InterfaceVersion,
     /// The name that its owner gave.
     pub name: String,
     /// Somebody presses the link button so long after the start; for ever when the time is zero.
@@ -54,7 +54,7 @@ pub struct BridgeConfig {
 impl BridgeConfig {
     /// A faithful bridge with the ports, the version and the vendor's prefix of its model, its MAC derived from the address.
     #[must_use]
-    pub fn new(model: Model, listen: Ipv4Addr) -> Self {
+    pub fn new(model: BridgeModel, listen: Ipv4Addr) -> Self {
         let [_, b, c, d] = listen.octets();
         let [x, y, z] = model.prefix();
         Self {
@@ -85,8 +85,8 @@ impl BridgeConfig {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Series`] when the addresses run out.
-    pub fn series(&self, count: u32) -> Result<Vec<Self>, ConfigError> {
+    /// [`RoomError::Series`] when the addresses run out.
+    pub fn series(&self, count: u32) -> Result<Vec<Self>, RoomError> {
         let sibling = |step: u32| {
             Some(Self {
                 listen: after(self.listen, step)?,
@@ -94,7 +94,7 @@ impl BridgeConfig {
                 ..self.clone()
             })
         };
-        series(self.listen, count, sibling).map_err(ConfigError::Series)
+        series(self.listen, count, sibling).map_err(RoomError::Series)
     }
 
     /// The MAC without separators, in lower case, as descriptions name it.
@@ -102,14 +102,14 @@ impl BridgeConfig {
         self.mac.compact().to_ascii_lowercase()
     }
 
-    pub(crate) fn quirks(&self) -> Quirks {
+    pub(crate) fn quirks(&self) -> BridgeBehaviour {
         BridgeFault::together(&self.faults)
     }
 }
 
 /// A room that cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
+pub enum RoomError {
     /// The addresses do not suffice.
     #[error(transparent)]
     Series(SeriesError),
@@ -125,7 +125,7 @@ pub enum ConfigError {
 
 /// Which product a bridge is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Model {
+pub enum BridgeModel {
     /// BSB001, round, 2012: HTTP, and touchlink on TCP 30000.
     Round,
     /// BSB002, square, 2015: HTTP and HTTPS.
@@ -135,7 +135,7 @@ pub enum Model {
     Pro,
 }
 
-impl Model {
+impl BridgeModel {
     /// The vendor's model id, in capitals.
     #[must_use]
     pub fn id(self) -> &'static str {
@@ -147,13 +147,13 @@ impl Model {
     }
 
     /// The version that a bridge of this model has unless told otherwise; the pair of versions was seen on real ones.
-    fn api(self) -> Api {
+    fn api(self) -> InterfaceVersion {
         let minor = match self {
             Self::Round => 13,
             Self::Square => 67,
             Self::Pro => 73,
         };
-        Api::Version { minor, patch: 0 }
+        InterfaceVersion::Version { minor, patch: 0 }
     }
 
     fn prefix(self) -> [u8; 3] {
@@ -180,20 +180,20 @@ impl Model {
 /// Not a model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no model: bsb001 (round), bsb002 (square) or bsb003 (Pro)")]
-pub struct ModelError(String);
+pub struct BridgeModelError(String);
 
-impl FromStr for Model {
-    type Err = ModelError;
+impl FromStr for BridgeModel {
+    type Err = BridgeModelError;
 
-    fn from_str(text: &str) -> Result<Self, ModelError> {
+    fn from_str(text: &str) -> Result<Self, BridgeModelError> {
         [Self::Round, Self::Square, Self::Pro]
             .into_iter()
             .find(|model| text.eq_ignore_ascii_case(model.id()))
-            .ok_or_else(|| ModelError(text.to_owned()))
+            .ok_or_else(|| BridgeModelError(text.to_owned()))
     }
 }
 
-impl fmt::Display for Model {
+impl fmt::Display for BridgeModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.id().to_ascii_lowercase())
     }
@@ -201,7 +201,7 @@ impl fmt::Display for Model {
 
 /// The version of a bridge's interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Api {
+pub enum InterfaceVersion {
     /// The firmware of 2012, which tells no version.
     Untold,
     /// 1.`minor`.`patch`.
@@ -213,30 +213,30 @@ pub enum Api {
     },
 }
 
-impl Api {
+impl InterfaceVersion {
     /// Whether it is this minor version or a later one.
     pub(crate) fn has(self, since: u32) -> bool {
         matches!(self, Self::Version { minor, .. } if minor >= since)
     }
 
     /// The version of the firmware with this interface. The pairs up to 1.78 were seen; others are in between.
-    pub(crate) fn software(self, model: Model) -> String {
+    pub(crate) fn software(self, model: BridgeModel) -> String {
         let Self::Version { minor, .. } = self else {
             return "01003542".to_owned();
         };
         match (model, minor) {
             (_, 0) => "01003542".to_owned(),
-            (Model::Round, 3) => "01012917".to_owned(),
-            (Model::Round, 11) => "01030262".to_owned(),
-            (Model::Round, 13) => "01032318".to_owned(),
-            (Model::Round, minor) => format!("0103{:04}", 1000 + minor * 100),
-            (Model::Square, 29) => "1901181309".to_owned(),
-            (Model::Square, 43) => "1943185030".to_owned(),
-            (Model::Square, 67) => "1967054020".to_owned(),
-            (Model::Square, 78) => "1978074000".to_owned(),
-            (Model::Square, minor) => format!("19{minor:02}050000"),
-            (Model::Pro, 73) => "2071096000".to_owned(),
-            (Model::Pro, minor) => format!("20{minor:02}000000"),
+            (BridgeModel::Round, 3) => "01012917".to_owned(),
+            (BridgeModel::Round, 11) => "01030262".to_owned(),
+            (BridgeModel::Round, 13) => "01032318".to_owned(),
+            (BridgeModel::Round, minor) => format!("0103{:04}", 1000 + minor * 100),
+            (BridgeModel::Square, 29) => "1901181309".to_owned(),
+            (BridgeModel::Square, 43) => "1943185030".to_owned(),
+            (BridgeModel::Square, 67) => "1967054020".to_owned(),
+            (BridgeModel::Square, 78) => "1978074000".to_owned(),
+            (BridgeModel::Square, minor) => format!("19{minor:02}050000"),
+            (BridgeModel::Pro, 73) => "2071096000".to_owned(),
+            (BridgeModel::Pro, minor) => format!("20{minor:02}000000"),
         }
     }
 }
@@ -244,12 +244,12 @@ impl Api {
 /// Not a version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no version of a bridge: give 1.0 to 1.99.99, or none")]
-pub struct ApiError(String);
+pub struct InterfaceVersionError(String);
 
-impl FromStr for Api {
-    type Err = ApiError;
+impl FromStr for InterfaceVersion {
+    type Err = InterfaceVersionError;
 
-    fn from_str(text: &str) -> Result<Self, ApiError> {
+    fn from_str(text: &str) -> Result<Self, InterfaceVersionError> {
         if text.eq_ignore_ascii_case("none") {
             return Ok(Self::Untold);
         }
@@ -262,12 +262,12 @@ impl FromStr for Api {
             rest.map_or(("", ""), |rest| rest.split_once('.').unwrap_or((rest, "0")));
         match (part(minor), part(patch)) {
             (Some(minor), Some(patch)) => Ok(Self::Version { minor, patch }),
-            _ => Err(ApiError(text.to_owned())),
+            _ => Err(InterfaceVersionError(text.to_owned())),
         }
     }
 }
 
-impl fmt::Display for Api {
+impl fmt::Display for InterfaceVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Untold => f.write_str("none"),
@@ -288,25 +288,28 @@ mod tests {
             ("1.9", "1.9.0"),
             ("1.0", "1.0.0"),
         ] {
-            assert_eq!(text.parse::<Api>().unwrap().to_string(), shown);
+            assert_eq!(text.parse::<InterfaceVersion>().unwrap().to_string(), shown);
         }
         for text in [
             "", "1", "1.", "2.0", "1.x", "1.+3", "1.100", "1.2.3.4", "1.-1",
         ] {
-            assert!(text.parse::<Api>().is_err(), "{text}");
+            assert!(text.parse::<InterfaceVersion>().is_err(), "{text}");
         }
-        assert!("1.9".parse::<Api>().unwrap().has(9) && !"1.8.9".parse::<Api>().unwrap().has(9));
-        assert!(!Api::Untold.has(0));
+        assert!(
+            "1.9".parse::<InterfaceVersion>().unwrap().has(9)
+                && !"1.8.9".parse::<InterfaceVersion>().unwrap().has(9)
+        );
+        assert!(!InterfaceVersion::Untold.has(0));
     }
 
     #[test]
     fn a_series_counts_up_within_the_models_prefix() {
-        let first = BridgeConfig::new(Model::Pro, Ipv4Addr::new(127, 0, 0, 255));
+        let first = BridgeConfig::new(BridgeModel::Pro, Ipv4Addr::new(127, 0, 0, 255));
         let series = first.series(2).unwrap();
         assert_eq!(series[1].listen, Ipv4Addr::new(127, 0, 1, 0));
         assert_eq!(series[1].bridge_id(), "c42996fffe000100");
         assert!(
-            BridgeConfig::new(Model::Pro, Ipv4Addr::BROADCAST)
+            BridgeConfig::new(BridgeModel::Pro, Ipv4Addr::BROADCAST)
                 .series(2)
                 .is_err()
         );
@@ -314,8 +317,11 @@ mod tests {
 
     #[test]
     fn models_in_any_case() {
-        assert_eq!("BSB001".parse::<Model>(), Ok(Model::Round));
-        assert_eq!("bsb003".parse::<Model>().unwrap().to_string(), "bsb003");
-        assert!("bsb004".parse::<Model>().is_err());
+        assert_eq!("BSB001".parse::<BridgeModel>(), Ok(BridgeModel::Round));
+        assert_eq!(
+            "bsb003".parse::<BridgeModel>().unwrap().to_string(),
+            "bsb003"
+        );
+        assert!("bsb004".parse::<BridgeModel>().is_err());
     }
 }

@@ -1,13 +1,13 @@
 //! `description.xml`, which SSDP points at.
 
-use super::config::{BridgeConfig, Model};
-use super::reply::Answer;
+use super::config::{BridgeConfig, BridgeModel};
+use super::reply::BridgeAnswer;
 
 /// What the round and the square bridge tell of themselves in XML.
-pub(super) fn xml(config: &BridgeConfig) -> Answer {
+pub(super) fn xml(config: &BridgeConfig) -> BridgeAnswer {
     let (year, number, maker) = match config.model {
-        Model::Round => ("2012", "929000226503", "Royal Philips Electronics"),
-        Model::Square | Model::Pro => ("2015", "BSB002", "Signify"),
+        BridgeModel::Round => ("2012", "929000226503", "Royal Philips Electronics"),
+        BridgeModel::Square | BridgeModel::Pro => ("2015", "BSB002", "Signify"),
     };
     let (mac, port, address) = (config.compact_mac(), config.http_port, config.listen);
     let body = format!(
@@ -32,7 +32,7 @@ pub(super) fn xml(config: &BridgeConfig) -> Answer {
 "#,
         name = escaped(&config.name),
     );
-    Answer::new(200, "text/xml", body)
+    BridgeAnswer::new(200, "text/xml", body)
 }
 
 fn escaped(text: &str) -> String {

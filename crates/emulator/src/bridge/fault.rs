@@ -1,31 +1,35 @@
 //! The catalogue of what can be wrong with a bridge.
 //!
-//! Adding a fault means a switch in [`super::quirks`], a row here and the line that reads the switch.
+//! Adding a fault means a switch in [`super::behaviour`], a row here and the line that reads the switch.
 
-use super::quirks::{Deviation, Mangle, Quirks, Scope, What};
-use crate::catalogue::{Effect, Row, catalogue, fault_type};
+use super::behaviour::{BridgeBehaviour, Deviation, Mangle, Replacement, Scope};
+use crate::catalogue::{FaultEffect, FaultRow, catalogue, fault_type};
 
 fault_type! {
     /// One deviation of a bridge with its parameter, as given to `--fault`.
     ///
     /// Where the catalogue says `WHERE`, it takes `[METHOD][/RESOURCE][*TIMES]`: `GET/lights*1` is the first `GET /lights`. The
     /// resource is what stands behind the application key, `/` for pairing; without it all are meant.
-    pub struct BridgeFault: Quirks = CATALOGUE;
+    pub struct BridgeFault: BridgeBehaviour = CATALOGUE;
 }
 
 type Result<T> = std::result::Result<T, &'static str>;
 
-fn deviate(quirks: &mut Quirks, place: &str, what: What) -> Result<()> {
+fn deviate(quirks: &mut BridgeBehaviour, place: &str, what: Replacement) -> Result<()> {
     let scope = Scope::parse(place)?;
     quirks.deviations.push(Deviation { scope, what });
     Ok(())
 }
 
-fn mangle(quirks: &mut Quirks, place: &str, how: Mangle) -> Result<()> {
-    deviate(quirks, place, What::Mangled(how))
+fn mangle(quirks: &mut BridgeBehaviour, place: &str, how: Mangle) -> Result<()> {
+    deviate(quirks, place, Replacement::Mangled(how))
 }
 
-fn numbered(quirks: &mut Quirks, text: &str, what: fn(u32) -> Result<What>) -> Result<()> {
+fn numbered(
+    quirks: &mut BridgeBehaviour,
+    text: &str,
+    what: fn(u32) -> Result<Replacement>,
+) -> Result<()> {
     let (number, place) = text.split_at(
         text.find(|c: char| !c.is_ascii_digit())
             .unwrap_or(text.len()),
@@ -36,35 +40,35 @@ fn numbered(quirks: &mut Quirks, text: &str, what: fn(u32) -> Result<What>) -> R
     deviate(quirks, place.trim_start_matches(':'), what(number)?)
 }
 
-fn status(number: u32) -> Result<What> {
+fn status(number: u32) -> Result<Replacement> {
     match u16::try_from(number) {
-        Ok(status @ 400..=599) => Ok(What::Status(status)),
+        Ok(status @ 400..=599) => Ok(Replacement::Status(status)),
         _ => Err("give a status from 400 to 599"),
     }
 }
 
-const HTML: What = What::Body(
+const HTML: Replacement = Replacement::Body(
     "text/html",
     "<html><head><title>Not here</title></head><body><h1>It works!</h1></body></html>",
 );
-const EMPTY_LIST: What = What::Body("application/json", "[]");
-const EMPTY_OBJECT: What = What::Body("application/json", "{}");
+const EMPTY_LIST: Replacement = Replacement::Body("application/json", "[]");
+const EMPTY_OBJECT: Replacement = Replacement::Body("application/json", "{}");
 
-use Effect::{Count, Flag, Text, Time, Words};
+use FaultEffect::{Count, Flag, Text, Time, Words};
 
 #[rustfmt::skip]
-static CATALOGUE: &[Row<Quirks>] = catalogue! {
+static CATALOGUE: &[FaultRow<BridgeBehaviour>] = catalogue! {
     // Instead of a reply.
-    "error=N[WHERE]" Text(|q, text| numbered(q, text, |number| Ok(What::Error(number)))), "Hue error N instead of what was asked, e.g. error=901POST/lights*1";
+    "error=N[WHERE]" Text(|q, text| numbered(q, text, |number| Ok(Replacement::Error(number)))), "Hue error N instead of what was asked, e.g. error=901POST/lights*1";
     "status=N[WHERE]" Text(|q, text| numbered(q, text, status)), "HTTP status N instead of what was asked";
-    "busy[=WHERE]" Words(|q, at| deviate(q, at, What::Error(901))), "error 901, Internal error, 404";
-    "key-revoked[=WHERE]" Words(|q, at| deviate(q, at, What::Error(1))), "error 1, unauthorized user, also with a good key";
-    "429[=WHERE]" Words(|q, at| deviate(q, at, What::Status(429))), "too many requests";
-    "503[=WHERE]" Words(|q, at| deviate(q, at, What::Status(503))), "overloaded";
+    "busy[=WHERE]" Words(|q, at| deviate(q, at, Replacement::Error(901))), "error 901, Internal error, 404";
+    "key-revoked[=WHERE]" Words(|q, at| deviate(q, at, Replacement::Error(1))), "error 1, unauthorized user, also with a good key";
+    "429[=WHERE]" Words(|q, at| deviate(q, at, Replacement::Status(429))), "too many requests";
+    "503[=WHERE]" Words(|q, at| deviate(q, at, Replacement::Status(503))), "overloaded";
     "html[=WHERE]" Words(|q, at| deviate(q, at, HTML)), "a web page instead of JSON";
     "empty-list[=WHERE]" Words(|q, at| deviate(q, at, EMPTY_LIST)), "[] and nothing done (as hue-simulator)";
     "empty-object[=WHERE]" Words(|q, at| deviate(q, at, EMPTY_OBJECT)), "{} and nothing done";
-    "redirect-elsewhere[=WHERE]" Words(|q, at| deviate(q, at, What::Elsewhere)), "301 to another host";
+    "redirect-elsewhere[=WHERE]" Words(|q, at| deviate(q, at, Replacement::Elsewhere)), "301 to another host";
 
     // The true reply, spoilt on its way.
     "half[=WHERE]" Words(|q, at| mangle(q, at, Mangle::Half)), "half a reply, then the connection ends; the order is carried out";
@@ -145,7 +149,7 @@ mod tests {
         for text in ["error=901POST/lights*1", "error=901:POST/lights*1"] {
             let quirks = BridgeFault::together(&[text.parse().unwrap()]);
             let deviation = &quirks.deviations[0];
-            assert_eq!(deviation.what, What::Error(901));
+            assert_eq!(deviation.what, Replacement::Error(901));
             assert_eq!(deviation.scope, Scope::parse("POST/lights*1").unwrap());
         }
         for wrong in [

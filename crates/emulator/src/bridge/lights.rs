@@ -2,12 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::config::Api;
-use super::member::{Bridge, Light};
-use super::radio::{Bulb, MODEL, Radio};
+use super::config::InterfaceVersion;
+use super::radio::{EmulatedBulb, MODEL, Radio};
+use super::twin::{BridgeTwin, ListedLight};
 
 /// One light, as `GET /lights/1` shows it.
-pub(super) fn light(bridge: &Bridge, radio: &Radio, index: usize, light: &Light) -> Value {
+pub(super) fn light(
+    bridge: &BridgeTwin,
+    radio: &Radio,
+    index: usize,
+    light: &ListedLight,
+) -> Value {
     match radio.bulbs.get(light.bulb) {
         Some(bulb) => full(
             bulb,
@@ -20,9 +25,9 @@ pub(super) fn light(bridge: &Bridge, radio: &Radio, index: usize, light: &Light)
 }
 
 /// All lights, as `GET /lights` shows them; the oldest firmware tells names only.
-pub(super) fn lights(bridge: &Bridge, radio: &Radio, index: usize) -> Value {
+pub(super) fn lights(bridge: &BridgeTwin, radio: &Radio, index: usize) -> Value {
     let names_only = !bridge.config.api.has(1);
-    let entry = |(id, entry): (&u32, &Light)| {
+    let entry = |(id, entry): (&u32, &ListedLight)| {
         let shown = if names_only {
             json!({"name": entry.name})
         } else {
@@ -33,7 +38,7 @@ pub(super) fn lights(bridge: &Bridge, radio: &Radio, index: usize) -> Value {
     Value::Object(bridge.lights.iter().map(entry).collect())
 }
 
-fn full(bulb: &Bulb, name: &str, is_reachable: bool, api: Api) -> Value {
+fn full(bulb: &EmulatedBulb, name: &str, is_reachable: bool, api: InterfaceVersion) -> Value {
     let mut state = bulb.look.clone();
     state.insert("on".to_owned(), json!(bulb.is_on));
     state.insert("reachable".to_owned(), json!(is_reachable));

@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use super::bulb::{BulbSpec, BulbView, Place};
+use super::bulb::{BulbPlace, BulbSpec, BulbView};
 
 /// Newer bulbs take touchlink only for so long after they were switched on.
 const TOUCHLINK_FRESH: Duration = Duration::from_secs(30 * 60);
 
 /// Whose a bulb is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Network {
+pub(super) enum BulbNetwork {
     /// As from the shop.
     None,
     /// A bridge of this room.
@@ -24,11 +24,11 @@ pub(super) enum Network {
 
 /// One bulb.
 #[derive(Debug)]
-pub(super) struct Bulb {
+pub(super) struct EmulatedBulb {
     pub(super) eui64: [u8; 8],
     pub(super) serial: String,
-    pub(super) place: Place,
-    pub(super) network: Network,
+    pub(super) place: BulbPlace,
+    pub(super) network: BulbNetwork,
     /// The bridge that had it before it was free; that one hears it first.
     pub(super) last: Option<usize>,
     /// Since when it has power.
@@ -41,7 +41,7 @@ pub(super) struct Bulb {
     pub(super) blinked: u32,
 }
 
-impl Bulb {
+impl EmulatedBulb {
     /// The name of a bulb in a bridge's list.
     pub(super) fn unique_id(&self) -> String {
         let octets: Vec<String> = self
@@ -54,21 +54,21 @@ impl Bulb {
 
     /// Whether a bridge hears it.
     pub(super) fn is_reachable(&self, bridge: usize) -> bool {
-        self.powered.is_some() && self.network == Network::Bridge(bridge)
+        self.powered.is_some() && self.network == BulbNetwork::Bridge(bridge)
     }
 
     /// Makes it a bulb as from the shop.
     fn reset(&mut self, now: Instant) {
-        if let Network::Bridge(bridge) = self.network {
+        if let BulbNetwork::Bridge(bridge) = self.network {
             self.last = Some(bridge);
         }
-        self.network = Network::None;
+        self.network = BulbNetwork::None;
         self.since = now;
     }
 
     fn takes_touchlink(&self, now: Instant) -> bool {
         let is_fresh = |since| now.saturating_duration_since(since) < TOUCHLINK_FRESH;
-        self.place == Place::Near && self.powered.is_some_and(is_fresh)
+        self.place == BulbPlace::Near && self.powered.is_some_and(is_fresh)
     }
 }
 
@@ -84,14 +84,14 @@ pub(super) struct Capture {
 /// All bulbs, the nearest first.
 #[derive(Debug)]
 pub(super) struct Radio {
-    pub(super) bulbs: Vec<Bulb>,
+    pub(super) bulbs: Vec<EmulatedBulb>,
     pub(super) captures: Vec<Capture>,
 }
 
 impl Radio {
     /// Places bulbs that have been powered since `powered`.
     pub(super) fn new(
-        bulbs: Vec<(BulbSpec, Network)>,
+        bulbs: Vec<(BulbSpec, BulbNetwork)>,
         seed: u64,
         powered: Option<Instant>,
         now: Instant,
@@ -99,7 +99,7 @@ impl Radio {
         // Another series than that of the unique ids, so that the serial cannot be worked out from one.
         let mut ids = fastrand::Rng::with_seed(seed ^ 0x6875_6501);
         let mut serials = fastrand::Rng::with_seed(seed ^ 0x6875_6502);
-        let bulb = |(number, (spec, network)): (u8, (BulbSpec, Network))| Bulb {
+        let bulb = |(number, (spec, network)): (u8, (BulbSpec, BulbNetwork))| EmulatedBulb {
             eui64: [0x00, 0x17, 0x88, 0x01, 0x0c, ids.u8(..), ids.u8(..), number],
             serial: format!("{:06X}", serials.u32(0x10_0000..0x100_0000)),
             place: spec.place,
@@ -141,9 +141,9 @@ impl Radio {
     }
 
     fn nearest(&self, now: Instant, bridge: usize) -> Option<usize> {
-        self.bulbs
-            .iter()
-            .position(|bulb| bulb.takes_touchlink(now) && bulb.network != Network::Bridge(bridge))
+        self.bulbs.iter().position(|bulb| {
+            bulb.takes_touchlink(now) && bulb.network != BulbNetwork::Bridge(bridge)
+        })
     }
 
     /// Ends touchlink: the bulb blinks, and belongs to the bridge.
@@ -152,7 +152,7 @@ impl Radio {
         let bulb = capture.bulb.and_then(|index| self.bulbs.get_mut(index));
         // Somebody may have switched it off in the meantime.
         if let Some(bulb) = bulb.filter(|bulb| bulb.powered.is_some()) {
-            bulb.network = Network::Bridge(capture.bridge);
+            bulb.network = BulbNetwork::Bridge(capture.bridge);
             bulb.since = now;
             bulb.blinked += 1;
         }
@@ -163,13 +163,13 @@ impl Radio {
         let Some(bulb) = self.bulbs.get_mut(bulb) else {
             return;
         };
-        if bulb.network != Network::Bridge(bridge) {
+        if bulb.network != BulbNetwork::Bridge(bridge) {
             return;
         }
         if bulb.powered.is_some() && is_reset {
             bulb.reset(now);
         } else {
-            bulb.network = Network::Lost;
+            bulb.network = BulbNetwork::Lost;
         }
     }
 
@@ -192,13 +192,13 @@ impl Radio {
     }
 
     pub(super) fn views(&self, ids: &[String]) -> Vec<BulbView> {
-        let owner = |network: &Network| match network {
-            Network::None => None,
-            Network::Bridge(index) => ids.get(*index).cloned(),
-            Network::Foreign(name) => Some(name.clone()),
-            Network::Lost => Some("lost".to_owned()),
+        let owner = |network: &BulbNetwork| match network {
+            BulbNetwork::None => None,
+            BulbNetwork::Bridge(index) => ids.get(*index).cloned(),
+            BulbNetwork::Foreign(name) => Some(name.clone()),
+            BulbNetwork::Lost => Some("lost".to_owned()),
         };
-        let view = |bulb: &Bulb| BulbView {
+        let view = |bulb: &EmulatedBulb| BulbView {
             unique_id: bulb.unique_id(),
             serial: bulb.serial.clone(),
             model: MODEL,

@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::quirks::Mangle;
+use super::behaviour::Mangle;
 
 /// What a client asks.
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
+pub struct BridgeRequest<'a> {
     /// `GET`, `PUT`, `POST` or `DELETE`.
     pub method: &'a str,
     /// The path, with whatever is behind it.
@@ -24,7 +24,7 @@ pub struct Request<'a> {
 
 /// What a bridge answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct BridgeAnswer {
     /// The HTTP status.
     pub status: u16,
     /// The content type.
@@ -41,7 +41,7 @@ pub struct Answer {
     pub is_stream: bool,
 }
 
-impl Answer {
+impl BridgeAnswer {
     pub(super) fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
         Self {
             status,
@@ -88,8 +88,8 @@ impl Answer {
     }
 
     /// A list of successes and errors.
-    pub(super) fn items(items: &[Item], text_numbers: bool) -> Self {
-        let rendered: Vec<Rendered<'_>> =
+    pub(super) fn items(items: &[ReplyItem], text_numbers: bool) -> Self {
+        let rendered: Vec<RenderedItem<'_>> =
             items.iter().map(|item| item.render(text_numbers)).collect();
         Self::json(200, &rendered)
     }
@@ -97,7 +97,7 @@ impl Answer {
 
 /// One thing that worked or did not.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Item {
+pub(super) enum ReplyItem {
     Success(Value),
     Error {
         number: u32,
@@ -108,10 +108,10 @@ pub(super) enum Item {
 
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Rendered<'a> {
+enum RenderedItem<'a> {
     Success(&'a Value),
     Error {
-        r#type: Number,
+        r#type: ErrorNumber,
         address: &'a str,
         description: &'a str,
     },
@@ -119,24 +119,24 @@ enum Rendered<'a> {
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Number {
+enum ErrorNumber {
     Plain(u32),
     Text(String),
 }
 
-impl Item {
-    fn render(&self, text_numbers: bool) -> Rendered<'_> {
+impl ReplyItem {
+    fn render(&self, text_numbers: bool) -> RenderedItem<'_> {
         match self {
-            Self::Success(value) => Rendered::Success(value),
+            Self::Success(value) => RenderedItem::Success(value),
             Self::Error {
                 number,
                 address,
                 description,
-            } => Rendered::Error {
+            } => RenderedItem::Error {
                 r#type: if text_numbers {
-                    Number::Text(number.to_string())
+                    ErrorNumber::Text(number.to_string())
                 } else {
-                    Number::Plain(*number)
+                    ErrorNumber::Plain(*number)
                 },
                 address,
                 description,

@@ -1,30 +1,30 @@
 //! Where bridges and bulbs stand together: what happens by itself as time goes by, and who is asked.
 
-mod asked;
+mod request;
 
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::behaviour::BridgeBehaviour;
 use super::bulb::{BulbSpec, BulbView};
-use super::config::{BridgeConfig, ConfigError};
+use super::config::{BridgeConfig, RoomError};
 use super::fault::BridgeFault;
-use super::member::Bridge;
-use super::quirks::Quirks;
-use super::radio::{Bulb, Network, Radio};
-use super::touchlink::Script;
-use super::v2;
+use super::radio::{BulbNetwork, EmulatedBulb, Radio};
+use super::resources;
+use super::touchlink::TouchlinkScript;
+use super::twin::BridgeTwin;
 
 /// Bridges and bulbs that share one radio. Every method takes the time, and first does what was due until then.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
-/// use emulator::bridge::{BridgeConfig, Model, Request, Room};
+/// use emulator::bridge::{BridgeConfig, BridgeModel, BridgeRequest, Room};
 ///
 /// let now = Instant::now();
-/// let bridge = BridgeConfig::new(Model::Square, [127, 0, 0, 30].into());
+/// let bridge = BridgeConfig::new(BridgeModel::Square, [127, 0, 0, 30].into());
 /// let mut room = Room::new(now, jiff::Timestamp::now(), vec![bridge], &["near".parse()?])?;
-/// let ask = Request { method: "POST", path: "/api", key: None, body: br#"{"devicetype":"a#b"}"#, is_secure: false };
+/// let ask = BridgeRequest { method: "POST", path: "/api", key: None, body: br#"{"devicetype":"a#b"}"#, is_secure: false };
 /// let answer = room.request(now, 0, &ask);
 /// assert_eq!(answer.body, br#"[{"error":{"type":101,"address":"","description":"link button not pressed"}}]"#);
 /// room.press(now, 0);
@@ -33,19 +33,19 @@ use super::v2;
 /// ```
 #[derive(Debug)]
 pub struct Room {
-    clock: Clock,
-    bridges: Vec<Bridge>,
+    clock: RoomClock,
+    bridges: Vec<BridgeTwin>,
     radio: Radio,
 }
 
 /// What the time of the room is in the world.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Clock {
+pub(super) struct RoomClock {
     begin: Instant,
     wall: Timestamp,
 }
 
-impl Clock {
+impl RoomClock {
     /// The time as bridges write it: UTC, to the second, without a zone.
     pub(super) fn text(self, at: Instant) -> String {
         let since = at.saturating_duration_since(self.begin);
@@ -56,7 +56,7 @@ impl Clock {
 
 /// What happens by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Event {
+enum RoomEvent {
     /// The touchlink procedure at this position ends.
     Capture(usize),
     /// A bulb joins a bridge; the bridge that had it before hears it first.
@@ -74,33 +74,33 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Owner`] when a bulb belongs to a bridge that there is not.
+    /// [`RoomError::Owner`] when a bulb belongs to a bridge that there is not.
     pub fn new(
         now: Instant,
         wall: Timestamp,
         bridges: Vec<BridgeConfig>,
         bulbs: &[BulbSpec],
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, RoomError> {
         let owned: Result<Vec<_>, _> = bulbs
             .iter()
             .map(|bulb| Ok((bulb.clone(), bulb.network(&bridges)?)))
             .collect();
         let seed = bridges.first().map_or(0, |bridge| bridge.seed);
-        let mut bridges: Vec<Bridge> = bridges
+        let mut bridges: Vec<BridgeTwin> = bridges
             .into_iter()
-            .map(|config| Bridge::new(config, now))
+            .map(|config| BridgeTwin::new(config, now))
             .collect();
         let powered = powered_since(bridges.iter().map(|bridge| &bridge.quirks), now);
         let radio = Radio::new(owned?, seed, powered, now);
         for (index, bulb) in radio.bulbs.iter().enumerate() {
-            if let Network::Bridge(owner) = bulb.network
+            if let BulbNetwork::Bridge(owner) = bulb.network
                 && let Some(bridge) = bridges.get_mut(owner)
             {
                 bridge.list(index);
             }
         }
         Ok(Self {
-            clock: Clock { begin: now, wall },
+            clock: RoomClock { begin: now, wall },
             bridges,
             radio,
         })
@@ -111,19 +111,19 @@ impl Room {
         self.bridges.iter().map(|bridge| &bridge.config)
     }
 
-    pub(super) fn quirks(&self, bridge: usize) -> Option<&Quirks> {
+    pub(super) fn quirks(&self, bridge: usize) -> Option<&BridgeBehaviour> {
         self.bridges.get(bridge).map(|bridge| &bridge.quirks)
     }
 
     /// Notes which ports a bridge has got, where any would do.
-    pub(super) fn take_ports(&mut self, bridge: usize, ready: &super::server::Ready) {
-        let Some(member) = self.bridges.get_mut(bridge) else {
+    pub(super) fn take_ports(&mut self, bridge: usize, ready: &super::server::BridgeReady) {
+        let Some(twin) = self.bridges.get_mut(bridge) else {
             return;
         };
         for (port, taken) in [
-            (&mut member.config.http_port, ready.http),
-            (&mut member.config.https_port, ready.https),
-            (&mut member.config.touchlink_port, ready.touchlink),
+            (&mut twin.config.http_port, ready.http),
+            (&mut twin.config.https_port, ready.https),
+            (&mut twin.config.touchlink_port, ready.touchlink),
         ] {
             *port = taken.map_or(*port, |address| address.port());
         }
@@ -132,7 +132,7 @@ impl Room {
     /// Every secret that a bridge knows, to be kept out of records.
     pub(crate) fn secrets(&self, bridge: usize) -> Vec<String> {
         let users = self.bridges.get(bridge).map(|bridge| &bridge.users);
-        let pair = |(key, user): (&String, &super::member::User)| {
+        let pair = |(key, user): (&String, &super::twin::RegisteredApp)| {
             std::iter::once(key.clone())
                 .chain(user.client_key.clone())
                 .collect::<Vec<_>>()
@@ -178,15 +178,15 @@ impl Room {
     }
 
     /// Orders a bridge to do touchlink by TCP port 30000; returns what it says, and when.
-    pub(super) fn touchlink(&mut self, now: Instant, bridge: usize) -> Script {
+    pub(super) fn touchlink(&mut self, now: Instant, bridge: usize) -> TouchlinkScript {
         self.advance(now);
-        let Some(member) = self.bridges.get(bridge) else {
-            return Script::default();
+        let Some(twin) = self.bridges.get(bridge) else {
+            return TouchlinkScript::default();
         };
-        let rules = &member.quirks.touchlink;
+        let rules = &twin.quirks.touchlink;
         let fails = rules.fails || rules.word.is_some();
         let captured = self.radio.begin_capture(now, bridge, rules.time, fails);
-        Script::new(rules, captured.is_some())
+        TouchlinkScript::new(rules, captured.is_some())
     }
 
     /// Does everything that was due until now, in its order.
@@ -203,9 +203,10 @@ impl Room {
         self.next_event().map(|(due, _)| due)
     }
 
-    fn next_event(&self) -> Option<(Instant, Event)> {
+    fn next_event(&self) -> Option<(Instant, RoomEvent)> {
         let captures = self.radio.captures.iter().enumerate();
-        let captures = captures.map(|(position, capture)| (capture.due, Event::Capture(position)));
+        let captures =
+            captures.map(|(position, capture)| (capture.due, RoomEvent::Capture(position)));
         let ends = self
             .bridges
             .iter()
@@ -215,21 +216,21 @@ impl Room {
                     .search
                     .as_ref()
                     .filter(|_| !bridge.quirks.search.endless)?;
-                Some((search.ends, Event::SearchEnd(index)))
+                Some((search.ends, RoomEvent::SearchEnd(index)))
             });
         captures.chain(ends).chain(self.joins()).min()
     }
 
     /// Every bulb that would be found by a search that runs.
-    fn joins(&self) -> impl Iterator<Item = (Instant, Event)> {
+    fn joins(&self) -> impl Iterator<Item = (Instant, RoomEvent)> {
         self.bridges
             .iter()
             .enumerate()
-            .flat_map(move |(bridge, member)| {
+            .flat_map(move |(bridge, twin)| {
                 let bulbs = self.radio.bulbs.iter().enumerate();
                 bulbs.filter_map(move |(index, bulb)| {
-                    let due = join_due(member, bridge, index, bulb)?;
-                    let event = Event::Join {
+                    let due = join_due(twin, bridge, index, bulb)?;
+                    let event = RoomEvent::Join {
                         is_stranger: bulb.last != Some(bridge),
                         bridge,
                         bulb: index,
@@ -239,37 +240,37 @@ impl Room {
             })
     }
 
-    fn happen(&mut self, due: Instant, event: Event) {
+    fn happen(&mut self, due: Instant, event: RoomEvent) {
         match event {
-            Event::Capture(position) => self.radio.end_capture(due, position),
-            Event::SearchEnd(index) => {
+            RoomEvent::Capture(position) => self.radio.end_capture(due, position),
+            RoomEvent::SearchEnd(index) => {
                 if let Some(bridge) = self.bridges.get_mut(index) {
                     bridge.search = None;
                     bridge.search_ended = Some(due);
                 }
             }
-            Event::Join { bridge, bulb, .. } => self.join(due, bridge, bulb),
+            RoomEvent::Join { bridge, bulb, .. } => self.join(due, bridge, bulb),
         }
     }
 
     fn join(&mut self, due: Instant, bridge: usize, index: usize) {
-        let (Some(member), Some(bulb)) = (
+        let (Some(twin), Some(bulb)) = (
             self.bridges.get_mut(bridge),
             self.radio.bulbs.get_mut(index),
         ) else {
             return;
         };
-        bulb.network = Network::Bridge(bridge);
+        bulb.network = BulbNetwork::Bridge(bridge);
         bulb.since = due;
-        if member.lists(index) {
+        if twin.lists(index) {
             return;
         }
-        let id = member.list(index);
-        if !member.quirks.search.unlisted {
-            member.new.push(id);
+        let id = twin.list(index);
+        if !twin.quirks.search.unlisted {
+            twin.new.push(id);
         }
-        let added = v2::of_light(member, &self.radio, bridge, id);
-        member.events.push("add", &added, &self.clock.text(due));
+        let added = resources::of_light(twin, &self.radio, bridge, id);
+        twin.events.push("add", &added, &self.clock.text(due));
     }
 
     /// What a bridge has told by itself behind the first `seen` events, and how many there have been.
@@ -281,15 +282,18 @@ impl Room {
     ) -> (u64, String) {
         self.advance(now);
         match (self.bridges.get(bridge), seen) {
-            (Some(member), Some(seen)) => member.events.after(seen),
-            (Some(member), None) => (member.events.count(), String::new()),
+            (Some(twin), Some(seen)) => twin.events.after(seen),
+            (Some(twin), None) => (twin.events.count(), String::new()),
             (None, _) => (0, String::new()),
         }
     }
 }
 
 /// The faults about bulbs are those of the room, whichever bridge they were given for.
-fn powered_since<'a>(quirks: impl Iterator<Item = &'a Quirks>, now: Instant) -> Option<Instant> {
+fn powered_since<'a>(
+    quirks: impl Iterator<Item = &'a BridgeBehaviour>,
+    now: Instant,
+) -> Option<Instant> {
     let (mut powered_for, mut is_powered) = (Duration::ZERO, true);
     for quirks in quirks {
         powered_for = powered_for.max(quirks.powered_for);
@@ -300,20 +304,25 @@ fn powered_since<'a>(quirks: impl Iterator<Item = &'a Quirks>, now: Instant) -> 
 }
 
 /// When a bridge that searches finds a bulb, if it does.
-fn join_due(member: &Bridge, bridge: usize, index: usize, bulb: &Bulb) -> Option<Instant> {
-    let search = member.search.as_ref()?;
+fn join_due(
+    twin: &BridgeTwin,
+    bridge: usize,
+    index: usize,
+    bulb: &EmulatedBulb,
+) -> Option<Instant> {
+    let search = twin.search.as_ref()?;
     let called = search.serials.get(&bulb.serial);
-    let is_own = bulb.network == Network::Bridge(bridge);
+    let is_own = bulb.network == BulbNetwork::Bridge(bridge);
     let began = match bulb.network {
-        _ if is_own && member.lists(index) => return None,
-        Network::None => search.began,
-        Network::Bridge(owner) if owner == bridge => search.began,
+        _ if is_own && twin.lists(index) => return None,
+        BulbNetwork::None => search.began,
+        BulbNetwork::Bridge(owner) if owner == bridge => search.began,
         // Called by its serial, a bulb leaves whatever network it is in.
         _ => *called?,
     };
-    if bulb.powered.is_none() || member.quirks.search.finds_nothing || member.is_full() {
+    if bulb.powered.is_none() || twin.quirks.search.finds_nothing || twin.is_full() {
         return None;
     }
-    let due = began.max(bulb.since) + member.joining();
-    (due < search.ends || member.quirks.search.endless).then_some(due)
+    let due = began.max(bulb.since) + twin.joining();
+    (due < search.ends || twin.quirks.search.endless).then_some(due)
 }

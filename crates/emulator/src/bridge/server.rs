@@ -1,10 +1,10 @@
 //! The sockets of the bridges in a room, and the person in it.
 //!
 //! ```no_run
-//! use emulator::bridge::{BridgeConfig, Model, server};
+//! use emulator::bridge::{BridgeConfig, BridgeModel, server};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let mut bridge = BridgeConfig::new(Model::Square, [127, 93, 0, 1].into());
+//! let mut bridge = BridgeConfig::new(BridgeModel::Square, [127, 93, 0, 1].into());
 //! (bridge.http_port, bridge.https_port) = (0, 0);
 //! let room = server::RoomHandle::new(vec![bridge], &["near:foreign".parse()?])?;
 //! let server = server::open(room.clone(), None)?;
@@ -16,9 +16,9 @@
 //! ```
 
 mod announce;
-mod door;
 mod http;
 mod mangle;
+mod ports;
 mod record;
 mod tls;
 mod touchlink;
@@ -32,23 +32,23 @@ use hiflying::Mac;
 use tokio::task::JoinSet;
 
 use super::bulb::{BulbSpec, BulbView};
-use super::config::{BridgeConfig, ConfigError};
+use super::config::{BridgeConfig, RoomError};
 use super::fault::BridgeFault;
-use super::reply::{Answer, Request};
+use super::reply::{BridgeAnswer, BridgeRequest};
 use super::room::Room;
-use super::touchlink::Script;
+use super::touchlink::TouchlinkScript;
 use crate::record::Recorder;
 use crate::server::ServerError;
 #[cfg(test)]
 pub(super) use announce::announced;
-use door::Doors;
+use ports::BridgePorts;
 pub use tls::CertificateError;
 #[cfg(test)]
 pub(super) use tls::certificate;
 
 /// A bridge that answers from now on, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ready {
+pub struct BridgeReady {
     /// Its address.
     pub address: Ipv4Addr,
     /// Its MAC.
@@ -74,7 +74,7 @@ pub enum Purpose {
 
 /// Why bridges cannot be served.
 #[derive(Debug, thiserror::Error)]
-pub enum ServeError {
+pub enum BridgeServerError {
     /// A port cannot be had.
     #[error("{source}")]
     Port {
@@ -100,8 +100,8 @@ impl RoomHandle {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Owner`] when a bulb belongs to a bridge that there is not.
-    pub fn new(bridges: Vec<BridgeConfig>, bulbs: &[BulbSpec]) -> Result<Self, ConfigError> {
+    /// [`RoomError::Owner`] when a bulb belongs to a bridge that there is not.
+    pub fn new(bridges: Vec<BridgeConfig>, bulbs: &[BulbSpec]) -> Result<Self, RoomError> {
         let room = Room::new(Instant::now(), jiff::Timestamp::now(), bridges, bulbs)?;
         Ok(Self(Arc::new(Mutex::new(room))))
     }
@@ -158,11 +158,11 @@ impl RoomHandle {
         self.room().revoke_keys(Instant::now(), bridge);
     }
 
-    fn request(&self, bridge: usize, request: &Request<'_>) -> Answer {
+    fn request(&self, bridge: usize, request: &BridgeRequest<'_>) -> BridgeAnswer {
         self.room().request(Instant::now(), bridge, request)
     }
 
-    fn touchlink(&self, bridge: usize) -> Script {
+    fn touchlink(&self, bridge: usize) -> TouchlinkScript {
         self.room().touchlink(Instant::now(), bridge)
     }
 
@@ -179,7 +179,7 @@ impl RoomHandle {
 #[derive(Debug)]
 pub struct Server {
     room: RoomHandle,
-    doors: Vec<Doors>,
+    doors: Vec<BridgePorts>,
     recorder: Option<Recorder>,
 }
 
@@ -187,8 +187,8 @@ pub struct Server {
 ///
 /// # Errors
 ///
-/// [`ServeError`] when a port cannot be had; then none is held.
-pub fn open(room: RoomHandle, recorder: Option<Recorder>) -> Result<Server, ServeError> {
+/// [`BridgeServerError`] when a port cannot be had; then none is held.
+pub fn open(room: RoomHandle, recorder: Option<Recorder>) -> Result<Server, BridgeServerError> {
     crate::server::bind::allow_many_descriptors();
     let configs = room.bridges();
     let addresses: Vec<Ipv4Addr> = configs.iter().map(|config| config.listen).collect();
@@ -198,11 +198,11 @@ pub fn open(room: RoomHandle, recorder: Option<Recorder>) -> Result<Server, Serv
             .take(index)
             .any(|earlier| earlier == address)
         {
-            return Err(ServeError::Twice(*address));
+            return Err(BridgeServerError::Twice(*address));
         }
     }
-    let doors: Result<Vec<Doors>, ServeError> = (0..configs.len())
-        .map(|bridge| Doors::open(&mut room.room(), bridge))
+    let doors: Result<Vec<BridgePorts>, BridgeServerError> = (0..configs.len())
+        .map(|bridge| BridgePorts::open(&mut room.room(), bridge))
         .collect();
     let doors = doors?;
     Ok(Server {
@@ -215,15 +215,15 @@ pub fn open(room: RoomHandle, recorder: Option<Recorder>) -> Result<Server, Serv
 impl Server {
     /// Which bridges will answer, and where.
     #[must_use]
-    pub fn ready(&self) -> Vec<Ready> {
-        self.doors.iter().map(Doors::ready).collect()
+    pub fn ready(&self) -> Vec<BridgeReady> {
+        self.doors.iter().map(BridgePorts::ready).collect()
     }
 
     /// Serves until `shutdown` comes.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let mut tasks = JoinSet::new();
         for (bridge, doors) in self.doors.into_iter().enumerate() {
-            let host = Host {
+            let host = BridgeHost {
                 room: self.room.clone(),
                 bridge,
                 mac: doors.ready().mac,
@@ -249,9 +249,9 @@ impl Server {
 pub async fn run(
     room: RoomHandle,
     recorder: Option<Recorder>,
-    on_ready: impl FnMut(Ready),
+    on_ready: impl FnMut(BridgeReady),
     shutdown: impl Future<Output = ()>,
-) -> Result<(), ServeError> {
+) -> Result<(), BridgeServerError> {
     let server = open(room, recorder)?;
     server.ready().into_iter().for_each(on_ready);
     server.run(shutdown).await;
@@ -270,7 +270,7 @@ async fn watch(tasks: &mut JoinSet<()>) {
 
 /// One bridge of the room, as its connections see it.
 #[derive(Debug, Clone)]
-struct Host {
+struct BridgeHost {
     room: RoomHandle,
     bridge: usize,
     mac: Mac,

@@ -21,12 +21,12 @@ const SEARCH: Duration = Duration::from_secs(5);
 const TOUCHLINK: Duration = Duration::from_secs(1);
 
 /// A room and its time.
-struct Bench {
+struct RoomBench {
     room: Room,
     now: Instant,
 }
 
-fn config(model: Model, api: &str, faults: &[&str]) -> BridgeConfig {
+fn config(model: BridgeModel, api: &str, faults: &[&str]) -> BridgeConfig {
     let mut config = BridgeConfig::new(model, Ipv4Addr::new(127, 1, 2, 3));
     if !api.is_empty() {
         config.api = api.parse().unwrap();
@@ -36,7 +36,7 @@ fn config(model: Model, api: &str, faults: &[&str]) -> BridgeConfig {
     config
 }
 
-impl Bench {
+impl RoomBench {
     fn of(bridges: Vec<BridgeConfig>, bulbs: &[&str]) -> Self {
         let bulbs: Vec<BulbSpec> = bulbs.iter().map(|bulb| bulb.parse().unwrap()).collect();
         // Far from the start of the machine, so that a bulb can have been on for long.
@@ -48,27 +48,30 @@ impl Bench {
 
     /// One square bridge.
     fn square(faults: &[&str], bulbs: &[&str]) -> Self {
-        Self::of(vec![config(Model::Square, "", faults)], bulbs)
+        Self::of(vec![config(BridgeModel::Square, "", faults)], bulbs)
     }
 
     /// Two square bridges.
     fn pair(bulbs: &[&str]) -> Self {
-        Self::of(config(Model::Square, "", &[]).series(2).unwrap(), bulbs)
+        Self::of(
+            config(BridgeModel::Square, "", &[]).series(2).unwrap(),
+            bulbs,
+        )
     }
 
     fn wait(&mut self, time: Duration) {
         self.now += time;
     }
 
-    fn send(&mut self, bridge: usize, request: &Request<'_>) -> Answer {
+    fn send(&mut self, bridge: usize, request: &BridgeRequest<'_>) -> BridgeAnswer {
         self.room.request(self.now, bridge, request)
     }
 
     /// Sends a request by HTTP, or by HTTPS to the Pro; `K` in the path is the key.
-    fn answer(&mut self, bridge: usize, method: &str, path: &str, body: &str) -> Answer {
+    fn answer(&mut self, bridge: usize, method: &str, path: &str, body: &str) -> BridgeAnswer {
         let path = path.replace("/K", &format!("/{KEY}"));
-        let is_secure = self.room.bridges().nth(bridge).unwrap().model == Model::Pro;
-        let request = Request {
+        let is_secure = self.room.bridges().nth(bridge).unwrap().model == BridgeModel::Pro;
+        let request = BridgeRequest {
             method,
             path: &path,
             key: None,
@@ -138,6 +141,6 @@ impl Bench {
     }
 }
 
-/// The ids of the bridges in [`Bench::pair`].
+/// The ids of the bridges in [`RoomBench::pair`].
 const FIRST: &str = "001788fffe010203";
 const SECOND: &str = "001788fffe010204";

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::quirks::Touchlink;
+use super::behaviour::TouchlinkBehaviour;
 
 /// What clients send, with any line end or none.
 const ORDER: &[u8] = b"[Link,Touchlink]";
@@ -14,7 +14,7 @@ const PIECE: Duration = Duration::from_millis(20);
 
 /// Something to be sent, and how long to wait before.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct TouchlinkLine {
     /// How long after the one before it.
     pub after: Duration,
     /// The bytes.
@@ -23,15 +23,15 @@ pub struct Line {
 
 /// All that a bridge says to one order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Script {
-    pub(super) lines: Vec<Line>,
+pub(super) struct TouchlinkScript {
+    pub(super) lines: Vec<TouchlinkLine>,
     /// Whether the bridge closes the connection behind it; otherwise it waits for the client to do so.
     pub(super) closes: bool,
 }
 
-impl Script {
+impl TouchlinkScript {
     /// What is said when the nearest bulb was captured, or none.
-    pub(super) fn new(rules: &Touchlink, is_captured: bool) -> Self {
+    pub(super) fn new(rules: &TouchlinkBehaviour, is_captured: bool) -> Self {
         let end = if rules.crlf { "\r\n" } else { "\n" };
         let echo = format!("{ECHO}{end}");
         let result = match (&rules.word, is_captured) {
@@ -39,7 +39,7 @@ impl Script {
             (None, true) => format!("[Link,Touchlink,success,NwkAddr=0x0002,pan=0x1234]{end}"),
             (None, false) => format!("[Link,Touchlink,failed]{end}"),
         };
-        let line = |after, text: &str| Line {
+        let line = |after, text: &str| TouchlinkLine {
             after,
             bytes: text.as_bytes().to_vec(),
         };
@@ -66,8 +66,8 @@ impl Script {
     }
 }
 
-fn pieces(line: &Line) -> Vec<Line> {
-    let piece = |(number, bytes): (usize, &[u8])| Line {
+fn pieces(line: &TouchlinkLine) -> Vec<TouchlinkLine> {
+    let piece = |(number, bytes): (usize, &[u8])| TouchlinkLine {
         after: if number == 0 { line.after } else { PIECE },
         bytes: bytes.to_vec(),
     };
@@ -104,10 +104,10 @@ impl TouchlinkSession {
 mod tests {
     use super::*;
 
-    fn said(change: impl Fn(&mut Touchlink), is_captured: bool) -> Vec<String> {
-        let mut rules = Touchlink::default();
+    fn said(change: impl Fn(&mut TouchlinkBehaviour), is_captured: bool) -> Vec<String> {
+        let mut rules = TouchlinkBehaviour::default();
         change(&mut rules);
-        let script = Script::new(&rules, is_captured);
+        let script = TouchlinkScript::new(&rules, is_captured);
         script
             .lines
             .into_iter()
@@ -156,11 +156,14 @@ mod tests {
         assert!(
             pieces.len() > 4 && pieces.concat() == "[Link,Touchlink]\n[Link,Touchlink,failed]\n"
         );
-        let eof = Touchlink {
+        let eof = TouchlinkBehaviour {
             eof: true,
-            ..Touchlink::default()
+            ..TouchlinkBehaviour::default()
         };
-        assert!(Script::new(&eof, true).closes && Script::new(&eof, true).lines.len() == 1);
+        assert!(
+            TouchlinkScript::new(&eof, true).closes
+                && TouchlinkScript::new(&eof, true).lines.len() == 1
+        );
     }
 
     #[test]

@@ -11,51 +11,51 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 
 use super::lights as shown;
-use super::member::Bridge;
 use super::radio::Radio;
-use super::reply::{Answer, Item};
-use super::room::Clock;
+use super::reply::{BridgeAnswer, ReplyItem};
+use super::room::RoomClock;
+use super::twin::BridgeTwin;
 
 /// One call, with all that it can touch.
-pub(super) struct Call<'a> {
-    pub(super) bridge: &'a mut Bridge,
+pub(super) struct BridgeCall<'a> {
+    pub(super) bridge: &'a mut BridgeTwin,
     pub(super) radio: &'a mut Radio,
     /// Which bridge of the room it is.
     pub(super) index: usize,
-    pub(super) clock: Clock,
+    pub(super) clock: RoomClock,
     pub(super) now: Instant,
     pub(super) method: &'a str,
     pub(super) body: &'a [u8],
 }
 
-impl Call<'_> {
+impl BridgeCall<'_> {
     /// Answers a path of this interface; others are not there.
-    pub(super) fn answer(&mut self, path: &str) -> Answer {
+    pub(super) fn answer(&mut self, path: &str) -> BridgeAnswer {
         let mut segments = path.split('/').filter(|segment| !segment.is_empty());
         if segments.next() != Some("api") {
-            return Answer::not_found();
+            return BridgeAnswer::not_found();
         }
         let segments: Vec<&str> = segments.collect();
         match (self.method, segments.as_slice()) {
             ("POST", []) => self.pair(),
-            (method, []) => self.items(vec![Item::no_method(method, "/")]),
+            (method, []) => self.items(vec![ReplyItem::no_method(method, "/")]),
             ("GET", ["config"]) => self.public_config(),
             (_, [key, resource @ ..]) => self.keyed(key, resource),
         }
     }
 
-    fn keyed(&mut self, key: &str, segments: &[&str]) -> Answer {
+    fn keyed(&mut self, key: &str, segments: &[&str]) -> BridgeAnswer {
         let resource = format!("/{}", segments.join("/"));
         if self.bridge.knows(self.now, key) {
             return self.authorized(segments, &resource);
         }
         match (self.method, segments) {
             ("GET", ["config"]) => self.public_config(),
-            _ => self.items(vec![Item::unauthorized(&resource)]),
+            _ => self.items(vec![ReplyItem::unauthorized(&resource)]),
         }
     }
 
-    fn authorized(&mut self, segments: &[&str], resource: &str) -> Answer {
+    fn authorized(&mut self, segments: &[&str], resource: &str) -> BridgeAnswer {
         match (self.method, segments) {
             ("GET", []) => self.everything(),
             ("GET", ["config"]) => self.full_config(),
@@ -69,19 +69,21 @@ impl Call<'_> {
             (_, ["lights", id, "state"]) => self.light_state(id, resource),
             // huejay will not say who the bridge is without these.
             ("GET", ["info", "timezones"]) => {
-                Answer::json(200, &["UTC", "Europe/Amsterdam", "Europe/Berlin"])
+                BridgeAnswer::json(200, &["UTC", "Europe/Amsterdam", "Europe/Berlin"])
             }
-            ("GET", [kind]) if OTHERS.contains(kind) => Answer::json(200, &json!({})),
-            (method, ["config" | "lights"]) => self.items(vec![Item::no_method(method, resource)]),
+            ("GET", [kind]) if OTHERS.contains(kind) => BridgeAnswer::json(200, &json!({})),
+            (method, ["config" | "lights"]) => {
+                self.items(vec![ReplyItem::no_method(method, resource)])
+            }
             (method, [kind]) if OTHERS.contains(kind) => {
-                self.items(vec![Item::no_method(method, resource)])
+                self.items(vec![ReplyItem::no_method(method, resource)])
             }
-            _ => self.items(vec![Item::no_resource(resource)]),
+            _ => self.items(vec![ReplyItem::no_resource(resource)]),
         }
     }
 
     /// The whole of what a bridge knows.
-    fn everything(&self) -> Answer {
+    fn everything(&self) -> BridgeAnswer {
         let mut all = Map::new();
         all.insert(
             "lights".to_owned(),
@@ -89,19 +91,21 @@ impl Call<'_> {
         );
         all.insert("config".to_owned(), json!(self.described_config()));
         all.extend(OTHERS.map(|kind| (kind.to_owned(), json!({}))));
-        Answer::json(200, &all)
+        BridgeAnswer::json(200, &all)
     }
 
-    pub(super) fn items(&self, items: Vec<Item>) -> Answer {
-        Answer::items(&items, self.bridge.quirks.text_numbers)
+    pub(super) fn items(&self, items: Vec<ReplyItem>) -> BridgeAnswer {
+        BridgeAnswer::items(&items, self.bridge.quirks.text_numbers)
     }
 
     /// Reads the body of a change: an object with something in it.
-    fn parameters(&self, resource: &str) -> Result<Map<String, Value>, Item> {
+    fn parameters(&self, resource: &str) -> Result<Map<String, Value>, ReplyItem> {
         match serde_json::from_slice(self.body) {
-            Ok(Value::Object(parameters)) if parameters.is_empty() => Err(Item::missing(resource)),
+            Ok(Value::Object(parameters)) if parameters.is_empty() => {
+                Err(ReplyItem::missing(resource))
+            }
             Ok(Value::Object(parameters)) => Ok(parameters),
-            _ => Err(Item::invalid_json(resource)),
+            _ => Err(ReplyItem::invalid_json(resource)),
         }
     }
 
@@ -109,8 +113,8 @@ impl Call<'_> {
     fn change(
         &mut self,
         resource: &str,
-        mut set: impl FnMut(&mut Self, &str, &Value) -> Item,
-    ) -> Answer {
+        mut set: impl FnMut(&mut Self, &str, &Value) -> ReplyItem,
+    ) -> BridgeAnswer {
         let items = match self.parameters(resource) {
             Ok(parameters) => parameters
                 .iter()

@@ -1,17 +1,12 @@
 //! The interface below `/clip/v2`, as far as lights need it: the square bridge has it since API 1.48, the Pro always, and only over
 //! HTTPS. It has no touchlink.
 
-mod events;
-mod resources;
-
 use serde_json::{Map, Value, json};
 
-use super::config::{Api, BridgeConfig, Model};
-use super::reply::Answer;
-use super::v1::{Call, serial};
-
-pub(super) use events::Events;
-pub(super) use resources::{Kind, of_light};
+use super::config::{BridgeConfig, BridgeModel, InterfaceVersion};
+use super::reply::BridgeAnswer;
+use super::resources::{self, ResourceKind, of_light};
+use super::v1::{BridgeCall, serial};
 
 /// The minor version with which the square bridge got this interface.
 const SINCE: u32 = 48;
@@ -20,38 +15,38 @@ const MOST_CODES: usize = 10;
 /// Whether a bridge has this interface.
 pub(super) fn is_offered(config: &BridgeConfig) -> bool {
     match config.model {
-        Model::Round => false,
-        Model::Square => config.api.has(SINCE),
-        Model::Pro => config.api != Api::Untold,
+        BridgeModel::Round => false,
+        BridgeModel::Square => config.api.has(SINCE),
+        BridgeModel::Pro => config.api != InterfaceVersion::Untold,
     }
 }
 
 /// Why something is refused: the status and the words.
-struct Refusal(u16, String);
+struct ClipRefusal(u16, String);
 
-type Done = Result<Value, Refusal>;
+type Done = Result<Value, ClipRefusal>;
 
 fn refuse(status: u16, words: impl Into<String>) -> Done {
-    Err(Refusal(status, words.into()))
+    Err(ClipRefusal(status, words.into()))
 }
 
-impl Refusal {
-    fn answer(&self) -> Answer {
-        Answer::json(
+impl ClipRefusal {
+    fn answer(&self) -> BridgeAnswer {
+        BridgeAnswer::json(
             self.0,
             &json!({"errors": [{"description": self.1}], "data": []}),
         )
     }
 }
 
-impl Call<'_> {
+impl BridgeCall<'_> {
     /// Answers a path behind `/clip/v2`, for an application that names its key in the header.
-    pub(super) fn answer_v2(&mut self, key: Option<&str>, path: &str) -> Answer {
+    pub(super) fn answer_v2(&mut self, key: Option<&str>, path: &str) -> BridgeAnswer {
         if !key.is_some_and(|key| self.bridge.knows(self.now, key)) {
-            return Refusal(403, "unauthorized user".to_owned()).answer();
+            return ClipRefusal(403, "unauthorized user".to_owned()).answer();
         }
         if path == "/eventstream/clip/v2" {
-            return Answer::stream();
+            return BridgeAnswer::stream();
         }
         let segments: Vec<&str> = path
             .split('/')
@@ -65,13 +60,13 @@ impl Call<'_> {
             _ => refuse(404, "Not Found"),
         };
         match done {
-            Ok(data) => Answer::json(200, &json!({"errors": [], "data": data})),
+            Ok(data) => BridgeAnswer::json(200, &json!({"errors": [], "data": data})),
             Err(refusal) => refusal.answer(),
         }
     }
 
     /// Everything that there is, or what there is of a kind.
-    fn all(&self, kind: Option<Kind>) -> Vec<Value> {
+    fn all(&self, kind: Option<ResourceKind>) -> Vec<Value> {
         let own = resources::of_bridge(self.bridge);
         let lights = self
             .bridge
@@ -83,14 +78,14 @@ impl Call<'_> {
     }
 
     fn of_kind(&self, kind: &str) -> Done {
-        match Kind::named(kind) {
+        match ResourceKind::named(kind) {
             Some(kind) => Ok(Value::Array(self.all(Some(kind)))),
             None => Ok(json!([])),
         }
     }
 
     fn one(&mut self, name: &str, id: &str) -> Done {
-        let found = Kind::named(name).and_then(|kind| {
+        let found = ResourceKind::named(name).and_then(|kind| {
             let all = self.all(Some(kind));
             Some((kind, all.into_iter().find(|value| value["id"] == id)?))
         });
@@ -101,35 +96,37 @@ impl Call<'_> {
         let light = v1.and_then(|text| text.strip_prefix("/lights/")?.parse().ok());
         match (self.method, kind, light) {
             ("GET", _, _) => return Ok(json!([resource])),
-            ("PUT", Kind::Discovery, _) => self.discover()?,
-            ("PUT", Kind::Device | Kind::Light, Some(light)) => self.change_light(light)?,
-            ("DELETE", Kind::Device, Some(light)) => self.remove(light),
+            ("PUT", ResourceKind::Discovery, _) => self.discover()?,
+            ("PUT", ResourceKind::Device | ResourceKind::Light, Some(light)) => {
+                self.change_light(light)?
+            }
+            ("DELETE", ResourceKind::Device, Some(light)) => self.remove(light),
             _ => return refuse(405, "method not allowed"),
         }
         Ok(json!([{"rid": id, "rtype": name}]))
     }
 
-    fn object(&self) -> Result<Map<String, Value>, Refusal> {
+    fn object(&self) -> Result<Map<String, Value>, ClipRefusal> {
         match serde_json::from_slice(self.body) {
             Ok(Value::Object(object)) if !object.is_empty() => Ok(object),
-            _ => Err(Refusal(400, "unable to parse JSON body".to_owned())),
+            _ => Err(ClipRefusal(400, "unable to parse JSON body".to_owned())),
         }
     }
 
     /// Begins a search.
-    fn discover(&mut self) -> Result<(), Refusal> {
+    fn discover(&mut self) -> Result<(), ClipRefusal> {
         let body = self.object()?;
         if body.contains_key("add_install_codes") {
             return Ok(());
         }
         let action = body.get("action").and_then(Value::as_object);
         let Some(action) = action else {
-            return Err(Refusal(400, "missing parameter, action".to_owned()));
+            return Err(ClipRefusal(400, "missing parameter, action".to_owned()));
         };
         match action.get("action_type").and_then(Value::as_str) {
             Some(kind) if resources::SEARCHES.contains(&kind) => {}
             _ => {
-                return Err(Refusal(
+                return Err(ClipRefusal(
                     400,
                     "invalid value for parameter, action_type".to_owned(),
                 ));
@@ -137,15 +134,15 @@ impl Call<'_> {
         }
         let codes = codes(action.get("search_codes"))?;
         if self.bridge.is_full() {
-            return Err(Refusal(507, "device list full".to_owned()));
+            return Err(ClipRefusal(507, "device list full".to_owned()));
         }
         self.bridge.begin_search(self.now, codes);
         Ok(())
     }
 
-    fn change_light(&mut self, light: u32) -> Result<(), Refusal> {
+    fn change_light(&mut self, light: u32) -> Result<(), ClipRefusal> {
         let Some(bulb) = self.bridge.lights.get(&light).map(|light| light.bulb) else {
-            return Err(Refusal(404, "Not Found".to_owned()));
+            return Err(ClipRefusal(404, "Not Found".to_owned()));
         };
         for (name, value) in self.object()? {
             let inner = |key: &str| value.get(key);
@@ -156,31 +153,39 @@ impl Call<'_> {
                     self.radio.bulbs.get_mut(bulb),
                 ) {
                     (Some(on), Some(bulb)) => bulb.is_on = on,
-                    _ => return Err(Refusal(400, "invalid value for parameter, on".to_owned())),
+                    _ => {
+                        return Err(ClipRefusal(
+                            400,
+                            "invalid value for parameter, on".to_owned(),
+                        ));
+                    }
                 },
                 "metadata" => self.rename_light(light, inner("name").and_then(Value::as_str))?,
                 "dimming" | "color" | "color_temperature" | "dynamics" => {}
-                name => return Err(Refusal(400, format!("unknown parameter, {name}"))),
+                name => return Err(ClipRefusal(400, format!("unknown parameter, {name}"))),
             }
         }
         Ok(())
     }
 
-    fn rename_light(&mut self, light: u32, name: Option<&str>) -> Result<(), Refusal> {
+    fn rename_light(&mut self, light: u32, name: Option<&str>) -> Result<(), ClipRefusal> {
         let name = name.filter(|name| (1..=32).contains(&name.chars().count()));
         match (name, self.bridge.lights.get_mut(&light)) {
             (Some(name), Some(light)) => {
                 light.name = name.to_owned();
                 Ok(())
             }
-            _ => Err(Refusal(400, "invalid value for parameter, name".to_owned())),
+            _ => Err(ClipRefusal(
+                400,
+                "invalid value for parameter, name".to_owned(),
+            )),
         }
     }
 }
 
 /// The serials that a search calls by name.
-fn codes(value: Option<&Value>) -> Result<Vec<String>, Refusal> {
-    let invalid = || Refusal(400, "invalid value for parameter, search_codes".to_owned());
+fn codes(value: Option<&Value>) -> Result<Vec<String>, ClipRefusal> {
+    let invalid = || ClipRefusal(400, "invalid value for parameter, search_codes".to_owned());
     match value {
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::Array(codes)) if (1..=MOST_CODES).contains(&codes.len()) => codes

@@ -9,41 +9,41 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
 use super::bind;
-use super::device::{Device, Input, MOST_BYTES};
+use super::driver::{MOST_BYTES, TwinDriver, TwinInput};
 
 /// One broadcast address and the twins behind it.
-pub(super) struct Station {
+pub(super) struct BroadcastSocket {
     address: Ipv4Addr,
     socket: UdpSocket,
-    members: Vec<Member>,
+    members: Vec<BroadcastMember>,
 }
 
 #[derive(Clone)]
-struct Member {
+struct BroadcastMember {
     at: Ipv4Addr,
     network: Arc<Interface>,
-    post: mpsc::Sender<Input>,
+    post: mpsc::Sender<TwinInput>,
 }
 
 /// Opens the broadcast address of each network that has twins, and the one for all networks.
-pub(super) fn open(interfaces: &[Interface], devices: &[Device]) -> Vec<Station> {
+pub(super) fn open(interfaces: &[Interface], devices: &[TwinDriver]) -> Vec<BroadcastSocket> {
     let networks: Vec<Arc<Interface>> = interfaces
         .iter()
         .filter(|interface| interface.prefix < 31)
         .cloned()
         .map(Arc::new)
         .collect();
-    let mut members: BTreeMap<Ipv4Addr, Vec<Member>> = BTreeMap::new();
-    for device in devices {
-        for at in device.addresses() {
+    let mut members: BTreeMap<Ipv4Addr, Vec<BroadcastMember>> = BTreeMap::new();
+    for driver in devices {
+        for at in driver.addresses() {
             // Several addresses of one interface are one network; the twin hears its broadcast once.
             let mut known = BTreeSet::new();
             for network in networks.iter().filter(|network| network.contains(at)) {
                 if known.insert(network.broadcast) {
-                    let member = Member {
+                    let member = BroadcastMember {
                         at,
                         network: Arc::clone(network),
-                        post: device.post(),
+                        post: driver.post(),
                     };
                     members.entry(network.broadcast).or_default().push(member);
                 }
@@ -54,12 +54,12 @@ pub(super) fn open(interfaces: &[Interface], devices: &[Device]) -> Vec<Station>
     members.insert(Ipv4Addr::BROADCAST, all);
     members
         .into_iter()
-        .filter_map(|(address, members)| Station::open(address, members))
+        .filter_map(|(address, members)| BroadcastSocket::open(address, members))
         .collect()
 }
 
-impl Station {
-    fn open(address: Ipv4Addr, members: Vec<Member>) -> Option<Self> {
+impl BroadcastSocket {
+    fn open(address: Ipv4Addr, members: Vec<BroadcastMember>) -> Option<Self> {
         match bind::broadcast(address) {
             Ok(socket) => Some(Self {
                 address,
@@ -94,7 +94,7 @@ impl Station {
                 .filter(|member| member.network.contains(*from.ip()))
             {
                 // A twin that is too busy misses a datagram, as a real one does.
-                let _ = member.post.try_send(Input::Broadcast {
+                let _ = member.post.try_send(TwinInput::Broadcast {
                     at: member.at,
                     from,
                     bytes: Arc::clone(&bytes),

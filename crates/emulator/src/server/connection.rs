@@ -15,12 +15,12 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::device::Input;
-use crate::twin::{ConnectionId, WebReply};
+use super::driver::TwinInput;
+use crate::reco::{ConnectionId, WebReply};
 
 /// What a twin wants of a connection.
 #[derive(Debug)]
-pub(super) enum Order {
+pub(super) enum StreamOrder {
     Write(Vec<u8>),
     Close,
     Reset,
@@ -39,8 +39,8 @@ const WEB_PATIENCE: Duration = Duration::from_secs(60);
 pub(super) async fn carry(
     mut stream: TcpStream,
     id: ConnectionId,
-    post: mpsc::Sender<Input>,
-    mut orders: mpsc::Receiver<Order>,
+    post: mpsc::Sender<TwinInput>,
+    mut orders: mpsc::Receiver<StreamOrder>,
 ) {
     // The two segments of a split reply must not be held back and joined.
     let _ = stream.set_nodelay(true);
@@ -52,22 +52,22 @@ pub(super) async fn carry(
                     Ok(length) if length > 0 => buffer.get(..length).unwrap_or_default().to_vec(),
                     _ => break,
                 };
-                if post.send(Input::Chunk { id, chunk }).await.is_err() {
+                if post.send(TwinInput::Chunk { id, chunk }).await.is_err() {
                     break;
                 }
             }
             order = orders.recv() => match order {
-                Some(Order::Write(bytes)) => {
+                Some(StreamOrder::Write(bytes)) => {
                     let written = timeout(PATIENCE, stream.write_all(&bytes)).await;
                     if !matches!(written, Ok(Ok(()))) {
                         break;
                     }
                 }
-                Some(Order::Reset) => {
+                Some(StreamOrder::Reset) => {
                     let _ = stream.set_zero_linger();
                     break;
                 }
-                Some(Order::Close) | None => {
+                Some(StreamOrder::Close) | None => {
                     let _ = stream.shutdown().await;
                     break;
                 }
@@ -75,7 +75,7 @@ pub(super) async fn carry(
         }
     }
     drop(stream);
-    let _ = post.send(Input::Closed { id }).await;
+    let _ = post.send(TwinInput::Closed { id }).await;
 }
 
 /// Serves the web page on one connection.
@@ -83,7 +83,7 @@ pub(super) async fn serve_web(
     stream: TcpStream,
     at: Ipv4Addr,
     peer: SocketAddrV4,
-    post: mpsc::Sender<Input>,
+    post: mpsc::Sender<TwinInput>,
 ) {
     let service = service_fn(|request| answer(request, at, peer, post.clone()));
     let serving = hyper::server::conn::http1::Builder::new()
@@ -101,7 +101,7 @@ async fn answer(
     request: Request<Incoming>,
     at: Ipv4Addr,
     peer: SocketAddrV4,
-    post: mpsc::Sender<Input>,
+    post: mpsc::Sender<TwinInput>,
 ) -> io::Result<Response<Full<Bytes>>> {
     let authorization = request
         .headers()
@@ -111,7 +111,7 @@ async fn answer(
     let line = format!("{} {}", request.method(), request.uri().path());
     let (reply, answered) = oneshot::channel();
     let asked = post
-        .send(Input::Web {
+        .send(TwinInput::Web {
             at,
             peer,
             line,

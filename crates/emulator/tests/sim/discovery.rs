@@ -9,17 +9,17 @@ use plugs::discovery::{Discovery, Event as Found, Link, Options};
 use plugs::{FamilyId, RelayState};
 
 use crate::seeds;
-use crate::world::{BROADCAST, CLIENT, Event, FIRST, Weather, World};
+use crate::world::{BROADCAST, CLIENT, FIRST, SimWorld, Weather, WorldEvent};
 
 const PLUGS: u32 = 50;
 
-struct Run {
+struct DiscoveryRun {
     found: usize,
     elapsed: Duration,
 }
 
 /// Runs one discovery to its end.
-fn discover(world: &mut World) -> Run {
+fn discover(world: &mut SimWorld) -> DiscoveryRun {
     let link = Link {
         address: CLIENT,
         prefix: 24,
@@ -48,7 +48,7 @@ fn discover(world: &mut World) -> Run {
                 }
                 Found::Updated(_) => {}
                 Found::Done(_) => {
-                    return Run {
+                    return DiscoveryRun {
                         found: found.len(),
                         elapsed: world.elapsed(),
                     };
@@ -59,10 +59,10 @@ fn discover(world: &mut World) -> Run {
             world.send(transmit.to, &transmit.bytes);
         }
         match world.next(discovery.poll_timeout()) {
-            Event::Datagram { from, bytes } => {
+            WorldEvent::Datagram { from, bytes } => {
                 discovery.handle_datagram(world.now, hiflying::PORT, from, &bytes);
             }
-            Event::Due => discovery.handle_timeout(world.now),
+            WorldEvent::Due => discovery.handle_timeout(world.now),
             other => panic!("{other:?}"),
         }
     }
@@ -83,7 +83,7 @@ fn home(seed: u64, faults: &[&str]) -> Vec<PlugConfig> {
 fn search(runs: u64, weather: Weather, faults: &[&str]) -> (u64, u64, Duration) {
     let (mut complete, mut total, mut slowest) = (0, 0, Duration::ZERO);
     for seed in seeds(runs) {
-        let mut world = World::new(seed, weather, home(seed, faults));
+        let mut world = SimWorld::new(seed, weather, home(seed, faults));
         let run = discover(&mut world);
         total += 1;
         complete += u64::from(run.found == PLUGS as usize);

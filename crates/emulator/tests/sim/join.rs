@@ -14,7 +14,7 @@ use hiflying::join::{
 use hiflying::{PORT, Ssid, WifiKey};
 
 use crate::seeds;
-use crate::world::{Event, FIRST, Weather, World};
+use crate::world::{FIRST, SimWorld, Weather, WorldEvent};
 
 /// Where the plug is once it has joined.
 const LEASE: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 200);
@@ -24,8 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(600);
 type Ended = Result<JoinOutcome, JoinFailure>;
 
 /// A fresh plug that can join `Home` and others.
-fn fresh(seed: u64, weather: Weather, faults: &[&str], network: &str) -> World {
-    World::with(seed, weather, |config: &mut PlugConfig| {
+fn fresh(seed: u64, weather: Weather, faults: &[&str], network: &str) -> SimWorld {
+    SimWorld::with(seed, weather, |config: &mut PlugConfig| {
         config.mode = Mode::Ap;
         config.home_address = Some(LEASE);
         config.home_networks = vec![network.parse().unwrap()];
@@ -39,7 +39,7 @@ fn wants(ssid: &str, key: &str) -> JoinConfig {
 }
 
 /// Runs a join to its end, with the client's way back to the access point taking its time.
-fn join(world: &mut World, config: JoinConfig) -> Ended {
+fn join(world: &mut SimWorld, config: JoinConfig) -> Ended {
     let mut join = Join::new(config, FIRST, world.now);
     let mut back_at = None;
     loop {
@@ -69,29 +69,29 @@ fn join(world: &mut World, config: JoinConfig) -> Ended {
         let due = back_at.or(join.poll_timeout());
         match world.next(due) {
             // While the client is not on the access point, nothing reaches it.
-            Event::Datagram { .. } if back_at.is_some() => {}
-            Event::Datagram { bytes, .. } => join.handle_datagram(world.now, &bytes),
-            Event::Due if back_at.take().is_some() => join.resume(world.now),
-            Event::Due => join.handle_timeout(world.now),
+            WorldEvent::Datagram { .. } if back_at.is_some() => {}
+            WorldEvent::Datagram { bytes, .. } => join.handle_datagram(world.now, &bytes),
+            WorldEvent::Due if back_at.take().is_some() => join.resume(world.now),
+            WorldEvent::Due => join.handle_timeout(world.now),
             other => panic!("{other:?}"),
         }
     }
 }
 
-fn assert_last_is_quit(world: &World) {
+fn assert_last_is_quit(world: &SimWorld) {
     let last = String::from_utf8_lossy(world.sent.last().unwrap()).into_owned();
     assert_eq!(last.trim_end(), "AT+Q");
 }
 
 /// Whether the plug is on the network after a while.
-fn has_arrived(world: &mut World, ssid: &str) -> bool {
+fn has_arrived(world: &mut SimWorld, ssid: &str) -> bool {
     world.wait(Duration::from_secs(30));
     let twin = world.twin();
     twin.network() == Some(ssid.as_bytes()) && twin.reachable(LEASE)
 }
 
 /// Whether the plug is the fresh one that it was, also after a power cut.
-fn is_as_before(world: &mut World) -> bool {
+fn is_as_before(world: &mut SimWorld) -> bool {
     world.wait(Duration::from_secs(30));
     world.restart();
     world.wait(Duration::from_secs(30));
@@ -100,7 +100,7 @@ fn is_as_before(world: &mut World) -> bool {
 }
 
 #[derive(Debug, Default)]
-struct Tally {
+struct JoinTally {
     verified: u64,
     direct: u64,
     failed: u64,
@@ -111,8 +111,8 @@ struct Tally {
 }
 
 /// Joins with the right key, and checks each claim that is made.
-fn with_the_right_key(runs: u64, weather: Weather, faults: &[&str]) -> Tally {
-    let mut tally = Tally::default();
+fn with_the_right_key(runs: u64, weather: Weather, faults: &[&str]) -> JoinTally {
+    let mut tally = JoinTally::default();
     for seed in seeds(runs) {
         let mut world = fresh(seed, weather, faults, "Home:secret-key");
         let ended = join(&mut world, wants("Home", "secret-key"));
@@ -143,7 +143,7 @@ fn with_the_right_key(runs: u64, weather: Weather, faults: &[&str]) -> Tally {
     tally
 }
 
-fn check_what_is_left(world: &mut World, failure: &JoinFailure, context: &str) {
+fn check_what_is_left(world: &mut SimWorld, failure: &JoinFailure, context: &str) {
     if matches!(failure.left, ModuleState::Untouched | ModuleState::Restored) {
         assert!(is_as_before(world), "{context}");
     }

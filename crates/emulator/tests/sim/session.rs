@@ -8,28 +8,28 @@ use hiflying::session::{AtSession, AtSessionConfig, AtSessionEvent, CommandId, N
 use hiflying::{AtRequest, PORT};
 
 use crate::seeds;
-use crate::world::{Event, FIRST, Weather, World};
+use crate::world::{FIRST, SimWorld, Weather, WorldEvent};
 
 /// A client in the middle of a session.
-struct Client {
+struct SessionClient {
     session: AtSession,
 }
 
-impl Client {
-    fn open(world: &World) -> Self {
+impl SessionClient {
+    fn open(world: &SimWorld) -> Self {
         Self {
             session: AtSession::new(AtSessionConfig::default(), world.now),
         }
     }
 
-    fn send(&mut self, world: &mut World) {
+    fn send(&mut self, world: &mut SimWorld) {
         while let Some(bytes) = self.session.poll_transmit() {
             world.send(SocketAddrV4::new(FIRST, PORT), &bytes);
         }
     }
 
     /// Runs one command to its end.
-    fn run(&mut self, world: &mut World, request: AtRequest) -> Result<Vec<u8>, NoReply> {
+    fn run(&mut self, world: &mut SimWorld, request: AtRequest) -> Result<Vec<u8>, NoReply> {
         let wanted: CommandId = self.session.submit(world.now, request);
         loop {
             self.send(world);
@@ -41,20 +41,22 @@ impl Client {
                 }
             }
             match world.next(self.session.poll_timeout()) {
-                Event::Datagram { bytes, .. } => self.session.handle_datagram(world.now, &bytes),
-                Event::Due => self.session.handle_timeout(world.now),
+                WorldEvent::Datagram { bytes, .. } => {
+                    self.session.handle_datagram(world.now, &bytes)
+                }
+                WorldEvent::Due => self.session.handle_timeout(world.now),
                 other => panic!("{other:?}"),
             }
         }
     }
 
-    fn ask<C: AtCommand>(&mut self, world: &mut World, command: &C) -> Option<C::Reply> {
+    fn ask<C: AtCommand>(&mut self, world: &mut SimWorld, command: &C) -> Option<C::Reply> {
         let raw = self.run(world, command.request()).ok()?;
         command.parse(&raw).ok()
     }
 
     /// Leaves, and checks that the last datagram of all was `AT+Q`.
-    fn close(mut self, world: &mut World) {
+    fn close(mut self, world: &mut SimWorld) {
         self.session.close(world.now);
         self.send(world);
         world.wait(Duration::from_secs(90));
@@ -67,7 +69,7 @@ impl Client {
 }
 
 #[derive(Debug, Default)]
-struct Tally {
+struct SessionTally {
     asked: u64,
     answered: u64,
     /// A late copy of a bare `+ok` can pass for the reply to a later command that got lost: nothing in it tells them
@@ -76,13 +78,18 @@ struct Tally {
 }
 
 /// Writes a name and reads it back, again and again, each time another one.
-fn write_and_read(runs: u64, weather: Weather, faults: &[&str], disturb: fn(&mut World)) -> Tally {
-    let mut tally = Tally::default();
+fn write_and_read(
+    runs: u64,
+    weather: Weather,
+    faults: &[&str],
+    disturb: fn(&mut SimWorld),
+) -> SessionTally {
+    let mut tally = SessionTally::default();
     for seed in seeds(runs) {
-        let mut world = World::with(seed, weather, |config| {
+        let mut world = SimWorld::with(seed, weather, |config| {
             config.faults = faults.iter().map(|spec| spec.parse().unwrap()).collect();
         });
-        let mut client = Client::open(&world);
+        let mut client = SessionClient::open(&world);
         for round in 0..5 {
             let name = format!("name {seed}-{round}");
             let written = client.ask(&mut world, &SetWrmid(name.clone())).is_some();
@@ -98,7 +105,7 @@ fn write_and_read(runs: u64, weather: Weather, faults: &[&str], disturb: fn(&mut
     tally
 }
 
-fn undisturbed(_: &mut World) {}
+fn undisturbed(_: &mut SimWorld) {}
 
 #[test]
 fn on_a_good_day_everything_is_answered_and_nothing_is_stale() {
@@ -168,7 +175,7 @@ fn a_module_that_restarts_in_mid_session_is_opened_again() {
 
 #[test]
 fn a_module_that_was_switched_off_and_on_is_opened_again() {
-    let pull_the_plug = |world: &mut World| {
+    let pull_the_plug = |world: &mut SimWorld| {
         world.restart();
         world.wait(Duration::from_millis(700));
     };
@@ -180,8 +187,8 @@ fn a_module_that_was_switched_off_and_on_is_opened_again() {
 #[test]
 fn an_idle_session_is_kept_alive() {
     for seed in seeds(50) {
-        let mut world = World::with(seed, Weather::FAIR, |_| {});
-        let mut client = Client::open(&world);
+        let mut world = SimWorld::with(seed, Weather::FAIR, |_| {});
+        let mut client = SessionClient::open(&world);
         assert!(client.ask(&mut world, &Mid).is_some());
         let end = world.now + Duration::from_secs(600);
         while world.now < end {
@@ -193,7 +200,9 @@ fn an_idle_session_is_kept_alive() {
                     .map(|due| due.min(end))
                     .or(Some(end)),
             ) {
-                Event::Datagram { bytes, .. } => client.session.handle_datagram(world.now, &bytes),
+                WorldEvent::Datagram { bytes, .. } => {
+                    client.session.handle_datagram(world.now, &bytes)
+                }
                 _ => client.session.handle_timeout(world.now),
             }
         }
@@ -216,14 +225,14 @@ fn the_list_of_networks_is_whole_on_a_good_day_and_never_wrong() {
         &["wscan-crlf"],
         &["wscan-nine-columns"],
     ] {
-        let mut world = World::with(3, Weather::FAIR, |config| {
+        let mut world = SimWorld::with(3, Weather::FAIR, |config| {
             config.faults = faults
                 .iter()
                 .map(|spec: &&str| spec.parse().unwrap())
                 .collect();
             config.home_networks = vec!["Home, sweet:secret-key".parse().unwrap()];
         });
-        let mut client = Client::open(&world);
+        let mut client = SessionClient::open(&world);
         let networks = client.ask(&mut world, &Wscan).unwrap();
         let names: Vec<_> = networks
             .iter()
@@ -238,8 +247,8 @@ fn the_list_of_networks_is_whole_on_a_good_day_and_never_wrong() {
     }
     let (mut rows, mut runs) = (0, 0);
     for seed in seeds(100) {
-        let mut world = World::with(seed, Weather::foul(0.2), |_| {});
-        let mut client = Client::open(&world);
+        let mut world = SimWorld::with(seed, Weather::foul(0.2), |_| {});
+        let mut client = SessionClient::open(&world);
         let networks = client.ask(&mut world, &Wscan).unwrap_or_default();
         assert!(
             networks

@@ -10,14 +10,14 @@ use plugs::exchange::{Action, ExchangeError, Silence};
 use plugs::{FamilyId, Order, Outcome, RelayState, family};
 
 use crate::seeds;
-use crate::world::{Event, FIRST, Stream, Weather, World};
+use crate::world::{FIRST, SimWorld, StreamEvent, Weather, WorldEvent};
 
 /// How long the relay's state is asked for, and how often.
 const LOOK: Duration = Duration::from_secs(4);
 const GAP: Duration = Duration::from_millis(100);
 
 /// Carries out one order on the plug.
-fn carry_out(world: &mut World, order: Order) -> Result<Outcome, ExchangeError> {
+fn carry_out(world: &mut SimWorld, order: Order) -> Result<Outcome, ExchangeError> {
     let reco = family::lookup(FamilyId::Reco).unwrap();
     let local = date(2026, 11, 22).at(12, 0, 0, 0);
     let mac = world.twin().mac();
@@ -35,19 +35,25 @@ fn carry_out(world: &mut World, order: Order) -> Result<Outcome, ExchangeError> 
             return outcome;
         }
         match world.next(exchange.poll_timeout()) {
-            Event::Stream(Stream::Open) => exchange.handle_open(world.now),
-            Event::Stream(Stream::Bytes(bytes)) => exchange.handle_input(world.now, &bytes),
-            Event::Stream(Stream::Refused) => exchange.handle_closed(world.now, Silence::Refused),
-            Event::Stream(Stream::Closed) => exchange.handle_closed(world.now, Silence::Closed),
-            Event::Datagram { .. } => {}
-            Event::Due => exchange.handle_timeout(world.now),
-            Event::Nothing => panic!("the exchange waits for ever"),
+            WorldEvent::Stream(StreamEvent::Open) => exchange.handle_open(world.now),
+            WorldEvent::Stream(StreamEvent::Bytes(bytes)) => {
+                exchange.handle_input(world.now, &bytes)
+            }
+            WorldEvent::Stream(StreamEvent::Refused) => {
+                exchange.handle_closed(world.now, Silence::Refused)
+            }
+            WorldEvent::Stream(StreamEvent::Closed) => {
+                exchange.handle_closed(world.now, Silence::Closed)
+            }
+            WorldEvent::Datagram { .. } => {}
+            WorldEvent::Due => exchange.handle_timeout(world.now),
+            WorldEvent::Nothing => panic!("the exchange waits for ever"),
         }
     }
 }
 
 /// Asks the plug for its state until it is `wanted` or patience ends; the last answer.
-fn look(world: &mut World, wanted: RelayState) -> Option<RelayState> {
+fn look(world: &mut SimWorld, wanted: RelayState) -> Option<RelayState> {
     let reco = family::lookup(FamilyId::Reco).unwrap();
     let end = world.now + LOOK;
     let mut next = world.now;
@@ -59,7 +65,7 @@ fn look(world: &mut World, wanted: RelayState) -> Option<RelayState> {
             }
             next = world.now + GAP;
         }
-        if let Event::Datagram { from, bytes } = world.next(Some(next.min(end)))
+        if let WorldEvent::Datagram { from, bytes } = world.next(Some(next.min(end)))
             && let Some(plug) = reco.parse_presence(*from.ip(), &bytes, Timestamp::UNIX_EPOCH)
         {
             seen = plug.relay.or(seen);
@@ -69,7 +75,7 @@ fn look(world: &mut World, wanted: RelayState) -> Option<RelayState> {
 }
 
 /// Switches on and confirms; whether the client is sure that it is on.
-fn switch_on(world: &mut World) -> bool {
+fn switch_on(world: &mut SimWorld) -> bool {
     let accepted = carry_out(world, Order::Switch(RelayState::On)).is_ok();
     accepted && look(world, RelayState::On) == Some(RelayState::On)
 }
@@ -79,11 +85,11 @@ fn confirmed(
     runs: u64,
     weather: Weather,
     faults: &[&str],
-    disturb: fn(&mut World),
+    disturb: fn(&mut SimWorld),
 ) -> (u64, u64, Duration) {
     let (mut confirmed, mut total, mut slowest) = (0, 0, Duration::ZERO);
     for seed in seeds(runs) {
-        let mut world = World::with(seed, weather, |config| {
+        let mut world = SimWorld::with(seed, weather, |config| {
             config.faults = faults.iter().map(|spec| spec.parse().unwrap()).collect();
         });
         disturb(&mut world);
@@ -103,7 +109,7 @@ fn confirmed(
     (confirmed, total, slowest)
 }
 
-fn undisturbed(_: &mut World) {}
+fn undisturbed(_: &mut SimWorld) {}
 
 #[test]
 fn on_a_good_day_every_switch_is_confirmed_at_once() {
@@ -177,7 +183,7 @@ fn what_did_not_happen_is_never_believed() {
 
 #[test]
 fn a_restart_in_between_is_survived_or_admitted() {
-    let restart_soon = |world: &mut World| {
+    let restart_soon = |world: &mut SimWorld| {
         // The plug has just begun to restart, or will within the exchange.
         world.restart();
         let head_start =
@@ -193,7 +199,7 @@ fn what_the_meter_says_is_understood() {
     let (mut measured_all, mut total) = (0, 0);
     for seed in seeds(200) {
         total += 1;
-        let mut world = World::with(seed, Weather::foul(0.2), |config| {
+        let mut world = SimWorld::with(seed, Weather::foul(0.2), |config| {
             config.load = emulator::Load::Constant(1000.0);
             config.relay = RelayState::On;
             config.energy_wh = 3548;
@@ -218,7 +224,7 @@ fn what_the_meter_says_is_understood() {
 #[test]
 fn a_day_passes_in_a_moment() {
     let before = Instant::now();
-    let mut world = World::with(1, Weather::FAIR, |_| {});
+    let mut world = SimWorld::with(1, Weather::FAIR, |_| {});
     world.wait(Duration::from_secs(86_400));
     assert!(before.elapsed() < Duration::from_secs(20));
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
-use emulator::twin::{Arrival, ConnectionId, Transmit};
-use emulator::{PlugConfig, Twin};
+use emulator::reco::{Arrival, ConnectionId, Transmit};
+use emulator::{PlugConfig, RecoTwin};
 use hiflying::PORT;
 
 pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 1);
@@ -47,7 +47,7 @@ impl Weather {
 
 /// Something on its way.
 #[derive(Debug)]
-enum Flight {
+enum Delivery {
     ToTwin {
         twin: usize,
         arrival: Arrival,
@@ -71,13 +71,13 @@ enum Flight {
     },
     StreamToClient {
         id: ConnectionId,
-        news: Stream,
+        news: StreamEvent,
     },
 }
 
 /// What reaches the client on its TCP connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Stream {
+pub(crate) enum StreamEvent {
     Open,
     Refused,
     Bytes(Vec<u8>),
@@ -86,36 +86,36 @@ pub(crate) enum Stream {
 
 /// What reaches the client.
 #[derive(Debug)]
-pub(crate) enum Event {
+pub(crate) enum WorldEvent {
     Datagram {
         from: SocketAddrV4,
         bytes: Vec<u8>,
     },
-    Stream(Stream),
+    Stream(StreamEvent),
     /// The moment that it asked for.
     Due,
     /// Nothing will ever happen again.
     Nothing,
 }
 
-pub(crate) struct World {
+pub(crate) struct SimWorld {
     pub(crate) now: Instant,
     pub(crate) start: Instant,
     pub(crate) weather: Weather,
-    pub(crate) twins: Vec<Twin>,
+    pub(crate) twins: Vec<RecoTwin>,
     /// When each twin wants to be called, as of when it was last touched.
     due: Vec<Option<Instant>>,
     random: fastrand::Rng,
-    flights: BTreeMap<(Instant, u64), Flight>,
+    flights: BTreeMap<(Instant, u64), Delivery>,
     sequence: u64,
     /// The one TCP connection that the client may have.
-    connection: Option<Connection>,
+    connection: Option<SimConnection>,
     connections: u64,
     /// Every datagram that left the client, lost ones too.
     pub(crate) sent: Vec<Vec<u8>>,
 }
 
-struct Connection {
+struct SimConnection {
     id: ConnectionId,
     twin: usize,
     /// When the last segment arrives, each way: a stream keeps its order.
@@ -123,18 +123,18 @@ struct Connection {
     down: Instant,
 }
 
-impl World {
+impl SimWorld {
     pub(crate) fn new(seed: u64, weather: Weather, configs: Vec<PlugConfig>) -> Self {
         let now = Instant::now();
         let twins: Vec<_> = configs
             .into_iter()
-            .map(|config| Twin::new(config, now))
+            .map(|config| RecoTwin::new(config, now))
             .collect();
         Self {
             now,
             start: now,
             weather,
-            due: twins.iter().map(Twin::poll_timeout).collect(),
+            due: twins.iter().map(RecoTwin::poll_timeout).collect(),
             twins,
             random: fastrand::Rng::with_seed(seed),
             flights: BTreeMap::new(),
@@ -153,7 +153,7 @@ impl World {
         Self::new(seed, weather, vec![config])
     }
 
-    pub(crate) fn twin(&self) -> &Twin {
+    pub(crate) fn twin(&self) -> &RecoTwin {
         &self.twins[0]
     }
 
@@ -165,7 +165,7 @@ impl World {
         self.now - self.start
     }
 
-    fn fly(&mut self, due: Instant, flight: Flight) {
+    fn fly(&mut self, due: Instant, flight: Delivery) {
         self.sequence += 1;
         self.flights.insert((due, self.sequence), flight);
     }
@@ -219,7 +219,7 @@ impl World {
                 };
                 self.fly(
                     due,
-                    Flight::ToTwin {
+                    Delivery::ToTwin {
                         twin,
                         arrival,
                         bytes: bytes.to_vec(),
@@ -241,14 +241,14 @@ impl World {
         };
         self.connections += 1;
         let id = ConnectionId(self.connections);
-        self.connection = Some(Connection {
+        self.connection = Some(SimConnection {
             id,
             twin,
             up: self.now,
             down: self.now,
         });
         let due = self.now + self.segment_travel();
-        self.fly(due, Flight::Connect { twin, at });
+        self.fly(due, Delivery::Connect { twin, at });
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) {
@@ -258,7 +258,7 @@ impl World {
             let (due, id) = (connection.up, connection.id);
             self.fly(
                 due,
-                Flight::Chunk {
+                Delivery::Chunk {
                     id,
                     bytes: bytes.to_vec(),
                 },
@@ -271,11 +271,11 @@ impl World {
         if let Some(connection) = self.connection.take() {
             // The connection is forgotten here, so the twin is told by the number of the twin.
             let due = connection.up.max(self.now + travel);
-            self.fly(due, Flight::Finish { id: connection.id });
+            self.fly(due, Delivery::Finish { id: connection.id });
         }
     }
 
-    fn stream_to_client(&mut self, id: ConnectionId, news: Stream) {
+    fn stream_to_client(&mut self, id: ConnectionId, news: StreamEvent) {
         let travel = self.segment_travel();
         if let Some(connection) = self
             .connection
@@ -284,7 +284,7 @@ impl World {
         {
             connection.down = connection.down.max(self.now + travel);
             let due = connection.down;
-            self.fly(due, Flight::StreamToClient { id, news });
+            self.fly(due, Delivery::StreamToClient { id, news });
         }
     }
 
@@ -295,12 +295,12 @@ impl World {
     }
 
     /// Runs until something reaches the client or its timer is due.
-    pub(crate) fn next(&mut self, due: Option<Instant>) -> Event {
+    pub(crate) fn next(&mut self, due: Option<Instant>) -> WorldEvent {
         loop {
             let flight = self.flights.first_key_value().map(|((at, _), _)| *at);
             let twin = self.due.iter().flatten().min().copied();
             let Some(next) = [flight, twin, due].into_iter().flatten().min() else {
-                return Event::Nothing;
+                return WorldEvent::Nothing;
             };
             self.now = self.now.max(next);
             if flight.is_some_and(|at| at <= self.now) {
@@ -316,7 +316,7 @@ impl World {
                     }
                 }
             } else {
-                return Event::Due;
+                return WorldEvent::Due;
             }
         }
     }
@@ -324,13 +324,13 @@ impl World {
     /// Lets time pass; what reaches the client is dropped.
     pub(crate) fn wait(&mut self, span: Duration) {
         let until = self.now + span;
-        while !matches!(self.next(Some(until)), Event::Due) {}
+        while !matches!(self.next(Some(until)), WorldEvent::Due) {}
     }
 
-    fn land(&mut self, flight: Flight) -> Option<Event> {
+    fn land(&mut self, flight: Delivery) -> Option<WorldEvent> {
         let now = self.now;
         match flight {
-            Flight::ToTwin {
+            Delivery::ToTwin {
                 twin,
                 arrival,
                 bytes,
@@ -338,33 +338,33 @@ impl World {
                 self.twins[twin].handle_datagram(now, arrival, &bytes);
                 self.collect(twin);
             }
-            Flight::ToClient {
+            Delivery::ToClient {
                 from,
                 to_port: PORT,
                 bytes,
-            } => return Some(Event::Datagram { from, bytes }),
+            } => return Some(WorldEvent::Datagram { from, bytes }),
             // Nobody listens on other ports of the client.
-            Flight::ToClient { .. } => {}
-            Flight::Connect { twin, at } => self.admit(twin, at),
-            Flight::Chunk { id, bytes } => {
+            Delivery::ToClient { .. } => {}
+            Delivery::Connect { twin, at } => self.admit(twin, at),
+            Delivery::Chunk { id, bytes } => {
                 if let Some(twin) = self.twin_of(id) {
                     self.twins[twin].handle_tcp(now, id, &bytes);
                     self.collect(twin);
                 }
             }
-            Flight::Finish { id } => {
+            Delivery::Finish { id } => {
                 for twin in 0..self.twins.len() {
                     self.twins[twin].tcp_closed(now, id);
                     self.collect(twin);
                 }
             }
-            Flight::StreamToClient { id, news } => {
-                let ends = matches!(news, Stream::Closed | Stream::Refused);
+            Delivery::StreamToClient { id, news } => {
+                let ends = matches!(news, StreamEvent::Closed | StreamEvent::Refused);
                 self.twin_of(id)?;
                 if ends {
                     self.connection = None;
                 }
-                return Some(Event::Stream(news));
+                return Some(WorldEvent::Stream(news));
             }
         }
         None
@@ -386,9 +386,9 @@ impl World {
             return;
         }
         let news = if self.twins[twin].tcp_connected(self.now, id, at) {
-            Stream::Open
+            StreamEvent::Open
         } else {
-            Stream::Refused
+            StreamEvent::Refused
         };
         self.stream_to_client(id, news);
         self.collect(twin);
@@ -402,10 +402,10 @@ impl World {
                     from, to, bytes, ..
                 } => self.datagram_to_client(from, to, &bytes),
                 Transmit::Segment { connection, bytes } => {
-                    self.stream_to_client(connection, Stream::Bytes(bytes));
+                    self.stream_to_client(connection, StreamEvent::Bytes(bytes));
                 }
                 Transmit::Close { connection } | Transmit::Reset { connection } => {
-                    self.stream_to_client(connection, Stream::Closed);
+                    self.stream_to_client(connection, StreamEvent::Closed);
                 }
             }
         }
@@ -419,7 +419,7 @@ impl World {
             let (to_port, bytes) = (to.port(), bytes.to_vec());
             self.fly(
                 due,
-                Flight::ToClient {
+                Delivery::ToClient {
                     from,
                     to_port,
                     bytes,

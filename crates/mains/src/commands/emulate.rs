@@ -8,8 +8,10 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use emulator::server::{self, Ready, ServerError};
-use emulator::{Fault, FaultError, HomeNetwork, Load, Mode, PlugConfig, Profile, Recorder, Serial};
+use emulator::server::{self, ServerError, TwinReady};
+use emulator::{
+    FaultError, HomeNetwork, Load, Mode, PlugConfig, PlugFault, Profile, Recorder, SerialNumber,
+};
 use hiflying::Mac;
 use plugs::RelayState;
 
@@ -79,7 +81,7 @@ struct EmulatePlugArgs {
     mac: Option<Mac>,
     /// Serial number of the first twin; the others count up
     #[arg(long)]
-    serial: Option<Serial>,
+    serial: Option<SerialNumber>,
     /// Which product: sp2 or p10a
     #[arg(long, default_value_t)]
     profile: Profile,
@@ -99,7 +101,7 @@ struct EmulatePlugArgs {
     home_address: Option<Ipv4Addr>,
     /// Differ from a faithful plug; repeatable; `help` lists the faults
     #[arg(long, value_name = "SPEC")]
-    fault: Vec<FaultArg<Fault>>,
+    fault: Vec<FaultArg<PlugFault>>,
     /// Seed of noise, load and faults
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -162,12 +164,12 @@ pub async fn run(context: &Context, args: EmulateArgs) -> Outcome {
 
 async fn run_plugs(context: &Context, args: EmulatePlugArgs) -> Outcome {
     if args.fault.iter().any(FaultArg::is_help) {
-        return print_catalogue(context, Fault::catalogue());
+        return print_catalogue(context, PlugFault::catalogue());
     }
     let configs = args.configs()?;
     let recorder = args.record.as_deref().map(recorder).transpose()?;
     let (mut written, mut warned) = (Ok(()), false);
-    let on_ready = |ready: Ready| {
+    let on_ready = |ready: TwinReady| {
         if !ready.http && !std::mem::replace(&mut warned, true) {
             context.ui.warn(
                 "the web page on TCP port 80 is not served: that port needs root, or it is taken",
@@ -298,7 +300,7 @@ impl EmulatePlugArgs {
         }
     }
 
-    fn faults(&self) -> Vec<Fault> {
+    fn faults(&self) -> Vec<PlugFault> {
         self.fault.iter().filter_map(FaultArg::fault).collect()
     }
 

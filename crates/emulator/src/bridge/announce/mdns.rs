@@ -24,14 +24,14 @@ const NEW_NAME_SINCE: u32 = 40;
 
 /// An answer, and whether it is for the asker alone.
 #[derive(Debug, PartialEq, Eq)]
-pub(in super::super) struct Reply {
+pub(in super::super) struct MdnsReply {
     pub(in super::super) bytes: Vec<u8>,
     pub(in super::super) is_unicast: bool,
 }
 
 /// What a bridge says when it comes up.
 pub(in super::super) fn announcement(config: &BridgeConfig) -> Option<Vec<u8>> {
-    let records = Records::of(config)?;
+    let records = MdnsRecords::of(config)?;
     let mut packet = Packet::new_reply(0);
     packet.set_flags(PacketFlag::AUTHORITATIVE_ANSWER);
     packet.answers = records.all().to_vec();
@@ -43,12 +43,12 @@ pub(in super::super) fn answer(
     config: &BridgeConfig,
     datagram: &[u8],
     from_port: u16,
-) -> Option<Reply> {
+) -> Option<MdnsReply> {
     let query = Packet::parse(datagram).ok()?;
     if query.has_flags(PacketFlag::RESPONSE) {
         return None;
     }
-    let records = Records::of(config)?;
+    let records = MdnsRecords::of(config)?;
     let asked: Vec<&Question<'_>> = query
         .questions
         .iter()
@@ -83,11 +83,11 @@ pub(in super::super) fn answer(
     }
     let is_unicast = is_legacy || asked.iter().all(|question| question.unicast_response);
     let bytes = packet.build_bytes_vec_compressed().ok()?;
-    Some(Reply { bytes, is_unicast })
+    Some(MdnsReply { bytes, is_unicast })
 }
 
 /// The names and values of one bridge's records.
-struct Records {
+struct MdnsRecords {
     instance: Name<'static>,
     host: Name<'static>,
     text: TXT<'static>,
@@ -95,7 +95,7 @@ struct Records {
     address: Ipv4Addr,
 }
 
-impl Records {
+impl MdnsRecords {
     fn of(config: &BridgeConfig) -> Option<Self> {
         let id = config.bridge_id();
         let last = id.get(10..)?.to_ascii_uppercase();
@@ -178,14 +178,14 @@ fn folded(name: &Name<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::config::Model;
+    use super::super::super::config::BridgeModel;
     use super::*;
 
     /// The question for bridges, as the standard writes it.
     const QUERY: &[u8] = b"\x12\x34\0\0\0\x01\0\0\0\0\0\0\x04_Hue\x04_tcp\x05local\0\0\x0c\0\x01";
 
     fn config() -> BridgeConfig {
-        BridgeConfig::new(Model::Square, Ipv4Addr::new(192, 0, 2, 10))
+        BridgeConfig::new(BridgeModel::Square, Ipv4Addr::new(192, 0, 2, 10))
     }
 
     #[test]

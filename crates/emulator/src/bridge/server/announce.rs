@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::super::announce::{mdns, ssdp};
-use super::super::config::{BridgeConfig, Model};
-use super::super::quirks::Quirks;
+use super::super::behaviour::BridgeBehaviour;
+use super::super::config::{BridgeConfig, BridgeModel};
 
 /// When a bridge that comes up says so: datagrams get lost.
 const ANNOUNCED: [Duration; 2] = [Duration::ZERO, Duration::from_secs(1)];
@@ -21,7 +21,7 @@ const LONGEST: usize = 9000;
 
 /// What a bridge hears and says on one group.
 #[derive(Debug)]
-struct Post {
+struct MulticastSockets {
     /// Hears the group.
     group: UdpSocket,
     /// Says, from the bridge's own address.
@@ -32,23 +32,23 @@ struct Post {
 #[derive(Debug)]
 pub(super) struct Announcer {
     config: BridgeConfig,
-    mdns: Option<Post>,
-    ssdp: Option<Post>,
+    mdns: Option<MulticastSockets>,
+    ssdp: Option<MulticastSockets>,
 }
 
 /// Whether a bridge is found by mDNS, and by SSDP.
-pub(in super::super) fn announced(config: &BridgeConfig, quirks: &Quirks) -> (bool, bool) {
-    let by_mdns = config.model != Model::Round && !quirks.no_mdns;
-    let by_ssdp = config.model != Model::Pro && !quirks.no_ssdp;
+pub(in super::super) fn announced(config: &BridgeConfig, quirks: &BridgeBehaviour) -> (bool, bool) {
+    let by_mdns = config.model != BridgeModel::Round && !quirks.no_mdns;
+    let by_ssdp = config.model != BridgeModel::Pro && !quirks.no_ssdp;
     (config.announce && by_mdns, config.announce && by_ssdp)
 }
 
 impl Announcer {
     /// Opens what the bridge's model and faults leave; warns of what cannot be had.
-    pub(super) fn open(config: BridgeConfig, quirks: &Quirks) -> Self {
+    pub(super) fn open(config: BridgeConfig, quirks: &BridgeBehaviour) -> Self {
         let (has_mdns, has_ssdp) = announced(&config, quirks);
         let open = |is_wanted: bool, name: &str, group: Ipv4Addr, port: u16| {
-            let opened = is_wanted.then(|| Post::open(config.listen, group, port))?;
+            let opened = is_wanted.then(|| MulticastSockets::open(config.listen, group, port))?;
             opened
                 .inspect_err(|error| {
                     tracing::warn!(%error, "the bridge at {} cannot be found by {name}", config.listen);
@@ -73,7 +73,7 @@ impl Announcer {
     }
 }
 
-impl Post {
+impl MulticastSockets {
     fn open(interface: Ipv4Addr, group: Ipv4Addr, port: u16) -> io::Result<Self> {
         let hearing = socket(group, port)?;
         hearing.join_multicast_v4(&group, &interface)?;
@@ -120,7 +120,7 @@ fn socket(address: Ipv4Addr, port: u16) -> io::Result<Socket> {
     Ok(socket)
 }
 
-async fn serve_mdns(config: BridgeConfig, post: Post) {
+async fn serve_mdns(config: BridgeConfig, post: MulticastSockets) {
     let group = SocketAddrV4::new(mdns::GROUP, mdns::PORT);
     let announce = async {
         let announcement = mdns::announcement(&config).unwrap_or_default();
@@ -141,7 +141,7 @@ async fn serve_mdns(config: BridgeConfig, post: Post) {
     tokio::join!(announce, answer);
 }
 
-async fn serve_ssdp(config: BridgeConfig, post: Post) {
+async fn serve_ssdp(config: BridgeConfig, post: MulticastSockets) {
     loop {
         let (datagram, from) = post.next().await;
         for answer in ssdp::answers(&config, &datagram) {

@@ -19,11 +19,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{sleep, timeout};
 
-use super::super::config::Model;
-use super::super::quirks::Mangle;
-use super::super::reply::{self, Answer};
-use super::Host;
-use super::mangle::{self, End};
+use super::super::behaviour::Mangle;
+use super::super::config::BridgeModel;
+use super::super::reply::{BridgeAnswer, BridgeRequest};
+use super::BridgeHost;
+use super::mangle::{self, ConnectionEnd};
 
 /// A client that says or takes nothing for so long is gone.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -46,14 +46,14 @@ pub(super) async fn serve<S>(
     stream: S,
     peer: SocketAddrV4,
     is_secure: bool,
-    host: Host,
+    host: BridgeHost,
     parallel: Arc<AtomicUsize>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let spoiling = Spoiling::default();
     let service = service_fn(|request| {
-        let client = Client {
+        let client = HttpClient {
             peer,
             is_secure,
             host: host.clone(),
@@ -80,22 +80,22 @@ pub(super) async fn serve<S>(
     }
 }
 
-struct Client {
+struct HttpClient {
     peer: SocketAddrV4,
     is_secure: bool,
-    host: Host,
+    host: BridgeHost,
     parallel: Arc<AtomicUsize>,
     spoiling: Spoiling,
 }
 
-impl Client {
+impl HttpClient {
     async fn answer(
         self,
         request: Request<Incoming>,
     ) -> Response<impl Body<Data = Bytes, Error = StreamError> + use<>> {
         let (head, body) = request.into_parts();
         let Ok(body) = Limited::new(body, LONGEST_BODY).collect().await else {
-            return respond(Answer::new(413, "text/html", "too large")).map(Either::Left);
+            return respond(BridgeAnswer::new(413, "text/html", "too large")).map(Either::Left);
         };
         let body = body.to_bytes();
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
@@ -103,7 +103,7 @@ impl Client {
             .headers
             .get("hue-application-key")
             .and_then(|key| key.to_str().ok());
-        let request = reply::Request {
+        let request = BridgeRequest {
             method: head.method.as_str(),
             path,
             key,
@@ -122,11 +122,11 @@ impl Client {
         response.map(Either::Left)
     }
 
-    async fn ask(&self, request: &reply::Request<'_>) -> Answer {
-        let _place = match Place::take(&self.parallel) {
+    async fn ask(&self, request: &BridgeRequest<'_>) -> BridgeAnswer {
+        let _place = match RequestSlot::take(&self.parallel) {
             Err(place) if self.denies() => {
                 drop(place);
-                return Answer::new(
+                return BridgeAnswer::new(
                     if self.is_secure { 429 } else { 503 },
                     "text/html",
                     "too many requests",
@@ -143,14 +143,14 @@ impl Client {
         let configs = self.host.room.bridges();
         configs
             .get(self.host.bridge)
-            .is_some_and(|config| config.model != Model::Round)
+            .is_some_and(|config| config.model != BridgeModel::Round)
     }
 }
 
 /// One of the few requests that a bridge takes at a time.
-struct Place(Arc<AtomicUsize>);
+struct RequestSlot(Arc<AtomicUsize>);
 
-impl Place {
+impl RequestSlot {
     /// Counts a request; an error when it is one too many.
     fn take(parallel: &Arc<AtomicUsize>) -> Result<Self, Self> {
         let before = parallel.fetch_add(1, Ordering::SeqCst);
@@ -163,14 +163,14 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for RequestSlot {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 /// The events of a bridge, for as long as somebody listens.
-fn events(beginning: Full<Bytes>, host: Host) -> impl Body<Data = Bytes, Error = Infallible> {
+fn events(beginning: Full<Bytes>, host: BridgeHost) -> impl Body<Data = Bytes, Error = Infallible> {
     let (seen, _) = host.room.events(host.bridge, None);
     let begin = (host, seen, Some(beginning));
     StreamBody::new(stream::unfold(
@@ -192,7 +192,7 @@ fn events(beginning: Full<Bytes>, host: Host) -> impl Body<Data = Bytes, Error =
     ))
 }
 
-fn respond(answer: Answer) -> Response<Full<Bytes>> {
+fn respond(answer: BridgeAnswer) -> Response<Full<Bytes>> {
     let is_spoilt = !answer.mangles.is_empty();
     let mut response = Response::new(Full::new(Bytes::from(answer.body)));
     *response.status_mut() =
@@ -249,10 +249,10 @@ async fn finish<S: AsyncRead + AsyncWrite + Unpin>(tap: Tap<S>) {
         let _ = stream.flush().await;
     }
     match spoilt.end {
-        End::Close => {
+        ConnectionEnd::Close => {
             let _ = timeout(PATIENCE, stream.shutdown()).await;
         }
-        End::Stay => {
+        ConnectionEnd::Stay => {
             let mut rest = [0; 256];
             while matches!(
                 timeout(PATIENCE * 10, stream.read(&mut rest)).await,

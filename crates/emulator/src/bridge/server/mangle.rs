@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::quirks::Mangle;
+use super::super::behaviour::Mangle;
 
 /// What is sent instead of a reply.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,12 +12,12 @@ pub(super) struct Spoilt {
     /// How long to wait before each.
     pub(super) pause: Duration,
     /// What becomes of the connection.
-    pub(super) end: End,
+    pub(super) end: ConnectionEnd,
 }
 
 /// What becomes of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum ConnectionEnd {
     Close,
     Stay,
 }
@@ -28,11 +28,11 @@ const BETWEEN_BYTES: Duration = Duration::from_millis(2);
 
 /// Spoils a whole reply in all the given ways; those that leave its sense first.
 pub(super) fn spoil(reply: Vec<u8>, mangles: &[Mangle]) -> Spoilt {
-    let mut text = Parts::split(reply);
+    let mut text = ReplyParts::split(reply);
     let mut spoilt = Spoilt {
         pieces: Vec::new(),
         pause: Duration::ZERO,
-        end: End::Close,
+        end: ConnectionEnd::Close,
     };
     for mangle in mangles {
         match mangle {
@@ -43,12 +43,12 @@ pub(super) fn spoil(reply: Vec<u8>, mangles: &[Mangle]) -> Spoilt {
             Mangle::NoContentType => text.drop_header("content-type"),
             Mangle::Giant => text.grow(),
             Mangle::Half => text.cut(),
-            Mangle::Garbage => text = Parts::garbage(),
+            Mangle::Garbage => text = ReplyParts::garbage(),
             Mangle::Trickle => spoilt.pause = BETWEEN_BYTES,
-            Mangle::Hang | Mangle::Silent => text = Parts::default(),
+            Mangle::Hang | Mangle::Silent => text = ReplyParts::default(),
         }
         if *mangle == Mangle::Hang {
-            spoilt.end = End::Stay;
+            spoilt.end = ConnectionEnd::Stay;
         }
     }
     let whole = text.join();
@@ -61,13 +61,13 @@ pub(super) fn spoil(reply: Vec<u8>, mangles: &[Mangle]) -> Spoilt {
 
 /// A reply in its parts.
 #[derive(Debug, Default)]
-struct Parts {
+struct ReplyParts {
     head: Vec<String>,
     line_end: &'static str,
     body: Vec<u8>,
 }
 
-impl Parts {
+impl ReplyParts {
     fn split(reply: Vec<u8>) -> Self {
         if reply.is_empty() {
             return Self::default();
@@ -185,7 +185,10 @@ mod tests {
         assert!(text(&[Mangle::Giant]).len() > GIANT);
         assert!(!text(&[Mangle::Garbage]).contains("HTTP"));
         assert_eq!(text(&[Mangle::Silent]), "");
-        assert_eq!(spoil(REPLY.to_vec(), &[Mangle::Hang]).end, End::Stay);
+        assert_eq!(
+            spoil(REPLY.to_vec(), &[Mangle::Hang]).end,
+            ConnectionEnd::Stay
+        );
         let trickle = spoil(REPLY.to_vec(), &[Mangle::Trickle]);
         assert!(trickle.pieces.len() == REPLY.len() && trickle.pieces.concat() == REPLY);
     }

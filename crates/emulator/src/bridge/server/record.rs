@@ -6,24 +6,24 @@ use hiflying::Mac;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::super::reply::{Answer, Request};
-use super::Host;
+use super::super::reply::{BridgeAnswer, BridgeRequest};
+use super::BridgeHost;
 use crate::record::Direction;
 
 /// How an exchange travelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Way {
+pub(super) enum BridgeTransport {
     Http,
     Https,
     Touchlink,
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct BridgeRecordLine<'a> {
     time: Timestamp,
     bridge: Mac,
-    transport: Way,
+    transport: BridgeTransport,
     peer: SocketAddrV4,
     direction: Direction,
     text: &'a str,
@@ -32,8 +32,8 @@ struct Line<'a> {
 /// Longer bodies are cut.
 const LONGEST: usize = 64 * 1024;
 
-impl Host {
-    pub(super) fn note_request(&self, peer: SocketAddrV4, request: &Request<'_>) {
+impl BridgeHost {
+    pub(super) fn note_request(&self, peer: SocketAddrV4, request: &BridgeRequest<'_>) {
         if self.recorder.is_none() {
             return;
         }
@@ -47,7 +47,7 @@ impl Host {
         );
     }
 
-    pub(super) fn note_answer(&self, peer: SocketAddrV4, is_secure: bool, answer: &Answer) {
+    pub(super) fn note_answer(&self, peer: SocketAddrV4, is_secure: bool, answer: &BridgeAnswer) {
         if self.recorder.is_none() {
             return;
         }
@@ -64,13 +64,19 @@ impl Host {
         );
     }
 
-    pub(super) fn note(&self, way: Way, peer: SocketAddrV4, direction: Direction, bytes: &[u8]) {
+    pub(super) fn note(
+        &self,
+        way: BridgeTransport,
+        peer: SocketAddrV4,
+        direction: Direction,
+        bytes: &[u8],
+    ) {
         let Some(recorder) = &self.recorder else {
             return;
         };
         let shown = String::from_utf8_lossy(bytes.get(..LONGEST).unwrap_or(bytes));
         let text = masked(&shown, &self.room.secrets(self.bridge));
-        recorder.append(&Line {
+        recorder.append(&BridgeRecordLine {
             time: Timestamp::now(),
             bridge: self.mac,
             transport: way,
@@ -81,8 +87,12 @@ impl Host {
     }
 }
 
-fn way(is_secure: bool) -> Way {
-    if is_secure { Way::Https } else { Way::Http }
+fn way(is_secure: bool) -> BridgeTransport {
+    if is_secure {
+        BridgeTransport::Https
+    } else {
+        BridgeTransport::Http
+    }
 }
 
 /// The path with what stands where a key stands left out, be it one or not.

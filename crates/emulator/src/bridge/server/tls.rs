@@ -15,27 +15,27 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use super::super::config::{BridgeConfig, Model};
-use super::super::quirks::Tls;
+use super::super::behaviour::CertificateBehaviour;
+use super::super::config::{BridgeConfig, BridgeModel};
 
 /// A certificate could not be made; no configuration is known that leads here.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
     /// The key cannot be written down.
     #[error("cannot make the key of an emulated bridge")]
-    Key(#[from] p256::pkcs8::Error),
+    BridgeKey(#[from] p256::pkcs8::Error),
     /// The certificate cannot be signed.
     #[error("cannot make the certificate of an emulated bridge")]
     Certificate(#[from] rcgen::Error),
     /// TLS does not take them.
     #[error("cannot use the certificate of an emulated bridge")]
-    Tls(#[from] rustls::Error),
+    CertificateBehaviour(#[from] rustls::Error),
 }
 
 /// Prepares HTTPS for a bridge.
 pub(super) fn server_config(
     config: &BridgeConfig,
-    rules: &Tls,
+    rules: &CertificateBehaviour,
 ) -> Result<Arc<ServerConfig>, CertificateError> {
     let secret = secret(config, rules.changed);
     let certificate = CertificateDer::from(certificate(config, rules)?);
@@ -52,9 +52,9 @@ pub(super) fn server_config(
 /// The certificate of a bridge, in DER.
 pub(in super::super) fn certificate(
     config: &BridgeConfig,
-    rules: &Tls,
+    rules: &CertificateBehaviour,
 ) -> Result<Vec<u8>, CertificateError> {
-    let key = Key::new(&secret(config, rules.changed));
+    let key = BridgeKey::new(&secret(config, rules.changed));
     let certificate = params(config, rules)?.self_signed(&key)?;
     Ok(certificate.der().to_vec())
 }
@@ -81,7 +81,10 @@ fn secret(config: &BridgeConfig, is_changed: bool) -> SecretKey {
     }
 }
 
-fn params(config: &BridgeConfig, rules: &Tls) -> Result<CertificateParams, CertificateError> {
+fn params(
+    config: &BridgeConfig,
+    rules: &CertificateBehaviour,
+) -> Result<CertificateParams, CertificateError> {
     let mut params = CertificateParams::new(Vec::new())?;
     let [a, b, c, d, e, f] = config.mac.octets();
     params.serial_number = Some(SerialNumber::from_slice(&[a, b, c, 0xff, 0xfe, d, e, f]));
@@ -97,7 +100,7 @@ fn params(config: &BridgeConfig, rules: &Tls) -> Result<CertificateParams, Certi
     Ok(params)
 }
 
-fn name(config: &BridgeConfig, rules: &Tls) -> DistinguishedName {
+fn name(config: &BridgeConfig, rules: &CertificateBehaviour) -> DistinguishedName {
     let id = match rules.wrong_name {
         true => "001788fffe999999".to_owned(),
         false => config.bridge_id(),
@@ -105,7 +108,7 @@ fn name(config: &BridgeConfig, rules: &Tls) -> DistinguishedName {
     let mut name = DistinguishedName::new();
     name.push(DnType::CountryName, "NL");
     name.push(DnType::OrganizationName, "Philips Hue");
-    if config.model == Model::Pro {
+    if config.model == BridgeModel::Pro {
         name.push(DnType::OrganizationalUnitName, "BSB003");
     }
     name.push(
@@ -120,12 +123,12 @@ fn name(config: &BridgeConfig, rules: &Tls) -> DistinguishedName {
 }
 
 /// A key that signs the same in the same way each time.
-struct Key {
+struct BridgeKey {
     signing: SigningKey,
     public: Vec<u8>,
 }
 
-impl Key {
+impl BridgeKey {
     fn new(secret: &SecretKey) -> Self {
         let signing = SigningKey::from(secret);
         let public = signing
@@ -137,7 +140,7 @@ impl Key {
     }
 }
 
-impl PublicKeyData for Key {
+impl PublicKeyData for BridgeKey {
     fn der_bytes(&self) -> &[u8] {
         &self.public
     }
@@ -147,7 +150,7 @@ impl PublicKeyData for Key {
     }
 }
 
-impl rcgen::SigningKey for Key {
+impl rcgen::SigningKey for BridgeKey {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
         let signature: DerSignature = self.signing.sign(message);
         Ok(signature.as_bytes().to_vec())
@@ -160,9 +163,9 @@ mod tests {
 
     use super::*;
 
-    fn made(change: impl Fn(&mut Tls)) -> Vec<u8> {
-        let config = BridgeConfig::new(Model::Pro, Ipv4Addr::new(127, 1, 2, 3));
-        let mut rules = Tls::default();
+    fn made(change: impl Fn(&mut CertificateBehaviour)) -> Vec<u8> {
+        let config = BridgeConfig::new(BridgeModel::Pro, Ipv4Addr::new(127, 1, 2, 3));
+        let mut rules = CertificateBehaviour::default();
         change(&mut rules);
         server_config(&config, &rules).unwrap();
         certificate(&config, &rules).unwrap()

@@ -8,20 +8,20 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use super::super::touchlink::TouchlinkSession;
-use super::Host;
-use super::record::Way;
+use super::BridgeHost;
+use super::record::BridgeTransport;
 use crate::record::Direction;
 
 /// A client that says nothing for so long is gone.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Obeys orders until the client leaves.
-pub(super) async fn serve(mut stream: TcpStream, peer: SocketAddrV4, host: Host) {
+pub(super) async fn serve(mut stream: TcpStream, peer: SocketAddrV4, host: BridgeHost) {
     let mut session = TouchlinkSession::default();
     let mut buffer = [0; 512];
     while let Ok(Ok(length @ 1..)) = timeout(PATIENCE, stream.read(&mut buffer)).await {
         let bytes = buffer.get(..length).unwrap_or_default();
-        host.note(Way::Touchlink, peer, Direction::In, bytes);
+        host.note(BridgeTransport::Touchlink, peer, Direction::In, bytes);
         for _ in 0..session.handle_input(bytes) {
             if obey(&mut stream, peer, &host).await.is_none() {
                 return;
@@ -31,11 +31,16 @@ pub(super) async fn serve(mut stream: TcpStream, peer: SocketAddrV4, host: Host)
 }
 
 /// Does touchlink once; none when the connection is over.
-async fn obey(stream: &mut TcpStream, peer: SocketAddrV4, host: &Host) -> Option<()> {
+async fn obey(stream: &mut TcpStream, peer: SocketAddrV4, host: &BridgeHost) -> Option<()> {
     let script = host.room.touchlink(host.bridge);
     for line in script.lines {
         sleep(line.after).await;
-        host.note(Way::Touchlink, peer, Direction::Out, &line.bytes);
+        host.note(
+            BridgeTransport::Touchlink,
+            peer,
+            Direction::Out,
+            &line.bytes,
+        );
         timeout(PATIENCE, stream.write_all(&line.bytes))
             .await
             .ok()?

@@ -99,7 +99,7 @@ const VECTORS: [(&str, &str, &str, &str); 15] = [
 #[test]
 fn replies_to_the_letter() {
     for (method, path, body, expected) in VECTORS {
-        let mut bench = Bench::square(&[], &["near:1"]);
+        let mut bench = RoomBench::square(&[], &["near:1"]);
         assert_eq!(
             bench.text(method, path, body),
             expected,
@@ -157,7 +157,7 @@ fn honest_errors() {
         ("POST", "/api/K/lights", &eleven, 11),
         ("POST", "/api", r#"{"devicetype":"a#b"}"#, 101),
     ] {
-        let mut bench = Bench::square(&[], &["near:1"]);
+        let mut bench = RoomBench::square(&[], &["near:1"]);
         assert_eq!(
             bench.errors(method, path, body),
             [number],
@@ -168,7 +168,7 @@ fn honest_errors() {
 
 #[test]
 fn a_lamp_that_is_off_takes_nothing_but_on() {
-    let mut bench = Bench::square(&[], &["near:1"]);
+    let mut bench = RoomBench::square(&[], &["near:1"]);
     bench.ask("PUT", "/api/K/lights/1/state", r#"{"on":false}"#);
     assert_eq!(
         bench.errors("PUT", "/api/K/lights/1/state", r#"{"alert":"select"}"#),
@@ -187,7 +187,7 @@ fn a_lamp_that_is_off_takes_nothing_but_on() {
 
 #[test]
 fn a_full_bridge_searches_no_more() {
-    let mut bench = Bench::square(&["capacity=1"], &["near:1", "near"]);
+    let mut bench = RoomBench::square(&["capacity=1"], &["near:1", "near"]);
     assert_eq!(bench.errors("POST", "/api/K/lights", ""), [203]);
     assert_eq!(
         bench.ask("GET", "/api/K/capabilities", "")["lights"]["available"],
@@ -199,7 +199,7 @@ fn a_full_bridge_searches_no_more() {
 
 #[test]
 fn old_firmware_knows_less() {
-    let at = |api: &str| Bench::of(vec![config(Model::Round, api, &[])], &["near:1"]);
+    let at = |api: &str| RoomBench::of(vec![config(BridgeModel::Round, api, &[])], &["near:1"]);
     let touchlink = r#"{"touchlink":true}"#;
     assert_eq!(at("1.8.0").errors("PUT", "/api/K/config", touchlink), [6]);
     assert!(
@@ -218,7 +218,7 @@ fn old_firmware_knows_less() {
 
 #[test]
 fn several_parameters_work_or_do_not_each_by_itself() {
-    let mut bench = Bench::square(&[], &[]);
+    let mut bench = RoomBench::square(&[], &[]);
     let reply = bench.ask(
         "PUT",
         "/api/K/config",
@@ -239,7 +239,7 @@ fn several_parameters_work_or_do_not_each_by_itself() {
 #[test]
 fn what_no_request_provokes_a_fault_does() {
     for number in [1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 101, 201, 203, 901] {
-        let mut bench = Bench::square(&[&format!("error={number}")], &["near:1"]);
+        let mut bench = RoomBench::square(&[&format!("error={number}")], &["near:1"]);
         assert_eq!(
             bench.errors("GET", "/api/K/lights", ""),
             [number],
@@ -254,7 +254,7 @@ fn what_no_request_provokes_a_fault_does() {
 
 #[test]
 fn what_is_not_there() {
-    let mut bench = Bench::square(&[], &[]);
+    let mut bench = RoomBench::square(&[], &[]);
     for path in [
         "/",
         "/index.html",

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use super::super::announce;
 use super::super::server::{announced, certificate};
-use super::super::touchlink::Script;
+use super::super::touchlink::TouchlinkScript;
 use super::*;
 
 /// A bridge with a fault, and what is to be seen of it.
-type Case = (&'static str, fn(&str));
+type BridgeFaultCase = (&'static str, fn(&str));
 
-fn with(fault: &str) -> Bench {
-    Bench::square(&[fault], &["near:foreign", "near", "near:1"])
+fn with(fault: &str) -> RoomBench {
+    RoomBench::square(&[fault], &["near:foreign", "near", "near:1"])
 }
 
 fn status(fault: &str, expected: u16, part: &str) {
@@ -49,8 +49,11 @@ fn spoilt(fault: &str, mangle: Mangle) {
 }
 
 /// The words of port 30000 with a bulb in range.
-fn script(fault: &str) -> Script {
-    let mut bench = Bench::of(vec![config(Model::Round, "", &[fault])], &["near:foreign"]);
+fn script(fault: &str) -> TouchlinkScript {
+    let mut bench = RoomBench::of(
+        vec![config(BridgeModel::Round, "", &[fault])],
+        &["near:foreign"],
+    );
     bench.room.touchlink(bench.now, 0)
 }
 
@@ -64,7 +67,7 @@ fn words(fault: &str) -> Vec<String> {
 
 fn other_certificate(fault: &str) {
     let made = |faults: &[&str]| {
-        let config = config(Model::Square, "", faults);
+        let config = config(BridgeModel::Square, "", faults);
         certificate(&config, &config.quirks().tls).unwrap()
     };
     assert_eq!(made(&[]), made(&["slow=1s"]));
@@ -72,7 +75,7 @@ fn other_certificate(fault: &str) {
 }
 
 /// Which ports of a bridge are open: HTTP, HTTPS, touchlink.
-fn doors(model: Model, fault: &str) -> [bool; 3] {
+fn doors(model: BridgeModel, fault: &str) -> [bool; 3] {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -91,12 +94,12 @@ fn doors(model: Model, fault: &str) -> [bool; 3] {
 }
 
 fn is_announced(fault: &str) -> (bool, bool) {
-    let mut config = config(Model::Square, "", &[fault]);
+    let mut config = config(BridgeModel::Square, "", &[fault]);
     config.announce = true;
     announced(&config, &config.quirks())
 }
 
-const CASES: &[Case] = &[
+const CASES: &[BridgeFaultCase] = &[
     ("error=8", |fault| error(fault, 8)),
     ("status=500", |fault| status(fault, 500, "500")),
     ("busy", |fault| error(fault, 901)),
@@ -155,14 +158,14 @@ const CASES: &[Case] = &[
         );
     }),
     ("no-http", |fault| {
-        assert_eq!(doors(Model::Square, fault), [false, true, false]);
+        assert_eq!(doors(BridgeModel::Square, fault), [false, true, false]);
     }),
     ("no-https", |fault| {
-        assert_eq!(doors(Model::Square, fault), [true, false, false]);
+        assert_eq!(doors(BridgeModel::Square, fault), [true, false, false]);
     }),
     ("touchlink-closed", |fault| {
-        assert_eq!(doors(Model::Round, "slow=1s"), [true, false, true]);
-        assert_eq!(doors(Model::Round, fault), [true, false, false]);
+        assert_eq!(doors(BridgeModel::Round, "slow=1s"), [true, false, true]);
+        assert_eq!(doors(BridgeModel::Round, fault), [true, false, false]);
     }),
     ("no-mdns", |fault| {
         assert_eq!(is_announced(fault), (false, true));
@@ -206,7 +209,10 @@ const CASES: &[Case] = &[
     }),
     ("touchlink-word=foo", |fault| {
         assert_eq!(words(fault)[1], "[Link,Touchlink,foo]\n");
-        let mut bench = Bench::of(vec![config(Model::Round, "", &[fault])], &["near:foreign"]);
+        let mut bench = RoomBench::of(
+            vec![config(BridgeModel::Round, "", &[fault])],
+            &["near:foreign"],
+        );
         bench.room.touchlink(bench.now, 0);
         bench.wait(SEARCH);
         assert_eq!(bench.owner(0).as_deref(), Some("foreign"));
@@ -323,7 +329,7 @@ fn a_fault_comes_about_where_and_as_often_as_it_says() {
 
 #[test]
 fn two_faults_in_one_place_come_one_after_the_other() {
-    let mut bench = Bench::square(&["503=*1", "busy=GET/lights*1"], &[]);
+    let mut bench = RoomBench::square(&["503=*1", "busy=GET/lights*1"], &[]);
     assert_eq!(bench.answer(0, "GET", "/api/K/lights", "").status, 503);
     assert_eq!(bench.errors("GET", "/api/K/lights", ""), [901]);
     assert_eq!(bench.text("GET", "/api/K/lights", ""), "{}");
@@ -341,9 +347,9 @@ fn two_faults_in_one_place_come_one_after_the_other() {
 #[test]
 fn models_are_announced_as_they_are() {
     for (model, expected) in [
-        (Model::Round, (false, true)),
-        (Model::Square, (true, true)),
-        (Model::Pro, (true, false)),
+        (BridgeModel::Round, (false, true)),
+        (BridgeModel::Square, (true, true)),
+        (BridgeModel::Pro, (true, false)),
     ] {
         let mut config = config(model, "", &[]);
         assert_eq!(

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn the_documented_order_moves_a_bulb() {
-    let mut bench = Bench::pair(&["far:1"]);
+    let mut bench = RoomBench::pair(&["far:1"]);
     let id = bench.bulb(0).unique_id;
     bench.ask_at(1, "POST", "/api/K/lights", "");
     bench.ask_at(0, "DELETE", "/api/K/lights/1", "");
@@ -15,7 +15,7 @@ fn the_documented_order_moves_a_bulb() {
 
 #[test]
 fn a_bridge_that_searches_itself_takes_its_bulb_back() {
-    let mut bench = Bench::pair(&["far:1"]);
+    let mut bench = RoomBench::pair(&["far:1"]);
     bench.ask_at(0, "POST", "/api/K/lights", "");
     bench.ask_at(1, "POST", "/api/K/lights", "");
     bench.ask_at(0, "DELETE", "/api/K/lights/1", "");
@@ -26,7 +26,7 @@ fn a_bridge_that_searches_itself_takes_its_bulb_back() {
 
 #[test]
 fn an_unreachable_bulb_needs_the_fall_back() {
-    let mut bench = Bench::pair(&["near:1"]);
+    let mut bench = RoomBench::pair(&["near:1"]);
     bench.room.power(bench.now, 0, false);
     bench.ask_at(1, "POST", "/api/K/lights", "");
     bench.ask_at(0, "DELETE", "/api/K/lights/1", "");
@@ -38,7 +38,7 @@ fn an_unreachable_bulb_needs_the_fall_back() {
 
 #[test]
 fn a_bridge_that_is_robbed_lists_a_bulb_that_it_does_not_reach() {
-    let mut bench = Bench::pair(&["near:1"]);
+    let mut bench = RoomBench::pair(&["near:1"]);
     bench.touchlink(1);
     bench.search(1, "");
     assert_eq!(bench.lights(0), bench.lights(1));
@@ -56,7 +56,7 @@ fn a_bridge_that_is_robbed_lists_a_bulb_that_it_does_not_reach() {
 
 #[test]
 fn a_bulb_comes_home_under_its_old_number() {
-    let mut bench = Bench::pair(&["near:1"]);
+    let mut bench = RoomBench::pair(&["near:1"]);
     bench.touchlink(1);
     bench.touchlink(0);
     assert_eq!(bench.search(0, ""), 0, "known already, so not new");

@@ -6,8 +6,8 @@ use super::*;
 
 const DISCOVERY: &str = "/clip/v2/resource/zigbee_device_discovery";
 
-fn ask(bench: &mut Bench, method: &str, path: &str, body: &str) -> (u16, Value) {
-    let request = Request {
+fn ask(bench: &mut RoomBench, method: &str, path: &str, body: &str) -> (u16, Value) {
+    let request = BridgeRequest {
         method,
         path,
         key: Some(KEY),
@@ -18,13 +18,13 @@ fn ask(bench: &mut Bench, method: &str, path: &str, body: &str) -> (u16, Value) 
     (answer.status, serde_json::from_slice(&answer.body).unwrap())
 }
 
-fn data(bench: &mut Bench, path: &str) -> Vec<Value> {
+fn data(bench: &mut RoomBench, path: &str) -> Vec<Value> {
     let (status, reply) = ask(bench, "GET", path, "");
     assert_eq!((status, &reply["errors"]), (200, &json!([])), "{reply}");
     reply["data"].as_array().unwrap().clone()
 }
 
-fn discovery(bench: &mut Bench) -> (String, Value) {
+fn discovery(bench: &mut RoomBench) -> (String, Value) {
     let all = data(bench, DISCOVERY);
     assert_eq!(all.len(), 1);
     (
@@ -36,14 +36,14 @@ fn discovery(bench: &mut Bench) -> (String, Value) {
 #[test]
 fn without_a_key_it_is_forbidden_and_before_its_time_it_is_not_there() {
     for (model, api, status) in [
-        (Model::Square, "1.48.0", 403),
-        (Model::Square, "1.47.0", 404),
-        (Model::Pro, "", 403),
-        (Model::Round, "", 404),
+        (BridgeModel::Square, "1.48.0", 403),
+        (BridgeModel::Square, "1.47.0", 404),
+        (BridgeModel::Pro, "", 403),
+        (BridgeModel::Round, "", 404),
     ] {
-        let mut bench = Bench::of(vec![config(model, api, &[])], &[]);
+        let mut bench = RoomBench::of(vec![config(model, api, &[])], &[]);
         for key in [None, Some("wrong")] {
-            let request = Request {
+            let request = BridgeRequest {
                 method: "GET",
                 path: "/clip/v2/resource",
                 key,
@@ -57,7 +57,7 @@ fn without_a_key_it_is_forbidden_and_before_its_time_it_is_not_there() {
 
 #[test]
 fn a_search_is_begun_and_told() {
-    let mut bench = Bench::square(&[], &["far", "far:foreign"]);
+    let mut bench = RoomBench::square(&[], &["far", "far:foreign"]);
     let (path, resource) = discovery(&mut bench);
     assert_eq!(resource["status"], "ready");
     assert!(
@@ -93,7 +93,7 @@ fn a_search_is_begun_and_told() {
 
 #[test]
 fn a_light_is_one_thing_in_both_interfaces() {
-    let mut bench = Bench::square(&[], &["near:1"]);
+    let mut bench = RoomBench::square(&[], &["near:1"]);
     let devices = data(&mut bench, "/clip/v2/resource/device");
     let device = devices
         .iter()
@@ -141,15 +141,15 @@ fn a_light_is_one_thing_in_both_interfaces() {
 
 #[test]
 fn ids_differ_and_stay() {
-    let mut bench = Bench::square(&[], &["near:1", "near:1"]);
-    let ids = |bench: &mut Bench| -> Vec<String> {
+    let mut bench = RoomBench::square(&[], &["near:1", "near:1"]);
+    let ids = |bench: &mut RoomBench| -> Vec<String> {
         data(bench, "/clip/v2/resource")
             .iter()
             .map(|one| one["id"].as_str().unwrap().to_owned())
             .collect()
     };
     let mut all = ids(&mut bench);
-    assert_eq!(all, ids(&mut Bench::square(&[], &["near:1", "near:1"])));
+    assert_eq!(all, ids(&mut RoomBench::square(&[], &["near:1", "near:1"])));
     assert!(
         all.iter()
             .all(|id| id.len() == 36 && id.split('-').count() == 5),
@@ -162,7 +162,7 @@ fn ids_differ_and_stay() {
 
 #[test]
 fn refusals() {
-    let mut bench = Bench::square(&["capacity=1"], &["near:1"]);
+    let mut bench = RoomBench::square(&["capacity=1"], &["near:1"]);
     let (path, _) = discovery(&mut bench);
     let eleven = json!({"action": {"action_type": "search", "search_codes": vec!["45AF34"; 11]}})
         .to_string();
@@ -208,7 +208,7 @@ fn refusals() {
 
 #[test]
 fn events_tell_of_what_came_and_went() {
-    let mut bench = Bench::square(&[], &["near"]);
+    let mut bench = RoomBench::square(&[], &["near"]);
     assert_eq!(bench.room.events(bench.now, 0, None), (0, String::new()));
     bench.search(0, "");
     let (count, text) = bench.room.events(bench.now, 0, Some(0));
@@ -219,7 +219,7 @@ fn events_tell_of_what_came_and_went() {
     bench.ask("DELETE", "/api/K/lights/1", "");
     let (count, text) = bench.room.events(bench.now, 0, Some(1));
     assert!(count == 2 && text.contains("\"type\":\"delete\""), "{text}");
-    let request = Request {
+    let request = BridgeRequest {
         method: "GET",
         path: "/eventstream/clip/v2",
         key: Some(KEY),

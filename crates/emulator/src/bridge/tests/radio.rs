@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn touchlink_and_then_a_search() {
-    let mut bench = Bench::square(&[], &["near:foreign"]);
+    let mut bench = RoomBench::square(&[], &["near:foreign"]);
     assert_eq!(bench.search(0, ""), 0, "a bound bulb is not found");
     bench.touchlink(0);
     assert_eq!(bench.owner(0).as_deref(), Some(FIRST));
@@ -16,7 +16,7 @@ fn touchlink_and_then_a_search() {
 
 #[test]
 fn touchlink_takes_the_nearest_and_then_the_next() {
-    let mut bench = Bench::square(
+    let mut bench = RoomBench::square(
         &[],
         &["far:foreign", "near:foreign", "near:dimmer", "near:1"],
     );
@@ -31,7 +31,7 @@ fn touchlink_takes_the_nearest_and_then_the_next() {
 
 #[test]
 fn a_bulb_that_is_on_for_half_an_hour_takes_no_touchlink() {
-    let mut bench = Bench::square(&[], &["near:foreign"]);
+    let mut bench = RoomBench::square(&[], &["near:foreign"]);
     bench.wait(Duration::from_secs(30 * 60));
     bench.touchlink(0);
     assert_eq!(bench.owner(0).as_deref(), Some("foreign"));
@@ -46,7 +46,7 @@ fn a_bulb_that_is_on_for_half_an_hour_takes_no_touchlink() {
 
 #[test]
 fn one_touchlink_at_a_time() {
-    let mut bench = Bench::square(&[], &["near:foreign", "near:foreign"]);
+    let mut bench = RoomBench::square(&[], &["near:foreign", "near:foreign"]);
     let order = r#"{"touchlink":true}"#;
     bench.ask("PUT", "/api/K/config", order);
     bench.ask("PUT", "/api/K/config", order);
@@ -58,7 +58,7 @@ fn one_touchlink_at_a_time() {
 
 #[test]
 fn a_plain_search_finds_what_is_as_from_the_shop() {
-    let mut bench = Bench::square(&[], &["far", "near", "near:foreign"]);
+    let mut bench = RoomBench::square(&[], &["far", "near", "near:foreign"]);
     assert_eq!(bench.search(0, ""), 2);
     assert_eq!(bench.search(0, ""), 0, "the list of new ones begins anew");
     assert_eq!(bench.lights(0).len(), 2);
@@ -66,7 +66,7 @@ fn a_plain_search_finds_what_is_as_from_the_shop() {
 
 #[test]
 fn a_serial_calls_a_bulb_out_of_any_network() {
-    let mut bench = Bench::pair(&["far:foreign", "far:2", "far:foreign"]);
+    let mut bench = RoomBench::pair(&["far:foreign", "far:2", "far:foreign"]);
     let serials = [0, 1].map(|index| bench.bulb(index).serial.to_ascii_lowercase());
     let unique = bench.bulb(0).unique_id.replace([':', '-'], "");
     assert!(
@@ -85,8 +85,8 @@ fn a_serial_calls_a_bulb_out_of_any_network() {
 
 #[test]
 fn how_a_search_is_told() {
-    let mut bench = Bench::square(&[], &["near"]);
-    let new = |bench: &mut Bench| bench.ask("GET", "/api/K/lights/new", "");
+    let mut bench = RoomBench::square(&[], &["near"]);
+    let new = |bench: &mut RoomBench| bench.ask("GET", "/api/K/lights/new", "");
     assert_eq!(new(&mut bench), serde_json::json!({"lastscan": "none"}));
     bench.ask("POST", "/api/K/lights", "");
     assert_eq!(new(&mut bench), serde_json::json!({"lastscan": "active"}));
@@ -106,7 +106,7 @@ fn how_a_search_is_told() {
 
 #[test]
 fn a_powered_bulb_that_is_deleted_is_as_from_the_shop() {
-    let mut bench = Bench::square(&[], &["far:1"]);
+    let mut bench = RoomBench::square(&[], &["far:1"]);
     bench.ask("DELETE", "/api/K/lights/1", "");
     assert_eq!(bench.owner(0), None);
     assert_eq!(bench.search(0, ""), 1);
@@ -118,7 +118,7 @@ fn a_powered_bulb_that_is_deleted_is_as_from_the_shop() {
 
 #[test]
 fn a_bulb_without_power_that_is_deleted_is_lost() {
-    let mut bench = Bench::square(&[], &["near:1"]);
+    let mut bench = RoomBench::square(&[], &["near:1"]);
     bench.room.power(bench.now, 0, false);
     bench.ask("DELETE", "/api/K/lights/1", "");
     bench.room.power(bench.now, 0, true);
@@ -130,7 +130,7 @@ fn a_bulb_without_power_that_is_deleted_is_lost() {
 
 #[test]
 fn a_bulb_that_is_switched_on_during_a_search_is_found() {
-    let mut bench = Bench::square(&["unpowered"], &["near"]);
+    let mut bench = RoomBench::square(&["unpowered"], &["near"]);
     bench.ask("POST", "/api/K/lights", "");
     bench.wait(Duration::from_secs(2));
     bench.room.power(bench.now, 0, true);
@@ -140,7 +140,7 @@ fn a_bulb_that_is_switched_on_during_a_search_is_found() {
 
 #[test]
 fn the_room_tells_when_something_happens_next() {
-    let mut bench = Bench::square(&[], &["near:foreign"]);
+    let mut bench = RoomBench::square(&[], &["near:foreign"]);
     assert_eq!(bench.room.poll_timeout(), None);
     bench.ask("PUT", "/api/K/config", r#"{"touchlink":true}"#);
     assert_eq!(bench.room.poll_timeout(), Some(bench.now + TOUCHLINK));

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn the_square_one_identifies_itself_as_the_capture_does() {
-    let mut bench = Bench::of(vec![config(Model::Square, "1.43.0", &[])], &[]);
+    let mut bench = RoomBench::of(vec![config(BridgeModel::Square, "1.43.0", &[])], &[]);
     let expected = r#"{"name":"Hue Bridge","datastoreversion":"99","swversion":"1943185030","apiversion":"1.43.0","mac":"00:17:88:01:02:03","bridgeid":"001788FFFE010203","factorynew":false,"replacesbridgeid":null,"modelid":"BSB002","starterkitid":""}"#;
     for path in [
         "/api/config",
@@ -19,13 +19,13 @@ fn the_square_one_identifies_itself_as_the_capture_does() {
 
 #[test]
 fn the_round_one_and_its_ancestor() {
-    let mut bench = Bench::of(vec![config(Model::Round, "", &[])], &[]);
+    let mut bench = RoomBench::of(vec![config(BridgeModel::Round, "", &[])], &[]);
     assert_eq!(
         bench.text("GET", "/api/config", ""),
         r#"{"name":"Philips hue","swversion":"01032318","apiversion":"1.13.0","mac":"00:17:88:01:02:03","bridgeid":"001788FFFE010203","factorynew":false,"replacesbridgeid":null,"modelid":"BSB001"}"#
     );
     for api in ["none", "1.0"] {
-        let mut bench = Bench::of(vec![config(Model::Round, api, &[])], &["near:1"]);
+        let mut bench = RoomBench::of(vec![config(BridgeModel::Round, api, &[])], &["near:1"]);
         assert_eq!(
             bench.text("GET", "/api/config", ""),
             r#"{"name":"Philips hue","swversion":"01003542"}"#
@@ -39,9 +39,9 @@ fn the_round_one_and_its_ancestor() {
 
 #[test]
 fn the_pro_speaks_https_only() {
-    let mut bench = Bench::of(vec![config(Model::Pro, "", &[])], &[]);
+    let mut bench = RoomBench::of(vec![config(BridgeModel::Pro, "", &[])], &[]);
     assert_eq!(bench.ask("GET", "/api/config", "")["modelid"], "BSB003");
-    let plain = Request {
+    let plain = BridgeRequest {
         method: "GET",
         path: "/api/config",
         key: None,
@@ -57,7 +57,7 @@ fn the_pro_speaks_https_only() {
 
 #[test]
 fn only_who_has_a_key_sees_the_rest_of_the_configuration() {
-    let mut bench = Bench::square(&[], &[]);
+    let mut bench = RoomBench::square(&[], &[]);
     let all = bench.ask("GET", "/api/K/config", "");
     assert_eq!(all["whitelist"][KEY]["create date"], "2026-11-23T10:00:00");
     assert!(all["zigbeechannel"].is_number() && all["ipaddress"] == "127.1.2.3");
@@ -80,7 +80,7 @@ fn a_press_counts_for_half_a_minute() {
     let body = r#"{"devicetype":"hue-move#shelf","generateclientkey":true}"#;
     let not_pressed =
         r#"[{"error":{"type":101,"address":"","description":"link button not pressed"}}]"#;
-    let mut bench = Bench::square(&[], &[]);
+    let mut bench = RoomBench::square(&[], &[]);
     assert_eq!(bench.text("POST", "/api", body), not_pressed);
     bench.room.press(bench.now, 0);
     bench.wait(Duration::from_millis(29_999));
@@ -101,22 +101,22 @@ fn a_press_counts_for_half_a_minute() {
 #[test]
 fn somebody_presses_by_the_clock() {
     let body = r#"{"devicetype":"a#b"}"#;
-    let mut late = config(Model::Square, "", &[]);
+    let mut late = config(BridgeModel::Square, "", &[]);
     late.press_after = Some(Duration::from_secs(10));
-    let mut bench = Bench::of(vec![late.clone()], &[]);
+    let mut bench = RoomBench::of(vec![late.clone()], &[]);
     for (wait, is_pressed) in [(0, false), (10, true), (29, true), (1, false)] {
         bench.wait(Duration::from_secs(wait));
         assert_eq!(bench.errors("POST", "/api", body).is_empty(), is_pressed);
     }
     late.press_after = Some(Duration::ZERO);
-    let mut bench = Bench::of(vec![late], &[]);
+    let mut bench = RoomBench::of(vec![late], &[]);
     bench.wait(Duration::from_secs(100_000));
     assert!(bench.errors("POST", "/api", body).is_empty());
 }
 
 #[test]
 fn a_client_key_is_no_matter_of_the_round_one() {
-    let mut bench = Bench::of(vec![config(Model::Round, "", &[])], &[]);
+    let mut bench = RoomBench::of(vec![config(BridgeModel::Round, "", &[])], &[]);
     bench.room.press(bench.now, 0);
     let reply = bench.text("POST", "/api", r#"{"devicetype":"a#b"}"#);
     assert!(!reply.contains("clientkey"), "{reply}");
@@ -132,7 +132,7 @@ fn a_client_key_is_no_matter_of_the_round_one() {
 
 #[test]
 fn before_the_cloud_took_the_button_a_program_could_press_it() {
-    let mut bench = Bench::of(vec![config(Model::Round, "1.13.0", &[])], &[]);
+    let mut bench = RoomBench::of(vec![config(BridgeModel::Round, "1.13.0", &[])], &[]);
     assert!(
         bench
             .errors("PUT", "/api/K/config", r#"{"linkbutton":true}"#)
@@ -149,7 +149,7 @@ fn before_the_cloud_took_the_button_a_program_could_press_it() {
             .is_empty()
     );
     assert_eq!(bench.errors("GET", "/api/K/lights", ""), [1]);
-    let mut bench = Bench::square(&[], &[]);
+    let mut bench = RoomBench::square(&[], &[]);
     assert_eq!(
         bench.errors("PUT", "/api/K/config", r#"{"linkbutton":true}"#),
         [8]
@@ -159,7 +159,7 @@ fn before_the_cloud_took_the_button_a_program_could_press_it() {
 
 #[test]
 fn a_light_is_listed_named_and_lit() {
-    let mut bench = Bench::square(&[], &["far:1", "near:foreign"]);
+    let mut bench = RoomBench::square(&[], &["far:1", "near:foreign"]);
     let light = bench.ask("GET", "/api/K/lights/1", "");
     assert_eq!(light["uniqueid"], bench.bulb(0).unique_id);
     assert_eq!(
@@ -198,10 +198,10 @@ fn a_light_is_listed_named_and_lit() {
 #[test]
 fn the_description_that_ssdp_points_at() {
     for (model, part) in [
-        (Model::Round, "Philips hue bridge 2012"),
-        (Model::Square, "<modelNumber>BSB002<"),
+        (BridgeModel::Round, "Philips hue bridge 2012"),
+        (BridgeModel::Square, "<modelNumber>BSB002<"),
     ] {
-        let mut bench = Bench::of(vec![config(model, "", &[])], &[]);
+        let mut bench = RoomBench::of(vec![config(model, "", &[])], &[]);
         let answer = bench.answer(0, "GET", "/description.xml", "");
         let text = String::from_utf8(answer.body).unwrap();
         assert_eq!((answer.status, answer.content_type), (200, "text/xml"));
@@ -210,24 +210,24 @@ fn the_description_that_ssdp_points_at() {
             "{text}"
         );
     }
-    let mut pro = Bench::of(vec![config(Model::Pro, "", &[])], &[]);
+    let mut pro = RoomBench::of(vec![config(BridgeModel::Pro, "", &[])], &[]);
     assert_eq!(pro.answer(0, "GET", "/description.xml", "").status, 404);
 }
 
 proptest::proptest! {
     #[test]
     fn no_request_makes_a_bridge_panic(method in "GET|PUT|POST|DELETE|X", path in "/(api|clip/v2)?(/K|/config|/lights|/new|/1|/state|/resource|/é)*", body: Vec<u8>) {
-        let mut bench = Bench::square(&[], &["near:1", "far"]);
+        let mut bench = RoomBench::square(&[], &["near:1", "far"]);
         let path = path.replace("/K", &format!("/{KEY}"));
         for is_secure in [false, true] {
-            bench.send(0, &Request { method: &method, path: &path, key: Some(KEY), body: &body, is_secure });
+            bench.send(0, &BridgeRequest { method: &method, path: &path, key: Some(KEY), body: &body, is_secure });
             bench.wait(SEARCH);
         }
     }
 
     #[test]
     fn no_parameter_makes_a_bridge_panic(name in "touchlink|name|deviceid|on|alert|xy|devicetype|x", value in "[0-9]{1,4}|true|null|\"[a-z0-9]{0,6}\"|\\[\\]|\\[1,\"45AF34\"\\]|\\{\\}") {
-        let mut bench = Bench::square(&[], &["near:1"]);
+        let mut bench = RoomBench::square(&[], &["near:1"]);
         let body = format!(r#"{{"{name}":{value}}}"#);
         for (method, path) in [("PUT", "/api/K/config"), ("POST", "/api/K/lights"), ("PUT", "/api/K/lights/1/state"), ("POST", "/api"), ("PUT", "/api/K/lights/1")] {
             let reply = bench.ask(method, path, &body);

@@ -6,9 +6,9 @@ use hiflying::Mac;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::super::config::{Api, Model};
-use super::super::reply::{Answer, Item};
-use super::Call;
+use super::super::config::{BridgeModel, InterfaceVersion};
+use super::super::reply::{BridgeAnswer, ReplyItem};
+use super::BridgeCall;
 
 const RESOURCE: &str = "/config";
 /// The link button was given to the cloud then, and the list of applications with it.
@@ -17,17 +17,17 @@ const TOUCHLINK_SINCE: u32 = 9;
 
 /// What is told to everybody, in the order in which bridges tell it.
 #[derive(Serialize)]
-struct Public {
+struct PublicConfig {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     datastoreversion: Option<&'static str>,
     swversion: String,
     #[serde(flatten)]
-    versioned: Option<Versioned>,
+    versioned: Option<VersionedConfig>,
 }
 
 #[derive(Serialize)]
-struct Versioned {
+struct VersionedConfig {
     apiversion: String,
     mac: String,
     bridgeid: String,
@@ -38,17 +38,17 @@ struct Versioned {
     starterkitid: Option<&'static str>,
 }
 
-impl Call<'_> {
-    pub(super) fn public_config(&self) -> Answer {
-        Answer::json(200, &self.public())
+impl BridgeCall<'_> {
+    pub(super) fn public_config(&self) -> BridgeAnswer {
+        BridgeAnswer::json(200, &self.public())
     }
 
-    fn public(&self) -> Public {
+    fn public(&self) -> PublicConfig {
         let (config, quirks) = (&self.bridge.config, &self.bridge.quirks);
-        let is_square = config.model != Model::Round;
+        let is_square = config.model != BridgeModel::Round;
         let told = match config.api {
             // The interface of 2012 tells next to nothing.
-            Api::Untold | Api::Version { minor: 0, .. } => None,
+            InterfaceVersion::Untold | InterfaceVersion::Version { minor: 0, .. } => None,
             version => Some(version.to_string()),
         };
         let [a, b, c, d, e, f] = config.mac.octets();
@@ -58,11 +58,11 @@ impl Call<'_> {
             ..config.clone()
         }
         .bridge_id();
-        Public {
+        PublicConfig {
             name: self.bridge.name.clone(),
             datastoreversion: is_square.then_some("99"),
             swversion: config.api.software(config.model),
-            versioned: told.map(|apiversion| Versioned {
+            versioned: told.map(|apiversion| VersionedConfig {
                 apiversion,
                 mac: mac.to_string().to_ascii_lowercase(),
                 bridgeid: id.to_ascii_uppercase(),
@@ -77,14 +77,14 @@ impl Call<'_> {
         }
     }
 
-    pub(super) fn full_config(&self) -> Answer {
-        Answer::json(200, &self.described_config())
+    pub(super) fn full_config(&self) -> BridgeAnswer {
+        BridgeAnswer::json(200, &self.described_config())
     }
 
     /// What is told to an application that the bridge knows.
     pub(super) fn described_config(&self) -> Value {
         let mut all = json!(self.public());
-        let user = |(key, user): (&String, &super::super::member::User)| {
+        let user = |(key, user): (&String, &super::super::twin::RegisteredApp)| {
             let entry = json!({
                 "name": user.devicetype,
                 "create date": self.clock.text(user.created),
@@ -114,73 +114,73 @@ impl Call<'_> {
         all
     }
 
-    pub(super) fn change_config(&mut self) -> Answer {
+    pub(super) fn change_config(&mut self) -> BridgeAnswer {
         self.change(RESOURCE, Self::set_config)
     }
 
-    fn set_config(&mut self, name: &str, value: &Value) -> Item {
+    fn set_config(&mut self, name: &str, value: &Value) -> ReplyItem {
         let api = self.bridge.config.api;
         match name {
             "touchlink" if api.has(TOUCHLINK_SINCE) => self.touchlink(value),
             "name" => self.rename(value),
-            "linkbutton" if api.has(CLOUD_ONLY_SINCE) => Item::read_only(RESOURCE, name),
+            "linkbutton" if api.has(CLOUD_ONLY_SINCE) => ReplyItem::read_only(RESOURCE, name),
             "linkbutton" => self.press_by_order(value),
-            _ if READ_ONLY.contains(&name) => Item::read_only(RESOURCE, name),
-            _ => Item::no_parameter(RESOURCE, name),
+            _ if READ_ONLY.contains(&name) => ReplyItem::read_only(RESOURCE, name),
+            _ => ReplyItem::no_parameter(RESOURCE, name),
         }
     }
 
     /// Begins touchlink. What comes of it is told to nobody.
-    fn touchlink(&mut self, value: &Value) -> Item {
+    fn touchlink(&mut self, value: &Value) -> ReplyItem {
         let Some(wanted) = value.as_bool() else {
-            return Item::invalid_value(RESOURCE, "touchlink", value);
+            return ReplyItem::invalid_value(RESOURCE, "touchlink", value);
         };
         if wanted {
             let rules = &self.bridge.quirks.touchlink;
             self.radio
                 .begin_capture(self.now, self.index, rules.time, rules.fails);
         }
-        Item::set("/config/touchlink".to_owned(), json!(wanted))
+        ReplyItem::set("/config/touchlink".to_owned(), json!(wanted))
     }
 
-    fn rename(&mut self, value: &Value) -> Item {
+    fn rename(&mut self, value: &Value) -> ReplyItem {
         match value.as_str() {
             Some(name) if (4..=16).contains(&name.chars().count()) => {
                 self.bridge.name = name.to_owned();
-                Item::set("/config/name".to_owned(), value.clone())
+                ReplyItem::set("/config/name".to_owned(), value.clone())
             }
-            _ => Item::invalid_value(RESOURCE, "name", value),
+            _ => ReplyItem::invalid_value(RESOURCE, "name", value),
         }
     }
 
-    fn press_by_order(&mut self, value: &Value) -> Item {
+    fn press_by_order(&mut self, value: &Value) -> ReplyItem {
         match value.as_bool() {
             Some(pressed) => {
                 if pressed {
                     self.bridge.press(self.now);
                 }
-                Item::set("/config/linkbutton".to_owned(), value.clone())
+                ReplyItem::set("/config/linkbutton".to_owned(), value.clone())
             }
-            None => Item::invalid_value(RESOURCE, "linkbutton", value),
+            None => ReplyItem::invalid_value(RESOURCE, "linkbutton", value),
         }
     }
 
-    pub(super) fn forget_user(&mut self, key: &str, resource: &str) -> Answer {
+    pub(super) fn forget_user(&mut self, key: &str, resource: &str) -> BridgeAnswer {
         if self.bridge.config.api.has(CLOUD_ONLY_SINCE) {
-            return self.items(vec![Item::unauthorized(resource)]);
+            return self.items(vec![ReplyItem::unauthorized(resource)]);
         }
         let item = match self.bridge.users.remove(key) {
-            Some(_) => Item::Success(json!(format!("{resource} deleted."))),
-            None => Item::no_resource(resource),
+            Some(_) => ReplyItem::Success(json!(format!("{resource} deleted."))),
+            None => ReplyItem::no_resource(resource),
         };
         self.items(vec![item])
     }
 
-    pub(super) fn capabilities(&self) -> Answer {
+    pub(super) fn capabilities(&self) -> BridgeAnswer {
         let capacity = self.bridge.quirks.capacity;
         let lights = json!({"available": capacity.saturating_sub(self.bridge.lights.len()), "total": capacity});
         let empty = json!({"available": 64, "total": 64});
-        Answer::json(
+        BridgeAnswer::json(
             200,
             &json!({"lights": lights, "sensors": empty, "groups": empty, "scenes": empty, "rules": empty}),
         )

@@ -5,42 +5,42 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::super::lights as shown;
-use super::super::reply::{Answer, Item};
-use super::super::v2;
-use super::Call;
+use super::super::reply::{BridgeAnswer, ReplyItem};
+use super::super::resources;
+use super::BridgeCall;
 
 const RESOURCE: &str = "/lights";
 const DELETE_SINCE: u32 = 7;
 const MOST_SERIALS: usize = 10;
 const SERIAL_LENGTH: usize = 6;
 
-impl Call<'_> {
-    pub(super) fn shown_lights(&self) -> Answer {
-        Answer::json(200, &shown::lights(self.bridge, self.radio, self.index))
+impl BridgeCall<'_> {
+    pub(super) fn shown_lights(&self) -> BridgeAnswer {
+        BridgeAnswer::json(200, &shown::lights(self.bridge, self.radio, self.index))
     }
 
-    pub(super) fn search(&mut self) -> Answer {
+    pub(super) fn search(&mut self) -> BridgeAnswer {
         let item = match self.serials() {
             Err(error) => error,
-            Ok(_) if self.bridge.is_full() => Item::by_number(203, "POST", RESOURCE),
+            Ok(_) if self.bridge.is_full() => ReplyItem::by_number(203, "POST", RESOURCE),
             Ok(serials) => {
                 self.bridge.begin_search(self.now, serials);
-                Item::set(RESOURCE.to_owned(), json!("Searching for new devices"))
+                ReplyItem::set(RESOURCE.to_owned(), json!("Searching for new devices"))
             }
         };
         self.items(vec![item])
     }
 
     /// The serials that a search calls by name.
-    fn serials(&self) -> Result<Vec<String>, Item> {
+    fn serials(&self) -> Result<Vec<String>, ReplyItem> {
         if self.body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Vec::new());
         }
         let Ok(Value::Object(parameters)) = serde_json::from_slice(self.body) else {
-            return Err(Item::invalid_json(RESOURCE));
+            return Err(ReplyItem::invalid_json(RESOURCE));
         };
         if let Some(unknown) = parameters.keys().find(|name| *name != "deviceid") {
-            return Err(Item::no_parameter(RESOURCE, unknown));
+            return Err(ReplyItem::no_parameter(RESOURCE, unknown));
         }
         match parameters.get("deviceid") {
             Some(value) => read_serials(value),
@@ -48,7 +48,7 @@ impl Call<'_> {
         }
     }
 
-    pub(super) fn new_lights(&self) -> Answer {
+    pub(super) fn new_lights(&self) -> BridgeAnswer {
         let lastscan = match (&self.bridge.search, self.bridge.search_ended) {
             (Some(_), _) => "active".to_owned(),
             (None, Some(ended)) => self.clock.text(ended),
@@ -60,7 +60,7 @@ impl Call<'_> {
         };
         let mut new: Map<String, Value> = self.bridge.new.iter().filter_map(entry).collect();
         new.insert("lastscan".to_owned(), json!(lastscan));
-        Answer::json(200, &new)
+        BridgeAnswer::json(200, &new)
     }
 
     /// The number that a path names, if there is such a light.
@@ -70,9 +70,9 @@ impl Call<'_> {
             .filter(|id| self.bridge.lights.contains_key(id))
     }
 
-    pub(super) fn light(&mut self, id: &str, resource: &str) -> Answer {
+    pub(super) fn light(&mut self, id: &str, resource: &str) -> BridgeAnswer {
         let Some(number) = self.number(id) else {
-            return self.items(vec![Item::no_resource(resource)]);
+            return self.items(vec![ReplyItem::no_resource(resource)]);
         };
         match self.method {
             "GET" => self.shown_light(number),
@@ -80,23 +80,23 @@ impl Call<'_> {
                 call.name_light(number, resource, name, value)
             }),
             "DELETE" if self.bridge.config.api.has(DELETE_SINCE) => self.delete(number, resource),
-            method => self.items(vec![Item::no_method(method, resource)]),
+            method => self.items(vec![ReplyItem::no_method(method, resource)]),
         }
     }
 
-    fn shown_light(&self, number: u32) -> Answer {
+    fn shown_light(&self, number: u32) -> BridgeAnswer {
         match self.bridge.lights.get(&number) {
-            Some(light) => Answer::json(
+            Some(light) => BridgeAnswer::json(
                 200,
                 &shown::light(self.bridge, self.radio, self.index, light),
             ),
-            None => Answer::not_found(),
+            None => BridgeAnswer::not_found(),
         }
     }
 
-    fn name_light(&mut self, number: u32, resource: &str, name: &str, value: &Value) -> Item {
+    fn name_light(&mut self, number: u32, resource: &str, name: &str, value: &Value) -> ReplyItem {
         if name != "name" {
-            return Item::no_parameter(resource, name);
+            return ReplyItem::no_parameter(resource, name);
         }
         let fits = |text: &&str| (1..=32).contains(&text.chars().count());
         match (
@@ -105,23 +105,23 @@ impl Call<'_> {
         ) {
             (Some(text), Some(light)) => {
                 light.name = text.to_owned();
-                Item::set(format!("{resource}/name"), value.clone())
+                ReplyItem::set(format!("{resource}/name"), value.clone())
             }
-            _ => Item::invalid_value(resource, name, value),
+            _ => ReplyItem::invalid_value(resource, name, value),
         }
     }
 
-    fn delete(&mut self, number: u32, resource: &str) -> Answer {
+    fn delete(&mut self, number: u32, resource: &str) -> BridgeAnswer {
         self.remove(number);
         let dot = if self.bridge.quirks.dotted { "." } else { "" };
-        self.items(vec![Item::Success(json!(format!(
+        self.items(vec![ReplyItem::Success(json!(format!(
             "{resource} deleted{dot}"
         )))])
     }
 
     /// Strikes a light off the list, and resets the bulb if it hears that.
     pub(in super::super) fn remove(&mut self, number: u32) {
-        let gone = v2::of_light(self.bridge, self.radio, self.index, number);
+        let gone = resources::of_light(self.bridge, self.radio, self.index, number);
         let is_reset = !self.bridge.quirks.delete_orphans;
         if let Some(light) = self.bridge.lights.remove(&number) {
             self.bridge.new.retain(|id| *id != number);
@@ -133,9 +133,9 @@ impl Call<'_> {
         }
     }
 
-    pub(super) fn light_state(&mut self, id: &str, resource: &str) -> Answer {
+    pub(super) fn light_state(&mut self, id: &str, resource: &str) -> BridgeAnswer {
         let Some(number) = self.number(id) else {
-            return self.items(vec![Item::no_resource(resource)]);
+            return self.items(vec![ReplyItem::no_resource(resource)]);
         };
         let bulb = self
             .bridge
@@ -143,7 +143,7 @@ impl Call<'_> {
             .get(&number)
             .map_or(0, |light| light.bulb);
         if self.method != "PUT" {
-            return self.items(vec![Item::no_method(self.method, resource)]);
+            return self.items(vec![ReplyItem::no_method(self.method, resource)]);
         }
         self.switch_first(bulb);
         self.change(resource, |call, name, value| {
@@ -160,20 +160,20 @@ impl Call<'_> {
         }
     }
 
-    fn set_state(&mut self, index: usize, resource: &str, name: &str, value: &Value) -> Item {
+    fn set_state(&mut self, index: usize, resource: &str, name: &str, value: &Value) -> ReplyItem {
         let Some(bulb) = self.radio.bulbs.get_mut(index) else {
-            return Item::no_resource(resource);
+            return ReplyItem::no_resource(resource);
         };
         match is_state(name, value) {
-            None => return Item::no_parameter(resource, name),
-            Some(false) => return Item::invalid_value(resource, name, value),
+            None => return ReplyItem::no_parameter(resource, name),
+            Some(false) => return ReplyItem::invalid_value(resource, name, value),
             Some(true) => {}
         }
         if name != "on" && !bulb.is_on {
             let path = format!("{resource}/{name}");
             let description =
                 format!("parameter, {path}, is not modifiable. Device is set to off.");
-            return Item::error(201, path, description);
+            return ReplyItem::error(201, path, description);
         }
         if name != "on" && name != "transitiontime" {
             bulb.look.insert(name.to_owned(), value.clone());
@@ -181,24 +181,24 @@ impl Call<'_> {
         if name == "alert" && value != "none" {
             self.radio.blink(index, self.index);
         }
-        Item::set(format!("{resource}/{name}"), value.clone())
+        ReplyItem::set(format!("{resource}/{name}"), value.clone())
     }
 }
 
-fn read_serials(value: &Value) -> Result<Vec<String>, Item> {
-    let invalid = |value: &Value| Item::invalid_value(RESOURCE, "deviceid", value);
+fn read_serials(value: &Value) -> Result<Vec<String>, ReplyItem> {
+    let invalid = |value: &Value| ReplyItem::invalid_value(RESOURCE, "deviceid", value);
     let items = value
         .as_array()
         .filter(|items| !items.is_empty())
         .ok_or_else(|| invalid(value))?;
     if items.len() > MOST_SERIALS {
-        return Err(Item::error(
+        return Err(ReplyItem::error(
             11,
             "/lights/deviceid",
             "too many items in list",
         ));
     }
-    let serials: Result<BTreeSet<String>, Item> = items
+    let serials: Result<BTreeSet<String>, ReplyItem> = items
         .iter()
         .map(|item| serial(item).ok_or_else(|| invalid(item)))
         .collect();

@@ -4,8 +4,10 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use emulator::bridge::server::{self, Purpose, Ready, RoomHandle, ServeError};
-use emulator::bridge::{Api, BridgeConfig, BridgeFault, BulbSpec, BulbView, Model};
+use emulator::bridge::server::{self, BridgeReady, BridgeServerError, Purpose, RoomHandle};
+use emulator::bridge::{
+    BridgeConfig, BridgeFault, BridgeModel, BulbSpec, BulbView, InterfaceVersion,
+};
 use hiflying::Mac;
 
 use super::keys::Keys;
@@ -62,10 +64,10 @@ pub(super) struct EmulateBridgeArgs {
     press_after: Option<Duration>,
     /// Which product: bsb001 (round), bsb002 (square) or bsb003 (Pro)
     #[arg(long, default_value_t)]
-    model: Model,
+    model: BridgeModel,
     /// Version of its interface, e.g. 1.8.0, or `none` for the firmware of 2012 [default: that of the model]
     #[arg(long, value_name = "VERSION")]
-    api: Option<Api>,
+    api: Option<InterfaceVersion>,
     /// MAC of the first bridge; the others count up
     #[arg(long)]
     mac: Option<Mac>,
@@ -115,7 +117,7 @@ pub(super) async fn run(context: &Context, args: EmulateBridgeArgs) -> Outcome {
             "press b for the link buttons, p to switch the bulbs off and on, Ctrl-C to end",
         );
     }
-    for Ready { address, mac, .. } in server.ready() {
+    for BridgeReady { address, mac, .. } in server.ready() {
         context.ui.data(format_args!("ready {address} {mac}"))?;
     }
     let hand = async {
@@ -167,12 +169,12 @@ fn usage(error: impl std::fmt::Display) -> Failure {
     Failure::usage(error.to_string())
 }
 
-impl From<ServeError> for Failure {
-    fn from(error: ServeError) -> Self {
+impl From<BridgeServerError> for Failure {
+    fn from(error: BridgeServerError) -> Self {
         let (purpose, source) = match error {
-            ServeError::Port { purpose, source } => (purpose, source),
-            error @ ServeError::Twice(_) => return usage(error),
-            ServeError::Certificate(error) => {
+            BridgeServerError::Port { purpose, source } => (purpose, source),
+            error @ BridgeServerError::Twice(_) => return usage(error),
+            BridgeServerError::Certificate(error) => {
                 return Self::failed("HTTPS cannot be offered").caused_by(&error);
             }
         };

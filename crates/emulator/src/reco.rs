@@ -1,15 +1,16 @@
 //! The twin itself, without sockets and without a clock: bytes and times go in, bytes come out.
 //!
-//! A driver hands over what arrives ([`Twin::handle_datagram`], [`Twin::tcp_connected`], [`Twin::handle_tcp`],
-//! [`Twin::tcp_closed`], [`Twin::web_request`]), calls [`Twin::handle_timeout`] when [`Twin::poll_timeout`] is due, and after each
-//! of these sends all that [`Twin::poll_transmit`] yields. It asks [`Twin::data_port`] and [`Twin::web_port`] which
+//! A driver hands over what arrives ([`RecoTwin::handle_datagram`], [`RecoTwin::tcp_connected`], [`RecoTwin::handle_tcp`],
+//! [`RecoTwin::tcp_closed`], [`RecoTwin::web_request`]), calls [`RecoTwin::handle_timeout`] when [`RecoTwin::poll_timeout`] is due, and after each
+//! of these sends all that [`RecoTwin::poll_transmit`] yields. It asks [`RecoTwin::data_port`] and [`RecoTwin::web_port`] which
 //! listeners should be open just now.
 //!
-//! Rooms: `air` is the radio with restarts and joining, `session` who may speak AT on UDP, `verbs` the AT commands over
+//! Rooms: `wifi` is the radio with restarts and joining, `session` who may speak AT on UDP, `verbs` the AT commands over
 //! `settings`, `stream` the plug's own commands on TCP, `outlet` relay, timers and meter, `outbox` the way out with its faults.
 
-mod air;
 mod at;
+pub(crate) mod behaviour;
+pub(crate) mod fault;
 mod outbox;
 mod outlet;
 mod session;
@@ -19,6 +20,7 @@ mod stream;
 mod tests;
 mod verbs;
 mod web;
+mod wifi;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
@@ -28,14 +30,14 @@ use hiflying::{Mac, ModuleIdentity};
 use plugs::RelayState;
 use zeroize::Zeroizing;
 
-use crate::behaviour::Behaviour;
 use crate::config::PlugConfig;
-use air::Air;
+use crate::reco::behaviour::RecoBehaviour;
 use outbox::Outbox;
 use outlet::Outlet;
-use session::{Sessions, Stage};
-use settings::Settings;
-use stream::Streams;
+use session::{ModuleSessions, SessionStage};
+use settings::ModuleSettings;
+use stream::CommandStreams;
+use wifi::WifiState;
 
 pub use outbox::Transmit;
 pub use stream::ConnectionId;
@@ -64,36 +66,36 @@ pub struct Arrival {
 
 /// One emulated plug.
 #[derive(Debug)]
-pub struct Twin {
+pub struct RecoTwin {
     config: PlugConfig,
-    behaviour: Behaviour,
+    behaviour: RecoBehaviour,
     random: fastrand::Rng,
     /// What has been set, effective after a restart, and what the module runs on.
-    stored: Settings,
-    running: Settings,
-    air: Air,
-    sessions: Sessions,
+    stored: ModuleSettings,
+    running: ModuleSettings,
+    wifi: WifiState,
+    sessions: ModuleSessions,
     commands: u32,
-    streams: Streams,
+    streams: CommandStreams,
     outlet: Outlet,
     outbox: Outbox,
 }
 
-impl Twin {
+impl RecoTwin {
     /// A twin that has just finished starting: on the air, and on its home network when in station mode.
     #[must_use]
     pub fn new(mut config: PlugConfig, now: Instant) -> Self {
         let behaviour = config.behaviour();
-        let settings = Settings::initial(&mut config, &behaviour);
+        let settings = ModuleSettings::initial(&mut config, &behaviour);
         let seed = seed_of(&config);
         let mut twin = Self {
             random: fastrand::Rng::with_seed(seed),
             stored: settings.clone(),
             running: settings,
-            air: Air::new(),
-            sessions: Sessions::default(),
+            wifi: WifiState::new(),
+            sessions: ModuleSessions::default(),
             commands: 0,
-            streams: Streams::default(),
+            streams: CommandStreams::default(),
             outlet: Outlet::new(&config, &behaviour, seed, now),
             outbox: Outbox::default(),
             behaviour,
@@ -223,13 +225,13 @@ impl Twin {
                 arrival,
                 Duration::ZERO,
                 reply.clone().into(),
-                Kind::Presence,
+                ReplyKind::Presence,
             );
         }
     }
 
     fn answer_smartlink(&mut self, now: Instant, arrival: Arrival) {
-        if !self.air.provisioned_within(now, SMARTLINK_FRESH) {
+        if !self.wifi.provisioned_within(now, SMARTLINK_FRESH) {
             return;
         }
         let reply = format!("smart_config {}", self.config.mac.compact()).into_bytes();
@@ -249,18 +251,18 @@ impl Twin {
         let rules = &self.behaviour.session;
         let (answered, refused) = (rules.confirm_answered, rules.confirm_refused);
         match self.sessions.stage(now, peer, rules.idle) {
-            Some(Stage::Offered) => {
+            Some(SessionStage::Offered) => {
                 self.sessions.open(now, peer);
                 if refused {
                     let reply = self.behaviour.wording.refusal(-1);
-                    self.reply(now, arrival, Duration::ZERO, reply, Kind::Session);
+                    self.reply(now, arrival, Duration::ZERO, reply, ReplyKind::Session);
                 } else if answered {
                     let reply = self.behaviour.wording.ok(None);
-                    self.reply(now, arrival, Duration::ZERO, reply, Kind::Session);
+                    self.reply(now, arrival, Duration::ZERO, reply, ReplyKind::Session);
                 }
             }
             // In command mode it is a malformed AT line; otherwise an unknown datagram.
-            Some(Stage::Command) => self.command(now, arrival, CONFIRM),
+            Some(SessionStage::Command) => self.command(now, arrival, CONFIRM),
             None => {}
         }
     }
@@ -290,7 +292,7 @@ impl Twin {
         arrival: Arrival,
         after: Duration,
         bytes: Zeroizing<Vec<u8>>,
-        kind: Kind,
+        kind: ReplyKind,
     ) {
         let port = if self.behaviour.wire.source_port {
             arrival.from.port()
@@ -300,13 +302,13 @@ impl Twin {
         let to = SocketAddrV4::new(*arrival.from.ip(), port);
         let wire = &self.behaviour.wire;
         let pieces = match kind {
-            Kind::Session | Kind::Secret if wire.split && bytes.len() > 1 => {
+            ReplyKind::Session | ReplyKind::Secret if wire.split && bytes.len() > 1 => {
                 let (head, tail) = bytes.split_at(bytes.len() / 2);
                 vec![Zeroizing::new(head.to_vec()), Zeroizing::new(tail.to_vec())]
             }
             _ => vec![bytes],
         };
-        let secret = kind == Kind::Secret;
+        let secret = kind == ReplyKind::Secret;
         for (piece, bytes) in (0..).zip(pieces) {
             let transmit = Transmit::Datagram {
                 from: arrival.at,
@@ -327,7 +329,7 @@ impl Twin {
 
     /// Everything that time alone does, in one place so that no input can overtake it.
     fn advance(&mut self, now: Instant) {
-        self.advance_air(now);
+        self.advance_wifi(now);
         self.outlet.advance(now, &self.behaviour);
         self.advance_streams(now);
     }
@@ -337,11 +339,11 @@ impl Twin {
         self.outbox.poll(now)
     }
 
-    /// When [`Twin::handle_timeout`] or [`Twin::poll_transmit`] should be called next.
+    /// When [`RecoTwin::handle_timeout`] or [`RecoTwin::poll_transmit`] should be called next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         [
-            self.air.timeout(),
+            self.wifi.timeout(),
             self.outlet.timeout(),
             self.streams_timeout(),
             self.outbox.timeout(),
@@ -354,7 +356,7 @@ impl Twin {
 
 /// What a datagram is, as far as faults and records care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ReplyKind {
     /// An answer to a discovery word or scan.
     Presence,
     /// An answer in the AT session.

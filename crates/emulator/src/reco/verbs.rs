@@ -7,84 +7,84 @@ use hiflying::wifi::{Credentials, WifiKeyError};
 use hiflying::wscan::{self, ScannedNetwork};
 use hiflying::{AtRequest, ErrorCode, Ssid, WifiKey};
 
-use super::at::{Answer, Content, Then};
-use super::{Arrival, Twin};
-use crate::behaviour::Engine;
+use super::at::{AnswerContent, AtAnswer, FollowUp};
+use super::{Arrival, RecoTwin};
 use crate::config::{Profile, mac_after};
 use crate::network::neighbours;
+use crate::reco::behaviour::CommandBehaviour;
 
-struct Verb {
+struct ModuleVerb {
     name: &'static str,
-    query: Query,
-    set: Set,
+    query: QueryAction,
+    set: SetAction,
 }
 
 /// What the verb does without a value.
-enum Query {
+enum QueryAction {
     Not,
     /// Reports the stored value.
     Stored,
-    Act(fn(&mut Twin, Arrival) -> Answer),
+    Act(fn(&mut RecoTwin, Arrival) -> AtAnswer),
 }
 
 /// What the verb does with a value.
-enum Set {
+enum SetAction {
     Not,
     /// Stores what the check makes of the value, effective after a restart; what it refuses is `+ERR=-4`.
-    Stored(fn(&[u8], &Engine) -> Option<Vec<u8>>),
-    Act(fn(&mut Twin, Arrival, &[u8]) -> Answer),
+    Stored(fn(&[u8], &CommandBehaviour) -> Option<Vec<u8>>),
+    Act(fn(&mut RecoTwin, Arrival, &[u8]) -> AtAnswer),
 }
 
-use Query::Stored;
+use QueryAction::Stored;
 
 #[rustfmt::skip]
-static VERBS: &[Verb] = &[
-    Verb { name: "", query: Query::Act(|_, _| Answer::ok()), set: Set::Not },
-    Verb { name: "H", query: Query::Act(help), set: Set::Not },
-    Verb { name: "E", query: Query::Act(toggle_echo), set: Set::Act(set_echo) },
-    Verb { name: "VER", query: Query::Act(|twin, _| Answer::value(twin.version())), set: Set::Not },
-    Verb { name: "MID", query: Stored, set: Set::Not },
-    Verb { name: "WRMID", query: Query::Not, set: Set::Act(set_module) },
-    Verb { name: "WSMAC", query: Query::Act(|twin, _| Answer::value(twin.config.mac.compact())), set: Set::Act(|_, _, _| Answer::refusal(ErrorCode::NotPermitted)) },
-    Verb { name: "WAMAC", query: Query::Act(|twin, _| Answer::value(mac_after(twin.config.mac, 1).compact())), set: Set::Not },
-    Verb { name: "WMODE", query: Stored, set: Set::Stored(mode) },
-    Verb { name: "WSSSID", query: Stored, set: Set::Stored(ssid) },
-    Verb { name: "WSKEY", query: Query::Act(|twin, _| twin.key("WSKEY")), set: Set::Stored(station_key) },
-    Verb { name: "WSLK", query: Query::Act(|twin, _| twin.link_status()), set: Set::Not },
-    Verb { name: "WSLQ", query: Query::Act(|twin, _| twin.link_quality()), set: Set::Not },
-    Verb { name: "WSCAN", query: Query::Act(|twin, _| twin.scan()), set: Set::Not },
-    Verb { name: "WANN", query: Query::Act(|twin, _| twin.wan()), set: Set::Stored(wan) },
-    Verb { name: "LANN", query: Stored, set: Set::Stored(lan) },
-    Verb { name: "WADHCP", query: Stored, set: Set::Stored(dhcp_server) },
-    Verb { name: "WAP", query: Stored, set: Set::Stored(access_point) },
-    Verb { name: "WAKEY", query: Query::Act(|twin, _| twin.key("WAKEY")), set: Set::Stored(access_point_key) },
-    Verb { name: "WSDNS", query: Stored, set: Set::Stored(|value, _| text(value)?.parse::<Ipv4Addr>().ok().map(|ip| ip.to_string().into_bytes())) },
-    Verb { name: "NETP", query: Stored, set: Set::Stored(socket) },
-    Verb { name: "TCPLK", query: Query::Act(|twin, _| Answer::value(if twin.streams.is_empty() { "off" } else { "on" })), set: Set::Not },
-    Verb { name: "TCPTO", query: Stored, set: Set::Stored(|value, _| number(value, 0..=600)) },
-    Verb { name: "TCPDIS", query: Stored, set: Set::Stored(|value, _| one_of(value, &["on", "off"])) },
-    Verb { name: "MAXSK", query: Stored, set: Set::Stored(|value, _| number(value, 1..=5)) },
-    Verb { name: "SOCKB", query: Stored, set: Set::Stored(second_socket) },
-    Verb { name: "TMODE", query: Stored, set: Set::Stored(|value, _| one_of(value, &["throughput", "cmd"])) },
-    Verb { name: "UART", query: Stored, set: Set::Stored(uart) },
-    Verb { name: "ENTM", query: Query::Act(|_, _| Answer::ok().then(Then::Leave)), set: Set::Not },
-    Verb { name: "PING", query: Query::Not, set: Set::Act(ping) },
-    Verb { name: "ASWD", query: Stored, set: Set::Stored(|value, _| (1..=20).contains(&value.len()).then(|| value.to_vec())) },
-    Verb { name: "WEBU", query: Stored, set: Set::Stored(web_user) },
-    Verb { name: "WEBVER", query: Query::Act(|_, _| Answer::value("V1.0.24")), set: Set::Not },
-    Verb { name: "PLANG", query: Stored, set: Set::Stored(|value, _| one_of(value, &["EN", "CN"])) },
-    Verb { name: "EPHY", query: Stored, set: Set::Stored(|value, _| one_of(value, &["on", "off"])) },
-    Verb { name: "FAPSTA", query: Stored, set: Set::Stored(|value, _| one_of(value, &["on", "off"])) },
-    Verb { name: "SMTLK", query: Query::Act(|_, _| Answer::ok()), set: Set::Not },
-    Verb { name: "CFGTF", query: Query::Act(|_, _| Answer::ok()), set: Set::Not },
-    Verb { name: "CFGRD", query: Query::Act(|_, _| Answer::ok()), set: Set::Not },
-    Verb { name: "FCLR", query: Query::Act(|_, _| Answer::ok()), set: Set::Not },
+static VERBS: &[ModuleVerb] = &[
+    ModuleVerb { name: "", query: QueryAction::Act(|_, _| AtAnswer::ok()), set: SetAction::Not },
+    ModuleVerb { name: "H", query: QueryAction::Act(help), set: SetAction::Not },
+    ModuleVerb { name: "E", query: QueryAction::Act(toggle_echo), set: SetAction::Act(set_echo) },
+    ModuleVerb { name: "VER", query: QueryAction::Act(|twin, _| AtAnswer::value(twin.version())), set: SetAction::Not },
+    ModuleVerb { name: "MID", query: Stored, set: SetAction::Not },
+    ModuleVerb { name: "WRMID", query: QueryAction::Not, set: SetAction::Act(set_module) },
+    ModuleVerb { name: "WSMAC", query: QueryAction::Act(|twin, _| AtAnswer::value(twin.config.mac.compact())), set: SetAction::Act(|_, _, _| AtAnswer::refusal(ErrorCode::NotPermitted)) },
+    ModuleVerb { name: "WAMAC", query: QueryAction::Act(|twin, _| AtAnswer::value(mac_after(twin.config.mac, 1).compact())), set: SetAction::Not },
+    ModuleVerb { name: "WMODE", query: Stored, set: SetAction::Stored(mode) },
+    ModuleVerb { name: "WSSSID", query: Stored, set: SetAction::Stored(ssid) },
+    ModuleVerb { name: "WSKEY", query: QueryAction::Act(|twin, _| twin.key("WSKEY")), set: SetAction::Stored(station_key) },
+    ModuleVerb { name: "WSLK", query: QueryAction::Act(|twin, _| twin.link_status()), set: SetAction::Not },
+    ModuleVerb { name: "WSLQ", query: QueryAction::Act(|twin, _| twin.link_quality()), set: SetAction::Not },
+    ModuleVerb { name: "WSCAN", query: QueryAction::Act(|twin, _| twin.scan()), set: SetAction::Not },
+    ModuleVerb { name: "WANN", query: QueryAction::Act(|twin, _| twin.wan()), set: SetAction::Stored(wan) },
+    ModuleVerb { name: "LANN", query: Stored, set: SetAction::Stored(lan) },
+    ModuleVerb { name: "WADHCP", query: Stored, set: SetAction::Stored(dhcp_server) },
+    ModuleVerb { name: "WAP", query: Stored, set: SetAction::Stored(access_point) },
+    ModuleVerb { name: "WAKEY", query: QueryAction::Act(|twin, _| twin.key("WAKEY")), set: SetAction::Stored(access_point_key) },
+    ModuleVerb { name: "WSDNS", query: Stored, set: SetAction::Stored(|value, _| text(value)?.parse::<Ipv4Addr>().ok().map(|ip| ip.to_string().into_bytes())) },
+    ModuleVerb { name: "NETP", query: Stored, set: SetAction::Stored(socket) },
+    ModuleVerb { name: "TCPLK", query: QueryAction::Act(|twin, _| AtAnswer::value(if twin.streams.is_empty() { "off" } else { "on" })), set: SetAction::Not },
+    ModuleVerb { name: "TCPTO", query: Stored, set: SetAction::Stored(|value, _| number(value, 0..=600)) },
+    ModuleVerb { name: "TCPDIS", query: Stored, set: SetAction::Stored(|value, _| one_of(value, &["on", "off"])) },
+    ModuleVerb { name: "MAXSK", query: Stored, set: SetAction::Stored(|value, _| number(value, 1..=5)) },
+    ModuleVerb { name: "SOCKB", query: Stored, set: SetAction::Stored(second_socket) },
+    ModuleVerb { name: "TMODE", query: Stored, set: SetAction::Stored(|value, _| one_of(value, &["throughput", "cmd"])) },
+    ModuleVerb { name: "UART", query: Stored, set: SetAction::Stored(uart) },
+    ModuleVerb { name: "ENTM", query: QueryAction::Act(|_, _| AtAnswer::ok().then(FollowUp::Leave)), set: SetAction::Not },
+    ModuleVerb { name: "PING", query: QueryAction::Not, set: SetAction::Act(ping) },
+    ModuleVerb { name: "ASWD", query: Stored, set: SetAction::Stored(|value, _| (1..=20).contains(&value.len()).then(|| value.to_vec())) },
+    ModuleVerb { name: "WEBU", query: Stored, set: SetAction::Stored(web_user) },
+    ModuleVerb { name: "WEBVER", query: QueryAction::Act(|_, _| AtAnswer::value("V1.0.24")), set: SetAction::Not },
+    ModuleVerb { name: "PLANG", query: Stored, set: SetAction::Stored(|value, _| one_of(value, &["EN", "CN"])) },
+    ModuleVerb { name: "EPHY", query: Stored, set: SetAction::Stored(|value, _| one_of(value, &["on", "off"])) },
+    ModuleVerb { name: "FAPSTA", query: Stored, set: SetAction::Stored(|value, _| one_of(value, &["on", "off"])) },
+    ModuleVerb { name: "SMTLK", query: QueryAction::Act(|_, _| AtAnswer::ok()), set: SetAction::Not },
+    ModuleVerb { name: "CFGTF", query: QueryAction::Act(|_, _| AtAnswer::ok()), set: SetAction::Not },
+    ModuleVerb { name: "CFGRD", query: QueryAction::Act(|_, _| AtAnswer::ok()), set: SetAction::Not },
+    ModuleVerb { name: "FCLR", query: QueryAction::Act(|_, _| AtAnswer::ok()), set: SetAction::Not },
     // Accepted and ignored: there is nothing in a twin that new firmware could break.
-    Verb { name: "UPURL", query: Query::Not, set: Set::Act(|_, _, _| Answer::ok()) },
-    Verb { name: "RELD", query: Query::Act(|_, _| Answer::value("rebooting...").then(Then::Reset)), set: Set::Not },
-    Verb { name: "Z", query: Query::Act(restart), set: Set::Not },
-    Verb { name: "W", query: Query::Act(|twin, _| unless(twin.behaviour.engine.keep_alive_silent)), set: Set::Not },
-    Verb { name: "Q", query: Query::Act(|twin, _| unless(twin.behaviour.engine.quit_silent).then(Then::Leave)), set: Set::Not },
+    ModuleVerb { name: "UPURL", query: QueryAction::Not, set: SetAction::Act(|_, _, _| AtAnswer::ok()) },
+    ModuleVerb { name: "RELD", query: QueryAction::Act(|_, _| AtAnswer::value("rebooting...").then(FollowUp::Reset)), set: SetAction::Not },
+    ModuleVerb { name: "Z", query: QueryAction::Act(restart), set: SetAction::Not },
+    ModuleVerb { name: "W", query: QueryAction::Act(|twin, _| unless(twin.behaviour.engine.keep_alive_silent)), set: SetAction::Not },
+    ModuleVerb { name: "Q", query: QueryAction::Act(|twin, _| unless(twin.behaviour.engine.quit_silent).then(FollowUp::Leave)), set: SetAction::Not },
 ];
 
 /// Tells whether answers to the verb are not for records.
@@ -93,35 +93,39 @@ pub(super) fn is_secret(verb: &str) -> bool {
 }
 
 /// Runs one command.
-pub(super) fn run(twin: &mut Twin, arrival: Arrival, request: &AtRequest) -> Answer {
+pub(super) fn run(twin: &mut RecoTwin, arrival: Arrival, request: &AtRequest) -> AtAnswer {
     let engine = &twin.behaviour.engine;
     // Seen once, from a script that confuses ports: no answer on UDP.
     if request.verb() == "RECOSCAN" {
-        return Answer::new(Content::Silence);
+        return AtAnswer::new(AnswerContent::Silence);
     }
-    let known = |verb: &&Verb| {
+    let known = |verb: &&ModuleVerb| {
         verb.name == request.verb()
             && (engine.ethernet_verbs || !is_ethernet(verb.name))
             && !(engine.no_link_verbs && matches!(verb.name, "WSLK" | "WSLQ"))
     };
     let Some(verb) = VERBS.iter().find(known) else {
-        return Answer::refusal(ErrorCode::Verb);
+        return AtAnswer::refusal(ErrorCode::Verb);
     };
     match (request.value(), &verb.query, &verb.set) {
         (None, Stored, _) => {
-            Answer::value(twin.stored.get(verb.name, &twin.config, &twin.behaviour))
+            AtAnswer::value(twin.stored.get(verb.name, &twin.config, &twin.behaviour))
         }
-        (None, Query::Act(act), _) => act(twin, arrival),
-        (Some(value), _, Set::Act(act)) => act(twin, arrival, value),
-        (Some(value), _, Set::Stored(check)) => match check(value, engine) {
+        (None, QueryAction::Act(act), _) => act(twin, arrival),
+        (Some(value), _, SetAction::Act(act)) => act(twin, arrival, value),
+        (Some(value), _, SetAction::Stored(check)) => match check(value, engine) {
             Some(value) => {
                 twin.stored.set(verb.name, &value);
-                Answer::ok()
+                AtAnswer::ok()
             }
-            None => Answer::refusal(ErrorCode::Parameter),
+            None => AtAnswer::refusal(ErrorCode::Parameter),
         },
-        (Some(_), _, Set::Not) if engine.query_only_unknown => Answer::refusal(ErrorCode::Verb),
-        (None, Query::Not, _) | (Some(_), _, Set::Not) => Answer::refusal(ErrorCode::Operator),
+        (Some(_), _, SetAction::Not) if engine.query_only_unknown => {
+            AtAnswer::refusal(ErrorCode::Verb)
+        }
+        (None, QueryAction::Not, _) | (Some(_), _, SetAction::Not) => {
+            AtAnswer::refusal(ErrorCode::Operator)
+        }
     }
 }
 
@@ -130,17 +134,17 @@ fn is_ethernet(verb: &str) -> bool {
     matches!(verb, "EPHY" | "FAPSTA")
 }
 
-fn unless(silent: bool) -> Answer {
-    Answer::new(if silent {
-        Content::Silence
+fn unless(silent: bool) -> AtAnswer {
+    AtAnswer::new(if silent {
+        AnswerContent::Silence
     } else {
-        Content::Ok
+        AnswerContent::Ok
     })
 }
 
-fn help(twin: &mut Twin, _: Arrival) -> Answer {
+fn help(twin: &mut RecoTwin, _: Arrival) -> AtAnswer {
     if twin.behaviour.engine.short_help {
-        return Answer::value("");
+        return AtAnswer::value("");
     }
     let names = VERBS
         .iter()
@@ -154,40 +158,40 @@ fn help(twin: &mut Twin, _: Arrival) -> Answer {
         )
     }));
     datagrams.push((Duration::from_millis(2), b"\r\n".to_vec()));
-    Answer::new(Content::Verbatim(datagrams))
+    AtAnswer::new(AnswerContent::Verbatim(datagrams))
 }
 
-fn toggle_echo(twin: &mut Twin, _: Arrival) -> Answer {
+fn toggle_echo(twin: &mut RecoTwin, _: Arrival) -> AtAnswer {
     twin.behaviour.wording.echo ^= true;
-    Answer::ok()
+    AtAnswer::ok()
 }
 
-fn set_echo(twin: &mut Twin, _: Arrival, value: &[u8]) -> Answer {
+fn set_echo(twin: &mut RecoTwin, _: Arrival, value: &[u8]) -> AtAnswer {
     match one_of(value, &["on", "off"]) {
         Some(word) => {
             twin.behaviour.wording.echo = word == b"on";
-            Answer::ok()
+            AtAnswer::ok()
         }
-        None => Answer::refusal(ErrorCode::Parameter),
+        None => AtAnswer::refusal(ErrorCode::Parameter),
     }
 }
 
 /// The one setting that counts at once, as seen on an S20.
-fn set_module(twin: &mut Twin, _: Arrival, value: &[u8]) -> Answer {
+fn set_module(twin: &mut RecoTwin, _: Arrival, value: &[u8]) -> AtAnswer {
     if value.is_empty() || value.len() > 20 || value.contains(&b',') {
-        return Answer::refusal(ErrorCode::Parameter);
+        return AtAnswer::refusal(ErrorCode::Parameter);
     }
     twin.stored.set("MID", value);
-    Answer::ok()
+    AtAnswer::ok()
 }
 
-fn restart(twin: &mut Twin, _: Arrival) -> Answer {
-    unless(!twin.behaviour.engine.restart_answered).then(Then::Restart)
+fn restart(twin: &mut RecoTwin, _: Arrival) -> AtAnswer {
+    unless(!twin.behaviour.engine.restart_answered).then(FollowUp::Restart)
 }
 
-fn ping(twin: &mut Twin, arrival: Arrival, value: &[u8]) -> Answer {
+fn ping(twin: &mut RecoTwin, arrival: Arrival, value: &[u8]) -> AtAnswer {
     let Some(target) = text(value).and_then(|text| text.parse::<Ipv4Addr>().ok()) else {
-        return Answer::value("Unknown host");
+        return AtAnswer::value("Unknown host");
     };
     match twin.lease() {
         // Those who certainly are there: the router, the twin itself, and whoever asks.
@@ -195,9 +199,9 @@ fn ping(twin: &mut Twin, arrival: Arrival, value: &[u8]) -> Answer {
             if !twin.behaviour.joining.no_router
                 && [gateway(lease), lease, *arrival.from.ip()].contains(&target) =>
         {
-            Answer::value("Success").after(Duration::from_millis(20))
+            AtAnswer::value("Success").after(Duration::from_millis(20))
         }
-        _ => Answer::value("Timeout").after(Duration::from_secs(2)),
+        _ => AtAnswer::value("Timeout").after(Duration::from_secs(2)),
     }
 }
 
@@ -206,7 +210,7 @@ fn gateway(lease: Ipv4Addr) -> Ipv4Addr {
     Ipv4Addr::new(a, b, c, if d == 1 { 254 } else { 1 })
 }
 
-impl Twin {
+impl RecoTwin {
     pub(super) fn version(&self) -> String {
         // Stand-ins in the form of the LPB100's replies: no firmware text of a plug was published.
         let stand_in = match self.config.profile {
@@ -220,17 +224,17 @@ impl Twin {
             .unwrap_or_else(|| stand_in.to_owned())
     }
 
-    fn key(&self, verb: &str) -> Answer {
+    fn key(&self, verb: &str) -> AtAnswer {
         let mut value = self.stored.get(verb, &self.config, &self.behaviour);
         if self.behaviour.engine.open_comma && value.as_slice() == b"OPEN,NONE" {
             value.push(b',');
         }
-        Answer::value(value)
+        AtAnswer::value(value)
     }
 
-    fn link_status(&self) -> Answer {
+    fn link_status(&self) -> AtAnswer {
         let engine = &self.behaviour.engine;
-        let Some((ssid, bssid)) = self.air.network() else {
+        let Some((ssid, bssid)) = self.wifi.network() else {
             let status = if engine.link_radio_off {
                 "RF Off"
             } else {
@@ -239,9 +243,9 @@ impl Twin {
             if engine.link_no_prefix {
                 let mut line = status.as_bytes().to_vec();
                 line.extend_from_slice(self.behaviour.wording.end);
-                return Answer::new(Content::Verbatim(vec![(Duration::ZERO, line)]));
+                return AtAnswer::new(AnswerContent::Verbatim(vec![(Duration::ZERO, line)]));
             }
-            return Answer::value(status);
+            return AtAnswer::value(status);
         };
         let mut value = ssid.to_vec();
         if !engine.link_bare {
@@ -252,28 +256,28 @@ impl Twin {
             };
             value.extend_from_slice(format!("({bssid})").as_bytes());
         }
-        Answer::value(value)
+        AtAnswer::value(value)
     }
 
-    fn link_quality(&self) -> Answer {
-        let signal = self.air.network().and_then(|(ssid, _)| {
+    fn link_quality(&self) -> AtAnswer {
+        let signal = self.wifi.network().and_then(|(ssid, _)| {
             self.visible()
                 .into_iter()
                 .find(|network| network.ssid == ssid)?
                 .signal
         });
         match signal {
-            Some(signal) => Answer::value(signal.to_string()),
-            None => Answer::value("Disconnected"),
+            Some(signal) => AtAnswer::value(signal.to_string()),
+            None => AtAnswer::value("Disconnected"),
         }
     }
 
-    fn wan(&self) -> Answer {
+    fn wan(&self) -> AtAnswer {
         let stored = self.stored.get("WANN", &self.config, &self.behaviour);
         if stored.as_slice() != b"DHCP" {
-            return Answer::value(stored);
+            return AtAnswer::value(stored);
         }
-        Answer::value(match self.lease() {
+        AtAnswer::value(match self.lease() {
             Some(lease) => format!("DHCP,{lease},255.255.255.0,{}", gateway(lease)),
             None => "DHCP,0.0.0.0,0.0.0.0,0.0.0.0".to_owned(),
         })
@@ -293,12 +297,12 @@ impl Twin {
         networks
     }
 
-    fn scan(&self) -> Answer {
+    fn scan(&self) -> AtAnswer {
         const LISTENS: Duration = Duration::from_millis(600);
         const APART: Duration = Duration::from_millis(5);
         let engine = &self.behaviour.engine;
         if engine.scan_refused {
-            return Answer::refusal(ErrorCode::NotPermitted);
+            return AtAnswer::refusal(ErrorCode::NotPermitted);
         }
         let mut datagrams = vec![(Duration::ZERO, wscan::HEADER.to_vec())];
         datagrams.extend(
@@ -319,11 +323,11 @@ impl Twin {
                 .collect();
             datagrams = vec![(Duration::ZERO, list)];
         }
-        Answer::new(Content::Verbatim(datagrams)).after(LISTENS)
+        AtAnswer::new(AnswerContent::Verbatim(datagrams)).after(LISTENS)
     }
 }
 
-fn row(network: &ScannedNetwork, engine: &Engine) -> Vec<u8> {
+fn row(network: &ScannedNetwork, engine: &CommandBehaviour) -> Vec<u8> {
     let mut row = network.emit_row();
     if engine.scan_nine_columns {
         row.truncate(row.len().saturating_sub(2));
@@ -373,14 +377,14 @@ fn addresses(text: &str) -> bool {
         .all(|field| field.trim().parse::<Ipv4Addr>().is_ok())
 }
 
-fn mode(value: &[u8], engine: &Engine) -> Option<Vec<u8>> {
+fn mode(value: &[u8], engine: &CommandBehaviour) -> Option<Vec<u8>> {
     let mode = one_of(value, &["AP", "STA", "APSTA"])?;
     let refused =
         (engine.exact_case && mode != value) || (engine.refuse_station_and_ap && mode == b"APSTA");
     (!refused).then_some(mode)
 }
 
-fn ssid(value: &[u8], engine: &Engine) -> Option<Vec<u8>> {
+fn ssid(value: &[u8], engine: &CommandBehaviour) -> Option<Vec<u8>> {
     let comma = value.iter().position(|&byte| byte == b',');
     let value = match comma {
         Some(_) if engine.strict_commas => return None,
@@ -390,7 +394,7 @@ fn ssid(value: &[u8], engine: &Engine) -> Option<Vec<u8>> {
     Ssid::new(value).ok().map(|ssid| ssid.as_bytes().to_vec())
 }
 
-fn station_key(value: &[u8], engine: &Engine) -> Option<Vec<u8>> {
+fn station_key(value: &[u8], engine: &CommandBehaviour) -> Option<Vec<u8>> {
     let commas = value.iter().filter(|&&byte| byte == b',').count();
     let credentials = Credentials::parse(value).ok()?;
     let spelt = credentials.emit();
@@ -410,13 +414,13 @@ fn is_hex(key: Option<&WifiKey>) -> bool {
 }
 
 /// The access point takes `OPEN,NONE` or `WPA2PSK,AES` only.
-fn access_point_key(value: &[u8], engine: &Engine) -> Option<Vec<u8>> {
+fn access_point_key(value: &[u8], engine: &CommandBehaviour) -> Option<Vec<u8>> {
     let spelt = station_key(value, engine)?;
     (spelt == b"OPEN,NONE" || spelt.starts_with(b"WPA2PSK,AES,")).then_some(spelt)
 }
 
 /// `DHCP`, alone or padded with addresses, or `static,<ip>,<mask>,<gateway>`.
-fn wan(value: &[u8], _: &Engine) -> Option<Vec<u8>> {
+fn wan(value: &[u8], _: &CommandBehaviour) -> Option<Vec<u8>> {
     let text = text(value)?;
     let (word, rest) = text.split_once(',').unwrap_or((text, ""));
     let fits = rest.split(',').count() == 3 && addresses(rest);
@@ -427,13 +431,13 @@ fn wan(value: &[u8], _: &Engine) -> Option<Vec<u8>> {
     }
 }
 
-fn lan(value: &[u8], _: &Engine) -> Option<Vec<u8>> {
+fn lan(value: &[u8], _: &CommandBehaviour) -> Option<Vec<u8>> {
     let text = text(value)?;
     (text.split(',').count() == 2 && addresses(text)).then(|| text.as_bytes().to_vec())
 }
 
 /// `on`, `off`, or `on,<first>,<last>` with the host numbers of the pool.
-fn dhcp_server(value: &[u8], _: &Engine) -> Option<Vec<u8>> {
+fn dhcp_server(value: &[u8], _: &CommandBehaviour) -> Option<Vec<u8>> {
     let text = text(value)?.to_ascii_lowercase();
     let fields: Vec<&str> = text.split(',').collect();
     let fits = match *fields.as_slice() {
@@ -445,7 +449,7 @@ fn dhcp_server(value: &[u8], _: &Engine) -> Option<Vec<u8>> {
 }
 
 /// `<protocol>,<ssid>,<channel>`; the SSID is what lies between the first comma and the last.
-fn access_point(value: &[u8], _: &Engine) -> Option<Vec<u8>> {
+fn access_point(value: &[u8], _: &CommandBehaviour) -> Option<Vec<u8>> {
     let first = value.iter().position(|&byte| byte == b',')?;
     let last = value.iter().rposition(|&byte| byte == b',')?;
     let channel = text(value.get(last + 1..)?)?.to_ascii_uppercase();
@@ -458,7 +462,7 @@ fn access_point(value: &[u8], _: &Engine) -> Option<Vec<u8>> {
 }
 
 /// `<TCP|UDP>,<Server|Client>,<port>,<host>`; the role is reported in mixed case.
-fn socket(value: &[u8], _: &Engine) -> Option<Vec<u8>> {
+fn socket(value: &[u8], _: &CommandBehaviour) -> Option<Vec<u8>> {
     let fields: Vec<&str> = text(value)?.split(',').collect();
     let [protocol, role, port, host] = *fields.as_slice() else {
         return None;
@@ -470,7 +474,7 @@ fn socket(value: &[u8], _: &Engine) -> Option<Vec<u8>> {
 }
 
 /// `TCP,<port>,<host>`, or `NONE` for none.
-fn second_socket(value: &[u8], _: &Engine) -> Option<Vec<u8>> {
+fn second_socket(value: &[u8], _: &CommandBehaviour) -> Option<Vec<u8>> {
     let text = text(value)?;
     if text.eq_ignore_ascii_case("NONE") {
         return Some(Vec::new());
@@ -485,7 +489,7 @@ fn second_socket(value: &[u8], _: &Engine) -> Option<Vec<u8>> {
     fits.then(|| value.to_vec())
 }
 
-fn uart(value: &[u8], _: &Engine) -> Option<Vec<u8>> {
+fn uart(value: &[u8], _: &CommandBehaviour) -> Option<Vec<u8>> {
     let fields: Vec<&str> = text(value)?.split(',').collect();
     let [baud, bits, stop, parity, flow] = *fields.as_slice() else {
         return None;
@@ -500,7 +504,7 @@ fn uart(value: &[u8], _: &Engine) -> Option<Vec<u8>> {
     fits.then(|| value.to_vec())
 }
 
-fn web_user(value: &[u8], _: &Engine) -> Option<Vec<u8>> {
+fn web_user(value: &[u8], _: &CommandBehaviour) -> Option<Vec<u8>> {
     let (user, password) = text(value)?.split_once(',')?;
     (!user.is_empty() && password.len() <= 32 && user.len() <= 32).then(|| value.to_vec())
 }

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use super::Twin;
+use super::RecoTwin;
 
 /// What the twin's web server answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct WebReply {
     pub body: &'static str,
 }
 
-impl Twin {
+impl RecoTwin {
     /// The port on which the web server should listen at an address just now.
     #[must_use]
     pub fn web_port(&self, at: Ipv4Addr) -> Option<u16> {

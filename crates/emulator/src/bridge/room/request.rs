@@ -2,37 +2,42 @@
 
 use std::time::Instant;
 
-use super::super::config::{BridgeConfig, Model};
+use super::super::behaviour::Replacement;
+use super::super::config::{BridgeConfig, BridgeModel};
 use super::super::description;
-use super::super::quirks::What;
-use super::super::reply::{Answer, Item, Request};
-use super::super::v1::Call;
+use super::super::reply::{BridgeAnswer, BridgeRequest, ReplyItem};
+use super::super::v1::BridgeCall;
 use super::super::v2;
 use super::Room;
 
 impl Room {
     /// Asks a bridge by HTTP or HTTPS.
-    pub fn request(&mut self, now: Instant, bridge: usize, request: &Request<'_>) -> Answer {
+    pub fn request(
+        &mut self,
+        now: Instant,
+        bridge: usize,
+        request: &BridgeRequest<'_>,
+    ) -> BridgeAnswer {
         self.advance(now);
         let clock = self.clock;
-        let Some(member) = self.bridges.get_mut(bridge) else {
-            return Answer::not_found();
+        let Some(twin) = self.bridges.get_mut(bridge) else {
+            return BridgeAnswer::not_found();
         };
         let path = request.path.split(['?', '#']).next().unwrap_or_default();
         let resource = resource(path);
         let is_open = resource == "/config" && request.method == "GET" || resource == "/";
-        let (instead, mangles) = member.deviations(request.method, &resource, is_open);
-        let after = member.quirks.slow;
-        let text_numbers = member.quirks.text_numbers;
+        let (instead, mangles) = twin.deviations(request.method, &resource, is_open);
+        let after = twin.quirks.slow;
+        let text_numbers = twin.quirks.text_numbers;
         let answer = if let Some(what) = instead {
             replaced(&what, request, &resource, text_numbers)
-        } else if member.config.model == Model::Pro && !request.is_secure {
-            Answer::moved(https_address(&member.config, request.path))
-        } else if path == "/description.xml" && member.config.model != Model::Pro {
-            description::xml(&member.config)
+        } else if twin.config.model == BridgeModel::Pro && !request.is_secure {
+            BridgeAnswer::moved(https_address(&twin.config, request.path))
+        } else if path == "/description.xml" && twin.config.model != BridgeModel::Pro {
+            description::xml(&twin.config)
         } else {
-            let mut call = Call {
-                bridge: member,
+            let mut call = BridgeCall {
+                bridge: twin,
                 radio: &mut self.radio,
                 index: bridge,
                 clock,
@@ -46,7 +51,7 @@ impl Room {
                 call.answer(path)
             }
         };
-        Answer {
+        BridgeAnswer {
             after,
             mangles,
             ..answer
@@ -77,21 +82,28 @@ fn resource(path: &str) -> String {
     }
 }
 
-fn replaced(what: &What, request: &Request<'_>, resource: &str, text_numbers: bool) -> Answer {
+fn replaced(
+    what: &Replacement,
+    request: &BridgeRequest<'_>,
+    resource: &str,
+    text_numbers: bool,
+) -> BridgeAnswer {
     match what {
-        What::Error(number) => Answer::items(
-            &[Item::by_number(*number, request.method, resource)],
+        Replacement::Error(number) => BridgeAnswer::items(
+            &[ReplyItem::by_number(*number, request.method, resource)],
             text_numbers,
         ),
-        What::Status(status) => Answer::new(
+        Replacement::Status(status) => BridgeAnswer::new(
             *status,
             "text/html",
             format!("<html><body>{status}</body></html>"),
         ),
-        What::Body(content_type, body) => Answer::new(200, content_type, *body),
-        What::Elsewhere => Answer::moved(format!("https://192.0.2.77{}", request.path)),
+        Replacement::Body(content_type, body) => BridgeAnswer::new(200, content_type, *body),
+        Replacement::Elsewhere => {
+            BridgeAnswer::moved(format!("https://192.0.2.77{}", request.path))
+        }
         // Spoilt replies are no others.
-        What::Mangled(_) => Answer::not_found(),
+        Replacement::Mangled(_) => BridgeAnswer::not_found(),
     }
 }
 

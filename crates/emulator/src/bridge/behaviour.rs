@@ -4,12 +4,12 @@ use std::time::Duration;
 
 /// All switches.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Quirks {
+pub(crate) struct BridgeBehaviour {
     /// Replies that are replaced or damaged.
     pub(crate) deviations: Vec<Deviation>,
-    pub(crate) search: Search,
-    pub(crate) touchlink: Touchlink,
-    pub(crate) tls: Tls,
+    pub(crate) search: SearchBehaviour,
+    pub(crate) touchlink: TouchlinkBehaviour,
+    pub(crate) tls: CertificateBehaviour,
     /// How many lights fit in.
     pub(crate) capacity: usize,
     /// A deleted bulb is not reset, although it is powered.
@@ -33,13 +33,13 @@ pub(crate) struct Quirks {
     pub(crate) no_ssdp: bool,
 }
 
-impl Default for Quirks {
+impl Default for BridgeBehaviour {
     fn default() -> Self {
         Self {
             deviations: Vec::new(),
-            search: Search::default(),
-            touchlink: Touchlink::default(),
-            tls: Tls::default(),
+            search: SearchBehaviour::default(),
+            touchlink: TouchlinkBehaviour::default(),
+            tls: CertificateBehaviour::default(),
             capacity: 63,
             delete_orphans: false,
             dotted: false,
@@ -58,7 +58,7 @@ impl Default for Quirks {
 
 /// What a search does.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Search {
+pub(crate) struct SearchBehaviour {
     /// How long the network stays open.
     pub(crate) time: Duration,
     pub(crate) finds_nothing: bool,
@@ -70,7 +70,7 @@ pub(crate) struct Search {
     pub(crate) unlisted: bool,
 }
 
-impl Default for Search {
+impl Default for SearchBehaviour {
     fn default() -> Self {
         Self {
             time: Duration::from_secs(5),
@@ -84,7 +84,7 @@ impl Default for Search {
 
 /// What touchlink does.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Touchlink {
+pub(crate) struct TouchlinkBehaviour {
     /// How long it takes.
     pub(crate) time: Duration,
     /// No bulb is captured, whatever is near.
@@ -107,7 +107,7 @@ pub(crate) struct Touchlink {
     pub(crate) word: Option<String>,
 }
 
-impl Default for Touchlink {
+impl Default for TouchlinkBehaviour {
     fn default() -> Self {
         Self {
             time: Duration::from_secs(1),
@@ -126,7 +126,7 @@ impl Default for Touchlink {
 
 /// What is wrong with the certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Tls {
+pub(crate) struct CertificateBehaviour {
     pub(crate) closed: bool,
     pub(crate) wrong_name: bool,
     pub(crate) expired: bool,
@@ -139,7 +139,7 @@ pub(crate) struct Tls {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Deviation {
     pub(crate) scope: Scope,
-    pub(crate) what: What,
+    pub(crate) what: Replacement,
 }
 
 /// Which replies are meant: written `[METHOD][/RESOURCE][*TIMES]`.
@@ -152,7 +152,7 @@ pub(crate) struct Scope {
 
 /// What comes instead.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum What {
+pub(crate) enum Replacement {
     /// An error of the bridge; the order is not carried out.
     Error(u32),
     /// An HTTP status; the order is not carried out.

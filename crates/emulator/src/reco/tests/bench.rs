@@ -1,20 +1,20 @@
 //! A bench for the tests of a twin: one client, one clock, raw bytes.
 
-use crate::Fault;
+use crate::PlugFault;
 use crate::config::Mode;
-use crate::twin::*;
+use crate::reco::*;
 
 pub(super) const PLUG: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 107);
 pub(super) const CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 168, 1, 20), 50_000);
 
-pub(super) struct Bench {
-    pub(super) twin: Twin,
+pub(super) struct TwinBench {
+    pub(super) twin: RecoTwin,
     pub(super) now: Instant,
     pub(super) client: SocketAddrV4,
     pub(super) at: Ipv4Addr,
 }
 
-impl Bench {
+impl TwinBench {
     /// The plug of the published vectors, with faults.
     pub(super) fn new(faults: &[&str]) -> Self {
         Self::with(faults, |_| {})
@@ -33,12 +33,12 @@ impl Bench {
         config.serial = "900000621".parse().unwrap();
         config.faults = faults
             .iter()
-            .map(|spec| spec.parse::<Fault>().unwrap())
+            .map(|spec| spec.parse::<PlugFault>().unwrap())
             .collect();
         change(&mut config);
         let now = Instant::now();
         Self {
-            twin: Twin::new(config, now),
+            twin: RecoTwin::new(config, now),
             now,
             client: CLIENT,
             at: PLUG,

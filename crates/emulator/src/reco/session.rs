@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// How far a peer has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum SessionStage {
     /// The password was answered.
     Offered,
     /// AT commands are answered.
@@ -13,23 +13,23 @@ pub(super) enum Stage {
 }
 
 #[derive(Debug)]
-struct Session {
+struct ModuleSession {
     peer: SocketAddrV4,
-    stage: Stage,
+    stage: SessionStage,
     heard: Instant,
 }
 
 /// The sessions with all peers; a peer's port is 0 where only its address counts.
 #[derive(Debug, Default)]
-pub(super) struct Sessions(Vec<Session>);
+pub(super) struct ModuleSessions(Vec<ModuleSession>);
 
 /// More peers than a home has; the one that has been silent for longest makes room.
 const CAPACITY: usize = 16;
 
-impl Sessions {
+impl ModuleSessions {
     /// The peer has sent the password. In command mode it stays there.
     pub(super) fn offer(&mut self, now: Instant, peer: SocketAddrV4, idle: Duration) {
-        if self.stage(now, peer, idle) == Some(Stage::Command) {
+        if self.stage(now, peer, idle) == Some(SessionStage::Command) {
             self.touch(now, peer);
             return;
         }
@@ -44,9 +44,9 @@ impl Sessions {
                 self.0.swap_remove(oldest);
             }
         }
-        self.0.push(Session {
+        self.0.push(ModuleSession {
             peer,
-            stage: Stage::Offered,
+            stage: SessionStage::Offered,
             heard: now,
         });
     }
@@ -54,7 +54,7 @@ impl Sessions {
     /// The peer has confirmed.
     pub(super) fn open(&mut self, now: Instant, peer: SocketAddrV4) {
         for session in self.0.iter_mut().filter(|session| session.peer == peer) {
-            session.stage = Stage::Command;
+            session.stage = SessionStage::Command;
             session.heard = now;
         }
     }
@@ -72,7 +72,7 @@ impl Sessions {
         now: Instant,
         peer: SocketAddrV4,
         idle: Duration,
-    ) -> Option<Stage> {
+    ) -> Option<SessionStage> {
         self.0
             .retain(|session| now.saturating_duration_since(session.heard) <= idle);
         self.0

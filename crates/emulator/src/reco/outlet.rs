@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use plugs::RelayState;
 
-use crate::behaviour::Behaviour;
 use crate::config::PlugConfig;
-use crate::load::{Load, Moment};
+use crate::load::{Load, MainsMoment};
+use crate::reco::behaviour::RecoBehaviour;
 
 #[derive(Debug)]
 pub(super) struct Outlet {
@@ -33,7 +33,12 @@ const STEP: Duration = Duration::from_secs(1);
 const MOST_STEPS: u32 = 20_000;
 
 impl Outlet {
-    pub(super) fn new(config: &PlugConfig, behaviour: &Behaviour, seed: u64, now: Instant) -> Self {
+    pub(super) fn new(
+        config: &PlugConfig,
+        behaviour: &RecoBehaviour,
+        seed: u64,
+        now: Instant,
+    ) -> Self {
         Self {
             relay: config.relay,
             moving: None,
@@ -65,14 +70,14 @@ impl Outlet {
         now: Instant,
         socket: u32,
         state: RelayState,
-        behaviour: &Behaviour,
+        behaviour: &RecoBehaviour,
         random: &mut fastrand::Rng,
     ) {
         self.timers.remove(&socket);
         self.turn(now, state, behaviour, random.f64());
     }
 
-    fn turn(&mut self, now: Instant, state: RelayState, behaviour: &Behaviour, chance: f64) {
+    fn turn(&mut self, now: Instant, state: RelayState, behaviour: &RecoBehaviour, chance: f64) {
         let relay = &behaviour.relay;
         if relay.stuck || chance < relay.lying {
             return;
@@ -97,7 +102,7 @@ impl Outlet {
     }
 
     /// Does what is due, in the order in which it was due.
-    pub(super) fn advance(&mut self, now: Instant, behaviour: &Behaviour) {
+    pub(super) fn advance(&mut self, now: Instant, behaviour: &RecoBehaviour) {
         while let Some(due) = self.timeout().filter(|due| *due <= now) {
             self.count(due);
             if let Some((_, state)) = self.moving.take_if(|(at, _)| *at <= due) {
@@ -121,7 +126,7 @@ impl Outlet {
     }
 
     /// The plug restarts: its timers are gone; the relay and the counter are kept where nothing says otherwise.
-    pub(super) fn restart(&mut self, behaviour: &Behaviour) {
+    pub(super) fn restart(&mut self, behaviour: &RecoBehaviour) {
         self.timers.clear();
         self.moving = None;
         if behaviour.relay.falls_on_restart {
@@ -132,7 +137,7 @@ impl Outlet {
         }
     }
 
-    fn moment(&self, at: Instant) -> Moment {
+    fn moment(&self, at: Instant) -> MainsMoment {
         let closed = self.welded || self.relay == RelayState::On;
         self.load
             .moment(self.home_seed, self.seed, at - self.started, closed)
@@ -157,7 +162,7 @@ impl Outlet {
     pub(super) fn reading(
         &self,
         now: Instant,
-        behaviour: &Behaviour,
+        behaviour: &RecoBehaviour,
         random: &mut fastrand::Rng,
     ) -> String {
         let meter = &behaviour.meter;

@@ -9,15 +9,15 @@ const MOST: usize = 256;
 
 /// The last events of a bridge, as they are written into the stream.
 #[derive(Debug, Default)]
-pub(in super::super) struct Events {
+pub(super) struct EventLog {
     /// How many there have been.
     count: u64,
     last: VecDeque<String>,
 }
 
-impl Events {
+impl EventLog {
     /// Adds what has been added, changed or deleted, at a time.
-    pub(in super::super) fn push(&mut self, kind: &str, data: &[Value], time: &str) {
+    pub(super) fn push(&mut self, kind: &str, data: &[Value], time: &str) {
         self.count += 1;
         let id = format!("{:08x}-0000-4000-a000-{:012x}", self.count, self.count);
         let event =
@@ -30,7 +30,7 @@ impl Events {
     }
 
     /// What came behind the first `seen` events, and how many there have been by now.
-    pub(in super::super) fn after(&self, seen: u64) -> (u64, String) {
+    pub(super) fn after(&self, seen: u64) -> (u64, String) {
         let fresh = usize::try_from(self.count.saturating_sub(seen)).unwrap_or(MOST);
         let known = self.last.len().saturating_sub(fresh);
         (
@@ -39,7 +39,7 @@ impl Events {
         )
     }
 
-    pub(in super::super) fn count(&self) -> u64 {
+    pub(super) fn count(&self) -> u64 {
         self.count
     }
 }
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn what_was_not_seen_yet() {
-        let mut events = Events::default();
+        let mut events = EventLog::default();
         for number in 0..300 {
             events.push("add", &[json!({"number": number})], "2026-11-23T10:00:00");
         }

@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 use hiflying::Mac;
 use hiflying::wifi::Credentials;
 
-use super::settings::Settings;
-use super::{Transmit, Twin};
+use super::settings::ModuleSettings;
+use super::{RecoTwin, Transmit};
 
 /// Between the command and the restart: long enough for the reply to leave, where there is one.
 const LAST_BREATH: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
-pub(super) struct Air {
-    power: Power,
+pub(super) struct WifiState {
+    power: PowerState,
     /// A restart that was asked for, and whether it forgets the settings.
     ordered: Option<(Instant, bool)>,
-    link: Link,
+    link: LinkState,
     /// Restarted since the beginning: the next lease may be another address.
     moved: bool,
     /// When SmartLink or a join last provisioned it.
@@ -25,24 +25,24 @@ pub(super) struct Air {
 }
 
 #[derive(Debug)]
-enum Power {
+enum PowerState {
     Up,
     Restarting(Instant),
 }
 
 #[derive(Debug)]
-enum Link {
+enum LinkState {
     Down,
     Joining(Instant),
     Up { ssid: Vec<u8>, bssid: Mac },
 }
 
-impl Air {
+impl WifiState {
     pub(super) fn new() -> Self {
         Self {
-            power: Power::Up,
+            power: PowerState::Up,
             ordered: None,
-            link: Link::Down,
+            link: LinkState::Down,
             moved: false,
             provisioned: None,
         }
@@ -50,12 +50,12 @@ impl Air {
 
     pub(super) fn timeout(&self) -> Option<Instant> {
         let power = match self.power {
-            Power::Up => None,
-            Power::Restarting(until) => Some(until),
+            PowerState::Up => None,
+            PowerState::Restarting(until) => Some(until),
         };
         let link = match self.link {
-            Link::Joining(due) => Some(due),
-            Link::Down | Link::Up { .. } => None,
+            LinkState::Joining(due) => Some(due),
+            LinkState::Down | LinkState::Up { .. } => None,
         };
         [power, link, self.ordered.map(|(due, _)| due)]
             .into_iter()
@@ -71,17 +71,17 @@ impl Air {
     /// The network that it is on: name and access point.
     pub(super) fn network(&self) -> Option<(&[u8], Mac)> {
         match &self.link {
-            Link::Up { ssid, bssid } => Some((ssid, *bssid)),
-            Link::Down | Link::Joining(_) => None,
+            LinkState::Up { ssid, bssid } => Some((ssid, *bssid)),
+            LinkState::Down | LinkState::Joining(_) => None,
         }
     }
 }
 
-impl Twin {
+impl RecoTwin {
     /// Tells whether anybody can hear the twin at one of its addresses.
     #[must_use]
     pub fn reachable(&self, at: Ipv4Addr) -> bool {
-        if matches!(self.air.power, Power::Restarting(_)) {
+        if matches!(self.wifi.power, PowerState::Restarting(_)) {
             return false;
         }
         let by_access_point = !self.running.is("WMODE", b"STA") && at == self.config.listen;
@@ -91,15 +91,15 @@ impl Twin {
     /// The name of the network that the twin is on.
     #[must_use]
     pub fn network(&self) -> Option<&[u8]> {
-        self.air.network().map(|(ssid, _)| ssid)
+        self.wifi.network().map(|(ssid, _)| ssid)
     }
 
     /// The address on the home network.
     pub(super) fn lease(&self) -> Option<Ipv4Addr> {
-        self.air
+        self.wifi
             .network()
             .filter(|_| !self.behaviour.joining.no_lease)?;
-        let home = self.config.home_address.filter(|_| self.air.moved);
+        let home = self.config.home_address.filter(|_| self.wifi.moved);
         Some(home.unwrap_or(self.config.listen))
     }
 
@@ -111,15 +111,15 @@ impl Twin {
 
     /// Restarts soon, so that a reply can still leave.
     pub(super) fn order_restart(&mut self, now: Instant, forget: bool) {
-        self.air.ordered.get_or_insert((now + LAST_BREATH, forget));
+        self.wifi.ordered.get_or_insert((now + LAST_BREATH, forget));
     }
 
     pub(super) fn fall_silent(&mut self, now: Instant, forget: bool) {
-        self.air.ordered = None;
-        self.air.link = Link::Down;
-        self.air.power = Power::Restarting(now + self.behaviour.joining.restart);
+        self.wifi.ordered = None;
+        self.wifi.link = LinkState::Down;
+        self.wifi.power = PowerState::Restarting(now + self.behaviour.joining.restart);
         if forget {
-            self.stored = Settings::default();
+            self.stored = ModuleSettings::default();
         }
         self.sessions.clear();
         self.outbox.clear();
@@ -129,18 +129,18 @@ impl Twin {
         self.outlet.restart(&self.behaviour);
     }
 
-    pub(super) fn advance_air(&mut self, now: Instant) {
-        if let Some((due, forget)) = self.air.ordered
+    pub(super) fn advance_wifi(&mut self, now: Instant) {
+        if let Some((due, forget)) = self.wifi.ordered
             && due <= now
         {
             self.fall_silent(due, forget);
         }
-        if let Power::Restarting(until) = self.air.power
+        if let PowerState::Restarting(until) = self.wifi.power
             && until <= now
         {
             self.come_up(until);
         }
-        if let Link::Joining(due) = self.air.link
+        if let LinkState::Joining(due) = self.wifi.link
             && due <= now
         {
             self.try_to_join(due);
@@ -148,45 +148,45 @@ impl Twin {
     }
 
     fn come_up(&mut self, at: Instant) {
-        self.air.power = Power::Up;
-        self.air.moved = true;
+        self.wifi.power = PowerState::Up;
+        self.wifi.moved = true;
         self.running = self.stored.clone();
         if !self.running_mode_is_ap() {
-            self.air.link = Link::Joining(at + self.behaviour.joining.association);
+            self.wifi.link = LinkState::Joining(at + self.behaviour.joining.association);
         }
     }
 
     /// As after a long time in station mode: joined, without the pauses of a restart.
     pub(super) fn start_joined(&mut self) {
         if !self.running_mode_is_ap() {
-            self.air.link = self.matching_network();
+            self.wifi.link = self.matching_network();
         }
     }
 
     fn try_to_join(&mut self, now: Instant) {
-        self.air.link = self.matching_network();
-        if self.air.network().is_some() {
-            self.air.provisioned = Some(now);
+        self.wifi.link = self.matching_network();
+        if self.wifi.network().is_some() {
+            self.wifi.provisioned = Some(now);
         }
     }
 
     /// The link that the settings lead to: none when no visible network has this name and admits this key.
-    fn matching_network(&self) -> Link {
+    fn matching_network(&self) -> LinkState {
         let joining = &self.behaviour.joining;
         let ssid = self.running.get("WSSSID", &self.config, &self.behaviour);
         let key = self.running.get("WSKEY", &self.config, &self.behaviour);
         let Ok(credentials) = Credentials::parse(&key) else {
-            return Link::Down;
+            return LinkState::Down;
         };
         let home = self.config.home_networks.iter().find(|home| {
             home.ssid().as_bytes() == ssid.as_slice() && home.admits(&credentials, joining.security)
         });
         match home {
-            Some(home) if !joining.never_links => Link::Up {
+            Some(home) if !joining.never_links => LinkState::Up {
                 ssid: home.ssid().as_bytes().to_vec(),
                 bssid: home.bssid(),
             },
-            _ => Link::Down,
+            _ => LinkState::Down,
         }
     }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use super::behaviour::{BridgeBehaviour, Deviation, Mangle, Replacement};
 use super::config::BridgeConfig;
-use super::quirks::{Deviation, Mangle, Quirks, What};
-use super::v2::Events;
+use super::events::EventLog;
 
 /// How long a press of the link button counts.
 const PRESSED_FOR: Duration = Duration::from_secs(30);
@@ -15,29 +15,29 @@ const KEY_LENGTH: usize = 40;
 
 /// One bridge.
 #[derive(Debug)]
-pub(super) struct Bridge {
+pub(super) struct BridgeTwin {
     pub(super) config: BridgeConfig,
-    pub(super) quirks: Quirks,
+    pub(super) quirks: BridgeBehaviour,
     /// How often each deviation has come about.
     used: Vec<u32>,
     pub(super) name: String,
-    pub(super) users: BTreeMap<String, User>,
+    pub(super) users: BTreeMap<String, RegisteredApp>,
     pressed: Option<Instant>,
     /// It is pressed by itself from then on, for a while or for ever.
     press_due: Option<(Instant, Duration)>,
-    pub(super) lights: BTreeMap<u32, Light>,
+    pub(super) lights: BTreeMap<u32, ListedLight>,
     next_light: u32,
-    pub(super) search: Option<Search>,
+    pub(super) search: Option<RunningSearch>,
     pub(super) search_ended: Option<Instant>,
     /// The lights that the last search has added.
     pub(super) new: Vec<u32>,
-    pub(super) events: Events,
+    pub(super) events: EventLog,
     random: fastrand::Rng,
 }
 
 /// An application that the bridge knows.
 #[derive(Debug, Clone)]
-pub(super) struct User {
+pub(super) struct RegisteredApp {
     pub(super) devicetype: String,
     pub(super) client_key: Option<String>,
     pub(super) created: Instant,
@@ -46,25 +46,25 @@ pub(super) struct User {
 
 /// One entry in the list of lights.
 #[derive(Debug, Clone)]
-pub(super) struct Light {
+pub(super) struct ListedLight {
     pub(super) bulb: usize,
     pub(super) name: String,
 }
 
 /// A search that runs.
 #[derive(Debug)]
-pub(super) struct Search {
+pub(super) struct RunningSearch {
     pub(super) began: Instant,
     pub(super) ends: Instant,
     /// The serials that it calls by name, and since when.
     pub(super) serials: BTreeMap<String, Instant>,
 }
 
-impl Bridge {
+impl BridgeTwin {
     pub(super) fn new(config: BridgeConfig, now: Instant) -> Self {
         let quirks = config.quirks();
         let user = |key: &String| {
-            let user = User {
+            let user = RegisteredApp {
                 devicetype: "known from the start".to_owned(),
                 client_key: None,
                 created: now,
@@ -90,7 +90,7 @@ impl Bridge {
             search: None,
             search_ended: None,
             new: Vec::new(),
-            events: Events::default(),
+            events: EventLog::default(),
             random: fastrand::Rng::with_seed(config.seed ^ mac_number(&config)),
             quirks,
             config,
@@ -136,7 +136,7 @@ impl Bridge {
                 self.users.remove(&oldest);
             }
         }
-        let user = User {
+        let user = RegisteredApp {
             devicetype: devicetype.to_owned(),
             client_key: client_key.clone(),
             created: now,
@@ -165,7 +165,7 @@ impl Bridge {
         let id = self.next_light;
         self.next_light += 1;
         let name = format!("Hue color lamp {id}");
-        self.lights.insert(id, Light { bulb, name });
+        self.lights.insert(id, ListedLight { bulb, name });
         id
     }
 
@@ -175,7 +175,7 @@ impl Bridge {
         if self.search.is_none() {
             self.new.clear();
         }
-        let search = self.search.get_or_insert_with(|| Search {
+        let search = self.search.get_or_insert_with(|| RunningSearch {
             began: now,
             ends,
             serials: BTreeMap::new(),
@@ -202,17 +202,18 @@ impl Bridge {
         method: &str,
         resource: &str,
         is_open: bool,
-    ) -> (Option<What>, Vec<Mangle>) {
+    ) -> (Option<Replacement>, Vec<Mangle>) {
         let (mut instead, mut mangles) = (None, Vec::new());
         for (Deviation { scope, what }, used) in self.quirks.deviations.iter().zip(&mut self.used) {
             let is_spent = scope.times.is_some_and(|times| *used >= times);
             // What needs no key is not refused by the way.
-            let is_exempt = is_open && scope.resource.is_none() && matches!(what, What::Error(_));
+            let is_exempt =
+                is_open && scope.resource.is_none() && matches!(what, Replacement::Error(_));
             if is_spent || is_exempt || !scope.covers(method, resource) {
                 continue;
             }
             match what {
-                What::Mangled(mangle) => mangles.push(*mangle),
+                Replacement::Mangled(mangle) => mangles.push(*mangle),
                 _ if instead.is_some() => continue,
                 what => instead = Some(what.clone()),
             }

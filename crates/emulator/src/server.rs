@@ -6,7 +6,7 @@
 pub(crate) mod bind;
 mod broadcast;
 mod connection;
-mod device;
+mod driver;
 
 use std::future::Future;
 use std::io;
@@ -17,11 +17,11 @@ use tokio::task::JoinSet;
 
 use crate::config::PlugConfig;
 use crate::record::Recorder;
-use device::Device;
+use driver::TwinDriver;
 
 /// A twin that answers from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ready {
+pub struct TwinReady {
     /// Its address.
     pub address: Ipv4Addr,
     /// Its MAC.
@@ -83,7 +83,7 @@ pub enum ServerError {
 pub async fn run(
     configs: Vec<PlugConfig>,
     record: Option<Recorder>,
-    mut on_ready: impl FnMut(Ready),
+    mut on_ready: impl FnMut(TwinReady),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServerError> {
     bind::allow_many_descriptors();
@@ -91,16 +91,16 @@ pub async fn run(
     let interfaces = hiflying::net::interfaces().map_err(ServerError::Interfaces)?;
     let mut devices = Vec::with_capacity(configs.len());
     for config in configs {
-        devices.push(Device::open(config, record.clone())?);
+        devices.push(TwinDriver::open(config, record.clone())?);
     }
     warn_of_missing_pages(&devices);
     let mut tasks = JoinSet::new();
     for station in broadcast::open(&interfaces, &devices) {
         tasks.spawn(station.run());
     }
-    for device in devices {
-        on_ready(device.ready());
-        tasks.spawn(device.run());
+    for driver in devices {
+        on_ready(driver.ready());
+        tasks.spawn(driver.run());
     }
     tokio::select! {
         () = shutdown => {}
@@ -121,8 +121,8 @@ async fn watch(tasks: &mut JoinSet<()>) {
 }
 
 /// One warning for all: thousands of twins lack the same privilege.
-fn warn_of_missing_pages(devices: &[Device]) {
-    let mut missing = devices.iter().filter_map(|device| device.no_web.as_ref());
+fn warn_of_missing_pages(devices: &[TwinDriver]) {
+    let mut missing = devices.iter().filter_map(|driver| driver.no_web.as_ref());
     if let Some(error) = missing.next() {
         let others = missing.count();
         tracing::info!(

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 use super::stream::ConnectionId;
-use crate::behaviour::Wire;
+use crate::reco::behaviour::WireFaults;
 
 /// Something for the driver to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl Outbox {
         &mut self,
         due: Instant,
         transmit: Transmit,
-        wire: &Wire,
+        wire: &WireFaults,
         random: &mut fastrand::Rng,
     ) {
         if random.f64() < wire.lost_out {
@@ -117,7 +117,7 @@ impl Outbox {
     }
 }
 
-pub(super) fn jitter(wire: &Wire, random: &mut fastrand::Rng) -> Duration {
+pub(super) fn jitter(wire: &WireFaults, random: &mut fastrand::Rng) -> Duration {
     wire.delayed.mul_f64(random.f64())
 }
 

@@ -1,28 +1,28 @@
 //! Each fault of the catalogue shows in what a client sees.
 
-use super::bench::{Bench, CLIENT, PLUG, segments};
-use crate::Fault;
-use crate::twin::*;
+use super::bench::{CLIENT, PLUG, TwinBench, segments};
+use crate::PlugFault;
+use crate::reco::*;
 
 /// A fault and what it does; none may be missing.
-type Case = (&'static str, fn(Bench));
+type PlugFaultCase = (&'static str, fn(TwinBench));
 
-fn at(bench: &mut Bench, line: &str) -> Vec<String> {
+fn at(bench: &mut TwinBench, line: &str) -> Vec<String> {
     bench.ask(format!("{line}\r").as_bytes())
 }
 
 /// Opens a session and runs one command.
-fn after_opening(mut bench: Bench, line: &str) -> Vec<String> {
+fn after_opening(mut bench: TwinBench, line: &str) -> Vec<String> {
     bench.open();
     at(&mut bench, line)
 }
 
-fn scan(mut bench: Bench) -> Vec<(SocketAddrV4, Vec<u8>)> {
+fn scan(mut bench: TwinBench) -> Vec<(SocketAddrV4, Vec<u8>)> {
     bench.datagrams(b"YZ-RECOSCAN")
 }
 
 /// How many of a thousand scans get how many answers.
-fn answers_to_a_thousand(mut bench: Bench) -> usize {
+fn answers_to_a_thousand(mut bench: TwinBench) -> usize {
     (0..1000)
         .map(|_| bench.datagrams(b"YZ-RECOSCAN").len())
         .sum()
@@ -30,29 +30,29 @@ fn answers_to_a_thousand(mut bench: Bench) -> usize {
 
 const REPLY: &[u8] = b"192.168.1.107,ACCF23123456,900000621,0,0,";
 
-fn switch_on(bench: &mut Bench) -> String {
+fn switch_on(bench: &mut TwinBench) -> String {
     String::from_utf8(bench.tcp(b"AT+YZSWITCH=1,ON,201704031153\r\n")).unwrap()
 }
 
-fn meter(mut bench: Bench) -> String {
+fn meter(mut bench: TwinBench) -> String {
     bench.tcp(b"AT+YZSWITCH=1,ON,201704031153\r\n");
     let reply = String::from_utf8(bench.tcp(b"AT+YZOUT\r\n")).unwrap();
     reply.trim_end().trim_start_matches("+ok=").to_owned()
 }
 
-fn loaded(spec: &str) -> Bench {
-    Bench::with(&[spec], |config| {
+fn loaded(spec: &str) -> TwinBench {
+    TwinBench::with(&[spec], |config| {
         config.load = "1000".parse().unwrap();
         config.energy_wh = 42;
     })
 }
 
-fn fresh(spec: &str) -> Bench {
-    Bench::access_point(&[spec], &["Home, sweet:secret-key"])
+fn fresh(spec: &str) -> TwinBench {
+    TwinBench::access_point(&[spec], &["Home, sweet:secret-key"])
 }
 
-fn joined(spec: &str) -> Bench {
-    let mut bench = Bench::access_point(&[spec], &["Home:secret-key"]);
+fn joined(spec: &str) -> TwinBench {
+    let mut bench = TwinBench::access_point(&[spec], &["Home:secret-key"]);
     bench.open();
     for line in [
         "AT+WSSSID=Home",
@@ -67,7 +67,7 @@ fn joined(spec: &str) -> Bench {
 }
 
 #[rustfmt::skip]
-const CASES: &[Case] = &[
+const CASES: &[PlugFaultCase] = &[
     ("lost=40%", |bench| {
         let answers = answers_to_a_thousand(bench);
         assert!((300..420).contains(&answers), "{answers}");
@@ -80,7 +80,7 @@ const CASES: &[Case] = &[
         assert!(bench.datagrams(b"HF-A11ASSISTHREAD").is_empty());
         bench.ask(b"+ok");
         bench.ask(b"AT+Z\r");
-        assert!(bench.twin.air.network().is_some(), "the restart is over by now");
+        assert!(bench.twin.wifi.network().is_some(), "the restart is over by now");
     }),
     ("doubled", |bench| assert_eq!(scan(bench).len(), 2)),
     ("delayed=900ms", |mut bench| {
@@ -377,7 +377,7 @@ const CASES: &[Case] = &[
         let switched = (0..200).filter(|_| {
             switch_on(&mut bench);
             let on = bench.twin.relay() == RelayState::On;
-            bench.twin.outlet.switch(bench.now, 1, RelayState::Off, &Behaviour::default(), &mut fastrand::Rng::with_seed(0));
+            bench.twin.outlet.switch(bench.now, 1, RelayState::Off, &RecoBehaviour::default(), &mut fastrand::Rng::with_seed(0));
             on
         });
         assert!((60..140).contains(&switched.count()));
@@ -414,7 +414,7 @@ const CASES: &[Case] = &[
     ("meter-refused", |_| assert_eq!(meter(loaded("meter-refused")), "+ERROR")),
     ("spike", |_| {
         let mut bench = loaded("spike=100%");
-        bench.twin.outlet.switch(bench.now, 1, RelayState::On, &Behaviour::default(), &mut fastrand::Rng::with_seed(0));
+        bench.twin.outlet.switch(bench.now, 1, RelayState::On, &RecoBehaviour::default(), &mut fastrand::Rng::with_seed(0));
         let reply = String::from_utf8(bench.tcp(b"AT+YZOUT")).unwrap();
         assert!(reply.contains(",10000000,0,10000042,0"), "{reply}");
     }),
@@ -439,7 +439,7 @@ const CASES: &[Case] = &[
 fn every_fault_shows() {
     for (spec, check) in CASES {
         println!("{spec}");
-        check(Bench::new(&[spec]));
+        check(TwinBench::new(&[spec]));
     }
 }
 
@@ -447,9 +447,9 @@ fn every_fault_shows() {
 fn no_fault_lacks_a_case() {
     let shown: Vec<_> = CASES
         .iter()
-        .map(|(spec, _)| spec.parse::<Fault>().unwrap().name())
+        .map(|(spec, _)| spec.parse::<PlugFault>().unwrap().name())
         .collect();
-    for (spec, _) in Fault::catalogue() {
+    for (spec, _) in PlugFault::catalogue() {
         let name = spec.split(['=', '[']).next().unwrap();
         assert!(shown.contains(&name), "{spec}");
     }
@@ -457,7 +457,7 @@ fn no_fault_lacks_a_case() {
 
 #[test]
 fn split_replies_on_tcp_keep_their_order_under_jitter() {
-    let mut bench = Bench::new(&["split", "delayed=2s"]);
+    let mut bench = TwinBench::new(&["split", "delayed=2s"]);
     bench.twin.tcp_connected(bench.now, ConnectionId(1), PLUG);
     bench.twin.handle_tcp(
         bench.now,

@@ -5,19 +5,19 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::behaviour::Behaviour;
 use crate::config::{Mode, PlugConfig};
 use crate::network::HomeNetwork;
+use crate::reco::behaviour::RecoBehaviour;
 
 /// The values that differ from those of the factory.
 #[derive(Clone, Default)]
-pub(super) struct Settings(BTreeMap<&'static str, Zeroizing<Vec<u8>>>);
+pub(super) struct ModuleSettings(BTreeMap<&'static str, Zeroizing<Vec<u8>>>);
 
-impl Settings {
+impl ModuleSettings {
     /// The settings with which a twin starts.
     ///
     /// In station mode these are the keys of the first home network; a plug that was given none gets one of its own.
-    pub(super) fn initial(config: &mut PlugConfig, behaviour: &Behaviour) -> Self {
+    pub(super) fn initial(config: &mut PlugConfig, behaviour: &RecoBehaviour) -> Self {
         let mut settings = Self::default();
         if config.mode == Mode::Ap {
             return settings;
@@ -43,7 +43,7 @@ impl Settings {
         &self,
         verb: &str,
         config: &PlugConfig,
-        behaviour: &Behaviour,
+        behaviour: &RecoBehaviour,
     ) -> Zeroizing<Vec<u8>> {
         match self.0.get(verb) {
             Some(value) => value.clone(),
@@ -63,13 +63,13 @@ impl Settings {
 }
 
 /// Names only: there are keys among the values.
-impl fmt::Debug for Settings {
+impl fmt::Debug for ModuleSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
 }
 
-fn factory(verb: &str, config: &PlugConfig, behaviour: &Behaviour) -> String {
+fn factory(verb: &str, config: &PlugConfig, behaviour: &RecoBehaviour) -> String {
     let (listen, serial) = (config.listen, &config.serial);
     match verb {
         "WMODE" => "AP".to_owned(),

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::bench::{Bench, CLIENT, PLUG, segments};
-use crate::twin::*;
+use super::bench::{CLIENT, PLUG, TwinBench, segments};
+use crate::reco::*;
 
 const END: &str = "\r\n\r\n";
 
@@ -13,7 +13,7 @@ fn to_48899(bytes: &[u8]) -> Vec<(SocketAddrV4, Vec<u8>)> {
 
 #[test]
 fn the_scan_is_answered_in_six_fields_to_port_48899() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = TwinBench::new(&[]);
     let expected = to_48899(b"192.168.1.107,ACCF23123456,900000621,0,0,");
     assert_eq!(bench.datagrams(b"YZ-RECOSCAN"), expected);
     bench.tcp(b"AT+YZSWITCH=1,ON,201704031153");
@@ -23,7 +23,7 @@ fn the_scan_is_answered_in_six_fields_to_port_48899() {
 
 #[test]
 fn the_word_is_answered_with_the_identity_and_no_terminator() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = TwinBench::new(&[]);
     let expected = to_48899(b"192.168.1.107,ACCF23123456,HF-LPB100");
     assert_eq!(bench.datagrams(b"HF-A11ASSISTHREAD"), expected);
     assert_eq!(bench.datagrams(b"hf-a11assisthread\r\n"), expected);
@@ -31,7 +31,7 @@ fn the_word_is_answered_with_the_identity_and_no_terminator() {
 
 #[test]
 fn other_datagrams_meet_silence() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = TwinBench::new(&[]);
     for datagram in [
         b"".as_slice(),
         b"HELLO",
@@ -50,7 +50,7 @@ fn other_datagrams_meet_silence() {
 
 #[test]
 fn commands_are_answered_only_after_word_and_confirmation() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = TwinBench::new(&[]);
     assert_eq!(bench.at("AT+"), "");
     bench.ask(b"HF-A11ASSISTHREAD");
     assert_eq!(bench.at("AT+"), "");
@@ -66,7 +66,7 @@ fn commands_are_answered_only_after_word_and_confirmation() {
 
 #[test]
 fn a_minute_of_silence_ends_the_session() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = TwinBench::new(&[]);
     bench.open();
     bench.wait(Duration::from_secs(50));
     assert_eq!(bench.at("AT+W"), "+ok");
@@ -78,7 +78,7 @@ fn a_minute_of_silence_ends_the_session() {
 
 #[test]
 fn a_session_belongs_to_an_address() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = TwinBench::new(&[]);
     bench.open();
     bench.client.set_port(40_000);
     assert_eq!(bench.at("AT+"), "+ok");
@@ -88,7 +88,7 @@ fn a_session_belongs_to_an_address() {
 
 #[test]
 fn published_replies_of_the_command_reference() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = TwinBench::new(&[]);
     bench.open();
     for (command, reply) in [
         ("AT+", "+ok"),
@@ -146,7 +146,7 @@ fn published_replies_of_the_command_reference() {
 
 #[test]
 fn the_pairing_vectors_with_line_feeds() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = TwinBench::new(&[]);
     bench.open();
     assert_eq!(bench.ask(b"AT+MID\n"), ["+ok=HF-LPB100\r\n\r\n"]);
     assert_eq!(bench.ask(b"AT+WRMID=NO_MODULE_ID\n"), ["+ok\r\n\r\n"]);
@@ -158,7 +158,7 @@ fn the_pairing_vectors_with_line_feeds() {
 
 #[test]
 fn any_line_end_ends_a_command_and_the_rest_is_ignored() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = TwinBench::new(&[]);
     bench.open();
     for datagram in [
         "AT+MID",
@@ -179,7 +179,7 @@ fn any_line_end_ends_a_command_and_the_rest_is_ignored() {
 
 #[test]
 fn a_line_longer_than_the_buffer_is_no_command() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = TwinBench::new(&[]);
     bench.open();
     let line = |length: usize| format!("AT+WRMID={}", "x".repeat(length - 9));
     assert_eq!(bench.at(&line(255)), "+ERR=-4");
@@ -188,7 +188,7 @@ fn a_line_longer_than_the_buffer_is_no_command() {
 
 #[test]
 fn settings_count_after_the_restart_and_are_reported_at_once() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = TwinBench::new(&[]);
     bench.open();
     for (set, query, reply) in [
         ("AT+WMODE=apsta", "AT+WMODE", "+ok=APSTA"),
@@ -247,7 +247,7 @@ fn settings_count_after_the_restart_and_are_reported_at_once() {
 
 #[test]
 fn what_no_module_takes_is_refused_and_changes_nothing() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = TwinBench::new(&[]);
     bench.open();
     for set in [
         "AT+WSSSID=",
@@ -279,7 +279,7 @@ fn what_no_module_takes_is_refused_and_changes_nothing() {
 
 #[test]
 fn the_scan_list_comes_in_several_datagrams() {
-    let mut bench = Bench::access_point(&[], &["Home, sweet:secret-key"]);
+    let mut bench = TwinBench::access_point(&[], &["Home, sweet:secret-key"]);
     bench.open();
     let list = bench.datagrams(b"AT+WSCAN\r");
     assert_eq!(list[0].1, b"+ok=\n\rCh,SSID,BSSID,Security,Indicator\n\r");
@@ -293,7 +293,7 @@ fn the_scan_list_comes_in_several_datagrams() {
         "{row}"
     );
     let single = {
-        let mut bench = Bench::access_point(&["one-datagram"], &["Home, sweet:secret-key"]);
+        let mut bench = TwinBench::access_point(&["one-datagram"], &["Home, sweet:secret-key"]);
         bench.open();
         bench.datagrams(b"AT+WSCAN\r")
     };
@@ -329,7 +329,7 @@ fn published_vectors_of_the_plug_on_tcp() {
         ("AT+YZDELAY=1,OFF,2001,time", "+ERROR"),
         ("AT+YZOUT=1", "+ERROR"),
     ] {
-        let mut bench = Bench::new(&[]);
+        let mut bench = TwinBench::new(&[]);
         assert_eq!(
             bench.tcp(chunk.as_bytes()),
             format!("{reply}{END}").as_bytes(),
@@ -340,7 +340,7 @@ fn published_vectors_of_the_plug_on_tcp() {
 
 #[test]
 fn each_line_of_a_chunk_is_a_command_and_each_chunk_a_line() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = TwinBench::new(&[]);
     assert_eq!(
         bench.tcp(b"AT+YZSWITCH=1,ON,time\r\nhello\r\nAT+YZSWITCH=1,OFF,time"),
         b"+ok\r\n\r\n+ERROR\r\n\r\n+ok\r\n\r\n"
@@ -352,7 +352,7 @@ fn each_line_of_a_chunk_is_a_command_and_each_chunk_a_line() {
 
 #[test]
 fn the_meter_has_seven_fields_and_follows_the_relay() {
-    let mut bench = Bench::with(&[], |config| {
+    let mut bench = TwinBench::with(&[], |config| {
         config.load = "1000".parse().unwrap();
         config.energy_wh = 3548;
     });
@@ -383,7 +383,7 @@ fn the_meter_has_seven_fields_and_follows_the_relay() {
 
 #[test]
 fn a_small_load_reads_no_power_though_there_is_current() {
-    let mut bench = Bench::with(&[], |config| {
+    let mut bench = TwinBench::with(&[], |config| {
         config.load = crate::Load::Tv;
         config.relay = RelayState::On;
     });
@@ -396,7 +396,7 @@ fn a_small_load_reads_no_power_though_there_is_current() {
 
 #[test]
 fn a_timer_fires_once_is_replaced_by_the_next_and_cleared_by_a_switch() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = TwinBench::new(&[]);
     bench.tcp(b"AT+YZDELAY=1,ON,5,time");
     bench.wait(Duration::from_secs(60));
     bench.tcp(b"AT+YZDELAY=1,ON,2,time");
@@ -419,7 +419,7 @@ fn a_timer_fires_once_is_replaced_by_the_next_and_cleared_by_a_switch() {
 
 #[test]
 fn five_clients_and_no_more_and_none_that_sleeps() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = TwinBench::new(&[]);
     for id in 0..5 {
         assert!(bench.twin.tcp_connected(bench.now, ConnectionId(id), PLUG));
     }
@@ -444,7 +444,7 @@ fn five_clients_and_no_more_and_none_that_sleeps() {
 
 #[test]
 fn the_web_page_has_a_login_and_nothing_behind_it() {
-    let bench = Bench::new(&[]);
+    let bench = TwinBench::new(&[]);
     let denied = bench.twin.web_request(None);
     assert_eq!(
         (denied.status, denied.realm.as_deref()),
@@ -466,7 +466,7 @@ fn the_web_page_has_a_login_and_nothing_behind_it() {
 
 #[test]
 fn a_split_reply_comes_in_two_segments() {
-    let mut bench = Bench::new(&["split"]);
+    let mut bench = TwinBench::new(&["split"]);
     bench.twin.tcp_connected(bench.now, ConnectionId(1), PLUG);
     bench
         .twin
@@ -510,7 +510,7 @@ proptest! {
             0..5,
         ),
     ) {
-        let mut bench = Bench::access_point(&faults, &["Home:secret-key"]);
+        let mut bench = TwinBench::access_point(&faults, &["Home:secret-key"]);
         for (bytes, pause, way) in inputs {
             bench.wait(Duration::from_millis(pause));
             let arrival = Arrival { from: CLIENT, at: PLUG, broadcast: way == 1 };

@@ -1,15 +1,15 @@
 //! The catalogue of deviations: one table that names, explains, parses and applies every `--fault`.
 //!
 //! A fault is a way in which a real unit, a clone or a bad network was seen to differ from the faithful SP-2, or one
-//! side of a contradiction in the protocol notes. Adding one means a switch in [`crate::behaviour`], a row here and
+//! side of a contradiction in the protocol notes. Adding one means a switch in [`crate::reco::behaviour`], a row here and
 //! the line that reads the switch.
 
-use crate::behaviour::{Behaviour, Security};
-use crate::catalogue::{Effect, Row, catalogue, fault_type};
+use crate::catalogue::{FaultEffect, FaultRow, catalogue, fault_type};
+use crate::reco::behaviour::{NetworkSecurity, RecoBehaviour};
 
 fault_type! {
     /// One deviation with its parameter, as given to `--fault`.
-    pub struct Fault: Behaviour = CATALOGUE;
+    pub struct PlugFault: RecoBehaviour = CATALOGUE;
 }
 
 /// Field texts go on the wire as they are: no separators of ours, nothing that ends a line.
@@ -24,7 +24,7 @@ fn field(text: &str) -> Result<Vec<u8>, &'static str> {
     Ok(text.as_bytes().to_vec())
 }
 
-fn deaf(behaviour: &mut Behaviour, text: &str) -> Result<(), &'static str> {
+fn deaf(behaviour: &mut RecoBehaviour, text: &str) -> Result<(), &'static str> {
     let end: &'static [u8] = match text {
         "cr" => b"\r",
         "lf" => b"\n",
@@ -36,21 +36,21 @@ fn deaf(behaviour: &mut Behaviour, text: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn security(behaviour: &mut Behaviour, text: &str) -> Result<(), &'static str> {
+fn security(behaviour: &mut RecoBehaviour, text: &str) -> Result<(), &'static str> {
     behaviour.joining.security = match text {
-        "wep" => Security::Wep,
-        "wpa" => Security::Wpa,
-        "wpa2" => Security::Wpa2,
-        "mixed" => Security::Mixed,
+        "wep" => NetworkSecurity::Wep,
+        "wpa" => NetworkSecurity::Wpa,
+        "wpa2" => NetworkSecurity::Wpa2,
+        "mixed" => NetworkSecurity::Mixed,
         _ => return Err("give wep, wpa, wpa2 or mixed"),
     };
     Ok(())
 }
 
-use Effect::{Address, Count, Flag, Share, Text, Time};
+use FaultEffect::{Address, Count, Flag, Share, Text, Time};
 
 #[rustfmt::skip]
-static CATALOGUE: &[Row<Behaviour>] = catalogue! {
+static CATALOGUE: &[FaultRow<RecoBehaviour>] = catalogue! {
     // The way there and back.
     "lost=P" Share(None, |b, p| { b.wire.lost_in = p; b.wire.lost_out = p; }), "each datagram is lost with probability P, each way";
     "lost-in=P" Share(None, |b, p| b.wire.lost_in = p), "datagrams to the plug are lost with probability P";
@@ -192,12 +192,12 @@ mod tests {
     use crate::catalogue::FaultError;
     use crate::catalogue::tests::check;
 
-    fn together(specs: &[&str]) -> Behaviour {
-        let faults: Vec<Fault> = specs.iter().map(|spec| spec.parse().unwrap()).collect();
-        Fault::together(&faults)
+    fn together(specs: &[&str]) -> RecoBehaviour {
+        let faults: Vec<PlugFault> = specs.iter().map(|spec| spec.parse().unwrap()).collect();
+        PlugFault::together(&faults)
     }
 
-    fn behaviour(spec: &str) -> Behaviour {
+    fn behaviour(spec: &str) -> RecoBehaviour {
         together(&[spec])
     }
 
@@ -246,14 +246,14 @@ mod tests {
             ("deaf=tab", "cr, lf, crlf or none"),
             ("wrong-address=1.2.3", "no IPv4 address"),
         ] {
-            let message = text.parse::<Fault>().unwrap_err().to_string();
+            let message = text.parse::<PlugFault>().unwrap_err().to_string();
             assert!(message.contains(part), "{text}: {message}");
         }
     }
 
     #[test]
     fn an_unknown_name_gets_a_neighbour_as_hint() {
-        let error = "slow-relais=2s".parse::<Fault>().unwrap_err();
+        let error = "slow-relais=2s".parse::<PlugFault>().unwrap_err();
         assert_eq!(
             error,
             FaultError::Unknown {
@@ -262,7 +262,7 @@ mod tests {
             }
         );
         assert_eq!(
-            "q".parse::<Fault>().unwrap_err(),
+            "q".parse::<PlugFault>().unwrap_err(),
             FaultError::Unknown {
                 name: "q".to_owned(),
                 nearest: None

@@ -1,12 +1,12 @@
 //! A fresh plug and a moved one on their way to a network, with the right key and the wrong one.
 
-use super::bench::{Bench, PLUG};
-use crate::twin::*;
+use super::bench::{PLUG, TwinBench};
+use crate::reco::*;
 
 const NEW: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 199);
 
 /// Sets network, key and mode, and waits until the restart is over.
-fn join(bench: &mut Bench, ssid: &str, key: &str, mode: &str) {
+fn join(bench: &mut TwinBench, ssid: &str, key: &str, mode: &str) {
     bench.open();
     for line in [
         format!("AT+WSSSID={ssid}"),
@@ -18,7 +18,7 @@ fn join(bench: &mut Bench, ssid: &str, key: &str, mode: &str) {
     assert_eq!(bench.at("AT+Z"), "");
 }
 
-fn answers(bench: &mut Bench, at: Ipv4Addr) -> bool {
+fn answers(bench: &mut TwinBench, at: Ipv4Addr) -> bool {
     bench.at = at;
     let found = !bench.ask(b"YZ-RECOSCAN").is_empty();
     let open = bench.twin.data_port(at).is_some();
@@ -28,7 +28,7 @@ fn answers(bench: &mut Bench, at: Ipv4Addr) -> bool {
 
 #[test]
 fn a_fresh_plug_answers_by_its_access_point() {
-    let mut bench = Bench::access_point(&[], &["Home:secret-key"]);
+    let mut bench = TwinBench::access_point(&[], &["Home:secret-key"]);
     assert_eq!(
         bench.ask(b"HF-A11ASSISTHREAD"),
         ["192.168.1.107,ACCF23123456,HF-LPB100"]
@@ -54,7 +54,7 @@ fn the_right_key_leads_to_the_home_network() {
         ("Cafe:", "OPEN,NONE"),
         ("Old:abcde", "SHARED,WEP-A,abcde"),
     ] {
-        let mut bench = Bench::access_point(&[], &[network]);
+        let mut bench = TwinBench::access_point(&[], &[network]);
         let ssid = network.split_once(':').unwrap().0;
         join(&mut bench, ssid, key, "STA");
         assert!(answers(&mut bench, PLUG), "{network}");
@@ -75,7 +75,7 @@ fn a_wrong_key_in_station_mode_is_silence_everywhere_and_for_good() {
         ("Home", "OPEN,NONE"),
         ("Hame", "WPA2PSK,AES,secret-key"),
     ] {
-        let mut bench = Bench::access_point(&[], &["Home:secret-key"]);
+        let mut bench = TwinBench::access_point(&[], &["Home:secret-key"]);
         bench.twin.config.home_address = Some(NEW);
         join(&mut bench, ssid, key, "STA");
         bench.wait(Duration::from_secs(3600));
@@ -90,7 +90,7 @@ fn a_wrong_key_in_station_mode_is_silence_everywhere_and_for_good() {
 
 #[test]
 fn both_modes_at_once_prove_the_key_while_the_access_point_stays() {
-    let mut bench = Bench::access_point(&[], &["Home:secret-key"]);
+    let mut bench = TwinBench::access_point(&[], &["Home:secret-key"]);
     bench.twin.config.home_address = Some(NEW);
     join(&mut bench, "Home", "WPA2PSK,AES,secret-kez", "APSTA");
     assert!(answers(&mut bench, PLUG) && !answers(&mut bench, NEW));
@@ -119,7 +119,7 @@ fn both_modes_at_once_prove_the_key_while_the_access_point_stays() {
 
 #[test]
 fn a_plug_in_station_mode_is_moved_and_its_scan_reply_follows() {
-    let mut bench = Bench::with(&[], |config| {
+    let mut bench = TwinBench::with(&[], |config| {
         config.home_networks = vec![
             "Old:secret-key".parse().unwrap(),
             "New:other-key".parse().unwrap(),
@@ -140,7 +140,7 @@ fn a_plug_in_station_mode_is_moved_and_its_scan_reply_follows() {
 
 #[test]
 fn a_restart_ends_sessions_connections_and_timers_but_not_the_relay() {
-    let mut bench = Bench::with(&[], |config| config.relay = RelayState::On);
+    let mut bench = TwinBench::with(&[], |config| config.relay = RelayState::On);
     bench.tcp(b"AT+YZDELAY=1,OFF,1,time");
     bench.open();
     assert!(bench.twin.tcp_connected(bench.now, ConnectionId(7), PLUG));
@@ -166,7 +166,7 @@ fn a_restart_ends_sessions_connections_and_timers_but_not_the_relay() {
 
 #[test]
 fn a_factory_reset_brings_the_access_point_and_the_word_back() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = TwinBench::new(&[]);
     bench.open();
     assert_eq!(bench.at("AT+ASWD=my-own-word"), "+ok");
     bench.at("AT+Z");
@@ -182,7 +182,7 @@ fn a_factory_reset_brings_the_access_point_and_the_word_back() {
 
 #[test]
 fn a_moved_data_port_is_opened_after_the_restart() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = TwinBench::new(&[]);
     bench.open();
     bench.at("AT+NETP=TCP,SERVER,8900,192.168.1.107");
     assert_eq!(bench.twin.data_port(PLUG), Some(8899));
@@ -196,7 +196,7 @@ fn a_moved_data_port_is_opened_after_the_restart() {
 
 #[test]
 fn a_network_that_smartlink_found_is_told_for_a_minute() {
-    let mut bench = Bench::access_point(&[], &["Home:secret-key"]);
+    let mut bench = TwinBench::access_point(&[], &["Home:secret-key"]);
     join(&mut bench, "Home", "WPA2PSK,AES,secret-key", "STA");
     let to = SocketAddrV4::new(*bench.client.ip(), 49999);
     let expected = vec![(to, b"smart_config ACCF23123456".to_vec())];

@@ -12,10 +12,10 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use super::super::config::Model;
+use super::super::config::BridgeModel;
 use super::super::room::Room;
 use super::announce::Announcer;
-use super::{Host, Purpose, Ready, ServeError, http, tls, touchlink};
+use super::{BridgeHost, BridgeReady, BridgeServerError, Purpose, http, tls, touchlink};
 use crate::server::{ServerError, bind};
 
 /// Connections of one port; further ones are sent away.
@@ -27,25 +27,25 @@ const REST: Duration = Duration::from_millis(100);
 
 /// The open ports of one bridge.
 #[derive(Debug)]
-pub(super) struct Doors {
-    ready: Ready,
+pub(super) struct BridgePorts {
+    ready: BridgeReady,
     http: Option<TcpListener>,
     https: Option<(TcpListener, Arc<ServerConfig>)>,
     touchlink: Option<TcpListener>,
     announcer: Announcer,
 }
 
-impl Doors {
+impl BridgePorts {
     /// Opens what the bridge's model and faults leave open, and tells the room which ports these are.
-    pub(super) fn open(room: &mut Room, bridge: usize) -> Result<Self, ServeError> {
+    pub(super) fn open(room: &mut Room, bridge: usize) -> Result<Self, BridgeServerError> {
         let (Some(config), Some(quirks)) =
             (room.bridges().nth(bridge).cloned(), room.quirks(bridge))
         else {
-            return Err(ServeError::Twice(Ipv4Addr::UNSPECIFIED));
+            return Err(BridgeServerError::Twice(Ipv4Addr::UNSPECIFIED));
         };
         let has_http = !quirks.no_http;
         let has_https = config.model.has_https() && !quirks.tls.closed;
-        let has_touchlink = config.model == Model::Round && !quirks.touchlink.no_port;
+        let has_touchlink = config.model == BridgeModel::Round && !quirks.touchlink.no_port;
         let open = |is_open: bool, port: u16, purpose: Purpose| {
             is_open
                 .then(|| open(config.listen, port, purpose))
@@ -58,7 +58,7 @@ impl Doors {
             .then(|| tls::server_config(&config, &quirks.tls))
             .transpose()?;
         let touchlink = open(has_touchlink, config.touchlink_port, Purpose::Touchlink)?;
-        let ready = Ready {
+        let ready = BridgeReady {
             address: config.listen,
             mac: config.mac,
             http: address(http.as_ref()),
@@ -77,12 +77,12 @@ impl Doors {
         })
     }
 
-    pub(super) fn ready(&self) -> Ready {
+    pub(super) fn ready(&self) -> BridgeReady {
         self.ready
     }
 
     /// Serves each port in a task of its own.
-    pub(super) fn serve(self, tasks: &mut JoinSet<()>, host: &Host) {
+    pub(super) fn serve(self, tasks: &mut JoinSet<()>, host: &BridgeHost) {
         let parallel = Arc::new(AtomicUsize::new(0));
         if let Some(listener) = self.http {
             let (host, parallel) = (host.clone(), parallel.clone());
@@ -113,8 +113,9 @@ impl Doors {
     }
 }
 
-fn open(address: Ipv4Addr, port: u16, purpose: Purpose) -> Result<TcpListener, ServeError> {
-    bind::tcp(address, port).map_err(|source: ServerError| ServeError::Port { purpose, source })
+fn open(address: Ipv4Addr, port: u16, purpose: Purpose) -> Result<TcpListener, BridgeServerError> {
+    bind::tcp(address, port)
+        .map_err(|source: ServerError| BridgeServerError::Port { purpose, source })
 }
 
 fn address(listener: Option<&TcpListener>) -> Option<SocketAddrV4> {
@@ -129,7 +130,7 @@ async fn secure(
     acceptor: TlsAcceptor,
     stream: TcpStream,
     peer: SocketAddrV4,
-    host: Host,
+    host: BridgeHost,
     parallel: Arc<AtomicUsize>,
 ) {
     match timeout(HANDSHAKE, acceptor.accept(stream)).await {

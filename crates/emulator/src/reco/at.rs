@@ -5,21 +5,21 @@ use std::time::{Duration, Instant};
 use hiflying::{AtRequest, ErrorCode};
 use zeroize::Zeroizing;
 
-use super::session::Stage;
-use super::{Arrival, Kind, Twin, verbs};
-use crate::behaviour::Wording;
+use super::session::SessionStage;
+use super::{Arrival, RecoTwin, ReplyKind, verbs};
+use crate::reco::behaviour::ReplyWording;
 
 /// What a command leads to.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) content: Content,
+pub(super) struct AtAnswer {
+    pub(super) content: AnswerContent,
     /// How long the module thinks about it.
     pub(super) after: Duration,
-    pub(super) then: Then,
+    pub(super) then: FollowUp,
 }
 
 #[derive(Debug)]
-pub(super) enum Content {
+pub(super) enum AnswerContent {
     Silence,
     Ok,
     Value(Zeroizing<Vec<u8>>),
@@ -30,44 +30,46 @@ pub(super) enum Content {
 
 /// What the module does after the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Then {
+pub(super) enum FollowUp {
     Stay,
     Leave,
     Restart,
     Reset,
 }
 
-impl Answer {
-    pub(super) fn new(content: Content) -> Self {
+impl AtAnswer {
+    pub(super) fn new(content: AnswerContent) -> Self {
         Self {
             content,
             after: Duration::ZERO,
-            then: Then::Stay,
+            then: FollowUp::Stay,
         }
     }
 
     pub(super) fn ok() -> Self {
-        Self::new(Content::Ok)
+        Self::new(AnswerContent::Ok)
     }
 
     pub(super) fn value(value: impl AsRef<[u8]>) -> Self {
-        Self::new(Content::Value(Zeroizing::new(value.as_ref().to_vec())))
+        Self::new(AnswerContent::Value(Zeroizing::new(
+            value.as_ref().to_vec(),
+        )))
     }
 
     pub(super) fn refusal(code: ErrorCode) -> Self {
-        Self::new(Content::Refusal(code))
+        Self::new(AnswerContent::Refusal(code))
     }
 
     pub(super) fn after(self, after: Duration) -> Self {
         Self { after, ..self }
     }
 
-    pub(super) fn then(self, then: Then) -> Self {
+    pub(super) fn then(self, then: FollowUp) -> Self {
         Self { then, ..self }
     }
 }
 
-impl Wording {
+impl ReplyWording {
     pub(super) fn ok(&self, value: Option<&[u8]>) -> Zeroizing<Vec<u8>> {
         let value = value.or_else(|| self.empty_value.then_some(b""));
         let mut reply = Zeroizing::new(self.ok.as_bytes().to_vec());
@@ -87,12 +89,12 @@ impl Wording {
     }
 }
 
-impl Twin {
+impl RecoTwin {
     /// A datagram that is neither word nor scan nor confirmation: a command, if the peer may give any.
     pub(super) fn command(&mut self, now: Instant, arrival: Arrival, bytes: &[u8]) {
         let peer = self.peer(arrival);
         let stage = self.sessions.stage(now, peer, self.behaviour.session.idle);
-        let is_open = stage == Some(Stage::Command)
+        let is_open = stage == Some(SessionStage::Command)
             || (self.behaviour.session.no_handshake && starts_like_a_command(bytes));
         let (line, end) = split_line(bytes);
         if !is_open || line.is_empty() || self.behaviour.session.deaf_to.contains(&end) {
@@ -121,36 +123,43 @@ impl Twin {
             .as_ref()
             .is_ok_and(|request| verbs::is_secret(request.verb()));
         let answer = match request {
-            _ if self.behaviour.engine.refuse_all => Answer::refusal(ErrorCode::NotPermitted),
+            _ if self.behaviour.engine.refuse_all => AtAnswer::refusal(ErrorCode::NotPermitted),
             // Longer lines than the module's buffer are no commands.
-            _ if line.len() > hiflying::at::MAX_COMMAND => Answer::refusal(ErrorCode::Format),
-            Err(code) => Answer::refusal(code),
+            _ if line.len() > hiflying::at::MAX_COMMAND => AtAnswer::refusal(ErrorCode::Format),
+            Err(code) => AtAnswer::refusal(code),
             Ok(request) => verbs::run(self, arrival, &request),
         };
         self.give(now, arrival, line, answer, secret);
     }
 
-    fn give(&mut self, now: Instant, arrival: Arrival, line: &[u8], answer: Answer, secret: bool) {
+    fn give(
+        &mut self,
+        now: Instant,
+        arrival: Arrival,
+        line: &[u8],
+        answer: AtAnswer,
+        secret: bool,
+    ) {
         let wording = &self.behaviour.wording;
         let reply = match answer.content {
-            Content::Silence => None,
-            Content::Ok => Some(wording.ok(None)),
-            Content::Value(value) => Some(wording.ok(Some(&value))),
-            Content::Refusal(code) => Some(wording.refusal(code.number())),
-            Content::Verbatim(datagrams) => {
+            AnswerContent::Silence => None,
+            AnswerContent::Ok => Some(wording.ok(None)),
+            AnswerContent::Value(value) => Some(wording.ok(Some(&value))),
+            AnswerContent::Refusal(code) => Some(wording.refusal(code.number())),
+            AnswerContent::Verbatim(datagrams) => {
                 let mut after = answer.after;
                 for (pause, bytes) in datagrams {
                     after += pause;
-                    self.reply(now, arrival, after, bytes.into(), Kind::Session);
+                    self.reply(now, arrival, after, bytes.into(), ReplyKind::Session);
                 }
                 None
             }
         };
         if let Some(reply) = reply {
             let kind = if secret || self.behaviour.wording.echo {
-                Kind::Secret
+                ReplyKind::Secret
             } else {
-                Kind::Session
+                ReplyKind::Session
             };
             let reply = if self.behaviour.wording.echo {
                 echoed(line, &reply)
@@ -160,10 +169,10 @@ impl Twin {
             self.reply(now, arrival, answer.after, reply, kind);
         }
         match answer.then {
-            Then::Stay => {}
-            Then::Leave => self.sessions.close(self.peer(arrival)),
-            Then::Restart => self.order_restart(now, false),
-            Then::Reset => self.order_restart(now, true),
+            FollowUp::Stay => {}
+            FollowUp::Leave => self.sessions.close(self.peer(arrival)),
+            FollowUp::Restart => self.order_restart(now, false),
+            FollowUp::Reset => self.order_restart(now, true),
         }
     }
 }

@@ -1,30 +1,30 @@
 //! How a twin behaves: the faithful SP-2 by default, with one switch for each deviation that somebody saw,
 //! and for each point on which the protocol notes only guess.
 //!
-//! The switches have no logic of their own. [`crate::fault`] names, explains and sets them; the rooms of
-//! [`crate::twin`] read them.
+//! The switches have no logic of their own. [`crate::reco::fault`] names, explains and sets them; the rooms of
+//! [`crate::reco`] read them.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 /// All switches, sorted by the room that reads them.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Behaviour {
-    pub(crate) wire: Wire,
-    pub(crate) wording: Wording,
-    pub(crate) discovery: Discovery,
-    pub(crate) session: Session,
-    pub(crate) engine: Engine,
-    pub(crate) joining: Joining,
-    pub(crate) stream: Stream,
-    pub(crate) relay: Relay,
-    pub(crate) meter: Meter,
-    pub(crate) web: Web,
+pub(crate) struct RecoBehaviour {
+    pub(crate) wire: WireFaults,
+    pub(crate) wording: ReplyWording,
+    pub(crate) discovery: DiscoveryBehaviour,
+    pub(crate) session: SessionBehaviour,
+    pub(crate) engine: CommandBehaviour,
+    pub(crate) joining: JoinBehaviour,
+    pub(crate) stream: StreamBehaviour,
+    pub(crate) relay: RelayBehaviour,
+    pub(crate) meter: MeterBehaviour,
+    pub(crate) web: WebBehaviour,
 }
 
 /// What happens to datagrams and segments on their way.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Wire {
+pub(crate) struct WireFaults {
     pub(crate) lost_in: f64,
     pub(crate) lost_out: f64,
     pub(crate) doubled: f64,
@@ -38,7 +38,7 @@ pub(crate) struct Wire {
 
 /// How replies are spelt.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Wording {
+pub(crate) struct ReplyWording {
     pub(crate) end: &'static [u8],
     pub(crate) ok: &'static str,
     pub(crate) err: &'static str,
@@ -47,7 +47,7 @@ pub(crate) struct Wording {
     pub(crate) echo: bool,
 }
 
-impl Default for Wording {
+impl Default for ReplyWording {
     fn default() -> Self {
         Self {
             end: b"\r\n\r\n",
@@ -62,7 +62,7 @@ impl Default for Wording {
 
 /// Replies to the discovery word and to the plug scan.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Discovery {
+pub(crate) struct DiscoveryBehaviour {
     pub(crate) silent_scan: bool,
     pub(crate) silent_word: bool,
     pub(crate) exact_word: bool,
@@ -80,7 +80,7 @@ pub(crate) struct Discovery {
 
 /// The rules of the session on UDP 48899.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Session {
+pub(crate) struct SessionBehaviour {
     pub(crate) idle: Duration,
     pub(crate) no_handshake: bool,
     pub(crate) confirm_answered: bool,
@@ -91,7 +91,7 @@ pub(crate) struct Session {
     pub(crate) reboot_every: Option<u32>,
 }
 
-impl Default for Session {
+impl Default for SessionBehaviour {
     fn default() -> Self {
         Self {
             idle: Duration::from_secs(60),
@@ -108,7 +108,7 @@ impl Default for Session {
 
 /// The AT commands.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Engine {
+pub(crate) struct CommandBehaviour {
     pub(crate) refuse_all: bool,
     pub(crate) refuse_station_and_ap: bool,
     pub(crate) strict_commas: bool,
@@ -136,16 +136,16 @@ pub(crate) struct Engine {
 
 /// Restarting and joining a network.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Joining {
+pub(crate) struct JoinBehaviour {
     pub(crate) restart: Duration,
     pub(crate) association: Duration,
     pub(crate) never_links: bool,
     pub(crate) no_lease: bool,
     pub(crate) no_router: bool,
-    pub(crate) security: Security,
+    pub(crate) security: NetworkSecurity,
 }
 
-impl Default for Joining {
+impl Default for JoinBehaviour {
     fn default() -> Self {
         Self {
             restart: Duration::from_secs(1),
@@ -153,14 +153,14 @@ impl Default for Joining {
             never_links: false,
             no_lease: false,
             no_router: false,
-            security: Security::Wpa2,
+            security: NetworkSecurity::Wpa2,
         }
     }
 }
 
 /// What protects the home networks that have a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Security {
+pub(crate) enum NetworkSecurity {
     Wep,
     Wpa,
     Wpa2,
@@ -169,7 +169,7 @@ pub(crate) enum Security {
 
 /// TCP 8899.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Stream {
+pub(crate) struct StreamBehaviour {
     pub(crate) refused: bool,
     pub(crate) half_open: bool,
     pub(crate) babble: bool,
@@ -186,7 +186,7 @@ pub(crate) struct Stream {
 
 /// Switching.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Relay {
+pub(crate) struct RelayBehaviour {
     pub(crate) stuck: bool,
     pub(crate) lying: f64,
     pub(crate) welded: bool,
@@ -198,7 +198,7 @@ pub(crate) struct Relay {
 
 /// `AT+YZOUT`.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Meter {
+pub(crate) struct MeterBehaviour {
     pub(crate) empty: bool,
     pub(crate) empty_power: bool,
     pub(crate) zero_power: bool,
@@ -212,7 +212,7 @@ pub(crate) struct Meter {
 
 /// TCP 80.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Web {
+pub(crate) struct WebBehaviour {
     pub(crate) off: bool,
     pub(crate) other_password: bool,
 }

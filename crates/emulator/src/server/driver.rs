@@ -15,11 +15,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Sleep;
 
-use super::connection::{self, MOST_ORDERS, Order};
-use super::{Ready, ServerError, bind};
+use super::connection::{self, MOST_ORDERS, StreamOrder};
+use super::{ServerError, TwinReady, bind};
 use crate::config::PlugConfig;
-use crate::record::{Direction, Recorder, Transport};
-use crate::twin::{Arrival, ConnectionId, Transmit, Twin, WebReply};
+use crate::reco::{Arrival, ConnectionId, RecoTwin, Transmit, WebReply};
+use crate::record::{Direction, RecordTransport, Recorder};
 
 /// The longest datagram that is read; the longest command is far shorter.
 pub(super) const MOST_BYTES: usize = 2048;
@@ -32,7 +32,7 @@ const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
 /// What reaches a twin by other ways than its own sockets.
 #[derive(Debug)]
-pub(super) enum Input {
+pub(super) enum TwinInput {
     Broadcast {
         at: Ipv4Addr,
         from: SocketAddrV4,
@@ -55,14 +55,14 @@ pub(super) enum Input {
 }
 
 /// What happens next.
-enum Event {
-    Input(Input),
+enum DriverEvent {
+    TwinInput(TwinInput),
     Datagram {
         at: Ipv4Addr,
         from: SocketAddrV4,
         bytes: Vec<u8>,
     },
-    Client {
+    TcpClient {
         at: Ipv4Addr,
         stream: TcpStream,
         peer: SocketAddrV4,
@@ -76,32 +76,32 @@ enum Event {
 }
 
 /// One address of a twin.
-struct Site {
+struct AddressSockets {
     address: Ipv4Addr,
     udp: UdpSocket,
-    data: Door,
-    web: Door,
+    data: TcpPort,
+    web: TcpPort,
 }
 
 /// A TCP port that is open as long as the twin says so.
 #[derive(Default)]
-struct Door {
+struct TcpPort {
     listener: Option<(u16, TcpListener)>,
     /// Not to be had, for want of a privilege or because it is taken.
     given_up: bool,
 }
 
-struct Client {
+struct TcpClient {
     peer: SocketAddrV4,
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<StreamOrder>,
 }
 
-pub(super) struct Device {
-    twin: Twin,
-    sites: Vec<Site>,
-    inbox: mpsc::Receiver<Input>,
-    post: mpsc::Sender<Input>,
-    clients: BTreeMap<ConnectionId, Client>,
+pub(super) struct TwinDriver {
+    twin: RecoTwin,
+    sites: Vec<AddressSockets>,
+    inbox: mpsc::Receiver<TwinInput>,
+    post: mpsc::Sender<TwinInput>,
+    clients: BTreeMap<ConnectionId, TcpClient>,
     tasks: JoinSet<()>,
     next_id: u64,
     timer: Pin<Box<Sleep>>,
@@ -112,25 +112,25 @@ pub(super) struct Device {
     pub(super) no_web: Option<ServerError>,
 }
 
-impl Device {
+impl TwinDriver {
     /// Opens all sockets of a twin.
     pub(super) fn open(
         config: PlugConfig,
         recorder: Option<Recorder>,
     ) -> Result<Self, ServerError> {
-        let twin = Twin::new(config, Instant::now());
+        let twin = RecoTwin::new(config, Instant::now());
         let mut sites = Vec::new();
         for address in twin.addresses() {
             let udp = bind::udp(address)?;
-            sites.push(Site {
+            sites.push(AddressSockets {
                 address,
                 udp,
-                data: Door::default(),
-                web: Door::default(),
+                data: TcpPort::default(),
+                web: TcpPort::default(),
             });
         }
         let (post, inbox) = mpsc::channel(INBOX);
-        let mut device = Self {
+        let mut driver = Self {
             twin,
             sites,
             inbox,
@@ -144,31 +144,31 @@ impl Device {
             recorder,
             no_web: None,
         };
-        for site in &mut device.sites {
+        for site in &mut driver.sites {
             site.data
-                .set(site.address, device.twin.data_port(site.address))?;
+                .set(site.address, driver.twin.data_port(site.address))?;
             if let Err(error) = site
                 .web
-                .set(site.address, device.twin.web_port(site.address))
+                .set(site.address, driver.twin.web_port(site.address))
             {
                 site.web.given_up = true;
-                device.no_web = Some(error);
+                driver.no_web = Some(error);
             }
         }
-        Ok(device)
+        Ok(driver)
     }
 
     pub(super) fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
         self.sites.iter().map(|site| site.address)
     }
 
-    pub(super) fn post(&self) -> mpsc::Sender<Input> {
+    pub(super) fn post(&self) -> mpsc::Sender<TwinInput> {
         self.post.clone()
     }
 
-    pub(super) fn ready(&self) -> Ready {
+    pub(super) fn ready(&self) -> TwinReady {
         let http = self.sites.iter().all(|site| !site.web.given_up);
-        Ready {
+        TwinReady {
             address: self.twin.listen(),
             mac: self.twin.mac(),
             http,
@@ -220,15 +220,15 @@ impl Device {
         self.listen_again = failed.then(|| now + LISTEN_AGAIN);
     }
 
-    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Event> {
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<DriverEvent> {
         while let Poll::Ready(Some(_)) = self.tasks.poll_join_next(context) {}
         if self.timer_is_set && self.timer.as_mut().poll(context).is_ready() {
             self.timer_is_set = false;
-            return Poll::Ready(Event::Timer);
+            return Poll::Ready(DriverEvent::Timer);
         }
         // The twin keeps a sender itself, so the channel never ends.
         if let Poll::Ready(Some(input)) = self.inbox.poll_recv(context) {
-            return Poll::Ready(Event::Input(input));
+            return Poll::Ready(DriverEvent::Input(input));
         }
         for site in &mut self.sites {
             if let Poll::Ready(event) = site.poll_event(context) {
@@ -238,11 +238,11 @@ impl Device {
         Poll::Pending
     }
 
-    fn handle(&mut self, event: Event) {
+    fn handle(&mut self, event: DriverEvent) {
         let now = Instant::now();
         match event {
-            Event::Timer => self.twin.handle_timeout(now),
-            Event::Datagram { at, from, bytes } => self.hear(
+            DriverEvent::Timer => self.twin.handle_timeout(now),
+            DriverEvent::Datagram { at, from, bytes } => self.hear(
                 now,
                 Arrival {
                     from,
@@ -251,20 +251,20 @@ impl Device {
                 },
                 &bytes,
             ),
-            Event::Client { at, stream, peer } => self.admit(now, at, stream, peer),
-            Event::Visitor { at, stream, peer } => {
+            DriverEvent::Client { at, stream, peer } => self.admit(now, at, stream, peer),
+            DriverEvent::Visitor { at, stream, peer } => {
                 if self.tasks.len() < MOST_TASKS {
                     self.tasks
                         .spawn(connection::serve_web(stream, at, peer, self.post.clone()));
                 }
             }
-            Event::Input(input) => self.take(now, input),
+            DriverEvent::Input(input) => self.take(now, input),
         }
     }
 
-    fn take(&mut self, now: Instant, input: Input) {
+    fn take(&mut self, now: Instant, input: TwinInput) {
         match input {
-            Input::Broadcast { at, from, bytes } => self.hear(
+            TwinInput::Broadcast { at, from, bytes } => self.hear(
                 now,
                 Arrival {
                     from,
@@ -273,17 +273,23 @@ impl Device {
                 },
                 &bytes,
             ),
-            Input::Chunk { id, chunk } => {
+            TwinInput::Chunk { id, chunk } => {
                 if let Some(client) = self.clients.get(&id) {
-                    self.record(Transport::Tcp, client.peer, Direction::In, &chunk, false);
+                    self.record(
+                        RecordTransport::Tcp,
+                        client.peer,
+                        Direction::In,
+                        &chunk,
+                        false,
+                    );
                     self.twin.handle_tcp(now, id, &chunk);
                 }
             }
-            Input::Closed { id } => {
+            TwinInput::Closed { id } => {
                 self.clients.remove(&id);
                 self.twin.tcp_closed(now, id);
             }
-            Input::Web {
+            TwinInput::Web {
                 at,
                 peer,
                 line,
@@ -294,10 +300,16 @@ impl Device {
                     return;
                 }
                 let answer = self.twin.web_request(authorization.as_deref());
-                self.record(Transport::Http, peer, Direction::In, line.as_bytes(), false);
+                self.record(
+                    RecordTransport::Http,
+                    peer,
+                    Direction::In,
+                    line.as_bytes(),
+                    false,
+                );
                 let status = format!("{} {}", answer.status, answer.body);
                 self.record(
-                    Transport::Http,
+                    RecordTransport::Http,
                     peer,
                     Direction::Out,
                     status.as_bytes(),
@@ -316,7 +328,13 @@ impl Device {
         if is_own || !self.twin.reachable(arrival.at) {
             return;
         }
-        self.record(Transport::Udp, arrival.from, Direction::In, bytes, false);
+        self.record(
+            RecordTransport::Udp,
+            arrival.from,
+            Direction::In,
+            bytes,
+            false,
+        );
         self.twin.handle_datagram(now, arrival, bytes);
     }
 
@@ -328,7 +346,7 @@ impl Device {
             return;
         }
         let (orders, obeyed) = mpsc::channel(MOST_ORDERS);
-        self.clients.insert(id, Client { peer, orders });
+        self.clients.insert(id, TcpClient { peer, orders });
         self.tasks
             .spawn(connection::carry(stream, id, self.post.clone(), obeyed));
     }
@@ -341,7 +359,7 @@ impl Device {
                 bytes,
                 secret,
             } => {
-                self.record(Transport::Udp, to, Direction::Out, &bytes, secret);
+                self.record(RecordTransport::Udp, to, Direction::Out, &bytes, secret);
                 if let Some(site) = self.sites.iter().find(|site| site.address == from)
                     && let Err(error) = site.udp.try_send_to(&bytes, to.into())
                 {
@@ -350,17 +368,23 @@ impl Device {
             }
             Transmit::Segment { connection, bytes } => {
                 if let Some(client) = self.clients.get(&connection) {
-                    self.record(Transport::Tcp, client.peer, Direction::Out, &bytes, false);
-                    let _ = client.orders.try_send(Order::Write(bytes));
+                    self.record(
+                        RecordTransport::Tcp,
+                        client.peer,
+                        Direction::Out,
+                        &bytes,
+                        false,
+                    );
+                    let _ = client.orders.try_send(StreamOrder::Write(bytes));
                 }
             }
-            Transmit::Close { connection } => self.dismiss(connection, Order::Close),
-            Transmit::Reset { connection } => self.dismiss(connection, Order::Reset),
+            Transmit::Close { connection } => self.dismiss(connection, StreamOrder::Close),
+            Transmit::Reset { connection } => self.dismiss(connection, StreamOrder::Reset),
         }
     }
 
     /// Gives a last order. Where it does not fit in, dropping the sender closes the connection as well.
-    fn dismiss(&mut self, id: ConnectionId, order: Order) {
+    fn dismiss(&mut self, id: ConnectionId, order: StreamOrder) {
         if let Some(client) = self.clients.remove(&id) {
             let _ = client.orders.try_send(order);
         }
@@ -368,7 +392,7 @@ impl Device {
 
     fn record(
         &self,
-        transport: Transport,
+        transport: RecordTransport,
         peer: SocketAddrV4,
         direction: Direction,
         bytes: &[u8],
@@ -380,19 +404,19 @@ impl Device {
     }
 }
 
-impl Site {
-    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Event> {
+impl AddressSockets {
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<DriverEvent> {
         let at = self.address;
         if let Poll::Ready((from, bytes)) = self.poll_datagram(context) {
-            return Poll::Ready(Event::Datagram { at, from, bytes });
+            return Poll::Ready(DriverEvent::Datagram { at, from, bytes });
         }
         if let Poll::Ready(accepted) = self.data.poll_accept(context) {
-            let client = |(stream, peer)| Event::Client { at, stream, peer };
-            return Poll::Ready(accepted.map_or(Event::Timer, client));
+            let client = |(stream, peer)| DriverEvent::Client { at, stream, peer };
+            return Poll::Ready(accepted.map_or(DriverEvent::Timer, client));
         }
         if let Poll::Ready(accepted) = self.web.poll_accept(context) {
-            let visitor = |(stream, peer)| Event::Visitor { at, stream, peer };
-            return Poll::Ready(accepted.map_or(Event::Timer, visitor));
+            let visitor = |(stream, peer)| DriverEvent::Visitor { at, stream, peer };
+            return Poll::Ready(accepted.map_or(DriverEvent::Timer, visitor));
         }
         Poll::Pending
     }
@@ -410,7 +434,7 @@ impl Site {
     }
 }
 
-impl Door {
+impl TcpPort {
     /// Opens, moves or closes the port.
     fn set(&mut self, address: Ipv4Addr, port: Option<u16>) -> Result<(), ServerError> {
         let is_open = self.listener.as_ref().map(|(port, _)| *port);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use plugs::RelayState;
 
-use super::Twin;
+use super::RecoTwin;
 use super::outbox::{self, Transmit};
 
 /// Names one TCP connection; the driver chooses the numbers.
@@ -13,7 +13,7 @@ use super::outbox::{self, Transmit};
 pub struct ConnectionId(pub u64);
 
 #[derive(Debug)]
-struct Stream {
+struct CommandStream {
     id: ConnectionId,
     heard: Instant,
     /// When the last segment leaves: jitter must not reorder a byte stream.
@@ -22,14 +22,14 @@ struct Stream {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Streams(Vec<Stream>);
+pub(super) struct CommandStreams(Vec<CommandStream>);
 
 /// Between the two segments of a split reply: shorter than any client's patience, longer than the kernel's.
 const SPLIT: Duration = Duration::from_millis(60);
 const BABBLE: Duration = Duration::from_millis(10);
 const BABBLE_BYTES: usize = 512;
 
-impl Streams {
+impl CommandStreams {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -39,7 +39,7 @@ impl Streams {
         self.0.drain(..).map(|stream| stream.id).collect()
     }
 
-    fn find(&mut self, id: ConnectionId) -> Option<&mut Stream> {
+    fn find(&mut self, id: ConnectionId) -> Option<&mut CommandStream> {
         self.0.iter_mut().find(|stream| stream.id == id)
     }
 
@@ -54,7 +54,7 @@ enum Outcome {
     Silence,
 }
 
-impl Twin {
+impl RecoTwin {
     /// The port on which the twin should listen at an address just now: 8899 unless `AT+NETP` moved it.
     #[must_use]
     pub fn data_port(&self, at: Ipv4Addr) -> Option<u16> {
@@ -75,7 +75,7 @@ impl Twin {
             return false;
         }
         let next_babble = self.behaviour.stream.babble.then_some(now);
-        self.streams.0.push(Stream {
+        self.streams.0.push(CommandStream {
             id,
             heard: now,
             busy_until: now,
@@ -321,7 +321,7 @@ impl Twin {
                 );
             }
         }
-        let is_over = |stream: &Stream| {
+        let is_over = |stream: &CommandStream| {
             idle.is_some_and(|idle| now.saturating_duration_since(stream.heard) >= idle)
         };
         for stream in self.streams.0.extract_if(.., |stream| is_over(stream)) {
