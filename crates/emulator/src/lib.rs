@@ -15,9 +15,11 @@ mod catalogue;
 mod config;
 mod load;
 mod network;
+mod outbox;
 pub mod reco;
 mod record;
 pub mod server;
+pub mod twin;
 
 pub use catalogue::FaultError;
 pub use config::{Mode, PlugConfig, PlugConfigError, Profile, SerialNumber, SeriesError};
@@ -26,3 +28,4 @@ pub use network::{HomeNetwork, HomeNetworkError};
 pub use reco::RecoTwin;
 pub use reco::fault::PlugFault;
 pub use record::Recorder;
+pub use twin::Twin;

@@ -1,17 +1,11 @@
-//! The twin itself, without sockets and without a clock: bytes and times go in, bytes come out.
+//! The Maginon SP-2 and Reco4life P10A: a plug behind a Hi-Flying Wi-Fi module.
 //!
-//! A driver hands over what arrives ([`RecoTwin::handle_datagram`], [`RecoTwin::tcp_connected`], [`RecoTwin::handle_tcp`],
-//! [`RecoTwin::tcp_closed`], [`RecoTwin::web_request`]), calls [`RecoTwin::handle_timeout`] when [`RecoTwin::poll_timeout`] is due, and after each
-//! of these sends all that [`RecoTwin::poll_transmit`] yields. It asks [`RecoTwin::data_port`] and [`RecoTwin::web_port`] which
-//! listeners should be open just now.
-//!
-//! Rooms: `wifi` is the radio with restarts and joining, `session` who may speak AT on UDP, `verbs` the AT commands over
-//! `settings`, `stream` the plug's own commands on TCP, `outlet` relay, timers and meter, `outbox` the way out with its faults.
+//! Parts: `wifi` is the radio with restarts and joining, `session` the right to send AT commands on UDP, `verbs` the commands
+//! over `settings`, `stream` the plug's own commands on TCP, `outlet` relay, timers and meter, `web` the login page.
 
 mod at;
 pub(crate) mod behaviour;
 pub(crate) mod fault;
-mod outbox;
 mod outlet;
 mod session;
 mod settings;
@@ -31,17 +25,15 @@ use plugs::RelayState;
 use zeroize::Zeroizing;
 
 use crate::config::PlugConfig;
-use crate::reco::behaviour::RecoBehaviour;
-use outbox::Outbox;
+use crate::outbox::Outbox;
+use crate::twin::{Arrival, ConnectionId, TcpPort, Transmit, Twin};
+use behaviour::RecoBehaviour;
 use outlet::Outlet;
 use session::{ModuleSessions, SessionStage};
 use settings::ModuleSettings;
 use stream::CommandStreams;
+use web::{WEB_PORT, WebConnection};
 use wifi::WifiState;
-
-pub use outbox::Transmit;
-pub use stream::ConnectionId;
-pub use web::WebReply;
 
 /// The datagram that asks Reco plugs for their state.
 const SCAN: &[u8] = b"YZ-RECOSCAN";
@@ -52,17 +44,6 @@ const SMARTLINK_PORT: u16 = 49999;
 const PIECE: Duration = Duration::from_millis(5);
 /// For how long a plug that was provisioned answers the question who was.
 const SMARTLINK_FRESH: Duration = Duration::from_secs(60);
-
-/// Where a datagram came from and how.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Arrival {
-    /// The sender.
-    pub from: SocketAddrV4,
-    /// Which of the twin's addresses it reached.
-    pub at: Ipv4Addr,
-    /// Sent to everybody, not to `at` alone.
-    pub broadcast: bool,
-}
 
 /// One emulated plug.
 #[derive(Debug)]
@@ -77,6 +58,7 @@ pub struct RecoTwin {
     sessions: ModuleSessions,
     commands: u32,
     streams: CommandStreams,
+    web: Vec<WebConnection>,
     outlet: Outlet,
     outbox: Outbox,
 }
@@ -96,6 +78,7 @@ impl RecoTwin {
             sessions: ModuleSessions::default(),
             commands: 0,
             streams: CommandStreams::default(),
+            web: Vec::new(),
             outlet: Outlet::new(&config, &behaviour, seed, now),
             outbox: Outbox::default(),
             behaviour,
@@ -105,44 +88,15 @@ impl RecoTwin {
         twin
     }
 
-    /// The address that the twin was given.
-    #[must_use]
-    pub fn listen(&self) -> Ipv4Addr {
-        self.config.listen
-    }
-
-    /// Every address at which it can ever answer: the given one, and the one of its future lease.
-    pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
-        let home = self
-            .config
-            .home_address
-            .filter(|home| *home != self.config.listen);
-        std::iter::once(self.config.listen).chain(home)
-    }
-
-    /// The station MAC.
-    #[must_use]
-    pub fn mac(&self) -> Mac {
-        self.config.mac
-    }
-
     /// The true position of the relay.
     #[must_use]
     pub fn relay(&self) -> RelayState {
         self.outlet.relay()
     }
 
-    /// Takes a datagram that reached UDP 48899 of one of the twin's addresses.
-    pub fn handle_datagram(&mut self, now: Instant, arrival: Arrival, bytes: &[u8]) {
-        self.advance(now);
-        let wire = &self.behaviour.wire;
-        if !self.reachable(arrival.at) || (arrival.broadcast && wire.deaf_to_broadcast) {
-            return;
-        }
-        if self.random.f64() < wire.lost_in {
-            return;
-        }
-        self.dispatch(now, arrival, bytes);
+    /// Returns the value that the module runs on.
+    fn setting(&self, verb: &str) -> Zeroizing<Vec<u8>> {
+        self.running.get(verb, &self.config, &self.behaviour)
     }
 
     fn dispatch(&mut self, now: Instant, arrival: Arrival, bytes: &[u8]) {
@@ -161,7 +115,7 @@ impl RecoTwin {
     }
 
     fn is_word(&self, text: &[u8]) -> bool {
-        let word = self.running.get("ASWD", &self.config, &self.behaviour);
+        let word = self.setting("ASWD");
         if self.behaviour.discovery.exact_word {
             text == word.as_slice()
         } else {
@@ -277,7 +231,10 @@ impl RecoTwin {
     }
 
     fn named_address(&self, arrival: Arrival) -> Ipv4Addr {
-        self.behaviour.discovery.wrong_address.unwrap_or(arrival.at)
+        self.behaviour
+            .discovery
+            .wrong_address
+            .unwrap_or(*arrival.at.ip())
     }
 
     fn module(&self) -> String {
@@ -322,26 +279,90 @@ impl RecoTwin {
         }
     }
 
-    /// Does what has become due.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        self.advance(now);
-    }
-
-    /// Everything that time alone does, in one place so that no input can overtake it.
+    /// Does everything that is due by time alone, in one place so that no input can overtake it.
     fn advance(&mut self, now: Instant) {
         self.advance_wifi(now);
         self.outlet.advance(now, &self.behaviour);
         self.advance_streams(now);
+        self.advance_web(now);
+    }
+}
+
+impl Twin for RecoTwin {
+    fn mac(&self) -> Mac {
+        self.config.mac
     }
 
-    /// The next thing to send, if its time has come.
-    pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
+    /// The given address, and the one of the future lease.
+    fn addresses(&self) -> Vec<Ipv4Addr> {
+        let home = self.config.home_address;
+        let home = home.filter(|home| *home != self.config.listen);
+        std::iter::once(self.config.listen).chain(home).collect()
+    }
+
+    fn is_reachable(&self, at: Ipv4Addr) -> bool {
+        let by_access_point = !self.running.is("WMODE", b"STA") && at == self.config.listen;
+        self.wifi.is_up() && (by_access_point || self.lease() == Some(at))
+    }
+
+    fn udp_ports(&self) -> &[u16] {
+        &[hiflying::PORT]
+    }
+
+    fn tcp_ports(&self, at: Ipv4Addr) -> Vec<TcpPort> {
+        if !self.is_reachable(at) {
+            return Vec::new();
+        }
+        let web = (!self.behaviour.web.off).then_some(TcpPort::Web(WEB_PORT));
+        let command = self.command_port().map(TcpPort::Command);
+        command.into_iter().chain(web).collect()
+    }
+
+    fn handle_datagram(&mut self, now: Instant, arrival: Arrival, bytes: &[u8]) {
+        self.advance(now);
+        let wire = &self.behaviour.wire;
+        let is_heard =
+            self.is_reachable(*arrival.at.ip()) && !(arrival.broadcast && wire.deaf_to_broadcast);
+        if is_heard && self.random.f64() >= wire.lost_in {
+            self.dispatch(now, arrival, bytes);
+        }
+    }
+
+    fn handle_connect(&mut self, now: Instant, id: ConnectionId, at: SocketAddrV4) -> bool {
+        self.advance(now);
+        let ports = self.tcp_ports(*at.ip());
+        match ports.iter().find(|port| port.number() == at.port()) {
+            Some(TcpPort::Command(_)) => self.admit_stream(now, id),
+            Some(TcpPort::Web(_)) => {
+                self.web.push(WebConnection::new(id, now));
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn handle_segment(&mut self, now: Instant, id: ConnectionId, bytes: &[u8]) {
+        self.advance(now);
+        self.handle_web(now, id, bytes);
+        self.handle_stream(now, id, bytes);
+    }
+
+    fn handle_close(&mut self, now: Instant, id: ConnectionId) {
+        self.advance(now);
+        self.streams.remove(id);
+        self.web.retain(|connection| connection.id != id);
+        self.outbox.forget(id);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.advance(now);
+    }
+
+    fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
         self.outbox.poll(now)
     }
 
-    /// When [`RecoTwin::handle_timeout`] or [`RecoTwin::poll_transmit`] should be called next.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Instant> {
+    fn poll_timeout(&self) -> Option<Instant> {
         [
             self.wifi.timeout(),
             self.outlet.timeout(),
@@ -349,6 +370,7 @@ impl RecoTwin {
             self.outbox.timeout(),
         ]
         .into_iter()
+        .chain(self.web.iter().map(|it| Some(it.deadline())))
         .flatten()
         .min()
     }

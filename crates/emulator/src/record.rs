@@ -92,6 +92,10 @@ impl Recorder {
         secret: bool,
     ) {
         let shown = match direction {
+            _ if transport == RecordTransport::Http => match http_summary(bytes) {
+                Some(text) => RecordedBytes::Text(text),
+                None => return,
+            },
             Direction::Out if secret => RecordedBytes::Text(masked_reply(bytes)),
             _ => masked(bytes),
         };
@@ -163,6 +167,22 @@ fn masked(bytes: &[u8]) -> RecordedBytes {
         return RecordedBytes::Text(masked);
     }
     RecordedBytes::Hex(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Returns method and path of a request, status and body of a response: the headers can contain a login.
+fn http_summary(bytes: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(bytes);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let mut words = head.lines().next()?.split(' ');
+    let (first, second) = (words.next()?, words.next()?);
+    if first.starts_with("HTTP/") {
+        return Some(format!("{second} {body}").trim_end().to_owned());
+    }
+    let path = second.split('?').next()?;
+    words
+        .next()?
+        .starts_with("HTTP/")
+        .then(|| format!("{first} {path}"))
 }
 
 /// Finds the secret wherever it stands in a line, also where the line is not one that a module would take.
@@ -245,6 +265,24 @@ mod tests {
             (b"+ok\r\n\r\n", "+ok"),
         ] {
             assert_eq!(masked_reply(piece), shown);
+        }
+    }
+
+    #[test]
+    fn of_http_no_header_is_recorded() {
+        for (bytes, shown) in [
+            (
+                "GET /index.html?a=b HTTP/1.1\r\nAuthorization: Basic QURNSU46QURNSU4=\r\n\r\n",
+                Some("GET /index.html"),
+            ),
+            ("Authorization: Basic QURNSU46QURNSU4=\r\n\r\n", None),
+            (
+                "HTTP/1.1 401 Unauthorized\r\nContent-Length: 22\r\n\r\nERROR:401 Unauthorized",
+                Some("401 ERROR:401 Unauthorized"),
+            ),
+            ("HTTP/1.1 400 Bad Request\r\n\r\n", Some("400")),
+        ] {
+            assert_eq!(http_summary(bytes.as_bytes()).as_deref(), shown);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The sockets of many twins: one task for each twin, shared sockets for broadcasts, thousands in one process.
 //!
-//! A socket that is bound to a unicast address hears no broadcast. So each twin has a socket on its own address, and each
-//! prefix one shared socket on its broadcast address, which hands every datagram to the twins of that prefix.
+//! A socket that is bound to a unicast address receives no broadcast. So each twin has sockets on its own addresses, and each
+//! prefix one shared socket on its broadcast address for each UDP port, which passes every datagram to the twins of that prefix.
 
 pub(crate) mod bind;
 mod broadcast;
@@ -9,96 +9,52 @@ mod connection;
 mod driver;
 
 use std::future::Future;
-use std::io;
-use std::net::Ipv4Addr;
+use std::time::Instant;
 
-use hiflying::Mac;
 use tokio::task::JoinSet;
 
 use crate::config::PlugConfig;
+use crate::reco::RecoTwin;
 use crate::record::Recorder;
+use crate::twin::Twin;
 use driver::TwinDriver;
 
-/// A twin that answers from now on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TwinReady {
-    /// Its address.
-    pub address: Ipv4Addr,
-    /// Its MAC.
-    pub mac: Mac,
-    /// Whether its web page is served too: port 80 needs a privilege and may be taken.
-    pub http: bool,
+pub use bind::ServerError;
+pub use driver::TwinReady;
+
+impl From<PlugConfig> for Box<dyn Twin> {
+    fn from(config: PlugConfig) -> Self {
+        Box::new(RecoTwin::new(config, Instant::now()))
+    }
 }
 
-/// Why twins cannot be served.
-#[derive(Debug, thiserror::Error)]
-pub enum ServerError {
-    /// Somebody else has the port.
-    #[error("{protocol} port {port} on {address} is taken by another program")]
-    Taken {
-        /// `UDP` or `TCP`.
-        protocol: &'static str,
-        /// On which address.
-        address: Ipv4Addr,
-        /// Which port.
-        port: u16,
-    },
-    /// This machine has no such address.
-    #[error("{address} is not an address of this machine")]
-    NotLocal {
-        /// The address.
-        address: Ipv4Addr,
-    },
-    /// Two twins were given one address.
-    #[error("two emulated plugs cannot both have the address {address}")]
-    Twice {
-        /// The address.
-        address: Ipv4Addr,
-    },
-    /// Another failure to open a port.
-    #[error("cannot open {protocol} port {port} on {address}")]
-    Open {
-        /// `UDP` or `TCP`.
-        protocol: &'static str,
-        /// On which address.
-        address: Ipv4Addr,
-        /// Which port.
-        port: u16,
-        /// What the system says.
-        #[source]
-        source: io::Error,
-    },
-    /// The system does not tell its network interfaces.
-    #[error("cannot list the network interfaces")]
-    Interfaces(#[source] io::Error),
-}
-
-/// Serves twins until `shutdown` comes.
+/// Serves twins until `shutdown` completes.
 ///
 /// Calls `on_ready` for each twin in order as soon as the sockets of all are open.
 ///
 /// # Errors
 ///
-/// [`ServerError`] when a port cannot be had; then nothing is served. A web page that cannot be served is only a warning.
-pub async fn run(
-    configs: Vec<PlugConfig>,
+/// [`ServerError`] when a port cannot be opened; then nothing is served. A web page that cannot be served is only a warning.
+pub async fn run<T: Into<Box<dyn Twin>>>(
+    twins: impl IntoIterator<Item = T>,
     record: Option<Recorder>,
     mut on_ready: impl FnMut(TwinReady),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServerError> {
     bind::allow_many_descriptors();
-    bind::refuse_twice(&configs)?;
+    let twins: Vec<Box<dyn Twin>> = twins.into_iter().map(Into::into).collect();
+    bind::refuse_duplicates(twins.iter().flat_map(|twin| twin.addresses()))?;
     let interfaces = hiflying::net::interfaces().map_err(ServerError::Interfaces)?;
-    let mut devices = Vec::with_capacity(configs.len());
-    for config in configs {
-        devices.push(TwinDriver::open(config, record.clone())?);
-    }
-    warn_of_missing_pages(&devices);
+    let drivers = twins
+        .into_iter()
+        .map(|twin| TwinDriver::open(twin, record.clone()))
+        .collect::<Result<Vec<_>, _>>()?;
+    warn_of_missing_pages(&drivers);
     let mut tasks = JoinSet::new();
-    for station in broadcast::open(&interfaces, &devices) {
-        tasks.spawn(station.run());
+    for socket in broadcast::open(&interfaces, &drivers) {
+        tasks.spawn(socket.run());
     }
-    for driver in devices {
+    for driver in drivers {
         on_ready(driver.ready());
         tasks.spawn(driver.run());
     }
@@ -110,32 +66,24 @@ pub async fn run(
     Ok(())
 }
 
-/// Never ends: no task of a twin does by itself, and when a mistake of ours ends one, the others go on.
-async fn watch(tasks: &mut JoinSet<()>) {
+/// Logs tasks that end, which none does but by a bug; the others go on.
+pub(crate) async fn watch(tasks: &mut JoinSet<()>) {
     while let Some(ended) = tasks.join_next().await {
         if let Err(error) = ended {
-            tracing::error!(%error, "an emulated plug is gone");
+            tracing::error!(%error, "a task of an emulated device has ended");
         }
     }
     std::future::pending::<()>().await;
 }
 
-/// One warning for all: thousands of twins lack the same privilege.
-fn warn_of_missing_pages(devices: &[TwinDriver]) {
-    let mut missing = devices.iter().filter_map(|driver| driver.no_web.as_ref());
+/// Warns once for all twins: thousands lack the same privilege.
+fn warn_of_missing_pages(drivers: &[TwinDriver]) {
+    let mut missing = drivers.iter().filter_map(|driver| driver.no_web.as_ref());
     if let Some(error) = missing.next() {
-        let others = missing.count();
+        let count = 1 + missing.count();
         tracing::info!(
-            "{}; the web page of {} plugs is not served",
-            with_cause(error),
-            others + 1
+            "{}; the web page of {count} plugs is not served",
+            error.with_cause()
         );
-    }
-}
-
-fn with_cause(error: &ServerError) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
     }
 }

@@ -6,8 +6,9 @@ use hiflying::{AtRequest, ErrorCode};
 use zeroize::Zeroizing;
 
 use super::session::SessionStage;
-use super::{Arrival, RecoTwin, ReplyKind, verbs};
+use super::{RecoTwin, ReplyKind, verbs};
 use crate::reco::behaviour::ReplyWording;
+use crate::twin::Arrival;
 
 /// What a command leads to.
 #[derive(Debug)]

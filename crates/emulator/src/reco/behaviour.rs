@@ -7,6 +7,8 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use crate::outbox::WireFaults;
+
 /// All switches, sorted by the room that reads them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct RecoBehaviour {
@@ -20,20 +22,6 @@ pub(crate) struct RecoBehaviour {
     pub(crate) relay: RelayBehaviour,
     pub(crate) meter: MeterBehaviour,
     pub(crate) web: WebBehaviour,
-}
-
-/// What happens to datagrams and segments on their way.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct WireFaults {
-    pub(crate) lost_in: f64,
-    pub(crate) lost_out: f64,
-    pub(crate) doubled: f64,
-    pub(crate) delayed: Duration,
-    pub(crate) reordered: f64,
-    pub(crate) split: bool,
-    pub(crate) garbage: f64,
-    pub(crate) source_port: bool,
-    pub(crate) deaf_to_broadcast: bool,
 }
 
 /// How replies are spelt.

@@ -1,16 +1,11 @@
 //! TCP 8899: the plug's own commands. Each chunk that arrives is one command, or several if it has several lines.
 
-use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use plugs::RelayState;
 
 use super::RecoTwin;
-use super::outbox::{self, Transmit};
-
-/// Names one TCP connection; the driver chooses the numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnectionId(pub u64);
+use crate::twin::{ConnectionId, Transmit};
 
 #[derive(Debug)]
 struct CommandStream {
@@ -43,7 +38,7 @@ impl CommandStreams {
         self.0.iter_mut().find(|stream| stream.id == id)
     }
 
-    fn remove(&mut self, id: ConnectionId) {
+    pub(super) fn remove(&mut self, id: ConnectionId) {
         self.0.retain(|stream| stream.id != id);
     }
 }
@@ -55,23 +50,21 @@ enum Outcome {
 }
 
 impl RecoTwin {
-    /// The port on which the twin should listen at an address just now: 8899 unless `AT+NETP` moved it.
-    #[must_use]
-    pub fn data_port(&self, at: Ipv4Addr) -> Option<u16> {
-        if !self.reachable(at) || self.behaviour.stream.refused {
+    /// Returns the port of the data socket: 8899 unless `AT+NETP` moved it.
+    pub(super) fn command_port(&self) -> Option<u16> {
+        if self.behaviour.stream.refused {
             return None;
         }
-        let socket = self.running.get("NETP", &self.config, &self.behaviour);
+        let socket = self.setting("NETP");
         let text = String::from_utf8_lossy(&socket);
         let mut fields = text.split(',');
         (fields.next() == Some("TCP") && fields.next() == Some("Server")).then_some(())?;
         fields.next()?.parse().ok()
     }
 
-    /// Admits a connection, or has it reset because there are enough.
-    pub fn tcp_connected(&mut self, now: Instant, id: ConnectionId, at: Ipv4Addr) -> bool {
-        self.advance(now);
-        if self.data_port(at).is_none() || self.streams.0.len() >= self.most_clients() {
+    /// Admits a connection, unless there are as many as the module serves.
+    pub(super) fn admit_stream(&mut self, now: Instant, id: ConnectionId) -> bool {
+        if self.streams.0.len() >= self.max_clients() {
             return false;
         }
         let next_babble = self.behaviour.stream.babble.then_some(now);
@@ -85,16 +78,8 @@ impl RecoTwin {
         true
     }
 
-    /// Forgets a connection that the peer closed.
-    pub fn tcp_closed(&mut self, now: Instant, id: ConnectionId) {
-        self.advance(now);
-        self.streams.remove(id);
-        self.outbox.forget(id);
-    }
-
     /// Takes the bytes of one read.
-    pub fn handle_tcp(&mut self, now: Instant, id: ConnectionId, chunk: &[u8]) {
-        self.advance(now);
+    pub(super) fn handle_stream(&mut self, now: Instant, id: ConnectionId, chunk: &[u8]) {
         let rules = self.behaviour.stream.clone();
         let Some(stream) = self.streams.find(id) else {
             return;
@@ -123,7 +108,7 @@ impl RecoTwin {
     }
 
     fn answer_stream(&mut self, now: Instant, id: ConnectionId, reply: Vec<u8>) {
-        let delay = outbox::jitter(&self.behaviour.wire, &mut self.random);
+        let delay = self.behaviour.wire.jitter(&mut self.random);
         let Some(stream) = self.streams.find(id) else {
             return;
         };
@@ -273,12 +258,12 @@ impl RecoTwin {
         (!idle.is_zero()).then_some(idle)
     }
 
-    fn most_clients(&self) -> usize {
+    fn max_clients(&self) -> usize {
         usize::try_from(self.running_number("MAXSK")).unwrap_or(1)
     }
 
     fn running_number(&self, verb: &str) -> u64 {
-        let value = self.running.get(verb, &self.config, &self.behaviour);
+        let value = self.setting(verb);
         String::from_utf8_lossy(&value).parse().unwrap_or_default()
     }
 

@@ -7,11 +7,12 @@ use hiflying::wifi::{Credentials, WifiKeyError};
 use hiflying::wscan::{self, ScannedNetwork};
 use hiflying::{AtRequest, ErrorCode, Ssid, WifiKey};
 
+use super::RecoTwin;
 use super::at::{AnswerContent, AtAnswer, FollowUp};
-use super::{Arrival, RecoTwin};
 use crate::config::{Profile, mac_after};
 use crate::network::neighbours;
 use crate::reco::behaviour::CommandBehaviour;
+use crate::twin::Arrival;
 
 struct ModuleVerb {
     name: &'static str,

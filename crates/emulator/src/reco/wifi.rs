@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use hiflying::Mac;
 use hiflying::wifi::Credentials;
 
+use super::RecoTwin;
 use super::settings::ModuleSettings;
-use super::{RecoTwin, Transmit};
+use crate::twin::Transmit;
 
 /// Between the command and the restart: long enough for the reply to leave, where there is one.
 const LAST_BREATH: Duration = Duration::from_millis(100);
@@ -63,6 +64,10 @@ impl WifiState {
             .min()
     }
 
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.power, PowerState::Up)
+    }
+
     pub(super) fn provisioned_within(&self, now: Instant, span: Duration) -> bool {
         self.provisioned
             .is_some_and(|at| now.saturating_duration_since(at) <= span)
@@ -78,16 +83,6 @@ impl WifiState {
 }
 
 impl RecoTwin {
-    /// Tells whether anybody can hear the twin at one of its addresses.
-    #[must_use]
-    pub fn reachable(&self, at: Ipv4Addr) -> bool {
-        if matches!(self.wifi.power, PowerState::Restarting(_)) {
-            return false;
-        }
-        let by_access_point = !self.running.is("WMODE", b"STA") && at == self.config.listen;
-        by_access_point || self.lease() == Some(at)
-    }
-
     /// The name of the network that the twin is on.
     #[must_use]
     pub fn network(&self) -> Option<&[u8]> {
@@ -123,7 +118,8 @@ impl RecoTwin {
         }
         self.sessions.clear();
         self.outbox.clear();
-        for connection in self.streams.drain() {
+        let visitors = self.web.drain(..).map(|visitor| visitor.id);
+        for connection in self.streams.drain().into_iter().chain(visitors) {
             self.outbox.send(now, Transmit::Reset { connection });
         }
         self.outlet.restart(&self.behaviour);
@@ -173,8 +169,8 @@ impl RecoTwin {
     /// The link that the settings lead to: none when no visible network has this name and admits this key.
     fn matching_network(&self) -> LinkState {
         let joining = &self.behaviour.joining;
-        let ssid = self.running.get("WSSSID", &self.config, &self.behaviour);
-        let key = self.running.get("WSKEY", &self.config, &self.behaviour);
+        let ssid = self.setting("WSSSID");
+        let key = self.setting("WSKEY");
         let Ok(credentials) = Credentials::parse(&key) else {
             return LinkState::Down;
         };
@@ -191,9 +187,6 @@ impl RecoTwin {
     }
 
     fn running_mode_is_ap(&self) -> bool {
-        self.running
-            .get("WMODE", &self.config, &self.behaviour)
-            .as_slice()
-            == b"AP"
+        self.setting("WMODE").as_slice() == b"AP"
     }
 }

@@ -8,10 +8,60 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket};
 
-use super::ServerError;
-use crate::config::PlugConfig;
+/// A failure to serve twins.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// Another program has the port.
+    #[error("{protocol} port {port} on {address} is taken by another program")]
+    Taken {
+        /// `UDP` or `TCP`.
+        protocol: &'static str,
+        /// The address.
+        address: Ipv4Addr,
+        /// The port.
+        port: u16,
+    },
+    /// This machine has no such address.
+    #[error("{address} is not an address of this machine")]
+    NotLocal {
+        /// The address.
+        address: Ipv4Addr,
+    },
+    /// Two twins were given one address.
+    #[error("two emulated devices cannot both have the address {address}")]
+    Twice {
+        /// The address.
+        address: Ipv4Addr,
+    },
+    /// Another failure to open a port.
+    #[error("cannot open {protocol} port {port} on {address}")]
+    Open {
+        /// `UDP` or `TCP`.
+        protocol: &'static str,
+        /// The address.
+        address: Ipv4Addr,
+        /// The port.
+        port: u16,
+        /// The error of the system.
+        #[source]
+        source: io::Error,
+    },
+    /// The system does not list its network interfaces.
+    #[error("cannot list the network interfaces")]
+    Interfaces(#[source] io::Error),
+}
 
-/// Thousands of twins need thousands of descriptors: takes as many as the system grants.
+impl ServerError {
+    /// Returns the message with its cause, for logs.
+    pub(super) fn with_cause(&self) -> String {
+        match std::error::Error::source(self) {
+            Some(cause) => format!("{self}: {cause}"),
+            None => self.to_string(),
+        }
+    }
+}
+
+/// Raises the limit of open files as far as the system permits: thousands of twins need thousands of descriptors.
 pub(crate) fn allow_many_descriptors() {
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
         && soft < hard
@@ -21,27 +71,24 @@ pub(crate) fn allow_many_descriptors() {
     }
 }
 
-pub(super) fn refuse_twice(configs: &[PlugConfig]) -> Result<(), ServerError> {
+/// Refuses addresses of which one is there twice.
+pub(crate) fn refuse_duplicates(
+    addresses: impl IntoIterator<Item = Ipv4Addr>,
+) -> Result<(), ServerError> {
     let mut seen = BTreeSet::new();
-    for config in configs {
-        let home = config.home_address.filter(|home| *home != config.listen);
-        for address in std::iter::once(config.listen).chain(home) {
-            if !seen.insert(address) {
-                return Err(ServerError::Twice { address });
-            }
-        }
+    match addresses.into_iter().find(|address| !seen.insert(*address)) {
+        Some(address) => Err(ServerError::Twice { address }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
-/// The socket for what is sent to a twin alone, and from which it sends.
-pub(super) fn udp(address: Ipv4Addr) -> Result<UdpSocket, ServerError> {
-    let port = hiflying::PORT;
+/// Opens the socket that receives what is sent to a twin alone, and from which the twin sends.
+pub(super) fn udp(address: Ipv4Addr, port: u16) -> Result<UdpSocket, ServerError> {
     let open = || {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
         socket.bind(&SocketAddrV4::new(address, port).into())?;
-        // Only after binding: a second twin on this address must fail, but a client of another maker that wants port 48899
+        // Only after binding: a second twin on this address must fail, but a client of another maker that wants the port
         // of all addresses and allows sharing need not.
         socket.set_reuse_address(true)?;
         UdpSocket::from_std(socket.into())
@@ -49,15 +96,16 @@ pub(super) fn udp(address: Ipv4Addr) -> Result<UdpSocket, ServerError> {
     open().map_err(|source| explain("UDP", address, port, source))
 }
 
-/// A socket for what is sent to everybody; other emulators on this machine may have one as well.
-pub(super) fn broadcast(address: Ipv4Addr) -> io::Result<UdpSocket> {
+/// Opens a socket for a group or broadcast address, which other programs on this machine may share.
+pub(crate) fn shared_udp(address: Ipv4Addr, port: u16) -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;
-    socket.bind(&SocketAddrV4::new(address, hiflying::PORT).into())?;
-    UdpSocket::from_std(socket.into())
+    socket.bind(&SocketAddrV4::new(address, port).into())?;
+    Ok(socket)
 }
 
+/// Opens a TCP port.
 pub(crate) fn tcp(address: Ipv4Addr, port: u16) -> Result<TcpListener, ServerError> {
     let open = || {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;

@@ -1,177 +1,138 @@
-//! One twin on its sockets: a task that feeds it what arrives and does what it says.
+//! One twin on its sockets: a task that passes on what arrives and sends what the twin yields.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use hiflying::Mac;
 use tokio::io::ReadBuf;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Sleep;
 
-use super::connection::{self, MOST_ORDERS, StreamOrder};
-use super::{ServerError, TwinReady, bind};
-use crate::config::PlugConfig;
-use crate::reco::{Arrival, ConnectionId, RecoTwin, Transmit, WebReply};
+use super::bind::{self, ServerError};
+use super::connection::{self, MAX_ORDERS, StreamOrder, TcpClient, TwinInput};
 use crate::record::{Direction, RecordTransport, Recorder};
+use crate::twin::{Arrival, ConnectionId, TcpPort, Transmit, Twin};
 
-/// The longest datagram that is read; the longest command is far shorter.
-pub(super) const MOST_BYTES: usize = 2048;
-/// What may wait for a twin.
-const INBOX: usize = 64;
-/// TCP connections at once, those of the web page included.
-const MOST_TASKS: usize = 24;
-/// When a port that could not be had is tried again.
-const LISTEN_AGAIN: Duration = Duration::from_secs(1);
+/// Longest datagram that is read; the longest command is far shorter.
+pub(super) const MAX_DATAGRAM: usize = 2048;
+/// Maximum number of inputs waiting for a twin.
+const MAX_INPUTS: usize = 64;
+/// Maximum number of TCP connections to one twin.
+const MAX_CONNECTIONS: usize = 24;
+/// Delay before a port that could not be opened is tried again.
+const LISTEN_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// What reaches a twin by other ways than its own sockets.
-#[derive(Debug)]
-pub(super) enum TwinInput {
-    Broadcast {
-        at: Ipv4Addr,
-        from: SocketAddrV4,
-        bytes: Arc<[u8]>,
-    },
-    Chunk {
-        id: ConnectionId,
-        chunk: Vec<u8>,
-    },
-    Closed {
-        id: ConnectionId,
-    },
-    Web {
-        at: Ipv4Addr,
-        peer: SocketAddrV4,
-        line: String,
-        authorization: Option<String>,
-        reply: oneshot::Sender<WebReply>,
-    },
+/// A twin that answers from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TwinReady {
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// Its MAC.
+    pub mac: Mac,
+    /// Whether its web page is served too: port 80 needs a privilege and may be taken.
+    pub http: bool,
 }
 
-/// What happens next.
 enum DriverEvent {
-    TwinInput(TwinInput),
+    Input(TwinInput),
     Datagram {
-        at: Ipv4Addr,
-        from: SocketAddrV4,
+        arrival: Arrival,
         bytes: Vec<u8>,
     },
-    TcpClient {
+    Client {
         at: Ipv4Addr,
-        stream: TcpStream,
-        peer: SocketAddrV4,
-    },
-    Visitor {
-        at: Ipv4Addr,
+        port: TcpPort,
         stream: TcpStream,
         peer: SocketAddrV4,
     },
     Timer,
 }
 
-/// One address of a twin.
+/// The sockets of one address of a twin.
 struct AddressSockets {
     address: Ipv4Addr,
-    udp: UdpSocket,
-    data: TcpPort,
-    web: TcpPort,
-}
-
-/// A TCP port that is open as long as the twin says so.
-#[derive(Default)]
-struct TcpPort {
-    listener: Option<(u16, TcpListener)>,
-    /// Not to be had, for want of a privilege or because it is taken.
-    given_up: bool,
-}
-
-struct TcpClient {
-    peer: SocketAddrV4,
-    orders: mpsc::Sender<StreamOrder>,
+    udp: Vec<(u16, UdpSocket)>,
+    listeners: Vec<(TcpPort, TcpListener)>,
 }
 
 pub(super) struct TwinDriver {
-    twin: RecoTwin,
-    sites: Vec<AddressSockets>,
-    inbox: mpsc::Receiver<TwinInput>,
-    post: mpsc::Sender<TwinInput>,
+    twin: Box<dyn Twin>,
+    sockets: Vec<AddressSockets>,
+    inputs: mpsc::Receiver<TwinInput>,
+    inbox: mpsc::Sender<TwinInput>,
     clients: BTreeMap<ConnectionId, TcpClient>,
-    tasks: JoinSet<()>,
+    connections: JoinSet<()>,
     next_id: u64,
     timer: Pin<Box<Sleep>>,
     timer_is_set: bool,
-    listen_again: Option<Instant>,
+    listen_retry: Option<Instant>,
     recorder: Option<Recorder>,
-    /// Why the web page is not served.
+    /// The reason why the web page is not served.
     pub(super) no_web: Option<ServerError>,
 }
 
 impl TwinDriver {
     /// Opens all sockets of a twin.
     pub(super) fn open(
-        config: PlugConfig,
+        twin: Box<dyn Twin>,
         recorder: Option<Recorder>,
     ) -> Result<Self, ServerError> {
-        let twin = RecoTwin::new(config, Instant::now());
-        let mut sites = Vec::new();
-        for address in twin.addresses() {
-            let udp = bind::udp(address)?;
-            sites.push(AddressSockets {
-                address,
-                udp,
-                data: TcpPort::default(),
-                web: TcpPort::default(),
-            });
-        }
-        let (post, inbox) = mpsc::channel(INBOX);
+        let sockets: Result<_, _> = twin
+            .addresses()
+            .into_iter()
+            .map(|address| AddressSockets::open(address, twin.udp_ports()))
+            .collect();
+        let (inbox, inputs) = mpsc::channel(MAX_INPUTS);
         let mut driver = Self {
             twin,
-            sites,
+            sockets: sockets?,
+            inputs,
             inbox,
-            post,
             clients: BTreeMap::new(),
-            tasks: JoinSet::new(),
+            connections: JoinSet::new(),
             next_id: 0,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             timer_is_set: false,
-            listen_again: None,
+            listen_retry: None,
             recorder,
             no_web: None,
         };
-        for site in &mut driver.sites {
-            site.data
-                .set(site.address, driver.twin.data_port(site.address))?;
-            if let Err(error) = site
-                .web
-                .set(site.address, driver.twin.web_port(site.address))
-            {
-                site.web.given_up = true;
-                driver.no_web = Some(error);
+        for (port, error) in driver.update_listeners() {
+            match port {
+                TcpPort::Command(_) => return Err(error),
+                TcpPort::Web(_) => driver.no_web = Some(error),
             }
         }
         Ok(driver)
     }
 
-    pub(super) fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
-        self.sites.iter().map(|site| site.address)
+    /// Returns every address and UDP port of the twin.
+    pub(super) fn udp_addresses(&self) -> impl Iterator<Item = SocketAddrV4> {
+        self.sockets.iter().flat_map(|it| {
+            let address = |(port, _): &(u16, _)| SocketAddrV4::new(it.address, *port);
+            it.udp.iter().map(address)
+        })
     }
 
-    pub(super) fn post(&self) -> mpsc::Sender<TwinInput> {
-        self.post.clone()
+    pub(super) fn inbox(&self) -> mpsc::Sender<TwinInput> {
+        self.inbox.clone()
     }
 
     pub(super) fn ready(&self) -> TwinReady {
-        let http = self.sites.iter().all(|site| !site.web.given_up);
         TwinReady {
-            address: self.twin.listen(),
+            address: self
+                .sockets
+                .first()
+                .map_or(Ipv4Addr::UNSPECIFIED, |it| it.address),
             mac: self.twin.mac(),
-            http,
+            http: self.no_web.is_none(),
         }
     }
 
@@ -184,54 +145,61 @@ impl TwinDriver {
         }
     }
 
-    /// Does what the twin wants done, and sets the timer to when it wants more.
+    /// Sends what the twin yields, and sets the timer to the twin's next deadline.
     fn settle(&mut self) {
         let now = Instant::now();
         while let Some(transmit) = self.twin.poll_transmit(now) {
             self.transmit(transmit);
         }
-        self.move_doors(now);
-        let due = [self.twin.poll_timeout(), self.listen_again]
-            .into_iter()
-            .flatten()
-            .min();
+        if self.listen_retry.is_none_or(|retry| now >= retry) {
+            let failed = self.update_listeners();
+            for (_, error) in &failed {
+                tracing::debug!("{}; trying again", error.with_cause());
+            }
+            self.listen_retry = (!failed.is_empty()).then(|| now + LISTEN_RETRY_DELAY);
+        }
+        let due = self.twin.poll_timeout().into_iter();
+        let due = due.chain(self.listen_retry).min();
         self.timer_is_set = due.is_some();
         if let Some(due) = due {
             self.timer.as_mut().reset(due.into());
         }
     }
 
-    /// Opens and closes ports as the twin comes and goes.
-    fn move_doors(&mut self, now: Instant) {
-        if self.listen_again.is_some_and(|again| now < again) {
-            return;
-        }
-        let mut failed = false;
-        for site in &mut self.sites {
-            let data = site
-                .data
-                .set(site.address, self.twin.data_port(site.address));
-            let web = site.web.set(site.address, self.twin.web_port(site.address));
-            for error in [data, web].into_iter().filter_map(Result::err) {
-                tracing::debug!("{}; trying again", super::with_cause(&error));
-                failed = true;
+    /// Opens and closes TCP ports as the twin comes and goes; returns the ports that could not be opened.
+    fn update_listeners(&mut self) -> Vec<(TcpPort, ServerError)> {
+        let mut failed = Vec::new();
+        for sockets in &mut self.sockets {
+            let mut wanted = self.twin.tcp_ports(sockets.address);
+            if self.no_web.is_some() {
+                wanted.retain(|port| !matches!(port, TcpPort::Web(_)));
+            }
+            sockets.listeners.retain(|(port, _)| wanted.contains(port));
+            for port in wanted {
+                if sockets.listeners.iter().any(|(open, _)| *open == port) {
+                    continue;
+                }
+                match bind::tcp(sockets.address, port.number()) {
+                    Ok(listener) => sockets.listeners.push((port, listener)),
+                    Err(error) => failed.push((port, error)),
+                }
             }
         }
-        self.listen_again = failed.then(|| now + LISTEN_AGAIN);
+        failed
     }
 
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<DriverEvent> {
-        while let Poll::Ready(Some(_)) = self.tasks.poll_join_next(context) {}
+        while let Poll::Ready(Some(_)) = self.connections.poll_join_next(context) {}
         if self.timer_is_set && self.timer.as_mut().poll(context).is_ready() {
             self.timer_is_set = false;
             return Poll::Ready(DriverEvent::Timer);
         }
-        // The twin keeps a sender itself, so the channel never ends.
-        if let Poll::Ready(Some(input)) = self.inbox.poll_recv(context) {
+        // The driver keeps a sender itself, so the channel never ends.
+        if let Poll::Ready(Some(input)) = self.inputs.poll_recv(context) {
             return Poll::Ready(DriverEvent::Input(input));
         }
-        for site in &mut self.sites {
-            if let Poll::Ready(event) = site.poll_event(context) {
+        for sockets in &mut self.sockets {
+            if let Poll::Ready(event) = sockets.poll_event(context) {
                 return Poll::Ready(event);
             }
         }
@@ -242,90 +210,41 @@ impl TwinDriver {
         let now = Instant::now();
         match event {
             DriverEvent::Timer => self.twin.handle_timeout(now),
-            DriverEvent::Datagram { at, from, bytes } => self.hear(
-                now,
-                Arrival {
-                    from,
-                    at,
-                    broadcast: false,
-                },
-                &bytes,
-            ),
-            DriverEvent::Client { at, stream, peer } => self.admit(now, at, stream, peer),
-            DriverEvent::Visitor { at, stream, peer } => {
-                if self.tasks.len() < MOST_TASKS {
-                    self.tasks
-                        .spawn(connection::serve_web(stream, at, peer, self.post.clone()));
-                }
-            }
-            DriverEvent::Input(input) => self.take(now, input),
-        }
-    }
-
-    fn take(&mut self, now: Instant, input: TwinInput) {
-        match input {
-            TwinInput::Broadcast { at, from, bytes } => self.hear(
-                now,
-                Arrival {
-                    from,
-                    at,
-                    broadcast: true,
-                },
-                &bytes,
-            ),
-            TwinInput::Chunk { id, chunk } => {
-                if let Some(client) = self.clients.get(&id) {
-                    self.record(
-                        RecordTransport::Tcp,
-                        client.peer,
-                        Direction::In,
-                        &chunk,
-                        false,
-                    );
-                    self.twin.handle_tcp(now, id, &chunk);
-                }
-            }
-            TwinInput::Closed { id } => {
-                self.clients.remove(&id);
-                self.twin.tcp_closed(now, id);
-            }
-            TwinInput::Web {
+            DriverEvent::Datagram { arrival, bytes } => self.hear(now, arrival, &bytes),
+            DriverEvent::Client {
                 at,
+                port,
+                stream,
                 peer,
-                line,
-                authorization,
-                reply,
-            } => {
-                if self.twin.web_port(at).is_none() {
-                    return;
+            } => self.admit(
+                now,
+                SocketAddrV4::new(at, port.number()),
+                port,
+                stream,
+                peer,
+            ),
+            DriverEvent::Input(TwinInput::Broadcast { arrival, bytes }) => {
+                self.hear(now, arrival, &bytes);
+            }
+            DriverEvent::Input(TwinInput::Segment { id, bytes }) => {
+                if let Some(client) = self.clients.get(&id) {
+                    self.record_segment(client, Direction::In, &bytes);
+                    self.twin.handle_segment(now, id, &bytes);
                 }
-                let answer = self.twin.web_request(authorization.as_deref());
-                self.record(
-                    RecordTransport::Http,
-                    peer,
-                    Direction::In,
-                    line.as_bytes(),
-                    false,
-                );
-                let status = format!("{} {}", answer.status, answer.body);
-                self.record(
-                    RecordTransport::Http,
-                    peer,
-                    Direction::Out,
-                    status.as_bytes(),
-                    false,
-                );
-                let _ = reply.send(answer);
+            }
+            DriverEvent::Input(TwinInput::Closed { id }) => {
+                self.clients.remove(&id);
+                self.twin.handle_close(now, id);
             }
         }
     }
 
     fn hear(&mut self, now: Instant, arrival: Arrival, bytes: &[u8]) {
         let is_own = self
-            .sites
+            .sockets
             .iter()
-            .any(|site| site.address == *arrival.from.ip());
-        if is_own || !self.twin.reachable(arrival.at) {
+            .any(|sockets| sockets.address == *arrival.from.ip());
+        if is_own || !self.twin.is_reachable(*arrival.at.ip()) {
             return;
         }
         self.record(
@@ -338,17 +257,30 @@ impl TwinDriver {
         self.twin.handle_datagram(now, arrival, bytes);
     }
 
-    fn admit(&mut self, now: Instant, at: Ipv4Addr, stream: TcpStream, peer: SocketAddrV4) {
+    fn admit(
+        &mut self,
+        now: Instant,
+        at: SocketAddrV4,
+        port: TcpPort,
+        stream: TcpStream,
+        peer: SocketAddrV4,
+    ) {
         self.next_id += 1;
         let id = ConnectionId(self.next_id);
-        if self.tasks.len() >= MOST_TASKS || !self.twin.tcp_connected(now, id, at) {
+        let is_full = self.connections.len() >= MAX_CONNECTIONS;
+        if is_full || !self.twin.handle_connect(now, id, at) {
             let _ = stream.set_zero_linger();
             return;
         }
-        let (orders, obeyed) = mpsc::channel(MOST_ORDERS);
-        self.clients.insert(id, TcpClient { peer, orders });
-        self.tasks
-            .spawn(connection::carry(stream, id, self.post.clone(), obeyed));
+        let (orders, received) = mpsc::channel(MAX_ORDERS);
+        let client = TcpClient {
+            peer,
+            is_web: matches!(port, TcpPort::Web(_)),
+            orders,
+        };
+        self.clients.insert(id, client);
+        self.connections
+            .spawn(connection::carry(stream, id, self.inbox(), received));
     }
 
     fn transmit(&mut self, transmit: Transmit) {
@@ -360,21 +292,15 @@ impl TwinDriver {
                 secret,
             } => {
                 self.record(RecordTransport::Udp, to, Direction::Out, &bytes, secret);
-                if let Some(site) = self.sites.iter().find(|site| site.address == from)
-                    && let Err(error) = site.udp.try_send_to(&bytes, to.into())
-                {
+                let sockets = self.sockets.iter().find(|it| it.address == *from.ip());
+                let socket = sockets.and_then(|it| it.socket(from.port()));
+                if let Some(Err(error)) = socket.map(|it| it.try_send_to(&bytes, to.into())) {
                     tracing::debug!(%error, "datagram from {from} to {to}");
                 }
             }
             Transmit::Segment { connection, bytes } => {
                 if let Some(client) = self.clients.get(&connection) {
-                    self.record(
-                        RecordTransport::Tcp,
-                        client.peer,
-                        Direction::Out,
-                        &bytes,
-                        false,
-                    );
+                    self.record_segment(client, Direction::Out, &bytes);
                     let _ = client.orders.try_send(StreamOrder::Write(bytes));
                 }
             }
@@ -388,6 +314,15 @@ impl TwinDriver {
         if let Some(client) = self.clients.remove(&id) {
             let _ = client.orders.try_send(order);
         }
+    }
+
+    fn record_segment(&self, client: &TcpClient, direction: Direction, bytes: &[u8]) {
+        let transport = if client.is_web {
+            RecordTransport::Http
+        } else {
+            RecordTransport::Tcp
+        };
+        self.record(transport, client.peer, direction, bytes, false);
     }
 
     fn record(
@@ -405,69 +340,81 @@ impl TwinDriver {
 }
 
 impl AddressSockets {
+    fn open(address: Ipv4Addr, udp_ports: &[u16]) -> Result<Self, ServerError> {
+        let open = |port: &u16| Ok((*port, bind::udp(address, *port)?));
+        Ok(Self {
+            address,
+            udp: udp_ports.iter().map(open).collect::<Result<_, _>>()?,
+            listeners: Vec::new(),
+        })
+    }
+
+    fn socket(&self, port: u16) -> Option<&UdpSocket> {
+        let found = self.udp.iter().find(|(number, _)| *number == port);
+        found.map(|(_, socket)| socket)
+    }
+
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<DriverEvent> {
         let at = self.address;
-        if let Poll::Ready((from, bytes)) = self.poll_datagram(context) {
-            return Poll::Ready(DriverEvent::Datagram { at, from, bytes });
+        for (port, socket) in &self.udp {
+            if let Poll::Ready((from, bytes)) = poll_datagram(socket, context) {
+                let arrival = Arrival {
+                    from,
+                    at: SocketAddrV4::new(at, *port),
+                    broadcast: false,
+                };
+                return Poll::Ready(DriverEvent::Datagram { arrival, bytes });
+            }
         }
-        if let Poll::Ready(accepted) = self.data.poll_accept(context) {
-            let client = |(stream, peer)| DriverEvent::Client { at, stream, peer };
-            return Poll::Ready(accepted.map_or(DriverEvent::Timer, client));
-        }
-        if let Poll::Ready(accepted) = self.web.poll_accept(context) {
-            let visitor = |(stream, peer)| DriverEvent::Visitor { at, stream, peer };
-            return Poll::Ready(accepted.map_or(DriverEvent::Timer, visitor));
+        for position in 0..self.listeners.len() {
+            let Some((port, listener)) = self.listeners.get(position) else {
+                break;
+            };
+            let port = *port;
+            match poll_accept(listener, context) {
+                Poll::Ready(Ok((stream, peer))) => {
+                    return Poll::Ready(DriverEvent::Client {
+                        at,
+                        port,
+                        stream,
+                        peer,
+                    });
+                }
+                Poll::Ready(Err(error)) => {
+                    // Out of descriptors: closing the port sends the waiting client away, or this would go round and round.
+                    tracing::warn!(%error, "TCP port {}", port.number());
+                    self.listeners.remove(position);
+                    return Poll::Ready(DriverEvent::Timer);
+                }
+                Poll::Pending => {}
+            }
         }
         Poll::Pending
     }
+}
 
-    fn poll_datagram(&mut self, context: &mut Context<'_>) -> Poll<(SocketAddrV4, Vec<u8>)> {
-        let mut space = [0; MOST_BYTES];
-        loop {
-            let mut buffer = ReadBuf::new(&mut space);
-            match ready!(self.udp.poll_recv_from(context, &mut buffer)) {
-                Ok(SocketAddr::V4(from)) => return Poll::Ready((from, buffer.filled().to_vec())),
-                Ok(SocketAddr::V6(_)) => {}
-                Err(error) => tracing::debug!(%error, "datagram to {}", self.address),
-            }
+fn poll_datagram(socket: &UdpSocket, context: &mut Context<'_>) -> Poll<(SocketAddrV4, Vec<u8>)> {
+    let mut space = [0; MAX_DATAGRAM];
+    loop {
+        let mut buffer = ReadBuf::new(&mut space);
+        match ready!(socket.poll_recv_from(context, &mut buffer)) {
+            Ok(SocketAddr::V4(from)) => return Poll::Ready((from, buffer.filled().to_vec())),
+            Ok(SocketAddr::V6(_)) => {}
+            Err(error) => tracing::debug!(%error, "datagram to {socket:?}"),
         }
     }
 }
 
-impl TcpPort {
-    /// Opens, moves or closes the port.
-    fn set(&mut self, address: Ipv4Addr, port: Option<u16>) -> Result<(), ServerError> {
-        let is_open = self.listener.as_ref().map(|(port, _)| *port);
-        if is_open == port || self.given_up {
-            return Ok(());
-        }
-        self.listener = None;
-        if let Some(port) = port {
-            self.listener = Some((port, bind::tcp(address, port)?));
-        }
-        Ok(())
-    }
-
-    /// The next client; nothing when the port had to be closed, to be opened anew.
-    fn poll_accept(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<(TcpStream, SocketAddrV4)>> {
-        loop {
-            let Some((port, listener)) = &self.listener else {
-                return Poll::Pending;
-            };
-            match ready!(listener.poll_accept(context)) {
-                Ok((stream, SocketAddr::V4(peer))) => return Poll::Ready(Some((stream, peer))),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => {
-                    // Out of descriptors: the client that waits is sent away, or this would go round and round.
-                    tracing::warn!(%error, "TCP port {port}");
-                    self.listener = None;
-                    return Poll::Ready(None);
-                }
-            }
+fn poll_accept(
+    listener: &TcpListener,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<(TcpStream, SocketAddrV4)>> {
+    loop {
+        match ready!(listener.poll_accept(context)) {
+            Ok((stream, SocketAddr::V4(peer))) => return Poll::Ready(Ok((stream, peer))),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => return Poll::Ready(Err(error)),
         }
     }
 }

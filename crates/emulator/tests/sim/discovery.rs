@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use emulator::PlugConfig;
+use emulator::{PlugConfig, Twin};
 use jiff::Timestamp;
 use plugs::discovery::{Discovery, Event as Found, Link, Options};
 use plugs::{FamilyId, RelayState};
@@ -41,7 +41,7 @@ fn discover(world: &mut SimWorld) -> DiscoveryRun {
                         .iter()
                         .find(|twin| twin.mac() == plug.mac)
                         .expect("a plug that there is");
-                    assert_eq!(plug.address, twin.listen());
+                    assert_eq!(plug.address, twin.addresses()[0]);
                     if plug.family == FamilyId::Reco {
                         assert_eq!(plug.relay, Some(twin.relay()));
                     }

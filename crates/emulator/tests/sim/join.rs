@@ -6,7 +6,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use emulator::{Mode, PlugConfig};
+use emulator::{Mode, PlugConfig, Twin};
 use hiflying::join::{
     Join, JoinConfig, JoinError, JoinEvent, JoinFailure, JoinOutcome, JoinPath, ModuleState,
     StepName,
@@ -87,7 +87,7 @@ fn assert_last_is_quit(world: &SimWorld) {
 fn has_arrived(world: &mut SimWorld, ssid: &str) -> bool {
     world.wait(Duration::from_secs(30));
     let twin = world.twin();
-    twin.network() == Some(ssid.as_bytes()) && twin.reachable(LEASE)
+    twin.network() == Some(ssid.as_bytes()) && twin.is_reachable(LEASE)
 }
 
 /// Whether the plug is the fresh one that it was, also after a power cut.
@@ -96,7 +96,7 @@ fn is_as_before(world: &mut SimWorld) -> bool {
     world.restart();
     world.wait(Duration::from_secs(30));
     let twin = world.twin();
-    twin.reachable(FIRST) && !twin.reachable(LEASE) && twin.network().is_none()
+    twin.is_reachable(FIRST) && !twin.is_reachable(LEASE) && twin.network().is_none()
 }
 
 #[derive(Debug, Default)]
@@ -130,7 +130,7 @@ fn with_the_right_key(runs: u64, weather: Weather, faults: &[&str]) -> JoinTally
                     }
                     JoinPath::Direct => tally.direct += u64::from(arrived),
                 }
-                tally.two_faced += u64::from(world.twin().reachable(FIRST));
+                tally.two_faced += u64::from(world.twin().is_reachable(FIRST));
             }
             Err(failure) => {
                 tally.failed += 1;
@@ -271,7 +271,7 @@ fn a_wrong_key_leaves_the_plug_as_it_was() {
                         && failure.left == ModuleState::Restored,
                 );
                 check_what_is_left(&mut world, &failure, &context);
-                assert!(world.twin().reachable(FIRST), "out of reach: {context}");
+                assert!(world.twin().is_reachable(FIRST), "out of reach: {context}");
             }
             println!("{ssid} {key} {loss}: told {told} of {total}");
             assert!(told * 1000 >= total * least, "{told} of {total} at {loss}");

@@ -3,6 +3,7 @@
 use std::net::SocketAddrV4;
 use std::time::{Duration, Instant};
 
+use emulator::Twin;
 use hiflying::PORT;
 use jiff::Timestamp;
 use jiff::civil::date;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
-use emulator::reco::{Arrival, ConnectionId, Transmit};
-use emulator::{PlugConfig, RecoTwin};
-use hiflying::PORT;
+use emulator::twin::{Arrival, ConnectionId, Transmit};
+use emulator::{PlugConfig, RecoTwin, Twin};
+use hiflying::{DATA_PORT, PORT};
 
 pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 1);
 pub(crate) const FIRST: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 10);
@@ -204,11 +204,9 @@ impl SimWorld {
         let broadcast = *to.ip() == BROADCAST;
         let mut targets = Vec::new();
         for (twin, it) in self.twins.iter().enumerate() {
-            targets.extend(
-                it.addresses()
-                    .filter(|at| broadcast || at == to.ip())
-                    .map(|at| (twin, at)),
-            );
+            let addresses = it.addresses().into_iter();
+            let hit = addresses.filter(|at| broadcast || at == to.ip());
+            targets.extend(hit.map(|at| (twin, SocketAddrV4::new(at, to.port()))));
         }
         for (twin, at) in targets {
             for due in self.arrivals() {
@@ -235,7 +233,7 @@ impl SimWorld {
         let Some(twin) = self
             .twins
             .iter()
-            .position(|it| it.addresses().any(|address| address == at))
+            .position(|it| it.addresses().contains(&at))
         else {
             return;
         };
@@ -348,13 +346,13 @@ impl SimWorld {
             Delivery::Connect { twin, at } => self.admit(twin, at),
             Delivery::Chunk { id, bytes } => {
                 if let Some(twin) = self.twin_of(id) {
-                    self.twins[twin].handle_tcp(now, id, &bytes);
+                    self.twins[twin].handle_segment(now, id, &bytes);
                     self.collect(twin);
                 }
             }
             Delivery::Finish { id } => {
                 for twin in 0..self.twins.len() {
-                    self.twins[twin].tcp_closed(now, id);
+                    self.twins[twin].handle_close(now, id);
                     self.collect(twin);
                 }
             }
@@ -382,14 +380,15 @@ impl SimWorld {
             return;
         };
         // A plug that is not there is silent; one that is there refuses.
-        if !self.twins[twin].reachable(at) {
+        if !self.twins[twin].is_reachable(at) {
             return;
         }
-        let news = if self.twins[twin].tcp_connected(self.now, id, at) {
-            StreamEvent::Open
-        } else {
-            StreamEvent::Refused
-        };
+        let news =
+            if self.twins[twin].handle_connect(self.now, id, SocketAddrV4::new(at, DATA_PORT)) {
+                StreamEvent::Open
+            } else {
+                StreamEvent::Refused
+            };
         self.stream_to_client(id, news);
         self.collect(twin);
     }
@@ -412,9 +411,8 @@ impl SimWorld {
         self.due[twin] = self.twins[twin].poll_timeout();
     }
 
-    fn datagram_to_client(&mut self, from: Ipv4Addr, to: SocketAddrV4, bytes: &[u8]) {
+    fn datagram_to_client(&mut self, from: SocketAddrV4, to: SocketAddrV4, bytes: &[u8]) {
         assert_eq!(*to.ip(), CLIENT);
-        let from = SocketAddrV4::new(from, PORT);
         for due in self.arrivals() {
             let (to_port, bytes) = (to.port(), bytes.to_vec());
             self.fly(

@@ -7,6 +7,15 @@ use crate::reco::*;
 pub(super) const PLUG: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 107);
 pub(super) const CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 168, 1, 20), 50_000);
 
+/// A datagram of the client to the plug.
+pub(super) fn arrival(broadcast: bool) -> Arrival {
+    Arrival {
+        from: CLIENT,
+        at: SocketAddrV4::new(PLUG, hiflying::PORT),
+        broadcast,
+    }
+}
+
 pub(super) struct TwinBench {
     pub(super) twin: RecoTwin,
     pub(super) now: Instant,
@@ -67,7 +76,7 @@ impl TwinBench {
     pub(super) fn datagrams(&mut self, bytes: &[u8]) -> Vec<(SocketAddrV4, Vec<u8>)> {
         let arrival = Arrival {
             from: self.client,
-            at: self.at,
+            at: SocketAddrV4::new(self.at, hiflying::PORT),
             broadcast: false,
         };
         self.twin.handle_datagram(self.now, arrival, bytes);
@@ -107,12 +116,55 @@ impl TwinBench {
 
     /// Connects, sends one chunk, and returns what comes back within 5 s.
     pub(super) fn tcp(&mut self, chunk: &[u8]) -> Vec<u8> {
-        let id = ConnectionId(1);
-        assert!(self.twin.tcp_connected(self.now, id, self.at));
-        self.twin.handle_tcp(self.now, id, chunk);
+        assert!(self.connect(1));
+        self.segment(1, chunk);
         let sent = self.wait(Duration::from_secs(5));
-        self.twin.tcp_closed(self.now, id);
+        self.twin.handle_close(self.now, ConnectionId(1));
         segments(sent).concat()
+    }
+
+    /// Opens a connection to the command port.
+    pub(super) fn connect(&mut self, id: u64) -> bool {
+        let at = SocketAddrV4::new(self.at, 8899);
+        self.twin.handle_connect(self.now, ConnectionId(id), at)
+    }
+
+    pub(super) fn segment(&mut self, id: u64, bytes: &[u8]) {
+        self.twin.handle_segment(self.now, ConnectionId(id), bytes);
+    }
+
+    pub(super) fn command_port(&self, at: Ipv4Addr) -> Option<u16> {
+        let ports = self.twin.tcp_ports(at);
+        ports.iter().find_map(|port| match port {
+            TcpPort::Command(number) => Some(*number),
+            TcpPort::Web(_) => None,
+        })
+    }
+
+    pub(super) fn web_port(&self, at: Ipv4Addr) -> Option<u16> {
+        let ports = self.twin.tcp_ports(at);
+        ports.iter().find_map(|port| match port {
+            TcpPort::Web(number) => Some(*number),
+            TcpPort::Command(_) => None,
+        })
+    }
+
+    pub(super) fn web_login(&mut self, authorization: &str) -> String {
+        self.web(&format!(
+            "GET / HTTP/1.1\r\nAuthorization: {authorization}\r\n\r\n"
+        ))
+    }
+
+    /// Asks the web server for a page.
+    pub(super) fn web(&mut self, request: &str) -> String {
+        let (id, at) = (ConnectionId(9), SocketAddrV4::new(self.at, 80));
+        assert!(self.twin.handle_connect(self.now, id, at));
+        self.twin.handle_segment(self.now, id, request.as_bytes());
+        let sent = self.wait(Duration::ZERO);
+        let closed = Transmit::Close { connection: id };
+        assert!(sent.is_empty() || sent.contains(&closed), "{sent:?}");
+        self.twin.handle_close(self.now, id);
+        String::from_utf8(segments(sent).concat()).unwrap()
     }
 }
 

@@ -1,6 +1,6 @@
 //! A fresh plug and a moved one on their way to a network, with the right key and the wrong one.
 
-use super::bench::{PLUG, TwinBench};
+use super::bench::{PLUG, TwinBench, arrival};
 use crate::reco::*;
 
 const NEW: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 199);
@@ -21,7 +21,7 @@ fn join(bench: &mut TwinBench, ssid: &str, key: &str, mode: &str) {
 fn answers(bench: &mut TwinBench, at: Ipv4Addr) -> bool {
     bench.at = at;
     let found = !bench.ask(b"YZ-RECOSCAN").is_empty();
-    let open = bench.twin.data_port(at).is_some();
+    let open = bench.command_port(at).is_some();
     assert_eq!(found, open, "UDP and TCP disagree on {at}");
     found
 }
@@ -81,8 +81,8 @@ fn a_wrong_key_in_station_mode_is_silence_everywhere_and_for_good() {
         bench.wait(Duration::from_secs(3600));
         for at in [PLUG, NEW] {
             assert!(!answers(&mut bench, at), "{ssid} {key}");
-            assert!(!bench.twin.tcp_connected(bench.now, ConnectionId(1), at));
-            assert_eq!(bench.twin.web_port(at), None);
+            assert!(!bench.connect(1));
+            assert_eq!(bench.web_port(at), None);
         }
         assert_eq!(bench.twin.network(), None);
     }
@@ -143,13 +143,10 @@ fn a_restart_ends_sessions_connections_and_timers_but_not_the_relay() {
     let mut bench = TwinBench::with(&[], |config| config.relay = RelayState::On);
     bench.tcp(b"AT+YZDELAY=1,OFF,1,time");
     bench.open();
-    assert!(bench.twin.tcp_connected(bench.now, ConnectionId(7), PLUG));
-    let arrival = Arrival {
-        from: bench.client,
-        at: PLUG,
-        broadcast: false,
-    };
-    bench.twin.handle_datagram(bench.now, arrival, b"AT+Z\r");
+    assert!(bench.connect(7));
+    bench
+        .twin
+        .handle_datagram(bench.now, arrival(false), b"AT+Z\r");
     let sent = bench.wait(Duration::from_millis(200));
     assert_eq!(
         sent,
@@ -157,9 +154,9 @@ fn a_restart_ends_sessions_connections_and_timers_but_not_the_relay() {
             connection: ConnectionId(7)
         }]
     );
-    assert!(!bench.twin.reachable(PLUG));
+    assert!(!bench.twin.is_reachable(PLUG));
     bench.wait(Duration::from_secs(100));
-    assert!(bench.twin.reachable(PLUG));
+    assert!(bench.twin.is_reachable(PLUG));
     assert_eq!(bench.at("AT+"), "", "the session is over");
     assert_eq!(bench.twin.relay(), RelayState::On, "the timer is gone");
 }
@@ -185,13 +182,13 @@ fn a_moved_data_port_is_opened_after_the_restart() {
     let mut bench = TwinBench::new(&[]);
     bench.open();
     bench.at("AT+NETP=TCP,SERVER,8900,192.168.1.107");
-    assert_eq!(bench.twin.data_port(PLUG), Some(8899));
+    assert_eq!(bench.command_port(PLUG), Some(8899));
     bench.at("AT+Z");
-    assert_eq!(bench.twin.data_port(PLUG), Some(8900));
+    assert_eq!(bench.command_port(PLUG), Some(8900));
     bench.open();
     bench.at("AT+NETP=UDP,CLIENT,17000,example.org");
     bench.at("AT+Z");
-    assert_eq!(bench.twin.data_port(PLUG), None);
+    assert_eq!(bench.command_port(PLUG), None);
 }
 
 #[test]

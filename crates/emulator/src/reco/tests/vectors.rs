@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::bench::{CLIENT, PLUG, TwinBench, segments};
+use super::bench::{CLIENT, PLUG, TwinBench, arrival, segments};
 use crate::reco::*;
 
 const END: &str = "\r\n\r\n";
@@ -421,13 +421,11 @@ fn a_timer_fires_once_is_replaced_by_the_next_and_cleared_by_a_switch() {
 fn five_clients_and_no_more_and_none_that_sleeps() {
     let mut bench = TwinBench::new(&[]);
     for id in 0..5 {
-        assert!(bench.twin.tcp_connected(bench.now, ConnectionId(id), PLUG));
+        assert!(bench.connect(id));
     }
-    assert!(!bench.twin.tcp_connected(bench.now, ConnectionId(5), PLUG));
+    assert!(!bench.connect(5));
     bench.wait(Duration::from_secs(200));
-    bench
-        .twin
-        .handle_tcp(bench.now, ConnectionId(3), b"AT+VER\r\n");
+    bench.segment(3, b"AT+VER\r\n");
     let mut closed = bench.wait(Duration::from_secs(100));
     closed.retain(|transmit| !matches!(transmit, Transmit::Segment { .. }));
     let expected = [0, 1, 2, 4].map(|id| Transmit::Close {
@@ -444,15 +442,15 @@ fn five_clients_and_no_more_and_none_that_sleeps() {
 
 #[test]
 fn the_web_page_has_a_login_and_nothing_behind_it() {
-    let bench = TwinBench::new(&[]);
-    let denied = bench.twin.web_request(None);
+    let mut bench = TwinBench::new(&[]);
     assert_eq!(
-        (denied.status, denied.realm.as_deref()),
-        (401, Some("HF-LPB100"))
+        bench.web("GET / HTTP/1.1\r\nHost: plug\r\n\r\n"),
+        "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"HF-LPB100\"\r\nContent-Type: text/html\r\n\
+         Content-Length: 22\r\nConnection: close\r\n\r\nERROR:401 Unauthorized"
     );
     // ADMIN:ADMIN, admin:admin, ADMIN:wrong
-    let found = bench.twin.web_request(Some("Basic QURNSU46QURNSU4="));
-    assert_eq!((found.status, found.body), (404, "ERROR:404 Not Found"));
+    let found = bench.web_login("Basic QURNSU46QURNSU4=");
+    assert!(found.starts_with("HTTP/1.1 404 ") && found.ends_with("\r\n\r\nERROR:404 Not Found"));
     for wrong in [
         "Basic YWRtaW46YWRtaW4=",
         "Basic QURNSU46d3Jvbmc=",
@@ -460,17 +458,35 @@ fn the_web_page_has_a_login_and_nothing_behind_it() {
         "Bearer QURNSU46QURNSU4=",
         "Basic %%%",
     ] {
-        assert_eq!(bench.twin.web_request(Some(wrong)).status, 401, "{wrong}");
+        let denied = bench.web_login(wrong);
+        assert!(denied.starts_with("HTTP/1.1 401 "), "{wrong}");
     }
+    assert!(bench.web("HEAD / HTTP/1.1\r\n\r\n").ends_with("\r\n\r\n"));
+    assert!(bench.web("no HTTP\r\n\r\n").starts_with("HTTP/1.1 400 "));
+}
+
+#[test]
+fn a_request_that_is_never_complete_is_closed() {
+    let mut bench = TwinBench::new(&[]);
+    assert_eq!(bench.web("GET / HTTP/1.1\r\n"), "");
+    let at = SocketAddrV4::new(PLUG, 80);
+    let connection = ConnectionId(1);
+    assert!(bench.twin.handle_connect(bench.now, connection, at));
+    bench.segment(1, b"GET / ");
+    let closed = bench.wait(Duration::from_secs(10));
+    assert_eq!(closed, [Transmit::Close { connection }]);
+    assert!(
+        bench
+            .web(&format!("GET /{} HTTP/1.1\r\n", "x".repeat(20_000)))
+            .starts_with("HTTP/1.1 400 ")
+    );
 }
 
 #[test]
 fn a_split_reply_comes_in_two_segments() {
     let mut bench = TwinBench::new(&["split"]);
-    bench.twin.tcp_connected(bench.now, ConnectionId(1), PLUG);
-    bench
-        .twin
-        .handle_tcp(bench.now, ConnectionId(1), b"AT+YZSWITCH=1,ON,time");
+    bench.connect(1);
+    bench.segment(1, b"AT+YZSWITCH=1,ON,time");
     let sent = segments(bench.wait(Duration::from_secs(1)));
     assert_eq!(
         (sent.len(), sent.concat().as_slice()),
@@ -513,11 +529,11 @@ proptest! {
         let mut bench = TwinBench::access_point(&faults, &["Home:secret-key"]);
         for (bytes, pause, way) in inputs {
             bench.wait(Duration::from_millis(pause));
-            let arrival = Arrival { from: CLIENT, at: PLUG, broadcast: way == 1 };
+            let arrival = arrival(way == 1);
             match way {
                 0 | 1 => bench.twin.handle_datagram(bench.now, arrival, &bytes),
-                2 => bench.twin.handle_tcp(bench.now, ConnectionId(1), &bytes),
-                _ => { bench.twin.tcp_connected(bench.now, ConnectionId(1), PLUG); }
+                2 => bench.segment(1, &bytes),
+                _ => { bench.connect(1); }
             }
         }
         bench.wait(Duration::from_secs(5));
