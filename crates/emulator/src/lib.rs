@@ -20,6 +20,7 @@ pub mod reco;
 mod record;
 pub mod server;
 pub mod twin;
+mod wskey;
 
 pub use catalogue::FaultError;
 pub use config::{Mode, PlugConfig, PlugConfigError, Profile, SerialNumber, SeriesError};

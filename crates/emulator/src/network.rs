@@ -3,12 +3,9 @@
 use std::str::FromStr;
 
 use hiflying::Mac;
-use hiflying::wifi::{
-    Auth, Cipher, Credentials, ScanSecurity, Ssid, SsidError, WifiKey, WifiKeyError,
-};
-use hiflying::wscan::Network;
+use hiflying::wifi::{Ssid, SsidError, WifiKey};
 
-use crate::reco::behaviour::NetworkSecurity;
+use crate::wskey::KeySetting;
 
 /// A network that a twin can join, written `SSID:KEY`.
 ///
@@ -39,14 +36,57 @@ pub enum HomeNetworkError {
     /// The part before the colon cannot be an SSID.
     #[error("home network: {0}")]
     Ssid(#[from] SsidError),
-    /// The part behind the colon cannot be a key.
-    #[error("home network {ssid}: {error}")]
+    /// The part after the colon cannot be a key.
+    #[error(
+        "home network {ssid}: no key has {length} bytes (WPA: 8 to 63; WEP: 5 or 13 characters, or 10 or 26 hex digits)"
+    )]
     Key {
-        /// Of which network.
+        /// Name of the network.
         ssid: Ssid,
-        /// What is wrong with it.
-        error: WifiKeyError,
+        /// Length of the key.
+        length: usize,
     },
+}
+
+/// The protection of the home networks that have a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum NetworkSecurity {
+    Wep,
+    Wpa,
+    #[default]
+    Wpa2,
+    Mixed,
+}
+
+/// A network as the module's scan lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct VisibleNetwork {
+    pub(crate) ssid: Vec<u8>,
+    pub(crate) signal: u8,
+    channel: u8,
+    bssid: Mac,
+    security: &'static str,
+}
+
+impl VisibleNetwork {
+    fn new(ssid: &[u8], security: &'static str, signal: u8) -> Self {
+        Self {
+            ssid: ssid.to_vec(),
+            signal,
+            channel: 1 + (hash(ssid) % 13) as u8,
+            bssid: bssid(ssid),
+            security,
+        }
+    }
+
+    /// Returns the row of `AT+WSCAN`, without its line end.
+    pub(crate) fn row(&self) -> Vec<u8> {
+        let mut row = format!("{},", self.channel).into_bytes();
+        row.extend_from_slice(&self.ssid);
+        let rest = format!(",{},{},{}", self.bssid, self.security, self.signal);
+        row.extend_from_slice(rest.as_bytes());
+        row
+    }
 }
 
 impl FromStr for HomeNetwork {
@@ -87,13 +127,13 @@ impl HomeNetwork {
     /// [`HomeNetworkError::Key`] when no network has such a key.
     pub fn new(ssid: Ssid, key: Option<WifiKey>) -> Result<Self, HomeNetworkError> {
         let network = Self { ssid, key };
-        match network.credentials(NetworkSecurity::Wpa2).check() {
-            Ok(()) => Ok(network),
-            Err(error) => Err(HomeNetworkError::Key {
-                ssid: network.ssid,
-                error,
-            }),
+        if network.key_setting(NetworkSecurity::Wpa2).is_valid() {
+            return Ok(network);
         }
+        Err(HomeNetworkError::Key {
+            length: network.key.map_or(0, |key| key.as_bytes().len()),
+            ssid: network.ssid,
+        })
     }
 
     /// Its name.
@@ -114,31 +154,34 @@ impl HomeNetwork {
         bssid(self.ssid.as_bytes())
     }
 
-    /// What a module that is on this network would have been given.
-    pub(crate) fn credentials(&self, security: NetworkSecurity) -> Credentials {
-        let Some(key) = &self.key else {
-            return Credentials::open();
+    /// Returns the setting of a module that is on this network.
+    pub(crate) fn key_setting(&self, security: NetworkSecurity) -> KeySetting {
+        let Some(key) = self.key.as_ref().map(WifiKey::as_bytes) else {
+            return KeySetting::new("OPEN", "NONE", b"");
         };
         match self.protection(security) {
-            NetworkSecurity::Wep => Credentials::wep(Auth::Shared, key.clone()),
-            NetworkSecurity::Wpa => Credentials::wpa(key.clone()),
-            NetworkSecurity::Wpa2 | NetworkSecurity::Mixed => Credentials::wpa2(key.clone()),
+            NetworkSecurity::Wep if matches!(key.len(), 10 | 26) => {
+                KeySetting::new("SHARED", "WEP-H", key)
+            }
+            NetworkSecurity::Wep => KeySetting::new("SHARED", "WEP-A", key),
+            NetworkSecurity::Wpa => KeySetting::new("WPAPSK", "TKIP", key),
+            NetworkSecurity::Wpa2 | NetworkSecurity::Mixed => {
+                KeySetting::new("WPA2PSK", "AES", key)
+            }
         }
     }
 
-    /// Tells whether the access point lets a station with these credentials in.
-    pub(crate) fn admits(&self, given: &Credentials, security: NetworkSecurity) -> bool {
+    /// Tells whether the access point lets a station with these settings in.
+    pub(crate) fn admits(&self, given: &KeySetting, security: NetworkSecurity) -> bool {
         let Some(key) = &self.key else {
-            return *given == Credentials::open();
+            return given.cipher == "NONE" && given.key.is_empty();
         };
-        given.key.as_ref() == Some(key)
+        given.key.as_slice() == key.as_bytes()
             && match (self.protection(security), given.auth) {
-                (NetworkSecurity::Wep, Auth::Open | Auth::Shared) => {
-                    matches!(given.cipher, Cipher::WepA | Cipher::WepH)
-                }
-                (NetworkSecurity::Wpa, Auth::WpaPsk) => given.cipher != Cipher::Aes,
-                (NetworkSecurity::Wpa2, Auth::Wpa2Psk) => given.cipher != Cipher::Tkip,
-                (NetworkSecurity::Mixed, Auth::WpaPsk | Auth::Wpa2Psk) => true,
+                (NetworkSecurity::Wep, "OPEN" | "SHARED") => given.cipher.starts_with("WEP"),
+                (NetworkSecurity::Wpa, "WPAPSK") => given.cipher != "AES",
+                (NetworkSecurity::Wpa2, "WPA2PSK") => given.cipher != "TKIP",
+                (NetworkSecurity::Mixed, "WPAPSK" | "WPA2PSK") => true,
                 _ => false,
             }
     }
@@ -151,8 +194,8 @@ impl HomeNetwork {
         }
     }
 
-    /// The row of `AT+WSCAN`.
-    pub(crate) fn seen(&self, security: NetworkSecurity) -> ScannedNetwork {
+    /// Returns the network as a scan lists it.
+    pub(crate) fn seen(&self, security: NetworkSecurity) -> VisibleNetwork {
         let word = match (&self.key, self.protection(security)) {
             (None, _) => "OPEN/NONE",
             (Some(_), NetworkSecurity::Wep) => "SHARED/WEP",
@@ -160,31 +203,18 @@ impl HomeNetwork {
             (Some(_), NetworkSecurity::Wpa2) => "WPA2PSK/AES",
             (Some(_), NetworkSecurity::Mixed) => "WPAPSKWPA2PSK/TKIPAES",
         };
-        network(
-            self.ssid.as_bytes(),
-            word,
-            60 + (hash(self.ssid.as_bytes()) % 35) as u8,
-        )
+        let ssid = self.ssid.as_bytes();
+        VisibleNetwork::new(ssid, word, 60 + (hash(ssid) % 35) as u8)
     }
 }
 
-/// What else is in the air: a mixed one, an open one, and one that hides its name.
-pub(crate) fn neighbours() -> [ScannedNetwork; 3] {
+/// Returns the networks of the neighbours: a mixed one, an open one, and one that hides its name.
+pub(crate) fn neighbours() -> [VisibleNetwork; 3] {
     [
-        network(b"TP-LINK_qiandan", "WPAPSKWPA2PSK/AES", 41),
-        network(b"Cafe, free", "OPEN/NONE", 27),
-        network(b"", "WPA2PSK/AES", 18),
+        VisibleNetwork::new(b"TP-LINK_qiandan", "WPAPSKWPA2PSK/AES", 41),
+        VisibleNetwork::new(b"Cafe, free", "OPEN/NONE", 27),
+        VisibleNetwork::new(b"", "WPA2PSK/AES", 18),
     ]
-}
-
-fn network(ssid: &[u8], security: &str, signal: u8) -> ScannedNetwork {
-    ScannedNetwork {
-        channel: Some(1 + (hash(ssid) % 13) as u8),
-        ssid: ssid.to_vec(),
-        bssid: Some(bssid(ssid)),
-        security: ScanSecurity::parse(security),
-        signal: Some(signal),
-    }
 }
 
 fn bssid(ssid: &[u8]) -> Mac {
@@ -202,6 +232,7 @@ fn hash(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hiflying::wifi::ScanSecurity;
     use proptest::prelude::*;
 
     fn home(text: &str) -> HomeNetwork {
@@ -250,7 +281,7 @@ mod tests {
     fn only_the_right_key_in_the_right_dress_gets_in() {
         let admits = |network: &str, security, credentials: &str| {
             home(network).admits(
-                &Credentials::parse(credentials.as_bytes()).unwrap(),
+                &KeySetting::parse(credentials.as_bytes()).unwrap(),
                 security,
             )
         };
@@ -348,12 +379,16 @@ mod tests {
                 "Cafe:",
             ] {
                 let network = home(text);
-                let scanned = network.seen(security).security.unwrap();
-                let suggestions = scanned.credentials_for(network.key.as_ref());
-                let admitted = suggestions.iter().any(|it| network.admits(it, security));
+                // The client's reading of the twin's row leads to a setting that the twin admits.
+                let scanned = ScanSecurity::parse(network.seen(security).security).unwrap();
+                let admitted = scanned
+                    .credentials_for(network.key.as_ref())
+                    .iter()
+                    .filter_map(|it| KeySetting::parse(&it.emit()))
+                    .any(|it| network.admits(&it, security));
                 assert!(admitted, "{text} {security:?} {scanned}");
                 assert!(
-                    network.admits(&network.credentials(security), security),
+                    network.admits(&network.key_setting(security), security),
                     "{text} {security:?}"
                 );
             }
@@ -361,12 +396,26 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_are_printed_as_rows() {
-        let rows: Vec<u8> = neighbours()
-            .iter()
-            .flat_map(ScannedNetwork::emit_row)
-            .collect();
-        assert_eq!(hiflying::wscan::parse(&rows), neighbours());
+    fn rows_are_those_of_a_captured_list() {
+        let network = VisibleNetwork {
+            ssid: b"ZJSW_GUEST".to_vec(),
+            signal: 76,
+            channel: 1,
+            bssid: "3C:E5:A6:61:B4:40".parse().unwrap(),
+            security: "WPA2PSK/AES",
+        };
+        let row: &[u8] = b"1,ZJSW_GUEST,3C:E5:A6:61:B4:40,WPA2PSK/AES,76";
+        assert_eq!(network.row(), row);
+        let rows = neighbours().map(|it| it.row()).join(&b"\n\r"[..]);
+        let names = hiflying::wscan::parse(&rows)
+            .into_iter()
+            .map(|it| it.ssid)
+            .collect::<Vec<_>>();
+        assert_eq!(
+            names,
+            neighbours().map(|it| it.ssid),
+            "as the client reads them"
+        );
     }
 
     proptest! {

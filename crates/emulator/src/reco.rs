@@ -3,6 +3,7 @@
 //! Parts: `wifi` is the radio with restarts and joining, `session` the right to send AT commands on UDP, `verbs` the commands
 //! over `settings`, `stream` the plug's own commands on TCP, `outlet` relay, timers and meter, `web` the login page.
 
+mod answer;
 mod at;
 pub(crate) mod behaviour;
 pub(crate) mod fault;
@@ -19,14 +20,14 @@ mod wifi;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
-use hiflying::discovery::{CONFIRM, trim_end};
-use hiflying::{Mac, ModuleIdentity};
+use hiflying::Mac;
 use plugs::RelayState;
 use zeroize::Zeroizing;
 
 use crate::config::PlugConfig;
 use crate::outbox::Outbox;
 use crate::twin::{Arrival, ConnectionId, TcpPort, Transmit, Twin};
+use answer::AtError;
 use behaviour::RecoBehaviour;
 use outlet::Outlet;
 use session::{ModuleSessions, SessionStage};
@@ -35,6 +36,12 @@ use stream::CommandStreams;
 use web::{WEB_PORT, WebConnection};
 use wifi::WifiState;
 
+/// UDP port of discovery, scan and AT session; replies go to this port of the peer, too.
+const UDP_PORT: u16 = 48899;
+/// TCP port of the plug's own commands, unless `AT+NETP` moves it.
+const DATA_PORT: u16 = 8899;
+/// Confirms the identity and opens the AT session.
+const CONFIRM: &[u8] = b"+ok";
 /// The datagram that asks Reco plugs for their state.
 const SCAN: &[u8] = b"YZ-RECOSCAN";
 /// Asks who was just provisioned by SmartLink; answered to a port of its own.
@@ -128,17 +135,12 @@ impl RecoTwin {
         if self.behaviour.discovery.silent_word {
             return;
         }
-        let identity = ModuleIdentity {
-            address: self.named_address(arrival),
-            mac: self.config.mac,
-            module: Some(self.module()),
-            extra: self
-                .behaviour
-                .discovery
-                .token
-                .then(|| "0123456789ABCDEF0123456789ABCDEF".to_owned()),
-        };
-        self.present(now, arrival, identity.emit());
+        let (address, mac) = (self.named_address(arrival), self.config.mac.compact());
+        let mut reply = format!("{address},{mac},{}", self.module());
+        if self.behaviour.discovery.token {
+            reply.push_str(",0123456789ABCDEF0123456789ABCDEF");
+        }
+        self.present(now, arrival, reply.into_bytes());
         self.sessions
             .offer(now, self.peer(arrival), self.behaviour.session.idle);
     }
@@ -208,7 +210,7 @@ impl RecoTwin {
             Some(SessionStage::Offered) => {
                 self.sessions.open(now, peer);
                 if refused {
-                    let reply = self.behaviour.wording.refusal(-1);
+                    let reply = self.behaviour.wording.refusal(AtError::Format);
                     self.reply(now, arrival, Duration::ZERO, reply, ReplyKind::Session);
                 } else if answered {
                     let reply = self.behaviour.wording.ok(None);
@@ -254,7 +256,7 @@ impl RecoTwin {
         let port = if self.behaviour.wire.source_port {
             arrival.from.port()
         } else {
-            hiflying::PORT
+            UDP_PORT
         };
         let to = SocketAddrV4::new(*arrival.from.ip(), port);
         let wire = &self.behaviour.wire;
@@ -306,7 +308,7 @@ impl Twin for RecoTwin {
     }
 
     fn udp_ports(&self) -> &[u16] {
-        &[hiflying::PORT]
+        &[UDP_PORT]
     }
 
     fn tcp_ports(&self, at: Ipv4Addr) -> Vec<TcpPort> {
@@ -385,6 +387,15 @@ enum ReplyKind {
     Session,
     /// The same, with a key in it.
     Secret,
+}
+
+/// Returns the bytes without line ends, NUL and blanks behind them.
+fn trim_end(bytes: &[u8]) -> &[u8] {
+    let is_blank = |byte: &u8| matches!(byte, b'\r' | b'\n' | 0 | b' ');
+    let length = bytes.iter().rposition(|byte| !is_blank(byte));
+    bytes
+        .get(..length.map_or(0, |last| last + 1))
+        .unwrap_or_default()
 }
 
 /// Each twin its own randomness, also where many share a seed.

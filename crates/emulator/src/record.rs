@@ -7,10 +7,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use hiflying::at::masked_value;
-use hiflying::{AtReply, Mac};
+use hiflying::Mac;
 use jiff::Timestamp;
 use serde::Serialize;
+
+use crate::wskey::KeySetting;
 
 /// Writes records; clones write to the same place.
 #[derive(Clone)]
@@ -150,9 +151,44 @@ enum RecordedBytes {
 /// Verbs whose values are not for records.
 const SECRET_VERBS: [&str; 4] = ["WSKEY", "WAKEY", "ASWD", "WEBU"];
 
-/// The answer to a verb with a secret, or a piece of it.
+/// Returns the reply to a verb with a secret, or a piece of it, masked.
 fn masked_reply(bytes: &[u8]) -> String {
-    AtReply::parse(bytes).masked("WSKEY")
+    let text = String::from_utf8_lossy(bytes);
+    // With echo on, the command comes first.
+    let is_echo = |line: &&str| line.to_ascii_uppercase().contains("AT+");
+    let line = text
+        .split(['\r', '\n', '\0'])
+        .find(|line| !line.trim().is_empty() && !is_echo(line))
+        .unwrap_or_default();
+    let lower = line.to_ascii_lowercase();
+    let is_number = |c: char| "=-0123456789".contains(c);
+    match line.split_once('=') {
+        Some((ok, value)) if lower.starts_with("+ok=") => {
+            format!("{ok}={}", masked_value(true, value))
+        }
+        _ if lower == "+ok" => line.to_owned(),
+        _ if lower
+            .strip_prefix("+err")
+            .is_some_and(|rest| rest.chars().all(is_number)) =>
+        {
+            line.to_owned()
+        }
+        _ => masked_value(true, line),
+    }
+}
+
+/// Hides the key of anything of the form `<auth>,<cipher>,<key>`, and every other value that is a secret.
+fn masked_value(is_secret: bool, value: &str) -> String {
+    match KeySetting::parse(value.as_bytes()) {
+        Some(setting) if setting.key.is_empty() => value.to_owned(),
+        Some(_) => {
+            let mut words = value.splitn(3, ',').take(2).collect::<Vec<_>>();
+            words.push("***");
+            words.join(",")
+        }
+        None if is_secret => "***".to_owned(),
+        None => value.to_owned(),
+    }
 }
 
 fn masked(bytes: &[u8]) -> RecordedBytes {
@@ -195,10 +231,10 @@ fn masked_line(line: &str) -> String {
         if let Some((head, rest)) = start.and_then(|start| content.split_at_checked(start))
             && let Some(value) = rest.trim_start().strip_prefix('=')
         {
-            return format!("{head}={}{end}", masked_value(verb, value.as_bytes()));
+            return format!("{head}={}{end}", masked_value(true, value));
         }
     }
-    format!("{}{end}", masked_value("", content.as_bytes()))
+    format!("{}{end}", masked_value(false, content))
 }
 
 #[cfg(test)]

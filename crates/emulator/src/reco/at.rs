@@ -1,94 +1,13 @@
 //! One AT command on UDP: whether it is taken, how its answer is spelt, and what follows from it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use hiflying::{AtRequest, ErrorCode};
 use zeroize::Zeroizing;
 
+use super::answer::{AnswerContent, AtAnswer, AtError, AtLine, FollowUp, starts_like_a_command};
 use super::session::SessionStage;
 use super::{RecoTwin, ReplyKind, verbs};
-use crate::reco::behaviour::ReplyWording;
 use crate::twin::Arrival;
-
-/// What a command leads to.
-#[derive(Debug)]
-pub(super) struct AtAnswer {
-    pub(super) content: AnswerContent,
-    /// How long the module thinks about it.
-    pub(super) after: Duration,
-    pub(super) then: FollowUp,
-}
-
-#[derive(Debug)]
-pub(super) enum AnswerContent {
-    Silence,
-    Ok,
-    Value(Zeroizing<Vec<u8>>),
-    Refusal(ErrorCode),
-    /// Datagrams as they are, each so long after the one before.
-    Verbatim(Vec<(Duration, Vec<u8>)>),
-}
-
-/// What the module does after the answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FollowUp {
-    Stay,
-    Leave,
-    Restart,
-    Reset,
-}
-
-impl AtAnswer {
-    pub(super) fn new(content: AnswerContent) -> Self {
-        Self {
-            content,
-            after: Duration::ZERO,
-            then: FollowUp::Stay,
-        }
-    }
-
-    pub(super) fn ok() -> Self {
-        Self::new(AnswerContent::Ok)
-    }
-
-    pub(super) fn value(value: impl AsRef<[u8]>) -> Self {
-        Self::new(AnswerContent::Value(Zeroizing::new(
-            value.as_ref().to_vec(),
-        )))
-    }
-
-    pub(super) fn refusal(code: ErrorCode) -> Self {
-        Self::new(AnswerContent::Refusal(code))
-    }
-
-    pub(super) fn after(self, after: Duration) -> Self {
-        Self { after, ..self }
-    }
-
-    pub(super) fn then(self, then: FollowUp) -> Self {
-        Self { then, ..self }
-    }
-}
-
-impl ReplyWording {
-    pub(super) fn ok(&self, value: Option<&[u8]>) -> Zeroizing<Vec<u8>> {
-        let value = value.or_else(|| self.empty_value.then_some(b""));
-        let mut reply = Zeroizing::new(self.ok.as_bytes().to_vec());
-        if let Some(value) = value {
-            reply.reserve_exact(1 + value.len() + self.end.len());
-            reply.push(b'=');
-            reply.extend_from_slice(value);
-        }
-        reply.extend_from_slice(self.end);
-        reply
-    }
-
-    pub(super) fn refusal(&self, number: i32) -> Zeroizing<Vec<u8>> {
-        let mut reply = format!("{}={number}", self.err).into_bytes();
-        reply.extend_from_slice(self.end);
-        reply.into()
-    }
-}
 
 impl RecoTwin {
     /// A datagram that is neither word nor scan nor confirmation: a command, if the peer may give any.
@@ -119,16 +38,14 @@ impl RecoTwin {
     }
 
     fn run_line(&mut self, now: Instant, arrival: Arrival, line: &[u8]) {
-        let request = AtRequest::parse(line);
-        let secret = request
+        let parsed = AtLine::parse(line);
+        let secret = parsed
             .as_ref()
-            .is_ok_and(|request| verbs::is_secret(request.verb()));
-        let answer = match request {
-            _ if self.behaviour.engine.refuse_all => AtAnswer::refusal(ErrorCode::NotPermitted),
-            // Longer lines than the module's buffer are no commands.
-            _ if line.len() > hiflying::at::MAX_COMMAND => AtAnswer::refusal(ErrorCode::Format),
-            Err(code) => AtAnswer::refusal(code),
-            Ok(request) => verbs::run(self, arrival, &request),
+            .is_ok_and(|parsed| verbs::is_secret(&parsed.verb));
+        let answer = match parsed {
+            _ if self.behaviour.engine.refuse_all => AtAnswer::refusal(AtError::NotPermitted),
+            Err(error) => AtAnswer::refusal(error),
+            Ok(parsed) => verbs::run(self, arrival, &parsed),
         };
         self.give(now, arrival, line, answer, secret);
     }
@@ -146,7 +63,7 @@ impl RecoTwin {
             AnswerContent::Silence => None,
             AnswerContent::Ok => Some(wording.ok(None)),
             AnswerContent::Value(value) => Some(wording.ok(Some(&value))),
-            AnswerContent::Refusal(code) => Some(wording.refusal(code.number())),
+            AnswerContent::Refusal(code) => Some(wording.refusal(code)),
             AnswerContent::Verbatim(datagrams) => {
                 let mut after = answer.after;
                 for (pause, bytes) in datagrams {
@@ -185,12 +102,6 @@ fn echoed(line: &[u8], reply: &[u8]) -> Zeroizing<Vec<u8>> {
     bytes.extend_from_slice(b"\n\r");
     bytes.extend_from_slice(reply);
     bytes
-}
-
-fn starts_like_a_command(bytes: &[u8]) -> bool {
-    bytes
-        .get(..3)
-        .is_some_and(|head| head.eq_ignore_ascii_case(b"AT+"))
 }
 
 /// The bytes before the first CR, LF or NUL, and the line end that follows them. What comes after is ignored.

@@ -7,6 +7,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use crate::network::NetworkSecurity;
 use crate::outbox::WireFaults;
 
 /// All switches, sorted by the room that reads them.
@@ -144,15 +145,6 @@ impl Default for JoinBehaviour {
             security: NetworkSecurity::Wpa2,
         }
     }
-}
-
-/// What protects the home networks that have a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NetworkSecurity {
-    Wep,
-    Wpa,
-    Wpa2,
-    Mixed,
 }
 
 /// TCP 8899.

@@ -4,8 +4,9 @@
 //! side of a contradiction in the protocol notes. Adding one means a switch in [`crate::reco::behaviour`], a row here and
 //! the line that reads the switch.
 
+use super::behaviour::RecoBehaviour;
 use crate::catalogue::{FaultEffect, FaultRow, catalogue, fault_type};
-use crate::reco::behaviour::{NetworkSecurity, RecoBehaviour};
+use crate::network::NetworkSecurity;
 
 fault_type! {
     /// One deviation with its parameter, as given to `--fault`.

@@ -5,6 +5,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+use super::DATA_PORT;
 use crate::config::{Mode, PlugConfig};
 use crate::network::HomeNetwork;
 use crate::reco::behaviour::RecoBehaviour;
@@ -32,7 +33,7 @@ impl ModuleSettings {
             settings.set("WSSSID", home.ssid().as_bytes());
             settings.set(
                 "WSKEY",
-                &home.credentials(behaviour.joining.security).emit(),
+                &home.key_setting(behaviour.joining.security).emit(),
             );
         }
         settings
@@ -82,7 +83,7 @@ fn factory(verb: &str, config: &PlugConfig, behaviour: &RecoBehaviour) -> String
         "WAP" => format!("11BGN,Reco{serial},CH1"),
         "WAKEY" => format!("WPA2PSK,AES,{serial:0>8}"),
         "WSDNS" => listen.to_string(),
-        "NETP" => format!("TCP,Server,{},{listen}", hiflying::DATA_PORT),
+        "NETP" => format!("TCP,Server,{},{listen}", DATA_PORT),
         "TCPTO" => "300".to_owned(),
         "TCPDIS" => "on".to_owned(),
         "MAXSK" => behaviour.stream.clients.unwrap_or(5).to_string(),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use plugs::RelayState;
 
-use super::RecoTwin;
+use super::{RecoTwin, trim_end};
 use crate::twin::{ConnectionId, Transmit};
 
 #[derive(Debug)]
@@ -321,14 +321,9 @@ impl RecoTwin {
 }
 
 fn trim(bytes: &[u8]) -> &[u8] {
-    let is_blank = |byte: &u8| matches!(byte, b'\r' | b'\n' | 0 | b' ');
+    let bytes = trim_end(bytes);
     let start = bytes
         .iter()
-        .position(|byte| !is_blank(byte))
-        .unwrap_or(bytes.len());
-    let end = bytes
-        .iter()
-        .rposition(|byte| !is_blank(byte))
-        .map_or(start, |end| end + 1);
-    bytes.get(start..end).unwrap_or_default()
+        .position(|byte| !matches!(byte, b'\r' | b'\n' | 0 | b' '));
+    bytes.get(start.unwrap_or(0)..).unwrap_or_default()
 }

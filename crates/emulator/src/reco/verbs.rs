@@ -3,16 +3,13 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use hiflying::wifi::{Credentials, WifiKeyError};
-use hiflying::wscan::{self, ScannedNetwork};
-use hiflying::{AtRequest, ErrorCode, Ssid, WifiKey};
-
 use super::RecoTwin;
-use super::at::{AnswerContent, AtAnswer, FollowUp};
+use super::answer::{AnswerContent, AtAnswer, AtError, AtLine, FollowUp};
 use crate::config::{Profile, mac_after};
-use crate::network::neighbours;
+use crate::network::{VisibleNetwork, neighbours};
 use crate::reco::behaviour::CommandBehaviour;
 use crate::twin::Arrival;
+use crate::wskey::KeySetting;
 
 struct ModuleVerb {
     name: &'static str,
@@ -46,7 +43,7 @@ static VERBS: &[ModuleVerb] = &[
     ModuleVerb { name: "VER", query: QueryAction::Act(|twin, _| AtAnswer::value(twin.version())), set: SetAction::Not },
     ModuleVerb { name: "MID", query: Stored, set: SetAction::Not },
     ModuleVerb { name: "WRMID", query: QueryAction::Not, set: SetAction::Act(set_module) },
-    ModuleVerb { name: "WSMAC", query: QueryAction::Act(|twin, _| AtAnswer::value(twin.config.mac.compact())), set: SetAction::Act(|_, _, _| AtAnswer::refusal(ErrorCode::NotPermitted)) },
+    ModuleVerb { name: "WSMAC", query: QueryAction::Act(|twin, _| AtAnswer::value(twin.config.mac.compact())), set: SetAction::Act(|_, _, _| AtAnswer::refusal(AtError::NotPermitted)) },
     ModuleVerb { name: "WAMAC", query: QueryAction::Act(|twin, _| AtAnswer::value(mac_after(twin.config.mac, 1).compact())), set: SetAction::Not },
     ModuleVerb { name: "WMODE", query: Stored, set: SetAction::Stored(mode) },
     ModuleVerb { name: "WSSSID", query: Stored, set: SetAction::Stored(ssid) },
@@ -94,21 +91,21 @@ pub(super) fn is_secret(verb: &str) -> bool {
 }
 
 /// Runs one command.
-pub(super) fn run(twin: &mut RecoTwin, arrival: Arrival, request: &AtRequest) -> AtAnswer {
+pub(super) fn run(twin: &mut RecoTwin, arrival: Arrival, line: &AtLine<'_>) -> AtAnswer {
     let engine = &twin.behaviour.engine;
     // Seen once, from a script that confuses ports: no answer on UDP.
-    if request.verb() == "RECOSCAN" {
+    if line.verb == "RECOSCAN" {
         return AtAnswer::new(AnswerContent::Silence);
     }
     let known = |verb: &&ModuleVerb| {
-        verb.name == request.verb()
+        verb.name == line.verb
             && (engine.ethernet_verbs || !is_ethernet(verb.name))
             && !(engine.no_link_verbs && matches!(verb.name, "WSLK" | "WSLQ"))
     };
     let Some(verb) = VERBS.iter().find(known) else {
-        return AtAnswer::refusal(ErrorCode::Verb);
+        return AtAnswer::refusal(AtError::Verb);
     };
-    match (request.value(), &verb.query, &verb.set) {
+    match (line.value, &verb.query, &verb.set) {
         (None, Stored, _) => {
             AtAnswer::value(twin.stored.get(verb.name, &twin.config, &twin.behaviour))
         }
@@ -119,13 +116,13 @@ pub(super) fn run(twin: &mut RecoTwin, arrival: Arrival, request: &AtRequest) ->
                 twin.stored.set(verb.name, &value);
                 AtAnswer::ok()
             }
-            None => AtAnswer::refusal(ErrorCode::Parameter),
+            None => AtAnswer::refusal(AtError::Parameter),
         },
         (Some(_), _, SetAction::Not) if engine.query_only_unknown => {
-            AtAnswer::refusal(ErrorCode::Verb)
+            AtAnswer::refusal(AtError::Verb)
         }
         (None, QueryAction::Not, _) | (Some(_), _, SetAction::Not) => {
-            AtAnswer::refusal(ErrorCode::Operator)
+            AtAnswer::refusal(AtError::Operator)
         }
     }
 }
@@ -173,14 +170,14 @@ fn set_echo(twin: &mut RecoTwin, _: Arrival, value: &[u8]) -> AtAnswer {
             twin.behaviour.wording.echo = word == b"on";
             AtAnswer::ok()
         }
-        None => AtAnswer::refusal(ErrorCode::Parameter),
+        None => AtAnswer::refusal(AtError::Parameter),
     }
 }
 
 /// The one setting that counts at once, as seen on an S20.
 fn set_module(twin: &mut RecoTwin, _: Arrival, value: &[u8]) -> AtAnswer {
     if value.is_empty() || value.len() > 20 || value.contains(&b',') {
-        return AtAnswer::refusal(ErrorCode::Parameter);
+        return AtAnswer::refusal(AtError::Parameter);
     }
     twin.stored.set("MID", value);
     AtAnswer::ok()
@@ -262,10 +259,11 @@ impl RecoTwin {
 
     fn link_quality(&self) -> AtAnswer {
         let signal = self.wifi.network().and_then(|(ssid, _)| {
-            self.visible()
-                .into_iter()
-                .find(|network| network.ssid == ssid)?
-                .signal
+            let visible = self.visible();
+            visible
+                .iter()
+                .find(|it| it.ssid == ssid)
+                .map(|it| it.signal)
         });
         match signal {
             Some(signal) => AtAnswer::value(signal.to_string()),
@@ -285,7 +283,7 @@ impl RecoTwin {
     }
 
     /// What is in the air, the strongest first.
-    fn visible(&self) -> Vec<ScannedNetwork> {
+    fn visible(&self) -> Vec<VisibleNetwork> {
         let security = self.behaviour.joining.security;
         let mut networks: Vec<_> = self
             .config
@@ -303,9 +301,12 @@ impl RecoTwin {
         const APART: Duration = Duration::from_millis(5);
         let engine = &self.behaviour.engine;
         if engine.scan_refused {
-            return AtAnswer::refusal(ErrorCode::NotPermitted);
+            return AtAnswer::refusal(AtError::NotPermitted);
         }
-        let mut datagrams = vec![(Duration::ZERO, wscan::HEADER.to_vec())];
+        let mut datagrams = vec![(
+            Duration::ZERO,
+            b"+ok=\n\rCh,SSID,BSSID,Security,Indicator\n\r".to_vec(),
+        )];
         datagrams.extend(
             self.visible()
                 .iter()
@@ -328,12 +329,12 @@ impl RecoTwin {
     }
 }
 
-fn row(network: &ScannedNetwork, engine: &CommandBehaviour) -> Vec<u8> {
-    let mut row = network.emit_row();
+fn row(network: &VisibleNetwork, engine: &CommandBehaviour) -> Vec<u8> {
+    let mut row = network.row();
     if engine.scan_nine_columns {
-        row.truncate(row.len().saturating_sub(2));
-        row.extend_from_slice(b",100,0,0,0,\n\r");
+        row.extend_from_slice(b",100,0,0,0,");
     }
+    row.extend_from_slice(b"\n\r");
     row
 }
 
@@ -392,26 +393,21 @@ fn ssid(value: &[u8], engine: &CommandBehaviour) -> Option<Vec<u8>> {
         Some(at) if engine.cut_ssid => value.get(..at)?,
         _ => value,
     };
-    Ssid::new(value).ok().map(|ssid| ssid.as_bytes().to_vec())
+    is_ssid(value).then(|| value.to_vec())
+}
+
+fn is_ssid(value: &[u8]) -> bool {
+    (1..=32).contains(&value.len())
 }
 
 fn station_key(value: &[u8], engine: &CommandBehaviour) -> Option<Vec<u8>> {
     let commas = value.iter().filter(|&&byte| byte == b',').count();
-    let credentials = Credentials::parse(value).ok()?;
-    let spelt = credentials.emit();
-    if (engine.strict_commas && commas > 2) || (engine.exact_case && !value.starts_with(&spelt)) {
-        return None;
-    }
-    match credentials.check() {
-        Ok(()) => {}
-        Err(WifiKeyError::WpaLength(64)) if engine.hex_key && is_hex(credentials.key.as_ref()) => {}
-        Err(_) => return None,
-    }
-    Some(spelt.to_vec())
-}
-
-fn is_hex(key: Option<&WifiKey>) -> bool {
-    key.is_some_and(|key| key.as_bytes().iter().all(u8::is_ascii_hexdigit))
+    let setting = KeySetting::parse(value)?;
+    let spelt = setting.emit();
+    let refused =
+        (engine.strict_commas && commas > 2) || (engine.exact_case && !value.starts_with(&spelt));
+    let fits = setting.is_valid() || (engine.hex_key && setting.is_hex_psk());
+    (fits && !refused).then(|| spelt.to_vec())
 }
 
 /// The access point takes `OPEN,NONE` or `WPA2PSK,AES` only.
@@ -458,7 +454,7 @@ fn access_point(value: &[u8], _: &CommandBehaviour) -> Option<Vec<u8>> {
         .strip_prefix("CH")
         .and_then(|number| number.parse::<u8>().ok());
     let fits = channel == "AUTO" || number.is_some_and(|number| (1..=14).contains(&number));
-    let named = Ssid::new(value.get(first + 1..last)?).is_ok();
+    let named = is_ssid(value.get(first + 1..last)?);
     (fits && named && value.starts_with(b"11")).then(|| value.to_vec())
 }
 

@@ -4,11 +4,11 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use hiflying::Mac;
-use hiflying::wifi::Credentials;
 
 use super::RecoTwin;
 use super::settings::ModuleSettings;
 use crate::twin::Transmit;
+use crate::wskey::KeySetting;
 
 /// Between the command and the restart: long enough for the reply to leave, where there is one.
 const LAST_BREATH: Duration = Duration::from_millis(100);
@@ -171,11 +171,11 @@ impl RecoTwin {
         let joining = &self.behaviour.joining;
         let ssid = self.setting("WSSSID");
         let key = self.setting("WSKEY");
-        let Ok(credentials) = Credentials::parse(&key) else {
+        let Some(setting) = KeySetting::parse(&key) else {
             return LinkState::Down;
         };
         let home = self.config.home_networks.iter().find(|home| {
-            home.ssid().as_bytes() == ssid.as_slice() && home.admits(&credentials, joining.security)
+            home.ssid().as_bytes() == ssid.as_slice() && home.admits(&setting, joining.security)
         });
         match home {
             Some(home) if !joining.never_links => LinkState::Up {
