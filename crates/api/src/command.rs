@@ -12,7 +12,7 @@ use crate::plug::{Metering, PowerOn};
 /// What a relay is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Wanted {
+pub enum RelayCommand {
     /// Be on.
     On,
     /// Be off.
@@ -21,7 +21,7 @@ pub enum Wanted {
     Toggle,
 }
 
-impl From<RelayState> for Wanted {
+impl From<RelayState> for RelayCommand {
     fn from(state: RelayState) -> Self {
         match state {
             RelayState::On => Self::On,
@@ -30,7 +30,7 @@ impl From<RelayState> for Wanted {
     }
 }
 
-impl Wanted {
+impl RelayCommand {
     /// Returns the position that is wanted when the relay stands like this.
     pub const fn from_here(self, relay: RelayState) -> RelayState {
         match self {
@@ -50,7 +50,7 @@ impl Wanted {
     }
 }
 
-impl FromStr for Wanted {
+impl FromStr for RelayCommand {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -85,7 +85,7 @@ pub struct Delayed {
 
 /// A device that a search found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
+pub struct FoundPlug {
     /// What the command line shows, too.
     #[serde(flatten)]
     pub plug: Plug,
@@ -144,13 +144,16 @@ mod tests {
 
     #[test]
     fn wanted_words() {
-        assert_eq!("TOGGLE".parse(), Ok(Wanted::Toggle));
-        assert!("1".parse::<Wanted>().is_err());
+        assert_eq!("TOGGLE".parse(), Ok(RelayCommand::Toggle));
+        assert!("1".parse::<RelayCommand>().is_err());
         assert_eq!(
-            serde_json::to_string(&Wanted::Toggle).unwrap(),
+            serde_json::to_string(&RelayCommand::Toggle).unwrap(),
             r#""toggle""#
         );
-        assert_eq!(Wanted::Toggle.from_here(RelayState::On), RelayState::Off);
-        assert_eq!(Wanted::On.from_here(RelayState::On), RelayState::On);
+        assert_eq!(
+            RelayCommand::Toggle.from_here(RelayState::On),
+            RelayState::Off
+        );
+        assert_eq!(RelayCommand::On.from_here(RelayState::On), RelayState::On);
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::HubError;
+use crate::error::RequestError;
 use crate::id::Id;
 
 /// The collections of documents.
@@ -66,8 +66,8 @@ pub trait Document: Serialize + DeserializeOwned + Clone + Send + Sync + 'static
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `usage` that names the field.
-    fn check(&self) -> Result<(), HubError>;
+    /// [`RequestError`] of kind `usage` that names the field.
+    fn check(&self) -> Result<(), RequestError>;
 }
 
 /// A document as it is kept.

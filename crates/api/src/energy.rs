@@ -8,14 +8,14 @@ use crate::id::PlugId;
 /// What a report is divided into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum By {
+pub enum EnergyPeriod {
     /// Local days: `2026-11-22`.
     Day,
     /// Months of local days: `2026-11`.
     Month,
 }
 
-impl By {
+impl EnergyPeriod {
     /// Returns the first day of the period that a day belongs to.
     pub fn first_day(self, day: Date) -> Date {
         match self {

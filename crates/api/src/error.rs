@@ -1,6 +1,6 @@
 //! Why something could not be done, for whoever asked: the API, a schedule, a rule.
 //!
-//! One [`HubError`] is one sentence that names the thing, a `kind` for programs and, where there is one, a hint on what to
+//! One [`RequestError`] is one sentence that names the thing, a `kind` for programs and, where there is one, a hint on what to
 //! do. The kinds are those of the command line's exit codes and three more that only a server has. What led to it is
 //! for the log and never leaves the process, because it may name files.
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// The kind of an error; decides the HTTP status, and the exit code where a command waits for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum ErrorKind {
     /// What was asked for makes no sense (400).
     Usage,
     /// Nobody has said who he is (401).
@@ -36,7 +36,7 @@ pub enum Kind {
     NoAnswer,
 }
 
-impl Kind {
+impl ErrorKind {
     /// Returns the word that JSON carries.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -56,7 +56,7 @@ impl Kind {
 }
 
 #[cfg(feature = "net")]
-impl From<&ContactError> for Kind {
+impl From<&ContactError> for ErrorKind {
     fn from(error: &ContactError) -> Self {
         match error {
             ContactError::NoAnswer { .. } => Self::NoAnswer,
@@ -70,17 +70,17 @@ impl From<&ContactError> for Kind {
 /// Why something could not be done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct HubError {
-    kind: Kind,
+pub struct RequestError {
+    kind: ErrorKind,
     message: String,
     hint: Option<String>,
     field: Option<String>,
     is_stale: bool,
 }
 
-impl HubError {
+impl RequestError {
     /// Makes an error; `message` is one sentence that names the thing, without a full stop.
-    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
             message: message.into(),
@@ -92,31 +92,31 @@ impl HubError {
 
     /// What was asked for makes no sense.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self::new(Kind::Usage, message)
+        Self::new(ErrorKind::Usage, message)
     }
 
     /// There is no such thing.
     pub fn not_found(message: impl Into<String>) -> Self {
-        Self::new(Kind::NotFound, message)
+        Self::new(ErrorKind::NotFound, message)
     }
 
     /// It contradicts what is there.
     pub fn conflict(message: impl Into<String>) -> Self {
-        Self::new(Kind::Conflict, message)
+        Self::new(ErrorKind::Conflict, message)
     }
 
     /// What is to be changed has changed since it was read.
     pub fn stale(message: impl Into<String>) -> Self {
         Self {
             is_stale: true,
-            ..Self::new(Kind::Conflict, message)
+            ..Self::new(ErrorKind::Conflict, message)
                 .hint("read it again, and make the change on what is there now")
         }
     }
 
     /// The database, or the hub itself, is not there.
     pub fn unavailable(message: impl Into<String>) -> Self {
-        Self::new(Kind::Unavailable, message)
+        Self::new(ErrorKind::Unavailable, message)
     }
 
     /// Adds what can be done about it.
@@ -134,7 +134,7 @@ impl HubError {
     }
 
     /// Returns the kind.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
@@ -160,7 +160,7 @@ impl HubError {
 }
 
 #[cfg(feature = "net")]
-impl From<&ContactError> for HubError {
+impl From<&ContactError> for RequestError {
     fn from(error: &ContactError) -> Self {
         Self::new(error.into(), error.to_string())
     }
@@ -168,9 +168,9 @@ impl From<&ContactError> for HubError {
 
 /// An error that is a part of an answer, and not the whole of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct Told {
+pub struct ErrorDocument {
     /// The kind of the error, for programs.
-    pub kind: Kind,
+    pub kind: ErrorKind,
     /// One sentence that names the thing.
     pub message: String,
     /// What can be done about it.
@@ -178,8 +178,8 @@ pub struct Told {
     pub hint: Option<String>,
 }
 
-impl From<HubError> for Told {
-    fn from(error: HubError) -> Self {
+impl From<RequestError> for ErrorDocument {
+    fn from(error: RequestError) -> Self {
         Self {
             kind: error.kind,
             message: error.message,
@@ -190,9 +190,9 @@ impl From<HubError> for Told {
 
 /// An error followed by its sources.
 #[derive(Debug)]
-pub struct Chain<'a>(pub &'a dyn std::error::Error);
+pub struct ErrorChain<'a>(pub &'a dyn std::error::Error);
 
-impl std::fmt::Display for Chain<'_> {
+impl std::fmt::Display for ErrorChain<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.0)?;
         let mut next = self.0.source();

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::document::{Collection, Document};
-use crate::error::HubError;
+use crate::error::RequestError;
 use crate::id::PlugId;
 
 /// The longest name of anything, in characters.
@@ -30,15 +30,15 @@ impl Document for Group {
         &self.name
     }
 
-    fn check(&self) -> Result<(), HubError> {
+    fn check(&self) -> Result<(), RequestError> {
         check_name(&self.name)?;
         if self.plugs.len() > MOST_PLUGS {
             let message = format!("a group has at most {MOST_PLUGS} plugs");
-            return Err(HubError::usage(message).at("plugs"));
+            return Err(RequestError::usage(message).at("plugs"));
         }
         let mut seen = HashSet::new();
         match self.plugs.iter().find(|plug| !seen.insert(**plug)) {
-            Some(twice) => Err(HubError::usage(format!("{twice} is named twice")).at("plugs")),
+            Some(twice) => Err(RequestError::usage(format!("{twice} is named twice")).at("plugs")),
             None => Ok(()),
         }
     }
@@ -50,8 +50,8 @@ impl Document for Group {
 ///
 /// # Errors
 ///
-/// [`HubError`] of kind `usage` at the field `name`.
-pub fn check_name(name: &str) -> Result<(), HubError> {
+/// [`RequestError`] of kind `usage` at the field `name`.
+pub fn check_name(name: &str) -> Result<(), RequestError> {
     let problem = if name.trim().is_empty() {
         "a name cannot be empty"
     } else if name.trim() != name {
@@ -63,7 +63,7 @@ pub fn check_name(name: &str) -> Result<(), HubError> {
     } else {
         return Ok(());
     };
-    Err(HubError::usage(problem).at("name"))
+    Err(RequestError::usage(problem).at("name"))
 }
 
 #[cfg(test)]

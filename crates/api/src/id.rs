@@ -79,14 +79,14 @@ impl FromStr for Id {
 
 /// What a schedule switches: a plug or a group.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Target {
+pub enum SwitchTarget {
     /// One plug.
     Plug(PlugId),
     /// Every plug of a group.
     Group(Id),
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for SwitchTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plug(plug) => plug.fmt(f),
@@ -95,7 +95,7 @@ impl fmt::Display for Target {
     }
 }
 
-impl FromStr for Target {
+impl FromStr for SwitchTarget {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -108,7 +108,7 @@ impl FromStr for Target {
     }
 }
 
-json_is_text!(PlugId, Id, Target);
+json_is_text!(PlugId, Id, SwitchTarget);
 
 #[cfg(test)]
 mod tests {
@@ -129,7 +129,7 @@ mod tests {
         for letter in 'a'..='z' {
             let id = Id::random(letter);
             assert_eq!(id.as_str().parse(), Ok(id.clone()));
-            assert_eq!(id.as_str().parse(), Ok(Target::Group(id)));
+            assert_eq!(id.as_str().parse(), Ok(SwitchTarget::Group(id)));
         }
         for text in [
             "",
@@ -143,7 +143,7 @@ mod tests {
             assert!(text.parse::<Id>().is_err(), "{text}");
         }
         let plug = "accf23123456".parse().unwrap();
-        assert_eq!("AC:CF:23:12:34:56".parse(), Ok(Target::Plug(plug)));
-        assert!("kitchen".parse::<Target>().is_err());
+        assert_eq!("AC:CF:23:12:34:56".parse(), Ok(SwitchTarget::Plug(plug)));
+        assert!("kitchen".parse::<SwitchTarget>().is_err());
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 pub use kind::{RuleKind, TestPulse};
 
 use crate::document::{Collection, Document};
-use crate::error::HubError;
+use crate::error::RequestError;
 use crate::group::check_name;
 use crate::id::PlugId;
 
@@ -43,7 +43,7 @@ impl Document for Rule {
         &self.name
     }
 
-    fn check(&self) -> Result<(), HubError> {
+    fn check(&self) -> Result<(), RequestError> {
         check_name(&self.name)?;
         self.kind.check(self.plug)
     }

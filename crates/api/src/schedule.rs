@@ -1,7 +1,7 @@
 //! A schedule as people write it.
 
 mod cron;
-mod days;
+mod weekdays;
 mod when;
 
 use std::collections::HashSet;
@@ -10,15 +10,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use cron::Cron;
-pub use days::Days;
-pub use when::{LocalTime, Offset, Sun, When};
+pub use weekdays::Weekdays;
+pub use when::{LocalDateTime, Offset, SunEvent, When};
 
-use crate::command::Wanted;
+use crate::command::RelayCommand;
 use crate::document::{Collection, Document};
 use crate::duration::Period;
-use crate::error::HubError;
+use crate::error::RequestError;
 use crate::group::check_name;
-use crate::id::Target;
+use crate::id::SwitchTarget;
 
 /// No more targets than this; more plugs go into a group.
 const MOST_TARGETS: usize = 1_000;
@@ -35,9 +35,9 @@ pub struct Schedule {
     #[serde(default = "enabled")]
     pub enabled: bool,
     /// The plugs and groups that it switches.
-    pub targets: Vec<Target>,
+    pub targets: Vec<SwitchTarget>,
     /// What it does with them.
-    pub action: Wanted,
+    pub action: RelayCommand,
     /// When.
     pub when: When,
     /// It fires later by a random time below this, another one for each time.
@@ -59,26 +59,28 @@ impl Document for Schedule {
         &self.name
     }
 
-    fn check(&self) -> Result<(), HubError> {
+    fn check(&self) -> Result<(), RequestError> {
         check_name(&self.name)?;
         if self.targets.is_empty() {
-            return Err(HubError::usage("a schedule needs a plug or a group").at("targets"));
+            return Err(RequestError::usage("a schedule needs a plug or a group").at("targets"));
         }
         if self.targets.len() > MOST_TARGETS {
             let message = format!("a schedule has at most {MOST_TARGETS} targets");
-            return Err(HubError::usage(message)
+            return Err(RequestError::usage(message)
                 .hint("put the plugs into a group")
                 .at("targets"));
         }
         let mut seen = HashSet::new();
         if let Some(twice) = self.targets.iter().find(|target| !seen.insert(*target)) {
-            return Err(HubError::usage(format!("{twice} is named twice")).at("targets"));
+            return Err(RequestError::usage(format!("{twice} is named twice")).at("targets"));
         }
         if self
             .random
             .is_some_and(|window| window.get() > LONGEST_WINDOW)
         {
-            return Err(HubError::usage("a random window is at most 12 hours long").at("random"));
+            return Err(
+                RequestError::usage("a random window is at most 12 hours long").at("random"),
+            );
         }
         Ok(())
     }

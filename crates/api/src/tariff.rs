@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 
 pub use prices::{HourPrice, HourPrices};
 
-use crate::day::Day;
 use crate::document::{Collection, Document};
-use crate::error::HubError;
+use crate::error::RequestError;
 use crate::group::check_name;
 use crate::id::PlugId;
-use crate::schedule::Days;
+use crate::local_date::LocalDate;
+use crate::schedule::Weekdays;
 use crate::time_of_day::TimeOfDay;
 use prices::MOST_PRICE;
 
@@ -33,19 +33,19 @@ pub struct Tariff {
     pub currency: String,
     /// The first local day on which it holds; none is since ever. It holds until another for the same plugs takes over.
     #[serde(default)]
-    pub valid_from: Option<Day>,
+    pub valid_from: Option<LocalDate>,
     /// Whose energy it prices; empty is everybody's who is in no other tariff's list.
     #[serde(default)]
     pub plugs: Vec<PlugId>,
     /// The prices.
     #[serde(flatten)]
-    pub prices: Prices,
+    pub prices: TariffKind,
 }
 
 /// The price of a kilowatt-hour.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Prices {
+pub enum TariffKind {
     /// Always the same.
     Flat {
         /// The price of a kilowatt-hour.
@@ -63,7 +63,7 @@ pub enum Prices {
         night_begins: TimeOfDay,
         /// The days that have a day; on others it is always night.
         #[serde(default)]
-        days: Days,
+        days: Weekdays,
     },
     /// Another one each hour or quarter of an hour.
     Hourly {
@@ -83,8 +83,8 @@ impl Tariff {
     /// Whether the tariff holds at all is not asked.
     pub fn price(&self, time: Timestamp, local: DateTime) -> Option<f64> {
         match &self.prices {
-            Prices::Flat { price } => Some(*price),
-            Prices::DayNight {
+            TariffKind::Flat { price } => Some(*price),
+            TariffKind::DayNight {
                 day,
                 night,
                 day_begins,
@@ -95,7 +95,7 @@ impl Tariff {
                     && is_between(local.time(), day_begins.get(), night_begins.get());
                 Some(if is_day { *day } else { *night })
             }
-            Prices::Hourly { prices, otherwise } => prices.at(time).or(*otherwise),
+            TariffKind::Hourly { prices, otherwise } => prices.at(time).or(*otherwise),
         }
     }
 }
@@ -116,23 +116,23 @@ impl Document for Tariff {
         &self.name
     }
 
-    fn check(&self) -> Result<(), HubError> {
+    fn check(&self) -> Result<(), RequestError> {
         check_name(&self.name)?;
         check_currency(&self.currency)?;
         if self.plugs.len() > MOST_PLUGS {
             let message = format!("a tariff has at most {MOST_PLUGS} plugs");
-            return Err(HubError::usage(message).at("plugs"));
+            return Err(RequestError::usage(message).at("plugs"));
         }
         let mut seen = HashSet::new();
         if let Some(twice) = self.plugs.iter().find(|plug| !seen.insert(**plug)) {
-            return Err(HubError::usage(format!("{twice} is named twice")).at("plugs"));
+            return Err(RequestError::usage(format!("{twice} is named twice")).at("plugs"));
         }
         self.prices.check()
     }
 }
 
-impl Prices {
-    fn check(&self) -> Result<(), HubError> {
+impl TariffKind {
+    fn check(&self) -> Result<(), RequestError> {
         match self {
             Self::Flat { price } => check_price(*price, "price"),
             Self::DayNight {
@@ -148,7 +148,7 @@ impl Prices {
                 check_quarter(*night_begins, "night_begins")?;
                 if day_begins == night_begins {
                     let message = "day and night cannot begin at the same time";
-                    return Err(HubError::usage(message)
+                    return Err(RequestError::usage(message)
                         .hint("one price for the whole day is the kind `flat`")
                         .at("night_begins"));
                 }
@@ -161,35 +161,37 @@ impl Prices {
     }
 }
 
-fn check_currency(currency: &str) -> Result<(), HubError> {
+fn check_currency(currency: &str) -> Result<(), RequestError> {
     let is_plain = currency
         .chars()
         .all(|c| !c.is_whitespace() && !c.is_control());
     if currency.is_empty() || !is_plain || currency.chars().count() > LONGEST_CURRENCY {
         let message = "a currency is a short word without spaces, like `EUR`";
-        return Err(HubError::usage(message).at("currency"));
+        return Err(RequestError::usage(message).at("currency"));
     }
     Ok(())
 }
 
-fn check_price(price: f64, field: &str) -> Result<(), HubError> {
+fn check_price(price: f64, field: &str) -> Result<(), RequestError> {
     if price < 0.0 {
         let message = format!("the price {price} is negative");
-        return Err(HubError::usage(message)
+        return Err(RequestError::usage(message)
             .hint("only the kind `hourly` has negative prices, as the market does")
             .at(field));
     }
     if price.is_nan() || price > MOST_PRICE {
-        return Err(HubError::usage(format!("{price} is no price of a kilowatt-hour")).at(field));
+        return Err(
+            RequestError::usage(format!("{price} is no price of a kilowatt-hour")).at(field),
+        );
     }
     Ok(())
 }
 
 /// What was used is kept by quarters of an hour, so a price within one could not be told from its neighbour.
-fn check_quarter(time: TimeOfDay, field: &str) -> Result<(), HubError> {
+fn check_quarter(time: TimeOfDay, field: &str) -> Result<(), RequestError> {
     if time.get().minute() % 15 != 0 || time.get().second() != 0 {
         let message = format!("prices change at quarter-hours, and {time} is none");
-        return Err(HubError::usage(message).at(field));
+        return Err(RequestError::usage(message).at(field));
     }
     Ok(())
 }

@@ -19,15 +19,18 @@ mod tests;
 use std::future::Future;
 use std::sync::Arc;
 
-use api::{Cause, HubError, PlugId, PlugView, Rule, Schedule, Stored, Switched, Target, Wanted};
+use api::{
+    Cause, PlugId, PlugView, RelayCommand, RequestError, Rule, Schedule, Stored, SwitchTarget,
+    Switched,
+};
 use hiflying::Mac;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::event::EventBus;
 use crate::hub::Hub;
+use crate::repository::Repository;
 use crate::schedule::Clock;
-use crate::shelf::Shelf;
 
 use clocks::Time;
 use desk::Desk;
@@ -41,9 +44,9 @@ pub(crate) trait Switchboard: Clone + Send + Sync + 'static {
     /// Returns where news is spread.
     fn bus(&self) -> &EventBus;
     /// Returns the schedules.
-    fn schedules(&self) -> &Shelf<Schedule>;
+    fn schedules(&self) -> &Repository<Schedule>;
     /// Returns the rules.
-    fn rules(&self) -> &Shelf<Rule>;
+    fn rules(&self) -> &Repository<Rule>;
     /// Returns a schedule as events show it.
     fn schedule_view(&self, schedule: &Stored<Schedule>) -> Value;
     /// Returns a rule as events show it.
@@ -55,14 +58,14 @@ pub(crate) trait Switchboard: Clone + Send + Sync + 'static {
     /// Returns who moved a plug's relay last, as far as that is known.
     fn moved_by(&self, plug: Mac) -> Option<Cause>;
     /// Returns the plugs of a target.
-    fn members(&self, target: &Target) -> Result<Vec<PlugId>, HubError>;
+    fn members(&self, target: &SwitchTarget) -> Result<Vec<PlugId>, RequestError>;
     /// Switches a plug.
     fn switch(
         &self,
         plug: Mac,
-        wanted: Wanted,
+        wanted: RelayCommand,
         cause: Cause,
-    ) -> impl Future<Output = Result<Switched, HubError>> + Send;
+    ) -> impl Future<Output = Result<Switched, RequestError>> + Send;
     /// Returns what ends the hub.
     fn cancel(&self) -> &CancellationToken;
 }

@@ -12,7 +12,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use api::{HubError, Id};
+use api::{Id, RequestError};
 use hiflying::net::select;
 use hue::flow::{self, PairOptions, TakeoverOptions};
 use hue::keyring::{Entry, KeyRing};
@@ -79,8 +79,8 @@ impl Bridges {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `local` when the key ring cannot be read.
-    pub fn all(&self) -> Result<Vec<Entry>, HubError> {
+    /// [`RequestError`] of kind `local` when the key ring cannot be read.
+    pub fn all(&self) -> Result<Vec<Entry>, RequestError> {
         self.0
             .ring
             .entries()
@@ -92,14 +92,14 @@ impl Bridges {
     /// # Errors
     ///
     /// As [`Bridges::all`], and `not_found`.
-    pub fn one(&self, id: &BridgeId) -> Result<Entry, HubError> {
+    pub fn one(&self, id: &BridgeId) -> Result<Entry, RequestError> {
         let entry = self
             .0
             .ring
             .entry(id)
             .map_err(|error| bridge_error(error.into()))?;
         entry.ok_or_else(|| {
-            HubError::not_found(format!("there is no bridge {id} that was paired with"))
+            RequestError::not_found(format!("there is no bridge {id} that was paired with"))
                 .hint("POST its address to `/api/v1/bridges` first, or use `mains hue pair`")
         })
     }
@@ -108,8 +108,8 @@ impl Bridges {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `local` when an interface cannot be used.
-    pub async fn discover(&self, wait: Duration) -> Result<Vec<Found>, HubError> {
+    /// [`RequestError`] of kind `local` when an interface cannot be used.
+    pub async fn discover(&self, wait: Duration) -> Result<Vec<Found>, RequestError> {
         let search = Search {
             wait,
             at_most: wait.saturating_add(ANSWER),
@@ -163,8 +163,8 @@ impl Bridges {
     ///
     /// # Errors
     ///
-    /// [`HubError`]: `not_found`, `conflict` while it takes over a bulb, `local`.
-    pub fn forget(&self, id: &BridgeId) -> Result<(), HubError> {
+    /// [`RequestError`]: `not_found`, `conflict` while it takes over a bulb, `local`.
+    pub fn forget(&self, id: &BridgeId) -> Result<(), RequestError> {
         self.one(id)?;
         if let Some(job) = self.jobs().running(id) {
             return Err(busy(id, job));
@@ -182,8 +182,8 @@ impl Bridges {
     ///
     /// # Errors
     ///
-    /// [`HubError`]: `not_found`, and what came of asking the bridge.
-    pub async fn lights(&self, id: &BridgeId) -> Result<Vec<Light>, HubError> {
+    /// [`RequestError`]: `not_found`, and what came of asking the bridge.
+    pub async fn lights(&self, id: &BridgeId) -> Result<Vec<Light>, RequestError> {
         let opened = self.open(id).await?;
         flow::lights(&opened.bridge()).await.map_err(bridge_error)
     }
@@ -192,8 +192,8 @@ impl Bridges {
     ///
     /// # Errors
     ///
-    /// [`HubError`]: `not_found`, `conflict` while another takeover runs at that bridge.
-    pub fn take_over(&self, id: &BridgeId, order: Order) -> Result<Job, HubError> {
+    /// [`RequestError`]: `not_found`, `conflict` while another takeover runs at that bridge.
+    pub fn take_over(&self, id: &BridgeId, order: Order) -> Result<Job, RequestError> {
         self.one(id)?;
         let job = self.jobs().begin(id, Timestamp::now());
         let job = job.map_err(|running| busy(id, &running))?;
@@ -210,8 +210,8 @@ impl Bridges {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `not_found`.
-    pub fn takeovers(&self, id: &BridgeId) -> Result<Vec<Job>, HubError> {
+    /// [`RequestError`] of kind `not_found`.
+    pub fn takeovers(&self, id: &BridgeId) -> Result<Vec<Job>, RequestError> {
         self.one(id)?;
         Ok(self.jobs().of(id))
     }
@@ -220,11 +220,11 @@ impl Bridges {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `not_found`.
-    pub fn takeover(&self, id: &BridgeId, job: &Id) -> Result<Job, HubError> {
+    /// [`RequestError`] of kind `not_found`.
+    pub fn takeover(&self, id: &BridgeId, job: &Id) -> Result<Job, RequestError> {
         let found = self.jobs().one(id, job);
         found.ok_or_else(|| {
-            HubError::not_found(format!("there is no takeover {job} of bridge {id}"))
+            RequestError::not_found(format!("there is no takeover {job} of bridge {id}"))
                 .hint("the hub remembers the latest takeovers until it ends")
         })
     }
@@ -246,7 +246,7 @@ impl Bridges {
         id: &BridgeId,
         order: Order,
         guide: &JobGuide<'_>,
-    ) -> Result<flow::Takeover, HubError> {
+    ) -> Result<flow::Takeover, RequestError> {
         let opened = self.open(id).await?;
         let bridge = opened.bridge();
         let options = TakeoverOptions {
@@ -259,7 +259,7 @@ impl Bridges {
             .map_err(bridge_error)
     }
 
-    async fn open(&self, id: &BridgeId) -> Result<Opened, HubError> {
+    async fn open(&self, id: &BridgeId) -> Result<Opened, RequestError> {
         self.one(id)?;
         let name = BridgeName::Id(id.clone());
         let lan = self.lan().map_err(bridge_error)?;
@@ -300,13 +300,13 @@ impl Bridges {
     }
 }
 
-fn busy(id: &BridgeId, job: &Id) -> HubError {
-    HubError::conflict(format!("bridge {id} is taking over a bulb already: {job}"))
+fn busy(id: &BridgeId, job: &Id) -> RequestError {
+    RequestError::conflict(format!("bridge {id} is taking over a bulb already: {job}"))
         .hint("wait until that is done")
 }
 
-fn ended_early() -> HubError {
-    HubError::unavailable("the hub ended before the takeover did")
+fn ended_early() -> RequestError {
+    RequestError::unavailable("the hub ended before the takeover did")
         .hint("look whether the bulb blinked, then search for lights")
 }
 

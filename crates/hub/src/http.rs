@@ -33,7 +33,7 @@ mod tariffs;
 
 use std::sync::Arc;
 
-use api::HubError;
+use api::RequestError;
 use axum::Router;
 use axum::extract::{FromRef, Request, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -63,9 +63,10 @@ struct Api {
 
 impl Api {
     /// Waits for nobody: who comes while another copy is under way is told so.
-    fn turn(&self) -> Result<OwnedSemaphorePermit, HubError> {
+    fn turn(&self) -> Result<OwnedSemaphorePermit, RequestError> {
         Arc::clone(&self.copying).try_acquire_owned().map_err(|_| {
-            HubError::unavailable("another copy is being made").hint("try again when it is done")
+            RequestError::unavailable("another copy is being made")
+                .hint("try again when it is done")
         })
     }
 }
@@ -157,7 +158,7 @@ fn attachment(content_type: &str, name: &str) -> [(HeaderName, String); 2] {
 
 async fn nowhere(uri: Uri) -> Problem {
     let path: String = uri.path().chars().take(200).collect();
-    HubError::not_found(format!("there is nothing at {path}"))
+    RequestError::not_found(format!("there is nothing at {path}"))
         .hint("`/api/v1/openapi.json` says what there is")
         .into()
 }
@@ -169,7 +170,7 @@ async fn method_not_allowed(method: Method, request: Request, next: Next) -> Res
     if response.status() != StatusCode::METHOD_NOT_ALLOWED {
         return response;
     }
-    let error = HubError::usage(format!("{method} makes no sense at {path}"));
+    let error = RequestError::usage(format!("{method} makes no sense at {path}"));
     let mut told = Problem::from(error)
         .status(StatusCode::METHOD_NOT_ALLOWED)
         .into_response();

@@ -1,14 +1,14 @@
 //! The handle on a running hub.
 //!
 //! REST, later MQTT, schedules and rules all call the same functions here, so that each thing can be done in one way only. It
-//! holds no device logic: plugs belong to the [`Keeper`], documents to their [`Shelf`], history to the store.
+//! holds no device logic: plugs belong to the [`Keeper`], documents to their [`Repository`], history to the store.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use api::{
-    Cause, Document, Group, HubError, Id, PlugId, PlugView, Rule, RuleKind, Schedule, Stored,
-    Switched, Target, Tariff, Wanted,
+    Cause, Document, Group, Id, PlugId, PlugView, RelayCommand, RequestError, Rule, RuleKind,
+    Schedule, Stored, SwitchTarget, Switched, Tariff,
 };
 use futures_util::future::join_all;
 use hiflying::Mac;
@@ -22,8 +22,8 @@ use crate::config::Config;
 use crate::event::{EventBus, News};
 use crate::keeper::Keeper;
 use crate::recorder::Recorder;
+use crate::repository::Repository;
 use crate::schedule::{Clock, next_due};
-use crate::shelf::Shelf;
 use crate::store::Store;
 
 /// So many plugs of a group are switched at the same time; more would only wait for one another.
@@ -43,13 +43,13 @@ pub struct Parts {
     /// Readings on their way into history.
     pub recorder: Recorder,
     /// Plugs that are switched together.
-    pub groups: Shelf<Group>,
+    pub groups: Repository<Group>,
     /// What switches by clock and sun.
-    pub schedules: Shelf<Schedule>,
+    pub schedules: Repository<Schedule>,
     /// What switches by what a plug does.
-    pub rules: Shelf<Rule>,
+    pub rules: Repository<Rule>,
     /// What energy costs.
-    pub tariffs: Shelf<Tariff>,
+    pub tariffs: Repository<Tariff>,
     /// Hue bridges, and bulbs that they take over.
     pub bridges: Bridges,
     /// Ends the hub.
@@ -117,22 +117,22 @@ impl Hub {
     }
 
     /// Returns the groups.
-    pub fn groups(&self) -> &Shelf<Group> {
+    pub fn groups(&self) -> &Repository<Group> {
         &self.0.parts.groups
     }
 
     /// Returns the schedules.
-    pub fn schedules(&self) -> &Shelf<Schedule> {
+    pub fn schedules(&self) -> &Repository<Schedule> {
         &self.0.parts.schedules
     }
 
     /// Returns the rules.
-    pub fn rules(&self) -> &Shelf<Rule> {
+    pub fn rules(&self) -> &Repository<Rule> {
         &self.0.parts.rules
     }
 
     /// Returns the tariffs.
-    pub fn tariffs(&self) -> &Shelf<Tariff> {
+    pub fn tariffs(&self) -> &Repository<Tariff> {
         &self.0.parts.tariffs
     }
 
@@ -150,11 +150,11 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `not_found` when there is no such group.
-    pub fn members(&self, target: &Target) -> Result<Vec<PlugId>, HubError> {
+    /// [`RequestError`] of kind `not_found` when there is no such group.
+    pub fn members(&self, target: &SwitchTarget) -> Result<Vec<PlugId>, RequestError> {
         match target {
-            Target::Plug(plug) => Ok(vec![*plug]),
-            Target::Group(id) => Ok(self.groups().one(id)?.body.plugs),
+            SwitchTarget::Plug(plug) => Ok(vec![*plug]),
+            SwitchTarget::Group(id) => Ok(self.groups().one(id)?.body.plugs),
         }
     }
 
@@ -163,13 +163,13 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `not_found` when there is no such group; what befell each plug is in the list.
+    /// [`RequestError`] of kind `not_found` when there is no such group; what befell each plug is in the list.
     pub async fn switch_target(
         &self,
-        target: &Target,
-        wanted: Wanted,
+        target: &SwitchTarget,
+        wanted: RelayCommand,
         cause: &Cause,
-    ) -> Result<Vec<(PlugId, Result<Switched, HubError>)>, HubError> {
+    ) -> Result<Vec<(PlugId, Result<Switched, RequestError>)>, RequestError> {
         let plugs = self.members(target)?;
         let mut results = Vec::with_capacity(plugs.len());
         for some in plugs.chunks(AT_ONCE) {
@@ -188,7 +188,7 @@ impl Hub {
     /// # Errors
     ///
     /// As [`Keeper::replace`]. A document that cannot be written then is logged and goes on naming `old`.
-    pub async fn replace_plug(&self, old: Mac, new: Mac) -> Result<Arc<PlugView>, HubError> {
+    pub async fn replace_plug(&self, old: Mac, new: Mac) -> Result<Arc<PlugView>, RequestError> {
         let view = self.keeper().replace(old, new).await?;
         let (old, new) = (PlugId(old), PlugId(new));
         let swap = |plug: &mut PlugId| {
@@ -202,7 +202,11 @@ impl Hub {
         .await;
         let schedules = self
             .carry_over(self.schedules(), |schedule| {
-                swap_in(&mut schedule.targets, Target::Plug(old), Target::Plug(new))
+                swap_in(
+                    &mut schedule.targets,
+                    SwitchTarget::Plug(old),
+                    SwitchTarget::Plug(new),
+                )
             })
             .await;
         let rules = self
@@ -228,7 +232,7 @@ impl Hub {
     /// Edits every document of which `change` says that it was changed, and returns those.
     async fn carry_over<T: Document>(
         &self,
-        shelf: &Shelf<T>,
+        shelf: &Repository<T>,
         change: impl Fn(&mut T) -> bool,
     ) -> Vec<Stored<T>> {
         let mut changed = Vec::new();
@@ -252,8 +256,8 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `usage` at the field that names an unknown plug.
-    pub fn check_group(&self, group: &Group) -> Result<(), HubError> {
+    /// [`RequestError`] of kind `usage` at the field that names an unknown plug.
+    pub fn check_group(&self, group: &Group) -> Result<(), RequestError> {
         self.check_plugs(group.plugs.iter().map(|plug| ("plugs", *plug)))
     }
 
@@ -261,15 +265,15 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `usage` at the field.
-    pub fn check_schedule(&self, schedule: &Schedule) -> Result<(), HubError> {
+    /// [`RequestError`] of kind `usage` at the field.
+    pub fn check_schedule(&self, schedule: &Schedule) -> Result<(), RequestError> {
         for target in &schedule.targets {
             match target {
-                Target::Plug(plug) => self.check_plugs([("targets", *plug)])?,
-                Target::Group(id) => {
+                SwitchTarget::Plug(plug) => self.check_plugs([("targets", *plug)])?,
+                SwitchTarget::Group(id) => {
                     self.groups()
                         .one(id)
-                        .map_err(|error| HubError::usage(error.message()).at("targets"))?;
+                        .map_err(|error| RequestError::usage(error.message()).at("targets"))?;
                 }
             }
         }
@@ -281,8 +285,8 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `usage` at the field that names an unknown plug.
-    pub fn check_rule(&self, rule: &Rule) -> Result<(), HubError> {
+    /// [`RequestError`] of kind `usage` at the field that names an unknown plug.
+    pub fn check_rule(&self, rule: &Rule) -> Result<(), RequestError> {
         self.check_plugs(rule.plugs())
     }
 
@@ -290,19 +294,19 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `usage` at the field that names an unknown plug.
-    pub fn check_tariff(&self, tariff: &Tariff) -> Result<(), HubError> {
+    /// [`RequestError`] of kind `usage` at the field that names an unknown plug.
+    pub fn check_tariff(&self, tariff: &Tariff) -> Result<(), RequestError> {
         self.check_plugs(tariff.plugs.iter().map(|plug| ("plugs", *plug)))
     }
 
     fn check_plugs(
         &self,
         plugs: impl IntoIterator<Item = (&'static str, PlugId)>,
-    ) -> Result<(), HubError> {
+    ) -> Result<(), RequestError> {
         let unknown = plugs.into_iter().find(|(_, plug)| !self.knows(plug.0));
         match unknown {
             None => Ok(()),
-            Some((field, plug)) => Err(HubError::usage(format!("no plug {plug} is adopted"))
+            Some((field, plug)) => Err(RequestError::usage(format!("no plug {plug} is adopted"))
                 .at(field)
                 .hint("adopt it first; `GET /api/v1/plugs` lists those that are")),
         }
@@ -342,7 +346,11 @@ impl Hub {
     }
 
     /// What of a document's state people see.
-    fn remembered<T: Document>(&self, shelf: &Shelf<T>, stored: &Stored<T>) -> Map<String, Value> {
+    fn remembered<T: Document>(
+        &self,
+        shelf: &Repository<T>,
+        stored: &Stored<T>,
+    ) -> Map<String, Value> {
         let state = shelf.state(&stored.id);
         // An edit ends a halt, also before the automation has seen it.
         let is_edited = state.get("revision") != Some(&stored.revision.into());

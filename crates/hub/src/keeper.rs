@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use api::{Cause, Delayed, HubError, Kind, Period, PlugView, Switched, Wanted};
+use api::{Cause, Delayed, ErrorKind, Period, PlugView, RelayCommand, RequestError, Switched};
 use hiflying::Mac;
 use jiff::Timestamp;
 use plugs::net::Lan;
@@ -99,15 +99,15 @@ impl Keeper {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `local` when one of the interfaces does not exist, or no socket can be opened on any of them. That
+    /// [`RequestError`] of kind `local` when one of the interfaces does not exist, or no socket can be opened on any of them. That
     /// there is no network yet is none: it is looked for from time to time.
     pub async fn start(
         config: KeeperConfig,
         records: Vec<PlugRecord>,
         energy: Vec<(Mac, EnergyState)>,
         surroundings: Surroundings,
-    ) -> Result<Self, HubError> {
-        let local = |message| HubError::new(Kind::Local, message).at("interfaces");
+    ) -> Result<Self, RequestError> {
+        let local = |message| RequestError::new(ErrorKind::Local, message).at("interfaces");
         let interfaces = config.interfaces.now();
         let interfaces = interfaces.map_err(|error| local(error.to_string()))?;
         let lan = Lan::open(&interfaces).await;
@@ -185,14 +185,14 @@ impl Keeper {
     ///
     /// # Errors
     ///
-    /// [`HubError`]: `not_found`, `no_answer`, `refused`, `bad_answer`; `unavailable` when too many orders wait for this plug
+    /// [`RequestError`]: `not_found`, `no_answer`, `refused`, `bad_answer`; `unavailable` when too many orders wait for this plug
     /// or the hub ends. That a plug accepted and did not switch is not an error here but [`Switched::confirmed`].
     pub async fn switch(
         &self,
         mac: Mac,
-        wanted: Wanted,
+        wanted: RelayCommand,
         cause: Cause,
-    ) -> Result<Switched, HubError> {
+    ) -> Result<Switched, RequestError> {
         let errand = |reply| Errand::Switch {
             wanted,
             cause,
@@ -211,7 +211,7 @@ impl Keeper {
         mac: Mac,
         relay: RelayState,
         minutes: Minutes,
-    ) -> Result<Delayed, HubError> {
+    ) -> Result<Delayed, RequestError> {
         let errand = |reply| Errand::Delay {
             relay,
             minutes,
@@ -225,7 +225,7 @@ impl Keeper {
     /// # Errors
     ///
     /// As [`Keeper::switch`].
-    pub async fn version(&self, mac: Mac) -> Result<String, HubError> {
+    pub async fn version(&self, mac: Mac) -> Result<String, RequestError> {
         self.0.run(mac, |reply| Errand::Version { reply }).await
     }
 
@@ -234,7 +234,7 @@ impl Keeper {
     /// # Errors
     ///
     /// As [`Keeper::switch`].
-    pub async fn meter(&self, mac: Mac) -> Result<Reading, HubError> {
+    pub async fn meter(&self, mac: Mac) -> Result<Reading, RequestError> {
         self.0.run(mac, |reply| Errand::Meter { reply }).await
     }
 }
@@ -245,7 +245,7 @@ fn tell_taken(lan: &Lan) {
     }
 }
 
-type Reply<T> = oneshot::Sender<Result<T, HubError>>;
+type Reply<T> = oneshot::Sender<Result<T, RequestError>>;
 
 impl Inner {
     /// Gives an errand to a plug's task, and waits for the answer.
@@ -253,7 +253,7 @@ impl Inner {
         &self,
         mac: Mac,
         errand: impl FnOnce(Reply<T>) -> Errand,
-    ) -> Result<T, HubError> {
+    ) -> Result<T, RequestError> {
         let slot = self.known(mac)?;
         let (reply, answer) = oneshot::channel();
         slot.errands.try_send(errand(reply)).map_err(|error| {
@@ -261,11 +261,11 @@ impl Inner {
                 mpsc::error::TrySendError::Full(_) => "too many orders wait for plug",
                 mpsc::error::TrySendError::Closed(_) => "the hub no longer keeps plug",
             };
-            HubError::unavailable(format!("{why} {mac}"))
+            RequestError::unavailable(format!("{why} {mac}"))
         })?;
         slot.hurry.notify_waiters();
         answer.await.map_err(|_| {
-            HubError::unavailable(format!("the hub ended before plug {mac} had answered"))
+            RequestError::unavailable(format!("the hub ended before plug {mac} had answered"))
         })?
     }
 
@@ -275,9 +275,9 @@ impl Inner {
         slots.get(&mac).cloned()
     }
 
-    fn known(&self, mac: Mac) -> Result<Arc<Slot>, HubError> {
+    fn known(&self, mac: Mac) -> Result<Arc<Slot>, RequestError> {
         self.slot(mac)
-            .ok_or_else(|| HubError::not_found(format!("there is no plug {mac}")))
+            .ok_or_else(|| RequestError::not_found(format!("there is no plug {mac}")))
     }
 
     /// Returns all slots, by MAC.

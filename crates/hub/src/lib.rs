@@ -14,7 +14,7 @@
 //! * [`store`]: what outlives the process. A trait, and SQLite behind it.
 //! * [`recorder`]: takes readings into the store, off the path of everything else.
 //! * [`state_lock`]: exclusive use of a state directory.
-//! * [`shelf`]: the documents that people make, in memory and in the store.
+//! * [`repository`]: the documents that people make, in memory and in the store.
 //! * [`event`]: news, for everybody who listens, and the last thousands of them for who was away.
 //! * [`http`]: what is answered over HTTP. [`trust`]: to whom. [`server`]: over which connections.
 //!
@@ -30,11 +30,11 @@ pub mod http;
 mod hub;
 pub mod keeper;
 pub mod recorder;
+pub mod repository;
 pub mod rule;
 mod run;
 pub mod schedule;
 pub mod server;
-pub mod shelf;
 pub mod state_lock;
 pub mod store;
 pub mod trust;
@@ -43,5 +43,5 @@ pub use config::Config;
 pub use event::{Event, EventBus, News};
 pub use hub::{Hub, Parts};
 pub use keeper::Keeper;
+pub use repository::Repository;
 pub use run::{Ready, run};
-pub use shelf::Shelf;

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Chain, HubError, Kind};
+use api::{ErrorChain, ErrorKind, RequestError};
 use hiflying::Mac;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -23,7 +23,7 @@ use crate::event::EventBus;
 use crate::hub::{Hub, Parts};
 use crate::keeper::{Interfaces, Keeper, KeeperConfig, Surroundings};
 use crate::recorder::Recorder;
-use crate::shelf::Shelf;
+use crate::repository::Repository;
 use crate::state_lock::StateLock;
 use crate::store::{Opened, Retention, Sample, Sqlite, Store, StoreError};
 use crate::trust::{self, Trust};
@@ -49,14 +49,14 @@ pub struct Ready {
 ///
 /// # Errors
 ///
-/// [`HubError`] when it cannot start: `local` for what is taken or not allowed, `usage` for what the owner decided and cannot
+/// [`RequestError`] when it cannot start: `local` for what is taken or not allowed, `usage` for what the owner decided and cannot
 /// be, `unavailable` for a database that cannot be used.
 pub async fn run(
     config: Config,
     names: HashMap<Mac, String>,
     on_ready: impl FnOnce(Ready),
     shutdown: CancellationToken,
-) -> Result<(), HubError> {
+) -> Result<(), RequestError> {
     let lock = StateLock::acquire(&config.state)?;
     let tls = config.tls.as_ref().map(server::acceptor).transpose()?;
     let (listener, address) = listen(config.listen).await?;
@@ -96,7 +96,7 @@ async fn with_store(
     door: Door<'_>,
     on_ready: impl FnOnce(Ready),
     shutdown: CancellationToken,
-) -> Result<(), HubError> {
+) -> Result<(), RequestError> {
     let store: Arc<dyn Store> = Arc::clone(sqlite) as Arc<dyn Store>;
     let trust = Trust::load(Arc::clone(&store), &config, door.address).await?;
     let work = Crew::new();
@@ -126,7 +126,7 @@ async fn open_to_all(
     work: &Crew,
     on_ready: impl FnOnce(Ready),
     shutdown: CancellationToken,
-) -> Result<(), HubError> {
+) -> Result<(), RequestError> {
     let url = trust.url().to_owned();
     let login_url = trust.login_url()?;
     door.lock.announce(&url)?;
@@ -149,7 +149,7 @@ async fn assemble(
     samples: mpsc::Sender<Sample>,
     recorder: Recorder,
     work: &Crew,
-) -> Result<Hub, HubError> {
+) -> Result<Hub, RequestError> {
     let records = store.plugs().await.map_err(|error| unreadable(&error))?;
     let energy = store.energy().await.map_err(|error| unreadable(&error))?;
     let groups = load(&store).await?;
@@ -189,21 +189,24 @@ async fn assemble(
     }))
 }
 
-async fn load<T: api::Document>(store: &Arc<dyn Store>) -> Result<Shelf<T>, HubError> {
-    let shelf = Shelf::load(Arc::clone(store)).await;
+async fn load<T: api::Document>(store: &Arc<dyn Store>) -> Result<Repository<T>, RequestError> {
+    let shelf = Repository::load(Arc::clone(store)).await;
     shelf.map_err(|error| unreadable(&error))
 }
 
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), HubError> {
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), RequestError> {
     let listener = server::bind(address).await?;
     let taken = listener.local_addr().map_err(|error| {
-        HubError::new(Kind::Local, format!("cannot listen on {address}: {error}"))
+        RequestError::new(
+            ErrorKind::Local,
+            format!("cannot listen on {address}: {error}"),
+        )
     })?;
     Ok((listener, taken))
 }
 
 /// A damaged file is no reason not to start, one of a newer version is: it must not be written by this one.
-async fn open_store(config: &Config) -> Result<Sqlite, HubError> {
+async fn open_store(config: &Config) -> Result<Sqlite, RequestError> {
     let retention = Retention {
         readings: config.keep_readings,
         minutes: config.keep_minutes,
@@ -232,7 +235,7 @@ async fn open_store(config: &Config) -> Result<Sqlite, HubError> {
     Ok(store)
 }
 
-fn cannot_open(error: &StoreError) -> HubError {
+fn cannot_open(error: &StoreError) -> RequestError {
     let hint = match error {
         StoreError::Newer { .. } => {
             "run that version of Mains again, or give this one another file with `database`"
@@ -241,12 +244,12 @@ fn cannot_open(error: &StoreError) -> HubError {
             "is the directory there and writable? `database` under `[hub]` in mains.toml names the file"
         }
     };
-    HubError::unavailable(Chain(error).to_string()).hint(hint)
+    RequestError::unavailable(ErrorChain(error).to_string()).hint(hint)
 }
 
 /// On this side of the network the whole reason may be told.
-fn unreadable(error: &StoreError) -> HubError {
-    HubError::unavailable(Chain(error).to_string())
+fn unreadable(error: &StoreError) -> RequestError {
+    RequestError::unavailable(ErrorChain(error).to_string())
 }
 
 /// Tasks that end together.

@@ -9,7 +9,7 @@ mod tls;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use api::{HubError, Kind};
+use api::{ErrorKind, RequestError};
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
@@ -85,12 +85,12 @@ const BREATH: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 ///
-/// [`HubError`] of kind `local` when it is taken, or not ours.
-pub async fn bind(address: SocketAddr) -> Result<TcpListener, HubError> {
+/// [`RequestError`] of kind `local` when it is taken, or not ours.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, RequestError> {
     TcpListener::bind(address).await.map_err(|error| {
         let message = format!("cannot listen on {address}: {error}");
         let hint = "end what listens there, or change `listen` under `[hub]` in mains.toml";
-        HubError::new(Kind::Local, message).hint(hint)
+        RequestError::new(ErrorKind::Local, message).hint(hint)
     })
 }
 

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use api::{HubError, Kind};
+use api::{ErrorKind, RequestError};
 use serde::{Deserialize, Serialize};
 use statefile::{FileLock, StateFile};
 
@@ -38,8 +38,8 @@ impl StateLock {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `local` when another hub uses the directory, or when it cannot be created or written.
-    pub fn acquire(directory: &Path) -> Result<Self, HubError> {
+    /// [`RequestError`] of kind `local` when another hub uses the directory, or when it cannot be created or written.
+    pub fn acquire(directory: &Path) -> Result<Self, RequestError> {
         let announcement = announcement(directory);
         match announcement.lock(LOCK_TIMEOUT) {
             Ok(lock) => Ok(Self {
@@ -52,7 +52,7 @@ impl StateLock {
             Err(error) => {
                 let path = directory.display();
                 let message = format!("the state directory {path} cannot be used: {error}");
-                Err(HubError::new(Kind::Local, message)
+                Err(RequestError::new(ErrorKind::Local, message)
                     .hint("set MAINS_STATE to a directory that this user may write"))
             }
         }
@@ -62,8 +62,8 @@ impl StateLock {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `local` when the file cannot be written.
-    pub fn announce(&self, url: &str) -> Result<(), HubError> {
+    /// [`RequestError`] of kind `local` when the file cannot be written.
+    pub fn announce(&self, url: &str) -> Result<(), RequestError> {
         let running = RunningHub {
             pid: std::process::id(),
             url: url.to_owned(),
@@ -76,7 +76,10 @@ impl StateLock {
             });
         written.map_err(|error| {
             let path = self.announcement.path().display();
-            HubError::new(Kind::Local, format!("{path} cannot be written: {error}"))
+            RequestError::new(
+                ErrorKind::Local,
+                format!("{path} cannot be written: {error}"),
+            )
         })
     }
 }
@@ -111,13 +114,13 @@ fn read(announcement: &StateFile) -> Option<RunningHub> {
     serde_json::from_slice(&text).ok()
 }
 
-fn in_use(directory: &Path, holder: Option<RunningHub>) -> HubError {
+fn in_use(directory: &Path, holder: Option<RunningHub>) -> RequestError {
     let path = directory.display();
     let holder = holder.map_or_else(String::new, |running| {
         format!(" (process {}, {})", running.pid, running.url)
     });
     let message = format!("another hub runs with the state directory {path}{holder}");
-    HubError::new(Kind::Local, message)
+    RequestError::new(ErrorKind::Local, message)
         .hint("end it first, or give this one a state directory of its own with MAINS_STATE")
 }
 
@@ -139,7 +142,7 @@ mod tests {
         let found = running(&state).unwrap();
         assert_eq!(found.url, "http://127.0.0.1:1");
         let second = StateLock::acquire(&state).unwrap_err();
-        assert_eq!(second.kind(), Kind::Local);
+        assert_eq!(second.kind(), ErrorKind::Local);
         assert!(second.message().contains("http://127.0.0.1:1"), "{second}");
         drop(lock);
         assert_eq!(running(&state), None);
@@ -189,7 +192,7 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
         let error = StateLock::acquire(&file.join("state")).unwrap_err();
-        assert_eq!(error.kind(), Kind::Local);
+        assert_eq!(error.kind(), ErrorKind::Local);
         assert!(error.message().contains("file/state"), "{error}");
     }
 }

@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use api::HubError;
+use api::RequestError;
 use axum::Router;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
@@ -91,13 +91,13 @@ impl Trust {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `usage` for an address that is not loopback while no password is set, and for `hosts` that are
+    /// [`RequestError`] of kind `usage` for an address that is not loopback while no password is set, and for `hosts` that are
     /// none; `local` when the admin token cannot be read or written; `unavailable` when the store cannot be read.
     pub async fn load(
         store: Arc<dyn Store>,
         config: &Config,
         listening: SocketAddr,
-    ) -> Result<Self, HubError> {
+    ) -> Result<Self, RequestError> {
         Self::open(Arc::new(store), config, listening).await
     }
 
@@ -105,7 +105,7 @@ impl Trust {
         settings: Arc<dyn Settings>,
         config: &Config,
         listening: SocketAddr,
-    ) -> Result<Self, HubError> {
+    ) -> Result<Self, RequestError> {
         let hosts = Hosts::new(listening, &config.hosts)?;
         let password = read(&*settings, settings::PASSWORD).await?.map(Secret::new);
         let is_tls = config.tls.is_some();
@@ -148,8 +148,8 @@ impl Trust {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `local` when the system has no random bytes.
-    pub fn login_url(&self) -> Result<String, HubError> {
+    /// [`RequestError`] of kind `local` when the system has no random bytes.
+    pub fn login_url(&self) -> Result<String, RequestError> {
         self.link(self.url(), Origin::Start, START_LINK)
     }
 
@@ -166,7 +166,7 @@ impl Trust {
         self.save_uses().await;
     }
 
-    fn link(&self, base: &str, origin: Origin, lasts: Duration) -> Result<String, HubError> {
+    fn link(&self, base: &str, origin: Origin, lasts: Duration) -> Result<String, RequestError> {
         let token = Secret::random()?;
         let now = Instant::now();
         let mut state = self.state();
@@ -177,8 +177,8 @@ impl Trust {
     /// Changes the tokens: first on the disk, then for everybody.
     async fn change_tokens<T>(
         &self,
-        change: impl FnOnce(&mut Tokens) -> Result<T, HubError>,
-    ) -> Result<T, HubError> {
+        change: impl FnOnce(&mut Tokens) -> Result<T, RequestError>,
+    ) -> Result<T, RequestError> {
         let _turn = self.0.changing.lock().await;
         let mut tokens = self.state().tokens.clone();
         let changed = change(&mut tokens)?;
@@ -204,9 +204,9 @@ impl Trust {
         }
     }
 
-    async fn write(&self, key: &str, value: Option<&str>) -> Result<(), HubError> {
+    async fn write(&self, key: &str, value: Option<&str>) -> Result<(), RequestError> {
         let written = self.0.settings.write(key, value).await;
-        written.map_err(|error| HubError::from(&error))
+        written.map_err(|error| RequestError::from(&error))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -225,27 +225,27 @@ pub fn protect(router: Router, trust: Trust) -> Router {
 ///
 /// # Errors
 ///
-/// [`HubError`] of kind `usage` for one that is too short or too long; `unavailable` when it cannot be kept.
-pub async fn set_password(store: &dyn Store, password: Secret) -> Result<(), HubError> {
+/// [`RequestError`] of kind `usage` for one that is too short or too long; `unavailable` when it cannot be kept.
+pub async fn set_password(store: &dyn Store, password: Secret) -> Result<(), RequestError> {
     password::check(&password)?;
     let kept = password::hash(password).await?;
     let saved = store
         .save_setting(settings::PASSWORD, Some(kept.reveal()))
         .await;
-    saved.map_err(|error| HubError::from(&error))
+    saved.map_err(|error| RequestError::from(&error))
 }
 
 /// Refuses to be reachable from elsewhere while nobody needs a password.
 ///
 /// # Errors
 ///
-/// [`HubError`] of kind `usage` at the field `listen`.
-pub fn check_listen(listening: SocketAddr, has_password: bool) -> Result<(), HubError> {
+/// [`RequestError`] of kind `usage` at the field `listen`.
+pub fn check_listen(listening: SocketAddr, has_password: bool) -> Result<(), RequestError> {
     if has_password || listening.ip().to_canonical().is_loopback() {
         return Ok(());
     }
     let message = format!("{listening} can be reached by others, and no password is set");
-    Err(HubError::usage(message)
+    Err(RequestError::usage(message)
         .at("listen")
         .hint("set one with `mains hub password` while the hub listens on 127.0.0.1, or with no hub running"))
 }
@@ -254,17 +254,17 @@ pub fn check_listen(listening: SocketAddr, has_password: bool) -> Result<(), Hub
 ///
 /// # Errors
 ///
-/// [`HubError`] of kind `usage` at the field `hosts` for what is neither a name nor an address.
-pub fn check_hosts(hosts: &[String]) -> Result<(), HubError> {
+/// [`RequestError`] of kind `usage` at the field `hosts` for what is neither a name nor an address.
+pub fn check_hosts(hosts: &[String]) -> Result<(), RequestError> {
     Hosts::new(SocketAddr::from(([127, 0, 0, 1], 0)), hosts).map(drop)
 }
 
-async fn read(settings: &dyn Settings, key: &str) -> Result<Option<String>, HubError> {
+async fn read(settings: &dyn Settings, key: &str) -> Result<Option<String>, RequestError> {
     let value = settings.read(key).await;
-    value.map_err(|error| HubError::from(&error))
+    value.map_err(|error| RequestError::from(&error))
 }
 
-async fn read_tokens(settings: &dyn Settings) -> Result<Tokens, HubError> {
+async fn read_tokens(settings: &dyn Settings) -> Result<Tokens, RequestError> {
     let Some(text) = read(settings, settings::TOKENS).await? else {
         return Ok(Tokens::default());
     };
@@ -275,7 +275,7 @@ async fn read_tokens(settings: &dyn Settings) -> Result<Tokens, HubError> {
             let aside = settings
                 .write(settings::UNREADABLE_TOKENS, Some(&text))
                 .await;
-            aside.map_err(|error| HubError::from(&error))?;
+            aside.map_err(|error| RequestError::from(&error))?;
             Ok(Tokens::default())
         }
     }

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
-use api::Kind;
+use api::ErrorKind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -170,10 +170,10 @@ async fn a_password_can_be_set_before_there_is_a_hub() {
     // Nothing is served here: only what would be is decided.
     let everywhere = SocketAddr::from(([0, 0, 0, 0], 8480));
     let load = || Trust::load(Arc::clone(&store), &config, everywhere);
-    assert_eq!(load().await.unwrap_err().kind(), Kind::Usage);
+    assert_eq!(load().await.unwrap_err().kind(), ErrorKind::Usage);
     let short = set_password(&*store, Secret::new("short")).await;
     assert_eq!(short.unwrap_err().field(), Some("password"));
-    assert_eq!(load().await.unwrap_err().kind(), Kind::Usage);
+    assert_eq!(load().await.unwrap_err().kind(), ErrorKind::Usage);
     set_password(&*store, Secret::new("correct horse"))
         .await
         .unwrap();

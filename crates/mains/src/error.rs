@@ -61,21 +61,21 @@ impl Kind {
 }
 
 /// The exit codes know fewer kinds than a hub.
-impl From<api::Kind> for Kind {
-    fn from(kind: api::Kind) -> Self {
+impl From<api::ErrorKind> for Kind {
+    fn from(kind: api::ErrorKind) -> Self {
         match kind {
             // A name that is taken is wrong usage without a hub, too.
-            api::Kind::Usage
-            | api::Kind::Unauthenticated
-            | api::Kind::Forbidden
-            | api::Kind::Conflict => Self::Usage,
-            api::Kind::NotFound => Self::NotFound,
-            api::Kind::Failed => Self::Failed,
-            api::Kind::Refused => Self::Refused,
-            api::Kind::BadAnswer => Self::BadAnswer,
-            api::Kind::Local => Self::Local,
-            api::Kind::Unavailable => Self::Unavailable,
-            api::Kind::NoAnswer => Self::NoAnswer,
+            api::ErrorKind::Usage
+            | api::ErrorKind::Unauthenticated
+            | api::ErrorKind::Forbidden
+            | api::ErrorKind::Conflict => Self::Usage,
+            api::ErrorKind::NotFound => Self::NotFound,
+            api::ErrorKind::Failed => Self::Failed,
+            api::ErrorKind::Refused => Self::Refused,
+            api::ErrorKind::BadAnswer => Self::BadAnswer,
+            api::ErrorKind::Local => Self::Local,
+            api::ErrorKind::Unavailable => Self::Unavailable,
+            api::ErrorKind::NoAnswer => Self::NoAnswer,
         }
     }
 }
@@ -225,8 +225,8 @@ impl From<&BindError> for Failure {
     }
 }
 
-impl From<api::HubError> for Failure {
-    fn from(error: api::HubError) -> Self {
+impl From<api::RequestError> for Failure {
+    fn from(error: api::RequestError) -> Self {
         let message = match error.field() {
             Some(field) if !error.message().contains(field) => {
                 format!("{field}: {}", error.message())
@@ -243,7 +243,7 @@ impl From<api::HubError> for Failure {
 
 impl From<ContactError> for Failure {
     fn from(error: ContactError) -> Self {
-        let kind = api::Kind::from(&error).into();
+        let kind = api::ErrorKind::from(&error).into();
         let message = match &error {
             ContactError::NoAnswer {
                 address,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::duration::Period;
-use crate::error::HubError;
+use crate::error::RequestError;
 use crate::id::PlugId;
 use crate::plug::PowerOn;
 use crate::time_of_day::TimeOfDay;
@@ -105,7 +105,7 @@ impl RuleKind {
     }
 
     /// Says what is wrong with the numbers of a rule for this plug.
-    pub(super) fn check(&self, plug: PlugId) -> Result<(), HubError> {
+    pub(super) fn check(&self, plug: PlugId) -> Result<(), RequestError> {
         match self {
             Self::StandbyKill {
                 below_w,
@@ -124,12 +124,12 @@ impl RuleKind {
             } => {
                 check_watts("above_w", *above_w)?;
                 if *leader == plug {
-                    return Err(HubError::usage("a plug cannot follow itself").at("leader"));
+                    return Err(RequestError::usage("a plug cannot follow itself").at("leader"));
                 }
                 match hysteresis_w {
                     Some(hysteresis) if !(0.0..*above_w).contains(hysteresis) => {
                         let message = "the hysteresis must be at least 0 W and less than `above_w`";
-                        Err(HubError::usage(message).at("hysteresis_w"))
+                        Err(RequestError::usage(message).at("hysteresis_w"))
                     }
                     _ => Ok(()),
                 }
@@ -140,26 +140,26 @@ impl RuleKind {
 }
 
 impl TestPulse {
-    fn check(&self) -> Result<(), HubError> {
+    fn check(&self) -> Result<(), RequestError> {
         if self.every < SHORTEST_BETWEEN_TESTS {
             let message =
                 format!("a relay wears out; test it every {SHORTEST_BETWEEN_TESTS} at most");
-            return Err(HubError::usage(message).at("test_pulse.every"));
+            return Err(RequestError::usage(message).at("test_pulse.every"));
         }
         if self.period < SHORTEST_TEST || self.period >= self.every {
             let message = format!(
                 "a test takes at least {SHORTEST_TEST}, and less than the time between two"
             );
-            return Err(HubError::usage(message).at("test_pulse.for"));
+            return Err(RequestError::usage(message).at("test_pulse.for"));
         }
         Ok(())
     }
 }
 
-fn check_watts(field: &'static str, watts: f64) -> Result<(), HubError> {
+fn check_watts(field: &'static str, watts: f64) -> Result<(), RequestError> {
     if watts > 0.0 && watts <= MOST_WATTS {
         return Ok(());
     }
     let message = format!("the power must be more than 0 W and at most {MOST_WATTS} W");
-    Err(HubError::usage(message).at(field))
+    Err(RequestError::usage(message).at(field))
 }

@@ -7,11 +7,11 @@ use jiff::SignedDuration;
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
-use super::{Cron, Days};
-use crate::day::Day;
+use super::{Cron, Weekdays};
 use crate::duration::{self, Period};
 use crate::error::excerpt;
 use crate::json::json_is_text;
+use crate::local_date::LocalDate;
 use crate::time_of_day::TimeOfDay;
 
 /// The longest way from sunrise or sunset.
@@ -29,19 +29,19 @@ pub enum When {
         /// The time.
         at: TimeOfDay,
         /// On these days.
-        days: Days,
+        days: Weekdays,
     },
     /// When the sun rises or sets.
     Sun {
         /// Which of the two.
-        sun: Sun,
+        sun: SunEvent,
         /// So much after it, or before it when negative.
         offset: Offset,
         /// On these days: those on whose noon it follows or which it precedes, also where the sun sets after midnight.
-        days: Days,
+        days: Weekdays,
     },
     /// Once, at a local time.
-    Once(LocalTime),
+    Once(LocalDateTime),
     /// Whenever a cron expression says so, in local time.
     Cron(Cron),
 }
@@ -53,15 +53,15 @@ struct Fields {
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<TimeOfDay>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    sun: Option<Sun>,
+    sun: Option<SunEvent>,
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<Offset>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    once: Option<LocalTime>,
+    once: Option<LocalDateTime>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cron: Option<Cron>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    days: Option<Days>,
+    days: Option<Weekdays>,
 }
 
 impl TryFrom<Fields> for When {
@@ -119,27 +119,27 @@ impl From<When> for Fields {
 /// What the sun does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Sun {
+pub enum SunEvent {
     /// It comes up.
     Sunrise,
     /// It goes down.
     Sunset,
 }
 
-json_is_text!(LocalTime, Offset);
+json_is_text!(LocalDateTime, Offset);
 
 /// A local date and time, to the second: `2026-12-24T18:00`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LocalTime(DateTime);
+pub struct LocalDateTime(DateTime);
 
-impl LocalTime {
+impl LocalDateTime {
     /// Returns it as the calendar has it.
     pub fn get(self) -> DateTime {
         self.0
     }
 }
 
-impl FromStr for LocalTime {
+impl FromStr for LocalDateTime {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -151,14 +151,14 @@ impl FromStr for LocalTime {
         };
         let (date, time) = text.split_once(['T', ' ']).ok_or_else(unreadable)?;
         let time: TimeOfDay = time.parse().map_err(|_| unreadable())?;
-        let date: Day = date.parse().map_err(|problem| {
+        let date: LocalDate = date.parse().map_err(|problem| {
             format!("'{}' is no local date and time: {problem}", excerpt(text))
         })?;
         Ok(Self(date.get().to_datetime(time.get())))
     }
 }
 
-impl fmt::Display for LocalTime {
+impl fmt::Display for LocalDateTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = match self.0.second() {
             0 => self.0.strftime("%FT%R"),
@@ -286,7 +286,7 @@ mod tests {
         #[test]
         fn never_panics(text in "\\PC{0,40}", near in "[-+0-9T: ]{0,20}") {
             for text in [text, near] {
-                let _ = text.parse::<LocalTime>();
+                let _ = text.parse::<LocalDateTime>();
                 let _ = text.parse::<Offset>();
             }
         }

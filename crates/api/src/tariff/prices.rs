@@ -8,8 +8,8 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::day::Day;
-use crate::error::HubError;
+use crate::error::RequestError;
+use crate::local_date::LocalDate;
 use crate::time_of_day::TimeOfDay;
 
 /// No kilowatt-hour costs more in any currency that is in use.
@@ -60,9 +60,12 @@ impl HourPrices {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `usage` at `prices` for a price that is no number or beyond reason, a time that is no
+    /// [`RequestError`] of kind `usage` at `prices` for a price that is no number or beyond reason, a time that is no
     /// quarter-hour or not between 1970 and 2200, and for too many.
-    pub fn extend(&mut self, more: impl IntoIterator<Item = HourPrice>) -> Result<(), HubError> {
+    pub fn extend(
+        &mut self,
+        more: impl IntoIterator<Item = HourPrice>,
+    ) -> Result<(), RequestError> {
         let mut all = self.0.clone();
         for price in more {
             price.check().map_err(usage)?;
@@ -82,8 +85,8 @@ impl HourPrices {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `usage` that names the line.
-    pub fn from_csv(file: impl Read, timezone: &TimeZone) -> Result<Self, HubError> {
+    /// [`RequestError`] of kind `usage` that names the line.
+    pub fn from_csv(file: impl Read, timezone: &TimeZone) -> Result<Self, RequestError> {
         let mut reader = csv::ReaderBuilder::new()
             .trim(csv::Trim::All)
             .from_reader(file.take(LONGEST_FILE + 1));
@@ -128,8 +131,8 @@ impl HourPrices {
     }
 }
 
-fn usage(message: impl Into<String>) -> HubError {
-    HubError::usage(message).at("prices")
+fn usage(message: impl Into<String>) -> RequestError {
+    RequestError::usage(message).at("prices")
 }
 
 fn csv_problem(error: &csv::Error) -> String {
@@ -197,7 +200,7 @@ fn read_time(
 
 fn read_local(text: &str) -> Option<DateTime> {
     let (day, time) = text.split_once(['T', ' '])?;
-    let day: Day = day.parse().ok()?;
+    let day: LocalDate = day.parse().ok()?;
     let time: TimeOfDay = time.parse().ok()?;
     Some(day.get().to_datetime(time.get()))
 }
@@ -243,7 +246,7 @@ mod tests {
         TimeZone::get("Europe/Berlin").unwrap()
     }
 
-    fn read(csv: &str) -> Result<HourPrices, HubError> {
+    fn read(csv: &str) -> Result<HourPrices, RequestError> {
         HourPrices::from_csv(csv.as_bytes(), &berlin())
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use api::{Cause, HubError, Id, PlugId, Wanted};
+use api::{Cause, Id, PlugId, RelayCommand, RequestError};
 use hiflying::Mac;
 use plugs::RelayState;
 use tokio::time::Instant;
@@ -50,7 +50,7 @@ pub(super) enum ActError {
     KeptOff(String),
     /// The plug did not do it.
     #[error("{}", .0.message())]
-    Failed(HubError),
+    Failed(RequestError),
     /// The plug accepted it and was not seen to do it.
     #[error("it accepted the order, but its relay was not seen to move")]
     Unconfirmed,
@@ -70,15 +70,15 @@ impl<S: Switchboard> Desk<S> {
     pub(super) async fn switch(
         &self,
         plug: Mac,
-        wanted: Wanted,
+        wanted: RelayCommand,
         cause: Cause,
-    ) -> (Wanted, Result<(), ActError>) {
+    ) -> (RelayCommand, Result<(), ActError>) {
         let flight = match self.pass(plug, wanted) {
             Ok(flight) => flight,
             Err(error) => return (wanted, Err(error)),
         };
         let to = flight.to;
-        let wanted = to.map_or(wanted, Wanted::from);
+        let wanted = to.map_or(wanted, RelayCommand::from);
         let result = match self.board.switch(plug, wanted, cause).await {
             Ok(switched) if switched.confirmed => Ok(()),
             Ok(_) => Err(ActError::Unconfirmed),
@@ -91,10 +91,10 @@ impl<S: Switchboard> Desk<S> {
         (wanted, result)
     }
 
-    fn pass(&self, plug: Mac, wanted: Wanted) -> Result<Flight, ActError> {
+    fn pass(&self, plug: Mac, wanted: RelayCommand) -> Result<Flight, ActError> {
         let Some(view) = self.board.view(plug) else {
             let message = format!("no plug {} is adopted", PlugId(plug));
-            return Err(ActError::Failed(HubError::not_found(message)));
+            return Err(ActError::Failed(RequestError::not_found(message)));
         };
         let mut bounds = self.bounds();
         // How it will stand when it is this order's turn.
@@ -103,9 +103,9 @@ impl<S: Switchboard> Desk<S> {
             None => view.plug.relay,
         };
         let to = match wanted {
-            Wanted::On => Some(RelayState::On),
-            Wanted::Off => Some(RelayState::Off),
-            Wanted::Toggle => stands.map(RelayState::toggled),
+            RelayCommand::On => Some(RelayState::On),
+            RelayCommand::Off => Some(RelayState::Off),
+            RelayCommand::Toggle => stands.map(RelayState::toggled),
         };
         if to != Some(RelayState::Off)
             && let Some(rules) = bounds.kept_off.get(&plug)

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use api::{Cause, HubError, PlugId, PlugView, Rule, Schedule, Stored, Switched, Target, Wanted};
+use api::{
+    Cause, PlugId, PlugView, RelayCommand, RequestError, Rule, Schedule, Stored, SwitchTarget,
+    Switched,
+};
 use hiflying::Mac;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -11,8 +14,8 @@ use super::Switchboard;
 use super::clocks::Time;
 use crate::event::EventBus;
 use crate::hub::Hub;
+use crate::repository::Repository;
 use crate::schedule::Clock;
-use crate::shelf::Shelf;
 
 impl Switchboard for Hub {
     fn time(&self) -> Time {
@@ -27,11 +30,11 @@ impl Switchboard for Hub {
         self.bus()
     }
 
-    fn schedules(&self) -> &Shelf<Schedule> {
+    fn schedules(&self) -> &Repository<Schedule> {
         self.schedules()
     }
 
-    fn rules(&self) -> &Shelf<Rule> {
+    fn rules(&self) -> &Repository<Rule> {
         self.rules()
     }
 
@@ -55,11 +58,16 @@ impl Switchboard for Hub {
         self.keeper().moved(plug).map(|moved| moved.cause)
     }
 
-    fn members(&self, target: &Target) -> Result<Vec<PlugId>, HubError> {
+    fn members(&self, target: &SwitchTarget) -> Result<Vec<PlugId>, RequestError> {
         self.members(target)
     }
 
-    async fn switch(&self, plug: Mac, wanted: Wanted, cause: Cause) -> Result<Switched, HubError> {
+    async fn switch(
+        &self,
+        plug: Mac,
+        wanted: RelayCommand,
+        cause: Cause,
+    ) -> Result<Switched, RequestError> {
         self.keeper().switch(plug, wanted, cause).await
     }
 

@@ -7,7 +7,7 @@ mod firing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::{Collection, HubError, Id, Period, Schedule, Stored, Wanted};
+use api::{Collection, Id, Period, RelayCommand, RequestError, Schedule, Stored};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
@@ -126,7 +126,7 @@ impl<S: Switchboard> Schedules<S> {
         let memory = &mut record.memory;
         memory.dealt_with.get_or_insert(now);
         if let Some(due) = memory.firing.take_if(|_| !is_firing)
-            && stored.body.action != Wanted::Toggle
+            && stored.body.action != RelayCommand::Toggle
         {
             // The hub went down in the middle. On and off can be said twice, toggle cannot.
             memory.dealt_with = Some(just_before(due));
@@ -253,7 +253,7 @@ impl<S: Switchboard> Schedules<S> {
 
 impl Running {
     /// Returns the time that is to fire now, if there is one. Of several that were missed, the last.
-    fn due(&self, clock: &Clock, now: Timestamp) -> Result<Option<Timestamp>, HubError> {
+    fn due(&self, clock: &Clock, now: Timestamp) -> Result<Option<Timestamp>, RequestError> {
         let catch_up = self.stored.body.catch_up.map(Period::get);
         let catch_up = catch_up.and_then(|period| SignedDuration::try_from(period).ok());
         let window = catch_up.unwrap_or(IN_TIME).max(IN_TIME);

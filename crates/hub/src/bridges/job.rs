@@ -1,6 +1,6 @@
 //! One takeover, as far as it has come.
 
-use api::{HubError, Id, Kind, Told};
+use api::{ErrorDocument, ErrorKind, Id, RequestError};
 use hue::flow::{Takeover, Way};
 use hue::{BridgeId, NewLight, Progress};
 use jiff::Timestamp;
@@ -67,7 +67,7 @@ pub struct Job {
     /// What the person should know in the end.
     pub notes: Vec<String>,
     /// Why no bulb was taken over.
-    pub error: Option<Told>,
+    pub error: Option<ErrorDocument>,
 }
 
 impl Job {
@@ -99,7 +99,7 @@ impl Job {
     }
 
     /// Ends with what came of it.
-    pub(super) fn end(&mut self, done: Result<Takeover, HubError>, now: Timestamp) {
+    pub(super) fn end(&mut self, done: Result<Takeover, RequestError>, now: Timestamp) {
         self.ended = Some(now);
         let error = match done {
             Ok(takeover) => self.take(takeover),
@@ -109,17 +109,17 @@ impl Job {
             None => JobState::Done,
             Some(_) => JobState::Failed,
         };
-        self.error = error.map(Told::from);
+        self.error = error.map(ErrorDocument::from);
     }
 
-    fn take(&mut self, takeover: Takeover) -> Option<HubError> {
+    fn take(&mut self, takeover: Takeover) -> Option<RequestError> {
         let is_success = takeover.is_success();
         self.via = Some(takeover.via);
         self.captured = takeover.captured;
         self.new_lights = takeover.new_lights;
         self.notes = takeover.notes;
         (!is_success).then(|| {
-            HubError::new(Kind::Refused, "no new light appeared").hint(
+            RequestError::new(ErrorKind::Refused, "no new light appeared").hint(
                 "hold the bulb closer to the bridge, switch it off and on again, and begin anew; or give its serial number",
             )
         })

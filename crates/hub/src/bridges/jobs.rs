@@ -65,7 +65,7 @@ impl Jobs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use api::HubError;
+    use api::RequestError;
 
     fn bridge(number: u8) -> BridgeId {
         format!("001788fffe0102{number:02x}").parse().unwrap()
@@ -81,7 +81,7 @@ mod tests {
         );
         assert!(jobs.begin(&bridge(2), Timestamp::UNIX_EPOCH).is_ok());
         let ended = jobs.change(&first.id, |job| {
-            job.end(Err(HubError::usage("no")), Timestamp::UNIX_EPOCH);
+            job.end(Err(RequestError::usage("no")), Timestamp::UNIX_EPOCH);
         });
         assert_eq!(ended.unwrap().state, JobState::Failed);
         assert!(jobs.begin(&bridge(1), Timestamp::UNIX_EPOCH).is_ok());
@@ -97,7 +97,7 @@ mod tests {
         for _ in 0..3 * KEPT {
             let job = jobs.begin(&bridge(1), Timestamp::UNIX_EPOCH).unwrap();
             jobs.change(&job.id, |job| {
-                job.end(Err(HubError::usage("no")), Timestamp::UNIX_EPOCH);
+                job.end(Err(RequestError::usage("no")), Timestamp::UNIX_EPOCH);
             });
             last = Some(job.id);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::{By, EnergyRow, PlugId, Tariff};
+use api::{EnergyPeriod, EnergyRow, PlugId, Tariff};
 use hiflying::Mac;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -22,7 +22,7 @@ pub fn report(
     quarters: impl IntoIterator<Item = Quarter>,
     tariffs: &[Tariff],
     timezone: &TimeZone,
-    by: By,
+    by: EnergyPeriod,
     from: Timestamp,
     to: Timestamp,
 ) -> Vec<EnergyRow> {

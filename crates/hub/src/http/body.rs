@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use api::HubError;
+use api::RequestError;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
@@ -74,7 +74,7 @@ fn demand_json(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// The body is of a kind that is not read here.
 pub(crate) fn unsupported(wanted: &str) -> Problem {
-    let error = HubError::usage("the body is not of a kind that is read here")
+    let error = RequestError::usage("the body is not of a kind that is read here")
         .hint(format!("send it with the header `Content-Type: {wanted}`"))
         .at("Content-Type");
     Problem::from(error).status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
@@ -121,22 +121,22 @@ pub(crate) async fn read_within(
                 .source()
                 .is_some_and(<dyn std::error::Error>::is::<LengthLimitError>) =>
         {
-            let error = HubError::usage(format!("the body is longer than {limit} bytes"));
+            let error = RequestError::usage(format!("the body is longer than {limit} bytes"));
             Err(Problem::from(error).status(StatusCode::PAYLOAD_TOO_LARGE))
         }
-        Ok(Err(_)) => Err(HubError::usage("the body ended before it was whole").into()),
+        Ok(Err(_)) => Err(RequestError::usage("the body ended before it was whole").into()),
         Err(_) => {
-            let error = HubError::usage("the body did not come in time");
+            let error = RequestError::usage("the body did not come in time");
             Err(Problem::from(error).status(StatusCode::REQUEST_TIMEOUT))
         }
     }
 }
 
 /// Refuses a list, which serde would take for the fields in their order.
-fn demand_object(bytes: &[u8]) -> Result<(), HubError> {
+fn demand_object(bytes: &[u8]) -> Result<(), RequestError> {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     if first == Some(&b'[') {
-        return Err(HubError::usage(
+        return Err(RequestError::usage(
             "the body: it is a list and has to be an object",
         ));
     }
@@ -144,7 +144,7 @@ fn demand_object(bytes: &[u8]) -> Result<(), HubError> {
 }
 
 /// Reads a value from JSON text.
-pub(crate) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, HubError> {
+pub(crate) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RequestError> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = match serde_path_to_error::deserialize(&mut json) {
         Ok(value) => value,
@@ -162,22 +162,22 @@ pub(crate) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, HubErro
 }
 
 /// Reads a value from JSON that has been taken apart already.
-pub(crate) fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, HubError> {
+pub(crate) fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, RequestError> {
     serde_path_to_error::deserialize(value)
         .map_err(|error| wrong(&error.path().to_string(), error.inner()))
 }
 
 /// Says what is wrong with JSON, and in which field.
-fn wrong(path: &str, error: &serde_json::Error) -> HubError {
+fn wrong(path: &str, error: &serde_json::Error) -> RequestError {
     let text = clipped(&error.to_string());
     if !error.is_data() {
-        return HubError::usage(format!("the body is not JSON: {text}"));
+        return RequestError::usage(format!("the body is not JSON: {text}"));
     }
     let place = format!(" at line {} column {}", error.line(), error.column());
     let what = text.strip_suffix(&place).unwrap_or(&text);
     match field(path, what) {
-        Some(field) => HubError::usage(format!("{}: {what}", clipped(&field))).at(field),
-        None => HubError::usage(format!("the body: {what}")),
+        Some(field) => RequestError::usage(format!("{}: {what}", clipped(&field))).at(field),
+        None => RequestError::usage(format!("the body: {what}")),
     }
 }
 
@@ -208,7 +208,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use api::Kind;
+    use api::ErrorKind;
 
     #[derive(Debug, Deserialize, PartialEq)]
     #[serde(deny_unknown_fields)]
@@ -235,7 +235,7 @@ mod tests {
 
     fn error(text: &str) -> (String, Option<String>) {
         let error = from_slice::<Thing>(text.as_bytes()).unwrap_err();
-        assert_eq!(error.kind(), Kind::Usage);
+        assert_eq!(error.kind(), ErrorKind::Usage);
         (error.message().to_owned(), error.field().map(str::to_owned))
     }
 

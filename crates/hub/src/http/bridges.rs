@@ -1,6 +1,6 @@
 //! Hue bridges: which there are, what lights they have, and bulbs that they take over.
 
-use api::{HubError, excerpt};
+use api::{RequestError, excerpt};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -173,7 +173,7 @@ async fn pair(
 ) -> Result<Response, Problem> {
     let address = pairing.address.parse().map_err(|error| {
         let shown = excerpt(&pairing.address);
-        HubError::usage(format!("\u{2018}{shown}\u{2019} is {error}")).at("address")
+        RequestError::usage(format!("\u{2018}{shown}\u{2019} is {error}")).at("address")
     })?;
     let certificate = pairing
         .certificate
@@ -181,7 +181,7 @@ async fn pair(
         .map(str::parse::<Fingerprint>);
     let certificate = certificate
         .transpose()
-        .map_err(|error| HubError::usage(error.to_string()).at("certificate"))?;
+        .map_err(|error| RequestError::usage(error.to_string()).at("certificate"))?;
     let paired = hub.bridges().pair(address, certificate).await;
     let (entry, is_new) = paired.map_err(not_paired)?;
     let status = match is_new {
@@ -199,7 +199,7 @@ fn not_paired(error: HueError) -> Problem {
         HueError::Certificate {
             problem: CertificateProblem::Unknown { fingerprint },
             ..
-        } => Problem::from(HubError::conflict(error.to_string()).hint(
+        } => Problem::from(RequestError::conflict(error.to_string()).hint(
             "if this is your bridge and nobody can stand between, send the same again with this `certificate`",
         ))
         .with("certificate", fingerprint.to_string()),
@@ -268,25 +268,25 @@ struct TakeoverOrder {
 }
 
 impl TakeoverOrder {
-    fn checked(self) -> Result<Order, HubError> {
+    fn checked(self) -> Result<Order, RequestError> {
         let via = match self.via.as_deref() {
             None | Some("auto") => None,
             Some("rest") => Some(Via::Rest),
             Some("tcp30000") => Some(Via::Tcp30000),
             Some(other) => {
                 let shown = excerpt(other);
-                return Err(
-                    HubError::usage(format!("there is no way \u{2018}{shown}\u{2019}"))
-                        .at("via")
-                        .hint("the ways are auto, rest and tcp30000"),
-                );
+                return Err(RequestError::usage(format!(
+                    "there is no way \u{2018}{shown}\u{2019}"
+                ))
+                .at("via")
+                .hint("the ways are auto, rest and tcp30000"));
             }
         };
         let serial = self.serial.as_deref().map(str::parse::<Serial>).transpose();
-        let serial = serial.map_err(|error| HubError::usage(error.to_string()).at("serial"))?;
+        let serial = serial.map_err(|error| RequestError::usage(error.to_string()).at("serial"))?;
         if serial.is_none() && !self.nearby_lamps_are_mine {
             return Err(
-                HubError::usage("the nearest lamp is taken, whoever it belongs to")
+                RequestError::usage("the nearest lamp is taken, whoever it belongs to")
                     .at("nearby_lamps_are_mine")
                     .hint(
                         "hold the bulb within 30 cm of the bridge, freshly switched on, all other lamps off or far away, and send \

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use api::{HubError, Kind};
+use api::{ErrorKind, RequestError};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -65,7 +65,7 @@ async fn backup(State(api): State<Api>, params: Params) -> Result<Response, Prob
 }
 
 /// Has the copy made, and takes its name away.
-async fn copy(hub: &Hub, path: PathBuf) -> Result<(File, u64), HubError> {
+async fn copy(hub: &Hub, path: PathBuf) -> Result<(File, u64), RequestError> {
     // What a hub left behind that was killed in the middle.
     remove(&path).await;
     let copied = hub.store().backup(&path).await;
@@ -77,9 +77,9 @@ async fn copy(hub: &Hub, path: PathBuf) -> Result<(File, u64), HubError> {
     let opened = match copied {
         Ok(()) => opened.await.map_err(|error| {
             tracing::error!(path = %path.display(), %error, "the copy of the database cannot be read");
-            HubError::new(Kind::Local, "the copy of the database cannot be read")
+            RequestError::new(ErrorKind::Local, "the copy of the database cannot be read")
         }),
-        Err(error) => Err(HubError::from(&error)),
+        Err(error) => Err(RequestError::from(&error)),
     };
     remove(&path).await;
     opened
@@ -121,7 +121,7 @@ async fn export(
     let _turn = api.turn()?;
     let mut text = Vec::new();
     let written = csv::export(&**hub.store(), plug.0, from, to, &mut text).await;
-    written.map_err(|error| HubError::from(&error))?;
+    written.map_err(|error| RequestError::from(&error))?;
     let headers = attachment("text/csv; charset=utf-8", &format!("{plug}-history.csv"));
     Ok((headers, text).into_response())
 }
@@ -152,7 +152,7 @@ async fn import(
     let _turn = api.turn()?;
     let bytes = body::read_within(FILE_WAIT, request.into_body(), LONGEST_FILE).await?;
     let imported = csv::import(&**api.hub.store(), plug.0, &*bytes).await;
-    let imported = imported.map_err(|error| HubError::from(&error))?;
+    let imported = imported.map_err(|error| RequestError::from(&error))?;
     Ok(Json(Imported {
         rows: imported.rows,
         new: imported.new,

@@ -1,6 +1,6 @@
 //! Groups, schedules, rules and tariffs: four collections with the same life.
 
-use api::{Collection, Document, Group, HubError, Id, Rule, Schedule, Stored, Tariff};
+use api::{Collection, Document, Group, Id, RequestError, Rule, Schedule, Stored, Tariff};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -18,7 +18,7 @@ use super::query::Params;
 use super::{Api, describe};
 use crate::event::News;
 use crate::hub::Hub;
-use crate::shelf::Shelf;
+use crate::repository::Repository;
 
 /// A document that the API serves.
 pub(super) trait Served: Document {
@@ -27,10 +27,10 @@ pub(super) trait Served: Document {
     const ADDED: &[(&str, &str)];
 
     /// Where it is kept.
-    fn shelf(hub: &Hub) -> &Shelf<Self>;
+    fn shelf(hub: &Hub) -> &Repository<Self>;
 
     /// Says whether what it names exists.
-    fn check_references(&self, hub: &Hub) -> Result<(), HubError>;
+    fn check_references(&self, hub: &Hub) -> Result<(), RequestError>;
 
     /// Its JSON with the id and what the hub adds.
     fn view(hub: &Hub, document: &Stored<Self>) -> Value;
@@ -42,11 +42,11 @@ pub(super) trait Served: Document {
 impl Served for Group {
     const ADDED: &[(&str, &str)] = &[];
 
-    fn shelf(hub: &Hub) -> &Shelf<Self> {
+    fn shelf(hub: &Hub) -> &Repository<Self> {
         hub.groups()
     }
 
-    fn check_references(&self, hub: &Hub) -> Result<(), HubError> {
+    fn check_references(&self, hub: &Hub) -> Result<(), RequestError> {
         hub.check_group(self)
     }
 
@@ -62,11 +62,11 @@ impl Served for Group {
 impl Served for Schedule {
     const ADDED: &[(&str, &str)] = &[("next", "Time"), ("last", "Last"), ("halted", "Halted")];
 
-    fn shelf(hub: &Hub) -> &Shelf<Self> {
+    fn shelf(hub: &Hub) -> &Repository<Self> {
         hub.schedules()
     }
 
-    fn check_references(&self, hub: &Hub) -> Result<(), HubError> {
+    fn check_references(&self, hub: &Hub) -> Result<(), RequestError> {
         hub.check_schedule(self)
     }
 
@@ -82,11 +82,11 @@ impl Served for Schedule {
 impl Served for Rule {
     const ADDED: &[(&str, &str)] = &[("last", "Last"), ("halted", "Halted")];
 
-    fn shelf(hub: &Hub) -> &Shelf<Self> {
+    fn shelf(hub: &Hub) -> &Repository<Self> {
         hub.rules()
     }
 
-    fn check_references(&self, hub: &Hub) -> Result<(), HubError> {
+    fn check_references(&self, hub: &Hub) -> Result<(), RequestError> {
         hub.check_rule(self)
     }
 
@@ -102,11 +102,11 @@ impl Served for Rule {
 impl Served for Tariff {
     const ADDED: &[(&str, &str)] = &[];
 
-    fn shelf(hub: &Hub) -> &Shelf<Self> {
+    fn shelf(hub: &Hub) -> &Repository<Self> {
         hub.tariffs()
     }
 
-    fn check_references(&self, hub: &Hub) -> Result<(), HubError> {
+    fn check_references(&self, hub: &Hub) -> Result<(), RequestError> {
         hub.check_tariff(self)
     }
 
@@ -216,7 +216,7 @@ pub(super) fn held<T: Served>(
     hub: &Hub,
     id: &Id,
     if_match: &IfMatch,
-) -> Result<Option<u64>, HubError> {
+) -> Result<Option<u64>, RequestError> {
     let present = T::shelf(hub).one(id)?;
     let what = T::COLLECTION.singular();
     let name = present.body.name();
@@ -227,14 +227,14 @@ pub(super) fn held<T: Served>(
 }
 
 /// Reads a document from what came in, and checks it.
-fn read<T: Served>(mut json: Map<String, Value>, hub: &Hub) -> Result<T, HubError> {
+fn read<T: Served>(mut json: Map<String, Value>, hub: &Hub) -> Result<T, RequestError> {
     json.remove("id");
     for (added, _) in T::ADDED {
         json.remove(*added);
     }
     // A number would be taken for the place of a kind in the list of all.
     if json.get("kind").is_some_and(|kind| !kind.is_string()) {
-        return Err(HubError::usage("kind: it is a word in quotes").at("kind"));
+        return Err(RequestError::usage("kind: it is a word in quotes").at("kind"));
     }
     let document: T = body::from_value(Value::Object(json))?;
     document.check()?;

@@ -1,6 +1,6 @@
 //! What plugs used and what that cost, by day or month.
 
-use api::{By, EnergyRow, HubError, PlugId, Tariff};
+use api::{EnergyPeriod, EnergyRow, PlugId, RequestError, Tariff};
 use axum::Json;
 use axum::extract::State;
 use jiff::tz::TimeZone;
@@ -60,27 +60,27 @@ async fn energy(State(hub): State<Hub>, params: Params) -> Result<Json<Vec<Energ
             .store()
             .quarters(Some(plug.0), range.from, range.to)
             .await;
-        let quarters = quarters.map_err(|error| HubError::from(&error))?;
+        let quarters = quarters.map_err(|error| RequestError::from(&error))?;
         rows.extend(report(quarters, &tariffs, zone, by, range.from, range.to));
     }
     rows.sort_by(|a, b| (&a.period, a.mac).cmp(&(&b.period, b.mac)));
     Ok(Json(rows))
 }
 
-fn by(params: &Params) -> Result<By, HubError> {
+fn by(params: &Params) -> Result<EnergyPeriod, RequestError> {
     match params.text("by")? {
-        None | Some("day") => Ok(By::Day),
-        Some("month") => Ok(By::Month),
-        Some(_) => Err(HubError::usage("by: it is `day` or `month`").at("by")),
+        None | Some("day") => Ok(EnergyPeriod::Day),
+        Some("month") => Ok(EnergyPeriod::Month),
+        Some(_) => Err(RequestError::usage("by: it is `day` or `month`").at("by")),
     }
 }
 
-fn plugs(hub: &Hub, params: &Params) -> Result<Vec<PlugId>, HubError> {
+fn plugs(hub: &Hub, params: &Params) -> Result<Vec<PlugId>, RequestError> {
     let mut plugs = Vec::new();
     for text in params.all("plug") {
         let plug: PlugId = text
             .parse()
-            .map_err(|error| HubError::usage(format!("plug: {error}")).at("plug"))?;
+            .map_err(|error| RequestError::usage(format!("plug: {error}")).at("plug"))?;
         view(hub, plug)?;
         plugs.push(plug);
     }
@@ -94,12 +94,12 @@ fn plugs(hub: &Hub, params: &Params) -> Result<Vec<PlugId>, HubError> {
 }
 
 /// Where an answer begins that is to be as long as usual.
-fn begin(by: By, to: Timestamp, zone: &TimeZone) -> Result<Timestamp, HubError> {
-    let outside = |_| HubError::usage("to: not between the years 1970 and 2200").at("to");
+fn begin(by: EnergyPeriod, to: Timestamp, zone: &TimeZone) -> Result<Timestamp, RequestError> {
+    let outside = |_| RequestError::usage("to: not between the years 1970 and 2200").at("to");
     let last = zone.to_datetime(to).date();
     let first = match by {
-        By::Day => last.checked_sub((DEFAULT_DAYS - 1).days()),
-        By::Month => last
+        EnergyPeriod::Day => last.checked_sub((DEFAULT_DAYS - 1).days()),
+        EnergyPeriod::Month => last
             .first_of_month()
             .checked_sub((DEFAULT_MONTHS - 1).months()),
     };
@@ -107,17 +107,19 @@ fn begin(by: By, to: Timestamp, zone: &TimeZone) -> Result<Timestamp, HubError> 
     Ok(first.map_err(outside)?.max(Timestamp::UNIX_EPOCH))
 }
 
-fn check_size(by: By, range: Range, plugs: usize) -> Result<(), HubError> {
+fn check_size(by: EnergyPeriod, range: Range, plugs: usize) -> Result<(), RequestError> {
     let days = range.from.duration_until(range.to).as_hours() / 24 + 2;
     let periods = match by {
-        By::Day => days,
-        By::Month => days / 28 + 2,
+        EnergyPeriod::Day => days,
+        EnergyPeriod::Month => days / 28 + 2,
     };
     let plugs = i64::try_from(plugs).unwrap_or(i64::MAX);
-    if days > MOST_DAYS && by == By::Day || periods.saturating_mul(plugs) > MOST_ROWS {
-        return Err(HubError::usage("from: that is more than one answer has")
-            .at("from")
-            .hint("ask for less time, fewer plugs, or by month"));
+    if days > MOST_DAYS && by == EnergyPeriod::Day || periods.saturating_mul(plugs) > MOST_ROWS {
+        return Err(
+            RequestError::usage("from: that is more than one answer has")
+                .at("from")
+                .hint("ask for less time, fewer plugs, or by month"),
+        );
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! The tag of everything that people edit is `"<revision>"`, so that two tabs do not overwrite each other.
 
-use api::HubError;
+use api::RequestError;
 use axum::extract::FromRequestParts;
 use axum::http::header::{AsHeaderName, ETAG, IF_MATCH, IF_NONE_MATCH};
 use axum::http::request::Parts;
@@ -45,8 +45,8 @@ impl IfMatch {
     ///
     /// # Errors
     ///
-    /// [`HubError`] that is stale.
-    pub(crate) fn against(&self, present: u64, what: &str) -> Result<Option<u64>, HubError> {
+    /// [`RequestError`] that is stale.
+    pub(crate) fn against(&self, present: u64, what: &str) -> Result<Option<u64>, RequestError> {
         match &self.0 {
             None | Some(Tags::Any) => Ok(None),
             Some(Tags::These(tags)) => {
@@ -55,7 +55,7 @@ impl IfMatch {
                 if tags.iter().any(is_present) {
                     return Ok(Some(present));
                 }
-                Err(HubError::stale(format!(
+                Err(RequestError::stale(format!(
                     "{what} has changed since it was read"
                 )))
             }
@@ -98,12 +98,12 @@ fn tags(
     headers: &HeaderMap,
     header: impl AsHeaderName,
     name: &str,
-) -> Result<Option<Tags>, HubError> {
+) -> Result<Option<Tags>, RequestError> {
     let mut all = Vec::new();
     for value in headers.get_all(header) {
         let wrong = || {
             let message = format!("{name}: not a tag like \"3\", a list of tags, or *");
-            HubError::usage(message).at(name)
+            RequestError::usage(message).at(name)
         };
         let text = value.to_str().map_err(|_| wrong())?;
         if text.trim() == "*" {
@@ -160,7 +160,7 @@ fn value(revision: u64) -> HeaderValue {
 mod tests {
     use super::*;
 
-    fn parse(values: &[&str]) -> Result<IfMatch, HubError> {
+    fn parse(values: &[&str]) -> Result<IfMatch, RequestError> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(IF_MATCH, value.parse().unwrap());

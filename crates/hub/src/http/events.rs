@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::HubError;
+use api::RequestError;
 use axum::body::{Body, Bytes};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName};
@@ -52,15 +52,15 @@ impl Listeners {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `unavailable` when everybody is listening already.
+    /// [`RequestError`] of kind `unavailable` when everybody is listening already.
     pub(crate) fn listen(
         &self,
         bus: &EventBus,
         headers: &HeaderMap,
         cancel: CancellationToken,
-    ) -> Result<Response, HubError> {
+    ) -> Result<Response, RequestError> {
         let place = Arc::clone(&self.0).try_acquire_owned().map_err(|_| {
-            HubError::unavailable(format!("{MOST_LISTENERS} clients are listening already"))
+            RequestError::unavailable(format!("{MOST_LISTENERS} clients are listening already"))
         })?;
         let stream = Stream::new(bus, last_event(headers), place, cancel);
         let body = futures_util::stream::unfold(stream, async |mut stream| {

@@ -1,6 +1,6 @@
 //! Switching groups.
 
-use api::{Cause, HubError, PlugId, Switched, Target, Told, Wanted};
+use api::{Cause, ErrorDocument, PlugId, RelayCommand, RequestError, SwitchTarget, Switched};
 use axum::Json;
 use axum::extract::State;
 use plugs::RelayState;
@@ -32,7 +32,7 @@ struct GroupRelay {
     confirmed: bool,
     /// Why it is not as wanted.
     #[schema(required)]
-    error: Option<Told>,
+    error: Option<ErrorDocument>,
 }
 
 /// Switches every plug of a group at the same time. All are tried; what came of each is in the answer.
@@ -46,7 +46,7 @@ async fn switch(
     body::Json(order): body::Json<RelayOrder>,
 ) -> Result<Json<Vec<GroupRelay>>, Problem> {
     let results = hub
-        .switch_target(&Target::Group(id), order.state, &Cause::Person)
+        .switch_target(&SwitchTarget::Group(id), order.state, &Cause::Person)
         .await?;
     let told = results
         .into_iter()
@@ -54,7 +54,7 @@ async fn switch(
     Ok(Json(told.collect()))
 }
 
-fn told(plug: PlugId, wanted: Wanted, result: Result<Switched, HubError>) -> GroupRelay {
+fn told(plug: PlugId, wanted: RelayCommand, result: Result<Switched, RequestError>) -> GroupRelay {
     let (relay, error) = match result {
         Ok(switched) if switched.confirmed => (switched.relay, None),
         Ok(switched) => {
@@ -67,6 +67,6 @@ fn told(plug: PlugId, wanted: Wanted, result: Result<Switched, HubError>) -> Gro
         plug,
         relay,
         confirmed: error.is_none(),
-        error: error.map(Told::from),
+        error: error.map(ErrorDocument::from),
     }
 }

@@ -1,6 +1,6 @@
 //! What a plug used, step by step, as JSON and as CSV.
 
-use api::{HubError, Kind, PlugId};
+use api::{ErrorKind, PlugId, RequestError};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -106,8 +106,8 @@ async fn history_csv(
 ) -> Result<Response, Problem> {
     let history = read(&hub, plug, &params).await?;
     let text = csv(&history.points).map_err(|error| {
-        HubError::new(
-            Kind::Failed,
+        RequestError::new(
+            ErrorKind::Failed,
             format!("the history of {plug} cannot be written: {error}"),
         )
     })?;
@@ -127,13 +127,13 @@ fn csv(points: &[Point]) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     Ok(writer.into_inner()?)
 }
 
-async fn read(hub: &Hub, plug: PlugId, params: &Params) -> Result<History, HubError> {
+async fn read(hub: &Hub, plug: PlugId, params: &Params) -> Result<History, RequestError> {
     params.only(&["from", "to", "step"])?;
     view(hub, plug)?;
     let zone = &hub.clock().timezone;
     let day_before = |to: Timestamp| {
         to.checked_sub(DEFAULT_LENGTH)
-            .map_err(|_| HubError::usage("to: not between the years 1970 and 2200").at("to"))
+            .map_err(|_| RequestError::usage("to: not between the years 1970 and 2200").at("to"))
     };
     let range = Range::read(params, Timestamp::now(), zone, day_before)?;
     let grid = range.grid(params.value("step")?, zone)?;
@@ -146,7 +146,7 @@ async fn read(hub: &Hub, plug: PlugId, params: &Params) -> Result<History, HubEr
         limit: usize::try_from(MOST_POINTS).unwrap_or(usize::MAX),
     };
     let points = hub.store().history(&query).await;
-    let points = points.map_err(|error| HubError::from(&error))?;
+    let points = points.map_err(|error| RequestError::from(&error))?;
     Ok(History {
         step_s: grid.seconds,
         points: points.into_iter().map(Point::from).collect(),

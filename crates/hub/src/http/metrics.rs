@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use api::{HubError, Kind, PlugId, PlugView};
+use api::{ErrorKind, PlugId, PlugView, RequestError};
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -139,12 +139,12 @@ fn encode_plugs(
     Ok(())
 }
 
-fn text(plugs: Vec<Arc<PlugView>>, hub: Vec<HubMetric>) -> Result<String, HubError> {
+fn text(plugs: Vec<Arc<PlugView>>, hub: Vec<HubMetric>) -> Result<String, RequestError> {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Snapshot { plugs, hub }));
     let mut text = String::new();
     encode_registry(&mut text, &registry)
-        .map_err(|_| HubError::new(Kind::Failed, "the metrics cannot be written"))?;
+        .map_err(|_| RequestError::new(ErrorKind::Failed, "the metrics cannot be written"))?;
     Ok(text)
 }
 

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use api::{HubError, Id, PlugId, excerpt};
+use api::{Id, PlugId, RequestError, excerpt};
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use hue::BridgeId;
@@ -70,20 +70,20 @@ async fn named<S: Send + Sync, T: FromStr>(
     parts: &mut Parts,
     state: &S,
     what: &str,
-) -> Result<T, HubError> {
+) -> Result<T, RequestError> {
     let Path(text) = Path::<String>::from_request_parts(parts, state)
         .await
         .map_err(|_| unreadable())?;
     known(&text, what)
 }
 
-fn known<T: FromStr>(text: &str, what: &str) -> Result<T, HubError> {
+fn known<T: FromStr>(text: &str, what: &str) -> Result<T, RequestError> {
     text.parse().map_err(|_| {
         let shown = excerpt(text);
-        HubError::not_found(format!("there is no {what} \u{2018}{shown}\u{2019}"))
+        RequestError::not_found(format!("there is no {what} \u{2018}{shown}\u{2019}"))
     })
 }
 
-fn unreadable() -> HubError {
-    HubError::usage("the path is not UTF-8")
+fn unreadable() -> RequestError {
+    RequestError::usage("the path is not UTF-8")
 }

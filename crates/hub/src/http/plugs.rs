@@ -4,7 +4,10 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Cause, Found, HubError, Kind, Period, PlugChange, PlugId, PlugView, Switched, Wanted};
+use api::{
+    Cause, ErrorKind, FoundPlug, Period, PlugChange, PlugId, PlugView, RelayCommand, RequestError,
+    Switched,
+};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
@@ -142,8 +145,8 @@ async fn remove(
 #[serde(deny_unknown_fields)]
 pub(super) struct RelayOrder {
     /// On, off, or what it is not.
-    #[schema(value_type = schema::Wanted)]
-    pub(super) state: Wanted,
+    #[schema(value_type = schema::RelayCommand)]
+    pub(super) state: RelayCommand,
 }
 
 /// What came of an order.
@@ -187,7 +190,7 @@ async fn switch(
                 .with("confirmed", false)
                 .with("relay", relay))
         }
-        Err(error) if matches!(error.kind(), Kind::Refused | Kind::BadAnswer) => {
+        Err(error) if matches!(error.kind(), ErrorKind::Refused | ErrorKind::BadAnswer) => {
             let relay = view.plug.relay.map(RelayState::as_str);
             Err(Problem::from(error)
                 .with("accepted", false)
@@ -199,19 +202,19 @@ async fn switch(
 }
 
 /// The error of an order that was accepted and not carried out.
-pub(super) fn unmoved(name: &str, wanted: Wanted, switched: &Switched) -> HubError {
+pub(super) fn unmoved(name: &str, wanted: RelayCommand, switched: &Switched) -> RequestError {
     let wanted = wanted.as_str();
     let (kind, message) = match switched.relay {
         Some(relay) => (
-            Kind::Refused,
+            ErrorKind::Refused,
             format!("{name} accepted `{wanted}`, but its relay is {relay}"),
         ),
         None => (
-            Kind::NoAnswer,
+            ErrorKind::NoAnswer,
             format!("{name} accepted `{wanted}`, but did not tell how its relay is"),
         ),
     };
-    HubError::new(kind, message)
+    RequestError::new(kind, message)
 }
 
 /// Meters a plug now.
@@ -269,7 +272,7 @@ async fn delay(
 ) -> Result<axum::Json<DelayAnswer>, Problem> {
     view(&hub, plug)?;
     let minutes = Minutes::new(order.minutes)
-        .map_err(|error| HubError::usage(format!("minutes: {error}")).at("minutes"))?;
+        .map_err(|error| RequestError::usage(format!("minutes: {error}")).at("minutes"))?;
     let delayed = hub.keeper().delay(plug.0, order.state, minutes).await?;
     Ok(axum::Json(DelayAnswer {
         relay: delayed.relay,
@@ -342,10 +345,10 @@ pub(super) struct Discover {
 
 impl Discover {
     /// Returns how long to listen.
-    pub(super) fn wait(&self) -> Result<Duration, HubError> {
+    pub(super) fn wait(&self) -> Result<Duration, RequestError> {
         match self.wait.map_or(DEFAULT_WAIT, Period::get) {
             wait if wait > LONGEST_WAIT => {
-                Err(HubError::usage("wait: a search listens for at most `30s`").at("wait"))
+                Err(RequestError::usage("wait: a search listens for at most `30s`").at("wait"))
             }
             wait => Ok(wait),
         }
@@ -355,34 +358,34 @@ impl Discover {
 /// Searches the network now.
 #[utoipa::path(post, path = "/api/v1/discover", tag = "plugs", operation_id = "discover",
     request_body = Option<Discover>,
-    responses((status = 200, description = "What answered", body = Vec<schema::Found>)))]
+    responses((status = 200, description = "What answered", body = Vec<schema::FoundPlug>)))]
 async fn discover(
     State(hub): State<Hub>,
     MaybeJson(body): MaybeJson<Discover>,
-) -> Result<axum::Json<Vec<Found>>, Problem> {
+) -> Result<axum::Json<Vec<FoundPlug>>, Problem> {
     Ok(axum::Json(hub.keeper().discover(body.wait()?).await?))
 }
 
 /// Returns a plug, or says that there is none.
-pub(super) fn view(hub: &Hub, plug: PlugId) -> Result<Arc<PlugView>, HubError> {
+pub(super) fn view(hub: &Hub, plug: PlugId) -> Result<Arc<PlugView>, RequestError> {
     hub.keeper().view(plug.0).ok_or_else(|| unknown(plug))
 }
 
-fn unknown(plug: PlugId) -> HubError {
-    HubError::not_found(format!("no plug {plug} is adopted"))
+fn unknown(plug: PlugId) -> RequestError {
+    RequestError::not_found(format!("no plug {plug} is adopted"))
         .hint("`GET /api/v1/plugs` lists those that are")
 }
 
-fn revision(hub: &Hub, plug: PlugId) -> Result<u64, HubError> {
+fn revision(hub: &Hub, plug: PlugId) -> Result<u64, RequestError> {
     hub.keeper().revision(plug.0).ok_or_else(|| unknown(plug))
 }
 
 /// Returns the revision that a change insists on.
-fn held(hub: &Hub, plug: PlugId, if_match: &IfMatch) -> Result<Option<u64>, HubError> {
+fn held(hub: &Hub, plug: PlugId, if_match: &IfMatch) -> Result<Option<u64>, RequestError> {
     if_match.against(revision(hub, plug)?, &format!("plug {plug}"))
 }
 
-fn tagged(hub: &Hub, body: Arc<PlugView>) -> Result<Tagged<Arc<PlugView>>, HubError> {
+fn tagged(hub: &Hub, body: Arc<PlugView>) -> Result<Tagged<Arc<PlugView>>, RequestError> {
     let revision = revision(hub, PlugId(body.plug.mac))?;
     Ok(Tagged { revision, body })
 }

@@ -2,7 +2,7 @@
 //!
 //! What led to an error stays in the log; here is only what the one who asked may read.
 
-use api::{HubError, Kind};
+use api::{ErrorKind, RequestError};
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -21,7 +21,7 @@ pub struct Problem(Box<Parts>);
 #[derive(Debug, Clone, PartialEq)]
 struct Parts {
     status: StatusCode,
-    error: HubError,
+    error: RequestError,
     more: Map<String, Value>,
     headers: HeaderMap,
 }
@@ -34,7 +34,7 @@ pub struct ProblemJson {
     /// The HTTP status.
     pub status: u16,
     /// The kind of the error, for programs.
-    pub kind: Kind,
+    pub kind: ErrorKind,
     /// One sentence that names the thing.
     pub detail: String,
     /// What can be done about it.
@@ -61,7 +61,7 @@ impl Problem {
     }
 
     /// Returns its kind.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ErrorKind {
         self.0.error.kind()
     }
 
@@ -74,22 +74,22 @@ impl Problem {
 }
 
 /// Returns the status that a kind of error has.
-pub const fn status(kind: Kind) -> StatusCode {
+pub const fn status(kind: ErrorKind) -> StatusCode {
     match kind {
-        Kind::Usage => StatusCode::BAD_REQUEST,
-        Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Kind::Forbidden => StatusCode::FORBIDDEN,
-        Kind::NotFound => StatusCode::NOT_FOUND,
-        Kind::Conflict => StatusCode::CONFLICT,
-        Kind::Failed => StatusCode::INTERNAL_SERVER_ERROR,
-        Kind::Refused | Kind::BadAnswer => StatusCode::BAD_GATEWAY,
-        Kind::Local | Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        Kind::NoAnswer => StatusCode::GATEWAY_TIMEOUT,
+        ErrorKind::Usage => StatusCode::BAD_REQUEST,
+        ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        ErrorKind::Forbidden => StatusCode::FORBIDDEN,
+        ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        ErrorKind::Conflict => StatusCode::CONFLICT,
+        ErrorKind::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorKind::Refused | ErrorKind::BadAnswer => StatusCode::BAD_GATEWAY,
+        ErrorKind::Local | ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::NoAnswer => StatusCode::GATEWAY_TIMEOUT,
     }
 }
 
-impl From<HubError> for Problem {
-    fn from(error: HubError) -> Self {
+impl From<RequestError> for Problem {
+    fn from(error: RequestError) -> Self {
         let status = if error.is_stale() {
             StatusCode::PRECONDITION_FAILED
         } else {
@@ -109,7 +109,7 @@ macro_rules! from_rejection {
     ($($rejection:ty),*) => {$(
         impl From<$rejection> for Problem {
             fn from(rejection: $rejection) -> Self {
-                let problem = Self::from(HubError::usage(one_line(&rejection.body_text())));
+                let problem = Self::from(RequestError::usage(one_line(&rejection.body_text())));
                 match rejection.status() {
                     StatusCode::PAYLOAD_TOO_LARGE => problem.status(StatusCode::PAYLOAD_TOO_LARGE),
                     _ => problem,
@@ -173,7 +173,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_in_full() {
-        let error = HubError::usage("there is no such time")
+        let error = RequestError::usage("there is no such time")
             .hint("write it like `07:00`")
             .at("when.at");
         let expected = serde_json::json!({
@@ -188,7 +188,7 @@ mod tests {
 
     #[tokio::test]
     async fn unknown_members_are_null_and_further_ones_are_added() {
-        let error = HubError::new(Kind::Refused, "the relay did not move");
+        let error = RequestError::new(ErrorKind::Refused, "the relay did not move");
         let (status, json) = json(Problem::from(error).with("confirmed", false)).await;
         assert_eq!(status, StatusCode::BAD_GATEWAY);
         assert_eq!(json["confirmed"], false);
@@ -199,11 +199,13 @@ mod tests {
     #[test]
     fn what_is_stale_has_a_status_of_its_own() {
         assert_eq!(
-            Problem::from(HubError::stale("it changed")).0.status,
+            Problem::from(RequestError::stale("it changed")).0.status,
             StatusCode::PRECONDITION_FAILED
         );
         assert_eq!(
-            Problem::from(HubError::conflict("it is there")).0.status,
+            Problem::from(RequestError::conflict("it is there"))
+                .0
+                .status,
             StatusCode::CONFLICT
         );
     }

@@ -4,7 +4,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use api::{HubError, excerpt};
+use api::{RequestError, excerpt};
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 
@@ -23,10 +23,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Query(params) = Query::<Vec<(String, String)>>::from_request_parts(parts, state)
             .await
-            .map_err(|_| HubError::usage("the query cannot be read"))?;
+            .map_err(|_| RequestError::usage("the query cannot be read"))?;
         if params.len() > MOST {
             let message = format!("a query has at most {MOST} parameters");
-            return Err(HubError::usage(message).into());
+            return Err(RequestError::usage(message).into());
         }
         Ok(Self(params))
     }
@@ -34,7 +34,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
 
 impl Params {
     /// Refuses every parameter but these.
-    pub(crate) fn only(&self, known: &[&str]) -> Result<(), HubError> {
+    pub(crate) fn only(&self, known: &[&str]) -> Result<(), RequestError> {
         let unknown = |(name, _): &&(String, String)| !known.contains(&name.as_str());
         match self.0.iter().find(unknown) {
             None => Ok(()),
@@ -45,18 +45,18 @@ impl Params {
                     known => format!("there are: {}", known.join(", ")),
                 };
                 let message = format!("{name}: there is no such parameter here");
-                Err(HubError::usage(message).hint(hint).at(name))
+                Err(RequestError::usage(message).hint(hint).at(name))
             }
         }
     }
 
     /// Returns a parameter that may be given once.
-    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, HubError> {
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, RequestError> {
         let mut values = self.all(name);
         let first = values.next();
         match values.next() {
             None => Ok(first),
-            Some(_) => Err(HubError::usage(format!("{name}: given twice")).at(name)),
+            Some(_) => Err(RequestError::usage(format!("{name}: given twice")).at(name)),
         }
     }
 
@@ -64,23 +64,23 @@ impl Params {
     pub(crate) fn value<T: FromStr<Err: Display>>(
         &self,
         name: &str,
-    ) -> Result<Option<T>, HubError> {
+    ) -> Result<Option<T>, RequestError> {
         self.text(name)?
             .map(|text| {
                 text.parse::<T>()
-                    .map_err(|error| HubError::usage(format!("{name}: {error}")).at(name))
+                    .map_err(|error| RequestError::usage(format!("{name}: {error}")).at(name))
             })
             .transpose()
     }
 
     /// Returns a parameter that is `true` or `false`; false when it is not given.
-    pub(crate) fn flag(&self, name: &str) -> Result<bool, HubError> {
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, RequestError> {
         match self.text(name)? {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
             Some(_) => {
                 let message = format!("{name}: it is `true` or `false`");
-                Err(HubError::usage(message).at(name))
+                Err(RequestError::usage(message).at(name))
             }
         }
     }

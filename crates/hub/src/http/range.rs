@@ -2,7 +2,7 @@
 //!
 //! Pure: now and the time zone are parameters.
 
-use api::{HubError, Period, excerpt};
+use api::{Period, RequestError, excerpt};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
@@ -57,8 +57,8 @@ impl Range {
         params: &Params,
         now: Timestamp,
         zone: &TimeZone,
-        default: impl Fn(Timestamp) -> Result<Timestamp, HubError>,
-    ) -> Result<Self, HubError> {
+        default: impl Fn(Timestamp) -> Result<Timestamp, RequestError>,
+    ) -> Result<Self, RequestError> {
         let to = match params.text("to")? {
             Some(text) => moment("to", text, zone, Edge::End)?,
             None => now,
@@ -69,7 +69,7 @@ impl Range {
         };
         if from >= to {
             let message = format!("from: it is {from:.0}, which is not before `to`, {to:.0}");
-            return Err(HubError::usage(message).at("from"));
+            return Err(RequestError::usage(message).at("from"));
         }
         Ok(Self { from, to })
     }
@@ -81,7 +81,7 @@ impl Range {
     }
 
     /// Reads `step`, or chooses one that makes a good picture.
-    pub(crate) fn grid(self, step: Option<Period>, zone: &TimeZone) -> Result<Grid, HubError> {
+    pub(crate) fn grid(self, step: Option<Period>, zone: &TimeZone) -> Result<Grid, RequestError> {
         let seconds = match step {
             Some(step) => whole_seconds(step)?,
             None => self.default_step(),
@@ -92,7 +92,7 @@ impl Range {
             let message =
                 format!("step: that makes {points} points; there are at most {MOST_POINTS}");
             let hint = format!("take `{finest}` or longer, or less time at once");
-            return Err(HubError::usage(message).hint(hint).at("step"));
+            return Err(RequestError::usage(message).hint(hint).at("step"));
         }
         if seconds < DAY {
             let step = Step::Seconds(u32::try_from(seconds).unwrap_or(u32::MAX));
@@ -124,7 +124,7 @@ impl Range {
     }
 
     /// Returns the beginnings of every `count`th local day in the range, and the end of the last.
-    fn days(self, count: i64, zone: &TimeZone) -> Result<Vec<Timestamp>, HubError> {
+    fn days(self, count: i64, zone: &TimeZone) -> Result<Vec<Timestamp>, RequestError> {
         let mut day = zone.to_datetime(self.from).date();
         let mut edges = vec![midnight(day, zone)?];
         loop {
@@ -138,8 +138,8 @@ impl Range {
     }
 }
 
-fn whole_seconds(step: Period) -> Result<i64, HubError> {
-    let wrong = |what: &str| HubError::usage(format!("step: {what}")).at("step");
+fn whole_seconds(step: Period) -> Result<i64, RequestError> {
+    let wrong = |what: &str| RequestError::usage(format!("step: {what}")).at("step");
     if step.get().subsec_nanos() != 0 {
         return Err(wrong("it has to be whole seconds"));
     }
@@ -158,7 +158,7 @@ enum Edge {
 }
 
 /// Reads a moment: RFC 3339, a local date and time, or a local date, which is meant as a whole.
-fn moment(name: &str, text: &str, zone: &TimeZone, edge: Edge) -> Result<Timestamp, HubError> {
+fn moment(name: &str, text: &str, zone: &TimeZone, edge: Edge) -> Result<Timestamp, RequestError> {
     if !text.contains(['T', 't', ' ', ':'])
         && let Ok(date) = text.parse::<Date>()
     {
@@ -177,7 +177,7 @@ fn moment(name: &str, text: &str, zone: &TimeZone, edge: Edge) -> Result<Timesta
     Ok(moment)
 }
 
-fn day(name: &str, date: Date, zone: &TimeZone, edge: Edge) -> Result<Timestamp, HubError> {
+fn day(name: &str, date: Date, zone: &TimeZone, edge: Edge) -> Result<Timestamp, RequestError> {
     if !(1970..2200).contains(&date.year()) {
         return Err(outside(name));
     }
@@ -189,18 +189,19 @@ fn day(name: &str, date: Date, zone: &TimeZone, edge: Edge) -> Result<Timestamp,
     Ok(midnight(date, zone)?.max(Timestamp::UNIX_EPOCH))
 }
 
-fn midnight(date: Date, zone: &TimeZone) -> Result<Timestamp, HubError> {
+fn midnight(date: Date, zone: &TimeZone) -> Result<Timestamp, RequestError> {
     // Where clocks go forward at midnight, the day begins at the first time that exists.
     zone.to_timestamp(date.into()).map_err(|_| outside("from"))
 }
 
-fn outside(name: &str) -> HubError {
-    HubError::usage(format!("{name}: not between the years 1970 and 2200")).at(name)
+fn outside(name: &str) -> RequestError {
+    RequestError::usage(format!("{name}: not between the years 1970 and 2200")).at(name)
 }
 
-fn unreadable(name: &str, text: &str) -> HubError {
+fn unreadable(name: &str, text: &str) -> RequestError {
     let shown = excerpt(text);
-    let error = HubError::usage(format!("{name}: \u{2018}{shown}\u{2019} is not a time")).at(name);
+    let error =
+        RequestError::usage(format!("{name}: \u{2018}{shown}\u{2019} is not a time")).at(name);
     // `+02:00` in a query that was not escaped.
     if text.contains(' ') {
         return error.hint("in a URL a + is written %2B; times in UTC end in Z");
@@ -223,7 +224,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn read(query: &str) -> Result<Range, HubError> {
+    fn read(query: &str) -> Result<Range, RequestError> {
         let day_before = |to: Timestamp| Ok(to - SignedDuration::from_hours(24));
         Range::read(
             &params(query),
@@ -307,7 +308,7 @@ mod tests {
         assert!(error.hint_text().unwrap().contains("%2B"));
     }
 
-    fn grid(query: &str, step: Option<&str>) -> Result<Grid, HubError> {
+    fn grid(query: &str, step: Option<&str>) -> Result<Grid, RequestError> {
         let step = step.map(|step| step.parse().unwrap());
         read(query).unwrap().grid(step, &berlin())
     }

@@ -1,6 +1,6 @@
 //! Prices by the hour, put into a tariff as they become known.
 
-use api::{HourPrices, HubError, Id, Prices, Stored, Tariff};
+use api::{HourPrices, Id, RequestError, Stored, Tariff, TariffKind};
 use axum::extract::{Request, State};
 use axum::response::IntoResponse;
 use axum::response::Response;
@@ -76,17 +76,17 @@ async fn put(
     if_match: &IfMatch,
     replace: bool,
     more: &HourPrices,
-) -> Result<Stored<Tariff>, HubError> {
+) -> Result<Stored<Tariff>, RequestError> {
     let present = hub.tariffs().one(id)?;
     held::<Tariff>(hub, id, if_match)?;
     let mut body = present.body;
     let name = body.name.clone();
     match &mut body.prices {
-        Prices::Hourly { prices, .. } if replace => prices.clone_from(more),
-        Prices::Hourly { prices, .. } => prices.extend(more.iter())?,
-        Prices::Flat { .. } | Prices::DayNight { .. } => {
+        TariffKind::Hourly { prices, .. } if replace => prices.clone_from(more),
+        TariffKind::Hourly { prices, .. } => prices.extend(more.iter())?,
+        TariffKind::Flat { .. } | TariffKind::DayNight { .. } => {
             let message = format!("the tariff \u{2018}{name}\u{2019} has no prices by the hour");
-            return Err(HubError::conflict(message).hint("only the kind `hourly` has"));
+            return Err(RequestError::conflict(message).hint("only the kind `hourly` has"));
         }
     }
     hub.tariffs()

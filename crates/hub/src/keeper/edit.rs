@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Found, HubError, Kind, PlugChange, PlugView, check_name};
+use api::{ErrorKind, FoundPlug, PlugChange, PlugView, RequestError, check_name};
 use futures_util::StreamExt;
 use hiflying::Mac;
 use jiff::Timestamp;
@@ -29,15 +29,15 @@ impl Keeper {
     ///
     /// # Errors
     ///
-    /// [`HubError`]: `usage` for an address that no plug can have, `no_answer`, `refused` when what is there is no plug,
+    /// [`RequestError`]: `usage` for an address that no plug can have, `no_answer`, `refused` when what is there is no plug,
     /// `conflict` when there are too many, `unavailable`.
-    pub async fn adopt(&self, address: Ipv4Addr) -> Result<(Arc<PlugView>, bool), HubError> {
+    pub async fn adopt(&self, address: Ipv4Addr) -> Result<(Arc<PlugView>, bool), RequestError> {
         if address.is_unspecified() || address.is_broadcast() || address.is_multicast() {
             let message = format!("{address} is not the address of a plug");
-            return Err(HubError::usage(message).at("address"));
+            return Err(RequestError::usage(message).at("address"));
         }
         let heard = self.0.lan().presence(address, PRESENCE).await;
-        let plug = heard.map_err(|error| HubError::from(&error))?;
+        let plug = heard.map_err(|error| RequestError::from(&error))?;
         if let Some(slot) = self.0.slot(plug.mac) {
             slot.sighted(super::task::now(), &plug, self.0.patience());
             return Ok((slot.view(), false));
@@ -49,14 +49,14 @@ impl Keeper {
     ///
     /// # Errors
     ///
-    /// [`HubError`]: `not_found`, `usage` or `conflict` at the field, stale when `if_match` is not the revision,
+    /// [`RequestError`]: `not_found`, `usage` or `conflict` at the field, stale when `if_match` is not the revision,
     /// `unavailable` when it cannot be saved; then nothing has changed.
     pub async fn change(
         &self,
         mac: Mac,
         change: PlugChange,
         if_match: Option<u64>,
-    ) -> Result<(Arc<PlugView>, u64), HubError> {
+    ) -> Result<(Arc<PlugView>, u64), RequestError> {
         let inner = &self.0;
         let _editing = inner.editing.lock().await;
         let slot = inner.known(mac)?;
@@ -89,19 +89,19 @@ impl Keeper {
     ///
     /// # Errors
     ///
-    /// [`HubError`]: `not_found`, stale, `unavailable`; then nothing has changed.
+    /// [`RequestError`]: `not_found`, stale, `unavailable`; then nothing has changed.
     pub async fn remove(
         &self,
         mac: Mac,
         if_match: Option<u64>,
         purge: bool,
-    ) -> Result<(), HubError> {
+    ) -> Result<(), RequestError> {
         let inner = &self.0;
         let _editing = inner.editing.lock().await;
         let slot = inner.known(mac)?;
         fresh(mac, slot.revision(), if_match)?;
         let deleted = inner.store.delete_plug(mac, purge).await;
-        deleted.map_err(|error| HubError::from(&error))?;
+        deleted.map_err(|error| RequestError::from(&error))?;
         inner.dismiss(mac);
         inner.drop_slot(mac, !purge);
         tracing::info!(plug = %mac, purge, "forgotten");
@@ -113,19 +113,19 @@ impl Keeper {
     ///
     /// # Errors
     ///
-    /// [`HubError`]: `not_found`, `usage` when they are the same, `conflict` or `unavailable` from the store; then nothing
+    /// [`RequestError`]: `not_found`, `usage` when they are the same, `conflict` or `unavailable` from the store; then nothing
     /// has changed.
-    pub async fn replace(&self, old: Mac, new: Mac) -> Result<Arc<PlugView>, HubError> {
+    pub async fn replace(&self, old: Mac, new: Mac) -> Result<Arc<PlugView>, RequestError> {
         let inner = &self.0;
         let _editing = inner.editing.lock().await;
         let old_slot = inner.known(old)?;
         if old == new {
-            return Err(HubError::usage("a plug cannot replace itself").at("by"));
+            return Err(RequestError::usage("a plug cannot replace itself").at("by"));
         }
         let adopted = inner.slot(new).map(|slot| slot.record());
         let offered = || inner.offered_plug(new).map(|plug| record_of(&plug));
         let successor = adopted.or_else(offered).ok_or_else(|| {
-            HubError::not_found(format!("plug {new} was not found on the network"))
+            RequestError::not_found(format!("plug {new} was not found on the network"))
                 .hint("plug it in, and search for it first")
                 .at("by")
         })?;
@@ -140,7 +140,7 @@ impl Keeper {
             ..successor
         };
         let replaced = inner.store.replace_plug(old, &record).await;
-        replaced.map_err(|error| HubError::from(&error))?;
+        replaced.map_err(|error| RequestError::from(&error))?;
         let energy = old_slot.energy().map(|energy| EnergyState {
             counter_wh: None,
             ..energy
@@ -157,14 +157,14 @@ impl Keeper {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `unavailable` when too many search already.
-    pub async fn discover(&self, wait: Duration) -> Result<Vec<Found>, HubError> {
+    /// [`RequestError`] of kind `unavailable` when too many search already.
+    pub async fn discover(&self, wait: Duration) -> Result<Vec<FoundPlug>, RequestError> {
         let inner = &self.0;
         let begin = Timestamp::now();
         let _searching = inner
             .searching
             .try_acquire()
-            .map_err(|_| HubError::unavailable("too many searches are under way already"))?;
+            .map_err(|_| RequestError::unavailable("too many searches are under way already"))?;
         let options = DiscoverOptions {
             wait: Some(wait.min(LONGEST_SEARCH)),
             known: inner.slots().iter().map(|slot| slot.address()).collect(),
@@ -186,7 +186,7 @@ impl Keeper {
                 found.entry(plug.mac).or_insert(plug);
             }
         }
-        let mut found: Vec<Found> = found.into_values().map(|plug| inner.found(plug)).collect();
+        let mut found: Vec<FoundPlug> = found.into_values().map(|plug| inner.found(plug)).collect();
         found.sort_by_key(|found| found.plug.mac);
         Ok(found)
     }
@@ -202,7 +202,7 @@ impl Inner {
     pub(super) async fn take_in(
         self: &Arc<Self>,
         plug: Plug,
-    ) -> Result<(Arc<PlugView>, bool), HubError> {
+    ) -> Result<(Arc<PlugView>, bool), RequestError> {
         let _editing = self.editing.lock().await;
         if let Some(slot) = self.slot(plug.mac) {
             return Ok((slot.view(), false));
@@ -212,11 +212,11 @@ impl Inner {
                 "what is at {} is a Wi-Fi module, and no plug that can be switched",
                 plug.address
             );
-            return Err(HubError::new(Kind::Refused, message));
+            return Err(RequestError::new(ErrorKind::Refused, message));
         }
         if self.slots().len() >= MOST_PLUGS {
             let message = format!("a hub keeps at most {MOST_PLUGS} plugs");
-            return Err(HubError::conflict(message).hint("forget one that is no longer there"));
+            return Err(RequestError::conflict(message).hint("forget one that is no longer there"));
         }
         let mut record = record_of(&plug);
         let name = self.names.get(&plug.mac).cloned();
@@ -232,9 +232,9 @@ impl Inner {
         Ok((view, true))
     }
 
-    async fn save(&self, record: &PlugRecord) -> Result<(), HubError> {
+    async fn save(&self, record: &PlugRecord) -> Result<(), RequestError> {
         let saved = self.store.save_plug(record).await;
-        saved.map_err(|error| HubError::from(&error))
+        saved.map_err(|error| RequestError::from(&error))
     }
 
     /// Ends the plug's task, and tells everybody that it is gone for good.
@@ -250,12 +250,12 @@ impl Inner {
     }
 
     /// Says what is wrong with the name of a plug; `own` may have it already.
-    fn check_plug_name(&self, name: &str, own: Mac) -> Result<(), HubError> {
+    fn check_plug_name(&self, name: &str, own: Mac) -> Result<(), RequestError> {
         check_name(name)?;
         let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
         if is_number || name.parse::<Mac>().is_ok() || name.parse::<Ipv4Addr>().is_ok() {
             let message = "a name cannot look like a MAC, a serial number or an address";
-            return Err(HubError::usage(message).at("name"));
+            return Err(RequestError::usage(message).at("name"));
         }
         let folded = name.to_lowercase();
         let other = self.slots().into_iter().find(|slot| {
@@ -265,30 +265,30 @@ impl Inner {
         match other {
             Some(other) => {
                 let message = format!("plug {} is called '{name}' already", other.mac);
-                Err(HubError::conflict(message).at("name"))
+                Err(RequestError::conflict(message).at("name"))
             }
             None => Ok(()),
         }
     }
 
-    fn found(&self, plug: Plug) -> Found {
+    fn found(&self, plug: Plug) -> FoundPlug {
         let slot = self.slot(plug.mac);
         let name = match &slot {
             Some(slot) => slot.name(),
             None => self.names.get(&plug.mac).cloned(),
         };
-        Found {
+        FoundPlug {
             adopted: slot.is_some(),
             plug: Plug { name, ..plug },
         }
     }
 }
 
-fn fresh(mac: Mac, revision: u64, if_match: Option<u64>) -> Result<(), HubError> {
+fn fresh(mac: Mac, revision: u64, if_match: Option<u64>) -> Result<(), RequestError> {
     match if_match {
-        Some(expected) if expected != revision => {
-            Err(HubError::stale(format!("plug {mac} has changed meanwhile")))
-        }
+        Some(expected) if expected != revision => Err(RequestError::stale(format!(
+            "plug {mac} has changed meanwhile"
+        ))),
         _ => Ok(()),
     }
 }

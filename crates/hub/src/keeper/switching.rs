@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use api::{Cause, HubError, Kind, Switched, Wanted};
+use api::{Cause, ErrorKind, RelayCommand, RequestError, Switched};
 use plugs::net::ContactError;
 use plugs::{Order, RelayState};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -32,9 +32,9 @@ impl Task {
     /// Switches the plug, and reads its position back until it is the wanted one.
     pub(super) async fn switch(
         &mut self,
-        wanted: Wanted,
+        wanted: RelayCommand,
         cause: Cause,
-    ) -> Result<Switched, HubError> {
+    ) -> Result<Switched, RequestError> {
         let start = Instant::now();
         let result = self.switch_from(start, wanted, cause).await;
         let counts = &self.inner.counts;
@@ -48,16 +48,16 @@ impl Task {
     async fn switch_from(
         &mut self,
         start: Instant,
-        wanted: Wanted,
+        wanted: RelayCommand,
         cause: Cause,
-    ) -> Result<Switched, HubError> {
+    ) -> Result<Switched, RequestError> {
         self.reachable()?;
         let deadline = start + ORDER_BUDGET;
         let relay = match wanted {
-            Wanted::On => RelayState::On,
-            Wanted::Off => RelayState::Off,
+            RelayCommand::On => RelayState::On,
+            RelayCommand::Off => RelayState::Off,
             // Read once, so that a lost answer never toggles twice.
-            Wanted::Toggle => self.relay_now(start).await?.toggled(),
+            RelayCommand::Toggle => self.relay_now(start).await?.toggled(),
         };
         self.slot.intend(task::now(), relay, cause.clone());
         let confirmed = self.order_and_look(relay, start, deadline).await?;
@@ -76,12 +76,12 @@ impl Task {
     }
 
     /// Asks for the relay's position as it is just now.
-    async fn relay_now(&mut self, start: Instant) -> Result<RelayState, HubError> {
+    async fn relay_now(&mut self, start: Instant) -> Result<RelayState, RequestError> {
         let look = Look::at(self, start);
         look.until(start + FIRST_LOOK, |_| true).await;
         look.relay().ok_or_else(|| {
             let message = format!("plug {} does not tell how its relay stands", self.slot.mac);
-            HubError::new(Kind::NoAnswer, message)
+            RequestError::new(ErrorKind::NoAnswer, message)
         })
     }
 
@@ -91,7 +91,7 @@ impl Task {
         relay: RelayState,
         start: Instant,
         deadline: Instant,
-    ) -> Result<bool, HubError> {
+    ) -> Result<bool, RequestError> {
         let (lan, order) = (self.lan(), Order::Switch(relay));
         let look = Look::at(self, start);
         let given = tokio::select! {
@@ -108,9 +108,9 @@ impl Task {
                 if look.until(end, |seen| seen == relay).await {
                     return Ok(true);
                 }
-                return Err(HubError::from(&error));
+                return Err(RequestError::from(&error));
             }
-            Some(Err(error)) => return Err(HubError::from(&error)),
+            Some(Err(error)) => return Err(RequestError::from(&error)),
         }
         let repeat = deadline.min(Instant::now() + REPEAT_AFTER);
         if look.until(repeat, |seen| seen == relay).await {

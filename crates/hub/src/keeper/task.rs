@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Cause, Delayed, HubError, Metering, Switched, Wanted};
+use api::{Cause, Delayed, Metering, RelayCommand, RequestError, Switched};
 use jiff::Timestamp;
 use plugs::exchange::Outcome;
 use plugs::net::{ContactError, Lan, Link};
@@ -37,20 +37,20 @@ const RESTORE_PAUSES: [Duration; 4] = [
 #[derive(Debug)]
 pub(super) enum Errand {
     Switch {
-        wanted: Wanted,
+        wanted: RelayCommand,
         cause: Cause,
-        reply: oneshot::Sender<Result<Switched, HubError>>,
+        reply: oneshot::Sender<Result<Switched, RequestError>>,
     },
     Delay {
         relay: RelayState,
         minutes: Minutes,
-        reply: oneshot::Sender<Result<Delayed, HubError>>,
+        reply: oneshot::Sender<Result<Delayed, RequestError>>,
     },
     Version {
-        reply: oneshot::Sender<Result<String, HubError>>,
+        reply: oneshot::Sender<Result<String, RequestError>>,
     },
     Meter {
-        reply: oneshot::Sender<Result<Reading, HubError>>,
+        reply: oneshot::Sender<Result<Reading, RequestError>>,
     },
 }
 
@@ -248,7 +248,11 @@ impl Task {
         }
     }
 
-    async fn delay(&mut self, relay: RelayState, minutes: Minutes) -> Result<Delayed, HubError> {
+    async fn delay(
+        &mut self,
+        relay: RelayState,
+        minutes: Minutes,
+    ) -> Result<Delayed, RequestError> {
         let order = Order::Delay(relay, minutes);
         self.order(order).await?;
         let wait = jiff::SignedDuration::from_mins(i64::from(minutes.count()));
@@ -261,7 +265,7 @@ impl Task {
         })
     }
 
-    async fn version(&mut self) -> Result<String, HubError> {
+    async fn version(&mut self) -> Result<String, RequestError> {
         match self.order(Order::Version).await? {
             Outcome::Version(text) => Ok(text),
             other => Err(self.something_else(&other)),
@@ -269,7 +273,7 @@ impl Task {
     }
 
     /// Meters because somebody asked; whatever the interval, it is a reading like any other.
-    async fn read(&mut self) -> Result<Reading, HubError> {
+    async fn read(&mut self) -> Result<Reading, RequestError> {
         match self.order(Order::Meter).await? {
             Outcome::Measured(measurement) => {
                 let reading = measurement.reading(self.slot.mac, Timestamp::now());
@@ -283,24 +287,24 @@ impl Task {
         }
     }
 
-    fn something_else(&self, outcome: &Outcome) -> HubError {
+    fn something_else(&self, outcome: &Outcome) -> RequestError {
         let mac = self.slot.mac;
         let message = format!("plug {mac} answered something else: {outcome:?}");
-        HubError::new(api::Kind::BadAnswer, message)
+        RequestError::new(api::ErrorKind::BadAnswer, message)
     }
 
-    async fn order(&mut self, order: Order) -> Result<Outcome, HubError> {
+    async fn order(&mut self, order: Order) -> Result<Outcome, RequestError> {
         let lan = self.inner.lan();
         self.reachable()?;
         let result = self.link.order(&lan, order, ORDER_BUDGET).await;
         if result.is_ok() {
             self.answered();
         }
-        result.map_err(|error| HubError::from(&error))
+        result.map_err(|error| RequestError::from(&error))
     }
 
     /// Makes sure that an order does not reach another plug.
-    pub(super) fn reachable(&mut self) -> Result<(), HubError> {
+    pub(super) fn reachable(&mut self) -> Result<(), RequestError> {
         let outlook = self.slot.outlook();
         self.link.move_to(outlook.address);
         if outlook.is_reachable {
@@ -310,7 +314,7 @@ impl Task {
             "plug {} does not answer: another device has its address {}",
             self.slot.mac, outlook.address
         );
-        Err(HubError::new(api::Kind::NoAnswer, message))
+        Err(RequestError::new(api::ErrorKind::NoAnswer, message))
     }
 
     /// Waits, unless an order comes. Returns whether none did.

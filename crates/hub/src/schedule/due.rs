@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::{Days, HubError, Id, Period, Schedule, Sun, When};
+use api::{Id, Period, RequestError, Schedule, SunEvent, Weekdays, When};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
@@ -35,13 +35,13 @@ pub struct Clock {
 ///
 /// # Errors
 ///
-/// [`HubError`] of kind `usage` when it goes by the sun and the place is not known.
+/// [`RequestError`] of kind `usage` when it goes by the sun and the place is not known.
 pub fn next_due(
     schedule: &Schedule,
     clock: &Clock,
     after: Timestamp,
     id: &Id,
-) -> Result<Option<Timestamp>, HubError> {
+) -> Result<Option<Timestamp>, RequestError> {
     if !schedule.enabled {
         return Ok(None);
     }
@@ -60,7 +60,7 @@ pub fn last_due(
     after: Timestamp,
     until: Timestamp,
     id: &Id,
-) -> Result<Option<Timestamp>, HubError> {
+) -> Result<Option<Timestamp>, RequestError> {
     if !schedule.enabled {
         return Ok(None);
     }
@@ -80,15 +80,15 @@ struct Times<'a> {
 enum What<'a> {
     Calendar(&'a When),
     Sun {
-        sun: Sun,
+        sun: SunEvent,
         offset: SignedDuration,
-        days: Days,
+        days: Weekdays,
         place: Place,
     },
 }
 
 impl<'a> Times<'a> {
-    fn new(schedule: &'a Schedule, clock: &'a Clock, id: &'a Id) -> Result<Self, HubError> {
+    fn new(schedule: &'a Schedule, clock: &'a Clock, id: &'a Id) -> Result<Self, RequestError> {
         let what = match schedule.when {
             When::Sun { sun, offset, days } => What::Sun {
                 sun,
@@ -178,9 +178,9 @@ impl<'a> Times<'a> {
 
     fn sun(
         &self,
-        sun: Sun,
+        sun: SunEvent,
         offset: SignedDuration,
-        days: Days,
+        days: Weekdays,
         place: Place,
         after: Timestamp,
     ) -> Option<Timestamp> {
@@ -238,10 +238,10 @@ impl Clock {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `usage` at `when.sun` when it is not known.
-    pub fn place(&self) -> Result<Place, HubError> {
+    /// [`RequestError`] of kind `usage` at `when.sun` when it is not known.
+    pub fn place(&self) -> Result<Place, RequestError> {
         self.place.ok_or_else(|| {
-            HubError::usage("sunrise and sunset need a place, and none is configured")
+            RequestError::usage("sunrise and sunset need a place, and none is configured")
                 .hint("set `latitude` and `longitude` in the section `[place]` of mains.toml")
                 .at("when.sun")
         })

@@ -4,7 +4,7 @@
 //! itself. Rising and setting is the upper limb on a level horizon with the usual refraction, as in almanacs: the centre is
 //! 50 minutes of arc below. That is good to some seconds, a minute or two beyond the polar circles.
 
-use api::Sun;
+use api::SunEvent;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -23,7 +23,7 @@ const ROUNDS: usize = 6;
 
 /// Returns when the sun rises or sets on a day of a place, that is, before or after its noon of that date. `None` where it
 /// stays up or down.
-pub(super) fn event(sun: Sun, place: Place, day: Date) -> Option<Timestamp> {
+pub(super) fn event(sun: SunEvent, place: Place, day: Date) -> Option<Timestamp> {
     let noon = mean_noon(place, day)?;
     let mut offset = 0.0;
     let mut is_real = false;
@@ -34,8 +34,8 @@ pub(super) fn event(sun: Sun, place: Place, day: Date) -> Option<Timestamp> {
         // Near the day on which it first stays up, noon can look as if it did while evening does not.
         let hour_angle = cosine.clamp(-1.0, 1.0).acos().to_degrees();
         let from_noon = match sun {
-            Sun::Sunrise => -hour_angle,
-            Sun::Sunset => hour_angle,
+            SunEvent::Sunrise => -hour_angle,
+            SunEvent::Sunset => hour_angle,
         };
         offset = (from_noon - position.equation_of_time) * SECONDS_PER_DEGREE;
     }

@@ -181,6 +181,6 @@ async fn an_address_that_is_taken_is_named() {
     let listener = bind("127.75.1.3:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let error = bind(address).await.unwrap_err();
-    assert_eq!(error.kind(), api::Kind::Local);
+    assert_eq!(error.kind(), api::ErrorKind::Local);
     assert!(error.message().contains(&address.to_string()), "{error}");
 }

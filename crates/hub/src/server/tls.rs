@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use api::{HubError, Kind};
+use api::{ErrorKind, RequestError};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
@@ -17,19 +17,19 @@ use crate::config::Tls;
 ///
 /// # Errors
 ///
-/// [`HubError`] that names the file: of kind `local` when it cannot be read, `usage` when it is not what it should be.
-pub fn acceptor(files: &Tls) -> Result<TlsAcceptor, HubError> {
+/// [`RequestError`] that names the file: of kind `local` when it cannot be read, `usage` when it is not what it should be.
+pub fn acceptor(files: &Tls) -> Result<TlsAcceptor, RequestError> {
     let chain = certificates(&files.certificate)?;
     let key = PrivateKeyDer::from_pem_file(&files.key)
         .map_err(|error| unreadable(&files.key, "a private key", &error))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| HubError::new(Kind::Failed, format!("TLS cannot be set up: {error}")))?
+        .map_err(|error| RequestError::new(ErrorKind::Failed, format!("TLS cannot be set up: {error}")))?
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(|error| {
             let (certificate, key) = (files.certificate.display(), files.key.display());
-            HubError::usage(format!(
+            RequestError::usage(format!(
                 "the certificate in {certificate} and the key in {key} cannot be used together: {error}"
             ))
         })?;
@@ -37,7 +37,7 @@ pub fn acceptor(files: &Tls) -> Result<TlsAcceptor, HubError> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, HubError> {
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, RequestError> {
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect)
         .map_err(|error| unreadable(path, "a certificate", &error))?;
@@ -48,13 +48,13 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, HubError> {
 }
 
 /// What the PEM reader found is not repeated: it could be a piece of the key.
-fn unreadable(path: &Path, wanted: &str, error: &pem::Error) -> HubError {
+fn unreadable(path: &Path, wanted: &str, error: &pem::Error) -> RequestError {
     let path = path.display();
     match error {
         pem::Error::Io(error) if error.kind() != io::ErrorKind::InvalidData => {
-            HubError::new(Kind::Local, format!("{path} cannot be read: {error}"))
+            RequestError::new(ErrorKind::Local, format!("{path} cannot be read: {error}"))
         }
-        pem::Error::NoItemsFound => HubError::usage(format!("{path} has not {wanted} in it")),
-        _ => HubError::usage(format!("{path} is not a PEM file with {wanted}")),
+        pem::Error::NoItemsFound => RequestError::usage(format!("{path} has not {wanted} in it")),
+        _ => RequestError::usage(format!("{path} is not a PEM file with {wanted}")),
     }
 }

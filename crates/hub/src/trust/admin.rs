@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use api::{HubError, Kind};
+use api::{ErrorKind, RequestError};
 use statefile::StateFile;
 use zeroize::Zeroizing;
 
@@ -16,8 +16,8 @@ const MAX_FILE_BYTES: u64 = 4096;
 ///
 /// # Errors
 ///
-/// [`HubError`] of kind `local` when the file can be neither read nor written.
-pub(super) fn read_or_make(path: &Path) -> Result<Secret, HubError> {
+/// [`RequestError`] of kind `local` when the file can be neither read nor written.
+pub(super) fn read_or_make(path: &Path) -> Result<Secret, RequestError> {
     let file = StateFile::new(path, MAX_FILE_BYTES);
     let was_exposed = file
         .restrict_access()
@@ -50,8 +50,8 @@ pub(super) fn read_or_make(path: &Path) -> Result<Secret, HubError> {
 ///
 /// # Errors
 ///
-/// [`HubError`] of kind `local` when the file cannot be written.
-pub(super) fn make(path: &Path) -> Result<Secret, HubError> {
+/// [`RequestError`] of kind `local` when the file cannot be written.
+pub(super) fn make(path: &Path) -> Result<Secret, RequestError> {
     let token = Secret::random()?;
     let file = StateFile::new(path, MAX_FILE_BYTES);
     let text = Zeroizing::new(format!("{}\n", token.reveal()));
@@ -65,9 +65,9 @@ fn token(text: &[u8]) -> Option<Secret> {
     Some(Secret::new(text.trim())).filter(Secret::is_token)
 }
 
-fn failure(file: &StateFile, what: &str, error: &io::Error) -> HubError {
+fn failure(file: &StateFile, what: &str, error: &io::Error) -> RequestError {
     let message = format!("{} cannot be {what}: {error}", file.path().display());
-    HubError::new(Kind::Local, message)
+    RequestError::new(ErrorKind::Local, message)
 }
 
 #[cfg(test)]
@@ -119,6 +119,6 @@ mod tests {
     fn a_directory_that_is_not_there_is_named() {
         let error = read_or_make(Path::new("/nowhere/admin-token")).unwrap_err();
         assert!(error.message().contains("/nowhere/admin-token"), "{error}");
-        assert_eq!(error.kind(), Kind::Local);
+        assert_eq!(error.kind(), ErrorKind::Local);
     }
 }

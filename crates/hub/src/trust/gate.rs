@@ -1,6 +1,6 @@
 //! The checks in their order: by what name, from which page, by whom. And the headers that every answer has.
 
-use api::{HubError, Id, Kind};
+use api::{ErrorKind, Id, RequestError};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderName};
@@ -134,7 +134,7 @@ impl Trust {
     }
 
     /// The `Host` and `Origin` checks.
-    fn check_place(&self, request: &mut Request) -> Result<(), HubError> {
+    fn check_place(&self, request: &mut Request) -> Result<(), RequestError> {
         let local = request
             .extensions()
             .get::<Peer>()
@@ -182,8 +182,8 @@ impl Trust {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `local` when the system has no random bytes.
-    pub(super) fn begin_session(&self, origin: Origin) -> Result<HeaderValue, HubError> {
+    /// [`RequestError`] of kind `local` when the system has no random bytes.
+    pub(super) fn begin_session(&self, origin: Origin) -> Result<HeaderValue, RequestError> {
         let token = Secret::random()?;
         let mut state = self.state();
         state.sessions.begin(token.digest(), origin, Instant::now());
@@ -192,17 +192,17 @@ impl Trust {
     }
 
     /// Returns the `Set-Cookie` that makes a browser forget.
-    pub(super) fn forget_session(&self) -> Result<HeaderValue, HubError> {
+    pub(super) fn forget_session(&self) -> Result<HeaderValue, RequestError> {
         self.cookie("", 0)
     }
 
-    fn cookie(&self, value: &str, seconds: u64) -> Result<HeaderValue, HubError> {
+    fn cookie(&self, value: &str, seconds: u64) -> Result<HeaderValue, RequestError> {
         let name = &self.0.cookie;
         let secure = if self.0.is_tls { "; Secure" } else { "" };
         let text =
             format!("{name}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}{secure}");
         let mut value = HeaderValue::try_from(text)
-            .map_err(|_| HubError::new(Kind::Failed, "the cookie cannot be written"))?;
+            .map_err(|_| RequestError::new(ErrorKind::Failed, "the cookie cannot be written"))?;
         value.set_sensitive(true);
         Ok(value)
     }
@@ -210,7 +210,7 @@ impl Trust {
 
 /// Nobody has said who he is, or it is not true.
 pub(super) fn unauthenticated(message: &str) -> Problem {
-    let error = HubError::new(Kind::Unauthenticated, message)
+    let error = RequestError::new(ErrorKind::Unauthenticated, message)
         .hint("send a token as `Authorization: Bearer …`; `mains hub login-url` makes a link for a browser");
     Problem::from(error).header(
         header::WWW_AUTHENTICATE,

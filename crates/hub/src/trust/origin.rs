@@ -6,7 +6,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use api::{HubError, Kind};
+use api::{ErrorKind, RequestError};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, Request, header};
 
@@ -22,8 +22,8 @@ impl Hosts {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `usage` at the field `hosts` for what is neither a name nor an address.
-    pub(super) fn new(listen: SocketAddr, configured: &[String]) -> Result<Self, HubError> {
+    /// [`RequestError`] of kind `usage` at the field `hosts` for what is neither a name nor an address.
+    pub(super) fn new(listen: SocketAddr, configured: &[String]) -> Result<Self, RequestError> {
         let mut hosts = Self {
             names: vec!["localhost".to_owned()],
             addresses: Vec::new(),
@@ -37,7 +37,7 @@ impl Hosts {
                 Some(Host::Address(address)) => hosts.addresses.push(address),
                 None => {
                     let message = format!("'{text}' is neither a host name nor an address");
-                    return Err(HubError::usage(message).at("hosts"));
+                    return Err(RequestError::usage(message).at("hosts"));
                 }
             }
         }
@@ -48,12 +48,12 @@ impl Hosts {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `forbidden` for a name that is not the hub's own; `usage` when there is none, or several.
+    /// [`RequestError`] of kind `forbidden` for a name that is not the hub's own; `usage` when there is none, or several.
     pub(super) fn check<B>(
         &self,
         request: &Request<B>,
         local: Option<IpAddr>,
-    ) -> Result<Authority, HubError> {
+    ) -> Result<Authority, RequestError> {
         let authority = called(request)?;
         let is_own = match host(authority.as_str()) {
             Some(Host::Name(name)) => self.names.contains(&name),
@@ -69,7 +69,7 @@ impl Hosts {
         }
         let shown: String = authority.as_str().chars().take(100).collect();
         let message = format!("'{shown}' is not a name of this hub");
-        Err(HubError::new(Kind::Forbidden, message)
+        Err(RequestError::new(ErrorKind::Forbidden, message)
             .hint("if it should be, add it to `hosts` under `[hub]` in mains.toml"))
     }
 }
@@ -101,9 +101,9 @@ fn host(text: &str) -> Option<Host> {
 }
 
 /// Returns by what name the hub is called. Where the request line has one too, it must be the same.
-fn called<B>(request: &Request<B>) -> Result<Authority, HubError> {
+fn called<B>(request: &Request<B>) -> Result<Authority, RequestError> {
     let mut headers = request.headers().get_all(header::HOST).iter();
-    let usage = |message: &str| HubError::usage(message.to_owned());
+    let usage = |message: &str| RequestError::usage(message.to_owned());
     let (Some(host), None) = (headers.next(), headers.next()) else {
         return Err(usage("a request has one `Host` header"));
     };
@@ -121,13 +121,13 @@ fn called<B>(request: &Request<B>) -> Result<Authority, HubError> {
 ///
 /// # Errors
 ///
-/// [`HubError`] of kind `forbidden` when it does.
+/// [`RequestError`] of kind `forbidden` when it does.
 pub(super) fn check(
     method: &Method,
     headers: &HeaderMap,
     called: &Authority,
     is_tls: bool,
-) -> Result<(), HubError> {
+) -> Result<(), RequestError> {
     if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return Ok(());
     }
@@ -142,8 +142,8 @@ pub(super) fn check(
     if is_own_site && is_own_origin {
         return Ok(());
     }
-    Err(HubError::new(
-        Kind::Forbidden,
+    Err(RequestError::new(
+        ErrorKind::Forbidden,
         "a page of another site may change nothing here",
     ))
 }
@@ -233,7 +233,7 @@ mod tests {
                 .check(&request(foreign.as_bytes(), "/"), local)
                 .unwrap_err();
             assert!(
-                matches!(error.kind(), Kind::Forbidden | Kind::Usage),
+                matches!(error.kind(), ErrorKind::Forbidden | ErrorKind::Usage),
                 "{foreign}: {error:?}"
             );
         }
@@ -255,7 +255,7 @@ mod tests {
         ] {
             assert_eq!(
                 hosts().check(&request, None).unwrap_err().kind(),
-                Kind::Usage
+                ErrorKind::Usage
             );
         }
         let same = request(b"localhost:8480", "http://localhost:8480/");
@@ -264,7 +264,7 @@ mod tests {
         let foreign = request(b"evil.example", "http://evil.example/");
         assert_eq!(
             hosts().check(&foreign, None).unwrap_err().kind(),
-            Kind::Forbidden
+            ErrorKind::Forbidden
         );
     }
 

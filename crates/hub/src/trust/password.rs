@@ -1,6 +1,6 @@
 //! The password: argon2id, one at a time, and as much work when there is none.
 
-use api::{HubError, Kind};
+use api::{ErrorKind, RequestError};
 use argon2::password_hash::{PasswordHasher, SaltString};
 use argon2::{Argon2, PasswordHash, PasswordVerifier};
 use tokio::sync::Semaphore;
@@ -23,8 +23,8 @@ static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
 ///
 /// # Errors
 ///
-/// [`HubError`] of kind `usage` at the field `password`.
-pub(super) fn check(password: &Secret) -> Result<(), HubError> {
+/// [`RequestError`] of kind `usage` at the field `password`.
+pub(super) fn check(password: &Secret) -> Result<(), RequestError> {
     let text = password.reveal();
     let problem = if text.chars().count() < SHORTEST {
         "a password has at least 8 characters"
@@ -33,17 +33,17 @@ pub(super) fn check(password: &Secret) -> Result<(), HubError> {
     } else {
         return Ok(());
     };
-    Err(HubError::usage(problem).at("password"))
+    Err(RequestError::usage(problem).at("password"))
 }
 
 /// Returns what is kept of a password.
 ///
 /// # Errors
 ///
-/// [`HubError`] of kind `local` when the system has no random bytes, `failed` when the hash cannot be made.
-pub(super) async fn hash(password: Secret) -> Result<Secret, HubError> {
+/// [`RequestError`] of kind `local` when the system has no random bytes, `failed` when the hash cannot be made.
+pub(super) async fn hash(password: Secret) -> Result<Secret, RequestError> {
     let mut salt = [0; 16];
-    let no_salt = |_| HubError::new(Kind::Local, "the system gives no random bytes");
+    let no_salt = |_| RequestError::new(ErrorKind::Local, "the system gives no random bytes");
     getrandom::fill(&mut salt).map_err(no_salt)?;
     working(move || {
         let salt = SaltString::encode_b64(&salt).ok()?;
@@ -52,7 +52,7 @@ pub(super) async fn hash(password: Secret) -> Result<Secret, HubError> {
     })
     .await
     .flatten()
-    .ok_or_else(|| HubError::new(Kind::Failed, "the password could not be hashed"))
+    .ok_or_else(|| RequestError::new(ErrorKind::Failed, "the password could not be hashed"))
 }
 
 /// Tells whether this is the password whose hash is kept. Without a hash the answer is no, after the same work.

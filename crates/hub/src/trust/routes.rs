@@ -4,7 +4,7 @@ mod login;
 mod password;
 mod tokens;
 
-use api::HubError;
+use api::RequestError;
 use axum::Router;
 use axum::http::{Method, StatusCode};
 use utoipa::openapi::OpenApi;
@@ -55,6 +55,6 @@ fn described() -> OpenApiRouter<Trust> {
 }
 
 async fn not_allowed(method: Method) -> Problem {
-    let error = HubError::usage(format!("{method} makes no sense here"));
+    let error = RequestError::usage(format!("{method} makes no sense here"));
     Problem::from(error).status(StatusCode::METHOD_NOT_ALLOWED)
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use api::{HubError, Kind};
+use api::{ErrorKind, RequestError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer};
@@ -29,12 +29,12 @@ impl Secret {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `local` when the system has no random bytes.
-    pub fn random() -> Result<Self, HubError> {
+    /// [`RequestError`] of kind `local` when the system has no random bytes.
+    pub fn random() -> Result<Self, RequestError> {
         let mut bytes = Zeroizing::new([0; 32]);
         getrandom::fill(bytes.as_mut_slice()).map_err(|error| {
             tracing::error!(%error, "the system gives no random bytes");
-            HubError::new(Kind::Local, "the system gives no random bytes")
+            RequestError::new(ErrorKind::Local, "the system gives no random bytes")
         })?;
         let encoded = Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()));
         Ok(Self::new(format!("{PREFIX}{}", encoded.as_str())))

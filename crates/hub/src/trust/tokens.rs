@@ -3,7 +3,7 @@
 //! The admin token is one of them. Its secret lives in a file of the state directory, for the command line of the same
 //! user; what is kept here is only who it is and when it was used.
 
-use api::{HubError, Id, check_name};
+use api::{Id, RequestError, check_name};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -105,7 +105,7 @@ impl Tokens {
         name: &str,
         digest: Digest,
         now: Timestamp,
-    ) -> Result<TokenInfo, HubError> {
+    ) -> Result<TokenInfo, RequestError> {
         check_name(name)?;
         let lower = name.to_lowercase();
         if self
@@ -114,11 +114,11 @@ impl Tokens {
             .any(|token| token.info.name.to_lowercase() == lower)
         {
             let message = format!("there is a token called '{name}' already");
-            return Err(HubError::conflict(message).at("name"));
+            return Err(RequestError::conflict(message).at("name"));
         }
         if self.0.len() >= MOST {
             return Err(
-                HubError::conflict(format!("there are {MOST} tokens already"))
+                RequestError::conflict(format!("there are {MOST} tokens already"))
                     .hint("revoke those that nobody uses any more"),
             );
         }
@@ -224,7 +224,7 @@ mod tests {
         assert!(tokens.set_admin(digest(0), NOW));
         for name in ["admin", "ADMIN"] {
             let error = tokens.add(name, digest(1), NOW).unwrap_err();
-            assert_eq!(error.kind(), api::Kind::Conflict);
+            assert_eq!(error.kind(), api::ErrorKind::Conflict);
         }
         assert_eq!(
             tokens.add("", digest(1), NOW).unwrap_err().field(),

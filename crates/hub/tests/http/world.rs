@@ -17,7 +17,7 @@ use hub::config::Place;
 use hub::keeper::{Interfaces, Keeper, KeeperConfig, Surroundings};
 use hub::recorder::Recorder;
 use hub::store::{Retention, Sqlite, Store};
-use hub::{Config, EventBus, Hub, Parts, Shelf};
+use hub::{Config, EventBus, Hub, Parts, Repository};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -90,10 +90,10 @@ impl House {
         let ends = (cancel.clone(), tracker.clone());
         let hub = Hub::new(Parts {
             bridges: Bridges::new(&config, bus.clone(), ends.0, ends.1),
-            groups: Shelf::load(Arc::clone(&store)).await.unwrap(),
-            schedules: Shelf::load(Arc::clone(&store)).await.unwrap(),
-            rules: Shelf::load(Arc::clone(&store)).await.unwrap(),
-            tariffs: Shelf::load(Arc::clone(&store)).await.unwrap(),
+            groups: Repository::load(Arc::clone(&store)).await.unwrap(),
+            schedules: Repository::load(Arc::clone(&store)).await.unwrap(),
+            rules: Repository::load(Arc::clone(&store)).await.unwrap(),
+            tariffs: Repository::load(Arc::clone(&store)).await.unwrap(),
             keeper: keeper.unwrap(),
             cancel: cancel.clone(),
             config,

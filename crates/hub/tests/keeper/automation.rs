@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Cause, Id, PlugId, Wanted};
+use api::{Cause, Id, PlugId, RelayCommand};
 use hub::bridges::Bridges;
 use hub::recorder::Recorder;
 use hub::store::Store;
-use hub::{Config, Hub, News, Parts, Shelf};
+use hub::{Config, Hub, News, Parts, Repository};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use plugs::RelayState;
@@ -52,10 +52,10 @@ impl Home {
             bus: house.bus.clone(),
             keeper: house.keeper.clone(),
             recorder: Recorder::default(),
-            groups: Shelf::load(Arc::clone(&store)).await.unwrap(),
-            schedules: Shelf::load(Arc::clone(&store)).await.unwrap(),
-            rules: Shelf::load(Arc::clone(&store)).await.unwrap(),
-            tariffs: Shelf::load(Arc::clone(&store)).await.unwrap(),
+            groups: Repository::load(Arc::clone(&store)).await.unwrap(),
+            schedules: Repository::load(Arc::clone(&store)).await.unwrap(),
+            rules: Repository::load(Arc::clone(&store)).await.unwrap(),
+            tariffs: Repository::load(Arc::clone(&store)).await.unwrap(),
             store,
             cancel: house.cancel.clone(),
         });
@@ -85,7 +85,7 @@ impl Home {
         self.house.view(1).plug.relay.unwrap()
     }
 
-    async fn person(&self, wanted: Wanted) {
+    async fn person(&self, wanted: RelayCommand) {
         let switched = self
             .house
             .keeper
@@ -164,8 +164,8 @@ fn two_rules_do_not_wear_a_relay_out() {
         );
         // A person is heard all the same.
         tokio::time::sleep(Duration::from_secs(1)).await;
-        home.person(Wanted::Toggle).await;
-        home.person(Wanted::Toggle).await;
+        home.person(RelayCommand::Toggle).await;
+        home.person(RelayCommand::Toggle).await;
         home.close().await;
         plugs.stop().await;
     });
@@ -176,7 +176,7 @@ fn what_draws_too_much_is_cut_off_until_a_person_comes() {
     in_network(async {
         let plugs = Plugs::start(vec![plug(1, &[])]).await;
         let home = Home::open().await;
-        home.person(Wanted::On).await;
+        home.person(RelayCommand::On).await;
         let cut = home
             .rule(json!({"kind": "over_power", "above_w": 50, "for": "2s"}))
             .await;
@@ -189,7 +189,7 @@ fn what_draws_too_much_is_cut_off_until_a_person_comes() {
         let error = home.rule_view(&keep)["last"]["error"].to_string();
         assert!(error.contains("only a person"), "{error}");
         assert_eq!(home.relay(), RelayState::Off);
-        home.person(Wanted::On).await;
+        home.person(RelayCommand::On).await;
         assert_eq!(home.relay(), RelayState::On);
         home.close().await;
         plugs.stop().await;

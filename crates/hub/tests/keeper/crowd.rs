@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use api::{Cause, Wanted};
+use api::{Cause, RelayCommand};
 use futures_util::future::join_all;
 use hub::store::PlugRecord;
 use jiff::Timestamp;
@@ -174,13 +174,17 @@ fn a_third_of_a_thousand_is_dead_and_the_others_keep_their_pace() {
         for number in (1..=COUNT).filter(|number| is_alive(*number)).step_by(33) {
             let switched = house
                 .keeper
-                .switch(mac(number), Wanted::On, Cause::Person)
+                .switch(mac(number), RelayCommand::On, Cause::Person)
                 .await;
             assert!(switched.unwrap().confirmed);
         }
         // And all of them at once.
         let alive = (1..=COUNT).filter(|number| is_alive(*number));
-        let off = alive.map(|number| house.keeper.switch(mac(number), Wanted::Off, Cause::Person));
+        let off = alive.map(|number| {
+            house
+                .keeper
+                .switch(mac(number), RelayCommand::Off, Cause::Person)
+        });
         let results = join_all(off).await;
         assert!(
             results

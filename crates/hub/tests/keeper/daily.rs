@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::{Cause, Kind, Metering, PlugChange, Wanted};
+use api::{Cause, ErrorKind, Metering, PlugChange, RelayCommand};
 use hub::News;
 use plugs::RelayState;
 
@@ -27,7 +27,10 @@ fn adopted_metered_and_switched() {
         let (_, is_new) = house.keeper.adopt(at(1)).await.unwrap();
         assert!(!is_new);
 
-        let on = house.keeper.switch(mac(1), Wanted::On, Cause::Person).await;
+        let on = house
+            .keeper
+            .switch(mac(1), RelayCommand::On, Cause::Person)
+            .await;
         let on = on.unwrap();
         assert!(on.confirmed && on.relay == Some(RelayState::On), "{on:?}");
         assert!(on.elapsed < Duration::from_secs(2), "{on:?}");
@@ -47,7 +50,9 @@ fn adopted_metered_and_switched() {
         assert_eq!(view.energy_total_wh, Some(0));
         assert_eq!(house.samples.recv().await.unwrap().reading.plug, mac(1));
 
-        let off = house.keeper.switch(mac(1), Wanted::Toggle, Cause::Person);
+        let off = house
+            .keeper
+            .switch(mac(1), RelayCommand::Toggle, Cause::Person);
         assert_eq!(off.await.unwrap().relay, Some(RelayState::Off));
         let version = house.keeper.version(mac(1)).await.unwrap();
         assert!(version.starts_with("1.0"), "{version}");
@@ -55,8 +60,8 @@ fn adopted_metered_and_switched() {
         let reading = house.keeper.meter(mac(1)).await.unwrap();
         assert_eq!(reading.power_w, Some(0.0));
         assert_eq!(house.view(1).reading, Some(reading));
-        let unknown = house.keeper.switch(mac(9), Wanted::On, Cause::Person);
-        assert_eq!(unknown.await.unwrap_err().kind(), Kind::NotFound);
+        let unknown = house.keeper.switch(mac(9), RelayCommand::On, Cause::Person);
+        assert_eq!(unknown.await.unwrap_err().kind(), ErrorKind::NotFound);
 
         // The other one is offered, and only that.
         let stranger = house.keeper.offered();
@@ -86,11 +91,11 @@ fn edited_and_forgotten() {
         let stale = house.keeper.change(mac(1), named("x"), Some(1)).await;
         assert!(stale.unwrap_err().is_stale());
         for (name, kind) in [
-            ("KÜCHE", Kind::Conflict),
-            ("", Kind::Usage),
-            ("ac:cf:23:00:00:01", Kind::Usage),
-            ("10.0.0.1", Kind::Usage),
-            ("900000621", Kind::Usage),
+            ("KÜCHE", ErrorKind::Conflict),
+            ("", ErrorKind::Usage),
+            ("ac:cf:23:00:00:01", ErrorKind::Usage),
+            ("10.0.0.1", ErrorKind::Usage),
+            ("900000621", ErrorKind::Usage),
         ] {
             let error = house.keeper.change(mac(2), named(name), None).await;
             let error = error.unwrap_err();
@@ -117,13 +122,16 @@ fn edited_and_forgotten() {
             .is_broken
             .store(true, std::sync::atomic::Ordering::Relaxed);
         let failed = house.keeper.change(mac(1), named("y"), None).await;
-        assert_eq!(failed.unwrap_err().kind(), Kind::Unavailable);
+        assert_eq!(failed.unwrap_err().kind(), ErrorKind::Unavailable);
         assert_eq!(house.view(1).plug.name, None);
         let removed = house.keeper.remove(mac(1), None, false).await;
-        assert_eq!(removed.unwrap_err().kind(), Kind::Unavailable);
+        assert_eq!(removed.unwrap_err().kind(), ErrorKind::Unavailable);
         assert!(house.keeper.view(mac(1)).is_some());
         // Switching goes on.
-        let on = house.keeper.switch(mac(1), Wanted::On, Cause::Person).await;
+        let on = house
+            .keeper
+            .switch(mac(1), RelayCommand::On, Cause::Person)
+            .await;
         assert!(on.unwrap().confirmed);
         house
             .store
@@ -132,8 +140,11 @@ fn edited_and_forgotten() {
 
         house.keeper.remove(mac(1), None, false).await.unwrap();
         assert_eq!(house.keeper.view(mac(1)), None);
-        let gone = house.keeper.switch(mac(1), Wanted::On, Cause::Person).await;
-        assert_eq!(gone.unwrap_err().kind(), Kind::NotFound);
+        let gone = house
+            .keeper
+            .switch(mac(1), RelayCommand::On, Cause::Person)
+            .await;
+        assert_eq!(gone.unwrap_err().kind(), ErrorKind::NotFound);
         eventually(3, || house.keeper.offered().len() == 1).await;
         house.close().await;
     });

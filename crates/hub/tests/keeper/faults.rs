@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use api::{Cause, Kind, Wanted};
+use api::{Cause, ErrorKind, RelayCommand};
 use futures_util::future::join_all;
 use plugs::{Reading, RelayState};
 
@@ -23,7 +23,7 @@ struct Case {
 enum Switch {
     Confirmed,
     NotMoved,
-    Fails(Kind),
+    Fails(ErrorKind),
 }
 
 const fn fine(faults: &'static [&'static str]) -> Case {
@@ -34,7 +34,7 @@ const fn fine(faults: &'static [&'static str]) -> Case {
     }
 }
 
-const fn dead(faults: &'static [&'static str], kind: Kind) -> Case {
+const fn dead(faults: &'static [&'static str], kind: ErrorKind) -> Case {
     Case {
         faults,
         meters: false,
@@ -71,11 +71,11 @@ const CASES: &[Case] = &[
         meters: false,
         switch: Switch::Confirmed,
     },
-    dead(&["half-open"], Kind::NoAnswer),
-    dead(&["busy"], Kind::NoAnswer),
-    dead(&["reset"], Kind::NoAnswer),
-    dead(&["babble"], Kind::BadAnswer),
-    dead(&["busy-tcp"], Kind::Refused),
+    dead(&["half-open"], ErrorKind::NoAnswer),
+    dead(&["busy"], ErrorKind::NoAnswer),
+    dead(&["reset"], ErrorKind::NoAnswer),
+    dead(&["babble"], ErrorKind::BadAnswer),
+    dead(&["busy-tcp"], ErrorKind::Refused),
 ];
 
 fn numbered() -> impl Iterator<Item = (u16, &'static Case)> {
@@ -138,7 +138,9 @@ fn each_is_dealt_with_and_none_disturbs_another() {
 async fn switch_all(house: &House) {
     let orders = numbered().map(|(number, case)| async move {
         let start = Instant::now();
-        let result = house.keeper.switch(mac(number), Wanted::On, Cause::Person);
+        let result = house
+            .keeper
+            .switch(mac(number), RelayCommand::On, Cause::Person);
         let result = result.await;
         (number, case, result, start.elapsed())
     });
@@ -198,7 +200,7 @@ fn a_hanging_meter_does_not_hold_up_an_order() {
         eventually(5, || connections() == BTreeMap::from([(at(1), 1)])).await;
         let start = Instant::now();
         let version = house.keeper.version(mac(1)).await;
-        assert_eq!(version.unwrap_err().kind(), Kind::NoAnswer);
+        assert_eq!(version.unwrap_err().kind(), ErrorKind::NoAnswer);
         assert!(
             start.elapsed() < Duration::from_secs(7),
             "{:?}",
@@ -222,9 +224,12 @@ fn an_order_never_reaches_another_plug() {
         other.listen = at(1);
         let _other = Plugs::start(vec![other]).await;
         eventually(5, || !house.keeper.offered().is_empty()).await;
-        let refused = house.keeper.switch(mac(1), Wanted::On, Cause::Person).await;
+        let refused = house
+            .keeper
+            .switch(mac(1), RelayCommand::On, Cause::Person)
+            .await;
         let refused = refused.unwrap_err();
-        assert_eq!(refused.kind(), Kind::NoAnswer);
+        assert_eq!(refused.kind(), ErrorKind::NoAnswer);
         assert!(refused.message().contains("another"), "{refused}");
         let stranger = house.keeper.adopt(at(1)).await.unwrap().0;
         assert_eq!(
@@ -251,7 +256,10 @@ fn two_plugs_swap_their_addresses() {
         let _plugs = Plugs::start(vec![moved(1, 2), moved(2, 1)]).await;
         let address = |number| -> Ipv4Addr { house.view(number).plug.address };
         eventually(10, || (address(1), address(2)) == (at(2), at(1))).await;
-        let on = house.keeper.switch(mac(1), Wanted::On, Cause::Person).await;
+        let on = house
+            .keeper
+            .switch(mac(1), RelayCommand::On, Cause::Person)
+            .await;
         assert!(on.unwrap().confirmed);
         let relays = (house.view(1).plug.relay, house.view(2).plug.relay);
         assert_eq!(relays, (Some(RelayState::On), Some(RelayState::Off)));

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use api::{Cause, Kind, PlugChange, PowerOn, Wanted};
+use api::{Cause, ErrorKind, PlugChange, PowerOn, RelayCommand};
 use hub::News;
 use plugs::RelayState::{Off, On};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -53,7 +53,10 @@ fn gone_within_30_s_back_within_15_s_followed_within_60_s() {
         };
         house.event(60, to(33)).await;
         assert!(house.view(3).available, "it was never gone");
-        let on = house.keeper.switch(mac(3), Wanted::On, Cause::Person).await;
+        let on = house
+            .keeper
+            .switch(mac(3), RelayCommand::On, Cause::Person)
+            .await;
         assert!(on.unwrap().confirmed);
         eventually(2, || house.store.record(mac(3)).unwrap().address == at(33)).await;
 
@@ -66,8 +69,11 @@ fn gone_within_30_s_back_within_15_s_followed_within_60_s() {
             start.elapsed()
         );
         assert_eq!(house.keeper.stats().available, 2);
-        let order = house.keeper.switch(mac(2), Wanted::On, Cause::Person).await;
-        assert_eq!(order.unwrap_err().kind(), Kind::NoAnswer);
+        let order = house
+            .keeper
+            .switch(mac(2), RelayCommand::On, Cause::Person)
+            .await;
+        assert_eq!(order.unwrap_err().kind(), ErrorKind::NoAnswer);
         assert!(!connections().contains_key(&at(2)));
 
         tokio::time::sleep(Duration::from_secs(20)).await;
@@ -124,7 +130,9 @@ fn a_press_of_the_button_is_seen_within_one_scan_interval() {
         eventually(3, || house.store.record(mac(1)).unwrap().relay == Some(Off)).await;
         // Toggling goes by how the relay stands, not by what is remembered of it.
         press(1, "ON").await;
-        let toggled = house.keeper.switch(mac(1), Wanted::Toggle, Cause::Person);
+        let toggled = house
+            .keeper
+            .switch(mac(1), RelayCommand::Toggle, Cause::Person);
         assert_eq!(toggled.await.unwrap().relay, Some(Off));
         house.close().await;
     });
@@ -149,7 +157,9 @@ fn after_an_outage_relays_are_as_their_owner_wants() {
             change.await.unwrap();
         }
         for number in [2, 4] {
-            let on = house.keeper.switch(mac(number), Wanted::On, Cause::Person);
+            let on = house
+                .keeper
+                .switch(mac(number), RelayCommand::On, Cause::Person);
             assert!(on.await.unwrap().confirmed);
         }
         plugs.stop().await;
@@ -257,11 +267,11 @@ fn a_replaced_plug_hands_everything_on() {
         let total = house.view(1).energy_total_wh;
 
         let myself = house.keeper.replace(mac(1), mac(1)).await.unwrap_err();
-        assert_eq!(myself.kind(), Kind::Usage);
+        assert_eq!(myself.kind(), ErrorKind::Usage);
         let nobody = house.keeper.replace(mac(1), mac(9)).await.unwrap_err();
         assert_eq!(
             (nobody.kind(), nobody.field()),
-            (Kind::NotFound, Some("by"))
+            (ErrorKind::NotFound, Some("by"))
         );
         eventually(3, || !house.keeper.offered().is_empty()).await;
         let view = house.keeper.replace(mac(1), mac(2)).await.unwrap();
@@ -297,7 +307,10 @@ fn the_next_start_knows_where_plugs_are_and_how_they_stood() {
         let plugs = Plugs::start(vec![plug(1, &[])]).await;
         let house = House::open(Wishes::default()).await;
         house.adopt([1]).await;
-        let on = house.keeper.switch(mac(1), Wanted::On, Cause::Person).await;
+        let on = house
+            .keeper
+            .switch(mac(1), RelayCommand::On, Cause::Person)
+            .await;
         assert!(on.unwrap().confirmed);
         eventually(2, || house.store.record(mac(1)).unwrap().relay == Some(On)).await;
         let store = house.close().await;
@@ -327,7 +340,9 @@ fn a_short_outage_is_not_taken_for_a_press_of_the_button() {
                 .keeper
                 .change(mac(number), power_on(PowerOn::Last), None);
             change.await.unwrap();
-            let on = house.keeper.switch(mac(number), Wanted::On, Cause::Person);
+            let on = house
+                .keeper
+                .switch(mac(number), RelayCommand::On, Cause::Person);
             assert!(on.await.unwrap().confirmed);
         }
         eventually(3, || connections().len() == 2).await;
@@ -362,7 +377,10 @@ fn a_port_that_was_taken_is_had_when_it_is_free() {
         drop(holder);
         eventually(14, || !house.keeper.offered().is_empty()).await;
         house.adopt([1]).await;
-        let on = house.keeper.switch(mac(1), Wanted::On, Cause::Person).await;
+        let on = house
+            .keeper
+            .switch(mac(1), RelayCommand::On, Cause::Person)
+            .await;
         assert!(on.unwrap().confirmed);
         house.close().await;
     });

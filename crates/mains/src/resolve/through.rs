@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use api::{Found, PlugId, PlugView};
+use api::{FoundPlug, PlugId, PlugView};
 use plugs::net::Switched;
 use plugs::{Minutes, Plug, Reading, RelayState};
 use serde::Deserialize;
@@ -29,7 +29,7 @@ pub struct Through<'a> {
     /// The hub's plugs by the names that they have there.
     inventory: Inventory,
     /// What a search has found; made when a plug is meant that the hub does not keep.
-    found: OnceCell<Vec<Found>>,
+    found: OnceCell<Vec<FoundPlug>>,
 }
 
 /// What `PUT relay` answers, and what the problem of a relay that did not move says as well.
@@ -132,7 +132,7 @@ impl<'a> Through<'a> {
         }
     }
 
-    async fn search(&self) -> Result<Vec<Found>, Failure> {
+    async fn search(&self) -> Result<Vec<FoundPlug>, Failure> {
         self.hub.post("discover").answer().await
     }
 

@@ -15,7 +15,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use api::Found;
+use api::FoundPlug;
 use futures_util::StreamExt as _;
 use hiflying::net::Interface;
 use hiflying::{Mac, Ssid};
@@ -101,7 +101,7 @@ impl Search<'_> {
     async fn told_by_hub(&self) -> Option<Plug> {
         let hub = self.context.hub().ok()??;
         let search = hub.post("discover").json(&json!({"wait": "2s"}));
-        let found: Vec<Found> = search.patience(2 * ROUND).answer().await.ok()?;
+        let found: Vec<FoundPlug> = search.patience(2 * ROUND).answer().await.ok()?;
         found
             .into_iter()
             .map(|found| found.plug)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use api::{Cause, Id, PlugId, Schedule, Wanted};
+use api::{Cause, Id, PlugId, RelayCommand, Schedule};
 use futures_util::StreamExt;
 use futures_util::stream;
 use jiff::Timestamp;
@@ -112,7 +112,7 @@ impl Firing {
                 Ok(()) | Err(ActError::TooOften(_) | ActError::KeptOff(_)) => true,
                 Err(ActError::Failed(_) | ActError::Unconfirmed) => {
                     // Toggle must not be said twice.
-                    wanted == Wanted::Toggle
+                    wanted == RelayCommand::Toggle
                         || desk.board.view(plug.0).is_none()
                         || Instant::now() + pause > end
                 }
@@ -129,15 +129,15 @@ impl Firing {
     }
 
     /// Tells whether the relay has moved after all.
-    fn is_done<S: Switchboard>(desk: &Desk<S>, plug: PlugId, wanted: Wanted) -> bool {
+    fn is_done<S: Switchboard>(desk: &Desk<S>, plug: PlugId, wanted: RelayCommand) -> bool {
         let view = desk.board.view(plug.0);
         let stands = view
             .filter(|view| view.available)
             .and_then(|view| view.plug.relay);
         match wanted {
-            Wanted::On => stands == Some(RelayState::On),
-            Wanted::Off => stands == Some(RelayState::Off),
-            Wanted::Toggle => false,
+            RelayCommand::On => stands == Some(RelayState::On),
+            RelayCommand::Off => stands == Some(RelayState::Off),
+            RelayCommand::Toggle => false,
         }
     }
 

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use api::{
-    Cause, Collection, Document, HubError, Id, Kind, Metering, Period, PlugId, PlugView, Rule,
-    Schedule, Stored, Switched, Target, Wanted,
+    Cause, Collection, Document, ErrorKind, Id, Metering, Period, PlugId, PlugView, RelayCommand,
+    RequestError, Rule, Schedule, Stored, SwitchTarget, Switched,
 };
 use async_trait::async_trait;
 use hiflying::Mac;
@@ -23,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 use crate::automation::clocks::Time;
 use crate::automation::{Switchboard, run_on};
 use crate::event::{EventBus, News};
+use crate::repository::Repository;
 use crate::schedule::Clock;
-use crate::shelf::Shelf;
 use crate::store::PlugRecord;
 use crate::store::{
     EnergyState, HistoryPoint, HistoryQuery, Quarter, Row, Sample, Store, StoreError, StoreInfo,
@@ -43,8 +43,8 @@ struct Inner {
     home: Home,
     cancel: CancellationToken,
     bus: EventBus,
-    schedules: Shelf<Schedule>,
-    rules: Shelf<Rule>,
+    schedules: Repository<Schedule>,
+    rules: Repository<Rule>,
     clock: Clock,
 }
 
@@ -77,7 +77,7 @@ struct World {
 pub(super) struct Switch {
     pub(super) at: Timestamp,
     pub(super) plug: Mac,
-    pub(super) to: Wanted,
+    pub(super) to: RelayCommand,
     pub(super) cause: Cause,
     /// Whether the relay moved.
     pub(super) moved: bool,
@@ -135,8 +135,8 @@ impl Home {
             home: self.clone(),
             cancel: CancellationToken::new(),
             bus: EventBus::new(),
-            schedules: Shelf::load(Arc::clone(&store)).await.unwrap(),
-            rules: Shelf::load(store).await.unwrap(),
+            schedules: Repository::load(Arc::clone(&store)).await.unwrap(),
+            rules: Repository::load(store).await.unwrap(),
             clock: Clock {
                 timezone: TimeZone::get("Europe/Berlin").unwrap(),
                 place: None,
@@ -389,7 +389,7 @@ impl Board {
         }
     }
 
-    fn show<T: Document>(shelf: &Shelf<T>, stored: &Stored<T>) -> Value {
+    fn show<T: Document>(shelf: &Repository<T>, stored: &Stored<T>) -> Value {
         json!({"id": stored.id, "state": shelf.state(&stored.id)})
     }
 }
@@ -407,11 +407,11 @@ impl Switchboard for Board {
         &self.0.bus
     }
 
-    fn schedules(&self) -> &Shelf<Schedule> {
+    fn schedules(&self) -> &Repository<Schedule> {
         &self.0.schedules
     }
 
-    fn rules(&self) -> &Shelf<Rule> {
+    fn rules(&self) -> &Repository<Rule> {
         &self.0.rules
     }
 
@@ -442,24 +442,29 @@ impl Switchboard for Board {
         self.0.home.world().moved_by.get(&plug).cloned()
     }
 
-    fn members(&self, target: &Target) -> Result<Vec<PlugId>, HubError> {
+    fn members(&self, target: &SwitchTarget) -> Result<Vec<PlugId>, RequestError> {
         match target {
-            Target::Plug(plug) => Ok(vec![*plug]),
-            Target::Group(id) => {
+            SwitchTarget::Plug(plug) => Ok(vec![*plug]),
+            SwitchTarget::Group(id) => {
                 let members = self.0.home.world().groups.get(id).cloned();
-                members.ok_or_else(|| HubError::not_found(format!("there is no group {id}")))
+                members.ok_or_else(|| RequestError::not_found(format!("there is no group {id}")))
             }
         }
     }
 
-    async fn switch(&self, plug: Mac, wanted: Wanted, cause: Cause) -> Result<Switched, HubError> {
+    async fn switch(
+        &self,
+        plug: Mac,
+        wanted: RelayCommand,
+        cause: Cause,
+    ) -> Result<Switched, RequestError> {
         sleep(TAKES).await;
         let at = self.0.home.now();
         let relay = {
             let mut world = self.0.home.world();
             let is_deaf = world.deaf.contains(&plug);
             let view = world.plugs.get_mut(&plug);
-            let view = view.ok_or_else(|| HubError::not_found("there is no such plug"))?;
+            let view = view.ok_or_else(|| RequestError::not_found("there is no such plug"))?;
             let before = view.plug.relay.unwrap_or(RelayState::Off);
             let after = if is_deaf {
                 before
@@ -479,7 +484,10 @@ impl Switchboard for Board {
                 moved,
             });
             if is_deaf {
-                return Err(HubError::new(Kind::NoAnswer, "it did not answer in time"));
+                return Err(RequestError::new(
+                    ErrorKind::NoAnswer,
+                    "it did not answer in time",
+                ));
             }
             after
         };

@@ -1,6 +1,6 @@
 //! Schedules fire when they should, once.
 
-use api::{Collection, Target, Wanted};
+use api::{Collection, RelayCommand, SwitchTarget};
 use jiff::SignedDuration;
 use plugs::RelayState::{Off, On};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ fn daily(time: &str, action: &str) -> Value {
 }
 
 fn target(last: u8) -> String {
-    Target::Plug(mac(last).into()).to_string()
+    SwitchTarget::Plug(mac(last).into()).to_string()
 }
 
 #[tokio::test(start_paused = true)]
@@ -226,7 +226,7 @@ async fn only_what_is_enabled_and_nothing_from_before() {
     // An edit is followed at once.
     run.edit_schedule(&id, |schedule| {
         schedule.when = serde_json::from_value(json!({"at": "07:15"})).unwrap();
-        schedule.action = Wanted::Toggle;
+        schedule.action = RelayCommand::Toggle;
     })
     .await;
     pass("10m").await;

@@ -23,7 +23,7 @@ fn flat(name: &str, price: f64, more: &str) -> Tariff {
     ))
 }
 
-fn rows(quarters: &[Quarter], tariffs: &[Tariff], by: By) -> Vec<String> {
+fn rows(quarters: &[Quarter], tariffs: &[Tariff], by: EnergyPeriod) -> Vec<String> {
     let timezone = TimeZone::get("Europe/Berlin").unwrap();
     let (from, to) = (Timestamp::UNIX_EPOCH, "2199-12-31T00:00Z".parse().unwrap());
     let rows = report(quarters.iter().copied(), tariffs, &timezone, by, from, to);
@@ -42,7 +42,7 @@ fn by_local_day_and_month() {
     ];
     let tariffs = [flat("home", 0.4, "")];
     assert_eq!(
-        rows(&quarters, &tariffs, By::Day),
+        rows(&quarters, &tariffs, EnergyPeriod::Day),
         [
             r#"{"mac":"accf23123456","period":"2026-11-30","energy_wh":100.0,"cost":0.04,"currency":"EUR"}"#,
             r#"{"mac":"accf23123457","period":"2026-11-30","energy_wh":0.3,"cost":0.00012,"currency":"EUR"}"#,
@@ -50,7 +50,7 @@ fn by_local_day_and_month() {
         ]
     );
     assert_eq!(
-        rows(&quarters[..2], &[], By::Month),
+        rows(&quarters[..2], &[], EnergyPeriod::Month),
         [
             r#"{"mac":"accf23123456","period":"2026-11","energy_wh":100.0,"cost":null,"currency":null}"#,
             r#"{"mac":"accf23123456","period":"2026-12","energy_wh":250.0,"cost":null,"currency":null}"#,
@@ -66,7 +66,7 @@ fn the_range_is_from_until_before() {
         quarters,
         &[],
         &TimeZone::UTC,
-        By::Day,
+        EnergyPeriod::Day,
         quarters[1].t,
         quarters[2].t,
     );
@@ -76,7 +76,7 @@ fn the_range_is_from_until_before() {
             quarters,
             &[],
             &TimeZone::UTC,
-            By::Day,
+            EnergyPeriod::Day,
             quarters[2].t,
             quarters[0].t
         )
@@ -108,7 +108,7 @@ fn the_nearer_and_the_later_tariff_holds() {
         let timezone = TimeZone::get("Europe/Berlin").unwrap();
         let (from, to) = (Timestamp::UNIX_EPOCH, Timestamp::MAX);
         let used = [quarter(plug, time, 1000.0)];
-        let rows = report(used, &tariffs, &timezone, By::Day, from, to);
+        let rows = report(used, &tariffs, &timezone, EnergyPeriod::Day, from, to);
         assert_eq!(rows[0].cost, Some(cost), "{plug} {time}");
     }
 }
@@ -126,7 +126,7 @@ fn what_has_no_price_and_other_money_are_rows_of_their_own() {
         quarter(CELLAR, "2026-11-15T12:00Z", 500.0),
     ];
     assert_eq!(
-        rows(&quarters, &tariffs, By::Month),
+        rows(&quarters, &tariffs, EnergyPeriod::Month),
         [
             r#"{"mac":"accf23123456","period":"2026-11","energy_wh":1000.0,"cost":null,"currency":null}"#,
             r#"{"mac":"accf23123456","period":"2026-11","energy_wh":3000.0,"cost":6.0,"currency":"CHF"}"#,
@@ -147,7 +147,7 @@ fn market_prices_can_be_negative() {
         quarter(KITCHEN, "2026-11-22T11:15Z", 1000.0),
     ];
     assert_eq!(
-        rows(&quarters, &[market], By::Day),
+        rows(&quarters, &[market], EnergyPeriod::Day),
         [
             r#"{"mac":"accf23123456","period":"2026-11-22","energy_wh":1000.0,"cost":null,"currency":null}"#,
             r#"{"mac":"accf23123456","period":"2026-11-22","energy_wh":2000.0,"cost":-0.25,"currency":"EUR"}"#,
@@ -202,8 +202,8 @@ proptest! {
         let (from, to): (Timestamp, Timestamp) = ("2026-01-01T00:00Z".parse().unwrap(), "2028-01-01T00:00Z".parse().unwrap());
         let middle = Timestamp::from_second(from.as_second() + middle * 900).unwrap();
         let rows = |by, from, to| report(quarters.iter().copied(), &tariffs, &timezone, by, from, to);
-        let whole = sums(&rows(By::Month, from, to));
-        let halves = [rows(By::Day, from, middle), rows(By::Day, middle, to)].concat();
+        let whole = sums(&rows(EnergyPeriod::Month, from, to));
+        let halves = [rows(EnergyPeriod::Day, from, middle), rows(EnergyPeriod::Day, middle, to)].concat();
         let parts = sums(&halves);
         prop_assert_eq!(whole.keys().collect::<Vec<_>>(), parts.keys().collect::<Vec<_>>());
         for (key, (energy, cost)) in &whole {
@@ -216,7 +216,7 @@ proptest! {
         // Each quarter-hour by itself costs what it costs among the others.
         let alone: f64 = quarters
             .iter()
-            .flat_map(|quarter| report([*quarter], &tariffs, &timezone, By::Day, from, to))
+            .flat_map(|quarter| report([*quarter], &tariffs, &timezone, EnergyPeriod::Day, from, to))
             .filter_map(|row| row.cost)
             .sum();
         let together: f64 = whole.values().map(|(_, cost)| cost).sum();

@@ -1,6 +1,6 @@
 //! Hue bridges: their lights, and takeovers of bulbs.
 
-use api::Told;
+use api::ErrorDocument;
 use utoipa::ToSchema;
 
 use super::texts::{BridgeId, Id, Time};
@@ -75,7 +75,7 @@ pub(crate) struct Takeover {
     notes: Vec<String>,
     /// Why no bulb was taken over.
     #[schema(required)]
-    error: Option<Told>,
+    error: Option<ErrorDocument>,
 }
 
 /// A light of a bridge.

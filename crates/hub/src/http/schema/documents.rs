@@ -4,7 +4,7 @@
 
 use utoipa::ToSchema;
 
-use super::plugs::{PowerOn, Wanted};
+use super::plugs::{PowerOn, RelayCommand};
 use super::texts::{
     Date, Duration, LocalTime, MacPath, Name, Offset, QuarterOfDay, Target, Time, TimeOfDay,
 };
@@ -29,7 +29,7 @@ pub(crate) struct Schedule {
     #[schema(min_items = 1, max_items = 1000)]
     targets: Vec<Target>,
     /// What it does with them.
-    action: Wanted,
+    action: RelayCommand,
     when: When,
     /// It fires later by a random time below this, another one for each time; at most 12 hours.
     random: Option<Duration>,

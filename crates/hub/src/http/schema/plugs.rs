@@ -1,6 +1,6 @@
 //! Plugs: what they are, what they read, what they used, and what people change of them.
 
-use api::Kind;
+use api::ErrorKind;
 use utoipa::ToSchema;
 
 use super::texts::{Ipv4, Mac, MacId, Metering, Name, Time};
@@ -16,7 +16,7 @@ pub(crate) enum Relay {
 /// What a relay is to do.
 #[derive(ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Wanted {
+pub(crate) enum RelayCommand {
     On,
     Off,
     Toggle,
@@ -42,7 +42,7 @@ pub(crate) enum Family {
 
 /// A device that a search found.
 #[derive(ToSchema)]
-pub(crate) struct Found {
+pub(crate) struct FoundPlug {
     mac: Mac,
     family: Family,
     /// The maker's serial number.
@@ -158,7 +158,7 @@ pub(crate) struct RelayProblem {
     /// The HTTP status.
     status: u16,
     /// `refused` or `bad_answer`.
-    kind: Kind,
+    kind: ErrorKind,
     /// One sentence that names the thing.
     detail: String,
     /// What can be done about it.

@@ -38,7 +38,7 @@ fn agrees_with_almanacs() {
         let day = row[4].parse().unwrap();
         // The observatory's times are whole minutes.
         let allowed = if &row[0] == "usno" { 40.0 } else { 15.0 };
-        for (sun, expected) in [(Sun::Sunrise, &row[5]), (Sun::Sunset, &row[6])] {
+        for (sun, expected) in [(SunEvent::Sunrise, &row[5]), (SunEvent::Sunset, &row[6])] {
             let error = error_s(event(sun, place, day), expected, &row);
             assert!(error <= allowed, "{error} s: {row:?}");
             compared += 1;
@@ -55,14 +55,14 @@ fn the_polar_day_and_the_polar_night() {
     let days = || date(2026, 1, 1).series(1.day()).take(365);
     let sunsets: Vec<_> = days()
         .filter(|day| (3..=9).contains(&day.month()))
-        .filter(|day| event(Sun::Sunset, place, *day).is_none())
+        .filter(|day| event(SunEvent::Sunset, place, *day).is_none())
         .collect();
     assert_eq!(sunsets.first(), Some(&date(2026, 5, 10)));
     assert_eq!(sunsets.last(), Some(&date(2026, 7, 31)));
     assert_eq!(sunsets.len(), 83);
     let sunrises: Vec<_> = days()
         .filter(|day| !(3..=9).contains(&day.month()))
-        .filter(|day| event(Sun::Sunrise, place, *day).is_some())
+        .filter(|day| event(SunEvent::Sunrise, place, *day).is_some())
         .collect();
     assert_eq!(sunrises.first(), Some(&date(2026, 1, 22)));
     assert_eq!(sunrises.last(), Some(&date(2026, 11, 18)));
@@ -72,7 +72,7 @@ fn the_polar_day_and_the_polar_night() {
 fn at_the_poles_it_does_not_happen() {
     for latitude in [90.0, -90.0] {
         for day in date(2026, 1, 1).series(1.day()).take(365) {
-            assert_eq!(event(Sun::Sunrise, place(latitude, 0.0), day), None);
+            assert_eq!(event(SunEvent::Sunrise, place(latitude, 0.0), day), None);
         }
     }
 }
@@ -88,10 +88,10 @@ proptest! {
         let day = date(1970, 1, 1) + number.days();
         let noon = mean_noon(place, day).unwrap();
         let half = SignedDuration::from_mins(12 * 60 + 20);
-        if let Some(sunrise) = event(Sun::Sunrise, place, day) {
+        if let Some(sunrise) = event(SunEvent::Sunrise, place, day) {
             prop_assert!(sunrise < noon + SignedDuration::from_mins(20) && noon - half < sunrise);
         }
-        if let Some(sunset) = event(Sun::Sunset, place, day) {
+        if let Some(sunset) = event(SunEvent::Sunset, place, day) {
             prop_assert!(noon - SignedDuration::from_mins(20) < sunset && sunset < noon + half);
         }
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::Kind;
+use api::ErrorKind;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -201,22 +201,27 @@ fn files_that_are_not_what_they_should_be_are_named() {
     let missing = files.path("missing.pem");
     let directory = files.directory.path().to_owned();
     for (certificate, key, named, kind) in [
-        (&missing, &key, "missing.pem", Kind::Local),
-        (&chain, &missing, "missing.pem", Kind::Local),
-        (&directory, &key, directory.to_str().unwrap(), Kind::Local),
-        (&empty, &key, "empty.pem", Kind::Usage),
-        (&chain, &empty, "empty.pem", Kind::Usage),
-        (&key, &key, "key.pem", Kind::Usage),
-        (&chain, &chain, "chain.pem", Kind::Usage),
-        (&noise, &key, "noise.pem", Kind::Usage),
-        (&chain, &noise, "noise.pem", Kind::Usage),
-        (&chain, &cut, "cut.pem", Kind::Usage),
-        (&chain, &broken, "broken.pem", Kind::Usage),
+        (&missing, &key, "missing.pem", ErrorKind::Local),
+        (&chain, &missing, "missing.pem", ErrorKind::Local),
+        (
+            &directory,
+            &key,
+            directory.to_str().unwrap(),
+            ErrorKind::Local,
+        ),
+        (&empty, &key, "empty.pem", ErrorKind::Usage),
+        (&chain, &empty, "empty.pem", ErrorKind::Usage),
+        (&key, &key, "key.pem", ErrorKind::Usage),
+        (&chain, &chain, "chain.pem", ErrorKind::Usage),
+        (&noise, &key, "noise.pem", ErrorKind::Usage),
+        (&chain, &noise, "noise.pem", ErrorKind::Usage),
+        (&chain, &cut, "cut.pem", ErrorKind::Usage),
+        (&chain, &broken, "broken.pem", ErrorKind::Usage),
         (
             &chain,
             &other.path("key.pem"),
             "cannot be used together",
-            Kind::Usage,
+            ErrorKind::Usage,
         ),
     ] {
         let error = acceptor(&tls(certificate, key)).err().unwrap();

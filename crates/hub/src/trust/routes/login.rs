@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use api::{HubError, Kind};
+use api::{ErrorKind, RequestError};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, Query, State};
@@ -159,9 +159,9 @@ impl Trust {
 
 fn too_often(wait: Duration) -> Problem {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    let error = HubError::new(Kind::Forbidden, "too many passwords were tried").hint(format!(
-        "try again in {seconds} s, or use a token or a login link"
-    ));
+    let error = RequestError::new(ErrorKind::Forbidden, "too many passwords were tried").hint(
+        format!("try again in {seconds} s, or use a token or a login link"),
+    );
     Problem::from(error)
         .status(StatusCode::TOO_MANY_REQUESTS)
         .header(header::RETRY_AFTER, HeaderValue::from(seconds))

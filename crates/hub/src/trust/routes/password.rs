@@ -1,6 +1,6 @@
 //! Setting the password.
 
-use api::{HubError, Kind};
+use api::{ErrorKind, RequestError};
 use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer};
@@ -51,7 +51,7 @@ pub(super) async fn set_password(
         Some(current) if is_set => {
             let checked = trust.check_password(current, remote(peer)).await;
             checked.map_err(|problem| match problem.kind() {
-                Kind::Unauthenticated => wrong_current().into(),
+                ErrorKind::Unauthenticated => wrong_current().into(),
                 _ => problem,
             })?;
         }
@@ -62,8 +62,8 @@ pub(super) async fn set_password(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn wrong_current() -> HubError {
-    HubError::new(Kind::Forbidden, "the current password is another").at("current")
+fn wrong_current() -> RequestError {
+    RequestError::new(ErrorKind::Forbidden, "the current password is another").at("current")
 }
 
 impl Trust {
@@ -75,7 +75,7 @@ impl Trust {
             }
             None => {
                 check_listen(self.0.listening, false)
-                    .map_err(|error| HubError::conflict(error.message()))?;
+                    .map_err(|error| RequestError::conflict(error.message()))?;
                 None
             }
         };

@@ -1,6 +1,6 @@
 //! Tokens: listed, made, revoked.
 
-use api::{HubError, excerpt};
+use api::{RequestError, excerpt};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -83,7 +83,7 @@ pub(super) async fn revoke_token(
     let info = trust.state().tokens.one(&id).cloned();
     let info = info.ok_or_else(|| {
         let shown = excerpt(&id);
-        HubError::not_found(format!("there is no token '{shown}'"))
+        RequestError::not_found(format!("there is no token '{shown}'"))
     })?;
     trust.revoke(&info).await?;
     tracing::info!(id = %info.id, name = info.name, "a token was revoked");
@@ -91,7 +91,7 @@ pub(super) async fn revoke_token(
 }
 
 impl Trust {
-    async fn revoke(&self, info: &TokenInfo) -> Result<(), HubError> {
+    async fn revoke(&self, info: &TokenInfo) -> Result<(), RequestError> {
         let fresh = if info.admin {
             Some(self.renew_admin_token().await?.digest())
         } else {
@@ -114,9 +114,9 @@ impl Trust {
         Ok(())
     }
 
-    async fn renew_admin_token(&self) -> Result<Secret, HubError> {
+    async fn renew_admin_token(&self) -> Result<Secret, RequestError> {
         let path = self.0.admin_token.clone();
         let made = tokio::task::spawn_blocking(move || admin::make(&path)).await;
-        made.map_err(|_| HubError::unavailable("the hub is about to end"))?
+        made.map_err(|_| RequestError::unavailable("the hub is about to end"))?
     }
 }

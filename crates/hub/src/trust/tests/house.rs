@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use api::HubError;
+use api::RequestError;
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -98,7 +98,7 @@ impl House {
         config: Config,
         memory: Arc<Memory>,
         listening: SocketAddr,
-    ) -> Result<Self, HubError> {
+    ) -> Result<Self, RequestError> {
         let settings = Arc::clone(&memory) as Arc<dyn Settings>;
         let trust = Trust::open(settings, &config, listening).await?;
         let reached = Arc::default();

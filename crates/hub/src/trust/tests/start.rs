@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
-use api::Kind;
+use api::ErrorKind;
 
 use super::super::{check_listen, settings};
 use super::house::{Asking, House};
@@ -48,7 +48,7 @@ fn nobody_is_served_from_elsewhere_without_a_password() {
         let error = check_listen(listening, false).unwrap_err();
         assert_eq!(
             (error.kind(), error.field()),
-            (Kind::Usage, Some("listen")),
+            (ErrorKind::Usage, Some("listen")),
             "{address}"
         );
         assert!(error.message().contains(address), "{error}");
@@ -76,7 +76,7 @@ async fn a_hub_does_not_start_there() {
         House::open(state, house.config.clone(), memory, (address, 8480).into())
     };
     let error = open([0, 0, 0, 0]).await.err().unwrap();
-    assert_eq!(error.kind(), Kind::Usage);
+    assert_eq!(error.kind(), ErrorKind::Usage);
     house.set_password("correct horse").await;
     let exposed = open([0, 0, 0, 0]).await.unwrap();
     assert_eq!(exposed.trust.url(), "http://127.0.0.1:8480");

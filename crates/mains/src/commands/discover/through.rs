@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use api::{Found, PlugView};
+use api::{FoundPlug, PlugView};
 use plugs::Plug;
 use plugs::net::DiscoverEvent;
 use serde_json::json;
@@ -68,7 +68,7 @@ async fn search(
         Some(wait) => call.json(&json!({"wait": text(wait)})),
         None => call,
     };
-    let found: Vec<Found> = call.answer().await?;
+    let found: Vec<FoundPlug> = call.answer().await?;
     Ok(found.into_iter().map(|found| found.plug).collect())
 }
 

@@ -1,6 +1,6 @@
 //! Words for the fields of documents: what people type becomes the JSON that the field takes, or a clear refusal.
 
-use api::{LocalTime, Period, TimeOfDay};
+use api::{LocalDateTime, Period, TimeOfDay};
 use clap::ValueEnum;
 use jiff::civil::Date;
 use serde_json::{Value, json};
@@ -113,7 +113,7 @@ pub(crate) fn pulse(text: &str) -> Result<Value, String> {
 
 /// A date and time without zone: `2026-12-24T18:00`.
 pub(crate) fn local_time(text: &str) -> Result<Value, String> {
-    text.parse::<LocalTime>().map(|time| json!(time))
+    text.parse::<LocalDateTime>().map(|time| json!(time))
 }
 
 /// A date: `2026-12-24`.

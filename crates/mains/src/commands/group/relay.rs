@@ -22,7 +22,7 @@ struct Told {
 
 #[derive(Debug, Deserialize)]
 struct Problem {
-    kind: api::Kind,
+    kind: api::ErrorKind,
     #[serde(alias = "detail")]
     message: String,
     hint: Option<String>,

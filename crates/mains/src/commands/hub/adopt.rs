@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use api::{Found, PlugId, PlugView};
+use api::{FoundPlug, PlugId, PlugView};
 use plugs::FamilyId;
 use serde_json::json;
 
@@ -76,7 +76,7 @@ async fn adopt(hub: &Client, address: Ipv4Addr) -> Result<PlugView, Failure> {
 
 /// What answers to a search of the hub, can be switched, and is not adopted.
 async fn offered(hub: &Client) -> Result<Vec<Target>, Failure> {
-    let found: Vec<Found> = hub.post("discover").answer().await?;
+    let found: Vec<FoundPlug> = hub.post("discover").answer().await?;
     let addresses = found
         .into_iter()
         .filter(|found| !found.adopted && found.plug.family != FamilyId::Module)

@@ -95,12 +95,12 @@ fn the_sun_of_ten_years_on_chosen_days() {
     for (json, sun, offset_s) in [
         (
             r#"{"sun":"sunset","offset":"-15m","days":["fri"]}"#,
-            Sun::Sunset,
+            SunEvent::Sunset,
             -900,
         ),
         (
             r#"{"sun":"sunrise","offset":"12h","days":["fri"]}"#,
-            Sun::Sunrise,
+            SunEvent::Sunrise,
             43_200,
         ),
     ] {

@@ -18,9 +18,9 @@ const NAMES: [(Weekday, &str); 7] = [
 
 /// Chosen days of the week, at least one: `["mon","tue"]`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Days(u8);
+pub struct Weekdays(u8);
 
-impl Days {
+impl Weekdays {
     /// Every day.
     pub const ALL: Self = Self(0b111_1111);
 
@@ -47,25 +47,25 @@ fn bit(day: Weekday) -> u8 {
     1 << day.to_monday_zero_offset()
 }
 
-impl Default for Days {
+impl Default for Weekdays {
     fn default() -> Self {
         Self::ALL
     }
 }
 
-impl fmt::Debug for Days {
+impl fmt::Debug for Weekdays {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.names()).finish()
     }
 }
 
-impl Serialize for Days {
+impl Serialize for Weekdays {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.names())
     }
 }
 
-impl<'de> Deserialize<'de> for Days {
+impl<'de> Deserialize<'de> for Weekdays {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let names = Vec::<Name>::deserialize(deserializer)?;
         Self::new(names.into_iter().map(|name| name.0)).ok_or_else(|| {
@@ -95,11 +95,11 @@ mod tests {
 
     #[test]
     fn days_as_the_contract_writes_them() {
-        let days: Days = serde_json::from_str(r#"["sun","mon","mon"]"#).unwrap();
+        let days: Weekdays = serde_json::from_str(r#"["sun","mon","mon"]"#).unwrap();
         assert_eq!(serde_json::to_string(&days).unwrap(), r#"["mon","sun"]"#);
         assert!(days.contains(Weekday::Sunday) && !days.contains(Weekday::Saturday));
         let all = r#"["mon","tue","wed","thu","fri","sat","sun"]"#;
-        assert_eq!(serde_json::to_string(&Days::ALL).unwrap(), all);
+        assert_eq!(serde_json::to_string(&Weekdays::ALL).unwrap(), all);
         for text in [
             "[]",
             r#"["Mon"]"#,
@@ -108,7 +108,7 @@ mod tests {
             "[1]",
             "null",
         ] {
-            assert!(serde_json::from_str::<Days>(text).is_err(), "{text}");
+            assert!(serde_json::from_str::<Weekdays>(text).is_err(), "{text}");
         }
     }
 }

@@ -9,22 +9,22 @@ use crate::json::json_is_text;
 
 /// A local date between 1970 and 2200.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Day(Date);
+pub struct LocalDate(Date);
 
-impl Day {
+impl LocalDate {
     /// Returns it as jiff has it.
     pub const fn get(self) -> Date {
         self.0
     }
 }
 
-impl fmt::Display for Day {
+impl fmt::Display for LocalDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl FromStr for Day {
+impl FromStr for LocalDate {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -40,7 +40,7 @@ impl FromStr for Day {
     }
 }
 
-json_is_text!(Day);
+json_is_text!(LocalDate);
 
 #[cfg(test)]
 mod tests {
@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn dates_as_people_write_them() {
         for text in ["1970-01-01", "2028-02-29", "2199-12-31"] {
-            assert_eq!(text.parse::<Day>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<LocalDate>().unwrap().to_string(), text);
         }
         for text in [
             "",
@@ -63,7 +63,7 @@ mod tests {
             "-026-12-24",
             "２０２６-12-24",
         ] {
-            assert!(text.parse::<Day>().is_err(), "{text}");
+            assert!(text.parse::<LocalDate>().is_err(), "{text}");
         }
     }
 }

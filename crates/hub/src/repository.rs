@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use api::{Chain, Document, HubError, Id, Stored};
+use api::{Document, ErrorChain, Id, RequestError, Stored};
 use serde_json::Value;
 use tokio::sync::{Mutex, watch};
 
@@ -17,7 +17,7 @@ const MOST: usize = 2_000;
 
 /// A collection of documents. A clone is the same shelf.
 #[derive(Debug, Clone)]
-pub struct Shelf<T>(Arc<Inner<T>>);
+pub struct Repository<T>(Arc<Inner<T>>);
 
 #[derive(Debug)]
 struct Inner<T> {
@@ -37,7 +37,7 @@ struct Entry<T> {
     state: Value,
 }
 
-impl<T: Document> Shelf<T> {
+impl<T: Document> Repository<T> {
     /// Reads the collection. A document that cannot be understood is logged and left where it is.
     ///
     /// # Errors
@@ -85,8 +85,8 @@ impl<T: Document> Shelf<T> {
     ///
     /// # Errors
     ///
-    /// [`HubError`] of kind `not_found`.
-    pub fn one(&self, id: &Id) -> Result<Stored<T>, HubError> {
+    /// [`RequestError`] of kind `not_found`.
+    pub fn one(&self, id: &Id) -> Result<Stored<T>, RequestError> {
         let entries = self.read();
         let entry = entries.get(id).ok_or_else(|| unknown::<T>(id))?;
         Ok(entry.stored(id))
@@ -105,15 +105,15 @@ impl<T: Document> Shelf<T> {
     ///
     /// # Errors
     ///
-    /// [`HubError`]: `usage` when it makes no sense, `conflict` when the name is taken or the shelf full, `unavailable`
+    /// [`RequestError`]: `usage` when it makes no sense, `conflict` when the name is taken or the shelf full, `unavailable`
     /// when it cannot be written.
-    pub async fn create(&self, body: T) -> Result<Stored<T>, HubError> {
+    pub async fn create(&self, body: T) -> Result<Stored<T>, RequestError> {
         body.check()?;
         let _changing = self.0.changing.lock().await;
         let what = T::COLLECTION.singular();
         if self.read().len() >= MOST {
             let message = format!("there are {MOST} {} already", T::COLLECTION.as_str());
-            return Err(HubError::conflict(message).hint(format!("remove a {what} first")));
+            return Err(RequestError::conflict(message).hint(format!("remove a {what} first")));
         }
         self.check_name(&body, None)?;
         let id = self.fresh_id();
@@ -129,14 +129,14 @@ impl<T: Document> Shelf<T> {
     ///
     /// # Errors
     ///
-    /// As [`Shelf::create`], and `not_found`; `conflict` that [is stale](HubError::is_stale) when `if_match` is not the
+    /// As [`Repository::create`], and `not_found`; `conflict` that [is stale](RequestError::is_stale) when `if_match` is not the
     /// document's revision.
     pub async fn replace(
         &self,
         id: &Id,
         body: T,
         if_match: Option<u64>,
-    ) -> Result<Stored<T>, HubError> {
+    ) -> Result<Stored<T>, RequestError> {
         body.check()?;
         let _changing = self.0.changing.lock().await;
         let old = self.current(id, if_match)?;
@@ -153,12 +153,12 @@ impl<T: Document> Shelf<T> {
     ///
     /// # Errors
     ///
-    /// [`HubError`]: `not_found`, stale, or `unavailable` when it cannot be removed from the disk.
-    pub async fn remove(&self, id: &Id, if_match: Option<u64>) -> Result<(), HubError> {
+    /// [`RequestError`]: `not_found`, stale, or `unavailable` when it cannot be removed from the disk.
+    pub async fn remove(&self, id: &Id, if_match: Option<u64>) -> Result<(), RequestError> {
         let _changing = self.0.changing.lock().await;
         self.current(id, if_match)?;
         let deleted = self.0.store.delete_document(T::COLLECTION, id).await;
-        deleted.map_err(|error| HubError::from(&error))?;
+        deleted.map_err(|error| RequestError::from(&error))?;
         self.write().remove(id);
         self.changed();
         Ok(())
@@ -171,7 +171,7 @@ impl<T: Document> Shelf<T> {
             .map_or(Value::Null, |entry| entry.state.clone())
     }
 
-    /// Remembers something of a document for everybody here; the disk has it after [`Shelf::keep_state`].
+    /// Remembers something of a document for everybody here; the disk has it after [`Repository::keep_state`].
     pub fn note(&self, id: &Id, state: Value) {
         if let Some(entry) = self.write().get_mut(id) {
             entry.state = state;
@@ -196,10 +196,10 @@ impl<T: Document> Shelf<T> {
         self.0.changes.subscribe()
     }
 
-    async fn keep(&self, id: &Id, entry: Entry<T>) -> Result<Stored<T>, HubError> {
+    async fn keep(&self, id: &Id, entry: Entry<T>) -> Result<Stored<T>, RequestError> {
         let body = serde_json::to_value(&entry.body).map_err(|error| {
-            HubError::new(
-                api::Kind::Failed,
+            RequestError::new(
+                api::ErrorKind::Failed,
                 format!(
                     "the {} cannot be written: {error}",
                     T::COLLECTION.singular()
@@ -213,7 +213,7 @@ impl<T: Document> Shelf<T> {
             state: entry.state.clone(),
         };
         let saved = self.0.store.save_document(T::COLLECTION, &document).await;
-        saved.map_err(|error| HubError::from(&error))?;
+        saved.map_err(|error| RequestError::from(&error))?;
         let stored = entry.stored(id);
         {
             let mut entries = self.write();
@@ -226,24 +226,24 @@ impl<T: Document> Shelf<T> {
         Ok(stored)
     }
 
-    fn current(&self, id: &Id, if_match: Option<u64>) -> Result<Entry<T>, HubError> {
+    fn current(&self, id: &Id, if_match: Option<u64>) -> Result<Entry<T>, RequestError> {
         let entry = self.read().get(id).cloned();
         let entry = entry.ok_or_else(|| unknown::<T>(id))?;
         if if_match.is_some_and(|revision| revision != entry.revision) {
             let (what, name) = (T::COLLECTION.singular(), entry.body.name());
-            return Err(HubError::stale(format!(
+            return Err(RequestError::stale(format!(
                 "the {what} \u{2018}{name}\u{2019} has changed since it was read"
             )));
         }
         Ok(entry)
     }
 
-    fn check_name(&self, body: &T, own: Option<&Id>) -> Result<(), HubError> {
+    fn check_name(&self, body: &T, own: Option<&Id>) -> Result<(), RequestError> {
         match self.named(body.name()) {
             Some(other) if Some(&other.id) != own => {
                 let (what, name) = (T::COLLECTION.singular(), other.body.name());
                 let message = format!("there is a {what} \u{2018}{name}\u{2019} already");
-                Err(HubError::conflict(message).at("name"))
+                Err(RequestError::conflict(message).at("name"))
             }
             _ => Ok(()),
         }
@@ -290,12 +290,12 @@ impl<T: Clone> Entry<T> {
 }
 
 /// The error of an id that no document has.
-fn unknown<T: Document>(id: &Id) -> HubError {
+fn unknown<T: Document>(id: &Id) -> RequestError {
     let what = T::COLLECTION.singular();
-    HubError::not_found(format!("there is no {what} {id}"))
+    RequestError::not_found(format!("there is no {what} {id}"))
 }
 
-impl From<&StoreError> for HubError {
+impl From<&StoreError> for RequestError {
     fn from(error: &StoreError) -> Self {
         match error {
             StoreError::Conflict(message) => Self::conflict(message.clone()),
@@ -304,7 +304,7 @@ impl From<&StoreError> for HubError {
             | StoreError::Unavailable { .. }
             | StoreError::Damaged { .. } => {
                 // The full error names files, which is nothing for the network.
-                tracing::error!(error = %Chain(error), "the store failed");
+                tracing::error!(error = %ErrorChain(error), "the store failed");
                 Self::unavailable("the database cannot be reached just now")
                     .hint("switching goes on; the hub's log says what is wrong with the database")
             }
