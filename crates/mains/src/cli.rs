@@ -4,17 +4,14 @@
 //! command-line parser's own errors the form of the contract (exit code 2, JSON where JSON was asked for).
 
 use std::ffi::OsString;
-use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
+use clap::{CommandFactory, FromArgMatches, Parser};
 
 use crate::commands::Command;
-use crate::config::{self, HubChoice};
-use crate::duration;
+use crate::config::{self, GlobalOptions};
 use crate::error::Failure;
-use crate::ui::{Colour, Ui};
+use crate::ui::{Colour, UiOptions};
 
 /// Finds, sets up, switches and meters Wi-Fi plugs whose makers have gone. Everything stays local.
 ///
@@ -66,101 +63,33 @@ Names and last addresses of plugs are kept in MAINS_STATE, else $XDG_STATE_HOME/
 
 `mains help <verb>` tells all about a verb. No plug at hand? Try `mains demo`.";
 
-/// Options that every verb has; they can stand before or after it.
-#[derive(Debug, Clone, Default, PartialEq, clap::Args)]
-#[command(next_help_heading = "Global options")]
-pub struct GlobalOptions {
-    /// Print one JSON document on stdout [env: MAINS_JSON=1]
-    #[arg(long, global = true)]
-    pub json: bool,
-    /// Read this configuration file (TOML) [env: MAINS_CONFIG]
-    #[arg(long, global = true, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Let this hub do it, e.g. http://192.168.1.5:8480 [env: MAINS_HUB, MAINS_TOKEN]
-    #[arg(
-        long,
-        global = true,
-        value_name = "URL",
-        long_help = "Let this hub do it, e.g. http://192.168.1.5:8480 [env: MAINS_HUB] [default: the one that runs on this \
-            computer, if there is one]. Its token comes from MAINS_TOKEN. `none` speaks to the plugs from here, and so \
-            does --interface"
-    )]
-    pub hub: Option<HubChoice>,
-    /// Bound the whole command, e.g. 800ms, 5s [env: MAINS_TIMEOUT]
-    #[arg(long, global = true, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
-    pub timeout: Option<Duration>,
-    /// Scan from this local interface only; repeatable [env: MAINS_INTERFACE=A,B]
-    #[arg(
-        long,
-        global = true,
-        value_name = "NAME|ADDR",
-        value_parser = clap::builder::NonEmptyStringValueParser::new(),
-        long_help = "Scan from this local interface only; repeatable [env: MAINS_INTERFACE=A,B] [default: all that are \
-            up and not loopback]. One without a broadcast address (lo) is scanned at the last address of its prefix, \
-            127.255.255.255"
-    )]
-    pub interface: Vec<String>,
-    /// Agree to what would be asked; without it and without a terminal, a question is exit code 2
-    #[arg(long, global = true)]
-    pub yes: bool,
-    /// Log to stderr what happens; twice for every detail
-    #[arg(short, long, global = true, action = ArgAction::Count)]
-    pub verbose: u8,
-    /// No status lines and warnings on stderr
-    #[arg(short, long, global = true)]
-    pub quiet: bool,
-    /// Colour: auto (also obeys NO_COLOR), always or never
-    #[arg(
-        long,
-        global = true,
-        value_name = "WHEN",
-        value_enum,
-        hide_possible_values = true
-    )]
-    pub color: Option<Colour>,
-}
-
-/// What must be known about output before the arguments are understood, because they may not be.
-#[derive(Debug, Clone, Copy)]
-pub struct Peeked {
-    json: bool,
-    quiet: bool,
-    colour: Colour,
-}
-
-impl Peeked {
-    /// Looks for `--json`, `--quiet` and `--color` anywhere before a `--`.
-    pub fn at(arguments: &[OsString]) -> Self {
-        let mut peeked = Self {
-            json: config::environment_wants_json(),
-            quiet: false,
-            colour: Colour::Auto,
-        };
-        let words = || {
-            arguments
-                .iter()
-                .skip(1)
-                .map(|word| word.to_str().unwrap_or_default())
-        };
-        let values = words().skip(1).chain([""]);
-        for (word, value) in words().zip(values).take_while(|(word, _)| *word != "--") {
-            match word {
-                "--json" => peeked.json = true,
-                "--quiet" | "-q" => peeked.quiet = true,
-                "--color=always" => peeked.colour = Colour::Always,
-                "--color=never" => peeked.colour = Colour::Never,
-                "--color" if value == "always" => peeked.colour = Colour::Always,
-                "--color" if value == "never" => peeked.colour = Colour::Never,
+/// Reads how output is to look before the arguments are understood, because they may not be: looks for `--json`, `--quiet`
+/// and `--color` anywhere before a `--`.
+pub fn peek(arguments: &[OsString]) -> UiOptions {
+    let mut options = UiOptions {
+        json: config::environment_asks_for_json(),
+        ..UiOptions::default()
+    };
+    let words: Vec<&str> = arguments
+        .iter()
+        .skip(1)
+        .map_while(|word| (word != "--").then(|| word.to_str().unwrap_or("")))
+        .collect();
+    for (index, word) in words.iter().enumerate() {
+        match *word {
+            "--json" => options.json = true,
+            "--quiet" | "-q" => options.quiet = true,
+            "--color=always" => options.colour = Colour::Always,
+            "--color=never" => options.colour = Colour::Never,
+            "--color" => match words.get(index + 1) {
+                Some(&"always") => options.colour = Colour::Always,
+                Some(&"never") => options.colour = Colour::Never,
                 _ => {}
-            }
+            },
+            _ => {}
         }
-        peeked
     }
-
-    /// The user interface for what is said before the settings are known.
-    pub fn ui(&self) -> Ui {
-        Ui::with(self.json, self.quiet, false, self.colour)
-    }
+    options
 }
 
 /// What came of reading the arguments.
@@ -180,8 +109,8 @@ pub enum Parsed {
 }
 
 /// Reads the arguments; the first is the program's name.
-pub fn parse(arguments: &[OsString], peeked: &Peeked) -> Parsed {
-    let command = Cli::command().color(match peeked.colour {
+pub fn parse(arguments: &[OsString], colour: Colour) -> Parsed {
+    let command = Cli::command().color(match colour {
         Colour::Auto => clap::ColorChoice::Auto,
         Colour::Always => clap::ColorChoice::Always,
         Colour::Never => clap::ColorChoice::Never,
@@ -280,7 +209,7 @@ mod tests {
 
     #[test]
     fn the_help_that_is_pointed_to_is_that_of_the_nearest_verb() {
-        let hint = |line: &str| match parse(&words(line), &Peeked::at(&words("mains --json"))) {
+        let hint = |line: &str| match parse(&words(line), Colour::Auto) {
             Parsed::Refused { failure, .. } => failure.hint_text().unwrap_or_default().to_owned(),
             other => panic!("{line}: {other:?}"),
         };
@@ -301,14 +230,11 @@ mod tests {
 
     #[test]
     fn looks_ahead_only_as_far_as_the_options_go() {
-        assert!(Peeked::at(&words("mains on --json")).json);
-        assert!(!Peeked::at(&words("mains name x -- --json")).json);
+        assert!(peek(&words("mains on --json")).json);
+        assert!(!peek(&words("mains name x -- --json")).json);
+        assert_eq!(peek(&words("mains --color never on")).colour, Colour::Never);
         assert_eq!(
-            Peeked::at(&words("mains --color never on")).colour,
-            Colour::Never
-        );
-        assert_eq!(
-            Peeked::at(&words("mains --color=always on")).colour,
+            peek(&words("mains --color=always on")).colour,
             Colour::Always
         );
     }

@@ -110,12 +110,16 @@ impl Command {
     }
 }
 
-/// Runs a verb to its end.
-pub fn run(context: &Context, command: Command) -> Outcome {
+/// Runs a verb to its end; `definition` is the command line that completions and manual pages describe.
+pub fn run(
+    context: &Context,
+    command: Command,
+    definition: impl FnOnce() -> clap::Command,
+) -> Outcome {
     match command {
         // Without network, so without runtime: help and friends start fast.
-        Command::Completions(args) => completions::run(context, &args),
-        Command::Man(args) => man::run(context, &args),
+        Command::Completions(args) => completions::run(context, definition(), &args),
+        Command::Man(args) => man::run(context, definition(), &args),
         Command::Discover(args) => network(context, discover::run(context, args)),
         Command::On(args) => network(context, switch::on(context, args)),
         Command::Off(args) => network(context, switch::off(context, args)),

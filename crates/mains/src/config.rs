@@ -4,88 +4,26 @@
 //! A key nobody reads is an error with file and line: a typing error must not pass as "default".
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, de};
-
-use crate::cli::GlobalOptions;
 use crate::directories;
-use crate::duration;
 use crate::error::Failure;
 use crate::hub_client::Token;
-use crate::ui::Colour;
+use crate::ui::UiOptions;
 
-pub(crate) use environment::wants_json as environment_wants_json;
+pub(crate) use environment::asks_for_json as environment_asks_for_json;
 pub use file::Lines;
+pub use flags::GlobalOptions;
 pub use hub::{HubChoice, HubLayer, Listen, PlaceLayer};
+pub use layer::Layer;
 pub use problem::{Origin, Problem};
 
 mod environment;
 mod file;
+mod flags;
 mod hub;
+mod layer;
 mod problem;
-
-/// What one source has to say; everything it leaves out is decided below it.
-#[derive(Debug, Default, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Layer {
-    /// `json = true`: stdout carries JSON.
-    pub json: Option<bool>,
-    /// `timeout = "5s"`: the whole command's bound.
-    #[serde(default, deserialize_with = "duration_text")]
-    pub timeout: Option<Duration>,
-    /// `interfaces = ["eth0", "192.168.1.5"]`: local interfaces to scan from.
-    pub interfaces: Option<Vec<String>>,
-    /// `yes = true`: agree to what would be asked.
-    pub yes: Option<bool>,
-    /// `quiet = true`: no status lines.
-    pub quiet: Option<bool>,
-    /// `color = "auto"`, `"always"` or `"never"`.
-    pub color: Option<Colour>,
-    /// `hub = "http://192.168.1.5:8480"`, or the table `[hub]`.
-    #[serde(default, deserialize_with = "hub::address_or_table")]
-    pub hub: HubLayer,
-    /// The table `[place]`.
-    #[serde(default)]
-    pub place: PlaceLayer,
-}
-
-impl Layer {
-    /// This layer on top of another.
-    fn over(self, below: Self) -> Self {
-        Self {
-            json: self.json.or(below.json),
-            timeout: self.timeout.or(below.timeout),
-            interfaces: self.interfaces.or(below.interfaces),
-            yes: self.yes.or(below.yes),
-            quiet: self.quiet.or(below.quiet),
-            color: self.color.or(below.color),
-            hub: self.hub.over(below.hub),
-            place: self.place.over(below.place),
-        }
-    }
-
-    fn from_flags(options: &GlobalOptions) -> Self {
-        let interfaces = (!options.interface.is_empty()).then(|| options.interface.clone());
-        // Who names an interface wants it used from here.
-        let direct = interfaces.as_ref().map(|_| HubChoice::None);
-        Self {
-            json: options.json.then_some(true),
-            timeout: options.timeout,
-            interfaces: interfaces.clone(),
-            yes: options.yes.then_some(true),
-            quiet: options.quiet.then_some(true),
-            color: options.color,
-            hub: HubLayer {
-                url: options.hub.clone().or(direct),
-                interfaces,
-                ..HubLayer::default()
-            },
-            ..Self::default()
-        }
-    }
-}
 
 /// What the sources say together, and what is wrong with them.
 #[derive(Debug, Default)]
@@ -179,18 +117,12 @@ impl Sources {
 /// What holds for this run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
-    /// stdout carries exactly one JSON document (or one a line, where the verb says so).
-    pub json: bool,
+    /// Output and questions.
+    pub ui: UiOptions,
     /// The whole command's bound.
     pub timeout: Option<Duration>,
     /// Local interfaces to scan from, by name or address; empty is all that are up and not loopback.
     pub interfaces: Vec<String>,
-    /// Agree to what would be asked.
-    pub yes: bool,
-    /// No status lines.
-    pub quiet: bool,
-    /// When to colour.
-    pub color: Colour,
     /// 0 no logs, 1 debug, 2 trace.
     pub verbosity: u8,
     /// Which hub is to do it; `None` is the one that runs here, if there is one.
@@ -228,12 +160,14 @@ impl Settings {
 
     fn of(layer: Layer, options: &GlobalOptions) -> Self {
         Self {
-            json: layer.json.unwrap_or(false),
+            ui: UiOptions {
+                json: layer.json.unwrap_or(false),
+                quiet: layer.quiet.unwrap_or(false) && options.verbose == 0,
+                yes: layer.yes.unwrap_or(false),
+                colour: layer.color.unwrap_or_default(),
+            },
             timeout: layer.timeout,
             interfaces: layer.interfaces.unwrap_or_default(),
-            yes: layer.yes.unwrap_or(false),
-            quiet: layer.quiet.unwrap_or(false) && options.verbose == 0,
-            color: layer.color.unwrap_or_default(),
             verbosity: options.verbose,
             hub: layer.hub.url,
             token: std::env::var("MAINS_TOKEN")
@@ -248,54 +182,9 @@ impl Settings {
     }
 }
 
-fn duration_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    duration::parse(&text).map(Some).map_err(de::Error::custom)
-}
-
-/// Reads a text by its `FromStr`.
-fn parsed<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: FromStr<Err: std::fmt::Display>,
-{
-    let text = String::deserialize(deserializer)?;
-    text.parse().map(Some).map_err(de::Error::custom)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_higher_layer_wins_where_it_speaks() {
-        let high = Layer {
-            json: Some(false),
-            ..Layer::default()
-        };
-        let low = Layer {
-            json: Some(true),
-            quiet: Some(true),
-            ..Layer::default()
-        };
-        let both = high.over(low);
-        assert_eq!((both.json, both.quiet), (Some(false), Some(true)));
-    }
-
-    #[test]
-    fn who_names_an_interface_does_without_a_hub() {
-        let flags = |hub: Option<&str>| {
-            let options = GlobalOptions {
-                interface: vec!["lo".into()],
-                hub: hub.map(|text| text.parse().unwrap()),
-                ..GlobalOptions::default()
-            };
-            Layer::from_flags(&options).hub
-        };
-        assert_eq!(flags(None).url, Some(HubChoice::None));
-        assert_eq!(flags(Some("nas")).url, Some("nas".parse().unwrap()));
-        assert_eq!(flags(None).interfaces, Some(vec!["lo".to_owned()]));
-    }
 
     #[test]
     fn keys_that_need_one_another() {

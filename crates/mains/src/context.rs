@@ -4,11 +4,11 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use api::duration;
 use plugs::Plug;
 
 use crate::config::{HubChoice, Settings};
 use crate::directories;
-use crate::duration;
 use crate::error::{Failure, Kind};
 use crate::hub_client::{self, Client, Endpoint, HubUrl, Token};
 use crate::inventory::{Inventory, InventoryFile, Loaded, Save};
@@ -25,11 +25,11 @@ pub struct Context {
 }
 
 impl Context {
-    /// The clock of `--timeout` starts here.
-    pub fn new(ui: Ui, settings: Settings) -> Self {
+    /// Creates the context of one run; the clock of `--timeout` starts here.
+    pub fn new(settings: Settings) -> Self {
         let deadline = settings.timeout.map(|timeout| Instant::now() + timeout);
         Self {
-            ui,
+            ui: Ui::new(settings.ui),
             settings,
             deadline,
         }

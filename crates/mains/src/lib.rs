@@ -11,7 +11,6 @@ pub mod config;
 pub mod console;
 pub mod context;
 pub mod directories;
-pub use api::duration;
 pub mod error;
 pub mod hub_client;
 pub mod inventory;
@@ -28,7 +27,8 @@ pub mod wifi;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use cli::{Cli, Parsed, Peeked};
+use clap::CommandFactory;
+use cli::{Cli, Parsed};
 use config::Settings;
 use context::Context;
 use error::{Exit, Failure, Outcome};
@@ -37,38 +37,31 @@ use ui::Ui;
 /// Runs the command with the process's arguments (the first is the program's own name).
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let peeked = Peeked::at(&arguments);
-    let cli = match cli::parse(&arguments, &peeked) {
-        Parsed::Run(cli) => cli,
+    let early = cli::peek(&arguments);
+    let Cli { options, command } = match cli::parse(&arguments, early.colour) {
+        Parsed::Run(cli) => *cli,
         Parsed::Print(text) => {
-            return conclude(
-                &peeked.ui(),
-                peeked.ui().data_raw(&text).map(|()| Exit::DONE),
-            );
+            let ui = Ui::new(early);
+            return conclude(&ui, ui.data_raw(&text).map(|()| Exit::DONE));
+        }
+        Parsed::Refused { failure, .. } if early.json => {
+            return conclude(&Ui::new(early), Err(failure));
         }
         Parsed::Refused { failure, rendered } => {
-            let ui = peeked.ui();
-            return match ui.is_json() {
-                true => conclude(&ui, Err(failure)),
-                false => {
-                    ui.error_raw(&rendered);
-                    failure.kind().exit_code()
-                }
-            };
+            Ui::new(early).error_raw(&rendered);
+            return failure.kind().exit_code();
         }
     };
-    let settings = match cli.command.checks_configuration() {
-        true => Ok(Settings::load_leniently(&cli.options)),
-        false => Settings::load(&cli.options),
+    let settings = match command.checks_configuration() {
+        true => Ok(Settings::load_leniently(&options)),
+        false => Settings::load(&options),
     };
     match settings {
-        Err(failure) => conclude(&peeked.ui(), Err(failure)),
+        Err(failure) => conclude(&Ui::new(early), Err(failure)),
         Ok(settings) => {
-            let ui = Ui::new(&settings);
-            logging::start(&settings, cli.command.is_service(), &ui);
-            let Cli { command, .. } = *cli;
-            let context = Context::new(ui, settings);
-            conclude(&context.ui, commands::run(&context, command))
+            let context = Context::new(settings);
+            logging::start(&context, command.is_service());
+            conclude(&context.ui, commands::run(&context, command, Cli::command))
         }
     }
 }

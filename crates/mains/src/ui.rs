@@ -19,7 +19,6 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::config::Settings;
 use crate::error::Failure;
 
 pub use questions::Terminal;
@@ -57,16 +56,6 @@ pub enum Colour {
     Never,
 }
 
-impl From<Colour> for ColorChoice {
-    fn from(colour: Colour) -> Self {
-        match colour {
-            Colour::Auto => Self::Auto,
-            Colour::Always => Self::Always,
-            Colour::Never => Self::Never,
-        }
-    }
-}
-
 /// Puts text into a style.
 pub fn paint(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
@@ -95,12 +84,23 @@ fn is_unsafe(character: char) -> bool {
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Output and questions, as the settings want them.
+/// Settings of output and questions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UiOptions {
+    /// stdout carries exactly one JSON document (or one a line, where the verb's help states it).
+    pub json: bool,
+    /// No status lines and warnings.
+    pub quiet: bool,
+    /// Agree to every question.
+    pub yes: bool,
+    /// When to colour.
+    pub colour: Colour,
+}
+
+/// Output and questions, as the options ask for them.
 #[derive(Debug)]
 pub struct Ui {
-    json: bool,
-    quiet: bool,
-    yes: bool,
+    options: UiOptions,
     stdout_choice: ColorChoice,
     stderr_choice: ColorChoice,
     closed: AtomicBool,
@@ -109,26 +109,17 @@ pub struct Ui {
 }
 
 impl Ui {
-    /// The user interface that these settings ask for.
-    pub fn new(settings: &Settings) -> Self {
-        Self::with(settings.json, settings.quiet, settings.yes, settings.color)
-    }
-
-    pub(crate) fn with(json: bool, quiet: bool, yes: bool, colour: Colour) -> Self {
-        let choice = ColorChoice::from(colour);
-        let resolve = |choice, automatic: ColorChoice| {
-            if choice == ColorChoice::Auto {
-                automatic
-            } else {
-                choice
-            }
+    /// Creates the user interface that these options ask for.
+    pub fn new(options: UiOptions) -> Self {
+        let choose = |automatic: ColorChoice| match options.colour {
+            Colour::Auto => automatic,
+            Colour::Always => ColorChoice::Always,
+            Colour::Never => ColorChoice::Never,
         };
         Self {
-            json,
-            quiet,
-            yes,
-            stdout_choice: resolve(choice, AutoStream::choice(&io::stdout())),
-            stderr_choice: resolve(choice, AutoStream::choice(&io::stderr())),
+            options,
+            stdout_choice: choose(AutoStream::choice(&io::stdout())),
+            stderr_choice: choose(AutoStream::choice(&io::stderr())),
             closed: AtomicBool::new(false),
             live: AtomicBool::new(false),
         }
@@ -136,12 +127,12 @@ impl Ui {
 
     /// Tells whether stdout carries JSON.
     pub fn is_json(&self) -> bool {
-        self.json
+        self.options.json
     }
 
     /// Tells whether questions are agreed to in advance (`--yes`).
     pub fn agrees(&self) -> bool {
-        self.yes
+        self.options.yes
     }
 
     /// Tells whether the reader of stdout has gone away.
@@ -180,21 +171,21 @@ impl Ui {
 
     /// Prints a status line for people on stderr, unless `-q` silences it.
     pub fn status(&self, text: impl std::fmt::Display) {
-        if !self.quiet {
+        if !self.options.quiet {
             self.write_stderr(&format!("{text}\n"));
         }
     }
 
     /// Prints a warning on stderr, unless `-q` silences it.
     pub fn warn(&self, text: impl std::fmt::Display) {
-        if !self.quiet {
+        if !self.options.quiet {
             self.write_stderr(&format!("{WARN}warning:{WARN:#} {text}\n"));
         }
     }
 
     /// Prints a hint on stderr, unless `-q` silences it.
     pub fn hint(&self, text: impl std::fmt::Display) {
-        if !self.quiet {
+        if !self.options.quiet {
             self.write_stderr(&format!("{HINT}hint:{HINT:#} {text}\n"));
         }
     }

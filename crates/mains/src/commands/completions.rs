@@ -1,9 +1,8 @@
 //! `mains completions`: completion scripts for shells.
 
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::Shell;
 
-use crate::cli::Cli;
 use crate::context::Context;
 use crate::error::{Exit, Outcome};
 
@@ -23,9 +22,9 @@ pub struct CompletionsArgs {
 }
 
 /// Prints the script; it is what it is, with `--json` too.
-pub fn run(context: &Context, args: &CompletionsArgs) -> Outcome {
+pub fn run(context: &Context, mut command: Command, args: &CompletionsArgs) -> Outcome {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "mains", &mut script);
+    clap_complete::generate(args.shell, &mut command, "mains", &mut script);
     context.ui.data_raw(&String::from_utf8_lossy(&script))?;
     Ok(Exit::DONE)
 }

@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::targets::mac_or_given;
 use crate::context::Context;
-use crate::duration;
 use crate::error::{Exit, Outcome};
 use crate::resolve::{Reach, Target, parse};
 use crate::ui::{BOLD, clean, paint};
+use api::duration;
 
 /// Options of `mains delay`.
 #[derive(Debug, clap::Args)]

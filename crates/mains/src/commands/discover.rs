@@ -12,13 +12,13 @@ use plugs::net::{DiscoverEvent, DiscoverOptions, Lan};
 use plugs::{FamilyId, Plug};
 
 use crate::context::Context;
-use crate::duration;
 use crate::error::{Exit, Failure, Kind, Outcome};
 use crate::inventory::Inventory;
 use crate::plug_table::PlugTable;
 use crate::resolve::interfaces::{add_towards, for_scan, none_up, reachable};
 use crate::shutdown::Signals;
 use crate::ui::{DIM, paint};
+use api::duration;
 
 mod through;
 

@@ -1,8 +1,7 @@
 //! `mains man`: the manual page, made from the help.
 
-use clap::CommandFactory;
+use clap::Command;
 
-use crate::cli::Cli;
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
 
@@ -22,8 +21,7 @@ pub struct ManArgs {
 }
 
 /// Prints the page as troff, with `--json` too.
-pub fn run(context: &Context, args: &ManArgs) -> Outcome {
-    let mut command = Cli::command();
+pub fn run(context: &Context, mut command: Command, args: &ManArgs) -> Outcome {
     command.build();
     let page = match &args.verb {
         None => command,

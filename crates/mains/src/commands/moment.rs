@@ -6,7 +6,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::documents::people::Clock;
-use crate::duration;
+use api::duration;
 
 /// A moment as it was typed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use clap::ValueEnum;
 use hiflying::WifiSecurity;
 
 use crate::context::Context;
-use crate::duration;
 use crate::error::Outcome;
 use crate::setup;
+use api::duration;
 
 /// Options of `mains setup`.
 #[derive(Debug, clap::Args)]

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Layer, Origin, Problem};
+use super::layer::Layer;
+use super::problem::{Origin, Problem};
 
 /// What the text of a variable stands for.
 #[derive(Debug, Clone, Copy)]
@@ -105,7 +106,7 @@ pub(super) fn twin(key: &str) -> Option<Origin> {
 }
 
 /// Tells whether `MAINS_JSON` asks for JSON, before anything else is known; a bad value is reported later.
-pub(crate) fn wants_json() -> bool {
+pub(crate) fn asks_for_json() -> bool {
     env::var("MAINS_JSON").is_ok_and(|text| boolean(&text) == Some(true))
 }
 

@@ -7,7 +7,8 @@ use serde::de::IntoDeserializer;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Layer, Origin, Problem};
+use super::layer::Layer;
+use super::problem::{Origin, Problem};
 
 /// The tables that hold keys of their own.
 const SECTIONS: [&str; 2] = ["hub", "place"];

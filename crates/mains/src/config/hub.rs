@@ -11,7 +11,6 @@ use jiff::tz::TimeZone;
 use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer};
 
-use super::parsed;
 use crate::hub_client::HubUrl;
 
 /// Which hub is to do it.
@@ -140,6 +139,16 @@ pub(super) fn address_or_table<'de, D: Deserializer<'de>>(
         }
     }
     deserializer.deserialize_any(AddressOrTable)
+}
+
+/// Reads a text by its `FromStr`.
+fn parsed<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: std::fmt::Display>,
+{
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(de::Error::custom)
 }
 
 /// What one source says in `[place]`.

@@ -9,9 +9,9 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::link::Link;
-use crate::duration;
 use crate::error::{Failure, Kind};
 use crate::ui::clean;
+use api::duration;
 
 /// One command and what came of it.
 #[derive(Debug)]

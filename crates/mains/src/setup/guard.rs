@@ -178,17 +178,20 @@ mod tests {
     use super::*;
     use crate::config::Settings;
     use crate::error::Kind;
-    use crate::ui::{Colour, Ui};
+    use crate::ui::{Colour, UiOptions};
     use nix::sys::signal::{Signal as Number, raise};
 
     fn context(timeout: Option<Duration>) -> Context {
         let settings = Settings {
             timeout,
-            quiet: true,
-            color: Colour::Never,
+            ui: UiOptions {
+                quiet: true,
+                colour: Colour::Never,
+                ..UiOptions::default()
+            },
             ..Settings::default()
         };
-        Context::new(Ui::new(&settings), settings)
+        Context::new(settings)
     }
 
     #[tokio::test]

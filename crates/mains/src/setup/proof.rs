@@ -132,7 +132,7 @@ impl Search<'_> {
                 "the plug {} was not seen on '{}' within {}",
                 self.mac,
                 self.ssid,
-                crate::duration::show(waited)
+                api::duration::show(waited)
             ),
         )
     }

@@ -18,7 +18,7 @@ impl Ui {
     /// Tells whether a line can be written over: stderr is a terminal that knows how, and is not silenced.
     pub fn has_live_line(&self) -> bool {
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        !self.quiet && !dumb && io::stderr().is_terminal()
+        !self.options.quiet && !dumb && io::stderr().is_terminal()
     }
 
     /// Shows what is waited for, in place of what was shown before. To be used where [`Ui::has_live_line`].

@@ -15,7 +15,7 @@ use crate::error::{Failure, Kind};
 impl Ui {
     /// Asks a yes-or-no question (`question` without a question mark); plain Enter is no.
     pub async fn confirm(&self, question: &str) -> Result<bool, Failure> {
-        if self.yes {
+        if self.options.yes {
             return Ok(true);
         }
         self.need_terminal(

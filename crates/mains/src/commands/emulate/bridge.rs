@@ -13,9 +13,9 @@ use hiflying::Mac;
 use super::keys::Keys;
 use super::{FaultArg, address_after, listen_address, print_catalogue, recorder};
 use crate::context::Context;
-use crate::duration;
 use crate::error::{Exit, Failure, Outcome};
 use crate::shutdown;
+use api::duration;
 
 /// Options of `mains emulate bridge`.
 #[derive(Debug, clap::Args)]

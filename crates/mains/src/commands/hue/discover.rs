@@ -9,9 +9,9 @@ use hue::{BridgeId, HueError};
 use super::bridge::{key_ring, lan, patience};
 use super::show::{BridgeView, bridge_row, bridges};
 use crate::context::Context;
-use crate::duration;
 use crate::error::{Exit, Failure, Outcome};
 use crate::resolve::interfaces::none_up;
+use api::duration;
 
 /// Options of `mains hue discover`.
 #[derive(Debug, clap::Args)]

@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use super::News;
 use crate::commands::history::energy;
-use crate::duration;
 use crate::inventory::folded;
 use crate::plug_table::{figure, relay};
 use crate::ui::table::{Cell, Column, Table};
 use crate::ui::{BAD, BOLD, DIM, paint};
+use api::duration;
 
 /// What is known of one plug.
 #[derive(Debug, Default)]
