@@ -1,9 +1,11 @@
 //! The verbs, one file each: its arguments (`OnArgs` for `on`; their comments are the help) and its `run`.
 
-use std::future::Future;
+use std::pin::Pin;
+
+use tokio::runtime::Builder;
 
 use crate::context::Context;
-use crate::error::{Failure, Kind, Outcome};
+use crate::error::{Failure, Outcome};
 use crate::wifi;
 
 pub mod at;
@@ -110,74 +112,72 @@ impl Command {
     }
 }
 
+/// The work of a verb. Boxed, because the compiler writes out the whole verb for each kind of runtime otherwise.
+type Work<'a> = Pin<Box<dyn Future<Output = Outcome> + 'a>>;
+
 /// Runs a verb to its end; `definition` is the command line that completions and manual pages describe.
 pub fn run(
     context: &Context,
     command: Command,
     definition: impl FnOnce() -> clap::Command,
 ) -> Outcome {
-    match command {
+    let runtime = match &command {
+        // One slow request must not hold up the others.
+        Command::Serve(_) => Builder::new_multi_thread(),
+        // A command is a few packets; threads cost more than they save.
+        _ => Builder::new_current_thread(),
+    };
+    let work: Work<'_> = match command {
         // Without network, so without runtime: help and friends start fast.
-        Command::Completions(args) => completions::run(context, definition(), &args),
-        Command::Man(args) => man::run(context, definition(), &args),
-        Command::Discover(args) => network(context, discover::run(context, args)),
-        Command::On(args) => network(context, switch::on(context, args)),
-        Command::Off(args) => network(context, switch::off(context, args)),
-        Command::Toggle(args) => network(context, switch::toggle(context, args)),
-        Command::Status(args) => network(context, status::run(context, args)),
-        Command::Meter(args) => network(context, meter::run(context, args)),
-        Command::Watch(args) => network(context, watch::run(context, args)),
-        Command::Delay(args) => network(context, delay::run(context, args)),
-        Command::Version(args) => network(context, version::run(context, args)),
-        Command::Name(args) => network(context, name::run(context, args)),
+        Command::Completions(args) => return completions::run(context, definition(), &args),
+        Command::Man(args) => return man::run(context, definition(), &args),
+        Command::Discover(args) => network(context, Box::pin(discover::run(context, args))),
+        Command::On(args) => network(context, Box::pin(switch::on(context, args))),
+        Command::Off(args) => network(context, Box::pin(switch::off(context, args))),
+        Command::Toggle(args) => network(context, Box::pin(switch::toggle(context, args))),
+        Command::Status(args) => network(context, Box::pin(status::run(context, args))),
+        Command::Meter(args) => network(context, Box::pin(meter::run(context, args))),
+        Command::Watch(args) => network(context, Box::pin(watch::run(context, args))),
+        Command::Delay(args) => network(context, Box::pin(delay::run(context, args))),
+        Command::Version(args) => network(context, Box::pin(version::run(context, args))),
+        Command::Name(args) => network(context, Box::pin(name::run(context, args))),
         // What only a hub can do: nothing here needs the plugs' own port.
-        Command::History(args) => block_on(history::run(context, args)),
-        Command::Energy(args) => block_on(energy::run(context, args)),
-        Command::Schedule(args) => block_on(schedule::run(context, args)),
-        Command::Rule(args) => block_on(rule::run(context, args)),
-        Command::Group(args) => block_on(group::run(context, args)),
-        Command::Tariff(args) => block_on(tariff::run(context, args)),
-        Command::Events(args) => block_on(events::run(context, args)),
-        Command::Serve(args) => on_threads(serve::run(context, args)),
-        Command::Hub(args) => block_on(hub::run(context, args)),
-        Command::Demo(args) => network(context, demo::run(context, args)),
-        Command::Emulate(args) => network(context, emulate::run(context, args)),
+        Command::History(args) => Box::pin(history::run(context, args)),
+        Command::Energy(args) => Box::pin(energy::run(context, args)),
+        Command::Schedule(args) => Box::pin(schedule::run(context, args)),
+        Command::Rule(args) => Box::pin(rule::run(context, args)),
+        Command::Group(args) => Box::pin(group::run(context, args)),
+        Command::Tariff(args) => Box::pin(tariff::run(context, args)),
+        Command::Events(args) => Box::pin(events::run(context, args)),
+        Command::Serve(args) => Box::pin(serve::run(context, args)),
+        Command::Hub(args) => Box::pin(hub::run(context, args)),
+        Command::Demo(args) => network(context, Box::pin(demo::run(context, args))),
+        Command::Emulate(args) => network(context, Box::pin(emulate::run(context, args))),
         // Says itself what an earlier one has left.
-        Command::Setup(args) => block_on(setup::run(context, args)),
-        Command::At(args) => network(context, at::run(context, args)),
-        Command::Probe(args) => network(context, probe::run(context, args)),
-        Command::Hue(args) => network(context, hue::run(context, args)),
-    }
+        Command::Setup(args) => Box::pin(setup::run(context, args)),
+        Command::At(args) => network(context, Box::pin(at::run(context, args))),
+        Command::Probe(args) => network(context, Box::pin(probe::run(context, args))),
+        Command::Hue(args) => network(context, Box::pin(hue::run(context, args))),
+    };
+    block_on(runtime, work)
 }
 
-/// Runs a verb that uses the network, after a look at what a killed `mains setup` may have left there.
-fn network(context: &Context, work: impl Future<Output = Outcome>) -> Outcome {
-    let left = context
-        .state_directory()
-        .ok()
-        .and_then(|directory| wifi::pending(&directory));
-    block_on(async {
-        if let Some(pending) = left {
-            wifi::offer(&context.ui, pending).await;
+/// Offers first to put back what a killed `mains setup` may have left of this computer's Wi-Fi.
+fn network<'a>(context: &'a Context, work: Work<'a>) -> Work<'a> {
+    Box::pin(async move {
+        let directory = context.state_directory().ok();
+        if let Some(left) = directory.and_then(|directory| wifi::pending(&directory)) {
+            wifi::offer(&context.ui, left).await;
         }
         work.await
     })
 }
 
-/// Runs a verb on a runtime of one thread: a command is a few packets, and threads cost more than they give.
-fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
-    run_on(tokio::runtime::Builder::new_current_thread(), work)
-}
-
-/// Runs a verb on a thread for each core: what serves many must not wait for one.
-fn on_threads(work: impl Future<Output = Outcome>) -> Outcome {
-    run_on(tokio::runtime::Builder::new_multi_thread(), work)
-}
-
-fn run_on(mut builder: tokio::runtime::Builder, work: impl Future<Output = Outcome>) -> Outcome {
-    let runtime = builder.enable_all().build().map_err(|error| {
-        Failure::new(Kind::Local, "the runtime cannot be started").caused_by(&error)
-    })?;
+fn block_on(mut runtime: Builder, work: Work<'_>) -> Outcome {
+    let runtime = runtime
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::local("the runtime cannot be started").caused_by(&error))?;
     let outcome = runtime.block_on(work);
     // A question that was given up still blocks its thread; do not wait for it.
     runtime.shutdown_background();
