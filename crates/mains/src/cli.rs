@@ -120,10 +120,7 @@ pub fn parse(arguments: &[OsString], colour: Colour) -> Parsed {
         .and_then(|matches| Cli::from_arg_matches(&matches));
     match result {
         Ok(cli) => Parsed::Run(Box::new(cli)),
-        Err(error) => {
-            let verb = verb_in(arguments, &error);
-            explain(&error, verb.as_deref())
-        }
+        Err(error) => explain(&error, arguments),
     }
 }
 
@@ -134,7 +131,8 @@ fn verb_in(arguments: &[OsString], error: &clap::Error) -> Option<String> {
         Some(ContextValue::String(word)) => Some(word.as_str()),
         _ => None,
     };
-    let all = Cli::command();
+    let mut all = Cli::command();
+    all.build();
     let mut command = &all;
     let mut path = Vec::new();
     let words = arguments.iter().skip(1).filter_map(|word| word.to_str());
@@ -147,22 +145,22 @@ fn verb_in(arguments: &[OsString], error: &clap::Error) -> Option<String> {
     (!path.is_empty()).then(|| path.join(" "))
 }
 
-fn explain(error: &clap::Error, verb: Option<&str>) -> Parsed {
+fn explain(error: &clap::Error, arguments: &[OsString]) -> Parsed {
     let rendered = error.render().ansi().to_string();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Parsed::Print(rendered),
+    let failure = match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => return Parsed::Print(rendered),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            let missing = verb.map_or("a verb is missing".to_owned(), |verb| {
-                format!("a verb is missing behind `{verb}`")
-            });
-            let failure = Failure::usage(missing).hint(more_help(verb));
-            Parsed::Refused { failure, rendered }
+            let verb = verb_in(arguments, error);
+            let missing = verb
+                .as_ref()
+                .map_or("a verb is missing".to_owned(), |verb| {
+                    format!("a verb is missing behind `{verb}`")
+                });
+            Failure::usage(missing).hint(more_help(verb.as_deref()))
         }
-        _ => Parsed::Refused {
-            failure: usage_failure(error, verb),
-            rendered,
-        },
-    }
+        _ => usage_failure(error, verb_in(arguments, error).as_deref()),
+    };
+    Parsed::Refused { failure, rendered }
 }
 
 /// The parser's sentence without its headline, its usage block and its tips; the tips become the hint.

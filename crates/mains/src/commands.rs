@@ -1,5 +1,10 @@
 //! The verbs, one file each: its arguments (`OnArgs` for `on`; their comments are the help) and its `run`.
 
+#![allow(
+    missing_docs,
+    reason = "a doc comment on the arguments would replace the verb's line in the help"
+)]
+
 use std::pin::Pin;
 
 use tokio::runtime::Builder;
@@ -38,8 +43,10 @@ mod documents;
 mod moment;
 mod targets;
 
-/// The verbs.
+/// The verbs. The options of a verb are put together when it is the one that was typed: those of all take longer than a
+/// short verb.
 #[derive(Debug, clap::Subcommand)]
+#[command(defer = true)]
 pub enum Command {
     /// Find every plug
     Discover(discover::DiscoverArgs),

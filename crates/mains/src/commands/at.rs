@@ -12,7 +12,6 @@ use crate::error::{Failure, Outcome};
 use crate::resolve;
 use crate::ui::clean;
 
-/// Options of `mains at`.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "mains at [OPTIONS] [--udp|--tcp] <PLUG> [COMMAND]...\n       mains at [OPTIONS] --serial <DEV> [COMMAND]...",

@@ -13,7 +13,6 @@ use crate::resolve::{Reach, Target, parse};
 use crate::ui::{BOLD, clean, paint};
 use api::duration;
 
-/// Options of `mains delay`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 The plug itself counts down and switches, also when this computer is off. It counts whole minutes, 1 to 2000 (33h20m). \

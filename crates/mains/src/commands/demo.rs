@@ -22,7 +22,6 @@ mod place;
 mod tour;
 mod twins;
 
-/// Options of `mains demo`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 An emulated home of five plugs on 127.77.0.x, one of them fresh from the factory, and a guided tour that runs the verbs \

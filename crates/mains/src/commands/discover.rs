@@ -22,7 +22,6 @@ use api::duration;
 
 mod through;
 
-/// Options of `mains discover`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Plugs are asked again and again, spread over some seconds, until it is unlikely that one was never heard; on a quiet \

@@ -21,7 +21,6 @@ use crate::resolve::device_address;
 use crate::shutdown;
 use crate::ui::{BOLD, paint};
 
-/// Options of `mains emulate`.
 #[derive(Debug, clap::Args)]
 #[command(
     subcommand_value_name = "DEVICE",

@@ -16,7 +16,6 @@ use crate::error::{Exit, Failure, Kind, Outcome};
 use crate::ui::table::{Cell, Column, Table};
 use crate::ui::{BOLD, DIM, paint};
 
-/// Options of `mains energy`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Days and months are local to the hub (`mains serve`). Costs are calculated by the tariffs (`mains tariff`); without one they \

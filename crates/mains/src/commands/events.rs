@@ -18,7 +18,6 @@ use line::Lines;
 pub(super) mod feed;
 mod line;
 
-/// Options of `mains events`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Runs until Ctrl-C (or --timeout). After a lost connection or a restart of the hub it resumes where it stopped; if events were \

@@ -13,7 +13,6 @@ use crate::ui::table::{Cell, Column, Table};
 
 mod relay;
 
-/// Options of `mains group`.
 #[derive(Debug, clap::Args)]
 #[command(
     subcommand_value_name = "WHAT",

@@ -17,7 +17,6 @@ use crate::ui::{DIM, paint};
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// Options of `mains history`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 The hub (`mains serve`) keeps readings for days, means per minute for months, and the energy of each quarter of an hour for \

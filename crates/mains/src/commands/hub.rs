@@ -17,7 +17,6 @@ mod status;
 mod token;
 mod transfer;
 
-/// Options of `mains hub`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Start a hub with `mains serve`. These verbs use the hub that runs on this computer, or the one that --hub names, with its \

@@ -24,7 +24,6 @@ mod search;
 mod show;
 mod takeover;
 
-/// Options of `mains hue`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 A BRIDGE is its address (192.168.1.20, bridge.local:8080, https://192.168.1.20) or its id (16 hex digits, see `mains hue \

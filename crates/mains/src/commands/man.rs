@@ -5,7 +5,6 @@ use clap::Command;
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
 
-/// Options of `mains man`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

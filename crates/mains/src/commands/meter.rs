@@ -11,7 +11,6 @@ use crate::resolve::{NOBODY, Reach, Target};
 use crate::ui::BOLD;
 use crate::ui::table::{Cell, Column, Growing};
 
-/// Options of `mains meter`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Units: power in watts, voltage in volts, current in amperes, frequency in hertz, energy in kilowatt-hours (JSON: \

@@ -8,7 +8,6 @@ use crate::inventory::{Inventory, Name, NameTaken};
 use crate::resolve::{Network, Target, Through, parse};
 use crate::ui::{BOLD, clean, paint};
 
-/// Options of `mains name`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 A name is any text of up to 64 characters that cannot be taken for a MAC, a serial number or an address. It belongs \

@@ -9,7 +9,6 @@ use crate::context::Context;
 use crate::error::{Exit, Outcome};
 use crate::{probe, resolve};
 
-/// Options of `mains probe`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Looks at TCP ports 80 and 8899, asks the known discovery words on UDP port 48899, opens an AT session and asks for \

@@ -11,7 +11,6 @@ use show::Rules;
 mod flags;
 mod show;
 
-/// Options of `mains rule`.
 #[derive(Debug, clap::Args)]
 #[command(
     subcommand_value_name = "WHAT",

@@ -11,7 +11,6 @@ use show::Schedules;
 mod flags;
 mod show;
 
-/// Options of `mains schedule`.
 #[derive(Debug, clap::Args)]
 #[command(
     subcommand_value_name = "WHAT",

@@ -16,7 +16,6 @@ use crate::ui::{DIM, paint};
 /// A hub ends by itself sooner than this; one that does not must not keep the computer from going down.
 const END_WITHIN: Duration = Duration::from_millis(4_800);
 
-/// Options of `mains serve`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 The hub keeps contact with the plugs that it has adopted, remembers what each used, switches by the clock, the sun and \

@@ -13,7 +13,6 @@ use crate::error::Outcome;
 use crate::setup;
 use api::duration;
 
-/// Options of `mains setup`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 How it goes: this computer joins the plug's own Wi-Fi network, tells the plug your network and key, has the plug prove \

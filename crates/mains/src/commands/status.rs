@@ -8,7 +8,6 @@ use crate::error::Outcome;
 use crate::plug_table::PlugTable;
 use crate::resolve::{Reach, Target};
 
-/// Options of `mains status`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Asks each plug now; nothing is taken from memory. A Wi-Fi module that is no known plug has no relay state.

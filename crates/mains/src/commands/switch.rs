@@ -12,7 +12,6 @@ use crate::error::{Failure, Kind, Outcome};
 use crate::resolve::{Reach, Target, Turned};
 use crate::ui::{BOLD, DIM, ON, clean, paint};
 
-/// Options of `mains on`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 The plug is asked for its relay state afterwards: what it accepted but did not do is exit code 5, and in JSON \
@@ -31,7 +30,6 @@ pub struct OnArgs {
     targets: Plugs,
 }
 
-/// Options of `mains off`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 The plug is asked for its relay state afterwards: what it accepted but did not do is exit code 5, and in JSON \
@@ -48,7 +46,6 @@ pub struct OffArgs {
     targets: Plugs,
 }
 
-/// Options of `mains toggle`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 The relay state is read first, then the other one is switched and confirmed as with `mains on`.

@@ -12,7 +12,7 @@ use crate::resolve::{Located, NOBODY, Reach, Target};
 /// So many plugs are spoken to at the same time; more would only wait for one another.
 const AT_ONCE: usize = 256;
 
-/// The plugs that a verb is for.
+// The plugs of a verb. No doc comment: the help would show it in place of the verb's own line.
 #[derive(Debug, clap::Args)]
 pub(super) struct Plugs {
     /// Name, MAC, serial number or IPv4 address; several are done at the same time

@@ -18,7 +18,6 @@ mod show;
 /// A century of hours has less.
 const LONGEST_FILE: u64 = 64 * 1024 * 1024;
 
-/// Options of `mains tariff`.
 #[derive(Debug, clap::Args)]
 #[command(
     subcommand_value_name = "WHAT",

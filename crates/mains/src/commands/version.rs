@@ -9,7 +9,6 @@ use crate::error::Outcome;
 use crate::resolve::{Reach, Target};
 use crate::ui::{BOLD, clean, paint};
 
-/// Options of `mains version`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 The plug's firmware, not that of Mains (`mains --version`). The text is shown as the plug gives it.

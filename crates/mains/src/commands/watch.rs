@@ -21,7 +21,6 @@ mod direct;
 mod through;
 mod view;
 
-/// Options of `mains watch`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 In a terminal a table that is always up to date; into a pipe a line for each reading. Runs until Ctrl-C (or --timeout).
