@@ -1,12 +1,11 @@
-//! What Mains remembers of plugs from one run to the next: the names people gave them, and where each was last seen.
+//! The known plugs with their names and last addresses, kept from one run to the next.
 //!
 //! The inventory is one JSON file in the state directory. [`Inventory`] is the data, [`InventoryFile`] the file:
 //!
 //! * It is replaced as a whole (a temporary file renamed over it), so a reader never sees half of it.
 //! * Changes are made under a lock on a file beside it, so two commands at once lose nothing.
 //! * A file that cannot be understood is set aside under another name and never deleted.
-//! * It stays bounded, whatever a network full of forged plugs answers: named plugs are kept, of the others the ones
-//!   seen last.
+//! * It stays bounded even on a network full of forged plugs: named plugs are kept, of the others the ones seen last.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -16,38 +15,38 @@ use jiff::{SignedDuration, Timestamp};
 use plugs::{FamilyId, Plug};
 use serde::{Deserialize, Serialize};
 
-pub use name::{Name, NameError};
+pub use name::{NameError, PlugName};
 pub(crate) use name::{fold as folded, near as names_near};
 pub use store::{InventoryFile, Loaded, Save};
 
 mod name;
 mod store;
 
-/// How many plugs without a name are remembered.
-const MOST_UNNAMED: usize = 4_000;
+/// Maximum number of plugs without a name.
+const MAX_UNNAMED: usize = 4_000;
 
-/// A sighting that changes nothing but its time is written again after this long: most commands need not write.
-const STALE: SignedDuration = SignedDuration::from_hours(1);
+/// Interval after which a sighting that changes only its time is written: most commands need not write.
+const SEEN_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
-/// One plug, as it is remembered.
+/// One known plug.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
-    /// What identifies it.
+    /// MAC, which identifies it.
     pub mac: Mac,
-    /// What its owner calls it.
+    /// Name given by its owner.
     #[serde(default)]
     pub name: Option<String>,
-    /// Its trade.
+    /// Its family.
     pub family: FamilyId,
-    /// Its serial number, when it told one.
+    /// Its serial number, if it has reported one.
     #[serde(default)]
     pub serial: Option<String>,
-    /// Its model, when it told one.
+    /// Its model, if it has reported one.
     #[serde(default)]
     pub model: Option<String>,
-    /// Where it was last seen.
+    /// Its last address.
     pub address: Ipv4Addr,
-    /// When it was last seen.
+    /// Time of its last reply.
     pub seen: Timestamp,
 }
 
@@ -64,7 +63,7 @@ impl Entry {
         }
     }
 
-    /// Returns the plug as it was last seen; what only a live answer can tell is unknown.
+    /// Returns the plug as it was last seen, without what only a live reply contains.
     pub fn as_plug(&self) -> Plug {
         Plug {
             mac: self.mac,
@@ -80,7 +79,7 @@ impl Entry {
         }
     }
 
-    /// Takes over what a sighting tells; returns whether that is worth writing.
+    /// Takes over a sighting; returns true if that is worth writing.
     fn update(&mut self, plug: &Plug) -> bool {
         let before = self.clone();
         self.family = plug.family;
@@ -93,28 +92,28 @@ impl Entry {
             seen: before.seen,
             ..self.clone()
         } != before;
-        moved || self.seen.duration_since(before.seen) > STALE
+        moved || self.seen.duration_since(before.seen) > SEEN_INTERVAL
     }
 }
 
-/// The plugs that are remembered.
+/// The known plugs.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Inventory {
     plugs: Vec<Entry>,
 }
 
-/// The name belongs to another plug.
+/// Refusal of a name that belongs to another plug.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the name `{name}` belongs to the plug {owner}")]
 pub struct NameTaken {
-    /// The name, as its owner has it.
+    /// The name in its owner's spelling.
     pub name: String,
-    /// Who has it.
+    /// The plug that has it.
     pub owner: Mac,
 }
 
 impl Inventory {
-    /// The inventory of somebody else: these plugs, by the names that they have there.
+    /// Creates an inventory of these plugs with the names that a hub has for them.
     pub fn of<'a>(plugs: impl IntoIterator<Item = &'a Plug>) -> Self {
         let entry = |plug: &Plug| Entry {
             name: plug.name.clone(),
@@ -153,7 +152,7 @@ impl Inventory {
             .filter(move |entry| entry.serial.as_deref() == Some(serial))
     }
 
-    /// Returns the names that read much like this one, nearest first.
+    /// Returns the names most similar to this one, nearest first.
     pub fn names_near(&self, name: &str) -> Vec<&str> {
         name::near(
             name,
@@ -172,7 +171,7 @@ impl Inventory {
         self.plugs.iter().filter_map(named).collect()
     }
 
-    /// Takes in a sighting; returns whether that is worth writing.
+    /// Takes in a sighting; returns true if that is worth writing.
     pub fn remember(&mut self, plug: &Plug) -> bool {
         match self.plugs.iter_mut().find(|entry| entry.mac == plug.mac) {
             Some(entry) => entry.update(plug),
@@ -185,15 +184,22 @@ impl Inventory {
     }
 
     /// Gives a known plug a name, or takes it away; returns the plug, or `None` when it is not known.
-    pub fn rename(&mut self, mac: Mac, name: Option<&Name>) -> Result<Option<&Entry>, NameTaken> {
-        if let Some(owner) = name
-            .and_then(|name| self.by_name(name.as_str()))
-            .filter(|owner| owner.mac != mac)
+    pub fn rename(
+        &mut self,
+        mac: Mac,
+        name: Option<&PlugName>,
+    ) -> Result<Option<&Entry>, NameTaken> {
+        let owner = name.and_then(|name| self.by_name(name.as_str()));
+        if let Some(Entry {
+            mac: owner,
+            name: Some(name),
+            ..
+        }) = owner
+            && *owner != mac
         {
-            let name = owner.name.clone().unwrap_or_default();
             return Err(NameTaken {
-                name,
-                owner: owner.mac,
+                name: name.clone(),
+                owner: *owner,
             });
         }
         let Some(entry) = self.plugs.iter_mut().find(|entry| entry.mac == mac) else {
@@ -205,7 +211,7 @@ impl Inventory {
 
     fn forget_oldest(&mut self) {
         let unnamed = || self.plugs.iter().filter(|entry| entry.name.is_none());
-        if unnamed().count() > MOST_UNNAMED
+        if unnamed().count() > MAX_UNNAMED
             && let Some(oldest) = unnamed()
                 .min_by_key(|entry| entry.seen)
                 .map(|entry| entry.mac)
@@ -265,10 +271,10 @@ pub(crate) mod tests {
         let (one, two) = (plug(1, [127, 0, 0, 2], 1), plug(2, [127, 0, 0, 3], 1));
         inventory.remember(&one);
         inventory.remember(&two);
-        let kitchen: Name = "K\u{fc}che".parse().unwrap();
+        let kitchen: PlugName = "K\u{fc}che".parse().unwrap();
         assert!(inventory.rename(one.mac, Some(&kitchen)).unwrap().is_some());
         assert!(inventory.rename(one.mac, Some(&kitchen)).unwrap().is_some());
-        let other_case: Name = "k\u{dc}CHE".parse().unwrap();
+        let other_case: PlugName = "k\u{dc}CHE".parse().unwrap();
         assert_eq!(
             inventory
                 .rename(two.mac, Some(&other_case))
@@ -304,7 +310,7 @@ pub(crate) mod tests {
         inventory
             .rename(mine.mac, Some(&"mine".parse().unwrap()))
             .unwrap();
-        for number in 0..MOST_UNNAMED + 50 {
+        for number in 0..MAX_UNNAMED + 50 {
             let [.., high, low] = u32::try_from(number).unwrap().to_be_bytes();
             let mac = Mac::new([2, 0, 0, 0, high, low]);
             inventory.remember(&Plug {
@@ -312,7 +318,7 @@ pub(crate) mod tests {
                 ..plug(2, [127, 0, 0, 3], 10 + i64::try_from(number).unwrap())
             });
         }
-        assert_eq!(inventory.entries().len(), MOST_UNNAMED + 1);
+        assert_eq!(inventory.entries().len(), MAX_UNNAMED + 1);
         assert!(inventory.by_name("mine").is_some());
         assert!(inventory.by_mac(Mac::new([2, 0, 0, 0, 0, 0])).is_none());
     }

@@ -4,7 +4,7 @@ use plugs::Plug;
 
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
-use crate::inventory::{Inventory, Name, NameTaken};
+use crate::inventory::{Inventory, NameTaken, PlugName};
 use crate::resolve::{Network, Target, Through, parse};
 use crate::ui::{BOLD, clean, paint};
 
@@ -12,24 +12,24 @@ use crate::ui::{BOLD, clean, paint};
 #[command(after_long_help = "\
 A name is any text of up to 64 characters that cannot be taken for a MAC, a serial number or an address. It belongs \
 to one plug; upper and lower case are the same. Names are kept in the inventory, a file in the state directory \
-(MAINS_STATE, else ~/.local/state/mains), or by the hub that keeps the plug; the plug itself knows nothing of them. A \
-plug that is known already need not answer.
+(MAINS_STATE, else ~/.local/state/mains), or by the hub that keeps the plug; the plug itself does not store them. A \
+known plug need not be reachable.
 
 Examples:
   mains name AC:CF:23:12:34:56 kitchen
   mains name kitchen 'coffee machine'
   mains name kitchen --clear
 
-Exit codes: 0 named, 2 a name that is taken or cannot be one, 3 no such plug, 4 no answer, 7 the state directory \
+Exit codes: 0 named, 2 a taken or invalid name, 3 no such plug, 4 no reply, 7 the state directory \
 cannot be written.")]
 pub struct NameArgs {
     /// Name, MAC, serial number or IPv4 address
     #[arg(value_name = "PLUG", value_parser = parse)]
     plug: Target,
-    /// The name
+    /// New name
     #[arg(required_unless_present = "clear", conflicts_with = "clear")]
-    name: Option<Name>,
-    /// Take its name away
+    name: Option<PlugName>,
+    /// Remove its name
     #[arg(long)]
     clear: bool,
 }
@@ -88,7 +88,7 @@ async fn find(context: &Context, target: &Target) -> Result<Plug, Failure> {
         .await
 }
 
-fn save(context: &Context, plug: &Plug, name: Option<&Name>) -> Result<Plug, Failure> {
+fn save(context: &Context, plug: &Plug, name: Option<&PlugName>) -> Result<Plug, Failure> {
     let change = |inventory: &mut Inventory| {
         inventory.remember(plug);
         let entry = inventory

@@ -1,4 +1,4 @@
-//! Names of plugs: what may be one, and which are alike.
+//! Names of plugs, and similar ones.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -6,22 +6,22 @@ use std::str::FromStr;
 
 use hiflying::Mac;
 
-/// Longer names break every table and help nobody.
-const LONGEST: usize = 64;
+/// Maximum length in characters; longer names break every table.
+const MAX_LENGTH: usize = 64;
 
 /// A name for a plug: any text without control characters that cannot be taken for a MAC, an address or a serial
 /// number. Space around it is dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Name(String);
+pub struct PlugName(String);
 
-/// Why a text cannot be a name.
+/// Reasons for which a text cannot be a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Nothing but space.
     #[error("a name cannot be empty")]
     Empty,
     /// More than 64 characters.
-    #[error("a name has at most {LONGEST} characters")]
+    #[error("a name has at most {MAX_LENGTH} characters")]
     TooLong,
     /// A line end or the like.
     #[error("a name cannot hold control characters")]
@@ -31,20 +31,20 @@ pub enum NameError {
     Ambiguous(&'static str),
 }
 
-impl Name {
+impl PlugName {
     /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl fmt::Display for Name {
+impl fmt::Display for PlugName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl FromStr for Name {
+impl FromStr for PlugName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
@@ -55,7 +55,7 @@ impl FromStr for Name {
         if text.is_empty() {
             return Err(NameError::Empty);
         }
-        if text.chars().count() > LONGEST {
+        if text.chars().count() > MAX_LENGTH {
             return Err(NameError::TooLong);
         }
         if text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -64,7 +64,7 @@ impl FromStr for Name {
         if text.parse::<Mac>().is_ok() {
             return Err(NameError::Ambiguous("a MAC"));
         }
-        // `256.1.1.1` too: nobody means a name by it.
+        // `256.1.1.1` too: it is a mistyped address.
         let dotted = text.split('.').count() == 4
             && text
                 .bytes()
@@ -76,41 +76,20 @@ impl FromStr for Name {
     }
 }
 
-/// Brings a name into the form in which names are compared.
+/// Returns a name in the form in which names are compared.
 pub(crate) fn fold(name: &str) -> String {
     name.trim().to_lowercase()
 }
 
-/// Returns the names that read much like `wanted`, nearest first.
+/// Returns the names most similar to `wanted`, nearest first.
 pub(crate) fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = fold(wanted);
     let mut near: Vec<(usize, &str)> = names
-        .map(|name| (distance(&wanted, &fold(name)), name))
+        .map(|name| (strsim::levenshtein(&wanted, &fold(name)), name))
         .filter(|(distance, name)| *distance * 3 <= name.chars().count().max(3))
         .collect();
     near.sort_unstable();
     near.into_iter().map(|(_, name)| name).take(3).collect()
-}
-
-/// Counts the characters to change, add or drop.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (index, from) in a.chars().enumerate() {
-        let mut corner = index;
-        let mut left = index + 1;
-        for (cell, to) in row.iter_mut().skip(1).zip(&b) {
-            let here = (left + 1)
-                .min(*cell + 1)
-                .min(corner + usize::from(from != *to));
-            corner = std::mem::replace(cell, here);
-            left = here;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = index + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -130,9 +109,9 @@ mod tests {
             "on",
             "90000062a",
         ] {
-            assert_eq!(name.parse::<Name>().unwrap().as_str(), name);
+            assert_eq!(name.parse::<PlugName>().unwrap().as_str(), name);
         }
-        assert_eq!(" lamp ".parse::<Name>().unwrap().as_str(), "lamp");
+        assert_eq!(" lamp ".parse::<PlugName>().unwrap().as_str(), "lamp");
     }
 
     #[test]
@@ -147,33 +126,19 @@ mod tests {
             "192.168.1.1",
             "::1",
         ] {
-            assert!(name.parse::<Name>().is_err(), "{name:?}");
+            assert!(name.parse::<PlugName>().is_err(), "{name:?}");
         }
         for name in ["192.168.1.1:8899", "900000621", "7", "123456789012"] {
             assert!(
-                matches!(name.parse::<Name>(), Err(NameError::Ambiguous(_))),
+                matches!(name.parse::<PlugName>(), Err(NameError::Ambiguous(_))),
                 "{name:?}"
             );
         }
-        assert!("x".repeat(LONGEST).parse::<Name>().is_ok());
+        assert!("x".repeat(MAX_LENGTH).parse::<PlugName>().is_ok());
         assert_eq!(
-            "x".repeat(LONGEST + 1).parse::<Name>(),
+            "x".repeat(MAX_LENGTH + 1).parse::<PlugName>(),
             Err(NameError::TooLong)
         );
-    }
-
-    #[test]
-    fn counts_changes() {
-        for (a, b, count) in [
-            ("", "", 0),
-            ("", "abc", 3),
-            ("kitchen", "kitchn", 1),
-            ("kitchen", "kicthen", 2),
-            ("a", "b", 1),
-        ] {
-            assert_eq!(distance(a, b), count, "{a} {b}");
-            assert_eq!(distance(b, a), count, "{b} {a}");
-        }
     }
 
     #[test]

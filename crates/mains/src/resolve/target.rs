@@ -135,7 +135,7 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inventory::Name;
+    use crate::inventory::PlugName;
     use crate::inventory::tests::plug;
 
     #[test]
@@ -234,7 +234,7 @@ mod tests {
 
         #[test]
         fn what_can_be_a_name_is_not_taken_for_something_else(text in "\\PC{1,64}|[0-9a-fA-F:. -]{1,20}") {
-            let Ok(name) = text.parse::<Name>() else { return Ok(()) };
+            let Ok(name) = text.parse::<PlugName>() else { return Ok(()) };
             let target = parse(name.as_str()).unwrap();
             proptest::prop_assert!(target.address().is_none() && !target.can_be_scanned_for());
         }

@@ -15,7 +15,7 @@ use super::{Located, Target, ambiguous, unknown_name};
 use crate::context::Context;
 use crate::error::{Failure, Kind};
 use crate::hub_client::{Answer, Client};
-use crate::inventory::{Inventory, Name};
+use crate::inventory::{Inventory, PlugName};
 
 /// A hub that nobody named, and that says nothing for so long, is done without.
 const PATIENCE_WITH_OURS: Duration = Duration::from_secs(2);
@@ -214,13 +214,13 @@ impl<'a> Through<'a> {
     pub(crate) async fn rename(
         &self,
         located: &Located,
-        name: Option<&Name>,
+        name: Option<&PlugName>,
     ) -> Result<Plug, Failure> {
         let view = self
             .view(located)
             .ok_or_else(|| self.offered(located.address))?;
         let path = format!("plugs/{}", PlugId::from(view.plug.mac));
-        let change = json!({"name": name.map(Name::as_str)});
+        let change = json!({"name": name.map(PlugName::as_str)});
         let view: PlugView = self.hub.patch(&path).json(&change).answer().await?;
         Ok(view.plug)
     }

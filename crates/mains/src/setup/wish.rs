@@ -10,7 +10,7 @@ use hiflying::{Ssid, WifiKey, WifiSecurity};
 use super::keys;
 use crate::commands::setup::SetupArgs;
 use crate::error::Failure;
-use crate::inventory::Name;
+use crate::inventory::PlugName;
 use crate::resolve::device_address;
 use crate::ui::{Secret, Ui};
 
@@ -30,7 +30,7 @@ pub(super) struct Wish {
     pub(super) scanned: Option<ScanSecurity>,
     /// The key of the plug's own network, where it was given.
     pub(super) plug_key: Option<Secret>,
-    pub(super) name: Option<Name>,
+    pub(super) name: Option<PlugName>,
     pub(super) to: Vec<Ipv4Addr>,
     pub(super) verify: bool,
     pub(super) wait: Duration,
@@ -167,7 +167,7 @@ async fn plug_key(ui: &Ui, args: &SetupArgs) -> Result<Option<Secret>, Failure> 
     Ok(Some(Secret::new(text.to_owned())))
 }
 
-fn name(text: &str) -> Result<Name, Failure> {
+fn name(text: &str) -> Result<PlugName, Failure> {
     text.parse()
         .map_err(|error| Failure::usage(format!("the name '{text}' will not do: {error}")))
 }
