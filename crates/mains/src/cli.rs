@@ -1,19 +1,18 @@
-//! What can be typed: the global options and the verbs.
+//! The command line: parsing, and the form of what the parser refuses (exit code 2, JSON with `--json`).
 //!
-//! The options of a verb live beside the verb, in `commands/<verb>.rs`; this module puts them together and gives the
-//! command-line parser's own errors the form of the contract (exit code 2, JSON where JSON was asked for).
+//! The options of a verb stand beside the verb, in `commands/<verb>.rs`, the global ones in `config/flags.rs`.
 
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser};
 
-use crate::commands::Command;
+use crate::commands::Verb;
 use crate::config::{self, GlobalOptions};
 use crate::error::Failure;
 use crate::ui::{Colour, UiOptions};
 
-/// Finds, sets up, switches and meters Wi-Fi plugs whose makers have gone. Everything stays local.
+/// Find, set up, switch and meter Wi-Fi plugs whose makers have gone; everything stays local
 ///
 /// A PLUG is any of: its name (see `mains name`), its MAC, its serial number, its IPv4 address.
 #[derive(Debug, Parser)]
@@ -21,12 +20,12 @@ use crate::ui::{Colour, UiOptions};
 #[command(subcommand_required = true, arg_required_else_help = true)]
 #[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
 pub struct Cli {
-    /// Options that every verb has.
+    /// Options of every verb.
     #[command(flatten)]
     pub options: GlobalOptions,
     /// The verb.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Verb,
 }
 
 const AFTER_HELP: &str = "\
@@ -35,21 +34,21 @@ Exit codes:
   1  failed for another reason
   2  wrong usage or configuration
   3  no such plug or bridge
-  4  no answer in time
+  4  no reply in time
   5  the plug or bridge refused, or did not do what it accepted
-  6  an answer that cannot be understood
+  6  unintelligible reply
   7  something local is missing or taken: UDP port 48899, a permission, a Wi-Fi adapter
   8  hub, broker or database cannot be reached
 
-With --json stdout carries one JSON document. A failure is one too: {\"error\":{\"kind\",\"message\",\"hint\"}}. Verbs \
+With --json stdout carries one JSON document, also for a failure: {\"error\":{\"kind\",\"message\",\"hint\"}}. Verbs \
 that take several plugs print an array with one element for each, in order: a result, or {\"plug\",\"error\"}. \
-`completions`, `man`, `demo` and `emulate` print what they always print.
+`completions`, `man`, `demo` and `emulate` ignore --json.
 
-With --timeout a command that has not finished by then ends with code 4; `discover` tells what it found by then, and \
-what would run for ever (`watch`, `events`, `discover --watch`, `emulate`, `demo`) just ends.
+With --timeout a command that has not finished in time ends with code 4; `discover` prints what it has found by then, and \
+endless verbs (`watch`, `events`, `discover --watch`, `emulate`, `demo`) just end.
 
 Configuration file (TOML): $XDG_CONFIG_HOME/mains/mains.toml, for a system service /etc/mains/mains.toml. Every key \
-may be left out; flags win over the environment, the environment over the file:
+is optional; flags override the environment, the environment overrides the file:
   interfaces = [\"eth0\"]
   timeout = \"5s\"
   color = \"auto\"
@@ -57,11 +56,11 @@ may be left out; flags win over the environment, the environment over the file:
   yes = false
   quiet = false
   hub = \"http://192.168.1.5:8480\"     # or as `url` in the table [hub]
-`mains help serve` shows the tables [hub] and [place]. `mains hub check` names every problem of the file.
+`mains help serve` shows the tables [hub] and [place]. `mains hub check` lists every problem of the file.
 
 Names and last addresses of plugs are kept in MAINS_STATE, else $XDG_STATE_HOME/mains, else ~/.local/state/mains.
 
-`mains help <verb>` tells all about a verb. No plug at hand? Try `mains demo`.";
+`mains help <verb>` describes a verb in full. No plug at hand? Try `mains demo`.";
 
 /// Reads how output is to look before the arguments are understood, because they may not be: looks for `--json`, `--quiet`
 /// and `--color` anywhere before a `--`.
@@ -92,24 +91,24 @@ pub fn peek(arguments: &[OsString]) -> UiOptions {
     options
 }
 
-/// What came of reading the arguments.
+/// Result of parsing the arguments.
 #[derive(Debug)]
-pub enum Parsed {
+pub enum ParsedArguments {
     /// A verb to run.
     Run(Box<Cli>),
     /// Help or version, asked for: data, exit code 0.
     Print(String),
-    /// Not understood.
+    /// Arguments that the parser refuses.
     Refused {
-        /// As a failure, for JSON.
+        /// The failure, for JSON.
         failure: Failure,
-        /// As text for people, with the parser's own styles and tips.
+        /// Its text for people, with the parser's own styles and tips.
         rendered: String,
     },
 }
 
-/// Reads the arguments; the first is the program's name.
-pub fn parse(arguments: &[OsString], colour: Colour) -> Parsed {
+/// Parses the arguments; the first is the program's name.
+pub fn parse(arguments: &[OsString], colour: Colour) -> ParsedArguments {
     let command = Cli::command().color(match colour {
         Colour::Auto => clap::ColorChoice::Auto,
         Colour::Always => clap::ColorChoice::Always,
@@ -119,13 +118,13 @@ pub fn parse(arguments: &[OsString], colour: Colour) -> Parsed {
         .try_get_matches_from(arguments)
         .and_then(|matches| Cli::from_arg_matches(&matches));
     match result {
-        Ok(cli) => Parsed::Run(Box::new(cli)),
+        Ok(cli) => ParsedArguments::Run(Box::new(cli)),
         Err(error) => explain(&error, arguments),
     }
 }
 
-/// The verb that was meant, with the one below it (`hue lights`), as far as that can be told from arguments that are not
-/// understood. What stands behind the word that is wrong says nothing.
+/// Returns the intended verb with the one below it (`hue lights`), as far as refused arguments reveal it: up to the word
+/// that is wrong.
 fn verb_in(arguments: &[OsString], error: &clap::Error) -> Option<String> {
     let wrong = match error.get(ContextKind::InvalidSubcommand) {
         Some(ContextValue::String(word)) => Some(word.as_str()),
@@ -145,25 +144,27 @@ fn verb_in(arguments: &[OsString], error: &clap::Error) -> Option<String> {
     (!path.is_empty()).then(|| path.join(" "))
 }
 
-fn explain(error: &clap::Error, arguments: &[OsString]) -> Parsed {
+fn explain(error: &clap::Error, arguments: &[OsString]) -> ParsedArguments {
     let rendered = error.render().ansi().to_string();
     let failure = match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => return Parsed::Print(rendered),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            return ParsedArguments::Print(rendered);
+        }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             let verb = verb_in(arguments, error);
             let missing = verb
                 .as_ref()
                 .map_or("a verb is missing".to_owned(), |verb| {
-                    format!("a verb is missing behind `{verb}`")
+                    format!("a verb is missing after `{verb}`")
                 });
             Failure::usage(missing).hint(more_help(verb.as_deref()))
         }
         _ => usage_failure(error, verb_in(arguments, error).as_deref()),
     };
-    Parsed::Refused { failure, rendered }
+    ParsedArguments::Refused { failure, rendered }
 }
 
-/// The parser's sentence without its headline, its usage block and its tips; the tips become the hint.
+/// Returns the parser's sentence without its headline, its usage block and its tips; the tips become the hint.
 fn usage_failure(error: &clap::Error, verb: Option<&str>) -> Failure {
     let text = error.render().to_string();
     let body = text.strip_prefix("error: ").unwrap_or(&text);
@@ -187,7 +188,7 @@ fn usage_failure(error: &clap::Error, verb: Option<&str>) -> Failure {
 
 fn more_help(verb: Option<&str>) -> String {
     match verb {
-        Some(verb) => format!("`mains help {verb}` tells how it is used"),
+        Some(verb) => format!("`mains help {verb}` shows how to use it"),
         None => "`mains help` lists the verbs".to_owned(),
     }
 }
@@ -208,7 +209,9 @@ mod tests {
     #[test]
     fn the_help_that_is_pointed_to_is_that_of_the_nearest_verb() {
         let hint = |line: &str| match parse(&words(line), Colour::Auto) {
-            Parsed::Refused { failure, .. } => failure.hint_text().unwrap_or_default().to_owned(),
+            ParsedArguments::Refused { failure, .. } => {
+                failure.hint_text().unwrap_or_default().to_owned()
+            }
             other => panic!("{line}: {other:?}"),
         };
         for (line, verb) in [
@@ -220,7 +223,7 @@ mod tests {
             ("mains help hue nothing", "hue"),
             ("mains on", "on"),
         ] {
-            let expected = format!("`mains help {verb}` tells how it is used");
+            let expected = format!("`mains help {verb}` shows how to use it");
             assert_eq!(hint(line), expected, "{line}");
         }
         assert!(hint("mains hue ligths").contains("'lights'"));

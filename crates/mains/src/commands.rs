@@ -47,59 +47,59 @@ mod targets;
 /// short verb.
 #[derive(Debug, clap::Subcommand)]
 #[command(defer = true)]
-pub enum Command {
+pub enum Verb {
     /// Find every plug
     Discover(discover::DiscoverArgs),
-    /// Switch on, and make sure that it happened
+    /// Switch on and confirm
     On(switch::OnArgs),
-    /// Switch off, and make sure that it happened
+    /// Switch off and confirm
     Off(switch::OffArgs),
-    /// Switch to what the relay is not
+    /// Toggle the relay
     Toggle(switch::ToggleArgs),
     /// Show the relay state and presence
     Status(status::StatusArgs),
     /// Read the meter: power, voltage, current, energy
     Meter(meter::MeterArgs),
-    /// Show what plugs draw, as it changes
+    /// Show power and relay states, live
     Watch(watch::WatchArgs),
-    /// Let the plug switch itself later
+    /// Set the plug's own timer
     Delay(delay::DelayArgs),
     /// Show the plug's firmware version
     Version(version::VersionArgs),
     /// Give a plug a name
     Name(name::NameArgs),
     // What only a hub can do.
-    /// Show what a plug drew over time
+    /// Show a plug's power over time
     History(history::HistoryArgs),
-    /// Show what plugs used by day or month, and what it cost
+    /// Show energy and cost by day or month
     Energy(energy::EnergyArgs),
-    /// Switch by the clock and the sun
+    /// Manage schedules: switch by the clock and the sun
     Schedule(schedule::ScheduleArgs),
-    /// Switch by what a plug does: standby, overload, follow another
+    /// Manage rules: standby, overload, follow another plug
     Rule(rule::RuleArgs),
-    /// Switch several plugs as one
+    /// Manage groups: switch several plugs as one
     Group(group::GroupArgs),
-    /// Say what energy costs
+    /// Manage tariffs: the price of energy
     Tariff(tariff::TariffArgs),
-    /// Show what happens, as it happens
+    /// Show the hub's events, live
     Events(events::EventsArgs),
-    /// Run the hub: keep contact, remember, switch by clock and rules
+    /// Run the hub: connections, history, schedules, rules, HTTP API
     Serve(serve::ServeArgs),
-    /// Look after a hub: adopt plugs, back up, check the configuration, tokens
+    /// Administer a hub: plugs, backups, configuration, tokens
     Hub(hub::HubArgs),
 
     // What is about the devices themselves.
     /// Put a factory-fresh plug on your Wi-Fi
     Setup(setup::SetupArgs),
-    /// Talk to a Wi-Fi module by hand (raw AT console)
+    /// Open a raw AT console on a Wi-Fi module
     At(at::AtArgs),
-    /// Look what a device is: ports, module, family, firmware, open doors
+    /// Identify a device: open ports, module, family, firmware, weaknesses
     Probe(probe::ProbeArgs),
-    /// Find Hue bridges, take over bulbs that they do not find, move bulbs
+    /// Manage Hue bridges: find, pair, take over bulbs, move bulbs
     Hue(hue::HueArgs),
     /// Take a tour through an emulated home; no hardware needed
     Demo(demo::DemoArgs),
-    /// Run software twins of plugs and bridges, with faults
+    /// Emulate plugs and bridges, with faults
     Emulate(emulate::EmulateArgs),
     /// Print a completion script for a shell
     Completions(completions::CompletionsArgs),
@@ -107,13 +107,13 @@ pub enum Command {
     Man(man::ManArgs),
 }
 
-impl Command {
-    /// Tells whether the verb is there to say what is wrong with the configuration.
+impl Verb {
+    /// Returns true for the verb that reports what is wrong with the configuration.
     pub(crate) fn checks_configuration(&self) -> bool {
         matches!(self, Self::Hub(args) if args.is_check())
     }
 
-    /// Tells whether the verb runs for long with nobody at its side.
+    /// Returns true for a verb that runs unattended.
     pub(crate) fn is_service(&self) -> bool {
         matches!(self, Self::Serve(_))
     }
@@ -125,46 +125,46 @@ type Work<'a> = Pin<Box<dyn Future<Output = Outcome> + 'a>>;
 /// Runs a verb to its end; `definition` is the command line that completions and manual pages describe.
 pub fn run(
     context: &Context,
-    command: Command,
+    command: Verb,
     definition: impl FnOnce() -> clap::Command,
 ) -> Outcome {
     let runtime = match &command {
         // One slow request must not hold up the others.
-        Command::Serve(_) => Builder::new_multi_thread(),
+        Verb::Serve(_) => Builder::new_multi_thread(),
         // A command is a few packets; threads cost more than they save.
         _ => Builder::new_current_thread(),
     };
     let work: Work<'_> = match command {
         // Without network, so without runtime: help and friends start fast.
-        Command::Completions(args) => return completions::run(context, definition(), &args),
-        Command::Man(args) => return man::run(context, definition(), &args),
-        Command::Discover(args) => network(context, Box::pin(discover::run(context, args))),
-        Command::On(args) => network(context, Box::pin(switch::on(context, args))),
-        Command::Off(args) => network(context, Box::pin(switch::off(context, args))),
-        Command::Toggle(args) => network(context, Box::pin(switch::toggle(context, args))),
-        Command::Status(args) => network(context, Box::pin(status::run(context, args))),
-        Command::Meter(args) => network(context, Box::pin(meter::run(context, args))),
-        Command::Watch(args) => network(context, Box::pin(watch::run(context, args))),
-        Command::Delay(args) => network(context, Box::pin(delay::run(context, args))),
-        Command::Version(args) => network(context, Box::pin(version::run(context, args))),
-        Command::Name(args) => network(context, Box::pin(name::run(context, args))),
+        Verb::Completions(args) => return completions::run(context, definition(), &args),
+        Verb::Man(args) => return man::run(context, definition(), &args),
+        Verb::Discover(args) => network(context, Box::pin(discover::run(context, args))),
+        Verb::On(args) => network(context, Box::pin(switch::on(context, args))),
+        Verb::Off(args) => network(context, Box::pin(switch::off(context, args))),
+        Verb::Toggle(args) => network(context, Box::pin(switch::toggle(context, args))),
+        Verb::Status(args) => network(context, Box::pin(status::run(context, args))),
+        Verb::Meter(args) => network(context, Box::pin(meter::run(context, args))),
+        Verb::Watch(args) => network(context, Box::pin(watch::run(context, args))),
+        Verb::Delay(args) => network(context, Box::pin(delay::run(context, args))),
+        Verb::Version(args) => network(context, Box::pin(version::run(context, args))),
+        Verb::Name(args) => network(context, Box::pin(name::run(context, args))),
         // What only a hub can do: nothing here needs the plugs' own port.
-        Command::History(args) => Box::pin(history::run(context, args)),
-        Command::Energy(args) => Box::pin(energy::run(context, args)),
-        Command::Schedule(args) => Box::pin(schedule::run(context, args)),
-        Command::Rule(args) => Box::pin(rule::run(context, args)),
-        Command::Group(args) => Box::pin(group::run(context, args)),
-        Command::Tariff(args) => Box::pin(tariff::run(context, args)),
-        Command::Events(args) => Box::pin(events::run(context, args)),
-        Command::Serve(args) => Box::pin(serve::run(context, args)),
-        Command::Hub(args) => Box::pin(hub::run(context, args)),
-        Command::Demo(args) => network(context, Box::pin(demo::run(context, args))),
-        Command::Emulate(args) => network(context, Box::pin(emulate::run(context, args))),
-        // Says itself what an earlier one has left.
-        Command::Setup(args) => Box::pin(setup::run(context, args)),
-        Command::At(args) => network(context, Box::pin(at::run(context, args))),
-        Command::Probe(args) => network(context, Box::pin(probe::run(context, args))),
-        Command::Hue(args) => network(context, Box::pin(hue::run(context, args))),
+        Verb::History(args) => Box::pin(history::run(context, args)),
+        Verb::Energy(args) => Box::pin(energy::run(context, args)),
+        Verb::Schedule(args) => Box::pin(schedule::run(context, args)),
+        Verb::Rule(args) => Box::pin(rule::run(context, args)),
+        Verb::Group(args) => Box::pin(group::run(context, args)),
+        Verb::Tariff(args) => Box::pin(tariff::run(context, args)),
+        Verb::Events(args) => Box::pin(events::run(context, args)),
+        Verb::Serve(args) => Box::pin(serve::run(context, args)),
+        Verb::Hub(args) => Box::pin(hub::run(context, args)),
+        Verb::Demo(args) => network(context, Box::pin(demo::run(context, args))),
+        Verb::Emulate(args) => network(context, Box::pin(emulate::run(context, args))),
+        // Reports itself what an earlier one has left.
+        Verb::Setup(args) => Box::pin(setup::run(context, args)),
+        Verb::At(args) => network(context, Box::pin(at::run(context, args))),
+        Verb::Probe(args) => network(context, Box::pin(probe::run(context, args))),
+        Verb::Hue(args) => network(context, Box::pin(hue::run(context, args))),
     };
     block_on(runtime, work)
 }

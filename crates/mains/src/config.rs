@@ -1,7 +1,7 @@
-//! Settings, and where they come from: defaults < file < environment < flags.
+//! Settings and their sources: defaults < file < environment < flags.
 //!
-//! Each source becomes a [`Layer`] of optional values, and [`Settings`] is what the layers give on top of each other.
-//! A key nobody reads is an error with file and line: a typing error must not pass as "default".
+//! Each source becomes a [`Layer`] of optional values, and [`RunSettings`] is what the layers give on top of each other.
+//! An unknown key is an error with file and line: a typing error must not pass as "default".
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use crate::hub_client::Token;
 use crate::ui::UiOptions;
 
 pub(crate) use environment::asks_for_json as environment_asks_for_json;
-pub use file::Lines;
+pub use file::KeyLines;
 pub use flags::GlobalOptions;
 pub use hub::{HubChoice, HubLayer, Listen, PlaceLayer};
 pub use layer::Layer;
-pub use problem::{Origin, Problem};
+pub use problem::{ConfigOrigin, ConfigProblem};
 
 mod environment;
 mod file;
@@ -25,17 +25,17 @@ mod hub;
 mod layer;
 mod problem;
 
-/// What the sources say together, and what is wrong with them.
+/// The sources put together, and what is wrong with them.
 #[derive(Debug, Default)]
 pub struct Sources {
-    /// What can be understood.
+    /// Values of all keys that could be read.
     pub layer: Layer,
-    /// What cannot, or stands where nobody reads it.
-    pub problems: Vec<Problem>,
-    /// The file that was read.
+    /// Unknown keys and values that could not be read.
+    pub problems: Vec<ConfigProblem>,
+    /// Path of the file that was read.
     pub file: Option<PathBuf>,
-    /// Where its keys stand.
-    pub lines: Lines,
+    /// Positions of the file's keys.
+    pub lines: KeyLines,
 }
 
 impl Sources {
@@ -57,42 +57,39 @@ impl Sources {
         }
     }
 
-    /// Reads the file that is named, or the default one if it is there, and nothing else.
+    /// Reads the named file, or the default one where it exists, and nothing else.
     pub fn of_file(named: Option<PathBuf>) -> Self {
         let is_named = named.is_some();
         let Some(path) = named.or_else(directories::config_file) else {
             return Self::default();
         };
-        match file::read(&path) {
-            Ok(Some(contents)) => Self {
-                layer: contents.layer,
-                problems: contents.problems,
-                file: Some(path),
-                lines: contents.lines,
-            },
-            Ok(None) if !is_named => Self::default(),
-            Ok(None) => Self {
-                problems: vec![Problem::in_file(
-                    &path,
-                    None,
-                    "",
-                    "there is no such configuration file",
-                )],
-                ..Self::default()
-            },
-            Err(problem) => Self {
-                problems: vec![problem],
-                ..Self::default()
-            },
+        let problem = match file::read(&path) {
+            Ok(Some(contents)) => {
+                return Self {
+                    layer: contents.layer,
+                    problems: contents.problems,
+                    file: Some(path),
+                    lines: contents.lines,
+                };
+            }
+            Ok(None) if !is_named => return Self::default(),
+            Ok(None) => {
+                ConfigProblem::in_file(&path, None, "", "there is no such configuration file")
+            }
+            Err(problem) => problem,
+        };
+        Self {
+            problems: vec![problem],
+            ..Self::default()
         }
     }
 
-    /// What a hub is to be like, with everything kept in this directory.
+    /// Returns the configuration of a hub that keeps everything in this directory.
     ///
     /// # Errors
     ///
-    /// What keys lack that need one another.
-    pub fn hub_config(&self, state: PathBuf) -> Result<::hub::Config, Vec<Problem>> {
+    /// Keys without the other key that they need.
+    pub fn hub_config(&self, state: PathBuf) -> Result<::hub::Config, Vec<ConfigProblem>> {
         let mut hub = self.layer.hub.clone();
         hub.interfaces = hub.interfaces.or_else(|| self.layer.interfaces.clone());
         hub::config(&hub, &self.layer.place, state).map_err(|problems| {
@@ -101,12 +98,12 @@ impl Sources {
         })
     }
 
-    /// A problem with the value of a key that can be understood.
-    pub fn problem(&self, key: &str, what: String) -> Problem {
-        let origin = environment::twin(key)
+    /// Returns a problem with the value of a key that could be read.
+    pub fn problem(&self, key: &str, what: String) -> ConfigProblem {
+        let origin = environment::variable_of(key)
             .or_else(|| self.lines.origin(key))
-            .unwrap_or(Origin::Elsewhere);
-        Problem {
+            .unwrap_or(ConfigOrigin::Elsewhere);
+        ConfigProblem {
             origin,
             key: key.to_owned(),
             what,
@@ -114,51 +111,52 @@ impl Sources {
     }
 }
 
-/// What holds for this run.
+/// Settings of this run.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Settings {
+pub struct RunSettings {
     /// Output and questions.
     pub ui: UiOptions,
-    /// The whole command's bound.
+    /// Time limit of the whole command.
     pub timeout: Option<Duration>,
     /// Local interfaces to scan from, by name or address; empty is all that are up and not loopback.
     pub interfaces: Vec<String>,
-    /// 0 no logs, 1 debug, 2 trace.
+    /// Verbosity of the log: 0 none, 1 debug, 2 trace.
     pub verbosity: u8,
-    /// Which hub is to do it; `None` is the one that runs here, if there is one.
+    /// Hub that does the work; `None` is the one that runs on this computer, if any.
     pub hub: Option<HubChoice>,
-    /// The token for a hub that is named, from the environment.
+    /// Token for a named hub, from the environment.
     pub token: Option<Token>,
-    /// The file with that token.
+    /// File with that token.
     pub token_file: Option<PathBuf>,
     /// Certificates to trust for a hub instead of the system's.
     pub ca_file: Option<PathBuf>,
-    /// The certificate of the hub that runs here.
+    /// Certificate of the hub that runs on this computer.
     pub certificate: Option<PathBuf>,
-    /// The command line's own part, for who reads the sources again.
+    /// Global options of the command line, for verbs that read the sources again.
     pub options: GlobalOptions,
 }
 
-impl Settings {
+impl RunSettings {
     /// Brings file, environment and flags together.
     ///
     /// # Errors
     ///
     /// The first problem with any of them.
     pub fn load(options: &GlobalOptions) -> Result<Self, Failure> {
-        let mut sources = Sources::read(options);
-        if !sources.problems.is_empty() {
-            return Err(sources.problems.swap_remove(0).into());
+        let sources = Sources::read(options);
+        match sources.problems.into_iter().next() {
+            Some(problem) => Err(problem.into()),
+            None => Ok(Self::of(sources.layer, options)),
         }
-        Ok(Self::of(sources.layer, options))
     }
 
-    /// What can be understood of file, environment and flags: for the verb that looks what is wrong with them.
+    /// Brings together what can be read of file, environment and flags, for the verb that checks them.
     pub fn load_leniently(options: &GlobalOptions) -> Self {
         Self::of(Sources::read(options).layer, options)
     }
 
     fn of(layer: Layer, options: &GlobalOptions) -> Self {
+        let token = std::env::var("MAINS_TOKEN").ok();
         Self {
             ui: UiOptions {
                 json: layer.json.unwrap_or(false),
@@ -170,10 +168,7 @@ impl Settings {
             interfaces: layer.interfaces.unwrap_or_default(),
             verbosity: options.verbose,
             hub: layer.hub.url,
-            token: std::env::var("MAINS_TOKEN")
-                .ok()
-                .filter(|text| !text.is_empty())
-                .map(Token::new),
+            token: token.filter(|text| !text.is_empty()).map(Token::new),
             token_file: layer.hub.token_file,
             ca_file: layer.hub.ca_file,
             certificate: layer.hub.certificate,

@@ -1,4 +1,4 @@
-//! What every verb is given: the user interface, the settings, and how long it may take.
+//! The context of a verb: the user interface, the settings and the time limit.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -7,26 +7,26 @@ use std::time::{Duration, Instant};
 use api::duration;
 use plugs::Plug;
 
-use crate::config::{HubChoice, Settings};
+use crate::config::{HubChoice, RunSettings};
 use crate::directories;
 use crate::error::{Failure, Kind};
 use crate::hub_client::{self, Client, Endpoint, HubUrl, Token};
 use crate::inventory::{Inventory, InventoryFile, Loaded, Save};
 use crate::ui::{Ui, clean};
 
-/// What every verb is given.
+/// Context of a verb.
 #[derive(Debug)]
 pub struct Context {
     /// Output and questions.
     pub ui: Ui,
-    /// What holds for this run.
-    pub settings: Settings,
+    /// Settings of this run.
+    pub settings: RunSettings,
     deadline: Option<Instant>,
 }
 
 impl Context {
     /// Creates the context of one run; the clock of `--timeout` starts here.
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: RunSettings) -> Self {
         let deadline = settings.timeout.map(|timeout| Instant::now() + timeout);
         Self {
             ui: Ui::new(settings.ui),
@@ -35,20 +35,20 @@ impl Context {
         }
     }
 
-    /// Returns when the command must have ended, if `--timeout` bounds it.
+    /// Returns the time at which the command must have ended, if `--timeout` bounds it.
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// Returns the time that is left, but never more than `usual`: the budget for one step.
-    pub fn budget(&self, usual: Duration) -> Duration {
-        self.deadline.map_or(usual, |deadline| {
-            usual.min(deadline.saturating_duration_since(Instant::now()))
+    /// Returns the time limit of one step: `limit`, or what is left of `--timeout` if that is less.
+    pub fn budget(&self, limit: Duration) -> Duration {
+        self.deadline.map_or(limit, |deadline| {
+            limit.min(deadline.saturating_duration_since(Instant::now()))
         })
     }
 
-    /// Runs a future until the deadline; then it is dropped and the failure is `no_answer`. What must be put back
-    /// when a command is cut short belongs into a `Drop`, or the verb watches [`Context::deadline`] itself.
+    /// Runs a future until the deadline; then it is dropped and the failure is `no_answer`. What must be put back when a
+    /// command is cut short belongs into a `Drop`, or the verb watches [`Context::deadline`] itself.
     pub async fn bounded<T>(
         &self,
         work: impl Future<Output = Result<T, Failure>>,
@@ -69,7 +69,7 @@ impl Context {
         }
     }
 
-    /// The failure of a command that `--timeout` ended.
+    /// Returns the failure of a command that `--timeout` ended.
     pub fn out_of_time(&self) -> Failure {
         let bound = self
             .settings
@@ -84,8 +84,8 @@ impl Context {
         directories::state()
     }
 
-    /// Returns the hub that is to do it: the one that was named, else the one that runs on this computer. `None` when the
-    /// command is to reach the plugs itself.
+    /// Returns the hub that does the work: the named one, else the one that runs on this computer. `None` when the
+    /// command reaches the plugs itself.
     pub fn hub(&self) -> Result<Option<Client>, Failure> {
         let endpoint = match &self.settings.hub {
             Some(HubChoice::None) => None,
@@ -95,7 +95,7 @@ impl Context {
         endpoint.map(Client::new).transpose()
     }
 
-    /// A hub by its address. Who names the one that runs here need not look for its token and certificate.
+    /// Returns a hub by its address. Token and certificate of the one that runs on this computer are known.
     fn named_hub(&self, url: &HubUrl) -> Result<Endpoint, Failure> {
         let settings = &self.settings;
         let ours = self.running_hub().filter(|running| running.url == *url);
@@ -120,7 +120,8 @@ impl Context {
         })
     }
 
-    /// The hub that runs here. Its certificate is in the configuration that it was started with; that file is proof enough.
+    /// Returns the hub that runs on this computer. Its certificate is in the configuration that it was started with; that
+    /// file is proof enough.
     fn running_hub(&self) -> Option<Endpoint> {
         let endpoint = hub_client::running(&self.state_directory().ok()?)?;
         let own = self.settings.certificate.as_ref();
@@ -132,7 +133,7 @@ impl Context {
         })
     }
 
-    /// Returns the hub, for what cannot be done without.
+    /// Returns the hub, for verbs that cannot do without one.
     pub fn need_hub(&self) -> Result<Client, Failure> {
         self.hub()?.ok_or_else(|| {
             Failure::new(Kind::Unavailable, "this needs a hub, and none runs here")
@@ -140,7 +141,7 @@ impl Context {
         })
     }
 
-    /// Returns what is remembered of plugs. An inventory that cannot be read is a warning: plugs can be reached without.
+    /// Returns the known plugs. An inventory that cannot be read is a warning: plugs can be reached without it.
     pub fn inventory(&self) -> Result<Inventory, Failure> {
         match InventoryFile::new(self.state_directory()?).load() {
             Ok(Loaded { inventory, warning }) => {
@@ -156,7 +157,7 @@ impl Context {
         }
     }
 
-    /// Changes what is remembered of plugs, for something that only the user knows: it is on the disk on return.
+    /// Changes the inventory for something that only the user knows: it is on the disk on return.
     pub fn change_inventory<T>(
         &self,
         change: impl FnOnce(&mut Inventory) -> Result<T, Failure>,
@@ -170,8 +171,8 @@ impl Context {
         Ok(result)
     }
 
-    /// Writes sightings into the inventory, if they tell what `known` does not. That this cannot be done is no reason to
-    /// fail: the plugs did what they were told.
+    /// Writes sightings into the inventory if they are news to `known`. A failure is only logged: the command itself has
+    /// succeeded.
     pub fn remember(&self, known: &Inventory, sightings: &[Plug]) {
         let mut known = known.clone();
         // Not `any`: each must be taken in.

@@ -1,10 +1,10 @@
-//! Where Mains keeps what it remembers, and where its configuration is looked for.
+//! The state directory, and the default place of the configuration file.
 //!
 //! * State: `MAINS_STATE`, else `$XDG_STATE_HOME/mains`, else `~/.local/state/mains`.
 //! * Configuration: `$XDG_CONFIG_HOME/mains/mains.toml`, else `~/.config/mains/mains.toml`.
-//! * A system service uses `/var/lib/mains` and `/etc/mains/mains.toml`. Mains takes itself for one when systemd says
-//!   so with `STATE_DIRECTORY` (its unit has `StateDirectory=mains`; that directory is then used), or when it runs as
-//!   root without a `HOME`, as system units do. Root in a login shell is a person and uses root's home.
+//! * A system service uses `/var/lib/mains` and `/etc/mains/mains.toml`. It is one when systemd has set
+//!   `STATE_DIRECTORY` (its unit has `StateDirectory=mains`; that directory is then used), or when it runs as root
+//!   without a `HOME`, as system units do. Root in a login shell is a person and uses root's home.
 
 use std::env;
 use std::ffi::OsString;
@@ -14,9 +14,9 @@ use nix::unistd::{Uid, User};
 
 use crate::error::Failure;
 
-/// The environment that decides on directories.
+/// Parts of the environment that decide on directories.
 #[derive(Debug, Default, Clone)]
-struct Surroundings {
+struct UserEnvironment {
     mains_state: Option<PathBuf>,
     systemd_state: Option<OsString>,
     xdg_state: Option<PathBuf>,
@@ -25,7 +25,7 @@ struct Surroundings {
     root: bool,
 }
 
-impl Surroundings {
+impl UserEnvironment {
     fn current() -> Self {
         let path = |name| {
             env::var_os(name)
@@ -74,7 +74,7 @@ impl Surroundings {
         Some(base?.join("mains"))
     }
 
-    /// systemd gives several directories separated by colons when a unit asks for several.
+    /// Returns the first of systemd's directories; a unit that asks for several gets them separated by colons.
     fn service_state(&self) -> Option<PathBuf> {
         env::split_paths(self.systemd_state.as_ref()?).next()
     }
@@ -93,7 +93,7 @@ impl Surroundings {
 
 /// Returns the state directory; it may not exist yet.
 pub fn state() -> Result<PathBuf, Failure> {
-    Surroundings::current().state().ok_or_else(|| {
+    UserEnvironment::current().state().ok_or_else(|| {
         Failure::usage("there is no home directory to keep the state in")
             .hint("set MAINS_STATE to a directory")
     })
@@ -101,17 +101,17 @@ pub fn state() -> Result<PathBuf, Failure> {
 
 /// Returns the default configuration file; it may not exist. `None` without a home directory.
 pub fn config_file() -> Option<PathBuf> {
-    Surroundings::current().config()
+    UserEnvironment::current().config()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn person() -> Surroundings {
-        Surroundings {
+    fn person() -> UserEnvironment {
+        UserEnvironment {
             home: Some("/home/a".into()),
-            ..Surroundings::default()
+            ..UserEnvironment::default()
         }
     }
 
@@ -122,7 +122,7 @@ mod tests {
             person().config(),
             Some("/home/a/.config/mains/mains.toml".into())
         );
-        let root = Surroundings {
+        let root = UserEnvironment {
             root: true,
             ..person()
         };
@@ -131,14 +131,14 @@ mod tests {
 
     #[test]
     fn xdg_and_mains_state_come_first() {
-        let xdg = Surroundings {
+        let xdg = UserEnvironment {
             xdg_state: Some("/s".into()),
             xdg_config: Some("/c".into()),
             ..person()
         };
         assert_eq!(xdg.state(), Some("/s/mains".into()));
         assert_eq!(xdg.config(), Some("/c/mains/mains.toml".into()));
-        let given = Surroundings {
+        let given = UserEnvironment {
             mains_state: Some("/here".into()),
             ..xdg
         };
@@ -147,13 +147,13 @@ mod tests {
 
     #[test]
     fn a_service_has_them_in_the_system() {
-        let bare = Surroundings {
+        let bare = UserEnvironment {
             root: true,
-            ..Surroundings::default()
+            ..UserEnvironment::default()
         };
         assert_eq!(bare.state(), Some("/var/lib/mains".into()));
         assert_eq!(bare.config(), Some("/etc/mains/mains.toml".into()));
-        let unit = Surroundings {
+        let unit = UserEnvironment {
             systemd_state: Some("/var/lib/mains:/var/lib/other".into()),
             ..person()
         };

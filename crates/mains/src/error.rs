@@ -1,8 +1,8 @@
-//! Failures: what they are called, which exit code they have, and how they read in JSON.
+//! Failures with their exit codes and their form in JSON.
 //!
-//! One [`Failure`] is one sentence for a person, one `kind` for a program and, where there is one, a hint on what to
-//! do. The kinds and codes are those of the outside contract and are fixed. Errors of the crates below become a
-//! `Failure` here and nowhere else, so that the same fault has the same code in every verb.
+//! A [`Failure`] is one sentence for a person, one `kind` for a program and, where there is one, a hint. The kinds and
+//! codes are fixed by the outside contract. Errors of the crates below become a `Failure` here and nowhere else, so that
+//! the same fault has the same code in every verb.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ use plugs::net::ContactError;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-/// What a verb gives back: how it ended, or why it could not.
+/// Result of a verb.
 pub type Outcome = Result<Exit, Failure>;
 
 /// The kind of a failure; decides the exit code.
@@ -80,7 +80,7 @@ impl From<api::ErrorKind> for Kind {
     }
 }
 
-/// How a verb that printed its own result ended: done, or with the code of a failure it has already told.
+/// End of a verb that printed its own result: done, or with the code of a failure that it has already reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exit(Option<Kind>);
 
@@ -88,7 +88,7 @@ impl Exit {
     /// Done, and confirmed where a confirmation exists.
     pub const DONE: Self = Self(None);
 
-    /// Ends with the code of `kind`; the verb has said why.
+    /// Ends with the code of `kind`; the verb has reported the failure.
     pub fn with(kind: Kind) -> Self {
         Self(Some(kind))
     }
@@ -105,7 +105,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why something could not be done. Serializes as `{"kind", "message", "hint"}`.
+/// Failure of a verb. Serializes as `{"kind", "message", "hint"}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     kind: Kind,
@@ -115,7 +115,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure of this kind; `message` is one sentence that names the thing, without a full stop.
+    /// Creates a failure of this kind; `message` is one clause that names the object, without a full stop.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -155,14 +155,14 @@ impl Failure {
         self
     }
 
-    /// Says in front whom it is about.
+    /// Puts the object it is about in front.
     #[must_use]
     pub fn about(mut self, subject: &str) -> Self {
         self.message = format!("{subject}: {}", self.message);
         self
     }
 
-    /// This failure to hear anything, unless what came after it says more.
+    /// Returns this failure to receive a reply, unless the later one is of another kind and so more specific.
     #[must_use]
     pub(crate) fn or(self, later: Self) -> Self {
         if later.kind == self.kind { self } else { later }
@@ -184,7 +184,7 @@ impl Failure {
     }
 }
 
-/// The sentence followed by its causes.
+/// Formats the sentence followed by its causes.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
@@ -259,7 +259,7 @@ impl From<ContactError> for Failure {
             ContactError::NoAnswer { .. } => {
                 failure.hint("is it plugged in and on this network? `mains discover` shows the plugs that answer")
             }
-            ContactError::Refused { .. } => failure.hint("`mains status` tells how it stands now"),
+            ContactError::Refused { .. } => failure.hint("`mains status` shows its state now"),
             ContactError::BadAnswer { address, .. } => {
                 failure.hint(format!("is it a plug at all? `mains probe {address}` looks closer"))
             }
@@ -298,7 +298,7 @@ fn hue_kind(error: &HueError) -> Kind {
         | HueError::Busy { .. }
         | HueError::StillSearching { .. }
         | HueError::Cloud(CloudError::TooOften) => Kind::Refused,
-        // Nothing is wrong with it; it is a question that nobody has answered yet.
+        // The certificate is not wrong; whether to trust it is an open question to the user.
         HueError::Certificate {
             problem: CertificateProblem::Unknown { .. },
             ..

@@ -3,7 +3,7 @@
 //! This crate parses what the user typed, calls the crates below, prints what came of it and turns it into an exit
 //! code. It owns everything that touches the user: options and configuration ([`cli`], [`config`]), what is printed
 //! and asked ([`ui`]), failures and their exit codes ([`error`]), the names people give to plugs ([`inventory`]),
-//! how a name becomes an address ([`resolve`]) and how a hub is spoken to ([`hub_client`]). No protocol lives here.
+//! how a name becomes an address ([`resolve`]) and the client of a hub ([`hub_client`]). No protocol lives here.
 
 pub mod cli;
 pub mod commands;
@@ -28,8 +28,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
-use cli::{Cli, Parsed};
-use config::Settings;
+use cli::{Cli, ParsedArguments};
+use config::RunSettings;
 use context::Context;
 use error::{Exit, Failure, Outcome};
 use ui::Ui;
@@ -39,22 +39,22 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let early = cli::peek(&arguments);
     let Cli { options, command } = match cli::parse(&arguments, early.colour) {
-        Parsed::Run(cli) => *cli,
-        Parsed::Print(text) => {
+        ParsedArguments::Run(cli) => *cli,
+        ParsedArguments::Print(text) => {
             let ui = Ui::new(early);
             return conclude(&ui, ui.data_raw(&text).map(|()| Exit::DONE));
         }
-        Parsed::Refused { failure, .. } if early.json => {
+        ParsedArguments::Refused { failure, .. } if early.json => {
             return conclude(&Ui::new(early), Err(failure));
         }
-        Parsed::Refused { failure, rendered } => {
+        ParsedArguments::Refused { failure, rendered } => {
             Ui::new(early).error_raw(&rendered);
             return failure.kind().exit_code();
         }
     };
     let settings = match command.checks_configuration() {
-        true => Ok(Settings::load_leniently(&options)),
-        false => Settings::load(&options),
+        true => Ok(RunSettings::load_leniently(&options)),
+        false => RunSettings::load(&options),
     };
     match settings {
         Err(failure) => conclude(&Ui::new(early), Err(failure)),
@@ -66,7 +66,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Says what went wrong, if anything did, and gives the exit code.
+/// Reports a failure, and returns the exit code.
 fn conclude(ui: &Ui, outcome: Outcome) -> ExitCode {
     match outcome {
         Ok(exit) => exit.into(),
@@ -79,7 +79,7 @@ fn conclude(ui: &Ui, outcome: Outcome) -> ExitCode {
 
 fn report(ui: &Ui, failure: &Failure) {
     if ui.is_json() {
-        // When stdout itself is what fails there is nobody left to tell but stderr.
+        // When stdout itself fails, only stderr is left.
         if let Err(second) = ui.document(&error::Document::new(failure)) {
             ui.error(&second);
         }

@@ -1,4 +1,4 @@
-//! Logs on stderr: for `-v` and `-vv`, and always for what runs for long.
+//! Logs on stderr: for `-v` and `-vv`, and always for a service.
 
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
@@ -7,11 +7,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::context::Context;
 
-/// Our own crates only: what others log (D-Bus messages, say) can hold a Wi-Fi key.
-const OURS: [&str; 6] = ["mains", "hiflying", "plugs", "hue", "hub", "emulator"];
+/// Crates whose logs are shown: only those of the workspace, because others log D-Bus messages, which can hold a Wi-Fi key.
+const LOGGED_CRATES: [&str; 6] = ["mains", "hiflying", "plugs", "hue", "hub", "emulator"];
 
-/// Starts logging when it was asked for, or for a `service`, which has no other way to tell; otherwise nothing is logged and
-/// nothing is paid.
+/// Starts logging if `-v` asks for it or the verb is a `service`, which has no other output; otherwise it costs nothing.
 pub(crate) fn start(context: &Context, service: bool) {
     let level = match (context.settings.verbosity, service) {
         (0, false) => return,
@@ -20,7 +19,7 @@ pub(crate) fn start(context: &Context, service: bool) {
         (1, _) => Level::DEBUG,
         _ => Level::TRACE,
     };
-    let targets = Targets::new().with_targets(OURS.map(|name| (name, level)));
+    let targets = Targets::new().with_targets(LOGGED_CRATES.map(|name| (name, level)));
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(context.ui.colours_stderr());

@@ -1,5 +1,5 @@
-//! Keys on their way in: read from a file or standard input, and kept where they belong, out of core dumps and out of reach of
-//! other processes of the same user.
+//! Reading keys from a file or standard input, and keeping them out of core dumps and out of reach of other processes of
+//! the same user.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
@@ -14,7 +14,8 @@ use zeroize::Zeroizing;
 use crate::error::Failure;
 use crate::ui::Ui;
 
-/// To be called before the first key is read. A system that refuses (a strict sandbox) is no reason not to go on.
+/// Forbids core dumps and foreign access to the memory; to be called before the first key is read. A system that refuses
+/// (a strict sandbox) is no reason to stop.
 pub(crate) fn shield() {
     if let Err(error) = setrlimit(Resource::RLIMIT_CORE, 0, 0) {
         tracing::debug!(%error, "core dumps stay possible");
@@ -25,8 +26,8 @@ pub(crate) fn shield() {
     }
 }
 
-/// Reads a secret of at most `longest` bytes from a file, without the one line end that editors add; `what` names it in
-/// messages. Of one that is longer some bytes too many come back, so that it can be told; never all of it. Ctrl-C and
+/// Reads a secret of at most `max_length` bytes from a file, without the one line end that editors add; `what` names it in
+/// messages. A longer one comes back with some excess bytes, so that the caller notices, but never as a whole. Ctrl-C and
 /// `--timeout` hold meanwhile.
 ///
 /// # Errors
@@ -36,10 +37,10 @@ pub(crate) async fn from_file(
     ui: &Ui,
     file: &Path,
     what: &str,
-    longest: usize,
+    max_length: usize,
 ) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let (file, name) = (file.to_owned(), what.to_owned());
-    let (bytes, is_open) = aside(move || read_file(&file, &name, longest)).await?;
+    let (bytes, is_open) = aside(move || read_file(&file, &name, max_length)).await?;
     if is_open {
         ui.warn(format_args!(
             "{what} can be read by everybody on this computer; `chmod 600` closes it"
@@ -48,21 +49,22 @@ pub(crate) async fn from_file(
     Ok(bytes)
 }
 
-/// As [`from_file`], from standard input to its end. Not through the standard library's own buffer, which nobody wipes.
+/// Reads as [`from_file`] from standard input to its end. Not through the standard library's own buffer, which is never
+/// wiped.
 pub(crate) async fn from_stdin(
     what: &'static str,
-    longest: usize,
+    max_length: usize,
 ) -> Result<Zeroizing<Vec<u8>>, Failure> {
     aside(move || {
         let stdin = io::stdin().as_fd().try_clone_to_owned();
         let stdin = stdin
             .map_err(|error| Failure::usage(format!("{what} cannot be read")).caused_by(&error))?;
-        from_reader(&mut File::from(stdin), what, longest)
+        from_reader(&mut File::from(stdin), what, max_length)
     })
     .await
 }
 
-/// Reads on a thread of its own: a pipe or a terminal may say nothing for ever. The thread ends with the process.
+/// Reads on a thread of its own: a pipe or a terminal may block for ever. The thread ends with the process.
 pub(crate) async fn aside<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
@@ -71,10 +73,12 @@ pub(crate) async fn aside<T: Send + 'static>(
         .unwrap_or_else(|error| Err(Failure::failed("nothing can be read").caused_by(&error)))
 }
 
-/// A secret, and whether everybody can read the file that it is from.
-type Secret = (Zeroizing<Vec<u8>>, bool);
-
-fn read_file(file: &Path, what: &str, longest: usize) -> Result<Secret, Failure> {
+/// Reads the secret; true when everybody can read the file.
+fn read_file(
+    file: &Path,
+    what: &str,
+    max_length: usize,
+) -> Result<(Zeroizing<Vec<u8>>, bool), Failure> {
     let unreadable =
         |error: io::Error| Failure::usage(format!("{what} cannot be read")).caused_by(&error);
     let mut stream = File::open(file).map_err(unreadable)?;
@@ -82,19 +86,19 @@ fn read_file(file: &Path, what: &str, longest: usize) -> Result<Secret, Failure>
     if metadata.is_dir() {
         return Err(Failure::usage(format!("{what} is a directory")));
     }
-    let bytes = from_reader(&mut stream, what, longest)?;
+    let bytes = from_reader(&mut stream, what, max_length)?;
     Ok((bytes, is_open_to_all(&metadata)))
 }
 
-/// As [`from_file`], from anything.
+/// Reads as [`from_file`] from any stream.
 pub(crate) fn from_reader(
     stream: &mut dyn io::Read,
     what: &str,
-    longest: usize,
+    max_length: usize,
 ) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    // One byte more tells what is too long, two more are a line end. Of full size from the start: a buffer that grows
+    // One byte more reveals an excess, two more are a line end. Of full size from the start: a buffer that grows
     // leaves copies behind.
-    let limit = longest.saturating_add(3);
+    let limit = max_length.saturating_add(3);
     let mut bytes = Zeroizing::new(Vec::with_capacity(limit));
     stream
         .take(u64::try_from(limit).unwrap_or(u64::MAX))
@@ -109,7 +113,7 @@ pub(crate) fn from_reader(
     Ok(bytes)
 }
 
-/// A pipe or socket (`<(pass show wifi)`) is open to nobody who has not been given it.
+/// Returns true for a file that everybody can read; a pipe or socket (`<(pass show wifi)`) is passed to one process.
 fn is_open_to_all(metadata: &Metadata) -> bool {
     metadata.is_file() && metadata.mode() & 0o004 != 0
 }

@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::error::Failure;
 
-/// SIGINT and SIGTERM, listened to from the moment it is made.
+/// Receiver of SIGINT and SIGTERM from the moment of its creation.
 #[derive(Debug)]
 pub struct Signals {
     interrupt: Signal,
@@ -14,7 +14,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Begins to listen; from now on these signals no longer end the process by themselves.
+    /// Begins to listen; from now on these signals do not end the process by themselves.
     pub fn listen() -> Result<Self, Failure> {
         let listen = |kind| {
             signal(kind)
@@ -38,7 +38,7 @@ impl Signals {
     pub async fn received_before(mut self, deadline: Option<Instant>) {
         match deadline {
             None => self.received().await,
-            // Either way it is over.
+            // A signal or the deadline, both end the verb.
             Some(deadline) => drop(tokio::time::timeout_at(deadline.into(), self.received()).await),
         }
     }

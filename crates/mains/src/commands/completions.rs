@@ -15,12 +15,12 @@ Examples:
 
 Exit codes: 0 printed, 2 an unknown shell.")]
 pub struct CompletionsArgs {
-    /// The shell
+    /// Shell to complete for
     #[arg(value_enum)]
     shell: Shell,
 }
 
-/// Prints the script; it is what it is, with `--json` too.
+/// Prints the script, with `--json` too.
 pub fn run(context: &Context, command: Command, args: &CompletionsArgs) -> Outcome {
     let mut script = Vec::new();
     let mut command = with_whole_help(command);

@@ -15,9 +15,9 @@ use api::duration;
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-The plug itself counts down and switches, also when this computer is off. It counts whole minutes, 1 to 2000 (33h20m). \
-A new delay replaces the one before. Nothing is known that cancels it for certain: `mains on` or `mains off` switches \
-at once, but on some firmware the timer may remain. Whether it survives a power cut is unknown.
+The plug itself counts down and switches, also while this computer is off. It counts whole minutes, 1 to 2000 (33h20m). \
+A new delay replaces the former one. No command is known to cancel it reliably: `mains on` or `mains off` switches at \
+once, but on some firmware the timer may remain. Whether it survives a power cut is unknown.
 
 Examples:
   mains delay kitchen off 30m
@@ -25,15 +25,15 @@ Examples:
   mains --json delay kitchen off 30m
     {\"plug\":\"AC:CF:23:12:34:56\",\"relay\":\"off\",\"minutes\":30,\"due\":\"2026-11-22T12:30:00Z\"}
 
-Exit codes: 0 accepted, 2 not whole minutes, 3 no such plug, 4 no answer, 5 refused, 6 babble, 7 port 48899 taken.")]
+Exit codes: 0 accepted, 2 not whole minutes, 3 no such plug, 4 no reply, 5 refused, 6 unintelligible reply, 7 port 48899 taken.")]
 pub struct DelayArgs {
     /// Name, MAC, serial number or IPv4 address
     #[arg(value_name = "PLUG", value_parser = parse)]
     plug: Target,
-    /// What to switch to: on or off
+    /// Relay state to switch to: on or off
     #[arg(value_name = "on|off")]
     relay: RelayState,
-    /// When: whole minutes, e.g. 30m, 2h, 1h30m
+    /// Delay in whole minutes, e.g. 30m, 2h, 1h30m
     #[arg(value_name = "DURATION", value_parser = minutes, allow_hyphen_values = true)]
     after: Minutes,
 }

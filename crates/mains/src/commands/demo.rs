@@ -24,16 +24,16 @@ mod twins;
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-An emulated home of five plugs on 127.77.0.x, one of them fresh from the factory, and a guided tour that runs the verbs \
-on it, at last with a hub that keeps the plugs. It needs no hardware and no configuration, stays on this computer and \
-does not touch your inventory. In a terminal it waits for Enter between the steps, prints the URL to open, and stays up \
-until Ctrl-C, for you to try things in another terminal. Without a terminal, or with --yes, it runs through and ends.
+The demo emulates a home of five plugs on 127.77.0.x, one of them factory-fresh, and runs the verbs on it in a guided \
+tour, at last with a hub. It needs no hardware and no configuration, stays on this computer and does not touch your \
+inventory. In a terminal it waits for Enter between the steps, prints the URL to open, and stays up until Ctrl-C, so that \
+you can try things in another terminal. Without a terminal, or with --yes, it runs through and ends.
 
 Examples:
   mains demo
   mains demo --yes
 
-Exit codes: 0 the tour is over, 1 a step did not end as it should, 7 an address of 127.77.0.x is taken.")]
+Exit codes: 0 the tour is over, 1 a step failed, 7 an address of 127.77.0.x is taken.")]
 pub struct DemoArgs {}
 
 /// Runs the home and the tour.

@@ -24,13 +24,13 @@ mod through;
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-Plugs are asked again and again, spread over some seconds, until it is unlikely that one was never heard; on a quiet \
-network that takes well under a second. Plugs that were seen before are asked at their last address too.
+Scans are repeated over some seconds until a missed plug is unlikely; on a quiet network that takes well under a \
+second. Known plugs are also queried at their last address.
 
-An SP-2 answers to UDP port 48899 of this computer. Where another program has that port, Mains names it and finds only \
-the plugs that answer the port they were asked from. While --watch runs it holds that port itself: other `mains` on \
-this computer then cannot hear an SP-2. A hub that runs here, or is named, does the search itself; with --watch it tells \
-of the plugs that it keeps.
+An SP-2 replies to UDP port 48899 of this computer. Where another program has that port, Mains names it and finds only \
+the plugs that reply to the port of the sender. --watch holds that port while it runs: other `mains` on this computer \
+then receive no replies from an SP-2. A hub that runs on this computer, or is named, does the search itself; with --watch \
+it reports the plugs that it keeps.
 
 Examples:
   mains discover
@@ -39,23 +39,23 @@ Examples:
   mains --json discover | jq -r '.[].address'
   mains discover --watch                     # until Ctrl-C; JSON: one plug a line
 
-Exit codes: 0 found (or nothing there), 3 fewer than --expect, 7 port 48899 taken and nothing found, or no interface.")]
+Exit codes: 0 done, also if nothing was found, 3 fewer than --expect, 7 port 48899 taken and nothing found, or no interface.")]
 pub struct DiscoverArgs {
-    /// Look for so long; without it until the set is stable
+    /// Search for this long [default: until the set is stable]
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
     wait: Option<Duration>,
-    /// Also ask this address, a plug's or a broadcast address; repeatable
+    /// Also scan this address, a plug's or a broadcast address; repeatable
     ///
-    /// With nothing but loopback addresses, and without --interface, only loopback is searched.
+    /// With loopback addresses only, and without --interface, only loopback is searched.
     #[arg(long, value_name = "ADDR")]
     to: Vec<Ipv4Addr>,
-    /// Stop as soon as so many are found; fewer is exit code 3
+    /// Stop as soon as this many are found; fewer is exit code 3
     #[arg(long, value_name = "N")]
     expect: Option<usize>,
-    /// Go on until Ctrl-C, and show what changes
+    /// Continue until Ctrl-C, and show changes
     #[arg(long, conflicts_with_all = ["wait", "expect"])]
     watch: bool,
-    /// A discovery word of modules whose maker changed it (1 to 20 characters); repeatable
+    /// Send this discovery word, for modules whose maker changed it (1 to 20 characters); repeatable
     #[arg(long = "word", value_name = "WORD")]
     words: Vec<DiscoveryWord>,
 }

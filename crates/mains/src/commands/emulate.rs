@@ -32,7 +32,7 @@ Examples:
   mains emulate bridge --press-after 0s
   mains help emulate plug
 
-Exit codes: 0 ended by a signal, 2 options that cannot be, 7 an address or port that is not to be had."
+Exit codes: 0 ended by a signal, 2 invalid options, 7 an address or port that is not available."
 )]
 pub struct EmulateArgs {
     /// The device
@@ -42,9 +42,9 @@ pub struct EmulateArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum Device {
-    /// A Maginon SP-2 or Reco4life P10A
+    /// Emulate a Maginon SP-2 or Reco4life P10A
     Plug(Box<EmulatePlugArgs>),
-    /// A Philips Hue bridge, with bulbs around it
+    /// Emulate a Philips Hue bridge with bulbs
     Bridge(Box<bridge::EmulateBridgeArgs>),
 }
 
@@ -52,8 +52,8 @@ enum Device {
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Serves UDP 48899, TCP 8899 and TCP 80 on addresses of this computer. Prints one line `ready <address> <mac>` for each \
-twin when it answers, and runs until Ctrl-C or SIGTERM. A twin must have another address than the client: a client \
-ignores what comes from its own.
+twin when it answers, and runs until Ctrl-C or SIGTERM. A twin needs another address than the client: a client \
+ignores datagrams from its own.
 
 Examples:
   mains emulate plug --listen 127.0.0.2 --load kettle --relay on
@@ -62,15 +62,15 @@ Examples:
   mains emulate plug --ap --home-network 'My Home:its key' --home-address 127.0.0.9
   mains emulate plug --fault help
 
-Exit codes: 0 ended by a signal, 2 options that cannot be, 7 an address or port that is not to be had.")]
+Exit codes: 0 ended by a signal, 2 invalid options, 7 an address or port that is not available.")]
 struct EmulatePlugArgs {
     /// Address of the twin; repeatable
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.2", value_parser = listen_address)]
     listen: Vec<Ipv4Addr>,
-    /// How many twins, on the addresses from each --listen on
+    /// Number of twins, on consecutive addresses from each --listen
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     count: u32,
-    /// Fresh from the factory: an access point module that waits for `mains setup`
+    /// Start factory-fresh: as an access point that waits for `mains setup`
     ///
     /// No Wi-Fi is made; the address stands for it.
     #[arg(long)]
@@ -81,13 +81,13 @@ struct EmulatePlugArgs {
     /// Serial number of the first twin; the others count up
     #[arg(long)]
     serial: Option<SerialNumber>,
-    /// Which product: sp2 or p10a
+    /// Product: sp2 or p10a
     #[arg(long, default_value_t)]
     profile: Profile,
-    /// The relay at the start: on or off
+    /// Relay state at the start: on or off
     #[arg(long, default_value_t = RelayState::Off)]
     relay: RelayState,
-    /// What hangs on it: watts (60, 1500W) or kettle, fridge, tv, constant
+    /// Load: watts (60, 1500W) or kettle, fridge, tv, constant
     #[arg(long, value_name = "W|NAME", default_value_t = Load::Constant(0.0))]
     load: Load,
     /// Wi-Fi that an --ap twin can join; repeatable
@@ -95,16 +95,16 @@ struct EmulatePlugArgs {
     /// Split at the first colon; `\:` is a colon in the SSID; an empty key is an open network.
     #[arg(long, value_name = "SSID:KEY")]
     home_network: Vec<HomeNetwork>,
-    /// Where an --ap twin turns up once it has joined [default: where it is]
+    /// Address of an --ap twin once it has joined [default: unchanged]
     #[arg(long, value_name = "ADDR", value_parser = listen_address, requires = "ap")]
     home_address: Option<Ipv4Addr>,
-    /// Differ from a faithful plug; repeatable; `help` lists the faults
+    /// Inject this fault; repeatable; `help` lists the faults
     #[arg(long, value_name = "SPEC")]
     fault: Vec<FaultArg<PlugFault>>,
     /// Seed of noise, load and faults
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Write every exchange into this file, one JSON object a line (keys are masked)
+    /// Record every exchange in this file, one JSON object a line (keys are masked)
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
 }

@@ -14,7 +14,7 @@ Examples:
 
 Exit codes: 0 printed, 2 an unknown verb.")]
 pub struct ManArgs {
-    /// The page of one verb instead of the whole command
+    /// Print the page of this verb instead
     #[arg(value_name = "VERB")]
     verb: Option<String>,
 }

@@ -14,7 +14,7 @@ use crate::ui::table::{Cell, Column, Growing};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Units: power in watts, voltage in volts, current in amperes, frequency in hertz, energy in kilowatt-hours (JSON: \
-watt-hours) since the plug began to count. What the plug leaves empty is shown as - (JSON: null). A small load can \
+watt-hours) since the plug's counter began. A field that the plug left empty is shown as - (JSON: null). A small load can \
 read 0 W although a current flows.
 
 Examples:
@@ -23,7 +23,7 @@ Examples:
     [{\"plug\":\"AC:CF:23:12:34:56\",\"at\":\"2026-11-22T12:00:00.123Z\",\"voltage_v\":226.94,\"current_a\":0.03,
       \"frequency_hz\":50.07,\"power_w\":0.0,\"energy_wh\":3548}]
 
-Exit codes: 0 read, 3 no such plug, 4 no answer, 5 refused, 6 babble, 7 port 48899 taken; with several plugs that of \
+Exit codes: 0 read, 3 no such plug, 4 no reply, 5 refused, 6 unintelligible reply, 7 port 48899 taken; with several plugs that of \
 the first failure in order.")]
 pub struct MeterArgs {
     #[command(flatten)]

@@ -13,40 +13,40 @@ use crate::error::{Exit, Failure, Outcome};
 use crate::shutdown::Signals;
 use crate::ui::{DIM, paint};
 
-/// A hub ends by itself sooner than this; one that does not must not keep the computer from going down.
-const END_WITHIN: Duration = Duration::from_millis(4_800);
+/// Time limit of an orderly end; after it the hub is cut off, so that the computer can shut down.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(4_800);
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-The hub keeps contact with the plugs that it has adopted, remembers what each used, switches by the clock, the sun and \
-rules, and serves all that over HTTP to this computer. It runs until Ctrl-C or SIGTERM, and ends within 5 seconds. When it \
-is ready it prints one line on stdout, a link that logs one browser in, once (`mains hub login-url` prints another). With \
---json the line is {\"url\",\"login_url\"}. Everything else goes to stderr as log lines.
+The hub keeps a connection to each adopted plug, records its energy, switches by schedules and rules, and serves it all \
+over HTTP to this computer. It runs until Ctrl-C or SIGTERM, and ends within 5 seconds. When ready it prints one line on \
+stdout, a link that logs in one browser, once (`mains hub login-url` prints another). With --json the line is \
+{\"url\",\"login_url\"}. Everything else goes to stderr as log lines.
 
-Other `mains` on this computer use it by themselves. Plugs that it finds are offered and left alone until `mains hub \
-adopt`. A second hub with the same state directory or address ends with code 7. Others can reach it only when `listen` \
-says so, and then a password must be set (`mains hub password`).
+Other `mains` on this computer use it automatically. Plugs that it finds are offered, but not contacted until `mains hub \
+adopt`. A second hub with the same state directory or address ends with code 7. Other computers can reach it only if \
+`listen` allows it, which requires a password (`mains hub password`).
 
 Keys of the configuration file, each with its default. Each can come from the environment as well: `listen` in [hub] is \
 MAINS_HUB_LISTEN, `latitude` in [place] is MAINS_PLACE_LATITUDE; lists are separated by commas.
   [hub]
   listen = \"127.0.0.1:8480\"
-  hosts = []                   # further names by which browsers call it
+  hosts = []                   # further host names for browsers
   certificate = \"\"             # with `key`: HTTPS; both PEM files
   key = \"\"
   interfaces = []              # as --interface; default: all that are up
-  adopt = false                # take in every plug that is found
-  metering = \"10s\"             # how often a plug is metered
-  scan = \"5s\"                  # how often all are asked who is there
+  adopt = false                # adopt every plug that is found
+  metering = \"10s\"             # interval between readings
+  scan = \"5s\"                  # interval between scans
   database = \"\"                # default: mains.sqlite in the state directory
-  keep_readings = \"7d\"         # each reading
-  keep_minutes = \"90d\"         # means by the minute; quarter-hours stay
+  keep_readings = \"7d\"         # period of raw readings
+  keep_minutes = \"90d\"         # period of minute means; quarter hours stay
   [place]
   latitude = 52.52             # for sunrise and sunset
   longitude = 13.40
   timezone = \"Europe/Berlin\"   # default: that of this computer
 
-And for who uses a hub elsewhere, in [hub]:
+And to use a hub on another computer, in [hub]:
   url = \"http://192.168.1.5:8480\"
   token_file = \"\"              # or MAINS_TOKEN
   ca_file = \"\"                 # certificates to trust for https
@@ -56,13 +56,13 @@ Examples:
   mains serve --adopt --interface eth0
   mains serve --listen 127.0.0.1:9000
 
-Exit codes: 0 ended as told, 2 a wrong configuration, 7 another hub has the state directory or the address, or port 48899 \
+Exit codes: 0 ended by a signal, 2 a wrong configuration, 7 another hub has the state directory or the address, or port 48899 \
 is taken, 8 the database cannot be used.")]
 pub struct ServeArgs {
-    /// Listen here instead of where the configuration says
+    /// Listen on this address instead of the configured one
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<Listen>,
-    /// Take in every plug that is found
+    /// Adopt every plug that is found
     #[arg(long)]
     adopt: bool,
 }
@@ -71,7 +71,7 @@ pub struct ServeArgs {
 pub async fn run(context: &Context, args: ServeArgs) -> Outcome {
     let mut signals = Signals::listen()?;
     let config = config(context, &args)?;
-    // Those that people gave before there was a hub.
+    // Names that were given before there was a hub.
     let names = context.inventory()?.names();
     let shutdown = CancellationToken::new();
     let hub = hub::run(
@@ -89,15 +89,15 @@ pub async fn run(context: &Context, args: ServeArgs) -> Outcome {
     shutdown.cancel();
     tokio::select! {
         ended = &mut hub => ended.map(|()| Exit::DONE).map_err(Failure::from),
-        // Who asks twice means at once.
-        () = signals.received() => Err(Failure::failed("ended at once, before everything was put in order")),
-        () = tokio::time::sleep(END_WITHIN) => {
-            Err(Failure::failed("ended before everything was put in order: it took too long"))
+        // A second signal asks for an immediate end.
+        () = signals.received() => Err(Failure::failed("ended before the shutdown was complete")),
+        () = tokio::time::sleep(SHUTDOWN_TIMEOUT) => {
+            Err(Failure::failed("ended before the shutdown was complete: it took too long"))
         }
     }
 }
 
-/// What the configuration says and the options add.
+/// Returns the configuration with the options of the command line.
 fn config(context: &Context, args: &ServeArgs) -> Result<Config, Failure> {
     let mut sources = Sources::read(&context.settings.options);
     let hub = &mut sources.layer.hub;
@@ -106,7 +106,7 @@ fn config(context: &Context, args: &ServeArgs) -> Result<Config, Failure> {
     let config = sources
         .hub_config(context.state_directory()?)
         .map_err(|mut problems| Failure::from(problems.swap_remove(0)))?;
-    // One that does not exist is a typing error, as it is for every verb.
+    // An interface that does not exist is a typing error, as for every verb.
     select(&config.interfaces)?;
     Ok(config)
 }
@@ -117,14 +117,14 @@ fn announce(context: &Context, ready: &Ready) {
         true => ui.document(&json!({"url": ready.url, "login_url": ready.login_url})),
         false => ui.data(&ready.login_url),
     };
-    // A hub that nobody reads of serves all the same.
+    // A hub whose output cannot be written serves all the same.
     if let Err(failure) = told {
         ui.error(&failure);
     }
     if ui.can_ask() {
         ui.status(paint(
             DIM,
-            "that link logs a browser in, once; Ctrl-C ends the hub",
+            "that link logs in a browser, once; Ctrl-C ends the hub",
         ));
     }
 }

@@ -10,7 +10,7 @@ use crate::resolve::{Reach, Target};
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-Asks each plug now; nothing is taken from memory. A Wi-Fi module that is no known plug has no relay state.
+Each plug is queried now; nothing comes from memory. A Wi-Fi module of an unknown family has no relay state.
 
 Examples:
   mains status kitchen fridge
@@ -18,7 +18,7 @@ Examples:
     [{\"mac\":\"AC:CF:23:12:34:56\",\"family\":\"reco\",\"serial\":\"900000621\",\"address\":\"192.168.1.107\",\"relay\":\"on\",
       \"model\":null,\"name\":\"kitchen\",\"res\":\"0\",\"extra\":null,\"seen\":\"2026-11-22T12:00:00Z\"}]
 
-Exit codes: 0 answered, 3 no such plug, 4 no answer, 7 port 48899 taken; with several plugs that of the first failure \
+Exit codes: 0 shown, 3 no such plug, 4 no reply, 7 port 48899 taken; with several plugs that of the first failure \
 in order.")]
 pub struct StatusArgs {
     #[command(flatten)]

@@ -14,7 +14,7 @@ use crate::ui::{BOLD, DIM, ON, clean, paint};
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-The plug is asked for its relay state afterwards: what it accepted but did not do is exit code 5, and in JSON \
+The relay state is read back afterwards: an accepted command without effect is exit code 5, and in JSON \
 \"confirmed\":false beside the error.
 
 Examples:
@@ -23,7 +23,7 @@ Examples:
   mains --json on kitchen
     [{\"plug\":\"AC:CF:23:12:34:56\",\"relay\":\"on\",\"confirmed\":true,\"elapsed_ms\":12}]
 
-Exit codes: 0 confirmed, 3 no such plug, 4 no answer, 5 refused or not done, 6 babble, 7 port 48899 taken; with \
+Exit codes: 0 confirmed, 3 no such plug, 4 no reply, 5 refused or not done, 6 unintelligible reply, 7 port 48899 taken; with \
 several plugs that of the first failure in order.")]
 pub struct OnArgs {
     #[command(flatten)]
@@ -32,14 +32,14 @@ pub struct OnArgs {
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-The plug is asked for its relay state afterwards: what it accepted but did not do is exit code 5, and in JSON \
+The relay state is read back afterwards: an accepted command without effect is exit code 5, and in JSON \
 \"confirmed\":false beside the error.
 
 Examples:
   mains off kitchen fridge
   mains --timeout 5s off 900000621
 
-Exit codes: 0 confirmed, 3 no such plug, 4 no answer, 5 refused or not done, 6 babble, 7 port 48899 taken; with \
+Exit codes: 0 confirmed, 3 no such plug, 4 no reply, 5 refused or not done, 6 unintelligible reply, 7 port 48899 taken; with \
 several plugs that of the first failure in order.")]
 pub struct OffArgs {
     #[command(flatten)]
@@ -48,12 +48,12 @@ pub struct OffArgs {
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-The relay state is read first, then the other one is switched and confirmed as with `mains on`.
+The relay state is read first, then switched and confirmed as with `mains on`.
 
 Example:
   mains toggle tv
 
-Exit codes: 0 confirmed, 3 no such plug, 4 no answer, 5 refused or not done, 6 babble, 7 port 48899 taken; with \
+Exit codes: 0 confirmed, 3 no such plug, 4 no reply, 5 refused or not done, 6 unintelligible reply, 7 port 48899 taken; with \
 several plugs that of the first failure in order.")]
 pub struct ToggleArgs {
     #[command(flatten)]

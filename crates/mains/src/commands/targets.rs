@@ -15,7 +15,7 @@ const AT_ONCE: usize = 256;
 // The plugs of a verb. No doc comment: the help would show it in place of the verb's own line.
 #[derive(Debug, clap::Args)]
 pub(super) struct Plugs {
-    /// Name, MAC, serial number or IPv4 address; several are done at the same time
+    /// Name, MAC, serial number or IPv4 address; several are handled concurrently
     #[arg(value_name = "PLUG", required = true, value_parser = crate::resolve::parse)]
     pub(super) plugs: Vec<Target>,
 }

@@ -11,14 +11,14 @@ use crate::ui::{BOLD, clean, paint};
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-The plug's firmware, not that of Mains (`mains --version`). The text is shown as the plug gives it.
+This is the plug's firmware; `mains --version` shows that of Mains. The text is printed as the plug reports it.
 
 Examples:
   mains version kitchen
   mains --json version kitchen
     [{\"plug\":\"AC:CF:23:12:34:56\",\"version\":\"1.0.06a-14 (2014-10-29 21:46 1M)\"}]
 
-Exit codes: 0 read, 3 no such plug, 4 no answer, 5 refused, 6 babble, 7 port 48899 taken; with several plugs that of \
+Exit codes: 0 read, 3 no such plug, 4 no reply, 5 refused, 6 unintelligible reply, 7 port 48899 taken; with several plugs that of \
 the first failure in order.")]
 pub struct VersionArgs {
     #[command(flatten)]

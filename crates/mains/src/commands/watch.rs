@@ -23,11 +23,11 @@ mod view;
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-In a terminal a table that is always up to date; into a pipe a line for each reading. Runs until Ctrl-C (or --timeout).
+In a terminal it is a live table, into a pipe a line for each reading. It runs until Ctrl-C (or --timeout).
 
-Through a hub (`mains serve`) it shows what the hub hears and meters, as often as the hub does (`mains hub set`). Without one, \
-every plug is asked from here every two seconds, over one connection each, and relays are seen by a scan; while that runs, \
-other `mains` on this computer cannot hear an SP-2.
+With a hub (`mains serve`) it shows the hub's readings and relay states at the hub's own interval (`mains hub set`). Without \
+one, every plug is metered every two seconds over a connection of its own, and relay states come from a scan; meanwhile other \
+`mains` on this computer receive no replies from an SP-2.
 
 Examples:
   mains watch
@@ -38,8 +38,8 @@ Examples:
 
 JSON: a reading a line; a hub adds its own `energy_total_wh`, which never goes back.
 
-Exit codes: 0 ended, 2 a serial number that several plugs have, 3 a name that no plug has, 7 port 48899 taken or no \
-interface, 8 the hub that was named is not there.")]
+Exit codes: 0 ended, 2 a serial number that several plugs have, 3 no such plug, 7 port 48899 taken or no \
+interface, 8 the named hub cannot be reached.")]
 pub struct WatchArgs {
     /// Name, MAC, serial number or IPv4 address [default: every plug]
     #[arg(value_name = "PLUG", value_parser = parse)]

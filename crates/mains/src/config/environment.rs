@@ -1,6 +1,6 @@
-//! The environment twins of the options and of the keys of the configuration file.
+//! Environment variables of the options and of the keys of the configuration file.
 //!
-//! A variable is read by the same code as its key: here is only which variable is which key, and what form it has.
+//! A variable is read by the same code as its key; this table maps the one to the other.
 
 use std::env;
 use std::ffi::OsString;
@@ -10,11 +10,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::layer::Layer;
-use super::problem::{Origin, Problem};
+use super::problem::{ConfigOrigin, ConfigProblem};
 
-/// What the text of a variable stands for.
+/// Type of value in a variable's text.
 #[derive(Debug, Clone, Copy)]
-enum Form {
+enum VariableForm {
     Text,
     Switch,
     Number,
@@ -22,42 +22,62 @@ enum Form {
     List,
 }
 
-/// Which variable is which key.
-const TWINS: [(&str, &str, Form); 20] = [
-    ("MAINS_JSON", "json", Form::Switch),
-    ("MAINS_TIMEOUT", "timeout", Form::Text),
-    ("MAINS_INTERFACE", "interfaces", Form::List),
-    ("MAINS_HUB", "hub.url", Form::Text),
-    ("MAINS_HUB_TOKEN_FILE", "hub.token_file", Form::Text),
-    ("MAINS_HUB_CA_FILE", "hub.ca_file", Form::Text),
-    ("MAINS_HUB_LISTEN", "hub.listen", Form::Text),
-    ("MAINS_HUB_HOSTS", "hub.hosts", Form::List),
-    ("MAINS_HUB_CERTIFICATE", "hub.certificate", Form::Text),
-    ("MAINS_HUB_KEY", "hub.key", Form::Text),
-    ("MAINS_HUB_INTERFACES", "hub.interfaces", Form::List),
-    ("MAINS_HUB_ADOPT", "hub.adopt", Form::Switch),
-    ("MAINS_HUB_METERING", "hub.metering", Form::Text),
-    ("MAINS_HUB_SCAN", "hub.scan", Form::Text),
-    ("MAINS_HUB_DATABASE", "hub.database", Form::Text),
-    ("MAINS_HUB_KEEP_READINGS", "hub.keep_readings", Form::Text),
-    ("MAINS_HUB_KEEP_MINUTES", "hub.keep_minutes", Form::Text),
-    ("MAINS_PLACE_LATITUDE", "place.latitude", Form::Number),
-    ("MAINS_PLACE_LONGITUDE", "place.longitude", Form::Number),
-    ("MAINS_PLACE_TIMEZONE", "place.timezone", Form::Text),
+/// Variables with their keys.
+const VARIABLES: [(&str, &str, VariableForm); 20] = [
+    ("MAINS_JSON", "json", VariableForm::Switch),
+    ("MAINS_TIMEOUT", "timeout", VariableForm::Text),
+    ("MAINS_INTERFACE", "interfaces", VariableForm::List),
+    ("MAINS_HUB", "hub.url", VariableForm::Text),
+    ("MAINS_HUB_TOKEN_FILE", "hub.token_file", VariableForm::Text),
+    ("MAINS_HUB_CA_FILE", "hub.ca_file", VariableForm::Text),
+    ("MAINS_HUB_LISTEN", "hub.listen", VariableForm::Text),
+    ("MAINS_HUB_HOSTS", "hub.hosts", VariableForm::List),
+    (
+        "MAINS_HUB_CERTIFICATE",
+        "hub.certificate",
+        VariableForm::Text,
+    ),
+    ("MAINS_HUB_KEY", "hub.key", VariableForm::Text),
+    ("MAINS_HUB_INTERFACES", "hub.interfaces", VariableForm::List),
+    ("MAINS_HUB_ADOPT", "hub.adopt", VariableForm::Switch),
+    ("MAINS_HUB_METERING", "hub.metering", VariableForm::Text),
+    ("MAINS_HUB_SCAN", "hub.scan", VariableForm::Text),
+    ("MAINS_HUB_DATABASE", "hub.database", VariableForm::Text),
+    (
+        "MAINS_HUB_KEEP_READINGS",
+        "hub.keep_readings",
+        VariableForm::Text,
+    ),
+    (
+        "MAINS_HUB_KEEP_MINUTES",
+        "hub.keep_minutes",
+        VariableForm::Text,
+    ),
+    (
+        "MAINS_PLACE_LATITUDE",
+        "place.latitude",
+        VariableForm::Number,
+    ),
+    (
+        "MAINS_PLACE_LONGITUDE",
+        "place.longitude",
+        VariableForm::Number,
+    ),
+    ("MAINS_PLACE_TIMEZONE", "place.timezone", VariableForm::Text),
 ];
 
-/// Reads all of them. An empty variable counts as not set.
-pub(super) fn read(variable: impl Fn(&str) -> Option<OsString>) -> (Layer, Vec<Problem>) {
+/// Reads all variables. An empty variable counts as not set.
+pub(super) fn read(variable: impl Fn(&str) -> Option<OsString>) -> (Layer, Vec<ConfigProblem>) {
     let mut layer = Layer::default();
     let mut problems = Vec::new();
-    for (name, key, form) in TWINS {
+    for (name, key, form) in VARIABLES {
         let Some(text) = variable(name).filter(|text| !text.is_empty()) else {
             continue;
         };
         match understand(&text, key, form) {
             Ok(one) => layer = one.over(layer),
-            Err(what) => problems.push(Problem {
-                origin: Origin::Variable(name),
+            Err(what) => problems.push(ConfigProblem {
+                origin: ConfigOrigin::Variable(name),
                 key: key.to_owned(),
                 what,
             }),
@@ -66,7 +86,7 @@ pub(super) fn read(variable: impl Fn(&str) -> Option<OsString>) -> (Layer, Vec<P
     (layer, problems)
 }
 
-fn understand(text: &OsString, key: &str, form: Form) -> Result<Layer, String> {
+fn understand(text: &OsString, key: &str, form: VariableForm) -> Result<Layer, String> {
     let text = text.to_str().ok_or("it is not valid UTF-8")?;
     let problem = |what: &dyn std::fmt::Display| format!("it has the value `{text}`: {what}");
     let value = form.value(text).map_err(|what| problem(&what))?;
@@ -77,7 +97,7 @@ fn understand(text: &OsString, key: &str, form: Form) -> Result<Layer, String> {
     Layer::deserialize(document).map_err(|error| problem(&error))
 }
 
-impl Form {
+impl VariableForm {
     fn value(self, text: &str) -> Result<Value, &'static str> {
         match self {
             Self::Text => Ok(text.into()),
@@ -98,14 +118,16 @@ impl Form {
     }
 }
 
-/// Returns the variable that is the twin of a key, where it is set.
-pub(super) fn twin(key: &str) -> Option<Origin> {
-    let (name, ..) = TWINS.into_iter().find(|(_, twin, _)| *twin == key)?;
+/// Returns the variable that is the variable_of of a key, where it is set.
+pub(super) fn variable_of(key: &str) -> Option<ConfigOrigin> {
+    let (name, ..) = VARIABLES
+        .into_iter()
+        .find(|(_, variable_of, _)| *variable_of == key)?;
     let is_set = env::var_os(name).is_some_and(|text| !text.is_empty());
-    is_set.then_some(Origin::Variable(name))
+    is_set.then_some(ConfigOrigin::Variable(name))
 }
 
-/// Tells whether `MAINS_JSON` asks for JSON, before anything else is known; a bad value is reported later.
+/// Reads `MAINS_JSON` before anything else is known; a bad value is reported later.
 pub(crate) fn asks_for_json() -> bool {
     env::var("MAINS_JSON").is_ok_and(|text| boolean(&text) == Some(true))
 }
@@ -129,19 +151,19 @@ fn boolean(text: &str) -> Option<bool> {
 mod tests {
     use super::*;
 
-    fn only(name: &'static str, text: &'static str) -> (Layer, Vec<Problem>) {
+    fn only(name: &'static str, text: &'static str) -> (Layer, Vec<ConfigProblem>) {
         read(|asked| (asked == name).then(|| text.into()))
     }
 
     #[test]
-    fn every_twin_is_a_key() {
-        for (name, _, form) in TWINS {
+    fn every_variable_is_a_key() {
+        for (name, _, form) in VARIABLES {
             let text = match (name, form) {
                 ("MAINS_HUB_LISTEN", _) => "127.0.0.1:1",
                 ("MAINS_HUB", _) => "http://nas",
                 ("MAINS_PLACE_TIMEZONE", _) => "Europe/Berlin",
-                (_, Form::Switch | Form::Number) => "1",
-                (_, Form::List | Form::Text) => "5s",
+                (_, VariableForm::Switch | VariableForm::Number) => "1",
+                (_, VariableForm::List | VariableForm::Text) => "5s",
             };
             let (layer, problems) = only(name, text);
             assert_eq!(problems, [], "{name}");
@@ -151,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_one_is_told_by_name_and_value() {
+    fn a_problem_shows_name_and_value() {
         for (name, text) in [
             ("MAINS_JSON", "maybe"),
             ("MAINS_TIMEOUT", "5"),

@@ -8,48 +8,48 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::layer::Layer;
-use super::problem::{Origin, Problem};
+use super::problem::{ConfigOrigin, ConfigProblem};
 
 /// The tables that hold keys of their own.
 const SECTIONS: [&str; 2] = ["hub", "place"];
-/// A configuration is a page; more is some other file.
-const LONGEST: u64 = 1024 * 1024;
+/// Maximum length in bytes; a longer file is something else.
+const MAX_LENGTH: u64 = 1024 * 1024;
 
-/// What a file says.
+/// Contents of a file.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
-    /// The keys that can be understood.
+    /// Values of all keys that could be read.
     pub(super) layer: Layer,
-    /// What is wrong with the others.
-    pub(super) problems: Vec<Problem>,
-    /// The file, and where its keys stand.
-    pub(super) lines: Lines,
+    /// Problems with the other keys.
+    pub(super) problems: Vec<ConfigProblem>,
+    /// The file and the lines of its keys.
+    pub(super) lines: KeyLines,
 }
 
-/// Where each key of a file stands.
+/// The line of each key of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Lines {
+pub struct KeyLines {
     path: Option<PathBuf>,
     keys: Vec<(String, usize)>,
 }
 
-impl Lines {
-    /// Returns where a key stands, if the file has it.
-    pub(super) fn origin(&self, key: &str) -> Option<Origin> {
+impl KeyLines {
+    /// Returns the line of a key, if the file has it.
+    pub(super) fn origin(&self, key: &str) -> Option<ConfigOrigin> {
         let (_, line) = self.keys.iter().find(|(known, _)| known == key)?;
-        Some(Origin::File(self.path.clone()?, Some(*line)))
+        Some(ConfigOrigin::File(self.path.clone()?, Some(*line)))
     }
 }
 
 /// Reads a file; `None` when it is not there or, as the home may be, out of reach.
-pub(super) fn read(path: &Path) -> Result<Option<Contents>, Problem> {
+pub(super) fn read(path: &Path) -> Result<Option<Contents>, ConfigProblem> {
     use std::io::ErrorKind::{NotADirectory, NotFound};
     match read_text(path) {
-        Ok(text) => Ok(Some(understand(&text, path))),
+        Ok(text) => Ok(Some(parse(&text, path))),
         Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(None),
         Err(error) => {
             let what = format!("the configuration file cannot be read: {error}");
-            Err(Problem::in_file(path, None, "", &what))
+            Err(ConfigProblem::in_file(path, None, "", &what))
         }
     }
 }
@@ -58,25 +58,25 @@ fn read_text(path: &Path) -> std::io::Result<String> {
     use std::io::{Error, ErrorKind, Read};
     let mut text = String::new();
     let read = std::fs::File::open(path)?
-        .take(LONGEST + 1)
+        .take(MAX_LENGTH + 1)
         .read_to_string(&mut text)?;
-    if u64::try_from(read).unwrap_or(u64::MAX) > LONGEST {
+    if u64::try_from(read).unwrap_or(u64::MAX) > MAX_LENGTH {
         return Err(Error::new(ErrorKind::FileTooLarge, "it is too long"));
     }
     Ok(text)
 }
 
-/// Understands a file's text; `path` is for the messages and what relative paths in it are relative to.
-pub(super) fn understand(text: &str, path: &Path) -> Contents {
+/// Reads a file's text; relative paths in it are relative to the directory of `path`.
+pub(super) fn parse(text: &str, path: &Path) -> Contents {
     let mut contents = Contents::default();
     contents.lines.path = Some(path.to_owned());
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         let line = error.span().map(|span| line(text, span.start));
-        let key = line.and_then(|line| key_on(text, line)).unwrap_or_default();
+        let key = line.and_then(|line| key_on(text, line)).unwrap_or("");
         contents
             .problems
-            .push(Problem::in_file(path, line, key, error.message()));
+            .push(ConfigProblem::in_file(path, line, key, error.message()));
     }
     for (key, value) in table.into_inner() {
         let name = key.get_ref().to_string();
@@ -88,19 +88,19 @@ pub(super) fn understand(text: &str, path: &Path) -> Contents {
         }
     }
     // In the order of the file, whatever the order in which they were found.
-    contents.problems.sort_by_key(Problem::line);
+    contents.problems.sort_by_key(ConfigProblem::line);
     contents.layer.hub.beside(path);
     contents
 }
 
-type Key<'i> = Spanned<toml::de::DeString<'i>>;
+type TomlKey<'i> = Spanned<toml::de::DeString<'i>>;
 
 impl Contents {
     fn section<'i>(
         &mut self,
         text: &str,
         path: &Path,
-        section: Key<'i>,
+        section: TomlKey<'i>,
         value: Spanned<DeValue<'i>>,
     ) {
         let span = value.span();
@@ -115,7 +115,7 @@ impl Contents {
     }
 
     /// Takes in one key, which is alone in its table.
-    fn key(&mut self, text: &str, path: &Path, name: &str, key: Key<'_>, table: DeTable<'_>) {
+    fn key(&mut self, text: &str, path: &Path, name: &str, key: TomlKey<'_>, table: DeTable<'_>) {
         let begin = key.span().start;
         self.lines.keys.push((name.to_owned(), line(text, begin)));
         let table = Spanned::new(0..text.len(), table);
@@ -123,14 +123,15 @@ impl Contents {
             Ok(layer) => self.layer = layer.over(std::mem::take(&mut self.layer)),
             Err(error) => {
                 let at = error.span().map_or(begin, |span| span.start).max(begin);
-                let problem = Problem::in_file(path, Some(line(text, at)), name, error.message());
+                let problem =
+                    ConfigProblem::in_file(path, Some(line(text, at)), name, error.message());
                 self.problems.push(problem);
             }
         }
     }
 }
 
-fn one<'i>(key: Key<'i>, value: Spanned<DeValue<'i>>) -> DeTable<'i> {
+fn one<'i>(key: TomlKey<'i>, value: Spanned<DeValue<'i>>) -> DeTable<'i> {
     DeTable::from_iter([(key, value)])
 }
 
@@ -139,7 +140,7 @@ fn line(text: &str, at: usize) -> usize {
     1 + before.matches('\n').count()
 }
 
-/// What seems to be the key on a line that cannot be read.
+/// Returns what seems to be the key on a line that cannot be read.
 fn key_on(text: &str, line: usize) -> Option<&str> {
     let (key, _) = text.lines().nth(line.checked_sub(1)?)?.split_once('=')?;
     Some(key.trim()).filter(|key| !key.is_empty())
@@ -153,7 +154,7 @@ mod tests {
     use crate::ui::Colour;
 
     fn read(text: &str) -> Contents {
-        understand(text, Path::new("/etc/mains.toml"))
+        parse(text, Path::new("/etc/mains.toml"))
     }
 
     #[test]
@@ -223,7 +224,7 @@ mod tests {
         let contents = read(
             "json = true\nnonsense = 1\n[hub]\nlisten = \"nowhere\"\nscan = \"1\"\nadopt = true\n[place]\nlatitude = 91\n",
         );
-        let lines: Vec<_> = contents.problems.iter().map(Problem::line).collect();
+        let lines: Vec<_> = contents.problems.iter().map(ConfigProblem::line).collect();
         assert_eq!(lines, [Some(2), Some(4), Some(5), Some(8)]);
         assert_eq!(contents.layer.json, Some(true));
         assert_eq!(contents.layer.hub.adopt, Some(true));

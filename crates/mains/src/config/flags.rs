@@ -10,7 +10,7 @@ use super::hub::{HubChoice, HubLayer};
 use super::layer::Layer;
 use crate::ui::Colour;
 
-/// Options that every verb has; they can stand before or after it.
+/// Options of every verb; they can stand before or after it.
 #[derive(Debug, Clone, Default, PartialEq, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalOptions {
@@ -20,17 +20,16 @@ pub struct GlobalOptions {
     /// Read this configuration file (TOML) [env: MAINS_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Let this hub do it, e.g. http://192.168.1.5:8480 [env: MAINS_HUB, MAINS_TOKEN]
+    /// Use this hub, e.g. http://192.168.1.5:8480 [env: MAINS_HUB, MAINS_TOKEN]
     #[arg(
         long,
         global = true,
         value_name = "URL",
-        long_help = "Let this hub do it, e.g. http://192.168.1.5:8480 [env: MAINS_HUB] [default: the one that runs on this \
-            computer, if there is one]. Its token comes from MAINS_TOKEN. `none` speaks to the plugs from here, and so \
-            does --interface"
+        long_help = "Use this hub, e.g. http://192.168.1.5:8480 [env: MAINS_HUB] [default: the one that runs on this computer, if \
+            any]. Its token comes from MAINS_TOKEN. `none` contacts the plugs directly, and so does --interface"
     )]
     pub hub: Option<HubChoice>,
-    /// Bound the whole command, e.g. 800ms, 5s [env: MAINS_TIMEOUT]
+    /// Limit the time of the whole command, e.g. 800ms, 5s [env: MAINS_TIMEOUT]
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
     pub timeout: Option<Duration>,
     /// Scan from this local interface only; repeatable [env: MAINS_INTERFACE=A,B]
@@ -44,16 +43,16 @@ pub struct GlobalOptions {
             127.255.255.255"
     )]
     pub interface: Vec<String>,
-    /// Agree to what would be asked; without it and without a terminal, a question is exit code 2
+    /// Answer yes to every question; without it and without a terminal, a question is exit code 2
     #[arg(long, global = true)]
     pub yes: bool,
-    /// Log to stderr what happens; twice for every detail
+    /// Log to stderr; twice for every detail
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
-    /// No status lines and warnings on stderr
+    /// Print no status lines and warnings on stderr
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Colour: auto (also obeys NO_COLOR), always or never
+    /// Colour the output: auto (also obeys NO_COLOR), always or never
     #[arg(
         long,
         global = true,

@@ -1,4 +1,4 @@
-//! `[hub]` and `[place]`: where a hub is for who uses one, and how it is to be for who runs one.
+//! `[hub]` and `[place]`: the address of the hub to use, and the configuration of a hub to run.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -13,12 +13,12 @@ use serde::{Deserialize, Deserializer};
 
 use crate::hub_client::HubUrl;
 
-/// Which hub is to do it.
+/// The hub that does the work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HubChoice {
-    /// This one.
+    /// The hub at this address.
     At(HubUrl),
-    /// None, not even one that runs here: `none`.
+    /// No hub, not even one that runs on this computer: `none`.
     None,
 }
 
@@ -33,18 +33,18 @@ impl FromStr for HubChoice {
     }
 }
 
-/// What one source says in `[hub]`.
+/// Values of one source in `[hub]`.
 #[derive(Debug, Default, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HubLayer {
-    /// The hub that verbs use: its address, or `none`.
+    /// Hub that verbs use: its address, or `none`.
     #[serde(deserialize_with = "parsed")]
     pub url: Option<HubChoice>,
-    /// A file with the token for that hub.
+    /// File with the token for that hub.
     pub token_file: Option<PathBuf>,
     /// Certificates (PEM) to trust for that hub instead of the system's.
     pub ca_file: Option<PathBuf>,
-    /// Where `serve` listens.
+    /// Address on which `serve` listens.
     #[serde(deserialize_with = "parsed")]
     pub listen: Option<Listen>,
     /// Further names by which browsers may call it.
@@ -57,25 +57,25 @@ pub struct HubLayer {
     pub interfaces: Option<Vec<String>>,
     /// Take in every plug that is found.
     pub adopt: Option<bool>,
-    /// How often a plug is metered.
+    /// Interval between two readings of a plug.
     #[serde(deserialize_with = "parsed")]
-    pub metering: Option<Bounded<1, 86_400>>,
-    /// How often the network is asked who is there.
+    pub metering: Option<PeriodWithin<1, 86_400>>,
+    /// Interval between two scans of the network.
     #[serde(deserialize_with = "parsed")]
-    pub scan: Option<Bounded<1, 600>>,
+    pub scan: Option<PeriodWithin<1, 600>>,
     /// The database file.
     #[serde(deserialize_with = "parsed")]
-    pub database: Option<Database>,
-    /// How long raw readings are kept.
+    pub database: Option<DatabasePath>,
+    /// Period for which raw readings are kept.
     #[serde(deserialize_with = "parsed")]
     pub keep_readings: Option<Period>,
-    /// How long minute means are kept.
+    /// Period for which minute means are kept.
     #[serde(deserialize_with = "parsed")]
     pub keep_minutes: Option<Period>,
 }
 
 impl HubLayer {
-    /// This layer on top of another.
+    /// Puts this layer on top of another.
     pub(super) fn over(self, below: Self) -> Self {
         Self {
             url: self.url.or(below.url),
@@ -95,7 +95,7 @@ impl HubLayer {
         }
     }
 
-    /// What a configuration file says of other files is relative to where it is itself.
+    /// Makes the paths of other files relative to the directory of the configuration file.
     pub(super) fn beside(&mut self, file: &Path) {
         let Some(folder) = file.parent() else { return };
         let database = self
@@ -115,7 +115,7 @@ impl HubLayer {
     }
 }
 
-/// `hub = "http://nas:8480"` is short for a table with nothing but `url`.
+/// Reads `hub = "http://nas:8480"` as short for a table with nothing but `url`.
 pub(super) fn address_or_table<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<HubLayer, D::Error> {
@@ -145,13 +145,13 @@ pub(super) fn address_or_table<'de, D: Deserializer<'de>>(
 fn parsed<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
-    T: FromStr<Err: std::fmt::Display>,
+    T: FromStr<Err: fmt::Display>,
 {
     let text = String::deserialize(deserializer)?;
     text.parse().map(Some).map_err(de::Error::custom)
 }
 
-/// What one source says in `[place]`.
+/// Values of one source in `[place]`.
 #[derive(Debug, Default, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PlaceLayer {
@@ -161,11 +161,11 @@ pub struct PlaceLayer {
     pub longitude: Option<Degrees<180>>,
     /// The time zone, e.g. `Europe/Berlin`.
     #[serde(deserialize_with = "parsed")]
-    pub timezone: Option<Zone>,
+    pub timezone: Option<ZoneName>,
 }
 
 impl PlaceLayer {
-    /// This layer on top of another.
+    /// Puts this layer on top of another.
     pub(super) fn over(self, below: Self) -> Self {
         Self {
             latitude: self.latitude.or(below.latitude),
@@ -175,7 +175,7 @@ impl PlaceLayer {
     }
 }
 
-/// Where the hub listens: an IP address and a port.
+/// Address on which the hub listens: an IP address and a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listen(pub SocketAddr);
 
@@ -196,13 +196,15 @@ impl FromStr for Listen {
 
 /// A period within bounds, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounded<const LEAST: u64, const MOST: u64>(pub Period);
+pub struct PeriodWithin<const MIN_SECONDS: u64, const MAX_SECONDS: u64>(pub Period);
 
-impl<const LEAST: u64, const MOST: u64> FromStr for Bounded<LEAST, MOST> {
+impl<const MIN_SECONDS: u64, const MAX_SECONDS: u64> FromStr
+    for PeriodWithin<MIN_SECONDS, MAX_SECONDS>
+{
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (least, most) = (Period::seconds(LEAST), Period::seconds(MOST));
+        let (least, most) = (Period::seconds(MIN_SECONDS), Period::seconds(MAX_SECONDS));
         let period: Period = text.parse()?;
         if (least..=most).contains(&period) {
             Ok(Self(period))
@@ -212,11 +214,11 @@ impl<const LEAST: u64, const MOST: u64> FromStr for Bounded<LEAST, MOST> {
     }
 }
 
-/// The database: a file, or where it always is.
+/// The database file; empty is the default one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Database(Option<PathBuf>);
+pub struct DatabasePath(Option<PathBuf>);
 
-impl FromStr for Database {
+impl FromStr for DatabasePath {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -228,7 +230,7 @@ impl FromStr for Database {
 }
 
 #[cfg(test)]
-impl From<&str> for Database {
+impl From<&str> for DatabasePath {
     fn from(path: &str) -> Self {
         Self(Some(path.into()))
     }
@@ -236,16 +238,16 @@ impl From<&str> for Database {
 
 /// Degrees up to a bound, to both sides of zero.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Degrees<const MOST: u8>(pub f64);
+pub struct Degrees<const MAX: u8>(pub f64);
 
-impl<'de, const MOST: u8> Deserialize<'de> for Degrees<MOST> {
+impl<'de, const MAX: u8> Deserialize<'de> for Degrees<MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let degrees = f64::deserialize(deserializer)?;
         // Not a number is not within either.
-        if (-f64::from(MOST)..=f64::from(MOST)).contains(&degrees) {
+        if (-f64::from(MAX)..=f64::from(MAX)).contains(&degrees) {
             Ok(Self(degrees))
         } else {
-            let problem = format!("{degrees} is no place on Earth: it goes from -{MOST} to {MOST}");
+            let problem = format!("{degrees} is out of range: it goes from -{MAX} to {MAX}");
             Err(de::Error::custom(problem))
         }
     }
@@ -253,9 +255,9 @@ impl<'de, const MOST: u8> Deserialize<'de> for Degrees<MOST> {
 
 /// A time zone by name.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Zone(pub TimeZone);
+pub struct ZoneName(pub TimeZone);
 
-impl FromStr for Zone {
+impl FromStr for ZoneName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -265,74 +267,65 @@ impl FromStr for Zone {
     }
 }
 
-/// Puts together what a hub needs.
+/// Puts together the configuration of a hub.
 ///
 /// # Errors
 ///
-/// Every key that another one needs, and what is wrong with it.
+/// Every key that needs another one, and which.
 pub(super) fn config(
     hub: &HubLayer,
     place: &PlaceLayer,
     state: PathBuf,
 ) -> Result<Config, Vec<(&'static str, String)>> {
     let mut problems = Vec::new();
-    let tls = match (&hub.certificate, &hub.key) {
-        (Some(certificate), Some(key)) => Some(Tls {
-            certificate: certificate.clone(),
-            key: key.clone(),
-        }),
-        (None, None) => None,
-        (Some(_), None) => {
-            problems.push((
-                "hub.certificate",
-                "it needs `hub.key`, its private key".to_owned(),
-            ));
-            None
-        }
-        (None, Some(_)) => {
-            problems.push(("hub.key", "it needs `hub.certificate`".to_owned()));
-            None
-        }
-    };
-    let place_on_earth = match (place.latitude, place.longitude) {
-        (Some(Degrees(latitude)), Some(Degrees(longitude))) => Some(Place {
-            latitude,
-            longitude,
-        }),
-        (None, None) => None,
-        (Some(_), None) => {
-            problems.push(("place.latitude", "it needs `place.longitude`".to_owned()));
-            None
-        }
-        (None, Some(_)) => {
-            problems.push(("place.longitude", "it needs `place.latitude`".to_owned()));
-            None
-        }
-    };
-    if !problems.is_empty() {
+    let tls = both(
+        ("hub.certificate", hub.certificate.clone()),
+        ("hub.key", hub.key.clone()),
+    );
+    let coordinates = both(
+        ("place.latitude", place.latitude),
+        ("place.longitude", place.longitude),
+    );
+    problems.extend(tls.as_ref().err().cloned());
+    problems.extend(coordinates.as_ref().err().cloned());
+    let (Ok(tls), Ok(coordinates)) = (tls, coordinates) else {
         return Err(problems);
-    }
+    };
     let defaults = Config::in_state(state);
+    let database = hub.database.as_ref().and_then(|given| given.0.clone());
     Ok(Config {
         listen: hub.listen.map_or(defaults.listen, |listen| listen.0),
         hosts: hub.hosts.clone().unwrap_or_default(),
-        tls,
+        tls: tls.map(|(certificate, key)| Tls { certificate, key }),
         interfaces: hub.interfaces.clone().unwrap_or_default(),
         adopt: hub.adopt.unwrap_or(defaults.adopt),
         metering: hub.metering.map_or(defaults.metering, |period| period.0),
         scan: hub.scan.map_or(defaults.scan, |period| period.0),
-        database: hub
-            .database
-            .as_ref()
-            .and_then(|database| database.0.clone())
-            .unwrap_or(defaults.database),
+        database: database.unwrap_or(defaults.database),
         keep_readings: hub.keep_readings.unwrap_or(defaults.keep_readings),
         keep_minutes: hub.keep_minutes.unwrap_or(defaults.keep_minutes),
-        place: place_on_earth,
+        place: coordinates.map(|(latitude, longitude)| Place {
+            latitude: latitude.0,
+            longitude: longitude.0,
+        }),
         timezone: place
             .timezone
             .as_ref()
             .map_or(defaults.timezone, |zone| zone.0.clone()),
         state: defaults.state,
     })
+}
+
+/// Returns two keys that need each other, or `None` where neither is set.
+fn both<A, B>(
+    (first, a): (&'static str, Option<A>),
+    (second, b): (&'static str, Option<B>),
+) -> Result<Option<(A, B)>, (&'static str, String)> {
+    let needs = |key| format!("it needs `{key}`");
+    match (a, b) {
+        (Some(a), Some(b)) => Ok(Some((a, b))),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err((first, needs(second))),
+        (None, Some(_)) => Err((second, needs(first))),
+    }
 }

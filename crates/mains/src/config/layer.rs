@@ -8,13 +8,13 @@ use serde::{Deserialize, Deserializer, de};
 use super::hub::{HubLayer, PlaceLayer, address_or_table};
 use crate::ui::Colour;
 
-/// What one source has to say; everything it leaves out is decided below it.
+/// Values of one source; what it leaves out is decided by the sources below it.
 #[derive(Debug, Default, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Layer {
     /// `json = true`: stdout carries JSON.
     pub json: Option<bool>,
-    /// `timeout = "5s"`: the whole command's bound.
+    /// `timeout = "5s"`: time limit of the whole command.
     #[serde(default, deserialize_with = "duration_text")]
     pub timeout: Option<Duration>,
     /// `interfaces = ["eth0", "192.168.1.5"]`: local interfaces to scan from.
@@ -34,7 +34,7 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// This layer on top of another.
+    /// Puts this layer on top of another.
     pub(super) fn over(self, below: Self) -> Self {
         Self {
             json: self.json.or(below.json),
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_higher_layer_wins_where_it_speaks() {
+    fn a_higher_layer_wins_where_it_has_a_value() {
         let high = Layer {
             json: Some(false),
             ..Layer::default()

@@ -1,4 +1,4 @@
-//! One thing that is wrong with the configuration, and where it stands.
+//! One problem of the configuration, and its place.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,9 +7,9 @@ use serde::{Serialize, Serializer};
 
 use crate::error::Failure;
 
-/// Where a setting was made.
+/// Place where a setting was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub enum ConfigOrigin {
     /// In a file; the line counts from 1 and is unknown for what is wrong with the file as a whole.
     File(PathBuf, Option<usize>),
     /// In an environment variable.
@@ -18,21 +18,21 @@ pub enum Origin {
     Elsewhere,
 }
 
-/// One thing that is wrong with the configuration.
+/// One problem of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Where it stands.
-    pub origin: Origin,
-    /// Which key is meant, e.g. `hub.listen`; empty for what is no key.
+pub struct ConfigProblem {
+    /// Its place.
+    pub origin: ConfigOrigin,
+    /// Key, e.g. `hub.listen`; empty for a problem of the file as a whole.
     pub key: String,
-    /// What is wrong.
+    /// Description of the problem.
     pub what: String,
 }
 
-impl Problem {
+impl ConfigProblem {
     pub(super) fn in_file(path: &Path, line: Option<usize>, key: &str, what: &str) -> Self {
         Self {
-            origin: Origin::File(path.to_owned(), line),
+            origin: ConfigOrigin::File(path.to_owned(), line),
             key: key.to_owned(),
             what: what.trim_end().replace('\n', "; "),
         }
@@ -41,14 +41,17 @@ impl Problem {
     /// Returns the line in the file.
     pub fn line(&self) -> Option<usize> {
         match self.origin {
-            Origin::File(_, line) => line,
+            ConfigOrigin::File(_, line) => line,
             _ => None,
         }
     }
 
-    /// The key and what is wrong with it; the key only where the sentence does not name it.
+    /// Returns the description, with the key in front unless it names the key itself.
     fn sentence(&self) -> String {
-        let last = self.key.rsplit('.').next().unwrap_or_default();
+        let last = self
+            .key
+            .rsplit_once('.')
+            .map_or(&*self.key, |(_, last)| last);
         if last.is_empty() || self.what.contains(&format!("`{last}`")) {
             self.what.clone()
         } else {
@@ -57,26 +60,28 @@ impl Problem {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.origin {
-            Origin::File(path, Some(line)) => {
+            ConfigOrigin::File(path, Some(line)) => {
                 write!(f, "{}:{line}: {}", path.display(), self.sentence())
             }
-            Origin::File(path, None) => write!(f, "{}: {}", path.display(), self.sentence()),
-            Origin::Variable(name) => write!(f, "the environment variable {name}: {}", self.what),
-            Origin::Elsewhere => f.write_str(&self.sentence()),
+            ConfigOrigin::File(path, None) => write!(f, "{}: {}", path.display(), self.sentence()),
+            ConfigOrigin::Variable(name) => {
+                write!(f, "the environment variable {name}: {}", self.what)
+            }
+            ConfigOrigin::Elsewhere => f.write_str(&self.sentence()),
         }
     }
 }
 
 /// `{"file", "line", "variable", "key", "problem"}`, null where there is none.
-impl Serialize for Problem {
+impl Serialize for ConfigProblem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (file, variable) = match &self.origin {
-            Origin::File(path, _) => (Some(path.display().to_string()), None),
-            Origin::Variable(name) => (None, Some(*name)),
-            Origin::Elsewhere => (None, None),
+            ConfigOrigin::File(path, _) => (Some(path.display().to_string()), None),
+            ConfigOrigin::Variable(name) => (None, Some(*name)),
+            ConfigOrigin::Elsewhere => (None, None),
         };
         serde_json::json!({
             "file": file,
@@ -89,12 +94,12 @@ impl Serialize for Problem {
     }
 }
 
-impl From<Problem> for Failure {
-    fn from(problem: Problem) -> Self {
+impl From<ConfigProblem> for Failure {
+    fn from(problem: ConfigProblem) -> Self {
         let failure = Self::usage(problem.to_string());
         match problem.origin {
-            Origin::File(..) => failure.hint(
-                "`mains hub check` names every problem of the configuration, `mains help` shows its keys",
+            ConfigOrigin::File(..) => failure.hint(
+                "`mains hub check` lists every problem of the configuration, `mains help` shows its keys",
             ),
             _ => failure,
         }

@@ -176,20 +176,20 @@ fn crashed(panic: &(dyn Any + Send)) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Settings;
+    use crate::config::RunSettings;
     use crate::error::Kind;
     use crate::ui::{Colour, UiOptions};
     use nix::sys::signal::{Signal as Number, raise};
 
     fn context(timeout: Option<Duration>) -> Context {
-        let settings = Settings {
+        let settings = RunSettings {
             timeout,
             ui: UiOptions {
                 quiet: true,
                 colour: Colour::Never,
                 ..UiOptions::default()
             },
-            ..Settings::default()
+            ..RunSettings::default()
         };
         Context::new(settings)
     }

@@ -1,6 +1,6 @@
-//! A terminal that shows one picture, drawn over again and again.
+//! A picture on the terminal, redrawn in place.
 //!
-//! It is drawn on the terminal's other screen, so that what was there before comes back when it is over. Control sequences are
+//! It is drawn on the terminal's alternate screen, so that the former contents come back at the end. Control sequences are
 //! written whatever the colours are: without them there is no picture.
 
 use std::fmt::Write as _;
@@ -13,20 +13,20 @@ use terminal_size::{Height, terminal_size};
 use super::Ui;
 use crate::error::Failure;
 
-/// The other screen, without cursor; lines that are too long end at the edge.
+/// Switches to the alternate screen without cursor, where lines that are too long end at the edge.
 const BEGIN: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
 const END: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
-/// A terminal that does not tell its size.
-const USUAL_HEIGHT: u16 = 24;
+/// Height of a terminal whose size is unknown.
+const DEFAULT_HEIGHT: u16 = 24;
 
-/// A picture on the terminal; dropped, it is gone.
+/// A picture on the terminal; removed when dropped.
 #[derive(Debug)]
 pub struct Screen {
     coloured: bool,
 }
 
 impl Ui {
-    /// Takes the terminal over, if stdout is one and is to show something to people.
+    /// Takes over the terminal if stdout is one and shows text for people.
     ///
     /// # Errors
     ///
@@ -50,19 +50,19 @@ impl Screen {
     ///
     /// When the terminal cannot be written to.
     pub fn draw(&mut self, picture: &str) -> Result<(), Failure> {
-        let height = terminal_size().map_or(USUAL_HEIGHT, |(_, Height(height))| height);
+        let height = terminal_size().map_or(DEFAULT_HEIGHT, |(_, Height(height))| height);
         write(&frame(picture, height.into(), self.coloured))
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // There is nobody left to tell.
+        // No stream is left to report a failure on.
         let _ = write(END);
     }
 }
 
-/// What draws a picture over the one before.
+/// Returns the output that replaces the former picture.
 fn frame(picture: &str, height: usize, coloured: bool) -> String {
     let lines: Vec<&str> = picture.lines().collect();
     let fits = lines.len() <= height;

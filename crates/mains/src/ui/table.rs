@@ -13,31 +13,31 @@ use crate::error::Failure;
 pub struct Column {
     heading: &'static str,
     right: bool,
-    /// What it takes when rows are printed before the later ones are known.
-    least: usize,
+    /// Minimum width, for rows that are printed before the later ones are known.
+    min_width: usize,
 }
 
 impl Column {
-    /// A column of text, at least so wide.
-    pub const fn text(heading: &'static str, least: usize) -> Self {
+    /// Creates a column of text.
+    pub const fn text(heading: &'static str, min_width: usize) -> Self {
         Self {
             heading,
             right: false,
-            least,
+            min_width,
         }
     }
 
-    /// A column of figures, at least so wide.
-    pub const fn figures(heading: &'static str, least: usize) -> Self {
+    /// Creates a column of figures.
+    pub const fn figures(heading: &'static str, min_width: usize) -> Self {
         Self {
             heading,
             right: true,
-            least,
+            min_width,
         }
     }
 }
 
-/// One cell: text (of a device, perhaps) and how it is shown.
+/// One cell: text (of a device, perhaps) and its style.
 #[derive(Debug, Clone)]
 pub struct Cell {
     text: String,
@@ -45,7 +45,7 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// A cell in a style.
+    /// Creates a cell in a style.
     pub fn styled(style: Style, text: impl ToString) -> Self {
         Self {
             text: clean(&text.to_string()).into_owned(),
@@ -53,17 +53,17 @@ impl Cell {
         }
     }
 
-    /// A plain cell.
+    /// Creates a plain cell.
     pub fn plain(text: impl ToString) -> Self {
         Self::styled(Style::new(), text)
     }
 
-    /// A cell for what may be unknown, which is shown as a dim dash.
+    /// Creates a cell for what may be unknown, which is shown as a dim dash.
     pub fn maybe(text: Option<impl ToString>) -> Self {
         Self::maybe_styled(Style::new(), text)
     }
 
-    /// A cell in a style for what may be unknown.
+    /// Creates a cell in a style for what may be unknown.
     pub fn maybe_styled(style: Style, text: Option<impl ToString>) -> Self {
         match text {
             Some(text) => Self::styled(style, text),
@@ -71,7 +71,7 @@ impl Cell {
         }
     }
 
-    /// A cell for what is unknown.
+    /// Creates a cell for what is unknown.
     pub fn unknown() -> Self {
         Self::styled(DIM, "-")
     }
@@ -81,7 +81,7 @@ impl Cell {
     }
 }
 
-/// A table of which the columns are known.
+/// A table with its columns.
 #[derive(Debug, Clone)]
 pub struct Table<const N: usize> {
     columns: [Column; N],
@@ -117,7 +117,7 @@ impl<const N: usize> Table<N> {
     pub fn stream_heading(&self) -> String {
         self.heading(
             self.columns
-                .map(|column| column.least.max(column.heading.width())),
+                .map(|column| column.min_width.max(column.heading.width())),
         )
     }
 
@@ -125,7 +125,7 @@ impl<const N: usize> Table<N> {
     pub fn stream_row(&self, cells: &[Cell; N]) -> String {
         self.line(
             self.columns
-                .map(|column| column.least.max(column.heading.width())),
+                .map(|column| column.min_width.max(column.heading.width())),
             cells,
         )
     }

@@ -14,9 +14,9 @@ use nix::unistd::{Pid, ttyname};
 use crate::home::{Home, finish};
 
 /// The module's end of the line.
-struct Module(File);
+struct SerialModule(File);
 
-impl Module {
+impl SerialModule {
     /// Reads until as many bytes have come, and compares them.
     fn expect(&mut self, bytes: &[u8]) {
         let mut heard = vec![0; bytes.len()];
@@ -45,21 +45,21 @@ impl Module {
 }
 
 /// The client's end: its name, and a hand on it that keeps it there.
-struct Line {
+struct SerialLine {
     name: String,
     slave: OwnedFd,
-    script: JoinHandle<Module>,
+    script: JoinHandle<SerialModule>,
 }
 
-impl Line {
-    fn with(script: impl FnOnce(&mut Module) + Send + 'static) -> Self {
+impl SerialLine {
+    fn with(script: impl FnOnce(&mut SerialModule) + Send + 'static) -> Self {
         let pair = openpty(None, None).unwrap();
         let mut modes = termios::tcgetattr(&pair.slave).unwrap();
         termios::cfmakeraw(&mut modes);
         termios::tcsetattr(&pair.slave, SetArg::TCSANOW, &modes).unwrap();
         let name = ttyname(&pair.slave).unwrap().to_str().unwrap().to_owned();
         // A clone is closed on exec: the command must not hold the module's end as well.
-        let mut module = Module(File::from(pair.master.try_clone().unwrap()));
+        let mut module = SerialModule(File::from(pair.master.try_clone().unwrap()));
         drop(pair.master);
         let script = std::thread::spawn(move || {
             script(&mut module);
@@ -81,7 +81,7 @@ impl Line {
 
 #[test]
 fn a_session_byte_by_byte() {
-    let line = Line::with(|module| {
+    let line = SerialLine::with(|module| {
         module.grant_escape();
         module.expect(b"AT+MID\r");
         module.say(b"AT+MID\n\r+ok=HF-LPB100\r\n\r\n");
@@ -108,7 +108,7 @@ fn a_session_byte_by_byte() {
 
 #[test]
 fn a_header_without_escape_is_a_plain_console_and_says_so() {
-    let line = Line::with(|module| {
+    let line = SerialLine::with(|module| {
         module.expect(b"+++");
         module.say(b"+ERROR\r\n\r\n");
         module.expect(b"AT+YZOUT\r\n");
@@ -127,7 +127,7 @@ fn a_header_without_escape_is_a_plain_console_and_says_so() {
 
 #[test]
 fn a_silent_device_is_no_answer() {
-    let line = Line::with(|module| {
+    let line = SerialLine::with(|module| {
         module.expect(b"+++");
         module.expect(b"+++");
         module.expect(b"AT+VER\r\n");
@@ -162,7 +162,7 @@ fn what_is_no_serial_port_is_local() {
 
 #[test]
 fn an_adapter_that_is_pulled_out_is_local() {
-    let line = Line::with(|module| {
+    let line = SerialLine::with(|module| {
         module.grant_escape();
         module.expect(b"AT+MID\r");
         module.0 = File::open("/dev/null").unwrap();
@@ -185,13 +185,13 @@ fn an_adapter_that_is_pulled_out_is_local() {
 
 #[test]
 fn signals_and_the_clock_leave_command_mode() {
-    let hung = |module: &mut Module| {
+    let hung = |module: &mut SerialModule| {
         module.grant_escape();
         module.expect(b"AT+WSCAN\r");
         module.let_go();
     };
     let home = Home::new();
-    let line = Line::with(hung);
+    let line = SerialLine::with(hung);
     let run = home
         .json(&["--timeout", "2s", "at", "--serial", &line.name, "WSCAN"])
         .ends_with(4);
@@ -199,7 +199,7 @@ fn signals_and_the_clock_leave_command_mode() {
     line.end();
 
     let (asked, is_asked) = std::sync::mpsc::channel();
-    let line = Line::with(move |module| {
+    let line = SerialLine::with(move |module| {
         module.grant_escape();
         module.expect(b"AT+WSCAN\r");
         asked.send(()).unwrap();

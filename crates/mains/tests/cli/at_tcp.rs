@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use crate::home::{Home, finish};
-use crate::scripted::Scripted;
+use crate::scripted::ScriptedPlug;
 
 const PLUG: [u8; 4] = [127, 0, 0, 2];
 
@@ -120,14 +120,14 @@ fn a_plug_that_hangs_up_between_two_commands_is_connected_again() {
 #[test]
 fn silence_and_nonsense_on_tcp() {
     let home = Home::with_network();
-    let silent = Scripted::start(PLUG, Box::new(|_, _| None), Some(Box::new(|_, _| None)));
+    let silent = ScriptedPlug::start(PLUG, Box::new(|_, _| None), Some(Box::new(|_, _| None)));
     let json = home
         .json(&["at", "--tcp", &silent.target(), "YZOUT"])
         .ends_with(4)
         .json();
     assert_eq!(json[0]["error"]["kind"], "no_answer");
     let babbling = "x".repeat(100_000);
-    let plug = Scripted::start(
+    let plug = ScriptedPlug::start(
         [127, 0, 0, 3],
         Box::new(|_, _| None),
         Some(Box::new(move |_, _| Some(babbling.clone()))),

@@ -2,11 +2,11 @@
 
 use std::net::UdpSocket;
 
-use crate::home::{Home, Run};
-use crate::scripted::{Scripted, scan_reply};
+use crate::home::{FinishedRun, Home};
+use crate::scripted::{ScriptedPlug, scan_reply};
 
 /// The kind in the JSON of a run: of the whole, or of the first plug that failed.
-fn kind(run: &Run) -> Option<String> {
+fn kind(run: &FinishedRun) -> Option<String> {
     let json = run.json();
     let failed = json
         .as_array()
@@ -33,10 +33,10 @@ fn check(home: &Home, words: &[&str], code: i32, expected: Option<&str>) {
 #[test]
 fn every_code_has_its_kind() {
     let home = Home::with_network();
-    let obedient = Scripted::obedient([127, 26, 0, 1]);
+    let obedient = ScriptedPlug::obedient([127, 26, 0, 1]);
     let stuck = {
         let udp = |_: &str, _| Some(scan_reply([127, 26, 0, 5], false));
-        Scripted::start(
+        ScriptedPlug::start(
             [127, 26, 0, 5],
             Box::new(udp),
             Some(Box::new(|_, _| Some("+ok\r\n\r\n".to_owned()))),
@@ -44,7 +44,7 @@ fn every_code_has_its_kind() {
     };
     let babbling = {
         let udp = |_: &str, _| Some(scan_reply([127, 26, 0, 6], false));
-        Scripted::start(
+        ScriptedPlug::start(
             [127, 26, 0, 6],
             Box::new(udp),
             Some(Box::new(|_, _| Some("\u{7}what?".to_owned()))),
@@ -90,7 +90,7 @@ fn a_plug_cannot_steer_the_terminal() {
         Some("127.26.1.1,ACCF23123456,9\u{1b}[2J21,0,1,\u{1b}]0;x\u{7}".to_owned())
     };
     let tcp = |_: &str, _| Some("+ok=1.0\u{1b}[31m evil\u{202e}\r\n\r\n".to_owned());
-    let plug = Scripted::start(address, Box::new(udp), Some(Box::new(tcp)));
+    let plug = ScriptedPlug::start(address, Box::new(udp), Some(Box::new(tcp)));
     for words in [
         ["status", "127.26.1.1"],
         ["version", "127.26.1.1"],
@@ -132,7 +132,7 @@ fn a_plug_that_is_silent_on_udp_is_told_over_tcp() {
     let home = Home::with_network();
     let address = [127, 26, 3, 1];
     let tcp = |request: &str, _| Some(crate::scripted::standard_reply(request));
-    let plug = Scripted::start(address, Box::new(|_, _| None), Some(Box::new(tcp)));
+    let plug = ScriptedPlug::start(address, Box::new(|_, _| None), Some(Box::new(tcp)));
     let target = plug.target();
     let element = |words: &[&str], code| home.json(words).ends_with(code).json()[0].clone();
     let reading = element(&["meter", &target], 0);
@@ -175,7 +175,7 @@ fn refusal_and_babble_over_tcp_alone_are_told_as_such() {
     let home = Home::with_network();
     for (last, reply, code) in [(1, "+ERROR\r\n\r\n", 5), (2, "<html>", 6)] {
         let tcp = move |_: &str, _| Some(reply.to_owned());
-        let plug = Scripted::start(
+        let plug = ScriptedPlug::start(
             [127, 26, 4, last],
             Box::new(|_, _| None),
             Some(Box::new(tcp)),

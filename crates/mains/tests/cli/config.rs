@@ -1,11 +1,11 @@
 //! Settings: where they come from, which wins, and how a wrong one is told.
 
-use crate::home::{Home, Run, finish};
+use crate::home::{FinishedRun, Home, finish};
 
 /// A verb that needs nothing and fails: its failure is text or JSON, as the settings want it.
 const FAILS: [&str; 2] = ["man", "no-such-verb"];
 
-fn run(home: &Home, environment: &[(&str, &str)], words: &[&str]) -> Run {
+fn run(home: &Home, environment: &[(&str, &str)], words: &[&str]) -> FinishedRun {
     finish(
         home.command()
             .envs(environment.iter().copied())
@@ -14,7 +14,7 @@ fn run(home: &Home, environment: &[(&str, &str)], words: &[&str]) -> Run {
     )
 }
 
-fn is_json(run: &Run) -> bool {
+fn is_json(run: &FinishedRun) -> bool {
     assert_eq!(run.code, 2, "{run:?}");
     match run.stdout.is_empty() {
         true => assert!(run.stderr.starts_with("error: "), "{run:?}"),
@@ -132,7 +132,7 @@ fn wrong_environment_is_told_by_name() {
 #[test]
 fn colour_is_as_asked() {
     let home = Home::new();
-    let coloured = |run: &Run| run.stderr.contains('\u{1b}');
+    let coloured = |run: &FinishedRun| run.stderr.contains('\u{1b}');
     assert!(!coloured(&home.run(&FAILS)));
     assert!(coloured(&home.run(&[
         "--color",

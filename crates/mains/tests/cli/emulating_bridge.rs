@@ -12,13 +12,13 @@ use serde_json::Value;
 use crate::home::{Home, finish};
 use crate::needs;
 
-/// Bridges that run, with what they have printed.
-struct Bridges {
+/// Running bridges with their output.
+struct BridgeProcess {
     child: Child,
     ready: Vec<String>,
 }
 
-impl Bridges {
+impl BridgeProcess {
     fn start(mut command: Command, words: &[&str], count: usize) -> Self {
         let mut child = command
             .args(["emulate", "bridge"])
@@ -94,7 +94,7 @@ fn each_model_serves_what_it_has() {
     ] {
         let address = format!("127.93.2.{host}");
         let words = ["--listen", &address, "--model", model];
-        let bridges = Bridges::start(home.command(), &[&words[..], &ports].concat(), 1);
+        let bridges = BridgeProcess::start(home.command(), &[&words[..], &ports].concat(), 1);
         assert!(
             bridges.ready[0].starts_with(&format!("ready {address} ")),
             "{:?}",
@@ -141,7 +141,7 @@ fn the_bulbs_are_told_on_stderr_and_lights_are_listed() {
         "near",
         "--no-announce",
     ];
-    let bridges = Bridges::start(home.command(), &words, 2);
+    let bridges = BridgeProcess::start(home.command(), &words, 2);
     assert_eq!(
         bridges.ready,
         [
@@ -293,7 +293,7 @@ fn a_record_holds_every_exchange_and_no_key() {
         "--record",
         record.to_str().unwrap(),
     ];
-    let bridges = Bridges::start(home.command(), &words, 1);
+    let bridges = BridgeProcess::start(home.command(), &words, 1);
     let (_, reply) = ask(
         "127.93.2.30:8093",
         "POST",
@@ -431,7 +431,7 @@ fn bridges_are_found_by_what_they_announce() {
         "--https-port",
         "8094",
     ];
-    let bridges = Bridges::start(home.command(), &words, 1);
+    let bridges = BridgeProcess::start(home.command(), &words, 1);
     // A socket beside the groups' ports, as a client's is that only asks.
     let hear = |question: &[u8], to: (Ipv4Addr, u16)| {
         // Bound to an address of the interface, it sends to groups from there.

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::needs;
 
-/// Where a test's `mains` lives.
+/// Directories of a test's `mains`.
 pub struct Home {
     folder: TempDir,
     running: Vec<Child>,
@@ -20,15 +20,15 @@ pub struct Home {
     _turn: Option<File>,
 }
 
-/// What a run of `mains` left behind.
+/// Result of a run of `mains`.
 #[derive(Debug)]
-pub struct Run {
+pub struct FinishedRun {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
 }
 
-impl Run {
+impl FinishedRun {
     /// The one JSON document on stdout.
     #[track_caller]
     pub fn json(&self) -> Value {
@@ -108,12 +108,12 @@ impl Home {
         command
     }
 
-    pub fn run(&self, words: &[&str]) -> Run {
+    pub fn run(&self, words: &[&str]) -> FinishedRun {
         finish(self.command().args(words).output())
     }
 
     /// With `--json`.
-    pub fn json(&self, words: &[&str]) -> Run {
+    pub fn json(&self, words: &[&str]) -> FinishedRun {
         finish(self.command().arg("--json").args(words).output())
     }
 
@@ -164,9 +164,9 @@ impl Drop for Home {
     }
 }
 
-pub fn finish(output: std::io::Result<Output>) -> Run {
+pub fn finish(output: std::io::Result<Output>) -> FinishedRun {
     let output = output.unwrap();
-    Run {
+    FinishedRun {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),

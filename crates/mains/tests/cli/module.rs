@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 use crate::scripted::scan_reply;
 
 /// The datagrams that answer one; none is silence.
-type Answer = Box<dyn Fn(&[u8]) -> Vec<Vec<u8>> + Send + Sync>;
+type ModuleReply = Box<dyn Fn(&[u8]) -> Vec<Vec<u8>> + Send + Sync>;
 
 /// A module that answers as it is told, to port 48899 like that of an SP-2.
-pub struct Module {
+pub struct ScriptedModule {
     pub address: Ipv4Addr,
     heard: Arc<Mutex<Vec<Vec<u8>>>>,
     over: Arc<AtomicBool>,
 }
 
-impl Module {
+impl ScriptedModule {
     /// Answers every datagram with what `answer` gives.
     pub fn start(
         address: [u8; 4],
@@ -33,7 +33,7 @@ impl Module {
             .set_read_timeout(Some(Duration::from_millis(20)))
             .unwrap();
         let (heard, over) = (module.heard.clone(), module.over.clone());
-        let answer: Answer = Box::new(answer);
+        let answer: ModuleReply = Box::new(answer);
         std::thread::spawn(move || serve(&socket, &answer, &heard, &over));
         module
     }
@@ -99,7 +99,7 @@ impl Module {
     }
 }
 
-impl Drop for Module {
+impl Drop for ScriptedModule {
     fn drop(&mut self) {
         self.over.store(true, Ordering::SeqCst);
     }
@@ -131,7 +131,7 @@ fn session(
     }
 }
 
-fn serve(socket: &UdpSocket, answer: &Answer, heard: &Mutex<Vec<Vec<u8>>>, over: &AtomicBool) {
+fn serve(socket: &UdpSocket, answer: &ModuleReply, heard: &Mutex<Vec<Vec<u8>>>, over: &AtomicBool) {
     let mut buffer = [0; 2048];
     while !over.load(Ordering::SeqCst) {
         let Ok((length, from)) = socket.recv_from(&mut buffer) else {
@@ -150,7 +150,7 @@ pub fn one(datagram: &[u8]) -> Vec<Vec<u8>> {
     vec![datagram.to_vec()]
 }
 
-/// What an HF-LPB100 says, as far as it was captured.
+/// Replies of an HF-LPB100, as far as they were captured.
 pub fn usual(line: &str) -> Vec<Vec<u8>> {
     match line {
         "AT+MID" => one(b"+ok=HF-LPB100\r\n\r\n"),

@@ -1,4 +1,4 @@
-//! What some tests need and not every machine has: namespaces, tools, published clients. The rule for all of them stands
+//! Requirements of tests that not every machine meets: namespaces, tools, published clients. The rule for all of them stands
 //! here: where a need is not met, the test says that it was skipped and why; with `CI=true` that is a failure.
 
 use std::fs::File;
@@ -19,7 +19,7 @@ pub fn skip(reason: &str) {
     let _ = writeln!(std::io::stderr(), "skipped: {test}: {reason}");
 }
 
-/// What a need came to; nothing, and the test is skipped, where it is not met.
+/// Returns a requirement; `None`, and the test is skipped, where it is not met.
 #[track_caller]
 pub fn met<T>(need: Result<T, String>) -> Option<T> {
     match need {
@@ -51,7 +51,7 @@ pub fn network_or_turn() -> Option<File> {
     Some(turn)
 }
 
-/// That network namespaces can be made, and tools, each with the Debian package that brings it.
+/// Requires network namespaces, and tools, each with the Debian package that brings it.
 pub fn namespaces(tools: &[(&str, &str)]) -> Result<(), String> {
     if !nix::unistd::geteuid().is_root() {
         return Err("network namespaces need root".to_owned());
@@ -62,7 +62,7 @@ pub fn namespaces(tools: &[(&str, &str)]) -> Result<(), String> {
     Ok(())
 }
 
-/// That a tool can be started.
+/// Requires that a tool can be started.
 pub fn tool(program: &str, argument: &str, package: &str) -> Result<(), String> {
     match Command::new(program).arg(argument).output() {
         Ok(_) => Ok(()),

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// What it answers; `None` is silence. Each is asked anew for every request, with the number of requests before it.
-type Answer = Box<dyn Fn(&str, usize) -> Option<String> + Send + Sync>;
+/// Its reply; `None` is no reply. Called for every request, with the number of requests before it.
+type ScriptedReply = Box<dyn Fn(&str, usize) -> Option<String> + Send + Sync>;
 
 /// A plug that answers as it is told.
-pub struct Scripted {
+pub struct ScriptedPlug {
     pub address: Ipv4Addr,
     requests: Arc<Mutex<Vec<String>>>,
     over: Arc<AtomicBool>,
@@ -18,9 +18,9 @@ pub struct Scripted {
 
 pub const MAC: &str = "AC:CF:23:12:34:56";
 
-impl Scripted {
+impl ScriptedPlug {
     /// UDP 48899 answers with `udp`, TCP 8899 with `tcp`; `None` for `tcp` leaves that port closed.
-    pub fn start(address: [u8; 4], udp: Answer, tcp: Option<Answer>) -> Self {
+    pub fn start(address: [u8; 4], udp: ScriptedReply, tcp: Option<ScriptedReply>) -> Self {
         let plug = Self {
             address: address.into(),
             requests: Arc::default(),
@@ -64,7 +64,7 @@ impl Scripted {
     }
 }
 
-impl Drop for Scripted {
+impl Drop for ScriptedPlug {
     fn drop(&mut self) {
         self.over.store(true, Ordering::SeqCst);
     }
@@ -92,7 +92,7 @@ pub fn standard_reply(request: &str) -> String {
 
 fn serve_udp(
     socket: &UdpSocket,
-    answer: &Answer,
+    answer: &ScriptedReply,
     requests: &Mutex<Vec<String>>,
     over: &AtomicBool,
 ) {
@@ -117,7 +117,7 @@ fn serve_udp(
 
 fn serve_tcp(
     listener: &TcpListener,
-    answer: &Arc<Answer>,
+    answer: &Arc<ScriptedReply>,
     requests: &Arc<Mutex<Vec<String>>>,
     over: &AtomicBool,
 ) {
@@ -136,7 +136,7 @@ fn serve_tcp(
 
 fn converse(
     mut stream: TcpStream,
-    answer: &Answer,
+    answer: &ScriptedReply,
     requests: &Mutex<Vec<String>>,
     count: &AtomicUsize,
 ) {

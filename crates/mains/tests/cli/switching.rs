@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::home::Home;
-use crate::scripted::{MAC, Scripted, scan_reply, standard_reply};
+use crate::scripted::{MAC, ScriptedPlug, scan_reply, standard_reply};
 
 const ADDRESS: [u8; 4] = [127, 20, 0, 1];
 
 fn talking(
     udp: impl Fn(usize) -> Option<String> + Send + Sync + 'static,
     tcp: &'static str,
-) -> Scripted {
-    Scripted::start(
+) -> ScriptedPlug {
+    ScriptedPlug::start(
         ADDRESS,
         Box::new(move |_, count| udp(count)),
         Some(Box::new(move |_, _| Some(tcp.to_owned()))),
@@ -25,7 +25,7 @@ fn talking(
 #[test]
 fn on_is_confirmed_by_the_plug() {
     let home = Home::with_network();
-    let plug = Scripted::obedient(ADDRESS);
+    let plug = ScriptedPlug::obedient(ADDRESS);
     let run = home.json(&["on", &plug.target()]).ends_with(0);
     let result = &run.json()[0];
     assert_eq!(
@@ -50,7 +50,7 @@ fn on_is_confirmed_by_the_plug() {
 #[test]
 fn toggle_reads_first() {
     let home = Home::with_network();
-    let plug = Scripted::obedient(ADDRESS);
+    let plug = ScriptedPlug::obedient(ADDRESS);
     assert_eq!(
         home.json(&["toggle", &plug.target()]).ends_with(0).json()[0]["relay"],
         "on"
@@ -93,7 +93,7 @@ fn a_slow_relay_is_waited_for() {
         switched.lock().unwrap().get_or_insert_with(Instant::now);
         Some(standard_reply(request))
     };
-    let plug = Scripted::start(ADDRESS, Box::new(udp), Some(Box::new(tcp)));
+    let plug = ScriptedPlug::start(ADDRESS, Box::new(udp), Some(Box::new(tcp)));
     let run = home.json(&["on", &plug.target()]).ends_with(0);
     assert!(
         run.json()[0]["elapsed_ms"].as_f64().unwrap() >= 700.0,
@@ -126,7 +126,7 @@ fn a_refusal_is_5_and_babble_is_6() {
     drop(plug);
     let address = [127, 20, 0, 2];
     let udp = move |_: &str, _| Some(scan_reply(address, false));
-    let plug = Scripted::start(
+    let plug = ScriptedPlug::start(
         address,
         Box::new(udp),
         Some(Box::new(|_, _| Some("<html>\r\n\r\n".to_owned()))),
@@ -145,7 +145,7 @@ fn a_second_line_that_lies_is_not_believed() {
         on.fetch_add(1, Ordering::SeqCst);
         Some("+ok\r\n\r\n+error\r\n\r\n".to_owned())
     };
-    let plug = Scripted::start(ADDRESS, Box::new(udp), Some(Box::new(tcp)));
+    let plug = ScriptedPlug::start(ADDRESS, Box::new(udp), Some(Box::new(tcp)));
     assert_eq!(
         home.json(&["on", &plug.target()]).ends_with(0).json()[0]["confirmed"],
         true
@@ -160,7 +160,7 @@ fn nothing_at_the_address_is_4_and_a_closed_port_too() {
         (&element["plug"], &element["error"]["kind"]),
         (&json!("127.20.0.9"), &json!("no_answer"))
     );
-    let plug = Scripted::start(
+    let plug = ScriptedPlug::start(
         ADDRESS,
         Box::new(|_, _| Some(scan_reply(ADDRESS, false))),
         None,

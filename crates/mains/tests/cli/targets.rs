@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::home::Home;
-use crate::scripted::{MAC, Scripted};
+use crate::scripted::{MAC, ScriptedPlug};
 
 #[test]
 fn every_target_is_tried_and_told_in_order() {
     let home = Home::with_network();
-    let plug = Scripted::obedient([127, 21, 0, 1]);
+    let plug = ScriptedPlug::obedient([127, 21, 0, 1]);
     let run = home
         .json(&[
             "on",

@@ -1,4 +1,4 @@
-//! What only a terminal brings: questions, waiting for Enter, Ctrl-C.
+//! Terminals: questions, waiting for Enter, Ctrl-C.
 
 use std::time::Duration;
 

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::home::{Home, Run, finish};
+use crate::home::{FinishedRun, Home, finish};
 
-fn check(home: &Home, text: &str) -> Run {
+fn check(home: &Home, text: &str) -> FinishedRun {
     let file = home.write("etc/mains.toml", text);
     home.run(&["hub", "check", file.to_str().unwrap()])
 }

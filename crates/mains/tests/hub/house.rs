@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::home::{Home, Run};
+use crate::home::{FinishedRun, Home};
 
 /// Everything that is waited for comes within this, also on a busy computer.
 pub const WITHIN: Duration = Duration::from_secs(30);
@@ -87,7 +87,7 @@ pub fn plugs(home: &Home) -> Vec<Value> {
 }
 
 /// Adopts the plugs at these addresses.
-pub fn adopt(home: &Home, addresses: &[&str]) -> Run {
+pub fn adopt(home: &Home, addresses: &[&str]) -> FinishedRun {
     let words: Vec<&str> = ["hub", "adopt"].iter().chain(addresses).copied().collect();
     home.json(&words).ends_with(0)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::home::{Home, Run, finish};
+use crate::home::{FinishedRun, Home, finish};
 use crate::house::{Hub, adopt, eventually, plugs};
 
 /// What differs from one moment to the next.
@@ -64,7 +64,7 @@ const VERBS: [&[&str]; 14] = [
     &["discover"],
 ];
 
-fn all(home: &Home) -> Vec<(Run, Value)> {
+fn all(home: &Home) -> Vec<(FinishedRun, Value)> {
     let one = |words: &&[&str]| {
         let run = home.json(words);
         let mut json = settled(run.json());

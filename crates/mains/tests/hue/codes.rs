@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use crate::home::Run;
+use crate::home::FinishedRun;
 use crate::house::{FIRST, House, NOBODY};
 
 const ID: &str = "001788fffe0000aa";
@@ -24,7 +24,7 @@ fn answers(address: &str, bytes: &'static [u8]) {
 }
 
 #[track_caller]
-fn one_sentence(run: &Run, kind: &str) {
+fn one_sentence(run: &FinishedRun, kind: &str) {
     assert_eq!(run.error_kind(), kind, "{run:?}");
     let message = run.json()["error"]["message"].as_str().unwrap().to_owned();
     assert!(!message.contains('\n') && message.len() < 500, "{message}");

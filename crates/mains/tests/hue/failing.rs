@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::home::Run;
+use crate::home::FinishedRun;
 use crate::house::{FIRST, House, SECOND};
 
 /// How a call fails. The last two do what was asked, and do not say so.
@@ -67,7 +67,7 @@ fn everywhere(places: &[&str], case: impl Fn(&str) -> bool + Sync) -> usize {
 }
 
 /// Done, or a failure that says what it is in one document.
-fn is_told(run: &Run, fault: &str) {
+fn is_told(run: &FinishedRun, fault: &str) {
     assert!(matches!(run.code, 0 | 4 | 5 | 6), "{fault}: {run:?}");
     let error = &run.json()["error"];
     assert_eq!(run.code == 0, error.is_null(), "{fault}: {run:?}");

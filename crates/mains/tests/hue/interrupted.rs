@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 
-use crate::home::{Run, finish};
+use crate::home::{FinishedRun, finish};
 use crate::house::House;
 use crate::middleman::{Plot, When, stand};
 
@@ -173,7 +173,7 @@ fn behind_the_delete() -> (House, Arc<Plot>, Child) {
 }
 
 /// What a process leaves behind that gets a signal.
-fn ended_by(signal: Signal, child: Child) -> Run {
+fn ended_by(signal: Signal, child: Child) -> FinishedRun {
     let process = Pid::from_raw(i32::try_from(child.id()).unwrap());
     kill(process, signal).unwrap();
     finish(child.wait_with_output())

@@ -135,7 +135,7 @@ impl Street {
         }
     }
 
-    fn json(&self, words: &[&str]) -> crate::home::Run {
+    fn json(&self, words: &[&str]) -> crate::home::FinishedRun {
         finish(
             self.house
                 .command()
@@ -156,7 +156,7 @@ impl Drop for Street {
     }
 }
 
-fn found(model: &str, run: &crate::home::Run) {
+fn found(model: &str, run: &crate::home::FinishedRun) {
     let found = run.json();
     assert_eq!(
         found,

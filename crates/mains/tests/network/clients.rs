@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::lab::Lab;
+use crate::lab::NetworkLab;
 use crate::needs;
 
 const SCAN: &str = "
@@ -17,7 +17,9 @@ fn the_flux_led_scanner_finds_each_twin() {
     let Some(python) = needs::met(needs::python("flux_led")) else {
         return;
     };
-    let Some(mut lab) = Lab::new() else { return };
+    let Some(mut lab) = NetworkLab::new() else {
+        return;
+    };
     lab.emulate(
         &[
             "--listen",

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::lab::Lab;
+use crate::lab::NetworkLab;
 
 fn addresses(plugs: &Value) -> BTreeSet<String> {
     let plugs = plugs.as_array().expect("an array of plugs");
@@ -19,7 +19,9 @@ fn all_of(net: &str, count: u8) -> BTreeSet<String> {
 }
 
 fn finds_all(count: u8, loss: u8) {
-    let Some(mut lab) = Lab::new() else { return };
+    let Some(mut lab) = NetworkLab::new() else {
+        return;
+    };
     let many = count.to_string();
     lab.emulate(&["--listen", "10.77.0.1", "--count", &many], count.into());
     if loss > 0 {
@@ -50,7 +52,9 @@ fn two_hundred_plugs_at_40_percent_loss_each_way() {
 
 #[test]
 fn both_interfaces_are_searched_by_default() {
-    let Some(mut lab) = Lab::new() else { return };
+    let Some(mut lab) = NetworkLab::new() else {
+        return;
+    };
     lab.emulate(&["--listen", "10.77.0.1", "--count", "3"], 3);
     lab.emulate(
         &[
@@ -71,7 +75,9 @@ fn both_interfaces_are_searched_by_default() {
 
 #[test]
 fn a_plug_is_switched_by_its_mac_at_40_percent_loss() {
-    let Some(mut lab) = Lab::new() else { return };
+    let Some(mut lab) = NetworkLab::new() else {
+        return;
+    };
     lab.emulate(
         &[
             "--listen",
@@ -92,7 +98,9 @@ fn a_plug_is_switched_by_its_mac_at_40_percent_loss() {
 
 #[test]
 fn a_plug_that_moved_is_followed_by_its_mac() {
-    let Some(mut lab) = Lab::new() else { return };
+    let Some(mut lab) = NetworkLab::new() else {
+        return;
+    };
     lab.emulate(&["--listen", "10.77.0.7", "--mac", "AC:CF:23:00:00:07"], 1);
     let (code, _) = lab.mains(&["name", "10.77.0.7", "lamp"]);
     assert_eq!(code, 0);

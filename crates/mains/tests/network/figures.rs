@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::lab::Lab;
+use crate::lab::NetworkLab;
 
 const RUNS: usize = 20;
 
@@ -13,7 +13,9 @@ fn discovery_of_fifty_plugs() {
     println!("| loss each way | runs | all 50 found | median | slowest | datagrams sent, median |");
     println!("| --- | --- | --- | --- | --- | --- |");
     for loss in [0, 20, 40] {
-        let Some(mut lab) = Lab::new() else { return };
+        let Some(mut lab) = NetworkLab::new() else {
+            return;
+        };
         lab.emulate(&["--listen", "10.77.0.1", "--count", "50"], 50);
         if loss > 0 {
             lab.lose(loss);
@@ -22,7 +24,7 @@ fn discovery_of_fifty_plugs() {
     }
 }
 
-fn row(lab: &Lab, loss: u8) -> String {
+fn row(lab: &NetworkLab, loss: u8) -> String {
     let (mut complete, mut times, mut datagrams) = (0, Vec::new(), Vec::new());
     for _ in 0..RUNS {
         let before = lab.sent();

@@ -134,13 +134,13 @@ for order in [b"[Link,Touchlink]", b"[Link,Touchlink]\r\n"]:
 print(json.dumps(said))
 "#;
 
-/// Bridges that run until they are dropped, and the serials on the bulbs.
-struct Bridges {
+/// LabBridges that run until they are dropped, and the serials on the bulbs.
+struct LabBridges {
     child: Child,
     serials: Vec<String>,
 }
 
-impl Bridges {
+impl LabBridges {
     fn start(words: &[&str], bulbs: usize) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_mains"))
             .args(["emulate", "bridge", "--no-announce", "--press-after", "0s"])
@@ -162,7 +162,7 @@ impl Bridges {
     }
 }
 
-impl Drop for Bridges {
+impl Drop for LabBridges {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -220,7 +220,7 @@ fn qhue_pairs_takes_over_searches_and_deletes() {
             "--bulb",
             "near:foreign",
         ];
-        let _bridges = Bridges::start(&words, 2);
+        let _bridges = LabBridges::start(&words, 2);
         let Some(seen) = python("qhue", QHUE, &[&format!("{listen}:{ports}")]) else {
             return;
         };
@@ -266,7 +266,7 @@ fn with_a_bulb_of_its_own(listen: &str) -> [&str; 10] {
 #[test]
 fn phue_pairs_takes_over_searches_and_names() {
     let words = with_a_bulb_of_its_own("127.93.3.3");
-    let _bridges = Bridges::start(&words, 2);
+    let _bridges = LabBridges::start(&words, 2);
     let Some(seen) = python("phue", PHUE, &["127.93.3.3:8093"]) else {
         return;
     };
@@ -293,7 +293,7 @@ fn aiohue_pairs_searches_by_serial_and_hears_of_the_new_light() {
             "--bulb",
             "far:foreign",
         ];
-        let bridges = Bridges::start(&words, 2);
+        let bridges = LabBridges::start(&words, 2);
         let address = format!("{listen}:8094");
         let Some(seen) = python("aiohue", AIOHUE, &[&address, &bridges.serials[1]]) else {
             return;
@@ -312,7 +312,7 @@ fn aiohue_pairs_searches_by_serial_and_hears_of_the_new_light() {
 #[test]
 fn huejay_pairs_takes_over_searches_and_deletes() {
     let words = with_a_bulb_of_its_own("127.93.3.6");
-    let _bridges = Bridges::start(&words, 2);
+    let _bridges = LabBridges::start(&words, 2);
     let Some(seen) = node("huejay", HUEJAY, &["127.93.3.6:8093"]) else {
         return;
     };
@@ -330,7 +330,7 @@ fn node_hue_api_pairs_takes_over_searches_and_deletes_by_https() {
     }
     let listen = "127.93.3.8";
     let bulbs = ["--bulb", "far:1", "--bulb", "near:foreign"];
-    let _bridges = Bridges::start(&[&["--listen", listen], bulbs.as_slice()].concat(), 2);
+    let _bridges = LabBridges::start(&[&["--listen", listen], bulbs.as_slice()].concat(), 2);
     let Some(seen) = node("node-hue-api", NODE_HUE_API, &[listen]) else {
         return;
     };
@@ -353,7 +353,7 @@ fn telnetlib_takes_over_by_port_30000() {
         "--bulb",
         "near:foreign",
     ];
-    let _bridges = Bridges::start(&words, 1);
+    let _bridges = LabBridges::start(&words, 1);
     let Some(seen) = python("telnetlib", TELNET, &["127.93.3.7:8095"]) else {
         return;
     };

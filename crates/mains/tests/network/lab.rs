@@ -15,19 +15,19 @@ use std::time::{Duration, Instant};
 
 use crate::needs::{self, succeed};
 
-/// How long a batch of twins may take to come up before the test gives up.
-const READY_WITHIN: Duration = Duration::from_secs(30);
+/// Time limit for a batch of twins to come up.
+const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One lab of three namespaces; dropping it ends what runs inside and takes it down.
-pub struct Lab {
+pub struct NetworkLab {
     name: String,
     running: Vec<Child>,
     state: tempfile::TempDir,
 }
 
-impl Lab {
+impl NetworkLab {
     /// Sets up the lab; none, and the test is skipped, where it cannot be had.
-    pub fn new() -> Option<Lab> {
+    pub fn new() -> Option<NetworkLab> {
         needs::met(needs::namespaces(&[
             ("ip", "iproute2"),
             ("nft", "nftables"),
@@ -38,7 +38,7 @@ impl Lab {
             std::process::id(),
             COUNT.fetch_add(1, Ordering::Relaxed)
         );
-        let lab = Lab {
+        let lab = NetworkLab {
             name,
             running: Vec::new(),
             state: tempfile::tempdir().unwrap(),
@@ -133,7 +133,7 @@ impl Lab {
         }
     }
 
-    /// How many datagrams the client's side has lost so far: proof that the loss was real.
+    /// Returns the number of datagrams that the client's side has lost so far: proof that the loss was real.
     pub fn lost(&self) -> u64 {
         ["client", "plugs"]
             .iter()
@@ -152,7 +152,7 @@ impl Lab {
         after.split(' ').next().unwrap().parse().unwrap()
     }
 
-    /// How many datagrams to port 48899 have left the client so far.
+    /// Returns the number of datagrams to port 48899 that the client has sent so far.
     pub fn sent(&self) -> u64 {
         let table = self
             .command_in("client", "cat")
@@ -227,7 +227,7 @@ impl Lab {
                 let _ = sender.send(line);
             }
         });
-        let deadline = Instant::now() + READY_WITHIN;
+        let deadline = Instant::now() + READY_TIMEOUT;
         for _ in 0..count {
             let left = deadline.saturating_duration_since(Instant::now());
             let line = ready
@@ -253,7 +253,7 @@ impl Lab {
     }
 }
 
-impl Drop for Lab {
+impl Drop for NetworkLab {
     fn drop(&mut self) {
         self.end_emulators();
         for part in ["client", "plugs", "switch"] {

@@ -1,14 +1,14 @@
 //! `mains setup` across namespaces, with real loss.
 
-use crate::lab::Lab;
+use crate::lab::NetworkLab;
 
 const HOME: &str = "Home, sweet home:correct horse";
 
 /// Loss each way, in percent, at which two of three questions remain without an answer.
 const HEAVY: u8 = 40;
 
-fn setup_at(loss: u8, key: &str) -> Option<(Lab, i32, serde_json::Value)> {
-    let mut lab = Lab::new()?;
+fn setup_at(loss: u8, key: &str) -> Option<(NetworkLab, i32, serde_json::Value)> {
+    let mut lab = NetworkLab::new()?;
     lab.emulate(
         &[
             "--listen",
@@ -90,7 +90,7 @@ fn a_wrong_key_at_20_percent_loss_leaves_the_plug_reachable() {
 
 #[test]
 fn all_plugs_move_to_another_network_and_one_failure_does_not_stop_the_rest() {
-    let Some(mut lab) = Lab::new() else {
+    let Some(mut lab) = NetworkLab::new() else {
         return;
     };
     let networks = [

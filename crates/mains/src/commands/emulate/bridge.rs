@@ -42,12 +42,12 @@ Examples:
   mains emulate bridge --http-port 8080 --https-port 8443 --fault 'busy=POST/lights*1'
   mains emulate bridge --fault help
 
-Exit codes: 0 ended by a signal, 2 options that cannot be, 7 an address or port that is not to be had.")]
+Exit codes: 0 ended by a signal, 2 invalid options, 7 an address or port that is not available.")]
 pub(super) struct EmulateBridgeArgs {
     /// Address of the bridge; repeatable
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.30", value_parser = listen_address)]
     listen: Vec<Ipv4Addr>,
-    /// How many bridges, on the addresses from each --listen on
+    /// Number of bridges, on consecutive addresses from each --listen
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     count: u32,
     /// TCP port of HTTP
@@ -59,10 +59,10 @@ pub(super) struct EmulateBridgeArgs {
     /// TCP port for touchlink without a key (bsb001)
     #[arg(long, value_name = "PORT", default_value_t = 30_000, value_parser = clap::value_parser!(u16).range(1..))]
     touchlink_port: u16,
-    /// Press the link button so long after the start; with 0s it stays pressed, otherwise it counts for 30 s
+    /// Press the link button this long after the start; with 0s it stays pressed, otherwise it counts for 30 s
     #[arg(long, value_name = "DURATION", value_parser = press_time)]
     press_after: Option<Duration>,
-    /// Which product: bsb001 (round), bsb002 (square) or bsb003 (Pro)
+    /// Product: bsb001 (round), bsb002 (square) or bsb003 (Pro)
     #[arg(long, default_value_t)]
     model: BridgeModel,
     /// Version of its interface, e.g. 1.8.0, or `none` for the firmware of 2012 [default: that of the model]
@@ -71,13 +71,13 @@ pub(super) struct EmulateBridgeArgs {
     /// MAC of the first bridge; the others count up
     #[arg(long)]
     mac: Option<Mac>,
-    /// A bulb: near|far[:OWNER]; repeatable
+    /// Add a bulb: near|far[:OWNER]; repeatable
     ///
     /// OWNER is the number of a bridge of this command, from 1, or a word for one that is not here, such as `foreign`. Without
     /// OWNER the bulb is as from the shop.
     #[arg(long, value_name = "PLACE[:OWNER]", default_value = "near:foreign")]
     bulb: Vec<BulbSpec>,
-    /// Differ from a faithful bridge; repeatable; `help` lists the faults
+    /// Inject this fault; repeatable; `help` lists the faults
     #[arg(long, value_name = "SPEC")]
     fault: Vec<FaultArg<BridgeFault>>,
     /// Do not announce the bridges by mDNS and SSDP
@@ -86,7 +86,7 @@ pub(super) struct EmulateBridgeArgs {
     /// Seed of serials and keys
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Write every exchange into this file, one JSON object a line (keys are masked)
+    /// Record every exchange in this file, one JSON object a line (keys are masked)
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use hiflying::net::select;
 use hub::Config;
 
-use crate::config::{Problem, Sources};
+use crate::config::{ConfigProblem, Sources};
 use crate::context::Context;
 use crate::error::{Exit, Kind, Outcome};
 use crate::ui::{BAD, BOLD, GOOD, clean, paint};
@@ -46,7 +46,7 @@ pub(super) async fn run(context: &Context, args: &HubCheckArgs) -> Outcome {
     tell(context, &sources, &problems)
 }
 
-fn tell(context: &Context, sources: &Sources, problems: &[Problem]) -> Outcome {
+fn tell(context: &Context, sources: &Sources, problems: &[ConfigProblem]) -> Outcome {
     let ui = &context.ui;
     if ui.is_json() {
         ui.document(&problems)?;
@@ -79,7 +79,7 @@ fn tell(context: &Context, sources: &Sources, problems: &[Problem]) -> Outcome {
 }
 
 /// What a configuration that makes sense in itself finds on this computer.
-async fn surroundings(sources: &Sources, config: &Config) -> Vec<Problem> {
+async fn surroundings(sources: &Sources, config: &Config) -> Vec<ConfigProblem> {
     let mut problems = Vec::new();
     if let Err(error) = select(&config.interfaces) {
         let key = match sources.layer.hub.interfaces {
@@ -122,7 +122,7 @@ async fn not_ours(listen: SocketAddr) -> Option<String> {
 }
 
 /// Files that are named for who uses a hub.
-fn files(sources: &Sources) -> Vec<Problem> {
+fn files(sources: &Sources) -> Vec<ConfigProblem> {
     let hub = &sources.layer.hub;
     let unreadable = |(key, file): (&'static str, &Option<PathBuf>)| {
         let error = std::fs::File::open(file.as_deref().unwrap_or(Path::new("/dev/null"))).err()?;
