@@ -113,6 +113,30 @@ impl Verb {
         matches!(self, Self::Hub(args) if args.is_check())
     }
 
+    /// Returns what a spinner names while the verb takes long; `None` for a verb that keeps printing or asking.
+    fn waits_for(&self) -> Option<&'static str> {
+        match self {
+            Self::Discover(_)
+            | Self::On(_)
+            | Self::Off(_)
+            | Self::Toggle(_)
+            | Self::Status(_)
+            | Self::Meter(_)
+            | Self::Delay(_)
+            | Self::Version(_)
+            | Self::Name(_)
+            | Self::Probe(_) => Some("waiting for replies"),
+            Self::History(_)
+            | Self::Energy(_)
+            | Self::Schedule(_)
+            | Self::Rule(_)
+            | Self::Group(_)
+            | Self::Tariff(_)
+            | Self::Hub(_) => Some("waiting for the hub"),
+            _ => None,
+        }
+    }
+
     /// Returns true for a verb that runs unattended.
     pub(crate) fn is_service(&self) -> bool {
         matches!(self, Self::Serve(_))
@@ -134,6 +158,7 @@ pub fn run(
         // A command is a few packets; threads cost more than they save.
         _ => Builder::new_current_thread(),
     };
+    let waits_for = command.waits_for();
     let work: Work<'_> = match command {
         // Without network, so without runtime: help and friends start fast.
         Verb::Completions(args) => return completions::run(context, definition(), &args),
@@ -166,7 +191,10 @@ pub fn run(
         Verb::Probe(args) => network(context, Box::pin(probe::run(context, args))),
         Verb::Hue(args) => network(context, Box::pin(hue::run(context, args))),
     };
-    block_on(runtime, work)
+    match waits_for {
+        Some(what) => block_on(runtime, Box::pin(context.ui.waiting(what, work))),
+        None => block_on(runtime, work),
+    }
 }
 
 /// Offers first to put back what a killed `mains setup` may have left of this computer's Wi-Fi.

@@ -1,6 +1,6 @@
-//! The one place that writes to the terminal and asks questions.
+//! Output and questions: the only module that writes to the terminal.
 //!
-//! * stdout carries data: what another program could read, and with `--json` nothing but JSON documents.
+//! * stdout carries data: what another program could read, with `--json` only JSON documents.
 //! * stderr carries everything else: status (which `-q` silences), warnings, errors.
 //! * Text may hold ANSI styles; they are stripped where the stream is not to be coloured.
 //! * A reader that has gone away (a closed pipe) is not an error: what follows is dropped, and [`Ui::is_closed`] tells
@@ -12,6 +12,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::{AutoStream, ColorChoice};
@@ -20,6 +21,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::error::Failure;
+use live::LiveLine;
 
 pub use questions::Terminal;
 
@@ -28,26 +30,26 @@ mod questions;
 pub mod screen;
 pub mod table;
 
-/// Something is on.
+/// Style of what is on.
 pub const ON: Style = AnsiColor::Green.on_default().bold();
-/// Something is off, or of little interest.
+/// Style of what is off, or of little interest.
 pub const DIM: Style = Style::new().dimmed();
-/// Stands out: names, headings.
+/// Style of names and headings.
 pub const BOLD: Style = Style::new().bold();
-/// Went well.
+/// Style of success.
 pub const GOOD: Style = AnsiColor::Green.on_default();
-/// Needs attention.
+/// Style of warnings.
 pub const WARN: Style = AnsiColor::Yellow.on_default().bold();
-/// Went wrong.
+/// Style of failures.
 pub const BAD: Style = AnsiColor::Red.on_default().bold();
-/// A hint on what to do.
+/// Style of hints.
 pub const HINT: Style = AnsiColor::Cyan.on_default();
 
-/// When to colour.
+/// Condition for colours.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Colour {
-    /// Where it is a terminal, `NO_COLOR` is not set and `TERM` is not `dumb`.
+    /// On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`.
     #[default]
     Auto,
     /// Always, also into a file or pipe.
@@ -78,7 +80,7 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Control characters, and those that turn the direction of the text after them.
+/// Returns true for control characters, and for those that turn the direction of the text after them.
 fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
@@ -93,7 +95,7 @@ pub struct UiOptions {
     pub quiet: bool,
     /// Agree to every question.
     pub yes: bool,
-    /// When to colour.
+    /// Condition for colours.
     pub colour: Colour,
 }
 
@@ -104,8 +106,7 @@ pub struct Ui {
     stdout_choice: ColorChoice,
     stderr_choice: ColorChoice,
     closed: AtomicBool,
-    /// A line of progress stands on the terminal, which what comes next takes away.
-    live: AtomicBool,
+    live: Mutex<Option<LiveLine>>,
 }
 
 impl Ui {
@@ -121,31 +122,31 @@ impl Ui {
             stdout_choice: choose(AutoStream::choice(&io::stdout())),
             stderr_choice: choose(AutoStream::choice(&io::stderr())),
             closed: AtomicBool::new(false),
-            live: AtomicBool::new(false),
+            live: Mutex::new(None),
         }
     }
 
-    /// Tells whether stdout carries JSON.
+    /// Returns true when stdout carries JSON.
     pub fn is_json(&self) -> bool {
         self.options.json
     }
 
-    /// Tells whether questions are agreed to in advance (`--yes`).
+    /// Returns true when questions are agreed to in advance (`--yes`).
     pub fn agrees(&self) -> bool {
         self.options.yes
     }
 
-    /// Tells whether the reader of stdout has gone away.
+    /// Returns true when the reader of stdout has gone away.
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// Tells whether stderr is coloured.
+    /// Returns true when stderr is coloured.
     pub fn colours_stderr(&self) -> bool {
         self.stderr_choice != ColorChoice::Never
     }
 
-    /// Tells whether stdout is coloured.
+    /// Returns true when stdout is coloured.
     pub fn colours_stdout(&self) -> bool {
         self.stdout_choice != ColorChoice::Never
     }
@@ -211,9 +212,11 @@ impl Ui {
         if self.is_closed() {
             return Ok(());
         }
-        self.end_live();
-        let mut stream = AutoStream::new(io::stdout().lock(), self.stdout_choice);
-        match write(&mut stream).and_then(|()| stream.flush()) {
+        let written = self.above_live(|| {
+            let mut stream = AutoStream::new(io::stdout().lock(), self.stdout_choice);
+            write(&mut stream).and_then(|()| stream.flush())
+        });
+        match written {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 self.closed.store(true, Ordering::Relaxed);
@@ -225,14 +228,15 @@ impl Ui {
 
     /// Errors are dropped: there is no other place to report them.
     fn write_stderr(&self, text: &str) {
-        self.end_live();
-        let mut stream = AutoStream::new(io::stderr().lock(), self.stderr_choice);
-        let _ = stream
-            .write_all(text.as_bytes())
-            .and_then(|()| stream.flush());
+        let _ = self.above_live(|| {
+            let mut stream = AutoStream::new(io::stderr().lock(), self.stderr_choice);
+            stream
+                .write_all(text.as_bytes())
+                .and_then(|()| stream.flush())
+        });
     }
 
-    /// Tells whether there is a terminal to ask on.
+    /// Returns true when there is a terminal to ask on.
     pub fn can_ask(&self) -> bool {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
@@ -243,7 +247,7 @@ fn clean_lines(text: &str) -> String {
     text.split('\n').map(clean).collect::<Vec<_>>().join("\n")
 }
 
-/// A secret that the user typed; wiped from memory when dropped.
+/// Secret typed by the user; wiped from memory when dropped.
 pub type Secret = Zeroizing<String>;
 
 #[cfg(test)]

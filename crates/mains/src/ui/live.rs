@@ -1,69 +1,109 @@
-//! One line of progress that is written over again and again: what is waited for, and how long yet.
+//! A line of progress on stderr, rewritten in place: what the command waits for.
 //!
-//! It is taken away before anything else is printed, so that it never stands in a log or between other lines.
+//! Whatever else is printed meanwhile stands above it, and nothing of it stays on the terminal or in a log.
 
-use std::io::{self, IsTerminal, Write};
-use std::sync::atomic::Ordering;
+use std::io::{self, IsTerminal};
+use std::pin::pin;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
 
-use terminal_size::{Width, terminal_size_of};
-use unicode_width::UnicodeWidthChar;
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Ui, clean};
 
-/// A terminal that does not tell its size.
-const USUAL_WIDTH: u16 = 80;
-const BEGIN_OF_LINE: &str = "\r\x1b[K";
+/// Delay before a wait is shown; most waits are shorter.
+const SPINNER_DELAY: Duration = Duration::from_secs(1);
+/// Interval between two pictures of the spinner.
+const SPINNER_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Ui {
-    /// Tells whether a line can be written over: stderr is a terminal that knows how, and is not silenced.
+    /// Returns true where a line can be rewritten: stderr is a terminal that is able to, and neither `-q` nor `--json`
+    /// silences it.
     pub fn has_live_line(&self) -> bool {
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        !self.options.quiet && !dumb && io::stderr().is_terminal()
+        !self.options.quiet && !self.options.json && !dumb && io::stderr().is_terminal()
     }
 
-    /// Shows what is waited for, in place of what was shown before. To be used where [`Ui::has_live_line`].
+    /// Shows a text in the place of the former one, until something else is printed. To be used where
+    /// [`Ui::has_live_line`].
     pub fn live(&self, text: &str) {
-        let width = terminal_size_of(io::stderr()).map_or(USUAL_WIDTH, |(Width(width), _)| width);
-        let line = cut(&clean(text), usize::from(width).saturating_sub(1));
-        self.live.store(true, Ordering::Relaxed);
-        put(&format!("{BEGIN_OF_LINE}{line}"));
+        self.locked_live()
+            .get_or_insert_with(|| LiveLine::new("{wide_msg}", false))
+            .bar
+            .set_message(clean(text).into_owned());
     }
 
-    /// Takes the line away, if there is one.
+    /// Runs `work`; if it takes longer than a second, a spinner shows `what` and the time passed.
+    pub async fn waiting<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
+        if !self.has_live_line() {
+            return work.await;
+        }
+        let mut work = pin!(work);
+        if let Ok(result) = tokio::time::timeout(SPINNER_DELAY, &mut work).await {
+            return result;
+        }
+        let spinner = LiveLine::new("{spinner} {msg} ({elapsed})", true);
+        spinner.bar.set_message(clean(what).into_owned());
+        spinner.bar.set_elapsed(SPINNER_DELAY);
+        spinner.bar.enable_steady_tick(SPINNER_INTERVAL);
+        self.end_live();
+        *self.locked_live() = Some(spinner);
+        // Also when `work` is dropped half-way.
+        let _end = EndLive(self);
+        work.await
+    }
+
+    /// Removes the line, if there is one.
     pub(super) fn end_live(&self) {
-        if self.live.swap(false, Ordering::Relaxed) {
-            put(BEGIN_OF_LINE);
+        drop(self.locked_live().take());
+    }
+
+    /// Writes to the terminal: above a spinner, and in the place of a text.
+    pub(super) fn above_live<T>(&self, write: impl FnOnce() -> T) -> T {
+        let mut live = self.locked_live();
+        if let Some(spinner) = live.take_if(|line| line.is_spinner) {
+            let result = spinner.bar.suspend(write);
+            *live = Some(spinner);
+            return result;
+        }
+        drop(live.take());
+        write()
+    }
+
+    fn locked_live(&self) -> MutexGuard<'_, Option<LiveLine>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A line of progress; removed from the terminal when dropped.
+#[derive(Debug)]
+pub(super) struct LiveLine {
+    bar: ProgressBar,
+    is_spinner: bool,
+}
+
+impl LiveLine {
+    fn new(template: &str, is_spinner: bool) -> Self {
+        let style = ProgressStyle::with_template(template);
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+        Self {
+            bar: ProgressBar::new_spinner().with_style(style),
+            is_spinner,
         }
     }
 }
 
-/// A line that is too long would wrap, and could not be taken away.
-fn cut(text: &str, width: usize) -> String {
-    let mut taken = 0;
-    text.chars()
-        .take_while(|character| {
-            taken += character.width().unwrap_or(0);
-            taken <= width
-        })
-        .collect()
+impl Drop for LiveLine {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
 }
 
-fn put(text: &str) {
-    let mut stderr = io::stderr().lock();
-    // There is nobody else to tell.
-    let _ = stderr
-        .write_all(text.as_bytes())
-        .and_then(|()| stderr.flush());
-}
+/// Removes the line of progress when dropped.
+struct EndLive<'a>(&'a Ui);
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_fits() {
-        assert_eq!(cut("abcdef", 4), "abcd");
-        assert_eq!(cut("\u{53f0}\u{6240}x", 3), "\u{53f0}");
-        assert_eq!(cut("abc", 0), "");
+impl Drop for EndLive<'_> {
+    fn drop(&mut self) {
+        self.0.end_live();
     }
 }

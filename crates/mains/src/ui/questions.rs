@@ -1,9 +1,9 @@
-//! Questions to the user: only in a terminal, unless `--yes` has answered them already.
+//! Questions to the user: only in a terminal, unless `--yes` answers them in advance.
 //!
 //! Questions are asked on stderr (a secret on the terminal itself), so that stdout stays clean. They block a thread
 //! of their own, not the program: Ctrl-C ends them with a failure, and the caller can still put things back.
 
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsFd;
 
 use nix::sys::termios::{self, SetArg, Termios};
@@ -66,12 +66,13 @@ impl Ui {
     /// Asks for a secret without showing it; `how_else` tells how to give it without a terminal.
     pub async fn secret(&self, prompt: &str, how_else: &str) -> Result<Secret, Failure> {
         self.need_terminal(prompt, how_else)?;
+        self.end_live();
         let _restore = Terminal::keep();
         let prompt = format!("{prompt}: ");
         interruptible(move || rpassword::prompt_password(prompt).map(Zeroizing::new)).await
     }
 
-    /// Fails with a usage error when nobody is there to answer.
+    /// Fails with a usage error without a terminal.
     fn need_terminal(&self, question: &str, how_else: &str) -> Result<(), Failure> {
         if self.can_ask() {
             return Ok(());
@@ -94,10 +95,11 @@ impl Ui {
         Ok(line.trim_end_matches(['\r', '\n']).to_owned())
     }
 
-    /// A question is shown even with `-q`: otherwise nobody knows what is waited for.
+    /// Shows a question, with `-q` too: otherwise the command would wait in silence.
     fn ask(&self, text: &str) {
+        // A spinner would be drawn over the answer.
+        self.end_live();
         self.write_stderr(text);
-        let _ = io::stderr().flush();
     }
 }
 
@@ -117,17 +119,17 @@ async fn interruptible<T: Send + 'static>(
     }
 }
 
-/// The failure of a command that was given up with Ctrl-C.
+/// Failure of a command that was ended with Ctrl-C.
 pub(crate) fn interrupted() -> Failure {
     Failure::new(Kind::Failed, "interrupted")
 }
 
-/// Puts the terminal's modes back when dropped: a hidden question that is given up would leave it without echo.
+/// Restores the terminal's modes when dropped: a hidden question that is given up would leave it without echo.
 #[derive(Debug)]
 pub struct Terminal(Option<Termios>);
 
 impl Terminal {
-    /// Remembers the modes of the terminal on stdin, if it is one.
+    /// Records the modes of the terminal on stdin, if it is one.
     pub fn keep() -> Self {
         Self(termios::tcgetattr(io::stdin().as_fd()).ok())
     }
