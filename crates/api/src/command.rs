@@ -1,76 +1,10 @@
-//! What a plug can be told, what comes of it, and what people can change of it.
-
-use std::str::FromStr;
-use std::time::Duration;
+//! Results of commands and searches, and the settings of a plug that people can change.
 
 use jiff::Timestamp;
 use plugs::{Minutes, Plug, RelayState};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::plug::{Metering, PowerOn};
-
-/// What a relay is to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RelayCommand {
-    /// Be on.
-    On,
-    /// Be off.
-    Off,
-    /// Be what it is not.
-    Toggle,
-}
-
-impl From<RelayState> for RelayCommand {
-    fn from(state: RelayState) -> Self {
-        match state {
-            RelayState::On => Self::On,
-            RelayState::Off => Self::Off,
-        }
-    }
-}
-
-impl RelayCommand {
-    /// Returns the position that is wanted when the relay stands like this.
-    pub const fn from_here(self, relay: RelayState) -> RelayState {
-        match self {
-            Self::On => RelayState::On,
-            Self::Off => RelayState::Off,
-            Self::Toggle => relay.toggled(),
-        }
-    }
-
-    /// Returns the word that JSON carries.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::On => "on",
-            Self::Off => "off",
-            Self::Toggle => "toggle",
-        }
-    }
-}
-
-impl FromStr for RelayCommand {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::On, Self::Off, Self::Toggle]
-            .into_iter()
-            .find(|wanted| text.eq_ignore_ascii_case(wanted.as_str()))
-            .ok_or_else(|| "a relay can be told 'on', 'off' or 'toggle'".to_owned())
-    }
-}
-
-/// What came of switching.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Switched {
-    /// The relay as it was last read; `None` when the plug did not tell since.
-    pub relay: Option<RelayState>,
-    /// Whether that is what was wanted. If not, the plug accepted the order and did not do it, or has not told.
-    pub confirmed: bool,
-    /// From the call to the confirmation.
-    pub elapsed: Duration,
-}
 
 /// A plug's own timer that was set. That the plug accepted it is all that can be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,20 +74,5 @@ mod tests {
         ] {
             assert!(serde_json::from_str::<PlugChange>(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn wanted_words() {
-        assert_eq!("TOGGLE".parse(), Ok(RelayCommand::Toggle));
-        assert!("1".parse::<RelayCommand>().is_err());
-        assert_eq!(
-            serde_json::to_string(&RelayCommand::Toggle).unwrap(),
-            r#""toggle""#
-        );
-        assert_eq!(
-            RelayCommand::Toggle.from_here(RelayState::On),
-            RelayState::Off
-        );
-        assert_eq!(RelayCommand::On.from_here(RelayState::On), RelayState::On);
     }
 }

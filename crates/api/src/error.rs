@@ -5,7 +5,7 @@
 //! for the log and never leaves the process, because it may name files.
 
 #[cfg(feature = "net")]
-use plugs::net::ContactError;
+use plugs::{Capability, net::ContactError};
 use serde::{Deserialize, Serialize};
 
 /// The kind of an error; decides the HTTP status, and the exit code where a command waits for it.
@@ -60,7 +60,14 @@ impl From<&ContactError> for ErrorKind {
     fn from(error: &ContactError) -> Self {
         match error {
             ContactError::NoAnswer { .. } => Self::NoAnswer,
-            ContactError::Refused { .. } | ContactError::Unsupported { .. } => Self::Refused,
+            ContactError::Refused { .. } => Self::Refused,
+            ContactError::Unsupported { command, .. } => match command.capability() {
+                Capability::Switch => Self::Refused,
+                _ => Self::Usage,
+            },
+            ContactError::Busy { .. }
+            | ContactError::Withdrawn { .. }
+            | ContactError::Ended { .. } => Self::Unavailable,
             ContactError::BadAnswer { .. } => Self::BadAnswer,
             ContactError::PortTaken { .. } | ContactError::Io { .. } => Self::Local,
         }
@@ -162,7 +169,10 @@ impl RequestError {
 #[cfg(feature = "net")]
 impl From<&ContactError> for RequestError {
     fn from(error: &ContactError) -> Self {
-        Self::new(error.into(), error.to_string())
+        Self {
+            hint: error.hint(),
+            ..Self::new(error.into(), error.to_string())
+        }
     }
 }
 

@@ -29,7 +29,7 @@ mod tariff;
 mod time_of_day;
 
 pub use cause::Cause;
-pub use command::{Delayed, FoundPlug, PlugChange, RelayCommand, Switched};
+pub use command::{Delayed, FoundPlug, PlugChange};
 pub use document::{Collection, Document, Stored};
 pub use duration::Period;
 pub use energy::{EnergyPeriod, EnergyRow};
@@ -38,6 +38,7 @@ pub use group::{Group, check_name};
 pub use id::{Id, IdError, PlugId, SwitchTarget};
 pub use local_date::LocalDate;
 pub use plug::{Metering, PlugView, PowerOn};
+pub use plugs::{RelayCommand, Switched};
 pub use rule::{Rule, RuleKind, TestPulse};
 pub use schedule::{Cron, LocalDateTime, Offset, Schedule, SunEvent, Weekdays, When};
 pub use tariff::{HourPrice, HourPrices, Tariff, TariffKind};

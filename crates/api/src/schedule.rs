@@ -13,12 +13,12 @@ pub use cron::Cron;
 pub use weekdays::Weekdays;
 pub use when::{LocalDateTime, Offset, SunEvent, When};
 
-use crate::command::RelayCommand;
 use crate::document::{Collection, Document};
 use crate::duration::Period;
 use crate::error::RequestError;
 use crate::group::check_name;
 use crate::id::SwitchTarget;
+use plugs::RelayCommand;
 
 /// No more targets than this; more plugs go into a group.
 const MOST_TARGETS: usize = 1_000;

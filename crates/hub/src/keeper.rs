@@ -29,10 +29,10 @@ use std::time::Duration;
 
 use api::{Cause, Delayed, ErrorKind, Period, PlugView, RelayCommand, RequestError, Switched};
 use hiflying::Mac;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use plugs::net::Lan;
-use plugs::{FamilyId, Minutes, Plug, Reading, RelayState};
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use plugs::{Capability, FamilyId, Minutes, Plug, Reading, RelayState};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -43,14 +43,15 @@ use presence::Patience;
 use scanner::Scanner;
 use slot::{Beginning, Slot};
 use stats::Counts;
-use task::{Errand, Task, now};
+use switching::{ConnectionRecord, SwitchRecord};
+use task::PlugUpkeep;
 
 pub use config::{Interfaces, KeeperConfig, Surroundings};
 pub use relay::Moved;
 pub use stats::KeeperStats;
 
-/// So many orders may wait for one plug.
-const MOST_ERRANDS: usize = 16;
+/// The time for a command.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 /// So many searches may go on at once.
 const MOST_SEARCHES: usize = 4;
 /// So many plugs may wait to be taken in; the others are heard again. A scan hears all plugs at once, and taking one in waits
@@ -75,7 +76,7 @@ struct Inner {
     cancel: CancellationToken,
     tracker: TaskTracker,
     interfaces: Interfaces,
-    lan: RwLock<Lan>,
+    lan: Lan,
     slots: RwLock<BTreeMap<Mac, Arc<Slot>>>,
     offers: Mutex<Offers>,
     newcomers: mpsc::Sender<Plug>,
@@ -110,7 +111,7 @@ impl Keeper {
         let local = |message| RequestError::new(ErrorKind::Local, message).at("interfaces");
         let interfaces = config.interfaces.now();
         let interfaces = interfaces.map_err(|error| local(error.to_string()))?;
-        let lan = Lan::open(&interfaces).await;
+        let lan = Lan::with_families(config.families, &interfaces).await;
         let lan = lan.map_err(|error| local(format!("no network can be used: {error}")))?;
         tell_taken(&lan);
         let (newcomers, waiting) = mpsc::channel(MOST_NEWCOMERS);
@@ -125,7 +126,7 @@ impl Keeper {
             cancel: surroundings.cancel,
             tracker: surroundings.tracker,
             interfaces: config.interfaces,
-            lan: RwLock::new(lan),
+            lan,
             slots: RwLock::default(),
             offers: Mutex::default(),
             newcomers,
@@ -190,15 +191,13 @@ impl Keeper {
     pub async fn switch(
         &self,
         mac: Mac,
-        wanted: RelayCommand,
+        action: RelayCommand,
         cause: Cause,
     ) -> Result<Switched, RequestError> {
-        let errand = |reply| Errand::Switch {
-            wanted,
-            cause,
-            reply,
-        };
-        self.0.run(mac, errand).await
+        let slot = self.0.known(mac)?;
+        let record = SwitchRecord::new(&self.0, &slot, cause);
+        let outcome = slot.handle.switch_observed(action, COMMAND_TIMEOUT, record);
+        outcome.await.map_err(|error| RequestError::from(&error))
     }
 
     /// Sets a plug's own timer.
@@ -212,31 +211,54 @@ impl Keeper {
         relay: RelayState,
         minutes: Minutes,
     ) -> Result<Delayed, RequestError> {
-        let errand = |reply| Errand::Delay {
+        let slot = self.0.known(mac)?;
+        let outcome = slot.handle.delay(relay, minutes, COMMAND_TIMEOUT).await;
+        outcome.map_err(|error| RequestError::from(&error))?;
+        let delay = SignedDuration::from_mins(i64::from(minutes.count()));
+        Ok(Delayed {
             relay,
             minutes,
-            reply,
-        };
-        self.0.run(mac, errand).await
+            due: Timestamp::now()
+                .saturating_add(delay)
+                .unwrap_or(Timestamp::MAX),
+        })
     }
 
-    /// Asks for the version of a plug's firmware.
+    /// Reads the version of a plug's firmware.
     ///
     /// # Errors
     ///
     /// As [`Keeper::switch`].
     pub async fn version(&self, mac: Mac) -> Result<String, RequestError> {
-        self.0.run(mac, |reply| Errand::Version { reply }).await
+        let slot = self.0.known(mac)?;
+        let outcome = slot.handle.version(COMMAND_TIMEOUT).await;
+        Ok(outcome.map_err(|error| RequestError::from(&error))?.1)
     }
 
-    /// Reads a plug's meter now.
+    /// Reads a plug's meter now. Whatever the interval, it is a reading like any other.
     ///
     /// # Errors
     ///
-    /// As [`Keeper::switch`].
+    /// As [`Keeper::switch`]; `usage` for a plug without a meter.
     pub async fn meter(&self, mac: Mac) -> Result<Reading, RequestError> {
-        self.0.run(mac, |reply| Errand::Meter { reply }).await
+        let slot = self.0.known(mac)?;
+        let outcome = slot.handle.meter(COMMAND_TIMEOUT).await;
+        let sample = slot.metered(outcome.map_err(|error| RequestError::from(&error))?);
+        let reading = sample.reading.clone();
+        self.0.keep(sample);
+        self.0.counts.readings.up();
+        Ok(reading)
     }
+
+    /// Tells whether a plug has an ability; a plug that is not adopted has none.
+    pub fn can(&self, mac: Mac, capability: Capability) -> bool {
+        let slot = self.0.slot(mac);
+        slot.is_some_and(|slot| self.0.lan.families().can(slot.family, capability))
+    }
+}
+
+pub(crate) fn now() -> std::time::Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 fn tell_taken(lan: &Lan) {
@@ -245,30 +267,7 @@ fn tell_taken(lan: &Lan) {
     }
 }
 
-type Reply<T> = oneshot::Sender<Result<T, RequestError>>;
-
 impl Inner {
-    /// Gives an errand to a plug's task, and waits for the answer.
-    async fn run<T>(
-        &self,
-        mac: Mac,
-        errand: impl FnOnce(Reply<T>) -> Errand,
-    ) -> Result<T, RequestError> {
-        let slot = self.known(mac)?;
-        let (reply, answer) = oneshot::channel();
-        slot.errands.try_send(errand(reply)).map_err(|error| {
-            let why = match error {
-                mpsc::error::TrySendError::Full(_) => "too many orders wait for plug",
-                mpsc::error::TrySendError::Closed(_) => "the hub no longer keeps plug",
-            };
-            RequestError::unavailable(format!("{why} {mac}"))
-        })?;
-        slot.hurry.notify_waiters();
-        answer.await.map_err(|_| {
-            RequestError::unavailable(format!("the hub ended before plug {mac} had answered"))
-        })?
-    }
-
     /// Returns a plug's slot.
     fn slot(&self, mac: Mac) -> Option<Arc<Slot>> {
         let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
@@ -294,13 +293,16 @@ impl Inner {
     /// Begins to keep a plug.
     fn insert(self: &Arc<Self>, record: PlugRecord, energy: Option<EnergyState>) -> Arc<PlugView> {
         let mac = record.mac;
-        let (sender, errands) = mpsc::channel(MOST_ERRANDS);
+        let families = self.lan.families();
+        let plug = Plug::new(mac, record.family, record.address, record.seen);
+        let (task, handle) = self.lan.reported_plug(plug);
         let beginning = Beginning {
-            record,
             energy,
             default_metering: self.metering,
+            has_meter: families.can(record.family, Capability::Meter),
+            record,
             cancel: self.cancel.child_token(),
-            errands: sender,
+            handle,
         };
         let slot = Arc::new(Slot::new(beginning, self.bus.clone(), now()));
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
@@ -308,8 +310,17 @@ impl Inner {
         drop(slots);
         self.offers().adopted(mac);
         let share = pace::share(self.ever.fetch_add(1, Ordering::Relaxed));
-        let task = Task::new(Arc::clone(self), Arc::clone(&slot), errands, share);
-        self.tracker.spawn(task.run());
+        let observer = Arc::new(ConnectionRecord {
+            inner: Arc::clone(self),
+            slot: Arc::clone(&slot),
+        });
+        let (task, cancel) = (task.observed_by(observer), slot.cancel.clone());
+        self.tracker.spawn(async move {
+            // A command that is under way then has failed.
+            cancel.run_until_cancelled(task.run()).await;
+        });
+        let upkeep = PlugUpkeep::new(Arc::clone(self), Arc::clone(&slot), share);
+        self.tracker.spawn(upkeep.run());
         let view = slot.view();
         self.bus.publish(News::Plug(Arc::clone(&view)));
         view
@@ -317,6 +328,9 @@ impl Inner {
 
     /// Notes that a plug was heard that is not adopted.
     fn offer(&self, plug: Plug) {
+        if !self.lan.families().can(plug.family, Capability::Switch) {
+            return;
+        }
         let (mac, address) = (plug.mac, plug.address);
         let mut offers = self.offers();
         let offer = offers.heard(plug.clone());
@@ -385,22 +399,10 @@ impl Inner {
         }
     }
 
-    fn lan(&self) -> Lan {
-        self.lan
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    fn set_lan(&self, lan: Lan) {
-        tell_taken(&lan);
-        *self.lan.write().unwrap_or_else(PoisonError::into_inner) = lan;
-    }
-
     /// Asks one plug who it is and how its relay stands; the scanner hears the answer.
     async fn probe(&self, family: FamilyId, address: Ipv4Addr) {
         self.counts.probes.up();
-        self.lan().probe(family, address).await;
+        self.lan.probe(family, address).await;
     }
 
     fn patience(&self) -> Patience {

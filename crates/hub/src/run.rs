@@ -161,6 +161,7 @@ async fn assemble(
     let bridges = Bridges::new(&config, bus.clone(), cancel, tracker);
     let keeper_config = KeeperConfig {
         interfaces: Interfaces::Named(config.interfaces.clone()),
+        families: plugs::families::all(),
         adopt: config.adopt,
         metering: config.metering,
         scan: config.scan,

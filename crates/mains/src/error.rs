@@ -9,7 +9,6 @@ use std::process::ExitCode;
 
 use hiflying::net::BindError;
 use hue::{CertificateProblem, CloudError, HueError};
-use plugs::exchange::Silence;
 use plugs::net::ContactError;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
@@ -162,12 +161,6 @@ impl Failure {
         self
     }
 
-    /// Returns this failure to receive a reply, unless the later one is of another kind and so more specific.
-    #[must_use]
-    pub(crate) fn or(self, later: Self) -> Self {
-        if later.kind == self.kind { self } else { later }
-    }
-
     /// Returns the kind.
     pub fn kind(&self) -> Kind {
         self.kind
@@ -244,30 +237,13 @@ impl From<api::RequestError> for Failure {
 impl From<ContactError> for Failure {
     fn from(error: ContactError) -> Self {
         let kind = api::ErrorKind::from(&error).into();
-        let message = match &error {
-            ContactError::NoAnswer {
-                address,
-                how: Silence::NoReply,
-            } => format!("nothing answers at {address}"),
-            _ => error.to_string(),
-        };
-        let failure = Self::new(kind, message);
-        match &error {
-            ContactError::NoAnswer { how: Silence::Refused, .. } => {
-                failure.hint("a plug has few connections, and others may hold them all; wait a minute, or unplug it shortly")
-            }
-            ContactError::NoAnswer { .. } => {
-                failure.hint("is it plugged in and on this network? `mains discover` shows the plugs that answer")
-            }
-            ContactError::Refused { .. } => failure.hint("`mains status` shows its state now"),
-            ContactError::BadAnswer { address, .. } => {
-                failure.hint(format!("is it a plug at all? `mains probe {address}` looks closer"))
-            }
-            ContactError::Unsupported { address, .. } => failure.hint(format!("`mains probe {address}` looks closer")),
-            ContactError::PortTaken { error, .. } => {
-                failure.caused_by(error.as_ref()).hint("end the program that holds the port, then try again")
-            }
-            ContactError::Io { source, .. } => failure.caused_by(source),
+        let mut failure = Self::new(kind, error.to_string());
+        if let Some(cause) = std::error::Error::source(&error) {
+            failure = failure.caused_by(cause);
+        }
+        match error.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
         }
     }
 }

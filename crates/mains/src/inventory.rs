@@ -230,7 +230,7 @@ pub(crate) mod tests {
     pub(crate) fn plug(last: u8, address: [u8; 4], seen: i64) -> Plug {
         Plug {
             mac: Mac::new([0xac, 0xcf, 0x23, 0, 0, last]),
-            family: FamilyId::Reco,
+            family: FamilyId::RECO,
             serial: Some(format!("90000000{last}")),
             address: address.into(),
             relay: Some(RelayState::On),

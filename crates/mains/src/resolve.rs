@@ -13,8 +13,8 @@ use crate::error::{Failure, Kind};
 use crate::inventory::Inventory;
 use crate::ui::clean;
 
-pub use network::{Located, NOBODY, Network, address_of};
-pub use reach::{Reach, Turned};
+pub use network::{Network, address_of};
+pub use reach::{Reach, SwitchedPlug};
 pub use target::{Target, device_address, parse};
 pub(crate) use through::Through;
 

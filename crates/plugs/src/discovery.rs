@@ -2,20 +2,20 @@
 //!
 //! Datagrams get lost, in both directions, and broadcasts over Wi-Fi more than others. So probes go out in rounds, and
 //! the rounds stop when the answers so far say that a plug which nobody has heard is less likely than one in a
-//! thousand: at once on a quiet network, later on a lossy one (see `discovery/estimate.rs`). Rounds follow each other as fast as
+//! thousand: at once on a quiet network, later on a lossy one (see `discovery/estimate.rs`). FamilyRounds follow each other as fast as
 //! plugs answer (see `discovery/pace.rs`). Each family has rounds of its own, because a plug may answer only to its own probes.
 //!
 //! Addresses where a plug is known to have been get the probe directly too, until they answer.
 //!
 //! Drive it like this: after [`Discovery::new`] and after each `handle_*` call take all of
 //! [`Discovery::poll_transmit`] and [`Discovery::poll_event`]; then wait for a datagram or
-//! [`Discovery::poll_timeout`]. After [`Event::Done`] nothing more comes.
+//! [`Discovery::poll_timeout`]. After [`DiscoverEvent::Done`] nothing more comes.
 
 mod census;
 mod device;
 mod estimate;
-mod options;
-mod pace;
+mod pacing;
+mod plan;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -25,17 +25,17 @@ use std::time::{Duration, Instant};
 use hiflying::Mac;
 use jiff::Timestamp;
 
-use crate::family::{FAMILIES, Family, Probe};
-use crate::{FamilyId, Plug};
-use device::Device;
-use pace::{Mood, Pace};
+use crate::family::{Families, Family, Probe};
+use crate::{Capability, Plug};
+use device::HeardDevice;
+use pacing::{RoundPacing, SearchPhase};
 
-pub use options::{Link, Options};
+pub use plan::{SearchLink, SearchPlan};
 
-/// How long it takes at most, when nothing else is said.
-pub const WAIT: Duration = Duration::from_secs(6);
-/// How long it takes when nobody answers at all, when nothing else is said: time for twenty rounds.
-pub const SILENT_WAIT: Duration = Duration::from_secs(4);
+/// Duration of a search, unless told otherwise.
+pub const SEARCH_TIMEOUT: Duration = Duration::from_secs(6);
+/// Duration of a search to which nothing replies: time for twenty rounds.
+pub const SILENT_SEARCH_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The expected number of plugs that nobody has heard, below which it stops.
 const UNHEARD: f64 = 1e-3;
@@ -53,7 +53,7 @@ const MAX_DEVICES: usize = 65_536;
 
 /// A datagram to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transmit {
+pub struct DiscoveryTransmit {
     /// The index of the link to send it on.
     pub link: usize,
     /// Our port to send it from.
@@ -66,18 +66,18 @@ pub struct Transmit {
 
 /// What has been found out.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Event {
+pub enum DiscoverEvent {
     /// A device that was not known.
     Found(Plug),
     /// More, or something else, about a device that was told before.
     Updated(Plug),
     /// That is all.
-    Done(Summary),
+    Done(DiscoverySummary),
 }
 
 /// How a discovery went.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Summary {
+pub struct DiscoverySummary {
     /// The datagrams that were sent.
     pub probes_sent: u32,
     /// The number of plugs that are probably there and were not heard; usually far below 1. `None` when it ended before
@@ -88,17 +88,18 @@ pub struct Summary {
 /// A discovery under way; see the module's page for how to drive it.
 #[derive(Debug)]
 pub struct Discovery {
-    options: Options,
-    rounds: Vec<Rounds>,
-    devices: HashMap<Mac, Device>,
+    plan: SearchPlan,
+    families: Families,
+    rounds: Vec<FamilyRounds>,
+    devices: HashMap<Mac, HeardDevice>,
     /// Which direct addresses have answered which family's probes.
     answered: HashSet<(Ipv4Addr, usize)>,
     direct: HashSet<Ipv4Addr>,
     /// Devices that are held back.
     held: VecDeque<(Instant, Mac)>,
     told: usize,
-    transmits: VecDeque<Transmit>,
-    events: VecDeque<Event>,
+    transmits: VecDeque<DiscoveryTransmit>,
+    events: VecDeque<DiscoverEvent>,
     probes_sent: u32,
     start: Instant,
     wall: Timestamp,
@@ -107,7 +108,7 @@ pub struct Discovery {
 
 /// The rounds of one family's probes.
 #[derive(Debug)]
-struct Rounds {
+struct FamilyRounds {
     family: &'static dyn Family,
     probes: Vec<Probe>,
     /// How many were sent.
@@ -118,31 +119,32 @@ struct Rounds {
     first: Instant,
     /// When the next is due; none once this family's plugs have all been heard.
     next: Option<Instant>,
-    pace: Pace,
+    pace: RoundPacing,
     /// The expected number of plugs of this family that nobody has heard.
     unheard: f64,
 }
 
 impl Discovery {
     /// Begins at `now`, which is `wall` on the clock on the wall.
-    pub fn new(options: Options, now: Instant, wall: Timestamp) -> Self {
-        let rounds = FAMILIES
+    pub fn new(families: Families, plan: SearchPlan, now: Instant, wall: Timestamp) -> Self {
+        let rounds = families
             .iter()
             .zip(0..)
-            .map(|(&family, index)| Rounds {
+            .map(|(family, index)| FamilyRounds {
                 family,
-                probes: family.probes(&options.words),
+                probes: family.probes(&plan.words),
                 sent: 0,
                 latest: now,
                 first: now,
                 next: Some(now + STAGGER * index),
-                pace: Pace::default(),
+                pace: RoundPacing::default(),
                 unheard: f64::INFINITY,
             })
             .collect();
         let mut discovery = Self {
-            direct: options.direct.iter().map(|&(_, address)| address).collect(),
-            options,
+            direct: plan.direct.iter().map(|&(_, address)| address).collect(),
+            plan,
+            families,
             rounds,
             devices: HashMap::new(),
             answered: HashSet::new(),
@@ -168,13 +170,13 @@ impl Discovery {
         bytes: &[u8],
     ) {
         let from = *from.ip();
-        if self.is_done || self.options.links.iter().any(|link| link.address == from) {
+        if self.is_done || self.plan.links.iter().any(|link| link.address == from) {
             return;
         }
         let seen = self.wall_time(now);
         let heard = self.rounds.iter().enumerate().find_map(|(index, rounds)| {
             let is_ours = rounds.family.local_port() == local_port;
-            let plug = is_ours.then(|| rounds.family.parse_presence(from, bytes, seen))??;
+            let plug = is_ours.then(|| rounds.family.parse_report(from, bytes, seen))??;
             Some((index, plug))
         });
         if let Some((index, plug)) = heard {
@@ -192,7 +194,7 @@ impl Discovery {
             if self.devices.len() >= MAX_DEVICES {
                 return;
             }
-            let device = Device::new(plug.clone(), self.rounds.len(), now);
+            let device = HeardDevice::new(plug.clone(), self.rounds.len(), now);
             self.devices.insert(mac, device);
             self.resume(now);
         }
@@ -237,11 +239,11 @@ impl Discovery {
         let plug = device.plug.clone();
         if device.told.is_some() {
             device.told = Some(plug.clone());
-            self.events.push_back(Event::Updated(plug));
+            self.events.push_back(DiscoverEvent::Updated(plug));
             return;
         }
         let until = device.since + HOLD;
-        if plug.family == FamilyId::Module && now < until {
+        if now < until && !self.families.can(plug.family, Capability::Switch) {
             if device.since == now {
                 self.held.push_back((until, mac));
             }
@@ -249,12 +251,12 @@ impl Discovery {
         }
         device.told = Some(plug.clone());
         self.told += 1;
-        self.events.push_back(Event::Found(plug));
+        self.events.push_back(DiscoverEvent::Found(plug));
         if self
-            .options
+            .plan
             .expect
             .is_some_and(|expected| self.told >= expected)
-            && !self.options.watch
+            && !self.plan.watch
         {
             self.finish(now);
         }
@@ -284,11 +286,13 @@ impl Discovery {
     /// Ends the round of one family, and begins another if it is worth while.
     fn next_round(&mut self, now: Instant, index: usize) {
         // A discovery that watches does not look for more with haste for ever: what leaves the network later is no loss.
-        let settled = self.start.checked_add(self.options.wait.unwrap_or(WAIT));
-        let is_settled = self.options.watch && settled.is_some_and(|settled| settled <= now);
+        let settled = self
+            .start
+            .checked_add(self.plan.wait.unwrap_or(SEARCH_TIMEOUT));
+        let is_settled = self.plan.watch && settled.is_some_and(|settled| settled <= now);
         let unheard = if is_settled { 0.0 } else { self.unheard(index) };
         let share = UNHEARD / self.rounds.len() as f64;
-        let must_go_on = self.options.watch || self.options.expect.is_some();
+        let must_go_on = self.plan.watch || self.plan.expect.is_some();
         let is_enough = unheard < share;
         if let Some(rounds) = self.rounds.get_mut(index) {
             rounds.unheard = unheard;
@@ -301,14 +305,14 @@ impl Discovery {
             self.release(now);
         }
         self.send(now, index);
-        let mood = if self.devices.is_empty() && !self.options.watch {
-            Mood::Unheard
-        } else if is_enough && self.options.watch {
-            Mood::Resting(WATCHING_GAP)
+        let mood = if self.devices.is_empty() && !self.plan.watch {
+            SearchPhase::Unheard
+        } else if is_enough && self.plan.watch {
+            SearchPhase::Resting(WATCHING_GAP)
         } else if is_enough {
-            Mood::Resting(EXPECTING_GAP)
+            SearchPhase::Resting(EXPECTING_GAP)
         } else {
-            Mood::Curious
+            SearchPhase::Curious
         };
         if let Some(rounds) = self.rounds.get_mut(index) {
             rounds.next = Some(now + rounds.pace.next_gap(rounds.sent, mood));
@@ -330,7 +334,7 @@ impl Discovery {
         for probe in probes {
             for &(link, address) in &targets {
                 self.probes_sent = self.probes_sent.saturating_add(1);
-                self.transmits.push_back(Transmit {
+                self.transmits.push_back(DiscoveryTransmit {
                     link,
                     local_port,
                     to: SocketAddrV4::new(address, probe.port),
@@ -341,11 +345,11 @@ impl Discovery {
     }
 
     fn targets(&self, index: usize) -> Vec<(usize, Ipv4Addr)> {
-        let links = self.options.links.iter().enumerate();
+        let links = self.plan.links.iter().enumerate();
         let mut targets: Vec<(usize, Ipv4Addr)> = links
             .filter_map(|(link, network)| Some((link, network.broadcast?)))
             .collect();
-        let direct = self.options.direct.iter().copied();
+        let direct = self.plan.direct.iter().copied();
         let wanted = direct.filter(|&(_, address)| self.wants_direct(index, address));
         targets.extend(wanted);
         let mut unique = HashSet::new();
@@ -359,11 +363,11 @@ impl Discovery {
     /// words wait for a round.
     fn wants_direct(&self, index: usize, address: Ipv4Addr) -> bool {
         let has_answered = |index: usize| self.answered.contains(&(address, index));
-        let is_covered = self.options.links.iter().any(|link| link.covers(address));
+        let is_covered = self.plan.links.iter().any(|link| link.covers(address));
         let Some(rounds) = self.rounds.get(index) else {
             return false;
         };
-        if rounds.family.id() == FamilyId::Module {
+        if !rounds.family.capabilities().contains(&Capability::Switch) {
             let is_plug = (0..self.rounds.len()).any(|other| other != index && has_answered(other));
             return rounds.sent > 1 && !is_plug && !(is_covered && has_answered(index));
         }
@@ -378,7 +382,7 @@ impl Discovery {
         self.release(now);
         self.transmits.clear();
         let unheard = self.rounds.iter().map(|rounds| rounds.unheard).sum();
-        self.events.push_back(Event::Done(Summary {
+        self.events.push_back(DiscoverEvent::Done(DiscoverySummary {
             probes_sent: self.probes_sent,
             unheard: Some(unheard).filter(|unheard: &f64| unheard.is_finite()),
         }));
@@ -393,15 +397,15 @@ impl Discovery {
 
     /// When it is over at the latest.
     fn end(&self) -> Option<Instant> {
-        if self.options.watch {
+        if self.plan.watch {
             return None;
         }
-        let usual = if self.devices.is_empty() && self.options.expect.is_none() {
-            SILENT_WAIT
+        let usual = if self.devices.is_empty() && self.plan.expect.is_none() {
+            SILENT_SEARCH_TIMEOUT
         } else {
-            WAIT
+            SEARCH_TIMEOUT
         };
-        self.start.checked_add(self.options.wait.unwrap_or(usual))
+        self.start.checked_add(self.plan.wait.unwrap_or(usual))
     }
 
     fn wall_time(&self, now: Instant) -> Timestamp {
@@ -409,12 +413,12 @@ impl Discovery {
     }
 
     /// Returns the next datagram to send.
-    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+    pub fn poll_transmit(&mut self) -> Option<DiscoveryTransmit> {
         self.transmits.pop_front()
     }
 
     /// Returns the next event.
-    pub fn poll_event(&mut self) -> Option<Event> {
+    pub fn poll_event(&mut self) -> Option<DiscoverEvent> {
         self.events.pop_front()
     }
 

@@ -1,109 +1,40 @@
-//! One order carried out on one plug, without sockets and without a clock.
+//! One command carried out on one plug, without sockets and without a clock.
 //!
-//! An [`Exchange`] is what a family does to switch or to meter: which transport, what is sent when, what counts as an
-//! answer, how often it is tried. Whoever drives it owns the socket, and calls in this order:
+//! An [`Exchange`] is a family's way to switch or to meter: what is sent when, what counts as a reply, how often it is
+//! tried. Its driver owns the socket, and calls in this order:
 //!
 //! 1. After every call of a `handle_*` method (and once at the beginning) take all of [`Exchange::poll_action`], then
 //!    look at [`Exchange::poll_outcome`].
-//! 2. The outcome may come before the conversation is over: the first line decides, and what follows is only logged.
-//!    Go on until [`Action::Release`] or [`Action::Close`] to hear the rest, or stop there.
+//! 2. The outcome may come before the exchange is over: the first line decides, and what follows is only logged.
+//!    Go on until [`ExchangeAction::Release`] or [`ExchangeAction::Close`] to hear the rest, or stop there.
 //! 3. Sleep until input, the end of the connection, or [`Exchange::poll_timeout`], and call the matching `handle_*`.
 
 use std::fmt;
 use std::time::Instant;
 
-use hiflying::Mac;
-use jiff::Timestamp;
+use crate::command::PlugReply;
 
-use crate::reco::Minutes;
-use crate::{Reading, RelayState};
-
-/// What a plug is told to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// Move the relay now. It may be repeated.
-    Switch(RelayState),
-    /// Move the relay after so many minutes. A later one replaces it.
-    Delay(RelayState, Minutes),
-    /// Read the meter.
-    Meter,
-    /// Tell the firmware's version.
-    Version,
-}
-
-impl fmt::Display for Order {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Switch(state) => write!(f, "switch {state}"),
-            Self::Delay(state, minutes) => write!(f, "switch {state} in {minutes} min"),
-            Self::Meter => f.write_str("read the meter"),
-            Self::Version => f.write_str("tell its version"),
-        }
-    }
-}
-
-/// What came of an [`Order`].
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// The plug accepted it. Whether it did it, its presence tells.
-    Accepted,
-    /// What the meter shows.
-    Measured(Measurement),
-    /// The firmware's version as the plug words it.
-    Version(String),
-}
-
-/// What a meter shows, in SI units and watt-hours; `None` where the plug left it empty.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Measurement {
-    /// Voltage in volts.
-    pub voltage_v: Option<f64>,
-    /// Current in amperes.
-    pub current_a: Option<f64>,
-    /// Mains frequency in hertz.
-    pub frequency_hz: Option<f64>,
-    /// Active power in watts.
-    pub power_w: Option<f64>,
-    /// The plug's own counter in watt-hours.
-    pub energy_wh: Option<u64>,
-}
-
-impl Measurement {
-    /// Makes it the reading of `plug` at the time `at`.
-    pub fn reading(self, plug: Mac, at: Timestamp) -> Reading {
-        Reading {
-            plug,
-            at,
-            voltage_v: self.voltage_v,
-            current_a: self.current_a,
-            frequency_hz: self.frequency_hz,
-            power_w: self.power_w,
-            energy_wh: self.energy_wh,
-        }
-    }
-}
-
-/// Why nothing came of an [`Order`].
+/// A [`PlugCommand`](crate::PlugCommand) that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExchangeError {
-    /// The plug did not answer, in all tries.
+    /// The plug did not reply, in all tries.
     #[error("{0}")]
-    NoAnswer(Silence),
-    /// The plug said no; the text is its own.
+    NoReply(NoReplyReason),
+    /// The plug refused; the text is its own.
     #[error("it answered '{0}'")]
     Refused(String),
-    /// The answer cannot be understood; the text is its own, shortened.
+    /// The reply is unintelligible; the text is its own, shortened.
     #[error("it answered '{0}'")]
     BadAnswer(String),
 }
 
-/// In what way a plug did not answer.
+/// The kind of a plug's silence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Silence {
+pub enum NoReplyReason {
     /// The connection was refused: nothing listens there, or all of the plug's few slots are taken.
     #[error("it refused the connection")]
     Refused,
-    /// There is no way to the address, or nobody has it.
+    /// There is no way to the address, or no device has it.
     #[error("there is no way to it")]
     Unreachable,
     /// No connection came about in time.
@@ -120,9 +51,9 @@ pub enum Silence {
     NoReply,
 }
 
-/// How a plug is spoken to.
+/// The way to a plug for commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
+pub enum PlugTransport {
     /// A TCP connection, which this exchange has for itself as long as it lasts.
     Tcp {
         /// The plug's port.
@@ -137,9 +68,9 @@ pub enum Transport {
     },
 }
 
-/// What the driver of an [`Exchange`] has to do.
+/// A task for the driver of an [`Exchange`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
+pub enum ExchangeAction {
     /// Connect (over UDP: begin to listen), then call [`Exchange::handle_open`] or [`Exchange::handle_closed`].
     Open,
     /// Send these bytes in one write or one datagram.
@@ -153,19 +84,16 @@ pub enum Action {
     Close,
 }
 
-/// One order carried out on one plug; see the module's page for how to drive it.
+/// One command carried out on one plug; see the module's page for how to drive it.
 pub trait Exchange: fmt::Debug + Send {
-    /// Returns how the plug is spoken to; it does not change.
-    fn transport(&self) -> Transport;
-
     /// Notes that the connection stands.
     fn handle_open(&mut self, now: Instant);
 
     /// Takes bytes from the plug: a piece of the TCP stream, or one datagram.
     fn handle_input(&mut self, now: Instant, bytes: &[u8]);
 
-    /// Notes that the connection did not come about or has ended, and how.
-    fn handle_closed(&mut self, now: Instant, how: Silence);
+    /// Notes that the connection did not come about or has ended, and in which way.
+    fn handle_closed(&mut self, now: Instant, how: NoReplyReason);
 
     /// Notes that time has passed.
     fn handle_timeout(&mut self, now: Instant);
@@ -174,8 +102,8 @@ pub trait Exchange: fmt::Debug + Send {
     fn poll_timeout(&self) -> Option<Instant>;
 
     /// Returns the next thing to do.
-    fn poll_action(&mut self) -> Option<Action>;
+    fn poll_action(&mut self) -> Option<ExchangeAction>;
 
-    /// Returns what came of it, once.
-    fn poll_outcome(&mut self) -> Option<Result<Outcome, ExchangeError>>;
+    /// Returns the outcome, once.
+    fn poll_outcome(&mut self) -> Option<Result<PlugReply, ExchangeError>>;
 }

@@ -1,145 +1,149 @@
-//! Families of plugs: one file with one [`Family`] each, and one row in [`FAMILIES`].
+//! The trait of a family of plugs.
 //!
-//! A family says which datagrams make its members answer, how to read that answer, and how to carry out an [`Order`].
-//! Discovery, presence and switching know families only through this trait.
+//! A family states which [`Capability`]s its members have, which datagrams they reply to, how to read their reports, and how to
+//! carry out a [`PlugCommand`]. Discovery, presence, switching, the hub and the command know families only through this
+//! trait, and offer what a family states and no more. The families that Mains knows are listed in [`crate::families`].
 //!
 //! # How the Orvibo S20 fits
 //!
 //! One file `orvibo.rs` and one row; nothing else has to change:
 //!
-//! * `local_port` is 10000, so the network layer opens that port on each interface beside 48899, and hands datagrams
-//!   that arrive there to this family alone. `needs_local_port` is false: an S20 answers the source port.
-//! * `probes` is one: `68 64 00 06 71 61` to port 10000. That the S20 answers ten times is no matter, because discovery
-//!   counts one answer a round.
-//! * `parse_presence` reads the 42 bytes: address of the sender, MAC at 7, model at 31, relay at 41.
-//! * `exchange` gives an [`Exchange`] over [`Transport::Udp`](crate::exchange::Transport::Udp)
-//!   that sends `cl` (subscribe), waits for its answer and 10 ms more, sends `dc`, and is done when `sf` carries the
-//!   wanted state; it repeats `dc` up to three times. The MAC, which each of these datagrams needs, is an argument.
-//!   For the meter it gives `None`, which becomes "this plug cannot do that".
-//! * Confirming is not its business: switching ends with a presence probe for every family.
+//! * `capabilities` are switch, timer and push. Without a meter nothing polls it.
+//! * `local_port` is 10000. The port is opened when a member is searched for or known, and datagrams that arrive there go
+//!   to this family alone. `needs_local_port` is false, because an S20 replies to the source port: where another program
+//!   has the port, any other serves.
+//! * `probes` is one: `68 64 00 06 71 61` to port 10000. Its ten replies do no harm: discovery counts one reply a round.
+//! * `parse_report` reads the 42 bytes: address of the sender, MAC at 7, model at 31, relay at 41; and the `sf` that a
+//!   subscriber gets unasked when somebody presses the button.
+//! * `subscription` is `cl` with the MAC, sent every three minutes to a plug that a hub keeps.
+//! * `transport` is UDP, and `exchange` sends `cl` (subscribe), waits for its reply and 10 ms more, sends `dc`, and is done
+//!   when `sf` carries the wanted state; it repeats `dc` up to three times.
+//! * Confirming is not its concern: a switch ends with a presence probe for every family.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv4Addr;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use hiflying::{DiscoveryWord, Mac};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 
-use crate::exchange::{Exchange, Order};
-use crate::module::Module;
-use crate::reco::Reco;
+use crate::command::{Capability, PlugCommand};
+use crate::exchange::{Exchange, PlugTransport};
 use crate::{FamilyId, Plug};
 
-/// Every family that Mains knows. Where a device answers as more than one, the earlier row wins.
-pub static FAMILIES: &[&dyn Family] = &[&Reco, &Module];
-
-/// Returns the family with this id, if it is in the table.
-pub fn lookup(id: FamilyId) -> Option<&'static dyn Family> {
-    FAMILIES.iter().copied().find(|family| family.id() == id)
-}
-
-/// What sets one family of plugs apart.
+/// A family of plugs.
 pub trait Family: fmt::Debug + Sync {
     /// Returns the family's name.
     fn id(&self) -> FamilyId;
 
-    /// Returns the local UDP port that answers come to, whatever port the probe came from.
+    /// Returns the abilities of its members.
+    fn capabilities(&self) -> &'static [Capability];
+
+    /// Returns the local UDP port that reports come to, whatever port the probe came from.
     fn local_port(&self) -> u16;
 
-    /// Tells whether members answer to that port only, and so are not heard while another program has it.
+    /// Tells whether members reply to that port only, and so are not heard while another program has it.
     fn needs_local_port(&self) -> bool;
 
-    /// Returns the datagrams that make a member answer; `words` are discovery words that the user gave.
+    /// Returns the datagrams that members reply to; `words` are discovery words that the user gave.
     fn probes(&self, words: &[DiscoveryWord]) -> Vec<Probe>;
 
-    /// Reads a member's answer to a probe, heard from `from` at `seen`.
+    /// Reads a member's report of itself, a reply to a probe or one sent unasked, heard from `from` at `seen`.
     ///
     /// `None` for every datagram that is not exactly that, our own probes among them.
-    fn parse_presence(&self, from: Ipv4Addr, datagram: &[u8], seen: Timestamp) -> Option<Plug>;
+    fn parse_report(&self, from: Ipv4Addr, datagram: &[u8], seen: Timestamp) -> Option<Plug>;
 
-    /// Begins to carry out `order` on the member with this `mac`; `local` is the local time, which some plugs are told.
+    /// Returns the way to members for commands; `None` for devices that take none.
+    fn transport(&self) -> Option<PlugTransport>;
+
+    /// Begins to carry out `command` on the member with this `mac`; `local` is the local time, which some plugs are sent.
     ///
-    /// `None` when members of this family cannot do that.
+    /// `None` when members of this family lack the [`PlugCommand::capability`].
     fn exchange(
         &self,
         mac: Mac,
-        order: Order,
+        command: PlugCommand,
         local: DateTime,
         now: Instant,
     ) -> Option<Box<dyn Exchange>>;
+
+    /// Returns the datagram that keeps a member's unasked reports coming, for families that need one.
+    fn subscription(&self, _mac: Mac) -> Option<Subscription> {
+        None
+    }
 }
 
-/// A datagram that makes plugs answer.
+/// A datagram that plugs reply to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
     /// The UDP port that it goes to.
     pub port: u16,
-    /// What it says.
+    /// Its content.
     pub bytes: Cow<'static, [u8]>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A datagram that has to be sent to a plug from time to time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// The datagram.
+    pub probe: Probe,
+    /// The time between two of them.
+    pub interval: Duration,
+}
 
-    #[test]
-    fn ids_are_unique_and_modules_come_last() {
-        let ids: Vec<FamilyId> = FAMILIES.iter().map(|family| family.id()).collect();
-        let mut unique = ids.clone();
-        unique.dedup();
-        assert_eq!(ids, unique);
-        assert_eq!(ids.last(), Some(&FamilyId::Module));
+/// A list of families. Where a device replies as more than one, the earlier row wins.
+#[derive(Debug, Clone)]
+pub struct Families(Arc<[&'static dyn Family]>);
+
+impl Families {
+    /// Makes a list.
+    pub fn new(families: impl IntoIterator<Item = &'static dyn Family>) -> Self {
+        Self(families.into_iter().collect())
     }
 
-    #[test]
-    fn an_answer_belongs_to_one_family() {
-        let seen = Timestamp::UNIX_EPOCH;
-        for (datagram, id) in [
-            (
-                &b"192.168.1.107,ACCF23123456,900000621,0,1,"[..],
-                Some(FamilyId::Reco),
-            ),
-            (
-                b"192.168.1.107,ACCF23123456,040001212,1,0",
-                Some(FamilyId::Reco),
-            ),
-            (
-                b"10.10.100.254,ACCF235676D6,HF-LPB100",
-                Some(FamilyId::Module),
-            ),
-            (b"192.168.1.123,ACCF2301ABFF,", Some(FamilyId::Module)),
-            (b"YZ-RECOSCAN", None),
-            (b"HF-A11ASSISTHREAD", None),
-            (b"+ok", None),
-        ] {
-            let takers: Vec<FamilyId> = FAMILIES
-                .iter()
-                .filter(|family| {
-                    family
-                        .parse_presence(Ipv4Addr::LOCALHOST, datagram, seen)
-                        .is_some()
-                })
-                .map(|family| family.id())
-                .collect();
-            assert_eq!(takers, Vec::from_iter(id), "{}", datagram.escape_ascii());
-        }
+    /// Returns the families in order.
+    pub fn iter(&self) -> impl Iterator<Item = &'static dyn Family> + Clone {
+        self.0.iter().copied()
     }
 
-    #[test]
-    fn no_family_answers_to_a_probe_itself() {
-        for family in FAMILIES {
-            for probe in family.probes(&["own-word".parse().unwrap()]) {
-                for other in FAMILIES {
-                    let echo = other.parse_presence(
-                        Ipv4Addr::LOCALHOST,
-                        &probe.bytes,
-                        Timestamp::UNIX_EPOCH,
-                    );
-                    assert_eq!(echo, None);
-                }
-            }
-        }
+    /// Returns the family with this id.
+    pub fn get(&self, id: FamilyId) -> Option<&'static dyn Family> {
+        self.iter().find(|family| family.id() == id)
+    }
+
+    /// Tells whether members of this family have an ability.
+    pub fn can(&self, id: FamilyId, capability: Capability) -> bool {
+        self.get(id)
+            .is_some_and(|family| family.capabilities().contains(&capability))
+    }
+
+    /// Returns those whose members can be switched.
+    pub(crate) fn of_plugs(&self) -> impl Iterator<Item = &'static dyn Family> + Clone {
+        self.iter()
+            .filter(|family| family.capabilities().contains(&Capability::Switch))
+    }
+
+    /// Returns those whose reports come to this local port.
+    pub(crate) fn on_port(&self, local_port: u16) -> Self {
+        Self::new(
+            self.iter()
+                .filter(|family| family.local_port() == local_port),
+        )
+    }
+
+    /// Reads a report that came to our `local_port`.
+    pub fn parse_report(
+        &self,
+        local_port: u16,
+        from: Ipv4Addr,
+        datagram: &[u8],
+        seen: Timestamp,
+    ) -> Option<Plug> {
+        self.iter()
+            .filter(|family| family.local_port() == local_port)
+            .find_map(|family| family.parse_report(from, datagram, seen))
     }
 }

@@ -4,15 +4,19 @@
 //! business. The core has no sockets, no clock and no async runtime: bytes and times go in, bytes and events come out.
 //!
 //! * [`plug`]: a plug and a reading, as every surface of Mains shows them.
-//! * [`family`]: what sets one family apart from another, and the table of them.
-//! * [`exchange`]: one order carried out on one plug, without sockets.
+//! * [`family`]: the trait of a family: what sets it apart from others.
+//! * [`families`]: the table of the families.
+//! * [`command`]: commands to a plug and their replies.
+//! * [`exchange`]: one command carried out on one plug, without sockets.
 //! * [`discovery`]: finding every plug, without sockets.
 //! * [`reco`]: the Reco4life family: its messages in both directions, and its exchange over TCP.
 //! * `net` (feature `net`): the sockets.
 //! * [`module`]: modules that answer, but are no plug that we know.
 
+pub mod command;
 pub mod discovery;
 pub mod exchange;
+pub mod families;
 pub mod family;
 pub mod module;
 #[cfg(feature = "net")]
@@ -20,7 +24,8 @@ pub mod net;
 pub mod plug;
 pub mod reco;
 
-pub use exchange::{Measurement, Order, Outcome};
-pub use family::{FAMILIES, Family};
-pub use plug::{FamilyId, Plug, Reading, RelayState};
-pub use reco::Minutes;
+pub use command::{
+    Capability, Measurement, Minutes, MinutesError, PlugCommand, PlugReply, Switched,
+};
+pub use family::{Families, Family};
+pub use plug::{FamilyId, Plug, Reading, RelayCommand, RelayState};

@@ -1,6 +1,6 @@
-//! Plain Hi-Flying modules of unknown trade: they answer a discovery word, and that is all that is known of them.
+//! Plain Hi-Flying modules of unknown trade: they reply to a discovery word, and nothing else is known of them.
 //!
-//! Every Reco plug carries such a module, and so answers here too; its own family then has the last word.
+//! Every Reco plug carries such a module, and so replies here too; its own family then takes precedence.
 
 use std::borrow::Cow;
 use std::net::Ipv4Addr;
@@ -10,7 +10,8 @@ use hiflying::{DiscoveryWord, Mac, ModuleIdentity, PORT};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 
-use crate::exchange::{Exchange, Order};
+use crate::command::{Capability, PlugCommand};
+use crate::exchange::{Exchange, PlugTransport};
 use crate::family::{Family, Probe};
 use crate::{FamilyId, Plug};
 
@@ -19,18 +20,22 @@ const MAX_LENGTH: usize = 256;
 
 /// The family of modules that answer `HF-A11ASSISTHREAD`, `WIFIKIT-214028-READ` or a word of the user's.
 #[derive(Debug, Clone, Copy)]
-pub struct Module;
+pub struct ModuleFamily;
 
-impl Family for Module {
+impl Family for ModuleFamily {
     fn id(&self) -> FamilyId {
-        FamilyId::Module
+        FamilyId::MODULE
+    }
+
+    fn capabilities(&self) -> &'static [Capability] {
+        &[]
     }
 
     fn local_port(&self) -> u16 {
         PORT
     }
 
-    /// Most modules answer the source port.
+    /// Most modules reply to the source port.
     fn needs_local_port(&self) -> bool {
         false
     }
@@ -50,7 +55,7 @@ impl Family for Module {
             .collect()
     }
 
-    fn parse_presence(&self, from: Ipv4Addr, datagram: &[u8], seen: Timestamp) -> Option<Plug> {
+    fn parse_report(&self, from: Ipv4Addr, datagram: &[u8], seen: Timestamp) -> Option<Plug> {
         if datagram.len() > MAX_LENGTH {
             return None;
         }
@@ -58,14 +63,18 @@ impl Family for Module {
         Some(Plug {
             model: identity.module,
             extra: identity.extra,
-            ..Plug::new(identity.mac, FamilyId::Module, from, seen)
+            ..Plug::new(identity.mac, FamilyId::MODULE, from, seen)
         })
+    }
+
+    fn transport(&self) -> Option<PlugTransport> {
+        None
     }
 
     fn exchange(
         &self,
         _mac: Mac,
-        _order: Order,
+        _command: PlugCommand,
         _local: DateTime,
         _now: Instant,
     ) -> Option<Box<dyn Exchange>> {
@@ -80,7 +89,7 @@ mod tests {
     #[test]
     fn words_of_the_user_come_after_the_known_ones() {
         let words = ["www.usr.cn", "HF-A11ASSISTHREAD"].map(|word| word.parse().unwrap());
-        let probes: Vec<_> = Module
+        let probes: Vec<_> = ModuleFamily
             .probes(&words)
             .into_iter()
             .map(|probe| probe.bytes)
@@ -98,15 +107,15 @@ mod tests {
     #[test]
     fn the_sender_is_trusted_for_the_address() {
         let from = Ipv4Addr::new(192, 168, 9, 14);
-        let plug = Module
-            .parse_presence(
+        let plug = ModuleFamily
+            .parse_report(
                 from,
                 b"192.168.9.13,ACCF23360902,HF-LPB100",
                 Timestamp::UNIX_EPOCH,
             )
             .unwrap();
         assert_eq!(plug.address, from);
-        assert_eq!(plug.family, FamilyId::Module);
+        assert_eq!(plug.family, FamilyId::MODULE);
         assert_eq!(plug.model.as_deref(), Some("HF-LPB100"));
         assert_eq!(plug.relay, None);
     }

@@ -1,43 +1,46 @@
 //! The sockets: finding, switching and metering plugs on real networks.
 //!
 //! A [`Lan`] has one UDP socket for each interface and local port of a family (48899 for a Reco plug), shared by all that
-//! goes on at the same time. TCP connections live as long as one exchange, or as long as a [`Link`] keeps one. All decisions are in the sans-IO half
-//! ([`crate::discovery`], [`crate::exchange`]); here are only sockets and time.
+//! goes on at the same time. A [`PlugHandle`] commands one plug through its [`PlugTask`], which owns the plug's only TCP
+//! connection. Decisions are in the sans-IO half ([`crate::discovery`], [`crate::exchange`]); here are sockets and time.
 
-mod contact;
-mod conversation;
+mod connection;
 mod discover;
+mod driver;
 mod error;
-mod link;
+mod handle;
 mod listen;
+mod network;
 mod presence;
-mod sighting;
-mod switch;
+mod reports;
+mod switching;
+mod task;
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use hiflying::net::{BindError, Interface, UdpPort, source_for};
+use hiflying::net::{BindError, Interface, UdpPort};
 use tokio::time::Instant;
 
-use crate::Plug;
-use crate::family::FAMILIES;
+use crate::families;
+use crate::family::Families;
+use network::{LanNetwork, choose, distinct};
 
-pub use crate::discovery::{Event as DiscoverEvent, Summary};
+pub use crate::discovery::{DiscoverEvent, DiscoverySummary};
 pub use discover::DiscoverOptions;
 pub use error::ContactError;
-pub use link::Link;
-pub use sighting::Sightings;
-pub use switch::Switched;
+pub use handle::{PlugHandle, PlugObserver, PlugTarget, SwitchObserver};
+pub use reports::PresenceReports;
+pub use task::PlugTask;
 
 /// The local networks, and the sockets on them. Clones share them.
 ///
 /// ```no_run
 /// use std::time::Duration;
 /// use futures_util::StreamExt;
-/// use plugs::RelayState;
+/// use plugs::RelayCommand;
 /// use plugs::net::{DiscoverEvent, DiscoverOptions, Lan};
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -45,8 +48,8 @@ pub use switch::Switched;
 /// let mut events = lan.discover(DiscoverOptions::default());
 /// while let Some(event) = events.next().await {
 ///     if let DiscoverEvent::Found(plug) = event {
-///         let switched = lan.switch(&plug, RelayState::Off, Duration::from_secs(5)).await?;
-///         println!("{}: {:?}, confirmed: {}", plug.mac, switched.relay, switched.confirmed);
+///         let switched = lan.plug(plug).switch(RelayCommand::Off, Duration::from_secs(5)).await?;
+///         println!("{:?}, confirmed: {}", switched.relay, switched.confirmed);
 ///     }
 /// }
 /// # Ok(())
@@ -54,41 +57,39 @@ pub use switch::Switched;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Lan {
-    networks: Arc<[Network]>,
-    taken: Arc<[Arc<BindError>]>,
+    families: Families,
+    networks: Arc<RwLock<Networks>>,
 }
 
-/// One interface and our sockets on it.
-#[derive(Debug, Clone)]
-struct Network {
-    interface: Interface,
-    sockets: Vec<Socket>,
-}
-
-/// The socket for one local port of a family.
-#[derive(Debug, Clone)]
-struct Socket {
-    local_port: u16,
-    port: UdpPort,
-    /// Why it is not on that port, so that only devices that answer the source port are heard.
-    taken: Option<Arc<BindError>>,
-}
+type Networks = Arc<[Arc<LanNetwork>]>;
 
 impl Lan {
     /// Opens the sockets on each of these interfaces.
     ///
-    /// Where a port is taken, the interface still serves for plugs that answer the source port; [`Lan::taken`] tells.
+    /// Where a port is taken, the interface still serves for plugs that reply to the source port; [`Lan::taken`] tells.
     ///
     /// # Errors
     ///
     /// [`BindError`] when there is no interface left on which a socket can be opened.
     pub async fn open(interfaces: &[Interface]) -> Result<Self, BindError> {
-        let opened = join_all(distinct(interfaces).into_iter().map(Network::open)).await;
-        let mut networks: Vec<Network> = Vec::new();
+        Self::with_families(families::all(), interfaces).await
+    }
+
+    /// Opens the sockets on each of these interfaces, to search for members of these families.
+    ///
+    /// # Errors
+    ///
+    /// As [`Lan::open`].
+    pub async fn with_families(
+        families: Families,
+        interfaces: &[Interface],
+    ) -> Result<Self, BindError> {
+        let opened = join_all(distinct(interfaces).into_iter().map(LanNetwork::open)).await;
+        let mut networks: Vec<Arc<LanNetwork>> = Vec::new();
         let mut first_error = None;
         for network in opened {
             match network {
-                Ok(network) => networks.push(network),
+                Ok(network) => networks.push(Arc::new(network)),
                 Err(error) => {
                     tracing::warn!(%error, "an interface cannot be used");
                     first_error.get_or_insert(error);
@@ -97,52 +98,38 @@ impl Lan {
         }
         match first_error {
             Some(error) if networks.is_empty() => Err(error),
-            _ => Ok(Self::on(networks)),
+            _ => Ok(Self {
+                families,
+                networks: Arc::new(RwLock::new(networks.into())),
+            }),
         }
     }
 
-    /// Returns the sockets on these interfaces, when they are others than now or a port could not be had until now. `None`
-    /// when nothing would be different.
+    /// Moves to these interfaces, when they are others than now or a port was taken until now. Tells whether anything is
+    /// different.
     ///
-    /// What is open stays open. An interface on which no socket can be opened is left out.
-    pub async fn renewed(&self, interfaces: &[Interface]) -> Option<Self> {
+    /// Open sockets stay open. An interface on which no socket can be opened is left out.
+    pub async fn renew(&self, interfaces: &[Interface]) -> bool {
         let wanted = distinct(interfaces);
-        if self.taken.is_empty() && wanted.iter().copied().eq(self.interfaces()) {
-            return None;
+        let before = self.networks();
+        let used = before.iter().map(|network| &network.interface);
+        let taken = self.taken().len();
+        if taken == 0 && wanted.iter().copied().eq(used.clone()) {
+            return false;
         }
-        let opening = wanted.into_iter().map(|interface| self.renew(interface));
-        let networks = join_all(opening).await.into_iter().flatten().collect();
-        let renewed = Self::on(networks);
-        let is_same =
-            renewed.taken.len() == self.taken.len() && renewed.interfaces().eq(self.interfaces());
-        (!is_same).then_some(renewed)
-    }
-
-    async fn renew(&self, interface: &Interface) -> Option<Network> {
-        let mut networks = self.networks.iter();
-        let open = networks.find(|network| network.interface.address == interface.address);
-        if let Some(open) = open.filter(|open| open.is_whole()) {
-            return Some(Network {
-                interface: interface.clone(),
-                sockets: open.sockets.clone(),
-            });
+        let opening = wanted
+            .into_iter()
+            .map(|interface| renewed(&before, interface));
+        let networks: Networks = join_all(opening).await.into_iter().flatten().collect();
+        let is_same = taken_of(&networks).len() == taken
+            && networks.iter().map(|network| &network.interface).eq(used);
+        if !is_same {
+            *self
+                .networks
+                .write()
+                .unwrap_or_else(PoisonError::into_inner) = networks;
         }
-        let opened = Network::open(interface).await;
-        opened
-            .inspect_err(|error| tracing::debug!(%error, "an interface cannot be used"))
-            .ok()
-    }
-
-    fn interfaces(&self) -> impl Iterator<Item = &Interface> {
-        self.networks.iter().map(|network| &network.interface)
-    }
-
-    fn on(networks: Vec<Network>) -> Self {
-        let sockets = networks.iter().flat_map(|network| &network.sockets);
-        Self {
-            taken: sockets.filter_map(|socket| socket.taken.clone()).collect(),
-            networks: networks.into(),
-        }
+        !is_same
     }
 
     /// Opens the sockets on that one of these interfaces that leads to `target`; without any, the one that the system
@@ -168,139 +155,68 @@ impl Lan {
         Self::open(&[interface]).await
     }
 
-    /// Returns the ports that could not be had. Plugs that answer only there are not heard.
-    pub fn taken(&self) -> &[Arc<BindError>] {
-        &self.taken
+    /// Returns the families whose members are searched for.
+    pub fn families(&self) -> &Families {
+        &self.families
+    }
+
+    /// Returns the reasons why plugs that reply to port 48899 alone are not heard on some interface.
+    pub fn taken(&self) -> Vec<Arc<BindError>> {
+        taken_of(&self.networks())
     }
 
     /// Returns the socket on UDP port 48899 that leads to `address`, to talk AT with a module while this lives: there
     /// can be only one such socket for each of our addresses.
-    pub fn port_towards(&self, address: Ipv4Addr) -> Option<&UdpPort> {
-        Some(&self.network(address)?.socket(hiflying::PORT)?.port)
+    pub fn port_towards(&self, address: Ipv4Addr) -> Option<UdpPort> {
+        Some(self.network(address)?.socket(hiflying::PORT)?.port)
+    }
+
+    fn networks(&self) -> Networks {
+        let networks = self.networks.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&networks)
     }
 
     /// Returns the network that leads to `address`.
-    fn network(&self, address: Ipv4Addr) -> Option<&Network> {
-        self.networks.get(self.network_towards(address)?)
-    }
-
-    /// Returns the index of the network that leads to `address`.
-    fn network_towards(&self, address: Ipv4Addr) -> Option<usize> {
-        let interfaces = self.networks.iter().map(|network| &network.interface);
-        let chosen = choose(interfaces, address)?.address;
-        self.networks
-            .iter()
-            .position(|network| network.interface.address == chosen)
+    fn network(&self, address: Ipv4Addr) -> Option<Arc<LanNetwork>> {
+        let networks = self.networks();
+        let index = index_towards(&networks, address)?;
+        networks.get(index).cloned()
     }
 }
 
-impl Network {
-    /// Tells whether it has every port that it should have.
-    fn is_whole(&self) -> bool {
-        self.sockets.iter().all(|socket| socket.taken.is_none())
+/// Returns the network of an interface, with the sockets that are open there already.
+async fn renewed(before: &Networks, interface: &Interface) -> Option<Arc<LanNetwork>> {
+    let mut networks = before.iter();
+    let open = networks.find(|network| network.interface.address == interface.address);
+    if let Some(open) = open.filter(|open| open.sockets().iter().all(|one| one.taken.is_none())) {
+        return Some(Arc::new(open.on(interface)));
     }
-
-    async fn open(interface: &Interface) -> Result<Self, BindError> {
-        let mut sockets: Vec<Socket> = Vec::new();
-        for family in FAMILIES {
-            let local_port = family.local_port();
-            if sockets.iter().any(|socket| socket.local_port == local_port) {
-                continue;
-            }
-            let (port, taken) =
-                UdpPort::bind_number_or_ephemeral(interface.address, local_port).await?;
-            sockets.push(Socket {
-                local_port,
-                port,
-                taken: taken.map(Arc::new),
-            });
-        }
-        Ok(Self {
-            interface: interface.clone(),
-            sockets,
-        })
-    }
-
-    fn socket(&self, local_port: u16) -> Option<&Socket> {
-        self.sockets
-            .iter()
-            .find(|socket| socket.local_port == local_port)
-    }
+    let opened = LanNetwork::open(interface).await;
+    opened
+        .inspect_err(|error| tracing::debug!(%error, "an interface cannot be used"))
+        .ok()
+        .map(Arc::new)
 }
 
-/// Each address once.
-fn distinct(interfaces: &[Interface]) -> Vec<&Interface> {
-    let mut distinct: Vec<&Interface> = Vec::new();
-    for interface in interfaces {
-        if distinct
-            .iter()
-            .all(|other| other.address != interface.address)
-        {
-            distinct.push(interface);
-        }
-    }
-    distinct
+fn taken_of(networks: &Networks) -> Vec<Arc<BindError>> {
+    networks
+        .iter()
+        .filter_map(|network| network.socket(hiflying::PORT)?.taken)
+        .collect()
 }
 
-/// The end of a budget; of one that is longer than time itself, a year from now.
+/// Returns the index of the network that leads to `address`.
+fn index_towards(networks: &Networks, address: Ipv4Addr) -> Option<usize> {
+    let interfaces = networks.iter().map(|network| &network.interface);
+    let chosen = choose(interfaces, address)?.address;
+    networks
+        .iter()
+        .position(|network| network.interface.address == chosen)
+}
+
+/// Returns the end of a budget; of one that is longer than time itself, a year from now.
 fn end_of(budget: Duration) -> Instant {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
     let now = Instant::now();
     now.checked_add(budget).unwrap_or(now + YEAR)
-}
-
-/// The interface whose own network `target` is on; else the one that the system would take; else the first.
-fn choose<'a>(
-    interfaces: impl Iterator<Item = &'a Interface> + Clone,
-    target: Ipv4Addr,
-) -> Option<&'a Interface> {
-    let mut near = interfaces
-        .clone()
-        .filter(|interface| interface.contains(target));
-    let by_route = || {
-        let source = source_for(target).ok()?;
-        interfaces
-            .clone()
-            .find(|interface| interface.address == source)
-    };
-    near.next()
-        .or_else(by_route)
-        .or_else(|| interfaces.clone().next())
-}
-
-/// Who is meant: a plug that has been found, or whatever is at an address.
-#[derive(Debug, Clone)]
-pub enum Target {
-    /// Whoever answers there.
-    Address(Ipv4Addr),
-    /// This plug, at the address where it was found.
-    Plug(Box<Plug>),
-}
-
-impl Target {
-    /// Returns the address.
-    pub fn address(&self) -> Ipv4Addr {
-        match self {
-            Self::Address(address) => *address,
-            Self::Plug(plug) => plug.address,
-        }
-    }
-}
-
-impl From<Ipv4Addr> for Target {
-    fn from(address: Ipv4Addr) -> Self {
-        Self::Address(address)
-    }
-}
-
-impl From<Plug> for Target {
-    fn from(plug: Plug) -> Self {
-        Self::Plug(Box::new(plug))
-    }
-}
-
-impl From<&Plug> for Target {
-    fn from(plug: &Plug) -> Self {
-        plug.clone().into()
-    }
 }

@@ -1,12 +1,13 @@
 //! A plug and a reading, as every surface of Mains shows them: the command's JSON, the hub's API, MQTT.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 use hiflying::Mac;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// The position of a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -42,6 +43,63 @@ impl fmt::Display for RelayState {
     }
 }
 
+/// A change of a relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RelayCommand {
+    /// Switch on.
+    On,
+    /// Switch off.
+    Off,
+    /// Switch to the other position.
+    Toggle,
+}
+
+impl From<RelayState> for RelayCommand {
+    fn from(state: RelayState) -> Self {
+        match state {
+            RelayState::On => Self::On,
+            RelayState::Off => Self::Off,
+        }
+    }
+}
+
+impl RelayCommand {
+    /// Returns the position that it leads to from `relay`.
+    pub const fn from_here(self, relay: RelayState) -> RelayState {
+        match self {
+            Self::On => RelayState::On,
+            Self::Off => RelayState::Off,
+            Self::Toggle => relay.toggled(),
+        }
+    }
+
+    /// Returns the word that JSON carries.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+            Self::Toggle => "toggle",
+        }
+    }
+}
+
+/// The text is neither `on` nor `off` nor `toggle`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a relay action is 'on', 'off' or 'toggle'")]
+pub struct RelayCommandError;
+
+impl FromStr for RelayCommand {
+    type Err = RelayCommandError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::On, Self::Off, Self::Toggle]
+            .into_iter()
+            .find(|action| text.eq_ignore_ascii_case(action.as_str()))
+            .ok_or(RelayCommandError)
+    }
+}
+
 /// The text is neither `on` nor `off`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a relay is 'on' or 'off'")]
@@ -58,26 +116,61 @@ impl FromStr for RelayState {
     }
 }
 
-/// What a device is, and so which protocol it speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FamilyId {
-    /// Reco4life and Maginon SP-2.
-    Reco,
-    /// Orvibo S20.
-    Orvibo,
-    /// A Hi-Flying module of unknown trade.
-    Module,
-}
+/// The family of a device, and so its protocol: a word of up to twelve lower-case letters and digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FamilyId([u8; FamilyId::MAX_LENGTH]);
 
 impl FamilyId {
-    /// Returns the lower-case name that JSON carries.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Reco => "reco",
-            Self::Orvibo => "orvibo",
-            Self::Module => "module",
+    /// Reco4life and Maginon SP-2.
+    pub const RECO: Self = Self::new("reco");
+    /// Orvibo S20.
+    pub const ORVIBO: Self = Self::new("orvibo");
+    /// A Hi-Flying module of unknown trade.
+    pub const MODULE: Self = Self::new("module");
+
+    const MAX_LENGTH: usize = 12;
+
+    /// Makes the id of a family in a constant.
+    ///
+    /// # Panics
+    ///
+    /// When the name is not one; use [`str::parse`] for text from outside.
+    pub const fn new(name: &str) -> Self {
+        match Self::checked(name.as_bytes()) {
+            Some(id) => id,
+            None => panic!("a family's name has one to twelve lower-case letters and digits"),
         }
+    }
+
+    const fn checked(name: &[u8]) -> Option<Self> {
+        let mut text = [0; Self::MAX_LENGTH];
+        let (mut rest, mut place) = (name, text.as_mut_slice());
+        if name.is_empty() {
+            return None;
+        }
+        while let [byte, tail @ ..] = rest {
+            let [free, free_tail @ ..] = place else {
+                return None;
+            };
+            if !byte.is_ascii_lowercase() && !byte.is_ascii_digit() {
+                return None;
+            }
+            *free = *byte;
+            (rest, place) = (tail, free_tail);
+        }
+        Some(Self(text))
+    }
+
+    /// Returns the word that JSON carries.
+    pub fn as_str(&self) -> &str {
+        let padded = std::str::from_utf8(&self.0).expect("made of ASCII letters and digits");
+        padded.trim_end_matches('\0')
+    }
+}
+
+impl fmt::Debug for FamilyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -87,7 +180,36 @@ impl fmt::Display for FamilyId {
     }
 }
 
-/// One device and what was last heard of it.
+/// The text is not the name of a family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a family is named by up to twelve lower-case letters and digits")]
+pub struct FamilyIdError;
+
+impl FromStr for FamilyId {
+    type Err = FamilyIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::checked(text.as_bytes()).ok_or(FamilyIdError)
+    }
+}
+
+impl Serialize for FamilyId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for FamilyId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+/// Stands for the MAC of a plug that has not reported it.
+pub const UNKNOWN_MAC: Mac = Mac::new([0; 6]);
+
+/// One device and its last report.
 ///
 /// Its JSON form has every field, in this order, `null` where nothing is known.
 ///
@@ -97,7 +219,7 @@ impl fmt::Display for FamilyId {
 /// let plug = Plug {
 ///     serial: Some("900000621".to_owned()),
 ///     relay: Some(RelayState::On),
-///     ..Plug::new("ACCF23123456".parse()?, FamilyId::Reco, [192, 168, 1, 107].into(), "2026-11-22T12:00:00Z".parse()?)
+///     ..Plug::new("ACCF23123456".parse()?, FamilyId::RECO, [192, 168, 1, 107].into(), "2026-11-22T12:00:00Z".parse()?)
 /// };
 /// let json = serde_json::to_string(&plug)?;
 /// assert!(json.starts_with(r#"{"mac":"AC:CF:23:12:34:56","family":"reco","serial":"900000621","address":"192.168.1.107","relay":"on","#));
@@ -216,7 +338,7 @@ mod tests {
     fn plug_as_the_contract_shows_it() {
         let mut plug = Plug::new(
             mac(),
-            FamilyId::Reco,
+            FamilyId::RECO,
             Ipv4Addr::new(192, 168, 1, 107),
             "2026-11-22T12:00:00.987Z".parse().unwrap(),
         );
@@ -233,7 +355,7 @@ mod tests {
     #[test]
     fn unknown_fields_are_null() {
         let seen = "2026-11-22T12:00:00Z".parse().unwrap();
-        let plug = Plug::new(mac(), FamilyId::Module, Ipv4Addr::LOCALHOST, seen);
+        let plug = Plug::new(mac(), FamilyId::MODULE, Ipv4Addr::LOCALHOST, seen);
         assert_eq!(
             serde_json::to_string(&plug).unwrap(),
             r#"{"mac":"AC:CF:23:12:34:56","family":"module","serial":null,"address":"127.0.0.1","relay":null,"model":null,"name":null,"res":null,"extra":null,"seen":"2026-11-22T12:00:00Z"}"#
@@ -265,13 +387,39 @@ mod tests {
     }
 
     #[test]
+    fn relay_actions() {
+        assert_eq!("TOGGLE".parse(), Ok(RelayCommand::Toggle));
+        assert_eq!("1".parse::<RelayCommand>(), Err(RelayCommandError));
+        assert_eq!(
+            serde_json::to_string(&RelayCommand::Toggle).unwrap(),
+            r#""toggle""#
+        );
+        assert_eq!(
+            RelayCommand::Toggle.from_here(RelayState::On),
+            RelayState::Off
+        );
+        assert_eq!(RelayCommand::On.from_here(RelayState::On), RelayState::On);
+    }
+
+    #[test]
+    fn family_names() {
+        for name in ["reco", "s20", "twelvelonger"] {
+            assert_eq!(name.parse::<FamilyId>().unwrap().as_str(), name);
+        }
+        for name in ["", "Reco", "thirteenlong1", "a b", "gr\u{fc}n"] {
+            assert_eq!(name.parse::<FamilyId>(), Err(FamilyIdError), "{name}");
+        }
+        assert!(serde_json::from_str::<FamilyId>(r#""RECO""#).is_err());
+    }
+
+    #[test]
     fn relay_words() {
         assert_eq!("ON".parse(), Ok(RelayState::On));
         assert_eq!("off".parse(), Ok(RelayState::Off));
         assert_eq!("1".parse::<RelayState>(), Err(RelayStateError));
         assert_eq!(RelayState::On.toggled(), RelayState::Off);
         assert_eq!(format!("{:>4}", RelayState::On), "  on");
-        for family in [FamilyId::Reco, FamilyId::Orvibo, FamilyId::Module] {
+        for family in [FamilyId::RECO, FamilyId::ORVIBO, FamilyId::MODULE] {
             assert_eq!(
                 serde_json::to_string(&family).unwrap(),
                 format!("\"{family}\"")

@@ -1,31 +1,33 @@
-//! The messages of the Reco4life family (Maginon SP-2, Reco4life P10A), in both directions.
+//! The Reco4life family (Maginon SP-2, Reco4life P10A).
 //!
-//! Plugs are found, and tell their relay's position, over UDP port 48899 ([`ScanReply`]); they are switched and metered
-//! over TCP port 8899 ([`Command`], [`Reply`], [`MeterReply`]). The vendor's words are kept: socket, res, status.
+//! Plugs are found, and report their relay's position, over UDP port 48899 ([`ScanReply`]); they are switched and metered
+//! over TCP port 8899 ([`command_line`], [`RecoReply`], [`MeterReply`]). The vendor's words are kept: socket, res, status.
 //! Field layouts and tolerances come from `docs/protocol/reco.md`, whose test vectors R1 to R17 are the tests here.
-//! Both the client and the emulator use this codec.
+//! The emulator has a codec of its own, so that an error here is not mirrored there.
 
 mod command;
 mod exchange;
 mod meter;
 mod reply;
 mod scan;
+mod text;
 
 use std::borrow::Cow;
 use std::net::Ipv4Addr;
 use std::time::Instant;
 
-use hiflying::{DiscoveryWord, Mac, PORT};
+use hiflying::{DATA_PORT, DiscoveryWord, Mac, PORT};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 
-pub use command::{Command, CommandError, Minutes, MinutesError, stamp};
-pub use exchange::TcpExchange;
+pub use command::command_line;
+pub use exchange::RecoExchange;
 pub use meter::{MeterError, MeterReply};
-pub use reply::Reply;
+pub use reply::RecoReply;
 pub use scan::ScanReply;
 
-use crate::exchange::{Exchange, Order};
+use crate::command::{Capability, PlugCommand};
+use crate::exchange::{Exchange, PlugTransport};
 use crate::family::{Family, Probe};
 use crate::{FamilyId, Plug};
 
@@ -38,7 +40,12 @@ pub struct Reco;
 
 impl Family for Reco {
     fn id(&self) -> FamilyId {
-        FamilyId::Reco
+        FamilyId::RECO
+    }
+
+    fn capabilities(&self) -> &'static [Capability] {
+        use Capability::{Meter, Switch, Timer, Version};
+        &[Switch, Meter, Timer, Version]
     }
 
     /// An SP-2 answers to this port of the sender, whatever port the scan came from.
@@ -57,7 +64,7 @@ impl Family for Reco {
         }]
     }
 
-    fn parse_presence(&self, from: Ipv4Addr, datagram: &[u8], seen: Timestamp) -> Option<Plug> {
+    fn parse_report(&self, from: Ipv4Addr, datagram: &[u8], seen: Timestamp) -> Option<Plug> {
         let reply = ScanReply::parse(datagram)?;
         if reply.address != from {
             tracing::debug!(%from, says = %reply.address, mac = %reply.mac, "a plug believes that it has another address");
@@ -68,45 +75,21 @@ impl Family for Reco {
             relay: reply.status,
             res: known(reply.res),
             extra: reply.extra.and_then(known),
-            ..Plug::new(reply.mac, FamilyId::Reco, from, seen)
+            ..Plug::new(reply.mac, FamilyId::RECO, from, seen)
         })
+    }
+
+    fn transport(&self) -> Option<PlugTransport> {
+        Some(PlugTransport::Tcp { port: DATA_PORT })
     }
 
     fn exchange(
         &self,
         _mac: Mac,
-        order: Order,
+        command: PlugCommand,
         local: DateTime,
         now: Instant,
     ) -> Option<Box<dyn Exchange>> {
-        let command = match order {
-            Order::Switch(state) => Command::switch(state, local),
-            Order::Delay(state, minutes) => Command::delay(state, minutes, local),
-            Order::Meter => Command::Meter,
-            Order::Version => Command::Version,
-        };
-        Some(Box::new(TcpExchange::new(command, now)))
+        Some(Box::new(RecoExchange::new(command, local, now)))
     }
-}
-
-/// Drops what could follow a message: line ends, the NUL padding of fixed buffers, blanks.
-fn trim(bytes: &[u8]) -> &[u8] {
-    let is_padding = |byte: &u8| matches!(byte, b'\r' | b'\n' | b'\0' | b' ' | b'\t');
-    let start = bytes
-        .iter()
-        .position(|byte| !is_padding(byte))
-        .unwrap_or(bytes.len());
-    let end = bytes
-        .iter()
-        .rposition(|byte| !is_padding(byte))
-        .map_or(start, |last| last + 1);
-    bytes.get(start..end).unwrap_or_default()
-}
-
-/// Text from a peer, fit for a terminal: no control characters, nothing that is not UTF-8.
-fn printable(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes)
-        .chars()
-        .filter(|c| !c.is_control())
-        .collect()
 }

@@ -5,27 +5,28 @@
 use std::time::{Duration, Instant};
 
 use jiff::civil::datetime;
-use plugs::exchange::{Action, Exchange, ExchangeError, Outcome, Silence, Transport};
-use plugs::reco::{Command, TcpExchange};
-use plugs::{Measurement, RelayState};
+use plugs::exchange::{Exchange, ExchangeAction, ExchangeError, NoReplyReason, PlugTransport};
+use plugs::reco::{Reco, RecoExchange};
+use plugs::{Family, Measurement, PlugCommand, PlugReply, RelayState};
 use proptest::prelude::*;
 
 const ON: &[u8] = b"AT+YZSWITCH=1,ON,201704031153\r\n";
 
 /// An exchange, the clock, and what it has done so far with the time in milliseconds.
 struct Bench {
-    exchange: TcpExchange,
+    exchange: RecoExchange,
     start: Instant,
     now: Instant,
-    done: Vec<(u128, Action)>,
-    outcome: Option<(u128, Result<Outcome, ExchangeError>)>,
+    done: Vec<(u128, ExchangeAction)>,
+    outcome: Option<(u128, Result<PlugReply, ExchangeError>)>,
 }
 
 impl Bench {
-    fn new(command: Command) -> Self {
+    fn new(command: PlugCommand) -> Self {
         let start = Instant::now();
+        let local = datetime(2017, 4, 3, 11, 53, 21, 0);
         let mut bench = Self {
-            exchange: TcpExchange::new(command, start),
+            exchange: RecoExchange::new(command, local, start),
             start,
             now: start,
             done: Vec::new(),
@@ -36,10 +37,7 @@ impl Bench {
     }
 
     fn switch() -> Self {
-        Self::new(Command::switch(
-            RelayState::On,
-            datetime(2017, 4, 3, 11, 53, 21, 0),
-        ))
+        Self::new(PlugCommand::Switch(RelayState::On))
     }
 
     /// Connected and asked.
@@ -48,7 +46,10 @@ impl Bench {
         bench.open();
         assert_eq!(
             bench.done,
-            [(0, Action::Open), (0, Action::Send(ON.to_vec()))]
+            [
+                (0, ExchangeAction::Open),
+                (0, ExchangeAction::Send(ON.to_vec()))
+            ]
         );
         bench.done.clear();
         bench
@@ -78,7 +79,7 @@ impl Bench {
         self.settle();
     }
 
-    fn closed(&mut self, how: Silence) {
+    fn closed(&mut self, how: NoReplyReason) {
         self.exchange.handle_closed(self.now, how);
         self.settle();
     }
@@ -95,7 +96,7 @@ impl Bench {
     }
 
     fn accepted_at(&self, milliseconds: u128) {
-        assert_eq!(self.outcome, Some((milliseconds, Ok(Outcome::Accepted))));
+        assert_eq!(self.outcome, Some((milliseconds, Ok(PlugReply::Accepted))));
     }
 
     fn bad_answer(&self) -> &str {
@@ -109,11 +110,11 @@ impl Bench {
 #[test]
 fn first_try_is_at_once_and_the_tail_ends_it_at_once() {
     let mut bench = Bench::switch_sent();
-    assert_eq!(bench.exchange.transport(), Transport::Tcp { port: 8899 });
+    assert_eq!(Reco.transport(), Some(PlugTransport::Tcp { port: 8899 }));
     bench.pass(4);
     bench.input(b"+ok\r\n\r\n");
     bench.accepted_at(4);
-    assert_eq!(bench.done, [(4, Action::Release)]);
+    assert_eq!(bench.done, [(4, ExchangeAction::Release)]);
     assert_eq!(bench.exchange.poll_timeout(), None);
 }
 
@@ -125,7 +126,7 @@ fn decided_at_the_first_line_end_and_drained_after() {
         bench.accepted_at(0);
         assert_eq!(bench.done, []);
         bench.pass(1000);
-        assert_eq!(bench.done, [(300, Action::Release)]);
+        assert_eq!(bench.done, [(300, ExchangeAction::Release)]);
     }
 }
 
@@ -138,7 +139,7 @@ fn no_line_end_at_all() {
     assert_eq!(bench.outcome, None);
     bench.pass(1);
     bench.accepted_at(310);
-    assert_eq!(bench.done, [(310, Action::Release)]);
+    assert_eq!(bench.done, [(310, ExchangeAction::Release)]);
 }
 
 #[test]
@@ -168,7 +169,7 @@ fn the_second_line_changes_nothing() {
     bench.input(b"+error\r\n\r\n");
     bench.pass(1000);
     bench.accepted_at(0);
-    assert_eq!(bench.done, [(320, Action::Release)]);
+    assert_eq!(bench.done, [(320, ExchangeAction::Release)]);
 }
 
 #[test]
@@ -185,11 +186,11 @@ fn refused() {
 
 #[test]
 fn meter() {
-    let mut bench = Bench::new(Command::Meter);
+    let mut bench = Bench::new(PlugCommand::Meter);
     bench.open();
     assert_eq!(
         bench.done.last(),
-        Some(&(0, Action::Send(b"AT+YZOUT\r\n".to_vec())))
+        Some(&(0, ExchangeAction::Send(b"AT+YZOUT\r\n".to_vec())))
     );
     bench.input(b"+ok=3,226");
     bench.pass(50);
@@ -201,7 +202,7 @@ fn meter() {
         power_w: Some(0.0),
         energy_wh: Some(3548),
     };
-    assert_eq!(bench.outcome, Some((50, Ok(Outcome::Measured(expected)))));
+    assert_eq!(bench.outcome, Some((50, Ok(PlugReply::Measured(expected)))));
 }
 
 #[test]
@@ -213,7 +214,7 @@ fn a_reading_that_cannot_be() {
         "+ok=3,-22694,5007,0,0,3548,0",
         "<html>",
     ] {
-        let mut bench = Bench::new(Command::Meter);
+        let mut bench = Bench::new(PlugCommand::Meter);
         bench.open();
         bench.input(format!("{answer}\r\n\r\n").as_bytes());
         assert_eq!(bench.bad_answer(), answer);
@@ -230,12 +231,12 @@ fn version_is_what_the_line_says() {
         ("RECO V1.2", "RECO V1.2"),
         ("+ok", "+ok"),
     ] {
-        let mut bench = Bench::new(Command::Version);
+        let mut bench = Bench::new(PlugCommand::Version);
         bench.open();
         bench.input(format!("{answer}\r\n\r\n").as_bytes());
         assert_eq!(
             bench.outcome,
-            Some((0, Ok(Outcome::Version(version.into()))))
+            Some((0, Ok(PlugReply::Version(version.into()))))
         );
     }
 }
@@ -251,11 +252,11 @@ fn three_connections_with_growing_pauses() {
         .done
         .iter()
         .map(|(at, action)| match action {
-            Action::Open => (*at, "open"),
-            Action::Send(bytes) if bytes == ON => (*at, "send"),
-            Action::Send(_) => (*at, "something else"),
-            Action::Close => (*at, "close"),
-            Action::Release => (*at, "release"),
+            ExchangeAction::Open => (*at, "open"),
+            ExchangeAction::Send(bytes) if bytes == ON => (*at, "send"),
+            ExchangeAction::Send(_) => (*at, "something else"),
+            ExchangeAction::Close => (*at, "close"),
+            ExchangeAction::Release => (*at, "release"),
         })
         .collect();
     // The bench answers the second and third open 1 s late.
@@ -275,17 +276,20 @@ fn three_connections_with_growing_pauses() {
     );
     assert_eq!(
         bench.outcome,
-        Some((11500, Err(ExchangeError::NoAnswer(Silence::NoReply))))
+        Some((11500, Err(ExchangeError::NoReply(NoReplyReason::NoReply))))
     );
 }
 
 #[test]
 fn a_plug_whose_slots_are_taken_at_first() {
     let mut bench = Bench::switch();
-    bench.closed(Silence::Refused);
+    bench.closed(NoReplyReason::Refused);
     assert_eq!(bench.outcome, None);
     bench.pass(200);
-    assert_eq!(bench.done, [(0, Action::Open), (200, Action::Open)]);
+    assert_eq!(
+        bench.done,
+        [(0, ExchangeAction::Open), (200, ExchangeAction::Open)]
+    );
     bench.open();
     bench.pass(200);
     bench.input(b"+ok\r\n\r\n");
@@ -294,22 +298,26 @@ fn a_plug_whose_slots_are_taken_at_first() {
 
 #[test]
 fn silent_in_four_ways() {
-    for how in [Silence::Refused, Silence::Unreachable, Silence::Closed] {
+    for how in [
+        NoReplyReason::Refused,
+        NoReplyReason::Unreachable,
+        NoReplyReason::Closed,
+    ] {
         let mut bench = Bench::switch();
         for _ in 0..3 {
             bench.closed(how);
             bench.pass(200);
         }
-        assert_eq!(
-            bench.outcome,
-            Some((400, Err(ExchangeError::NoAnswer(how))))
-        );
+        assert_eq!(bench.outcome, Some((400, Err(ExchangeError::NoReply(how)))));
     }
     let mut bench = Bench::switch();
     bench.pass(60_000);
     assert_eq!(
         bench.outcome,
-        Some((9000, Err(ExchangeError::NoAnswer(Silence::NoConnection))))
+        Some((
+            9000,
+            Err(ExchangeError::NoReply(NoReplyReason::NoConnection))
+        ))
     );
 }
 
@@ -317,12 +325,12 @@ fn silent_in_four_ways() {
 fn closed_after_part_of_an_answer() {
     let mut bench = Bench::switch_sent();
     bench.input(b"+ok");
-    bench.closed(Silence::Closed);
+    bench.closed(NoReplyReason::Closed);
     bench.accepted_at(0);
 
     let mut bench = Bench::switch_sent();
     bench.input(b"\r\n");
-    bench.closed(Silence::Closed);
+    bench.closed(NoReplyReason::Closed);
     assert_eq!(
         bench.outcome, None,
         "blank lines are no answer: it tries anew"
@@ -332,7 +340,7 @@ fn closed_after_part_of_an_answer() {
 #[test]
 fn a_banner_is_no_answer() {
     let mut bench = Bench::switch();
-    bench.closed(Silence::Closed);
+    bench.closed(NoReplyReason::Closed);
     bench.pass(200);
     bench.open();
     bench.input(b"+ok\r\n\r\n");
@@ -346,7 +354,7 @@ fn babbling_without_a_line_end() {
     assert_eq!(bench.outcome, None);
     bench.input(&[b'x'; 1_000_000]);
     assert_eq!(bench.bad_answer().len(), 83);
-    assert_eq!(bench.done, [(0, Action::Close)]);
+    assert_eq!(bench.done, [(0, ExchangeAction::Close)]);
 }
 
 #[test]
@@ -366,7 +374,7 @@ fn babbling_slowly() {
         bench.input(b"x\r\n");
     }
     bench.accepted_at(0);
-    assert_eq!(bench.done, [(3000, Action::Close)]);
+    assert_eq!(bench.done, [(3000, ExchangeAction::Close)]);
 }
 
 #[derive(Debug, Clone)]
@@ -398,21 +406,21 @@ proptest! {
     fn any_course_of_events(steps in steps(), kind in 0..3u8) {
         let mut bench = match kind {
             0 => Bench::switch(),
-            1 => Bench::new(Command::Meter),
-            _ => Bench::new(Command::Version),
+            1 => Bench::new(PlugCommand::Meter),
+            _ => Bench::new(PlugCommand::Version),
         };
         for step in steps {
             match step {
                 Step::Open => bench.open(),
                 Step::Input(bytes) => bench.input(&bytes),
-                Step::Closed => bench.closed(Silence::Closed),
+                Step::Closed => bench.closed(NoReplyReason::Closed),
                 Step::Pass(milliseconds) => bench.pass(milliseconds),
             }
         }
         bench.pass(60_000);
         prop_assert!(bench.outcome.is_some());
         prop_assert_eq!(bench.exchange.poll_timeout(), None);
-        let opens = bench.done.iter().filter(|(_, action)| *action == Action::Open).count();
+        let opens = bench.done.iter().filter(|(_, action)| *action == ExchangeAction::Open).count();
         prop_assert!(opens <= 3);
     }
 }

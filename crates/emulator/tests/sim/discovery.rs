@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use emulator::{PlugConfig, Twin};
 use jiff::Timestamp;
-use plugs::discovery::{Discovery, Event as Found, Link, Options};
+use plugs::discovery::{DiscoverEvent as Found, Discovery, SearchLink, SearchPlan};
 use plugs::{FamilyId, RelayState};
 
 use crate::seeds;
@@ -20,16 +20,21 @@ struct DiscoveryRun {
 
 /// Runs one discovery to its end.
 fn discover(world: &mut SimWorld) -> DiscoveryRun {
-    let link = Link {
+    let link = SearchLink {
         address: CLIENT,
         prefix: 24,
         broadcast: Some(BROADCAST),
     };
-    let options = Options {
+    let options = SearchPlan {
         links: vec![link],
-        ..Options::default()
+        ..SearchPlan::default()
     };
-    let mut discovery = Discovery::new(options, world.now, Timestamp::UNIX_EPOCH);
+    let mut discovery = Discovery::new(
+        plugs::families::all(),
+        options,
+        world.now,
+        Timestamp::UNIX_EPOCH,
+    );
     let mut found = BTreeSet::new();
     loop {
         while let Some(event) = discovery.poll_event() {
@@ -42,7 +47,7 @@ fn discover(world: &mut SimWorld) -> DiscoveryRun {
                         .find(|twin| twin.mac() == plug.mac)
                         .expect("a plug that there is");
                     assert_eq!(plug.address, twin.addresses()[0]);
-                    if plug.family == FamilyId::Reco {
+                    if plug.family == FamilyId::RECO {
                         assert_eq!(plug.relay, Some(twin.relay()));
                     }
                 }

@@ -7,8 +7,8 @@ use emulator::Twin;
 use hiflying::PORT;
 use jiff::Timestamp;
 use jiff::civil::date;
-use plugs::exchange::{Action, ExchangeError, Silence};
-use plugs::{FamilyId, Order, Outcome, RelayState, family};
+use plugs::exchange::{ExchangeAction, ExchangeError, NoReplyReason};
+use plugs::{FamilyId, PlugCommand, PlugReply, RelayState, families};
 
 use crate::seeds;
 use crate::world::{FIRST, SimWorld, StreamEvent, Weather, WorldEvent};
@@ -18,17 +18,17 @@ const LOOK: Duration = Duration::from_secs(4);
 const GAP: Duration = Duration::from_millis(100);
 
 /// Carries out one order on the plug.
-fn carry_out(world: &mut SimWorld, order: Order) -> Result<Outcome, ExchangeError> {
-    let reco = family::lookup(FamilyId::Reco).unwrap();
+fn carry_out(world: &mut SimWorld, order: PlugCommand) -> Result<PlugReply, ExchangeError> {
+    let reco = families::all().get(FamilyId::RECO).unwrap();
     let local = date(2026, 11, 22).at(12, 0, 0, 0);
     let mac = world.twin().mac();
     let mut exchange = reco.exchange(mac, order, local, world.now).unwrap();
     loop {
         while let Some(action) = exchange.poll_action() {
             match action {
-                Action::Open => world.connect(FIRST),
-                Action::Send(bytes) => world.write(&bytes),
-                Action::Release | Action::Close => world.disconnect(),
+                ExchangeAction::Open => world.connect(FIRST),
+                ExchangeAction::Send(bytes) => world.write(&bytes),
+                ExchangeAction::Release | ExchangeAction::Close => world.disconnect(),
             }
         }
         if let Some(outcome) = exchange.poll_outcome() {
@@ -41,10 +41,10 @@ fn carry_out(world: &mut SimWorld, order: Order) -> Result<Outcome, ExchangeErro
                 exchange.handle_input(world.now, &bytes)
             }
             WorldEvent::Stream(StreamEvent::Refused) => {
-                exchange.handle_closed(world.now, Silence::Refused)
+                exchange.handle_closed(world.now, NoReplyReason::Refused)
             }
             WorldEvent::Stream(StreamEvent::Closed) => {
-                exchange.handle_closed(world.now, Silence::Closed)
+                exchange.handle_closed(world.now, NoReplyReason::Closed)
             }
             WorldEvent::Datagram { .. } => {}
             WorldEvent::Due => exchange.handle_timeout(world.now),
@@ -55,7 +55,7 @@ fn carry_out(world: &mut SimWorld, order: Order) -> Result<Outcome, ExchangeErro
 
 /// Asks the plug for its state until it is `wanted` or patience ends; the last answer.
 fn look(world: &mut SimWorld, wanted: RelayState) -> Option<RelayState> {
-    let reco = family::lookup(FamilyId::Reco).unwrap();
+    let reco = families::all().get(FamilyId::RECO).unwrap();
     let end = world.now + LOOK;
     let mut next = world.now;
     let mut seen = None;
@@ -67,7 +67,7 @@ fn look(world: &mut SimWorld, wanted: RelayState) -> Option<RelayState> {
             next = world.now + GAP;
         }
         if let WorldEvent::Datagram { from, bytes } = world.next(Some(next.min(end)))
-            && let Some(plug) = reco.parse_presence(*from.ip(), &bytes, Timestamp::UNIX_EPOCH)
+            && let Some(plug) = reco.parse_report(*from.ip(), &bytes, Timestamp::UNIX_EPOCH)
         {
             seen = plug.relay.or(seen);
         }
@@ -77,7 +77,7 @@ fn look(world: &mut SimWorld, wanted: RelayState) -> Option<RelayState> {
 
 /// Switches on and confirms; whether the client is sure that it is on.
 fn switch_on(world: &mut SimWorld) -> bool {
-    let accepted = carry_out(world, Order::Switch(RelayState::On)).is_ok();
+    let accepted = carry_out(world, PlugCommand::Switch(RelayState::On)).is_ok();
     accepted && look(world, RelayState::On) == Some(RelayState::On)
 }
 
@@ -206,7 +206,7 @@ fn what_the_meter_says_is_understood() {
             config.energy_wh = 3548;
         });
         world.wait(Duration::from_secs(36));
-        if let Ok(Outcome::Measured(measured)) = carry_out(&mut world, Order::Meter) {
+        if let Ok(PlugReply::Measured(measured)) = carry_out(&mut world, PlugCommand::Meter) {
             assert_eq!(measured.power_w, Some(1000.0));
             // 36 s are 10 Wh; the exchange itself may take some seconds more.
             let counted = measured.energy_wh.unwrap();

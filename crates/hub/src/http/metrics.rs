@@ -167,7 +167,7 @@ mod tests {
     fn view(octet: u8, name: Option<&str>, available: bool) -> Arc<PlugView> {
         let mac = hiflying::Mac::new([0xac, 0xcf, 0x23, 0, 0, octet]);
         let seen = "2026-11-22T12:00:00Z".parse().unwrap();
-        let mut plug = Plug::new(mac, FamilyId::Reco, [127, 74, 0, octet].into(), seen);
+        let mut plug = Plug::new(mac, FamilyId::RECO, [127, 74, 0, octet].into(), seen);
         plug.name = name.map(str::to_owned);
         plug.relay = Some(RelayState::On);
         let reading = Reading {

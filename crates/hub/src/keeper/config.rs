@@ -6,6 +6,7 @@ use std::sync::Arc;
 use api::Period;
 use hiflying::Mac;
 use hiflying::net::{Interface, InterfaceError};
+use plugs::Families;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,6 +19,8 @@ use crate::store::{Sample, Store};
 pub struct KeeperConfig {
     /// Where plugs are looked for.
     pub interfaces: Interfaces,
+    /// The families whose members are looked for.
+    pub families: Families,
     /// Take in every plug that is found.
     pub adopt: bool,
     /// How often a plug is metered that has no interval of its own.

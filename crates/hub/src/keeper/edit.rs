@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use hiflying::Mac;
 use jiff::Timestamp;
 use plugs::net::{DiscoverEvent, DiscoverOptions};
-use plugs::{FamilyId, Plug};
+use plugs::{Capability, Plug};
 
 use super::{Inner, Keeper};
 use crate::event::News;
@@ -36,10 +36,10 @@ impl Keeper {
             let message = format!("{address} is not the address of a plug");
             return Err(RequestError::usage(message).at("address"));
         }
-        let heard = self.0.lan().presence(address, PRESENCE).await;
+        let heard = self.0.lan.presence(address, PRESENCE).await;
         let plug = heard.map_err(|error| RequestError::from(&error))?;
         if let Some(slot) = self.0.slot(plug.mac) {
-            slot.sighted(super::task::now(), &plug, self.0.patience());
+            slot.sighted(super::now(), &plug, self.0.patience());
             return Ok((slot.view(), false));
         }
         self.0.take_in(plug).await
@@ -74,6 +74,9 @@ impl Keeper {
                 check_name(room).map_err(|error| error.at("room"))?;
             }
             record.room = room;
+        }
+        if change.metering.is_some() && !slot.has_meter {
+            return Err(no_meter(mac).at("metering"));
         }
         record.metering = change.metering.unwrap_or(record.metering);
         record.power_on = change.power_on.unwrap_or(record.power_on);
@@ -170,7 +173,7 @@ impl Keeper {
             known: inner.slots().iter().map(|slot| slot.address()).collect(),
             ..DiscoverOptions::default()
         };
-        let mut events = inner.lan().discover(options);
+        let mut events = inner.lan.discover(options);
         let mut found: HashMap<Mac, Plug> = HashMap::new();
         while let Some(event) = events.next().await {
             match event {
@@ -207,7 +210,7 @@ impl Inner {
         if let Some(slot) = self.slot(plug.mac) {
             return Ok((slot.view(), false));
         }
-        if plug.family == FamilyId::Module {
+        if !self.lan.families().can(plug.family, Capability::Switch) {
             let message = format!(
                 "what is at {} is a Wi-Fi module, and no plug that can be switched",
                 plug.address
@@ -226,7 +229,7 @@ impl Inner {
         tracing::info!(plug = %plug.mac, address = %plug.address, name = record.name, "adopted");
         let view = self.insert(record, energy);
         if let Some(slot) = self.slot(plug.mac) {
-            slot.sighted(super::task::now(), &plug, self.patience());
+            slot.sighted(super::now(), &plug, self.patience());
             return Ok((slot.view(), true));
         }
         Ok((view, true))
@@ -282,6 +285,11 @@ impl Inner {
             plug: Plug { name, ..plug },
         }
     }
+}
+
+/// The error of metering a plug that has no meter.
+pub(super) fn no_meter(mac: Mac) -> RequestError {
+    RequestError::usage(format!("plug {mac} has no meter"))
 }
 
 fn fresh(mac: Mac, revision: u64, if_match: Option<u64>) -> Result<(), RequestError> {

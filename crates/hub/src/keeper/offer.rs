@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use hiflying::Mac;
 use jiff::{SignedDuration, Timestamp};
-use plugs::{FamilyId, Plug};
+use plugs::Plug;
 
 /// No more than this are remembered.
 const MOST: usize = 1024;
@@ -26,16 +26,13 @@ pub(super) enum Offer {
     New,
     /// Nothing, it is known.
     Known,
-    /// It is no plug, or there are too many.
+    /// Nothing, there are too many.
     Ignored,
 }
 
 impl Offers {
     /// Notes that it was heard.
     pub(super) fn heard(&mut self, plug: Plug) -> Offer {
-        if plug.family == FamilyId::Module {
-            return Offer::Ignored;
-        }
         let is_known = self.plugs.contains_key(&plug.mac);
         if !is_known && self.plugs.len() >= MOST {
             self.plugs.retain(|_, other| is_fresh(other, plug.seen));
@@ -86,6 +83,7 @@ fn is_fresh(plug: &Plug, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use plugs::FamilyId;
 
     fn plug(number: u16, family: FamilyId, minutes: i64) -> Plug {
         let [a, b] = number.to_be_bytes();
@@ -95,11 +93,10 @@ mod tests {
     }
 
     #[test]
-    fn told_once_and_only_of_plugs() {
+    fn told_once() {
         let mut offers = Offers::default();
-        assert_eq!(offers.heard(plug(1, FamilyId::Reco, 0)), Offer::New);
-        assert_eq!(offers.heard(plug(1, FamilyId::Reco, 1)), Offer::Known);
-        assert_eq!(offers.heard(plug(2, FamilyId::Module, 1)), Offer::Ignored);
+        assert_eq!(offers.heard(plug(1, FamilyId::RECO, 0)), Offer::New);
+        assert_eq!(offers.heard(plug(1, FamilyId::RECO, 1)), Offer::Known);
         let at = |minutes| Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes);
         assert_eq!(offers.fresh(at(10)).len(), 1);
         assert_eq!(offers.fresh(at(11)).len(), 0);
@@ -109,17 +106,17 @@ mod tests {
     fn a_flood_is_bounded_and_ends() {
         let mut offers = Offers::default();
         for number in 0..5000 {
-            offers.heard(plug(number, FamilyId::Reco, 0));
+            offers.heard(plug(number, FamilyId::RECO, 0));
         }
         assert_eq!(offers.plugs.len(), MOST);
-        assert_eq!(offers.heard(plug(9999, FamilyId::Reco, 60)), Offer::New);
+        assert_eq!(offers.heard(plug(9999, FamilyId::RECO, 60)), Offer::New);
         assert_eq!(offers.plugs.len(), 1);
     }
 
     #[test]
     fn who_was_dismissed_is_welcome_once_somebody_adopts_it() {
         let mut offers = Offers::default();
-        let mac = plug(1, FamilyId::Reco, 0).mac;
+        let mac = plug(1, FamilyId::RECO, 0).mac;
         offers.dismiss(mac);
         assert!(!offers.is_welcome(mac));
         offers.adopted(mac);

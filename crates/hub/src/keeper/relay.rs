@@ -82,11 +82,6 @@ impl Relay {
         }
     }
 
-    /// Tells whether the plug has told its position since then.
-    pub(super) fn is_told_since(&self, since: Instant) -> bool {
-        self.told.is_some_and(|told| told >= since)
-    }
-
     pub(super) fn moved(&self) -> Option<&Moved> {
         self.moved.as_ref()
     }
@@ -103,8 +98,10 @@ impl Relay {
 
     /// Puts the next move to `relay` down to `cause`.
     pub(super) fn intend(&mut self, now: Instant, relay: RelayState, cause: Cause) {
-        // Somebody decides; what was before an outage no longer matters.
-        self.restore = None;
+        // Any other cause decides; the position before an outage no longer matters.
+        if cause != Cause::PowerOn {
+            self.restore = None;
+        }
         self.doubt = None;
         self.intent = Some(Intent {
             relay,
@@ -306,16 +303,5 @@ mod tests {
         // It counts once.
         bench.tells(On);
         assert_eq!(bench.cause(), Cause::Person);
-    }
-
-    #[test]
-    fn told_since() {
-        let bench = Bench::new(None, On);
-        assert!(bench.relay.is_told_since(bench.now));
-        assert!(
-            !bench
-                .relay
-                .is_told_since(bench.now + Duration::from_nanos(1))
-        );
     }
 }

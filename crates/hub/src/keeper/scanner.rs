@@ -11,7 +11,7 @@ use plugs::Plug;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 use super::Inner;
-use super::task::now;
+use super::now;
 
 /// How often those are looked for that were not heard.
 const ROUND: Duration = Duration::from_millis(250);
@@ -49,7 +49,7 @@ impl Scanner {
     }
 
     async fn watch(&mut self) {
-        let mut sightings = self.inner.lan().sightings();
+        let mut reports = self.inner.lan.reports().await;
         let mut scan = interval(self.inner.scan);
         scan.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut round = interval(ROUND);
@@ -58,12 +58,12 @@ impl Scanner {
         renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                plug = sightings.next() => self.sighted(plug),
+                plug = reports.next() => self.sighted(plug),
                 _ = scan.tick() => self.scan().await,
                 _ = round.tick() => self.ask_the_missed().await,
                 _ = renew.tick() => {
                     if self.renew().await {
-                        sightings = self.inner.lan().sightings();
+                        reports = self.inner.lan.reports().await;
                         scan.reset_immediately();
                     }
                 }
@@ -80,17 +80,18 @@ impl Scanner {
                 return false;
             }
         };
-        let Some(lan) = self.inner.lan().renewed(&interfaces).await else {
+        let lan = &self.inner.lan;
+        if !lan.renew(&interfaces).await {
             return false;
-        };
-        tracing::info!(networks = lan.networks(), "the networks have changed");
-        self.inner.set_lan(lan);
+        }
+        tracing::info!(networks = lan.network_count(), "the networks have changed");
+        super::tell_taken(lan);
         true
     }
 
     async fn scan(&mut self) {
         self.inner.counts.scans.up();
-        let reached = self.inner.lan().scan_once().await;
+        let reached = self.inner.lan.scan_once().await;
         let is_blind = reached == 0;
         if is_blind && !self.is_blind {
             tracing::warn!("no network can be scanned: no plug can be found until one can");

@@ -10,14 +10,14 @@ use std::time::Instant;
 use api::{Cause, Metering, Period, PlugView};
 use hiflying::Mac;
 use jiff::Timestamp;
+use plugs::net::PlugHandle;
 use plugs::{FamilyId, Plug, Reading, RelayState};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::plausible::plausible;
 use super::presence::{Patience, Presence, Turn};
 use super::relay::{Moved, Relay, Told};
-use super::task::Errand;
 use crate::energy::Lifetime;
 use crate::event::{EventBus, News};
 use crate::store::{EnergyState, PlugRecord, Sample};
@@ -27,16 +27,16 @@ use crate::store::{EnergyState, PlugRecord, Sample};
 pub(super) struct Slot {
     pub(super) mac: Mac,
     pub(super) family: FamilyId,
-    /// Ends its task.
+    /// Whether its family has a meter.
+    pub(super) has_meter: bool,
+    /// Ends its tasks.
     pub(super) cancel: CancellationToken,
-    /// For the one task that may open a connection to it.
-    pub(super) errands: mpsc::Sender<Errand>,
-    /// Rings when an errand waits.
-    pub(super) hurry: Notify,
-    /// Rings when it is heard.
-    pub(super) heard: Notify,
-    /// Rings when its task has something to look at: it is gone or back, elsewhere, or has other settings.
+    /// Commands it.
+    pub(super) handle: PlugHandle,
+    /// Notified when its upkeep has something to do: it is gone or back, or has other settings.
     pub(super) turned: Notify,
+    /// Notified when it is to be metered out of turn.
+    pub(super) meter_due: Notify,
     default_metering: Period,
     bus: EventBus,
     state: Mutex<State>,
@@ -67,19 +67,18 @@ pub(super) struct Beginning {
     pub(super) record: PlugRecord,
     pub(super) energy: Option<EnergyState>,
     pub(super) default_metering: Period,
+    pub(super) has_meter: bool,
     pub(super) cancel: CancellationToken,
-    pub(super) errands: mpsc::Sender<Errand>,
+    pub(super) handle: PlugHandle,
 }
 
 /// What its task has to know.
 #[derive(Debug, Clone)]
 pub(super) struct Outlook {
-    pub(super) address: Ipv4Addr,
     /// Whether a connection to that address may be opened.
     pub(super) is_reachable: bool,
     pub(super) is_here: bool,
     pub(super) metering: Metering,
-    pub(super) restore: Option<RelayState>,
     /// Its relay moved without an order; is its connection still good?
     pub(super) is_in_doubt: bool,
 }
@@ -92,11 +91,11 @@ impl Slot {
         Self {
             mac: record.mac,
             family: record.family,
+            has_meter: beginning.has_meter,
             cancel: beginning.cancel,
-            errands: beginning.errands,
-            hurry: Notify::new(),
-            heard: Notify::new(),
+            handle: beginning.handle,
             turned: Notify::new(),
+            meter_due: Notify::new(),
             default_metering: beginning.default_metering,
             bus,
             state: Mutex::new(State {
@@ -156,20 +155,16 @@ impl Slot {
     pub(super) fn outlook(&self) -> Outlook {
         let state = self.state();
         Outlook {
-            address: state.record.address,
             is_reachable: !state.is_displaced,
             is_here: state.presence.is_here(),
             metering: self.metering(&state),
-            restore: state.relay.to_restore(),
             is_in_doubt: state.relay.is_in_doubt(),
         }
     }
 
-    /// Returns the relay's position, if the plug told it after `since`.
-    pub(super) fn relay_since(&self, since: Instant) -> Option<RelayState> {
-        let state = self.state();
-        let is_told = state.relay.is_told_since(since);
-        state.record.relay.filter(|_| is_told)
+    /// Returns where the relay has to be moved after an outage.
+    pub(super) fn to_restore(&self) -> Option<RelayState> {
+        self.state().relay.to_restore()
     }
 
     /// Puts the next move to `relay` down to `cause`.
@@ -239,7 +234,12 @@ impl Slot {
         {
             self.turned.notify_one();
         }
-        self.heard.notify_waiters();
+        if !state.is_displaced {
+            self.handle.locate(Some(state.record.address));
+        }
+        if plug.family == self.family {
+            self.handle.report(plug);
+        }
         state.is_unsaved |= has_changed;
         has_changed
     }
@@ -310,6 +310,7 @@ impl Slot {
             tracing::debug!(plug = %self.mac, %address, "another plug has its address");
             state.is_displaced = true;
             state.heard_here = None;
+            self.handle.locate(None);
             self.turned.notify_one();
         }
     }
@@ -333,6 +334,9 @@ impl Slot {
     }
 
     fn metering(&self, state: &State) -> Metering {
+        if !self.has_meter {
+            return Metering::Off;
+        }
         let default = Metering::Every(self.default_metering);
         state.record.metering.unwrap_or(default)
     }

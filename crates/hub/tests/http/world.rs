@@ -169,6 +169,7 @@ impl House {
 
 fn keeping() -> KeeperConfig {
     KeeperConfig {
+        families: plugs::families::all(),
         interfaces: Interfaces::Fixed(vec![Interface {
             name: "lo".into(),
             address: Ipv4Addr::new(127, 74, 0, 1),

@@ -94,7 +94,7 @@ fn store_with(numbers: impl Iterator<Item = u16>) -> std::sync::Arc<Memory> {
     for number in numbers {
         let record = PlugRecord {
             mac: mac(number),
-            family: FamilyId::Reco,
+            family: FamilyId::RECO,
             serial: None,
             address: at(number),
             model: None,

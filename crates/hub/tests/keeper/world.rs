@@ -227,6 +227,7 @@ impl House {
         };
         let config = KeeperConfig {
             interfaces: Interfaces::Fixed(vec![lo]),
+            families: plugs::families::all(),
             adopt: wishes.adopt,
             metering: wishes.metering.parse::<Period>().unwrap(),
             scan: wishes.scan.parse().unwrap(),

@@ -106,7 +106,7 @@ pub fn ms(milliseconds: i64) -> Timestamp {
 pub fn record(number: u8) -> PlugRecord {
     PlugRecord {
         mac: mac(number),
-        family: FamilyId::Reco,
+        family: FamilyId::RECO,
         serial: Some(format!("90000{number}")),
         address: [192, 168, 1, number].into(),
         model: Some("HF-LPB100".to_owned()),
@@ -124,7 +124,7 @@ pub fn record(number: u8) -> PlugRecord {
 /// A plug of which hardly anything is known.
 pub fn bare(number: u8) -> PlugRecord {
     PlugRecord {
-        family: FamilyId::Module,
+        family: FamilyId::MODULE,
         serial: None,
         model: None,
         name: None,

@@ -68,10 +68,7 @@ pub async fn run(context: &Context, args: DelayArgs) -> Outcome {
         after,
     } = args;
     let reach = Reach::open(context, std::slice::from_ref(&target)).await?;
-    let work = async {
-        let located = reach.locate(&target).await?;
-        reach.delay(located, relay, after).await
-    };
+    let work = reach.delay(&target, relay, after);
     let plug = context.bounded(reach.alongside(work)).await?;
     let due = Timestamp::now() + SignedDuration::from_mins(i64::from(after.count()));
     let due = due.round(jiff::Unit::Second).unwrap_or(due);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::{Stream, StreamExt};
 use hiflying::DiscoveryWord;
 use hiflying::net::Interface;
-use plugs::discovery::WAIT;
+use plugs::discovery::SEARCH_TIMEOUT;
 use plugs::net::{DiscoverEvent, DiscoverOptions, Lan};
 use plugs::{FamilyId, Plug};
 
@@ -141,7 +141,7 @@ fn bounded_wait(context: &Context, args: &DiscoverArgs) -> Option<Duration> {
     match (args.wait, context.deadline()) {
         (wait, None) => wait,
         (Some(wait), Some(_)) => Some(context.budget(wait)),
-        (None, Some(_)) => Some(context.budget(WAIT)),
+        (None, Some(_)) => Some(context.budget(SEARCH_TIMEOUT)),
     }
 }
 
@@ -245,7 +245,7 @@ impl<'a> Finds<'a> {
         let nameless = self
             .plugs
             .iter()
-            .find(|plug| plug.name.is_none() && plug.family != FamilyId::Module);
+            .find(|plug| plug.name.is_none() && plug.family != FamilyId::MODULE);
         if self.plugs.is_empty() {
             ui.hint(
                 "is this computer on the plugs' network, and does its firewall let UDP port 48899 in? A plug that is \

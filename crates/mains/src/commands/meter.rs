@@ -1,13 +1,14 @@
 //! `mains meter`: one reading.
 
 use plugs::Reading;
+use plugs::plug::UNKNOWN_MAC;
 use serde::ser::{self, Serialize, Serializer};
 
 use super::targets::{Plugs, each, mac_or_given};
 use crate::context::Context;
 use crate::error::Outcome;
 use crate::plug_table::{counted, figure};
-use crate::resolve::{NOBODY, Reach, Target};
+use crate::resolve::{Reach, Target};
 use crate::ui::BOLD;
 use crate::ui::table::{Cell, Column, Growing};
 
@@ -32,8 +33,8 @@ pub struct MeterArgs {
 
 /// Reads and prints.
 pub async fn run(context: &Context, args: MeterArgs) -> Outcome {
-    let work = async |reach: &Reach<'_>, target: &Target, located| {
-        let reading = reach.meter(located).await;
+    let work = async |reach: &Reach<'_>, target: &Target| {
+        let reading = reach.meter(target).await;
         Ok(reading.map(|reading| Metered::of(target, reading)).into())
     };
     let columns = [
@@ -67,7 +68,7 @@ impl Metered {
 /// The reading's own form; only a plug that has not told its MAC is named as it was given.
 impl Serialize for Metered {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.reading.plug != NOBODY {
+        if self.reading.plug != UNKNOWN_MAC {
             return self.reading.serialize(serializer);
         }
         let mut object = serde_json::to_value(&self.reading).map_err(ser::Error::custom)?;

@@ -83,9 +83,7 @@ fn known_plug(context: &Context, target: &Target) -> Result<Option<Plug>, Failur
 
 async fn find(context: &Context, target: &Target) -> Result<Plug, Failure> {
     let network = Network::open(context, std::slice::from_ref(target)).await?;
-    network
-        .alongside(async { network.presence(network.locate(target).await?).await })
-        .await
+    network.alongside(network.presence(target)).await
 }
 
 fn save(context: &Context, plug: &Plug, name: Option<&PlugName>) -> Result<Plug, Failure> {

@@ -27,8 +27,7 @@ pub struct StatusArgs {
 
 /// Asks and prints.
 pub async fn run(context: &Context, args: StatusArgs) -> Outcome {
-    let work =
-        async |reach: &Reach<'_>, _: &Target, located| Ok(reach.presence(located).await.into());
+    let work = async |reach: &Reach<'_>, target: &Target| Ok(reach.presence(target).await.into());
     let mut table = PlugTable::new(&context.ui);
     each(context, &args.targets.plugs, work, |_, plug: &Plug| {
         table.row(plug)

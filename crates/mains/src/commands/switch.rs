@@ -1,15 +1,14 @@
-//! `mains on`, `off` and `toggle`: switch, and know that it happened.
+//! `mains on`, `off` and `toggle`: switch and confirm.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use plugs::RelayState;
-use plugs::net::Switched;
+use plugs::{Plug, RelayCommand, RelayState};
 use serde::Serialize;
 
 use super::targets::{Plugs, Told, each, mac_or_given};
 use crate::context::Context;
 use crate::error::{Failure, Kind, Outcome};
-use crate::resolve::{Reach, Target, Turned};
+use crate::resolve::{Reach, SwitchedPlug, Target};
 use crate::ui::{BOLD, DIM, ON, clean, paint};
 
 #[derive(Debug, clap::Args)]
@@ -60,41 +59,42 @@ pub struct ToggleArgs {
     targets: Plugs,
 }
 
-/// What a plug did.
+/// A switched plug.
 #[derive(Debug, Serialize)]
-struct Done {
+struct SwitchResult {
     plug: String,
     relay: Option<RelayState>,
     confirmed: bool,
     elapsed_ms: u64,
+    #[serde(skip)]
+    elapsed: Duration,
     #[serde(skip)]
     name: Option<String>,
 }
 
 /// Switches on.
 pub async fn on(context: &Context, args: OnArgs) -> Outcome {
-    run(context, &args.targets.plugs, Some(RelayState::On)).await
+    run(context, &args.targets.plugs, RelayCommand::On).await
 }
 
 /// Switches off.
 pub async fn off(context: &Context, args: OffArgs) -> Outcome {
-    run(context, &args.targets.plugs, Some(RelayState::Off)).await
+    run(context, &args.targets.plugs, RelayCommand::Off).await
 }
 
-/// Switches to what the relay is not.
+/// Toggles the relay.
 pub async fn toggle(context: &Context, args: ToggleArgs) -> Outcome {
-    run(context, &args.targets.plugs, None).await
+    run(context, &args.targets.plugs, RelayCommand::Toggle).await
 }
 
-async fn run(context: &Context, targets: &[Target], wanted: Option<RelayState>) -> Outcome {
-    let work = async |reach: &Reach<'_>, target: &Target, located| {
-        let begin = Instant::now();
-        let turned = reach.switch(located, wanted).await?;
-        Ok(told(target, turned, begin.elapsed()))
+async fn run(context: &Context, targets: &[Target], action: RelayCommand) -> Outcome {
+    let work = async |reach: &Reach<'_>, target: &Target| {
+        let switched = reach.switch(target, action).await?;
+        Ok(outcome_of(target, switched))
     };
-    each(context, targets, work, |target, done| {
-        if done.confirmed {
-            context.ui.data(sentence(target, done))
+    each(context, targets, work, |target, switch| {
+        if switch.confirmed {
+            context.ui.data(sentence(target, switch))
         } else {
             Ok(())
         }
@@ -102,35 +102,41 @@ async fn run(context: &Context, targets: &[Target], wanted: Option<RelayState>) 
     .await
 }
 
-fn told(target: &Target, turned: Turned, elapsed: Duration) -> Told<Done> {
-    let Turned { switched, said } = turned;
-    let failure = (!switched.confirmed).then(|| said.unwrap_or_else(|| unconfirmed(&switched)));
-    let done = Done {
-        plug: mac_or_given(target, switched.plug.mac),
+fn outcome_of(target: &Target, outcome: SwitchedPlug) -> Told<SwitchResult> {
+    let SwitchedPlug {
+        plug,
+        switched,
+        failure,
+    } = outcome;
+    let failure = (!switched.confirmed)
+        .then(|| failure.unwrap_or_else(|| unconfirmed(&plug, switched.relay)));
+    let result = SwitchResult {
+        plug: mac_or_given(target, plug.mac),
         relay: switched.relay,
         confirmed: switched.confirmed,
-        elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-        name: switched.plug.name,
+        elapsed_ms: u64::try_from(switched.elapsed.as_millis()).unwrap_or(u64::MAX),
+        elapsed: switched.elapsed,
+        name: plug.name,
     };
     Told {
-        result: Some(done),
+        result: Some(result),
         failure,
     }
 }
 
-/// What to say of a plug that accepted and did not do it, or has not told since.
-fn unconfirmed(switched: &Switched) -> Failure {
-    let address = switched.plug.address;
-    match switched.relay {
+/// The failure of a plug that accepted a command and did not carry it out, or has not reported since.
+fn unconfirmed(plug: &Plug, relay: Option<RelayState>) -> Failure {
+    let address = plug.address;
+    match relay {
         Some(relay) => Failure::new(
             Kind::Refused,
-            format!("the plug at {address} accepted the order, but its relay is still {relay}"),
+            format!("the plug at {address} accepted the command, but its relay is still {relay}"),
         )
         .hint("try again; if it stays like that, the relay may be stuck"),
         None => Failure::new(
             Kind::NoAnswer,
             format!(
-                "the plug at {address} accepted the order, but has not told its relay state since"
+                "the plug at {address} accepted the command, but has not reported its relay since"
             ),
         )
         .hint(
@@ -139,21 +145,43 @@ fn unconfirmed(switched: &Switched) -> Failure {
     }
 }
 
-fn sentence(target: &Target, done: &Done) -> String {
+fn sentence(target: &Target, switch: &SwitchResult) -> String {
     let name = paint(
         BOLD,
-        clean(done.name.as_deref().unwrap_or(target.as_given())),
+        clean(switch.name.as_deref().unwrap_or(target.as_given())),
     );
-    let relay = match done.relay {
+    let relay = match switch.relay {
         Some(RelayState::On) => paint(ON, "on"),
         Some(RelayState::Off) => paint(DIM, "off"),
         None => "unknown".to_owned(),
     };
-    format!(
-        "{name} is {relay} {}",
-        paint(
-            DIM,
-            format_args!("(confirmed after {} ms)", done.elapsed_ms)
-        )
-    )
+    let elapsed = milliseconds(switch.elapsed);
+    let confirmed = paint(DIM, format_args!("(confirmed in {elapsed} ms)"));
+    format!("{name} is {relay} {confirmed}")
+}
+
+/// Writes a duration in milliseconds, with one decimal where that tells anything.
+fn milliseconds(elapsed: Duration) -> String {
+    let milliseconds = elapsed.as_secs_f64() * 1000.0;
+    match milliseconds < 10.0 {
+        true => format!("{milliseconds:.1}"),
+        false => format!("{milliseconds:.0}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_times_have_a_decimal() {
+        for (micros, shown) in [
+            (400, "0.4"),
+            (9_960, "10.0"),
+            (12_400, "12"),
+            (2_500_000, "2500"),
+        ] {
+            assert_eq!(milliseconds(Duration::from_micros(micros)), shown);
+        }
+    }
 }

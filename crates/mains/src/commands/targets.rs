@@ -3,11 +3,12 @@
 use futures_util::StreamExt;
 use futures_util::stream;
 use hiflying::Mac;
+use plugs::plug::UNKNOWN_MAC;
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
-use crate::resolve::{Located, NOBODY, Reach, Target};
+use crate::resolve::{Reach, Target};
 
 /// So many plugs are spoken to at the same time; more would only wait for one another.
 const AT_ONCE: usize = 256;
@@ -46,7 +47,7 @@ impl<T> From<Result<T, Failure>> for Told<T> {
 
 /// What stands for a plug in JSON: its MAC, or what was given where it has not told it.
 pub(super) fn mac_or_given(target: &Target, mac: Mac) -> String {
-    if mac == NOBODY {
+    if mac == UNKNOWN_MAC {
         target.as_given().to_owned()
     } else {
         mac.to_string()
@@ -79,13 +80,12 @@ impl<'a, T> Element<'a, T> {
 pub(super) async fn each<T: Serialize>(
     context: &Context,
     targets: &[Target],
-    work: impl AsyncFn(&Reach<'_>, &Target, Located) -> Result<Told<T>, Failure>,
+    work: impl AsyncFn(&Reach<'_>, &Target) -> Result<Told<T>, Failure>,
     show: impl FnMut(&Target, &T) -> Result<(), Failure>,
 ) -> Outcome {
     let reach = Reach::open(context, targets).await?;
     let one = async |target: &Target| {
-        let work = async { work(&reach, target, reach.locate(target).await?).await };
-        let told = context.bounded(work).await;
+        let told = context.bounded(work(&reach, target)).await;
         told.unwrap_or_else(|failure| Err(failure).into())
     };
     let exit = reach

@@ -34,8 +34,8 @@ struct Version {
 
 /// Asks and prints.
 pub async fn run(context: &Context, args: VersionArgs) -> Outcome {
-    let work = async |reach: &Reach<'_>, target: &Target, located| {
-        let version = reach.version(located).await;
+    let work = async |reach: &Reach<'_>, target: &Target| {
+        let version = reach.version(target).await;
         let told = |(plug, version): (Plug, String)| Version {
             plug: mac_or_given(target, plug.mac),
             version,

@@ -44,8 +44,8 @@ impl Facts {
     /// Takes what a datagram told, the first of each kind: a Reco plug also answers as a plain module.
     pub(super) fn take(&mut self, plug: Plug) {
         let place = match plug.family {
-            FamilyId::Module => &mut self.module,
-            FamilyId::Reco | FamilyId::Orvibo => &mut self.plug,
+            FamilyId::MODULE => &mut self.module,
+            _ => &mut self.plug,
         };
         place.get_or_insert(plug);
     }

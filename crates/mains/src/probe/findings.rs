@@ -120,7 +120,7 @@ fn switch_port(facts: &Facts) -> Finding {
     let is_reco = facts
         .plug
         .as_ref()
-        .is_some_and(|plug| plug.family == FamilyId::Reco);
+        .is_some_and(|plug| plug.family == FamilyId::RECO);
     let who = if is_reco {
         "switch and meter the plug"
     } else {

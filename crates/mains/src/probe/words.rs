@@ -10,7 +10,7 @@ use std::time::Duration;
 use hiflying::net::{Datagram, UdpPort};
 use hiflying::{DiscoveryWord, PORT};
 use jiff::Timestamp;
-use plugs::{FamilyId, family};
+use plugs::{Capability, FamilyId, families};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
@@ -99,9 +99,9 @@ impl Questions<'_> {
     }
 
     async fn scan(&self) {
-        for family in family::FAMILIES {
+        for family in families::all().iter() {
             // Plain modules are asked by their words.
-            if family.id() != FamilyId::Module {
+            if family.capabilities().contains(&Capability::Switch) {
                 for probe in family.probes(&[]) {
                     self.send(&probe.bytes, probe.port).await;
                 }
@@ -143,13 +143,13 @@ impl Questions<'_> {
     /// Notes a datagram; returns whether it answers a word.
     fn note(&self, datagram: &[u8]) -> bool {
         let seen = Timestamp::now();
-        let plug = family::FAMILIES
+        let plug = families::all()
             .iter()
-            .find_map(|family| family.parse_presence(self.target, datagram, seen));
+            .find_map(|family| family.parse_report(self.target, datagram, seen));
         let Some(plug) = plug else {
             return false;
         };
-        let is_identity = plug.family == FamilyId::Module;
+        let is_identity = plug.family == FamilyId::MODULE;
         self.evidence.note(|known| known.take(plug));
         is_identity
     }

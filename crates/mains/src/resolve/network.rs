@@ -11,47 +11,33 @@ use futures_util::future::{Either, select};
 use hiflying::Mac;
 use hiflying::net::Interface;
 use jiff::Timestamp;
-use plugs::net::{DiscoverEvent, DiscoverOptions, Lan, Switched};
-use plugs::{FamilyId, Minutes, Plug, Reading, RelayState};
+use plugs::net::{DiscoverEvent, DiscoverOptions, Lan, PlugHandle, PlugTarget};
+use plugs::plug::UNKNOWN_MAC;
+use plugs::{FamilyId, Minutes, Plug, Reading, RelayCommand, RelayState};
 
+use super::reach::SwitchedPlug;
 use super::scan::Scan;
 use super::{Target, ambiguous, interfaces, not_found, unknown_name};
 use crate::context::Context;
 use crate::error::{Failure, Kind};
-use crate::inventory::Inventory;
+use crate::inventory::{Entry, Inventory};
 
-/// How long a plug has to answer at its last address before the whole network is asked. The scan asks it there again,
+/// The time for a plug to reply at its last address before the whole network is asked. The scan asks it there again,
 /// so a lost datagram costs this much and no more.
-const AT_ITS_LAST_ADDRESS: Duration = Duration::from_millis(400);
+const LAST_ADDRESS_TIMEOUT: Duration = Duration::from_millis(400);
+/// The time for a given address to tell who is there: some fifteen tries, enough for 40 % loss each way.
+const PRESENCE_TIMEOUT: Duration = Duration::from_secs(3);
+/// The time for one command, unless `--timeout` says otherwise.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a given address has to say who is there: some fifteen tries, enough for 40 % loss each way.
-const WHO_IS_THERE: Duration = Duration::from_secs(3);
-
-/// When a plug that has not said who it is is told its order all the same.
-const BLIND_AFTER: Duration = Duration::from_secs(1);
-
-/// How long one plug may take for what it was asked, when `--timeout` does not say otherwise.
-const USUAL: Duration = Duration::from_secs(10);
-
-/// Stands for the MAC of a plug that has not told it.
-pub const NOBODY: Mac = Mac::new([0; 6]);
-
-/// A plug that was found: where it is, and what it said if it was asked already.
-#[derive(Debug, Clone)]
-pub struct Located {
-    /// Where it is.
-    pub address: Ipv4Addr,
-    /// Its answer; `None` when the address was given and nobody has asked there yet.
-    pub plug: Option<Plug>,
-}
-
-impl From<Plug> for Located {
-    fn from(plug: Plug) -> Self {
-        Self {
-            address: plug.address,
-            plug: Some(plug),
-        }
-    }
+/// The place where a plug is looked for first.
+enum Place<'a> {
+    /// The address that was given.
+    Address(Ipv4Addr),
+    /// Its last address.
+    Last(&'a Entry),
+    /// The whole network.
+    Anywhere,
 }
 
 /// One command's view of the network.
@@ -95,139 +81,121 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// Finds a plug: at the given address, at its last one, or by a scan. Needs [`Network::alongside`].
-    pub async fn locate(&self, target: &Target) -> Result<Located, Failure> {
-        if let Some(address) = target.address() {
-            self.refuse_broadcast(address)?;
-            return Ok(Located {
-                address,
-                plug: None,
-            });
-        }
-        match target.remembered(&self.inventory).as_slice() {
-            [mac] => self.find_again(target, *mac).await.map(Located::from),
-            [] if target.can_be_scanned_for() => self.find(target).await.map(Located::from),
-            [] => Err(unknown_name(target, &self.inventory)),
-            several => Err(ambiguous(target, several)),
-        }
-    }
-
-    /// Asks a plug for its presence, unless finding it has told that just now.
-    pub async fn presence(&self, located: Located) -> Result<Plug, Failure> {
-        let plug = match located.plug {
-            Some(plug) => plug,
-            None => {
-                self.lan
-                    .presence(located.address, self.context.budget(WHO_IS_THERE))
-                    .await?
+    /// Returns a plug's presence and relay state. Like all that finds a plug it needs [`Network::alongside`].
+    pub async fn presence(&self, target: &Target) -> Result<Plug, Failure> {
+        let plug = match self.place(target)? {
+            Place::Address(address) => {
+                let budget = self.context.budget(PRESENCE_TIMEOUT);
+                self.lan.presence(address, budget).await?
             }
+            Place::Last(entry) => {
+                let budget = self.context.budget(LAST_ADDRESS_TIMEOUT);
+                match self.lan.presence(entry.address, budget).await {
+                    Ok(plug) if plug.mac == entry.mac => plug,
+                    heard => {
+                        // DHCP may have given the address to another one.
+                        heard.iter().for_each(|other| self.sight(other));
+                        self.find_again(target, entry).await?
+                    }
+                }
+            }
+            Place::Anywhere => self.find(target).await?,
         };
         self.sight(&plug);
         Ok(self.named(plug))
     }
 
-    /// Switches to `wanted` (or to what the relay is not), and reads the state back.
+    /// Switches a plug, and reads its relay back.
     pub async fn switch(
         &self,
-        located: Located,
-        wanted: Option<RelayState>,
-    ) -> Result<Switched, Failure> {
-        match wanted {
-            Some(wanted) => {
-                self.order(located, async |plug| self.switch_plug(&plug, wanted).await)
-                    .await
-            }
-            None => {
-                let plug = self.presence(located).await?;
-                let wanted = plug.relay.map(RelayState::toggled).ok_or_else(|| {
-                    let address = plug.address;
-                    Failure::new(
-                        Kind::BadAnswer,
-                        format!("the device at {address} does not tell whether its relay is on"),
-                    )
-                })?;
-                self.switch_plug(&plug, wanted).await
-            }
-        }
-    }
-
-    async fn switch_plug(&self, plug: &Plug, wanted: RelayState) -> Result<Switched, Failure> {
-        let switched = self
-            .lan
-            .switch(plug, wanted, self.context.budget(USUAL))
-            .await?;
-        self.sight(&switched.plug);
-        Ok(Switched {
-            plug: self.named(switched.plug),
-            ..switched
+        target: &Target,
+        action: RelayCommand,
+    ) -> Result<SwitchedPlug, Failure> {
+        let handle = self.handle(target).await?;
+        let budget = self.context.budget(COMMAND_TIMEOUT);
+        let switched = handle.switch(action, budget).await?;
+        Ok(SwitchedPlug {
+            plug: self.commanded(&handle),
+            switched,
+            failure: None,
         })
     }
 
     /// Reads the meter.
-    pub async fn meter(&self, located: Located) -> Result<Reading, Failure> {
-        let budget = self.context.budget(USUAL);
-        self.order(located, async |plug| {
-            Ok(self.lan.meter(&plug, budget).await?)
-        })
-        .await
+    pub async fn meter(&self, target: &Target) -> Result<Reading, Failure> {
+        let handle = self.handle(target).await?;
+        let reading = handle.meter(self.context.budget(COMMAND_TIMEOUT)).await?;
+        self.commanded(&handle);
+        Ok(reading)
     }
 
     /// Sets the plug's own timer.
     pub async fn delay(
         &self,
-        located: Located,
+        target: &Target,
         state: RelayState,
         minutes: Minutes,
     ) -> Result<Plug, Failure> {
-        let budget = self.context.budget(USUAL);
-        self.order(located, async |plug| {
-            Ok(self.lan.delay(&plug, state, minutes, budget).await?)
-        })
-        .await
+        let handle = self.handle(target).await?;
+        let budget = self.context.budget(COMMAND_TIMEOUT);
+        handle.delay(state, minutes, budget).await?;
+        Ok(self.commanded(&handle))
     }
 
-    /// Asks for the firmware's version.
-    pub async fn version(&self, located: Located) -> Result<(Plug, String), Failure> {
-        let budget = self.context.budget(USUAL);
-        self.order(located, async |plug| {
-            let version = self.lan.version(&plug, budget).await?;
-            Ok((plug, version))
-        })
-        .await
+    /// Reads the firmware's version.
+    pub async fn version(&self, target: &Target) -> Result<(Plug, String), Failure> {
+        let handle = self.handle(target).await?;
+        let budget = self.context.budget(COMMAND_TIMEOUT);
+        let (_, version) = handle.version(budget).await?;
+        Ok((self.commanded(&handle), version))
     }
 
-    /// Carries out an order on a plug; it may be carried out twice.
-    ///
-    /// A plug that is silent on UDP (because of a firewall on this side, say) is told all the same, as [`NOBODY`]: its
-    /// user wants the light off. Not so where this side is known to be deaf.
-    async fn order<T>(
-        &self,
-        located: Located,
-        carry_out: impl AsyncFn(Plug) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
-        let address = located.address;
-        if located.plug.is_some() || !self.lan.taken().is_empty() {
-            return carry_out(self.presence(located).await?).await;
-        }
-        let presence = pin!(self.presence(located));
-        let blind = pin!(async {
-            tokio::time::sleep(BLIND_AFTER).await;
-            let nobody = Plug::new(NOBODY, FamilyId::Reco, address, Timestamp::now());
-            carry_out(nobody).await
-        });
-        match select(presence, blind).await {
-            Either::Left((Ok(plug), _)) => carry_out(plug).await,
-            Either::Left((Err(silence), blind)) if silence.kind() == Kind::NoAnswer => {
-                blind.await.map_err(|failure| silence.or(failure))
+    /// Finds a plug and opens the way to it: at the given address, at its last one, or by a scan.
+    async fn handle(&self, target: &Target) -> Result<PlugHandle, Failure> {
+        let plug = match self.place(target)? {
+            Place::Address(address) => return Ok(self.lan.plug(address)),
+            Place::Last(entry) => {
+                let remembered = PlugTarget::Remembered(Box::new(entry.as_plug()));
+                let handle = self.lan.plug(remembered);
+                let budget = self.context.budget(LAST_ADDRESS_TIMEOUT);
+                match handle.identify(budget).await {
+                    Ok(_) => return Ok(handle),
+                    Err(error) => {
+                        tracing::debug!(mac = %entry.mac, %error, "not where it was last seen");
+                        self.find_again(target, entry).await?
+                    }
+                }
             }
-            Either::Left((Err(failure), _)) => Err(failure),
-            // What a plug says for certain needs no name; for the rest it is worth waiting who it was.
-            Either::Right((Err(failure), _)) if failure.kind() != Kind::NoAnswer => Err(failure),
-            Either::Right((blind, presence)) => match presence.await {
-                Ok(plug) => carry_out(plug).await,
-                Err(silence) => blind.map_err(|failure| silence.or(failure)),
-            },
+            Place::Anywhere => self.find(target).await?,
+        };
+        Ok(self.lan.plug(plug))
+    }
+
+    /// Returns where a plug is looked for first.
+    fn place(&self, target: &Target) -> Result<Place<'_>, Failure> {
+        if let Some(address) = target.address() {
+            self.refuse_broadcast(address)?;
+            return Ok(Place::Address(address));
         }
+        match target.remembered(&self.inventory).as_slice() {
+            [mac] => Ok(match self.inventory.by_mac(*mac) {
+                Some(entry) => Place::Last(entry),
+                None => Place::Anywhere,
+            }),
+            [] if target.can_be_scanned_for() => Ok(Place::Anywhere),
+            [] => Err(unknown_name(target, &self.inventory)),
+            several => Err(ambiguous(target, several)),
+        }
+    }
+
+    /// Returns the plug that carried out a command.
+    fn commanded(&self, handle: &PlugHandle) -> Plug {
+        let plug = handle.plug().unwrap_or_else(|| {
+            let address = handle.address();
+            Plug::new(UNKNOWN_MAC, FamilyId::MODULE, address, Timestamp::now())
+        });
+        self.sight(&plug);
+        self.named(plug)
     }
 
     /// Writes into the inventory what was seen.
@@ -236,32 +204,17 @@ impl<'a> Network<'a> {
             .remember(&self.inventory, &self.sightings.borrow());
     }
 
-    async fn find_again(&self, target: &Target, mac: Mac) -> Result<Plug, Failure> {
-        let entry = self.inventory.by_mac(mac);
-        let last = entry.map(|entry| entry.address);
-        if let Some(address) = last {
-            match self
-                .lan
-                .presence(address, self.context.budget(AT_ITS_LAST_ADDRESS))
-                .await
-            {
-                Ok(plug) if plug.mac == mac => return Ok(plug),
-                // DHCP has given the address to another one.
-                Ok(other) => self.sight(&other),
-                Err(error) => tracing::debug!(%mac, %address, %error, "not where it was last seen"),
-            }
-        }
-        // Where answers get lost a plug may be heard as a mere module first; it is known to be more.
-        let family = entry.map(|entry| entry.family);
-        let is_it =
-            |plug: &Plug| plug.mac == mac && family.is_none_or(|known| known == plug.family);
+    /// Scans for a plug that is not where it was last seen.
+    async fn find_again(&self, target: &Target, entry: &Entry) -> Result<Plug, Failure> {
+        // Where replies get lost a plug may be heard as a mere module first; it is known to be more.
+        let is_it = |plug: &Plug| plug.mac == entry.mac && plug.family == entry.family;
         match self.scan.first(is_it).await {
             Some(plug) => Ok(plug),
             None => self
                 .scan
-                .first(|plug| plug.mac == mac)
+                .first(|plug| plug.mac == entry.mac)
                 .await
-                .ok_or_else(|| not_found(target, &self.lan, last)),
+                .ok_or_else(|| not_found(target, &self.lan, Some(entry.address))),
         }
     }
 
@@ -322,7 +275,7 @@ impl<'a> Network<'a> {
 
     fn sight(&self, plug: &Plug) {
         tracing::debug!(mac = %plug.mac, address = %plug.address, relay = ?plug.relay, "heard");
-        if plug.mac != NOBODY {
+        if plug.mac != UNKNOWN_MAC {
             self.sightings.borrow_mut().push(plug.clone());
         }
     }
@@ -337,8 +290,14 @@ impl<'a> Network<'a> {
 
 /// Finds the address of one plug, and gives the sockets back: for a verb that speaks to the plug by itself.
 pub async fn address_of(context: &Context, target: &Target) -> Result<Ipv4Addr, Failure> {
+    if let Some(address) = target.address() {
+        Network::open(context, &[])
+            .await?
+            .refuse_broadcast(address)?;
+        return Ok(address);
+    }
     let network = Network::open(context, std::slice::from_ref(target)).await?;
-    let located = network.alongside(network.locate(target)).await?;
+    let plug = network.alongside(network.presence(target)).await?;
     network.remember();
-    Ok(located.address)
+    Ok(plug.address)
 }

@@ -1,42 +1,44 @@
-//! How a command reaches plugs: over the network by itself, or through a hub.
+//! The two ways to a plug: over the network from here, or through a hub.
 //!
-//! A verb does not care which: it locates a target and tells it something, and what comes back has the same form.
+//! A verb does not care which: it commands a target, and the results have the same form.
 
 use std::future::Future;
 
-use plugs::net::Switched;
-use plugs::{Minutes, Plug, Reading, RelayState};
+use plugs::{Minutes, Plug, Reading, RelayCommand, RelayState, Switched};
 
 use super::through::Through;
-use super::{Located, Network, Target};
+use super::{Network, Target};
 use crate::context::Context;
 use crate::error::Failure;
 
-/// How a command reaches plugs.
+/// The way to plugs.
 #[derive(Debug)]
 pub enum Reach<'a> {
-    /// By itself.
+    /// Over the network, from here.
     Direct(Network<'a>),
     /// Through a hub, which has their few connections.
     Hub(Through<'a>),
 }
 
-/// What came of switching.
+/// The outcome of switching a plug.
 #[derive(Debug)]
-pub struct Turned {
-    /// What is known of the plug.
+pub struct SwitchedPlug {
+    /// The plug.
+    pub plug: Plug,
+    /// The outcome.
     pub switched: Switched,
-    /// What the hub says of a relay that is not as wanted.
-    pub said: Option<Failure>,
+    /// A hub's own words for a relay that did not move.
+    pub failure: Option<Failure>,
 }
 
-impl From<Switched> for Turned {
-    fn from(switched: Switched) -> Self {
-        Self {
-            switched,
-            said: None,
+/// Calls the same method of either way.
+macro_rules! either {
+    ($reach:expr, $way:ident => $call:expr) => {
+        match $reach {
+            Reach::Direct($way) => $call,
+            Reach::Hub($way) => $call,
         }
-    }
+    };
 }
 
 impl<'a> Reach<'a> {
@@ -49,77 +51,50 @@ impl<'a> Reach<'a> {
         Ok(Self::Direct(network))
     }
 
-    /// Runs work that may need a scan beside the scan.
+    /// Runs work that may need a scan beside the scan. A hub scans by itself.
     pub async fn alongside<T>(&self, work: impl Future<Output = T>) -> T {
         match self {
             Self::Direct(network) => network.alongside(work).await,
-            // It scans by itself.
             Self::Hub(_) => work.await,
         }
     }
 
-    /// Finds a plug. Needs [`Reach::alongside`].
-    pub async fn locate(&self, target: &Target) -> Result<Located, Failure> {
-        match self {
-            Self::Direct(network) => network.locate(target).await,
-            Self::Hub(hub) => hub.locate(target).await,
-        }
+    /// Returns a plug's presence and relay state. Like all that finds a plug it needs [`Reach::alongside`].
+    pub async fn presence(&self, target: &Target) -> Result<Plug, Failure> {
+        either!(self, way => way.presence(target).await)
     }
 
-    /// Returns a plug's presence and relay state.
-    pub async fn presence(&self, located: Located) -> Result<Plug, Failure> {
-        match self {
-            Self::Direct(network) => network.presence(located).await,
-            Self::Hub(hub) => hub.presence(located),
-        }
-    }
-
-    /// Switches to `wanted` (or to what the relay is not), and knows whether it happened.
+    /// Switches a plug and confirms.
     pub async fn switch(
         &self,
-        located: Located,
-        wanted: Option<RelayState>,
-    ) -> Result<Turned, Failure> {
-        match self {
-            Self::Direct(network) => network.switch(located, wanted).await.map(Turned::from),
-            Self::Hub(hub) => hub.switch(located, wanted).await,
-        }
+        target: &Target,
+        action: RelayCommand,
+    ) -> Result<SwitchedPlug, Failure> {
+        either!(self, way => way.switch(target, action).await)
     }
 
     /// Reads the meter.
-    pub async fn meter(&self, located: Located) -> Result<Reading, Failure> {
-        match self {
-            Self::Direct(network) => network.meter(located).await,
-            Self::Hub(hub) => hub.meter(located).await,
-        }
+    pub async fn meter(&self, target: &Target) -> Result<Reading, Failure> {
+        either!(self, way => way.meter(target).await)
     }
 
     /// Sets the plug's own timer.
     pub async fn delay(
         &self,
-        located: Located,
+        target: &Target,
         state: RelayState,
         minutes: Minutes,
     ) -> Result<Plug, Failure> {
-        match self {
-            Self::Direct(network) => network.delay(located, state, minutes).await,
-            Self::Hub(hub) => hub.delay(located, state, minutes).await,
-        }
+        either!(self, way => way.delay(target, state, minutes).await)
     }
 
-    /// Asks for the firmware's version.
-    pub async fn version(&self, located: Located) -> Result<(Plug, String), Failure> {
-        match self {
-            Self::Direct(network) => network.version(located).await,
-            Self::Hub(hub) => hub.version(located).await,
-        }
+    /// Reads the firmware's version.
+    pub async fn version(&self, target: &Target) -> Result<(Plug, String), Failure> {
+        either!(self, way => way.version(target).await)
     }
 
-    /// Writes into the inventory what was seen.
+    /// Writes what was seen into the inventory.
     pub fn remember(&self) {
-        match self {
-            Self::Direct(network) => network.remember(),
-            Self::Hub(hub) => hub.remember(),
-        }
+        either!(self, way => way.remember());
     }
 }

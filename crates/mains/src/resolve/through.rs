@@ -4,14 +4,13 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use api::{FoundPlug, PlugId, PlugView};
-use plugs::net::Switched;
-use plugs::{Minutes, Plug, Reading, RelayState};
+use plugs::{Minutes, Plug, Reading, RelayCommand, RelayState, Switched};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::OnceCell;
 
-use super::reach::Turned;
-use super::{Located, Target, ambiguous, unknown_name};
+use super::reach::SwitchedPlug;
+use super::{Target, ambiguous, unknown_name};
 use crate::context::Context;
 use crate::error::{Failure, Kind};
 use crate::hub_client::{Answer, Client};
@@ -100,9 +99,9 @@ impl<'a> Through<'a> {
     }
 
     /// Finds a plug among the hub's own, else by a search of the hub.
-    pub(crate) async fn locate(&self, target: &Target) -> Result<Located, Failure> {
+    pub(crate) async fn locate(&self, target: &Target) -> Result<Plug, Failure> {
         if let Some(view) = self.kept(target)? {
-            return Ok(view.plug.clone().into());
+            return Ok(view.plug.clone());
         }
         if target.address().is_none() && !target.can_be_scanned_for() {
             return Err(unknown_name(target, &self.inventory));
@@ -110,7 +109,7 @@ impl<'a> Through<'a> {
         let found = self.found.get_or_try_init(|| self.search()).await?;
         let mut matches = found.iter().filter(|found| target.is(&found.plug));
         match (matches.next(), matches.next()) {
-            (Some(one), None) => Ok(one.plug.clone().into()),
+            (Some(one), None) => Ok(one.plug.clone()),
             (Some(one), Some(other)) => Err(ambiguous(target, &[one.plug.mac, other.plug.mac])),
             (None, _) => Err(self.nowhere(target)),
         }
@@ -150,19 +149,19 @@ impl<'a> Through<'a> {
         ))
     }
 
-    /// The path of a plug that the hub keeps.
-    fn path(&self, located: &Located, what: &str) -> Result<(Plug, String), Failure> {
-        match self.view(located) {
+    /// Finds a plug that the hub keeps, and the path of one of its resources.
+    async fn path(&self, target: &Target, what: &str) -> Result<(Plug, String), Failure> {
+        let plug = self.locate(target).await?;
+        match self.view(&plug) {
             Some(view) => {
-                let id = PlugId::from(view.plug.mac);
-                Ok((view.plug.clone(), format!("plugs/{id}/{what}")))
+                let path = format!("plugs/{}/{what}", PlugId::from(plug.mac));
+                Ok((view.plug.clone(), path))
             }
-            None => Err(self.offered(located.address)),
+            None => Err(self.offered(plug.address)),
         }
     }
 
-    fn view(&self, located: &Located) -> Option<&PlugView> {
-        let plug = located.plug.as_ref()?;
+    fn view(&self, plug: &Plug) -> Option<&PlugView> {
         self.views.iter().find(|view| view.plug.mac == plug.mac)
     }
 
@@ -176,24 +175,24 @@ impl<'a> Through<'a> {
         ))
     }
 
-    /// What the hub knows of a plug; it asks all of them every few seconds.
-    pub(super) fn presence(&self, located: Located) -> Result<Plug, Failure> {
-        match self.view(&located) {
+    /// Returns a plug as the hub last heard it; it asks all of them every few seconds.
+    pub(super) async fn presence(&self, target: &Target) -> Result<Plug, Failure> {
+        let plug = self.locate(target).await?;
+        match self.view(&plug) {
             Some(view) => answers(view).map(|()| view.plug.clone()),
-            None => located.plug.ok_or_else(|| self.offered(located.address)),
+            None => Ok(plug),
         }
     }
 
     pub(super) async fn switch(
         &self,
-        located: Located,
-        wanted: Option<RelayState>,
-    ) -> Result<Turned, Failure> {
+        target: &Target,
+        action: RelayCommand,
+    ) -> Result<SwitchedPlug, Failure> {
         let begin = Instant::now();
-        let (plug, path) = self.path(&located, "relay")?;
-        let state = wanted.map_or("toggle", RelayState::as_str);
-        let call = self.hub.put(&path).json(&json!({"state": state}));
-        let (answer, said) = match call.answer_or_problem::<Relay>().await? {
+        let (plug, path) = self.path(target, "relay").await?;
+        let call = self.hub.put(&path).json(&json!({"state": action}));
+        let (answer, failure) = match call.answer_or_problem::<Relay>().await? {
             Answer::Yes(answer) => (answer, None),
             // It took the order: then how the relay stands is a result, too.
             Answer::No { failure, problem } => match serde_json::from_value::<Relay>(problem) {
@@ -202,23 +201,24 @@ impl<'a> Through<'a> {
             },
         };
         let switched = Switched {
-            plug,
             relay: answer.relay,
             confirmed: answer.confirmed,
             elapsed: begin.elapsed(),
         };
-        Ok(Turned { switched, said })
+        Ok(SwitchedPlug {
+            plug,
+            switched,
+            failure,
+        })
     }
 
     /// Gives a plug that the hub keeps a name there, or takes it away.
     pub(crate) async fn rename(
         &self,
-        located: &Located,
+        plug: &Plug,
         name: Option<&PlugName>,
     ) -> Result<Plug, Failure> {
-        let view = self
-            .view(located)
-            .ok_or_else(|| self.offered(located.address))?;
+        let view = self.view(plug).ok_or_else(|| self.offered(plug.address))?;
         let path = format!("plugs/{}", PlugId::from(view.plug.mac));
         let change = json!({"name": name.map(PlugName::as_str)});
         let view: PlugView = self.hub.patch(&path).json(&change).answer().await?;
@@ -230,25 +230,25 @@ impl<'a> Through<'a> {
         self.hub.is_named()
     }
 
-    pub(super) async fn meter(&self, located: Located) -> Result<Reading, Failure> {
-        let (_, path) = self.path(&located, "meter")?;
+    pub(super) async fn meter(&self, target: &Target) -> Result<Reading, Failure> {
+        let (_, path) = self.path(target, "meter").await?;
         self.hub.post(&path).answer().await
     }
 
     pub(super) async fn delay(
         &self,
-        located: Located,
+        target: &Target,
         state: RelayState,
         minutes: Minutes,
     ) -> Result<Plug, Failure> {
-        let (plug, path) = self.path(&located, "delay")?;
+        let (plug, path) = self.path(target, "delay").await?;
         let order = json!({"state": state, "minutes": minutes.count()});
         self.hub.post(&path).json(&order).done().await?;
         Ok(plug)
     }
 
-    pub(super) async fn version(&self, located: Located) -> Result<(Plug, String), Failure> {
-        let (plug, path) = self.path(&located, "version")?;
+    pub(super) async fn version(&self, target: &Target) -> Result<(Plug, String), Failure> {
+        let (plug, path) = self.path(target, "version").await?;
         let answer: Version = self.hub.get(&path).answer().await?;
         Ok((plug, answer.version))
     }

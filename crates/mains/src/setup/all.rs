@@ -117,8 +117,7 @@ async fn is_station(lan: &Lan, address: Ipv4Addr) -> bool {
     let Some(port) = lan.port_towards(address) else {
         return false;
     };
-    let Ok(mut console) = UdpConsole::open(port.clone(), address, AtSessionConfig::default()).await
-    else {
+    let Ok(mut console) = UdpConsole::open(port, address, AtSessionConfig::default()).await else {
         return false;
     };
     let mode = console.run(&Wmode).await;

@@ -42,8 +42,7 @@ pub(super) async fn run(
     let module = job.module;
     let port = lan
         .port_towards(module)
-        .ok_or_else(|| Failure::local(format!("no network leads to {module}")))?
-        .clone();
+        .ok_or_else(|| Failure::local(format!("no network leads to {module}")))?;
     let listening = stop.listen();
     let refuse = CancellationToken::new();
     let cancel = async {
@@ -147,7 +146,7 @@ async fn reach_again(
         return Ok(None);
     }
     let lan = module::reach(job.context, job.module).await?;
-    Ok(lan.port_towards(job.module).cloned())
+    Ok(lan.port_towards(job.module))
 }
 
 /// Waits until this computer is on the plug's network again.

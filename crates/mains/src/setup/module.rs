@@ -100,7 +100,7 @@ pub(super) enum Station {
 
 /// Asks a module whether it is a station on a network; nothing when it does not answer.
 pub(super) async fn station(lan: &Lan, address: Ipv4Addr) -> Option<Station> {
-    let port = lan.port_towards(address)?.clone();
+    let port = lan.port_towards(address)?;
     let config = AtSessionConfig {
         handshake_timeout: GLANCE,
         ..AtSessionConfig::default()
@@ -139,7 +139,7 @@ pub(super) async fn networks(lan: &Lan, address: Ipv4Addr) -> Result<Vec<Scanned
         Failure::new(Kind::NoAnswer, format!("no module answers at {address}"))
             .hint("is this computer on the plug's own network?")
     };
-    let port = lan.port_towards(address).ok_or_else(silent)?.clone();
+    let port = lan.port_towards(address).ok_or_else(silent)?;
     let mut console = UdpConsole::open(port, address, AtSessionConfig::default())
         .await
         .map_err(|error| silent().caused_by(&error))?;

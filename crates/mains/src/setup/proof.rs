@@ -178,9 +178,9 @@ impl Networks {
 
     /// What stood in the way of hearing the plug at all.
     fn trouble(&self) -> Option<Failure> {
-        let taken = self.lan.as_ref().and_then(|lan| lan.taken().first());
+        let taken = self.lan.as_ref().map(Lan::taken).unwrap_or_default();
         self.failure
             .clone()
-            .or_else(|| taken.map(|error| Failure::from(error.as_ref())))
+            .or_else(|| Some(Failure::from(taken.first()?.as_ref())))
     }
 }

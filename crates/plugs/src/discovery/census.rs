@@ -3,12 +3,12 @@
 use std::net::Ipv4Addr;
 
 use super::Discovery;
-use super::device::Device;
-use super::estimate::{Loss, Tallies};
+use super::device::HeardDevice;
+use super::estimate::{AnswerTallies, LossEstimate};
 
-/// Rounds before the first look at the estimate: losses come in bursts, of which it knows nothing.
+/// FamilyRounds before the first look at the estimate: losses come in bursts, of which it knows nothing.
 const MIN_ROUNDS: u32 = 4;
-/// Rounds while a plug that should be there is silent. It may be weaker than all that answer.
+/// FamilyRounds while a plug that should be there is silent. It may be weaker than all that answer.
 const MIN_ROUNDS_FOR_MISSED: u32 = 10;
 
 impl Discovery {
@@ -34,16 +34,10 @@ impl Discovery {
         // have not been answered yet.
         let base = first_rounds.min().unwrap_or(1).max(1);
         let effective = rounds.sent + 1 - base.min(rounds.sent);
-        let loss = Loss::of(&self.evidence(index, base));
+        let loss = LossEstimate::of(&self.evidence(index, base));
         let population = self.population(index, base);
         let mut unheard = loss.unheard(&population, effective);
-        if population.is_empty()
-            && self
-                .options
-                .links
-                .iter()
-                .any(|link| link.broadcast.is_some())
-        {
+        if population.is_empty() && self.plan.links.iter().any(|link| link.broadcast.is_some()) {
             // Nobody of this family has been heard. One may be there, and its answers get lost as those of others do.
             unheard += loss.all_lost(effective);
         }
@@ -59,8 +53,8 @@ impl Discovery {
     }
 
     /// The tallies from which the loss is learnt: those of every device that answers this family's probes, else of all.
-    fn evidence(&self, index: usize, base: u32) -> Tallies {
-        let mut tallies = Tallies::new();
+    fn evidence(&self, index: usize, base: u32) -> AnswerTallies {
+        let mut tallies = AnswerTallies::new();
         for device in self.devices.values() {
             self.add_tally(&mut tallies, device, index, base);
         }
@@ -77,9 +71,9 @@ impl Discovery {
     }
 
     /// The tallies of the plugs that belong to this family, of which more may be there.
-    fn population(&self, index: usize, base: u32) -> Tallies {
+    fn population(&self, index: usize, base: u32) -> AnswerTallies {
         let id = self.rounds.get(index).map(|rounds| rounds.family.id());
-        let mut tallies = Tallies::new();
+        let mut tallies = AnswerTallies::new();
         for device in self.devices.values() {
             if Some(device.plug.family) == id {
                 self.add_tally(&mut tallies, device, index, base);
@@ -88,7 +82,13 @@ impl Discovery {
         tallies
     }
 
-    fn add_tally(&self, tallies: &mut Tallies, device: &Device, index: usize, base: u32) {
+    fn add_tally(
+        &self,
+        tallies: &mut AnswerTallies,
+        device: &HeardDevice,
+        index: usize,
+        base: u32,
+    ) {
         let sent = self.rounds.get(index).map_or(0, |rounds| rounds.sent);
         if let Some(tally) = device.tally(index, base, sent) {
             *tallies.entry(tally).or_default() += 1;

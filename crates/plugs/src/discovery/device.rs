@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use super::estimate::Tally;
+use super::estimate::AnswerTally;
 use crate::{FamilyId, Plug};
 
 /// One device that has been heard.
 #[derive(Debug)]
-pub(super) struct Device {
+pub(super) struct HeardDevice {
     /// All that it said, put together.
     pub(super) plug: Plug,
     /// What the user was told last; nothing as long as it is held back.
@@ -15,19 +15,19 @@ pub(super) struct Device {
     /// When it was heard first.
     pub(super) since: Instant,
     /// How often it answered the probes of each family, in the order of the table.
-    catches: Vec<Option<Catches>>,
+    catches: Vec<Option<RoundsAnswered>>,
 }
 
 /// The rounds of one family's probes in which a device answered.
 #[derive(Debug, Clone, Copy)]
-struct Catches {
+struct RoundsAnswered {
     first: u32,
     last: u32,
     /// At most one a round, without the first.
     again: u32,
 }
 
-impl Device {
+impl HeardDevice {
     pub(super) fn new(plug: Plug, families: usize, now: Instant) -> Self {
         Self {
             plug,
@@ -46,7 +46,7 @@ impl Device {
         };
         match catches {
             None => {
-                *catches = Some(Catches {
+                *catches = Some(RoundsAnswered {
                     first: rounds,
                     last: rounds,
                     again: 0,
@@ -68,10 +68,10 @@ impl Device {
     }
 
     /// Returns its tally when the first answer of any device came in the round `base`, and `rounds` were sent.
-    pub(super) fn tally(&self, family: usize, base: u32, rounds: u32) -> Option<Tally> {
+    pub(super) fn tally(&self, family: usize, base: u32, rounds: u32) -> Option<AnswerTally> {
         let catches = self.catches.get(family)?.as_ref()?;
         let found_late = u32::from(catches.first > base);
-        Some(Tally {
+        Some(AnswerTally {
             trials: rounds.saturating_sub(base) + found_late,
             catches: catches.again + found_late,
         })
@@ -88,7 +88,7 @@ impl Device {
         if newer.model.is_some() {
             known.model = newer.model;
         }
-        if newer.family == FamilyId::Module && known.family != FamilyId::Module {
+        if newer.family == FamilyId::MODULE && known.family != FamilyId::MODULE {
             return;
         }
         known.family = newer.family;
@@ -116,18 +116,18 @@ mod tests {
     use crate::RelayState;
     use jiff::Timestamp;
 
-    fn device() -> Device {
+    fn device() -> HeardDevice {
         let plug = Plug {
             model: Some("HF-LPB100".into()),
             extra: Some("token".into()),
             ..Plug::new(
                 hiflying::Mac::new([1; 6]),
-                FamilyId::Module,
+                FamilyId::MODULE,
                 [192, 168, 1, 7].into(),
                 Timestamp::UNIX_EPOCH,
             )
         };
-        Device::new(plug, 2, Instant::now())
+        HeardDevice::new(plug, 2, Instant::now())
     }
 
     #[test]
@@ -135,7 +135,7 @@ mod tests {
         let mut device = device();
         let module = device.plug.clone();
         let reco = Plug {
-            family: FamilyId::Reco,
+            family: FamilyId::RECO,
             relay: Some(RelayState::On),
             serial: Some("900000621".into()),
             model: None,
@@ -180,7 +180,7 @@ mod tests {
         ] {
             assert_eq!(device.count(0, rounds), is_first);
         }
-        let tally = |trials, catches| Some(Tally { trials, catches });
+        let tally = |trials, catches| Some(AnswerTally { trials, catches });
         assert_eq!(device.tally(0, 1, 5), tally(4, 2));
         assert_eq!(device.tally(1, 1, 5), None);
         device.count(1, 3);

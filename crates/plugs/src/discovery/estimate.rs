@@ -14,13 +14,13 @@ use std::collections::BTreeMap;
 /// The catch by which it was found does not count when it is the first round in which anything answered, because a plug
 /// that is not caught is not in the sample. A plug found later than others missed the rounds in between.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Tally {
+pub(super) struct AnswerTally {
     pub(super) trials: u32,
     pub(super) catches: u32,
 }
 
 /// The tallies of many plugs; equal ones together, for there are few kinds.
-pub(super) type Tallies = BTreeMap<Tally, u32>;
+pub(super) type AnswerTallies = BTreeMap<AnswerTally, u32>;
 
 /// Before anything is known, every loss is equally likely.
 const PRIOR: f64 = 1.0;
@@ -33,7 +33,7 @@ const MAX_UNLIKENESS: f64 = 0.9;
 
 /// The loss of answers that all plugs together show.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Loss {
+pub(super) struct LossEstimate {
     /// The parameters of its beta distribution: misses and catches, and the prior.
     misses: f64,
     catches: f64,
@@ -41,8 +41,8 @@ pub(super) struct Loss {
     likeness: f64,
 }
 
-impl Loss {
-    pub(super) fn of(evidence: &Tallies) -> Self {
+impl LossEstimate {
+    pub(super) fn of(evidence: &AnswerTallies) -> Self {
         let (mut plugs, mut trials, mut catches) = (0.0, 0.0, 0.0);
         for (tally, &count) in evidence {
             let count = f64::from(count);
@@ -70,14 +70,14 @@ impl Loss {
     }
 
     /// The number of plugs like those in `population` that have lost their answers to all `rounds`.
-    pub(super) fn unheard(&self, population: &Tallies, rounds: u32) -> f64 {
+    pub(super) fn unheard(&self, population: &AnswerTallies, rounds: u32) -> f64 {
         population
             .iter()
             .map(|(tally, &count)| f64::from(count) * self.unheard_like(*tally, rounds))
             .sum()
     }
 
-    fn unheard_like(&self, tally: Tally, rounds: u32) -> f64 {
+    fn unheard_like(&self, tally: AnswerTally, rounds: u32) -> f64 {
         let own_catches = f64::from(tally.catches);
         let own_misses = f64::from(tally.trials) - own_catches;
         // What the others show; the plug's own tally is added below.
@@ -95,7 +95,7 @@ impl Loss {
 }
 
 /// By how much the tallies differ more than chance makes them: the method of moments for a beta-binomial distribution.
-fn unlikeness(evidence: &Tallies, loss: f64, plugs: f64, trials: f64) -> f64 {
+fn unlikeness(evidence: &AnswerTallies, loss: f64, plugs: f64, trials: f64) -> f64 {
     let degrees = plugs - 1.0;
     let mean_trials = trials / plugs.max(1.0);
     let mut seen = 0.0;
@@ -129,15 +129,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn tallies(tallies: &[(u32, u32, u32)]) -> Tallies {
+    fn tallies(tallies: &[(u32, u32, u32)]) -> AnswerTallies {
         tallies
             .iter()
-            .map(|&(count, trials, catches)| (Tally { trials, catches }, count))
+            .map(|&(count, trials, catches)| (AnswerTally { trials, catches }, count))
             .collect()
     }
 
-    fn unheard(population: &Tallies, rounds: u32) -> f64 {
-        Loss::of(population).unheard(population, rounds)
+    fn unheard(population: &AnswerTallies, rounds: u32) -> f64 {
+        LossEstimate::of(population).unheard(population, rounds)
     }
 
     #[test]
@@ -179,21 +179,21 @@ mod tests {
 
     #[test]
     fn nothing_heard_is_no_evidence() {
-        let loss = Loss::of(&Tallies::new());
+        let loss = LossEstimate::of(&AnswerTallies::new());
         assert!((loss.all_lost(9) - 0.1).abs() < 1e-12);
     }
 
     proptest! {
         #[test]
         fn always_a_number(kinds: Vec<(u16, u8, u8)>, rounds in 0..200u32) {
-            let population: Tallies = kinds
+            let population: AnswerTallies = kinds
                 .iter()
                 .map(|&(count, trials, catches)| {
                     let trials = u32::from(trials);
-                    (Tally { trials, catches: u32::from(catches).min(trials) }, u32::from(count))
+                    (AnswerTally { trials, catches: u32::from(catches).min(trials) }, u32::from(count))
                 })
                 .collect();
-            let loss = Loss::of(&population);
+            let loss = LossEstimate::of(&population);
             let unheard = loss.unheard(&population, rounds);
             prop_assert!(unheard >= 0.0 && unheard.is_finite(), "{}", unheard);
             prop_assert!((0.0..=1.0).contains(&loss.all_lost(rounds)));

@@ -1,30 +1,30 @@
 //! Drives a [`Discovery`] with real sockets.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::Stream;
 use futures_util::stream::unfold;
+use futures_util::{FutureExt, Stream};
 use hiflying::DiscoveryWord;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
-use super::listen::Listener;
-use super::{DiscoverEvent, Lan, Network};
-use crate::discovery::{Discovery, Link, Options};
+use super::listen::LanListener;
+use super::network::LanNetwork;
+use super::{DiscoverEvent, Lan, Networks, index_towards};
+use crate::discovery::{Discovery, SearchLink, SearchPlan};
 
-/// For how long to look for plugs, and where beside the local networks.
+/// The extent of a search for plugs: its time, and where beside the local networks.
 #[derive(Debug, Clone, Default)]
 pub struct DiscoverOptions {
-    /// The longest time. `None`: [`WAIT`](crate::discovery::WAIT), or
-    /// [`SILENT_WAIT`](crate::discovery::SILENT_WAIT) when nobody answers.
+    /// The longest time. `None`: [`SEARCH_TIMEOUT`](crate::discovery::SEARCH_TIMEOUT), or
+    /// [`SILENT_SEARCH_TIMEOUT`](crate::discovery::SILENT_SEARCH_TIMEOUT) when nothing replies.
     pub wait: Option<Duration>,
     /// Addresses to ask as well, also broadcast addresses of other networks.
     pub to: Vec<Ipv4Addr>,
     /// Addresses where plugs have been before.
     pub known: Vec<Ipv4Addr>,
-    /// Stop when so many have been found, and not before.
+    /// Number of plugs to find: the search stops then, and not before.
     pub expect: Option<usize>,
     /// Discovery words beside the known ones.
     pub words: Vec<DiscoveryWord>,
@@ -33,39 +33,25 @@ pub struct DiscoverOptions {
 }
 
 impl Lan {
-    /// Looks for plugs. The stream ends after [`DiscoverEvent::Done`]; it is idle while nobody polls it.
+    /// Searches for plugs. The stream ends after [`DiscoverEvent::Done`]; it is idle while nobody polls it.
     pub fn discover(
         &self,
         options: DiscoverOptions,
     ) -> impl Stream<Item = DiscoverEvent> + Send + Unpin + use<> {
-        let links = self.networks.iter().map(link).collect();
-        let addresses = options.to.iter().chain(&options.known);
-        let direct = addresses
-            .filter_map(|&address| Some((self.network_towards(address)?, address)))
-            .collect();
-        let options = Options {
-            links,
-            direct,
-            words: options.words,
-            wait: options.wait,
-            expect: options.expect,
-            watch: options.watch,
-        };
-        let search = Search {
-            listener: Listener::on(self.networks.iter()),
-            networks: Arc::clone(&self.networks),
-            discovery: Discovery::new(options, Instant::now().into_std(), Timestamp::now()),
-        };
-        Box::pin(unfold(search, |mut search| async move {
-            let event = search.next().await?;
-            Some((event, search))
-        }))
+        let begin = LanSearch::begin(self.clone(), options);
+        let events = begin.map(|search| {
+            unfold(search, |mut search| async move {
+                let event = search.next().await?;
+                Some((event, search))
+            })
+        });
+        Box::pin(events.flatten_stream())
     }
 }
 
-fn link(network: &Network) -> Link {
+fn link(network: &LanNetwork) -> SearchLink {
     let interface = &network.interface;
-    Link {
+    SearchLink {
         address: interface.address,
         prefix: interface.prefix,
         broadcast: Some(interface.broadcast),
@@ -73,13 +59,38 @@ fn link(network: &Network) -> Link {
 }
 
 /// A discovery under way.
-struct Search {
-    networks: Arc<[Network]>,
-    listener: Listener,
+struct LanSearch {
+    networks: Networks,
+    listener: LanListener,
     discovery: Discovery,
 }
 
-impl Search {
+impl LanSearch {
+    async fn begin(lan: Lan, options: DiscoverOptions) -> Self {
+        let (networks, families) = (lan.networks(), lan.families);
+        let mut sockets = Vec::new();
+        for network in networks.iter() {
+            sockets.extend(network.sockets_of(&families).await);
+        }
+        let addresses = options.to.iter().chain(&options.known);
+        let plan = SearchPlan {
+            links: networks.iter().map(|network| link(network)).collect(),
+            direct: addresses
+                .filter_map(|&address| Some((index_towards(&networks, address)?, address)))
+                .collect(),
+            words: options.words,
+            wait: options.wait,
+            expect: options.expect,
+            watch: options.watch,
+        };
+        let (now, wall) = (Instant::now().into_std(), Timestamp::now());
+        Self {
+            listener: LanListener::on(sockets),
+            networks,
+            discovery: Discovery::new(families, plan, now, wall),
+        }
+    }
+
     async fn next(&mut self) -> Option<DiscoverEvent> {
         loop {
             if let Some(event) = self.discovery.poll_event() {

@@ -1,4 +1,4 @@
-//! Why a plug could not be contacted.
+//! The errors of contact with a plug.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -6,78 +6,142 @@ use std::sync::Arc;
 
 use hiflying::net::BindError;
 
-use crate::FamilyId;
-use crate::exchange::{ExchangeError, Order, Silence};
+use crate::command::{Capability, PlugCommand};
+use crate::exchange::{ExchangeError, NoReplyReason};
+use crate::{FamilyId, Plug};
 
-/// Why a plug could not be contacted, or did not do what it was told.
+/// A plug that could not be contacted, or did not carry out a command.
 #[derive(Debug, thiserror::Error)]
 pub enum ContactError {
     /// Nothing came back in time.
-    #[error("{address} does not answer: {how}")]
+    #[error("{}", describe_silence(*.address, *.how))]
     NoAnswer {
-        /// Where.
+        /// The plug's address.
         address: Ipv4Addr,
-        /// In what way.
-        how: Silence,
+        /// The kind of silence.
+        how: NoReplyReason,
     },
-    /// The plug said no.
-    #[error("the plug at {address} refused to {order}: it answered '{reply}'")]
+    /// The plug refused.
+    #[error("the plug at {address} refused to {command}: it answered '{reply}'")]
     Refused {
-        /// Where.
+        /// The plug's address.
         address: Ipv4Addr,
-        /// What it was told.
-        order: Order,
-        /// Its answer, shortened.
+        /// The command.
+        command: PlugCommand,
+        /// Its reply, shortened.
         reply: String,
     },
-    /// It answered something that cannot be understood.
+    /// The reply is unintelligible.
     #[error("the answer of {address} cannot be understood: '{reply}'")]
     BadAnswer {
-        /// Where.
+        /// The plug's address.
         address: Ipv4Addr,
-        /// Its answer, shortened.
+        /// Its reply, shortened.
         reply: String,
     },
-    /// It would answer to a port of ours that another program has.
+    /// The plug would reply to a port of ours that another program has.
     #[error("a plug at {address} would not be heard")]
     PortTaken {
-        /// Where.
+        /// The plug's address.
         address: Ipv4Addr,
-        /// Which port, and who has it.
+        /// The port, and the program that has it.
         #[source]
         error: Arc<BindError>,
     },
-    /// What is there cannot do that.
-    #[error("the device at {address} is a '{family}', which cannot {order}")]
+    /// The device lacks the ability.
+    #[error("the device at {address} is a '{family}', which cannot {command}")]
     Unsupported {
-        /// Where.
+        /// The device's address.
         address: Ipv4Addr,
-        /// What it is.
+        /// Its family.
         family: FamilyId,
-        /// What it was told.
-        order: Order,
+        /// The command.
+        command: PlugCommand,
     },
-    /// The system does not let us.
+    /// Too many commands wait for the plug.
+    #[error("too many commands wait for the plug at {address}")]
+    Busy {
+        /// The plug's address.
+        address: Ipv4Addr,
+    },
+    /// The command gave way to another one, or no longer holds.
+    #[error("the command to the plug at {address} was withdrawn")]
+    Withdrawn {
+        /// The plug's address.
+        address: Ipv4Addr,
+    },
+    /// The plug's task has ended.
+    #[error("contact with the plug at {address} has ended")]
+    Ended {
+        /// The plug's address.
+        address: Ipv4Addr,
+    },
+    /// The system does not allow it.
     #[error("cannot contact {address}")]
     Io {
-        /// Where.
+        /// The plug's address.
         address: Ipv4Addr,
-        /// What the system says.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
 }
 
 impl ContactError {
-    pub(super) fn of_exchange(address: Ipv4Addr, order: Order, error: ExchangeError) -> Self {
+    pub(super) fn of_exchange(
+        address: Ipv4Addr,
+        command: PlugCommand,
+        error: ExchangeError,
+    ) -> Self {
         match error {
-            ExchangeError::NoAnswer(how) => Self::NoAnswer { address, how },
+            ExchangeError::NoReply(how) => Self::NoAnswer { address, how },
             ExchangeError::Refused(reply) => Self::Refused {
                 address,
-                order,
+                command,
                 reply,
             },
             ExchangeError::BadAnswer(reply) => Self::BadAnswer { address, reply },
         }
+    }
+
+    pub(super) fn unsupported(plug: &Plug, command: PlugCommand) -> Self {
+        Self::Unsupported {
+            address: plug.address,
+            family: plug.family,
+            command,
+        }
+    }
+
+    /// Tells whether nothing came back.
+    pub(super) fn is_no_answer(&self) -> bool {
+        matches!(self, Self::NoAnswer { .. })
+    }
+
+    /// Returns advice on what to do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoAnswer { how: NoReplyReason::Refused, .. } => {
+                "a plug has few connections, and others may hold them all; wait a minute, or unplug it shortly".to_owned()
+            }
+            Self::NoAnswer { .. } => {
+                "is it plugged in and on this network? `mains discover` shows the plugs that answer".to_owned()
+            }
+            Self::Refused { .. } => "`mains status` shows its state now".to_owned(),
+            Self::BadAnswer { address, .. } => format!("is it a plug at all? `mains probe {address}` looks closer"),
+            Self::Unsupported { command, .. } if command.capability() == Capability::Meter => {
+                "this kind of plug has no meter; `mains status` reads its relay".to_owned()
+            }
+            Self::Unsupported { address, .. } => format!("`mains probe {address}` looks closer"),
+            Self::PortTaken { .. } => "end the program that holds the port, then try again".to_owned(),
+            Self::Busy { .. } => "wait until the plug has answered, then try again".to_owned(),
+            Self::Withdrawn { .. } | Self::Ended { .. } | Self::Io { .. } => return None,
+        })
+    }
+}
+
+fn describe_silence(address: Ipv4Addr, how: NoReplyReason) -> String {
+    match how {
+        NoReplyReason::NoReply => format!("nothing answers at {address}"),
+        _ => format!("{address} does not answer: {how}"),
     }
 }

@@ -5,17 +5,16 @@ use futures_util::stream::{BoxStream, SelectAll, unfold};
 use hiflying::net::Datagram;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::{Network, Socket};
+use super::network::LanSocket;
 
 /// All that arrives on some sockets, with the local port that it came to.
 ///
-/// What arrives before it is made is not in it; so make it before anything is sent.
-pub(super) struct Listener(SelectAll<BoxStream<'static, (u16, Datagram)>>);
+/// Datagrams that arrived before it was made are not in it; so make it before anything is sent.
+pub(super) struct LanListener(SelectAll<BoxStream<'static, (u16, Datagram)>>);
 
-impl Listener {
-    pub(super) fn on<'a>(networks: impl IntoIterator<Item = &'a Network>) -> Self {
-        let sockets = networks.into_iter().flat_map(|network| &network.sockets);
-        Self(sockets.map(arrivals).collect())
+impl LanListener {
+    pub(super) fn on(sockets: impl IntoIterator<Item = LanSocket>) -> Self {
+        Self(sockets.into_iter().map(arrivals).collect())
     }
 
     /// Waits for a datagram; for ever when the sockets are gone.
@@ -27,7 +26,7 @@ impl Listener {
     }
 }
 
-fn arrivals(socket: &Socket) -> BoxStream<'static, (u16, Datagram)> {
+fn arrivals(socket: LanSocket) -> BoxStream<'static, (u16, Datagram)> {
     let local_port = socket.local_port;
     unfold(socket.port.subscribe(), move |mut receiver| async move {
         loop {

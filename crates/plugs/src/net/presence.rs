@@ -8,22 +8,24 @@ use hiflying::net::BindError;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
-use super::listen::Listener;
-use super::{ContactError, Lan, Network, end_of};
-use crate::exchange::Silence;
-use crate::family::{FAMILIES, Family};
-use crate::{FamilyId, Plug};
+use super::listen::LanListener;
+use super::network::LanNetwork;
+use super::{ContactError, Lan, end_of};
+use crate::exchange::NoReplyReason;
+use crate::family::{Families, Family};
+use crate::{Capability, FamilyId, Plug};
 
-/// The gaps between probes: quick enough that a lost datagram hardly matters, and not many more than the answers need.
-const FIRST_GAP: Duration = Duration::from_millis(60);
-const GAP_STEP: Duration = Duration::from_millis(30);
-const LONGEST_GAP: Duration = Duration::from_millis(200);
-/// How long a device that answered as a mere module has to answer as a plug, and the gaps between probes in that time: a
-/// dozen, so that lost datagrams do not disguise a plug.
-const SECOND_THOUGHT: Duration = Duration::from_secs(1);
-const SECOND_THOUGHT_GAP: Duration = Duration::from_millis(80);
-/// How long to wait for an answer to the source port, when most plugs cannot be heard anyway.
-const DEAF_PATIENCE: Duration = Duration::from_secs(2);
+/// The delay after the first probe, its growth from probe to probe, and its bound: short enough that a lost datagram hardly
+/// matters, and not many more probes than the replies need.
+const FIRST_PROBE_INTERVAL: Duration = Duration::from_millis(60);
+const PROBE_INTERVAL_STEP: Duration = Duration::from_millis(30);
+const MAX_PROBE_INTERVAL: Duration = Duration::from_millis(200);
+/// The time that a device which replied as a mere module gets to reply as a plug, and the delay between probes in that time:
+/// a dozen probes, so that lost datagrams do not disguise a plug.
+const MODULE_TIMEOUT: Duration = Duration::from_secs(1);
+const MODULE_PROBE_INTERVAL: Duration = Duration::from_millis(80);
+/// The time for a reply to the source port, when most plugs cannot be heard anyway.
+pub(super) const DEAF_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Lan {
     /// Asks `address` who is there, again and again for as long as `budget`.
@@ -36,51 +38,57 @@ impl Lan {
         address: Ipv4Addr,
         budget: Duration,
     ) -> Result<Plug, ContactError> {
-        self.presence_until(address, end_of(budget)).await
+        let mut probe = AddressProbe::new(self, address, &self.families).await?;
+        self.presence_by(&mut probe, end_of(budget)).await
     }
 
-    pub(super) async fn presence_until(
+    /// Returns the families that a device of this family can be told from: those on its port.
+    pub(super) fn families_beside(&self, family: FamilyId) -> Families {
+        match self.families.get(family) {
+            Some(family) => self.families.on_port(family.local_port()),
+            None => self.families.clone(),
+        }
+    }
+
+    pub(super) async fn presence_by(
         &self,
-        address: Ipv4Addr,
+        probe: &mut AddressProbe,
         deadline: Instant,
     ) -> Result<Plug, ContactError> {
-        let mut sight = Sight::of(self, address)?;
+        let is_plug = |plug: &Plug| self.families.can(plug.family, Capability::Switch);
         let mut module: Option<Plug> = None;
         let mut end = deadline;
-        if FAMILIES.iter().any(|family| sight.deaf(*family).is_some()) {
-            end = deadline.min(Instant::now() + DEAF_PATIENCE);
+        if probe.deaf().is_some() {
+            end = deadline.min(Instant::now() + DEAF_TIMEOUT);
         }
-        let mut next = Instant::now();
+        // The first probe goes out at once: a timer that is due now fires a millisecond later.
+        let mut next = None;
         let mut tries = 0;
         loop {
             tokio::select! {
                 biased;
-                plug = sight.heard(FAMILIES) => {
-                    if plug.family != FamilyId::Module {
+                plug = probe.report() => {
+                    if is_plug(&plug) {
                         let model = module.and_then(|module| module.model);
                         return Ok(Plug { model: plug.model.clone().or(model), ..plug });
                     }
                     if module.is_none() {
-                        end = end.min(Instant::now() + SECOND_THOUGHT);
+                        end = end.min(Instant::now() + MODULE_TIMEOUT);
                     }
                     module = Some(plug);
                 }
                 () = sleep_until(end) => {
-                    return module.ok_or_else(|| sight.silence());
+                    return module.ok_or_else(|| probe.no_reply());
                 }
-                () = sleep_until(next) => {
+                () = until(next) => {
                     // A plug need not be asked whether it is a module, so the words wait for the second try.
-                    let ask_module = tries > 0 && module.is_none();
-                    for family in FAMILIES {
-                        if ask_module || family.id() != FamilyId::Module {
-                            sight.probe(*family).await;
-                        }
-                    }
-                    let gap = match module {
-                        Some(_) => SECOND_THOUGHT_GAP,
-                        None => (FIRST_GAP + GAP_STEP * tries).min(LONGEST_GAP),
+                    let asks_modules = tries > 0 && module.is_none();
+                    probe.send(asks_modules).await;
+                    let interval = match module {
+                        Some(_) => MODULE_PROBE_INTERVAL,
+                        None => (FIRST_PROBE_INTERVAL + PROBE_INTERVAL_STEP * tries).min(MAX_PROBE_INTERVAL),
                     };
-                    next = Instant::now() + gap;
+                    next = Some(Instant::now() + interval);
                     tries = tries.saturating_add(1).min(100);
                 }
             }
@@ -88,75 +96,99 @@ impl Lan {
     }
 }
 
-/// An eye on one address.
-pub(super) struct Sight<'a> {
-    address: Ipv4Addr,
-    network: &'a Network,
-    listener: Listener,
-    unreachable: bool,
+/// Waits until this time, or not at all.
+async fn until(time: Option<Instant>) {
+    if let Some(time) = time {
+        sleep_until(time).await;
+    }
 }
 
-impl<'a> Sight<'a> {
-    pub(super) fn of(lan: &'a Lan, address: Ipv4Addr) -> Result<Self, ContactError> {
+/// Probes to one address, and the reports from there.
+pub(super) struct AddressProbe {
+    address: Ipv4Addr,
+    network: Arc<LanNetwork>,
+    families: Families,
+    listener: LanListener,
+    is_unreachable: bool,
+}
+
+impl AddressProbe {
+    /// Begins to listen to members of these families at `address`.
+    pub(super) async fn new(
+        lan: &Lan,
+        address: Ipv4Addr,
+        families: &Families,
+    ) -> Result<Self, ContactError> {
         let network = lan.network(address).ok_or(ContactError::NoAnswer {
             address,
-            how: Silence::Unreachable,
+            how: NoReplyReason::Unreachable,
         })?;
         Ok(Self {
             address,
+            listener: LanListener::on(network.sockets_of(families).await),
             network,
-            listener: Listener::on([network]),
-            unreachable: false,
+            families: families.clone(),
+            is_unreachable: false,
         })
     }
 
-    /// Sends a family's probes once.
-    pub(super) async fn probe(&mut self, family: &dyn Family) {
-        self.unreachable = !self.network.probe(family, self.address).await;
+    /// Sends the probes of plugs once, and those of mere modules if these are asked as well.
+    pub(super) async fn send(&mut self, asks_modules: bool) {
+        let plugs: Vec<FamilyId> = self.families.of_plugs().map(|family| family.id()).collect();
+        let mut is_reached = false;
+        for family in self.families.iter() {
+            if asks_modules || plugs.contains(&family.id()) {
+                is_reached |= self.network.probe(family, self.address).await;
+            }
+        }
+        self.is_unreachable = !is_reached;
     }
 
-    /// Waits until one of these families is heard from the address.
-    pub(super) async fn heard(&mut self, families: &[&dyn Family]) -> Plug {
+    /// Waits for a report from the address.
+    pub(super) async fn report(&mut self) -> Plug {
         loop {
             let (local_port, datagram) = self.listener.next().await;
             if *datagram.from.ip() != self.address {
                 continue;
             }
-            let seen = Timestamp::now();
-            let plug = families
-                .iter()
-                .filter(|family| family.local_port() == local_port)
-                .find_map(|family| family.parse_presence(self.address, &datagram.bytes, seen));
-            if let Some(plug) = plug {
+            let (bytes, seen) = (&datagram.bytes, Timestamp::now());
+            let families = &self.families;
+            if let Some(plug) = families.parse_report(local_port, self.address, bytes, seen) {
                 return plug;
             }
         }
     }
 
-    /// Returns why members of this family cannot be heard, but for an odd one that answers the source port.
-    pub(super) fn deaf(&self, family: &dyn Family) -> Option<&Arc<BindError>> {
-        if !family.needs_local_port() {
-            return None;
-        }
-        self.network.socket(family.local_port())?.taken.as_ref()
+    /// Returns the reason why some plugs cannot be heard.
+    pub(super) fn deaf(&self) -> Option<Arc<BindError>> {
+        let mut families = self.families.iter();
+        families.find_map(|family| self.network.deaf_to(family))
     }
 
-    /// What it means that nothing was heard.
-    pub(super) fn silence(&self) -> ContactError {
+    /// Returns the error for an address without any report.
+    pub(super) fn no_reply(&self) -> ContactError {
         let address = self.address;
-        if self.unreachable {
-            let how = Silence::Unreachable;
-            return ContactError::NoAnswer { address, how };
+        let how = match self.is_unreachable {
+            true => NoReplyReason::Unreachable,
+            false => NoReplyReason::NoReply,
+        };
+        match self.deaf().filter(|_| !self.is_unreachable) {
+            Some(error) => ContactError::PortTaken { address, error },
+            None => ContactError::NoAnswer { address, how },
         }
-        match FAMILIES.iter().find_map(|family| self.deaf(*family)) {
-            Some(error) => ContactError::PortTaken {
-                address,
-                error: Arc::clone(error),
-            },
-            None => ContactError::NoAnswer {
-                address,
-                how: Silence::NoReply,
-            },
+    }
+}
+
+impl LanNetwork {
+    /// Sends a family's probes once; tells whether that was possible.
+    pub(super) async fn probe(&self, family: &dyn Family, address: Ipv4Addr) -> bool {
+        let Some(socket) = self.socket_of(family).await else {
+            return false;
+        };
+        let mut all = true;
+        for probe in family.probes(&[]) {
+            all &= socket.send(&probe, address).await;
         }
+        all
     }
 }

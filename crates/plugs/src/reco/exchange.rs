@@ -3,10 +3,13 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use hiflying::DATA_PORT;
+use jiff::civil::DateTime;
 
-use super::{Command, MeterReply, Reply, printable, trim};
-use crate::exchange::{Action, Exchange, ExchangeError, Outcome, Silence, Transport};
+use super::command::command_line;
+use super::text::{printable, trim};
+use super::{MeterReply, RecoReply};
+use crate::command::{PlugCommand, PlugReply};
+use crate::exchange::{Exchange, ExchangeAction, ExchangeError, NoReplyReason};
 
 /// Connections that are tried before a plug counts as silent; one client was seen to need as many.
 const TRIES: u32 = 3;
@@ -27,20 +30,21 @@ const REOPEN_PAUSE: Duration = Duration::from_millis(200);
 /// No answer is as long as this; a real one has about 40 bytes.
 const MAX_ANSWER: usize = 4096;
 
-/// One [`Command`], sent in one write over a connection, repeated on a new one when nothing comes.
+/// One [`PlugCommand`], sent in one write over a connection, repeated on a new one when nothing comes.
 ///
 /// The first line decides. It counts as complete at its line end, or after 300 ms of silence, because some plugs may
 /// send none. What follows is logged and changes nothing: an SP-2 was seen to add `+error` to the `+ok` of a command
 /// that it carried out.
 #[derive(Debug)]
-pub struct TcpExchange {
-    command: Command,
+pub struct RecoExchange {
+    command: PlugCommand,
+    line: Vec<u8>,
     tries: u32,
     state: State,
     /// The answer so far.
     buffer: Vec<u8>,
-    actions: VecDeque<Action>,
-    outcome: Option<Result<Outcome, ExchangeError>>,
+    actions: VecDeque<ExchangeAction>,
+    outcome: Option<Result<PlugReply, ExchangeError>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -73,11 +77,12 @@ enum State {
     Finished,
 }
 
-impl TcpExchange {
-    /// Begins at once.
-    pub fn new(command: Command, now: Instant) -> Self {
+impl RecoExchange {
+    /// Begins at once; `local` is the local time, which switching commands carry.
+    pub fn new(command: PlugCommand, local: DateTime, now: Instant) -> Self {
         let mut exchange = Self {
             command,
+            line: command_line(command, local),
             tries: 0,
             state: State::Finished,
             buffer: Vec::new(),
@@ -91,44 +96,45 @@ impl TcpExchange {
     fn open(&mut self, now: Instant) {
         self.tries += 1;
         self.buffer.clear();
-        self.actions.push_back(Action::Open);
+        self.actions.push_back(ExchangeAction::Open);
         self.state = State::Opening {
             until: now + CONNECT_TIMEOUT,
         };
     }
 
     fn send(&mut self, now: Instant) {
-        self.actions.push_back(Action::Send(self.command.emit()));
+        self.actions
+            .push_back(ExchangeAction::Send(self.line.clone()));
         self.state = State::Waiting {
             until: now + FIRST_BYTE_TIMEOUT,
         };
     }
 
     /// Tries anew, unless it has been tried often enough.
-    fn fail(&mut self, now: Instant, how: Silence) {
+    fn fail(&mut self, now: Instant, how: NoReplyReason) {
         tracing::debug!(command = %self.command, tries = self.tries, %how, "no answer");
         if self.tries >= TRIES {
-            self.finish(Err(ExchangeError::NoAnswer(how)));
+            self.finish(Err(ExchangeError::NoReply(how)));
         } else {
             let pause = match how {
-                Silence::NoReply | Silence::NoConnection => Duration::ZERO,
+                NoReplyReason::NoReply | NoReplyReason::NoConnection => Duration::ZERO,
                 _ => REOPEN_PAUSE,
             };
             self.state = State::Idle { until: now + pause };
         }
     }
 
-    fn finish(&mut self, outcome: Result<Outcome, ExchangeError>) {
+    fn finish(&mut self, outcome: Result<PlugReply, ExchangeError>) {
         self.outcome = Some(outcome);
         self.state = State::Finished;
     }
 
     fn close(&mut self) {
-        self.actions.push_back(Action::Close);
+        self.actions.push_back(ExchangeAction::Close);
     }
 
     fn release(&mut self) {
-        self.actions.push_back(Action::Release);
+        self.actions.push_back(ExchangeAction::Release);
         self.state = State::Finished;
     }
 
@@ -142,7 +148,7 @@ impl TcpExchange {
             }
             return;
         };
-        let outcome = judge(&self.command, &Reply::parse(line), line);
+        let outcome = judge(self.command, &RecoReply::parse(line), line);
         tracing::debug!(command = %self.command, reply = %printable(line), "answered");
         let has_tail = begins_with_blank_line(rest);
         self.buffer.drain(..self.buffer.len() - rest.len());
@@ -169,11 +175,7 @@ impl TcpExchange {
     }
 }
 
-impl Exchange for TcpExchange {
-    fn transport(&self) -> Transport {
-        Transport::Tcp { port: DATA_PORT }
-    }
-
+impl Exchange for RecoExchange {
     fn handle_open(&mut self, now: Instant) {
         if !matches!(self.state, State::Opening { .. }) {
             return;
@@ -224,7 +226,7 @@ impl Exchange for TcpExchange {
         }
     }
 
-    fn handle_closed(&mut self, now: Instant, how: Silence) {
+    fn handle_closed(&mut self, now: Instant, how: NoReplyReason) {
         match self.state {
             State::Opening { .. } | State::Pausing { .. } | State::Waiting { .. } => {
                 self.fail(now, how);
@@ -243,12 +245,12 @@ impl Exchange for TcpExchange {
             State::Idle { .. } => self.open(now),
             State::Opening { .. } => {
                 self.close();
-                self.fail(now, Silence::NoConnection);
+                self.fail(now, NoReplyReason::NoConnection);
             }
             State::Pausing { .. } => self.send(now),
             State::Waiting { .. } => {
                 self.close();
-                self.fail(now, Silence::NoReply);
+                self.fail(now, NoReplyReason::NoReply);
             }
             State::Answering { .. } => self.decide(now, true),
             State::Draining { end, .. } if now < end => self.release(),
@@ -274,29 +276,33 @@ impl Exchange for TcpExchange {
         }
     }
 
-    fn poll_action(&mut self) -> Option<Action> {
+    fn poll_action(&mut self) -> Option<ExchangeAction> {
         self.actions.pop_front()
     }
 
-    fn poll_outcome(&mut self) -> Option<Result<Outcome, ExchangeError>> {
+    fn poll_outcome(&mut self) -> Option<Result<PlugReply, ExchangeError>> {
         self.outcome.take()
     }
 }
 
 /// What the first line means as an answer to `command`.
-fn judge(command: &Command, reply: &Reply, line: &[u8]) -> Result<Outcome, ExchangeError> {
+fn judge(command: PlugCommand, reply: &RecoReply, line: &[u8]) -> Result<PlugReply, ExchangeError> {
     match (command, reply) {
-        (_, Reply::Error(_)) => Err(ExchangeError::Refused(quote(line))),
-        (Command::Version, Reply::Ok(Some(text)) | Reply::Unknown(text)) => {
-            Ok(Outcome::Version(text.trim().to_owned()))
+        (_, RecoReply::Error(_)) => Err(ExchangeError::Refused(quote(line))),
+        (PlugCommand::Version, RecoReply::Ok(Some(text)) | RecoReply::Unknown(text)) => {
+            Ok(PlugReply::Version(text.trim().to_owned()))
         }
         // The text of this answer was never published; a bare line is shown as it is.
-        (Command::Version, Reply::Ok(None)) => Ok(Outcome::Version(quote(line))),
-        (Command::Meter, Reply::Ok(Some(value))) => MeterReply::parse(value)
-            .map(|meter| Outcome::Measured(meter.measurement()))
+        (PlugCommand::Version, RecoReply::Ok(None)) => Ok(PlugReply::Version(quote(line))),
+        (PlugCommand::Meter, RecoReply::Ok(Some(value))) => MeterReply::parse(value)
+            .map(|meter| PlugReply::Measured(meter.measurement()))
             .map_err(|_| ExchangeError::BadAnswer(quote(line))),
-        (Command::Switch { .. } | Command::Delay { .. }, Reply::Ok(_)) => Ok(Outcome::Accepted),
-        (_, Reply::Ok(None) | Reply::Unknown(_)) => Err(ExchangeError::BadAnswer(quote(line))),
+        (PlugCommand::Switch(_) | PlugCommand::Delay(..), RecoReply::Ok(_)) => {
+            Ok(PlugReply::Accepted)
+        }
+        (_, RecoReply::Ok(None) | RecoReply::Unknown(_)) => {
+            Err(ExchangeError::BadAnswer(quote(line)))
+        }
     }
 }
 

@@ -2,19 +2,19 @@
 
 use hiflying::at::strip_prefix_ignoring_case;
 
-use super::{printable, trim};
+use super::text::{printable, trim};
 
 /// What the first line of an answer says.
 ///
 /// ```
-/// use plugs::reco::Reply;
+/// use plugs::reco::RecoReply;
 ///
-/// assert_eq!(Reply::parse(b"+ok\r\n\r\n"), Reply::Ok(None));
-/// assert_eq!(Reply::parse(b"+ok=3,22694,5007,0,0,3548,0"), Reply::Ok(Some("3,22694,5007,0,0,3548,0".to_owned())));
-/// assert_eq!(Reply::parse(b"+ERROR"), Reply::Error("+ERROR".to_owned()));
+/// assert_eq!(RecoReply::parse(b"+ok\r\n\r\n"), RecoReply::Ok(None));
+/// assert_eq!(RecoReply::parse(b"+ok=3,22694,5007,0,0,3548,0"), RecoReply::Ok(Some("3,22694,5007,0,0,3548,0".to_owned())));
+/// assert_eq!(RecoReply::parse(b"+ERROR"), RecoReply::Error("+ERROR".to_owned()));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reply {
+pub enum RecoReply {
     /// `+ok`, with what stands behind the equals sign.
     Ok(Option<String>),
     /// `+ERROR`, `+error` or another text that starts so; the text as it came.
@@ -23,7 +23,7 @@ pub enum Reply {
     Unknown(String),
 }
 
-impl Reply {
+impl RecoReply {
     /// Parses an answer: its first line that is not blank decides, in any case.
     ///
     /// A second line can contradict it: a plug was seen to answer `+ok` and `+error` to the same command
@@ -43,21 +43,6 @@ impl Reply {
             Self::Unknown(printable(line))
         }
     }
-
-    /// Writes the answer with the module's usual tail, `\r\n\r\n`.
-    pub fn emit(&self) -> Vec<u8> {
-        let line = match self {
-            Self::Ok(None) => "+ok".to_owned(),
-            Self::Ok(Some(value)) => format!("+ok={value}"),
-            Self::Error(text) | Self::Unknown(text) => text.clone(),
-        };
-        format!("{line}\r\n\r\n").into_bytes()
-    }
-
-    /// Makes the answer of an SP-2 to a line that it does not know.
-    pub fn error() -> Self {
-        Self::Error("+ERROR".to_owned())
-    }
 }
 
 #[cfg(test)]
@@ -68,9 +53,8 @@ mod tests {
     #[test]
     fn r1_ok_and_two_line_ends() {
         for answer in [&b"+ok\r\n\r\n"[..], b"+ok\n\n", b"+ok\r\r", b"+ok"] {
-            assert_eq!(Reply::parse(answer), Reply::Ok(None));
+            assert_eq!(RecoReply::parse(answer), RecoReply::Ok(None));
         }
-        assert_eq!(Reply::Ok(None).emit(), b"+ok\r\n\r\n");
     }
 
     #[test]
@@ -80,63 +64,63 @@ mod tests {
             b"+ok\r\n\r\n+error\r\n\r\n",
             b"+ok\r+error\r",
         ] {
-            assert_eq!(Reply::parse(answer), Reply::Ok(None));
+            assert_eq!(RecoReply::parse(answer), RecoReply::Ok(None));
         }
         assert_eq!(
-            Reply::parse(b"+error\r\n+ok\r\n"),
-            Reply::Error("+error".into())
+            RecoReply::parse(b"+error\r\n+ok\r\n"),
+            RecoReply::Error("+error".into())
         );
     }
 
     #[test]
     fn r3_value() {
-        let reply = Reply::Ok(Some("3,22694,5007,0,0,3548,0".into()));
         assert_eq!(
-            Reply::parse(b"+ok=3,22694,5007,0,0,3548,0\r\n\r\n"),
-            reply.clone()
+            RecoReply::parse(b"+ok=3,22694,5007,0,0,3548,0\r\n\r\n"),
+            RecoReply::Ok(Some("3,22694,5007,0,0,3548,0".into()))
         );
-        assert_eq!(reply.emit(), b"+ok=3,22694,5007,0,0,3548,0\r\n\r\n");
     }
 
     #[test]
     fn r10_error_texts() {
         for text in ["+ERROR", "+error", "+Err", "+ERR=-1"] {
             let answer = format!("{text}\r\n\r\n");
-            assert_eq!(Reply::parse(answer.as_bytes()), Reply::Error(text.into()));
+            assert_eq!(
+                RecoReply::parse(answer.as_bytes()),
+                RecoReply::Error(text.into())
+            );
         }
-        assert_eq!(Reply::error().emit(), b"+ERROR\r\n\r\n");
     }
 
     #[test]
     fn r11_version_text() {
         assert_eq!(
-            Reply::parse(b"+ok=1.0.06a-14 (2014-10-29 21:46 1M)\r\n\r\n"),
-            Reply::Ok(Some("1.0.06a-14 (2014-10-29 21:46 1M)".into()))
+            RecoReply::parse(b"+ok=1.0.06a-14 (2014-10-29 21:46 1M)\r\n\r\n"),
+            RecoReply::Ok(Some("1.0.06a-14 (2014-10-29 21:46 1M)".into()))
         );
     }
 
     #[test]
     fn tolerated() {
-        assert_eq!(Reply::parse(b"+OK\r\n"), Reply::Ok(None));
-        assert_eq!(Reply::parse(b"\r\n \0+Ok=\r\n"), Reply::Ok(Some("".into())));
-        assert_eq!(Reply::parse(b"+ok 1.0"), Reply::Ok(Some(" 1.0".into())));
-        assert_eq!(Reply::parse(b""), Reply::Unknown("".into()));
+        assert_eq!(RecoReply::parse(b"+OK\r\n"), RecoReply::Ok(None));
         assert_eq!(
-            Reply::parse(b"\x1b[31mhello\r\n"),
-            Reply::Unknown("[31mhello".into())
+            RecoReply::parse(b"\r\n \0+Ok=\r\n"),
+            RecoReply::Ok(Some("".into()))
+        );
+        assert_eq!(
+            RecoReply::parse(b"+ok 1.0"),
+            RecoReply::Ok(Some(" 1.0".into()))
+        );
+        assert_eq!(RecoReply::parse(b""), RecoReply::Unknown("".into()));
+        assert_eq!(
+            RecoReply::parse(b"\x1b[31mhello\r\n"),
+            RecoReply::Unknown("[31mhello".into())
         );
     }
 
     proptest! {
         #[test]
-        fn round_trip(value in proptest::option::of("[!-~]([ -~]{0,40}[!-~])?")) {
-            let reply = Reply::Ok(value);
-            prop_assert_eq!(Reply::parse(&reply.emit()), reply);
-        }
-
-        #[test]
         fn never_panics(bytes: Vec<u8>) {
-            let _ = Reply::parse(&bytes);
+            let _ = RecoReply::parse(&bytes);
         }
     }
 }

@@ -3,11 +3,11 @@
 use std::net::Ipv4Addr;
 
 use hiflying::DiscoveryWord;
-use plugs::discovery::{Link, Options};
+use plugs::discovery::{SearchLink, SearchPlan};
 use plugs::{FamilyId, RelayState};
 
 use crate::ms;
-use crate::network::{Device, options, plugs, run};
+use crate::network::{ScriptedDevice, options, plugs, run};
 
 #[test]
 fn one_plug_without_loss() {
@@ -30,7 +30,7 @@ fn nobody() {
 fn as_long_as_the_user_says() {
     for (devices, expected) in [(plugs(0, 0.0), 10_000), (plugs(2, 0.0), 480)] {
         let wait = Some(ms(10_000));
-        let run = run(&devices, Options { wait, ..options() }, 1);
+        let run = run(&devices, SearchPlan { wait, ..options() }, 1);
         assert!(
             run.milliseconds().abs_diff(expected) < 100,
             "{:?}",
@@ -38,7 +38,7 @@ fn as_long_as_the_user_says() {
         );
     }
     let wait = Some(ms(100));
-    let run = run(&plugs(2, 0.0), Options { wait, ..options() }, 1);
+    let run = run(&plugs(2, 0.0), SearchPlan { wait, ..options() }, 1);
     assert_eq!((run.elapsed, run.found.len()), (ms(100), 2));
 }
 
@@ -47,7 +47,7 @@ fn as_many_as_the_user_expects() {
     let expect = Some(3);
     let enough = run(
         &plugs(3, 0.0),
-        Options {
+        SearchPlan {
             expect,
             ..options()
         },
@@ -58,10 +58,10 @@ fn as_many_as_the_user_expects() {
 
     // A module is told as soon as it is certain that it is no more than that.
     let mut devices = plugs(2, 0.0);
-    devices.push(Device::module(3, 0.0, DiscoveryWord::HF_A11));
+    devices.push(ScriptedDevice::module(3, 0.0, DiscoveryWord::HF_A11));
     let with_module = run(
         &devices,
-        Options {
+        SearchPlan {
             expect,
             ..options()
         },
@@ -71,7 +71,7 @@ fn as_many_as_the_user_expects() {
 
     let too_few = run(
         &plugs(2, 0.0),
-        Options {
+        SearchPlan {
             expect,
             ..options()
         },
@@ -112,14 +112,14 @@ fn one_slow_plug_does_not_hide_behind_quick_ones() {
 fn a_plug_is_a_plug_though_its_module_answers_first() {
     for seed in 0..200 {
         let mut devices = plugs(5, 0.2);
-        devices.push(Device::module(9, 0.2, DiscoveryWord::WIFIKIT));
+        devices.push(ScriptedDevice::module(9, 0.2, DiscoveryWord::WIFIKIT));
         let run = run(&devices, options(), seed);
         for device in &devices {
             let plug = &run.found[&device.mac];
             let family = if device.is_plug {
-                FamilyId::Reco
+                FamilyId::RECO
             } else {
-                FamilyId::Module
+                FamilyId::MODULE
             };
             assert_eq!(plug.family, family);
             assert_eq!(plug.address, device.address);
@@ -135,24 +135,30 @@ fn a_plug_is_a_plug_though_its_module_answers_first() {
 #[test]
 fn the_users_word() {
     let word: DiscoveryWord = "www.usr.cn".parse().unwrap();
-    let devices = [Device::module(1, 0.0, word.clone())];
+    let devices = [ScriptedDevice::module(1, 0.0, word.clone())];
     assert_eq!(run(&devices, options(), 1).found.len(), 0);
     let words = vec![word];
     assert_eq!(
-        run(&devices, Options { words, ..options() }, 1).found.len(),
+        run(&devices, SearchPlan { words, ..options() }, 1)
+            .found
+            .len(),
         1
     );
 }
 
 #[test]
 fn known_addresses_are_asked_directly_until_they_answer() {
-    let mut far = Device::plug(3, 0.0);
+    let mut far = ScriptedDevice::plug(3, 0.0);
     far.address = Ipv4Addr::new(192, 168, 5, 3);
-    let devices = [Device::plug(1, 0.0), Device::plug(2, 0.0), far.clone()];
+    let devices = [
+        ScriptedDevice::plug(1, 0.0),
+        ScriptedDevice::plug(2, 0.0),
+        far.clone(),
+    ];
     let direct: Vec<(usize, Ipv4Addr)> = devices.iter().map(|device| (0, device.address)).collect();
     let run = run(
         &devices,
-        Options {
+        SearchPlan {
             direct,
             ..options()
         },
@@ -167,7 +173,7 @@ fn a_known_plug_that_is_silent_gets_more_patience() {
     let direct = vec![(0, Ipv4Addr::new(10, 77, 0, 9))];
     let gone = run(
         &plugs(5, 0.0),
-        Options {
+        SearchPlan {
             direct: direct.clone(),
             ..options()
         },
@@ -181,10 +187,10 @@ fn a_known_plug_that_is_silent_gets_more_patience() {
     );
 
     let mut devices = plugs(5, 0.0);
-    devices.push(Device::plug(9, 0.4));
+    devices.push(ScriptedDevice::plug(9, 0.4));
     let incomplete = (0..1000)
         .filter(|&seed| {
-            let options = Options {
+            let options = SearchPlan {
                 direct: direct.clone(),
                 ..options()
             };
@@ -196,8 +202,8 @@ fn a_known_plug_that_is_silent_gets_more_patience() {
 
 #[test]
 fn only_direct() {
-    let options = Options {
-        links: vec![Link {
+    let options = SearchPlan {
+        links: vec![SearchLink {
             broadcast: None,
             ..options().links[0]
         }],
@@ -205,7 +211,7 @@ fn only_direct() {
             (0, Ipv4Addr::new(10, 77, 0, 1)),
             (0, Ipv4Addr::new(10, 77, 0, 2)),
         ],
-        ..Options::default()
+        ..SearchPlan::default()
     };
     let run = run(&plugs(3, 0.0), options, 1);
     assert_eq!(run.found.len(), 2);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use hiflying::PORT;
 use jiff::Timestamp;
-use plugs::discovery::{Discovery, Event, Options, Transmit};
+use plugs::discovery::{DiscoverEvent, Discovery, DiscoveryTransmit, SearchPlan};
 use plugs::{FamilyId, Plug, RelayState};
 use proptest::prelude::*;
 
@@ -19,22 +19,22 @@ struct Desk {
 }
 
 impl Desk {
-    fn new(options: Options) -> Self {
+    fn new(options: SearchPlan) -> Self {
         let now = Instant::now();
         Self {
-            discovery: Discovery::new(options, now, Timestamp::UNIX_EPOCH),
+            discovery: Discovery::new(plugs::families::all(), options, now, Timestamp::UNIX_EPOCH),
             now,
         }
     }
 
-    fn hear(&mut self, from: [u8; 4], datagram: &[u8]) -> Vec<Event> {
+    fn hear(&mut self, from: [u8; 4], datagram: &[u8]) -> Vec<DiscoverEvent> {
         let from = SocketAddrV4::new(from.into(), PORT);
         self.discovery
             .handle_datagram(self.now, PORT, from, datagram);
         std::iter::from_fn(|| self.discovery.poll_event()).collect()
     }
 
-    fn pass(&mut self, time: Duration) -> Vec<Event> {
+    fn pass(&mut self, time: Duration) -> Vec<DiscoverEvent> {
         let end = self.now + time;
         while let Some(next) = self.discovery.poll_timeout().filter(|&next| next <= end) {
             self.now = next;
@@ -51,14 +51,15 @@ const SCAN_REPLY: &[u8] = b"10.77.0.1,ACCF23123456,900000621,0,1,";
 fn the_probes_of_a_round() {
     let mut desk = Desk::new(options());
     desk.pass(ms(20));
-    let transmits: Vec<Transmit> = std::iter::from_fn(|| desk.discovery.poll_transmit()).collect();
+    let transmits: Vec<DiscoveryTransmit> =
+        std::iter::from_fn(|| desk.discovery.poll_transmit()).collect();
     let to = SocketAddrV4::new(Ipv4Addr::new(10, 77, 255, 255), 48899);
     let expected = [
         &b"YZ-RECOSCAN"[..],
         b"HF-A11ASSISTHREAD",
         b"WIFIKIT-214028-READ",
     ]
-    .map(|bytes| Transmit {
+    .map(|bytes| DiscoveryTransmit {
         link: 0,
         local_port: 48899,
         to,
@@ -86,7 +87,7 @@ fn echoes_and_strangers_are_no_plugs() {
 #[test]
 fn the_sender_is_trusted_and_the_latest_address_wins() {
     let mut desk = Desk::new(options());
-    let [Event::Found(plug)] = &desk.hear([10, 77, 0, 8], SCAN_REPLY)[..] else {
+    let [DiscoverEvent::Found(plug)] = &desk.hear([10, 77, 0, 8], SCAN_REPLY)[..] else {
         unreachable!("one event")
     };
     assert_eq!(plug.address, Ipv4Addr::new(10, 77, 0, 8));
@@ -101,7 +102,7 @@ fn the_sender_is_trusted_and_the_latest_address_wins() {
     };
     assert_eq!(
         desk.hear([10, 77, 0, 9], SCAN_REPLY),
-        [Event::Updated(moved)]
+        [DiscoverEvent::Updated(moved)]
     );
 }
 
@@ -113,20 +114,20 @@ fn a_module_is_held_back_for_a_moment() {
     assert_eq!(desk.pass(ms(900)), []);
     let events = desk.pass(ms(200));
     assert!(
-        matches!(&events[..], [Event::Found(plug)] if plug.family == FamilyId::Module),
+        matches!(&events[..], [DiscoverEvent::Found(plug)] if plug.family == FamilyId::MODULE),
         "{events:?}"
     );
     let events = desk.hear([10, 77, 0, 1], SCAN_REPLY);
     assert!(
-        matches!(&events[..], [Event::Updated(plug)]
-            if plug.family == FamilyId::Reco && plug.model.as_deref() == Some("HF-LPB100")),
+        matches!(&events[..], [DiscoverEvent::Updated(plug)]
+            if plug.family == FamilyId::RECO && plug.model.as_deref() == Some("HF-LPB100")),
         "{events:?}"
     );
 }
 
 #[test]
 fn watching_goes_on_and_tells_changes() {
-    let mut desk = Desk::new(Options {
+    let mut desk = Desk::new(SearchPlan {
         watch: true,
         ..options()
     });
@@ -135,7 +136,7 @@ fn watching_goes_on_and_tells_changes() {
     desk.pass(ms(500));
     let off = desk.hear([10, 77, 0, 1], b"10.77.0.1,ACCF23123456,900000621,0,0,");
     assert!(
-        matches!(&off[..], [Event::Updated(plug)] if plug.relay == Some(RelayState::Off)),
+        matches!(&off[..], [DiscoverEvent::Updated(plug)] if plug.relay == Some(RelayState::Off)),
         "{off:?}"
     );
     let probes = std::iter::from_fn(|| desk.discovery.poll_transmit()).count();
@@ -153,7 +154,11 @@ fn a_stranger_cannot_fill_the_memory() {
     }
     assert_eq!(found, 65_536);
     let done = desk.pass(Duration::from_secs(7));
-    assert!(matches!(&done[..], [Event::Done(_)]), "{}", done.len());
+    assert!(
+        matches!(&done[..], [DiscoverEvent::Done(_)]),
+        "{}",
+        done.len()
+    );
 }
 
 proptest! {
@@ -171,15 +176,15 @@ proptest! {
         watch: bool,
         expect in prop::option::of(0..4usize),
     ) {
-        let mut desk = Desk::new(Options { watch, expect, ..options() });
+        let mut desk = Desk::new(SearchPlan { watch, expect, ..options() });
         let mut done = 0;
         for (wait, from, datagram) in datagrams {
             let mut events = desk.pass(ms(wait));
             events.extend(desk.hear(from, &datagram));
-            done += events.iter().filter(|event| matches!(event, Event::Done(_))).count();
+            done += events.iter().filter(|event| matches!(event, DiscoverEvent::Done(_))).count();
         }
         let events = desk.pass(Duration::from_secs(10));
-        done += events.iter().filter(|event| matches!(event, Event::Done(_))).count();
+        done += events.iter().filter(|event| matches!(event, DiscoverEvent::Done(_))).count();
         prop_assert_eq!(done, usize::from(!watch));
     }
 }

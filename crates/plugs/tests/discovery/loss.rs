@@ -7,7 +7,7 @@ use std::time::Duration;
 use hiflying::DiscoveryWord;
 
 use crate::ms;
-use crate::network::{Device, options, plugs, run};
+use crate::network::{ScriptedDevice, options, plugs, run};
 
 /// What many runs on the same network with different seeds came to.
 struct Many {
@@ -19,7 +19,7 @@ struct Many {
     probes: f64,
 }
 
-fn many(devices: &[Device], runs: u32) -> Many {
+fn many(devices: &[ScriptedDevice], runs: u32) -> Many {
     let scale = std::env::var("MAINS_TEST_SCALE").ok();
     let runs = runs * scale.and_then(|scale| scale.parse().ok()).unwrap_or(1);
     let mut incomplete = 0;
@@ -117,8 +117,8 @@ fn two_hundred_plugs() {
 #[test]
 fn modules_among_plugs_at_forty_percent_loss() {
     let mut devices = plugs(10, 0.4);
-    devices.push(Device::module(11, 0.4, DiscoveryWord::HF_A11));
-    devices.push(Device::module(12, 0.4, DiscoveryWord::WIFIKIT));
+    devices.push(ScriptedDevice::module(11, 0.4, DiscoveryWord::HF_A11));
+    devices.push(ScriptedDevice::module(12, 0.4, DiscoveryWord::WIFIKIT));
     many(&devices, 1000).finds_everything();
 }
 

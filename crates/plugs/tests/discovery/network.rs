@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use hiflying::{DiscoveryWord, Mac, ModuleIdentity, PORT};
 use jiff::Timestamp;
-use plugs::discovery::{Discovery, Event, Link, Options, Summary, Transmit};
-use plugs::reco::{SCAN_WORD, ScanReply};
-use plugs::{Plug, RelayState};
+use plugs::Plug;
+use plugs::discovery::{
+    DiscoverEvent, Discovery, DiscoverySummary, DiscoveryTransmit, SearchLink, SearchPlan,
+};
+use plugs::reco::SCAN_WORD;
 
 /// A generator of known quality and few lines (SplitMix64), so that a seed means the same network for ever.
 struct Random(u64);
@@ -36,7 +38,7 @@ impl Random {
 
 /// A device on the simulated network.
 #[derive(Clone)]
-pub(crate) struct Device {
+pub(crate) struct ScriptedDevice {
     pub(crate) mac: Mac,
     pub(crate) address: Ipv4Addr,
     /// Whether it answers the scan of plugs.
@@ -51,7 +53,7 @@ pub(crate) struct Device {
     pub(crate) copies: usize,
 }
 
-impl Device {
+impl ScriptedDevice {
     pub(crate) fn plug(number: u16, loss: f64) -> Self {
         let [high, low] = number.to_be_bytes();
         Self {
@@ -74,15 +76,10 @@ impl Device {
     }
 
     fn scan_reply(&self) -> Rc<[u8]> {
-        let reply = ScanReply {
-            address: self.address,
-            mac: self.mac,
-            serial: "900000621".into(),
-            res: "0".into(),
-            status: Some(RelayState::Off),
-            extra: Some(String::new()),
-        };
-        reply.emit().into()
+        let (address, mac) = (self.address, self.mac.compact());
+        format!("{address},{mac},900000621,0,0,")
+            .into_bytes()
+            .into()
     }
 
     fn identity(&self) -> Rc<[u8]> {
@@ -96,22 +93,22 @@ impl Device {
     }
 }
 
-pub(crate) fn plugs(count: u16, loss: f64) -> Vec<Device> {
+pub(crate) fn plugs(count: u16, loss: f64) -> Vec<ScriptedDevice> {
     (1..=count)
-        .map(|number| Device::plug(number, loss))
+        .map(|number| ScriptedDevice::plug(number, loss))
         .collect()
 }
 
 pub(crate) const OWN: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 0);
 
-pub(crate) fn options() -> Options {
-    Options {
-        links: vec![Link {
+pub(crate) fn options() -> SearchPlan {
+    SearchPlan {
+        links: vec![SearchLink {
             address: OWN,
             prefix: 16,
             broadcast: Some(Ipv4Addr::new(10, 77, 255, 255)),
         }],
-        ..Options::default()
+        ..SearchPlan::default()
     }
 }
 
@@ -123,7 +120,7 @@ pub(crate) struct Run {
     /// When each was told first, and last.
     pub(crate) found_after: Vec<Duration>,
     pub(crate) elapsed: Duration,
-    pub(crate) summary: Summary,
+    pub(crate) summary: DiscoverySummary,
 }
 
 impl Run {
@@ -133,7 +130,7 @@ impl Run {
 }
 
 struct Peer<'a> {
-    device: &'a Device,
+    device: &'a ScriptedDevice,
     scan_reply: Rc<[u8]>,
     identity: Rc<[u8]>,
 }
@@ -146,7 +143,7 @@ struct Network<'a> {
 }
 
 impl Network<'_> {
-    fn deliver(&mut self, now: Instant, transmit: &Transmit, broadcast: Option<Ipv4Addr>) {
+    fn deliver(&mut self, now: Instant, transmit: &DiscoveryTransmit, broadcast: Option<Ipv4Addr>) {
         let is_broadcast = Some(*transmit.to.ip()) == broadcast;
         for peer in &self.peers {
             let device = peer.device;
@@ -180,7 +177,7 @@ impl Network<'_> {
     }
 }
 
-pub(crate) fn run(devices: &[Device], options: Options, seed: u64) -> Run {
+pub(crate) fn run(devices: &[ScriptedDevice], options: SearchPlan, seed: u64) -> Run {
     let start = Instant::now();
     let mut now = start;
     let broadcast = options.links.iter().find_map(|link| link.broadcast);
@@ -197,7 +194,7 @@ pub(crate) fn run(devices: &[Device], options: Options, seed: u64) -> Run {
         answers: Answers::new(),
         sent: 0,
     };
-    let mut discovery = Discovery::new(options, now, Timestamp::UNIX_EPOCH);
+    let mut discovery = Discovery::new(plugs::families::all(), options, now, Timestamp::UNIX_EPOCH);
     let mut found = BTreeMap::new();
     let mut found_after = Vec::new();
     loop {
@@ -207,15 +204,15 @@ pub(crate) fn run(devices: &[Device], options: Options, seed: u64) -> Run {
         }
         while let Some(event) = discovery.poll_event() {
             match event {
-                Event::Found(plug) => {
+                DiscoverEvent::Found(plug) => {
                     found_after.push(now - start);
                     assert_eq!(found.insert(plug.mac, plug), None, "found once");
                 }
-                Event::Updated(plug) => {
+                DiscoverEvent::Updated(plug) => {
                     let before = found.insert(plug.mac, plug);
                     assert!(before.is_some(), "found before it is updated");
                 }
-                Event::Done(summary) => {
+                DiscoverEvent::Done(summary) => {
                     assert_eq!(discovery.poll_timeout(), None);
                     let elapsed = now - start;
                     return Run {

@@ -1,8 +1,8 @@
 //! What a plug is asked besides switching, and who answers at all.
 
-use plugs::exchange::Silence;
+use plugs::exchange::NoReplyReason;
 use plugs::net::ContactError;
-use plugs::{FamilyId, Minutes, RelayState};
+use plugs::{FamilyId, Minutes, RelayCommand, RelayState};
 
 use crate::scripted::{Answer, Plug};
 use crate::{BUDGET, MAC, answering, host, lan, ms, silence, sp2};
@@ -19,20 +19,21 @@ async fn meter_version_and_delay() {
         ],
     );
     let lan = lan(10).await;
-    let reading = lan.meter(host(10, 2), BUDGET).await.unwrap();
+    let reading = lan.plug(host(10, 2)).meter(BUDGET).await.unwrap();
     assert_eq!(reading.plug.compact(), MAC);
     assert_eq!(
         (reading.voltage_v, reading.power_w),
         (Some(236.78), Some(7.4))
     );
-    let version = lan.version(host(10, 2), BUDGET).await.unwrap();
+    let (_, version) = lan.plug(host(10, 2)).version(BUDGET).await.unwrap();
     assert_eq!(version, "1.0.06a-14 (2014-10-29 21:46 1M)");
     let minutes = Minutes::new(30).unwrap();
-    lan.delay(host(10, 2), RelayState::Off, minutes, BUDGET)
+    lan.plug(host(10, 2))
+        .delay(RelayState::Off, minutes, BUDGET)
         .await
         .unwrap();
     assert!(plug.commands()[2].starts_with("AT+YZDELAY=1,OFF,30,2"));
-    let error = lan.meter(host(10, 2), BUDGET).await.unwrap_err();
+    let error = lan.plug(host(10, 2)).meter(BUDGET).await.unwrap_err();
     assert!(matches!(error, ContactError::BadAnswer { .. }), "{error}");
 }
 
@@ -40,15 +41,13 @@ async fn meter_version_and_delay() {
 async fn nobody_there() {
     let lan = lan(11).await;
     let error = lan.presence(host(11, 2), ms(300)).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "127.61.11.2 does not answer: nothing came back in time"
-    );
+    assert_eq!(error.to_string(), "nothing answers at 127.61.11.2");
     let error = lan
-        .switch(host(11, 2), RelayState::On, ms(300))
+        .plug(host(11, 2))
+        .switch(RelayCommand::On, ms(300))
         .await
         .unwrap_err();
-    assert_eq!(silence(&error), Some(Silence::NoReply), "{error}");
+    assert_eq!(silence(&error), Some(NoReplyReason::NoReply), "{error}");
 }
 
 #[tokio::test]
@@ -59,7 +58,7 @@ async fn lost_datagrams() {
     }
     .start();
     let found = lan(13).await.presence(host(13, 2), BUDGET).await.unwrap();
-    assert_eq!(found.family, FamilyId::Reco);
+    assert_eq!(found.family, FamilyId::RECO);
 }
 
 #[tokio::test]
@@ -77,10 +76,11 @@ async fn modules_of_unknown_trade() {
     let found = lan.presence(host(14, 2), BUDGET).await.unwrap();
     assert_eq!(
         (found.family, found.model.as_deref()),
-        (FamilyId::Module, Some("HF-LPB100"))
+        (FamilyId::MODULE, Some("HF-LPB100"))
     );
     let error = lan
-        .switch(host(14, 2), RelayState::On, BUDGET)
+        .plug(host(14, 2))
+        .switch(RelayCommand::On, BUDGET)
         .await
         .unwrap_err();
     assert_eq!(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::StreamExt;
-use plugs::net::{DiscoverEvent, DiscoverOptions, Lan, Summary};
+use plugs::net::{DiscoverEvent, DiscoverOptions, DiscoverySummary, Lan};
 use plugs::{FamilyId, discovery};
 
 use crate::scripted::{Plug, Running};
@@ -25,7 +25,7 @@ fn broadcast(network: u8, plugs: &[Running]) {
     });
 }
 
-async fn discover(lan: &Lan, options: DiscoverOptions) -> (Vec<plugs::Plug>, Summary) {
+async fn discover(lan: &Lan, options: DiscoverOptions) -> (Vec<plugs::Plug>, DiscoverySummary) {
     let mut found: Vec<plugs::Plug> = Vec::new();
     let mut events = lan.discover(options);
     while let Some(event) = events.next().await {
@@ -66,7 +66,7 @@ async fn discovery_of_plugs_and_modules() {
     let start = Instant::now();
     let (found, summary) = discover(&lan, DiscoverOptions::default()).await;
     assert!(
-        start.elapsed() < discovery::SILENT_WAIT,
+        start.elapsed() < discovery::SILENT_SEARCH_TIMEOUT,
         "{:?}",
         start.elapsed()
     );
@@ -86,12 +86,12 @@ async fn discovery_of_plugs_and_modules() {
         [
             (
                 host(20, 2),
-                FamilyId::Reco,
+                FamilyId::RECO,
                 Some("HF-LPB100"),
                 Some("900000621")
             ),
-            (host(20, 3), FamilyId::Reco, None, Some("040001212")),
-            (host(20, 4), FamilyId::Module, Some("HF-LPT230"), None),
+            (host(20, 3), FamilyId::RECO, None, Some("040001212")),
+            (host(20, 4), FamilyId::MODULE, Some("HF-LPT230"), None),
         ]
     );
     assert!(summary.unheard.unwrap() < 1e-3, "{summary:?}");

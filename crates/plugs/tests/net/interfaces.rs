@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, UdpSocket};
 
 use hiflying::net::{BindError, Interface};
-use plugs::RelayState;
+use plugs::RelayCommand;
 use plugs::net::{ContactError, Lan};
 
 use crate::scripted::Plug;
@@ -19,8 +19,9 @@ async fn where_the_port_is_taken_nothing_is_switched_blindly() {
     };
     let other = other.start();
     let lan = lan(18).await;
-    let [taken] = lan.taken() else {
-        panic!("{:?}", lan.taken())
+    let all_taken = lan.taken();
+    let [taken] = &all_taken[..] else {
+        panic!("{all_taken:?}")
     };
     assert!(
         matches!(
@@ -35,14 +36,16 @@ async fn where_the_port_is_taken_nothing_is_switched_blindly() {
     );
 
     let error = lan
-        .switch(host(18, 2), RelayState::On, ms(500))
+        .plug(host(18, 2))
+        .switch(RelayCommand::On, ms(500))
         .await
         .unwrap_err();
     assert!(matches!(&error, ContactError::PortTaken { .. }), "{error}");
     assert_eq!((sp2.commands().len(), sp2.is_on()), (0, false));
 
     let switched = lan
-        .switch(host(18, 3), RelayState::On, BUDGET)
+        .plug(host(18, 3))
+        .switch(RelayCommand::On, BUDGET)
         .await
         .unwrap();
     assert!(switched.confirmed && other.is_on());
@@ -65,12 +68,13 @@ async fn a_known_plug_whose_state_cannot_be_read_is_not_switched() {
     let _holder = tokio::time::timeout(BUDGET, freed).await.unwrap();
     let lan = lan(19).await;
     let error = lan
-        .switch(&plug, RelayState::On, ms(300))
+        .plug(plug.clone())
+        .switch(RelayCommand::On, ms(300))
         .await
         .unwrap_err();
     assert!(matches!(&error, ContactError::PortTaken { .. }), "{error}");
     assert_eq!(sp2.commands().len(), 0);
-    let error = lan.meter(&plug, BUDGET).await.unwrap_err();
+    let error = lan.plug(plug.clone()).meter(BUDGET).await.unwrap_err();
     assert!(
         matches!(&error, ContactError::BadAnswer { .. }),
         "the meter needs no scan: {error}"
@@ -103,27 +107,25 @@ async fn no_interface_to_open() {
 async fn a_lan_follows_the_interfaces() {
     let (first, second) = (interface(70), interface(71));
     let lan = Lan::open(std::slice::from_ref(&first)).await.unwrap();
-    assert!(lan.renewed(std::slice::from_ref(&first)).await.is_none());
-    let both = lan.renewed(&[first.clone(), second.clone()]).await.unwrap();
-    assert_eq!((both.networks(), both.taken().len()), (2, 0));
-    drop(lan);
+    assert!(!lan.renew(std::slice::from_ref(&first)).await);
+    assert!(lan.renew(&[first.clone(), second.clone()]).await);
+    assert_eq!((lan.network_count(), lan.taken().len()), (2, 0));
     let plugs = [sp2(70).start(), sp2(71).start()];
     for network in [70, 71] {
-        both.presence(host(network, 2), BUDGET).await.unwrap();
+        lan.presence(host(network, 2), BUDGET).await.unwrap();
     }
     // Another prefix is another broadcast on the same socket.
     let wider = Interface {
         prefix: 16,
         ..first
     };
-    let wider = both.renewed(&[wider, second.clone()]).await.unwrap();
-    assert_eq!((wider.networks(), wider.taken().len()), (2, 0));
-    let one = wider.renewed(&[second]).await.unwrap();
-    drop((both, wider));
-    assert_eq!(one.networks(), 1);
-    one.presence(host(71, 2), BUDGET).await.unwrap();
-    let none = one.renewed(&[]).await.unwrap();
-    assert_eq!((none.networks(), none.scan_once().await), (0, 0));
+    assert!(lan.renew(&[wider, second.clone()]).await);
+    assert_eq!((lan.network_count(), lan.taken().len()), (2, 0));
+    assert!(lan.renew(&[second]).await);
+    assert_eq!(lan.network_count(), 1);
+    lan.presence(host(71, 2), BUDGET).await.unwrap();
+    assert!(lan.renew(&[]).await);
+    assert_eq!((lan.network_count(), lan.scan_once().await), (0, 0));
     drop(plugs);
 }
 
@@ -132,8 +134,8 @@ async fn a_port_that_becomes_free_is_taken_over() {
     let holder = UdpSocket::bind((host(72, 1), 48899)).unwrap();
     let lan = lan(72).await;
     assert_eq!(lan.taken().len(), 1);
-    assert!(lan.renewed(&[interface(72)]).await.is_none());
+    assert!(!lan.renew(&[interface(72)]).await);
     drop(holder);
-    let renewed = lan.renewed(&[interface(72)]).await.unwrap();
-    assert!(renewed.taken().is_empty());
+    assert!(lan.renew(&[interface(72)]).await);
+    assert!(lan.taken().is_empty());
 }

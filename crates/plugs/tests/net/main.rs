@@ -10,9 +10,10 @@
 )]
 
 mod asking;
+mod connection;
 mod finding;
 mod interfaces;
-mod link;
+mod round_trips;
 mod scripted;
 mod switching;
 
@@ -20,7 +21,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use hiflying::net::Interface;
-use plugs::exchange::Silence;
+use plugs::exchange::NoReplyReason;
 use plugs::net::{ContactError, Lan};
 
 use crate::scripted::{Answer, Plug, Running};
@@ -68,7 +69,7 @@ pub(crate) fn answering(network: u8, answers: Vec<Answer>) -> Running {
 }
 
 /// How a plug was silent, if that is what an error says.
-pub(crate) fn silence(error: &ContactError) -> Option<Silence> {
+pub(crate) fn silence(error: &ContactError) -> Option<NoReplyReason> {
     match error {
         ContactError::NoAnswer { how, .. } => Some(*how),
         _ => None,

@@ -1,7 +1,7 @@
 //! Plugs written by hand, with the standard library's sockets and literal bytes: no code in common with the client.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -69,7 +69,7 @@ impl Plug {
             let listener = TcpListener::bind((self.address, 8899)).unwrap();
             listener.set_nonblocking(true).unwrap();
             let shared = Arc::clone(&shared);
-            let answers = self.answers;
+            let answers = Arc::new(self.answers);
             threads.push(std::thread::spawn(move || {
                 serve(&listener, &answers, &shared);
             }));
@@ -93,15 +93,31 @@ impl Plug {
     }
 }
 
+/// Something that a plug sees, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Happening {
+    Connection,
+    /// The client has closed a connection.
+    Hangup,
+    Command,
+    /// It has replied to a probe.
+    Report,
+}
+
 #[derive(Default)]
 struct Shared {
     stop: AtomicBool,
+    happened: Mutex<Vec<Happening>>,
     /// When the relay moves, and where to; the last that is past counts.
     moves: Mutex<Vec<(Instant, bool)>>,
     commands: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Shared {
+    fn note(&self, happening: Happening) {
+        self.happened.lock().unwrap().push(happening);
+    }
+
     fn is_on(&self) -> bool {
         let now = Instant::now();
         let moves = self.moves.lock().unwrap();
@@ -151,27 +167,42 @@ impl Talker {
             _ => None,
         };
         if let Some(answer) = answer {
+            self.shared.note(Happening::Report);
             self.udp.send_to(&answer, from).unwrap();
         }
     }
 }
 
-fn serve(listener: &TcpListener, answers: &[Answer], shared: &Arc<Shared>) {
+fn serve(listener: &TcpListener, answers: &Arc<Vec<Answer>>, shared: &Arc<Shared>) {
     while !shared.stop.load(Ordering::Relaxed) {
-        let Ok((mut stream, _)) = listener.accept() else {
+        let Ok((stream, _)) = listener.accept() else {
             std::thread::sleep(Duration::from_micros(200));
             continue;
         };
-        stream.set_nonblocking(false).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(5)))
-            .unwrap();
-        let mut buffer = [0; 100];
+        shared.note(Happening::Connection);
+        let (answers, shared) = (Arc::clone(answers), Arc::clone(shared));
+        std::thread::spawn(move || converse(stream, &answers, &shared));
+    }
+}
+
+/// Replies on one connection, and holds it open as a plug does.
+fn converse(mut stream: TcpStream, answers: &[Answer], shared: &Shared) {
+    stream.set_nonblocking(false).unwrap();
+    let blink = Duration::from_millis(20);
+    stream.set_read_timeout(Some(blink)).unwrap();
+    let mut buffer = [0; 100];
+    while !shared.stop.load(Ordering::Relaxed) {
         // One read is one command: it must come in one segment.
-        let length = stream.read(&mut buffer).unwrap_or(0);
+        let length = match stream.read(&mut buffer) {
+            Ok(length) => length,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+            Err(_) => 0,
+        };
         if length == 0 {
-            continue;
+            shared.note(Happening::Hangup);
+            return;
         }
+        shared.note(Happening::Command);
         let command = buffer[..length].to_vec();
         let count = {
             let mut commands = shared.commands.lock().unwrap();
@@ -189,14 +220,6 @@ fn serve(listener: &TcpListener, answers: &[Answer], shared: &Arc<Shared>) {
             std::thread::sleep(Duration::from_millis(*pause));
             let _ = stream.write_all(piece);
         }
-        // Held open for a while, as a plug does; and a silent one too.
-        let shared = Arc::clone(shared);
-        std::thread::spawn(move || {
-            while !shared.stop.load(Ordering::Relaxed) {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            drop(stream);
-        });
     }
 }
 
@@ -213,6 +236,16 @@ impl Running {
 
     pub(crate) fn turn(&self, on: bool) {
         self.shared.moves.lock().unwrap().push((Instant::now(), on));
+    }
+
+    pub(crate) fn happened(&self) -> Vec<Happening> {
+        self.shared.happened.lock().unwrap().clone()
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        let happened = self.happened();
+        let connections = happened.iter().filter(|one| **one == Happening::Connection);
+        connections.count()
     }
 
     pub(crate) fn commands(&self) -> Vec<String> {

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use plugs::RelayState;
-use plugs::exchange::Silence;
+use plugs::exchange::NoReplyReason;
 use plugs::net::ContactError;
+use plugs::{RelayCommand, RelayState};
 
 use crate::scripted::{Answer, Plug, Running};
 use crate::{BUDGET, MAC, SOON, answering, host, lan, ms, silence, sp2};
@@ -13,14 +13,13 @@ use crate::{BUDGET, MAC, SOON, answering, host, lan, ms, silence, sp2};
 async fn switched_and_confirmed_at_once() {
     let plug = sp2(1).start();
     let lan = lan(1).await;
-    let switched = lan
-        .switch(host(1, 2), RelayState::On, BUDGET)
-        .await
-        .unwrap();
+    let handle = lan.plug(host(1, 2));
+    let switched = handle.switch(RelayCommand::On, BUDGET).await.unwrap();
     assert!(switched.confirmed);
     assert_eq!(switched.relay, Some(RelayState::On));
-    assert_eq!(switched.plug.mac.compact(), MAC);
-    assert_eq!(switched.plug.serial.as_deref(), Some("900000621"));
+    let known = handle.identify(BUDGET).await.unwrap();
+    assert_eq!(known.mac.compact(), MAC);
+    assert_eq!(known.serial.as_deref(), Some("900000621"));
     assert!(switched.elapsed < SOON, "{:?}", switched.elapsed);
     assert!(plug.is_on());
     let [command] = &plug.commands()[..] else {
@@ -28,10 +27,7 @@ async fn switched_and_confirmed_at_once() {
     };
     assert_eq!(command.len(), "AT+YZSWITCH=1,ON,201704031153\r\n".len());
 
-    let again = lan
-        .switch(&switched.plug, RelayState::Off, BUDGET)
-        .await
-        .unwrap();
+    let again = handle.switch(RelayCommand::Off, BUDGET).await.unwrap();
     assert!(again.confirmed && !plug.is_on());
     assert!(plug.commands()[1].starts_with("AT+YZSWITCH=1,OFF,2"));
 }
@@ -44,7 +40,8 @@ async fn on_one_runtime_a_switch_takes_a_few_milliseconds() {
     // The quickest of some: any of them may meet a busy moment.
     for _ in 0..200 {
         let switched = lan
-            .switch(host(2, 2), RelayState::On, BUDGET)
+            .plug(host(2, 2))
+            .switch(RelayCommand::On, BUDGET)
             .await
             .unwrap();
         quickest = quickest.min(switched.elapsed);
@@ -60,7 +57,8 @@ async fn a_stuck_relay_is_not_confirmed() {
     let plug = answering(3, vec![Answer::ok().moves(None)]);
     let switched = lan(3)
         .await
-        .switch(host(3, 2), RelayState::On, BUDGET)
+        .plug(host(3, 2))
+        .switch(RelayCommand::On, BUDGET)
         .await
         .unwrap();
     assert!(!switched.confirmed);
@@ -74,7 +72,8 @@ async fn a_slow_relay_is_waited_for() {
     let _plug = answering(4, vec![Answer::ok().moves(Some(2000))]);
     let switched = lan(4)
         .await
-        .switch(host(4, 2), RelayState::On, BUDGET)
+        .plug(host(4, 2))
+        .switch(RelayCommand::On, BUDGET)
         .await
         .unwrap();
     assert!(switched.confirmed);
@@ -90,7 +89,8 @@ async fn an_order_that_was_lost_in_the_plug_is_repeated() {
     let plug = answering(5, vec![Answer::ok().moves(None), Answer::ok()]);
     let switched = lan(5)
         .await
-        .switch(host(5, 2), RelayState::On, BUDGET)
+        .plug(host(5, 2))
+        .switch(RelayCommand::On, BUDGET)
         .await
         .unwrap();
     assert!(switched.confirmed);
@@ -106,7 +106,8 @@ async fn a_lost_answer_does_not_matter_when_the_relay_moved() {
     let plug = answering(6, vec![silent]);
     let switched = lan(6)
         .await
-        .switch(host(6, 2), RelayState::On, BUDGET)
+        .plug(host(6, 2))
+        .switch(RelayCommand::On, BUDGET)
         .await
         .unwrap();
     assert!(switched.confirmed);
@@ -124,10 +125,11 @@ async fn a_plug_that_takes_orders_and_is_silent() {
     let start = Instant::now();
     let error = lan(7)
         .await
-        .switch(host(7, 2), RelayState::On, ms(1500))
+        .plug(host(7, 2))
+        .switch(RelayCommand::On, ms(1500))
         .await
         .unwrap_err();
-    assert_eq!(silence(&error), Some(Silence::NoReply), "{error}");
+    assert_eq!(silence(&error), Some(NoReplyReason::NoReply), "{error}");
     assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
 }
 
@@ -144,7 +146,8 @@ async fn answers_of_every_kind() {
     for answer in accepted {
         let _plug = answering(8, vec![Answer::says(answer)]);
         let switched = lan
-            .switch(host(8, 2), RelayState::On, BUDGET)
+            .plug(host(8, 2))
+            .switch(RelayCommand::On, BUDGET)
             .await
             .unwrap();
         assert!(switched.confirmed, "{}", answer.escape_ascii());
@@ -156,7 +159,8 @@ async fn answers_of_every_kind() {
     };
     let _plug = answering(8, vec![split]);
     assert!(
-        lan.switch(host(8, 2), RelayState::On, BUDGET)
+        lan.plug(host(8, 2))
+            .switch(RelayCommand::On, BUDGET)
             .await
             .unwrap()
             .confirmed
@@ -174,7 +178,8 @@ async fn refused_and_babbled() {
     );
     let lan = lan(9).await;
     let error = lan
-        .switch(host(9, 2), RelayState::On, BUDGET)
+        .plug(host(9, 2))
+        .switch(RelayCommand::On, BUDGET)
         .await
         .unwrap_err();
     assert_eq!(
@@ -182,7 +187,8 @@ async fn refused_and_babbled() {
         "the plug at 127.61.9.2 refused to switch on: it answered '+ERROR'"
     );
     let error = lan
-        .switch(host(9, 2), RelayState::On, BUDGET)
+        .plug(host(9, 2))
+        .switch(RelayCommand::On, BUDGET)
         .await
         .unwrap_err();
     assert!(
@@ -197,10 +203,11 @@ async fn a_plug_that_refuses_tcp() {
     let start = Instant::now();
     let error = lan(12)
         .await
-        .switch(host(12, 2), RelayState::On, BUDGET)
+        .plug(host(12, 2))
+        .switch(RelayCommand::On, BUDGET)
         .await
         .unwrap_err();
-    assert_eq!(silence(&error), Some(Silence::Refused), "{error}");
+    assert_eq!(silence(&error), Some(NoReplyReason::Refused), "{error}");
     assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
 }
 
@@ -209,12 +216,20 @@ async fn toggling() {
     let plug = sp2(15).start();
     let lan = lan(15).await;
     plug.turn(true);
-    let switched = lan.toggle(host(15, 2), BUDGET).await.unwrap();
+    let switched = lan
+        .plug(host(15, 2))
+        .switch(RelayCommand::Toggle, BUDGET)
+        .await
+        .unwrap();
     assert_eq!(
         (switched.relay, switched.confirmed),
         (Some(RelayState::Off), true)
     );
-    let switched = lan.toggle(&switched.plug, Duration::MAX).await.unwrap();
+    let switched = lan
+        .plug(host(15, 2))
+        .switch(RelayCommand::Toggle, Duration::MAX)
+        .await
+        .unwrap();
     assert_eq!(
         (switched.relay, switched.confirmed),
         (Some(RelayState::On), true)
@@ -238,7 +253,10 @@ async fn several_plugs_at_the_same_time() {
     let lan = lan(16).await;
     // One after the other they would take six seconds.
     let start = Instant::now();
-    let orders = (2..12).map(|number| lan.switch(host(16, number), RelayState::On, BUDGET));
+    let orders = (2..12).map(async |number| {
+        let handle = lan.plug(host(16, number));
+        handle.switch(RelayCommand::On, BUDGET).await
+    });
     for switched in futures_util::future::join_all(orders).await {
         assert!(switched.unwrap().confirmed);
     }
@@ -253,10 +271,18 @@ async fn another_plug_at_that_address() {
     let before = lan.presence(host(17, 2), BUDGET).await.unwrap();
     drop(known);
     let _other = Plug::new(host(17, 2), "ACCF23FFFFFF").start();
-    let switched = lan.switch(&before, RelayState::On, BUDGET).await.unwrap();
+    let switched = lan
+        .plug(before.clone())
+        .switch(RelayCommand::On, BUDGET)
+        .await
+        .unwrap();
     assert!(!switched.confirmed);
     assert_eq!(switched.relay, None, "another plug's relay says nothing");
-    let error = lan.toggle(&before, BUDGET).await.unwrap_err();
+    let error = lan
+        .plug(before.clone())
+        .switch(RelayCommand::Toggle, BUDGET)
+        .await
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "127.61.17.2 does not answer: another plug has this address now"

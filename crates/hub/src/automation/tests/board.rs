@@ -230,7 +230,7 @@ fn view(mac: Mac, now: Timestamp) -> PlugView {
             relay: Some(RelayState::Off),
             ..Plug::new(
                 mac,
-                FamilyId::Reco,
+                FamilyId::RECO,
                 [127, 73, 0, mac.octets()[5]].into(),
                 now,
             )

@@ -211,7 +211,7 @@ impl Known {
     fn as_plug(&self) -> Plug {
         Plug {
             mac: self.mac,
-            family: FamilyId::Reco,
+            family: FamilyId::RECO,
             serial: self.serial.clone(),
             address: self.address,
             relay: None,

@@ -79,7 +79,7 @@ async fn offered(hub: &Client) -> Result<Vec<Target>, Failure> {
     let found: Vec<FoundPlug> = hub.post("discover").answer().await?;
     let addresses = found
         .into_iter()
-        .filter(|found| !found.adopted && found.plug.family != FamilyId::Module)
+        .filter(|found| !found.adopted && found.plug.family != FamilyId::MODULE)
         .map(|found| found.plug.address.to_string());
     addresses
         .map(|address| parse(&address).map_err(Failure::failed))

@@ -156,7 +156,7 @@ mod tests {
     fn plug(last: u8, name: Option<&str>, relay: RelayState) -> News {
         let mut plug = Plug::new(
             Mac::new([0xac, 0xcf, 0x23, 0, 0, last]),
-            FamilyId::Reco,
+            FamilyId::RECO,
             [127, 0, 0, last].into(),
             now(),
         );

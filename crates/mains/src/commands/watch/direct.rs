@@ -9,9 +9,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use hiflying::Mac;
-use jiff::Timestamp;
-use plugs::net::{ContactError, DiscoverEvent, DiscoverOptions, Lan, Link};
-use plugs::{FamilyId, Order, Outcome, Plug};
+use plugs::net::{DiscoverEvent, DiscoverOptions, Lan};
+use plugs::{Capability, Plug};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
@@ -22,10 +21,10 @@ use crate::inventory::Inventory;
 use crate::resolve::interfaces::{for_scan, for_targets, none_up, reachable};
 use crate::resolve::{Target, ambiguous, unknown_name};
 
-/// How often each plug is metered.
-const EVERY: Duration = Duration::from_secs(2);
-/// How long a plug has for an answer.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// The interval at which each plug is metered.
+const METER_INTERVAL: Duration = Duration::from_secs(2);
+/// The time for one reading.
+const METER_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Tells what happens, until it fails or nobody looks any more.
 pub(super) async fn listen(
@@ -54,7 +53,7 @@ pub(super) async fn listen(
         watch: true,
         ..DiscoverOptions::default()
     });
-    let whereabouts = RefCell::new(HashMap::new());
+    let addresses = RefCell::new(HashMap::new());
     let mut meters = FuturesUnordered::new();
     loop {
         let event = tokio::select! {
@@ -70,13 +69,12 @@ pub(super) async fn listen(
             continue;
         }
         context.remember(&inventory, std::slice::from_ref(&plug));
-        let is_new = whereabouts
+        let is_new = addresses
             .borrow_mut()
             .insert(plug.mac, plug.address)
             .is_none();
-        // A module of unknown trade has no meter that anybody knows.
-        if is_new && plug.family != FamilyId::Module {
-            meters.push(meter(&lan, plug.clone(), &whereabouts, news.clone()));
+        if is_new && lan.families().can(plug.family, Capability::Meter) {
+            meters.push(meter(&lan, plug.clone(), &addresses, news.clone()));
         }
         let name = inventory.name_of(plug.mac).map(str::to_owned);
         let plug = Box::new(Plug { name, ..plug });
@@ -94,30 +92,25 @@ pub(super) async fn listen(
 async fn meter(
     lan: &Lan,
     plug: Plug,
-    whereabouts: &RefCell<HashMap<Mac, Ipv4Addr>>,
+    addresses: &RefCell<HashMap<Mac, Ipv4Addr>>,
     news: mpsc::Sender<News>,
 ) {
     let mac = plug.mac;
-    let mut link = Link::new(&plug);
-    let mut ticks = tokio::time::interval(EVERY);
+    let handle = lan.plug(plug);
+    let mut ticks = tokio::time::interval(METER_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let address = whereabouts.borrow().get(&mac).copied();
-        link.move_to(address.unwrap_or(plug.address));
-        let item = match link.order(lan, Order::Meter, PATIENCE).await {
-            Ok(Outcome::Measured(measurement)) => {
-                let reading = measurement.reading(mac, Timestamp::now());
-                // A struct with text keys can always be written.
-                let json = serde_json::to_value(&reading).unwrap_or_default();
+        handle.locate(addresses.borrow().get(&mac).copied());
+        let item = match handle.meter(METER_TIMEOUT).await {
+            Ok(reading) => {
+                let json = serde_json::to_value(&reading).expect("a struct with text keys");
                 News::Reading {
                     reading: Box::new(reading),
                     json,
                     fresh: true,
                 }
             }
-            // It has no meter; its relay is still seen.
-            Ok(_) | Err(ContactError::Unsupported { .. }) => return,
             Err(error) => {
                 tracing::debug!(%mac, %error, "is not metered");
                 News::Silent(mac)

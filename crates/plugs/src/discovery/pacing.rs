@@ -14,7 +14,7 @@ const SLOW: Duration = Duration::from_millis(300);
 
 /// What is going on, as far as it matters for the speed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mood {
+pub(super) enum SearchPhase {
     /// Nobody has answered.
     Unheard,
     /// Plugs answer; more of them may be there.
@@ -28,14 +28,14 @@ pub(super) enum Mood {
 /// A gap should be long enough for slow plugs to answer in it. Otherwise an answer to one round is taken for the answer
 /// to the next, and the round in which it should have come for a loss.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Pace {
+pub(super) struct RoundPacing {
     gap: Duration,
     stretch: Duration,
     answers: u32,
     late: u32,
 }
 
-impl Pace {
+impl RoundPacing {
     /// Notes an answer that came so long after the latest probe.
     pub(super) fn note_answer(&mut self, after: Duration) {
         self.answers += 1;
@@ -50,7 +50,7 @@ impl Pace {
     }
 
     /// Returns the gap after the round with this number, counted from 1.
-    pub(super) fn next_gap(&mut self, round: u32, mood: Mood) -> Duration {
+    pub(super) fn next_gap(&mut self, round: u32, mood: SearchPhase) -> Duration {
         let usual = (FIRST + STEP * round.saturating_sub(1).min(100)).min(USUAL);
         // A few stragglers are no reason to slow down.
         if self.late * 10 > self.answers {
@@ -61,9 +61,9 @@ impl Pace {
         self.answers = 0;
         self.late = 0;
         self.gap = match mood {
-            Mood::Unheard => (self.gap * 6 / 5).clamp(FIRST, UNHEARD),
-            Mood::Curious => usual.max(self.stretch),
-            Mood::Resting(gap) => gap,
+            SearchPhase::Unheard => (self.gap * 6 / 5).clamp(FIRST, UNHEARD),
+            SearchPhase::Curious => usual.max(self.stretch),
+            SearchPhase::Resting(gap) => gap,
         };
         self.gap
     }
@@ -79,10 +79,10 @@ mod tests {
 
     #[test]
     fn usual_pace() {
-        let mut pace = Pace::default();
+        let mut pace = RoundPacing::default();
         let gaps: Vec<Duration> = (1..=7)
             .map(|round| {
-                let gap = pace.next_gap(round, Mood::Curious);
+                let gap = pace.next_gap(round, SearchPhase::Curious);
                 pace.note_answer(ms(20));
                 gap
             })
@@ -92,26 +92,26 @@ mod tests {
 
     #[test]
     fn slow_answers_stretch_it_and_quick_ones_bring_it_back() {
-        let mut pace = Pace::default();
-        pace.next_gap(1, Mood::Curious);
+        let mut pace = RoundPacing::default();
+        pace.next_gap(1, SearchPhase::Curious);
         for round in 2..8 {
             pace.note_answer(ms(150));
-            pace.next_gap(round, Mood::Curious);
+            pace.next_gap(round, SearchPhase::Curious);
         }
         let stretched = pace.gap;
         assert!(stretched >= ms(250) && stretched <= SLOW, "{stretched:?}");
         for round in 8..16 {
             pace.note_answer(ms(5));
-            pace.next_gap(round, Mood::Curious);
+            pace.next_gap(round, SearchPhase::Curious);
         }
         assert_eq!(pace.gap, USUAL);
     }
 
     #[test]
     fn silence_slows_down() {
-        let mut pace = Pace::default();
+        let mut pace = RoundPacing::default();
         let total: Duration = (1..=20)
-            .map(|round| pace.next_gap(round, Mood::Unheard))
+            .map(|round| pace.next_gap(round, SearchPhase::Unheard))
             .sum();
         assert!(total > ms(3000) && total < ms(4000), "{total:?}");
         assert_eq!(pace.gap, UNHEARD);

@@ -7,9 +7,9 @@ use hiflying::DiscoveryWord;
 
 /// Where and for how long to look.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub struct SearchPlan {
     /// The local networks.
-    pub links: Vec<Link>,
+    pub links: Vec<SearchLink>,
     /// Addresses to ask directly: the index of the link that leads there, and the address.
     pub direct: Vec<(usize, Ipv4Addr)>,
     /// Discovery words beside the known ones.
@@ -24,7 +24,7 @@ pub struct Options {
 
 /// A local network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Link {
+pub struct SearchLink {
     /// Our own address in it. What comes from there is our own echo.
     pub address: Ipv4Addr,
     /// The length of the network's prefix.
@@ -33,7 +33,7 @@ pub struct Link {
     pub broadcast: Option<Ipv4Addr>,
 }
 
-impl Link {
+impl SearchLink {
     /// Tells whether a broadcast on this link reaches `address`.
     pub(super) fn covers(&self, address: Ipv4Addr) -> bool {
         let mask = u32::MAX

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use hiflying::Mac;
 use jiff::Timestamp;
-use plugs::net::{ContactError, Lan, Link};
-use plugs::{FamilyId, Order, Outcome, Plug, RelayState};
+use plugs::net::{ContactError, Lan, PlugHandle, PlugObserver};
+use plugs::{FamilyId, Minutes, Plug, RelayState};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -34,8 +34,25 @@ struct Scripted {
     done: Arc<AtomicUsize>,
     open: Arc<AtomicUsize>,
     most_open: Arc<AtomicUsize>,
-    link: Link,
-    lan: Lan,
+    handle: PlugHandle,
+    observed: Arc<ConnectionLog>,
+}
+
+/// The observed connection of a task.
+#[derive(Debug, Default)]
+struct ConnectionLog {
+    open: AtomicUsize,
+    lost: AtomicUsize,
+}
+
+impl PlugObserver for ConnectionLog {
+    fn connection_changed(&self, is_open: bool) {
+        self.open.store(usize::from(is_open), Ordering::Relaxed);
+    }
+
+    fn connection_lost(&self) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl Scripted {
@@ -43,13 +60,18 @@ impl Scripted {
         let address = host(network, 2);
         let listener = TcpListener::bind((address, 8899)).await.unwrap();
         let [connections, open, most_open, next, done]: [Arc<AtomicUsize>; 5] = Default::default();
+        let lan = Lan::open(&[interface(network)]).await.unwrap();
+        let observed = Arc::new(ConnectionLog::default());
+        let observer = Arc::clone(&observed) as Arc<dyn PlugObserver>;
+        let (task, handle) = lan.reported_plug(plug_at(address));
+        tokio::spawn(task.observed_by(observer).run());
         let plug = Self {
             connections: Arc::clone(&connections),
             done: Arc::clone(&done),
             open: Arc::clone(&open),
             most_open: Arc::clone(&most_open),
-            link: Link::new(&plug_at(address)),
-            lan: Lan::open(&[interface(network)]).await.unwrap(),
+            handle,
+            observed,
         };
         tokio::spawn(async move {
             loop {
@@ -68,16 +90,27 @@ impl Scripted {
         plug
     }
 
-    async fn order(&mut self, order: Order) -> Result<Outcome, ContactError> {
-        self.link.order(&self.lan, order, BUDGET).await
+    /// Commands whose reply is an acknowledgement.
+    async fn delays(&self) {
+        let minutes = Minutes::MIN;
+        self.handle
+            .delay(RelayState::Off, minutes, BUDGET)
+            .await
+            .unwrap();
     }
 
-    async fn meters(&mut self) {
-        let outcome = self.order(Order::Meter).await.unwrap();
-        let Outcome::Measured(measurement) = outcome else {
-            panic!("{outcome:?}")
-        };
-        assert_eq!(measurement.energy_wh, Some(3548));
+    async fn meters(&self) {
+        let reading = self.handle.meter(BUDGET).await.unwrap();
+        assert_eq!(reading.energy_wh, Some(3548));
+    }
+
+    fn is_open(&self) -> bool {
+        self.observed.open.load(Ordering::Relaxed) == 1
+    }
+
+    /// Returns the number of lost connections since the last call.
+    fn take_lost(&self) -> usize {
+        self.observed.lost.swap(0, Ordering::Relaxed)
     }
 
     fn connections(&self) -> usize {
@@ -89,7 +122,7 @@ impl Scripted {
 fn plug_at(address: Ipv4Addr) -> Plug {
     Plug::new(
         Mac::new([0xAC, 0xCF, 0x23, 1, 2, 3]),
-        FamilyId::Reco,
+        FamilyId::RECO,
         address,
         Timestamp::UNIX_EPOCH,
     )
@@ -131,27 +164,26 @@ async fn serve(mut stream: TcpStream, next: &AtomicUsize, done: &AtomicUsize, sc
 
 #[tokio::test]
 async fn a_hundred_orders_go_over_one_connection() {
-    let mut plug = Scripted::start(80, vec![Reply::Say(METER)]).await;
-    assert!(!plug.link.is_open());
+    let plug = Scripted::start(80, vec![Reply::Say(METER)]).await;
+    assert!(!plug.is_open());
     let start = Instant::now();
     for _ in 0..100 {
         plug.meters().await;
-        assert!(plug.link.is_open());
+        assert!(plug.is_open());
     }
     // A connection for each would take 20 s, with the pauses between them.
     assert!(start.elapsed() < BUDGET, "{:?}", start.elapsed());
     assert_eq!(plug.connections(), 1);
-    assert!(!plug.link.has_broken());
+    assert_eq!(plug.take_lost(), 0);
 }
 
 #[tokio::test]
 async fn one_that_the_plug_closed_is_replaced_unseen() {
-    let mut plug = Scripted::start(81, vec![Reply::SayAndClose(METER)]).await;
+    let plug = Scripted::start(81, vec![Reply::SayAndClose(METER)]).await;
     plug.meters().await;
-    tokio::time::timeout(BUDGET, plug.link.closed())
-        .await
-        .unwrap();
-    assert!(!plug.link.is_open() && plug.link.has_broken());
+    comes_to(&plug.observed.lost, 1).await;
+    comes_to(&plug.observed.open, 0).await;
+    plug.take_lost();
     let start = Instant::now();
     for _ in 0..50 {
         plug.meters().await;
@@ -159,20 +191,20 @@ async fn one_that_the_plug_closed_is_replaced_unseen() {
     // Without the pause that a plug gets that hangs up instead of answering: that would be 10 s.
     assert!(start.elapsed() < BUDGET, "{:?}", start.elapsed());
     assert_eq!(plug.connections(), 51);
-    assert!(plug.link.has_broken());
+    assert!(plug.take_lost() > 0);
 }
 
 #[tokio::test]
 async fn one_that_dies_under_an_order_is_replaced_unseen() {
     let mut script = vec![Reply::Say(METER)];
     script.extend([Reply::Close, Reply::Say(METER)].repeat(50));
-    let mut plug = Scripted::start(82, script).await;
+    let plug = Scripted::start(82, script).await;
     plug.meters().await;
     let start = Instant::now();
     for replaced in 1..=50 {
         plug.meters().await;
         assert_eq!(plug.connections(), 1 + replaced);
-        assert!(plug.link.has_broken() && !plug.link.has_broken());
+        assert_eq!(plug.take_lost(), 1);
     }
     // With a pause before each they would take 10 s.
     assert!(start.elapsed() < BUDGET, "{:?}", start.elapsed());
@@ -181,9 +213,8 @@ async fn one_that_dies_under_an_order_is_replaced_unseen() {
 #[tokio::test]
 async fn a_late_second_line_is_not_the_answer_to_the_next_order() {
     let late = Reply::SayTwice(b"+ok\r\n\r\n", 50, b"+error\r\n\r\n");
-    let mut plug = Scripted::start(83, vec![late, Reply::Say(METER)]).await;
-    let order = Order::Switch(RelayState::On);
-    assert_eq!(plug.order(order).await.unwrap(), Outcome::Accepted);
+    let plug = Scripted::start(83, vec![late, Reply::Say(METER)]).await;
+    plug.delays().await;
     comes_to(&plug.done, 1).await;
     plug.meters().await;
     assert_eq!(plug.connections(), 1);
@@ -192,9 +223,8 @@ async fn a_late_second_line_is_not_the_answer_to_the_next_order() {
 #[tokio::test]
 async fn a_line_that_comes_too_late_costs_a_second_connection_and_no_more() {
     let late = Reply::SayTwice(b"+ok\r\n\r\n", 500, b"+error\r\n\r\n");
-    let mut plug = Scripted::start(84, vec![late, Reply::Say(METER)]).await;
-    let order = Order::Switch(RelayState::On);
-    assert_eq!(plug.order(order).await.unwrap(), Outcome::Accepted);
+    let plug = Scripted::start(84, vec![late, Reply::Say(METER)]).await;
+    plug.delays().await;
     // Asked before the late line is there, which then looks like its answer.
     plug.meters().await;
     assert_eq!(plug.connections.load(Ordering::Relaxed), 2);
@@ -208,7 +238,7 @@ async fn an_answer_without_an_end_is_heard_out_before_the_next_order() {
     // The quickest of some: one may meet a busy moment.
     for network in 90..95 {
         let script = vec![Reply::Say(b"+ok=3,22694,5007,0,0,3548,0\r\n")];
-        let mut plug = Scripted::start(network, script).await;
+        let plug = Scripted::start(network, script).await;
         let start = Instant::now();
         plug.meters().await;
         quickest = quickest.min(start.elapsed());
@@ -228,10 +258,9 @@ async fn an_answer_without_an_end_is_heard_out_before_the_next_order() {
 
 #[tokio::test]
 async fn a_refusal_is_believed_on_a_new_connection() {
-    let mut plug =
-        Scripted::start(86, vec![Reply::Say(METER), Reply::Say(b"+ERROR\r\n\r\n")]).await;
+    let plug = Scripted::start(86, vec![Reply::Say(METER), Reply::Say(b"+ERROR\r\n\r\n")]).await;
     plug.meters().await;
-    let refused = plug.order(Order::Meter).await;
+    let refused = plug.handle.meter(BUDGET).await;
     assert!(
         matches!(refused, Err(ContactError::Refused { .. })),
         "{refused:?}"
@@ -241,7 +270,7 @@ async fn a_refusal_is_believed_on_a_new_connection() {
 
 #[tokio::test]
 async fn an_order_that_is_dropped_closes_the_connection() {
-    let mut plug = Scripted::start(
+    let plug = Scripted::start(
         87,
         vec![Reply::Say(METER), Reply::Say(b""), Reply::Say(METER)],
     )
@@ -249,11 +278,11 @@ async fn an_order_that_is_dropped_closes_the_connection() {
     plug.meters().await;
     let patience = Duration::from_millis(500);
     assert!(
-        tokio::time::timeout(patience, plug.order(Order::Meter))
+        tokio::time::timeout(patience, plug.handle.meter(BUDGET))
             .await
             .is_err()
     );
-    assert!(!plug.link.is_open());
+    comes_to(&plug.observed.open, 0).await;
     plug.meters().await;
     assert_eq!(plug.connections.load(Ordering::Relaxed), 2);
     comes_to(&plug.open, 1).await;
@@ -261,18 +290,16 @@ async fn an_order_that_is_dropped_closes_the_connection() {
 
 #[tokio::test]
 async fn a_plug_that_moves_gets_a_connection_at_its_new_address() {
-    let mut plug = Scripted::start(88, vec![Reply::Say(METER)]).await;
+    let plug = Scripted::start(88, vec![Reply::Say(METER)]).await;
     plug.meters().await;
-    plug.link.move_to(host(88, 2));
-    assert!(plug.link.is_open());
-    plug.link.move_to(host(88, 3));
-    assert!(!plug.link.is_open());
-    let nobody = plug
-        .link
-        .order(&plug.lan, Order::Meter, Duration::from_millis(300));
+    plug.handle.locate(Some(host(88, 2)));
+    assert!(plug.is_open());
+    plug.handle.locate(Some(host(88, 3)));
+    comes_to(&plug.observed.open, 0).await;
+    let nobody = plug.handle.meter(Duration::from_millis(300));
     assert!(nobody.await.is_err());
-    assert!(!plug.link.has_broken(), "it was not the plug's doing");
-    plug.link.move_to(host(88, 2));
+    assert_eq!(plug.take_lost(), 0, "it was not the plug's doing");
+    plug.handle.locate(Some(host(88, 2)));
     plug.meters().await;
     assert_eq!(plug.connections(), 2);
 }

@@ -1,0 +1,465 @@
+//! Drives an [`Exchange`] with a real socket.
+
+use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::pin::Pin;
+
+use hiflying::net::UdpPort;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::Lan;
+use super::listen::LanListener;
+use super::network::LanSocket;
+use crate::command::PlugReply;
+use crate::exchange::{Exchange, ExchangeAction, ExchangeError, NoReplyReason, PlugTransport};
+
+/// An exchange and its socket.
+pub(super) struct ExchangeDriver<'a> {
+    exchange: Box<dyn Exchange>,
+    route: ExchangeRoute<'a>,
+    wire: ExchangeSocket,
+    /// A connection for the first [`ExchangeAction::Open`]; later the one that was released.
+    kept: Option<KeptStream>,
+    /// The bytes that were sent on a used connection, until something comes back: it may have been dead.
+    doubtful: Option<Vec<u8>>,
+    is_replaced: bool,
+    is_decided: bool,
+    local_error: Option<io::Error>,
+}
+
+/// The way of an exchange to its plug.
+#[derive(Clone, Copy)]
+pub(super) struct ExchangeRoute<'a> {
+    pub(super) lan: &'a Lan,
+    pub(super) address: Ipv4Addr,
+    pub(super) transport: PlugTransport,
+    /// Becomes true when a command is sent.
+    pub(super) sent: &'a watch::Sender<bool>,
+}
+
+/// A connection that was there before the exchange.
+pub(super) enum KeptStream {
+    /// Opened ahead of the command.
+    Opening(Opening),
+    /// Used by an earlier exchange.
+    Used(TcpStream),
+}
+
+/// A TCP connection that is being opened.
+pub(super) type Opening = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
+
+/// Opens a TCP connection.
+pub(super) fn connect(address: Ipv4Addr, port: u16) -> Opening {
+    Box::pin(async move {
+        let stream = TcpStream::connect((address, port)).await?;
+        // A command must not wait for the acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
+        Ok(stream)
+    })
+}
+
+enum ExchangeSocket {
+    Closed,
+    Connecting(Opening),
+    Stream(TcpStream),
+    Datagrams {
+        port: UdpPort,
+        to: SocketAddrV4,
+        listener: LanListener,
+    },
+}
+
+/// The connection that an exchange leaves behind.
+pub(super) enum Leftover {
+    Nothing,
+    /// A connection without anything under way.
+    Idle(TcpStream),
+    /// A connection on which the plug may not have finished its reply.
+    Unfinished(Box<dyn Exchange>, TcpStream),
+}
+
+/// What came over the wire.
+enum SocketEvent {
+    Open(TcpStream),
+    Bytes(usize),
+    Datagram(Vec<u8>),
+    Closed(NoReplyReason),
+    Failed(io::Error),
+}
+
+/// Why an exchange came to nothing.
+#[derive(Debug)]
+pub(super) enum DriveError {
+    Plug(ExchangeError),
+    Local(io::Error),
+}
+
+/// Answers have about 40 bytes.
+const CHUNK: usize = 1024;
+
+impl<'a> ExchangeDriver<'a> {
+    /// Drives `exchange` over `kept`, or over a new connection. Should a used one turn out to be dead, a new one takes its
+    /// place unseen.
+    pub(super) fn new(
+        exchange: Box<dyn Exchange>,
+        route: ExchangeRoute<'a>,
+        kept: Option<KeptStream>,
+    ) -> Self {
+        Self {
+            exchange,
+            route,
+            wire: ExchangeSocket::Closed,
+            kept,
+            doubtful: None,
+            is_replaced: false,
+            is_decided: false,
+            local_error: None,
+        }
+    }
+
+    /// Tells whether the used connection turned out to be dead.
+    pub(super) fn is_replaced(&self) -> bool {
+        self.is_replaced
+    }
+
+    /// Returns the connection that is left of it.
+    pub(super) fn leftover(self) -> Leftover {
+        match (self.kept, self.wire) {
+            (Some(KeptStream::Used(stream)), _) => Leftover::Idle(stream),
+            (None, ExchangeSocket::Stream(stream)) if self.is_decided => {
+                Leftover::Unfinished(self.exchange, stream)
+            }
+            _ => Leftover::Nothing,
+        }
+    }
+
+    /// Goes on where [`Leftover::Unfinished`] was left.
+    pub(super) fn resume(
+        exchange: Box<dyn Exchange>,
+        stream: TcpStream,
+        route: ExchangeRoute<'a>,
+    ) -> Self {
+        Self {
+            wire: ExchangeSocket::Stream(stream),
+            is_decided: true,
+            ..Self::new(exchange, route, None)
+        }
+    }
+
+    /// Goes on until something has come of it. May be dropped and called again.
+    pub(super) async fn outcome(&mut self) -> Result<PlugReply, DriveError> {
+        loop {
+            self.act().await;
+            if let Some(outcome) = self.exchange.poll_outcome() {
+                self.is_decided = true;
+                return outcome.map_err(|error| match self.local_error.take() {
+                    Some(local) => DriveError::Local(local),
+                    None => DriveError::Plug(error),
+                });
+            }
+            self.step().await;
+        }
+    }
+
+    /// Goes on until all is said: what follows the first line is only logged.
+    pub(super) async fn finish(&mut self) -> Result<(), DriveError> {
+        if !self.is_decided {
+            self.outcome().await?;
+        }
+        loop {
+            self.act().await;
+            if matches!(self.wire, ExchangeSocket::Closed) {
+                return Ok(());
+            }
+            self.step().await;
+        }
+    }
+
+    async fn act(&mut self) {
+        while let Some(action) = self.exchange.poll_action() {
+            match action {
+                ExchangeAction::Open => self.open().await,
+                ExchangeAction::Send(bytes) => {
+                    self.route.sent.send_replace(true);
+                    if let Some(doubtful) = &mut self.doubtful {
+                        doubtful.clone_from(&bytes);
+                    }
+                    if let Err(error) = self.send(&bytes).await {
+                        tracing::debug!(address = %self.route.address, %error, "cannot send");
+                        self.lost(NoReplyReason::Closed);
+                    }
+                }
+                ExchangeAction::Release => {
+                    if let ExchangeSocket::Stream(stream) =
+                        std::mem::replace(&mut self.wire, ExchangeSocket::Closed)
+                    {
+                        self.kept = Some(KeptStream::Used(stream));
+                    }
+                }
+                ExchangeAction::Close => self.wire = ExchangeSocket::Closed,
+            }
+        }
+    }
+
+    async fn open(&mut self) {
+        match self.route.transport {
+            PlugTransport::Tcp { port } => match self.kept.take() {
+                Some(KeptStream::Used(stream)) => {
+                    self.wire = ExchangeSocket::Stream(stream);
+                    self.doubtful = Some(Vec::new());
+                    self.exchange.handle_open(now());
+                }
+                Some(KeptStream::Opening(opening)) => {
+                    self.wire = ExchangeSocket::Connecting(opening);
+                }
+                None => self.connect(port),
+            },
+            PlugTransport::Udp { local_port, port } => {
+                let to = SocketAddrV4::new(self.route.address, port);
+                let Some(socket) = self.route.socket(local_port).await else {
+                    self.closed(NoReplyReason::Unreachable);
+                    return;
+                };
+                self.wire = ExchangeSocket::Datagrams {
+                    port: socket.port.clone(),
+                    to,
+                    listener: LanListener::on([socket]),
+                };
+                self.exchange.handle_open(now());
+            }
+        }
+    }
+
+    fn connect(&mut self, port: u16) {
+        self.wire = ExchangeSocket::Connecting(connect(self.route.address, port));
+    }
+
+    async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.wire {
+            // A fresh connection has room for it, so this does not wait.
+            ExchangeSocket::Stream(stream) => stream.write_all(bytes).await,
+            ExchangeSocket::Datagrams { port, to, .. } => port.send_to(bytes, *to).await,
+            ExchangeSocket::Closed | ExchangeSocket::Connecting(_) => Ok(()),
+        }
+    }
+
+    /// Waits for the next thing to happen.
+    async fn step(&mut self) {
+        let timer = self.exchange.poll_timeout();
+        let mut buffer = [0; CHUNK];
+        let arrival = tokio::select! {
+            biased;
+            arrival = self.wire.next(self.route.address, &mut buffer) => Some(arrival),
+            () = sleep_until(timer.map_or_else(Instant::now, Instant::from_std)), if timer.is_some() => None,
+        };
+        match arrival {
+            None => self.exchange.handle_timeout(now()),
+            Some(SocketEvent::Open(stream)) => {
+                self.wire = ExchangeSocket::Stream(stream);
+                match self.doubtful.take() {
+                    // The exchange believes that it is open all the time.
+                    Some(bytes) => self.send_again(&bytes).await,
+                    None => self.exchange.handle_open(now()),
+                }
+            }
+            Some(SocketEvent::Bytes(length)) => {
+                self.doubtful = None;
+                let bytes = buffer.get(..length).unwrap_or_default();
+                self.exchange.handle_input(now(), bytes);
+            }
+            Some(SocketEvent::Datagram(bytes)) => self.exchange.handle_input(now(), &bytes),
+            Some(SocketEvent::Closed(how)) => self.lost(how),
+            Some(SocketEvent::Failed(error)) => {
+                self.local_error = Some(error);
+                self.closed(NoReplyReason::Unreachable);
+            }
+        }
+    }
+
+    async fn send_again(&mut self, bytes: &[u8]) {
+        if self.send(bytes).await.is_err() {
+            self.closed(NoReplyReason::Closed);
+        }
+    }
+
+    /// A connection from before that ended without an answer is replaced once; any other end is the exchange's business.
+    fn lost(&mut self, how: NoReplyReason) {
+        match (&self.doubtful, &self.wire, self.route.transport) {
+            (Some(_), ExchangeSocket::Stream(_), PlugTransport::Tcp { port }) => {
+                tracing::debug!(address = %self.route.address, "the kept connection is dead; a new one");
+                self.is_replaced = true;
+                self.connect(port);
+            }
+            _ => {
+                self.doubtful = None;
+                self.closed(how);
+            }
+        }
+    }
+
+    fn closed(&mut self, how: NoReplyReason) {
+        self.wire = ExchangeSocket::Closed;
+        self.exchange.handle_closed(now(), how);
+    }
+}
+
+impl ExchangeRoute<'_> {
+    async fn socket(&self, local_port: u16) -> Option<LanSocket> {
+        let network = self.lan.network(self.address)?;
+        network.socket_on(local_port).await
+    }
+}
+
+impl ExchangeSocket {
+    async fn next(&mut self, address: Ipv4Addr, buffer: &mut [u8]) -> SocketEvent {
+        match self {
+            Self::Closed => std::future::pending().await,
+            Self::Connecting(connecting) => connecting
+                .await
+                .map_or_else(SocketEvent::of_connect, SocketEvent::Open),
+            Self::Stream(stream) => match stream.read(buffer).await {
+                Ok(0) | Err(_) => SocketEvent::Closed(NoReplyReason::Closed),
+                Ok(length) => SocketEvent::Bytes(length),
+            },
+            Self::Datagrams { listener, .. } => loop {
+                let (_, datagram) = listener.next().await;
+                if *datagram.from.ip() == address {
+                    return SocketEvent::Datagram(datagram.bytes.to_vec());
+                }
+            },
+        }
+    }
+}
+
+impl SocketEvent {
+    fn of_connect(error: io::Error) -> Self {
+        use io::ErrorKind as Kind;
+        match error.kind() {
+            Kind::ConnectionRefused => Self::Closed(NoReplyReason::Refused),
+            Kind::ConnectionReset | Kind::ConnectionAborted => Self::Closed(NoReplyReason::Closed),
+            Kind::TimedOut => Self::Closed(NoReplyReason::NoConnection),
+            // A broadcast address is answered with "permission denied" or "network unreachable".
+            Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::PermissionDenied => {
+                Self::Closed(NoReplyReason::Unreachable)
+            }
+            _ => Self::Failed(error),
+        }
+    }
+}
+
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::net::UdpSocket;
+    use std::time::{Duration, Instant as Time};
+
+    use hiflying::net::Interface;
+
+    use super::*;
+    use crate::net::Lan;
+
+    const OURS: Ipv4Addr = Ipv4Addr::new(127, 62, 1, 1);
+    const THEIRS: Ipv4Addr = Ipv4Addr::new(127, 62, 1, 2);
+
+    /// An exchange over datagrams such as an Orvibo S20 wants: ask again until the second answer.
+    #[derive(Debug)]
+    struct RepeatedDatagram {
+        actions: VecDeque<ExchangeAction>,
+        again: Option<Time>,
+        answers: Vec<Vec<u8>>,
+    }
+
+    impl Exchange for RepeatedDatagram {
+        fn handle_open(&mut self, now: Time) {
+            self.handle_timeout(now);
+        }
+
+        fn handle_input(&mut self, _now: Time, bytes: &[u8]) {
+            self.answers.push(bytes.to_vec());
+            if self.answers.len() == 2 {
+                self.actions.push_back(ExchangeAction::Close);
+            }
+        }
+
+        fn handle_closed(&mut self, _now: Time, _how: NoReplyReason) {}
+
+        fn handle_timeout(&mut self, now: Time) {
+            self.actions.push_back(ExchangeAction::Send(b"dc".to_vec()));
+            self.again = Some(now + Duration::from_millis(30));
+        }
+
+        fn poll_timeout(&self) -> Option<Time> {
+            self.again
+        }
+
+        fn poll_action(&mut self) -> Option<ExchangeAction> {
+            self.actions.pop_front()
+        }
+
+        fn poll_outcome(&mut self) -> Option<Result<PlugReply, ExchangeError>> {
+            let [_, last] = &self.answers[..] else {
+                return None;
+            };
+            Some(Ok(PlugReply::Version(
+                String::from_utf8_lossy(last).into_owned(),
+            )))
+        }
+    }
+
+    #[tokio::test]
+    async fn datagrams_go_out_from_the_shared_port_and_come_back_to_it() {
+        let plug = UdpSocket::bind((THEIRS, 10_000)).unwrap();
+        let stranger = UdpSocket::bind((Ipv4Addr::new(127, 62, 1, 3), 0)).unwrap();
+        let script = std::thread::spawn(move || {
+            let mut buffer = [0; 10];
+            for answer in ["echo", "sf"] {
+                let (length, from) = plug.recv_from(&mut buffer).unwrap();
+                assert_eq!(
+                    (&buffer[..length], from),
+                    (&b"dc"[..], (OURS, 48899).into())
+                );
+                stranger.send_to(b"not me", from).unwrap();
+                plug.send_to(answer.as_bytes(), from).unwrap();
+            }
+        });
+        let interface = Interface {
+            name: "lo".into(),
+            address: OURS,
+            prefix: 24,
+            broadcast: Ipv4Addr::new(127, 62, 1, 255),
+            loopback: true,
+            up: true,
+            index: 1,
+        };
+        let lan = Lan::open(&[interface]).await.unwrap();
+        let patient = RepeatedDatagram {
+            actions: [ExchangeAction::Open].into(),
+            again: None,
+            answers: Vec::new(),
+        };
+        let sent = watch::Sender::new(false);
+        let route = ExchangeRoute {
+            lan: &lan,
+            address: THEIRS,
+            transport: PlugTransport::Udp {
+                local_port: 48899,
+                port: 10_000,
+            },
+            sent: &sent,
+        };
+        let mut driver = ExchangeDriver::new(Box::new(patient), route, None);
+        let outcome = driver.outcome().await.unwrap();
+        assert_eq!(outcome, PlugReply::Version("sf".into()));
+        assert!(*sent.borrow());
+        driver.finish().await.unwrap();
+        script.join().unwrap();
+    }
+}

@@ -1,0 +1,340 @@
+//! The handle on one plug.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use super::ContactError;
+use crate::command::{Minutes, PlugCommand, PlugReply, Switched};
+use crate::{Plug, Reading, RelayCommand, RelayState};
+
+/// Maximum number of commands that wait for one plug.
+pub(super) const MAX_WAITING_COMMANDS: usize = 16;
+
+/// Commands one plug, through the [`PlugTask`](super::PlugTask) that owns its connection. Clones command the same plug, one command after
+/// the other.
+///
+/// A reading command is given up when its future is dropped; one that switches is carried through, once it has begun.
+#[derive(Debug, Clone)]
+pub struct PlugHandle {
+    requests: mpsc::Sender<PlugRequest>,
+    shared: Arc<SharedPlug>,
+}
+
+/// A plug as it is addressed.
+#[derive(Debug, Clone)]
+pub enum PlugTarget {
+    /// A plug that was heard just now.
+    Heard(Box<Plug>),
+    /// A plug that was heard at an address before; another device may have it by now.
+    Remembered(Box<Plug>),
+    /// Any plug at an address.
+    Address(Ipv4Addr),
+}
+
+impl PlugTarget {
+    /// Returns the address.
+    pub fn address(&self) -> Ipv4Addr {
+        match self {
+            Self::Heard(plug) | Self::Remembered(plug) => plug.address,
+            Self::Address(address) => *address,
+        }
+    }
+}
+
+impl From<Plug> for PlugTarget {
+    fn from(plug: Plug) -> Self {
+        Self::Heard(Box::new(plug))
+    }
+}
+
+impl From<Ipv4Addr> for PlugTarget {
+    fn from(address: Ipv4Addr) -> Self {
+        Self::Address(address)
+    }
+}
+
+/// Follows the connection to a plug. The methods return at once.
+pub trait PlugObserver: fmt::Debug + Send + Sync {
+    /// Notes that the plug replied over its connection.
+    fn replied(&self) {}
+
+    /// Notes that a connection was opened or closed.
+    fn connection_changed(&self, _is_open: bool) {}
+
+    /// Notes that the plug has lost or closed its connection; it loses it when it restarts.
+    fn connection_lost(&self) {}
+}
+
+impl PlugObserver for () {}
+
+/// Follows one switch. The methods return at once.
+pub trait SwitchObserver: fmt::Debug + Send {
+    /// Notes that the command's turn has come, before it is sent. Returns whether it still holds.
+    fn starting(&mut self, relay: RelayState) -> bool;
+
+    /// Notes the outcome, also when the caller is gone.
+    fn finished(&mut self, _outcome: &Result<Switched, ContactError>) {}
+}
+
+impl SwitchObserver for () {
+    fn starting(&mut self, _relay: RelayState) -> bool {
+        true
+    }
+}
+
+/// A request to a plug's task.
+#[derive(Debug)]
+pub(super) enum PlugRequest {
+    /// Finds out who is there, and opens the connection meanwhile.
+    Identify {
+        budget: Duration,
+        reply: oneshot::Sender<Result<Plug, ContactError>>,
+    },
+    Switch {
+        action: RelayCommand,
+        budget: Duration,
+        observer: Box<dyn SwitchObserver>,
+        reply: oneshot::Sender<Result<Switched, ContactError>>,
+    },
+    Run {
+        command: PlugCommand,
+        budget: Duration,
+        /// Gives way to other requests when it takes long.
+        is_background: bool,
+        reply: oneshot::Sender<Result<(Plug, PlugReply), ContactError>>,
+    },
+    /// Finds out whether the connection, if there is one, is still good.
+    CheckConnection {
+        budget: Duration,
+        reply: oneshot::Sender<Result<(), ContactError>>,
+    },
+    Disconnect,
+}
+
+/// State that handles and the task of a plug share.
+#[derive(Debug)]
+pub(super) struct SharedPlug {
+    /// The plug's last address, and whether it is still there.
+    pub(super) place: watch::Sender<(Ipv4Addr, bool)>,
+    /// The last report of the plug, and when it came.
+    pub(super) report: watch::Sender<Option<(Plug, Instant)>>,
+}
+
+impl PlugHandle {
+    pub(super) fn new(requests: mpsc::Sender<PlugRequest>, shared: Arc<SharedPlug>) -> Self {
+        Self { requests, shared }
+    }
+
+    /// Returns the plug's last address.
+    pub fn address(&self) -> Ipv4Addr {
+        self.shared.last_address()
+    }
+
+    /// Returns the plug as it was last heard; `None` when nothing was heard of it yet.
+    pub fn plug(&self) -> Option<Plug> {
+        let report = self.shared.report.borrow();
+        report.as_ref().map(|(plug, _)| plug.clone())
+    }
+
+    /// Finds out who is there, and opens the connection meanwhile for the command that follows.
+    ///
+    /// # Errors
+    ///
+    /// [`ContactError`]; when another device has the plug's address, the connection is closed again.
+    pub async fn identify(&self, budget: Duration) -> Result<Plug, ContactError> {
+        self.request(|reply| PlugRequest::Identify { budget, reply })
+            .await
+    }
+
+    /// Switches the plug, and reads its relay back until it is in the commanded position.
+    ///
+    /// # Errors
+    ///
+    /// [`ContactError`]; [`ContactError::PortTaken`] before anything is switched, when the relay could not be read back. An
+    /// accepted command that was not carried out is not an error here but [`Switched::confirmed`].
+    pub async fn switch(
+        &self,
+        action: RelayCommand,
+        budget: Duration,
+    ) -> Result<Switched, ContactError> {
+        self.switch_observed(action, budget, Box::new(())).await
+    }
+
+    /// Switches the plug as [`PlugHandle::switch`] does, and reports to an observer.
+    ///
+    /// # Errors
+    ///
+    /// As [`PlugHandle::switch`]; [`ContactError::Withdrawn`] when the observer says that the command no longer holds.
+    pub async fn switch_observed(
+        &self,
+        action: RelayCommand,
+        budget: Duration,
+        observer: Box<dyn SwitchObserver>,
+    ) -> Result<Switched, ContactError> {
+        self.request(|reply| PlugRequest::Switch {
+            action,
+            budget,
+            observer,
+            reply,
+        })
+        .await
+    }
+
+    /// Sets the plug's own timer. Only its acceptance can be known.
+    ///
+    /// # Errors
+    ///
+    /// [`ContactError`].
+    pub async fn delay(
+        &self,
+        state: RelayState,
+        minutes: Minutes,
+        budget: Duration,
+    ) -> Result<Plug, ContactError> {
+        let command = PlugCommand::Delay(state, minutes);
+        Ok(self.run(command, budget, false).await?.0)
+    }
+
+    /// Reads the firmware's version.
+    ///
+    /// # Errors
+    ///
+    /// [`ContactError`].
+    pub async fn version(&self, budget: Duration) -> Result<(Plug, String), ContactError> {
+        match self.run(PlugCommand::Version, budget, false).await? {
+            (plug, PlugReply::Version(text)) => Ok((plug, text)),
+            (plug, other) => Err(mismatch(&plug, &other)),
+        }
+    }
+
+    /// Reads the meter.
+    ///
+    /// # Errors
+    ///
+    /// [`ContactError`].
+    pub async fn meter(&self, budget: Duration) -> Result<Reading, ContactError> {
+        reading(self.run(PlugCommand::Meter, budget, false).await?)
+    }
+
+    /// Reads the meter, and gives way to other commands when that takes long.
+    ///
+    /// # Errors
+    ///
+    /// As [`PlugHandle::meter`]; [`ContactError::Withdrawn`] when it gave way.
+    pub async fn meter_in_background(&self, budget: Duration) -> Result<Reading, ContactError> {
+        reading(self.run(PlugCommand::Meter, budget, true).await?)
+    }
+
+    /// Finds out whether the connection, if there is one, is still good; its observer hears of it.
+    ///
+    /// # Errors
+    ///
+    /// [`ContactError::Ended`].
+    pub async fn check_connection(&self, budget: Duration) -> Result<(), ContactError> {
+        self.request(|reply| PlugRequest::CheckConnection { budget, reply })
+            .await
+    }
+
+    /// Closes the connection, if there is one.
+    pub fn disconnect(&self) {
+        // Where too many commands wait, each finds out by itself.
+        let _ = self.requests.try_send(PlugRequest::Disconnect);
+    }
+
+    /// Hands on a report of this plug, for a switch that waits for it.
+    pub fn report(&self, plug: &Plug) {
+        self.shared.note(plug.clone());
+    }
+
+    /// Notes where the plug is, or with `None` that another device has its address: then nothing is sent there. A connection
+    /// to where it was is closed.
+    pub fn locate(&self, address: Option<Ipv4Addr>) {
+        self.shared.locate(address);
+    }
+
+    async fn run(
+        &self,
+        command: PlugCommand,
+        budget: Duration,
+        is_background: bool,
+    ) -> Result<(Plug, PlugReply), ContactError> {
+        self.request(|reply| PlugRequest::Run {
+            command,
+            budget,
+            is_background,
+            reply,
+        })
+        .await
+    }
+
+    async fn request<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<Result<T, ContactError>>) -> PlugRequest,
+    ) -> Result<T, ContactError> {
+        let (reply, outcome) = oneshot::channel();
+        let address = self.shared.last_address();
+        self.requests
+            .try_send(request(reply))
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => ContactError::Busy { address },
+                mpsc::error::TrySendError::Closed(_) => ContactError::Ended { address },
+            })?;
+        outcome.await.map_err(|_| ContactError::Ended { address })?
+    }
+}
+
+impl SharedPlug {
+    pub(super) fn new(address: Ipv4Addr, heard: Option<Plug>) -> Self {
+        Self {
+            place: watch::Sender::new((address, true)),
+            report: watch::Sender::new(heard.map(|plug| (plug, Instant::now()))),
+        }
+    }
+
+    /// Notes a report; the owner's name and the model are kept when it lacks them.
+    pub(super) fn note(&self, report: Plug) {
+        self.report.send_modify(|last| {
+            let (name, model) = last
+                .take()
+                .map_or((None, None), |(last, _)| (last.name, last.model));
+            let plug = Plug {
+                name: report.name.clone().or(name),
+                model: report.model.clone().or(model),
+                ..report
+            };
+            *last = Some((plug, Instant::now()));
+        });
+    }
+
+    pub(super) fn locate(&self, address: Option<Ipv4Addr>) {
+        self.place.send_if_modified(|place| {
+            let new = address.map_or((place.0, false), |address| (address, true));
+            std::mem::replace(place, new) != new
+        });
+    }
+
+    pub(super) fn last_address(&self) -> Ipv4Addr {
+        self.place.borrow().0
+    }
+}
+
+fn reading((plug, reply): (Plug, PlugReply)) -> Result<Reading, ContactError> {
+    match reply {
+        PlugReply::Measured(measurement) => Ok(measurement.reading(plug.mac, Timestamp::now())),
+        other => Err(mismatch(&plug, &other)),
+    }
+}
+
+/// No family's exchange does this; but then it should be an error and not an invented value.
+fn mismatch(plug: &Plug, reply: &PlugReply) -> ContactError {
+    ContactError::BadAnswer {
+        address: plug.address,
+        reply: format!("{reply:?}"),
+    }
+}

@@ -1,0 +1,166 @@
+//! One local network: its interface and our sockets on it.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hiflying::PORT;
+use hiflying::net::{BindError, Interface, UdpPort, source_for};
+
+use crate::family::{Families, Family, Probe};
+
+/// One interface and our sockets on it.
+#[derive(Debug)]
+pub(super) struct LanNetwork {
+    pub(super) interface: Interface,
+    /// The socket on port 48899, which the modules of most plugs reply to; then those of other families, opened when a
+    /// member is searched for or known.
+    sockets: Mutex<Vec<LanSocket>>,
+    /// Held while a port is opened, so that it is opened once.
+    opening: tokio::sync::Mutex<()>,
+}
+
+/// The socket for one local port of a family.
+#[derive(Debug, Clone)]
+pub(super) struct LanSocket {
+    pub(super) local_port: u16,
+    pub(super) port: UdpPort,
+    /// The reason why it is not on that port, so that only devices that reply to the source port are heard.
+    pub(super) taken: Option<Arc<BindError>>,
+}
+
+impl LanNetwork {
+    pub(super) async fn open(interface: &Interface) -> Result<Self, BindError> {
+        let socket = LanSocket::open(interface, PORT).await?;
+        Ok(Self::with(interface, vec![socket]))
+    }
+
+    fn with(interface: &Interface, sockets: Vec<LanSocket>) -> Self {
+        Self {
+            interface: interface.clone(),
+            sockets: Mutex::new(sockets),
+            opening: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// Returns the same sockets under another description of the interface.
+    pub(super) fn on(&self, interface: &Interface) -> Self {
+        Self::with(interface, self.sockets())
+    }
+
+    /// Returns the sockets that are open.
+    pub(super) fn sockets(&self) -> Vec<LanSocket> {
+        self.sockets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Returns the socket for a local port, if it is open.
+    pub(super) fn socket(&self, local_port: u16) -> Option<LanSocket> {
+        self.sockets()
+            .into_iter()
+            .find(|socket| socket.local_port == local_port)
+    }
+
+    /// Returns the sockets that members of these families reply to, and opens those that are not open yet.
+    pub(super) async fn sockets_of(&self, families: &Families) -> Vec<LanSocket> {
+        let mut sockets: Vec<LanSocket> = Vec::new();
+        for family in families.iter() {
+            let local_port = family.local_port();
+            if sockets.iter().all(|socket| socket.local_port != local_port) {
+                sockets.extend(self.socket_of(family).await);
+            }
+        }
+        sockets
+    }
+
+    /// Returns the socket that members of a family reply to.
+    pub(super) async fn socket_of(&self, family: &dyn Family) -> Option<LanSocket> {
+        self.socket_on(family.local_port()).await
+    }
+
+    /// Returns the socket for a local port, and opens it if it is not open yet.
+    pub(super) async fn socket_on(&self, local_port: u16) -> Option<LanSocket> {
+        if let Some(open) = self.socket(local_port) {
+            return Some(open);
+        }
+        let _opening = self.opening.lock().await;
+        if let Some(open) = self.socket(local_port) {
+            return Some(open);
+        }
+        match LanSocket::open(&self.interface, local_port).await {
+            Ok(socket) => {
+                let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+                sockets.push(socket.clone());
+                Some(socket)
+            }
+            Err(error) => {
+                tracing::debug!(local_port, %error, "no socket for a family of plugs");
+                None
+            }
+        }
+    }
+
+    /// Returns the reason why members of this family cannot be heard, but for an odd one that replies to the source port.
+    pub(super) fn deaf_to(&self, family: &dyn Family) -> Option<Arc<BindError>> {
+        if !family.needs_local_port() {
+            return None;
+        }
+        self.socket(family.local_port())?.taken
+    }
+}
+
+impl LanSocket {
+    async fn open(interface: &Interface, local_port: u16) -> Result<Self, BindError> {
+        let (port, taken) =
+            UdpPort::bind_number_or_ephemeral(interface.address, local_port).await?;
+        Ok(Self {
+            local_port,
+            port,
+            taken: taken.map(Arc::new),
+        })
+    }
+
+    /// Sends a datagram to `address`; tells whether that was possible.
+    pub(super) async fn send(&self, probe: &Probe, address: Ipv4Addr) -> bool {
+        let to = SocketAddrV4::new(address, probe.port);
+        let sent = self.port.send_to(&probe.bytes, to).await;
+        if let Err(error) = &sent {
+            tracing::debug!(%to, %error, "cannot send a probe");
+        }
+        sent.is_ok()
+    }
+}
+
+/// Returns each address once.
+pub(super) fn distinct(interfaces: &[Interface]) -> Vec<&Interface> {
+    let mut distinct: Vec<&Interface> = Vec::new();
+    for interface in interfaces {
+        if distinct
+            .iter()
+            .all(|other| other.address != interface.address)
+        {
+            distinct.push(interface);
+        }
+    }
+    distinct
+}
+
+/// Returns the interface whose own network `target` is on; else the one that the system would take; else the first.
+pub(super) fn choose<'a>(
+    interfaces: impl Iterator<Item = &'a Interface> + Clone,
+    target: Ipv4Addr,
+) -> Option<&'a Interface> {
+    let mut near = interfaces
+        .clone()
+        .filter(|interface| interface.contains(target));
+    let by_route = || {
+        let source = source_for(target).ok()?;
+        interfaces
+            .clone()
+            .find(|interface| interface.address == source)
+    };
+    near.next()
+        .or_else(by_route)
+        .or_else(|| interfaces.clone().next())
+}

@@ -1,0 +1,81 @@
+//! Asking all plugs at once, and hearing every report, for those who watch a network for ever.
+
+use std::net::Ipv4Addr;
+
+use jiff::Timestamp;
+
+use super::Lan;
+use super::listen::LanListener;
+use crate::family::Families;
+use crate::{FamilyId, Plug};
+
+impl Lan {
+    /// Asks every plug on every local network once who it is and how its relay stands; [`Lan::reports`] has the replies.
+    /// Mere modules are not asked.
+    ///
+    /// Returns the number of networks on which that could be sent.
+    pub async fn scan_once(&self) -> usize {
+        let mut reached = 0;
+        for network in self.networks().iter() {
+            let mut sent = false;
+            for family in self.families.of_plugs() {
+                sent |= network.probe(family, network.interface.broadcast).await;
+            }
+            reached += usize::from(sent);
+        }
+        reached
+    }
+
+    /// Asks the plug at one address once who it is and how its relay stands; [`Lan::reports`] has the reply.
+    ///
+    /// Tells whether that could be sent.
+    pub async fn probe(&self, family: FamilyId, address: Ipv4Addr) -> bool {
+        match (self.families.get(family), self.network(address)) {
+            (Some(family), Some(network)) => network.probe(family, address).await,
+            _ => false,
+        }
+    }
+
+    /// Listens to all reports from now on, replies to probes and unasked ones alike.
+    pub async fn reports(&self) -> PresenceReports {
+        let mut sockets = Vec::new();
+        for network in self.networks().iter() {
+            sockets.extend(network.sockets_of(&self.families).await);
+        }
+        PresenceReports {
+            listener: LanListener::on(sockets),
+            families: self.families.clone(),
+        }
+    }
+
+    /// Returns the number of local networks.
+    pub fn network_count(&self) -> usize {
+        self.networks().len()
+    }
+}
+
+/// The reports of plugs and mere modules.
+pub struct PresenceReports {
+    listener: LanListener,
+    families: Families,
+}
+
+impl PresenceReports {
+    /// Waits for the next one; for ever when the sockets are gone. May be dropped and called again.
+    pub async fn next(&mut self) -> Plug {
+        loop {
+            let (local_port, datagram) = self.listener.next().await;
+            let (from, seen) = (*datagram.from.ip(), Timestamp::now());
+            let families = &self.families;
+            if let Some(plug) = families.parse_report(local_port, from, &datagram.bytes, seen) {
+                return plug;
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for PresenceReports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PresenceReports").finish_non_exhaustive()
+    }
+}
