@@ -4,12 +4,12 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
-use emulator::twin::{Arrival, Twin};
+use emulator::twin::{TwinArrival, Twin};
 use emulator::{PlugConfig, RecoTwin};
 use libfuzzer_sys::fuzz_target;
 
 const HERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
-const ARRIVAL: Arrival = Arrival {
+const ARRIVAL: TwinArrival = TwinArrival {
     from: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 48899),
     at: SocketAddrV4::new(HERE, 48899),
     broadcast: false,

@@ -1,20 +1,21 @@
-//! Software twins of the Philips Hue bridge: what a client sees of one, and the bulbs around it.
+//! Software twins of the Philips Hue bridge, and the bulbs around them.
 //!
-//! * [`BridgeConfig`] says what a bridge is, [`BulbSpec`] where a bulb is and whose, [`BridgeFault`] in what a bridge differs
-//!   from a faithful one.
-//! * [`Room`] is where bridges and bulbs stand together: they share one radio. It has no sockets and no clock, so that tests can let
-//!   half an hour pass.
-//! * [`server`] puts the bridges of a room on sockets; its [`server::RoomHandle`] is the hand of the person in the room, who
-//!   presses buttons and switches bulbs off and on.
+//! * [`BridgeConfig`] describes a bridge, [`BulbSpec`] place and owner of a bulb, [`BridgeFault`] a deviation from a faithful
+//!   bridge.
+//! * [`Room`] holds the bridges and bulbs that share one radio. It has no sockets and no clock, so that tests can let half an
+//!   hour pass.
+//! * [`server`] serves the bridges of a room on sockets; its [`server::RoomHandle`] presses buttons and switches bulbs off
+//!   and on, as the person in the room does.
 //!
 //! A bulb that is *near* is near whichever bridge is asked: the person carries it there.
 //!
-//! What takes 40 s and 10 s with the real one takes 5 s and 1 s here unless the faults `search-time` and `touchlink-time` say
-//! otherwise.
+//! A search takes 5 s and touchlink 1 s, instead of the real 40 s and 10 s, unless the faults `search-time` and
+//! `touchlink-time` set another duration.
 
 mod announce;
 mod behaviour;
 mod bulb;
+mod clock;
 mod config;
 mod description;
 mod events;

@@ -1,4 +1,4 @@
-//! What the catalogues of faults share: a table whose rows name, explain, parse and apply deviations.
+//! Catalogues of faults: tables whose rows name, explain, parse and apply deviations.
 //!
 //! `B` is the set of switches that a fault sets: one type for each kind of twin.
 
@@ -29,7 +29,7 @@ pub enum FaultError {
     Parameter {
         /// The fault as the catalogue spells it.
         spec: &'static str,
-        /// What was expected.
+        /// The expected parameter.
         problem: String,
     },
 }
@@ -117,7 +117,7 @@ macro_rules! fault_type {
                 self.0.name()
             }
 
-            /// What all of these make of a faithful twin; of two that contradict, the last counts.
+            /// Applies the faults to a faithful twin; of two that contradict, the last counts.
             pub(crate) fn together(faults: &[Self]) -> $behaviour {
                 let mut behaviour = <$behaviour>::default();
                 for fault in faults {
@@ -167,7 +167,7 @@ fn nearest<B>(catalogue: &'static [FaultRow<B>], name: &str) -> Option<&'static 
         .filter(|candidate| alike(candidate) >= 3)
 }
 
-/// How a fault is written, what it does in words, and what it does.
+/// Spelling, explanation and effect of a fault.
 pub(crate) struct FaultRow<B> {
     pub(crate) spec: &'static str,
     pub(crate) explanation: &'static str,
@@ -180,7 +180,7 @@ impl<B> FaultRow<B> {
     }
 }
 
-/// What a fault does to the behaviour, by the kind of its parameter. The first value is what stands for a parameter
+/// Effect of a fault on the behaviour, by the kind of its parameter. The first value is the default of a parameter
 /// that was left out.
 pub(crate) enum FaultEffect<B> {
     Flag(fn(&mut B)),
@@ -222,14 +222,14 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Longer waits are no fault that anybody would sit through.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longest duration of a fault.
+const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn time(text: &str) -> Result<Duration, String> {
     text.parse::<jiff::SignedDuration>()
         .ok()
         .and_then(|time| Duration::try_from(time).ok())
-        .filter(|time| *time <= LONGEST)
+        .filter(|time| *time <= MAX_DURATION)
         .ok_or_else(|| format!("{text:?} is no duration up to a day, such as 800ms or 5s"))
 }
 

@@ -1,11 +1,10 @@
-//! What a twin is: its addresses, its names, its load, and what it can join.
+//! Configuration of an emulated plug: addresses, names, load, and the networks it can join.
 
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 use hiflying::Mac;
-use plugs::RelayState;
 
 use crate::load::Load;
 use crate::network::HomeNetwork;
@@ -26,9 +25,9 @@ use crate::reco::fault::PlugFault;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlugConfig {
-    /// Where the twin answers, in whatever mode it is.
+    /// Address of the twin in every mode.
     pub listen: Ipv4Addr,
-    /// Where it answers instead once it has joined a network after a restart: its new lease.
+    /// Its address after it has joined a network: the new lease.
     ///
     /// Its access point stays at `listen`. Without it the plug keeps its address.
     pub home_address: Option<Ipv4Addr>,
@@ -40,9 +39,9 @@ pub struct PlugConfig {
     pub profile: Profile,
     /// Fresh from the factory, or on the home network already.
     pub mode: Mode,
-    /// The relay at the start.
-    pub relay: RelayState,
-    /// What hangs on it.
+    /// The relay is on at the start.
+    pub relay_on: bool,
+    /// The appliance that is plugged in.
     pub load: Load,
     /// The energy counter at the start, in Wh.
     pub energy_wh: u64,
@@ -55,7 +54,7 @@ pub struct PlugConfig {
 }
 
 impl PlugConfig {
-    /// A faithful SP-2 in station mode, with MAC and serial number derived from its address.
+    /// Makes a faithful SP-2 in station mode, with MAC and serial number derived from its address.
     ///
     /// Derived, so that twins started one by one are as different as those of one series.
     #[must_use]
@@ -68,7 +67,7 @@ impl PlugConfig {
             serial: SerialNumber::derived(u32::from_be_bytes([0, b, c, d])),
             profile: Profile::default(),
             mode: Mode::default(),
-            relay: RelayState::Off,
+            relay_on: false,
             load: Load::Constant(0.0),
             energy_wh: 0,
             home_networks: Vec::new(),
@@ -111,7 +110,7 @@ impl Default for PlugConfig {
     }
 }
 
-/// The twins at `count` addresses from `first` on, if there are so many; `sibling` makes the one that is so many steps on.
+/// Returns the twins at `count` addresses from `first` on; `sibling` makes each from its number.
 pub(crate) fn series<T>(
     first: Ipv4Addr,
     count: u32,
@@ -121,13 +120,14 @@ pub(crate) fn series<T>(
     all.ok_or(SeriesError { first, count })
 }
 
-/// The address `step` further on.
+/// Returns the address `step` further on.
 pub(crate) fn after(address: Ipv4Addr, step: u32) -> Option<Ipv4Addr> {
     u32::from(address).checked_add(step).map(Ipv4Addr::from)
 }
 
-/// The MAC `step` further on, within the vendor's prefix.
-pub(crate) fn mac_after(mac: Mac, step: u32) -> Mac {
+/// Returns the MAC `step` further on, within the vendor's prefix.
+#[must_use]
+pub fn mac_after(mac: Mac, step: u32) -> Mac {
     let [a, b, c, d, e, f] = mac.octets();
     let [_, d, e, f] = u32::from_be_bytes([0, d, e, f])
         .wrapping_add(step)
@@ -143,7 +143,7 @@ pub struct SeriesError {
     count: u32,
 }
 
-/// A configuration that cannot be.
+/// An invalid configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlugConfigError {
     /// The addresses do not suffice.
@@ -188,7 +188,7 @@ impl fmt::Display for Profile {
     }
 }
 
-/// How a twin starts.
+/// State of a twin at its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
     /// Fresh from the factory, with an access point of its own.
@@ -213,11 +213,13 @@ impl SerialNumber {
         &self.0
     }
 
-    fn after(&self, step: u32) -> Self {
+    /// Returns the number `step` further on, of the same length.
+    #[must_use]
+    pub fn after(&self, step: u32) -> Self {
         let width = self.0.len();
-        // At most 12 digits, so neither parsing nor the power can fail.
-        let number = self.0.parse::<u64>().unwrap_or_default() + u64::from(step);
-        let number = number % 10u64.pow(u32::try_from(width).unwrap_or(12));
+        let number: u64 = self.0.parse().expect("a serial number has up to 12 digits");
+        let limit = (0..width).fold(1, |limit: u64, _| limit * 10);
+        let number = (number + u64::from(step)) % limit;
         Self(format!("{number:0width$}"))
     }
 }

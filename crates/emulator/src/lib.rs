@@ -1,14 +1,12 @@
-//! Software twins of the Maginon SP-2 plug and the Philips Hue bridge: what a client sees of them, with every fault that was ever
-//! reported.
+//! Software twins of orphaned plugs and of the Philips Hue bridge, with every fault that was reported of them.
 //!
-//! * [`PlugConfig`] says what a twin is, [`Fault`] in what it differs from a faithful unit, [`Load`] what hangs on it,
-//!   [`HomeNetwork`] what it can join.
-//! * [`twin`] is the twin itself, without sockets and without a clock: tests join it with the client's cores and let years pass.
-//! * [`server`] puts any number of twins on sockets, and [`Recorder`] keeps what they heard and said.
-//! * [`bridge`] has the same for bridges and the bulbs around them.
+//! * [`Twin`] is a device without sockets and without a clock. A further kind of device is one implementation of it;
+//!   [`RecoTwin`] is the Maginon SP-2, made from a [`PlugConfig`] with a [`Load`], [`HomeNetwork`]s and [`PlugFault`]s.
+//! * [`server`] serves any number of twins on sockets, and [`RecordWriter`] records their exchanges.
+//! * [`bridge`] has the same for Hue bridges and the bulbs around them, which share one radio.
 //!
-//! The facts come from the pages on the wire protocols. Where they only guess or contradict each other, the twin takes the
-//! likelier side, and a fault takes the other.
+//! The facts come from the pages on the wire protocols. Where these only guess or contradict each other, the twin takes the
+//! likelier side, and a fault takes the other. Bytes are read and written here without the client's codec.
 
 pub mod bridge;
 mod catalogue;
@@ -23,10 +21,12 @@ pub mod twin;
 mod wskey;
 
 pub use catalogue::FaultError;
-pub use config::{Mode, PlugConfig, PlugConfigError, Profile, SerialNumber, SeriesError};
+pub use config::{
+    Mode, PlugConfig, PlugConfigError, Profile, SerialNumber, SeriesError, mac_after,
+};
 pub use load::{Draw, Load, LoadError, MainsMoment};
 pub use network::{HomeNetwork, HomeNetworkError};
 pub use reco::RecoTwin;
 pub use reco::fault::PlugFault;
-pub use record::Recorder;
+pub use record::RecordWriter;
 pub use twin::Twin;

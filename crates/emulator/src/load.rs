@@ -1,4 +1,4 @@
-//! What hangs on the plug, and the mains behind it, as pure functions of a seed and the time since the start.
+//! The appliance in the plug and the mains supply, as pure functions of a seed and the time since the start.
 //!
 //! The figures are believable rather than measured: a line near 230 V and 50 Hz that drifts and sags under load,
 //! and appliances with the habits of their kind. Nothing here remembers anything, so that a reading can be
@@ -8,10 +8,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What hangs on the plug.
+/// The appliance in the plug.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Load {
-    /// Exactly so many watts, whatever the line does.
+    /// Constant power in watts, whatever the line voltage.
     Constant(f64),
     /// A kettle: 2 kW in bursts of two to four minutes, the first at once.
     Kettle,
@@ -30,9 +30,9 @@ pub struct LoadError {
     given: String,
 }
 
-/// The most that a plug for 16 A at 230 V carries.
-const MOST_WATTS: f64 = 3680.0;
-/// What `constant` without a figure stands for: a light bulb of the old kind.
+/// Maximum power of a plug for 16 A at 230 V.
+const MAX_WATTS: f64 = 3680.0;
+/// Power of `constant` without a figure: an incandescent bulb.
 const CONSTANT_WATTS: f64 = 60.0;
 
 impl FromStr for Load {
@@ -49,7 +49,7 @@ impl FromStr for Load {
         }
         let figure = text.strip_suffix('w').unwrap_or(&text).trim_end();
         match figure.parse::<f64>() {
-            Ok(watts) if (0.0..=MOST_WATTS).contains(&watts) => Ok(Self::Constant(watts)),
+            Ok(watts) if (0.0..=MAX_WATTS).contains(&watts) => Ok(Self::Constant(watts)),
             _ => Err(LoadError {
                 given: given.to_owned(),
             }),
@@ -68,7 +68,7 @@ impl fmt::Display for Load {
     }
 }
 
-/// What an appliance takes at one moment at the nominal voltage.
+/// Consumption of an appliance at one moment at the nominal voltage.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Draw {
     /// Active power.
@@ -102,7 +102,7 @@ const LINE_RESISTANCE: f64 = 0.35;
 const NOMINAL_VOLTAGE: f64 = 230.0;
 
 impl Load {
-    /// What the appliance takes `elapsed` after the start.
+    /// Returns the consumption `elapsed` after the start.
     #[must_use]
     pub fn draw(&self, seed: u64, elapsed: Duration) -> Draw {
         match *self {

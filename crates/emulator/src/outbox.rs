@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-use crate::twin::{ConnectionId, Transmit};
+use crate::twin::{ConnectionId, TwinOutput};
 
 /// Delay of a datagram that later ones overtake.
 const OVERTAKEN_DELAY: Duration = Duration::from_millis(30);
@@ -38,15 +38,15 @@ impl WireFaults {
 
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    waiting: BTreeMap<(Instant, u64), Transmit>,
+    waiting: BTreeMap<(Instant, u64), TwinOutput>,
     sequence: u64,
 }
 
 impl Outbox {
-    pub(crate) fn send(&mut self, due: Instant, transmit: Transmit) {
+    pub(crate) fn send(&mut self, due: Instant, transmit: TwinOutput) {
         let bulky = matches!(
             transmit,
-            Transmit::Datagram { .. } | Transmit::Segment { .. }
+            TwinOutput::Datagram { .. } | TwinOutput::Segment { .. }
         );
         if bulky && self.waiting.len() >= MAX_WAITING {
             return;
@@ -59,7 +59,7 @@ impl Outbox {
     pub(crate) fn send_datagram(
         &mut self,
         due: Instant,
-        transmit: Transmit,
+        transmit: TwinOutput,
         wire: &WireFaults,
         random: &mut fastrand::Rng,
     ) {
@@ -80,7 +80,7 @@ impl Outbox {
         self.send(due, transmit);
     }
 
-    pub(crate) fn poll(&mut self, now: Instant) -> Option<Transmit> {
+    pub(crate) fn poll(&mut self, now: Instant) -> Option<TwinOutput> {
         let entry = self.waiting.first_entry()?;
         (entry.key().0 <= now).then(|| entry.remove())
     }
@@ -97,17 +97,17 @@ impl Outbox {
     /// Drops what waits for a connection that is gone.
     pub(crate) fn forget(&mut self, gone: ConnectionId) {
         self.waiting.retain(|_, transmit| match transmit {
-            Transmit::Datagram { .. } => true,
-            Transmit::Segment { connection, .. }
-            | Transmit::Close { connection }
-            | Transmit::Reset { connection } => *connection != gone,
+            TwinOutput::Datagram { .. } => true,
+            TwinOutput::Segment { connection, .. }
+            | TwinOutput::Close { connection }
+            | TwinOutput::Reset { connection } => *connection != gone,
         });
     }
 }
 
-fn garbage(transmit: &Transmit, random: &mut fastrand::Rng) -> Transmit {
+fn garbage(transmit: &TwinOutput, random: &mut fastrand::Rng) -> TwinOutput {
     let mut garbage = transmit.clone();
-    if let Transmit::Datagram { bytes, secret, .. } = &mut garbage {
+    if let TwinOutput::Datagram { bytes, secret, .. } = &mut garbage {
         let length = random.usize(1..64);
         *bytes = Zeroizing::new((0..length).map(|_| random.u8(..)).collect());
         *secret = false;

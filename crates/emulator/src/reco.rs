@@ -1,18 +1,21 @@
 //! The Maginon SP-2 and Reco4life P10A: a plug behind a Hi-Flying Wi-Fi module.
 //!
-//! Parts: `wifi` is the radio with restarts and joining, `session` the right to send AT commands on UDP, `verbs` the commands
-//! over `settings`, `stream` the plug's own commands on TCP, `outlet` relay, timers and meter, `web` the login page.
+//! Parts: `joining` restarts and joins a network, `session` is the right to send AT commands on UDP, `at` and `verbs` run the
+//! commands over `settings`, `stream` those on TCP, `outlet` is relay, timers and meter, `web` the login page.
 
 mod answer;
 mod at;
 pub(crate) mod behaviour;
+mod connection;
 pub(crate) mod fault;
+mod joining;
 mod outlet;
 mod session;
 mod settings;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod values;
 mod verbs;
 mod web;
 mod wifi;
@@ -21,25 +24,22 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use hiflying::Mac;
-use plugs::RelayState;
 use zeroize::Zeroizing;
 
 use crate::config::PlugConfig;
 use crate::outbox::Outbox;
-use crate::twin::{Arrival, ConnectionId, TcpPort, Transmit, Twin};
+use crate::twin::{ConnectionId, TcpPort, Twin, TwinArrival, TwinOutput};
 use answer::AtError;
 use behaviour::RecoBehaviour;
+use connection::CommandStream;
 use outlet::Outlet;
 use session::{ModuleSessions, SessionStage};
 use settings::ModuleSettings;
-use stream::CommandStreams;
 use web::{WEB_PORT, WebConnection};
 use wifi::WifiState;
 
 /// UDP port of discovery, scan and AT session; replies go to this port of the peer, too.
 const UDP_PORT: u16 = 48899;
-/// TCP port of the plug's own commands, unless `AT+NETP` moves it.
-const DATA_PORT: u16 = 8899;
 /// Confirms the identity and opens the AT session.
 const CONFIRM: &[u8] = b"+ok";
 /// The datagram that asks Reco plugs for their state.
@@ -48,9 +48,9 @@ const SCAN: &[u8] = b"YZ-RECOSCAN";
 const SMARTLINK_FIND: &[u8] = b"smartlinkfind";
 const SMARTLINK_PORT: u16 = 49999;
 /// Between the two pieces of a split reply, so that a calm network keeps their order.
-const PIECE: Duration = Duration::from_millis(5);
+const PIECE_DELAY: Duration = Duration::from_millis(5);
 /// For how long a plug that was provisioned answers the question who was.
-const SMARTLINK_FRESH: Duration = Duration::from_secs(60);
+const SMARTLINK_WINDOW: Duration = Duration::from_secs(60);
 
 /// One emulated plug.
 #[derive(Debug)]
@@ -58,13 +58,13 @@ pub struct RecoTwin {
     config: PlugConfig,
     behaviour: RecoBehaviour,
     random: fastrand::Rng,
-    /// What has been set, effective after a restart, and what the module runs on.
+    /// Settings effective after a restart, and those in use.
     stored: ModuleSettings,
     running: ModuleSettings,
     wifi: WifiState,
     sessions: ModuleSessions,
     commands: u32,
-    streams: CommandStreams,
+    streams: Vec<CommandStream>,
     web: Vec<WebConnection>,
     outlet: Outlet,
     outbox: Outbox,
@@ -84,7 +84,7 @@ impl RecoTwin {
             wifi: WifiState::new(),
             sessions: ModuleSessions::default(),
             commands: 0,
-            streams: CommandStreams::default(),
+            streams: Vec::new(),
             web: Vec::new(),
             outlet: Outlet::new(&config, &behaviour, seed, now),
             outbox: Outbox::default(),
@@ -95,10 +95,10 @@ impl RecoTwin {
         twin
     }
 
-    /// The true position of the relay.
+    /// Tells whether the relay is on.
     #[must_use]
-    pub fn relay(&self) -> RelayState {
-        self.outlet.relay()
+    pub fn relay_is_on(&self) -> bool {
+        self.outlet.is_on()
     }
 
     /// Returns the value that the module runs on.
@@ -106,7 +106,7 @@ impl RecoTwin {
         self.running.get(verb, &self.config, &self.behaviour)
     }
 
-    fn dispatch(&mut self, now: Instant, arrival: Arrival, bytes: &[u8]) {
+    fn dispatch(&mut self, now: Instant, arrival: TwinArrival, bytes: &[u8]) {
         let text = trim_end(bytes);
         if text == SCAN {
             self.answer_scan(now, arrival);
@@ -131,7 +131,7 @@ impl RecoTwin {
         }
     }
 
-    fn answer_word(&mut self, now: Instant, arrival: Arrival) {
+    fn answer_word(&mut self, now: Instant, arrival: TwinArrival) {
         if self.behaviour.discovery.silent_word {
             return;
         }
@@ -145,15 +145,12 @@ impl RecoTwin {
             .offer(now, self.peer(arrival), self.behaviour.session.idle);
     }
 
-    fn answer_scan(&mut self, now: Instant, arrival: Arrival) {
+    fn answer_scan(&mut self, now: Instant, arrival: TwinArrival) {
         let discovery = &self.behaviour.discovery;
         if discovery.silent_scan {
             return;
         }
-        let status = match self.outlet.shown() {
-            RelayState::On => '1',
-            RelayState::Off => '0',
-        };
+        let status = u8::from(self.outlet.is_on());
         let res = char::from(discovery.res.unwrap_or(b'0'));
         let address = self.named_address(arrival);
         let (mac, serial) = (self.config.mac.compact(), &self.config.serial);
@@ -166,7 +163,7 @@ impl RecoTwin {
     }
 
     /// Sends a presence reply with the ornaments that firmwares add to it.
-    fn present(&mut self, now: Instant, arrival: Arrival, mut reply: Vec<u8>) {
+    fn present(&mut self, now: Instant, arrival: TwinArrival, mut reply: Vec<u8>) {
         let discovery = &self.behaviour.discovery;
         if discovery.line_end {
             reply.extend_from_slice(b"\r\n");
@@ -186,13 +183,13 @@ impl RecoTwin {
         }
     }
 
-    fn answer_smartlink(&mut self, now: Instant, arrival: Arrival) {
-        if !self.wifi.provisioned_within(now, SMARTLINK_FRESH) {
+    fn answer_smartlink(&mut self, now: Instant, arrival: TwinArrival) {
+        if !self.wifi.provisioned_within(now, SMARTLINK_WINDOW) {
             return;
         }
         let reply = format!("smart_config {}", self.config.mac.compact()).into_bytes();
         let to = SocketAddrV4::new(*arrival.from.ip(), SMARTLINK_PORT);
-        let transmit = Transmit::Datagram {
+        let transmit = TwinOutput::Datagram {
             from: arrival.at,
             to,
             bytes: reply.into(),
@@ -202,7 +199,7 @@ impl RecoTwin {
     }
 
     /// The `+ok` by which a client confirms the identity.
-    fn confirm(&mut self, now: Instant, arrival: Arrival) {
+    fn confirm(&mut self, now: Instant, arrival: TwinArrival) {
         let peer = self.peer(arrival);
         let rules = &self.behaviour.session;
         let (answered, refused) = (rules.confirm_answered, rules.confirm_refused);
@@ -223,7 +220,7 @@ impl RecoTwin {
         }
     }
 
-    fn peer(&self, arrival: Arrival) -> SocketAddrV4 {
+    fn peer(&self, arrival: TwinArrival) -> SocketAddrV4 {
         let port = if self.behaviour.session.by_port {
             arrival.from.port()
         } else {
@@ -232,7 +229,7 @@ impl RecoTwin {
         SocketAddrV4::new(*arrival.from.ip(), port)
     }
 
-    fn named_address(&self, arrival: Arrival) -> Ipv4Addr {
+    fn named_address(&self, arrival: TwinArrival) -> Ipv4Addr {
         self.behaviour
             .discovery
             .wrong_address
@@ -248,7 +245,7 @@ impl RecoTwin {
     fn reply(
         &mut self,
         now: Instant,
-        arrival: Arrival,
+        arrival: TwinArrival,
         after: Duration,
         bytes: Zeroizing<Vec<u8>>,
         kind: ReplyKind,
@@ -269,13 +266,13 @@ impl RecoTwin {
         };
         let secret = kind == ReplyKind::Secret;
         for (piece, bytes) in (0..).zip(pieces) {
-            let transmit = Transmit::Datagram {
+            let transmit = TwinOutput::Datagram {
                 from: arrival.at,
                 to,
                 bytes,
                 secret,
             };
-            let due = now + after + PIECE * piece;
+            let due = now + after + PIECE_DELAY * piece;
             self.outbox
                 .send_datagram(due, transmit, wire, &mut self.random);
         }
@@ -320,7 +317,7 @@ impl Twin for RecoTwin {
         command.into_iter().chain(web).collect()
     }
 
-    fn handle_datagram(&mut self, now: Instant, arrival: Arrival, bytes: &[u8]) {
+    fn handle_datagram(&mut self, now: Instant, arrival: TwinArrival, bytes: &[u8]) {
         self.advance(now);
         let wire = &self.behaviour.wire;
         let is_heard =
@@ -351,8 +348,8 @@ impl Twin for RecoTwin {
 
     fn handle_close(&mut self, now: Instant, id: ConnectionId) {
         self.advance(now);
-        self.streams.remove(id);
-        self.web.retain(|connection| connection.id != id);
+        self.streams.retain(|it| it.id != id);
+        self.web.retain(|it| it.id != id);
         self.outbox.forget(id);
     }
 
@@ -360,7 +357,7 @@ impl Twin for RecoTwin {
         self.advance(now);
     }
 
-    fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
+    fn poll_transmit(&mut self, now: Instant) -> Option<TwinOutput> {
         self.outbox.poll(now)
     }
 
@@ -378,7 +375,7 @@ impl Twin for RecoTwin {
     }
 }
 
-/// What a datagram is, as far as faults and records care.
+/// Kind of a reply, as faults and records distinguish them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ReplyKind {
     /// An answer to a discovery word or scan.
@@ -389,7 +386,7 @@ enum ReplyKind {
     Secret,
 }
 
-/// Returns the bytes without line ends, NUL and blanks behind them.
+/// Returns the bytes without trailing line ends, NUL and blanks.
 fn trim_end(bytes: &[u8]) -> &[u8] {
     let is_blank = |byte: &u8| matches!(byte, b'\r' | b'\n' | 0 | b' ');
     let length = bytes.iter().rposition(|byte| !is_blank(byte));

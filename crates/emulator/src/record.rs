@@ -15,7 +15,7 @@ use crate::wskey::KeySetting;
 
 /// Writes records; clones write to the same place.
 #[derive(Clone)]
-pub struct Recorder(Arc<Mutex<Sink>>);
+pub struct RecordWriter(Arc<Mutex<Sink>>);
 
 struct Sink {
     out: Box<dyn Write + Send>,
@@ -30,15 +30,15 @@ struct RecordLine {
     transport: RecordTransport,
     peer: SocketAddrV4,
     direction: Direction,
-    /// What was said, where it is text.
+    /// The bytes, where they are text.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
-    /// What was said, where it is not.
+    /// The bytes, where they are not.
     #[serde(skip_serializing_if = "Option::is_none")]
     hex: Option<String>,
 }
 
-/// How an exchange travelled.
+/// Transport of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RecordTransport {
@@ -50,7 +50,7 @@ pub(crate) enum RecordTransport {
     Http,
 }
 
-/// Which way it went.
+/// Direction of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Direction {
@@ -60,12 +60,12 @@ pub(crate) enum Direction {
     Out,
 }
 
-impl Recorder {
+impl RecordWriter {
     /// Appends to a file, which is made readable for its owner alone.
     ///
     /// # Errors
     ///
-    /// Whatever the system says about opening the file.
+    /// An I/O error of opening the file.
     pub fn create(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new()
             .create(true)
@@ -136,9 +136,9 @@ impl Recorder {
     }
 }
 
-impl std::fmt::Debug for Recorder {
+impl std::fmt::Debug for RecordWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Recorder")
+        f.write_str("RecordWriter")
     }
 }
 
@@ -148,8 +148,8 @@ enum RecordedBytes {
     Hex(String),
 }
 
-/// Verbs whose values are not for records.
-const SECRET_VERBS: [&str; 4] = ["WSKEY", "WAKEY", "ASWD", "WEBU"];
+/// Verbs whose values are secrets.
+pub(crate) const SECRET_VERBS: [&str; 4] = ["WSKEY", "WAKEY", "ASWD", "WEBU"];
 
 /// Returns the reply to a verb with a secret, or a piece of it, masked.
 fn masked_reply(bytes: &[u8]) -> String {
@@ -326,7 +326,7 @@ mod tests {
     fn a_line_holds_who_when_how_and_what() {
         let path = tempfile::tempdir().unwrap();
         let path = path.path().join("record.jsonl");
-        let recorder = Recorder::create(&path).unwrap();
+        let recorder = RecordWriter::create(&path).unwrap();
         let peer = SocketAddrV4::new([127, 0, 0, 1].into(), 48899);
         let mac = Mac::new([0xAC, 0xCF, 0x23, 0x12, 0x34, 0x56]);
         recorder.write(

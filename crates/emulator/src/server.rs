@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::config::PlugConfig;
 use crate::reco::RecoTwin;
-use crate::record::Recorder;
+use crate::record::RecordWriter;
 use crate::twin::Twin;
 use driver::TwinDriver;
 
@@ -37,7 +37,7 @@ impl From<PlugConfig> for Box<dyn Twin> {
 /// [`ServerError`] when a port cannot be opened; then nothing is served. A web page that cannot be served is only a warning.
 pub async fn run<T: Into<Box<dyn Twin>>>(
     twins: impl IntoIterator<Item = T>,
-    record: Option<Recorder>,
+    record: Option<RecordWriter>,
     mut on_ready: impl FnMut(TwinReady),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServerError> {

@@ -31,7 +31,7 @@ pub trait Twin: fmt::Debug + Send {
     }
 
     /// Takes a datagram that reached one of the UDP ports.
-    fn handle_datagram(&mut self, now: Instant, arrival: Arrival, bytes: &[u8]);
+    fn handle_datagram(&mut self, now: Instant, arrival: TwinArrival, bytes: &[u8]);
 
     /// Admits a TCP connection; `false` has it reset.
     fn handle_connect(&mut self, _now: Instant, _id: ConnectionId, _at: SocketAddrV4) -> bool {
@@ -48,7 +48,7 @@ pub trait Twin: fmt::Debug + Send {
     fn handle_timeout(&mut self, now: Instant);
 
     /// Returns the next thing to send, if its time has come.
-    fn poll_transmit(&mut self, now: Instant) -> Option<Transmit>;
+    fn poll_transmit(&mut self, now: Instant) -> Option<TwinOutput>;
 
     /// Returns when [`Twin::handle_timeout`] or [`Twin::poll_transmit`] should be called next.
     fn poll_timeout(&self) -> Option<Instant>;
@@ -56,7 +56,7 @@ pub trait Twin: fmt::Debug + Send {
 
 /// Sender and destination of a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Arrival {
+pub struct TwinArrival {
     /// The sender.
     pub from: SocketAddrV4,
     /// Address and port of the twin that it reached.
@@ -90,7 +90,7 @@ pub struct ConnectionId(pub u64);
 
 /// An action for the driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Transmit {
+pub enum TwinOutput {
     /// Send a datagram.
     Datagram {
         /// Address and UDP port of the twin to send from.

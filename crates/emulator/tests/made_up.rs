@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
-use emulator::twin::{Arrival, ConnectionId, TcpPort, Transmit};
-use emulator::{PlugConfig, RecoTwin, Recorder, Twin, server};
+use emulator::twin::{ConnectionId, TcpPort, TwinArrival, TwinOutput};
+use emulator::{PlugConfig, RecoTwin, RecordWriter, Twin, server};
 use hiflying::Mac;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
@@ -28,7 +28,7 @@ struct Lamp {
     is_lit: bool,
     watcher: Option<(SocketAddrV4, SocketAddrV4)>,
     next_report: Instant,
-    outgoing: VecDeque<Transmit>,
+    outgoing: VecDeque<TwinOutput>,
 }
 
 impl Lamp {
@@ -43,7 +43,7 @@ impl Lamp {
     }
 
     fn datagram(&mut self, from: SocketAddrV4, to: SocketAddrV4, text: &str) {
-        self.outgoing.push_back(Transmit::Datagram {
+        self.outgoing.push_back(TwinOutput::Datagram {
             from,
             to,
             bytes: text.as_bytes().to_vec().into(),
@@ -74,7 +74,7 @@ impl Twin for Lamp {
         vec![TcpPort::Command(LAMP_PORT)]
     }
 
-    fn handle_datagram(&mut self, now: Instant, arrival: Arrival, bytes: &[u8]) {
+    fn handle_datagram(&mut self, now: Instant, arrival: TwinArrival, bytes: &[u8]) {
         match bytes {
             b"who" => self.datagram(arrival.at, arrival.from, &format!("lamp {}", self.mac())),
             b"watch" => {
@@ -93,8 +93,8 @@ impl Twin for Lamp {
         self.is_lit = bytes == b"on";
         let bytes = b"done".to_vec();
         self.outgoing
-            .push_back(Transmit::Segment { connection, bytes });
-        self.outgoing.push_back(Transmit::Close { connection });
+            .push_back(TwinOutput::Segment { connection, bytes });
+        self.outgoing.push_back(TwinOutput::Close { connection });
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -107,7 +107,7 @@ impl Twin for Lamp {
         }
     }
 
-    fn poll_transmit(&mut self, _: Instant) -> Option<Transmit> {
+    fn poll_transmit(&mut self, _: Instant) -> Option<TwinOutput> {
         self.outgoing.pop_front()
     }
 
@@ -140,7 +140,7 @@ async fn any_twin_is_served_beside_a_plug() {
     let (ready, mut is_ready) = tokio::sync::mpsc::unbounded_channel();
     let serving = tokio::spawn(server::run(
         twins,
-        Some(Recorder::create(&record).unwrap()),
+        Some(RecordWriter::create(&record).unwrap()),
         move |twin| ready.send(twin.mac.to_string()).unwrap(),
         async { drop(stopped.await) },
     ));

@@ -23,10 +23,10 @@ use emulator::{Mode, PlugConfig};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// How long a further answer is waited for; also on a busy machine, one comes within this.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// What is waited for until it happens takes no longer.
-const WITHIN: Duration = Duration::from_secs(30);
+/// Time in which a further reply arrives, even on a busy machine.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
+/// Bound of every wait for an event.
+const EVENT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Twins that are served until the test ends.
 struct ServedTwins {
@@ -75,7 +75,7 @@ fn plug(address: [u8; 4], faults: &[&str]) -> PlugConfig {
 fn client(address: [u8; 4]) -> UdpSocket {
     let socket = UdpSocket::bind(SocketAddrV4::new(address.into(), 48899)).unwrap();
     socket.set_broadcast(true).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(REPLY_TIMEOUT)).unwrap();
     socket
 }
 
@@ -97,7 +97,7 @@ fn listen(socket: &UdpSocket) -> Vec<String> {
 
 /// Scans for a plug until it answers.
 fn scanned_at_last(socket: &UdpSocket, address: [u8; 4]) -> Vec<String> {
-    let deadline = Instant::now() + WITHIN;
+    let deadline = Instant::now() + EVENT_TIMEOUT;
     loop {
         let replies = ask(socket, address, b"YZ-RECOSCAN");
         if !replies.is_empty() {
@@ -110,7 +110,7 @@ fn scanned_at_last(socket: &UdpSocket, address: [u8; 4]) -> Vec<String> {
 fn tcp(address: [u8; 4], chunk: &[u8]) -> std::io::Result<String> {
     let target = SocketAddrV4::new(address.into(), 8899);
     let mut stream = TcpStream::connect_timeout(&target.into(), Duration::from_secs(2))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(REPLY_TIMEOUT))?;
     stream.write_all(chunk)?;
     let mut reply = Vec::new();
     let mut buffer = [0; 1024];

@@ -1,6 +1,6 @@
-//! How a bridge makes itself found: the square one and the Pro by mDNS, the round one and the square one by SSDP.
+//! Discovery of a bridge: the square one and the Pro by mDNS, the round one and the square one by SSDP.
 //!
-//! Here is what is said; `server::announce` has the sockets.
+//! The messages are here; `server::announce` has the sockets.
 
 pub(super) mod mdns;
 pub(super) mod ssdp;

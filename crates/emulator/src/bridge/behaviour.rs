@@ -1,4 +1,4 @@
-//! In what a bridge differs from a faithful one: switches without logic, set by [`super::fault`], read where they matter.
+//! The ways in which a bridge differs from a faithful one: switches without logic, set by [`super::fault`], read where they matter.
 
 use std::time::Duration;
 
@@ -10,23 +10,23 @@ pub(crate) struct BridgeBehaviour {
     pub(crate) search: SearchBehaviour,
     pub(crate) touchlink: TouchlinkBehaviour,
     pub(crate) tls: CertificateBehaviour,
-    /// How many lights fit in.
+    /// Maximum number of lights.
     pub(crate) capacity: usize,
     /// A deleted bulb is not reset, although it is powered.
     pub(crate) delete_orphans: bool,
-    /// A dot stands behind `deleted`.
+    /// A full stop follows `deleted`.
     pub(crate) dotted: bool,
     /// The number of an error is text.
     pub(crate) text_numbers: bool,
-    /// Every answer comes so late.
+    /// Delay of every reply.
     pub(crate) slow: Duration,
-    /// Bulbs have been powered for so long already.
+    /// Time for which the bulbs have been powered at the start.
     pub(crate) powered_for: Duration,
-    /// Bulbs are without power until somebody switches them on.
+    /// Bulbs are without power until they are switched on.
     pub(crate) unpowered: bool,
-    /// The id that it tells is not its own.
+    /// The reported id is that of another bridge.
     pub(crate) other_id: bool,
-    /// The model that it tells.
+    /// The reported model.
     pub(crate) told_model: Option<String>,
     pub(crate) no_http: bool,
     pub(crate) no_mdns: bool,
@@ -56,17 +56,17 @@ impl Default for BridgeBehaviour {
     }
 }
 
-/// What a search does.
+/// Faults of a search.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SearchBehaviour {
-    /// How long the network stays open.
+    /// Time for which the network stays open.
     pub(crate) time: Duration,
     pub(crate) finds_nothing: bool,
     /// Bulbs are found only towards the end.
     pub(crate) late: bool,
     /// It never ends.
     pub(crate) endless: bool,
-    /// What was found is in the list of all lights, not in that of new ones.
+    /// A bulb that was found is in the list of all lights, not in that of new ones.
     pub(crate) unlisted: bool,
 }
 
@@ -82,10 +82,10 @@ impl Default for SearchBehaviour {
     }
 }
 
-/// What touchlink does.
+/// Faults of touchlink.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TouchlinkBehaviour {
-    /// How long it takes.
+    /// Duration of the procedure.
     pub(crate) time: Duration,
     /// No bulb is captured, whatever is near.
     pub(crate) fails: bool,
@@ -124,7 +124,7 @@ impl Default for TouchlinkBehaviour {
     }
 }
 
-/// What is wrong with the certificate.
+/// Faults of HTTPS and its certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct CertificateBehaviour {
     pub(crate) closed: bool,
@@ -142,7 +142,7 @@ pub(crate) struct Deviation {
     pub(crate) what: Replacement,
 }
 
-/// Which replies are meant: written `[METHOD][/RESOURCE][*TIMES]`.
+/// Selects replies: written `[METHOD][/RESOURCE][*TIMES]`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Scope {
     pub(crate) method: Option<String>,
@@ -150,7 +150,7 @@ pub(crate) struct Scope {
     pub(crate) times: Option<u32>,
 }
 
-/// What comes instead.
+/// A replaced reply.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Replacement {
     /// An error of the bridge; the order is not carried out.
@@ -165,7 +165,7 @@ pub(crate) enum Replacement {
     Mangled(Mangle),
 }
 
-/// How a reply is spoilt on its way.
+/// A reply spoilt on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mangle {
     /// Half of it, then the connection ends.
@@ -178,7 +178,7 @@ pub enum Mangle {
     CloseDelimited,
     /// Header lines end in LF.
     LfOnly,
-    /// With a charset behind the content type.
+    /// With a charset after the content type.
     Charset,
     /// Without a content type.
     NoContentType,
@@ -188,7 +188,7 @@ pub enum Mangle {
     Hang,
     /// Nothing, and the connection is closed.
     Silent,
-    /// What is no HTTP.
+    /// Bytes that are not HTTP.
     Garbage,
 }
 

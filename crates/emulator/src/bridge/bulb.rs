@@ -1,12 +1,11 @@
-//! How a bulb is described, and what can be seen of one.
+//! Description and state of a bulb.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::config::{BridgeConfig, RoomError};
-use super::radio::BulbNetwork;
 
-/// How far a bulb is from the bridges. The radio reaches all of the room; touchlink only a hand's breadth.
+/// Distance of a bulb from the bridges. The radio covers the whole room, touchlink only a hand's breadth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BulbPlace {
     /// Less than 30 cm from whichever bridge is asked.
@@ -15,7 +14,7 @@ pub enum BulbPlace {
     Far,
 }
 
-/// Where a bulb is and whose, written `near|far[:OWNER]`.
+/// Place and owner of a bulb, written `near|far[:OWNER]`.
 ///
 /// Without an owner, or with `none`, it is as from the shop. A number is the bridge of this room with that number, from 1; so are its
 /// address, its id and its MAC. Any other word is a network that is not here, such as `foreign` or `dimmer`.
@@ -29,9 +28,9 @@ pub enum BulbPlace {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BulbSpec {
-    /// How far it is from the bridges.
+    /// Its distance from the bridges.
     pub place: BulbPlace,
-    /// Whose it is, if anybody's.
+    /// The bridge or network that it belongs to, if any.
     pub owner: Option<String>,
 }
 
@@ -87,6 +86,19 @@ impl fmt::Display for BulbPlace {
     }
 }
 
+/// Owner of a bulb.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum BulbNetwork {
+    /// As from the shop.
+    None,
+    /// A bridge of this room.
+    Bridge(usize),
+    /// A bridge or dimmer that is not here.
+    Foreign(String),
+    /// A bridge that has forgotten it while it could not hear.
+    Lost,
+}
+
 impl BulbSpec {
     /// Finds the network that the owner stands for.
     pub(super) fn network(&self, bridges: &[BridgeConfig]) -> Result<BulbNetwork, RoomError> {
@@ -114,7 +126,7 @@ impl BulbSpec {
     }
 }
 
-/// What can be seen of a bulb, and what is printed on it.
+/// Visible state of a bulb, and what is printed on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BulbView {
     /// Its unique id in a bridge's list, e.g. `00:17:88:01:0c:3a:11:00-0b`.
@@ -123,16 +135,16 @@ pub struct BulbView {
     pub serial: String,
     /// Its product number.
     pub model: &'static str,
-    /// How far it is from the bridges.
+    /// Its distance from the bridges.
     pub place: BulbPlace,
-    /// Whose it is: the id of a bridge of this room, the word for a network that is not here, or `lost` when its bridge has
+    /// Its owner: the id of a bridge of this room, the word for a network that is not here, or `lost` when its bridge has
     /// forgotten it without its knowledge.
     pub owner: Option<String>,
-    /// Whether it has mains power.
+    /// Has mains power.
     pub powered: bool,
-    /// Whether it is lit.
+    /// Is lit.
     pub on: bool,
-    /// How often it has blinked since the start: when captured, and when asked to.
+    /// Number of blinks since the start: when captured, and when asked to identify itself.
     pub blinked: u32,
 }
 

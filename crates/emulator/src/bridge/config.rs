@@ -1,7 +1,7 @@
-//! What a bridge is: its model, its addresses, its version, and who presses its button.
+//! Configuration of a bridge: model, addresses, version, and its link button.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -23,13 +23,13 @@ use crate::config::{SeriesError, after, mac_after, series};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct BridgeConfig {
-    /// Where it answers.
+    /// Its address.
     pub listen: Ipv4Addr,
-    /// Where it speaks HTTP (the Pro: where it says that it speaks HTTPS only). 0 takes any free port.
+    /// Port of HTTP, which the Pro only redirects to HTTPS. 0 takes any free port.
     pub http_port: u16,
-    /// Where it speaks HTTPS, if the model does. 0 takes any free port.
+    /// Port of HTTPS, if the model has it. 0 takes any free port.
     pub https_port: u16,
-    /// Where it takes touchlink orders without a key, if the model does. 0 takes any free port.
+    /// Port of touchlink without a key, if the model has it. 0 takes any free port.
     pub touchlink_port: u16,
     /// Its MAC, from which its id is made.
     pub mac: Mac,
@@ -39,11 +39,11 @@ pub struct BridgeConfig {
     pub api: InterfaceVersion,
     /// The name that its owner gave.
     pub name: String,
-    /// Somebody presses the link button so long after the start; for ever when the time is zero.
+    /// Delay after which the link button is pressed; zero presses it for ever.
     pub press_after: Option<Duration>,
-    /// Application keys that it knows from the start.
+    /// Application keys that are registered from the start.
     pub keys: Vec<String>,
-    /// Whether it announces itself by mDNS and SSDP, as its model does.
+    /// Announces itself by mDNS and SSDP, as its model does.
     pub announce: bool,
     /// The ways in which it differs from a faithful one; of two that contradict, the last counts.
     pub faults: Vec<BridgeFault>,
@@ -97,6 +97,18 @@ impl BridgeConfig {
         series(self.listen, count, sibling).map_err(RoomError::Series)
     }
 
+    /// Sets the ports of HTTP, HTTPS and touchlink to those that were opened.
+    pub(super) fn set_ports(&mut self, opened: [Option<SocketAddrV4>; 3]) {
+        let ports = [
+            &mut self.http_port,
+            &mut self.https_port,
+            &mut self.touchlink_port,
+        ];
+        for (port, opened) in ports.into_iter().zip(opened) {
+            *port = opened.map_or(*port, |address| address.port());
+        }
+    }
+
     /// The MAC without separators, in lower case, as descriptions name it.
     pub(crate) fn compact_mac(&self) -> String {
         self.mac.compact().to_ascii_lowercase()
@@ -113,12 +125,12 @@ pub enum RoomError {
     /// The addresses do not suffice.
     #[error(transparent)]
     Series(SeriesError),
-    /// A bulb belongs to a bridge by its number, and there are not so many.
+    /// A bulb belongs to a bridge by its number, and there are fewer bridges.
     #[error("a bulb belongs to bridge {number}, and there are only {count}")]
     Owner {
         /// The number that was given, counted from 1.
         number: usize,
-        /// How many bridges there are.
+        /// Number of bridges.
         count: usize,
     },
 }
@@ -131,7 +143,7 @@ pub enum BridgeModel {
     /// BSB002, square, 2015: HTTP and HTTPS.
     #[default]
     Square,
-    /// BSB003, the Pro, 2025: HTTPS; port 80 says only that.
+    /// BSB003, the Pro, 2025: HTTPS, to which port 80 redirects.
     Pro,
 }
 
@@ -146,7 +158,7 @@ impl BridgeModel {
         }
     }
 
-    /// The version that a bridge of this model has unless told otherwise; the pair of versions was seen on real ones.
+    /// The default version of the model; the pair of versions was seen on real bridges.
     fn api(self) -> InterfaceVersion {
         let minor = match self {
             Self::Round => 13,
@@ -170,7 +182,7 @@ impl BridgeModel {
         }
     }
 
-    /// Whether it speaks HTTPS.
+    /// Tells whether the model has HTTPS.
     #[must_use]
     pub fn has_https(self) -> bool {
         self != Self::Round
@@ -202,7 +214,7 @@ impl fmt::Display for BridgeModel {
 /// The version of a bridge's interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum InterfaceVersion {
-    /// The firmware of 2012, which tells no version.
+    /// The firmware of 2012, which reports no version.
     Untold,
     /// 1.`minor`.`patch`.
     Version {
@@ -214,7 +226,7 @@ pub enum InterfaceVersion {
 }
 
 impl InterfaceVersion {
-    /// Whether it is this minor version or a later one.
+    /// Tells whether it is this minor version or a later one.
     pub(crate) fn has(self, since: u32) -> bool {
         matches!(self, Self::Version { minor, .. } if minor >= since)
     }

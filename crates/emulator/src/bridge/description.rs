@@ -3,7 +3,7 @@
 use super::config::{BridgeConfig, BridgeModel};
 use super::reply::BridgeAnswer;
 
-/// What the round and the square bridge tell of themselves in XML.
+/// Returns the description of a round or square bridge.
 pub(super) fn xml(config: &BridgeConfig) -> BridgeAnswer {
     let (year, number, maker) = match config.model {
         BridgeModel::Round => ("2012", "929000226503", "Royal Philips Electronics"),

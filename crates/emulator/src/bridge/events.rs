@@ -1,16 +1,16 @@
-//! What a bridge tells by itself to whoever listens.
+//! Events that a bridge sends to clients that listen.
 
 use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
 /// Older events are forgotten.
-const MOST: usize = 256;
+const MAX_EVENTS: usize = 256;
 
 /// The last events of a bridge, as they are written into the stream.
 #[derive(Debug, Default)]
 pub(super) struct EventLog {
-    /// How many there have been.
+    /// Number of events so far.
     count: u64,
     last: VecDeque<String>,
 }
@@ -22,16 +22,16 @@ impl EventLog {
         let id = format!("{:08x}-0000-4000-a000-{:012x}", self.count, self.count);
         let event =
             json!([{"creationtime": format!("{time}Z"), "id": id, "type": kind, "data": data}]);
-        if self.last.len() >= MOST {
+        if self.last.len() >= MAX_EVENTS {
             self.last.pop_front();
         }
         self.last
             .push_back(format!("id: {}:0\ndata: {event}\n\n", self.count));
     }
 
-    /// What came behind the first `seen` events, and how many there have been by now.
+    /// Returns the number of events so far, and those after the first `seen`.
     pub(super) fn after(&self, seen: u64) -> (u64, String) {
-        let fresh = usize::try_from(self.count.saturating_sub(seen)).unwrap_or(MOST);
+        let fresh = usize::try_from(self.count.saturating_sub(seen)).unwrap_or(MAX_EVENTS);
         let known = self.last.len().saturating_sub(fresh);
         (
             self.count,
@@ -61,7 +61,7 @@ mod tests {
             "{text}"
         );
         assert_eq!(text.matches("data: ").count(), 2);
-        assert_eq!(events.after(0).1.matches("data: ").count(), MOST);
+        assert_eq!(events.after(0).1.matches("data: ").count(), MAX_EVENTS);
         assert_eq!(events.after(300).1, "");
         assert_eq!(events.after(u64::MAX).1, "");
     }

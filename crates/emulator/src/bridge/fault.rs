@@ -1,4 +1,4 @@
-//! The catalogue of what can be wrong with a bridge.
+//! The catalogue of the faults of a bridge.
 //!
 //! Adding a fault means a switch in [`super::behaviour`], a row here and the line that reads the switch.
 
@@ -8,8 +8,8 @@ use crate::catalogue::{FaultEffect, FaultRow, catalogue, fault_type};
 fault_type! {
     /// One deviation of a bridge with its parameter, as given to `--fault`.
     ///
-    /// Where the catalogue says `WHERE`, it takes `[METHOD][/RESOURCE][*TIMES]`: `GET/lights*1` is the first `GET /lights`. The
-    /// resource is what stands behind the application key, `/` for pairing; without it all are meant.
+    /// Where the catalogue has `WHERE`, it takes `[METHOD][/RESOURCE][*TIMES]`: `GET/lights*1` is the first `GET /lights`. The
+    /// resource is the path after the application key, `/` for pairing; without it all are meant.
     pub struct BridgeFault: BridgeBehaviour = CATALOGUE;
 }
 

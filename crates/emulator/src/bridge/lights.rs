@@ -1,4 +1,4 @@
-//! How a light looks in a bridge's list.
+//! Lights as they appear in a bridge's list.
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ pub(super) fn light(
     }
 }
 
-/// All lights, as `GET /lights` shows them; the oldest firmware tells names only.
+/// Returns all lights, as `GET /lights` shows them; the oldest firmware shows names only.
 pub(super) fn lights(bridge: &BridgeTwin, radio: &Radio, index: usize) -> Value {
     let names_only = !bridge.config.api.has(1);
     let entry = |(id, entry): (&u32, &ListedLight)| {

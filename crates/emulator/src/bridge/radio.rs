@@ -4,23 +4,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use super::bulb::{BulbPlace, BulbSpec, BulbView};
+use super::bulb::{BulbNetwork, BulbPlace, BulbSpec, BulbView};
 
-/// Newer bulbs take touchlink only for so long after they were switched on.
-const TOUCHLINK_FRESH: Duration = Duration::from_secs(30 * 60);
-
-/// Whose a bulb is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum BulbNetwork {
-    /// As from the shop.
-    None,
-    /// A bridge of this room.
-    Bridge(usize),
-    /// A bridge or dimmer that is not here.
-    Foreign(String),
-    /// A bridge that has forgotten it while it could not hear.
-    Lost,
-}
+/// Time after switching on in which newer bulbs accept touchlink.
+const TOUCHLINK_WINDOW: Duration = Duration::from_secs(30 * 60);
 
 /// One bulb.
 #[derive(Debug)]
@@ -29,7 +16,7 @@ pub(super) struct EmulatedBulb {
     pub(super) serial: String,
     pub(super) place: BulbPlace,
     pub(super) network: BulbNetwork,
-    /// The bridge that had it before it was free; that one hears it first.
+    /// The bridge that had it before it was free, which finds it first.
     pub(super) last: Option<usize>,
     /// Since when it has power.
     pub(super) powered: Option<Instant>,
@@ -52,7 +39,7 @@ impl EmulatedBulb {
         format!("{}-0b", octets.join(":"))
     }
 
-    /// Whether a bridge hears it.
+    /// Tells whether a bridge reaches it.
     pub(super) fn is_reachable(&self, bridge: usize) -> bool {
         self.powered.is_some() && self.network == BulbNetwork::Bridge(bridge)
     }
@@ -67,7 +54,7 @@ impl EmulatedBulb {
     }
 
     fn takes_touchlink(&self, now: Instant) -> bool {
-        let is_fresh = |since| now.saturating_duration_since(since) < TOUCHLINK_FRESH;
+        let is_fresh = |since| now.saturating_duration_since(since) < TOUCHLINK_WINDOW;
         self.place == BulbPlace::Near && self.powered.is_some_and(is_fresh)
     }
 }
@@ -117,7 +104,7 @@ impl Radio {
         }
     }
 
-    /// Begins touchlink, which takes the nearest bulb that is not of this network already.
+    /// Begins touchlink, which captures the nearest bulb of another network.
     ///
     /// Returns that bulb. Nothing happens to it before the time is over.
     pub(super) fn begin_capture(
@@ -150,7 +137,7 @@ impl Radio {
     pub(super) fn end_capture(&mut self, now: Instant, position: usize) {
         let capture = self.captures.swap_remove(position);
         let bulb = capture.bulb.and_then(|index| self.bulbs.get_mut(index));
-        // Somebody may have switched it off in the meantime.
+        // It can have been switched off in the meantime.
         if let Some(bulb) = bulb.filter(|bulb| bulb.powered.is_some()) {
             bulb.network = BulbNetwork::Bridge(capture.bridge);
             bulb.since = now;
@@ -158,7 +145,7 @@ impl Radio {
         }
     }
 
-    /// Tells a bulb that its bridge forgets it. One that does not hear it stays bound to a bridge that knows it no more.
+    /// Unbinds a bulb from its bridge. One that is out of reach stays bound to a bridge that has removed it.
     pub(super) fn forget(&mut self, now: Instant, bulb: usize, bridge: usize, is_reset: bool) {
         let Some(bulb) = self.bulbs.get_mut(bulb) else {
             return;
@@ -212,7 +199,7 @@ impl Radio {
     }
 }
 
-/// What kind of bulb all of them are: an E27 colour lamp.
+/// Product number of all bulbs: an E27 colour lamp.
 pub(super) const MODEL: &str = "LCT007";
 
 fn look() -> Map<String, Value> {

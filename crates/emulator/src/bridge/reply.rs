@@ -7,37 +7,37 @@ use serde_json::Value;
 
 use super::behaviour::Mangle;
 
-/// What a client asks.
+/// A request of a client.
 #[derive(Debug, Clone, Copy)]
 pub struct BridgeRequest<'a> {
     /// `GET`, `PUT`, `POST` or `DELETE`.
     pub method: &'a str,
-    /// The path, with whatever is behind it.
+    /// The path with query and fragment.
     pub path: &'a str,
     /// The header `hue-application-key`.
     pub key: Option<&'a str>,
     /// The body.
     pub body: &'a [u8],
-    /// Whether it came by HTTPS.
+    /// Came by HTTPS.
     pub is_secure: bool,
 }
 
-/// What a bridge answers.
+/// Reply of a bridge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BridgeAnswer {
     /// The HTTP status.
     pub status: u16,
     /// The content type.
     pub content_type: &'static str,
-    /// Where to ask instead.
+    /// Target of a redirection.
     pub location: Option<String>,
     /// The body.
     pub body: Vec<u8>,
-    /// How late it comes.
+    /// Its delay.
     pub after: Duration,
-    /// How it is spoilt on its way.
+    /// The ways in which it is spoilt on its way.
     pub mangles: Vec<Mangle>,
-    /// Whether the body never ends: events follow.
+    /// The body never ends: events follow.
     pub is_stream: bool,
 }
 
@@ -55,8 +55,7 @@ impl BridgeAnswer {
     }
 
     pub(super) fn json(status: u16, body: &impl Serialize) -> Self {
-        // Cannot fail: what is written here has text for keys and no numbers that JSON lacks.
-        let body = serde_json::to_vec(body).unwrap_or_default();
+        let body = serde_json::to_vec(body).expect("replies have text for keys and finite numbers");
         Self::new(status, "application/json", body)
     }
 
@@ -144,7 +143,7 @@ impl ReplyItem {
         }
     }
 
-    /// What was set, with its path.
+    /// A value that was set, with its path.
     pub(super) fn set(path: String, value: Value) -> Self {
         Self::Success(Value::Object([(path, value)].into_iter().collect()))
     }

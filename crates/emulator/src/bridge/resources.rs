@@ -1,4 +1,4 @@
-//! What a bridge has, each as one resource of the interface.
+//! Bridge, lights and services as resources of the interface.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::config::BridgeModel;
 use super::radio::{MODEL, Radio};
 use super::twin::BridgeTwin;
 
-/// What a bridge can be told to do by `zigbee_device_discovery`.
+/// Actions of `zigbee_device_discovery`.
 pub(super) const SEARCHES: [&str; 2] = ["search", "search_allow_default_link_key"];
 
 /// The kinds of resources that a twin has.

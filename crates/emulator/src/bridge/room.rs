@@ -1,16 +1,18 @@
-//! Where bridges and bulbs stand together: what happens by itself as time goes by, and who is asked.
+//! Bridges and bulbs that share one radio, and the events of time.
 
 mod request;
 
+use std::net::SocketAddrV4;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use super::behaviour::BridgeBehaviour;
-use super::bulb::{BulbSpec, BulbView};
+use super::bulb::{BulbNetwork, BulbSpec, BulbView};
+use super::clock::RoomClock;
 use super::config::{BridgeConfig, RoomError};
 use super::fault::BridgeFault;
-use super::radio::{BulbNetwork, EmulatedBulb, Radio};
+use super::radio::{EmulatedBulb, Radio};
 use super::resources;
 use super::touchlink::TouchlinkScript;
 use super::twin::BridgeTwin;
@@ -38,28 +40,12 @@ pub struct Room {
     radio: Radio,
 }
 
-/// What the time of the room is in the world.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct RoomClock {
-    begin: Instant,
-    wall: Timestamp,
-}
-
-impl RoomClock {
-    /// The time as bridges write it: UTC, to the second, without a zone.
-    pub(super) fn text(self, at: Instant) -> String {
-        let since = at.saturating_duration_since(self.begin);
-        let wall = self.wall.checked_add(since).unwrap_or(self.wall);
-        wall.strftime("%Y-%m-%dT%H:%M:%S").to_string()
-    }
-}
-
-/// What happens by itself.
+/// An event of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum RoomEvent {
     /// The touchlink procedure at this position ends.
     Capture(usize),
-    /// A bulb joins a bridge; the bridge that had it before hears it first.
+    /// A bulb joins a bridge; the bridge that had it before finds it first.
     Join {
         is_stranger: bool,
         bridge: usize,
@@ -70,7 +56,7 @@ enum RoomEvent {
 }
 
 impl Room {
-    /// Furnishes a room at a time, which is `wall` in the world.
+    /// Makes a room at a time, which is `wall` on the clock.
     ///
     /// # Errors
     ///
@@ -100,36 +86,25 @@ impl Room {
             }
         }
         Ok(Self {
-            clock: RoomClock { begin: now, wall },
+            clock: RoomClock::new(now, wall),
             bridges,
             radio,
         })
     }
 
-    /// What each bridge is.
+    /// Returns the configuration of each bridge.
     pub fn bridges(&self) -> impl ExactSizeIterator<Item = &BridgeConfig> {
         self.bridges.iter().map(|bridge| &bridge.config)
     }
 
-    pub(super) fn quirks(&self, bridge: usize) -> Option<&BridgeBehaviour> {
-        self.bridges.get(bridge).map(|bridge| &bridge.quirks)
-    }
-
-    /// Notes which ports a bridge has got, where any would do.
-    pub(super) fn take_ports(&mut self, bridge: usize, ready: &super::server::BridgeReady) {
-        let Some(twin) = self.bridges.get_mut(bridge) else {
-            return;
-        };
-        for (port, taken) in [
-            (&mut twin.config.http_port, ready.http),
-            (&mut twin.config.https_port, ready.https),
-            (&mut twin.config.touchlink_port, ready.touchlink),
-        ] {
-            *port = taken.map_or(*port, |address| address.port());
+    /// Notes the ports that a bridge has got, where any free one would do.
+    pub(super) fn set_ports(&mut self, bridge: usize, taken: [Option<SocketAddrV4>; 3]) {
+        if let Some(bridge) = self.bridges.get_mut(bridge) {
+            bridge.config.set_ports(taken);
         }
     }
 
-    /// Every secret that a bridge knows, to be kept out of records.
+    /// Returns every secret of a bridge, to be kept out of records.
     pub(crate) fn secrets(&self, bridge: usize) -> Vec<String> {
         let users = self.bridges.get(bridge).map(|bridge| &bridge.users);
         let pair = |(key, user): (&String, &super::twin::RegisteredApp)| {
@@ -140,7 +115,7 @@ impl Room {
         users.into_iter().flatten().flat_map(pair).collect()
     }
 
-    /// What each bulb is and does at a time.
+    /// Returns the state of each bulb at a time.
     pub fn bulbs(&mut self, now: Instant) -> Vec<BulbView> {
         self.advance(now);
         let ids: Vec<String> = self.bridges().map(BridgeConfig::bridge_id).collect();
@@ -161,7 +136,7 @@ impl Room {
         self.radio.power(now, bulb, is_powered);
     }
 
-    /// Gives a bridge other faults from now on. Those of its doors and certificate count from its start only.
+    /// Replaces the faults of a bridge. Those of its ports and certificate count from its start only.
     pub fn replace_faults(&mut self, now: Instant, bridge: usize, faults: Vec<BridgeFault>) {
         self.advance(now);
         if let Some(bridge) = self.bridges.get_mut(bridge) {
@@ -169,7 +144,7 @@ impl Room {
         }
     }
 
-    /// Lets a bridge forget every application.
+    /// Removes every application of a bridge.
     pub fn revoke_keys(&mut self, now: Instant, bridge: usize) {
         self.advance(now);
         if let Some(bridge) = self.bridges.get_mut(bridge) {
@@ -177,7 +152,7 @@ impl Room {
         }
     }
 
-    /// Orders a bridge to do touchlink by TCP port 30000; returns what it says, and when.
+    /// Begins touchlink by TCP port 30000; returns the reply with its delays.
     pub(super) fn touchlink(&mut self, now: Instant, bridge: usize) -> TouchlinkScript {
         self.advance(now);
         let Some(twin) = self.bridges.get(bridge) else {
@@ -273,7 +248,7 @@ impl Room {
         twin.events.push("add", &added, &self.clock.text(due));
     }
 
-    /// What a bridge has told by itself behind the first `seen` events, and how many there have been.
+    /// Returns the number of a bridge's events so far, and those after the first `seen`.
     pub(super) fn events(
         &mut self,
         now: Instant,

@@ -4,33 +4,33 @@ use std::time::Duration;
 
 use super::behaviour::TouchlinkBehaviour;
 
-/// What clients send, with any line end or none.
+/// The order of clients, with any line end or none.
 const ORDER: &[u8] = b"[Link,Touchlink]";
 const ECHO: &str = "[Link,Touchlink]";
 /// Longer lines are no orders.
-const LONGEST: usize = 256;
+const MAX_LINE: usize = 256;
 /// Pieces of one line come so far apart.
-const PIECE: Duration = Duration::from_millis(20);
+const PIECE_DELAY: Duration = Duration::from_millis(20);
 
 /// Something to be sent, and how long to wait before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TouchlinkLine {
-    /// How long after the one before it.
+    /// Delay after the line before it.
     pub after: Duration,
     /// The bytes.
     pub bytes: Vec<u8>,
 }
 
-/// All that a bridge says to one order.
+/// Reply of a bridge to one order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct TouchlinkScript {
     pub(super) lines: Vec<TouchlinkLine>,
-    /// Whether the bridge closes the connection behind it; otherwise it waits for the client to do so.
+    /// The bridge closes the connection at the end; otherwise the client does.
     pub(super) closes: bool,
 }
 
 impl TouchlinkScript {
-    /// What is said when the nearest bulb was captured, or none.
+    /// Returns the lines for a captured bulb, or none.
     pub(super) fn new(rules: &TouchlinkBehaviour, is_captured: bool) -> Self {
         let end = if rules.crlf { "\r\n" } else { "\n" };
         let echo = format!("{ECHO}{end}");
@@ -68,7 +68,7 @@ impl TouchlinkScript {
 
 fn pieces(line: &TouchlinkLine) -> Vec<TouchlinkLine> {
     let piece = |(number, bytes): (usize, &[u8])| TouchlinkLine {
-        after: if number == 0 { line.after } else { PIECE },
+        after: if number == 0 { line.after } else { PIECE_DELAY },
         bytes: bytes.to_vec(),
     };
     line.bytes.chunks(7).enumerate().map(piece).collect()
@@ -92,7 +92,7 @@ impl TouchlinkSession {
                     orders += usize::from(std::mem::take(&mut self.line) == ORDER);
                 }
                 // The line is not looked at any more; the bracket that begins an order is gone.
-                _ if self.line.len() >= LONGEST => {}
+                _ if self.line.len() >= MAX_LINE => {}
                 _ => self.line.push(byte),
             }
         }

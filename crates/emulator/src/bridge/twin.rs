@@ -1,4 +1,4 @@
-//! One bridge of a room: whom it knows, what it lists, whether it searches.
+//! One bridge of a room: its applications, its lights, its search.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -7,10 +7,10 @@ use super::behaviour::{BridgeBehaviour, Deviation, Mangle, Replacement};
 use super::config::BridgeConfig;
 use super::events::EventLog;
 
-/// How long a press of the link button counts.
-const PRESSED_FOR: Duration = Duration::from_secs(30);
-/// How many applications a bridge remembers; real ones forget the oldest.
-const MOST_USERS: usize = 64;
+/// Validity of a press of the link button.
+const PRESS_DURATION: Duration = Duration::from_secs(30);
+/// Maximum number of applications; real bridges forget the oldest, too.
+const MAX_APPS: usize = 64;
 const KEY_LENGTH: usize = 40;
 
 /// One bridge.
@@ -18,7 +18,7 @@ const KEY_LENGTH: usize = 40;
 pub(super) struct BridgeTwin {
     pub(super) config: BridgeConfig,
     pub(super) quirks: BridgeBehaviour,
-    /// How often each deviation has come about.
+    /// Number of times that each deviation has occurred.
     used: Vec<u32>,
     pub(super) name: String,
     pub(super) users: BTreeMap<String, RegisteredApp>,
@@ -56,7 +56,7 @@ pub(super) struct ListedLight {
 pub(super) struct RunningSearch {
     pub(super) began: Instant,
     pub(super) ends: Instant,
-    /// The serials that it calls by name, and since when.
+    /// The serials that it searches for, and since when.
     pub(super) serials: BTreeMap<String, Instant>,
 }
 
@@ -81,7 +81,7 @@ impl BridgeTwin {
                 let lasts = if after.is_zero() {
                     Duration::MAX
                 } else {
-                    PRESSED_FOR
+                    PRESS_DURATION
                 };
                 (now + after, lasts)
             }),
@@ -113,7 +113,8 @@ impl BridgeTwin {
             now.checked_duration_since(since)
                 .is_some_and(|ago| ago < lasts)
         };
-        self.pressed.is_some_and(|since| within(since, PRESSED_FOR))
+        self.pressed
+            .is_some_and(|since| within(since, PRESS_DURATION))
             || self
                 .press_due
                 .is_some_and(|(since, lasts)| within(since, lasts))
@@ -130,7 +131,7 @@ impl BridgeTwin {
             .map(|_| self.random.alphanumeric())
             .collect();
         let client_key = wants_client_key.then(|| format!("{:032X}", self.random.u128(..)));
-        if self.users.len() >= MOST_USERS {
+        if self.users.len() >= MAX_APPS {
             let oldest = self.users.iter().min_by_key(|(_, user)| user.used);
             if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
                 self.users.remove(&oldest);
@@ -146,7 +147,7 @@ impl BridgeTwin {
         (key, client_key)
     }
 
-    /// Whether an application may ask; notes that it did.
+    /// Tells whether an application is known, and notes its use.
     pub(super) fn knows(&mut self, now: Instant, key: &str) -> bool {
         let user = self.users.get_mut(key);
         user.map(|user| user.used = now).is_some()
@@ -186,7 +187,7 @@ impl BridgeTwin {
             .extend(serials.into_iter().map(|serial| (serial, now)));
     }
 
-    /// How long a bulb takes from being called to being listed.
+    /// Time from the call of a bulb to its entry in the list.
     pub(super) fn joining(&self) -> Duration {
         let search = &self.quirks.search;
         if search.late {
@@ -196,7 +197,7 @@ impl BridgeTwin {
         }
     }
 
-    /// What comes instead of the answer to a call, if anything does, and how it is spoilt. Counts it.
+    /// Returns and counts the faults of one call: a replacement of its reply, and the ways to spoil it.
     pub(super) fn deviations(
         &mut self,
         method: &str,

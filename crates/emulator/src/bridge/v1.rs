@@ -10,10 +10,10 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
+use super::clock::RoomClock;
 use super::lights as shown;
 use super::radio::Radio;
 use super::reply::{BridgeAnswer, ReplyItem};
-use super::room::RoomClock;
 use super::twin::BridgeTwin;
 
 /// One call, with all that it can touch.
@@ -82,7 +82,7 @@ impl BridgeCall<'_> {
         }
     }
 
-    /// The whole of what a bridge knows.
+    /// Returns lights, configuration and the empty collections.
     fn everything(&self) -> BridgeAnswer {
         let mut all = Map::new();
         all.insert(
@@ -126,7 +126,7 @@ impl BridgeCall<'_> {
     }
 }
 
-/// What a bridge has beside lights; there is nothing of it in a room.
+/// Collections of a bridge beside lights, all of them empty here.
 const OTHERS: [&str; 6] = [
     "groups",
     "schedules",

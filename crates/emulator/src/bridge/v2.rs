@@ -10,9 +10,9 @@ use super::v1::{BridgeCall, serial};
 
 /// The minor version with which the square bridge got this interface.
 const SINCE: u32 = 48;
-const MOST_CODES: usize = 10;
+const MAX_CODES: usize = 10;
 
-/// Whether a bridge has this interface.
+/// Tells whether a bridge has this interface.
 pub(super) fn is_offered(config: &BridgeConfig) -> bool {
     match config.model {
         BridgeModel::Round => false,
@@ -21,12 +21,10 @@ pub(super) fn is_offered(config: &BridgeConfig) -> bool {
     }
 }
 
-/// Why something is refused: the status and the words.
+/// HTTP status and description of a refusal.
 struct ClipRefusal(u16, String);
 
-type Done = Result<Value, ClipRefusal>;
-
-fn refuse(status: u16, words: impl Into<String>) -> Done {
+fn refuse(status: u16, words: impl Into<String>) -> Result<Value, ClipRefusal> {
     Err(ClipRefusal(status, words.into()))
 }
 
@@ -40,7 +38,7 @@ impl ClipRefusal {
 }
 
 impl BridgeCall<'_> {
-    /// Answers a path behind `/clip/v2`, for an application that names its key in the header.
+    /// Answers a path below `/clip/v2`, for an application that gives its key in the header.
     pub(super) fn answer_v2(&mut self, key: Option<&str>, path: &str) -> BridgeAnswer {
         if !key.is_some_and(|key| self.bridge.knows(self.now, key)) {
             return ClipRefusal(403, "unauthorized user".to_owned()).answer();
@@ -77,14 +75,14 @@ impl BridgeCall<'_> {
         own.into_iter().chain(lights).filter(is_meant).collect()
     }
 
-    fn of_kind(&self, kind: &str) -> Done {
+    fn of_kind(&self, kind: &str) -> Result<Value, ClipRefusal> {
         match ResourceKind::named(kind) {
             Some(kind) => Ok(Value::Array(self.all(Some(kind)))),
             None => Ok(json!([])),
         }
     }
 
-    fn one(&mut self, name: &str, id: &str) -> Done {
+    fn one(&mut self, name: &str, id: &str) -> Result<Value, ClipRefusal> {
         let found = ResourceKind::named(name).and_then(|kind| {
             let all = self.all(Some(kind));
             Some((kind, all.into_iter().find(|value| value["id"] == id)?))
@@ -188,7 +186,7 @@ fn codes(value: Option<&Value>) -> Result<Vec<String>, ClipRefusal> {
     let invalid = || ClipRefusal(400, "invalid value for parameter, search_codes".to_owned());
     match value {
         None | Some(Value::Null) => Ok(Vec::new()),
-        Some(Value::Array(codes)) if (1..=MOST_CODES).contains(&codes.len()) => codes
+        Some(Value::Array(codes)) if (1..=MAX_CODES).contains(&codes.len()) => codes
             .iter()
             .map(|code| serial(code).ok_or_else(invalid))
             .collect(),

@@ -45,11 +45,11 @@ pub(super) enum AtError {
     NotPermitted = -5,
 }
 
-/// What a command leads to.
+/// Result of a command.
 #[derive(Debug)]
 pub(super) struct AtAnswer {
     pub(super) content: AnswerContent,
-    /// How long the module thinks about it.
+    /// Delay of the answer.
     pub(super) after: Duration,
     pub(super) then: FollowUp,
 }
@@ -60,11 +60,11 @@ pub(super) enum AnswerContent {
     Ok,
     Value(Zeroizing<Vec<u8>>),
     Refusal(AtError),
-    /// Datagrams as they are, each so long after the one before.
+    /// Verbatim datagrams, each with its delay after the one before.
     Verbatim(Vec<(Duration, Vec<u8>)>),
 }
 
-/// What the module does after the answer.
+/// Action of the module after the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FollowUp {
     Stay,

@@ -7,11 +7,12 @@ use zeroize::Zeroizing;
 use super::answer::{AnswerContent, AtAnswer, AtError, AtLine, FollowUp, starts_like_a_command};
 use super::session::SessionStage;
 use super::{RecoTwin, ReplyKind, verbs};
-use crate::twin::Arrival;
+use crate::record::SECRET_VERBS;
+use crate::twin::TwinArrival;
 
 impl RecoTwin {
     /// A datagram that is neither word nor scan nor confirmation: a command, if the peer may give any.
-    pub(super) fn command(&mut self, now: Instant, arrival: Arrival, bytes: &[u8]) {
+    pub(super) fn command(&mut self, now: Instant, arrival: TwinArrival, bytes: &[u8]) {
         let peer = self.peer(arrival);
         let stage = self.sessions.stage(now, peer, self.behaviour.session.idle);
         let is_open = stage == Some(SessionStage::Command)
@@ -37,11 +38,11 @@ impl RecoTwin {
                 .is_some_and(|every| self.commands.is_multiple_of(every))
     }
 
-    fn run_line(&mut self, now: Instant, arrival: Arrival, line: &[u8]) {
+    fn run_line(&mut self, now: Instant, arrival: TwinArrival, line: &[u8]) {
         let parsed = AtLine::parse(line);
         let secret = parsed
             .as_ref()
-            .is_ok_and(|parsed| verbs::is_secret(&parsed.verb));
+            .is_ok_and(|parsed| SECRET_VERBS.contains(&parsed.verb.as_str()));
         let answer = match parsed {
             _ if self.behaviour.engine.refuse_all => AtAnswer::refusal(AtError::NotPermitted),
             Err(error) => AtAnswer::refusal(error),
@@ -53,7 +54,7 @@ impl RecoTwin {
     fn give(
         &mut self,
         now: Instant,
-        arrival: Arrival,
+        arrival: TwinArrival,
         line: &[u8],
         answer: AtAnswer,
         secret: bool,

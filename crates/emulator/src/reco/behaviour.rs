@@ -1,4 +1,4 @@
-//! How a twin behaves: the faithful SP-2 by default, with one switch for each deviation that somebody saw,
+//! Behaviour of a twin: the faithful SP-2 by default, with one switch for each deviation that was seen,
 //! and for each point on which the protocol notes only guess.
 //!
 //! The switches have no logic of their own. [`crate::reco::fault`] names, explains and sets them; the rooms of
@@ -25,7 +25,7 @@ pub(crate) struct RecoBehaviour {
     pub(crate) web: WebBehaviour,
 }
 
-/// How replies are spelt.
+/// Spelling of replies.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ReplyWording {
     pub(crate) end: &'static [u8],

@@ -1,9 +1,7 @@
-//! The socket in the wall: relay, timers, and the meter that counts energy.
+//! The outlet: relay, timers, and the meter that counts energy.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-
-use plugs::RelayState;
 
 use crate::config::PlugConfig;
 use crate::load::{Load, MainsMoment};
@@ -11,12 +9,13 @@ use crate::reco::behaviour::RecoBehaviour;
 
 #[derive(Debug)]
 pub(super) struct Outlet {
-    relay: RelayState,
-    /// A relay that is on its way.
-    moving: Option<(Instant, RelayState)>,
-    timers: BTreeMap<u32, (Instant, RelayState)>,
+    on: bool,
+    /// Due time and new position of a relay that moves slowly.
+    moving: Option<(Instant, bool)>,
+    /// Due time and new position for each socket number.
+    timers: BTreeMap<u32, (Instant, bool)>,
     load: Load,
-    /// The current flows whatever the relay says.
+    /// The current flows in either position of the relay.
     welded: bool,
     home_seed: u64,
     seed: u64,
@@ -26,11 +25,11 @@ pub(super) struct Outlet {
     next_reset: Option<Instant>,
 }
 
-/// The meter reads no power below this: a published reading has 0.03 A and 0 W.
-const LEAST_WATTS: f64 = 1.0;
-/// Energy is summed in steps of this, longer ones when a twin was left alone for long.
+/// Power below which the meter reads 0: a published reading has 0.03 A and 0 W.
+const MIN_METERED_WATTS: f64 = 1.0;
+/// Step of the energy sum; longer when a twin was not called for long.
 const STEP: Duration = Duration::from_secs(1);
-const MOST_STEPS: u32 = 20_000;
+const MAX_STEPS: u32 = 20_000;
 
 impl Outlet {
     pub(super) fn new(
@@ -40,7 +39,7 @@ impl Outlet {
         now: Instant,
     ) -> Self {
         Self {
-            relay: config.relay,
+            on: config.relay_on,
             moving: None,
             timers: BTreeMap::new(),
             load: config.load,
@@ -54,45 +53,39 @@ impl Outlet {
         }
     }
 
-    /// The true position.
-    pub(super) fn relay(&self) -> RelayState {
-        self.relay
+    pub(super) fn is_on(&self) -> bool {
+        self.on
     }
 
-    /// The position that the scan reply reports.
-    pub(super) fn shown(&self) -> RelayState {
-        self.relay
-    }
-
-    /// Takes a switch command over; tells whether anything will come of it is not its business.
+    /// Switches, as far as the faults of the relay permit, and cancels the timer of the socket.
     pub(super) fn switch(
         &mut self,
         now: Instant,
         socket: u32,
-        state: RelayState,
+        on: bool,
         behaviour: &RecoBehaviour,
         random: &mut fastrand::Rng,
     ) {
         self.timers.remove(&socket);
-        self.turn(now, state, behaviour, random.f64());
+        self.turn(now, on, behaviour, random.f64());
     }
 
-    fn turn(&mut self, now: Instant, state: RelayState, behaviour: &RecoBehaviour, chance: f64) {
+    fn turn(&mut self, now: Instant, on: bool, behaviour: &RecoBehaviour, chance: f64) {
         let relay = &behaviour.relay;
         if relay.stuck || chance < relay.lying {
             return;
         }
         if relay.slow.is_zero() {
             self.count(now);
-            self.relay = state;
+            self.on = on;
         } else {
-            self.moving = Some((now + relay.slow, state));
+            self.moving = Some((now + relay.slow, on));
         }
     }
 
     /// One pending timer for each socket; the next one replaces it.
-    pub(super) fn delay(&mut self, due: Instant, socket: u32, state: RelayState) {
-        self.timers.insert(socket, (due, state));
+    pub(super) fn delay(&mut self, due: Instant, socket: u32, on: bool) {
+        self.timers.insert(socket, (due, on));
     }
 
     pub(super) fn timeout(&self) -> Option<Instant> {
@@ -101,17 +94,17 @@ impl Outlet {
         timers.chain(moving).chain(self.next_reset).min()
     }
 
-    /// Does what is due, in the order in which it was due.
+    /// Performs everything that is due, in the order in which it was due.
     pub(super) fn advance(&mut self, now: Instant, behaviour: &RecoBehaviour) {
         while let Some(due) = self.timeout().filter(|due| *due <= now) {
             self.count(due);
-            if let Some((_, state)) = self.moving.take_if(|(at, _)| *at <= due) {
-                self.relay = state;
+            if let Some((_, on)) = self.moving.take_if(|(at, _)| *at <= due) {
+                self.on = on;
             }
             let fired = self.timers.iter().find(|(_, (at, _))| *at <= due);
-            if let Some((&socket, &(_, state))) = fired {
+            if let Some((&socket, &(_, on))) = fired {
                 self.timers.remove(&socket);
-                self.turn(due, state, behaviour, 1.0);
+                self.turn(due, on, behaviour, 1.0);
             }
             if self.next_reset.is_some_and(|at| at <= due) {
                 self.energy_wh = 0.0;
@@ -125,12 +118,12 @@ impl Outlet {
         self.count(now);
     }
 
-    /// The plug restarts: its timers are gone; the relay and the counter are kept where nothing says otherwise.
+    /// Drops the timers at a restart; relay and counter are kept unless a fault resets them.
     pub(super) fn restart(&mut self, behaviour: &RecoBehaviour) {
         self.timers.clear();
         self.moving = None;
         if behaviour.relay.falls_on_restart {
-            self.relay = RelayState::Off;
+            self.on = false;
         }
         if behaviour.meter.resets_on_restart {
             self.energy_wh = 0.0;
@@ -138,18 +131,18 @@ impl Outlet {
     }
 
     fn moment(&self, at: Instant) -> MainsMoment {
-        let closed = self.welded || self.relay == RelayState::On;
+        let closed = self.welded || self.on;
         self.load
             .moment(self.home_seed, self.seed, at - self.started, closed)
     }
 
     fn count(&mut self, now: Instant) {
         let gap = now.saturating_duration_since(self.counted);
-        if !self.welded && self.relay == RelayState::Off {
+        if !self.welded && !self.on {
             self.counted = self.counted.max(now);
             return;
         }
-        let step = STEP.max(gap / MOST_STEPS);
+        let step = STEP.max(gap / MAX_STEPS);
         while self.counted < now {
             let width = step.min(now - self.counted);
             let watts = metered(self.moment(self.counted + width / 2).power);
@@ -158,7 +151,7 @@ impl Outlet {
         }
     }
 
-    /// The values of `AT+YZOUT`, in its units.
+    /// Returns the values of `AT+YZOUT`, in its units.
     pub(super) fn reading(
         &self,
         now: Instant,
@@ -206,7 +199,11 @@ impl Outlet {
 }
 
 fn metered(watts: f64) -> f64 {
-    if watts < LEAST_WATTS { 0.0 } else { watts }
+    if watts < MIN_METERED_WATTS {
+        0.0
+    } else {
+        watts
+    }
 }
 
 fn count(value: f64) -> String {

@@ -1,9 +1,9 @@
-//! Who may speak AT on UDP 48899: the password opens an offer, `+ok` turns it into command mode, a minute of silence ends it.
+//! The AT sessions on UDP 48899: the password opens an offer, `+ok` turns it into command mode, a minute without commands ends it.
 
 use std::net::SocketAddrV4;
 use std::time::{Duration, Instant};
 
-/// How far a peer has come.
+/// Progress of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SessionStage {
     /// The password was answered.
@@ -24,7 +24,7 @@ struct ModuleSession {
 pub(super) struct ModuleSessions(Vec<ModuleSession>);
 
 /// More peers than a home has; the one that has been silent for longest makes room.
-const CAPACITY: usize = 16;
+const MAX_SESSIONS: usize = 16;
 
 impl ModuleSessions {
     /// The peer has sent the password. In command mode it stays there.
@@ -34,7 +34,7 @@ impl ModuleSessions {
             return;
         }
         self.close(peer);
-        if self.0.len() >= CAPACITY {
+        if self.0.len() >= MAX_SESSIONS {
             let oldest = self
                 .0
                 .iter()
@@ -66,7 +66,7 @@ impl ModuleSessions {
         }
     }
 
-    /// How far the peer has come, if it was not silent for longer than `idle`.
+    /// Returns the progress of a peer whose last command is not older than `idle`.
     pub(super) fn stage(
         &mut self,
         now: Instant,

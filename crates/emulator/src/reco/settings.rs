@@ -1,14 +1,16 @@
-//! What the module keeps: a value for each settable verb, or what it left the factory with.
+//! Settings of the module: a value for each settable verb, by default that of the factory.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::DATA_PORT;
 use crate::config::{Mode, PlugConfig};
 use crate::network::HomeNetwork;
 use crate::reco::behaviour::RecoBehaviour;
+
+/// TCP port of the plug's own commands, unless `AT+NETP` moves it.
+const DATA_PORT: u16 = 8899;
 
 /// The values that differ from those of the factory.
 #[derive(Clone, Default)]

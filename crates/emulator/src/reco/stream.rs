@@ -1,55 +1,45 @@
-//! TCP 8899: the plug's own commands. Each chunk that arrives is one command, or several if it has several lines.
+//! The TCP connections: the plug's own commands on 8899, each segment one command or several lines, and the web page.
 
 use std::time::{Duration, Instant};
 
-use plugs::RelayState;
-
+use super::connection::CommandStream;
+use super::web::WebConnection;
 use super::{RecoTwin, trim_end};
-use crate::twin::{ConnectionId, Transmit};
+use crate::twin::{ConnectionId, TwinOutput};
 
-#[derive(Debug)]
-struct CommandStream {
-    id: ConnectionId,
-    heard: Instant,
-    /// When the last segment leaves: jitter must not reorder a byte stream.
-    busy_until: Instant,
-    next_babble: Option<Instant>,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct CommandStreams(Vec<CommandStream>);
-
-/// Between the two segments of a split reply: shorter than any client's patience, longer than the kernel's.
-const SPLIT: Duration = Duration::from_millis(60);
-const BABBLE: Duration = Duration::from_millis(10);
+/// Delay between the two segments of a split reply: longer than the kernel's, shorter than any client's timeout.
+const SPLIT_DELAY: Duration = Duration::from_millis(60);
+const BABBLE_INTERVAL: Duration = Duration::from_millis(10);
 const BABBLE_BYTES: usize = 512;
 
-impl CommandStreams {
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Takes all connections out.
-    pub(super) fn drain(&mut self) -> Vec<ConnectionId> {
-        self.0.drain(..).map(|stream| stream.id).collect()
-    }
-
-    fn find(&mut self, id: ConnectionId) -> Option<&mut CommandStream> {
-        self.0.iter_mut().find(|stream| stream.id == id)
-    }
-
-    pub(super) fn remove(&mut self, id: ConnectionId) {
-        self.0.retain(|stream| stream.id != id);
-    }
-}
-
-/// The outcome of one line.
-enum Outcome {
-    Reply(Vec<u8>),
-    Silence,
-}
-
 impl RecoTwin {
+    /// Takes a piece of a web request, and answers it once it is complete.
+    pub(super) fn handle_web(&mut self, now: Instant, connection: ConnectionId, bytes: &[u8]) {
+        let mut login = self.setting("WEBU").to_vec();
+        if let Some(comma) = login.iter_mut().find(|byte| **byte == b',') {
+            *comma = b':';
+        }
+        let realm = self.module();
+        let found = self.web.iter_mut().find(|it| it.id == connection);
+        if let Some(reply) =
+            found.and_then(|it: &mut WebConnection| it.handle(bytes, &login, &realm))
+        {
+            self.web.retain(|it| it.id != connection);
+            let bytes = reply.into_bytes();
+            self.outbox
+                .send(now, TwinOutput::Segment { connection, bytes });
+            self.outbox.send(now, TwinOutput::Close { connection });
+        }
+    }
+
+    /// Closes the web connections whose requests take too long.
+    pub(super) fn advance_web(&mut self, now: Instant) {
+        for late in self.web.extract_if(.., |it| it.deadline() <= now) {
+            let connection = late.id;
+            self.outbox.send(now, TwinOutput::Close { connection });
+        }
+    }
+
     /// Returns the port of the data socket: 8899 unless `AT+NETP` moved it.
     pub(super) fn command_port(&self) -> Option<u16> {
         if self.behaviour.stream.refused {
@@ -64,11 +54,11 @@ impl RecoTwin {
 
     /// Admits a connection, unless there are as many as the module serves.
     pub(super) fn admit_stream(&mut self, now: Instant, id: ConnectionId) -> bool {
-        if self.streams.0.len() >= self.max_clients() {
+        if self.streams.len() >= self.max_clients() {
             return false;
         }
         let next_babble = self.behaviour.stream.babble.then_some(now);
-        self.streams.0.push(CommandStream {
+        self.streams.push(CommandStream {
             id,
             heard: now,
             busy_until: now,
@@ -81,7 +71,7 @@ impl RecoTwin {
     /// Takes the bytes of one read.
     pub(super) fn handle_stream(&mut self, now: Instant, id: ConnectionId, chunk: &[u8]) {
         let rules = self.behaviour.stream.clone();
-        let Some(stream) = self.streams.find(id) else {
+        let Some(stream) = self.streams.iter_mut().find(|it| it.id == id) else {
             return;
         };
         stream.heard = now;
@@ -89,8 +79,8 @@ impl RecoTwin {
             return;
         }
         if rules.reset_on_command {
-            self.streams.remove(id);
-            self.outbox.send(now, Transmit::Reset { connection: id });
+            self.streams.retain(|it| it.id != id);
+            self.outbox.send(now, TwinOutput::Reset { connection: id });
             return;
         }
         let ended = chunk.iter().any(|byte| matches!(byte, b'\r' | b'\n'));
@@ -101,7 +91,8 @@ impl RecoTwin {
             .split(|byte| matches!(byte, b'\r' | b'\n' | 0))
             .map(trim);
         for line in lines.filter(|line| !line.is_empty()) {
-            if let Outcome::Reply(reply) = self.run_plug_command(now, line) {
+            let reply = self.run_plug_command(now, line);
+            if !reply.is_empty() {
                 self.answer_stream(now, id, reply);
             }
         }
@@ -109,7 +100,7 @@ impl RecoTwin {
 
     fn answer_stream(&mut self, now: Instant, id: ConnectionId, reply: Vec<u8>) {
         let delay = self.behaviour.wire.jitter(&mut self.random);
-        let Some(stream) = self.streams.find(id) else {
+        let Some(stream) = self.streams.iter_mut().find(|it| it.id == id) else {
             return;
         };
         let mut due = stream.busy_until.max(now + delay);
@@ -122,28 +113,29 @@ impl RecoTwin {
         if !head.is_empty() {
             self.outbox.send(
                 due,
-                Transmit::Segment {
+                TwinOutput::Segment {
                     connection: id,
                     bytes: head.to_vec(),
                 },
             );
-            due += SPLIT;
+            due += SPLIT_DELAY;
         }
         self.outbox.send(
             due,
-            Transmit::Segment {
+            TwinOutput::Segment {
                 connection: id,
                 bytes: tail.to_vec(),
             },
         );
         stream.busy_until = due;
         if self.behaviour.stream.close_after_reply {
-            self.streams.remove(id);
-            self.outbox.send(due, Transmit::Close { connection: id });
+            self.streams.retain(|it| it.id != id);
+            self.outbox.send(due, TwinOutput::Close { connection: id });
         }
     }
 
-    fn run_plug_command(&mut self, now: Instant, line: &[u8]) -> Outcome {
+    /// Returns the reply, which is empty where the plug does not answer.
+    fn run_plug_command(&mut self, now: Instant, line: &[u8]) -> Vec<u8> {
         if self.behaviour.stream.refuse_all {
             return self.error();
         }
@@ -171,7 +163,7 @@ impl RecoTwin {
     }
 
     /// `<socket>,<ON|OFF>,<time stamp>`; any text is taken for a time stamp.
-    fn run_switch(&mut self, now: Instant, value: &str) -> Option<Outcome> {
+    fn run_switch(&mut self, now: Instant, value: &str) -> Option<Vec<u8>> {
         let mut fields = value.splitn(3, ',');
         let socket = self.socket(fields.next()?)?;
         let state = self.state(fields.next()?)?;
@@ -179,20 +171,18 @@ impl RecoTwin {
         self.outlet
             .switch(now, socket, state, &self.behaviour, &mut self.random);
         if self.behaviour.relay.silent {
-            return Some(Outcome::Silence);
+            return Some(Vec::new());
         }
-        let Outcome::Reply(mut reply) = self.ok(None) else {
-            return None;
-        };
+        let mut reply = self.ok(None);
         if self.behaviour.relay.second_line {
             reply.extend_from_slice(b"+error");
             reply.extend_from_slice(self.behaviour.wording.end);
         }
-        Some(Outcome::Reply(reply))
+        Some(reply)
     }
 
     /// `<socket>,<ON|OFF>,<minutes>,<time stamp>`.
-    fn run_delay(&mut self, now: Instant, value: &str) -> Option<Outcome> {
+    fn run_delay(&mut self, now: Instant, value: &str) -> Option<Vec<u8>> {
         let mut fields = value.splitn(4, ',');
         let socket = self.socket(fields.next()?)?;
         let state = self.state(fields.next()?)?;
@@ -207,7 +197,7 @@ impl RecoTwin {
         Some(self.ok(None))
     }
 
-    fn run_meter(&mut self, now: Instant) -> Option<Outcome> {
+    fn run_meter(&mut self, now: Instant) -> Option<Vec<u8>> {
         if self.behaviour.meter.refused {
             return None;
         }
@@ -215,22 +205,17 @@ impl RecoTwin {
         Some(self.ok(Some(&reading)))
     }
 
-    /// What a socket number other than 1 does on a plug with one socket is unknown; here it is an error.
+    /// Reads the socket number: its effect other than 1 is unknown on a plug with one socket, and an error here.
     fn socket(&self, text: &str) -> Option<u32> {
         let socket = text.parse::<u32>().ok()?;
         (socket == 1 || self.behaviour.stream.any_socket).then_some(1)
     }
 
-    fn state(&self, text: &str) -> Option<RelayState> {
+    /// Reads `ON` and `OFF`; tells whether it is on.
+    fn state(&self, text: &str) -> Option<bool> {
         let strict = self.behaviour.stream.strict_words;
-        match text {
-            "ON" => Some(RelayState::On),
-            "OFF" => Some(RelayState::Off),
-            _ if strict => None,
-            _ if text.eq_ignore_ascii_case("on") => Some(RelayState::On),
-            _ if text.eq_ignore_ascii_case("off") => Some(RelayState::Off),
-            _ => None,
-        }
+        let is = |word: &str| text == word || (!strict && text.eq_ignore_ascii_case(word));
+        (is("ON") || is("OFF")).then(|| is("ON"))
     }
 
     fn check_stamp(&self, text: &str) -> Option<()> {
@@ -238,14 +223,14 @@ impl RecoTwin {
         (!text.is_empty() && (twelve_digits || !self.behaviour.stream.strict_stamp)).then_some(())
     }
 
-    fn ok(&self, value: Option<&str>) -> Outcome {
-        Outcome::Reply(self.behaviour.wording.ok(value.map(str::as_bytes)).to_vec())
+    fn ok(&self, value: Option<&str>) -> Vec<u8> {
+        self.behaviour.wording.ok(value.map(str::as_bytes)).to_vec()
     }
 
-    fn error(&self) -> Outcome {
+    fn error(&self) -> Vec<u8> {
         let mut reply = self.behaviour.wording.error.as_bytes().to_vec();
         reply.extend_from_slice(self.behaviour.wording.end);
-        Outcome::Reply(reply)
+        reply
     }
 
     /// `AT+TCPTO` in seconds, 0 for never.
@@ -264,7 +249,9 @@ impl RecoTwin {
 
     fn running_number(&self, verb: &str) -> u64 {
         let value = self.setting(verb);
-        String::from_utf8_lossy(&value).parse().unwrap_or_default()
+        String::from_utf8_lossy(&value)
+            .parse()
+            .expect("the verb stores numbers only")
     }
 
     pub(super) fn streams_timeout(&self) -> Option<Instant> {
@@ -274,16 +261,10 @@ impl RecoTwin {
         let idle = self.stream_idle();
         let ends = self
             .streams
-            .0
             .iter()
             .filter_map(|stream| Some(stream.heard + idle?));
-        ends.chain(
-            self.streams
-                .0
-                .iter()
-                .filter_map(|stream| stream.next_babble),
-        )
-        .min()
+        ends.chain(self.streams.iter().filter_map(|stream| stream.next_babble))
+            .min()
     }
 
     pub(super) fn advance_streams(&mut self, now: Instant) {
@@ -291,15 +272,15 @@ impl RecoTwin {
             return;
         }
         let idle = self.stream_idle();
-        for stream in &mut self.streams.0 {
+        for stream in &mut self.streams {
             if stream.next_babble.is_some_and(|due| due <= now) {
-                stream.next_babble = Some(now + BABBLE);
+                stream.next_babble = Some(now + BABBLE_INTERVAL);
                 let bytes = (0..BABBLE_BYTES)
                     .map(|_| self.random.u8(0x20..0x7f))
                     .collect();
                 self.outbox.send(
                     now,
-                    Transmit::Segment {
+                    TwinOutput::Segment {
                         connection: stream.id,
                         bytes,
                     },
@@ -309,10 +290,10 @@ impl RecoTwin {
         let is_over = |stream: &CommandStream| {
             idle.is_some_and(|idle| now.saturating_duration_since(stream.heard) >= idle)
         };
-        for stream in self.streams.0.extract_if(.., |stream| is_over(stream)) {
+        for stream in self.streams.extract_if(.., |stream| is_over(stream)) {
             self.outbox.send(
                 now,
-                Transmit::Close {
+                TwinOutput::Close {
                     connection: stream.id,
                 },
             );

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::RecoTwin;
 use super::answer::{AnswerContent, AtAnswer, AtError, AtLine, FollowUp};
+use super::behaviour::CommandBehaviour;
+use super::values::{self, number, one_of, text};
 use crate::config::{Profile, mac_after};
 use crate::network::{VisibleNetwork, neighbours};
-use crate::reco::behaviour::CommandBehaviour;
-use crate::twin::Arrival;
-use crate::wskey::KeySetting;
+use crate::twin::TwinArrival;
 
 struct ModuleVerb {
     name: &'static str,
@@ -17,20 +17,20 @@ struct ModuleVerb {
     set: SetAction,
 }
 
-/// What the verb does without a value.
+/// Effect of the verb without a value.
 enum QueryAction {
     Not,
     /// Reports the stored value.
     Stored,
-    Act(fn(&mut RecoTwin, Arrival) -> AtAnswer),
+    Act(fn(&mut RecoTwin, TwinArrival) -> AtAnswer),
 }
 
-/// What the verb does with a value.
+/// Effect of the verb with a value.
 enum SetAction {
     Not,
     /// Stores what the check makes of the value, effective after a restart; what it refuses is `+ERR=-4`.
     Stored(fn(&[u8], &CommandBehaviour) -> Option<Vec<u8>>),
-    Act(fn(&mut RecoTwin, Arrival, &[u8]) -> AtAnswer),
+    Act(fn(&mut RecoTwin, TwinArrival, &[u8]) -> AtAnswer),
 }
 
 use QueryAction::Stored;
@@ -45,30 +45,30 @@ static VERBS: &[ModuleVerb] = &[
     ModuleVerb { name: "WRMID", query: QueryAction::Not, set: SetAction::Act(set_module) },
     ModuleVerb { name: "WSMAC", query: QueryAction::Act(|twin, _| AtAnswer::value(twin.config.mac.compact())), set: SetAction::Act(|_, _, _| AtAnswer::refusal(AtError::NotPermitted)) },
     ModuleVerb { name: "WAMAC", query: QueryAction::Act(|twin, _| AtAnswer::value(mac_after(twin.config.mac, 1).compact())), set: SetAction::Not },
-    ModuleVerb { name: "WMODE", query: Stored, set: SetAction::Stored(mode) },
-    ModuleVerb { name: "WSSSID", query: Stored, set: SetAction::Stored(ssid) },
-    ModuleVerb { name: "WSKEY", query: QueryAction::Act(|twin, _| twin.key("WSKEY")), set: SetAction::Stored(station_key) },
+    ModuleVerb { name: "WMODE", query: Stored, set: SetAction::Stored(values::mode) },
+    ModuleVerb { name: "WSSSID", query: Stored, set: SetAction::Stored(values::ssid) },
+    ModuleVerb { name: "WSKEY", query: QueryAction::Act(|twin, _| twin.key("WSKEY")), set: SetAction::Stored(values::station_key) },
     ModuleVerb { name: "WSLK", query: QueryAction::Act(|twin, _| twin.link_status()), set: SetAction::Not },
     ModuleVerb { name: "WSLQ", query: QueryAction::Act(|twin, _| twin.link_quality()), set: SetAction::Not },
     ModuleVerb { name: "WSCAN", query: QueryAction::Act(|twin, _| twin.scan()), set: SetAction::Not },
-    ModuleVerb { name: "WANN", query: QueryAction::Act(|twin, _| twin.wan()), set: SetAction::Stored(wan) },
-    ModuleVerb { name: "LANN", query: Stored, set: SetAction::Stored(lan) },
-    ModuleVerb { name: "WADHCP", query: Stored, set: SetAction::Stored(dhcp_server) },
-    ModuleVerb { name: "WAP", query: Stored, set: SetAction::Stored(access_point) },
-    ModuleVerb { name: "WAKEY", query: QueryAction::Act(|twin, _| twin.key("WAKEY")), set: SetAction::Stored(access_point_key) },
+    ModuleVerb { name: "WANN", query: QueryAction::Act(|twin, _| twin.wan()), set: SetAction::Stored(values::wan) },
+    ModuleVerb { name: "LANN", query: Stored, set: SetAction::Stored(values::lan) },
+    ModuleVerb { name: "WADHCP", query: Stored, set: SetAction::Stored(values::dhcp_server) },
+    ModuleVerb { name: "WAP", query: Stored, set: SetAction::Stored(values::access_point) },
+    ModuleVerb { name: "WAKEY", query: QueryAction::Act(|twin, _| twin.key("WAKEY")), set: SetAction::Stored(values::access_point_key) },
     ModuleVerb { name: "WSDNS", query: Stored, set: SetAction::Stored(|value, _| text(value)?.parse::<Ipv4Addr>().ok().map(|ip| ip.to_string().into_bytes())) },
-    ModuleVerb { name: "NETP", query: Stored, set: SetAction::Stored(socket) },
+    ModuleVerb { name: "NETP", query: Stored, set: SetAction::Stored(values::socket) },
     ModuleVerb { name: "TCPLK", query: QueryAction::Act(|twin, _| AtAnswer::value(if twin.streams.is_empty() { "off" } else { "on" })), set: SetAction::Not },
     ModuleVerb { name: "TCPTO", query: Stored, set: SetAction::Stored(|value, _| number(value, 0..=600)) },
     ModuleVerb { name: "TCPDIS", query: Stored, set: SetAction::Stored(|value, _| one_of(value, &["on", "off"])) },
     ModuleVerb { name: "MAXSK", query: Stored, set: SetAction::Stored(|value, _| number(value, 1..=5)) },
-    ModuleVerb { name: "SOCKB", query: Stored, set: SetAction::Stored(second_socket) },
+    ModuleVerb { name: "SOCKB", query: Stored, set: SetAction::Stored(values::second_socket) },
     ModuleVerb { name: "TMODE", query: Stored, set: SetAction::Stored(|value, _| one_of(value, &["throughput", "cmd"])) },
-    ModuleVerb { name: "UART", query: Stored, set: SetAction::Stored(uart) },
+    ModuleVerb { name: "UART", query: Stored, set: SetAction::Stored(values::uart) },
     ModuleVerb { name: "ENTM", query: QueryAction::Act(|_, _| AtAnswer::ok().then(FollowUp::Leave)), set: SetAction::Not },
     ModuleVerb { name: "PING", query: QueryAction::Not, set: SetAction::Act(ping) },
     ModuleVerb { name: "ASWD", query: Stored, set: SetAction::Stored(|value, _| (1..=20).contains(&value.len()).then(|| value.to_vec())) },
-    ModuleVerb { name: "WEBU", query: Stored, set: SetAction::Stored(web_user) },
+    ModuleVerb { name: "WEBU", query: Stored, set: SetAction::Stored(values::web_user) },
     ModuleVerb { name: "WEBVER", query: QueryAction::Act(|_, _| AtAnswer::value("V1.0.24")), set: SetAction::Not },
     ModuleVerb { name: "PLANG", query: Stored, set: SetAction::Stored(|value, _| one_of(value, &["EN", "CN"])) },
     ModuleVerb { name: "EPHY", query: Stored, set: SetAction::Stored(|value, _| one_of(value, &["on", "off"])) },
@@ -85,13 +85,8 @@ static VERBS: &[ModuleVerb] = &[
     ModuleVerb { name: "Q", query: QueryAction::Act(|twin, _| unless(twin.behaviour.engine.quit_silent).then(FollowUp::Leave)), set: SetAction::Not },
 ];
 
-/// Tells whether answers to the verb are not for records.
-pub(super) fn is_secret(verb: &str) -> bool {
-    matches!(verb, "WSKEY" | "WAKEY" | "ASWD" | "WEBU")
-}
-
 /// Runs one command.
-pub(super) fn run(twin: &mut RecoTwin, arrival: Arrival, line: &AtLine<'_>) -> AtAnswer {
+pub(super) fn run(twin: &mut RecoTwin, arrival: TwinArrival, line: &AtLine<'_>) -> AtAnswer {
     let engine = &twin.behaviour.engine;
     // Seen once, from a script that confuses ports: no answer on UDP.
     if line.verb == "RECOSCAN" {
@@ -140,7 +135,7 @@ fn unless(silent: bool) -> AtAnswer {
     })
 }
 
-fn help(twin: &mut RecoTwin, _: Arrival) -> AtAnswer {
+fn help(twin: &mut RecoTwin, _: TwinArrival) -> AtAnswer {
     if twin.behaviour.engine.short_help {
         return AtAnswer::value("");
     }
@@ -159,12 +154,12 @@ fn help(twin: &mut RecoTwin, _: Arrival) -> AtAnswer {
     AtAnswer::new(AnswerContent::Verbatim(datagrams))
 }
 
-fn toggle_echo(twin: &mut RecoTwin, _: Arrival) -> AtAnswer {
+fn toggle_echo(twin: &mut RecoTwin, _: TwinArrival) -> AtAnswer {
     twin.behaviour.wording.echo ^= true;
     AtAnswer::ok()
 }
 
-fn set_echo(twin: &mut RecoTwin, _: Arrival, value: &[u8]) -> AtAnswer {
+fn set_echo(twin: &mut RecoTwin, _: TwinArrival, value: &[u8]) -> AtAnswer {
     match one_of(value, &["on", "off"]) {
         Some(word) => {
             twin.behaviour.wording.echo = word == b"on";
@@ -175,7 +170,7 @@ fn set_echo(twin: &mut RecoTwin, _: Arrival, value: &[u8]) -> AtAnswer {
 }
 
 /// The one setting that counts at once, as seen on an S20.
-fn set_module(twin: &mut RecoTwin, _: Arrival, value: &[u8]) -> AtAnswer {
+fn set_module(twin: &mut RecoTwin, _: TwinArrival, value: &[u8]) -> AtAnswer {
     if value.is_empty() || value.len() > 20 || value.contains(&b',') {
         return AtAnswer::refusal(AtError::Parameter);
     }
@@ -183,16 +178,16 @@ fn set_module(twin: &mut RecoTwin, _: Arrival, value: &[u8]) -> AtAnswer {
     AtAnswer::ok()
 }
 
-fn restart(twin: &mut RecoTwin, _: Arrival) -> AtAnswer {
+fn restart(twin: &mut RecoTwin, _: TwinArrival) -> AtAnswer {
     unless(!twin.behaviour.engine.restart_answered).then(FollowUp::Restart)
 }
 
-fn ping(twin: &mut RecoTwin, arrival: Arrival, value: &[u8]) -> AtAnswer {
+fn ping(twin: &mut RecoTwin, arrival: TwinArrival, value: &[u8]) -> AtAnswer {
     let Some(target) = text(value).and_then(|text| text.parse::<Ipv4Addr>().ok()) else {
         return AtAnswer::value("Unknown host");
     };
     match twin.lease() {
-        // Those who certainly are there: the router, the twin itself, and whoever asks.
+        // Certainly present: the router, the twin itself, and the client.
         Some(lease)
             if !twin.behaviour.joining.no_router
                 && [gateway(lease), lease, *arrival.from.ip()].contains(&target) =>
@@ -282,7 +277,7 @@ impl RecoTwin {
         })
     }
 
-    /// What is in the air, the strongest first.
+    /// Returns the visible networks, the strongest first.
     fn visible(&self) -> Vec<VisibleNetwork> {
         let security = self.behaviour.joining.security;
         let mut networks: Vec<_> = self
@@ -352,156 +347,4 @@ fn replace_line_ends(datagram: &[u8], end: &str) -> Vec<u8> {
         }
     }
     replaced
-}
-
-fn text(value: &[u8]) -> Option<&str> {
-    std::str::from_utf8(value).ok().map(str::trim)
-}
-
-/// One of some words in any case, spelt as in the list.
-fn one_of(value: &[u8], words: &[&str]) -> Option<Vec<u8>> {
-    let text = text(value)?;
-    words
-        .iter()
-        .find(|word| word.eq_ignore_ascii_case(text))
-        .map(|word| word.as_bytes().to_vec())
-}
-
-fn number(value: &[u8], range: std::ops::RangeInclusive<u32>) -> Option<Vec<u8>> {
-    let number = text(value)?.parse::<u32>().ok()?;
-    range
-        .contains(&number)
-        .then(|| number.to_string().into_bytes())
-}
-
-fn addresses(text: &str) -> bool {
-    text.split(',')
-        .all(|field| field.trim().parse::<Ipv4Addr>().is_ok())
-}
-
-fn mode(value: &[u8], engine: &CommandBehaviour) -> Option<Vec<u8>> {
-    let mode = one_of(value, &["AP", "STA", "APSTA"])?;
-    let refused =
-        (engine.exact_case && mode != value) || (engine.refuse_station_and_ap && mode == b"APSTA");
-    (!refused).then_some(mode)
-}
-
-fn ssid(value: &[u8], engine: &CommandBehaviour) -> Option<Vec<u8>> {
-    let comma = value.iter().position(|&byte| byte == b',');
-    let value = match comma {
-        Some(_) if engine.strict_commas => return None,
-        Some(at) if engine.cut_ssid => value.get(..at)?,
-        _ => value,
-    };
-    is_ssid(value).then(|| value.to_vec())
-}
-
-fn is_ssid(value: &[u8]) -> bool {
-    (1..=32).contains(&value.len())
-}
-
-fn station_key(value: &[u8], engine: &CommandBehaviour) -> Option<Vec<u8>> {
-    let commas = value.iter().filter(|&&byte| byte == b',').count();
-    let setting = KeySetting::parse(value)?;
-    let spelt = setting.emit();
-    let refused =
-        (engine.strict_commas && commas > 2) || (engine.exact_case && !value.starts_with(&spelt));
-    let fits = setting.is_valid() || (engine.hex_key && setting.is_hex_psk());
-    (fits && !refused).then(|| spelt.to_vec())
-}
-
-/// The access point takes `OPEN,NONE` or `WPA2PSK,AES` only.
-fn access_point_key(value: &[u8], engine: &CommandBehaviour) -> Option<Vec<u8>> {
-    let spelt = station_key(value, engine)?;
-    (spelt == b"OPEN,NONE" || spelt.starts_with(b"WPA2PSK,AES,")).then_some(spelt)
-}
-
-/// `DHCP`, alone or padded with addresses, or `static,<ip>,<mask>,<gateway>`.
-fn wan(value: &[u8], _: &CommandBehaviour) -> Option<Vec<u8>> {
-    let text = text(value)?;
-    let (word, rest) = text.split_once(',').unwrap_or((text, ""));
-    let fits = rest.split(',').count() == 3 && addresses(rest);
-    match word.to_ascii_uppercase().as_str() {
-        "DHCP" if rest.is_empty() || fits => Some(b"DHCP".to_vec()),
-        "STATIC" if fits => Some(format!("static,{rest}").into_bytes()),
-        _ => None,
-    }
-}
-
-fn lan(value: &[u8], _: &CommandBehaviour) -> Option<Vec<u8>> {
-    let text = text(value)?;
-    (text.split(',').count() == 2 && addresses(text)).then(|| text.as_bytes().to_vec())
-}
-
-/// `on`, `off`, or `on,<first>,<last>` with the host numbers of the pool.
-fn dhcp_server(value: &[u8], _: &CommandBehaviour) -> Option<Vec<u8>> {
-    let text = text(value)?.to_ascii_lowercase();
-    let fields: Vec<&str> = text.split(',').collect();
-    let fits = match *fields.as_slice() {
-        ["on" | "off"] => true,
-        ["on", first, last] => [first, last].iter().all(|host| host.parse::<u8>().is_ok()),
-        _ => false,
-    };
-    fits.then(|| text.into_bytes())
-}
-
-/// `<protocol>,<ssid>,<channel>`; the SSID is what lies between the first comma and the last.
-fn access_point(value: &[u8], _: &CommandBehaviour) -> Option<Vec<u8>> {
-    let first = value.iter().position(|&byte| byte == b',')?;
-    let last = value.iter().rposition(|&byte| byte == b',')?;
-    let channel = text(value.get(last + 1..)?)?.to_ascii_uppercase();
-    let number = channel
-        .strip_prefix("CH")
-        .and_then(|number| number.parse::<u8>().ok());
-    let fits = channel == "AUTO" || number.is_some_and(|number| (1..=14).contains(&number));
-    let named = is_ssid(value.get(first + 1..last)?);
-    (fits && named && value.starts_with(b"11")).then(|| value.to_vec())
-}
-
-/// `<TCP|UDP>,<Server|Client>,<port>,<host>`; the role is reported in mixed case.
-fn socket(value: &[u8], _: &CommandBehaviour) -> Option<Vec<u8>> {
-    let fields: Vec<&str> = text(value)?.split(',').collect();
-    let [protocol, role, port, host] = *fields.as_slice() else {
-        return None;
-    };
-    let protocol = String::from_utf8(one_of(protocol.as_bytes(), &["TCP", "UDP"])?).ok()?;
-    let role = String::from_utf8(one_of(role.as_bytes(), &["Server", "Client"])?).ok()?;
-    let port = port.parse::<u16>().ok().filter(|&port| port > 0)?;
-    (!host.is_empty()).then(|| format!("{protocol},{role},{port},{host}").into_bytes())
-}
-
-/// `TCP,<port>,<host>`, or `NONE` for none.
-fn second_socket(value: &[u8], _: &CommandBehaviour) -> Option<Vec<u8>> {
-    let text = text(value)?;
-    if text.eq_ignore_ascii_case("NONE") {
-        return Some(Vec::new());
-    }
-    let fields: Vec<&str> = text.split(',').collect();
-    let [protocol, port, host] = *fields.as_slice() else {
-        return None;
-    };
-    let fits = one_of(protocol.as_bytes(), &["TCP", "UDP"]).is_some()
-        && port.parse::<u16>().is_ok()
-        && !host.is_empty();
-    fits.then(|| value.to_vec())
-}
-
-fn uart(value: &[u8], _: &CommandBehaviour) -> Option<Vec<u8>> {
-    let fields: Vec<&str> = text(value)?.split(',').collect();
-    let [baud, bits, stop, parity, flow] = *fields.as_slice() else {
-        return None;
-    };
-    let fits = baud
-        .parse::<u32>()
-        .is_ok_and(|baud| (300..=460_800).contains(&baud))
-        && matches!(bits, "5" | "6" | "7" | "8")
-        && matches!(stop, "1" | "2")
-        && one_of(parity.as_bytes(), &["None", "Even", "Odd"]).is_some()
-        && one_of(flow.as_bytes(), &["NFC", "FC"]).is_some();
-    fits.then(|| value.to_vec())
-}
-
-fn web_user(value: &[u8], _: &CommandBehaviour) -> Option<Vec<u8>> {
-    let (user, password) = text(value)?.split_once(',')?;
-    (!user.is_empty() && password.len() <= 32 && user.len() <= 32).then(|| value.to_vec())
 }

@@ -1,4 +1,4 @@
-//! TCP 80: a login without any page behind it.
+//! TCP 80: a login without any page.
 
 use std::time::{Duration, Instant};
 
@@ -6,8 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use httparse::{EMPTY_HEADER, Request, Status};
 
-use super::RecoTwin;
-use crate::twin::{ConnectionId, Transmit};
+use crate::twin::ConnectionId;
 
 /// The port of the web page.
 pub(super) const WEB_PORT: u16 = 80;
@@ -16,7 +15,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest request.
 const MAX_REQUEST: usize = 16 * 1024;
 
-/// A connection whose request is not complete yet.
+/// A connection whose request is not complete yet. It serves one request.
 #[derive(Debug)]
 pub(super) struct WebConnection {
     pub(super) id: ConnectionId,
@@ -36,44 +35,11 @@ impl WebConnection {
     pub(super) fn deadline(&self) -> Instant {
         self.opened + REQUEST_TIMEOUT
     }
-}
 
-impl RecoTwin {
-    /// Takes a piece of a request, and answers once its head is complete. A connection serves one request.
-    pub(super) fn handle_web(&mut self, now: Instant, id: ConnectionId, bytes: &[u8]) {
-        let (login, realm) = (self.web_login(), self.module());
-        let Some(connection) = self.web.iter_mut().find(|it| it.id == id) else {
-            return;
-        };
-        connection.request.extend_from_slice(bytes);
-        let Some(reply) = reply(&connection.request, &login, &realm) else {
-            return;
-        };
-        self.web.retain(|it| it.id != id);
-        let bytes = reply.into_bytes();
-        let segment = Transmit::Segment {
-            connection: id,
-            bytes,
-        };
-        self.outbox.send(now, segment);
-        self.outbox.send(now, Transmit::Close { connection: id });
-    }
-
-    /// Returns `user:password`, as a client sends it.
-    fn web_login(&self) -> Vec<u8> {
-        let mut login = self.setting("WEBU").to_vec();
-        if let Some(comma) = login.iter_mut().find(|byte| **byte == b',') {
-            *comma = b':';
-        }
-        login
-    }
-
-    /// Closes the connections whose requests take too long.
-    pub(super) fn advance_web(&mut self, now: Instant) {
-        let late = self.web.extract_if(.., |it| it.deadline() <= now);
-        for connection in late.map(|it| it.id) {
-            self.outbox.send(now, Transmit::Close { connection });
-        }
+    /// Takes a piece of the request; returns the reply once its head is complete, after which the connection is closed.
+    pub(super) fn handle(&mut self, bytes: &[u8], login: &[u8], realm: &str) -> Option<String> {
+        self.request.extend_from_slice(bytes);
+        reply(&self.request, login, realm)
     }
 }
 

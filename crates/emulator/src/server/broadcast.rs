@@ -1,4 +1,4 @@
-//! Broadcasts: one socket for each broadcast address and port, and the twins behind it.
+//! Broadcasts: one socket for each broadcast address and port, and the twins of its network.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -12,9 +12,9 @@ use tokio::sync::mpsc;
 use super::bind;
 use super::connection::TwinInput;
 use super::driver::{MAX_DATAGRAM, TwinDriver};
-use crate::twin::Arrival;
+use crate::twin::TwinArrival;
 
-/// One broadcast address and port, and the twins behind it.
+/// One broadcast address and port, and the twins of its network.
 pub(super) struct BroadcastSocket {
     socket: UdpSocket,
     members: Vec<BroadcastMember>,
@@ -87,7 +87,7 @@ impl BroadcastSocket {
             let bytes: Arc<[u8]> = buffer.get(..length).unwrap_or_default().into();
             let is_near = |member: &&BroadcastMember| member.network.contains(*from.ip());
             for member in self.members.iter().filter(is_near) {
-                let arrival = Arrival {
+                let arrival = TwinArrival {
                     from,
                     at: member.at,
                     broadcast: true,

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::twin::{Arrival, ConnectionId};
+use crate::twin::{ConnectionId, TwinArrival};
 
 /// Maximum number of orders waiting for a peer that does not read; further ones are dropped.
 pub(super) const MAX_ORDERS: usize = 32;
@@ -18,15 +18,23 @@ const MAX_SEGMENT: usize = 1024;
 /// Time in which a peer must take the bytes of one write.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What other tasks receive for a twin.
+/// Input that other tasks receive for a twin.
 #[derive(Debug)]
 pub(super) enum TwinInput {
-    Broadcast { arrival: Arrival, bytes: Arc<[u8]> },
-    Segment { id: ConnectionId, bytes: Vec<u8> },
-    Closed { id: ConnectionId },
+    Broadcast {
+        arrival: TwinArrival,
+        bytes: Arc<[u8]>,
+    },
+    Segment {
+        id: ConnectionId,
+        bytes: Vec<u8>,
+    },
+    Closed {
+        id: ConnectionId,
+    },
 }
 
-/// What the driver has a connection do.
+/// Order of the driver to a connection.
 #[derive(Debug)]
 pub(super) enum StreamOrder {
     Write(Vec<u8>),

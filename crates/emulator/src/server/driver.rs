@@ -17,8 +17,8 @@ use tokio::time::Sleep;
 
 use super::bind::{self, ServerError};
 use super::connection::{self, MAX_ORDERS, StreamOrder, TcpClient, TwinInput};
-use crate::record::{Direction, RecordTransport, Recorder};
-use crate::twin::{Arrival, ConnectionId, TcpPort, Transmit, Twin};
+use crate::record::{Direction, RecordTransport, RecordWriter};
+use crate::twin::{ConnectionId, TcpPort, Twin, TwinArrival, TwinOutput};
 
 /// Longest datagram that is read; the longest command is far shorter.
 pub(super) const MAX_DATAGRAM: usize = 2048;
@@ -36,14 +36,14 @@ pub struct TwinReady {
     pub address: Ipv4Addr,
     /// Its MAC.
     pub mac: Mac,
-    /// Whether its web page is served too: port 80 needs a privilege and may be taken.
+    /// Its web page is served too: port 80 needs a privilege and may be taken.
     pub http: bool,
 }
 
 enum DriverEvent {
     Input(TwinInput),
     Datagram {
-        arrival: Arrival,
+        arrival: TwinArrival,
         bytes: Vec<u8>,
     },
     Client {
@@ -73,7 +73,7 @@ pub(super) struct TwinDriver {
     timer: Pin<Box<Sleep>>,
     timer_is_set: bool,
     listen_retry: Option<Instant>,
-    recorder: Option<Recorder>,
+    recorder: Option<RecordWriter>,
     /// The reason why the web page is not served.
     pub(super) no_web: Option<ServerError>,
 }
@@ -82,7 +82,7 @@ impl TwinDriver {
     /// Opens all sockets of a twin.
     pub(super) fn open(
         twin: Box<dyn Twin>,
-        recorder: Option<Recorder>,
+        recorder: Option<RecordWriter>,
     ) -> Result<Self, ServerError> {
         let sockets: Result<_, _> = twin
             .addresses()
@@ -239,7 +239,7 @@ impl TwinDriver {
         }
     }
 
-    fn hear(&mut self, now: Instant, arrival: Arrival, bytes: &[u8]) {
+    fn hear(&mut self, now: Instant, arrival: TwinArrival, bytes: &[u8]) {
         let is_own = self
             .sockets
             .iter()
@@ -283,9 +283,9 @@ impl TwinDriver {
             .spawn(connection::carry(stream, id, self.inbox(), received));
     }
 
-    fn transmit(&mut self, transmit: Transmit) {
+    fn transmit(&mut self, transmit: TwinOutput) {
         match transmit {
-            Transmit::Datagram {
+            TwinOutput::Datagram {
                 from,
                 to,
                 bytes,
@@ -298,14 +298,14 @@ impl TwinDriver {
                     tracing::debug!(%error, "datagram from {from} to {to}");
                 }
             }
-            Transmit::Segment { connection, bytes } => {
+            TwinOutput::Segment { connection, bytes } => {
                 if let Some(client) = self.clients.get(&connection) {
                     self.record_segment(client, Direction::Out, &bytes);
                     let _ = client.orders.try_send(StreamOrder::Write(bytes));
                 }
             }
-            Transmit::Close { connection } => self.dismiss(connection, StreamOrder::Close),
-            Transmit::Reset { connection } => self.dismiss(connection, StreamOrder::Reset),
+            TwinOutput::Close { connection } => self.dismiss(connection, StreamOrder::Close),
+            TwinOutput::Reset { connection } => self.dismiss(connection, StreamOrder::Reset),
         }
     }
 
@@ -358,7 +358,7 @@ impl AddressSockets {
         let at = self.address;
         for (port, socket) in &self.udp {
             if let Poll::Ready((from, bytes)) = poll_datagram(socket, context) {
-                let arrival = Arrival {
+                let arrival = TwinArrival {
                     from,
                     at: SocketAddrV4::new(at, *port),
                     broadcast: false,

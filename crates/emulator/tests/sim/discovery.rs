@@ -48,7 +48,12 @@ fn discover(world: &mut SimWorld) -> DiscoveryRun {
                         .expect("a plug that there is");
                     assert_eq!(plug.address, twin.addresses()[0]);
                     if plug.family == FamilyId::RECO {
-                        assert_eq!(plug.relay, Some(twin.relay()));
+                        let relay = if twin.relay_is_on() {
+                            RelayState::On
+                        } else {
+                            RelayState::Off
+                        };
+                        assert_eq!(plug.relay, Some(relay));
                     }
                 }
                 Found::Updated(_) => {}
@@ -79,7 +84,7 @@ fn home(seed: u64, faults: &[&str]) -> Vec<PlugConfig> {
     first.faults = faults.iter().map(|spec| spec.parse().unwrap()).collect();
     let mut plugs = first.series(PLUGS).unwrap();
     for plug in plugs.iter_mut().step_by(3) {
-        plug.relay = RelayState::On;
+        plug.relay_on = true;
     }
     plugs
 }

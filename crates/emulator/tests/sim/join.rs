@@ -16,10 +16,10 @@ use hiflying::{PORT, Ssid, WifiKey};
 use crate::seeds;
 use crate::world::{FIRST, SimWorld, Weather, WorldEvent};
 
-/// Where the plug is once it has joined.
+/// Address of the plug after it has joined.
 const LEASE: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 200);
-/// No join may take longer.
-const PATIENCE: Duration = Duration::from_secs(600);
+/// Bound of every join.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(600);
 
 type Ended = Result<JoinOutcome, JoinFailure>;
 
@@ -65,7 +65,7 @@ fn join(world: &mut SimWorld, config: JoinConfig) -> Ended {
             assert_last_is_quit(world);
             return ended;
         }
-        assert!(world.elapsed() < PATIENCE, "the join goes on for ever");
+        assert!(world.elapsed() < JOIN_TIMEOUT, "the join goes on for ever");
         let due = back_at.or(join.poll_timeout());
         match world.next(due) {
             // While the client is not on the access point, nothing reaches it.
@@ -83,14 +83,14 @@ fn assert_last_is_quit(world: &SimWorld) {
     assert_eq!(last.trim_end(), "AT+Q");
 }
 
-/// Whether the plug is on the network after a while.
+/// Tells whether the plug is on the network after a while.
 fn has_arrived(world: &mut SimWorld, ssid: &str) -> bool {
     world.wait(Duration::from_secs(30));
     let twin = world.twin();
     twin.network() == Some(ssid.as_bytes()) && twin.is_reachable(LEASE)
 }
 
-/// Whether the plug is the fresh one that it was, also after a power cut.
+/// Tells whether the plug is in its factory state, also after a power cut.
 fn is_as_before(world: &mut SimWorld) -> bool {
     world.wait(Duration::from_secs(30));
     world.restart();

@@ -13,9 +13,9 @@ use plugs::{FamilyId, PlugCommand, PlugReply, RelayState, families};
 use crate::seeds;
 use crate::world::{FIRST, SimWorld, StreamEvent, Weather, WorldEvent};
 
-/// How long the relay's state is asked for, and how often.
-const LOOK: Duration = Duration::from_secs(4);
-const GAP: Duration = Duration::from_millis(100);
+/// Time and interval of the confirmation by scan.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(4);
+const CONFIRM_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Carries out one order on the plug.
 fn carry_out(world: &mut SimWorld, order: PlugCommand) -> Result<PlugReply, ExchangeError> {
@@ -56,7 +56,7 @@ fn carry_out(world: &mut SimWorld, order: PlugCommand) -> Result<PlugReply, Exch
 /// Asks the plug for its state until it is `wanted` or patience ends; the last answer.
 fn look(world: &mut SimWorld, wanted: RelayState) -> Option<RelayState> {
     let reco = families::all().get(FamilyId::RECO).unwrap();
-    let end = world.now + LOOK;
+    let end = world.now + CONFIRM_TIMEOUT;
     let mut next = world.now;
     let mut seen = None;
     while world.now < end && seen != Some(wanted) {
@@ -64,7 +64,7 @@ fn look(world: &mut SimWorld, wanted: RelayState) -> Option<RelayState> {
             for probe in reco.probes(&[]) {
                 world.send(SocketAddrV4::new(FIRST, PORT), &probe.bytes);
             }
-            next = world.now + GAP;
+            next = world.now + CONFIRM_INTERVAL;
         }
         if let WorldEvent::Datagram { from, bytes } = world.next(Some(next.min(end)))
             && let Some(plug) = reco.parse_report(*from.ip(), &bytes, Timestamp::UNIX_EPOCH)
@@ -81,7 +81,7 @@ fn switch_on(world: &mut SimWorld) -> bool {
     accepted && look(world, RelayState::On) == Some(RelayState::On)
 }
 
-/// How many of so many worlds end with a confirmed switch, in which never a relay is off that is believed on.
+/// Returns the number of confirmed switches, the total, and the slowest; a relay confirmed as on must be on.
 fn confirmed(
     runs: u64,
     weather: Weather,
@@ -97,11 +97,7 @@ fn confirmed(
         let believed = switch_on(&mut world);
         total += 1;
         if believed {
-            assert_eq!(
-                world.twin().relay(),
-                RelayState::On,
-                "seed {seed} {faults:?}"
-            );
+            assert!(world.twin().relay_is_on(), "seed {seed} {faults:?}");
             confirmed += 1;
             slowest = slowest.max(world.elapsed());
         }
@@ -202,7 +198,7 @@ fn what_the_meter_says_is_understood() {
         total += 1;
         let mut world = SimWorld::with(seed, Weather::foul(0.2), |config| {
             config.load = emulator::Load::Constant(1000.0);
-            config.relay = RelayState::On;
+            config.relay_on = true;
             config.energy_wh = 3548;
         });
         world.wait(Duration::from_secs(36));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
-use emulator::twin::{Arrival, ConnectionId, Transmit};
+use emulator::twin::{ConnectionId, TwinArrival, TwinOutput};
 use emulator::{PlugConfig, RecoTwin, Twin};
 use hiflying::{DATA_PORT, PORT};
 
@@ -13,9 +13,9 @@ pub(crate) const FIRST: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 10);
 pub(crate) const BROADCAST: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 255);
 
 /// TCP repeats what got lost after this, and then after twice as long each time.
-const RETRANSMISSION: Duration = Duration::from_millis(200);
+const RETRANSMIT_DELAY: Duration = Duration::from_millis(200);
 
-/// How bad the network is, each way.
+/// Quality of the network, each way.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Weather {
     pub(crate) loss: f64,
@@ -50,7 +50,7 @@ impl Weather {
 enum Delivery {
     ToTwin {
         twin: usize,
-        arrival: Arrival,
+        arrival: TwinArrival,
         bytes: Vec<u8>,
     },
     ToClient {
@@ -75,7 +75,7 @@ enum Delivery {
     },
 }
 
-/// What reaches the client on its TCP connection.
+/// An event of the client's TCP connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StreamEvent {
     Open,
@@ -84,7 +84,7 @@ pub(crate) enum StreamEvent {
     Closed,
 }
 
-/// What reaches the client.
+/// An event for the client.
 #[derive(Debug)]
 pub(crate) enum WorldEvent {
     Datagram {
@@ -186,10 +186,10 @@ impl SimWorld {
         self.weather.latency + self.weather.jitter.mul_f64(self.random.f64())
     }
 
-    /// How long a segment travels, with all its retransmissions.
+    /// Travel time of a segment, with all its retransmissions.
     fn segment_travel(&mut self) -> Duration {
         let mut travel = self.travel();
-        let mut pause = RETRANSMISSION;
+        let mut pause = RETRANSMIT_DELAY;
         while self.chance(self.weather.loss) {
             travel += pause;
             pause *= 2;
@@ -210,7 +210,7 @@ impl SimWorld {
         }
         for (twin, at) in targets {
             for due in self.arrivals() {
-                let arrival = Arrival {
+                let arrival = TwinArrival {
                     from,
                     at,
                     broadcast,
@@ -397,13 +397,13 @@ impl SimWorld {
     fn collect(&mut self, twin: usize) {
         while let Some(transmit) = self.twins[twin].poll_transmit(self.now) {
             match transmit {
-                Transmit::Datagram {
+                TwinOutput::Datagram {
                     from, to, bytes, ..
                 } => self.datagram_to_client(from, to, &bytes),
-                Transmit::Segment { connection, bytes } => {
+                TwinOutput::Segment { connection, bytes } => {
                     self.stream_to_client(connection, StreamEvent::Bytes(bytes));
                 }
-                Transmit::Close { connection } | Transmit::Reset { connection } => {
+                TwinOutput::Close { connection } | TwinOutput::Reset { connection } => {
                     self.stream_to_client(connection, StreamEvent::Closed);
                 }
             }

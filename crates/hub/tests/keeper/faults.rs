@@ -170,7 +170,7 @@ fn the_lifetime_total_survives_a_lying_meter() {
     in_network(async {
         let mut heater = plug(1, &["counter-reset-every=3s", "spike=0.2"]);
         heater.load = emulator::Load::Constant(3600.0);
-        heater.relay = RelayState::On;
+        heater.relay_on = true;
         heater.energy_wh = 5000;
         let _plugs = Plugs::start(vec![heater]).await;
         let mut house = House::open(Wishes::default()).await;

@@ -251,7 +251,7 @@ fn one_scan_is_enough_to_take_in_a_houseful() {
 fn a_replaced_plug_hands_everything_on() {
     in_network(async {
         let mut old = plug(1, &[]);
-        (old.relay, old.energy_wh) = (On, 1000);
+        (old.relay_on, old.energy_wh) = (true, 1000);
         let mut new = plug(2, &[]);
         new.energy_wh = 7;
         let _plugs = Plugs::start(vec![old, new]).await;

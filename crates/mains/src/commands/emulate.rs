@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use emulator::server::{self, ServerError, TwinReady};
 use emulator::{
-    FaultError, HomeNetwork, Load, Mode, PlugConfig, PlugFault, Profile, Recorder, SerialNumber,
+    FaultError, HomeNetwork, Load, Mode, PlugConfig, PlugFault, Profile, RecordWriter, SerialNumber,
 };
 use hiflying::Mac;
 use plugs::RelayState;
@@ -192,8 +192,8 @@ async fn run_plugs(context: &Context, args: EmulatePlugArgs) -> Outcome {
     Ok(Exit::DONE)
 }
 
-fn recorder(path: &Path) -> Result<Recorder, Failure> {
-    Recorder::create(path).map_err(|error| {
+fn recorder(path: &Path) -> Result<RecordWriter, Failure> {
+    RecordWriter::create(path).map_err(|error| {
         Failure::local(format!("the record {} cannot be written", path.display())).caused_by(&error)
     })
 }
@@ -277,7 +277,7 @@ impl EmulatePlugArgs {
             home_address: self.home_address,
             profile: self.profile,
             mode: if self.ap { Mode::Ap } else { Mode::Sta },
-            relay: self.relay,
+            relay_on: self.relay == RelayState::On,
             load: self.load,
             home_networks: self.home_network.clone(),
             faults: self.faults(),

@@ -29,7 +29,7 @@ pub(in super::super) struct MdnsReply {
     pub(in super::super) is_unicast: bool,
 }
 
-/// What a bridge says when it comes up.
+/// Returns the datagram that a bridge sends when it starts.
 pub(in super::super) fn announcement(config: &BridgeConfig) -> Option<Vec<u8>> {
     let records = MdnsRecords::of(config)?;
     let mut packet = Packet::new_reply(0);
@@ -38,7 +38,7 @@ pub(in super::super) fn announcement(config: &BridgeConfig) -> Option<Vec<u8>> {
     packet.build_bytes_vec_compressed().ok()
 }
 
-/// What a bridge answers to a datagram that came from a port; nothing when it is not asked.
+/// Answers a datagram that came from a port; `None` when it does not ask for the bridge.
 pub(in super::super) fn answer(
     config: &BridgeConfig,
     datagram: &[u8],

@@ -10,10 +10,10 @@ pub(in super::super) const PORT: u16 = 1900;
 
 const ROOT: &str = "upnp:rootdevice";
 const BASIC: &str = "urn:schemas-upnp-org:device:basic:1";
-/// Older firmware does not tell its id here.
+/// Older firmware does not report its id here.
 const ID_SINCE: u32 = 9;
 
-/// What a bridge answers to a datagram, one for each thing that it is; nothing when it is not searched.
+/// Answers a search, with one reply for each device type that the bridge has; empty when it is not searched for.
 pub(in super::super) fn answers(config: &BridgeConfig, datagram: &[u8]) -> Vec<String> {
     let Some(target) = searched(datagram) else {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! How a request finds what answers it: faults first, then the model, then the interfaces.
+//! Routing of a request: faults first, then the model, then the interfaces.
 
 use std::time::Instant;
 
@@ -63,7 +63,7 @@ fn is_v2(path: &str) -> bool {
     path.starts_with("/clip/v2/") || path == "/eventstream/clip/v2"
 }
 
-/// What is behind the key in a path: `/` for pairing and the whole.
+/// Returns the part of a path after the key: `/` for pairing and the whole.
 fn resource(path: &str) -> String {
     let path = path.trim_end_matches('/');
     let Some(rest) = path.strip_prefix("/api") else {

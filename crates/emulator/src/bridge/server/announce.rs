@@ -6,7 +6,6 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -14,12 +13,13 @@ use tokio::time::sleep;
 use super::super::announce::{mdns, ssdp};
 use super::super::behaviour::BridgeBehaviour;
 use super::super::config::{BridgeConfig, BridgeModel};
+use crate::server::bind;
 
-/// When a bridge that comes up says so: datagrams get lost.
-const ANNOUNCED: [Duration; 2] = [Duration::ZERO, Duration::from_secs(1)];
-const LONGEST: usize = 9000;
+/// Delays of the announcements at the start; there are two because datagrams get lost.
+const ANNOUNCEMENT_DELAYS: [Duration; 2] = [Duration::ZERO, Duration::from_secs(1)];
+const MAX_DATAGRAM: usize = 9000;
 
-/// What a bridge hears and says on one group.
+/// Sockets of a bridge for one multicast group.
 #[derive(Debug)]
 struct MulticastSockets {
     /// Hears the group.
@@ -28,7 +28,7 @@ struct MulticastSockets {
     own: UdpSocket,
 }
 
-/// How a bridge is found.
+/// Announces a bridge and answers searches for it.
 #[derive(Debug)]
 pub(super) struct Announcer {
     config: BridgeConfig,
@@ -36,7 +36,7 @@ pub(super) struct Announcer {
     ssdp: Option<MulticastSockets>,
 }
 
-/// Whether a bridge is found by mDNS, and by SSDP.
+/// Tells whether a bridge is found by mDNS, and by SSDP.
 pub(in super::super) fn announced(config: &BridgeConfig, quirks: &BridgeBehaviour) -> (bool, bool) {
     let by_mdns = config.model != BridgeModel::Round && !quirks.no_mdns;
     let by_ssdp = config.model != BridgeModel::Pro && !quirks.no_ssdp;
@@ -75,9 +75,9 @@ impl Announcer {
 
 impl MulticastSockets {
     fn open(interface: Ipv4Addr, group: Ipv4Addr, port: u16) -> io::Result<Self> {
-        let hearing = socket(group, port)?;
+        let hearing = bind::shared_udp(group, port)?;
         hearing.join_multicast_v4(&group, &interface)?;
-        let own = socket(interface, port)?;
+        let own = bind::shared_udp(interface, port)?;
         own.set_multicast_if_v4(&interface)?;
         own.set_multicast_loop_v4(true)?;
         Ok(Self {
@@ -88,7 +88,7 @@ impl MulticastSockets {
 
     /// The next datagram, to the group or to the bridge alone.
     async fn next(&self) -> (Vec<u8>, SocketAddrV4) {
-        let (mut one, mut other) = (vec![0; LONGEST], vec![0; LONGEST]);
+        let (mut one, mut other) = (vec![0; MAX_DATAGRAM], vec![0; MAX_DATAGRAM]);
         loop {
             let (received, buffer) = tokio::select! {
                 received = self.group.recv_from(&mut one) => (received, &one),
@@ -99,7 +99,7 @@ impl MulticastSockets {
                     return (buffer.get(..length).unwrap_or_default().to_vec(), from);
                 }
                 Ok(_) => {}
-                // An answer that nobody wanted comes back as an error.
+                // An undeliverable reply is reported as an error.
                 Err(_) => tokio::task::yield_now().await,
             }
         }
@@ -112,19 +112,11 @@ impl MulticastSockets {
     }
 }
 
-fn socket(address: Ipv4Addr, port: u16) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_nonblocking(true)?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&SocketAddrV4::new(address, port).into())?;
-    Ok(socket)
-}
-
 async fn serve_mdns(config: BridgeConfig, post: MulticastSockets) {
     let group = SocketAddrV4::new(mdns::GROUP, mdns::PORT);
     let announce = async {
         let announcement = mdns::announcement(&config).unwrap_or_default();
-        for after in ANNOUNCED {
+        for after in ANNOUNCEMENT_DELAYS {
             sleep(after).await;
             post.say(&announcement, group).await;
         }

@@ -22,23 +22,23 @@ use tokio::time::{sleep, timeout};
 use super::super::behaviour::Mangle;
 use super::super::config::BridgeModel;
 use super::super::reply::{BridgeAnswer, BridgeRequest};
-use super::BridgeHost;
+use super::host::BridgeHost;
 use super::mangle::{self, ConnectionEnd};
 
-/// A client that says or takes nothing for so long is gone.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// No order to a bridge is as long.
-const LONGEST_BODY: usize = 64 * 1024;
-/// A bridge denies more requests at a time than these.
-const MOST_PARALLEL: usize = 3;
+/// Time after which an idle client is disconnected.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest body of a request.
+const MAX_BODY: usize = 64 * 1024;
+/// Maximum number of concurrent requests; a bridge denies more.
+const MAX_PARALLEL: usize = 3;
 
-/// How long an event may wait until it is told.
-const LISTENING: Duration = Duration::from_millis(50);
+/// Interval at which new events are sent.
+const EVENT_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A body that never fails, but could by its type.
 type StreamError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What is to be done to the reply that is written now.
+/// Spoils the reply that is written at present.
 type Spoiling = Arc<Mutex<Vec<Mangle>>>;
 
 /// Serves one connection until it ends.
@@ -69,7 +69,7 @@ pub(super) async fn serve<S>(
     };
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
+        .header_read_timeout(IDLE_TIMEOUT)
         .max_buf_size(64 * 1024)
         .serve_connection(TokioIo::new(tap), service)
         .without_shutdown()
@@ -94,7 +94,7 @@ impl HttpClient {
         request: Request<Incoming>,
     ) -> Response<impl Body<Data = Bytes, Error = StreamError> + use<>> {
         let (head, body) = request.into_parts();
-        let Ok(body) = Limited::new(body, LONGEST_BODY).collect().await else {
+        let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
             return respond(BridgeAnswer::new(413, "text/html", "too large")).map(Either::Left);
         };
         let body = body.to_bytes();
@@ -155,7 +155,7 @@ impl RequestSlot {
     fn take(parallel: &Arc<AtomicUsize>) -> Result<Self, Self> {
         let before = parallel.fetch_add(1, Ordering::SeqCst);
         let place = Self(parallel.clone());
-        if before < MOST_PARALLEL {
+        if before < MAX_PARALLEL {
             Ok(place)
         } else {
             Err(place)
@@ -169,7 +169,7 @@ impl Drop for RequestSlot {
     }
 }
 
-/// The events of a bridge, for as long as somebody listens.
+/// Returns the events of a bridge as a body that never ends.
 fn events(beginning: Full<Bytes>, host: BridgeHost) -> impl Body<Data = Bytes, Error = Infallible> {
     let (seen, _) = host.room.events(host.bridge, None);
     let begin = (host, seen, Some(beginning));
@@ -181,7 +181,7 @@ fn events(beginning: Full<Bytes>, host: BridgeHost) -> impl Body<Data = Bytes, E
                 return Some((bytes.map(Frame::data), (host, seen, None)));
             }
             loop {
-                sleep(LISTENING).await;
+                sleep(EVENT_INTERVAL).await;
                 let (count, text) = host.room.events(host.bridge, Some(seen));
                 seen = count;
                 if !text.is_empty() {
@@ -241,7 +241,7 @@ async fn finish<S: AsyncRead + AsyncWrite + Unpin>(tap: Tap<S>) {
     for piece in spoilt.pieces {
         sleep(spoilt.pause).await;
         if !matches!(
-            timeout(PATIENCE, stream.write_all(&piece)).await,
+            timeout(IDLE_TIMEOUT, stream.write_all(&piece)).await,
             Ok(Ok(()))
         ) {
             return;
@@ -250,12 +250,12 @@ async fn finish<S: AsyncRead + AsyncWrite + Unpin>(tap: Tap<S>) {
     }
     match spoilt.end {
         ConnectionEnd::Close => {
-            let _ = timeout(PATIENCE, stream.shutdown()).await;
+            let _ = timeout(IDLE_TIMEOUT, stream.shutdown()).await;
         }
         ConnectionEnd::Stay => {
             let mut rest = [0; 256];
             while matches!(
-                timeout(PATIENCE * 10, stream.read(&mut rest)).await,
+                timeout(IDLE_TIMEOUT * 10, stream.read(&mut rest)).await,
                 Ok(Ok(1..))
             ) {}
         }

@@ -1,30 +1,30 @@
-//! How a reply is spoilt on its way: a function of its bytes.
+//! Spoiling of a reply on its way, as a function of its bytes.
 
 use std::time::Duration;
 
 use super::super::behaviour::Mangle;
 
-/// What is sent instead of a reply.
+/// The bytes sent instead of a reply.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Spoilt {
     /// Sent one after the other.
     pub(super) pieces: Vec<Vec<u8>>,
-    /// How long to wait before each.
+    /// Delay before each piece.
     pub(super) pause: Duration,
-    /// What becomes of the connection.
+    /// End of the connection.
     pub(super) end: ConnectionEnd,
 }
 
-/// What becomes of a connection.
+/// End of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConnectionEnd {
     Close,
     Stay,
 }
 
-const GIANT: usize = 16 * 1024 * 1024;
-const CHUNK: usize = 7;
-const BETWEEN_BYTES: Duration = Duration::from_millis(2);
+const GIANT_BODY: usize = 16 * 1024 * 1024;
+const CHUNK_BYTES: usize = 7;
+const TRICKLE_DELAY: Duration = Duration::from_millis(2);
 
 /// Spoils a whole reply in all the given ways; those that leave its sense first.
 pub(super) fn spoil(reply: Vec<u8>, mangles: &[Mangle]) -> Spoilt {
@@ -44,7 +44,7 @@ pub(super) fn spoil(reply: Vec<u8>, mangles: &[Mangle]) -> Spoilt {
             Mangle::Giant => text.grow(),
             Mangle::Half => text.cut(),
             Mangle::Garbage => text = ReplyParts::garbage(),
-            Mangle::Trickle => spoilt.pause = BETWEEN_BYTES,
+            Mangle::Trickle => spoilt.pause = TRICKLE_DELAY,
             Mangle::Hang | Mangle::Silent => text = ReplyParts::default(),
         }
         if *mangle == Mangle::Hang {
@@ -122,7 +122,7 @@ impl ReplyParts {
         self.drop_header("content-length");
         self.head.push("transfer-encoding: chunked".to_owned());
         let mut chunked = Vec::new();
-        for chunk in self.body.chunks(CHUNK) {
+        for chunk in self.body.chunks(CHUNK_BYTES) {
             chunked.extend(format!("{:x}\r\n", chunk.len()).into_bytes());
             chunked.extend_from_slice(chunk);
             chunked.extend_from_slice(b"\r\n");
@@ -135,13 +135,13 @@ impl ReplyParts {
     fn grow(&mut self) {
         self.drop_header("content-length");
         self.head
-            .push(format!("content-length: {}", GIANT + self.body.len()));
-        let mut body = vec![b' '; GIANT];
+            .push(format!("content-length: {}", GIANT_BODY + self.body.len()));
+        let mut body = vec![b' '; GIANT_BODY];
         body.append(&mut self.body);
         self.body = body;
     }
 
-    /// The length stays what it was, so that the half can be told from the whole.
+    /// The announced length is kept, so that half a reply differs from a whole one.
     fn cut(&mut self) {
         self.body.truncate(self.body.len() / 2);
     }
@@ -182,7 +182,7 @@ mod tests {
         );
         assert!(text(&[Mangle::Charset]).contains("application/json; charset=utf-8\r\n"));
         assert!(!text(&[Mangle::NoContentType]).contains("content-type"));
-        assert!(text(&[Mangle::Giant]).len() > GIANT);
+        assert!(text(&[Mangle::Giant]).len() > GIANT_BODY);
         assert!(!text(&[Mangle::Garbage]).contains("HTTP"));
         assert_eq!(text(&[Mangle::Silent]), "");
         assert_eq!(

@@ -6,24 +6,77 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use hiflying::Mac;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use super::super::config::BridgeModel;
-use super::super::room::Room;
+use super::super::config::{BridgeConfig, BridgeModel};
 use super::announce::Announcer;
-use super::{BridgeHost, BridgeReady, BridgeServerError, Purpose, http, tls, touchlink};
+use super::host::BridgeHost;
+use super::tls::{self, CertificateError};
+use super::{http, touchlink};
 use crate::server::{ServerError, bind};
 
 /// Connections of one port; further ones are sent away.
-const MOST_CONNECTIONS: usize = 64;
-/// How long a client may take to agree on a secure line.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+const MAX_CONNECTIONS: usize = 64;
+/// Time for a TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// After a failure to accept, which means that there are no descriptors left.
-const REST: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
+
+/// A bridge that answers from now on, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BridgeReady {
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// Its MAC.
+    pub mac: Mac,
+    /// Address of HTTP.
+    pub http: Option<SocketAddrV4>,
+    /// Address of HTTPS.
+    pub https: Option<SocketAddrV4>,
+    /// Address of touchlink without a key.
+    pub touchlink: Option<SocketAddrV4>,
+}
+
+impl BridgeReady {
+    pub(super) fn ports(&self) -> [Option<SocketAddrV4>; 3] {
+        [self.http, self.https, self.touchlink]
+    }
+}
+
+/// Purpose of a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// HTTP, usually 80.
+    Http,
+    /// HTTPS, usually 443.
+    Https,
+    /// Touchlink, usually 30000.
+    Touchlink,
+}
+
+/// A failure to serve bridges.
+#[derive(Debug, thiserror::Error)]
+pub enum BridgeServerError {
+    /// A port cannot be had.
+    #[error("{source}")]
+    Port {
+        /// Its purpose.
+        purpose: Purpose,
+        /// The failure.
+        source: ServerError,
+    },
+    /// Two bridges were given one address.
+    #[error(transparent)]
+    Addresses(#[from] ServerError),
+    /// HTTPS cannot be offered.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+}
 
 /// The open ports of one bridge.
 #[derive(Debug)]
@@ -36,13 +89,9 @@ pub(super) struct BridgePorts {
 }
 
 impl BridgePorts {
-    /// Opens what the bridge's model and faults leave open, and tells the room which ports these are.
-    pub(super) fn open(room: &mut Room, bridge: usize) -> Result<Self, BridgeServerError> {
-        let (Some(config), Some(quirks)) =
-            (room.bridges().nth(bridge).cloned(), room.quirks(bridge))
-        else {
-            return Err(BridgeServerError::Twice(Ipv4Addr::UNSPECIFIED));
-        };
+    /// Opens the ports that the bridge's model and faults leave open.
+    pub(super) fn open(mut config: BridgeConfig) -> Result<Self, BridgeServerError> {
+        let quirks = config.quirks();
         let has_http = !quirks.no_http;
         let has_https = config.model.has_https() && !quirks.tls.closed;
         let has_touchlink = config.model == BridgeModel::Round && !quirks.touchlink.no_port;
@@ -65,9 +114,7 @@ impl BridgePorts {
             https: address(https.as_ref()),
             touchlink: address(touchlink.as_ref()),
         };
-        let quirks = quirks.clone();
-        room.take_ports(bridge, &ready);
-        let config = room.bridges().nth(bridge).cloned().unwrap_or(config);
+        config.set_ports(ready.ports());
         Ok(Self {
             ready,
             http,
@@ -133,7 +180,7 @@ async fn secure(
     host: BridgeHost,
     parallel: Arc<AtomicUsize>,
 ) {
-    match timeout(HANDSHAKE, acceptor.accept(stream)).await {
+    match timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => http::serve(stream, peer, true, host, parallel).await,
         // A client that does not like the certificate ends it here.
         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake with {peer}"),
@@ -158,7 +205,7 @@ where
             }
         };
         match accepted {
-            Ok((stream, SocketAddr::V4(peer))) if clients.len() < MOST_CONNECTIONS => {
+            Ok((stream, SocketAddr::V4(peer))) if clients.len() < MAX_CONNECTIONS => {
                 // Pieces of a reply must not be held back and joined.
                 let _ = stream.set_nodelay(true);
                 clients.spawn(serve(stream, peer));
@@ -167,7 +214,7 @@ where
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 tracing::warn!(%error, "an emulated bridge cannot take a connection");
-                tokio::time::sleep(REST).await;
+                tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
             }
         }
     }

@@ -8,18 +8,17 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use super::super::touchlink::TouchlinkSession;
-use super::BridgeHost;
-use super::record::BridgeTransport;
+use super::host::{BridgeHost, BridgeTransport};
 use crate::record::Direction;
 
-/// A client that says nothing for so long is gone.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Time after which an idle client is disconnected.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Obeys orders until the client leaves.
 pub(super) async fn serve(mut stream: TcpStream, peer: SocketAddrV4, host: BridgeHost) {
     let mut session = TouchlinkSession::default();
     let mut buffer = [0; 512];
-    while let Ok(Ok(length @ 1..)) = timeout(PATIENCE, stream.read(&mut buffer)).await {
+    while let Ok(Ok(length @ 1..)) = timeout(IDLE_TIMEOUT, stream.read(&mut buffer)).await {
         let bytes = buffer.get(..length).unwrap_or_default();
         host.note(BridgeTransport::Touchlink, peer, Direction::In, bytes);
         for _ in 0..session.handle_input(bytes) {
@@ -41,7 +40,7 @@ async fn obey(stream: &mut TcpStream, peer: SocketAddrV4, host: &BridgeHost) -> 
             Direction::Out,
             &line.bytes,
         );
-        timeout(PATIENCE, stream.write_all(&line.bytes))
+        timeout(IDLE_TIMEOUT, stream.write_all(&line.bytes))
             .await
             .ok()?
             .ok()?;

@@ -15,7 +15,7 @@ const RESOURCE: &str = "/config";
 const CLOUD_ONLY_SINCE: u32 = 31;
 const TOUCHLINK_SINCE: u32 = 9;
 
-/// What is told to everybody, in the order in which bridges tell it.
+/// Configuration for every client, in the order of real bridges.
 #[derive(Serialize)]
 struct PublicConfig {
     name: String,
@@ -47,7 +47,7 @@ impl BridgeCall<'_> {
         let (config, quirks) = (&self.bridge.config, &self.bridge.quirks);
         let is_square = config.model != BridgeModel::Round;
         let told = match config.api {
-            // The interface of 2012 tells next to nothing.
+            // The interface of 2012 reports next to nothing.
             InterfaceVersion::Untold | InterfaceVersion::Version { minor: 0, .. } => None,
             version => Some(version.to_string()),
         };
@@ -81,7 +81,7 @@ impl BridgeCall<'_> {
         BridgeAnswer::json(200, &self.described_config())
     }
 
-    /// What is told to an application that the bridge knows.
+    /// Returns the configuration for an application that the bridge knows.
     pub(super) fn described_config(&self) -> Value {
         let mut all = json!(self.public());
         let user = |(key, user): (&String, &super::super::twin::RegisteredApp)| {
@@ -130,7 +130,7 @@ impl BridgeCall<'_> {
         }
     }
 
-    /// Begins touchlink. What comes of it is told to nobody.
+    /// Begins touchlink, whose result is not reported.
     fn touchlink(&mut self, value: &Value) -> ReplyItem {
         let Some(wanted) = value.as_bool() else {
             return ReplyItem::invalid_value(RESOURCE, "touchlink", value);
@@ -187,7 +187,7 @@ impl BridgeCall<'_> {
     }
 }
 
-/// What the configuration shows and nobody sets, or not by this twin.
+/// Entries that no client can set, or not on this twin.
 const READ_ONLY: [&str; 14] = [
     "mac",
     "swversion",

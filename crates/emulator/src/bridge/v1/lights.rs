@@ -11,7 +11,7 @@ use super::BridgeCall;
 
 const RESOURCE: &str = "/lights";
 const DELETE_SINCE: u32 = 7;
-const MOST_SERIALS: usize = 10;
+const MAX_SERIALS: usize = 10;
 const SERIAL_LENGTH: usize = 6;
 
 impl BridgeCall<'_> {
@@ -119,7 +119,7 @@ impl BridgeCall<'_> {
         )))])
     }
 
-    /// Strikes a light off the list, and resets the bulb if it hears that.
+    /// Removes a light from the list, and resets the bulb if it is reachable.
     pub(in super::super) fn remove(&mut self, number: u32) {
         let gone = resources::of_light(self.bridge, self.radio, self.index, number);
         let is_reset = !self.bridge.quirks.delete_orphans;
@@ -191,7 +191,7 @@ fn read_serials(value: &Value) -> Result<Vec<String>, ReplyItem> {
         .as_array()
         .filter(|items| !items.is_empty())
         .ok_or_else(|| invalid(value))?;
-    if items.len() > MOST_SERIALS {
+    if items.len() > MAX_SERIALS {
         return Err(ReplyItem::error(
             11,
             "/lights/deviceid",
@@ -212,7 +212,7 @@ pub(in super::super) fn serial(value: &Value) -> Option<String> {
     is_serial.then(|| text.to_ascii_uppercase())
 }
 
-/// Whether a value fits a parameter of a lamp's state; none when there is no such parameter.
+/// Tells whether a value fits a parameter of a lamp's state; `None` when there is no such parameter.
 fn is_state(name: &str, value: &Value) -> Option<bool> {
     let up_to = |most: u64| value.as_u64().is_some_and(|number| number <= most);
     let one_of = |words: &[&str]| value.as_str().is_some_and(|text| words.contains(&text));

@@ -7,7 +7,7 @@ use super::super::reply::{BridgeAnswer, ReplyItem};
 use super::BridgeCall;
 
 /// The longest name of an application.
-const LONGEST: usize = 40;
+const MAX_NAME: usize = 40;
 
 #[derive(Serialize)]
 struct PairingSuccess {
@@ -29,7 +29,7 @@ impl BridgeCall<'_> {
         }
     }
 
-    /// The name of the application, and whether it wants a client key as well.
+    /// Reads the name of the application; `true` asks for a client key as well.
     fn wanted(&self) -> Result<(String, bool), ReplyItem> {
         let Ok(Value::Object(parameters)) = serde_json::from_slice(self.body) else {
             return Err(ReplyItem::invalid_json("/"));
@@ -37,7 +37,7 @@ impl BridgeCall<'_> {
         let Some(devicetype) = parameters.get("devicetype") else {
             return Err(ReplyItem::missing("/"));
         };
-        let fits = |text: &&str| (1..=LONGEST).contains(&text.chars().count());
+        let fits = |text: &&str| (1..=MAX_NAME).contains(&text.chars().count());
         let Some(name) = devicetype.as_str().filter(fits) else {
             return Err(ReplyItem::invalid_value("", "devicetype", devicetype));
         };

@@ -8,8 +8,8 @@ pub(super) const PLUG: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 107);
 pub(super) const CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 168, 1, 20), 50_000);
 
 /// A datagram of the client to the plug.
-pub(super) fn arrival(broadcast: bool) -> Arrival {
-    Arrival {
+pub(super) fn arrival(broadcast: bool) -> TwinArrival {
+    TwinArrival {
         from: CLIENT,
         at: SocketAddrV4::new(PLUG, hiflying::PORT),
         broadcast,
@@ -55,7 +55,7 @@ impl TwinBench {
     }
 
     /// All that the twin sends by itself within `span`, in order.
-    pub(super) fn wait(&mut self, span: Duration) -> Vec<Transmit> {
+    pub(super) fn wait(&mut self, span: Duration) -> Vec<TwinOutput> {
         let end = self.now + span;
         let mut sent = Vec::new();
         loop {
@@ -74,7 +74,7 @@ impl TwinBench {
 
     /// Sends a datagram and returns the contents of those that come back within 5 s, and to where they went.
     pub(super) fn datagrams(&mut self, bytes: &[u8]) -> Vec<(SocketAddrV4, Vec<u8>)> {
-        let arrival = Arrival {
+        let arrival = TwinArrival {
             from: self.client,
             at: SocketAddrV4::new(self.at, hiflying::PORT),
             broadcast: false,
@@ -83,7 +83,7 @@ impl TwinBench {
         let sent = self.wait(Duration::from_secs(5));
         sent.into_iter()
             .filter_map(|transmit| match transmit {
-                Transmit::Datagram { to, bytes, .. } => Some((to, bytes.to_vec())),
+                TwinOutput::Datagram { to, bytes, .. } => Some((to, bytes.to_vec())),
                 _ => None,
             })
             .collect()
@@ -161,17 +161,17 @@ impl TwinBench {
         assert!(self.twin.handle_connect(self.now, id, at));
         self.twin.handle_segment(self.now, id, request.as_bytes());
         let sent = self.wait(Duration::ZERO);
-        let closed = Transmit::Close { connection: id };
+        let closed = TwinOutput::Close { connection: id };
         assert!(sent.is_empty() || sent.contains(&closed), "{sent:?}");
         self.twin.handle_close(self.now, id);
         String::from_utf8(segments(sent).concat()).unwrap()
     }
 }
 
-pub(super) fn segments(sent: Vec<Transmit>) -> Vec<Vec<u8>> {
+pub(super) fn segments(sent: Vec<TwinOutput>) -> Vec<Vec<u8>> {
     sent.into_iter()
         .filter_map(|transmit| match transmit {
-            Transmit::Segment { bytes, .. } => Some(bytes),
+            TwinOutput::Segment { bytes, .. } => Some(bytes),
             _ => None,
         })
         .collect()

@@ -21,7 +21,7 @@ fn scan(mut bench: TwinBench) -> Vec<(SocketAddrV4, Vec<u8>)> {
     bench.datagrams(b"YZ-RECOSCAN")
 }
 
-/// How many of a thousand scans get how many answers.
+/// Replies to a thousand scans: the number of scans for each number of replies.
 fn answers_to_a_thousand(mut bench: TwinBench) -> usize {
     (0..1000)
         .map(|_| bench.datagrams(b"YZ-RECOSCAN").len())
@@ -103,7 +103,7 @@ const CASES: &[PlugFaultCase] = &[
             bench.twin.handle_datagram(bench.now, arrival, word);
             order.extend(bench.wait(Duration::from_millis(10)));
         }
-        let scans: Vec<bool> = order.iter().map(|transmit| matches!(transmit, Transmit::Datagram { bytes, .. } if bytes.as_slice() == REPLY)).collect();
+        let scans: Vec<bool> = order.iter().map(|transmit| matches!(transmit, TwinOutput::Datagram { bytes, .. } if bytes.as_slice() == REPLY)).collect();
         assert!(scans.windows(2).any(|pair| pair[0] == pair[1]), "everything in order");
     }),
     ("split", |bench| {
@@ -326,7 +326,7 @@ const CASES: &[PlugFaultCase] = &[
     ("busy", |mut bench| assert!(!bench.connect(1))),
     ("half-open", |mut bench| {
         assert_eq!(switch_on(&mut bench), "");
-        assert_eq!(bench.twin.relay(), RelayState::Off);
+        assert!(!bench.twin.relay_is_on());
     }),
     ("babble", |mut bench| {
         let babble = bench.tcp(b"AT+VER\r\n");
@@ -337,12 +337,12 @@ const CASES: &[PlugFaultCase] = &[
         bench.connect(1);
         bench.segment(1, b"AT+VER\r\n");
         let sent = bench.wait(Duration::from_secs(1));
-        assert!(matches!(sent.as_slice(), [Transmit::Segment { .. }, Transmit::Close { .. }]));
+        assert!(matches!(sent.as_slice(), [TwinOutput::Segment { .. }, TwinOutput::Close { .. }]));
     }),
     ("reset", |mut bench| {
         bench.connect(1);
         bench.segment(1, b"AT+VER\r\n");
-        assert_eq!(bench.wait(Duration::from_secs(1)), [Transmit::Reset { connection: ConnectionId(1) }]);
+        assert_eq!(bench.wait(Duration::from_secs(1)), [TwinOutput::Reset { connection: ConnectionId(1) }]);
     }),
     ("needs-line-end", |mut bench| {
         assert_eq!(bench.tcp(b"AT+VER"), b"");
@@ -359,7 +359,7 @@ const CASES: &[PlugFaultCase] = &[
     }),
     ("any-socket", |mut bench| {
         assert_eq!(bench.tcp(b"AT+YZSWITCH=2,ON,time"), b"+ok\r\n\r\n");
-        assert_eq!(bench.twin.relay(), RelayState::On);
+        assert!(bench.twin.relay_is_on());
     }),
     ("clients=1", |mut bench| {
         assert!(bench.connect(1));
@@ -367,7 +367,7 @@ const CASES: &[PlugFaultCase] = &[
     }),
     ("tcp-idle=2s", |mut bench| {
         bench.connect(1);
-        assert_eq!(bench.wait(Duration::from_secs(2)), [Transmit::Close { connection: ConnectionId(1) }]);
+        assert_eq!(bench.wait(Duration::from_secs(2)), [TwinOutput::Close { connection: ConnectionId(1) }]);
     }),
     ("stuck-relay", |mut bench| {
         assert_eq!(switch_on(&mut bench), "+ok\r\n\r\n");
@@ -376,8 +376,8 @@ const CASES: &[PlugFaultCase] = &[
     ("lying-relay=50%", |mut bench| {
         let switched = (0..200).filter(|_| {
             switch_on(&mut bench);
-            let on = bench.twin.relay() == RelayState::On;
-            bench.twin.outlet.switch(bench.now, 1, RelayState::Off, &RecoBehaviour::default(), &mut fastrand::Rng::with_seed(0));
+            let on = bench.twin.relay_is_on();
+            bench.twin.outlet.switch(bench.now, 1, false, &RecoBehaviour::default(), &mut fastrand::Rng::with_seed(0));
             on
         });
         assert!((60..140).contains(&switched.count()));
@@ -389,22 +389,22 @@ const CASES: &[PlugFaultCase] = &[
     }),
     ("slow-relay=7s", |mut bench| {
         assert_eq!(switch_on(&mut bench), "+ok\r\n\r\n");
-        assert_eq!(bench.twin.relay(), RelayState::Off);
+        assert!(!bench.twin.relay_is_on());
         bench.wait(Duration::from_secs(2));
-        assert_eq!(bench.twin.relay(), RelayState::On);
+        assert!(bench.twin.relay_is_on());
     }),
     ("second-line", |mut bench| {
         assert_eq!(switch_on(&mut bench), "+ok\r\n\r\n+error\r\n\r\n");
-        assert_eq!(bench.twin.relay(), RelayState::On);
+        assert!(bench.twin.relay_is_on());
     }),
     ("silent-switch", |mut bench| {
         assert_eq!(switch_on(&mut bench), "");
-        assert_eq!(bench.twin.relay(), RelayState::On);
+        assert!(bench.twin.relay_is_on());
     }),
     ("falls-off", |mut bench| {
         switch_on(&mut bench);
         bench.twin.restart(bench.now);
-        assert_eq!(bench.twin.relay(), RelayState::Off);
+        assert!(!bench.twin.relay_is_on());
     }),
     ("empty-meter", |_| assert_eq!(meter(loaded("empty-meter")), ",,,,,,")),
     ("empty-power", |_| assert!(meter(loaded("empty-power")).ends_with(",,0,43,0"))),
@@ -414,7 +414,7 @@ const CASES: &[PlugFaultCase] = &[
     ("meter-refused", |_| assert_eq!(meter(loaded("meter-refused")), "+ERROR")),
     ("spike", |_| {
         let mut bench = loaded("spike=100%");
-        bench.twin.outlet.switch(bench.now, 1, RelayState::On, &RecoBehaviour::default(), &mut fastrand::Rng::with_seed(0));
+        bench.twin.outlet.switch(bench.now, 1, true, &RecoBehaviour::default(), &mut fastrand::Rng::with_seed(0));
         let reply = String::from_utf8(bench.tcp(b"AT+YZOUT")).unwrap();
         assert!(reply.contains(",10000000,0,10000042,0"), "{reply}");
     }),

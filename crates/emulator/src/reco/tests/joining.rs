@@ -140,7 +140,7 @@ fn a_plug_in_station_mode_is_moved_and_its_scan_reply_follows() {
 
 #[test]
 fn a_restart_ends_sessions_connections_and_timers_but_not_the_relay() {
-    let mut bench = TwinBench::with(&[], |config| config.relay = RelayState::On);
+    let mut bench = TwinBench::with(&[], |config| config.relay_on = true);
     bench.tcp(b"AT+YZDELAY=1,OFF,1,time");
     bench.open();
     assert!(bench.connect(7));
@@ -150,7 +150,7 @@ fn a_restart_ends_sessions_connections_and_timers_but_not_the_relay() {
     let sent = bench.wait(Duration::from_millis(200));
     assert_eq!(
         sent,
-        [Transmit::Reset {
+        [TwinOutput::Reset {
             connection: ConnectionId(7)
         }]
     );
@@ -158,7 +158,7 @@ fn a_restart_ends_sessions_connections_and_timers_but_not_the_relay() {
     bench.wait(Duration::from_secs(100));
     assert!(bench.twin.is_reachable(PLUG));
     assert_eq!(bench.at("AT+"), "", "the session is over");
-    assert_eq!(bench.twin.relay(), RelayState::On, "the timer is gone");
+    assert!(bench.twin.relay_is_on(), "the timer is gone");
 }
 
 #[test]

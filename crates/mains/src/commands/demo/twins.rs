@@ -3,7 +3,6 @@
 use std::net::Ipv4Addr;
 
 use emulator::{HomeNetwork, Load, Mode, PlugConfig, server};
-use plugs::RelayState;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -16,10 +15,10 @@ pub(super) const FRESH_AT_HOME: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 105);
 /// The plugs that are on the home network.
 pub(super) fn home(network: &HomeNetwork) -> Vec<PlugConfig> {
     vec![
-        plug(network, 1, Load::Kettle, RelayState::Off),
-        plug(network, 2, Load::Constant(78.0), RelayState::On),
-        plug(network, 3, Load::Tv, RelayState::On),
-        plug(network, 4, Load::Constant(60.0), RelayState::Off),
+        plug(network, 1, Load::Kettle, false),
+        plug(network, 2, Load::Constant(78.0), true),
+        plug(network, 3, Load::Tv, true),
+        plug(network, 4, Load::Constant(60.0), false),
     ]
 }
 
@@ -29,14 +28,14 @@ pub(super) fn fresh(network: &HomeNetwork) -> PlugConfig {
         mode: Mode::Ap,
         home_address: Some(FRESH_AT_HOME),
         energy_wh: 0,
-        ..plug(network, 5, Load::Constant(11.0), RelayState::Off)
+        ..plug(network, 5, Load::Constant(11.0), false)
     }
 }
 
-fn plug(network: &HomeNetwork, last: u8, load: Load, relay: RelayState) -> PlugConfig {
+fn plug(network: &HomeNetwork, last: u8, load: Load, relay_on: bool) -> PlugConfig {
     PlugConfig {
         load,
-        relay,
+        relay_on,
         seed: last.into(),
         energy_wh: 12_345 * u64::from(last),
         home_networks: vec![network.clone()],

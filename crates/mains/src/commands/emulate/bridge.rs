@@ -173,7 +173,7 @@ impl From<BridgeServerError> for Failure {
     fn from(error: BridgeServerError) -> Self {
         let (purpose, source) = match error {
             BridgeServerError::Port { purpose, source } => (purpose, source),
-            error @ BridgeServerError::Twice(_) => return usage(error),
+            BridgeServerError::Addresses(error) => return error.into(),
             BridgeServerError::Certificate(error) => {
                 return Self::failed("HTTPS cannot be offered").caused_by(&error);
             }

@@ -1,4 +1,4 @@
-//! What is recorded of a bridge's exchanges: everything but keys.
+//! One bridge as its connections see it, and the records of its exchanges, without keys.
 
 use std::net::SocketAddrV4;
 
@@ -7,10 +7,19 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::super::reply::{BridgeAnswer, BridgeRequest};
-use super::BridgeHost;
-use crate::record::Direction;
+use super::handle::RoomHandle;
+use crate::record::{Direction, RecordWriter};
 
-/// How an exchange travelled.
+/// One bridge of the room, as its connections see it.
+#[derive(Debug, Clone)]
+pub(super) struct BridgeHost {
+    pub(super) room: RoomHandle,
+    pub(super) bridge: usize,
+    pub(super) mac: Mac,
+    pub(super) recorder: Option<RecordWriter>,
+}
+
+/// Transport of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum BridgeTransport {
@@ -30,7 +39,7 @@ struct BridgeRecordLine<'a> {
 }
 
 /// Longer bodies are cut.
-const LONGEST: usize = 64 * 1024;
+const MAX_TEXT: usize = 64 * 1024;
 
 impl BridgeHost {
     pub(super) fn note_request(&self, peer: SocketAddrV4, request: &BridgeRequest<'_>) {
@@ -74,7 +83,7 @@ impl BridgeHost {
         let Some(recorder) = &self.recorder else {
             return;
         };
-        let shown = String::from_utf8_lossy(bytes.get(..LONGEST).unwrap_or(bytes));
+        let shown = String::from_utf8_lossy(bytes.get(..MAX_TEXT).unwrap_or(bytes));
         let text = masked(&shown, &self.room.secrets(self.bridge));
         recorder.append(&BridgeRecordLine {
             time: Timestamp::now(),

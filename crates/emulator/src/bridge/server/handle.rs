@@ -1,0 +1,95 @@
+//! Shared access to a room: the sockets of its bridges, and the person in it who presses buttons.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::super::bulb::{BulbSpec, BulbView};
+use super::super::config::{BridgeConfig, RoomError};
+use super::super::fault::BridgeFault;
+use super::super::reply::{BridgeAnswer, BridgeRequest};
+use super::super::room::Room;
+use super::super::touchlink::TouchlinkScript;
+
+/// A shared room: its clones are one room.
+#[derive(Debug, Clone)]
+pub struct RoomHandle(Arc<Mutex<Room>>);
+
+impl RoomHandle {
+    /// Makes a room now.
+    ///
+    /// # Errors
+    ///
+    /// [`RoomError::Owner`] when a bulb belongs to a bridge that there is not.
+    pub fn new(bridges: Vec<BridgeConfig>, bulbs: &[BulbSpec]) -> Result<Self, RoomError> {
+        let room = Room::new(Instant::now(), jiff::Timestamp::now(), bridges, bulbs)?;
+        Ok(Self(Arc::new(Mutex::new(room))))
+    }
+
+    /// Nothing that holds the room can leave it half changed, so a panic elsewhere does not matter.
+    pub(super) fn room(&self) -> MutexGuard<'_, Room> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Presses the link button of every bridge.
+    pub fn press_all(&self) {
+        let mut room = self.room();
+        let count = room.bridges().len();
+        for bridge in 0..count {
+            room.press(Instant::now(), bridge);
+        }
+    }
+
+    /// Presses the link button of one bridge, counted from 0.
+    pub fn press(&self, bridge: usize) {
+        self.room().press(Instant::now(), bridge);
+    }
+
+    /// Switches every bulb off and on again.
+    pub fn power_cycle(&self) {
+        for bulb in 0..self.bulbs().len() {
+            self.power(bulb, false);
+            self.power(bulb, true);
+        }
+    }
+
+    /// Gives a bulb, counted from 0, mains power, or takes it away.
+    pub fn power(&self, bulb: usize, is_powered: bool) {
+        self.room().power(Instant::now(), bulb, is_powered);
+    }
+
+    /// Returns the present state of each bulb.
+    pub fn bulbs(&self) -> Vec<BulbView> {
+        self.room().bulbs(Instant::now())
+    }
+
+    /// Returns the configuration of each bridge; ports that were 0 are the ones taken once it is open.
+    pub fn bridges(&self) -> Vec<BridgeConfig> {
+        self.room().bridges().cloned().collect()
+    }
+
+    /// Replaces the faults of a bridge. Those of its ports and certificate count from its start only.
+    pub fn replace_faults(&self, bridge: usize, faults: Vec<BridgeFault>) {
+        self.room().replace_faults(Instant::now(), bridge, faults);
+    }
+
+    /// Removes every application of a bridge.
+    pub fn revoke_keys(&self, bridge: usize) {
+        self.room().revoke_keys(Instant::now(), bridge);
+    }
+
+    pub(super) fn request(&self, bridge: usize, request: &BridgeRequest<'_>) -> BridgeAnswer {
+        self.room().request(Instant::now(), bridge, request)
+    }
+
+    pub(super) fn touchlink(&self, bridge: usize) -> TouchlinkScript {
+        self.room().touchlink(Instant::now(), bridge)
+    }
+
+    pub(super) fn events(&self, bridge: usize, seen: Option<u64>) -> (u64, String) {
+        self.room().events(Instant::now(), bridge, seen)
+    }
+
+    pub(super) fn secrets(&self, bridge: usize) -> Vec<String> {
+        self.room().secrets(bridge)
+    }
+}
