@@ -8,10 +8,11 @@ use emulator::bridge::server::{self, BridgeReady, BridgeServerError, Purpose, Ro
 use emulator::bridge::{
     BridgeConfig, BridgeFault, BridgeModel, BulbSpec, BulbView, InterfaceVersion,
 };
+use emulator::mac_after;
 use hiflying::Mac;
 
-use super::keys::Keys;
-use super::{FaultArg, address_after, listen_address, print_catalogue, recorder};
+use super::keys::TypedKeys;
+use super::{FaultArg, addresses, listen_address, print_catalogue, recorder};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
 use crate::shutdown;
@@ -74,7 +75,7 @@ pub(super) struct EmulateBridgeArgs {
     /// Add a bulb: near|far[:OWNER]; repeatable
     ///
     /// OWNER is the number of a bridge of this command, from 1, or a word for one that is not here, such as `foreign`. Without
-    /// OWNER the bulb is as from the shop.
+    /// OWNER the bulb is new.
     #[arg(long, value_name = "PLACE[:OWNER]", default_value = "near:foreign")]
     bulb: Vec<BulbSpec>,
     /// Inject this fault; repeatable; `help` lists the faults
@@ -91,7 +92,7 @@ pub(super) struct EmulateBridgeArgs {
     record: Option<PathBuf>,
 }
 
-/// A time from the start on, which may be the start itself.
+/// Parses a delay, which can be zero.
 fn press_time(text: &str) -> Result<Duration, String> {
     match text.trim_end_matches(|c: char| c.is_ascii_alphabetic()) {
         "0" => Ok(Duration::ZERO),
@@ -111,7 +112,7 @@ pub(super) async fn run(context: &Context, args: EmulateBridgeArgs) -> Outcome {
     for (number, bulb) in (1..).zip(room.bulbs()) {
         context.ui.status(describe(number, &bulb));
     }
-    let mut keys = Keys::listen();
+    let mut keys = TypedKeys::listen();
     if keys.are_heard() {
         context.ui.status(
             "press b for the link buttons, p to switch the bulbs off and on, Ctrl-C to end",
@@ -133,14 +134,12 @@ pub(super) async fn run(context: &Context, args: EmulateBridgeArgs) -> Outcome {
     Ok(Exit::DONE)
 }
 
-/// Does what a key stands for.
+/// Performs the action of a key.
 fn act(context: &Context, room: &RoomHandle, key: u8) {
     match key {
         b'b' | b'B' | b'\r' | b'\n' => {
             room.press_all();
-            context
-                .ui
-                .status("link buttons pressed; that counts for 30 s");
+            context.ui.status("link buttons pressed; valid for 30 s");
         }
         b'p' | b'P' => {
             room.power_cycle();
@@ -153,7 +152,7 @@ fn act(context: &Context, room: &RoomHandle, key: u8) {
 fn describe(number: usize, bulb: &BulbView) -> String {
     let owner = match &bulb.owner {
         Some(owner) => format!("bound to {owner}"),
-        None => "as from the shop".to_owned(),
+        None => "new".to_owned(),
     };
     let BulbView {
         place,
@@ -175,7 +174,7 @@ impl From<BridgeServerError> for Failure {
             BridgeServerError::Port { purpose, source } => (purpose, source),
             BridgeServerError::Addresses(error) => return error.into(),
             BridgeServerError::Certificate(error) => {
-                return Self::failed("HTTPS cannot be offered").caused_by(&error);
+                return Self::failed("cannot offer HTTPS").caused_by(&error);
             }
         };
         let is_of_port = !matches!(source, emulator::server::ServerError::NotLocal { .. });
@@ -196,29 +195,17 @@ impl From<BridgeServerError> for Failure {
 }
 
 impl EmulateBridgeArgs {
-    /// The bridges of all `--listen` addresses, in order.
+    /// Returns the bridges of all `--listen` addresses, in order.
     fn configs(&self) -> Result<Vec<BridgeConfig>, Failure> {
-        let mut configs = Vec::new();
-        for first in &self.listen {
-            for step in 0..self.count {
-                let listen = address_after(*first, step, self.count)?;
-                configs.push(self.config(listen));
+        let addresses = addresses(&self.listen, self.count)?;
+        let configs = (0..).zip(addresses).map(|(step, listen)| {
+            let derived = self.config(listen);
+            BridgeConfig {
+                mac: self.mac.map_or(derived.mac, |mac| mac_after(mac, step)),
+                ..derived
             }
-        }
-        if let Some(first) = self.mac {
-            let counted = BridgeConfig {
-                mac: first,
-                ..BridgeConfig::new(self.model, Ipv4Addr::LOCALHOST)
-            };
-            let count = u32::try_from(configs.len()).unwrap_or(u32::MAX);
-            for (config, counted) in configs
-                .iter_mut()
-                .zip(counted.series(count).map_err(usage)?)
-            {
-                config.mac = counted.mac;
-            }
-        }
-        Ok(configs)
+        });
+        Ok(configs.collect())
     }
 
     fn config(&self, listen: Ipv4Addr) -> BridgeConfig {

@@ -1,4 +1,4 @@
-//! Keys that are typed while twins run: in a terminal a person stands in the room.
+//! Keys that are typed in the terminal while twins run.
 
 use std::io::{self, IsTerminal, Read};
 use std::os::fd::AsFd;
@@ -9,14 +9,14 @@ use tokio::sync::mpsc;
 
 use crate::ui::Terminal;
 
-/// Keys, as they are typed; nothing ever comes where nobody can type.
-pub(super) struct Keys {
+/// Typed keys; none ever comes without a terminal.
+pub(super) struct TypedKeys {
     typed: mpsc::Receiver<u8>,
-    /// Puts the terminal back in the end.
+    /// Restores the terminal when dropped.
     _terminal: Option<Terminal>,
 }
 
-impl Keys {
+impl TypedKeys {
     /// Begins to listen, if stdin is a terminal and this command has it.
     pub(super) fn listen() -> Self {
         let (sender, typed) = mpsc::channel(16);
@@ -39,7 +39,7 @@ impl Keys {
         }
     }
 
-    /// Tells whether anybody can type.
+    /// Tells whether there is a terminal to type in.
     pub(super) fn are_heard(&self) -> bool {
         !self.typed.is_closed()
     }
@@ -51,7 +51,7 @@ fn is_ours() -> bool {
         && tcgetpgrp(io::stdin().as_fd()).is_ok_and(|group| group == getpgrp())
 }
 
-/// Keys come one by one and unseen; Ctrl-C is a signal still.
+/// Has keys come one by one and without echo; Ctrl-C is a signal still.
 fn take_single_keys() -> Option<()> {
     let stdin = io::stdin();
     let mut modes = termios::tcgetattr(stdin.as_fd()).ok()?;
