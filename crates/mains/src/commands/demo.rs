@@ -4,7 +4,10 @@
 //! user would start it, with a state directory of its own that is gone afterwards. Nothing leaves the machine, and the
 //! user's inventory and configuration are not touched. At the end of the tour a hub joins them.
 
-use hub::Ready;
+use ::hub::Ready;
+use emulator::PlugConfig;
+use tokio::sync::oneshot;
+use tokio::task::{JoinSet, LocalSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::context::Context;
@@ -12,13 +15,11 @@ use crate::error::{Exit, Failure, Outcome};
 use crate::shutdown::Signals;
 use crate::ui::{BOLD, DIM, HINT, paint};
 
-use house::{House, Switch};
-use place::Place;
-use tour::Step;
-use twins::{Plugs, Socket};
+use directory::DemoDirectory;
+use tour::TourStep;
 
-mod house;
-mod place;
+mod directory;
+mod hub;
 mod tour;
 mod twins;
 
@@ -38,44 +39,87 @@ pub struct DemoArgs {}
 
 /// Runs the home and the tour.
 pub async fn run(context: &Context, _: DemoArgs) -> Outcome {
-    let place = Place::new()?;
+    let directory = DemoDirectory::new()?;
     let signals = Signals::listen()?;
-    let network = &place.network;
-    let over = CancellationToken::new();
-    let (home_plugs, home) = Plugs::new(twins::home(network), &over);
-    let (fresh_plug, fresh) = Plugs::new(vec![twins::fresh(network)], &over);
-    let (house, hub) = House::new(place.state(), &over);
-    let guide = async {
-        // Whatever ends the tour ends the twins.
-        let _over = over.clone().drop_guard();
-        tokio::select! {
-            outcome = guide(context, &place, home, fresh, hub) => outcome,
+    let mut home = EmulatedHome::default();
+    let tour = async {
+        let outcome = tokio::select! {
+            outcome = tour(context, &directory, &mut home) => outcome,
             () = signals.received_before(context.deadline()) => Ok(Exit::DONE),
-        }
+        };
+        home.end().await.and(outcome)
     };
-    let (home, fresh, house, guide) =
-        tokio::join!(home_plugs.serve(), fresh_plug.serve(), house.serve(), guide);
-    home.and(fresh).and(house)?;
-    guide
+    LocalSet::new().run_until(tour).await
 }
 
-async fn guide(
-    context: &Context,
-    place: &Place,
-    home: Socket,
-    fresh: Socket,
-    hub: Switch,
-) -> Outcome {
-    let plugs = 1 + twins::home(&place.network).len();
-    if !home.plug_in().await {
-        return Ok(Exit::DONE);
+/// The twins and the hub, each a task of this process.
+#[derive(Default)]
+struct EmulatedHome {
+    over: CancellationToken,
+    tasks: JoinSet<Result<(), Failure>>,
+}
+
+impl EmulatedHome {
+    /// Plugs twins in, and waits until they answer.
+    async fn plug_in(&mut self, twins: Vec<PlugConfig>) -> Result<(), Failure> {
+        let (ready, is_ready) = oneshot::channel();
+        let serving = twins::serve(twins, ready, self.over.clone());
+        self.start(serving, is_ready).await
     }
-    let mut guide = Guide {
+
+    /// Starts a hub, and waits until it serves.
+    async fn start_hub(&mut self, directory: &DemoDirectory) -> Result<Ready, Failure> {
+        let (ready, is_ready) = oneshot::channel();
+        let serving = hub::serve(directory.state(), ready, self.over.clone());
+        self.start(serving, is_ready).await
+    }
+
+    async fn start<T>(
+        &mut self,
+        serving: impl Future<Output = Result<(), Failure>> + 'static,
+        is_ready: oneshot::Receiver<T>,
+    ) -> Result<T, Failure> {
+        self.tasks.spawn_local(serving);
+        match is_ready.await {
+            Ok(ready) => Ok(ready),
+            // The task has ended before it was ready, and nothing else ends by itself.
+            Err(_) => Err(self
+                .next_failure()
+                .await
+                .unwrap_or_else(|| Failure::failed("the emulated home has ended"))),
+        }
+    }
+
+    async fn next_failure(&mut self) -> Option<Failure> {
+        match self.tasks.join_next().await? {
+            Ok(ended) => ended.err(),
+            Err(error) => Some(Failure::failed(error.to_string())),
+        }
+    }
+
+    /// Ends all tasks; returns the first failure.
+    async fn end(mut self) -> Result<(), Failure> {
+        self.over.cancel();
+        let mut outcome = Ok(());
+        while !self.tasks.is_empty() {
+            if let Some(failure) = self.next_failure().await {
+                outcome = outcome.and(Err(failure));
+            }
+        }
+        outcome
+    }
+}
+
+async fn tour(context: &Context, directory: &DemoDirectory, home: &mut EmulatedHome) -> Outcome {
+    let twins = twins::home(&directory.network);
+    let plugs = 1 + twins.len();
+    home.plug_in(twins).await?;
+    let mut guide = TourGuide {
         context,
-        place,
-        fresh: Some(fresh),
+        directory,
+        home,
         waits: context.ui.can_ask() && !context.ui.agrees(),
-        strayed: None,
+        failure: None,
     };
     context.ui.data(format_args!(
         "{}\n",
@@ -85,7 +129,7 @@ async fn guide(
         )
     ))?;
     if !guide
-        .lead(tour::of_the_home(&place.key_file().to_string_lossy()))
+        .lead(tour::of_the_home(&directory.key_file().to_string_lossy()))
         .await?
     {
         return Ok(Exit::DONE);
@@ -94,9 +138,8 @@ async fn guide(
         HINT,
         "Last, a hub: `mains serve` starts one, this one is a part of the demo.",
     ))?;
-    let Some(ready) = hub.on(plugs).await? else {
-        return Ok(Exit::DONE);
-    };
+    let ready = guide.home.start_hub(directory).await?;
+    hub::wait_for_plugs(&directory.state(), plugs).await?;
     context.ui.data(format_args!(
         "Its pages: {}\n",
         paint(BOLD, &ready.login_url)
@@ -104,40 +147,37 @@ async fn guide(
     if !guide.lead(tour::of_the_hub()).await? {
         return Ok(Exit::DONE);
     }
-    if let Some(failure) = guide.strayed {
+    if let Some(failure) = guide.failure {
         return Err(failure);
     }
     if guide.waits {
-        stay(context, place, &ready)?;
+        stay(context, directory, &ready)?;
         std::future::pending::<()>().await;
     }
     Ok(Exit::DONE)
 }
 
 /// Leads through the steps of a tour.
-struct Guide<'a> {
+struct TourGuide<'a> {
     context: &'a Context,
-    place: &'a Place,
-    /// The plug that is still in its box.
-    fresh: Option<Socket>,
-    /// Whether somebody is there to press Enter.
+    directory: &'a DemoDirectory,
+    home: &'a mut EmulatedHome,
+    /// A person is there to press Enter.
     waits: bool,
     /// The first step that did not end as it should.
-    strayed: Option<Failure>,
+    failure: Option<Failure>,
 }
 
-impl Guide<'_> {
-    /// Goes through all of them; `false` when the user has seen enough, or the home is no more.
-    async fn lead(&mut self, steps: Vec<Step>) -> Result<bool, Failure> {
+impl TourGuide<'_> {
+    /// Runs all steps; `false` when the user leaves.
+    async fn lead(&mut self, steps: Vec<TourStep>) -> Result<bool, Failure> {
         for step in steps {
-            self.context.ui.data(paint(HINT, step.says))?;
-            if step.unboxes
-                && let Some(fresh) = self.fresh.take()
-                && !fresh.plug_in().await
-            {
-                return Ok(false);
+            self.context.ui.data(paint(HINT, step.text))?;
+            if step.unboxes {
+                let fresh = twins::fresh(&self.directory.network);
+                self.home.plug_in(vec![fresh]).await?;
             }
-            tokio::time::sleep(step.rests).await;
+            tokio::time::sleep(step.delay).await;
             for words in &step.commands {
                 self.execute(words, step.code).await?;
             }
@@ -154,21 +194,18 @@ impl Guide<'_> {
         self.context
             .ui
             .data(format_args!("{} {}", paint(DIM, "$"), paint(BOLD, &line)))?;
-        let code = execute(self.context, self.place, words).await?;
-        if code != expected && self.strayed.is_none() {
+        let mut command = self.directory.command(self.context, words);
+        let status = command.status().await.map_err(|error| {
+            let program = self.directory.program.display();
+            Failure::failed(format!("cannot run {program}")).caused_by(&error)
+        })?;
+        let code = status.code().unwrap_or(-1);
+        if code != expected {
             let message = format!("`{line}` ended with {code}, not {expected}");
-            self.strayed = Some(Failure::failed(message));
+            self.failure.get_or_insert_with(|| Failure::failed(message));
         }
         Ok(())
     }
-}
-
-async fn execute(context: &Context, place: &Place, words: &[String]) -> Result<i32, Failure> {
-    let mut command = place.command(context, words);
-    let status = command.status().await.map_err(|error| {
-        Failure::failed(format!("{} cannot be run", place.program.display())).caused_by(&error)
-    })?;
-    Ok(status.code().unwrap_or(-1))
 }
 
 /// Waits for Enter; `false` when the user wants to leave.
@@ -180,10 +217,10 @@ async fn pause(context: &Context) -> Result<bool, Failure> {
     Ok(answer.is_ok_and(|line| !line.trim().eq_ignore_ascii_case("q")))
 }
 
-/// Says what can be done with the home, which stays up.
-fn stay(context: &Context, place: &Place, ready: &Ready) -> Result<(), Failure> {
-    let mains = place.program.display();
-    let state = place.state();
+/// Prints what can be tried with the home, which stays up.
+fn stay(context: &Context, directory: &DemoDirectory, ready: &Ready) -> Result<(), Failure> {
+    let mains = directory.program.display();
+    let state = directory.state();
     context.ui.data(format_args!(
         "{}\n  export MAINS_STATE={} MAINS_INTERFACE=127.0.0.1\n  {mains} toggle kitchen\n  {mains} meter kitchen \
          fridge tv lamp\n  {mains} watch\n  {mains} events\n  {mains} hub status\n  {mains} probe 127.77.0.1\n  {mains} at --tcp \
@@ -195,7 +232,7 @@ fn stay(context: &Context, place: &Place, ready: &Ready) -> Result<(), Failure> 
     ))
 }
 
-/// The command as it would be typed.
+/// Returns the command as it would be typed.
 fn shown(words: &[String]) -> String {
     let quoted = words.iter().map(|word| match word.contains(' ') {
         true => format!("'{word}'"),

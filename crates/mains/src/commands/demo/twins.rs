@@ -8,11 +8,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::Failure;
 
-/// Where the fresh plug's own access point stands, and where it turns up after its setup.
+/// Addresses of the fresh plug: of its access point, and after its setup.
 pub(super) const FRESH: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 5);
 pub(super) const FRESH_AT_HOME: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 105);
 
-/// The plugs that are on the home network.
+/// Returns the plugs that are on the home network.
 pub(super) fn home(network: &HomeNetwork) -> Vec<PlugConfig> {
     vec![
         plug(network, 1, Load::Kettle, false),
@@ -22,7 +22,7 @@ pub(super) fn home(network: &HomeNetwork) -> Vec<PlugConfig> {
     ]
 }
 
-/// The plug that comes out of its box in the course of the tour.
+/// Returns the plug that is unboxed during the tour.
 pub(super) fn fresh(network: &HomeNetwork) -> PlugConfig {
     PlugConfig {
         mode: Mode::Ap,
@@ -43,62 +43,23 @@ fn plug(network: &HomeNetwork, last: u8, load: Load, relay_on: bool) -> PlugConf
     }
 }
 
-/// Twins that are yet to be plugged in.
-pub(super) struct Plugs {
+/// Serves twins until the demo is over; reports when all of them answer.
+pub(super) async fn serve(
     configs: Vec<PlugConfig>,
-    plugged_in: oneshot::Receiver<()>,
     ready: oneshot::Sender<()>,
     over: CancellationToken,
-}
-
-/// Plugs twins in.
-pub(super) struct Socket {
-    plug_in: oneshot::Sender<()>,
-    ready: oneshot::Receiver<()>,
-}
-
-impl Socket {
-    /// Waits until the twins answer; `false` when they cannot, which they say themselves.
-    pub(super) async fn plug_in(self) -> bool {
-        self.plug_in.send(()).is_ok() && self.ready.await.is_ok()
-    }
-}
-
-impl Plugs {
-    pub(super) fn new(configs: Vec<PlugConfig>, over: &CancellationToken) -> (Self, Socket) {
-        let (plug_in, plugged_in) = oneshot::channel();
-        let (ready, is_ready) = oneshot::channel();
-        let plugs = Self {
-            configs,
-            plugged_in,
-            ready,
-            over: over.clone(),
-        };
-        let socket = Socket {
-            plug_in,
-            ready: is_ready,
-        };
-        (plugs, socket)
-    }
-
-    pub(super) async fn serve(self) -> Result<(), Failure> {
-        if self.plugged_in.await.is_err() {
-            return Ok(());
+) -> Result<(), Failure> {
+    let mut left = configs.len();
+    let mut ready = Some(ready);
+    let on_ready = |_| {
+        left = left.saturating_sub(1);
+        if let Some(ready) = ready.take_if(|_| left == 0) {
+            let _ = ready.send(());
         }
-        let mut left = self.configs.len();
-        let mut ready = Some(self.ready);
-        let on_ready = |_| {
-            left = left.saturating_sub(1);
-            if left == 0
-                && let Some(ready) = ready.take()
-            {
-                let _ = ready.send(());
-            }
-        };
-        let served = server::run(self.configs, None, on_ready, self.over.cancelled_owned()).await;
-        served.map_err(|error| {
-            Failure::from(error)
-                .hint("is another `mains demo` running? The home needs 127.77.0.1 to 127.77.0.5")
-        })
-    }
+    };
+    let served = server::run(configs, None, on_ready, over.cancelled_owned()).await;
+    served.map_err(|error| {
+        Failure::from(error)
+            .hint("is another `mains demo` running? The home needs 127.77.0.1 to 127.77.0.5")
+    })
 }

@@ -1,4 +1,4 @@
-//! The demo's surroundings: a folder that is gone when it ends, and the commands that are run with it.
+//! The demo's temporary directory, and the commands that are run with it.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -16,38 +16,38 @@ use crate::error::Failure;
 pub(super) const SSID: &str = "Mains Demo";
 const KEY: &str = "a key just for this demo";
 
-/// Where the demo keeps what the tour makes; gone when it ends.
-pub(super) struct Place {
+/// State and key file of the demo, removed when it ends.
+pub(super) struct DemoDirectory {
     folder: TempDir,
     pub(super) program: PathBuf,
     pub(super) network: HomeNetwork,
 }
 
-impl Place {
+impl DemoDirectory {
     pub(super) fn new() -> Result<Self, Failure> {
         let failure = |error: std::io::Error| {
-            Failure::local("the demo has no place for its files").caused_by(&error)
+            Failure::local("cannot make the demo's directory").caused_by(&error)
         };
         let folder = tempfile::Builder::new()
             .prefix("mains-demo-")
             .tempdir()
             .map_err(failure)?;
-        let place = Self {
+        let directory = Self {
             folder,
             program: std::env::current_exe().map_err(failure)?,
             network: format!("{SSID}:{KEY}").parse().map_err(|error| {
-                Failure::failed("the demo's network cannot be").caused_by(&error)
+                Failure::failed("cannot make the demo's network").caused_by(&error)
             })?,
         };
-        // As a user should keep it: readable by nobody else.
+        // As a user should keep it: readable by its owner alone.
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(place.key_file())
+            .open(directory.key_file())
             .map_err(failure)?;
         writeln!(file, "{KEY}").map_err(failure)?;
-        Ok(place)
+        Ok(directory)
     }
 
     pub(super) fn key_file(&self) -> PathBuf {
@@ -58,7 +58,7 @@ impl Place {
         self.folder.path().join("state")
     }
 
-    /// The command as the user would type it, in the demo's own surroundings.
+    /// Returns the command as the user would type it, with the demo's own state.
     pub(super) fn command(&self, context: &Context, words: &[String]) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(&self.program);
         for name in [
