@@ -1,4 +1,4 @@
-//! The Wi-Fi adapter of this computer: finding it, what it is connected to, what it sees.
+//! The Wi-Fi adapter of this computer: finding it, its connection, the networks in reach.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -6,24 +6,26 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use zbus::{Connection, OwnedObjectPath};
 
-use super::bus::{self, AccessPointProxy, ActiveProxy, DeviceProxy, ManagerProxy, WirelessProxy};
+use super::bus::{
+    self, ActiveProxy, ManagerProxy, NetworkDeviceProxy, WifiPointProxy, WirelessProxy,
+};
 use super::bus::{SavedProxy, number};
 use super::error::WifiError;
 use super::journal::Previous;
 use super::network::{Protection, Seen, strongest};
 use super::reason;
 
-/// A scan of all channels takes two to four seconds; a busy adapter twice that.
-const SCAN_BUDGET: Duration = Duration::from_secs(8);
-/// A NetworkManager that does not tell when its scan ended is given this long.
-const SCAN_GUESS: Duration = Duration::from_secs(1);
-const SCAN_POLL: Duration = Duration::from_millis(250);
+/// Time for a scan: all channels take two to four seconds, a busy adapter twice that.
+const SCAN_TIMEOUT: Duration = Duration::from_secs(8);
+/// Duration of a scan whose end NetworkManager does not report.
+const DEFAULT_SCAN_DURATION: Duration = Duration::from_secs(1);
+const SCAN_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// One Wi-Fi adapter.
 pub(super) struct Adapter {
     pub(super) interface: String,
     pub(super) path: OwnedObjectPath,
-    pub(super) device: DeviceProxy<'static>,
+    pub(super) device: NetworkDeviceProxy<'static>,
     wireless: WirelessProxy<'static>,
 }
 
@@ -36,7 +38,7 @@ impl Adapter {
         let manager = ManagerProxy::new(connection).await?;
         let mut found = Vec::new();
         for path in manager.get_devices().await? {
-            let device: DeviceProxy<'static> = bus::at(connection, &path).await?;
+            let device: NetworkDeviceProxy<'static> = bus::at(connection, &path).await?;
             // A device can be unplugged between the list and the question.
             let Ok(number::DEVICE_WIFI) = device.device_type().await else {
                 continue;
@@ -71,7 +73,7 @@ impl Adapter {
         })
     }
 
-    /// The connection that is on the adapter now, if any, with the name of the network it uses.
+    /// Returns the present connection of the adapter, if any, with the name of the network it uses.
     pub(super) async fn current(
         &self,
         connection: &Connection,
@@ -90,7 +92,7 @@ impl Adapter {
         let name = active.id().await.unwrap_or_else(|_| uuid.clone());
         let ssid = match active.specific_object().await {
             Ok(access_point) if access_point.as_str() != "/" => {
-                let access_point: AccessPointProxy<'_> = bus::at(connection, &access_point).await?;
+                let access_point: WifiPointProxy<'_> = bus::at(connection, &access_point).await?;
                 access_point.ssid().await.ok()
             }
             _ => None,
@@ -109,7 +111,7 @@ impl Adapter {
         }))
     }
 
-    /// Has the adapter look around, and returns every network in reach.
+    /// Scans, and returns every network in reach.
     pub(super) async fn scan(&self, connection: &Connection) -> Result<Vec<Seen>, WifiError> {
         let before = self.wireless.last_scan().await.ok();
         // Refused when a scan is under way or has just ended: then what is known is fresh enough.
@@ -119,17 +121,17 @@ impl Adapter {
         }
         let ended = async {
             while self.wireless.last_scan().await.ok() == before {
-                sleep(SCAN_POLL).await;
+                sleep(SCAN_POLL_INTERVAL).await;
             }
         };
         match before {
-            Some(_) => drop(timeout(SCAN_BUDGET, ended).await),
-            None => sleep(SCAN_GUESS).await,
+            Some(_) => drop(timeout(SCAN_TIMEOUT, ended).await),
+            None => sleep(DEFAULT_SCAN_DURATION).await,
         }
         self.known(connection).await
     }
 
-    /// Looks for one network until `deadline`.
+    /// Scans for one network until `deadline`.
     pub(super) async fn look_for(
         &self,
         connection: &Connection,
@@ -146,16 +148,16 @@ impl Adapter {
                     ssid: String::from_utf8_lossy(ssid).into_owned(),
                 });
             }
-            sleep(SCAN_POLL).await;
+            sleep(SCAN_POLL_INTERVAL).await;
             seen = self.scan(connection).await?;
         }
     }
 
-    /// The networks that NetworkManager knows of without another scan.
+    /// Returns the networks that NetworkManager knows of without another scan.
     async fn known(&self, connection: &Connection) -> Result<Vec<Seen>, WifiError> {
         let mut seen = Vec::new();
         for path in self.wireless.get_all_access_points().await? {
-            let point: AccessPointProxy<'_> = bus::at(connection, &path).await?;
+            let point: WifiPointProxy<'_> = bus::at(connection, &path).await?;
             // Access points come and go while they are being listed; hidden ones have no name.
             let Ok(ssid) = point.ssid().await else {
                 continue;
@@ -177,7 +179,7 @@ impl Adapter {
     }
 }
 
-/// What the adapter is connected to.
+/// The connection of the adapter.
 #[derive(Debug)]
 pub(super) struct Current {
     pub(super) previous: Previous,

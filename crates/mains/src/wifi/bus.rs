@@ -1,7 +1,7 @@
-//! The few NetworkManager D-Bus interfaces that a join needs, and nothing else of them.
+//! The parts of NetworkManager's D-Bus interfaces that a join needs.
 //!
 //! Properties are never cached: a cache is filled by `PropertiesChanged`, and what decides here (device state,
-//! active connection) must be what NetworkManager says now, not what it said when the signal was missed.
+//! active connection) must be the present value, not the last one that a missed signal left.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -33,11 +33,11 @@ pub(super) mod number {
     pub(crate) const PROFILE_VOLATILE: u32 = 0x4;
 }
 
-/// How long NetworkManager may take to answer one call. It answers at once, then works; only a hung one is slower.
-const CALL_BUDGET: Duration = Duration::from_secs(15);
+/// Time for one call: NetworkManager answers at once, then works; only a hung one is slower.
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Settings of one connection profile as NetworkManager takes them.
-pub(super) type Profile<'a> = HashMap<&'a str, HashMap<&'a str, Variant<'a>>>;
+pub(super) type ProfileSettings<'a> = HashMap<&'a str, HashMap<&'a str, Variant<'a>>>;
 
 #[proxy(
     interface = "org.freedesktop.NetworkManager",
@@ -57,7 +57,7 @@ pub(super) trait Manager {
     #[zbus(name = "AddAndActivateConnection2")]
     fn add_and_activate_connection2(
         &self,
-        connection: &Profile<'_>,
+        connection: &ProfileSettings<'_>,
         device: &ObjectPath<'_>,
         specific_object: &ObjectPath<'_>,
         options: &HashMap<&str, Variant<'_>>,
@@ -75,7 +75,7 @@ pub(super) trait Manager {
     interface = "org.freedesktop.NetworkManager.Device",
     default_service = "org.freedesktop.NetworkManager"
 )]
-pub(super) trait Device {
+pub(super) trait NetworkDevice {
     fn disconnect(&self) -> zbus::Result<()>;
 
     #[zbus(property)]
@@ -99,7 +99,7 @@ pub(super) trait Device {
     #[zbus(property)]
     fn set_autoconnect(&self, allowed: bool) -> zbus::Result<()>;
 
-    /// The device went from one state to another, and why.
+    /// The device went from one state to another, with the reason.
     #[zbus(signal, name = "StateChanged")]
     fn moved(&self, new_state: u32, old_state: u32, reason: u32) -> zbus::Result<()>;
 }
@@ -113,7 +113,7 @@ pub(super) trait Wireless {
 
     fn get_all_access_points(&self) -> zbus::Result<Vec<OwnedObjectPath>>;
 
-    /// Milliseconds of the boot clock at which the last scan ended.
+    /// End of the last scan, in milliseconds of the boot clock.
     #[zbus(property)]
     fn last_scan(&self) -> zbus::Result<i64>;
 }
@@ -122,7 +122,7 @@ pub(super) trait Wireless {
     interface = "org.freedesktop.NetworkManager.AccessPoint",
     default_service = "org.freedesktop.NetworkManager"
 )]
-pub(super) trait AccessPoint {
+pub(super) trait WifiPoint {
     #[zbus(property)]
     fn ssid(&self) -> zbus::Result<Vec<u8>>;
 
@@ -162,10 +162,13 @@ pub(super) trait Active {
     default_service = "org.freedesktop.NetworkManager",
     default_path = "/org/freedesktop/NetworkManager/Settings"
 )]
-pub(super) trait Settings {
+pub(super) trait ConnectionSettings {
     fn get_connection_by_uuid(&self, uuid: &str) -> zbus::Result<OwnedObjectPath>;
 
-    fn add_connection_unsaved(&self, connection: &Profile<'_>) -> zbus::Result<OwnedObjectPath>;
+    fn add_connection_unsaved(
+        &self,
+        connection: &ProfileSettings<'_>,
+    ) -> zbus::Result<OwnedObjectPath>;
 }
 
 #[proxy(
@@ -182,7 +185,7 @@ pub(super) trait Saved {
 /// Opens the system bus (`DBUS_SYSTEM_BUS_ADDRESS` is honoured).
 pub(super) async fn system() -> zbus::Result<Connection> {
     zbus::connection::Builder::system()
-        .method_timeout(CALL_BUDGET)
+        .method_timeout(CALL_TIMEOUT)
         .build()
         .await
 }

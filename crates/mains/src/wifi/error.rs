@@ -1,4 +1,4 @@
-//! Why this computer could not join the plug's network, or not come back from it.
+//! Failures to join the plug's network, or to come back from it.
 
 use std::path::PathBuf;
 
@@ -6,20 +6,20 @@ use thiserror::Error;
 
 use crate::error::{Failure, Kind};
 
-/// What went wrong between this computer's Wi-Fi and the plug's access point.
+/// A failure between this computer's Wi-Fi and the plug's access point.
 #[derive(Debug, Error)]
 pub enum WifiError {
     /// There is no D-Bus system bus to reach NetworkManager by.
-    #[error("the D-Bus system bus, by which NetworkManager is reached, cannot be reached")]
+    #[error("cannot reach the D-Bus system bus of NetworkManager")]
     NoBus(#[source] zbus::Error),
     /// The bus is there, NetworkManager is not on it.
     #[error("NetworkManager is not running")]
     NotRunning,
     /// The policy of this computer does not let this user change connections.
-    #[error("NetworkManager does not let this user change the Wi-Fi connection: {0}")]
+    #[error("NetworkManager does not permit this user to change the Wi-Fi connection: {0}")]
     Denied(String),
     /// NetworkManager has no Wi-Fi adapter, or not the one asked for.
-    #[error("there is no Wi-Fi adapter{}", .wanted.as_ref().map(|name| format!(" called '{name}'")).unwrap_or_default())]
+    #[error("no Wi-Fi adapter{}", .wanted.as_ref().map(|name| format!(" called '{name}'")).unwrap_or_default())]
     NoAdapter {
         /// The adapter asked for by name.
         wanted: Option<String>,
@@ -28,17 +28,15 @@ pub enum WifiError {
     #[error("Wi-Fi is switched off")]
     SwitchedOff,
     /// The adapter is there but cannot be used.
-    #[error("the Wi-Fi adapter {interface} cannot be used: NetworkManager calls it {state}")]
+    #[error("the Wi-Fi adapter {interface} cannot be used: its state is {state}")]
     Unusable {
         /// Name of the adapter.
         interface: String,
         /// NetworkManager's word for its state.
         state: &'static str,
     },
-    /// What the adapter is connected to would be forgotten by leaving it.
-    #[error(
-        "the connection '{name}' on {interface} is temporary: it would be lost by leaving it, and could not be restored"
-    )]
+    /// The connection of the adapter would be lost by leaving it.
+    #[error("the connection '{name}' on {interface} is temporary and could not be restored")]
     Temporary {
         /// Name of the adapter.
         interface: String,
@@ -46,23 +44,23 @@ pub enum WifiError {
         name: String,
     },
     /// The plug's network was not seen in time.
-    #[error("the Wi-Fi network '{ssid}' is not to be seen")]
+    #[error("no Wi-Fi network '{ssid}' found")]
     NotSeen {
         /// Name of the network.
         ssid: String,
     },
-    /// The plug's network wants a key and none was given.
-    #[error("the Wi-Fi network '{ssid}' wants a key")]
+    /// The plug's network needs a key and none was given.
+    #[error("the Wi-Fi network '{ssid}' needs a key")]
     KeyMissing {
         /// Name of the network.
         ssid: String,
     },
     /// A key that no access point of this kind takes.
-    #[error("the key for '{ssid}' does not fit it: {reason}")]
+    #[error("invalid key for '{ssid}': {reason}")]
     KeyUnfit {
         /// Name of the network.
         ssid: String,
-        /// What does not fit.
+        /// The violated rule.
         reason: &'static str,
     },
     /// The plug's network refused the key.
@@ -78,12 +76,12 @@ pub enum WifiError {
         ssid: String,
     },
     /// Joined, but no address was given out.
-    #[error("the Wi-Fi network '{ssid}' was joined but gave out no address")]
+    #[error("the Wi-Fi network '{ssid}' assigned no address")]
     NoLease {
         /// Name of the network.
         ssid: String,
     },
-    /// The join went on for longer than we wait.
+    /// The join took longer than its bound.
     #[error("the Wi-Fi network '{ssid}' was not joined within {seconds} s")]
     TooSlow {
         /// Name of the network.
@@ -92,7 +90,7 @@ pub enum WifiError {
         seconds: u64,
     },
     /// Any other end of an attempt to join.
-    #[error("the connection '{ssid}' could not be made: {reason}")]
+    #[error("cannot connect to '{ssid}': {reason}")]
     NotJoined {
         /// Name of the network or connection.
         ssid: String,
@@ -100,38 +98,38 @@ pub enum WifiError {
         reason: String,
     },
     /// The connection that was there before could not be brought back.
-    #[error("the connection '{name}' on {interface} could not be brought back: {reason}")]
+    #[error("cannot restore the connection '{name}' on {interface}: {reason}")]
     NotRestored {
         /// Name of the adapter.
         interface: String,
         /// Name of the connection.
         name: String,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
     /// Another `mains setup` holds the adapter.
     #[error("another 'mains setup' is using the Wi-Fi adapter")]
     Busy,
     /// An earlier run's note is still there.
-    #[error("what an earlier `mains setup` changed on the Wi-Fi has not been undone yet")]
+    #[error("the Wi-Fi changes of an earlier `mains setup` are not undone yet")]
     Leftover,
     /// The note for a later undo cannot be written; nothing is touched without it.
-    #[error("cannot keep the note of what to restore in {}", .path.display())]
+    #[error("cannot store what to restore in {}", .path.display())]
     Journal {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// The note for a later undo cannot be understood.
-    #[error("the note of what to restore in {} cannot be understood", .path.display())]
+    #[error("cannot read what to restore from {}", .path.display())]
     JournalUnclear {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error of its content.
         source: serde_json::Error,
     },
-    /// NetworkManager answered with something else than it should.
+    /// Another error of NetworkManager.
     #[error("NetworkManager: {0}")]
     Bus(#[source] zbus::Error),
 }
@@ -183,7 +181,7 @@ impl From<WifiError> for Failure {
     }
 }
 
-/// What to do where NetworkManager cannot help.
+/// The way without NetworkManager.
 const BY_HAND: &str =
     "join the plug's Wi-Fi network by hand, then run the same command with `--wifi manual`";
 
@@ -215,7 +213,7 @@ impl WifiError {
                 BY_HAND
             }
             Self::Denied(_) => "run it as the user who sits at this computer, or with `sudo`",
-            Self::SwitchedOff => "`nmcli radio wifi on` switches it on",
+            Self::SwitchedOff => "run `nmcli radio wifi on`",
             Self::Temporary { .. } => BY_HAND,
             Self::NotSeen { .. } => {
                 "is the plug in a socket near this computer, and fresh from the factory? Hold its button until its light \
@@ -227,14 +225,14 @@ impl WifiError {
             Self::Vanished { .. } | Self::NoLease { .. } | Self::TooSlow { .. } => {
                 "bring the plug nearer to this computer and try again"
             }
-            Self::Busy => "wait until it has ended",
-            Self::Leftover => "`mains setup --undo` puts it back",
+            Self::Busy => "wait for its end",
+            Self::Leftover => "run `mains setup --undo`",
             Self::NotRestored { name, .. } => {
-                return Some(format!("`nmcli connection up id '{name}'` tries it again"));
+                return Some(format!("run `nmcli connection up id '{name}'`"));
             }
             Self::JournalUnclear { path, .. } => {
                 return Some(format!(
-                    "look at it, put the Wi-Fi back by hand, and remove {}",
+                    "restore the Wi-Fi by hand, then remove {}",
                     path.display()
                 ));
             }
@@ -244,7 +242,7 @@ impl WifiError {
     }
 }
 
-/// Whether NetworkManager says that the object asked for is not there (any more).
+/// Tells whether NetworkManager reports that an object does not exist (any more).
 pub(super) fn is_gone(error: &zbus::Error) -> bool {
     match error {
         zbus::Error::FDO(inner) => matches!(

@@ -1,4 +1,4 @@
-//! Joining the plug's access point, and waiting until NetworkManager says that it is done.
+//! Joining the plug's access point, and waiting until NetworkManager reports the connection.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,13 +8,15 @@ use tokio::time::{Instant, timeout_at};
 use zbus::{Connection, ObjectPath, OwnedObjectPath, Variant};
 
 use super::adapter::Adapter;
-use super::bus::{self, ManagerProxy, SavedProxy, SettingsProxy, StateChangedStream, number};
+use super::bus::{
+    self, ConnectionSettingsProxy, ManagerProxy, SavedProxy, StateChangedStream, number,
+};
 use super::error::{WifiError, is_gone};
 use super::network::Seen;
 use super::{profile, reason};
 
-/// Signals tell of every step; this only catches a step whose signal was never sent.
-const POLL: Duration = Duration::from_secs(1);
+/// Interval at which the state is read, to catch a step whose signal was never sent.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Puts `network` on the adapter by a temporary profile with the given UUID; `seconds` bounds the wait.
 pub(super) async fn join(
@@ -30,7 +32,7 @@ pub(super) async fn join(
     remove_profile(connection, uuid).await?;
     let moves = adapter.device.receive_moved().await?;
     match activate(connection, adapter, network, &settings).await {
-        // Who may not add a connection for all users of this computer may still add one of his own.
+        // A user who may not add a connection for all users of this computer may still add an own one.
         Err(WifiError::Denied(why)) => {
             tracing::debug!(why, "trying again with a profile for this user alone");
             profile::keep_to_user(&mut settings);
@@ -56,7 +58,7 @@ async fn activate(
     connection: &Connection,
     adapter: &Adapter,
     network: &Seen,
-    settings: &bus::Profile<'_>,
+    settings: &bus::ProfileSettings<'_>,
 ) -> Result<(), WifiError> {
     let manager = ManagerProxy::new(connection).await?;
     let options = HashMap::from([
@@ -69,7 +71,7 @@ async fn activate(
     match added {
         Ok(_) => Ok(()),
         Err(error) if is_unknown_method(&error) => {
-            let profiles = SettingsProxy::new(connection).await?;
+            let profiles = ConnectionSettingsProxy::new(connection).await?;
             let added = profiles.add_connection_unsaved(settings).await?;
             manager
                 .activate_connection(&added, &adapter.path, &network.path)
@@ -89,7 +91,7 @@ pub(super) async fn activated(
     mut moves: StateChangedStream,
     deadline: Instant,
 ) -> Option<Result<(), WifiError>> {
-    let mut progress = Progress::default();
+    let mut progress = JoinProgress::default();
     loop {
         let state = match adapter.device.state().await {
             Ok(state) => state,
@@ -98,7 +100,7 @@ pub(super) async fn activated(
         if state == number::STATE_ACTIVATED {
             match adapter.current(connection).await {
                 Ok(Some(current)) if current.previous.uuid == uuid => return Some(Ok(())),
-                // What was there before is there until ours begins; afterwards it is somebody who came between.
+                // What was there before is there until ours begins; afterwards another program came between.
                 Ok(Some(other)) if progress.begun => {
                     return Some(Err(WifiError::NotJoined {
                         ssid: name.to_owned(),
@@ -109,7 +111,7 @@ pub(super) async fn activated(
                 Err(error) => return Some(Err(error)),
             }
         }
-        let wake = deadline.min(Instant::now() + POLL);
+        let wake = deadline.min(Instant::now() + POLL_INTERVAL);
         let moved = match timeout_at(wake, moves.next()).await {
             Ok(Some(signal)) => match signal.args() {
                 Ok(args) => Some((args.new_state, args.reason)),
@@ -127,14 +129,14 @@ pub(super) async fn activated(
     }
 }
 
-/// What the device went through so far in one attempt.
+/// Progress of the device in one attempt.
 #[derive(Debug, Default)]
-struct Progress {
+struct JoinProgress {
     begun: bool,
     authenticating: bool,
 }
 
-impl Progress {
+impl JoinProgress {
     /// Takes one move of the device; returns why the attempt has ended, if it has.
     fn step(&mut self, name: &str, state: u32, why: u32) -> Option<WifiError> {
         match state {
@@ -152,7 +154,7 @@ impl Progress {
                 None
             }
             // One activation gave way to the next: to ours, where NetworkManager was quicker to start one by itself,
-            // or to somebody else's, whose name the next activated connection tells.
+            // or to another program's, whose name is that of the next activated connection.
             number::STATE_DISCONNECTED if reason::is_handover(why) => {
                 self.authenticating = false;
                 None
@@ -190,7 +192,7 @@ pub(super) async fn profile_path(
     connection: &Connection,
     uuid: &str,
 ) -> Result<Option<OwnedObjectPath>, WifiError> {
-    let profiles = SettingsProxy::new(connection).await?;
+    let profiles = ConnectionSettingsProxy::new(connection).await?;
     match profiles.get_connection_by_uuid(uuid).await {
         Ok(path) => Ok(Some(path)),
         Err(error @ zbus::Error::MethodError(..)) => match WifiError::from(error) {
@@ -201,7 +203,7 @@ pub(super) async fn profile_path(
     }
 }
 
-/// Starts a profile that is there already.
+/// Activates an existing profile.
 pub(super) async fn activate_saved(
     connection: &Connection,
     adapter: &Adapter,
@@ -224,7 +226,7 @@ mod tests {
     use super::*;
 
     fn run(moves: &[(u32, u32)]) -> Option<WifiError> {
-        let mut progress = Progress::default();
+        let mut progress = JoinProgress::default();
         moves
             .iter()
             .find_map(|&(state, reason)| progress.step("Reco900000621", state, reason))

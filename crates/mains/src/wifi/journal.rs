@@ -1,41 +1,38 @@
 //! The note of what to restore, written before anything is touched.
 //!
-//! It outlives a `kill -9` and a power cut: the file is complete or absent (written beside, synced, renamed), and
-//! names only what survives a reboot (adapter name, profile UUIDs; D-Bus paths do not). It holds no secret. While
-//! the process that wrote it lives it holds a lock on it, so that a second `mains` can tell work in progress from
-//! what a dead one has left.
+//! It survives a `kill -9` and a power cut, and names only what survives a reboot (adapter name, profile UUIDs; D-Bus paths do
+//! not). It holds no secret. The process that works on it holds its lock, so that a second `mains` can distinguish work in
+//! progress from the note of a dead process.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use statefile::{FileLock, StateFile};
 
 use super::error::WifiError;
 
 /// Name of the note in the state directory.
 pub(super) const FILE_NAME: &str = "wifi-restore.json";
-/// Held while somebody reads or writes the note; the note itself is replaced by renaming and cannot carry a lock.
-const LOCK_NAME: &str = "wifi-restore.lock";
-/// A note is a few hundred bytes; what is far beyond is not ours.
-const LIMIT: u64 = 64 * 1024;
+/// Largest note; one has a few hundred bytes.
+const MAX_NOTE_BYTES: u64 = 64 * 1024;
 
-/// What was there before, and what we put in its place.
+/// The previous state of the Wi-Fi, and the profile that replaces it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Record {
+pub(super) struct RestoreRecord {
     /// Layout of this note.
     pub(super) version: u32,
     /// Name of the adapter, e.g. `wlan0`.
     pub(super) interface: String,
-    /// Whether the adapter was free to connect by itself.
+    /// The adapter was allowed to connect by itself.
     pub(super) autoconnect: Option<bool>,
     /// The connection it had, if any.
     pub(super) previous: Option<Previous>,
-    /// UUID of the temporary profile that we add.
+    /// UUID of the temporary profile that is added.
     pub(super) profile: String,
-    /// The network that it is for.
+    /// The network of this profile.
     pub(super) network: String,
 }
 
@@ -45,110 +42,71 @@ pub(super) struct Record {
 pub(super) struct Previous {
     /// UUID of its profile: the same after a reboot.
     pub(super) uuid: String,
-    /// What its owner calls it.
+    /// Its name.
     pub(super) name: String,
 }
 
-/// The one right to touch the Wi-Fi of this computer on behalf of one state directory; ends with the process.
+/// Exclusive access to the note of one state directory, and with it to the Wi-Fi; ends with the process.
 #[derive(Debug)]
-pub(super) struct Claim {
-    path: PathBuf,
-    _lock: File,
+pub(super) struct RestoreJournal {
+    file: StateFile,
+    _lock: FileLock,
 }
 
-impl Claim {
-    /// Takes the claim, or says that another process has it.
-    pub(super) fn take(state_dir: &Path) -> Result<Self, WifiError> {
-        let path = state_dir.join(FILE_NAME);
-        let failed = |source| WifiError::Journal {
-            path: path.clone(),
-            source,
-        };
-        fs::create_dir_all(state_dir).map_err(failed)?;
-        let lock = private(&state_dir.join(LOCK_NAME)).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path, _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(WifiError::Busy),
-            Err(TryLockError::Error(source)) => Err(failed(source)),
+impl RestoreJournal {
+    /// Locks the note; [`WifiError::Busy`] when another process has it.
+    pub(super) fn open(state_dir: &Path) -> Result<Self, WifiError> {
+        let file = StateFile::new(state_dir.join(FILE_NAME), MAX_NOTE_BYTES);
+        match file.lock(Duration::ZERO) {
+            Ok(lock) => Ok(Self { file, _lock: lock }),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Err(WifiError::Busy),
+            Err(source) => Err(failed(&file, source)),
         }
     }
 
     /// Reads the note, if there is one.
-    pub(super) fn read(&self) -> Result<Option<Record>, WifiError> {
-        let mut text = String::new();
-        let read =
-            File::open(&self.path).and_then(|file| file.take(LIMIT).read_to_string(&mut text));
-        match read {
-            Ok(_) => {
-                serde_json::from_str(&text)
-                    .map(Some)
-                    .map_err(|source| WifiError::JournalUnclear {
-                        path: self.path.clone(),
-                        source,
-                    })
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(self.failed(source)),
-        }
+    pub(super) fn read(&self) -> Result<Option<RestoreRecord>, WifiError> {
+        let Some(text) = self.file.read().map_err(|it| failed(&self.file, it))? else {
+            return Ok(None);
+        };
+        serde_json::from_slice(&text)
+            .map(Some)
+            .map_err(|source| WifiError::JournalUnclear {
+                path: self.file.path().to_owned(),
+                source,
+            })
     }
 
-    /// Writes the note so that it is on the disk, whole, when this returns.
-    pub(super) fn write(&self, record: &Record) -> Result<(), WifiError> {
-        self.try_write(record).map_err(|source| self.failed(source))
+    /// Writes the note, which is on the disk when this returns.
+    pub(super) fn write(&self, record: &RestoreRecord) -> Result<(), WifiError> {
+        let text = serde_json::to_vec(record).map_err(io::Error::from);
+        text.and_then(|text| self.file.write(&text))
+            .map_err(|source| failed(&self.file, source))
     }
 
-    fn try_write(&self, record: &Record) -> io::Result<()> {
-        let beside = self.path.with_extension("json.new");
-        let mut file = private(&beside)?;
-        file.set_len(0)?;
-        file.write_all(&serde_json::to_vec(record)?)?;
-        file.sync_all()?;
-        fs::rename(&beside, &self.path)?;
-        self.sync_directory()
-    }
-
-    /// Removes the note: nothing is left to restore.
+    /// Removes the note: there is nothing left to restore.
     pub(super) fn clear(&self) -> Result<(), WifiError> {
-        match fs::remove_file(&self.path) {
-            Ok(()) => self.sync_directory().map_err(|source| self.failed(source)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(source) => Err(self.failed(source)),
-        }
-    }
-
-    /// A rename or removal is only as durable as the directory it happened in.
-    fn sync_directory(&self) -> io::Result<()> {
-        match self.path.parent() {
-            Some(directory) => File::open(directory)?.sync_all(),
-            None => Ok(()),
-        }
-    }
-
-    fn failed(&self, source: io::Error) -> WifiError {
-        WifiError::Journal {
-            path: self.path.clone(),
-            source,
-        }
+        self.file
+            .remove()
+            .map_err(|source| failed(&self.file, source))
     }
 }
 
-/// Opens a file for writing that only its owner can read.
-fn private(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
+fn failed(file: &StateFile, source: io::Error) -> WifiError {
+    WifiError::Journal {
+        path: file.path().to_owned(),
+        source,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
-    fn record() -> Record {
-        Record {
+    fn record() -> RestoreRecord {
+        RestoreRecord {
             version: 1,
             interface: "wlan0".into(),
             autoconnect: Some(true),
@@ -164,34 +122,40 @@ mod tests {
     #[test]
     fn note_is_private_and_comes_back() {
         let dir = tempfile::tempdir().unwrap();
-        let claim = Claim::take(dir.path()).unwrap();
-        assert_eq!(claim.read().unwrap(), None);
-        claim.write(&record()).unwrap();
-        assert_eq!(claim.read().unwrap(), Some(record()));
-        let mode = fs::metadata(&claim.path).unwrap().permissions().mode();
+        let journal = RestoreJournal::open(dir.path()).unwrap();
+        assert_eq!(journal.read().unwrap(), None);
+        journal.write(&record()).unwrap();
+        assert_eq!(journal.read().unwrap(), Some(record()));
+        let mode = fs::metadata(journal.file.path())
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
-        claim.clear().unwrap();
-        claim.clear().unwrap();
-        assert_eq!(claim.read().unwrap(), None);
+        journal.clear().unwrap();
+        journal.clear().unwrap();
+        assert_eq!(journal.read().unwrap(), None);
     }
 
     #[test]
-    fn one_claim_at_a_time() {
+    fn one_process_at_a_time() {
         let dir = tempfile::tempdir().unwrap();
-        let first = Claim::take(dir.path()).unwrap();
-        assert!(matches!(Claim::take(dir.path()), Err(WifiError::Busy)));
+        let first = RestoreJournal::open(dir.path()).unwrap();
+        assert!(matches!(
+            RestoreJournal::open(dir.path()),
+            Err(WifiError::Busy)
+        ));
         drop(first);
-        Claim::take(dir.path()).unwrap();
+        RestoreJournal::open(dir.path()).unwrap();
     }
 
     #[test]
     fn garbage_is_told_apart_from_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        let claim = Claim::take(dir.path()).unwrap();
+        let journal = RestoreJournal::open(dir.path()).unwrap();
         for text in ["", "{", "[]", "{\"version\":1}", "\0\0\0\0"] {
-            fs::write(&claim.path, text).unwrap();
+            fs::write(journal.file.path(), text).unwrap();
             assert!(
-                matches!(claim.read(), Err(WifiError::JournalUnclear { .. })),
+                matches!(journal.read(), Err(WifiError::JournalUnclear { .. })),
                 "{text:?}"
             );
         }

@@ -1,7 +1,7 @@
 //! This computer's own Wi-Fi: joining the access point of a factory-fresh plug, and coming back.
 //!
-//! Owns every word to NetworkManager and the note in the state directory that says what to restore. Knows nothing of
-//! plugs but the names of their networks.
+//! Makes every call to NetworkManager, and keeps the note in the state directory of what to restore. Knows nothing of plugs
+//! but the names of their networks.
 //!
 //! The rule of this module: what was there before comes back, whatever happens. The note is on the disk before
 //! anything is touched and goes only when all is restored; [`NetworkManager::restore`] brings back what it says, and
@@ -26,7 +26,7 @@ use uuid::Uuid;
 use zbus::Connection;
 
 use adapter::Adapter;
-use journal::{Claim, Record};
+use journal::{RestoreJournal, RestoreRecord};
 
 pub use error::WifiError;
 pub use network::{Opener, Protection, Seen};
@@ -39,24 +39,24 @@ pub use restore::Restored;
 pub struct NetworkManager {
     connection: Connection,
     adapter: Adapter,
-    claim: Claim,
-    record: Option<Record>,
+    journal: RestoreJournal,
+    record: Option<RestoreRecord>,
 }
 
 impl NetworkManager {
-    /// Finds NetworkManager and a usable Wi-Fi adapter: the one called `interface`, or the best one. Takes the claim
+    /// Finds NetworkManager and a usable Wi-Fi adapter: the one called `interface`, or the best one. Takes the journal
     /// on it for this state directory; touches nothing.
     pub async fn open(state_dir: &Path, interface: Option<&str>) -> Result<Self, WifiError> {
         let connection = bus::system().await.map_err(WifiError::NoBus)?;
         let adapter = Adapter::find(&connection, interface).await?;
-        let claim = Claim::take(state_dir)?;
-        if claim.read()?.is_some() {
+        let journal = RestoreJournal::open(state_dir)?;
+        if journal.read()?.is_some() {
             return Err(WifiError::Leftover);
         }
         Ok(Self {
             connection,
             adapter,
-            claim,
+            journal,
             record: None,
         })
     }
@@ -91,7 +91,7 @@ impl NetworkManager {
         join::join(&self.connection, &self.adapter, network, &uuid, key, wait).await
     }
 
-    /// Writes down what is there now, once, before anything changes. Returns the UUID of our profile.
+    /// Notes the present connection, once, before anything changes. Returns the UUID of our profile.
     async fn note(&mut self, network: &Seen) -> Result<String, WifiError> {
         if let Some(record) = &self.record {
             return Ok(record.profile.clone());
@@ -105,36 +105,36 @@ impl NetworkManager {
                 name: current.previous.name.clone(),
             });
         }
-        let record = Record {
+        let record = RestoreRecord {
             version: 1,
             interface: self.adapter.interface.clone(),
             autoconnect: self.adapter.device.autoconnect().await.ok(),
-            // Somebody who has joined the plug's network by himself does not want to go back to it: it is about to go.
+            // A user who has joined the plug's network by hand does not want it back: it is about to go.
             previous: current
                 .filter(|current| current.ssid.as_ref() != Some(&network.ssid))
                 .map(|current| current.previous),
             profile: Uuid::new_v4().to_string(),
             network: network.name(),
         };
-        self.claim.write(&record)?;
+        self.journal.write(&record)?;
         let uuid = record.profile.clone();
         self.record = Some(record);
         Ok(uuid)
     }
 
-    /// Whether there is something to restore.
+    /// Tells whether there is something to restore.
     pub fn is_touched(&self) -> bool {
         self.record.is_some()
     }
 
-    /// Brings back what was there before [`NetworkManager::join`]; nothing, where nothing was touched. After an error
+    /// Restores the state before [`NetworkManager::join`]; `None` where nothing was touched. After an error
     /// the note stays, so that the next start of `mains` tries again.
     pub async fn restore(&mut self) -> Result<Option<Restored>, WifiError> {
         let Some(record) = &self.record else {
             return Ok(None);
         };
         let restored = restore::restore(&self.connection, record).await?;
-        self.claim.clear()?;
+        self.journal.clear()?;
         self.record = None;
         Ok(Some(restored))
     }

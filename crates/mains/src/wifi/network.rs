@@ -1,8 +1,8 @@
-//! A Wi-Fi network as this computer's adapter sees it, and what its name tells.
+//! A Wi-Fi network as this computer's adapter sees it, and the plug that its name belongs to.
 
 use super::bus::number;
 
-/// What kind of plug opens a network of this name.
+/// Kind of plug that opens a network of this name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opener {
     /// Maginon SP-2 / Reco4life: `Reco` and the nine digits of the serial.
@@ -12,7 +12,7 @@ pub enum Opener {
 }
 
 impl Opener {
-    /// Tells from the name of a network which plug opens it.
+    /// Finds the plug by the name of its network.
     pub fn of(ssid: &[u8]) -> Option<Self> {
         if ssid == b"WiWo-S20" {
             return Some(Self::Orvibo);
@@ -21,7 +21,7 @@ impl Opener {
         (digits.len() == 9 && digits.iter().all(u8::is_ascii_digit)).then_some(Self::Reco)
     }
 
-    /// What to call it in a list.
+    /// Returns its name in a list.
     pub fn label(self) -> &'static str {
         match self {
             Self::Reco => "Maginon SP-2 / Reco4life",
@@ -30,7 +30,7 @@ impl Opener {
     }
 }
 
-/// How a network is protected, as far as joining it is concerned.
+/// Protection of a network, as far as joining it is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protection {
     /// No key.
@@ -65,19 +65,19 @@ pub struct Seen {
     pub ssid: Vec<u8>,
     /// 0 to 100.
     pub strength: u8,
-    /// How it is protected.
+    /// Its protection.
     pub protection: Protection,
     /// NetworkManager's object for the access point.
     pub(super) path: zbus::OwnedObjectPath,
 }
 
 impl Seen {
-    /// Its name for people.
+    /// Returns its name as text.
     pub fn name(&self) -> String {
         String::from_utf8_lossy(&self.ssid).into_owned()
     }
 
-    /// Which plug opened it.
+    /// Returns the plug that opened it.
     pub fn opener(&self) -> Option<Opener> {
         Opener::of(&self.ssid)
     }

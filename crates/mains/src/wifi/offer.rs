@@ -1,27 +1,27 @@
-//! What a `mains setup` that was killed has left behind, and the offer to undo it.
+//! The note of a `mains setup` that was killed, and the offer to undo its changes.
 //!
-//! Every start of `mains` looks for the note (one look at the file system, nothing more, when there is none). When a
-//! note is found and nobody alive holds it, it is compared with what NetworkManager says: often all is well again,
+//! Every start of `mains` looks for the note, which costs one file system call when there is none. A note that no live
+//! process holds is compared with the state of NetworkManager: often all is well again,
 //! because NetworkManager itself ends our profile when we die and returns to the connection it knows. Otherwise it is
-//! told on stderr; in a terminal a question offers to undo it (`--yes` agrees in advance), elsewhere a hint names
-//! `mains setup --undo`. "No" forgets the note, so that nobody is asked twice.
+//! reported on stderr; in a terminal a question offers to undo it (`--yes` agrees in advance), elsewhere a hint names
+//! `mains setup --undo`. "No" removes the note, so that the question is asked once.
 
 use std::path::{Path, PathBuf};
 
 use super::error::WifiError;
-use super::journal::{Claim, FILE_NAME, Record};
+use super::journal::{FILE_NAME, RestoreJournal, RestoreRecord};
 use super::restore::{Restored, is_done, restore};
 use super::{bus, join};
 use crate::error::Failure;
 use crate::ui::{Ui, clean};
 
-/// A note of something to restore is there; whether it still has to be is not known yet.
+/// A note of something to restore, which may be restored already.
 #[derive(Debug)]
 pub struct Pending {
     state_dir: PathBuf,
 }
 
-/// Looks whether an earlier run has left a note in this state directory. Costs one file system call.
+/// Finds the note of an earlier run in this state directory. Costs one file system call.
 pub fn pending(state_dir: &Path) -> Option<Pending> {
     state_dir
         .join(FILE_NAME)
@@ -32,9 +32,9 @@ pub fn pending(state_dir: &Path) -> Option<Pending> {
         })
 }
 
-/// Says what is left, and undoes it where the user agrees. Never fails: the verb that was asked for goes on.
+/// Reports what is left, and undoes it where the user agrees. Never fails: the verb goes on.
 pub async fn offer(ui: &Ui, pending: Pending) {
-    let left = match Left::look(&pending.state_dir).await {
+    let left = match UnrestoredWifi::look(&pending.state_dir).await {
         // A live `mains setup` is at work, or all is well again.
         Err(WifiError::Busy) | Ok(None) => return,
         Ok(Some(left)) => left,
@@ -50,7 +50,7 @@ pub async fn offer(ui: &Ui, pending: Pending) {
             Ok(restored) => ui.status(restored),
             Err(error) => complain(ui, &error),
         },
-        Ok(false) => match left.claim.clear() {
+        Ok(false) => match left.journal.clear() {
             Ok(()) => ui.status("left as it is"),
             Err(error) => complain(ui, &error),
         },
@@ -58,12 +58,12 @@ pub async fn offer(ui: &Ui, pending: Pending) {
     }
 }
 
-/// Undoes what an earlier run has left, without asking; `None` when there is nothing to undo.
+/// Undoes the changes of an earlier run, without asking; `None` when there is nothing to undo.
 pub async fn undo(state_dir: &Path) -> Result<Option<Restored>, WifiError> {
     if pending(state_dir).is_none() {
         return Ok(None);
     }
-    match Left::look(state_dir).await? {
+    match UnrestoredWifi::look(state_dir).await? {
         Some(left) => left.undo().await.map(Some),
         None => Ok(None),
     }
@@ -79,27 +79,27 @@ fn complain(ui: &Ui, error: &WifiError) {
     }
 }
 
-/// Something that has to be undone, with the right to do it.
-struct Left {
-    claim: Claim,
-    record: Record,
+/// Changes to undo, with exclusive access to the note.
+struct UnrestoredWifi {
+    journal: RestoreJournal,
+    record: RestoreRecord,
     connection: zbus::Connection,
 }
 
-impl Left {
+impl UnrestoredWifi {
     /// Reads the note and compares it with the present; a note of what is well again is removed.
     async fn look(state_dir: &Path) -> Result<Option<Self>, WifiError> {
-        let claim = Claim::take(state_dir)?;
-        let Some(record) = claim.read()? else {
+        let journal = RestoreJournal::open(state_dir)?;
+        let Some(record) = journal.read()? else {
             return Ok(None);
         };
         let connection = bus::system().await.map_err(WifiError::NoBus)?;
         if is_done(&connection, &record).await? {
-            claim.clear()?;
+            journal.clear()?;
             return Ok(None);
         }
         Ok(Some(Self {
-            claim,
+            journal,
             record,
             connection,
         }))
@@ -120,14 +120,14 @@ impl Left {
     async fn undo(&self) -> Result<Restored, WifiError> {
         let restored = restore(&self.connection, &self.record).await;
         match restored {
-            Ok(_) => self.claim.clear()?,
-            // Nothing of ours is left, and the owner is told what could not be brought back: do not tell him for ever.
+            Ok(_) => self.journal.clear()?,
+            // Nothing of ours is left, and the error names what could not be restored: report it once.
             Err(WifiError::NotRestored { .. })
                 if join::profile_path(&self.connection, &self.record.profile)
                     .await?
                     .is_none() =>
             {
-                self.claim.clear()?;
+                self.journal.clear()?;
             }
             Err(_) => {}
         }

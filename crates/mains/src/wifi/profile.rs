@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use nix::unistd::{Uid, User};
 use zbus::Variant;
 
-use super::bus::Profile;
+use super::bus::ProfileSettings;
 use super::error::WifiError;
 use super::network::{Protection, Seen};
 
@@ -18,7 +18,7 @@ pub(super) fn settings<'a>(
     uuid: &'a str,
     interface: &'a str,
     key: Option<&'a str>,
-) -> Result<Profile<'a>, WifiError> {
+) -> Result<ProfileSettings<'a>, WifiError> {
     let mut profile = HashMap::from([
         (
             "connection",
@@ -59,7 +59,7 @@ pub(super) fn settings<'a>(
 }
 
 /// Makes the profile this user's own: on many computers that needs no administrator, while a profile for all does.
-pub(super) fn keep_to_user(profile: &mut Profile<'_>) {
+pub(super) fn keep_to_user(profile: &mut ProfileSettings<'_>) {
     let Some(user) = User::from_uid(Uid::effective()).ok().flatten() else {
         return;
     };

@@ -45,12 +45,12 @@ pub(super) fn join_error(ssid: &str, reason: u32, authenticating: bool) -> WifiE
     }
 }
 
-/// Whether a device that asks for secrets for this reason was refused with the ones it had.
+/// Tells whether a device that asks for secrets for this reason was refused with the ones it had.
 pub(super) fn is_refusal(reason: u32) -> bool {
     reason == SUPPLICANT_DISCONNECT
 }
 
-/// Whether a device left its connection for this reason because another one begins on it.
+/// Tells whether a device left its connection for this reason because another one begins on it.
 pub(super) fn is_handover(reason: u32) -> bool {
     reason == NEW_ACTIVATION
 }
@@ -59,11 +59,11 @@ pub(super) fn is_handover(reason: u32) -> bool {
 pub(super) fn words(reason: u32) -> String {
     match reason {
         CONFIG_FAILED => "the adapter could not be configured",
-        IP_CONFIG_UNAVAILABLE => "no address could be had",
-        IP_CONFIG_EXPIRED => "the address ran out",
+        IP_CONFIG_UNAVAILABLE => "no address was assigned",
+        IP_CONFIG_EXPIRED => "the address expired",
         NO_SECRETS => "the key was refused or is missing",
         SUPPLICANT_DISCONNECT => "the access point ended the connection",
-        SUPPLICANT_CONFIG_FAILED => "wpa_supplicant does not take the settings",
+        SUPPLICANT_CONFIG_FAILED => "wpa_supplicant refused the settings",
         SUPPLICANT_FAILED => "wpa_supplicant failed",
         SUPPLICANT_TIMEOUT => "the access point did not answer in time",
         DHCP_START_FAILED | DHCP_ERROR | DHCP_FAILED => "DHCP gave no address",
@@ -71,10 +71,10 @@ pub(super) fn words(reason: u32) -> String {
         REMOVED => "the adapter was taken away",
         SLEEPING => "the computer is going to sleep",
         CONNECTION_REMOVED => "the connection was removed",
-        USER_REQUESTED => "somebody disconnected it",
+        USER_REQUESTED => "it was disconnected by hand",
         CARRIER => "the link was lost",
-        DEPENDENCY_FAILED => "something that it needs failed",
-        SSID_NOT_FOUND => "the network is not to be seen",
+        DEPENDENCY_FAILED => "a connection that it depends on failed",
+        SSID_NOT_FOUND => "the network was not found",
         other => return format!("NetworkManager's reason number {other}"),
     }
     .to_owned()

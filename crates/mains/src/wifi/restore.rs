@@ -1,4 +1,4 @@
-//! Putting the computer's Wi-Fi back as the note says it was.
+//! Restoring the computer's Wi-Fi as noted.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use super::adapter::Adapter;
 use super::bus::number;
 use super::error::{WifiError, is_gone};
 use super::join::{activate_saved, activated, profile_path, remove_profile};
-use super::journal::{Previous, Record};
+use super::journal::{Previous, RestoreRecord};
 use crate::ui::clean;
 
-/// How long the connection that was there before may take to come up again.
-const BUDGET: Duration = Duration::from_secs(40);
+/// Time for the previous connection to come up again.
+const RESTORE_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// What the computer's Wi-Fi is on after the restore.
+/// Connection of the computer's Wi-Fi after the restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Restored {
     /// On the connection of this name, as before.
@@ -36,11 +36,11 @@ impl fmt::Display for Restored {
     }
 }
 
-/// Brings everything back, the previous connection first, so that the adapter is on nothing for the shortest time.
-/// Each part is tried whatever becomes of the others; the first error is returned.
+/// Restores everything, the previous connection first, so that the adapter is disconnected for the shortest time.
+/// Each part is tried even if another fails; the first error is returned.
 pub(super) async fn restore(
     connection: &Connection,
-    record: &Record,
+    record: &RestoreRecord,
 ) -> Result<Restored, WifiError> {
     let adapter = match Adapter::find(connection, Some(&record.interface)).await {
         Ok(adapter) => adapter,
@@ -69,7 +69,7 @@ pub(super) async fn restore(
         freed?;
         return Ok(Restored::Disconnected);
     };
-    let deadline = Instant::now() + BUDGET;
+    let deadline = Instant::now() + RESTORE_TIMEOUT;
     let up = activated(
         connection,
         &adapter,
@@ -82,7 +82,10 @@ pub(super) async fn restore(
         Some(Ok(())) => {}
         Some(Err(error)) => return Err(not_restored(record, previous, &error.to_string())),
         None => {
-            let reason = format!("it was not up within {} s", BUDGET.as_secs());
+            let reason = format!(
+                "it was not connected within {} s",
+                RESTORE_TIMEOUT.as_secs()
+            );
             return Err(not_restored(record, previous, &reason));
         }
     }
@@ -91,7 +94,7 @@ pub(super) async fn restore(
     Ok(Restored::Connected(previous.name.clone()))
 }
 
-/// Starts the connection that was there before, unless it is there already.
+/// Activates the previous connection, unless it is active already.
 async fn start(
     connection: &Connection,
     adapter: &Adapter,
@@ -128,7 +131,7 @@ async fn disconnect(
     }
 }
 
-fn not_restored(record: &Record, previous: &Previous, reason: &str) -> WifiError {
+fn not_restored(record: &RestoreRecord, previous: &Previous, reason: &str) -> WifiError {
     WifiError::NotRestored {
         interface: record.interface.clone(),
         name: previous.name.clone(),
@@ -136,8 +139,11 @@ fn not_restored(record: &Record, previous: &Previous, reason: &str) -> WifiError
     }
 }
 
-/// Whether everything is as the note wants it already: our profile gone, the previous connection on the adapter.
-pub(super) async fn is_done(connection: &Connection, record: &Record) -> Result<bool, WifiError> {
+/// Tells whether everything is as noted already: our profile gone, the previous connection on the adapter.
+pub(super) async fn is_done(
+    connection: &Connection,
+    record: &RestoreRecord,
+) -> Result<bool, WifiError> {
     if profile_path(connection, &record.profile).await?.is_some() {
         return Ok(false);
     }

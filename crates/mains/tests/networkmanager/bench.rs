@@ -21,19 +21,19 @@ const READY_WITHIN: Duration = Duration::from_secs(15);
 /// Debian's Python, which has the D-Bus and mock packages; one first on the path may not.
 const PYTHON: &str = "/usr/bin/python3";
 
-/// Which NetworkManager is mocked.
+/// Kind of the mocked NetworkManager.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Age {
     /// With `AddAndActivateConnection2`: a profile can be bound to the client's life.
     Modern,
     /// Before 1.16.
     Old,
-    /// As `Modern`, on a computer where a user may add connections for himself only.
+    /// As `Modern`, on a computer where a user may add connections for this user only.
     Strict,
 }
 
 /// One bus with one NetworkManager; dropping it ends both.
-pub struct Bench {
+pub struct NetworkManagerBench {
     running: Vec<Child>,
     address: String,
     folder: tempfile::TempDir,
@@ -41,7 +41,7 @@ pub struct Bench {
     control: Connection,
 }
 
-impl Bench {
+impl NetworkManagerBench {
     /// Starts the bus and our own mock with the device states.
     pub fn new(age: Age) -> Option<Self> {
         let template =
@@ -189,14 +189,14 @@ impl Bench {
         uuid
     }
 
-    /// As [`Bench::add_wifi`], on the mock that python-dbusmock ships.
+    /// As [`NetworkManagerBench::add_wifi`], on the mock that python-dbusmock ships.
     pub fn stock_wifi(&self, interface: &str, state: u32) -> String {
         let state = i32::try_from(state).unwrap();
         self.mock("AddWiFiDevice", &("adapter", interface, state))
             .unwrap()
     }
 
-    /// As [`Bench::add_network`], on the mock that python-dbusmock ships.
+    /// As [`NetworkManagerBench::add_network`], on the mock that python-dbusmock ships.
     pub fn stock_network(&self, device: &str, ssid: &str) {
         let (infrastructure, frequency, rate) = (2_u32, 2412_u32, 54_000_u32);
         let (strength, by_key) = (70_u8, 0x100_u32);
@@ -219,13 +219,13 @@ impl Bench {
             .unwrap();
     }
 
-    /// As if the computer had lost power and come back: what was in memory only is gone.
+    /// Simulates a power cut and a start: everything in memory only is gone.
     pub fn reboot(&self, device: &str) {
         let device = ObjectPath::try_from(device).unwrap();
         self.mock::<_, ()>("Reboot", &(device,)).unwrap();
     }
 
-    /// How the coming joins go.
+    /// Plans the outcomes of the next joins.
     pub fn plan(&self, outcomes: &[&str]) {
         self.mock::<_, ()>("Plan", &(outcomes,)).unwrap();
     }
@@ -235,7 +235,7 @@ impl Bench {
         self.mock::<_, ()>("Hurry", &()).unwrap();
     }
 
-    /// What happened and what is.
+    /// Returns past events and the present state.
     pub fn report(&self) -> Value {
         let text: String = self.mock("Report", &()).unwrap();
         serde_json::from_str(&text).unwrap()
@@ -254,7 +254,7 @@ impl Bench {
         }
     }
 
-    /// `mains` with this bench's bus and state, and nothing of the surroundings.
+    /// Returns `mains` with this bench's bus and state, and no other environment.
     pub fn mains(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mains"));
         command
@@ -269,17 +269,17 @@ impl Bench {
         command
     }
 
-    /// The state directory.
+    /// Returns the state directory.
     pub fn state(&self) -> PathBuf {
         self.folder.path().join("state")
     }
 
-    /// The note of what to restore, if it is there.
+    /// Returns the note of what to restore, if there is one.
     pub fn note(&self) -> Option<String> {
         std::fs::read_to_string(self.state().join("wifi-restore.json")).ok()
     }
 
-    /// A private file, e.g. with a key.
+    /// Writes a private file, e.g. with a key.
     pub fn file(&self, name: &str, text: &str) -> String {
         use std::os::unix::fs::PermissionsExt as _;
         let path = self.folder.path().join(name);
@@ -288,7 +288,7 @@ impl Bench {
         path.to_str().unwrap().to_owned()
     }
 
-    /// Ends NetworkManager, as if it had crashed.
+    /// Kills NetworkManager.
     pub fn end_service(&mut self) {
         let mut mock = self.running.pop().unwrap();
         mock.kill().unwrap();
@@ -296,7 +296,7 @@ impl Bench {
     }
 }
 
-impl Drop for Bench {
+impl Drop for NetworkManagerBench {
     fn drop(&mut self) {
         for child in self.running.iter_mut().rev() {
             let _ = child.kill();

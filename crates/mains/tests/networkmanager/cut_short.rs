@@ -1,4 +1,4 @@
-//! Ctrl-C, `kill`, `kill -9`, a NetworkManager that crashes: what was there before comes back.
+//! Ctrl-C, `kill`, `kill -9`, a NetworkManager that crashes: the previous connection is restored.
 
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::bench::{Age, Bench};
-use crate::plug::{Computer, Plug, ended, result};
+use crate::bench::{Age, NetworkManagerBench};
+use crate::plug::{Computer, EmulatedPlug, ended, result};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -17,7 +17,7 @@ fn send(child: &Child, signal: Signal) {
 }
 
 /// A run that is in the middle of an activation which never ends.
-fn hanging(bench: &Bench, plug: &Plug) -> Child {
+fn hanging(bench: &NetworkManagerBench, plug: &EmulatedPlug) -> Child {
     bench.plan(&["hang"]);
     let child = plug.setup(bench, &[]).spawn().unwrap();
     bench.wait_until("the plug's network is being joined", |now| {
@@ -27,7 +27,11 @@ fn hanging(bench: &Bench, plug: &Plug) -> Child {
 }
 
 /// A run that is on the plug's network and waits for a module that never comes back.
-fn on_the_plugs_network(bench: &Bench, plug: &Plug, computer: &Computer) -> Child {
+fn on_the_plugs_network(
+    bench: &NetworkManagerBench,
+    plug: &EmulatedPlug,
+    computer: &Computer,
+) -> Child {
     let child = plug.setup(bench, &[]).spawn().unwrap();
     bench.wait_until("the plug's network is joined", |now| {
         now["devices"][0]["state"] == 100
@@ -43,11 +47,11 @@ fn signals_bring_the_computer_home() {
         (31, Signal::SIGTERM, "SIGTERM"),
         (32, Signal::SIGHUP, "terminal"),
     ] {
-        let Some(bench) = Bench::new(Age::Modern) else {
+        let Some(bench) = NetworkManagerBench::new(Age::Modern) else {
             return;
         };
         let computer = Computer::at_home(&bench);
-        let plug = Plug::fresh(number, &[]);
+        let plug = EmulatedPlug::fresh(number, &[]);
         let child = hanging(&bench, &plug);
         send(&child, signal);
         let (code, json, stderr) = result(&ended(child, SOON));
@@ -64,11 +68,11 @@ fn signals_bring_the_computer_home() {
 
 #[test]
 fn ctrl_c_on_the_plugs_network_brings_the_computer_home() {
-    let Some(bench) = Bench::new(Age::Old) else {
+    let Some(bench) = NetworkManagerBench::new(Age::Old) else {
         return;
     };
     let computer = Computer::at_home(&bench);
-    let plug = Plug::fresh(33, &["restart=1h"]);
+    let plug = EmulatedPlug::fresh(33, &["restart=1h"]);
     let child = on_the_plugs_network(&bench, &plug, &computer);
     send(&child, Signal::SIGINT);
     let (code, json, stderr) = result(&ended(child, SOON));
@@ -78,11 +82,11 @@ fn ctrl_c_on_the_plugs_network_brings_the_computer_home() {
 
 #[test]
 fn after_kill_9_a_modern_networkmanager_restores_by_itself() {
-    let Some(bench) = Bench::new(Age::Modern) else {
+    let Some(bench) = NetworkManagerBench::new(Age::Modern) else {
         return;
     };
     let computer = Computer::at_home(&bench);
-    let plug = Plug::fresh(34, &["restart=1h"]);
+    let plug = EmulatedPlug::fresh(34, &["restart=1h"]);
     let mut child = on_the_plugs_network(&bench, &plug, &computer);
     send(&child, Signal::SIGKILL);
     child.wait().unwrap();
@@ -91,7 +95,7 @@ fn after_kill_9_a_modern_networkmanager_restores_by_itself() {
         now["devices"][0]["active"].as_str() == computer.home.as_deref()
             && now["devices"][0]["state"] == 100
     });
-    // The next start sees that nothing is left to do, and says nothing.
+    // The next start finds nothing left to do, and prints nothing.
     let output = bench
         .mains(&["status", "127.54.34.9", "--timeout", "100ms"])
         .output()
@@ -103,13 +107,13 @@ fn after_kill_9_a_modern_networkmanager_restores_by_itself() {
 
 #[test]
 fn after_kill_9_the_next_start_tells_and_undo_restores() {
-    let Some(bench) = Bench::new(Age::Old) else {
+    let Some(bench) = NetworkManagerBench::new(Age::Old) else {
         return;
     };
     let computer = Computer::at_home(&bench);
-    let plug = Plug::fresh(35, &["restart=1h"]);
+    let plug = EmulatedPlug::fresh(35, &["restart=1h"]);
     let mut child = on_the_plugs_network(&bench, &plug, &computer);
-    // While it lives, another start of mains has nothing to tell, and may not touch the adapter.
+    // While it runs, another start of mains prints nothing, and may not touch the adapter.
     let status = ["status", "127.54.35.9", "--timeout", "100ms"];
     let output = bench.mains(&status).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -145,11 +149,11 @@ fn after_kill_9_the_next_start_tells_and_undo_restores() {
 
 #[test]
 fn agreeing_in_advance_undoes_at_the_next_start() {
-    let Some(bench) = Bench::new(Age::Old) else {
+    let Some(bench) = NetworkManagerBench::new(Age::Old) else {
         return;
     };
     let computer = Computer::at_home(&bench);
-    let plug = Plug::fresh(36, &["restart=1h"]);
+    let plug = EmulatedPlug::fresh(36, &["restart=1h"]);
     let mut child = on_the_plugs_network(&bench, &plug, &computer);
     send(&child, Signal::SIGKILL);
     child.wait().unwrap();
@@ -164,11 +168,11 @@ fn agreeing_in_advance_undoes_at_the_next_start() {
 fn in_a_terminal_the_next_start_asks() {
     use expectrl::{Eof, Expect as _};
     for (number, answer, restored) in [(41, "y", true), (42, "n", false)] {
-        let Some(bench) = Bench::new(Age::Old) else {
+        let Some(bench) = NetworkManagerBench::new(Age::Old) else {
             return;
         };
         let computer = Computer::at_home(&bench);
-        let plug = Plug::fresh(number, &["restart=1h"]);
+        let plug = EmulatedPlug::fresh(number, &["restart=1h"]);
         let mut child = on_the_plugs_network(&bench, &plug, &computer);
         send(&child, Signal::SIGKILL);
         child.wait().unwrap();
@@ -193,11 +197,11 @@ fn in_a_terminal_the_next_start_asks() {
 
 #[test]
 fn the_next_setup_undoes_what_the_last_has_left() {
-    let Some(bench) = Bench::new(Age::Old) else {
+    let Some(bench) = NetworkManagerBench::new(Age::Old) else {
         return;
     };
     let computer = Computer::at_home(&bench);
-    let plug = Plug::fresh(37, &["no-apsta"]);
+    let plug = EmulatedPlug::fresh(37, &["no-apsta"]);
     let mut child = hanging(&bench, &plug);
     send(&child, Signal::SIGKILL);
     child.wait().unwrap();
@@ -208,11 +212,11 @@ fn the_next_setup_undoes_what_the_last_has_left() {
 
 #[test]
 fn killed_before_the_first_change_leaves_nothing_but_a_note() {
-    let Some(bench) = Bench::new(Age::Old) else {
+    let Some(bench) = NetworkManagerBench::new(Age::Old) else {
         return;
     };
     let computer = Computer::at_home(&bench);
-    let plug = Plug::fresh(38, &["restart=1h"]);
+    let plug = EmulatedPlug::fresh(38, &["restart=1h"]);
     let mut child = on_the_plugs_network(&bench, &plug, &computer);
     send(&child, Signal::SIGKILL);
     child.wait().unwrap();
@@ -232,11 +236,11 @@ fn killed_before_the_first_change_leaves_nothing_but_a_note() {
 
 #[test]
 fn a_note_without_networkmanager_is_told_and_kept() {
-    let Some(mut bench) = Bench::new(Age::Old) else {
+    let Some(mut bench) = NetworkManagerBench::new(Age::Old) else {
         return;
     };
     let computer = Computer::at_home(&bench);
-    let plug = Plug::fresh(39, &["restart=1h"]);
+    let plug = EmulatedPlug::fresh(39, &["restart=1h"]);
     let child = on_the_plugs_network(&bench, &plug, &computer);
     bench.end_service();
     send(&child, Signal::SIGINT);
@@ -255,7 +259,7 @@ fn a_note_without_networkmanager_is_told_and_kept() {
 
 #[test]
 fn an_unreadable_note_is_no_obstacle_for_other_verbs() {
-    let Some(bench) = Bench::new(Age::Modern) else {
+    let Some(bench) = NetworkManagerBench::new(Age::Modern) else {
         return;
     };
     std::fs::create_dir_all(bench.state()).unwrap();

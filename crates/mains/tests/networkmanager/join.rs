@@ -1,10 +1,10 @@
-//! Joining the plug's network and coming back, when nobody interferes.
+//! Joining the plug's network and coming back, undisturbed.
 
-use crate::bench::{Age, Bench, HOME, IDLE, PLUG};
-use crate::plug::{Computer, Plug, result};
+use crate::bench::{Age, HOME, IDLE, NetworkManagerBench, PLUG};
+use crate::plug::{Computer, EmulatedPlug, result};
 
 /// The profiles that were added: their settings, in order.
-fn added(bench: &Bench) -> Vec<serde_json::Value> {
+fn added(bench: &NetworkManagerBench) -> Vec<serde_json::Value> {
     let report = bench.report();
     let events = report["events"].as_array().unwrap();
     events
@@ -17,9 +17,11 @@ fn added(bench: &Bench) -> Vec<serde_json::Value> {
 #[test]
 fn a_plug_is_set_up_and_the_computer_is_back_home() {
     for (number, age) in [(1, Age::Modern), (2, Age::Old)] {
-        let Some(bench) = Bench::new(age) else { return };
+        let Some(bench) = NetworkManagerBench::new(age) else {
+            return;
+        };
         let computer = Computer::at_home(&bench);
-        let plug = Plug::fresh(number, &[]);
+        let plug = EmulatedPlug::fresh(number, &[]);
         let (code, json, stderr) = plug.run(&bench, &["--plug-ssid", PLUG.0]);
         assert_eq!(code, 0, "{age:?}: {json:#} {stderr}");
         assert_eq!(json["plug"], plug.mac.as_str());
@@ -38,11 +40,11 @@ fn a_plug_is_set_up_and_the_computer_is_back_home() {
 
 #[test]
 fn an_idle_adapter_is_idle_again() {
-    let Some(bench) = Bench::new(Age::Modern) else {
+    let Some(bench) = NetworkManagerBench::new(Age::Modern) else {
         return;
     };
     let computer = Computer::idle(&bench);
-    let plug = Plug::fresh(3, &["no-apsta"]);
+    let plug = EmulatedPlug::fresh(3, &["no-apsta"]);
     // The only plug in reach needs no name.
     let (code, json, stderr) = plug.run(&bench, &[]);
     assert_eq!(code, 0, "{json:#} {stderr}");
@@ -51,11 +53,11 @@ fn an_idle_adapter_is_idle_again() {
 
 #[test]
 fn who_may_not_add_connections_for_all_adds_one_of_his_own() {
-    let Some(bench) = Bench::new(Age::Strict) else {
+    let Some(bench) = NetworkManagerBench::new(Age::Strict) else {
         return;
     };
     let computer = Computer::at_home(&bench);
-    let plug = Plug::fresh(22, &["no-apsta"]);
+    let plug = EmulatedPlug::fresh(22, &["no-apsta"]);
     let (code, json, stderr) = plug.run(&bench, &[]);
     assert_eq!(code, 0, "{json:#} {stderr}");
     let report = bench.report();
@@ -71,13 +73,13 @@ fn who_may_not_add_connections_for_all_adds_one_of_his_own() {
 
 #[test]
 fn the_idle_one_of_two_adapters_is_taken() {
-    let Some(bench) = Bench::new(Age::Modern) else {
+    let Some(bench) = NetworkManagerBench::new(Age::Modern) else {
         return;
     };
     let busy = Computer::at_home(&bench);
     let idle = bench.add_wifi("wlan9", IDLE);
     bench.add_network(&idle, PLUG.0, PLUG.1);
-    let plug = Plug::fresh(4, &["no-apsta"]);
+    let plug = EmulatedPlug::fresh(4, &["no-apsta"]);
     let (code, json, stderr) = plug.run(&bench, &[]);
     assert_eq!(code, 0, "{json:#} {stderr}");
     busy.is_as_before(&bench);
@@ -88,12 +90,14 @@ fn the_idle_one_of_two_adapters_is_taken() {
 
 #[test]
 fn the_stock_mock_is_served_too() {
-    let Some(bench) = Bench::stock() else { return };
+    let Some(bench) = NetworkManagerBench::stock() else {
+        return;
+    };
     let adapter = bench.stock_wifi("wlan7", IDLE);
     bench.stock_network(&adapter, PLUG.0);
-    let plug = Plug::fresh(5, &["no-apsta"]);
+    let plug = EmulatedPlug::fresh(5, &["no-apsta"]);
     let (code, json, stderr) = plug.run(&bench, &["--plug-ssid", PLUG.0]);
-    // This mock has no `Disconnect` on a device: what cannot be restored is said, and noted for later.
+    // This mock has no `Disconnect` on a device: the failure to restore is reported, and noted for later.
     assert_eq!(json["plug"], plug.mac.as_str(), "{code} {json:#} {stderr}");
     assert_eq!(json["confirmed"], true, "{json:#} {stderr}");
 }
@@ -101,9 +105,11 @@ fn the_stock_mock_is_served_too() {
 #[test]
 fn a_wrong_key_for_the_plugs_network_is_refused() {
     for (number, age) in [(6, Age::Modern), (7, Age::Old)] {
-        let Some(bench) = Bench::new(age) else { return };
+        let Some(bench) = NetworkManagerBench::new(age) else {
+            return;
+        };
         let computer = Computer::at_home(&bench);
-        let plug = Plug::fresh(number, &[]);
+        let plug = EmulatedPlug::fresh(number, &[]);
         let (code, json, stderr) = plug.run_with_key(&bench, "87654321");
         assert_eq!(code, 5, "{json:#} {stderr}");
         let message = json["error"]["message"].as_str().unwrap();
@@ -114,12 +120,12 @@ fn a_wrong_key_for_the_plugs_network_is_refused() {
 
 #[test]
 fn the_computer_is_back_although_it_went_home_by_itself_at_the_same_moment() {
-    let Some(bench) = Bench::new(Age::Modern) else {
+    let Some(bench) = NetworkManagerBench::new(Age::Modern) else {
         return;
     };
     let computer = Computer::at_home(&bench);
     bench.hurry();
-    let plug = Plug::fresh(26, &[]);
+    let plug = EmulatedPlug::fresh(26, &[]);
     let (code, json, stderr) = plug.run_with_key(&bench, "87654321");
     assert_eq!(code, 5, "{json:#} {stderr}");
     let went = bench.report()["events"].to_string();
@@ -129,11 +135,11 @@ fn the_computer_is_back_although_it_went_home_by_itself_at_the_same_moment() {
 
 #[test]
 fn a_key_that_fits_no_network_touches_nothing() {
-    let Some(bench) = Bench::new(Age::Modern) else {
+    let Some(bench) = NetworkManagerBench::new(Age::Modern) else {
         return;
     };
     let computer = Computer::at_home(&bench);
-    let plug = Plug::fresh(8, &[]);
+    let plug = EmulatedPlug::fresh(8, &[]);
     let (code, json, _) = plug.run_with_key(&bench, "short");
     assert_eq!(code, 2, "{json:#}");
     assert!(added(&bench).is_empty());
@@ -143,12 +149,12 @@ fn a_key_that_fits_no_network_touches_nothing() {
 #[test]
 fn an_access_point_that_vanishes_or_gives_no_address_is_no_answer() {
     for (number, plan, word) in [(9, "vanish", "vanished"), (10, "no-dhcp", "no address")] {
-        let Some(bench) = Bench::new(Age::Modern) else {
+        let Some(bench) = NetworkManagerBench::new(Age::Modern) else {
             return;
         };
         let computer = Computer::at_home(&bench);
         bench.plan(&[plan]);
-        let plug = Plug::fresh(number, &[]);
+        let plug = EmulatedPlug::fresh(number, &[]);
         let (code, json, stderr) = plug.run(&bench, &[]);
         assert_eq!(code, 4, "{json:#} {stderr}");
         let message = json["error"]["message"].as_str().unwrap();
@@ -159,12 +165,12 @@ fn an_access_point_that_vanishes_or_gives_no_address_is_no_answer() {
 
 #[test]
 fn a_slow_activation_is_waited_for() {
-    let Some(bench) = Bench::new(Age::Modern) else {
+    let Some(bench) = NetworkManagerBench::new(Age::Modern) else {
         return;
     };
     let computer = Computer::at_home(&bench);
     bench.plan(&["slow:300"]);
-    let plug = Plug::fresh(11, &["no-apsta"]);
+    let plug = EmulatedPlug::fresh(11, &["no-apsta"]);
     let (code, json, stderr) = plug.run(&bench, &[]);
     assert_eq!(code, 0, "{json:#} {stderr}");
     computer.is_as_before(&bench);
@@ -172,12 +178,12 @@ fn a_slow_activation_is_waited_for() {
 
 #[test]
 fn an_activation_that_hangs_ends_with_the_timeout() {
-    let Some(bench) = Bench::new(Age::Modern) else {
+    let Some(bench) = NetworkManagerBench::new(Age::Modern) else {
         return;
     };
     let computer = Computer::at_home(&bench);
     bench.plan(&["hang"]);
-    let plug = Plug::fresh(12, &[]);
+    let plug = EmulatedPlug::fresh(12, &[]);
     let mut command = plug.setup(&bench, &[]);
     command.env("MAINS_TIMEOUT", "2s");
     let (code, json, stderr) = result(&command.output().unwrap());
@@ -187,11 +193,11 @@ fn an_activation_that_hangs_ends_with_the_timeout() {
 
 #[test]
 fn a_wrong_home_key_brings_the_computer_home_as_well() {
-    let Some(bench) = Bench::new(Age::Modern) else {
+    let Some(bench) = NetworkManagerBench::new(Age::Modern) else {
         return;
     };
     let computer = Computer::at_home(&bench);
-    let plug = Plug::fresh(13, &["fail-join"]);
+    let plug = EmulatedPlug::fresh(13, &["fail-join"]);
     let (code, json, stderr) = plug.run(&bench, &[]);
     assert_eq!(code, 5, "{json:#} {stderr}");
     computer.is_as_before(&bench);
@@ -199,8 +205,10 @@ fn a_wrong_home_key_brings_the_computer_home_as_well() {
 
 #[test]
 fn what_is_not_there_is_local_and_has_a_hint() {
-    let Some(bare) = Bench::bare() else { return };
-    let plug = Plug::fresh(14, &[]);
+    let Some(bare) = NetworkManagerBench::bare() else {
+        return;
+    };
+    let plug = EmulatedPlug::fresh(14, &[]);
     let (code, json, _) = plug.run(&bare, &[]);
     assert_eq!(code, 7, "{json:#}");
     let message = json["error"]["message"].as_str().unwrap();
@@ -215,7 +223,7 @@ fn what_is_not_there_is_local_and_has_a_hint() {
             .contains("--wifi manual")
     );
 
-    let Some(bench) = Bench::new(Age::Modern) else {
+    let Some(bench) = NetworkManagerBench::new(Age::Modern) else {
         return;
     };
     let (code, json, _) = plug.run(&bench, &[]);
@@ -232,12 +240,12 @@ fn what_is_not_there_is_local_and_has_a_hint() {
 
 #[test]
 fn no_plug_in_reach_is_not_found() {
-    let Some(bench) = Bench::new(Age::Modern) else {
+    let Some(bench) = NetworkManagerBench::new(Age::Modern) else {
         return;
     };
     let computer = Computer::at_home(&bench);
     bench.remove_network(&computer.adapter, PLUG.0);
-    let plug = Plug::fresh(15, &[]);
+    let plug = EmulatedPlug::fresh(15, &[]);
     let (code, json, stderr) = plug.run(&bench, &[]);
     assert_eq!(code, 3, "{json:#} {stderr}");
     computer.is_as_before(&bench);
@@ -245,12 +253,12 @@ fn no_plug_in_reach_is_not_found() {
 
 #[test]
 fn several_plugs_need_a_choice_or_all() {
-    let Some(bench) = Bench::new(Age::Modern) else {
+    let Some(bench) = NetworkManagerBench::new(Age::Modern) else {
         return;
     };
     let computer = Computer::at_home(&bench);
     bench.add_network(&computer.adapter, "Reco900000622", "another key");
-    let plug = Plug::fresh(16, &["no-apsta"]);
+    let plug = EmulatedPlug::fresh(16, &["no-apsta"]);
     let (code, json, _) = plug.run(&bench, &[]);
     assert_eq!(code, 2, "{json:#}");
     assert!(
@@ -281,12 +289,12 @@ fn several_plugs_need_a_choice_or_all() {
 
 #[test]
 fn a_temporary_connection_is_not_left() {
-    let Some(bench) = Bench::new(Age::Modern) else {
+    let Some(bench) = NetworkManagerBench::new(Age::Modern) else {
         return;
     };
     let mut computer = Computer::idle(&bench);
     computer.home = Some(bench.use_connection(&computer.adapter, "guest", HOME, true));
-    let plug = Plug::fresh(17, &[]);
+    let plug = EmulatedPlug::fresh(17, &[]);
     let (code, json, stderr) = plug.run(&bench, &[]);
     assert_eq!(code, 7, "{json:#} {stderr}");
     let message = json["error"]["message"].as_str().unwrap();
@@ -296,12 +304,12 @@ fn a_temporary_connection_is_not_left() {
 
 #[test]
 fn who_has_joined_the_plugs_network_by_hand_is_not_brought_back_to_it() {
-    let Some(bench) = Bench::new(Age::Modern) else {
+    let Some(bench) = NetworkManagerBench::new(Age::Modern) else {
         return;
     };
     let computer = Computer::idle(&bench);
     bench.use_connection(&computer.adapter, "the plug, by hand", PLUG, false);
-    let plug = Plug::fresh(18, &["no-apsta"]);
+    let plug = EmulatedPlug::fresh(18, &["no-apsta"]);
     let (code, json, stderr) = plug.run(&bench, &[]);
     assert_eq!(code, 0, "{json:#} {stderr}");
     assert_eq!(bench.note(), None);
@@ -309,11 +317,11 @@ fn who_has_joined_the_plugs_network_by_hand_is_not_brought_back_to_it() {
 
 #[test]
 fn a_key_never_reaches_the_log_of_a_join() {
-    let Some(bench) = Bench::new(Age::Modern) else {
+    let Some(bench) = NetworkManagerBench::new(Age::Modern) else {
         return;
     };
     let computer = Computer::at_home(&bench);
-    let plug = Plug::fresh(19, &["no-apsta"]);
+    let plug = EmulatedPlug::fresh(19, &["no-apsta"]);
     let output = plug
         .setup(&bench, &["-vvv"])
         .env("RUST_LOG", "trace")
@@ -330,11 +338,11 @@ fn a_key_never_reaches_the_log_of_a_join() {
 
 #[test]
 fn a_home_network_that_has_gone_is_told_and_can_be_restored_later() {
-    let Some(bench) = Bench::new(Age::Modern) else {
+    let Some(bench) = NetworkManagerBench::new(Age::Modern) else {
         return;
     };
     let computer = Computer::at_home(&bench);
-    let plug = Plug::fresh(20, &["no-apsta"]);
+    let plug = EmulatedPlug::fresh(20, &["no-apsta"]);
     let child = plug.setup(&bench, &[]).spawn().unwrap();
     bench.wait_until("the plug's network is joined", |now| {
         now["devices"][0]["state"] == 100
@@ -364,13 +372,13 @@ fn a_home_network_that_has_gone_is_told_and_can_be_restored_later() {
 #[test]
 fn in_a_terminal_the_plug_is_chosen_and_a_mistyped_key_can_be_typed_again() {
     use expectrl::{Eof, Expect as _};
-    let Some(bench) = Bench::new(Age::Modern) else {
+    let Some(bench) = NetworkManagerBench::new(Age::Modern) else {
         return;
     };
     let computer = Computer::at_home(&bench);
     bench.add_network(&computer.adapter, "Reco900000622", "another key");
     bench.add_network(&computer.adapter, "WiWo-S20", "");
-    let plug = Plug::fresh(21, &["no-apsta"]);
+    let plug = EmulatedPlug::fresh(21, &["no-apsta"]);
     let home = bench.file("home.key", HOME.1);
     let mut words = vec![
         "--interface",

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::bench::{Bench, HOME, IDLE, PLUG};
+use crate::bench::{HOME, IDLE, NetworkManagerBench, PLUG};
 
 /// A plug on loopback, and the client's address beside it: 127.54.N.2 and 127.54.N.1.
-pub struct Plug {
+pub struct EmulatedPlug {
     child: Child,
     number: u8,
     /// Its address.
@@ -18,7 +18,7 @@ pub struct Plug {
     pub mac: String,
 }
 
-impl Plug {
+impl EmulatedPlug {
     /// Starts a fresh plug that can join the home network; each test has another number.
     pub fn fresh(number: u8, faults: &[&str]) -> Self {
         let address = format!("127.54.{number}.2");
@@ -50,23 +50,32 @@ impl Plug {
         }
     }
 
-    /// `mains setup` for this plug, with everything given.
-    pub fn setup(&self, bench: &Bench, more: &[&str]) -> Command {
+    /// Returns `mains setup` for this plug, with every option given.
+    pub fn setup(&self, bench: &NetworkManagerBench, more: &[&str]) -> Command {
         self.setup_with_key(bench, PLUG.1, more)
     }
 
-    /// Runs [`Plug::setup`]; returns its exit code, its document and what people see.
-    pub fn run(&self, bench: &Bench, more: &[&str]) -> (i32, Value, String) {
+    /// Runs [`EmulatedPlug::setup`]; returns its exit code, its document and stderr.
+    pub fn run(&self, bench: &NetworkManagerBench, more: &[&str]) -> (i32, Value, String) {
         result(&self.setup(bench, more).output().unwrap())
     }
 
-    /// As [`Plug::run`], for the named network with this key.
-    pub fn run_with_key(&self, bench: &Bench, plug_key: &str) -> (i32, Value, String) {
+    /// As [`EmulatedPlug::run`], for the named network with this key.
+    pub fn run_with_key(
+        &self,
+        bench: &NetworkManagerBench,
+        plug_key: &str,
+    ) -> (i32, Value, String) {
         let mut command = self.setup_with_key(bench, plug_key, &["--plug-ssid", PLUG.0]);
         result(&command.output().unwrap())
     }
 
-    fn setup_with_key(&self, bench: &Bench, plug_key: &str, more: &[&str]) -> Command {
+    fn setup_with_key(
+        &self,
+        bench: &NetworkManagerBench,
+        plug_key: &str,
+        more: &[&str],
+    ) -> Command {
         let client = format!("127.54.{}.1", self.number);
         let home = bench.file("home.key", HOME.1);
         let plug = bench.file("plug.key", plug_key);
@@ -78,7 +87,7 @@ impl Plug {
     }
 }
 
-impl Drop for Plug {
+impl Drop for EmulatedPlug {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -94,15 +103,15 @@ pub struct Computer {
 }
 
 impl Computer {
-    /// One that is on its home network.
-    pub fn at_home(bench: &Bench) -> Self {
+    /// Makes one that is on its home network.
+    pub fn at_home(bench: &NetworkManagerBench) -> Self {
         let mut computer = Self::idle(bench);
         computer.home = Some(bench.use_connection(&computer.adapter, "my home", HOME, false));
         computer
     }
 
-    /// One whose adapter is on nothing.
-    pub fn idle(bench: &Bench) -> Self {
+    /// Makes one whose adapter is disconnected.
+    pub fn idle(bench: &NetworkManagerBench) -> Self {
         let adapter = bench.add_wifi("wlan7", IDLE);
         bench.add_network(&adapter, PLUG.0, PLUG.1);
         bench.add_network(&adapter, HOME.0, HOME.1);
@@ -112,8 +121,8 @@ impl Computer {
         }
     }
 
-    /// Asserts that all is as it was before: connection, profiles, and no note.
-    pub fn is_as_before(&self, bench: &Bench) {
+    /// Asserts that connection and profiles are as before, and that there is no note.
+    pub fn is_as_before(&self, bench: &NetworkManagerBench) {
         let report = bench.report();
         let device = &report["devices"][0];
         match &self.home {
@@ -134,7 +143,7 @@ impl Computer {
     }
 }
 
-/// Waits until a child has ended, but not for ever.
+/// Waits until a child has ended, for a bounded time.
 pub fn ended(mut child: Child, within: Duration) -> std::process::Output {
     let deadline = Instant::now() + within;
     while child.try_wait().unwrap().is_none() {
