@@ -17,7 +17,7 @@ pub(crate) struct ParsedFault<B: 'static> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {
     /// No fault has this name.
-    #[error("no fault is called {name:?}")]
+    #[error("unknown fault {name:?}")]
     Unknown {
         /// The name that was given.
         name: String,
@@ -218,7 +218,9 @@ fn share(text: &str) -> Result<f64, String> {
     };
     match share {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-        _ => Err(format!("{text:?} is no share: give 0% to 100%, or 0 to 1")),
+        _ => Err(format!(
+            "invalid share {text:?}; give 0% to 100%, or 0 to 1"
+        )),
     }
 }
 
@@ -230,7 +232,7 @@ fn time(text: &str) -> Result<Duration, String> {
         .ok()
         .and_then(|time| Duration::try_from(time).ok())
         .filter(|time| *time <= MAX_DURATION)
-        .ok_or_else(|| format!("{text:?} is no duration up to a day, such as 800ms or 5s"))
+        .ok_or_else(|| format!("invalid duration {text:?}; give up to a day, such as 800ms or 5s"))
 }
 
 fn count(range: &RangeInclusive<u32>, text: &str) -> Result<u32, String> {
@@ -240,7 +242,7 @@ fn count(range: &RangeInclusive<u32>, text: &str) -> Result<u32, String> {
         .filter(|count| range.contains(count))
         .ok_or_else(|| {
             format!(
-                "{text:?} is no number from {} to {}",
+                "invalid number {text:?}; give {} to {}",
                 range.start(),
                 range.end()
             )
@@ -250,7 +252,7 @@ fn count(range: &RangeInclusive<u32>, text: &str) -> Result<u32, String> {
 fn address(text: &str) -> Result<Ipv4Addr, String> {
     text.trim()
         .parse()
-        .map_err(|_| format!("{text:?} is no IPv4 address"))
+        .map_err(|_| format!("invalid IPv4 address {text:?}"))
 }
 
 /// Writes a catalogue as a table of spec, effect and explanation.

@@ -150,10 +150,10 @@ pub enum PlugConfigError {
     #[error(transparent)]
     Series(SeriesError),
     /// Not a serial number.
-    #[error("{0:?} is no serial number: it has 1 to 12 digits, usually 9")]
+    #[error("invalid serial number {0:?}; give 1 to 12 digits")]
     Serial(String),
     /// Not the name of a profile.
-    #[error("{0:?} is no profile: sp2 or p10a")]
+    #[error("unknown profile {0:?}; give sp2 or p10a")]
     Profile(String),
 }
 

@@ -24,7 +24,7 @@ pub enum Load {
 /// A load that is not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{given:?} is no load: give watts from 0 to 3680 (\"60\", \"1500W\") or one of kettle, fridge, tv, constant"
+    "unknown load {given:?}; give watts from 0 to 3680 (\"60\", \"1500W\") or one of kettle, fridge, tv, constant"
 )]
 pub struct LoadError {
     given: String,

@@ -38,7 +38,7 @@ pub enum HomeNetworkError {
     Ssid(#[from] SsidError),
     /// The part after the colon cannot be a key.
     #[error(
-        "home network {ssid}: no key has {length} bytes (WPA: 8 to 63; WEP: 5 or 13 characters, or 10 or 26 hex digits)"
+        "home network {ssid}: invalid key of {length} bytes; WPA takes 8 to 63, WEP 5 or 13 characters, or 10 or 26 hex digits"
     )]
     Key {
         /// Name of the network.

@@ -37,7 +37,7 @@ pub struct BulbSpec {
 /// Text that describes no bulb.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no bulb: write near or far, and behind a colon the number of its bridge or `foreign`"
+    "invalid bulb {0:?}; write near or far, and after a colon the number of its bridge or `foreign`"
 )]
 pub struct BulbSpecError(String);
 

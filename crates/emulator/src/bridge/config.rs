@@ -191,7 +191,7 @@ impl BridgeModel {
 
 /// Not a model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no model: bsb001 (round), bsb002 (square) or bsb003 (Pro)")]
+#[error("unknown model {0:?}; give bsb001 (round), bsb002 (square) or bsb003 (Pro)")]
 pub struct BridgeModelError(String);
 
 impl FromStr for BridgeModel {
@@ -255,7 +255,7 @@ impl InterfaceVersion {
 
 /// Not a version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no version of a bridge: give 1.0 to 1.99.99, or none")]
+#[error("invalid bridge version {0:?}; give 1.0 to 1.99.99, or none")]
 pub struct InterfaceVersionError(String);
 
 impl FromStr for InterfaceVersion {

@@ -86,7 +86,7 @@ static CATALOGUE: &[FaultRow<BridgeBehaviour>] = catalogue! {
     "text-numbers" Flag(|q| q.text_numbers = true), "the number of an error is text (as Home Assistant's emulator)";
 
     // Identity and doors.
-    "other-id" Flag(|q| q.other_id = true), "tells the id and MAC of another bridge";
+    "other-id" Flag(|q| q.other_id = true), "reports the id and MAC of another bridge";
     "told-model=TEXT" Text(|q, text| match text.len() {
         1..=32 if text.bytes().all(|byte| byte.is_ascii_graphic()) => { q.told_model = Some(text.to_owned()); Ok(()) }
         _ => Err("give 1 to 32 characters"),

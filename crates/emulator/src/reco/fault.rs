@@ -134,8 +134,8 @@ static CATALOGUE: &[FaultRow<RecoBehaviour>] = catalogue! {
     "wscan-crlf" Flag(|b| b.engine.scan_line_end = Some("\r\n")), "rows of AT+WSCAN end in CR LF instead of LF CR";
     "wslk-bare" Flag(|b| b.engine.link_bare = true), "AT+WSLK gives the SSID without the access point's MAC";
     "wslk-colons" Flag(|b| b.engine.link_colons = true), "AT+WSLK gives the access point's MAC with colons";
-    "wslk-no-prefix" Flag(|b| b.engine.link_no_prefix = true), "AT+WSLK says Disconnected without +ok= before it";
-    "rf-off" Flag(|b| b.engine.link_radio_off = true), "AT+WSLK says RF Off instead of Disconnected";
+    "wslk-no-prefix" Flag(|b| b.engine.link_no_prefix = true), "AT+WSLK replies Disconnected without +ok= before it";
+    "rf-off" Flag(|b| b.engine.link_radio_off = true), "AT+WSLK replies RF Off instead of Disconnected";
 
     // Restarting and joining.
     "restart=D" Time(|b, d| b.joining.restart = d), "a restart takes D instead of 1 s";
@@ -156,12 +156,12 @@ static CATALOGUE: &[FaultRow<RecoBehaviour>] = catalogue! {
     "strict-words" Flag(|b| b.stream.strict_words = true), "on TCP 8899 verb and ON/OFF must be upper case";
     "strict-stamp" Flag(|b| b.stream.strict_stamp = true), "the time stamp must have 12 digits";
     "any-socket" Flag(|b| b.stream.any_socket = true), "any socket number is taken for the one there is";
-    "clients=N" Count(1..=5, |b, n| b.stream.clients = Some(n)), "so many simultaneous TCP clients instead of 5";
+    "clients=N" Count(1..=5, |b, n| b.stream.clients = Some(n)), "N simultaneous TCP clients instead of 5";
     "tcp-idle=D" Time(|b, d| b.stream.idle = Some(d)), "an idle TCP connection is closed after D instead of 300 s";
 
     // The relay.
-    "stuck-relay" Flag(|b| b.relay.stuck = true), "says +ok and never switches";
-    "lying-relay[=P]" Share(Some(1.0), |b, p| b.relay.lying = p), "says +ok and does not switch, with probability P";
+    "stuck-relay" Flag(|b| b.relay.stuck = true), "replies +ok and never switches";
+    "lying-relay[=P]" Share(Some(1.0), |b, p| b.relay.lying = p), "replies +ok and does not switch, with probability P";
     "welded-relay" Flag(|b| b.relay.welded = true), "reports off, yet the current flows on";
     "slow-relay=D" Time(|b, d| b.relay.slow = d), "the relay moves D after the +ok";
     "second-line" Flag(|b| b.relay.second_line = true), "the +ok to a switch command is followed by +error";
@@ -236,16 +236,16 @@ mod tests {
     fn wrong_parameters_say_what_was_expected() {
         for (text, part) in [
             ("lost", "needs a parameter"),
-            ("lost=", "no share"),
-            ("lost=130%", "no share"),
-            ("lost=nan", "no share"),
+            ("lost=", "invalid share"),
+            ("lost=130%", "invalid share"),
+            ("lost=nan", "invalid share"),
             ("split=1", "takes no parameter"),
-            ("slow-relay=-2s", "no duration"),
-            ("slow-relay=2 weeks", "no duration"),
+            ("slow-relay=-2s", "invalid duration"),
+            ("slow-relay=2 weeks", "invalid duration"),
             ("clients=9", "1 to 5"),
             ("field-6=a,b", "without comma"),
             ("deaf=tab", "cr, lf, crlf or none"),
-            ("wrong-address=1.2.3", "no IPv4 address"),
+            ("wrong-address=1.2.3", "invalid IPv4 address"),
         ] {
             let message = text.parse::<PlugFault>().unwrap_err().to_string();
             assert!(message.contains(part), "{text}: {message}");
