@@ -19,9 +19,6 @@ use crate::reco::fault::PlugFault;
 ///
 /// let kitchen = PlugConfig::at(Ipv4Addr::new(127, 77, 0, 3));
 /// assert_eq!(kitchen.mac.to_string(), "AC:CF:23:4D:00:03");
-/// let home = kitchen.series(5)?;
-/// assert_eq!(home[4].listen, Ipv4Addr::new(127, 77, 0, 7));
-/// # Ok::<(), emulator::PlugConfigError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlugConfig {
@@ -56,7 +53,7 @@ pub struct PlugConfig {
 impl PlugConfig {
     /// Makes a faithful SP-2 in station mode, with MAC and serial number derived from its address.
     ///
-    /// Derived, so that twins started one by one are as different as those of one series.
+    /// Derived, so that twins of several commands differ, too.
     #[must_use]
     pub fn at(listen: Ipv4Addr) -> Self {
         let [_, b, c, d] = listen.octets();
@@ -76,29 +73,6 @@ impl PlugConfig {
         }
     }
 
-    /// This twin and those at the addresses that follow, `count` in all.
-    ///
-    /// MACs and serial numbers count up with the addresses.
-    ///
-    /// # Errors
-    ///
-    /// [`PlugConfigError::Series`] when the addresses run out.
-    pub fn series(&self, count: u32) -> Result<Vec<Self>, PlugConfigError> {
-        let sibling = |step: u32| {
-            Some(Self {
-                listen: after(self.listen, step)?,
-                home_address: match self.home_address {
-                    Some(address) => Some(after(address, step)?),
-                    None => None,
-                },
-                mac: mac_after(self.mac, step),
-                serial: self.serial.after(step),
-                ..self.clone()
-            })
-        };
-        series(self.listen, count, sibling).map_err(PlugConfigError::Series)
-    }
-
     pub(crate) fn behaviour(&self) -> RecoBehaviour {
         PlugFault::together(&self.faults)
     }
@@ -108,21 +82,6 @@ impl Default for PlugConfig {
     fn default() -> Self {
         Self::at(Ipv4Addr::new(127, 0, 0, 2))
     }
-}
-
-/// Returns the twins at `count` addresses from `first` on; `sibling` makes each from its number.
-pub(crate) fn series<T>(
-    first: Ipv4Addr,
-    count: u32,
-    sibling: impl Fn(u32) -> Option<T>,
-) -> Result<Vec<T>, SeriesError> {
-    let all = (0..count).map(sibling).collect::<Option<_>>();
-    all.ok_or(SeriesError { first, count })
-}
-
-/// Returns the address `step` further on.
-pub(crate) fn after(address: Ipv4Addr, step: u32) -> Option<Ipv4Addr> {
-    u32::from(address).checked_add(step).map(Ipv4Addr::from)
 }
 
 /// Returns the MAC `step` further on, within the vendor's prefix.
@@ -135,20 +94,9 @@ pub fn mac_after(mac: Mac, step: u32) -> Mac {
     Mac::new([a, b, c, d, e, f])
 }
 
-/// The address space ends before a series of twins does.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there are no {count} addresses from {first} on")]
-pub struct SeriesError {
-    first: Ipv4Addr,
-    count: u32,
-}
-
 /// An invalid configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlugConfigError {
-    /// The addresses do not suffice.
-    #[error(transparent)]
-    Series(SeriesError),
     /// Not a serial number.
     #[error("invalid serial number {0:?}; give 1 to 12 digits")]
     Serial(String),
@@ -247,31 +195,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_series_counts_everything_up() {
-        let mut first = PlugConfig::at(Ipv4Addr::new(127, 0, 0, 254));
-        first.serial = "040001299".parse().unwrap();
-        first.home_address = Some(Ipv4Addr::new(127, 9, 0, 1));
-        let series = first.series(3).unwrap();
-        assert_eq!(series[0], first);
-        assert_eq!(series[2].listen, Ipv4Addr::new(127, 0, 1, 0));
-        assert_eq!(series[2].home_address, Some(Ipv4Addr::new(127, 9, 0, 3)));
-        assert_eq!(series[2].mac.to_string(), "AC:CF:23:00:01:00");
-        assert_eq!(series[2].serial.as_str(), "040001301");
-    }
-
-    #[test]
-    fn a_series_beyond_the_last_address_is_refused() {
-        let last = PlugConfig::at(Ipv4Addr::new(255, 255, 255, 254));
-        assert!(last.series(2).is_ok());
-        assert!(last.series(3).is_err());
-    }
-
-    #[test]
-    fn neighbours_started_one_by_one_are_those_of_a_series() {
-        let one = PlugConfig::at(Ipv4Addr::new(127, 77, 0, 3));
-        let next = PlugConfig::at(Ipv4Addr::new(127, 77, 0, 4));
-        assert_eq!(one.series(2).unwrap()[1], next);
-        assert_eq!(one.serial.as_str().len(), 9);
+    fn a_mac_counts_up_within_the_vendors_prefix() {
+        for (mac, step, after) in [
+            ("AC:CF:23:00:00:FE", 2, "AC:CF:23:00:01:00"),
+            ("C4:29:96:FF:FF:FF", 1, "C4:29:96:00:00:00"),
+        ] {
+            let mac: Mac = mac.parse().unwrap();
+            assert_eq!(mac_after(mac, step).to_string(), after);
+        }
     }
 
     #[test]

@@ -21,10 +21,8 @@ pub mod twin;
 mod wskey;
 
 pub use catalogue::FaultError;
-pub use config::{
-    Mode, PlugConfig, PlugConfigError, Profile, SerialNumber, SeriesError, mac_after,
-};
-pub use load::{Draw, Load, LoadError, MainsMoment};
+pub use config::{Mode, PlugConfig, PlugConfigError, Profile, SerialNumber, mac_after};
+pub use load::{Load, LoadError};
 pub use network::{HomeNetwork, HomeNetworkError};
 pub use reco::RecoTwin;
 pub use reco::fault::PlugFault;

@@ -2,7 +2,7 @@
 //!
 //! The figures are believable rather than measured: a line near 230 V and 50 Hz that drifts and sags under load,
 //! and appliances with the habits of their kind. Nothing here remembers anything, so that a reading can be
-//! repeated and a test can ask for any moment. What the plug *counts* is the business of [`crate::meter`].
+//! repeated and a test can ask for any moment.
 
 use std::fmt;
 use std::str::FromStr;
@@ -70,11 +70,11 @@ impl fmt::Display for Load {
 
 /// Consumption of an appliance at one moment at the nominal voltage.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Draw {
+pub(crate) struct Draw {
     /// Active power.
-    pub watts: f64,
+    pub(crate) watts: f64,
     /// Active power divided by apparent power, above 0 and at most 1.
-    pub power_factor: f64,
+    pub(crate) power_factor: f64,
 }
 
 impl Draw {
@@ -86,15 +86,15 @@ impl Draw {
 
 /// One moment of the mains as the plug sees it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct MainsMoment {
+pub(crate) struct MainsMoment {
     /// Volts, root mean square.
-    pub voltage: f64,
+    pub(crate) voltage: f64,
     /// Amperes, root mean square.
-    pub current: f64,
+    pub(crate) current: f64,
     /// Hertz.
-    pub frequency: f64,
+    pub(crate) frequency: f64,
     /// Active watts.
-    pub power: f64,
+    pub(crate) power: f64,
 }
 
 /// Ohms of the wiring between the transformer and the socket: 2 kW sags about 3 V.
@@ -103,8 +103,7 @@ const NOMINAL_VOLTAGE: f64 = 230.0;
 
 impl Load {
     /// Returns the consumption `elapsed` after the start.
-    #[must_use]
-    pub fn draw(&self, seed: u64, elapsed: Duration) -> Draw {
+    fn draw(&self, seed: u64, elapsed: Duration) -> Draw {
         match *self {
             Self::Constant(watts) => Draw {
                 watts,
@@ -119,8 +118,13 @@ impl Load {
     /// The mains at one moment, with the relay closed or open.
     ///
     /// `home` seeds what all plugs of a home share (the slow drift of the line), `seed` what is this plug's own.
-    #[must_use]
-    pub fn moment(&self, home: u64, seed: u64, elapsed: Duration, closed: bool) -> MainsMoment {
+    pub(crate) fn moment(
+        &self,
+        home: u64,
+        seed: u64,
+        elapsed: Duration,
+        closed: bool,
+    ) -> MainsMoment {
         let draw = if closed {
             self.draw(seed, elapsed)
         } else {

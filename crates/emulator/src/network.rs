@@ -16,7 +16,6 @@ use crate::wskey::KeySetting;
 ///
 /// let network: HomeNetwork = r"caf\:e:tea for two".parse()?;
 /// assert_eq!(network.ssid().to_string(), "caf:e");
-/// assert!(!network.is_open());
 /// # Ok::<(), emulator::HomeNetworkError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,12 +119,8 @@ fn split(text: &str) -> Option<(String, &str)> {
 }
 
 impl HomeNetwork {
-    /// A network with a key, or an open one.
-    ///
-    /// # Errors
-    ///
-    /// [`HomeNetworkError::Key`] when no network has such a key.
-    pub fn new(ssid: Ssid, key: Option<WifiKey>) -> Result<Self, HomeNetworkError> {
+    /// Makes a network with a key, or an open one.
+    fn new(ssid: Ssid, key: Option<WifiKey>) -> Result<Self, HomeNetworkError> {
         let network = Self { ssid, key };
         if network.key_setting(NetworkSecurity::Wpa2).is_valid() {
             return Ok(network);
@@ -136,21 +131,14 @@ impl HomeNetwork {
         })
     }
 
-    /// Its name.
+    /// Returns its name.
     #[must_use]
     pub fn ssid(&self) -> &Ssid {
         &self.ssid
     }
 
-    /// Tells whether it has no key.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.key.is_none()
-    }
-
-    /// The access point's MAC, derived from the name.
-    #[must_use]
-    pub fn bssid(&self) -> Mac {
+    /// Returns the access point's MAC, derived from the name.
+    pub(crate) fn bssid(&self) -> Mac {
         bssid(self.ssid.as_bytes())
     }
 
@@ -256,7 +244,7 @@ mod tests {
             assert_eq!(network.ssid.as_bytes(), ssid.as_bytes(), "{text}");
             assert_eq!(network.key.unwrap().as_bytes(), key.as_bytes(), "{text}");
         }
-        assert!(home("Cafe:").is_open());
+        assert_eq!(home("Cafe:").key, None);
     }
 
     #[test]

@@ -132,7 +132,8 @@ async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
 
 #[tokio::test]
 async fn unicast_and_broadcast_reach_every_twin() {
-    let served = ServedTwins::start(plug([127, 80, 1, 2], &[]).series(3).unwrap()).await;
+    let served =
+        ServedTwins::start([2, 3, 4].map(|last| plug([127, 80, 1, last], &[])).to_vec()).await;
     let macs: Vec<_> = served
         .ready
         .iter()

@@ -111,7 +111,7 @@ impl BulbSpec {
             let count = bridges.len();
             return match number.checked_sub(1).filter(|index| *index < count) {
                 Some(index) => Ok(BulbNetwork::Bridge(index)),
-                None => Err(RoomError::Owner { number, count }),
+                None => Err(RoomError { number, count }),
             };
         }
         let is_meant = |config: &BridgeConfig| {
@@ -182,9 +182,8 @@ mod tests {
 
     #[test]
     fn owners() {
-        let bridges = BridgeConfig::new(BridgeModel::Square, Ipv4Addr::new(127, 1, 2, 3))
-            .series(2)
-            .unwrap();
+        let bridges = [3, 4]
+            .map(|last| BridgeConfig::new(BridgeModel::Square, Ipv4Addr::new(127, 1, 2, last)));
         let network = |text: &str| text.parse::<BulbSpec>().unwrap().network(&bridges);
         assert_eq!(network("near"), Ok(BulbNetwork::None));
         assert_eq!(network("far:none"), Ok(BulbNetwork::None));
@@ -202,7 +201,7 @@ mod tests {
             Ok(BulbNetwork::Foreign("foreign".to_owned()))
         );
         for (text, number) in [("near:3", 3), ("near:0", 0)] {
-            assert_eq!(network(text), Err(RoomError::Owner { number, count: 2 }));
+            assert_eq!(network(text), Err(RoomError { number, count: 2 }));
         }
     }
 }

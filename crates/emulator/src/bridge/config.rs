@@ -9,7 +9,6 @@ use hiflying::Mac;
 
 use super::behaviour::BridgeBehaviour;
 use super::fault::BridgeFault;
-use crate::config::{SeriesError, after, mac_after, series};
 
 /// Everything that makes one bridge.
 ///
@@ -81,22 +80,6 @@ impl BridgeConfig {
         format!("{a:02x}{b:02x}{c:02x}fffe{d:02x}{e:02x}{f:02x}")
     }
 
-    /// This bridge and those at the addresses that follow, `count` in all; MACs count up with the addresses.
-    ///
-    /// # Errors
-    ///
-    /// [`RoomError::Series`] when the addresses run out.
-    pub fn series(&self, count: u32) -> Result<Vec<Self>, RoomError> {
-        let sibling = |step: u32| {
-            Some(Self {
-                listen: after(self.listen, step)?,
-                mac: mac_after(self.mac, step),
-                ..self.clone()
-            })
-        };
-        series(self.listen, count, sibling).map_err(RoomError::Series)
-    }
-
     /// Sets the ports of HTTP, HTTPS and touchlink to those that were opened.
     pub(super) fn set_ports(&mut self, opened: [Option<SocketAddrV4>; 3]) {
         let ports = [
@@ -119,20 +102,14 @@ impl BridgeConfig {
     }
 }
 
-/// A room that cannot be.
+/// A bulb belongs to a bridge by its number, and there are fewer bridges.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RoomError {
-    /// The addresses do not suffice.
-    #[error(transparent)]
-    Series(SeriesError),
-    /// A bulb belongs to a bridge by its number, and there are fewer bridges.
-    #[error("a bulb belongs to bridge {number}, and there are only {count}")]
-    Owner {
-        /// The number that was given, counted from 1.
-        number: usize,
-        /// Number of bridges.
-        count: usize,
-    },
+#[error("a bulb belongs to bridge {number}, and there are only {count}")]
+pub struct RoomError {
+    /// The number that was given, counted from 1.
+    pub number: usize,
+    /// Number of bridges.
+    pub count: usize,
 }
 
 /// Which product a bridge is.
@@ -315,16 +292,9 @@ mod tests {
     }
 
     #[test]
-    fn a_series_counts_up_within_the_models_prefix() {
-        let first = BridgeConfig::new(BridgeModel::Pro, Ipv4Addr::new(127, 0, 0, 255));
-        let series = first.series(2).unwrap();
-        assert_eq!(series[1].listen, Ipv4Addr::new(127, 0, 1, 0));
-        assert_eq!(series[1].bridge_id(), "c42996fffe000100");
-        assert!(
-            BridgeConfig::new(BridgeModel::Pro, Ipv4Addr::BROADCAST)
-                .series(2)
-                .is_err()
-        );
+    fn the_id_is_the_mac_with_fffe() {
+        let bridge = BridgeConfig::new(BridgeModel::Pro, Ipv4Addr::new(127, 0, 1, 0));
+        assert_eq!(bridge.bridge_id(), "c42996fffe000100");
     }
 
     #[test]

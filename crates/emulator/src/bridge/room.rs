@@ -60,7 +60,7 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// [`RoomError::Owner`] when a bulb belongs to a bridge that there is not.
+    /// [`RoomError`] when a bulb belongs to a bridge that there is not.
     pub fn new(
         now: Instant,
         wall: Timestamp,

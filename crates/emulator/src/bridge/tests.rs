@@ -53,10 +53,11 @@ impl RoomBench {
 
     /// Two square bridges.
     fn pair(bulbs: &[&str]) -> Self {
-        Self::of(
-            config(BridgeModel::Square, "", &[]).series(2).unwrap(),
-            bulbs,
-        )
+        let second = BridgeConfig {
+            keys: vec![KEY.to_owned()],
+            ..BridgeConfig::new(BridgeModel::Square, Ipv4Addr::new(127, 1, 2, 4))
+        };
+        Self::of(vec![config(BridgeModel::Square, "", &[]), second], bulbs)
     }
 
     fn wait(&mut self, time: Duration) {

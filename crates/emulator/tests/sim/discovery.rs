@@ -79,14 +79,13 @@ fn discover(world: &mut SimWorld) -> DiscoveryRun {
 }
 
 fn home(seed: u64, faults: &[&str]) -> Vec<PlugConfig> {
-    let mut first = PlugConfig::at(FIRST);
-    first.seed = seed;
-    first.faults = faults.iter().map(|spec| spec.parse().unwrap()).collect();
-    let mut plugs = first.series(PLUGS).unwrap();
-    for plug in plugs.iter_mut().step_by(3) {
-        plug.relay_on = true;
-    }
-    plugs
+    let plug = |step: u32| PlugConfig {
+        seed,
+        relay_on: step.is_multiple_of(3),
+        faults: faults.iter().map(|spec| spec.parse().unwrap()).collect(),
+        ..PlugConfig::at((u32::from(FIRST) + step).into())
+    };
+    (0..PLUGS).map(plug).collect()
 }
 
 /// Of so many runs, how many found every plug, and how long the slowest took.

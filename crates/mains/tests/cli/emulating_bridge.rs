@@ -172,7 +172,7 @@ fn the_bulbs_are_told_on_stderr_and_lights_are_listed() {
         "{said}"
     );
     assert!(
-        bulbs[2].contains("near, as from the shop, serial "),
+        bulbs[2].contains("near, new, serial "),
         "{said}"
     );
 }
