@@ -97,7 +97,7 @@ impl Outbox {
     /// Drops what waits for a connection that is gone.
     pub(crate) fn forget(&mut self, gone: ConnectionId) {
         self.waiting.retain(|_, transmit| match transmit {
-            TwinOutput::Datagram { .. } => true,
+            TwinOutput::Datagram { .. } | TwinOutput::Connect { .. } => true,
             TwinOutput::Segment { connection, .. }
             | TwinOutput::Close { connection }
             | TwinOutput::Reset { connection } => *connection != gone,

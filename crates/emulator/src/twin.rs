@@ -33,7 +33,7 @@ pub trait Twin: fmt::Debug + Send {
     /// Takes a datagram that reached one of the UDP ports.
     fn handle_datagram(&mut self, now: Instant, arrival: TwinArrival, bytes: &[u8]);
 
-    /// Admits a TCP connection; `false` has it reset.
+    /// Admits a TCP connection to the twin's end `at`; `false` has it reset.
     fn handle_connect(&mut self, _now: Instant, _id: ConnectionId, _at: SocketAddrV4) -> bool {
         false
     }
@@ -101,6 +101,14 @@ pub enum TwinOutput {
         bytes: Zeroizing<Vec<u8>>,
         /// Contains a key or password, which records leave out.
         secret: bool,
+    },
+    /// Open a TCP connection, as a plug that dials in does. Once it is open, the driver calls [`Twin::handle_connect`] with the
+    /// twin's end of it; a failure is not reported, so that the twin tries again by its own clock.
+    Connect {
+        /// Address of the twin to connect from.
+        from: Ipv4Addr,
+        /// The peer.
+        to: SocketAddrV4,
     },
     /// Send bytes on a TCP connection.
     Segment {

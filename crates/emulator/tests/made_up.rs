@@ -14,14 +14,15 @@ use emulator::twin::{ConnectionId, TcpPort, TwinArrival, TwinOutput};
 use emulator::{PlugConfig, RecoTwin, RecordWriter, Twin, server};
 use hiflying::Mac;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 const LAMP_PORT: u16 = 10_000;
 const REPORT_INTERVAL: Duration = Duration::from_millis(200);
 
-/// A lamp: answers `who` with its MAC, reports its state to whoever sent `watch`, and is switched over TCP.
+/// A lamp: answers `who` with its MAC, reports its state to the sender of `watch`, dials in to the sender of `call`, and is
+/// switched over TCP.
 #[derive(Debug)]
 struct Lamp {
     address: Ipv4Addr,
@@ -81,12 +82,21 @@ impl Twin for Lamp {
                 self.watcher = Some((arrival.at, arrival.from));
                 self.next_report = now;
             }
+            b"call" => self.outgoing.push_back(TwinOutput::Connect {
+                from: *arrival.at.ip(),
+                to: arrival.from,
+            }),
             _ => {}
         }
     }
 
-    fn handle_connect(&mut self, _: Instant, _: ConnectionId, at: SocketAddrV4) -> bool {
-        at.port() == LAMP_PORT
+    fn handle_connect(&mut self, _: Instant, connection: ConnectionId, at: SocketAddrV4) -> bool {
+        if at.port() != LAMP_PORT {
+            let bytes = b"here I am".to_vec();
+            self.outgoing
+                .push_back(TwinOutput::Segment { connection, bytes });
+        }
+        true
     }
 
     fn handle_segment(&mut self, _: Instant, connection: ConnectionId, bytes: &[u8]) {
@@ -173,6 +183,19 @@ async fn any_twin_is_served_beside_a_plug() {
     assert_eq!(reply, "done");
     while receive(&client).await != "lit" {}
     assert_eq!(receive(&client).await, "lit", "it goes on to report");
+
+    let server = TcpListener::bind(client.local_addr().unwrap())
+        .await
+        .unwrap();
+    client.send_to(b"call", (second, LAMP_PORT)).await.unwrap();
+    let (mut dialled, from) = server.accept().await.unwrap();
+    assert_eq!(from.ip(), second);
+    let mut greeting = [0; 9];
+    dialled.read_exact(&mut greeting).await.unwrap();
+    dialled.write_all(b"off").await.unwrap();
+    let mut reply = String::new();
+    dialled.read_to_string(&mut reply).await.unwrap();
+    assert_eq!((&greeting, reply.as_str()), (b"here I am", "done"));
 
     drop(stop);
     serving.await.unwrap().unwrap();

@@ -1,11 +1,11 @@
 //! One TCP connection to a twin: a task that carries bytes and obeys the twin's driver.
 
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -15,6 +15,8 @@ use crate::twin::{ConnectionId, TwinArrival};
 pub(super) const MAX_ORDERS: usize = 32;
 /// Longest read; no client sends more at once.
 const MAX_SEGMENT: usize = 1024;
+/// Time for a connection that the twin opens.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time in which a peer must take the bytes of one write.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -32,6 +34,12 @@ pub(super) enum TwinInput {
     Closed {
         id: ConnectionId,
     },
+    /// A connection that the twin has opened.
+    Connected {
+        at: SocketAddrV4,
+        stream: TcpStream,
+        peer: SocketAddrV4,
+    },
 }
 
 /// Order of the driver to a connection.
@@ -47,6 +55,24 @@ pub(super) struct TcpClient {
     pub(super) peer: SocketAddrV4,
     pub(super) is_web: bool,
     pub(super) orders: mpsc::Sender<StreamOrder>,
+}
+
+/// Opens a connection of the twin to a peer.
+pub(super) async fn connect(from: Ipv4Addr, peer: SocketAddrV4, inbox: mpsc::Sender<TwinInput>) {
+    let connecting = async {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddrV4::new(from, 0).into())?;
+        socket.connect(peer.into()).await
+    };
+    match timeout(CONNECT_TIMEOUT, connecting).await {
+        Ok(Ok(stream)) => {
+            if let Ok(SocketAddr::V4(at)) = stream.local_addr() {
+                let _ = inbox.send(TwinInput::Connected { at, stream, peer }).await;
+            }
+        }
+        Ok(Err(error)) => tracing::debug!(%error, "connection from {from} to {peer}"),
+        Err(_) => tracing::debug!("connection from {from} to {peer} takes too long"),
+    }
 }
 
 /// Carries bytes until either side ends the connection, and reports the end.

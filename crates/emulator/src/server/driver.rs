@@ -47,8 +47,8 @@ enum DriverEvent {
         bytes: Vec<u8>,
     },
     Client {
-        at: Ipv4Addr,
-        port: TcpPort,
+        at: SocketAddrV4,
+        is_web: bool,
         stream: TcpStream,
         peer: SocketAddrV4,
     },
@@ -213,16 +213,13 @@ impl TwinDriver {
             DriverEvent::Datagram { arrival, bytes } => self.hear(now, arrival, &bytes),
             DriverEvent::Client {
                 at,
-                port,
+                is_web,
                 stream,
                 peer,
-            } => self.admit(
-                now,
-                SocketAddrV4::new(at, port.number()),
-                port,
-                stream,
-                peer,
-            ),
+            } => self.admit(now, at, is_web, stream, peer),
+            DriverEvent::Input(TwinInput::Connected { at, stream, peer }) => {
+                self.admit(now, at, false, stream, peer);
+            }
             DriverEvent::Input(TwinInput::Broadcast { arrival, bytes }) => {
                 self.hear(now, arrival, &bytes);
             }
@@ -261,7 +258,7 @@ impl TwinDriver {
         &mut self,
         now: Instant,
         at: SocketAddrV4,
-        port: TcpPort,
+        is_web: bool,
         stream: TcpStream,
         peer: SocketAddrV4,
     ) {
@@ -275,7 +272,7 @@ impl TwinDriver {
         let (orders, received) = mpsc::channel(MAX_ORDERS);
         let client = TcpClient {
             peer,
-            is_web: matches!(port, TcpPort::Web(_)),
+            is_web,
             orders,
         };
         self.clients.insert(id, client);
@@ -297,6 +294,10 @@ impl TwinDriver {
                 if let Some(Err(error)) = socket.map(|it| it.try_send_to(&bytes, to.into())) {
                     tracing::debug!(%error, "datagram from {from} to {to}");
                 }
+            }
+            TwinOutput::Connect { from, to } => {
+                self.connections
+                    .spawn(connection::connect(from, to, self.inbox()));
             }
             TwinOutput::Segment { connection, bytes } => {
                 if let Some(client) = self.clients.get(&connection) {
@@ -374,8 +375,8 @@ impl AddressSockets {
             match poll_accept(listener, context) {
                 Poll::Ready(Ok((stream, peer))) => {
                     return Poll::Ready(DriverEvent::Client {
-                        at,
-                        port,
+                        at: SocketAddrV4::new(at, port.number()),
+                        is_web: matches!(port, TcpPort::Web(_)),
                         stream,
                         peer,
                     });

@@ -400,6 +400,7 @@ impl SimWorld {
                 TwinOutput::Datagram {
                     from, to, bytes, ..
                 } => self.datagram_to_client(from, to, &bytes),
+                TwinOutput::Connect { .. } => panic!("a Reco plug dials nowhere"),
                 TwinOutput::Segment { connection, bytes } => {
                     self.stream_to_client(connection, StreamEvent::Bytes(bytes));
                 }

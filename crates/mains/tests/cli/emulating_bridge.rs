@@ -171,10 +171,7 @@ fn the_bulbs_are_told_on_stderr_and_lights_are_listed() {
         bulbs[1].contains("far, bound to foreign, serial "),
         "{said}"
     );
-    assert!(
-        bulbs[2].contains("near, new, serial "),
-        "{said}"
-    );
+    assert!(bulbs[2].contains("near, new, serial "), "{said}");
 }
 
 #[test]
