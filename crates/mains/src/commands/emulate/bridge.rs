@@ -21,20 +21,20 @@ use api::duration;
 /// Options of `mains emulate bridge`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-Serves what the model serves: bsb001 HTTP and touchlink on TCP 30000, bsb002 HTTP and HTTPS, bsb003 HTTPS, with a port 80 that \
-says only that. Prints one line `ready <address> <mac>` for each bridge when it answers, and runs until Ctrl-C or SIGTERM. \
-What bulbs there are, with the serials printed on them, is told on stderr.
+Serves the ports of the model: bsb001 HTTP and touchlink on TCP 30000, bsb002 HTTP and HTTPS, bsb003 HTTPS, to which port 80 \
+redirects. Prints one line `ready <address> <mac>` for each bridge when it answers, and runs until Ctrl-C or SIGTERM. The \
+bulbs and the serials printed on them are listed on stderr.
 
-All bridges of one command stand in one room and share its radio, so bulbs can move between them. A bulb that is near is \
-near whichever bridge is asked: the person carries it there. Of several near ones the first given is the nearest. Without \
---bulb there is one, near, bound to a bridge that is not here, as from a kit.
+All bridges of one command are in one room and share its radio, so bulbs can move between them. A bulb that is near is near \
+to every bridge, as if you carried it there. Of several near ones the first given is the nearest. Without --bulb there is \
+one, near, bound to a bridge that is not here, as from a kit.
 
-In a terminal the keys do what a hand would do:
+Keys in a terminal:
   b, Enter  press the link button of every bridge; it counts for 30 s
   p         switch all bulbs off and on again
-Elsewhere --press-after presses the button.
+Without a terminal, --press-after presses the button.
 
-A search takes 5 s and touchlink 1 s unless --fault search-time=40s and touchlink-time=10s ask for those of real bridges.
+A search takes 5 s and touchlink 1 s; real bridges take --fault search-time=40s and touchlink-time=10s.
 
 Examples:
   mains emulate bridge --press-after 0s
