@@ -4,7 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
-use emulator::twin::{TwinArrival, Twin};
+use emulator::twin::{Twin, TwinArrival};
 use emulator::{PlugConfig, RecoTwin};
 use libfuzzer_sys::fuzz_target;
 
