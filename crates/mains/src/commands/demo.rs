@@ -128,10 +128,9 @@ async fn tour(context: &Context, directory: &DemoDirectory, home: &mut EmulatedH
             "An emulated home on real sockets: plugs at 127.77.0.1 to 127.77.0.4, and a fifth still in its box."
         )
     ))?;
-    if !guide
-        .lead(tour::of_the_home(&directory.key_file().to_string_lossy()))
-        .await?
-    {
+    let key_file = directory.key_file();
+    let setup = tour::of_the_setup(&key_file.to_string_lossy());
+    if !guide.lead(tour::of_the_home()).await? || !guide.lead(setup).await? {
         return Ok(Exit::DONE);
     }
     context.ui.data(paint(

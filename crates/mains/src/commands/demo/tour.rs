@@ -42,17 +42,10 @@ fn step(text: &'static str, code: i32, commands: &[&str], names: &[(&str, &str)]
 }
 
 /// Returns the tour of the home without a hub.
-pub(super) fn of_the_home(key_file: &str) -> Vec<TourStep> {
-    let addresses = [FRESH, FRESH_AT_HOME, EMPTY].map(|address| address.to_string());
-    let [fresh, home, empty] = addresses.each_ref().map(String::as_str);
-    let names = [
-        ("{fresh}", fresh),
-        ("{home}", home),
-        ("{empty}", empty),
-        ("{ssid}", SSID),
-        ("{key-file}", key_file),
-    ];
-    let step = |text, code, commands: &[&str]| step(text, code, commands, &names);
+pub(super) fn of_the_home() -> Vec<TourStep> {
+    let empty = EMPTY.to_string();
+    let step =
+        |text, code, commands: &[&str]| step(text, code, commands, &[("{empty}", empty.as_str())]);
     vec![
         step(
             "Which plugs are there? One question to the whole network, asked until no plug can have been missed.",
@@ -83,26 +76,37 @@ pub(super) fn of_the_home(key_file: &str) -> Vec<TourStep> {
             4,
             &["on {empty}"],
         ),
+    ]
+}
+
+/// Returns the tour of the setup of the fresh plug.
+pub(super) fn of_the_setup(key_file: &str) -> Vec<TourStep> {
+    let [fresh, home] = [FRESH, FRESH_AT_HOME].map(|address| address.to_string());
+    let names = [
+        ("{fresh}", fresh.as_str()),
+        ("{home}", home.as_str()),
+        ("{ssid}", SSID),
+        ("{key-file}", key_file),
+    ];
+    let step = |text, commands: &[&str]| step(text, 0, commands, &names);
+    vec![
         TourStep {
             unboxes: true,
             ..step(
                 "Now the fifth plug comes out of its box: 127.77.0.5 stands for its own access point. What is it?",
-                0,
                 &["probe {fresh}"],
             )
         },
         step(
             "Put it on your Wi-Fi. The key comes from a file, never from the command line. The plug tries it before \
              it gives up its own network, so a wrong one costs nothing.",
-            0,
             &[
                 "setup --module {fresh} --wifi manual --ssid {ssid} --key-file {key-file} --to {home} --name lamp --yes",
             ],
         ),
-        step("There it is.", 0, &["discover", "on lamp"]),
+        step("There it is.", &["discover", "on lamp"]),
         step(
             "For programs: one JSON document, always of the same form.",
-            0,
             &["--json meter lamp"],
         ),
     ]
