@@ -143,18 +143,13 @@ impl Context {
 
     /// Returns the known plugs. An inventory that cannot be read is a warning: plugs can be reached without it.
     pub fn inventory(&self) -> Result<Inventory, Failure> {
-        match InventoryFile::new(self.state_directory()?).load() {
-            Ok(Loaded { inventory, warning }) => {
-                warning
-                    .iter()
-                    .for_each(|warning| self.ui.warn(clean(warning)));
-                Ok(inventory)
-            }
-            Err(failure) => {
-                self.ui.warn(clean(&failure.to_string()));
-                Ok(Inventory::default())
-            }
-        }
+        let loaded = InventoryFile::new(self.state_directory()?).load();
+        let Loaded { inventory, warning } = loaded.unwrap_or_else(|failure| Loaded {
+            inventory: Inventory::default(),
+            warning: Some(failure.to_string()),
+        });
+        self.warn_of(warning);
+        Ok(inventory)
     }
 
     /// Changes the inventory for something that only the user knows: it is on the disk on return.
@@ -162,13 +157,16 @@ impl Context {
         &self,
         change: impl FnOnce(&mut Inventory) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let store = InventoryFile::new(self.state_directory()?);
-        let (result, warning) =
-            store.update(|inventory| Ok((change(inventory)?, Save::Durably)))?;
-        warning
-            .iter()
-            .for_each(|warning| self.ui.warn(clean(warning)));
+        let file = InventoryFile::new(self.state_directory()?);
+        let (result, warning) = file.update(|inventory| Ok((change(inventory)?, Save::Durably)))?;
+        self.warn_of(warning);
         Ok(result)
+    }
+
+    fn warn_of(&self, warning: Option<String>) {
+        if let Some(warning) = warning {
+            self.ui.warn(clean(&warning));
+        }
     }
 
     /// Writes sightings into the inventory if they are news to `known`. A failure is only logged: the command itself has

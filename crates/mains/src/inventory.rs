@@ -30,7 +30,7 @@ const SEEN_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
 /// One known plug.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct InventoryEntry {
     /// MAC, which identifies it.
     pub mac: Mac,
     /// Name given by its owner.
@@ -50,7 +50,7 @@ pub struct Entry {
     pub seen: Timestamp,
 }
 
-impl Entry {
+impl InventoryEntry {
     fn of(plug: &Plug) -> Self {
         Self {
             mac: plug.mac,
@@ -99,7 +99,7 @@ impl Entry {
 /// The known plugs.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Inventory {
-    plugs: Vec<Entry>,
+    plugs: Vec<InventoryEntry>,
 }
 
 /// Refusal of a name that belongs to another plug.
@@ -115,9 +115,9 @@ pub struct NameTaken {
 impl Inventory {
     /// Creates an inventory of these plugs with the names that a hub has for them.
     pub fn of<'a>(plugs: impl IntoIterator<Item = &'a Plug>) -> Self {
-        let entry = |plug: &Plug| Entry {
+        let entry = |plug: &Plug| InventoryEntry {
             name: plug.name.clone(),
-            ..Entry::of(plug)
+            ..InventoryEntry::of(plug)
         };
         Self {
             plugs: plugs.into_iter().map(entry).collect(),
@@ -125,17 +125,17 @@ impl Inventory {
     }
 
     /// Returns all plugs, in the order in which they were first seen.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[InventoryEntry] {
         &self.plugs
     }
 
     /// Finds a plug by its MAC.
-    pub fn by_mac(&self, mac: Mac) -> Option<&Entry> {
+    pub fn by_mac(&self, mac: Mac) -> Option<&InventoryEntry> {
         self.plugs.iter().find(|entry| entry.mac == mac)
     }
 
     /// Finds a plug by its name; upper and lower case are the same.
-    pub fn by_name(&self, name: &str) -> Option<&Entry> {
+    pub fn by_name(&self, name: &str) -> Option<&InventoryEntry> {
         let wanted = name::fold(name);
         self.plugs.iter().find(|entry| {
             entry
@@ -146,7 +146,7 @@ impl Inventory {
     }
 
     /// Finds plugs by serial number: makers have given the same one twice.
-    pub fn by_serial<'a>(&'a self, serial: &'a str) -> impl Iterator<Item = &'a Entry> {
+    pub fn by_serial<'a>(&'a self, serial: &'a str) -> impl Iterator<Item = &'a InventoryEntry> {
         self.plugs
             .iter()
             .filter(move |entry| entry.serial.as_deref() == Some(serial))
@@ -167,7 +167,7 @@ impl Inventory {
 
     /// Returns the names of all plugs that have one.
     pub fn names(&self) -> HashMap<Mac, String> {
-        let named = |entry: &Entry| Some((entry.mac, entry.name.clone()?));
+        let named = |entry: &InventoryEntry| Some((entry.mac, entry.name.clone()?));
         self.plugs.iter().filter_map(named).collect()
     }
 
@@ -176,7 +176,7 @@ impl Inventory {
         match self.plugs.iter_mut().find(|entry| entry.mac == plug.mac) {
             Some(entry) => entry.update(plug),
             None => {
-                self.plugs.push(Entry::of(plug));
+                self.plugs.push(InventoryEntry::of(plug));
                 self.forget_oldest();
                 true
             }
@@ -188,9 +188,9 @@ impl Inventory {
         &mut self,
         mac: Mac,
         name: Option<&PlugName>,
-    ) -> Result<Option<&Entry>, NameTaken> {
+    ) -> Result<Option<&InventoryEntry>, NameTaken> {
         let owner = name.and_then(|name| self.by_name(name.as_str()));
-        if let Some(Entry {
+        if let Some(InventoryEntry {
             mac: owner,
             name: Some(name),
             ..

@@ -248,7 +248,7 @@ fn clean_lines(text: &str) -> String {
 }
 
 /// Secret typed by the user; wiped from memory when dropped.
-pub type Secret = Zeroizing<String>;
+pub type SecretText = Zeroizing<String>;
 
 #[cfg(test)]
 mod tests {

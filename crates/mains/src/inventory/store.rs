@@ -7,13 +7,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use statefile::{FileLock, StateFile};
 
-use super::{Entry, Inventory};
+use super::{Inventory, InventoryEntry};
 use crate::error::Failure;
 
 const FILE_NAME: &str = "inventory.json";
 /// The layout that this version writes.
 const VERSION: u32 = 1;
-/// Far more than [`super::MOST_UNNAMED`] plugs need.
+/// Far more than [`super::MAX_UNNAMED`] plugs need.
 const MAX_FILE_BYTES: u64 = 16 << 20;
 /// Another command holds the lock for some milliseconds.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,7 +21,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Serialize, Deserialize)]
 struct InventoryDocument {
     version: u32,
-    plugs: Vec<Entry>,
+    plugs: Vec<InventoryEntry>,
 }
 
 /// The inventory in a state directory.
@@ -178,7 +178,7 @@ impl InventoryFile {
     }
 }
 
-/// Whether a change is to be written.
+/// Durability of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Save {
     /// Nothing has changed.

@@ -20,7 +20,7 @@ use super::scan::Scan;
 use super::{Target, ambiguous, interfaces, not_found, unknown_name};
 use crate::context::Context;
 use crate::error::{Failure, Kind};
-use crate::inventory::{Entry, Inventory};
+use crate::inventory::{Inventory, InventoryEntry};
 
 /// The time for a plug to reply at its last address before the whole network is asked. The scan asks it there again,
 /// so a lost datagram costs this much and no more.
@@ -35,7 +35,7 @@ enum Place<'a> {
     /// The address that was given.
     Address(Ipv4Addr),
     /// Its last address.
-    Last(&'a Entry),
+    Last(&'a InventoryEntry),
     /// The whole network.
     Anywhere,
 }
@@ -205,7 +205,7 @@ impl<'a> Network<'a> {
     }
 
     /// Scans for a plug that is not where it was last seen.
-    async fn find_again(&self, target: &Target, entry: &Entry) -> Result<Plug, Failure> {
+    async fn find_again(&self, target: &Target, entry: &InventoryEntry) -> Result<Plug, Failure> {
         // Where replies get lost a plug may be heard as a mere module first; it is known to be more.
         let is_it = |plug: &Plug| plug.mac == entry.mac && plug.family == entry.family;
         match self.scan.first(is_it).await {

@@ -11,7 +11,7 @@ use super::wish::{Wish, network_name};
 use crate::commands::setup::{SetupArgs, Wifi};
 use crate::context::Context;
 use crate::error::{Failure, Kind};
-use crate::ui::{Secret, Ui};
+use crate::ui::{SecretText, Ui};
 use crate::wifi::{self, NetworkManager, Opener, Protection, Seen, WifiError};
 
 /// A plug that has just been put into a socket opens its network within this time.
@@ -122,7 +122,7 @@ async fn by_hand(context: &Context, args: &SetupArgs, error: &WifiError) -> Resu
 /// A plug's own network, and its key.
 pub(super) struct PlugNetwork {
     pub(super) seen: Seen,
-    pub(super) key: Option<Secret>,
+    pub(super) key: Option<SecretText>,
     /// Whether the key was typed, and can be typed again.
     typed: bool,
 }
@@ -276,7 +276,7 @@ fn describe(network: &Seen) -> String {
     format!("{}  {} %  {label}", network.name(), network.strength)
 }
 
-async fn ask_key(ui: &Ui, network: &Seen) -> Result<Secret, Failure> {
+async fn ask_key(ui: &Ui, network: &Seen) -> Result<SecretText, Failure> {
     let prompt = format!(
         "Key of '{}' (on the back of the plug; not shown)",
         network.name()

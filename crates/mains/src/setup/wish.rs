@@ -12,7 +12,7 @@ use crate::commands::setup::SetupArgs;
 use crate::error::Failure;
 use crate::inventory::PlugName;
 use crate::resolve::device_address;
-use crate::ui::{Secret, Ui};
+use crate::ui::{SecretText, Ui};
 
 /// How to give the home network's key without a terminal.
 pub(super) const KEY_FLAGS: &str =
@@ -29,7 +29,7 @@ pub(super) struct Wish {
     /// How the home network is protected, where the plug has seen it.
     pub(super) scanned: Option<ScanSecurity>,
     /// The key of the plug's own network, where it was given.
-    pub(super) plug_key: Option<Secret>,
+    pub(super) plug_key: Option<SecretText>,
     pub(super) name: Option<PlugName>,
     pub(super) to: Vec<Ipv4Addr>,
     pub(super) verify: bool,
@@ -157,14 +157,14 @@ pub(super) fn network_name(bytes: &[u8]) -> Result<Ssid, Failure> {
 }
 
 /// NetworkManager takes keys as text.
-async fn plug_key(ui: &Ui, args: &SetupArgs) -> Result<Option<Secret>, Failure> {
+async fn plug_key(ui: &Ui, args: &SetupArgs) -> Result<Option<SecretText>, Failure> {
     let Some(file) = &args.plug_key_file else {
         return Ok(None);
     };
     let key = keys::from_file(ui, file).await?;
     let text = std::str::from_utf8(key.as_bytes())
         .map_err(|_| Failure::usage("the key of the plug's network is not text"))?;
-    Ok(Some(Secret::new(text.to_owned())))
+    Ok(Some(SecretText::new(text.to_owned())))
 }
 
 fn name(text: &str) -> Result<PlugName, Failure> {

@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use nix::sys::termios::{self, SetArg, Termios};
 use zeroize::Zeroizing;
 
-use super::{Secret, Ui, clean};
+use super::{SecretText, Ui, clean};
 use crate::error::{Failure, Kind};
 
 impl Ui {
@@ -64,7 +64,7 @@ impl Ui {
     }
 
     /// Asks for a secret without showing it; `how_else` tells how to give it without a terminal.
-    pub async fn secret(&self, prompt: &str, how_else: &str) -> Result<Secret, Failure> {
+    pub async fn secret(&self, prompt: &str, how_else: &str) -> Result<SecretText, Failure> {
         self.need_terminal(prompt, how_else)?;
         self.end_live();
         let _restore = Terminal::keep();

@@ -1,6 +1,7 @@
 //! Tables for people: aligned columns, a dim heading, no lines.
 
 use std::fmt::Write as _;
+use std::iter;
 
 use anstyle::Style;
 use unicode_width::UnicodeWidthStr;
@@ -89,7 +90,7 @@ pub struct Table<const N: usize> {
 }
 
 impl<const N: usize> Table<N> {
-    /// An empty table.
+    /// Creates an empty table.
     pub fn new(columns: [Column; N]) -> Self {
         Self {
             columns,
@@ -104,43 +105,25 @@ impl<const N: usize> Table<N> {
 
     /// Returns the heading and all rows, every column as wide as its widest cell.
     pub fn render(&self) -> String {
-        let widths = std::array::from_fn(|index| self.width(index));
-        let mut text = self.heading(widths);
+        let mut widths = self.columns.map(|column| column.heading.width());
         for row in &self.rows {
-            text.push('\n');
-            text += &self.line(widths, row);
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = cell.width().max(*width);
+            }
         }
-        text
+        let rows = self.rows.iter().map(|row| self.line(widths, row));
+        let lines: Vec<String> = iter::once(self.heading(widths)).chain(rows).collect();
+        lines.join("\n")
     }
 
-    /// Returns the heading for rows that are not known yet.
-    pub fn stream_heading(&self) -> String {
-        self.heading(
-            self.columns
-                .map(|column| column.min_width.max(column.heading.width())),
-        )
-    }
-
-    /// Returns one row for a table that is printed as it grows.
+    /// Returns one row of a table that is printed as it grows.
     pub fn stream_row(&self, cells: &[Cell; N]) -> String {
-        self.line(
-            self.columns
-                .map(|column| column.min_width.max(column.heading.width())),
-            cells,
-        )
+        self.line(self.min_widths(), cells)
     }
 
-    fn width(&self, index: usize) -> usize {
-        let heading = self
-            .columns
-            .get(index)
-            .map_or(0, |column| column.heading.width());
-        let cells = self
-            .rows
-            .iter()
-            .filter_map(|row| row.get(index))
-            .map(Cell::width);
-        cells.fold(heading, usize::max)
+    fn min_widths(&self) -> [usize; N] {
+        self.columns
+            .map(|column| column.min_width.max(column.heading.width()))
     }
 
     fn heading(&self, widths: [usize; N]) -> String {
@@ -178,7 +161,7 @@ pub struct Growing<'a, const N: usize> {
 }
 
 impl<'a, const N: usize> Growing<'a, N> {
-    /// An empty table, of which nothing is printed yet.
+    /// Creates an empty table, of which nothing is printed yet.
     pub fn new(ui: &'a Ui, columns: [Column; N]) -> Self {
         Self {
             ui,
@@ -194,7 +177,7 @@ impl<'a, const N: usize> Growing<'a, N> {
     /// As [`Ui::data`].
     pub fn row(&mut self, cells: &[Cell; N]) -> Result<(), Failure> {
         if !std::mem::replace(&mut self.begun, true) {
-            self.ui.data(self.table.stream_heading())?;
+            self.ui.data(self.table.heading(self.table.min_widths()))?;
         }
         self.ui.data(self.table.stream_row(cells))
     }
@@ -234,7 +217,7 @@ mod tests {
     fn a_growing_table_keeps_its_columns() {
         let table = Table::new([Column::text("NAME", 6), Column::text("MAC", 0)]);
         let row = |name| bare(&table.stream_row(&[Cell::plain(name), Cell::plain("m")]));
-        assert_eq!(bare(&table.stream_heading()), "NAME    MAC");
+        assert_eq!(bare(&table.heading(table.min_widths())), "NAME    MAC");
         assert_eq!(row("a"), "a       m");
         assert_eq!(row("much too long"), "much too long  m");
     }

@@ -79,3 +79,24 @@ fn the_tour_can_be_left_at_any_step() {
     session.send(ControlCode::EndOfText).unwrap();
     ends_with_0(session);
 }
+
+#[test]
+fn a_long_wait_shows_a_spinner() {
+    let home = Home::with_network();
+    let _silent = std::net::UdpSocket::bind("127.0.0.40:48899").unwrap();
+    let wait = |words: &[&str]| {
+        let mut command = home.command();
+        command.args(words).env("TERM", "xterm");
+        command.stdin(std::process::Stdio::inherit());
+        let mut session = Session::spawn(command).unwrap();
+        session.set_expect_timeout(Some(Duration::from_secs(30)));
+        let shown = session.expect(Eof).unwrap();
+        String::from_utf8_lossy(shown.as_bytes()).into_owned()
+    };
+    let shown = wait(&["status", "127.0.0.40"]);
+    assert!(shown.contains("waiting for replies (1s)"), "{shown}");
+    for silent in ["--quiet", "--json"] {
+        let shown = wait(&[silent, "status", "127.0.0.40"]);
+        assert!(!shown.contains("waiting"), "{shown}");
+    }
+}

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::config::Sources;
 use crate::context::Context;
 use crate::error::{Exit, Failure, Kind, Outcome};
-use crate::ui::Secret;
+use crate::ui::SecretText;
 
 /// No password is longer.
 const LONGEST: u64 = 1024;
@@ -83,7 +83,7 @@ pub(super) async fn run(context: &Context, args: &HubPasswordArgs) -> Outcome {
 }
 
 /// Writes it where a hub will find it: one that others can reach does not start without.
-async fn keep(context: &Context, password: &Secret) -> Result<(), Failure> {
+async fn keep(context: &Context, password: &SecretText) -> Result<(), Failure> {
     let sources = Sources::read(&context.settings.options);
     let config = sources
         .hub_config(context.state_directory()?)
@@ -109,7 +109,7 @@ async fn keep(context: &Context, password: &Secret) -> Result<(), Failure> {
     Ok(kept?)
 }
 
-async fn read(context: &Context, args: &HubPasswordArgs) -> Result<Secret, Failure> {
+async fn read(context: &Context, args: &HubPasswordArgs) -> Result<SecretText, Failure> {
     if let Some(file) = &args.file {
         let what = format!("the password file {}", file.display());
         let stream = std::fs::File::open(file)
@@ -130,10 +130,10 @@ async fn read(context: &Context, args: &HubPasswordArgs) -> Result<Secret, Failu
     Ok(password)
 }
 
-fn first_line(stream: impl Read, what: &str) -> Result<Secret, Failure> {
+fn first_line(stream: impl Read, what: &str) -> Result<SecretText, Failure> {
     let capacity = usize::try_from(LONGEST).unwrap_or(usize::MAX);
     // Of full size from the start: a text that grows leaves copies behind.
-    let mut text = Secret::new(String::with_capacity(capacity + 8));
+    let mut text = SecretText::new(String::with_capacity(capacity + 8));
     stream
         .take(LONGEST + 1)
         .read_to_string(&mut text)
@@ -146,7 +146,7 @@ fn first_line(stream: impl Read, what: &str) -> Result<Secret, Failure> {
     } else if text.len() > capacity {
         "is too long"
     } else {
-        return Ok(Secret::new(line.to_owned()));
+        return Ok(SecretText::new(line.to_owned()));
     };
     Err(Failure::usage(format!("{what} {problem}")))
 }
