@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::layer::Layer;
 use super::problem::{ConfigOrigin, ConfigProblem};
+use VariableForm::{List, Number, Switch, Text};
 
 /// Type of value in a variable's text.
 #[derive(Debug, Clone, Copy)]
@@ -24,46 +25,26 @@ enum VariableForm {
 
 /// Variables with their keys.
 const VARIABLES: [(&str, &str, VariableForm); 20] = [
-    ("MAINS_JSON", "json", VariableForm::Switch),
-    ("MAINS_TIMEOUT", "timeout", VariableForm::Text),
-    ("MAINS_INTERFACE", "interfaces", VariableForm::List),
-    ("MAINS_HUB", "hub.url", VariableForm::Text),
-    ("MAINS_HUB_TOKEN_FILE", "hub.token_file", VariableForm::Text),
-    ("MAINS_HUB_CA_FILE", "hub.ca_file", VariableForm::Text),
-    ("MAINS_HUB_LISTEN", "hub.listen", VariableForm::Text),
-    ("MAINS_HUB_HOSTS", "hub.hosts", VariableForm::List),
-    (
-        "MAINS_HUB_CERTIFICATE",
-        "hub.certificate",
-        VariableForm::Text,
-    ),
-    ("MAINS_HUB_KEY", "hub.key", VariableForm::Text),
-    ("MAINS_HUB_INTERFACES", "hub.interfaces", VariableForm::List),
-    ("MAINS_HUB_ADOPT", "hub.adopt", VariableForm::Switch),
-    ("MAINS_HUB_METERING", "hub.metering", VariableForm::Text),
-    ("MAINS_HUB_SCAN", "hub.scan", VariableForm::Text),
-    ("MAINS_HUB_DATABASE", "hub.database", VariableForm::Text),
-    (
-        "MAINS_HUB_KEEP_READINGS",
-        "hub.keep_readings",
-        VariableForm::Text,
-    ),
-    (
-        "MAINS_HUB_KEEP_MINUTES",
-        "hub.keep_minutes",
-        VariableForm::Text,
-    ),
-    (
-        "MAINS_PLACE_LATITUDE",
-        "place.latitude",
-        VariableForm::Number,
-    ),
-    (
-        "MAINS_PLACE_LONGITUDE",
-        "place.longitude",
-        VariableForm::Number,
-    ),
-    ("MAINS_PLACE_TIMEZONE", "place.timezone", VariableForm::Text),
+    ("MAINS_JSON", "json", Switch),
+    ("MAINS_TIMEOUT", "timeout", Text),
+    ("MAINS_INTERFACE", "interfaces", List),
+    ("MAINS_HUB", "hub.url", Text),
+    ("MAINS_HUB_TOKEN_FILE", "hub.token_file", Text),
+    ("MAINS_HUB_CA_FILE", "hub.ca_file", Text),
+    ("MAINS_HUB_LISTEN", "hub.listen", Text),
+    ("MAINS_HUB_HOSTS", "hub.hosts", List),
+    ("MAINS_HUB_CERTIFICATE", "hub.certificate", Text),
+    ("MAINS_HUB_KEY", "hub.key", Text),
+    ("MAINS_HUB_INTERFACES", "hub.interfaces", List),
+    ("MAINS_HUB_ADOPT", "hub.adopt", Switch),
+    ("MAINS_HUB_METERING", "hub.metering", Text),
+    ("MAINS_HUB_SCAN", "hub.scan", Text),
+    ("MAINS_HUB_DATABASE", "hub.database", Text),
+    ("MAINS_HUB_KEEP_READINGS", "hub.keep_readings", Text),
+    ("MAINS_HUB_KEEP_MINUTES", "hub.keep_minutes", Text),
+    ("MAINS_PLACE_LATITUDE", "place.latitude", Number),
+    ("MAINS_PLACE_LONGITUDE", "place.longitude", Number),
+    ("MAINS_PLACE_TIMEZONE", "place.timezone", Text),
 ];
 
 /// Reads all variables. An empty variable counts as not set.
@@ -100,14 +81,14 @@ fn understand(text: &OsString, key: &str, form: VariableForm) -> Result<Layer, S
 impl VariableForm {
     fn value(self, text: &str) -> Result<Value, &'static str> {
         match self {
-            Self::Text => Ok(text.into()),
-            Self::Switch => boolean(text).map(Value::from).ok_or("neither 1 nor 0"),
+            Text => Ok(text.into()),
+            Switch => boolean(text).map(Value::from).ok_or("neither 1 nor 0"),
             // JSON, by which it is read, has no other numbers.
-            Self::Number => match text.trim().parse::<f64>() {
+            Number => match text.trim().parse::<f64>() {
                 Ok(number) if number.is_finite() => Ok(number.into()),
                 _ => Err("not a number"),
             },
-            Self::List => {
+            List => {
                 let names: Vec<&str> = text.split(',').map(str::trim).collect();
                 if names.contains(&"") {
                     return Err("an empty name between commas");
@@ -162,8 +143,8 @@ mod tests {
                 ("MAINS_HUB_LISTEN", _) => "127.0.0.1:1",
                 ("MAINS_HUB", _) => "http://nas",
                 ("MAINS_PLACE_TIMEZONE", _) => "Europe/Berlin",
-                (_, VariableForm::Switch | VariableForm::Number) => "1",
-                (_, VariableForm::List | VariableForm::Text) => "5s",
+                (_, Switch | Number) => "1",
+                (_, List | Text) => "5s",
             };
             let (layer, problems) = only(name, text);
             assert_eq!(problems, [], "{name}");
