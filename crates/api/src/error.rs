@@ -37,20 +37,45 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Returns the word that JSON carries.
-    pub const fn as_str(self) -> &'static str {
+    /// Returns the word in JSON, the HTTP status and the exit code of a command.
+    const fn row(self) -> (&'static str, u16, u8) {
         match self {
-            Self::Usage => "usage",
-            Self::Unauthenticated => "unauthenticated",
-            Self::Forbidden => "forbidden",
-            Self::NotFound => "not_found",
-            Self::Conflict => "conflict",
-            Self::Failed => "failed",
-            Self::Refused => "refused",
-            Self::BadAnswer => "bad_answer",
-            Self::Local => "local",
-            Self::Unavailable => "unavailable",
-            Self::NoAnswer => "no_answer",
+            Self::Failed => ("failed", 500, 1),
+            Self::Usage => ("usage", 400, 2),
+            Self::Unauthenticated => ("unauthenticated", 401, 2),
+            Self::Forbidden => ("forbidden", 403, 2),
+            // A taken name is wrong usage of a command.
+            Self::Conflict => ("conflict", 409, 2),
+            Self::NotFound => ("not_found", 404, 3),
+            Self::NoAnswer => ("no_answer", 504, 4),
+            Self::Refused => ("refused", 502, 5),
+            Self::BadAnswer => ("bad_answer", 502, 6),
+            Self::Local => ("local", 503, 7),
+            Self::Unavailable => ("unavailable", 503, 8),
+        }
+    }
+
+    /// Returns the word in JSON.
+    pub const fn as_str(self) -> &'static str {
+        self.row().0
+    }
+
+    /// Returns the HTTP status.
+    pub const fn status(self) -> u16 {
+        self.row().1
+    }
+
+    /// Returns the exit code of a command that fails so.
+    pub const fn exit_code(self) -> u8 {
+        self.row().2
+    }
+
+    /// Returns the kind that a command reports: those that only a server distinguishes are wrong usage.
+    #[must_use]
+    pub const fn of_command(self) -> Self {
+        match self {
+            Self::Unauthenticated | Self::Forbidden | Self::Conflict => Self::Usage,
+            other => other,
         }
     }
 }

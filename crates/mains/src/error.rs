@@ -7,6 +7,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
+pub use api::ErrorKind as Kind;
 use hiflying::net::BindError;
 use hue::{CertificateProblem, CloudError, HueError};
 use plugs::net::ContactError;
@@ -15,69 +16,6 @@ use serde::{Serialize, Serializer};
 
 /// Result of a verb.
 pub type Outcome = Result<Exit, Failure>;
-
-/// The kind of a failure; decides the exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Failed for a reason that has no kind of its own (1).
-    Failed,
-    /// Wrong usage or configuration (2).
-    Usage,
-    /// No such plug or bridge (3).
-    NotFound,
-    /// No answer in time (4).
-    NoAnswer,
-    /// The device refused, or did not do what it accepted (5).
-    Refused,
-    /// An answer that cannot be understood (6).
-    BadAnswer,
-    /// Something local is missing or taken (7).
-    Local,
-    /// Hub, broker or database cannot be reached (8).
-    Unavailable,
-}
-
-impl Kind {
-    /// Returns the exit code as a number.
-    pub fn code(self) -> u8 {
-        match self {
-            Self::Failed => 1,
-            Self::Usage => 2,
-            Self::NotFound => 3,
-            Self::NoAnswer => 4,
-            Self::Refused => 5,
-            Self::BadAnswer => 6,
-            Self::Local => 7,
-            Self::Unavailable => 8,
-        }
-    }
-
-    /// Returns the exit code of the process.
-    pub fn exit_code(self) -> ExitCode {
-        ExitCode::from(self.code())
-    }
-}
-
-/// The exit codes know fewer kinds than a hub.
-impl From<api::ErrorKind> for Kind {
-    fn from(kind: api::ErrorKind) -> Self {
-        match kind {
-            // A name that is taken is wrong usage without a hub, too.
-            api::ErrorKind::Usage
-            | api::ErrorKind::Unauthenticated
-            | api::ErrorKind::Forbidden
-            | api::ErrorKind::Conflict => Self::Usage,
-            api::ErrorKind::NotFound => Self::NotFound,
-            api::ErrorKind::Failed => Self::Failed,
-            api::ErrorKind::Refused => Self::Refused,
-            api::ErrorKind::BadAnswer => Self::BadAnswer,
-            api::ErrorKind::Local => Self::Local,
-            api::ErrorKind::Unavailable => Self::Unavailable,
-            api::ErrorKind::NoAnswer => Self::NoAnswer,
-        }
-    }
-}
 
 /// End of a verb that printed its own result: done, or with the code of a failure that it has already reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +38,7 @@ impl Exit {
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        exit.0.map_or(Self::SUCCESS, Kind::exit_code)
+        Self::from(exit.0.map_or(0, Kind::exit_code))
     }
 }
 
@@ -117,7 +55,7 @@ impl Failure {
     /// Creates a failure of this kind; `message` is one clause that names the object, without a full stop.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self {
-            kind,
+            kind: kind.of_command(),
             message: message.into(),
             hint: None,
             causes: Vec::new(),
@@ -226,7 +164,7 @@ impl From<api::RequestError> for Failure {
             }
             _ => error.message().to_owned(),
         };
-        let failure = Self::new(error.kind().into(), message);
+        let failure = Self::new(error.kind(), message);
         match error.hint_text() {
             Some(hint) => failure.hint(hint),
             None => failure,
@@ -236,8 +174,7 @@ impl From<api::RequestError> for Failure {
 
 impl From<ContactError> for Failure {
     fn from(error: ContactError) -> Self {
-        let kind = api::ErrorKind::from(&error).into();
-        let mut failure = Self::new(kind, error.to_string());
+        let mut failure = Self::new(Kind::from(&error), error.to_string());
         if let Some(cause) = std::error::Error::source(&error) {
             failure = failure.caused_by(cause);
         }
@@ -292,17 +229,11 @@ fn hue_kind(error: &HueError) -> Kind {
     }
 }
 
-/// The one document that stdout carries when a command fails as a whole: `{"error":{…}}`.
+/// Document of a command that fails as a whole: `{"error":{…}}`.
 #[derive(Debug, Serialize)]
-pub struct Document<'a> {
-    error: &'a Failure,
-}
-
-impl<'a> Document<'a> {
-    /// Wraps a failure.
-    pub fn new(failure: &'a Failure) -> Self {
-        Self { error: failure }
-    }
+pub struct FailureDocument<'a> {
+    /// The failure.
+    pub error: &'a Failure,
 }
 
 #[cfg(test)]
@@ -322,7 +253,7 @@ mod tests {
             (Kind::Unavailable, 8, "unavailable"),
         ];
         for (kind, code, name) in table {
-            assert_eq!(kind.code(), code);
+            assert_eq!(kind.exit_code(), code);
             assert_eq!(serde_json::to_value(kind).unwrap(), name);
         }
     }
@@ -430,7 +361,7 @@ mod tests {
             ),
         ];
         for (error, code) in table {
-            assert_eq!(Failure::from(error).kind().code(), code);
+            assert_eq!(Failure::from(error).kind().exit_code(), code);
         }
         for number in [1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 101, 201, 203, 901, 9999] {
             let refused = HueError::Refused {
@@ -446,7 +377,7 @@ mod tests {
     #[test]
     fn a_failure_without_a_hint_still_has_the_field() {
         let failure = Failure::usage("no").caused_by(&std::io::Error::other("because"));
-        let json = serde_json::to_string(&Document::new(&failure)).unwrap();
+        let json = serde_json::to_string(&FailureDocument { error: &failure }).unwrap();
         assert_eq!(
             json,
             r#"{"error":{"kind":"usage","message":"no: because","hint":null}}"#

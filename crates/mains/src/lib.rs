@@ -31,7 +31,7 @@ use clap::CommandFactory;
 use cli::{Cli, ParsedArguments};
 use config::RunSettings;
 use context::Context;
-use error::{Exit, Failure, Outcome};
+use error::{Exit, Failure, FailureDocument, Outcome};
 use ui::Ui;
 
 /// Runs the command with the process's arguments (the first is the program's own name).
@@ -49,7 +49,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         ParsedArguments::Refused { failure, rendered } => {
             Ui::new(early).error_raw(&rendered);
-            return failure.kind().exit_code();
+            return failure.kind().exit_code().into();
         }
     };
     let settings = match command.checks_configuration() {
@@ -72,7 +72,7 @@ fn conclude(ui: &Ui, outcome: Outcome) -> ExitCode {
         Ok(exit) => exit.into(),
         Err(failure) => {
             report(ui, &failure);
-            failure.kind().exit_code()
+            failure.kind().exit_code().into()
         }
     }
 }
@@ -80,7 +80,7 @@ fn conclude(ui: &Ui, outcome: Outcome) -> ExitCode {
 fn report(ui: &Ui, failure: &Failure) {
     if ui.is_json() {
         // When stdout itself fails, only stderr is left.
-        if let Err(second) = ui.document(&error::Document::new(failure)) {
+        if let Err(second) = ui.document(&FailureDocument { error: failure }) {
             ui.error(&second);
         }
     } else {

@@ -73,27 +73,12 @@ impl Problem {
     }
 }
 
-/// Returns the status that a kind of error has.
-pub const fn status(kind: ErrorKind) -> StatusCode {
-    match kind {
-        ErrorKind::Usage => StatusCode::BAD_REQUEST,
-        ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
-        ErrorKind::Forbidden => StatusCode::FORBIDDEN,
-        ErrorKind::NotFound => StatusCode::NOT_FOUND,
-        ErrorKind::Conflict => StatusCode::CONFLICT,
-        ErrorKind::Failed => StatusCode::INTERNAL_SERVER_ERROR,
-        ErrorKind::Refused | ErrorKind::BadAnswer => StatusCode::BAD_GATEWAY,
-        ErrorKind::Local | ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        ErrorKind::NoAnswer => StatusCode::GATEWAY_TIMEOUT,
-    }
-}
-
 impl From<RequestError> for Problem {
     fn from(error: RequestError) -> Self {
         let status = if error.is_stale() {
             StatusCode::PRECONDITION_FAILED
         } else {
-            status(error.kind())
+            StatusCode::from_u16(error.kind().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
         };
         Self(Box::new(Parts {
             status,

@@ -76,7 +76,9 @@ fn known_plug(context: &Context, target: &Target) -> Result<Option<Plug>, Failur
     let inventory = context.inventory()?;
     match target.remembered(&inventory).as_slice() {
         [] => Ok(None),
-        [mac] => Ok(inventory.by_mac(*mac).map(crate::inventory::InventoryEntry::as_plug)),
+        [mac] => Ok(inventory
+            .by_mac(*mac)
+            .map(crate::inventory::InventoryEntry::as_plug)),
         several => Err(crate::resolve::ambiguous(target, several)),
     }
 }

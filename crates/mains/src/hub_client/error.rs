@@ -12,7 +12,7 @@ const LONGEST_MESSAGE: usize = 2_000;
 /// `application/problem+json`, as far as a person needs it.
 #[derive(Debug, Deserialize)]
 struct Problem {
-    kind: api::ErrorKind,
+    kind: Kind,
     title: Option<String>,
     detail: Option<String>,
     hint: Option<String>,
@@ -35,8 +35,8 @@ pub(super) fn refused(client: &Client, status: StatusCode, body: &[u8]) -> Failu
     };
     let kind = match (problem.kind, status) {
         // Somebody else's edit is nobody's mistake.
-        (api::ErrorKind::Conflict, StatusCode::PRECONDITION_FAILED) => Kind::Failed,
-        (problem, _) => problem.into(),
+        (Kind::Conflict, StatusCode::PRECONDITION_FAILED) => Kind::Failed,
+        (kind, _) => kind,
     };
     let failure = Failure::new(
         kind,
@@ -44,7 +44,7 @@ pub(super) fn refused(client: &Client, status: StatusCode, body: &[u8]) -> Failu
     );
     match (problem.kind, problem.hint) {
         // What the hub says is for whoever speaks HTTP.
-        (api::ErrorKind::Unauthenticated, _) => failure
+        (Kind::Unauthenticated, _) => failure
             .about(&format!("the hub at {}", client.url()))
             .hint("set MAINS_TOKEN to a token of this hub; `mains hub token add` on its computer makes one"),
         (_, Some(hint)) => failure.hint(hint),

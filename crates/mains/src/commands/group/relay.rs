@@ -87,7 +87,7 @@ impl Told {
             named if named.contains(&name) => named,
             other => format!("{name}: {other}"),
         };
-        let failure = Failure::new(problem.kind.into(), message);
+        let failure = Failure::new(problem.kind, message);
         Some(match &problem.hint {
             Some(hint) => failure.hint(hint.clone()),
             None => failure,
