@@ -32,25 +32,33 @@ pub fn run(context: &Context, command: Command, args: &CompletionsArgs) -> Outco
 /// Adds the verbs below a verb (`hue pair`) to `help`, which copies the verbs before these are put together.
 fn with_whole_help(mut command: Command) -> Command {
     command.build();
-    let names = |command: &Command| -> Vec<Command> {
-        let verbs = command.get_subcommands();
-        verbs
-            .filter(|verb| verb.get_name() != "help")
-            .cloned()
-            .collect()
-    };
-    for verb in names(&command) {
-        let below = names(&verb).into_iter().map(|below| {
-            let about = below.get_about().cloned();
-            let path = format!("mains help {} {}", verb.get_name(), below.get_name());
-            Command::new(below.get_name().to_owned())
-                .bin_name(path)
-                .about(about.unwrap_or_default())
-                .disable_help_flag(true)
-        });
+    for verb in verbs(&command) {
+        let path = format!("mains help {}", verb.get_name());
+        let below = verbs(&verb);
         command = command.mut_subcommand("help", |help| {
-            help.mut_subcommand(verb.get_name().to_owned(), |copy| copy.subcommands(below))
+            help.mut_subcommand(verb.get_name().to_owned(), |copy| {
+                copy.subcommands(below.iter().map(|below| copy_for_help(below, &path)))
+            })
         });
     }
     command
+}
+
+fn copy_for_help(command: &Command, path: &str) -> Command {
+    let path = format!("{path} {}", command.get_name());
+    let below = verbs(command);
+    Command::new(command.get_name().to_owned())
+        .about(command.get_about().cloned().unwrap_or_default())
+        .disable_help_flag(true)
+        .disable_help_subcommand(true)
+        .subcommands(below.iter().map(|below| copy_for_help(below, &path)))
+        .bin_name(path)
+}
+
+fn verbs(command: &Command) -> Vec<Command> {
+    let verbs = command.get_subcommands();
+    verbs
+        .filter(|verb| verb.get_name() != "help")
+        .cloned()
+        .collect()
 }
