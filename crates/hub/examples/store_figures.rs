@@ -15,7 +15,9 @@
 use std::time::{Duration, Instant};
 
 use hiflying::Mac;
-use hub::store::{EnergyState, HistoryQuery, Retention, Sample, Sqlite, Step, Store, Used};
+use hub::store::{
+    EnergyState, HistoryQuery, HistoryStep, HistoryStore, Retention, Sample, Sqlite, Store, Used,
+};
 use jiff::{SignedDuration, Timestamp};
 use plugs::Reading;
 
@@ -94,23 +96,23 @@ async fn ask(store: &Sqlite, plug: Mac) {
     for (name, query) in [
         (
             "a year at day steps",
-            query(END - 365 * DAY, Step::Seconds(86_400), Vec::new()),
+            query(END - 365 * DAY, HistoryStep::Seconds(86_400), Vec::new()),
         ),
         (
             "a year at local days",
-            query(END - 365 * DAY, Step::Edges, days.collect()),
+            query(END - 365 * DAY, HistoryStep::Edges, days.collect()),
         ),
         (
             "a day at minute steps",
-            query(END - DAY, Step::Seconds(60), Vec::new()),
+            query(END - DAY, HistoryStep::Seconds(60), Vec::new()),
         ),
         (
             "a day at ten-second steps",
-            query(END - DAY, Step::Seconds(10), Vec::new()),
+            query(END - DAY, HistoryStep::Seconds(10), Vec::new()),
         ),
         (
             "90 days at quarter-hour steps",
-            query(END - 90 * DAY, Step::Seconds(900), Vec::new()),
+            query(END - 90 * DAY, HistoryStep::Seconds(900), Vec::new()),
         ),
     ] {
         timed(name, 20, async || {

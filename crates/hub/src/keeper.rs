@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::event::{EventBus, News};
-use crate::store::{EnergyState, PlugRecord, Sample, Store};
+use crate::store::{EnergyState, PlugRecord, PlugStore, Sample};
 use offer::{Offer, Offers};
 use presence::Patience;
 use scanner::Scanner;
@@ -72,7 +72,7 @@ struct Inner {
     names: HashMap<Mac, String>,
     bus: EventBus,
     samples: mpsc::Sender<Sample>,
-    store: Arc<dyn Store>,
+    store: Arc<dyn PlugStore>,
     cancel: CancellationToken,
     tracker: TaskTracker,
     interfaces: Interfaces,

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::store::{Sample, Store, StoreError};
+use crate::store::{HistoryStore, Sample, StoreError};
 use buffer::Buffer;
 
 /// Readings are written at most this much later.
@@ -55,7 +55,7 @@ impl Recorder {
     /// Starts to record what comes through the channel. When cancelled it takes what is still in the channel, writes
     /// everything within seconds, and ends; it also ends when nobody can send any more.
     pub fn start(
-        store: Arc<dyn Store>,
+        store: Arc<dyn HistoryStore>,
         samples: mpsc::Receiver<Sample>,
         cancel: CancellationToken,
         tracker: &TaskTracker,
@@ -88,7 +88,7 @@ impl Recorder {
 type Writing = Pin<Box<dyn Future<Output = (Vec<Sample>, Result<(), StoreError>)> + Send>>;
 
 struct Task {
-    store: Arc<dyn Store>,
+    store: Arc<dyn HistoryStore>,
     recorder: Recorder,
     buffer: Buffer,
     /// When the next batch is written; `None` while there is nothing to write.
@@ -222,7 +222,7 @@ async fn done(writing: &mut Option<Writing>) -> (Vec<Sample>, Result<(), StoreEr
     }
 }
 
-async fn tidy(store: Arc<dyn Store>, cancel: CancellationToken) {
+async fn tidy(store: Arc<dyn HistoryStore>, cancel: CancellationToken) {
     let mut next = Instant::now() + TIDY_FIRST;
     loop {
         tokio::select! {

@@ -10,7 +10,7 @@ use api::{Document, ErrorChain, Id, RequestError, Stored};
 use serde_json::Value;
 use tokio::sync::{Mutex, watch};
 
-use crate::store::{Store, StoreError, StoredDocument};
+use crate::store::{DocumentStore, StoreError, StoredDocument};
 
 /// So many documents fit into one collection.
 const MOST: usize = 2_000;
@@ -21,7 +21,7 @@ pub struct Repository<T>(Arc<Inner<T>>);
 
 #[derive(Debug)]
 struct Inner<T> {
-    store: Arc<dyn Store>,
+    store: Arc<dyn DocumentStore>,
     entries: RwLock<BTreeMap<Id, Entry<T>>>,
     /// Held over a change and its way to the disk, so that two edits cannot both think that they came first.
     changing: Mutex<()>,
@@ -43,7 +43,7 @@ impl<T: Document> Repository<T> {
     /// # Errors
     ///
     /// [`StoreError`] when the store cannot be read.
-    pub async fn load(store: Arc<dyn Store>) -> Result<Self, StoreError> {
+    pub async fn load(store: Arc<dyn DocumentStore>) -> Result<Self, StoreError> {
         let mut entries = BTreeMap::new();
         for document in store.documents(T::COLLECTION).await? {
             match serde_json::from_value(document.body) {

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{ErrorChain, ErrorKind, RequestError};
+use api::{ErrorChain, RequestError, ErrorKind};
 use hiflying::Mac;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -25,7 +25,7 @@ use crate::keeper::{Interfaces, Keeper, KeeperConfig, Surroundings};
 use crate::recorder::Recorder;
 use crate::repository::Repository;
 use crate::state_lock::StateLock;
-use crate::store::{Opened, Retention, Sample, Sqlite, Store, StoreError};
+use crate::store::{OpenedStore, Retention, Sample, Sqlite, Store, StoreError};
 use crate::trust::{self, Trust};
 use crate::{automation, http, server};
 
@@ -98,12 +98,12 @@ async fn with_store(
     shutdown: CancellationToken,
 ) -> Result<(), RequestError> {
     let store: Arc<dyn Store> = Arc::clone(sqlite) as Arc<dyn Store>;
-    let trust = Trust::load(Arc::clone(&store), &config, door.address).await?;
+    let trust = Trust::load(store.clone(), &config, door.address).await?;
     let work = Crew::new();
     let writing = Crew::new();
     let (samples, waiting) = mpsc::channel(SAMPLES);
     let recorder = Recorder::start(
-        Arc::clone(&store),
+        store.clone(),
         waiting,
         writing.cancel.clone(),
         &writing.tracker,
@@ -170,7 +170,7 @@ async fn assemble(
     let surroundings = Surroundings {
         bus: bus.clone(),
         samples,
-        store: Arc::clone(&store),
+        store: store.clone(),
         cancel: work.cancel.clone(),
         tracker: work.tracker.clone(),
     };
@@ -191,17 +191,14 @@ async fn assemble(
 }
 
 async fn load<T: api::Document>(store: &Arc<dyn Store>) -> Result<Repository<T>, RequestError> {
-    let shelf = Repository::load(Arc::clone(store)).await;
+    let shelf = Repository::load(store.clone()).await;
     shelf.map_err(|error| unreadable(&error))
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), RequestError> {
     let listener = server::bind(address).await?;
     let taken = listener.local_addr().map_err(|error| {
-        RequestError::new(
-            ErrorKind::Local,
-            format!("cannot listen on {address}: {error}"),
-        )
+        RequestError::new(ErrorKind::Local, format!("cannot listen on {address}: {error}"))
     })?;
     Ok((listener, taken))
 }
@@ -213,7 +210,7 @@ async fn open_store(config: &Config) -> Result<Sqlite, RequestError> {
         minutes: config.keep_minutes,
     };
     let path = &config.database;
-    let Opened {
+    let OpenedStore {
         store,
         set_aside,
         read_only,

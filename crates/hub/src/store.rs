@@ -1,11 +1,10 @@
-//! What outlives the process.
+//! Persistent state of the hub.
 //!
-//! [`Store`] is small, because PostgreSQL is to follow SQLite. Plugs, documents and settings are durable when their
-//! method returns. Readings come in batches, off the path of everything else: when the store fails, only history suffers.
+//! [`Store`] is the sum of four traits, so that each part of the hub asks for what it uses; SQLite implements them all.
 
 pub mod csv;
 mod scale;
-mod slots;
+mod spread;
 mod sqlite;
 mod sum;
 
@@ -13,120 +12,120 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-use api::{Collection, Id, Metering, PowerOn};
+use api::{Collection, Id, Metering, Period, PowerOn};
 use async_trait::async_trait;
 use hiflying::Mac;
 use jiff::Timestamp;
 use plugs::{FamilyId, Reading, RelayState};
 use serde_json::Value;
 
-pub use sqlite::{Opened, Retention, Sqlite};
+pub use sqlite::{OpenedStore, Sqlite};
 
-/// An adopted plug as it is kept.
+/// An adopted plug as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlugRecord {
     /// Its hardware address.
     pub mac: Mac,
-    /// What it is.
+    /// Its family.
     pub family: FamilyId,
     /// The maker's serial number.
     pub serial: Option<String>,
-    /// Where it was last heard.
+    /// Address at which it was last seen.
     pub address: Ipv4Addr,
     /// The module id or the maker's model.
     pub model: Option<String>,
     /// The name that its owner gave; no two plugs have the same.
     pub name: Option<String>,
-    /// Where it is.
+    /// Room that it is in.
     pub room: Option<String>,
-    /// How often it is metered; `None` is the hub's default.
+    /// Metering interval; `None` is the hub's default.
     pub metering: Option<Metering>,
-    /// What its relay is to be after an outage; `None` leaves it to the plug.
+    /// State of the relay after an outage; `None` leaves it to the plug.
     pub power_on: Option<PowerOn>,
-    /// The relay's position when it last told.
+    /// Last reported state of the relay.
     pub relay: Option<RelayState>,
-    /// When it was adopted.
+    /// Time of its adoption.
     pub adopted: Timestamp,
-    /// When it was last heard.
+    /// Time at which it was last seen.
     pub seen: Timestamp,
-    /// Grows with every change that people make: its ETag.
+    /// Increases with every change that people make; serves as the ETag.
     pub revision: u64,
 }
 
-/// A document as the store sees it.
+/// A document as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredDocument {
-    /// The name that the hub gave it.
+    /// Its identifier.
     pub id: Id,
-    /// Grows with every edit.
+    /// Increases with every edit.
     pub revision: u64,
-    /// What people wrote.
+    /// The document itself.
     pub body: Value,
-    /// What the hub remembers of it, e.g. when it last fired. `Null` when there is nothing.
+    /// Run-time state of the document, e.g. its last run; `Null` when there is none.
     pub state: Value,
 }
 
-/// Where a plug's lifetime total stands.
+/// The lifetime total of a plug.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EnergyState {
-    /// All that it ever used, in watt-hours.
+    /// Energy that it ever used, in watt-hours.
     pub total_wh: u64,
-    /// The plug's own counter when that total was reckoned.
+    /// The plug's own counter at that time.
     pub counter_wh: Option<u64>,
-    /// When that was.
+    /// Time at which the total was computed.
     pub at: Timestamp,
 }
 
-/// One reading on its way into history.
+/// A reading to be added to history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     /// The reading.
     pub reading: Reading,
-    /// What was used since the reading before, if that can be told.
+    /// Energy used since the previous reading, if known.
     pub used: Option<Used>,
-    /// Where the lifetime total stands after it.
+    /// The lifetime total after it.
     pub energy: Option<EnergyState>,
 }
 
 /// Energy that was used between two readings.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Used {
-    /// When the reading before was.
+    /// Time of the previous reading.
     pub since: Timestamp,
     /// Watt-hours.
     pub energy_wh: f64,
 }
 
-/// How finely history is asked for.
+/// Resolution of a history query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// Steps of so many seconds, counted from 1970 in UTC; the asked range is widened to whole ones.
+pub enum HistoryStep {
+    /// Steps of this many seconds, counted from 1970 in UTC; the range is widened to whole steps.
     Seconds(u32),
-    /// Local days; the boundaries in between are the caller's, see [`HistoryQuery::edges`].
+    /// Steps between the boundaries in [`HistoryQuery::edges`], e.g. local days.
     Edges,
 }
 
-/// Which part of a plug's history.
+/// A query for a part of a plug's history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryQuery {
-    /// Whose.
+    /// The plug.
     pub plug: Mac,
-    /// The first moment.
+    /// Start of the range.
     pub from: Timestamp,
-    /// The first moment that is no longer in it.
+    /// End of the range, exclusive.
     pub to: Timestamp,
-    /// How finely.
-    pub step: Step,
-    /// For [`Step::Edges`]: the beginnings of the steps, ascending, and the end of the last.
+    /// Resolution.
+    pub step: HistoryStep,
+    /// For [`HistoryStep::Edges`]: the starts of the steps, ascending, and the end of the last.
     pub edges: Vec<Timestamp>,
-    /// The most points to return.
+    /// Maximum number of points to return.
     pub limit: usize,
 }
 
-/// One step of history. Steps without data do not exist.
+/// One step of history. Steps without data are left out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HistoryPoint {
-    /// When the step began.
+    /// Start of the step.
     pub t: Timestamp,
     /// Mean power in watts. `None` where the energy is known only from a later reading.
     pub power_w: Option<f64>,
@@ -134,22 +133,22 @@ pub struct HistoryPoint {
     pub power_min_w: Option<f64>,
     /// Highest power in watts.
     pub power_max_w: Option<f64>,
-    /// What was used in the step, in watt-hours.
+    /// Energy used in the step, in watt-hours.
     pub energy_wh: f64,
 }
 
-/// What a plug used in a quarter of an hour.
+/// Energy that a plug used in a quarter of an hour.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Quarter {
-    /// Whose.
+    /// The plug.
     pub plug: Mac,
-    /// When it began.
+    /// Its start.
     pub t: Timestamp,
     /// Watt-hours.
     pub energy_wh: f64,
 }
 
-/// How finely history is kept.
+/// Resolution at which history is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tier {
     /// Every reading, for days.
@@ -160,12 +159,12 @@ pub enum Tier {
     Quarters,
 }
 
-/// What is kept of a minute or a quarter of an hour.
+/// Stored sums of a minute or a quarter of an hour.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Span {
-    /// When it began.
+pub struct HistorySpan {
+    /// Its start.
     pub t: Timestamp,
-    /// How many readings had a power.
+    /// Number of readings with a power.
     pub readings: u32,
     /// Their mean power in watts; `None` without any, and so the two that follow.
     pub power_w: Option<f64>,
@@ -173,25 +172,43 @@ pub struct Span {
     pub power_min_w: Option<f64>,
     /// The highest.
     pub power_max_w: Option<f64>,
-    /// What was used in it, in watt-hours.
+    /// Energy used in it, in watt-hours.
     pub energy_wh: f64,
 }
 
-/// A row of history as it is kept: what export writes and import reads.
+/// A row of history as it is stored, exported and imported.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Row {
-    /// A reading, and what was used since the one before.
+pub enum HistoryRow {
+    /// A reading, and the energy used since the previous one.
     Reading(Reading, Option<Used>),
     /// A minute.
-    Minute(Span),
+    Minute(HistorySpan),
     /// A quarter of an hour.
-    Quarter(Span),
+    Quarter(HistorySpan),
 }
 
-/// How big the store is, and what it holds.
+/// How long history is kept. Quarters of an hour are kept for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Age at which readings are removed.
+    pub readings: Period,
+    /// Age at which minutes are removed.
+    pub minutes: Period,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            readings: Period::seconds(7 * 24 * 3600),
+            minutes: Period::seconds(90 * 24 * 3600),
+        }
+    }
+}
+
+/// Size of the database.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StoreInfo {
-    /// Bytes on disk, with the write-ahead log.
+    /// Bytes on disk.
     pub bytes: u64,
     /// Raw readings.
     pub readings: u64,
@@ -201,81 +218,87 @@ pub struct StoreInfo {
     pub quarters: u64,
 }
 
-/// Why the store could not do something.
+/// Error of a store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The file was written by a newer Mains.
-    #[error("{} was written by a newer version of Mains (schema {found}, this one knows {known})", path.display())]
+    /// The database was written by a newer Mains.
+    #[error(
+        "{database} was written by a newer version of Mains (schema {found}, this one knows {known})"
+    )]
     Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
+        /// Name of the database.
+        database: String,
+        /// Version of its schema.
         found: i64,
-        /// The newest that is known here.
+        /// Newest version known here.
         known: i64,
     },
-    /// The disk is full, the file is locked, read-only or gone. It may go again later.
-    #[error("the database {} cannot be {what}", path.display())]
+    /// The database cannot be used now: disk full, file locked, read-only or missing.
+    #[error("the database {database} cannot be {what}")]
     Unavailable {
-        /// The file.
-        path: PathBuf,
-        /// Read, written, opened.
+        /// Name of the database.
+        database: String,
+        /// The operation that failed: `read`, `written` or `opened`.
         what: &'static str,
-        /// What the system or the database says.
+        /// Error of the system or the database.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// What is in it makes no sense.
-    #[error("the database {} is damaged: {what}", path.display())]
+    /// The content of the database is inconsistent.
+    #[error("the database {database} is damaged: {what}")]
     Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What was found.
+        /// Name of the database.
+        database: String,
+        /// Finding that shows the damage.
         what: String,
     },
-    /// What was to be written contradicts what is there (a revision, a name).
+    /// The write contradicts what is stored (a revision, a name).
     #[error("{0}")]
     Conflict(String),
-    /// A file that was given for import, export or backup is not as it must be.
+    /// A file given for import, export or backup is unsuitable.
     #[error("{}: {what}", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong, with the line where there is one.
+        /// The fault, with the line where there is one.
         what: String,
     },
 }
 
-/// What outlives the process.
+/// Adopted plugs and their lifetime totals.
 #[async_trait]
-pub trait Store: fmt::Debug + Send + Sync {
+pub trait PlugStore: fmt::Debug + Send + Sync {
     /// Returns every adopted plug.
     async fn plugs(&self) -> Result<Vec<PlugRecord>, StoreError>;
 
-    /// Writes a plug, new or changed.
+    /// Writes a new or changed plug.
     async fn save_plug(&self, plug: &PlugRecord) -> Result<(), StoreError>;
 
-    /// Forgets a plug. Its history stays for the day that it is adopted again, unless `purge`.
+    /// Removes a plug. Its history stays for the day that it is adopted again, unless `purge`.
     async fn delete_plug(&self, plug: Mac, purge: bool) -> Result<(), StoreError>;
 
-    /// Carries the history and the lifetime total of `old` on under `new`, and forgets `old`; `record` is what is kept
-    /// of `new` from now on. All or nothing.
+    /// Continues the history and the lifetime total of `old` under `new`, and removes `old`; `record` describes `new`.
+    /// All or nothing.
     async fn replace_plug(&self, old: Mac, record: &PlugRecord) -> Result<(), StoreError>;
 
-    /// Returns where the lifetime total of every plug stands, forgotten ones too.
+    /// Returns the lifetime total of every plug, removed ones included.
     async fn energy(&self) -> Result<Vec<(Mac, EnergyState)>, StoreError>;
+}
 
+/// Documents that people write: groups, schedules, rules, tariffs.
+#[async_trait]
+pub trait DocumentStore: fmt::Debug + Send + Sync {
     /// Returns all documents of a collection.
     async fn documents(&self, collection: Collection) -> Result<Vec<StoredDocument>, StoreError>;
 
-    /// Writes a document, new or changed; its `state` too.
+    /// Writes a new or changed document with its `state`.
     async fn save_document(
         &self,
         collection: Collection,
         document: &StoredDocument,
     ) -> Result<(), StoreError>;
 
-    /// Writes only what the hub remembers of a document.
+    /// Writes the `state` of a document alone.
     async fn save_state(
         &self,
         collection: Collection,
@@ -283,17 +306,25 @@ pub trait Store: fmt::Debug + Send + Sync {
         state: &Value,
     ) -> Result<(), StoreError>;
 
-    /// Removes a document; it is no error when it is not there.
+    /// Removes a document, if it exists.
     async fn delete_document(&self, collection: Collection, id: &Id) -> Result<(), StoreError>;
+}
 
-    /// Returns a setting of the hub itself, e.g. the hash of the password.
+/// Settings of the hub itself, e.g. the hash of the password.
+#[async_trait]
+pub trait SettingStore: fmt::Debug + Send + Sync {
+    /// Returns a setting.
     async fn setting(&self, key: &str) -> Result<Option<String>, StoreError>;
 
     /// Writes a setting; `None` removes it.
     async fn save_setting(&self, key: &str, value: Option<&str>) -> Result<(), StoreError>;
+}
 
-    /// Takes readings into history: the raw rows, their minutes and quarter-hours, and the lifetime totals. All or nothing;
-    /// a reading that is there already (same plug, same millisecond) is not counted twice.
+/// Readings and the sums that are made of them.
+#[async_trait]
+pub trait HistoryStore: fmt::Debug + Send + Sync {
+    /// Adds readings: the raw rows, their minutes and quarter-hours, and the lifetime totals. All or nothing; a reading that is
+    /// there already (same plug, same millisecond) is not counted twice.
     async fn append(&self, samples: &[Sample]) -> Result<(), StoreError>;
 
     /// Returns a part of a plug's history from the finest data that reaches back far enough.
@@ -307,7 +338,7 @@ pub trait Store: fmt::Debug + Send + Sync {
         to: Timestamp,
     ) -> Result<Vec<Quarter>, StoreError>;
 
-    /// Returns at most `limit` rows as they are kept, by time. Goes on from the millisecond after the last one.
+    /// Returns at most `limit` stored rows of a tier, by time. To continue, pass the millisecond after the last one as `from`.
     async fn rows(
         &self,
         plug: Mac,
@@ -315,16 +346,23 @@ pub trait Store: fmt::Debug + Send + Sync {
         from: Timestamp,
         to: Timestamp,
         limit: usize,
-    ) -> Result<Vec<Row>, StoreError>;
+    ) -> Result<Vec<HistoryRow>, StoreError>;
 
-    /// Takes rows from elsewhere into a plug's history, all or none, and returns how many were new. What is there already
-    /// stays as it is, so that the same rows can come twice. A row feeds no coarser tier; it has to bring its own.
-    async fn import(&self, plug: Mac, rows: &[Row]) -> Result<u64, StoreError>;
+    /// Adds rows from elsewhere to a plug's history, all or none, and returns how many were new. Existing rows stay as they
+    /// are, so the same rows can be imported twice. A row does not feed the coarser tiers.
+    async fn import(&self, plug: Mac, rows: &[HistoryRow]) -> Result<u64, StoreError>;
 
-    /// Drops what is older than the retention allows, and gives the space back.
+    /// Removes what is older than the retention allows, and returns the space to the system.
     async fn tidy(&self, now: Timestamp) -> Result<(), StoreError>;
+}
 
-    /// Returns how big it is.
+/// The database of a hub.
+///
+/// Plugs, documents and settings are durable when their method returns. Readings come in batches, off the path of everything
+/// else: when the store fails, only history suffers.
+#[async_trait]
+pub trait Store: PlugStore + DocumentStore + SettingStore + HistoryStore {
+    /// Returns the size of the database.
     async fn info(&self) -> Result<StoreInfo, StoreError>;
 
     /// Writes a whole and consistent copy into a new file, while everything goes on.

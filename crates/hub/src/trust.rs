@@ -36,10 +36,9 @@ use tokio_util::sync::CancellationToken;
 use self::origin::Hosts;
 use self::pace::Pace;
 use self::sessions::{Links, Origin, Sessions};
-use self::settings::Settings;
 use self::tokens::Tokens;
 use crate::config::Config;
-use crate::store::Store;
+use crate::store::SettingStore;
 
 pub use self::routes::openapi;
 pub use self::secret::Secret;
@@ -63,7 +62,7 @@ pub struct Trust(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    settings: Arc<dyn Settings>,
+    settings: Arc<dyn SettingStore>,
     hosts: Hosts,
     listening: SocketAddr,
     is_tls: bool,
@@ -94,15 +93,7 @@ impl Trust {
     /// [`RequestError`] of kind `usage` for an address that is not loopback while no password is set, and for `hosts` that are
     /// none; `local` when the admin token cannot be read or written; `unavailable` when the store cannot be read.
     pub async fn load(
-        store: Arc<dyn Store>,
-        config: &Config,
-        listening: SocketAddr,
-    ) -> Result<Self, RequestError> {
-        Self::open(Arc::new(store), config, listening).await
-    }
-
-    async fn open(
-        settings: Arc<dyn Settings>,
+        settings: Arc<dyn SettingStore>,
         config: &Config,
         listening: SocketAddr,
     ) -> Result<Self, RequestError> {
@@ -205,7 +196,7 @@ impl Trust {
     }
 
     async fn write(&self, key: &str, value: Option<&str>) -> Result<(), RequestError> {
-        let written = self.0.settings.write(key, value).await;
+        let written = self.0.settings.save_setting(key, value).await;
         written.map_err(|error| RequestError::from(&error))
     }
 
@@ -226,7 +217,7 @@ pub fn protect(router: Router, trust: Trust) -> Router {
 /// # Errors
 ///
 /// [`RequestError`] of kind `usage` for one that is too short or too long; `unavailable` when it cannot be kept.
-pub async fn set_password(store: &dyn Store, password: Secret) -> Result<(), RequestError> {
+pub async fn set_password(store: &dyn SettingStore, password: Secret) -> Result<(), RequestError> {
     password::check(&password)?;
     let kept = password::hash(password).await?;
     let saved = store
@@ -259,12 +250,12 @@ pub fn check_hosts(hosts: &[String]) -> Result<(), RequestError> {
     Hosts::new(SocketAddr::from(([127, 0, 0, 1], 0)), hosts).map(drop)
 }
 
-async fn read(settings: &dyn Settings, key: &str) -> Result<Option<String>, RequestError> {
-    let value = settings.read(key).await;
+async fn read(settings: &dyn SettingStore, key: &str) -> Result<Option<String>, RequestError> {
+    let value = settings.setting(key).await;
     value.map_err(|error| RequestError::from(&error))
 }
 
-async fn read_tokens(settings: &dyn Settings) -> Result<Tokens, RequestError> {
+async fn read_tokens(settings: &dyn SettingStore) -> Result<Tokens, RequestError> {
     let Some(text) = read(settings, settings::TOKENS).await? else {
         return Ok(Tokens::default());
     };
@@ -273,7 +264,7 @@ async fn read_tokens(settings: &dyn Settings) -> Result<Tokens, RequestError> {
         Err(problem) => {
             tracing::error!(%problem, "the tokens in the database cannot be understood and are set aside; make new ones");
             let aside = settings
-                .write(settings::UNREADABLE_TOKENS, Some(&text))
+                .save_setting(settings::UNREADABLE_TOKENS, Some(&text))
                 .await;
             aside.map_err(|error| RequestError::from(&error))?;
             Ok(Tokens::default())

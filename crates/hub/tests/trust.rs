@@ -113,9 +113,7 @@ async fn no_secret_is_logged_or_kept() {
     let store: Arc<dyn Store> = Arc::new(opened.store);
     let listener = server::bind("127.75.6.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let trust = Trust::load(Arc::clone(&store), &config, address)
-        .await
-        .unwrap();
+    let trust = Trust::load(store.clone(), &config, address).await.unwrap();
     let cancel = CancellationToken::new();
     let router = protect(axum::Router::new(), trust.clone());
     let serving = tokio::spawn(server::serve(listener, router, None, cancel.clone()));
@@ -169,7 +167,7 @@ async fn a_password_can_be_set_before_there_is_a_hub() {
     let store: Arc<dyn Store> = Arc::new(opened.store);
     // Nothing is served here: only what would be is decided.
     let everywhere = SocketAddr::from(([0, 0, 0, 0], 8480));
-    let load = || Trust::load(Arc::clone(&store), &config, everywhere);
+    let load = || Trust::load(store.clone(), &config, everywhere);
     assert_eq!(load().await.unwrap_err().kind(), ErrorKind::Usage);
     let short = set_password(&*store, Secret::new("short")).await;
     assert_eq!(short.unwrap_err().field(), Some("password"));

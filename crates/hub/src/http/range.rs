@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use super::query::Params;
-use crate::store::Step;
+use crate::store::HistoryStep;
 
 /// The most points that one answer has.
 pub(crate) const MOST_POINTS: i64 = 10_000;
@@ -47,7 +47,7 @@ pub(crate) struct Range {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Grid {
     pub(crate) seconds: i64,
-    pub(crate) step: Step,
+    pub(crate) step: HistoryStep,
     pub(crate) edges: Vec<Timestamp>,
 }
 
@@ -95,7 +95,7 @@ impl Range {
             return Err(RequestError::usage(message).hint(hint).at("step"));
         }
         if seconds < DAY {
-            let step = Step::Seconds(u32::try_from(seconds).unwrap_or(u32::MAX));
+            let step = HistoryStep::Seconds(u32::try_from(seconds).unwrap_or(u32::MAX));
             return Ok(Grid {
                 seconds,
                 step,
@@ -104,7 +104,7 @@ impl Range {
         }
         Ok(Grid {
             seconds,
-            step: Step::Edges,
+            step: HistoryStep::Edges,
             edges: self.days(seconds.div_euclid(DAY), zone)?,
         })
     }
@@ -378,7 +378,7 @@ mod tests {
             let step = step.map(Period::seconds);
             if let Ok(grid) = range.grid(step, &berlin()) {
                 proptest::prop_assert!(length / grid.seconds < MOST_POINTS);
-                if grid.step == Step::Edges {
+                if grid.step == HistoryStep::Edges {
                     proptest::prop_assert!(grid.edges.len() as i64 <= MOST_POINTS + 2);
                     proptest::prop_assert!(grid.edges[0] <= range.from);
                     proptest::prop_assert!(grid.edges[grid.edges.len() - 1] >= range.to);

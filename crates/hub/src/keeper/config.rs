@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::event::EventBus;
-use crate::store::{Sample, Store};
+use crate::store::{PlugStore, Sample};
 
 /// What the owner decides.
 #[derive(Debug, Clone)]
@@ -59,7 +59,7 @@ pub struct Surroundings {
     /// Where readings go, on their way into history.
     pub samples: mpsc::Sender<Sample>,
     /// Where plugs are kept.
-    pub store: Arc<dyn Store>,
+    pub store: Arc<dyn PlugStore>,
     /// Ends everything.
     pub cancel: CancellationToken,
     /// Knows when everything has ended.

@@ -1,32 +1,26 @@
 //! The recorder in virtual time, above a store that does what the test says.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
-use api::{Collection, Id};
 use async_trait::async_trait;
 use hiflying::Mac;
 use plugs::Reading;
-use serde_json::Value;
 
 use super::*;
-use crate::store::{
-    EnergyState, HistoryPoint, HistoryQuery, PlugRecord, Quarter, Row, StoreInfo, StoredDocument,
-    Tier, Used,
-};
+use crate::store::{EnergyState, HistoryPoint, HistoryQuery, HistoryRow, Quarter, Tier, Used};
 
 const WORKS: u8 = 0;
 const FAILS: u8 = 1;
 const HANGS: u8 = 2;
 
 #[derive(Debug, Default)]
-struct Scripted {
+struct ScriptedStore {
     mode: AtomicU8,
     batches: Mutex<Vec<Vec<Sample>>>,
     tidied: AtomicU32,
 }
 
-impl Scripted {
+impl ScriptedStore {
     fn batches(&self) -> Vec<usize> {
         self.batches.lock().unwrap().iter().map(Vec::len).collect()
     }
@@ -42,14 +36,14 @@ impl Scripted {
 
 fn broken() -> StoreError {
     StoreError::Unavailable {
-        path: "mains.sqlite".into(),
+        database: "mains.sqlite".into(),
         what: "written",
         source: "the disk is full".into(),
     }
 }
 
 #[async_trait]
-impl Store for Scripted {
+impl HistoryStore for ScriptedStore {
     async fn append(&self, samples: &[Sample]) -> Result<(), StoreError> {
         match self.mode.load(Ordering::Relaxed) {
             WORKS => {
@@ -66,40 +60,7 @@ impl Store for Scripted {
         Err(broken())
     }
 
-    // Nothing below is a recorder's business.
-    async fn plugs(&self) -> Result<Vec<PlugRecord>, StoreError> {
-        Err(broken())
-    }
-    async fn save_plug(&self, _: &PlugRecord) -> Result<(), StoreError> {
-        Err(broken())
-    }
-    async fn delete_plug(&self, _: Mac, _: bool) -> Result<(), StoreError> {
-        Err(broken())
-    }
-    async fn replace_plug(&self, _: Mac, _: &PlugRecord) -> Result<(), StoreError> {
-        Err(broken())
-    }
-    async fn energy(&self) -> Result<Vec<(Mac, EnergyState)>, StoreError> {
-        Err(broken())
-    }
-    async fn documents(&self, _: Collection) -> Result<Vec<StoredDocument>, StoreError> {
-        Err(broken())
-    }
-    async fn save_document(&self, _: Collection, _: &StoredDocument) -> Result<(), StoreError> {
-        Err(broken())
-    }
-    async fn save_state(&self, _: Collection, _: &Id, _: &Value) -> Result<(), StoreError> {
-        Err(broken())
-    }
-    async fn delete_document(&self, _: Collection, _: &Id) -> Result<(), StoreError> {
-        Err(broken())
-    }
-    async fn setting(&self, _: &str) -> Result<Option<String>, StoreError> {
-        Err(broken())
-    }
-    async fn save_setting(&self, _: &str, _: Option<&str>) -> Result<(), StoreError> {
-        Err(broken())
-    }
+    // Nothing below is called by the recorder.
     async fn history(&self, _: &HistoryQuery) -> Result<Vec<HistoryPoint>, StoreError> {
         Err(broken())
     }
@@ -118,34 +79,28 @@ impl Store for Scripted {
         _: Timestamp,
         _: Timestamp,
         _: usize,
-    ) -> Result<Vec<Row>, StoreError> {
+    ) -> Result<Vec<HistoryRow>, StoreError> {
         Err(broken())
     }
-    async fn import(&self, _: Mac, _: &[Row]) -> Result<u64, StoreError> {
-        Err(broken())
-    }
-    async fn info(&self) -> Result<StoreInfo, StoreError> {
-        Err(broken())
-    }
-    async fn backup(&self, _: &Path) -> Result<(), StoreError> {
+    async fn import(&self, _: Mac, _: &[HistoryRow]) -> Result<u64, StoreError> {
         Err(broken())
     }
 }
 
-struct Run {
-    store: Arc<Scripted>,
+struct RecorderRun {
+    store: Arc<ScriptedStore>,
     samples: mpsc::Sender<Sample>,
     recorder: Recorder,
     cancel: CancellationToken,
     tracker: TaskTracker,
 }
 
-impl Run {
+impl RecorderRun {
     fn new() -> Self {
-        let store = Arc::new(Scripted::default());
+        let store = Arc::new(ScriptedStore::default());
         let (samples, receiver) = mpsc::channel(16);
         let (cancel, tracker) = (CancellationToken::new(), TaskTracker::new());
-        let kept: Arc<dyn Store> = Arc::<Scripted>::clone(&store);
+        let kept: Arc<dyn HistoryStore> = Arc::<ScriptedStore>::clone(&store);
         let recorder = Recorder::start(kept, receiver, cancel.clone(), &tracker);
         Self {
             store,
@@ -199,7 +154,7 @@ fn sample(number: u64, counter: u64) -> Sample {
 
 #[tokio::test(start_paused = true)]
 async fn gathers_for_a_second() {
-    let run = Run::new();
+    let run = RecorderRun::new();
     run.send(0..10).await;
     tokio::time::sleep(Duration::from_millis(900)).await;
     assert_eq!(run.store.batches(), [0; 0]);
@@ -215,7 +170,7 @@ async fn gathers_for_a_second() {
 
 #[tokio::test(start_paused = true)]
 async fn a_counter_that_fell_is_written_at_once() {
-    let run = Run::new();
+    let run = RecorderRun::new();
     run.samples.send(sample(0, 100)).await.unwrap();
     run.samples.send(sample(3, 101)).await.unwrap();
     tokio::time::sleep(Duration::from_millis(10)).await;
@@ -227,7 +182,7 @@ async fn a_counter_that_fell_is_written_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn many_at_once_do_not_wait() {
-    let run = Run::new();
+    let run = RecorderRun::new();
     run.send(0..5000).await;
     tokio::time::sleep(Duration::from_millis(10)).await;
     let first = run.store.batches();
@@ -239,7 +194,7 @@ async fn many_at_once_do_not_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_written_waits() {
-    let run = Run::new();
+    let run = RecorderRun::new();
     run.store.set(FAILS);
     run.send(0..10).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -259,7 +214,7 @@ async fn what_cannot_be_written_waits() {
 
 #[tokio::test(start_paused = true)]
 async fn the_oldest_are_dropped_but_not_what_was_used() {
-    let run = Run::new();
+    let run = RecorderRun::new();
     run.store.set(FAILS);
     let count = MOST_KEPT as u64 + 1000;
     run.send(0..count).await;
@@ -284,7 +239,7 @@ async fn the_oldest_are_dropped_but_not_what_was_used() {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_hangs_keeps_nobody_waiting() {
-    let run = Run::new();
+    let run = RecorderRun::new();
     run.store.set(HANGS);
     run.send(0..10).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -296,7 +251,7 @@ async fn a_store_that_hangs_keeps_nobody_waiting() {
 
 #[tokio::test(start_paused = true)]
 async fn the_end_writes_what_is_left() {
-    let run = Run::new();
+    let run = RecorderRun::new();
     // Not even taken out of the channel.
     for number in 0..16 {
         run.samples.try_send(sample(number, number)).unwrap();
@@ -309,7 +264,7 @@ async fn the_end_writes_what_is_left() {
 
 #[tokio::test(start_paused = true)]
 async fn the_end_does_not_wait_for_a_store_that_fails() {
-    let run = Run::new();
+    let run = RecorderRun::new();
     run.store.set(FAILS);
     run.send(0..10).await;
     let took = run.end().await;
@@ -319,7 +274,7 @@ async fn the_end_does_not_wait_for_a_store_that_fails() {
 
 #[tokio::test(start_paused = true)]
 async fn tidies_every_hour_even_when_that_fails() {
-    let run = Run::new();
+    let run = RecorderRun::new();
     tokio::time::sleep(TIDY_FIRST + TIDY_EVERY * 3 + Duration::from_secs(1)).await;
     assert_eq!(run.store.tidied.load(Ordering::Relaxed), 4);
 }

@@ -1,7 +1,7 @@
-//! A plug's whole history as CSV: out of one store and into another, or into a spreadsheet.
+//! Export and import of a plug's history as CSV, for another store or a spreadsheet.
 //!
-//! Every row of every kind is written as it is kept, oldest first: quarters of an hour, minutes, readings. A program that
-//! only wants sums takes the rows whose `kind` is `quarter`.
+//! Every row of every tier is written as it is stored, oldest first: quarters of an hour, minutes, readings. The rows whose `kind`
+//! is `quarter` are the sums over the whole time.
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
@@ -11,31 +11,37 @@ use jiff::{SignedDuration, Timestamp};
 use plugs::Reading;
 use serde::{Deserialize, Serialize};
 
-use super::{Row, Span, Store, StoreError, Tier, Used};
+use super::{HistoryRow, HistorySpan, HistoryStore, StoreError, Tier, Used};
 
-/// So many rows are held while exporting.
-const AT_ONCE: usize = 5_000;
-/// No more rows than this are imported at once: about four years of one plug.
-const MOST: usize = 1_000_000;
+/// Rows held in memory while exporting.
+const ROWS_PER_QUERY: usize = 5_000;
+/// About four years of one plug.
+const MAX_IMPORTED_ROWS: usize = 1_000_000;
+/// 1970, in seconds.
+const MIN_TIME: i64 = 0;
+/// 2200, in seconds.
+const MAX_TIME: i64 = 7_258_118_400;
+/// A gigawatt or a gigawatt-hour: beyond every socket, and the store can add up many of them.
+const MAX_VALUE: f64 = 1e9;
 
-/// What came of an import.
+/// Result of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Imported {
+pub struct ImportCounts {
     /// Rows in the file.
     pub rows: u64,
-    /// Those that were not there already.
+    /// Rows that were not stored already.
     pub new: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Kind {
+enum RowKind {
     Quarter,
     Minute,
     Reading,
 }
 
-/// The fields of [`Line`].
+/// Names of the fields of [`CsvLine`].
 const COLUMNS: [&str; 12] = [
     "kind",
     "time",
@@ -51,19 +57,19 @@ const COLUMNS: [&str; 12] = [
     "since",
 ];
 
-/// A line. Which fields are empty depends on the kind.
+/// A line. The kind decides which fields are empty.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
-    kind: Kind,
-    /// When it was read, or when the span began.
+struct CsvLine {
+    kind: RowKind,
+    /// Time of the reading, or start of the span.
     time: String,
     power_w: Option<f64>,
     power_min_w: Option<f64>,
     power_max_w: Option<f64>,
-    /// What was used: since `since`, or in the span.
+    /// Energy used since `since`, or in the span.
     energy_wh: Option<f64>,
-    /// How many readings the span has.
+    /// Number of readings in the span.
     readings: Option<u32>,
     voltage_v: Option<f64>,
     current_a: Option<f64>,
@@ -73,13 +79,13 @@ struct Line {
     since: Option<String>,
 }
 
-/// Writes what is kept of a plug from one moment to another.
+/// Writes the rows of a plug from one moment to another, and returns their number.
 ///
 /// # Errors
 ///
-/// What the store fails with; [`StoreError::File`] when the writer does.
+/// Errors of the store; [`StoreError::File`] when the writer fails.
 pub async fn export(
-    store: &dyn Store,
+    store: &dyn HistoryStore,
     plug: Mac,
     from: Timestamp,
     to: Timestamp,
@@ -94,7 +100,7 @@ pub async fn export(
     for tier in [Tier::Quarters, Tier::Minutes, Tier::Readings] {
         let mut from = from;
         loop {
-            let rows = store.rows(plug, tier, from, to, AT_ONCE).await?;
+            let rows = store.rows(plug, tier, from, to, ROWS_PER_QUERY).await?;
             let last = rows.last().map(time);
             for row in &rows {
                 writer.serialize(line(plug, row)).map_err(unwritable)?;
@@ -102,7 +108,7 @@ pub async fn export(
             count += rows.len() as u64;
             let next = last.and_then(|last| {
                 let next = last.checked_add(SignedDuration::from_millis(1)).ok()?;
-                (rows.len() == AT_ONCE).then_some(next)
+                (rows.len() == ROWS_PER_QUERY).then_some(next)
             });
             match next {
                 Some(next) => from = next,
@@ -116,74 +122,64 @@ pub async fn export(
     Ok(count)
 }
 
-/// Reads what [`export`] wrote into a plug's history: all of it or, when a line is wrong, nothing. What is there already
-/// stays, so that a file can be imported twice.
+/// Adds the rows that [`export`] wrote to a plug's history: all of them or, when a line is wrong, none. Existing rows stay, so a
+/// file can be imported twice.
 ///
 /// # Errors
 ///
-/// [`StoreError::File`] that names the line; what the store fails with.
+/// [`StoreError::File`] that names the line; errors of the store.
 pub async fn import(
-    store: &dyn Store,
+    store: &dyn HistoryStore,
     plug: Mac,
     reader: impl Read + Send,
-) -> Result<Imported, StoreError> {
+) -> Result<ImportCounts, StoreError> {
     let rows = read(plug, reader)?;
     let new = store.import(plug, &rows).await?;
-    Ok(Imported {
+    Ok(ImportCounts {
         rows: rows.len() as u64,
         new,
     })
 }
 
-fn time(row: &Row) -> Timestamp {
+fn time(row: &HistoryRow) -> Timestamp {
     match row {
-        Row::Reading(reading, _) => reading.at,
-        Row::Minute(span) | Row::Quarter(span) => span.t,
+        HistoryRow::Reading(reading, _) => reading.at,
+        HistoryRow::Minute(span) | HistoryRow::Quarter(span) => span.t,
     }
 }
 
-fn line(plug: Mac, row: &Row) -> Line {
+fn line(plug: Mac, row: &HistoryRow) -> CsvLine {
     match row {
-        Row::Reading(reading, used) => {
+        HistoryRow::Reading(reading, used) => {
             debug_assert_eq!(reading.plug, plug);
-            Line {
-                kind: Kind::Reading,
-                time: reading.at.to_string(),
+            CsvLine {
                 power_w: reading.power_w,
-                power_min_w: None,
-                power_max_w: None,
                 energy_wh: used.map(|used| used.energy_wh),
-                readings: None,
                 voltage_v: reading.voltage_v,
                 current_a: reading.current_a,
                 frequency_hz: reading.frequency_hz,
                 counter_wh: reading.energy_wh,
                 since: used.map(|used| used.since.to_string()),
+                ..CsvLine::empty(RowKind::Reading, reading.at)
             }
         }
-        Row::Minute(span) => line_of_span(Kind::Minute, span),
-        Row::Quarter(span) => line_of_span(Kind::Quarter, span),
+        HistoryRow::Minute(span) => line_of_span(RowKind::Minute, span),
+        HistoryRow::Quarter(span) => line_of_span(RowKind::Quarter, span),
     }
 }
 
-fn line_of_span(kind: Kind, span: &Span) -> Line {
-    Line {
-        kind,
-        time: span.t.to_string(),
+fn line_of_span(kind: RowKind, span: &HistorySpan) -> CsvLine {
+    CsvLine {
         power_w: span.power_w,
         power_min_w: span.power_min_w,
         power_max_w: span.power_max_w,
         energy_wh: Some(span.energy_wh),
         readings: Some(span.readings),
-        voltage_v: None,
-        current_a: None,
-        frequency_hz: None,
-        counter_wh: None,
-        since: None,
+        ..CsvLine::empty(kind, span.t)
     }
 }
 
-fn read(plug: Mac, reader: impl Read) -> Result<Vec<Row>, StoreError> {
+fn read(plug: Mac, reader: impl Read) -> Result<Vec<HistoryRow>, StoreError> {
     let mut reader = ::csv::Reader::from_reader(reader);
     let mut rows = Vec::new();
     let mut record = ::csv::StringRecord::new();
@@ -193,25 +189,42 @@ fn read(plug: Mac, reader: impl Read) -> Result<Vec<Row>, StoreError> {
         .iter()
         .find(|name| !headers.iter().any(|header| header == **name))
     {
-        return Err(file(format!("line 1: there is no column `{missing}`")));
+        return Err(file(format!("line 1: column `{missing}` is missing")));
     }
     let unreadable = |error| unreadable(&error, &headers);
     while reader.read_record(&mut record).map_err(unreadable)? {
         let number = record.position().map_or(0, ::csv::Position::line);
         let wrong = |what: &str| file(format!("line {number}: {what}"));
-        if rows.len() == MOST {
-            return Err(wrong(&format!("there are more than {MOST} rows")));
+        if rows.len() == MAX_IMPORTED_ROWS {
+            return Err(wrong(&format!("more than {MAX_IMPORTED_ROWS} rows")));
         }
-        let line: Line = record.deserialize(Some(&headers)).map_err(unreadable)?;
+        let line: CsvLine = record.deserialize(Some(&headers)).map_err(unreadable)?;
         rows.push(line.row(plug).map_err(|what| wrong(&what))?);
     }
     Ok(rows)
 }
 
-impl Line {
-    fn row(self, plug: Mac) -> Result<Row, String> {
+impl CsvLine {
+    fn empty(kind: RowKind, time: Timestamp) -> Self {
+        Self {
+            kind,
+            time: time.to_string(),
+            power_w: None,
+            power_min_w: None,
+            power_max_w: None,
+            energy_wh: None,
+            readings: None,
+            voltage_v: None,
+            current_a: None,
+            frequency_hz: None,
+            counter_wh: None,
+            since: None,
+        }
+    }
+
+    fn row(self, plug: Mac) -> Result<HistoryRow, String> {
         let time = moment("time", &self.time)?;
-        if !(EARLIEST..LATEST).contains(&time.as_second()) {
+        if !(MIN_TIME..MAX_TIME).contains(&time.as_second()) {
             return Err("`time` is not between 1970 and 2200".to_owned());
         }
         for (name, value) in [
@@ -223,30 +236,32 @@ impl Line {
             ("frequency_hz", self.frequency_hz),
             ("energy_wh", self.energy_wh),
         ] {
-            if value.is_some_and(|value| !value.is_finite() || value.abs() > LARGEST) {
-                return Err(format!("`{name}` is no value that a plug can have"));
+            if value.is_some_and(|value| !value.is_finite() || value.abs() > MAX_VALUE) {
+                return Err(format!("`{name}` is outside the range of a plug"));
             }
         }
         if self.energy_wh.is_some_and(|energy| energy < 0.0) {
             return Err("`energy_wh` cannot be negative".to_owned());
         }
         match self.kind {
-            Kind::Reading => self.reading(plug, time),
-            Kind::Minute => self.span(time, 60).map(Row::Minute),
-            Kind::Quarter => self.span(time, 900).map(Row::Quarter),
+            RowKind::Reading => self.reading(plug, time),
+            RowKind::Minute => self.span(time, 60).map(HistoryRow::Minute),
+            RowKind::Quarter => self.span(time, 900).map(HistoryRow::Quarter),
         }
     }
 
-    fn reading(self, plug: Mac, time: Timestamp) -> Result<Row, String> {
+    fn reading(self, plug: Mac, time: Timestamp) -> Result<HistoryRow, String> {
         if self.power_min_w.is_some() || self.power_max_w.is_some() || self.readings.is_some() {
-            return Err("a reading has no extremes and no number of readings".to_owned());
+            return Err(
+                "a reading cannot have `power_min_w`, `power_max_w` or `readings`".to_owned(),
+            );
         }
         let since = self.since.as_deref().map(|text| moment("since", text));
         let used = match (since.transpose()?, self.energy_wh) {
             (Some(since), Some(energy_wh)) if since < time => Some(Used { since, energy_wh }),
             (None, None) => None,
             (Some(_), Some(_)) => return Err("`since` is not before `time`".to_owned()),
-            _ => return Err("`since` and `energy_wh` belong together".to_owned()),
+            _ => return Err("`since` and `energy_wh` require each other".to_owned()),
         };
         let reading = Reading {
             plug,
@@ -257,16 +272,16 @@ impl Line {
             power_w: self.power_w,
             energy_wh: self.counter_wh,
         };
-        Ok(Row::Reading(reading, used))
+        Ok(HistoryRow::Reading(reading, used))
     }
 
-    fn span(self, time: Timestamp, seconds: i64) -> Result<Span, String> {
+    fn span(self, time: Timestamp, seconds: i64) -> Result<HistorySpan, String> {
         if time.as_millisecond() % (seconds * 1000) != 0 {
-            return Err(format!("`time` is not the beginning of {seconds} seconds"));
+            return Err(format!("`time` is not a multiple of {seconds} seconds"));
         }
         let readings = self.readings.unwrap_or(0);
         if i64::from(readings) > seconds * 1000 {
-            return Err("`readings` is more than there are milliseconds".to_owned());
+            return Err("`readings` is larger than the number of milliseconds".to_owned());
         }
         match (self.power_min_w, self.power_w, self.power_max_w) {
             (None, None, None) if readings == 0 => {}
@@ -277,11 +292,11 @@ impl Line {
                 }
             }
             _ => {
-                let what = "`readings` and the three powers are either all there, or none is";
+                let what = "`readings` and the three powers require each other";
                 return Err(what.to_owned());
             }
         }
-        Ok(Span {
+        Ok(HistorySpan {
             t: time,
             readings,
             power_w: self.power_w,
@@ -294,15 +309,8 @@ impl Line {
 
 fn moment(field: &str, text: &str) -> Result<Timestamp, String> {
     let parsed = text.parse();
-    parsed.map_err(|_| format!("`{field}` is no time such as 2026-11-22T12:00:00Z"))
+    parsed.map_err(|_| format!("`{field}` is not a time like 2026-11-22T12:00:00Z"))
 }
-
-/// 1970.
-const EARLIEST: i64 = 0;
-/// 2200.
-const LATEST: i64 = 7_258_118_400;
-/// A gigawatt, or a gigawatt-hour: beyond every socket, and the store can add up many of them.
-const LARGEST: f64 = 1e9;
 
 fn unreadable(error: &::csv::Error, headers: &::csv::StringRecord) -> StoreError {
     let ::csv::ErrorKind::Deserialize { pos, err } = error.kind() else {

@@ -1,14 +1,14 @@
-//! Measures as the database keeps them: scaled integers. They are small on disk and add up exactly in any order.
+//! Measurements as the database stores them: scaled integers, which are small on disk and add up exactly in any order.
 //!
 //! Power in milliwatts, current in milliamperes, energy in milliwatt-hours, voltage and frequency in hundredths: one digit
 //! more than any plug sends.
 
 use jiff::Timestamp;
 
-/// Beyond every plug, and so far below the end of 64 bits that no sum of a century reaches that.
-const MOST: f64 = 1e12;
+/// Beyond every plug, and far enough below the limit of 64 bits that no sum of a century reaches it.
+const MAX_SCALED: f64 = 1e12;
 
-/// Scales by a thousand. What is no number is nothing.
+/// Scales by a thousand. What is not a number becomes `None`.
 pub(super) fn thousandths(value: Option<f64>) -> Option<i64> {
     scaled(value, 1e3)
 }
@@ -18,7 +18,7 @@ pub(super) fn hundredths(value: Option<f64>) -> Option<i64> {
     scaled(value, 1e2)
 }
 
-/// Scales energy: never negative, because what was used is not given back.
+/// Scales energy by a thousand. Energy used is never negative.
 pub(super) fn energy(watt_hours: f64) -> i64 {
     scaled(Some(watt_hours), 1e3).unwrap_or(0).max(0)
 }
@@ -33,7 +33,7 @@ pub(super) fn from_hundredths(value: i64) -> f64 {
     value as f64 / 1e2
 }
 
-/// Returns a counter as the database has it; its integers are signed.
+/// Returns a counter as the database stores it; its integers are signed.
 pub(super) fn signed(counter: u64) -> i64 {
     i64::try_from(counter).unwrap_or(i64::MAX)
 }
@@ -43,14 +43,14 @@ pub(super) fn unsigned(counter: i64) -> u64 {
     u64::try_from(counter).unwrap_or(0)
 }
 
-/// Returns a moment from the database. `None` outside of the years that the calendar knows.
+/// Reads a time from the database; `None` outside the years that the calendar knows.
 pub(super) fn moment(milliseconds: i64) -> Option<Timestamp> {
     Timestamp::from_millisecond(milliseconds).ok()
 }
 
 fn scaled(value: Option<f64>, by: f64) -> Option<i64> {
     let value = value.filter(|value| value.is_finite())?;
-    Some((value * by).round().clamp(-MOST, MOST) as i64)
+    Some((value * by).round().clamp(-MAX_SCALED, MAX_SCALED) as i64)
 }
 
 #[cfg(test)]

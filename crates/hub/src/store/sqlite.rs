@@ -1,75 +1,49 @@
-//! One file of SQLite: the store of one home.
+//! The store of one home: one file of SQLite.
 //!
-//! * [`open`]: finding out what is there, making it, setting it aside when it is damaged.
-//! * [`rescue`]: what is whole in a damaged file goes into the new one.
-//! * [`database`]: the connections to an open file, and what its errors mean.
-//! * [`keep`]: plugs, documents, settings. Durable when the call returns.
-//! * [`carry`]: history that changes hands.
-//! * [`append`], [`history`], [`rows`], [`tidy`]: readings and what is made of them.
+//! * [`open`]: examines, creates and opens the file; sets a damaged one aside.
+//! * [`rescue`]: copies what is whole in a damaged file into the new one.
+//! * [`database`]: the connections to an open file, and the meaning of its errors.
+//! * [`records`]: plugs, documents, settings.
+//! * [`transfer`]: history that moves from one plug to another.
+//! * [`append`], [`history`], [`rows`], [`retention`]: readings and the sums made of them.
 //! * [`backup`]: a copy while everything goes on.
 //!
 //! When SQLite finds the file damaged while the hub runs, the file is set aside and a new one takes its place, see
-//! [`Sqlite::mended`].
+//! [`Sqlite::run`].
 
 mod append;
 mod backup;
-mod carry;
 mod database;
 mod history;
-mod keep;
 mod open;
+mod records;
 mod rescue;
+mod retention;
 mod rows;
 mod steps;
-mod tidy;
+mod transfer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use api::{Collection, Id, Period};
 use async_trait::async_trait;
-use hiflying::Mac;
-use jiff::Timestamp;
-use serde_json::Value;
 use tokio::sync::RwLock;
 
-use super::{
-    EnergyState, HistoryPoint, HistoryQuery, Quarter, Row, Sample, Store, StoreError, StoreInfo,
-    StoredDocument, Tier,
-};
-use crate::store::PlugRecord;
-use database::Database;
+use super::{Retention, Store, StoreError, StoreInfo};
+use database::{Database, QueryError, READ, WRITTEN};
 
-/// On a disk that fails, one damaged file after the other would fill it.
-const MOST_REPLACED: u32 = 3;
+/// Number of damaged files that are replaced: a failing disk would be filled with them.
+const MAX_REPLACEMENTS: u32 = 3;
 
-/// How long what is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
-    /// Every reading.
-    pub readings: Period,
-    /// Minutes.
-    pub minutes: Period,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self {
-            readings: Period::seconds(7 * 24 * 3600),
-            minutes: Period::seconds(90 * 24 * 3600),
-        }
-    }
-}
-
-/// What came of opening.
+/// A store that was opened.
 #[derive(Debug)]
-pub struct Opened {
+pub struct OpenedStore {
     /// The store.
     pub store: Sqlite,
-    /// Where the file went that was there before, because it was damaged.
+    /// New path of the previous file, if it was damaged.
     pub set_aside: Option<PathBuf>,
-    /// The file cannot be written: what is there can be read, and every edit is refused.
+    /// Whether the file cannot be written. What is stored can be read, and every edit is refused.
     pub read_only: bool,
 }
 
@@ -80,22 +54,22 @@ pub struct Sqlite {
     retention: Retention,
     /// Replaced as a whole when the file turns out to be damaged.
     database: RwLock<Arc<Database>>,
-    /// How often that was.
+    /// Number of replacements.
     replaced: AtomicU32,
 }
 
 impl Sqlite {
-    /// Opens the file, or makes it, readable by its owner only. A damaged one is renamed, never deleted, and what is whole
-    /// of its plugs, documents and settings goes into the new one.
+    /// Opens or creates the file, accessible to its owner only. A damaged file is renamed, never deleted, and what is whole of its
+    /// plugs, documents and settings is copied into a new one.
     ///
     /// # Errors
     ///
     /// [`StoreError::Newer`] for a file of a newer Mains and [`StoreError::File`] for one of another program, which both
-    /// stay untouched; [`StoreError::Unavailable`] when it can neither be opened nor made.
-    pub async fn open(path: &Path, retention: Retention) -> Result<Opened, StoreError> {
+    /// stay untouched; [`StoreError::Unavailable`] when it can neither be opened nor created.
+    pub async fn open(path: &Path, retention: Retention) -> Result<OpenedStore, StoreError> {
         let path = open::resolve(path)?;
         let (database, set_aside) = open::open(&path).await?;
-        Ok(Opened {
+        Ok(OpenedStore {
             set_aside,
             read_only: database.is_read_only(),
             store: Self {
@@ -107,7 +81,7 @@ impl Sqlite {
         })
     }
 
-    /// Closes the file, with everything written into it. Whoever still uses the store gets errors.
+    /// Closes the file after writing everything into it. Later calls fail.
     pub async fn close(&self) {
         self.database().await.close().await;
     }
@@ -116,16 +90,36 @@ impl Sqlite {
         Arc::clone(&*self.database.read().await)
     }
 
-    /// Passes a result on; a file that it shows to be damaged is replaced first.
-    async fn mended<T>(
+    async fn read<T, F>(&self, query: impl FnOnce(Arc<Database>) -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, QueryError>>,
+    {
+        self.run(READ, query).await
+    }
+
+    async fn write<T, F>(&self, change: impl FnOnce(Arc<Database>) -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, QueryError>>,
+    {
+        self.run(WRITTEN, change).await
+    }
+
+    /// Runs a query. When its error shows that the file is damaged, the file is replaced, so that the next query finds a sound one.
+    async fn run<T, F>(
         &self,
-        used: &Arc<Database>,
-        result: Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        if matches!(result, Err(StoreError::Damaged { .. })) {
-            self.replace(used).await;
+        operation: &'static str,
+        query: impl FnOnce(Arc<Database>) -> F,
+    ) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, QueryError>>,
+    {
+        let database = self.database().await;
+        let outcome = query(Arc::clone(&database)).await;
+        let outcome = outcome.map_err(|error| database.store_error(operation, error));
+        if matches!(outcome, Err(StoreError::Damaged { .. })) {
+            self.replace(&database).await;
         }
-        result
+        outcome
     }
 
     async fn replace(&self, damaged: &Arc<Database>) {
@@ -133,7 +127,7 @@ impl Sqlite {
         if !Arc::ptr_eq(&current, damaged) || damaged.is_read_only() {
             return;
         }
-        if self.replaced.fetch_add(1, Ordering::Relaxed) >= MOST_REPLACED {
+        if self.replaced.fetch_add(1, Ordering::Relaxed) >= MAX_REPLACEMENTS {
             tracing::error!(database = %self.path.display(), "damaged again; the disk may be failing");
             return;
         }
@@ -148,111 +142,14 @@ impl Sqlite {
     }
 }
 
-/// Asks the file; when the answer shows that it is damaged, it is replaced, so that the next call finds a sound one.
-macro_rules! asked {
-    ($store:ident.$method:ident($($argument:expr),*)) => {{
-        let database = $store.database().await;
-        let result = database.$method($($argument),*).await;
-        $store.mended(&database, result).await
-    }};
-}
-
 #[async_trait]
 impl Store for Sqlite {
-    async fn plugs(&self) -> Result<Vec<PlugRecord>, StoreError> {
-        asked!(self.plugs())
-    }
-
-    async fn save_plug(&self, plug: &PlugRecord) -> Result<(), StoreError> {
-        asked!(self.save_plug(plug))
-    }
-
-    async fn delete_plug(&self, plug: Mac, purge: bool) -> Result<(), StoreError> {
-        asked!(self.delete_plug(plug, purge))
-    }
-
-    async fn replace_plug(&self, old: Mac, record: &PlugRecord) -> Result<(), StoreError> {
-        asked!(self.replace_plug(old, record))
-    }
-
-    async fn energy(&self) -> Result<Vec<(Mac, EnergyState)>, StoreError> {
-        asked!(self.energy())
-    }
-
-    async fn documents(&self, collection: Collection) -> Result<Vec<StoredDocument>, StoreError> {
-        asked!(self.documents(collection))
-    }
-
-    async fn save_document(
-        &self,
-        collection: Collection,
-        document: &StoredDocument,
-    ) -> Result<(), StoreError> {
-        asked!(self.save_document(collection, document))
-    }
-
-    async fn save_state(
-        &self,
-        collection: Collection,
-        id: &Id,
-        state: &Value,
-    ) -> Result<(), StoreError> {
-        asked!(self.save_state(collection, id, state))
-    }
-
-    async fn delete_document(&self, collection: Collection, id: &Id) -> Result<(), StoreError> {
-        asked!(self.delete_document(collection, id))
-    }
-
-    async fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {
-        asked!(self.setting(key))
-    }
-
-    async fn save_setting(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
-        asked!(self.save_setting(key, value))
-    }
-
-    async fn append(&self, samples: &[Sample]) -> Result<(), StoreError> {
-        asked!(self.append(samples))
-    }
-
-    async fn history(&self, query: &HistoryQuery) -> Result<Vec<HistoryPoint>, StoreError> {
-        asked!(self.history(query))
-    }
-
-    async fn quarters(
-        &self,
-        plug: Option<Mac>,
-        from: Timestamp,
-        to: Timestamp,
-    ) -> Result<Vec<Quarter>, StoreError> {
-        asked!(self.quarters(plug, from, to))
-    }
-
-    async fn rows(
-        &self,
-        plug: Mac,
-        tier: Tier,
-        from: Timestamp,
-        to: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Row>, StoreError> {
-        asked!(self.rows(plug, tier, from, to, limit))
-    }
-
-    async fn import(&self, plug: Mac, rows: &[Row]) -> Result<u64, StoreError> {
-        asked!(self.import(plug, rows))
-    }
-
-    async fn tidy(&self, now: Timestamp) -> Result<(), StoreError> {
-        asked!(self.tidy(self.retention, now))
-    }
-
     async fn info(&self) -> Result<StoreInfo, StoreError> {
-        asked!(self.info())
+        self.read(|database| async move { Ok(database.info().await?) })
+            .await
     }
 
     async fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        asked!(self.backup(to))
+        self.read(|database| backup::backup(database, to)).await
     }
 }

@@ -1,21 +1,21 @@
-//! What is known of a step of time: the readings that fell into it, and what was used.
+//! Sums over a span of time: its readings and the energy used in it.
 
 /// Sums and extremes in the database's own integers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Sum {
-    /// How many readings had a power.
+pub(super) struct SpanSum {
+    /// Number of readings with a power.
     pub(super) readings: i64,
-    /// The sum of their powers.
+    /// Sum of their powers.
     pub(super) power: i64,
-    /// The lowest of them.
+    /// Lowest power.
     pub(super) low: Option<i64>,
-    /// The highest of them.
+    /// Highest power.
     pub(super) high: Option<i64>,
-    /// What was used.
+    /// Energy used.
     pub(super) energy: i64,
 }
 
-impl Sum {
+impl SpanSum {
     pub(super) fn of_power(power: i64) -> Self {
         Self {
             readings: 1,
@@ -33,7 +33,7 @@ impl Sum {
         }
     }
 
-    /// Nothing is known of it: steps without data do not exist.
+    /// Returns true if nothing is known of the span.
     pub(super) fn is_empty(&self) -> bool {
         self.readings == 0 && self.energy == 0
     }
@@ -47,7 +47,7 @@ impl Sum {
         self.energy += other.energy;
     }
 
-    /// The mean power in milliwatts.
+    /// Returns the mean power in milliwatts.
     pub(super) fn mean(&self) -> Option<f64> {
         (self.readings > 0).then(|| self.power as f64 / self.readings as f64)
     }

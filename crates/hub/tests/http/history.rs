@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
-use hub::store::{EnergyState, Sample, Store, Used};
+use hub::store::{DocumentStore, EnergyState, HistoryStore, Sample, Used};
 use jiff::{SignedDuration, Timestamp};
 use plugs::Reading;
 use serde_json::{Value, json};

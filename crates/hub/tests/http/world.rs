@@ -77,12 +77,12 @@ impl House {
         let store: Arc<dyn Store> = Arc::clone(&sqlite) as _;
         let (cancel, tracker) = (CancellationToken::new(), TaskTracker::new());
         let (samples, waiting) = mpsc::channel(1_000);
-        let recorder = Recorder::start(Arc::clone(&store), waiting, cancel.clone(), &tracker);
+        let recorder = Recorder::start(store.clone(), waiting, cancel.clone(), &tracker);
         let bus = EventBus::new();
         let surroundings = Surroundings {
             bus: bus.clone(),
             samples,
-            store: Arc::clone(&store),
+            store: store.clone(),
             cancel: cancel.clone(),
             tracker: tracker.clone(),
         };
@@ -90,10 +90,10 @@ impl House {
         let ends = (cancel.clone(), tracker.clone());
         let hub = Hub::new(Parts {
             bridges: Bridges::new(&config, bus.clone(), ends.0, ends.1),
-            groups: Repository::load(Arc::clone(&store)).await.unwrap(),
-            schedules: Repository::load(Arc::clone(&store)).await.unwrap(),
-            rules: Repository::load(Arc::clone(&store)).await.unwrap(),
-            tariffs: Repository::load(Arc::clone(&store)).await.unwrap(),
+            groups: Repository::load(store.clone()).await.unwrap(),
+            schedules: Repository::load(store.clone()).await.unwrap(),
+            rules: Repository::load(store.clone()).await.unwrap(),
+            tariffs: Repository::load(store.clone()).await.unwrap(),
             keeper: keeper.unwrap(),
             cancel: cancel.clone(),
             config,

@@ -15,8 +15,8 @@ use hiflying::Mac;
 use hiflying::net::Interface;
 use hub::keeper::{Interfaces, KeeperConfig, Surroundings};
 use hub::store::{
-    EnergyState, HistoryPoint, HistoryQuery, PlugRecord, Quarter, Row, Sample, Store, StoreError,
-    StoreInfo, StoredDocument, Tier,
+    DocumentStore, EnergyState, HistoryPoint, HistoryQuery, HistoryRow, HistoryStore, PlugRecord,
+    PlugStore, Quarter, Sample, SettingStore, Store, StoreError, StoreInfo, StoredDocument, Tier,
 };
 use hub::{Event, EventBus, Keeper, News};
 use jiff::Timestamp;
@@ -57,7 +57,7 @@ impl Memory {
     fn works(&self) -> Result<(), StoreError> {
         if self.is_broken.load(Ordering::Relaxed) {
             return Err(StoreError::Unavailable {
-                path: "memory".into(),
+                database: "memory".into(),
                 what: "written",
                 source: "the disk is full".into(),
             });
@@ -71,7 +71,7 @@ impl Memory {
 }
 
 #[async_trait]
-impl Store for Memory {
+impl PlugStore for Memory {
     async fn plugs(&self) -> Result<Vec<PlugRecord>, StoreError> {
         Ok(self.plugs.lock().unwrap().values().cloned().collect())
     }
@@ -104,7 +104,10 @@ impl Store for Memory {
         let energy = self.energy.lock().unwrap();
         Ok(energy.iter().map(|(mac, state)| (*mac, *state)).collect())
     }
+}
 
+#[async_trait]
+impl DocumentStore for Memory {
     async fn documents(&self, _: Collection) -> Result<Vec<StoredDocument>, StoreError> {
         Ok(Vec::new())
     }
@@ -120,7 +123,10 @@ impl Store for Memory {
     async fn delete_document(&self, _: Collection, _: &Id) -> Result<(), StoreError> {
         self.works()
     }
+}
 
+#[async_trait]
+impl SettingStore for Memory {
     async fn setting(&self, _: &str) -> Result<Option<String>, StoreError> {
         Ok(None)
     }
@@ -128,7 +134,10 @@ impl Store for Memory {
     async fn save_setting(&self, _: &str, _: Option<&str>) -> Result<(), StoreError> {
         self.works()
     }
+}
 
+#[async_trait]
+impl HistoryStore for Memory {
     async fn append(&self, samples: &[Sample]) -> Result<(), StoreError> {
         self.works()?;
         let mut energy = self.energy.lock().unwrap();
@@ -158,18 +167,21 @@ impl Store for Memory {
         _: Timestamp,
         _: Timestamp,
         _: usize,
-    ) -> Result<Vec<Row>, StoreError> {
+    ) -> Result<Vec<HistoryRow>, StoreError> {
         Ok(Vec::new())
     }
 
-    async fn import(&self, _: Mac, _: &[Row]) -> Result<u64, StoreError> {
+    async fn import(&self, _: Mac, _: &[HistoryRow]) -> Result<u64, StoreError> {
         Ok(0)
     }
 
     async fn tidy(&self, _: Timestamp) -> Result<(), StoreError> {
         Ok(())
     }
+}
 
+#[async_trait]
+impl Store for Memory {
     async fn info(&self) -> Result<StoreInfo, StoreError> {
         Ok(StoreInfo::default())
     }
@@ -242,7 +254,7 @@ impl House {
         let surroundings = Surroundings {
             bus: bus.clone(),
             samples: sender,
-            store: Arc::clone(&store) as Arc<dyn Store>,
+            store: Arc::clone(&store) as Arc<dyn PlugStore>,
             cancel: cancel.clone(),
             tracker: tracker.clone(),
         };

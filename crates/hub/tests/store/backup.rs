@@ -3,7 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use hub::store::{HistoryQuery, Sample, Sqlite, Step, Store, StoreError, csv};
+use hub::store::{
+    HistoryQuery, HistoryStep, HistoryStore, PlugStore, Sample, Sqlite, Store, StoreError, csv,
+};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
@@ -108,7 +110,7 @@ async fn csv_goes_out_and_comes_in_as_it_was() {
             plug: mac(number),
             from: ms(begin()),
             to: ms(begin() + DAY),
-            step: Step::Seconds(step),
+            step: HistoryStep::Seconds(step),
             edges: Vec::new(),
             limit: 10_000,
         };
@@ -146,10 +148,10 @@ async fn a_wrong_line_is_named_and_nothing_is_imported() {
             "since",
         ),
         ("reading,2026-11-22T00:00:00Z,1,,,,,,,,-3,", "counter_wh"),
-        ("reading,2026-11-22T00:00:00Z,1,0,,,,,,,,", "extremes"),
-        ("minute,2026-11-22T00:00:01Z,1,1,1,1,1,,,,,", "beginning"),
+        ("reading,2026-11-22T00:00:00Z,1,0,,,,,,,,", "power_min_w"),
+        ("minute,2026-11-22T00:00:01Z,1,1,1,1,1,,,,,", "multiple"),
         ("minute,2026-11-22T00:00:00Z,1,1,1,,1,,,,,", "energy_wh"),
-        ("quarter,2026-11-22T00:01:00Z,1,1,1,1,1,,,,,", "beginning"),
+        ("quarter,2026-11-22T00:01:00Z,1,1,1,1,1,,,,,", "multiple"),
         ("quarter,2026-11-22T00:00:00Z,5,1,2,1,1,,,,,", "extremes"),
         ("quarter,2026-11-22T00:00:00Z,1,1,1,1,,,,,,", "readings"),
         (

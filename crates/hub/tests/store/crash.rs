@@ -10,7 +10,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use api::{Collection, Id};
-use hub::store::{Sample, Sqlite, Store, StoredDocument, Tier, Used};
+use hub::store::{
+    DocumentStore, HistoryStore, PlugStore, Sample, SettingStore, Sqlite, Store, StoredDocument,
+    Tier, Used,
+};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -186,7 +189,7 @@ async fn check_history(store: &Sqlite, acknowledged: u64) -> u64 {
         .unwrap();
     let mut found = Vec::new();
     for row in &minutes {
-        let hub::store::Row::Minute(span) = row else {
+        let hub::store::HistoryRow::Minute(span) = row else {
             panic!("{row:?}")
         };
         assert_eq!((span.readings, span.energy_wh), (BATCH as u32, 1.0));

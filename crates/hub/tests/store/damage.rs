@@ -5,7 +5,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use api::{Collection, Id};
-use hub::store::{HistoryQuery, Retention, Sqlite, Step, Store, StoreError, StoredDocument};
+use hub::store::{
+    DocumentStore, HistoryQuery, HistoryStep, HistoryStore, PlugStore, Retention, SettingStore,
+    Sqlite, StoreError, StoredDocument,
+};
 use serde_json::json;
 use sqlx::{Connection as _, SqliteConnection};
 
@@ -52,7 +55,7 @@ fn query(step: u32) -> HistoryQuery {
         plug: mac(1),
         from: t("2026-11-22T00:00:00Z"),
         to: t("2026-11-23T00:00:00Z"),
-        step: Step::Seconds(step),
+        step: HistoryStep::Seconds(step),
         edges: Vec::new(),
         limit: 10_000,
     }

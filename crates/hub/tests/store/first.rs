@@ -7,7 +7,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use api::{Collection, Id};
-use hub::store::{EnergyState, HistoryQuery, Sample, Step, Store, StoreInfo, StoredDocument, Used};
+use hub::store::{
+    DocumentStore, EnergyState, HistoryQuery, HistoryStep, HistoryStore, PlugStore, Sample,
+    SettingStore, Store, StoreInfo, StoredDocument, Used,
+};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -167,7 +170,7 @@ async fn the_first_release_can_be_opened() {
             plug: mac(1),
             from: ms(begin()),
             to: now(),
-            step: Step::Seconds(86_400),
+            step: HistoryStep::Seconds(86_400),
             edges: Vec::new(),
             limit: 1000,
         })

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use api::{Metering, PowerOn};
 use hiflying::Mac;
-use hub::store::{EnergyState, Opened, PlugRecord, Retention, Sample, Sqlite, Used};
+use hub::store::{EnergyState, OpenedStore, PlugRecord, Retention, Sample, Sqlite, Used};
 use jiff::Timestamp;
 use plugs::{FamilyId, Reading, RelayState};
 use tempfile::TempDir;
@@ -28,7 +28,7 @@ impl Place {
         self.folder.path().join("mains.sqlite")
     }
 
-    pub async fn open(&self) -> Opened {
+    pub async fn open(&self) -> OpenedStore {
         open(&self.file()).await
     }
 
@@ -86,7 +86,7 @@ pub fn in_namespace(test: &str, mount: &str, folder: &Path, variable: &str) -> b
     true
 }
 
-pub async fn open(file: &Path) -> Opened {
+pub async fn open(file: &Path) -> OpenedStore {
     Sqlite::open(file, Retention::default()).await.unwrap()
 }
 

@@ -1,7 +1,10 @@
 //! What history answers, and what is dropped from it.
 
 use api::Period;
-use hub::store::{HistoryPoint, HistoryQuery, Retention, Sample, Sqlite, Step, Store, Used};
+use hub::store::{
+    HistoryPoint, HistoryQuery, HistoryStep, HistoryStore, PlugStore, Retention, Sample, Sqlite,
+    Store, Used,
+};
 use jiff::Timestamp;
 
 use crate::ground::{Place, mac, ms, reading, record, sample, t};
@@ -13,7 +16,7 @@ fn query(from: &str, to: &str, step: u32) -> HistoryQuery {
         plug: mac(1),
         from: t(from),
         to: t(to),
-        step: Step::Seconds(step),
+        step: HistoryStep::Seconds(step),
         edges: Vec::new(),
         limit: 10_000,
     }
@@ -129,7 +132,7 @@ async fn local_days_are_as_long_as_they_are() {
         .collect();
     store.append(&samples).await.unwrap();
     let days = HistoryQuery {
-        step: Step::Edges,
+        step: HistoryStep::Edges,
         edges: edges.map(t).to_vec(),
         ..query(edges[0], edges[3], 1)
     };

@@ -2,7 +2,8 @@
 
 use api::{Collection, Id};
 use hub::store::{
-    HistoryQuery, Quarter, Sample, Step, Store, StoreError, StoreInfo, StoredDocument,
+    DocumentStore, HistoryQuery, HistoryStep, HistoryStore, PlugStore, Quarter, Sample,
+    SettingStore, Store, StoreError, StoreInfo, StoredDocument,
 };
 use serde_json::{Value, json};
 
@@ -144,7 +145,7 @@ async fn a_replaced_plug_hands_its_history_and_total_on() {
         plug: mac(number),
         from: t("2026-11-01T00:00:00Z"),
         to: t("2026-12-01T00:00:00Z"),
-        step: Step::Seconds(86_400),
+        step: HistoryStep::Seconds(86_400),
         edges: Vec::new(),
         limit: 100,
     };

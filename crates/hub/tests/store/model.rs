@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use api::Period;
 use hub::store::{
-    EnergyState, HistoryPoint, HistoryQuery, Retention, Sample, Sqlite, Step, Store, Used,
+    EnergyState, HistoryPoint, HistoryQuery, HistoryStep, HistoryStore, PlugStore, Retention,
+    Sample, Sqlite, Store, Used,
 };
 use proptest::prelude::*;
 
@@ -379,7 +380,7 @@ impl Run {
             plug: mac(plug),
             from: ms(from * 1000),
             to: ms(to * 1000),
-            step: Step::Seconds(step),
+            step: HistoryStep::Seconds(step),
             edges: Vec::new(),
             limit: usize::MAX,
         };

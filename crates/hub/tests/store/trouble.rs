@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use api::Collection;
 use hub::recorder::Recorder;
-use hub::store::{Sample, Store, StoreError};
+use hub::store::{DocumentStore, HistoryStore, PlugStore, Sample, SettingStore, Store, StoreError};
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;

@@ -1,13 +1,12 @@
 //! A hub in virtual time, whose plugs do what they are told, or not.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use api::{
-    Cause, Collection, Document, ErrorKind, Id, Metering, Period, PlugId, PlugView, RelayCommand,
-    RequestError, Rule, Schedule, Stored, SwitchTarget, Switched,
+    Cause, Collection, Document, RequestError, Id, ErrorKind, Metering, Period, PlugId, PlugView, Rule,
+    Schedule, Stored, Switched, SwitchTarget, RelayCommand,
 };
 use async_trait::async_trait;
 use hiflying::Mac;
@@ -23,13 +22,9 @@ use tokio_util::sync::CancellationToken;
 use crate::automation::clocks::Time;
 use crate::automation::{Switchboard, run_on};
 use crate::event::{EventBus, News};
-use crate::repository::Repository;
 use crate::schedule::Clock;
-use crate::store::PlugRecord;
-use crate::store::{
-    EnergyState, HistoryPoint, HistoryQuery, Quarter, Row, Sample, Store, StoreError, StoreInfo,
-    StoredDocument, Tier,
-};
+use crate::repository::Repository;
+use crate::store::{DocumentStore, StoreError, StoredDocument};
 
 /// How long a plug takes to do what it is told.
 const TAKES: Duration = Duration::from_millis(120);
@@ -130,7 +125,7 @@ impl Home {
 
     /// Starts a hub.
     pub(super) async fn start(&self) -> Run {
-        let store: Arc<dyn Store> = Arc::clone(&self.0.store) as _;
+        let store: Arc<dyn DocumentStore> = Arc::clone(&self.0.store) as _;
         let board = Board(Arc::new(Inner {
             home: self.clone(),
             cancel: CancellationToken::new(),
@@ -452,12 +447,7 @@ impl Switchboard for Board {
         }
     }
 
-    async fn switch(
-        &self,
-        plug: Mac,
-        wanted: RelayCommand,
-        cause: Cause,
-    ) -> Result<Switched, RequestError> {
+    async fn switch(&self, plug: Mac, wanted: RelayCommand, cause: Cause) -> Result<Switched, RequestError> {
         sleep(TAKES).await;
         let at = self.0.home.now();
         let relay = {
@@ -484,10 +474,7 @@ impl Switchboard for Board {
                 moved,
             });
             if is_deaf {
-                return Err(RequestError::new(
-                    ErrorKind::NoAnswer,
-                    "it did not answer in time",
-                ));
+                return Err(RequestError::new(ErrorKind::NoAnswer, "it did not answer in time"));
             }
             after
         };
@@ -504,7 +491,7 @@ impl Switchboard for Board {
     }
 }
 
-/// A disk that keeps documents, and nothing else.
+/// A disk with documents.
 #[derive(Debug, Default)]
 struct Disk {
     documents: Mutex<BTreeMap<(Collection, Id), StoredDocument>>,
@@ -512,27 +499,7 @@ struct Disk {
 }
 
 #[async_trait]
-impl Store for Disk {
-    async fn plugs(&self) -> Result<Vec<PlugRecord>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn save_plug(&self, _: &PlugRecord) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn delete_plug(&self, _: Mac, _: bool) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn replace_plug(&self, _: Mac, _: &PlugRecord) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn energy(&self) -> Result<Vec<(Mac, EnergyState)>, StoreError> {
-        Ok(Vec::new())
-    }
-
+impl DocumentStore for Disk {
     async fn documents(&self, collection: Collection) -> Result<Vec<StoredDocument>, StoreError> {
         let documents = self.documents.lock().unwrap();
         let of = documents.iter().filter(|((of, _), _)| *of == collection);
@@ -569,58 +536,6 @@ impl Store for Disk {
             .lock()
             .unwrap()
             .remove(&(collection, id.clone()));
-        Ok(())
-    }
-
-    async fn setting(&self, _: &str) -> Result<Option<String>, StoreError> {
-        Ok(None)
-    }
-
-    async fn save_setting(&self, _: &str, _: Option<&str>) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn append(&self, _: &[Sample]) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn history(&self, _: &HistoryQuery) -> Result<Vec<HistoryPoint>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn quarters(
-        &self,
-        _: Option<Mac>,
-        _: Timestamp,
-        _: Timestamp,
-    ) -> Result<Vec<Quarter>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn rows(
-        &self,
-        _: Mac,
-        _: Tier,
-        _: Timestamp,
-        _: Timestamp,
-        _: usize,
-    ) -> Result<Vec<Row>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn import(&self, _: Mac, _: &[Row]) -> Result<u64, StoreError> {
-        Ok(0)
-    }
-
-    async fn tidy(&self, _: Timestamp) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn info(&self) -> Result<StoreInfo, StoreError> {
-        Ok(StoreInfo::default())
-    }
-
-    async fn backup(&self, _: &Path) -> Result<(), StoreError> {
         Ok(())
     }
 }

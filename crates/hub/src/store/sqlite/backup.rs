@@ -1,58 +1,55 @@
-//! A copy of the whole file while everything goes on.
+//! Copies the whole file while everything goes on.
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sqlx::Connection as _;
 use tempfile::TempPath;
 
-use super::database::Database;
+use super::database::{Database, QueryError};
 use crate::store::StoreError;
 
-impl Database {
-    pub(super) async fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        let unusable = |what: String| StoreError::File {
-            path: to.to_owned(),
-            what,
-        };
-        if to.symlink_metadata().is_ok() {
-            return Err(unusable(
-                "exists already; a backup overwrites nothing".to_owned(),
-            ));
-        }
-        // Beside the target, so that it gets there by renaming; readable by its owner only, as the original.
-        let beside = directory(to);
-        let empty = tempfile::Builder::new()
-            .prefix(".mains-backup-")
-            .tempfile_in(beside)
-            .map_err(|error| unusable(format!("cannot be made: {error}")))?;
-        let copy = empty.into_temp_path();
-        self.copy_into(&copy)
-            .await
-            .map_err(|error| unusable(format!("the copy failed: {error}")))?;
-        let to = to.to_owned();
-        let kept = tokio::task::spawn_blocking(move || keep(copy, &to)).await;
-        kept.map_err(io::Error::other)
-            .flatten()
-            .map_err(|error| unusable(format!("cannot be written: {error}")))
+/// Writes a consistent copy into a new file.
+pub(super) async fn backup(database: Arc<Database>, to: &Path) -> Result<(), QueryError> {
+    let unusable = |what: String| StoreError::File {
+        path: to.to_owned(),
+        what,
+    };
+    if to.symlink_metadata().is_ok() {
+        return Err(unusable("exists already; a backup overwrites nothing".to_owned()).into());
     }
-
-    async fn copy_into(&self, file: &TempPath) -> Result<(), sqlx::Error> {
-        let path: &Path = file;
-        let text = path
-            .to_str()
-            .ok_or_else(|| sqlx::Error::Configuration("the name is not UTF-8".into()))?;
-        // A connection of its own: it is busy for as long as the copy takes.
-        let mut connection = self.connect().await?;
-        sqlx::query("VACUUM INTO ?")
-            .bind(text)
-            .execute(&mut connection)
-            .await?;
-        connection.close().await
-    }
+    // Beside the target, so that it gets there by renaming; accessible to its owner only, as the original.
+    let empty = tempfile::Builder::new()
+        .prefix(".mains-backup-")
+        .tempfile_in(directory(to))
+        .map_err(|error| unusable(format!("cannot be made: {error}")))?;
+    let copy = empty.into_temp_path();
+    copy_into(&database, &copy)
+        .await
+        .map_err(|error| unusable(format!("the copy failed: {error}")))?;
+    let target = to.to_owned();
+    let kept = tokio::task::spawn_blocking(move || keep(copy, &target)).await;
+    kept.map_err(io::Error::other)
+        .flatten()
+        .map_err(|error| unusable(format!("cannot be written: {error}")).into())
 }
 
-/// Makes sure that the copy is on the disk, then gives it its name. Somebody may have taken the name in the meantime.
+async fn copy_into(database: &Database, file: &TempPath) -> Result<(), sqlx::Error> {
+    let path: &Path = file;
+    let text = path
+        .to_str()
+        .ok_or_else(|| sqlx::Error::Configuration("the name is not UTF-8".into()))?;
+    // A connection of its own, because it is busy for as long as the copy takes.
+    let mut connection = database.connect().await?;
+    sqlx::query("VACUUM INTO ?")
+        .bind(text)
+        .execute(&mut connection)
+        .await?;
+    connection.close().await
+}
+
+/// Syncs the copy to the disk, then gives it its name, unless that was taken in the meantime.
 fn keep(copy: TempPath, to: &Path) -> io::Result<()> {
     std::fs::File::open(&copy)?.sync_all()?;
     copy.persist_noclobber(to).map_err(|error| error.error)?;

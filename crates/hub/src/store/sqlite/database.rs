@@ -1,7 +1,7 @@
-//! The connections to one open file, and what its errors mean.
+//! The connections to one open file, and the meaning of its errors.
 //!
 //! Two connections write: one whose commits are on the disk when they return, for what people make, and one whose commits
-//! only survive the process, for readings. They take turns. Others read, and are never in the way of writing.
+//! only survive the process, for readings. They take turns. Others read, and never block a writer.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -14,28 +14,33 @@ use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Sqlite, SqliteConnection};
+use sqlx::{ConnectOptions, SqliteConnection};
 use tokio::sync::MutexGuard;
 
 use crate::store::{StoreError, StoreInfo};
 
-/// How long another process may hold the file before a call gives up.
-const LOCKED_FOR: Duration = Duration::from_secs(3);
-/// How long a call waits for its turn.
-const TURN_WITHIN: Duration = Duration::from_secs(15);
-const READERS: u32 = 2;
+/// Bound on the time that another process may hold the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
+/// Bound on the time that a call waits for the calls before it.
+const TURN_TIMEOUT: Duration = Duration::from_secs(15);
+const READ_CONNECTIONS: u32 = 2;
+
+/// The operations that an error can name.
+pub(super) const OPENED: &str = "opened";
+pub(super) const READ: &str = "read";
+pub(super) const WRITTEN: &str = "written";
 
 /// The connections to one open file.
 #[derive(Debug)]
 pub(super) struct Database {
     path: PathBuf,
-    /// How the file is read.
+    /// Options of connections that read.
     source: SqliteConnectOptions,
     readers: SqlitePool,
     writers: Option<Writers>,
-    /// Held by who writes: SQLite knows no queue, only asking again and again.
+    /// Held while writing: SQLite has no queue, it only polls.
     turn: tokio::sync::Mutex<()>,
-    /// The last count, and when: counting reads every page.
+    /// The last count of rows and its time; counting reads every page.
     pub(super) counted: Mutex<Option<(Instant, StoreInfo)>>,
 }
 
@@ -45,44 +50,45 @@ struct Writers {
     history: SqlitePool,
 }
 
-/// A transaction, and the turn that it holds.
+/// Error of an operation on the database, before the file is named.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum QueryError {
+    #[error(transparent)]
+    Sql(#[from] sqlx::Error),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A transaction and the turn that it holds.
 ///
-/// It is begun and ended by hand. Of a full disk SQLite rolls back by itself, which sqlx's own transactions do not expect:
-/// the connection could never begin another one. One that was not committed is closed, whatever state it is in.
-pub(super) struct Writing<'a> {
-    connection: PoolConnection<Sqlite>,
+/// It is begun and ended by hand: when the disk is full, SQLite rolls back by itself, which sqlx's own transactions do not expect,
+/// and the connection could never begin another one. The connection of a transaction that is not committed is closed.
+pub(super) struct WriteTransaction<'a> {
+    connection: PoolConnection<sqlx::Sqlite>,
     is_committed: bool,
-    path: &'a Path,
     _turn: MutexGuard<'a, ()>,
 }
 
-impl Writing<'_> {
-    /// The connection, within the transaction.
+impl WriteTransaction<'_> {
+    /// Returns the connection, within the transaction.
     pub(super) fn connection(&mut self) -> &mut SqliteConnection {
         &mut self.connection
     }
 
-    /// Makes it so.
-    pub(super) async fn commit(mut self) -> Result<(), StoreError> {
-        let committed = sqlx::query("COMMIT").execute(self.connection()).await;
-        committed.map_err(|error| fault(self.path, WRITTEN, error))?;
+    pub(super) async fn commit(mut self) -> Result<(), QueryError> {
+        sqlx::query("COMMIT").execute(self.connection()).await?;
         self.is_committed = true;
         Ok(())
     }
 }
 
-impl Drop for Writing<'_> {
+impl Drop for WriteTransaction<'_> {
     fn drop(&mut self) {
         if !self.is_committed {
             self.connection.close_on_drop();
         }
     }
 }
-
-/// What could not be done with the file.
-pub(super) const OPENED: &str = "opened";
-pub(super) const READ: &str = "read";
-pub(super) const WRITTEN: &str = "written";
 
 impl Database {
     pub(super) fn writable(path: &Path) -> Self {
@@ -104,10 +110,10 @@ impl Database {
         }
     }
 
-    /// For a file that cannot be written. `is_still` is for a directory that cannot be written either, where nobody can
-    /// change the file and no file beside it can be made.
-    pub(super) fn read_only(path: &Path, is_still: bool) -> Self {
-        Self::reading(path, options(path).read_only(true).immutable(is_still))
+    /// Opens a file that cannot be written. `is_immutable` is for a directory that cannot be written either, where no process can
+    /// change the file or create one beside it.
+    pub(super) fn read_only(path: &Path, is_immutable: bool) -> Self {
+        Self::reading(path, options(path).read_only(true).immutable(is_immutable))
     }
 
     fn reading(path: &Path, options: SqliteConnectOptions) -> Self {
@@ -118,7 +124,7 @@ impl Database {
         Self {
             path: path.to_owned(),
             source: options,
-            readers: pool(reader, READERS),
+            readers: pool(reader, READ_CONNECTIONS),
             writers: None,
             turn: tokio::sync::Mutex::new(()),
             counted: Mutex::new(None),
@@ -142,39 +148,39 @@ impl Database {
         &self.readers
     }
 
-    /// Begins a change that is on the disk when it is committed.
-    pub(super) async fn edit(&self) -> Result<Writing<'_>, StoreError> {
-        self.write(&self.writers()?.edits).await
+    /// Begins a transaction that is on the disk when it is committed.
+    pub(super) async fn edit(&self) -> Result<WriteTransaction<'_>, QueryError> {
+        self.begin(&self.writers()?.edits).await
     }
 
-    /// Begins a change that survives the process when it is committed, and a power cut a little later.
-    pub(super) async fn record(&self) -> Result<Writing<'_>, StoreError> {
-        self.write(&self.writers()?.history).await
+    /// Begins a transaction that survives the process when it is committed, and a power cut a little later.
+    pub(super) async fn record(&self) -> Result<WriteTransaction<'_>, QueryError> {
+        self.begin(&self.writers()?.history).await
     }
 
-    async fn write(&self, pool: &SqlitePool) -> Result<Writing<'_>, StoreError> {
-        let turn = tokio::time::timeout(TURN_WITHIN, self.turn.lock());
-        let turn = turn.await.map_err(|_| self.unavailable(WRITTEN, "busy"))?;
-        let connection = pool.acquire().await;
-        let mut writing = Writing {
-            connection: connection.map_err(|error| self.fault(WRITTEN, error))?,
+    async fn begin(&self, pool: &SqlitePool) -> Result<WriteTransaction<'_>, QueryError> {
+        let turn = tokio::time::timeout(TURN_TIMEOUT, self.turn.lock()).await;
+        let turn = turn.map_err(|_| unavailable(&self.path, WRITTEN, "busy"))?;
+        let mut transaction = WriteTransaction {
+            connection: pool.acquire().await?,
             is_committed: false,
-            path: &self.path,
             _turn: turn,
         };
-        let begun = sqlx::query("BEGIN IMMEDIATE").execute(writing.connection());
-        begun.await.map_err(|error| self.fault(WRITTEN, error))?;
-        Ok(writing)
+        sqlx::query("BEGIN IMMEDIATE")
+            .execute(transaction.connection())
+            .await?;
+        Ok(transaction)
     }
 
-    /// The connection for edits, outside of a transaction.
+    /// Returns the connection for edits, outside of a transaction.
     pub(super) fn edits(&self) -> Result<&SqlitePool, StoreError> {
         Ok(&self.writers()?.edits)
     }
 
     fn writers(&self) -> Result<&Writers, StoreError> {
         let writers = self.writers.as_ref();
-        writers.ok_or_else(|| self.unavailable(WRITTEN, "the file or its directory is read-only"))
+        let cause = "the file or its directory is read-only";
+        writers.ok_or_else(|| unavailable(&self.path, WRITTEN, cause))
     }
 
     /// Closes all connections; what the write-ahead log holds goes into the file.
@@ -186,54 +192,48 @@ impl Database {
         }
     }
 
-    pub(super) fn fault(&self, what: &'static str, error: sqlx::Error) -> StoreError {
-        fault(&self.path, what, error)
+    /// Names the file and the operation in an error.
+    pub(super) fn store_error(&self, operation: &'static str, error: QueryError) -> StoreError {
+        match error {
+            QueryError::Sql(error) => store_error(&self.path, operation, error),
+            QueryError::Store(error) => error,
+        }
     }
 
-    pub(super) fn unavailable(&self, what: &'static str, why: &str) -> StoreError {
-        unavailable(&self.path, what, why)
-    }
-
-    /// Asks for at most `limit` rows of one series from `from` on and before `to`. The statement takes the series, `from`, `to` and `limit`,
-    /// and returns one JSON text.
+    /// Returns at most `limit` rows of one series from `from` on and before `to`. The statement takes the series, `from`, `to` and
+    /// `limit`, and returns one JSON text.
     pub(super) async fn slice<T: DeserializeOwned>(
         &self,
         sql: &'static str,
         series: i64,
         (from, to): (i64, i64),
         limit: usize,
-    ) -> Result<Vec<T>, StoreError> {
+    ) -> Result<Vec<T>, sqlx::Error> {
         let json: String = sqlx::query_scalar(sql)
             .bind(series)
             .bind(from)
             .bind(to)
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_one(self.readers())
-            .await
-            .map_err(|error| self.fault(READ, error))?;
-        self.decoded(&json)
+            .await?;
+        decoded(&json)
     }
+}
 
-    /// Reads the one JSON text that a query returns. Rows one by one cost more than all of them in one text.
-    pub(super) fn decoded<T: DeserializeOwned>(&self, json: &str) -> Result<T, StoreError> {
-        serde_json::from_str(json).map_err(|error| StoreError::Unavailable {
-            path: self.path.clone(),
-            what: READ,
-            source: error.into(),
-        })
-    }
+/// Reads the one JSON text that a query returns. Rows one by one cost more than all of them in one text.
+pub(super) fn decoded<T: DeserializeOwned>(json: &str) -> Result<T, sqlx::Error> {
+    serde_json::from_str(json).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
 /// Writes rows as the one JSON text that a statement takes.
 pub(super) fn encoded<T: Serialize>(rows: &[T]) -> String {
-    // Tuples of numbers and texts can always be written; an empty text would be refused by SQLite.
-    serde_json::to_string(rows).unwrap_or_default()
+    serde_json::to_string(rows).expect("tuples of numbers and texts can be written as JSON")
 }
 
 pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
-        .busy_timeout(LOCKED_FOR)
+        .busy_timeout(BUSY_TIMEOUT)
         // In KiB: the system caches the file, too.
         .pragma("cache_size", "-1024")
         .pragma("temp_store", "MEMORY")
@@ -245,14 +245,14 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
 fn pool(options: SqliteConnectOptions, connections: u32) -> SqlitePool {
     SqlitePoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(TURN_WITHIN)
+        .acquire_timeout(TURN_TIMEOUT)
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
         .connect_lazy_with(options)
 }
 
-/// Returns what SQLite calls the error, without the details that it adds in the upper bits.
+/// Returns SQLite's code of an error, without the details that it adds in the upper bits.
 pub(super) fn code(error: &sqlx::Error) -> Option<i32> {
     let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
     Some(code & 0xff)
@@ -268,30 +268,29 @@ pub(super) mod codes {
     pub(in super::super) const NOTADB: i32 = 26;
 }
 
-pub(super) fn fault(path: &Path, what: &'static str, error: sqlx::Error) -> StoreError {
-    let path = path.to_owned();
+/// Names the file and the operation in an error.
+pub(super) fn store_error(path: &Path, operation: &'static str, error: sqlx::Error) -> StoreError {
+    let is_duplicate = |error: &dyn sqlx::error::DatabaseError| error.is_unique_violation();
     match code(&error) {
         Some(codes::CORRUPT | codes::NOTADB) => StoreError::Damaged {
-            path,
+            database: path.display().to_string(),
             what: error.to_string(),
         },
-        _ => match error.as_database_error() {
-            Some(refused) if refused.is_unique_violation() => {
-                StoreError::Conflict("there is another one of this name".to_owned())
-            }
-            _ => StoreError::Unavailable {
-                path,
-                what,
-                source: error.into(),
-            },
-        },
+        _ if error.as_database_error().is_some_and(is_duplicate) => {
+            StoreError::Conflict("there is another one of this name".to_owned())
+        }
+        _ => unavailable(path, operation, error),
     }
 }
 
-pub(super) fn unavailable(path: &Path, what: &'static str, why: &str) -> StoreError {
+pub(super) fn unavailable(
+    path: &Path,
+    operation: &'static str,
+    cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> StoreError {
     StoreError::Unavailable {
-        path: path.to_owned(),
-        what,
-        source: why.into(),
+        database: path.display().to_string(),
+        what: operation,
+        source: cause.into(),
     }
 }

@@ -1,4 +1,4 @@
-//! Finding out what is at the path, making it, setting it aside when it is damaged.
+//! Examines, creates and opens the file; sets a damaged one aside.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read as _};
@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{ConnectOptions as _, Connection as _, SqlStr, SqliteConnection};
 
-use super::database::{Database, OPENED, code, codes, fault, options, unavailable};
+use super::database::{
+    Database, OPENED, QueryError, code, codes, options, store_error, unavailable,
+};
 use super::rescue::rescue;
 use crate::store::StoreError;
 
@@ -27,13 +29,13 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     )])
 });
 
-/// "Main", in the header of each of our files.
-const APPLICATION: i64 = 0x4d61_696e;
+/// "Main", in the header of every database of Mains.
+const APPLICATION_ID: i64 = 0x4d61_696e;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-/// A larger file is not read as a whole before it is used; damage in its history shows when it is met.
-const CHECKED_WHOLE: u64 = 8 << 20;
-/// What is always checked: it is small, and nothing works without it.
-const CHECKED: [&str; 6] = [
+/// Size above which a file is not checked as a whole; damage in its history shows when it is read.
+const MAX_CHECKED_BYTES: u64 = 8 << 20;
+/// Checks of the tables that are small, and without which nothing works.
+const CHECKS: [&str; 6] = [
     "PRAGMA quick_check('sqlite_schema')",
     "PRAGMA quick_check('plugs')",
     "PRAGMA quick_check('documents')",
@@ -42,15 +44,15 @@ const CHECKED: [&str; 6] = [
     "PRAGMA quick_check('lifetimes')",
 ];
 
-/// What is at the path.
+/// Condition of the file at the path.
 #[derive(Debug)]
-enum Found {
-    Nothing,
+enum FileCondition {
+    Empty,
     Sound,
     Damaged(String),
 }
 
-/// Returns the path without links, because the log beside the file is found by the file's own name.
+/// Returns the path without symbolic links, because SQLite finds the log beside the file by the file's own name.
 pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
     match path.canonicalize() {
         Ok(path) if path.is_file() => Ok(path),
@@ -59,32 +61,33 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
             what: "is not a file".to_owned(),
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path.to_owned()),
-        Err(error) => Err(io_fault(path, error)),
+        Err(error) => Err(unavailable(path, OPENED, error)),
     }
 }
 
-/// Opens what is there, or makes it. Returns where a damaged file went, too.
+/// Opens or creates the file. Also returns the new path of a damaged one.
 pub(super) async fn open(path: &Path) -> Result<(Database, Option<PathBuf>), StoreError> {
     match examine(path).await? {
-        Found::Nothing => Ok((create(path).await?, None)),
-        Found::Sound => match connect(path).await {
+        FileCondition::Empty => Ok((create(path).await?, None)),
+        FileCondition::Sound => match connect(path).await {
             Err(StoreError::Damaged { what, .. }) => set_aside_and_create(path, &what).await,
             opened => Ok((opened?, None)),
         },
-        Found::Damaged(what) => set_aside_and_create(path, &what).await,
+        FileCondition::Damaged(what) => set_aside_and_create(path, &what).await,
     }
 }
 
-/// Replaces a file that has shown itself to be damaged. Nobody may have it open.
+/// Replaces a damaged file, which must be closed.
 pub(super) async fn replace(path: &Path) -> Result<(Database, Option<PathBuf>), StoreError> {
-    set_aside_and_create(path, "it was found while working with it").await
+    set_aside_and_create(path, "found while it was in use").await
 }
 
 async fn set_aside_and_create(
     path: &Path,
     what: &str,
 ) -> Result<(Database, Option<PathBuf>), StoreError> {
-    let aside = set_aside(path, Timestamp::now()).map_err(|error| io_fault(path, error))?;
+    let aside =
+        set_aside(path, Timestamp::now()).map_err(|error| unavailable(path, OPENED, error))?;
     tracing::error!(
         database = %path.display(),
         kept_as = %aside.display(),
@@ -96,7 +99,7 @@ async fn set_aside_and_create(
     Ok((database, Some(aside)))
 }
 
-/// Makes the file, readable by its owner only; the logs beside it follow suit.
+/// Creates the file, accessible to its owner only; SQLite gives the logs beside it the same mode.
 async fn create(path: &Path) -> Result<Database, StoreError> {
     let made = OpenOptions::new()
         .write(true)
@@ -105,28 +108,28 @@ async fn create(path: &Path) -> Result<Database, StoreError> {
         .mode(0o600)
         .open(path)
         .and_then(|_| sync_directory(path));
-    made.map_err(|error| io_fault(path, error))?;
+    made.map_err(|error| unavailable(path, OPENED, error))?;
     connect(path).await
 }
 
-/// Opens a file that may be empty, and brings it up to date.
+/// Opens a file that may be empty, and migrates it.
 async fn connect(path: &Path) -> Result<Database, StoreError> {
     if let Err(error) = OpenOptions::new().write(true).open(path) {
         return match error.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 connect_read_only(path).await
             }
-            _ => Err(io_fault(path, error)),
+            _ => Err(unavailable(path, OPENED, error)),
         };
     }
-    // Others could read the hash of the password. That it is not ours to change is no reason not to start.
+    // It holds the hash of the password. A mode that this user may not change is no reason not to start.
     let _ = fs::set_permissions(path, Permissions::from_mode(0o600));
     let database = Database::writable(path);
     let error = match prepare(&database).await {
         Ok(()) => return Ok(database),
         Err(error) => error,
     };
-    // A full disk has room again one day; until then every write says so.
+    // A full disk has room again one day; until then every write fails.
     if is_full(migration_code(&error)) && is_current(&database).await {
         return Ok(database);
     }
@@ -135,13 +138,13 @@ async fn connect(path: &Path) -> Result<Database, StoreError> {
         Some(codes::READONLY | codes::CANTOPEN | codes::FULL | codes::IOERR) => {
             connect_read_only(path)
                 .await
-                .map_err(|_| migration_fault(path, error))
+                .map_err(|_| migration_error(path, error))
         }
-        _ => Err(migration_fault(path, error)),
+        _ => Err(migration_error(path, error)),
     }
 }
 
-/// Brings the file up to date, and finds out whether it can be written.
+/// Migrates the file, and checks that it can be written.
 async fn prepare(database: &Database) -> Result<(), MigrateError> {
     let Ok(edits) = database.edits() else {
         return Ok(());
@@ -163,132 +166,121 @@ async fn is_current(database: &Database) -> bool {
     }
 }
 
-/// A log beside the file cannot always be made: not in a directory that is read-only, not on a full disk.
+/// Returns true for a full disk, on which the log beside the file cannot be created.
 fn is_full(code: Option<i32>) -> bool {
     matches!(code, Some(codes::FULL | codes::IOERR))
 }
 
 async fn connect_read_only(path: &Path) -> Result<Database, StoreError> {
     let known = newest();
-    for is_still in [false, true] {
-        match look_at_version(path, is_still).await {
-            Ok(found) if found == known => return Ok(Database::read_only(path, is_still)),
+    for is_immutable in [false, true] {
+        match read_version(path, is_immutable).await {
+            Ok(found) if found == known => return Ok(Database::read_only(path, is_immutable)),
             Ok(_) => {
-                let why = "it is read-only, and of an older version";
-                return Err(unavailable(path, OPENED, why));
+                let cause = "it is read-only, and of an older version";
+                return Err(unavailable(path, OPENED, cause));
             }
-            Err(error) if !is_still && can_be_still(path, &error) => {}
-            Err(error) => return Err(fault(path, OPENED, error)),
+            Err(error) if !is_immutable && is_readable_as_immutable(path, &error) => {}
+            Err(error) => return Err(store_error(path, OPENED, error)),
         }
     }
     Err(unavailable(path, OPENED, "it is read-only"))
 }
 
-async fn look_at_version(path: &Path, is_still: bool) -> Result<i64, sqlx::Error> {
-    let options = options(path).read_only(true).immutable(is_still);
+async fn read_version(path: &Path, is_immutable: bool) -> Result<i64, sqlx::Error> {
+    let options = options(path).read_only(true).immutable(is_immutable);
     let mut connection = options.connect().await?;
     let found = version(&mut connection).await?;
     connection.close().await?;
     Ok(found)
 }
 
-/// Tells whether a file that cannot be read in the ordinary way can be read as one that never changes: without a log
-/// beside it, which would be overlooked.
-fn can_be_still(path: &Path, error: &sqlx::Error) -> bool {
+/// Returns true if a file that cannot be read in the ordinary way can be read as one that never changes: if no log is beside
+/// it, which would be ignored.
+fn is_readable_as_immutable(path: &Path, error: &sqlx::Error) -> bool {
     let log = with_suffix(path, "-wal").metadata();
     let is_logged = log.is_ok_and(|metadata| metadata.len() > 0);
     !is_logged && (code(error) == Some(codes::CANTOPEN) || is_full(code(error)))
 }
 
-async fn examine(path: &Path) -> Result<Found, StoreError> {
+async fn examine(path: &Path) -> Result<FileCondition, StoreError> {
     let mut header = [0; 16];
     let length = match File::open(path) {
         Ok(mut file) => {
             let length = file
                 .metadata()
-                .map_err(|error| io_fault(path, error))?
+                .map_err(|error| unavailable(path, OPENED, error))?
                 .len();
             if length > 0 && file.read_exact(&mut header).is_err() {
-                return Ok(Found::Damaged("it is cut off".to_owned()));
+                return Ok(FileCondition::Damaged("it is truncated".to_owned()));
             }
             length
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
-        Err(error) => return Err(io_fault(path, error)),
+        Err(error) => return Err(unavailable(path, OPENED, error)),
     };
     if length == 0 {
-        return Ok(Found::Nothing);
+        return Ok(FileCondition::Empty);
     }
     if header != *MAGIC {
-        return Ok(Found::Damaged(
-            "it does not begin as a database does".to_owned(),
+        return Ok(FileCondition::Damaged(
+            "it does not begin like a database".to_owned(),
         ));
     }
-    for is_still in [false, true] {
-        match look(path, length, is_still).await {
-            Err(Look::Sql(error)) => match code(&error) {
+    for is_immutable in [false, true] {
+        match check(path, length, is_immutable).await {
+            Err(QueryError::Sql(error)) => match code(&error) {
                 Some(codes::CORRUPT | codes::NOTADB) => {
-                    return Ok(Found::Damaged(error.to_string()));
+                    return Ok(FileCondition::Damaged(error.to_string()));
                 }
-                _ if !is_still && can_be_still(path, &error) => {}
-                _ => return Err(fault(path, OPENED, error)),
+                _ if !is_immutable && is_readable_as_immutable(path, &error) => {}
+                _ => return Err(store_error(path, OPENED, error)),
             },
-            Err(Look::Store(error)) => return Err(error),
+            Err(QueryError::Store(error)) => return Err(error),
             Ok(found) => return Ok(found),
         }
     }
-    Err(unavailable(path, OPENED, "it cannot be looked at"))
+    Err(unavailable(path, OPENED, "it cannot be examined"))
 }
 
-/// Why a look into the file ended.
-enum Look {
-    Sql(sqlx::Error),
-    Store(StoreError),
-}
-
-impl From<sqlx::Error> for Look {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Sql(error)
-    }
-}
-
-/// Looks into the file without writing to it.
-async fn look(path: &Path, length: u64, is_still: bool) -> Result<Found, Look> {
-    let options = options(path).read_only(true).immutable(is_still);
+/// Examines the content of the file without writing to it.
+async fn check(path: &Path, length: u64, is_immutable: bool) -> Result<FileCondition, QueryError> {
+    let options = options(path).read_only(true).immutable(is_immutable);
     let mut connection = options.connect().await?;
     let application: i64 = scalar(&mut connection, "PRAGMA application_id").await?;
-    if application != APPLICATION {
+    if application != APPLICATION_ID {
         return empty_or_foreign(path, &mut connection).await;
     }
     let found = version(&mut connection).await?;
     if found > newest() {
-        return Err(Look::Store(StoreError::Newer {
-            path: path.to_owned(),
-            found,
-            known: newest(),
-        }));
+        return Err(newer(path, found).into());
     }
-    let whole = (length <= CHECKED_WHOLE).then_some("PRAGMA quick_check(1)");
-    for sql in CHECKED.into_iter().chain(whole) {
+    let whole = (length <= MAX_CHECKED_BYTES).then_some("PRAGMA quick_check(1)");
+    for sql in CHECKS.into_iter().chain(whole) {
         let verdict: String = sqlx::query_scalar(sql).fetch_one(&mut connection).await?;
         if verdict != "ok" {
-            return Ok(Found::Damaged(verdict));
+            return Ok(FileCondition::Damaged(verdict));
         }
     }
     connection.close().await?;
-    Ok(Found::Sound)
+    Ok(FileCondition::Sound)
 }
 
-/// A file without our mark: one whose making was cut short has no table, everything else belongs to somebody else.
-async fn empty_or_foreign(path: &Path, connection: &mut SqliteConnection) -> Result<Found, Look> {
+/// Examines a file without the application id: one whose creation was interrupted has no table, any other belongs to another
+/// program.
+async fn empty_or_foreign(
+    path: &Path,
+    connection: &mut SqliteConnection,
+) -> Result<FileCondition, QueryError> {
     let sql = "SELECT count(*) FROM sqlite_schema WHERE name <> '_sqlx_migrations'";
     if scalar(connection, sql).await? == 0 {
-        return Ok(Found::Nothing);
+        return Ok(FileCondition::Empty);
     }
-    Err(Look::Store(StoreError::File {
+    Err(StoreError::File {
         path: path.to_owned(),
         what: "is the database of another program".to_owned(),
-    }))
+    }
+    .into())
 }
 
 async fn version(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
@@ -303,9 +295,10 @@ async fn scalar(connection: &mut SqliteConnection, sql: &'static str) -> Result<
     sqlx::query_scalar(sql).fetch_one(connection).await
 }
 
+/// Returns the newest version of the schema.
 fn newest() -> i64 {
     let versions = MIGRATIONS.iter().map(|migration| migration.version);
-    versions.max().unwrap_or_default()
+    versions.max().expect("there are migrations")
 }
 
 fn migration_code(error: &MigrateError) -> Option<i32> {
@@ -315,25 +308,17 @@ fn migration_code(error: &MigrateError) -> Option<i32> {
     }
 }
 
-fn migration_fault(path: &Path, error: MigrateError) -> StoreError {
+fn migration_error(path: &Path, error: MigrateError) -> StoreError {
     match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-            fault(path, OPENED, error)
+            store_error(path, OPENED, error)
         }
-        MigrateError::VersionMissing(found) => StoreError::Newer {
-            path: path.to_owned(),
-            found,
-            known: newest(),
-        },
-        error => StoreError::Unavailable {
-            path: path.to_owned(),
-            what: OPENED,
-            source: error.into(),
-        },
+        MigrateError::VersionMissing(found) => newer(path, found),
+        error => unavailable(path, OPENED, error),
     }
 }
 
-/// Renames a damaged file, with its logs, to a name that says when. Nothing is ever overwritten.
+/// Renames a damaged file, with its logs, to a name with the time. Never overwrites anything.
 fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
     let time = now.strftime("%Y%m%dT%H%M%SZ");
     let name = |number: u32| match number {
@@ -343,7 +328,7 @@ fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
     let free = (0..1000)
         .map(name)
         .find(|aside| aside.symlink_metadata().is_err());
-    let aside = free.ok_or_else(|| io::Error::other("there are too many damaged ones"))?;
+    let aside = free.ok_or_else(|| io::Error::other("too many damaged databases beside it"))?;
     // The logs first: a log without its database would be taken for that of the new one.
     for suffix in ["-wal", "-shm", ""] {
         match fs::rename(with_suffix(path, suffix), with_suffix(&aside, suffix)) {
@@ -368,10 +353,10 @@ fn sync_directory(file: &Path) -> io::Result<()> {
     }
 }
 
-fn io_fault(path: &Path, error: io::Error) -> StoreError {
-    StoreError::Unavailable {
-        path: path.to_owned(),
-        what: OPENED,
-        source: error.into(),
+fn newer(path: &Path, found: i64) -> StoreError {
+    StoreError::Newer {
+        database: path.display().to_string(),
+        found,
+        known: newest(),
     }
 }

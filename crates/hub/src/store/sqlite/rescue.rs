@@ -1,5 +1,5 @@
-//! What is whole in a damaged file goes into the new one: everything that people made, the lifetime totals, and the
-//! quarters of an hour, which are kept for ever. Readings and minutes are not worth the wait.
+//! Copies what is whole in a damaged file into the new one: everything that people made, the lifetime totals, and the quarters
+//! of an hour, which are kept for ever. Readings and minutes are not worth the wait.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -9,10 +9,10 @@ use sqlx::SqliteConnection;
 
 use super::database::Database;
 
-/// Years of history are copied within this time; what is left then stays in the damaged file.
-const COPIED_WITHIN: Duration = Duration::from_secs(10);
+/// Enough for years of history; the rest stays in the damaged file.
+const COPY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Columns by name, as the first release has them: the damaged file can be older than the new one.
+/// Statements with the columns of the first release, because the damaged file can be older than the new one.
 const TABLES: [(&str, &str); 5] = [
     (
         "plugs",
@@ -43,7 +43,7 @@ const TABLES: [(&str, &str); 5] = [
 const QUARTERS: &str = "INSERT INTO quarters (plug, t, readings, power, low, high, energy) \
     SELECT plug, t, readings, power, low, high, energy FROM damaged.quarters WHERE plug = ?";
 
-/// Copies what can be read. What cannot is told, and stays in the file that was set aside.
+/// Copies what can be read. The rest is logged, and stays in the file that was set aside.
 pub(super) async fn rescue(damaged: &Path, database: &Database) {
     let Ok(edits) = database.edits() else { return };
     let rescued = async {
@@ -60,7 +60,7 @@ pub(super) async fn rescue(damaged: &Path, database: &Database) {
     if let Err(error) = rescued.await {
         tracing::error!(
             error = &error as &dyn std::error::Error,
-            "nothing of it can be read"
+            "nothing of the damaged database can be read"
         );
     }
 }
@@ -68,24 +68,35 @@ pub(super) async fn rescue(damaged: &Path, database: &Database) {
 async fn copy(connection: &mut SqliteConnection) {
     for (table, sql) in TABLES {
         match sqlx::query(sql).execute(&mut *connection).await {
-            Ok(done) => tracing::info!(table, rows = done.rows_affected(), "carried over"),
+            Ok(done) => tracing::info!(
+                table,
+                rows = done.rows_affected(),
+                "copied from the damaged database"
+            ),
             Err(error) => {
                 tracing::error!(
                     table,
                     error = &error as &dyn std::error::Error,
-                    "cannot be carried over"
+                    "cannot be copied from the damaged database"
                 );
             }
         }
     }
-    let series: Vec<i64> = sqlx::query_scalar("SELECT id FROM series")
-        .fetch_all(&mut *connection)
-        .await
-        .unwrap_or_default();
+    let series = sqlx::query_scalar("SELECT id FROM series");
+    let series: Vec<i64> = match series.fetch_all(&mut *connection).await {
+        Ok(series) => series,
+        Err(error) => {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the new database cannot be read"
+            );
+            return;
+        }
+    };
     let begun = Instant::now();
     let (mut rows, mut lost) = (0, 0_usize);
     for plug in &series {
-        if begun.elapsed() > COPIED_WITHIN {
+        if begun.elapsed() > COPY_TIMEOUT {
             lost += 1;
             continue;
         }
@@ -94,22 +105,22 @@ async fn copy(connection: &mut SqliteConnection) {
             Err(_) => lost += 1,
         }
     }
-    tracing::info!(rows, "quarters of an hour carried over");
+    tracing::info!(rows, "quarters of an hour copied from the damaged database");
     if lost > 0 {
         tracing::error!(
             plugs = lost,
-            "the history of some plugs cannot be carried over"
+            "the history of some plugs cannot be copied from the damaged database"
         );
     }
 }
 
-/// Plug by plug, so that a page that cannot be read costs one of them only.
+/// Copies the quarters of one plug, so that a page that cannot be read costs one plug only.
 async fn copy_quarters(connection: &mut SqliteConnection, plug: i64) -> Result<u64, sqlx::Error> {
     let copied = sqlx::query(QUARTERS).bind(plug).execute(connection).await?;
     Ok(copied.rows_affected())
 }
 
-/// A file that is attached by its name alone would be written to.
+/// Returns the URI that attaches a file for reading only; by its name alone it would be written to.
 fn read_only_uri(path: &Path) -> String {
     let mut uri = "file:".to_owned();
     for byte in path.as_os_str().as_encoded_bytes() {
@@ -118,8 +129,7 @@ fn read_only_uri(path: &Path) -> String {
                 uri.push(char::from(*byte));
             }
             _ => {
-                // Writing to a text cannot fail.
-                let _ = write!(uri, "%{byte:02X}");
+                write!(uri, "%{byte:02X}").expect("writing to a String cannot fail");
             }
         }
     }

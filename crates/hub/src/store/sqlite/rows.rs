@@ -1,24 +1,24 @@
-//! Rows as they are kept: out for export, in from import.
+//! Rows as they are stored, for export and import.
 
 use hiflying::Mac;
 use jiff::Timestamp;
 use plugs::Reading;
 use sqlx::SqliteConnection;
 
-use super::append::{INSERT_READINGS, SpanRow, insert_spans, reading_row};
-use super::database::{Database, WRITTEN, encoded};
+use super::append::{INSERT_READINGS, SpanRow, insert_spans, reading_row, series};
+use super::database::{Database, QueryError, encoded};
+use super::history::series_of;
 use super::steps::ceil_second;
 use crate::store::scale::{self, from_hundredths, from_thousandths, moment, thousandths, unsigned};
-use crate::store::slots::{MINUTE, QUARTER, floor};
-use crate::store::{Row, Sample, Span, StoreError, Tier, Used};
+use crate::store::spread::{MINUTE, QUARTER, floor};
+use crate::store::{HistoryRow, HistorySpan, Sample, Tier, Used};
 
-/// No more rows than this in one statement.
-const AT_ONCE: usize = 10_000;
+const ROWS_PER_STATEMENT: usize = 10_000;
 
 const READINGS: &str = "SELECT json_group_array(json_array(at_ms, voltage, current, frequency, power, counter_wh, energy, \
     gap_ms)) FROM (SELECT * FROM readings WHERE plug = ?1 AND at_ms >= ?2 AND at_ms < ?3 ORDER BY at_ms LIMIT ?4)";
 
-macro_rules! spans {
+macro_rules! select_spans {
     ($table:literal) => {
         concat!(
             "SELECT json_group_array(json_array(t, readings, power, low, high, energy)) FROM (SELECT * FROM ",
@@ -32,7 +32,7 @@ const IMPORT_MINUTES: &str = insert_spans!("minutes", " ON CONFLICT DO NOTHING")
 const IMPORT_QUARTERS: &str = insert_spans!("quarters", " ON CONFLICT DO NOTHING");
 
 /// (at, voltage, current, frequency, power, counter, energy, gap)
-type ReadingOut = (
+type StoredReading = (
     i64,
     Option<i64>,
     Option<i64>,
@@ -43,64 +43,68 @@ type ReadingOut = (
     Option<i64>,
 );
 /// (t, readings, power, low, high, energy)
-type SpanOut = (i64, i64, i64, Option<i64>, Option<i64>, i64);
+type StoredSpan = (i64, i64, i64, Option<i64>, Option<i64>, i64);
 
-impl Database {
-    pub(super) async fn rows(
-        &self,
-        plug: Mac,
-        tier: Tier,
-        from: Timestamp,
-        to: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<Row>, StoreError> {
-        let Some(series) = self.series_of(plug).await? else {
-            return Ok(Vec::new());
-        };
-        let span = (ceil_second(from), ceil_second(to));
-        Ok(match tier {
-            Tier::Readings => {
-                let span = (ceil_millisecond(from), ceil_millisecond(to));
-                let rows: Vec<ReadingOut> = self.slice(READINGS, series, span, limit).await?;
-                rows.into_iter()
-                    .filter_map(|row| reading(plug, row))
-                    .collect()
-            }
-            Tier::Minutes => spans(self.slice(spans!("minutes"), series, span, limit).await?)
-                .map(Row::Minute)
-                .collect(),
-            Tier::Quarters => spans(self.slice(spans!("quarters"), series, span, limit).await?)
-                .map(Row::Quarter)
-                .collect(),
-        })
-    }
-
-    pub(super) async fn import(&self, plug: Mac, rows: &[Row]) -> Result<u64, StoreError> {
-        let mut writing = self.edit().await?;
-        let series = self.series(writing.connection(), [plug].into()).await?;
-        let Some(series) = series.get(&plug).map(|series| series.id) else {
-            return Ok(0);
-        };
-        let mut new = 0;
-        for rows in rows.chunks(AT_ONCE) {
-            let imported = import(writing.connection(), plug, series, rows).await;
-            new += imported.map_err(|error| self.fault(WRITTEN, error))?;
+/// Returns stored rows of a tier, by time.
+pub(super) async fn rows(
+    database: &Database,
+    plug: Mac,
+    tier: Tier,
+    (from, to): (Timestamp, Timestamp),
+    limit: usize,
+) -> Result<Vec<HistoryRow>, sqlx::Error> {
+    let Some(series) = series_of(database, plug).await? else {
+        return Ok(Vec::new());
+    };
+    let seconds = (ceil_second(from), ceil_second(to));
+    let sql = match tier {
+        Tier::Readings => {
+            let span = (ceil_millisecond(from), ceil_millisecond(to));
+            let rows: Vec<StoredReading> = database.slice(READINGS, series, span, limit).await?;
+            let readings = rows.into_iter().filter_map(|row| reading(plug, row));
+            return Ok(readings.collect());
         }
-        writing.commit().await?;
-        Ok(new)
-    }
+        Tier::Minutes => select_spans!("minutes"),
+        Tier::Quarters => select_spans!("quarters"),
+    };
+    let rows = database.slice(sql, series, seconds, limit).await?;
+    let spans = rows.into_iter().filter_map(span);
+    Ok(match tier {
+        Tier::Quarters => spans.map(HistoryRow::Quarter).collect(),
+        _ => spans.map(HistoryRow::Minute).collect(),
+    })
 }
 
-async fn import(
+/// Adds rows from elsewhere in one transaction, and returns how many were new.
+pub(super) async fn import(
+    database: &Database,
+    plug: Mac,
+    rows: &[HistoryRow],
+) -> Result<u64, QueryError> {
+    let mut transaction = database.edit().await?;
+    let connection = transaction.connection();
+    let series = series(connection, [plug].into()).await?;
+    let Some(series) = series.get(&plug).map(|series| series.id) else {
+        return Ok(0);
+    };
+    let mut new = 0;
+    for rows in rows.chunks(ROWS_PER_STATEMENT) {
+        new += import_chunk(connection, plug, series, rows).await?;
+    }
+    transaction.commit().await?;
+    Ok(new)
+}
+
+async fn import_chunk(
     connection: &mut SqliteConnection,
     plug: Mac,
     series: i64,
-    rows: &[Row],
+    rows: &[HistoryRow],
 ) -> Result<u64, sqlx::Error> {
     let (mut readings, mut minutes, mut quarters) = (Vec::new(), Vec::new(), Vec::new());
     for row in rows {
         match row {
-            Row::Reading(reading, used) => {
+            HistoryRow::Reading(reading, used) => {
                 let mut reading = reading.clone();
                 reading.plug = plug;
                 let sample = Sample {
@@ -110,8 +114,8 @@ async fn import(
                 };
                 readings.push(reading_row(series, &sample));
             }
-            Row::Minute(span) => minutes.push(span_row(series, span, MINUTE)),
-            Row::Quarter(span) => quarters.push(span_row(series, span, QUARTER)),
+            HistoryRow::Minute(span) => minutes.push(span_row(series, span, MINUTE)),
+            HistoryRow::Quarter(span) => quarters.push(span_row(series, span, QUARTER)),
         }
     }
     let mut new = 0;
@@ -126,7 +130,7 @@ async fn import(
     Ok(new)
 }
 
-fn reading(plug: Mac, row: ReadingOut) -> Option<Row> {
+fn reading(plug: Mac, row: StoredReading) -> Option<HistoryRow> {
     let (at, voltage, current, frequency, power, counter, energy, gap) = row;
     let used = energy.zip(gap).and_then(|(energy, gap)| {
         Some(Used {
@@ -143,25 +147,22 @@ fn reading(plug: Mac, row: ReadingOut) -> Option<Row> {
         power_w: power.map(from_thousandths),
         energy_wh: counter.map(unsigned),
     };
-    Some(Row::Reading(reading, used))
+    Some(HistoryRow::Reading(reading, used))
 }
 
-fn spans(rows: Vec<SpanOut>) -> impl Iterator<Item = Span> {
-    rows.into_iter().filter_map(|row| {
-        let (t, readings, power, low, high, energy) = row;
-        let mean = (readings > 0).then(|| power as f64 / readings as f64 / 1e3);
-        Some(Span {
-            t: Timestamp::from_second(t).ok()?,
-            readings: u32::try_from(readings).unwrap_or(u32::MAX),
-            power_w: mean,
-            power_min_w: low.map(from_thousandths),
-            power_max_w: high.map(from_thousandths),
-            energy_wh: from_thousandths(energy),
-        })
+fn span((t, readings, power, low, high, energy): StoredSpan) -> Option<HistorySpan> {
+    let mean = (readings > 0).then(|| power as f64 / readings as f64 / 1e3);
+    Some(HistorySpan {
+        t: Timestamp::from_second(t).ok()?,
+        readings: u32::try_from(readings).unwrap_or(u32::MAX),
+        power_w: mean,
+        power_min_w: low.map(from_thousandths),
+        power_max_w: high.map(from_thousandths),
+        energy_wh: from_thousandths(energy),
     })
 }
 
-fn span_row(series: i64, span: &Span, size: i64) -> SpanRow {
+fn span_row(series: i64, span: &HistorySpan, size: i64) -> SpanRow {
     let readings = i64::from(span.readings);
     let sum = span.power_w.map(|power| power * f64::from(span.readings));
     let is_measured = span.readings > 0;

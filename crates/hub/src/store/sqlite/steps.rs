@@ -1,51 +1,51 @@
-//! How a range of time is cut into steps, and which rows each part of it is made of. No database here.
+//! Divides a range of time into steps, and selects the rows that each part is made of. Without database access.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::store::slots::{MINUTE, QUARTER, Spread, ceil, floor};
-use crate::store::sum::Sum;
-use crate::store::{HistoryQuery, Step, Tier};
+use crate::store::spread::{EnergySpread, MINUTE, QUARTER, ceil, floor};
+use crate::store::sum::SpanSum;
+use crate::store::{HistoryQuery, HistoryStep, Tier};
 
-/// Sums by the beginning of their step, in seconds.
-pub(super) type Sums = BTreeMap<i64, Sum>;
+/// Sums by the start of their step, in seconds.
+pub(super) type StepSums = BTreeMap<i64, SpanSum>;
 
 /// (at, power, energy, gap)
-pub(super) type ReadingRow = (i64, Option<i64>, Option<i64>, Option<i64>);
+pub(super) type ConsumptionRow = (i64, Option<i64>, Option<i64>, Option<i64>);
 
-/// Seconds, from the first to the first that is no longer in it.
+/// A range of seconds, without its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Range {
+pub(super) struct SecondRange {
     pub(super) from: i64,
     pub(super) to: i64,
 }
 
-/// How the time is cut.
+/// Division of time into steps.
 #[derive(Debug)]
-pub(super) enum Steps {
+pub(super) enum StepBoundaries {
     Seconds(i64),
     Edges(Vec<i64>),
 }
 
-/// Where the rows of a plug begin and end.
+/// Times for which a plug has rows of each tier.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Extent {
+pub(super) struct TierExtent {
     pub(super) readings_from: i64,
-    pub(super) minutes: Range,
-    pub(super) quarters: Range,
+    pub(super) minutes: SecondRange,
+    pub(super) quarters: SecondRange,
 }
 
-/// Which part comes from which rows.
+/// Parts of a range, each with the tier that it is read from.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Pieces {
-    pub(super) quarters: Range,
-    pub(super) minutes: Range,
-    pub(super) readings: Range,
+pub(super) struct TierRanges {
+    pub(super) quarters: SecondRange,
+    pub(super) minutes: SecondRange,
+    pub(super) readings: SecondRange,
 }
 
-impl Pieces {
-    pub(super) fn of(tier: Tier, range: Range, extent: Extent) -> Self {
+impl TierRanges {
+    pub(super) fn of(tier: Tier, range: SecondRange, extent: TierExtent) -> Self {
         let readings_from = match tier {
             Tier::Readings => extent.readings_from.min(range.to).max(range.from),
             _ => range.to,
@@ -55,15 +55,15 @@ impl Pieces {
             _ => extent.minutes.from.min(readings_from).max(range.from),
         };
         Self {
-            quarters: Range {
+            quarters: SecondRange {
                 from: range.from,
                 to: minutes_from,
             },
-            minutes: Range {
+            minutes: SecondRange {
                 from: minutes_from,
                 to: readings_from,
             },
-            readings: Range {
+            readings: SecondRange {
                 from: readings_from,
                 to: range.to,
             },
@@ -71,7 +71,7 @@ impl Pieces {
     }
 }
 
-impl Range {
+impl SecondRange {
     pub(super) fn within(self, other: Self) -> Self {
         Self {
             from: self.from.max(other.from),
@@ -80,31 +80,31 @@ impl Range {
     }
 }
 
-impl Steps {
+impl StepBoundaries {
     pub(super) fn of(query: &HistoryQuery) -> Self {
         match query.step {
-            Step::Seconds(step) => Self::Seconds(i64::from(step.max(1))),
-            Step::Edges => {
+            HistoryStep::Seconds(step) => Self::Seconds(i64::from(step.max(1))),
+            HistoryStep::Edges => {
                 Self::Edges(query.edges.iter().map(|edge| floor_second(*edge)).collect())
             }
         }
     }
 
-    /// Returns whole steps around what is asked for.
-    pub(super) fn widened(&self, query: &HistoryQuery) -> Range {
+    /// Returns the range of a query, widened to whole steps.
+    pub(super) fn widened(&self, query: &HistoryQuery) -> SecondRange {
         match self {
-            Self::Seconds(step) => Range {
+            Self::Seconds(step) => SecondRange {
                 from: floor(floor_second(query.from), *step),
                 to: ceil(ceil_second(query.to), *step),
             },
-            Self::Edges(edges) => Range {
+            Self::Edges(edges) => SecondRange {
                 from: edges.first().copied().unwrap_or_default(),
                 to: edges.last().copied().unwrap_or_default(),
             },
         }
     }
 
-    /// Returns the coarsest rows that these steps can be made of.
+    /// Returns the coarsest tier that these steps can be made of.
     pub(super) fn tier(&self) -> Tier {
         let divides = |size| match self {
             Self::Seconds(step) => step % size == 0,
@@ -121,14 +121,14 @@ impl Steps {
         }
     }
 
-    /// Returns the parts of a range whose rows belong together, each with the beginning of its step. Where a step is
-    /// shorter than a row, the row belongs to the step in which it begins.
+    /// Returns the parts of a range that are summed together, each with the start of its step. Where a step is shorter than a row,
+    /// the row belongs to the step in which it begins.
     pub(super) fn pairs(
         &self,
         row: i64,
-        range: Range,
-    ) -> Box<dyn Iterator<Item = (i64, Range)> + Send + '_> {
-        let filled = move |(t, part): (i64, Range)| {
+        range: SecondRange,
+    ) -> Box<dyn Iterator<Item = (i64, SecondRange)> + Send + '_> {
+        let filled = move |(t, part): (i64, SecondRange)| {
             let part = part.within(range);
             (part.from < part.to).then_some((t, part))
         };
@@ -143,33 +143,33 @@ impl Steps {
                     .take_while(move |from| *from < range.to)
                     .map(move |from| {
                         let to = from.saturating_add(size);
-                        (floor(from, step), Range { from, to })
+                        (floor(from, step), SecondRange { from, to })
                     });
                 Box::new(parts.filter_map(filled))
             }
             Self::Edges(edges) => {
                 let parts = edges.iter().zip(edges.iter().skip(1)).map(|(from, to)| {
                     let (from, to) = (*from, *to);
-                    (from, Range { from, to })
+                    (from, SecondRange { from, to })
                 });
                 Box::new(parts.filter_map(filled))
             }
         }
     }
 
-    /// Returns the step that a second is in.
-    fn around(&self, t: i64) -> Option<Range> {
+    /// Returns the step that contains a second.
+    fn around(&self, t: i64) -> Option<SecondRange> {
         match self {
             Self::Seconds(step) => {
                 let from = floor(t, *step);
-                Some(Range {
+                Some(SecondRange {
                     from,
                     to: from + step,
                 })
             }
             Self::Edges(edges) => {
                 let after = edges.partition_point(|edge| *edge <= t);
-                Some(Range {
+                Some(SecondRange {
                     from: *edges.get(after.checked_sub(1)?)?,
                     to: *edges.get(after)?,
                 })
@@ -177,17 +177,22 @@ impl Steps {
         }
     }
 
-    pub(super) fn add_reading(&self, sums: &mut Sums, row: &ReadingRow, range: Range) {
+    pub(super) fn add_reading(
+        &self,
+        sums: &mut StepSums,
+        row: &ConsumptionRow,
+        range: SecondRange,
+    ) {
         let (at, power, energy, gap) = *row;
         if let (Some(power), true) = (power, at < range.to.saturating_mul(1000))
             && let Some(step) = self.around(at.div_euclid(1000))
         {
-            add_to(sums, step.from, Sum::of_power(power));
+            add_to(sums, step.from, SpanSum::of_power(power));
         }
         let (Some(energy), Some(gap)) = (energy, gap) else {
             return;
         };
-        let spread = Spread::new(at - gap, at, energy);
+        let spread = EnergySpread::new(at - gap, at, energy);
         let mut t = (at - gap).div_euclid(1000).max(range.from);
         while t < range.to && t.saturating_mul(1000) < at {
             let Some(step) = self.around(t) else {
@@ -197,25 +202,25 @@ impl Steps {
                 step.from.max(range.from).saturating_mul(1000),
                 step.to.saturating_mul(1000),
             );
-            add_to(sums, step.from, Sum::of_energy(share));
+            add_to(sums, step.from, SpanSum::of_energy(share));
             t = step.to;
         }
     }
 }
 
-pub(super) fn add_to(sums: &mut Sums, t: i64, sum: Sum) {
+pub(super) fn add_to(sums: &mut StepSums, t: i64, sum: SpanSum) {
     if !sum.is_empty() {
         sums.entry(t).or_default().add(sum);
     }
 }
 
-const NANOSECONDS: i128 = 1_000_000_000;
+const NANOSECONDS_PER_SECOND: i128 = 1_000_000_000;
 
 pub(super) fn floor_second(t: Timestamp) -> i64 {
     // The calendar's years fit into 64 bits of seconds many times over.
-    t.as_nanosecond().div_euclid(NANOSECONDS) as i64
+    t.as_nanosecond().div_euclid(NANOSECONDS_PER_SECOND) as i64
 }
 
 pub(super) fn ceil_second(t: Timestamp) -> i64 {
-    -((-t.as_nanosecond()).div_euclid(NANOSECONDS) as i64)
+    -((-t.as_nanosecond()).div_euclid(NANOSECONDS_PER_SECOND) as i64)
 }

@@ -22,11 +22,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt;
 
-use super::super::settings::Settings;
 use super::super::{Trust, protect};
 use crate::config::Config;
 use crate::server::Peer;
-use crate::store::StoreError;
+use crate::store::{SettingStore, StoreError};
 
 /// Settings in memory, that can fail.
 #[derive(Debug, Default)]
@@ -36,15 +35,15 @@ pub(super) struct Memory {
 }
 
 #[async_trait]
-impl Settings for Memory {
-    async fn read(&self, key: &str) -> Result<Option<String>, StoreError> {
+impl SettingStore for Memory {
+    async fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {
         Ok(self.values.lock().unwrap().get(key).cloned())
     }
 
-    async fn write(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
+    async fn save_setting(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
         if self.fails.load(Ordering::Relaxed) {
             return Err(StoreError::Unavailable {
-                path: "/state/mains.sqlite".into(),
+                database: "/state/mains.sqlite".into(),
                 what: "written",
                 source: "the disk is full".into(),
             });
@@ -99,8 +98,8 @@ impl House {
         memory: Arc<Memory>,
         listening: SocketAddr,
     ) -> Result<Self, RequestError> {
-        let settings = Arc::clone(&memory) as Arc<dyn Settings>;
-        let trust = Trust::open(settings, &config, listening).await?;
+        let settings = Arc::clone(&memory) as Arc<dyn SettingStore>;
+        let trust = Trust::load(settings, &config, listening).await?;
         let reached = Arc::default();
         Ok(Self {
             router: protect(rooms(Arc::clone(&reached)), trust.clone()),

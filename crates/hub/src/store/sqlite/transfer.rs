@@ -1,10 +1,10 @@
-//! History that goes from one plug to another, or away.
+//! History that moves from one plug to another, or is deleted.
 
 use api::PlugId;
 use hiflying::Mac;
 use sqlx::SqliteConnection;
 
-/// What a minute or a quarter of an hour does when there is one already: both count.
+/// Clause that adds a minute or a quarter of an hour to an existing one.
 macro_rules! merged {
     () => {
         " ON CONFLICT (plug, t) DO UPDATE SET readings = readings + excluded.readings, \
@@ -16,8 +16,8 @@ macro_rules! merged {
 }
 pub(super) use merged;
 
-/// For each table of history: what gives the rows of series `?2` to series `?1`.
-const GIVE: [&str; 3] = [
+/// Statements that move the rows of series `?2` to series `?1`, one for each table of history.
+const MOVE_ROWS: [&str; 3] = [
     "INSERT INTO readings SELECT ?1, at_ms, voltage, current, frequency, power, counter_wh, energy, gap_ms \
      FROM readings WHERE plug = ?2 ON CONFLICT DO NOTHING",
     concat!(
@@ -30,7 +30,7 @@ const GIVE: [&str; 3] = [
     ),
 ];
 
-const FORGET: [&str; 5] = [
+const DELETE_SERIES: [&str; 5] = [
     "DELETE FROM readings WHERE plug = ?",
     "DELETE FROM minutes WHERE plug = ?",
     "DELETE FROM quarters WHERE plug = ?",
@@ -39,19 +39,19 @@ const FORGET: [&str; 5] = [
 ];
 
 /// Deletes a plug's history and lifetime total.
-pub(super) async fn forget_history(
+pub(super) async fn delete_history(
     connection: &mut SqliteConnection,
     plug: Mac,
 ) -> Result<(), sqlx::Error> {
     if let Some(series) = series(connection, plug).await? {
-        forget(connection, series).await?;
+        delete_series(connection, series).await?;
     }
     Ok(())
 }
 
-/// Carries the history and the total of `old` on under `new`, whose counter is the new reference. What `new` has of its
-/// own goes along: it usually is the shorter one, so its rows are those that move.
-pub(super) async fn carry_on(
+/// Continues the history and the total of `old` under `new`, whose counter is the new reference. The series of `old` stays and
+/// takes the rows of `new`, which usually has fewer.
+pub(super) async fn continue_history(
     connection: &mut SqliteConnection,
     old: Mac,
     new: Mac,
@@ -59,17 +59,17 @@ pub(super) async fn carry_on(
     let Some(old) = series(connection, old).await? else {
         return Ok(());
     };
-    let taken_over = series(connection, new).await?;
-    if taken_over == Some(old) {
+    let absorbed = series(connection, new).await?;
+    if absorbed == Some(old) {
         return Ok(());
     }
-    refer_to_counter_of(connection, old, taken_over).await?;
-    if let Some(new) = taken_over {
-        for sql in GIVE {
+    move_lifetime(connection, old, absorbed).await?;
+    if let Some(new) = absorbed {
+        for sql in MOVE_ROWS {
             let query = sqlx::query(sql).bind(old).bind(new);
             query.execute(&mut *connection).await?;
         }
-        forget(connection, new).await?;
+        delete_series(connection, new).await?;
     }
     sqlx::query("UPDATE series SET mac = ? WHERE id = ?")
         .bind(PlugId(new).to_string())
@@ -79,8 +79,8 @@ pub(super) async fn carry_on(
     Ok(())
 }
 
-/// The total stays that of `old`; where `old` never had one, that of `new` does.
-async fn refer_to_counter_of(
+/// Keeps the total of `old`, with the counter of `new` as its reference; without a total of `old`, keeps that of `new`.
+async fn move_lifetime(
     connection: &mut SqliteConnection,
     old: i64,
     new: Option<i64>,
@@ -98,8 +98,8 @@ async fn refer_to_counter_of(
     Ok(())
 }
 
-async fn forget(connection: &mut SqliteConnection, series: i64) -> Result<(), sqlx::Error> {
-    for sql in FORGET {
+async fn delete_series(connection: &mut SqliteConnection, series: i64) -> Result<(), sqlx::Error> {
+    for sql in DELETE_SERIES {
         let query = sqlx::query(sql).bind(series);
         query.execute(&mut *connection).await?;
     }

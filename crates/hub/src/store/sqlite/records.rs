@@ -1,22 +1,25 @@
-//! Plugs, documents, settings: what is on the disk when the call returns.
+//! Plugs, documents and settings, which are on the disk when the call returns.
 
 use std::str::FromStr;
 
 use api::{Collection, Id, PlugId};
+use async_trait::async_trait;
 use hiflying::Mac;
 use jiff::Timestamp;
 use plugs::RelayState;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sqlx::sqlite::SqliteRow;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row as _, SqliteConnection};
 
-use super::carry::{carry_on, forget_history};
-use super::database::{Database, READ, WRITTEN};
-use crate::store::PlugRecord;
+use super::Sqlite;
+use super::transfer::{continue_history, delete_history};
 use crate::store::scale::{moment, signed, unsigned};
-use crate::store::{EnergyState, StoreError, StoredDocument};
+use crate::store::{
+    DocumentStore, EnergyState, PlugRecord, PlugStore, SettingStore, StoreError, StoredDocument,
+};
 
 const SAVE_PLUG: &str = "INSERT INTO plugs \
     (mac, family, serial, address, model, name, room, metering, power_on, relay, adopted_ms, seen_ms, revision) \
@@ -24,144 +27,132 @@ const SAVE_PLUG: &str = "INSERT INTO plugs \
     ON CONFLICT (mac) DO UPDATE SET family = ?2, serial = ?3, address = ?4, model = ?5, name = ?6, room = ?7, \
     metering = ?8, power_on = ?9, relay = ?10, adopted_ms = ?11, seen_ms = ?12, revision = ?13";
 
-impl Database {
-    pub(super) async fn plugs(&self) -> Result<Vec<PlugRecord>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM plugs ORDER BY mac")
-            .fetch_all(self.readers())
-            .await
-            .map_err(|error| self.fault(READ, error))?;
-        Ok(readable(rows, "plug", plug))
+#[async_trait]
+impl PlugStore for Sqlite {
+    async fn plugs(&self) -> Result<Vec<PlugRecord>, StoreError> {
+        self.read(|database| async move {
+            let query = sqlx::query("SELECT * FROM plugs ORDER BY mac");
+            let rows = query.fetch_all(database.readers()).await?;
+            Ok(readable(rows, "plug", plug))
+        })
+        .await
     }
 
-    pub(super) async fn save_plug(&self, plug: &PlugRecord) -> Result<(), StoreError> {
-        let mut writing = self.edit().await?;
-        let saved = insert_plug(writing.connection(), plug).await;
-        saved.map_err(|error| self.fault(WRITTEN, error))?;
-        writing.commit().await
+    async fn save_plug(&self, plug: &PlugRecord) -> Result<(), StoreError> {
+        self.write(|database| async move {
+            let mut transaction = database.edit().await?;
+            insert_plug(transaction.connection(), plug).await?;
+            transaction.commit().await
+        })
+        .await
     }
 
-    pub(super) async fn delete_plug(&self, plug: Mac, purge: bool) -> Result<(), StoreError> {
-        let mut writing = self.edit().await?;
-        remove_plug(writing.connection(), plug)
-            .await
-            .map_err(|error| self.fault(WRITTEN, error))?;
-        if purge {
-            let purged = forget_history(writing.connection(), plug).await;
-            purged.map_err(|error| self.fault(WRITTEN, error))?;
-        }
-        writing.commit().await
+    async fn delete_plug(&self, plug: Mac, purge: bool) -> Result<(), StoreError> {
+        self.write(|database| async move {
+            let mut transaction = database.edit().await?;
+            remove_plug(transaction.connection(), plug).await?;
+            if purge {
+                delete_history(transaction.connection(), plug).await?;
+            }
+            transaction.commit().await
+        })
+        .await
     }
 
-    pub(super) async fn replace_plug(
-        &self,
-        old: Mac,
-        record: &PlugRecord,
-    ) -> Result<(), StoreError> {
-        let mut writing = self.edit().await?;
-        // The old one first, because the new one may take its name.
-        let moved = async {
-            remove_plug(writing.connection(), old).await?;
-            insert_plug(writing.connection(), record).await?;
-            carry_on(writing.connection(), old, record.mac).await
-        };
-        moved.await.map_err(|error| self.fault(WRITTEN, error))?;
-        writing.commit().await
+    async fn replace_plug(&self, old: Mac, record: &PlugRecord) -> Result<(), StoreError> {
+        self.write(|database| async move {
+            let mut transaction = database.edit().await?;
+            let connection = transaction.connection();
+            // The old one first, because the new one may take its name.
+            remove_plug(connection, old).await?;
+            insert_plug(connection, record).await?;
+            continue_history(connection, old, record.mac).await?;
+            transaction.commit().await
+        })
+        .await
     }
 
-    pub(super) async fn energy(&self) -> Result<Vec<(Mac, EnergyState)>, StoreError> {
+    async fn energy(&self) -> Result<Vec<(Mac, EnergyState)>, StoreError> {
         let sql = "SELECT mac, total_wh, counter_wh, at_ms FROM lifetimes JOIN series ON plug = id";
-        let rows = sqlx::query(sql)
-            .fetch_all(self.readers())
-            .await
-            .map_err(|error| self.fault(READ, error))?;
-        Ok(readable(rows, "lifetime total", energy))
+        self.read(|database| async move {
+            let rows = sqlx::query(sql).fetch_all(database.readers()).await?;
+            Ok(readable(rows, "lifetime total", energy))
+        })
+        .await
     }
+}
 
-    pub(super) async fn documents(
-        &self,
-        collection: Collection,
-    ) -> Result<Vec<StoredDocument>, StoreError> {
+#[async_trait]
+impl DocumentStore for Sqlite {
+    async fn documents(&self, collection: Collection) -> Result<Vec<StoredDocument>, StoreError> {
         let sql =
             "SELECT id, revision, body, state FROM documents WHERE collection = ? ORDER BY id";
-        let rows = sqlx::query(sql)
-            .bind(collection.as_str())
-            .fetch_all(self.readers())
-            .await
-            .map_err(|error| self.fault(READ, error))?;
-        Ok(readable(rows, collection.singular(), document))
+        self.read(|database| async move {
+            let query = sqlx::query(sql).bind(collection.as_str());
+            let rows = query.fetch_all(database.readers()).await?;
+            Ok(readable(rows, collection.singular(), document))
+        })
+        .await
     }
 
-    pub(super) async fn save_document(
+    async fn save_document(
         &self,
         collection: Collection,
         document: &StoredDocument,
     ) -> Result<(), StoreError> {
         let sql = "INSERT INTO documents (collection, id, revision, body, state) VALUES (?1, ?2, ?3, ?4, ?5) \
             ON CONFLICT DO UPDATE SET revision = ?3, body = ?4, state = ?5 WHERE revision <= ?3";
-        let mut writing = self.edit().await?;
-        let written = sqlx::query(sql)
-            .bind(collection.as_str())
-            .bind(document.id.as_str())
-            .bind(signed(document.revision))
-            .bind(document.body.to_string())
-            .bind(document.state.to_string())
-            .execute(writing.connection())
-            .await
-            .map_err(|error| self.fault(WRITTEN, error))?;
-        if written.rows_affected() == 0 {
-            let message = format!("the {} {} has changed", collection.singular(), document.id);
-            return Err(StoreError::Conflict(message));
-        }
-        writing.commit().await
+        self.write(|database| async move {
+            let mut transaction = database.edit().await?;
+            let written = sqlx::query(sql)
+                .bind(collection.as_str())
+                .bind(document.id.as_str())
+                .bind(signed(document.revision))
+                .bind(document.body.to_string())
+                .bind(document.state.to_string())
+                .execute(transaction.connection())
+                .await?;
+            if written.rows_affected() == 0 {
+                let message = format!("the {} {} has changed", collection.singular(), document.id);
+                return Err(StoreError::Conflict(message).into());
+            }
+            transaction.commit().await
+        })
+        .await
     }
 
-    pub(super) async fn save_state(
+    async fn save_state(
         &self,
         collection: Collection,
         id: &Id,
         state: &Value,
     ) -> Result<(), StoreError> {
-        let sql = "UPDATE documents SET state = ? WHERE collection = ? AND id = ?";
-        let mut writing = self.edit().await?;
-        sqlx::query(sql)
+        let query = sqlx::query("UPDATE documents SET state = ? WHERE collection = ? AND id = ?")
             .bind(state.to_string())
             .bind(collection.as_str())
-            .bind(id.as_str())
-            .execute(writing.connection())
-            .await
-            .map_err(|error| self.fault(WRITTEN, error))?;
-        writing.commit().await
+            .bind(id.as_str());
+        self.execute(query).await
     }
 
-    pub(super) async fn delete_document(
-        &self,
-        collection: Collection,
-        id: &Id,
-    ) -> Result<(), StoreError> {
-        let mut writing = self.edit().await?;
-        sqlx::query("DELETE FROM documents WHERE collection = ? AND id = ?")
+    async fn delete_document(&self, collection: Collection, id: &Id) -> Result<(), StoreError> {
+        let query = sqlx::query("DELETE FROM documents WHERE collection = ? AND id = ?")
             .bind(collection.as_str())
-            .bind(id.as_str())
-            .execute(writing.connection())
-            .await
-            .map_err(|error| self.fault(WRITTEN, error))?;
-        writing.commit().await
+            .bind(id.as_str());
+        self.execute(query).await
+    }
+}
+
+#[async_trait]
+impl SettingStore for Sqlite {
+    async fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {
+        self.read(|database| async move {
+            let query = sqlx::query_scalar("SELECT value FROM settings WHERE key = ?").bind(key);
+            Ok(query.fetch_optional(database.readers()).await?)
+        })
+        .await
     }
 
-    pub(super) async fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {
-        sqlx::query_scalar("SELECT value FROM settings WHERE key = ?")
-            .bind(key)
-            .fetch_optional(self.readers())
-            .await
-            .map_err(|error| self.fault(READ, error))
-    }
-
-    pub(super) async fn save_setting(
-        &self,
-        key: &str,
-        value: Option<&str>,
-    ) -> Result<(), StoreError> {
-        let mut writing = self.edit().await?;
+    async fn save_setting(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
         let query = match value {
             Some(value) => {
                 sqlx::query("INSERT OR REPLACE INTO settings (key, value) VALUES (?1, ?2)")
@@ -170,11 +161,22 @@ impl Database {
             }
             None => sqlx::query("DELETE FROM settings WHERE key = ?1").bind(key),
         };
-        query
-            .execute(writing.connection())
-            .await
-            .map_err(|error| self.fault(WRITTEN, error))?;
-        writing.commit().await
+        self.execute(query).await
+    }
+}
+
+impl Sqlite {
+    /// Executes one statement, on the disk when this returns.
+    async fn execute(
+        &self,
+        query: Query<'_, sqlx::Sqlite, SqliteArguments>,
+    ) -> Result<(), StoreError> {
+        self.write(|database| async move {
+            let mut transaction = database.edit().await?;
+            query.execute(transaction.connection()).await?;
+            transaction.commit().await
+        })
+        .await
     }
 }
 
@@ -255,21 +257,18 @@ fn energy(row: &SqliteRow) -> Option<(Mac, EnergyState)> {
     Some((parsed(row, "mac")?, state))
 }
 
-/// Reads rows; one that makes no sense is left where it is and told about, because the others still do.
+/// Reads rows. A row that cannot be understood is logged and left in the table.
 fn readable<T>(rows: Vec<SqliteRow>, kind: &str, read: impl Fn(&SqliteRow) -> Option<T>) -> Vec<T> {
     let mut read_rows = Vec::with_capacity(rows.len());
     for row in &rows {
         match read(row) {
             Some(value) => read_rows.push(value),
             None => {
-                let name: String = row
-                    .try_get("id")
-                    .or_else(|_| row.try_get("mac"))
-                    .unwrap_or_default();
+                let name: Option<String> = row.try_get("id").or_else(|_| row.try_get("mac")).ok();
                 tracing::warn!(
                     kind,
                     name,
-                    "what is stored cannot be understood; left alone"
+                    "a stored row cannot be understood and is ignored"
                 );
             }
         }
@@ -289,7 +288,7 @@ fn time(row: &SqliteRow, column: &str) -> Option<Timestamp> {
     moment(row.try_get(column).ok()?)
 }
 
-/// Returns the word that stands for it in JSON, too.
+/// Returns the word that JSON has for it, too.
 fn word<T: Serialize>(value: &T) -> Option<String> {
     let json = serde_json::to_value(value).ok()?;
     json.as_str().map(str::to_owned)

@@ -1,4 +1,4 @@
-//! Which minute and which quarter of an hour something belongs to, and how energy that was used over a gap is shared out.
+//! Assigns readings to minutes and quarters of an hour, and shares energy that was used over a gap among them.
 
 /// Seconds of a minute.
 pub(super) const MINUTE: i64 = 60;
@@ -7,22 +7,22 @@ pub(super) const QUARTER: i64 = 900;
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
-/// What was used over a longer gap counts as used in the last year of it.
-const LONGEST_GAP: i64 = 400 * DAY;
+/// Energy used over a longer gap counts for this last part of it.
+const MAX_GAP: i64 = 400 * DAY;
 
-/// Returns the beginning of the step that `t` is in.
+/// Returns the start of the step that contains `t`.
 pub(super) fn floor(t: i64, step: i64) -> i64 {
     t - t.rem_euclid(step.max(1))
 }
 
-/// Returns the beginning of the first step that is not before `t`.
+/// Returns the start of the first step not before `t`.
 pub(super) fn ceil(t: i64, step: i64) -> i64 {
     t.saturating_add((-t).rem_euclid(step.max(1)))
 }
 
-/// Energy that was used between two moments, thought of as used evenly.
+/// Energy used evenly between two moments.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Spread {
+pub(super) struct EnergySpread {
     /// Milliseconds.
     since: i64,
     /// Milliseconds; later than `since`.
@@ -30,10 +30,10 @@ pub(super) struct Spread {
     energy: i64,
 }
 
-impl Spread {
-    /// Takes milliseconds. When the clock went back in between, it was used at the end.
+impl EnergySpread {
+    /// Spreads energy between two moments, in milliseconds. When the clock went back in between, it counts for the end.
     pub(super) fn new(since: i64, at: i64, energy: i64) -> Self {
-        let earliest = at.saturating_sub(LONGEST_GAP * 1000);
+        let earliest = at.saturating_sub(MAX_GAP * 1000);
         Self {
             since: since.clamp(earliest, at.saturating_sub(1)),
             at,
@@ -41,7 +41,7 @@ impl Spread {
         }
     }
 
-    /// Returns what was used from one moment to another, both in milliseconds. Adjoining shares add up exactly.
+    /// Returns the energy used from one moment to another, both in milliseconds. Adjoining shares add up exactly.
     pub(super) fn between(&self, from: i64, to: i64) -> i64 {
         self.until(to) - self.until(from)
     }
@@ -53,7 +53,7 @@ impl Spread {
         i64::try_from(share).unwrap_or(self.energy)
     }
 
-    /// Returns the steps (seconds) that it touches within a range, with the share of each.
+    /// Returns the steps (in seconds) within a range, with the share of each.
     pub(super) fn steps(
         self,
         step: i64,
@@ -68,10 +68,10 @@ impl Spread {
             .filter(|(_, share)| *share != 0)
     }
 
-    /// Returns the minutes that it belongs to, with the share of each.
+    /// Returns the minutes, with the share of each.
     ///
-    /// A plug that was away for days should not cost a row for each minute: a gap of more than an hour is shared out over
-    /// quarters of an hour, one of more than a week over hours, each told as the first minute of it.
+    /// A plug that was away for days must not cost a row for each minute: a gap of more than an hour is spread over quarters of an
+    /// hour, one of more than a week over hours, each represented by its first minute.
     pub(super) fn minutes(self) -> impl Iterator<Item = (i64, i64)> {
         let gap = (self.at - self.since) / 1000;
         let step = if gap <= HOUR {
@@ -97,7 +97,11 @@ mod tests {
 
     #[test]
     fn a_reading_every_ten_seconds_belongs_to_one_minute_or_two() {
-        let shares = |since, at| Spread::new(since, at, 100).minutes().collect::<Vec<_>>();
+        let shares = |since, at| {
+            EnergySpread::new(since, at, 100)
+                .minutes()
+                .collect::<Vec<_>>()
+        };
         assert_eq!(shares(10_000, 20_000), [(0, 100)]);
         // The end of a gap is no longer in it.
         assert_eq!(shares(50_000, 60_000), [(0, 100)]);
@@ -107,13 +111,19 @@ mod tests {
 
     #[test]
     fn a_clock_that_went_back() {
-        let shares = Spread::new(90_000, 30_000, 7).minutes().collect::<Vec<_>>();
+        let shares = EnergySpread::new(90_000, 30_000, 7)
+            .minutes()
+            .collect::<Vec<_>>();
         assert_eq!(shares, [(0, 7)]);
     }
 
     #[test]
     fn a_long_gap_costs_few_rows() {
-        let rows = |gap: i64| Spread::new(0, gap * 1000, i64::MAX / 4).minutes().count();
+        let rows = |gap: i64| {
+            EnergySpread::new(0, gap * 1000, i64::MAX / 4)
+                .minutes()
+                .count()
+        };
         assert_eq!(rows(HOUR), 60);
         assert_eq!(rows(DAY), 96);
         assert_eq!(rows(30 * DAY), 30 * 24);
@@ -127,7 +137,7 @@ mod tests {
             gap in -1_000_000_i64..40_000_000_000,
             energy in 0_i64..1_000_000_000_000,
         ) {
-            let spread = Spread::new(since, since + gap, energy);
+            let spread = EnergySpread::new(since, since + gap, energy);
             let shares: Vec<_> = spread.minutes().collect();
             prop_assert_eq!(shares.iter().map(|(_, share)| share).sum::<i64>(), energy);
             prop_assert!(shares.iter().all(|(t, share)| t % MINUTE == 0 && *share > 0));
