@@ -8,13 +8,10 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{
-    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
-};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nix::unistd::geteuid;
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
@@ -94,19 +91,13 @@ impl StateFile {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::PermissionDenied`] for a file that belongs to another user, else the system's error.
+    /// The system's error, e.g. when others have access to a file of another user.
     pub fn restrict_access(&self) -> io::Result<bool> {
         let Some(file) = self.open()? else {
             return Ok(false);
         };
-        let metadata = file.metadata()?;
-        if metadata.uid() != geteuid().as_raw() {
-            return Err(io::Error::new(
-                ErrorKind::PermissionDenied,
-                "the file belongs to another user",
-            ));
-        }
-        let was_exposed = metadata.mode() & ACCESS_BY_OTHERS != 0;
+        let permissions = file.metadata()?.permissions();
+        let was_exposed = permissions.mode() & ACCESS_BY_OTHERS != 0;
         if was_exposed {
             file.set_permissions(Permissions::from_mode(OWNER_ONLY_FILE))?;
         }
