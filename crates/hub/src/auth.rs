@@ -1,19 +1,18 @@
-//! Who may ask the hub for anything: tokens, the password, sessions, and from which pages.
+//! Access control: tokens, the password, sessions, and the checks of `Host` and `Origin`.
 //!
-//! [`protect`] stands around everything that is served. Whatever is not named as open in `gate` needs a token or a session,
-//! whether it exists or not; so a handler that somebody adds cannot be forgotten. Nothing here knows what is
-//! protected.
+//! [`protect`] wraps everything that is served. A path that is not listed as public in `middleware` needs a token or a session,
+//! whether it exists or not, so a new handler cannot be left open by mistake.
 //!
-//! * `secret`: tokens and their digests. `tokens`: the list of them. `admin`: the one in the state directory.
-//! * `password`: argon2id. `pace`: how often one may try it.
+//! * `secret`: credentials and their digests. `tokens`: the list of tokens. `admin`: the token in the state directory.
+//! * `password`: argon2id. `login_limit`: the limit on attempts.
 //! * `sessions`: browsers that are logged in, and the links that log one in.
-//! * `origin`: the `Host` and `Origin` checks. `gate`: the checks in their order, and the security headers.
-//! * `routes`: logging in and out, and what one sees and changes of all this.
+//! * `host`: the checks of `Host` and `Origin`. `middleware`: all checks in their order, and the security headers.
+//! * `routes`: login, logout, tokens and password in the API.
 
 mod admin;
-mod gate;
-mod origin;
-mod pace;
+mod host;
+mod login_limit;
+mod middleware;
 mod pages;
 mod password;
 mod routes;
@@ -33,84 +32,85 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use self::origin::Hosts;
-use self::pace::Pace;
-use self::sessions::{Links, Origin, Sessions};
+use self::host::AllowedHosts;
+use self::login_limit::LoginLimiter;
+use self::sessions::{BrowserSessions, LoginLinks, LoginOrigin};
 use self::tokens::Tokens;
 use crate::config::Config;
 use crate::store::SettingStore;
 
 pub use self::routes::openapi;
-pub use self::secret::Secret;
+pub use self::secret::Credential;
 pub use self::tokens::TokenInfo;
 
-/// The name of the session's cookie, where the hub listens on its usual port.
-pub const COOKIE: &str = "mains_session";
+/// Name of the session cookie of a hub on the default port.
+pub const COOKIE_NAME: &str = "mains_session";
 
-/// The port of the cookie that has no port in its name.
-const USUAL_PORT: u16 = 8480;
-/// The link that is printed at the start works for so long: people read a log the next morning.
-const START_LINK: Duration = Duration::from_secs(24 * 3600);
-/// One that was asked for is used at once.
-const ASKED_LINK: Duration = Duration::from_secs(10 * 60);
-/// How often it is written down when tokens were last used.
-const USES_SAVED: Duration = Duration::from_secs(10 * 60);
+/// Port whose cookie has no port in its name.
+const DEFAULT_PORT: u16 = 8480;
+/// People read a log the next morning.
+const PRINTED_LINK_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+/// A link that was requested is used at once.
+const REQUESTED_LINK_LIFETIME: Duration = Duration::from_secs(10 * 60);
+/// Interval at which the last use of tokens is written.
+const USE_SAVE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
-/// Knows who may ask. A clone is the same.
+/// Access control of a hub. Clones share their state.
 #[derive(Debug, Clone)]
-pub struct Trust(Arc<Inner>);
+pub struct AccessControl(Arc<AuthShared>);
 
 #[derive(Debug)]
-struct Inner {
+struct AuthShared {
     settings: Arc<dyn SettingStore>,
-    hosts: Hosts,
+    hosts: AllowedHosts,
     listening: SocketAddr,
     is_tls: bool,
     url: String,
     cookie: String,
     admin_token: PathBuf,
-    state: Mutex<State>,
-    /// Held over a change and its way to the disk.
+    state: Mutex<AuthState>,
+    /// Held while a change is written to the disk.
     changing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    password: Option<Secret>,
+struct AuthState {
+    password: Option<Credential>,
     tokens: Tokens,
-    sessions: Sessions,
-    links: Links,
-    pace: Pace,
+    sessions: BrowserSessions,
+    links: LoginLinks,
+    login_limit: LoginLimiter,
     has_new_uses: bool,
 }
 
-impl Trust {
-    /// Reads who is trusted, and makes the admin token where there is none. `listening` is the address that was really
-    /// taken, with its port.
+impl AccessControl {
+    /// Loads password and tokens, and makes the admin token where there is none. `listening` is the address that was bound,
+    /// with its port.
     ///
     /// # Errors
     ///
-    /// [`RequestError`] of kind `usage` for an address that is not loopback while no password is set, and for `hosts` that are
-    /// none; `local` when the admin token cannot be read or written; `unavailable` when the store cannot be read.
+    /// [`RequestError`] of kind `usage` for an address that is not loopback while no password is set, and for invalid `hosts`; `local` when the admin token cannot be read or written; `unavailable` when the store cannot be read.
     pub async fn load(
         settings: Arc<dyn SettingStore>,
         config: &Config,
         listening: SocketAddr,
     ) -> Result<Self, RequestError> {
-        let hosts = Hosts::new(listening, &config.hosts)?;
-        let password = read(&*settings, settings::PASSWORD).await?.map(Secret::new);
+        let hosts = AllowedHosts::new(listening, &config.hosts)?;
+        let password = read(&*settings, settings::PASSWORD)
+            .await?
+            .map(Credential::new);
         let is_tls = config.tls.is_some();
         check_listen(listening, password.is_some())?;
         if !listening.ip().to_canonical().is_loopback() && !is_tls {
             tracing::warn!(
-                "{listening} is served without TLS: whoever is on the way can read passwords and tokens"
+                "{listening} is served without TLS: passwords and tokens can be read on the network"
             );
         }
         let admin_token = crate::state_lock::admin_token(&config.state);
         let admin = admin::read_or_make(&admin_token)?;
         let mut tokens = read_tokens(&*settings).await?;
         let has_new_uses = tokens.set_admin(admin.digest(), Timestamp::now());
-        let trust = Self(Arc::new(Inner {
+        let auth = Self(Arc::new(AuthShared {
             settings,
             hosts,
             listening,
@@ -118,36 +118,36 @@ impl Trust {
             url: url(listening, config),
             cookie: cookie_name(listening.port()),
             admin_token,
-            state: Mutex::new(State {
+            state: Mutex::new(AuthState {
                 password,
                 tokens,
                 has_new_uses,
-                ..State::default()
+                ..AuthState::default()
             }),
             changing: tokio::sync::Mutex::default(),
         }));
-        trust.save_uses().await;
-        Ok(trust)
+        auth.save_uses().await;
+        Ok(auth)
     }
 
-    /// Returns where a browser or program on this machine reaches the hub, e.g. `http://127.0.0.1:8480`.
+    /// Returns the URL of the hub for browsers and programs on this machine, e.g. `http://127.0.0.1:8480`.
     pub fn url(&self) -> &str {
         &self.0.url
     }
 
-    /// Makes a link that logs one browser in, for whoever reads what the hub prints at its start.
+    /// Makes the link that the hub prints at its start; it logs one browser in.
     ///
     /// # Errors
     ///
     /// [`RequestError`] of kind `local` when the system has no random bytes.
     pub fn login_url(&self) -> Result<String, RequestError> {
-        self.link(self.url(), Origin::Start, START_LINK)
+        self.link(self.url(), LoginOrigin::PrintedLink, PRINTED_LINK_LIFETIME)
     }
 
-    /// Keeps note of what is used, until it is cancelled. A task of its own.
+    /// Writes the last use of tokens and removes expired sessions until cancelled.
     pub async fn run(self, cancel: CancellationToken) {
         while cancel
-            .run_until_cancelled(sleep(USES_SAVED))
+            .run_until_cancelled(sleep(USE_SAVE_INTERVAL))
             .await
             .is_some()
         {
@@ -157,15 +157,20 @@ impl Trust {
         self.save_uses().await;
     }
 
-    fn link(&self, base: &str, origin: Origin, lasts: Duration) -> Result<String, RequestError> {
-        let token = Secret::random()?;
+    fn link(
+        &self,
+        base: &str,
+        origin: LoginOrigin,
+        lasts: Duration,
+    ) -> Result<String, RequestError> {
+        let token = Credential::random()?;
         let now = Instant::now();
         let mut state = self.state();
         state.links.add(token.digest(), origin, now + lasts, now);
         Ok(format!("{base}/login?token={}", token.reveal()))
     }
 
-    /// Changes the tokens: first on the disk, then for everybody.
+    /// Changes the tokens, on the disk before in memory.
     async fn change_tokens<T>(
         &self,
         change: impl FnOnce(&mut Tokens) -> Result<T, RequestError>,
@@ -179,7 +184,7 @@ impl Trust {
         Ok(changed)
     }
 
-    /// A store that fails is no reason to keep anybody out: it is written the next time.
+    /// Writes the last use of tokens. A store that fails denies no access: the next attempt writes it.
     async fn save_uses(&self) {
         let _turn = self.0.changing.lock().await;
         let text = {
@@ -190,7 +195,7 @@ impl Trust {
             state.tokens.to_text()
         };
         if let Err(error) = self.write(settings::TOKENS, Some(&text)).await {
-            tracing::warn!(%error, "when tokens were last used is not written down yet");
+            tracing::warn!(%error, "the last use of tokens cannot be written yet");
             self.state().has_new_uses = true;
         }
     }
@@ -200,24 +205,27 @@ impl Trust {
         written.map_err(|error| RequestError::from(&error))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing that holds it can fail half-way.
+    fn state(&self) -> MutexGuard<'_, AuthState> {
+        // No holder of the lock can fail half-way.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Puts the checks around everything that is served, and adds the routes for logging in.
-pub fn protect(router: Router, trust: Trust) -> Router {
-    let whole = router.merge(routes::router(trust.clone()));
-    gate::around(whole, trust)
+/// Wraps everything that is served in the checks, and adds the routes for logging in.
+pub fn protect(router: Router, auth: AccessControl) -> Router {
+    let whole = router.merge(routes::router(auth.clone()));
+    middleware::around(whole, auth)
 }
 
-/// Sets the password where no hub runs. A hub that runs does not notice; ask that one instead.
+/// Sets the password while no hub runs. A running hub does not notice; set it by the API instead.
 ///
 /// # Errors
 ///
 /// [`RequestError`] of kind `usage` for one that is too short or too long; `unavailable` when it cannot be kept.
-pub async fn set_password(store: &dyn SettingStore, password: Secret) -> Result<(), RequestError> {
+pub async fn set_password(
+    store: &dyn SettingStore,
+    password: Credential,
+) -> Result<(), RequestError> {
     password::check(&password)?;
     let kept = password::hash(password).await?;
     let saved = store
@@ -226,7 +234,7 @@ pub async fn set_password(store: &dyn SettingStore, password: Secret) -> Result<
     saved.map_err(|error| RequestError::from(&error))
 }
 
-/// Refuses to be reachable from elsewhere while nobody needs a password.
+/// Checks that a hub without a password is not reachable from other machines.
 ///
 /// # Errors
 ///
@@ -235,19 +243,19 @@ pub fn check_listen(listening: SocketAddr, has_password: bool) -> Result<(), Req
     if has_password || listening.ip().to_canonical().is_loopback() {
         return Ok(());
     }
-    let message = format!("{listening} can be reached by others, and no password is set");
-    Err(RequestError::usage(message)
-        .at("listen")
-        .hint("set one with `mains hub password` while the hub listens on 127.0.0.1, or with no hub running"))
+    let message = format!("{listening} is reachable from other machines, and no password is set");
+    Err(RequestError::usage(message).at("listen").hint(
+        "set a password with `mains hub password` while the hub listens on 127.0.0.1 or is stopped",
+    ))
 }
 
-/// Checks the further names by which browsers may call the hub.
+/// Checks the additional host names of the hub.
 ///
 /// # Errors
 ///
 /// [`RequestError`] of kind `usage` at the field `hosts` for what is neither a name nor an address.
 pub fn check_hosts(hosts: &[String]) -> Result<(), RequestError> {
-    Hosts::new(SocketAddr::from(([127, 0, 0, 1], 0)), hosts).map(drop)
+    AllowedHosts::new(SocketAddr::from(([127, 0, 0, 1], 0)), hosts).map(drop)
 }
 
 async fn read(settings: &dyn SettingStore, key: &str) -> Result<Option<String>, RequestError> {
@@ -262,7 +270,7 @@ async fn read_tokens(settings: &dyn SettingStore) -> Result<Tokens, RequestError
     match Tokens::from_text(&text) {
         Ok(tokens) => Ok(tokens),
         Err(problem) => {
-            tracing::error!(%problem, "the tokens in the database cannot be understood and are set aside; make new ones");
+            tracing::error!(%problem, "the tokens in the database cannot be understood and were set aside; make new ones");
             let aside = settings
                 .save_setting(settings::UNREADABLE_TOKENS, Some(&text))
                 .await;
@@ -272,15 +280,16 @@ async fn read_tokens(settings: &dyn SettingStore) -> Result<Tokens, RequestError
     }
 }
 
-/// Browsers do not tell the ports of a machine apart: two hubs there must not log each other's browsers out.
+/// Returns the name of the session cookie. Browsers share cookies among the ports of a machine, so that two hubs there would log
+/// each other's browsers out.
 fn cookie_name(port: u16) -> String {
     match port {
-        USUAL_PORT => COOKIE.to_owned(),
-        other => format!("{COOKIE}_{other}"),
+        DEFAULT_PORT => COOKIE_NAME.to_owned(),
+        other => format!("{COOKIE_NAME}_{other}"),
     }
 }
 
-/// Where the hub is reached on this machine. With TLS by the name that the certificate is for, if one is configured.
+/// Returns the URL of the hub on this machine; with TLS by the name that the certificate is for, if one is configured.
 fn url(listening: SocketAddr, config: &Config) -> String {
     let mut address = listening;
     if address.ip().is_unspecified() {

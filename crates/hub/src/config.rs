@@ -1,6 +1,4 @@
-//! What the owner decides: the keys of `[hub]` and `[place]`, understood and checked.
-//!
-//! Where they come from (file, environment, flags) is the command line's business.
+//! Settings of the hub: the keys of `[hub]` and `[place]`, parsed and checked. The command line reads them.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,41 +6,41 @@ use std::path::PathBuf;
 use api::Period;
 use jiff::tz::TimeZone;
 
-/// What the owner decides.
+/// Settings of the hub.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where HTTP is served.
+    /// Address on which HTTP is served.
     pub listen: SocketAddr,
-    /// Further names or addresses that a browser may call the hub by, beside its own addresses and `localhost`.
+    /// Additional names or addresses of the hub, besides its own addresses and `localhost`.
     pub hosts: Vec<String>,
     /// Certificate and key, for HTTPS instead of HTTP.
-    pub tls: Option<Tls>,
-    /// Local interfaces, by name or address; empty is all that are up and not loopback.
+    pub tls: Option<TlsFiles>,
+    /// Local interfaces, by name or address; empty means all that are up and not loopback.
     pub interfaces: Vec<String>,
-    /// Take in every plug that is found.
+    /// True to adopt every plug that is found.
     pub adopt: bool,
-    /// How often a plug is metered, where it has no interval of its own.
+    /// Metering interval of plugs without one of their own.
     pub metering: Period,
-    /// How often the network is asked who is there and how the relays stand.
+    /// Interval of scans for presence and relay states.
     pub scan: Period,
-    /// The state directory: the database, the admin token, and the lock that keeps a second hub out.
+    /// State directory, with the database, the admin token and the lock.
     pub state: PathBuf,
     /// The SQLite file.
     pub database: PathBuf,
-    /// How long raw readings are kept.
+    /// Age at which raw readings are removed.
     pub keep_readings: Period,
-    /// How long minute means are kept. Quarter-hour sums are kept for ever.
+    /// Age at which minute means are removed. Quarter-hour sums are kept for ever.
     pub keep_minutes: Period,
-    /// Where the sun rises and sets.
+    /// Place for which sunrise and sunset are computed.
     pub place: Option<Place>,
-    /// The local time of schedules, tariffs and days.
+    /// Time zone of schedules, tariffs and days.
     pub timezone: TimeZone,
 }
 
 /// Files for HTTPS, in PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tls {
-    /// The certificate and those that lead to its root.
+pub struct TlsFiles {
+    /// The certificate chain.
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
@@ -58,7 +56,7 @@ pub struct Place {
 }
 
 impl Config {
-    /// The defaults, with everything kept in this directory.
+    /// Returns the defaults, with all files in this directory.
     pub fn in_state(state: impl Into<PathBuf>) -> Self {
         let state = state.into();
         Self {

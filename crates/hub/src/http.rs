@@ -1,7 +1,7 @@
 //! What the hub answers over HTTP.
 //!
 //! Handlers translate: they read the request, call the hub's handle and write its answer. They know nothing of plugs, and
-//! nothing of who may ask: that is [`crate::trust`]'s, which stands around all of them.
+//! nothing of who may ask: that is [`crate::auth`]'s, which stands around all of them.
 //!
 //! * [`problem`]: the one shape of an error.
 //! * `body`, `path`, `query`, `range`, `etag`: what comes in, bounded and checked, with an exact word on what is wrong.

@@ -8,7 +8,6 @@
 //! * [`config`]: what the owner decides in `mains.toml`.
 //! * [`keeper`]: keeps contact with every plug; nobody else opens a socket to one.
 //! * [`energy`]: what plugs used, and what it cost.
-//! * [`guard`]: how often a relay may be moved without anybody's hand.
 //! * [`rule`]: what switches by what a plug does.
 //! * [`schedule`]: what switches by the clock and the sun.
 //! * [`store`]: what outlives the process. A trait, and SQLite behind it.
@@ -16,16 +15,16 @@
 //! * [`state_lock`]: exclusive use of a state directory.
 //! * [`repository`]: the documents that people make, in memory and in the store.
 //! * [`event`]: news, for everybody who listens, and the last thousands of them for who was away.
-//! * [`http`]: what is answered over HTTP. [`trust`]: to whom. [`server`]: over which connections.
+//! * [`http`]: what is answered over HTTP. [`auth`]: to whom. [`server`]: over which connections.
 //!
 //! Commands go down to the one task that owns a plug; events come up by broadcast; state is read from a snapshot.
 
+pub mod auth;
 pub mod automation;
 pub mod bridges;
 pub mod config;
 pub mod energy;
 pub mod event;
-pub mod guard;
 pub mod http;
 mod hub;
 pub mod keeper;
@@ -37,11 +36,10 @@ pub mod schedule;
 pub mod server;
 pub mod state_lock;
 pub mod store;
-pub mod trust;
 
 pub use config::Config;
 pub use event::{Event, EventBus, News};
 pub use hub::{Hub, Parts};
 pub use keeper::Keeper;
 pub use repository::Repository;
-pub use run::{Ready, run};
+pub use run::{HubReady, run};

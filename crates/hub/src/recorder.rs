@@ -1,8 +1,7 @@
-//! Takes readings into history, off the path of everything else.
+//! Records readings into history, off the path of everything else.
 //!
-//! It owns the way from the plugs' tasks into the store: it gathers readings for a second, writes them as one batch, and
-//! when the store fails it keeps a bounded number of them until that works again. It also has the store tidied. It never
-//! makes who sends wait for the store.
+//! It collects readings for a second and writes them as one batch. When the store fails, it buffers a bounded number of them until
+//! the store works again. It also removes old history. A sender never waits for the store.
 
 mod buffer;
 
@@ -17,43 +16,42 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::store::{HistoryStore, Sample, StoreError};
-use buffer::Buffer;
+use buffer::SampleBuffer;
 
-/// Readings are written at most this much later.
-const GATHERED_FOR: Duration = Duration::from_secs(1);
-/// Readings in one batch.
-const AT_ONCE: usize = 4096;
-/// Readings that are kept while the store fails: seven hours of twenty plugs, in ten megabytes.
-const MOST_KEPT: usize = 50_000;
-/// A store that failed is left alone for this long.
-const RETRY_AFTER: Duration = Duration::from_secs(5);
-/// How long the end may take.
-const END_WITHIN: Duration = Duration::from_secs(3);
-const TIDY_FIRST: Duration = Duration::from_secs(60);
-const TIDY_EVERY: Duration = Duration::from_secs(3600);
+/// Maximum time that a reading waits for its batch.
+const BATCH_DELAY: Duration = Duration::from_secs(1);
+const MAX_BATCH_SIZE: usize = 4096;
+/// Readings buffered while the store fails: seven hours of twenty plugs, in ten megabytes.
+const MAX_BUFFERED: usize = 50_000;
+/// Delay before a store that failed is tried again.
+const RETRY_DELAY: Duration = Duration::from_secs(5);
+/// Bound on writing the last readings.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
+const FIRST_TIDY_DELAY: Duration = Duration::from_secs(60);
+const TIDY_INTERVAL: Duration = Duration::from_secs(3600);
 
-/// How recording goes.
+/// State of the recorder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Status {
-    /// Readings that wait to be written.
+pub struct RecorderStatus {
+    /// Readings waiting to be written.
     pub buffered: usize,
-    /// Readings that were written.
+    /// Readings written.
     pub written: u64,
-    /// Readings that are lost to history, because the store failed for too long.
+    /// Readings lost because the store failed for too long.
     pub dropped: u64,
-    /// Why the store fails now; `None` while it works.
+    /// Current error of the store; `None` while it works.
     pub last_error: Option<String>,
 }
 
-/// A handle on the task that records. Cloned freely.
+/// Handle on the task that records.
 #[derive(Debug, Clone, Default)]
 pub struct Recorder {
-    status: Arc<Mutex<Status>>,
+    status: Arc<Mutex<RecorderStatus>>,
 }
 
 impl Recorder {
-    /// Starts to record what comes through the channel. When cancelled it takes what is still in the channel, writes
-    /// everything within seconds, and ends; it also ends when nobody can send any more.
+    /// Starts to record the readings from the channel. When cancelled, it takes what is still in the channel, writes everything
+    /// within seconds, and ends; it also ends when all senders are gone.
     pub fn start(
         store: Arc<dyn HistoryStore>,
         samples: mpsc::Receiver<Sample>,
@@ -61,10 +59,10 @@ impl Recorder {
         tracker: &TaskTracker,
     ) -> Self {
         let recorder = Self::default();
-        let task = Task {
+        let task = RecorderTask {
             store: Arc::clone(&store),
             recorder: recorder.clone(),
-            buffer: Buffer::new(MOST_KEPT),
+            buffer: SampleBuffer::new(MAX_BUFFERED),
             write_at: None,
             writing: None,
         };
@@ -73,30 +71,30 @@ impl Recorder {
         recorder
     }
 
-    /// Tells how it goes.
-    pub fn status(&self) -> Status {
+    /// Returns its state.
+    pub fn status(&self) -> RecorderStatus {
         self.lock().clone()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Status> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, RecorderStatus> {
         // Plain numbers, whole at any moment.
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A batch on its way, and what came of it.
-type Writing = Pin<Box<dyn Future<Output = (Vec<Sample>, Result<(), StoreError>)> + Send>>;
+/// A batch being written, with its result.
+type PendingWrite = Pin<Box<dyn Future<Output = (Vec<Sample>, Result<(), StoreError>)> + Send>>;
 
-struct Task {
+struct RecorderTask {
     store: Arc<dyn HistoryStore>,
     recorder: Recorder,
-    buffer: Buffer,
+    buffer: SampleBuffer,
     /// When the next batch is written; `None` while there is nothing to write.
     write_at: Option<Instant>,
-    writing: Option<Writing>,
+    writing: Option<PendingWrite>,
 }
 
-impl Task {
+impl RecorderTask {
     async fn run(mut self, mut samples: mpsc::Receiver<Sample>, cancel: CancellationToken) {
         let mut incoming = Vec::new();
         let mut is_ending = false;
@@ -105,10 +103,10 @@ impl Task {
             tokio::select! {
                 () = cancel.cancelled(), if !is_ending => {
                     is_ending = true;
-                    // What is in it still comes out.
+                    // Readings in the channel are still received.
                     samples.close();
                 }
-                count = samples.recv_many(&mut incoming, AT_ONCE) => {
+                count = samples.recv_many(&mut incoming, MAX_BATCH_SIZE) => {
                     if count == 0 {
                         break;
                     }
@@ -130,13 +128,13 @@ impl Task {
             status.dropped = self.buffer.dropped();
             status.last_error.is_some()
         };
-        let due = self.write_at.unwrap_or(now + GATHERED_FOR);
-        let is_due = !is_failing && (is_urgent || self.buffer.len() >= AT_ONCE);
+        let due = self.write_at.unwrap_or(now + BATCH_DELAY);
+        let is_due = !is_failing && (is_urgent || self.buffer.len() >= MAX_BATCH_SIZE);
         self.write_at = Some(if is_due { due.min(now) } else { due });
     }
 
     fn write(&mut self) {
-        let batch = self.buffer.batch(AT_ONCE);
+        let batch = self.buffer.batch(MAX_BATCH_SIZE);
         self.write_at = None;
         if batch.is_empty() {
             return;
@@ -156,13 +154,13 @@ impl Task {
             Err(error) => {
                 self.buffer.put_back(batch);
                 self.fails(&error);
-                self.write_at = Some(now + RETRY_AFTER);
+                self.write_at = Some(now + RETRY_DELAY);
             }
         }
-        if self.buffer.len() >= AT_ONCE && self.recorder.lock().last_error.is_none() {
+        if self.buffer.len() >= MAX_BATCH_SIZE && self.recorder.lock().last_error.is_none() {
             self.write_at = Some(now);
         } else if self.buffer.len() > 0 && self.write_at.is_none() {
-            self.write_at = Some(now + GATHERED_FOR);
+            self.write_at = Some(now + BATCH_DELAY);
         }
     }
 
@@ -171,7 +169,7 @@ impl Task {
         status.written += written as u64;
         if status.last_error.take().is_some() {
             let dropped = status.dropped;
-            tracing::info!(dropped, "history is written again");
+            tracing::info!(dropped, "history is recorded again");
         }
     }
 
@@ -187,7 +185,7 @@ impl Task {
         status.last_error = Some(error.to_string());
     }
 
-    /// Writes what is left, within a bound: a store that hangs must not keep the hub from ending.
+    /// Writes the rest within a bound: a store that hangs must not keep the hub from ending.
     async fn end(mut self) {
         let last = async {
             loop {
@@ -205,7 +203,7 @@ impl Task {
                 }
             }
         };
-        let is_late = timeout(END_WITHIN, last).await.is_err();
+        let is_late = timeout(SHUTDOWN_TIMEOUT, last).await.is_err();
         let lost = self.buffer.len();
         if is_late || lost > 0 {
             tracing::error!(lost, "the last readings could not be written");
@@ -214,8 +212,8 @@ impl Task {
     }
 }
 
-/// Waits for the batch that is on its way; for ever if there is none.
-async fn done(writing: &mut Option<Writing>) -> (Vec<Sample>, Result<(), StoreError>) {
+/// Waits for the batch being written; for ever if there is none.
+async fn done(writing: &mut Option<PendingWrite>) -> (Vec<Sample>, Result<(), StoreError>) {
     match writing {
         Some(writing) => writing.await,
         None => std::future::pending().await,
@@ -223,23 +221,23 @@ async fn done(writing: &mut Option<Writing>) -> (Vec<Sample>, Result<(), StoreEr
 }
 
 async fn tidy(store: Arc<dyn HistoryStore>, cancel: CancellationToken) {
-    let mut next = Instant::now() + TIDY_FIRST;
+    let mut next = Instant::now() + FIRST_TIDY_DELAY;
     loop {
         tokio::select! {
             () = cancel.cancelled() => return,
             () = sleep_until(next) => {}
         }
-        // Each of its changes is whole in itself, so that it can be left at any of them.
+        // It can be cancelled at any point, because each of its transactions is complete in itself.
         tokio::select! {
             () = cancel.cancelled() => return,
             result = store.tidy(Timestamp::now()) => if let Err(error) = result {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "what is too old could not be dropped from history"
+                    "old history could not be removed"
                 );
             }
         }
-        next = Instant::now() + TIDY_EVERY;
+        next = Instant::now() + TIDY_INTERVAL;
     }
 }
 

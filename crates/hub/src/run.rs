@@ -1,14 +1,14 @@
-//! Puts a hub together, runs it, and ends it in order.
+//! Assembles a hub, runs it, and ends it in order.
 //!
-//! What can fail at the start fails here, before anything is promised to anybody: the state directory, the database, the
-//! address. At the end those who make news stop first, then what they made is written, then the database is closed.
+//! State directory, database and address fail here, before the hub is announced. At the end the tasks that make events stop
+//! first, then their readings are written, then the database is closed.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{ErrorChain, RequestError, ErrorKind};
+use api::{ErrorChain, ErrorKind, RequestError};
 use hiflying::Mac;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -17,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::auth::{self, AccessControl};
 use crate::bridges::Bridges;
 use crate::config::Config;
 use crate::event::EventBus;
@@ -26,35 +27,34 @@ use crate::recorder::Recorder;
 use crate::repository::Repository;
 use crate::state_lock::StateLock;
 use crate::store::{OpenedStore, Retention, Sample, Sqlite, Store, StoreError};
-use crate::trust::{self, Trust};
 use crate::{automation, http, server};
 
-/// Readings that may be on their way into history. The recorder keeps many more while the disk is slow.
-const SAMPLES: usize = 16_384;
-/// How long those who make news have to stop, and what they made has to be written. Together under the five seconds that
-/// the whole may take.
-const STOP_WITHIN: Duration = Duration::from_millis(2_000);
-const WRITE_WITHIN: Duration = Duration::from_millis(2_500);
+/// Readings between the plug tasks and the recorder, which keeps many more while the disk is slow.
+const SAMPLE_QUEUE_LENGTH: usize = 16_384;
+/// Bound on the tasks that serve and keep contact; with the next one under the five seconds that a stop may take.
+const STOP_TIMEOUT: Duration = Duration::from_millis(2_000);
+/// Bound on the tasks that write history.
+const WRITE_TIMEOUT: Duration = Duration::from_millis(2_500);
 
 /// A hub that serves.
 #[derive(Debug, Clone)]
-pub struct Ready {
-    /// Where, e.g. `http://127.0.0.1:8480`.
+pub struct HubReady {
+    /// Its address, e.g. `http://127.0.0.1:8480`.
     pub url: String,
-    /// A link that logs one browser in, once.
+    /// Link that logs one browser in, once.
     pub login_url: String,
 }
 
-/// Runs a hub until it is cancelled. `names` are those that the owner gave to plugs before there was a hub.
+/// Runs a hub until it is cancelled. `names` come from the inventory of the command line.
 ///
 /// # Errors
 ///
-/// [`RequestError`] when it cannot start: `local` for what is taken or not allowed, `usage` for what the owner decided and cannot
-/// be, `unavailable` for a database that cannot be used.
+/// [`RequestError`] when it cannot start: `local` for an address or directory in use or not permitted, `usage` for wrong settings,
+/// `unavailable` for a database that cannot be used.
 pub async fn run(
     config: Config,
     names: HashMap<Mac, String>,
-    on_ready: impl FnOnce(Ready),
+    on_ready: impl FnOnce(HubReady),
     shutdown: CancellationToken,
 ) -> Result<(), RequestError> {
     let lock = StateLock::acquire(&config.state)?;
@@ -65,7 +65,7 @@ pub async fn run(
         config,
         names,
         &sqlite,
-        Door {
+        HttpListener {
             lock: &lock,
             listener,
             address,
@@ -76,13 +76,13 @@ pub async fn run(
     )
     .await;
     sqlite.close().await;
-    // Only now may another hub have the directory.
+    // Only now another hub can use the directory.
     drop(lock);
     outcome
 }
 
-/// Where people come in.
-struct Door<'a> {
+/// The listening socket and its settings.
+struct HttpListener<'a> {
     lock: &'a StateLock,
     listener: TcpListener,
     address: SocketAddr,
@@ -93,15 +93,15 @@ async fn with_store(
     config: Config,
     names: HashMap<Mac, String>,
     sqlite: &Arc<Sqlite>,
-    door: Door<'_>,
-    on_ready: impl FnOnce(Ready),
+    listening: HttpListener<'_>,
+    on_ready: impl FnOnce(HubReady),
     shutdown: CancellationToken,
 ) -> Result<(), RequestError> {
     let store: Arc<dyn Store> = Arc::clone(sqlite) as Arc<dyn Store>;
-    let trust = Trust::load(store.clone(), &config, door.address).await?;
-    let work = Crew::new();
-    let writing = Crew::new();
-    let (samples, waiting) = mpsc::channel(SAMPLES);
+    let auth = AccessControl::load(store.clone(), &config, listening.address).await?;
+    let work = TaskGroup::new();
+    let writing = TaskGroup::new();
+    let (samples, waiting) = mpsc::channel(SAMPLE_QUEUE_LENGTH);
     let recorder = Recorder::start(
         store.clone(),
         waiting,
@@ -110,33 +110,41 @@ async fn with_store(
     );
     let started = assemble(config, names, store, samples, recorder, &work).await;
     let result = match started {
-        Ok(hub) => open_to_all(hub, trust, door, &work, on_ready, shutdown).await,
+        Ok(hub) => serve(hub, auth, listening, &work, on_ready, shutdown).await,
         Err(error) => Err(error),
     };
-    work.end(STOP_WITHIN, "what keeps contact and serves").await;
-    writing.end(WRITE_WITHIN, "what writes history").await;
+    work.end(STOP_TIMEOUT, "the tasks that serve and keep contact")
+        .await;
+    writing
+        .end(WRITE_TIMEOUT, "the tasks that write history")
+        .await;
     result
 }
 
-/// Lets everybody in, until the end.
-async fn open_to_all(
+/// Serves until the end.
+async fn serve(
     hub: Hub,
-    trust: Trust,
-    door: Door<'_>,
-    work: &Crew,
-    on_ready: impl FnOnce(Ready),
+    auth: AccessControl,
+    listening: HttpListener<'_>,
+    work: &TaskGroup,
+    on_ready: impl FnOnce(HubReady),
     shutdown: CancellationToken,
 ) -> Result<(), RequestError> {
-    let url = trust.url().to_owned();
-    let login_url = trust.login_url()?;
-    door.lock.announce(&url)?;
+    let url = auth.url().to_owned();
+    let login_url = auth.login_url()?;
+    listening.lock.announce(&url)?;
     work.tracker.spawn(automation::run(hub.clone()));
-    work.tracker.spawn(trust.clone().run(work.cancel.clone()));
-    let router = trust::protect(http::router(hub), trust);
-    let serving = server::serve(door.listener, router, door.tls, work.cancel.clone());
+    work.tracker.spawn(auth.clone().run(work.cancel.clone()));
+    let router = auth::protect(http::router(hub), auth);
+    let serving = server::serve(
+        listening.listener,
+        router,
+        listening.tls,
+        work.cancel.clone(),
+    );
     work.tracker.spawn(serving);
     tracing::info!("serving at {url}");
-    on_ready(Ready { url, login_url });
+    on_ready(HubReady { url, login_url });
     shutdown.cancelled().await;
     tracing::info!("ending");
     Ok(())
@@ -148,7 +156,7 @@ async fn assemble(
     store: Arc<dyn Store>,
     samples: mpsc::Sender<Sample>,
     recorder: Recorder,
-    work: &Crew,
+    work: &TaskGroup,
 ) -> Result<Hub, RequestError> {
     let records = store.plugs().await.map_err(|error| unreadable(&error))?;
     let energy = store.energy().await.map_err(|error| unreadable(&error))?;
@@ -198,12 +206,15 @@ async fn load<T: api::Document>(store: &Arc<dyn Store>) -> Result<Repository<T>,
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), RequestError> {
     let listener = server::bind(address).await?;
     let taken = listener.local_addr().map_err(|error| {
-        RequestError::new(ErrorKind::Local, format!("cannot listen on {address}: {error}"))
+        RequestError::new(
+            ErrorKind::Local,
+            format!("cannot listen on {address}: {error}"),
+        )
     })?;
     Ok((listener, taken))
 }
 
-/// A damaged file is no reason not to start, one of a newer version is: it must not be written by this one.
+/// Opens the database. A damaged file is replaced; one of a newer version is an error, because this version must not write it.
 async fn open_store(config: &Config) -> Result<Sqlite, RequestError> {
     let retention = Retention {
         readings: config.keep_readings,
@@ -219,14 +230,14 @@ async fn open_store(config: &Config) -> Result<Sqlite, RequestError> {
         .map_err(|error| cannot_open(&error))?;
     if let Some(old) = set_aside {
         tracing::error!(
-            "the database {} was damaged; it is kept as {}, and a new one goes on from here",
+            "the database {} was damaged; it is kept as {}, and a new one is used",
             path.display(),
             old.display()
         );
     }
     if read_only {
         tracing::error!(
-            "the database {} cannot be written: history stands still and nothing can be edited; switching goes on",
+            "the database {} is read-only: nothing is recorded and nothing can be edited; switching continues",
             path.display()
         );
     }
@@ -236,28 +247,28 @@ async fn open_store(config: &Config) -> Result<Sqlite, RequestError> {
 fn cannot_open(error: &StoreError) -> RequestError {
     let hint = match error {
         StoreError::Newer { .. } => {
-            "run that version of Mains again, or give this one another file with `database`"
+            "run that version of Mains again, or set `database` to another file"
         }
         _ => {
-            "is the directory there and writable? `database` under `[hub]` in mains.toml names the file"
+            "check that the directory exists and is writable; `database` under `[hub]` in mains.toml names the file"
         }
     };
     RequestError::unavailable(ErrorChain(error).to_string()).hint(hint)
 }
 
-/// On this side of the network the whole reason may be told.
+/// Shows the whole chain of errors, which is not sent over the network here.
 fn unreadable(error: &StoreError) -> RequestError {
     RequestError::unavailable(ErrorChain(error).to_string())
 }
 
 /// Tasks that end together.
 #[derive(Debug)]
-struct Crew {
+struct TaskGroup {
     cancel: CancellationToken,
     tracker: TaskTracker,
 }
 
-impl Crew {
+impl TaskGroup {
     fn new() -> Self {
         Self {
             cancel: CancellationToken::new(),
@@ -265,12 +276,12 @@ impl Crew {
         }
     }
 
-    async fn end(&self, within: Duration, who: &str) {
+    async fn end(&self, limit: Duration, name: &str) {
         self.cancel.cancel();
         self.tracker.close();
-        if timeout(within, self.tracker.wait()).await.is_err() {
+        if timeout(limit, self.tracker.wait()).await.is_err() {
             let left = self.tracker.len();
-            tracing::error!("{who} has not ended within {within:?} and is cut off ({left} tasks)");
+            tracing::error!("{name} did not end within {limit:?}; {left} of them are aborted");
         }
     }
 }

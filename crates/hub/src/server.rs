@@ -1,9 +1,9 @@
-//! Serves HTTP: listens, does TLS, bounds what strangers can hold, and ends in time.
+//! Serves HTTP: listens, does TLS, limits what clients can hold, and ends in time.
 //!
-//! It knows nothing of what is served. Whoever is silent, slow or stuck is cut off; nobody gets all connections.
+//! A client that is silent, slow or stuck is disconnected, and no address gets all connections.
 
-mod slots;
-mod stream;
+mod connections;
+mod event_stream;
 mod tls;
 
 use std::net::SocketAddr;
@@ -26,75 +26,74 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
-use self::slots::{Slot, Slots};
+use self::connections::{ConnectionLimiter, ConnectionPermit};
 use crate::http::stuck;
 
-pub use self::stream::until;
+pub use self::event_stream::end_when_cancelled;
 pub use self::tls::acceptor;
 
-/// The two ends of the connection that a request came by; an extension of every request.
+/// The two ends of the connection of a request; an extension of every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peer {
-    /// Who asks.
+pub struct PeerAddresses {
+    /// Address of the client.
     pub remote: SocketAddr,
-    /// The address of ours that was asked.
+    /// Address of the hub that was called.
     pub local: SocketAddr,
 }
 
-/// What strangers can hold, and for how long.
+/// Limits on what clients can hold, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// So many connections at once.
-    pub connections: usize,
-    /// So many of them from one address.
-    pub per_address: usize,
-    /// So long for TLS to begin.
-    pub handshake: Duration,
-    /// So long for a request's head to come, and between two requests.
-    pub head: Duration,
-    /// So long between two pieces of a request's body.
-    pub body: Duration,
-    /// So long may a client take nothing of what it asked for.
-    pub stuck: Duration,
-    /// So long may requests go on once the hub ends.
-    pub grace: Duration,
+    /// Maximum number of connections.
+    pub max_connections: usize,
+    /// Maximum number of connections from one address.
+    pub max_connections_per_address: usize,
+    /// Bound on the TLS handshake.
+    pub handshake_timeout: Duration,
+    /// Bound on the head of a request, and on the time between two requests.
+    pub head_timeout: Duration,
+    /// Bound on the time between two pieces of a request's body.
+    pub body_timeout: Duration,
+    /// Bound on the time that a client accepts nothing of a response.
+    pub write_timeout: Duration,
+    /// Bound on requests in progress once the hub ends.
+    pub shutdown_timeout: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 512,
-            per_address: 256,
-            handshake: Duration::from_secs(10),
-            head: Duration::from_secs(15),
-            body: Duration::from_secs(10),
-            stuck: stuck::WAIT,
-            grace: Duration::from_millis(1_500),
+            max_connections: 512,
+            max_connections_per_address: 256,
+            handshake_timeout: Duration::from_secs(10),
+            head_timeout: Duration::from_secs(15),
+            body_timeout: Duration::from_secs(10),
+            write_timeout: stuck::WAIT,
+            shutdown_timeout: Duration::from_millis(1_500),
         }
     }
 }
 
-/// The largest head of a request.
-const LARGEST_HEAD: usize = 32 * 1024;
-/// The most headers of a request.
-const MOST_HEADERS: usize = 64;
-/// After an accept that failed (no descriptors left), before the next.
-const BREATH: Duration = Duration::from_millis(200);
+const MAX_HEAD_BYTES: usize = 32 * 1024;
+const MAX_HEADERS: usize = 64;
+/// Delay after an accept that failed, e.g. because no descriptor was left.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(200);
 
-/// Takes an address.
+/// Listens on an address.
 ///
 /// # Errors
 ///
-/// [`RequestError`] of kind `local` when it is taken, or not ours.
+/// [`RequestError`] of kind `local` when the address is in use or not of this machine.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, RequestError> {
     TcpListener::bind(address).await.map_err(|error| {
         let message = format!("cannot listen on {address}: {error}");
-        let hint = "end what listens there, or change `listen` under `[hub]` in mains.toml";
+        let hint =
+            "stop the program that listens there, or change `listen` under `[hub]` in mains.toml";
         RequestError::new(ErrorKind::Local, message).hint(hint)
     })
 }
 
-/// Serves until it is cancelled, then lets requests end within bounds and cuts off the rest.
+/// Serves until cancelled, then lets requests end within [`Limits::shutdown_timeout`] and cuts off the rest.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -112,97 +111,102 @@ pub async fn serve_within(
     tls: Option<TlsAcceptor>,
     cancel: CancellationToken,
 ) {
-    let visit = Visit {
+    let context = ConnectionContext {
         limits,
-        router: router.layer(RequestBodyTimeoutLayer::new(limits.body)),
+        router: router.layer(RequestBodyTimeoutLayer::new(limits.body_timeout)),
         tls,
         cancel: cancel.clone(),
     };
-    let slots = Slots::new(limits.connections, limits.per_address);
-    let mut visits = JoinSet::new();
+    let limiter =
+        ConnectionLimiter::new(limits.max_connections, limits.max_connections_per_address);
+    let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             () = cancel.cancelled() => break,
-            Some(done) = visits.join_next() => {
-                note(done);
+            Some(done) = connections.join_next() => {
+                log_panic(done);
                 continue;
             }
             accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((stream, remote)) => {
-                // Who gets no slot is hung up on: a client that is told nothing tries again.
-                if let Some(slot) = slots.take(remote.ip()) {
-                    visits.spawn(visit.clone().run(stream, remote, slot));
+                // The connection of a client over the limit is closed without a reply, so that the client tries again.
+                if let Some(permit) = limiter.take(remote.ip()) {
+                    connections.spawn(context.clone().run(stream, remote, permit));
                 }
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection cannot be accepted");
-                cancel.run_until_cancelled(sleep(BREATH)).await;
+                cancel.run_until_cancelled(sleep(ACCEPT_RETRY_DELAY)).await;
             }
         }
     }
     drop(listener);
-    let _ = timeout(limits.grace, async {
-        while let Some(done) = visits.join_next().await {
-            note(done);
+    let _ = timeout(limits.shutdown_timeout, async {
+        while let Some(done) = connections.join_next().await {
+            log_panic(done);
         }
     })
     .await;
-    visits.shutdown().await;
+    connections.shutdown().await;
 }
 
-fn note(done: Result<(), JoinError>) {
+fn log_panic(done: Result<(), JoinError>) {
     if let Err(error) = done
         && error.is_panic()
     {
-        tracing::error!(%error, "a request ended badly");
+        tracing::error!(%error, "a request handler panicked");
     }
 }
 
-/// What every connection needs.
+/// Context that every connection needs.
 #[derive(Clone)]
-struct Visit {
+struct ConnectionContext {
     limits: Limits,
     router: Router,
     tls: Option<TlsAcceptor>,
     cancel: CancellationToken,
 }
 
-impl Visit {
-    async fn run(self, stream: TcpStream, remote: SocketAddr, _slot: Slot) {
+impl ConnectionContext {
+    async fn run(self, stream: TcpStream, remote: SocketAddr, _slot: ConnectionPermit) {
         let Ok(local) = stream.local_addr() else {
             return;
         };
-        let peer = Peer { remote, local };
-        // Small answers and events leave at once.
+        let peer = PeerAddresses { remote, local };
+        // Small responses and events are sent at once.
         let _ = stream.set_nodelay(true);
-        let stream = stuck::bound_writes(stream, self.limits.stuck);
+        let stream = stuck::bound_writes(stream, self.limits.write_timeout);
         let Some(tls) = &self.tls else {
             return self.talk(stream, peer).await;
         };
-        let handshake = timeout(self.limits.handshake, tls.accept(stream));
+        let handshake = timeout(self.limits.handshake_timeout, tls.accept(stream));
         match self.cancel.run_until_cancelled(handshake).await {
             Some(Ok(Ok(stream))) => self.talk(stream, peer).await,
-            Some(Ok(Err(error))) => tracing::debug!(%remote, %error, "TLS did not begin"),
-            Some(Err(_)) => tracing::debug!(%remote, "TLS did not begin in time"),
+            Some(Ok(Err(error))) => tracing::debug!(%remote, %error, "TLS handshake failed"),
+            Some(Err(_)) => tracing::debug!(%remote, "TLS handshake timed out"),
             None => {}
         }
     }
 
-    async fn talk(&self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer) {
+    async fn talk(&self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: PeerAddresses) {
         let service = service_fn(|request: Request<Incoming>| {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(peer);
             let answer = self.router.clone().oneshot(request);
             let cancel = self.cancel.clone();
-            async move { answer.await.map(|response| until(response, cancel)) }
+            async move {
+                answer
+                    .await
+                    .map(|response| end_when_cancelled(response, cancel))
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(self.limits.head)
-            .max_headers(MOST_HEADERS)
-            .max_buf_size(LARGEST_HEAD)
+            .header_read_timeout(self.limits.head_timeout)
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(MAX_HEAD_BYTES)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         let result = tokio::select! {
@@ -213,7 +217,7 @@ impl Visit {
             }
         };
         if let Err(error) = result {
-            tracing::debug!(remote = %peer.remote, %error, "a connection broke off");
+            tracing::debug!(remote = %peer.remote, %error, "connection failed");
         }
     }
 }

@@ -187,7 +187,7 @@ pub enum HistoryRow {
     Quarter(HistorySpan),
 }
 
-/// How long history is kept. Quarters of an hour are kept for ever.
+/// Ages at which history is removed. Quarters of an hour are kept for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// Age at which readings are removed.

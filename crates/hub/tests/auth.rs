@@ -1,4 +1,4 @@
-//! Trust the whole way, over a real socket and with a real database: what is written into the log, and what is not.
+//! Access control the whole way, over a real socket and with a real database: what is logged, and what is not.
 //!
 //! A test binary of its own, because what is logged is decided for a whole process.
 
@@ -15,8 +15,8 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tracing::Level;
 
+use hub::auth::{AccessControl, Credential, protect, set_password};
 use hub::store::{Retention, Sqlite, Store};
-use hub::trust::{Secret, Trust, protect, set_password};
 use hub::{Config, server};
 
 async fn say(address: SocketAddr, text: &str) -> String {
@@ -113,12 +113,14 @@ async fn no_secret_is_logged_or_kept() {
     let store: Arc<dyn Store> = Arc::new(opened.store);
     let listener = server::bind("127.75.6.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let trust = Trust::load(store.clone(), &config, address).await.unwrap();
+    let auth = AccessControl::load(store.clone(), &config, address)
+        .await
+        .unwrap();
     let cancel = CancellationToken::new();
-    let router = protect(axum::Router::new(), trust.clone());
+    let router = protect(axum::Router::new(), auth.clone());
     let serving = tokio::spawn(server::serve(listener, router, None, cancel.clone()));
     let token = fs::read_to_string(state.path().join("admin-token")).unwrap();
-    let link = trust.login_url().unwrap();
+    let link = auth.login_url().unwrap();
     let secrets = by_every_way(address, &link, token.trim().to_owned()).await;
     cancel.cancel();
     serving.await.unwrap();
@@ -132,7 +134,7 @@ async fn no_secret_is_logged_or_kept() {
     ] {
         assert!(text.contains(told), "{told}: {text}");
     }
-    let shown = format!("{trust:?}");
+    let shown = format!("{auth:?}");
     assert!(!format!("{text}{shown}").contains("$argon2id$"), "{text}");
     for secret in &secrets {
         assert!(!text.contains(secret), "{secret} is in the log: {text}");
@@ -167,12 +169,12 @@ async fn a_password_can_be_set_before_there_is_a_hub() {
     let store: Arc<dyn Store> = Arc::new(opened.store);
     // Nothing is served here: only what would be is decided.
     let everywhere = SocketAddr::from(([0, 0, 0, 0], 8480));
-    let load = || Trust::load(store.clone(), &config, everywhere);
+    let load = || AccessControl::load(store.clone(), &config, everywhere);
     assert_eq!(load().await.unwrap_err().kind(), ErrorKind::Usage);
-    let short = set_password(&*store, Secret::new("short")).await;
+    let short = set_password(&*store, Credential::new("short")).await;
     assert_eq!(short.unwrap_err().field(), Some("password"));
     assert_eq!(load().await.unwrap_err().kind(), ErrorKind::Usage);
-    set_password(&*store, Secret::new("correct horse"))
+    set_password(&*store, Credential::new("correct horse"))
         .await
         .unwrap();
     assert_eq!(load().await.unwrap().url(), "http://127.0.0.1:8480");

@@ -7,7 +7,7 @@ use api::{ErrorKind, RequestError};
 use statefile::StateFile;
 use zeroize::Zeroizing;
 
-use super::Secret;
+use super::Credential;
 
 /// Longer than any token.
 const MAX_FILE_BYTES: u64 = 4096;
@@ -17,7 +17,7 @@ const MAX_FILE_BYTES: u64 = 4096;
 /// # Errors
 ///
 /// [`RequestError`] of kind `local` when the file can be neither read nor written.
-pub(super) fn read_or_make(path: &Path) -> Result<Secret, RequestError> {
+pub(super) fn read_or_make(path: &Path) -> Result<Credential, RequestError> {
     let file = StateFile::new(path, MAX_FILE_BYTES);
     let was_exposed = file
         .restrict_access()
@@ -51,8 +51,8 @@ pub(super) fn read_or_make(path: &Path) -> Result<Secret, RequestError> {
 /// # Errors
 ///
 /// [`RequestError`] of kind `local` when the file cannot be written.
-pub(super) fn make(path: &Path) -> Result<Secret, RequestError> {
-    let token = Secret::random()?;
+pub(super) fn make(path: &Path) -> Result<Credential, RequestError> {
+    let token = Credential::random()?;
     let file = StateFile::new(path, MAX_FILE_BYTES);
     let text = Zeroizing::new(format!("{}\n", token.reveal()));
     let written = file.write(text.as_bytes());
@@ -60,9 +60,9 @@ pub(super) fn make(path: &Path) -> Result<Secret, RequestError> {
     Ok(token)
 }
 
-fn token(text: &[u8]) -> Option<Secret> {
+fn token(text: &[u8]) -> Option<Credential> {
     let text = std::str::from_utf8(text).ok()?;
-    Some(Secret::new(text.trim())).filter(Secret::is_token)
+    Some(Credential::new(text.trim())).filter(Credential::is_token)
 }
 
 fn failure(file: &StateFile, what: &str, error: &io::Error) -> RequestError {

@@ -1,8 +1,8 @@
-//! From where a browser asks: the `Host` and `Origin` checks.
+//! The checks of the `Host` and `Origin` headers.
 //!
-//! A page of a stranger can make a browser send requests to any address, and can give its own name the address of the hub
-//! (DNS rebinding). So the hub answers only when it is called by a name or an address of its own, and takes changes
-//! only from its own pages. Programs other than browsers send no `Origin` and pass.
+//! A foreign page can make a browser send requests to any address, and can give its own name the address of the hub (DNS
+//! rebinding). So the hub replies only to requests for a name or address of its own, and accepts changes only from its own
+//! pages. Programs other than browsers send no `Origin` and pass.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,15 +10,15 @@ use api::{ErrorKind, RequestError};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, Request, header};
 
-/// What the hub may be called, beside the address at which a connection came in.
+/// Names and addresses of the hub, besides the address at which a connection came in.
 #[derive(Debug, Clone)]
-pub(super) struct Hosts {
+pub(super) struct AllowedHosts {
     names: Vec<String>,
     addresses: Vec<IpAddr>,
 }
 
-impl Hosts {
-    /// Collects the hub's own names: where it listens, and what its owner adds.
+impl AllowedHosts {
+    /// Collects the listening address and the configured names.
     ///
     /// # Errors
     ///
@@ -33,8 +33,8 @@ impl Hosts {
         }
         for text in configured {
             match host(text).or_else(|| host(&format!("[{text}]"))) {
-                Some(Host::Name(name)) => hosts.names.push(name),
-                Some(Host::Address(address)) => hosts.addresses.push(address),
+                Some(HostName::Name(name)) => hosts.names.push(name),
+                Some(HostName::Address(address)) => hosts.addresses.push(address),
                 None => {
                     let message = format!("'{text}' is neither a host name nor an address");
                     return Err(RequestError::usage(message).at("hosts"));
@@ -44,11 +44,11 @@ impl Hosts {
         Ok(hosts)
     }
 
-    /// Checks by what name a request calls the hub, and returns that name with its port.
+    /// Checks the host that a request names, and returns it with its port.
     ///
     /// # Errors
     ///
-    /// [`RequestError`] of kind `forbidden` for a name that is not the hub's own; `usage` when there is none, or several.
+    /// [`RequestError`] of kind `forbidden` for a foreign name; `usage` when there is none, or several.
     pub(super) fn check<B>(
         &self,
         request: &Request<B>,
@@ -56,8 +56,8 @@ impl Hosts {
     ) -> Result<Authority, RequestError> {
         let authority = called(request)?;
         let is_own = match host(authority.as_str()) {
-            Some(Host::Name(name)) => self.names.contains(&name),
-            Some(Host::Address(address)) => {
+            Some(HostName::Name(name)) => self.names.contains(&name),
+            Some(HostName::Address(address)) => {
                 address.is_loopback()
                     || Some(address) == local.map(|local| local.to_canonical())
                     || self.addresses.contains(&address)
@@ -70,18 +70,18 @@ impl Hosts {
         let shown: String = authority.as_str().chars().take(100).collect();
         let message = format!("'{shown}' is not a name of this hub");
         Err(RequestError::new(ErrorKind::Forbidden, message)
-            .hint("if it should be, add it to `hosts` under `[hub]` in mains.toml"))
+            .hint("add it to `hosts` under `[hub]` in mains.toml if it should be"))
     }
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Host {
+enum HostName {
     Name(String),
     Address(IpAddr),
 }
 
 /// Reads `name`, `name:port`, `address`, `[address]:port`.
-fn host(text: &str) -> Option<Host> {
+fn host(text: &str) -> Option<HostName> {
     let authority: Authority = text.parse().ok()?;
     let name = authority.host();
     let rest = authority.as_str().strip_prefix(name)?;
@@ -94,18 +94,18 @@ fn host(text: &str) -> Option<Host> {
     if let Ok(address) = bare.unwrap_or(name).parse::<IpAddr>() {
         // An address of version 6 stands in brackets, and only that.
         return (address.is_ipv6() == bare.is_some())
-            .then(|| Host::Address(address.to_canonical()));
+            .then(|| HostName::Address(address.to_canonical()));
     }
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-    (!name.is_empty() && bare.is_none()).then_some(Host::Name(name))
+    (!name.is_empty() && bare.is_none()).then_some(HostName::Name(name))
 }
 
-/// Returns by what name the hub is called. Where the request line has one too, it must be the same.
+/// Returns the host that a request names. A host in the request line must be the same.
 fn called<B>(request: &Request<B>) -> Result<Authority, RequestError> {
     let mut headers = request.headers().get_all(header::HOST).iter();
     let usage = |message: &str| RequestError::usage(message.to_owned());
     let (Some(host), None) = (headers.next(), headers.next()) else {
-        return Err(usage("a request has one `Host` header"));
+        return Err(usage("a request must have one `Host` header"));
     };
     let host: Authority = Authority::try_from(host.as_bytes())
         .map_err(|_| usage("the `Host` header is neither a name nor an address"))?;
@@ -117,7 +117,7 @@ fn called<B>(request: &Request<B>) -> Result<Authority, RequestError> {
     }
 }
 
-/// Checks that a change does not come from a stranger's page.
+/// Checks that a change does not come from a foreign page.
 ///
 /// # Errors
 ///
@@ -144,11 +144,11 @@ pub(super) fn check(
     }
     Err(RequestError::new(
         ErrorKind::Forbidden,
-        "a page of another site may change nothing here",
+        "changes from pages of other sites are not allowed",
     ))
 }
 
-/// The scheme may be the other one where something before the hub does TLS for it, never the lesser one.
+/// Returns true for an origin of the hub. Behind a proxy that does TLS the scheme can be `https`; it is never weaker than the hub's.
 fn is_own(origin: &[u8], called: &Authority, is_tls: bool) -> bool {
     let Ok(origin) = str::from_utf8(origin) else {
         return false;
@@ -164,13 +164,13 @@ fn is_own(origin: &[u8], called: &Authority, is_tls: bool) -> bool {
 mod tests {
     use super::*;
 
-    fn hosts() -> Hosts {
+    fn hosts() -> AllowedHosts {
         let configured = [
             "Nas.local".to_owned(),
             "192.168.1.5".into(),
             "2001:db8::1".into(),
         ];
-        Hosts::new(([0, 0, 0, 0], 8480).into(), &configured).unwrap()
+        AllowedHosts::new(([0, 0, 0, 0], 8480).into(), &configured).unwrap()
     }
 
     fn request(host: &[u8], uri: &str) -> Request<()> {
@@ -272,7 +272,7 @@ mod tests {
     fn what_the_owner_adds_must_be_a_name() {
         let listen = ([127, 0, 0, 1], 8480).into();
         for bad in ["", "http://nas", "a b", "nas/", "a@b", "[::1"] {
-            let error = Hosts::new(listen, &[bad.to_owned()]).unwrap_err();
+            let error = AllowedHosts::new(listen, &[bad.to_owned()]).unwrap_err();
             assert_eq!(error.field(), Some("hosts"), "{bad}");
         }
     }

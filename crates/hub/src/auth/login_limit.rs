@@ -1,10 +1,8 @@
-//! How often somebody may try a password.
+//! The limit on password attempts.
 //!
-//! Two bounds: one for each address, and one for all of them together, so that many addresses do not get many times as
-//! far. Who sits at the machine itself cannot be locked out by the others: loopback has only its own bound. Tokens and
-//! login links are not bounded; nobody guesses 256 bits.
-//!
-//! Pure: time is a parameter.
+//! There are two limits: one for each address, and one for all together, so that many addresses do not get many times as far.
+//! Loopback has only its own limit, so that others cannot lock out a user of the machine itself. Tokens and login links are not
+//! limited: 256 bits cannot be guessed. Time is a parameter.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -12,35 +10,35 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// One address: five tries at once, then one every twelve seconds.
-const ADDRESS: Rate = Rate {
+/// Five attempts at once, then one every twelve seconds.
+const PER_ADDRESS: AttemptRate = AttemptRate {
     burst: 5,
     every: Duration::from_secs(12),
 };
-/// All together: twenty at once, then one every three seconds.
-const ALL: Rate = Rate {
+/// Twenty attempts at once, then one every three seconds.
+const ALL_ADDRESSES: AttemptRate = AttemptRate {
     burst: 20,
     every: Duration::from_secs(3),
 };
 
 #[derive(Debug, Clone, Copy)]
-struct Rate {
+struct AttemptRate {
     burst: u32,
     every: Duration,
 }
 
-/// When a bucket will be as good as new: the generic cell rate algorithm.
+/// Time at which a bucket is full again, as in the generic cell rate algorithm.
 #[derive(Debug, Clone, Copy)]
 struct Bucket(Instant);
 
 impl Bucket {
-    /// Returns how long to wait; zero when a try is free now.
-    fn wait(self, rate: Rate, now: Instant) -> Duration {
+    /// Returns the time until the next attempt; zero when one is allowed now.
+    fn wait(self, rate: AttemptRate, now: Instant) -> Duration {
         let spent = self.0.saturating_duration_since(now);
         (spent + rate.every).saturating_sub(rate.every * rate.burst)
     }
 
-    fn spend(&mut self, rate: Rate, now: Instant) {
+    fn spend(&mut self, rate: AttemptRate, now: Instant) {
         self.0 = self.0.max(now) + rate.every;
     }
 
@@ -49,42 +47,42 @@ impl Bucket {
     }
 }
 
-/// Who tried how often of late.
+/// Recent attempts.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct LoginLimiter {
     all: Option<Bucket>,
     addresses: HashMap<IpAddr, Bucket>,
 }
 
-impl Pace {
-    /// Takes note of a try, before it is looked at.
+impl LoginLimiter {
+    /// Counts an attempt, before the password is checked.
     ///
     /// # Errors
     ///
-    /// How long to wait until the next.
+    /// The time until the next attempt is allowed.
     pub(super) fn try_now(&mut self, address: IpAddr, now: Instant) -> Result<(), Duration> {
         let address = network(address);
         self.addresses.retain(|_, bucket| !bucket.is_full(now));
         let mut own = self.addresses.get(&address).copied().unwrap_or(Bucket(now));
         let mut all = self.all.unwrap_or(Bucket(now));
-        let mut wait = own.wait(ADDRESS, now);
+        let mut wait = own.wait(PER_ADDRESS, now);
         if !address.is_loopback() {
-            wait = wait.max(all.wait(ALL, now));
+            wait = wait.max(all.wait(ALL_ADDRESSES, now));
         }
         if !wait.is_zero() {
             return Err(wait);
         }
-        own.spend(ADDRESS, now);
+        own.spend(PER_ADDRESS, now);
         self.addresses.insert(address, own);
         if !address.is_loopback() {
-            all.spend(ALL, now);
+            all.spend(ALL_ADDRESSES, now);
             self.all = Some(all);
         }
         Ok(())
     }
 }
 
-/// Whoever has one address of an IPv6 network has all of its /64.
+/// Returns the /64 network of an IPv6 address, since whoever has one address of it has all; any other address unchanged.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) if !v6.is_loopback() => {
@@ -107,46 +105,48 @@ mod tests {
 
     #[test]
     fn five_tries_then_one_every_twelve_seconds() {
-        let (mut pace, mut now) = (Pace::default(), Instant::now());
+        let (mut login_limit, mut now) = (LoginLimiter::default(), Instant::now());
         let who = address("192.168.1.7");
         for _ in 0..5 {
-            assert_eq!(pace.try_now(who, now), Ok(()));
+            assert_eq!(login_limit.try_now(who, now), Ok(()));
         }
-        assert_eq!(pace.try_now(who, now), Err(Duration::from_secs(12)));
+        assert_eq!(login_limit.try_now(who, now), Err(Duration::from_secs(12)));
         now += Duration::from_secs(11);
-        assert_eq!(pace.try_now(who, now), Err(Duration::from_secs(1)));
+        assert_eq!(login_limit.try_now(who, now), Err(Duration::from_secs(1)));
         now += Duration::from_secs(1);
-        assert_eq!(pace.try_now(who, now), Ok(()));
-        assert!(pace.try_now(who, now).is_err());
+        assert_eq!(login_limit.try_now(who, now), Ok(()));
+        assert!(login_limit.try_now(who, now).is_err());
         // After a minute of peace it is as in the beginning.
         now += Duration::from_secs(60);
         for _ in 0..5 {
-            assert_eq!(pace.try_now(who, now), Ok(()));
+            assert_eq!(login_limit.try_now(who, now), Ok(()));
         }
-        assert!(pace.try_now(who, now).is_err());
+        assert!(login_limit.try_now(who, now).is_err());
     }
 
     #[test]
     fn many_addresses_do_not_get_further() {
-        let (mut pace, now) = (Pace::default(), Instant::now());
+        let (mut login_limit, now) = (LoginLimiter::default(), Instant::now());
         let tries = (0..=255)
             .filter(|last| {
-                pace.try_now(address(&format!("10.0.0.{last}")), now)
+                login_limit
+                    .try_now(address(&format!("10.0.0.{last}")), now)
                     .is_ok()
             })
             .count();
         assert_eq!(tries, 20);
         // Who sits at the machine still gets in.
-        assert_eq!(pace.try_now(address("127.0.0.1"), now), Ok(()));
-        assert_eq!(pace.try_now(address("::1"), now), Ok(()));
+        assert_eq!(login_limit.try_now(address("127.0.0.1"), now), Ok(()));
+        assert_eq!(login_limit.try_now(address("::1"), now), Ok(()));
     }
 
     #[test]
     fn a_network_of_ipv6_is_one_address() {
-        let (mut pace, now) = (Pace::default(), Instant::now());
+        let (mut login_limit, now) = (LoginLimiter::default(), Instant::now());
         let tries = (0..100)
             .filter(|last| {
-                pace.try_now(address(&format!("2001:db8::{last:x}")), now)
+                login_limit
+                    .try_now(address(&format!("2001:db8::{last:x}")), now)
                     .is_ok()
             })
             .count();
@@ -158,20 +158,20 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the times and addresses: no window of an hour has more than the bound, and memory stays bounded.
+        /// For all times and addresses, no window has more attempts than the limit, and memory stays bounded.
         #[test]
         fn never_more_than_the_bound(steps in prop::collection::vec((0_u64..4_000, any::<u8>()), 1..600)) {
-            let (mut pace, start) = (Pace::default(), Instant::now());
+            let (mut login_limit, start) = (LoginLimiter::default(), Instant::now());
             let mut now = start;
             let mut allowed: Vec<(Duration, u8)> = Vec::new();
             for (millis, last) in steps {
                 now += Duration::from_millis(millis);
-                if pace.try_now(address(&format!("10.0.0.{last}")), now).is_ok() {
+                if login_limit.try_now(address(&format!("10.0.0.{last}")), now).is_ok() {
                     allowed.push((now - start, last));
                 }
-                prop_assert!(pace.addresses.len() <= 20 + 20);
+                prop_assert!(login_limit.addresses.len() <= 20 + 20);
             }
-            let holds = |times: Vec<Duration>, rate: Rate| {
+            let holds = |times: Vec<Duration>, rate: AttemptRate| {
                 let burst = rate.burst as usize;
                 times.windows(burst + 1).all(|w| w[burst] - w[0] >= rate.every)
                     && times.last().zip(times.first()).is_none_or(|(last, first)| {
@@ -179,10 +179,10 @@ mod tests {
                         times.len() as f64 <= f64::from(rate.burst) + span + 1.0
                     })
             };
-            prop_assert!(holds(allowed.iter().map(|(at, _)| *at).collect(), ALL));
+            prop_assert!(holds(allowed.iter().map(|(at, _)| *at).collect(), ALL_ADDRESSES));
             for who in 0..=255 {
                 let own = allowed.iter().filter(|(_, last)| *last == who).map(|(at, _)| *at).collect();
-                prop_assert!(holds(own, ADDRESS));
+                prop_assert!(holds(own, PER_ADDRESS));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The checks in their order: by what name, from which page, by whom. And the headers that every answer has.
+//! The checks of a request in their order: host, origin, credentials. And the headers of every response.
 
 use api::{ErrorKind, Id, RequestError};
 use axum::Router;
@@ -12,22 +12,22 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::secret::Digest;
-use super::sessions::Origin;
-use super::{Secret, Trust, origin, pages};
+use super::secret::CredentialDigest;
+use super::sessions::LoginOrigin;
+use super::{AccessControl, Credential, host, pages};
 use crate::http::problem::Problem;
-use crate::server::{Peer, until};
+use crate::server::{PeerAddresses, end_when_cancelled};
 
-/// What needs nobody to be known, by exact path. Everything else does, whether it exists or not.
-const OPEN: [&str; 3] = ["/healthz", "/login", "/api/v1/login"];
+/// Exact paths that need no credentials. Every other path does, whether it exists or not.
+const PUBLIC_PATHS: [&str; 3] = ["/healthz", "/login", "/api/v1/login"];
 
-/// Pages bring their own script and style from the hub itself; nothing is inline, framed, or from elsewhere.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; \
+/// Pages load script and style from the hub alone; nothing is inline, framed, or from elsewhere.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; \
     connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// What every answer says to browsers. No HSTS: it would hold for all other services of the same machine, too.
-const HEADERS: [(HeaderName, &str); 7] = [
-    (header::CONTENT_SECURITY_POLICY, POLICY),
+/// Headers of every response. No HSTS: it would apply to all other services of the same machine, too.
+const RESPONSE_HEADERS: [(HeaderName, &str); 7] = [
+    (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
@@ -45,26 +45,29 @@ const HEADERS: [(HeaderName, &str); 7] = [
     ),
 ];
 
-/// Who asks: an extension of every request that needs somebody to be known.
+/// Identity behind a request; an extension of every request that needs credentials.
 #[derive(Debug, Clone)]
 pub(super) enum Caller {
     /// A program with a token.
     Token(Id),
     /// A browser that is logged in.
-    Session { digest: Digest, origin: Origin },
+    Session {
+        digest: CredentialDigest,
+        origin: LoginOrigin,
+    },
 }
 
 impl Caller {
-    /// Returns what anything that he begins comes from.
-    pub(super) fn origin(&self) -> Origin {
+    /// Returns the origin of sessions and links that the caller begins.
+    pub(super) fn origin(&self) -> LoginOrigin {
         match self {
-            Self::Token(id) => Origin::Token(id.clone()),
+            Self::Token(id) => LoginOrigin::Token(id.clone()),
             Self::Session { origin, .. } => origin.clone(),
         }
     }
 
-    /// Returns his session, if he has one.
-    pub(super) fn session(&self) -> Option<Digest> {
+    /// Returns the session of a browser.
+    pub(super) fn session(&self) -> Option<CredentialDigest> {
         match self {
             Self::Token(_) => None,
             Self::Session { digest, .. } => Some(*digest),
@@ -72,80 +75,84 @@ impl Caller {
     }
 }
 
-/// By what name the hub was called: an extension of every request.
+/// The checked host that a request names; an extension of every request.
 #[derive(Debug, Clone)]
-pub(super) struct Called(pub(super) Authority);
+pub(super) struct CalledHost(pub(super) Authority);
 
-/// Puts the checks around a router, its fallbacks too.
-pub(super) fn around(router: Router, trust: Trust) -> Router {
+/// Wraps a router and its fallbacks in the checks.
+pub(super) fn around(router: Router, auth: AccessControl) -> Router {
     Router::new()
         .fallback_service(router)
-        .layer(from_fn_with_state(trust, gate))
+        .layer(from_fn_with_state(auth, middleware))
 }
 
-async fn gate(State(trust): State<Trust>, mut request: Request, next: Next) -> Response {
-    let mut response = match trust.admit(&mut request) {
-        Admission::Open => next.run(request).await,
-        Admission::Known(ended) => until(next.run(request).await, ended),
-        Admission::Refused(response) => response,
+async fn middleware(
+    State(auth): State<AccessControl>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let mut response = match auth.check(&mut request) {
+        Access::Public => next.run(request).await,
+        Access::Granted(ended) => end_when_cancelled(next.run(request).await, ended),
+        Access::Denied(response) => response,
     };
     let headers = response.headers_mut();
-    for (name, value) in HEADERS {
+    for (name, value) in RESPONSE_HEADERS {
         headers
             .entry(name)
             .or_insert(HeaderValue::from_static(value));
     }
-    // What is not for everybody is for nobody's cache. Files of pages that never change say so themselves.
+    // What needs credentials must not be cached. Static files of pages set their own value.
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
-/// Whether a request may go on.
-enum Admission {
-    /// For everybody.
-    Open,
-    /// For somebody known, until this is cancelled.
-    Known(CancellationToken),
-    /// Not at all.
-    Refused(Response),
+/// Result of the checks.
+enum Access {
+    /// No credentials needed.
+    Public,
+    /// Granted until this is cancelled.
+    Granted(CancellationToken),
+    /// Refused with this response.
+    Denied(Response),
 }
 
-impl Trust {
-    fn admit(&self, request: &mut Request) -> Admission {
-        if let Err(error) = self.check_place(request) {
-            return Admission::Refused(Problem::from(error).into_response());
+impl AccessControl {
+    fn check(&self, request: &mut Request) -> Access {
+        if let Err(error) = self.check_host(request) {
+            return Access::Denied(Problem::from(error).into_response());
         }
         let path = request.uri().path();
-        if OPEN.contains(&path) {
-            return Admission::Open;
+        if PUBLIC_PATHS.contains(&path) {
+            return Access::Public;
         }
         if let Some((caller, ended)) = self.caller(request.headers()) {
             request.extensions_mut().insert(caller);
-            return Admission::Known(ended);
+            return Access::Granted(ended);
         }
         let is_page = path == "/" && request.method() == Method::GET;
-        Admission::Refused(if is_page && pages::wanted(request.headers()) {
+        Access::Denied(if is_page && pages::wanted(request.headers()) {
             pages::login_needed()
         } else {
-            unauthenticated("this needs a token or a login").into_response()
+            unauthenticated("authentication required").into_response()
         })
     }
 
-    /// The `Host` and `Origin` checks.
-    fn check_place(&self, request: &mut Request) -> Result<(), RequestError> {
+    /// The `HostName` and `LoginOrigin` checks.
+    fn check_host(&self, request: &mut Request) -> Result<(), RequestError> {
         let local = request
             .extensions()
-            .get::<Peer>()
+            .get::<PeerAddresses>()
             .map(|peer| peer.local.ip());
         let called = self.0.hosts.check(request, local)?;
-        origin::check(request.method(), request.headers(), &called, self.0.is_tls)?;
-        request.extensions_mut().insert(Called(called));
+        host::check(request.method(), request.headers(), &called, self.0.is_tls)?;
+        request.extensions_mut().insert(CalledHost(called));
         Ok(())
     }
 
-    /// Returns who asks. Where there is a token it decides alone, right or wrong.
+    /// Returns the caller. A token decides alone, valid or not.
     fn caller(&self, headers: &HeaderMap) -> Option<(Caller, CancellationToken)> {
         let mut tokens = headers.get_all(header::AUTHORIZATION).iter();
         match (tokens.next(), tokens.next()) {
@@ -160,38 +167,38 @@ impl Trust {
         if !scheme.eq_ignore_ascii_case("bearer") {
             return None;
         }
-        let digest = Digest::of(token.trim());
+        let digest = CredentialDigest::of(token.trim());
         let mut state = self.state();
         let (id, ended) = state.tokens.used(&digest, Timestamp::now())?;
         state.has_new_uses = true;
         Some((Caller::Token(id), ended))
     }
 
-    /// Returns the browser that is logged in with one of these cookies.
+    /// Returns the session that one of the cookies names.
     pub(super) fn session(&self, headers: &HeaderMap) -> Option<(Caller, CancellationToken)> {
         let now = Instant::now();
         let mut state = self.state();
         cookies(headers, &self.0.cookie).take(4).find_map(|value| {
-            let digest = Digest::of(value);
+            let digest = CredentialDigest::of(value);
             let (origin, ended) = state.sessions.used(&digest, now)?;
             Some((Caller::Session { digest, origin }, ended))
         })
     }
 
-    /// Logs a browser in: returns the value of `Set-Cookie`.
+    /// Begins a session. Returns the value of `Set-Cookie`.
     ///
     /// # Errors
     ///
     /// [`RequestError`] of kind `local` when the system has no random bytes.
-    pub(super) fn begin_session(&self, origin: Origin) -> Result<HeaderValue, RequestError> {
-        let token = Secret::random()?;
+    pub(super) fn begin_session(&self, origin: LoginOrigin) -> Result<HeaderValue, RequestError> {
+        let token = Credential::random()?;
         let mut state = self.state();
         state.sessions.begin(token.digest(), origin, Instant::now());
-        let lasts = super::sessions::LONGEST.as_secs();
+        let lasts = super::sessions::MAX_SESSION_AGE.as_secs();
         self.cookie(token.reveal(), lasts)
     }
 
-    /// Returns the `Set-Cookie` that makes a browser forget.
+    /// Returns the `Set-Cookie` that removes the cookie.
     pub(super) fn forget_session(&self) -> Result<HeaderValue, RequestError> {
         self.cookie("", 0)
     }
@@ -208,7 +215,7 @@ impl Trust {
     }
 }
 
-/// Nobody has said who he is, or it is not true.
+/// Returns the problem for missing or wrong credentials.
 pub(super) fn unauthenticated(message: &str) -> Problem {
     let error = RequestError::new(ErrorKind::Unauthenticated, message)
         .hint("send a token as `Authorization: Bearer …`; `mains hub login-url` makes a link for a browser");

@@ -1,9 +1,9 @@
-//! The few plain pages of the hub itself. They say where to go; they have no script and no style.
+//! The plain pages of the hub itself, without script and style.
 
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
-/// Tells whether a page is asked for, and not JSON.
+/// Returns true if the client prefers a page to JSON.
 pub(super) fn wanted(headers: &HeaderMap) -> bool {
     headers.get_all(header::ACCEPT).iter().any(|accept| {
         accept
@@ -12,7 +12,7 @@ pub(super) fn wanted(headers: &HeaderMap) -> bool {
     })
 }
 
-/// For who is logged in.
+/// Page for a browser that is logged in.
 pub(super) fn home() -> Response {
     page(
         StatusCode::OK,
@@ -22,7 +22,7 @@ pub(super) fn home() -> Response {
     )
 }
 
-/// For who is not.
+/// Page for a browser that is not logged in.
 pub(super) fn login_needed() -> Response {
     page(
         StatusCode::UNAUTHORIZED,
@@ -30,7 +30,7 @@ pub(super) fn login_needed() -> Response {
     )
 }
 
-/// For who comes by a link that has been used, or is too old.
+/// Page for a login link that was used or has expired.
 pub(super) fn link_is_used() -> Response {
     page(
         StatusCode::UNAUTHORIZED,

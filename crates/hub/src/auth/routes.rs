@@ -1,4 +1,4 @@
-//! Logging in and out, tokens, and the password.
+//! Login, logout, tokens and password in the API.
 
 mod login;
 mod password;
@@ -12,23 +12,23 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, Secur
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{COOKIE, Trust, pages};
+use super::{AccessControl, COOKIE_NAME, pages};
 use crate::http::body::Json as Input;
 use crate::http::problem::Problem;
 
-/// No body here is larger: also who is not known yet may send one.
-const LARGEST_BODY: usize = 16 * 1024;
+/// Requests without credentials can send a body, too.
+const MAX_BODY_BYTES: usize = 16 * 1024;
 
 /// Returns the routes.
-pub(super) fn router(trust: Trust) -> Router {
+pub(super) fn router(auth: AccessControl) -> Router {
     let (router, _) = described().split_for_parts();
     router
         .route("/", axum::routing::get(async || pages::home()))
         .method_not_allowed_fallback(not_allowed)
-        .with_state(trust)
+        .with_state(auth)
 }
 
-/// Returns the description of the routes, and of the two ways to say who one is: `token` and `session`.
+/// Returns the description of the routes and of the two kinds of credentials, `token` and `session`.
 pub fn openapi() -> OpenApi {
     let mut openapi = described().into_openapi();
     let components = openapi.components.get_or_insert_default();
@@ -37,13 +37,13 @@ pub fn openapi() -> OpenApi {
         .description(Some("A token of the hub, e.g. the admin token"))
         .build();
     components.add_security_scheme("token", SecurityScheme::Http(token));
-    let session = ApiKeyValue::with_description(COOKIE, "A browser that is logged in");
+    let session = ApiKeyValue::with_description(COOKIE_NAME, "A browser that is logged in");
     let session = SecurityScheme::ApiKey(ApiKey::Cookie(session));
     components.add_security_scheme("session", session);
     openapi
 }
 
-fn described() -> OpenApiRouter<Trust> {
+fn described() -> OpenApiRouter<AccessControl> {
     OpenApiRouter::new()
         .routes(routes!(login::follow_link))
         .routes(routes!(login::log_in))
@@ -55,6 +55,6 @@ fn described() -> OpenApiRouter<Trust> {
 }
 
 async fn not_allowed(method: Method) -> Problem {
-    let error = RequestError::usage(format!("{method} makes no sense here"));
+    let error = RequestError::usage(format!("method {method} is not allowed here"));
     Problem::from(error).status(StatusCode::METHOD_NOT_ALLOWED)
 }

@@ -1,7 +1,7 @@
-//! Secrets that people and programs show to get in, and how they are recognised.
+//! Credentials and their digests.
 //!
-//! The hub keeps only digests of what it hands out. A token has 256 random bits, so a plain digest is enough: there is
-//! nothing to guess, and how long a comparison takes tells nothing that helps.
+//! The hub stores only digests of the tokens that it hands out. A token has 256 random bits, so a plain digest is enough: it
+//! cannot be guessed, and the duration of a comparison reveals nothing useful.
 
 use std::fmt;
 
@@ -12,14 +12,14 @@ use serde::{Deserialize, Deserializer};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-/// What every token begins with, so that a leaked one is recognised for what it is.
-const PREFIX: &str = "mains_";
+/// Prefix of every token, so that a leaked one can be recognised.
+const TOKEN_PREFIX: &str = "mains_";
 
-/// A text that nobody may see: a token, a password. It is wiped from memory after use.
+/// A token or a password. It is wiped from memory after use and never logged.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Zeroizing<String>);
+pub struct Credential(Zeroizing<String>);
 
-impl Secret {
+impl Credential {
     /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
@@ -33,55 +33,55 @@ impl Secret {
     pub fn random() -> Result<Self, RequestError> {
         let mut bytes = Zeroizing::new([0; 32]);
         getrandom::fill(bytes.as_mut_slice()).map_err(|error| {
-            tracing::error!(%error, "the system gives no random bytes");
-            RequestError::new(ErrorKind::Local, "the system gives no random bytes")
+            tracing::error!(%error, "the system provides no random bytes");
+            RequestError::new(ErrorKind::Local, "the system provides no random bytes")
         })?;
         let encoded = Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()));
-        Ok(Self::new(format!("{PREFIX}{}", encoded.as_str())))
+        Ok(Self::new(format!("{TOKEN_PREFIX}{}", encoded.as_str())))
     }
 
-    /// Tells whether it has the shape of what [`random`](Self::random) makes.
+    /// Returns true for the format of [`random`](Self::random).
     pub fn is_token(&self) -> bool {
-        self.0.strip_prefix(PREFIX).is_some_and(|rest| {
+        self.0.strip_prefix(TOKEN_PREFIX).is_some_and(|rest| {
             URL_SAFE_NO_PAD
                 .decode(rest)
                 .is_ok_and(|bytes| Zeroizing::new(bytes).len() == 32)
         })
     }
 
-    /// Returns the text itself, to send or to write it.
+    /// Returns the text itself, to send or write it.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// Returns what it is recognised by.
-    pub(super) fn digest(&self) -> Digest {
-        Digest::of(&self.0)
+    /// Returns its digest.
+    pub(super) fn digest(&self) -> CredentialDigest {
+        CredentialDigest::of(&self.0)
     }
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
     }
 }
 
-impl<'de> Deserialize<'de> for Secret {
+impl<'de> Deserialize<'de> for Credential {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(Self::new)
     }
 }
 
-/// What a secret is recognised by: its SHA-256.
+/// SHA-256 of a credential.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Digest([u8; 32]);
+pub(super) struct CredentialDigest([u8; 32]);
 
-impl Digest {
+impl CredentialDigest {
     pub(super) fn of(text: &str) -> Self {
         Self(Sha256::digest(text).into())
     }
 
-    /// Returns it as it is kept.
+    /// Returns its stored form.
     pub(super) fn encode(self) -> String {
         URL_SAFE_NO_PAD.encode(self.0)
     }
@@ -93,7 +93,7 @@ impl Digest {
     }
 }
 
-impl fmt::Debug for Digest {
+impl fmt::Debug for CredentialDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Digest(…)")
     }
@@ -105,19 +105,19 @@ mod tests {
 
     #[test]
     fn tokens_differ_and_have_a_shape() {
-        let (a, b) = (Secret::random().unwrap(), Secret::random().unwrap());
+        let (a, b) = (Credential::random().unwrap(), Credential::random().unwrap());
         assert_ne!(a, b);
         assert!(a.is_token() && b.is_token());
-        assert_eq!(a.reveal().len(), PREFIX.len() + 43);
-        let short = format!("{PREFIX}AAAA");
+        assert_eq!(a.reveal().len(), TOKEN_PREFIX.len() + 43);
+        let short = format!("{TOKEN_PREFIX}AAAA");
         for text in ["", "mains_", "hunter2", &short, &a.reveal()[6..]] {
-            assert!(!Secret::new(text).is_token(), "{text}");
+            assert!(!Credential::new(text).is_token(), "{text}");
         }
     }
 
     #[test]
     fn nobody_sees_it() {
-        let secret = Secret::new("hunter2");
+        let secret = Credential::new("hunter2");
         assert!(!format!("{secret:?} {:?}", secret.digest()).contains("hunter2"));
         assert!(!format!("{:?}", secret.digest()).contains(&secret.digest().encode()));
     }
@@ -125,19 +125,19 @@ mod tests {
     #[test]
     fn digests_are_sha_256() {
         // FIPS 180-2, "abc".
-        let digest = Secret::new("abc").digest();
+        let digest = Credential::new("abc").digest();
         assert_eq!(
             digest.encode(),
             "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0"
         );
-        assert_eq!(Digest::decode(&digest.encode()), Some(digest));
+        assert_eq!(CredentialDigest::decode(&digest.encode()), Some(digest));
         for bad in [
             "",
             "abc",
             "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0A",
             "?",
         ] {
-            assert_eq!(Digest::decode(bad), None, "{bad}");
+            assert_eq!(CredentialDigest::decode(bad), None, "{bad}");
         }
     }
 }

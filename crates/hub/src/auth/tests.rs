@@ -1,17 +1,17 @@
 //! Every rule, through the router and without sockets.
 
-mod house;
+mod fixture;
+mod host;
 mod link;
 mod login;
 mod password;
-mod place;
 mod start;
 mod token;
 
 use axum::http::{Method, StatusCode};
 use proptest::prelude::*;
 
-use self::house::{Asking, House};
+use self::fixture::{AuthRequest, TestHub};
 
 const METHODS: [Method; 9] = [
     Method::GET,
@@ -27,10 +27,10 @@ const METHODS: [Method; 9] = [
 
 #[tokio::test]
 async fn three_paths_are_open_and_no_other() {
-    let house = House::new().await;
-    let answer = house.ask(Asking::get("/healthz")).await;
+    let fixture = TestHub::new().await;
+    let answer = fixture.ask(AuthRequest::get("/healthz")).await;
     assert_eq!(answer.status, StatusCode::OK);
-    assert_eq!(house.reached(), 1);
+    assert_eq!(fixture.reached(), 1);
     for path in [
         "/",
         "/metrics",
@@ -66,7 +66,7 @@ async fn three_paths_are_open_and_no_other() {
         "*",
     ] {
         for method in METHODS {
-            let answer = house.ask(Asking::new(method.clone(), path)).await;
+            let answer = fixture.ask(AuthRequest::new(method.clone(), path)).await;
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{method} {path}");
             assert_eq!(answer.headers["www-authenticate"], "Bearer realm=\"mains\"");
             // The answer to HEAD has no body.
@@ -77,10 +77,13 @@ async fn three_paths_are_open_and_no_other() {
             );
         }
     }
-    assert_eq!(house.reached(), 1);
+    assert_eq!(fixture.reached(), 1);
     for path in ["/api/v1/plugs", "/metrics", "/api/v1/tokens"] {
         assert_eq!(
-            house.ask(Asking::get(path).admin(&house)).await.status,
+            fixture
+                .ask(AuthRequest::get(path).admin(&fixture))
+                .await
+                .status,
             StatusCode::OK
         );
     }
@@ -94,14 +97,14 @@ proptest! {
     fn no_other_path_is_open(paths in prop::collection::vec("/[a-z0-9/.%;:@&=+$,~?_-]{0,30}", 20)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let house = House::new().await;
+            let fixture = TestHub::new().await;
             for path in paths.iter().filter(|path| path.parse::<axum::http::Uri>().is_ok()) {
                 let bare = path.split('?').next().unwrap_or_default();
                 let is_open = ["/healthz", "/login", "/api/v1/login"].contains(&bare);
-                let answer = house.ask(Asking::get(path)).await;
+                let answer = fixture.ask(AuthRequest::get(path)).await;
                 prop_assert!(is_open || answer.status == StatusCode::UNAUTHORIZED, "{}", path);
             }
-            prop_assert_eq!(house.reached(), 0);
+            prop_assert_eq!(fixture.reached(), 0);
             Ok(())
         })?;
     }
@@ -109,28 +112,31 @@ proptest! {
 
 #[tokio::test]
 async fn every_answer_carries_the_security_headers() {
-    let house = House::new().await;
-    let page = Asking::get("/").with("accept", "text/html");
+    let fixture = TestHub::new().await;
+    let page = AuthRequest::get("/").with("accept", "text/html");
     for (asking, status) in [
-        (Asking::get("/healthz"), 200),
-        (Asking::get("/api/v1/plugs").admin(&house), 200),
-        (Asking::get("/").admin(&house), 200),
-        (Asking::get("/api/v1/plugs"), 401),
+        (AuthRequest::get("/healthz"), 200),
+        (AuthRequest::get("/api/v1/plugs").admin(&fixture), 200),
+        (AuthRequest::get("/").admin(&fixture), 200),
+        (AuthRequest::get("/api/v1/plugs"), 401),
         (page, 401),
         (
-            Asking::get("/login?token=x").with("accept", "text/html"),
+            AuthRequest::get("/login?token=x").with("accept", "text/html"),
             401,
         ),
-        (Asking::get("/healthz").with("host", "evil.example"), 403),
-        (Asking::get("/nowhere").admin(&house), 404),
         (
-            Asking::new(Method::DELETE, "/api/v1/login").admin(&house),
+            AuthRequest::get("/healthz").with("host", "evil.example"),
+            403,
+        ),
+        (AuthRequest::get("/nowhere").admin(&fixture), 404),
+        (
+            AuthRequest::new(Method::DELETE, "/api/v1/login").admin(&fixture),
             405,
         ),
-        (Asking::post("/api/v1/login", "{}"), 400),
-        (Asking::post("/api/v1/login", &"x".repeat(20_000)), 413),
+        (AuthRequest::post("/api/v1/login", "{}"), 400),
+        (AuthRequest::post("/api/v1/login", &"x".repeat(20_000)), 413),
     ] {
-        let answer = house.ask(asking).await;
+        let answer = fixture.ask(asking).await;
         assert_eq!(answer.status.as_u16(), status);
         let policy = answer.headers["content-security-policy"].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; "), "{policy}");
@@ -151,8 +157,10 @@ async fn every_answer_carries_the_security_headers() {
 
 #[tokio::test]
 async fn a_handler_may_know_better_about_its_own_headers() {
-    let house = House::new().await;
-    let answer = house.ask(Asking::get("/asset.css").admin(&house)).await;
+    let fixture = TestHub::new().await;
+    let answer = fixture
+        .ask(AuthRequest::get("/asset.css").admin(&fixture))
+        .await;
     assert_eq!(answer.headers.get_all("cache-control").iter().count(), 1);
     assert_eq!(
         answer.headers["cache-control"],

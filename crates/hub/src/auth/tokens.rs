@@ -1,7 +1,6 @@
-//! Tokens of programs: named, listed, revoked. What is kept is their digest; the token itself is shown once.
+//! Tokens of programs. Their digest is stored; the token itself is shown once.
 //!
-//! The admin token is one of them. Its secret lives in a file of the state directory, for the command line of the same
-//! user; what is kept here is only who it is and when it was used.
+//! The admin token is one of them. Its secret is in a file of the state directory, for the command line of the same user.
 
 use api::{Id, RequestError, check_name};
 use jiff::Timestamp;
@@ -9,58 +8,58 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-use super::secret::Digest;
+use super::secret::CredentialDigest;
 
-/// So many tokens can exist.
-const MOST: usize = 100;
-/// The name of the token in the state directory.
-pub(super) const ADMIN: &str = "admin";
+const MAX_TOKENS: usize = 100;
+/// Name of the token in the state directory.
+pub(super) const ADMIN_NAME: &str = "admin";
 
 /// A token as it is listed. Its secret is not in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenInfo {
-    /// What it is called in paths.
+    /// Its identifier in paths.
     #[schema(value_type = String, example = "k-3f9a02c1")]
     pub id: Id,
-    /// What its owner called it.
+    /// Its name.
     pub name: String,
-    /// When it was made.
+    /// Time at which it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created: Timestamp,
-    /// When it was last used; null when never.
+    /// Time of its last use; null when never used.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     pub last_used: Option<Timestamp>,
-    /// Whether it is the one in the state directory.
+    /// True for the token in the state directory.
     pub admin: bool,
 }
 
-/// A token as it is kept.
+/// A token as it is stored.
 #[derive(Debug, Serialize, Deserialize)]
-struct Kept {
+struct StoredToken {
     #[serde(flatten)]
     info: TokenInfo,
     sha256: String,
 }
 
 #[derive(Debug, Clone)]
-struct Token {
+struct AuthToken {
     info: TokenInfo,
-    digest: Digest,
+    digest: CredentialDigest,
     ended: CancellationToken,
 }
 
 /// All tokens.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tokens(Vec<Token>);
+pub(super) struct Tokens(Vec<AuthToken>);
 
 impl Tokens {
     /// Reads what [`to_text`](Self::to_text) wrote.
     pub(super) fn from_text(text: &str) -> Result<Self, String> {
-        let kept: Vec<Kept> = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let token = |kept: Kept| {
-            let digest = Digest::decode(&kept.sha256)
+        let kept: Vec<StoredToken> =
+            serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let token = |kept: StoredToken| {
+            let digest = CredentialDigest::decode(&kept.sha256)
                 .ok_or_else(|| format!("the digest of {} is none", kept.info.id))?;
-            Ok(Token {
+            Ok(AuthToken {
                 info: kept.info,
                 digest,
                 ended: CancellationToken::new(),
@@ -72,26 +71,25 @@ impl Tokens {
             .map(Self)
     }
 
-    /// Returns what is kept.
+    /// Returns the stored form.
     pub(super) fn to_text(&self) -> String {
-        let kept = |token: &Token| Kept {
+        let kept = |token: &AuthToken| StoredToken {
             info: token.info.clone(),
             sha256: token.digest.encode(),
         };
-        let kept: Vec<Kept> = self.0.iter().map(kept).collect();
-        // A list of plain structures, which always can be written.
-        serde_json::to_string(&kept).unwrap_or_default()
+        let kept: Vec<StoredToken> = self.0.iter().map(kept).collect();
+        serde_json::to_string(&kept).expect("plain structures can be written as JSON")
     }
 
-    /// Returns all, oldest first.
+    /// Returns all tokens, oldest first.
     pub(super) fn list(&self) -> Vec<TokenInfo> {
         self.0.iter().map(|token| token.info.clone()).collect()
     }
 
-    /// Returns whose token this is, and what tells when it is revoked.
+    /// Marks a token as used. Returns its id, and the token that is cancelled when it is revoked.
     pub(super) fn used(
         &mut self,
-        digest: &Digest,
+        digest: &CredentialDigest,
         now: Timestamp,
     ) -> Option<(Id, CancellationToken)> {
         let token = self.0.iter_mut().find(|token| token.digest == *digest)?;
@@ -99,11 +97,11 @@ impl Tokens {
         Some((token.info.id.clone(), token.ended.clone()))
     }
 
-    /// Adds one.
+    /// Adds a token.
     pub(super) fn add(
         &mut self,
         name: &str,
-        digest: Digest,
+        digest: CredentialDigest,
         now: Timestamp,
     ) -> Result<TokenInfo, RequestError> {
         check_name(name)?;
@@ -113,20 +111,20 @@ impl Tokens {
             .iter()
             .any(|token| token.info.name.to_lowercase() == lower)
         {
-            let message = format!("there is a token called '{name}' already");
+            let message = format!("a token named '{name}' already exists");
             return Err(RequestError::conflict(message).at("name"));
         }
-        if self.0.len() >= MOST {
+        if self.0.len() >= MAX_TOKENS {
             return Err(
-                RequestError::conflict(format!("there are {MOST} tokens already"))
-                    .hint("revoke those that nobody uses any more"),
+                RequestError::conflict(format!("there are already {MAX_TOKENS} tokens"))
+                    .hint("revoke tokens that are no longer used"),
             );
         }
         Ok(self.push(name, digest, now, false))
     }
 
-    /// Takes note of what is in the state directory; returns whether that is news.
-    pub(super) fn set_admin(&mut self, digest: Digest, now: Timestamp) -> bool {
+    /// Sets the digest of the admin token. Returns true if it is a new one.
+    pub(super) fn set_admin(&mut self, digest: CredentialDigest, now: Timestamp) -> bool {
         let admin = self.0.iter().position(|token| token.info.admin);
         if let Some(place) = admin {
             if self
@@ -138,30 +136,36 @@ impl Tokens {
             }
             self.0.remove(place).ended.cancel();
         }
-        self.push(ADMIN, digest, now, true);
+        self.push(ADMIN_NAME, digest, now, true);
         true
     }
 
-    /// Returns one.
+    /// Returns the token with this id.
     pub(super) fn one(&self, id: &str) -> Option<&TokenInfo> {
         let mut infos = self.0.iter().map(|token| &token.info);
         infos.find(|info| info.id.as_str() == id)
     }
 
-    /// Takes one away. Whoever uses it is told by [`end`](Self::end), once it is written.
+    /// Returns the tokens without this one, whose users [`end`](Self::end) cuts off once the change is written.
     pub(super) fn without(&self, id: &Id) -> Self {
         let others = self.0.iter().filter(|token| token.info.id != *id);
         Self(others.cloned().collect())
     }
 
-    /// Cuts off those who are being answered with this token.
+    /// Ends the event streams of this token.
     pub(super) fn end(&self, id: &Id) {
         for token in self.0.iter().filter(|token| token.info.id == *id) {
             token.ended.cancel();
         }
     }
 
-    fn push(&mut self, name: &str, digest: Digest, now: Timestamp, admin: bool) -> TokenInfo {
+    fn push(
+        &mut self,
+        name: &str,
+        digest: CredentialDigest,
+        now: Timestamp,
+        admin: bool,
+    ) -> TokenInfo {
         let mut id = Id::random('k');
         while self.one(id.as_str()).is_some() {
             id = Id::random('k');
@@ -173,7 +177,7 @@ impl Tokens {
             last_used: None,
             admin,
         };
-        self.0.push(Token {
+        self.0.push(AuthToken {
             info: info.clone(),
             digest,
             ended: CancellationToken::new(),
@@ -188,25 +192,30 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
-    fn digest(number: usize) -> Digest {
-        Digest::of(&number.to_string())
+    fn digest(number: usize) -> CredentialDigest {
+        CredentialDigest::of(&number.to_string())
     }
 
     #[test]
     fn what_is_kept_has_no_secret_and_comes_back() {
         let mut tokens = Tokens::default();
         let info = tokens
-            .add("Home Assistant", Digest::of("mains_secret"), NOW)
+            .add("Home Assistant", CredentialDigest::of("mains_secret"), NOW)
             .unwrap();
         let text = tokens.to_text();
         assert!(!text.contains("mains_secret"), "{text}");
         let mut back = Tokens::from_text(&text).unwrap();
         assert_eq!(back.list(), std::slice::from_ref(&info));
         assert_eq!(
-            back.used(&Digest::of("mains_secret"), NOW).unwrap().0,
+            back.used(&CredentialDigest::of("mains_secret"), NOW)
+                .unwrap()
+                .0,
             info.id
         );
-        assert!(back.used(&Digest::of("mains_other"), NOW).is_none());
+        assert!(
+            back.used(&CredentialDigest::of("mains_other"), NOW)
+                .is_none()
+        );
         assert_eq!(back.list()[0].last_used, Some(NOW));
         for bad in [
             "",
@@ -230,12 +239,12 @@ mod tests {
             tokens.add("", digest(1), NOW).unwrap_err().field(),
             Some("name")
         );
-        for number in 1..MOST {
+        for number in 1..MAX_TOKENS {
             tokens
                 .add(&number.to_string(), digest(number), NOW)
                 .unwrap();
         }
-        assert!(tokens.add("one more", digest(MOST), NOW).is_err());
+        assert!(tokens.add("one more", digest(MAX_TOKENS), NOW).is_err());
     }
 
     #[test]

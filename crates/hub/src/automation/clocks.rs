@@ -1,35 +1,36 @@
-//! The clocks, and telling a machine that slept from a clock that was set.
+//! The clocks, and the distinction between a machine that slept and a clock that was set.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-/// A clock that differs by less was not set; it is drawn along, and loops are late now and then.
-const NOTICED: SignedDuration = SignedDuration::from_secs(2);
+/// A smaller difference is not a clock that was set: time servers slew it, and loops are late now and then.
+const MIN_CLOCK_CHANGE: SignedDuration = SignedDuration::from_secs(2);
 
-/// No sleep is longer, so that a clock that was set, or a night of the machine, is noticed soon.
-const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+/// Bounds each sleep, so that a clock that was set, or a suspended machine, is noticed soon.
+const MAX_SLEEP: Duration = Duration::from_secs(5);
 
-/// Returns until when a loop may sleep that has something to do when it is `due`.
+/// Returns the time until which a loop sleeps that has work to do at `due`.
 pub(super) fn wake_at(due: Option<Timestamp>, now: Timestamp) -> Instant {
-    let left = due.map_or(LONGEST_SLEEP, |due| {
-        Duration::try_from(due.duration_since(now)).unwrap_or_default()
+    let left = due.map_or(MAX_SLEEP, |due| {
+        // A due time in the past is negative.
+        Duration::try_from(due.duration_since(now)).unwrap_or(Duration::ZERO)
     });
     // A millisecond late rather than a moment early.
-    Instant::now() + left.min(LONGEST_SLEEP) + Duration::from_millis(1)
+    Instant::now() + left.min(MAX_SLEEP) + Duration::from_millis(1)
 }
 
-/// What the clocks say at one moment.
+/// Times of both clocks at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Time {
-    /// The time of day, which people and time servers set.
+pub(crate) struct ClockReading {
+    /// Time of day, which people and time servers set.
     pub(crate) wall: Timestamp,
-    /// A time that nobody sets, and that goes on while the machine sleeps.
+    /// Monotonic time that continues while the machine sleeps.
     pub(crate) steady: Duration,
 }
 
-impl Time {
+impl ClockReading {
     /// Reads the clocks of the machine.
     pub(crate) fn now() -> Self {
         Self {
@@ -52,22 +53,22 @@ fn steady() -> Duration {
         .map_or(Duration::ZERO, Duration::from)
 }
 
-/// Notices when the clock was set.
+/// Detects that the clock was set.
 #[derive(Debug)]
-pub(super) struct ClockWatch(Time);
+pub(super) struct ClockWatch(ClockReading);
 
 impl ClockWatch {
-    pub(super) fn new(time: Time) -> Self {
+    pub(super) fn new(time: ClockReading) -> Self {
         Self(time)
     }
 
-    /// Returns by how much the clock was set since the last look.
-    pub(super) fn look(&mut self, time: Time) -> Option<SignedDuration> {
+    /// Returns by how much the clock was set since the last call.
+    pub(super) fn look(&mut self, time: ClockReading) -> Option<SignedDuration> {
         let before = std::mem::replace(&mut self.0, time);
         let steady = time.steady.saturating_sub(before.steady);
         let steady = SignedDuration::try_from(steady).ok()?;
         let set = time.wall.duration_since(before.wall).checked_sub(steady)?;
-        (set.abs() >= NOTICED).then_some(set)
+        (set.abs() >= MIN_CLOCK_CHANGE).then_some(set)
     }
 }
 
@@ -77,7 +78,7 @@ mod tests {
 
     #[test]
     fn sleep_is_not_a_clock_that_was_set() {
-        let at = |wall: i64, steady| Time {
+        let at = |wall: i64, steady| ClockReading {
             wall: Timestamp::from_second(wall).unwrap(),
             steady: Duration::from_secs(steady),
         };
@@ -100,8 +101,8 @@ mod tests {
 
     #[test]
     fn the_steady_clock_goes() {
-        let before = Time::now();
+        let before = ClockReading::now();
         std::thread::sleep(Duration::from_millis(2));
-        assert!(Time::now().steady > before.steady);
+        assert!(ClockReading::now().steady > before.steady);
     }
 }

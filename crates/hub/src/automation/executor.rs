@@ -1,4 +1,4 @@
-//! Where every automatic act goes through.
+//! Executes automatic switches within limits.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,97 +8,97 @@ use hiflying::Mac;
 use plugs::RelayState;
 use tokio::time::Instant;
 
-use super::Switchboard;
-use super::saver::Saver;
-use crate::guard::{Guard, TooOften};
+use super::context::AutomationContext;
+use super::state_writer::StateWriter;
+use super::switch_limiter::{SwitchLimiter, TooOften};
 
-/// Switches for schedules and rules, within bounds. A clone is the same desk.
+/// Executor of the switches of schedules and rules. Clones share their state.
 #[derive(Debug, Clone)]
-pub(super) struct Desk<S> {
-    pub(super) board: S,
-    pub(super) saver: Saver,
-    bounds: Arc<Mutex<Bounds>>,
+pub(super) struct Executor<S> {
+    pub(super) context: S,
+    pub(super) state_writer: StateWriter,
+    state: Arc<Mutex<ExecutorState>>,
 }
 
 #[derive(Debug, Default)]
-struct Bounds {
-    guard: Guard,
-    /// Orders on their way.
-    in_flight: HashMap<Mac, InFlight>,
-    /// Where orders were to move relays that were not seen to do so. The same order again moves such a relay once at most.
+struct ExecutorState {
+    limiter: SwitchLimiter,
+    /// Commands in progress.
+    pending: HashMap<Mac, PendingCommands>,
+    /// Target states of commands that were not confirmed. Repeating such a command moves the relay at most once.
     unsure: HashMap<Mac, RelayState>,
-    /// Plugs that only a person may switch on, and the rules that say so.
+    /// Plugs that only a person may switch on, with the rules that keep them off.
     kept_off: HashMap<Mac, BTreeMap<Id, String>>,
 }
 
-/// The orders on their way to one plug, which does them one after the other.
+/// Commands in progress for one plug, which executes them one after the other.
 #[derive(Debug)]
-struct InFlight {
+struct PendingCommands {
     count: usize,
-    /// How the relay will stand after the last; not known when that toggles what is not known.
+    /// State of the relay after the last one; unknown when it toggles an unknown state.
     to: Option<RelayState>,
 }
 
-/// Why an automatic act was not done, or not seen to be done.
+/// Error of an automatic switch.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ActError {
-    /// One automatic change too many.
+pub(super) enum ExecuteError {
+    /// The limit on automatic switches is reached.
     #[error(transparent)]
     TooOften(#[from] TooOften),
-    /// A rule has cut the plug off.
+    /// A rule keeps the plug off.
     #[error("the rule \u{2018}{0}\u{2019} cut it off, and only a person may switch it on again")]
     KeptOff(String),
-    /// The plug did not do it.
+    /// The plug failed to switch.
     #[error("{}", .0.message())]
     Failed(RequestError),
-    /// The plug accepted it and was not seen to do it.
-    #[error("it accepted the order, but its relay was not seen to move")]
+    /// The plug accepted the command, but the switch was not confirmed.
+    #[error("it accepted the command, but its relay did not move")]
     Unconfirmed,
 }
 
-impl<S: Switchboard> Desk<S> {
-    pub(super) fn new(board: S, saver: Saver) -> Self {
+impl<S: AutomationContext> Executor<S> {
+    pub(super) fn new(context: S, state_writer: StateWriter) -> Self {
         Self {
-            board,
-            saver,
-            bounds: Arc::default(),
+            context,
+            state_writer,
+            state: Arc::default(),
         }
     }
 
-    /// Switches a plug, if that is within the bounds. Also returns what it was told: toggle becomes on or off where that
-    /// can be known, so that it can be said again.
+    /// Switches a plug if the limits allow it. Also returns the command sent: toggle becomes on or off where the state is known,
+    /// so that it can be repeated.
     pub(super) async fn switch(
         &self,
         plug: Mac,
         wanted: RelayCommand,
         cause: Cause,
-    ) -> (RelayCommand, Result<(), ActError>) {
-        let flight = match self.pass(plug, wanted) {
-            Ok(flight) => flight,
+    ) -> (RelayCommand, Result<(), ExecuteError>) {
+        let pending = match self.admit(plug, wanted) {
+            Ok(pending) => pending,
             Err(error) => return (wanted, Err(error)),
         };
-        let to = flight.to;
+        let to = pending.to;
         let wanted = to.map_or(wanted, RelayCommand::from);
-        let result = match self.board.switch(plug, wanted, cause).await {
+        let result = match self.context.switch(plug, wanted, cause).await {
             Ok(switched) if switched.confirmed => Ok(()),
-            Ok(_) => Err(ActError::Unconfirmed),
-            Err(error) => Err(ActError::Failed(error)),
+            Ok(_) => Err(ExecuteError::Unconfirmed),
+            Err(error) => Err(ExecuteError::Failed(error)),
         };
         match to.filter(|_| result.is_err()) {
-            Some(to) => self.bounds().unsure.insert(plug, to),
-            None => self.bounds().unsure.remove(&plug),
+            Some(to) => self.state().unsure.insert(plug, to),
+            None => self.state().unsure.remove(&plug),
         };
         (wanted, result)
     }
 
-    fn pass(&self, plug: Mac, wanted: RelayCommand) -> Result<Flight, ActError> {
-        let Some(view) = self.board.view(plug) else {
+    fn admit(&self, plug: Mac, wanted: RelayCommand) -> Result<PendingCommand, ExecuteError> {
+        let Some(view) = self.context.view(plug) else {
             let message = format!("no plug {} is adopted", PlugId(plug));
-            return Err(ActError::Failed(RequestError::not_found(message)));
+            return Err(ExecuteError::Failed(RequestError::not_found(message)));
         };
-        let mut bounds = self.bounds();
-        // How it will stand when it is this order's turn.
-        let stands = match bounds.in_flight.get(&plug) {
+        let mut state = self.state();
+        // The state when the commands before this one are done.
+        let stands = match state.pending.get(&plug) {
             Some(others) => others.to,
             None => view.plug.relay,
         };
@@ -108,83 +108,83 @@ impl<S: Switchboard> Desk<S> {
             RelayCommand::Toggle => stands.map(RelayState::toggled),
         };
         if to != Some(RelayState::Off)
-            && let Some(rules) = bounds.kept_off.get(&plug)
+            && let Some(rules) = state.kept_off.get(&plug)
             && let Some(name) = rules.values().next()
         {
-            return Err(ActError::KeptOff(name.clone()));
+            return Err(ExecuteError::KeptOff(name.clone()));
         }
-        let is_repeated = to.is_some() && bounds.unsure.get(&plug).copied() == to;
+        let is_repeated = to.is_some() && state.unsure.get(&plug).copied() == to;
         if stands.is_none() || to != stands {
             let now = Instant::now().into_std();
             if is_repeated {
-                bounds.guard.repeat(plug, now);
+                state.limiter.repeat(plug, now);
             } else {
-                bounds.guard.take(plug, now)?;
+                state.limiter.take(plug, now)?;
             }
         }
-        let others = bounds
-            .in_flight
+        let others = state
+            .pending
             .entry(plug)
-            .or_insert(InFlight { count: 0, to });
+            .or_insert(PendingCommands { count: 0, to });
         others.count += 1;
         others.to = to;
-        Ok(Flight {
+        Ok(PendingCommand {
             plug,
             to,
-            bounds: Arc::clone(&self.bounds),
+            state: Arc::clone(&self.state),
         })
     }
 
-    /// Notes whether a rule keeps a plug off.
+    /// Records whether a rule keeps a plug off.
     pub(super) fn keep_off(&self, plug: Mac, rule: &Id, name: Option<&str>) {
-        let mut bounds = self.bounds();
+        let mut state = self.state();
         match name {
             Some(name) => {
-                let rules = bounds.kept_off.entry(plug).or_default();
+                let rules = state.kept_off.entry(plug).or_default();
                 rules.insert(rule.clone(), name.to_owned());
             }
             None => {
-                if let Some(rules) = bounds.kept_off.get_mut(&plug) {
+                if let Some(rules) = state.kept_off.get_mut(&plug) {
                     rules.remove(rule);
                     if rules.is_empty() {
-                        bounds.kept_off.remove(&plug);
+                        state.kept_off.remove(&plug);
                     }
                 }
             }
         }
     }
 
-    /// Forgets what no longer counts.
+    /// Removes expired entries.
     pub(super) fn tidy(&self) {
-        self.bounds().guard.tidy(Instant::now().into_std());
+        self.state().limiter.tidy(Instant::now().into_std());
     }
 
-    fn bounds(&self) -> MutexGuard<'_, Bounds> {
-        locked(&self.bounds)
+    fn state(&self) -> MutexGuard<'_, ExecutorState> {
+        locked(&self.state)
     }
 }
 
-/// An order on its way; it has landed when this is dropped.
+/// A command in progress until this is dropped.
 #[derive(Debug)]
-struct Flight {
+struct PendingCommand {
     plug: Mac,
     to: Option<RelayState>,
-    bounds: Arc<Mutex<Bounds>>,
+    state: Arc<Mutex<ExecutorState>>,
 }
 
-impl Drop for Flight {
+impl Drop for PendingCommand {
     fn drop(&mut self) {
-        let mut bounds = locked(&self.bounds);
-        if let Some(others) = bounds.in_flight.get_mut(&self.plug) {
+        let mut state = locked(&self.state);
+        if let Some(others) = state.pending.get_mut(&self.plug) {
             others.count -= 1;
             if others.count == 0 {
-                bounds.in_flight.remove(&self.plug);
+                state.pending.remove(&self.plug);
             }
         }
     }
 }
 
-fn locked(bounds: &Mutex<Bounds>) -> MutexGuard<'_, Bounds> {
-    // Nothing panics under this lock, and even then it is whole.
-    bounds.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked(state: &Mutex<ExecutorState>) -> MutexGuard<'_, ExecutorState> {
+    // No code panics under this lock, and even then the state is consistent.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! The running hub as automation sees it.
+//! The running hub as the context of automation.
 
 use std::sync::Arc;
 
@@ -10,16 +10,16 @@ use hiflying::Mac;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::Switchboard;
-use super::clocks::Time;
+use super::clocks::ClockReading;
+use super::context::AutomationContext;
 use crate::event::EventBus;
 use crate::hub::Hub;
 use crate::repository::Repository;
 use crate::schedule::Clock;
 
-impl Switchboard for Hub {
-    fn time(&self) -> Time {
-        Time::now()
+impl AutomationContext for Hub {
+    fn time(&self) -> ClockReading {
+        ClockReading::now()
     }
 
     fn clock(&self) -> &Clock {

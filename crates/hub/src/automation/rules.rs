@@ -1,6 +1,6 @@
-//! Lets rules act on what happens at the plugs, and on time that passes.
+//! Runs rules on events of plugs and on time.
 
-mod running;
+mod active;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -14,53 +14,53 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::Switchboard;
 use super::clocks::{ClockWatch, wake_at};
-use super::desk::{ActError, Desk};
-use super::record::{Last, Record, rounded};
+use super::context::AutomationContext;
+use super::executor::{ExecuteError, Executor};
+use super::run_state::{Last, RunState, rounded};
 use crate::event::News;
 use crate::rule::{Order, Power, RuleState};
-use running::{Draws, Running, Stand};
+use active::{ActiveRule, PlugStatus, PowerReading};
 
-/// So many intervals may pass without a reading before nobody knows what a plug drew.
-const PATIENCE: u32 = 3;
-/// Readings also come after switches, and one may be lost.
-const LEAST_PATIENCE: Duration = Duration::from_secs(30);
+/// Metering intervals without a reading after which a plug's power is unknown.
+const MAX_MISSED_READINGS: u32 = 3;
+/// Lower bound of the same: readings also come after switches, and one may be lost.
+const MIN_READING_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What came of an order.
+/// Result of a rule's command.
 #[derive(Debug)]
-struct Outcome {
+struct RuleOutcome {
     id: Id,
     revision: u64,
     at: Timestamp,
     order: Order,
-    result: Result<(), ActError>,
+    result: Result<(), ExecuteError>,
 }
 
-/// All rules.
+/// All rules in operation.
 #[derive(Debug)]
-struct Rules<S> {
-    desk: Desk<S>,
-    running: BTreeMap<Id, Running>,
-    /// Which rules watch which plug.
+struct RuleRunner<S> {
+    executor: Executor<S>,
+    active: BTreeMap<Id, ActiveRule>,
+    /// Rules that watch each plug.
     watchers: HashMap<Mac, Vec<Id>>,
-    stands: HashMap<Mac, Stand>,
-    /// When which rule wants to look again.
+    stands: HashMap<Mac, PlugStatus>,
+    /// Times at which rules are evaluated again.
     wakes: BTreeSet<(Timestamp, Id)>,
-    orders: JoinSet<Outcome>,
+    orders: JoinSet<RuleOutcome>,
     watch: ClockWatch,
 }
 
-/// Lets rules act until the hub ends.
-pub(super) async fn run<S: Switchboard>(desk: Desk<S>) {
-    // First listen, then look, so that nothing falls in between.
-    let mut news = desk.board.bus().subscribe();
-    let mut changes = desk.board.rules().changes();
-    let cancel = desk.board.cancel().clone();
-    let watch = ClockWatch::new(desk.board.time());
-    let mut rules = Rules {
-        desk,
-        running: BTreeMap::new(),
+/// Runs rules until the hub ends.
+pub(super) async fn run<S: AutomationContext>(executor: Executor<S>) {
+    // Subscribed before the plugs are read, so that no event is missed.
+    let mut news = executor.context.bus().subscribe();
+    let mut changes = executor.context.rules().changes();
+    let cancel = executor.context.cancel().clone();
+    let watch = ClockWatch::new(executor.context.time());
+    let mut rules = RuleRunner {
+        executor,
+        active: BTreeMap::new(),
         watchers: HashMap::new(),
         stands: HashMap::new(),
         wakes: BTreeSet::new(),
@@ -82,7 +82,7 @@ pub(super) async fn run<S: Switchboard>(desk: Desk<S>) {
             event = news.recv() => match event {
                 Ok(event) => rules.hear(&event.news),
                 Err(RecvError::Lagged(missed)) => {
-                    tracing::warn!(missed, "rules are behind the news, and look at the plugs instead");
+                    tracing::warn!(missed, "rules missed events and read the plugs instead");
                     rules.look_at_plugs();
                     rules.step_all();
                 }
@@ -94,52 +94,52 @@ pub(super) async fn run<S: Switchboard>(desk: Desk<S>) {
     rules.orders.shutdown().await;
 }
 
-impl<S: Switchboard> Rules<S> {
+impl<S: AutomationContext> RuleRunner<S> {
     fn now(&self) -> Timestamp {
-        self.desk.board.time().wall
+        self.executor.context.time().wall
     }
 
-    /// Returns when there is something to do, or to see how the clock stands.
+    /// Returns the time of the next check.
     fn wake(&self) -> Instant {
         wake_at(self.wakes.first().map(|(due, _)| *due), self.now())
     }
 
     fn look_at_plugs(&mut self) {
-        let views = self.desk.board.views();
+        let views = self.executor.context.views();
         self.stands = views
             .iter()
             .map(|view| (view.plug.mac, self.stand(view)))
             .collect();
     }
 
-    fn stand(&self, view: &PlugView) -> Stand {
+    fn stand(&self, view: &PlugView) -> PlugStatus {
         let patience = match view.metering {
-            Metering::Every(period) => period.get().saturating_mul(PATIENCE),
-            Metering::Off => LEAST_PATIENCE,
+            Metering::Every(period) => period.get().saturating_mul(MAX_MISSED_READINGS),
+            Metering::Off => MIN_READING_TIMEOUT,
         };
-        let moved_by = self.desk.board.moved_by(view.plug.mac);
-        Stand {
+        let moved_by = self.executor.context.moved_by(view.plug.mac);
+        PlugStatus {
             relay: view.plug.relay,
             by_person: moved_by == Some(Cause::Person),
             available: view.available,
-            patience: patience.max(LEAST_PATIENCE),
+            patience: patience.max(MIN_READING_TIMEOUT),
         }
     }
 
-    /// Takes in what people changed.
+    /// Applies edits.
     fn reload(&mut self) {
-        let all = self.desk.board.rules().all();
+        let all = self.executor.context.rules().all();
         let ids: BTreeSet<Id> = all.iter().map(|stored| stored.id.clone()).collect();
         let gone: Vec<Id> = self
-            .running
+            .active
             .keys()
             .filter(|id| !ids.contains(id))
             .cloned()
             .collect();
         gone.iter().for_each(|id| self.end(id));
         for stored in all {
-            let known = self.running.get(&stored.id);
-            if known.is_none_or(|running| running.stored.revision != stored.revision) {
+            let known = self.active.get(&stored.id);
+            if known.is_none_or(|active| active.stored.revision != stored.revision) {
                 self.end(&stored.id);
                 self.begin(stored);
             }
@@ -148,32 +148,32 @@ impl<S: Switchboard> Rules<S> {
 
     fn begin(&mut self, stored: Stored<Rule>) {
         let id = stored.id.clone();
-        let state = self.desk.board.rules().state(&id);
-        let record = Record::<Value>::read(&state, stored.revision);
+        let state = self.executor.context.rules().state(&id);
+        let record = RunState::<Value>::read(&state, stored.revision);
         for (_, plug) in stored.body.plugs() {
             self.watchers.entry(plug.0).or_default().push(id.clone());
         }
         let state = RuleState::restore(&stored.body.kind, &record.memory);
-        let running = Running {
+        let active = ActiveRule {
             stored,
             state,
             record,
             wake_at: None,
         };
-        self.running.insert(id.clone(), running);
+        self.active.insert(id.clone(), active);
         self.remember(&id);
         self.step(&id, None);
     }
 
     fn end(&mut self, id: &Id) {
-        let Some(running) = self.running.remove(id) else {
+        let Some(active) = self.active.remove(id) else {
             return;
         };
-        if let Some(at) = running.wake_at {
+        if let Some(at) = active.wake_at {
             self.wakes.remove(&(at, id.clone()));
         }
-        self.desk.keep_off(running.stored.body.plug.0, id, None);
-        for (_, plug) in running.stored.body.plugs() {
+        self.executor.keep_off(active.stored.body.plug.0, id, None);
+        for (_, plug) in active.stored.body.plugs() {
             if let Some(watchers) = self.watchers.get_mut(&plug.0) {
                 watchers.retain(|watcher| watcher != id);
                 if watchers.is_empty() {
@@ -210,25 +210,26 @@ impl<S: Switchboard> Rules<S> {
         };
         self.step_watchers(
             reading.plug,
-            Some(Draws {
+            Some(PowerReading {
                 plug: reading.plug,
                 power,
             }),
         );
     }
 
-    fn step_watchers(&mut self, plug: Mac, draws: Option<Draws>) {
-        let watchers = self.watchers.get(&plug).cloned().unwrap_or_default();
-        watchers.iter().for_each(|id| self.step(id, draws));
+    fn step_watchers(&mut self, plug: Mac, draws: Option<PowerReading>) {
+        if let Some(watchers) = self.watchers.get(&plug).cloned() {
+            watchers.iter().for_each(|id| self.step(id, draws));
+        }
     }
 
     fn step_all(&mut self) {
-        let all: Vec<Id> = self.running.keys().cloned().collect();
+        let all: Vec<Id> = self.active.keys().cloned().collect();
         all.iter().for_each(|id| self.step(id, None));
     }
 
     fn tick(&mut self) {
-        let time = self.desk.board.time();
+        let time = self.executor.context.time();
         if let Some(set) = self.watch.look(time) {
             tracing::warn!("the clock was set by {set:#}; rules wait on as before");
             self.shift(set);
@@ -245,31 +246,31 @@ impl<S: Switchboard> Rules<S> {
     }
 
     fn shift(&mut self, set: SignedDuration) {
-        for running in self.running.values_mut() {
-            running.state.shift(set);
+        for active in self.active.values_mut() {
+            active.state.shift(set);
         }
         self.step_all();
     }
 
-    /// Lets a rule look, and sends its order on its way.
-    fn step(&mut self, id: &Id, draws: Option<Draws>) {
+    /// Evaluates a rule, and sends its command.
+    fn step(&mut self, id: &Id, draws: Option<PowerReading>) {
         let now = self.now();
-        let Some(running) = self.running.get_mut(id) else {
+        let Some(active) = self.active.get_mut(id) else {
             return;
         };
-        if let Some(at) = running.wake_at.take() {
+        if let Some(at) = active.wake_at.take() {
             self.wakes.remove(&(at, id.clone()));
         }
-        if !running.stored.body.enabled || running.record.halted.is_some() {
+        if !active.stored.body.enabled || active.record.halted.is_some() {
             return;
         }
-        let seen = running.observe(&self.stands, draws);
-        let timezone = &self.desk.board.clock().timezone;
-        let decision = running
+        let seen = active.observe(&self.stands, draws);
+        let timezone = &self.executor.context.clock().timezone;
+        let decision = active
             .state
-            .step(&running.stored.body.kind, now, timezone, &seen);
+            .step(&active.stored.body.kind, now, timezone, &seen);
         if let Some(at) = decision.wake_at {
-            running.wake_at = Some(at);
+            active.wake_at = Some(at);
             self.wakes.insert((at, id.clone()));
         }
         self.remember(id);
@@ -279,15 +280,15 @@ impl<S: Switchboard> Rules<S> {
     }
 
     fn order(&mut self, id: &Id, order: Order, now: Timestamp) {
-        let Some(running) = self.running.get(id) else {
+        let Some(active) = self.active.get(id) else {
             return;
         };
-        let (desk, id) = (self.desk.clone(), id.clone());
-        let (plug, revision) = (running.stored.body.plug.0, running.stored.revision);
+        let (executor, id) = (self.executor.clone(), id.clone());
+        let (plug, revision) = (active.stored.body.plug.0, active.stored.revision);
         self.orders.spawn(async move {
             let cause = Cause::Rule(id.clone());
-            let (_, result) = desk.switch(plug, order.to.into(), cause).await;
-            Outcome {
+            let (_, result) = executor.switch(plug, order.to.into(), cause).await;
+            RuleOutcome {
                 id,
                 revision,
                 at: rounded(now),
@@ -297,25 +298,25 @@ impl<S: Switchboard> Rules<S> {
         });
     }
 
-    /// Notes what came of an order.
-    fn done(&mut self, outcome: Outcome) {
+    /// Records the result of a command.
+    fn done(&mut self, outcome: RuleOutcome) {
         let now = self.now();
-        let Some(running) = self.running.get_mut(&outcome.id) else {
+        let Some(active) = self.active.get_mut(&outcome.id) else {
             return;
         };
-        // The rule was edited meanwhile: the act still was the last, but it has begun anew.
-        if running.stored.revision == outcome.revision {
-            running.state.done(now, outcome.result.is_ok());
+        // An edit meanwhile has reset the rule, but the run still was the last.
+        if active.stored.revision == outcome.revision {
+            active.state.done(now, outcome.result.is_ok());
         }
-        let Outcome {
+        let RuleOutcome {
             id,
             at,
             order,
             result,
             ..
         } = outcome;
-        let is_too_often = matches!(result, Err(ActError::TooOften(_)));
-        let is_news = running.record.acted(Last {
+        let is_too_often = matches!(result, Err(ExecuteError::TooOften(_)));
+        let is_news = active.record.acted(Last {
             at,
             action: order.to.as_str().to_owned(),
             why: order.why,
@@ -323,21 +324,21 @@ impl<S: Switchboard> Rules<S> {
             error: result.err().map(|error| error.to_string()),
         });
         if is_too_often {
-            running.halt(now);
+            active.halt(now);
         }
         if is_news || is_too_often {
-            running.log();
-            let stored = running.stored.clone();
+            active.log();
+            let stored = active.stored.clone();
             self.remember(&id);
-            let view = self.desk.board.rule_view(&stored);
-            self.desk.board.bus().publish(News::Rule(view.into()));
+            let view = self.executor.context.rule_view(&stored);
+            self.executor.context.bus().publish(News::Rule(view.into()));
         }
         self.step(&id, None);
     }
 
-    /// Writes down what has changed of what is remembered.
+    /// Stores the state if it has changed.
     fn remember(&mut self, id: &Id) {
-        let Some(running) = self.running.get_mut(id) else {
+        let Some(active) = self.active.get_mut(id) else {
             return;
         };
         let Rule {
@@ -345,15 +346,16 @@ impl<S: Switchboard> Rules<S> {
             plug,
             enabled,
             ..
-        } = &running.stored.body;
-        let keeps_off = *enabled && running.record.halted.is_none() && running.state.keeps_off();
-        self.desk.keep_off(plug.0, id, keeps_off.then_some(name));
-        running.record.memory = running.state.remember();
-        let state = running.record.write();
-        let shelf = self.desk.board.rules();
+        } = &active.stored.body;
+        let keeps_off = *enabled && active.record.halted.is_none() && active.state.keeps_off();
+        self.executor
+            .keep_off(plug.0, id, keeps_off.then_some(name));
+        active.record.memory = active.state.remember();
+        let state = active.record.write();
+        let shelf = self.executor.context.rules();
         if shelf.state(id) != state {
             shelf.note(id, state);
-            self.desk.saver.save(Collection::Rules, id);
+            self.executor.state_writer.save(Collection::Rules, id);
         }
     }
 }

@@ -1,25 +1,25 @@
-//! What the hub remembers of a schedule or a rule, in its document's state.
+//! Run-time state of a schedule or a rule, as it is stored with its document.
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What is remembered. `last` and `halted` are what the API and events show.
+/// Run-time state. The API and events show `last` and `halted`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, bound = "M: Serialize + DeserializeOwned + Default")]
-pub(super) struct Record<M> {
-    /// The document's revision that this belongs to. An edit begins it anew, except for `last`.
+pub(super) struct RunState<M> {
+    /// Revision of the document that this belongs to. An edit resets all but `last`.
     pub(super) revision: u64,
-    /// The last act.
+    /// The last run.
     pub(super) last: Option<Last>,
-    /// Why it does not act any more until it is edited.
+    /// The reason why it is stopped until it is edited.
     pub(super) halted: Option<Halted>,
-    /// What only schedules, or only rules, remember.
+    /// State of schedules or rules alone.
     pub(super) memory: M,
 }
 
-/// What was done last, and why.
+/// The last run and its reason.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Last {
     pub(super) at: Timestamp,
@@ -27,22 +27,23 @@ pub(super) struct Last {
     pub(super) action: String,
     /// One clause that names the reason.
     pub(super) why: String,
-    /// Whether the relays were seen where they should be.
+    /// True if all switches were confirmed.
     pub(super) confirmed: bool,
-    /// What went wrong.
+    /// The error, if it failed.
     pub(super) error: Option<String>,
 }
 
-/// Why something does not act any more.
+/// The reason why a schedule or rule is stopped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Halted {
     pub(super) at: Timestamp,
     pub(super) why: String,
 }
 
-impl<M: Serialize + DeserializeOwned + Default> Record<M> {
-    /// Reads what is remembered of this revision. Of an earlier one only `last` is left.
+impl<M: Serialize + DeserializeOwned + Default> RunState<M> {
+    /// Reads the state of this revision. Of an earlier revision only `last` is kept.
     pub(super) fn read(state: &Value, revision: u64) -> Self {
+        // A state that cannot be read, or null, is as good as none.
         let record = Self::deserialize(state).unwrap_or_default();
         if record.revision == revision {
             return record;
@@ -55,13 +56,12 @@ impl<M: Serialize + DeserializeOwned + Default> Record<M> {
         }
     }
 
-    /// Writes it for the document's state.
+    /// Returns its stored form.
     pub(super) fn write(&self) -> Value {
-        // A tree with text keys, which always can be written.
-        serde_json::to_value(self).unwrap_or_default()
+        serde_json::to_value(self).expect("a tree with text keys can be written as JSON")
     }
 
-    /// Notes an act. Returns whether it is news: trying again what failed for the same reason is none.
+    /// Records a run. Returns false for a repeated failure with the same reason, which is not worth an event.
     pub(super) fn acted(&mut self, last: Last) -> bool {
         let is_repeated = self.last.as_ref().is_some_and(|before| {
             last.error.is_some()
@@ -75,7 +75,7 @@ impl<M: Serialize + DeserializeOwned + Default> Record<M> {
     }
 }
 
-/// Returns the moment to the millisecond; nobody wants to read nine digits.
+/// Rounds a time to the millisecond.
 pub(super) fn rounded(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
@@ -93,15 +93,15 @@ mod tests {
             "halted": {"at": "2026-03-02T05:00:00Z", "why": "y"},
             "memory": 7,
         });
-        let same = Record::<u8>::read(&state, 3);
+        let same = RunState::<u8>::read(&state, 3);
         assert_eq!(same.write(), state);
-        let edited = Record::<u8>::read(&state, 4);
+        let edited = RunState::<u8>::read(&state, 4);
         assert_eq!(
             (edited.halted, edited.memory, edited.last),
             (None, 0, same.last)
         );
         for broken in [Value::Null, json!(7), json!({"revision": "x"})] {
-            assert_eq!(Record::<u8>::read(&broken, 1).last, None);
+            assert_eq!(RunState::<u8>::read(&broken, 1).last, None);
         }
     }
 
@@ -114,7 +114,7 @@ mod tests {
             confirmed: error.is_none(),
             error: error.map(str::to_owned),
         };
-        let mut record = Record::<()>::default();
+        let mut record = RunState::<()>::default();
         assert!(record.acted(last(Some("no answer"))));
         assert!(!record.acted(last(Some("no answer"))));
         assert!(record.acted(last(Some("refused"))));

@@ -1,7 +1,7 @@
-//! Fires schedules when they are due: each time once, also over restarts and clocks that are set.
+//! Runs schedules when they are due: each time once, also over restarts and clocks that are set.
 //!
-//! What has been dealt with is remembered as a moment: nothing up to it fires again. A time that was not met (the hub was down, the
-//! machine slept, the clock was set over it) fires late only as far as the schedule's `catch_up` allows.
+//! Times up to `dealt_with` do not run again. A time that was missed (hub down, machine asleep, clock set past it) runs late only
+//! within the schedule's `catch_up`.
 
 mod firing;
 
@@ -13,60 +13,59 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::Switchboard;
 use super::clocks::{ClockWatch, wake_at};
-use super::desk::Desk;
-use super::record::{Halted, Record, rounded};
+use super::context::AutomationContext;
+use super::executor::Executor;
+use super::run_state::{Halted, RunState, rounded};
 use crate::event::News;
 use crate::schedule::{Clock, last_due, next_due};
 
-use firing::{Fired, Firing};
+use firing::{ScheduleRun, ScheduleRunResult};
 
-/// A time that is met by less than this is met: the hub may have been busy.
-const IN_TIME: SignedDuration = SignedDuration::from_secs(60);
-/// What was dealt with cannot lie further ahead than a clock that is an hour or a zone wrong; else it is the memory of a clock
-/// that was quite wrong, and counts for nothing.
-const FURTHEST_AHEAD: SignedDuration = SignedDuration::from_hours(26);
+/// Delay up to which a run is on time: the hub may have been busy.
+const ON_TIME_TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
+/// `dealt_with` further ahead than this comes from a clock that was quite wrong, not by an hour or a zone, and is ignored.
+const MAX_CLOCK_ERROR: SignedDuration = SignedDuration::from_hours(26);
 
-/// What is remembered of a schedule.
+/// Stored state of a schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct Memory {
-    /// Up to this moment everything is dealt with.
+struct ScheduleState {
+    /// Time up to which everything has run or been skipped.
     dealt_with: Option<Timestamp>,
-    /// This time has begun to fire, and it is not known whether it came to its end.
+    /// Due time of a run that has begun and may not have ended.
     firing: Option<Timestamp>,
 }
 
-/// One schedule.
+/// A schedule in operation.
 #[derive(Debug)]
-struct Running {
+struct ActiveSchedule {
     stored: Stored<Schedule>,
-    record: Record<Memory>,
+    record: RunState<ScheduleState>,
     dealt_with: Timestamp,
     next: Option<Timestamp>,
     is_firing: bool,
 }
 
-/// All schedules.
+/// All schedules in operation.
 #[derive(Debug)]
-struct Schedules<S> {
-    desk: Desk<S>,
-    running: BTreeMap<Id, Running>,
-    /// When which schedule is to be looked at.
+struct ScheduleRunner<S> {
+    executor: Executor<S>,
+    active: BTreeMap<Id, ActiveSchedule>,
+    /// Times at which schedules are due.
     wakes: BTreeSet<(Timestamp, Id)>,
-    firings: JoinSet<Fired>,
+    firings: JoinSet<ScheduleRunResult>,
     watch: ClockWatch,
 }
 
-/// Fires schedules until the hub ends.
-pub(super) async fn run<S: Switchboard>(desk: Desk<S>) {
-    let mut changes = desk.board.schedules().changes();
-    let cancel = desk.board.cancel().clone();
-    let watch = ClockWatch::new(desk.board.time());
-    let mut schedules = Schedules {
-        desk,
-        running: BTreeMap::new(),
+/// Runs schedules until the hub ends.
+pub(super) async fn run<S: AutomationContext>(executor: Executor<S>) {
+    let mut changes = executor.context.schedules().changes();
+    let cancel = executor.context.cancel().clone();
+    let watch = ClockWatch::new(executor.context.time());
+    let mut schedules = ScheduleRunner {
+        executor,
+        active: BTreeMap::new(),
         wakes: BTreeSet::new(),
         firings: JoinSet::new(),
         watch,
@@ -88,26 +87,26 @@ pub(super) async fn run<S: Switchboard>(desk: Desk<S>) {
     schedules.firings.shutdown().await;
 }
 
-impl<S: Switchboard> Schedules<S> {
+impl<S: AutomationContext> ScheduleRunner<S> {
     fn now(&self) -> Timestamp {
-        self.desk.board.time().wall
+        self.executor.context.time().wall
     }
 
-    /// Returns when there is something to do, or to see how the clock stands.
+    /// Returns the time of the next check.
     fn wake(&self) -> Instant {
         wake_at(self.wakes.first().map(|(due, _)| *due), self.now())
     }
 
-    /// Takes in what people changed.
+    /// Applies edits.
     fn reload(&mut self) {
         let now = self.now();
-        let all = self.desk.board.schedules().all();
+        let all = self.executor.context.schedules().all();
         let ids: BTreeSet<&Id> = all.iter().map(|stored| &stored.id).collect();
-        self.running.retain(|id, _| ids.contains(id));
+        self.active.retain(|id, _| ids.contains(id));
         self.wakes.retain(|(_, id)| ids.contains(id));
         for stored in all {
-            let known = self.running.get(&stored.id);
-            if known.is_none_or(|running| running.stored.revision != stored.revision) {
+            let known = self.active.get(&stored.id);
+            if known.is_none_or(|active| active.stored.revision != stored.revision) {
                 self.begin(stored, now);
             }
         }
@@ -115,152 +114,155 @@ impl<S: Switchboard> Schedules<S> {
 
     fn begin(&mut self, stored: Stored<Schedule>, now: Timestamp) {
         let id = stored.id.clone();
-        let state = self.desk.board.schedules().state(&id);
-        let mut record = Record::<Memory>::read(&state, stored.revision);
-        let before = self.running.remove(&id);
+        let state = self.executor.context.schedules().state(&id);
+        let mut record = RunState::<ScheduleState>::read(&state, stored.revision);
+        let before = self.active.remove(&id);
         let is_firing = before.as_ref().is_some_and(|before| before.is_firing);
         if let Some(next) = before.and_then(|before| before.next) {
             self.wakes.remove(&(next, id.clone()));
         }
-        // A schedule that is new or edited has nothing to catch up with.
+        // A new or edited schedule has nothing to catch up with.
         let memory = &mut record.memory;
         memory.dealt_with.get_or_insert(now);
         if let Some(due) = memory.firing.take_if(|_| !is_firing)
             && stored.body.action != RelayCommand::Toggle
         {
-            // The hub went down in the middle. On and off can be said twice, toggle cannot.
+            // The hub ended during the run. On and off can be repeated, toggle cannot.
             memory.dealt_with = Some(just_before(due));
         }
         let dealt_with = memory.dealt_with.unwrap_or(now);
-        let running = Running {
+        let active = ActiveSchedule {
             stored,
             record,
             dealt_with,
             next: None,
             is_firing,
         };
-        self.running.insert(id.clone(), running);
+        self.active.insert(id.clone(), active);
         self.remember(&id);
         self.look(&id, now);
     }
 
-    /// Sees to the schedules whose time has come, and to all of them if the clock was set.
+    /// Checks the schedules that are due, and all of them if the clock was set.
     fn tick(&mut self) {
-        let time = self.desk.board.time();
+        let time = self.executor.context.time();
         let now = time.wall;
         if let Some(set) = self.watch.look(time) {
             tracing::warn!("the clock was set by {set:#}; schedules go by the new time");
-            let all: Vec<Id> = self.running.keys().cloned().collect();
+            let all: Vec<Id> = self.active.keys().cloned().collect();
             all.iter().for_each(|id| self.look(id, now));
         }
         while let Some((_, id)) = self.wakes.first().filter(|(due, _)| *due <= now).cloned() {
             self.wakes.pop_first();
             self.look(&id, now);
         }
-        self.desk.tidy();
+        self.executor.tidy();
     }
 
-    /// Fires a schedule if it is due, and finds out when it is due next.
+    /// Runs a schedule if it is due, and computes when it is due next.
     fn look(&mut self, id: &Id, now: Timestamp) {
-        let Some(running) = self.running.get_mut(id) else {
+        let Some(active) = self.active.get_mut(id) else {
             self.wakes.retain(|(_, other)| other != id);
             return;
         };
-        if let Some(next) = running.next.take() {
+        if let Some(next) = active.next.take() {
             self.wakes.remove(&(next, id.clone()));
         }
-        // While it fires, nothing is missed: it is looked at again afterwards.
-        if running.is_firing || !running.stored.body.enabled || running.record.halted.is_some() {
+        // During a run nothing is missed: the schedule is checked again afterwards.
+        if active.is_firing || !active.stored.body.enabled || active.record.halted.is_some() {
             return;
         }
-        if running.dealt_with.duration_since(now) > FURTHEST_AHEAD {
-            running.dealt_with = now;
+        if active.dealt_with.duration_since(now) > MAX_CLOCK_ERROR {
+            active.dealt_with = now;
         }
-        let clock = self.desk.board.clock();
-        let found = running.due(clock, now).and_then(|due| {
-            let after = running.dealt_with.max(now);
-            let next = next_due(&running.stored.body, clock, after, id)?;
+        let clock = self.executor.context.clock();
+        let found = active.due(clock, now).and_then(|due| {
+            let after = active.dealt_with.max(now);
+            let next = next_due(&active.stored.body, clock, after, id)?;
             Ok((due, next))
         });
         let (due, next) = found.unwrap_or_else(|error| {
-            let name = &running.stored.body.name;
+            let name = &active.stored.body.name;
             tracing::warn!(%id, %error, "the schedule \u{2018}{name}\u{2019} cannot fire");
             (None, None)
         });
-        running.dealt_with = running.dealt_with.max(now);
+        active.dealt_with = active.dealt_with.max(now);
         if let Some(due) = due {
             return self.fire(id, due, now);
         }
         if let Some(next) = next {
-            running.next = Some(next);
+            active.next = Some(next);
             self.wakes.insert((next, id.clone()));
         }
     }
 
     fn fire(&mut self, id: &Id, due: Timestamp, now: Timestamp) {
-        let Some(running) = self.running.get_mut(id) else {
+        let Some(active) = self.active.get_mut(id) else {
             return;
         };
-        running.is_firing = true;
-        running.record.memory = Memory {
+        active.is_firing = true;
+        active.record.memory = ScheduleState {
             dealt_with: Some(now),
             firing: Some(due),
         };
-        let firing = Firing {
+        let firing = ScheduleRun {
             id: id.clone(),
-            schedule: running.stored.body.clone(),
+            schedule: active.stored.body.clone(),
             due,
-            is_late: now.duration_since(due) > IN_TIME,
+            is_late: now.duration_since(due) > ON_TIME_TOLERANCE,
         };
         self.remember(id);
-        self.firings.spawn(firing.fire(self.desk.clone()));
+        self.firings.spawn(firing.fire(self.executor.clone()));
     }
 
-    /// Notes what came of a firing.
-    fn fired(&mut self, fired: Fired) {
+    /// Records the result of a run.
+    fn fired(&mut self, fired: ScheduleRunResult) {
         let now = self.now();
-        let Some(running) = self.running.get_mut(&fired.id) else {
+        let Some(active) = self.active.get_mut(&fired.id) else {
             return;
         };
-        running.is_firing = false;
-        running.record.memory.firing = None;
-        running.record.acted(fired.last);
+        active.is_firing = false;
+        active.record.memory.firing = None;
+        active.record.acted(fired.last);
         if let Some(why) = fired.halt {
-            let name = &running.stored.body.name;
+            let name = &active.stored.body.name;
             tracing::error!(id = %fired.id, "the schedule \u{2018}{name}\u{2019} is stopped: {why}");
-            running.record.halted = Some(Halted {
+            active.record.halted = Some(Halted {
                 at: rounded(now),
                 why,
             });
         }
-        let stored = running.stored.clone();
+        let stored = active.stored.clone();
         self.remember(&fired.id);
-        let view = self.desk.board.schedule_view(&stored);
-        self.desk.board.bus().publish(News::Schedule(view.into()));
+        let view = self.executor.context.schedule_view(&stored);
+        self.executor
+            .context
+            .bus()
+            .publish(News::Schedule(view.into()));
         self.look(&fired.id, now);
     }
 
     fn remember(&self, id: &Id) {
-        if let Some(running) = self.running.get(id) {
-            let (state, shelf) = (running.record.write(), self.desk.board.schedules());
+        if let Some(active) = self.active.get(id) {
+            let (state, shelf) = (active.record.write(), self.executor.context.schedules());
             if shelf.state(id) != state {
                 shelf.note(id, state);
-                self.desk.saver.save(Collection::Schedules, id);
+                self.executor.state_writer.save(Collection::Schedules, id);
             }
         }
     }
 }
 
-impl Running {
-    /// Returns the time that is to fire now, if there is one. Of several that were missed, the last.
+impl ActiveSchedule {
+    /// Returns the time that is due now, if there is one; of several missed times, the last.
     fn due(&self, clock: &Clock, now: Timestamp) -> Result<Option<Timestamp>, RequestError> {
         let catch_up = self.stored.body.catch_up.map(Period::get);
         let catch_up = catch_up.and_then(|period| SignedDuration::try_from(period).ok());
-        let window = catch_up.unwrap_or(IN_TIME).max(IN_TIME);
+        let window = catch_up.unwrap_or(ON_TIME_TOLERANCE).max(ON_TIME_TOLERANCE);
         let oldest = now.checked_sub(window).map_or(Timestamp::MIN, just_before);
-        // What fired before the clock was quite wrong for a while has still fired.
+        // Runs before the clock was quite wrong for a while still count.
         let fired = self.record.memory.dealt_with.unwrap_or(Timestamp::MIN);
-        let is_known = fired.duration_since(now) <= FURTHEST_AHEAD;
+        let is_known = fired.duration_since(now) <= MAX_CLOCK_ERROR;
         let fired = if is_known { fired } else { Timestamp::MIN };
         let after = self.dealt_with.max(oldest).max(fired);
         if after >= now {

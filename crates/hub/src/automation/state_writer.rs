@@ -1,4 +1,4 @@
-//! Writes what is remembered, so that a slow or full disk never holds a switch up.
+//! Writes states of documents in the background, so that a slow or full disk never delays a switch.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,54 +8,54 @@ use api::{Collection, Id};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::Switchboard;
+use super::context::AutomationContext;
 
-/// So long the end of the hub waits for the disk.
-const AT_THE_END: Duration = Duration::from_secs(2);
+/// Bound on writing the last states when the hub ends.
+const FINAL_WRITE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Collects which documents' states are to be written. A clone is the same.
+/// Queue of documents whose state is to be written. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Saver(Arc<Inner>);
+pub(super) struct StateWriter(Arc<UnwrittenStates>);
 
 #[derive(Debug, Default)]
-struct Inner {
-    /// Bounded by the documents there are: only the newest state of each is written.
+struct UnwrittenStates {
+    /// Bounded by the number of documents: only the newest state of each is written.
     dirty: Mutex<BTreeSet<(Collection, Id)>>,
-    bell: Notify,
+    wakeup: Notify,
 }
 
-impl Saver {
-    /// Has a document's state written soon.
+impl StateWriter {
+    /// Queues a document's state.
     pub(super) fn save(&self, collection: Collection, id: &Id) {
         let mut dirty = self.0.dirty.lock().unwrap_or_else(PoisonError::into_inner);
         dirty.insert((collection, id.clone()));
-        self.0.bell.notify_one();
+        self.0.wakeup.notify_one();
     }
 
-    /// Writes until `ended`, and then what is left.
-    pub(super) async fn run<S: Switchboard>(&self, board: &S, ended: &CancellationToken) {
+    /// Writes until `ended`, then the rest.
+    pub(super) async fn run<S: AutomationContext>(&self, context: &S, ended: &CancellationToken) {
         let writing = async {
             loop {
-                self.0.bell.notified().await;
-                self.write(board).await;
+                self.0.wakeup.notified().await;
+                self.write(context).await;
             }
         };
         if ended.run_until_cancelled(writing).await.is_none()
-            && tokio::time::timeout(AT_THE_END, self.write(board))
+            && tokio::time::timeout(FINAL_WRITE_TIMEOUT, self.write(context))
                 .await
                 .is_err()
         {
             tracing::warn!(
-                "the database is too slow; what schedules and rules did last is not kept"
+                "the database is too slow; the last states of schedules and rules are lost"
             );
         }
     }
 
-    async fn write<S: Switchboard>(&self, board: &S) {
+    async fn write<S: AutomationContext>(&self, context: &S) {
         while let Some((collection, id)) = self.next() {
             match collection {
-                Collection::Schedules => board.schedules().keep_state(&id).await,
-                Collection::Rules => board.rules().keep_state(&id).await,
+                Collection::Schedules => context.schedules().keep_state(&id).await,
+                Collection::Rules => context.rules().keep_state(&id).await,
                 Collection::Groups | Collection::Tariffs => {}
             }
         }

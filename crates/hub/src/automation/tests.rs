@@ -1,5 +1,5 @@
 //! Schedules and rules in virtual time.
 
-mod board;
+mod fixture;
 mod rules;
 mod schedules;

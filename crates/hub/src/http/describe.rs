@@ -14,7 +14,7 @@ use utoipa::openapi::OpenApi;
 
 use super::problem::{self, ProblemJson};
 use super::schema;
-use crate::trust;
+use crate::auth;
 
 pub(super) use collections::paths;
 
@@ -39,7 +39,7 @@ mod collections;
         (name = "bridges", description = "Hue bridges, and bulbs that they take over"),
         (name = "events", description = "News as it happens"),
         (name = "hub", description = "The hub itself"),
-        (name = "trust", description = "Who may ask")
+        (name = "trust", description = "Tokens, login and password")
     ),
     components(schemas(
         ProblemJson, schema::Id, schema::Tags, schema::Time, schema::Last, schema::Halted, schema::MacPath, schema::BridgePath, schema::Moment,
@@ -54,7 +54,7 @@ pub(super) fn base() -> OpenApi {
     env!("CARGO_PKG_VERSION").clone_into(&mut whole.info.version);
     // The crate has authors for the registry; the API has none.
     whole.info.contact = None;
-    whole.merge_from(trust::openapi())
+    whole.merge_from(auth::openapi())
 }
 
 /// Makes the description whole: what the routes say of themselves, and what holds for all of them.

@@ -1,4 +1,4 @@
-//! Readings that wait to be written: a bounded number of them.
+//! Bounded buffer of readings waiting to be written.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -6,23 +6,23 @@ use hiflying::Mac;
 
 use crate::store::{Sample, Used};
 
-/// Readings that wait, oldest first. When there are too many the oldest goes, but not what was used until then.
+/// Waiting readings, oldest first. Beyond the limit the oldest is dropped, but the energy used until then is kept.
 #[derive(Debug)]
-pub(super) struct Buffer {
+pub(super) struct SampleBuffer {
     samples: VecDeque<Sample>,
-    most: usize,
+    max: usize,
     dropped: u64,
-    /// What plugs used according to readings that were dropped, for the next reading of each.
+    /// Energy of dropped readings, to be added to the next reading of each plug.
     owed: HashMap<Mac, Used>,
-    /// The counter of each plug.
+    /// Last counter of each plug.
     counters: HashMap<Mac, u64>,
 }
 
-impl Buffer {
-    pub(super) fn new(most: usize) -> Self {
+impl SampleBuffer {
+    pub(super) fn new(max: usize) -> Self {
         Self {
             samples: VecDeque::new(),
-            most,
+            max,
             dropped: 0,
             owed: HashMap::new(),
             counters: HashMap::new(),
@@ -37,8 +37,8 @@ impl Buffer {
         self.dropped
     }
 
-    /// Takes readings, and tells whether one of them should be written at once: its counter fell, so that the reading
-    /// before is the last that knew the old one.
+    /// Adds readings. Returns true if one of them is urgent: its counter fell, so that the reading before it is the last with the old
+    /// counter.
     pub(super) fn extend(&mut self, samples: impl Iterator<Item = Sample>) -> bool {
         let mut is_urgent = false;
         for sample in samples {
@@ -52,9 +52,9 @@ impl Buffer {
         is_urgent
     }
 
-    /// Takes the oldest readings out.
-    pub(super) fn batch(&mut self, most: usize) -> Vec<Sample> {
-        let count = most.min(self.samples.len());
+    /// Removes and returns the oldest readings.
+    pub(super) fn batch(&mut self, max: usize) -> Vec<Sample> {
+        let count = max.min(self.samples.len());
         let mut batch: Vec<_> = self.samples.drain(..count).collect();
         if !self.owed.is_empty() {
             for sample in &mut batch {
@@ -66,7 +66,7 @@ impl Buffer {
         batch
     }
 
-    /// Puts readings back that could not be written.
+    /// Returns readings that could not be written.
     pub(super) fn put_back(&mut self, batch: Vec<Sample>) {
         for sample in batch.into_iter().rev() {
             self.samples.push_front(sample);
@@ -75,10 +75,9 @@ impl Buffer {
     }
 
     fn shorten(&mut self) {
-        while self.samples.len() > self.most {
-            let Some(oldest) = self.samples.pop_front() else {
-                break;
-            };
+        while self.samples.len() > self.max {
+            let oldest = self.samples.pop_front();
+            let oldest = oldest.expect("there are more samples than the limit");
             self.dropped += 1;
             if let Some(used) = oldest.used {
                 let plug = oldest.reading.plug;

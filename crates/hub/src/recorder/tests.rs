@@ -161,9 +161,9 @@ async fn gathers_for_a_second() {
     assert_eq!(run.recorder.status().buffered, 10);
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(run.store.batches(), [10]);
-    let expected = Status {
+    let expected = RecorderStatus {
         written: 10,
-        ..Status::default()
+        ..RecorderStatus::default()
     };
     assert_eq!(run.recorder.status(), expected);
 }
@@ -187,7 +187,10 @@ async fn many_at_once_do_not_wait() {
     tokio::time::sleep(Duration::from_millis(10)).await;
     let first = run.store.batches();
     assert!(!first.is_empty(), "{first:?}");
-    assert!(first.iter().all(|size| *size <= AT_ONCE), "{first:?}");
+    assert!(
+        first.iter().all(|size| *size <= MAX_BATCH_SIZE),
+        "{first:?}"
+    );
     tokio::time::sleep(Duration::from_millis(1100)).await;
     assert_eq!(run.recorder.status().written, 5000);
 }
@@ -206,7 +209,7 @@ async fn what_cannot_be_written_waits() {
     assert!(error.contains("mains.sqlite"), "{error}");
 
     run.store.set(WORKS);
-    tokio::time::sleep(RETRY_AFTER).await;
+    tokio::time::sleep(RETRY_DELAY).await;
     let expected: Vec<_> = (0..20).map(|number| sample(number, number)).collect();
     assert_eq!(run.store.taken(), expected);
     assert_eq!(run.recorder.status().last_error, None);
@@ -216,16 +219,16 @@ async fn what_cannot_be_written_waits() {
 async fn the_oldest_are_dropped_but_not_what_was_used() {
     let run = RecorderRun::new();
     run.store.set(FAILS);
-    let count = MOST_KEPT as u64 + 1000;
+    let count = MAX_BUFFERED as u64 + 1000;
     run.send(0..count).await;
     tokio::time::sleep(Duration::from_secs(10)).await;
     let status = run.recorder.status();
-    assert_eq!((status.buffered, status.dropped), (MOST_KEPT, 1000));
+    assert_eq!((status.buffered, status.dropped), (MAX_BUFFERED, 1000));
 
     run.store.set(WORKS);
     tokio::time::sleep(Duration::from_secs(30)).await;
     let status = run.recorder.status();
-    assert_eq!((status.written, status.buffered), (MOST_KEPT as u64, 0));
+    assert_eq!((status.written, status.buffered), (MAX_BUFFERED as u64, 0));
     let taken = run.store.taken();
     let used: f64 = taken
         .iter()
@@ -246,7 +249,7 @@ async fn a_store_that_hangs_keeps_nobody_waiting() {
     let sent = timeout(Duration::from_secs(1), run.send(10..20_000));
     sent.await.expect("the sender was kept waiting");
     let took = run.end().await;
-    assert!(took <= END_WITHIN, "{took:?}");
+    assert!(took <= SHUTDOWN_TIMEOUT, "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -268,13 +271,13 @@ async fn the_end_does_not_wait_for_a_store_that_fails() {
     run.store.set(FAILS);
     run.send(0..10).await;
     let took = run.end().await;
-    assert!(took <= END_WITHIN, "{took:?}");
+    assert!(took <= SHUTDOWN_TIMEOUT, "{took:?}");
     assert_eq!(run.recorder.status().buffered, 10);
 }
 
 #[tokio::test(start_paused = true)]
 async fn tidies_every_hour_even_when_that_fails() {
     let run = RecorderRun::new();
-    tokio::time::sleep(TIDY_FIRST + TIDY_EVERY * 3 + Duration::from_secs(1)).await;
+    tokio::time::sleep(FIRST_TIDY_DELAY + TIDY_INTERVAL * 3 + Duration::from_secs(1)).await;
     assert_eq!(run.store.tidied.load(Ordering::Relaxed), 4);
 }

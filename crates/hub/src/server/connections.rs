@@ -1,50 +1,50 @@
-//! How many connections there are, and from whom.
+//! The limit on connections, in all and from each address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Counts connections.
+/// Limit on connections. Clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct Slots(Arc<Shared>);
+pub(super) struct ConnectionLimiter(Arc<LimiterState>);
 
 #[derive(Debug)]
-struct Shared {
-    most: usize,
-    most_per_address: usize,
-    taken: Mutex<Taken>,
+struct LimiterState {
+    max: usize,
+    max_per_address: usize,
+    taken: Mutex<OpenConnections>,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct OpenConnections {
     all: usize,
     addresses: HashMap<IpAddr, usize>,
     is_full: bool,
 }
 
-/// The right to one connection, until it is dropped.
+/// Permit for one connection, returned when dropped.
 #[derive(Debug)]
-pub(super) struct Slot {
-    shared: Arc<Shared>,
+pub(super) struct ConnectionPermit {
+    shared: Arc<LimiterState>,
     address: IpAddr,
 }
 
-impl Slots {
-    pub(super) fn new(most: usize, most_per_address: usize) -> Self {
-        Self(Arc::new(Shared {
-            most,
-            most_per_address,
+impl ConnectionLimiter {
+    pub(super) fn new(max: usize, max_per_address: usize) -> Self {
+        Self(Arc::new(LimiterState {
+            max,
+            max_per_address,
             taken: Mutex::default(),
         }))
     }
 
-    /// Takes a slot for a connection from this address, if one is free.
-    pub(super) fn take(&self, address: IpAddr) -> Option<Slot> {
+    /// Takes a permit for a connection from this address, if one is free.
+    pub(super) fn take(&self, address: IpAddr) -> Option<ConnectionPermit> {
         let address = address.to_canonical();
         let mut taken = self.0.taken();
         let own = taken.addresses.get(&address).copied().unwrap_or(0);
-        if taken.all >= self.0.most || own >= self.0.most_per_address {
-            // Once, not for each that knocks.
+        if taken.all >= self.0.max || own >= self.0.max_per_address {
+            // Logged once, not for each attempt.
             if !std::mem::replace(&mut taken.is_full, true) {
                 tracing::warn!(%address, all = taken.all, own, "too many connections; further ones are closed");
             }
@@ -52,21 +52,21 @@ impl Slots {
         }
         taken.all += 1;
         taken.addresses.insert(address, own + 1);
-        Some(Slot {
+        Some(ConnectionPermit {
             shared: Arc::clone(&self.0),
             address,
         })
     }
 }
 
-impl Shared {
-    fn taken(&self) -> MutexGuard<'_, Taken> {
+impl LimiterState {
+    fn taken(&self) -> MutexGuard<'_, OpenConnections> {
         // Counting cannot fail half-way.
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Slot {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut taken = self.shared.taken();
         taken.all = taken.all.saturating_sub(1);
@@ -76,7 +76,7 @@ impl Drop for Slot {
                 taken.addresses.remove(&self.address);
             }
         }
-        if taken.all <= self.shared.most / 2 {
+        if taken.all <= self.shared.max / 2 {
             taken.is_full = false;
         }
     }
@@ -88,18 +88,18 @@ mod tests {
 
     #[test]
     fn nobody_gets_all() {
-        let slots = Slots::new(4, 3);
+        let limiter = ConnectionLimiter::new(4, 3);
         let (greedy, other) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
-        let held: Vec<Slot> = (0..3).filter_map(|_| slots.take(greedy)).collect();
+        let held: Vec<ConnectionPermit> = (0..3).filter_map(|_| limiter.take(greedy)).collect();
         assert_eq!(held.len(), 3);
-        assert!(slots.take(greedy).is_none());
-        let one = slots.take(other);
+        assert!(limiter.take(greedy).is_none());
+        let one = limiter.take(other);
         assert!(one.is_some());
-        assert!(slots.take(other).is_none());
+        assert!(limiter.take(other).is_none());
         drop(held);
-        assert!(slots.take(greedy).is_some());
+        assert!(limiter.take(greedy).is_some());
         drop(one);
-        assert!(slots.0.taken().addresses.is_empty());
-        assert_eq!(slots.0.taken().all, 0);
+        assert!(limiter.0.taken().addresses.is_empty());
+        assert_eq!(limiter.0.taken().all, 0);
     }
 }

@@ -1,4 +1,4 @@
-//! Ends answers that have no end of their own.
+//! Ends event streams, which have no end of their own.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
@@ -6,9 +6,9 @@ use axum::response::Response;
 use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 
-/// Ends an event stream when this is cancelled; other answers are left as they are, since they end by themselves and a half
-/// of one would look like the whole.
-pub fn until(response: Response, end: CancellationToken) -> Response {
+/// Ends an event stream when this is cancelled. Other responses stay as they are: they end by themselves, and half of one would
+/// look like the whole.
+pub fn end_when_cancelled(response: Response, end: CancellationToken) -> Response {
     if !is_event_stream(response.headers()) {
         return response;
     }

@@ -25,42 +25,42 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::{Limits, Peer, bind, serve_within};
+use super::{Limits, PeerAddresses, bind, serve_within};
 
 /// Longer than anything here may take, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Short enough for a test, long enough for a busy machine.
 const LIMITS: Limits = Limits {
-    connections: 20,
-    per_address: 10,
-    handshake: Duration::from_millis(400),
-    head: Duration::from_millis(400),
-    body: Duration::from_millis(400),
-    stuck: Duration::from_millis(400),
-    grace: Duration::from_millis(800),
+    max_connections: 20,
+    max_connections_per_address: 10,
+    handshake_timeout: Duration::from_millis(400),
+    head_timeout: Duration::from_millis(400),
+    body_timeout: Duration::from_millis(400),
+    write_timeout: Duration::from_millis(400),
+    shutdown_timeout: Duration::from_millis(800),
 };
 
 /// A server with a few things to ask for.
-struct Served {
+struct TestServer {
     address: SocketAddr,
     cancel: CancellationToken,
     task: JoinHandle<()>,
-    /// So many endless answers have not ended.
+    /// Number of endless responses that have not ended.
     endless: Arc<AtomicUsize>,
 }
 
 /// Counts itself while it is there.
-struct Counted(Arc<AtomicUsize>);
+struct StreamCounter(Arc<AtomicUsize>);
 
-impl Counted {
+impl StreamCounter {
     fn new(counter: &Arc<AtomicUsize>) -> Self {
         counter.fetch_add(1, Ordering::SeqCst);
         Self(Arc::clone(counter))
     }
 }
 
-impl Drop for Counted {
+impl Drop for StreamCounter {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
@@ -68,7 +68,7 @@ impl Drop for Counted {
 
 fn router(endless: Arc<AtomicUsize>) -> Router {
     let flood = async move || {
-        let counted = Counted::new(&endless);
+        let counted = StreamCounter::new(&endless);
         let chunk = Bytes::from(vec![b'x'; 64 * 1024]);
         Body::from_stream(repeat_with(move || {
             let _ = &counted;
@@ -84,7 +84,8 @@ fn router(endless: Arc<AtomicUsize>) -> Router {
         "done"
     };
     let hang = async || pending::<()>().next().await.map_or("never", |()| "never");
-    let peer = async |Extension(peer): Extension<Peer>| format!("{} {}", peer.remote, peer.local);
+    let peer =
+        async |Extension(peer): Extension<PeerAddresses>| format!("{} {}", peer.remote, peer.local);
     Router::new()
         .route("/", get(async || "hello"))
         .route("/peer", get(peer))
@@ -95,7 +96,7 @@ fn router(endless: Arc<AtomicUsize>) -> Router {
         .route("/length", post(async |body: Bytes| body.len().to_string()))
 }
 
-impl Served {
+impl TestServer {
     async fn new(host: &str) -> Self {
         Self::with(host, LIMITS, None).await
     }
@@ -133,7 +134,7 @@ impl Served {
     async fn end(self) -> Duration {
         let start = Instant::now();
         self.cancel.cancel();
-        timeout(PATIENCE, self.task).await.unwrap().unwrap();
+        timeout(TEST_TIMEOUT, self.task).await.unwrap().unwrap();
         start.elapsed()
     }
 }
@@ -147,7 +148,7 @@ async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, path: &str) -> Str
 /// Returns all that comes until the other side ends, in whatever way.
 async fn all(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut bytes = Vec::new();
-    let _ = timeout(PATIENCE, stream.read_to_end(&mut bytes))
+    let _ = timeout(TEST_TIMEOUT, stream.read_to_end(&mut bytes))
         .await
         .expect("an end");
     String::from_utf8_lossy(&bytes).into_owned()
@@ -158,7 +159,7 @@ async fn until(stream: &mut (impl AsyncRead + Unpin), wanted: &str) -> String {
     let mut text = String::new();
     while !text.contains(wanted) {
         let mut piece = [0; 1024];
-        let length = timeout(PATIENCE, stream.read(&mut piece))
+        let length = timeout(TEST_TIMEOUT, stream.read(&mut piece))
             .await
             .unwrap()
             .unwrap();
@@ -170,7 +171,7 @@ async fn until(stream: &mut (impl AsyncRead + Unpin), wanted: &str) -> String {
 
 #[tokio::test]
 async fn both_ends_are_known() {
-    let served = Served::new("127.75.1.1").await;
+    let served = TestServer::new("127.75.1.1").await;
     let stream = served.connect_from("127.75.1.2").await;
     let expected = format!("{} {}", stream.local_addr().unwrap(), served.address);
     assert!(ask(stream, "/peer").await.ends_with(&expected));

@@ -1,4 +1,4 @@
-//! The files for HTTPS.
+//! Reads the files for HTTPS.
 
 use std::io;
 use std::path::Path;
@@ -11,17 +11,17 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::Tls;
+use crate::config::TlsFiles;
 
 /// Reads certificate and key.
 ///
 /// # Errors
 ///
-/// [`RequestError`] that names the file: of kind `local` when it cannot be read, `usage` when it is not what it should be.
-pub fn acceptor(files: &Tls) -> Result<TlsAcceptor, RequestError> {
+/// [`RequestError`] that names the file: of kind `local` when it cannot be read, `usage` when its content is unsuitable.
+pub fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, RequestError> {
     let chain = certificates(&files.certificate)?;
     let key = PrivateKeyDer::from_pem_file(&files.key)
-        .map_err(|error| unreadable(&files.key, "a private key", &error))?;
+        .map_err(|error| unreadable(&files.key, "private key", &error))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| RequestError::new(ErrorKind::Failed, format!("TLS cannot be set up: {error}")))?
@@ -40,21 +40,21 @@ pub fn acceptor(files: &Tls) -> Result<TlsAcceptor, RequestError> {
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, RequestError> {
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect)
-        .map_err(|error| unreadable(path, "a certificate", &error))?;
+        .map_err(|error| unreadable(path, "certificate", &error))?;
     if chain.is_empty() {
-        return Err(unreadable(path, "a certificate", &pem::Error::NoItemsFound));
+        return Err(unreadable(path, "certificate", &pem::Error::NoItemsFound));
     }
     Ok(chain)
 }
 
-/// What the PEM reader found is not repeated: it could be a piece of the key.
+/// Names the file; the finding of the PEM reader is left out because it could be a part of the key.
 fn unreadable(path: &Path, wanted: &str, error: &pem::Error) -> RequestError {
     let path = path.display();
     match error {
         pem::Error::Io(error) if error.kind() != io::ErrorKind::InvalidData => {
             RequestError::new(ErrorKind::Local, format!("{path} cannot be read: {error}"))
         }
-        pem::Error::NoItemsFound => RequestError::usage(format!("{path} has not {wanted} in it")),
-        _ => RequestError::usage(format!("{path} is not a PEM file with {wanted}")),
+        pem::Error::NoItemsFound => RequestError::usage(format!("{path} contains no {wanted}")),
+        _ => RequestError::usage(format!("{path} is not a PEM file with a {wanted}")),
     }
 }

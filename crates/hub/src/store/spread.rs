@@ -8,7 +8,7 @@ pub(super) const QUARTER: i64 = 900;
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 /// Energy used over a longer gap counts for this last part of it.
-const MAX_GAP: i64 = 400 * DAY;
+const MAX_SPREAD_SECONDS: i64 = 400 * DAY;
 
 /// Returns the start of the step that contains `t`.
 pub(super) fn floor(t: i64, step: i64) -> i64 {
@@ -33,7 +33,7 @@ pub(super) struct EnergySpread {
 impl EnergySpread {
     /// Spreads energy between two moments, in milliseconds. When the clock went back in between, it counts for the end.
     pub(super) fn new(since: i64, at: i64, energy: i64) -> Self {
-        let earliest = at.saturating_sub(MAX_GAP * 1000);
+        let earliest = at.saturating_sub(MAX_SPREAD_SECONDS * 1000);
         Self {
             since: since.clamp(earliest, at.saturating_sub(1)),
             at,

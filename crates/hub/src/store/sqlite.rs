@@ -31,7 +31,7 @@ use async_trait::async_trait;
 use tokio::sync::RwLock;
 
 use super::{Retention, Store, StoreError, StoreInfo};
-use database::{Database, QueryError, READ, WRITTEN};
+use database::{QueryError, READ, SqliteDatabase, WRITTEN};
 
 /// Number of damaged files that are replaced: a failing disk would be filled with them.
 const MAX_REPLACEMENTS: u32 = 3;
@@ -43,7 +43,7 @@ pub struct OpenedStore {
     pub store: Sqlite,
     /// New path of the previous file, if it was damaged.
     pub set_aside: Option<PathBuf>,
-    /// Whether the file cannot be written. What is stored can be read, and every edit is refused.
+    /// True if the file cannot be written: it can be read, and every edit is refused.
     pub read_only: bool,
 }
 
@@ -53,7 +53,7 @@ pub struct Sqlite {
     path: PathBuf,
     retention: Retention,
     /// Replaced as a whole when the file turns out to be damaged.
-    database: RwLock<Arc<Database>>,
+    database: RwLock<Arc<SqliteDatabase>>,
     /// Number of replacements.
     replaced: AtomicU32,
 }
@@ -86,18 +86,24 @@ impl Sqlite {
         self.database().await.close().await;
     }
 
-    async fn database(&self) -> Arc<Database> {
+    async fn database(&self) -> Arc<SqliteDatabase> {
         Arc::clone(&*self.database.read().await)
     }
 
-    async fn read<T, F>(&self, query: impl FnOnce(Arc<Database>) -> F) -> Result<T, StoreError>
+    async fn read<T, F>(
+        &self,
+        query: impl FnOnce(Arc<SqliteDatabase>) -> F,
+    ) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, QueryError>>,
     {
         self.run(READ, query).await
     }
 
-    async fn write<T, F>(&self, change: impl FnOnce(Arc<Database>) -> F) -> Result<T, StoreError>
+    async fn write<T, F>(
+        &self,
+        change: impl FnOnce(Arc<SqliteDatabase>) -> F,
+    ) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, QueryError>>,
     {
@@ -108,7 +114,7 @@ impl Sqlite {
     async fn run<T, F>(
         &self,
         operation: &'static str,
-        query: impl FnOnce(Arc<Database>) -> F,
+        query: impl FnOnce(Arc<SqliteDatabase>) -> F,
     ) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, QueryError>>,
@@ -122,7 +128,7 @@ impl Sqlite {
         outcome
     }
 
-    async fn replace(&self, damaged: &Arc<Database>) {
+    async fn replace(&self, damaged: &Arc<SqliteDatabase>) {
         let mut current = self.database.write().await;
         if !Arc::ptr_eq(&current, damaged) || damaged.is_read_only() {
             return;

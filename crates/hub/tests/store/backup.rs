@@ -9,7 +9,7 @@ use hub::store::{
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use crate::ground::{Place, mac, ms, names, open, record, sample, t};
+use crate::fixture::{TestDatabase, mac, ms, names, open, record, sample, t};
 
 const DAY: i64 = 86_400_000;
 
@@ -47,7 +47,7 @@ async fn exported(store: &Sqlite, number: u8) -> String {
 
 #[tokio::test]
 async fn a_backup_is_whole_and_its_owners_alone() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     let store = place.store().await;
     store.save_plug(&record(1)).await.unwrap();
     store.append(&samples(5000)).await.unwrap();
@@ -69,7 +69,7 @@ async fn a_backup_is_whole_and_its_owners_alone() {
 
 #[tokio::test]
 async fn a_backup_overwrites_nothing_and_leaves_nothing_behind() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     let store = place.store().await;
     let copy = place.folder.path().join("copy.sqlite");
     fs::write(&copy, "precious").unwrap();
@@ -91,7 +91,7 @@ async fn a_backup_overwrites_nothing_and_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn csv_goes_out_and_comes_in_as_it_was() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     let store = place.store().await;
     store.append(&samples(2000)).await.unwrap();
     let text = exported(&store, 1).await;
@@ -99,7 +99,7 @@ async fn csv_goes_out_and_comes_in_as_it_was() {
     assert_eq!(text.lines().next().unwrap(), header);
 
     // Into another store, for another plug.
-    let other = Place::new();
+    let other = TestDatabase::new();
     let second = other.store().await;
     let imported = csv::import(&second, mac(2), text.as_bytes()).await.unwrap();
     assert_eq!(imported.rows as usize, text.lines().count() - 1);
@@ -126,7 +126,7 @@ async fn csv_goes_out_and_comes_in_as_it_was() {
 
 #[tokio::test]
 async fn a_wrong_line_is_named_and_nothing_is_imported() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     let store = place.store().await;
     store.append(&samples(20)).await.unwrap();
     let good = exported(&store, 1).await;
@@ -185,7 +185,7 @@ proptest! {
     fn any_bytes_are_refused_or_read(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let place = Place::new();
+            let place = TestDatabase::new();
             let store = place.store().await;
             let mut text = b"kind,time,power_w,power_min_w,power_max_w,energy_wh,readings,voltage_v,current_a,frequency_hz,counter_wh,since\n".to_vec();
             text.extend(&bytes);

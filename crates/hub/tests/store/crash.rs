@@ -17,16 +17,16 @@ use hub::store::{
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::ground::{Place, bare, mac, ms, open, reading, total};
+use crate::fixture::{TestDatabase, bare, mac, ms, open, reading, total};
 
-/// Where the writer finds its file; without it the writer has nothing to do.
+/// Variable with the writer's file; without it the writer does nothing.
 const FILE: &str = "MAINS_TEST_CRASH_FILE";
 const ROUNDS: u64 = 200;
 /// Readings of one batch: a whole minute of one plug.
 const BATCH: i64 = 60;
 const BEGIN: i64 = 1_795_305_600_000;
 
-/// What one number stands for: each is something that the store does as a whole.
+/// Kind of write that a number stands for; the store does each as a whole.
 fn kind(number: u64) -> u64 {
     number % 4
 }
@@ -141,7 +141,7 @@ fn round(file: &Path, from: u64, killed_after: Duration) -> Option<u64> {
     reader.join().unwrap()
 }
 
-/// What has to be there when everything up to a number was acknowledged; the next may be there or not.
+/// Checks that everything up to an acknowledged number is stored; the next may be stored or not.
 async fn check(file: &Path, acknowledged: u64) -> u64 {
     let opened = open(file).await;
     assert_eq!(opened.set_aside, None);
@@ -218,7 +218,7 @@ async fn check_history(store: &Sqlite, acknowledged: u64) -> u64 {
 
 #[test]
 fn nothing_acknowledged_is_lost() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     let file = place.file();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (mut acknowledged, mut cut_off) = (0, 0);

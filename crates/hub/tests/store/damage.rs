@@ -12,12 +12,12 @@ use hub::store::{
 use serde_json::json;
 use sqlx::{Connection as _, SqliteConnection};
 
-use crate::ground::{Place, mac, ms, names, open, record, sample, t, total};
+use crate::fixture::{TestDatabase, mac, ms, names, open, record, sample, t, total};
 
 const PAGE: usize = 4096;
 
 /// A store with something of everything, closed.
-async fn filled(place: &Place) {
+async fn filled(place: &TestDatabase) {
     let store = place.store().await;
     for number in 1..=3 {
         store.save_plug(&record(number)).await.unwrap();
@@ -71,7 +71,7 @@ fn garble(file: &Path, page: usize) {
     fs::write(file, bytes).unwrap();
 }
 
-/// Whatever happened to the file, the store must work now.
+/// Checks that the store works after the file was damaged.
 async fn works(store: &Sqlite) {
     let mut plug = record(9);
     plug.name = None;
@@ -85,7 +85,7 @@ async fn works(store: &Sqlite) {
 
 #[tokio::test]
 async fn a_new_file_is_its_owners_alone() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     let store = place.store().await;
     store.save_plug(&record(1)).await.unwrap();
     for name in ["mains.sqlite", "mains.sqlite-wal", "mains.sqlite-shm"] {
@@ -96,11 +96,11 @@ async fn a_new_file_is_its_owners_alone() {
 
 #[tokio::test]
 async fn a_file_whose_making_was_cut_short_is_made_again() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     fs::write(place.file(), b"").unwrap();
     works(&place.store().await).await;
 
-    let place = Place::new();
+    let place = TestDatabase::new();
     let mut connection = SqliteConnection::connect(&format!("{}?mode=rwc", place.file().display()))
         .await
         .unwrap();
@@ -115,13 +115,13 @@ async fn a_file_whose_making_was_cut_short_is_made_again() {
 
 #[tokio::test]
 async fn every_page_can_be_damaged() {
-    let whole = Place::new();
+    let whole = TestDatabase::new();
     filled(&whole).await;
     let pages = fs::read(whole.file()).unwrap().len() / PAGE;
     assert!(pages > 50, "{pages}");
     let mut set_aside = 0;
     for page in (0..pages).filter(|page| *page < 20 || page % 7 == 0) {
-        let place = Place::new();
+        let place = TestDatabase::new();
         fs::copy(whole.file(), place.file()).unwrap();
         garble(&place.file(), page);
         let damaged = fs::read(place.file()).unwrap();
@@ -138,7 +138,7 @@ async fn every_page_can_be_damaged() {
 
 #[tokio::test]
 async fn what_is_whole_is_carried_over() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     filled(&place).await;
     let pages = fs::read(place.file()).unwrap().len() / PAGE;
     // The last pages are history's.
@@ -166,7 +166,7 @@ async fn what_is_whole_is_carried_over() {
 
 #[tokio::test]
 async fn damage_that_is_met_later() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     filled(&place).await;
     let store = place.store().await;
     let pages = fs::read(place.file()).unwrap().len() / PAGE;
@@ -187,7 +187,7 @@ async fn damage_that_is_met_later() {
 #[tokio::test]
 async fn what_is_no_database_is_set_aside() {
     for content in [&b"hello"[..], &[0; 10_000], &[0xff; 100]] {
-        let place = Place::new();
+        let place = TestDatabase::new();
         fs::write(place.file(), content).unwrap();
         let opened = open(&place.file()).await;
         assert_eq!(fs::read(opened.set_aside.unwrap()).unwrap(), content);
@@ -197,7 +197,7 @@ async fn what_is_no_database_is_set_aside() {
 
 #[tokio::test]
 async fn a_file_that_was_cut_off() {
-    let whole = Place::new();
+    let whole = TestDatabase::new();
     filled(&whole).await;
     let bytes = fs::read(whole.file()).unwrap();
     for length in [
@@ -212,7 +212,7 @@ async fn a_file_that_was_cut_off() {
         bytes.len() / 2,
         bytes.len() - PAGE,
     ] {
-        let place = Place::new();
+        let place = TestDatabase::new();
         fs::write(place.file(), &bytes[..length]).unwrap();
         let opened = open(&place.file()).await;
         let aside = opened.set_aside.unwrap_or_else(|| panic!("{length} bytes"));
@@ -223,7 +223,7 @@ async fn a_file_that_was_cut_off() {
 
 #[tokio::test]
 async fn a_newer_file_stays_as_it_is() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     filled(&place).await;
     let url = place.file().display().to_string();
     let mut connection = SqliteConnection::connect(&url).await.unwrap();
@@ -251,7 +251,7 @@ async fn a_newer_file_stays_as_it_is() {
 
 #[tokio::test]
 async fn another_programs_file_stays_as_it_is() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     let url = format!("{}?mode=rwc", place.file().display());
     let mut connection = SqliteConnection::connect(&url).await.unwrap();
     sqlx::query("CREATE TABLE bookmarks (url TEXT)")
@@ -270,7 +270,7 @@ async fn another_programs_file_stays_as_it_is() {
 
 #[tokio::test]
 async fn what_cannot_be_a_file() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     let folder = place.folder.path();
     let error = Sqlite::open(folder, Retention::default())
         .await
@@ -286,7 +286,7 @@ async fn what_cannot_be_a_file() {
 
 #[tokio::test]
 async fn a_row_that_makes_no_sense_is_left_alone() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     filled(&place).await;
     let url = place.file().display().to_string();
     let mut connection = SqliteConnection::connect(&url).await.unwrap();

@@ -14,7 +14,7 @@ use hub::store::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::ground::{Place, bare, mac, ms, reading, record, t, total};
+use crate::fixture::{TestDatabase, bare, mac, ms, reading, record, t, total};
 
 fn file() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/first.sqlite")
@@ -120,7 +120,7 @@ async fn make() {
     if std::env::var_os("MAINS_TEST_MAKE_FIRST").is_none() {
         return;
     }
-    let place = Place::new();
+    let place = TestDatabase::new();
     let store = place.store().await;
     store.save_plug(&record(1)).await.unwrap();
     store.save_plug(&bare(2)).await.unwrap();
@@ -139,7 +139,7 @@ async fn make() {
 
 #[tokio::test]
 async fn the_first_release_can_be_opened() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     fs::copy(file(), place.file()).unwrap();
     let store = place.store().await;
 

@@ -1,4 +1,4 @@
-//! What every test stands on: a folder, a store in it, and things to put into it.
+//! Common ground of the tests: a directory with a store, and data to put into it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,11 +13,11 @@ use tempfile::TempDir;
 use crate::needs;
 
 /// A folder that goes away, and the name of a database in it.
-pub struct Place {
+pub struct TestDatabase {
     pub folder: TempDir,
 }
 
-impl Place {
+impl TestDatabase {
     pub fn new() -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),

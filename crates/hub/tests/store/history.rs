@@ -1,4 +1,4 @@
-//! What history answers, and what is dropped from it.
+//! Results of history queries, and removal of old history.
 
 use api::Period;
 use hub::store::{
@@ -7,7 +7,7 @@ use hub::store::{
 };
 use jiff::Timestamp;
 
-use crate::ground::{Place, mac, ms, reading, record, sample, t};
+use crate::fixture::{TestDatabase, mac, ms, reading, record, sample, t};
 
 const DAY: i64 = 86_400_000;
 
@@ -42,7 +42,7 @@ fn energy(points: &[HistoryPoint]) -> f64 {
 
 #[tokio::test]
 async fn every_step_tells_the_same_story() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     let store = place.store().await;
     store
         .append(&steady(t("2026-11-22T00:00:00Z"), 8640))
@@ -75,7 +75,7 @@ async fn every_step_tells_the_same_story() {
 
 #[tokio::test]
 async fn the_unfinished_step_is_in_and_the_limit_holds() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     let store = place.store().await;
     store
         .append(&steady(t("2026-11-22T00:00:00Z"), 360))
@@ -110,7 +110,7 @@ async fn the_unfinished_step_is_in_and_the_limit_holds() {
 
 #[tokio::test]
 async fn local_days_are_as_long_as_they_are() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     let store = place.store().await;
     // Berlin, 25 October 2026: clocks go back, the day has 25 hours.
     let edges = [
@@ -163,7 +163,7 @@ async fn local_days_are_as_long_as_they_are() {
 
 #[tokio::test]
 async fn what_is_old_gets_coarser_and_its_space_comes_back() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     let retention = Retention {
         readings: Period::seconds(86_400),
         minutes: Period::seconds(3 * 86_400),
@@ -211,7 +211,7 @@ async fn what_is_old_gets_coarser_and_its_space_comes_back() {
 /// A plug that takes another's place keeps both pasts, and both may have run at once.
 #[tokio::test]
 async fn what_two_pasts_used_at_once_is_shared_out_for_both() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     let store = place.store().await;
     let begin = t("2026-11-22T00:00:00Z");
     let gap = |plug, minutes: i64, energy_wh| Sample {

@@ -7,11 +7,11 @@ use hub::store::{
 };
 use serde_json::{Value, json};
 
-use crate::ground::{Place, bare, mac, ms, reading, record, sample, t, total};
+use crate::fixture::{TestDatabase, bare, mac, ms, reading, record, sample, t, total};
 
 #[tokio::test]
 async fn plugs_come_back_as_they_were() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     let store = place.store().await;
     let mut plugs = vec![record(1), bare(2), bare(3)];
     for plug in &plugs {
@@ -31,7 +31,7 @@ async fn plugs_come_back_as_they_were() {
 
 #[tokio::test]
 async fn two_plugs_never_have_one_name() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     let store = place.store().await;
     store.save_plug(&record(1)).await.unwrap();
     let mut second = record(2);
@@ -43,7 +43,7 @@ async fn two_plugs_never_have_one_name() {
 
 #[tokio::test]
 async fn documents_come_back_as_they_were() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     let store = place.store().await;
     let id: Id = "s-00000001".parse().unwrap();
     let mut document = StoredDocument {
@@ -82,7 +82,7 @@ async fn documents_come_back_as_they_were() {
 
 #[tokio::test]
 async fn settings_come_and_go() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     let store = place.store().await;
     assert_eq!(store.setting("password").await.unwrap(), None);
     store.save_setting("password", Some("one")).await.unwrap();
@@ -94,7 +94,7 @@ async fn settings_come_and_go() {
 
 #[tokio::test]
 async fn a_forgotten_plug_keeps_its_history_unless_it_is_purged() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     let store = place.store().await;
     let at = t("2026-11-22T12:00:10Z");
     for number in [1, 2] {
@@ -118,7 +118,7 @@ async fn a_forgotten_plug_keeps_its_history_unless_it_is_purged() {
 
 #[tokio::test]
 async fn a_replaced_plug_hands_its_history_and_total_on() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     let store = place.store().await;
     let (before, after) = (t("2026-11-01T12:00:10Z"), t("2026-11-22T12:00:10Z"));
     let mut old = sample(1, before, 60.0, 0.5);
@@ -168,7 +168,7 @@ async fn a_replaced_plug_hands_its_history_and_total_on() {
 
 #[tokio::test]
 async fn a_reading_counts_once_however_often_it_comes() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     let store = place.store().await;
     let at = |second: i64| ms(1_795_000_000_000 + second * 10_000);
     let samples: Vec<_> = (0..10)
@@ -194,7 +194,7 @@ async fn a_reading_counts_once_however_often_it_comes() {
 
 #[tokio::test]
 async fn a_total_never_goes_back() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     let store = place.store().await;
     let at = |second: i64| ms(1_795_000_000_000 + second * 10_000);
     let with = |second, state| Sample {

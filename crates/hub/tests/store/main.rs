@@ -12,7 +12,7 @@
     reason = "a test says what went wrong by a panic"
 )]
 
-mod ground;
+mod fixture;
 #[allow(
     dead_code,
     reason = "shared with other tests, which use other parts of it"

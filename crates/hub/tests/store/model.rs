@@ -9,7 +9,7 @@ use hub::store::{
 };
 use proptest::prelude::*;
 
-use crate::ground::{Place, mac, ms, reading, record};
+use crate::fixture::{TestDatabase, mac, ms, reading, record};
 
 const PLUGS: u8 = 3;
 /// 2026-11-22T00:00:00Z.
@@ -21,23 +21,23 @@ const RETENTION: Retention = Retention {
     minutes: Period::seconds(3 * 86_400),
 };
 
-/// What is known of a step: powers and watt-hours.
+/// Powers and watt-hours of a step.
 #[derive(Debug, Clone, Default)]
-struct Slot {
+struct ModelSlot {
     powers: Vec<f64>,
     energy: f64,
 }
 
 #[derive(Debug, Clone, Default)]
-struct Model {
-    plugs: BTreeMap<u8, Series>,
+struct HistoryModel {
+    plugs: BTreeMap<u8, ModelSeries>,
 }
 
 #[derive(Debug, Clone, Default)]
-struct Series {
+struct ModelSeries {
     readings: BTreeMap<i64, Sample>,
-    minutes: BTreeMap<i64, Slot>,
-    quarters: BTreeMap<i64, Slot>,
+    minutes: BTreeMap<i64, ModelSlot>,
+    quarters: BTreeMap<i64, ModelSlot>,
     total: Option<EnergyState>,
 }
 
@@ -56,7 +56,7 @@ fn floor(t: i64, step: i64) -> i64 {
     t.div_euclid(step) * step
 }
 
-impl Series {
+impl ModelSeries {
     fn append(&mut self, sample: &Sample) {
         let at = sample.reading.at.as_millisecond();
         if self.readings.contains_key(&at) {
@@ -103,7 +103,7 @@ impl Series {
     }
 
     /// Adds what `old` gives to what is there.
-    fn take_over(&mut self, old: Series) {
+    fn take_over(&mut self, old: ModelSeries) {
         for (at, sample) in old.readings {
             self.readings.insert(at, sample);
         }
@@ -126,7 +126,7 @@ impl Series {
         }
     }
 
-    fn history(&self, from: i64, to: i64, step: i64) -> BTreeMap<i64, Slot> {
+    fn history(&self, from: i64, to: i64, step: i64) -> BTreeMap<i64, ModelSlot> {
         let (from, to) = (floor(from, step), -floor(-to, step));
         let begins = |t: Option<i64>| t.map_or(i64::MAX, |t| floor(t, 900));
         let readings = begins(self.readings.keys().next().map(|at| at.div_euclid(1000)));
@@ -141,7 +141,7 @@ impl Series {
         } else {
             minutes.min(readings_from).max(from)
         };
-        let mut slots: BTreeMap<i64, Slot> = BTreeMap::new();
+        let mut slots: BTreeMap<i64, ModelSlot> = BTreeMap::new();
         for (rows, from, to) in [
             (&self.quarters, from, minutes_from),
             (&self.minutes, minutes_from, readings_from),
@@ -184,7 +184,7 @@ struct Next {
 }
 
 #[derive(Debug, Clone)]
-enum Action {
+enum ModelAction {
     Append(Vec<Next>),
     /// The same batch again, as after a commit whose outcome was not known.
     Again,
@@ -226,7 +226,7 @@ fn next() -> impl Strategy<Value = Next> {
         })
 }
 
-fn action() -> impl Strategy<Value = Action> {
+fn action() -> impl Strategy<Value = ModelAction> {
     let step = prop_oneof![
         Just(1_u32),
         Just(7),
@@ -241,23 +241,23 @@ fn action() -> impl Strategy<Value = Action> {
         Just(86_400)
     ];
     prop_oneof![
-        8 => prop::collection::vec(next(), 1..40).prop_map(Action::Append),
-        1 => Just(Action::Again),
-        2 => Just(Action::Tidy),
-        1 => Just(Action::Reopen),
-        1 => (0..PLUGS).prop_map(Action::Purge),
-        1 => (0..PLUGS, 0..PLUGS).prop_map(|(old, new)| Action::Replace(old, new)),
+        8 => prop::collection::vec(next(), 1..40).prop_map(ModelAction::Append),
+        1 => Just(ModelAction::Again),
+        2 => Just(ModelAction::Tidy),
+        1 => Just(ModelAction::Reopen),
+        1 => (0..PLUGS).prop_map(ModelAction::Purge),
+        1 => (0..PLUGS, 0..PLUGS).prop_map(|(old, new)| ModelAction::Replace(old, new)),
         6 => (0..PLUGS, step, -4_000_000_i64..2_000_000, 1_i64..4_000_000).prop_map(
-            |(plug, step, from, length)| Action::Ask { plug, step, from, length }
+            |(plug, step, from, length)| ModelAction::Ask { plug, step, from, length }
         ),
     ]
 }
 
-/// What the plugs do next, and both stores that hear of it.
-struct Run {
-    place: Place,
+/// A run of the store beside the model.
+struct ModelRun {
+    place: TestDatabase,
     store: Sqlite,
-    model: Model,
+    model: HistoryModel,
     /// The latest reading of each plug.
     last: [i64; PLUGS as usize],
     /// The latest that said what was used.
@@ -267,14 +267,14 @@ struct Run {
     longest_gap: i64,
 }
 
-impl Run {
+impl ModelRun {
     async fn new() -> Self {
-        let place = Place::new();
+        let place = TestDatabase::new();
         let store = Sqlite::open(&place.file(), RETENTION).await.unwrap().store;
         Self {
             place,
             store,
-            model: Model::default(),
+            model: HistoryModel::default(),
             last: [BEGIN; PLUGS as usize],
             last_used: [BEGIN; PLUGS as usize],
             batch: Vec::new(),
@@ -313,39 +313,39 @@ impl Run {
         }
     }
 
-    async fn act(&mut self, action: &Action) {
+    async fn act(&mut self, action: &ModelAction) {
         match action {
-            Action::Append(nexts) => {
+            ModelAction::Append(nexts) => {
                 self.batch = nexts.iter().map(|next| self.sample(next)).collect();
                 self.append().await;
             }
             // What was dropped in the meantime could not be told from what never came.
-            Action::Again => {
+            ModelAction::Again => {
                 let now = *self.last.iter().max().unwrap();
                 self.batch
                     .retain(|sample| sample.reading.at.as_millisecond() > now - DAY / 2);
                 self.append().await;
             }
-            Action::Tidy => {
+            ModelAction::Tidy => {
                 let now = *self.last.iter().max().unwrap();
                 self.store.tidy(ms(now)).await.unwrap();
                 for series in self.model.plugs.values_mut() {
                     series.tidy(now);
                 }
             }
-            Action::Reopen => {
+            ModelAction::Reopen => {
                 self.store.close().await;
                 self.store = Sqlite::open(&self.place.file(), RETENTION)
                     .await
                     .unwrap()
                     .store;
             }
-            Action::Purge(plug) => {
+            ModelAction::Purge(plug) => {
                 self.store.delete_plug(mac(*plug), true).await.unwrap();
                 self.model.plugs.remove(plug);
                 self.batch.clear();
             }
-            Action::Replace(old, new) => {
+            ModelAction::Replace(old, new) => {
                 let record = record(*new);
                 self.store.replace_plug(mac(*old), &record).await.unwrap();
                 if old != new
@@ -356,7 +356,7 @@ impl Run {
                     self.batch.clear();
                 }
             }
-            Action::Ask {
+            ModelAction::Ask {
                 plug,
                 step,
                 from,
@@ -422,7 +422,7 @@ impl Run {
 }
 
 #[track_caller]
-fn same(points: &[HistoryPoint], expected: &BTreeMap<i64, Slot>) {
+fn same(points: &[HistoryPoint], expected: &BTreeMap<i64, ModelSlot>) {
     assert!(points.is_sorted_by_key(|point| point.t));
     let mut points: BTreeMap<i64, &HistoryPoint> = points
         .iter()
@@ -475,7 +475,7 @@ proptest! {
             .build()
             .unwrap();
         runtime.block_on(async {
-            let mut run = Run::new().await;
+            let mut run = ModelRun::new().await;
             for action in &actions {
                 run.act(action).await;
             }

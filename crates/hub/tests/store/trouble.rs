@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::ground::{Place, in_namespace, mac, ms, open, record, sample, t};
+use crate::fixture::{TestDatabase, in_namespace, mac, ms, open, record, sample, t};
 
 const FULL: &str = "MAINS_TEST_FULL_DISK";
 const READ_ONLY: &str = "MAINS_TEST_READ_ONLY";
@@ -31,7 +31,7 @@ fn is_unavailable<T: std::fmt::Debug>(result: Result<T, StoreError>) -> bool {
 
 #[test]
 fn a_full_disk() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     let mount = "mount -t tmpfs -o size=4m tmpfs .";
     in_namespace("trouble::on_a_full_disk", mount, place.folder.path(), FULL);
 }
@@ -112,7 +112,7 @@ fn a_disk_that_cannot_be_written() {
         ),
     ] {
         for is_closed in [true, false] {
-            let place = Place::new();
+            let place = TestDatabase::new();
             prepare(&place.file(), is_closed);
             let folder = place.folder.path();
             if in_namespace(
@@ -175,7 +175,7 @@ async fn on_a_disk_that_cannot_be_written() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_locked_file_costs_history_nothing() {
-    let place = Place::new();
+    let place = TestDatabase::new();
     let store = Arc::new(place.store().await);
     store.save_plug(&record(1)).await.unwrap();
     let (sender, receiver) = mpsc::channel(1000);

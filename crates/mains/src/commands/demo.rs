@@ -4,7 +4,7 @@
 //! user would start it, with a state directory of its own that is gone afterwards. Nothing leaves the machine, and the
 //! user's inventory and configuration are not touched. At the end of the tour a hub joins them.
 
-use ::hub::Ready;
+use ::hub::HubReady;
 use emulator::PlugConfig;
 use tokio::sync::oneshot;
 use tokio::task::{JoinSet, LocalSet};
@@ -68,7 +68,7 @@ impl EmulatedHome {
     }
 
     /// Starts a hub, and waits until it serves.
-    async fn start_hub(&mut self, directory: &DemoDirectory) -> Result<Ready, Failure> {
+    async fn start_hub(&mut self, directory: &DemoDirectory) -> Result<HubReady, Failure> {
         let (ready, is_ready) = oneshot::channel();
         let serving = hub::serve(directory.state(), ready, self.over.clone());
         self.start(serving, is_ready).await
@@ -217,7 +217,7 @@ async fn pause(context: &Context) -> Result<bool, Failure> {
 }
 
 /// Prints what can be tried with the home, which stays up.
-fn stay(context: &Context, directory: &DemoDirectory, ready: &Ready) -> Result<(), Failure> {
+fn stay(context: &Context, directory: &DemoDirectory, ready: &HubReady) -> Result<(), Failure> {
     let mains = directory.program.display();
     let state = directory.state();
     context.ui.data(format_args!(

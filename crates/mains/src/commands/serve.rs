@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hiflying::net::select;
-use hub::{Config, Ready};
+use hub::{Config, HubReady};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -111,7 +111,7 @@ fn config(context: &Context, args: &ServeArgs) -> Result<Config, Failure> {
     Ok(config)
 }
 
-fn announce(context: &Context, ready: &Ready) {
+fn announce(context: &Context, ready: &HubReady) {
     let ui = &context.ui;
     let told = match ui.is_json() {
         true => ui.document(&json!({"url": ready.url, "login_url": ready.login_url})),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use api::Period;
-use hub::config::{Config, Place, Tls};
+use hub::config::{Config, Place, TlsFiles};
 use jiff::tz::TimeZone;
 use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer};
@@ -296,7 +296,7 @@ pub(super) fn config(
     Ok(Config {
         listen: hub.listen.map_or(defaults.listen, |listen| listen.0),
         hosts: hub.hosts.clone().unwrap_or_default(),
-        tls: tls.map(|(certificate, key)| Tls { certificate, key }),
+        tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
         interfaces: hub.interfaces.clone().unwrap_or_default(),
         adopt: hub.adopt.unwrap_or(defaults.adopt),
         metering: hub.metering.map_or(defaults.metering, |period| period.0),

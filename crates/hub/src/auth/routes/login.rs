@@ -1,4 +1,4 @@
-//! Logging a browser in and out: by a link, by the password.
+//! Login of a browser by a link or the password, and logout.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -14,16 +14,16 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-use super::super::gate::{Called, Caller, unauthenticated};
-use super::super::sessions::Origin;
-use super::super::{ASKED_LINK, Secret, Trust, pages, password};
-use super::{Input, LARGEST_BODY, not_allowed};
+use super::super::middleware::{CalledHost, Caller, unauthenticated};
+use super::super::sessions::LoginOrigin;
+use super::super::{AccessControl, Credential, REQUESTED_LINK_LIFETIME, pages, password};
+use super::{Input, MAX_BODY_BYTES, not_allowed};
 use crate::http::problem::{Problem, ProblemJson};
-use crate::server::Peer;
+use crate::server::PeerAddresses;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct LinkQuery {
-    token: Option<Secret>,
+    token: Option<Credential>,
 }
 
 /// Log a browser in by a link
@@ -33,57 +33,57 @@ pub(super) struct LinkQuery {
     ("token" = String, Query, description = "The token of the link; it works once"),
 ), security(()), responses(
     (status = 303, description = "Logged in"),
-    (status = 401, description = "The link has been used, or is too old", body = ProblemJson, content_type = "application/problem+json"),
+    (status = 401, description = "The link was used or has expired", body = ProblemJson, content_type = "application/problem+json"),
 ))]
 pub(super) async fn follow_link(
-    State(trust): State<Trust>,
+    State(auth): State<AccessControl>,
     method: Method,
     headers: HeaderMap,
     query: Result<Query<LinkQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    // A look at the headers alone must not use the link up.
+    // A request for the headers alone must not use the link up.
     if method != Method::GET {
         let allowed = HeaderValue::from_static("GET");
         return Err(not_allowed(method).await.header(header::ALLOW, allowed));
     }
     let home = Redirect::to("/");
     let token = query?.0.token;
-    let origin = token.and_then(|token| trust.state().links.take(&token.digest(), Instant::now()));
+    let origin = token.and_then(|token| auth.state().links.take(&token.digest(), Instant::now()));
     if let Some(origin) = origin {
-        let cookie = trust.begin_session(origin)?;
+        let cookie = auth.begin_session(origin)?;
         return Ok(([(header::SET_COOKIE, cookie)], home).into_response());
     }
-    // A browser that has fetched the page ahead is logged in by now.
-    if trust.session(&headers).is_some() {
+    // A browser that has prefetched the page is logged in by now.
+    if auth.session(&headers).is_some() {
         return Ok(home.into_response());
     }
     if pages::wanted(&headers) {
         return Ok(pages::link_is_used());
     }
-    Err(unauthenticated("this link has been used, or is too old"))
+    Err(unauthenticated("this link was used or has expired"))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Login {
     #[schema(value_type = String)]
-    password: Secret,
+    password: Credential,
 }
 
 /// Log a browser in by the password
 #[utoipa::path(post, path = "/api/v1/login", tag = "trust", security(()), request_body = Login, responses(
     (status = 204, description = "Logged in; the session is in a cookie"),
     (status = 401, description = "The password is wrong, or none is set", body = ProblemJson, content_type = "application/problem+json"),
-    (status = 429, description = "Too many tries; `Retry-After` says when the next may be", body = ProblemJson, content_type = "application/problem+json"),
+    (status = 429, description = "Too many attempts; `Retry-After` has the time until the next", body = ProblemJson, content_type = "application/problem+json"),
 ))]
 pub(super) async fn log_in(
-    State(trust): State<Trust>,
-    peer: Option<Extension<Peer>>,
-    Input(login): Input<Login, LARGEST_BODY>,
+    State(auth): State<AccessControl>,
+    peer: Option<Extension<PeerAddresses>>,
+    Input(login): Input<Login, MAX_BODY_BYTES>,
 ) -> Result<Response, Problem> {
     let remote = remote(peer);
-    trust.check_password(login.password, remote).await?;
-    let cookie = trust.begin_session(Origin::Password)?;
+    auth.check_password(login.password, remote).await?;
+    let cookie = auth.begin_session(LoginOrigin::Password)?;
     tracing::info!(%remote, "logged in with the password");
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }
@@ -93,13 +93,13 @@ pub(super) async fn log_in(
     (status = 204, description = "Logged out"),
 ))]
 pub(super) async fn log_out(
-    State(trust): State<Trust>,
+    State(auth): State<AccessControl>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, Problem> {
     if let Some(session) = caller.session() {
-        trust.state().sessions.end(&session);
+        auth.state().sessions.end(&session);
     }
-    let cookie = trust.forget_session()?;
+    let cookie = auth.forget_session()?;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }
 
@@ -108,7 +108,7 @@ pub(super) async fn log_out(
 pub(super) struct LoginUrl {
     /// The link.
     url: String,
-    /// Until when it works.
+    /// Time at which it expires.
     #[schema(value_type = String, format = DateTime)]
     expires: Timestamp,
 }
@@ -118,34 +118,38 @@ pub(super) struct LoginUrl {
     (status = 200, body = LoginUrl),
 ))]
 pub(super) async fn make_link(
-    State(trust): State<Trust>,
+    State(auth): State<AccessControl>,
     Extension(caller): Extension<Caller>,
-    Extension(Called(called)): Extension<Called>,
+    Extension(CalledHost(called)): Extension<CalledHost>,
 ) -> Result<Json<LoginUrl>, Problem> {
-    // By the name that reached the hub, which has been checked: from there the link is reached as well.
-    let scheme = if trust.0.is_tls { "https" } else { "http" };
-    let url = trust.link(&format!("{scheme}://{called}"), caller.origin(), ASKED_LINK)?;
-    let expires = Timestamp::now() + ASKED_LINK;
+    // The link uses the checked host of the request, because the same browser can reach it.
+    let scheme = if auth.0.is_tls { "https" } else { "http" };
+    let url = auth.link(
+        &format!("{scheme}://{called}"),
+        caller.origin(),
+        REQUESTED_LINK_LIFETIME,
+    )?;
+    let expires = Timestamp::now() + REQUESTED_LINK_LIFETIME;
     Ok(Json(LoginUrl { url, expires }))
 }
 
-pub(super) fn remote(peer: Option<Extension<Peer>>) -> IpAddr {
-    // Without a connection there is nobody to tell apart.
+pub(super) fn remote(peer: Option<Extension<PeerAddresses>>) -> IpAddr {
+    // In tests of the router there is no connection.
     peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |Extension(peer)| {
         peer.remote.ip().to_canonical()
     })
 }
 
-impl Trust {
-    /// Compares with the password, as often as one may.
+impl AccessControl {
+    /// Checks the password within the limit on attempts.
     pub(super) async fn check_password(
         &self,
-        given: Secret,
+        given: Credential,
         remote: IpAddr,
     ) -> Result<(), Problem> {
         let kept = {
             let mut state = self.state();
-            let tried = state.pace.try_now(remote, Instant::now());
+            let tried = state.login_limit.try_now(remote, Instant::now());
             tried.map_err(too_often)?;
             state.password.clone()
         };
@@ -159,7 +163,7 @@ impl Trust {
 
 fn too_often(wait: Duration) -> Problem {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    let error = RequestError::new(ErrorKind::Forbidden, "too many passwords were tried").hint(
+    let error = RequestError::new(ErrorKind::Forbidden, "too many password attempts").hint(
         format!("try again in {seconds} s, or use a token or a login link"),
     );
     Problem::from(error)

@@ -6,68 +6,70 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
-use super::super::gate::Caller;
-use super::super::sessions::Origin;
-use super::super::{Secret, Trust, check_listen, password, settings};
+use super::super::middleware::Caller;
+use super::super::sessions::LoginOrigin;
+use super::super::{AccessControl, Credential, check_listen, password, settings};
 use super::login::remote;
-use super::{Input, LARGEST_BODY};
+use super::{Input, MAX_BODY_BYTES};
 use crate::http::problem::{Problem, ProblemJson};
-use crate::server::Peer;
+use crate::server::PeerAddresses;
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewPassword {
-    /// The new password; null takes it away, so that only tokens and links let anybody in.
+    /// The new password; null removes it, so that only tokens and links give access.
     #[serde(deserialize_with = "nullable")]
     #[schema(value_type = Option<String>, required)]
-    password: Option<Secret>,
-    /// The password until now; needed in a session that began with it.
+    password: Option<Credential>,
+    /// The current password; required in a session that began with it.
     #[schema(value_type = Option<String>)]
-    current: Option<Secret>,
+    current: Option<Credential>,
 }
 
-/// May be null, but not left out.
-fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+/// Reads a field that can be null but must be present.
+fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Credential>, D::Error> {
     Option::deserialize(deserializer)
 }
 
 /// Set the password
 ///
-/// All browsers but the one that asks are logged out.
+/// All other browsers are logged out.
 #[utoipa::path(put, path = "/api/v1/password", tag = "trust", request_body = NewPassword, responses(
-    (status = 204, description = "Set, or taken away"),
+    (status = 204, description = "Set or removed"),
     (status = 403, description = "The current password is wrong", body = ProblemJson, content_type = "application/problem+json"),
-    (status = 409, description = "A hub that others can reach needs a password", body = ProblemJson, content_type = "application/problem+json"),
+    (status = 409, description = "A hub that is reachable from other machines needs a password", body = ProblemJson, content_type = "application/problem+json"),
     (status = 429, body = ProblemJson, content_type = "application/problem+json"),
 ))]
 pub(super) async fn set_password(
-    State(trust): State<Trust>,
+    State(auth): State<AccessControl>,
     Extension(caller): Extension<Caller>,
-    peer: Option<Extension<Peer>>,
-    Input(new): Input<NewPassword, LARGEST_BODY>,
+    peer: Option<Extension<PeerAddresses>>,
+    Input(new): Input<NewPassword, MAX_BODY_BYTES>,
 ) -> Result<StatusCode, Problem> {
-    let is_set = trust.state().password.is_some();
+    let is_set = auth.state().password.is_some();
     match new.current {
         Some(current) if is_set => {
-            let checked = trust.check_password(current, remote(peer)).await;
+            let checked = auth.check_password(current, remote(peer)).await;
             checked.map_err(|problem| match problem.kind() {
                 ErrorKind::Unauthenticated => wrong_current().into(),
                 _ => problem,
             })?;
         }
-        None if is_set && caller.origin() == Origin::Password => return Err(wrong_current().into()),
+        None if is_set && caller.origin() == LoginOrigin::Password => {
+            return Err(wrong_current().into());
+        }
         _ => {}
     }
-    trust.set_password(new.password, &caller).await?;
+    auth.set_password(new.password, &caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 fn wrong_current() -> RequestError {
-    RequestError::new(ErrorKind::Forbidden, "the current password is another").at("current")
+    RequestError::new(ErrorKind::Forbidden, "the current password is wrong").at("current")
 }
 
-impl Trust {
-    async fn set_password(&self, new: Option<Secret>, caller: &Caller) -> Result<(), Problem> {
+impl AccessControl {
+    async fn set_password(&self, new: Option<Credential>, caller: &Caller) -> Result<(), Problem> {
         let kept = match new {
             Some(new) => {
                 password::check(&new)?;
@@ -80,7 +82,7 @@ impl Trust {
             }
         };
         let _turn = self.0.changing.lock().await;
-        self.write(settings::PASSWORD, kept.as_ref().map(Secret::reveal))
+        self.write(settings::PASSWORD, kept.as_ref().map(Credential::reveal))
             .await?;
         let mut state = self.state();
         tracing::info!(is_set = kept.is_some(), "the password was changed");

@@ -1,4 +1,4 @@
-//! Tokens: listed, made, revoked.
+//! Lists, makes and revokes tokens.
 
 use api::{RequestError, excerpt};
 use axum::Json;
@@ -10,24 +10,24 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::super::sessions::Origin;
+use super::super::sessions::LoginOrigin;
 use super::super::tokens::TokenInfo;
-use super::super::{Secret, Trust, admin};
-use super::{Input, LARGEST_BODY};
+use super::super::{AccessControl, Credential, admin};
+use super::{Input, MAX_BODY_BYTES};
 use crate::http::problem::{Problem, ProblemJson};
 
 /// List the tokens
 #[utoipa::path(get, path = "/api/v1/tokens", tag = "trust", responses(
     (status = 200, body = [TokenInfo]),
 ))]
-pub(super) async fn list_tokens(State(trust): State<Trust>) -> Json<Vec<TokenInfo>> {
-    Json(trust.state().tokens.list())
+pub(super) async fn list_tokens(State(auth): State<AccessControl>) -> Json<Vec<TokenInfo>> {
+    Json(auth.state().tokens.list())
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewToken {
-    /// What it is for.
+    /// Purpose of the token.
     name: String,
 }
 
@@ -42,16 +42,16 @@ pub(super) struct MadeToken {
 
 /// Make a token
 #[utoipa::path(post, path = "/api/v1/tokens", tag = "trust", request_body = NewToken, responses(
-    (status = 201, description = "Made; this is the only time that the token itself is shown", body = MadeToken),
-    (status = 409, description = "The name is taken, or there are too many", body = ProblemJson, content_type = "application/problem+json"),
+    (status = 201, description = "Made; the token itself is shown only once", body = MadeToken),
+    (status = 409, description = "The name is taken, or there are too many tokens", body = ProblemJson, content_type = "application/problem+json"),
 ))]
 pub(super) async fn make_token(
-    State(trust): State<Trust>,
-    Input(new): Input<NewToken, LARGEST_BODY>,
+    State(auth): State<AccessControl>,
+    Input(new): Input<NewToken, MAX_BODY_BYTES>,
 ) -> Result<Response, Problem> {
-    let token = Secret::random()?;
+    let token = Credential::random()?;
     let digest = token.digest();
-    let info = trust
+    let info = auth
         .change_tokens(|tokens| tokens.add(&new.name, digest, Timestamp::now()))
         .await?;
     tracing::info!(id = %info.id, name = info.name, "a token was made");
@@ -70,27 +70,27 @@ pub(super) async fn make_token(
 
 /// Revoke a token
 ///
-/// What it is being answered is cut off, and browsers that were logged in with it are logged out. In place of the admin token a
-/// new one is made in its file.
+/// Its event streams end, and browsers that were logged in with it are logged out. The admin token is replaced by a new one in
+/// its file.
 #[utoipa::path(delete, path = "/api/v1/tokens/{id}", tag = "trust", params(("id" = String, Path,)), responses(
     (status = 204, description = "Revoked"),
 ))]
 pub(super) async fn revoke_token(
-    State(trust): State<Trust>,
+    State(auth): State<AccessControl>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
     let Path(id) = path?;
-    let info = trust.state().tokens.one(&id).cloned();
+    let info = auth.state().tokens.one(&id).cloned();
     let info = info.ok_or_else(|| {
         let shown = excerpt(&id);
-        RequestError::not_found(format!("there is no token '{shown}'"))
+        RequestError::not_found(format!("no token '{shown}'"))
     })?;
-    trust.revoke(&info).await?;
+    auth.revoke(&info).await?;
     tracing::info!(id = %info.id, name = info.name, "a token was revoked");
     Ok(StatusCode::NO_CONTENT)
 }
 
-impl Trust {
+impl AccessControl {
     async fn revoke(&self, info: &TokenInfo) -> Result<(), RequestError> {
         let fresh = if info.admin {
             Some(self.renew_admin_token().await?.digest())
@@ -107,14 +107,14 @@ impl Trust {
         })
         .await?;
         old.end(&info.id);
-        let origin = Origin::Token(info.id.clone());
+        let origin = LoginOrigin::Token(info.id.clone());
         let mut state = self.state();
         state.sessions.end_from(&origin);
         state.links.end_from(&origin);
         Ok(())
     }
 
-    async fn renew_admin_token(&self) -> Result<Secret, RequestError> {
+    async fn renew_admin_token(&self) -> Result<Credential, RequestError> {
         let path = self.0.admin_token.clone();
         let made = tokio::task::spawn_blocking(move || admin::make(&path)).await;
         made.map_err(|_| RequestError::unavailable("the hub is about to end"))?

@@ -22,20 +22,20 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt;
 
-use super::super::{Trust, protect};
+use super::super::{AccessControl, protect};
 use crate::config::Config;
-use crate::server::Peer;
+use crate::server::PeerAddresses;
 use crate::store::{SettingStore, StoreError};
 
 /// Settings in memory, that can fail.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct MemorySettings {
     pub(super) values: Mutex<HashMap<String, String>>,
     pub(super) fails: AtomicBool,
 }
 
 #[async_trait]
-impl SettingStore for Memory {
+impl SettingStore for MemorySettings {
     async fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {
         Ok(self.values.lock().unwrap().get(key).cloned())
     }
@@ -57,7 +57,7 @@ impl SettingStore for Memory {
     }
 }
 
-impl Memory {
+impl MemorySettings {
     /// Returns all that is kept, as one text.
     pub(super) fn text(&self) -> String {
         format!("{:?}", self.values.lock().unwrap())
@@ -65,9 +65,9 @@ impl Memory {
 }
 
 /// A hub's front door.
-pub(super) struct House {
-    pub(super) trust: Trust,
-    pub(super) memory: Arc<Memory>,
+pub(super) struct TestHub {
+    pub(super) auth: AccessControl,
+    pub(super) memory: Arc<MemorySettings>,
     pub(super) config: Config,
     pub(super) state: Arc<TempDir>,
     listening: SocketAddr,
@@ -75,7 +75,7 @@ pub(super) struct House {
     reached: Arc<AtomicUsize>,
 }
 
-impl House {
+impl TestHub {
     pub(super) async fn new() -> Self {
         Self::with(([127, 0, 0, 1], 8480), |_| ()).await
     }
@@ -95,15 +95,15 @@ impl House {
     pub(super) async fn open(
         state: Arc<TempDir>,
         config: Config,
-        memory: Arc<Memory>,
+        memory: Arc<MemorySettings>,
         listening: SocketAddr,
     ) -> Result<Self, RequestError> {
         let settings = Arc::clone(&memory) as Arc<dyn SettingStore>;
-        let trust = Trust::load(settings, &config, listening).await?;
+        let auth = AccessControl::load(settings, &config, listening).await?;
         let reached = Arc::default();
         Ok(Self {
-            router: protect(rooms(Arc::clone(&reached)), trust.clone()),
-            trust,
+            router: protect(rooms(Arc::clone(&reached)), auth.clone()),
+            auth,
             memory,
             config,
             state,
@@ -136,10 +136,10 @@ impl House {
         self.reached.load(Ordering::Relaxed)
     }
 
-    pub(super) async fn ask(&self, asking: Asking) -> Answer {
+    pub(super) async fn ask(&self, asking: AuthRequest) -> AuthResponse {
         let response = self.open_answer(asking).await;
         let (parts, body) = response.into_parts();
-        Answer {
+        AuthResponse {
             status: parts.status,
             headers: parts.headers,
             body: body.collect().await.unwrap().to_bytes(),
@@ -147,12 +147,12 @@ impl House {
     }
 
     /// Asks, and leaves the body to be read.
-    pub(super) async fn open_answer(&self, asking: Asking) -> axum::response::Response {
+    pub(super) async fn open_answer(&self, asking: AuthRequest) -> axum::response::Response {
         let mut request = Request::new(Body::from(asking.body));
         *request.method_mut() = asking.method;
         *request.uri_mut() = asking.uri.parse().unwrap();
         *request.headers_mut() = asking.headers;
-        request.extensions_mut().insert(Peer {
+        request.extensions_mut().insert(PeerAddresses {
             remote: asking.remote,
             local: self.listening,
         });
@@ -163,25 +163,25 @@ impl House {
     pub(super) async fn set_password(&self, password: &str) {
         let body = serde_json::json!({ "password": password }).to_string();
         let answer = self
-            .ask(Asking::put("/api/v1/password", &body).admin(self))
+            .ask(AuthRequest::put("/api/v1/password", &body).admin(self))
             .await;
         assert_eq!(answer.status, StatusCode::NO_CONTENT);
     }
 
     /// Logs a browser in and returns its cookie.
     pub(super) async fn log_in(&self, password: &str) -> String {
-        let answer = self.ask(Asking::login(password)).await;
+        let answer = self.ask(AuthRequest::login(password)).await;
         assert_eq!(answer.status, StatusCode::NO_CONTENT);
         answer.cookie()
     }
 
     /// Tells whether this request reaches a room.
-    pub(super) async fn lets_in(&self, asking: Asking) -> bool {
+    pub(super) async fn lets_in(&self, asking: AuthRequest) -> bool {
         self.ask(asking).await.status == StatusCode::OK
     }
 }
 
-/// What is behind the door.
+/// Routes behind the checks.
 fn rooms(reached: Arc<AtomicUsize>) -> Router {
     let count = move || {
         let reached = Arc::clone(&reached);
@@ -207,7 +207,7 @@ fn rooms(reached: Arc<AtomicUsize>) -> Router {
 
 /// A request to be.
 #[derive(Clone)]
-pub(super) struct Asking {
+pub(super) struct AuthRequest {
     method: Method,
     uri: String,
     headers: HeaderMap,
@@ -215,7 +215,7 @@ pub(super) struct Asking {
     remote: SocketAddr,
 }
 
-impl Asking {
+impl AuthRequest {
     pub(super) fn new(method: Method, uri: &str) -> Self {
         Self {
             method,
@@ -278,8 +278,8 @@ impl Asking {
         self.with("authorization", &format!("Bearer {token}"))
     }
 
-    pub(super) fn admin(self, house: &House) -> Self {
-        self.token(&house.admin())
+    pub(super) fn admin(self, fixture: &TestHub) -> Self {
+        self.token(&fixture.admin())
     }
 
     pub(super) fn from(mut self, remote: &str) -> Self {
@@ -288,15 +288,15 @@ impl Asking {
     }
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct AuthResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
 
-impl Answer {
+impl AuthResponse {
     pub(super) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }

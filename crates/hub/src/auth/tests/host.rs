@@ -2,12 +2,12 @@
 
 use axum::http::{Method, StatusCode};
 
-use super::house::{Asking, House};
+use super::fixture::{AuthRequest, TestHub};
 
 #[tokio::test]
 async fn a_foreign_host_is_refused_before_anybody_looks_who_asks() {
-    let house = House::new().await;
-    let link = house.trust.login_url().unwrap();
+    let fixture = TestHub::new().await;
+    let link = fixture.auth.login_url().unwrap();
     let path = link.strip_prefix("http://127.0.0.1:8480").unwrap();
     for host in [
         "evil.example",
@@ -16,12 +16,12 @@ async fn a_foreign_host_is_refused_before_anybody_looks_who_asks() {
         "[2001:db8::1]:8480",
     ] {
         for asking in [
-            Asking::get("/healthz"),
-            Asking::get(path),
-            Asking::get("/api/v1/plugs").admin(&house),
-            Asking::login("correct horse"),
+            AuthRequest::get("/healthz"),
+            AuthRequest::get(path),
+            AuthRequest::get("/api/v1/plugs").admin(&fixture),
+            AuthRequest::login("correct horse"),
         ] {
-            let answer = house.ask(asking.with("host", host)).await;
+            let answer = fixture.ask(asking.with("host", host)).await;
             assert_eq!(answer.status, StatusCode::FORBIDDEN, "{host}");
             assert_eq!(answer.json()["kind"], "forbidden");
             assert!(
@@ -30,21 +30,23 @@ async fn a_foreign_host_is_refused_before_anybody_looks_who_asks() {
             );
         }
     }
-    let absolute = Asking::get("http://evil.example/api/v1/plugs").admin(&house);
-    assert_eq!(house.ask(absolute).await.status, StatusCode::BAD_REQUEST);
-    let none = Asking::get("/api/v1/plugs").admin(&house).without("host");
-    assert_eq!(house.ask(none).await.status, StatusCode::BAD_REQUEST);
-    assert_eq!(house.reached(), 0);
+    let absolute = AuthRequest::get("http://evil.example/api/v1/plugs").admin(&fixture);
+    assert_eq!(fixture.ask(absolute).await.status, StatusCode::BAD_REQUEST);
+    let none = AuthRequest::get("/api/v1/plugs")
+        .admin(&fixture)
+        .without("host");
+    assert_eq!(fixture.ask(none).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(fixture.reached(), 0);
     // The link was not used up by all that.
     assert_eq!(
-        house.ask(Asking::get(path)).await.status,
+        fixture.ask(AuthRequest::get(path)).await.status,
         StatusCode::SEE_OTHER
     );
 }
 
 #[tokio::test]
 async fn what_the_owner_adds_is_a_name_of_the_hub() {
-    let house = House::with(([127, 0, 0, 1], 8480), |config| {
+    let fixture = TestHub::with(([127, 0, 0, 1], 8480), |config| {
         config.hosts = vec!["nas.local".to_owned()];
     })
     .await;
@@ -55,18 +57,18 @@ async fn what_the_owner_adds_is_a_name_of_the_hub() {
         "127.0.0.1:8480",
         "[::1]:8480",
     ] {
-        let asking = Asking::get("/api/v1/plugs")
-            .admin(&house)
+        let asking = AuthRequest::get("/api/v1/plugs")
+            .admin(&fixture)
             .with("host", host);
-        assert!(house.lets_in(asking).await, "{host}");
+        assert!(fixture.lets_in(asking).await, "{host}");
     }
 }
 
 #[tokio::test]
 async fn a_foreign_page_changes_nothing_not_even_with_a_token() {
-    let house = House::new().await;
+    let fixture = TestHub::new().await;
     for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
-        let asking = Asking::new(method.clone(), "/api/v1/plugs").admin(&house);
+        let asking = AuthRequest::new(method.clone(), "/api/v1/plugs").admin(&fixture);
         for (name, value) in [
             ("origin", "http://evil.example"),
             ("origin", "null"),
@@ -74,7 +76,7 @@ async fn a_foreign_page_changes_nothing_not_even_with_a_token() {
             ("sec-fetch-site", "cross-site"),
             ("sec-fetch-site", "same-site"),
         ] {
-            let answer = house.ask(asking.clone().with(name, value)).await;
+            let answer = fixture.ask(asking.clone().with(name, value)).await;
             assert_eq!(
                 answer.status,
                 StatusCode::FORBIDDEN,
@@ -85,39 +87,39 @@ async fn a_foreign_page_changes_nothing_not_even_with_a_token() {
             .clone()
             .with("origin", "http://localhost:8480")
             .and("origin", "http://evil.example");
-        assert_eq!(house.ask(two).await.status, StatusCode::FORBIDDEN);
-        assert_eq!(house.reached(), 0);
+        assert_eq!(fixture.ask(two).await.status, StatusCode::FORBIDDEN);
+        assert_eq!(fixture.reached(), 0);
     }
-    let own = Asking::put("/api/v1/plugs", "").admin(&house);
+    let own = AuthRequest::put("/api/v1/plugs", "").admin(&fixture);
     let own = own
         .with("origin", "http://localhost:8480")
         .with("sec-fetch-site", "same-origin");
-    assert!(house.lets_in(own).await);
+    assert!(fixture.lets_in(own).await);
     assert!(
-        house
-            .lets_in(Asking::put("/api/v1/plugs", "").admin(&house))
+        fixture
+            .lets_in(AuthRequest::put("/api/v1/plugs", "").admin(&fixture))
             .await
     );
     // Reading is the browser's to forbid: it sees no permission for others.
-    let read = Asking::get("/api/v1/plugs")
-        .admin(&house)
+    let read = AuthRequest::get("/api/v1/plugs")
+        .admin(&fixture)
         .with("origin", "http://evil.example");
-    let answer = house.ask(read).await;
+    let answer = fixture.ask(read).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert!(!answer.headers.contains_key("access-control-allow-origin"));
 }
 
 #[tokio::test]
 async fn a_foreign_page_cannot_log_a_browser_in_or_try_passwords() {
-    let house = House::new().await;
-    house.set_password("correct horse").await;
-    let asking = Asking::login("correct horse").with("origin", "http://evil.example");
+    let fixture = TestHub::new().await;
+    fixture.set_password("correct horse").await;
+    let asking = AuthRequest::login("correct horse").with("origin", "http://evil.example");
     for _ in 0..10 {
         assert_eq!(
-            house.ask(asking.clone()).await.status,
+            fixture.ask(asking.clone()).await.status,
             StatusCode::FORBIDDEN
         );
     }
     // And it has spent none of the owner's tries.
-    house.log_in("correct horse").await;
+    fixture.log_in("correct horse").await;
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 
-use super::house::{Asking, House};
-use crate::config::Tls;
+use super::fixture::{AuthRequest, TestHub};
+use crate::config::TlsFiles;
 
 const PLUGS: &str = "/api/v1/plugs";
 
@@ -15,13 +15,13 @@ fn path(url: &str) -> &str {
 
 #[tokio::test]
 async fn once_and_leads_home() {
-    let house = House::new().await;
-    let url = house.trust.login_url().unwrap();
+    let fixture = TestHub::new().await;
+    let url = fixture.auth.login_url().unwrap();
     assert!(
         url.starts_with("http://127.0.0.1:8480/login?token=mains_"),
         "{url}"
     );
-    let answer = house.ask(Asking::get(path(&url))).await;
+    let answer = fixture.ask(AuthRequest::get(path(&url))).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER);
     assert_eq!(answer.headers["location"], "/");
     let cookie = answer.headers["set-cookie"].to_str().unwrap();
@@ -36,30 +36,32 @@ async fn once_and_leads_home() {
     );
     assert!(!cookie.contains(url.split_once('=').unwrap().1));
     let cookie = answer.cookie();
-    let home = house.ask(Asking::get("/").with("cookie", &cookie)).await;
+    let home = fixture
+        .ask(AuthRequest::get("/").with("cookie", &cookie))
+        .await;
     assert_eq!(home.status, StatusCode::OK);
     assert!(String::from_utf8_lossy(&home.body).contains("/api/v1/openapi.json"));
     assert!(
-        house
-            .lets_in(Asking::get(PLUGS).with("cookie", &format!("a=b; {cookie}; c=d")))
+        fixture
+            .lets_in(AuthRequest::get(PLUGS).with("cookie", &format!("a=b; {cookie}; c=d")))
             .await
     );
     assert!(
-        house
+        fixture
             .lets_in(
-                Asking::get(PLUGS)
+                AuthRequest::get(PLUGS)
                     .with("cookie", "a=b")
                     .and("cookie", &cookie)
             )
             .await
     );
 
-    let again = house.ask(Asking::get(path(&url))).await;
+    let again = fixture.ask(AuthRequest::get(path(&url))).await;
     assert_eq!(again.status, StatusCode::UNAUTHORIZED);
     assert_eq!(again.json()["kind"], "unauthenticated");
     assert!(!again.headers.contains_key("set-cookie"));
-    let page = house
-        .ask(Asking::get(path(&url)).with("accept", "text/html,*/*"))
+    let page = fixture
+        .ask(AuthRequest::get(path(&url)).with("accept", "text/html,*/*"))
         .await;
     assert_eq!(page.status, StatusCode::UNAUTHORIZED);
     assert!(
@@ -69,8 +71,8 @@ async fn once_and_leads_home() {
             .starts_with("text/html")
     );
     // Who has come by it already is let on, without a new session.
-    let again = house
-        .ask(Asking::get(path(&url)).with("cookie", &cookie))
+    let again = fixture
+        .ask(AuthRequest::get(path(&url)).with("cookie", &cookie))
         .await;
     assert_eq!(again.status, StatusCode::SEE_OTHER);
     assert!(!again.headers.contains_key("set-cookie"));
@@ -78,24 +80,24 @@ async fn once_and_leads_home() {
 
 #[tokio::test]
 async fn a_look_at_the_headers_does_not_use_it_up() {
-    let house = House::new().await;
-    let url = house.trust.login_url().unwrap();
+    let fixture = TestHub::new().await;
+    let url = fixture.auth.login_url().unwrap();
     for method in [Method::HEAD, Method::POST, Method::OPTIONS] {
-        let answer = house.ask(Asking::new(method, path(&url))).await;
+        let answer = fixture.ask(AuthRequest::new(method, path(&url))).await;
         assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
         let allowed = answer.headers["allow"].to_str().unwrap();
         assert!(allowed.starts_with("GET"), "{allowed}");
     }
     assert_eq!(
-        house.ask(Asking::get(path(&url))).await.status,
+        fixture.ask(AuthRequest::get(path(&url))).await.status,
         StatusCode::SEE_OTHER
     );
 }
 
 #[tokio::test]
 async fn wrong_ones() {
-    let house = House::new().await;
-    let url = house.trust.login_url().unwrap();
+    let fixture = TestHub::new().await;
+    let url = fixture.auth.login_url().unwrap();
     let token = url.split_once('=').unwrap().1;
     for query in [
         "",
@@ -104,37 +106,39 @@ async fn wrong_ones() {
         "?token=x",
         &format!("?token={}", &token[1..]),
         &format!("?Token={token}"),
-        &format!("?token={}", house.admin()),
+        &format!("?token={}", fixture.admin()),
         &format!("?x={token}"),
     ] {
-        let answer = house.ask(Asking::get(&format!("/login{query}"))).await;
+        let answer = fixture
+            .ask(AuthRequest::get(&format!("/login{query}")))
+            .await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{query}");
         assert!(!answer.headers.contains_key("set-cookie"), "{query}");
     }
-    let twice = Asking::get(&format!("/login?token={token}&token={token}"));
-    assert_eq!(house.ask(twice).await.status, StatusCode::BAD_REQUEST);
+    let twice = AuthRequest::get(&format!("/login?token={token}&token={token}"));
+    assert_eq!(fixture.ask(twice).await.status, StatusCode::BAD_REQUEST);
     // A link is neither a token nor a session.
-    assert!(!house.lets_in(Asking::get(PLUGS).token(token)).await);
+    assert!(!fixture.lets_in(AuthRequest::get(PLUGS).token(token)).await);
     let cookie = format!("mains_session={token}");
     assert!(
-        !house
-            .lets_in(Asking::get(PLUGS).with("cookie", &cookie))
+        !fixture
+            .lets_in(AuthRequest::get(PLUGS).with("cookie", &cookie))
             .await
     );
     assert_eq!(
-        house.ask(Asking::get(path(&url))).await.status,
+        fixture.ask(AuthRequest::get(path(&url))).await.status,
         StatusCode::SEE_OTHER
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn they_are_not_for_ever() {
-    let house = House::new().await;
-    let printed = house.trust.login_url().unwrap();
-    let old = house.trust.login_url().unwrap();
+    let fixture = TestHub::new().await;
+    let printed = fixture.auth.login_url().unwrap();
+    let old = fixture.auth.login_url().unwrap();
     let asked = async || {
-        let answer = house
-            .ask(Asking::post("/api/v1/login-url", "").admin(&house))
+        let answer = fixture
+            .ask(AuthRequest::post("/api/v1/login-url", "").admin(&fixture))
             .await;
         assert_eq!(answer.status, StatusCode::OK);
         assert!(answer.json()["expires"].is_string());
@@ -143,35 +147,35 @@ async fn they_are_not_for_ever() {
     let (soon, late) = (asked().await, asked().await);
     tokio::time::advance(Duration::from_secs(9 * 60)).await;
     assert_eq!(
-        house.ask(Asking::get(path(&soon))).await.status,
+        fixture.ask(AuthRequest::get(path(&soon))).await.status,
         StatusCode::SEE_OTHER
     );
     tokio::time::advance(Duration::from_secs(2 * 60)).await;
     assert_eq!(
-        house.ask(Asking::get(path(&late))).await.status,
+        fixture.ask(AuthRequest::get(path(&late))).await.status,
         StatusCode::UNAUTHORIZED
     );
     assert_eq!(
-        house.ask(Asking::get(path(&printed))).await.status,
+        fixture.ask(AuthRequest::get(path(&printed))).await.status,
         StatusCode::SEE_OTHER
     );
     tokio::time::advance(Duration::from_secs(24 * 3600)).await;
     assert_eq!(
-        house.ask(Asking::get(path(&old))).await.status,
+        fixture.ask(AuthRequest::get(path(&old))).await.status,
         StatusCode::UNAUTHORIZED
     );
 }
 
 #[tokio::test]
 async fn a_link_leads_back_by_the_name_that_reached_the_hub() {
-    let house = House::with(([127, 0, 0, 1], 8480), |config| {
+    let fixture = TestHub::with(([127, 0, 0, 1], 8480), |config| {
         config.hosts = vec!["nas.local".to_owned()];
     })
     .await;
-    let asking = Asking::post("/api/v1/login-url", "")
-        .admin(&house)
+    let asking = AuthRequest::post("/api/v1/login-url", "")
+        .admin(&fixture)
         .with("host", "nas.local:9000");
-    let url = house.ask(asking).await.json()["url"]
+    let url = fixture.ask(asking).await.json()["url"]
         .as_str()
         .unwrap()
         .to_owned();
@@ -179,26 +183,28 @@ async fn a_link_leads_back_by_the_name_that_reached_the_hub() {
         url.starts_with("http://nas.local:9000/login?token="),
         "{url}"
     );
-    let denied = house.ask(Asking::post("/api/v1/login-url", "")).await;
+    let denied = fixture
+        .ask(AuthRequest::post("/api/v1/login-url", ""))
+        .await;
     assert_eq!(denied.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
 async fn with_tls_the_cookie_is_for_tls_alone() {
-    let house = House::with(([127, 0, 0, 1], 8443), |config| {
+    let fixture = TestHub::with(([127, 0, 0, 1], 8443), |config| {
         config.hosts = vec!["nas.local".to_owned()];
-        config.tls = Some(Tls {
+        config.tls = Some(TlsFiles {
             certificate: "chain.pem".into(),
             key: "key.pem".into(),
         });
     })
     .await;
-    let url = house.trust.login_url().unwrap();
+    let url = fixture.auth.login_url().unwrap();
     assert!(
         url.starts_with("https://nas.local:8443/login?token="),
         "{url}"
     );
-    let answer = house.ask(Asking::get(path(&url))).await;
+    let answer = fixture.ask(AuthRequest::get(path(&url))).await;
     let cookie = answer.headers["set-cookie"].to_str().unwrap();
     assert!(
         cookie.starts_with("mains_session_8443=") && cookie.ends_with("; Secure"),
@@ -208,18 +214,27 @@ async fn with_tls_the_cookie_is_for_tls_alone() {
 
 #[tokio::test]
 async fn two_hubs_of_one_machine_do_not_log_each_other_out() {
-    let house = House::new().await;
-    let other = House::with(([127, 0, 0, 1], 8481), |_| ()).await;
-    let cookies = [&house, &other].map(|hub| hub.trust.login_url().unwrap());
-    let first = house.ask(Asking::get(path(&cookies[0]))).await.cookie();
-    let second = other.ask(Asking::get(path(&cookies[1]))).await.cookie();
+    let fixture = TestHub::new().await;
+    let other = TestHub::with(([127, 0, 0, 1], 8481), |_| ()).await;
+    let cookies = [&fixture, &other].map(|hub| hub.auth.login_url().unwrap());
+    let first = fixture
+        .ask(AuthRequest::get(path(&cookies[0])))
+        .await
+        .cookie();
+    let second = other
+        .ask(AuthRequest::get(path(&cookies[1])))
+        .await
+        .cookie();
     assert_ne!(
         first.split_once('=').unwrap().0,
         second.split_once('=').unwrap().0
     );
     // The browser sends both to both.
     let both = format!("{first}; {second}");
-    for hub in [&house, &other] {
-        assert!(hub.lets_in(Asking::get(PLUGS).with("cookie", &both)).await);
+    for hub in [&fixture, &other] {
+        assert!(
+            hub.lets_in(AuthRequest::get(PLUGS).with("cookie", &both))
+                .await
+        );
     }
 }

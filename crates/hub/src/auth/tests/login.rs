@@ -5,15 +5,15 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use futures_util::{FutureExt, StreamExt};
 
-use super::house::{Asking, House};
+use super::fixture::{AuthRequest, TestHub};
 
 const PLUGS: &str = "/api/v1/plugs";
 
 #[tokio::test]
 async fn without_a_password_none_is_right() {
-    let house = House::new().await;
+    let fixture = TestHub::new().await;
     for password in ["", "admin", "correct horse"] {
-        let answer = house.ask(Asking::login(password)).await;
+        let answer = fixture.ask(AuthRequest::login(password)).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{password}");
         assert!(!answer.headers.contains_key("set-cookie"));
     }
@@ -21,15 +21,15 @@ async fn without_a_password_none_is_right() {
 
 #[tokio::test]
 async fn right_and_wrong() {
-    let house = House::new().await;
-    house.set_password("correct horse").await;
-    let wrong = house.ask(Asking::login("wrong horse")).await;
+    let fixture = TestHub::new().await;
+    fixture.set_password("correct horse").await;
+    let wrong = fixture.ask(AuthRequest::login("wrong horse")).await;
     assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
     assert_eq!(wrong.json()["kind"], "unauthenticated");
-    let cookie = house.log_in("correct horse").await;
+    let cookie = fixture.log_in("correct horse").await;
     assert!(
-        house
-            .lets_in(Asking::get(PLUGS).with("cookie", &cookie))
+        fixture
+            .lets_in(AuthRequest::get(PLUGS).with("cookie", &cookie))
             .await
     );
     let (name, value) = cookie.split_once('=').unwrap();
@@ -42,17 +42,19 @@ async fn right_and_wrong() {
         format!("{name}=\"{value}\""),
     ] {
         assert!(
-            !house.lets_in(Asking::get(PLUGS).with("cookie", &bad)).await,
+            !fixture
+                .lets_in(AuthRequest::get(PLUGS).with("cookie", &bad))
+                .await,
             "{bad}"
         );
     }
     // Each login is a session of its own.
-    assert_ne!(house.log_in("correct horse").await, cookie);
+    assert_ne!(fixture.log_in("correct horse").await, cookie);
 }
 
 #[tokio::test]
 async fn bodies_that_are_none() {
-    let house = House::new().await;
+    let fixture = TestHub::new().await;
     for body in [
         "",
         "{}",
@@ -63,29 +65,29 @@ async fn bodies_that_are_none() {
         "{\"password\":\"x\",\"a\":1}",
         "{\"password\":\"\\ud800\"}",
     ] {
-        let answer = house.ask(Asking::post("/api/v1/login", body)).await;
+        let answer = fixture.ask(AuthRequest::post("/api/v1/login", body)).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}");
         assert_eq!(answer.json()["kind"], "usage", "{body}");
     }
-    let form = Asking::login("x").with("content-type", "application/x-www-form-urlencoded");
-    let status = house.ask(form).await.status;
+    let form = AuthRequest::login("x").with("content-type", "application/x-www-form-urlencoded");
+    let status = fixture.ask(form).await.status;
     assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     let huge = format!("{{\"password\":\"{}\"}}", "x".repeat(1 << 20));
-    let answer = house.ask(Asking::post("/api/v1/login", &huge)).await;
+    let answer = fixture.ask(AuthRequest::post("/api/v1/login", &huge)).await;
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(answer.json()["kind"], "usage");
 }
 
 #[tokio::test(start_paused = true)]
 async fn after_five_wrong_ones_it_takes_patience() {
-    let house = House::new().await;
-    house.set_password("correct horse").await;
+    let fixture = TestHub::new().await;
+    fixture.set_password("correct horse").await;
     for _ in 0..5 {
-        let answer = house.ask(Asking::login("wrong horse")).await;
+        let answer = fixture.ask(AuthRequest::login("wrong horse")).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     }
     // The right one, too: otherwise the wait would tell nothing to who tries.
-    let answer = house.ask(Asking::login("correct horse")).await;
+    let answer = fixture.ask(AuthRequest::login("correct horse")).await;
     assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
     let wait: u64 = answer.headers["retry-after"]
         .to_str()
@@ -94,41 +96,47 @@ async fn after_five_wrong_ones_it_takes_patience() {
         .unwrap();
     assert!((1..=12).contains(&wait), "{wait}");
     // Tokens are not concerned, nor links, nor other addresses.
-    assert!(house.lets_in(Asking::get(PLUGS).admin(&house)).await);
-    let elsewhere = Asking::login("correct horse").from("127.75.0.9");
-    assert_eq!(house.ask(elsewhere).await.status, StatusCode::NO_CONTENT);
+    assert!(
+        fixture
+            .lets_in(AuthRequest::get(PLUGS).admin(&fixture))
+            .await
+    );
+    let elsewhere = AuthRequest::login("correct horse").from("127.75.0.9");
+    assert_eq!(fixture.ask(elsewhere).await.status, StatusCode::NO_CONTENT);
     tokio::time::advance(Duration::from_secs(wait)).await;
-    house.log_in("correct horse").await;
+    fixture.log_in("correct horse").await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_strangers_get_no_further_and_lock_nobody_out_of_his_machine() {
-    let house = House::new().await;
-    house.set_password("correct horse").await;
+    let fixture = TestHub::new().await;
+    fixture.set_password("correct horse").await;
     let mut tried = 0;
     for number in 0..1000 {
         let remote = format!("10.75.{}.{}", number / 250, number % 250);
-        let answer = house.ask(Asking::login("wrong horse").from(&remote)).await;
+        let answer = fixture
+            .ask(AuthRequest::login("wrong horse").from(&remote))
+            .await;
         tried += usize::from(answer.status == StatusCode::UNAUTHORIZED);
     }
     assert_eq!(tried, 20);
-    house.log_in("correct horse").await;
+    fixture.log_in("correct horse").await;
 }
 
 #[tokio::test]
 async fn out_means_out() {
-    let house = House::new().await;
-    house.set_password("correct horse").await;
-    let cookie = house.log_in("correct horse").await;
-    let stay = house.log_in("correct horse").await;
-    let answer = house
-        .open_answer(Asking::get("/api/v1/events").with("cookie", &cookie))
+    let fixture = TestHub::new().await;
+    fixture.set_password("correct horse").await;
+    let cookie = fixture.log_in("correct horse").await;
+    let stay = fixture.log_in("correct horse").await;
+    let answer = fixture
+        .open_answer(AuthRequest::get("/api/v1/events").with("cookie", &cookie))
         .await;
     let mut events = answer.into_body().into_data_stream();
     assert!(events.next().await.unwrap().is_ok());
     assert!(events.next().now_or_never().is_none());
-    let answer = house
-        .ask(Asking::post("/api/v1/logout", "").with("cookie", &cookie))
+    let answer = fixture
+        .ask(AuthRequest::post("/api/v1/logout", "").with("cookie", &cookie))
         .await;
     assert_eq!(answer.status, StatusCode::NO_CONTENT);
     let cleared = answer.headers["set-cookie"].to_str().unwrap();
@@ -137,38 +145,38 @@ async fn out_means_out() {
         "{cleared}"
     );
     assert!(
-        !house
-            .lets_in(Asking::get(PLUGS).with("cookie", &cookie))
+        !fixture
+            .lets_in(AuthRequest::get(PLUGS).with("cookie", &cookie))
             .await
     );
     let end = tokio::time::timeout(Duration::from_secs(10), events.next()).await;
     assert!(end.unwrap().is_none());
     assert!(
-        house
-            .lets_in(Asking::get(PLUGS).with("cookie", &stay))
+        fixture
+            .lets_in(AuthRequest::get(PLUGS).with("cookie", &stay))
             .await
     );
-    let again = house
-        .ask(Asking::post("/api/v1/logout", "").with("cookie", &cookie))
+    let again = fixture
+        .ask(AuthRequest::post("/api/v1/logout", "").with("cookie", &cookie))
         .await;
     assert_eq!(again.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
 async fn a_new_start_logs_everybody_out_but_keeps_the_password() {
-    let house = House::new().await;
-    house.set_password("correct horse").await;
-    let cookie = house.log_in("correct horse").await;
-    let later = house.restarted().await;
+    let fixture = TestHub::new().await;
+    fixture.set_password("correct horse").await;
+    let cookie = fixture.log_in("correct horse").await;
+    let later = fixture.restarted().await;
     assert!(
         !later
-            .lets_in(Asking::get(PLUGS).with("cookie", &cookie))
+            .lets_in(AuthRequest::get(PLUGS).with("cookie", &cookie))
             .await
     );
     later.log_in("correct horse").await;
-    assert!(!house.memory.text().contains("correct horse"));
+    assert!(!fixture.memory.text().contains("correct horse"));
     assert!(
-        !house
+        !fixture
             .memory
             .text()
             .contains(cookie.split_once('=').unwrap().1)
@@ -177,19 +185,19 @@ async fn a_new_start_logs_everybody_out_but_keeps_the_password() {
 
 #[tokio::test(start_paused = true)]
 async fn a_session_that_is_left_alone_ends() {
-    let house = House::new().await;
-    house.set_password("correct horse").await;
-    let cookie = house.log_in("correct horse").await;
+    let fixture = TestHub::new().await;
+    fixture.set_password("correct horse").await;
+    let cookie = fixture.log_in("correct horse").await;
     tokio::time::advance(Duration::from_secs(6 * 24 * 3600)).await;
     assert!(
-        house
-            .lets_in(Asking::get(PLUGS).with("cookie", &cookie))
+        fixture
+            .lets_in(AuthRequest::get(PLUGS).with("cookie", &cookie))
             .await
     );
     tokio::time::advance(Duration::from_secs(7 * 24 * 3600)).await;
     assert!(
-        !house
-            .lets_in(Asking::get(PLUGS).with("cookie", &cookie))
+        !fixture
+            .lets_in(AuthRequest::get(PLUGS).with("cookie", &cookie))
             .await
     );
 }

@@ -1,4 +1,4 @@
-//! What a hub trusts when it starts.
+//! Access control at the start of a hub.
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -7,32 +7,32 @@ use std::sync::Arc;
 use api::ErrorKind;
 
 use super::super::{check_listen, settings};
-use super::house::{Asking, House};
+use super::fixture::{AuthRequest, TestHub};
 
 const PLUGS: &str = "/api/v1/plugs";
 
 #[tokio::test]
 async fn the_first_start_makes_an_admin_token_for_its_owner_alone() {
-    let house = House::new().await;
-    let mode = std::fs::metadata(house.admin_file())
+    let fixture = TestHub::new().await;
+    let mode = std::fs::metadata(fixture.admin_file())
         .unwrap()
         .permissions()
         .mode();
     assert_eq!(mode & 0o777, 0o600);
-    let first = house.admin();
-    assert!(house.lets_in(Asking::get(PLUGS).token(&first)).await);
-    assert_eq!(house.restarted().await.admin(), first);
+    let first = fixture.admin();
+    assert!(fixture.lets_in(AuthRequest::get(PLUGS).token(&first)).await);
+    assert_eq!(fixture.restarted().await.admin(), first);
 }
 
 #[tokio::test]
 async fn one_that_was_taken_away_is_made_anew_and_the_old_is_worth_nothing() {
-    let house = House::new().await;
-    let old = house.admin();
-    std::fs::remove_file(house.admin_file()).unwrap();
-    let later = house.restarted().await;
+    let fixture = TestHub::new().await;
+    let old = fixture.admin();
+    std::fs::remove_file(fixture.admin_file()).unwrap();
+    let later = fixture.restarted().await;
     assert_ne!(later.admin(), old);
-    assert!(!later.lets_in(Asking::get(PLUGS).token(&old)).await);
-    assert!(later.lets_in(Asking::get(PLUGS).admin(&later)).await);
+    assert!(!later.lets_in(AuthRequest::get(PLUGS).token(&old)).await);
+    assert!(later.lets_in(AuthRequest::get(PLUGS).admin(&later)).await);
 }
 
 #[test]
@@ -70,26 +70,31 @@ fn nobody_is_served_from_elsewhere_without_a_password() {
 
 #[tokio::test]
 async fn a_hub_does_not_start_there() {
-    let house = House::new().await;
+    let fixture = TestHub::new().await;
     let open = |address: [u8; 4]| {
-        let (state, memory) = (Arc::clone(&house.state), Arc::clone(&house.memory));
-        House::open(state, house.config.clone(), memory, (address, 8480).into())
+        let (state, memory) = (Arc::clone(&fixture.state), Arc::clone(&fixture.memory));
+        TestHub::open(
+            state,
+            fixture.config.clone(),
+            memory,
+            (address, 8480).into(),
+        )
     };
     let error = open([0, 0, 0, 0]).await.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Usage);
-    house.set_password("correct horse").await;
+    fixture.set_password("correct horse").await;
     let exposed = open([0, 0, 0, 0]).await.unwrap();
-    assert_eq!(exposed.trust.url(), "http://127.0.0.1:8480");
+    assert_eq!(exposed.auth.url(), "http://127.0.0.1:8480");
 }
 
 #[tokio::test]
 async fn an_address_of_its_own_is_a_name_of_the_hub() {
-    let house = House::new().await;
-    house.set_password("correct horse").await;
-    let (state, memory) = (Arc::clone(&house.state), Arc::clone(&house.memory));
-    let exposed = House::open(
+    let fixture = TestHub::new().await;
+    fixture.set_password("correct horse").await;
+    let (state, memory) = (Arc::clone(&fixture.state), Arc::clone(&fixture.memory));
+    let exposed = TestHub::open(
         state,
-        house.config.clone(),
+        fixture.config.clone(),
         memory,
         ([10, 75, 0, 1], 8480).into(),
     );
@@ -99,18 +104,18 @@ async fn an_address_of_its_own_is_a_name_of_the_hub() {
         ("localhost", true),
         ("10.75.0.2:8480", false),
     ] {
-        let asking = Asking::get(PLUGS).admin(&exposed).with("host", host);
+        let asking = AuthRequest::get(PLUGS).admin(&exposed).with("host", host);
         assert_eq!(exposed.lets_in(asking).await, is_own, "{host}");
     }
 }
 
 #[tokio::test]
 async fn names_that_are_none_are_refused() {
-    let house = House::new().await;
-    let mut config = house.config.clone();
+    let fixture = TestHub::new().await;
+    let mut config = fixture.config.clone();
     config.hosts = vec!["http://nas.local".to_owned()];
-    let (state, memory) = (Arc::clone(&house.state), Arc::clone(&house.memory));
-    let error = House::open(state, config, memory, ([127, 0, 0, 1], 1).into())
+    let (state, memory) = (Arc::clone(&fixture.state), Arc::clone(&fixture.memory));
+    let error = TestHub::open(state, config, memory, ([127, 0, 0, 1], 1).into())
         .await
         .err();
     assert_eq!(error.unwrap().field(), Some("hosts"));
@@ -118,14 +123,14 @@ async fn names_that_are_none_are_refused() {
 
 #[tokio::test]
 async fn tokens_that_cannot_be_read_are_set_aside() {
-    let house = House::new().await;
+    let fixture = TestHub::new().await;
     let write = |value: &str| {
-        let mut values = house.memory.values.lock().unwrap();
+        let mut values = fixture.memory.values.lock().unwrap();
         values.insert(settings::TOKENS.to_owned(), value.to_owned());
     };
     write("[{\"id\":7}]");
-    let later = house.restarted().await;
-    assert!(later.lets_in(Asking::get(PLUGS).admin(&later)).await);
-    let values = house.memory.values.lock().unwrap();
+    let later = fixture.restarted().await;
+    assert!(later.lets_in(AuthRequest::get(PLUGS).admin(&later)).await);
+    let values = fixture.memory.values.lock().unwrap();
     assert_eq!(values[settings::UNREADABLE_TOKENS], "[{\"id\":7}]");
 }

@@ -1,4 +1,4 @@
-//! One rule as it runs: what it sees, and what is remembered of it.
+//! A rule in operation: its observations and its state.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,40 +9,40 @@ use jiff::Timestamp;
 use plugs::RelayState;
 use serde_json::Value;
 
-use crate::automation::record::{Halted, Last, Record, rounded};
+use crate::automation::run_state::{Halted, Last, RunState, rounded};
 use crate::rule::{Observation, Power, RuleState};
 
-/// One rule.
+/// A rule in operation.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(super) struct ActiveRule {
     pub(super) stored: Stored<Rule>,
     pub(super) state: RuleState,
-    pub(super) record: Record<Value>,
+    pub(super) record: RunState<Value>,
     pub(super) wake_at: Option<Timestamp>,
 }
 
-/// How a plug stands, as far as the news has told.
+/// State of a plug according to events.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Stand {
+pub(super) struct PlugStatus {
     pub(super) relay: Option<RelayState>,
-    /// Whether it was a person who moved it last.
+    /// True if a person switched it last.
     pub(super) by_person: bool,
     pub(super) available: bool,
     pub(super) patience: Duration,
 }
 
-/// What a plug draws at this very moment.
+/// Power of a plug at this moment.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Draws {
+pub(super) struct PowerReading {
     pub(super) plug: Mac,
     pub(super) power: Power,
 }
 
-impl Running {
+impl ActiveRule {
     pub(super) fn observe(
         &self,
-        stands: &HashMap<Mac, Stand>,
-        draws: Option<Draws>,
+        stands: &HashMap<Mac, PlugStatus>,
+        draws: Option<PowerReading>,
     ) -> Observation {
         let plug = self.stored.body.plug.0;
         let stand = stands.get(&plug);
@@ -61,15 +61,10 @@ impl Running {
     }
 
     pub(super) fn halt(&mut self, now: Timestamp) {
-        let error = self
-            .record
-            .last
-            .as_ref()
-            .and_then(|last| last.error.as_deref());
-        let why = format!(
-            "{}, and this would have been one more",
-            error.unwrap_or_default()
-        );
+        let last = self.record.last.as_ref();
+        let error = last.and_then(|last| last.error.as_deref());
+        let error = error.expect("a rule is stopped for an error of its last run");
+        let why = format!("{error}, and this would have been one more");
         self.record.halted = Some(Halted {
             at: rounded(now),
             why,

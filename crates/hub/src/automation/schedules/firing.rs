@@ -1,4 +1,4 @@
-//! One firing of one schedule: all its plugs at once, and again for a while where it failed.
+//! One run of a schedule: switches all its plugs at once, and retries those that failed.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,60 +10,63 @@ use jiff::Timestamp;
 use plugs::RelayState;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::automation::Switchboard;
-use crate::automation::desk::{ActError, Desk};
-use crate::automation::record::{Last, rounded};
+use crate::automation::context::AutomationContext;
+use crate::automation::executor::{ExecuteError, Executor};
+use crate::automation::run_state::{Last, rounded};
 
-/// So many plugs are switched at the same time; more would only wait for one another.
-const AT_ONCE: usize = 256;
-/// That it fires is written down first, but a disk that does not answer does not keep it from firing.
-const FOR_THE_DISK: Duration = Duration::from_secs(1);
-/// The pause before it is tried again; it doubles each time.
-const FIRST_RETRY: Duration = Duration::from_secs(5);
-/// A plug that has not done it by then has missed it: later, somebody may want something else.
-const GIVE_UP: Duration = Duration::from_secs(60);
-/// So many plugs are named in a sentence.
-const NAMED: usize = 3;
+/// More would only wait for one another.
+const MAX_PLUGS_AT_ONCE: usize = 256;
+/// The run is persisted first, best effort: a stalled disk must not delay it.
+const STATE_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Doubled after each attempt.
+const FIRST_RETRY_DELAY: Duration = Duration::from_secs(5);
+/// Time after which a plug has missed the run: later, people may want something else.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Failed plugs named in a message.
+const MAX_PROBLEMS_NAMED: usize = 3;
 
-/// What is to be done.
+/// A run of a schedule.
 #[derive(Debug)]
-pub(super) struct Firing {
+pub(super) struct ScheduleRun {
     pub(super) id: Id,
     pub(super) schedule: Schedule,
     pub(super) due: Timestamp,
-    /// It was missed, and is caught up with.
+    /// True if it was missed and is caught up with.
     pub(super) is_late: bool,
 }
 
-/// What came of it.
+/// Result of a run.
 #[derive(Debug)]
-pub(super) struct Fired {
+pub(super) struct ScheduleRunResult {
     pub(super) id: Id,
     pub(super) last: Last,
-    /// Why the schedule must not go on.
+    /// The reason to stop the schedule.
     pub(super) halt: Option<String>,
 }
 
-impl Firing {
-    pub(super) async fn fire<S: Switchboard>(self, desk: Desk<S>) -> Fired {
-        let at = rounded(desk.board.time().wall);
-        let writing = desk.board.schedules().keep_state(&self.id);
-        // The saver tries again if the disk is too slow.
-        let _ = timeout(FOR_THE_DISK, writing).await;
-        let (plugs, mut problems) = self.plugs(&desk.board);
+impl ScheduleRun {
+    pub(super) async fn fire<S: AutomationContext>(
+        self,
+        executor: Executor<S>,
+    ) -> ScheduleRunResult {
+        let at = rounded(executor.context.time().wall);
+        let writing = executor.context.schedules().keep_state(&self.id);
+        // The state writer tries again if the disk is too slow.
+        let _ = timeout(STATE_WRITE_TIMEOUT, writing).await;
+        let (plugs, mut problems) = self.plugs(&executor.context);
         let switching = plugs.into_iter().map(|plug| {
-            let (desk, firing) = (&desk, &self);
-            async move { (plug, firing.switch(desk, plug).await) }
+            let (executor, firing) = (&executor, &self);
+            async move { (plug, firing.switch(executor, plug).await) }
         });
-        let switching = stream::iter(switching).buffer_unordered(AT_ONCE);
+        let switching = stream::iter(switching).buffer_unordered(MAX_PLUGS_AT_ONCE);
         let mut results: Vec<_> = switching.collect().await;
         results.sort_by_key(|(plug, _)| *plug);
         let count = results.len();
         let mut halt = None;
         for (plug, result) in results {
             let Err(error) = result else { continue };
-            let who = name(&desk.board, plug);
-            if matches!(error, ActError::TooOften(_)) {
+            let who = name(&executor.context, plug);
+            if matches!(error, ExecuteError::TooOften(_)) {
                 halt.get_or_insert_with(|| {
                     format!("{who}: {error}, and this would have been one more")
                 });
@@ -73,47 +76,51 @@ impl Firing {
         let last = Last {
             at,
             action: self.schedule.action.as_str().to_owned(),
-            why: self.why(&desk.board),
+            why: self.why(&executor.context),
             confirmed: problems.is_empty() && count > 0,
             error: sentence(&problems),
         };
         self.log(&last);
-        Fired {
+        ScheduleRunResult {
             id: self.id,
             last,
             halt,
         }
     }
 
-    /// Returns each plug once, and what is wrong with the targets.
-    fn plugs<S: Switchboard>(&self, board: &S) -> (BTreeSet<PlugId>, Vec<String>) {
+    /// Returns each plug once, and the problems of the targets.
+    fn plugs<S: AutomationContext>(&self, context: &S) -> (BTreeSet<PlugId>, Vec<String>) {
         let (mut plugs, mut problems) = (BTreeSet::new(), Vec::new());
         for target in &self.schedule.targets {
-            match board.members(target) {
+            match context.members(target) {
                 Ok(members) => plugs.extend(members),
                 Err(error) => problems.push(error.message().to_owned()),
             }
         }
         if plugs.is_empty() && problems.is_empty() {
-            problems.push("there is no plug in its groups".to_owned());
+            problems.push("its groups have no plugs".to_owned());
         }
         (plugs, problems)
     }
 
-    async fn switch<S: Switchboard>(&self, desk: &Desk<S>, plug: PlugId) -> Result<(), ActError> {
+    async fn switch<S: AutomationContext>(
+        &self,
+        executor: &Executor<S>,
+        plug: PlugId,
+    ) -> Result<(), ExecuteError> {
         let mut wanted = self.schedule.action;
-        let end = Instant::now() + GIVE_UP;
-        let mut pause = FIRST_RETRY;
+        let end = Instant::now() + RETRY_TIMEOUT;
+        let mut pause = FIRST_RETRY_DELAY;
         loop {
             let cause = Cause::Schedule(self.id.clone());
-            let (told, result) = desk.switch(plug.0, wanted, cause).await;
+            let (told, result) = executor.switch(plug.0, wanted, cause).await;
             wanted = told;
             let is_over = match &result {
-                Ok(()) | Err(ActError::TooOften(_) | ActError::KeptOff(_)) => true,
-                Err(ActError::Failed(_) | ActError::Unconfirmed) => {
-                    // Toggle must not be said twice.
+                Ok(()) | Err(ExecuteError::TooOften(_) | ExecuteError::KeptOff(_)) => true,
+                Err(ExecuteError::Failed(_) | ExecuteError::Unconfirmed) => {
+                    // Toggle must not be repeated.
                     wanted == RelayCommand::Toggle
-                        || desk.board.view(plug.0).is_none()
+                        || executor.context.view(plug.0).is_none()
                         || Instant::now() + pause > end
                 }
             };
@@ -122,15 +129,19 @@ impl Firing {
             }
             sleep(pause).await;
             pause *= 2;
-            if Self::is_done(desk, plug, wanted) {
+            if Self::is_done(executor, plug, wanted) {
                 return Ok(());
             }
         }
     }
 
-    /// Tells whether the relay has moved after all.
-    fn is_done<S: Switchboard>(desk: &Desk<S>, plug: PlugId, wanted: RelayCommand) -> bool {
-        let view = desk.board.view(plug.0);
+    /// Returns true if the relay has moved meanwhile.
+    fn is_done<S: AutomationContext>(
+        executor: &Executor<S>,
+        plug: PlugId,
+        wanted: RelayCommand,
+    ) -> bool {
+        let view = executor.context.view(plug.0);
         let stands = view
             .filter(|view| view.available)
             .and_then(|view| view.plug.relay);
@@ -141,8 +152,8 @@ impl Firing {
         }
     }
 
-    fn why<S: Switchboard>(&self, board: &S) -> String {
-        let due = self.due.to_zoned(board.clock().timezone.clone());
+    fn why<S: AutomationContext>(&self, context: &S) -> String {
+        let due = self.due.to_zoned(context.clock().timezone.clone());
         let due = due.strftime("%Y-%m-%d %H:%M");
         if self.is_late {
             format!("it was due on {due} and missed")
@@ -163,19 +174,21 @@ impl Firing {
     }
 }
 
-/// Returns what people call a plug.
-fn name<S: Switchboard>(board: &S, plug: PlugId) -> String {
-    let view = board.view(plug.0);
+/// Returns the name of a plug, or its MAC.
+fn name<S: AutomationContext>(context: &S, plug: PlugId) -> String {
+    let view = context.view(plug.0);
     view.and_then(|view| view.plug.name.clone())
         .unwrap_or_else(|| plug.to_string())
 }
 
 fn sentence(problems: &[String]) -> Option<String> {
-    let named = problems
-        .get(..NAMED.min(problems.len()))
-        .unwrap_or_default()
-        .join("; ");
-    match problems.len().saturating_sub(NAMED) {
+    let named: Vec<&str> = problems
+        .iter()
+        .take(MAX_PROBLEMS_NAMED)
+        .map(String::as_str)
+        .collect();
+    let named = named.join("; ");
+    match problems.len().saturating_sub(MAX_PROBLEMS_NAMED) {
         _ if problems.is_empty() => None,
         0 => Some(named),
         more => Some(format!("{named}; and {more} more")),

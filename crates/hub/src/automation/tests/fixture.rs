@@ -1,12 +1,12 @@
-//! A hub in virtual time, whose plugs do what they are told, or not.
+//! A hub in virtual time with emulated plugs.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use api::{
-    Cause, Collection, Document, RequestError, Id, ErrorKind, Metering, Period, PlugId, PlugView, Rule,
-    Schedule, Stored, Switched, SwitchTarget, RelayCommand,
+    Cause, Collection, Document, ErrorKind, Id, Metering, Period, PlugId, PlugView, RelayCommand,
+    RequestError, Rule, Schedule, Stored, SwitchTarget, Switched,
 };
 use async_trait::async_trait;
 use hiflying::Mac;
@@ -19,23 +19,24 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::automation::clocks::Time;
-use crate::automation::{Switchboard, run_on};
+use crate::automation::clocks::ClockReading;
+use crate::automation::context::AutomationContext;
+use crate::automation::run_on;
 use crate::event::{EventBus, News};
-use crate::schedule::Clock;
 use crate::repository::Repository;
+use crate::schedule::Clock;
 use crate::store::{DocumentStore, StoreError, StoredDocument};
 
-/// How long a plug takes to do what it is told.
+/// Delay of an emulated switch.
 const TAKES: Duration = Duration::from_millis(120);
 
 /// A hub that can be stopped and started.
 #[derive(Debug, Clone)]
-pub(super) struct Board(Arc<Inner>);
+pub(super) struct TestContext(Arc<ContextInner>);
 
 #[derive(Debug)]
-struct Inner {
-    home: Home,
+struct ContextInner {
+    home: TestHome,
     cancel: CancellationToken,
     bus: EventBus,
     schedules: Repository<Schedule>,
@@ -43,19 +44,19 @@ struct Inner {
     clock: Clock,
 }
 
-/// What stays when the hub is stopped.
+/// State that outlives a stopped hub.
 #[derive(Debug, Clone)]
-pub(super) struct Home(Arc<HomeInner>);
+pub(super) struct TestHome(Arc<TestHomeInner>);
 
 #[derive(Debug)]
-struct HomeInner {
+struct TestHomeInner {
     start: Instant,
-    store: Arc<Disk>,
-    world: Mutex<World>,
+    store: Arc<SlowStore>,
+    world: Mutex<TestWorld>,
 }
 
 #[derive(Debug)]
-struct World {
+struct TestWorld {
     /// The time of day when the test began, with all that was set since.
     wall: Timestamp,
     slept: Duration,
@@ -64,24 +65,24 @@ struct World {
     /// Plugs that do not answer orders.
     deaf: HashSet<Mac>,
     moved_by: HashMap<Mac, Cause>,
-    switched: Vec<Switch>,
+    switched: Vec<RecordedSwitch>,
 }
 
 /// One switch that arrived at a plug.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Switch {
+pub(super) struct RecordedSwitch {
     pub(super) at: Timestamp,
     pub(super) plug: Mac,
     pub(super) to: RelayCommand,
     pub(super) cause: Cause,
-    /// Whether the relay moved.
+    /// True if the relay moved.
     pub(super) moved: bool,
 }
 
 /// A running hub.
 #[derive(Debug)]
-pub(super) struct Run {
-    pub(super) board: Board,
+pub(super) struct AutomationRun {
+    pub(super) context: TestContext,
     task: JoinHandle<()>,
 }
 
@@ -97,17 +98,17 @@ pub(super) async fn pass(text: &str) {
     sleep(api::duration::parse(text).unwrap()).await;
 }
 
-impl Home {
+impl TestHome {
     /// A home with three plugs that are off, at a moment in UTC.
     pub(super) fn new(wall: &str) -> Self {
         let wall = at(wall);
         let plugs = (1..=3)
             .map(|last| (mac(last), view(mac(last), wall)))
             .collect();
-        Self(Arc::new(HomeInner {
+        Self(Arc::new(TestHomeInner {
             start: Instant::now(),
             store: Arc::default(),
-            world: Mutex::new(World {
+            world: Mutex::new(TestWorld {
                 wall,
                 slept: Duration::ZERO,
                 plugs,
@@ -119,14 +120,14 @@ impl Home {
         }))
     }
 
-    fn world(&self) -> MutexGuard<'_, World> {
+    fn world(&self) -> MutexGuard<'_, TestWorld> {
         self.0.world.lock().unwrap()
     }
 
     /// Starts a hub.
-    pub(super) async fn start(&self) -> Run {
+    pub(super) async fn start(&self) -> AutomationRun {
         let store: Arc<dyn DocumentStore> = Arc::clone(&self.0.store) as _;
-        let board = Board(Arc::new(Inner {
+        let context = TestContext(Arc::new(ContextInner {
             home: self.clone(),
             cancel: CancellationToken::new(),
             bus: EventBus::new(),
@@ -137,19 +138,19 @@ impl Home {
                 place: None,
             },
         }));
-        let task = tokio::spawn(run_on(board.clone()));
+        let task = tokio::spawn(run_on(context.clone()));
         pass("10ms").await;
-        Run { board, task }
+        AutomationRun { context, task }
     }
 
     pub(super) fn now(&self) -> Timestamp {
         self.time().wall
     }
 
-    fn time(&self) -> Time {
+    fn time(&self) -> ClockReading {
         let world = self.world();
         let steady = self.0.start.elapsed() + world.slept;
-        Time {
+        ClockReading {
             wall: world.wall + SignedDuration::try_from(steady).unwrap(),
             steady,
         }
@@ -181,14 +182,14 @@ impl Home {
     }
 
     /// Returns what was switched since the last call.
-    pub(super) fn switched(&self) -> Vec<Switch> {
+    pub(super) fn switched(&self) -> Vec<RecordedSwitch> {
         std::mem::take(&mut self.world().switched)
     }
 
     /// Returns the same in short: `07:00:00 1 on`, in local time.
     pub(super) fn told(&self) -> Vec<String> {
         let zone = TimeZone::get("Europe/Berlin").unwrap();
-        let short = |switch: &Switch| {
+        let short = |switch: &RecordedSwitch| {
             let at = switch.at.to_zoned(zone.clone());
             let plug = switch.plug.octets()[5];
             format!("{} {plug} {}", at.strftime("%H:%M:%S"), switch.to.as_str())
@@ -200,7 +201,7 @@ impl Home {
         self.world().plugs[&plug].plug.relay.unwrap()
     }
 
-    /// How slow the disk is from now on.
+    /// Sets the delay of the disk.
     pub(super) fn slow_disk(&self, delay: Duration) {
         *self.0.store.delay.lock().unwrap() = delay;
     }
@@ -239,15 +240,15 @@ fn view(mac: Mac, now: Timestamp) -> PlugView {
     }
 }
 
-impl Run {
+impl AutomationRun {
     pub(super) async fn stop(self) {
-        self.board.0.cancel.cancel();
+        self.context.0.cancel.cancel();
         self.task.await.unwrap();
     }
 
     pub(super) async fn schedule(&self, fields: Value) -> Id {
         let stored = self
-            .board
+            .context
             .0
             .schedules
             .create(document(fields))
@@ -258,15 +259,15 @@ impl Run {
     }
 
     pub(super) async fn rule(&self, fields: Value) -> Id {
-        let stored = self.board.0.rules.create(document(fields)).await.unwrap();
+        let stored = self.context.0.rules.create(document(fields)).await.unwrap();
         pass("1ms").await;
         stored.id
     }
 
     pub(super) async fn edit_schedule(&self, id: &Id, change: impl FnOnce(&mut Schedule)) {
-        let mut body = self.board.0.schedules.one(id).unwrap().body;
+        let mut body = self.context.0.schedules.one(id).unwrap().body;
         change(&mut body);
-        self.board
+        self.context
             .0
             .schedules
             .replace(id, body, None)
@@ -276,42 +277,42 @@ impl Run {
     }
 
     pub(super) async fn edit_rule(&self, id: &Id, change: impl FnOnce(&mut Rule)) {
-        let mut body = self.board.0.rules.one(id).unwrap().body;
+        let mut body = self.context.0.rules.one(id).unwrap().body;
         change(&mut body);
-        self.board.0.rules.replace(id, body, None).await.unwrap();
+        self.context.0.rules.replace(id, body, None).await.unwrap();
         pass("1ms").await;
     }
 
     pub(super) async fn remove_schedule(&self, id: &Id) {
-        self.board.0.schedules.remove(id, None).await.unwrap();
+        self.context.0.schedules.remove(id, None).await.unwrap();
     }
 
     pub(super) fn state(&self, id: &Id) -> Value {
-        let schedule = self.board.0.schedules.state(id);
+        let schedule = self.context.0.schedules.state(id);
         if schedule.is_null() {
-            self.board.0.rules.state(id)
+            self.context.0.rules.state(id)
         } else {
             schedule
         }
     }
 
     pub(super) fn listen(&self) -> tokio::sync::broadcast::Receiver<Arc<crate::Event>> {
-        self.board.0.bus.subscribe()
+        self.context.0.bus.subscribe()
     }
 
     pub(super) fn publish(&self, news: News) {
-        self.board.0.bus.publish(news);
+        self.context.0.bus.publish(news);
     }
 
-    /// Somebody presses the button.
+    /// A person presses the button.
     pub(super) async fn press(&self, plug: Mac, to: RelayState) {
         self.turn(plug, to, Cause::Person).await;
     }
 
     /// A plug's relay turns.
     pub(super) async fn turn(&self, plug: Mac, to: RelayState, cause: Cause) {
-        self.board.0.home.world().moved_by.insert(plug, cause);
-        self.board
+        self.context.0.home.world().moved_by.insert(plug, cause);
+        self.context
             .0
             .home
             .world()
@@ -320,13 +321,13 @@ impl Run {
             .unwrap()
             .plug
             .relay = Some(to);
-        self.board.tell(plug);
+        self.context.tell(plug);
         pass("1ms").await;
     }
 
     /// A plug is gone, or back.
     pub(super) async fn answers(&self, plug: Mac, available: bool) {
-        self.board
+        self.context
             .0
             .home
             .world()
@@ -334,14 +335,14 @@ impl Run {
             .get_mut(&plug)
             .unwrap()
             .available = available;
-        let view = self.board.view(plug).unwrap();
+        let view = self.context.view(plug).unwrap();
         self.publish(News::Availability(view));
         pass("1ms").await;
     }
 
     /// A plug is forgotten.
     pub(super) async fn remove(&self, plug: Mac) {
-        self.board.0.home.world().plugs.remove(&plug);
+        self.context.0.home.world().plugs.remove(&plug);
         self.publish(News::Removed(plug));
         pass("1ms").await;
     }
@@ -352,7 +353,7 @@ impl Run {
         while Instant::now() < end {
             let reading = Reading {
                 plug,
-                at: self.board.0.home.now(),
+                at: self.context.0.home.now(),
                 voltage_v: None,
                 current_a: None,
                 frequency_hz: None,
@@ -377,7 +378,7 @@ fn document<T: DeserializeOwned>(fields: Value) -> T {
     serde_json::from_value(document).unwrap()
 }
 
-impl Board {
+impl TestContext {
     fn tell(&self, plug: Mac) {
         if let Some(view) = self.view(plug) {
             self.0.bus.publish(News::Plug(view));
@@ -389,8 +390,8 @@ impl Board {
     }
 }
 
-impl Switchboard for Board {
-    fn time(&self) -> Time {
+impl AutomationContext for TestContext {
+    fn time(&self) -> ClockReading {
         self.0.home.time()
     }
 
@@ -447,7 +448,12 @@ impl Switchboard for Board {
         }
     }
 
-    async fn switch(&self, plug: Mac, wanted: RelayCommand, cause: Cause) -> Result<Switched, RequestError> {
+    async fn switch(
+        &self,
+        plug: Mac,
+        wanted: RelayCommand,
+        cause: Cause,
+    ) -> Result<Switched, RequestError> {
         sleep(TAKES).await;
         let at = self.0.home.now();
         let relay = {
@@ -466,7 +472,7 @@ impl Switchboard for Board {
             if moved {
                 world.moved_by.insert(plug, cause.clone());
             }
-            world.switched.push(Switch {
+            world.switched.push(RecordedSwitch {
                 at,
                 plug,
                 to: wanted,
@@ -474,7 +480,10 @@ impl Switchboard for Board {
                 moved,
             });
             if is_deaf {
-                return Err(RequestError::new(ErrorKind::NoAnswer, "it did not answer in time"));
+                return Err(RequestError::new(
+                    ErrorKind::NoAnswer,
+                    "it did not answer in time",
+                ));
             }
             after
         };
@@ -493,13 +502,13 @@ impl Switchboard for Board {
 
 /// A disk with documents.
 #[derive(Debug, Default)]
-struct Disk {
+struct SlowStore {
     documents: Mutex<BTreeMap<(Collection, Id), StoredDocument>>,
     delay: Mutex<Duration>,
 }
 
 #[async_trait]
-impl DocumentStore for Disk {
+impl DocumentStore for SlowStore {
     async fn documents(&self, collection: Collection) -> Result<Vec<StoredDocument>, StoreError> {
         let documents = self.documents.lock().unwrap();
         let of = documents.iter().filter(|((of, _), _)| *of == collection);

@@ -9,9 +9,9 @@ use plugs::RelayState::{Off, On};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::board::{Home, Switch, mac, pass};
+use super::fixture::{RecordedSwitch, TestHome, mac, pass};
+use crate::automation::switch_limiter;
 use crate::event::News;
-use crate::guard;
 
 const MORNING: &str = "2026-03-02T05:00:00Z";
 
@@ -23,7 +23,7 @@ fn rule(last: u8, fields: Value) -> Value {
 
 #[tokio::test(start_paused = true)]
 async fn a_rule_acts_and_says_why() {
-    let home = Home::new(MORNING);
+    let home = TestHome::new(MORNING);
     let run = home.start().await;
     let id = run
         .rule(rule(
@@ -51,7 +51,7 @@ async fn a_rule_acts_and_says_why() {
 
 #[tokio::test(start_paused = true)]
 async fn two_rules_that_fight_are_stopped() {
-    let home = Home::new(MORNING);
+    let home = TestHome::new(MORNING);
     let run = home.start().await;
     let mut events = run.listen();
     let on = run.rule(rule(1, json!({"kind": "keep_on"}))).await;
@@ -60,7 +60,7 @@ async fn two_rules_that_fight_are_stopped() {
         .await;
     pass("1h").await;
     let moved = home.switched();
-    assert_eq!(moved.len(), guard::MOST);
+    assert_eq!(moved.len(), switch_limiter::MAX_AUTOMATIC_SWITCHES);
     assert!(moved.iter().all(|switch| switch.moved));
     // The one that would have been next is stopped; the other has nobody to fight with any more.
     let halted = [&on, &off].map(|id| !run.state(id)["halted"].is_null());
@@ -88,7 +88,7 @@ async fn two_rules_that_fight_are_stopped() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rule_and_schedules_that_fight_are_stopped() {
-    let home = Home::new(MORNING);
+    let home = TestHome::new(MORNING);
     let run = home.start().await;
     run.rule(rule(1, json!({"kind": "keep_on"}))).await;
     for _ in 0..6 {
@@ -103,7 +103,7 @@ async fn a_rule_and_schedules_that_fight_are_stopped() {
 
 #[tokio::test(start_paused = true)]
 async fn people_are_never_stopped() {
-    let home = Home::new(MORNING);
+    let home = TestHome::new(MORNING);
     let run = home.start().await;
     let id = run.rule(rule(1, json!({"kind": "keep_on"}))).await;
     for _ in 0..20 {
@@ -112,14 +112,17 @@ async fn people_are_never_stopped() {
     }
     // The rule gave in.
     assert_eq!(home.relay(mac(1)), Off);
-    assert_eq!(home.switched().len(), guard::MOST);
+    assert_eq!(
+        home.switched().len(),
+        switch_limiter::MAX_AUTOMATIC_SWITCHES
+    );
     assert!(!run.state(&id)["halted"].is_null());
     run.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_cut_off_only_a_person_switches_on() {
-    let home = Home::new(MORNING);
+    let home = TestHome::new(MORNING);
     let run = home.start().await;
     run.press(mac(1), On).await;
     let cut = run
@@ -169,7 +172,7 @@ async fn what_was_cut_off_only_a_person_switches_on() {
 
 #[tokio::test(start_paused = true)]
 async fn goes_on_after_a_restart_in_the_middle() {
-    let home = Home::new(MORNING);
+    let home = TestHome::new(MORNING);
     let run = home.start().await;
     run.rule(rule(1, json!({"kind": "auto_off", "after": "2h"})))
         .await;
@@ -187,7 +190,7 @@ async fn goes_on_after_a_restart_in_the_middle() {
 
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_is_set_is_no_time_that_passed() {
-    let home = Home::new(MORNING);
+    let home = TestHome::new(MORNING);
     let run = home.start().await;
     run.rule(rule(1, json!({"kind": "auto_off", "after": "2h"})))
         .await;
@@ -210,7 +213,7 @@ async fn a_clock_that_is_set_is_no_time_that_passed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_plug_that_does_not_answer_is_not_told_and_told_when_it_is_back() {
-    let home = Home::new(MORNING);
+    let home = TestHome::new(MORNING);
     let run = home.start().await;
     let id = run
         .rule(rule(1, json!({"kind": "keep_on", "after": "1m"})))
@@ -239,7 +242,7 @@ async fn a_plug_that_does_not_answer_is_not_told_and_told_when_it_is_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_plug_that_is_gone_for_good_stops_nothing() {
-    let home = Home::new(MORNING);
+    let home = TestHome::new(MORNING);
     let run = home.start().await;
     let follow = json!({"kind": "follow", "leader": PlugId(mac(2)), "above_w": 30});
     run.rule(rule(1, follow)).await;
@@ -256,7 +259,7 @@ async fn a_plug_that_is_gone_for_good_stops_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn who_is_behind_the_news_looks_at_the_plugs() {
-    let home = Home::new(MORNING);
+    let home = TestHome::new(MORNING);
     let run = home.start().await;
     run.rule(rule(1, json!({"kind": "auto_off", "after": "1h"})))
         .await;
@@ -271,15 +274,15 @@ async fn who_is_behind_the_news_looks_at_the_plugs() {
 }
 
 /// In no minute was a relay moved automatically more often than the bound.
-fn assert_bounded(switches: &[Switch]) {
+fn assert_bounded(switches: &[RecordedSwitch]) {
     let mut moves: HashMap<Mac, Vec<Timestamp>> = HashMap::new();
     for switch in switches.iter().filter(|switch| switch.moved) {
         assert!(matches!(switch.cause, Cause::Rule(_) | Cause::Schedule(_)));
         moves.entry(switch.plug).or_default().push(switch.at);
     }
     for times in moves.values() {
-        for some in times.windows(guard::MOST + 1) {
-            let span = some[guard::MOST].duration_since(some[0]);
+        for some in times.windows(switch_limiter::MAX_AUTOMATIC_SWITCHES + 1) {
+            let span = some[switch_limiter::MAX_AUTOMATIC_SWITCHES].duration_since(some[0]);
             // What is counted is when the order was given; plugs take a moment.
             assert!(span >= SignedDuration::from_millis(59_500), "{some:?}");
         }
@@ -289,7 +292,7 @@ fn assert_bounded(switches: &[Switch]) {
 /// An order that went unanswered was counted long ago when it is carried out at last.
 #[tokio::test(start_paused = true)]
 async fn an_order_that_comes_through_late_counts_when_it_does() {
-    let home = Home::new(MORNING);
+    let home = TestHome::new(MORNING);
     let fight = vec![
         rule(3, json!({"kind": "auto_off", "after": "1s"})),
         rule(3, json!({"kind": "keep_on", "after": "5s"})),
@@ -305,7 +308,7 @@ async fn an_order_that_comes_through_late_counts_when_it_does() {
     assert_bounded(&switches);
 }
 
-/// What happens in a home where everybody wants something else.
+/// Events in a home with contradicting rules.
 #[derive(Debug, Clone)]
 enum Happening {
     Pass(u64),
@@ -349,7 +352,7 @@ fn rules() -> impl Strategy<Value = Vec<Value>> {
     prop::collection::vec(one.prop_filter("a plug cannot follow itself", other), 2..8)
 }
 
-async fn live(home: &Home, rules: Vec<Value>, happenings: Vec<Happening>) {
+async fn live(home: &TestHome, rules: Vec<Value>, happenings: Vec<Happening>) {
     let mut run = home.start().await;
     for rule in rules {
         run.rule(rule).await;
@@ -366,7 +369,7 @@ async fn live(home: &Home, rules: Vec<Value>, happenings: Vec<Happening>) {
             Happening::Restart => {
                 // The guard is new after a restart, so the old count has to be over.
                 run.stop().await;
-                tokio::time::sleep(guard::WINDOW).await;
+                tokio::time::sleep(switch_limiter::LIMIT_WINDOW).await;
                 run = home.start().await;
             }
         }
@@ -386,7 +389,7 @@ proptest! {
             .build()
             .unwrap();
         runtime.block_on(async {
-            let home = Home::new(MORNING);
+            let home = TestHome::new(MORNING);
             live(&home, rules, happenings).await;
             assert_bounded(&home.switched());
         });

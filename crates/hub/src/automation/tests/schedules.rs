@@ -6,7 +6,7 @@ use plugs::RelayState::{Off, On};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-use super::board::{Home, mac, pass};
+use super::fixture::{TestHome, mac, pass};
 
 fn daily(time: &str, action: &str) -> Value {
     json!({"targets": [target(1)], "action": action, "when": {"at": time}})
@@ -18,7 +18,7 @@ fn target(last: u8) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn fires_at_its_time_each_day() {
-    let home = Home::new("2026-03-02T05:59:00Z");
+    let home = TestHome::new("2026-03-02T05:59:00Z");
     let run = home.start().await;
     let mut events = run.listen();
     let id = run.schedule(daily("07:00", "toggle")).await;
@@ -44,7 +44,7 @@ async fn fires_at_its_time_each_day() {
 
 #[tokio::test(start_paused = true)]
 async fn once_also_over_restarts() {
-    let home = Home::new("2026-03-02T05:59:00Z");
+    let home = TestHome::new("2026-03-02T05:59:00Z");
     let mut fields = daily("07:00", "toggle");
     fields["catch_up"] = json!("1h");
     let run = home.start().await;
@@ -63,7 +63,7 @@ async fn once_also_over_restarts() {
 #[tokio::test(start_paused = true)]
 async fn what_was_missed_while_the_hub_was_down() {
     for (catch_up, expected) in [(json!("10m"), 1), (json!("9m"), 0), (Value::Null, 0)] {
-        let home = Home::new("2026-03-02T05:00:00Z");
+        let home = TestHome::new("2026-03-02T05:00:00Z");
         let mut fields = daily("07:00", "on");
         fields["catch_up"] = catch_up.clone();
         let run = home.start().await;
@@ -83,7 +83,7 @@ async fn what_was_missed_while_the_hub_was_down() {
 
 #[tokio::test(start_paused = true)]
 async fn of_many_that_were_missed_only_the_last() {
-    let home = Home::new("2026-03-02T05:00:00Z");
+    let home = TestHome::new("2026-03-02T05:00:00Z");
     let run = home.start().await;
     let cron = json!({"targets": [target(1)], "action": "toggle", "when": {"cron": "*/5 * * * *"}, "catch_up": "1d"});
     run.schedule(cron).await;
@@ -98,7 +98,7 @@ async fn of_many_that_were_missed_only_the_last() {
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_slept_over_it() {
     for (catch_up, expected) in [(json!("9h"), 1), (Value::Null, 0)] {
-        let home = Home::new("2026-03-01T22:00:00Z");
+        let home = TestHome::new("2026-03-01T22:00:00Z");
         let run = home.start().await;
         let mut fields = daily("03:00", "on");
         fields["catch_up"] = catch_up;
@@ -116,7 +116,7 @@ async fn a_machine_that_slept_over_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_is_set() {
-    let home = Home::new("2026-03-02T05:50:00Z");
+    let home = TestHome::new("2026-03-02T05:50:00Z");
     let run = home.start().await;
     run.schedule(daily("07:00", "toggle")).await;
     pass("11m").await;
@@ -138,7 +138,7 @@ async fn a_clock_that_is_set() {
 
 #[tokio::test(start_paused = true)]
 async fn a_machine_without_a_clock_of_its_own() {
-    let home = Home::new("2026-03-02T05:59:00Z");
+    let home = TestHome::new("2026-03-02T05:59:00Z");
     let run = home.start().await;
     let mut fields = daily("07:00", "toggle");
     fields["catch_up"] = json!("30m");
@@ -163,7 +163,7 @@ async fn a_machine_without_a_clock_of_its_own() {
 #[tokio::test(start_paused = true)]
 async fn a_hub_that_ended_in_the_middle() {
     for (action, expected) in [("on", 1), ("toggle", 0)] {
-        let home = Home::new("2026-03-02T05:59:00Z");
+        let home = TestHome::new("2026-03-02T05:59:00Z");
         let run = home.start().await;
         let id = run.schedule(daily("07:00", action)).await;
         run.stop().await;
@@ -181,7 +181,7 @@ async fn a_hub_that_ended_in_the_middle() {
 
 #[tokio::test(start_paused = true)]
 async fn a_plug_that_does_not_answer_is_tried_for_a_minute() {
-    let home = Home::new("2026-03-02T05:59:00Z");
+    let home = TestHome::new("2026-03-02T05:59:00Z");
     let run = home.start().await;
     let group = home.group(&[mac(1), mac(2)]);
     let targets = json!([target(1), group, target(3), "g-00000000"]);
@@ -212,7 +212,7 @@ async fn a_plug_that_does_not_answer_is_tried_for_a_minute() {
 
 #[tokio::test(start_paused = true)]
 async fn only_what_is_enabled_and_nothing_from_before() {
-    let home = Home::new("2026-03-02T05:59:00Z");
+    let home = TestHome::new("2026-03-02T05:59:00Z");
     let run = home.start().await;
     let mut fields = daily("07:00", "on");
     fields["catch_up"] = json!("1h");
@@ -239,7 +239,7 @@ async fn only_what_is_enabled_and_nothing_from_before() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_disk_holds_nothing_up_for_long() {
-    let home = Home::new("2026-03-02T05:59:00Z");
+    let home = TestHome::new("2026-03-02T05:59:00Z");
     let run = home.start().await;
     for minute in 0..5 {
         let mut fields = daily(&format!("07:0{minute}"), "toggle");
@@ -260,7 +260,7 @@ async fn a_slow_disk_holds_nothing_up_for_long() {
 
 #[tokio::test(start_paused = true)]
 async fn six_schedules_a_minute_are_enough_for_one_relay() {
-    let home = Home::new("2026-03-02T05:59:00Z");
+    let home = TestHome::new("2026-03-02T05:59:00Z");
     let run = home.start().await;
     let mut ids = Vec::new();
     for _ in 0..9 {
@@ -291,7 +291,7 @@ async fn six_schedules_a_minute_are_enough_for_one_relay() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_plug_stops_nobody() {
-    let home = Home::new("2026-03-02T05:59:00Z");
+    let home = TestHome::new("2026-03-02T05:59:00Z");
     let run = home.start().await;
     home.deafen(mac(1), true);
     let rule = json!({"kind": "keep_on", "after": "62s", "plug": target(1)});

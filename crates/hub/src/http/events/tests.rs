@@ -174,7 +174,7 @@ impl Bench {
             .route("/events", get(listen))
             .with_state(bench.clone());
         let limits = Limits {
-            stuck: BOUND,
+            write_timeout: BOUND,
             ..Limits::default()
         };
         let cancel = CancellationToken::new();

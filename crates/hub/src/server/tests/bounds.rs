@@ -1,4 +1,4 @@
-//! What one client can hold, and for how long.
+//! Limits on what one client can hold, and for how long.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -7,14 +7,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{LIMITS, PATIENCE, Served, all, until};
+use super::{LIMITS, TEST_TIMEOUT, TestServer, all, until};
 use crate::server::Limits;
 
 /// Sends a byte every now and then until nobody listens any more; returns how long that took.
 async fn trickle(stream: &mut TcpStream, byte: u8) -> Duration {
     let start = Instant::now();
     let mut buffer = [0; 64];
-    while start.elapsed() < PATIENCE {
+    while start.elapsed() < TEST_TIMEOUT {
         let _ = stream.write_all(&[byte]).await;
         if let Ok(Ok(0) | Err(_)) =
             timeout(Duration::from_millis(50), stream.read(&mut buffer)).await
@@ -27,33 +27,37 @@ async fn trickle(stream: &mut TcpStream, byte: u8) -> Duration {
 
 #[tokio::test]
 async fn a_head_that_comes_byte_by_byte_ends() {
-    let served = Served::new("127.75.2.1").await;
+    let served = TestServer::new("127.75.2.1").await;
     let mut slow = served.connect().await;
     slow.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ")
         .await
         .unwrap();
     let took = trickle(&mut slow, b'x').await;
-    assert!(took >= LIMITS.head / 2, "{took:?}");
+    assert!(took >= LIMITS.head_timeout / 2, "{took:?}");
     assert!(served.ask("/").await.ends_with("hello"));
 }
 
 #[tokio::test]
 async fn many_slow_ones_keep_nobody_else_waiting() {
-    let served = Served::new("127.75.2.2").await;
+    let served = TestServer::new("127.75.2.2").await;
     let mut slow = Vec::new();
-    for _ in 0..LIMITS.per_address {
+    for _ in 0..LIMITS.max_connections_per_address {
         let mut stream = served.connect_from("127.75.2.3").await;
         stream.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
         slow.push(stream);
     }
     let start = Instant::now();
     assert!(served.ask("/").await.ends_with("hello"));
-    assert!(start.elapsed() < LIMITS.head, "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < LIMITS.head_timeout,
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 #[tokio::test]
 async fn who_says_nothing_more_is_let_go() {
-    let served = Served::new("127.75.2.4").await;
+    let served = TestServer::new("127.75.2.4").await;
     let mut silent = served.connect().await;
     assert_eq!(all(&mut silent).await, "");
     let mut kept = served.connect().await;
@@ -66,7 +70,7 @@ async fn who_says_nothing_more_is_let_go() {
 
 #[tokio::test]
 async fn a_body_that_does_not_come_ends() {
-    let served = Served::new("127.75.2.5").await;
+    let served = TestServer::new("127.75.2.5").await;
     for head in [
         "Content-Length: 100\r\n\r\nx",
         "Transfer-Encoding: chunked\r\n\r\n64\r\nx",
@@ -85,7 +89,7 @@ async fn a_body_that_does_not_come_ends() {
 
 #[tokio::test]
 async fn huge_heads_are_refused() {
-    let served = Served::new("127.75.2.6").await;
+    let served = TestServer::new("127.75.2.6").await;
     let long = "x".repeat(1 << 20);
     for (head, statuses) in [
         (
@@ -121,11 +125,11 @@ async fn huge_heads_are_refused() {
 #[tokio::test]
 async fn one_address_does_not_get_all_connections() {
     let limits = Limits {
-        head: PATIENCE,
-        per_address: 3,
+        head_timeout: TEST_TIMEOUT,
+        max_connections_per_address: 3,
         ..LIMITS
     };
-    let served = Served::with("127.75.2.7", limits, None).await;
+    let served = TestServer::with("127.75.2.7", limits, None).await;
     let mut held = Vec::new();
     for _ in 0..3 {
         let mut stream = served.connect_from("127.75.2.8").await;
@@ -139,7 +143,7 @@ async fn one_address_does_not_get_all_connections() {
     let start = Instant::now();
     let mut one_more = served.connect_from("127.75.2.8").await;
     assert_eq!(all(&mut one_more).await, "");
-    assert!(start.elapsed() < PATIENCE / 2);
+    assert!(start.elapsed() < TEST_TIMEOUT / 2);
     assert!(served.ask("/").await.ends_with("hello"));
     drop(held);
     // Given back as soon as the server has noticed.
@@ -156,12 +160,12 @@ async fn one_address_does_not_get_all_connections() {
             sleep(Duration::from_millis(10)).await;
         }
     };
-    timeout(PATIENCE, again).await.unwrap();
+    timeout(TEST_TIMEOUT, again).await.unwrap();
 }
 
 #[tokio::test]
 async fn who_takes_nothing_of_what_he_asked_for_is_let_go() {
-    let served = Served::new("127.75.2.9").await;
+    let served = TestServer::new("127.75.2.9").await;
     let mut stuck = Vec::new();
     for _ in 0..5 {
         let mut stream = served.connect().await;
@@ -176,15 +180,19 @@ async fn who_takes_nothing_of_what_he_asked_for_is_let_go() {
             sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(PATIENCE, begun).await.unwrap();
+    timeout(TEST_TIMEOUT, begun).await.unwrap();
     let start = Instant::now();
     assert!(served.ask("/").await.ends_with("hello"));
-    assert!(start.elapsed() < LIMITS.stuck, "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < LIMITS.write_timeout,
+        "{:?}",
+        start.elapsed()
+    );
     let ended = async {
         while served.endless.load(Ordering::SeqCst) > 0 {
             sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(PATIENCE, ended).await.unwrap();
+    timeout(TEST_TIMEOUT, ended).await.unwrap();
     drop(stuck);
 }

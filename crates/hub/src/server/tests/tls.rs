@@ -17,8 +17,8 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{LIMITS, PATIENCE, Served, all, ask, until};
-use crate::config::Tls;
+use super::{LIMITS, TEST_TIMEOUT, TestServer, all, ask, until};
+use crate::config::TlsFiles;
 use crate::server::{Limits, acceptor};
 
 type Issuer = CertifiedIssuer<'static, KeyPair>;
@@ -67,15 +67,15 @@ impl Files {
         self.directory.path().join(name)
     }
 
-    fn tls(&self) -> Tls {
-        Tls {
+    fn tls(&self) -> TlsFiles {
+        TlsFiles {
             certificate: self.path("chain.pem"),
             key: self.path("key.pem"),
         }
     }
 
-    async fn served(&self, host: &str, limits: Limits) -> Served {
-        Served::with(host, limits, Some(acceptor(&self.tls()).unwrap())).await
+    async fn served(&self, host: &str, limits: Limits) -> TestServer {
+        TestServer::with(host, limits, Some(acceptor(&self.tls()).unwrap())).await
     }
 }
 
@@ -141,8 +141,8 @@ async fn who_does_not_begin_is_let_go_and_holds_nobody_up() {
 async fn the_end_does_not_wait_for_who_does_not_begin() {
     let files = Files::new();
     let limits = Limits {
-        handshake: PATIENCE,
-        grace: PATIENCE,
+        handshake_timeout: TEST_TIMEOUT,
+        shutdown_timeout: TEST_TIMEOUT,
         ..LIMITS
     };
     let served = files.served("127.75.5.4", limits).await;
@@ -155,7 +155,7 @@ async fn the_end_does_not_wait_for_who_does_not_begin() {
         .await
         .unwrap();
     until(&mut events, "first").await;
-    assert!(served.end().await < PATIENCE / 2);
+    assert!(served.end().await < TEST_TIMEOUT / 2);
     assert!(all(&mut events).await.ends_with("0\r\n\r\n"));
 }
 
@@ -178,9 +178,9 @@ async fn who_takes_nothing_is_let_go_here_too() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        timeout(PATIENCE, reached).await.unwrap();
+        timeout(TEST_TIMEOUT, reached).await.unwrap();
     }
-    assert!(start.elapsed() >= LIMITS.stuck / 2);
+    assert!(start.elapsed() >= LIMITS.write_timeout / 2);
 }
 
 #[test]
@@ -232,8 +232,8 @@ fn files_that_are_not_what_they_should_be_are_named() {
     assert!(acceptor(&files.tls()).is_ok());
 }
 
-fn tls(certificate: &Path, key: &Path) -> Tls {
-    Tls {
+fn tls(certificate: &Path, key: &Path) -> TlsFiles {
+    TlsFiles {
         certificate: certificate.to_owned(),
         key: key.to_owned(),
     }

@@ -1,23 +1,23 @@
-//! What is no HTTP, or nearly.
+//! Requests that are not HTTP, or nearly.
 
 use std::time::Duration;
 
 use proptest::prelude::*;
 use tokio::io::AsyncWriteExt;
 
-use super::{LIMITS, Served, all};
+use super::{LIMITS, TestServer, all};
 use crate::server::Limits;
 
 const QUICK: Limits = Limits {
-    connections: 1000,
-    per_address: 1000,
-    head: Duration::from_millis(50),
+    max_connections: 1000,
+    max_connections_per_address: 1000,
+    head_timeout: Duration::from_millis(50),
     ..LIMITS
 };
 
 #[tokio::test]
 async fn is_answered_with_a_refusal_or_not_at_all() {
-    let served = Served::with("127.75.4.1", QUICK, None).await;
+    let served = TestServer::with("127.75.4.1", QUICK, None).await;
     for words in [
         &b"\n"[..],
         b"\0\0\0\0",
@@ -55,12 +55,12 @@ async fn is_answered_with_a_refusal_or_not_at_all() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
-    /// Whatever comes, nothing falls over.
+    /// Random bytes do no harm.
     #[test]
     fn noise(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..10)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let served = Served::with("127.75.4.2", QUICK, None).await;
+            let served = TestServer::with("127.75.4.2", QUICK, None).await;
             for piece in pieces {
                 let mut stream = served.connect().await;
                 let _ = stream.write_all(&piece).await;

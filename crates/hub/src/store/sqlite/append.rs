@@ -7,7 +7,7 @@ use api::PlugId;
 use hiflying::Mac;
 use sqlx::SqliteConnection;
 
-use super::database::{Database, QueryError, decoded, encoded};
+use super::database::{QueryError, SqliteDatabase, decoded, encoded};
 use super::transfer::merged;
 use crate::store::scale::{self, hundredths, signed, thousandths};
 use crate::store::spread::{EnergySpread, MINUTE, QUARTER, floor};
@@ -86,7 +86,10 @@ struct Batch {
 }
 
 /// Adds readings in one transaction.
-pub(super) async fn append(database: &Database, samples: &[Sample]) -> Result<(), QueryError> {
+pub(super) async fn append(
+    database: &SqliteDatabase,
+    samples: &[Sample],
+) -> Result<(), QueryError> {
     if samples.is_empty() {
         return Ok(());
     }

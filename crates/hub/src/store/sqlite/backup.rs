@@ -7,11 +7,11 @@ use std::sync::Arc;
 use sqlx::Connection as _;
 use tempfile::TempPath;
 
-use super::database::{Database, QueryError};
+use super::database::{QueryError, SqliteDatabase};
 use crate::store::StoreError;
 
 /// Writes a consistent copy into a new file.
-pub(super) async fn backup(database: Arc<Database>, to: &Path) -> Result<(), QueryError> {
+pub(super) async fn backup(database: Arc<SqliteDatabase>, to: &Path) -> Result<(), QueryError> {
     let unusable = |what: String| StoreError::File {
         path: to.to_owned(),
         what,
@@ -35,7 +35,7 @@ pub(super) async fn backup(database: Arc<Database>, to: &Path) -> Result<(), Que
         .map_err(|error| unusable(format!("cannot be written: {error}")).into())
 }
 
-async fn copy_into(database: &Database, file: &TempPath) -> Result<(), sqlx::Error> {
+async fn copy_into(database: &SqliteDatabase, file: &TempPath) -> Result<(), sqlx::Error> {
     let path: &Path = file;
     let text = path
         .to_str()

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use api::PlugId;
+use hiflying::Mac;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::pool::PoolConnection;
@@ -32,7 +34,7 @@ pub(super) const WRITTEN: &str = "written";
 
 /// The connections to one open file.
 #[derive(Debug)]
-pub(super) struct Database {
+pub(super) struct SqliteDatabase {
     path: PathBuf,
     /// Options of connections that read.
     source: SqliteConnectOptions,
@@ -90,7 +92,7 @@ impl Drop for WriteTransaction<'_> {
     }
 }
 
-impl Database {
+impl SqliteDatabase {
     pub(super) fn writable(path: &Path) -> Self {
         let writer = |synchronous, name: &str| {
             let name = name.to_owned();
@@ -198,6 +200,14 @@ impl Database {
             QueryError::Sql(error) => store_error(&self.path, operation, error),
             QueryError::Store(error) => error,
         }
+    }
+
+    /// Returns the series of a plug, if it has history.
+    pub(super) async fn series_of(&self, plug: Mac) -> Result<Option<i64>, sqlx::Error> {
+        sqlx::query_scalar("SELECT id FROM series WHERE mac = ?")
+            .bind(PlugId(plug).to_string())
+            .fetch_optional(self.readers())
+            .await
     }
 
     /// Returns at most `limit` rows of one series from `from` on and before `to`. The statement takes the series, `from`, `to` and

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use hiflying::Mac;
 use jiff::Timestamp;
 
-use super::database::{Database, decoded, encoded};
+use super::database::{SqliteDatabase, decoded, encoded};
 use super::steps::{
     ConsumptionRow, SecondRange, StepBoundaries, StepSums, TierExtent, TierRanges, add_to,
     ceil_second,
@@ -108,12 +108,12 @@ impl HistoryStore for Sqlite {
 }
 
 async fn history(
-    database: &Database,
+    database: &SqliteDatabase,
     query: &HistoryQuery,
 ) -> Result<Vec<HistoryPoint>, sqlx::Error> {
     let steps = StepBoundaries::of(query);
     let range = steps.widened(query);
-    let Some(plug) = series_of(database, query.plug).await? else {
+    let Some(plug) = database.series_of(query.plug).await? else {
         return Ok(Vec::new());
     };
     let extent = extent(database, plug).await?;
@@ -137,7 +137,7 @@ async fn history(
     Ok(points.take(query.limit).collect())
 }
 
-async fn extent(database: &Database, plug: i64) -> Result<TierExtent, sqlx::Error> {
+async fn extent(database: &SqliteDatabase, plug: i64) -> Result<TierExtent, sqlx::Error> {
     let query = sqlx::query_scalar(EXTENT).bind(plug);
     let json: String = query.fetch_one(database.readers()).await?;
     let [
@@ -163,16 +163,8 @@ async fn extent(database: &Database, plug: i64) -> Result<TierExtent, sqlx::Erro
     })
 }
 
-/// Returns the series of a plug, if it has history.
-pub(super) async fn series_of(database: &Database, plug: Mac) -> Result<Option<i64>, sqlx::Error> {
-    sqlx::query_scalar("SELECT id FROM series WHERE mac = ?")
-        .bind(PlugId(plug).to_string())
-        .fetch_optional(database.readers())
-        .await
-}
-
 async fn add_sums(
-    database: &Database,
+    database: &SqliteDatabase,
     sums: &mut StepSums,
     (sql, plug): (&'static str, i64),
     mut pairs: impl Iterator<Item = (i64, SecondRange)> + Send,
@@ -198,7 +190,7 @@ async fn add_sums(
 }
 
 async fn add_readings(
-    database: &Database,
+    database: &SqliteDatabase,
     sums: &mut StepSums,
     plug: i64,
     range: SecondRange,
@@ -231,7 +223,7 @@ async fn add_readings(
 }
 
 async fn quarters(
-    database: &Database,
+    database: &SqliteDatabase,
     plug: Option<Mac>,
     range: SecondRange,
 ) -> Result<Vec<Quarter>, sqlx::Error> {
@@ -248,7 +240,7 @@ async fn quarters(
 }
 
 async fn add_quarters(
-    database: &Database,
+    database: &SqliteDatabase,
     quarters: &mut Vec<Quarter>,
     (plug, id): (Mac, i64),
     range: SecondRange,

@@ -11,7 +11,7 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{ConnectOptions as _, Connection as _, SqlStr, SqliteConnection};
 
 use super::database::{
-    Database, OPENED, QueryError, code, codes, options, store_error, unavailable,
+    OPENED, QueryError, SqliteDatabase, code, codes, options, store_error, unavailable,
 };
 use super::rescue::rescue;
 use crate::store::StoreError;
@@ -66,7 +66,7 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
 }
 
 /// Opens or creates the file. Also returns the new path of a damaged one.
-pub(super) async fn open(path: &Path) -> Result<(Database, Option<PathBuf>), StoreError> {
+pub(super) async fn open(path: &Path) -> Result<(SqliteDatabase, Option<PathBuf>), StoreError> {
     match examine(path).await? {
         FileCondition::Empty => Ok((create(path).await?, None)),
         FileCondition::Sound => match connect(path).await {
@@ -78,14 +78,14 @@ pub(super) async fn open(path: &Path) -> Result<(Database, Option<PathBuf>), Sto
 }
 
 /// Replaces a damaged file, which must be closed.
-pub(super) async fn replace(path: &Path) -> Result<(Database, Option<PathBuf>), StoreError> {
+pub(super) async fn replace(path: &Path) -> Result<(SqliteDatabase, Option<PathBuf>), StoreError> {
     set_aside_and_create(path, "found while it was in use").await
 }
 
 async fn set_aside_and_create(
     path: &Path,
     what: &str,
-) -> Result<(Database, Option<PathBuf>), StoreError> {
+) -> Result<(SqliteDatabase, Option<PathBuf>), StoreError> {
     let aside =
         set_aside(path, Timestamp::now()).map_err(|error| unavailable(path, OPENED, error))?;
     tracing::error!(
@@ -100,7 +100,7 @@ async fn set_aside_and_create(
 }
 
 /// Creates the file, accessible to its owner only; SQLite gives the logs beside it the same mode.
-async fn create(path: &Path) -> Result<Database, StoreError> {
+async fn create(path: &Path) -> Result<SqliteDatabase, StoreError> {
     let made = OpenOptions::new()
         .write(true)
         .create(true)
@@ -113,7 +113,7 @@ async fn create(path: &Path) -> Result<Database, StoreError> {
 }
 
 /// Opens a file that may be empty, and migrates it.
-async fn connect(path: &Path) -> Result<Database, StoreError> {
+async fn connect(path: &Path) -> Result<SqliteDatabase, StoreError> {
     if let Err(error) = OpenOptions::new().write(true).open(path) {
         return match error.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
@@ -124,7 +124,7 @@ async fn connect(path: &Path) -> Result<Database, StoreError> {
     }
     // It holds the hash of the password. A mode that this user may not change is no reason not to start.
     let _ = fs::set_permissions(path, Permissions::from_mode(0o600));
-    let database = Database::writable(path);
+    let database = SqliteDatabase::writable(path);
     let error = match prepare(&database).await {
         Ok(()) => return Ok(database),
         Err(error) => error,
@@ -145,7 +145,7 @@ async fn connect(path: &Path) -> Result<Database, StoreError> {
 }
 
 /// Migrates the file, and checks that it can be written.
-async fn prepare(database: &Database) -> Result<(), MigrateError> {
+async fn prepare(database: &SqliteDatabase) -> Result<(), MigrateError> {
     let Ok(edits) = database.edits() else {
         return Ok(());
     };
@@ -157,7 +157,7 @@ async fn prepare(database: &Database) -> Result<(), MigrateError> {
     Ok(())
 }
 
-async fn is_current(database: &Database) -> bool {
+async fn is_current(database: &SqliteDatabase) -> bool {
     match database.readers().acquire().await {
         Ok(mut connection) => version(&mut connection)
             .await
@@ -171,11 +171,13 @@ fn is_full(code: Option<i32>) -> bool {
     matches!(code, Some(codes::FULL | codes::IOERR))
 }
 
-async fn connect_read_only(path: &Path) -> Result<Database, StoreError> {
+async fn connect_read_only(path: &Path) -> Result<SqliteDatabase, StoreError> {
     let known = newest();
     for is_immutable in [false, true] {
         match read_version(path, is_immutable).await {
-            Ok(found) if found == known => return Ok(Database::read_only(path, is_immutable)),
+            Ok(found) if found == known => {
+                return Ok(SqliteDatabase::read_only(path, is_immutable));
+            }
             Ok(_) => {
                 let cause = "it is read-only, and of an older version";
                 return Err(unavailable(path, OPENED, cause));

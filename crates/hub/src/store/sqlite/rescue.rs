@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::SqliteConnection;
 
-use super::database::Database;
+use super::database::SqliteDatabase;
 
 /// Enough for years of history; the rest stays in the damaged file.
 const COPY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,7 +44,7 @@ const QUARTERS: &str = "INSERT INTO quarters (plug, t, readings, power, low, hig
     SELECT plug, t, readings, power, low, high, energy FROM damaged.quarters WHERE plug = ?";
 
 /// Copies what can be read. The rest is logged, and stays in the file that was set aside.
-pub(super) async fn rescue(damaged: &Path, database: &Database) {
+pub(super) async fn rescue(damaged: &Path, database: &SqliteDatabase) {
     let Ok(edits) = database.edits() else { return };
     let rescued = async {
         let mut connection = edits.acquire().await?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use api::Period;
 use jiff::Timestamp;
 
-use super::database::{Database, QueryError};
+use super::database::{QueryError, SqliteDatabase};
 use crate::store::scale::unsigned;
 use crate::store::spread::{QUARTER, floor};
 use crate::store::{Retention, StoreInfo};
@@ -25,7 +25,7 @@ const REMOVE_READINGS: &str = "DELETE FROM readings WHERE plug = ?1 AND at_ms IN
 const REMOVE_MINUTES: &str = "DELETE FROM minutes WHERE plug = ?1 AND t IN \
     (SELECT t FROM minutes WHERE plug = ?1 AND t < ?2 ORDER BY t LIMIT ?3)";
 
-impl Database {
+impl SqliteDatabase {
     /// Removes what is older than the retention allows, and returns the space to the system.
     pub(super) async fn tidy(
         &self,

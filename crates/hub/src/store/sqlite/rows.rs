@@ -6,8 +6,7 @@ use plugs::Reading;
 use sqlx::SqliteConnection;
 
 use super::append::{INSERT_READINGS, SpanRow, insert_spans, reading_row, series};
-use super::database::{Database, QueryError, encoded};
-use super::history::series_of;
+use super::database::{QueryError, SqliteDatabase, encoded};
 use super::steps::ceil_second;
 use crate::store::scale::{self, from_hundredths, from_thousandths, moment, thousandths, unsigned};
 use crate::store::spread::{MINUTE, QUARTER, floor};
@@ -47,13 +46,13 @@ type StoredSpan = (i64, i64, i64, Option<i64>, Option<i64>, i64);
 
 /// Returns stored rows of a tier, by time.
 pub(super) async fn rows(
-    database: &Database,
+    database: &SqliteDatabase,
     plug: Mac,
     tier: Tier,
     (from, to): (Timestamp, Timestamp),
     limit: usize,
 ) -> Result<Vec<HistoryRow>, sqlx::Error> {
-    let Some(series) = series_of(database, plug).await? else {
+    let Some(series) = database.series_of(plug).await? else {
         return Ok(Vec::new());
     };
     let seconds = (ceil_second(from), ceil_second(to));
@@ -77,7 +76,7 @@ pub(super) async fn rows(
 
 /// Adds rows from elsewhere in one transaction, and returns how many were new.
 pub(super) async fn import(
-    database: &Database,
+    database: &SqliteDatabase,
     plug: Mac,
     rows: &[HistoryRow],
 ) -> Result<u64, QueryError> {

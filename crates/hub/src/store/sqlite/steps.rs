@@ -98,8 +98,9 @@ impl StepBoundaries {
                 to: ceil(ceil_second(query.to), *step),
             },
             Self::Edges(edges) => SecondRange {
-                from: edges.first().copied().unwrap_or_default(),
-                to: edges.last().copied().unwrap_or_default(),
+                // Without boundaries there are no steps.
+                from: edges.first().copied().unwrap_or(0),
+                to: edges.last().copied().unwrap_or(0),
             },
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ::hub::config::Place;
-use ::hub::{Config, Ready};
+use ::hub::{Config, HubReady};
 use api::{Period, PlugView};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -24,7 +24,7 @@ const FIND_INTERVAL: Duration = Duration::from_millis(100);
 /// Runs the hub until the demo is over.
 pub(super) async fn serve(
     state: PathBuf,
-    ready: oneshot::Sender<Ready>,
+    ready: oneshot::Sender<HubReady>,
     over: CancellationToken,
 ) -> Result<(), Failure> {
     let config = config(state.clone()).await;

@@ -96,7 +96,7 @@ async fn surroundings(sources: &Sources, config: &Config) -> Vec<ConfigProblem> 
     {
         problems.push(sources.problem("hub.certificate", error.to_string()));
     }
-    if let Err(error) = hub::trust::check_hosts(&config.hosts) {
+    if let Err(error) = hub::auth::check_hosts(&config.hosts) {
         problems.push(sources.problem("hub.hosts", error.to_string()));
     }
     let folder = config

@@ -103,8 +103,8 @@ async fn keep(context: &Context, password: &SecretText) -> Result<(), Failure> {
             damaged.display()
         ));
     }
-    let password = hub::trust::Secret::new(password.as_str());
-    let kept = hub::trust::set_password(&opened.store, password).await;
+    let password = hub::auth::Credential::new(password.as_str());
+    let kept = hub::auth::set_password(&opened.store, password).await;
     opened.store.close().await;
     Ok(kept?)
 }

@@ -1,6 +1,6 @@
 //! `mains hub token`: the tokens of programs.
 
-use hub::trust::TokenInfo;
+use hub::auth::TokenInfo;
 use serde_json::{Value, json};
 
 use crate::context::Context;
