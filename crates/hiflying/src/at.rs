@@ -10,15 +10,15 @@ use std::str::FromStr;
 
 use zeroize::Zeroizing;
 
-use crate::verb;
+use crate::verb::{self, Danger};
 use crate::wifi::{Auth, Cipher};
 
-/// The longest AT command a module takes, from `HFAT_MAX_CMD_DATA_LEN` of the vendor's SDK.
+/// Maximum length of an AT command, from `HFAT_MAX_CMD_DATA_LEN` of the vendor's SDK.
 pub const MAX_COMMAND: usize = 255;
 
 const PREFIX: &[u8] = b"AT+";
 
-/// What ends a request on the wire.
+/// End of a request on the wire.
 ///
 /// The manuals say that either of `\r` and `\n` ends a command, and clients of all kinds are in
 /// use.
@@ -66,7 +66,7 @@ pub struct AtRequest {
 }
 
 impl AtRequest {
-    /// The null command `AT+`, to which a module in command mode answers `+ok`.
+    /// The null command `AT+`, to which a module in command mode replies `+ok`.
     pub fn null() -> Self {
         Self {
             verb: String::new(),
@@ -74,7 +74,7 @@ impl AtRequest {
         }
     }
 
-    /// Asks for a value.
+    /// Makes a query.
     ///
     /// The verb is kept in upper case and without characters that could not be part of one.
     pub fn query(verb: &str) -> Self {
@@ -86,7 +86,7 @@ impl AtRequest {
         Self { verb, value: None }
     }
 
-    /// Sets a value.
+    /// Makes a request that sets a value.
     ///
     /// A module stops reading at the first `\r`, `\n` or NUL, so the value ends there as well.
     pub fn set(verb: &str, value: impl AsRef<[u8]>) -> Self {
@@ -101,15 +101,13 @@ impl AtRequest {
     ///
     /// # Errors
     ///
-    /// The code that a module would answer: [`ErrorCode::Format`] without `AT+`,
-    /// [`ErrorCode::Verb`] when what stands before the `=` cannot be a verb.
+    /// The code that a module would reply with: [`ErrorCode::Format`] without `AT+`,
+    /// [`ErrorCode::Verb`] when the text before the `=` cannot be a verb.
     pub fn parse(bytes: &[u8]) -> Result<Self, ErrorCode> {
         let line = first_line(bytes);
         let rest = strip_prefix_ignoring_case(line, PREFIX).ok_or(ErrorCode::Format)?;
-        let (verb, value) = match rest.iter().position(|&byte| byte == b'=') {
-            Some(at) => (rest.get(..at).unwrap_or_default(), rest.get(at + 1..)),
-            None => (rest, None),
-        };
+        let mut fields = rest.splitn(2, |&byte| byte == b'=');
+        let (verb, value) = (fields.next().unwrap_or(rest), fields.next());
         let verb = std::str::from_utf8(verb.trim_ascii_end()).map_err(|_| ErrorCode::Verb)?;
         if verb.is_empty() && value.is_some() {
             return Err(ErrorCode::Format);
@@ -121,6 +119,15 @@ impl AtRequest {
             verb: verb.to_ascii_uppercase(),
             value: value.map(|value| Zeroizing::new(value.to_vec())),
         })
+    }
+
+    /// Returns the harm that this request can do, in words; nothing for a harmless one.
+    pub fn danger(&self) -> Option<&'static str> {
+        match verb::lookup(&self.verb)?.danger {
+            Danger::Set(harm) if self.value.is_some() => Some(harm),
+            Danger::Always(harm) => Some(harm),
+            Danger::None | Danger::Set(_) => None,
+        }
     }
 
     /// Returns the verb in upper case; empty for the null command.
@@ -170,7 +177,7 @@ impl fmt::Debug for AtRequest {
     }
 }
 
-/// Why a module refused a command (`+ERR=<n>`).
+/// Reason why a module refused a command (`+ERR=<n>`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum ErrorCode {
     /// -1: the line is not an AT command.
@@ -182,7 +189,7 @@ pub enum ErrorCode {
     /// -3: the verb does not take this form, such as setting what can only be asked.
     #[error("invalid operator (+ERR=-3)")]
     Operator,
-    /// -4: the value is not acceptable; also the answer to a key that the module cannot use.
+    /// -4: the value is not acceptable; also the reply to a key that the module cannot use.
     #[error("invalid parameter (+ERR=-4)")]
     Parameter,
     /// -5: not permitted now.
@@ -219,8 +226,8 @@ impl ErrorCode {
     }
 }
 
-/// What a module answered; the first line decides, because a second one can lie (`+ok`, then
-/// `+error`).
+/// Reply of a module. The first line decides, because some firmware follows an `+ok` with a stray
+/// `+error`.
 ///
 /// ```
 /// use hiflying::{ErrorCode, AtReply, AtValue};
@@ -234,7 +241,7 @@ pub enum AtReply {
     Ok(Option<AtValue>),
     /// `+ERR=<n>`.
     Error(ErrorCode),
-    /// Neither prefix. Information rather than failure: a lamp clone answers `Disconnected` without
+    /// Neither prefix. Information rather than failure: a lamp clone replies `Disconnected` without
     /// `+ok=`.
     Unknown(AtValue),
 }
@@ -245,16 +252,7 @@ impl AtReply {
     /// Takes any case, any line end or none, NUL padding, leading blank lines, and the echo of the
     /// request that a module on a serial line puts first.
     pub fn parse(bytes: &[u8]) -> Self {
-        let mut lines = bytes
-            .split(|&byte| matches!(byte, b'\r' | b'\n' | 0))
-            .filter(|line| !line.trim_ascii().is_empty());
-        let first = lines.next().unwrap_or_default().trim_ascii_start();
-        let is_echo = strip_prefix_ignoring_case(first, PREFIX).is_some();
-        let line = if is_echo {
-            lines.next().unwrap_or(first).trim_ascii_start()
-        } else {
-            first
-        };
+        let line = reply_line(bytes);
         if let Some(rest) = strip_prefix_ignoring_case(line, b"+ok") {
             return Self::Ok(parse_value(rest));
         }
@@ -282,7 +280,7 @@ impl AtReply {
         bytes
     }
 
-    /// Returns the reply as text fit for logs and records, given the verb that was asked.
+    /// Returns the reply as text fit for logs and records, given the verb of the request.
     pub fn masked(&self, verb: &str) -> String {
         match self {
             Self::Ok(None) => "+ok".to_owned(),
@@ -293,7 +291,7 @@ impl AtReply {
     }
 }
 
-/// What follows `+ok=`: bytes, usually text, sometimes a key.
+/// Value that follows `+ok=`: bytes, usually text, sometimes a key.
 ///
 /// Spaces are kept, because a network name may end in one. `Debug` hides a key.
 #[derive(Clone, PartialEq, Eq)]
@@ -329,11 +327,7 @@ impl fmt::Debug for AtValue {
 pub fn masked_value(verb: &str, value: &[u8]) -> String {
     // Split as bytes: turning a key into text would leave a copy of it behind.
     let mut fields = value.splitn(3, |&byte| byte == b',');
-    let (first, second, third) = (
-        fields.next().unwrap_or_default(),
-        fields.next(),
-        fields.next(),
-    );
+    let (first, second, third) = (fields.next().unwrap_or(value), fields.next(), fields.next());
     let words = second.filter(|second| is_word::<Auth>(first) && is_word::<Cipher>(second));
     match (words, third) {
         (Some(_), None | Some(b"")) => lossy(value),
@@ -355,17 +349,42 @@ fn is_verb_character(c: char) -> bool {
     c.is_ascii_graphic() && c != '='
 }
 
+fn ends_line(byte: &u8) -> bool {
+    matches!(byte, b'\r' | b'\n' | 0)
+}
+
 fn first_line(bytes: &[u8]) -> &[u8] {
-    bytes
-        .split(|&byte| matches!(byte, b'\r' | b'\n' | 0))
-        .next()
-        .unwrap_or_default()
+    let end = bytes.iter().position(ends_line).unwrap_or(bytes.len());
+    bytes.split_at(end).0
 }
 
 /// Strips an ASCII prefix, whatever its case; modules and plugs differ in theirs.
 pub fn strip_prefix_ignoring_case<'a>(bytes: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
     let (head, rest) = bytes.split_at_checked(prefix.len())?;
     head.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+/// Returns the line that decides: the first one that is not blank, or the one after the echo of the request.
+fn reply_line(bytes: &[u8]) -> &[u8] {
+    let mut lines = bytes
+        .split(ends_line)
+        .map(<[u8]>::trim_ascii_start)
+        .filter(|line| !line.is_empty());
+    match lines.next() {
+        Some(first) if strip_prefix_ignoring_case(first, PREFIX).is_some() => {
+            lines.next().unwrap_or(first)
+        }
+        Some(first) => first,
+        None => b"",
+    }
+}
+
+/// Tells whether a datagram begins like a reply, and not like the rest of one. The echo of the request may
+/// stand before it.
+pub(crate) fn begins_reply(datagram: &[u8]) -> bool {
+    let line = reply_line(datagram);
+    strip_prefix_ignoring_case(line, b"+ok").is_some()
+        || strip_prefix_ignoring_case(line, b"+err").is_some()
 }
 
 fn parse_value(rest: &[u8]) -> Option<AtValue> {
@@ -378,15 +397,15 @@ fn parse_value(rest: &[u8]) -> Option<AtValue> {
 }
 
 fn parse_number(rest: &[u8]) -> i32 {
-    let start = rest
-        .iter()
-        .position(|byte| matches!(byte, b'-' | b'0'..=b'9'))
-        .unwrap_or(rest.len());
-    let digits = rest.get(start..).unwrap_or_default().trim_ascii_end();
-    std::str::from_utf8(digits)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(0)
+    let number = || {
+        let start = rest
+            .iter()
+            .position(|byte| matches!(byte, b'-' | b'0'..=b'9'))?;
+        let digits = rest.get(start..)?.trim_ascii_end();
+        std::str::from_utf8(digits).ok()?.parse().ok()
+    };
+    // `+ERROR` carries no number.
+    number().unwrap_or(0)
 }
 #[cfg(test)]
 mod tests;

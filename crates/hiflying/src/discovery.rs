@@ -1,4 +1,4 @@
-//! Discovery words and the identity with which a module answers them.
+//! Discovery words and the identity with which a module replies to them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,13 +7,13 @@ use std::str::FromStr;
 
 use crate::Mac;
 
-/// The longest discovery word that `AT+ASWD` can set.
+/// Maximum length of a discovery word that `AT+ASWD` can set.
 pub const MAX_WORD: usize = 20;
 
-/// What the client says after the identity to open the AT session; the module stays silent.
+/// Datagram with which the client opens the AT session after the identity; there is no reply.
 pub const CONFIRM: &[u8] = b"+ok";
 
-/// A discovery word: the "password", a public constant, that a module answers with its identity.
+/// A discovery word: the "password", a public constant, to which a module replies with its identity.
 ///
 /// ```
 /// use hiflying::DiscoveryWord;
@@ -27,17 +27,17 @@ pub const CONFIRM: &[u8] = b"+ok";
 pub struct DiscoveryWord(Cow<'static, [u8]>);
 
 impl DiscoveryWord {
-    /// The word of the factory.
+    /// Factory default.
     pub const HF_A11: Self = Self(Cow::Borrowed(b"HF-A11ASSISTHREAD"));
 
-    /// The word of solar loggers; the Maginon app carries it as well.
+    /// Word of solar loggers; the Maginon app has it as well.
     pub const WIFIKIT: Self = Self(Cow::Borrowed(b"WIFIKIT-214028-READ"));
 
     /// Makes a word from bytes, 1 to 20 of them, none of which could end a line.
     ///
     /// # Errors
     ///
-    /// [`DiscoveryWordError`] when no module could have it.
+    /// [`DiscoveryWordError`] if no module could have it.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, DiscoveryWordError> {
         let bytes = bytes.into();
         if bytes.is_empty()
@@ -86,7 +86,7 @@ impl FromStr for DiscoveryWord {
 #[error("a discovery word has 1 to {MAX_WORD} bytes and no line end")]
 pub struct DiscoveryWordError;
 
-/// The answer to a discovery word: `ip,mac,name`, without a line end.
+/// The reply to a discovery word: `ip,mac,name`, without a line end.
 ///
 /// ```
 /// use hiflying::ModuleIdentity;
@@ -98,8 +98,7 @@ pub struct DiscoveryWordError;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ModuleIdentity {
-    /// The address that the module believes it has. For traffic, trust the sender's address
-    /// instead.
+    /// Address that the module reports. For traffic, trust the sender's address instead.
     pub address: Ipv4Addr,
     /// Its hardware address.
     pub mac: Mac,
@@ -110,13 +109,13 @@ pub struct ModuleIdentity {
 }
 
 impl ModuleIdentity {
-    /// Parses an answer of two to four fields, NUL-padded or with a line end or not.
+    /// Parses a reply of two to four fields, with or without NUL padding and a line end.
     ///
-    /// More fields are something else, namely a plug's scan reply. Control characters are dropped,
-    /// because these texts end up on terminals.
+    /// More fields make a plug's scan reply instead. Control characters are dropped, because these texts
+    /// end up on terminals.
     pub fn parse(datagram: &[u8]) -> Option<Self> {
-        let text =
-            String::from_utf8_lossy(datagram.split(|&byte| byte == 0).next().unwrap_or_default());
+        let end = datagram.iter().position(|&byte| byte == 0);
+        let text = String::from_utf8_lossy(datagram.split_at(end.unwrap_or(datagram.len())).0);
         let mut fields = text.split(',').map(str::trim);
         let address = fields.next()?.parse().ok()?;
         let mac = fields.next()?.parse().ok()?;
@@ -130,9 +129,9 @@ impl ModuleIdentity {
         })
     }
 
-    /// Writes the answer byte for byte as a module does.
+    /// Writes the reply byte for byte as a module does.
     pub fn emit(&self) -> Vec<u8> {
-        let module = self.module.as_deref().unwrap_or_default();
+        let module = self.module.as_deref().unwrap_or("");
         let mut text = format!("{},{},{module}", self.address, self.mac.compact());
         if let Some(extra) = &self.extra {
             text.push(',');
@@ -148,13 +147,13 @@ fn printable(field: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// Drops what can follow a datagram's text: line ends, NUL padding, blanks.
+/// Drops line ends, NUL padding and blanks from the end of a datagram.
 pub fn trim_end(bytes: &[u8]) -> &[u8] {
     let end = bytes
         .iter()
         .rposition(|byte| !matches!(byte, b'\r' | b'\n' | 0 | b' '))
         .map_or(0, |at| at + 1);
-    bytes.get(..end).unwrap_or_default()
+    bytes.split_at(end).0
 }
 
 #[cfg(test)]

@@ -1,21 +1,23 @@
-//! Putting a module on a network: the sequence, its proof, and the way back when it fails.
+//! Putting a module on a network: the sequence, its proof, and the roll-back when it fails.
 //!
 //! On the *verified path* the module becomes access point and station at once. Its link and its
 //! address prove the key while its own access point is still there; only then is that given up. A
-//! module that refuses this, or that is reached over the network it shall leave, goes the *direct
+//! module that refuses this, or that is reached over the network that it is to leave, takes the *direct
 //! path*: write, read back, restart, and the caller looks for it.
 //!
-//! Nothing that was written takes effect before `AT+Z`. Whatever fails before, what was there is
-//! written back; whatever fails after, on the verified path, what was there is written back and the
-//! module restarted once more.
+//! Nothing that was written takes effect before `AT+Z`. On any failure before that, the previous
+//! settings are written back; on any failure after it, on the verified path, they are written back
+//! and the module is restarted once more.
 //!
-//! Sans-IO, with the same inputs and outputs as [`AtSession`]. When a [`JoinEvent::Rejoin`] comes,
-//! connect to the module's access point again and call [`Join::resume`].
+//! Sans-IO, with the same inputs and outputs as [`AtSession`]. On [`JoinEvent::Rejoin`], connect to
+//! the module's access point again and call [`Join::resume`].
 
 mod prepare;
 mod prove;
 mod report;
 mod restore;
+mod stage;
+mod timing;
 mod watch;
 
 use std::collections::VecDeque;
@@ -29,101 +31,12 @@ pub use report::{
     RejoinReason, StepName,
 };
 
-use crate::session::{AtSession, AtSessionConfig, AtSessionEvent, CommandId, after, begins_reply};
-use crate::settings::{Mode, OnOff, Wan};
+use crate::at::begins_reply;
+use crate::session::{AtSession, AtSessionConfig, AtSessionEvent, CommandId, after};
+use crate::settings::Wan;
 use crate::wifi::Credentials;
-use crate::{AtRequest, AtValue, Mac, ModuleIdentity};
-use prove::After;
-use watch::{OpenTest, RestartWatch, Seen};
-
-/// What the command in flight is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ask {
-    ReadMode,
-    ReadMac,
-    ReadSsid,
-    ReadKey,
-    ReadWan,
-    Scan,
-    /// `WMODE=APSTA`; the number of tries so far.
-    Both(u8),
-    /// `FAPSTA=on` and `off`, the HF-A11's spelling.
-    BothOldStyle(OnOff),
-    Ssid,
-    Key,
-    CheckSsid,
-    CheckKey,
-    CheckMode(After),
-    /// The mode that did not read back.
-    ModeAgain(After),
-    /// `WANN=DHCP`, then the padded form.
-    Dhcp {
-        padded: bool,
-    },
-    StationDirect,
-    Link,
-    Lease,
-    Ping(Ipv4Addr),
-    Station,
-    Restore,
-}
-
-#[derive(Debug)]
-enum Stage {
-    /// Waiting for the session to open.
-    Opening,
-    Asking(Ask, CommandId),
-    /// A pause before the next look.
-    Pausing(Instant, Ask),
-    /// `AT+Z` is out.
-    Restarting(RestartWatch, After),
-    /// The caller is to connect to the access point again.
-    Away(Option<RestartWatch>, After),
-    /// Back, but has it restarted at all?
-    Doubting(Instant, RestartWatch, After),
-    /// Back too soon: has it restarted, or does it need no opening?
-    Testing(OpenTest, After),
-    /// It has not: opening its session once more, to restart it.
-    Reopening(After),
-    /// Waiting for the session to open after a restart.
-    Returning(Option<RestartWatch>, After),
-    Over,
-}
-
-/// What was set before, as bytes; nothing where it could not be read.
-#[derive(Debug, Default)]
-struct Before {
-    mode: Option<Mode>,
-    ssid: Option<AtValue>,
-    key: Option<AtValue>,
-    wan: Option<AtValue>,
-}
-
-/// What may have been changed since.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Changed {
-    mode: bool,
-    old_style: bool,
-    ssid: bool,
-    key: bool,
-    wan: bool,
-}
-
-impl Changed {
-    /// The setting that a command writes.
-    fn by(&mut self, ask: Ask) -> Option<&mut bool> {
-        match ask {
-            Ask::Both(_) | Ask::ModeAgain(_) | Ask::StationDirect | Ask::Station => {
-                Some(&mut self.mode)
-            }
-            Ask::BothOldStyle(_) => Some(&mut self.old_style),
-            Ask::Ssid => Some(&mut self.ssid),
-            Ask::Key => Some(&mut self.key),
-            Ask::Dhcp { .. } => Some(&mut self.wan),
-            _ => None,
-        }
-    }
-}
+use crate::{AtRequest, Mac, ModuleIdentity};
+use stage::{ChangedSettings, JoinCommand, JoinStage, PreviousSettings, RestartPurpose};
 
 /// A module being put on a network.
 ///
@@ -143,32 +56,36 @@ pub struct Join {
     config: JoinConfig,
     target: Ipv4Addr,
     session: AtSession,
-    stage: Stage,
+    stage: JoinStage,
     path: JoinPath,
     /// The module takes commands without being opened, so that silence cannot prove a restart.
-    always_open: bool,
+    needs_no_opening: bool,
     identity: Option<ModuleIdentity>,
     mac: Option<Mac>,
-    before: Before,
-    /// What was sent, and so may have been changed.
-    changed: Changed,
-    /// What the module has said `+ok` to.
-    accepted: Changed,
-    /// Whether it runs with that.
+    previous: PreviousSettings,
+    /// Settings that were sent, and so may have been changed.
+    changed: ChangedSettings,
+    /// Settings that the module has accepted with `+ok`.
+    accepted: ChangedSettings,
+    /// True once the module runs with the new settings.
     applied: bool,
-    seen: bool,
+    /// True if the module's scan has shown the network.
+    network_seen: bool,
+    /// Credentials to try; the first is being tried.
     candidates: VecDeque<Credentials>,
-    /// How often the name or key has read back differently.
+    /// Number of times that the name or key has read back differently.
     mismatches: u8,
-    /// How often the mode has, before the restart that is to come.
+    /// Number of times that the mode has read back differently before the next restart.
     mode_mismatches: u8,
     deadline: Option<Instant>,
-    silences: u32,
-    /// How often it was restarted in vain.
-    in_vain: u32,
+    /// Number of times that the module has fallen silent while it linked.
+    link_silences: u32,
+    /// Number of restarts that did not happen.
+    failed_restarts: u32,
     lease: Option<Wan>,
-    /// Why it is being rolled back, and what is still to be written.
+    /// Reason of the roll-back.
     error: Option<JoinError>,
+    /// Settings that are still to be written back.
     restoring: VecDeque<AtRequest>,
     steps: Vec<JoinStep>,
     transmits: VecDeque<Zeroizing<Vec<u8>>>,
@@ -187,21 +104,21 @@ impl Join {
             },
             config,
             target,
-            stage: Stage::Opening,
-            always_open: false,
+            stage: JoinStage::Opening,
+            needs_no_opening: false,
             identity: None,
             mac: None,
-            before: Before::default(),
-            changed: Changed::default(),
-            accepted: Changed::default(),
+            previous: PreviousSettings::default(),
+            changed: ChangedSettings::default(),
+            accepted: ChangedSettings::default(),
             applied: false,
-            seen: false,
+            network_seen: false,
             candidates: VecDeque::new(),
             mismatches: 0,
             mode_mismatches: 0,
             deadline: None,
-            silences: 0,
-            in_vain: 0,
+            link_silences: 0,
+            failed_restarts: 0,
             lease: None,
             error: None,
             restoring: VecDeque::new(),
@@ -211,62 +128,66 @@ impl Join {
         }
     }
 
-    /// Goes on after a [`JoinEvent::Rejoin`].
+    /// Continues after a [`JoinEvent::Rejoin`].
     pub fn resume(&mut self, now: Instant) {
-        match std::mem::replace(&mut self.stage, Stage::Over) {
+        match std::mem::replace(&mut self.stage, JoinStage::Finished) {
             // Before the word is sent, because a module that was never gone still has its session.
-            Stage::Away(Some(mut watch), then) if !self.always_open => {
-                watch.ask();
-                self.stage = Stage::Doubting(after(now, watch.pace() * 2), watch, then);
+            JoinStage::AwaitingRejoin(Some(mut watch), purpose) if !self.needs_no_opening => {
+                watch.send_round();
+                self.stage =
+                    JoinStage::CheckingSilence(after(now, watch.round() * 2), watch, purpose);
             }
-            Stage::Away(watch, then) => self.return_to(now, watch, then),
+            JoinStage::AwaitingRejoin(watch, purpose) => self.return_to(now, watch, purpose),
             stage => self.stage = stage,
         }
     }
 
-    /// Says that the module's access point cannot be joined again: gives up.
+    /// Gives up, because the module's access point cannot be joined again.
     pub fn give_up(&mut self, now: Instant) {
-        if !matches!(self.stage, Stage::Over) {
+        if !matches!(self.stage, JoinStage::Finished) {
             self.finish_failed(now, JoinError::NotBack, ModuleState::Unknown);
         }
     }
 
-    /// Stops as soon as what was there before is written back.
+    /// Stops as soon as the previous settings are written back.
     pub fn cancel(&mut self, now: Instant) {
-        // Once it leaves for the network there is nobody left to tell.
+        // Once the module leaves for the network it cannot be reached any more.
         let leaving = matches!(
             self.stage,
-            Stage::Over | Stage::Restarting(_, After::Station | After::Direct)
+            JoinStage::Finished
+                | JoinStage::Restarting(_, RestartPurpose::Station | RestartPurpose::Direct)
         );
         if leaving || self.error.is_some() {
             return;
         }
         if !matches!(
             self.stage,
-            Stage::Asking(..) | Stage::Pausing(..) | Stage::Opening
+            JoinStage::AwaitingReply(..) | JoinStage::Pausing(..) | JoinStage::Opening
         ) {
-            // `AT+Z` is out: it runs, or will run, with what was written.
+            // `AT+Z` has been sent: the module runs, or will run, with the new settings.
             self.applied = true;
             self.session = AtSession::new(self.config.session.clone(), now);
         }
         self.fail(now, JoinError::Cancelled);
     }
 
-    /// Leaves at once, whatever is half done; for destructors.
+    /// Leaves at once and writes nothing back; for destructors.
     pub fn abandon(&mut self, now: Instant) {
         self.session.close(now);
-        self.stage = Stage::Over;
+        self.stage = JoinStage::Finished;
     }
 
     /// Takes a datagram from the module's address.
     pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
         match &mut self.stage {
-            Stage::Restarting(watch, _) => watch.handle_datagram(datagram),
-            Stage::Doubting(_, watch, then) if begins_reply(datagram) => {
-                self.stage = Stage::Testing(watch.test(now), *then);
+            JoinStage::Restarting(watch, _) => watch.handle_datagram(datagram),
+            JoinStage::CheckingSilence(_, watch, purpose) if begins_reply(datagram) => {
+                self.stage = JoinStage::TestingSession(watch.test(now), *purpose);
             }
-            Stage::Testing(test, _) => test.handle_datagram(datagram),
-            Stage::Away(..) | Stage::Doubting(..) | Stage::Over => {}
+            JoinStage::TestingSession(test, _) => test.handle_datagram(datagram),
+            JoinStage::AwaitingRejoin(..)
+            | JoinStage::CheckingSilence(..)
+            | JoinStage::Finished => {}
             _ => {
                 self.session.handle_datagram(now, datagram);
                 self.pump(now);
@@ -274,25 +195,25 @@ impl Join {
         }
     }
 
-    /// Runs what is due.
+    /// Runs the timers that are due.
     pub fn handle_timeout(&mut self, now: Instant) {
         match &mut self.stage {
-            Stage::Restarting(watch, _) => {
-                let seen = watch.handle_timeout(now);
-                self.handle_seen(now, seen);
+            JoinStage::Restarting(watch, _) => {
+                let status = watch.handle_timeout(now);
+                self.handle_restart_status(now, status);
             }
-            Stage::Doubting(at, ..) if *at <= now => self.stop_doubting(now),
-            Stage::Testing(test, then) => {
-                let then = *then;
+            JoinStage::CheckingSilence(at, ..) if *at <= now => self.end_silence_check(now),
+            JoinStage::TestingSession(test, purpose) => {
+                let purpose = *purpose;
                 if let Some(unasked) = test.handle_timeout(now) {
-                    self.handle_tested(now, unasked, then);
+                    self.handle_session_test(now, unasked, purpose);
                 }
             }
-            Stage::Pausing(at, ask) if *at <= now => {
-                let ask = *ask;
-                self.ask(now, ask);
+            JoinStage::Pausing(at, command) if *at <= now => {
+                let command = *command;
+                self.send(now, command);
             }
-            Stage::Away(..) | Stage::Over => {}
+            JoinStage::AwaitingRejoin(..) | JoinStage::Finished => {}
             _ => {
                 self.session.handle_timeout(now);
                 self.pump(now);
@@ -303,8 +224,10 @@ impl Join {
     /// Returns the next datagram to send to the module's port 48899.
     pub fn poll_transmit(&mut self) -> Option<Zeroizing<Vec<u8>>> {
         let watch = match &mut self.stage {
-            Stage::Restarting(watch, _) | Stage::Doubting(_, watch, _) => watch.poll_transmit(),
-            Stage::Testing(test, _) => test.poll_transmit(),
+            JoinStage::Restarting(watch, _) | JoinStage::CheckingSilence(_, watch, _) => {
+                watch.poll_transmit()
+            }
+            JoinStage::TestingSession(test, _) => test.poll_transmit(),
             _ => None,
         };
         self.transmits
@@ -316,26 +239,27 @@ impl Join {
     /// Returns when [`Join::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Restarting(watch, _) => Some(watch.next_timeout()),
-            Stage::Doubting(at, ..) => Some(*at),
-            Stage::Testing(test, _) => Some(test.next_timeout()),
-            Stage::Pausing(at, _) => self.session.poll_timeout().into_iter().chain([*at]).min(),
-            Stage::Away(..) | Stage::Over => None,
-            Stage::Opening | Stage::Asking(..) | Stage::Reopening(_) | Stage::Returning(..) => {
-                self.session.poll_timeout()
-            }
+            JoinStage::Restarting(watch, _) => Some(watch.next_timeout()),
+            JoinStage::CheckingSilence(at, ..) => Some(*at),
+            JoinStage::TestingSession(test, _) => Some(test.next_timeout()),
+            JoinStage::Pausing(at, _) => self.session.poll_timeout().into_iter().chain([*at]).min(),
+            JoinStage::AwaitingRejoin(..) | JoinStage::Finished => None,
+            JoinStage::Opening
+            | JoinStage::AwaitingReply(..)
+            | JoinStage::Reopening(_)
+            | JoinStage::Returning(..) => self.session.poll_timeout(),
         }
     }
 
-    /// Returns what has happened. [`JoinEvent::Done`] and [`JoinEvent::Failed`] are the last.
+    /// Returns the next event. [`JoinEvent::Done`] and [`JoinEvent::Failed`] are the last.
     pub fn poll_event(&mut self) -> Option<JoinEvent> {
         self.events.pop_front()
     }
 }
 
-/// The ways between the stages.
+/// Transitions between the stages.
 impl Join {
-    /// Takes what the session has to say.
+    /// Handles the events of the session.
     fn pump(&mut self, now: Instant) {
         while let Some(event) = self.session.poll_event() {
             match event {
@@ -349,18 +273,20 @@ impl Join {
     }
 
     fn handle_opened(&mut self, now: Instant, identity: Option<ModuleIdentity>) {
-        match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Opening => self.begin(now, identity),
-            Stage::Returning(watch, then) => self.returned(now, watch, then),
-            Stage::Reopening(then) => self.restart(now, then),
+        match std::mem::replace(&mut self.stage, JoinStage::Finished) {
+            JoinStage::Opening => self.begin(now, identity),
+            JoinStage::Returning(watch, purpose) => self.returned(now, watch, purpose),
+            JoinStage::Reopening(purpose) => self.restart(now, purpose),
             stage => self.stage = stage,
         }
     }
 
     fn handle_lost(&mut self, now: Instant) {
         match &self.stage {
-            Stage::Opening => self.finish_failed(now, JoinError::NoAnswer, ModuleState::Untouched),
-            Stage::Returning(..) | Stage::Reopening(_) => self.not_returned(now),
+            JoinStage::Opening => {
+                self.finish_failed(now, JoinError::NoReply, ModuleState::Untouched)
+            }
+            JoinStage::Returning(..) | JoinStage::Reopening(_) => self.not_returned(now),
             // The command in flight has failed with it.
             _ => {}
         }
@@ -368,53 +294,59 @@ impl Join {
 
     /// Hands a reply, or its absence, to the step that waits for it.
     fn handle_answer(&mut self, now: Instant, id: CommandId, raw: Option<&Zeroizing<Vec<u8>>>) {
-        let Stage::Asking(ask, wanted) = self.stage else {
+        let JoinStage::AwaitingReply(command, wanted) = self.stage else {
             return;
         };
         if id != wanted {
             return;
         }
         let raw = raw.map(|raw| raw.as_slice());
-        match ask {
-            Ask::ReadMode
-            | Ask::ReadMac
-            | Ask::ReadSsid
-            | Ask::ReadKey
-            | Ask::ReadWan
-            | Ask::Scan => {
-                self.handle_read(now, ask, raw);
+        match command {
+            JoinCommand::ReadMode
+            | JoinCommand::ReadMac
+            | JoinCommand::ReadSsid
+            | JoinCommand::ReadKey
+            | JoinCommand::ReadWan
+            | JoinCommand::Scan => {
+                self.handle_read(now, command, raw);
             }
-            Ask::Link | Ask::Lease | Ask::Ping(_) | Ask::Station => {
-                self.handle_proof(now, ask, raw);
+            JoinCommand::ReadLink
+            | JoinCommand::ReadLease
+            | JoinCommand::Ping(_)
+            | JoinCommand::SetStation => {
+                self.handle_proof(now, command, raw);
             }
-            Ask::CheckMode(then) => self.handle_mode(now, then, raw),
-            Ask::ModeAgain(then) => self.handle_mode_again(now, then, raw),
-            Ask::Restore => self.handle_restored(now, raw),
-            _ => self.handle_written(now, ask, raw),
+            JoinCommand::CheckMode(purpose) => self.handle_mode(now, purpose, raw),
+            JoinCommand::RepeatMode(purpose) => self.handle_repeated_mode(now, purpose, raw),
+            JoinCommand::Restore => self.handle_restored(now, raw),
+            _ => self.handle_written(now, command, raw),
         }
     }
 
-    fn ask(&mut self, now: Instant, ask: Ask) {
-        if let Some(changed) = self.changed.by(ask) {
+    fn send(&mut self, now: Instant, command: JoinCommand) {
+        if let Some(changed) = self.changed.written_by(command) {
             *changed = true;
         }
-        let request = self.request(ask);
+        let request = self.request(command);
         let id = self.session.submit(now, request);
-        self.stage = Stage::Asking(ask, id);
+        self.stage = JoinStage::AwaitingReply(command, id);
         self.pump(now);
     }
 
-    /// Notes whether the module took a setting; what it refused it has not changed.
-    fn note_written(&mut self, ask: Ask, done: bool) {
-        let (Some(changed), Some(accepted)) = (self.changed.by(ask), self.accepted.by(ask)) else {
+    /// Notes whether the module accepted a setting; a refused one has not changed.
+    fn note_written(&mut self, command: JoinCommand, done: bool) {
+        let (Some(changed), Some(accepted)) = (
+            self.changed.written_by(command),
+            self.accepted.written_by(command),
+        ) else {
             return;
         };
         *accepted |= done;
         *changed = *accepted;
     }
 
-    fn pause(&mut self, now: Instant, wait: Duration, ask: Ask) {
-        self.stage = Stage::Pausing(after(now, wait), ask);
+    fn pause(&mut self, now: Instant, wait: Duration, command: JoinCommand) {
+        self.stage = JoinStage::Pausing(after(now, wait), command);
     }
 
     fn step(&mut self, name: StepName, ok: bool, detail: impl Into<Option<String>>) {
@@ -428,7 +360,7 @@ impl Join {
     }
 
     fn finish_failed(&mut self, now: Instant, error: JoinError, left: ModuleState) {
-        // What led to a roll-back is the reason, not how the roll-back went.
+        // The reason is what led to the roll-back, not the outcome of the roll-back.
         let error = self.error.take().unwrap_or(error);
         let failure = JoinFailure {
             error,
@@ -440,10 +372,10 @@ impl Join {
         self.events.push_back(JoinEvent::Failed(Box::new(failure)));
     }
 
-    /// `AT+Q`, always.
+    /// Ends the join and leaves command mode with `AT+Q`.
     fn leave(&mut self, now: Instant) {
         self.session.close(now);
-        self.stage = Stage::Over;
+        self.stage = JoinStage::Finished;
     }
 
     fn session_config(&self, handshake_timeout: Duration) -> AtSessionConfig {

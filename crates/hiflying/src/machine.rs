@@ -1,24 +1,24 @@
-//! The shape that sessions and joins share, so that one loop can drive either.
+//! The interface that sessions and joins share, so that one loop can drive either.
 
 use std::time::Instant;
 
 use zeroize::Zeroizing;
 
-/// Something that talks with one module in datagrams and time.
-pub(crate) trait Machine {
+/// A state machine that exchanges datagrams with one module.
+pub(crate) trait SessionMachine {
     /// Takes a datagram from the module.
     fn handle_datagram(&mut self, now: Instant, datagram: &[u8]);
-    /// Runs what is due.
+    /// Runs the timers that are due.
     fn handle_timeout(&mut self, now: Instant);
-    /// Gives the next datagram for the module.
+    /// Returns the next datagram for the module.
     fn poll_transmit(&mut self) -> Option<Zeroizing<Vec<u8>>>;
-    /// Tells when `handle_timeout` is due.
+    /// Returns when `handle_timeout` is due.
     fn poll_timeout(&self) -> Option<Instant>;
 }
 
 macro_rules! machine {
     ($type:ty) => {
-        impl Machine for $type {
+        impl SessionMachine for $type {
             fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
                 Self::handle_datagram(self, now, datagram);
             }

@@ -1,15 +1,15 @@
 //! The AT console on the module's serial port, without the port.
 //!
-//! [`SerialSession`] owns the way into command mode (`+++`, `a`), one command at a time with its reply,
-//! and the way out (`AT+ENTM`, always). It holds no device and no clock: bytes and a time go in,
+//! [`SerialSession`] enters command mode (`+++`, `a`), sends one command at a time, and always leaves with
+//! `AT+ENTM`. It holds no device and no clock: bytes and a time go in,
 //! bytes and events come out. With the feature `serial`, `SerialConsole` runs it on a real port.
 //!
-//! Where the facts come from: section 9 of the protocol notes (five independent clients for the
-//! escape, six for `AT+ENTM`). Two deviations are answered by the same few lines:
+//! The facts are from section 9 of the protocol notes (five independent clients for the escape, six for
+//! `AT+ENTM`). Two deviations are handled alike:
 //!
-//! * A module that is in command mode already takes `+++` for a malformed line and says `+ERR`.
+//! * A module that is in command mode already takes `+++` for a malformed line and replies `+ERR`.
 //! * The SP-2's own header behaves like its TCP port 8899: a parser of the plug's maker, which
-//!   knows no escape and says `+ERROR`. Then commands are sent as plain lines ([`SerialOpening::Line`]).
+//!   knows no escape and replies `+ERROR`. Then commands are sent as plain lines ([`SerialOpening::Line`]).
 //!
 //! ```
 //! use std::time::{Duration, Instant};
@@ -37,87 +37,87 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-use self::collect::Collector;
+use self::collect::ReplyCollector;
 use crate::at::{AtRequest, Terminator};
-use crate::verb::{self, Answer};
+use crate::verb::{self, ExpectedReply};
 
 #[cfg(feature = "serial")]
 pub use self::driver::{SerialConsole, SerialConsoleError, SerialOpenError};
 
 const LEAVE: &[u8] = b"AT+ENTM\r";
 
-/// Waits and limits of a [`SerialSession`].
+/// Timings of a [`SerialSession`].
 #[derive(Debug, Clone)]
 pub struct SerialConfig {
-    /// Silence before `+++`, one entry for each try: a module that has just passed data on does
-    /// not see an escape that follows too closely.
+    /// Silence before `+++`, one entry for each try: a module that has just passed data on ignores an
+    /// escape that follows too closely.
     pub guards: Vec<Duration>,
-    /// How long the module may take to answer `+++` with `a`.
-    pub escape_wait: Duration,
-    /// How long it may take to answer our `a` with `+ok` (it forgets the escape after about 3 s).
-    pub confirm_wait: Duration,
-    /// How long a plain line may go unanswered before the device counts as silent.
-    pub probe_wait: Duration,
+    /// Time for the `a` that replies to `+++`.
+    pub escape_timeout: Duration,
+    /// Time for the `+ok` that replies to our `a` (the module forgets the escape after about 3 s).
+    pub confirm_timeout: Duration,
+    /// Time for the reply to a plain line; after that the device counts as silent.
+    pub probe_timeout: Duration,
     /// Silence that ends a reply whose `\r\n\r\n` is missing (clones end in a single `\r`).
     pub silence: Duration,
-    /// The same for a network list, whose rows come as the radio finds them.
+    /// Silence that ends a network list, whose rows come as the radio finds them.
     pub list_silence: Duration,
-    /// How long a verb that the table does not know may take.
-    pub budget: Duration,
-    /// How long to wait for the answer to `AT+ENTM`.
-    pub leave_wait: Duration,
+    /// Minimum time for the reply to a command.
+    pub reply_timeout: Duration,
+    /// Time for the reply to `AT+ENTM`.
+    pub leave_timeout: Duration,
 }
 
 impl Default for SerialConfig {
     fn default() -> Self {
         Self {
             guards: vec![Duration::from_millis(500), Duration::from_millis(1500)],
-            escape_wait: Duration::from_millis(1500),
-            confirm_wait: Duration::from_secs(3),
-            probe_wait: Duration::from_millis(1500),
+            escape_timeout: Duration::from_millis(1500),
+            confirm_timeout: Duration::from_secs(3),
+            probe_timeout: Duration::from_millis(1500),
             silence: Duration::from_millis(300),
             list_silence: Duration::from_secs(3),
-            budget: Duration::from_secs(3),
-            leave_wait: Duration::from_secs(1),
+            reply_timeout: Duration::from_secs(3),
+            leave_timeout: Duration::from_secs(1),
         }
     }
 }
 
-/// How the console was reached.
+/// State of the device when its console was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SerialOpening {
-    /// `+++` and `a` were answered: the module is in command mode because of us.
+    /// The module replied to `+++` and `a`, and is in command mode because of us.
     Escaped,
     /// The module was in command mode before.
     AlreadyOpen,
-    /// The escape means nothing to this device, but it answers AT lines (an SP-2's own header).
+    /// The device ignores the escape but replies to AT lines (an SP-2's own header).
     Line,
 }
 
-/// Names one submitted command.
+/// Identifies a submitted command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SerialCommandId(u64);
 
-/// What a [`SerialSession`] reports.
+/// Event of a [`SerialSession`].
 #[derive(Debug)]
 pub enum SerialEvent {
-    /// Commands are answered from now on.
+    /// The device accepts commands.
     Opened(SerialOpening),
-    /// A command was answered. The bytes are free of the echo, but otherwise as they came.
+    /// A command got its reply, without the echo but otherwise as it came.
     Reply {
-        /// Which command.
+        /// The command.
         id: SerialCommandId,
         /// The reply, with its line ends.
         raw: Zeroizing<Vec<u8>>,
     },
-    /// A command was not answered within its time.
-    Unanswered {
-        /// Which command.
+    /// A command got no reply in time.
+    NoReply {
+        /// The command.
         id: SerialCommandId,
     },
-    /// Nothing on this line understands us; the session is over.
+    /// No device replies on this line; the session is over.
     Silent,
-    /// Command mode was left as asked; the session is over.
+    /// The session was closed.
     Closed,
 }
 
@@ -125,21 +125,21 @@ pub enum SerialEvent {
 enum SerialState {
     /// Keeping silent before `+++`.
     Guarding,
-    /// `+++` is out.
+    /// `+++` has been sent.
     Escaping,
-    /// `a` is out.
+    /// `a` has been sent.
     Confirming,
-    /// A plain line is out, to see whether anybody is there.
+    /// A plain line has been sent, to see whether a device replies.
     Probing,
     /// Ready for a command.
     Idle,
-    /// A command is out.
-    Asking(SerialCommandId),
-    /// A command (`AT+ENTM`, `AT+Z`, `AT+RELD`) took us out of command mode.
+    /// A command has been sent.
+    AwaitingReply(SerialCommandId),
+    /// A command (`AT+ENTM`, `AT+Z`, `AT+RELD`) has ended command mode.
     Outside,
-    /// `AT+ENTM` is out.
+    /// `AT+ENTM` has been sent.
     Leaving,
-    /// Over.
+    /// The session is over.
     Closed,
 }
 
@@ -154,23 +154,23 @@ pub struct SerialSession {
     config: SerialConfig,
     state: SerialState,
     opening: Option<SerialOpening>,
-    /// Which entry of `config.guards` is in use.
+    /// Index of the current entry of `config.guards`.
     attempt: usize,
-    /// When the present state gives up.
+    /// Time at which the current state ends.
     deadline: Option<Instant>,
-    /// When the line has been quiet for long enough to judge what was received.
+    /// Time at which the line has been quiet for long enough to judge the received bytes.
     quiet: Option<Instant>,
-    received: Collector,
+    received: ReplyCollector,
     queue: VecDeque<(SerialCommandId, AtRequest)>,
-    /// The verb that is being asked, in upper case.
-    asking: String,
+    /// Verb of the command in flight, in upper case.
+    verb: String,
     next_id: u64,
     transmits: VecDeque<Zeroizing<Vec<u8>>>,
     events: VecDeque<SerialEvent>,
 }
 
 impl SerialSession {
-    /// Starts with the guard pause; the escape follows by itself.
+    /// Starts with the guard pause, after which the escape is sent.
     pub fn new(config: SerialConfig, now: Instant) -> Self {
         let mut session = Self {
             config,
@@ -179,9 +179,9 @@ impl SerialSession {
             attempt: 0,
             deadline: None,
             quiet: None,
-            received: Collector::default(),
+            received: ReplyCollector::default(),
             queue: VecDeque::new(),
-            asking: String::new(),
+            verb: String::new(),
             next_id: 0,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
@@ -190,43 +190,42 @@ impl SerialSession {
         session
     }
 
-    /// How the console was reached, once it was.
+    /// Returns the state of the device when its console was opened, once it is open.
     pub fn opening(&self) -> Option<SerialOpening> {
         self.opening
     }
 
-    /// Whether the session is over.
+    /// Tells whether the session is over.
     pub fn is_closed(&self) -> bool {
         self.state == SerialState::Closed
     }
 
-    /// Queues a command; commands go out one at a time. After a command that leaves command mode
-    /// the next one enters it again.
+    /// Queues a command; commands are sent one at a time. The next command after one that leaves command mode
+    /// enters it again.
     pub fn submit(&mut self, now: Instant, request: AtRequest) -> SerialCommandId {
         let id = SerialCommandId(self.next_id);
         self.next_id += 1;
         if matches!(self.state, SerialState::Leaving | SerialState::Closed) {
-            self.events.push_back(SerialEvent::Unanswered { id });
+            self.events.push_back(SerialEvent::NoReply { id });
             return id;
         }
         self.queue.push_back((id, request));
         match self.state {
-            SerialState::Idle => self.ask_next(now),
+            SerialState::Idle => self.send_next(now),
             SerialState::Outside => self.start(now),
             _ => {}
         }
         id
     }
 
-    /// Leaves command mode: now when idle or when a command is under way (which then counts as
-    /// unanswered). `AT+ENTM` goes out whatever happened before, as a module that is left in
-    /// command mode does not work.
+    /// Leaves command mode at once; a command in flight counts as failed. `AT+ENTM` is sent in any state,
+    /// because a module that is left in command mode does not work.
     pub fn close(&mut self, now: Instant) {
         if matches!(self.state, SerialState::Closed | SerialState::Leaving) {
             return;
         }
-        if let SerialState::Asking(id) = self.state {
-            self.events.push_back(SerialEvent::Unanswered { id });
+        if let SerialState::AwaitingReply(id) = self.state {
+            self.events.push_back(SerialEvent::NoReply { id });
         }
         self.fail_queue();
         if self.owes_leaving() {
@@ -236,8 +235,8 @@ impl SerialSession {
         }
     }
 
-    /// Whether `AT+ENTM` still has to be sent: not before anything was written, nor after a
-    /// command that left command mode itself. For drivers that are dropped in the middle.
+    /// Tells whether `AT+ENTM` still has to be sent, for drivers that are dropped in the middle: not before
+    /// anything was written, nor after a command that ended command mode.
     pub fn owes_leaving(&self) -> bool {
         match self.state {
             SerialState::Outside | SerialState::Leaving | SerialState::Closed => false,
@@ -246,7 +245,7 @@ impl SerialSession {
         }
     }
 
-    /// Ends without a word, for a port that has gone.
+    /// Ends without sending anything, for a port that is gone.
     pub fn abandon(&mut self) {
         self.fail_queue();
         self.idle();
@@ -255,7 +254,7 @@ impl SerialSession {
 
     /// Takes bytes from the port.
     pub fn handle_input(&mut self, now: Instant, bytes: &[u8]) {
-        // What comes while nothing was asked is traffic of the plug's own application.
+        // Bytes without a request are traffic of the plug's own application.
         if bytes.is_empty()
             || matches!(
                 self.state,
@@ -273,13 +272,13 @@ impl SerialSession {
             SerialState::Escaping => self.judge_escape(now, false),
             SerialState::Confirming => self.judge_confirm(now),
             SerialState::Probing => self.judge_probe(now, false),
-            SerialState::Asking(id) if self.received.is_ended() => self.answered(now, id),
+            SerialState::AwaitingReply(id) if self.received.is_ended() => self.replied(now, id),
             SerialState::Leaving if self.received.is_ended() => self.end(SerialEvent::Closed),
             _ => {}
         }
     }
 
-    /// Call when [`poll_timeout`](Self::poll_timeout) is due.
+    /// Runs the timers that are due.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.quiet.is_some_and(|at| at <= now) {
             self.quiet = None;
@@ -291,12 +290,12 @@ impl SerialSession {
         }
     }
 
-    /// The next bytes to write.
+    /// Returns the next bytes to write.
     pub fn poll_transmit(&mut self) -> Option<Zeroizing<Vec<u8>>> {
         self.transmits.pop_front()
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout) next.
+    /// Returns when [`handle_timeout`](Self::handle_timeout) is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match (self.deadline, self.quiet) {
             (Some(deadline), Some(quiet)) => Some(deadline.min(quiet)),
@@ -304,7 +303,7 @@ impl SerialSession {
         }
     }
 
-    /// The next thing to report.
+    /// Returns the next event.
     pub fn poll_event(&mut self) -> Option<SerialEvent> {
         self.events.pop_front()
     }
@@ -313,7 +312,7 @@ impl SerialSession {
         self.state = state;
         self.deadline = Some(deadline);
         self.quiet = None;
-        self.received = Collector::default();
+        self.received = ReplyCollector::default();
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -324,8 +323,8 @@ impl SerialSession {
         match self.state {
             SerialState::Escaping => self.judge_escape(now, true),
             SerialState::Probing => self.judge_probe(now, true),
-            SerialState::Asking(id) if self.received.is_answer() => self.answered(now, id),
-            SerialState::Leaving if self.received.is_answer() => self.end(SerialEvent::Closed),
+            SerialState::AwaitingReply(id) if self.received.is_reply() => self.replied(now, id),
+            SerialState::Leaving if self.received.is_reply() => self.end(SerialEvent::Closed),
             _ => {}
         }
     }
@@ -335,7 +334,7 @@ impl SerialSession {
             SerialState::Guarding => self.escape(now),
             SerialState::Escaping | SerialState::Confirming => self.try_again(now),
             SerialState::Probing => self.silent(),
-            SerialState::Asking(id) => self.out_of_time(now, id),
+            SerialState::AwaitingReply(id) => self.out_of_time(now, id),
             SerialState::Leaving => self.end(SerialEvent::Closed),
             SerialState::Idle | SerialState::Outside | SerialState::Closed => {}
         }
@@ -345,75 +344,75 @@ impl SerialSession {
         self.state = SerialState::Idle;
         self.deadline = None;
         self.quiet = None;
-        self.received = Collector::default();
+        self.received = ReplyCollector::default();
     }
 
-    fn ask_next(&mut self, now: Instant) {
+    fn send_next(&mut self, now: Instant) {
         let Some((id, request)) = self.queue.pop_front() else {
             return;
         };
         let terminator = match self.opening {
-            // What every client of the plug's own parser sends.
+            // Every client of the plug's own parser sends this.
             Some(SerialOpening::Line) => Terminator::CrLf,
             _ => Terminator::Cr,
         };
         let info = verb::lookup(request.verb());
-        let budget = info.map_or(self.config.budget, |info| {
-            info.budget.max(self.config.budget)
+        let timeout = info.map_or(self.config.reply_timeout, |info| {
+            info.timeout.max(self.config.reply_timeout)
         });
-        self.enter(SerialState::Asking(id), now + budget);
-        self.asking = request.verb().to_owned();
-        self.received = Collector::new(&request.emit(Terminator::None));
+        self.enter(SerialState::AwaitingReply(id), now + timeout);
+        self.verb = request.verb().to_owned();
+        self.received = ReplyCollector::new(&request.emit(Terminator::None));
         self.transmits.push_back(request.emit(terminator));
     }
 
-    fn asks_for_list(&self) -> bool {
-        verb::lookup(&self.asking).is_some_and(|info| info.answer == Answer::Many)
+    fn expects_list(&self) -> bool {
+        verb::lookup(&self.verb).is_some_and(|info| info.reply == ExpectedReply::Many)
     }
 
     fn silence(&self) -> Duration {
         match self.state {
-            SerialState::Asking(_) if self.asks_for_list() => self.config.list_silence,
+            SerialState::AwaitingReply(_) if self.expects_list() => self.config.list_silence,
             _ => self.config.silence,
         }
     }
 
     fn out_of_time(&mut self, now: Instant, id: SerialCommandId) {
         if self.received.is_empty() {
-            self.events.push_back(SerialEvent::Unanswered { id });
+            self.events.push_back(SerialEvent::NoReply { id });
             self.settle(now);
         } else {
-            self.answered(now, id);
+            self.replied(now, id);
         }
     }
 
-    fn answered(&mut self, now: Instant, id: SerialCommandId) {
+    fn replied(&mut self, now: Instant, id: SerialCommandId) {
         let raw = std::mem::take(&mut self.received).into_reply();
         self.events.push_back(SerialEvent::Reply { id, raw });
         self.settle(now);
     }
 
-    /// After a command: on to the next, or out of command mode if that was its effect.
+    /// Goes on after a command, or notes that it ended command mode.
     fn settle(&mut self, now: Instant) {
         self.idle();
-        if matches!(self.asking.as_str(), "ENTM" | "Z" | "RELD") {
+        if matches!(self.verb.as_str(), "ENTM" | "Z" | "RELD") {
             self.state = SerialState::Outside;
             if !self.queue.is_empty() {
                 self.start(now);
             }
         } else {
-            self.ask_next(now);
+            self.send_next(now);
         }
     }
 
     fn leave(&mut self, now: Instant) {
         self.write(LEAVE);
-        self.enter(SerialState::Leaving, now + self.config.leave_wait);
-        self.received = Collector::new(b"AT+ENTM");
+        self.enter(SerialState::Leaving, now + self.config.leave_timeout);
+        self.received = ReplyCollector::new(b"AT+ENTM");
     }
 
     fn silent(&mut self) {
-        // Whoever listens but cannot be heard may be in command mode now.
+        // A device that hears us but cannot be heard may be in command mode now.
         self.write(LEAVE);
         self.fail_queue();
         self.end(SerialEvent::Silent);
@@ -421,7 +420,7 @@ impl SerialSession {
 
     fn fail_queue(&mut self) {
         for (id, _) in self.queue.drain(..) {
-            self.events.push_back(SerialEvent::Unanswered { id });
+            self.events.push_back(SerialEvent::NoReply { id });
         }
     }
 

@@ -13,66 +13,63 @@ mod commands;
 mod config;
 mod exchange;
 mod opening;
-mod pace;
+mod round_trip;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
+use crate::at::{begins_reply, strip_prefix_ignoring_case};
 use crate::{AtRequest, Mac, ModuleIdentity};
 pub use config::AtSessionConfig;
-use exchange::Exchange;
-pub(crate) use exchange::begins_reply;
-use pace::RoundTrip;
-pub(crate) use pace::after;
+use exchange::AtExchange;
+pub use exchange::CommandId;
+use round_trip::RoundTrip;
+pub(crate) use round_trip::after;
 
-/// Which command an event speaks of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CommandId(u64);
-
-/// Why a command has no reply.
+/// Reason why a command has no reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum NoReply {
-    /// Nobody answered in time.
-    #[error("no answer in time")]
+    /// The module did not reply in time.
+    #[error("no reply in time")]
     Timeout,
     /// The session was closed first.
     #[error("the session was closed")]
     Closed,
 }
 
-/// What a session tells.
+/// Event of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AtSessionEvent {
-    /// The module takes commands.
+    /// The module accepts commands.
     Opened {
-        /// Its answer to the discovery word; nothing when command mode was open already, or needs
-        /// no opening.
+        /// Reply to the discovery word; `None` when command mode was open already, or needs no
+        /// opening.
         identity: Option<ModuleIdentity>,
     },
-    /// Everything that came back for a command; empty where silence is success.
+    /// A command got its reply; it is empty where silence is success.
     Reply {
         /// The command.
         id: CommandId,
-        /// For [`crate::AtCommand::parse`].
+        /// Raw reply, for [`crate::AtCommand::parse`].
         raw: Zeroizing<Vec<u8>>,
     },
     /// A command got no reply.
     Failed {
         /// The command.
         id: CommandId,
-        /// Why.
+        /// Reason.
         error: NoReply,
     },
-    /// Nobody answers the discovery words. The next command looks again.
+    /// The module does not reply to the discovery words. The next command looks for it again.
     Lost,
-    /// [`AtSession::close`] was called; the last datagram is `AT+Q`.
+    /// The session was closed by [`AtSession::close`]; the last datagram is `AT+Q`.
     Closed,
 }
 
 #[derive(Debug)]
-enum Phase {
+enum SessionPhase {
     /// Sending words.
     Seeking {
         next: Instant,
@@ -80,14 +77,14 @@ enum Phase {
         round: u32,
         sent: Option<Instant>,
     },
-    /// The module has said who it is; opening command mode.
+    /// The module has identified itself; opening command mode.
     Confirming {
         next: Instant,
         deadline: Instant,
         tries: u32,
     },
     Open,
-    /// Nobody there; waits for a command.
+    /// No reply; waiting for a command.
     Lost,
     Closed,
 }
@@ -120,34 +117,34 @@ enum Phase {
 #[derive(Debug)]
 pub struct AtSession {
     config: AtSessionConfig,
-    phase: Phase,
+    phase: SessionPhase,
     announced: bool,
     identity: Option<ModuleIdentity>,
     /// The line end that was sent last.
     terminator: usize,
-    /// Whether the module is known to understand it.
+    /// True if the module is known to understand it.
     terminator_known: bool,
     /// The last datagram while an identity was awaited.
     fragment: Vec<u8>,
-    /// Whether `+ok` has been sent.
+    /// True once `+ok` has been sent.
     confirmed: bool,
-    /// Whether the module took commands before it was asked to.
+    /// True if command mode was open before it was requested.
     unasked: bool,
     words_sent: u32,
     identities: u32,
     round_trip: RoundTrip,
-    active: Option<Exchange>,
+    active: Option<AtExchange>,
     queue: VecDeque<(CommandId, AtRequest)>,
-    /// Until when late replies are let pass before the next command goes out.
+    /// End of the delay in which late replies may pass before the next command is sent.
     settle_until: Option<Instant>,
     settle_for: Duration,
-    /// Replies that earlier sendings of the last command may still get.
+    /// Number of replies that earlier sendings of the last command may still get.
     outstanding: u32,
-    /// Whether this module has been seen to end a reply with a blank line.
+    /// True if this module has ended a reply with a blank line.
     terminates: bool,
-    /// Whether this module or network has been seen to double replies.
+    /// True if this module or network has duplicated replies.
     doubles: bool,
-    /// The last replies and the verbs that got them.
+    /// Last replies, each with its verb.
     recent: VecDeque<(String, Zeroizing<Vec<u8>>)>,
     last_activity: Instant,
     next_id: u64,
@@ -160,7 +157,7 @@ impl AtSession {
     pub fn new(config: AtSessionConfig, now: Instant) -> Self {
         let mut session = Self {
             config,
-            phase: Phase::Lost,
+            phase: SessionPhase::Lost,
             announced: false,
             identity: None,
             terminator: 0,
@@ -188,40 +185,40 @@ impl AtSession {
         session
     }
 
-    /// Returns the module's answer to the discovery word, as far as it has been heard.
+    /// Returns the module's reply to the discovery word, once it has come.
     pub fn identity(&self) -> Option<&ModuleIdentity> {
         self.identity.as_ref()
     }
 
-    /// Tells whether the module took commands without being asked for command mode: it was open
-    /// already, or needs no opening.
+    /// Tells whether command mode was open before it was requested: it was open already, or needs no
+    /// opening.
     pub(crate) fn opened_unasked(&self) -> bool {
         self.unasked
     }
 
-    /// How long to give the module for an answer, within bounds.
-    pub(crate) fn pace(&self, least: Duration, most: Duration) -> Duration {
-        self.round_trip.pace(least, most)
+    /// Returns the delay before a command is repeated, within bounds.
+    pub(crate) fn resend_delay(&self, min: Duration, max: Duration) -> Duration {
+        self.round_trip.resend_delay(min, max)
     }
 
-    /// Tells whether the module takes commands now.
+    /// Tells whether the module accepts commands now.
     pub fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Open)
+        matches!(self.phase, SessionPhase::Open)
     }
 
-    /// Puts a command in the queue; its reply or failure comes as an event.
+    /// Queues a command; its reply or failure comes as an event.
     pub fn submit(&mut self, now: Instant, request: AtRequest) -> CommandId {
         let id = CommandId(self.next_id);
         self.next_id += 1;
         match self.phase {
-            Phase::Closed => {
+            SessionPhase::Closed => {
                 self.events.push_back(AtSessionEvent::Failed {
                     id,
                     error: NoReply::Closed,
                 });
                 return id;
             }
-            Phase::Lost => self.seek(now),
+            SessionPhase::Lost => self.seek(now),
             _ => {}
         }
         self.queue.push_back((id, request));
@@ -232,36 +229,36 @@ impl AtSession {
     /// Leaves command mode: the last datagram is `AT+Q`. Commands without a reply fail. Safe to
     /// call twice.
     pub fn close(&mut self, now: Instant) {
-        if matches!(self.phase, Phase::Closed) {
+        if matches!(self.phase, SessionPhase::Closed) {
             return;
         }
         self.last_activity = now;
         self.transmits
             .push_back(AtRequest::query("Q").emit(self.terminator()));
-        self.phase = Phase::Closed;
+        self.phase = SessionPhase::Closed;
         self.fail_all(NoReply::Closed);
         self.events.push_back(AtSessionEvent::Closed);
     }
 
     /// Takes a datagram from the module's address.
     pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
-        if matches!(self.phase, Phase::Closed) {
+        if matches!(self.phase, SessionPhase::Closed) {
             return;
         }
         if let Some(identity) = self.parse_identity(datagram) {
             self.handle_identity(now, identity);
         } else if !is_foreign(datagram) {
             match self.phase {
-                Phase::Open => self.handle_open(now, datagram),
-                Phase::Seeking { .. } | Phase::Confirming { .. } => {
+                SessionPhase::Open => self.handle_open(now, datagram),
+                SessionPhase::Seeking { .. } | SessionPhase::Confirming { .. } => {
                     self.handle_opening(now, datagram);
                 }
-                Phase::Lost | Phase::Closed => {}
+                SessionPhase::Lost | SessionPhase::Closed => {}
             }
         }
     }
 
-    /// Runs what is due.
+    /// Runs the timers that are due.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self
             .active
@@ -269,17 +266,17 @@ impl AtSession {
             .is_some_and(|active| active.is_overdue(now))
             && !self.is_open()
         {
-            self.settle_active(now, Exchange::give_up);
+            self.settle_active(now, AtExchange::give_up);
         }
         match self.phase {
-            Phase::Seeking { deadline, .. } | Phase::Confirming { deadline, .. }
+            SessionPhase::Seeking { deadline, .. } | SessionPhase::Confirming { deadline, .. }
                 if deadline <= now =>
             {
                 self.lose();
             }
-            Phase::Seeking { next, .. } if next <= now => self.seek_again(now),
-            Phase::Confirming { next, .. } if next <= now => self.confirm_again(now),
-            Phase::Open => self.tick(now),
+            SessionPhase::Seeking { next, .. } if next <= now => self.seek_again(now),
+            SessionPhase::Confirming { next, .. } if next <= now => self.confirm_again(now),
+            SessionPhase::Open => self.tick(now),
             _ => {}
         }
     }
@@ -293,39 +290,34 @@ impl AtSession {
     pub fn poll_timeout(&self) -> Option<Instant> {
         match (&self.phase, &self.active) {
             (
-                Phase::Seeking { next, deadline, .. } | Phase::Confirming { next, deadline, .. },
+                SessionPhase::Seeking { next, deadline, .. }
+                | SessionPhase::Confirming { next, deadline, .. },
                 active,
             ) => {
-                let overdue = active.as_ref().and_then(Exchange::deadline);
+                let overdue = active.as_ref().and_then(AtExchange::deadline);
                 overdue.into_iter().chain([*next, *deadline]).min()
             }
-            (Phase::Open, Some(active)) => active.next_timeout(),
-            (Phase::Open, None) if !self.queue.is_empty() => self.settle_until,
-            (Phase::Open, None) => Some(after(self.last_activity, self.config.keep_alive)),
-            (Phase::Lost | Phase::Closed, _) => None,
+            (SessionPhase::Open, Some(active)) => active.next_timeout(),
+            (SessionPhase::Open, None) if !self.queue.is_empty() => self.settle_until,
+            (SessionPhase::Open, None) => Some(after(self.last_activity, self.config.keep_alive)),
+            (SessionPhase::Lost | SessionPhase::Closed, _) => None,
         }
     }
 
-    /// Returns what has happened.
+    /// Returns the next event.
     pub fn poll_event(&mut self) -> Option<AtSessionEvent> {
         self.events.pop_front()
     }
 }
 
-/// Whether a datagram is no part of an AT session: our own words, lines or `+ok` coming back, or a
+/// Tells whether a datagram is no part of an AT session: our own words, lines or `+ok` coming back, or a
 /// plug's scan reply, which shares the port.
 fn is_foreign(datagram: &[u8]) -> bool {
     let mut fields = datagram.split(|&byte| byte == b',');
-    let text = |field: Option<&[u8]>| {
-        field
-            .and_then(|field| std::str::from_utf8(field).ok())
-            .map(str::trim)
-            .map(str::to_owned)
-    };
-    let address =
-        text(fields.next()).is_some_and(|text| text.parse::<std::net::Ipv4Addr>().is_ok());
-    let mac = text(fields.next()).is_some_and(|text| text.parse::<Mac>().is_ok());
-    let is_line = crate::at::strip_prefix_ignoring_case(datagram, b"AT+").is_some();
+    let mut next = || std::str::from_utf8(fields.next()?).ok().map(str::trim);
+    let address = next().is_some_and(|text| text.parse::<std::net::Ipv4Addr>().is_ok());
+    let mac = next().is_some_and(|text| text.parse::<Mac>().is_ok());
+    let is_line = strip_prefix_ignoring_case(datagram, b"AT+").is_some();
     (address && mac) || (is_line && !begins_reply(datagram))
 }
 

@@ -1,6 +1,4 @@
-//! What a module's settings and states hold: the values behind `+ok=`, in both directions.
-
-mod network;
+//! Values of a module's settings and states: what stands behind `+ok=` or `AT+<VERB>=`, in both directions.
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -9,11 +7,10 @@ use zeroize::Zeroizing;
 
 use crate::wifi::{Credentials, Ssid};
 use crate::{DiscoveryWord, Mac};
-pub use network::{AccessPoint, Addressing, DhcpServer, Lan, LinkQuality, LinkStatus, Wan};
 
 /// The value of a verb as bytes on the wire.
 pub trait WireValue: Sized {
-    /// What the value looks like, for messages.
+    /// Form of the value, for messages.
     const FORM: &'static str;
 
     /// Parses what stood behind `+ok=` or behind `AT+<VERB>=`.
@@ -22,7 +19,7 @@ pub trait WireValue: Sized {
     /// Writes the value.
     fn emit(&self) -> Zeroizing<Vec<u8>>;
 
-    /// The value of an `+ok` without `=`; most have none.
+    /// Returns the value of an `+ok` without `=`; most have none.
     fn absent() -> Option<Self> {
         None
     }
@@ -67,11 +64,11 @@ macro_rules! choice {
 }
 
 choice! {
-    /// What the radio does (`WMODE`).
+    /// Mode of the radio (`WMODE`).
     Mode {
         /// Access point: how a plug leaves the factory.
         Ap = "AP",
-        /// Station on somebody's network.
+        /// Station on an existing network.
         Sta = "STA",
         /// Both at once.
         ApSta = "APSTA",
@@ -89,51 +86,31 @@ choice! {
 }
 
 choice! {
-    /// How the serial line is used (`TMODE`).
-    TransferMode {
-        /// Bytes pass through to socket A.
-        Throughput = "throughput",
-        /// AT commands.
-        Command = "cmd",
-    }
-}
-
-choice! {
-    /// Language of the web page (`PLANG`).
-    Language {
-        /// English.
-        English = "EN",
-        /// Chinese.
-        Chinese = "CN",
-    }
-}
-
-choice! {
     /// Result of `PING`, run by the module.
     PingResult {
-        /// The address answered.
+        /// The address replied.
         Success = "Success",
-        /// It did not; routers may be told not to.
+        /// The address did not reply; some routers ignore pings.
         Timeout = "Timeout",
-        /// The name or address means nothing.
+        /// The name or address is invalid.
         UnknownHost = "Unknown host",
     }
 }
 
 /// A socket of the module (`NETP`, `SOCKB`).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Socket {
+pub struct SocketSettings {
     /// `TCP` or `UDP`, as the module writes it.
     pub protocol: String,
     /// `Server` or `Client`, as the module writes it; socket B has none.
     pub role: Option<String>,
     /// The port.
     pub port: u16,
-    /// The peer or the module's own address.
+    /// Host name or address of the peer, or the module's own address.
     pub host: String,
 }
 
-impl WireValue for Socket {
+impl WireValue for SocketSettings {
     const FORM: &'static str = "<protocol>[,<role>],<port>,<host>";
 
     fn parse(bytes: &[u8]) -> Option<Self> {
@@ -152,66 +129,20 @@ impl WireValue for Socket {
     }
 
     fn emit(&self) -> Zeroizing<Vec<u8>> {
-        match &self.role {
-            Some(role) => wire(format_args!(
-                "{},{role},{},{}",
-                self.protocol, self.port, self.host
-            )),
-            None => wire(format_args!(
-                "{},{},{}",
-                self.protocol, self.port, self.host
-            )),
+        let Self {
+            protocol,
+            role,
+            port,
+            host,
+        } = self;
+        match role {
+            Some(role) => wire(format_args!("{protocol},{role},{port},{host}")),
+            None => wire(format_args!("{protocol},{port},{host}")),
         }
     }
 }
 
-/// The module's serial line (`UART`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Uart {
-    /// Bits a second.
-    pub baud: u32,
-    /// Data bits.
-    pub data_bits: u8,
-    /// Stop bits.
-    pub stop_bits: u8,
-    /// Such as `None`.
-    pub parity: String,
-    /// Such as `NFC` (no flow control).
-    pub flow: String,
-}
-
-impl WireValue for Uart {
-    const FORM: &'static str = "<baud>,<data bits>,<stop bits>,<parity>,<flow>";
-
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        let fields: Vec<&str> = text(bytes)?.split(',').map(str::trim).collect();
-        let [baud, data_bits, stop_bits, parity, flow] = fields.as_slice() else {
-            return None;
-        };
-        Some(Self {
-            baud: baud.parse().ok()?,
-            data_bits: data_bits.parse().ok()?,
-            stop_bits: stop_bits.parse().ok()?,
-            parity: (*parity).to_owned(),
-            flow: (*flow).to_owned(),
-        })
-    }
-
-    fn emit(&self) -> Zeroizing<Vec<u8>> {
-        let Self {
-            baud,
-            data_bits,
-            stop_bits,
-            parity,
-            flow,
-        } = self;
-        wire(format_args!(
-            "{baud},{data_bits},{stop_bits},{parity},{flow}"
-        ))
-    }
-}
-
-/// User and password of the web page (`WEBU`); the password is not shown.
+/// User and password of the web page (`WEBU`); `Debug` hides the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebLogin {
     /// The user.
@@ -242,6 +173,146 @@ impl WireValue for WebLogin {
     }
 }
 
+/// Link to the joined network (`WSLK`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkStatus {
+    /// Not linked. A network that is called "Disconnected" looks the same on clones that leave out
+    /// the address.
+    Disconnected,
+    /// The radio is off.
+    RadioOff,
+    /// Linked.
+    Connected {
+        /// Name of the network.
+        ssid: Ssid,
+        /// Address of its access point; a clone leaves it out.
+        bssid: Option<Mac>,
+    },
+}
+
+impl WireValue for LinkStatus {
+    const FORM: &'static str = "Disconnected, RF Off or <SSID>(<MAC>)";
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        match text(bytes) {
+            Some(word) if word.eq_ignore_ascii_case("disconnected") => {
+                return Some(Self::Disconnected);
+            }
+            Some(word) if word.eq_ignore_ascii_case("rf off") => return Some(Self::RadioOff),
+            // A network name need not be UTF-8.
+            _ => {}
+        }
+        let (name, bssid) = match split_last_bracket(bytes) {
+            Some((name, mac)) => (name, Some(mac)),
+            None => (bytes, None),
+        };
+        Some(Self::Connected {
+            ssid: Ssid::new(name).ok()?,
+            bssid,
+        })
+    }
+
+    fn emit(&self) -> Zeroizing<Vec<u8>> {
+        match self {
+            Self::Disconnected => wire("Disconnected"),
+            Self::RadioOff => wire("RF Off"),
+            Self::Connected { ssid, bssid } => {
+                let mut bytes = ssid.emit();
+                if let Some(mac) = bssid {
+                    bytes.extend_from_slice(format!("({})", mac.compact()).as_bytes());
+                }
+                bytes
+            }
+        }
+    }
+}
+
+/// Splits at the last bracket, because a name may contain one.
+fn split_last_bracket(bytes: &[u8]) -> Option<(&[u8], Mac)> {
+    let at = bytes.iter().rposition(|&byte| byte == b'(')?;
+    let (name, rest) = bytes.split_at_checked(at)?;
+    let mac = text(rest)?
+        .strip_prefix('(')?
+        .strip_suffix(')')?
+        .parse()
+        .ok()?;
+    Some((name, mac))
+}
+
+/// Source of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Addressing {
+    /// The network's DHCP server.
+    Dhcp,
+    /// Fixed in the module.
+    Static,
+}
+
+/// Address on the joined network (`WANN`); all zeros while there is no lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wan {
+    /// Source of the address.
+    pub addressing: Addressing,
+    /// The module's address.
+    pub address: Ipv4Addr,
+    /// The network's mask.
+    pub mask: Ipv4Addr,
+    /// The router.
+    pub gateway: Ipv4Addr,
+}
+
+impl Wan {
+    /// Setting for an address by DHCP, in the padded form that every known firmware takes.
+    pub const DHCP: Self = Self {
+        addressing: Addressing::Dhcp,
+        address: Ipv4Addr::UNSPECIFIED,
+        mask: Ipv4Addr::UNSPECIFIED,
+        gateway: Ipv4Addr::UNSPECIFIED,
+    };
+
+    /// Tells whether others can reach the address.
+    pub fn has_lease(&self) -> bool {
+        !self.address.is_unspecified()
+            && !self.address.is_link_local()
+            && !self.address.is_broadcast()
+    }
+}
+
+impl WireValue for Wan {
+    const FORM: &'static str = "DHCP|static,<address>,<mask>,<gateway>";
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut fields = text(bytes)?.split(',').map(str::trim);
+        let addressing = match fields.next()? {
+            word if word.eq_ignore_ascii_case("dhcp") => Addressing::Dhcp,
+            word if word.eq_ignore_ascii_case("static") => Addressing::Static,
+            _ => return None,
+        };
+        // `DHCP` alone is a legal value.
+        let mut address = || match fields.next() {
+            None | Some("") => Some(Ipv4Addr::UNSPECIFIED),
+            Some(field) => field.parse().ok(),
+        };
+        Some(Self {
+            addressing,
+            address: address()?,
+            mask: address()?,
+            gateway: address()?,
+        })
+    }
+
+    fn emit(&self) -> Zeroizing<Vec<u8>> {
+        let word = match self.addressing {
+            Addressing::Dhcp => "DHCP",
+            Addressing::Static => "static",
+        };
+        wire(format_args!(
+            "{word},{},{},{}",
+            self.address, self.mask, self.gateway
+        ))
+    }
+}
+
 impl WireValue for String {
     const FORM: &'static str = "a text";
 
@@ -260,25 +331,6 @@ impl WireValue for String {
         wire(self)
     }
 }
-
-/// A plain number or address, in its usual text form.
-macro_rules! plain {
-    ($($type:ty: $form:literal),+ $(,)?) => {$(
-        impl WireValue for $type {
-            const FORM: &'static str = $form;
-
-            fn parse(bytes: &[u8]) -> Option<Self> {
-                text(bytes)?.parse().ok()
-            }
-
-            fn emit(&self) -> Zeroizing<Vec<u8>> {
-                wire(self)
-            }
-        }
-    )+};
-}
-
-plain! { u8: "a number up to 255", u16: "a number up to 65535", Ipv4Addr: "an IPv4 address" }
 
 impl WireValue for Mac {
     const FORM: &'static str = "twelve hex digits";

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-use crate::machine::Machine;
+use crate::machine::SessionMachine;
 
 pub(crate) const IDENTITY: &[u8] = b"10.10.100.254,ACCF235676D6,HF-LPB100";
 
@@ -15,7 +15,7 @@ pub(crate) fn ms(milliseconds: u64) -> Duration {
 
 /// What a module says to the `+ok` that opens its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ToConfirm {
+pub(crate) enum ConfirmReply {
     Silence,
     Ok,
     Error,
@@ -23,11 +23,11 @@ pub(crate) enum ToConfirm {
 
 /// A module whose behaviour is set field by field.
 #[derive(Debug)]
-pub(crate) struct Module {
+pub(crate) struct ScriptedModule {
     pub(crate) word: &'static [u8],
     /// Whether commands need the word and `+ok` first.
     pub(crate) handshake: bool,
-    pub(crate) to_confirm: ToConfirm,
+    pub(crate) to_confirm: ConfirmReply,
     /// Which line ends are understood.
     pub(crate) terminators: Vec<&'static str>,
     /// What stands at the end of a reply.
@@ -63,7 +63,7 @@ pub(crate) struct Module {
     pub(crate) restarts: u32,
 }
 
-impl Default for Module {
+impl Default for ScriptedModule {
     fn default() -> Self {
         let settings = [
             ("WMODE", "AP"),
@@ -77,7 +77,7 @@ impl Default for Module {
         Self {
             word: b"HF-A11ASSISTHREAD",
             handshake: true,
-            to_confirm: ToConfirm::Silence,
+            to_confirm: ConfirmReply::Silence,
             terminators: vec!["\r", "\n", "\r\n"],
             tail: "\r\n\r\n",
             slow: HashMap::new(),
@@ -107,7 +107,7 @@ impl Default for Module {
     }
 }
 
-impl Module {
+impl ScriptedModule {
     pub(crate) fn with(change: impl FnOnce(&mut Self)) -> Self {
         let mut module = Self::default();
         change(&mut module);
@@ -164,8 +164,8 @@ impl Module {
             return Vec::new();
         }
         match self.to_confirm {
-            ToConfirm::Ok => self.reply("+ok"),
-            ToConfirm::Error if already => self.reply("+ERR=-1"),
+            ConfirmReply::Ok => self.reply("+ok"),
+            ConfirmReply::Error if already => self.reply("+ERR=-1"),
             _ => Vec::new(),
         }
     }
@@ -263,7 +263,7 @@ impl Module {
 
 /// What the network does to datagrams, each way.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Faults {
+pub(crate) struct NetworkFaults {
     pub(crate) loss: f64,
     pub(crate) doubling: f64,
     /// Added at random up to this; more than the gap between two datagrams puts them out of order.
@@ -272,14 +272,14 @@ pub(crate) struct Faults {
 }
 
 /// A machine, a module and the network between them.
-pub(crate) struct Bench<M> {
+pub(crate) struct ModuleBench<M> {
     pub(crate) machine: M,
-    pub(crate) module: Module,
+    pub(crate) module: ScriptedModule,
     pub(crate) now: Instant,
     pub(crate) start: Instant,
     /// What the machine has sent, in order.
     pub(crate) sent: Vec<Vec<u8>>,
-    faults: Faults,
+    faults: NetworkFaults,
     random: fastrand::Rng,
     wire: BTreeMap<(Instant, u64), (bool, Vec<u8>)>,
     serial: u64,
@@ -288,10 +288,10 @@ pub(crate) struct Bench<M> {
 /// One way through the network.
 const LATENCY: Duration = Duration::from_micros(500);
 
-impl<M: Machine> Bench<M> {
+impl<M: SessionMachine> ModuleBench<M> {
     pub(crate) fn new(
-        module: Module,
-        faults: Faults,
+        module: ScriptedModule,
+        faults: NetworkFaults,
         seed: u64,
         machine: impl FnOnce(Instant) -> M,
     ) -> Self {

@@ -1,24 +1,21 @@
-//! The table of AT verbs: what each is for, which forms it has, how long it may take, and which
-//! ones can do harm.
+//! The table of AT verbs: the forms of each, its timeout, the reply to expect and the harm that it can do.
 
 use std::time::Duration;
 
-use crate::AtRequest;
-
-/// Which form of a verb can do harm that Mains cannot undo.
+/// Form of a verb that can do harm which Mains cannot undo, with the consequence in words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Danger {
-    /// None.
+    /// Harmless.
     None,
-    /// Only setting it: asking is harmless.
-    Set,
-    /// Every form.
-    Always,
+    /// Setting a value is dangerous; querying it is harmless.
+    Set(&'static str),
+    /// Every form is dangerous.
+    Always(&'static str),
 }
 
-/// What comes back after a command.
+/// Reply that a command gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Answer {
+pub enum ExpectedReply {
     /// One reply.
     One,
     /// Several datagrams, which end with a blank one or with silence.
@@ -30,46 +27,38 @@ pub enum Answer {
 /// One row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VerbInfo {
-    /// The verb in upper case; empty for the null command.
+    /// Verb in upper case; empty for the null command.
     pub name: &'static str,
-    /// Whether `AT+<VERB>` asks for a value.
+    /// Form of the value that follows the name, for people.
+    pub usage: &'static str,
+    /// True if `AT+<VERB>` queries a value.
     pub query: bool,
-    /// Whether `AT+<VERB>=<value>` is understood.
+    /// True if `AT+<VERB>=<value>` is understood.
     pub set: bool,
-    /// Whether sending it twice does the same as sending it once.
+    /// True if sending it twice has the same effect as sending it once.
     pub retry: bool,
-    /// How long one try may take.
-    pub budget: Duration,
-    /// What comes back.
-    pub answer: Answer,
-    /// Whether its value is a secret.
+    /// Time limit of one try.
+    pub timeout: Duration,
+    /// Reply to expect.
+    pub reply: ExpectedReply,
+    /// True if its value is a secret.
     pub secret: bool,
-    /// Which form can do harm.
+    /// Form that can do harm.
     pub danger: Danger,
     /// One line for people.
     pub summary: &'static str,
 }
 
-impl VerbInfo {
-    /// Tells whether a request of this verb needs `--dangerous`.
-    pub fn is_dangerous(&self, request: &AtRequest) -> bool {
-        match self.danger {
-            Danger::None => false,
-            Danger::Set => request.value().is_some(),
-            Danger::Always => true,
-        }
-    }
-}
-
-/// Returns the row of a verb, in any case.
+/// Returns the row of a module's verb, in any case.
 ///
 /// ```
 /// use hiflying::AtRequest;
-/// use hiflying::verb;
+/// use hiflying::verb::{self, Danger};
 ///
 /// let netp = verb::lookup("netp").ok_or("no such verb")?;
-/// assert!(!netp.is_dangerous(&AtRequest::query("NETP")));
-/// assert!(netp.is_dangerous(&AtRequest::set("NETP", "TCP,Server,23,10.10.100.254")));
+/// assert!(matches!(netp.danger, Danger::Set(_)));
+/// assert_eq!(AtRequest::query("NETP").danger(), None);
+/// assert!(AtRequest::set("NETP", "TCP,Server,23,10.10.100.254").danger().is_some());
 /// # Ok::<(), &str>(())
 /// ```
 pub fn lookup(name: &str) -> Option<&'static VerbInfo> {
@@ -78,23 +67,22 @@ pub fn lookup(name: &str) -> Option<&'static VerbInfo> {
         .find(|info| info.name.eq_ignore_ascii_case(name))
 }
 
-/// Tells whether a request can do harm that cannot be undone: its verb is on the list, or it sets a
-/// verb that is.
-pub fn is_dangerous(request: &AtRequest) -> bool {
-    lookup(request.verb()).is_some_and(|info| info.is_dangerous(request))
-}
-
-/// One try of an ordinary command: typical answers take well under a second.
-pub(crate) const NORMAL: Duration = Duration::from_secs(2);
+/// Time limit of one try of an ordinary command: typical replies take well under a second.
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
 
 const fn row(name: &'static str, query: bool, set: bool, summary: &'static str) -> VerbInfo {
     VerbInfo {
         name,
+        usage: match (query, set) {
+            (true, true) => "[=…]",
+            (false, true) => "=…",
+            (_, false) => "",
+        },
         query,
         set,
         retry: true,
-        budget: NORMAL,
-        answer: Answer::One,
+        timeout: DEFAULT_TIMEOUT,
+        reply: ExpectedReply::One,
         secret: false,
         danger: Danger::None,
         summary,
@@ -123,10 +111,10 @@ const fn action(name: &'static str, summary: &'static str) -> VerbInfo {
     }
 }
 
-const fn leaving(name: &'static str, budget: Duration, summary: &'static str) -> VerbInfo {
+const fn session_action(name: &'static str, timeout: Duration, summary: &'static str) -> VerbInfo {
     VerbInfo {
-        answer: Answer::Optional,
-        budget,
+        reply: ExpectedReply::Optional,
+        timeout,
         ..action(name, summary)
     }
 }
@@ -135,19 +123,20 @@ const fn dangerous(danger: Danger, info: VerbInfo) -> VerbInfo {
     VerbInfo { danger, ..info }
 }
 
-/// Every verb that Mains knows, in the order of the reference.
+/// Every verb of the module's AT engine that Mains knows, in the order of the reference.
 pub const VERBS: &[VerbInfo] = &[
     VerbInfo {
         retry: true,
-        ..action("", "is anybody there")
+        ..action("", "check that the module replies")
     },
     VerbInfo {
-        answer: Answer::Many,
-        budget: Duration::from_secs(5),
+        reply: ExpectedReply::Many,
+        timeout: Duration::from_secs(5),
         ..value("H", "list of commands")
     },
     VerbInfo {
         set: true,
+        usage: "=…",
         ..action("E", "toggle the echo, or set it on or off (serial)")
     },
     value("VER", "firmware version"),
@@ -158,7 +147,7 @@ pub const VERBS: &[VerbInfo] = &[
     value("MID", "module id"),
     row("WRMID", false, true, "set module id and DHCP host name"),
     dangerous(
-        Danger::Set,
+        Danger::Set("it changes the hardware address of the module"),
         setting("WSMAC", "hardware address as a station"),
     ),
     value("WAMAC", "hardware address as an access point"),
@@ -168,8 +157,8 @@ pub const VERBS: &[VerbInfo] = &[
     value("WSLK", "link to the joined network"),
     value("WSLQ", "link quality"),
     VerbInfo {
-        answer: Answer::Many,
-        budget: Duration::from_secs(12),
+        reply: ExpectedReply::Many,
+        timeout: Duration::from_secs(12),
         ..value("WSCAN", "networks that the module sees")
     },
     setting("WANN", "address on the joined network: DHCP or static"),
@@ -179,7 +168,7 @@ pub const VERBS: &[VerbInfo] = &[
     secret("WAKEY", "security and key of the access point"),
     setting("WSDNS", "name server for a static address"),
     dangerous(
-        Danger::Set,
+        Danger::Set("it can move TCP port 8899, and then no client reaches the plug"),
         setting("NETP", "data socket A; a plug expects TCP,Server,8899"),
     ),
     value("TCPLK", "whether a client is connected to socket A"),
@@ -191,7 +180,7 @@ pub const VERBS: &[VerbInfo] = &[
     setting("UART", "serial line of the module"),
     action("ENTM", "leave command mode on a serial line"),
     VerbInfo {
-        budget: Duration::from_secs(6),
+        timeout: Duration::from_secs(6),
         ..row("PING", false, true, "ping an address from the module")
     },
     secret(
@@ -205,37 +194,63 @@ pub const VERBS: &[VerbInfo] = &[
     setting("FAPSTA", "access point and station at once (HF-A11 only)"),
     action("SMTLK", "listen for SmartLink; many modules restart first"),
     dangerous(
-        Danger::Always,
+        Danger::Always("it overwrites the factory settings"),
         action("CFGTF", "save the settings as factory settings"),
     ),
-    dangerous(Danger::Always, action("FCLR", "clear the factory settings")),
+    dangerous(
+        Danger::Always("it erases the factory settings"),
+        action("FCLR", "clear the factory settings"),
+    ),
     value("CFGRD", "read the factory settings"),
     dangerous(
-        Danger::Always,
+        Danger::Always("it writes new firmware, and the module may never start again"),
         VerbInfo {
             retry: false,
             ..row("UPURL", false, true, "replace the firmware")
         },
     ),
     dangerous(
-        Danger::Always,
+        Danger::Always("it is a factory reset, and the module forgets your Wi-Fi"),
         VerbInfo {
-            budget: Duration::from_secs(10),
+            timeout: Duration::from_secs(10),
             ..action("RELD", "factory reset")
         },
     ),
-    leaving(
+    session_action(
         "Z",
         Duration::from_millis(500),
-        "restart; often without an answer",
+        "restart; often without a reply",
     ),
-    leaving("W", Duration::from_millis(300), "keep command mode alive"),
-    leaving("Q", Duration::from_millis(300), "leave command mode"),
+    session_action("W", Duration::from_millis(300), "keep command mode alive"),
+    session_action("Q", Duration::from_millis(300), "leave command mode"),
+];
+
+/// Verbs of the plug maker's own parser, which an SP-2 has on TCP port 8899 and on its serial header.
+pub const PLUG_VERBS: &[VerbInfo] = &[
+    VerbInfo {
+        usage: "=1,ON|OFF,yyyyMMddHHmm",
+        ..row("YZSWITCH", false, true, "switch the relay")
+    },
+    VerbInfo {
+        usage: "=1,ON|OFF,MINUTES,yyyyMMddHHmm",
+        ..row(
+            "YZDELAY",
+            false,
+            true,
+            "switch later, after 1 to 2000 minutes",
+        )
+    },
+    value(
+        "YZOUT",
+        "read the meter: 0.01 A, 0.01 V, 0.01 Hz, 0.1 W, -, Wh, -",
+    ),
+    value("VER", "firmware version of the plug"),
 ];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::AtRequest;
 
     #[test]
     fn every_row_of_the_reference_is_there_once() {
@@ -253,19 +268,19 @@ mod tests {
     #[test]
     fn dangerous_forms() {
         for verb in ["RELD", "UPURL", "CFGTF", "FCLR"] {
-            assert!(is_dangerous(&AtRequest::query(verb)), "{verb}");
-            assert!(is_dangerous(&AtRequest::set(verb, "x")), "{verb}");
+            assert!(AtRequest::query(verb).danger().is_some(), "{verb}");
+            assert!(AtRequest::set(verb, "x").danger().is_some(), "{verb}");
         }
         for verb in ["NETP", "WSMAC"] {
-            assert!(!is_dangerous(&AtRequest::query(verb)), "{verb}");
-            assert!(is_dangerous(&AtRequest::set(verb, "x")), "{verb}");
+            assert!(AtRequest::query(verb).danger().is_none(), "{verb}");
+            assert!(AtRequest::set(verb, "x").danger().is_some(), "{verb}");
         }
-        assert!(!is_dangerous(&AtRequest::set("WMODE", "STA")));
-        assert!(!is_dangerous(&AtRequest::query("YZOUT")));
+        assert!(AtRequest::set("WMODE", "STA").danger().is_none());
+        assert!(AtRequest::query("YZOUT").danger().is_none());
     }
 
     #[test]
-    fn what_must_not_be_repeated() {
+    fn verbs_that_must_not_be_repeated() {
         for verb in ["RELD", "Z", "E", "SMTLK", "CFGTF", "FCLR", "UPURL"] {
             assert!(!lookup(verb).unwrap().retry, "{verb}");
         }

@@ -1,7 +1,7 @@
-//! Network names, security words and keys, and what a module can take of them.
+//! Network names, security words and keys, and the ones that a module can take.
 //!
 //! Facts: the `AT+WSKEY` table of the modules' manuals and clients. Nothing can be quoted or
-//! escaped, so what would break a line is refused here, before anything is sent.
+//! escaped, so anything that would break a line is refused here, before it is sent.
 
 macro_rules! words {
     ($type:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
@@ -43,13 +43,13 @@ pub use security::{ScanAuth, ScanCipher, ScanSecurity, WifiSecurity};
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ssid(Vec<u8>);
 
-/// No module could take this network name.
+/// Reason why no module can take a network name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SsidError {
-    /// There is nothing in it.
+    /// The name is empty.
     #[error("the network name is empty")]
     Empty,
-    /// More than 32 bytes.
+    /// The name is longer than 32 bytes.
     #[error("the network name has {0} bytes; Wi-Fi allows 32")]
     TooLong(usize),
     /// A line end or NUL, which would end the command early.
@@ -62,7 +62,7 @@ impl Ssid {
     ///
     /// # Errors
     ///
-    /// [`SsidError`] says why no module could take it.
+    /// [`SsidError`] if no module could take it.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, SsidError> {
         let bytes = bytes.into();
         match bytes.len() {
@@ -78,7 +78,7 @@ impl Ssid {
         &self.0
     }
 
-    /// Tells whether there is a `,` or `=` in it, which some firmware mangles or refuses.
+    /// Tells whether it contains a `,` or `=`, which some firmware mangles or refuses.
     pub fn has_separator(&self) -> bool {
         self.0.iter().any(is_separator)
     }
@@ -104,12 +104,12 @@ impl FromStr for Ssid {
     }
 }
 
-/// A Wi-Fi key: wiped when dropped, never shown.
+/// A Wi-Fi key, which is wiped when dropped and never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WifiKey(Zeroizing<Vec<u8>>);
 
 impl WifiKey {
-    /// Takes the bytes over. Keep no other copy.
+    /// Takes ownership of the bytes. Keep no other copy.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         Self(Zeroizing::new(bytes.into()))
     }
@@ -119,7 +119,7 @@ impl WifiKey {
         &self.0
     }
 
-    /// Tells whether there is a `,` or `=` in it, which some firmware mangles or refuses.
+    /// Tells whether it contains a `,` or `=`, which some firmware mangles or refuses.
     pub fn has_separator(&self) -> bool {
         self.0.iter().any(is_separator)
     }
@@ -128,7 +128,7 @@ impl WifiKey {
         lengths.contains(&self.0.len()) && self.0.iter().all(u8::is_ascii_hexdigit)
     }
 
-    /// The cipher word by which a module reads this key as a WEP key: hex digits or characters.
+    /// Returns the cipher word by which a module reads this key as a WEP key: hex digits or characters.
     fn wep_cipher(&self) -> Cipher {
         if self.is_hex([10, 26]) {
             Cipher::WepH
@@ -148,17 +148,17 @@ impl fmt::Debug for WifiKey {
     }
 }
 
-/// A word that is not in the module's vocabulary.
+/// The text is not a word of the module's Wi-Fi vocabulary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a word of the module's Wi-Fi vocabulary")]
 pub struct WifiWordError;
 
-/// How a station proves itself to an access point.
+/// Authentication of a station at an access point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Auth {
-    /// Not at all, or by a WEP key afterwards.
+    /// None, or a WEP key afterwards.
     Open,
-    /// By a WEP key.
+    /// WEP key.
     Shared,
     /// WPA with a passphrase.
     WpaPsk,
@@ -168,10 +168,10 @@ pub enum Auth {
 
 words!(Auth { Open = "OPEN", Shared = "SHARED", WpaPsk = "WPAPSK", Wpa2Psk = "WPA2PSK" });
 
-/// How frames are encrypted.
+/// Encryption of frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Cipher {
-    /// Not at all.
+    /// None.
     None,
     /// WEP, the key in hex digits.
     WepH,
@@ -187,11 +187,10 @@ pub enum Cipher {
 
 words!(Cipher { None = "NONE", WepH = "WEP-H", WepA = "WEP-A", Tkip = "TKIP", Aes = "AES", TkipAes = "TKIPAES" });
 
-/// No module could take this key for this kind of network. Says nothing of the key itself but its
-/// length.
+/// Reason why no module can take a key for a kind of network. Reveals nothing of the key but its length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WifiKeyError {
-    /// The network is protected and there is no key.
+    /// The network is secured and there is no key.
     #[error("a {0} network needs a key")]
     Missing(Auth),
     /// An open network has no key.
@@ -207,7 +206,7 @@ pub enum WifiKeyError {
     #[error("the key contains a line end or NUL, which the module cannot take")]
     ControlCharacter,
     /// Such as `OPEN,AES`.
-    #[error("{0} and {1} do not go together")]
+    #[error("{0} cannot be combined with {1}")]
     Combination(Auth, Cipher),
 }
 
@@ -216,7 +215,7 @@ pub enum WifiKeyError {
 #[error("not of the form <auth>,<cipher>[,<key>]")]
 pub struct CredentialsError;
 
-/// What `AT+WSKEY` holds.
+/// The value of `AT+WSKEY`.
 ///
 /// ```
 /// use hiflying::Credentials;
@@ -229,16 +228,16 @@ pub struct CredentialsError;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// How to prove ourselves.
+    /// Authentication.
     pub auth: Auth,
-    /// How to encrypt.
+    /// Encryption.
     pub cipher: Cipher,
-    /// The key; none for open networks.
+    /// Key; none for open networks.
     pub key: Option<WifiKey>,
 }
 
 impl Credentials {
-    /// For a network without protection.
+    /// Returns the credentials of an open network.
     pub const fn open() -> Self {
         Self {
             auth: Auth::Open,
@@ -247,7 +246,7 @@ impl Credentials {
         }
     }
 
-    /// For a WPA2 network.
+    /// Returns the credentials of a WPA2 network.
     pub const fn wpa2(key: WifiKey) -> Self {
         Self {
             auth: Auth::Wpa2Psk,
@@ -280,7 +279,7 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// [`CredentialsError`] when the first two words are not known.
+    /// [`CredentialsError`] if the first two words are unknown.
     pub fn parse(bytes: &[u8]) -> Result<Self, CredentialsError> {
         let mut fields = bytes.splitn(3, |&byte| byte == b',');
         let auth = parse_word(fields.next())?;
@@ -305,11 +304,11 @@ impl Credentials {
         bytes
     }
 
-    /// Checks the combination and the key against the table of what modules take.
+    /// Checks combination and key against the table of the modules' manual.
     ///
     /// # Errors
     ///
-    /// [`WifiKeyError`] says what does not fit.
+    /// [`WifiKeyError`] if no module could take them.
     pub fn check(&self) -> Result<(), WifiKeyError> {
         let wep = matches!(self.cipher, Cipher::WepA | Cipher::WepH);
         let key = match (self.auth, self.cipher, &self.key) {

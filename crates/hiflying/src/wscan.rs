@@ -11,7 +11,7 @@ use crate::wifi::ScanSecurity;
 /// The first datagram of a list, with its LF-first line ends as seen on a real module.
 pub const HEADER: &[u8] = b"+ok=\n\rCh,SSID,BSSID,Security,Indicator\n\r";
 
-/// A peer can send what it likes; a module lists a few dozen networks.
+/// Maximum number of networks in a list; a module lists a few dozen.
 const MAX_NETWORKS: usize = 256;
 
 /// One row of the list.
@@ -23,7 +23,7 @@ pub struct ScannedNetwork {
     pub ssid: Vec<u8>,
     /// The access point's address.
     pub bssid: Option<Mac>,
-    /// Its protection; nothing when it is of a kind that the module cannot join.
+    /// Security of the network; `None` for a kind that the module cannot join.
     pub security: Option<ScanSecurity>,
     /// The signal in percent.
     pub signal: Option<u8>,
@@ -44,7 +44,7 @@ impl ScannedNetwork {
     }
 }
 
-/// Parses the concatenated datagrams of a list; what is not a row is left out.
+/// Parses the concatenated datagrams of a list and leaves out anything that is not a row.
 ///
 /// ```
 /// let list = b"+ok=\n\rCh,SSID,BSSID,Security,Indicator\n\r1,My, net,3C:E5:A6:61:B4:40,WPA2PSK/AES,76\n\r\r\n";
@@ -77,7 +77,7 @@ fn parse_row(line: &[u8]) -> Option<ScannedNetwork> {
     })
 }
 
-/// From the right, because a name can look like an address too.
+/// Returns the index of the BSSID, from the right, because a name can look like an address too.
 fn bssid_index(fields: &[&[u8]]) -> Option<usize> {
     let is_mac = |field: &&[u8]| text(field).is_some_and(|text| text.parse::<Mac>().is_ok());
     fields.iter().rposition(is_mac).filter(|&at| at >= 2)

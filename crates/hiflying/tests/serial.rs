@@ -24,13 +24,13 @@ use nix::unistd::ttyname;
 use serial2_tokio::{CharSize, KeepSettings, Parity, SerialPort, StopBits};
 
 /// The module's end of the line.
-struct Module {
+struct ScriptedSerialModule {
     line: File,
     heard: Vec<u8>,
     since: Instant,
 }
 
-impl Module {
+impl ScriptedSerialModule {
     /// Reads until as many bytes have come since the last call, and compares them.
     fn expect(&mut self, bytes: &[u8]) {
         while self.heard.len() < bytes.len() {
@@ -64,14 +64,14 @@ impl Module {
 /// Makes a line; the module runs on a thread until its script ends, and its end stays open until it is joined. The
 /// client's end is kept open as well: a pseudo-terminal without one is gone for its master.
 fn module(
-    script: impl FnOnce(&mut Module) + Send + 'static,
-) -> (PathBuf, OwnedFd, JoinHandle<Module>) {
+    script: impl FnOnce(&mut ScriptedSerialModule) + Send + 'static,
+) -> (PathBuf, OwnedFd, JoinHandle<ScriptedSerialModule>) {
     let pair = openpty(None, None).unwrap();
     let mut modes = termios::tcgetattr(&pair.slave).unwrap();
     termios::cfmakeraw(&mut modes);
     termios::tcsetattr(&pair.slave, SetArg::TCSANOW, &modes).unwrap();
     let path = ttyname(&pair.slave).unwrap();
-    let mut module = Module {
+    let mut module = ScriptedSerialModule {
         line: File::from(pair.master),
         heard: Vec::new(),
         since: Instant::now(),
@@ -86,9 +86,9 @@ fn module(
 fn open(path: &Path) -> SerialConsole {
     let config = SerialConfig {
         guards: vec![Duration::from_millis(100), Duration::from_millis(200)],
-        escape_wait: Duration::from_millis(300),
-        probe_wait: Duration::from_millis(300),
-        budget: Duration::from_millis(500),
+        escape_timeout: Duration::from_millis(300),
+        probe_timeout: Duration::from_millis(300),
+        reply_timeout: Duration::from_millis(500),
         ..SerialConfig::default()
     };
     SerialConsole::open(path, 115_200, config).unwrap()
@@ -175,7 +175,7 @@ async fn a_silent_device_is_no_answer() {
     let started = Instant::now();
     assert!(matches!(
         console.wait_open().await,
-        Err(SerialConsoleError::NoAnswer)
+        Err(SerialConsoleError::NoReply)
     ));
     assert!(started.elapsed() < Duration::from_secs(3));
     script.join().unwrap();

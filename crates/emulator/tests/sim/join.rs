@@ -292,7 +292,7 @@ fn what_a_module_refuses_or_mangles_ends_before_anything_happens() {
         assert!(
             matches!(
                 failure.error,
-                JoinError::Refused { .. } | JoinError::Mangled(_) | JoinError::BadAnswer(_)
+                JoinError::Refused { .. } | JoinError::Mangled(_) | JoinError::BadReply(_)
             ),
             "{fault}: {failure:?}"
         );
@@ -324,7 +324,7 @@ fn silence_is_no_answer() {
     let failure = join(&mut world, wants("Home", "secret-key")).unwrap_err();
     assert_eq!(
         (failure.error, failure.left),
-        (JoinError::NoAnswer, ModuleState::Untouched)
+        (JoinError::NoReply, ModuleState::Untouched)
     );
 }
 

@@ -3,9 +3,9 @@
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
-use hiflying::command::{AtCommand, Mid, SetWrmid, Ver, Wscan};
+use hiflying::command::{AtCommand, Mid, Ver, Wscan};
 use hiflying::session::{AtSession, AtSessionConfig, AtSessionEvent, CommandId, NoReply};
-use hiflying::{AtRequest, PORT};
+use hiflying::{AtReply, AtRequest, PORT};
 
 use crate::seeds;
 use crate::world::{FIRST, SimWorld, Weather, WorldEvent};
@@ -55,6 +55,11 @@ impl SessionClient {
         command.parse(&raw).ok()
     }
 
+    fn write_name(&mut self, world: &mut World, name: &str) -> bool {
+        let reply = self.run(world, AtRequest::set("WRMID", name));
+        reply.is_ok_and(|raw| matches!(AtReply::parse(&raw), AtReply::Ok(_)))
+    }
+
     /// Leaves, and checks that the last datagram of all was `AT+Q`.
     fn close(mut self, world: &mut SimWorld) {
         self.session.close(world.now);
@@ -92,7 +97,7 @@ fn write_and_read(
         let mut client = SessionClient::open(&world);
         for round in 0..5 {
             let name = format!("name {seed}-{round}");
-            let written = client.ask(&mut world, &SetWrmid(name.clone())).is_some();
+            let written = client.write_name(&mut world, &name);
             disturb(&mut world);
             let read = client.ask(&mut world, &Mid);
             tally.asked += 1;

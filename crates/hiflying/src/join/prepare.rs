@@ -1,27 +1,25 @@
-//! Reading what is there, choosing the security, writing and reading back.
+//! Reading the settings, choosing the security, writing and reading back.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::prove::After;
-use super::{Ask, Join, JoinError, JoinEvent, JoinPath, StepName};
+use super::report::{JoinError, JoinEvent, JoinPath, StepName};
+use super::stage::{JoinCommand, RestartPurpose};
+use super::timing::REREAD_DELAY;
 use crate::command::{
-    self, AtCommand, AtCommandError, Ping, SetFapsta, SetWann, SetWmode, SetWskey, SetWsssid,
-    Wmode, Wscan, Wsmac,
+    AtCommand, Ping, SetFapsta, SetWann, SetWmode, SetWskey, SetWsssid, Wann, Wmode, Wscan, Wskey,
+    Wslk, Wsmac, Wsssid,
 };
 use crate::settings::{Addressing, Mode, OnOff, Wan, WireValue};
 use crate::wifi::{Credentials, WifiKeyError, WifiSecurity};
 use crate::wscan::ScannedNetwork;
 use crate::{AtReply, AtRequest, AtValue, ModuleIdentity};
 
-/// How long to let stray replies pass before something is read once more.
-pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
-
-impl Join {
-    /// The session is open for the first time.
+impl super::Join {
+    /// Starts reading once the session is open for the first time.
     pub(super) fn begin(&mut self, now: Instant, identity: Option<ModuleIdentity>) {
-        self.always_open = self.session.opened_unasked();
+        self.needs_no_opening = self.session.opened_unasked();
         self.note_identity(identity);
-        self.ask(now, Ask::ReadMode);
+        self.send(now, JoinCommand::ReadMode);
     }
 
     fn note_identity(&mut self, identity: Option<ModuleIdentity>) {
@@ -31,96 +29,95 @@ impl Join {
         }
     }
 
-    pub(super) fn request(&self, ask: Ask) -> AtRequest {
-        match ask {
-            Ask::ReadMode | Ask::CheckMode(_) => Wmode.request(),
-            Ask::ModeAgain(then) => SetWmode(then.mode()).request(),
-            Ask::ReadMac => Wsmac.request(),
-            Ask::ReadSsid | Ask::CheckSsid => command::Wsssid.request(),
-            Ask::ReadKey | Ask::CheckKey => command::Wskey.request(),
-            Ask::ReadWan | Ask::Lease => command::Wann.request(),
-            Ask::Scan => Wscan.request(),
-            Ask::Both(_) => SetWmode(Mode::ApSta).request(),
-            Ask::BothOldStyle(state) => SetFapsta(state).request(),
-            Ask::Ssid => SetWsssid(self.config.ssid.clone()).request(),
-            Ask::Key => SetWskey(self.credentials()).request(),
-            Ask::Dhcp { padded: false } => AtRequest::set("WANN", "DHCP"),
-            Ask::Dhcp { padded: true } => SetWann(Wan::DHCP).request(),
-            Ask::StationDirect | Ask::Station => SetWmode(Mode::Sta).request(),
-            Ask::Link => command::Wslk.request(),
-            Ask::Ping(gateway) => Ping(gateway).request(),
-            Ask::Restore => self
+    pub(super) fn request(&self, command: JoinCommand) -> AtRequest {
+        match command {
+            JoinCommand::ReadMode | JoinCommand::CheckMode(_) => Wmode.request(),
+            JoinCommand::RepeatMode(purpose) => SetWmode(purpose.mode()).request(),
+            JoinCommand::ReadMac => Wsmac.request(),
+            JoinCommand::ReadSsid | JoinCommand::CheckSsid => Wsssid.request(),
+            JoinCommand::ReadKey | JoinCommand::CheckKey => Wskey.request(),
+            JoinCommand::ReadWan | JoinCommand::ReadLease => Wann.request(),
+            JoinCommand::Scan => Wscan.request(),
+            JoinCommand::SetApSta(_) => SetWmode(Mode::ApSta).request(),
+            JoinCommand::SetFapsta(state) => SetFapsta(state).request(),
+            JoinCommand::SetSsid => SetWsssid(self.config.ssid.clone()).request(),
+            JoinCommand::SetKey => SetWskey(self.credentials().clone()).request(),
+            JoinCommand::SetDhcp { padded: false } => AtRequest::set("WANN", "DHCP"),
+            JoinCommand::SetDhcp { padded: true } => SetWann(Wan::DHCP).request(),
+            JoinCommand::SetStationDirect | JoinCommand::SetStation => {
+                SetWmode(Mode::Sta).request()
+            }
+            JoinCommand::ReadLink => Wslk.request(),
+            JoinCommand::Ping(gateway) => Ping(gateway).request(),
+            JoinCommand::Restore => self
                 .restoring
                 .front()
-                .cloned()
-                .unwrap_or_else(AtRequest::null),
+                .expect("a setting to restore is left until its reply has come")
+                .clone(),
         }
     }
 
-    /// What is being tried; there is always one from the choice on.
-    fn credentials(&self) -> Credentials {
-        self.candidates
-            .front()
-            .cloned()
-            .unwrap_or_else(Credentials::open)
+    /// Returns the security and key that are being tried.
+    fn credentials(&self) -> &Credentials {
+        self.candidates.front().expect(
+            "a candidate is chosen before anything is written, and the join ends with the last one",
+        )
     }
 
-    pub(super) fn handle_read(&mut self, now: Instant, ask: Ask, raw: Option<&[u8]>) {
+    pub(super) fn handle_read(&mut self, now: Instant, command: JoinCommand, raw: Option<&[u8]>) {
         let Some(raw) = raw else {
             // A module that cannot scan now, as some cannot in access point mode, can still join.
-            return match ask {
-                Ask::Scan => self.handle_scan(now, Err("no answer".to_owned())),
+            return match command {
+                JoinCommand::Scan => self.handle_scan(now, Err("no reply".to_owned())),
                 _ => self.fail(now, JoinError::Lost(StepName::Read)),
             };
         };
-        match ask {
-            Ask::ReadMode => {
-                self.before.mode = Wmode.parse(raw).ok();
-                // The answer to the word may have come after the one to the null command.
+        match command {
+            JoinCommand::ReadMode => {
+                self.previous.mode = Wmode.parse(raw).ok();
+                // The reply to the word may have come after the one to the null command.
                 self.note_identity(self.session.identity().cloned());
                 let next = if self.mac.is_some() {
-                    Ask::ReadSsid
+                    JoinCommand::ReadSsid
                 } else {
-                    Ask::ReadMac
+                    JoinCommand::ReadMac
                 };
-                self.ask(now, next);
+                self.send(now, next);
             }
-            Ask::ReadMac => match Wsmac.parse(raw) {
+            JoinCommand::ReadMac => match Wsmac.parse(raw) {
                 Ok(mac) => {
                     self.mac = Some(mac);
-                    self.ask(now, Ask::ReadSsid);
+                    self.send(now, JoinCommand::ReadSsid);
                 }
-                Err(_) => self.fail(now, JoinError::BadAnswer(StepName::Find)),
+                Err(_) => self.fail(now, JoinError::BadReply(StepName::Find)),
             },
-            Ask::ReadSsid => {
-                self.before.ssid = value(raw);
-                self.ask(now, Ask::ReadKey);
+            JoinCommand::ReadSsid => {
+                self.previous.ssid = value(raw);
+                self.send(now, JoinCommand::ReadKey);
             }
-            Ask::ReadKey => {
-                self.before.key = value(raw);
-                self.ask(now, Ask::ReadWan);
+            JoinCommand::ReadKey => {
+                self.previous.key = value(raw);
+                self.send(now, JoinCommand::ReadWan);
             }
-            Ask::ReadWan => {
-                self.before.wan = value(raw);
+            JoinCommand::ReadWan => {
+                self.previous.wan = value(raw);
                 self.choose_path(now);
             }
             _ => self.handle_scan(now, Wscan.parse(raw).map_err(|error| error.to_string())),
         }
     }
 
-    fn wan_before(&self) -> Option<Wan> {
-        self.before
-            .wan
-            .as_ref()
-            .and_then(|value| Wan::parse(value.as_bytes()))
+    fn previous_wan(&self) -> Option<Wan> {
+        let value = self.previous.wan.as_ref()?;
+        Wan::parse(value.as_bytes())
     }
 
-    /// A module that is reached over the network it shall leave takes its proof with it.
+    /// Chooses the path: a module reached over the network that it is to leave cannot report its proof.
     fn choose_path(&mut self, now: Instant) {
-        let over_network = match self.before.mode {
+        let over_network = match self.previous.mode {
             Some(Mode::Sta) => true,
             Some(Mode::ApSta) => self
-                .wan_before()
+                .previous_wan()
                 .is_some_and(|wan| wan.address == self.target),
             Some(Mode::Ap) | None => false,
         };
@@ -128,9 +125,9 @@ impl Join {
             self.path = JoinPath::Direct;
         }
         let Some(mac) = self.mac else {
-            return self.fail(now, JoinError::BadAnswer(StepName::Find));
+            return self.fail(now, JoinError::BadReply(StepName::Find));
         };
-        let mode = self.before.mode;
+        let mode = self.previous.mode;
         self.step(StepName::Find, true, mac.to_string());
         self.step(StepName::Read, true, mode.map(|mode| mode.to_string()));
         self.events.push_back(JoinEvent::Identified {
@@ -140,8 +137,9 @@ impl Join {
             path: self.path,
         });
         match self.config.networks.take() {
-            None if self.config.security == WifiSecurity::Auto => self.ask(now, Ask::Scan),
-            networks => self.choose_security(now, &networks.unwrap_or_default()),
+            Some(networks) => self.choose_security(now, &networks),
+            None if self.config.security == WifiSecurity::Auto => self.send(now, JoinCommand::Scan),
+            None => self.choose_security(now, &[]),
         }
     }
 
@@ -165,7 +163,7 @@ impl Join {
             .iter()
             .filter(|network| network.ssid == ssid)
             .collect();
-        self.seen = !rows.is_empty();
+        self.network_seen = !rows.is_empty();
         match self.candidates_for(&rows) {
             Ok(candidates) => {
                 self.candidates = candidates.into();
@@ -175,7 +173,8 @@ impl Join {
         }
     }
 
-    /// Each access point of that name may have a security of its own; the strongest comes first.
+    /// Returns the credentials to try. Each access point of that name may have a security of its own; the strongest
+    /// comes first.
     fn candidates_for(&self, rows: &[&ScannedNetwork]) -> Result<Vec<Credentials>, WifiKeyError> {
         let key = self.config.key.as_ref();
         let security = self.config.security;
@@ -188,11 +187,13 @@ impl Join {
         let mut error = None;
         for one in scanned {
             match security.candidates(key, Some(one)) {
-                Ok(more) => candidates.extend(
-                    more.into_iter()
-                        .filter(|new| !candidates.contains(new))
-                        .collect::<Vec<_>>(),
-                ),
+                Ok(more) => {
+                    for new in more {
+                        if !candidates.contains(&new) {
+                            candidates.push(new);
+                        }
+                    }
+                }
                 Err(new) => error = error.or(Some(new)),
             }
         }
@@ -202,48 +203,55 @@ impl Join {
     }
 
     fn start_writing(&mut self, now: Instant) {
-        if self.path == JoinPath::Direct || self.before.mode == Some(Mode::ApSta) {
-            self.ask(now, Ask::Ssid);
+        if self.path == JoinPath::Direct || self.previous.mode == Some(Mode::ApSta) {
+            self.send(now, JoinCommand::SetSsid);
         } else {
-            self.ask(now, Ask::Both(0));
+            self.send(now, JoinCommand::SetApSta(0));
         }
     }
 
-    pub(super) fn handle_written(&mut self, now: Instant, ask: Ask, raw: Option<&[u8]>) {
-        let step = step_of(ask);
+    pub(super) fn handle_written(
+        &mut self,
+        now: Instant,
+        command: JoinCommand,
+        raw: Option<&[u8]>,
+    ) {
+        let step = command.step();
         let Some(raw) = raw else {
-            return match ask {
-                // A module that says nothing to what it does not know.
-                Ask::BothOldStyle(_) => self.go_direct(now),
+            return match command {
+                // Some modules do not reply to verbs that they do not know.
+                JoinCommand::SetFapsta(_) => self.go_direct(now),
                 _ => self.fail(now, JoinError::Lost(step)),
             };
         };
-        if matches!(ask, Ask::CheckSsid | Ask::CheckKey) {
-            return self.handle_read_back(now, ask, raw);
+        if matches!(command, JoinCommand::CheckSsid | JoinCommand::CheckKey) {
+            return self.handle_read_back(now, command, raw);
         }
         let reply = AtReply::parse(raw);
-        self.note_written(ask, matches!(reply, AtReply::Ok(_)));
-        match (ask, reply) {
-            (Ask::Both(_), AtReply::Ok(_)) => {
+        self.note_written(command, matches!(reply, AtReply::Ok(_)));
+        match (command, reply) {
+            (JoinCommand::SetApSta(_), AtReply::Ok(_)) => {
                 self.step(step, true, Mode::ApSta.to_string());
-                self.ask(now, Ask::Ssid);
+                self.send(now, JoinCommand::SetSsid);
             }
-            (Ask::Both(0), AtReply::Error(_)) => {
-                self.ask(now, Ask::BothOldStyle(OnOff::On));
+            (JoinCommand::SetApSta(0), AtReply::Error(_)) => {
+                self.send(now, JoinCommand::SetFapsta(OnOff::On));
             }
-            (Ask::BothOldStyle(OnOff::On), AtReply::Ok(_)) => self.ask(now, Ask::Both(1)),
-            (Ask::Both(_), _) => self.ask(now, Ask::BothOldStyle(OnOff::Off)),
-            (Ask::BothOldStyle(_), _) => self.go_direct(now),
-            (Ask::Key, AtReply::Error(_)) if self.candidates.len() > 1 => {
+            (JoinCommand::SetFapsta(OnOff::On), AtReply::Ok(_)) => {
+                self.send(now, JoinCommand::SetApSta(1));
+            }
+            (JoinCommand::SetApSta(_), _) => self.send(now, JoinCommand::SetFapsta(OnOff::Off)),
+            (JoinCommand::SetFapsta(_), _) => self.go_direct(now),
+            (JoinCommand::SetKey, AtReply::Error(_)) if self.candidates.len() > 1 => {
                 self.candidates.pop_front();
-                self.ask(now, Ask::Key);
+                self.send(now, JoinCommand::SetKey);
             }
-            (Ask::Dhcp { padded: false }, AtReply::Error(_)) => {
-                self.ask(now, Ask::Dhcp { padded: true });
+            (JoinCommand::SetDhcp { padded: false }, AtReply::Error(_)) => {
+                self.send(now, JoinCommand::SetDhcp { padded: true });
             }
             (_, AtReply::Error(code)) => self.fail(now, JoinError::Refused { step, code }),
-            (_, AtReply::Unknown(_)) => self.fail(now, JoinError::BadAnswer(step)),
-            (_, AtReply::Ok(_)) => self.written(now, ask),
+            (_, AtReply::Unknown(_)) => self.fail(now, JoinError::BadReply(step)),
+            (_, AtReply::Ok(_)) => self.written(now, command),
         }
     }
 
@@ -253,142 +261,111 @@ impl Join {
         self.step(StepName::Mode, false, detail.to_owned());
     }
 
-    /// Name and key are written and read back, and now it turns out that the module cannot prove them.
+    /// Goes on after name and key have been read back, on a module that turns out unable to prove them.
     pub(super) fn go_without_proof(&mut self, now: Instant) {
         self.note_no_proof();
         self.finish_writing(now);
     }
 
     fn go_direct(&mut self, now: Instant) {
-        (self.changed.old_style, self.accepted.old_style) = (false, false);
+        (self.changed.fapsta, self.accepted.fapsta) = (false, false);
         self.note_no_proof();
-        self.ask(now, Ask::Ssid);
+        self.send(now, JoinCommand::SetSsid);
     }
 
-    fn written(&mut self, now: Instant, ask: Ask) {
-        let step = step_of(ask);
-        match ask {
-            Ask::Ssid => {
+    fn written(&mut self, now: Instant, command: JoinCommand) {
+        let step = command.step();
+        match command {
+            JoinCommand::SetSsid => {
                 self.step(step, true, self.config.ssid.to_string());
-                self.ask(now, Ask::Key);
+                self.send(now, JoinCommand::SetKey);
             }
-            Ask::Key => {
-                let credentials = self.credentials();
-                self.step(
-                    step,
-                    true,
-                    format!("{},{}", credentials.auth, credentials.cipher),
-                );
-                self.ask(now, Ask::CheckSsid);
+            JoinCommand::SetKey => {
+                let Credentials { auth, cipher, .. } = *self.credentials();
+                self.step(step, true, format!("{auth},{cipher}"));
+                self.send(now, JoinCommand::CheckSsid);
             }
-            Ask::Dhcp { .. } => {
+            JoinCommand::SetDhcp { .. } => {
                 self.step(step, true, None);
                 self.finish_writing(now);
             }
             _ => {
                 self.step(step, true, Mode::Sta.to_string());
-                self.check_mode(now, After::Direct);
+                self.check_mode(now, RestartPurpose::Direct);
             }
         }
     }
 
-    /// A module that mangles a comma or `=` must be caught here: after the restart it would be on
-    /// no network at all.
-    fn handle_read_back(&mut self, now: Instant, ask: Ask, raw: &[u8]) {
-        let (same, what) = match (ask, AtReply::parse(raw)) {
+    /// Compares a setting with what was written. A module that mangles a comma or `=` must be caught here: after the
+    /// restart it would be on no network at all.
+    fn handle_read_back(&mut self, now: Instant, command: JoinCommand, raw: &[u8]) {
+        let (same, setting) = match (command, AtReply::parse(raw)) {
             (_, AtReply::Error(code)) => {
                 self.step(StepName::ReadBack, false, format!("cannot be read: {code}"));
-                return self.read_back(now, ask);
+                return self.read_back(now, command);
             }
-            (Ask::CheckSsid, AtReply::Ok(Some(value))) => (
+            (JoinCommand::CheckSsid, AtReply::Ok(Some(value))) => (
                 value.as_bytes() == self.config.ssid.as_bytes(),
                 StepName::Ssid,
             ),
-            (Ask::CheckSsid, _) => (false, StepName::Ssid),
+            (JoinCommand::CheckSsid, _) => (false, StepName::Ssid),
             (_, AtReply::Ok(Some(value))) => (
-                Credentials::parse(value.as_bytes()) == Ok(self.credentials()),
+                Credentials::parse(value.as_bytes()).as_ref() == Ok(self.credentials()),
                 StepName::Key,
             ),
             (_, _) => (false, StepName::Key),
         };
         if same {
-            return self.read_back(now, ask);
+            return self.read_back(now, command);
         }
         self.mismatches += 1;
         match self.mismatches {
             // It may have been an older reply that the network delivered late.
-            1 | 3 => self.pause(now, LOOK_AGAIN, ask),
-            2 => self.ask(now, Ask::Ssid),
+            1 | 3 => self.pause(now, REREAD_DELAY, command),
+            2 => self.send(now, JoinCommand::SetSsid),
             _ => {
                 self.step(
                     StepName::ReadBack,
                     false,
-                    format!("the {what} reads back differently"),
+                    format!("the {setting} reads back differently"),
                 );
-                self.fail(now, JoinError::Mangled(what));
+                self.fail(now, JoinError::Mangled(setting));
             }
         }
     }
 
-    fn read_back(&mut self, now: Instant, ask: Ask) {
-        if ask == Ask::CheckSsid {
-            return self.ask(now, Ask::CheckKey);
+    fn read_back(&mut self, now: Instant, command: JoinCommand) {
+        if command == JoinCommand::CheckSsid {
+            return self.send(now, JoinCommand::CheckKey);
         }
         self.step(StepName::ReadBack, true, None);
-        if self
-            .wan_before()
-            .is_some_and(|wan| wan.addressing == Addressing::Static)
-            && !self.changed.wan
-        {
-            return self.ask(now, Ask::Dhcp { padded: false });
+        let is_static = self
+            .previous_wan()
+            .is_some_and(|wan| wan.addressing == Addressing::Static);
+        if is_static && !self.changed.wan {
+            return self.send(now, JoinCommand::SetDhcp { padded: false });
         }
         self.finish_writing(now);
     }
 
     fn finish_writing(&mut self, now: Instant) {
         match self.path {
-            JoinPath::Verified if self.before.mode == Some(Mode::ApSta) => {
-                self.restart(now, After::Proof);
+            JoinPath::Verified if self.previous.mode == Some(Mode::ApSta) => {
+                self.restart(now, RestartPurpose::Proof);
             }
-            JoinPath::Verified => self.check_mode(now, After::Proof),
-            JoinPath::Direct if self.before.mode == Some(Mode::Sta) => {
-                self.restart(now, After::Direct);
+            JoinPath::Verified => self.check_mode(now, RestartPurpose::Proof),
+            JoinPath::Direct if self.previous.mode == Some(Mode::Sta) => {
+                self.restart(now, RestartPurpose::Direct);
             }
-            JoinPath::Direct => {
-                self.ask(now, Ask::StationDirect);
-            }
+            JoinPath::Direct => self.send(now, JoinCommand::SetStationDirect),
         }
     }
 }
 
-/// A setting as it can be written back; nothing where the module does not tell.
+/// Returns a setting as it can be written back; nothing where the module does not report it.
 fn value(raw: &[u8]) -> Option<AtValue> {
     match AtReply::parse(raw) {
         AtReply::Ok(value) => Some(value.unwrap_or_else(|| AtValue::new(""))),
         AtReply::Error(_) | AtReply::Unknown(_) => None,
     }
-}
-
-fn step_of(ask: Ask) -> StepName {
-    match ask {
-        Ask::Both(_) | Ask::BothOldStyle(_) | Ask::CheckMode(_) | Ask::ModeAgain(_) => {
-            StepName::Mode
-        }
-        Ask::Ssid => StepName::Ssid,
-        Ask::Key => StepName::Key,
-        Ask::CheckSsid | Ask::CheckKey => StepName::ReadBack,
-        Ask::Dhcp { .. } => StepName::Dhcp,
-        Ask::StationDirect | Ask::Station => StepName::Station,
-        Ask::Link => StepName::Link,
-        Ask::Lease => StepName::Lease,
-        Ask::Ping(_) => StepName::Ping,
-        Ask::Scan => StepName::Scan,
-        Ask::Restore => StepName::RollBack,
-        _ => StepName::Read,
-    }
-}
-
-/// Whether a failure is the module's refusal of that command.
-pub(super) fn is_refusal(error: &AtCommandError) -> bool {
-    matches!(error, AtCommandError::Refused(_))
 }

@@ -1,210 +1,197 @@
 //! Restarting, coming back, and proving that the network was joined.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::prepare::{LOOK_AGAIN, is_refusal};
-use super::watch::TRIES;
-use super::{
-    Ask, Join, JoinError, JoinEvent, JoinOutcome, ModuleState, RejoinReason, RestartWatch, Seen,
-    Stage, StepName,
+use super::report::{JoinError, JoinEvent, JoinOutcome, ModuleState, RejoinReason, StepName};
+use super::stage::{JoinCommand, JoinStage, RestartPurpose};
+use super::timing::{
+    MAX_LINK_SILENCES, MAX_RESTARTS, MAX_ROUND, MIN_ROUND, REREAD_DELAY, STATUS_INTERVAL,
 };
+use super::watch::{RestartStatus, RestartWatch};
 use crate::AtReply;
-use crate::command::{AtCommand, Ping, SetWmode, Wann, Wmode, Wslk};
+use crate::command::{AtCommand, AtCommandError, Ping, SetWmode, Wann, Wmode, Wslk};
 use crate::session::{AtSession, after};
 use crate::settings::{LinkStatus, Mode, PingResult, Wan};
 
-/// How often to look for link and address.
-const LOOK: Duration = Duration::from_millis(300);
-
-/// A round of the restart's watch, at least and at most.
-const ROUND: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(400));
-
-/// How often the module may fall silent while it links.
-const SILENCES: u32 = 3;
-
-/// What a restart is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum After {
-    /// To prove the key as access point and station.
-    Proof,
-    /// To leave the access point, proven.
-    Station,
-    /// To leave without proof.
-    Direct,
-    /// To run with what was there before.
-    RollBack,
-}
-
-impl After {
-    /// What the radio shall do after it.
-    pub(super) fn mode(self) -> Mode {
-        match self {
-            Self::Proof => Mode::ApSta,
-            Self::Station | Self::Direct | Self::RollBack => Mode::Sta,
-        }
-    }
-}
-
-impl Join {
-    /// Makes sure of the mode before the restart. The `+ok` to it is like any other, and on a bad network one that was meant
-    /// for an earlier command passes for it; without the mode, a right key would look like a wrong one.
-    pub(super) fn check_mode(&mut self, now: Instant, then: After) {
+impl super::Join {
+    /// Reads the mode back before the restart. The `+ok` to it is like any other, and on a bad network one for an
+    /// earlier command passes for it; without the mode, a right key would look like a wrong one.
+    pub(super) fn check_mode(&mut self, now: Instant, purpose: RestartPurpose) {
         self.mode_mismatches = 0;
-        self.ask(now, Ask::CheckMode(then));
+        self.send(now, JoinCommand::CheckMode(purpose));
     }
 
-    pub(super) fn handle_mode(&mut self, now: Instant, then: After, raw: Option<&[u8]>) {
+    pub(super) fn handle_mode(
+        &mut self,
+        now: Instant,
+        purpose: RestartPurpose,
+        raw: Option<&[u8]>,
+    ) {
         let Some(raw) = raw else {
-            return match then {
-                After::Station => self.restart(now, then),
+            return match purpose {
+                RestartPurpose::Station => self.restart(now, purpose),
                 _ => self.fail(now, JoinError::Lost(StepName::Mode)),
             };
         };
-        if Wmode.parse(raw) == Ok(then.mode()) {
-            return self.restart(now, then);
+        if Wmode.parse(raw) == Ok(purpose.mode()) {
+            return self.restart(now, purpose);
         }
         self.mode_mismatches += 1;
         match self.mode_mismatches {
-            1 | 3 => self.pause(now, LOOK_AGAIN, Ask::CheckMode(then)),
-            2 => self.ask(now, Ask::ModeAgain(then)),
+            1 | 3 => self.pause(now, REREAD_DELAY, JoinCommand::CheckMode(purpose)),
+            2 => self.send(now, JoinCommand::RepeatMode(purpose)),
             // Perhaps this firmware reports the mode that it runs in, until it restarts.
-            _ => self.restart(now, then),
+            _ => self.restart(now, purpose),
         }
     }
 
-    pub(super) fn handle_mode_again(&mut self, now: Instant, then: After, raw: Option<&[u8]>) {
+    pub(super) fn handle_repeated_mode(
+        &mut self,
+        now: Instant,
+        purpose: RestartPurpose,
+        raw: Option<&[u8]>,
+    ) {
         let refused = raw.is_some_and(|raw| matches!(AtReply::parse(raw), AtReply::Error(_)));
-        if refused && then == After::Proof {
-            // So it was another's `+ok` the first time.
+        if refused && purpose == RestartPurpose::Proof {
+            // The first `+ok` was the reply to another command.
             return self.go_without_proof(now);
         }
-        self.ask(now, Ask::CheckMode(then));
+        self.send(now, JoinCommand::CheckMode(purpose));
     }
 
-    pub(super) fn restart(&mut self, now: Instant, then: After) {
-        let pace = self.session.pace(ROUND.0, ROUND.1);
-        let watch = RestartWatch::new(now, self.session.terminator(), pace);
-        self.stage = Stage::Restarting(watch, then);
+    pub(super) fn restart(&mut self, now: Instant, purpose: RestartPurpose) {
+        let round = self.session.resend_delay(MIN_ROUND, MAX_ROUND);
+        let watch = RestartWatch::new(now, self.session.terminator(), round);
+        self.stage = JoinStage::Restarting(watch, purpose);
     }
 
-    pub(super) fn handle_seen(&mut self, now: Instant, seen: Seen) {
-        let gone = match seen {
-            Seen::Nothing => return,
-            // One that needs no opening answers again as soon as it is back.
-            Seen::StillThere => self.always_open,
-            Seen::Gone => true,
+    pub(super) fn handle_restart_status(&mut self, now: Instant, status: RestartStatus) {
+        let gone = match status {
+            RestartStatus::Pending => return,
+            // A module that needs no opening replies again as soon as it is back.
+            RestartStatus::StillThere => self.needs_no_opening,
+            RestartStatus::Gone => true,
         };
-        let Stage::Restarting(watch, then) = std::mem::replace(&mut self.stage, Stage::Over) else {
-            return;
-        };
-        if gone {
-            self.restarted(now, watch, then);
-        } else {
-            self.not_restarting(now, then);
+        match std::mem::replace(&mut self.stage, JoinStage::Finished) {
+            JoinStage::Restarting(watch, purpose) if gone => self.restarted(now, watch, purpose),
+            JoinStage::Restarting(_, purpose) => self.not_restarting(now, purpose),
+            stage => self.stage = stage,
         }
     }
 
-    fn restarted(&mut self, now: Instant, watch: RestartWatch, then: After) {
+    fn restarted(&mut self, now: Instant, watch: RestartWatch, purpose: RestartPurpose) {
         self.step(StepName::Restart, true, None);
-        let reason = match then {
-            After::Proof => RejoinReason::Proof,
-            After::RollBack => RejoinReason::RollBack,
-            After::Station | After::Direct => return self.finish(now),
+        let reason = match purpose {
+            RestartPurpose::Proof => RejoinReason::Proof,
+            RestartPurpose::RollBack => RejoinReason::RollBack,
+            RestartPurpose::Station | RestartPurpose::Direct => return self.finish(now),
         };
-        self.applied = then == After::Proof;
-        self.stage = Stage::Away(Some(watch), then);
+        self.applied = purpose == RestartPurpose::Proof;
+        self.stage = JoinStage::AwaitingRejoin(Some(watch), purpose);
         self.events.push_back(JoinEvent::Rejoin(reason));
     }
 
-    fn not_restarting(&mut self, now: Instant, then: After) {
-        self.step(StepName::Restart, false, "it keeps answering".to_owned());
-        match then {
+    fn not_restarting(&mut self, now: Instant, purpose: RestartPurpose) {
+        self.step(StepName::Restart, false, "it keeps replying".to_owned());
+        match purpose {
             // It is on the network; only its own access point stays.
-            After::Station => self.finish(now),
-            After::Proof | After::Direct => self.fail(now, JoinError::NotRestarting),
-            After::RollBack => {
+            RestartPurpose::Station => self.finish(now),
+            RestartPurpose::Proof | RestartPurpose::Direct => {
+                self.fail(now, JoinError::NotRestarting);
+            }
+            RestartPurpose::RollBack => {
                 self.finish_failed(now, JoinError::NotRestarting, ModuleState::Unknown);
             }
         }
     }
 
-    /// What it was that answered although it was taken for gone.
-    pub(super) fn handle_tested(&mut self, now: Instant, unasked: bool, then: After) {
-        if unasked {
-            self.always_open = true;
-            return self.return_to(now, None, then);
+    pub(super) fn handle_session_test(
+        &mut self,
+        now: Instant,
+        needs_no_opening: bool,
+        purpose: RestartPurpose,
+    ) {
+        if needs_no_opening {
+            self.needs_no_opening = true;
+            return self.return_to(now, None, purpose);
         }
         // The loss of datagrams looked like silence, and `AT+Z` was lost with them.
-        self.in_vain += 1;
-        if self.in_vain > TRIES {
-            return self.not_restarting(now, then);
+        self.failed_restarts += 1;
+        if self.failed_restarts > MAX_RESTARTS {
+            return self.not_restarting(now, purpose);
         }
         self.session = AtSession::new(self.config.session.clone(), now);
-        self.stage = Stage::Reopening(then);
+        self.stage = JoinStage::Reopening(purpose);
     }
 
-    pub(super) fn stop_doubting(&mut self, now: Instant) {
-        match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Doubting(_, watch, then) => self.return_to(now, Some(watch), then),
+    pub(super) fn end_silence_check(&mut self, now: Instant) {
+        match std::mem::replace(&mut self.stage, JoinStage::Finished) {
+            JoinStage::CheckingSilence(_, watch, purpose) => {
+                self.return_to(now, Some(watch), purpose);
+            }
             stage => self.stage = stage,
         }
     }
 
-    pub(super) fn return_to(&mut self, now: Instant, watch: Option<RestartWatch>, then: After) {
+    pub(super) fn return_to(
+        &mut self,
+        now: Instant,
+        watch: Option<RestartWatch>,
+        purpose: RestartPurpose,
+    ) {
         self.session = AtSession::new(self.session_config(self.config.restart_timeout), now);
-        self.stage = Stage::Returning(watch, then);
+        self.stage = JoinStage::Returning(watch, purpose);
     }
 
-    pub(super) fn returned(&mut self, now: Instant, watch: Option<RestartWatch>, then: After) {
-        let unasked = self.session.opened_unasked() && !self.always_open;
+    pub(super) fn returned(
+        &mut self,
+        now: Instant,
+        watch: Option<RestartWatch>,
+        purpose: RestartPurpose,
+    ) {
+        let unasked = self.session.opened_unasked() && !self.needs_no_opening;
         if let Some(watch) = watch.filter(|_| unasked) {
-            self.stage = Stage::Testing(watch.test(now), then);
+            self.stage = JoinStage::TestingSession(watch.test(now), purpose);
             return;
         }
         self.step(StepName::Return, true, None);
-        if then == After::RollBack {
+        if purpose == RestartPurpose::RollBack {
             return self.finish_failed(now, JoinError::Cancelled, ModuleState::Restored);
         }
-        self.deadline = Some(
-            self.deadline
-                .unwrap_or(after(now, self.config.link_timeout)),
-        );
-        self.ask(now, Ask::Link);
+        self.deadline
+            .get_or_insert(after(now, self.config.link_timeout));
+        self.send(now, JoinCommand::ReadLink);
     }
 
     pub(super) fn not_returned(&mut self, now: Instant) {
-        self.step(StepName::Return, false, "no answer".to_owned());
+        self.step(StepName::Return, false, "no reply".to_owned());
         self.finish_failed(now, JoinError::NotBack, ModuleState::Unknown);
     }
 
-    pub(super) fn handle_proof(&mut self, now: Instant, ask: Ask, raw: Option<&[u8]>) {
-        match (ask, raw) {
-            (Ask::Link, Some(raw)) => self.handle_link(now, raw),
-            (Ask::Lease, Some(raw)) => self.handle_lease(now, raw),
-            (Ask::Link | Ask::Lease, None) => self.fall_silent(now),
-            (Ask::Ping(gateway), raw) => {
+    pub(super) fn handle_proof(&mut self, now: Instant, command: JoinCommand, raw: Option<&[u8]>) {
+        match (command, raw) {
+            (JoinCommand::ReadLink, Some(raw)) => self.handle_link(now, raw),
+            (JoinCommand::ReadLease, Some(raw)) => self.handle_lease(now, raw),
+            (JoinCommand::ReadLink | JoinCommand::ReadLease, None) => self.handle_silence(now),
+            (JoinCommand::Ping(gateway), raw) => {
                 let result = raw.map(|raw| Ping(gateway).parse(raw));
                 let ok = matches!(result, Some(Ok(PingResult::Success)));
                 let detail = match result {
-                    // Routers may be told not to answer.
+                    // Some routers ignore pings.
                     Some(Ok(result)) => format!("{gateway}: {result}"),
                     Some(Err(error)) => format!("{gateway}: {error}"),
-                    None => format!("{gateway}: no answer from the module"),
+                    None => format!("{gateway}: no reply from the module"),
                 };
                 self.step(StepName::Ping, ok, detail);
-                self.give_up_access_point(now);
+                self.send(now, JoinCommand::SetStation);
             }
             (_, raw) => {
-                let done = raw.is_some_and(|raw| SetWmode(Mode::Sta).parse(raw).is_ok());
-                if done {
+                if raw.is_some_and(|raw| SetWmode(Mode::Sta).parse(raw).is_ok()) {
                     self.step(StepName::Station, true, Mode::Sta.to_string());
-                    self.check_mode(now, After::Station);
+                    self.check_mode(now, RestartPurpose::Station);
                 } else {
-                    self.step(
-                        StepName::Station,
-                        false,
-                        "its own access point stays open".to_owned(),
-                    );
+                    let detail = "its own access point stays open".to_owned();
+                    self.step(StepName::Station, false, detail);
                     self.finish(now);
                 }
             }
@@ -216,21 +203,20 @@ impl Join {
             Ok(LinkStatus::Connected { ssid, bssid }) if ssid == self.config.ssid => {
                 self.step(StepName::Link, true, bssid.map(|bssid| bssid.to_string()));
                 self.deadline = Some(after(now, self.config.lease_timeout));
-                self.ask(now, Ask::Lease);
+                self.send(now, JoinCommand::ReadLease);
             }
-            // A module that does not tell its link shows it by its address.
-            Err(error) if is_refusal(&error) => {
+            // A module that does not report its link shows it by its address.
+            Err(error @ AtCommandError::Refused(_)) => {
                 self.step(StepName::Link, false, error.to_string());
-                self.deadline = Some(after(
-                    now,
-                    self.config
-                        .link_timeout
-                        .saturating_add(self.config.lease_timeout),
-                ));
-                self.ask(now, Ask::Lease);
+                let timeout = self
+                    .config
+                    .link_timeout
+                    .saturating_add(self.config.lease_timeout);
+                self.deadline = Some(after(now, timeout));
+                self.send(now, JoinCommand::ReadLease);
             }
             _ if self.is_over(now) => self.handle_wrong_key(now),
-            _ => self.pause(now, LOOK, Ask::Link),
+            _ => self.pause(now, STATUS_INTERVAL, JoinCommand::ReadLink),
         }
     }
 
@@ -239,75 +225,68 @@ impl Join {
             Ok(wan) if wan.has_lease() => {
                 self.step(StepName::Lease, true, wan.address.to_string());
                 self.lease = Some(wan);
-                self.ask_ping(now, wan);
+                self.send_ping(now, wan);
             }
             _ if self.is_over(now) => {
                 self.step(StepName::Lease, false, "no address".to_owned());
                 self.fail(now, JoinError::NoLease(self.config.ssid.clone()));
             }
-            _ => self.pause(now, LOOK, Ask::Lease),
+            _ => self.pause(now, STATUS_INTERVAL, JoinCommand::ReadLease),
         }
     }
 
-    fn ask_ping(&mut self, now: Instant, wan: Wan) {
+    fn send_ping(&mut self, now: Instant, wan: Wan) {
         if wan.gateway.is_unspecified() {
-            self.give_up_access_point(now);
+            self.send(now, JoinCommand::SetStation);
         } else {
-            self.ask(now, Ask::Ping(wan.gateway));
+            self.send(now, JoinCommand::Ping(wan.gateway));
         }
-    }
-
-    fn give_up_access_point(&mut self, now: Instant) {
-        self.ask(now, Ask::Station);
     }
 
     fn is_over(&self, now: Instant) -> bool {
         self.deadline.is_some_and(|deadline| now >= deadline)
     }
 
-    /// Perhaps the other security of a mixed network fits; else it is the key.
+    /// Tries the other security of a mixed network; without one, the key is wrong.
     fn handle_wrong_key(&mut self, now: Instant) {
         self.step(StepName::Link, false, "not linked".to_owned());
         self.candidates.pop_front();
         if self.candidates.is_empty() {
             let error = JoinError::WrongKey {
                 ssid: self.config.ssid.clone(),
-                seen: self.seen,
+                seen: self.network_seen,
             };
             return self.fail(now, error);
         }
         self.deadline = None;
         self.mismatches = 0;
-        self.ask(now, Ask::Key);
+        self.send(now, JoinCommand::SetKey);
     }
 
-    /// A module that links moves its access point to the network's channel, and its clients fall
-    /// off.
-    fn fall_silent(&mut self, now: Instant) {
-        self.silences += 1;
-        if self.silences > SILENCES {
+    /// Has the caller connect again: a module that links moves its access point to the network's channel, and its
+    /// clients lose the connection.
+    fn handle_silence(&mut self, now: Instant) {
+        self.link_silences += 1;
+        if self.link_silences > MAX_LINK_SILENCES {
             return self.finish_failed(now, JoinError::Lost(StepName::Link), ModuleState::Unknown);
         }
         self.deadline = None;
-        self.stage = Stage::Away(None, After::Proof);
+        self.stage = JoinStage::AwaitingRejoin(None, RestartPurpose::Proof);
         self.events
             .push_back(JoinEvent::Rejoin(RejoinReason::Silence));
     }
 
     pub(super) fn finish(&mut self, now: Instant) {
         let Some(mac) = self.mac else {
-            return self.finish_failed(
-                now,
-                JoinError::BadAnswer(StepName::Find),
-                ModuleState::Unknown,
-            );
+            let error = JoinError::BadReply(StepName::Find);
+            return self.finish_failed(now, error, ModuleState::Unknown);
         };
         let outcome = JoinOutcome {
             mac,
             identity: self.identity.clone(),
             path: self.path,
             lease: self.lease,
-            mode_before: self.before.mode,
+            mode_before: self.previous.mode,
             steps: std::mem::take(&mut self.steps),
         };
         self.leave(now);

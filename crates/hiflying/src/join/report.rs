@@ -1,41 +1,42 @@
-//! What a join is asked to do and what it tells: configuration, events, outcome, errors.
+//! Interface of a join: configuration, events, outcome, errors.
 
 use std::time::Duration;
 
+use super::timing::{
+    COMMAND_RETRIES, HANDSHAKE_TIMEOUT, LEASE_TIMEOUT, LINK_TIMEOUT, RESTART_TIMEOUT,
+};
+use crate::session::AtSessionConfig;
 use crate::settings::{Mode, Wan};
 use crate::wifi::{Ssid, WifiKey, WifiKeyError, WifiSecurity};
 use crate::wscan::ScannedNetwork;
 use crate::{ErrorCode, Mac, ModuleIdentity};
 
-use crate::session::AtSessionConfig;
-
-/// What a join shall do.
+/// Configuration of a join.
 #[derive(Debug, Clone)]
 pub struct JoinConfig {
     /// The network to join.
     pub ssid: Ssid,
-    /// Its key; none for an open network.
+    /// Key of the network; none for an open one.
     pub key: Option<WifiKey>,
-    /// How it is protected.
+    /// Security of the network.
     pub security: WifiSecurity,
-    /// What the module sees, if it has been asked already; otherwise it is asked where that
-    /// decides the security.
+    /// Result of the module's scan, if there is one already; otherwise it scans where the security depends
+    /// on it.
     pub networks: Option<Vec<ScannedNetwork>>,
-    /// Whether to prove the key while the module's own access point is still there.
+    /// True to prove the key while the module's own access point is still there.
     pub verify: bool,
-    /// How long a link may take before the key counts as wrong.
+    /// Time for the link to the network; after that the key counts as wrong.
     pub link_timeout: Duration,
-    /// How long the network may take to give an address.
+    /// Time for the network to give an address.
     pub lease_timeout: Duration,
-    /// How long the module may be away for a restart, counted from when the caller is back on its
-    /// access point.
+    /// Time for a restart, counted from when the caller is back on the module's access point.
     pub restart_timeout: Duration,
-    /// The session underneath.
+    /// Configuration of the session.
     pub session: AtSessionConfig,
 }
 
 impl JoinConfig {
-    /// For a network and its key; everything else by default: security by itself, with proof.
+    /// Returns the default for a network and its key: automatic security, with proof.
     pub fn new(ssid: Ssid, key: Option<WifiKey>) -> Self {
         Self {
             ssid,
@@ -43,29 +44,27 @@ impl JoinConfig {
             security: WifiSecurity::Auto,
             networks: None,
             verify: true,
-            link_timeout: Duration::from_secs(20),
-            lease_timeout: Duration::from_secs(15),
-            restart_timeout: Duration::from_secs(60),
-            // A join is a chain of some twenty commands, so each needs more patience than one
-            // alone.
+            link_timeout: LINK_TIMEOUT,
+            lease_timeout: LEASE_TIMEOUT,
+            restart_timeout: RESTART_TIMEOUT,
             session: AtSessionConfig {
-                tries: 6,
-                handshake_timeout: Duration::from_secs(12),
+                tries: COMMAND_RETRIES,
+                handshake_timeout: HANDSHAKE_TIMEOUT,
                 ..AtSessionConfig::default()
             },
         }
     }
 }
 
-/// One thing that a join has done, in order.
+/// A finished step of a join.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JoinStep {
-    /// Which.
+    /// Name of the step.
     pub name: StepName,
-    /// Whether it went well. A join can succeed with a step that did not, such as a router that
-    /// answers no ping.
+    /// True if the step succeeded. A join can succeed although a step has failed, such as a ping that the router
+    /// ignores.
     pub ok: bool,
-    /// Words for people: a value, a refusal. Never a key.
+    /// Detail for people: a value, a refusal. Never a key.
     pub detail: Option<String>,
 }
 
@@ -74,9 +73,9 @@ pub struct JoinStep {
 pub enum StepName {
     /// Finding the module and opening its session.
     Find,
-    /// Reading what is set now.
+    /// Reading the current settings.
     Read,
-    /// Letting the module look for networks.
+    /// Having the module scan for networks.
     Scan,
     /// Switching to access point and station at once.
     Mode,
@@ -86,21 +85,21 @@ pub enum StepName {
     Key,
     /// Reading both back.
     ReadBack,
-    /// Asking for an address by DHCP.
+    /// Requesting an address by DHCP.
     Dhcp,
     /// Restarting.
     Restart,
-    /// Hearing it again after a restart.
+    /// Coming back after a restart.
     Return,
-    /// The link to the network.
+    /// Linking to the network.
     Link,
-    /// The address on the network.
+    /// Getting an address on the network.
     Lease,
     /// Pinging the router from the module.
     Ping,
     /// Giving up the module's own access point.
     Station,
-    /// Writing back what was there before.
+    /// Writing back the previous settings.
     RollBack,
 }
 
@@ -133,45 +132,45 @@ impl std::fmt::Display for StepName {
     }
 }
 
-/// What a join tells while it runs.
+/// Event of a running join.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JoinEvent {
-    /// The module is known; nothing has been changed yet.
+    /// The module is identified; nothing has been changed yet.
     Identified {
-        /// Its hardware address.
+        /// Hardware address of the module.
         mac: Mac,
-        /// Its answer to the discovery word, unless its session was open already.
+        /// Reply to the discovery word, unless the session was open already.
         identity: Option<ModuleIdentity>,
-        /// What its radio does.
+        /// Mode of the radio.
         mode: Option<Mode>,
-        /// Which way this join goes.
+        /// Path that this join takes.
         path: JoinPath,
     },
-    /// A step has been done.
+    /// A step has finished.
     Step(JoinStep),
-    /// The module's access point goes away for a moment. Connect to it again, then call `resume`:
-    /// the join stands still until then.
+    /// The module's access point goes away for a moment. Connect to it again, then call `resume`; the join
+    /// pauses until then.
     Rejoin(RejoinReason),
-    /// It is done: the module leaves its access point for the network. Nothing more has to be sent;
-    /// look for its hardware address there.
+    /// The join has succeeded: the module leaves its access point for the network. Look for its hardware
+    /// address there.
     Done(Box<JoinOutcome>),
-    /// It is over.
+    /// The join has failed.
     Failed(Box<JoinFailure>),
 }
 
-/// Why the module's access point goes away.
+/// Reason why the module's access point goes away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RejoinReason {
     /// It restarts as access point and station, to prove the key.
     Proof,
-    /// It restarts with what was there before.
+    /// It restarts with the previous settings.
     RollBack,
     /// It fell silent; a module that links to a network moves its access point to that network's
     /// channel.
     Silence,
 }
 
-/// How sure a finished join can be.
+/// Path of a join: with or without proof of the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JoinPath {
     /// The module linked and got an address while its own access point was still there.
@@ -183,17 +182,17 @@ pub enum JoinPath {
 /// A finished join.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JoinOutcome {
-    /// The module's hardware address: look for it on the network.
+    /// Hardware address of the module, by which it is found on the network.
     pub mac: Mac,
-    /// Its answer to the discovery word, unless its session was open already.
+    /// Reply to the discovery word, unless the session was open already.
     pub identity: Option<ModuleIdentity>,
-    /// How sure this is.
+    /// Path that the join took.
     pub path: JoinPath,
-    /// The address it got on the network, on the verified path.
+    /// Address that the module got on the network, on the verified path.
     pub lease: Option<Wan>,
-    /// What its radio did before.
+    /// Mode of the radio before the join.
     pub mode_before: Option<Mode>,
-    /// What was done.
+    /// Finished steps.
     pub steps: Vec<JoinStep>,
 }
 
@@ -201,73 +200,73 @@ pub struct JoinOutcome {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{error}")]
 pub struct JoinFailure {
-    /// Why.
+    /// Reason.
     #[source]
     pub error: JoinError,
-    /// In which state the module is left.
+    /// State in which the module is left.
     pub left: ModuleState,
-    /// The module's hardware address, if it was heard.
+    /// Hardware address of the module, if it was identified.
     pub mac: Option<Mac>,
-    /// What was done.
+    /// Finished steps.
     pub steps: Vec<JoinStep>,
 }
 
-/// In which state a failed join leaves the module.
+/// State in which a failed join leaves the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ModuleState {
     /// Nothing was changed.
     Untouched,
-    /// What was there before has been written back, and the module answers as before.
+    /// The previous settings have been written back, and the module replies as before.
     Restored,
-    /// What was there before could not be written back, or the module has not been heard since. New
-    /// settings that were written take effect with its next restart.
+    /// The previous settings could not be written back, or the module has not replied since. Settings that
+    /// were written take effect with its next restart.
     Unknown,
 }
 
-/// Why a join failed.
+/// Reason why a join failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JoinError {
     /// The key does not fit the network's security. Nothing was changed.
     #[error("{0}")]
     Key(#[from] WifiKeyError),
-    /// Nobody answered.
-    #[error("no module answers")]
-    NoAnswer,
-    /// It answered at first, then no longer.
-    #[error("the module stopped answering (step: {0})")]
+    /// The module did not reply at all.
+    #[error("no reply from the module")]
+    NoReply,
+    /// It replied at first, then no longer.
+    #[error("the module stopped replying (step: {0})")]
     Lost(StepName),
     /// It refused a setting.
     #[error("the module refused the {step}: {code}")]
     Refused {
-        /// Which.
+        /// The setting.
         step: StepName,
-        /// How.
+        /// The refusal.
         code: ErrorCode,
     },
-    /// It keeps the network's name or key differently from what was sent.
-    #[error("the module cannot keep this {0}: it reads back differently")]
+    /// It stores the network's name or key differently from what was sent.
+    #[error("the module cannot store this {0}: it reads back differently")]
     Mangled(StepName),
-    /// What it says makes no sense.
-    #[error("the module's answer cannot be understood (step: {0})")]
-    BadAnswer(StepName),
+    /// Its reply is unintelligible.
+    #[error("unintelligible reply from the module (step: {0})")]
+    BadReply(StepName),
     /// It keeps running instead of restarting.
-    #[error("the module does not restart")]
+    #[error("the module did not restart")]
     NotRestarting,
     /// It did not come back after a restart.
     #[error("the module did not come back after its restart")]
     NotBack,
     /// It did not link to the network in time.
-    #[error("the module could not join '{ssid}'{}", if *.seen { ": wrong key?" } else { ": wrong key, or the network is out of its reach (it needs 2.4 GHz)" })]
+    #[error("the module could not join '{ssid}'{}", if *.seen { ": wrong key?" } else { ": wrong key, or the network is out of range (it must be on 2.4 GHz)" })]
     WrongKey {
         /// The network.
         ssid: Ssid,
-        /// Whether the module's scan had seen the network.
+        /// True if the module's scan has shown the network.
         seen: bool,
     },
     /// It linked, but the network gave it no address.
-    #[error("the module joined '{0}', but got no address there")]
+    #[error("the module joined '{0}' but got no address there")]
     NoLease(Ssid),
     /// The caller stopped it.
-    #[error("stopped")]
+    #[error("cancelled")]
     Cancelled,
 }

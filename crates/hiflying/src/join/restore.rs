@@ -1,17 +1,17 @@
-//! Writing back what was there before.
+//! Writing back the previous settings.
 
 use std::time::Instant;
 
-use super::prove::After;
-use super::{Ask, Changed, Join, JoinError, ModuleState, StepName};
+use super::report::{JoinError, ModuleState, StepName};
+use super::stage::{ChangedSettings, JoinCommand, RestartPurpose};
 use crate::command::{AtCommand, SetFapsta, SetWmode};
 use crate::settings::{Mode, OnOff};
-use crate::{AtReply, AtRequest};
+use crate::{AtReply, AtRequest, AtValue};
 
-impl Join {
-    /// Ends the join, after writing back whatever may have been changed.
+impl super::Join {
+    /// Ends the join, after writing back every setting that may have been changed.
     pub(super) fn fail(&mut self, now: Instant, error: JoinError) {
-        if self.changed == Changed::default() {
+        if self.changed == ChangedSettings::default() {
             return self.finish_failed(now, error, ModuleState::Untouched);
         }
         self.error = Some(error);
@@ -19,29 +19,30 @@ impl Join {
         self.restore_next(now);
     }
 
-    /// The mode first: it alone decides whether the module can be reached after the next restart.
+    /// Returns the requests of the roll-back. The mode comes first: it alone decides whether the module can be
+    /// reached after the next restart.
     fn restoration(&self) -> Vec<AtRequest> {
-        let Changed {
+        let ChangedSettings {
             mode,
-            old_style,
+            fapsta,
             ssid,
             key,
             wan,
         } = self.changed;
-        let setting = |changed: bool, verb, value: &Option<crate::AtValue>| {
+        let setting = |changed: bool, verb, value: &Option<AtValue>| {
             value
                 .as_ref()
                 .filter(|_| changed)
                 .map(|value| AtRequest::set(verb, value.as_bytes()))
         };
-        // A module that did not tell its mode was reached at its access point.
-        let mode_before = self.before.mode.unwrap_or(Mode::Ap);
+        // A module that did not report its mode was reached at its access point.
+        let previous_mode = self.previous.mode.unwrap_or(Mode::Ap);
         [
-            mode.then(|| SetWmode(mode_before).request()),
-            old_style.then(|| SetFapsta(OnOff::Off).request()),
-            setting(ssid, "WSSSID", &self.before.ssid),
-            setting(key, "WSKEY", &self.before.key),
-            setting(wan, "WANN", &self.before.wan),
+            mode.then(|| SetWmode(previous_mode).request()),
+            fapsta.then(|| SetFapsta(OnOff::Off).request()),
+            setting(ssid, "WSSSID", &self.previous.ssid),
+            setting(key, "WSKEY", &self.previous.key),
+            setting(wan, "WANN", &self.previous.wan),
         ]
         .into_iter()
         .flatten()
@@ -49,15 +50,14 @@ impl Join {
     }
 
     fn restore_next(&mut self, now: Instant) {
-        if self.restoring.is_empty() {
-            self.step(StepName::RollBack, true, None);
-            if self.applied {
-                self.restart(now, After::RollBack);
-            } else {
-                self.finish_failed(now, JoinError::Cancelled, ModuleState::Restored);
-            }
+        if !self.restoring.is_empty() {
+            return self.send(now, JoinCommand::Restore);
+        }
+        self.step(StepName::RollBack, true, None);
+        if self.applied {
+            self.restart(now, RestartPurpose::RollBack);
         } else {
-            self.ask(now, Ask::Restore);
+            self.finish_failed(now, JoinError::Cancelled, ModuleState::Restored);
         }
     }
 
@@ -67,7 +67,7 @@ impl Join {
         };
         match raw.map(AtReply::parse) {
             None => {
-                self.step(StepName::RollBack, false, "no answer".to_owned());
+                self.step(StepName::RollBack, false, "no reply".to_owned());
                 self.finish_failed(now, JoinError::Cancelled, ModuleState::Unknown);
             }
             Some(AtReply::Error(code)) if request.verb() == "WMODE" => {

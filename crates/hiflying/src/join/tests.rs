@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use super::*;
 use crate::ACCESS_POINT_ADDRESS;
-use crate::testing::{Bench, Faults, Module, ms};
+use crate::settings::Mode;
+use crate::testing::{ModuleBench, NetworkFaults, ScriptedModule, ms};
 use crate::wifi::{Ssid, WifiKey, WifiSecurity};
 
-struct Run {
+struct JoinRun {
     result: Result<JoinOutcome, JoinFailure>,
     rejoins: Vec<RejoinReason>,
-    bench: Bench<Join>,
+    bench: ModuleBench<Join>,
 }
 
-impl Run {
+impl JoinRun {
     fn steps(&self) -> Vec<String> {
         let steps = match &self.result {
             Ok(outcome) => &outcome.steps,
@@ -54,14 +55,19 @@ fn config() -> JoinConfig {
     JoinConfig::new(Ssid::new("home").unwrap(), Some(WifiKey::new("secret12")))
 }
 
-fn bench(config: JoinConfig, module: Module, faults: Faults, seed: u64) -> Bench<Join> {
-    Bench::new(module, faults, seed, |now| {
+fn bench(
+    config: JoinConfig,
+    module: ScriptedModule,
+    faults: NetworkFaults,
+    seed: u64,
+) -> ModuleBench<Join> {
+    ModuleBench::new(module, faults, seed, |now| {
         Join::new(config, ACCESS_POINT_ADDRESS, now)
     })
 }
 
 /// Plays the caller, who needs a second to be back on the access point.
-fn finish(mut bench: Bench<Join>) -> Run {
+fn finish(mut bench: ModuleBench<Join>) -> JoinRun {
     let mut rejoins = Vec::new();
     loop {
         let mut event = None;
@@ -85,7 +91,7 @@ fn finish(mut bench: Bench<Join>) -> Run {
             JoinEvent::Identified { .. } | JoinEvent::Step(_) => continue,
         };
         bench.pass(ms(50));
-        return Run {
+        return JoinRun {
             result,
             rejoins,
             bench,
@@ -93,17 +99,22 @@ fn finish(mut bench: Bench<Join>) -> Run {
     }
 }
 
-fn run(config: JoinConfig, change: impl FnOnce(&mut Module)) -> Run {
-    finish(bench(config, Module::with(change), Faults::default(), 1))
+fn run(config: JoinConfig, change: impl FnOnce(&mut ScriptedModule)) -> JoinRun {
+    finish(bench(
+        config,
+        ScriptedModule::with(change),
+        NetworkFaults::default(),
+        1,
+    ))
 }
 
-fn refuses(module: &mut Module, line: &str) {
+fn refuses(module: &mut ScriptedModule, line: &str) {
     module
         .replies
         .insert(line.to_owned(), vec![b"+ERR=-4\r\n\r\n".to_vec()]);
 }
 
-fn scan(module: &mut Module, rows: &[&str]) {
+fn scan(module: &mut ScriptedModule, rows: &[&str]) {
     let header = crate::wscan::HEADER.to_vec();
     let rows = rows.iter().map(|row| format!("{row}\n\r").into_bytes());
     let list = std::iter::once(header)
@@ -114,7 +125,7 @@ fn scan(module: &mut Module, rows: &[&str]) {
 }
 
 /// What a faithful module holds before anything is changed.
-fn assert_as_before(module: &Module) {
+fn assert_as_before(module: &ScriptedModule) {
     assert_eq!(module.setting("WMODE"), "AP");
     assert_eq!(module.setting("WSSSID"), "factory");
     assert_eq!(module.setting("WSKEY"), "OPEN,NONE");

@@ -1,129 +1,114 @@
-//! Sending `AT+Z` and seeing that the module is really gone.
+//! Sending `AT+Z` and detecting that the module restarts.
 //!
-//! Most modules do not answer `AT+Z`, so a lost one looks like an obeyed one. But a module that
-//! restarts forgets its session: as long as the null command is answered, it has not restarted.
+//! Most modules do not reply to `AT+Z`, so a lost one looks like an obeyed one. But a module that
+//! restarts forgets its session: as long as it replies to null commands, it has not restarted.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-use crate::session::{after, begins_reply};
+use super::timing::{
+    COMMANDS_PER_ROUND, MAX_RESTARTS, MAX_SILENT_ROUNDS, REPLYING_ROUND, RESTART_INTERVAL,
+};
+use crate::at::begins_reply;
+use crate::session::after;
 use crate::{AtRequest, Terminator};
 
-/// How long a module may go on answering before `AT+Z` is sent again.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How often `AT+Z` is sent at most. Where two of five datagrams are lost, eight go astray once in
-/// 1,500 times.
-pub(super) const TRIES: u32 = 8;
-
-/// How long a round lasts at least while the module answers.
-const CALM: Duration = Duration::from_millis(300);
-
-/// How many null commands make a round. Several, so that loss alone does not look like silence.
-const BURST: usize = 3;
-
-/// How many rounds of silence mean that it is gone.
-const SILENT_ROUNDS: u32 = 4;
-
-/// What a watch has seen.
+/// Progress of a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Seen {
-    /// Nothing decided yet.
-    Nothing,
-    /// It no longer answers.
+pub(super) enum RestartStatus {
+    /// Not decided yet.
+    Pending,
+    /// The module no longer replies.
     Gone,
-    /// It answers still, after several tries.
+    /// The module still replies after several tries.
     StillThere,
 }
 
 #[derive(Debug)]
 pub(super) struct RestartWatch {
     terminator: Terminator,
-    pace: Duration,
+    round: Duration,
     restarted_at: Instant,
-    tries: u32,
+    restarts: u32,
     next: Instant,
-    silent: u32,
-    answered: bool,
+    silent_rounds: u32,
+    replied: bool,
     transmits: VecDeque<Zeroizing<Vec<u8>>>,
 }
 
 impl RestartWatch {
-    /// Sends `AT+Z` at once. A round lasts `pace`.
-    pub(super) fn new(now: Instant, terminator: Terminator, pace: Duration) -> Self {
+    /// Sends `AT+Z` at once. `round` is the time for the replies to one round of null commands.
+    pub(super) fn new(now: Instant, terminator: Terminator, round: Duration) -> Self {
         let mut watch = Self {
             terminator,
-            pace,
+            round,
             restarted_at: now,
-            tries: 0,
-            next: after(now, pace),
-            silent: 0,
-            answered: false,
+            restarts: 0,
+            next: after(now, round),
+            silent_rounds: 0,
+            replied: false,
             transmits: VecDeque::new(),
         };
         watch.restart(now);
         watch
     }
 
-    pub(super) fn pace(&self) -> Duration {
-        self.pace
+    pub(super) fn round(&self) -> Duration {
+        self.round
     }
 
-    /// Prepares to find out why a module answers that was taken for gone.
-    pub(super) fn test(&self, now: Instant) -> OpenTest {
-        // Not before the time at which `AT+Z` may be sent again.
-        let patient = after(self.restarted_at, PATIENCE);
-        OpenTest {
+    /// Prepares to find out why a module replies that had been taken for gone.
+    pub(super) fn test(&self, now: Instant) -> SessionTest {
+        // Not before `AT+Z` may be sent again.
+        let earliest = after(self.restarted_at, RESTART_INTERVAL);
+        SessionTest {
             terminator: self.terminator,
-            pace: self.pace,
-            next: after(now, self.pace * 2).max(patient),
-            phase: OpenPhase::Drain,
-            answered: false,
+            round: self.round,
+            next: after(now, self.round * 2).max(earliest),
+            phase: SessionTestPhase::Drain,
+            replied: false,
             transmits: VecDeque::new(),
         }
     }
 
-    /// Puts a round of null commands on the wire.
-    pub(super) fn ask(&mut self) {
-        for _ in 0..BURST {
+    /// Sends a round of null commands.
+    pub(super) fn send_round(&mut self) {
+        for _ in 0..COMMANDS_PER_ROUND {
             self.transmits
                 .push_back(AtRequest::null().emit(self.terminator));
         }
     }
 
     pub(super) fn handle_datagram(&mut self, datagram: &[u8]) {
-        self.answered |= begins_reply(datagram);
+        self.replied |= begins_reply(datagram);
     }
 
-    pub(super) fn handle_timeout(&mut self, now: Instant) -> Seen {
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> RestartStatus {
         if now < self.next {
-            return Seen::Nothing;
+            return RestartStatus::Pending;
         }
-        let answered = std::mem::take(&mut self.answered);
-        self.silent = if answered { 0 } else { self.silent + 1 };
+        let replied = std::mem::take(&mut self.replied);
+        self.silent_rounds = if replied { 0 } else { self.silent_rounds + 1 };
         // The first round had no null command yet.
-        if self.silent > SILENT_ROUNDS {
-            return Seen::Gone;
+        if self.silent_rounds > MAX_SILENT_ROUNDS {
+            return RestartStatus::Gone;
         }
-        if answered && now.saturating_duration_since(self.restarted_at) >= PATIENCE {
-            if self.tries >= TRIES {
-                return Seen::StillThere;
+        if replied && now.saturating_duration_since(self.restarted_at) >= RESTART_INTERVAL {
+            if self.restarts >= MAX_RESTARTS {
+                return RestartStatus::StillThere;
             }
             self.restart(now);
         }
-        // In no hurry while it goes on answering.
-        self.next = after(
-            now,
-            if answered {
-                self.pace.max(CALM)
-            } else {
-                self.pace
-            },
-        );
-        self.ask();
-        Seen::Nothing
+        let round = if replied {
+            self.round.max(REPLYING_ROUND)
+        } else {
+            self.round
+        };
+        self.next = after(now, round);
+        self.send_round();
+        RestartStatus::Pending
     }
 
     pub(super) fn poll_transmit(&mut self) -> Option<Zeroizing<Vec<u8>>> {
@@ -135,53 +120,53 @@ impl RestartWatch {
     }
 
     fn restart(&mut self, now: Instant) {
-        self.tries += 1;
+        self.restarts += 1;
         self.restarted_at = now;
         self.transmits
             .push_back(AtRequest::query("Z").emit(self.terminator));
     }
 }
 
-/// Tells a module that has never restarted from one that takes commands without being asked: only
+/// Distinguishes a module that has not restarted from one whose command mode needs no opening: only
 /// the former falls silent after `AT+Q`.
 #[derive(Debug)]
-pub(super) struct OpenTest {
+pub(super) struct SessionTest {
     terminator: Terminator,
-    pace: Duration,
+    round: Duration,
     next: Instant,
-    phase: OpenPhase,
-    answered: bool,
+    phase: SessionTestPhase,
+    replied: bool,
     transmits: VecDeque<Zeroizing<Vec<u8>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum OpenPhase {
+enum SessionTestPhase {
     /// Letting replies to earlier null commands pass.
     Drain,
-    /// `AT+Q` is out; letting its replies pass.
+    /// `AT+Q` has been sent; letting its replies pass.
     Quit,
-    /// Null commands are out.
-    Ask,
+    /// Null commands have been sent.
+    Probe,
 }
 
-impl OpenTest {
+impl SessionTest {
     pub(super) fn handle_datagram(&mut self, datagram: &[u8]) {
-        self.answered |= self.phase == OpenPhase::Ask && begins_reply(datagram);
+        self.replied |= self.phase == SessionTestPhase::Probe && begins_reply(datagram);
     }
 
-    /// Tells at the end whether the module takes commands unasked.
+    /// Returns at the end whether the module's command mode needs no opening.
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Option<bool> {
         if now < self.next {
             return None;
         }
-        self.next = after(now, self.pace * 2);
+        self.next = after(now, self.round * 2);
         let (phase, request) = match self.phase {
-            OpenPhase::Drain => (OpenPhase::Quit, AtRequest::query("Q")),
-            OpenPhase::Quit => (OpenPhase::Ask, AtRequest::null()),
-            OpenPhase::Ask => return Some(self.answered),
+            SessionTestPhase::Drain => (SessionTestPhase::Quit, AtRequest::query("Q")),
+            SessionTestPhase::Quit => (SessionTestPhase::Probe, AtRequest::null()),
+            SessionTestPhase::Probe => return Some(self.replied),
         };
         self.phase = phase;
-        for _ in 0..BURST {
+        for _ in 0..COMMANDS_PER_ROUND {
             self.transmits.push_back(request.emit(self.terminator));
         }
         None

@@ -7,50 +7,50 @@ use std::time::Instant;
 use zeroize::Zeroizing;
 
 use super::UdpPort;
-use super::drive::Line;
+use super::drive::PeerSocket;
 use crate::session::{AtSession, AtSessionConfig, AtSessionEvent, CommandId, NoReply};
 use crate::{AtCommand, AtCommandError, AtRequest, ErrorCode, ModuleIdentity};
 
-/// Why a command over the network did not succeed.
+/// Failure of a command over the network.
 #[derive(Debug, thiserror::Error)]
 pub enum UdpConsoleError {
-    /// Nobody answers at this address.
-    #[error("{0} does not answer")]
-    NoAnswer(Ipv4Addr),
+    /// The module does not reply.
+    #[error("no reply from {0}")]
+    NoReply(Ipv4Addr),
     /// The module understood and refused.
     #[error("{target} refused {request}: {code}")]
     Refused {
-        /// Its address.
+        /// Address of the module.
         target: Ipv4Addr,
-        /// What was sent, masked.
+        /// Masked request.
         request: String,
         /// The refusal.
         code: ErrorCode,
     },
-    /// The answer makes no sense.
-    #[error("{target} answered {request} with something that is not {expected}")]
-    BadAnswer {
-        /// Its address.
+    /// The reply is unintelligible.
+    #[error("unintelligible reply from {target} to {request}: expected {expected}")]
+    BadReply {
+        /// Address of the module.
         target: Ipv4Addr,
-        /// What was sent, masked.
+        /// Masked request.
         request: String,
-        /// What was expected.
+        /// Expected form.
         expected: &'static str,
     },
-    /// The module answered before, but not this command.
-    #[error("{target} did not answer {request}")]
+    /// The module replied before, but not to this command.
+    #[error("no reply from {target} to {request}")]
     Lost {
-        /// Its address.
+        /// Address of the module.
         target: Ipv4Addr,
-        /// What was sent, masked.
+        /// Masked request.
         request: String,
     },
     /// The socket failed.
     #[error("the connection to {target} failed")]
     Io {
-        /// Its address.
+        /// Address of the module.
         target: Ipv4Addr,
-        /// What the system says.
+        /// Error of the system.
         #[source]
         source: io::Error,
     },
@@ -58,7 +58,7 @@ pub enum UdpConsoleError {
 
 /// An open AT session with the module at one address.
 ///
-/// Leave it with [`UdpConsole::close`]; one that is merely dropped still says `AT+Q` if the socket
+/// Leave it with [`UdpConsole::close`]; a console that is merely dropped still sends `AT+Q` if the socket
 /// takes it at once.
 ///
 /// ```no_run
@@ -77,7 +77,7 @@ pub enum UdpConsoleError {
 #[derive(Debug)]
 pub struct UdpConsole {
     target: Ipv4Addr,
-    line: Line,
+    line: PeerSocket,
     session: AtSession,
 }
 
@@ -86,7 +86,7 @@ impl UdpConsole {
     ///
     /// # Errors
     ///
-    /// [`UdpConsoleError::NoAnswer`] after the handshake's time, or [`UdpConsoleError::Io`].
+    /// [`UdpConsoleError::NoReply`] after the handshake timeout, or [`UdpConsoleError::Io`].
     pub async fn open(
         port: UdpPort,
         target: Ipv4Addr,
@@ -95,7 +95,7 @@ impl UdpConsole {
         let session = AtSession::new(config, Instant::now());
         let mut console = Self {
             target,
-            line: Line::new(port, target),
+            line: PeerSocket::new(port, target),
             session,
         };
         let opened = console.line.drive(&mut console.session, |session| {
@@ -111,7 +111,7 @@ impl UdpConsole {
             Ok(true) => Ok(console),
             Ok(false) => {
                 console.close().await;
-                Err(UdpConsoleError::NoAnswer(target))
+                Err(UdpConsoleError::NoReply(target))
             }
             Err(source) => Err(UdpConsoleError::Io { target, source }),
         }
@@ -122,7 +122,7 @@ impl UdpConsole {
         self.target
     }
 
-    /// Returns the module's answer to the discovery word, unless its session was open already.
+    /// Returns the module's reply to the discovery word, unless its session was open already.
     pub fn identity(&self) -> Option<&ModuleIdentity> {
         self.session.identity()
     }
@@ -143,7 +143,7 @@ impl UdpConsole {
                 request: masked,
                 code,
             },
-            AtCommandError::Malformed { expected, .. } => UdpConsoleError::BadAnswer {
+            AtCommandError::Malformed { expected, .. } => UdpConsoleError::BadReply {
                 target,
                 request: masked,
                 expected,
@@ -151,7 +151,7 @@ impl UdpConsole {
         })
     }
 
-    /// Sends a raw line and returns everything that came back; nothing where silence is success.
+    /// Sends a raw line and returns everything that came back, which is empty where silence is success.
     ///
     /// # Errors
     ///
@@ -178,10 +178,9 @@ impl UdpConsole {
         }
     }
 
-    /// Keeps the session alive for ever; for an interactive console that waits for its user
-    /// meanwhile.
+    /// Keeps the session alive until it is lost, while an interactive console waits for its user.
     ///
-    /// Cancel it at any time.
+    /// Safe to cancel at any time.
     pub async fn idle(&mut self) -> UdpConsoleError {
         let target = self.target;
         let lost = self
@@ -191,7 +190,7 @@ impl UdpConsole {
                 _ => None,
             });
         match lost.await {
-            Ok(()) => UdpConsoleError::NoAnswer(target),
+            Ok(()) => UdpConsoleError::NoReply(target),
             Err(source) => UdpConsoleError::Io { target, source },
         }
     }
@@ -324,6 +323,6 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         });
-        assert!(matches!(opened, Err(UdpConsoleError::NoAnswer(address)) if address == theirs));
+        assert!(matches!(opened, Err(UdpConsoleError::NoReply(address)) if address == theirs));
     }
 }

@@ -1,5 +1,4 @@
-//! The loop that carries datagrams between a state machine and a socket until something has
-//! happened.
+//! The loop that carries datagrams between a state machine and a socket until an event.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -11,17 +10,17 @@ use tokio::sync::broadcast::error::RecvError;
 use super::UdpPort;
 use super::port::Datagram;
 use crate::PORT;
-use crate::machine::Machine;
+use crate::machine::SessionMachine;
 
-/// A module's end of a port: what it sends, and only that.
+/// A socket that receives from one module only.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct PeerSocket {
     port: UdpPort,
     target: Ipv4Addr,
     datagrams: broadcast::Receiver<Datagram>,
 }
 
-impl Line {
+impl PeerSocket {
     pub(super) fn new(port: UdpPort, target: Ipv4Addr) -> Self {
         let datagrams = port.subscribe();
         Self {
@@ -31,14 +30,13 @@ impl Line {
         }
     }
 
-    /// Runs the machine until `event` gives something.
+    /// Runs the machine until `event` returns one.
     ///
     /// # Errors
     ///
-    /// When the socket is gone. That a datagram cannot be sent, as while Wi-Fi is away, is loss
-    /// like any other: the machine's timers deal with it, and the last reason is told if
-    /// nothing comes of it.
-    pub(super) async fn drive<M: Machine, E>(
+    /// When the socket is gone. A datagram that cannot be sent, as while Wi-Fi is away, is loss like any
+    /// other: the machine's timers deal with it.
+    pub(super) async fn drive<M: SessionMachine, E>(
         &mut self,
         machine: &mut M,
         mut event: impl FnMut(&mut M) -> Option<E>,
@@ -59,17 +57,17 @@ impl Line {
         }
     }
 
-    /// Sends what the machine has to say.
-    pub(super) async fn flush(&self, machine: &mut impl Machine) {
+    /// Sends all datagrams of the machine.
+    pub(super) async fn flush(&self, machine: &mut impl SessionMachine) {
         while let Some(bytes) = machine.poll_transmit() {
             if let Err(error) = self.port.send_to(&bytes, self.destination()).await {
-                tracing::debug!(target_address = %self.target, %error, "cannot send");
+                tracing::debug!(target_address = %self.target, %error, "datagram not sent");
             }
         }
     }
 
-    /// Sends what can be sent without waiting.
-    pub(super) fn flush_now(&self, machine: &mut impl Machine) {
+    /// Sends the datagrams that can be sent without waiting.
+    pub(super) fn flush_now(&self, machine: &mut impl SessionMachine) {
         while let Some(bytes) = machine.poll_transmit() {
             let _ = self.port.try_send_to(&bytes, self.destination());
         }
@@ -82,7 +80,7 @@ impl Line {
     async fn receive(&mut self) -> io::Result<Datagram> {
         loop {
             match self.datagrams.recv().await {
-                // Strangers on the same port are none of this session's business.
+                // Other devices reply to the same port.
                 Ok(datagram) if *datagram.from.ip() == self.target => return Ok(datagram),
                 Ok(_) | Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return Err(io::ErrorKind::NotConnected.into()),

@@ -1,14 +1,14 @@
-//! Who holds a UDP port: the kernel's socket table, then the processes' open files.
+//! The process that holds a UDP port, by the kernel's socket table and the processes' open files.
 
 use std::fs;
 use std::net::Ipv4Addr;
 
-/// The process that holds a port.
+/// A process that holds a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortHolder {
-    /// Its process id.
+    /// Process id.
     pub pid: u32,
-    /// Its name.
+    /// Name of the process.
     pub name: String,
 }
 
@@ -20,14 +20,15 @@ impl std::fmt::Display for PortHolder {
 
 /// A bound UDP socket of this host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Bound {
-    /// Nothing for a wildcard socket.
+pub(super) struct BoundSocket {
+    /// `None` for a wildcard socket.
     pub(super) address: Option<Ipv4Addr>,
     inode: u64,
 }
 
-/// Lists the sockets that stand in the way of binding this address and port.
-pub(super) fn bound(address: Ipv4Addr, port: u16) -> Vec<Bound> {
+/// Lists the sockets that block this address and port.
+pub(super) fn bound(address: Ipv4Addr, port: u16) -> Vec<BoundSocket> {
+    // Without `/proc` the holder stays unknown.
     let table = |name| fs::read_to_string(name).unwrap_or_default();
     let mut all = parse_table(&table("/proc/net/udp"), port);
     all.extend(parse_table(&table("/proc/net/udp6"), port));
@@ -35,8 +36,8 @@ pub(super) fn bound(address: Ipv4Addr, port: u16) -> Vec<Bound> {
     all
 }
 
-/// Returns the process behind one of the sockets, if it is one of ours to see.
-pub(super) fn holder(sockets: &[Bound]) -> Option<PortHolder> {
+/// Returns the process behind one of the sockets, if this user may see it.
+pub(super) fn holder(sockets: &[BoundSocket]) -> Option<PortHolder> {
     let links: Vec<String> = sockets
         .iter()
         .map(|bound| format!("socket:[{}]", bound.inode))
@@ -70,7 +71,7 @@ pub(super) fn holder(sockets: &[Bound]) -> Option<PortHolder> {
     None
 }
 
-/// Returns this process's own name, as others see it.
+/// Returns the name of this process as other processes see it.
 pub(super) fn own_name() -> String {
     fs::read_to_string("/proc/self/comm")
         .unwrap_or_default()
@@ -78,7 +79,7 @@ pub(super) fn own_name() -> String {
         .to_owned()
 }
 
-fn parse_table(table: &str, port: u16) -> Vec<Bound> {
+fn parse_table(table: &str, port: u16) -> Vec<BoundSocket> {
     table
         .lines()
         .skip(1)
@@ -87,7 +88,7 @@ fn parse_table(table: &str, port: u16) -> Vec<Bound> {
 }
 
 /// `  sl  local_address rem_address st tx_queue:rx_queue tr:when retrnsmt uid timeout inode …`
-fn parse_line(line: &str, wanted: u16) -> Option<Bound> {
+fn parse_line(line: &str, wanted: u16) -> Option<BoundSocket> {
     let mut fields = line.split_ascii_whitespace();
     let (address, port) = fields.nth(1)?.split_once(':')?;
     let inode = fields.nth(7)?.parse().ok()?;
@@ -99,7 +100,7 @@ fn parse_line(line: &str, wanted: u16) -> Option<Bound> {
     let low = address.get(address.len().checked_sub(8)?..)?;
     let low = Ipv4Addr::from(u32::from_str_radix(low, 16).ok()?.to_ne_bytes());
     let wildcard = address.chars().all(|digit| digit == '0');
-    Some(Bound {
+    Some(BoundSocket {
         address: (!wildcard).then_some(low),
         inode,
     })
@@ -120,11 +121,11 @@ mod tests {
         assert_eq!(
             parse_table(table, 48899),
             [
-                Bound {
+                BoundSocket {
                     address: Some(Ipv4Addr::LOCALHOST),
                     inode: 1234
                 },
-                Bound {
+                BoundSocket {
                     address: None,
                     inode: 99
                 }
@@ -134,7 +135,7 @@ mod tests {
             "x\n1: 0000000000000000FFFF00000100007F:BF03 0:0 07 0:0 00:0 0 1000 0 5 2 0 0\n";
         assert_eq!(
             parse_table(mapped, 48899),
-            [Bound {
+            [BoundSocket {
                 address: Some(Ipv4Addr::LOCALHOST),
                 inode: 5
             }]

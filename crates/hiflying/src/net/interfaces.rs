@@ -10,19 +10,19 @@ use nix::sys::socket::SockaddrIn;
 /// One IPv4 address of one local interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interface {
-    /// Its name, such as `wlan0`.
+    /// Name, such as `wlan0`.
     pub name: String,
-    /// Our address on it.
+    /// Address of this computer on it.
     pub address: Ipv4Addr,
     /// Length of the network prefix.
     pub prefix: u8,
-    /// Where a broadcast goes; without a broadcast address (`lo`) the last address of the prefix.
+    /// Broadcast address; on an interface without one (`lo`) the last address of the prefix.
     pub broadcast: Ipv4Addr,
-    /// Whether it never leaves this host.
+    /// True for loopback.
     pub loopback: bool,
-    /// Whether it is up.
+    /// True if it is up.
     pub up: bool,
-    /// The system's number for it.
+    /// Index in the system.
     pub index: u32,
 }
 
@@ -34,21 +34,21 @@ impl Interface {
     }
 }
 
-/// An interface that was asked for cannot be used.
+/// Reason why a requested interface cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum InterfaceError {
     /// No interface has this name or address.
-    #[error("no interface '{wanted}' with an IPv4 address (there are: {})", available.join(", "))]
+    #[error("no interface '{wanted}' with an IPv4 address (available: {})", available.join(", "))]
     Unknown {
-        /// What was asked for.
+        /// Requested name or address.
         wanted: String,
-        /// What there is.
+        /// Available interfaces.
         available: Vec<String>,
     },
-    /// It is there but switched off.
+    /// The interface exists but is down.
     #[error("interface '{0}' is down")]
     Down(String),
-    /// The system does not tell.
+    /// The system does not list them.
     #[error("cannot list the network interfaces")]
     List(#[source] io::Error),
 }
@@ -57,7 +57,7 @@ pub enum InterfaceError {
 ///
 /// # Errors
 ///
-/// Whatever the system says.
+/// Any error of the system.
 pub fn interfaces() -> io::Result<Vec<Interface>> {
     Ok(getifaddrs()?.filter_map(|entry| describe(&entry)).collect())
 }
@@ -70,7 +70,7 @@ pub fn interfaces() -> io::Result<Vec<Interface>> {
 ///
 /// # Errors
 ///
-/// [`InterfaceError`] names the one that does not exist or is down.
+/// [`InterfaceError`] if one does not exist or is down.
 pub fn select(wanted: &[String]) -> Result<Vec<Interface>, InterfaceError> {
     select_from(interfaces().map_err(InterfaceError::List)?, wanted)
 }
@@ -134,7 +134,7 @@ fn find_address(all: &[Interface], address: Ipv4Addr) -> Option<Interface> {
 ///
 /// # Errors
 ///
-/// Whatever the system says, such as that there is no route.
+/// Any error of the system, such as no route.
 pub fn source_for(target: Ipv4Addr) -> io::Result<Ipv4Addr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     // A gateway of plugs can be a broadcast address as well (`--to`).
@@ -155,26 +155,25 @@ fn describe(entry: &InterfaceAddress) -> Option<Interface> {
         .map(SockaddrIn::ip);
     let prefix = netmask.map_or(32, |mask| mask.to_bits().leading_ones());
     let prefix = u8::try_from(prefix).unwrap_or(32);
-    let told = entry
+    let broadcast = entry
         .broadcast
         .as_ref()
-        .filter(|_| entry.flags.contains(InterfaceFlags::IFF_BROADCAST));
-    let told = told
+        .filter(|_| entry.flags.contains(InterfaceFlags::IFF_BROADCAST))
         .and_then(|broadcast| broadcast.as_sockaddr_in())
-        .map(SockaddrIn::ip);
-    let broadcast = told
+        .map(SockaddrIn::ip)
         .filter(|address| !address.is_unspecified())
         .unwrap_or_else(|| last(address, prefix));
-    // An alias such as `eth0:1` is a label; the device is what stands before the colon.
-    let device = entry.interface_name.split(':').next().unwrap_or_default();
+    // An alias such as `eth0:1` is a label; the device stands before the colon.
+    let name = entry.interface_name.clone();
+    let device = name.split_once(':').map_or(&*name, |(device, _)| device);
     Some(Interface {
-        name: entry.interface_name.clone(),
         address,
         prefix,
         broadcast,
         loopback: entry.flags.contains(InterfaceFlags::IFF_LOOPBACK),
         up: entry.flags.contains(InterfaceFlags::IFF_UP),
         index: if_nametoindex(device).unwrap_or(0),
+        name,
     })
 }
 

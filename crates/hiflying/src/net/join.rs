@@ -4,28 +4,27 @@ use std::net::Ipv4Addr;
 use std::time::Instant;
 
 use super::UdpPort;
-use super::drive::Line;
+use super::drive::PeerSocket;
 use crate::join::{Join, JoinConfig, JoinEvent, JoinFailure, JoinOutcome};
 
-/// How to go on after an event of a join.
+/// Continuation after a [`JoinEvent::Rejoin`].
 #[derive(Debug)]
 pub enum Resume {
-    /// On the same port.
-    Here,
-    /// On another one, because the address on the module's access point is a new one.
-    On(UdpPort),
-    /// Not at all: the module's access point cannot be joined again.
+    /// Continue on the same port.
+    SamePort,
+    /// Continue on another port, because this computer has a new address on the module's access point.
+    NewPort(UdpPort),
+    /// Give up: the module's access point cannot be joined again.
     GiveUp,
 }
 
 /// Puts the module at `target` on a network.
 ///
-/// `on_event` hears everything that happens; the last, [`JoinEvent::Done`] or
-/// [`JoinEvent::Failed`], is the result instead. At a [`JoinEvent::Rejoin`] it must connect to the
-/// module's access point again before it returns; nothing is sent meanwhile. What it returns
-/// matters then only.
+/// `on_event` gets every event but the last, [`JoinEvent::Done`] or [`JoinEvent::Failed`], which is the
+/// result instead. On a [`JoinEvent::Rejoin`] it must connect to the module's access point again before
+/// it returns; nothing is sent meanwhile. Its result counts for that event only.
 ///
-/// Once `cancel` is done, the join writes back what was there before and ends with
+/// Once `cancel` is ready, the join writes back the previous settings and ends with
 /// [`JoinError::Cancelled`](crate::join::JoinError::Cancelled). Dropping the future instead leaves
 /// the module as it is, but for a last `AT+Q`.
 ///
@@ -41,7 +40,7 @@ pub enum Resume {
 ///     if let JoinEvent::Step(step) = event {
 ///         println!("{}", step.name);
 ///     }
-///     Resume::Here
+///     Resume::SamePort
 /// })
 /// .await?;
 /// println!("look for {}", outcome.mac);
@@ -51,7 +50,7 @@ pub enum Resume {
 ///
 /// # Errors
 ///
-/// [`JoinFailure`] tells why, and in which state the module is left.
+/// [`JoinFailure`], with the state in which the module is left.
 pub async fn join(
     port: UdpPort,
     target: Ipv4Addr,
@@ -59,8 +58,8 @@ pub async fn join(
     cancel: impl Future<Output = ()>,
     mut on_event: impl AsyncFnMut(JoinEvent) -> Resume,
 ) -> Result<JoinOutcome, JoinFailure> {
-    let mut driver = Driver {
-        line: Line::new(port, target),
+    let mut driver = JoinDriver {
+        line: PeerSocket::new(port, target),
         join: Join::new(config, target, Instant::now()),
     };
     let mut cancel = std::pin::pin!(cancel);
@@ -89,19 +88,19 @@ pub async fn join(
     }
 }
 
-/// Leaves command mode however it ends.
-struct Driver {
-    line: Line,
+/// A join and its socket, which leaves command mode when dropped.
+struct JoinDriver {
+    line: PeerSocket,
     join: Join,
 }
 
-impl Driver {
+impl JoinDriver {
     async fn next(&mut self) -> JoinEvent {
         loop {
             match self.line.drive(&mut self.join, Join::poll_event).await {
                 Ok(event) => return event,
                 Err(error) => {
-                    tracing::warn!(%error, "the socket is gone");
+                    tracing::warn!(%error, "the socket failed");
                     self.join.give_up(Instant::now());
                 }
             }
@@ -111,9 +110,9 @@ impl Driver {
     fn resume(&mut self, resume: Resume, target: Ipv4Addr) {
         let now = Instant::now();
         match resume {
-            Resume::Here => self.join.resume(now),
-            Resume::On(port) => {
-                self.line = Line::new(port, target);
+            Resume::SamePort => self.join.resume(now),
+            Resume::NewPort(port) => {
+                self.line = PeerSocket::new(port, target);
                 self.join.resume(now);
             }
             Resume::GiveUp => self.join.give_up(now),
@@ -121,7 +120,7 @@ impl Driver {
     }
 }
 
-impl Drop for Driver {
+impl Drop for JoinDriver {
     fn drop(&mut self) {
         self.join.abandon(Instant::now());
         self.line.flush_now(&mut self.join);
@@ -138,7 +137,7 @@ mod tests {
     use super::*;
     use crate::PORT;
     use crate::join::{JoinError, ModuleState, RejoinReason};
-    use crate::testing::{Module, ms};
+    use crate::testing::{ScriptedModule, ms};
     use crate::wifi::{Ssid, WifiKey, WifiSecurity};
 
     fn config(key: &str) -> JoinConfig {
@@ -150,8 +149,8 @@ mod tests {
     }
 
     /// Puts the scripted module on a real socket; it answers port 48899 of the sender.
-    async fn serve(address: Ipv4Addr) -> Arc<Mutex<Module>> {
-        let module = Arc::new(Mutex::new(Module::with(|module| {
+    async fn serve(address: Ipv4Addr) -> Arc<Mutex<ScriptedModule>> {
+        let module = Arc::new(Mutex::new(ScriptedModule::with(|module| {
             module.restart_takes = ms(700);
             module.link_takes = ms(200);
         })));
@@ -186,10 +185,10 @@ mod tests {
             std::future::pending(),
             async |event| {
                 let JoinEvent::Rejoin(reason) = event else {
-                    return Resume::Here;
+                    return Resume::SamePort;
                 };
                 rejoins.push(reason);
-                Resume::On(UdpPort::bind(Ipv4Addr::new(127, 62, 1, 3)).await.unwrap())
+                Resume::NewPort(UdpPort::bind(Ipv4Addr::new(127, 62, 1, 3)).await.unwrap())
             },
         )
         .await
@@ -209,7 +208,7 @@ mod tests {
         let port = UdpPort::bind(Ipv4Addr::new(127, 62, 2, 1)).await.unwrap();
         let never = std::future::pending();
         let failure = join(port, target, config("wrongkey"), never, async |_| {
-            Resume::Here
+            Resume::SamePort
         })
         .await
         .unwrap_err();
@@ -228,7 +227,7 @@ mod tests {
         let port = UdpPort::bind(Ipv4Addr::new(127, 62, 3, 1)).await.unwrap();
         let cancel = tokio::time::sleep(ms(300));
         let failure = join(port, target, config("secret12"), cancel, async |_| {
-            Resume::Here
+            Resume::SamePort
         })
         .await
         .unwrap_err();

@@ -1,4 +1,4 @@
-//! The thin layer that owns sockets: local interfaces, UDP port 48899 and the drivers of the
+//! The layer that owns sockets: local interfaces, UDP port 48899 and the drivers of the
 //! sans-IO cores.
 
 mod console;

@@ -1,6 +1,6 @@
-//! UDP port 48899 on one interface's own address, shared by everybody in this process who needs it.
+//! UDP port 48899 on one interface's own address, shared by all parts of this process.
 //!
-//! An SP-2 answers to port 48899 of the sender whatever the source port was, so the socket must be
+//! An SP-2 replies to port 48899 of the sender whatever the source port was, so the socket must be
 //! bound there. A unicast reply reaches only one of several sockets on a port, so there is exactly
 //! one for each address.
 
@@ -19,29 +19,31 @@ use zeroize::{Zeroize, Zeroizing};
 use super::holder::{self, PortHolder};
 use crate::PORT;
 
-/// Datagrams that a slow reader may fall behind; two hundred plugs answer within milliseconds.
-const BACKLOG: usize = 1024;
+/// Time for another `mains` to release the port.
+const OTHER_RELEASE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Room in the kernel for the answers to one broadcast.
+/// Time for our own socket, just dropped, to close: its reader ends when the runtime next runs it.
+const OWN_RELEASE_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// Interval between tries to bind a taken port.
+const BIND_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Maximum number of datagrams that a slow reader may fall behind; two hundred plugs reply within milliseconds.
+const MAX_BACKLOG: usize = 1024;
+
+/// Kernel buffer for the replies to one broadcast.
 const RECEIVE_BUFFER: usize = 1 << 20;
-
-/// How long to wait for another `mains` to give the port back, and how often to look.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// Our own socket, just dropped, closes when the runtime gets round to its reader; that of another
-/// process, when the kernel gets round to it.
-const OWN_PATIENCE: Duration = Duration::from_millis(100);
-const LOOK: Duration = Duration::from_millis(20);
 
 /// One received datagram. Cloning is cheap.
 #[derive(Debug, Clone)]
 pub struct Datagram {
-    /// Who sent it.
+    /// Sender.
     pub from: SocketAddrV4,
-    /// What; can hold a Wi-Fi key, so it is wiped when the last one drops it.
+    /// Payload. It can hold a Wi-Fi key, so it is wiped when the last clone is dropped.
     pub bytes: Arc<Zeroizing<Vec<u8>>>,
 }
 
-/// Why a UDP port cannot be had.
+/// Reason why a UDP port cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// Another process has it.
@@ -51,7 +53,7 @@ pub enum BindError {
         address: Ipv4Addr,
         /// The port.
         port: u16,
-        /// Who holds it, if that can be known.
+        /// Process that holds it, if known.
         holder: Option<PortHolder>,
     },
     /// The system does not allow it.
@@ -69,24 +71,22 @@ pub enum BindError {
         address: Ipv4Addr,
         /// The port.
         port: u16,
-        /// What the system says.
+        /// Error of the system.
         #[source]
         source: io::Error,
     },
 }
 
 fn by(holder: Option<&PortHolder>) -> String {
-    holder
-        .map(|holder| format!(" by {holder}"))
-        .unwrap_or_default()
+    holder.map_or_else(String::new, |holder| format!(" by {holder}"))
 }
 
 /// The socket. Clones share it; it closes with the last one.
 #[derive(Debug, Clone)]
-pub struct UdpPort(Arc<Inner>);
+pub struct UdpPort(Arc<PortSocket>);
 
 #[derive(Debug)]
-struct Inner {
+struct PortSocket {
     socket: Arc<UdpSocket>,
     address: Ipv4Addr,
     assigned: bool,
@@ -94,7 +94,7 @@ struct Inner {
     reader: AbortHandle,
 }
 
-impl Drop for Inner {
+impl Drop for PortSocket {
     fn drop(&mut self) {
         self.reader.abort();
     }
@@ -103,29 +103,27 @@ impl Drop for Inner {
 impl UdpPort {
     /// Binds port 48899 on an interface's own address.
     ///
-    /// Exclusively, so that a second program cannot swallow the replies. Where only a wildcard
-    /// socket stands in the way, and allows it, the port is shared: the kernel prefers the
-    /// socket with the full address. Another process of our own name gets a bounded time to
-    /// finish.
+    /// The port is exclusive, so that a second program cannot take the replies. If only a wildcard socket
+    /// holds it, and allows sharing, the port is shared: the kernel prefers the socket with the full
+    /// address. Another process of the same name gets a bounded time to finish.
     ///
     /// # Errors
     ///
-    /// [`BindError`] says who holds the port.
+    /// [`BindError`], with the holder of the port.
     pub async fn bind(address: Ipv4Addr) -> Result<Self, BindError> {
         Self::bind_number(address, PORT).await
     }
 
-    /// Binds another port in the same way, for devices that answer to one of their own.
+    /// Binds another port in the same way, for devices that reply to one of their own.
     ///
     /// # Errors
     ///
-    /// [`BindError`] says who holds the port.
+    /// [`BindError`], with the holder of the port.
     pub async fn bind_number(address: Ipv4Addr, number: u16) -> Result<Self, BindError> {
-        patiently(|| Self::bind_once(address, number)).await
+        retry(|| Self::bind_once(address, number)).await
     }
 
-    /// Binds port 48899, or else any port, from which only modules that answer the source port are
-    /// heard.
+    /// Binds port 48899, or else any port, which only modules that reply to the source port reach.
     ///
     /// # Errors
     ///
@@ -164,7 +162,7 @@ impl UdpPort {
             Err(error) => error,
         };
         match error.kind() {
-            io::ErrorKind::AddrInUse => Self::share_or_blame(address, port),
+            io::ErrorKind::AddrInUse => Self::share_or_name_holder(address, port),
             io::ErrorKind::PermissionDenied => Err(BindError::NoPermission { address, port }),
             _ => Err(BindError::Io {
                 address,
@@ -174,7 +172,7 @@ impl UdpPort {
         }
     }
 
-    fn share_or_blame(address: Ipv4Addr, number: u16) -> Result<Self, BindError> {
+    fn share_or_name_holder(address: Ipv4Addr, number: u16) -> Result<Self, BindError> {
         let sockets = holder::bound(address, number);
         if !sockets.is_empty()
             && sockets.iter().all(|bound| bound.address.is_none())
@@ -196,15 +194,14 @@ impl UdpPort {
         if share {
             socket.set_reuse_address(true)?;
         }
-        // The kernel may allow less; then a burst from many plugs can lose some, and the scan
-        // repeats.
+        // The kernel may allow less; then a burst from many plugs can lose some, and the scan repeats.
         let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
         socket.bind(&SocketAddrV4::new(address, port).into())?;
         let socket = Arc::new(UdpSocket::from_std(socket.into())?);
-        let (datagrams, _) = broadcast::channel(BACKLOG);
+        let (datagrams, _) = broadcast::channel(MAX_BACKLOG);
         let reader =
             tokio::spawn(read(Arc::clone(&socket), address, datagrams.clone())).abort_handle();
-        Ok(Self(Arc::new(Inner {
+        Ok(Self(Arc::new(PortSocket {
             socket,
             address,
             assigned: port != 0,
@@ -218,7 +215,7 @@ impl UdpPort {
         self.0.address
     }
 
-    /// Tells whether this is the port that was asked for: 48899, where an SP-2 is heard.
+    /// Tells whether this is the requested port: 48899, to which an SP-2 replies.
     pub fn is_assigned(&self) -> bool {
         self.0.assigned
     }
@@ -227,7 +224,7 @@ impl UdpPort {
     ///
     /// # Errors
     ///
-    /// Whatever the system says, such as that there is no route.
+    /// Any error of the system, such as no route.
     pub async fn send_to(&self, bytes: &[u8], to: SocketAddrV4) -> io::Result<()> {
         self.0
             .socket
@@ -236,11 +233,11 @@ impl UdpPort {
             .map(|_| ())
     }
 
-    /// Sends one datagram if that is possible without waiting; for last words in destructors.
+    /// Sends one datagram if that is possible without waiting; for destructors.
     ///
     /// # Errors
     ///
-    /// Whatever the system says, or that it would have to wait.
+    /// Any error of the system, or `WouldBlock`.
     pub fn try_send_to(&self, bytes: &[u8], to: SocketAddrV4) -> io::Result<()> {
         self.0
             .socket
@@ -248,39 +245,39 @@ impl UdpPort {
             .map(|_| ())
     }
 
-    /// Returns what arrives from now on, but for our own echo.
+    /// Returns all datagrams from now on, without our own echo.
     pub fn subscribe(&self) -> broadcast::Receiver<Datagram> {
         self.0.datagrams.subscribe()
     }
 }
 
-/// Tries until it works, or whoever holds the port has had the time that is due to him.
-async fn patiently<T>(mut attempt: impl FnMut() -> Result<T, BindError>) -> Result<T, BindError> {
+/// Tries to bind until it succeeds, or the holder of the port has had time to release it.
+async fn retry<T>(mut attempt: impl FnMut() -> Result<T, BindError>) -> Result<T, BindError> {
     let start = Instant::now();
-    let (mut patience, mut waited) = (Duration::ZERO, Duration::ZERO);
+    let (mut timeout, mut waited) = (Duration::ZERO, Duration::ZERO);
     loop {
         let error = match attempt() {
             Err(error @ BindError::Taken { .. }) => error,
             result => return result,
         };
         if let BindError::Taken { holder, .. } = &error {
-            patience = patience_with(holder.as_ref()).max(patience);
+            timeout = release_timeout(holder.as_ref()).max(timeout);
         }
-        // Our own socket closes while this waits, not while it finds out who holds the port, which takes a busy machine longer.
-        if start.elapsed() >= patience && waited >= patience.min(OWN_PATIENCE) {
+        // Our own socket closes while this sleeps, not while it looks for the holder, which takes longer on a busy machine.
+        if start.elapsed() >= timeout && waited >= timeout.min(OWN_RELEASE_TIMEOUT) {
             return Err(error);
         }
-        tokio::time::sleep(LOOK).await;
-        waited += LOOK;
+        tokio::time::sleep(BIND_INTERVAL).await;
+        waited += BIND_INTERVAL;
     }
 }
 
-fn patience_with(holder: Option<&PortHolder>) -> Duration {
+fn release_timeout(holder: Option<&PortHolder>) -> Duration {
     match holder {
-        // One that is just ending has no name any more.
-        None => OWN_PATIENCE,
-        Some(holder) if holder.pid == std::process::id() => OWN_PATIENCE,
-        Some(holder) if holder.name == holder::own_name() => PATIENCE,
+        // A process that is just ending has no name any more.
+        None => OWN_RELEASE_TIMEOUT,
+        Some(holder) if holder.pid == std::process::id() => OWN_RELEASE_TIMEOUT,
+        Some(holder) if holder.name == holder::own_name() => OTHER_RELEASE_TIMEOUT,
         Some(_) => Duration::ZERO,
     }
 }
@@ -293,16 +290,15 @@ async fn read(socket: Arc<UdpSocket>, own: Ipv4Addr, datagrams: broadcast::Sende
             Ok((length, SocketAddr::V4(from))) => (length, from),
             Ok((_, SocketAddr::V6(_))) => continue,
             Err(error) => {
-                // An unconnected UDP socket has no passing errors; subscribers see the channel
-                // close.
-                tracing::warn!(%own, %error, "cannot receive any longer");
+                // An unconnected UDP socket has no transient errors; subscribers see the channel close.
+                tracing::warn!(%own, %error, "the socket failed");
                 return;
             }
         };
-        let received = buffer.get_mut(..length).unwrap_or_default();
+        let (received, _) = buffer.split_at_mut(length);
         if *from.ip() != own {
             let bytes = Arc::new(Zeroizing::new(received.to_vec()));
-            // Without subscribers it is nobody's.
+            // Without subscribers it is dropped.
             let _ = datagrams.send(Datagram { from, bytes });
         }
         received.zeroize();
@@ -375,10 +371,10 @@ mod tests {
     #[tokio::test]
     async fn time_spent_on_finding_the_holder_is_not_time_spent_on_waiting() {
         let mut attempts = 0;
-        let bound = patiently(|| {
+        let bound = retry(|| {
             attempts += 1;
             // A machine with thousands of processes that has other things to do.
-            std::thread::sleep(OWN_PATIENCE);
+            std::thread::sleep(OWN_RELEASE_TIMEOUT);
             if attempts > 1 {
                 return Ok(());
             }

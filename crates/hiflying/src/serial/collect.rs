@@ -1,21 +1,23 @@
-//! Gathers what the port delivers until it is a whole reply, and tells its parts apart.
+//! Gathers the bytes from the port until they make a complete reply, and separates its parts.
 
 use zeroize::Zeroizing;
 
-/// More than the longest network list; whoever sends more is not answering.
-const LIMIT: usize = 64 * 1024;
+use crate::at::strip_prefix_ignoring_case;
+
+/// Maximum size of a reply; a long network list has some 6,000 bytes.
+const MAX_REPLY: usize = 64 * 1024;
 const END: &[u8] = b"\r\n\r\n";
 
 /// Bytes received since the last thing was sent.
 #[derive(Default)]
-pub(super) struct Collector {
+pub(super) struct ReplyCollector {
     /// The line that was sent, without its terminator: a module with echo on repeats it.
     echo: Zeroizing<Vec<u8>>,
     bytes: Zeroizing<Vec<u8>>,
 }
 
-/// Lengths only: the echo may hold a Wi-Fi key.
-impl std::fmt::Debug for Collector {
+/// Shows lengths only, because the echo may hold a Wi-Fi key.
+impl std::fmt::Debug for ReplyCollector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Collector")
             .field("bytes", &self.bytes.len())
@@ -23,7 +25,7 @@ impl std::fmt::Debug for Collector {
     }
 }
 
-impl Collector {
+impl ReplyCollector {
     pub(super) fn new(echo: &[u8]) -> Self {
         Self {
             echo: Zeroizing::new(echo.to_vec()),
@@ -32,7 +34,7 @@ impl Collector {
     }
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        let room = LIMIT.saturating_sub(self.bytes.len());
+        let room = MAX_REPLY.saturating_sub(self.bytes.len());
         let bytes = bytes.get(..room).unwrap_or(bytes);
         let needed = self.bytes.len() + bytes.len();
         if needed > self.bytes.capacity() {
@@ -44,7 +46,7 @@ impl Collector {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Everything received, as it came.
+    /// Returns all received bytes.
     pub(super) fn text(&self) -> &[u8] {
         &self.bytes
     }
@@ -53,42 +55,38 @@ impl Collector {
         self.body().is_empty()
     }
 
-    /// What was received after the echo and the blanks that follow it.
+    /// Returns the bytes after the echo and the blanks that follow it.
     fn body(&self) -> &[u8] {
-        let rest = match self.echo_end() {
-            Some(end) => self.bytes.get(end..).unwrap_or_default(),
-            None => &self.bytes,
-        };
+        let (_, rest) = self.bytes.split_at(self.echo_end());
         let blanks = rest.iter().take_while(|byte| is_blank(**byte)).count();
-        rest.get(blanks..).unwrap_or_default()
+        rest.split_at(blanks).1
     }
 
-    /// Behind the echo, which stands at the start of a line; what comes before it belongs to an
-    /// earlier command.
-    fn echo_end(&self) -> Option<usize> {
+    /// Returns the end of the echo, which stands at the start of a line; the bytes before it belong to an earlier
+    /// command.
+    fn echo_end(&self) -> usize {
         if self.echo.is_empty() {
-            return None;
+            return 0;
         }
-        let start = self
-            .bytes
+        self.bytes
             .windows(self.echo.len())
             .enumerate()
             .position(|(at, window)| {
                 let line_start = at.checked_sub(1).and_then(|before| self.bytes.get(before));
                 window == self.echo.as_slice() && line_start.is_none_or(|byte| is_blank(*byte))
-            })?;
-        Some(start + self.echo.len())
+            })
+            .map_or(0, |start| start + self.echo.len())
     }
 
-    /// Whether the reply has its terminator, or more than a reply can have.
+    /// Tells whether the reply has its terminator, or the maximum size.
     pub(super) fn is_ended(&self) -> bool {
-        self.bytes.len() >= LIMIT || (self.is_answer() && find(self.body(), END).is_some())
+        self.bytes.len() >= MAX_REPLY || (self.is_reply() && find(self.body(), END).is_some())
     }
 
-    /// Whether what was received looks like a reply, so that silence ends it.
-    pub(super) fn is_answer(&self) -> bool {
-        let body = self.body();
-        has_prefix(body, b"+ok") || has_prefix(body, b"+err")
+    /// Tells whether the received bytes look like a reply, so that silence ends it.
+    pub(super) fn is_reply(&self) -> bool {
+        let starts = |prefix| strip_prefix_ignoring_case(self.body(), prefix).is_some();
+        starts(b"+ok") || starts(b"+err")
     }
 
     pub(super) fn contains_ok(&self) -> bool {
@@ -97,7 +95,7 @@ impl Collector {
             .any(|window| window.eq_ignore_ascii_case(b"+ok"))
     }
 
-    /// The reply with its terminator; what follows that is dropped.
+    /// Returns the reply with its terminator and drops the rest.
     pub(super) fn into_reply(self) -> Zeroizing<Vec<u8>> {
         let body = self.body();
         let end = find(body, END).map_or(body.len(), |at| at + END.len());
@@ -105,22 +103,30 @@ impl Collector {
     }
 }
 
-/// Whether an error was said, and by whom: `Some(true)` for the plug's own parser (`+ERROR`),
-/// `Some(false)` for the module (`+ERR`, `+ERR=-1`). Undecided while the word may still grow.
-pub(super) fn error_word(bytes: &[u8], quiet: bool) -> Option<bool> {
+/// Source of an error reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ErrorSource {
+    /// The plug's own parser, with `+ERROR`.
+    Plug,
+    /// The module's engine, with `+ERR` or `+ERR=-1`.
+    Module,
+}
+
+/// Returns the source of an error reply, if there is one. Undecided while the word may still grow.
+pub(super) fn error_source(bytes: &[u8], quiet: bool) -> Option<ErrorSource> {
     let at = bytes
         .windows(4)
         .position(|window| window.eq_ignore_ascii_case(b"+err"))?;
-    let rest = bytes.get(at + 4..).unwrap_or_default();
-    if has_prefix(rest, b"or") {
-        return Some(true);
+    let rest = bytes.get(at + 4..)?;
+    if strip_prefix_ignoring_case(rest, b"or").is_some() {
+        return Some(ErrorSource::Plug);
     }
     let may_grow = rest.is_empty() || rest.eq_ignore_ascii_case(b"o");
-    (quiet || !may_grow).then_some(false)
+    (quiet || !may_grow).then_some(ErrorSource::Module)
 }
 
-/// Whether the module has answered the escape. Behind the tail of other traffic the `a` counts
-/// only once the line has gone quiet.
+/// Tells whether the module has replied to the escape. After other traffic the `a` counts only once the line
+/// has gone quiet.
 pub(super) fn ends_in_lone_a(bytes: &[u8], quiet: bool) -> bool {
     let bytes = bytes.strip_prefix(b"+++").unwrap_or(bytes);
     let mut letters = bytes.iter().filter(|byte| !is_blank(**byte)).rev();
@@ -130,12 +136,6 @@ pub(super) fn ends_in_lone_a(bytes: &[u8], quiet: bool) -> bool {
 
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b'\r' | b'\n' | b'\0' | b' ')
-}
-
-fn has_prefix(bytes: &[u8], prefix: &[u8]) -> bool {
-    bytes
-        .get(..prefix.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {

@@ -14,19 +14,19 @@ use zeroize::Zeroizing;
 use super::{LEAVE, SerialConfig, SerialEvent, SerialOpening, SerialSession};
 use crate::at::AtRequest;
 
-/// A healthy port takes a line in milliseconds; a stuck one (flow control, a hung adapter) never.
-const WRITE_WAIT: Duration = Duration::from_secs(2);
+/// Time to write a line. A healthy port takes milliseconds, a stuck one (flow control, a hung adapter) never ends.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Why a serial port cannot be used.
+/// Reason why a serial port cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum SerialOpenError {
-    /// There is no such device: adapter not plugged in, or a wrong name.
-    #[error("there is no serial port {}", .0.display())]
+    /// The device does not exist: adapter not plugged in, or a wrong name.
+    #[error("no serial port {}", .0.display())]
     NotFound(PathBuf),
-    /// The user may not use the port (on Debian: is not in the group `dialout`).
+    /// The user has no access to the port (on Debian: is not in the group `dialout`).
     #[error("no permission to use the serial port {}", .0.display())]
     NoPermission(PathBuf),
-    /// The name is that of something else, such as a plain file.
+    /// The file is not a terminal device.
     #[error("{} is not a serial port", .0.display())]
     NotSerial(PathBuf),
     /// Another program has the port.
@@ -37,7 +37,7 @@ pub enum SerialOpenError {
     Io {
         /// The port.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         #[source]
         source: std::io::Error,
     },
@@ -62,13 +62,13 @@ impl SerialOpenError {
 /// `ENOTTY`, which has no [`ErrorKind`] of its own.
 const NOT_A_TERMINAL: i32 = 25;
 
-/// Why a command on the serial console failed.
+/// Failure of a command on the serial console.
 #[derive(Debug, thiserror::Error)]
 pub enum SerialConsoleError {
-    /// Nothing on the line answers: wires, power, speed.
-    #[error("no answer on the serial port")]
-    NoAnswer,
-    /// The port has gone: adapter unplugged.
+    /// No device on the line replies: wires, power, speed.
+    #[error("no reply on the serial port")]
+    NoReply,
+    /// The port is gone: adapter unplugged.
     #[error("the serial port was lost")]
     Lost(#[source] std::io::Error),
 }
@@ -76,7 +76,7 @@ pub enum SerialConsoleError {
 /// An AT console on a serial port.
 ///
 /// [`close`](Self::close) leaves command mode; dropping the console sends `AT+ENTM` as well, but
-/// cannot wait for the answer.
+/// cannot wait for the reply.
 #[derive(Debug)]
 pub struct SerialConsole {
     port: SerialPort,
@@ -89,7 +89,7 @@ impl SerialConsole {
     pub fn open(path: &Path, baud: u32, config: SerialConfig) -> Result<Self, SerialOpenError> {
         let port = SerialPort::open(path, |settings| line_settings(settings, baud))
             .map_err(|error| SerialOpenError::new(path, error))?;
-        // Best effort: what the module said before we came is of no use.
+        // Best effort: bytes from before the session are of no use.
         let _ = port.discard_input_buffer();
         Ok(Self {
             port,
@@ -97,12 +97,12 @@ impl SerialConsole {
         })
     }
 
-    /// How the console was reached, once it was.
+    /// Returns the state of the device when its console was opened, once it is open.
     pub fn opening(&self) -> Option<SerialOpening> {
         self.session.opening()
     }
 
-    /// Waits until the console answers, and says how it was reached.
+    /// Waits until the device accepts commands.
     pub async fn wait_open(&mut self) -> Result<SerialOpening, SerialConsoleError> {
         loop {
             if let Some(opening) = self.session.opening() {
@@ -111,14 +111,14 @@ impl SerialConsole {
             match self.step().await? {
                 Some(SerialEvent::Opened(opening)) => return Ok(opening),
                 Some(SerialEvent::Silent | SerialEvent::Closed) => {
-                    return Err(SerialConsoleError::NoAnswer);
+                    return Err(SerialConsoleError::NoReply);
                 }
                 _ => {}
             }
         }
     }
 
-    /// Sends one command and waits for its reply, raw.
+    /// Sends one command and returns its raw reply.
     pub async fn send(
         &mut self,
         request: AtRequest,
@@ -128,15 +128,15 @@ impl SerialConsole {
         loop {
             match self.step().await? {
                 Some(SerialEvent::Reply { id, raw }) if id == asked => return Ok(raw),
-                Some(SerialEvent::Unanswered { id }) if id == asked => {
-                    return Err(SerialConsoleError::NoAnswer);
+                Some(SerialEvent::NoReply { id }) if id == asked => {
+                    return Err(SerialConsoleError::NoReply);
                 }
                 _ => {}
             }
         }
     }
 
-    /// Leaves command mode and waits a moment for the module to say so.
+    /// Leaves command mode and waits a moment for the confirmation.
     pub async fn close(mut self) -> Result<(), SerialConsoleError> {
         self.session.close(Instant::now());
         while !self.session.is_closed() {
@@ -145,7 +145,7 @@ impl SerialConsole {
         self.flush().await
     }
 
-    /// Writes what is due and reports, or waits for input or the next timeout.
+    /// Writes pending bytes and returns an event, or waits for input or the next timeout.
     async fn step(&mut self) -> Result<Option<SerialEvent>, SerialConsoleError> {
         self.flush().await?;
         if let Some(event) = self.session.poll_event() {
@@ -161,8 +161,8 @@ impl SerialConsole {
             None => self.session.handle_timeout(Instant::now()),
             Some(Ok(0)) => return Err(self.lost(ErrorKind::UnexpectedEof.into())),
             Some(Ok(count)) => {
-                self.session
-                    .handle_input(Instant::now(), buffer.get(..count).unwrap_or_default());
+                let (received, _) = buffer.split_at(count);
+                self.session.handle_input(Instant::now(), received);
             }
             Some(Err(error)) => return Err(self.lost(error)),
         }
@@ -171,7 +171,7 @@ impl SerialConsole {
 
     async fn flush(&mut self) -> Result<(), SerialConsoleError> {
         while let Some(bytes) = self.session.poll_transmit() {
-            let written = timeout(WRITE_WAIT, self.port.write_all(&bytes)).await;
+            let written = timeout(WRITE_TIMEOUT, self.port.write_all(&bytes)).await;
             match written {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => return Err(self.lost(error)),
@@ -181,7 +181,7 @@ impl SerialConsole {
         Ok(())
     }
 
-    /// A port that has gone has nothing to be left any more.
+    /// Ends the session: on a port that is gone there is no command mode to leave.
     fn lost(&mut self, error: std::io::Error) -> SerialConsoleError {
         self.session.abandon();
         SerialConsoleError::Lost(error)
@@ -192,7 +192,7 @@ impl Drop for SerialConsole {
     fn drop(&mut self) {
         if self.session.owes_leaving() {
             let mut context = Context::from_waker(Waker::noop());
-            // Nine bytes into an empty buffer: taken at once, or not at all.
+            // Nine bytes fit into an empty buffer at once, or the port is stuck.
             let _ = Pin::new(&mut self.port).poll_write(&mut context, LEAVE);
         }
     }

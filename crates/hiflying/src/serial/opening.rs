@@ -1,36 +1,35 @@
-//! The way into command mode: the escape, its confirmation, and what else a device may make of it.
+//! Entering command mode: the escape, its confirmation, and the replies of devices without an escape.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::collect::{ends_in_lone_a, error_word};
+use super::collect::{ErrorSource, ends_in_lone_a, error_source};
 use super::{SerialEvent, SerialOpening, SerialSession, SerialState};
 
 const ESCAPE: &[u8] = b"+++";
 const CONFIRM: &[u8] = b"a";
-/// A harmless query that the module's engine and the plug maker's parser both answer.
+/// A harmless query to which the module's engine and the plug maker's parser both reply.
 const PROBE: &[u8] = b"AT+VER\r\n";
 
 impl SerialSession {
-    /// Begins with the guard pause; the escape goes out when it is over.
+    /// Begins with the guard pause, after which the escape is sent.
     pub(super) fn start(&mut self, now: Instant) {
         self.attempt = 0;
         self.guard(now);
     }
 
     fn guard(&mut self, now: Instant) {
-        let pause = self
-            .config
-            .guards
-            .get(self.attempt)
-            .copied()
-            .unwrap_or_default();
-        self.enter(SerialState::Guarding, now + pause);
+        // Without guards the escape is sent at once.
+        let guard = self.config.guards.get(self.attempt);
+        self.enter(
+            SerialState::Guarding,
+            now + guard.copied().unwrap_or(Duration::ZERO),
+        );
     }
 
-    /// The guard pause is over.
+    /// Sends the escape after the guard pause.
     pub(super) fn escape(&mut self, now: Instant) {
         self.write(ESCAPE);
-        self.enter(SerialState::Escaping, now + self.config.escape_wait);
+        self.enter(SerialState::Escaping, now + self.config.escape_timeout);
     }
 
     pub(super) fn try_again(&mut self, now: Instant) {
@@ -39,18 +38,18 @@ impl SerialSession {
             self.guard(now);
         } else {
             self.write(PROBE);
-            self.enter(SerialState::Probing, now + self.config.probe_wait);
+            self.enter(SerialState::Probing, now + self.config.probe_timeout);
         }
     }
 
     pub(super) fn judge_escape(&mut self, now: Instant, quiet: bool) {
         let text = self.received.text();
-        match error_word(text, quiet) {
-            Some(true) => self.open(now, SerialOpening::Line),
-            Some(false) => self.open(now, SerialOpening::AlreadyOpen),
+        match error_source(text, quiet) {
+            Some(ErrorSource::Plug) => self.open(now, SerialOpening::Line),
+            Some(ErrorSource::Module) => self.open(now, SerialOpening::AlreadyOpen),
             None if ends_in_lone_a(text, quiet) => {
                 self.write(CONFIRM);
-                self.enter(SerialState::Confirming, now + self.config.confirm_wait);
+                self.enter(SerialState::Confirming, now + self.config.confirm_timeout);
             }
             None => {}
         }
@@ -62,11 +61,11 @@ impl SerialSession {
         }
     }
 
-    /// `+ERR=` to the probe is the module's engine, which has found our `+++` before the line.
+    /// Judges the reply to the probe. An `+ERR=` is from the module's engine, which found our `+++` before the line.
     pub(super) fn judge_probe(&mut self, now: Instant, quiet: bool) {
-        match error_word(self.received.text(), quiet) {
-            Some(true) => self.open(now, SerialOpening::Line),
-            Some(false) => self.open(now, SerialOpening::AlreadyOpen),
+        match error_source(self.received.text(), quiet) {
+            Some(ErrorSource::Plug) => self.open(now, SerialOpening::Line),
+            Some(ErrorSource::Module) => self.open(now, SerialOpening::AlreadyOpen),
             None if self.received.contains_ok() && (quiet || self.received.is_ended()) => {
                 self.open(now, SerialOpening::Line);
             }
@@ -78,6 +77,6 @@ impl SerialSession {
         self.opening = Some(opening);
         self.events.push_back(SerialEvent::Opened(opening));
         self.idle();
-        self.ask_next(now);
+        self.send_next(now);
     }
 }

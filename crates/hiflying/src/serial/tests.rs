@@ -7,12 +7,12 @@ use proptest::prelude::*;
 use super::*;
 
 /// A session with its clock; `run` jumps to the next timeout.
-struct Bench {
+struct SerialBench {
     session: SerialSession,
     now: Instant,
 }
 
-impl Bench {
+impl SerialBench {
     fn new() -> Self {
         let now = Instant::now();
         Self {
@@ -74,7 +74,7 @@ impl Bench {
 
 #[test]
 fn the_escape_waits_for_the_guard_pause_and_has_no_terminator() {
-    let mut bench = Bench::new();
+    let mut bench = SerialBench::new();
     let start = bench.now;
     assert_eq!(bench.sent(), Vec::<Vec<u8>>::new());
     bench.pass();
@@ -84,7 +84,7 @@ fn the_escape_waits_for_the_guard_pause_and_has_no_terminator() {
 
 #[test]
 fn one_client_reads_only_a_bare_ok_and_another_an_upper_case_a() {
-    let mut bench = Bench::new();
+    let mut bench = SerialBench::new();
     bench.pass();
     bench.receive(b"A");
     assert_eq!(bench.sent(), [b"+++".to_vec(), b"a".to_vec()]);
@@ -97,7 +97,7 @@ fn one_client_reads_only_a_bare_ok_and_another_an_upper_case_a() {
 
 #[test]
 fn an_a_behind_other_traffic_counts_when_the_line_is_quiet() {
-    let mut bench = Bench::new();
+    let mut bench = SerialBench::new();
     bench.pass();
     bench.receive(b"meter data\r\na");
     assert_eq!(bench.sent(), [b"+++".to_vec()]);
@@ -113,7 +113,7 @@ fn a_module_in_command_mode_says_err() {
         b"+++\n\r+ERR=-1\r\n\r\n",
         b"+err",
     ] {
-        let mut bench = Bench::new();
+        let mut bench = SerialBench::new();
         bench.pass();
         bench.receive(answer);
         while bench.session.opening().is_none() {
@@ -131,7 +131,7 @@ fn a_module_in_command_mode_says_err() {
 
 #[test]
 fn the_plugs_own_parser_says_error_and_gets_plain_lines() {
-    let mut bench = Bench::new();
+    let mut bench = SerialBench::new();
     bench.pass();
     bench.receive(b"+ERR");
     bench.receive(b"OR\r\n\r\n");
@@ -148,7 +148,7 @@ fn the_plugs_own_parser_says_error_and_gets_plain_lines() {
 
 #[test]
 fn a_device_without_escape_that_answers_lines_is_a_plain_console() {
-    let mut bench = Bench::new();
+    let mut bench = SerialBench::new();
     let mut sent = Vec::new();
     while !sent.contains(&b"AT+VER\r\n".to_vec()) {
         bench.pass();
@@ -167,7 +167,7 @@ fn a_device_without_escape_that_answers_lines_is_a_plain_console() {
 
 #[test]
 fn the_escape_is_repeated_after_a_longer_pause() {
-    let mut bench = Bench::new();
+    let mut bench = SerialBench::new();
     bench.pass();
     bench.pass();
     let before = bench.now;
@@ -181,7 +181,7 @@ fn the_escape_is_repeated_after_a_longer_pause() {
 
 #[test]
 fn a_silent_device_ends_the_session_and_still_gets_entm() {
-    let mut bench = Bench::new();
+    let mut bench = SerialBench::new();
     let start = bench.now;
     let id = bench.submit("VER");
     while !bench.session.is_closed() {
@@ -194,13 +194,13 @@ fn a_silent_device_ends_the_session_and_still_gets_entm() {
     );
     let events = bench.events();
     assert!(
-        matches!(events[..], [SerialEvent::Unanswered { id: failed }, SerialEvent::Silent] if failed == id)
+        matches!(events[..], [SerialEvent::NoReply { id: failed }, SerialEvent::Silent] if failed == id)
     );
 }
 
 #[test]
 fn the_echo_is_taken_off() {
-    let mut bench = Bench::opened();
+    let mut bench = SerialBench::opened();
     bench.submit("E");
     assert_eq!(bench.sent(), [b"AT+E\r".to_vec()]);
     bench.receive(b"AT+E\n\r+ok\r\n\r\n");
@@ -209,7 +209,7 @@ fn the_echo_is_taken_off() {
 
 #[test]
 fn an_echo_with_blank_lines_is_not_the_end_of_the_reply() {
-    let mut bench = Bench::opened();
+    let mut bench = SerialBench::opened();
     bench.submit("MID");
     bench.receive(b"AT+MID\r\n\r\n");
     assert!(bench.events().is_empty());
@@ -219,7 +219,7 @@ fn an_echo_with_blank_lines_is_not_the_end_of_the_reply() {
 
 #[test]
 fn a_late_second_line_of_the_reply_before_is_not_taken_for_the_reply() {
-    let mut bench = Bench::opened();
+    let mut bench = SerialBench::opened();
     bench.submit("MID");
     bench.receive(b"AT+M");
     bench.receive(b"ID\n\r+ok=HF-LPB100\r\n\r\n");
@@ -231,7 +231,7 @@ fn a_late_second_line_of_the_reply_before_is_not_taken_for_the_reply() {
 
 #[test]
 fn a_reply_without_its_end_is_ended_by_silence() {
-    let mut bench = Bench::opened();
+    let mut bench = SerialBench::opened();
     bench.submit("VER");
     bench.receive(b"+ok=08_15_20210204_ZG-BL\r");
     assert!(bench.events().is_empty());
@@ -244,7 +244,7 @@ fn a_network_list_is_whole_only_with_its_end() {
     let list = b"+ok=\n\rCh,SSID,BSSID,Security,Indicator\n\r\
         1,ZJSW_GUEST,3C:E5:A6:61:B4:40,WPA2PSK/AES,76\n\r\
         1,ZJSW,3C:E5:A6:61:B4:41,OPEN/NONE,74\n\r\r\n\r\n";
-    let mut bench = Bench::opened();
+    let mut bench = SerialBench::opened();
     bench.submit("WSCAN");
     for (at, byte) in list.iter().enumerate() {
         assert!(bench.events().is_empty(), "ended at byte {at}");
@@ -257,7 +257,7 @@ fn a_network_list_is_whole_only_with_its_end() {
 
 #[test]
 fn commands_wait_for_their_turn() {
-    let mut bench = Bench::opened();
+    let mut bench = SerialBench::opened();
     let first = bench.submit("MID");
     let second = bench.submit("VER");
     assert_eq!(bench.sent(), [b"AT+MID\r".to_vec()]);
@@ -270,10 +270,10 @@ fn commands_wait_for_their_turn() {
 
 #[test]
 fn an_unanswered_command_fails_alone() {
-    let mut bench = Bench::opened();
+    let mut bench = SerialBench::opened();
     let id = bench.submit("MID");
     bench.pass();
-    assert!(matches!(bench.events()[..], [SerialEvent::Unanswered { id: failed }] if failed == id));
+    assert!(matches!(bench.events()[..], [SerialEvent::NoReply { id: failed }] if failed == id));
     bench.submit("VER");
     bench.receive(b"+ok=4.12.17\r\n\r\n");
     assert_eq!(bench.reply(), b"+ok=4.12.17\r\n\r\n");
@@ -281,7 +281,7 @@ fn an_unanswered_command_fails_alone() {
 
 #[test]
 fn closing_sends_entm_and_waits_for_the_answer() {
-    let mut bench = Bench::opened();
+    let mut bench = SerialBench::opened();
     bench.session.close(bench.now);
     assert_eq!(bench.sent(), [b"AT+ENTM\r".to_vec()]);
     assert!(!bench.session.is_closed());
@@ -292,12 +292,12 @@ fn closing_sends_entm_and_waits_for_the_answer() {
 #[test]
 fn closing_in_the_middle_of_anything_sends_entm() {
     // After `+++`, after `a`, with a command out.
-    let mut escaping = Bench::new();
+    let mut escaping = SerialBench::new();
     escaping.pass();
-    let mut confirming = Bench::new();
+    let mut confirming = SerialBench::new();
     confirming.pass();
     confirming.receive(b"a");
-    let mut asking = Bench::opened();
+    let mut asking = SerialBench::opened();
     let asked = asking.submit("WSCAN");
     for bench in [&mut escaping, &mut confirming, &mut asking] {
         bench.sent();
@@ -306,12 +306,12 @@ fn closing_in_the_middle_of_anything_sends_entm() {
         bench.pass();
         assert!(bench.session.is_closed());
     }
-    assert!(matches!(asking.events()[0], SerialEvent::Unanswered { id } if id == asked));
+    assert!(matches!(asking.events()[0], SerialEvent::NoReply { id } if id == asked));
 }
 
 #[test]
 fn closing_before_anything_was_written_writes_nothing() {
-    let mut bench = Bench::new();
+    let mut bench = SerialBench::new();
     bench.session.close(bench.now);
     assert!(bench.sent().is_empty());
     assert!(bench.session.is_closed());
@@ -319,7 +319,7 @@ fn closing_before_anything_was_written_writes_nothing() {
 
 #[test]
 fn entm_by_hand_is_not_sent_twice_and_the_next_command_escapes_again() {
-    let mut bench = Bench::opened();
+    let mut bench = SerialBench::opened();
     bench.submit("ENTM");
     bench.sent();
     bench.receive(b"AT+ENTM\n\r+ok\r\n\r\n");
@@ -335,20 +335,20 @@ fn entm_by_hand_is_not_sent_twice_and_the_next_command_escapes_again() {
 
 #[test]
 fn a_restart_may_be_silent() {
-    let mut bench = Bench::opened();
+    let mut bench = SerialBench::opened();
     let id = bench.submit("Z");
     bench.receive(b"AT+Z\n\r");
     bench.pass();
     while bench.session.poll_timeout().is_some() {
         bench.pass();
     }
-    assert!(matches!(bench.events()[..], [SerialEvent::Unanswered { id: silent }] if silent == id));
+    assert!(matches!(bench.events()[..], [SerialEvent::NoReply { id: silent }] if silent == id));
     assert!(!bench.session.owes_leaving());
 }
 
 #[test]
 fn a_babbling_device_is_bounded() {
-    let mut bench = Bench::opened();
+    let mut bench = SerialBench::opened();
     bench.submit("H");
     bench.receive(b"+ok=");
     for _ in 0..100 {
@@ -359,7 +359,7 @@ fn a_babbling_device_is_bounded() {
 
 #[test]
 fn debug_shows_no_key() {
-    let mut bench = Bench::opened();
+    let mut bench = SerialBench::opened();
     let request = AtRequest::set("WSKEY", b"WPA2PSK,AES,correct horse");
     bench.session.submit(bench.now, request.clone());
     bench.session.submit(bench.now, request);
@@ -367,14 +367,14 @@ fn debug_shows_no_key() {
 }
 
 #[derive(Debug, Clone)]
-enum Step {
+enum SerialStep {
     Receive(Vec<u8>),
     Pass,
     Submit(u8),
     Close,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = SerialStep> {
     let word = prop_oneof![
         Just(b"a".to_vec()),
         Just(b"+ok\r\n\r\n".to_vec()),
@@ -384,10 +384,10 @@ fn step() -> impl Strategy<Value = Step> {
         proptest::collection::vec(any::<u8>(), 0..40),
     ];
     prop_oneof![
-        word.prop_map(Step::Receive),
-        Just(Step::Pass),
-        (0..4u8).prop_map(Step::Submit),
-        Just(Step::Close),
+        word.prop_map(SerialStep::Receive),
+        Just(SerialStep::Pass),
+        (0..4u8).prop_map(SerialStep::Submit),
+        Just(SerialStep::Close),
     ]
 }
 
@@ -396,24 +396,24 @@ proptest! {
     /// once, and `AT+ENTM` is the last thing written if anything was.
     #[test]
     fn every_session_ends(steps in proptest::collection::vec(step(), 0..60)) {
-        let mut bench = Bench::new();
+        let mut bench = SerialBench::new();
         let (mut submitted, mut reported, mut sent) = (0, 0, Vec::new());
-        for step in steps.into_iter().chain([Step::Close, Step::Pass, Step::Pass, Step::Pass]) {
+        for step in steps.into_iter().chain([SerialStep::Close, SerialStep::Pass, SerialStep::Pass, SerialStep::Pass]) {
             match step {
-                Step::Receive(bytes) => bench.receive(&bytes),
-                Step::Pass if bench.session.poll_timeout().is_some() => bench.pass(),
-                Step::Pass => {}
-                Step::Submit(verb) => {
+                SerialStep::Receive(bytes) => bench.receive(&bytes),
+                SerialStep::Pass if bench.session.poll_timeout().is_some() => bench.pass(),
+                SerialStep::Pass => {}
+                SerialStep::Submit(verb) => {
                     submitted += 1;
                     bench.submit(["VER", "Z", "ENTM", "WSCAN"][usize::from(verb)]);
                 }
-                Step::Close => bench.session.close(bench.now),
+                SerialStep::Close => bench.session.close(bench.now),
             }
             sent.extend(bench.sent());
             reported += bench
                 .events()
                 .iter()
-                .filter(|event| matches!(event, SerialEvent::Reply { .. } | SerialEvent::Unanswered { .. }))
+                .filter(|event| matches!(event, SerialEvent::Reply { .. } | SerialEvent::NoReply { .. }))
                 .count();
         }
         prop_assert!(bench.session.is_closed());

@@ -1,16 +1,14 @@
-//! Commands, one at a time, and what is left over between them.
+//! Commands, one at a time, and stray replies between them.
 
 use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-use super::exchange::{Exchange, Tick, is_complete};
-use super::pace::after;
-use super::{AtSession, AtSessionEvent, CommandId, NoReply};
+use super::config::MAX_RECENT_REPLIES;
+use super::exchange::{AtExchange, CommandId, ExchangeAction, is_complete};
+use super::round_trip::after;
+use super::{AtSession, AtSessionEvent, NoReply};
 use crate::{AtRequest, Terminator};
-
-/// How many replies are remembered, to know them when they come again.
-const RECENT: usize = 8;
 
 impl AtSession {
     pub(super) fn start_next(&mut self, now: Instant) {
@@ -32,7 +30,7 @@ impl AtSession {
             .iter()
             .filter(|(verb, _)| verb != request.verb());
         let earlier = others.map(|(_, raw)| raw.clone()).collect();
-        self.active = Some(Exchange::new(
+        self.active = Some(AtExchange::new(
             id,
             request,
             &self.config,
@@ -58,14 +56,14 @@ impl AtSession {
         self.transmits.push_back(null);
     }
 
-    /// Takes the next line end, as long as none is known to be understood.
+    /// Takes the next line end while none is known to be understood.
     pub(super) fn turn_terminator(&mut self) {
         if !self.terminator_known {
             self.terminator = (self.terminator + 1) % self.config.terminators.len().max(1);
         }
     }
 
-    /// The line end that the module understands, as far as is known.
+    /// Returns the line end that the module understands, as far as is known.
     pub(crate) fn terminator(&self) -> Terminator {
         self.config
             .terminators
@@ -78,25 +76,25 @@ impl AtSession {
         let Some(active) = &mut self.active else {
             return self.handle_stray(now, datagram);
         };
-        // Just opened again: this may be an answer to the opening.
+        // Just opened again: this may be a reply to the opening.
         if self.settle_until.is_some_and(|at| at > now) && !active.recognises(datagram) {
             return;
         }
         let reply = active.handle_datagram(now, datagram);
         self.doubles |= active.saw_leftover();
         if let Some(raw) = reply {
-            self.settle_active(now, |_| Tick::Done(raw));
+            self.settle_active(now, |_| ExchangeAction::Done(raw));
         }
     }
 
-    /// A late or doubled reply between two commands.
+    /// Takes a late or duplicated reply between two commands.
     pub(super) fn handle_stray(&mut self, now: Instant, datagram: &[u8]) {
         if datagram.trim_ascii().is_empty() {
             return;
         }
         if self.outstanding > 0 {
             self.outstanding -= 1;
-            // The next one can be as far behind this one.
+            // The next one can follow as late again.
             self.settle(now);
             if self.outstanding == 0 && !self.doubles {
                 self.settle_until = None;
@@ -121,12 +119,12 @@ impl AtSession {
             .as_mut()
             .map(|active| active.handle_timeout(now))
         {
-            Some(Tick::Wait) => {}
-            Some(Tick::Resend) => {
+            Some(ExchangeAction::Wait) => {}
+            Some(ExchangeAction::Resend) => {
                 self.turn_terminator();
                 self.transmit_active(now);
             }
-            Some(Tick::Reopen) => self.reopen(now),
+            Some(ExchangeAction::Reopen) => self.reopen(now),
             Some(tick) => self.settle_active(now, |_| tick),
             None if self.queue.is_empty() => self.keep_alive(now),
             None => self.start_next(now),
@@ -139,17 +137,17 @@ impl AtSession {
         }
     }
 
-    /// Ends the command in flight with what `conclude` makes of it.
+    /// Ends the command in flight with the result of `conclude`.
     pub(super) fn settle_active(
         &mut self,
         now: Instant,
-        conclude: impl FnOnce(&mut Exchange) -> Tick,
+        conclude: impl FnOnce(&mut AtExchange) -> ExchangeAction,
     ) {
         let Some(mut active) = self.active.take() else {
             return;
         };
         let event = match (conclude(&mut active), active.id) {
-            (Tick::Done(raw), id) => {
+            (ExchangeAction::Done(raw), id) => {
                 self.note_reply(now, &active, &raw);
                 id.map(|id| AtSessionEvent::Reply { id, raw })
             }
@@ -162,7 +160,12 @@ impl AtSession {
         self.start_next(now);
     }
 
-    pub(super) fn note_reply(&mut self, now: Instant, active: &Exchange, raw: &Zeroizing<Vec<u8>>) {
+    pub(super) fn note_reply(
+        &mut self,
+        now: Instant,
+        active: &AtExchange,
+        raw: &Zeroizing<Vec<u8>>,
+    ) {
         self.last_activity = now;
         if raw.is_empty() {
             return;
@@ -173,8 +176,8 @@ impl AtSession {
         if active.sends() == 1 && active.is_ordinary {
             self.round_trip.measure(elapsed);
         }
-        // After several sendings, a reply that took its time may be to an earlier one, and others
-        // still under way.
+        // After several sendings, a slow reply may belong to an earlier one, with others still on
+        // their way.
         let late = active.sends() > 1 && !self.round_trip.is_prompt(elapsed);
         if late && active.is_ordinary {
             self.round_trip.note_late(active.since_first_sent(now));
@@ -191,7 +194,7 @@ impl AtSession {
             doubled
         };
         self.settle(now);
-        if self.recent.len() >= RECENT {
+        if self.recent.len() >= MAX_RECENT_REPLIES {
             self.recent.pop_front();
         }
         self.recent

@@ -1,8 +1,8 @@
-//! One command in flight: when to send it again, which datagrams belong to its reply, and when that
-//! is whole.
+//! One command in flight: when to send it again, which datagrams belong to its reply, and when the
+//! reply is complete.
 //!
-//! Replies carry no number. A reply of the wrong shape (a bare `+ok` to a question, a value to an
-//! order, the very value that another verb just got, `+ERR=-1` to a well-formed line, plain
+//! Replies carry no number. A reply of the wrong shape (a bare `+ok` to a query, a value to a
+//! setting, the very value that another verb just got, `+ERR=-1` to a well-formed line, plain
 //! garbage) is probably left over from an earlier command or a copy made by the network. It is held
 //! back, and believed only when the command, sent again, gets it again or gets nothing better.
 
@@ -10,61 +10,57 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-use super::AtSessionConfig;
-use super::pace::{RoundTrip, after};
-use crate::at::strip_prefix_ignoring_case;
-use crate::verb::{self, Answer};
+use super::config::{AtSessionConfig, DOUBT_DELAY, MAX_REPLY, OVERLAP_MARGIN};
+use super::round_trip::{RoundTrip, after};
+use crate::at::begins_reply;
+use crate::verb::{self, ExpectedReply};
 use crate::{AtReply, AtRequest, ErrorCode, wscan};
 
-use super::CommandId;
+/// Identifies a command in the events of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommandId(pub(super) u64);
 
-/// The longest reply that is collected; a scan of a hundred networks has some 6,000 bytes.
-const MAX_REPLY: usize = 64 * 1024;
-
-/// How long to wait for the right reply after a doubtful refusal.
-const DOUBT: Duration = Duration::from_millis(20);
-
-/// What an `+ok` must look like.
+/// Expected form of an `+ok`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
+enum ReplyShape {
     /// `+ok=<value>`.
     Value,
     /// `+ok`.
     Bare,
-    /// Not known.
+    /// Unknown.
     Any,
 }
 
-/// What a timer brought.
+/// Action that is due after a timer.
 #[derive(Debug)]
-pub(super) enum Tick {
+pub(super) enum ExchangeAction {
     /// Nothing is due.
     Wait,
     /// Send it again.
     Resend,
-    /// Sent often enough in vain; perhaps the session is gone.
+    /// Open the session again: it has been sent often enough without a reply.
     Reopen,
-    /// The reply is whole.
+    /// The reply is complete.
     Done(Zeroizing<Vec<u8>>),
-    /// Nobody answered in time.
+    /// No reply in time.
     Failed,
 }
 
 #[derive(Debug)]
-pub(super) struct Exchange {
-    /// Nothing for our own keep-alive.
+pub(super) struct AtExchange {
+    /// `None` for the session's own keep-alive.
     pub(super) id: Option<CommandId>,
     pub(super) request: AtRequest,
-    shape: Shape,
-    answer: Answer,
-    /// Whether the module need only look something up: what takes it time says nothing about how fast it answers.
+    shape: ReplyShape,
+    expected: ExpectedReply,
+    /// True for a mere look-up: the time of a longer action says nothing about round trips.
     pub(super) is_ordinary: bool,
     retry: bool,
     total: Duration,
-    pace: Duration,
+    resend_delay: Duration,
     list_silence: Duration,
     tail_silence: Duration,
-    /// How many sendings since the session was (re)opened make one doubt that it is open.
+    /// Number of sendings since the session was (re)opened after which it may no longer be open.
     doubt_after: u32,
     round_trip: RoundTrip,
     sends: u32,
@@ -80,11 +76,11 @@ pub(super) struct Exchange {
     held: Option<(Zeroizing<Vec<u8>>, u32)>,
     /// Recent replies to other verbs.
     earlier: Vec<Zeroizing<Vec<u8>>>,
-    /// Whether this module is known to end its replies, so that one without end has lost a piece.
+    /// True if this module is known to end its replies, so that one without end has lost a fragment.
     terminates: bool,
 }
 
-impl Exchange {
+impl AtExchange {
     pub(super) fn new(
         id: Option<CommandId>,
         request: AtRequest,
@@ -94,35 +90,35 @@ impl Exchange {
         terminates: bool,
     ) -> Self {
         let info = verb::lookup(request.verb());
-        let answer = info.map_or(Answer::One, |info| info.answer);
+        let expected = info.map_or(ExpectedReply::One, |info| info.reply);
         // A verb that is not in the table may do anything, so it is sent once.
         let retry = info.is_some_and(|info| info.retry);
-        let budget = info
-            .map(|info| info.budget)
-            .filter(|&budget| budget != verb::NORMAL)
+        let timeout = info
+            .map(|info| info.timeout)
+            .filter(|&timeout| timeout != verb::DEFAULT_TIMEOUT)
             .unwrap_or(config.reply_timeout);
-        let is_ordinary = answer == Answer::One && budget <= config.reply_timeout;
-        let tries = match answer {
-            Answer::One if retry && is_ordinary => config.tries.max(1),
-            // Such as a ping: once more, in case that it was lost.
-            Answer::One if retry => 2,
+        let is_ordinary = expected == ExpectedReply::One && timeout <= config.reply_timeout;
+        let tries = match expected {
+            ExpectedReply::One if retry && is_ordinary => config.tries.max(1),
+            // A long action such as a ping: once more, in case the first was lost.
+            ExpectedReply::One if retry => 2,
             _ => 1,
         };
-        let total = budget.saturating_mul(tries);
-        let pace = match answer {
-            Answer::Many => budget / 3,
-            _ if budget > config.reply_timeout => budget,
-            _ => round_trip.pace(config.pace, budget),
+        let total = timeout.saturating_mul(tries);
+        let resend_delay = match expected {
+            ExpectedReply::Many => timeout / 3,
+            _ if timeout > config.reply_timeout => timeout,
+            _ => round_trip.resend_delay(config.min_interval, timeout),
         };
         Self {
             shape: shape(&request),
             id,
             request,
-            answer,
+            expected,
             is_ordinary,
             retry,
             total,
-            pace,
+            resend_delay,
             list_silence: config.list_silence,
             tail_silence: config.tail_silence,
             doubt_after: u32::try_from(config.terminators.len())
@@ -145,7 +141,7 @@ impl Exchange {
         }
     }
 
-    /// Notes that it has just been sent.
+    /// Notes that the command has just been sent.
     pub(super) fn sent(&mut self, now: Instant) {
         if let Some(last) = self.last_sent {
             self.widest_gap = self.widest_gap.max(now.saturating_duration_since(last));
@@ -154,12 +150,12 @@ impl Exchange {
         self.sends_since_open += 1;
         self.first_sent.get_or_insert(now);
         self.last_sent = Some(now);
-        self.resend_at = self.retry.then(|| after(now, self.pace));
+        self.resend_at = self.retry.then(|| after(now, self.resend_delay));
         self.deadline.get_or_insert(after(now, self.total));
     }
 
-    /// Notes that the session has been opened anew, and when to send again. Earlier silence means
-    /// nothing, and what was held back was perhaps an answer to the opening.
+    /// Notes that the session has been opened again, and when to send again. Earlier silence means
+    /// nothing, and a held reply perhaps belongs to the opening.
     pub(super) fn reopened(&mut self, resend_at: Instant) {
         self.sends_since_open = 0;
         self.held = None;
@@ -170,28 +166,28 @@ impl Exchange {
         self.sends
     }
 
-    /// How long ago it was last sent.
+    /// Returns the time since the last sending.
     pub(super) fn since_sent(&self, now: Instant) -> Duration {
         self.last_sent
             .map_or(Duration::ZERO, |sent| now.saturating_duration_since(sent))
     }
 
-    /// How long ago it was first sent.
+    /// Returns the time since the first sending.
     pub(super) fn since_first_sent(&self, now: Instant) -> Duration {
         self.first_sent
             .map_or(Duration::ZERO, |sent| now.saturating_duration_since(sent))
     }
 
-    /// How far apart the replies to several sendings can be.
+    /// Returns the maximum time between the replies to several sendings.
     pub(super) fn overlap(&self) -> Duration {
-        self.widest_gap + Duration::from_millis(50)
+        self.widest_gap + OVERLAP_MARGIN
     }
 
     /// Tells whether a datagram can be nothing but the reply to this command.
     pub(super) fn recognises(&self, datagram: &[u8]) -> bool {
         self.sends > 0
-            && self.answer == Answer::One
-            && self.shape == Shape::Value
+            && self.expected == ExpectedReply::One
+            && self.shape == ReplyShape::Value
             && is_complete(datagram)
             && self.is_plausible(datagram)
             && matches!(AtReply::parse(datagram), AtReply::Ok(Some(_)))
@@ -208,28 +204,28 @@ impl Exchange {
         .min()
     }
 
-    /// Takes a datagram; gives the reply when it is whole.
+    /// Takes a datagram; returns the reply when it is complete.
     pub(super) fn handle_datagram(
         &mut self,
         now: Instant,
         datagram: &[u8],
     ) -> Option<Zeroizing<Vec<u8>>> {
-        match self.answer {
-            Answer::Many => self.collect(now, datagram),
-            Answer::One | Answer::Optional => self.assemble(now, datagram),
+        match self.expected {
+            ExpectedReply::Many => self.collect(now, datagram),
+            ExpectedReply::One | ExpectedReply::Optional => self.assemble(now, datagram),
         }
     }
 
     /// Runs the timers while the session is open.
-    pub(super) fn handle_timeout(&mut self, now: Instant) -> Tick {
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> ExchangeAction {
         if self.finish_at.is_some_and(|at| at <= now) {
             self.finish_at = None;
-            let whole = match self.answer {
-                Answer::Many => Some(std::mem::take(&mut self.buffer)),
+            let whole = match self.expected {
+                ExpectedReply::Many => Some(std::mem::take(&mut self.buffer)),
                 _ => self.finish(now),
             };
             if let Some(raw) = whole {
-                return Tick::Done(raw);
+                return ExchangeAction::Done(raw);
             }
         }
         if self.deadline.is_some_and(|at| at <= now) {
@@ -237,15 +233,19 @@ impl Exchange {
         }
         if self.finish_at.is_none() && self.resend_at.is_some_and(|at| at <= now) {
             self.resend_at = None;
-            let doubtful = self.answer != Answer::Many
+            let doubtful = self.expected != ExpectedReply::Many
                 && self.sends_since_open >= self.doubt_after
                 && self.held.is_none();
-            return if doubtful { Tick::Reopen } else { Tick::Resend };
+            return if doubtful {
+                ExchangeAction::Reopen
+            } else {
+                ExchangeAction::Resend
+            };
         }
-        Tick::Wait
+        ExchangeAction::Wait
     }
 
-    /// When the total time is over, in whatever state the session is.
+    /// Returns the end of the total time, which holds in any state of the session.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
@@ -254,21 +254,21 @@ impl Exchange {
         self.deadline.is_some_and(|at| at <= now)
     }
 
-    /// Whether something came, on the only sending, that belongs to an earlier command.
+    /// Tells whether a reply to an earlier command came on the only sending.
     pub(super) fn saw_leftover(&self) -> bool {
         self.sends == 1 && self.held.as_ref().is_some_and(|(raw, _)| begins_reply(raw))
     }
 
-    /// The best that there is at the end.
-    pub(super) fn give_up(&mut self) -> Tick {
-        if self.answer == Answer::Many && !self.buffer.is_empty() {
-            return Tick::Done(std::mem::take(&mut self.buffer));
+    /// Ends the exchange with the best reply so far.
+    pub(super) fn give_up(&mut self) -> ExchangeAction {
+        if self.expected == ExpectedReply::Many && !self.buffer.is_empty() {
+            return ExchangeAction::Done(std::mem::take(&mut self.buffer));
         }
-        match (self.held.take(), self.answer) {
-            // Of a command that was repeated, it would have come again.
-            (Some((raw, _)), _) if self.sends == 1 => Tick::Done(raw),
-            (_, Answer::Optional) => Tick::Done(Zeroizing::default()),
-            _ => Tick::Failed,
+        match (self.held.take(), self.expected) {
+            // A repeated command would have got it again.
+            (Some((raw, _)), _) if self.sends == 1 => ExchangeAction::Done(raw),
+            (_, ExpectedReply::Optional) => ExchangeAction::Done(Zeroizing::default()),
+            _ => ExchangeAction::Failed,
         }
     }
 
@@ -280,7 +280,7 @@ impl Exchange {
             return None;
         }
         if begins_reply(datagram) && !self.buffer.is_empty() {
-            // What came so far was a whole reply without its end, or the rest of an older one.
+            // The bytes so far were a reply without its end, or the rest of an older one.
             if let Some(raw) = self.finish(now) {
                 return Some(raw);
             }
@@ -295,7 +295,7 @@ impl Exchange {
         None
     }
 
-    /// Judges what has been assembled.
+    /// Returns the assembled reply if it is plausible, or holds it.
     fn finish(&mut self, now: Instant) -> Option<Zeroizing<Vec<u8>>> {
         let raw = std::mem::take(&mut self.buffer);
         self.finish_at = None;
@@ -317,7 +317,7 @@ impl Exchange {
                 // kinds several can be left over.
                 if matches!(AtReply::parse(&raw), AtReply::Error(code) if code != ErrorCode::Format)
                 {
-                    let soon = after(now, self.round_trip.settle().max(DOUBT));
+                    let soon = after(now, self.round_trip.settle().max(DOUBT_DELAY));
                     self.resend_at = self.resend_at.map(|at| at.min(soon));
                 }
                 self.held = Some((raw, self.sends));
@@ -330,12 +330,12 @@ impl Exchange {
         let copied = || self.earlier.iter().any(|earlier| earlier.as_slice() == raw);
         match (AtReply::parse(raw), self.shape) {
             _ if self.terminates && !is_complete(raw) => false,
-            (AtReply::Ok(_), Shape::Value) if copied() => false,
+            (AtReply::Ok(_), ReplyShape::Value) if copied() => false,
             (AtReply::Error(_), _) if copied() => false,
             (AtReply::Error(ErrorCode::Format) | AtReply::Unknown(_), _) => false,
-            (AtReply::Error(_), _) | (AtReply::Ok(_), Shape::Any) => true,
-            (AtReply::Ok(value), Shape::Value) => value.is_some(),
-            (AtReply::Ok(value), Shape::Bare) => {
+            (AtReply::Error(_), _) | (AtReply::Ok(_), ReplyShape::Any) => true,
+            (AtReply::Ok(value), ReplyShape::Value) => value.is_some(),
+            (AtReply::Ok(value), ReplyShape::Bare) => {
                 value.is_none_or(|value| value.as_bytes().is_empty())
             }
         }
@@ -344,7 +344,7 @@ impl Exchange {
     fn collect(&mut self, now: Instant, datagram: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         if datagram.trim_ascii().is_empty() {
             if !self.buffer.is_empty() {
-                // The end; what the network has put out of order may still follow at once.
+                // The end; datagrams that the network has reordered may still follow at once.
                 self.finish_at = Some(after(now, self.round_trip.settle()));
             }
             return None;
@@ -381,7 +381,7 @@ impl Exchange {
     fn append(&mut self, datagram: &[u8]) {
         let room = MAX_REPLY.saturating_sub(self.buffer.len());
         let piece = datagram.get(..room).unwrap_or(datagram);
-        // Grown by hand, because a growing vector would leave copies of a key behind.
+        // Copied by hand, because a growing vector would leave copies of a key behind.
         let mut grown = Zeroizing::new(Vec::with_capacity(self.buffer.len() + piece.len()));
         grown.extend_from_slice(&self.buffer);
         grown.extend_from_slice(piece);
@@ -389,7 +389,7 @@ impl Exchange {
     }
 }
 
-/// Whether a reply has its blank line at the end.
+/// Tells whether a reply has its blank line at the end.
 pub(super) fn is_complete(bytes: &[u8]) -> bool {
     let end = bytes
         .iter()
@@ -401,31 +401,14 @@ pub(super) fn is_complete(bytes: &[u8]) -> bool {
         || bytes.len() >= MAX_REPLY
 }
 
-fn shape(request: &AtRequest) -> Shape {
+fn shape(request: &AtRequest) -> ReplyShape {
     match (verb::lookup(request.verb()), request.value()) {
-        (Some(info), None) if info.query => Shape::Value,
-        (Some(info), None) if info.name.is_empty() => Shape::Bare,
-        (Some(info), Some(_)) if info.name == "PING" => Shape::Value,
-        (Some(info), Some(_)) if info.set => Shape::Bare,
-        _ => Shape::Any,
+        (Some(info), None) if info.query => ReplyShape::Value,
+        (Some(info), None) if info.name.is_empty() => ReplyShape::Bare,
+        (Some(info), Some(_)) if info.name == "PING" => ReplyShape::Value,
+        (Some(info), Some(_)) if info.set => ReplyShape::Bare,
+        _ => ReplyShape::Any,
     }
-}
-
-/// Whether a datagram begins like a reply, and not like the rest of one. The echo of the request may
-/// stand before it.
-pub(crate) fn begins_reply(datagram: &[u8]) -> bool {
-    let begins = |bytes: &[u8], prefix| strip_prefix_ignoring_case(bytes, prefix).is_some();
-    let mut lines = datagram
-        .split(|byte| matches!(byte, b'\r' | b'\n' | 0))
-        .map(<[u8]>::trim_ascii_start)
-        .filter(|line| !line.is_empty());
-    let first = lines.next().unwrap_or_default();
-    let line = if begins(first, b"AT+") {
-        lines.next().unwrap_or_default()
-    } else {
-        first
-    };
-    begins(line, b"+ok") || begins(line, b"+err")
 }
 
 fn contains_rows(datagram: &[u8]) -> bool {

@@ -4,23 +4,16 @@ use std::time::Instant;
 
 use zeroize::Zeroizing;
 
-use super::exchange::{begins_reply, is_complete};
-use super::pace::after;
-use super::{AtSession, AtSessionEvent, NoReply, Phase};
+use super::config::{BLIND_ROUND, MAX_CONFIRMATIONS, MAX_FRAGMENT};
+use super::exchange::is_complete;
+use super::round_trip::after;
+use super::{AtSession, AtSessionEvent, NoReply, SessionPhase};
+use crate::at::begins_reply;
 use crate::discovery::CONFIRM;
 use crate::{AtReply, ModuleIdentity};
 
-/// How often the opening of command mode is repeated before the words are tried again.
-const CONFIRM_TRIES: u32 = 4;
-
-/// From which round of words on `+ok` goes with them.
-const BLIND_ROUND: u32 = 2;
-
-/// An identity has some forty bytes.
-const MAX_FRAGMENT: usize = 128;
-
 impl AtSession {
-    /// Looks for the module: the likeliest word alone, then everything that may help.
+    /// Starts looking for the module.
     pub(super) fn seek(&mut self, now: Instant) {
         self.confirmed = false;
         self.seek_from(now, 0);
@@ -28,14 +21,14 @@ impl AtSession {
 
     /// Opens command mode again that was open before.
     pub(super) fn reopen(&mut self, now: Instant) {
-        // What looked like an answer to the null command may have been one to the `+ok`.
+        // The apparent reply to the null command may have been one to the `+ok`.
         self.terminator_known = false;
         self.seek_from(now, BLIND_ROUND);
     }
 
     fn seek_from(&mut self, now: Instant, round: u32) {
         let deadline = after(now, self.config.handshake_timeout);
-        self.phase = Phase::Seeking {
+        self.phase = SessionPhase::Seeking {
             next: now,
             deadline,
             round,
@@ -44,18 +37,18 @@ impl AtSession {
         self.seek_again(now);
     }
 
-    /// First the likeliest word alone. Then all words and, because command mode may be open already
-    /// or need no opening, the null command. From then on also the `+ok` between them: where
-    /// datagrams get lost, the module may have heard the word although its answer did not arrive.
+    /// Sends the next round of words: first the likeliest alone; then all and, because command mode may
+    /// be open already or need no opening, the null command; from then on also the `+ok` between them,
+    /// because the module may have received the word although its reply got lost.
     pub(super) fn seek_again(&mut self, now: Instant) {
-        let Phase::Seeking {
+        let SessionPhase::Seeking {
             next, round, sent, ..
         } = &mut self.phase
         else {
             return;
         };
         let number = *round;
-        *next = after(now, self.config.pace);
+        *next = after(now, self.config.min_interval);
         *round += 1;
         *sent = (number == 0).then_some(now);
         let words = self.config.words.iter();
@@ -79,9 +72,9 @@ impl AtSession {
         self.transmits.push_back(Zeroizing::new(CONFIRM.to_vec()));
     }
 
-    /// An identity has no end mark; while one is awaited, two pieces may make it whole.
+    /// Parses an identity. It has no end mark; while one is awaited, two fragments may make it complete.
     pub(super) fn parse_identity(&mut self, datagram: &[u8]) -> Option<ModuleIdentity> {
-        if matches!(self.phase, Phase::Seeking { .. }) && datagram.len() < MAX_FRAGMENT {
+        if matches!(self.phase, SessionPhase::Seeking { .. }) && datagram.len() < MAX_FRAGMENT {
             let whole = [self.fragment.as_slice(), datagram].concat();
             self.fragment = datagram.to_vec();
             if let Some(identity) = ModuleIdentity::parse(&whole) {
@@ -95,13 +88,13 @@ impl AtSession {
         self.identity = Some(identity);
         self.identities = self.identities.saturating_add(1);
         self.doubles |= self.identities > self.words_sent;
-        let Phase::Seeking { deadline, sent, .. } = self.phase else {
+        let SessionPhase::Seeking { deadline, sent, .. } = self.phase else {
             return;
         };
         if let Some(sent) = sent {
             self.round_trip.measure(now.saturating_duration_since(sent));
         }
-        self.phase = Phase::Confirming {
+        self.phase = SessionPhase::Confirming {
             next: now,
             deadline,
             tries: 0,
@@ -109,13 +102,13 @@ impl AtSession {
         self.confirm_again(now);
     }
 
-    /// The recipe says to wait 300 ms after `+ok`. A null command right behind it, repeated until
-    /// it is answered, tells sooner that command mode is open.
+    /// Sends `+ok` and a null command. The vendor says to wait 300 ms after `+ok`; a null command right
+    /// behind it, repeated until there is a reply, shows sooner that command mode is open.
     pub(super) fn confirm_again(&mut self, now: Instant) {
-        let pace = self
+        let delay = self
             .round_trip
-            .pace(self.config.pace, self.config.reply_timeout);
-        let Phase::Confirming {
+            .resend_delay(self.config.min_interval, self.config.reply_timeout);
+        let SessionPhase::Confirming {
             next,
             deadline,
             tries,
@@ -123,10 +116,10 @@ impl AtSession {
         else {
             return;
         };
-        *next = after(now, pace);
+        *next = after(now, delay);
         *tries += 1;
-        if *tries > CONFIRM_TRIES {
-            self.phase = Phase::Seeking {
+        if *tries > MAX_CONFIRMATIONS {
+            self.phase = SessionPhase::Seeking {
                 next: now,
                 deadline: *deadline,
                 round: BLIND_ROUND,
@@ -141,15 +134,15 @@ impl AtSession {
         self.transmit_null();
     }
 
-    /// Anything of the AT grammar shows that command mode is open: the reply to the null command;
-    /// the `+ok` with which some firmware answers `+ok`; the `+ERR=-1` of one that was in
-    /// command mode already and took `+ok` for a command.
+    /// Takes a reply as a sign that command mode is open: the one to the null command, the `+ok` with which
+    /// some firmware replies to `+ok`, or the `+ERR=-1` of a module that was in command mode already and took
+    /// `+ok` for a command.
     pub(super) fn handle_opening(&mut self, now: Instant, datagram: &[u8]) {
         if !begins_reply(datagram) {
             return;
         }
-        self.phase = Phase::Open;
-        // A refusal answers the `+ok`, which has no line end.
+        self.phase = SessionPhase::Open;
+        // A refusal is the reply to the `+ok`, which has no line end.
         self.terminator_known |= matches!(AtReply::parse(datagram), AtReply::Ok(_));
         self.terminates |= is_complete(datagram);
         self.last_activity = now;
@@ -167,7 +160,7 @@ impl AtSession {
         {
             return self.handle_open(now, datagram);
         }
-        // Word, `+ok` and null command may all be answered, by a module in command mode.
+        // A module in command mode may reply to word, `+ok` and null command alike.
         self.settle_for = self.round_trip.settle();
         self.settle(now);
         if let (Some(active), Some(at)) = (&mut self.active, self.settle_until) {
@@ -176,7 +169,7 @@ impl AtSession {
     }
 
     pub(super) fn lose(&mut self) {
-        self.phase = Phase::Lost;
+        self.phase = SessionPhase::Lost;
         self.announced = false;
         self.terminator_known = false;
         self.fail_all(NoReply::Timeout);

@@ -1,11 +1,11 @@
-//! How a network is protected: as a scan shows it, as a user says it, and what to write for it.
+//! Security of a network: in a scan, in the user's words, and the credentials to write for it.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::{Auth, Cipher, Credentials, WifiKey, WifiKeyError, WifiWordError};
 
-/// What a scan row says of a network's protection, such as `WPAPSKWPA2PSK/AES`.
+/// Security of a network in a scan row, such as `WPAPSKWPA2PSK/AES`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ScanSecurity {
     /// The left half.
@@ -37,7 +37,7 @@ words!(ScanAuth { Open = "OPEN", Shared = "SHARED", Wpa = "WPAPSK", Wpa2 = "WPA2
 pub enum ScanCipher {
     /// No encryption.
     None,
-    /// WEP; the row does not say in which form the key is given.
+    /// WEP; the row does not show the form of the key.
     Wep,
     /// TKIP.
     Tkip,
@@ -50,8 +50,7 @@ pub enum ScanCipher {
 words!(ScanCipher { None = "NONE", Wep = "WEP", Tkip = "TKIP", Aes = "AES", TkipAes = "TKIPAES" });
 
 impl ScanSecurity {
-    /// Parses a row's text; nothing when it is of a kind that no module can join, such as WPA3
-    /// alone.
+    /// Parses a row's text; `None` for a kind that no module can join, such as WPA3 alone.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim().to_ascii_uppercase();
         let (auth, cipher) = text.split_once('/').unwrap_or((&text, ""));
@@ -77,7 +76,7 @@ impl ScanSecurity {
         Some(Self { auth, cipher })
     }
 
-    /// Returns what to write with `AT+WSKEY` for this network, the likeliest first.
+    /// Returns the credentials to try with `AT+WSKEY` for this network, the likeliest first.
     ///
     /// The mapping is that of four clients: any WPA2 gives `WPA2PSK`, any AES gives `AES`. One app
     /// maps the mixed kind to `WPAPSK`, which follows as second choice. WEP is `SHARED`, then
@@ -118,13 +117,13 @@ impl fmt::Display for ScanSecurity {
     }
 }
 
-/// How the user says that a network is protected.
+/// Security of a network in the user's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum WifiSecurity {
-    /// By what the module's scan says; without a scan by the key.
+    /// As the module's scan shows; without a scan by the form of the key.
     #[default]
     Auto,
-    /// Not protected.
+    /// No security.
     Open,
     /// WPA of the first generation.
     Wpa,
@@ -137,15 +136,15 @@ pub enum WifiSecurity {
 words!(WifiSecurity { Auto = "auto", Open = "open", Wpa = "wpa", Wpa2 = "wpa2", Wep = "wep" });
 
 impl WifiSecurity {
-    /// Returns what to try with `AT+WSKEY`, the likeliest first: each fits the table of what
-    /// modules take.
+    /// Returns the credentials to try with `AT+WSKEY`, the likeliest first. There is at least one, and each passes
+    /// [`Credentials::check`].
     ///
-    /// `scanned` is what the module's scan says of the network, if it saw it; it counts for
+    /// `scanned` is the security in the module's scan, if it saw the network; it counts for
     /// [`WifiSecurity::Auto`] only.
     ///
     /// # Errors
     ///
-    /// [`WifiKeyError`] when nothing fits the key.
+    /// [`WifiKeyError`] if the key fits none.
     pub fn candidates(
         self,
         key: Option<&WifiKey>,

@@ -22,39 +22,6 @@ pub fn is_own(line: &str) -> bool {
     word == "?" || word == "exit" || OWN.iter().any(|(name, _)| word.eq_ignore_ascii_case(name))
 }
 
-/// The four verbs that an SP-2 answers on TCP 8899 and on its serial header.
-const PLUG: &[Entry] = &[
-    Entry {
-        name: "YZSWITCH",
-        usage: "=1,ON|OFF,yyyyMMddHHmm",
-        summary: "switch the relay",
-    },
-    Entry {
-        name: "YZDELAY",
-        usage: "=1,ON|OFF,MINUTES,yyyyMMddHHmm",
-        summary: "switch later, 1 to 2000 minutes",
-    },
-    Entry {
-        name: "YZOUT",
-        usage: "",
-        summary: "read the meter: 0.01 A, 0.01 V, 0.01 Hz, 0.1 W, -, Wh, -",
-    },
-    Entry {
-        name: "VER",
-        usage: "",
-        summary: "firmware of the plug",
-    },
-];
-
-/// One verb as the helper shows it.
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    name: &'static str,
-    /// What follows the name.
-    usage: &'static str,
-    summary: &'static str,
-}
-
 /// Which verbs the far end understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Vocabulary {
@@ -65,37 +32,20 @@ pub enum Vocabulary {
 }
 
 impl Vocabulary {
-    fn entries(self) -> Vec<Entry> {
-        match self {
-            Self::Plug => PLUG.to_vec(),
-            Self::Module => verb::VERBS
-                .iter()
-                .filter(|info| !info.name.is_empty())
-                .map(Entry::from)
-                .collect(),
-        }
-    }
-}
-
-impl From<&'static VerbInfo> for Entry {
-    fn from(info: &'static VerbInfo) -> Self {
-        let usage = match (info.query, info.set) {
-            (true, true) => "[=…]",
-            (false, true) => "=…",
-            _ => "",
+    /// Returns the named verbs; the null command is left out.
+    fn verbs(self) -> impl Iterator<Item = &'static VerbInfo> {
+        let table = match self {
+            Self::Module => verb::VERBS,
+            Self::Plug => verb::PLUG_VERBS,
         };
-        Self {
-            name: info.name,
-            usage,
-            summary: info.summary,
-        }
+        table.iter().filter(|info| !info.name.is_empty())
     }
 }
 
 /// The helper that the line editor asks.
 #[derive(Debug)]
 pub struct Assistant {
-    entries: Vec<Entry>,
+    vocabulary: Vocabulary,
     coloured: bool,
 }
 
@@ -103,16 +53,16 @@ impl Assistant {
     /// A helper for these verbs.
     pub fn new(vocabulary: Vocabulary, coloured: bool) -> Self {
         Self {
-            entries: vocabulary.entries(),
+            vocabulary,
             coloured,
         }
     }
 
-    fn matching(&self, start: &str) -> impl Iterator<Item = &Entry> {
+    fn matching(&self, start: &str) -> impl Iterator<Item = &'static VerbInfo> {
         let start = start.to_ascii_uppercase();
-        self.entries
-            .iter()
-            .filter(move |entry| entry.name.starts_with(&start))
+        self.vocabulary
+            .verbs()
+            .filter(move |info| info.name.starts_with(&start))
     }
 }
 
@@ -153,9 +103,7 @@ impl Completer for Assistant {
         let Some((start, word)) = line.get(..pos).and_then(verb_at) else {
             return Ok((pos, Vec::new()));
         };
-        let verbs = self
-            .matching(word)
-            .map(|entry| in_case_of(word, entry.name));
+        let verbs = self.matching(word).map(|info| in_case_of(word, info.name));
         let own = OWN
             .iter()
             .filter(|(name, _)| start == 0 && !word.is_empty() && name.starts_with(word));
@@ -198,11 +146,11 @@ impl Hinter for Assistant {
         }
         let (_, word) = verb_at(line).filter(|(_, word)| !word.is_empty())?;
         // The shortest of several, so that a verb that is whole explains itself.
-        let entry = self.matching(word).min_by_key(|entry| entry.name.len())?;
-        let rest = in_case_of(word, entry.name.get(word.len()..)?);
+        let info = self.matching(word).min_by_key(|info| info.name.len())?;
+        let rest = in_case_of(word, info.name.get(word.len()..)?);
         Some(VerbHint {
             rest: rest.len(),
-            shown: format!("{rest}{}   {}", entry.usage, entry.summary),
+            shown: format!("{rest}{}   {}", info.usage, info.summary),
         })
     }
 }
@@ -227,8 +175,8 @@ pub fn help(vocabulary: Vocabulary, about: &str) -> String {
     if name.is_empty() {
         return overview(vocabulary);
     }
-    match vocabulary.entries().iter().find(|entry| entry.name == name) {
-        Some(entry) => explain(entry),
+    match vocabulary.verbs().find(|info| info.name == name) {
+        Some(info) => explain(info),
         None => format!(
             "{name:?} is not in the list; it is sent as it is. `help` alone lists what is known."
         ),
@@ -236,23 +184,15 @@ pub fn help(vocabulary: Vocabulary, about: &str) -> String {
 }
 
 fn overview(vocabulary: Vocabulary) -> String {
-    let entries = vocabulary.entries();
-    let width = entries
-        .iter()
-        .map(|entry| entry.name.len() + entry.usage.chars().count())
-        .max()
-        .unwrap_or(0);
-    let mut lines: Vec<String> = entries
-        .iter()
-        .map(|entry| {
-            let padding = width - entry.name.len() - entry.usage.chars().count();
-            format!(
-                "  {}{}{:padding$}  {}",
-                paint(BOLD, entry.name),
-                paint(DIM, entry.usage),
-                "",
-                entry.summary
-            )
+    let length = |info: &VerbInfo| info.name.len() + info.usage.chars().count();
+    let width = vocabulary.verbs().map(length).max().unwrap_or(0);
+    let mut lines: Vec<String> = vocabulary
+        .verbs()
+        .map(|info| {
+            let name = paint(BOLD, info.name);
+            let usage = paint(DIM, info.usage);
+            let padding = width - length(info);
+            format!("  {name}{usage}{:padding$}  {}", "", info.summary)
         })
         .collect();
     lines.push(String::new());
@@ -268,20 +208,17 @@ fn overview(vocabulary: Vocabulary) -> String {
     lines.join("\n")
 }
 
-fn explain(entry: &Entry) -> String {
+fn explain(info: &VerbInfo) -> String {
     let mut text = format!(
         "{}{}   {}",
-        paint(BOLD, format_args!("AT+{}", entry.name)),
-        entry.usage,
-        entry.summary
+        paint(BOLD, format_args!("AT+{}", info.name)),
+        info.usage,
+        info.summary
     );
-    let Some(info) = verb::lookup(entry.name) else {
-        return text;
-    };
     match info.danger {
         Danger::None => {}
-        Danger::Set => text.push_str(&paint(WARN, "\nSetting it needs `--dangerous`.")),
-        Danger::Always => text.push_str(&paint(WARN, "\nNeeds `--dangerous`.")),
+        Danger::Set(_) => text.push_str(&paint(WARN, "\nSetting it needs `--dangerous`.")),
+        Danger::Always(_) => text.push_str(&paint(WARN, "\nNeeds `--dangerous`.")),
     }
     if info.secret && info.set {
         text.push_str("\nA `?` in place of the key asks for it without showing it.");

@@ -90,27 +90,12 @@ fn strip_prefix(text: &str) -> &str {
 }
 
 fn refuse_danger(request: &AtRequest, rules: Rules) -> Result<(), Failure> {
-    if rules.dangerous || !verb::is_dangerous(request) {
-        return Ok(());
-    }
-    let message = format!(
-        "AT+{} was not sent: {}",
-        request.verb(),
-        consequence(request.verb())
-    );
-    Err(Failure::usage(message).hint("add `--dangerous` if that is what you want"))
-}
-
-/// What a dangerous verb does, from the notes on each in the protocol pages.
-fn consequence(verb: &str) -> &'static str {
-    match verb {
-        "RELD" => "it is a factory reset; the module forgets your Wi-Fi",
-        "UPURL" => "it writes new firmware, and the module may never start again",
-        "CFGTF" => "it overwrites the factory settings",
-        "FCLR" => "it erases the factory settings",
-        "NETP" => "it can move TCP port 8899, and the plug is then deaf to every client",
-        "WSMAC" => "it changes the hardware address of the module",
-        _ => "it can make the module unusable",
+    match request.danger() {
+        Some(harm) if !rules.dangerous => {
+            let message = format!("AT+{} was not sent: {harm}", request.verb());
+            Err(Failure::usage(message).hint("add `--dangerous` to send it all the same"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use hiflying::verb::{self, Answer};
+use hiflying::verb::{self, ExpectedReply};
 use hiflying::{AtRequest, DiscoveryWord};
 use zeroize::Zeroizing;
 
@@ -90,7 +90,7 @@ impl Link {
             Way::Serial(link) => link.send(request).await,
         };
         let may_be_silent =
-            verb::lookup(request.verb()).is_some_and(|info| info.answer == Answer::Optional);
+            verb::lookup(request.verb()).is_some_and(|info| info.reply == ExpectedReply::Optional);
         match outcome {
             Err(failure) if failure.kind() == Kind::NoAnswer && may_be_silent => Ok(None),
             Ok(reply) if reply.is_empty() && may_be_silent => Ok(None),

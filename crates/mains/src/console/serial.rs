@@ -35,7 +35,7 @@ impl SerialLink {
             .wait_open()
             .await
             .map_err(|error| match error {
-                SerialConsoleError::NoAnswer => silent(device, baud),
+                SerialConsoleError::NoReply => silent(device, baud),
                 SerialConsoleError::Lost(source) => lost(device, &source),
             })?;
         if opening == SerialOpening::Line {
@@ -72,7 +72,7 @@ impl SerialLink {
             .send(request.clone())
             .await
             .map_err(|error| match error {
-                SerialConsoleError::NoAnswer => Failure::new(
+                SerialConsoleError::NoReply => Failure::new(
                     Kind::NoAnswer,
                     format!("{request} was not answered on {}", self.device.display()),
                 ),

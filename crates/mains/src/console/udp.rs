@@ -178,12 +178,12 @@ impl UdpLink {
 
     fn failure(&self, error: &UdpConsoleError) -> Failure {
         match error {
-            UdpConsoleError::NoAnswer(target) => self
+            UdpConsoleError::NoReply(target) => self
                 .socket
                 .silence(format!("no Wi-Fi module answers at {target}")),
             UdpConsoleError::Lost { .. } => Failure::new(Kind::NoAnswer, error.to_string()),
             UdpConsoleError::Refused { .. } => Failure::new(Kind::Refused, error.to_string()),
-            UdpConsoleError::BadAnswer { .. } => Failure::new(Kind::BadAnswer, error.to_string()),
+            UdpConsoleError::BadReply { .. } => Failure::new(Kind::BadAnswer, error.to_string()),
             UdpConsoleError::Io { source, .. } => {
                 Failure::new(Kind::NoAnswer, error.to_string()).caused_by(source)
             }

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use hiflying::settings::{Mode, Socket};
+use hiflying::settings::{Mode, SocketSettings};
 use hiflying::{Credentials, DiscoveryWord};
 use plugs::{FamilyId, Plug};
 
@@ -37,7 +37,7 @@ pub(super) struct Session {
     pub(super) mode: Option<Mode>,
     pub(super) access_point: Option<Credentials>,
     /// Servers that the module calls by itself.
-    pub(super) servers: Vec<Socket>,
+    pub(super) servers: Vec<SocketSettings>,
 }
 
 impl Facts {

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use hiflying::settings::{Mode, Socket};
+use hiflying::settings::{Mode, SocketSettings};
 use hiflying::{Auth, DATA_PORT, DiscoveryWord, PORT};
 use plugs::FamilyId;
 use serde::Serialize;
@@ -159,7 +159,7 @@ fn default_word(words: &[DiscoveryWord]) -> Option<Finding> {
 }
 
 fn servers(session: &Session) -> Option<Finding> {
-    let calls = |socket: &&Socket| {
+    let calls = |socket: &&SocketSettings| {
         // Socket B has no role: it always calls.
         socket
             .role
@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_server_is_named_and_a_listening_socket_is_none() {
-        let socket = |role: Option<&str>, host: &str| Socket {
+        let socket = |role: Option<&str>, host: &str| SocketSettings {
             protocol: "TCP".to_owned(),
             role: role.map(str::to_owned),
             port: 8816,

@@ -36,7 +36,7 @@ pub(super) async fn ask(
         handshake_timeout: HANDSHAKE_WAIT,
         reply_timeout: REPLY_WAIT,
         tries: TRIES,
-        pace: PACE,
+        min_interval: PACE,
         ..AtSessionConfig::default()
     };
     match UdpConsole::open(port, target, config).await {
@@ -91,7 +91,7 @@ impl Interview<'_> {
                 });
                 0
             }
-            Err(UdpConsoleError::Refused { .. } | UdpConsoleError::BadAnswer { .. }) => 0,
+            Err(UdpConsoleError::Refused { .. } | UdpConsoleError::BadReply { .. }) => 0,
             Err(error) => {
                 tracing::debug!(%error, "left unanswered");
                 self.silences + 1

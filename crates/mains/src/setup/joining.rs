@@ -61,11 +61,11 @@ pub(super) async fn run(
                     refused = Some(failure);
                     refuse.cancel();
                 }
-                Resume::Here
+                Resume::SamePort
             }
             JoinEvent::Step(step) => {
                 tell(&mut job.steps, &step);
-                Resume::Here
+                Resume::SamePort
             }
             JoinEvent::Rejoin(reason) => tokio::select! {
                 biased;
@@ -74,7 +74,7 @@ pub(super) async fn run(
                 () = listening.asked() => Resume::GiveUp,
                 resume = rejoin(job, reason, &mut here) => resume,
             },
-            JoinEvent::Done(_) | JoinEvent::Failed(_) => Resume::Here,
+            JoinEvent::Done(_) | JoinEvent::Failed(_) => Resume::SamePort,
         }
     });
     joined
@@ -110,9 +110,9 @@ async fn rejoin(job: &mut Job<'_>, reason: RejoinReason, here: &mut Ipv4Addr) ->
     match reach_again(job, reason, here).await {
         Ok(Some(port)) => {
             *here = port.address();
-            Resume::On(port)
+            Resume::NewPort(port)
         }
-        Ok(None) => Resume::Here,
+        Ok(None) => Resume::SamePort,
         Err(failure) => {
             job.steps.missed("wifi", failure.to_string());
             Resume::GiveUp
@@ -199,24 +199,24 @@ fn words(step: StepName, ok: bool) -> &'static str {
 
 /// Turns the end of a join into a failure that says in which state the plug is.
 fn explain(module: Ipv4Addr, lan: &Lan, failure: &JoinFailure) -> Failure {
-    if failure.error == JoinError::NoAnswer
+    if failure.error == JoinError::NoReply
         && let Some(taken) = lan.taken().first()
     {
         return Failure::from(taken.as_ref());
     }
     let kind = match &failure.error {
         JoinError::Key(_) => Kind::Usage,
-        JoinError::NoAnswer | JoinError::Lost(_) | JoinError::NotBack => Kind::NoAnswer,
+        JoinError::NoReply | JoinError::Lost(_) | JoinError::NotBack => Kind::NoAnswer,
         JoinError::Refused { .. }
         | JoinError::Mangled(_)
         | JoinError::NotRestarting
         | JoinError::WrongKey { .. }
         | JoinError::NoLease(_) => Kind::Refused,
-        JoinError::BadAnswer(_) => Kind::BadAnswer,
+        JoinError::BadReply(_) => Kind::BadAnswer,
         JoinError::Cancelled => Kind::Failed,
     };
     let message = match &failure.error {
-        JoinError::NoAnswer => format!("no module answers at {module}"),
+        JoinError::NoReply => format!("no module answers at {module}"),
         error => error.to_string(),
     };
     Failure::new(kind, message).hint(state(failure))
@@ -228,7 +228,7 @@ fn state(failure: &JoinFailure) -> &'static str {
         .iter()
         .any(|step| step.name == StepName::RollBack && step.ok);
     match (failure.left, &failure.error) {
-        (ModuleState::Untouched, JoinError::NoAnswer) => {
+        (ModuleState::Untouched, JoinError::NoReply) => {
             "is the plug in a socket, and this computer on the plug's own network (or on the one where the plug is)?"
         }
         (ModuleState::Untouched, _) => {

@@ -125,7 +125,7 @@ async fn ask(console: &mut UdpConsole) -> Result<Station, UdpConsoleError> {
         Ok(LinkStatus::Connected { ssid, .. }) => Ok(Station::On(ssid)),
         Ok(LinkStatus::Disconnected | LinkStatus::RadioOff) => Ok(Station::NotYet),
         // A station that answers at all is on its network; one that does not tell its link tells which network that is.
-        Err(UdpConsoleError::Refused { .. } | UdpConsoleError::BadAnswer { .. }) => {
+        Err(UdpConsoleError::Refused { .. } | UdpConsoleError::BadReply { .. }) => {
             let ssid = console.run(&Wsssid).await?;
             Ok(ssid.map_or(Station::NotYet, Station::On))
         }

@@ -184,10 +184,7 @@ fn nobody_there() {
     let run = run(config(), |module| {
         module.word = b"unknown";
     });
-    assert_eq!(
-        run.failure(),
-        (&JoinError::NoAnswer, ModuleState::Untouched)
-    );
+    assert_eq!(run.failure(), (&JoinError::NoReply, ModuleState::Untouched));
     run.assert_left();
 }
 

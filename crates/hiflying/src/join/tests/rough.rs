@@ -14,7 +14,12 @@ fn stopping_writes_back_what_was_there() {
             link_timeout: Duration::from_secs(5),
             ..config()
         };
-        let mut bench = bench(config, Module::default(), Faults::default(), 1);
+        let mut bench = bench(
+            config,
+            ScriptedModule::default(),
+            NetworkFaults::default(),
+            1,
+        );
         bench.pass(ms(milliseconds));
         // The caller comes back late or never; either way it can be stopped.
         if milliseconds % 2 == 0 {
@@ -39,7 +44,12 @@ fn stopping_writes_back_what_was_there() {
 
 #[test]
 fn giving_up_the_way_back() {
-    let mut bench = bench(config(), Module::default(), Faults::default(), 1);
+    let mut bench = bench(
+        config(),
+        ScriptedModule::default(),
+        NetworkFaults::default(),
+        1,
+    );
     bench.run(|join| {
         std::iter::from_fn(|| join.poll_event()).any(|event| matches!(event, JoinEvent::Rejoin(_)))
     });
@@ -61,10 +71,10 @@ fn lossy_networks() {
             };
             let run = finish(bench(
                 config,
-                Module::default(),
-                Faults {
+                ScriptedModule::default(),
+                NetworkFaults {
                     loss,
-                    ..Faults::default()
+                    ..NetworkFaults::default()
                 },
                 seed,
             ));
@@ -76,7 +86,7 @@ fn lossy_networks() {
                 Err(failure) => assert!(
                     matches!(
                         failure.error,
-                        JoinError::NoAnswer
+                        JoinError::NoReply
                             | JoinError::Lost(_)
                             | JoinError::NotBack
                             | JoinError::NotRestarting
@@ -100,13 +110,13 @@ fn doubled_delayed_and_split_datagrams() {
         // apart.
         let split = seed % 2 == 0;
         let jitter = if split { ms(0) } else { ms(20) };
-        let faults = Faults {
+        let faults = NetworkFaults {
             loss: 0.1,
             doubling: 0.3,
             jitter,
             split,
         };
-        let run = finish(bench(config, Module::default(), faults, seed));
+        let run = finish(bench(config, ScriptedModule::default(), faults, seed));
         assert!(run.result.is_ok(), "seed {seed}: {:?}", run.result);
         assert_eq!(run.bench.module.setting("WSSSID"), "home");
     }
@@ -121,7 +131,12 @@ fn keys_never_appear_in_what_a_join_tells() {
             ..config()
         };
         assert!(!format!("{config:?}").contains(key));
-        let mut bench = bench(config, Module::default(), Faults::default(), 1);
+        let mut bench = bench(
+            config,
+            ScriptedModule::default(),
+            NetworkFaults::default(),
+            1,
+        );
         let mut told = String::new();
         for _ in 0..200 {
             bench.pass(ms(300));

@@ -6,11 +6,11 @@ use super::*;
 
 #[test]
 fn replies_in_pieces() {
-    let faults = Faults {
+    let faults = NetworkFaults {
         split: true,
-        ..Faults::default()
+        ..NetworkFaults::default()
     };
-    let mut bench = bench(Module::default(), faults, 1);
+    let mut bench = bench(ScriptedModule::default(), faults, 1);
     assert_eq!(ask(&mut bench, &command::Mid), mode("HF-LPB100".to_owned()));
     assert_eq!(ask(&mut bench, &key("12345678")), mode(()));
     assert_eq!(ask(&mut bench, &command::Wmode), mode(Mode::Ap));
@@ -20,11 +20,11 @@ fn replies_in_pieces() {
 fn doubled_datagrams_do_not_shift_the_replies() {
     for seed in 0..200 {
         for doubling in [0.3, 1.0] {
-            let faults = Faults {
+            let faults = NetworkFaults {
                 doubling,
-                ..Faults::default()
+                ..NetworkFaults::default()
             };
-            let mut bench = bench(Module::default(), faults, seed);
+            let mut bench = bench(ScriptedModule::default(), faults, seed);
             assert_eq!(
                 ask(&mut bench, &command::Wmode),
                 mode(Mode::Ap),
@@ -46,7 +46,7 @@ fn doubled_datagrams_do_not_shift_the_replies() {
                 "seed {seed}"
             );
             let refused = Ok(Err(AtCommandError::Refused(crate::ErrorCode::Verb)));
-            assert_eq!(ask(&mut bench, &command::Lver), refused, "seed {seed}");
+            assert_eq!(ask(&mut bench, &command::Aswd), refused, "seed {seed}");
             assert_eq!(
                 ask(&mut bench, &command::Mid),
                 mode("HF-LPB100".to_owned()),
@@ -108,10 +108,10 @@ fn loss_of_forty_percent_each_way() {
     let mut answered = 0;
     for seed in 0..300 {
         let mut bench = bench(
-            Module::default(),
-            Faults {
+            ScriptedModule::default(),
+            NetworkFaults {
                 loss: 0.4,
-                ..Faults::default()
+                ..NetworkFaults::default()
             },
             seed,
         );
@@ -129,19 +129,19 @@ fn loss_of_forty_percent_each_way() {
 fn a_wild_network_never_brings_the_answer_to_another_question() {
     let mut answered = 0;
     for seed in 0..300 {
-        let faults = Faults {
+        let faults = NetworkFaults {
             loss: 0.2,
             doubling: 0.3,
             jitter: ms(60),
             split: false,
         };
-        let module = Module::with(|module| {
-            module.settings.insert("WRMID", Vec::new());
+        let module = ScriptedModule::with(|module| {
+            module.settings.insert("SOCKB", Vec::new());
         });
         let mut bench = bench(module, faults, seed);
         for round in 0..4 {
             let name = format!("name{round}");
-            if ask(&mut bench, &command::SetWrmid(name)).is_ok() {
+            if ask(&mut bench, &command::SetSockb(name)).is_ok() {
                 answered += 1;
             }
             if let Ok(reply) = ask(&mut bench, &command::Mid) {
@@ -194,14 +194,14 @@ fn a_wrong_answer_given_twice_is_believed() {
             .insert("AT+WSLK".into(), vec![b"Disconnected\r".to_vec()]);
         module
             .replies
-            .insert("AT+EPHY".into(), vec![b"+ok\r\n\r\n".to_vec()]);
+            .insert("AT+FAPSTA".into(), vec![b"+ok\r\n\r\n".to_vec()]);
     });
     assert_eq!(
         ask(&mut bench, &command::Wslk),
         mode(crate::settings::LinkStatus::Disconnected)
     );
     assert!(matches!(
-        ask(&mut bench, &command::Ephy),
+        ask(&mut bench, &command::Fapsta),
         Ok(Err(AtCommandError::Malformed { .. }))
     ));
     assert!(
@@ -254,7 +254,7 @@ proptest! {
         let mut session = AtSession::new(AtSessionConfig::default(), now);
         let requests = [
             command::Wmode.request(), command::Mid.request(), key("12345678").request(), command::Wscan.request(),
-            command::Restart.request(), command::Help.request(), command::Null.request(), AtRequest::set("OEM", "x"),
+            AtRequest::query("Z"), AtRequest::query("H"), AtRequest::null(), AtRequest::set("OEM", "x"),
         ];
         let mut open = std::collections::BTreeSet::new();
         let check = |session: &mut AtSession, open: &mut std::collections::BTreeSet<CommandId>| {

@@ -1,0 +1,150 @@
+//! Stages of a join: the command in flight, the restart that is watched, and the settings to write back.
+
+use std::net::Ipv4Addr;
+use std::time::Instant;
+
+use super::report::StepName;
+use super::watch::{RestartWatch, SessionTest};
+use crate::AtValue;
+use crate::session::CommandId;
+use crate::settings::{Mode, OnOff};
+
+/// Purpose of the command in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum JoinCommand {
+    ReadMode,
+    ReadMac,
+    ReadSsid,
+    ReadKey,
+    ReadWan,
+    Scan,
+    /// `WMODE=APSTA`, with the number of earlier tries.
+    SetApSta(u8),
+    /// `FAPSTA=on` and `off`, the HF-A11's spelling.
+    SetFapsta(OnOff),
+    SetSsid,
+    SetKey,
+    CheckSsid,
+    CheckKey,
+    CheckMode(RestartPurpose),
+    /// Writes the mode again that did not read back.
+    RepeatMode(RestartPurpose),
+    /// `WANN=DHCP`, then the padded form.
+    SetDhcp {
+        padded: bool,
+    },
+    /// `WMODE=STA` without proof of the key.
+    SetStationDirect,
+    ReadLink,
+    ReadLease,
+    Ping(Ipv4Addr),
+    /// `WMODE=STA` after the proof.
+    SetStation,
+    Restore,
+}
+
+impl JoinCommand {
+    /// Returns the step to which the command belongs.
+    pub(super) fn step(self) -> StepName {
+        match self {
+            Self::SetApSta(_) | Self::SetFapsta(_) | Self::CheckMode(_) | Self::RepeatMode(_) => {
+                StepName::Mode
+            }
+            Self::SetSsid => StepName::Ssid,
+            Self::SetKey => StepName::Key,
+            Self::CheckSsid | Self::CheckKey => StepName::ReadBack,
+            Self::SetDhcp { .. } => StepName::Dhcp,
+            Self::SetStationDirect | Self::SetStation => StepName::Station,
+            Self::ReadLink => StepName::Link,
+            Self::ReadLease => StepName::Lease,
+            Self::Ping(_) => StepName::Ping,
+            Self::Scan => StepName::Scan,
+            Self::Restore => StepName::RollBack,
+            Self::ReadMode | Self::ReadMac | Self::ReadSsid | Self::ReadKey | Self::ReadWan => {
+                StepName::Read
+            }
+        }
+    }
+}
+
+/// Purpose of a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RestartPurpose {
+    /// Prove the key as access point and station.
+    Proof,
+    /// Leave the access point after the proof.
+    Station,
+    /// Leave without proof.
+    Direct,
+    /// Run with the previous settings again.
+    RollBack,
+}
+
+impl RestartPurpose {
+    /// Returns the mode in which the radio runs after the restart.
+    pub(super) fn mode(self) -> Mode {
+        match self {
+            Self::Proof => Mode::ApSta,
+            Self::Station | Self::Direct | Self::RollBack => Mode::Sta,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) enum JoinStage {
+    /// Waiting for the session to open.
+    Opening,
+    /// Waiting for the reply to a command.
+    AwaitingReply(JoinCommand, CommandId),
+    /// Waiting until the next command is due.
+    Pausing(Instant, JoinCommand),
+    /// `AT+Z` has been sent.
+    Restarting(RestartWatch, RestartPurpose),
+    /// Waiting for the caller to connect to the access point again.
+    AwaitingRejoin(Option<RestartWatch>, RestartPurpose),
+    /// The caller is back: a reply now means that the module may not have restarted at all.
+    CheckingSilence(Instant, RestartWatch, RestartPurpose),
+    /// The module replied too soon: either it has not restarted, or it needs no opening.
+    TestingSession(SessionTest, RestartPurpose),
+    /// The module has not restarted: opening its session to restart it once more.
+    Reopening(RestartPurpose),
+    /// Waiting for the session to open after a restart.
+    Returning(Option<RestartWatch>, RestartPurpose),
+    Finished,
+}
+
+/// Settings before the join, as bytes; `None` where they could not be read.
+#[derive(Debug, Default)]
+pub(super) struct PreviousSettings {
+    pub(super) mode: Option<Mode>,
+    pub(super) ssid: Option<AtValue>,
+    pub(super) key: Option<AtValue>,
+    pub(super) wan: Option<AtValue>,
+}
+
+/// A flag for each setting that a join can change.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ChangedSettings {
+    pub(super) mode: bool,
+    pub(super) fapsta: bool,
+    pub(super) ssid: bool,
+    pub(super) key: bool,
+    pub(super) wan: bool,
+}
+
+impl ChangedSettings {
+    /// Returns the flag of the setting that a command writes.
+    pub(super) fn written_by(&mut self, command: JoinCommand) -> Option<&mut bool> {
+        match command {
+            JoinCommand::SetApSta(_)
+            | JoinCommand::RepeatMode(_)
+            | JoinCommand::SetStationDirect
+            | JoinCommand::SetStation => Some(&mut self.mode),
+            JoinCommand::SetFapsta(_) => Some(&mut self.fapsta),
+            JoinCommand::SetSsid => Some(&mut self.ssid),
+            JoinCommand::SetKey => Some(&mut self.key),
+            JoinCommand::SetDhcp { .. } => Some(&mut self.wan),
+            _ => None,
+        }
+    }
+}
