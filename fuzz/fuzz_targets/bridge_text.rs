@@ -1,4 +1,4 @@
-//! Everything a bridge can answer, and what a person can type about one.
+//! Arbitrary replies of a bridge, and arbitrary user input about one.
 #![no_main]
 
 use std::time::Instant;

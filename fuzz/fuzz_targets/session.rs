@@ -1,4 +1,4 @@
-//! A module that says anything at any time: the session neither panics nor goes on for ever, and leaves with `AT+Q`.
+//! Arbitrary replies at arbitrary times: the session neither panics nor runs for ever, and leaves with `AT+Q`.
 #![no_main]
 
 use std::time::{Duration, Instant};
@@ -7,8 +7,8 @@ use hiflying::AtRequest;
 use hiflying::session::{AtSession, AtSessionConfig, AtSessionEvent};
 use libfuzzer_sys::fuzz_target;
 
-/// More than any session may send before it has either answered or given up on three commands.
-const MOST: usize = 1_000;
+/// Maximum number of datagrams of a session until its three commands have succeeded or failed.
+const MAX_SENT: usize = 1_000;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut now = Instant::now();
@@ -39,6 +39,6 @@ fuzz_target!(|bytes: &[u8]| {
         };
         now = now.max(next);
         session.handle_timeout(now);
-        assert!(sent < MOST, "does not end");
+        assert!(sent < MAX_SENT, "does not end");
     }
 });

@@ -1,4 +1,4 @@
-//! A client that says anything: the twin answers or is silent.
+//! Arbitrary datagrams from a client: the twin does not panic.
 #![no_main]
 
 use std::net::{Ipv4Addr, SocketAddrV4};

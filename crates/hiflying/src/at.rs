@@ -97,30 +97,6 @@ impl AtRequest {
         }
     }
 
-    /// Parses a line as a module does: up to the first `\r`, `\n` or NUL, the verb in any case.
-    ///
-    /// # Errors
-    ///
-    /// The code that a module would reply with: [`ErrorCode::Format`] without `AT+`,
-    /// [`ErrorCode::Verb`] when the text before the `=` cannot be a verb.
-    pub fn parse(bytes: &[u8]) -> Result<Self, ErrorCode> {
-        let line = first_line(bytes);
-        let rest = strip_prefix_ignoring_case(line, PREFIX).ok_or(ErrorCode::Format)?;
-        let mut fields = rest.splitn(2, |&byte| byte == b'=');
-        let (verb, value) = (fields.next().unwrap_or(rest), fields.next());
-        let verb = std::str::from_utf8(verb.trim_ascii_end()).map_err(|_| ErrorCode::Verb)?;
-        if verb.is_empty() && value.is_some() {
-            return Err(ErrorCode::Format);
-        }
-        if !verb.chars().all(is_verb_character) {
-            return Err(ErrorCode::Verb);
-        }
-        Ok(Self {
-            verb: verb.to_ascii_uppercase(),
-            value: value.map(|value| Zeroizing::new(value.to_vec())),
-        })
-    }
-
     /// Returns the harm that this request can do, in words; nothing for a harmless one.
     pub fn danger(&self) -> Option<&'static str> {
         match verb::lookup(&self.verb)?.danger {
@@ -260,24 +236,6 @@ impl AtReply {
             return Self::Error(ErrorCode::from_number(parse_number(rest)));
         }
         Self::Unknown(AtValue::new(line))
-    }
-
-    /// Writes the reply as a module does, with its `\r\n\r\n`.
-    pub fn emit(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        match self {
-            Self::Ok(None) => bytes.extend_from_slice(b"+ok"),
-            Self::Ok(Some(value)) => {
-                bytes.extend_from_slice(b"+ok=");
-                bytes.extend_from_slice(value.as_bytes());
-            }
-            Self::Error(code) => {
-                bytes.extend_from_slice(format!("+ERR={}", code.number()).as_bytes());
-            }
-            Self::Unknown(value) => bytes.extend_from_slice(value.as_bytes()),
-        }
-        bytes.extend_from_slice(b"\r\n\r\n");
-        bytes
     }
 
     /// Returns the reply as text fit for logs and records, given the verb of the request.

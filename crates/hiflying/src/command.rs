@@ -6,7 +6,7 @@
 use std::net::Ipv4Addr;
 
 use crate::settings::{
-    LinkStatus, Mode, OnOff, PingResult, SocketSettings, Wan, WebLogin, WireValue,
+    LinkStatus, Mode, OnOff, PingResult, SocketSettings, Wan, WebLogin, WireSetting, WireValue,
 };
 use crate::wifi::{Credentials, Ssid};
 use crate::wscan::{self, ScannedNetwork};

@@ -148,7 +148,7 @@ fn printable(field: &str) -> Option<String> {
 }
 
 /// Drops line ends, NUL padding and blanks from the end of a datagram.
-pub fn trim_end(bytes: &[u8]) -> &[u8] {
+fn trim_end(bytes: &[u8]) -> &[u8] {
     let end = bytes
         .iter()
         .rposition(|byte| !matches!(byte, b'\r' | b'\n' | 0 | b' '))

@@ -1,34 +1,34 @@
 //! The configuration protocol of the Hi-Flying HF-A11, HF-LPB100 and HF-LPT Wi-Fi modules.
 //!
 //! These modules sit in the Maginon SP-2 and Reco4life plugs, the Orvibo S20, G-Homa plugs, solar
-//! loggers and many lamps. They answer a discovery word on UDP port 48899 and then speak AT
-//! commands there. The protocol has no secret: whoever reaches that port owns the module.
+//! loggers and many lamps. They reply to a discovery word on UDP port 48899 and then accept AT
+//! commands there. The protocol has no secret: anyone who reaches that port controls the module.
 //!
 //! # The core
 //!
 //! It has no sockets, no clock and no async runtime: bytes and times go in, bytes and events come
-//! out. Both directions are there, because clients and emulators share it.
+//! out.
 //!
 //! * [`at`]: the grammar of one request and one reply.
-//! * [`verb`]: the table of verbs; [`command`]: each of them typed; [`settings`]: what their values
-//!   hold.
-//! * [`discovery`]: discovery words and the identity that answers them.
-//! * [`wifi`]: network names, security words, keys and what a module can take.
+//! * [`verb`]: the table of verbs; [`command`]: those that Mains sends, typed; [`settings`]: their
+//!   values.
+//! * [`discovery`]: discovery words and the identity that replies to them.
+//! * [`wifi`]: network names, security words and keys.
 //! * [`wscan`]: the list of networks that a module sees.
 //! * [`session`]: the session on UDP; [`serial`]: the same commands over the serial port.
-//! * [`join`]: putting a module on a network, with proof and with a way back.
+//! * [`join`]: putting a module on a network, with proof and roll-back.
 //!
 //! ```
 //! use hiflying::command::{AtCommand, Wskey};
 //! use hiflying::{Auth, AtRequest, Terminator};
 //!
-//! // What goes over the wire …
+//! // The request on the wire …
 //! let request = Wskey.request();
 //! assert_eq!(request.emit(Terminator::Cr).as_slice(), b"AT+WSKEY\r");
-//! // … what comes back …
+//! // … its reply …
 //! let credentials = Wskey.parse(b"+ok=WPA2PSK,AES,one, two\r\n\r\n")?;
 //! assert_eq!(credentials.auth, Auth::Wpa2Psk);
-//! // … and what may be shown of it.
+//! // … and its masked form for people.
 //! assert_eq!(AtRequest::set("WSKEY", credentials.emit()).to_string(), "AT+WSKEY=WPA2PSK,AES,***");
 //! # Ok::<(), hiflying::AtCommandError>(())
 //! ```
@@ -83,5 +83,5 @@ pub const PORT: u16 = 48899;
 /// TCP port of the module's data socket ("socket A") as it leaves the factory.
 pub const DATA_PORT: u16 = 8899;
 
-/// Where a factory-fresh module answers once its access point has been joined.
+/// Address of a factory-fresh module on its own access point.
 pub const ACCESS_POINT_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 10, 100, 254);

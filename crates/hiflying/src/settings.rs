@@ -1,4 +1,4 @@
-//! Values of a module's settings and states: what stands behind `+ok=` or `AT+<VERB>=`, in both directions.
+//! Values of a module's settings and states, behind `+ok=` or `AT+<VERB>=`.
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -8,21 +8,24 @@ use zeroize::Zeroizing;
 use crate::wifi::{Credentials, Ssid};
 use crate::{DiscoveryWord, Mac};
 
-/// The value of a verb as bytes on the wire.
+/// The value in the reply to a query.
 pub trait WireValue: Sized {
     /// Form of the value, for messages.
     const FORM: &'static str;
 
-    /// Parses what stood behind `+ok=` or behind `AT+<VERB>=`.
+    /// Parses the bytes behind `+ok=`.
     fn parse(bytes: &[u8]) -> Option<Self>;
-
-    /// Writes the value.
-    fn emit(&self) -> Zeroizing<Vec<u8>>;
 
     /// Returns the value of an `+ok` without `=`; most have none.
     fn absent() -> Option<Self> {
         None
     }
+}
+
+/// A value that can be set.
+pub trait WireSetting {
+    /// Returns the bytes behind `AT+<VERB>=`.
+    fn emit(&self) -> Zeroizing<Vec<u8>>;
 }
 
 fn text(bytes: &[u8]) -> Option<&str> {
@@ -55,13 +58,22 @@ macro_rules! choice {
                 $(if word.eq_ignore_ascii_case($word) { return Some(Self::$variant); })+
                 None
             }
+        }
+    };
+}
 
+/// A setting that is written as it is displayed.
+macro_rules! displayed {
+    ($($name:ty),+) => {$(
+        impl WireSetting for $name {
             fn emit(&self) -> Zeroizing<Vec<u8>> {
                 wire(self)
             }
         }
-    };
+    )+};
 }
+
+displayed! { Mode, OnOff, String }
 
 choice! {
     /// Mode of the radio (`WMODE`).
@@ -127,19 +139,6 @@ impl WireValue for SocketSettings {
             host: (*host).to_owned(),
         })
     }
-
-    fn emit(&self) -> Zeroizing<Vec<u8>> {
-        let Self {
-            protocol,
-            role,
-            port,
-            host,
-        } = self;
-        match role {
-            Some(role) => wire(format_args!("{protocol},{role},{port},{host}")),
-            None => wire(format_args!("{protocol},{port},{host}")),
-        }
-    }
 }
 
 /// User and password of the web page (`WEBU`); `Debug` hides the password.
@@ -167,7 +166,9 @@ impl WireValue for WebLogin {
             password: Zeroizing::new(password.to_owned()),
         })
     }
+}
 
+impl WireSetting for WebLogin {
     fn emit(&self) -> Zeroizing<Vec<u8>> {
         wire(format_args!("{},{}", self.user, self.password.as_str()))
     }
@@ -210,20 +211,6 @@ impl WireValue for LinkStatus {
             ssid: Ssid::new(name).ok()?,
             bssid,
         })
-    }
-
-    fn emit(&self) -> Zeroizing<Vec<u8>> {
-        match self {
-            Self::Disconnected => wire("Disconnected"),
-            Self::RadioOff => wire("RF Off"),
-            Self::Connected { ssid, bssid } => {
-                let mut bytes = ssid.emit();
-                if let Some(mac) = bssid {
-                    bytes.extend_from_slice(format!("({})", mac.compact()).as_bytes());
-                }
-                bytes
-            }
-        }
     }
 }
 
@@ -300,7 +287,9 @@ impl WireValue for Wan {
             gateway: address()?,
         })
     }
+}
 
+impl WireSetting for Wan {
     fn emit(&self) -> Zeroizing<Vec<u8>> {
         let word = match self.addressing {
             Addressing::Dhcp => "DHCP",
@@ -326,10 +315,6 @@ impl WireValue for String {
                 .collect(),
         )
     }
-
-    fn emit(&self) -> Zeroizing<Vec<u8>> {
-        wire(self)
-    }
 }
 
 impl WireValue for Mac {
@@ -337,10 +322,6 @@ impl WireValue for Mac {
 
     fn parse(bytes: &[u8]) -> Option<Self> {
         text(bytes)?.parse().ok()
-    }
-
-    fn emit(&self) -> Zeroizing<Vec<u8>> {
-        wire(self.compact())
     }
 }
 
@@ -350,7 +331,9 @@ impl WireValue for Ssid {
     fn parse(bytes: &[u8]) -> Option<Self> {
         Self::new(bytes).ok()
     }
+}
 
+impl WireSetting for Ssid {
     fn emit(&self) -> Zeroizing<Vec<u8>> {
         Zeroizing::new(self.as_bytes().to_vec())
     }
@@ -362,7 +345,9 @@ impl WireValue for DiscoveryWord {
     fn parse(bytes: &[u8]) -> Option<Self> {
         Self::new(bytes).ok()
     }
+}
 
+impl WireSetting for DiscoveryWord {
     fn emit(&self) -> Zeroizing<Vec<u8>> {
         Zeroizing::new(self.as_bytes().to_vec())
     }
@@ -374,7 +359,9 @@ impl WireValue for Credentials {
     fn parse(bytes: &[u8]) -> Option<Self> {
         Self::parse(bytes).ok()
     }
+}
 
+impl WireSetting for Credentials {
     fn emit(&self) -> Zeroizing<Vec<u8>> {
         self.emit()
     }
@@ -390,10 +377,6 @@ impl<T: WireValue> WireValue for Option<T> {
         } else {
             T::parse(bytes).map(Some)
         }
-    }
-
-    fn emit(&self) -> Zeroizing<Vec<u8>> {
-        self.as_ref().map(WireValue::emit).unwrap_or_default()
     }
 
     fn absent() -> Option<Self> {

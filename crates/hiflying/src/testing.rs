@@ -7,13 +7,16 @@ use std::time::{Duration, Instant};
 
 use crate::machine::SessionMachine;
 
+/// First datagram of a network list, with its LF-first line ends as seen on a real module.
+pub(crate) const LIST_HEADER: &[u8] = b"+ok=\n\rCh,SSID,BSSID,Security,Indicator\n\r";
+
 pub(crate) const IDENTITY: &[u8] = b"10.10.100.254,ACCF235676D6,HF-LPB100";
 
 pub(crate) fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// What a module says to the `+ok` that opens its session.
+/// Reply of a module to the `+ok` that opens its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ConfirmReply {
     Silence,
@@ -25,29 +28,29 @@ pub(crate) enum ConfirmReply {
 #[derive(Debug)]
 pub(crate) struct ScriptedModule {
     pub(crate) word: &'static [u8],
-    /// Whether commands need the word and `+ok` first.
+    /// True if commands need the word and `+ok` first.
     pub(crate) handshake: bool,
     pub(crate) to_confirm: ConfirmReply,
-    /// Which line ends are understood.
+    /// Line ends that are understood.
     pub(crate) terminators: Vec<&'static str>,
-    /// What stands at the end of a reply.
+    /// End of a reply.
     pub(crate) tail: &'static str,
-    /// How long a reply takes, by verb.
+    /// Delay of a reply, by verb.
     pub(crate) slow: HashMap<&'static str, Duration>,
-    /// Fixed replies by line, before anything else; nothing to be silent.
+    /// Fixed replies by line, before any other; an empty list means silence.
     pub(crate) replies: HashMap<String, Vec<Vec<u8>>>,
-    /// What a line with a fixed reply gets from its second time on.
-    pub(crate) changes_its_mind: Option<(String, Vec<u8>)>,
-    /// Whether `AT+Z` gets its `+ok`.
+    /// Reply to a line with a fixed reply from its second time on.
+    pub(crate) later_reply: Option<(String, Vec<u8>)>,
+    /// True if `AT+Z` gets its `+ok`.
     pub(crate) answers_restart: bool,
     pub(crate) restart_takes: Duration,
-    /// How many `AT+Z` are ignored.
+    /// Number of `AT+Z` that are ignored.
     pub(crate) ignores_restarts: u32,
     /// The network that can be joined, and the value of `WSKEY` that fits.
     pub(crate) home: (Vec<u8>, Vec<u8>),
     pub(crate) link_takes: Duration,
     pub(crate) gives_lease: bool,
-    /// Whether it can be reached in station mode: ours is on the same network.
+    /// True if it can be reached in station mode, because the client is on the same network.
     pub(crate) on_our_network: bool,
     /// Cuts names and keys at the first comma that could be a separator.
     pub(crate) mangles_commas: bool,
@@ -82,7 +85,7 @@ impl Default for ScriptedModule {
             tail: "\r\n\r\n",
             slow: HashMap::new(),
             replies: HashMap::new(),
-            changes_its_mind: None,
+            later_reply: None,
             answers_restart: false,
             restart_takes: Duration::from_secs(3),
             ignores_restarts: 0,
@@ -181,7 +184,7 @@ impl ScriptedModule {
         if let Some(fixed) = self.replies.get_mut(line) {
             let replies = fixed.iter().map(|reply| (Duration::ZERO, reply.clone()));
             let replies = replies.collect();
-            if let Some((_, other)) = self.changes_its_mind.take_if(|(which, _)| which == line) {
+            if let Some((_, other)) = self.later_reply.take_if(|(which, _)| which == line) {
                 *fixed = vec![other];
             }
             return replies;
@@ -261,7 +264,7 @@ impl ScriptedModule {
     }
 }
 
-/// What the network does to datagrams, each way.
+/// Faults of the network, each way.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NetworkFaults {
     pub(crate) loss: f64,
@@ -277,7 +280,7 @@ pub(crate) struct ModuleBench<M> {
     pub(crate) module: ScriptedModule,
     pub(crate) now: Instant,
     pub(crate) start: Instant,
-    /// What the machine has sent, in order.
+    /// Datagrams that the machine has sent, in order.
     pub(crate) sent: Vec<Vec<u8>>,
     faults: NetworkFaults,
     random: fastrand::Rng,
@@ -313,7 +316,7 @@ impl<M: SessionMachine> ModuleBench<M> {
         self.now - self.start
     }
 
-    /// Runs until `done` says so or nothing is left to happen; tells whether it was done.
+    /// Runs until `done` returns true or no event is left; returns whether it was done.
     pub(crate) fn run(&mut self, mut done: impl FnMut(&mut M) -> bool) -> bool {
         for _ in 0..200_000 {
             self.flush();

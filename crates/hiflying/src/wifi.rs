@@ -255,24 +255,6 @@ impl Credentials {
         }
     }
 
-    /// For a WPA network of the first generation.
-    pub const fn wpa(key: WifiKey) -> Self {
-        Self {
-            auth: Auth::WpaPsk,
-            cipher: Cipher::Tkip,
-            key: Some(key),
-        }
-    }
-
-    /// For a WEP network; the key's form decides whether it goes as hex digits or as characters.
-    pub fn wep(auth: Auth, key: WifiKey) -> Self {
-        Self {
-            auth,
-            cipher: key.wep_cipher(),
-            key: Some(key),
-        }
-    }
-
     /// Parses by the first two commas only: a key may contain more of them.
     ///
     /// A trailing comma after `OPEN,NONE` means no key.

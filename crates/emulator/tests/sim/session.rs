@@ -55,7 +55,7 @@ impl SessionClient {
         command.parse(&raw).ok()
     }
 
-    fn write_name(&mut self, world: &mut World, name: &str) -> bool {
+    fn write_name(&mut self, world: &mut SimWorld, name: &str) -> bool {
         let reply = self.run(world, AtRequest::set("WRMID", name));
         reply.is_ok_and(|raw| matches!(AtReply::parse(&raw), AtReply::Ok(_)))
     }

@@ -267,7 +267,9 @@ fn a_scan_lists_each_network_once() {
     );
 }
 
-fn round_trip<T: WireValue + Debug + PartialEq>(value: T) -> Result<(), TestCaseError> {
+fn round_trip<T: WireSetting + WireValue + Debug + PartialEq>(
+    value: T,
+) -> Result<(), TestCaseError> {
     let emitted = value.emit();
     prop_assert_eq!(T::parse(&emitted), Some(value));
     Ok(())
@@ -282,11 +284,17 @@ proptest! {
         round_trip(Wan {
             addressing: Addressing::Static, address: address.into(), mask: mask.into(), gateway: address.into()
         })?;
-        round_trip(LinkStatus::Connected { ssid: ssid.clone(), bssid: Some(Mac::new(mac)) })?;
-        round_trip(SocketSettings { protocol: word.clone(), role: Some(word.clone()), port: number, host: word.clone() })?;
-        round_trip(SocketSettings { protocol: word.clone(), role: None, port: number, host: word.clone() })?;
+        let mac = Mac::new(mac);
+        let link = [ssid.as_bytes(), format!("({})", mac.compact()).as_bytes()].concat();
+        let linked = LinkStatus::Connected { ssid: ssid.clone(), bssid: Some(mac) };
+        prop_assert_eq!(LinkStatus::parse(&link), Some(linked));
+        let socket = |role| SocketSettings { protocol: word.clone(), role, port: number, host: word.clone() };
+        let wire = format!("{word},{word},{number},{word}");
+        prop_assert_eq!(SocketSettings::parse(wire.as_bytes()), Some(socket(Some(word.clone()))));
+        let wire = format!("{word},{number},{word}");
+        prop_assert_eq!(SocketSettings::parse(wire.as_bytes()), Some(socket(None)));
         round_trip(WebLogin { user: word.clone(), password: word.clone().into() })?;
-        round_trip(Mac::new(mac))?;
+        prop_assert_eq!(<Mac as WireValue>::parse(mac.compact().as_bytes()), Some(mac));
         round_trip(ssid)?;
     }
 

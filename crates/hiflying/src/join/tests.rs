@@ -115,7 +115,7 @@ fn refuses(module: &mut ScriptedModule, line: &str) {
 }
 
 fn scan(module: &mut ScriptedModule, rows: &[&str]) {
-    let header = crate::wscan::HEADER.to_vec();
+    let header = crate::testing::LIST_HEADER.to_vec();
     let rows = rows.iter().map(|row| format!("{row}\n\r").into_bytes());
     let list = std::iter::once(header)
         .chain(rows)
@@ -124,7 +124,7 @@ fn scan(module: &mut ScriptedModule, rows: &[&str]) {
     module.replies.insert("AT+WSCAN".to_owned(), list);
 }
 
-/// What a faithful module holds before anything is changed.
+/// Asserts the settings of a module before any change.
 fn assert_as_before(module: &ScriptedModule) {
     assert_eq!(module.setting("WMODE"), "AP");
     assert_eq!(module.setting("WSSSID"), "factory");
@@ -427,7 +427,7 @@ fn a_mode_that_is_refused_the_second_time_is_done_without() {
     let run = run(config(), |module| {
         let replies = &mut module.replies;
         replies.insert("AT+WMODE=APSTA".to_owned(), vec![b"+ok\r\n\r\n".to_vec()]);
-        module.changes_its_mind = Some(("AT+WMODE=APSTA".to_owned(), b"+ERR=-4\r\n\r\n".to_vec()));
+        module.later_reply = Some(("AT+WMODE=APSTA".to_owned(), b"+ERR=-4\r\n\r\n".to_vec()));
     });
     let outcome = run.result.as_ref().unwrap();
     assert_eq!(outcome.path, JoinPath::Direct);

@@ -392,7 +392,7 @@ fn step() -> impl Strategy<Value = SerialStep> {
 }
 
 proptest! {
-    /// Whatever comes, the session ends in bounded time after `close`, every command is reported
+    /// A session ends in bounded time after `close` on any input, every command is reported
     /// once, and `AT+ENTM` is the last thing written if anything was.
     #[test]
     fn every_session_ends(steps in proptest::collection::vec(step(), 0..60)) {

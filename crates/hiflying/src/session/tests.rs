@@ -334,7 +334,7 @@ fn a_scan_in_several_datagrams() {
 }
 
 fn wscan_header() -> Vec<u8> {
-    crate::wscan::HEADER.to_vec()
+    crate::testing::LIST_HEADER.to_vec()
 }
 
 #[test]
