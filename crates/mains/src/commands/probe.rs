@@ -1,51 +1,116 @@
-//! `mains probe`: what a device is, and what stands open on it.
+//! `mains probe`: identifies a device and its weaknesses without changing anything.
+//!
+//! Three checks run at the same time: TCP ports, the web page, and the discovery words followed by the AT session on UDP
+//! port 48899. Each adds to the `Evidence`, so that a device which replies in part, or with garbage, or not at all gives
+//! a partial report within bounded time. Only queries are sent, and the session is closed with `AT+Q`.
 
-use std::net::Ipv4Addr;
+mod args;
+mod evidence;
+mod findings;
+mod report;
+mod session;
+mod timing;
+mod web;
+mod words;
 
-use hiflying::DiscoveryWord;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
-use crate::console::until_signal;
+use hiflying::net::UdpPort;
+use hiflying::{AtReply, AtRequest, DATA_PORT, DiscoveryWord};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use self::evidence::Evidence;
+use self::report::ProbeReport;
+use self::timing::{CONNECT_TIMEOUT, PROBE_TIMEOUT};
+use crate::console::{ModuleSocket, TcpConsole, until_signal};
 use crate::context::Context;
-use crate::error::{Exit, Outcome};
-use crate::{probe, resolve};
+use crate::error::{Exit, Failure, Outcome};
 
-#[derive(Debug, clap::Args)]
-#[command(after_long_help = "\
-Looks at TCP ports 80 and 8899, asks the known discovery words on UDP port 48899, opens an AT session and asks for \
-module, firmware and mode, tries the factory's web login ADMIN/ADMIN, and says what that means for you and what to do \
-about it. Nothing is changed: only questions are sent, and the session is left with AT+Q. What does not answer is \
-unknown (JSON: null).
-
-Examples:
-  mains probe 192.168.1.107
-  mains probe 10.10.100.254            a plug whose own network this computer has joined
-  mains --json probe 192.168.1.107
-    {\"address\":\"192.168.1.107\",\"mac\":\"AC:CF:23:12:34:56\",\"family\":\"reco\",\"module\":\"HF-LPB100\",...}
-
-Exit codes: 0 something answered, 4 nothing answers there, 7 port 48899 is taken and nothing else answers.")]
-pub struct ProbeArgs {
-    /// IPv4 address of the device
-    #[arg(value_name = "ADDR", value_parser = address)]
-    pub address: Ipv4Addr,
-    /// Ask this discovery word as well (a module whose word was changed); repeatable
-    #[arg(long, value_name = "WORD")]
-    pub word: Vec<DiscoveryWord>,
-}
-
-fn address(text: &str) -> Result<Ipv4Addr, String> {
-    let target = resolve::parse(text)?;
-    target.address().ok_or_else(|| {
-        "not an IPv4 address; `mains discover` shows the addresses of plugs".to_owned()
-    })
-}
+pub use self::args::ProbeArgs;
 
 /// Runs the verb.
 pub async fn run(context: &Context, args: ProbeArgs) -> Outcome {
-    let report = until_signal(probe::run(context, args.address, &args.word)).await?;
+    let report = until_signal(probe(context, args.address, &args.word)).await?;
     if context.ui.is_json() {
         context.ui.document(&report)?;
     } else {
         context.ui.data(report.sheet())?;
     }
     Ok(Exit::DONE)
+}
+
+async fn probe(
+    context: &Context,
+    address: Ipv4Addr,
+    own_words: &[DiscoveryWord],
+) -> Result<ProbeReport, Failure> {
+    let socket = ModuleSocket::towards(context, address).await?;
+    let words = words_to_send(own_words);
+    let evidence = Evidence::default();
+    let checks = async {
+        tokio::join!(
+            check_web(address, &evidence),
+            check_data_port(address, &evidence),
+            check_module(&socket.port, address, &words, &evidence),
+        );
+    };
+    // At the end of the time the facts so far are reported. The session sends its AT+Q when it is dropped.
+    let _ = timeout(context.budget(PROBE_TIMEOUT), checks).await;
+    let facts = evidence.into_facts();
+    if facts.has_reply() {
+        Ok(ProbeReport::new(address, &facts))
+    } else {
+        Err(socket.no_reply(format!("no reply from {address}")))
+    }
+}
+
+/// Returns the user's words, which are the likeliest to get a reply, and then the known ones.
+fn words_to_send(own: &[DiscoveryWord]) -> Vec<DiscoveryWord> {
+    let mut words: Vec<DiscoveryWord> = Vec::new();
+    for word in own.iter().cloned().chain(words::known()) {
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    words
+}
+
+async fn check_web(address: Ipv4Addr, evidence: &Evidence) {
+    let connect = TcpStream::connect(SocketAddrV4::new(address, web::PORT));
+    // Closed at once, because a module serves few connections.
+    let is_open = matches!(timeout(CONNECT_TIMEOUT, connect).await, Ok(Ok(_)));
+    if is_open {
+        evidence.note(|facts| facts.http = true);
+        let page = web::check(address).await;
+        evidence.note(|facts| facts.web = Some(page));
+    }
+}
+
+/// Checks the data port. The plug's own parser also reports a version, for devices without one in the AT session.
+async fn check_data_port(address: Ipv4Addr, evidence: &Evidence) {
+    let connect = TcpConsole::open(SocketAddrV4::new(address, DATA_PORT));
+    let Ok(Ok(mut console)) = timeout(CONNECT_TIMEOUT, connect).await else {
+        return;
+    };
+    evidence.note(|facts| facts.data = true);
+    if let Ok(raw) = console.send(&AtRequest::query("VER")).await
+        && let AtReply::Ok(Some(version)) = AtReply::parse(&raw)
+    {
+        let version = version.text().trim().to_owned();
+        evidence.note(|facts| facts.plug_version = Some(version));
+    }
+    console.close().await;
+}
+
+async fn check_module(
+    port: &UdpPort,
+    address: Ipv4Addr,
+    words: &[DiscoveryWord],
+    evidence: &Evidence,
+) {
+    words::check(port, address, words, evidence).await;
+    if evidence.read(|facts| facts.module.is_some()) {
+        session::query(port.clone(), address, words, evidence).await;
+    }
 }

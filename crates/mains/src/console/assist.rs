@@ -1,4 +1,4 @@
-//! Help while typing: completion of verbs, a hint with what a verb does, and the `help` command.
+//! Help while typing: completion of verbs, a hint that explains a verb, and the `help` command.
 
 use std::borrow::Cow;
 
@@ -10,24 +10,30 @@ use rustyline::validate::Validator;
 
 use crate::ui::{BOLD, DIM, WARN, paint};
 
-/// What the console itself understands.
-const OWN: &[(&str, &str)] = &[
-    ("help", "list the verbs; `help VERB` tells about one"),
+/// Commands of the console itself.
+const OWN_COMMANDS: &[(&str, &str)] = &[
+    ("help", "list the verbs; `help VERB` explains one"),
     ("quit", "leave; so do exit, Ctrl-D and Ctrl-C"),
 ];
 
-/// Whether a line is for the console itself.
-pub fn is_own(line: &str) -> bool {
-    let word = line.split_whitespace().next().unwrap_or_default();
-    word == "?" || word == "exit" || OWN.iter().any(|(name, _)| word.eq_ignore_ascii_case(name))
+/// Tells whether a line is a command of the console itself.
+pub fn is_own_command(line: &str) -> bool {
+    let Some(word) = line.split_whitespace().next() else {
+        return false;
+    };
+    word == "?"
+        || word == "exit"
+        || OWN_COMMANDS
+            .iter()
+            .any(|(name, _)| word.eq_ignore_ascii_case(name))
 }
 
-/// Which verbs the far end understands.
+/// The verbs that a device understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Vocabulary {
-    /// The Wi-Fi module's AT engine.
+    /// Verbs of the Wi-Fi module's AT engine.
     Module,
-    /// The plug maker's own parser.
+    /// Verbs of the plug maker's own parser.
     Plug,
 }
 
@@ -42,7 +48,7 @@ impl Vocabulary {
     }
 }
 
-/// The helper that the line editor asks.
+/// Completion and hints for the line editor.
 #[derive(Debug)]
 pub struct Assistant {
     vocabulary: Vocabulary,
@@ -50,7 +56,7 @@ pub struct Assistant {
 }
 
 impl Assistant {
-    /// A helper for these verbs.
+    /// Returns an assistant for these verbs.
     pub fn new(vocabulary: Vocabulary, coloured: bool) -> Self {
         Self {
             vocabulary,
@@ -66,7 +72,7 @@ impl Assistant {
     }
 }
 
-/// Where the verb that is being typed begins, and what of it is there; nothing behind a `=`.
+/// Returns the position and the typed part of the verb; `None` after a `=`.
 fn verb_at(line: &str) -> Option<(usize, &str)> {
     let mut start = line.len() - line.trim_start().len();
     for prefix in ["AT+", "help "] {
@@ -82,7 +88,7 @@ fn verb_at(line: &str) -> Option<(usize, &str)> {
     (!word.contains(['=', ' '])).then_some((start, word))
 }
 
-/// Keeps the case in which the user has begun.
+/// Returns the name in the case of the typed part.
 fn in_case_of(typed: &str, name: &str) -> String {
     if typed.bytes().any(|byte| byte.is_ascii_lowercase()) {
         name.to_ascii_lowercase()
@@ -104,7 +110,7 @@ impl Completer for Assistant {
             return Ok((pos, Vec::new()));
         };
         let verbs = self.matching(word).map(|info| in_case_of(word, info.name));
-        let own = OWN
+        let own = OWN_COMMANDS
             .iter()
             .filter(|(name, _)| start == 0 && !word.is_empty() && name.starts_with(word));
         let names = verbs.chain(own.map(|(name, _)| (*name).to_owned()));
@@ -120,7 +126,7 @@ impl Completer for Assistant {
     }
 }
 
-/// The rest of the verb, which the right arrow accepts, and what it does, which it does not.
+/// The rest of the verb, which the right arrow accepts, and its explanation, which is only shown.
 #[derive(Debug, PartialEq, Eq)]
 pub struct VerbHint {
     shown: String,
@@ -145,7 +151,7 @@ impl Hinter for Assistant {
             return None;
         }
         let (_, word) = verb_at(line).filter(|(_, word)| !word.is_empty())?;
-        // The shortest of several, so that a verb that is whole explains itself.
+        // The shortest of several, so that a complete verb is explained.
         let info = self.matching(word).min_by_key(|info| info.name.len())?;
         let rest = in_case_of(word, info.name.get(word.len()..)?);
         Some(VerbHint {
@@ -168,7 +174,7 @@ impl Highlighter for Assistant {
 impl Validator for Assistant {}
 impl rustyline::Helper for Assistant {}
 
-/// The answer to `help` or `help VERB`.
+/// Returns the text of `help` or `help VERB`.
 pub fn help(vocabulary: Vocabulary, about: &str) -> String {
     let name = about.trim().to_ascii_uppercase();
     let name = name.strip_prefix("AT+").unwrap_or(&name);
@@ -178,7 +184,7 @@ pub fn help(vocabulary: Vocabulary, about: &str) -> String {
     match vocabulary.verbs().find(|info| info.name == name) {
         Some(info) => explain(info),
         None => format!(
-            "{name:?} is not in the list; it is sent as it is. `help` alone lists what is known."
+            "{name:?} is not a known verb; it is sent as it is. `help` lists the known verbs."
         ),
     }
 }
@@ -196,7 +202,7 @@ fn overview(vocabulary: Vocabulary) -> String {
         })
         .collect();
     lines.push(String::new());
-    lines.extend(OWN.iter().map(|(name, what)| {
+    lines.extend(OWN_COMMANDS.iter().map(|(name, what)| {
         format!(
             "  {}{:pad$}  {what}",
             paint(BOLD, name),
@@ -204,7 +210,9 @@ fn overview(vocabulary: Vocabulary) -> String {
             pad = width - name.len()
         )
     }));
-    lines.push("\nA verb alone asks, VERB=VALUE sets; `AT+` in front may be left out.".to_owned());
+    lines.push(
+        "\nVERB queries a value, VERB=VALUE sets it; `AT+` in front may be left out.".to_owned(),
+    );
     lines.join("\n")
 }
 
@@ -221,7 +229,7 @@ fn explain(info: &VerbInfo) -> String {
         Danger::Always(_) => text.push_str(&paint(WARN, "\nNeeds `--dangerous`.")),
     }
     if info.secret && info.set {
-        text.push_str("\nA `?` in place of the key asks for it without showing it.");
+        text.push_str("\nWith `?` in place of the key, the key is asked for without showing it.");
     }
     text
 }

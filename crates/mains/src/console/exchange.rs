@@ -1,4 +1,4 @@
-//! One command and what came of it, for people and as JSON.
+//! One command and its result, for people and as JSON.
 
 use std::time::Duration;
 
@@ -8,35 +8,35 @@ use serde::Serialize;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::link::Link;
+use super::link::ConsoleLink;
 use crate::error::{Failure, Kind};
 use crate::ui::clean;
 use api::duration;
 
-/// One command and what came of it.
+/// One command and its result.
 #[derive(Debug)]
-pub(super) struct Exchange {
+pub(super) struct CommandResult {
     request: AtRequest,
-    /// The reply without its terminator; nothing when none came.
+    /// Reply without its terminator, if there was one.
     reply: Option<Zeroizing<String>>,
-    /// Why the command counts as failed.
+    /// Failure of the command.
     pub(super) failure: Option<Failure>,
 }
 
-/// The form in JSON. A key never reaches it: in both texts it is `***`.
+/// JSON of a command and its reply. Keys are `***` in both.
 #[derive(Debug, Serialize)]
-pub(super) struct Document {
+pub(super) struct CommandDocument {
     command: String,
     reply: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Failure>,
 }
 
-impl Exchange {
-    /// Sends a command and judges the reply.
-    pub(super) async fn run(link: &mut Link, request: AtRequest) -> Self {
+impl CommandResult {
+    /// Sends a command and checks the reply.
+    pub(super) async fn run(link: &mut ConsoleLink, request: AtRequest) -> Self {
         match link.send(&request).await {
-            Ok(Some(raw)) => Self::answered(request, &raw),
+            Ok(Some(raw)) => Self::replied(request, &raw),
             Ok(None) => Self {
                 request,
                 reply: None,
@@ -46,28 +46,25 @@ impl Exchange {
         }
     }
 
-    /// The same, given up after `bound`.
+    /// Does the same with a time limit.
     pub(super) async fn run_within(
-        link: &mut Link,
+        link: &mut ConsoleLink,
         request: AtRequest,
-        bound: Option<Duration>,
+        limit: Option<Duration>,
     ) -> Self {
-        let Some(bound) = bound else {
+        let Some(limit) = limit else {
             return Self::run(link, request).await;
         };
-        match timeout(bound, Self::run(link, request.clone())).await {
+        match timeout(limit, Self::run(link, request.clone())).await {
             Ok(exchange) => exchange,
             Err(_) => {
-                let message = format!(
-                    "{request} was not answered within {}",
-                    duration::show(bound)
-                );
+                let message = format!("no reply to {request} within {}", duration::show(limit));
                 Self::failed(request, Failure::new(Kind::NoAnswer, message))
             }
         }
     }
 
-    /// A command that got no reply, and why.
+    /// Returns the result of a command without a reply.
     pub(super) fn failed(request: AtRequest, failure: Failure) -> Self {
         Self {
             request,
@@ -76,9 +73,9 @@ impl Exchange {
         }
     }
 
-    fn answered(request: AtRequest, raw: &[u8]) -> Self {
+    fn replied(request: AtRequest, raw: &[u8]) -> Self {
         let raw = without_echo(&request, raw);
-        let failure = judge(&request, raw);
+        let failure = check_reply(&request, raw);
         let text = String::from_utf8_lossy(raw);
         let reply = Zeroizing::new(text.trim_matches(['\r', '\n', '\0']).to_owned());
         Self {
@@ -88,22 +85,21 @@ impl Exchange {
         }
     }
 
-    /// The reply for a person, who asked for it and may see a key; a line each, nothing that
-    /// steers the terminal.
+    /// Returns the reply for people, who may see the key that they queried, without control characters.
     pub(super) fn text(&self) -> Option<Zeroizing<String>> {
         let reply = self.reply.as_ref()?;
         let lines: Vec<_> = lines(reply).map(clean).collect();
         Some(Zeroizing::new(lines.join("\n")))
     }
 
-    /// The command with its secrets masked.
+    /// Returns the command with its secrets masked.
     pub(super) fn command(&self) -> String {
         self.request.masked()
     }
 
-    /// For JSON.
-    pub(super) fn document(&self) -> Document {
-        Document {
+    /// Returns the result for JSON.
+    pub(super) fn document(&self) -> CommandDocument {
+        CommandDocument {
             command: self.command(),
             reply: self
                 .reply
@@ -114,7 +110,7 @@ impl Exchange {
     }
 }
 
-/// A module with echo on (`AT+E`) repeats the line in front of its reply.
+/// Strips the echo of a module with `AT+E` on, which repeats the line in front of its reply.
 fn without_echo<'a>(request: &AtRequest, raw: &'a [u8]) -> &'a [u8] {
     let line = request.emit(Terminator::None);
     match raw.strip_prefix(line.as_slice()) {
@@ -128,24 +124,26 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
         .filter(|line| !line.trim().is_empty())
 }
 
-fn judge(request: &AtRequest, raw: &[u8]) -> Option<Failure> {
+fn check_reply(request: &AtRequest, raw: &[u8]) -> Option<Failure> {
     let refused = |why: &str| Failure::new(Kind::Refused, format!("{request} was refused{why}"));
     match AtReply::parse(raw) {
         AtReply::Ok(_) => None,
-        // `+ERROR`, as the plug's own parser says it, gives no reason.
+        // `+ERROR` from the plug's own parser gives no reason.
         AtReply::Error(ErrorCode::Other(0)) => Some(refused("")),
         AtReply::Error(code) => Some(refused(&format!(": {code}"))),
-        AtReply::Unknown(value) if makes_sense(request.verb(), value.as_bytes(), raw) => None,
+        AtReply::Unknown(value) if is_valid_without_ok(request.verb(), value.as_bytes(), raw) => {
+            None
+        }
         AtReply::Unknown(_) => Some(Failure::new(
             Kind::BadAnswer,
-            format!("the answer to {request} is neither +ok nor +ERR"),
+            format!("the reply to {request} is neither +ok nor +ERR"),
         )),
     }
 }
 
-/// Answers that need no `+ok`: what the plug's own parser says to VER is not known, some clones forget the `+ok=` before
-/// the state of the link, and the rows of a list can overtake its beginning.
-fn makes_sense(verb: &str, first_line: &[u8], raw: &[u8]) -> bool {
+/// Tells whether a reply is valid without `+ok`: the form of the plug's own VER is unknown, some clones leave out the
+/// `+ok=` before the state of the link, and the rows of a list can overtake its beginning.
+fn is_valid_without_ok(verb: &str, first_line: &[u8], raw: &[u8]) -> bool {
     match verb {
         "VER" | "WSLK" | "H" => is_text(first_line),
         "WSCAN" => !wscan::parse(raw).is_empty(),
@@ -190,7 +188,7 @@ mod tests {
     use super::*;
 
     fn json(request: AtRequest, raw: &[u8]) -> String {
-        serde_json::to_string(&Exchange::answered(request, raw).document()).unwrap()
+        serde_json::to_string(&CommandResult::replied(request, raw).document()).unwrap()
     }
 
     #[test]
@@ -234,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_person_sees_the_key_that_was_asked_for() {
-        let exchange = Exchange::answered(
+        let exchange = CommandResult::replied(
             AtRequest::query("WSKEY"),
             b"+ok=WPA2PSK,AES,hunter22\r\n\r\n",
         );
@@ -247,7 +245,7 @@ mod tests {
     #[test]
     fn lists_are_shown_line_by_line_and_cannot_steer_the_terminal() {
         let raw = b"+ok=\n\rCh,SSID,BSSID,Security,Indicator\n\r1,\x1b[2J,3C:E5:A6:61:B4:40,OPEN/NONE,74\n\r\r\n\r\n";
-        let exchange = Exchange::answered(AtRequest::query("WSCAN"), raw);
+        let exchange = CommandResult::replied(AtRequest::query("WSCAN"), raw);
         assert_eq!(
             exchange.text().unwrap().as_str(),
             "+ok=\nCh,SSID,BSSID,Security,Indicator\n1,\\u{1b}[2J,3C:E5:A6:61:B4:40,OPEN/NONE,74"
@@ -258,7 +256,7 @@ mod tests {
     #[test]
     fn refusals_and_nonsense_are_told_apart() {
         let kind = |verb: &str, raw: &[u8]| {
-            Exchange::answered(AtRequest::query(verb), raw)
+            CommandResult::replied(AtRequest::query(verb), raw)
                 .failure
                 .map(|failure| failure.kind())
         };
@@ -277,7 +275,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_bytes_are_taken(raw: Vec<u8>, verb in "[A-Z]{0,8}") {
-            let exchange = Exchange::answered(AtRequest::query(&verb), &raw);
+            let exchange = CommandResult::replied(AtRequest::query(&verb), &raw);
             exchange.text();
             serde_json::to_string(&exchange.document()).unwrap();
         }

@@ -5,38 +5,37 @@ use hiflying::at::MAX_COMMAND;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader, Stdin};
 use zeroize::Zeroizing;
 
-use super::line::{self, Rules};
+use super::line::{self, CommandRules};
 use crate::error::Failure;
 
-/// Room for `AT+`, blanks in front and the line end; whatever is longer is no command.
-const LONGEST_LINE: usize = MAX_COMMAND + 64;
+/// Maximum length of a line: a command with `AT+`, blanks in front and the line end.
+const MAX_LINE: usize = MAX_COMMAND + 64;
 
 /// Lines of input, one command each; blank lines and those that begin with `#` are left out.
 #[derive(Debug)]
-pub(super) struct Lines<R> {
+pub(super) struct CommandLines<R> {
     input: R,
-    /// Begun but not finished when the wait was given up.
+    /// Start of a line that was read before the wait was cancelled.
     begun: Zeroizing<Vec<u8>>,
 }
 
-impl Lines<BufReader<Stdin>> {
-    /// The process's own.
+impl CommandLines<BufReader<Stdin>> {
+    /// Reads the standard input of the process.
     pub(super) fn of_stdin() -> Self {
         Self::new(BufReader::new(tokio::io::stdin()))
     }
 }
 
-impl<R: AsyncBufRead + Unpin> Lines<R> {
+impl<R: AsyncBufRead + Unpin> CommandLines<R> {
     fn new(input: R) -> Self {
         Self {
             input,
-            begun: Zeroizing::new(Vec::with_capacity(LONGEST_LINE + 1)),
+            begun: Zeroizing::new(Vec::with_capacity(MAX_LINE + 1)),
         }
     }
 
-    /// The next command; nothing at the end of the input or at `quit`. Can be given up and called
-    /// again without losing a line.
-    pub(super) async fn next(&mut self, rules: Rules) -> Result<Option<AtRequest>, Failure> {
+    /// Returns the next command; `None` at the end of the input or at `quit`. Safe to cancel without losing a line.
+    pub(super) async fn next(&mut self, rules: CommandRules) -> Result<Option<AtRequest>, Failure> {
         loop {
             let Some(text) = self.line().await? else {
                 return Ok(None);
@@ -51,16 +50,16 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
     }
 
     async fn line(&mut self) -> Result<Option<Zeroizing<String>>, Failure> {
-        let room = LONGEST_LINE.saturating_sub(self.begun.len()) + 1;
-        let room = u64::try_from(room).unwrap_or_default();
+        let room = MAX_LINE.saturating_sub(self.begun.len()) + 1;
+        let room = u64::try_from(room).expect("the length of a line fits into 64 bits");
         (&mut self.input)
             .take(room)
             .read_until(b'\n', &mut self.begun)
             .await
-            .map_err(|error| Failure::local("standard input cannot be read").caused_by(&error))?;
-        if self.begun.len() > LONGEST_LINE {
+            .map_err(|error| Failure::local("cannot read standard input").caused_by(&error))?;
+        if self.begun.len() > MAX_LINE {
             return Err(Failure::usage(format!(
-                "a line of the input is longer than {MAX_COMMAND} bytes, the most that a module takes"
+                "a line of the input is longer than {MAX_COMMAND} bytes, the maximum of a module"
             )));
         }
         if self.begun.is_empty() {
@@ -74,11 +73,13 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
     }
 }
 
-/// There is nobody to ask for a secret, so `?` and `***` are mistakes here.
-fn command(text: &str, rules: Rules) -> Result<AtRequest, Failure> {
+/// Parses a command. A secret cannot be asked for here, so `?` and `***` are errors.
+fn command(text: &str, rules: CommandRules) -> Result<AtRequest, Failure> {
     let request = line::parse(text, rules)?;
     if line::missing_secret(&request).is_some() {
-        return Err(Failure::usage(format!("{request} lacks its secret")));
+        return Err(Failure::usage(format!(
+            "the secret of {request} is missing"
+        )));
     }
     Ok(request)
 }
@@ -86,16 +87,16 @@ fn command(text: &str, rules: Rules) -> Result<AtRequest, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::console::line::Origin;
+    use crate::console::line::CommandOrigin;
     use crate::error::Kind;
 
-    const RULES: Rules = Rules {
+    const RULES: CommandRules = CommandRules {
         dangerous: false,
-        origin: Origin::Input,
+        origin: CommandOrigin::Input,
     };
 
     async fn read(input: &[u8]) -> Result<Vec<String>, Failure> {
-        let mut lines = Lines::new(input);
+        let mut lines = CommandLines::new(input);
         let mut commands = Vec::new();
         while let Some(request) = lines.next(RULES).await? {
             commands.push(request.masked());

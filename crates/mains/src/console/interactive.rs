@@ -5,66 +5,69 @@ use std::path::PathBuf;
 use hiflying::AtRequest;
 
 use super::assist::{Assistant, help};
-use super::exchange::Exchange;
-use super::line::{self, Rules};
-use super::link::Link;
-use super::reader::{Reader, Typed};
+use super::exchange::CommandResult;
+use super::line::{self, CommandRules};
+use super::link::ConsoleLink;
+use super::reader::{LineReader, Typed};
 use super::{fill_secret, interrupted, leave, show};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Kind, Outcome};
 use crate::ui::{HINT, paint};
 
-/// What the user is told once, below the line that says who answers.
+/// Help in one line, printed below the name of the device.
 const GREETING: &str = "`help` lists the verbs, Tab completes them, `quit` leaves";
 
-enum Wish {
+/// Meaning of a typed line.
+enum ConsoleInput {
     Leave,
     Help(String),
     Send(AtRequest),
     Nothing,
 }
 
-/// Runs until the user leaves, the terminal goes, or a signal ends it. A command that fails ends
-/// nothing here; `--timeout` bounds each command instead of the whole.
-pub async fn run(context: &Context, link: Link, name: &str, rules: Rules) -> Outcome {
-    let mut link = link;
-    let outcome = converse(context, &mut link, name, rules).await;
+/// Runs until the user leaves, the terminal closes, or a signal comes. A failed command does not end the console;
+/// `--timeout` limits each command instead of the whole.
+pub async fn run(
+    context: &Context,
+    mut link: ConsoleLink,
+    name: &str,
+    rules: CommandRules,
+) -> Outcome {
+    let outcome = read_commands(context, &mut link, name, rules).await;
     leave(link).await;
     outcome.map(|()| Exit::DONE)
 }
 
-async fn converse(
+async fn read_commands(
     context: &Context,
-    link: &mut Link,
+    link: &mut ConsoleLink,
     name: &str,
-    rules: Rules,
+    rules: CommandRules,
 ) -> Result<(), Failure> {
     context
         .ui
-        .status(format_args!("{} answers", link.description()));
+        .status(format_args!("connected to {}", link.description()));
     context.ui.status(paint(HINT, GREETING));
     let mut reader = reader(context, link, name)?;
     loop {
         let text = match next_line(&mut reader, link).await? {
             Typed::Line(text) => text,
-            Typed::Over => return Ok(()),
+            Typed::End => return Ok(()),
             Typed::Failed(why) => {
-                return Err(Failure::local(format!(
-                    "the terminal cannot be read: {why}"
-                )));
+                return Err(Failure::local(format!("cannot read the terminal: {why}")));
             }
         };
-        match wish(context, &text, rules) {
-            Wish::Leave => return Ok(()),
-            Wish::Help(about) => context.ui.data(help(link.vocabulary(), &about))?,
-            Wish::Send(request) => send(context, link, request).await?,
-            Wish::Nothing => {}
+        match parse_input(context, &text, rules) {
+            ConsoleInput::Leave => return Ok(()),
+            ConsoleInput::Help(about) => context.ui.data(help(link.vocabulary(), &about))?,
+            ConsoleInput::Send(request) => send(context, link, request).await?,
+            ConsoleInput::Nothing => {}
         }
     }
 }
 
-/// Shows the prompt once, and keeps the session alive for as long as the user thinks.
-async fn next_line(reader: &mut Reader, link: &mut Link) -> Result<Typed, Failure> {
+/// Shows the prompt once, and keeps the session alive until the user has typed a line.
+async fn next_line(reader: &mut LineReader, link: &mut ConsoleLink) -> Result<Typed, Failure> {
     reader.ask();
     loop {
         tokio::select! {
@@ -75,46 +78,45 @@ async fn next_line(reader: &mut Reader, link: &mut Link) -> Result<Typed, Failur
     }
 }
 
-fn reader(context: &Context, link: &Link, name: &str) -> Result<Reader, Failure> {
+fn reader(context: &Context, link: &ConsoleLink, name: &str) -> Result<LineReader, Failure> {
     let history: Option<PathBuf> = context
         .state_directory()
         .ok()
         .map(|state| state.join("at-history"));
     let assistant = Assistant::new(link.vocabulary(), context.ui.colours_stdout());
-    let (reader, warning) = Reader::start(format!("{name}> "), assistant, history)?;
+    let (reader, warning) = LineReader::start(format!("{name}> "), assistant, history)?;
     if let Some(warning) = warning {
         context
             .ui
-            .warn(format_args!("the history is not kept: {warning}"));
+            .warn(format_args!("cannot keep the history: {warning}"));
     }
     Ok(reader)
 }
 
-fn wish(context: &Context, text: &str, rules: Rules) -> Wish {
+fn parse_input(context: &Context, text: &str, rules: CommandRules) -> ConsoleInput {
     let mut words = text.split_whitespace();
-    match (
-        words
-            .next()
-            .unwrap_or_default()
-            .to_ascii_lowercase()
-            .as_str(),
-        words.next(),
-    ) {
-        ("", _) => Wish::Nothing,
-        ("quit" | "exit", None) => Wish::Leave,
-        ("help" | "?", about) => Wish::Help(about.unwrap_or_default().to_owned()),
+    let Some(first) = words.next() else {
+        return ConsoleInput::Nothing;
+    };
+    match (first.to_ascii_lowercase().as_str(), words.next()) {
+        ("quit" | "exit", None) => ConsoleInput::Leave,
+        ("help" | "?", about) => ConsoleInput::Help(about.unwrap_or("").to_owned()),
         _ => match line::parse(text, rules) {
-            Ok(request) => Wish::Send(request),
+            Ok(request) => ConsoleInput::Send(request),
             Err(failure) => {
                 context.ui.error(&failure);
-                Wish::Nothing
+                ConsoleInput::Nothing
             }
         },
     }
 }
 
-/// Sends one command; only a signal ends the conversation.
-async fn send(context: &Context, link: &mut Link, request: AtRequest) -> Result<(), Failure> {
+/// Sends one command; only a signal or a lost device ends the console.
+async fn send(
+    context: &Context,
+    link: &mut ConsoleLink,
+    request: AtRequest,
+) -> Result<(), Failure> {
     let request = match fill_secret(context, request).await {
         Ok(request) => request,
         Err(failure) => {
@@ -122,14 +124,14 @@ async fn send(context: &Context, link: &mut Link, request: AtRequest) -> Result<
             return Ok(());
         }
     };
-    let bound = context.settings.timeout;
-    let exchange = tokio::select! {
-        exchange = Exchange::run_within(link, request, bound) => exchange,
+    let limit = context.settings.timeout;
+    let result = tokio::select! {
+        result = CommandResult::run_within(link, request, limit) => result,
         () = interrupted() => return Err(Failure::failed("interrupted")),
     };
-    show(context, &exchange)?;
-    match exchange.failure {
-        // The adapter has gone; nothing that follows could work.
+    show(context, &result)?;
+    match result.failure {
+        // The adapter is gone; no further command can work.
         Some(failure) if failure.kind() == Kind::Local => Err(failure),
         Some(failure) => {
             context.ui.error(&failure);

@@ -1,4 +1,4 @@
-//! What a person types into the console, and what is refused before anything is sent.
+//! Parsing of typed commands, and refusal of those that must not be sent.
 
 use hiflying::at::{MAX_COMMAND, masked_value};
 use hiflying::verb;
@@ -6,44 +6,44 @@ use hiflying::{AtRequest, Terminator};
 
 use crate::error::Failure;
 
-/// Where a command was typed; the command line of a process is readable by everybody on the machine.
+/// Source of a command. All users of the machine can read the command line of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum CommandOrigin {
     /// An argument of the process.
     Arguments,
     /// A line of input.
     Input,
 }
 
-/// What a user may do in this run.
+/// Rules for the commands of one run.
 #[derive(Debug, Clone, Copy)]
-pub struct Rules {
-    /// `--dangerous` was given.
+pub struct CommandRules {
+    /// True with `--dangerous`.
     pub dangerous: bool,
-    /// Where commands come from.
-    pub origin: Origin,
+    /// Source of the commands.
+    pub origin: CommandOrigin,
 }
 
-/// Reads one command, with or without `AT+`, and refuses what must not be sent.
+/// Parses one command, with or without `AT+`, and refuses it if it must not be sent.
 ///
 /// No message repeats the value, because it may be a key.
-pub fn parse(text: &str, rules: Rules) -> Result<AtRequest, Failure> {
-    let request = read(text)?;
+pub fn parse(text: &str, rules: CommandRules) -> Result<AtRequest, Failure> {
+    let request = parse_grammar(text)?;
     refuse_danger(&request, rules)?;
-    if rules.origin == Origin::Arguments && holds_secret(&request) {
+    if rules.origin == CommandOrigin::Arguments && holds_secret(&request) {
         return Err(Failure::usage(format!(
-            "AT+{} with a key or password is not taken from the command line, where everybody on this machine can read it",
+            "AT+{} with a key or password is not accepted on the command line, where all users of this machine can read it",
             request.verb()
         ))
-        .hint("give `-` as the command and the line on stdin, or leave the command away and type it"));
+        .hint("pass `-` as the command and the line on standard input, or leave out the command and type it"));
     }
     Ok(request)
 }
 
-/// Reads the grammar alone.
-pub fn read(text: &str) -> Result<AtRequest, Failure> {
+/// Parses one command by the grammar alone.
+pub fn parse_grammar(text: &str) -> Result<AtRequest, Failure> {
     if text.contains(['\r', '\n', '\0']) {
-        return Err(Failure::usage("a command is one line without NUL"));
+        return Err(Failure::usage("a command must be one line without NUL"));
     }
     let text = text.trim_start();
     let bare = strip_prefix(text);
@@ -53,7 +53,7 @@ pub fn read(text: &str) -> Result<AtRequest, Failure> {
         .trim_end();
     if let Some(asked) = verb.strip_suffix('?') {
         return Err(
-            Failure::usage(format!("there is no `?` form: {asked:?} alone asks"))
+            Failure::usage(format!("no `?` form; {asked:?} alone is the query"))
                 .hint(format!("send `AT+{}`", asked.to_ascii_uppercase())),
         );
     }
@@ -61,11 +61,11 @@ pub fn read(text: &str) -> Result<AtRequest, Failure> {
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     {
-        return Err(Failure::usage(format!("{verb:?} cannot be a verb"))
+        return Err(Failure::usage(format!("invalid verb {verb:?}"))
             .hint("a command is VERB or VERB=VALUE, for example MID or AT+WMODE=STA"));
     }
     if verb.is_empty() && bare.contains('=') {
-        return Err(Failure::usage("the verb is missing before the `=`"));
+        return Err(Failure::usage("the verb before the `=` is missing"));
     }
     let request = match bare.split_once('=') {
         Some((_, value)) => AtRequest::set(verb, value),
@@ -80,16 +80,16 @@ pub fn read(text: &str) -> Result<AtRequest, Failure> {
     Ok(request)
 }
 
-/// `AT` and `AT+` alone are the null command.
+/// Strips `AT+`; `AT` and `AT+` alone are the null command.
 fn strip_prefix(text: &str) -> &str {
     match text.get(..3) {
-        Some(prefix) if prefix.eq_ignore_ascii_case("AT+") => text.get(3..).unwrap_or_default(),
+        Some(prefix) if prefix.eq_ignore_ascii_case("AT+") => text.split_at(3).1,
         _ if text.trim_end().eq_ignore_ascii_case("AT") => "",
         _ => text,
     }
 }
 
-fn refuse_danger(request: &AtRequest, rules: Rules) -> Result<(), Failure> {
+fn refuse_danger(request: &AtRequest, rules: CommandRules) -> Result<(), Failure> {
     match request.danger() {
         Some(harm) if !rules.dangerous => {
             let message = format!("AT+{} was not sent: {harm}", request.verb());
@@ -99,15 +99,15 @@ fn refuse_danger(request: &AtRequest, rules: Rules) -> Result<(), Failure> {
     }
 }
 
-/// Whether the line carries a key or a password.
+/// Tells whether the line contains a key or a password.
 pub fn holds_secret(request: &AtRequest) -> bool {
     request
         .value()
         .is_some_and(|value| masked_value(request.verb(), value).as_bytes() != value)
 }
 
-/// A secret that is to be asked for: `AT+WSKEY=WPA2PSK,AES,?`, or a line of the history, whose
-/// secrets were replaced by `***`.
+/// Returns the value before a missing secret: `AT+WSKEY=WPA2PSK,AES,?`, or a line of the history, whose secrets are
+/// `***`.
 pub fn missing_secret(request: &AtRequest) -> Option<&[u8]> {
     let secret = verb::lookup(request.verb()).is_some_and(|info| info.secret);
     let value = request.value().filter(|_| secret)?;
@@ -117,9 +117,8 @@ pub fn missing_secret(request: &AtRequest) -> Option<&[u8]> {
     (start.is_empty() || start.ends_with(b",")).then_some(start)
 }
 
-/// Puts the secret where it was missing.
-pub fn with_secret(request: &AtRequest, secret: &str) -> AtRequest {
-    let start = missing_secret(request).unwrap_or_default();
+/// Returns the request with the secret after `start`, the result of [`missing_secret`].
+pub fn with_secret(request: &AtRequest, start: &[u8], secret: &str) -> AtRequest {
     let mut value = zeroize::Zeroizing::new(Vec::with_capacity(start.len() + secret.len()));
     value.extend_from_slice(start);
     value.extend_from_slice(secret.as_bytes());
@@ -131,13 +130,13 @@ mod tests {
     use super::*;
     use crate::error::Kind;
 
-    const TYPED: Rules = Rules {
+    const TYPED: CommandRules = CommandRules {
         dangerous: false,
-        origin: Origin::Input,
+        origin: CommandOrigin::Input,
     };
-    const ARGUMENT: Rules = Rules {
+    const ARGUMENT: CommandRules = CommandRules {
         dangerous: false,
-        origin: Origin::Arguments,
+        origin: CommandOrigin::Arguments,
     };
 
     fn sent(text: &str) -> String {
@@ -166,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_command_is_refused() {
+    fn invalid_commands_are_refused() {
         let long = format!("WSSSID={}", "x".repeat(256));
         for text in [
             "MID?",
@@ -205,7 +204,7 @@ mod tests {
             assert!(
                 parse(
                     text,
-                    Rules {
+                    CommandRules {
                         dangerous: true,
                         ..TYPED
                     }
@@ -250,9 +249,9 @@ mod tests {
             ("WAKEY=WPA2PSK,AES,?", "AT+WAKEY=WPA2PSK,AES,new key"),
             ("ASWD=***", "AT+ASWD=new key"),
         ] {
-            let request = read(text).unwrap();
-            assert!(missing_secret(&request).is_some());
-            let request = with_secret(&request, "new key");
+            let request = parse_grammar(text).unwrap();
+            let start = missing_secret(&request).unwrap();
+            let request = with_secret(&request, start, "new key");
             assert_eq!(request.emit(Terminator::None).as_slice(), filled.as_bytes());
         }
         for text in [
@@ -261,14 +260,18 @@ mod tests {
             "WSKEY=WPA2PSK,AES,what?",
             "WSSSID=?",
         ] {
-            assert_eq!(missing_secret(&read(text).unwrap()), None, "{text:?}");
+            assert_eq!(
+                missing_secret(&parse_grammar(text).unwrap()),
+                None,
+                "{text:?}"
+            );
         }
     }
 
     proptest::proptest! {
         #[test]
         fn reading_never_panics_and_never_sends_two_lines(text: String) {
-            if let Ok(request) = read(&text) {
+            if let Ok(request) = parse_grammar(&text) {
                 let bytes = request.emit(Terminator::Cr);
                 let ends = bytes.iter().filter(|byte| matches!(byte, b'\r' | b'\n' | 0)).count();
                 proptest::prop_assert_eq!(ends, 1);

@@ -1,4 +1,4 @@
-//! The three ways to a device that understands AT lines, behind one interface.
+//! The three links to a device that understands AT lines, behind one interface.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -14,80 +14,79 @@ use super::udp::UdpLink;
 use crate::context::Context;
 use crate::error::{Failure, Kind};
 
-/// Where the device is.
+/// Address of a device.
 #[derive(Debug, Clone)]
-pub enum Where {
-    /// The module's AT session on UDP 48899.
+pub enum ConsoleTarget {
+    /// The module's AT session on UDP port 48899.
     Udp {
-        /// The module.
+        /// Address of the module.
         target: Ipv4Addr,
         /// Discovery words to try before the known ones.
         words: Vec<DiscoveryWord>,
     },
-    /// The plug's own parser on TCP 8899.
+    /// The plug's own parser on TCP port 8899.
     Tcp(Ipv4Addr),
     /// A serial port.
     Serial {
-        /// Its device file.
+        /// Device file.
         device: PathBuf,
-        /// Its speed.
+        /// Speed in baud.
         baud: u32,
     },
 }
 
-/// An open way to a device.
+/// An open link to a device.
 #[derive(Debug)]
-pub struct Link(Way);
-
-#[derive(Debug)]
-enum Way {
+pub enum ConsoleLink {
+    /// The AT session on UDP.
     Udp(Box<UdpLink>),
+    /// The plug's own parser on TCP.
     Tcp(TcpLink),
+    /// A serial port.
     Serial(Box<SerialLink>),
 }
 
-impl Link {
-    /// Opens the way and waits until the device answers.
-    pub async fn open(context: &Context, place: &Where) -> Result<Self, Failure> {
-        let way = match place {
-            Where::Udp { target, words } => {
-                Way::Udp(Box::new(UdpLink::open(context, *target, words).await?))
+impl ConsoleLink {
+    /// Opens the link and waits until the device replies.
+    pub async fn open(context: &Context, target: &ConsoleTarget) -> Result<Self, Failure> {
+        Ok(match target {
+            ConsoleTarget::Udp { target, words } => {
+                Self::Udp(Box::new(UdpLink::open(context, *target, words).await?))
             }
-            Where::Tcp(target) => Way::Tcp(TcpLink::open(*target).await?),
-            Where::Serial { device, baud } => {
-                Way::Serial(Box::new(SerialLink::open(context, device, *baud).await?))
+            ConsoleTarget::Tcp(target) => Self::Tcp(TcpLink::open(*target).await?),
+            ConsoleTarget::Serial { device, baud } => {
+                Self::Serial(Box::new(SerialLink::open(context, device, *baud).await?))
             }
-        };
-        Ok(Self(way))
+        })
     }
 
-    /// What the far end understands.
+    /// Returns the verbs that the device understands.
     pub fn vocabulary(&self) -> Vocabulary {
-        match &self.0 {
-            Way::Udp(_) => Vocabulary::Module,
-            Way::Tcp(_) => Vocabulary::Plug,
-            Way::Serial(link) => link.vocabulary(),
+        match self {
+            Self::Udp(_) => Vocabulary::Module,
+            Self::Tcp(_) => Vocabulary::Plug,
+            Self::Serial(link) => link.vocabulary(),
         }
     }
 
-    /// Who is at the other end.
+    /// Describes the device.
     pub fn description(&self) -> String {
-        match &self.0 {
-            Way::Udp(link) => link.description(),
-            Way::Tcp(link) => link.description(),
-            Way::Serial(link) => link.description(),
+        match self {
+            Self::Udp(link) => link.description(),
+            Self::Tcp(link) => link.description(),
+            Self::Serial(link) => link.description(),
         }
     }
 
-    /// Sends a command; returns the raw reply, or nothing where silence is what the command promises.
+    /// Sends a command and returns the raw reply; `None` for a command that has no reply.
     pub async fn send(
         &mut self,
         request: &AtRequest,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
-        let outcome = match &mut self.0 {
-            Way::Udp(link) => link.send(request).await,
-            Way::Tcp(link) => link.send(request).await,
-            Way::Serial(link) => link.send(request).await,
+        let outcome = match self {
+            Self::Udp(link) => link.send(request).await,
+            Self::Tcp(link) => link.send(request).await,
+            Self::Serial(link) => link.send(request).await,
         };
         let may_be_silent =
             verb::lookup(request.verb()).is_some_and(|info| info.reply == ExpectedReply::Optional);
@@ -98,21 +97,21 @@ impl Link {
         }
     }
 
-    /// Keeps a session from idling out while there is nothing to send; never ends, and can be given up at any time.
+    /// Keeps an idle session open; never ends, and is safe to cancel.
     pub async fn keep_alive(&mut self) {
-        match &mut self.0 {
-            Way::Udp(link) => link.keep_alive().await,
-            // These know no idling out, or are opened again when needed.
-            Way::Tcp(_) | Way::Serial(_) => std::future::pending().await,
+        match self {
+            Self::Udp(link) => link.keep_alive().await,
+            // These have no idle timeout, or are opened again when needed.
+            Self::Tcp(_) | Self::Serial(_) => std::future::pending().await,
         }
     }
 
-    /// Leaves: `AT+Q` on UDP, `AT+ENTM` on a serial line.
+    /// Leaves command mode: `AT+Q` on UDP, `AT+ENTM` on a serial port.
     pub async fn close(self) {
-        match self.0 {
-            Way::Udp(link) => link.close().await,
-            Way::Tcp(link) => link.close().await,
-            Way::Serial(link) => link.close().await,
+        match self {
+            Self::Udp(link) => link.close().await,
+            Self::Tcp(link) => link.close().await,
+            Self::Serial(link) => link.close().await,
         }
     }
 }

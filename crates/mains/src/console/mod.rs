@@ -1,8 +1,7 @@
 //! The AT console: commands given as arguments, as lines of input, or typed with editing and history.
 //!
-//! Owns what happens between a person and a link: which commands are refused before they are sent (`line`), how a
-//! reply is shown (`exchange`), help while typing (`assist`), and that the link is left in every case: at the end,
-//! on an error, when the time is up, on Ctrl-C, SIGTERM and SIGHUP.
+//! Refuses dangerous commands before they are sent (`line`), shows replies (`exchange`), helps while typing (`assist`),
+//! and closes the link in every case: at the end, on an error or a timeout, on Ctrl-C, SIGTERM and SIGHUP.
 
 pub mod assist;
 mod exchange;
@@ -22,30 +21,34 @@ use hiflying::AtRequest;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
-use self::exchange::{Document, Exchange};
-use self::line::Rules;
+use self::exchange::{CommandDocument, CommandResult};
+use self::line::CommandRules;
 use crate::context::Context;
 use crate::error::{Exit, Failure, Kind, Outcome};
 use crate::shutdown::Signals;
 use crate::ui::{DIM, clean, paint};
 
 pub use self::interactive::run as interactive;
-pub use self::link::{Link, Where};
+pub use self::link::{ConsoleLink, ConsoleTarget};
 pub(crate) use self::tcp::TcpConsole;
-pub(crate) use self::udp::UdpSocket;
+pub(crate) use self::udp::ModuleSocket;
 
-/// Leaving is a courtesy to the device; it must not keep the user.
-const LEAVE_WAIT: Duration = Duration::from_secs(3);
+/// Time to close a link, after which the user is not kept waiting.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Sends the commands one after the other, up to the first that fails: after a refused key, for example, the restart
 /// that follows must not happen.
-pub async fn run_commands(context: &Context, mut link: Link, requests: Vec<AtRequest>) -> Outcome {
+pub async fn run_commands(
+    context: &Context,
+    mut link: ConsoleLink,
+    requests: Vec<AtRequest>,
+) -> Outcome {
     let mut transcript = Transcript::new(context, requests.len() > 1);
     let mut outcome = Ok(());
     for request in requests {
-        let exchange = cut_short(context, &mut link, request).await;
-        outcome = transcript.add(&exchange);
-        if outcome.is_err() || exchange.failure.is_some() {
+        let result = send(context, &mut link, request).await;
+        outcome = transcript.add(&result);
+        if outcome.is_err() || result.failure.is_some() {
             break;
         }
     }
@@ -54,10 +57,10 @@ pub async fn run_commands(context: &Context, mut link: Link, requests: Vec<AtReq
 }
 
 /// Sends each line of standard input, up to the first that fails.
-pub async fn run_input(context: &Context, mut link: Link, rules: Rules) -> Outcome {
+pub async fn run_input(context: &Context, mut link: ConsoleLink, rules: CommandRules) -> Outcome {
     let mut transcript = Transcript::new(context, true);
-    let mut lines = input::Lines::of_stdin();
-    let mut ended = Ok(());
+    let mut lines = input::CommandLines::of_stdin();
+    let mut outcome = Ok(());
     loop {
         let next = tokio::select! {
             next = within(context, lines.next(rules)) => next,
@@ -67,38 +70,38 @@ pub async fn run_input(context: &Context, mut link: Link, rules: Rules) -> Outco
             Ok(Some(request)) => request,
             Ok(None) => break,
             Err(failure) => {
-                ended = Err(failure);
+                outcome = Err(failure);
                 break;
             }
         };
-        let exchange = cut_short(context, &mut link, request).await;
-        ended = transcript.add(&exchange);
-        if ended.is_err() || exchange.failure.is_some() || context.ui.is_closed() {
+        let result = send(context, &mut link, request).await;
+        outcome = transcript.add(&result);
+        if outcome.is_err() || result.failure.is_some() || context.ui.is_closed() {
             break;
         }
     }
     leave(link).await;
-    match ended {
+    match outcome {
         Err(failure) => transcript.finish_with(failure),
         Ok(()) => transcript.finish(),
     }
 }
 
-/// Leaves the link in good order, but does not wait for ever.
-async fn leave(link: Link) {
-    // Out of time: the link was dropped, and says its farewell without waiting.
-    let _ = timeout(LEAVE_WAIT, link.close()).await;
+/// Closes the link within a bounded time.
+async fn leave(link: ConsoleLink) {
+    // On a timeout the link is dropped, which leaves command mode without waiting.
+    let _ = timeout(CLOSE_TIMEOUT, link.close()).await;
 }
 
-/// One exchange, ended early by `--timeout` or a signal.
-async fn cut_short(context: &Context, link: &mut Link, request: AtRequest) -> Exchange {
-    let run = async { Ok(Exchange::run(link, request.clone()).await) };
+/// One result, outcome early by `--timeout` or a signal.
+async fn send(context: &Context, link: &mut ConsoleLink, request: AtRequest) -> CommandResult {
+    let run = async { Ok(CommandResult::run(link, request.clone()).await) };
     within(context, run)
         .await
-        .unwrap_or_else(|failure| Exchange::failed(request, failure))
+        .unwrap_or_else(|failure| CommandResult::failed(request, failure))
 }
 
-/// Runs something until `--timeout` or a signal.
+/// Runs work until `--timeout` or a signal.
 pub async fn within<T>(
     context: &Context,
     work: impl Future<Output = Result<T, Failure>>,
@@ -106,7 +109,7 @@ pub async fn within<T>(
     until_signal(context.bounded(work)).await
 }
 
-/// Runs something until a signal that ends a process; what was begun is dropped, and so says its farewell.
+/// Runs work until a signal that ends a process. The work is dropped, which leaves command mode.
 pub async fn until_signal<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::select! {
         result = work => result,
@@ -114,11 +117,11 @@ pub async fn until_signal<T>(work: impl Future<Output = Result<T, Failure>>) -> 
     }
 }
 
-/// Waits for Ctrl-C, for SIGTERM, or for the terminal to go.
+/// Waits for Ctrl-C, SIGTERM, or the closing of the terminal.
 pub(crate) async fn interrupted() {
     let (Ok(mut signals), Ok(mut hangup)) = (Signals::listen(), signal(SignalKind::hangup()))
     else {
-        // Without handlers the signals do what they always did.
+        // Without handlers the signals end the process.
         return std::future::pending().await;
     };
     tokio::select! {
@@ -127,12 +130,12 @@ pub(crate) async fn interrupted() {
     }
 }
 
-/// What was asked and answered: printed at once for people, kept for the one document of `--json`.
+/// Commands and replies: printed at once for people, kept for the one document of `--json`.
 struct Transcript<'a> {
     context: &'a Context,
-    /// With several commands each reply stands below its command.
+    /// True to print each command above its reply.
     with_commands: bool,
-    documents: Vec<Document>,
+    documents: Vec<CommandDocument>,
     failure: Option<Failure>,
 }
 
@@ -146,18 +149,16 @@ impl<'a> Transcript<'a> {
         }
     }
 
-    fn add(&mut self, exchange: &Exchange) -> Result<(), Failure> {
-        self.failure.clone_from(&exchange.failure);
+    fn add(&mut self, result: &CommandResult) -> Result<(), Failure> {
+        self.failure.clone_from(&result.failure);
         if self.context.ui.is_json() {
-            self.documents.push(exchange.document());
+            self.documents.push(result.document());
             return Ok(());
         }
         if self.with_commands {
-            self.context
-                .ui
-                .data(paint(DIM, clean(&exchange.command())))?;
+            self.context.ui.data(paint(DIM, clean(&result.command())))?;
         }
-        show(self.context, exchange)
+        show(self.context, result)
     }
 
     fn finish(self) -> Outcome {
@@ -172,8 +173,8 @@ impl<'a> Transcript<'a> {
         }
     }
 
-    /// Ends because of something that is no answer to a command: alone it is the one document, behind
-    /// others it only decides the exit code and is told on stderr.
+    /// Ends on a failure that is not the result of a command: alone it is the one document; after others it sets the
+    /// exit code and is printed on stderr.
     fn finish_with(self, failure: Failure) -> Outcome {
         if !self.context.ui.is_json() || self.documents.is_empty() {
             return Err(failure);
@@ -184,27 +185,27 @@ impl<'a> Transcript<'a> {
     }
 }
 
-/// Shows a reply to a person.
-fn show(context: &Context, exchange: &Exchange) -> Result<(), Failure> {
-    match exchange.text() {
+/// Shows a reply to people.
+fn show(context: &Context, result: &CommandResult) -> Result<(), Failure> {
+    match result.text() {
         Some(text) => context.ui.data(text.as_str()),
-        None if exchange.failure.is_none() => {
+        None if result.failure.is_none() => {
             context
                 .ui
-                .status(paint(DIM, "(no answer, as expected of this command)"));
+                .status(paint(DIM, "(no reply, as expected for this command)"));
             Ok(())
         }
         None => Ok(()),
     }
 }
 
-/// Asks for the secrets that a command leaves open with `?`, without showing them.
+/// Asks for the secret that a command leaves out with `?`, without showing it.
 pub async fn fill_secret(context: &Context, request: AtRequest) -> Result<AtRequest, Failure> {
-    if line::missing_secret(&request).is_none() {
+    let Some(start) = line::missing_secret(&request) else {
         return Ok(request);
-    }
-    let prompt = format!("{request} with the secret");
-    let how_else = "give the whole line on stdin, with `-` as the command";
+    };
+    let prompt = format!("Secret for {request}");
+    let how_else = "pass the whole line on standard input, with `-` as the command";
     let secret = context.ui.secret(&prompt, how_else).await?;
     if secret.is_empty() {
         return Err(Failure::new(
@@ -212,5 +213,5 @@ pub async fn fill_secret(context: &Context, request: AtRequest) -> Result<AtRequ
             "no secret was typed; nothing was sent",
         ));
     }
-    Ok(line::with_secret(&request, &secret))
+    Ok(line::with_secret(&request, start, &secret))
 }

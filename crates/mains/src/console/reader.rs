@@ -1,4 +1,4 @@
-//! The line editor, on a thread of its own, so that the session can be kept alive while the user thinks.
+//! The line editor, on a thread of its own, so that the session can be kept alive while the user types.
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -11,45 +11,45 @@ use rustyline::{Config, Editor};
 use tokio::sync::mpsc as events;
 use zeroize::Zeroizing;
 
-use super::assist::{Assistant, is_own};
+use super::assist::{Assistant, is_own_command};
 use super::line;
 use crate::error::Failure;
 use crate::ui::Terminal;
 
-const HISTORY_LENGTH: usize = 1000;
+/// Maximum number of lines in the history.
+const MAX_HISTORY: usize = 1000;
 
 type LineEditor = Editor<Assistant, FileHistory>;
 
-/// What the user did at the prompt.
+/// Result of a prompt.
 #[derive(Debug)]
 pub(super) enum Typed {
-    /// Typed a line.
+    /// A line.
     Line(Zeroizing<String>),
-    /// Pressed Ctrl-D or Ctrl-C.
-    Over,
-    /// The terminal cannot be read any more.
+    /// Ctrl-D or Ctrl-C.
+    End,
+    /// The terminal can no longer be read.
     Failed(String),
 }
 
-/// Asks for one line after the other. Dropping it puts the terminal back in order, even while the
-/// thread still waits for a key (it ends with the process).
+/// Reads one line after the other. Dropping it restores the terminal, even while the thread still waits for a key (it
+/// ends with the process).
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct LineReader {
     ask: mpsc::Sender<()>,
     typed: events::UnboundedReceiver<Typed>,
     _restore: Terminal,
 }
 
-impl Reader {
-    /// Starts the editor. A history that cannot be read is given as a warning; without `history`
-    /// nothing is remembered.
+impl LineReader {
+    /// Starts the editor. The result has a warning if the history cannot be read; without `history` none is kept.
     pub(super) fn start(
         prompt: String,
         assistant: Assistant,
         history: Option<PathBuf>,
     ) -> Result<(Self, Option<String>), Failure> {
         let (mut editor, warning) = editor(assistant, history.as_deref()).map_err(|error| {
-            Failure::local("the terminal cannot be used for typing").caused_by(&error)
+            Failure::local("cannot use the terminal for typing").caused_by(&error)
         })?;
         let (ask, asked) = mpsc::channel::<()>();
         let (answer, typed) = events::unbounded_channel();
@@ -74,11 +74,11 @@ impl Reader {
 
     /// Shows the prompt and waits for a line.
     pub(super) fn ask(&self) {
-        // A thread that has gone is noticed by `next`.
+        // `next` notices the end of the thread.
         let _ = self.ask.send(());
     }
 
-    /// Waits for what the user does. Can be dropped and called again without losing a line.
+    /// Waits for the result of a prompt. Safe to cancel without losing a line.
     pub(super) async fn next(&mut self) -> Typed {
         self.typed
             .recv()
@@ -92,7 +92,7 @@ fn editor(
     history: Option<&Path>,
 ) -> rustyline::Result<(LineEditor, Option<String>)> {
     let config = Config::builder()
-        .max_history_size(HISTORY_LENGTH)?
+        .max_history_size(MAX_HISTORY)?
         .history_ignore_space(true)
         .build();
     let mut editor = LineEditor::with_config(config)?;
@@ -122,23 +122,23 @@ fn read(editor: &mut LineEditor, prompt: &str, history: Option<&Path>) -> Typed 
             remember(editor, &text, history);
             Typed::Line(text)
         }
-        Err(ReadlineError::Eof | ReadlineError::Interrupted) => Typed::Over,
+        Err(ReadlineError::Eof | ReadlineError::Interrupted) => Typed::End,
         Err(error) => Typed::Failed(error.to_string()),
     }
 }
 
-/// Keeps the line with its secrets masked; what is no command might hold anything, so it is not kept.
-/// The file is only ours to read (the editor makes it 0600).
+/// Adds the line to the history with its secrets masked. A line that is not a command might contain a secret, so it is
+/// left out. The editor makes the file 0600.
 fn remember(editor: &mut LineEditor, text: &str, history: Option<&Path>) {
-    if text.starts_with(' ') || text.trim().is_empty() || is_own(text) {
+    if text.starts_with(' ') || text.trim().is_empty() || is_own_command(text) {
         return;
     }
-    let Ok(request) = line::read(text) else {
+    let Ok(request) = line::parse_grammar(text) else {
         return;
     };
     let added = editor.add_history_entry(request.masked()).unwrap_or(false);
     if let Some(path) = history.filter(|_| added) {
-        // A history that cannot be written is told once, on loading it.
+        // The warning about the history was printed when it was loaded.
         let _ = editor.append_history(path);
     }
 }

@@ -16,13 +16,13 @@ use crate::ui::clean;
 
 /// An open console on a serial port.
 #[derive(Debug)]
-pub(super) struct SerialLink {
+pub struct SerialLink {
     device: PathBuf,
     console: SerialConsole,
 }
 
 impl SerialLink {
-    /// Opens the port, enters command mode, and says how that went.
+    /// Opens the port and enters command mode.
     pub(super) async fn open(context: &Context, device: &Path, baud: u32) -> Result<Self, Failure> {
         let console = SerialConsole::open(device, baud, SerialConfig::default())
             .map_err(|error| port_failure(&error))?;
@@ -35,11 +35,13 @@ impl SerialLink {
             .wait_open()
             .await
             .map_err(|error| match error {
-                SerialConsoleError::NoReply => silent(device, baud),
+                SerialConsoleError::NoReply => no_reply(device, baud),
                 SerialConsoleError::Lost(source) => lost(device, &source),
             })?;
         if opening == SerialOpening::Line {
-            context.ui.status("no answer to the escape `+++`, but lines are answered: this is the plug's own console");
+            context.ui.status(
+                "no reply to the escape `+++`, but to plain lines: this is the plug's own console",
+            );
         }
         Ok(link)
     }
@@ -56,7 +58,7 @@ impl SerialLink {
         match self.console.opening() {
             Some(SerialOpening::Line) => format!("the plug's own console on {device}"),
             Some(SerialOpening::AlreadyOpen) => {
-                format!("a module on {device}, which was in command mode already")
+                format!("a module on {device}, which was already in command mode")
             }
             Some(SerialOpening::Escaped) | None => {
                 format!("a module on {device}, now in command mode")
@@ -74,21 +76,21 @@ impl SerialLink {
             .map_err(|error| match error {
                 SerialConsoleError::NoReply => Failure::new(
                     Kind::NoAnswer,
-                    format!("{request} was not answered on {}", self.device.display()),
+                    format!("no reply to {request} on {}", self.device.display()),
                 ),
                 SerialConsoleError::Lost(source) => lost(&self.device, &source),
             })
     }
 
     pub(super) async fn close(self) {
-        // What cannot be left is gone already.
+        // A port that cannot be closed is already gone.
         let _ = self.console.close().await;
     }
 }
 
-fn silent(device: &Path, baud: u32) -> Failure {
-    Failure::new(Kind::NoAnswer, format!("nothing answers on {} at {baud} baud", device.display())).hint(
-        "are RX and TX crossed, ground connected, 3.3 V levels, and is this the right port and `--baud`?",
+fn no_reply(device: &Path, baud: u32) -> Failure {
+    Failure::new(Kind::NoAnswer, format!("no reply on {} at {baud} baud", device.display())).hint(
+        "check that RX and TX are crossed, ground is connected, levels are 3.3 V, and port and `--baud` are right",
     )
 }
 
@@ -96,16 +98,13 @@ fn port_failure(error: &SerialOpenError) -> Failure {
     let failure = Failure::local(clean(&error.to_string()));
     match error {
         SerialOpenError::NotFound(_) => {
-            failure.hint("plug the adapter in; `ls /dev/tty*` or `dmesg` tells its name")
+            failure.hint("plug the adapter in; `ls /dev/tty*` or `dmesg` shows its name")
         }
-        SerialOpenError::NoPermission(_) => failure
-            .hint("on Debian and its like: `sudo usermod -aG dialout $USER`, then log in again"),
-        SerialOpenError::NotSerial(_) => {
-            failure.hint("a serial port is a device such as /dev/ttyUSB0")
-        }
-        SerialOpenError::Busy(_) => {
-            failure.hint("another program, perhaps a modem manager, has it")
-        }
+        SerialOpenError::NoPermission(_) => failure.hint(
+            "on Debian and similar systems, run `sudo usermod -aG dialout $USER` and log in again",
+        ),
+        SerialOpenError::NotSerial(_) => failure.hint("pass a serial device such as /dev/ttyUSB0"),
+        SerialOpenError::Busy(_) => failure.hint("end the other program, perhaps a modem manager"),
         SerialOpenError::Io { source, .. } => failure.caused_by(source),
     }
 }
@@ -113,5 +112,5 @@ fn port_failure(error: &SerialOpenError) -> Failure {
 fn lost(device: &Path, source: &Error) -> Failure {
     Failure::local(format!("the serial port {} was lost", device.display()))
         .caused_by(source)
-        .hint("was the adapter pulled out?")
+        .hint("check that the adapter is plugged in")
 }

@@ -1,4 +1,4 @@
-//! The plug's own parser on TCP port 8899: a line goes out, whatever comes back is the reply.
+//! The plug's own parser on TCP port 8899: a line is sent, and the reply is all that comes back.
 //!
 //! Framing as in the protocol notes on that port: a command in one write, up to 3 s for the first byte, then
 //! `\r\n\r\n` or 300 ms of silence.
@@ -15,14 +15,22 @@ use zeroize::Zeroizing;
 
 use crate::error::{Failure, Kind};
 
-const CONNECT_WAIT: Duration = Duration::from_secs(3);
-const FIRST_BYTE_WAIT: Duration = Duration::from_secs(3);
-const SILENCE: Duration = Duration::from_millis(300);
-/// Whoever never falls silent is cut off.
-const REPLY_WAIT: Duration = Duration::from_secs(10);
-const REPLY_LIMIT: usize = 64 * 1024;
+/// Time to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// One connection, opened again when the plug has closed it between two commands.
+/// Time for the first byte of a reply.
+const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Time without a further byte that ends a reply.
+const IDLE_TIMEOUT: Duration = Duration::from_millis(300);
+
+/// Time for a whole reply, for a device that never falls silent.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Maximum size of a reply.
+const MAX_REPLY: usize = 64 * 1024;
+
+/// A connection that is opened again if the plug has closed it between two commands.
 #[derive(Debug)]
 pub(crate) struct TcpConsole {
     address: SocketAddrV4,
@@ -38,7 +46,7 @@ impl TcpConsole {
         })
     }
 
-    /// Sends a line and returns what came back, raw. `TimedOut` when nothing came in time.
+    /// Sends a line and returns the raw reply; `TimedOut` without one.
     pub(crate) async fn send(&mut self, request: &AtRequest) -> Result<Zeroizing<Vec<u8>>, Error> {
         if self.is_stale() {
             self.stream = connect(self.address).await?;
@@ -49,15 +57,15 @@ impl TcpConsole {
         self.receive().await
     }
 
-    /// Ends the connection in good order.
+    /// Closes the connection.
     pub(crate) async fn close(mut self) {
         let _ = self.stream.shutdown().await;
     }
 
-    /// Drops what came late and tells whether the plug has hung up (it does after 300 s).
+    /// Drops late bytes and tells whether the plug has closed the connection (it does so after 300 s).
     fn is_stale(&self) -> bool {
         let mut late = [0; 1024];
-        // Bounded: a plug that floods us is read no further.
+        // Bounded, for a plug that never stops sending.
         for _ in 0..64 {
             match self.stream.try_read(&mut late) {
                 Ok(0) => return true,
@@ -69,10 +77,10 @@ impl TcpConsole {
     }
 
     async fn receive(&mut self) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let end = Instant::now() + REPLY_WAIT;
-        let mut wait = FIRST_BYTE_WAIT;
+        let end = Instant::now() + REPLY_TIMEOUT;
+        let mut wait = FIRST_BYTE_TIMEOUT;
         let mut reply = Zeroizing::new(Vec::with_capacity(4096));
-        while reply.len() < REPLY_LIMIT && !ends(&reply) && Instant::now() < end {
+        while reply.len() < MAX_REPLY && !is_complete(&reply) && Instant::now() < end {
             let mut chunk = Zeroizing::new([0; 2048]);
             match timeout_at(
                 end.min(Instant::now() + wait),
@@ -84,29 +92,29 @@ impl TcpConsole {
                 Err(_) => break,
                 Ok(Ok(0)) if reply.is_empty() => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(Ok(0)) => break,
-                Ok(Ok(count)) => reply.extend_from_slice(chunk.get(..count).unwrap_or_default()),
+                Ok(Ok(count)) => reply.extend_from_slice(chunk.split_at(count).0),
                 Ok(Err(error)) => return Err(error),
             }
-            wait = SILENCE;
+            wait = IDLE_TIMEOUT;
         }
         Ok(reply)
     }
 }
 
 async fn connect(address: SocketAddrV4) -> Result<TcpStream, Error> {
-    let stream = timeout(CONNECT_WAIT, TcpStream::connect(address)).await??;
+    let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await??;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
-/// A blank line ends a reply, unless nothing but blanks has come so far.
-fn ends(reply: &[u8]) -> bool {
+/// Tells whether a reply is complete: it ends in a blank line and is not blank itself.
+fn is_complete(reply: &[u8]) -> bool {
     reply.ends_with(b"\r\n\r\n") && !reply.trim_ascii().is_empty()
 }
 
-/// A console that is connected again when it broke.
+/// A console that is connected again after an error.
 #[derive(Debug)]
-pub(super) struct TcpLink {
+pub struct TcpLink {
     address: SocketAddrV4,
     console: Option<TcpConsole>,
 }
@@ -132,7 +140,7 @@ impl TcpLink {
         request: &AtRequest,
     ) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let address = self.address;
-        // Taken out, so that a connection that breaks, or is given up in the middle of a reply, is not used again.
+        // Taken out, so that a connection that fails, or is cancelled in the middle of a reply, is not used again.
         let mut console = match self.console.take() {
             Some(console) => console,
             None => TcpConsole::open(address)
@@ -140,17 +148,14 @@ impl TcpLink {
                 .map_err(|error| failure(address, &error))?,
         };
         tracing::debug!(%address, %request, "sending");
-        let silent = || {
-            Failure::new(
-                Kind::NoAnswer,
-                format!("{address} did not answer {request}"),
-            )
-        };
         match console.send(request).await {
             Err(error) if error.kind() != ErrorKind::TimedOut => Err(failure(address, &error)),
             reply => {
                 self.console = Some(console);
-                reply.map_err(|_| silent())
+                reply.map_err(|_| {
+                    let message = format!("no reply from {address} to {request}");
+                    Failure::new(Kind::NoAnswer, message)
+                })
             }
         }
     }
@@ -162,25 +167,25 @@ impl TcpLink {
     }
 }
 
-/// A known address that is silent, refuses TCP or has nothing there is "no answer".
+/// Returns the failure of a connection. An address without a reply, or one that refuses TCP, is "no answer".
 fn failure(address: SocketAddrV4, error: &Error) -> Failure {
     let no_answer = |message| Failure::new(Kind::NoAnswer, message);
     match error.kind() {
         ErrorKind::PermissionDenied | ErrorKind::AddrNotAvailable => {
-            Failure::local(format!("{address} cannot be reached from this machine"))
+            Failure::local(format!("cannot reach {address} from this computer"))
                 .caused_by(error)
         }
-        ErrorKind::TimedOut => no_answer(format!("{address} does not answer"))
-            .hint("is the plug on, and is this its address? `mains discover` finds plugs"),
-        ErrorKind::ConnectionRefused => no_answer(format!("{address} refuses connections"))
+        ErrorKind::TimedOut => no_answer(format!("no reply from {address}"))
+            .hint("check that the plug has power and this is its address; `mains discover` finds plugs"),
+        ErrorKind::ConnectionRefused => no_answer(format!("connection refused by {address}"))
             .hint(
-                "a plug that is restarting, or whose few connections are all taken, refuses more; a mere Wi-Fi module has no \
-                 such console (leave `--tcp` away)",
+                "wait if the plug is restarting, and close other connections to it, because it serves few; for a plain Wi-Fi \
+                 module, which has no such console, leave out `--tcp`",
             ),
-        _ => no_answer(format!("the connection to {address} broke"))
+        _ => no_answer(format!("lost the connection to {address}"))
             .caused_by(error)
             .hint(
-                "a plug serves few connections at a time; is an app or another program using it?",
+                "close other programs that use the plug, because it serves few connections at a time",
             ),
     }
 }

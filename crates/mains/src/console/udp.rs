@@ -13,89 +13,86 @@ use crate::ui::clean;
 
 /// A socket on the interface that leads to a module: on port 48899 if that can be had.
 #[derive(Debug)]
-pub(crate) struct UdpSocket {
+pub(crate) struct ModuleSocket {
     /// The socket.
     pub(crate) port: UdpPort,
-    /// Why it is on another port, if it is.
+    /// Reason why it is on another port.
     taken: Option<BindError>,
 }
 
-impl UdpSocket {
-    /// Opens it; the user is warned when an SP-2 would not be heard.
+impl ModuleSocket {
+    /// Opens the socket, and warns if an SP-2 cannot reply to it.
     pub(crate) async fn towards(context: &Context, target: Ipv4Addr) -> Result<Self, Failure> {
-        refuse_group(target)?;
+        refuse_own_address(target)?;
         let own = own_address(context, target)?;
         let (port, taken) = UdpPort::bind_or_ephemeral(own)
             .await
             .map_err(Failure::from)?;
         if let Some(taken) = &taken {
             context.ui.warn(format_args!(
-                "{taken}; a device that answers only there, as an SP-2 does, is not heard"
+                "{taken}; no reply can come from a device that replies only there, such as an SP-2"
             ));
         }
         Ok(Self { port, taken })
     }
 
-    /// The failure of a module that does not answer: its own fault, or that of whoever has the port.
-    pub(crate) fn silence(&self, message: String) -> Failure {
+    /// Returns the failure of a module without a reply, which may be due to the taken port.
+    pub(crate) fn no_reply(&self, message: String) -> Failure {
         match &self.taken {
             Some(taken) => Failure::local(format!("{message}, but {taken}"))
-                .hint("an SP-2 answers to that port only: end that program, then try again"),
+                .hint("end that program and try again: an SP-2 replies to that port only"),
             None => Failure::new(Kind::NoAnswer, message)
-                .hint("is the device on, and is this its address? `mains discover` finds plugs"),
+                .hint("check that the device has power and this is its address; `mains discover` finds plugs"),
         }
     }
 }
 
-/// A broadcast address is that of many, and from our own address we take nothing.
-fn refuse_group(target: Ipv4Addr) -> Result<(), Failure> {
-    // What cannot be listed cannot be checked; the device will be silent then.
-    let interfaces = interfaces().unwrap_or_default();
+/// Refuses a broadcast address, which is that of many devices, and our own, whose datagrams are ignored.
+fn refuse_own_address(target: Ipv4Addr) -> Result<(), Failure> {
+    // Without a list there is no check, and such a target does not reply.
+    let interfaces = interfaces().unwrap_or_else(|_| Vec::new());
     if interfaces
         .iter()
         .any(|interface| interface.address == target)
     {
         let message = format!("{target} is this computer's own address");
         return Err(Failure::new(Kind::NoAnswer, message)
-            .hint("an emulated plug needs another address than the client, e.g. 127.0.0.2"));
+            .hint("give an emulated plug another address than the client's, e.g. 127.0.0.2"));
     }
     if interfaces
         .iter()
         .any(|interface| interface.broadcast == target)
     {
         return Err(Failure::usage(format!(
-            "{target} is a broadcast address, not that of one plug"
+            "{target} is a broadcast address, not the address of a plug"
         ))
-        .hint("`mains discover` finds all plugs"));
+        .hint("find all plugs with `mains discover`"));
     }
     Ok(())
 }
 
-/// Where to send from: the interface asked for, else where the system would.
+/// Returns the address to send from: on a selected interface, or by the route of the system.
 fn own_address(context: &Context, target: Ipv4Addr) -> Result<Ipv4Addr, Failure> {
     if !context.settings.interfaces.is_empty() {
-        let asked_for = for_scan(context)?;
-        let towards = asked_for
-            .iter()
-            .find(|interface| interface.contains(target));
-        if let Some(interface) = towards.or(asked_for.first()) {
+        let selected = for_scan(context)?;
+        let towards = selected.iter().find(|interface| interface.contains(target));
+        if let Some(interface) = towards.or(selected.first()) {
             return Ok(interface.address);
         }
     }
     source_for(target).map_err(|error| {
-        // As with every address that nobody answers at.
         Failure::new(
             Kind::NoAnswer,
-            format!("there is no way from this machine to {target}"),
+            format!("no route from this computer to {target}"),
         )
         .caused_by(&error)
     })
 }
 
-/// A session that is opened again after a command that has ended it.
+/// A session that is opened again after a command that ends it.
 #[derive(Debug)]
-pub(super) struct UdpLink {
-    socket: UdpSocket,
+pub struct UdpLink {
+    socket: ModuleSocket,
     target: Ipv4Addr,
     config: AtSessionConfig,
     console: Option<UdpConsole>,
@@ -107,7 +104,7 @@ impl UdpLink {
         target: Ipv4Addr,
         words: &[DiscoveryWord],
     ) -> Result<Self, Failure> {
-        let socket = UdpSocket::towards(context, target).await?;
+        let socket = ModuleSocket::towards(context, target).await?;
         let mut config = AtSessionConfig::default();
         config.words.splice(0..0, words.iter().cloned());
         let mut link = Self {
@@ -143,7 +140,7 @@ impl UdpLink {
             }
             Some(ModuleIdentity { mac, .. }) => format!("{mac} at {}", self.target),
             None => format!(
-                "the module at {}, whose session was open already",
+                "the module at {}, whose session was already open",
                 self.target
             ),
         }
@@ -154,14 +151,14 @@ impl UdpLink {
         request: &AtRequest,
     ) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let reply = self.start().await?.send(request.clone()).await;
-        // These end the session at the far end, whether they are answered or not.
+        // These end the session on the module, with or without a reply.
         if matches!(request.verb(), "Q" | "Z" | "RELD") {
             self.console = None;
         }
         reply.map_err(|error| self.failure(&error))
     }
 
-    /// Sends `AT+W` now and then. A module that goes meanwhile is looked for again with the next command.
+    /// Sends `AT+W` at intervals. A module that is lost meanwhile is looked for again with the next command.
     pub(super) async fn keep_alive(&mut self) {
         while let Some(console) = &mut self.console {
             console.idle().await;
@@ -180,7 +177,7 @@ impl UdpLink {
         match error {
             UdpConsoleError::NoReply(target) => self
                 .socket
-                .silence(format!("no Wi-Fi module answers at {target}")),
+                .no_reply(format!("no reply from a Wi-Fi module at {target}")),
             UdpConsoleError::Lost { .. } => Failure::new(Kind::NoAnswer, error.to_string()),
             UdpConsoleError::Refused { .. } => Failure::new(Kind::Refused, error.to_string()),
             UdpConsoleError::BadReply { .. } => Failure::new(Kind::BadAnswer, error.to_string()),

@@ -146,7 +146,7 @@ fn what_is_no_serial_port_is_local() {
     let home = Home::new();
     let file = home.write("file", "");
     for (device, words) in [
-        ("/dev/there-is-no-such-port", "there is no serial port"),
+        ("/dev/there-is-no-such-port", "no serial port"),
         ("/dev/null", "is not a serial port"),
         (file.to_str().unwrap(), "is not a serial port"),
         ("/tmp", "is not a serial port"),

@@ -118,7 +118,7 @@ fn the_history_is_kept_without_keys() {
     }
     terminal.send_line("not a command, horse").unwrap();
     // The prompt alone would be the one that editing draws again with each character.
-    terminal.expect("cannot be a verb").unwrap();
+    terminal.expect("invalid verb").unwrap();
     terminal.expect(PROMPT).unwrap();
     terminal.send_line("quit").unwrap();
     assert_eq!(end(&mut terminal), 0);
@@ -150,7 +150,9 @@ fn the_history_is_kept_without_keys() {
     // The next session has it: the last line but one, whose key is asked for again and not shown.
     let mut terminal = start(&home, &["127.0.0.2"]);
     terminal.send("\x1b[A\x1b[A\r").unwrap();
-    terminal.expect("secret: ").unwrap();
+    terminal
+        .expect("Secret for AT+WAKEY=wpa2psk,aes,***: ")
+        .unwrap();
     terminal.send_line("battery staple").unwrap();
     let shown = terminal.expect("+ok").unwrap();
     assert!(!String::from_utf8_lossy(shown.before()).contains("battery"));
@@ -233,9 +235,9 @@ fn a_history_that_cannot_be_kept_is_no_obstacle() {
     let mut terminal = Session::spawn(command).unwrap();
     terminal.set_expect_timeout(Some(Duration::from_secs(30)));
     terminal
-        .expect("HF-LPB100 (AC:CF:23:12:34:56) at 127.0.0.2 answers")
+        .expect("connected to HF-LPB100 (AC:CF:23:12:34:56) at 127.0.0.2")
         .unwrap();
-    terminal.expect("the history is not kept").unwrap();
+    terminal.expect("cannot keep the history").unwrap();
     terminal.expect(PROMPT).unwrap();
     terminal.send_line("quit").unwrap();
     assert_eq!(end(&mut terminal), 0);

@@ -1,4 +1,4 @@
-//! A corner of the loopback network for one test: a client, twins, and a state directory of its own.
+//! A part of the loopback network for one test: a client, twins, and a state directory of its own.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,22 +9,22 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-const READY_WITHIN: Duration = Duration::from_secs(20);
+const READY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The home network of most tests.
 pub const HOME: &str = "Home";
 /// Its key.
 pub const KEY: &str = "correct horse";
 
-/// One test's corner: addresses 127.53.N.x.
-pub struct Bench {
+/// The network of one test: addresses 127.53.N.x.
+pub struct SetupBench {
     number: u8,
     folder: tempfile::TempDir,
     twins: Vec<Child>,
 }
 
-impl Bench {
-    /// Each test has another number, as tests run at the same time.
+impl SetupBench {
+    /// Makes the network of a test. Tests run at the same time, so each has another number.
     pub fn new(number: u8) -> Self {
         Self {
             number,
@@ -58,7 +58,7 @@ impl Bench {
         (0..count)
             .map(|_| {
                 let line = lines
-                    .recv_timeout(READY_WITHIN)
+                    .recv_timeout(READY_TIMEOUT)
                     .expect("a twin did not become ready");
                 let fields: Vec<&str> = line.split(' ').collect();
                 assert_eq!(fields[0], "ready", "{line}");
@@ -76,7 +76,7 @@ impl Bench {
         self.emulate(host, &words).remove(0)
     }
 
-    /// An address of this corner.
+    /// Returns an address of this network.
     pub fn address(&self, host: u8) -> String {
         format!("127.53.{}.{host}", self.number)
     }
@@ -93,7 +93,7 @@ impl Bench {
         command
     }
 
-    /// `mains` in this corner.
+    /// Returns a command that runs `mains` on this network.
     pub fn mains(&self, words: &[&str]) -> Command {
         let mut command = self.program();
         command
@@ -105,22 +105,22 @@ impl Bench {
     }
 
     /// Runs `mains --json setup`; returns code, document and what went to stderr.
-    pub fn setup(&self, words: &[&str]) -> Run {
+    pub fn setup(&self, words: &[&str]) -> SetupRun {
         let output = self
             .mains(&[&["--json", "setup"], words].concat())
             .output()
             .unwrap();
-        Run::of(&output)
+        SetupRun::of(&output)
     }
 
-    /// As [`Bench::setup`], onto a network whose key is in a file, with the module at an address.
-    pub fn setup_on(&self, ssid: &str, key_file: &str, module: &str, more: &[&str]) -> Run {
+    /// As [`SetupBench::setup`], onto a network whose key is in a file, with the module at an address.
+    pub fn setup_on(&self, ssid: &str, key_file: &str, module: &str, more: &[&str]) -> SetupRun {
         let words = ["--ssid", ssid, "--key-file", key_file, "--module", module];
         self.setup(&[&words[..], more].concat())
     }
 
     /// Starts several runs at once, each from an address of its own, and waits for all of them.
-    pub fn setups(&self, runs: &[Vec<String>]) -> Vec<Run> {
+    pub fn setups(&self, runs: &[Vec<String>]) -> Vec<SetupRun> {
         let children: Vec<Child> = (200..)
             .zip(runs)
             .map(|(host, words)| {
@@ -135,33 +135,33 @@ impl Bench {
             .collect();
         children
             .into_iter()
-            .map(|child| Run::of(&child.wait_with_output().unwrap()))
+            .map(|child| SetupRun::of(&child.wait_with_output().unwrap()))
             .collect()
     }
 
-    /// As [`Bench::setup`], with something on standard input.
-    pub fn setup_with_input(&self, words: &[&str], input: &[u8]) -> Run {
+    /// As [`SetupBench::setup`], with something on standard input.
+    pub fn setup_with_input(&self, words: &[&str], input: &[u8]) -> SetupRun {
         let mut child = self
             .mains(&[&["--json", "setup"], words].concat())
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
         child.stdin.take().unwrap().write_all(input).unwrap();
-        Run::of(&child.wait_with_output().unwrap())
+        SetupRun::of(&child.wait_with_output().unwrap())
     }
 
-    /// Whether the plug at this address answers a scan now.
+    /// Tells whether the plug replies to a scan.
     pub fn answers(&self, address: &str) -> bool {
         let output = self.mains(&["--json", "status", address]).output().unwrap();
         output.status.success()
     }
 
-    /// The state directory.
+    /// Returns the state directory.
     pub fn state(&self) -> PathBuf {
         self.folder.path().join("state")
     }
 
-    /// A file that only its owner can read.
+    /// Writes a file that only its owner can read.
     pub fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
         let path = self.folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();
@@ -183,24 +183,24 @@ impl Bench {
     }
 }
 
-impl Drop for Bench {
+impl Drop for SetupBench {
     fn drop(&mut self) {
         self.end_twins();
     }
 }
 
-/// How a run ended.
+/// The result of a run.
 #[derive(Debug)]
-pub struct Run {
-    /// The exit code.
+pub struct SetupRun {
+    /// Exit code.
     pub code: i32,
-    /// The one JSON document.
+    /// JSON document.
     pub json: Value,
-    /// What people see.
+    /// Output for people.
     pub stderr: String,
 }
 
-impl Run {
+impl SetupRun {
     pub fn of(output: &Output) -> Self {
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         let json = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
@@ -216,14 +216,14 @@ impl Run {
         }
     }
 
-    /// Asserts that it went well for this plug.
+    /// Asserts that the plug was confirmed.
     pub fn confirmed(&self, mac: &str) {
         assert_eq!(self.code, 0, "{self:#?}");
         assert_eq!(self.json["plug"], mac, "{self:#?}");
         assert_eq!(self.json["confirmed"], true, "{self:#?}");
     }
 
-    /// Asserts that it failed in this way; returns message and hint.
+    /// Asserts a failure and returns its message and hint.
     pub fn failed(&self, code: i32, kind: &str) -> (String, String) {
         assert_eq!(self.code, code, "{self:#?}");
         let error = &self.json["error"];
@@ -232,7 +232,7 @@ impl Run {
         (text("message"), text("hint"))
     }
 
-    /// Whether a step was taken, and went well.
+    /// Returns whether a step succeeded, if it was taken.
     pub fn step(&self, name: &str) -> Option<bool> {
         let steps = self.json["steps"].as_array()?;
         let step = steps.iter().rfind(|step| step["step"] == name)?;

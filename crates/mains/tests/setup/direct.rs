@@ -1,17 +1,17 @@
 //! The direct path: only the home network can tell whether the key is right.
 
-use crate::bench::{Bench, HOME, KEY};
+use crate::bench::{HOME, KEY, SetupBench};
 
 fn home() -> String {
     format!("{HOME}:{KEY}")
 }
 
-/// A module that is back soon: what is tried here is not patience.
+/// A module that is back soon, to keep the test short.
 const QUICK: [&str; 4] = ["--fault", "restart=100ms", "--fault", "association=50ms"];
 
 #[test]
 fn a_module_that_cannot_be_both_goes_the_direct_way() {
-    let mut bench = Bench::new(20);
+    let mut bench = SetupBench::new(20);
     let (address, mac) = bench.fresh(2, &home(), &["no-apsta"]);
     let key = bench.file("key", KEY);
     let run = bench.setup_on(HOME, &key, &address, &[]);
@@ -22,7 +22,7 @@ fn a_module_that_cannot_be_both_goes_the_direct_way() {
 
 #[test]
 fn a_wrong_key_on_the_direct_way_ends_with_the_way_back() {
-    let mut bench = Bench::new(21);
+    let mut bench = SetupBench::new(21);
     let (address, mac) = bench.fresh(2, &home(), &["no-apsta"]);
     let key = bench.file("key", "wrong horse!");
     let run = bench.setup_on(HOME, &key, &address, &["--wait", "4s"]);
@@ -34,7 +34,7 @@ fn a_wrong_key_on_the_direct_way_ends_with_the_way_back() {
 
 #[test]
 fn without_proof_of_the_key_it_is_still_looked_for() {
-    let mut bench = Bench::new(22);
+    let mut bench = SetupBench::new(22);
     let (address, mac) = bench.fresh(2, &home(), &[]);
     let key = bench.file("key", KEY);
     let run = bench.setup_on(HOME, &key, &address, &["--no-verify"]);
@@ -49,7 +49,7 @@ fn without_proof_of_the_key_it_is_still_looked_for() {
 #[test]
 fn a_module_that_does_not_tell_its_link_is_believed_as_a_station() {
     for faults in [&["no-link-verbs"][..], &["no-link-verbs", "no-apsta"]] {
-        let mut bench = Bench::new(70);
+        let mut bench = SetupBench::new(70);
         let (address, mac) = bench.fresh(2, &home(), faults);
         let key = bench.file("key", KEY);
         let run = bench.setup_on(HOME, &key, &address, &[]);
@@ -59,7 +59,7 @@ fn a_module_that_does_not_tell_its_link_is_believed_as_a_station() {
 
 #[test]
 fn a_plug_that_is_on_a_network_moves_to_another() {
-    let mut bench = Bench::new(23);
+    let mut bench = SetupBench::new(23);
     let words = [
         "--home-network",
         "Old:old old key",
@@ -75,7 +75,7 @@ fn a_plug_that_is_on_a_network_moves_to_another() {
 
 #[test]
 fn a_move_with_a_wrong_key_is_not_confirmed() {
-    let mut bench = Bench::new(24);
+    let mut bench = SetupBench::new(24);
     let words = [
         "--home-network",
         "Old:old old key",
@@ -91,7 +91,7 @@ fn a_move_with_a_wrong_key_is_not_confirmed() {
 
 #[test]
 fn a_twin_that_answers_as_before_has_not_arrived() {
-    let mut bench = Bench::new(25);
+    let mut bench = SetupBench::new(25);
     // It accepts everything and takes an hour for its restart, so it answers no more; and one that never links.
     for (host, fault) in [(2, "restart=1h"), (3, "fail-join")] {
         let (address, _) = bench.fresh(host, &home(), &["no-apsta", fault]);
@@ -132,7 +132,7 @@ const LEGAL: [(&str, &str, &str); 14] = [
 ];
 
 /// Sets up one twin for each network, all at the same time, and asserts that each arrives.
-fn all_arrive(bench: &mut Bench, networks: &[(&str, &str, &str, &[&str])]) {
+fn all_arrive(bench: &mut SetupBench, networks: &[(&str, &str, &str, &[&str])]) {
     let mut plugs = Vec::new();
     let mut runs = Vec::new();
     for (host, (ssid, key, kind, more)) in (2..).zip(networks) {
@@ -165,7 +165,7 @@ fn any_legal_name_and_key_arrives() {
     let full = LEGAL.iter().filter(|(ssid, ..)| ssid.len() == 32);
     assert_eq!(full.count(), 2, "two are as long as can be");
     let legal = LEGAL.map(|(ssid, key, kind)| (ssid, key, kind, &[][..]));
-    all_arrive(&mut Bench::new(79), &legal);
+    all_arrive(&mut SetupBench::new(79), &legal);
 }
 
 #[test]
@@ -181,5 +181,5 @@ fn wep_keys_of_all_four_lengths_arrive() {
         networks.push((HOME, key, "wep", &[]));
         networks.push((HOME, key, "wep", &["--security", "wep"]));
     }
-    all_arrive(&mut Bench::new(27), &networks);
+    all_arrive(&mut SetupBench::new(27), &networks);
 }

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::bench::{Bench, HOME, KEY, Run};
+use crate::bench::{HOME, KEY, SetupBench, SetupRun};
 
 #[test]
 fn a_module_that_mangles_the_name_is_refused_and_put_back() {
-    let mut bench = Bench::new(40);
+    let mut bench = SetupBench::new(40);
     let (address, mac) = bench.fresh(2, "Home, sweet home:correct horse", &["cut-ssid"]);
     let key = bench.file("key", KEY);
     let run = bench.setup_on("Home, sweet home", &key, &address, &[]);
@@ -22,7 +22,7 @@ fn a_module_that_mangles_the_name_is_refused_and_put_back() {
 
 #[test]
 fn a_module_that_refuses_a_comma_is_refused() {
-    let mut bench = Bench::new(41);
+    let mut bench = SetupBench::new(41);
     let (address, mac) = bench.fresh(2, "Home:one, two, three", &["strict-commas"]);
     let key = bench.file("key", "one, two, three");
     let run = bench.setup_on("Home", &key, &address, &[]);
@@ -32,7 +32,7 @@ fn a_module_that_refuses_a_comma_is_refused() {
 
 #[test]
 fn nobody_there_is_no_answer() {
-    let bench = Bench::new(42);
+    let bench = SetupBench::new(42);
     let key = bench.file("key", KEY);
     let address = bench.address(2);
     let started = Instant::now();
@@ -45,7 +45,7 @@ fn nobody_there_is_no_answer() {
 
 #[test]
 fn the_timeout_bounds_the_whole_command() {
-    let bench = Bench::new(43);
+    let bench = SetupBench::new(43);
     let key = bench.file("key", KEY);
     let address = bench.address(2);
     let started = Instant::now();
@@ -64,13 +64,13 @@ fn the_timeout_bounds_the_whole_command() {
         ])
         .output()
         .unwrap();
-    Run::of(&output).failed(4, "no_answer");
+    SetupRun::of(&output).failed(4, "no_answer");
     assert!(started.elapsed() < Duration::from_secs(9));
 }
 
 #[test]
 fn a_module_that_vanishes_in_the_middle_is_no_answer() {
-    let mut bench = Bench::new(44);
+    let mut bench = SetupBench::new(44);
     let (address, _) = bench.fresh(2, &format!("{HOME}:{KEY}"), &["restart=1h"]);
     let key = bench.file("key", KEY);
     let child = bench
@@ -90,13 +90,13 @@ fn a_module_that_vanishes_in_the_middle_is_no_answer() {
         .unwrap();
     std::thread::sleep(Duration::from_millis(1500));
     bench.end_twins();
-    let run = Run::of(&child.wait_with_output().unwrap());
+    let run = SetupRun::of(&child.wait_with_output().unwrap());
     run.failed(4, "no_answer");
 }
 
 #[test]
 fn a_network_that_gives_no_address_is_told() {
-    let mut bench = Bench::new(45);
+    let mut bench = SetupBench::new(45);
     let (address, _) = bench.fresh(2, &format!("{HOME}:{KEY}"), &["no-lease"]);
     let key = bench.file("key", KEY);
     let run = bench.setup_on(HOME, &key, &address, &[]);
@@ -107,7 +107,7 @@ fn a_network_that_gives_no_address_is_told() {
 
 #[test]
 fn a_router_that_answers_no_ping_does_not_matter() {
-    let mut bench = Bench::new(46);
+    let mut bench = SetupBench::new(46);
     let (address, mac) = bench.fresh(2, &format!("{HOME}:{KEY}"), &["no-router"]);
     let key = bench.file("key", KEY);
     let run = bench.setup_on(HOME, &key, &address, &[]);
@@ -117,7 +117,7 @@ fn a_router_that_answers_no_ping_does_not_matter() {
 
 #[test]
 fn loss_does_not_matter() {
-    let mut bench = Bench::new(47);
+    let mut bench = SetupBench::new(47);
     let (address, mac) = bench.fresh(2, &format!("{HOME}:{KEY}"), &["lost=30%"]);
     let key = bench.file("key", KEY);
     bench.setup_on(HOME, &key, &address, &[]).confirmed(&mac);
@@ -125,7 +125,7 @@ fn loss_does_not_matter() {
 
 #[test]
 fn ctrl_c_in_the_middle_writes_back_what_was_there_before() {
-    let mut bench = Bench::new(48);
+    let mut bench = SetupBench::new(48);
     let (address, mac) = bench.fresh(2, &format!("{HOME}:{KEY}"), &["fail-join"]);
     let key = bench.file("key", KEY);
     let words = [
@@ -155,7 +155,7 @@ fn ctrl_c_in_the_middle_writes_back_what_was_there_before() {
     kill(pid, Signal::SIGINT).unwrap();
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).unwrap();
-    let run = Run::of(&child.wait_with_output().unwrap());
+    let run = SetupRun::of(&child.wait_with_output().unwrap());
     let (message, hint) = run.failed(1, "failed");
     assert!(message.contains("interrupted"), "{message}");
     assert!(hint.contains("as it was before"), "{hint}: {rest}");

@@ -5,11 +5,11 @@ use std::time::Duration;
 use expectrl::process::unix::WaitStatus;
 use expectrl::{Eof, Expect as _, Session};
 
-use crate::bench::{Bench, HOME, KEY};
+use crate::bench::{HOME, KEY, SetupBench};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const EXPECT_TIMEOUT: Duration = Duration::from_secs(20);
 
-fn in_terminal(bench: &Bench, words: &[&str]) -> expectrl::session::OsSession {
+fn in_terminal(bench: &SetupBench, words: &[&str]) -> expectrl::session::OsSession {
     let mut command = bench.mains(words);
     command.env("TERM", "dumb");
     // The terminal is all three of its streams.
@@ -17,7 +17,7 @@ fn in_terminal(bench: &Bench, words: &[&str]) -> expectrl::session::OsSession {
     command.stdout(std::process::Stdio::inherit());
     command.stderr(std::process::Stdio::inherit());
     let mut session = Session::spawn(command).unwrap();
-    session.set_expect_timeout(Some(PATIENCE));
+    session.set_expect_timeout(Some(EXPECT_TIMEOUT));
     session
 }
 
@@ -35,7 +35,7 @@ fn code(session: &expectrl::session::OsSession) -> i32 {
 
 #[test]
 fn a_network_is_chosen_from_what_the_plug_sees_and_its_key_is_not_shown() {
-    let mut bench = Bench::new(110);
+    let mut bench = SetupBench::new(110);
     let words = [
         "--ap",
         "--home-network",
@@ -82,7 +82,7 @@ fn number(list: &str, text: &str) -> String {
 
 #[test]
 fn an_open_network_that_the_plug_sees_needs_no_key() {
-    let mut bench = Bench::new(113);
+    let mut bench = SetupBench::new(113);
     let (address, mac) = bench.fresh(2, "Open house:", &["no-apsta"]);
     let mut session = in_terminal(&bench, &["setup", "--module", &address]);
     let listed = session.expect("Which network is yours").unwrap();
@@ -96,7 +96,7 @@ fn an_open_network_that_the_plug_sees_needs_no_key() {
 
 #[test]
 fn an_open_network_is_an_empty_answer() {
-    let mut bench = Bench::new(111);
+    let mut bench = SetupBench::new(111);
     let (address, _) = bench.fresh(2, "Open house:", &["no-apsta"]);
     let mut session = in_terminal(
         &bench,
@@ -110,7 +110,7 @@ fn an_open_network_is_an_empty_answer() {
 
 #[test]
 fn ctrl_c_at_a_question_ends_it_with_the_terminal_as_before() {
-    let bench = Bench::new(112);
+    let bench = SetupBench::new(112);
     let address = bench.address(2);
     let mut session = in_terminal(&bench, &["setup", "--module", &address, "--ssid", HOME]);
     session.expect("Key of").unwrap();

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use crate::bench::{Bench, HOME};
+use crate::bench::{HOME, SetupBench};
 
 const MARK: &str = "x7Qz-never-shown";
 
@@ -21,7 +21,7 @@ fn assert_absent(what: &str, bytes: &[u8]) {
     );
 }
 
-fn assert_clean(bench: &Bench, words: &[&str], expected: i32) {
+fn assert_clean(bench: &SetupBench, words: &[&str], expected: i32) {
     let mut words = words.to_vec();
     words.insert(0, "-vvv");
     let child = bench
@@ -63,7 +63,7 @@ fn assert_clean(bench: &Bench, words: &[&str], expected: i32) {
 
 #[test]
 fn a_key_is_never_shown_on_success() {
-    let mut bench = Bench::new(100);
+    let mut bench = SetupBench::new(100);
     let (address, _) = bench.fresh(2, &format!("{HOME}:{MARK}"), &[]);
     let key = bench.file("key", MARK);
     let words = [
@@ -80,7 +80,7 @@ fn a_key_is_never_shown_on_success() {
 
 #[test]
 fn a_key_is_never_shown_on_failure() {
-    let mut bench = Bench::new(101);
+    let mut bench = SetupBench::new(101);
     for (host, fault) in [(2, "strict-commas"), (3, "fail-join"), (4, "cut-ssid")] {
         let (address, _) = bench.fresh(host, "Home, sweet home:another key", &[fault]);
         let key = bench.file("key", MARK);

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::bench::{Bench, HOME, KEY};
+use crate::bench::{HOME, KEY, SetupBench};
 
 #[test]
 fn without_a_terminal_what_is_missing_is_named() {
-    let bench = Bench::new(60);
+    let bench = SetupBench::new(60);
     let key = bench.file("key", KEY);
     let module = bench.address(2);
     let (message, hint) = bench
@@ -36,7 +36,7 @@ fn without_a_terminal_what_is_missing_is_named() {
 
 #[test]
 fn bad_keys_are_refused_wherever_they_come_from() {
-    let bench = Bench::new(61);
+    let bench = SetupBench::new(61);
     let module = bench.address(2);
     let long = "k".repeat(64);
     let longer = "k".repeat(4096);
@@ -62,7 +62,7 @@ fn bad_keys_are_refused_wherever_they_come_from() {
 
 #[test]
 fn key_files_that_are_none_are_refused() {
-    let bench = Bench::new(62);
+    let bench = SetupBench::new(62);
     let module = bench.address(2);
     for file in ["/nonexistent/key", "/"] {
         let (message, _) = bench.setup_on(HOME, file, &module, &[]).failed(2, "usage");
@@ -72,7 +72,7 @@ fn key_files_that_are_none_are_refused() {
 
 #[test]
 fn keys_must_fit_the_kind_of_network() {
-    let bench = Bench::new(63);
+    let bench = SetupBench::new(63);
     let module = bench.address(2);
     for (security, key, part) in [
         ("open", "12345678", "no key"),
@@ -91,7 +91,7 @@ fn keys_must_fit_the_kind_of_network() {
 
 #[test]
 fn names_that_no_network_has_are_refused() {
-    let bench = Bench::new(64);
+    let bench = SetupBench::new(64);
     let module = bench.address(2);
     let file = bench.file("key", KEY);
     let long = "n".repeat(33);
@@ -111,7 +111,7 @@ fn names_that_no_network_has_are_refused() {
 
 #[test]
 fn flags_that_contradict_each_other_are_refused() {
-    let bench = Bench::new(65);
+    let bench = SetupBench::new(65);
     let file = bench.file("key", KEY);
     let module = bench.address(2);
     let usual = ["--ssid", HOME, "--key-file", &file, "--module", &module];
@@ -140,7 +140,7 @@ fn flags_that_contradict_each_other_are_refused() {
 
 #[test]
 fn a_taken_name_is_refused_before_anything_is_changed() {
-    let mut bench = Bench::new(66);
+    let mut bench = SetupBench::new(66);
     let taken = bench.emulate(3, &[]).remove(0);
     let named = bench
         .mains(&["name", &taken.0, "kitchen"])
@@ -158,7 +158,7 @@ fn a_taken_name_is_refused_before_anything_is_changed() {
 
 #[test]
 fn a_key_file_that_everybody_can_read_is_warned_of() {
-    let mut bench = Bench::new(67);
+    let mut bench = SetupBench::new(67);
     let (address, mac) = bench.fresh(2, &format!("{HOME}:{KEY}"), &["no-apsta", "restart=100ms"]);
     let file = bench.file("key", KEY);
     bench.mode(std::path::Path::new(&file), 0o644);
@@ -169,7 +169,7 @@ fn a_key_file_that_everybody_can_read_is_warned_of() {
 
 #[test]
 fn without_a_bus_networkmanager_cannot_be_had() {
-    let bench = Bench::new(68);
+    let bench = SetupBench::new(68);
     let file = bench.file("key", KEY);
     let words = [
         "--ssid",
@@ -191,16 +191,16 @@ fn without_a_bus_networkmanager_cannot_be_had() {
 
 #[test]
 fn undo_has_nothing_to_do() {
-    let bench = Bench::new(69);
+    let bench = SetupBench::new(69);
     let run = bench.setup(&["--undo"]);
     assert_eq!(run.code, 0, "{run:#?}");
     assert_eq!(run.json["undone"], false);
 }
 
-/// Whoever types nothing after `--key-stdin` has to be able to leave.
+/// A run that waits for `--key-stdin` can be ended.
 #[test]
 fn a_key_that_does_not_come_can_be_given_up() {
-    let bench = Bench::new(134);
+    let bench = SetupBench::new(134);
     let mut child = bench
         .mains(&["--json", "setup", "--ssid", HOME, "--key-stdin"])
         .stdin(Stdio::piped())
@@ -217,7 +217,7 @@ fn a_key_that_does_not_come_can_be_given_up() {
     assert_eq!((code, kind.as_str()), (Some(1), "failed"));
 }
 
-/// Whether a process has a handler of its own for a signal.
+/// Tells whether a process has a handler for a signal.
 fn catches(process: Pid, signal: Signal) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
@@ -225,9 +225,9 @@ fn catches(process: Pid, signal: Signal) -> bool {
     caught & (1 << (signal as i32 - 1)) != 0
 }
 
-/// How a process ended, which is ended by force when it does not.
-fn ended_within(mut child: Child, most: Duration) -> (Option<i32>, String) {
-    let until = Instant::now() + most;
+/// Returns the exit code and error kind of a process, which is killed after `timeout`.
+fn ended_within(mut child: Child, timeout: Duration) -> (Option<i32>, String) {
+    let until = Instant::now() + timeout;
     while child.try_wait().unwrap().is_none() {
         if Instant::now() > until {
             child.kill().unwrap();

@@ -1,6 +1,6 @@
 //! The verified path: the key is proven while the module's own access point is still there.
 
-use crate::bench::{Bench, HOME, KEY};
+use crate::bench::{HOME, KEY, SetupBench};
 
 fn home() -> String {
     format!("{HOME}:{KEY}")
@@ -8,7 +8,7 @@ fn home() -> String {
 
 #[test]
 fn a_right_key_puts_the_plug_on_the_network() {
-    let mut bench = Bench::new(1);
+    let mut bench = SetupBench::new(1);
     let (address, mac) = bench.fresh(2, &home(), &[]);
     let key = bench.file("key", format!("{KEY}\n"));
     let run = bench.setup_on(HOME, &key, &address, &[]);
@@ -31,7 +31,7 @@ fn a_right_key_puts_the_plug_on_the_network() {
 
 #[test]
 fn a_wrong_key_leaves_the_plug_reachable_and_says_so() {
-    let mut bench = Bench::new(2);
+    let mut bench = SetupBench::new(2);
     let (address, mac) = bench.fresh(2, &home(), &[]);
     let key = bench.file("key", "wrong horse!\n");
     let run = bench.setup_on(HOME, &key, &address, &[]);
@@ -47,18 +47,18 @@ fn a_wrong_key_leaves_the_plug_reachable_and_says_so() {
 
 #[test]
 fn a_network_out_of_reach_is_told_from_a_wrong_key() {
-    let mut bench = Bench::new(3);
+    let mut bench = SetupBench::new(3);
     let (address, _) = bench.fresh(2, &home(), &[]);
     let key = bench.file("key", KEY);
     let run = bench.setup_on("Elsewhere", &key, &address, &[]);
     let (message, _) = run.failed(5, "refused");
-    assert!(message.contains("out of its reach"), "{message}");
+    assert!(message.contains("out of range"), "{message}");
     assert!(bench.answers(&address));
 }
 
 #[test]
 fn a_name_is_stored_with_the_plug() {
-    let mut bench = Bench::new(4);
+    let mut bench = SetupBench::new(4);
     let (address, mac) = bench.fresh(2, &home(), &[]);
     let key = bench.file("key", KEY);
     bench
@@ -69,7 +69,7 @@ fn a_name_is_stored_with_the_plug() {
 
 #[test]
 fn a_plug_that_gets_another_address_is_found_there() {
-    let mut bench = Bench::new(6);
+    let mut bench = SetupBench::new(6);
     let there = bench.address(77);
     let network = home();
     let words = ["--ap", "--home-network", &network, "--home-address", &there];
@@ -87,7 +87,7 @@ fn a_plug_that_gets_another_address_is_found_there() {
 
 #[test]
 fn a_key_can_come_from_standard_input() {
-    let mut bench = Bench::new(7);
+    let mut bench = SetupBench::new(7);
     let (address, mac) = bench.fresh(2, &home(), &["no-apsta", "restart=100ms"]);
     let words = ["--ssid", HOME, "--key-stdin", "--module", &address];
     bench

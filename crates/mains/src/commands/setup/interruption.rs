@@ -1,67 +1,60 @@
-//! Lets work be cut short without leaving anything behind: Ctrl-C, SIGTERM, a closed terminal, the end of `--timeout`,
+//! Ends work early without leaving anything behind: on Ctrl-C, SIGTERM, a closed terminal, the end of `--timeout`, or
 //! a panic.
 //!
-//! Work that is cut short is dropped. A part of it that has something to put in order first (a module that has been
-//! told half of its settings) says so with [`Stop::listen`], is asked to end, and gets a moment for it.
+//! Interrupted work is dropped. Work that must clean up first (a module with half of its settings written) registers
+//! with [`StopRequest::listen`], is asked to stop, and gets a moment for it.
 
 use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::timing::{CLEANUP_TIMEOUT, TIMEOUT_CLEANUP_TIMEOUT};
 use crate::context::Context;
 use crate::error::Failure;
 
-/// How long work that listens may take to put things in order after a signal.
-const GRACE: Duration = Duration::from_secs(6);
-/// The same at the end of `--timeout`, which is meant to be the end: time for a module that answers, not for one that
-/// does not.
-const LAST_GRACE: Duration = Duration::from_secs(2);
-
-/// Catches the signals that ask us to end, from the moment it is made.
-pub(super) struct Guard {
+/// Catches the signals that end a process, from the moment it is made.
+pub(super) struct Interruption {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
-    cut_short: bool,
-    stop: Stop,
+    interrupted: bool,
+    stop: StopRequest,
 }
 
-impl Guard {
-    /// Starts to catch. To be made before anything is touched.
+impl Interruption {
+    /// Starts to catch signals. Make it before anything is changed.
     pub(super) fn new() -> Result<Self, Failure> {
         let catch = |kind| {
-            signal(kind)
-                .map_err(|error| Failure::local("signals cannot be caught").caused_by(&error))
+            signal(kind).map_err(|error| Failure::local("cannot catch signals").caused_by(&error))
         };
         Ok(Self {
             interrupt: catch(SignalKind::interrupt())?,
             terminate: catch(SignalKind::terminate())?,
             hang_up: catch(SignalKind::hangup())?,
-            cut_short: false,
-            stop: Stop::default(),
+            interrupted: false,
+            stop: StopRequest::default(),
         })
     }
 
-    /// By which work learns that it shall end.
-    pub(super) fn stop(&self) -> Stop {
+    /// Returns the request by which work is asked to stop.
+    pub(super) fn stop(&self) -> StopRequest {
         self.stop.clone()
     }
 
     /// Tells whether a signal has come.
-    pub(super) fn is_cut_short(&self) -> bool {
-        self.cut_short
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.interrupted
     }
 
-    /// Runs `work` to its end, or cuts it short when a signal comes or the command's time is over. A panic becomes a
-    /// failure: whoever called can still put things back.
+    /// Runs `work` until it ends, a signal comes or the command's time is over. A panic becomes a failure, so that the
+    /// caller can still clean up.
     pub(super) async fn run<T>(
         &mut self,
         context: &Context,
@@ -69,16 +62,16 @@ impl Guard {
     ) -> Result<T, Failure> {
         let work = AssertUnwindSafe(work).catch_unwind();
         tokio::pin!(work);
-        let (failure, grace) = tokio::select! {
+        let (failure, cleanup_timeout) = tokio::select! {
             biased;
             name = self.caught() => {
-                self.cut_short = true;
-                (Failure::failed(format!("interrupted by {name}")), GRACE)
+                self.interrupted = true;
+                (Failure::failed(format!("interrupted by {name}")), CLEANUP_TIMEOUT)
             }
-            () = end_of_time(context) => (context.out_of_time(), LAST_GRACE),
+            () = end_of_time(context) => (context.out_of_time(), TIMEOUT_CLEANUP_TIMEOUT),
             outcome = &mut work => return settle(outcome),
         };
-        if !self.stop.is_heard() {
+        if !self.stop.has_listener() {
             return Err(failure);
         }
         self.stop.token.cancel();
@@ -86,10 +79,10 @@ impl Guard {
             biased;
             _ = self.caught() => None,
             outcome = &mut work => Some(settle(outcome)),
-            () = sleep(grace) => None,
+            () = sleep(cleanup_timeout) => None,
         };
         match last {
-            // It was done in the same moment.
+            // The work succeeded in the same moment.
             Some(Ok(value)) => Ok(value),
             Some(Err(end)) => Err(match end.hint_text() {
                 Some(hint) => failure.hint(hint),
@@ -99,7 +92,7 @@ impl Guard {
         }
     }
 
-    /// Runs what puts things back. A first signal has led here or comes too late to matter: only a further one gives up.
+    /// Runs a clean-up to its end, unless a further signal comes. Signals before it have led here.
     pub(super) async fn finish<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
@@ -117,38 +110,38 @@ impl Guard {
     }
 }
 
-/// How work that must not just be dropped is asked to end.
+/// A request to stop, for work that must not simply be dropped.
 #[derive(Clone, Default)]
-pub(super) struct Stop {
+pub(super) struct StopRequest {
     token: CancellationToken,
-    heard: Arc<AtomicBool>,
+    has_listener: Arc<AtomicBool>,
 }
 
-impl Stop {
-    /// From now until the result is dropped, the work that called this ends by itself when [`Listening::asked`] says so.
-    pub(super) fn listen(&self) -> Listening {
-        self.heard.store(true, Ordering::Relaxed);
-        Listening(self.clone())
+impl StopRequest {
+    /// Registers work that stops by itself on [`StopListener::requested`], until the listener is dropped.
+    pub(super) fn listen(&self) -> StopListener {
+        self.has_listener.store(true, Ordering::Relaxed);
+        StopListener(self.clone())
     }
 
-    fn is_heard(&self) -> bool {
-        self.heard.load(Ordering::Relaxed)
+    fn has_listener(&self) -> bool {
+        self.has_listener.load(Ordering::Relaxed)
     }
 }
 
-/// Somebody listens.
-pub(super) struct Listening(Stop);
+/// Registration of work that stops by itself.
+pub(super) struct StopListener(StopRequest);
 
-impl Listening {
-    /// Waits until the work shall end.
-    pub(super) async fn asked(&self) {
+impl StopListener {
+    /// Waits until the work is asked to stop.
+    pub(super) async fn requested(&self) {
         self.0.token.cancelled().await;
     }
 }
 
-impl Drop for Listening {
+impl Drop for StopListener {
     fn drop(&mut self) {
-        self.0.heard.store(false, Ordering::Relaxed);
+        self.0.has_listener.store(false, Ordering::Relaxed);
     }
 }
 
@@ -169,12 +162,14 @@ fn crashed(panic: &(dyn Any + Send)) -> Failure {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message");
-    Failure::failed(format!("a fault in Mains itself: {text}"))
-        .hint("please report it with what you typed")
+    Failure::failed(format!("a bug in Mains: {text}"))
+        .hint("report it, with the command that you typed")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::config::RunSettings;
     use crate::error::Kind;
@@ -196,7 +191,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_becomes_a_failure() {
-        let mut guard = Guard::new().unwrap();
+        let mut interruption = Interruption::new().unwrap();
         let work = async {
             tokio::task::yield_now().await;
             if true {
@@ -204,50 +199,53 @@ mod tests {
             }
             Ok(())
         };
-        let failure = guard.run(&context(None), work).await.unwrap_err();
+        let failure = interruption.run(&context(None), work).await.unwrap_err();
         assert_eq!(failure.kind(), Kind::Failed);
         assert!(failure.message().contains("in the middle"));
     }
 
     #[tokio::test]
-    async fn a_signal_cuts_work_short_but_not_what_follows() {
-        let mut guard = Guard::new().unwrap();
+    async fn a_signal_interrupts_work_but_not_the_clean_up() {
+        let mut interruption = Interruption::new().unwrap();
         raise(Number::SIGTERM).unwrap();
         let endless = std::future::pending::<Result<(), Failure>>();
-        let failure = guard.run(&context(None), endless).await.unwrap_err();
+        let failure = interruption.run(&context(None), endless).await.unwrap_err();
         assert!(failure.message().contains("SIGTERM"), "{failure}");
-        assert!(guard.is_cut_short());
-        assert_eq!(guard.finish(async { 1 }).await, Some(1));
+        assert!(interruption.is_interrupted());
+        assert_eq!(interruption.finish(async { 1 }).await, Some(1));
         raise(Number::SIGINT).unwrap();
-        assert_eq!(guard.finish(std::future::pending::<()>()).await, None);
+        assert_eq!(
+            interruption.finish(std::future::pending::<()>()).await,
+            None
+        );
     }
 
     #[tokio::test(start_paused = true)]
-    async fn work_that_listens_may_put_things_in_order() {
-        let mut guard = Guard::new().unwrap();
-        let stop = guard.stop();
-        let order = async {
-            let listening = stop.listen();
-            listening.asked().await;
+    async fn work_that_listens_may_clean_up() {
+        let mut interruption = Interruption::new().unwrap();
+        let stop = interruption.stop();
+        let work = async {
+            let listener = stop.listen();
+            listener.requested().await;
             sleep(Duration::from_secs(1)).await;
             Err::<(), _>(Failure::failed("stopped").hint("all is as before"))
         };
         let context = context(Some(Duration::from_secs(5)));
-        let failure = guard.run(&context, order).await.unwrap_err();
+        let failure = interruption.run(&context, work).await.unwrap_err();
         assert_eq!(failure.kind(), Kind::NoAnswer, "the reason is the time");
         assert_eq!(failure.hint_text(), Some("all is as before"));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn work_that_listens_and_does_not_end_is_dropped_all_the_same() {
-        let mut guard = Guard::new().unwrap();
-        let stop = guard.stop();
-        let deaf = async {
-            let _listening = stop.listen();
+    async fn work_that_listens_and_does_not_end_is_dropped() {
+        let mut interruption = Interruption::new().unwrap();
+        let stop = interruption.stop();
+        let work = async {
+            let _listener = stop.listen();
             std::future::pending::<Result<(), Failure>>().await
         };
         let context = context(Some(Duration::from_secs(5)));
-        let failure = guard.run(&context, deaf).await.unwrap_err();
+        let failure = interruption.run(&context, work).await.unwrap_err();
         assert_eq!(failure.kind(), Kind::NoAnswer);
     }
 }

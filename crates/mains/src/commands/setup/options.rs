@@ -1,4 +1,4 @@
-//! What the user wants, checked as far as it can be before anything is touched.
+//! Options of a setup, checked as far as possible before anything is changed.
 
 use std::net::Ipv4Addr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -7,28 +7,27 @@ use std::time::Duration;
 use hiflying::wifi::ScanSecurity;
 use hiflying::{Ssid, WifiKey, WifiSecurity};
 
+use super::args::SetupArgs;
 use super::keys;
-use crate::commands::setup::SetupArgs;
 use crate::error::Failure;
 use crate::inventory::PlugName;
 use crate::resolve::device_address;
 use crate::ui::{SecretText, Ui};
 
-/// How to give the home network's key without a terminal.
-pub(super) const KEY_FLAGS: &str =
-    "give it with `--key-file` or `--key-stdin`; an open network is `--security open`";
+/// Hint on the home network's key without a terminal.
+const KEY_FLAGS: &str =
+    "pass it with `--key-file` or `--key-stdin`; for an open network, use `--security open`";
 
-/// What the user wants of each plug.
+/// Options that hold for each plug of a setup.
 #[derive(Debug)]
-pub(super) struct Wish {
-    /// The home network, where it was named.
+pub(super) struct SetupOptions {
+    /// Home network, unless it is still to be chosen.
     pub(super) ssid: Option<Ssid>,
-    /// Its key, where it was given.
     pub(super) key: HomeKey,
     pub(super) security: WifiSecurity,
-    /// How the home network is protected, where the plug has seen it.
+    /// Security of the home network in the plug's scan.
     pub(super) scanned: Option<ScanSecurity>,
-    /// The key of the plug's own network, where it was given.
+    /// Key of the plug's own network, if it was given.
     pub(super) plug_key: Option<SecretText>,
     pub(super) name: Option<PlugName>,
     pub(super) to: Vec<Ipv4Addr>,
@@ -36,19 +35,19 @@ pub(super) struct Wish {
     pub(super) wait: Duration,
 }
 
-/// The home network's key, as far as it is known.
+/// Key of the home network.
 #[derive(Debug)]
 pub(super) enum HomeKey {
-    /// This one.
-    Is(WifiKey),
-    /// There is none.
+    /// The key.
+    Known(WifiKey),
+    /// No key: the network is open.
     Open,
     /// Still to be asked for.
-    Ask,
+    Missing,
 }
 
-impl Wish {
-    /// Reads and checks what was given; what is missing is asked for, where there is a terminal to ask on.
+impl SetupOptions {
+    /// Reads and checks the arguments, and asks for missing ones if there is a terminal.
     pub(super) async fn read(ui: &Ui, args: &SetupArgs) -> Result<Self, Failure> {
         let ssid = args
             .ssid
@@ -57,15 +56,15 @@ impl Wish {
             .transpose()?;
         if ssid.is_none() && !ui.can_ask() {
             return Err(Failure::usage("the name of your Wi-Fi network is missing")
-                .hint("give it with `--ssid`"));
+                .hint("pass it with `--ssid`"));
         }
         for address in args.to.iter().chain(&args.module) {
             device_address(*address)
                 .map_err(|problem| Failure::usage(format!("{address}: {problem}")))?;
         }
-        let mut wish = Self {
+        let mut options = Self {
             ssid,
-            key: HomeKey::Ask,
+            key: HomeKey::Missing,
             security: args.security.into(),
             scanned: None,
             plug_key: plug_key(ui, args).await?,
@@ -74,12 +73,12 @@ impl Wish {
             verify: !args.no_verify,
             wait: args.wait,
         };
-        wish.key = wish.given_key(ui, args).await?;
-        if wish.ssid.is_some() && matches!(wish.key, HomeKey::Ask) {
-            wish.key = wish.ask_key(ui).await?;
+        options.key = options.given_key(ui, args).await?;
+        if options.ssid.is_some() && matches!(options.key, HomeKey::Missing) {
+            options.key = options.ask_key(ui).await?;
         }
-        wish.warn_of_separators(ui);
-        Ok(wish)
+        options.warn_of_separators(ui);
+        Ok(options)
     }
 
     async fn given_key(&self, ui: &Ui, args: &SetupArgs) -> Result<HomeKey, Failure> {
@@ -87,76 +86,75 @@ impl Wish {
             (Some(file), _) => keys::from_file(ui, file).await?,
             (None, true) => keys::from_stdin().await?,
             (None, false) if self.security == WifiSecurity::Open => return Ok(HomeKey::Open),
+            (None, false) if ui.can_ask() => return Ok(HomeKey::Missing),
             (None, false) => {
-                return if ui.can_ask() {
-                    Ok(HomeKey::Ask)
-                } else {
-                    Err(Failure::usage("the key of your Wi-Fi network is missing").hint(KEY_FLAGS))
-                };
+                return Err(
+                    Failure::usage("the key of your Wi-Fi network is missing").hint(KEY_FLAGS)
+                );
             }
         };
-        self.fits(&key)?;
-        Ok(HomeKey::Is(key))
+        self.check_key(&key)?;
+        Ok(HomeKey::Known(key))
     }
 
-    /// Asks for the key of a network that may be open: plain Enter says so.
+    /// Asks for the key of a network; Enter alone means that it is open.
     pub(super) async fn ask_key(&self, ui: &Ui) -> Result<HomeKey, Failure> {
-        let network = self
-            .ssid
-            .as_ref()
-            .map_or_else(|| "your network".to_owned(), |ssid| format!("'{ssid}'"));
+        let network = match &self.ssid {
+            Some(ssid) => format!("'{ssid}'"),
+            None => "your network".to_owned(),
+        };
+        let prompt = format!("Key of {network} (not shown; press Enter if it is open)");
         loop {
-            let prompt = format!("Key of {network} (not shown; Enter alone if it is open)");
             let text = ui.secret(&prompt, KEY_FLAGS).await?;
             if text.is_empty() && matches!(self.security, WifiSecurity::Auto) {
                 return Ok(HomeKey::Open);
             }
             let key = keys::from_text(&text, "the key").and_then(|key| {
-                self.fits(&key)?;
+                self.check_key(&key)?;
                 Ok(key)
             });
             match key {
-                Ok(key) => return Ok(HomeKey::Is(key)),
+                Ok(key) => return Ok(HomeKey::Known(key)),
                 Err(failure) => ui.warn(failure),
             }
         }
     }
 
-    /// Refuses a key that no module could take for this kind of network.
-    fn fits(&self, key: &WifiKey) -> Result<(), Failure> {
+    /// Refuses a key that no module can take for this kind of network.
+    fn check_key(&self, key: &WifiKey) -> Result<(), Failure> {
         self.security
             .candidates(Some(key), self.scanned)
             .map(drop)
             .map_err(|error| Failure::usage(error.to_string()))
     }
 
-    /// Some firmware cuts at a comma or `=`; it is read back before anything counts, but the owner should know why.
+    /// Warns of a comma or `=`, at which some firmware cuts a value. Setup reads it back before it counts.
     fn warn_of_separators(&self, ui: &Ui) {
         if self.ssid.as_ref().is_some_and(Ssid::has_separator) {
-            ui.warn("the network's name contains a comma or '='; some modules cannot take that");
+            ui.warn("the network's name contains a comma or '=', which some modules cannot take");
         }
-        if let HomeKey::Is(key) = &self.key
+        if let HomeKey::Known(key) = &self.key
             && key.has_separator()
         {
-            ui.warn("the key contains a comma or '='; some modules cannot take that");
+            ui.warn("the key contains a comma or '=', which some modules cannot take");
         }
     }
 
-    /// The key for the module; nothing for an open network.
+    /// Returns the key for the module; `None` for an open network.
     pub(super) fn home_key(&self) -> Option<WifiKey> {
         match &self.key {
-            HomeKey::Is(key) => Some(key.clone()),
-            HomeKey::Open | HomeKey::Ask => None,
+            HomeKey::Known(key) => Some(key.clone()),
+            HomeKey::Open | HomeKey::Missing => None,
         }
     }
 }
 
-/// Checks a network's name.
+/// Checks the name of a network.
 pub(super) fn network_name(bytes: &[u8]) -> Result<Ssid, Failure> {
     Ssid::new(bytes).map_err(|error| Failure::usage(error.to_string()))
 }
 
-/// NetworkManager takes keys as text.
+/// Reads the key of the plug's network, as the text that NetworkManager takes.
 async fn plug_key(ui: &Ui, args: &SetupArgs) -> Result<Option<SecretText>, Failure> {
     let Some(file) = &args.plug_key_file else {
         return Ok(None);
@@ -169,5 +167,5 @@ async fn plug_key(ui: &Ui, args: &SetupArgs) -> Result<Option<SecretText>, Failu
 
 fn name(text: &str) -> Result<PlugName, Failure> {
     text.parse()
-        .map_err(|error| Failure::usage(format!("the name '{text}' will not do: {error}")))
+        .map_err(|error| Failure::usage(format!("invalid name '{text}': {error}")))
 }

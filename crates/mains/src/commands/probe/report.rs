@@ -1,4 +1,4 @@
-//! The result of a probe: JSON as the contract fixes it, and a sheet for people.
+//! The result of a probe: JSON as fixed by the contract, and a sheet for people.
 
 use std::net::Ipv4Addr;
 
@@ -13,33 +13,33 @@ use super::findings::{self, Finding, Severity};
 use super::web;
 use crate::ui::{BAD, BOLD, DIM, GOOD, WARN, clean, paint};
 
-/// As wide as the names in the sheet.
+/// Indentation of the values in the sheet.
 const INDENT: &str = "           ";
 
-/// What is known of a device. Unknown fields are null, never left out.
+/// The result of a probe. Unknown fields are null, never left out.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub(super) struct ProbeReport {
     address: Ipv4Addr,
     mac: Option<Mac>,
     family: Option<FamilyId>,
     module: Option<String>,
     firmware: Option<String>,
     mode: Option<&'static str>,
-    ports: [Open; 3],
+    ports: [PortReport; 3],
     words: Vec<String>,
     findings: Vec<Finding>,
 }
 
-/// Whether a port is open.
+/// State of a port.
 #[derive(Debug, Serialize)]
-struct Open {
+struct PortReport {
     port: u16,
     protocol: &'static str,
     open: bool,
 }
 
-impl Report {
-    /// Puts the facts together; where two sources know the same, the nearer one to the device wins.
+impl ProbeReport {
+    /// Combines the facts; of two sources, the one closer to the device wins.
     pub(super) fn new(address: Ipv4Addr, facts: &Facts) -> Self {
         let session = facts.session.as_ref();
         let plug = facts.plug.as_ref().or(facts.module.as_ref());
@@ -59,17 +59,17 @@ impl Report {
                 .or_else(|| known(facts.plug_version.as_ref())),
             mode: session.and_then(|session| session.mode).map(mode_word),
             ports: [
-                Open {
+                PortReport {
                     port: web::PORT,
                     protocol: "tcp",
                     open: facts.http,
                 },
-                Open {
+                PortReport {
                     port: DATA_PORT,
                     protocol: "tcp",
                     open: facts.data,
                 },
-                Open {
+                PortReport {
                     port: PORT,
                     protocol: "udp",
                     open: plug.is_some(),
@@ -84,8 +84,8 @@ impl Report {
         }
     }
 
-    /// The sheet for people.
-    pub fn sheet(&self) -> String {
+    /// Returns the sheet for people.
+    pub(super) fn sheet(&self) -> String {
         let row = |name: &str, value: String| {
             format!("{}  {value}", paint(DIM, format_args!("{name:<9}")))
         };
@@ -124,7 +124,7 @@ impl Report {
             )
         }));
         let words = if self.words.is_empty() {
-            paint(DIM, "none answered")
+            paint(DIM, "no reply to any")
         } else {
             self.words.join(", ")
         };
@@ -165,7 +165,7 @@ fn mode_word(mode: Mode) -> &'static str {
 fn explained_mode(word: &str) -> &str {
     match word {
         "ap" => "ap (has a Wi-Fi network of its own)",
-        "sta" => "sta (is on somebody's Wi-Fi network)",
+        "sta" => "sta (is on an existing Wi-Fi network)",
         "apsta" => "apsta (both at once)",
         other => other,
     }

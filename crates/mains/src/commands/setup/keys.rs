@@ -1,4 +1,4 @@
-//! Where a Wi-Fi key comes from: a file, standard input, or a hidden question. Never the command line.
+//! Reading a Wi-Fi key from a file, standard input or a hidden prompt, never from the command line.
 
 use std::path::Path;
 
@@ -9,34 +9,33 @@ use crate::error::Failure;
 use crate::secret;
 use crate::ui::Ui;
 
-/// No key is longer; what is has been confused with something else.
-const LONGEST: usize = 64;
+/// Maximum length of a key, in hexadecimal digits.
+const MAX_KEY: usize = 64;
 
-/// Reads the key in `file`. One line end at its end is dropped: editors add one.
+/// Reads the key in `file`. One line end at its end is dropped, because editors add one.
 pub(super) async fn from_file(ui: &Ui, file: &Path) -> Result<WifiKey, Failure> {
     let what = format!("the key file {}", file.display());
-    checked(secret::from_file(ui, file, &what, LONGEST).await?, &what)
+    checked(secret::from_file(ui, file, &what, MAX_KEY).await?, &what)
 }
 
 /// Reads the key from standard input, to its end.
 pub(super) async fn from_stdin() -> Result<WifiKey, Failure> {
     let what = "the key on standard input";
-    checked(secret::from_stdin(what, LONGEST).await?, what)
+    checked(secret::from_stdin(what, MAX_KEY).await?, what)
 }
 
-/// Makes a key of what was typed.
+/// Makes a key of typed text.
 pub(super) fn from_text(text: &str, what: &str) -> Result<WifiKey, Failure> {
     checked(Zeroizing::new(text.as_bytes().to_vec()), what)
 }
 
-/// Refuses what cannot be a key for any network. Says nothing of the key but what is wrong with it.
+/// Refuses text that cannot be a key for any network. The message does not reveal the key.
 fn checked(bytes: Zeroizing<Vec<u8>>, what: &str) -> Result<WifiKey, Failure> {
     if bytes.is_empty() {
-        return Err(
-            Failure::usage(format!("{what} is empty")).hint("an open network is `--security open`")
-        );
+        return Err(Failure::usage(format!("{what} is empty"))
+            .hint("for an open network, use `--security open`"));
     }
-    if bytes.len() > LONGEST {
+    if bytes.len() > MAX_KEY {
         return Err(Failure::usage(format!("{what} is too long"))
             .hint("a Wi-Fi key has at most 63 characters"));
     }
@@ -47,7 +46,7 @@ fn checked(bytes: Zeroizing<Vec<u8>>, what: &str) -> Result<WifiKey, Failure> {
         return Err(Failure::usage(format!(
             "{what} contains a control character or a second line"
         ))
-        .hint("the key is the whole text, with at most one line end after it"));
+        .hint("give the key alone, with at most one line end after it"));
     }
     Ok(WifiKey::new(bytes.to_vec()))
 }
@@ -58,7 +57,7 @@ mod tests {
 
     fn read(bytes: &[u8]) -> Result<Vec<u8>, String> {
         let mut stream = bytes;
-        secret::from_reader(&mut stream, "it", LONGEST)
+        secret::from_reader(&mut stream, "it", MAX_KEY)
             .and_then(|bytes| checked(bytes, "it"))
             .map(|key| key.as_bytes().to_vec())
             .map_err(|failure| failure.message().to_owned())
@@ -84,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused_without_showing_it() {
+    fn a_bad_key_is_refused_without_showing_it() {
         for (bytes, part) in [
             (&b""[..], "is empty"),
             (b"\n", "is empty"),

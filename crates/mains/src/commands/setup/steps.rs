@@ -1,4 +1,4 @@
-//! What was done so far: told to people as it happens, and kept for the JSON document.
+//! The steps of one plug: printed as they end, and kept for the JSON document.
 
 use std::time::Instant;
 
@@ -6,41 +6,46 @@ use serde::Serialize;
 
 use crate::ui::{BAD, DIM, GOOD, Ui, clean, paint};
 
-/// One step that came to an end.
+/// A finished step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Step {
-    /// A word that stays the same, for programs.
+pub(super) struct SetupStep {
+    /// Fixed word, for programs.
     pub(super) step: &'static str,
-    /// Whether it went well.
+    /// True if the step succeeded.
     pub(super) ok: bool,
-    /// What came of it, in words. Never a key.
+    /// Result in words. Never a key.
     pub(super) detail: String,
-    /// How long it took.
+    /// Duration of the step.
     pub(super) elapsed_ms: u64,
 }
 
 /// The steps of one plug.
-pub(super) struct Steps<'a> {
+pub(super) struct StepLog<'a> {
     ui: &'a Ui,
-    /// Put before each line, where several plugs are told apart.
+    /// Start of each line, where several plugs are set up.
     prefix: String,
-    list: Vec<Step>,
+    steps: Vec<SetupStep>,
     since: Instant,
 }
 
-impl<'a> Steps<'a> {
+impl<'a> StepLog<'a> {
     pub(super) fn new(ui: &'a Ui, prefix: String) -> Self {
         Self {
             ui,
             prefix,
-            list: Vec::new(),
+            steps: Vec::new(),
             since: Instant::now(),
         }
     }
 
-    /// Says what is going on, where it may take a while. Not a step.
-    pub(super) fn doing(&self, what: impl std::fmt::Display) {
-        let line = what.to_string();
+    /// Returns the user interface.
+    pub(super) fn ui(&self) -> &'a Ui {
+        self.ui
+    }
+
+    /// Prints the action that has begun and may take a while. Not a step.
+    pub(super) fn progress(&self, text: impl std::fmt::Display) {
+        let line = text.to_string();
         self.ui.status(format_args!(
             "{}{}",
             self.prefix,
@@ -48,13 +53,13 @@ impl<'a> Steps<'a> {
         ));
     }
 
-    /// The step that has just been taken went well.
-    pub(super) fn done(&mut self, step: &'static str, detail: impl Into<String>) {
+    /// Notes that the current step has succeeded.
+    pub(super) fn succeeded(&mut self, step: &'static str, detail: impl Into<String>) {
         self.push(step, true, detail.into());
     }
 
-    /// The step that has just been tried did not go well; what follows may.
-    pub(super) fn missed(&mut self, step: &'static str, detail: impl Into<String>) {
+    /// Notes that the current step has failed; later ones may succeed.
+    pub(super) fn failed(&mut self, step: &'static str, detail: impl Into<String>) {
         self.push(step, false, detail.into());
     }
 
@@ -69,7 +74,7 @@ impl<'a> Steps<'a> {
         };
         self.ui
             .status(format_args!("{}{mark} {}", self.prefix, clean(&detail)));
-        self.list.push(Step {
+        self.steps.push(SetupStep {
             step,
             ok,
             detail,
@@ -77,7 +82,7 @@ impl<'a> Steps<'a> {
         });
     }
 
-    pub(super) fn into_list(self) -> Vec<Step> {
-        self.list
+    pub(super) fn into_steps(self) -> Vec<SetupStep> {
+        self.steps
     }
 }

@@ -1,29 +1,29 @@
-//! What is told when one plug is done, or could not be done.
+//! The result for one plug, for people and as JSON.
 
 use hiflying::{Mac, Ssid};
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
-use super::steps::Step;
+use super::steps::SetupStep;
 use crate::error::{Exit, Failure};
 use crate::ui::{BOLD, GOOD, WARN, clean, paint};
 
-/// How it went with one plug.
+/// Result for one plug.
 #[derive(Debug)]
-pub(super) struct Report {
-    /// What the plug was called before its MAC was known, for `--all`.
+pub(super) struct SetupReport {
+    /// Name of the plug before its MAC is known, for `--all`.
     pub(super) given: Option<String>,
     pub(super) mac: Option<Mac>,
     pub(super) ssid: Option<Ssid>,
-    /// Where it was seen on the home network.
+    /// Address at which it was seen on the home network.
     pub(super) address: Option<std::net::Ipv4Addr>,
     pub(super) confirmed: bool,
     pub(super) failure: Option<Failure>,
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<SetupStep>,
 }
 
-impl Report {
-    /// One that failed before anything was tried.
+impl SetupReport {
+    /// Returns the result for a plug that failed before anything was tried.
     pub(super) fn untouched(given: String, failure: Failure) -> Self {
         Self {
             given: Some(given),
@@ -36,7 +36,7 @@ impl Report {
         }
     }
 
-    /// The exit code.
+    /// Returns the exit code.
     pub(super) fn exit(&self) -> Exit {
         match &self.failure {
             Some(failure) => Exit::with(failure.kind()),
@@ -44,14 +44,14 @@ impl Report {
         }
     }
 
-    /// What the plug is called.
+    /// Returns the name of the plug.
     fn plug(&self) -> Option<String> {
         self.mac
             .map(|mac| mac.to_string())
             .or_else(|| self.given.clone())
     }
 
-    /// One line for people.
+    /// Returns one line for people.
     pub(super) fn line(&self) -> String {
         let plug = self.plug().unwrap_or_else(|| "the plug".to_owned());
         let plug = paint(BOLD, clean(&plug));
@@ -67,13 +67,13 @@ impl Report {
                     paint(GOOD, "confirmed")
                 )
             }
-            (None, None) => format!("{plug} has been told to join {ssid}"),
+            (None, None) => format!("{plug} was set up for {ssid}"),
         }
     }
 }
 
-/// `{plug, ssid, confirmed, steps}`, with `error` beside them where it failed.
-impl Serialize for Report {
+/// Writes `{plug, ssid, confirmed, steps}`, with `error` beside them after a failure.
+impl Serialize for SetupReport {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         if let Some(failure) = &self.failure {

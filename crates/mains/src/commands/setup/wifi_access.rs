@@ -1,53 +1,49 @@
-//! How this computer gets to the plug's own network and back: by NetworkManager, or by the user's own hand.
+//! Access to the plug's own network: through NetworkManager, or by hand.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
 use hiflying::Ssid;
 use tokio::time::{Instant, sleep};
 
+use super::args::{SetupArgs, WifiArg};
 use super::keys;
-use super::steps::Steps;
-use super::wish::{Wish, network_name};
-use crate::commands::setup::{SetupArgs, Wifi};
+use super::options::{SetupOptions, network_name};
+use super::steps::StepLog;
+use super::timing::{
+    MAX_KEY_ENTRIES, PLUG_NETWORK_TIMEOUT, WIFI_JOIN_TIMEOUT, WIFI_REJOIN_DELAY,
+    WIFI_REJOIN_TIMEOUT,
+};
 use crate::context::Context;
 use crate::error::{Failure, Kind};
 use crate::ui::{SecretText, Ui};
 use crate::wifi::{self, NetworkManager, Opener, Protection, Seen, WifiError};
 
-/// A plug that has just been put into a socket opens its network within this time.
-const LOOK: Duration = Duration::from_secs(20);
-/// How long joining the plug's network may take: a scan, the handshake, an address.
-const JOIN: Duration = Duration::from_secs(40);
-/// How long the plug's network may be away for its restart, and joining it again may take.
-const REJOIN: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_millis(500);
-/// How often a mistyped key may be corrected.
-const TRIES: u32 = 3;
-const PLUG_KEY_FLAG: &str = "give the key from the back of the plug with `--plug-key-file`";
+const PLUG_KEY_FLAG: &str = "pass the key from the back of the plug with `--plug-key-file`";
 
-/// Who joins the plug's network.
-pub(super) enum Way {
-    /// The user has done it, or the plug is on a network that this computer is on anyway.
+/// Access to the plug's network.
+pub(super) enum WifiAccess {
+    /// The user has joined it, or the plug is on a network of this computer.
     Manual,
-    /// NetworkManager does it.
+    /// NetworkManager joins it.
     NetworkManager(Box<NetworkManager>),
 }
 
-impl Way {
-    /// Chooses by what was asked for and what is there.
+impl WifiAccess {
+    /// Chooses the access by the arguments and by what this computer has.
     pub(super) async fn choose(context: &Context, args: &SetupArgs) -> Result<Self, Failure> {
         let asked = match (args.wifi, args.module) {
-            (Some(Wifi::Manual), _) => return Ok(Self::Manual),
+            (Some(WifiArg::Manual), _) => return Ok(Self::Manual),
             (None, Some(_)) => {
                 if args.plug_ssid.is_some() || args.plug_key_file.is_some() {
                     return Err(Failure::usage(
-                        "with `--module` nobody joins the plug's own network, so `--plug-ssid` and `--plug-key-file` do nothing",
+                        "`--plug-ssid` and `--plug-key-file` have no effect with `--module`, which does not join the plug's own network",
                     )
-                    .hint("add `--wifi networkmanager` to have it joined"));
+                    .hint("add `--wifi networkmanager` to join it"));
                 }
                 return Ok(Self::Manual);
             }
-            (Some(Wifi::Networkmanager), _) => true,
+            (Some(WifiArg::Networkmanager), _) => true,
             (None, None) => false,
         };
         let state = context.state_directory()?;
@@ -63,20 +59,23 @@ impl Way {
         }
     }
 
-    /// Puts this computer's Wi-Fi back; nothing, where nothing was touched.
-    pub(super) async fn home(&mut self, steps: &mut Steps<'_>) -> Result<(), Failure> {
+    /// Restores this computer's Wi-Fi, if it was changed.
+    pub(super) async fn restore(&mut self, steps: &mut StepLog<'_>) -> Result<(), Failure> {
         let Self::NetworkManager(manager) = self else {
             return Ok(());
         };
         if !manager.is_touched() {
             return Ok(());
         }
-        steps.doing("putting this computer's Wi-Fi back");
-        match manager.restore().await {
-            Ok(Some(restored)) => steps.done("wifi-back", restored.to_string()),
+        steps.progress("restoring this computer's Wi-Fi");
+        let restored = steps
+            .ui()
+            .waiting("waiting for NetworkManager", manager.restore());
+        match restored.await {
+            Ok(Some(restored)) => steps.succeeded("wifi-back", restored.to_string()),
             Ok(None) => {}
             Err(error) => {
-                steps.missed("wifi-back", error.to_string());
+                steps.failed("wifi-back", error.to_string());
                 return Err(error.into());
             }
         }
@@ -84,7 +83,7 @@ impl Way {
     }
 }
 
-/// `--interface` names where to scan from; it also picks one of several Wi-Fi adapters, if it names one.
+/// Returns the Wi-Fi adapter that `--interface` names, if it names one; it selects one of several.
 fn wifi_interface(context: &Context) -> Option<&str> {
     context
         .settings
@@ -99,8 +98,12 @@ fn wifi_interface(context: &Context) -> Option<&str> {
         })
 }
 
-/// Without NetworkManager the user has to join the plug's network; in a terminal he is told when.
-async fn by_hand(context: &Context, args: &SetupArgs, error: &WifiError) -> Result<Way, Failure> {
+/// Asks the user to join the plug's network by hand, where there is no NetworkManager.
+async fn by_hand(
+    context: &Context,
+    args: &SetupArgs,
+    error: &WifiError,
+) -> Result<WifiAccess, Failure> {
     if args.plug_ssid.is_some() || args.plug_key_file.is_some() || args.all {
         return Err(error.into());
     }
@@ -111,43 +114,44 @@ async fn by_hand(context: &Context, args: &SetupArgs, error: &WifiError) -> Resu
         context
             .ui
             .line(
-                "Press Enter when this computer is on it",
+                "Press Enter when this computer has joined it",
                 "add `--wifi manual`",
             )
             .await?;
     }
-    Ok(Way::Manual)
+    Ok(WifiAccess::Manual)
 }
 
 /// A plug's own network, and its key.
 pub(super) struct PlugNetwork {
     pub(super) seen: Seen,
     pub(super) key: Option<SecretText>,
-    /// Whether the key was typed, and can be typed again.
+    /// True if the key was typed, and can be typed again.
     typed: bool,
 }
 
 impl PlugNetwork {
-    /// Finds the plug's network that was named, or has the user choose one, and gets its key.
+    /// Finds the named network, or asks the user to choose a plug's network, and gets its key.
     pub(super) async fn choose(
         ui: &Ui,
         manager: &NetworkManager,
         args: &SetupArgs,
-        wish: &Wish,
+        options: &SetupOptions,
     ) -> Result<Self, Failure> {
         let seen = match &args.plug_ssid {
-            Some(name) => {
-                use std::os::unix::ffi::OsStrExt as _;
-                named(ui, manager, &network_name(name.as_bytes())?).await?
-            }
-            None => pick(ui, manager).await?,
+            Some(name) => find_named(ui, manager, &network_name(name.as_bytes())?).await?,
+            None => choose_network(ui, manager).await?,
         };
-        Self::with_key(ui, seen, wish).await
+        Self::with_key(ui, seen, options).await
     }
 
     /// Gets the key of a plug's network.
-    pub(super) async fn with_key(ui: &Ui, seen: Seen, wish: &Wish) -> Result<Self, Failure> {
-        let (key, typed) = match (&wish.plug_key, seen.protection) {
+    pub(super) async fn with_key(
+        ui: &Ui,
+        seen: Seen,
+        options: &SetupOptions,
+    ) -> Result<Self, Failure> {
+        let (key, typed) = match (&options.plug_key, seen.protection) {
             (_, Protection::Open) => (None, false),
             (Some(key), _) => (Some(key.clone()), false),
             (None, _) => (Some(ask_key(ui, &seen).await?), true),
@@ -155,87 +159,92 @@ impl PlugNetwork {
         Ok(Self { seen, key, typed })
     }
 
-    /// Puts this computer on the plug's network. A typed key that is refused can be typed again.
+    /// Joins the plug's network with this computer. A typed key that is refused can be typed again.
     pub(super) async fn join(
         &mut self,
         ui: &Ui,
         manager: &mut NetworkManager,
-        steps: &mut Steps<'_>,
+        steps: &mut StepLog<'_>,
     ) -> Result<(), Failure> {
         let name = self.seen.name();
         for attempt in 1.. {
-            steps.doing(format_args!(
+            steps.progress(format_args!(
                 "joining '{name}' with {}",
                 manager.interface()
             ));
             let key = self.key.as_ref().map(|key| key.as_str());
-            match manager.join(&self.seen, key, JOIN).await {
+            let join = manager.join(&self.seen, key, WIFI_JOIN_TIMEOUT);
+            match ui.waiting("waiting for NetworkManager", join).await {
                 Ok(()) => break,
                 Err(error @ (WifiError::WrongKey { .. } | WifiError::KeyUnfit { .. }))
-                    if self.typed && attempt < TRIES =>
+                    if self.typed && attempt < MAX_KEY_ENTRIES =>
                 {
                     ui.warn(&error);
                     self.key = Some(ask_key(ui, &self.seen).await?);
                 }
                 Err(error) => {
-                    steps.missed("wifi", error.to_string());
+                    steps.failed("wifi", error.to_string());
                     return Err(error.into());
                 }
             }
         }
-        steps.done("wifi", format!("this computer is on '{name}'"));
+        steps.succeeded("wifi", format!("this computer is on '{name}'"));
         Ok(())
     }
 
-    /// Puts this computer on the plug's network again, after the plug's restart took it away. NetworkManager goes on
-    /// listing an access point for a while after it has gone, so an attempt can fail a few times first.
+    /// Joins the plug's network again after the plug's restart. NetworkManager lists an access point for a while after it
+    /// has gone, so a few tries can fail first.
     pub(super) async fn rejoin(
         &mut self,
         manager: &mut NetworkManager,
-        steps: &Steps<'_>,
+        steps: &StepLog<'_>,
     ) -> Result<(), Failure> {
-        steps.doing(format_args!(
+        steps.progress(format_args!(
             "waiting for '{}' to come back",
             self.seen.name()
         ));
-        let deadline = Instant::now() + REJOIN;
+        let deadline = Instant::now() + WIFI_REJOIN_TIMEOUT;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let error = match self.attempt(manager, left).await {
+            let error = match self.try_rejoin(manager, left).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
             if Instant::now() >= deadline {
                 return Err(error.into());
             }
-            tracing::debug!(%error, "not back yet");
-            sleep(PAUSE).await;
+            tracing::debug!(%error, "the plug's network is not back yet");
+            sleep(WIFI_REJOIN_DELAY).await;
         }
     }
 
-    async fn attempt(
+    async fn try_rejoin(
         &mut self,
         manager: &mut NetworkManager,
         left: Duration,
     ) -> Result<(), WifiError> {
         self.seen = manager.look_for(&self.seen.ssid, left).await?;
         let key = self.key.as_ref().map(|key| key.as_str());
-        manager.join(&self.seen, key, JOIN.min(left)).await
+        manager
+            .join(&self.seen, key, WIFI_JOIN_TIMEOUT.min(left))
+            .await
     }
 }
 
-/// Waits for the network that was named.
-async fn named(ui: &Ui, manager: &NetworkManager, ssid: &Ssid) -> Result<Seen, Failure> {
+/// Waits for the named network.
+async fn find_named(ui: &Ui, manager: &NetworkManager, ssid: &Ssid) -> Result<Seen, Failure> {
     ui.status(format_args!("looking for the network '{ssid}'"));
-    Ok(manager.look_for(ssid.as_bytes(), LOOK).await?)
+    Ok(manager
+        .look_for(ssid.as_bytes(), PLUG_NETWORK_TIMEOUT)
+        .await?)
 }
 
-/// Has the user choose among the plugs' networks in reach; a single one is no question.
-async fn pick(ui: &Ui, manager: &NetworkManager) -> Result<Seen, Failure> {
-    let mut plugs = plugs_in_reach(ui, manager).await?;
+/// Asks the user to choose one of several plugs' networks.
+async fn choose_network(ui: &Ui, manager: &NetworkManager) -> Result<Seen, Failure> {
+    let mut plugs = plug_networks(ui, manager).await?;
     if plugs.len() > 1 {
         let lines: Vec<String> = plugs.iter().map(describe).collect();
-        let how_else = "name one with `--plug-ssid`, or take `--all`";
+        let how_else = "name one with `--plug-ssid`, or use `--all`";
         let index = ui.choose("Which plug", &lines, how_else).await?;
         return Ok(plugs.swap_remove(index));
     }
@@ -244,30 +253,31 @@ async fn pick(ui: &Ui, manager: &NetworkManager) -> Result<Seen, Failure> {
             ui.status(format_args!("found {}", describe(&only)));
             Ok(only)
         }
-        None => Err(nothing_in_reach()),
+        None => Err(no_plug_network()),
     }
 }
 
-/// The networks that plugs have opened, strongest first.
-pub(super) async fn plugs_in_reach(
-    ui: &Ui,
-    manager: &NetworkManager,
-) -> Result<Vec<Seen>, Failure> {
+/// Returns the networks that plugs have opened, the strongest first.
+pub(super) async fn plug_networks(ui: &Ui, manager: &NetworkManager) -> Result<Vec<Seen>, Failure> {
     ui.status(format_args!(
-        "looking for the Wi-Fi networks of plugs with {}",
+        "looking for Wi-Fi networks of plugs with {}",
         manager.interface()
     ));
-    let seen = manager.scan().await?;
+    let seen = ui.waiting("waiting for the scan", manager.scan()).await?;
     Ok(seen
         .into_iter()
         .filter(|network| network.opener().is_some())
         .collect())
 }
 
-pub(super) fn nothing_in_reach() -> Failure {
-    Failure::new(Kind::NotFound, "no plug's Wi-Fi network (Reco and nine digits) is to be seen").hint(
-        "put the plug into a socket near this computer; if it was on a Wi-Fi network before, hold its button until its light changes; \
-         a network of another name is given with `--plug-ssid`",
+pub(super) fn no_plug_network() -> Failure {
+    Failure::new(
+        Kind::NotFound,
+        "no plug access point found (looked for SSID Reco and nine digits)",
+    )
+    .hint(
+        "plug the plug in near this computer; if it was on a Wi-Fi network before, hold its button until its light changes; \
+         pass a network of another name with `--plug-ssid`",
     )
 }
 

@@ -1,4 +1,4 @@
-//! What the facts mean for whoever owns the device: each finding says what is open, and what to do about it.
+//! Conclusions for the owner of the device: the weaknesses, and what to do about each.
 
 use std::net::Ipv4Addr;
 
@@ -7,16 +7,16 @@ use hiflying::{Auth, DATA_PORT, DiscoveryWord, PORT};
 use plugs::FamilyId;
 use serde::Serialize;
 
-use super::evidence::{Facts, Session};
-use super::web::Web;
+use super::evidence::{Facts, SessionFacts};
+use super::web::WebAccess;
 
 /// The key with which many modules leave the factory; printed in every manual.
 const FACTORY_KEY: &[u8] = b"12345678";
 
-/// How much a finding matters.
+/// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Severity {
+pub(super) enum Severity {
     /// Others can take the device over or read secrets.
     High,
     /// Others can use the device.
@@ -25,18 +25,18 @@ pub enum Severity {
     Low,
 }
 
-/// One thing that the owner should know.
+/// A weakness of the device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// Fixed name of this kind of finding, for programs.
+pub(super) struct Finding {
+    /// Fixed id of this kind of finding, for programs.
     pub id: &'static str,
-    /// How much it matters.
+    /// Severity.
     pub severity: Severity,
-    /// What is open and what to do, in sentences for people.
+    /// The weakness and what to do about it, in sentences for people.
     pub text: String,
 }
 
-/// Draws the conclusions, the gravest first.
+/// Returns the findings, the most severe first.
 pub(super) fn find(address: Ipv4Addr, facts: &Facts) -> Vec<Finding> {
     let session = facts.session.as_ref();
     let mut findings: Vec<Finding> = [
@@ -55,24 +55,24 @@ pub(super) fn find(address: Ipv4Addr, facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-fn web(address: Ipv4Addr, web: Option<Web>) -> Option<Finding> {
+fn web(address: Ipv4Addr, web: Option<WebAccess>) -> Option<Finding> {
     match web? {
-        Web::DefaultLogin(word) => Some(Finding {
+        WebAccess::DefaultLogin(word) => Some(Finding {
             id: "web-default-password",
             severity: Severity::High,
             text: format!(
-                "The web page on TCP port 80 accepts the factory's login {word}/{word}. Set your own: \
-                 `mains at {address} 'WEBU=?'` and type USER,PASSWORD when asked."
+                "The web page on TCP port 80 accepts the factory login {word}/{word}. Set your own: run \
+                 `mains at {address} 'WEBU=?'` and type USER,PASSWORD at the prompt."
             ),
         }),
-        Web::Unprotected => Some(Finding {
+        WebAccess::Unprotected => Some(Finding {
             id: "web-no-password",
             severity: Severity::Medium,
-            text: "The web page on TCP port 80 shows itself without a login. Keep the device on a network that \
-                   strangers cannot join, and never forward this port."
+            text: "The web page on TCP port 80 needs no login. Keep the device on a network that strangers cannot \
+                   join, and never forward this port."
                 .to_owned(),
         }),
-        Web::Protected | Web::Unclear => None,
+        WebAccess::Protected | WebAccess::Unclear => None,
     }
 }
 
@@ -81,35 +81,35 @@ fn configuration_port() -> Finding {
         id: "open-configuration-port",
         severity: Severity::High,
         text: format!(
-            "Whoever reaches UDP port {PORT} can read the Wi-Fi key and change every setting: the protocol has no \
-             secret, and nothing on the device can close it. Keep it on a network of its own (a guest network) that \
-             strangers cannot join, and never forward this port."
+            "Anyone who reaches UDP port {PORT} can read the Wi-Fi key and change every setting: the protocol has no \
+             secret, and the device has no way to close the port. Keep the device on a network of its own (a guest \
+             network) that strangers cannot join, and never forward this port."
         ),
     }
 }
 
-fn access_point(address: Ipv4Addr, session: &Session) -> Option<Finding> {
+fn access_point(address: Ipv4Addr, session: &SessionFacts) -> Option<Finding> {
     if !matches!(session.mode, Some(Mode::Ap | Mode::ApSta)) {
         return None;
     }
     let credentials = session.access_point.as_ref()?;
-    let way = format!(
-        "Set a key of your own: `mains at {address} 'WAKEY=WPA2PSK,AES,?' Z`, or end it by `mains setup`, after which the \
-         device is a station only."
+    let advice = format!(
+        "Set a key of your own with `mains at {address} 'WAKEY=WPA2PSK,AES,?' Z`, or close the network with `mains setup`, \
+         after which the device is a station only."
     );
     match (credentials.auth, &credentials.key) {
         (Auth::Open, _) | (_, None) => Some(Finding {
             id: "open-access-point",
             severity: Severity::High,
             text: format!(
-                "The device's own Wi-Fi network is open: everybody in reach can join and own it. {way}"
+                "The device's own Wi-Fi network is open: anyone in range can join it and take over the device. {advice}"
             ),
         }),
         (_, Some(key)) if key.as_bytes() == FACTORY_KEY => Some(Finding {
             id: "default-ap-key",
             severity: Severity::High,
             text: format!(
-                "The device's own Wi-Fi network has the key of the factory, which everybody knows. {way}"
+                "The device's own Wi-Fi network has the factory key, which is public. {advice}"
             ),
         }),
         _ => None,
@@ -121,27 +121,27 @@ fn switch_port(facts: &Facts) -> Finding {
         .plug
         .as_ref()
         .is_some_and(|plug| plug.family == FamilyId::RECO);
-    let who = if is_reco {
+    let action = if is_reco {
         "switch and meter the plug"
     } else {
-        "talk to what is behind the module"
+        "send commands to the device behind the module"
     };
     Finding {
         id: "open-data-port",
         severity: Severity::Medium,
         text: format!(
-            "Whoever reaches TCP port {DATA_PORT} can {who}, without a password. Keep it on a network that strangers \
-             cannot join, and never forward this port."
+            "Anyone who reaches TCP port {DATA_PORT} can {action}, without a password. Keep the device on a network that \
+             strangers cannot join, and never forward this port."
         ),
     }
 }
 
-fn setup_mode(session: &Session) -> Option<Finding> {
+fn setup_mode(session: &SessionFacts) -> Option<Finding> {
     (session.mode == Some(Mode::Ap)).then(|| Finding {
         id: "setup-mode",
         severity: Severity::Low,
-        text: "The device is an access point, as it leaves the factory: it is not on your Wi-Fi yet. `mains setup` puts \
-               it there."
+        text: "The device is an access point, as it leaves the factory, and not on your Wi-Fi yet. Put it there with \
+               `mains setup`."
             .to_owned(),
     })
 }
@@ -152,13 +152,13 @@ fn default_word(words: &[DiscoveryWord]) -> Option<Finding> {
         id: "default-discovery-word",
         severity: Severity::Low,
         text: format!(
-            "It answers the well-known discovery word {word}, so everybody on the network finds it at once. Leave it if \
-             apps shall find it; AT+ASWD sets another, and then programs must be told that word."
+            "The device replies to the well-known discovery word {word}, so anyone on the network can find it. Keep the \
+             word if apps are to find the device; otherwise set another with AT+ASWD, which programs must then know."
         ),
     })
 }
 
-fn servers(session: &Session) -> Option<Finding> {
+fn servers(session: &SessionFacts) -> Option<Finding> {
     let calls = |socket: &&SocketSettings| {
         // Socket B has no role: it always calls.
         socket
@@ -181,8 +181,8 @@ fn servers(session: &Session) -> Option<Finding> {
         id: "calls-a-server",
         severity: Severity::Low,
         text: format!(
-            "It calls a server by itself ({}). Whoever owns that name now can switch it. Block its way to the Internet in \
-             your router; everything here works without.",
+            "The device connects to a server by itself ({}). Whoever owns that name now can switch it. Block its Internet \
+             access in your router; Mains works without it.",
             names.join(", ")
         ),
     })
@@ -203,10 +203,10 @@ mod tests {
 
     fn session(mode: Mode, access_point: &[u8]) -> Facts {
         let access_point = Credentials::parse(access_point).ok();
-        let session = Session {
+        let session = SessionFacts {
             mode: Some(mode),
             access_point,
-            ..Session::default()
+            ..SessionFacts::default()
         };
         Facts {
             session: Some(session),
@@ -219,7 +219,7 @@ mod tests {
         assert!(ids(&Facts::default()).is_empty());
         let facts = Facts {
             http: true,
-            web: Some(Web::Protected),
+            web: Some(WebAccess::Protected),
             ..Facts::default()
         };
         assert!(ids(&facts).is_empty());
@@ -230,7 +230,7 @@ mod tests {
         let facts = Facts {
             data: true,
             words: vec![DiscoveryWord::HF_A11],
-            web: Some(Web::DefaultLogin("ADMIN")),
+            web: Some(WebAccess::DefaultLogin("ADMIN")),
             ..session(Mode::Sta, b"OPEN,NONE")
         };
         assert_eq!(

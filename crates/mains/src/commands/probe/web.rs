@@ -1,10 +1,9 @@
-//! The web page on TCP port 80, and whether it still takes the password of the factory.
+//! Access to the web page on TCP port 80: without a login, or with the factory's.
 //!
 //! An SP-2 asks for a login (401), takes ADMIN/ADMIN, and then has no page to show (404). Only status lines matter, so
-//! no body is read; header and waits are bounded, whatever the other end sends.
+//! no body is read; header and waits are bounded, whatever the device sends.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http_body_util::Empty;
@@ -16,70 +15,70 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::timing::HTTP_TIMEOUT;
+
 /// The port of the web page.
 pub(super) const PORT: u16 = 80;
-/// One request, from connecting to the end of the header. Such modules are slow.
-const REQUEST_WAIT: Duration = Duration::from_secs(3);
-const LONGEST_HEADER: usize = 16 * 1024;
+/// Maximum size of a header.
+const MAX_HEADER: usize = 16 * 1024;
 
-/// Logins of the factory: the plug's, then the plain module's.
-const DEFAULTS: [(&str, &str); 2] = [("ADMIN", "ADMIN"), ("admin", "admin")];
+/// Factory logins: the plug's, then the plain module's.
+const FACTORY_LOGINS: [(&str, &str); 2] = [("ADMIN", "ADMIN"), ("admin", "admin")];
 
-/// What is known of the web page.
+/// Access to the web page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Web {
-    /// It is there, but what it says is no HTTP, or it says nothing.
+pub(super) enum WebAccess {
+    /// The port is open, but the reply is not HTTP, or there is none.
     Unclear,
     /// Its pages need no login.
     Unprotected,
-    /// It asks for a login; the factory's are refused, or it did not say.
+    /// It needs a login; the factory's are refused, or got no reply.
     Protected,
-    /// This user with the password of the same name gets in.
+    /// This factory user is accepted, with the password of the same name.
     DefaultLogin(&'static str),
 }
 
-/// Looks at the page without a login, then with those of the factory.
-pub(super) async fn look(address: Ipv4Addr) -> Web {
+/// Requests the page without a login, then with the factory's.
+pub(super) async fn check(address: Ipv4Addr) -> WebAccess {
     match status(address, None).await {
-        None => Web::Unclear,
-        Some(StatusCode::UNAUTHORIZED) => try_defaults(address).await,
-        Some(status) if status.is_success() || status.is_redirection() => Web::Unprotected,
-        Some(_) => Web::Unclear,
+        None => WebAccess::Unclear,
+        Some(StatusCode::UNAUTHORIZED) => try_factory_logins(address).await,
+        Some(status) if status.is_success() || status.is_redirection() => WebAccess::Unprotected,
+        Some(_) => WebAccess::Unclear,
     }
 }
 
-async fn try_defaults(address: Ipv4Addr) -> Web {
-    for login in DEFAULTS {
+async fn try_factory_logins(address: Ipv4Addr) -> WebAccess {
+    for login in FACTORY_LOGINS {
         match status(address, Some(login)).await {
-            // "Forbidden" is a no as well, and a server that stumbles has not said yes.
+            // "Forbidden" is a refusal as well, and a server error is not an acceptance.
             Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {}
             Some(status) if status.is_server_error() => {}
-            Some(_) => return Web::DefaultLogin(login.0),
-            None => return Web::Protected,
+            Some(_) => return WebAccess::DefaultLogin(login.0),
+            None => return WebAccess::Protected,
         }
     }
-    Web::Protected
+    WebAccess::Protected
 }
 
 async fn status(address: Ipv4Addr, login: Option<(&str, &str)>) -> Option<StatusCode> {
-    let answer = timeout(REQUEST_WAIT, ask(address, login)).await;
-    match answer {
+    match timeout(HTTP_TIMEOUT, request(address, login)).await {
         Ok(Ok(status)) => Some(status),
         Ok(Err(error)) => {
-            tracing::debug!(%address, %error, "the web page cannot be read");
+            tracing::debug!(%address, %error, "cannot read the web page");
             None
         }
         Err(_) => None,
     }
 }
 
-async fn ask(
+async fn request(
     address: Ipv4Addr,
     login: Option<(&str, &str)>,
 ) -> Result<StatusCode, Box<dyn std::error::Error + Send + Sync>> {
     let stream = TcpStream::connect(SocketAddrV4::new(address, PORT)).await?;
     let (mut sender, connection) = http1::Builder::new()
-        .max_buf_size(LONGEST_HEADER)
+        .max_buf_size(MAX_HEADER)
         .handshake(TokioIo::new(stream))
         .await?;
     let mut request = Request::get("/")
@@ -90,8 +89,8 @@ async fn ask(
         request = request.header(AUTHORIZATION, format!("Basic {token}"));
     }
     let mut exchange = std::pin::pin!(sender.send_request(request.body(Empty::<Bytes>::new())?));
-    // The connection does the work. It is dropped with the body unread; where it ends first, the answer may have come
-    // with its last bytes.
+    // The connection drives the exchange. It is dropped with the body unread; if it ends first, the response may have
+    // come with its last bytes.
     let response = tokio::select! {
         biased;
         response = &mut exchange => response,

@@ -1,44 +1,45 @@
-//! Choosing the home network among those that the plug sees.
+//! Choosing the home network from the plug's scan.
 
 use hiflying::Ssid;
 use hiflying::wscan::ScannedNetwork;
 
-use super::wish::{HomeKey, Wish, network_name};
+use super::options::{HomeKey, SetupOptions, network_name};
 use crate::error::Failure;
 use crate::ui::Ui;
 
-const SSID_FLAG: &str = "give it with `--ssid`";
+const SSID_FLAG: &str = "pass it with `--ssid`";
 
-/// Has the user choose the home network, or type the name of one that the plug did not see, and asks for its key.
+/// Asks for the home network, by number or by the name of one that the plug did not see, and for its key.
 pub(super) async fn home_network(
     ui: &Ui,
-    wish: &mut Wish,
+    options: &mut SetupOptions,
     networks: &[ScannedNetwork],
-) -> Result<(), Failure> {
+) -> Result<Ssid, Failure> {
     let seen = by_name(networks);
     let mut lines: Vec<String> = seen.iter().map(|network| describe(network)).collect();
     lines.push("another one (type its name)".to_owned());
-    let index = match lines.len() {
-        1 => 0,
-        _ => {
-            ui.choose("Which network is yours", &lines, SSID_FLAG)
-                .await?
-        }
+    let index = if seen.is_empty() {
+        0
+    } else {
+        ui.choose("Which network is yours", &lines, SSID_FLAG)
+            .await?
     };
     let chosen = seen.get(index);
-    wish.ssid = Some(match chosen {
+    let ssid = match chosen {
         Some(network) => network_name(&network.ssid)?,
         None => type_name(ui).await?,
-    });
-    wish.scanned = chosen.and_then(|network| network.security);
-    if matches!(wish.key, HomeKey::Ask) {
+    };
+    options.ssid = Some(ssid.clone());
+    options.scanned = chosen.and_then(|network| network.security);
+    if matches!(options.key, HomeKey::Missing) {
         let open = chosen.is_some_and(|network| is_open(network));
-        wish.key = match open {
-            true => HomeKey::Open,
-            false => wish.ask_key(ui).await?,
+        options.key = if open {
+            HomeKey::Open
+        } else {
+            options.ask_key(ui).await?
         };
     }
-    Ok(())
+    Ok(ssid)
 }
 
 async fn type_name(ui: &Ui) -> Result<Ssid, Failure> {
@@ -51,7 +52,7 @@ async fn type_name(ui: &Ui) -> Result<Ssid, Failure> {
     }
 }
 
-/// One row for each name, the strongest first; hidden networks have none to show.
+/// Returns one row for each name, the strongest first; hidden networks are left out.
 fn by_name(networks: &[ScannedNetwork]) -> Vec<&ScannedNetwork> {
     let mut seen: Vec<&ScannedNetwork> = Vec::new();
     for network in networks.iter().filter(|network| !network.ssid.is_empty()) {
@@ -80,7 +81,7 @@ fn describe(network: &ScannedNetwork) -> String {
     let security = match network.security {
         Some(_) if is_open(network) => "open".to_owned(),
         Some(security) => security.to_string(),
-        None => "of a kind that the plug cannot join".to_owned(),
+        None => "not supported by the plug".to_owned(),
     };
     format!("{name}{signal}  {security}")
 }
