@@ -29,6 +29,7 @@ mod live;
 mod questions;
 pub mod screen;
 pub mod table;
+mod waiting;
 
 /// Style of what is on.
 pub const ON: Style = AnsiColor::Green.on_default().bold();

@@ -1,0 +1,78 @@
+//! Progress on stderr: what the command waits for, on a line that is rewritten in place.
+//!
+//! Whatever else is printed meanwhile stands above it, and nothing of it stays on the terminal or in a log.
+
+use std::io::{self, IsTerminal};
+use std::pin::pin;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::live::LiveLine;
+use super::{Ui, clean};
+
+/// Delay before a wait is shown; most waits are shorter.
+const SPINNER_DELAY: Duration = Duration::from_secs(1);
+
+impl Ui {
+    /// Returns true where a line can be rewritten: stderr is a terminal that is able to, and neither `-q` nor `--json`
+    /// silences it.
+    pub fn has_live_line(&self) -> bool {
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        !self.options.quiet && !self.options.json && !dumb && io::stderr().is_terminal()
+    }
+
+    /// Shows a text in the place of the former one, until something else is printed. To be used where
+    /// [`Ui::has_live_line`].
+    pub fn live(&self, text: &str) {
+        self.locked_live()
+            .get_or_insert_with(LiveLine::text)
+            .set_text(clean(text).into_owned());
+    }
+
+    /// Runs `work`; if it takes longer than a second, a spinner shows `what` and the time passed.
+    pub async fn waiting<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
+        if !self.has_live_line() {
+            return work.await;
+        }
+        let mut work = pin!(work);
+        if let Ok(result) = tokio::time::timeout(SPINNER_DELAY, &mut work).await {
+            return result;
+        }
+        self.end_live();
+        let spinner = LiveLine::spinner(clean(what).into_owned(), SPINNER_DELAY);
+        *self.locked_live() = Some(spinner);
+        // Also when `work` is dropped half-way.
+        let _end = EndLive(self);
+        work.await
+    }
+
+    /// Removes the line, if there is one.
+    pub(super) fn end_live(&self) {
+        drop(self.locked_live().take());
+    }
+
+    /// Writes to the terminal: above a spinner, and in the place of a text.
+    pub(super) fn above_live<T>(&self, write: impl FnOnce() -> T) -> T {
+        let mut live = self.locked_live();
+        if let Some(spinner) = live.take_if(|line| line.is_spinner()) {
+            let result = spinner.above(write);
+            *live = Some(spinner);
+            return result;
+        }
+        drop(live.take());
+        write()
+    }
+
+    fn locked_live(&self) -> MutexGuard<'_, Option<LiveLine>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Removes the line of progress when dropped.
+struct EndLive<'a>(&'a Ui);
+
+impl Drop for EndLive<'_> {
+    fn drop(&mut self) {
+        self.0.end_live();
+    }
+}
