@@ -34,6 +34,15 @@ impl Rule {
         let leader = self.kind.leader().map(|leader| ("leader", leader));
         [("plug", self.plug)].into_iter().chain(leader)
     }
+
+    /// Returns the field and the plug whose meter it needs.
+    pub fn metered_plug(&self) -> Option<(&'static str, PlugId)> {
+        match &self.kind {
+            RuleKind::StandbyKill { .. } | RuleKind::OverPower { .. } => Some(("plug", self.plug)),
+            RuleKind::Follow { leader, .. } => Some(("leader", *leader)),
+            RuleKind::AutoOff { .. } | RuleKind::KeepOn { .. } | RuleKind::PowerOn { .. } => None,
+        }
+    }
 }
 
 impl Document for Rule {

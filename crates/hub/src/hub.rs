@@ -13,6 +13,7 @@ use api::{
 use futures_util::future::join_all;
 use hiflying::Mac;
 use jiff::Timestamp;
+use plugs::Capability;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
@@ -287,7 +288,16 @@ impl Hub {
     ///
     /// [`RequestError`] of kind `usage` at the field that names an unknown plug.
     pub fn check_rule(&self, rule: &Rule) -> Result<(), RequestError> {
-        self.check_plugs(rule.plugs())
+        self.check_plugs(rule.plugs())?;
+        match rule.metered_plug() {
+            Some((field, plug)) if !self.keeper().can(plug.0, Capability::Meter) => {
+                let message = format!("plug {plug} has no meter, which this rule needs");
+                Err(RequestError::usage(message)
+                    .at(field)
+                    .hint("choose a plug with a meter, or another kind of rule"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Says whether all that a tariff names exists.

@@ -21,9 +21,9 @@ use crate::twins::{Plugs, in_network};
 use crate::world::{House, Wishes, at, eventually, mac, plug};
 
 /// A keeper with a hub around it, and its automation.
-struct Home {
-    house: House,
-    hub: Hub,
+pub struct Home {
+    pub house: House,
+    pub hub: Hub,
     automation: Option<JoinHandle<()>>,
 }
 
@@ -34,7 +34,7 @@ impl Home {
         home
     }
 
-    fn start(&mut self) {
+    pub fn start(&mut self) {
         self.automation = Some(tokio::spawn(hub::automation::run(self.hub.clone())));
     }
 
@@ -42,6 +42,11 @@ impl Home {
     async fn prepare() -> Self {
         let house = House::open(Wishes::default()).await;
         house.adopt([1]).await;
+        Self::around(house).await
+    }
+
+    /// A hub around a house.
+    pub async fn around(house: House) -> Self {
         let store = Arc::clone(&house.store) as Arc<dyn Store>;
         let mut config = Config::in_state("unused");
         config.timezone = TimeZone::get("Europe/Berlin").unwrap();
@@ -94,14 +99,14 @@ impl Home {
         assert!(switched.unwrap().confirmed);
     }
 
-    async fn close(self) {
+    pub async fn close(self) {
         self.house.close().await;
         let ended = tokio::time::timeout(Duration::from_secs(1), self.automation.unwrap()).await;
         ended.expect("automation does not end").unwrap();
     }
 }
 
-fn document<T: DeserializeOwned>(mut fields: Value) -> T {
+pub fn document<T: DeserializeOwned>(mut fields: Value) -> T {
     fields["name"] = json!(format!("{:x}", fastrand::u64(..)));
     serde_json::from_value(fields).unwrap()
 }

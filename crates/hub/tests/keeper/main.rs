@@ -12,6 +12,8 @@ mod automation;
 mod crowd;
 mod daily;
 mod faults;
+mod made_up;
+mod made_up_family;
 #[allow(
     dead_code,
     reason = "shared with other tests, which use other parts of it"

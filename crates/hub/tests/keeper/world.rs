@@ -20,6 +20,7 @@ use hub::store::{
 };
 use hub::{Event, EventBus, Keeper, News};
 use jiff::Timestamp;
+use plugs::Families;
 use serde_json::Value;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -29,6 +30,19 @@ use tokio_util::task::TaskTracker;
 pub fn at(number: u16) -> Ipv4Addr {
     let [high, low] = number.to_be_bytes();
     Ipv4Addr::new(127, 71, 1 + high, low)
+}
+
+/// The interface on which all of it happens.
+pub fn loopback() -> Interface {
+    Interface {
+        name: "lo".into(),
+        address: Ipv4Addr::new(127, 71, 0, 1),
+        prefix: 8,
+        broadcast: Ipv4Addr::new(127, 255, 255, 255),
+        loopback: true,
+        up: true,
+        index: 1,
+    }
 }
 
 /// A plug with faults.
@@ -197,6 +211,7 @@ pub struct Wishes {
     pub metering: &'static str,
     pub scan: &'static str,
     pub names: Vec<(Mac, &'static str)>,
+    pub families: Families,
 }
 
 impl Default for Wishes {
@@ -206,6 +221,7 @@ impl Default for Wishes {
             metering: "1s",
             scan: "1s",
             names: Vec::new(),
+            families: plugs::families::all(),
         }
     }
 }
@@ -228,18 +244,9 @@ impl House {
 
     /// Starts a keeper with all that the store has.
     pub async fn open_again(store: Arc<Memory>, wishes: Wishes) -> Self {
-        let lo = Interface {
-            name: "lo".into(),
-            address: Ipv4Addr::new(127, 71, 0, 1),
-            prefix: 8,
-            broadcast: Ipv4Addr::new(127, 255, 255, 255),
-            loopback: true,
-            up: true,
-            index: 1,
-        };
         let config = KeeperConfig {
-            interfaces: Interfaces::Fixed(vec![lo]),
-            families: plugs::families::all(),
+            interfaces: Interfaces::Fixed(vec![loopback()]),
+            families: wishes.families,
             adopt: wishes.adopt,
             metering: wishes.metering.parse::<Period>().unwrap(),
             scan: wishes.scan.parse().unwrap(),

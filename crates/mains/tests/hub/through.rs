@@ -133,7 +133,7 @@ fn people_read_the_same_lines() {
     home.run(&["name", "127.0.0.2", "lamp"]).ends_with(0);
     let run = home.run(&["on", "lamp"]).ends_with(0);
     assert!(
-        run.stdout.starts_with("lamp is on (confirmed after "),
+        run.stdout.starts_with("lamp is on (confirmed in "),
         "{run:?}"
     );
     assert_eq!(run.stderr, "");
