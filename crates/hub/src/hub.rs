@@ -1,7 +1,7 @@
 //! The handle on a running hub.
 //!
 //! REST, later MQTT, schedules and rules all call the same functions here, so that each thing can be done in one way only. It
-//! holds no device logic: plugs belong to the [`Keeper`], documents to their [`Repository`], history to the store.
+//! holds no device logic: plugs belong to the [`Registry`], documents to their [`Repository`], history to the store.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 use crate::bridges::Bridges;
 use crate::config::Config;
 use crate::event::{EventBus, News};
-use crate::keeper::Keeper;
 use crate::recorder::Recorder;
+use crate::registry::Registry;
 use crate::repository::Repository;
 use crate::schedule::{Clock, next_due};
 use crate::store::Store;
@@ -40,7 +40,7 @@ pub struct Parts {
     /// News.
     pub bus: EventBus,
     /// The plugs.
-    pub keeper: Keeper,
+    pub registry: Registry,
     /// Readings on their way into history.
     pub recorder: Recorder,
     /// Plugs that are switched together.
@@ -108,8 +108,8 @@ impl Hub {
     }
 
     /// Returns who keeps the plugs.
-    pub fn keeper(&self) -> &Keeper {
-        &self.0.parts.keeper
+    pub fn registry(&self) -> &Registry {
+        &self.0.parts.registry
     }
 
     /// Returns who writes readings into history.
@@ -175,7 +175,7 @@ impl Hub {
         let mut results = Vec::with_capacity(plugs.len());
         for some in plugs.chunks(AT_ONCE) {
             let each = some.iter().map(async |plug| {
-                let result = self.keeper().switch(plug.0, wanted, cause.clone()).await;
+                let result = self.registry().switch(plug.0, wanted, cause.clone()).await;
                 (*plug, result)
             });
             results.extend(join_all(each).await);
@@ -188,9 +188,9 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// As [`Keeper::replace`]. A document that cannot be written then is logged and goes on naming `old`.
+    /// As [`Registry::replace`]. A document that cannot be written then is logged and goes on naming `old`.
     pub async fn replace_plug(&self, old: Mac, new: Mac) -> Result<Arc<PlugView>, RequestError> {
-        let view = self.keeper().replace(old, new).await?;
+        let view = self.registry().replace(old, new).await?;
         let (old, new) = (PlugId(old), PlugId(new));
         let swap = |plug: &mut PlugId| {
             std::mem::replace(plug, if *plug == old { new } else { *plug }) == old
@@ -290,7 +290,7 @@ impl Hub {
     pub fn check_rule(&self, rule: &Rule) -> Result<(), RequestError> {
         self.check_plugs(rule.plugs())?;
         match rule.metered_plug() {
-            Some((field, plug)) if !self.keeper().can(plug.0, Capability::Meter) => {
+            Some((field, plug)) if !self.registry().can(plug.0, Capability::Meter) => {
                 let message = format!("plug {plug} has no meter, which this rule needs");
                 Err(RequestError::usage(message)
                     .at(field)
@@ -323,7 +323,7 @@ impl Hub {
     }
 
     fn knows(&self, plug: Mac) -> bool {
-        self.keeper().view(plug).is_some()
+        self.registry().view(plug).is_some()
     }
 
     /// Returns a group as the API and events show it.

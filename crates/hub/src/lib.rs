@@ -6,7 +6,7 @@
 //! * [`automation`]: lets schedules and rules act.
 //! * [`bridges`]: Hue bridges, and bulbs that they take over.
 //! * [`config`]: what the owner decides in `mains.toml`.
-//! * [`keeper`]: keeps contact with every plug; nobody else opens a socket to one.
+//! * [`registry`]: keeps contact with every plug; nobody else opens a socket to one.
 //! * [`energy`]: what plugs used, and what it cost.
 //! * [`rule`]: what switches by what a plug does.
 //! * [`schedule`]: what switches by the clock and the sun.
@@ -27,8 +27,8 @@ pub mod energy;
 pub mod event;
 pub mod http;
 mod hub;
-pub mod keeper;
 pub mod recorder;
+pub mod registry;
 pub mod repository;
 pub mod rule;
 mod run;
@@ -40,6 +40,6 @@ pub mod store;
 pub use config::Config;
 pub use event::{Event, EventBus, News};
 pub use hub::{Hub, Parts};
-pub use keeper::Keeper;
+pub use registry::Registry;
 pub use repository::Repository;
 pub use run::{HubReady, run};

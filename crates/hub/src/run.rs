@@ -22,8 +22,8 @@ use crate::bridges::Bridges;
 use crate::config::Config;
 use crate::event::EventBus;
 use crate::hub::{Hub, Parts};
-use crate::keeper::{Interfaces, Keeper, KeeperConfig, Surroundings};
 use crate::recorder::Recorder;
+use crate::registry::{Interfaces, Registry, RegistryConfig, RegistryContext};
 use crate::repository::Repository;
 use crate::state_lock::StateLock;
 use crate::store::{OpenedStore, Retention, Sample, Sqlite, Store, StoreError};
@@ -167,7 +167,7 @@ async fn assemble(
     let bus = EventBus::new();
     let (cancel, tracker) = (work.cancel.clone(), work.tracker.clone());
     let bridges = Bridges::new(&config, bus.clone(), cancel, tracker);
-    let keeper_config = KeeperConfig {
+    let registry_config = RegistryConfig {
         interfaces: Interfaces::Named(config.interfaces.clone()),
         families: plugs::families::all(),
         adopt: config.adopt,
@@ -175,19 +175,19 @@ async fn assemble(
         scan: config.scan,
         names,
     };
-    let surroundings = Surroundings {
+    let surroundings = RegistryContext {
         bus: bus.clone(),
         samples,
         store: store.clone(),
         cancel: work.cancel.clone(),
         tracker: work.tracker.clone(),
     };
-    let keeper = Keeper::start(keeper_config, records, energy, surroundings).await?;
+    let registry = Registry::start(registry_config, records, energy, surroundings).await?;
     Ok(Hub::new(Parts {
         config,
         store,
         bus,
-        keeper,
+        registry,
         recorder,
         groups,
         schedules,

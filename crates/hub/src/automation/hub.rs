@@ -47,15 +47,15 @@ impl AutomationContext for Hub {
     }
 
     fn views(&self) -> Vec<Arc<PlugView>> {
-        self.keeper().views()
+        self.registry().views()
     }
 
     fn view(&self, plug: Mac) -> Option<Arc<PlugView>> {
-        self.keeper().view(plug)
+        self.registry().view(plug)
     }
 
     fn moved_by(&self, plug: Mac) -> Option<Cause> {
-        self.keeper().moved(plug).map(|moved| moved.cause)
+        self.registry().moved(plug).map(|moved| moved.cause)
     }
 
     fn members(&self, target: &SwitchTarget) -> Result<Vec<PlugId>, RequestError> {
@@ -68,7 +68,7 @@ impl AutomationContext for Hub {
         wanted: RelayCommand,
         cause: Cause,
     ) -> Result<Switched, RequestError> {
-        self.keeper().switch(plug, wanted, cause).await
+        self.registry().switch(plug, wanted, cause).await
     }
 
     fn cancel(&self) -> &CancellationToken {

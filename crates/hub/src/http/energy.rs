@@ -85,7 +85,7 @@ fn plugs(hub: &Hub, params: &Params) -> Result<Vec<PlugId>, RequestError> {
         plugs.push(plug);
     }
     if plugs.is_empty() {
-        let views = hub.keeper().views();
+        let views = hub.registry().views();
         plugs.extend(views.iter().map(|view| PlugId(view.plug.mac)));
     }
     plugs.sort();

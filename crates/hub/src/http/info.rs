@@ -79,7 +79,7 @@ struct DatabaseInfo {
     responses((status = 200, description = "How it is", body = HubInfo)))]
 async fn info(State(hub): State<Hub>, params: Params) -> Result<Json<HubInfo>, Problem> {
     params.only(&[])?;
-    let stats = hub.keeper().stats();
+    let stats = hub.registry().stats();
     let recorder = hub.recorder().status();
     let database = hub.store().info().await.ok().map(|info| DatabaseInfo {
         bytes: info.bytes,
@@ -109,7 +109,7 @@ async fn info(State(hub): State<Hub>, params: Params) -> Result<Json<HubInfo>, P
 
 /// The hub's own numbers for `/metrics`.
 pub(super) async fn metrics(api: &Api) -> Vec<HubMetric> {
-    let stats = api.hub.keeper().stats();
+    let stats = api.hub.registry().stats();
     let recorder = api.hub.recorder().status();
     let gauge = |name, help, value: u64| metric(name, help, MetricType::Gauge, value);
     let counter = |name, help, value: u64| metric(name, help, MetricType::Counter, value);

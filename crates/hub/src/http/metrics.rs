@@ -153,7 +153,7 @@ fn text(plugs: Vec<Arc<PlugView>>, hub: Vec<HubMetric>) -> Result<String, Reques
     responses((status = 200, description = "Prometheus' text format", body = String, content_type = "text/plain")))]
 pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
     let hub = super::info::metrics(&api).await;
-    let text = text(api.hub.keeper().views(), hub)?;
+    let text = text(api.hub.registry().views(), hub)?;
     Ok(([(CONTENT_TYPE, FORMAT)], text).into_response())
 }
 

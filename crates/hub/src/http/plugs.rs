@@ -52,7 +52,7 @@ async fn list(
     params: Params,
 ) -> Result<axum::Json<Vec<Arc<PlugView>>>, Problem> {
     params.only(&[])?;
-    Ok(axum::Json(hub.keeper().views()))
+    Ok(axum::Json(hub.registry().views()))
 }
 
 /// Where a plug is.
@@ -76,7 +76,7 @@ struct Adopt {
         (status = 502, description = "What is there is not understood", body = ProblemJson, content_type = "application/problem+json"),
         (status = 504, description = "Nothing answers there", body = ProblemJson, content_type = "application/problem+json")))]
 async fn adopt(State(hub): State<Hub>, Json(body): Json<Adopt>) -> Result<Response, Problem> {
-    let (view, is_new) = hub.keeper().adopt(body.address).await?;
+    let (view, is_new) = hub.registry().adopt(body.address).await?;
     let status = match is_new {
         true => StatusCode::CREATED,
         false => StatusCode::OK,
@@ -116,7 +116,7 @@ async fn change(
     Json(change): Json<PlugChange>,
 ) -> Result<Tagged<Arc<PlugView>>, Problem> {
     let if_match = held(&hub, plug, &if_match)?;
-    let (body, revision) = hub.keeper().change(plug.0, change, if_match).await?;
+    let (body, revision) = hub.registry().change(plug.0, change, if_match).await?;
     Ok(Tagged { revision, body })
 }
 
@@ -136,7 +136,7 @@ async fn remove(
     params.only(&["purge"])?;
     let purge = params.flag("purge")?;
     let if_match = held(&hub, plug, &if_match)?;
-    hub.keeper().remove(plug.0, if_match, purge).await?;
+    hub.registry().remove(plug.0, if_match, purge).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -174,7 +174,7 @@ async fn switch(
 ) -> Result<axum::Json<RelayAnswer>, Problem> {
     let view = view(&hub, plug)?;
     match hub
-        .keeper()
+        .registry()
         .switch(plug.0, order.state, Cause::Person)
         .await
     {
@@ -229,7 +229,7 @@ async fn meter(
     PlugPath(plug): PlugPath,
 ) -> Result<axum::Json<Reading>, Problem> {
     view(&hub, plug)?;
-    Ok(axum::Json(hub.keeper().meter(plug.0).await?))
+    Ok(axum::Json(hub.registry().meter(plug.0).await?))
 }
 
 /// An order to a plug's own timer.
@@ -273,7 +273,7 @@ async fn delay(
     view(&hub, plug)?;
     let minutes = Minutes::new(order.minutes)
         .map_err(|error| RequestError::usage(format!("minutes: {error}")).at("minutes"))?;
-    let delayed = hub.keeper().delay(plug.0, order.state, minutes).await?;
+    let delayed = hub.registry().delay(plug.0, order.state, minutes).await?;
     Ok(axum::Json(DelayAnswer {
         relay: delayed.relay,
         minutes: delayed.minutes.count(),
@@ -303,7 +303,7 @@ async fn version(
     PlugPath(plug): PlugPath,
 ) -> Result<axum::Json<VersionAnswer>, Problem> {
     view(&hub, plug)?;
-    let version = hub.keeper().version(plug.0).await?;
+    let version = hub.registry().version(plug.0).await?;
     Ok(axum::Json(VersionAnswer { plug, version }))
 }
 
@@ -363,12 +363,12 @@ async fn discover(
     State(hub): State<Hub>,
     MaybeJson(body): MaybeJson<Discover>,
 ) -> Result<axum::Json<Vec<FoundPlug>>, Problem> {
-    Ok(axum::Json(hub.keeper().discover(body.wait()?).await?))
+    Ok(axum::Json(hub.registry().discover(body.wait()?).await?))
 }
 
 /// Returns a plug, or says that there is none.
 pub(super) fn view(hub: &Hub, plug: PlugId) -> Result<Arc<PlugView>, RequestError> {
-    hub.keeper().view(plug.0).ok_or_else(|| unknown(plug))
+    hub.registry().view(plug.0).ok_or_else(|| unknown(plug))
 }
 
 fn unknown(plug: PlugId) -> RequestError {
@@ -377,7 +377,7 @@ fn unknown(plug: PlugId) -> RequestError {
 }
 
 fn revision(hub: &Hub, plug: PlugId) -> Result<u64, RequestError> {
-    hub.keeper().revision(plug.0).ok_or_else(|| unknown(plug))
+    hub.registry().revision(plug.0).ok_or_else(|| unknown(plug))
 }
 
 /// Returns the revision that a change insists on.

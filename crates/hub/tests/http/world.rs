@@ -14,8 +14,8 @@ use hiflying::net::Interface;
 use http_body_util::BodyExt;
 use hub::bridges::Bridges;
 use hub::config::Place;
-use hub::keeper::{Interfaces, Keeper, KeeperConfig, Surroundings};
 use hub::recorder::Recorder;
+use hub::registry::{Interfaces, Registry, RegistryConfig, RegistryContext};
 use hub::store::{Retention, Sqlite, Store};
 use hub::{Config, EventBus, Hub, Parts, Repository};
 use jiff::tz::TimeZone;
@@ -79,14 +79,14 @@ impl House {
         let (samples, waiting) = mpsc::channel(1_000);
         let recorder = Recorder::start(store.clone(), waiting, cancel.clone(), &tracker);
         let bus = EventBus::new();
-        let surroundings = Surroundings {
+        let surroundings = RegistryContext {
             bus: bus.clone(),
             samples,
             store: store.clone(),
             cancel: cancel.clone(),
             tracker: tracker.clone(),
         };
-        let keeper = Keeper::start(keeping(), Vec::new(), Vec::new(), surroundings).await;
+        let registry = Registry::start(keeping(), Vec::new(), Vec::new(), surroundings).await;
         let ends = (cancel.clone(), tracker.clone());
         let hub = Hub::new(Parts {
             bridges: Bridges::new(&config, bus.clone(), ends.0, ends.1),
@@ -94,7 +94,7 @@ impl House {
             schedules: Repository::load(store.clone()).await.unwrap(),
             rules: Repository::load(store.clone()).await.unwrap(),
             tariffs: Repository::load(store.clone()).await.unwrap(),
-            keeper: keeper.unwrap(),
+            registry: registry.unwrap(),
             cancel: cancel.clone(),
             config,
             store,
@@ -167,8 +167,8 @@ impl House {
     }
 }
 
-fn keeping() -> KeeperConfig {
-    KeeperConfig {
+fn keeping() -> RegistryConfig {
+    RegistryConfig {
         families: plugs::families::all(),
         interfaces: Interfaces::Fixed(vec![Interface {
             name: "lo".into(),

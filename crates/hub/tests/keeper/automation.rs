@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use crate::twins::{Plugs, in_network};
 use crate::world::{House, Wishes, at, eventually, mac, plug};
 
-/// A keeper with a hub around it, and its automation.
+/// A registry with a hub around it, and its automation.
 pub struct Home {
     pub house: House,
     pub hub: Hub,
@@ -55,7 +55,7 @@ impl Home {
             bridges: Bridges::new(&config, house.bus.clone(), ends.0, ends.1),
             config,
             bus: house.bus.clone(),
-            keeper: house.keeper.clone(),
+            registry: house.registry.clone(),
             recorder: Recorder::default(),
             groups: Repository::load(store.clone()).await.unwrap(),
             schedules: Repository::load(store.clone()).await.unwrap(),
@@ -93,7 +93,7 @@ impl Home {
     async fn person(&self, wanted: RelayCommand) {
         let switched = self
             .house
-            .keeper
+            .registry
             .switch(mac(1), wanted, Cause::Person)
             .await;
         assert!(switched.unwrap().confirmed);
@@ -134,7 +134,7 @@ fn a_rule_answers_the_button() {
         home.house.event(3, stand(RelayState::Off)).await;
         let back = home.house.event(2, stand(RelayState::On)).await;
         assert!(back < Duration::from_secs(1), "{back:?}");
-        let moved = home.house.keeper.moved(mac(1)).unwrap();
+        let moved = home.house.registry.moved(mac(1)).unwrap();
         assert_eq!(moved.cause, Cause::Rule(id.clone()));
         let view = home.rule_view(&id);
         assert_eq!(view["last"]["why"], "it was off");
@@ -223,7 +223,7 @@ fn a_schedule_that_was_missed_is_caught_up_with() {
         schedules.keep_state(&id).await;
         home.start();
         eventually(3, || home.relay() == RelayState::On).await;
-        let moved = home.house.keeper.moved(mac(1)).unwrap();
+        let moved = home.house.registry.moved(mac(1)).unwrap();
         assert_eq!(moved.cause, Cause::Schedule(id.clone()));
         eventually(2, || !home.schedule_view(&id)["last"].is_null()).await;
         let view = home.schedule_view(&id);

@@ -2,7 +2,7 @@
 //!
 //! The pace is held against that of the other plugs in the same run, so that a busy machine changes nothing.
 //!
-//! The plugs live in a process of their own, as they do in life: what they cost is not the keeper's.
+//! The plugs live in a process of their own, as they do in life: what they cost is not the registry's.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
@@ -126,7 +126,7 @@ fn a_third_of_a_thousand_is_dead_and_the_others_keep_their_pace() {
         let mut house = House::open_again(store_with(1..=COUNT), wishes).await;
         let without_power = (1..=COUNT).filter(|number| has_no_power(*number)).count() as u64;
         let expected = u64::from(COUNT) - without_power;
-        eventually(120, || house.keeper.stats().available == expected).await;
+        eventually(120, || house.registry.stats().available == expected).await;
         tokio::time::sleep(Duration::from_secs(8)).await;
         house.take_samples();
         let start = Timestamp::now();
@@ -164,7 +164,7 @@ fn a_third_of_a_thousand_is_dead_and_the_others_keep_their_pace() {
             widest < 2.0 * usual,
             "one waited {widest} s, others {usual} s"
         );
-        let stats = house.keeper.stats();
+        let stats = house.registry.stats();
         assert_eq!(stats.available, expected, "{stats:?}");
         let connections = connections();
         assert!(connections.values().all(|count| *count == 1));
@@ -173,7 +173,7 @@ fn a_third_of_a_thousand_is_dead_and_the_others_keep_their_pace() {
         // Beside all that, plugs are switched.
         for number in (1..=COUNT).filter(|number| is_alive(*number)).step_by(33) {
             let switched = house
-                .keeper
+                .registry
                 .switch(mac(number), RelayCommand::On, Cause::Person)
                 .await;
             assert!(switched.unwrap().confirmed);
@@ -182,7 +182,7 @@ fn a_third_of_a_thousand_is_dead_and_the_others_keep_their_pace() {
         let alive = (1..=COUNT).filter(|number| is_alive(*number));
         let off = alive.map(|number| {
             house
-                .keeper
+                .registry
                 .switch(mac(number), RelayCommand::Off, Cause::Person)
         });
         let results = join_all(off).await;
@@ -195,7 +195,7 @@ fn a_third_of_a_thousand_is_dead_and_the_others_keep_their_pace() {
     });
 }
 
-/// What each further plug costs the keeper, with its connection, its reading and its place in the store's memory.
+/// What each further plug costs the registry, with its connection, its reading and its place in the store's memory.
 #[test]
 fn a_plug_costs_less_than_32_kb() {
     const COUNT: u16 = 1000;
@@ -206,12 +206,12 @@ fn a_plug_costs_less_than_32_kb() {
         allow_many_descriptors();
         let _home = Home::start(COUNT);
         let house = House::open_again(store_with(1..=20), Wishes::default()).await;
-        eventually(120, || house.keeper.stats().readings > 20).await;
+        eventually(120, || house.registry.stats().readings > 20).await;
         house.close().await;
         let before = resident_kb();
         let house = House::open_again(store_with(1..=COUNT), Wishes::default()).await;
         eventually(240, || {
-            let stats = house.keeper.stats();
+            let stats = house.registry.stats();
             stats.connections > 600 && stats.readings > 3000
         })
         .await;

@@ -19,23 +19,23 @@ fn adopted_metered_and_switched() {
             ..Wishes::default()
         })
         .await;
-        let (view, is_new) = house.keeper.adopt(at(1)).await.unwrap();
+        let (view, is_new) = house.registry.adopt(at(1)).await.unwrap();
         assert!(is_new && view.available);
         assert_eq!(view.plug.name.as_deref(), Some("kitchen"));
         assert_eq!(view.plug.relay, Some(RelayState::Off));
         assert_eq!(house.store.record(mac(1)).unwrap().revision, 1);
-        let (_, is_new) = house.keeper.adopt(at(1)).await.unwrap();
+        let (_, is_new) = house.registry.adopt(at(1)).await.unwrap();
         assert!(!is_new);
 
         let on = house
-            .keeper
+            .registry
             .switch(mac(1), RelayCommand::On, Cause::Person)
             .await;
         let on = on.unwrap();
         assert!(on.confirmed && on.relay == Some(RelayState::On), "{on:?}");
         assert!(on.elapsed < Duration::from_secs(2), "{on:?}");
         assert_eq!(house.view(1).plug.relay, Some(RelayState::On));
-        assert_eq!(house.keeper.moved(mac(1)).unwrap().cause, Cause::Person);
+        assert_eq!(house.registry.moved(mac(1)).unwrap().cause, Cause::Person);
 
         // A reading follows at once, though the next is not due for a minute.
         let after = house
@@ -51,22 +51,24 @@ fn adopted_metered_and_switched() {
         assert_eq!(house.samples.recv().await.unwrap().reading.plug, mac(1));
 
         let off = house
-            .keeper
+            .registry
             .switch(mac(1), RelayCommand::Toggle, Cause::Person);
         assert_eq!(off.await.unwrap().relay, Some(RelayState::Off));
-        let version = house.keeper.version(mac(1)).await.unwrap();
+        let version = house.registry.version(mac(1)).await.unwrap();
         assert!(version.starts_with("1.0"), "{version}");
         // Metered because somebody asks, and that is the last reading then.
-        let reading = house.keeper.meter(mac(1)).await.unwrap();
+        let reading = house.registry.meter(mac(1)).await.unwrap();
         assert_eq!(reading.power_w, Some(0.0));
         assert_eq!(house.view(1).reading, Some(reading));
-        let unknown = house.keeper.switch(mac(9), RelayCommand::On, Cause::Person);
+        let unknown = house
+            .registry
+            .switch(mac(9), RelayCommand::On, Cause::Person);
         assert_eq!(unknown.await.unwrap_err().kind(), ErrorKind::NotFound);
 
         // The other one is offered, and only that.
-        let stranger = house.keeper.offered();
+        let stranger = house.registry.offered();
         assert_eq!(stranger.len(), 1);
-        assert_eq!((stranger[0].mac, house.keeper.views().len()), (mac(2), 1));
+        assert_eq!((stranger[0].mac, house.registry.views().len()), (mac(2), 1));
         house.close().await;
         plugs.stop().await;
     });
@@ -83,12 +85,12 @@ fn edited_and_forgotten() {
             ..PlugChange::default()
         };
         let (view, revision) = house
-            .keeper
+            .registry
             .change(mac(1), named("Küche"), Some(1))
             .await
             .unwrap();
         assert_eq!((view.plug.name.as_deref(), revision), (Some("Küche"), 2));
-        let stale = house.keeper.change(mac(1), named("x"), Some(1)).await;
+        let stale = house.registry.change(mac(1), named("x"), Some(1)).await;
         assert!(stale.unwrap_err().is_stale());
         for (name, kind) in [
             ("KÜCHE", ErrorKind::Conflict),
@@ -97,7 +99,7 @@ fn edited_and_forgotten() {
             ("10.0.0.1", ErrorKind::Usage),
             ("900000621", ErrorKind::Usage),
         ] {
-            let error = house.keeper.change(mac(2), named(name), None).await;
+            let error = house.registry.change(mac(2), named(name), None).await;
             let error = error.unwrap_err();
             assert_eq!(
                 (error.kind(), error.field()),
@@ -110,7 +112,7 @@ fn edited_and_forgotten() {
             name: Some(None),
             ..PlugChange::default()
         };
-        let (view, _) = house.keeper.change(mac(1), off, None).await.unwrap();
+        let (view, _) = house.registry.change(mac(1), off, None).await.unwrap();
         assert_eq!(
             (view.metering, view.plug.name.as_deref()),
             (Metering::Off, None)
@@ -121,15 +123,15 @@ fn edited_and_forgotten() {
             .store
             .is_broken
             .store(true, std::sync::atomic::Ordering::Relaxed);
-        let failed = house.keeper.change(mac(1), named("y"), None).await;
+        let failed = house.registry.change(mac(1), named("y"), None).await;
         assert_eq!(failed.unwrap_err().kind(), ErrorKind::Unavailable);
         assert_eq!(house.view(1).plug.name, None);
-        let removed = house.keeper.remove(mac(1), None, false).await;
+        let removed = house.registry.remove(mac(1), None, false).await;
         assert_eq!(removed.unwrap_err().kind(), ErrorKind::Unavailable);
-        assert!(house.keeper.view(mac(1)).is_some());
+        assert!(house.registry.view(mac(1)).is_some());
         // Switching goes on.
         let on = house
-            .keeper
+            .registry
             .switch(mac(1), RelayCommand::On, Cause::Person)
             .await;
         assert!(on.unwrap().confirmed);
@@ -138,14 +140,14 @@ fn edited_and_forgotten() {
             .is_broken
             .store(false, std::sync::atomic::Ordering::Relaxed);
 
-        house.keeper.remove(mac(1), None, false).await.unwrap();
-        assert_eq!(house.keeper.view(mac(1)), None);
+        house.registry.remove(mac(1), None, false).await.unwrap();
+        assert_eq!(house.registry.view(mac(1)), None);
         let gone = house
-            .keeper
+            .registry
             .switch(mac(1), RelayCommand::On, Cause::Person)
             .await;
         assert_eq!(gone.unwrap_err().kind(), ErrorKind::NotFound);
-        eventually(3, || house.keeper.offered().len() == 1).await;
+        eventually(3, || house.registry.offered().len() == 1).await;
         house.close().await;
     });
 }

@@ -92,10 +92,10 @@ fn each_is_dealt_with_and_none_disturbs_another() {
             ..Wishes::default()
         })
         .await;
-        eventually(20, || house.keeper.views().len() == CASES.len() - 1).await;
+        eventually(20, || house.registry.views().len() == CASES.len() - 1).await;
         // One cannot be found by a broadcast, and is told.
         let deaf = numbered().find(|(_, case)| case.faults == ["deaf-to-broadcast"]);
-        house.keeper.adopt(at(deaf.unwrap().0)).await.unwrap();
+        house.registry.adopt(at(deaf.unwrap().0)).await.unwrap();
         tokio::time::sleep(Duration::from_secs(8)).await;
         house.take_samples();
         let start = Instant::now();
@@ -139,7 +139,7 @@ async fn switch_all(house: &House) {
     let orders = numbered().map(|(number, case)| async move {
         let start = Instant::now();
         let result = house
-            .keeper
+            .registry
             .switch(mac(number), RelayCommand::On, Cause::Person);
         let result = result.await;
         (number, case, result, start.elapsed())
@@ -199,7 +199,7 @@ fn a_hanging_meter_does_not_hold_up_an_order() {
         house.adopt([1]).await;
         eventually(5, || connections() == BTreeMap::from([(at(1), 1)])).await;
         let start = Instant::now();
-        let version = house.keeper.version(mac(1)).await;
+        let version = house.registry.version(mac(1)).await;
         assert_eq!(version.unwrap_err().kind(), ErrorKind::NoAnswer);
         assert!(
             start.elapsed() < Duration::from_secs(7),
@@ -223,15 +223,15 @@ fn an_order_never_reaches_another_plug() {
         let mut other = plug(2, &[]);
         other.listen = at(1);
         let _other = Plugs::start(vec![other]).await;
-        eventually(5, || !house.keeper.offered().is_empty()).await;
+        eventually(5, || !house.registry.offered().is_empty()).await;
         let refused = house
-            .keeper
+            .registry
             .switch(mac(1), RelayCommand::On, Cause::Person)
             .await;
         let refused = refused.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::NoAnswer);
         assert!(refused.message().contains("another"), "{refused}");
-        let stranger = house.keeper.adopt(at(1)).await.unwrap().0;
+        let stranger = house.registry.adopt(at(1)).await.unwrap().0;
         assert_eq!(
             (stranger.plug.mac, stranger.plug.relay),
             (mac(2), Some(RelayState::Off))
@@ -257,7 +257,7 @@ fn two_plugs_swap_their_addresses() {
         let address = |number| -> Ipv4Addr { house.view(number).plug.address };
         eventually(10, || (address(1), address(2)) == (at(2), at(1))).await;
         let on = house
-            .keeper
+            .registry
             .switch(mac(1), RelayCommand::On, Cause::Person)
             .await;
         assert!(on.unwrap().confirmed);

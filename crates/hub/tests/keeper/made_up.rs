@@ -67,7 +67,7 @@ fn a_made_up_family_goes_everywhere() {
         kept(&house, &lamp).await;
         let mut home = Home::around(house).await;
         automated(&mut home, &lamp).await;
-        assert_eq!(home.house.keeper.stats().failed_readings, 0);
+        assert_eq!(home.house.registry.stats().failed_readings, 0);
         assert_eq!(lamp.unknown(), 0, "it is asked nothing that it lacks");
         assert_eq!(log.text(), "");
         drop(lamp);
@@ -78,7 +78,9 @@ fn a_made_up_family_goes_everywhere() {
 
 /// Discovery and commands without a hub.
 async fn from_here(lamp: &Lamp) {
-    let lan = Lan::with_families(with_lamps(), &[loopback()]).await.unwrap();
+    let lan = Lan::with_families(with_lamps(), &[loopback()])
+        .await
+        .unwrap();
     let mut events = lan.discover(DiscoverOptions {
         known: vec![at(1)],
         expect: Some(1),
@@ -98,19 +100,21 @@ async fn from_here(lamp: &Lamp) {
 
 /// Adopted, switched, followed; and nothing polls a meter that is not there.
 async fn kept(house: &House, lamp: &Lamp) {
-    let (view, _) = house.keeper.adopt(at(1)).await.unwrap();
+    let (view, _) = house.registry.adopt(at(1)).await.unwrap();
     assert_eq!((view.plug.family, view.metering), (LAMP, Metering::Off));
     assert_eq!(view.plug.relay, Some(RelayState::On));
     assert!(view.available);
-    let off = house.keeper.switch(mac(1), RelayCommand::Toggle, Cause::Person);
+    let off = house
+        .registry
+        .switch(mac(1), RelayCommand::Toggle, Cause::Person);
     assert!(off.await.unwrap().confirmed && !lamp.is_on());
-    let unread: Result<Reading, _> = house.keeper.meter(mac(1)).await;
+    let unread: Result<Reading, _> = house.registry.meter(mac(1)).await;
     assert_eq!(unread.unwrap_err().kind(), ErrorKind::Usage);
     let metering = PlugChange {
         metering: Some(Some(Metering::Every("1s".parse().unwrap()))),
         ..PlugChange::default()
     };
-    let refused = house.keeper.change(mac(1), metering, None).await;
+    let refused = house.registry.change(mac(1), metering, None).await;
     let refused = refused.unwrap_err();
     assert_eq!(
         (refused.kind(), refused.field()),
@@ -129,7 +133,8 @@ async fn kept(house: &House, lamp: &Lamp) {
 
 /// Switched by a schedule and a rule; a rule that needs a meter is refused.
 async fn automated(home: &mut Home, lamp: &Lamp) {
-    let needs_meter = json!({"kind": "standby_kill", "below_w": 5, "for": "1m", "plug": PlugId(mac(1))});
+    let needs_meter =
+        json!({"kind": "standby_kill", "below_w": 5, "for": "1m", "plug": PlugId(mac(1))});
     let refused = home.hub.check_rule(&document::<Rule>(needs_meter));
     let refused = refused.unwrap_err();
     assert_eq!(
@@ -145,13 +150,25 @@ async fn automated(home: &mut Home, lamp: &Lamp) {
     let schedules = home.hub.schedules();
     let id = schedules.create(document(schedule)).await.unwrap().id;
     let dealt_with = Timestamp::now() - 1.hour();
-    schedules.note(&id, json!({"revision": 1, "memory": {"dealt_with": dealt_with}}));
+    schedules.note(
+        &id,
+        json!({"revision": 1, "memory": {"dealt_with": dealt_with}}),
+    );
     schedules.keep_state(&id).await;
     home.start();
     eventually(5, || !lamp.is_on()).await;
     let rule = json!({"kind": "auto_off", "after": "500ms", "plug": PlugId(mac(1))});
-    let rule = home.hub.rules().create(document::<Rule>(rule)).await.unwrap().id;
+    let rule = home
+        .hub
+        .rules()
+        .create(document::<Rule>(rule))
+        .await
+        .unwrap()
+        .id;
     lamp.press().await;
     eventually(5, || !lamp.is_on()).await;
-    eventually(5, || home.house.keeper.moved(mac(1)).unwrap().cause == Cause::Rule(rule.clone())).await;
+    eventually(5, || {
+        home.house.registry.moved(mac(1)).unwrap().cause == Cause::Rule(rule.clone())
+    })
+    .await;
 }

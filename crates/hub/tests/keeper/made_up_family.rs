@@ -254,6 +254,9 @@ async fn serve(socket: Arc<UdpSocket>, state: Arc<LampState>) {
                 continue;
             }
         }
-        socket.send_to(state.report().as_bytes(), from).await.unwrap();
+        socket
+            .send_to(state.report().as_bytes(), from)
+            .await
+            .unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! The keeper against emulated plugs on real sockets, each test in a network of its own.
+//! The registry against emulated plugs on real sockets, each test in a network of its own.
 #![expect(
     unreachable_pub,
     clippy::unwrap_used,

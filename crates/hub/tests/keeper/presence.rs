@@ -32,7 +32,7 @@ fn gone_within_30_s_back_within_15_s_followed_within_60_s() {
         house.adopt([1, 2, 3]).await;
         eventually(11, || {
             house
-                .keeper
+                .registry
                 .views()
                 .iter()
                 .all(|view| view.reading.is_some())
@@ -54,7 +54,7 @@ fn gone_within_30_s_back_within_15_s_followed_within_60_s() {
         house.event(60, to(33)).await;
         assert!(house.view(3).available, "it was never gone");
         let on = house
-            .keeper
+            .registry
             .switch(mac(3), RelayCommand::On, Cause::Person)
             .await;
         assert!(on.unwrap().confirmed);
@@ -68,9 +68,9 @@ fn gone_within_30_s_back_within_15_s_followed_within_60_s() {
             "{:?}",
             start.elapsed()
         );
-        assert_eq!(house.keeper.stats().available, 2);
+        assert_eq!(house.registry.stats().available, 2);
         let order = house
-            .keeper
+            .registry
             .switch(mac(2), RelayCommand::On, Cause::Person)
             .await;
         assert_eq!(order.unwrap_err().kind(), ErrorKind::NoAnswer);
@@ -123,7 +123,7 @@ fn a_press_of_the_button_is_seen_within_one_scan_interval() {
             );
             let took = seen.await;
             assert!(took < Duration::from_millis(3500), "{took:?}");
-            let moved = house.keeper.moved(mac(1)).unwrap();
+            let moved = house.registry.moved(mac(1)).unwrap();
             assert_eq!((moved.relay, moved.cause), (relay, Cause::Person));
         }
         // The position is kept for the next start, too.
@@ -131,7 +131,7 @@ fn a_press_of_the_button_is_seen_within_one_scan_interval() {
         // Toggling goes by how the relay stands, not by what is remembered of it.
         press(1, "ON").await;
         let toggled = house
-            .keeper
+            .registry
             .switch(mac(1), RelayCommand::Toggle, Cause::Person);
         assert_eq!(toggled.await.unwrap().relay, Some(Off));
         house.close().await;
@@ -153,27 +153,27 @@ fn after_an_outage_relays_are_as_their_owner_wants() {
         let house = House::open(Wishes::default()).await;
         house.adopt(1..=4).await;
         for (number, policy) in [(1, PowerOn::On), (2, PowerOn::Last), (3, PowerOn::Last)] {
-            let change = house.keeper.change(mac(number), power_on(policy), None);
+            let change = house.registry.change(mac(number), power_on(policy), None);
             change.await.unwrap();
         }
         for number in [2, 4] {
             let on = house
-                .keeper
+                .registry
                 .switch(mac(number), RelayCommand::On, Cause::Person);
             assert!(on.await.unwrap().confirmed);
         }
         plugs.stop().await;
-        eventually(20, || house.keeper.stats().available == 0).await;
+        eventually(20, || house.registry.stats().available == 0).await;
         // The twins come back with their relays off, as plugs may do.
         let _plugs = home().await;
         let relays = || -> Vec<_> {
-            let views = house.keeper.views();
+            let views = house.registry.views();
             views.iter().map(|view| view.plug.relay.unwrap()).collect()
         };
         eventually(10, || relays() == [On, On, Off, Off]).await;
         for number in [1, 2] {
             assert_eq!(
-                house.keeper.moved(mac(number)).unwrap().cause,
+                house.registry.moved(mac(number)).unwrap().cause,
                 Cause::PowerOn
             );
         }
@@ -183,16 +183,16 @@ fn after_an_outage_relays_are_as_their_owner_wants() {
         // A new hub leaves everything as it is,
         let store = house.close().await;
         let house = House::open_again(store, Wishes::default()).await;
-        eventually(5, || house.keeper.stats().available == 4).await;
+        eventually(5, || house.registry.stats().available == 4).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
-        assert_eq!(house.keeper.stats().switches, 0);
+        assert_eq!(house.registry.stats().switches, 0);
         // but for what was moved by the outage that it shared with the plugs.
         let store = house.close().await;
         for number in [1, 2, 3, 4] {
             press(number, "OFF").await;
         }
         let house = House::open_again(store, Wishes::default()).await;
-        eventually(10, || house.keeper.stats().switches == 2).await;
+        eventually(10, || house.registry.stats().switches == 2).await;
         house.close().await;
     });
 }
@@ -207,23 +207,27 @@ fn who_wants_every_plug_gets_every_plug_but_those_that_were_forgotten() {
             ..Wishes::default()
         };
         let house = House::open(wishes()).await;
-        eventually(10, || house.keeper.views().len() == 30).await;
+        eventually(10, || house.registry.views().len() == 30).await;
         let named = |number| house.view(number).plug.name.clone();
         let one = [named(1), named(2)];
         // Only one of two can have it; and what is no name is left out.
         assert_eq!(one.iter().flatten().count(), 1);
         assert_eq!(named(3), None);
-        assert_eq!(house.keeper.offered(), []);
-        house.keeper.remove(mac(7), None, true).await.unwrap();
+        assert_eq!(house.registry.offered(), []);
+        house.registry.remove(mac(7), None, true).await.unwrap();
         assert_eq!(*house.store.purged.lock().unwrap(), [mac(7)]);
         tokio::time::sleep(Duration::from_secs(3)).await;
-        assert_eq!(house.keeper.views().len(), 29);
-        let found = house.keeper.discover(Duration::from_secs(1)).await.unwrap();
+        assert_eq!(house.registry.views().len(), 29);
+        let found = house
+            .registry
+            .discover(Duration::from_secs(1))
+            .await
+            .unwrap();
         let strangers: Vec<_> = found.iter().filter(|found| !found.adopted).collect();
         assert_eq!((found.len(), strangers.len()), (30, 1));
         assert_eq!(strangers[0].plug.mac, mac(7));
         house.adopt([7]).await;
-        assert_eq!(house.keeper.views().len(), 30);
+        assert_eq!(house.registry.views().len(), 30);
         let store = house.close().await;
         assert_eq!(store.plugs.lock().unwrap().len(), 30);
     });
@@ -242,7 +246,7 @@ fn one_scan_is_enough_to_take_in_a_houseful() {
             ..Wishes::default()
         };
         let house = House::open(wishes).await;
-        eventually(60, || house.keeper.views().len() == usize::from(COUNT)).await;
+        eventually(60, || house.registry.views().len() == usize::from(COUNT)).await;
         house.close().await;
     });
 }
@@ -262,19 +266,19 @@ fn a_replaced_plug_hands_everything_on() {
             room: Some(Some("cellar".into())),
             ..power_on(PowerOn::Last)
         };
-        house.keeper.change(mac(1), change, None).await.unwrap();
+        house.registry.change(mac(1), change, None).await.unwrap();
         eventually(3, || house.view(1).energy_total_wh >= Some(1000)).await;
         let total = house.view(1).energy_total_wh;
 
-        let myself = house.keeper.replace(mac(1), mac(1)).await.unwrap_err();
+        let myself = house.registry.replace(mac(1), mac(1)).await.unwrap_err();
         assert_eq!(myself.kind(), ErrorKind::Usage);
-        let nobody = house.keeper.replace(mac(1), mac(9)).await.unwrap_err();
+        let nobody = house.registry.replace(mac(1), mac(9)).await.unwrap_err();
         assert_eq!(
             (nobody.kind(), nobody.field()),
             (ErrorKind::NotFound, Some("by"))
         );
-        eventually(3, || !house.keeper.offered().is_empty()).await;
-        let view = house.keeper.replace(mac(1), mac(2)).await.unwrap();
+        eventually(3, || !house.registry.offered().is_empty()).await;
+        let view = house.registry.replace(mac(1), mac(2)).await.unwrap();
         assert_eq!(view.plug.mac, mac(2));
         assert_eq!(view.plug.name.as_deref(), Some("boiler"));
         assert_eq!(view.room.as_deref(), Some("cellar"));
@@ -282,7 +286,7 @@ fn a_replaced_plug_hands_everything_on() {
             (view.power_on, view.energy_total_wh),
             (Some(PowerOn::Last), total)
         );
-        assert_eq!(house.keeper.view(mac(1)), None);
+        assert_eq!(house.registry.view(mac(1)), None);
         house
             .event(
                 1,
@@ -308,7 +312,7 @@ fn the_next_start_knows_where_plugs_are_and_how_they_stood() {
         let house = House::open(Wishes::default()).await;
         house.adopt([1]).await;
         let on = house
-            .keeper
+            .registry
             .switch(mac(1), RelayCommand::On, Cause::Person)
             .await;
         assert!(on.unwrap().confirmed);
@@ -337,11 +341,11 @@ fn a_short_outage_is_not_taken_for_a_press_of_the_button() {
         house.adopt([1, 2]).await;
         for number in [1, 2] {
             let change = house
-                .keeper
+                .registry
                 .change(mac(number), power_on(PowerOn::Last), None);
             change.await.unwrap();
             let on = house
-                .keeper
+                .registry
                 .switch(mac(number), RelayCommand::On, Cause::Person);
             assert!(on.await.unwrap().confirmed);
         }
@@ -350,17 +354,17 @@ fn a_short_outage_is_not_taken_for_a_press_of_the_button() {
         eventually(3, || house.view(1).plug.relay == Some(Off)).await;
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert_eq!(house.view(1).plug.relay, Some(Off), "a person pressed it");
-        assert_eq!(house.keeper.moved(mac(1)).unwrap().cause, Cause::Person);
+        assert_eq!(house.registry.moved(mac(1)).unwrap().cause, Cause::Person);
 
         plugs.stop().await;
         let _plugs = home().await;
         eventually(5, || {
-            house.keeper.moved(mac(2)).unwrap().cause == Cause::PowerOn
+            house.registry.moved(mac(2)).unwrap().cause == Cause::PowerOn
         })
         .await;
         eventually(5, || house.view(2).plug.relay == Some(On)).await;
         assert_eq!(house.view(1).plug.relay, Some(Off));
-        assert!(house.keeper.views().iter().all(|view| view.available));
+        assert!(house.registry.views().iter().all(|view| view.available));
         house.close().await;
     });
 }
@@ -373,12 +377,12 @@ fn a_port_that_was_taken_is_had_when_it_is_free() {
         let holder = std::net::UdpSocket::bind("127.71.0.1:48899").unwrap();
         let house = House::open(Wishes::default()).await;
         tokio::time::sleep(Duration::from_secs(2)).await;
-        assert!(house.keeper.offered().is_empty());
+        assert!(house.registry.offered().is_empty());
         drop(holder);
-        eventually(14, || !house.keeper.offered().is_empty()).await;
+        eventually(14, || !house.registry.offered().is_empty()).await;
         house.adopt([1]).await;
         let on = house
-            .keeper
+            .registry
             .switch(mac(1), RelayCommand::On, Cause::Person)
             .await;
         assert!(on.unwrap().confirmed);

@@ -1,4 +1,4 @@
-//! Emulated plugs, a store in memory, and a keeper.
+//! Emulated plugs, a store in memory, and a registry.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -13,12 +13,12 @@ use async_trait::async_trait;
 use emulator::PlugConfig;
 use hiflying::Mac;
 use hiflying::net::Interface;
-use hub::keeper::{Interfaces, KeeperConfig, Surroundings};
+use hub::registry::{Interfaces, RegistryConfig, RegistryContext};
 use hub::store::{
     DocumentStore, EnergyState, HistoryPoint, HistoryQuery, HistoryRow, HistoryStore, PlugRecord,
     PlugStore, Quarter, Sample, SettingStore, Store, StoreError, StoreInfo, StoredDocument, Tier,
 };
-use hub::{Event, EventBus, Keeper, News};
+use hub::{Event, EventBus, News, Registry};
 use jiff::Timestamp;
 use plugs::Families;
 use serde_json::Value;
@@ -205,7 +205,7 @@ impl Store for Memory {
     }
 }
 
-/// How a keeper is to be.
+/// How a registry is to be.
 pub struct Wishes {
     pub adopt: bool,
     pub metering: &'static str,
@@ -226,9 +226,9 @@ impl Default for Wishes {
     }
 }
 
-/// A keeper, and all that comes out of it.
+/// A registry, and all that comes out of it.
 pub struct House {
-    pub keeper: Keeper,
+    pub registry: Registry,
     pub store: Arc<Memory>,
     pub events: broadcast::Receiver<Arc<Event>>,
     pub samples: mpsc::Receiver<Sample>,
@@ -242,9 +242,9 @@ impl House {
         Self::open_again(Arc::default(), wishes).await
     }
 
-    /// Starts a keeper with all that the store has.
+    /// Starts a registry with all that the store has.
     pub async fn open_again(store: Arc<Memory>, wishes: Wishes) -> Self {
-        let config = KeeperConfig {
+        let config = RegistryConfig {
             interfaces: Interfaces::Fixed(vec![loopback()]),
             families: wishes.families,
             adopt: wishes.adopt,
@@ -258,7 +258,7 @@ impl House {
         };
         let (bus, (sender, samples)) = (EventBus::new(), mpsc::channel(100_000));
         let (cancel, tracker) = (CancellationToken::new(), TaskTracker::new());
-        let surroundings = Surroundings {
+        let surroundings = RegistryContext {
             bus: bus.clone(),
             samples: sender,
             store: Arc::clone(&store) as Arc<dyn PlugStore>,
@@ -267,9 +267,9 @@ impl House {
         };
         let (records, energy) = (store.plugs().await.unwrap(), store.energy().await.unwrap());
         let events = bus.subscribe();
-        let keeper = Keeper::start(config, records, energy, surroundings).await;
+        let registry = Registry::start(config, records, energy, surroundings).await;
         Self {
-            keeper: keeper.unwrap(),
+            registry: registry.unwrap(),
             store,
             events,
             samples,
@@ -282,7 +282,7 @@ impl House {
     /// Adopts so many plugs, one after the other.
     pub async fn adopt(&self, numbers: impl IntoIterator<Item = u16>) {
         for number in numbers {
-            let (view, is_new) = self.keeper.adopt(at(number)).await.unwrap();
+            let (view, is_new) = self.registry.adopt(at(number)).await.unwrap();
             assert!(is_new && view.plug.mac == mac(number));
         }
     }
@@ -298,15 +298,15 @@ impl House {
     }
 
     pub fn view(&self, number: u16) -> Arc<PlugView> {
-        self.keeper.view(mac(number)).unwrap()
+        self.registry.view(mac(number)).unwrap()
     }
 
-    /// Ends the keeper, which must not take long.
+    /// Ends the registry, which must not take long.
     pub async fn close(self) -> Arc<Memory> {
         self.cancel.cancel();
         self.tracker.close();
         let ended = tokio::time::timeout(Duration::from_secs(3), self.tracker.wait()).await;
-        ended.expect("the keeper does not end");
+        ended.expect("the registry does not end");
         self.store
     }
 

@@ -1,23 +1,23 @@
-//! What a plug for 16 A can measure at all. Pure.
+//! Limits of the values that a plug for 16 A can measure. Pure.
 
 use plugs::Reading;
 
 /// Twice what the mains anywhere has.
-const MOST_VOLTS: f64 = 500.0;
+const MAX_VOLTS: f64 = 500.0;
 /// More than flows for a moment when a motor starts.
-const MOST_AMPERES: f64 = 40.0;
-const MOST_HERTZ: f64 = 100.0;
+const MAX_AMPERES: f64 = 40.0;
+const MAX_HERTZ: f64 = 100.0;
 /// A quarter more than 16 A at 250 V.
-const MOST_WATTS: f64 = 5000.0;
+const MAX_WATTS: f64 = 5000.0;
 
 /// Leaves out the values that cannot be. Energy is not looked at: the lifetime total knows what came before.
 pub(super) fn plausible(reading: Reading) -> Reading {
     let within = |value: Option<f64>, most| value.filter(|value| (0.0..=most).contains(value));
     Reading {
-        voltage_v: within(reading.voltage_v, MOST_VOLTS),
-        current_a: within(reading.current_a, MOST_AMPERES),
-        frequency_hz: within(reading.frequency_hz, MOST_HERTZ),
-        power_w: within(reading.power_w, MOST_WATTS),
+        voltage_v: within(reading.voltage_v, MAX_VOLTS),
+        current_a: within(reading.current_a, MAX_AMPERES),
+        frequency_hz: within(reading.frequency_hz, MAX_HERTZ),
+        power_w: within(reading.power_w, MAX_WATTS),
         ..reading
     }
 }

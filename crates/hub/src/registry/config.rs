@@ -1,4 +1,4 @@
-//! What the owner decides of keeping plugs, and what the keeper works with.
+//! What the owner decides of keeping plugs, and what the registry works with.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::store::{PlugStore, Sample};
 
 /// What the owner decides.
 #[derive(Debug, Clone)]
-pub struct KeeperConfig {
+pub struct RegistryConfig {
     /// Where plugs are looked for.
     pub interfaces: Interfaces,
     /// The families whose members are looked for.
@@ -51,9 +51,9 @@ impl Interfaces {
     }
 }
 
-/// What the keeper works with.
+/// What the registry works with.
 #[derive(Debug, Clone)]
-pub struct Surroundings {
+pub struct RegistryContext {
     /// Where news goes.
     pub bus: EventBus,
     /// Where readings go, on their way into history.

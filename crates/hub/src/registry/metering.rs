@@ -1,15 +1,15 @@
-//! When a plug is metered: spread over the interval, and less often while that does not work. Pure.
+//! The times at which a plug is metered: spread over the interval, and less often while that does not work. Pure.
 
 use std::time::{Duration, Instant};
 
-/// The longest gap while metering does not work, unless the interval itself is longer.
-const LONGEST_RETRY: Duration = Duration::from_secs(60);
-/// How many times the gap is doubled at most.
-const MOST_DOUBLINGS: u32 = 6;
+/// Maximum delay while metering does not work, unless the interval itself is longer.
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(60);
+/// Maximum number of times that the delay is doubled.
+const MAX_DOUBLINGS: u32 = 6;
 
-/// When one plug is metered.
+/// The times at which one plug is metered.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pace {
+pub(super) struct MeteringRhythm {
     period: Duration,
     due: Instant,
     /// Due once more, beside the rhythm.
@@ -17,7 +17,7 @@ pub(super) struct Pace {
     failures: u32,
 }
 
-impl Pace {
+impl MeteringRhythm {
     /// Begins; `share` from 0 to 1 says where in the interval.
     pub(super) fn new(now: Instant, period: Duration, share: f64) -> Self {
         Self {
@@ -53,10 +53,10 @@ impl Pace {
     /// Notes that it could not be metered. Returns whether that is new.
     pub(super) fn failed(&mut self, now: Instant) -> bool {
         let is_new = self.failures == 0;
-        let gap = self.period * (1 << self.failures.min(MOST_DOUBLINGS));
+        let gap = self.period * (1 << self.failures.min(MAX_DOUBLINGS));
         self.failures = self.failures.saturating_add(1);
         self.extra = None;
-        self.due = now + gap.min(LONGEST_RETRY.max(self.period));
+        self.due = now + gap.min(MAX_RETRY_DELAY.max(self.period));
         is_new
     }
 
@@ -76,7 +76,7 @@ impl Pace {
     }
 }
 
-/// Where in the interval the `index`-th plug is metered, so that any number of plugs in a row is spread evenly.
+/// Returns the place in the interval at which the `index`-th plug is metered, so that any number of plugs in a row is spread evenly.
 pub(super) fn share(index: u64) -> f64 {
     const GOLDEN: f64 = 0.618_033_988_749_894_9;
     // Far more plugs than fit into a house are still exact.
@@ -94,7 +94,7 @@ mod tests {
     fn keeps_its_rhythm_and_makes_up_for_nothing() {
         let start = Instant::now();
         let at = |seconds: f64| start + Duration::from_secs_f64(seconds);
-        let mut pace = Pace::new(start, PERIOD, 0.3);
+        let mut pace = MeteringRhythm::new(start, PERIOD, 0.3);
         assert_eq!(pace.due(), at(3.0));
         pace.done(at(3.2));
         assert_eq!(pace.due(), at(13.0));
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn failing_slows_it_down_and_is_news_once() {
         let start = Instant::now();
-        let mut pace = Pace::new(start, PERIOD, 0.0);
+        let mut pace = MeteringRhythm::new(start, PERIOD, 0.0);
         let mut now = start;
         let mut gaps = Vec::new();
         for round in 0..40 {
@@ -139,7 +139,7 @@ mod tests {
         #[test]
         fn always_later(period in 1_u64..100_000_000, steps in prop::collection::vec((0_u64..10_000_000, 0_u8..3), 1..50)) {
             let mut now = Instant::now();
-            let mut pace = Pace::new(now, Duration::from_millis(period), 0.5);
+            let mut pace = MeteringRhythm::new(now, Duration::from_millis(period), 0.5);
             for (gap, what) in steps {
                 now += Duration::from_millis(gap);
                 match what {
@@ -148,7 +148,7 @@ mod tests {
                     _ => { pace.hurry(now); prop_assert!(pace.due() <= now); continue; }
                 }
                 prop_assert!(pace.due() > now);
-                prop_assert!(pace.due() <= now + LONGEST_RETRY.max(pace.period() * 2));
+                prop_assert!(pace.due() <= now + MAX_RETRY_DELAY.max(pace.period() * 2));
             }
         }
     }

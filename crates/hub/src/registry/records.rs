@@ -6,23 +6,27 @@ use api::{Cause, Switched};
 use plugs::RelayState;
 use plugs::net::{ContactError, PlugObserver, SwitchObserver};
 
-use super::slot::Slot;
-use super::{Inner, now};
+use super::entry::RegistryEntry;
+use super::{RegistryState, now};
 
 /// Notes one switch of a plug.
 #[derive(Debug)]
 pub(super) struct SwitchRecord {
-    inner: Arc<Inner>,
-    slot: Arc<Slot>,
+    inner: Arc<RegistryState>,
+    entry: Arc<RegistryEntry>,
     cause: Cause,
     relay: Option<RelayState>,
 }
 
 impl SwitchRecord {
-    pub(super) fn new(inner: &Arc<Inner>, slot: &Arc<Slot>, cause: Cause) -> Box<Self> {
+    pub(super) fn new(
+        inner: &Arc<RegistryState>,
+        entry: &Arc<RegistryEntry>,
+        cause: Cause,
+    ) -> Box<Self> {
         Box::new(Self {
             inner: Arc::clone(inner),
-            slot: Arc::clone(slot),
+            entry: Arc::clone(entry),
             cause,
             relay: None,
         })
@@ -32,17 +36,17 @@ impl SwitchRecord {
 impl SwitchObserver for SwitchRecord {
     fn starting(&mut self, relay: RelayState) -> bool {
         // A command since then has decided otherwise.
-        if self.cause == Cause::PowerOn && self.slot.to_restore() != Some(relay) {
+        if self.cause == Cause::PowerOn && self.entry.to_restore() != Some(relay) {
             return false;
         }
         self.relay = Some(relay);
-        self.slot.intend(now(), relay, self.cause.clone());
+        self.entry.intend(now(), relay, self.cause.clone());
         true
     }
 
     fn finished(&mut self, outcome: &Result<Switched, ContactError>) {
         let counts = &self.inner.counts;
-        let (plug, cause) = (self.slot.mac, &self.cause);
+        let (plug, cause) = (self.entry.mac, &self.cause);
         let relay = self.relay.map(RelayState::as_str);
         match outcome {
             Err(ContactError::Withdrawn { .. }) => {}
@@ -57,7 +61,7 @@ impl SwitchObserver for SwitchRecord {
                     tracing::warn!(%plug, relay, %cause, elapsed_ms, "accepted, but the relay did not move");
                 }
                 // A reading at once shows what the load draws now.
-                self.slot.meter_due.notify_one();
+                self.entry.meter_due.notify_one();
             }
         }
     }
@@ -66,13 +70,13 @@ impl SwitchObserver for SwitchRecord {
 /// Notes what happens to the connection of a plug.
 #[derive(Debug)]
 pub(super) struct ConnectionRecord {
-    pub(super) inner: Arc<Inner>,
-    pub(super) slot: Arc<Slot>,
+    pub(super) inner: Arc<RegistryState>,
+    pub(super) entry: Arc<RegistryEntry>,
 }
 
 impl PlugObserver for ConnectionRecord {
     fn replied(&self) {
-        self.slot.answered(now(), self.inner.patience());
+        self.entry.answered(now(), self.inner.timing());
     }
 
     fn connection_changed(&self, is_open: bool) {
@@ -81,6 +85,6 @@ impl PlugObserver for ConnectionRecord {
     }
 
     fn connection_lost(&self) {
-        self.slot.broke(now());
+        self.entry.broke(now());
     }
 }

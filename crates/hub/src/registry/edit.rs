@@ -1,4 +1,4 @@
-//! Which plugs are kept, and what people change of them. Saved before anybody is told that it is done.
+//! Adoption, settings, removal and replacement of plugs. Saved before the caller is told that it is done.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -12,19 +12,19 @@ use jiff::Timestamp;
 use plugs::net::{DiscoverEvent, DiscoverOptions};
 use plugs::{Capability, Plug};
 
-use super::{Inner, Keeper};
+use super::{Registry, RegistryState};
 use crate::event::News;
 use crate::store::EnergyState;
 use crate::store::PlugRecord;
 
-/// No more plugs than this.
-const MOST_PLUGS: usize = 10_000;
-/// How long an address is asked who is there.
-const PRESENCE: Duration = Duration::from_secs(3);
-/// No search takes longer.
-const LONGEST_SEARCH: Duration = Duration::from_secs(60);
+/// Maximum number of adopted plugs.
+const MAX_PLUGS: usize = 10_000;
+/// The time for an address to tell who is there.
+const PRESENCE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Maximum duration of a search.
+const MAX_SEARCH: Duration = Duration::from_secs(60);
 
-impl Keeper {
+impl Registry {
     /// Takes in the plug at an address. The second value tells whether it is new; one that is known is only looked up.
     ///
     /// # Errors
@@ -36,11 +36,11 @@ impl Keeper {
             let message = format!("{address} is not the address of a plug");
             return Err(RequestError::usage(message).at("address"));
         }
-        let heard = self.0.lan.presence(address, PRESENCE).await;
+        let heard = self.0.lan.presence(address, PRESENCE_TIMEOUT).await;
         let plug = heard.map_err(|error| RequestError::from(&error))?;
-        if let Some(slot) = self.0.slot(plug.mac) {
-            slot.sighted(super::now(), &plug, self.0.patience());
-            return Ok((slot.view(), false));
+        if let Some(entry) = self.0.entry(plug.mac) {
+            entry.sighted(super::now(), &plug, self.0.timing());
+            return Ok((entry.view(), false));
         }
         self.0.take_in(plug).await
     }
@@ -59,8 +59,8 @@ impl Keeper {
     ) -> Result<(Arc<PlugView>, u64), RequestError> {
         let inner = &self.0;
         let _editing = inner.editing.lock().await;
-        let slot = inner.known(mac)?;
-        let mut record = slot.record();
+        let entry = inner.known(mac)?;
+        let mut record = entry.record();
         fresh(mac, record.revision, if_match)?;
         let before = record.clone();
         if let Some(name) = change.name {
@@ -75,7 +75,7 @@ impl Keeper {
             }
             record.room = room;
         }
-        if change.metering.is_some() && !slot.has_meter {
+        if change.metering.is_some() && !entry.has_meter {
             return Err(no_meter(mac).at("metering"));
         }
         record.metering = change.metering.unwrap_or(record.metering);
@@ -83,9 +83,9 @@ impl Keeper {
         if record != before {
             record.revision += 1;
             inner.save(&record).await?;
-            slot.edit(&record);
+            entry.edit(&record);
         }
-        Ok((slot.view(), record.revision))
+        Ok((entry.view(), record.revision))
     }
 
     /// Forgets a plug; with `purge` its history, too. It is not adopted again by itself.
@@ -101,12 +101,12 @@ impl Keeper {
     ) -> Result<(), RequestError> {
         let inner = &self.0;
         let _editing = inner.editing.lock().await;
-        let slot = inner.known(mac)?;
-        fresh(mac, slot.revision(), if_match)?;
+        let entry = inner.known(mac)?;
+        fresh(mac, entry.revision(), if_match)?;
         let deleted = inner.store.delete_plug(mac, purge).await;
         deleted.map_err(|error| RequestError::from(&error))?;
         inner.dismiss(mac);
-        inner.drop_slot(mac, !purge);
+        inner.drop_entry(mac, !purge);
         tracing::info!(plug = %mac, purge, "forgotten");
         Ok(())
     }
@@ -121,18 +121,18 @@ impl Keeper {
     pub async fn replace(&self, old: Mac, new: Mac) -> Result<Arc<PlugView>, RequestError> {
         let inner = &self.0;
         let _editing = inner.editing.lock().await;
-        let old_slot = inner.known(old)?;
+        let old_entry = inner.known(old)?;
         if old == new {
             return Err(RequestError::usage("a plug cannot replace itself").at("by"));
         }
-        let adopted = inner.slot(new).map(|slot| slot.record());
+        let adopted = inner.entry(new).map(|entry| entry.record());
         let offered = || inner.offered_plug(new).map(|plug| record_of(&plug));
         let successor = adopted.or_else(offered).ok_or_else(|| {
             RequestError::not_found(format!("plug {new} was not found on the network"))
                 .hint("plug it in, and search for it first")
                 .at("by")
         })?;
-        let before = old_slot.record();
+        let before = old_entry.record();
         let record = PlugRecord {
             name: before.name,
             room: before.room.or(successor.room),
@@ -144,12 +144,12 @@ impl Keeper {
         };
         let replaced = inner.store.replace_plug(old, &record).await;
         replaced.map_err(|error| RequestError::from(&error))?;
-        let energy = old_slot.energy().map(|energy| EnergyState {
+        let energy = old_entry.energy().map(|energy| EnergyState {
             counter_wh: None,
             ..energy
         });
-        inner.drop_slot(old, false);
-        inner.drop_slot(new, false);
+        inner.drop_entry(old, false);
+        inner.drop_entry(new, false);
         inner.dismiss(old);
         tracing::info!(%old, %new, "replaced; history goes on");
         Ok(inner.insert(record, energy))
@@ -169,8 +169,12 @@ impl Keeper {
             .try_acquire()
             .map_err(|_| RequestError::unavailable("too many searches are under way already"))?;
         let options = DiscoverOptions {
-            wait: Some(wait.min(LONGEST_SEARCH)),
-            known: inner.slots().iter().map(|slot| slot.address()).collect(),
+            wait: Some(wait.min(MAX_SEARCH)),
+            known: inner
+                .entries()
+                .iter()
+                .map(|entry| entry.address())
+                .collect(),
             ..DiscoverOptions::default()
         };
         let mut events = inner.lan.discover(options);
@@ -200,15 +204,15 @@ impl Keeper {
     }
 }
 
-impl Inner {
+impl RegistryState {
     /// Adopts a plug that was just heard.
     pub(super) async fn take_in(
         self: &Arc<Self>,
         plug: Plug,
     ) -> Result<(Arc<PlugView>, bool), RequestError> {
         let _editing = self.editing.lock().await;
-        if let Some(slot) = self.slot(plug.mac) {
-            return Ok((slot.view(), false));
+        if let Some(entry) = self.entry(plug.mac) {
+            return Ok((entry.view(), false));
         }
         if !self.lan.families().can(plug.family, Capability::Switch) {
             let message = format!(
@@ -217,8 +221,8 @@ impl Inner {
             );
             return Err(RequestError::new(ErrorKind::Refused, message));
         }
-        if self.slots().len() >= MOST_PLUGS {
-            let message = format!("a hub keeps at most {MOST_PLUGS} plugs");
+        if self.entries().len() >= MAX_PLUGS {
+            let message = format!("a hub keeps at most {MAX_PLUGS} plugs");
             return Err(RequestError::conflict(message).hint("forget one that is no longer there"));
         }
         let mut record = record_of(&plug);
@@ -228,9 +232,9 @@ impl Inner {
         let energy = self.take_past_energy(plug.mac);
         tracing::info!(plug = %plug.mac, address = %plug.address, name = record.name, "adopted");
         let view = self.insert(record, energy);
-        if let Some(slot) = self.slot(plug.mac) {
-            slot.sighted(super::now(), &plug, self.patience());
-            return Ok((slot.view(), true));
+        if let Some(entry) = self.entry(plug.mac) {
+            entry.sighted(super::now(), &plug, self.timing());
+            return Ok((entry.view(), true));
         }
         Ok((view, true))
     }
@@ -241,12 +245,12 @@ impl Inner {
     }
 
     /// Ends the plug's task, and tells everybody that it is gone for good.
-    fn drop_slot(&self, mac: Mac, remember_energy: bool) {
-        let Some(slot) = self.take_slot(mac) else {
+    fn drop_entry(&self, mac: Mac, remember_energy: bool) {
+        let Some(entry) = self.take_entry(mac) else {
             return;
         };
-        slot.cancel.cancel();
-        if let Some(energy) = slot.energy().filter(|_| remember_energy) {
+        entry.cancel.cancel();
+        if let Some(energy) = entry.energy().filter(|_| remember_energy) {
             self.remember_energy(mac, energy);
         }
         self.bus.publish(News::Removed(mac));
@@ -261,9 +265,9 @@ impl Inner {
             return Err(RequestError::usage(message).at("name"));
         }
         let folded = name.to_lowercase();
-        let other = self.slots().into_iter().find(|slot| {
-            let taken = slot.name();
-            slot.mac != own && taken.is_some_and(|taken| taken.to_lowercase() == folded)
+        let other = self.entries().into_iter().find(|entry| {
+            let taken = entry.name();
+            entry.mac != own && taken.is_some_and(|taken| taken.to_lowercase() == folded)
         });
         match other {
             Some(other) => {
@@ -275,13 +279,13 @@ impl Inner {
     }
 
     fn found(&self, plug: Plug) -> FoundPlug {
-        let slot = self.slot(plug.mac);
-        let name = match &slot {
-            Some(slot) => slot.name(),
+        let entry = self.entry(plug.mac);
+        let name = match &entry {
+            Some(entry) => entry.name(),
             None => self.names.get(&plug.mac).cloned(),
         };
         FoundPlug {
-            adopted: slot.is_some(),
+            adopted: entry.is_some(),
             plug: Plug { name, ..plug },
         }
     }

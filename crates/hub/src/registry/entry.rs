@@ -1,4 +1,4 @@
-//! What is known of one plug: written by the scanner, which hears it, and by its task, which tells and meters it.
+//! The state of one plug: written by the scanner, which hears it, and by its tasks, which command and meter it.
 //!
 //! Everything happens under one short lock, the news included, so that listeners hear of changes in the order in which they
 //! came about. Nothing waits under that lock.
@@ -15,16 +15,16 @@ use plugs::{FamilyId, Plug, Reading, RelayState};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::availability::{Availability, AvailabilityChange, PresenceTiming};
 use super::plausible::plausible;
-use super::presence::{Patience, Presence, Turn};
-use super::relay::{Moved, Relay, Told};
+use super::relay_history::{RelayHistory, RelayMove, RelayReport};
 use crate::energy::Lifetime;
 use crate::event::{EventBus, News};
 use crate::store::{EnergyState, PlugRecord, Sample};
 
 /// One plug.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(super) struct RegistryEntry {
     pub(super) mac: Mac,
     pub(super) family: FamilyId,
     /// Whether its family has a meter.
@@ -39,31 +39,31 @@ pub(super) struct Slot {
     pub(super) meter_due: Notify,
     default_metering: Period,
     bus: EventBus,
-    state: Mutex<State>,
+    state: Mutex<EntryState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct EntryState {
     record: PlugRecord,
     res: Option<String>,
     extra: Option<String>,
     reading: Option<Reading>,
     lifetime: Lifetime,
-    presence: Presence,
+    presence: Availability,
     /// When it was last heard from the address where it is believed to be.
     heard_here: Option<Instant>,
     /// Another plug has its address, so that nothing must be sent there.
     is_displaced: bool,
-    relay: Relay,
+    relay: RelayHistory,
     /// Whether the store has an older record.
     is_unsaved: bool,
     /// Whether its last reading had a value that cannot be.
     is_suspect: bool,
 }
 
-/// What a slot begins with.
+/// The initial state of an entry.
 #[derive(Debug)]
-pub(super) struct Beginning {
+pub(super) struct NewEntry {
     pub(super) record: PlugRecord,
     pub(super) energy: Option<EnergyState>,
     pub(super) default_metering: Period,
@@ -72,9 +72,9 @@ pub(super) struct Beginning {
     pub(super) handle: PlugHandle,
 }
 
-/// What its task has to know.
+/// The state that its upkeep depends on.
 #[derive(Debug, Clone)]
-pub(super) struct Outlook {
+pub(super) struct EntrySnapshot {
     /// Whether a connection to that address may be opened.
     pub(super) is_reachable: bool,
     pub(super) is_here: bool,
@@ -83,33 +83,31 @@ pub(super) struct Outlook {
     pub(super) is_in_doubt: bool,
 }
 
-impl Slot {
-    pub(super) fn new(beginning: Beginning, bus: EventBus, now: Instant) -> Self {
-        let record = beginning.record;
+impl RegistryEntry {
+    pub(super) fn new(new: NewEntry, bus: EventBus, now: Instant) -> Self {
+        let record = new.record;
         let [a, b, c, d, e, f] = record.mac.octets();
         let seed = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
         Self {
             mac: record.mac,
             family: record.family,
-            has_meter: beginning.has_meter,
-            cancel: beginning.cancel,
-            handle: beginning.handle,
+            has_meter: new.has_meter,
+            cancel: new.cancel,
+            handle: new.handle,
             turned: Notify::new(),
             meter_due: Notify::new(),
-            default_metering: beginning.default_metering,
+            default_metering: new.default_metering,
             bus,
-            state: Mutex::new(State {
+            state: Mutex::new(EntryState {
                 record,
                 res: None,
                 extra: None,
                 reading: None,
-                lifetime: beginning
-                    .energy
-                    .map_or_else(Lifetime::default, Lifetime::resume),
-                presence: Presence::new(now, seed),
+                lifetime: new.energy.map_or_else(Lifetime::default, Lifetime::resume),
+                presence: Availability::new(now, seed),
                 heard_here: None,
                 is_displaced: false,
-                relay: Relay::new(),
+                relay: RelayHistory::new(),
                 is_unsaved: false,
                 is_suspect: false,
             }),
@@ -140,7 +138,7 @@ impl Slot {
         self.state().lifetime.state()
     }
 
-    pub(super) fn moved(&self) -> Option<Moved> {
+    pub(super) fn moved(&self) -> Option<RelayMove> {
         self.state().relay.moved().cloned()
     }
 
@@ -152,9 +150,9 @@ impl Slot {
         self.state().presence.is_gone()
     }
 
-    pub(super) fn outlook(&self) -> Outlook {
+    pub(super) fn snapshot(&self) -> EntrySnapshot {
         let state = self.state();
-        Outlook {
+        EntrySnapshot {
             is_reachable: !state.is_displaced,
             is_here: state.presence.is_here(),
             metering: self.metering(&state),
@@ -204,11 +202,11 @@ impl Slot {
     /// Takes the plug's word for who it is, where it is and how its relay stands.
     ///
     /// Returns whether the record is to be saved.
-    pub(super) fn sighted(&self, now: Instant, plug: &Plug, patience: Patience) -> bool {
+    pub(super) fn sighted(&self, now: Instant, plug: &Plug, timing: PresenceTiming) -> bool {
         let mut state = self.state();
         let before = (state.record.clone(), state.res.clone(), state.extra.clone());
-        let turn = state.presence.heard(now, patience);
-        state.locate(now, plug.address, patience);
+        let turn = state.presence.heard(now, timing);
+        state.locate(now, plug.address, timing);
         state.record.seen = plug.seen;
         if plug.family == self.family {
             state.describe(plug);
@@ -245,9 +243,9 @@ impl Slot {
     }
 
     /// Notes that it answered on its connection.
-    pub(super) fn answered(&self, now: Instant, patience: Patience) {
+    pub(super) fn answered(&self, now: Instant, timing: PresenceTiming) {
         let mut state = self.state();
-        let turn = state.presence.heard(now, patience);
+        let turn = state.presence.heard(now, timing);
         state.heard_here = Some(now);
         state.record.seen = Timestamp::now();
         self.turn(&state, turn);
@@ -291,9 +289,9 @@ impl Slot {
     }
 
     /// Notes that time has passed. Returns where to ask it, if it is to be asked.
-    pub(super) fn pass(&self, now: Instant, patience: Patience) -> Option<Ipv4Addr> {
+    pub(super) fn pass(&self, now: Instant, timing: PresenceTiming) -> Option<Ipv4Addr> {
         let mut state = self.state();
-        let (turn, ask) = state.presence.pass(now, patience);
+        let (turn, ask) = state.presence.pass(now, timing);
         if turn.is_some() {
             state.is_unsaved = true;
             state.relay.gone();
@@ -315,25 +313,29 @@ impl Slot {
         }
     }
 
-    fn turn(&self, state: &State, turn: Option<Turn>) {
+    fn turn(&self, state: &EntryState, turn: Option<AvailabilityChange>) {
         let (name, address) = (state.record.name.as_deref(), state.record.address);
         match turn {
-            Some(Turn::Gone) => {
+            Some(AvailabilityChange::Gone) => {
                 tracing::warn!(plug = %self.mac, name, %address, "a plug is gone: it does not answer");
             }
-            Some(Turn::Back) => tracing::info!(plug = %self.mac, name, %address, "a plug is back"),
-            Some(Turn::First) => tracing::debug!(plug = %self.mac, name, %address, "heard"),
+            Some(AvailabilityChange::Back) => {
+                tracing::info!(plug = %self.mac, name, %address, "a plug is back")
+            }
+            Some(AvailabilityChange::First) => {
+                tracing::debug!(plug = %self.mac, name, %address, "heard")
+            }
             None => return,
         }
         let view = Arc::new(self.view_of(state));
         self.bus.publish(News::Availability(view));
     }
 
-    fn publish(&self, state: &State) {
+    fn publish(&self, state: &EntryState) {
         self.bus.publish(News::Plug(Arc::new(self.view_of(state))));
     }
 
-    fn metering(&self, state: &State) -> Metering {
+    fn metering(&self, state: &EntryState) -> Metering {
         if !self.has_meter {
             return Metering::Off;
         }
@@ -341,7 +343,7 @@ impl Slot {
         state.record.metering.unwrap_or(default)
     }
 
-    fn view_of(&self, state: &State) -> PlugView {
+    fn view_of(&self, state: &EntryState) -> PlugView {
         let record = &state.record;
         PlugView {
             plug: Plug {
@@ -362,19 +364,19 @@ impl Slot {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, EntryState> {
         // Nothing panics under this lock, and even then every field is whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl EntryState {
     /// Believes that the plug is at `address`, unless it was just heard from where it is believed to be.
-    fn locate(&mut self, now: Instant, address: Ipv4Addr, patience: Patience) {
+    fn locate(&mut self, now: Instant, address: Ipv4Addr, timing: PresenceTiming) {
         let was_just_here = !self.is_displaced
             && self
                 .heard_here
-                .is_some_and(|heard| now.saturating_duration_since(heard) < patience.quiet());
+                .is_some_and(|heard| now.saturating_duration_since(heard) < timing.quiet());
         if address != self.record.address {
             if was_just_here {
                 return;
@@ -399,7 +401,7 @@ impl State {
 
     /// Takes the plug's word for how its relay stands.
     fn tells(&mut self, now: Instant, relay: RelayState) {
-        let told = Told {
+        let told = RelayReport {
             now,
             at: Timestamp::now(),
             before: self.record.relay.replace(relay),

@@ -1,10 +1,10 @@
-//! What the keeper counts, for metrics.
+//! What the registry counts, for metrics.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What the keeper has done since it started, and how things stand.
+/// What the registry has done since it started, and how things stand.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct KeeperStats {
+pub struct RegistryStats {
     /// Adopted plugs.
     pub plugs: u64,
     /// Those of them that answer.
@@ -33,9 +33,9 @@ pub struct KeeperStats {
 
 /// One count.
 #[derive(Debug, Default)]
-pub(super) struct Count(AtomicU64);
+pub(super) struct Counter(AtomicU64);
 
-impl Count {
+impl Counter {
     pub(super) fn up(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
@@ -51,21 +51,21 @@ impl Count {
 
 /// All counts.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) connections: Count,
-    pub(super) scans: Count,
-    pub(super) probes: Count,
-    pub(super) sightings: Count,
-    pub(super) readings: Count,
-    pub(super) failed_readings: Count,
-    pub(super) lost_readings: Count,
-    pub(super) switches: Count,
-    pub(super) failed_switches: Count,
+pub(super) struct RegistryCounters {
+    pub(super) connections: Counter,
+    pub(super) scans: Counter,
+    pub(super) probes: Counter,
+    pub(super) sightings: Counter,
+    pub(super) readings: Counter,
+    pub(super) failed_readings: Counter,
+    pub(super) lost_readings: Counter,
+    pub(super) switches: Counter,
+    pub(super) failed_switches: Counter,
 }
 
-impl Counts {
-    pub(super) fn stats(&self) -> KeeperStats {
-        KeeperStats {
+impl RegistryCounters {
+    pub(super) fn stats(&self) -> RegistryStats {
+        RegistryStats {
             connections: self.connections.value(),
             scans: self.scans.value(),
             probes: self.probes.value(),
@@ -75,7 +75,7 @@ impl Counts {
             lost_readings: self.lost_readings.value(),
             switches: self.switches.value(),
             failed_switches: self.failed_switches.value(),
-            ..KeeperStats::default()
+            ..RegistryStats::default()
         }
     }
 }

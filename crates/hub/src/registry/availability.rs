@@ -1,4 +1,4 @@
-//! Whether a plug answers, as a function of when it was heard. No clock and no sockets.
+//! The availability of a plug, as a function of when it was heard. No clock and no sockets.
 //!
 //! The broadcast asks everybody once in a scan interval, so a plug that has not been heard for one and a half is asked on its
 //! own, every second. One that stays silent through a dozen such questions is gone. Whoever is gone is asked less and less
@@ -7,24 +7,24 @@
 
 use std::time::{Duration, Instant};
 
-/// How often a plug that is missed is asked.
-const MISSED_GAP: Duration = Duration::from_secs(1);
-/// How long a plug is missed before it is gone: long enough that one datagram in three may be lost.
-const MISSED_FOR: Duration = Duration::from_millis(12_500);
-/// How soon a plug that is gone is asked again at first. Doubled each time.
-const GONE_GAP: Duration = Duration::from_secs(2);
+/// Interval of probes to a plug that is missed.
+const MISSED_INTERVAL: Duration = Duration::from_secs(1);
+/// The time for which a plug is missed before it is gone: long enough that one datagram in three may be lost.
+const MISSED_TIMEOUT: Duration = Duration::from_millis(12_500);
+/// First interval of probes to a plug that is gone. Doubled each time.
+const FIRST_GONE_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Whether one plug answers.
+/// The availability of one plug.
 #[derive(Debug, Clone)]
-pub(super) struct Presence {
-    state: State,
+pub(super) struct Availability {
+    state: AvailabilityState,
     /// When it is asked next, if it is not heard.
     ask: Instant,
     random: fastrand::Rng,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum AvailabilityState {
     /// Not heard yet, since then.
     Unheard(Instant),
     /// Heard then.
@@ -33,25 +33,25 @@ enum State {
     Gone(Duration),
 }
 
-/// How patient to be.
+/// The timing of probes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Patience {
-    /// How often everybody is asked.
+pub(super) struct PresenceTiming {
+    /// Interval of the broadcast that asks all plugs.
     pub(super) scan: Duration,
-    /// How often one that is gone is asked at least.
-    pub(super) longest_gap: Duration,
+    /// Maximum interval of probes to a plug that is gone.
+    pub(super) max_gone_interval: Duration,
 }
 
-impl Patience {
-    /// How long a plug may be silent before it is asked on its own.
+impl PresenceTiming {
+    /// Returns the time for which a plug may be silent before it is asked on its own.
     pub(super) fn quiet(self) -> Duration {
         self.scan + self.scan / 2
     }
 }
 
-/// What changed.
+/// A change of availability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum AvailabilityChange {
     /// It is heard for the first time.
     First,
     /// It is heard again after it was gone.
@@ -60,52 +60,60 @@ pub(super) enum Turn {
     Gone,
 }
 
-impl Presence {
+impl Availability {
     /// One that has not been heard yet. The seed sets its gaps apart from those of others.
     pub(super) fn new(now: Instant, seed: u64) -> Self {
         let mut presence = Self {
-            state: State::Unheard(now),
+            state: AvailabilityState::Unheard(now),
             ask: now,
             random: fastrand::Rng::with_seed(seed),
         };
         // A thousand plugs that a hub knows at its start are not all asked at once.
-        let first = presence.vary(MISSED_GAP);
+        let first = presence.vary(MISSED_INTERVAL);
         presence.ask += first;
         presence
     }
 
     /// Tells whether it answers.
     pub(super) fn is_here(&self) -> bool {
-        matches!(self.state, State::Here(_))
+        matches!(self.state, AvailabilityState::Here(_))
     }
 
     /// Tells whether it was missed, and did not answer.
     pub(super) fn is_gone(&self) -> bool {
-        matches!(self.state, State::Gone(_))
+        matches!(self.state, AvailabilityState::Gone(_))
     }
 
     /// Notes that it was heard.
-    pub(super) fn heard(&mut self, now: Instant, patience: Patience) -> Option<Turn> {
+    pub(super) fn heard(
+        &mut self,
+        now: Instant,
+        timing: PresenceTiming,
+    ) -> Option<AvailabilityChange> {
         let turn = match self.state {
-            State::Here(_) => None,
-            State::Unheard(_) => Some(Turn::First),
-            State::Gone(_) => Some(Turn::Back),
+            AvailabilityState::Here(_) => None,
+            AvailabilityState::Unheard(_) => Some(AvailabilityChange::First),
+            AvailabilityState::Gone(_) => Some(AvailabilityChange::Back),
         };
-        self.state = State::Here(now);
-        self.ask = now + patience.quiet();
+        self.state = AvailabilityState::Here(now);
+        self.ask = now + timing.quiet();
         turn
     }
 
     /// Notes that time has passed. The second value tells whether it is to be asked now.
-    pub(super) fn pass(&mut self, now: Instant, patience: Patience) -> (Option<Turn>, bool) {
-        let turn = self.lapse(now, patience);
+    pub(super) fn pass(
+        &mut self,
+        now: Instant,
+        timing: PresenceTiming,
+    ) -> (Option<AvailabilityChange>, bool) {
+        let turn = self.lapse(now, timing);
         if now < self.ask {
             return (turn, false);
         }
         let gap = match &mut self.state {
-            State::Unheard(_) | State::Here(_) => MISSED_GAP,
-            State::Gone(gap) => {
-                *gap = (*gap * 2).min(patience.longest_gap);
+            AvailabilityState::Unheard(_) | AvailabilityState::Here(_) => MISSED_INTERVAL,
+            AvailabilityState::Gone(gap) => {
+                *gap = (*gap * 2).min(timing.max_gone_interval);
                 *gap
             }
         };
@@ -113,15 +121,16 @@ impl Presence {
         (turn, true)
     }
 
-    fn lapse(&mut self, now: Instant, patience: Patience) -> Option<Turn> {
-        let (State::Here(since) | State::Unheard(since)) = self.state else {
+    fn lapse(&mut self, now: Instant, timing: PresenceTiming) -> Option<AvailabilityChange> {
+        let (AvailabilityState::Here(since) | AvailabilityState::Unheard(since)) = self.state
+        else {
             return None;
         };
-        if now.saturating_duration_since(since) < patience.quiet() + MISSED_FOR {
+        if now.saturating_duration_since(since) < timing.quiet() + MISSED_TIMEOUT {
             return None;
         }
-        self.state = State::Gone(GONE_GAP / 2);
-        Some(Turn::Gone)
+        self.state = AvailabilityState::Gone(FIRST_GONE_INTERVAL / 2);
+        Some(AvailabilityChange::Gone)
     }
 
     /// A gap that is up to a fifth shorter.
@@ -136,9 +145,9 @@ mod tests {
     use proptest::prelude::*;
 
     const SCAN: Duration = Duration::from_secs(5);
-    const PATIENCE: Patience = Patience {
+    const TIMING: PresenceTiming = PresenceTiming {
         scan: SCAN,
-        longest_gap: SCAN,
+        max_gone_interval: SCAN,
     };
     const STEP: Duration = Duration::from_millis(250);
 
@@ -146,12 +155,12 @@ mod tests {
     struct World {
         start: Instant,
         now: Instant,
-        presence: Presence,
+        presence: Availability,
         random: fastrand::Rng,
         loss: f64,
         /// Whether the broadcast reaches it.
         broadcast: bool,
-        turns: Vec<(f64, Turn)>,
+        turns: Vec<(f64, AvailabilityChange)>,
         asked: u32,
     }
 
@@ -161,7 +170,7 @@ mod tests {
             Self {
                 start,
                 now: start,
-                presence: Presence::new(start, seed),
+                presence: Availability::new(start, seed),
                 random: fastrand::Rng::with_seed(seed ^ 0x55),
                 loss,
                 broadcast,
@@ -174,7 +183,7 @@ mod tests {
             self.random.f64() >= self.loss && self.random.f64() >= self.loss
         }
 
-        fn note(&mut self, turn: Option<Turn>) {
+        fn note(&mut self, turn: Option<AvailabilityChange>) {
             let at = (self.now - self.start).as_secs_f64();
             self.turns.extend(turn.map(|turn| (at, turn)));
         }
@@ -186,14 +195,14 @@ mod tests {
                     .as_millis()
                     .is_multiple_of(SCAN.as_millis());
                 if scans && alive && self.broadcast && self.answers() {
-                    let turn = self.presence.heard(self.now, PATIENCE);
+                    let turn = self.presence.heard(self.now, TIMING);
                     self.note(turn);
                 }
-                let (turn, ask) = self.presence.pass(self.now, PATIENCE);
+                let (turn, ask) = self.presence.pass(self.now, TIMING);
                 self.note(turn);
                 self.asked += u32::from(ask);
                 if ask && alive && self.answers() {
-                    let turn = self.presence.heard(self.now, PATIENCE);
+                    let turn = self.presence.heard(self.now, TIMING);
                     self.note(turn);
                 }
                 self.now += STEP;
@@ -205,7 +214,7 @@ mod tests {
     fn nobody_is_asked_alone_while_the_broadcast_is_answered() {
         let mut world = World::new(1, 0.0, true);
         world.run(600, true);
-        assert_eq!(world.turns, [(0.0, Turn::First)]);
+        assert_eq!(world.turns, [(0.0, AvailabilityChange::First)]);
         assert_eq!(world.asked, 0);
     }
 
@@ -213,7 +222,7 @@ mod tests {
     fn one_that_was_never_heard_is_gone_once() {
         let mut world = World::new(1, 0.0, true);
         world.run(3600, false);
-        let [(at, Turn::Gone)] = world.turns[..] else {
+        let [(at, AvailabilityChange::Gone)] = world.turns[..] else {
             panic!("{:?}", world.turns)
         };
         assert!((19.0..30.0).contains(&at), "{at}");
@@ -236,7 +245,7 @@ mod tests {
             world.run(down, false);
             let alive = dead + down as f64;
             world.run(60, true);
-            let [(_, Turn::First), (gone, Turn::Gone), (back, Turn::Back)] = world.turns[..] else {
+            let [(_, AvailabilityChange::First), (gone, AvailabilityChange::Gone), (back, AvailabilityChange::Back)] = world.turns[..] else {
                 return Err(TestCaseError::fail(format!("{:?}", world.turns)));
             };
             prop_assert!((dead..dead + 30.0).contains(&gone), "gone at {gone} after {dead}");
@@ -247,7 +256,7 @@ mod tests {
         fn loss_is_not_absence(seed: u64, broadcast: bool) {
             let mut world = World::new(seed, 0.1, broadcast);
             world.run(3600, true);
-            let [(_, Turn::First)] = world.turns[..] else {
+            let [(_, AvailabilityChange::First)] = world.turns[..] else {
                 return Err(TestCaseError::fail(format!("{:?}", world.turns)));
             };
         }
@@ -256,19 +265,19 @@ mod tests {
         #[test]
         fn turns_alternate(seed: u64, events in prop::collection::vec((any::<bool>(), 0_u64..100_000), 0..300)) {
             let mut now = Instant::now();
-            let mut presence = Presence::new(now, seed);
+            let mut presence = Availability::new(now, seed);
             let mut last = None;
             for (is_heard, gap) in events {
                 now += Duration::from_millis(gap);
-                let turn = if is_heard { presence.heard(now, PATIENCE) } else { presence.pass(now, PATIENCE).0 };
+                let turn = if is_heard { presence.heard(now, TIMING) } else { presence.pass(now, TIMING).0 };
                 if let Some(turn) = turn {
                     let fits = matches!(
                         (last, turn),
-                        (None, Turn::First | Turn::Gone) | (Some(Turn::First | Turn::Back), Turn::Gone) | (Some(Turn::Gone), Turn::Back)
+                        (None, AvailabilityChange::First | AvailabilityChange::Gone) | (Some(AvailabilityChange::First | AvailabilityChange::Back), AvailabilityChange::Gone) | (Some(AvailabilityChange::Gone), AvailabilityChange::Back)
                     );
                     prop_assert!(fits, "{last:?} and then {turn:?}");
-                    prop_assert_eq!(presence.is_here(), turn != Turn::Gone);
-                    prop_assert_eq!(presence.is_gone(), turn == Turn::Gone);
+                    prop_assert_eq!(presence.is_here(), turn != AvailabilityChange::Gone);
+                    prop_assert_eq!(presence.is_gone(), turn == AvailabilityChange::Gone);
                     last = Some(turn);
                 }
             }

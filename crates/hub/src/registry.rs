@@ -1,25 +1,25 @@
-//! Keeps contact with every plug. Nobody else opens a socket to one.
+//! The registry of plugs: contact with every plug. Nothing else opens a socket to one.
 //!
-//! A plug has one task that owns its only TCP connection and carries out orders on it, one after the other. One scanner for
-//! all asks the network by broadcast who is there and how the relays stand, and hands each answer to the plug that it is
-//! of, by its MAC; so a plug is followed wherever it goes. What is known of a plug is in its slot, which everybody may read.
+//! Each plug has a [`plugs::net::PlugTask`], which owns its only TCP connection, and an upkeep task, which meters it and restores
+//! its relay after an outage. One scanner for all asks the network by broadcast who is there and how the relays stand, and
+//! hands each report to its plug by the MAC; so a plug is followed wherever it goes. The state of a plug is in its entry.
 //!
-//! The keeper knows nothing of groups, schedules and rules, and keeps no history: readings leave by a channel.
+//! The registry knows nothing of groups, schedules and rules, and keeps no history: readings leave by a channel.
 
+mod availability;
+mod candidates;
 mod config;
 mod edit;
-mod offer;
-mod pace;
+mod entry;
+mod metering;
 mod plausible;
 mod power_on;
-mod presence;
-mod relay;
+mod records;
+mod relay_history;
 mod saver;
 mod scanner;
-mod slot;
 mod stats;
-mod switching;
-mod task;
+mod upkeep;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
@@ -38,34 +38,34 @@ use tokio_util::task::TaskTracker;
 
 use crate::event::{EventBus, News};
 use crate::store::{EnergyState, PlugRecord, PlugStore, Sample};
-use offer::{Offer, Offers};
-use presence::Patience;
-use scanner::Scanner;
-use slot::{Beginning, Slot};
-use stats::Counts;
-use switching::{ConnectionRecord, SwitchRecord};
-use task::PlugUpkeep;
+use availability::PresenceTiming;
+use candidates::{CandidateReport, Candidates};
+use entry::{NewEntry, RegistryEntry};
+use records::{ConnectionRecord, SwitchRecord};
+use scanner::PresenceScanner;
+use stats::RegistryCounters;
+use upkeep::PlugUpkeep;
 
-pub use config::{Interfaces, KeeperConfig, Surroundings};
-pub use relay::Moved;
-pub use stats::KeeperStats;
+pub use config::{Interfaces, RegistryConfig, RegistryContext};
+pub use relay_history::RelayMove;
+pub use stats::RegistryStats;
 
 /// The time for a command.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
-/// So many searches may go on at once.
-const MOST_SEARCHES: usize = 4;
-/// So many plugs may wait to be taken in; the others are heard again. A scan hears all plugs at once, and taking one in waits
-/// for the disk.
-const MOST_NEWCOMERS: usize = 4_096;
-/// How often a plug that is gone is asked at least, when there are not very many.
-const GONE_GAP: Duration = Duration::from_secs(5);
+/// Maximum number of concurrent searches.
+const MAX_SEARCHES: usize = 4;
+/// Maximum number of plugs that wait to be adopted; the others are heard again. A scan hears all plugs at once, and adopting
+/// one waits for the disk.
+const MAX_NEWCOMERS: usize = 4_096;
+/// Maximum interval between probes to a plug that is gone, unless there are very many.
+const MAX_GONE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Keeps contact with every plug. A clone is the same keeper.
+/// Keeps contact with every plug. A clone is the same registry.
 #[derive(Debug, Clone)]
-pub struct Keeper(Arc<Inner>);
+pub struct Registry(Arc<RegistryState>);
 
 #[derive(Debug)]
-struct Inner {
+struct RegistryState {
     adopt: bool,
     metering: Period,
     scan: Duration,
@@ -77,8 +77,8 @@ struct Inner {
     tracker: TaskTracker,
     interfaces: Interfaces,
     lan: Lan,
-    slots: RwLock<BTreeMap<Mac, Arc<Slot>>>,
-    offers: Mutex<Offers>,
+    entries: RwLock<BTreeMap<Mac, Arc<RegistryEntry>>>,
+    offers: Mutex<Candidates>,
     newcomers: mpsc::Sender<Plug>,
     /// Where the lifetime totals of plugs that were forgotten stand.
     past_energy: Mutex<HashMap<Mac, EnergyState>>,
@@ -92,10 +92,10 @@ struct Inner {
     /// The least gap in seconds between questions to one plug that is gone.
     load: AtomicU32,
     is_history_full: AtomicBool,
-    counts: Counts,
+    counts: RegistryCounters,
 }
 
-impl Keeper {
+impl Registry {
     /// Starts to keep contact with these plugs; `energy` says where the lifetime totals stand, of forgotten ones too.
     ///
     /// # Errors
@@ -103,10 +103,10 @@ impl Keeper {
     /// [`RequestError`] of kind `local` when one of the interfaces does not exist, or no socket can be opened on any of them. That
     /// there is no network yet is none: it is looked for from time to time.
     pub async fn start(
-        config: KeeperConfig,
+        config: RegistryConfig,
         records: Vec<PlugRecord>,
         energy: Vec<(Mac, EnergyState)>,
-        surroundings: Surroundings,
+        surroundings: RegistryContext,
     ) -> Result<Self, RequestError> {
         let local = |message| RequestError::new(ErrorKind::Local, message).at("interfaces");
         let interfaces = config.interfaces.now();
@@ -114,8 +114,8 @@ impl Keeper {
         let lan = Lan::with_families(config.families, &interfaces).await;
         let lan = lan.map_err(|error| local(format!("no network can be used: {error}")))?;
         tell_taken(&lan);
-        let (newcomers, waiting) = mpsc::channel(MOST_NEWCOMERS);
-        let inner = Arc::new(Inner {
+        let (newcomers, waiting) = mpsc::channel(MAX_NEWCOMERS);
+        let inner = Arc::new(RegistryState {
             adopt: config.adopt,
             metering: config.metering,
             scan: config.scan.get(),
@@ -127,24 +127,24 @@ impl Keeper {
             tracker: surroundings.tracker,
             interfaces: config.interfaces,
             lan,
-            slots: RwLock::default(),
+            entries: RwLock::default(),
             offers: Mutex::default(),
             newcomers,
             past_energy: Mutex::new(energy.into_iter().collect()),
             editing: tokio::sync::Mutex::new(()),
-            searching: Semaphore::new(MOST_SEARCHES),
+            searching: Semaphore::new(MAX_SEARCHES),
             unsaved: Notify::new(),
             ever: AtomicU64::new(0),
             load: AtomicU32::new(0),
             is_history_full: AtomicBool::new(false),
-            counts: Counts::default(),
+            counts: RegistryCounters::default(),
         });
         for record in records {
             let energy = inner.take_past_energy(record.mac);
             inner.insert(record, energy);
         }
         let tracker = &inner.tracker;
-        tracker.spawn(Scanner::new(Arc::clone(&inner)).run());
+        tracker.spawn(PresenceScanner::new(Arc::clone(&inner)).run());
         tracker.spawn(saver::run(Arc::clone(&inner)));
         tracker.spawn(Arc::clone(&inner).take_in_newcomers(waiting));
         Ok(Self(inner))
@@ -152,31 +152,31 @@ impl Keeper {
 
     /// Returns all adopted plugs, by MAC.
     pub fn views(&self) -> Vec<Arc<PlugView>> {
-        self.0.slots().iter().map(|slot| slot.view()).collect()
+        self.0.entries().iter().map(|entry| entry.view()).collect()
     }
 
     /// Returns an adopted plug.
     pub fn view(&self, mac: Mac) -> Option<Arc<PlugView>> {
-        Some(self.0.slot(mac)?.view())
+        Some(self.0.entry(mac)?.view())
     }
 
     /// Returns the revision of an adopted plug: its ETag.
     pub fn revision(&self, mac: Mac) -> Option<u64> {
-        Some(self.0.slot(mac)?.revision())
+        Some(self.0.entry(mac)?.revision())
     }
 
     /// Returns when the plug's relay moved last since the hub started, and on whose behalf.
-    pub fn moved(&self, mac: Mac) -> Option<Moved> {
-        self.0.slot(mac)?.moved()
+    pub fn moved(&self, mac: Mac) -> Option<RelayMove> {
+        self.0.entry(mac)?.moved()
     }
 
     /// Returns what was counted since the start.
-    pub fn stats(&self) -> KeeperStats {
-        let slots = self.0.slots();
+    pub fn stats(&self) -> RegistryStats {
+        let entries = self.0.entries();
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-        KeeperStats {
-            plugs: count(slots.len()),
-            available: count(slots.iter().filter(|slot| slot.is_here()).count()),
+        RegistryStats {
+            plugs: count(entries.len()),
+            available: count(entries.iter().filter(|entry| entry.is_here()).count()),
             offered: count(self.offered().len()),
             ..self.0.counts.stats()
         }
@@ -194,9 +194,11 @@ impl Keeper {
         action: RelayCommand,
         cause: Cause,
     ) -> Result<Switched, RequestError> {
-        let slot = self.0.known(mac)?;
-        let record = SwitchRecord::new(&self.0, &slot, cause);
-        let outcome = slot.handle.switch_observed(action, COMMAND_TIMEOUT, record);
+        let entry = self.0.known(mac)?;
+        let record = SwitchRecord::new(&self.0, &entry, cause);
+        let outcome = entry
+            .handle
+            .switch_observed(action, COMMAND_TIMEOUT, record);
         outcome.await.map_err(|error| RequestError::from(&error))
     }
 
@@ -204,15 +206,15 @@ impl Keeper {
     ///
     /// # Errors
     ///
-    /// As [`Keeper::switch`].
+    /// As [`Registry::switch`].
     pub async fn delay(
         &self,
         mac: Mac,
         relay: RelayState,
         minutes: Minutes,
     ) -> Result<Delayed, RequestError> {
-        let slot = self.0.known(mac)?;
-        let outcome = slot.handle.delay(relay, minutes, COMMAND_TIMEOUT).await;
+        let entry = self.0.known(mac)?;
+        let outcome = entry.handle.delay(relay, minutes, COMMAND_TIMEOUT).await;
         outcome.map_err(|error| RequestError::from(&error))?;
         let delay = SignedDuration::from_mins(i64::from(minutes.count()));
         Ok(Delayed {
@@ -228,10 +230,10 @@ impl Keeper {
     ///
     /// # Errors
     ///
-    /// As [`Keeper::switch`].
+    /// As [`Registry::switch`].
     pub async fn version(&self, mac: Mac) -> Result<String, RequestError> {
-        let slot = self.0.known(mac)?;
-        let outcome = slot.handle.version(COMMAND_TIMEOUT).await;
+        let entry = self.0.known(mac)?;
+        let outcome = entry.handle.version(COMMAND_TIMEOUT).await;
         Ok(outcome.map_err(|error| RequestError::from(&error))?.1)
     }
 
@@ -239,11 +241,11 @@ impl Keeper {
     ///
     /// # Errors
     ///
-    /// As [`Keeper::switch`]; `usage` for a plug without a meter.
+    /// As [`Registry::switch`]; `usage` for a plug without a meter.
     pub async fn meter(&self, mac: Mac) -> Result<Reading, RequestError> {
-        let slot = self.0.known(mac)?;
-        let outcome = slot.handle.meter(COMMAND_TIMEOUT).await;
-        let sample = slot.metered(outcome.map_err(|error| RequestError::from(&error))?);
+        let entry = self.0.known(mac)?;
+        let outcome = entry.handle.meter(COMMAND_TIMEOUT).await;
+        let sample = entry.metered(outcome.map_err(|error| RequestError::from(&error))?);
         let reading = sample.reading.clone();
         self.0.keep(sample);
         self.0.counts.readings.up();
@@ -252,8 +254,8 @@ impl Keeper {
 
     /// Tells whether a plug has an ability; a plug that is not adopted has none.
     pub fn can(&self, mac: Mac, capability: Capability) -> bool {
-        let slot = self.0.slot(mac);
-        slot.is_some_and(|slot| self.0.lan.families().can(slot.family, capability))
+        let entry = self.0.entry(mac);
+        entry.is_some_and(|entry| self.0.lan.families().can(entry.family, capability))
     }
 }
 
@@ -267,27 +269,27 @@ fn tell_taken(lan: &Lan) {
     }
 }
 
-impl Inner {
-    /// Returns a plug's slot.
-    fn slot(&self, mac: Mac) -> Option<Arc<Slot>> {
-        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
-        slots.get(&mac).cloned()
+impl RegistryState {
+    /// Returns a plug's entry.
+    fn entry(&self, mac: Mac) -> Option<Arc<RegistryEntry>> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.get(&mac).cloned()
     }
 
-    fn known(&self, mac: Mac) -> Result<Arc<Slot>, RequestError> {
-        self.slot(mac)
+    fn known(&self, mac: Mac) -> Result<Arc<RegistryEntry>, RequestError> {
+        self.entry(mac)
             .ok_or_else(|| RequestError::not_found(format!("there is no plug {mac}")))
     }
 
-    /// Returns all slots, by MAC.
-    fn slots(&self) -> Vec<Arc<Slot>> {
-        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
-        slots.values().cloned().collect()
+    /// Returns all entries, by MAC.
+    fn entries(&self) -> Vec<Arc<RegistryEntry>> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.values().cloned().collect()
     }
 
-    fn take_slot(&self, mac: Mac) -> Option<Arc<Slot>> {
-        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-        slots.remove(&mac)
+    fn take_entry(&self, mac: Mac) -> Option<Arc<RegistryEntry>> {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        entries.remove(&mac)
     }
 
     /// Begins to keep a plug.
@@ -296,7 +298,7 @@ impl Inner {
         let families = self.lan.families();
         let plug = Plug::new(mac, record.family, record.address, record.seen);
         let (task, handle) = self.lan.reported_plug(plug);
-        let beginning = Beginning {
+        let new = NewEntry {
             energy,
             default_metering: self.metering,
             has_meter: families.can(record.family, Capability::Meter),
@@ -304,24 +306,24 @@ impl Inner {
             cancel: self.cancel.child_token(),
             handle,
         };
-        let slot = Arc::new(Slot::new(beginning, self.bus.clone(), now()));
-        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-        slots.insert(mac, Arc::clone(&slot));
-        drop(slots);
+        let entry = Arc::new(RegistryEntry::new(new, self.bus.clone(), now()));
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        entries.insert(mac, Arc::clone(&entry));
+        drop(entries);
         self.offers().adopted(mac);
-        let share = pace::share(self.ever.fetch_add(1, Ordering::Relaxed));
+        let share = metering::share(self.ever.fetch_add(1, Ordering::Relaxed));
         let observer = Arc::new(ConnectionRecord {
             inner: Arc::clone(self),
-            slot: Arc::clone(&slot),
+            entry: Arc::clone(&entry),
         });
-        let (task, cancel) = (task.observed_by(observer), slot.cancel.clone());
+        let (task, cancel) = (task.observed_by(observer), entry.cancel.clone());
         self.tracker.spawn(async move {
             // A command that is under way then has failed.
             cancel.run_until_cancelled(task.run()).await;
         });
-        let upkeep = PlugUpkeep::new(Arc::clone(self), Arc::clone(&slot), share);
+        let upkeep = PlugUpkeep::new(Arc::clone(self), Arc::clone(&entry), share);
         self.tracker.spawn(upkeep.run());
-        let view = slot.view();
+        let view = entry.view();
         self.bus.publish(News::Plug(Arc::clone(&view)));
         view
     }
@@ -334,10 +336,10 @@ impl Inner {
         let (mac, address) = (plug.mac, plug.address);
         let mut offers = self.offers();
         let offer = offers.heard(plug.clone());
-        if offer != Offer::Ignored && self.adopt && offers.is_welcome(mac) {
+        if offer != CandidateReport::Ignored && self.adopt && offers.is_welcome(mac) {
             // Where there is no room it is heard again.
             let _ = self.newcomers.try_send(plug);
-        } else if offer == Offer::New {
+        } else if offer == CandidateReport::New {
             tracing::info!(plug = %mac, %address, "found a plug that is not adopted");
         }
     }
@@ -354,7 +356,7 @@ impl Inner {
         self.cancel.run_until_cancelled(taking).await;
     }
 
-    fn offers(&self) -> MutexGuard<'_, Offers> {
+    fn offers(&self) -> MutexGuard<'_, Candidates> {
         self.offers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -405,11 +407,11 @@ impl Inner {
         self.lan.probe(family, address).await;
     }
 
-    fn patience(&self) -> Patience {
+    fn timing(&self) -> PresenceTiming {
         let load = Duration::from_secs(self.load.load(Ordering::Relaxed).into());
-        Patience {
+        PresenceTiming {
             scan: self.scan,
-            longest_gap: GONE_GAP.max(load),
+            max_gone_interval: MAX_GONE_INTERVAL.max(load),
         }
     }
 

@@ -8,7 +8,7 @@ use plugs::RelayState;
 
 /// Why the hub did not hear a plug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Silence {
+pub(super) enum OutageKind {
     /// The hub has just started.
     Hub,
     /// The plug was gone.
@@ -18,12 +18,12 @@ pub(super) enum Silence {
 /// Returns where the relay has to be moved, if it has: it was at `before` when it was last heard, and is at `now`.
 pub(super) fn restore(
     policy: Option<PowerOn>,
-    silence: Silence,
+    silence: OutageKind,
     before: Option<RelayState>,
     now: RelayState,
 ) -> Option<RelayState> {
     let has_moved = before.is_some_and(|before| before != now);
-    if silence == Silence::Hub && !has_moved {
+    if silence == OutageKind::Hub && !has_moved {
         return None;
     }
     let wanted = match policy? {
@@ -54,7 +54,7 @@ mod tests {
             (Some(PowerOn::Last), Some(Off), Off, None),
             (Some(PowerOn::Last), None, Off, None),
         ] {
-            let found = restore(policy, Silence::Plug, before, now);
+            let found = restore(policy, OutageKind::Plug, before, now);
             assert_eq!(found, expected, "{policy:?} {before:?} {now:?}");
         }
     }
@@ -64,14 +64,14 @@ mod tests {
         for policy in [PowerOn::On, PowerOn::Off, PowerOn::Last] {
             for relay in [On, Off] {
                 let policy = Some(policy);
-                assert_eq!(restore(policy, Silence::Hub, Some(relay), relay), None);
-                assert_eq!(restore(policy, Silence::Hub, None, relay), None);
+                assert_eq!(restore(policy, OutageKind::Hub, Some(relay), relay), None);
+                assert_eq!(restore(policy, OutageKind::Hub, None, relay), None);
             }
         }
         let last = Some(PowerOn::Last);
-        assert_eq!(restore(last, Silence::Hub, Some(On), Off), Some(On));
+        assert_eq!(restore(last, OutageKind::Hub, Some(On), Off), Some(On));
         let on = Some(PowerOn::On);
-        assert_eq!(restore(on, Silence::Hub, Some(On), Off), Some(On));
-        assert_eq!(restore(on, Silence::Hub, Some(Off), On), None);
+        assert_eq!(restore(on, OutageKind::Hub, Some(On), Off), Some(On));
+        assert_eq!(restore(on, OutageKind::Hub, Some(Off), On), None);
     }
 }

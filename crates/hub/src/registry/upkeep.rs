@@ -8,10 +8,10 @@ use plugs::RelayState;
 use plugs::net::ContactError;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::pace::Pace;
-use super::slot::Slot;
-use super::switching::SwitchRecord;
-use super::{COMMAND_TIMEOUT, Inner, now};
+use super::entry::RegistryEntry;
+use super::metering::MeteringRhythm;
+use super::records::SwitchRecord;
+use super::{COMMAND_TIMEOUT, RegistryState, now};
 
 /// The time for a reading: one connection that hangs, and a second one.
 const METER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,20 +29,20 @@ const RESTORE_DELAYS: [Duration; 4] = [
 
 /// The upkeep of one plug.
 pub(super) struct PlugUpkeep {
-    inner: Arc<Inner>,
-    slot: Arc<Slot>,
+    inner: Arc<RegistryState>,
+    entry: Arc<RegistryEntry>,
     /// Where in the interval it is metered.
     share: f64,
     /// `None` while it is not metered.
-    pace: Option<Pace>,
+    pace: Option<MeteringRhythm>,
     is_here: bool,
 }
 
 impl PlugUpkeep {
-    pub(super) fn new(inner: Arc<Inner>, slot: Arc<Slot>, share: f64) -> Self {
+    pub(super) fn new(inner: Arc<RegistryState>, entry: Arc<RegistryEntry>, share: f64) -> Self {
         Self {
             inner,
-            slot,
+            entry,
             share,
             pace: None,
             is_here: false,
@@ -51,23 +51,23 @@ impl PlugUpkeep {
 
     /// Cares for the plug until it is removed or the hub ends.
     pub(super) async fn run(mut self) {
-        let cancel = self.slot.cancel.clone();
+        let cancel = self.entry.cancel.clone();
         cancel.run_until_cancelled(self.serve()).await;
     }
 
     async fn serve(&mut self) {
         self.look();
-        let slot = Arc::clone(&self.slot);
+        let entry = Arc::clone(&self.entry);
         loop {
             let due = self.pace.map(|pace| pace.due());
             tokio::select! {
                 biased;
-                () = slot.turned.notified() => {
+                () = entry.turned.notified() => {
                     self.look();
                     self.settle_doubt().await;
                     self.restore().await;
                 }
-                () = slot.meter_due.notified() => self.meter_soon(),
+                () = entry.meter_due.notified() => self.meter_soon(),
                 () = sleep_until(due.map_or_else(Instant::now, Instant::from_std)), if due.is_some() => {
                     self.meter().await;
                 }
@@ -77,18 +77,18 @@ impl PlugUpkeep {
 
     /// Takes over the changes of the scanner and of people.
     fn look(&mut self) {
-        let outlook = self.slot.outlook();
-        if self.is_here && !outlook.is_here {
+        let snapshot = self.entry.snapshot();
+        if self.is_here && !snapshot.is_here {
             // Its end of the connection is gone, or will be.
-            self.slot.handle.disconnect();
+            self.entry.handle.disconnect();
         }
         let now = now();
-        let is_back = outlook.is_here && !self.is_here;
-        self.is_here = outlook.is_here;
-        let period = match outlook.metering {
-            _ if !outlook.is_reachable => None,
+        let is_back = snapshot.is_here && !self.is_here;
+        self.is_here = snapshot.is_here;
+        let period = match snapshot.metering {
+            _ if !snapshot.is_reachable => None,
             Metering::Off => None,
-            Metering::Every(period) if outlook.is_here => Some(period.get()),
+            Metering::Every(period) if snapshot.is_here => Some(period.get()),
             Metering::Every(period) => Some(period.get().max(GONE_METERING_INTERVAL)),
         };
         self.pace = match (period, self.pace) {
@@ -98,20 +98,20 @@ impl PlugUpkeep {
             (Some(period), _) if is_back => {
                 let first = period.min(self.inner.metering.get());
                 let share = self.share * first.div_duration_f64(period);
-                Some(Pace::new(now, period, share))
+                Some(MeteringRhythm::new(now, period, share))
             }
-            (Some(period), _) => Some(Pace::new(now, period, self.share)),
+            (Some(period), _) => Some(MeteringRhythm::new(now, period, self.share)),
         };
     }
 
     async fn meter(&mut self) {
-        match self.slot.handle.meter_in_background(METER_TIMEOUT).await {
+        match self.entry.handle.meter_in_background(METER_TIMEOUT).await {
             Ok(reading) => {
-                self.inner.keep(self.slot.metered(reading));
+                self.inner.keep(self.entry.metered(reading));
                 self.inner.counts.readings.up();
                 let had_failed = self.pace.as_mut().is_some_and(|pace| pace.done(now()));
                 if had_failed && self.is_here {
-                    tracing::info!(plug = %self.slot.mac, "metered again");
+                    tracing::info!(plug = %self.entry.mac, "metered again");
                 }
             }
             // A command came first; the reading is due at once.
@@ -125,7 +125,7 @@ impl PlugUpkeep {
         self.inner.counts.failed_readings.up();
         let is_new = self.pace.as_mut().is_some_and(|pace| pace.failed(now()));
         if is_new && self.is_here {
-            tracing::warn!(plug = %self.slot.mac, %error, "cannot be metered; tried less often until it works");
+            tracing::warn!(plug = %self.entry.mac, %error, "cannot be metered; tried less often until it works");
         }
     }
 
@@ -138,38 +138,38 @@ impl PlugUpkeep {
 
     /// Settles on whose behalf the relay moved without a command. A plug that has just had no power has lost its connection.
     async fn settle_doubt(&mut self) {
-        if self.slot.outlook().is_in_doubt {
+        if self.entry.snapshot().is_in_doubt {
             // Without a connection there is nothing to find out.
-            let _ = self.slot.handle.check_connection(CHECK_TIMEOUT).await;
-            self.slot.settle_doubt();
+            let _ = self.entry.handle.check_connection(CHECK_TIMEOUT).await;
+            self.entry.settle_doubt();
         }
     }
 
     /// Moves the relay back to where it was before an outage. A switch on any other behalf in the meantime decides.
     async fn restore(&mut self) {
         for delay in RESTORE_DELAYS {
-            if self.slot.to_restore().is_some() {
+            if self.entry.to_restore().is_some() {
                 sleep(delay).await;
             }
-            let Some(relay) = self.slot.to_restore() else {
+            let Some(relay) = self.entry.to_restore() else {
                 return;
             };
             if self.is_restored(relay).await {
-                tracing::info!(plug = %self.slot.mac, %relay, "restored after an outage");
+                tracing::info!(plug = %self.entry.mac, %relay, "restored after an outage");
                 break;
             }
         }
-        self.slot.restored();
+        self.entry.restored();
     }
 
     async fn is_restored(&self, relay: RelayState) -> bool {
-        let record = SwitchRecord::new(&self.inner, &self.slot, Cause::PowerOn);
-        let handle = &self.slot.handle;
+        let record = SwitchRecord::new(&self.inner, &self.entry, Cause::PowerOn);
+        let handle = &self.entry.handle;
         let outcome = handle.switch_observed(relay.into(), COMMAND_TIMEOUT, record);
         match outcome.await {
             Ok(Switched { confirmed, .. }) => confirmed,
             Err(error) => {
-                tracing::debug!(plug = %self.slot.mac, %error, "not restored yet");
+                tracing::debug!(plug = %self.entry.mac, %error, "not restored yet");
                 false
             }
         }

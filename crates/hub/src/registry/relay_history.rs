@@ -1,4 +1,4 @@
-//! Who moved a plug's relay, and whether it has to be moved back after an outage. No clock and no sockets.
+//! The moves of a plug's relay: on whose behalf, and whether it has to be moved back after an outage. No clock and no sockets.
 //!
 //! A plug only says how its relay stands. A move that the hub ordered is put down to whoever wanted it. Any other was a
 //! person's, at the button or by another program, unless the plug has had no power. A long outage shows by silence; after a
@@ -10,14 +10,14 @@ use api::{Cause, PowerOn};
 use jiff::Timestamp;
 use plugs::RelayState;
 
-use super::power_on::{self, Silence};
+use super::power_on::{self, OutageKind};
 
-/// How long a move of the relay is put down to the last order.
-const INTENT: Duration = Duration::from_secs(15);
+/// The time for which a move of the relay is put down to the last command.
+const INTENT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// When a relay moved, and on whose behalf.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moved {
+pub struct RelayMove {
     /// Where to.
     pub relay: RelayState,
     /// Who wanted it. Without an order of the hub's it was a person, at the plug's button or by another program; but for a
@@ -29,21 +29,21 @@ pub struct Moved {
 
 /// What is known of one relay, but for its position.
 #[derive(Debug)]
-pub(super) struct Relay {
+pub(super) struct RelayHistory {
     /// When the plug last told its position.
     told: Option<Instant>,
-    intent: Option<Intent>,
+    intent: Option<SwitchIntent>,
     /// The plug was silent, and has not told its position since.
-    silence: Option<Silence>,
+    silence: Option<OutageKind>,
     /// When the plug was last found to have lost its connection.
     broken: Option<Instant>,
-    doubt: Option<Doubt>,
-    moved: Option<Moved>,
+    doubt: Option<UnexplainedMove>,
+    moved: Option<RelayMove>,
     restore: Option<RelayState>,
 }
 
 #[derive(Debug)]
-struct Intent {
+struct SwitchIntent {
     relay: RelayState,
     cause: Cause,
     until: Instant,
@@ -51,7 +51,7 @@ struct Intent {
 
 /// A move that was a person's, unless the plug has just had no power.
 #[derive(Debug, Clone, Copy)]
-struct Doubt {
+struct UnexplainedMove {
     before: RelayState,
     /// When it still stood there.
     since: Instant,
@@ -59,7 +59,7 @@ struct Doubt {
 
 /// What the plug told.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Told {
+pub(super) struct RelayReport {
     pub(super) now: Instant,
     pub(super) at: Timestamp,
     /// Where the relay stood when it was last heard.
@@ -68,13 +68,13 @@ pub(super) struct Told {
     pub(super) policy: Option<PowerOn>,
 }
 
-impl Relay {
+impl RelayHistory {
     /// That of a plug which the hub has not heard yet.
     pub(super) fn new() -> Self {
         Self {
             told: None,
             intent: None,
-            silence: Some(Silence::Hub),
+            silence: Some(OutageKind::Hub),
             broken: None,
             doubt: None,
             moved: None,
@@ -82,7 +82,7 @@ impl Relay {
         }
     }
 
-    pub(super) fn moved(&self) -> Option<&Moved> {
+    pub(super) fn moved(&self) -> Option<&RelayMove> {
         self.moved.as_ref()
     }
 
@@ -103,10 +103,10 @@ impl Relay {
             self.restore = None;
         }
         self.doubt = None;
-        self.intent = Some(Intent {
+        self.intent = Some(SwitchIntent {
             relay,
             cause,
-            until: now + INTENT,
+            until: now + INTENT_TIMEOUT,
         });
     }
 
@@ -117,7 +117,7 @@ impl Relay {
 
     /// Notes that the plug does not answer any longer.
     pub(super) fn gone(&mut self) {
-        self.silence = Some(Silence::Plug);
+        self.silence = Some(OutageKind::Plug);
     }
 
     /// Notes that the plug has lost or closed its connection.
@@ -126,7 +126,7 @@ impl Relay {
     }
 
     /// Takes the plug's word for how it stands.
-    pub(super) fn tells(&mut self, told: Told) {
+    pub(super) fn tells(&mut self, told: RelayReport) {
         let last = self.told.replace(told.now);
         let silence = self.silence.take();
         if let Some(silence) = silence {
@@ -140,11 +140,11 @@ impl Relay {
             None if silence.is_some() => Cause::PowerOn,
             None => {
                 let since = last.unwrap_or(told.now);
-                self.doubt = told.policy.map(|_| Doubt { before, since });
+                self.doubt = told.policy.map(|_| UnexplainedMove { before, since });
                 Cause::Person
             }
         };
-        self.moved = Some(Moved {
+        self.moved = Some(RelayMove {
             relay: told.relay,
             cause,
             at: told.at,
@@ -164,7 +164,8 @@ impl Relay {
             moved.cause = Cause::PowerOn;
         }
         let before = Some(doubt.before);
-        self.restore = relay.and_then(|now| power_on::restore(policy, Silence::Plug, before, now));
+        self.restore =
+            relay.and_then(|now| power_on::restore(policy, OutageKind::Plug, before, now));
         true
     }
 
@@ -184,7 +185,7 @@ mod tests {
 
     /// One relay and its time.
     struct Bench {
-        relay: Relay,
+        relay: RelayHistory,
         now: Instant,
         position: Option<RelayState>,
         policy: Option<PowerOn>,
@@ -193,7 +194,7 @@ mod tests {
     impl Bench {
         fn new(policy: Option<PowerOn>, position: RelayState) -> Self {
             let mut bench = Self {
-                relay: Relay::new(),
+                relay: RelayHistory::new(),
                 now: Instant::now(),
                 position: Some(position),
                 policy,
@@ -205,7 +206,7 @@ mod tests {
 
         fn tells(&mut self, relay: RelayState) {
             self.now += Duration::from_secs(5);
-            self.relay.tells(Told {
+            self.relay.tells(RelayReport {
                 now: self.now,
                 at: Timestamp::UNIX_EPOCH,
                 before: self.position.replace(relay),

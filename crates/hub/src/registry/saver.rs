@@ -7,35 +7,35 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::Inner;
+use super::RegistryState;
 
-/// How long changes are gathered.
-const GATHER: Duration = Duration::from_millis(500);
-/// When it is tried again after the store failed.
-const AGAIN: Duration = Duration::from_secs(30);
-/// How long the last changes may take when the hub ends.
-const LAST: Duration = Duration::from_secs(2);
+/// The time for which changes are gathered.
+const SAVE_DELAY: Duration = Duration::from_millis(500);
+/// Delay before the next try after the store failed.
+const RETRY_DELAY: Duration = Duration::from_secs(30);
+/// The time for the last changes when the hub ends.
+const LAST_SAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Saves what changes until the hub ends.
-pub(super) async fn run(inner: Arc<Inner>) {
+pub(super) async fn run(inner: Arc<RegistryState>) {
     let cancel = inner.cancel.clone();
     cancel.run_until_cancelled(save_for_ever(&inner)).await;
-    if timeout(LAST, save(&inner)).await.is_err() {
+    if timeout(LAST_SAVE_TIMEOUT, save(&inner)).await.is_err() {
         tracing::warn!("the last changes of some plugs could not be saved in time");
     }
 }
 
-async fn save_for_ever(inner: &Inner) {
+async fn save_for_ever(inner: &RegistryState) {
     let mut is_failing = false;
     loop {
         inner.unsaved.notified().await;
-        sleep(GATHER).await;
+        sleep(SAVE_DELAY).await;
         while !save(inner).await {
             if !is_failing {
                 tracing::warn!("how plugs stand is not saved until the database works again");
             }
             is_failing = true;
-            sleep(AGAIN).await;
+            sleep(RETRY_DELAY).await;
         }
         if is_failing {
             tracing::info!("how plugs stand is saved again");
@@ -45,19 +45,19 @@ async fn save_for_ever(inner: &Inner) {
 }
 
 /// Saves all that changed; tells whether that worked.
-async fn save(inner: &Inner) -> bool {
-    for slot in inner.slots() {
+async fn save(inner: &RegistryState) -> bool {
+    for entry in inner.entries() {
         // An edit must not be overwritten by the record from before.
         let _editing = inner.editing.lock().await;
-        let Some(record) = slot.take_unsaved() else {
+        let Some(record) = entry.take_unsaved() else {
             continue;
         };
-        if inner.slot(slot.mac).is_none() {
+        if inner.entry(entry.mac).is_none() {
             continue;
         }
         if let Err(error) = inner.store.save_plug(&record).await {
-            tracing::debug!(plug = %slot.mac, %error, "not saved");
-            slot.still_unsaved();
+            tracing::debug!(plug = %entry.mac, %error, "not saved");
+            entry.still_unsaved();
             return false;
         }
     }

@@ -6,14 +6,14 @@ use hiflying::Mac;
 use jiff::{SignedDuration, Timestamp};
 use plugs::Plug;
 
-/// No more than this are remembered.
-const MOST: usize = 1024;
-/// Whoever was not heard for so long is no longer offered.
-const FRESH: SignedDuration = SignedDuration::from_mins(10);
+/// Maximum number of remembered plugs.
+const MAX_CANDIDATES: usize = 1024;
+/// Age at which a plug that was not heard again is no longer offered.
+const CANDIDATE_TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
 
 /// Plugs that were heard and are not adopted.
 #[derive(Debug, Default)]
-pub(super) struct Offers {
+pub(super) struct Candidates {
     plugs: HashMap<Mac, Plug>,
     /// Whoever was forgotten is not taken in by itself again.
     dismissed: HashSet<Mac>,
@@ -21,7 +21,7 @@ pub(super) struct Offers {
 
 /// What to do with a plug that was heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Offer {
+pub(super) enum CandidateReport {
     /// Tell people: it was not known before.
     New,
     /// Nothing, it is known.
@@ -30,18 +30,22 @@ pub(super) enum Offer {
     Ignored,
 }
 
-impl Offers {
+impl Candidates {
     /// Notes that it was heard.
-    pub(super) fn heard(&mut self, plug: Plug) -> Offer {
+    pub(super) fn heard(&mut self, plug: Plug) -> CandidateReport {
         let is_known = self.plugs.contains_key(&plug.mac);
-        if !is_known && self.plugs.len() >= MOST {
+        if !is_known && self.plugs.len() >= MAX_CANDIDATES {
             self.plugs.retain(|_, other| is_fresh(other, plug.seen));
-            if self.plugs.len() >= MOST {
-                return Offer::Ignored;
+            if self.plugs.len() >= MAX_CANDIDATES {
+                return CandidateReport::Ignored;
             }
         }
         self.plugs.insert(plug.mac, plug);
-        if is_known { Offer::Known } else { Offer::New }
+        if is_known {
+            CandidateReport::Known
+        } else {
+            CandidateReport::New
+        }
     }
 
     /// Returns one of them.
@@ -57,7 +61,7 @@ impl Offers {
 
     /// Notes that its owner wanted it to be forgotten.
     pub(super) fn dismiss(&mut self, mac: Mac) {
-        if self.dismissed.len() < MOST {
+        if self.dismissed.len() < MAX_CANDIDATES {
             self.dismissed.insert(mac);
         }
     }
@@ -77,7 +81,7 @@ impl Offers {
 }
 
 fn is_fresh(plug: &Plug, now: Timestamp) -> bool {
-    now.duration_since(plug.seen) < FRESH
+    now.duration_since(plug.seen) < CANDIDATE_TIMEOUT
 }
 
 #[cfg(test)]
@@ -94,9 +98,15 @@ mod tests {
 
     #[test]
     fn told_once() {
-        let mut offers = Offers::default();
-        assert_eq!(offers.heard(plug(1, FamilyId::RECO, 0)), Offer::New);
-        assert_eq!(offers.heard(plug(1, FamilyId::RECO, 1)), Offer::Known);
+        let mut offers = Candidates::default();
+        assert_eq!(
+            offers.heard(plug(1, FamilyId::RECO, 0)),
+            CandidateReport::New
+        );
+        assert_eq!(
+            offers.heard(plug(1, FamilyId::RECO, 1)),
+            CandidateReport::Known
+        );
         let at = |minutes| Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes);
         assert_eq!(offers.fresh(at(10)).len(), 1);
         assert_eq!(offers.fresh(at(11)).len(), 0);
@@ -104,18 +114,21 @@ mod tests {
 
     #[test]
     fn a_flood_is_bounded_and_ends() {
-        let mut offers = Offers::default();
+        let mut offers = Candidates::default();
         for number in 0..5000 {
             offers.heard(plug(number, FamilyId::RECO, 0));
         }
-        assert_eq!(offers.plugs.len(), MOST);
-        assert_eq!(offers.heard(plug(9999, FamilyId::RECO, 60)), Offer::New);
+        assert_eq!(offers.plugs.len(), MAX_CANDIDATES);
+        assert_eq!(
+            offers.heard(plug(9999, FamilyId::RECO, 60)),
+            CandidateReport::New
+        );
         assert_eq!(offers.plugs.len(), 1);
     }
 
     #[test]
     fn who_was_dismissed_is_welcome_once_somebody_adopts_it() {
-        let mut offers = Offers::default();
+        let mut offers = Candidates::default();
         let mac = plug(1, FamilyId::RECO, 0).mac;
         offers.dismiss(mac);
         assert!(!offers.is_welcome(mac));

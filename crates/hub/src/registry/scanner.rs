@@ -10,33 +10,33 @@ use hiflying::Mac;
 use plugs::Plug;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
-use super::Inner;
+use super::RegistryState;
 use super::now;
 
-/// How often those are looked for that were not heard.
-const ROUND: Duration = Duration::from_millis(250);
-/// No more questions than this in one round: the answers to more would not fit into the socket.
-const MOST_IN_A_ROUND: usize = 100;
-/// Of plugs that are gone, no more than this are asked in a second, because each question may be a broadcast of ARP.
-const GONE_A_SECOND: u32 = 100;
-/// How often it is looked whether the networks are still the same, and whether a port that was taken is free.
-const RENEW: Duration = Duration::from_secs(10);
-/// No more addresses than this are remembered.
-const MOST_HOMES: usize = 65_536;
+/// Interval of the rounds in which plugs that were not heard are probed.
+const ROUND_INTERVAL: Duration = Duration::from_millis(250);
+/// Maximum number of probes in one round: the replies to more would not fit into the socket.
+const MAX_PROBES_PER_ROUND: usize = 100;
+/// Maximum number of plugs that are gone and probed in a second, because each probe may be a broadcast of ARP.
+const MAX_GONE_PER_SECOND: u32 = 100;
+/// Interval at which networks that have changed, and ports that have become free, are looked for.
+const RENEW_INTERVAL: Duration = Duration::from_secs(10);
+/// Maximum number of remembered addresses.
+const MAX_ADDRESSES: usize = 65_536;
 
-pub(super) struct Scanner {
-    inner: Arc<Inner>,
-    /// Who was last heard from where.
-    homes: HashMap<Ipv4Addr, Mac>,
+pub(super) struct PresenceScanner {
+    inner: Arc<RegistryState>,
+    /// The plug that was last heard from each address.
+    last_heard: HashMap<Ipv4Addr, Mac>,
     is_blind: bool,
     gone: u32,
 }
 
-impl Scanner {
-    pub(super) fn new(inner: Arc<Inner>) -> Self {
+impl PresenceScanner {
+    pub(super) fn new(inner: Arc<RegistryState>) -> Self {
         Self {
             inner,
-            homes: HashMap::new(),
+            last_heard: HashMap::new(),
             is_blind: false,
             gone: 0,
         }
@@ -52,9 +52,9 @@ impl Scanner {
         let mut reports = self.inner.lan.reports().await;
         let mut scan = interval(self.inner.scan);
         scan.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut round = interval(ROUND);
+        let mut round = interval(ROUND_INTERVAL);
         round.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut renew = interval_at(Instant::now() + RENEW, RENEW);
+        let mut renew = interval_at(Instant::now() + RENEW_INTERVAL, RENEW_INTERVAL);
         renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -101,18 +101,18 @@ impl Scanner {
 
     fn sighted(&mut self, plug: Plug) {
         self.inner.counts.sightings.up();
-        if self.homes.len() >= MOST_HOMES {
-            self.homes.clear();
+        if self.last_heard.len() >= MAX_ADDRESSES {
+            self.last_heard.clear();
         }
-        let before = self.homes.insert(plug.address, plug.mac);
+        let before = self.last_heard.insert(plug.address, plug.mac);
         if let Some(other) = before.filter(|other| *other != plug.mac)
-            && let Some(slot) = self.inner.slot(other)
+            && let Some(entry) = self.inner.entry(other)
         {
-            slot.displaced(plug.address);
+            entry.displaced(plug.address);
         }
-        match self.inner.slot(plug.mac) {
-            Some(slot) => {
-                if slot.sighted(now(), &plug, self.inner.patience()) {
+        match self.inner.entry(plug.mac) {
+            Some(entry) => {
+                if entry.sighted(now(), &plug, self.inner.timing()) {
                     self.inner.unsaved.notify_one();
                 }
             }
@@ -121,15 +121,15 @@ impl Scanner {
     }
 
     async fn ask_the_missed(&mut self) {
-        let (now, patience) = (now(), self.inner.patience());
+        let (now, timing) = (now(), self.inner.timing());
         let (mut missed, mut gone) = (Vec::new(), 0);
-        for slot in self.inner.slots() {
-            if let Some(address) = slot.pass(now, patience) {
-                missed.push((slot.family, address));
+        for entry in self.inner.entries() {
+            if let Some(address) = entry.pass(now, timing) {
+                missed.push((entry.family, address));
             }
-            gone += u32::from(slot.is_gone());
+            gone += u32::from(entry.is_gone());
         }
-        self.inner.set_load(gone / GONE_A_SECOND);
+        self.inner.set_load(gone / MAX_GONE_PER_SECOND);
         if gone != self.gone {
             // When it was last heard is kept, too.
             self.inner.unsaved.notify_one();
@@ -137,7 +137,7 @@ impl Scanner {
         }
         // Where there are too many for one round, chance decides who waits for a later one.
         fastrand::shuffle(&mut missed);
-        for (family, address) in missed.into_iter().take(MOST_IN_A_ROUND) {
+        for (family, address) in missed.into_iter().take(MAX_PROBES_PER_ROUND) {
             self.inner.probe(family, address).await;
         }
     }
