@@ -192,10 +192,10 @@ pub enum Save {
 /// Finds the version in a file whose other fields are not known here.
 fn newer_version(text: &[u8]) -> Option<u32> {
     #[derive(Deserialize)]
-    struct Versioned {
+    struct InventoryVersion {
         version: u32,
     }
-    let versioned: Versioned = serde_json::from_slice(text).ok()?;
+    let versioned: InventoryVersion = serde_json::from_slice(text).ok()?;
     (versioned.version > VERSION).then_some(versioned.version)
 }
 
