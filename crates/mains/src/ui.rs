@@ -107,6 +107,8 @@ pub struct Ui {
     stdout_choice: ColorChoice,
     stderr_choice: ColorChoice,
     closed: AtomicBool,
+    /// A question stands on the terminal, or has: a spinner would be drawn over the answer.
+    asked: AtomicBool,
     live: Mutex<Option<LiveLine>>,
 }
 
@@ -123,6 +125,7 @@ impl Ui {
             stdout_choice: choose(AutoStream::choice(&io::stdout())),
             stderr_choice: choose(AutoStream::choice(&io::stderr())),
             closed: AtomicBool::new(false),
+            asked: AtomicBool::new(false),
             live: Mutex::new(None),
         }
     }

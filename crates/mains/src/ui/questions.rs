@@ -66,7 +66,7 @@ impl Ui {
     /// Asks for a secret without showing it; `how_else` tells how to give it without a terminal.
     pub async fn secret(&self, prompt: &str, how_else: &str) -> Result<SecretText, Failure> {
         self.need_terminal(prompt, how_else)?;
-        self.end_live();
+        self.end_spinners();
         let _restore = Terminal::keep();
         let prompt = format!("{prompt}: ");
         interruptible(move || rpassword::prompt_password(prompt).map(Zeroizing::new)).await
@@ -97,8 +97,7 @@ impl Ui {
 
     /// Shows a question, with `-q` too: otherwise the command would wait in silence.
     fn ask(&self, text: &str) {
-        // A spinner would be drawn over the answer.
-        self.end_live();
+        self.end_spinners();
         self.write_stderr(text);
     }
 }

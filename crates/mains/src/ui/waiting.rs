@@ -4,6 +4,7 @@
 
 use std::io::{self, IsTerminal};
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,6 +39,9 @@ impl Ui {
         if let Ok(result) = tokio::time::timeout(SPINNER_DELAY, &mut work).await {
             return result;
         }
+        if self.asked.load(Ordering::Relaxed) {
+            return work.await;
+        }
         self.end_live();
         let spinner = LiveLine::spinner(clean(what).into_owned(), SPINNER_DELAY);
         *self.locked_live() = Some(spinner);
@@ -46,8 +50,14 @@ impl Ui {
         work.await
     }
 
+    /// Removes a spinner and shows no further one, before a question is asked.
+    pub(super) fn end_spinners(&self) {
+        self.asked.store(true, Ordering::Relaxed);
+        self.end_live();
+    }
+
     /// Removes the line, if there is one.
-    pub(super) fn end_live(&self) {
+    fn end_live(&self) {
         drop(self.locked_live().take());
     }
 
