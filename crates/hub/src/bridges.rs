@@ -1,8 +1,8 @@
-//! Hue bridges that were paired with, and the bulbs that they take over.
+//! Paired Hue bridges, and the bulbs that they take over.
 //!
-//! Nothing here polls: a bridge is spoken to when somebody asks for something. The keys are in the key ring of the state
-//! directory, which the command line uses, too; it is read again each time. A takeover is a job: it goes on when whoever began
-//! it has gone, tells its steps as events, and ends with the hub.
+//! Nothing here polls: a bridge is contacted on request only. The keys are in the key ring of the state directory, shared with the
+//! command line and read anew each time. A takeover is a job: it continues without its requester, reports its steps as events, and
+//! ends with the hub.
 
 mod error;
 mod job;
@@ -14,58 +14,55 @@ use std::time::Duration;
 
 use api::{Id, RequestError};
 use hiflying::net::select;
-use hue::flow::{self, PairOptions, TakeoverOptions};
-use hue::keyring::{Entry, KeyRing};
-use hue::net::{self, Accept, Found, Lan, Opened, Search, Trust};
-use hue::{Address, BridgeId, BridgeName, Fingerprint, Guide, HueError, Light, Progress, Question};
+use hue::flow;
+use hue::net::{
+    self, AcceptCertificate, CertificateTrust, DiscoveryOptions, FoundBridge, NetworkConfig,
+    PairedConnection,
+};
+use hue::{
+    Address, BridgeId, BridgeName, Fingerprint, FlowProgress, FlowQuestion, HueError, KeyRing,
+    Light, Operator, PairOptions, PairedBridge, TakeoverOptions, TakeoverResult,
+};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::event::{EventBus, News};
-pub(crate) use error::bridge_error;
-pub use job::{Job, JobState, Step};
-use jobs::Jobs;
 
-/// Who has answered a search and does not say within this who it is, is left out: somebody waits for the page.
-const ANSWER: Duration = Duration::from_secs(5);
-/// What bridges list this program as.
+pub(crate) use error::bridge_error;
+pub use job::{TakeoverJob, TakeoverState, TakeoverStep};
+use jobs::TakeoverJobs;
+
+/// Maximum time after a search during which bridges that replied are still identified.
+const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The device name under which bridges list this program.
 const DEVICE: &str = "hub";
 
-/// The bridges of a hub. A clone is the same.
+/// The bridges of a hub. Clones share their state.
 #[derive(Debug, Clone)]
-pub struct Bridges(Arc<Inner>);
+pub struct HueBridges(Arc<SharedBridges>);
 
 #[derive(Debug)]
-struct Inner {
+struct SharedBridges {
     ring: KeyRing,
-    /// As the owner named them; which they are is asked at each search.
+    /// The configured interfaces; their addresses are looked up for each search.
     interfaces: Vec<String>,
     bus: EventBus,
     cancel: CancellationToken,
     tracker: TaskTracker,
-    jobs: Mutex<Jobs>,
+    jobs: Mutex<TakeoverJobs>,
 }
 
-/// How a bulb is to be taken over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Order {
-    /// The way; without one, what model and firmware can do.
-    pub via: Option<hue::Via>,
-    /// The serial number of the bulb. With it there is no touchlink.
-    pub serial: Option<hue::Serial>,
-}
-
-impl Bridges {
-    /// Begins to look after bridges; nothing is read or asked yet. Takeovers run on `tracker` and end with `cancel`.
+impl HueBridges {
+    /// Creates the bridges without reading or contacting anything. Takeovers run on `tracker` and end with `cancel`.
     pub fn new(
         config: &Config,
         bus: EventBus,
         cancel: CancellationToken,
         tracker: TaskTracker,
     ) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(SharedBridges {
             ring: KeyRing::new(&config.state),
             interfaces: config.interfaces.clone(),
             bus,
@@ -75,105 +72,95 @@ impl Bridges {
         }))
     }
 
-    /// Returns the bridges that were paired with, by id.
+    /// Returns the paired bridges, sorted by id.
     ///
     /// # Errors
     ///
-    /// [`RequestError`] of kind `local` when the key ring cannot be read.
-    pub fn all(&self) -> Result<Vec<Entry>, RequestError> {
-        self.0
-            .ring
-            .entries()
-            .map_err(|error| bridge_error(error.into()))
+    /// [`RequestError`] of kind `local` if the key ring cannot be read.
+    pub fn all(&self) -> Result<Vec<PairedBridge>, RequestError> {
+        self.0.ring.bridges().map_err(bridge_error)
     }
 
-    /// Returns one of them.
+    /// Returns one paired bridge.
     ///
     /// # Errors
     ///
-    /// As [`Bridges::all`], and `not_found`.
-    pub fn one(&self, id: &BridgeId) -> Result<Entry, RequestError> {
-        let entry = self
-            .0
-            .ring
-            .entry(id)
-            .map_err(|error| bridge_error(error.into()))?;
-        entry.ok_or_else(|| {
-            RequestError::not_found(format!("there is no bridge {id} that was paired with"))
-                .hint("POST its address to `/api/v1/bridges` first, or use `mains hue pair`")
+    /// As [`HueBridges::all`], and `not_found`.
+    pub fn one(&self, id: &BridgeId) -> Result<PairedBridge, RequestError> {
+        let bridge = self.0.ring.bridge(id).map_err(bridge_error)?;
+        bridge.ok_or_else(|| {
+            RequestError::not_found(format!("not paired with a bridge {id}"))
+                .hint("POST its address to `/api/v1/bridges` first, or run `mains hue pair`")
         })
     }
 
-    /// Searches the network for bridges, for so long.
+    /// Searches the network for bridges during `wait`.
     ///
     /// # Errors
     ///
-    /// [`RequestError`] of kind `local` when an interface cannot be used.
-    pub async fn discover(&self, wait: Duration) -> Result<Vec<Found>, RequestError> {
-        let search = Search {
+    /// [`RequestError`] of kind `local` if an interface cannot be used.
+    pub async fn discover(&self, wait: Duration) -> Result<Vec<FoundBridge>, RequestError> {
+        let options = DiscoveryOptions {
             wait,
-            at_most: wait.saturating_add(ANSWER),
-            ..Search::default()
+            timeout: wait.saturating_add(IDENTIFY_TIMEOUT),
+            ..DiscoveryOptions::default()
         };
-        let lan = self.lan().map_err(bridge_error)?;
-        net::discover(&lan, &search, |_| ())
-            .await
-            .map_err(bridge_error)
+        let network = self.network().map_err(bridge_error)?;
+        let found = net::discover(&network, &options, |_| ()).await;
+        found.map_err(bridge_error)
     }
 
-    /// Pairs with the bridge at an address, whose button was pressed just now. Returns whether it is new; a bridge whose key
-    /// still opens it is left as it is.
+    /// Pairs with the bridge at an address, whose button was just pressed. Returns whether it is new; a bridge that still accepts its
+    /// key keeps it.
     ///
     /// # Errors
     ///
-    /// [`HueError`]: error 101 when the button was not pressed; [`CertificateProblem::Unknown`](hue::CertificateProblem::Unknown)
-    /// for a certificate of the bridge's own that nobody has agreed to yet.
+    /// [`HueError`]: error 101 if the button was not pressed; [`CertificateProblem::Unknown`](hue::CertificateProblem::Unknown) for a
+    /// self-signed certificate that was not accepted yet.
     pub async fn pair(
         &self,
         address: Address,
         certificate: Option<Fingerprint>,
-    ) -> Result<(Entry, bool), HueError> {
+    ) -> Result<(PairedBridge, bool), HueError> {
         let ring = &self.0.ring;
-        let trust = Trust {
-            accept: certificate.map_or(Accept::None, Accept::This),
+        let trust = CertificateTrust {
+            accept: certificate.map_or(AcceptCertificate::None, AcceptCertificate::Only),
             pairing: true,
         };
         let name = BridgeName::Address(address);
-        let connection = net::reach(&self.lan()?, ring, &name, &trust).await?;
-        let known = connection.kept_in(ring)?;
+        let connection = net::connect(&self.network()?, ring, &name, &trust).await?;
+        let known = connection.paired_bridge(ring)?;
         if let Some(known) = &known
-            // Whatever else comes of it: pairing again is what was asked for, and tells it.
-            && let Ok(true) = connection.still_takes(known).await
+            // A failure of this check shows again while pairing.
+            && let Ok(true) = connection.still_accepts(known).await
         {
             net::remember(ring, &known.id, &connection);
-            return Ok((connection.entry(known.key.clone(), known.paired_at)?, false));
+            let paired = connection.to_paired(known.key.clone(), known.paired_at)?;
+            return Ok((paired, false));
         }
         let options = PairOptions {
             device_type: flow::device_type("mains", DEVICE),
             wait: Duration::ZERO,
         };
-        let paired = flow::pair(&connection.bridge(None), &Alone, &options).await?;
-        let entry = connection.entry(paired.key, Timestamp::now())?;
-        ring.keep(entry.clone())?;
-        tracing::info!(bridge = %entry.id, "paired");
-        Ok((entry, known.is_none()))
+        let key = flow::pair(&connection.client(None), &Unattended, &options).await?;
+        let paired = connection.to_paired(key, Timestamp::now())?;
+        ring.save(paired.clone())?;
+        tracing::info!(bridge = %paired.id, "paired");
+        Ok((paired, known.is_none()))
     }
 
-    /// Forgets a bridge and the key for it. The bridge keeps the key until its owner removes it there.
+    /// Forgets a bridge and its key. The bridge keeps the key until its owner removes it there.
     ///
     /// # Errors
     ///
-    /// [`RequestError`]: `not_found`, `conflict` while it takes over a bulb, `local`.
+    /// [`RequestError`]: `not_found`, `conflict` while the bridge takes over a bulb, `local`.
     pub fn forget(&self, id: &BridgeId) -> Result<(), RequestError> {
         self.one(id)?;
         if let Some(job) = self.jobs().running(id) {
             return Err(busy(id, job));
         }
-        self.0
-            .ring
-            .forget(id)
-            .map_err(|error| bridge_error(error.into()))?;
-        self.jobs().forget(id);
+        self.0.ring.remove(id).map_err(bridge_error)?;
+        self.jobs().remove_all(id);
         tracing::info!(bridge = %id, "forgotten");
         Ok(())
     }
@@ -182,36 +169,39 @@ impl Bridges {
     ///
     /// # Errors
     ///
-    /// [`RequestError`]: `not_found`, and what came of asking the bridge.
+    /// [`RequestError`]: `not_found`, and the errors of the bridge.
     pub async fn lights(&self, id: &BridgeId) -> Result<Vec<Light>, RequestError> {
         let opened = self.open(id).await?;
-        flow::lights(&opened.bridge()).await.map_err(bridge_error)
+        flow::lights(&opened.client()).await.map_err(bridge_error)
     }
 
-    /// Begins to take over a bulb. The answer comes at once; how it goes is told by [`News::Takeover`] and by the job.
+    /// Starts to take over a bulb and returns at once. The progress is reported by [`News::Takeover`] and by the job.
     ///
     /// # Errors
     ///
-    /// [`RequestError`]: `not_found`, `conflict` while another takeover runs at that bridge.
-    pub fn take_over(&self, id: &BridgeId, order: Order) -> Result<Job, RequestError> {
+    /// [`RequestError`]: `not_found`, `conflict` while another takeover runs on this bridge.
+    pub fn take_over(
+        &self,
+        id: &BridgeId,
+        options: TakeoverOptions,
+    ) -> Result<TakeoverJob, RequestError> {
         self.one(id)?;
         let job = self.jobs().begin(id, Timestamp::now());
         let job = job.map_err(|running| busy(id, &running))?;
         self.publish(&job);
-        let (bridges, work) = (self.clone(), job.id.clone());
-        let id = id.clone();
+        let (bridges, job_id, id) = (self.clone(), job.id.clone(), id.clone());
         self.0.tracker.spawn(async move {
-            bridges.carry_out(&work, &id, order).await;
+            bridges.run_takeover(&job_id, &id, &options).await;
         });
         Ok(job)
     }
 
-    /// Returns the latest takeovers of a bridge, the newest first.
+    /// Returns the latest takeovers of a bridge, newest first.
     ///
     /// # Errors
     ///
     /// [`RequestError`] of kind `not_found`.
-    pub fn takeovers(&self, id: &BridgeId) -> Result<Vec<Job>, RequestError> {
+    pub fn takeovers(&self, id: &BridgeId) -> Result<Vec<TakeoverJob>, RequestError> {
         self.one(id)?;
         Ok(self.jobs().of(id))
     }
@@ -221,119 +211,105 @@ impl Bridges {
     /// # Errors
     ///
     /// [`RequestError`] of kind `not_found`.
-    pub fn takeover(&self, id: &BridgeId, job: &Id) -> Result<Job, RequestError> {
+    pub fn takeover(&self, id: &BridgeId, job: &Id) -> Result<TakeoverJob, RequestError> {
         let found = self.jobs().one(id, job);
         found.ok_or_else(|| {
-            RequestError::not_found(format!("there is no takeover {job} of bridge {id}"))
-                .hint("the hub remembers the latest takeovers until it ends")
+            RequestError::not_found(format!("bridge {id} has no takeover {job}"))
+                .hint("list the takeovers; the latest are kept until the hub ends")
         })
     }
 
-    async fn carry_out(&self, job: &Id, id: &BridgeId, order: Order) {
-        let guide = JobGuide { bridges: self, job };
-        let done = tokio::select! {
-            done = self.work(id, order, &guide) => done,
+    async fn run_takeover(&self, job: &Id, id: &BridgeId, options: &TakeoverOptions) {
+        let operator = TakeoverOperator { bridges: self, job };
+        let takeover = async {
+            let opened = self.open(id).await?;
+            let result = flow::takeover(&opened.client(), &operator, options).await;
+            result.map_err(bridge_error)
+        };
+        let result: Result<TakeoverResult, RequestError> = tokio::select! {
+            result = takeover => result,
             () = self.0.cancel.cancelled() => Err(ended_early()),
         };
-        if let Err(error) = &done {
-            tracing::warn!(bridge = %id, takeover = %job, "a takeover came to nothing: {error}");
+        if let Err(error) = &result {
+            tracing::warn!(bridge = %id, takeover = %job, "takeover failed: {error}");
         }
-        self.change(job, |job| job.end(done, Timestamp::now()));
+        self.change(job, |job| job.end(result, Timestamp::now()));
     }
 
-    async fn work(
-        &self,
-        id: &BridgeId,
-        order: Order,
-        guide: &JobGuide<'_>,
-    ) -> Result<flow::Takeover, RequestError> {
-        let opened = self.open(id).await?;
-        let bridge = opened.bridge();
-        let options = TakeoverOptions {
-            via: order.via,
-            serial: order.serial,
-            ..TakeoverOptions::default()
-        };
-        flow::takeover(&bridge, guide, &options)
-            .await
-            .map_err(bridge_error)
-    }
-
-    async fn open(&self, id: &BridgeId) -> Result<Opened, RequestError> {
+    async fn open(&self, id: &BridgeId) -> Result<PairedConnection, RequestError> {
         self.one(id)?;
         let name = BridgeName::Id(id.clone());
-        let lan = self.lan().map_err(bridge_error)?;
-        net::open(&lan, &self.0.ring, &name, None, &Trust::default())
-            .await
-            .map_err(bridge_error)
+        let network = self.network().map_err(bridge_error)?;
+        let trust = CertificateTrust::default();
+        let opened = net::open(&network, &self.0.ring, &name, None, &trust).await;
+        opened.map_err(bridge_error)
     }
 
-    fn change(&self, job: &Id, change: impl FnOnce(&mut Job)) {
+    fn change(&self, job: &Id, change: impl FnOnce(&mut TakeoverJob)) {
         let changed = self.jobs().change(job, change);
         if let Some(job) = changed {
             self.publish(&job);
         }
     }
 
-    fn publish(&self, job: &Job) {
-        // A tree with text keys can always be written.
-        let json = serde_json::to_value(job).unwrap_or_default();
+    fn publish(&self, job: &TakeoverJob) {
+        let json = serde_json::to_value(job).expect("a job is a tree with text keys");
         self.0.bus.publish(News::Takeover(json.into()));
     }
 
-    fn lan(&self) -> Result<Lan, HueError> {
+    fn network(&self) -> Result<NetworkConfig, HueError> {
         let interfaces = select(&self.0.interfaces).map_err(|error| HueError::Local {
             what: "the network interfaces cannot be used".to_owned(),
             source: io::Error::other(error),
         })?;
         let interfaces = interfaces.into_iter();
-        Ok(Lan {
+        Ok(NetworkConfig {
             interfaces: interfaces
                 .map(|interface| (interface.name, interface.address))
                 .collect(),
-            ..Lan::default()
+            ..NetworkConfig::default()
         })
     }
 
-    fn jobs(&self) -> MutexGuard<'_, Jobs> {
+    fn jobs(&self) -> MutexGuard<'_, TakeoverJobs> {
         self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn busy(id: &BridgeId, job: &Id) -> RequestError {
-    RequestError::conflict(format!("bridge {id} is taking over a bulb already: {job}"))
-        .hint("wait until that is done")
+    RequestError::conflict(format!("bridge {id} is already taking over a bulb: {job}"))
+        .hint("wait until that takeover has ended")
 }
 
 fn ended_early() -> RequestError {
     RequestError::unavailable("the hub ended before the takeover did")
-        .hint("look whether the bulb blinked, then search for lights")
+        .hint("check whether the bulb blinked, then search for lights")
 }
 
-/// Nobody watches, and nobody is there to be asked.
-struct Alone;
+/// An operator that nobody follows, and that declines everything.
+struct Unattended;
 
-impl Guide for Alone {
-    fn tell(&self, _: Progress) {}
+impl Operator for Unattended {
+    fn report(&self, _: FlowProgress) {}
 
-    async fn agree(&self, _: Question) -> bool {
+    async fn confirm(&self, _: FlowQuestion) -> bool {
         false
     }
 }
 
-/// Tells the steps of a job. What a touchlink asks was agreed to by whoever began it; all else would need somebody there.
-struct JobGuide<'a> {
-    bridges: &'a Bridges,
+/// Records the progress of a job. The question before a touchlink was answered with the request; everything else needs a person.
+struct TakeoverOperator<'a> {
+    bridges: &'a HueBridges,
     job: &'a Id,
 }
 
-impl Guide for JobGuide<'_> {
-    fn tell(&self, progress: Progress) {
-        let step = Step::new(&progress, Timestamp::now());
-        self.bridges.change(self.job, |job| job.tell(step));
+impl Operator for TakeoverOperator<'_> {
+    fn report(&self, progress: FlowProgress) {
+        let step = TakeoverStep::new(&progress, Timestamp::now());
+        self.bridges.change(self.job, |job| job.add_step(step));
     }
 
-    async fn agree(&self, question: Question) -> bool {
-        matches!(question, Question::NearAndFresh { .. })
+    async fn confirm(&self, question: FlowQuestion) -> bool {
+        matches!(question, FlowQuestion::NearAndFresh { .. })
     }
 }

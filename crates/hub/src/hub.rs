@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use crate::bridges::Bridges;
+use crate::bridges::HueBridges;
 use crate::config::Config;
 use crate::event::{EventBus, News};
 use crate::recorder::Recorder;
@@ -52,7 +52,7 @@ pub struct Parts {
     /// What energy costs.
     pub tariffs: Repository<Tariff>,
     /// Hue bridges, and bulbs that they take over.
-    pub bridges: Bridges,
+    pub bridges: HueBridges,
     /// Ends the hub.
     pub cancel: CancellationToken,
 }
@@ -138,7 +138,7 @@ impl Hub {
     }
 
     /// Returns the Hue bridges.
-    pub fn bridges(&self) -> &Bridges {
+    pub fn bridges(&self) -> &HueBridges {
         &self.0.parts.bridges
     }
 

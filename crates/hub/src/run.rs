@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::{self, AccessControl};
-use crate::bridges::Bridges;
+use crate::bridges::HueBridges;
 use crate::config::Config;
 use crate::event::EventBus;
 use crate::hub::{Hub, Parts};
@@ -166,7 +166,7 @@ async fn assemble(
     let tariffs = load(&store).await?;
     let bus = EventBus::new();
     let (cancel, tracker) = (work.cancel.clone(), work.tracker.clone());
-    let bridges = Bridges::new(&config, bus.clone(), cancel, tracker);
+    let bridges = HueBridges::new(&config, bus.clone(), cancel, tracker);
     let registry_config = RegistryConfig {
         interfaces: Interfaces::Named(config.interfaces.clone()),
         families: plugs::families::all(),

@@ -1,4 +1,4 @@
-//! Where a bridge is, as people write it.
+//! The address of a bridge, as people write it.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -8,20 +8,20 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::identity::BridgeId;
 
-/// No host name is longer.
-const LONGEST_HOST: usize = 253;
+/// Maximum length of a host name (RFC 1035).
+const MAX_HOST: usize = 253;
 
-/// How a bridge is spoken to.
+/// The protocol spoken with a bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scheme {
-    /// In the clear, which is all that the round bridge knows.
+    /// Unencrypted, the only one that the round bridge knows.
     Http,
-    /// With the bridge's own certificate.
+    /// Encrypted, with the bridge's certificate.
     Https,
 }
 
 impl Scheme {
-    /// Returns the port where nothing else is said.
+    /// Returns the default port.
     pub const fn port(self) -> u16 {
         match self {
             Self::Http => 80,
@@ -39,21 +39,21 @@ impl fmt::Display for Scheme {
     }
 }
 
-/// Where a bridge is: `host[:port]`, `http://host[:port]` or `https://host[:port]`.
+/// The address of a bridge: `host[:port]`, `http://host[:port]` or `https://host[:port]`.
 ///
 /// Without a scheme HTTPS is tried first, then HTTP; a port without a scheme is tried with both.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Address {
-    /// How, when it was said.
+    /// The scheme, if given.
     pub scheme: Option<Scheme>,
     /// An IPv4 address, a name, or an IPv6 address without its brackets.
     pub host: String,
-    /// The port, when it was said.
+    /// The port, if given.
     pub port: Option<u16>,
 }
 
 impl Address {
-    /// Returns the port for a scheme.
+    /// Returns the port to use with a scheme.
     pub fn port_for(&self, scheme: Scheme) -> u16 {
         self.port.unwrap_or(scheme.port())
     }
@@ -71,7 +71,7 @@ impl Address {
     }
 }
 
-/// The text is not the address of a bridge.
+/// Parse error of an [`Address`] or [`BridgeName`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not the address of a bridge (e.g. 192.168.1.20, bridge.local:8080, https://192.168.1.20)")]
 pub struct AddressError;
@@ -81,7 +81,7 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (scheme, rest) = split_scheme(text)?;
-        // What follows the host in a pasted link.
+        // A pasted link often ends with a slash.
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         let (host, port) = split_port(authority)?;
         if !is_host(host) {
@@ -89,7 +89,7 @@ impl FromStr for Address {
         }
         Ok(Self {
             scheme,
-            // One form for each address: `::0` is `::`.
+            // Normalised: `::0` is `::`.
             host: match host.parse::<Ipv6Addr>() {
                 Ok(address) => address.to_string(),
                 Err(_) => host.to_ascii_lowercase(),
@@ -146,14 +146,14 @@ fn is_host(host: &str) -> bool {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
-    // What is digits and dots only means to be an IPv4 address.
+    // Digits and dots alone are meant as an IPv4 address.
     let is_numeric = host
         .bytes()
         .all(|byte| byte.is_ascii_digit() || byte == b'.');
     match is_numeric {
         true => host.parse::<std::net::Ipv4Addr>().is_ok(),
         false => {
-            host.len() <= LONGEST_HOST
+            host.len() <= MAX_HOST
                 && host
                     .strip_suffix('.')
                     .unwrap_or(host)
@@ -186,12 +186,12 @@ impl<'de> Deserialize<'de> for Address {
     }
 }
 
-/// A bridge as a person names it: by its id, or by where it is.
+/// A bridge as people name it: by its id or its address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BridgeName {
     /// Its id, 16 hex digits.
     Id(BridgeId),
-    /// Where it is.
+    /// Its address.
     Address(Address),
 }
 

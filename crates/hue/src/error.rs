@@ -1,196 +1,196 @@
-//! Why something with a bridge came to nothing.
+//! Errors of everything that is done with a bridge.
 
 use std::io;
 
 use crate::fingerprint::Fingerprint;
 use crate::identity::{BridgeId, NotABridge};
-use crate::reply::{ApiError, BadReply, ReplyError};
+use crate::reply::{BadReply, BridgeError, ReplyError};
 
-/// How nothing was heard.
+/// Reason why no reply arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum Silence {
-    /// Nothing came in time.
-    #[error("nothing came in time")]
+pub enum NoReplyReason {
+    /// Nothing arrived in time.
+    #[error("timed out")]
     TimedOut,
     /// The connection was refused.
-    #[error("the connection was refused")]
+    #[error("connection refused")]
     Refused,
-    /// There is no way to it, or no such name.
-    #[error("there is no way to it")]
+    /// There is no route to the host, or no such name.
+    #[error("host unreachable")]
     Unreachable,
-    /// The connection ended before an answer.
-    #[error("the connection ended before an answer")]
+    /// The connection ended before a reply.
+    #[error("connection closed before a reply")]
     Closed,
 }
 
-/// Why a certificate is not the bridge's.
+/// Reason why a certificate is not accepted as the bridge's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateProblem {
     /// It is for another name.
-    #[error("its certificate is for \u{2018}{found}\u{2019}, not for this bridge")]
+    #[error("certificate is for \u{2018}{found}\u{2019}, not for this bridge")]
     WrongName {
         /// The name in it.
         found: String,
     },
     /// It is no longer, or not yet, valid.
-    #[error("its certificate is not valid today")]
+    #[error("certificate is not valid today")]
     Expired,
-    /// It is another than the one that was seen first.
-    #[error("its certificate is not the one that was accepted before")]
+    /// It differs from the one that was seen first.
+    #[error("certificate is not the one that was accepted before")]
     Changed,
-    /// It was signed by the vendor before, and is not any more.
-    #[error("its certificate was signed by the vendor before, and is not now")]
+    /// The bridge had a certificate signed by the vendor before, and this one is not.
+    #[error("certificate is no longer signed by the vendor")]
     NoLongerSigned,
-    /// It cannot be read, or its signature is wrong.
-    #[error("its certificate is broken")]
+    /// It is malformed, or its signature is wrong.
+    #[error("certificate is malformed or has a wrong signature")]
     Broken,
-    /// There is none, and this bridge has one.
-    #[error("it shows no certificate (plain HTTP), and this bridge has one")]
+    /// There is none, although this bridge has one.
+    #[error("no certificate (plain HTTP), although this bridge has one")]
     Missing,
-    /// Nobody has agreed to it yet.
-    #[error("its certificate (SHA-256 {fingerprint}) is its own and was not accepted yet")]
+    /// It is self-signed and was not accepted yet.
+    #[error("self-signed certificate not accepted yet (SHA-256 {fingerprint})")]
     Unknown {
         /// The SHA-256 of the certificate.
         fingerprint: Fingerprint,
     },
 }
 
-/// Why the vendor's look-up in the internet came to nothing.
+/// Failure of the vendor's lookup service on the internet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CloudError {
-    /// It does not answer, perhaps because there is no way into the internet.
-    #[error("it does not answer: {0}")]
-    NoAnswer(Silence),
+    /// It does not reply, perhaps because there is no internet connection.
+    #[error("no reply: {0}")]
+    NoReply(NoReplyReason),
     /// It was asked too often (429).
-    #[error("it was asked too often from this network (status 429)")]
+    #[error("too many requests from this network (status 429)")]
     TooOften,
-    /// Its certificate is not one that this computer trusts.
-    #[error("its certificate is not trusted by this computer")]
+    /// Its certificate is not trusted by this computer.
+    #[error("certificate not trusted by this computer")]
     Untrusted,
-    /// It says something else than a list of bridges.
+    /// The reply is not a list of bridges.
     #[error("{0}")]
     BadReply(BadReply),
 }
 
-/// Why something with a bridge came to nothing. Each is one sentence that names the bridge; none carries a key.
+/// Failure of something that was done with a bridge. The message names the bridge; it never contains a key.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HueError {
-    /// Nobody answers.
-    #[error("no bridge answers at {at}: {how}")]
-    NoAnswer {
-        /// Where.
+    /// The bridge does not reply.
+    #[error("no reply from the bridge at {at}: {reason}")]
+    NoReply {
+        /// Its address.
         at: String,
-        /// How.
-        how: Silence,
+        /// Why.
+        reason: NoReplyReason,
     },
-    /// The bridge answers, but not on the port that starts a touchlink.
-    #[error("bridge {at} does not answer on port 30000, which its firmware may not offer: {how}")]
+    /// The bridge replies, but not on the port that starts a touchlink.
+    #[error("bridge {at} does not reply on port 30000 (its firmware may not offer it): {reason}")]
     NoTouchlink {
-        /// Which bridge.
+        /// The bridge.
         at: String,
-        /// How.
-        how: Silence,
+        /// Why.
+        reason: NoReplyReason,
     },
-    /// What answers is no bridge, or another one than was meant.
+    /// The device at the address is not a Hue bridge.
     #[error("{at}: {problem}")]
     NotABridge {
-        /// Where.
+        /// Its address.
         at: String,
         /// What is wrong.
         problem: NotABridge,
     },
-    /// Another bridge than the one that was meant.
+    /// Another bridge than the requested one replies.
     #[error("the bridge at {at} is {found}, not {expected}")]
     OtherBridge {
-        /// Where.
+        /// Its address.
         at: String,
-        /// Which one is there.
+        /// The bridge that replies.
         found: BridgeId,
-        /// Which one was meant.
+        /// The requested bridge.
         expected: BridgeId,
     },
-    /// The certificate is not the bridge's. No key was sent.
+    /// The certificate was not accepted. No key was sent.
     #[error("{at}: {problem}")]
     Certificate {
-        /// Where.
+        /// Its address.
         at: String,
         /// What is wrong.
         problem: CertificateProblem,
     },
-    /// The bridge said no.
+    /// The bridge refused.
     #[error("bridge {at}: {error}")]
     Refused {
-        /// Which bridge.
+        /// The bridge.
         at: String,
-        /// What it said.
-        error: ApiError,
+        /// Its error.
+        error: BridgeError,
     },
     /// The bridge is overloaded (429, 503) and stays so.
-    #[error("bridge {at} is too busy to answer (status {status})")]
+    #[error("bridge {at} is overloaded (status {status})")]
     Busy {
-        /// Which bridge.
+        /// The bridge.
         at: String,
         /// The last status.
         status: u16,
     },
-    /// Nobody can tell what it said.
+    /// The reply is unintelligible.
     #[error("bridge {at}: {reply}")]
     BadReply {
-        /// Which bridge.
+        /// The bridge.
         at: String,
-        /// What came.
+        /// The reply.
         reply: BadReply,
     },
     /// No light has this id, name or unique id.
     #[error("bridge {at} has no light \u{2018}{name}\u{2019}")]
     NoSuchLight {
-        /// Which bridge.
+        /// The bridge.
         at: String,
-        /// What was asked for.
+        /// The requested light.
         name: String,
     },
     /// Several lights have this name.
-    #[error("bridge {at} has several lights called \u{2018}{name}\u{2019}: {ids}")]
+    #[error("bridge {at} has several lights named \u{2018}{name}\u{2019}: {ids}")]
     SeveralLights {
-        /// Which bridge.
+        /// The bridge.
         at: String,
-        /// What was asked for.
+        /// The requested light.
         name: String,
         /// Their ids.
         ids: String,
     },
     /// No bridge with this id was found.
-    #[error("no bridge {0} was found")]
+    #[error("bridge {0} not found")]
     NoSuchBridge(BridgeId),
-    /// The vendor's look-up in the internet, which was asked for, came to nothing.
-    #[error("the vendor's look-up (discovery.meethue.com): {0}")]
+    /// The vendor's lookup service failed.
+    #[error("lookup at discovery.meethue.com failed: {0}")]
     Cloud(CloudError),
     /// There is no key for this bridge.
-    #[error("there is no application key for bridge {0}")]
+    #[error("no application key for bridge {0}")]
     NotPaired(String),
-    /// What was asked for cannot be.
+    /// The request is impossible as given.
     #[error("{0}")]
     Usage(String),
-    /// It looks for lights, and does not stop.
-    #[error("bridge {at} has been looking for lights for minutes and does not stop")]
+    /// The bridge searches for lights and does not stop.
+    #[error("bridge {at} is still searching for lights after two minutes")]
     StillSearching {
-        /// Which bridge.
+        /// The bridge.
         at: String,
     },
-    /// Something was begun and could not be ended; what it is about stands in between.
-    #[error("{cause}. {state}")]
+    /// A flow stopped halfway, with the bulb in an intermediate state.
+    #[error("{cause}; {state}")]
     Unfinished {
-        /// How things stand now, in whole sentences.
+        /// The state that was reached, and how to continue.
         state: String,
-        /// Why it could not be ended. It says of what kind the failure is.
+        /// Why the flow stopped; it decides the kind of the failure.
         #[source]
         cause: Box<HueError>,
     },
-    /// The person did not agree. Nothing was changed since.
-    #[error("stopped: it was not agreed to")]
-    NotAgreed,
-    /// A file or an interface of this computer.
+    /// The operator declined. Nothing was changed since the question.
+    #[error("stopped: not confirmed")]
+    NotConfirmed,
+    /// A file or an interface of this computer cannot be used.
     #[error("{what}")]
     Local {
         /// What could not be done.
@@ -202,8 +202,8 @@ pub enum HueError {
 }
 
 impl HueError {
-    /// Makes it from what a reply said.
-    pub fn of_reply(at: impl Into<String>, error: ReplyError) -> Self {
+    /// Makes the error for a reply that is an error or unintelligible.
+    pub fn from_reply(at: impl Into<String>, error: ReplyError) -> Self {
         let at = at.into();
         match error {
             ReplyError::Api(error) => Self::Refused { at, error },
@@ -211,7 +211,7 @@ impl HueError {
         }
     }
 
-    /// Returns what it comes down to: an unfinished flow is of the kind of what ended it.
+    /// Returns the underlying error, which for an unfinished flow is what stopped it.
     pub fn cause(&self) -> &Self {
         match self {
             Self::Unfinished { cause, .. } => cause.cause(),
@@ -219,50 +219,43 @@ impl HueError {
         }
     }
 
-    /// Returns what can be done about it, in a sentence without a full stop.
-    pub fn advice(&self) -> Option<&'static str> {
-        match self {
-            Self::NoAnswer { .. } => Some(
-                "is it switched on and on this network? `mains hue discover` shows the bridges that answer",
-            ),
-            Self::NoTouchlink { .. } => Some(
-                "without `--via` every way is tried that the bridge knows; a bulb can be called by its serial number, too",
-            ),
-            Self::NotABridge { .. } | Self::OtherBridge { .. } | Self::NoSuchBridge(_) => {
-                Some("`mains hue discover` shows the bridges that answer")
+    /// Returns what to do next, in the imperative.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NoReply { .. } => {
+                "check that it is switched on and on this network; `mains hue discover` lists the bridges that reply"
             }
-            Self::Certificate {
-                problem: CertificateProblem::Unknown { .. },
-                ..
-            } => Some("pair with the bridge to accept it: `mains hue pair`"),
-            Self::Certificate {
-                problem: CertificateProblem::Changed,
-                ..
-            } => Some(
-                "if the bridge was reset or replaced, pair again: `mains hue pair`; else somebody may stand between",
-            ),
-            Self::Certificate {
-                problem: CertificateProblem::Missing,
-                ..
-            } => Some(
-                "somebody may stand between; if not, `mains hue pair http://\u{2026}` pairs without a certificate",
-            ),
-            Self::Certificate { .. } => Some("somebody may stand between; nothing was sent to it"),
-            Self::Refused { error, .. } => error.meaning().advice(),
-            Self::Unfinished { cause, .. } => cause.advice(),
-            Self::Busy { .. } | Self::StillSearching { .. } => Some("wait a minute and try again"),
+            Self::NoTouchlink { .. } => {
+                "omit `--via` to try every method that the bridge offers, or give the bulb's serial number"
+            }
+            Self::NotABridge { .. } | Self::OtherBridge { .. } | Self::NoSuchBridge(_) => {
+                "run `mains hue discover` to list the bridges that reply"
+            }
+            Self::Certificate { problem, .. } => match problem {
+                CertificateProblem::Unknown { .. } => "run `mains hue pair` to accept it",
+                CertificateProblem::Changed => {
+                    "if the bridge was reset or replaced, run `mains hue pair` again; otherwise the connection may be intercepted"
+                }
+                CertificateProblem::Missing => {
+                    "the connection may be intercepted; if not, run `mains hue pair http://\u{2026}` to pair without a certificate"
+                }
+                _ => "the connection may be intercepted; nothing secret was sent",
+            },
+            Self::Refused { error, .. } => return error.kind().hint(),
+            Self::Unfinished { cause, .. } => return cause.hint(),
+            Self::Busy { .. } | Self::StillSearching { .. } => "wait a minute and try again",
             Self::BadReply { .. } => {
-                Some("is it a Philips Hue bridge, and not an emulator or a proxy?")
+                "check that this is a Philips Hue bridge, not an emulator or a proxy"
             }
             Self::NoSuchLight { .. } | Self::SeveralLights { .. } => {
-                Some("`mains hue lights` shows what the bridge has; take the id or the unique id")
+                "run `mains hue lights`, then give the id or the unique id"
             }
             Self::Cloud(CloudError::TooOften) => {
-                Some("wait a quarter of an hour, or search this network only, without --cloud")
+                "wait a quarter of an hour, or omit --cloud to search this network only"
             }
-            Self::Cloud(_) => Some("without --cloud only this network is searched"),
-            Self::NotPaired(_) => Some("pair with it first: `mains hue pair`"),
-            Self::Usage(_) | Self::NotAgreed | Self::Local { .. } => None,
-        }
+            Self::Cloud(_) => "omit --cloud to search this network only",
+            Self::NotPaired(_) => "run `mains hue pair` first",
+            Self::Usage(_) | Self::NotConfirmed | Self::Local { .. } => return None,
+        })
     }
 }

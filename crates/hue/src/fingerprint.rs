@@ -1,4 +1,4 @@
-//! The SHA-256 of a certificate, by which a person and a file tell one from another.
+//! The SHA-256 fingerprint of a certificate.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,17 +7,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 const LENGTH: usize = 32;
 
-/// The SHA-256 of a whole certificate. It is no secret.
+/// The SHA-256 of a whole certificate. It is not secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; LENGTH]);
 
-/// The text is not a fingerprint.
+/// Parse error of a [`Fingerprint`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not the SHA-256 of a certificate (64 hex digits, with or without colons)")]
 pub struct FingerprintError;
 
 impl Fingerprint {
-    /// Takes the digest as it was computed.
+    /// Wraps a computed digest.
     pub const fn new(digest: [u8; LENGTH]) -> Self {
         Self(digest)
     }
@@ -26,7 +26,7 @@ impl Fingerprint {
 impl FromStr for Fingerprint {
     type Err = FingerprintError;
 
-    /// Other programs write colons between the bytes and capital letters.
+    /// Accepts the notation of other programs as well: colons between the bytes, capital letters.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b':').collect();
         if digits.len() != 2 * LENGTH {
@@ -35,7 +35,7 @@ impl FromStr for Fingerprint {
         let mut digest = [0; LENGTH];
         for (byte, pair) in digest.iter_mut().zip(digits.chunks_exact(2)) {
             let pair = str::from_utf8(pair).map_err(|_| FingerprintError)?;
-            // A sign would be taken for a digit's neighbour.
+            // `from_str_radix` would accept a sign.
             let is_hex = pair.bytes().all(|digit| digit.is_ascii_hexdigit());
             let read = u8::from_str_radix(pair, 16).ok().filter(|_| is_hex);
             *byte = read.ok_or(FingerprintError)?;

@@ -1,18 +1,18 @@
-//! Which bridge answers at an address, and what it can do.
+//! The public identity of a bridge, and what its model and firmware support.
 //!
-//! `GET /api/config` needs no key and is answered by every bridge since 2012, by the oldest with two fields only.
+//! `GET /api/config` needs no key. Every bridge since 2012 answers it, the oldest with two fields only.
 
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
-/// The name of a bridge that never changes: its MAC with `fffe` in the middle, 16 lower-case hex digits.
+/// The permanent id of a bridge: its MAC with `fffe` in the middle, 16 lower-case hex digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BridgeId(String);
 
-/// The text is not the id of a bridge.
+/// Parse error of a [`BridgeId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a bridge id (16 hex digits, e.g. 001788fffe010203)")]
 pub struct BridgeIdError;
@@ -23,7 +23,7 @@ impl BridgeId {
         &self.0
     }
 
-    /// Makes the id from a bridge's MAC in any notation, as old firmware tells only that.
+    /// Derives the id from a bridge's MAC in any notation; old firmware reports only that.
     pub fn from_mac(text: &str) -> Option<Self> {
         let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
         let (first, second) = (digits.get(..6)?, digits.get(6..12)?);
@@ -55,29 +55,27 @@ impl Serialize for BridgeId {
 }
 
 impl<'de> Deserialize<'de> for BridgeId {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?
             .parse()
-            .map_err(serde::de::Error::custom)
+            .map_err(de::Error::custom)
     }
 }
 
-/// The version of a bridge's interface; its parts compare as numbers.
+/// The version of a bridge's API; its parts compare as numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ApiVersion {
     /// The first part.
     pub major: u32,
-    /// The second part, which alone has ever changed.
+    /// The second part, the only one that has ever changed.
     pub minor: u32,
-    /// The third part; 0 where the bridge tells none.
+    /// The third part; 0 where the bridge reports none.
     pub patch: u32,
 }
 
 impl ApiVersion {
-    /// The first with `touchlink` in the configuration.
+    /// The first version with `touchlink` in the configuration.
     pub const TOUCHLINK: Self = Self::new(1, 9);
-    /// The first that can delete a light.
-    pub const DELETE: Self = Self::new(1, 7);
 
     const fn new(major: u32, minor: u32) -> Self {
         Self {
@@ -87,7 +85,7 @@ impl ApiVersion {
         }
     }
 
-    /// Reads `1.43.0`; anything behind the second part may be missing or strange.
+    /// Parses `1.43.0`. Anything behind the second part may be missing or malformed.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('.');
         Some(Self {
@@ -104,20 +102,33 @@ impl fmt::Display for ApiVersion {
     }
 }
 
-/// Which bridge it is.
+impl Serialize for ApiVersion {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ApiVersion {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| de::Error::custom("not a version"))
+    }
+}
+
+/// The model of a bridge.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Model {
+pub enum BridgeModel {
     /// BSB001, round, 2012. HTTP only.
     Round,
     /// BSB002, square, 2015.
     Square,
     /// BSB003, the Pro, 2025. HTTPS only.
     Pro,
-    /// Something that speaks like a bridge, with what it says of itself.
+    /// Another device with a bridge's API, and the model that it reports.
     Other(String),
 }
 
-impl Model {
+impl BridgeModel {
     /// Returns the vendor's model id.
     pub fn as_str(&self) -> &str {
         match self {
@@ -129,7 +140,7 @@ impl Model {
     }
 }
 
-impl From<&str> for Model {
+impl From<&str> for BridgeModel {
     fn from(text: &str) -> Self {
         [Self::Round, Self::Square, Self::Pro]
             .into_iter()
@@ -138,17 +149,29 @@ impl From<&str> for Model {
     }
 }
 
-/// A way to make a bridge take over a bulb that belongs to another.
+impl Serialize for BridgeModel {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for BridgeModel {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::from(String::deserialize(deserializer)?.as_str()))
+    }
+}
+
+/// A method to start a touchlink, by which a bridge takes over a bulb that belongs to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Via {
-    /// `PUT …/config {"touchlink":true}`: starts it and says no more.
+pub enum TouchlinkMethod {
+    /// `PUT …/config {"touchlink":true}`, which does not report the outcome.
     Rest,
-    /// TCP port 30000, `[Link,Touchlink]`: says whether a bulb was captured.
+    /// `[Link,Touchlink]` on TCP port 30000, which reports whether a bulb was captured.
     Tcp30000,
 }
 
-impl fmt::Display for Via {
+impl fmt::Display for TouchlinkMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Rest => "rest",
@@ -157,51 +180,51 @@ impl fmt::Display for Via {
     }
 }
 
-/// What a bridge says of itself to everybody.
+/// The public description of a bridge.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// Its id; old firmware tells only the MAC, and the oldest neither.
+pub struct BridgeIdentity {
+    /// Its id; old firmware reports only the MAC, the oldest neither.
     pub id: Option<BridgeId>,
-    /// Which bridge it is.
-    pub model: Model,
-    /// The name that its owner gave.
+    /// The model.
+    pub model: BridgeModel,
+    /// The name that the owner gave it.
     pub name: Option<String>,
-    /// The version of its firmware.
+    /// The firmware version.
     pub software: Option<String>,
-    /// The version of its interface; the oldest firmware does not tell.
+    /// The API version; the oldest firmware does not report it.
     pub api: Option<ApiVersion>,
 }
 
-/// What answers is not a bridge.
+/// The reply of a device that is not a bridge, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("what answers there is no Hue bridge: {0}")]
+#[error("not a Hue bridge: {0}")]
 pub struct NotABridge(pub String);
 
-impl Identity {
-    /// Reads the answer to `GET /api/config`.
+impl BridgeIdentity {
+    /// Parses the reply to `GET /api/config`.
     ///
     /// # Errors
     ///
-    /// [`NotABridge`] when it is no JSON object, or one with neither `bridgeid` nor `swversion`: some emulators answer
-    /// everything with something.
+    /// [`NotABridge`] unless it is a JSON object with `bridgeid` or `swversion`. Some emulators have a reply to everything.
     pub fn parse(body: &[u8]) -> Result<Self, NotABridge> {
         let json: Value = serde_json::from_slice(body)
-            .map_err(|_| NotABridge("its answer is not JSON".to_owned()))?;
+            .map_err(|_| NotABridge("the reply is not JSON".to_owned()))?;
         let text = |key: &str| {
             let value = json.get(key)?.as_str()?;
             let short: String = value.chars().filter(|c| !c.is_control()).take(64).collect();
             (!short.is_empty()).then_some(short)
         };
         let software = text("swversion");
-        let told = text("bridgeid").and_then(|id| id.parse().ok());
-        let id = told.or_else(|| BridgeId::from_mac(&text("mac")?));
+        let id = text("bridgeid").and_then(|id| id.parse().ok());
+        let id = id.or_else(|| BridgeId::from_mac(&text("mac")?));
         if software.is_none() && id.is_none() {
             return Err(NotABridge(
-                "it tells neither a bridge id nor a version".to_owned(),
+                "the reply has neither a bridge id nor a version".to_owned(),
             ));
         }
-        // Only the round one was ever sold with firmware that does not name its model.
-        let model = text("modelid").map_or(Model::Round, |text| Model::from(text.as_str()));
+        // Only the round bridge was ever sold with firmware that does not report its model.
+        let model =
+            text("modelid").map_or(BridgeModel::Round, |text| BridgeModel::from(text.as_str()));
         Ok(Self {
             id,
             model,
@@ -211,39 +234,32 @@ impl Identity {
         })
     }
 
-    /// Tells whether its interface knows `touchlink` in the configuration. Where the version is not told, it is older.
+    /// Tells whether the API has `touchlink` in the configuration. A bridge without a version is too old.
     pub fn has_rest_touchlink(&self) -> bool {
         match self.model {
-            Model::Square | Model::Pro => true,
-            Model::Round | Model::Other(_) => {
+            BridgeModel::Square | BridgeModel::Pro => true,
+            BridgeModel::Round | BridgeModel::Other(_) => {
                 self.api.is_some_and(|api| api >= ApiVersion::TOUCHLINK)
             }
         }
     }
 
-    /// Returns the ways to take a bulb over, the better first. The second is a fall-back that may not be offered.
-    pub fn ways(&self) -> &'static [Via] {
+    /// Returns the method to start a touchlink with, and the fall-back, which the bridge may not offer.
+    pub fn touchlink_methods(&self) -> (TouchlinkMethod, Option<TouchlinkMethod>) {
+        use TouchlinkMethod::{Rest, Tcp30000};
         match self.model {
-            // Nothing but the round bridge ever had the port.
-            Model::Square | Model::Pro => &[Via::Rest],
-            Model::Round | Model::Other(_) if self.has_rest_touchlink() => {
-                &[Via::Rest, Via::Tcp30000]
+            // Only the round bridge ever had the port.
+            BridgeModel::Square | BridgeModel::Pro => (Rest, None),
+            BridgeModel::Round | BridgeModel::Other(_) if self.has_rest_touchlink() => {
+                (Rest, Some(Tcp30000))
             }
-            Model::Round | Model::Other(_) => &[Via::Tcp30000, Via::Rest],
+            BridgeModel::Round | BridgeModel::Other(_) => (Tcp30000, Some(Rest)),
         }
     }
 
-    /// Tells whether a light can be deleted.
-    pub fn can_delete(&self) -> bool {
-        match self.model {
-            Model::Square | Model::Pro => true,
-            Model::Round | Model::Other(_) => self.api.is_some_and(|api| api >= ApiVersion::DELETE),
-        }
-    }
-
-    /// Tells whether it gives a client key with the application key.
+    /// Tells whether the bridge has an entertainment stream, with a key of its own.
     pub fn has_client_key(&self) -> bool {
-        matches!(self.model, Model::Square | Model::Pro)
+        matches!(self.model, BridgeModel::Square | BridgeModel::Pro)
     }
 }
 
@@ -255,35 +271,40 @@ mod tests {
     const ROUND: &str = r#"{"name":"Philips hue","swversion":"01032318","apiversion":"1.13.0","mac":"00:17:88:0a:0b:0c","bridgeid":"001788FFFE0A0B0C","factorynew":false,"replacesbridgeid":null,"modelid":"BSB001"}"#;
     const OLDEST: &str = r#"{"name":"Philips hue","swversion":"01003542"}"#;
 
-    fn parse(text: &str) -> Identity {
-        Identity::parse(text.as_bytes()).unwrap()
+    fn parse(text: &str) -> BridgeIdentity {
+        BridgeIdentity::parse(text.as_bytes()).unwrap()
     }
 
     #[test]
     fn the_square_one() {
         let bridge = parse(SQUARE);
         assert_eq!(bridge.id.as_ref().unwrap().as_str(), "001788fffe010203");
-        assert_eq!(bridge.model, Model::Square);
+        assert_eq!(bridge.model, BridgeModel::Square);
         assert_eq!(bridge.api.unwrap().to_string(), "1.43.0");
-        assert_eq!(bridge.ways(), [Via::Rest]);
-        assert!(bridge.can_delete() && bridge.has_client_key());
+        assert_eq!(bridge.touchlink_methods(), (TouchlinkMethod::Rest, None));
+        assert!(bridge.has_client_key());
     }
 
     #[test]
     fn the_round_one() {
         let bridge = parse(ROUND);
-        assert_eq!(bridge.model, Model::Round);
-        assert_eq!(bridge.ways(), [Via::Rest, Via::Tcp30000]);
-        assert!(bridge.can_delete() && !bridge.has_client_key());
+        assert_eq!(bridge.model, BridgeModel::Round);
+        assert_eq!(
+            bridge.touchlink_methods(),
+            (TouchlinkMethod::Rest, Some(TouchlinkMethod::Tcp30000))
+        );
+        assert!(!bridge.has_client_key());
     }
 
     #[test]
     fn the_oldest_one_tells_next_to_nothing() {
         let bridge = parse(OLDEST);
         assert_eq!((bridge.id.clone(), bridge.api), (None, None));
-        assert_eq!(bridge.model, Model::Round);
-        assert_eq!(bridge.ways(), [Via::Tcp30000, Via::Rest]);
-        assert!(!bridge.can_delete());
+        assert_eq!(bridge.model, BridgeModel::Round);
+        assert_eq!(
+            bridge.touchlink_methods(),
+            (TouchlinkMethod::Tcp30000, Some(TouchlinkMethod::Rest))
+        );
     }
 
     #[test]
@@ -309,7 +330,7 @@ mod tests {
             r#"{"name":"x"}"#,
             r#"{"swversion":1}"#,
         ] {
-            assert!(Identity::parse(body.as_bytes()).is_err(), "{body}");
+            assert!(BridgeIdentity::parse(body.as_bytes()).is_err(), "{body}");
         }
     }
 
@@ -330,7 +351,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn never_panics(bytes: Vec<u8>) {
-            let _ = Identity::parse(&bytes);
+            let _ = BridgeIdentity::parse(&bytes);
         }
     }
 }

@@ -1,63 +1,61 @@
-//! What is kept of a move of a light from one bridge to another, so that it can be gone on with after a stop at any step.
+//! The journal of a move of a light from one bridge to another, by which it continues after an interruption at any step.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use statefile::StateFile;
 
-use crate::guide::MoveStep;
 use crate::lights;
+use crate::operator::MoveStep;
 
-/// A record has some hundred bytes for each light of a bridge.
-const LONGEST: u64 = 1 << 20;
-/// So many ended moves are remembered.
-const ENDED_KEPT: usize = 20;
+/// Maximum size of a record, which has about a hundred bytes for each light of a bridge.
+const MAX_RECORD: u64 = 1 << 20;
+/// Maximum number of ended moves in the journal.
+const MAX_ENDED: usize = 20;
 const PREFIX: &str = "hue-move-";
 const SUFFIX: &str = ".json";
 
-/// One move. No secret is in it.
+/// One move. It contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MoveRecord {
-    /// When it began, in seconds since 1970.
+    /// The time when it began, in seconds since 1970.
     pub began: u64,
-    /// The bridge that had the light: its id, and where it tells none, its address.
+    /// The bridge that had the light: its id, or its address where it reports no id.
     pub from: String,
-    /// The bridge that gets it.
+    /// The bridge that gets the light.
     pub to: String,
-    /// The light's number at the first bridge.
+    /// The light's number on the old bridge.
     pub light: String,
-    /// The light's name, which it is to keep.
+    /// The light's name, which it keeps.
     pub name: String,
-    /// Its unique id, when it is told.
+    /// The light's unique id, if reported.
     pub unique_id: Option<String>,
-    /// The marks of the lights that the second bridge had before.
+    /// The keys of the lights that the new bridge had before.
     pub known_at_target: Vec<String>,
-    /// The steps that are done, in their order.
+    /// The finished steps, in their order.
     pub steps: Vec<MoveStep>,
-    /// Whether there is nothing left to do.
+    /// Whether nothing is left to do.
     pub ended: bool,
 }
 
 impl MoveRecord {
-    /// Tells whether a step is done.
+    /// Tells whether a step is finished.
     pub fn has(&self, step: MoveStep) -> bool {
         self.steps.contains(&step)
     }
 
-    /// Tells whether a person means this light: by the number that it had, its unique id, or its name.
-    pub fn is_called(&self, text: &str) -> bool {
+    /// Tells whether a text names the light: by its former number, its unique id, or its name.
+    pub fn has_light(&self, text: &str) -> bool {
         let text = text.trim();
-        let lower = text.to_lowercase();
-        let is_unique_id = |unique_id: &String| {
-            unique_id.eq_ignore_ascii_case(text) || lights::eui64(unique_id) == lower
-        };
+        let unique_id = self.unique_id.as_deref();
         self.light == text
-            || self.unique_id.as_ref().is_some_and(is_unique_id)
-            || self.name.to_lowercase() == lower
+            || unique_id.is_some_and(|unique_id| lights::is_unique_id(unique_id, text))
+            || self.name.to_lowercase() == text.to_lowercase()
     }
 
-    /// Returns the name of its file: a light has one, and its next move takes its place.
+    /// Returns the name of the record's file. A light has one file; its next move replaces the record.
     fn file_name(&self) -> String {
         let light = match &self.unique_id {
             Some(unique_id) => unique_id.clone(),
@@ -72,26 +70,30 @@ impl MoveRecord {
     }
 }
 
-/// Where moves are kept. A directory implements it, and tests with a list.
+/// A persistent collection of moves. Implemented by [`JournalDir`], and in memory by tests.
 pub trait Journal: Send + Sync {
-    /// Returns all moves that are kept, ended ones too.
+    /// Returns all recorded moves, including ended ones.
     fn records(&self) -> io::Result<Vec<MoveRecord>>;
 
-    /// Keeps a move, so that it is still there after a loss of power.
-    fn keep(&self, record: &MoveRecord) -> io::Result<()>;
+    /// Records a move durably: it survives a power cut.
+    fn save(&self, record: &MoveRecord) -> io::Result<()>;
 
-    /// Forgets a move.
-    fn forget(&self, record: &MoveRecord) -> io::Result<()>;
+    /// Removes a move.
+    fn remove(&self, record: &MoveRecord) -> io::Result<()>;
 }
 
-/// Moves in a directory: one file for each light, readable for its owner only.
+/// A journal in a directory, with one file for each light, readable by its owner only.
 #[derive(Debug, Clone)]
 pub struct JournalDir(PathBuf);
 
 impl JournalDir {
-    /// Keeps them in this directory, which is made when the first is kept.
+    /// Uses this directory, which is created with the first record.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self(directory.into())
+    }
+
+    fn file(&self, record: &MoveRecord) -> StateFile {
+        StateFile::new(self.0.join(record.file_name()), MAX_RECORD)
     }
 
     fn files(&self) -> io::Result<Vec<PathBuf>> {
@@ -112,62 +114,50 @@ impl JournalDir {
         Ok(files)
     }
 
-    /// Removes the oldest of the ended moves that are too many.
-    fn tidy(&self) -> io::Result<()> {
+    /// Removes the oldest ended moves beyond [`MAX_ENDED`].
+    fn prune(&self) -> io::Result<()> {
         let mut ended = self.records()?;
         ended.retain(|record| record.ended);
         ended.sort_by_key(|record| record.began);
-        let too_many = ended.len().saturating_sub(ENDED_KEPT);
+        let too_many = ended.len().saturating_sub(MAX_ENDED);
         ended
             .iter()
             .take(too_many)
-            .try_for_each(|record| self.forget(record))
+            .try_for_each(|record| self.remove(record))
     }
 }
 
 impl Journal for JournalDir {
-    /// One that cannot be read is an error that names it: a light may be on its way.
+    /// Fails if one of the files cannot be read, because its light may be between two bridges.
     fn records(&self) -> io::Result<Vec<MoveRecord>> {
-        self.files()?.iter().map(|path| read(path)).collect()
+        self.files()?.into_iter().map(read).collect()
     }
 
-    fn keep(&self, record: &MoveRecord) -> io::Result<()> {
-        fs::create_dir_all(&self.0).map_err(|error| in_file(&self.0, error))?;
-        let path = self.0.join(record.file_name());
-        write(&self.0, &path, record).map_err(|error| in_file(&path, error))?;
+    fn save(&self, record: &MoveRecord) -> io::Result<()> {
+        let file = self.file(record);
+        let text = serde_json::to_vec_pretty(record)?;
+        file.create_directory()
+            .and_then(|()| file.write(&text))
+            .map_err(|error| in_file(file.path(), error))?;
         match record.ended {
-            true => self.tidy(),
+            true => self.prune(),
             false => Ok(()),
         }
     }
 
-    fn forget(&self, record: &MoveRecord) -> io::Result<()> {
-        let path = self.0.join(record.file_name());
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(in_file(&path, error)),
-            _ => Ok(()),
-        }
+    fn remove(&self, record: &MoveRecord) -> io::Result<()> {
+        let file = self.file(record);
+        file.remove().map_err(|error| in_file(file.path(), error))
     }
 }
 
-fn read(path: &Path) -> io::Result<MoveRecord> {
-    let mut text = String::new();
-    let file = fs::File::open(path).map_err(|error| in_file(path, error))?;
-    file.take(LONGEST)
-        .read_to_string(&mut text)
-        .map_err(|error| in_file(path, error))?;
-    serde_json::from_str(&text).map_err(|error| in_file(path, io::Error::other(error)))
-}
-
-/// Writes a file beside it and puts that in its place, so that there is an old or a new one at any moment.
-fn write(directory: &Path, path: &Path, record: &MoveRecord) -> io::Result<()> {
-    let text = serde_json::to_vec_pretty(record)?;
-    // A file of tempfile's is readable for its owner only.
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(&text)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    fs::File::open(directory)?.sync_all()
+fn read(path: PathBuf) -> io::Result<MoveRecord> {
+    let file = StateFile::new(path, MAX_RECORD);
+    let record = file.read().and_then(|text| {
+        let text = text.ok_or(io::ErrorKind::NotFound)?;
+        serde_json::from_slice(&text).map_err(io::Error::other)
+    });
+    record.map_err(|error| in_file(file.path(), error))
 }
 
 fn in_file(path: &Path, error: io::Error) -> io::Error {
@@ -205,17 +195,17 @@ mod tests {
         let (home, journal) = journal();
         assert_eq!(journal.records().unwrap(), []);
         let mut moved = record(7);
-        journal.keep(&moved).unwrap();
+        journal.save(&moved).unwrap();
         moved.steps.push(MoveStep::Deleted);
-        journal.keep(&moved).unwrap();
+        journal.save(&moved).unwrap();
         assert_eq!(journal.records().unwrap(), [moved.clone()]);
         let path = home
             .path()
             .join("state/hue-move-00-17-88-01-00-bd-c7-07-0b.json");
         let mode = fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        journal.forget(&moved).unwrap();
-        journal.forget(&moved).unwrap();
+        journal.remove(&moved).unwrap();
+        journal.remove(&moved).unwrap();
         assert_eq!(journal.records().unwrap(), []);
         assert_eq!(fs::read_dir(home.path().join("state")).unwrap().count(), 0);
     }
@@ -236,7 +226,7 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_read_is_named() {
         let (home, journal) = journal();
-        journal.keep(&record(7)).unwrap();
+        journal.save(&record(7)).unwrap();
         for text in ["", "{", "{\"light\":1}", "\u{0}"] {
             fs::write(home.path().join("state/hue-move-broken.json"), text).unwrap();
             let error = journal.records().unwrap_err().to_string();
@@ -246,7 +236,7 @@ mod tests {
         assert!(journal.records().is_err());
         // A directory that is none.
         let error = JournalDir::new("/dev/null/state")
-            .keep(&record(7))
+            .save(&record(7))
             .unwrap_err();
         assert!(error.to_string().contains("/dev/null"), "{error}");
     }
@@ -257,7 +247,7 @@ mod tests {
         for number in 0..60 {
             let ended = number % 2 == 0;
             journal
-                .keep(&MoveRecord {
+                .save(&MoveRecord {
                     ended,
                     ..record(number)
                 })
@@ -265,7 +255,7 @@ mod tests {
         }
         let kept = journal.records().unwrap();
         let (ended, begun): (Vec<_>, Vec<_>) = kept.iter().partition(|record| record.ended);
-        assert_eq!((ended.len(), begun.len()), (ENDED_KEPT, 30));
+        assert_eq!((ended.len(), begun.len()), (MAX_ENDED, 30));
         assert!(ended.iter().all(|record| record.began >= 20));
     }
 
@@ -279,10 +269,10 @@ mod tests {
             "00:17:88:01:00:bd:c7:07",
             "00:17:88:01:00:BD:C7:07-0B",
         ] {
-            assert!(moved.is_called(text), "{text}");
+            assert!(moved.has_light(text), "{text}");
         }
         for text in ["", "8", "Des", "00:17:88:01:00:bd:c7:08"] {
-            assert!(!moved.is_called(text), "{text}");
+            assert!(!moved.has_light(text), "{text}");
         }
     }
 }

@@ -1,45 +1,45 @@
-//! JSON as people paste it: looked at before it is sent to a bridge.
+//! Checks pasted JSON before it is sent to a bridge.
 //!
-//! Web pages, the vendor's reference among them, set quotation marks as U+201C and U+201D. Pasted into a call they bring the
-//! answer "body contains invalid json", which does not say where.
+//! Web pages, the vendor's reference among them, typeset quotation marks as U+201C and U+201D. A bridge answers those with "body
+//! contains invalid json", which does not say where.
 
 use std::fmt;
 
 use serde::de::IgnoredAny;
 
-/// What is wrong with a text that should be JSON, and where. Line and column count from one, the column in characters.
+/// The first mistake in a text that should be JSON. Line and column count from one, the column in characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonProblem {
     /// The line.
     pub line: usize,
     /// The column.
     pub column: usize,
-    /// What stands there.
-    pub what: Wrong,
+    /// The mistake.
+    pub kind: JsonProblemKind,
 }
 
-/// What is wrong with a text that should be JSON.
+/// A kind of mistake in a text that should be JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wrong {
+pub enum JsonProblemKind {
     /// A character that looks like one of JSON's.
     LookAlike {
-        /// What stands there.
+        /// The character in the text.
         found: char,
-        /// What is meant.
+        /// The character of JSON's.
         meant: char,
     },
-    /// A character without a width, which nobody sees.
+    /// A character without a width.
     Invisible(char),
-    /// A byte of the character set Windows-1252, which looks like a character of JSON's.
+    /// A byte in Windows-1252 that looks like a character of JSON's.
     Windows1252 {
-        /// The byte.
+        /// The byte in the text.
         found: u8,
-        /// What is meant.
+        /// The character of JSON's.
         meant: char,
     },
-    /// A byte that belongs to no character of UTF-8.
+    /// A byte that is not valid UTF-8.
     NotUtf8(u8),
-    /// Anything else, in the words of the parser.
+    /// Any other mistake, as the parser describes it.
     Syntax(String),
 }
 
@@ -49,37 +49,37 @@ impl fmt::Display for JsonProblem {
             1 => write!(f, "column {}: ", self.column)?,
             line => write!(f, "line {line}, column {}: ", self.column)?,
         }
-        match &self.what {
-            Wrong::LookAlike { found, meant } => write!(
+        match &self.kind {
+            JsonProblemKind::LookAlike { found, meant } => write!(
                 f,
                 "\u{2018}{found}\u{2019} (U+{:04X}) is not JSON; write {}",
                 u32::from(*found),
-                Named(*meant)
+                CharName(*meant)
             ),
-            Wrong::Invisible(found) => write!(
+            JsonProblemKind::Invisible(found) => write!(
                 f,
-                "here is an invisible character (U+{:04X}); remove it",
+                "invisible character (U+{:04X}); remove it",
                 u32::from(*found)
             ),
-            Wrong::Windows1252 { found, meant } => write!(
+            JsonProblemKind::Windows1252 { found, meant } => write!(
                 f,
                 "the byte 0x{found:02X} is a character of Windows-1252; write {}",
-                Named(*meant)
+                CharName(*meant)
             ),
-            Wrong::NotUtf8(found) => {
+            JsonProblemKind::NotUtf8(found) => {
                 write!(f, "the byte 0x{found:02X} is not UTF-8")
             }
-            Wrong::Syntax(text) => f.write_str(text),
+            JsonProblemKind::Syntax(text) => f.write_str(text),
         }
     }
 }
 
 impl std::error::Error for JsonProblem {}
 
-/// A character of JSON's, with its number.
-struct Named(char);
+/// Writes a character of JSON's with its code point.
+struct CharName(char);
 
-impl fmt::Display for Named {
+impl fmt::Display for CharName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             ' ' => f.write_str("a plain space (U+0020)"),
@@ -100,8 +100,7 @@ impl fmt::Display for Named {
 ///
 /// # Errors
 ///
-/// [`JsonProblem`] names the first character that is to blame: one that only looks like JSON's where there is one outside the
-/// strings, else what the parser says.
+/// [`JsonProblem`] with the first look-alike character outside the strings, if there is one, or else the parser's error.
 pub fn check(text: &[u8]) -> Result<&str, JsonProblem> {
     let (Ok(text), Ok(IgnoredAny)) = (
         std::str::from_utf8(text),
@@ -115,23 +114,24 @@ pub fn check(text: &[u8]) -> Result<&str, JsonProblem> {
 fn problem(text: &[u8]) -> JsonProblem {
     let (readable, bad_byte) = split_utf8(text);
     if let Some((at, found, meant)) = look_alike(readable) {
-        let what = match meant {
-            Some(meant) => Wrong::LookAlike { found, meant },
-            None => Wrong::Invisible(found),
+        let kind = match meant {
+            Some(meant) => JsonProblemKind::LookAlike { found, meant },
+            None => JsonProblemKind::Invisible(found),
         };
-        return at_end(readable.get(..at).unwrap_or(readable), what);
+        let before = readable.get(..at);
+        return at_end(before.expect("the offset is a character's"), kind);
     }
     if let Some(found) = bad_byte {
-        let what = match windows_1252(found) {
-            Some(meant) => Wrong::Windows1252 { found, meant },
-            None => Wrong::NotUtf8(found),
+        let kind = match windows_1252(found) {
+            Some(meant) => JsonProblemKind::Windows1252 { found, meant },
+            None => JsonProblemKind::NotUtf8(found),
         };
-        return at_end(readable, what);
+        return at_end(readable, kind);
     }
     syntax(readable)
 }
 
-/// Returns what is UTF-8 at the beginning, and the first byte that is not.
+/// Returns the leading UTF-8, and the first byte that is not.
 fn split_utf8(text: &[u8]) -> (&str, Option<u8>) {
     let mut chunks = text.utf8_chunks();
     match chunks.next() {
@@ -140,49 +140,43 @@ fn split_utf8(text: &[u8]) -> (&str, Option<u8>) {
     }
 }
 
-/// Returns the problem that stands right behind a text.
-fn at_end(before: &str, what: Wrong) -> JsonProblem {
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+/// Returns a problem located right behind a text.
+fn at_end(before: &str, kind: JsonProblemKind) -> JsonProblem {
+    let line = before.rsplit_once('\n').map_or(before, |(_, line)| line);
     JsonProblem {
         line: before.matches('\n').count() + 1,
-        column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
-        what,
+        column: line.chars().count() + 1,
+        kind,
     }
 }
 
-/// What the parser says, with its column, which counts bytes, put right.
+/// Returns the parser's error, with its column converted from bytes to characters.
 fn syntax(text: &str) -> JsonProblem {
     let Err(error) = serde_json::from_str::<IgnoredAny>(text) else {
         return at_end(
             text,
-            Wrong::Syntax("there is something behind the JSON".to_owned()),
+            JsonProblemKind::Syntax("unexpected text after the JSON".to_owned()),
         );
     };
-    let words = error.to_string();
-    let words = words
-        .split(" at line ")
-        .next()
-        .unwrap_or_default()
-        .to_owned();
-    let line = text
-        .split('\n')
-        .nth(error.line().saturating_sub(1))
-        .unwrap_or_default();
+    let message = error.to_string();
+    let message = message
+        .split_once(" at line ")
+        .map_or(message.as_str(), |(message, _)| message);
+    // The parser counts lines from one, and has line 0 for an empty text.
+    let line_number = error.line().max(1);
+    let line = text.split('\n').nth(line_number - 1);
+    let line = line.expect("the parser reports a line of the text");
     let bytes = error.column().saturating_sub(1);
-    let column = line
-        .char_indices()
-        .take_while(|(at, _)| *at < bytes)
-        .count()
-        + 1;
+    let before = line.char_indices().take_while(|(at, _)| *at < bytes);
     JsonProblem {
-        line: error.line().max(1),
-        column,
-        what: Wrong::Syntax(words),
+        line: line_number,
+        column: before.count() + 1,
+        kind: JsonProblemKind::Syntax(message.to_owned()),
     }
 }
 
-/// Finds the first character outside the strings that looks like one of JSON's. Within a string all are welcome, but in one that
-/// never ends, where a mark that looks like its end is to blame.
+/// Finds the first character outside the strings that looks like one of JSON's. Inside a string every character is allowed; only
+/// in an unterminated string the first look-alike of its end is reported.
 fn look_alike(text: &str) -> Option<(usize, char, Option<char>)> {
     let mut string: Option<Option<(usize, char, Option<char>)>> = None;
     let mut is_escaped = false;
@@ -207,10 +201,10 @@ fn look_alike(text: &str) -> Option<(usize, char, Option<char>)> {
     string.flatten()
 }
 
-/// Returns what a character is mistaken for; `Some(None)` for one that nobody sees.
+/// Returns the character of JSON's that a character resembles; `Some(None)` for an invisible one.
 fn meant(c: char) -> Option<Option<char>> {
     let meant = match c {
-        // Double marks, high and low, of several languages, primes, and the single ones that other languages allow.
+        // Double quotation marks of several languages, primes, and single quotation marks.
         '\u{201c}'..='\u{201f}'
         | '\u{ab}'
         | '\u{bb}'
@@ -235,7 +229,7 @@ fn meant(c: char) -> Option<Option<char>> {
         | '\u{ff07}'
         | '\u{2b9}'
         | '\u{2bc}' => '"',
-        // Spaces that do not break, or have another width.
+        // Non-breaking spaces and spaces of other widths.
         '\u{a0}'
         | '\u{1680}'
         | '\u{2000}'..='\u{200a}'
@@ -259,7 +253,7 @@ fn meant(c: char) -> Option<Option<char>> {
     Some(Some(meant))
 }
 
-/// What a byte is that comes from a text in Windows-1252.
+/// Returns the character of JSON's that a byte in Windows-1252 resembles.
 fn windows_1252(byte: u8) -> Option<char> {
     match byte {
         0x84 | 0x93 | 0x94 | 0xab | 0xbb | 0x82 | 0x8b | 0x91 | 0x92 | 0x9b | 0xb4 => Some('"'),
@@ -297,11 +291,11 @@ mod tests {
             '\u{201e}', '\u{201a}', '\u{2032}', '\'', '`', '\u{ff02}',
         ] {
             let problem = wrong(format!("{{{mark}on{mark}:true}}").as_bytes());
-            let what = Wrong::LookAlike {
+            let kind = JsonProblemKind::LookAlike {
                 found: mark,
                 meant: '"',
             };
-            assert_eq!(problem.what, what);
+            assert_eq!(problem.kind, kind);
             assert_eq!(problem.column, 2);
         }
     }
@@ -318,9 +312,11 @@ mod tests {
         ] {
             let problem = wrong(text.as_bytes());
             assert_eq!(problem.column, column, "{text:?}");
-            match (problem.what, meant) {
-                (Wrong::LookAlike { meant, .. }, Some(expected)) => assert_eq!(meant, expected),
-                (Wrong::Invisible(_), None) => {}
+            match (problem.kind, meant) {
+                (JsonProblemKind::LookAlike { meant, .. }, Some(expected)) => {
+                    assert_eq!(meant, expected)
+                }
+                (JsonProblemKind::Invisible(_), None) => {}
                 other => panic!("{text:?}: {other:?}"),
             }
         }
@@ -333,7 +329,7 @@ mod tests {
         assert!(problem.to_string().contains("0x93"), "{problem}");
         assert!(problem.to_string().contains("U+0022"), "{problem}");
         let problem = wrong(b"{\"name\": \"K\xfcche\"}");
-        assert_eq!(problem.what, Wrong::NotUtf8(0xfc));
+        assert_eq!(problem.kind, JsonProblemKind::NotUtf8(0xfc));
         assert_eq!(problem.column, 12);
     }
 
@@ -350,7 +346,10 @@ mod tests {
         }
         // And are not blamed for what is wrong elsewhere.
         let problem = wrong("{\"name\":\"Anna\u{2019}s\",}".as_bytes());
-        assert!(matches!(problem.what, Wrong::Syntax(_)), "{problem}");
+        assert!(
+            matches!(problem.kind, JsonProblemKind::Syntax(_)),
+            "{problem}"
+        );
         assert_eq!(problem.column, 18);
         // But in a string that never ends the last mark was meant to be its end.
         let problem = wrong("{\"on\u{201d}:true}".as_bytes());
@@ -368,7 +367,10 @@ mod tests {
         ] {
             let problem = wrong(text.as_bytes());
             assert_eq!((problem.line, problem.column), place, "{text:?}: {problem}");
-            assert!(matches!(problem.what, Wrong::Syntax(_)), "{problem}");
+            assert!(
+                matches!(problem.kind, JsonProblemKind::Syntax(_)),
+                "{problem}"
+            );
         }
         // Deep nesting is refused by the parser, not by the stack.
         assert!(check("[".repeat(1 << 20).as_bytes()).is_err());

@@ -1,46 +1,44 @@
-//! The key with which a program may use a bridge.
+//! The application key, the secret by which a bridge knows a program.
 
 use std::fmt;
 use std::str::FromStr;
 
 use zeroize::Zeroizing;
 
-/// Keys have some forty characters; nobody's has more than this.
-const LONGEST: usize = 128;
-/// So much of the beginning of a key, where somebody broke off, is worth hiding.
-const TELLING: usize = 4;
-
-/// An application key. Whoever has it controls the bridge: it is wiped from memory and never shown.
+/// An application key. It gives full control of the bridge, so it is wiped from memory and never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AppKey(Zeroizing<String>);
 
-/// The text cannot be an application key.
+/// Parse error of an [`AppKey`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an application key (letters, digits and '-', at most 128)")]
 pub struct AppKeyError;
 
 impl AppKey {
-    /// Returns the key itself, for a request or the file of keys and nothing else.
+    /// Maximum length accepted; keys have about forty characters.
+    pub const MAX_LENGTH: usize = 128;
+
+    /// Returns the key itself, for a request or the key file and nothing else.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Returns what somebody said with the key taken out of it. Some servers repeat the path that was asked for, and what
-    /// cannot be understood is shown to people.
-    pub fn taken_out_of(&self, said: &[u8]) -> Vec<u8> {
-        let mut shown = Vec::with_capacity(said.len());
-        let mut rest = said;
-        while let Some(&first) = rest.first() {
+    /// Replaces the key with `<key>` in a text that will be shown. Some servers quote the requested path in error pages.
+    pub fn mask(&self, text: &[u8]) -> Vec<u8> {
+        /// Minimum length of a truncated key at the end of the text that is masked as well.
+        const MIN_PREFIX: usize = 4;
+        let mut shown = Vec::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((first, behind_first)) = rest.split_first() {
             rest = if let Some(behind) = rest.strip_prefix(self.0.as_bytes()) {
                 shown.extend_from_slice(b"<key>");
                 behind
-            } else if rest.len() >= TELLING && self.0.as_bytes().starts_with(rest) {
-                // It broke off within the key.
+            } else if rest.len() >= MIN_PREFIX && self.0.as_bytes().starts_with(rest) {
                 shown.extend_from_slice(b"<key>");
                 &[]
             } else {
-                shown.push(first);
-                rest.get(1..).unwrap_or_default()
+                shown.push(*first);
+                behind_first
             };
         }
         shown
@@ -50,11 +48,12 @@ impl AppKey {
 impl FromStr for AppKey {
     type Err = AppKeyError;
 
-    /// Keys are made of letters, digits and `-`; `_` is let through for emulators. Anything else could change the path that it
-    /// becomes a part of.
+    /// Keys consist of letters, digits and `-`; emulators also use `_`. Any other character could change the path that the key is
+    /// inserted into.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        let is_key = !text.is_empty() && text.len() <= LONGEST && text.bytes().all(is_known);
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let is_key =
+            !text.is_empty() && text.len() <= Self::MAX_LENGTH && text.bytes().all(is_allowed);
         is_key
             .then(|| Self(Zeroizing::new(text.to_owned())))
             .ok_or(AppKeyError)
@@ -74,11 +73,11 @@ mod tests {
     #[test]
     fn a_key_is_taken_out_wherever_it_stands() {
         let key: AppKey = "KEY0KEY1".parse().unwrap();
-        let shown = key.taken_out_of(b"Cannot GET /api/KEY0KEY1/lights KEY0KEKEY0KEY1");
+        let shown = key.mask(b"Cannot GET /api/KEY0KEY1/lights KEY0KEKEY0KEY1");
         assert_eq!(shown, b"Cannot GET /api/<key>/lights KEY0KE<key>");
         // Also where what was said breaks off.
-        assert_eq!(key.taken_out_of(b"GET /api/KEY0KEY"), b"GET /api/<key>");
-        assert_eq!(key.taken_out_of(b"a key: KEY"), b"a key: KEY");
+        assert_eq!(key.mask(b"GET /api/KEY0KEY"), b"GET /api/<key>");
+        assert_eq!(key.mask(b"a key: KEY"), b"a key: KEY");
     }
 
     #[test]

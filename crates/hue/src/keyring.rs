@@ -1,66 +1,71 @@
-//! The application keys of the bridges that were paired with, in one file that only its owner can read.
+//! The application keys of the paired bridges, in one file that only its owner can read.
 //!
-//! * `hue.json` in the state directory, 0600. It is replaced as a whole, so that nobody ever sees half of it.
-//! * Changes are made under a lock on a file beside it: two programs at once lose nothing. Nothing is remembered between two
-//!   calls, so a hub sees what a command has changed.
-//! * A file that cannot be understood is an error that names it. It is never overwritten: it holds keys that nobody can ask for
-//!   again without walking to the bridge.
+//! * `hue.json` in the state directory, 0600, is replaced as a whole.
+//! * Changes are made under a lock, so that programs that run at the same time lose nothing. Nothing is cached between two calls, so
+//!   the hub sees changes by the command.
+//! * A file that cannot be parsed is an error that names it. It is never overwritten, because a lost key can only be replaced by
+//!   pressing the button on the bridge.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use statefile::StateFile;
 use zeroize::Zeroizing;
 
 use crate::address::Address;
 use crate::error::HueError;
 use crate::fingerprint::Fingerprint;
-use crate::identity::{ApiVersion, BridgeId, Identity, Model};
+use crate::identity::{ApiVersion, BridgeId, BridgeIdentity, BridgeModel};
 use crate::key::AppKey;
 
-mod document;
+/// Maximum number of bridges.
+const MAX_BRIDGES: usize = 500;
+/// Maximum size of the file.
+const MAX_FILE: u64 = 1 << 20;
+/// Maximum size of the entry of one bridge.
+const MAX_ENTRY: usize = 4096;
+/// Maximum time to wait for the lock; other programs hold it for some milliseconds.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+/// Version of the file's format. A file of a newer program is not read.
+const FORMAT_VERSION: u32 = 1;
 
-const FILE: &str = "hue.json";
-const LOCK: &str = "hue.lock";
-/// No home has so many bridges; what is larger is not this file.
-const MOST: usize = 500;
-const LARGEST: u64 = 1 << 20;
-/// A bridge more makes the file larger by less than this.
-const ROOM: usize = 4096;
-/// Others hold the lock for some milliseconds.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// A bridge that was paired with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// What identifies it.
+/// A paired bridge. `Serialize` writes the key, so it is for the key file only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairedBridge {
+    /// Its id.
     pub id: BridgeId,
-    /// The key that it gave.
+    /// The key.
+    #[serde(with = "exposed_key")]
     pub key: AppKey,
-    /// Where it was last seen.
+    /// Its last address.
     pub address: Address,
-    /// The name that its owner gave.
+    /// The name that the owner gave it.
+    #[serde(default)]
     pub name: Option<String>,
-    /// Which bridge it is.
-    pub model: Model,
-    /// The version of its firmware, as last seen.
+    /// The model.
+    pub model: BridgeModel,
+    /// The last firmware version.
+    #[serde(default)]
     pub software: Option<String>,
-    /// The version of its interface, as last seen.
+    /// The last API version.
+    #[serde(default)]
     pub api: Option<ApiVersion>,
-    /// Its own certificate, which a person accepted; `None` when the vendor signed it, and without HTTPS.
+    /// The self-signed certificate that the owner accepted; `None` if the vendor signed it, and without HTTPS.
+    #[serde(default)]
     pub pin: Option<Fingerprint>,
-    /// Whether the vendor had signed its certificate. It is never taken back: no other is accepted from then on.
+    /// Whether the bridge has shown a certificate signed by the vendor. From then on no other is accepted.
+    #[serde(default)]
     pub root_signed: bool,
-    /// When it was paired with.
+    /// The time of the pairing.
     pub paired_at: Timestamp,
 }
 
-impl Entry {
-    /// Takes over what the bridge says of itself now, and where. Returns whether that is news.
-    pub fn update(&mut self, identity: &Identity, address: &Address) -> bool {
+impl PairedBridge {
+    /// Updates the entry with the bridge's current identity and address. Returns whether anything changed.
+    pub fn update(&mut self, identity: &BridgeIdentity, address: &Address) -> bool {
         let before = self.clone();
         self.address = address.clone();
         self.model = identity.model.clone();
@@ -71,7 +76,33 @@ impl Entry {
     }
 }
 
-/// Why the keys cannot be read or kept.
+/// Reads and writes a key in the clear. Not an implementation of `Serialize`, so that no key is written by accident.
+mod exposed_key {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+    use zeroize::Zeroizing;
+
+    use crate::key::AppKey;
+
+    pub(super) fn serialize<S: Serializer>(key: &AppKey, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(key.expose())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<AppKey, D::Error> {
+        let text = Zeroizing::<String>::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+/// The content of the file.
+#[derive(Serialize, Deserialize)]
+struct KeyRingFile<B> {
+    version: u32,
+    bridges: B,
+}
+
+/// Failure to read or write the keys.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyRingError {
     /// The file cannot be read.
@@ -79,25 +110,25 @@ pub enum KeyRingError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// The file cannot be understood. It is left as it is.
-    #[error("the keys in {} cannot be understood; mend the file, or move it away and pair again", path.display())]
+    /// The file cannot be parsed. It is left unchanged.
+    #[error("the keys in {} are damaged; repair the file, or move it away and pair again", path.display())]
     Broken {
         /// The file.
         path: PathBuf,
-        /// Why; never an excerpt, which could be a key.
+        /// The location of the mistake; never an excerpt, which could be a key.
         #[source]
         source: io::Error,
     },
-    /// The file cannot be written. What was in it is still there.
-    #[error("the keys in {} cannot be kept", path.display())]
+    /// The file cannot be written. Its content is unchanged.
+    #[error("the keys in {} cannot be saved", path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -113,68 +144,75 @@ impl From<KeyRingError> for HueError {
     }
 }
 
-/// The keys of a state directory. A clone is the same ring.
+/// The keys in a state directory. Clones share the file.
 ///
-/// Every call reads the file, which takes some microseconds; a change waits two seconds at most for others.
+/// Every call reads the file, which takes some microseconds; a change waits up to two seconds for other programs.
 #[derive(Debug, Clone)]
-pub struct KeyRing {
-    directory: PathBuf,
-}
+pub struct KeyRing(StateFile);
 
 impl KeyRing {
-    /// The ring of a state directory. Neither the directory nor the file has to exist; what is wrong with them is told by the
-    /// calls that read and write.
-    pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self {
-            directory: directory.into(),
+    /// The ring of a state directory. Neither the directory nor the file has to exist.
+    pub fn new(directory: impl AsRef<Path>) -> Self {
+        Self(StateFile::new(
+            directory.as_ref().join("hue.json"),
+            MAX_FILE,
+        ))
+    }
+
+    /// Returns the path of the file.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Returns all paired bridges, sorted by id.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyRingError`] if the file cannot be read or parsed.
+    pub fn bridges(&self) -> Result<Vec<PairedBridge>, KeyRingError> {
+        let path = || self.path().to_owned();
+        // The file may have been copied from elsewhere.
+        let restricted = self.0.restrict_access();
+        let text = restricted
+            .and_then(|_| self.0.read())
+            .map_err(|source| KeyRingError::Read {
+                path: path(),
+                source,
+            })?;
+        match text {
+            Some(text) => parse(&text).map_err(|source| KeyRingError::Broken {
+                path: path(),
+                source,
+            }),
+            None => Ok(Vec::new()),
         }
     }
 
-    /// Returns the file.
-    pub fn path(&self) -> PathBuf {
-        self.directory.join(FILE)
-    }
-
-    /// Returns all bridges, by id.
+    /// Returns one paired bridge.
     ///
     /// # Errors
     ///
-    /// [`KeyRingError`] when the file cannot be read or understood.
-    pub fn entries(&self) -> Result<Vec<Entry>, KeyRingError> {
-        let path = self.path();
-        let text = match read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(KeyRingError::Read { path, source }),
-        };
-        document::parse(&text).map_err(|source| KeyRingError::Broken { path, source })
+    /// As [`KeyRing::bridges`].
+    pub fn bridge(&self, id: &BridgeId) -> Result<Option<PairedBridge>, KeyRingError> {
+        let bridges = self.bridges()?;
+        Ok(bridges.into_iter().find(|bridge| bridge.id == *id))
     }
 
-    /// Returns one bridge.
-    ///
-    /// # Errors
-    ///
-    /// As [`KeyRing::entries`].
-    pub fn entry(&self, id: &BridgeId) -> Result<Option<Entry>, KeyRingError> {
-        let entries = self.entries()?;
-        Ok(entries.into_iter().find(|entry| entry.id == *id))
-    }
-
-    /// Keeps a bridge, in place of what was known of it.
+    /// Saves a bridge, replacing its previous entry.
     ///
     /// # Errors
     ///
     /// [`KeyRingError`]; nothing is changed then.
-    pub fn keep(&self, entry: Entry) -> Result<(), KeyRingError> {
-        self.change(|entries| {
-            entries.retain(|other| other.id != entry.id);
-            entries.push(entry);
+    pub fn save(&self, bridge: PairedBridge) -> Result<(), KeyRingError> {
+        self.change(|bridges| {
+            bridges.retain(|other| other.id != bridge.id);
+            bridges.push(bridge);
             true
-        })
+        })?;
+        Ok(())
     }
 
-    /// Changes what is known of a bridge, if it is still there; `change` returns whether it did. Returns whether anything was
-    /// written.
+    /// Changes the entry of a bridge, if there is one; `change` returns whether it did. Returns whether anything was written.
     ///
     /// # Errors
     ///
@@ -182,118 +220,89 @@ impl KeyRing {
     pub fn update(
         &self,
         id: &BridgeId,
-        change: impl FnOnce(&mut Entry) -> bool,
+        change: impl FnOnce(&mut PairedBridge) -> bool,
     ) -> Result<bool, KeyRingError> {
-        let mut is_changed = false;
-        self.change(|entries| {
-            let entry = entries.iter_mut().find(|entry| entry.id == *id);
-            is_changed = entry.is_some_and(change);
-            is_changed
-        })?;
-        Ok(is_changed)
+        self.change(|bridges| {
+            let bridge = bridges.iter_mut().find(|bridge| bridge.id == *id);
+            bridge.is_some_and(change)
+        })
     }
 
-    /// Forgets a bridge. Returns whether it was known.
+    /// Removes a bridge. Returns whether there was an entry.
     ///
     /// # Errors
     ///
     /// [`KeyRingError`]; nothing is changed then.
-    pub fn forget(&self, id: &BridgeId) -> Result<bool, KeyRingError> {
-        let mut was_known = false;
-        self.change(|entries| {
-            let before = entries.len();
-            entries.retain(|entry| entry.id != *id);
-            was_known = entries.len() < before;
-            was_known
-        })?;
-        Ok(was_known)
+    pub fn remove(&self, id: &BridgeId) -> Result<bool, KeyRingError> {
+        self.change(|bridges| {
+            let before = bridges.len();
+            bridges.retain(|bridge| bridge.id != *id);
+            bridges.len() < before
+        })
     }
 
-    /// Looks whether a bridge could be kept, before somebody walks to it for a key.
+    /// Checks that another bridge could be saved, before anyone walks to it for a key.
     ///
     /// # Errors
     ///
-    /// As [`KeyRing::keep`].
+    /// As [`KeyRing::save`].
     pub fn check(&self) -> Result<(), KeyRingError> {
-        let path = self.path();
-        let tried = || -> io::Result<()> {
-            let _lock = self.lock()?;
-            let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
-            file.write_all(&[b' '; ROOM])?;
-            file.as_file().sync_all()
-        };
-        tried().map_err(|source| KeyRingError::Write { path, source })
+        let locked = self.0.lock(LOCK_TIMEOUT);
+        locked
+            .and_then(|_lock| self.0.check_writable(MAX_ENTRY))
+            .map_err(|source| self.write_error(source))
     }
 
-    /// Reads, changes and writes under the lock; writes nothing when `change` returns that there is nothing to.
-    fn change(&self, change: impl FnOnce(&mut Vec<Entry>) -> bool) -> Result<(), KeyRingError> {
-        let failure = |source| KeyRingError::Write {
-            path: self.path(),
-            source,
-        };
-        let _lock = self.lock().map_err(failure)?;
-        let mut entries = self.entries()?;
-        if !change(&mut entries) {
-            return Ok(());
+    /// Reads, changes and writes under the lock. Writes nothing, and returns `false`, if `change` returns `false`.
+    fn change(
+        &self,
+        change: impl FnOnce(&mut Vec<PairedBridge>) -> bool,
+    ) -> Result<bool, KeyRingError> {
+        let locked = self.0.lock(LOCK_TIMEOUT);
+        let _lock = locked.map_err(|source| self.write_error(source))?;
+        let mut bridges = self.bridges()?;
+        if !change(&mut bridges) {
+            return Ok(false);
         }
-        if entries.len() > MOST {
-            let message = format!("there are {MOST} bridges in it already");
-            return Err(failure(io::Error::other(message)));
+        if bridges.len() > MAX_BRIDGES {
+            let message = format!("it already has {MAX_BRIDGES} bridges");
+            return Err(self.write_error(io::Error::other(message)));
         }
-        entries.sort_by(|a, b| a.id.cmp(&b.id));
-        let text = document::emit(&entries).map_err(failure)?;
-        self.replace(&text).map_err(failure)
+        bridges.sort_by(|a, b| a.id.cmp(&b.id));
+        let written = to_json(&bridges).and_then(|text| self.0.write(&text));
+        written.map_err(|source| self.write_error(source))?;
+        Ok(true)
     }
 
-    fn lock(&self) -> io::Result<File> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.directory)?;
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600);
-        let file = options.open(self.directory.join(LOCK))?;
-        let until = Instant::now() + PATIENCE;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(TryLockError::WouldBlock) if Instant::now() < until => {
-                    std::thread::sleep(Duration::from_millis(2));
-                }
-                Err(TryLockError::WouldBlock) => {
-                    let message = "another program holds its lock";
-                    return Err(io::Error::new(io::ErrorKind::WouldBlock, message));
-                }
-                Err(TryLockError::Error(error)) => return Err(error),
-            }
-        }
-    }
-
-    /// The keys are on the disk when this returns: they were hard to come by.
-    fn replace(&self, text: &[u8]) -> io::Result<()> {
-        // Made 0600.
-        let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
-        file.write_all(text)?;
-        file.as_file().sync_all()?;
-        file.persist(self.path())?;
-        File::open(&self.directory)?.sync_all()
+    fn write_error(&self, source: io::Error) -> KeyRingError {
+        let path = self.path().to_owned();
+        KeyRingError::Write { path, source }
     }
 }
 
-fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.permissions().mode() & 0o077 != 0 {
-        // Copied from elsewhere, perhaps. Whoever has read it by now has the keys; nobody else shall.
-        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+/// Parses the file. An error names the location and never quotes the file.
+fn parse(text: &[u8]) -> io::Result<Vec<PairedBridge>> {
+    let broken = |message: String| io::Error::new(io::ErrorKind::InvalidData, message);
+    let file: KeyRingFile<Vec<PairedBridge>> = serde_json::from_slice(text).map_err(|error| {
+        // The parser's message can quote a wrong value, which can be a key.
+        let (line, column) = (error.line(), error.column());
+        broken(format!("line {line}, column {column}"))
+    })?;
+    match file.version {
+        FORMAT_VERSION => Ok(file.bridges),
+        version => Err(broken(format!("unknown version {version}"))),
     }
-    if metadata.len() > LARGEST {
-        return Err(io::Error::other("it is too large"));
-    }
-    // Of the right size at once, because a vector that grows leaves its old bytes behind.
-    let capacity = usize::try_from(metadata.len()).unwrap_or_default() + 1;
-    let mut text = Zeroizing::new(Vec::with_capacity(capacity));
-    file.take(LARGEST).read_to_end(&mut text)?;
+}
+
+fn to_json(bridges: &[PairedBridge]) -> io::Result<Zeroizing<Vec<u8>>> {
+    let file = KeyRingFile {
+        version: FORMAT_VERSION,
+        bridges,
+    };
+    // A vector that grows would leave copies of the keys behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(MAX_ENTRY * (bridges.len() + 1)));
+    serde_json::to_writer_pretty(&mut *text, &file)?;
+    text.push(b'\n');
     Ok(text)
 }
 

@@ -1,22 +1,20 @@
 //! The Philips Hue bridge, and bulbs that it does not find by itself.
 //!
-//! The core has no sockets and no clock; the protocol's facts and their evidence are in `docs/protocol/hue.md`.
+//! The core has no sockets and no clock; the facts of the protocol and their evidence are in `docs/protocol/hue.md`.
 //!
-//! * [`identity`]: which bridge answers at an address, and what it can do; [`address`]: how a person says which.
-//! * [`call`] and [`reply`]: what is asked, what a bridge answers, and what its errors mean.
-//! * [`tcp30000`]: the old way to take a bulb over, a line protocol without a key.
-//! * [`transport`] and [`guide`]: what a flow needs of the world and of the person.
-//! * [`flow`]: what is done with a bridge, each thing one function: pair, list, search, identify, take over, move, call.
-//! * [`lights`], [`serial`], [`json`], [`journal`]: what the flows work with.
-//! * [`error`]: why something came to nothing. [`key`]: the secret; [`keyring`]: the file of them.
-//! * `net` (a feature): the sockets, the certificates, and finding bridges.
+//! * [`identity`]: the public identity of a bridge, and what its model supports; [`address`]: how people name a bridge.
+//! * [`request`] and [`reply`]: requests, replies, and the errors in them.
+//! * [`tcp30000`]: the older method to take a bulb over, a line protocol without a key.
+//! * [`transport`] and [`operator`]: the interfaces of a flow to the network and to people.
+//! * [`flow`]: what is done with a bridge, one function each: pair, list, search, identify, take over, move, send a request.
+//! * [`lights`], [`serial`], [`json`], [`journal`]: the data of the flows.
+//! * [`error`]: the errors. [`key`]: the secret of a bridge; [`keyring`]: the file of these secrets.
+//! * `net` (a feature): sockets, certificates, discovery.
 
 pub mod address;
-pub mod call;
 pub mod error;
 pub mod fingerprint;
 pub mod flow;
-pub mod guide;
 pub mod identity;
 pub mod journal;
 pub mod json;
@@ -25,25 +23,27 @@ pub mod keyring;
 pub mod lights;
 #[cfg(feature = "net")]
 pub mod net;
+pub mod operator;
 pub mod reply;
+pub mod request;
 pub mod serial;
 pub mod tcp30000;
 pub mod transport;
 
 pub use address::{Address, BridgeName, Scheme};
-pub use call::{Call, Method, Target};
-pub use error::{CertificateProblem, CloudError, HueError, Silence};
+pub use error::{CertificateProblem, CloudError, HueError, NoReplyReason};
 pub use fingerprint::Fingerprint;
 pub use flow::{
-    Bridge, Clip, MoveOptions, Moved, PairOptions, Paired, Searched, Source, Takeover,
-    TakeoverOptions, Way,
+    BridgeClient, ClipReply, MoveOptions, MoveResult, MoveSource, PairOptions, SearchResult,
+    TakeoverMethod, TakeoverOptions, TakeoverResult,
 };
-pub use guide::{Guide, MoveStep, NewLight, Progress, Question};
-pub use identity::{ApiVersion, BridgeId, Identity, Model, Via};
+pub use identity::{ApiVersion, BridgeId, BridgeIdentity, BridgeModel, TouchlinkMethod};
 pub use journal::{Journal, JournalDir, MoveRecord};
 pub use key::AppKey;
-pub use keyring::{Entry, KeyRing, KeyRingError};
-pub use lights::Light;
-pub use reply::{ApiError, BadReply, Meaning};
-pub use serial::Serial;
-pub use transport::{Answer, Transport};
+pub use keyring::{KeyRing, KeyRingError, PairedBridge};
+pub use lights::{Light, NewLight};
+pub use operator::{FlowProgress, FlowQuestion, MoveStep, Operator};
+pub use reply::{BadReply, BridgeError, BridgeErrorKind};
+pub use request::{BridgeRequest, Method, RequestTarget};
+pub use serial::BulbSerial;
+pub use transport::{BridgeReply, BridgeTransport};

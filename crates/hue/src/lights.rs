@@ -1,26 +1,46 @@
-//! The lights that a bridge lists, and how a person says which of them.
+//! The lights that a bridge lists, and how people name them.
+
+use std::fmt;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::guide::NewLight;
+/// Maximum length of a name, in characters; bridges allow 32.
+const MAX_NAME: usize = 64;
+/// Maximum length of an id. Ids are numbers; some emulators use longer texts.
+const MAX_ID: usize = 40;
+/// Maximum number of lights read from a bridge; the largest supports about 150.
+pub(crate) const MAX_LIGHTS: usize = 1000;
 
-/// No name that a bridge keeps is longer.
-const LONGEST_NAME: usize = 64;
-/// Ids are numbers; some emulators make longer ones.
-const LONGEST_ID: usize = 40;
+/// A light that a bridge did not have before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NewLight {
+    /// Its number on the bridge.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its unique id; the oldest firmware does not report it.
+    pub unique_id: Option<String>,
+}
 
-/// The largest bridge takes some hundred and fifty.
-pub(crate) const MOST: usize = 1000;
+impl fmt::Display for NewLight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\u{2018}{}\u{2019} (number {}", self.name, self.id)?;
+        match &self.unique_id {
+            Some(unique_id) => write!(f, ", {unique_id})"),
+            None => f.write_str(")"),
+        }
+    }
+}
 
 /// A light of a bridge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Light {
-    /// Its number at this bridge.
+    /// Its number on this bridge.
     pub id: String,
     /// Its name.
     pub name: String,
-    /// Its EUI-64 and endpoint, `00:17:88:01:00:bd:c7:b9-0b`; the oldest firmware does not tell it.
+    /// Its EUI-64 and endpoint, `00:17:88:01:00:bd:c7:b9-0b`; the oldest firmware does not report it.
     pub unique_id: Option<String>,
     /// Its model, e.g. `LCT007`.
     pub model: Option<String>,
@@ -29,34 +49,32 @@ pub struct Light {
 }
 
 impl Light {
-    /// Returns what of the unique id belongs to the bulb, wherever it is: all but the endpoint, in lower case.
+    /// Returns the part of the unique id that stays with the bulb: all but the endpoint, in lower case.
     pub fn eui64(&self) -> Option<String> {
         self.unique_id.as_deref().map(eui64)
     }
 
-    /// Returns what tells this light from all others of its bridge, and from those that come later: its unique id, and where
-    /// that is not told its number.
-    pub fn mark(&self) -> &str {
+    /// Returns what distinguishes this light from all others of its bridge, past and future: its unique id, or its number where
+    /// the bridge reports none.
+    pub fn key(&self) -> &str {
         self.unique_id.as_deref().unwrap_or(&self.id)
     }
 
-    /// Makes it from what a bridge says of it.
-    fn read(id: &str, told: &Value) -> Option<Self> {
+    /// Parses an element of the bridge's list. A light without a name has an empty one.
+    fn parse(id: &str, json: &Value) -> Option<Self> {
         // The id becomes a part of a path.
         let is_id = !id.is_empty()
-            && id.len() <= LONGEST_ID
+            && id.len() <= MAX_ID
             && id
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        let text = |key: &str| short(told.get(key)?.as_str()?);
+        let text = |key: &str| short(json.get(key)?.as_str()?);
         is_id.then(|| Self {
             id: id.to_owned(),
             name: text("name").unwrap_or_default(),
             unique_id: text("uniqueid"),
             model: text("modelid"),
-            reachable: told
-                .get("state")
-                .and_then(|state| state.get("reachable")?.as_bool()),
+            reachable: json.pointer("/state/reachable").and_then(Value::as_bool),
         })
     }
 }
@@ -84,18 +102,18 @@ fn short(text: &str) -> Option<String> {
     let short: String = text
         .chars()
         .filter(|c| !c.is_control())
-        .take(LONGEST_NAME)
+        .take(MAX_NAME)
         .collect();
     (!short.is_empty()).then_some(short)
 }
 
-/// Reads the answer to `GET …/lights`, in the order of the numbers. What is no light is left out.
-pub(crate) fn read_all(told: &Map<String, Value>) -> Vec<Light> {
-    let mut lights: Vec<Light> = told
+/// Parses the reply to `GET …/lights` and sorts the lights by number. Elements that are not lights are skipped.
+pub(crate) fn parse_all(json: &Map<String, Value>) -> Vec<Light> {
+    let mut lights: Vec<Light> = json
         .iter()
         .filter(|(_, light)| light.is_object())
-        .filter_map(|(id, light)| Light::read(id, light))
-        .take(MOST)
+        .filter_map(|(id, light)| Light::parse(id, light))
+        .take(MAX_LIGHTS)
         .collect();
     lights.sort_by_cached_key(|light| {
         (
@@ -106,64 +124,65 @@ pub(crate) fn read_all(told: &Map<String, Value>) -> Vec<Light> {
     lights
 }
 
-/// Why no light is meant.
+/// Error of [`find`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NamingError {
-    /// None is called so.
-    Nobody,
-    /// These ids are all called so.
-    Several(Vec<String>),
+pub enum LightNameError {
+    /// No light has this name.
+    NotFound,
+    /// The lights with these ids all have this name.
+    Ambiguous(Vec<String>),
 }
 
-/// Finds the light that a person means: by its number, else its unique id (with or without the endpoint, in any case), else
-/// its name.
+/// Finds a light by its number, else its unique id (with or without the endpoint, in any case), else its name.
 ///
 /// ```
-/// # use hue::lights::{Light, NamingError, named};
+/// # use hue::lights::{Light, LightNameError, find};
 /// # fn light(id: &str, name: &str) -> Light {
 /// #     Light { id: id.into(), name: name.into(), unique_id: None, model: None, reachable: None }
 /// # }
 /// let lights = [light("1", "Desk"), light("2", "Shelf"), light("3", "Shelf")];
-/// assert_eq!(named(&lights, "desk").unwrap().id, "1");
-/// assert_eq!(named(&lights, "3").unwrap().name, "Shelf");
-/// assert_eq!(named(&lights, "Shelf"), Err(NamingError::Several(vec!["2".into(), "3".into()])));
+/// assert_eq!(find(&lights, "desk").unwrap().id, "1");
+/// assert_eq!(find(&lights, "3").unwrap().name, "Shelf");
+/// assert_eq!(find(&lights, "Shelf"), Err(LightNameError::Ambiguous(vec!["2".into(), "3".into()])));
 /// ```
 ///
 /// # Errors
 ///
-/// [`NamingError`]: nobody, or several, are called so. A name as it is written comes before one in another case.
-pub fn named<'a>(lights: &'a [Light], text: &str) -> Result<&'a Light, NamingError> {
+/// [`LightNameError`] if none or several lights match. A name in exactly this case takes precedence.
+pub fn find<'a>(lights: &'a [Light], text: &str) -> Result<&'a Light, LightNameError> {
     let text = text.trim();
     if text.is_empty() {
-        return Err(NamingError::Nobody);
+        return Err(LightNameError::NotFound);
     }
     if let Some(light) = lights.iter().find(|light| light.id == text) {
         return Ok(light);
     }
     let has_unique_id = |light: &Light| {
-        light.unique_id.as_deref().is_some_and(|unique_id| {
-            unique_id.eq_ignore_ascii_case(text) || eui64(unique_id) == text.to_ascii_lowercase()
-        })
+        let unique_id = light.unique_id.as_deref();
+        unique_id.is_some_and(|unique_id| is_unique_id(unique_id, text))
     };
     let lower = text.to_lowercase();
-    let kinds: [&dyn Fn(&Light) -> bool; 3] =
+    let criteria: [&dyn Fn(&Light) -> bool; 3] =
         [&has_unique_id, &|light| light.name == text, &|light| {
             light.name.to_lowercase() == lower
         }];
-    for is_meant in kinds {
-        let mut meant = lights.iter().filter(|light| is_meant(light));
-        match (meant.next(), meant.next()) {
-            (None, _) => {}
-            (Some(light), None) => return Ok(light),
-            (Some(_), Some(_)) => {
-                let meant = lights.iter().filter(|light| is_meant(light));
-                return Err(NamingError::Several(
-                    meant.map(|light| light.id.clone()).collect(),
-                ));
+    for matches in criteria {
+        let found: Vec<&Light> = lights.iter().filter(|light| matches(light)).collect();
+        match found.as_slice() {
+            [] => {}
+            [light] => return Ok(light),
+            several => {
+                let ids = several.iter().map(|light| light.id.clone());
+                return Err(LightNameError::Ambiguous(ids.collect()));
             }
         }
     }
-    Err(NamingError::Nobody)
+    Err(LightNameError::NotFound)
+}
+
+/// Tells whether a text is this unique id, with or without the endpoint, in any case.
+pub(crate) fn is_unique_id(unique_id: &str, text: &str) -> bool {
+    unique_id.eq_ignore_ascii_case(text) || eui64(unique_id) == text.to_ascii_lowercase()
 }
 
 #[cfg(test)]
@@ -173,14 +192,14 @@ mod tests {
     use super::*;
 
     fn three() -> Vec<Light> {
-        let told = json!({
+        let json = json!({
             "10": {"name": "Desk", "uniqueid": "00:17:88:01:00:BD:C7:B9-0b", "modelid": "LCT007", "state": {"reachable": true}},
             "2": {"name": "desk", "uniqueid": "00:17:88:01:00:bd:c7:ba-0b", "state": {"reachable": false}},
             "3": {"name": "2"},
             "../config": {"name": "evil"},
             "4": "no light",
         });
-        read_all(told.as_object().unwrap())
+        parse_all(json.as_object().unwrap())
     }
 
     #[test]
@@ -199,7 +218,7 @@ mod tests {
             json!({"id": "3", "name": "2", "unique_id": null, "model": null, "reachable": null})
         );
         assert_eq!(lights[2].eui64().unwrap(), "00:17:88:01:00:bd:c7:b9");
-        assert_eq!((lights[1].mark(), lights[1].eui64()), ("3", None));
+        assert_eq!((lights[1].key(), lights[1].eui64()), ("3", None));
     }
 
     #[test]
@@ -213,29 +232,29 @@ mod tests {
             ("00:17:88:01:00:bd:c7:b9", "10"),
             ("00:17:88:01:00:BD:C7:BA-0B", "2"),
         ] {
-            assert_eq!(named(&lights, text).unwrap().id, id, "{text}");
+            assert_eq!(find(&lights, text).unwrap().id, id, "{text}");
         }
-        assert_eq!(named(&lights, "Shelf"), Err(NamingError::Nobody));
-        assert_eq!(named(&lights, ""), Err(NamingError::Nobody));
-        let several = NamingError::Several(vec!["2".into(), "10".into()]);
-        assert_eq!(named(&lights, "DESK"), Err(several));
+        assert_eq!(find(&lights, "Shelf"), Err(LightNameError::NotFound));
+        assert_eq!(find(&lights, ""), Err(LightNameError::NotFound));
+        let several = LightNameError::Ambiguous(vec!["2".into(), "10".into()]);
+        assert_eq!(find(&lights, "DESK"), Err(several));
     }
 
     #[test]
     fn what_a_bridge_says_is_cut_short() {
         let long = json!({"1": {"name": format!("a\n\u{1b}[31m{}", "x".repeat(1000))}});
-        let lights = read_all(long.as_object().unwrap());
-        assert_eq!(lights[0].name.chars().count(), LONGEST_NAME);
+        let lights = parse_all(long.as_object().unwrap());
+        assert_eq!(lights[0].name.chars().count(), MAX_NAME);
         assert!(lights[0].name.starts_with("a[31mxx"));
         let many: Map<String, Value> = (0..5000).map(|n| (n.to_string(), json!({}))).collect();
-        assert_eq!(read_all(&many).len(), MOST);
+        assert_eq!(parse_all(&many).len(), MAX_LIGHTS);
     }
 
     proptest::proptest! {
         #[test]
         fn every_id_can_stand_in_a_path(ids: Vec<String>) {
-            let told: Map<String, Value> = ids.into_iter().map(|id| (id, json!({}))).collect();
-            for light in read_all(&told) {
+            let json: Map<String, Value> = ids.into_iter().map(|id| (id, json!({}))).collect();
+            for light in parse_all(&json) {
                 let is_plain = light.id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
                 proptest::prop_assert!(is_plain && !light.id.is_empty());
             }

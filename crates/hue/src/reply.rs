@@ -1,28 +1,27 @@
-//! What a bridge answers to a call of the first interface, and what its errors mean.
+//! Replies of the v1 API, and the meaning of its errors.
 //!
-//! Errors arrive with status 200, in a list beside successes. An empty list is no success, although some emulators mean
-//! it so.
+//! Errors arrive with status 200, in a list beside successes. An empty list is not a success, although some emulators reply so.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// So much of a reply that is not understood is shown.
-const EXCERPT: usize = 200;
+/// Maximum length of what is quoted of an unintelligible reply.
+const MAX_EXCERPT: usize = 200;
 
 /// One error of a bridge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ApiError {
+pub struct BridgeError {
     /// Its number.
     pub number: u32,
-    /// What it is about, e.g. `/lights/7`.
+    /// The resource, e.g. `/lights/7`.
     pub address: String,
-    /// The bridge's own words.
+    /// The description in the bridge's own words.
     pub description: String,
 }
 
-impl fmt::Display for ApiError {
+impl fmt::Display for BridgeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (error {}", self.description, self.number)?;
         match self.address.as_str() {
@@ -32,180 +31,159 @@ impl fmt::Display for ApiError {
     }
 }
 
-impl std::error::Error for ApiError {}
+impl std::error::Error for BridgeError {}
 
-/// What an error of a bridge means to whoever asked.
+/// A kind of error of a bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Meaning {
+pub enum BridgeErrorKind {
     /// 1: the key is unknown to the bridge, or was removed.
     Unauthorized,
     /// 2: the body is not JSON.
     InvalidJson,
-    /// 3: there is no such light, or no such path.
+    /// 3: there is no such light or path.
     NoSuchResource,
-    /// 4: the firmware does not know this method here.
+    /// 4: the firmware does not support this method here.
     NoSuchMethod,
-    /// 5: something is missing in the body.
+    /// 5: a parameter is missing in the body.
     MissingParameter,
     /// 6: the firmware does not know this parameter.
     NoSuchParameter,
-    /// 7: a value is not what it may be.
+    /// 7: a value is invalid.
     InvalidValue,
-    /// 8: the parameter cannot be changed on this firmware.
+    /// 8: the parameter is read-only on this firmware.
     ReadOnly,
-    /// 11: too many items in a list.
+    /// 11: a list has too many items.
     TooMany,
-    /// 12: the bridge wants its vendor's portal.
+    /// 12: the bridge requires its vendor's portal.
     PortalNeeded,
     /// 101: the link button has not been pressed.
     ButtonNotPressed,
-    /// 201: the light is off, and then this cannot be changed.
+    /// 201: the light is off, and this can only be changed while it is on.
     LightIsOff,
     /// 203: the bridge has no room for another light.
     Full,
-    /// 901: something is wrong inside the bridge.
+    /// 901: an internal error of the bridge.
     Internal,
     /// Any other number.
     Other,
 }
 
-impl Meaning {
-    /// Says it in a sentence without a full stop.
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::Unauthorized => "the bridge does not know this application key (any more)",
-            Self::InvalidJson => "what was sent is not JSON to the bridge",
-            Self::NoSuchResource => "the bridge has no such light, or no such path",
-            Self::NoSuchMethod => "the bridge's firmware cannot do this here",
-            Self::MissingParameter => "something is missing in what was sent",
-            Self::NoSuchParameter => "the bridge's firmware does not know this parameter",
-            Self::InvalidValue => "a value is not what the bridge takes there",
-            Self::ReadOnly => "the bridge's firmware does not let this be changed",
-            Self::TooMany => "there are too many items in a list",
-            Self::PortalNeeded => "the bridge wants its vendor's portal for this",
-            Self::ButtonNotPressed => "the button on the bridge has not been pressed",
-            Self::LightIsOff => "the light is off, and this can only be changed while it is on",
-            Self::Full => "the bridge has no room for another light",
-            Self::Internal => "something went wrong inside the bridge",
-            Self::Other => "the bridge refused",
-        }
-    }
-
-    /// Returns what can be done about it.
-    pub const fn advice(self) -> Option<&'static str> {
-        match self {
-            Self::Unauthorized => Some("pair with the bridge again: `mains hue pair`"),
-            Self::InvalidJson => {
-                Some("the body must be JSON with straight quotes (\"), as `mains hue clip` checks")
+impl BridgeErrorKind {
+    /// Returns what to do next, in the imperative.
+    pub const fn hint(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Unauthorized => "run `mains hue pair` to pair with the bridge again",
+            Self::InvalidJson => "write the body as JSON with straight quotes (\")",
+            Self::NoSuchResource => "run `mains hue lights` to list the bridge's lights",
+            Self::NoSuchParameter => {
+                "check the parameter's name (capitals count); the bridge's firmware may be too old for it"
             }
-            Self::NoSuchResource => Some("`mains hue lights` shows what the bridge has"),
-            Self::NoSuchParameter => Some(
-                "its name is misspelt (capitals count), or the bridge's firmware is too old for it",
-            ),
             Self::NoSuchMethod | Self::ReadOnly => {
-                Some("the bridge's firmware is too old for this")
+                "update the bridge's firmware, which is too old for this"
             }
-            Self::TooMany => Some("give at most ten serial numbers at a time"),
-            Self::ButtonNotPressed => Some("press the round button on the bridge, then try again"),
-            Self::LightIsOff => Some("switch the light on first"),
-            Self::Full => Some("delete a light that is no longer used from the bridge first"),
-            Self::Internal => Some("wait some seconds and try again"),
-            Self::MissingParameter | Self::InvalidValue | Self::PortalNeeded | Self::Other => None,
-        }
+            Self::TooMany => "give at most ten serial numbers at a time",
+            Self::ButtonNotPressed => "press the round button on the bridge, then try again",
+            Self::LightIsOff => "switch the light on first",
+            Self::Full => "delete an unused light from the bridge first",
+            Self::Internal => "wait a few seconds and try again",
+            Self::MissingParameter | Self::InvalidValue | Self::PortalNeeded | Self::Other => {
+                return None;
+            }
+        })
     }
 }
 
-impl ApiError {
-    /// Makes it from what the second interface says; the status stands for the number.
+impl BridgeError {
+    /// Makes the error from a v2 reply; the status takes the place of the number.
     pub fn of_status(status: u16, description: &str) -> Self {
         Self {
             number: status.into(),
             address: String::new(),
-            description: shown(description),
+            description: printable(description),
         }
     }
 
-    /// Returns what it means.
-    pub const fn meaning(&self) -> Meaning {
+    /// Returns the kind of the error.
+    pub const fn kind(&self) -> BridgeErrorKind {
         match self.number {
-            1 => Meaning::Unauthorized,
-            2 => Meaning::InvalidJson,
-            3 => Meaning::NoSuchResource,
-            4 => Meaning::NoSuchMethod,
-            5 => Meaning::MissingParameter,
-            6 => Meaning::NoSuchParameter,
-            7 => Meaning::InvalidValue,
-            8 => Meaning::ReadOnly,
-            11 => Meaning::TooMany,
-            12 => Meaning::PortalNeeded,
-            101 => Meaning::ButtonNotPressed,
-            201 => Meaning::LightIsOff,
-            203 => Meaning::Full,
-            901 => Meaning::Internal,
-            // Statuses of the second interface; no error of the first has such a number.
-            403 => Meaning::Unauthorized,
-            404 => Meaning::NoSuchResource,
-            405 => Meaning::NoSuchMethod,
-            507 => Meaning::Full,
-            _ => Meaning::Other,
+            1 => BridgeErrorKind::Unauthorized,
+            2 => BridgeErrorKind::InvalidJson,
+            3 => BridgeErrorKind::NoSuchResource,
+            4 => BridgeErrorKind::NoSuchMethod,
+            5 => BridgeErrorKind::MissingParameter,
+            6 => BridgeErrorKind::NoSuchParameter,
+            7 => BridgeErrorKind::InvalidValue,
+            8 => BridgeErrorKind::ReadOnly,
+            11 => BridgeErrorKind::TooMany,
+            12 => BridgeErrorKind::PortalNeeded,
+            101 => BridgeErrorKind::ButtonNotPressed,
+            201 => BridgeErrorKind::LightIsOff,
+            203 => BridgeErrorKind::Full,
+            901 => BridgeErrorKind::Internal,
+            // HTTP statuses of the v2 API; no v1 error has one of these numbers.
+            403 => BridgeErrorKind::Unauthorized,
+            404 => BridgeErrorKind::NoSuchResource,
+            405 => BridgeErrorKind::NoSuchMethod,
+            507 => BridgeErrorKind::Full,
+            _ => BridgeErrorKind::Other,
         }
     }
 }
 
-/// A reply that cannot be understood.
+/// An unintelligible reply.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the reply cannot be understood ({}): {excerpt}", told(.status))]
+#[error("unintelligible reply ({}): {excerpt}", describe(.status))]
 pub struct BadReply {
-    /// The HTTP status; 0 where what came has none.
+    /// The HTTP status; 0 if the reply has none.
     pub status: u16,
     /// The first 200 bytes, without control characters.
     pub excerpt: String,
 }
 
 impl BadReply {
-    /// Makes it from what came.
+    /// Quotes the beginning of a reply.
     pub fn new(status: u16, body: &[u8]) -> Self {
-        let shown = body.get(..EXCERPT).unwrap_or(body);
+        let shown = body.get(..MAX_EXCERPT).unwrap_or(body);
         let text = String::from_utf8_lossy(shown);
         let excerpt: String = text
             .chars()
             .map(|c| if c.is_control() { ' ' } else { c })
             .collect();
         let excerpt = match excerpt.trim() {
-            "" if body.len() > EXCERPT => format!("{} bytes that begin with blanks", body.len()),
-            "" => "nothing".to_owned(),
+            "" if body.len() > MAX_EXCERPT => {
+                format!("{} bytes that begin with blanks", body.len())
+            }
+            "" => "empty".to_owned(),
             text => format!("\u{2018}{text}\u{2019}"),
         };
         Self { status, excerpt }
     }
 }
 
-fn told(status: &u16) -> String {
+fn describe(status: &u16) -> String {
     match status {
-        0 => "no HTTP".to_owned(),
+        0 => "not HTTP".to_owned(),
         status => format!("status {status}"),
     }
 }
 
-/// Why a call came to nothing.
+/// A reply that is not a success.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReplyError {
-    /// The bridge said no.
+    /// The bridge refused.
     #[error(transparent)]
-    Api(#[from] ApiError),
-    /// Nobody can tell what it said.
+    Api(#[from] BridgeError),
+    /// The reply is unintelligible.
     #[error(transparent)]
     Bad(#[from] BadReply),
 }
 
-/// Reads the reply to a change: a list, of which every item is a success.
-///
-/// Returns what stands behind `success` in each item.
+/// Parses the reply to a change, a list of successes. Returns the value of `success` of each item.
 ///
 /// # Errors
 ///
-/// [`ReplyError::Api`] with the error of the lowest number when there is one; [`ReplyError::Bad`] for an empty list and
-/// everything else.
+/// [`ReplyError::Api`] with the error of the lowest number if there is one; [`ReplyError::Bad`] for an empty list and everything
+/// else.
 pub fn changes(status: u16, body: &[u8]) -> Result<Vec<Value>, ReplyError> {
     let items = match json(status, body)? {
         Value::Array(items) if !items.is_empty() => items,
@@ -221,7 +199,7 @@ pub fn changes(status: u16, body: &[u8]) -> Result<Vec<Value>, ReplyError> {
     successes.ok_or_else(|| BadReply::new(status, body).into())
 }
 
-/// Reads the reply to a question: an object, or a list with an error.
+/// Parses the reply to a `GET`, an object or a list with an error.
 ///
 /// # Errors
 ///
@@ -244,37 +222,37 @@ fn json(status: u16, body: &[u8]) -> Result<Value, BadReply> {
     serde_json::from_slice(body).map_err(|_| BadReply::new(status, body))
 }
 
-fn lowest_error(items: &[Value]) -> Option<ApiError> {
+fn lowest_error(items: &[Value]) -> Option<BridgeError> {
     let errors = items
         .iter()
-        .filter_map(|item| read_error(item.get("error")?));
+        .filter_map(|item| parse_error(item.get("error")?));
     errors.min_by_key(|error| error.number)
 }
 
-/// The number comes as text from some.
-fn read_error(error: &Value) -> Option<ApiError> {
+/// Parses an error; some emulators send its number as text.
+fn parse_error(error: &Value) -> Option<BridgeError> {
     let number = error.get("type")?;
     let number = number
         .as_u64()
         .or_else(|| number.as_str()?.trim().parse().ok())?;
-    let text = |key: &str| shown(error.get(key).and_then(Value::as_str).unwrap_or_default());
-    Some(ApiError {
+    let text = |key: &str| printable(error.get(key).and_then(Value::as_str).unwrap_or(""));
+    Some(BridgeError {
         number: u32::try_from(number).ok()?,
         address: text("address"),
         description: text("description"),
     })
 }
 
-fn shown(text: &str) -> String {
+fn printable(text: &str) -> String {
     let plain = text.chars().filter(|c| !c.is_control());
-    plain.take(EXCERPT).collect()
+    plain.take(MAX_EXCERPT).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn api(body: &str) -> ApiError {
+    fn api(body: &str) -> BridgeError {
         match changes(200, body.as_bytes()) {
             Err(ReplyError::Api(error)) => error,
             other => panic!("{body}: {other:?}"),
@@ -296,60 +274,60 @@ mod tests {
             // V3: wrong case of the name.
             (
                 r#"[{"error":{"type":6,"address":"/config/touchLink","description":"parameter, touchLink, not available"}}]"#,
-                Meaning::NoSuchParameter,
+                BridgeErrorKind::NoSuchParameter,
             ),
             // V5: typographic quotes.
             (
                 r#"[{"error":{"type":2,"address":"/config","description":"body contains invalid json"}}]"#,
-                Meaning::InvalidJson,
+                BridgeErrorKind::InvalidJson,
             ),
             // V6: wrong key.
             (
                 r#"[{"error":{"type":1,"address":"/config","description":"unauthorized user"}}]"#,
-                Meaning::Unauthorized,
+                BridgeErrorKind::Unauthorized,
             ),
             (
                 r#"[{"error":{"type":101,"address":"","description":"link button not pressed"}}]"#,
-                Meaning::ButtonNotPressed,
+                BridgeErrorKind::ButtonNotPressed,
             ),
             (
                 r#"[{"error":{"type":"1","address":"/","description":"unauthorized user"}}]"#,
-                Meaning::Unauthorized,
+                BridgeErrorKind::Unauthorized,
             ),
             (
                 r#"[{"error":{"type":901,"address":"/lights","description":"Internal error, 404"}}]"#,
-                Meaning::Internal,
+                BridgeErrorKind::Internal,
             ),
             (
                 r#"[{"error":{"type":9999,"address":"","description":"?"}}]"#,
-                Meaning::Other,
+                BridgeErrorKind::Other,
             ),
         ] {
-            assert_eq!(api(body).meaning(), meaning, "{body}");
+            assert_eq!(api(body).kind(), meaning, "{body}");
         }
     }
 
     #[test]
     fn every_row_of_the_error_table() {
         for (number, meaning) in [
-            (1, Meaning::Unauthorized),
-            (2, Meaning::InvalidJson),
-            (3, Meaning::NoSuchResource),
-            (4, Meaning::NoSuchMethod),
-            (5, Meaning::MissingParameter),
-            (6, Meaning::NoSuchParameter),
-            (7, Meaning::InvalidValue),
-            (8, Meaning::ReadOnly),
-            (11, Meaning::TooMany),
-            (12, Meaning::PortalNeeded),
-            (101, Meaning::ButtonNotPressed),
-            (201, Meaning::LightIsOff),
-            (203, Meaning::Full),
-            (901, Meaning::Internal),
+            (1, BridgeErrorKind::Unauthorized),
+            (2, BridgeErrorKind::InvalidJson),
+            (3, BridgeErrorKind::NoSuchResource),
+            (4, BridgeErrorKind::NoSuchMethod),
+            (5, BridgeErrorKind::MissingParameter),
+            (6, BridgeErrorKind::NoSuchParameter),
+            (7, BridgeErrorKind::InvalidValue),
+            (8, BridgeErrorKind::ReadOnly),
+            (11, BridgeErrorKind::TooMany),
+            (12, BridgeErrorKind::PortalNeeded),
+            (101, BridgeErrorKind::ButtonNotPressed),
+            (201, BridgeErrorKind::LightIsOff),
+            (203, BridgeErrorKind::Full),
+            (901, BridgeErrorKind::Internal),
         ] {
             let body =
                 format!(r#"[{{"error":{{"type":{number},"address":"/x","description":"d"}}}}]"#);
-            assert_eq!(api(&body).meaning(), meaning);
+            assert_eq!(api(&body).kind(), meaning);
             assert_eq!(api(&body).to_string(), format!("d (error {number} at /x)"));
         }
     }
@@ -386,7 +364,7 @@ mod tests {
         let said = changes(200, &blank).unwrap_err().to_string();
         assert!(said.contains("1048576 bytes"), "{said}");
         let said = BadReply::new(0, b"SSH-2.0").to_string();
-        assert!(said.contains("(no HTTP)"), "{said}");
+        assert!(said.contains("(not HTTP)"), "{said}");
     }
 
     #[test]

@@ -1,49 +1,50 @@
-//! The old way to take a bulb over: lines in brackets on TCP port 30000, without a key.
+//! The older method to start a touchlink: lines in brackets on TCP port 30000, without a key.
 //!
-//! One [`Touchlink`] is one try. It says what to send, takes what arrives, and knows when it is over; whoever owns the socket
-//! tells it the time. It is never repeated by itself: after a capture the next nearest lamp could be taken.
+//! A [`TouchlinkExchange`] is one attempt, without I/O: its caller sends [`REQUEST`], passes on what arrives, and supplies the time.
+//! An attempt is never repeated automatically: after a capture the next nearest lamp could be taken.
 
 use std::time::{Duration, Instant};
 
-/// The port.
+/// The TCP port.
 pub const PORT: u16 = 30_000;
 
-/// What is sent; bridges accept it with any line end, and this one is what most clients send.
+/// The request. Bridges accept any line end; most clients send this one.
 pub const REQUEST: &[u8] = b"[Link,Touchlink]\n";
 
-/// How long the echo may take, and the result after it.
-const ECHO_WITHIN: Duration = Duration::from_secs(5);
-const RESULT_WITHIN: Duration = Duration::from_secs(10);
-/// Lines have some sixty bytes.
-const LONGEST_LINE: usize = 256;
+/// Maximum time until the bridge echoes the request.
+const ECHO_TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum time between the echo and the result.
+const RESULT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum length of a line; real ones have about sixty bytes.
+const MAX_LINE: usize = 256;
 
-/// What came of it.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// A bulb was captured; what the bridge says of its network address, for the log.
+pub enum TouchlinkOutcome {
+    /// A bulb was captured; with the details that the bridge reports.
     Captured(String),
-    /// No bulb was captured; what the bridge says.
+    /// No bulb was captured; with the reason that the bridge reports.
     Failed(String),
-    /// The bridge has not said. Look whether the bulb blinked, and search anyway.
+    /// The bridge has reported no result. A captured bulb blinks, and a search may find it.
     Unknown,
 }
 
-/// One try.
+/// One attempt.
 #[derive(Debug)]
-pub struct Touchlink {
+pub struct TouchlinkExchange {
     deadline: Instant,
     is_echoed: bool,
     line: Vec<u8>,
-    /// The rest of a line that is too long is not looked at.
+    /// Whether the rest of an overlong line is being skipped.
     is_skipping: bool,
-    outcome: Option<Outcome>,
+    outcome: Option<TouchlinkOutcome>,
 }
 
-impl Touchlink {
-    /// Begins at the moment when [`REQUEST`] has been sent.
+impl TouchlinkExchange {
+    /// Begins an attempt at the moment when [`REQUEST`] was sent.
     pub fn sent(now: Instant) -> Self {
         Self {
-            deadline: now + ECHO_WITHIN + RESULT_WITHIN,
+            deadline: now + ECHO_TIMEOUT + RESULT_TIMEOUT,
             is_echoed: false,
             line: Vec::new(),
             is_skipping: false,
@@ -51,13 +52,13 @@ impl Touchlink {
         }
     }
 
-    /// Takes what has arrived.
+    /// Processes received bytes.
     pub fn handle_input(&mut self, now: Instant, bytes: &[u8]) {
         for &byte in bytes {
             match byte {
                 b'\n' => self.end_line(now),
                 _ if self.is_skipping => {}
-                _ if self.line.len() >= LONGEST_LINE => {
+                _ if self.line.len() >= MAX_LINE => {
                     self.line.clear();
                     self.is_skipping = true;
                 }
@@ -66,26 +67,26 @@ impl Touchlink {
         }
     }
 
-    /// Notes that the bridge has closed the connection. A last line may have come without an end.
+    /// Ends the attempt because the bridge has closed the connection; the last line may lack its end.
     pub fn handle_closed(&mut self, now: Instant) {
         self.end_line(now);
-        self.outcome.get_or_insert(Outcome::Unknown);
+        self.outcome.get_or_insert(TouchlinkOutcome::Unknown);
     }
 
-    /// Notes that time has passed.
+    /// Ends the attempt if its deadline has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         if now >= self.deadline {
-            self.outcome.get_or_insert(Outcome::Unknown);
+            self.outcome.get_or_insert(TouchlinkOutcome::Unknown);
         }
     }
 
-    /// Returns when to call [`Touchlink::handle_timeout`].
+    /// Returns the time to call [`TouchlinkExchange::handle_timeout`] at.
     pub fn poll_timeout(&self) -> Instant {
         self.deadline
     }
 
-    /// Returns what came of it, when it is over.
-    pub fn outcome(&self) -> Option<&Outcome> {
+    /// Returns the outcome once the attempt is over.
+    pub fn outcome(&self) -> Option<&TouchlinkOutcome> {
         self.outcome.as_ref()
     }
 
@@ -102,14 +103,14 @@ impl Touchlink {
         let Some(result) = rest.strip_prefix(',') else {
             if !self.is_echoed {
                 self.is_echoed = true;
-                self.deadline = now + RESULT_WITHIN;
+                self.deadline = now + RESULT_TIMEOUT;
             }
             return;
         };
         let (word, details) = result.split_once(',').unwrap_or((result, ""));
         self.outcome.get_or_insert_with(|| match word {
-            "success" => Outcome::Captured(details.to_owned()),
-            _ => Outcome::Failed(result.to_owned()),
+            "success" => TouchlinkOutcome::Captured(details.to_owned()),
+            _ => TouchlinkOutcome::Failed(result.to_owned()),
         });
     }
 }
@@ -122,17 +123,19 @@ mod tests {
     const SUCCESS: &[u8] = b"[Link,Touchlink,success,NwkAddr=0x0002,pan=0x1234]\n";
     const FAILED: &[u8] = b"\x5b\x4c\x69\x6e\x6b\x2c\x54\x6f\x75\x63\x68\x6c\x69\x6e\x6b\x2c\x66\x61\x69\x6c\x65\x64\x5d\x0a";
 
-    fn run(pieces: &[&[u8]]) -> Option<Outcome> {
+    fn run(pieces: &[&[u8]]) -> Option<TouchlinkOutcome> {
         let now = Instant::now();
-        let mut touchlink = Touchlink::sent(now);
+        let mut touchlink = TouchlinkExchange::sent(now);
         for piece in pieces {
             touchlink.handle_input(now, piece);
         }
         touchlink.outcome().cloned()
     }
 
-    fn captured() -> Option<Outcome> {
-        Some(Outcome::Captured("NwkAddr=0x0002,pan=0x1234".into()))
+    fn captured() -> Option<TouchlinkOutcome> {
+        Some(TouchlinkOutcome::Captured(
+            "NwkAddr=0x0002,pan=0x1234".into(),
+        ))
     }
 
     #[test]
@@ -157,12 +160,12 @@ mod tests {
 
     #[test]
     fn failure_in_any_word() {
-        let failed = |text: &str| Some(Outcome::Failed(text.into()));
+        let failed = |text: &str| Some(TouchlinkOutcome::Failed(text.into()));
         assert_eq!(run(&[ECHO, FAILED]), failed("failed"));
         assert_eq!(run(&[b"[Link,Touchlink,foo]\n"]), failed("foo"));
         assert_eq!(
             run(&[b"[Link,Touchlink,success]\n"]),
-            Some(Outcome::Captured(String::new()))
+            Some(TouchlinkOutcome::Captured(String::new()))
         );
     }
 
@@ -170,23 +173,23 @@ mod tests {
     fn an_echo_is_no_result() {
         assert_eq!(run(&[ECHO, b"[Link,Other,success]\n", b"\n", ECHO]), None);
         let now = Instant::now();
-        let mut touchlink = Touchlink::sent(now);
+        let mut touchlink = TouchlinkExchange::sent(now);
         touchlink.handle_input(now, ECHO);
         touchlink.handle_closed(now);
-        assert_eq!(touchlink.outcome(), Some(&Outcome::Unknown));
+        assert_eq!(touchlink.outcome(), Some(&TouchlinkOutcome::Unknown));
     }
 
     #[test]
     fn silence_ends_after_the_echo_and_ten_seconds() {
         let begin = Instant::now();
-        let mut touchlink = Touchlink::sent(begin);
+        let mut touchlink = TouchlinkExchange::sent(begin);
         let echo = begin + Duration::from_secs(2);
         touchlink.handle_input(echo, ECHO);
         assert_eq!(touchlink.poll_timeout(), echo + Duration::from_secs(10));
         touchlink.handle_timeout(echo + Duration::from_secs(9));
         assert_eq!(touchlink.outcome(), None);
         touchlink.handle_timeout(echo + Duration::from_secs(10));
-        assert_eq!(touchlink.outcome(), Some(&Outcome::Unknown));
+        assert_eq!(touchlink.outcome(), Some(&TouchlinkOutcome::Unknown));
     }
 
     #[test]

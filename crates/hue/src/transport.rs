@@ -1,42 +1,42 @@
-//! What the flows need of the world: a bridge that can be called, and a clock.
+//! The interface between the flows and the outside world: a bridge that takes requests, and a clock.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use crate::call::Call;
 use crate::error::HueError;
 use crate::key::AppKey;
-use crate::tcp30000::Outcome;
+use crate::request::BridgeRequest;
+use crate::tcp30000::TouchlinkOutcome;
 
-/// What a bridge answered.
+/// The HTTP reply of a bridge.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct BridgeReply {
     /// The HTTP status.
     pub status: u16,
     /// The body, of bounded size.
     pub body: Vec<u8>,
 }
 
-/// One bridge, and the time. Sockets implement it, and tests with a script.
-pub trait Transport: Send + Sync {
-    /// Calls the bridge and returns what it answers, whatever that is.
+/// One bridge, and the time. Implemented by [`BridgeConnection`](crate::net::BridgeConnection), and by simulations in tests.
+pub trait BridgeTransport: Send + Sync {
+    /// Sends a request and returns the reply, whatever its status.
     ///
-    /// An overloaded bridge (429, 503) is asked again within bounds; nothing else is repeated.
-    fn call(
+    /// An overloaded bridge (429, 503) is asked again within bounds; no other request is repeated.
+    fn send(
         &self,
-        call: &Call,
+        request: &BridgeRequest,
         key: Option<&AppKey>,
-    ) -> impl Future<Output = Result<Answer, HueError>> + Send;
+    ) -> impl Future<Output = Result<BridgeReply, HueError>> + Send;
 
-    /// Tries one touchlink on port 30000.
+    /// Starts one touchlink on port 30000 and waits for its outcome.
     ///
-    /// An error means that nothing was sent: the port is not there. Once it is sent, silence and a closed connection are
-    /// [`Outcome::Unknown`].
-    fn touchlink(&self) -> impl Future<Output = Result<Outcome, HueError>> + Send;
+    /// An error means that nothing was sent. Once the request is sent, a timeout and a closed connection are
+    /// [`TouchlinkOutcome::Unknown`].
+    fn touchlink(&self) -> impl Future<Output = Result<TouchlinkOutcome, HueError>> + Send;
 
     /// Waits.
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send;
 
-    /// Tells the time.
+    /// Returns the current time.
     fn now(&self) -> Instant;
 }

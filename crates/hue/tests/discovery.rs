@@ -18,8 +18,11 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::time::{Duration, Instant};
 
-use hue::net::{Bounds, Found, Lan, Search, Trust, discover, locate, open};
-use hue::{BridgeId, BridgeName, Entry, HueError, KeyRing, Model};
+use hue::net::{
+    BridgeTimeouts, CertificateTrust, DiscoveryOptions, FoundBridge, NetworkConfig, discover,
+    locate, open,
+};
+use hue::{BridgeId, BridgeModel, BridgeName, HueError, KeyRing, PairedBridge};
 use mdns_sd::{IfKind, ServiceDaemon, ServiceInfo};
 
 const SQUARE: &str = r#"{"name":"Hue Bridge","swversion":"1943185030","apiversion":"1.43.0","mac":"00:17:88:01:02:03","bridgeid":"001788FFFE010203","modelid":"BSB002"}"#;
@@ -78,18 +81,18 @@ fn mdns(host: Ipv4Addr) -> ServiceDaemon {
     daemon
 }
 
-fn lan() -> Lan {
-    Lan {
+fn network() -> NetworkConfig {
+    NetworkConfig {
         interfaces: vec![("lo".to_owned(), Ipv4Addr::LOCALHOST)],
-        bounds: Bounds {
+        timeouts: BridgeTimeouts {
             connect: Duration::from_secs(1),
-            ..Bounds::default()
+            ..BridgeTimeouts::default()
         },
-        ..Lan::default()
+        ..NetworkConfig::default()
     }
 }
 
-fn seen(found: &[Found]) -> Vec<(String, String)> {
+fn seen(found: &[FoundBridge]) -> Vec<(String, String)> {
     let seen = found.iter().map(|bridge| {
         let id = bridge.identity.id.as_ref().map(BridgeId::to_string);
         (id.unwrap(), bridge.address.to_string())
@@ -102,26 +105,26 @@ fn seen(found: &[Found]) -> Vec<(String, String)> {
 /// A bridge that was elsewhere when it was paired with is opened by its id, and from then on known where it is.
 async fn moved(ring: &KeyRing) {
     let id: BridgeId = "001788fffe0a0b0c".parse().unwrap();
-    let entry = Entry {
+    let entry = PairedBridge {
         id: id.clone(),
         key: "KEY0".parse().unwrap(),
         address: "http://127.0.0.31".parse().unwrap(),
         name: None,
-        model: Model::Round,
+        model: BridgeModel::Round,
         software: None,
         api: None,
         pin: None,
         root_signed: false,
         paired_at: "2026-11-23T10:00:00Z".parse().unwrap(),
     };
-    ring.keep(entry).unwrap();
+    ring.save(entry).unwrap();
     let name = BridgeName::Id(id.clone());
-    let opened = open(&lan(), ring, &name, None, &Trust::default())
+    let opened = open(&network(), ring, &name, None, &CertificateTrust::default())
         .await
         .unwrap();
     assert_eq!(opened.key.expose(), "KEY0");
     assert_eq!(opened.connection.address().to_string(), "http://127.0.0.30");
-    let now = ring.entry(&id).unwrap().unwrap();
+    let now = ring.bridge(&id).unwrap().unwrap();
     assert_eq!(
         (now.address, now.name.as_deref()),
         (opened.connection.address(), Some("Philips hue"))
@@ -145,12 +148,12 @@ fn bridges_that_announce_themselves_are_found() {
         .unwrap();
     runtime.block_on(async {
         let mut told = Vec::new();
-        let search = Search {
+        let search = DiscoveryOptions {
             // The responder probes for its name before it answers.
             wait: Duration::from_secs(4),
-            ..Search::default()
+            ..DiscoveryOptions::default()
         };
-        let found = discover(&lan(), &search, |bridge| told.push(bridge.clone()))
+        let found = discover(&network(), &search, |bridge| told.push(bridge.clone()))
             .await
             .unwrap();
         let expected = [
@@ -163,14 +166,14 @@ fn bridges_that_announce_themselves_are_found() {
 
         let begun = Instant::now();
         let id = "001788fffe0a0b0c".parse().unwrap();
-        let found = locate(&lan(), &id).await.unwrap();
+        let found = locate(&network(), &id).await.unwrap();
         assert_eq!(found.address.to_string(), "127.0.0.30");
-        assert!(begun.elapsed() < Search::default().wait);
+        assert!(begun.elapsed() < DiscoveryOptions::default().wait);
         let ring_folder = tempfile::tempdir().unwrap();
         moved(&KeyRing::new(ring_folder.path())).await;
         let nobody = "001788fffeffffff".parse().unwrap();
         assert!(
-            matches!(locate(&lan(), &nobody).await, Err(HueError::NoSuchBridge(id)) if id == nobody)
+            matches!(locate(&network(), &nobody).await, Err(HueError::NoSuchBridge(id)) if id == nobody)
         );
     });
     daemon.shutdown().unwrap();
@@ -190,7 +193,7 @@ fn a_port_that_is_taken_does_not_stop_the_search() {
         .build()
         .unwrap();
     let found = runtime
-        .block_on(discover(&lan(), &Search::default(), |_| ()))
+        .block_on(discover(&network(), &DiscoveryOptions::default(), |_| ()))
         .unwrap();
     assert_eq!(found.len(), 1);
     drop(taken);

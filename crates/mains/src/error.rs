@@ -187,13 +187,13 @@ impl From<ContactError> for Failure {
 
 impl From<HueError> for Failure {
     fn from(error: HueError) -> Self {
-        let advice = error.advice();
+        let hint = error.hint();
         let failure = match &error {
             HueError::Local { what, source } => Self::local(what.as_str()).caused_by(source),
             other => Self::new(hue_kind(other), other.to_string()),
         };
-        match advice {
-            Some(advice) => failure.hint(advice),
+        match hint {
+            Some(hint) => failure.hint(hint),
             None => failure,
         }
     }
@@ -204,9 +204,9 @@ fn hue_kind(error: &HueError) -> Kind {
         HueError::NoSuchBridge(_) | HueError::OtherBridge { .. } | HueError::NoSuchLight { .. } => {
             Kind::NotFound
         }
-        HueError::NoAnswer { .. }
+        HueError::NoReply { .. }
         | HueError::NoTouchlink { .. }
-        | HueError::Cloud(CloudError::NoAnswer(_)) => Kind::NoAnswer,
+        | HueError::Cloud(CloudError::NoReply(_)) => Kind::NoAnswer,
         HueError::Refused { .. }
         | HueError::Busy { .. }
         | HueError::StillSearching { .. }
@@ -223,7 +223,7 @@ fn hue_kind(error: &HueError) -> Kind {
         HueError::SeveralLights { .. }
         | HueError::NotPaired(_)
         | HueError::Usage(_)
-        | HueError::NotAgreed => Kind::Usage,
+        | HueError::NotConfirmed => Kind::Usage,
         HueError::Local { .. } => Kind::Local,
         _ => Kind::Failed,
     }
@@ -261,9 +261,9 @@ mod tests {
     #[test]
     fn what_a_bridge_says_or_does_not_say() {
         use hue::reply::BadReply;
-        use hue::{ApiError, Silence};
+        use hue::{BridgeError, NoReplyReason};
         let at = || "192.0.2.10".to_owned();
-        let api = |number| ApiError {
+        let api = |number| BridgeError {
             number,
             address: "/lights".to_owned(),
             description: "d".to_owned(),
@@ -272,7 +272,10 @@ mod tests {
         let id = || "001788fffe010203".parse().unwrap();
         let table = [
             (HueError::NoSuchBridge(id()), 3),
-            (HueError::Cloud(CloudError::NoAnswer(Silence::TimedOut)), 4),
+            (
+                HueError::Cloud(CloudError::NoReply(NoReplyReason::TimedOut)),
+                4,
+            ),
             (HueError::Cloud(CloudError::TooOften), 5),
             (HueError::Cloud(CloudError::Untrusted), 6),
             (
@@ -291,16 +294,16 @@ mod tests {
                 3,
             ),
             (
-                HueError::NoAnswer {
+                HueError::NoReply {
                     at: at(),
-                    how: Silence::Refused,
+                    reason: NoReplyReason::Refused,
                 },
                 4,
             ),
             (
                 HueError::NoTouchlink {
                     at: at(),
-                    how: Silence::Refused,
+                    reason: NoReplyReason::Refused,
                 },
                 4,
             ),
@@ -351,7 +354,7 @@ mod tests {
             ),
             (HueError::NotPaired(at()), 2),
             (HueError::Usage(at()), 2),
-            (HueError::NotAgreed, 2),
+            (HueError::NotConfirmed, 2),
             (
                 HueError::Local {
                     what: "x".to_owned(),

@@ -1,12 +1,13 @@
-//! What went wrong with a bridge, as the hub's API tells it.
+//! Errors of bridges in the hub's API.
 
 use api::{ErrorChain, ErrorKind, RequestError};
 use hue::HueError;
 
-/// Returns the error of the API for a bridge's error.
-pub(crate) fn bridge_error(error: HueError) -> RequestError {
+/// Returns the API's error for an error of a bridge.
+pub(crate) fn bridge_error(error: impl Into<HueError>) -> RequestError {
+    let error = error.into();
     let kind = match error.cause() {
-        HueError::NoAnswer { .. } | HueError::NoTouchlink { .. } => ErrorKind::NoAnswer,
+        HueError::NoReply { .. } | HueError::NoTouchlink { .. } => ErrorKind::NoAnswer,
         HueError::NotABridge { .. } | HueError::Certificate { .. } | HueError::BadReply { .. } => {
             ErrorKind::BadAnswer
         }
@@ -18,24 +19,24 @@ pub(crate) fn bridge_error(error: HueError) -> RequestError {
         }
         HueError::SeveralLights { .. }
         | HueError::NotPaired(_)
-        | HueError::NotAgreed
+        | HueError::NotConfirmed
         | HueError::Usage(_) => ErrorKind::Usage,
-        HueError::Local { .. } => return of_this_computer(&error),
+        HueError::Local { .. } => return local_error(&error),
         _ => ErrorKind::Failed,
     };
-    let told = RequestError::new(kind, error.to_string());
-    match error.advice() {
-        Some(advice) => told.hint(advice),
-        None => told,
+    let hub_error = RequestError::new(kind, error.to_string());
+    match error.hint() {
+        Some(hint) => hub_error.hint(hint),
+        None => hub_error,
     }
 }
 
-/// What it says names files, which is for the log.
-fn of_this_computer(error: &HueError) -> RequestError {
+/// Logs a local error instead of sending it, because its message names files.
+fn local_error(error: &HueError) -> RequestError {
     tracing::error!("{}", ErrorChain(error));
     RequestError::new(
         ErrorKind::Local,
         "the keys of the bridges, or the network interfaces, cannot be used",
     )
-    .hint("the hub's log says why")
+    .hint("see the hub's log for the reason")
 }

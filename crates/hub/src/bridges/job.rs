@@ -1,18 +1,18 @@
-//! One takeover, as far as it has come.
+//! One takeover and its progress.
 
 use api::{ErrorDocument, ErrorKind, Id, RequestError};
-use hue::flow::{Takeover, Way};
-use hue::{BridgeId, NewLight, Progress};
+use hue::flow::{TakeoverMethod, TakeoverResult};
+use hue::{BridgeId, FlowProgress, NewLight};
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// A takeover has a dozen steps; one that had thousands would be a mistake of ours.
-const MOST_STEPS: usize = 200;
+/// Maximum number of recorded steps; a takeover has about a dozen.
+const MAX_STEPS: usize = 200;
 
 /// How far a takeover is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum JobState {
+pub enum TakeoverState {
     /// It is under way.
     Running,
     /// A bulb was taken over.
@@ -23,7 +23,7 @@ pub enum JobState {
 
 /// Something that happened on the way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Step {
+pub struct TakeoverStep {
     /// When.
     pub at: Timestamp,
     /// In one sentence.
@@ -32,51 +32,51 @@ pub struct Step {
     is_countdown: bool,
 }
 
-impl Step {
-    /// Makes it from what a flow tells.
-    pub fn new(progress: &Progress, at: Timestamp) -> Self {
+impl TakeoverStep {
+    /// Records a progress message.
+    pub fn new(progress: &FlowProgress, at: Timestamp) -> Self {
         Self {
             at,
             text: progress.to_string(),
-            is_countdown: matches!(progress, Progress::Searching { .. }),
+            is_countdown: matches!(progress, FlowProgress::Searching { .. }),
         }
     }
 }
 
 /// One takeover.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Job {
+pub struct TakeoverJob {
     /// What it is called.
     pub id: Id,
     /// The bridge that takes over.
     pub bridge: BridgeId,
     /// How far it is.
-    pub state: JobState,
+    pub state: TakeoverState,
     /// When it began.
     pub started: Timestamp,
     /// When it ended.
     pub ended: Option<Timestamp>,
     /// How the bulb was taken over, once that is known.
-    pub via: Option<Way>,
+    pub via: Option<TakeoverMethod>,
     /// Whether a bulb was captured; `None` where nobody can tell.
     pub captured: Option<bool>,
     /// The lights that are new.
     pub new_lights: Vec<NewLight>,
     /// What happened so far.
-    pub steps: Vec<Step>,
+    pub steps: Vec<TakeoverStep>,
     /// What the person should know in the end.
     pub notes: Vec<String>,
     /// Why no bulb was taken over.
     pub error: Option<ErrorDocument>,
 }
 
-impl Job {
+impl TakeoverJob {
     /// Begins.
     pub(super) fn new(bridge: BridgeId, started: Timestamp) -> Self {
         Self {
             id: Id::random('t'),
             bridge,
-            state: JobState::Running,
+            state: TakeoverState::Running,
             started,
             ended: None,
             via: None,
@@ -88,31 +88,31 @@ impl Job {
         }
     }
 
-    /// Adds a step. A countdown is one step that goes on.
-    pub(super) fn tell(&mut self, step: Step) {
+    /// Adds a step. A countdown is a single step that is updated.
+    pub(super) fn add_step(&mut self, step: TakeoverStep) {
         if step.is_countdown && self.steps.last().is_some_and(|last| last.is_countdown) {
             self.steps.pop();
         }
-        if self.steps.len() < MOST_STEPS {
+        if self.steps.len() < MAX_STEPS {
             self.steps.push(step);
         }
     }
 
-    /// Ends with what came of it.
-    pub(super) fn end(&mut self, done: Result<Takeover, RequestError>, now: Timestamp) {
+    /// Ends the takeover with its result.
+    pub(super) fn end(&mut self, done: Result<TakeoverResult, RequestError>, now: Timestamp) {
         self.ended = Some(now);
         let error = match done {
             Ok(takeover) => self.take(takeover),
             Err(error) => Some(error),
         };
         self.state = match error {
-            None => JobState::Done,
-            Some(_) => JobState::Failed,
+            None => TakeoverState::Done,
+            Some(_) => TakeoverState::Failed,
         };
         self.error = error.map(ErrorDocument::from);
     }
 
-    fn take(&mut self, takeover: Takeover) -> Option<RequestError> {
+    fn take(&mut self, takeover: TakeoverResult) -> Option<RequestError> {
         let is_success = takeover.is_success();
         self.via = Some(takeover.via);
         self.captured = takeover.captured;

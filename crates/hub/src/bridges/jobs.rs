@@ -1,4 +1,4 @@
-//! The takeovers that a hub remembers: those that run, and the latest that ended.
+//! The running takeovers and the latest that have ended.
 
 use std::collections::VecDeque;
 
@@ -6,58 +6,63 @@ use api::Id;
 use hue::BridgeId;
 use jiff::Timestamp;
 
-use super::job::{Job, JobState};
+use super::job::{TakeoverJob, TakeoverState};
 
-/// So many takeovers of one bridge are remembered.
-const KEPT: usize = 20;
+/// Maximum number of takeovers kept for one bridge.
+const MAX_JOBS: usize = 20;
 
-/// The newest first.
+/// Takeovers, newest first.
 #[derive(Debug, Default)]
-pub(super) struct Jobs(VecDeque<Job>);
+pub(super) struct TakeoverJobs(VecDeque<TakeoverJob>);
 
-impl Jobs {
-    /// Begins a takeover, unless one runs at that bridge: then that is the error.
-    pub(super) fn begin(&mut self, bridge: &BridgeId, now: Timestamp) -> Result<Job, Id> {
+impl TakeoverJobs {
+    /// Begins a takeover. Fails with the id of the one that runs on that bridge already.
+    pub(super) fn begin(&mut self, bridge: &BridgeId, now: Timestamp) -> Result<TakeoverJob, Id> {
         if let Some(running) = self.running(bridge) {
             return Err(running.clone());
         }
-        let job = Job::new(bridge.clone(), now);
+        let job = TakeoverJob::new(bridge.clone(), now);
         self.0.push_front(job.clone());
         let mut of_this = 0;
         self.0.retain(|job| {
             of_this += usize::from(job.bridge == *bridge);
-            job.bridge != *bridge || of_this <= KEPT
+            job.bridge != *bridge || of_this <= MAX_JOBS
         });
         Ok(job)
     }
 
-    /// Returns the takeover that runs at a bridge.
+    /// Returns the takeover that runs on a bridge.
     pub(super) fn running(&self, bridge: &BridgeId) -> Option<&Id> {
-        let is_running = |job: &&Job| job.bridge == *bridge && job.state == JobState::Running;
+        let is_running =
+            |job: &&TakeoverJob| job.bridge == *bridge && job.state == TakeoverState::Running;
         self.0.iter().find(is_running).map(|job| &job.id)
     }
 
-    /// Returns what is remembered of a bridge, the newest first.
-    pub(super) fn of(&self, bridge: &BridgeId) -> Vec<Job> {
+    /// Returns the takeovers of a bridge, newest first.
+    pub(super) fn of(&self, bridge: &BridgeId) -> Vec<TakeoverJob> {
         let of_this = self.0.iter().filter(|job| job.bridge == *bridge);
         of_this.cloned().collect()
     }
 
     /// Returns one takeover of a bridge.
-    pub(super) fn one(&self, bridge: &BridgeId, id: &Id) -> Option<Job> {
-        let is_it = |job: &&Job| job.bridge == *bridge && job.id == *id;
+    pub(super) fn one(&self, bridge: &BridgeId, id: &Id) -> Option<TakeoverJob> {
+        let is_it = |job: &&TakeoverJob| job.bridge == *bridge && job.id == *id;
         self.0.iter().find(is_it).cloned()
     }
 
-    /// Changes one, and returns it as it is now.
-    pub(super) fn change(&mut self, id: &Id, change: impl FnOnce(&mut Job)) -> Option<Job> {
+    /// Changes a takeover and returns its new state.
+    pub(super) fn change(
+        &mut self,
+        id: &Id,
+        change: impl FnOnce(&mut TakeoverJob),
+    ) -> Option<TakeoverJob> {
         let job = self.0.iter_mut().find(|job| job.id == *id)?;
         change(job);
         Some(job.clone())
     }
 
-    /// Forgets what was at a bridge.
-    pub(super) fn forget(&mut self, bridge: &BridgeId) {
+    /// Removes the takeovers of a bridge.
+    pub(super) fn remove_all(&mut self, bridge: &BridgeId) {
         self.0.retain(|job| job.bridge != *bridge);
     }
 }
@@ -73,7 +78,7 @@ mod tests {
 
     #[test]
     fn one_runs_at_a_bridge_at_a_time() {
-        let mut jobs = Jobs::default();
+        let mut jobs = TakeoverJobs::default();
         let first = jobs.begin(&bridge(1), Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(
             jobs.begin(&bridge(1), Timestamp::UNIX_EPOCH),
@@ -83,7 +88,7 @@ mod tests {
         let ended = jobs.change(&first.id, |job| {
             job.end(Err(RequestError::usage("no")), Timestamp::UNIX_EPOCH);
         });
-        assert_eq!(ended.unwrap().state, JobState::Failed);
+        assert_eq!(ended.unwrap().state, TakeoverState::Failed);
         assert!(jobs.begin(&bridge(1), Timestamp::UNIX_EPOCH).is_ok());
         assert_eq!(jobs.of(&bridge(1)).len(), 2);
         assert!(jobs.one(&bridge(2), &first.id).is_none());
@@ -91,10 +96,10 @@ mod tests {
 
     #[test]
     fn the_latest_are_kept() {
-        let mut jobs = Jobs::default();
+        let mut jobs = TakeoverJobs::default();
         let other = jobs.begin(&bridge(2), Timestamp::UNIX_EPOCH).unwrap();
         let mut last = None;
-        for _ in 0..3 * KEPT {
+        for _ in 0..3 * MAX_JOBS {
             let job = jobs.begin(&bridge(1), Timestamp::UNIX_EPOCH).unwrap();
             jobs.change(&job.id, |job| {
                 job.end(Err(RequestError::usage("no")), Timestamp::UNIX_EPOCH);
@@ -102,7 +107,7 @@ mod tests {
             last = Some(job.id);
         }
         let kept = jobs.of(&bridge(1));
-        assert_eq!((kept.len(), Some(&kept[0].id)), (KEPT, last.as_ref()));
+        assert_eq!((kept.len(), Some(&kept[0].id)), (MAX_JOBS, last.as_ref()));
         assert_eq!(jobs.running(&bridge(2)), Some(&other.id));
     }
 }

@@ -6,9 +6,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
-use hue::keyring::Entry;
-use hue::net::Found;
-use hue::{BridgeId, CertificateProblem, Fingerprint, HueError, Identity, Light, Serial, Via};
+use hue::net;
+use hue::{
+    BridgeId, BridgeIdentity, BulbSerial, CertificateProblem, Fingerprint, HueError, Light,
+    PairedBridge, TakeoverOptions, TouchlinkMethod,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -21,7 +23,7 @@ use super::plugs::Discover;
 use super::problem::{Problem, ProblemJson};
 use super::query::Params;
 use super::{Api, schema};
-use crate::bridges::{Job, Order, bridge_error};
+use crate::bridges::{TakeoverJob, bridge_error};
 use crate::hub::Hub;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -58,8 +60,8 @@ struct BridgeView {
     paired_at: Timestamp,
 }
 
-impl From<Entry> for BridgeView {
-    fn from(entry: Entry) -> Self {
+impl From<PairedBridge> for BridgeView {
+    fn from(entry: PairedBridge) -> Self {
         Self {
             id: entry.id,
             address: entry.address.to_string(),
@@ -96,8 +98,8 @@ struct FoundBridge {
 }
 
 impl FoundBridge {
-    fn new(found: Found, known: &[Entry]) -> Self {
-        let Identity {
+    fn new(found: net::FoundBridge, known: &[PairedBridge]) -> Self {
+        let BridgeIdentity {
             id,
             model,
             name,
@@ -268,11 +270,11 @@ struct TakeoverOrder {
 }
 
 impl TakeoverOrder {
-    fn checked(self) -> Result<Order, RequestError> {
+    fn checked(self) -> Result<TakeoverOptions, RequestError> {
         let via = match self.via.as_deref() {
             None | Some("auto") => None,
-            Some("rest") => Some(Via::Rest),
-            Some("tcp30000") => Some(Via::Tcp30000),
+            Some("rest") => Some(TouchlinkMethod::Rest),
+            Some("tcp30000") => Some(TouchlinkMethod::Tcp30000),
             Some(other) => {
                 let shown = excerpt(other);
                 return Err(RequestError::usage(format!(
@@ -282,7 +284,11 @@ impl TakeoverOrder {
                 .hint("the ways are auto, rest and tcp30000"));
             }
         };
-        let serial = self.serial.as_deref().map(str::parse::<Serial>).transpose();
+        let serial = self
+            .serial
+            .as_deref()
+            .map(str::parse::<BulbSerial>)
+            .transpose();
         let serial = serial.map_err(|error| RequestError::usage(error.to_string()).at("serial"))?;
         if serial.is_none() && !self.nearby_lamps_are_mine {
             return Err(
@@ -294,7 +300,11 @@ impl TakeoverOrder {
                     ),
             );
         }
-        Ok(Order { via, serial })
+        Ok(TakeoverOptions {
+            via,
+            serial,
+            ..TakeoverOptions::default()
+        })
     }
 }
 
@@ -306,7 +316,7 @@ async fn takeovers(
     State(hub): State<Hub>,
     BridgePath(id): BridgePath,
     params: Params,
-) -> Result<Json<Vec<Job>>, Problem> {
+) -> Result<Json<Vec<TakeoverJob>>, Problem> {
     params.only(&[])?;
     Ok(Json(hub.bridges().takeovers(&id)?))
 }
@@ -342,7 +352,7 @@ async fn takeover(
     State(hub): State<Hub>,
     TakeoverPath(id, takeover): TakeoverPath,
     params: Params,
-) -> Result<Json<Job>, Problem> {
+) -> Result<Json<TakeoverJob>, Problem> {
     params.only(&[])?;
     Ok(Json(hub.bridges().takeover(&id, &takeover)?))
 }

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use emulator::PlugConfig;
 use hiflying::net::Interface;
 use http_body_util::BodyExt;
-use hub::bridges::Bridges;
+use hub::bridges::HueBridges;
 use hub::config::Place;
 use hub::recorder::Recorder;
 use hub::registry::{Interfaces, Registry, RegistryConfig, RegistryContext};
@@ -89,7 +89,7 @@ impl House {
         let registry = Registry::start(keeping(), Vec::new(), Vec::new(), surroundings).await;
         let ends = (cancel.clone(), tracker.clone());
         let hub = Hub::new(Parts {
-            bridges: Bridges::new(&config, bus.clone(), ends.0, ends.1),
+            bridges: HueBridges::new(&config, bus.clone(), ends.0, ends.1),
             groups: Repository::load(store.clone()).await.unwrap(),
             schedules: Repository::load(store.clone()).await.unwrap(),
             rules: Repository::load(store.clone()).await.unwrap(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::{Cause, Id, PlugId, RelayCommand};
-use hub::bridges::Bridges;
+use hub::bridges::HueBridges;
 use hub::recorder::Recorder;
 use hub::store::Store;
 use hub::{Config, Hub, News, Parts, Repository};
@@ -52,7 +52,7 @@ impl Home {
         config.timezone = TimeZone::get("Europe/Berlin").unwrap();
         let ends = (house.cancel.clone(), house.tracker.clone());
         let hub = Hub::new(Parts {
-            bridges: Bridges::new(&config, house.bus.clone(), ends.0, ends.1),
+            bridges: HueBridges::new(&config, house.bus.clone(), ends.0, ends.1),
             config,
             bus: house.bus.clone(),
             registry: house.registry.clone(),

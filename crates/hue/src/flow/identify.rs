@@ -1,31 +1,40 @@
-//! Making a light blink, so that a person sees which it is.
+//! Makes a light blink, so that people see which one it is.
 
 use serde_json::json;
 
-use super::{Bridge, light_named};
-use crate::call::{Call, Method};
+use super::client::{BridgeClient, find_light};
 use crate::error::HueError;
 use crate::lights::Light;
-use crate::reply::Meaning;
-use crate::transport::Transport;
+use crate::reply::BridgeErrorKind;
+use crate::request::{BridgeRequest, Method};
+use crate::transport::BridgeTransport;
 
 /// Makes a light blink once.
 ///
 /// # Errors
 ///
-/// As [`light_named`]; what the bridge refuses.
-pub async fn identify<T: Transport>(bridge: &Bridge<'_, T>, name: &str) -> Result<Light, HueError> {
-    let light = light_named(bridge, name).await?;
+/// As [`find_light`]; the bridge's refusal.
+pub async fn identify<T: BridgeTransport>(
+    bridge: &BridgeClient<'_, T>,
+    name: &str,
+) -> Result<Light, HueError> {
+    let light = find_light(bridge, name).await?;
     blink(bridge, &light.id).await?;
     Ok(light)
 }
 
-/// Makes the light with this number blink once. That it is off does not matter.
-pub(super) async fn blink<T: Transport>(bridge: &Bridge<'_, T>, id: &str) -> Result<(), HueError> {
-    let call =
-        Call::keyed(Method::Put, format!("/lights/{id}/state")).with(&json!({ "alert": "select" }));
-    match bridge.change(&call).await {
-        Err(HueError::Refused { error, .. }) if error.meaning() == Meaning::LightIsOff => Ok(()),
+/// Makes the light with this number blink once, even if it is off.
+pub(super) async fn blink<T: BridgeTransport>(
+    bridge: &BridgeClient<'_, T>,
+    id: &str,
+) -> Result<(), HueError> {
+    let request = BridgeRequest::keyed(Method::Put, format!("/lights/{id}/state"))
+        .with(&json!({ "alert": "select" }));
+    match bridge.change(&request).await {
+        // A light that is off blinks all the same.
+        Err(HueError::Refused { error, .. }) if error.kind() == BridgeErrorKind::LightIsOff => {
+            Ok(())
+        }
         result => result.map(drop),
     }
 }

@@ -1,185 +1,142 @@
-//! The first meeting with a bridge: its owner presses the button, and the bridge gives a key.
+//! Pairing: the owner presses the link button, and the bridge issues a key.
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Bridge, INTERNAL_ERROR_PAUSE};
-use crate::call::{Call, Method, Target};
+use super::client::{BridgeClient, INTERNAL_ERROR_DELAY};
 use crate::error::HueError;
-use crate::guide::{Guide, Progress};
-use crate::identity::BridgeId;
 use crate::key::AppKey;
-use crate::reply::{self, BadReply, Meaning};
-use crate::transport::{Answer, Transport};
+use crate::operator::{FlowProgress, Operator};
+use crate::reply::{self, BadReply, BridgeErrorKind};
+use crate::request::{BridgeRequest, Method, RequestTarget};
+use crate::transport::{BridgeReply, BridgeTransport};
 
-/// A bridge is asked so often whether its button was pressed.
-const POLL_EVERY: Duration = Duration::from_secs(1);
-/// What a bridge takes for the two halves of the name of a program.
-const LONGEST_APP: usize = 20;
-const LONGEST_DEVICE: usize = 19;
+/// Interval between two requests while the flow waits for the button.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// Maximum length of the program's name, the first half of the device type.
+const MAX_PROGRAM: usize = 20;
+/// Maximum length of the device's name, the second half.
+const MAX_DEVICE: usize = 19;
 
-/// How to pair.
+/// Options of [`pair`].
 #[derive(Debug, Clone)]
 pub struct PairOptions {
-    /// What the bridge calls the program in its list: see [`device_type`].
+    /// The name under which the bridge lists the program: see [`device_type`].
     pub device_type: String,
-    /// How long the button is waited for. Zero asks once, for a button that was pressed just now.
+    /// Time to wait for the button. Zero asks once, for a button that was just pressed.
     pub wait: Duration,
 }
 
 impl PairOptions {
-    /// How long a person gets to walk to the bridge.
-    pub const WAIT: Duration = Duration::from_secs(60);
+    /// Default time for a person to walk to the bridge.
+    pub const DEFAULT_WAIT: Duration = Duration::from_secs(60);
 }
 
-/// What a bridge gave. `Debug` shows no key.
-#[derive(Debug, Clone)]
-pub struct Paired {
-    /// The key for everything.
-    pub key: AppKey,
-    /// The key for its entertainment stream, from bridges that have one.
-    pub client_key: Option<AppKey>,
-    /// The bridge's id. The oldest firmware tells it only to who has a key.
-    pub id: Option<BridgeId>,
-}
-
-/// Makes the name under which a bridge lists a program, `mains#kitchen-pc`: at most 20 and 19 characters, what could be
-/// misread left out.
+/// Returns the name under which a bridge lists a program, such as `mains#kitchen-pc`. Each half is truncated, and characters that
+/// could be misread are left out.
 ///
 /// ```
 /// assert_eq!(hue::flow::device_type("mains", "kitchen-pc"), "mains#kitchen-pc");
 /// ```
-pub fn device_type(app: &str, device: &str) -> String {
-    let part = |text: &str, longest: usize| -> String {
+pub fn device_type(program: &str, device: &str) -> String {
+    let part = |text: &str, max: usize| -> String {
         text.chars()
             .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ' '))
-            .take(longest)
+            .take(max)
             .collect()
     };
-    let (app, device) = (part(app, LONGEST_APP), part(device, LONGEST_DEVICE));
+    let (program, device) = (part(program, MAX_PROGRAM), part(device, MAX_DEVICE));
     match device.as_str() {
-        "" => app,
-        device => format!("{app}#{device}"),
+        "" => program,
+        device => format!("{program}#{device}"),
     }
 }
 
-/// Asks a bridge for a key once a second, until its button was pressed or the time is over.
+/// Asks a bridge for a key once a second, until its button is pressed or the time is up.
 ///
 /// # Errors
 ///
-/// [`HueError::Refused`] with error 101 when the button was not pressed in time, with others at once; no answer; a reply that
-/// cannot be understood. No error carries what could be a key.
-pub async fn pair<T: Transport, G: Guide>(
-    bridge: &Bridge<'_, T>,
-    guide: &G,
+/// [`HueError::Refused`] with error 101 when the button was not pressed in time, with others at once; no reply; an unintelligible
+/// reply. No error contains what could be a key.
+pub async fn pair<T: BridgeTransport, O: Operator>(
+    bridge: &BridgeClient<'_, T>,
+    operator: &O,
     options: &PairOptions,
-) -> Result<Paired, HueError> {
+) -> Result<AppKey, HueError> {
     let begin = bridge.transport.now();
     let left = || {
-        options
-            .wait
-            .saturating_sub(bridge.transport.now().duration_since(begin))
+        let elapsed = bridge.transport.now().duration_since(begin);
+        options.wait.saturating_sub(elapsed)
     };
-    let mut is_internal_error_forgiven = false;
+    let mut is_retried = false;
     loop {
-        let pause = match ask(bridge, &options.device_type).await {
-            Ok((key, client_key)) => return Ok(with_id(bridge, key, client_key).await),
+        let delay = match request_key(bridge, &options.device_type).await {
             Err(HueError::Refused { error, .. })
-                if error.meaning() == Meaning::Internal && !is_internal_error_forgiven =>
+                if error.kind() == BridgeErrorKind::Internal && !is_retried =>
             {
-                is_internal_error_forgiven = true;
-                INTERNAL_ERROR_PAUSE
+                is_retried = true;
+                INTERNAL_ERROR_DELAY
             }
             Err(HueError::Refused { error, .. })
-                if error.meaning() == Meaning::ButtonNotPressed && !left().is_zero() =>
+                if error.kind() == BridgeErrorKind::ButtonNotPressed && !left().is_zero() =>
             {
-                guide.tell(Progress::PressTheButton { left: left() });
-                POLL_EVERY.min(left())
+                operator.report(FlowProgress::PressTheButton { left: left() });
+                POLL_INTERVAL.min(left())
             }
-            Err(error) => return Err(error),
+            result => return result,
         };
-        bridge.transport.sleep(pause).await;
+        bridge.transport.sleep(delay).await;
     }
 }
 
-/// Asks once.
-async fn ask<T: Transport>(
-    bridge: &Bridge<'_, T>,
+async fn request_key<T: BridgeTransport>(
+    bridge: &BridgeClient<'_, T>,
     device_type: &str,
-) -> Result<(AppKey, Option<AppKey>), HueError> {
+) -> Result<AppKey, HueError> {
+    // The vendor's documentation has newer bridges asked for the key of their entertainment stream as well; it is not used here.
     let body = match bridge.identity.has_client_key() {
         true => json!({ "devicetype": device_type, "generateclientkey": true }),
         false => json!({ "devicetype": device_type }),
     };
-    let call = Call {
+    let request = BridgeRequest {
         method: Method::Post,
-        target: Target::Open("/api".to_owned()),
+        target: RequestTarget::Public("/api".to_owned()),
         body: Some(body.to_string()),
     };
-    let answer = bridge.transport.call(&call, None).await?;
+    let reply = bridge.transport.send(&request, None).await?;
     let successes = bridge
-        .read(&answer, reply::changes)
-        .map_err(|error| without_excerpt(error, &answer))?;
-    let key = |name: &str| successes.iter().find_map(|told| told.get(name)?.as_str());
-    let Some(Ok(app_key)) = key("username").map(str::parse) else {
-        return Err(HueError::BadReply {
+        .parse(&reply, reply::changes)
+        .map_err(|error| without_excerpt(error, &reply))?;
+    let key = successes
+        .iter()
+        .find_map(|success| success.get("username")?.as_str());
+    match key.map(str::parse) {
+        Some(Ok(key)) => Ok(key),
+        _ => Err(HueError::BadReply {
             at: bridge.name.clone(),
-            reply: not_shown(answer.status),
-        });
-    };
-    // It is of no use for lights, so one that cannot be read is no reason to fail.
-    let client_key = key("clientkey").and_then(|key| key.parse().ok());
-    Ok((app_key, client_key))
+            reply: not_quoted(reply.status),
+        }),
+    }
 }
 
-/// A reply that breaks off behind a key is not quoted.
-fn without_excerpt(error: HueError, answer: &Answer) -> HueError {
-    let text = String::from_utf8_lossy(&answer.body).to_ascii_lowercase();
+/// Removes the quotation of a reply that is truncated behind a key.
+fn without_excerpt(error: HueError, reply: &BridgeReply) -> HueError {
+    let text = String::from_utf8_lossy(&reply.body).to_ascii_lowercase();
     match error {
         HueError::BadReply { at, .. }
             if text.contains("username") || text.contains("clientkey") =>
         {
-            HueError::BadReply {
-                at,
-                reply: not_shown(answer.status),
-            }
+            let reply = not_quoted(reply.status);
+            HueError::BadReply { at, reply }
         }
         error => error,
     }
 }
 
-fn not_shown(status: u16) -> BadReply {
+fn not_quoted(status: u16) -> BadReply {
     BadReply {
         status,
-        excerpt: "it is not shown, for there may be a key in it".to_owned(),
-    }
-}
-
-/// Learns the id of a bridge that tells it only to who has a key. That it does not is no failure: the key is won.
-async fn with_id<T: Transport>(
-    bridge: &Bridge<'_, T>,
-    key: AppKey,
-    client_key: Option<AppKey>,
-) -> Paired {
-    let id = match &bridge.identity.id {
-        Some(id) => Some(id.clone()),
-        None => {
-            let known = Bridge {
-                transport: bridge.transport,
-                identity: bridge.identity.clone(),
-                name: bridge.name.clone(),
-                key: Some(key.clone()),
-            };
-            let config = known.ask("/config").await.unwrap_or_default();
-            let text = |name: &str| config.get(name).and_then(Value::as_str);
-            let told = text("bridgeid").and_then(|id| id.parse().ok());
-            told.or_else(|| BridgeId::from_mac(text("mac")?))
-        }
-    };
-    Paired {
-        key,
-        client_key,
-        id,
+        excerpt: "not shown because it may contain a key".to_owned(),
     }
 }

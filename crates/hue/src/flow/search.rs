@@ -1,4 +1,4 @@
-//! Looking for lights: the bridge opens its network for some forty seconds, and lists who comes.
+//! Searching for lights: the bridge opens its network for about forty seconds and lists the lights that join.
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
@@ -6,130 +6,124 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Bridge, lights};
-use crate::call::{Call, Method};
-use crate::error::{HueError, Silence};
-use crate::guide::{Guide, NewLight, Progress};
-use crate::lights::{Light, MOST};
-use crate::serial::Serial;
-use crate::transport::Transport;
+use super::client::{BridgeClient, lights};
+use crate::error::{HueError, NoReplyReason};
+use crate::lights::{Light, MAX_LIGHTS, NewLight};
+use crate::operator::{FlowProgress, Operator};
+use crate::request::{BridgeRequest, Method};
+use crate::serial::BulbSerial;
+use crate::transport::BridgeTransport;
 
-/// A search is asked so often how far it is, and waited for no longer: the network is open for 40 s, and to get to know the
-/// bulbs that came can take longer.
-const POLL_EVERY: Duration = Duration::from_secs(2);
-const LONGEST: Duration = Duration::from_secs(120);
-/// The oldest firmware searches for a minute and may not say when it has ended.
-const LONGEST_UNTOLD: Duration = Duration::from_secs(60);
-/// Until then the end of an earlier search may still be told.
-const BEGINS_WITHIN: Duration = Duration::from_secs(6);
-/// So many answers in a row may be missing.
-const PATIENCE: u32 = 3;
-/// A bridge takes no more serial numbers at once.
-const SERIALS_AT_ONCE: usize = 10;
+/// Interval between two polls of a search.
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
+/// Maximum duration of a search: the network is open for 40 s, and reading the properties of new bulbs can take longer.
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(120);
+/// Duration of a search by the oldest firmware, which may not report its end.
+const UNREPORTED_SEARCH_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time during which the bridge may still report the end of the previous search.
+const START_TIMEOUT: Duration = Duration::from_secs(6);
+/// Maximum number of failed polls in a row.
+const MAX_FAILED_POLLS: u32 = 3;
+/// Maximum number of serial numbers in one request.
+const MAX_SERIALS: usize = 10;
 
-/// What a search came to.
+/// Result of [`search`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Searched {
+pub struct SearchResult {
     /// The bridge.
     pub bridge: String,
     /// The lights that it did not have before.
     pub new_lights: Vec<NewLight>,
 }
 
-/// Looks for lights until the bridge has ended its search, with serial numbers also for those that would not be found else.
+/// Searches for lights until the bridge has finished. Serial numbers also bring in bulbs that belong to another bridge.
 ///
 /// # Errors
 ///
-/// As [`lights()`]; what the bridge refuses. That nothing was found is no error.
-pub async fn search<T: Transport, G: Guide>(
-    bridge: &Bridge<'_, T>,
-    guide: &G,
-    serials: &[Serial],
-) -> Result<Searched, HueError> {
-    let mut hunt = Hunt::begin(bridge, guide).await?;
+/// As [`lights()`]; the bridge's refusal. Finding nothing is not an error.
+pub async fn search<T: BridgeTransport, O: Operator>(
+    bridge: &BridgeClient<'_, T>,
+    operator: &O,
+    serials: &[BulbSerial],
+) -> Result<SearchResult, HueError> {
+    let mut search = LightSearch::begin(bridge, operator).await?;
     let mut new_lights = Vec::new();
     if serials.is_empty() {
-        new_lights = hunt.run(&[], |_| false).await?;
+        new_lights = search.run(&[], |_| false).await?;
     }
-    for serials in serials.chunks(SERIALS_AT_ONCE) {
-        let found = hunt.run(serials, |_| false).await?;
-        hunt.know(&found);
+    for serials in serials.chunks(MAX_SERIALS) {
+        let found = search.run(serials, |_| false).await?;
+        search.add_known(&found);
         new_lights.extend(found);
     }
-    Ok(Searched {
+    Ok(SearchResult {
         bridge: bridge.name.clone(),
         new_lights: new_lights.into_iter().map(NewLight::from).collect(),
     })
 }
 
-/// Waits until a search that somebody else began has ended. Returns whether it has.
-pub(super) async fn idle<T: Transport, G: Guide>(
-    bridge: &Bridge<'_, T>,
-    guide: &G,
+/// Waits for a search that another program started. Returns whether it has finished.
+pub(super) async fn wait_until_idle<T: BridgeTransport, O: Operator>(
+    bridge: &BridgeClient<'_, T>,
+    operator: &O,
 ) -> Result<bool, HueError> {
     let begin = bridge.transport.now();
-    let mut is_told = false;
-    while Scan::of(bridge).await?.is_active() {
-        if bridge.transport.now().duration_since(begin) >= LONGEST {
+    let mut is_reported = false;
+    while SearchStatus::read(bridge).await?.is_active() {
+        if bridge.transport.now().duration_since(begin) >= SEARCH_TIMEOUT {
             return Ok(false);
         }
-        if !std::mem::replace(&mut is_told, true) {
-            guide.tell(Progress::WaitingForSearch(bridge.name.clone()));
+        if !std::mem::replace(&mut is_reported, true) {
+            operator.report(FlowProgress::WaitingForSearch(bridge.name.clone()));
         }
-        bridge.transport.sleep(POLL_EVERY).await;
+        bridge.transport.sleep(POLL_INTERVAL).await;
     }
     Ok(true)
 }
 
-/// Starts a search. That it is started again while it runs only makes it longer.
-pub(super) async fn start<T: Transport>(
-    bridge: &Bridge<'_, T>,
-    serials: &[Serial],
+/// Starts a search. Starting it again while it runs only prolongs it.
+pub(super) async fn start<T: BridgeTransport>(
+    bridge: &BridgeClient<'_, T>,
+    serials: &[BulbSerial],
 ) -> Result<(), HueError> {
     let body = match serials {
         [] => json!({}),
         serials => json!({ "deviceid": serials }),
     };
-    let call = Call::keyed(Method::Post, "/lights").with(&body);
-    match bridge.change(&call).await {
-        // It may have arrived all the same, and the bridge can tell.
-        Err(HueError::NoAnswer {
+    let request = BridgeRequest::keyed(Method::Post, "/lights").with(&body);
+    match bridge.change(&request).await {
+        // The request may have arrived although the reply was lost; the status shows whether it has.
+        Err(HueError::NoReply {
             at,
-            how: how @ (Silence::TimedOut | Silence::Closed),
-        }) => match Scan::of(bridge).await {
-            Ok(scan) if scan.is_active() => Ok(()),
-            _ => Err(HueError::NoAnswer { at, how }),
+            reason: reason @ (NoReplyReason::TimedOut | NoReplyReason::Closed),
+        }) => match SearchStatus::read(bridge).await {
+            Ok(status) if status.is_active() => Ok(()),
+            _ => Err(HueError::NoReply { at, reason }),
         },
         result => result.map(drop),
     }
 }
 
-/// How far a search is.
-struct Scan {
-    /// The numbers of the lights that it has found.
+/// The status of a search as the bridge reports it.
+struct SearchStatus {
+    /// The numbers of the lights found.
     ids: BTreeSet<String>,
-    /// `active`, `none`, or when the last one ended.
+    /// `active`, `none`, or the time when the last search ended.
     last: Option<String>,
 }
 
-impl Scan {
-    async fn of<T: Transport>(bridge: &Bridge<'_, T>) -> Result<Self, HueError> {
-        Ok(Self::read(&bridge.ask("/lights/new").await?))
+impl SearchStatus {
+    async fn read<T: BridgeTransport>(bridge: &BridgeClient<'_, T>) -> Result<Self, HueError> {
+        Ok(Self::parse(&bridge.get("/lights/new").await?))
     }
 
-    fn read(told: &Map<String, Value>) -> Self {
+    fn parse(json: &Map<String, Value>) -> Self {
         let is_light = |(id, light): &(&String, &Value)| *id != "lastscan" && light.is_object();
+        let ids = json.iter().filter(is_light).map(|(id, _)| id.clone());
+        let last = json.get("lastscan").and_then(Value::as_str);
         Self {
-            ids: told
-                .iter()
-                .filter(is_light)
-                .map(|(id, _)| id.clone())
-                .take(MOST)
-                .collect(),
-            last: told
-                .get("lastscan")
-                .and_then(Value::as_str)
-                .map(str::to_owned),
+            ids: ids.take(MAX_LIGHTS).collect(),
+            last: last.map(str::to_owned),
         }
     }
 
@@ -138,175 +132,176 @@ impl Scan {
     }
 }
 
-/// The lights that were there before, and searches for others.
-pub(super) struct Hunt<'h, 'b, T, G> {
-    bridge: &'h Bridge<'b, T>,
-    guide: &'h G,
-    /// The marks of the lights that are not new.
+/// Searches of one bridge for lights that it did not have before.
+pub(super) struct LightSearch<'s, 'b, T, O> {
+    bridge: &'s BridgeClient<'b, T>,
+    operator: &'s O,
+    /// The keys of the lights that are not new.
     known: HashSet<String>,
 }
 
-impl<'h, 'b, T: Transport, G: Guide> Hunt<'h, 'b, T, G> {
-    /// Notes what is there, when no other search runs.
-    pub(super) async fn begin(bridge: &'h Bridge<'b, T>, guide: &'h G) -> Result<Self, HueError> {
-        idle(bridge, guide).await?;
-        let lights = lights(bridge).await?;
-        let marks = lights.iter().map(|light| light.mark().to_owned());
-        Ok(Self::since(bridge, guide, marks))
+impl<'s, 'b, T: BridgeTransport, O: Operator> LightSearch<'s, 'b, T, O> {
+    /// Waits until no other search runs, and records the lights that are there.
+    pub(super) async fn begin(
+        bridge: &'s BridgeClient<'b, T>,
+        operator: &'s O,
+    ) -> Result<Self, HueError> {
+        wait_until_idle(bridge, operator).await?;
+        let mut search = Self::since(bridge, operator, []);
+        search.add_known(&lights(bridge).await?);
+        Ok(search)
     }
 
-    /// Goes on from what was noted before.
+    /// Continues with the known lights of an earlier run.
     pub(super) fn since(
-        bridge: &'h Bridge<'b, T>,
-        guide: &'h G,
-        marks: impl IntoIterator<Item = String>,
+        bridge: &'s BridgeClient<'b, T>,
+        operator: &'s O,
+        known: impl IntoIterator<Item = String>,
     ) -> Self {
         Self {
             bridge,
-            guide,
-            known: marks.into_iter().collect(),
+            operator,
+            known: known.into_iter().collect(),
         }
     }
 
     /// Counts these lights as known from now on.
-    pub(super) fn know(&mut self, lights: &[Light]) {
-        let marks = lights.iter().map(|light| light.mark().to_owned());
-        self.known.extend(marks);
+    fn add_known(&mut self, lights: &[Light]) {
+        let keys = lights.iter().map(|light| light.key().to_owned());
+        self.known.extend(keys);
     }
 
-    /// Tells whether a light was there before.
-    pub(super) fn knows(&self, light: &Light) -> bool {
-        self.known.contains(light.mark())
-    }
-
-    /// Searches until the bridge has ended, or what was found is enough. Returns the new lights: those that were not listed
-    /// before, and those that the bridge itself calls new.
+    /// Searches until the bridge has finished, or enough lights were found. Returns the new lights: those that were not listed
+    /// before, and those that the bridge itself reports as new.
     pub(super) async fn run(
         &self,
-        serials: &[Serial],
+        serials: &[BulbSerial],
         is_enough: impl Fn(&[Light]) -> bool,
     ) -> Result<Vec<Light>, HueError> {
-        self.once(serials, is_enough, &mut HashSet::new()).await
+        self.search_once(serials, is_enough, &mut HashSet::new())
+            .await
     }
 
-    /// Searches, and once more when that was not enough.
-    pub(super) async fn twice(
+    /// Searches, and a second time if the first found too little.
+    pub(super) async fn run_twice(
         &self,
-        serials: &[Serial],
+        serials: &[BulbSerial],
         is_enough: impl Fn(&[Light]) -> bool,
     ) -> Result<Vec<Light>, HueError> {
-        let mut told = HashSet::new();
-        let found = self.once(serials, &is_enough, &mut told).await?;
+        let mut reported = HashSet::new();
+        let found = self.search_once(serials, &is_enough, &mut reported).await?;
         match is_enough(&found) {
             true => Ok(found),
-            false => self.once(serials, is_enough, &mut told).await,
+            false => self.search_once(serials, is_enough, &mut reported).await,
         }
     }
 
-    /// One search; `told` are the marks of the lights of which the person knows.
-    async fn once(
+    /// Searches once. `reported` holds the keys of the lights that were reported to the operator.
+    async fn search_once(
         &self,
-        serials: &[Serial],
+        serials: &[BulbSerial],
         is_enough: impl Fn(&[Light]) -> bool,
-        told: &mut HashSet<String>,
+        reported: &mut HashSet<String>,
     ) -> Result<Vec<Light>, HueError> {
-        let mut run = Run::after(&Scan::of(self.bridge).await?);
+        let mut run = SearchRun::after(&SearchStatus::read(self.bridge).await?);
         start(self.bridge, serials).await?;
         let begin = self.bridge.transport.now();
-        let past = || self.bridge.transport.now().duration_since(begin);
+        let elapsed = || self.bridge.transport.now().duration_since(begin);
         loop {
-            let left = LONGEST.saturating_sub(past());
-            self.guide.tell(Progress::Searching { left });
-            self.bridge.transport.sleep(POLL_EVERY).await;
-            let is_over = run.poll(self.bridge, past()).await?;
+            let left = SEARCH_TIMEOUT.saturating_sub(elapsed());
+            self.operator.report(FlowProgress::Searching { left });
+            self.bridge.transport.sleep(POLL_INTERVAL).await;
+            let is_over = run.poll(self.bridge, elapsed()).await?;
             if !is_over && !std::mem::take(&mut run.has_news) {
                 continue;
             }
-            match self.found(&run.ids, told).await {
+            match self.new_lights(&run.ids, reported).await {
                 Ok(found) if is_over || is_enough(&found) => return Ok(found),
                 Ok(_) => {}
-                // At the next poll.
-                Err(error) if run.forgives(&error) => run.has_news = true,
+                // Tried again at the next poll.
+                Err(error) if run.tolerates(&error) => run.has_news = true,
                 Err(error) => return Err(error),
             }
         }
     }
 
-    async fn found(
+    async fn new_lights(
         &self,
         ids: &BTreeSet<String>,
-        told: &mut HashSet<String>,
+        reported: &mut HashSet<String>,
     ) -> Result<Vec<Light>, HueError> {
         let mut lights = lights(self.bridge).await?;
-        lights.retain(|light| !self.knows(light) || ids.contains(&light.id));
+        lights.retain(|light| !self.known.contains(light.key()) || ids.contains(&light.id));
         for light in &lights {
-            if told.insert(light.mark().to_owned()) {
-                self.guide.tell(Progress::Found(light.clone().into()));
+            if reported.insert(light.key().to_owned()) {
+                let light = NewLight::from(light.clone());
+                self.operator.report(FlowProgress::Found(light));
             }
         }
         Ok(lights)
     }
 }
 
-/// What the polls of one search have shown so far.
-struct Run {
-    /// What was told before it began.
+/// The polls of one search.
+struct SearchRun {
+    /// The end of the previous search, as reported before this one.
     previous: Option<String>,
     has_begun: bool,
     ids: BTreeSet<String>,
     /// Whether the last polls have shown another light.
     has_news: bool,
-    missed: u32,
+    failed_polls: u32,
 }
 
-impl Run {
-    fn after(before: &Scan) -> Self {
+impl SearchRun {
+    fn after(before: &SearchStatus) -> Self {
         Self {
             previous: before.last.clone(),
             has_begun: false,
             ids: BTreeSet::new(),
             has_news: false,
-            missed: 0,
+            failed_polls: 0,
         }
     }
 
-    /// Asks how far it is, and returns whether it is over. Some answers may be missing: the search goes on without us.
-    async fn poll<T: Transport>(
+    /// Polls the status and returns whether the search is over. Some failures are tolerated, because the search goes on meanwhile.
+    async fn poll<T: BridgeTransport>(
         &mut self,
-        bridge: &Bridge<'_, T>,
-        past: Duration,
+        bridge: &BridgeClient<'_, T>,
+        elapsed: Duration,
     ) -> Result<bool, HueError> {
-        match Scan::of(bridge).await {
-            Ok(scan) => {
-                let is_over = self.handle(scan, past);
+        match SearchStatus::read(bridge).await {
+            Ok(status) => {
+                let is_over = self.handle(status, elapsed);
                 if !is_over {
-                    self.missed = 0;
+                    self.failed_polls = 0;
                 }
                 Ok(is_over)
             }
-            Err(error) if self.forgives(&error) => Ok(past >= LONGEST),
+            Err(error) if self.tolerates(&error) => Ok(elapsed >= SEARCH_TIMEOUT),
             Err(error) => Err(error),
         }
     }
 
-    fn forgives(&mut self, error: &HueError) -> bool {
-        self.missed += 1;
-        self.missed <= PATIENCE
-            && matches!(error, HueError::NoAnswer { .. } | HueError::Busy { .. })
+    fn tolerates(&mut self, error: &HueError) -> bool {
+        self.failed_polls += 1;
+        self.failed_polls <= MAX_FAILED_POLLS
+            && matches!(error, HueError::NoReply { .. } | HueError::Busy { .. })
     }
 
-    fn handle(&mut self, scan: Scan, past: Duration) -> bool {
-        // What is told of the search before is not of this one.
-        self.has_begun |= scan.is_active() || scan.last.is_none() || scan.last != self.previous;
+    fn handle(&mut self, status: SearchStatus, elapsed: Duration) -> bool {
+        // Until this search shows, the bridge may still report the previous one.
+        self.has_begun |=
+            status.is_active() || status.last.is_none() || status.last != self.previous;
         if self.has_begun {
-            self.has_news |= scan.ids != self.ids;
-            self.ids = scan.ids;
+            self.has_news |= status.ids != self.ids;
+            self.ids = status.ids;
         }
-        past >= LONGEST
-            || match scan.last.as_deref() {
+        elapsed >= SEARCH_TIMEOUT
+            || match status.last.as_deref() {
                 Some("active") => false,
-                Some(_) => self.has_begun || past >= BEGINS_WITHIN,
-                None => past >= LONGEST_UNTOLD,
+                Some(_) => self.has_begun || elapsed >= START_TIMEOUT,
+                None => elapsed >= UNREPORTED_SEARCH_TIMEOUT,
             }
     }
 }
@@ -315,8 +310,8 @@ impl Run {
 mod tests {
     use super::*;
 
-    fn scan(last: Option<&str>, ids: &[&str]) -> Scan {
-        Scan {
+    fn status(last: Option<&str>, ids: &[&str]) -> SearchStatus {
+        SearchStatus {
             ids: ids.iter().map(ToString::to_string).collect(),
             last: last.map(str::to_owned),
         }
@@ -330,45 +325,45 @@ mod tests {
 
     #[test]
     fn the_list_of_the_protocol_page() {
-        let told = json!({"7": {"name": "Hue Lamp 7"}, "8": {"name": "Hue Lamp 8"}, "lastscan": "2012-10-29T12:00:00"});
-        let scan = Scan::read(told.as_object().unwrap());
-        assert_eq!(scan.ids.into_iter().collect::<Vec<_>>(), ["7", "8"]);
-        assert_eq!(scan.last.as_deref(), BEFORE);
+        let list = json!({"7": {"name": "Hue Lamp 7"}, "8": {"name": "Hue Lamp 8"}, "lastscan": "2012-10-29T12:00:00"});
+        let status = SearchStatus::parse(list.as_object().unwrap());
+        assert_eq!(status.ids.into_iter().collect::<Vec<_>>(), ["7", "8"]);
+        assert_eq!(status.last.as_deref(), BEFORE);
     }
 
     #[test]
     fn the_end_of_the_search_before_is_not_the_end_of_this_one() {
-        let mut run = Run::after(&scan(BEFORE, &["7"]));
-        assert!(!run.handle(scan(BEFORE, &["7"]), after(2)));
+        let mut run = SearchRun::after(&status(BEFORE, &["7"]));
+        assert!(!run.handle(status(BEFORE, &["7"]), after(2)));
         assert!(run.ids.is_empty() && !run.has_news);
-        assert!(!run.handle(scan(Some("active"), &[]), after(4)));
-        assert!(!run.handle(scan(Some("active"), &["8"]), after(6)));
+        assert!(!run.handle(status(Some("active"), &[]), after(4)));
+        assert!(!run.handle(status(Some("active"), &["8"]), after(6)));
         assert!(std::mem::take(&mut run.has_news));
-        assert!(!run.handle(scan(Some("active"), &["8"]), after(8)));
+        assert!(!run.handle(status(Some("active"), &["8"]), after(8)));
         assert!(!run.has_news, "it is no news any more");
-        assert!(run.handle(scan(Some("2012-10-29T12:01:00"), &["8"]), after(42)));
+        assert!(run.handle(status(Some("2012-10-29T12:01:00"), &["8"]), after(42)));
     }
 
     #[test]
     fn a_search_that_was_over_before_the_first_look() {
-        let mut run = Run::after(&scan(BEFORE, &[]));
-        assert!(run.handle(scan(Some("2012-10-29T12:00:01"), &["8"]), after(2)));
+        let mut run = SearchRun::after(&status(BEFORE, &[]));
+        assert!(run.handle(status(Some("2012-10-29T12:00:01"), &["8"]), after(2)));
         assert!(run.has_news);
         // A bridge that never tells another time is believed after a while.
-        let mut run = Run::after(&scan(Some("none"), &[]));
-        assert!(!run.handle(scan(Some("none"), &[]), after(4)));
-        assert!(run.handle(scan(Some("none"), &[]), BEGINS_WITHIN));
+        let mut run = SearchRun::after(&status(Some("none"), &[]));
+        assert!(!run.handle(status(Some("none"), &[]), after(4)));
+        assert!(run.handle(status(Some("none"), &[]), START_TIMEOUT));
     }
 
     #[test]
     fn no_search_is_waited_for_for_ever() {
-        let mut run = Run::after(&scan(BEFORE, &[]));
-        assert!(!run.handle(scan(Some("active"), &[]), after(118)));
-        assert!(run.handle(scan(Some("active"), &[]), LONGEST));
+        let mut run = SearchRun::after(&status(BEFORE, &[]));
+        assert!(!run.handle(status(Some("active"), &[]), after(118)));
+        assert!(run.handle(status(Some("active"), &[]), SEARCH_TIMEOUT));
         // One that tells nothing at all has its own time.
-        let mut run = Run::after(&scan(None, &[]));
-        assert!(!run.handle(scan(None, &["8"]), after(58)));
+        let mut run = SearchRun::after(&status(None, &[]));
+        assert!(!run.handle(status(None, &["8"]), after(58)));
         assert!(run.has_news);
-        assert!(run.handle(scan(None, &["8"]), LONGEST_UNTOLD));
+        assert!(run.handle(status(None, &["8"]), UNREPORTED_SEARCH_TIMEOUT));
     }
 }

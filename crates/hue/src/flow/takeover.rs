@@ -1,38 +1,37 @@
-//! Procedure A: the bridge takes over a bulb that belongs to a dimmer or to another bridge, and then looks for it.
+//! Procedure A: the bridge takes over a bulb that belongs to a dimmer or to another bridge, and then searches for it.
 
 mod touchlink;
 
 use serde::Serialize;
 
-use super::Bridge;
+use super::client::BridgeClient;
 use super::identify::blink;
-use super::search::Hunt;
+use super::search::LightSearch;
 use crate::error::HueError;
-use crate::guide::{Guide, NewLight, Progress, Question};
-use crate::identity::Via;
-use crate::lights::Light;
-use crate::serial::Serial;
-use crate::transport::Transport;
+use crate::identity::TouchlinkMethod;
+use crate::lights::{Light, NewLight};
+use crate::operator::{FlowProgress, FlowQuestion, Operator};
+use crate::serial::BulbSerial;
+use crate::transport::BridgeTransport;
 
-pub(super) use touchlink::{Catch, Caught};
+pub(super) use touchlink::{Capture, TouchlinkTakeover};
 
-/// So many new lights are made to blink at most.
-const BLINKS: usize = 5;
-/// What helps where touchlink does not.
-const BY_HAND: &str = "no new light appeared. Hold the bulb closer, switch it off and on again, and try once more; or read the six \
-    digits of its serial number and give them with `--serial`. By hand: a Hue dimmer resets a bulb that it is held to when On and \
-    Off are pressed for ten seconds, and the vendor's Bluetooth app resets bulbs with Bluetooth; then `mains hue search` finds it";
+/// Maximum number of new lights that are made to blink.
+const MAX_BLINKS: usize = 5;
+const MANUAL_HINT: &str = "no new light appeared. Hold the bulb closer, switch it off and on again, and try once more; or read the six \
+    digits of its serial number and give them with `--serial`. By hand: hold a Hue dimmer to the bulb and press On and Off for ten \
+    seconds to reset it, or reset a bulb with Bluetooth in the vendor's Bluetooth app; then run `mains hue search`";
 
-/// How to take a bulb over.
+/// Options of [`takeover`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TakeoverOptions {
-    /// The way; without one, what model and firmware can do, with the other as a fall-back.
-    pub via: Option<Via>,
-    /// The serial number of the bulb. With it there is no touchlink: the bridge calls this bulb, wherever it is.
-    pub serial: Option<Serial>,
-    /// Whether to look for lights first, for a bulb that is as it came from the factory.
-    pub plain_first: bool,
-    /// How many touchlinks there may be at most; before each further one the person is asked. One for whoever cannot be asked.
+    /// The touchlink method; without one, the method that suits model and firmware, with the other as a fall-back.
+    pub via: Option<TouchlinkMethod>,
+    /// The serial number of the bulb. With it there is no touchlink: the bridge calls this bulb at any distance.
+    pub serial: Option<BulbSerial>,
+    /// Whether to search first, for a bulb fresh from the factory.
+    pub search_first: bool,
+    /// Maximum number of touchlinks; each but the first needs confirmation. One where the operator cannot be asked.
     pub rounds: u8,
 }
 
@@ -41,146 +40,136 @@ impl Default for TakeoverOptions {
         Self {
             via: None,
             serial: None,
-            plain_first: false,
+            search_first: false,
             rounds: 1,
         }
     }
 }
 
-/// How a bulb was taken over.
+/// The method by which a bulb was taken over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Way {
-    /// By touchlink, started by a call.
+pub enum TakeoverMethod {
+    /// Touchlink, started by a request.
     Rest,
-    /// By touchlink, started on port 30000.
+    /// Touchlink, started on port 30000.
     Tcp30000,
-    /// By its serial number.
+    /// The serial number.
     Serial,
-    /// By a search alone, for it was bound to nobody.
+    /// A search alone, because the bulb belonged to no bridge.
     Search,
 }
 
-impl From<Via> for Way {
-    fn from(via: Via) -> Self {
+impl From<TouchlinkMethod> for TakeoverMethod {
+    fn from(via: TouchlinkMethod) -> Self {
         match via {
-            Via::Rest => Self::Rest,
-            Via::Tcp30000 => Self::Tcp30000,
+            TouchlinkMethod::Rest => Self::Rest,
+            TouchlinkMethod::Tcp30000 => Self::Tcp30000,
         }
     }
 }
 
-/// What a takeover came to.
+/// Result of [`takeover`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Takeover {
+pub struct TakeoverResult {
     /// The bridge.
     pub bridge: String,
-    /// How.
-    pub via: Way,
-    /// Whether a bulb was captured: what the bridge says, true also when the light then appeared, and `None` where nobody can
-    /// tell.
+    /// The method.
+    pub via: TakeoverMethod,
+    /// Whether a bulb was captured: as the bridge reports it, `true` also when the light then appeared, and `None` where it is
+    /// unknown.
     pub captured: Option<bool>,
-    /// The lights that are new.
+    /// The new lights.
     pub new_lights: Vec<NewLight>,
-    /// What the person should know: why another way was taken, what to do next.
+    /// Notes for people: why another method was used, what to do next.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
-impl Takeover {
+impl TakeoverResult {
     /// Tells whether a bulb was taken over.
     pub fn is_success(&self) -> bool {
         self.captured == Some(true)
     }
 }
 
-/// Takes over the nearest bulb, or the one with a serial number, then looks for lights until one appears or the search ends.
+/// Takes over the nearest bulb, or the one with a serial number, then searches until a light appears or the search ends.
 ///
-/// A touchlink is never repeated without asking: after a capture the next nearest lamp could be taken.
+/// A touchlink is never repeated without confirmation: after a capture the next nearest lamp could be taken.
 ///
 /// # Errors
 ///
-/// [`HueError::NotAgreed`] before anything was changed; as [`lights`](super::lights()); what the bridge refuses; where something
-/// fails after the touchlink, [`HueError::Unfinished`], which says so.
-pub async fn takeover<T: Transport, G: Guide>(
-    bridge: &Bridge<'_, T>,
-    guide: &G,
+/// [`HueError::NotConfirmed`] before anything was changed; as [`lights`](super::lights()); the bridge's refusal;
+/// [`HueError::Unfinished`] for a failure after the touchlink.
+pub async fn takeover<T: BridgeTransport, O: Operator>(
+    bridge: &BridgeClient<'_, T>,
+    operator: &O,
     options: &TakeoverOptions,
-) -> Result<Takeover, HueError> {
-    let hunt = Hunt::begin(bridge, guide).await?;
-    if options.plain_first {
-        let found = hunt.run(&[], is_any).await?;
+) -> Result<TakeoverResult, HueError> {
+    let search = LightSearch::begin(bridge, operator).await?;
+    if options.search_first {
+        let found = search.run(&[], is_any).await?;
         if !found.is_empty() {
-            return Ok(report(
-                bridge,
-                guide,
-                Caught::listed(Way::Search, found),
-                Vec::new(),
-            )
-            .await);
+            let capture = Capture::by_search(TakeoverMethod::Search, found);
+            return Ok(finish(bridge, operator, capture, Vec::new()).await);
         }
     }
     if let Some(serial) = &options.serial {
-        let found = hunt.twice(std::slice::from_ref(serial), is_any).await?;
-        return Ok(report(
-            bridge,
-            guide,
-            Caught::listed(Way::Serial, found),
-            Vec::new(),
-        )
-        .await);
+        let serials = std::slice::from_ref(serial);
+        let found = search.run_twice(serials, is_any).await?;
+        let capture = Capture::by_search(TakeoverMethod::Serial, found);
+        return Ok(finish(bridge, operator, capture, Vec::new()).await);
     }
-    let question = Question::NearAndFresh {
+    let question = FlowQuestion::NearAndFresh {
         bridge: bridge.name.clone(),
     };
-    if !guide.agree(question).await {
-        return Err(HueError::NotAgreed);
+    if !operator.confirm(question).await {
+        return Err(HueError::NotConfirmed);
     }
-    let mut catch = Catch::new(bridge, guide, &hunt);
-    let caught = catch.run(options.via, options.rounds, is_any).await?;
-    let notes = catch.notes;
-    Ok(report(bridge, guide, caught, notes).await)
+    let mut touchlink = TouchlinkTakeover::new(bridge, operator, &search);
+    let capture = touchlink.run(options.via, options.rounds, is_any).await?;
+    Ok(finish(bridge, operator, capture, touchlink.notes).await)
 }
 
 fn is_any(found: &[Light]) -> bool {
     !found.is_empty()
 }
 
-/// Looks whether the new lights can be reached, and makes them blink. What fails here is said and no more: they are there.
-async fn report<T: Transport, G: Guide>(
-    bridge: &Bridge<'_, T>,
-    guide: &G,
-    caught: Caught,
+/// Makes the new lights blink and describes the result. A failure here becomes a note, because the lights are there.
+async fn finish<T: BridgeTransport, O: Operator>(
+    bridge: &BridgeClient<'_, T>,
+    operator: &O,
+    capture: Capture,
     mut notes: Vec<String>,
-) -> Takeover {
+) -> TakeoverResult {
     let mut note = |text: String| {
-        guide.tell(Progress::Note(text.clone()));
+        operator.report(FlowProgress::Note(text.clone()));
         notes.push(text);
     };
-    for light in caught.found.iter().take(BLINKS) {
+    for light in capture.found.iter().take(MAX_BLINKS) {
         let new = NewLight::from(light.clone());
         if light.reachable == Some(false) {
             note(format!(
-                "{new} cannot be reached yet: switch it off and on again"
+                "{new} is not reachable yet: switch it off and on again"
             ));
         } else if let Err(error) = blink(bridge, &light.id).await {
             note(format!("{new} could not be made to blink: {error}"));
         }
     }
-    match caught.captured {
-        Some(true) if caught.found.is_empty() && !caught.is_reachable_again => note(
-            "a bulb was captured, but none is new in the list. If it is not one that was listed before, wait a minute and look \
-             with `mains hue search`; to restart the bridge has helped, too"
+    match capture.captured {
+        Some(true) if capture.found.is_empty() && !capture.is_reachable_again => note(
+            "a bulb was captured, but the list has no new light. If it was not listed before, wait a minute and run \
+             `mains hue search`; restarting the bridge can help, too"
                 .to_owned(),
         ),
         Some(true) => {}
-        Some(false) | None => note(BY_HAND.to_owned()),
+        Some(false) | None => note(MANUAL_HINT.to_owned()),
     }
-    Takeover {
+    TakeoverResult {
         bridge: bridge.name.clone(),
-        via: caught.way,
-        captured: caught.captured,
-        new_lights: caught.found.into_iter().map(NewLight::from).collect(),
+        via: capture.method,
+        captured: capture.captured,
+        new_lights: capture.found.into_iter().map(NewLight::from).collect(),
         notes,
     }
 }

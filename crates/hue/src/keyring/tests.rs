@@ -1,14 +1,18 @@
 //! The file of keys under concurrency and damage.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Instant;
+
 use super::*;
 
-fn entry(number: u16) -> Entry {
-    Entry {
+fn bridge(number: u16) -> PairedBridge {
+    PairedBridge {
         id: format!("001788fffe01{number:04x}").parse().unwrap(),
         key: format!("SECRET{number}").parse().unwrap(),
         address: "http://192.0.2.10".parse().unwrap(),
         name: Some("Hue \u{201e}oben\u{201c}".to_owned()),
-        model: Model::Square,
+        model: BridgeModel::Square,
         software: Some("1943185030".to_owned()),
         api: ApiVersion::parse("1.43.0"),
         pin: Some(Fingerprint::new([number as u8; 32])),
@@ -26,24 +30,24 @@ fn what_is_kept_is_there_again() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("not/yet/there");
     let ring = KeyRing::new(&state);
-    assert!(ring.entries().unwrap().is_empty());
+    assert!(ring.bridges().unwrap().is_empty());
     for number in [2, 1] {
-        ring.keep(entry(number)).unwrap();
+        ring.save(bridge(number)).unwrap();
     }
-    assert_eq!(mode(&ring.path()), 0o600);
+    assert_eq!(mode(ring.path()), 0o600);
     assert_eq!(mode(&state), 0o700);
     assert_eq!(
-        KeyRing::new(&state).entries().unwrap(),
-        [entry(1), entry(2)]
+        KeyRing::new(&state).bridges().unwrap(),
+        [bridge(1), bridge(2)]
     );
 
-    let mut again = entry(1);
+    let mut again = bridge(1);
     again.key = "OTHER".parse().unwrap();
-    ring.keep(again.clone()).unwrap();
-    assert_eq!(ring.entry(&again.id).unwrap().unwrap().key, again.key);
-    assert!(ring.forget(&again.id).unwrap());
-    assert!(!ring.forget(&again.id).unwrap());
-    assert_eq!(ring.entries().unwrap(), [entry(2)]);
+    ring.save(again.clone()).unwrap();
+    assert_eq!(ring.bridge(&again.id).unwrap().unwrap().key, again.key);
+    assert!(ring.remove(&again.id).unwrap());
+    assert!(!ring.remove(&again.id).unwrap());
+    assert_eq!(ring.bridges().unwrap(), [bridge(2)]);
     let beside: Vec<_> = fs::read_dir(&state).unwrap().collect();
     assert_eq!(beside.len(), 2, "the file and its lock: {beside:?}");
 }
@@ -52,17 +56,17 @@ fn what_is_kept_is_there_again() {
 fn news_of_a_bridge_that_was_forgotten_do_not_bring_it_back() {
     let folder = tempfile::tempdir().unwrap();
     let ring = KeyRing::new(folder.path());
-    ring.keep(entry(1)).unwrap();
+    ring.save(bridge(1)).unwrap();
     let moved: Address = "http://192.0.2.99".parse().unwrap();
-    let go = |known: &mut Entry| {
+    let go = |known: &mut PairedBridge| {
         known.address = moved.clone();
         true
     };
-    assert!(ring.update(&entry(1).id, go).unwrap());
-    assert!(!ring.update(&entry(2).id, go).unwrap());
-    let entries = ring.entries().unwrap();
-    assert_eq!((entries.len(), &entries[0].address), (1, &moved));
-    assert!(!ring.update(&entry(1).id, |_| false).unwrap());
+    assert!(ring.update(&bridge(1).id, go).unwrap());
+    assert!(!ring.update(&bridge(2).id, go).unwrap());
+    let bridges = ring.bridges().unwrap();
+    assert_eq!((bridges.len(), &bridges[0].address), (1, &moved));
+    assert!(!ring.update(&bridge(1).id, |_| false).unwrap());
 }
 
 #[test]
@@ -75,21 +79,21 @@ fn many_at_once_lose_nothing() {
                 for number in 0..8 {
                     // Each opens its own, as another process does; a lock belongs to the open file.
                     let ring = KeyRing::new(state);
-                    ring.keep(entry(writer * 8 + number)).unwrap();
+                    ring.save(bridge(writer * 8 + number)).unwrap();
                 }
             });
         }
     });
     let ring = KeyRing::new(folder.path());
-    let expected: Vec<Entry> = (0..64).map(entry).collect();
-    assert_eq!(ring.entries().unwrap(), expected);
+    let expected: Vec<PairedBridge> = (0..64).map(bridge).collect();
+    assert_eq!(ring.bridges().unwrap(), expected);
 }
 
 #[test]
 fn a_file_that_cannot_be_understood_is_named_and_left() {
     let folder = tempfile::tempdir().unwrap();
     let ring = KeyRing::new(folder.path());
-    ring.keep(entry(1)).unwrap();
+    ring.save(bridge(1)).unwrap();
     let good = fs::read_to_string(ring.path()).unwrap();
     let half = &good[..good.len() / 2];
     let newer = good.replace("\"version\": 1", "\"version\": 2");
@@ -98,9 +102,9 @@ fn a_file_that_cannot_be_understood_is_named_and_left() {
     for damaged in ["", "[]", "\0\0", half, &newer, &no_key, &number] {
         fs::write(ring.path(), damaged).unwrap();
         let refused = [
-            KeyRing::new(folder.path()).entries().unwrap_err(),
-            ring.keep(entry(2)).unwrap_err(),
-            ring.forget(&entry(1).id).unwrap_err(),
+            KeyRing::new(folder.path()).bridges().unwrap_err(),
+            ring.save(bridge(2)).unwrap_err(),
+            ring.remove(&bridge(1).id).unwrap_err(),
         ];
         for error in refused {
             let mut shown = format!("{error} {error:?}");
@@ -118,10 +122,10 @@ fn a_file_that_cannot_be_understood_is_named_and_left() {
 fn what_others_could_read_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     let ring = KeyRing::new(folder.path());
-    ring.keep(entry(1)).unwrap();
+    ring.save(bridge(1)).unwrap();
     fs::set_permissions(ring.path(), fs::Permissions::from_mode(0o644)).unwrap();
-    assert_eq!(ring.entries().unwrap().len(), 1);
-    assert_eq!(mode(&ring.path()), 0o600);
+    assert_eq!(ring.bridges().unwrap().len(), 1);
+    assert_eq!(mode(ring.path()), 0o600);
 }
 
 #[test]
@@ -129,31 +133,29 @@ fn what_cannot_be_written_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let occupied = folder.path().join("file");
     fs::write(&occupied, "").unwrap();
-    let ring = KeyRing {
-        directory: occupied,
-    };
+    let ring = KeyRing::new(occupied);
     assert!(matches!(
-        ring.keep(entry(1)),
+        ring.save(bridge(1)),
         Err(KeyRingError::Write { .. })
     ));
     let ring = KeyRing::new(folder.path());
     fs::create_dir(ring.path()).unwrap();
-    assert!(matches!(ring.entries(), Err(KeyRingError::Read { .. })));
+    assert!(matches!(ring.bridges(), Err(KeyRingError::Read { .. })));
 }
 
 #[test]
 fn a_lock_that_is_held_is_waited_for_within_bounds() {
     let folder = tempfile::tempdir().unwrap();
     let ring = KeyRing::new(folder.path());
-    let held = ring.lock().unwrap();
+    let held = ring.0.lock(Duration::ZERO).unwrap();
     let begun = Instant::now();
-    let error = ring.keep(entry(1)).unwrap_err();
-    assert!(begun.elapsed() >= PATIENCE);
+    let error = ring.save(bridge(1)).unwrap_err();
+    assert!(begun.elapsed() >= LOCK_TIMEOUT);
     assert!(
         matches!(error, KeyRingError::Write { source, .. } if source.kind() == io::ErrorKind::WouldBlock)
     );
     drop(held);
-    ring.keep(entry(1)).unwrap();
+    ring.save(bridge(1)).unwrap();
 }
 
 #[test]
@@ -164,10 +166,10 @@ fn the_file_of_the_first_version_is_read_for_ever() {
         "id": "001788fffe010203", "key": "KEY0KEY0", "address": "http://192.0.2.10", "model": "BSB001",
         "paired_at": "2026-11-23T10:00:00Z", "of a later time": 1}]}"#;
     fs::write(ring.path(), text).unwrap();
-    let entries = ring.entries().unwrap();
-    assert_eq!(entries[0].model, Model::Round);
+    let bridges = ring.bridges().unwrap();
+    assert_eq!(bridges[0].model, BridgeModel::Round);
     assert_eq!(
-        (entries[0].pin, entries[0].root_signed, entries[0].api),
+        (bridges[0].pin, bridges[0].root_signed, bridges[0].api),
         (None, false, None)
     );
 }

@@ -1,9 +1,9 @@
-//! Which certificates are a bridge's.
+//! Verification of a bridge's certificate.
 //!
-//! A bridge has a certificate for its id, not for its address. Newer firmware has one that the vendor signed, older one that it
-//! signed itself. So: the name must be the id, today must be a day on which it is valid, and then either the chain leads to one of
-//! the vendor's roots, or a person has agreed to exactly this certificate once ([`Trust`]). A bridge that had a signed one is never
-//! believed with another.
+//! A bridge has a certificate for its id, not for its address. Newer firmware has one signed by the vendor, older firmware a
+//! self-signed one. A certificate is accepted if its name is the id, it is valid today, and either the chain leads to one of the
+//! vendor's roots or the owner has accepted exactly this certificate once ([`CertificateTrust`]). Once a bridge has shown a
+//! certificate signed by the vendor, no self-signed one is accepted from it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,49 +25,51 @@ use x509_parser::prelude::{ASN1Time, FromDer, GeneralName, X509Certificate};
 use crate::error::CertificateProblem;
 use crate::fingerprint::Fingerprint;
 use crate::identity::BridgeId;
-use crate::keyring::Entry;
+use crate::keyring::PairedBridge;
 
-/// A certificate that was judged to be the bridge's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// An accepted certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
+    /// The id of the bridge that it was issued for.
+    pub bridge: BridgeId,
     /// Its SHA-256.
     pub fingerprint: Fingerprint,
     /// Whether the vendor signed it.
     pub root_signed: bool,
 }
 
-/// Whom to believe beyond the vendor's roots and what was accepted before.
+/// The certificates to accept beyond those signed by the vendor or accepted before.
 #[derive(Debug, Clone, Default)]
-pub struct Trust {
-    /// Which certificate of a bridge's own is accepted the first time.
-    pub accept: Accept,
-    /// Whether a bridge is being paired with (again): then another certificate of its own than before is judged as the first was.
+pub struct CertificateTrust {
+    /// The self-signed certificate to accept from a bridge without one so far.
+    pub accept: AcceptCertificate,
+    /// Whether the bridge is being paired (again): a changed self-signed certificate is then treated like the first.
     pub pairing: bool,
 }
 
-/// Which certificate of a bridge's own, not seen before, is accepted.
+/// The unknown self-signed certificate that is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Accept {
-    /// None. The error carries its fingerprint, for a person to look at.
+pub enum AcceptCertificate {
+    /// None. The error carries the fingerprint, so that a person can compare it.
     #[default]
     None,
-    /// This one, to which a person agreed.
-    This(Fingerprint),
-    /// Any: the person agreed without looking (`--trust-certificate`).
+    /// The one with this fingerprint, which a person has confirmed.
+    Only(Fingerprint),
+    /// Any, without comparison (`--trust-certificate`).
     Any,
 }
 
 /// The roots that sign the certificates of bridges.
 #[derive(Debug, Clone)]
-pub struct Roots(Arc<RootCertStore>);
+pub struct RootCertificates(Arc<RootCertStore>);
 
-impl Roots {
-    /// Takes other roots than the vendor's. For tests and emulators.
+impl RootCertificates {
+    /// Uses other roots than the vendor's, for tests and emulators.
     ///
     /// # Errors
     ///
-    /// [`CertificateProblem::Broken`] when one is no certificate.
-    pub fn of(
+    /// [`CertificateProblem::Broken`] if one of them is not a certificate.
+    pub fn new(
         roots: impl IntoIterator<Item = CertificateDer<'static>>,
     ) -> Result<Self, CertificateProblem> {
         let mut store = RootCertStore::empty();
@@ -78,73 +80,65 @@ impl Roots {
     }
 }
 
-impl Default for Roots {
+impl Default for RootCertificates {
     /// The vendor's two: `root-bridge` (2017 to 2038) and `Hue Root CA 01` (2025 to 2050).
     fn default() -> Self {
         let pem = [
             include_bytes!("roots/root-bridge.pem").as_slice(),
             include_bytes!("roots/hue-root-ca-01.pem"),
         ];
-        let mut store = RootCertStore::empty();
-        // Both are read in a test; without one, its bridges would count as signed by nobody.
-        store.add_parsable_certificates(
-            pem.into_iter()
-                .filter_map(|pem| CertificateDer::from_pem_slice(pem).ok()),
-        );
-        Self(Arc::new(store))
+        let der = |pem| CertificateDer::from_pem_slice(pem).expect("the built-in roots are PEM");
+        Self::new(pem.map(der)).expect("the built-in roots are certificates")
     }
 }
 
-/// What is known of a bridge's certificate.
+/// The certificate that a bridge has shown before.
 #[derive(Debug, Clone)]
-pub(super) struct Known {
-    pub(super) id: BridgeId,
+pub(super) struct KnownCertificate {
+    pub(super) bridge: BridgeId,
     pub(super) pin: Option<Fingerprint>,
     pub(super) root_signed: bool,
 }
 
-impl Known {
-    pub(super) fn of(entry: &Entry) -> Self {
+impl KnownCertificate {
+    pub(super) fn new(paired: &PairedBridge) -> Self {
         Self {
-            id: entry.id.clone(),
-            pin: entry.pin,
-            root_signed: entry.root_signed,
+            bridge: paired.id.clone(),
+            pin: paired.pin,
+            root_signed: paired.root_signed,
         }
     }
 
-    /// Tells whether it has shown a certificate before.
-    pub(super) fn has_certificate(&self) -> bool {
+    /// Tells whether the bridge has shown a certificate before.
+    pub(super) fn exists(&self) -> bool {
         self.pin.is_some() || self.root_signed
     }
 }
 
-/// What decides whether a certificate is the bridge's.
+/// The rules for accepting a certificate.
 #[derive(Debug, Clone)]
-pub(super) struct Policy {
-    pub(super) roots: Roots,
-    /// Which bridge is meant, where that is known.
+pub(super) struct CertificatePolicy {
+    pub(super) roots: RootCertificates,
+    /// The requested bridge, where it is known.
     pub(super) expected: Option<BridgeId>,
-    pub(super) known: Vec<Known>,
-    pub(super) trust: Trust,
+    pub(super) known: Vec<KnownCertificate>,
+    pub(super) trust: CertificateTrust,
 }
 
-/// A certificate, and whose it is.
-pub(super) type Verdict = (BridgeId, Certificate);
-
-impl Policy {
-    /// Judges a chain, the bridge's own certificate first.
-    pub(super) fn judge(
+impl CertificatePolicy {
+    /// Verifies a bridge's certificate with the intermediate certificates that it has sent.
+    fn verify(
         &self,
-        chain: &[CertificateDer<'_>],
+        own: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
         now: UnixTime,
-    ) -> Result<Verdict, CertificateProblem> {
-        let (own, between) = chain.split_first().ok_or(CertificateProblem::Broken)?;
+    ) -> Result<Certificate, CertificateProblem> {
         let parsed = X509Certificate::from_der(own);
         let (rest, parsed) = parsed.map_err(|_| CertificateProblem::Broken)?;
         if !rest.is_empty() {
             return Err(CertificateProblem::Broken);
         }
-        let id = self.whose(&parsed)?;
+        let bridge = self.find_bridge(&parsed)?;
         let today = i64::try_from(now.as_secs())
             .ok()
             .and_then(|secs| ASN1Time::from_timestamp(secs).ok());
@@ -152,39 +146,41 @@ impl Policy {
             return Err(CertificateProblem::Expired);
         }
         let certificate = Certificate {
+            bridge,
             fingerprint: Fingerprint::new(Sha256::digest(own).into()),
-            root_signed: self.is_signed(own, between, now)?,
+            root_signed: self.is_root_signed(own, intermediates, now)?,
         };
         if !certificate.root_signed {
-            let is_own = parsed.subject().as_raw() == parsed.issuer().as_raw();
-            if is_own && parsed.verify_signature(None).is_err() {
+            let is_self_signed = parsed.subject().as_raw() == parsed.issuer().as_raw();
+            if is_self_signed && parsed.verify_signature(None).is_err() {
                 return Err(CertificateProblem::Broken);
             }
-            self.is_accepted(&id, certificate.fingerprint)?;
+            self.check_accepted(&certificate)?;
         }
-        Ok((id, certificate))
+        Ok(certificate)
     }
 
-    /// Returns the bridge whose certificate it is: the one that is meant, or any.
-    fn whose(&self, certificate: &X509Certificate<'_>) -> Result<BridgeId, CertificateProblem> {
+    /// Finds the bridge that a certificate is for: the requested one, or any.
+    fn find_bridge(
+        &self,
+        certificate: &X509Certificate<'_>,
+    ) -> Result<BridgeId, CertificateProblem> {
         let names = names(certificate);
-        let ids = names
-            .iter()
-            .filter_map(|name| name.parse::<BridgeId>().ok());
-        let mut meant =
-            ids.filter(|id| self.expected.as_ref().is_none_or(|expected| expected == id));
-        meant.next().ok_or_else(|| {
-            let shown = names.first().map(String::as_str).unwrap_or_default();
-            let found = shown.chars().filter(|c| !c.is_control()).take(64).collect();
+        let mut ids = names.iter().filter_map(|name| name.parse().ok());
+        let is_expected = |id: &BridgeId| self.expected.as_ref().is_none_or(|other| other == id);
+        ids.find(is_expected).ok_or_else(|| {
+            // A certificate without a name is shown with an empty one.
+            let name = names.first().map_or("", String::as_str);
+            let found = name.chars().filter(|c| !c.is_control()).take(64).collect();
             CertificateProblem::WrongName { found }
         })
     }
 
     /// Tells whether the chain leads to a root.
-    fn is_signed(
+    fn is_root_signed(
         &self,
         own: &CertificateDer<'_>,
-        between: &[CertificateDer<'_>],
+        intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<bool, CertificateProblem> {
         use rustls::CertificateError::{
@@ -197,12 +193,12 @@ impl Policy {
         match verify_server_cert_signed_by_trust_anchor(
             &parsed,
             &self.roots.0,
-            between,
+            intermediates,
             now,
             algorithms,
         ) {
             Ok(()) => Ok(true),
-            // It names a root, and the root has not signed it.
+            // It names a root as its issuer, but was not signed by it.
             Err(rustls::Error::InvalidCertificate(BadSignature)) => Err(CertificateProblem::Broken),
             Err(rustls::Error::InvalidCertificate(
                 Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. },
@@ -211,32 +207,34 @@ impl Policy {
         }
     }
 
-    /// Tells whether a certificate that no root has signed was agreed to.
-    fn is_accepted(&self, id: &BridgeId, shown: Fingerprint) -> Result<(), CertificateProblem> {
-        if let Some(known) = self.known.iter().find(|known| known.id == *id) {
+    /// Checks that a certificate without a root's signature was accepted before or is accepted now.
+    fn check_accepted(&self, certificate: &Certificate) -> Result<(), CertificateProblem> {
+        let fingerprint = certificate.fingerprint;
+        let mut known = self.known.iter();
+        if let Some(known) = known.find(|known| known.bridge == certificate.bridge) {
             if known.root_signed {
                 return Err(CertificateProblem::NoLongerSigned);
             }
             match known.pin {
-                Some(pin) if pin == shown => return Ok(()),
+                Some(pin) if pin == fingerprint => return Ok(()),
                 Some(_) if !self.trust.pairing => return Err(CertificateProblem::Changed),
-                // Paired over plain HTTP until now, or being paired again: the first use.
+                // Paired over plain HTTP until now, or being paired again: this is the first use.
                 Some(_) | None => {}
             }
         }
         let is_accepted = match self.trust.accept {
-            Accept::None => false,
-            Accept::This(accepted) => accepted == shown,
-            Accept::Any => true,
+            AcceptCertificate::None => false,
+            AcceptCertificate::Only(accepted) => accepted == fingerprint,
+            AcceptCertificate::Any => true,
         };
         match is_accepted {
             true => Ok(()),
-            false => Err(CertificateProblem::Unknown { fingerprint: shown }),
+            false => Err(CertificateProblem::Unknown { fingerprint }),
         }
     }
 }
 
-/// Bridges have their id as common name; what copies them may have it among the alternative names.
+/// Returns the names in a certificate. Bridges have their id as common name; emulators may have it among the alternative names.
 fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     let common = certificate.subject().iter_common_name();
     let common = common.filter_map(|name| name.as_str().ok().map(str::to_owned));
@@ -259,46 +257,45 @@ pub(super) fn provider() -> CryptoProvider {
     rustls::crypto::ring::default_provider()
 }
 
-/// Judges certificates inside a TLS handshake, before anything is sent.
+/// Verifies certificates during the TLS handshake, before anything is sent.
 #[derive(Debug)]
-pub(super) struct Judge {
-    /// Without one everything is let through: a bridge that is only looked at, and gets no key.
-    policy: Option<Policy>,
-    verdict: Mutex<Option<Verdict>>,
+pub(super) struct CertificateVerifier {
+    /// Without a policy every certificate is accepted: for a bridge that is only identified, and gets no key.
+    policy: Option<CertificatePolicy>,
+    accepted: Mutex<Option<Certificate>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl Judge {
-    pub(super) fn new(policy: Option<Policy>) -> Arc<Self> {
+impl CertificateVerifier {
+    pub(super) fn new(policy: Option<CertificatePolicy>) -> Arc<Self> {
         Arc::new(Self {
             policy,
-            verdict: Mutex::default(),
+            accepted: Mutex::default(),
             algorithms: provider().signature_verification_algorithms,
         })
     }
 
-    /// Returns what the last handshake showed.
-    pub(super) fn verdict(&self) -> Option<Verdict> {
-        self.verdict
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    /// Returns the certificate that was accepted in the last handshake.
+    pub(super) fn accepted(&self) -> Option<Certificate> {
+        let accepted = self.accepted.lock();
+        accepted.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Returns the settings with which this judge sits in a handshake.
-    pub(super) fn config(self: &Arc<Self>) -> Result<Arc<ClientConfig>, rustls::Error> {
+    /// Returns the TLS configuration that uses this verifier.
+    pub(super) fn client_config(self: &Arc<Self>) -> Arc<ClientConfig> {
         let builder = ClientConfig::builder_with_provider(Arc::new(provider()))
-            .with_safe_default_protocol_versions()?
+            .with_safe_default_protocol_versions()
+            .expect("the provider supports the default TLS versions")
             .dangerous()
             .with_custom_certificate_verifier(self.clone());
         let mut config = builder.with_no_client_auth();
-        // A bridge has one certificate, and its name is not the one that we call.
+        // A bridge has one certificate, whose name is not the host that we connect to.
         config.enable_sni = false;
-        Ok(Arc::new(config))
+        Arc::new(config)
     }
 }
 
-impl ServerCertVerifier for Judge {
+impl ServerCertVerifier for CertificateVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -308,12 +305,11 @@ impl ServerCertVerifier for Judge {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         if let Some(policy) = &self.policy {
-            let mut chain = vec![end_entity.clone()];
-            chain.extend_from_slice(intermediates);
-            let verdict = policy.judge(&chain, now);
-            let verdict = verdict
+            let verified = policy.verify(end_entity, intermediates, now);
+            let certificate = verified
                 .map_err(|problem| CertificateError::Other(OtherError(Arc::new(problem))))?;
-            *self.verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(verdict);
+            let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+            *accepted = Some(certificate);
         }
         Ok(ServerCertVerified::assertion())
     }
@@ -341,14 +337,15 @@ impl ServerCertVerifier for Judge {
     }
 }
 
-/// Finds out of a failed handshake what was wrong with the certificate, if it was the certificate.
-pub(super) fn problem(error: &rustls::Error) -> Option<CertificateProblem> {
+/// Returns the problem with the certificate if that was the reason of a failed handshake.
+pub(super) fn certificate_problem(error: &rustls::Error) -> Option<CertificateProblem> {
     match error {
         rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(problem))) => {
             let problem = problem.downcast_ref::<CertificateProblem>();
+            // Another problem comes from rustls itself, before our verifier.
             Some(problem.cloned().unwrap_or(CertificateProblem::Broken))
         }
-        // Who answers does not have the key that belongs to it, or none can read it.
+        // The server does not have the certificate's private key, or the certificate is unreadable.
         rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => {
             Some(CertificateProblem::Broken)
         }

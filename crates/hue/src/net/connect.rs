@@ -1,135 +1,143 @@
-//! From an address to a [`Connection`]: which way answers, which bridge it is, and whether its certificate is its own.
+//! From an address to a [`BridgeConnection`]: finds the endpoint that replies, identifies the bridge and verifies its certificate.
 
-use super::Lan;
-use super::certificate::{Accept, Known, Policy, Trust};
-use super::connection::Connection;
-use super::line::Line;
+use super::certificate::{
+    AcceptCertificate, CertificatePolicy, CertificateTrust, KnownCertificate,
+};
+use super::config::NetworkConfig;
+use super::connection::BridgeConnection;
+use super::endpoint::Endpoint;
 use crate::address::{Address, Scheme};
-use crate::call::Call;
-use crate::error::{CertificateProblem, HueError, Silence};
-use crate::identity::{BridgeId, Identity, Model, NotABridge};
-use crate::keyring::Entry;
+use crate::error::{CertificateProblem, HueError, NoReplyReason};
+use crate::identity::{BridgeId, BridgeIdentity, BridgeModel, NotABridge};
+use crate::keyring::PairedBridge;
+use crate::request::BridgeRequest;
 
-/// What every bridge tells everybody; the second is for software that takes the first for a key.
-const PUBLIC: [&str; 2] = ["/api/config", "/api/nouser/config"];
-/// Where the oldest firmware tells its MAC.
+/// The path that every bridge answers without a key.
+const CONFIG: &str = "/api/config";
+/// The same for emulators that take `config` for a key.
+const CONFIG_OF_EMULATORS: &str = "/api/nouser/config";
+/// The path where the oldest firmware reports its MAC.
 const DESCRIPTION: &str = "/description.xml";
 
 /// Connects to the bridge at an address.
-pub(super) async fn connect(
-    lan: &Lan,
+pub(super) async fn connect_to(
+    network: &NetworkConfig,
     address: &Address,
     expected: Option<&BridgeId>,
-    entries: &[Entry],
-    trust: &Trust,
-) -> Result<Connection, HueError> {
-    let policy = Policy {
-        roots: lan.roots.clone(),
+    paired: &[PairedBridge],
+    trust: &CertificateTrust,
+) -> Result<BridgeConnection, HueError> {
+    let policy = CertificatePolicy {
+        roots: network.roots.clone(),
         expected: expected.cloned(),
-        known: entries.iter().map(Known::of).collect(),
+        known: paired.iter().map(KnownCertificate::new).collect(),
         trust: trust.clone(),
     };
-    let (line, identity) = match reach(lan, address, Some(&policy)).await {
-        Err(error) if is_unknown(&error) => return Err(worse(lan, address, policy, error).await),
-        reached => reached?,
+    let (endpoint, identity) = match identify(network, address, Some(&policy)).await {
+        Err(error) if is_unknown_certificate(&error) => {
+            return Err(more_serious(network, address, policy)
+                .await
+                .unwrap_or(error));
+        }
+        result => result?,
     };
-    let identity = admit(&line, identity, &policy, address)?;
-    Connection::new(lan, &line, identity)
+    let identity = verify_identity(&endpoint, identity, &policy, address)?;
+    Ok(BridgeConnection::new(network, &endpoint, identity))
 }
 
-fn is_unknown(error: &HueError) -> bool {
+fn is_unknown_certificate(error: &HueError) -> bool {
     let HueError::Certificate { problem, .. } = error else {
         return false;
     };
     matches!(problem, CertificateProblem::Unknown { .. })
 }
 
-/// Looks at what a bridge says of itself before a person is asked about its certificate: nobody is to agree to one that is for
-/// another bridge. Returns what is wrong, and that is `unknown` when it is nothing else.
-async fn worse(lan: &Lan, address: &Address, policy: Policy, unknown: HueError) -> HueError {
-    let trust = Trust {
-        accept: Accept::Any,
-        ..policy.trust
-    };
-    let policy = Policy { trust, ..policy };
-    let admitted = match reach(lan, address, Some(&policy)).await {
-        Ok((line, identity)) => admit(&line, identity, &policy, address).map(drop),
-        Err(_) => Ok(()),
-    };
-    admitted.err().unwrap_or(unknown)
-}
-
-/// Asks whoever is at an address which bridge it is. No certificate is judged, so nothing secret may follow.
-pub(super) async fn look(lan: &Lan, address: &Address) -> Result<(Address, Identity), HueError> {
-    let (line, identity) = reach(lan, address, None).await?;
-    Ok((line.address(), identity))
-}
-
-/// Finds the way on which a bridge answers.
-///
-/// Without a scheme HTTPS is tried first. The round bridge refuses 443, the newest sends from 80 to 443 or refuses it.
-async fn reach(
-    lan: &Lan,
+/// Returns the problem with the bridge that rules out its unknown certificate: a person must not be asked to accept one that is for
+/// another bridge than the one that replies.
+async fn more_serious(
+    network: &NetworkConfig,
     address: &Address,
-    policy: Option<&Policy>,
-) -> Result<(Line, Identity), HueError> {
-    let secure = || async {
-        let line = Line::secure(address, policy.cloned(), lan.bounds)?;
-        identify(line).await
-    };
+    mut policy: CertificatePolicy,
+) -> Option<HueError> {
+    policy.trust.accept = AcceptCertificate::Any;
+    let (endpoint, identity) = identify(network, address, Some(&policy)).await.ok()?;
+    verify_identity(&endpoint, identity, &policy, address).err()
+}
+
+/// Identifies the bridge at an address without verifying its certificate, so nothing secret may be sent to it.
+pub(super) async fn identify_unverified(
+    network: &NetworkConfig,
+    address: &Address,
+) -> Result<(Address, BridgeIdentity), HueError> {
+    let (endpoint, identity) = identify(network, address, None).await?;
+    Ok((endpoint.address(), identity))
+}
+
+/// Finds the endpoint at which a bridge replies.
+///
+/// Without a scheme HTTPS is tried first. The round bridge refuses port 443; the newest redirects from port 80 to 443 or refuses it.
+async fn identify(
+    network: &NetworkConfig,
+    address: &Address,
+    policy: Option<&CertificatePolicy>,
+) -> Result<(Endpoint, BridgeIdentity), HueError> {
     match address.scheme {
-        Some(Scheme::Https) => secure().await,
-        Some(Scheme::Http) => match plain(lan, address, policy).await {
-            Err(HueError::NoAnswer {
-                how: Silence::Refused,
+        Some(Scheme::Https) => identify_secure(network, address, policy).await,
+        Some(Scheme::Http) => match identify_plain(network, address, policy).await {
+            Err(HueError::NoReply {
+                reason: NoReplyReason::Refused,
                 ..
-            }) if address.port.is_none() => secure().await,
-            done => done,
+            }) if address.port.is_none() => identify_secure(network, address, policy).await,
+            result => result,
         },
-        None => match secure().await {
-            Err(first) if may_be_plain(&first) => {
-                let second = plain(lan, address, policy).await;
-                second.map_err(|second| match second {
-                    HueError::NoAnswer { .. } => first,
-                    second => second,
-                })
+        None => match identify_secure(network, address, policy).await {
+            // A wrong certificate rules out plain HTTP.
+            Err(first @ (HueError::NoReply { .. } | HueError::NotABridge { .. })) => {
+                match identify_plain(network, address, policy).await {
+                    Err(HueError::NoReply { .. }) => Err(first),
+                    result => result,
+                }
             }
-            done => done,
+            result => result,
         },
     }
 }
 
-/// Tells whether what came of HTTPS leaves the hope that HTTP is spoken. A certificate that is wrong does not.
-fn may_be_plain(error: &HueError) -> bool {
-    matches!(
-        error,
-        HueError::NoAnswer { .. } | HueError::NotABridge { .. }
-    )
+async fn identify_secure(
+    network: &NetworkConfig,
+    address: &Address,
+    policy: Option<&CertificatePolicy>,
+) -> Result<(Endpoint, BridgeIdentity), HueError> {
+    let endpoint = Endpoint::secure(address, policy.cloned(), network.timeouts);
+    match request_identity(&endpoint).await? {
+        IdentityReply::Bridge(identity) => Ok((endpoint, identity)),
+        IdentityReply::Redirect(_) => Err(wrong_redirect(&endpoint.address())),
+    }
 }
 
-async fn plain(
-    lan: &Lan,
+async fn identify_plain(
+    network: &NetworkConfig,
     address: &Address,
-    policy: Option<&Policy>,
-) -> Result<(Line, Identity), HueError> {
-    let line = Line::plain(address, lan.bounds);
-    let location = match ask(&line).await? {
-        Said::Bridge(identity) => return Ok((line, identity)),
-        Said::Elsewhere(location) => location,
+    policy: Option<&CertificatePolicy>,
+) -> Result<(Endpoint, BridgeIdentity), HueError> {
+    let endpoint = Endpoint::plain(address, network.timeouts);
+    let location = match request_identity(&endpoint).await? {
+        IdentityReply::Bridge(identity) => return Ok((endpoint, identity)),
+        IdentityReply::Redirect(location) => location,
     };
     let target = location.and_then(|location| same_host(address, &location));
-    let target = target.ok_or_else(|| sends_away(address))?;
-    identify(Line::secure(&target, policy.cloned(), lan.bounds)?).await
+    let target = target.ok_or_else(|| wrong_redirect(address))?;
+    identify_secure(network, &target, policy).await
 }
 
-fn sends_away(address: &Address) -> HueError {
+fn wrong_redirect(address: &Address) -> HueError {
     HueError::NotABridge {
         at: address.to_string(),
-        problem: NotABridge("it sends us to another host".to_owned()),
+        problem: NotABridge("it redirects to another host".to_owned()),
     }
 }
 
-/// Returns where a redirection leads if that is the same host over HTTPS.
+/// Returns the target of a redirection if that is the same host over HTTPS.
 pub(super) fn same_host(address: &Address, location: &str) -> Option<Address> {
     let (scheme, rest) = location.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
@@ -138,79 +146,78 @@ pub(super) fn same_host(address: &Address, location: &str) -> Option<Address> {
     is_same.then_some(target)
 }
 
-async fn identify(line: Line) -> Result<(Line, Identity), HueError> {
-    match ask(&line).await? {
-        Said::Bridge(identity) => Ok((line, identity)),
-        Said::Elsewhere(_) => Err(sends_away(&line.address())),
-    }
+/// The reply to the request for a bridge's identity.
+enum IdentityReply {
+    Bridge(BridgeIdentity),
+    /// A redirection, with its target.
+    Redirect(Option<String>),
 }
 
-/// What somebody says who is asked which bridge it is.
-enum Said {
-    Bridge(Identity),
-    /// Ask there, if at all.
-    Elsewhere(Option<String>),
-}
-
-async fn ask(line: &Line) -> Result<Said, HueError> {
-    let address = line.address();
-    let mut first = None;
-    for path in PUBLIC {
-        let called = line.call(&Call::open(path), None).await;
-        let reply = called.map_err(|trouble| trouble.at(&address))?;
-        let parsed = match reply.answer.status {
-            200 => Identity::parse(&reply.answer.body),
-            301 | 302 | 307 | 308 => return Ok(Said::Elsewhere(reply.location)),
-            status @ (429 | 503) => {
-                let at = address.to_string();
-                return Err(HueError::Busy { at, status });
-            }
-            status => Err(NotABridge(format!("it answers with status {status}"))),
-        };
-        match parsed {
-            Ok(mut identity) => {
-                if identity.id.is_none() {
-                    identity.id = described(line).await;
-                }
-                return Ok(Said::Bridge(identity));
-            }
-            Err(problem) => {
-                first.get_or_insert(problem);
-            }
+async fn request_identity(endpoint: &Endpoint) -> Result<IdentityReply, HueError> {
+    match request_identity_at(endpoint, CONFIG).await? {
+        Ok(reply) => Ok(reply),
+        Err(first) => {
+            let second = request_identity_at(endpoint, CONFIG_OF_EMULATORS).await?;
+            second.map_err(|_| HueError::NotABridge {
+                at: endpoint.address().to_string(),
+                problem: first,
+            })
         }
     }
-    Err(HueError::NotABridge {
-        at: address.to_string(),
-        problem: first.unwrap_or_else(|| NotABridge("it says nothing".to_owned())),
-    })
 }
 
-/// Reads the id of a bridge with the oldest firmware out of the description that it gives to other devices.
-async fn described(line: &Line) -> Option<BridgeId> {
-    let reply = line.call(&Call::open(DESCRIPTION), None).await.ok()?;
-    serial_number(&String::from_utf8_lossy(&reply.answer.body))
+async fn request_identity_at(
+    endpoint: &Endpoint,
+    path: &str,
+) -> Result<Result<IdentityReply, NotABridge>, HueError> {
+    let address = endpoint.address();
+    let sent = endpoint.send(&BridgeRequest::public(path), None).await;
+    let response = sent.map_err(|error| error.at(&address))?;
+    let parsed = match response.reply.status {
+        200 => BridgeIdentity::parse(&response.reply.body),
+        301 | 302 | 307 | 308 => return Ok(Ok(IdentityReply::Redirect(response.location))),
+        status @ (429 | 503) => {
+            let at = address.to_string();
+            return Err(HueError::Busy { at, status });
+        }
+        status => Err(NotABridge(format!("it replies with status {status}"))),
+    };
+    let mut identity = match parsed {
+        Ok(identity) => identity,
+        Err(problem) => return Ok(Err(problem)),
+    };
+    if identity.id.is_none() {
+        identity.id = id_in_description(endpoint).await;
+    }
+    Ok(Ok(IdentityReply::Bridge(identity)))
 }
 
-fn serial_number(description: &str) -> Option<BridgeId> {
+/// Reads the id of a bridge with the oldest firmware from its UPnP description.
+async fn id_in_description(endpoint: &Endpoint) -> Option<BridgeId> {
+    let request = BridgeRequest::public(DESCRIPTION);
+    let response = endpoint.send(&request, None).await.ok()?;
+    let description = String::from_utf8_lossy(&response.reply.body);
     let (_, rest) = description.split_once("<serialNumber>")?;
     let (serial, _) = rest.split_once("</serialNumber>")?;
     BridgeId::from_mac(serial)
 }
 
-/// Lets a bridge in that is the one that is meant, and that shows a certificate where it has one.
-fn admit(
-    line: &Line,
-    mut identity: Identity,
-    policy: &Policy,
-    asked: &Address,
-) -> Result<Identity, HueError> {
-    let at = line.address().to_string();
-    if let Some((certified, _)) = line.verdict() {
-        // Old firmware does not say who it is; its certificate does.
-        let id = identity.id.get_or_insert_with(|| certified.clone());
-        if *id != certified {
+/// Checks that the bridge is the requested one, and that it shows a certificate if it has one.
+fn verify_identity(
+    endpoint: &Endpoint,
+    mut identity: BridgeIdentity,
+    policy: &CertificatePolicy,
+    requested: &Address,
+) -> Result<BridgeIdentity, HueError> {
+    let at = endpoint.address().to_string();
+    if let Some(certificate) = endpoint.certificate() {
+        // Old firmware does not report its id, but has it in the certificate.
+        let id = identity
+            .id
+            .get_or_insert_with(|| certificate.bridge.clone());
+        if *id != certificate.bridge {
             let problem = CertificateProblem::WrongName {
-                found: certified.to_string(),
+                found: certificate.bridge.to_string(),
             };
             return Err(HueError::Certificate { at, problem });
         }
@@ -226,29 +233,31 @@ fn admit(
         (Some(expected), None) => return Err(HueError::NoSuchBridge(expected.clone())),
         _ => {}
     }
-    if line.scheme == Scheme::Http && is_missing_certificate(&identity, policy, asked) {
+    if endpoint.scheme == Scheme::Http && is_missing_certificate(&identity, policy, requested) {
         let problem = CertificateProblem::Missing;
         return Err(HueError::Certificate { at, problem });
     }
     Ok(identity)
 }
 
-/// Tells whether a bridge that answers in the clear ought to show a certificate: it had one before, or its model has one.
-fn is_missing_certificate(identity: &Identity, policy: &Policy, asked: &Address) -> bool {
-    let known = policy
-        .known
-        .iter()
-        .find(|known| Some(&known.id) == identity.id.as_ref());
+/// Tells whether a bridge that replies over plain HTTP should have a certificate: it had one before, or its model has one.
+fn is_missing_certificate(
+    identity: &BridgeIdentity,
+    policy: &CertificatePolicy,
+    requested: &Address,
+) -> bool {
+    let mut known = policy.known.iter();
+    let known = known.find(|known| Some(&known.bridge) == identity.id.as_ref());
     if known.is_some_and(|known| known.root_signed) {
         return true;
     }
-    let is_known = known.is_some_and(Known::has_certificate);
-    match asked.scheme {
-        // To pair again without a certificate takes a person's explicit word.
-        Some(Scheme::Http) => is_known && !policy.trust.pairing,
-        // Who names the port has chosen what is spoken there.
-        None if asked.port.is_some() => is_known,
-        _ => is_known || matches!(identity.model, Model::Square | Model::Pro),
+    let had_certificate = known.is_some_and(KnownCertificate::exists);
+    match requested.scheme {
+        // The owner may explicitly pair again without a certificate.
+        Some(Scheme::Http) => had_certificate && !policy.trust.pairing,
+        // An explicit port is a choice of what is spoken there.
+        None if requested.port.is_some() => had_certificate,
+        _ => had_certificate || matches!(identity.model, BridgeModel::Square | BridgeModel::Pro),
     }
 }
 
@@ -259,15 +268,15 @@ mod tests {
     const SQUARE: &[u8] =
         br#"{"swversion":"1943185030","bridgeid":"001788FFFE010203","modelid":"BSB002"}"#;
 
-    /// Whether the square bridge, never seen before, is refused in the clear.
+    /// Tells whether a new square bridge is refused over plain HTTP.
     fn is_refused(address: &str) -> bool {
-        let policy = Policy {
-            roots: super::super::Roots::default(),
+        let policy = CertificatePolicy {
+            roots: super::super::RootCertificates::default(),
             expected: None,
             known: Vec::new(),
-            trust: Trust::default(),
+            trust: CertificateTrust::default(),
         };
-        let identity = Identity::parse(SQUARE).unwrap();
+        let identity = BridgeIdentity::parse(SQUARE).unwrap();
         is_missing_certificate(&identity, &policy, &address.parse().unwrap())
     }
 

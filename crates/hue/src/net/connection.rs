@@ -1,4 +1,4 @@
-//! A bridge that can be called.
+//! A bridge that was identified, with requests over HTTP and touchlinks over TCP.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -8,81 +8,85 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use super::certificate::{Certificate, Known, Policy, Trust};
-use super::http::Failure;
-use super::line::{Line, Trouble, tcp};
-use super::{Bounds, Lan};
-use crate::address::{Address, Scheme};
-use crate::call::Call;
-use crate::error::HueError;
-use crate::flow::{Bridge, lights};
-use crate::identity::{BridgeId, Identity};
+use super::certificate::{Certificate, CertificatePolicy, CertificateTrust, KnownCertificate};
+use super::config::NetworkConfig;
+use super::endpoint::{Endpoint, connect_tcp};
+use super::http::ExchangeError;
+use crate::address::Address;
+use crate::error::{HueError, NoReplyReason};
+use crate::flow::{BridgeClient, lights};
+use crate::identity::BridgeIdentity;
 use crate::key::AppKey;
-use crate::keyring::{Entry, KeyRing};
-use crate::reply::Meaning;
-use crate::tcp30000::{Outcome, REQUEST, Touchlink};
-use crate::transport::{Answer, Transport};
+use crate::keyring::{KeyRing, PairedBridge};
+use crate::reply::BridgeErrorKind;
+use crate::request::BridgeRequest;
+use crate::tcp30000::{REQUEST, TouchlinkExchange, TouchlinkOutcome};
+use crate::transport::{BridgeReply, BridgeTransport};
 
-/// A bridge that was identified and whose certificate was judged, so that it may get a key.
+/// A bridge that was identified and whose certificate was verified, so that it may get a key.
 ///
-/// It holds no socket: each call has a connection of its own, one at a time to each bridge, and each is held against the same
+/// It holds no socket: each request has a connection of its own, one at a time to each bridge, and each must show the same
 /// certificate.
 #[derive(Debug)]
-pub struct Connection {
-    line: Line,
-    identity: Identity,
+pub struct BridgeConnection {
+    endpoint: Endpoint,
+    identity: BridgeIdentity,
     certificate: Option<Certificate>,
     touchlink_port: u16,
-    bounds: Bounds,
+    connect_timeout: Duration,
 }
 
-impl Connection {
-    /// Ties what was found on a way to exactly the certificate that was shown on it.
-    pub(super) fn new(lan: &Lan, found: &Line, identity: Identity) -> Result<Self, HueError> {
-        let address = found.address();
-        let verdict = found.verdict();
-        let line = match (found.scheme, &verdict) {
-            (Scheme::Https, Some((id, certificate))) => {
-                let known = Known {
-                    id: id.clone(),
+impl BridgeConnection {
+    /// Binds an identified endpoint to the certificate that it has shown.
+    pub(super) fn new(
+        network: &NetworkConfig,
+        identified: &Endpoint,
+        identity: BridgeIdentity,
+    ) -> Self {
+        let (address, timeouts) = (identified.address(), network.timeouts);
+        let certificate = identified.certificate();
+        let endpoint = match &certificate {
+            Some(certificate) => {
+                let known = KnownCertificate {
+                    bridge: certificate.bridge.clone(),
                     pin: Some(certificate.fingerprint),
                     root_signed: certificate.root_signed,
                 };
-                let policy = Policy {
-                    roots: lan.roots.clone(),
-                    expected: Some(id.clone()),
+                let policy = CertificatePolicy {
+                    roots: network.roots.clone(),
+                    expected: Some(certificate.bridge.clone()),
                     known: vec![known],
-                    trust: Trust::default(),
+                    trust: CertificateTrust::default(),
                 };
-                Line::secure(&address, Some(policy), lan.bounds)?
+                Endpoint::secure(&address, Some(policy), timeouts)
             }
-            _ => Line::plain(&address, lan.bounds),
+            None => Endpoint::plain(&address, timeouts),
         };
-        Ok(Self {
-            line,
+        Self {
+            endpoint,
             identity,
-            certificate: verdict.map(|(_, certificate)| certificate),
-            touchlink_port: lan.touchlink_port,
-            bounds: lan.bounds,
-        })
+            certificate,
+            touchlink_port: network.touchlink_port,
+            connect_timeout: timeouts.connect,
+        }
     }
 
-    /// Returns what the bridge says of itself. The id is missing only at the oldest firmware.
-    pub fn identity(&self) -> &Identity {
+    /// Returns the public identity of the bridge. The id is missing only with the oldest firmware.
+    pub fn identity(&self) -> &BridgeIdentity {
         &self.identity
     }
 
-    /// Returns where it is and how it is spoken to.
+    /// Returns the address, with its scheme.
     pub fn address(&self) -> Address {
-        self.line.address()
+        self.endpoint.address()
     }
 
-    /// Returns its certificate; there is none in the clear.
+    /// Returns the certificate; there is none over plain HTTP.
     pub fn certificate(&self) -> Option<&Certificate> {
         self.certificate.as_ref()
     }
 
-    /// Returns its id, or its address where it has none, for a message.
+    /// Returns the name for messages: the id, or the address where the bridge reports no id.
     pub fn label(&self) -> String {
         match &self.identity.id {
             Some(id) => id.to_string(),
@@ -90,160 +94,163 @@ impl Connection {
         }
     }
 
-    /// Returns it as the flows take it; without a key to pair with it.
-    pub fn bridge(&self, key: Option<AppKey>) -> Bridge<'_, Self> {
-        Bridge::new(self, self.identity.clone(), self.address(), key)
+    /// Returns a client for the flows; without a key for pairing.
+    pub fn client(&self, key: Option<AppKey>) -> BridgeClient<'_, Self> {
+        BridgeClient::new(self, self.identity.clone(), self.address(), key)
     }
 
-    /// Returns what is kept of this bridge; nothing of one that does not tell its id.
+    /// Returns this bridge's entry in the ring; none for a bridge that reports no id.
     ///
     /// # Errors
     ///
-    /// [`HueError::Local`] when the keys cannot be read.
-    pub fn kept_in(&self, ring: &KeyRing) -> Result<Option<Entry>, HueError> {
+    /// [`HueError::Local`] if the ring cannot be read.
+    pub fn paired_bridge(&self, ring: &KeyRing) -> Result<Option<PairedBridge>, HueError> {
         match &self.identity.id {
-            Some(id) => Ok(ring.entry(id)?),
+            Some(id) => Ok(ring.bridge(id)?),
             None => Ok(None),
         }
     }
 
-    /// Tells whether the bridge still takes the key that is kept for it. One that shows another certificate than before is not
-    /// given it.
+    /// Tells whether the bridge still accepts its key. A bridge with a changed certificate does not get to see the key.
     ///
     /// # Errors
     ///
-    /// [`HueError`] for all but a key that the bridge does not know.
-    pub async fn still_takes(&self, known: &Entry) -> Result<bool, HueError> {
+    /// [`HueError`], except for a key that the bridge does not know.
+    pub async fn still_accepts(&self, paired: &PairedBridge) -> Result<bool, HueError> {
         let is_same = match &self.certificate {
-            Some(shown) => shown.root_signed || known.pin == Some(shown.fingerprint),
-            None => known.pin.is_none() && !known.root_signed,
+            Some(shown) => shown.root_signed || paired.pin == Some(shown.fingerprint),
+            None => paired.pin.is_none() && !paired.root_signed,
         };
         if !is_same {
             return Ok(false);
         }
-        match lights(&self.bridge(Some(known.key.clone()))).await {
+        match lights(&self.client(Some(paired.key.clone()))).await {
             Ok(_) => Ok(true),
-            Err(HueError::Refused { error, .. }) if error.meaning() == Meaning::Unauthorized => {
+            Err(HueError::Refused { error, .. })
+                if error.kind() == BridgeErrorKind::Unauthorized =>
+            {
                 Ok(false)
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Returns what to keep of it after pairing.
+    /// Returns the entry to save after pairing.
     ///
     /// # Errors
     ///
-    /// [`HueError::Usage`] for a bridge that does not tell its id: nothing could be found by it again.
-    pub fn entry(&self, key: AppKey, paired_at: Timestamp) -> Result<Entry, HueError> {
-        let id: &BridgeId = self.identity.id.as_ref().ok_or_else(|| {
+    /// [`HueError::Usage`] for a bridge that reports no id, because the entry could not be found again.
+    pub fn to_paired(&self, key: AppKey, paired_at: Timestamp) -> Result<PairedBridge, HueError> {
+        let identity = self.identity.clone();
+        let id = identity.id.ok_or_else(|| {
             let at = self.address();
             HueError::Usage(format!(
-                "the bridge at {at} does not tell its id, so its key cannot be kept; give it with --app-key-file"
+                "the bridge at {at} does not report its id, so its key cannot be saved; give the key with --app-key-file"
             ))
         })?;
-        let identity = &self.identity;
-        let mut entry = Entry {
-            id: id.clone(),
+        let mut paired = PairedBridge {
+            id,
             key,
             address: self.address(),
-            name: identity.name.clone(),
-            model: identity.model.clone(),
-            software: identity.software.clone(),
+            name: identity.name,
+            model: identity.model,
+            software: identity.software,
             api: identity.api,
             pin: None,
             root_signed: false,
             paired_at,
         };
-        self.note_certificate(&mut entry);
-        Ok(entry)
+        self.update_certificate(&mut paired);
+        Ok(paired)
     }
 
-    /// Brings an entry up to date. Returns whether there was news.
-    pub(super) fn note_in(&self, entry: &mut Entry) -> bool {
-        let is_certificate_new = self.note_certificate(entry);
-        entry.update(&self.identity, &self.address()) || is_certificate_new
+    /// Updates an entry with the current identity, address and certificate. Returns whether anything changed.
+    pub(super) fn update_bridge(&self, paired: &mut PairedBridge) -> bool {
+        let is_certificate_changed = self.update_certificate(paired);
+        paired.update(&self.identity, &self.address()) || is_certificate_changed
     }
 
-    /// A certificate of the bridge's own is pinned, one of the vendor's need not be.
-    fn note_certificate(&self, entry: &mut Entry) -> bool {
-        let before = (entry.pin, entry.root_signed);
-        match self.certificate {
-            Some(Certificate {
-                root_signed: true, ..
-            }) => {
-                entry.root_signed = true;
-                entry.pin = None;
+    /// Pins a self-signed certificate; one signed by the vendor need not be pinned.
+    fn update_certificate(&self, paired: &mut PairedBridge) -> bool {
+        let before = (paired.pin, paired.root_signed);
+        match &self.certificate {
+            Some(certificate) if certificate.root_signed => {
+                paired.root_signed = true;
+                paired.pin = None;
             }
-            Some(own) => entry.pin = Some(own.fingerprint),
+            Some(certificate) => paired.pin = Some(certificate.fingerprint),
             None => {}
         }
-        before != (entry.pin, entry.root_signed)
+        before != (paired.pin, paired.root_signed)
     }
+}
 
-    async fn touchlink_on(&self, mut stream: TcpStream) -> Result<Outcome, io::Error> {
-        stream.write_all(REQUEST).await?;
-        let mut touchlink = Touchlink::sent(Instant::now());
-        let mut buffer = [0; 512];
-        loop {
-            if let Some(outcome) = touchlink.outcome() {
-                return Ok(outcome.clone());
-            }
-            let left = touchlink
-                .poll_timeout()
-                .saturating_duration_since(Instant::now());
-            match timeout(left, stream.read(&mut buffer)).await {
-                Ok(Ok(length @ 1..)) => {
-                    let arrived = buffer.get(..length).unwrap_or_default();
-                    touchlink.handle_input(Instant::now(), arrived);
-                }
-                // What was asked for may have been done, however the connection ended.
-                Ok(Ok(0) | Err(_)) => touchlink.handle_closed(Instant::now()),
-                Err(_) => touchlink.handle_timeout(Instant::now()),
-            }
+async fn run_touchlink(mut stream: TcpStream) -> io::Result<TouchlinkOutcome> {
+    stream.write_all(REQUEST).await?;
+    let mut touchlink = TouchlinkExchange::sent(Instant::now());
+    let mut buffer = Vec::with_capacity(512);
+    loop {
+        if let Some(outcome) = touchlink.outcome() {
+            return Ok(outcome.clone());
+        }
+        let deadline = touchlink.poll_timeout();
+        let left = deadline.saturating_duration_since(Instant::now());
+        buffer.clear();
+        match timeout(left, stream.read_buf(&mut buffer)).await {
+            Ok(Ok(1..)) => touchlink.handle_input(Instant::now(), &buffer),
+            // The touchlink may have been done, however the connection ended.
+            Ok(Ok(0) | Err(_)) => touchlink.handle_closed(Instant::now()),
+            Err(_) => touchlink.handle_timeout(Instant::now()),
         }
     }
 }
 
-impl Transport for Connection {
-    async fn call(&self, call: &Call, key: Option<&AppKey>) -> Result<Answer, HueError> {
-        let called = self.line.call(call, key).await;
-        let sent = key.cloned().or_else(|| call.typed_key());
-        let called = called.map_err(|trouble| match (trouble, sent) {
-            // What cannot be understood is shown to people.
-            (Trouble::Http(Failure::Bad { status, body }), Some(key)) => {
-                let body = key.taken_out_of(&body);
-                Trouble::Http(Failure::Bad { status, body })
-            }
-            (trouble, _) => trouble,
+impl BridgeTransport for BridgeConnection {
+    async fn send(
+        &self,
+        request: &BridgeRequest,
+        key: Option<&AppKey>,
+    ) -> Result<BridgeReply, HueError> {
+        let sent = self.endpoint.send(request, key).await;
+        let response = sent.map_err(|error| {
+            let secret = key.cloned().or_else(|| request.typed_key());
+            let error = match (error, secret) {
+                // The quotation in the error must not show the key.
+                (ExchangeError::BadReply { status, body }, Some(secret)) => {
+                    let body = secret.mask(&body);
+                    ExchangeError::BadReply { status, body }
+                }
+                (error, _) => error,
+            };
+            error.at(&self.address())
         });
-        let reply = called.map_err(|trouble| trouble.at(&self.address()));
-        match &reply {
-            Ok(reply) => {
-                tracing::debug!(bridge = self.label(), %call, status = reply.answer.status);
+        match &response {
+            Ok(response) => {
+                tracing::debug!(bridge = self.label(), %request, status = response.reply.status);
             }
-            Err(error) => tracing::debug!(bridge = self.label(), %call, %error),
+            Err(error) => tracing::debug!(bridge = self.label(), %request, %error),
         }
-        let reply = reply?;
-        match reply.answer.status {
+        let reply = response?.reply;
+        match reply.status {
             status @ (429 | 503) => Err(HueError::Busy {
                 at: self.address().to_string(),
                 status,
             }),
-            _ => Ok(reply.answer),
+            _ => Ok(reply),
         }
     }
 
-    async fn touchlink(&self) -> Result<Outcome, HueError> {
-        let at = || format!("{} port {}", self.line.host, self.touchlink_port);
-        let connected = tcp(&self.line.host, self.touchlink_port, self.bounds.connect).await;
-        let stream = connected.map_err(|how| HueError::NoAnswer { at: at(), how })?;
-        let asked = self.touchlink_on(stream).await;
-        // Nothing was sent, or no bridge would know that something was.
-        asked.map_err(|_| HueError::NoAnswer {
-            at: at(),
-            how: crate::error::Silence::Closed,
-        })
+    async fn touchlink(&self) -> Result<TouchlinkOutcome, HueError> {
+        let (host, port) = (&self.endpoint.host, self.touchlink_port);
+        let no_reply = |reason| HueError::NoReply {
+            at: format!("{host} port {port}"),
+            reason,
+        };
+        let connected = connect_tcp(host, port, self.connect_timeout).await;
+        let stream = connected.map_err(no_reply)?;
+        // Only writing the request can fail, and then the bridge has not received it.
+        let outcome = run_touchlink(stream).await;
+        outcome.map_err(|_| no_reply(NoReplyReason::Closed))
     }
 
     async fn sleep(&self, time: Duration) {

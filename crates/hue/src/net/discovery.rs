@@ -1,11 +1,11 @@
-//! Finding bridges: mDNS, SSDP, and, only when it is asked for, the vendor's look-up in the internet.
+//! Discovery of bridges: by mDNS, by SSDP and, only on request, by the vendor's lookup service on the internet.
 //!
-//! What answers there is a candidate and no more. Each is asked which bridge it is ([`look`]), and one that does not say so is none.
-//! No certificate is judged here, and nothing secret is sent.
+//! Whatever replies there is only a candidate. Each is asked for its identity, and dropped if it reports none. No certificate is
+//! verified here, and nothing secret is sent.
 
 use std::collections::HashSet;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -14,110 +14,119 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::Lan;
-use super::connect::look;
+use super::config::NetworkConfig;
+use super::connect::identify_unverified;
 use crate::address::{Address, Scheme};
 use crate::error::HueError;
-use crate::identity::{BridgeId, Identity};
+use crate::identity::{BridgeId, BridgeIdentity};
 
+mod candidate;
 mod cloud;
 mod mdns;
 mod socket;
 mod ssdp;
 
-/// Whatever a network full of forgers answers, no more than this is looked at.
-const MOST: usize = 64;
-/// When the questions are sent: datagrams get lost.
-const SENDINGS: [Duration; 3] = [
+/// Maximum number of candidates; limits what forged replies can cause.
+const MAX_CANDIDATES: usize = 64;
+/// Default time to wait for replies.
+const DEFAULT_WAIT: Duration = Duration::from_secs(3);
+/// Times of the queries after the start; datagrams get lost.
+const QUERY_TIMES: [Duration; 3] = [
     Duration::ZERO,
     Duration::from_millis(500),
     Duration::from_millis(1500),
 ];
+/// Delay after a socket error, which can repeat at once.
+const SOCKET_ERROR_DELAY: Duration = Duration::from_millis(50);
+/// Maximum size of a datagram.
+const MAX_DATAGRAM: usize = 1 << 16;
 
-/// How to search.
+/// Options of [`discover`].
 #[derive(Debug, Clone, Copy)]
-pub struct Search {
-    /// How long answers are waited for.
+pub struct DiscoveryOptions {
+    /// Time to wait for replies.
     pub wait: Duration,
-    /// How long it may take in all. Who has answered and does not say by then which bridge it is, is left out.
-    pub at_most: Duration,
-    /// Whether the vendor's server in the internet is asked, too. It learns this network's address by that.
+    /// Maximum time in all. A candidate that has not reported its identity by then is dropped.
+    pub timeout: Duration,
+    /// Whether to ask the vendor's lookup service as well, which learns this network's address by that.
     pub cloud: bool,
 }
 
-impl Default for Search {
-    /// Three seconds, on this network only; who answered is waited for as long as one answer may take.
+impl Default for DiscoveryOptions {
+    /// Three seconds, on this network only; candidates have as long as one request may take.
     fn default() -> Self {
         Self {
-            wait: Duration::from_secs(3),
-            at_most: Duration::MAX,
+            wait: DEFAULT_WAIT,
+            timeout: Duration::MAX,
             cloud: false,
         }
     }
 }
 
-/// A bridge that answered and said which it is.
+/// A bridge that has reported its identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// Where. Without a scheme where the ports are the usual ones.
+pub struct FoundBridge {
+    /// The address, without a scheme if the ports are the default ones.
     pub address: Address,
-    /// What it says of itself.
-    pub identity: Identity,
+    /// The public identity.
+    pub identity: BridgeIdentity,
 }
 
-/// Finds bridges, and tells of each as it answers. A bridge that answers on several ways is one.
+/// Finds bridges, and calls `found` for each as it replies. A bridge that replies at several addresses is reported once.
 ///
 /// # Errors
 ///
-/// [`HueError::Local`] when no question can be sent from an interface; [`HueError::Cloud`] when the look-up in the internet was
-/// asked for and came to nothing, after everything else was told.
+/// [`HueError::Local`] if no query can be sent from an interface; [`HueError::Cloud`] if the lookup service was requested and
+/// failed, after everything else was reported.
 pub async fn discover(
-    lan: &Lan,
-    search: &Search,
-    mut found: impl FnMut(&Found) + Send,
-) -> Result<Vec<Found>, HueError> {
-    let mut tell = |bridge: &Found| {
+    network: &NetworkConfig,
+    options: &DiscoveryOptions,
+    mut found: impl FnMut(&FoundBridge) + Send,
+) -> Result<Vec<FoundBridge>, HueError> {
+    let mut report = |bridge: &FoundBridge| {
         found(bridge);
         ControlFlow::Continue(())
     };
     let begin = Instant::now();
-    let near = run(lan, Ports::default(), search, &mut tell);
-    if !search.cloud {
-        return near.await;
+    let local = search_local(network, DiscoveryPorts::default(), options, &mut report);
+    if !options.cloud {
+        return local.await;
     }
-    let (near, far) = tokio::join!(near, cloud::ask(lan));
-    let mut looking = Looking::new(lan, near?);
-    let far = far.map_err(HueError::Cloud)?;
-    far.into_iter().for_each(|address| looking.look_at(address));
-    let left = search.at_most.saturating_sub(begin.elapsed());
-    looking.finish(left, tell).await;
-    Ok(looking.found)
+    let (local, cloud) = tokio::join!(local, cloud::request(network));
+    let mut candidates = Candidates::new(network, local?);
+    for address in cloud.map_err(HueError::Cloud)? {
+        candidates.identify(address);
+    }
+    let left = options.timeout.saturating_sub(begin.elapsed());
+    candidates.finish(left, report).await;
+    Ok(candidates.found)
 }
 
-/// Finds one bridge by its id, and stops as soon as it answers.
+/// Finds one bridge by its id, and stops as soon as it replies.
 ///
 /// # Errors
 ///
-/// [`HueError::NoSuchBridge`] when none answers with this id, and as [`discover`].
-pub async fn locate(lan: &Lan, id: &BridgeId) -> Result<Found, HueError> {
-    let is_meant = |bridge: &Found| bridge.identity.id.as_ref() == Some(id);
-    let tell = |bridge: &Found| match is_meant(bridge) {
+/// [`HueError::NoSuchBridge`] if no bridge with this id replies, and as [`discover`].
+pub async fn locate(network: &NetworkConfig, id: &BridgeId) -> Result<FoundBridge, HueError> {
+    let is_wanted = |bridge: &FoundBridge| bridge.identity.id.as_ref() == Some(id);
+    let report = |bridge: &FoundBridge| match is_wanted(bridge) {
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),
     };
-    let all = run(lan, Ports::default(), &Search::default(), tell).await?;
-    let found = all.into_iter().find(is_meant);
+    let (ports, options) = (DiscoveryPorts::default(), DiscoveryOptions::default());
+    let all = search_local(network, ports, &options, report).await?;
+    let found = all.into_iter().find(is_wanted);
     found.ok_or_else(|| HueError::NoSuchBridge(id.clone()))
 }
 
-/// Where the questions go to.
+/// The ports that the queries are sent to.
 #[derive(Debug, Clone, Copy)]
-struct Ports {
+struct DiscoveryPorts {
     mdns: u16,
     ssdp: u16,
 }
 
-impl Default for Ports {
+impl Default for DiscoveryPorts {
     fn default() -> Self {
         Self {
             mdns: mdns::PORT,
@@ -126,204 +135,196 @@ impl Default for Ports {
     }
 }
 
-/// Asks on every interface, and looks at what answers, until the time is over or `tell` has enough.
-async fn run(
-    lan: &Lan,
-    ports: Ports,
-    search: &Search,
-    mut tell: impl FnMut(&Found) -> ControlFlow<()>,
-) -> Result<Vec<Found>, HueError> {
-    let (candidates, mut heard) = mpsc::channel(MOST);
-    // The askers end with this function.
-    let mut askers = JoinSet::new();
-    for (name, address) in &lan.interfaces {
-        let sockets = Asker::all(*address, ports).map_err(|source| HueError::Local {
-            what: format!("bridges cannot be searched from {name} ({address})"),
+/// Sends queries from every interface and identifies what replies, until the time is up or `report` stops it.
+async fn search_local(
+    network: &NetworkConfig,
+    ports: DiscoveryPorts,
+    options: &DiscoveryOptions,
+    mut report: impl FnMut(&FoundBridge) -> ControlFlow<()>,
+) -> Result<Vec<FoundBridge>, HueError> {
+    let (sender, mut addresses) = mpsc::channel(MAX_CANDIDATES);
+    // Aborted when this function ends.
+    let mut queries = JoinSet::new();
+    for (name, address) in &network.interfaces {
+        let sockets = DiscoverySocket::open_all(*address, ports);
+        let sockets = sockets.map_err(|source| HueError::Local {
+            what: format!("cannot search for bridges from {name} ({address})"),
             source,
         })?;
-        for asker in sockets {
-            askers.spawn(asker.run(candidates.clone()));
+        for socket in sockets {
+            queries.spawn(socket.run(sender.clone()));
         }
     }
-    drop(candidates);
-    let mut looking = Looking::new(lan, Vec::new());
+    drop(sender);
+    let mut candidates = Candidates::new(network, Vec::new());
     let begin = Instant::now();
-    let until = begin + search.wait;
+    let until = begin + options.wait;
     loop {
         tokio::select! {
             () = sleep_until(until) => break,
-            candidate = heard.recv() => match candidate {
-                Some(address) => looking.look_at(address),
-                // No socket is left.
+            address = addresses.recv() => match address {
+                Some(address) => candidates.identify(address),
+                // There is no interface.
                 None => break,
             },
-            Some(bridge) = looking.next() => {
-                if tell(&bridge).is_break() {
-                    return Ok(looking.found);
+            Some(bridge) = candidates.next() => {
+                if report(&bridge).is_break() {
+                    return Ok(candidates.found);
                 }
             }
         }
     }
-    drop(askers);
-    let left = search.at_most.saturating_sub(begin.elapsed());
-    looking.finish(left, tell).await;
-    Ok(looking.found)
+    drop(queries);
+    let left = options.timeout.saturating_sub(begin.elapsed());
+    candidates.finish(left, report).await;
+    Ok(candidates.found)
 }
 
-/// The candidates, and which of them are bridges.
-struct Looking<'a> {
-    lan: &'a Lan,
+/// The candidates, and the bridges among them.
+struct Candidates<'a> {
+    network: &'a NetworkConfig,
     known: HashSet<Address>,
-    looks: JoinSet<Option<Found>>,
-    found: Vec<Found>,
+    identifications: JoinSet<Option<FoundBridge>>,
+    found: Vec<FoundBridge>,
 }
 
-impl<'a> Looking<'a> {
-    fn new(lan: &'a Lan, found: Vec<Found>) -> Self {
+impl<'a> Candidates<'a> {
+    fn new(network: &'a NetworkConfig, found: Vec<FoundBridge>) -> Self {
         Self {
-            lan,
+            network,
             known: found.iter().map(|bridge| bridge.address.clone()).collect(),
-            looks: JoinSet::new(),
+            identifications: JoinSet::new(),
             found,
         }
     }
 
-    /// Looks at an address, once.
-    fn look_at(&mut self, address: Address) {
-        if self.known.len() >= MOST || !self.known.insert(address.clone()) {
+    /// Starts to identify the bridge at an address, once for each address.
+    fn identify(&mut self, address: Address) {
+        if self.known.len() >= MAX_CANDIDATES || !self.known.insert(address.clone()) {
             return;
         }
-        let lan = self.lan.clone();
-        self.looks.spawn(async move {
-            let (at, identity) = look(&lan, &address).await.ok()?;
-            let address = if address.scheme.is_none() {
-                address
-            } else {
-                at
+        let network = self.network.clone();
+        self.identifications.spawn(async move {
+            let identified = identify_unverified(&network, &address).await;
+            let (with_scheme, identity) = identified.ok()?;
+            let address = match address.scheme {
+                None => address,
+                Some(_) => with_scheme,
             };
-            Some(Found { address, identity })
+            Some(FoundBridge { address, identity })
         });
     }
 
-    /// Returns the next bridge that was not found before; `None` when nothing is looked at now.
-    async fn next(&mut self) -> Option<Found> {
+    /// Returns the next new bridge, or `None` when no identification is running.
+    async fn next(&mut self) -> Option<FoundBridge> {
         loop {
-            let Ok(Some(found)) = self.looks.join_next().await? else {
+            let Ok(Some(new)) = self.identifications.join_next().await? else {
                 continue;
             };
-            let is_known = |other: &Found| match (&other.identity.id, &found.identity.id) {
+            let is_same = |other: &FoundBridge| match (&other.identity.id, &new.identity.id) {
                 (Some(one), Some(other)) => one == other,
-                _ => other.address.host == found.address.host,
+                _ => other.address.host == new.address.host,
             };
-            match self.found.iter_mut().find(|other| is_known(other)) {
+            match self.found.iter_mut().find(|other| is_same(other)) {
                 None => {
-                    self.found.push(found.clone());
-                    return Some(found);
+                    self.found.push(new.clone());
+                    return Some(new);
                 }
-                // On two ways at once: the one with a certificate is kept.
-                Some(other) if other.address.scheme == Some(Scheme::Http) => *other = found,
+                // Found at two addresses: the one with a certificate is kept.
+                Some(other) if other.address.scheme == Some(Scheme::Http) => *other = new,
                 Some(_) => {}
             }
         }
     }
 
-    /// Waits for what is still looked at; each look has its bounds, and all together have `within`.
-    async fn finish(&mut self, within: Duration, mut tell: impl FnMut(&Found) -> ControlFlow<()>) {
+    /// Waits for the running identifications. Each has its timeouts, and all together have `within`.
+    async fn finish(
+        &mut self,
+        within: Duration,
+        mut report: impl FnMut(&FoundBridge) -> ControlFlow<()>,
+    ) {
         let all = async {
             while let Some(bridge) = self.next().await {
-                if tell(&bridge).is_break() {
+                if report(&bridge).is_break() {
                     return;
                 }
             }
         };
-        // What has not said who it is by then, is not waited for.
+        // What is not identified by then is dropped.
         let _ = timeout(within, all).await;
     }
 }
 
-/// A socket that asks one kind of question.
-struct Asker {
+/// A socket with the queries of one protocol.
+struct DiscoverySocket {
     socket: UdpSocket,
     target: (Ipv4Addr, u16),
-    questions: Vec<Vec<u8>>,
-    read: fn(&[u8], Ipv4Addr) -> Vec<Address>,
+    queries: Vec<Vec<u8>>,
+    parse: fn(&[u8], Ipv4Addr) -> Vec<Address>,
 }
 
-impl Asker {
-    /// Makes the sockets of one interface.
-    fn all(interface: Ipv4Addr, ports: Ports) -> io::Result<Vec<Self>> {
+impl DiscoverySocket {
+    /// Opens the sockets of one interface.
+    fn open_all(interface: Ipv4Addr, ports: DiscoveryPorts) -> io::Result<Vec<Self>> {
         let mdns = |socket| Self {
             socket,
             target: (mdns::GROUP, ports.mdns),
-            questions: vec![mdns::query()],
-            read: mdns::parse,
+            queries: vec![mdns::query()],
+            parse: mdns::parse,
+        };
+        let ssdp = |socket| Self {
+            socket,
+            target: (ssdp::GROUP, ports.ssdp),
+            queries: ssdp::queries(),
+            parse: ssdp::parse,
         };
         let mut all = vec![
-            mdns(socket::asking(interface, mdns::HOPS)?),
-            Self {
-                socket: socket::asking(interface, ssdp::HOPS)?,
-                target: (ssdp::GROUP, ports.ssdp),
-                questions: ssdp::searches(),
-                read: ssdp::parse,
-            },
+            mdns(socket::unicast(interface, mdns::HOPS)?),
+            ssdp(socket::unicast(interface, ssdp::HOPS)?),
         ];
-        // Some firewalls let answers through on this port only. Where it is taken, the other socket has to do.
-        all.extend(
-            socket::listening(interface, (mdns::GROUP, ports.mdns), mdns::HOPS)
-                .ok()
-                .map(mdns),
-        );
+        // Some firewalls let replies through on this port only. If it is taken, the other socket has to do.
+        let shared = socket::multicast(interface, (mdns::GROUP, ports.mdns), mdns::HOPS);
+        all.extend(shared.ok().map(mdns));
         Ok(all)
     }
 
     async fn run(self, candidates: mpsc::Sender<Address>) {
-        tokio::join!(self.ask(), self.listen(candidates));
+        tokio::join!(self.send_queries(), self.receive(candidates));
     }
 
-    async fn ask(&self) {
+    async fn send_queries(&self) {
         let begin = Instant::now();
-        for after in SENDINGS {
+        for after in QUERY_TIMES {
             sleep_until(begin + after).await;
-            for question in &self.questions {
-                // Sent again anyway.
-                let _ = self.socket.send_to(question, self.target).await;
+            for query in &self.queries {
+                // A query that fails is sent again.
+                let _ = self.socket.send_to(query, self.target).await;
             }
         }
     }
 
-    async fn listen(&self, candidates: mpsc::Sender<Address>) {
-        // The largest that a datagram can be.
-        let mut buffer = vec![0; 1 << 16];
+    async fn receive(&self, candidates: mpsc::Sender<Address>) {
+        let mut datagram = Vec::with_capacity(MAX_DATAGRAM);
         loop {
-            let Ok((length, from)) = self.socket.recv_from(&mut buffer).await else {
-                // What the network said of a question that got nowhere.
-                sleep(Duration::from_millis(50)).await;
+            datagram.clear();
+            let from = match self.socket.recv_buf_from(&mut datagram).await {
+                Ok((_, from)) => from,
+                // For example an ICMP error in reply to a query.
+                Err(_) => {
+                    sleep(SOCKET_ERROR_DELAY).await;
+                    continue;
+                }
+            };
+            let IpAddr::V4(from) = from.ip() else {
                 continue;
             };
-            let std::net::IpAddr::V4(from) = from.ip() else {
-                continue;
-            };
-            let arrived = buffer.get(..length).unwrap_or_default();
-            for address in (self.read)(arrived, from) {
+            for address in (self.parse)(&datagram, from) {
                 if candidates.send(address).await.is_err() {
                     return;
                 }
             }
         }
     }
-}
-
-/// Returns the address of a candidate; the usual ports of a bridge are left out, so that one with both is one candidate.
-fn candidate(host: Ipv4Addr, scheme: Scheme, port: u16) -> Option<Address> {
-    if port == 0 || host.is_unspecified() || host.is_multicast() || host.is_broadcast() {
-        return None;
-    }
-    let is_usual = port == scheme.port();
-    Some(Address {
-        scheme: (!is_usual).then_some(scheme),
-        host: host.to_string(),
-        port: (!is_usual).then_some(port),
-    })
 }
 
 #[cfg(test)]

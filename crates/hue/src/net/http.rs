@@ -1,7 +1,11 @@
-//! One call and its answer, on a connection of its own.
+//! One HTTP request and its reply, on a connection of its own.
 //!
-//! A bridge serves three connections at once and drops idle ones without a word; a connection for each call is what it does best
-//! with, and then nobody has to guess whether a call on an old connection arrived.
+//! A bridge serves three connections at a time and silently drops idle ones, so each request has a connection of its own: it is then
+//! never unclear whether a request on an old connection arrived.
+//!
+//! This is hyper and not reqwest, because a request is to be the bytes of the protocol page (reqwest adds `Accept`), a path that a
+//! person wrote is sent unchanged (reqwest normalises it), and a reply that is not HTTP is quoted and told apart from no reply
+//! (reqwest reports both as an incomplete message).
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,97 +19,127 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio_util::io::InspectReader;
 
-use crate::call::{Call, Method};
-use crate::error::Silence;
+use crate::address::Address;
+use crate::error::{CertificateProblem, HueError, NoReplyReason};
+use crate::identity::NotABridge;
 use crate::key::AppKey;
-use crate::transport::Answer;
+use crate::reply::BadReply;
+use crate::request::{BridgeRequest, Method};
+use crate::transport::BridgeReply;
 
-/// A bridge with all its lights, scenes and rules says some 200 KiB.
-const LARGEST_BODY: usize = 1 << 20;
-const LARGEST_HEAD: usize = 32 << 10;
-const MOST_HEADERS: usize = 64;
-/// So much of what is not HTTP is kept to be shown; enough that a key in what is shown is there in full, and can be taken out.
-const EXCERPT: usize = 512;
+/// Maximum size of a body; a bridge with all its lights, scenes and rules has some 200 KiB.
+const MAX_BODY: usize = 1 << 20;
+/// Maximum size of a reply's head.
+const MAX_HEAD: usize = 32 << 10;
+/// Maximum number of headers of a reply.
+const MAX_HEADERS: usize = 64;
+/// Maximum length of what is kept of a malformed reply; long enough that a key in the quoted part is complete and can be masked.
+const MAX_EXCERPT: usize = 512;
 
-/// What came back.
+/// A reply, and where it redirects to.
 #[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) answer: Answer,
-    /// Where it sends us, when it does.
+pub(super) struct HttpReply {
+    pub(super) reply: BridgeReply,
     pub(super) location: Option<String>,
 }
 
-/// Why no answer came.
+/// Failure of a request.
 #[derive(Debug)]
-pub(super) enum Failure {
-    /// Nothing was heard.
-    Silent(Silence),
-    /// Something was heard, but no whole answer, or one that is too large.
-    Bad {
-        /// The status, as far as it was told; else 0.
+pub(super) enum ExchangeError {
+    /// Nothing arrived.
+    NoReply(NoReplyReason),
+    /// The reply is malformed, incomplete or too large.
+    BadReply {
+        /// The status, or 0 if there was none.
         status: u16,
-        /// What came.
+        /// The beginning of the reply.
         body: Vec<u8>,
     },
-    /// The call cannot be written as HTTP.
-    Call,
+    /// The server does not speak TLS.
+    NotTls(String),
+    /// The certificate was not accepted.
+    Certificate(CertificateProblem),
+    /// The request cannot be written as HTTP.
+    InvalidRequest,
 }
 
-/// Makes the request. Its head is the one of the protocol page.
-pub(super) fn request(
-    call: &Call,
+impl ExchangeError {
+    /// Adds the address.
+    pub(super) fn at(self, address: &Address) -> HueError {
+        let at = address.to_string();
+        match self {
+            Self::NoReply(reason) => HueError::NoReply { at, reason },
+            Self::BadReply { status, body } => HueError::BadReply {
+                at,
+                reply: BadReply::new(status, &body),
+            },
+            Self::NotTls(problem) => HueError::NotABridge {
+                at,
+                problem: NotABridge(problem),
+            },
+            Self::Certificate(problem) => HueError::Certificate { at, problem },
+            Self::InvalidRequest => HueError::Usage("this path cannot be sent as HTTP".to_owned()),
+        }
+    }
+}
+
+/// Builds the HTTP request. Its head is that of the protocol page.
+pub(super) fn build(
+    request: &BridgeRequest,
     key: Option<&AppKey>,
     authority: &str,
 ) -> Option<Request<Full<Bytes>>> {
-    let path = call.path(key);
+    let path = request.path(key);
     if !path.starts_with('/') {
         return None;
     }
-    let mut request = Request::builder()
-        .method(call.method.as_str())
+    let mut builder = Request::builder()
+        .method(request.method.as_str())
         .uri(path.as_str())
         .header(HOST, authority);
-    let body = call.body.clone().unwrap_or_default();
-    if call.body.is_some() {
-        request = request.header(CONTENT_TYPE, "application/json");
+    if request.body.is_some() {
+        builder = builder.header(CONTENT_TYPE, "application/json");
     }
-    if call.body.is_some() || matches!(call.method, Method::Post | Method::Put) {
-        request = request.header(CONTENT_LENGTH, body.len());
+    let body = Bytes::from(request.body.clone().unwrap_or_default());
+    if request.body.is_some() || matches!(request.method, Method::Post | Method::Put) {
+        builder = builder.header(CONTENT_LENGTH, body.len());
     }
-    if let Some(key) = key.filter(|_| call.has_key_header()) {
+    if let Some(key) = key.filter(|_| request.has_key_header()) {
         let mut value = HeaderValue::from_str(key.expose()).ok()?;
         value.set_sensitive(true);
-        request = request.header("hue-application-key", value);
+        builder = builder.header("hue-application-key", value);
     }
-    request = request.header(CONNECTION, "close");
-    request.body(Full::new(Bytes::from(body))).ok()
+    builder
+        .header(CONNECTION, "close")
+        .body(Full::new(body))
+        .ok()
 }
 
-/// Sends a request on a fresh connection and reads the answer to its end. The caller bounds the time.
-pub(super) async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Reply, Failure>
+/// Sends a request on a new connection and reads the reply to its end. The caller limits the time.
+pub(super) async fn exchange<S>(
+    stream: S,
+    request: Request<Full<Bytes>>,
+) -> Result<HttpReply, ExchangeError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let heard = Heard::default();
-    let listener = heard.clone();
-    let stream = InspectReader::new(stream, move |bytes: &[u8]| listener.add(bytes));
+    let received = ReceivedBytes::default();
+    let inspected = received.clone();
+    let stream = InspectReader::new(stream, move |bytes: &[u8]| inspected.add(bytes));
     let handshake = http1::Builder::new()
         .title_case_headers(true)
-        .max_buf_size(LARGEST_HEAD)
-        .max_headers(MOST_HEADERS)
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS)
         .handshake(TokioIo::new(stream));
-    let (mut sender, connection) = handshake
-        .await
-        .map_err(|_| heard.failure(Silence::Closed))?;
-    // Ends with this function, however it ends.
+    let (mut sender, connection) = handshake.await.map_err(|_| received.error())?;
+    // Aborts the connection's task when this function ends.
     let mut driver = JoinSet::new();
     driver.spawn(connection);
     let response = sender.send_request(request).await;
-    let response = response.map_err(|_| heard.failure(Silence::Closed))?;
-    read(response).await
+    read(response.map_err(|_| received.error())?).await
 }
 
-async fn read(response: Response<Incoming>) -> Result<Reply, Failure> {
+async fn read(response: Response<Incoming>) -> Result<HttpReply, ExchangeError> {
     let status = response.status().as_u16();
     let location = response.headers().get(LOCATION);
     let location = location.and_then(|value| value.to_str().ok().map(str::to_owned));
@@ -113,45 +147,44 @@ async fn read(response: Response<Incoming>) -> Result<Reply, Failure> {
     let mut body = Vec::new();
     while let Some(frame) = incoming.frame().await {
         let Ok(frame) = frame else {
-            return Err(Failure::Bad { status, body });
+            return Err(ExchangeError::BadReply { status, body });
         };
         if let Some(data) = frame.data_ref() {
             body.extend_from_slice(data);
         }
-        if body.len() > LARGEST_BODY {
-            return Err(Failure::Bad { status, body });
+        if body.len() > MAX_BODY {
+            return Err(ExchangeError::BadReply { status, body });
         }
     }
-    let answer = Answer { status, body };
-    Ok(Reply { answer, location })
+    let reply = BridgeReply { status, body };
+    Ok(HttpReply { reply, location })
 }
 
-/// The first bytes that came, to tell silence from an answer that is none.
+/// The first bytes received, to tell no reply from a malformed one.
 #[derive(Debug, Clone, Default)]
-struct Heard(Arc<Mutex<Vec<u8>>>);
+struct ReceivedBytes(Arc<Mutex<Vec<u8>>>);
 
-impl Heard {
+impl ReceivedBytes {
     fn add(&self, bytes: &[u8]) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = EXCERPT.saturating_sub(kept.len());
-        kept.extend(bytes.iter().take(room));
+        let mut received = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = MAX_EXCERPT.saturating_sub(received.len());
+        received.extend(bytes.iter().take(room));
     }
 
-    fn failure(&self, silence: Silence) -> Failure {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match kept.as_slice() {
-            [] => Failure::Silent(silence),
-            bytes => Failure::Bad {
-                status: told_status(bytes),
+    fn error(&self) -> ExchangeError {
+        let received = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match received.as_slice() {
+            [] => ExchangeError::NoReply(NoReplyReason::Closed),
+            bytes => ExchangeError::BadReply {
+                status: parse_status(bytes).unwrap_or(0),
                 body: bytes.to_vec(),
             },
         }
     }
 }
 
-/// Reads the status out of a head that is no whole one; 0 where it has none.
-fn told_status(bytes: &[u8]) -> u16 {
-    let text = String::from_utf8_lossy(bytes);
-    let told = text.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5));
-    told.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+/// Parses the status of an incomplete head.
+fn parse_status(head: &[u8]) -> Option<u16> {
+    let status = head.strip_prefix(b"HTTP/1.")?.get(2..5)?;
+    str::from_utf8(status).ok()?.parse().ok()
 }

@@ -10,10 +10,10 @@
 
 mod calls;
 mod errors;
+mod fallback;
 mod interruption;
-mod moving;
+mod move_light;
+mod operator;
 mod pairing;
-mod person;
-mod rescue;
+mod simulation;
 mod takeover;
-mod world;

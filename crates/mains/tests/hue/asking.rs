@@ -34,7 +34,7 @@ fn a_certificate_is_shown_and_asked_about() {
     let house = House::with(&["--no-announce"]);
     let mut session = type_in(&house, &["hue", "pair", FIRST]);
     session.expect("SHA-256").unwrap();
-    session.expect("trusted from now on? [y/N]").unwrap();
+    session.expect("Trust it from now on? [y/N]").unwrap();
     session.send_line("n").unwrap();
     session.expect("nothing was sent").unwrap();
     ends_with(session, 2);
@@ -73,7 +73,7 @@ fn a_takeover_tells_what_to_do_before_it_asks() {
     session.expect("30 cm").unwrap();
     session.expect("yours? [y/N]").unwrap();
     session.send_line("").unwrap();
-    session.expect("not agreed to").unwrap();
+    session.expect("not confirmed").unwrap();
     ends_with(session, 2);
     assert!(house.lights(FIRST).is_empty());
     let mut session = type_in(&house, &["hue", "takeover", FIRST]);
@@ -101,13 +101,13 @@ fn a_move_asks_which_light_and_before_it_deletes() {
     let house = House::paired(&["--count", "2", "--bulb", "near:1", "--no-announce"]);
     let verb = ["hue", "move", "1", "--from", FIRST, "--to", SECOND];
     let mut session = type_in(&house, &verb);
-    session.expect("blinks now").unwrap();
+    session.expect("is blinking now").unwrap();
     session.expect("[y/N]").unwrap();
     session.send_line("y").unwrap();
     session.expect("will be deleted").unwrap();
-    session.expect("Go on? [y/N]").unwrap();
+    session.expect("Continue? [y/N]").unwrap();
     session.send_line("n").unwrap();
-    session.expect("not agreed to").unwrap();
+    session.expect("not confirmed").unwrap();
     ends_with(session, 2);
     assert_eq!(
         (house.lights(FIRST).len(), house.lights(SECOND).len()),
@@ -118,7 +118,7 @@ fn a_move_asks_which_light_and_before_it_deletes() {
         session.expect("[y/N]").unwrap();
         session.send_line("y").unwrap();
     }
-    session.expect("is at bridge").unwrap();
+    session.expect("is on bridge").unwrap();
     ends_with(session, 0);
     assert_eq!(
         (house.lights(FIRST).len(), house.lights(SECOND).len()),

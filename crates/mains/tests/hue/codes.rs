@@ -144,7 +144,7 @@ fn what_cannot_be_meant() {
 }
 
 /// What is said of an answer that makes no sense.
-const ODD: &str = "cannot be understood";
+const ODD: &str = "unintelligible reply";
 
 /// Each fault of a bridge, what is done with it, the code, and a part of what is said.
 const FAULTS: [(&str, &str, i32, &str); 17] = [
@@ -157,7 +157,7 @@ const FAULTS: [(&str, &str, i32, &str); 17] = [
     ("half=GET/lights", "lights", 6, ""),
     ("giant=GET/lights", "lights", 6, ""),
     ("garbage=GET/lights", "lights", 6, ""),
-    ("silent=GET/lights", "lights", 4, "ended before an answer"),
+    ("silent=GET/lights", "lights", 4, "closed before a reply"),
     ("chunked", "lights", 0, ""),
     ("close-delimited", "lights", 0, ""),
     ("lf-only", "lights", 0, ""),

@@ -192,7 +192,7 @@ fn ctrl_c_says_how_to_go_on() {
         "{hint}"
     );
     let again = finish(verb(&house).output()).ends_with(0);
-    assert!(again.stderr.contains("cut short"), "{again:?}");
+    assert!(again.stderr.contains("interrupted move"), "{again:?}");
     assert_eq!(house.lights(FROM).len(), 0);
 }
 

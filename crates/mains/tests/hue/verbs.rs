@@ -30,7 +30,7 @@ fn each_model_is_paired_with_used_and_forgotten() {
         // Again: the key that is kept is still good, and nobody has to press anything.
         let key = house.kept_key();
         let again = house.run(&["hue", "pair", FIRST]).ends_with(0);
-        assert!(again.stderr.contains("paired already"), "{again:?}");
+        assert!(again.stderr.contains("already paired"), "{again:?}");
         assert!(again.stdout.contains(scheme), "{again:?}");
         assert_eq!(house.kept_key(), key);
         let forgotten = house.json(&["hue", "forget", &id]).ends_with(0).json();

@@ -1,39 +1,39 @@
-//! The touchlink itself, and the search behind it.
+//! The touchlink and the search after it.
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::Way;
-use crate::call::{Call, Method};
-use crate::error::{HueError, Silence};
-use crate::flow::search::Hunt;
-use crate::flow::{Bridge, lights};
-use crate::guide::{Guide, Progress, Question};
-use crate::identity::Via;
+use super::TakeoverMethod;
+use crate::error::{HueError, NoReplyReason};
+use crate::flow::client::{BridgeClient, lights};
+use crate::flow::search::LightSearch;
+use crate::identity::TouchlinkMethod;
 use crate::lights::Light;
-use crate::reply::{self, Meaning};
-use crate::tcp30000::Outcome;
-use crate::transport::Transport;
+use crate::operator::{FlowProgress, FlowQuestion, Operator};
+use crate::reply::{self, BridgeErrorKind};
+use crate::request::{BridgeRequest, Method};
+use crate::tcp30000::TouchlinkOutcome;
+use crate::transport::BridgeTransport;
 
-/// So long a touchlink takes that was started by a call, or that nobody has heard the end of.
-const TOUCHLINK_TAKES: Duration = Duration::from_secs(10);
+/// Duration of a touchlink whose end the bridge does not report.
+const TOUCHLINK_DURATION: Duration = Duration::from_secs(10);
 
-/// What a touchlink, or a search in its place, has brought.
+/// The outcome of a touchlink, or of a search in its place.
 #[derive(Debug)]
-pub(in crate::flow) struct Caught {
-    pub(in crate::flow) way: Way,
+pub(in crate::flow) struct Capture {
+    pub(in crate::flow) method: TakeoverMethod,
     pub(in crate::flow) captured: Option<bool>,
     pub(in crate::flow) found: Vec<Light>,
-    /// Whether a light that was listed before, and could not be reached, can be reached now.
+    /// Whether a light that was listed but unreachable before is reachable now.
     pub(in crate::flow) is_reachable_again: bool,
 }
 
-impl Caught {
-    /// What a search has brought.
-    pub(super) fn listed(way: Way, found: Vec<Light>) -> Self {
+impl Capture {
+    /// The outcome of a search.
+    pub(super) fn by_search(method: TakeoverMethod, found: Vec<Light>) -> Self {
         Self {
-            way,
+            method,
             captured: Some(!found.is_empty()),
             found,
             is_reachable_again: false,
@@ -41,121 +41,122 @@ impl Caught {
     }
 }
 
-/// Touchlinks of one bridge.
-pub(in crate::flow) struct Catch<'c, 'b, T, G> {
-    bridge: &'c Bridge<'b, T>,
-    guide: &'c G,
-    hunt: &'c Hunt<'c, 'b, T, G>,
-    /// What the person should know afterwards, too.
+/// The touchlinks of one bridge.
+pub(in crate::flow) struct TouchlinkTakeover<'t, 'b, T, O> {
+    bridge: &'t BridgeClient<'b, T>,
+    operator: &'t O,
+    search: &'t LightSearch<'t, 'b, T, O>,
+    /// Notes for the result.
     pub(in crate::flow) notes: Vec<String>,
 }
 
-impl<'c, 'b, T: Transport, G: Guide> Catch<'c, 'b, T, G> {
+impl<'t, 'b, T: BridgeTransport, O: Operator> TouchlinkTakeover<'t, 'b, T, O> {
     pub(in crate::flow) fn new(
-        bridge: &'c Bridge<'b, T>,
-        guide: &'c G,
-        hunt: &'c Hunt<'c, 'b, T, G>,
+        bridge: &'t BridgeClient<'b, T>,
+        operator: &'t O,
+        search: &'t LightSearch<'t, 'b, T, O>,
     ) -> Self {
         Self {
             bridge,
-            guide,
-            hunt,
+            operator,
+            search,
             notes: Vec::new(),
         }
     }
 
-    /// Touchlinks and searches until that is enough, at most so many times, and asks before each but the first.
+    /// Repeats touchlink and search until enough lights were found, at most `rounds` times, and asks before each repetition.
     pub(in crate::flow) async fn run(
         &mut self,
-        via: Option<Via>,
+        via: Option<TouchlinkMethod>,
         rounds: u8,
         is_enough: impl Fn(&[Light]) -> bool,
-    ) -> Result<Caught, HueError> {
+    ) -> Result<Capture, HueError> {
         let mut round = 1;
         loop {
             let listed = lights(self.bridge).await?;
             let (via, captured) = self.touchlink(via).await?;
-            let caught = self
-                .look(via, captured, &listed, &is_enough)
+            let capture = self
+                .search(via, captured, &listed, &is_enough)
                 .await
                 .map_err(|cause| self.unfinished(captured, cause))?;
-            // After a capture the next nearest lamp would be taken.
-            let is_over = caught.captured == Some(true) || is_enough(&caught.found);
-            if is_over || round >= rounds || !self.guide.agree(self.again()).await {
-                return Ok(caught);
+            // After a capture a further touchlink would take the next nearest lamp.
+            let is_over = capture.captured == Some(true) || is_enough(&capture.found);
+            let try_again = FlowQuestion::TryAgain {
+                bridge: self.bridge.name.clone(),
+            };
+            if is_over || round >= rounds || !self.operator.confirm(try_again).await {
+                return Ok(capture);
             }
             round += 1;
         }
     }
 
-    fn again(&self) -> Question {
-        Question::TryAgain {
-            bridge: self.bridge.name.clone(),
-        }
-    }
-
     fn note(&mut self, text: String) {
-        self.guide.tell(Progress::Note(text.clone()));
+        self.operator.report(FlowProgress::Note(text.clone()));
         self.notes.push(text);
     }
 
-    /// One touchlink, on the given way or on the first that this bridge offers.
-    async fn touchlink(&mut self, via: Option<Via>) -> Result<(Via, Option<bool>), HueError> {
-        let ways = self.bridge.identity.ways();
-        let first = via.or(ways.first().copied()).unwrap_or(Via::Rest);
-        let second = ways.get(1).copied().filter(|_| via.is_none());
-        let error = match self.once(first).await {
-            Err(error) if is_unoffered(first, &error) => error,
+    /// Starts one touchlink, by the given method or by the first that this bridge offers.
+    async fn touchlink(
+        &mut self,
+        via: Option<TouchlinkMethod>,
+    ) -> Result<(TouchlinkMethod, Option<bool>), HueError> {
+        let (first, second) = match via {
+            Some(only) => (only, None),
+            None => self.bridge.identity.touchlink_methods(),
+        };
+        let error = match self.touchlink_once(first).await {
+            Err(error) if is_unavailable(first, &error) => error,
             result => return result.map(|captured| (first, captured)),
         };
         let Some(second) = second else {
-            return Err(self.no_way(via, error));
+            return Err(self.no_touchlink(via, error));
         };
-        let why = self.why_not(first, &error);
-        self.guide.tell(Progress::FallBack {
+        let why = self.why_unavailable(first, &error);
+        self.operator.report(FlowProgress::FallBack {
             to: second,
             why: why.clone(),
         });
-        self.notes
-            .push(format!("{why}; {second} was taken instead"));
-        match self.once(second).await {
-            Err(other) if is_unoffered(second, &other) => {
-                // What the bridge says is worth more than a closed port.
-                let said = matches!(error, HueError::Refused { .. });
-                Err(self.no_way(via, if said { error } else { other }))
+        self.notes.push(format!("{why}; {second} was used instead"));
+        match self.touchlink_once(second).await {
+            Err(other) if is_unavailable(second, &other) => {
+                // The bridge's own error says more than a closed port.
+                let is_refused = matches!(error, HueError::Refused { .. });
+                Err(self.no_touchlink(via, if is_refused { error } else { other }))
             }
             result => result.map(|captured| (second, captured)),
         }
     }
 
-    /// Tries one way. Nothing of this is repeated.
-    async fn once(&mut self, via: Via) -> Result<Option<bool>, HueError> {
-        self.guide.tell(Progress::Touchlink { via });
+    /// Tries one method. Nothing of this is repeated.
+    async fn touchlink_once(&mut self, via: TouchlinkMethod) -> Result<Option<bool>, HueError> {
+        self.operator.report(FlowProgress::Touchlink { via });
         let captured = match via {
-            Via::Rest => self.by_call().await?,
-            Via::Tcp30000 => match self.bridge.transport.touchlink().await? {
-                Outcome::Captured(_) => Some(true),
-                Outcome::Failed(_) => Some(false),
-                Outcome::Unknown => None,
+            TouchlinkMethod::Rest => self.touchlink_by_request().await?,
+            TouchlinkMethod::Tcp30000 => match self.bridge.transport.touchlink().await? {
+                TouchlinkOutcome::Captured(_) => Some(true),
+                TouchlinkOutcome::Failed(_) => Some(false),
+                TouchlinkOutcome::Unknown => None,
             },
         };
-        self.guide.tell(Progress::Captured(captured));
+        self.operator.report(FlowProgress::Captured(captured));
         Ok(captured)
     }
 
-    /// The reply says that it has begun, and no more.
-    async fn by_call(&mut self) -> Result<Option<bool>, HueError> {
-        let call = Call::keyed(Method::Put, "/config").with(&json!({ "touchlink": true }));
-        match self.bridge.once(&call, reply::changes).await {
+    /// Starts a touchlink by a request, whose reply reports only that it has begun.
+    async fn touchlink_by_request(&mut self) -> Result<Option<bool>, HueError> {
+        let request =
+            BridgeRequest::keyed(Method::Put, "/config").with(&json!({ "touchlink": true }));
+        match self.bridge.send_once(&request, reply::changes).await {
             Ok(_) => Ok(None),
-            // It may have arrived, and then it must not be sent again.
-            Err(HueError::NoAnswer {
-                how: how @ (Silence::TimedOut | Silence::Closed),
+            // The request may have arrived, so it must not be sent again.
+            Err(HueError::NoReply {
+                reason: reason @ (NoReplyReason::TimedOut | NoReplyReason::Closed),
                 ..
             }) => {
                 let bridge = &self.bridge.name;
                 self.note(format!(
-                    "bridge {bridge} did not say that the touchlink has begun ({how}); it may have"
+                    "bridge {bridge} did not confirm the start of the touchlink ({reason}); it may have started"
                 ));
                 Ok(None)
             }
@@ -163,76 +164,72 @@ impl<'c, 'b, T: Transport, G: Guide> Catch<'c, 'b, T, G> {
         }
     }
 
-    /// Searches, also where the bridge says that nothing was captured: a bulb that belongs to nobody comes by itself.
-    async fn look(
+    /// Searches, even if the bridge reports that it captured nothing: a bulb that belongs to no bridge joins by itself.
+    async fn search(
         &mut self,
-        via: Via,
+        via: TouchlinkMethod,
         captured: Option<bool>,
         listed: &[Light],
         is_enough: impl Fn(&[Light]) -> bool,
-    ) -> Result<Caught, HueError> {
+    ) -> Result<Capture, HueError> {
         if captured.is_none() {
-            self.bridge.transport.sleep(TOUCHLINK_TAKES).await;
+            self.bridge.transport.sleep(TOUCHLINK_DURATION).await;
         }
         let found = match captured {
-            Some(false) => self.hunt.run(&[], is_enough).await?,
-            Some(true) | None => self.hunt.twice(&[], is_enough).await?,
+            Some(false) => self.search.run(&[], is_enough).await?,
+            Some(true) | None => self.search.run_twice(&[], is_enough).await?,
         };
         let is_reachable_again =
             found.is_empty() && captured != Some(false) && self.is_reachable_again(listed).await?;
-        let came = !found.is_empty() || is_reachable_again;
-        Ok(Caught {
-            way: via.into(),
-            captured: if came { Some(true) } else { captured },
+        let has_joined = !found.is_empty() || is_reachable_again;
+        Ok(Capture {
+            method: via.into(),
+            captured: if has_joined { Some(true) } else { captured },
             found,
             is_reachable_again,
         })
     }
 
-    /// A bulb that the bridge had lost to somebody else comes back without being new in the list.
+    /// Finds lights that were lost to another bridge: they return without being new in the list.
     async fn is_reachable_again(&mut self, listed: &[Light]) -> Result<bool, HueError> {
-        let was_lost = |light: &&Light| {
-            light.reachable == Some(true)
-                && listed
-                    .iter()
-                    .any(|then| then.mark() == light.mark() && then.reachable == Some(false))
+        let was_unreachable = |light: &Light| {
+            let mut before = listed.iter().filter(|before| before.key() == light.key());
+            before.any(|before| before.reachable == Some(false))
         };
-        let now = lights(self.bridge).await?;
-        let back: Vec<&Light> = now.iter().filter(was_lost).collect();
+        let mut back = lights(self.bridge).await?;
+        back.retain(|light| light.reachable == Some(true) && was_unreachable(light));
         for light in &back {
             self.note(format!(
-                "\u{2018}{}\u{2019} (number {}) was listed before without being reachable, and can be reached now",
+                "\u{2018}{}\u{2019} (number {}) was listed as unreachable before, and is reachable now",
                 light.name, light.id
             ));
         }
         Ok(!back.is_empty())
     }
 
-    fn why_not(&self, via: Via, error: &HueError) -> String {
+    fn why_unavailable(&self, via: TouchlinkMethod, error: &HueError) -> String {
         let bridge = &self.bridge.name;
         match (via, error) {
-            (Via::Tcp30000, HueError::NoAnswer { how, .. }) => {
-                format!("the firmware of bridge {bridge} does not offer port 30000 ({how})")
+            (TouchlinkMethod::Tcp30000, HueError::NoReply { reason, .. }) => {
+                format!("the firmware of bridge {bridge} does not offer port 30000 ({reason})")
             }
-            _ => format!("the firmware of bridge {bridge} does not know touchlink"),
+            _ => format!("the firmware of bridge {bridge} does not support touchlink"),
         }
     }
 
-    /// `wanted` is the only way that was to be tried, if there was a wish.
-    fn no_way(&self, wanted: Option<Via>, error: HueError) -> HueError {
-        let offers = match wanted {
-            Some(via) => format!(
-                "no touchlink by {via}; without `--via` every way that it knows is tried. Or"
-            ),
+    /// Reports what else can be tried. `only` is the method that was requested, if one was.
+    fn no_touchlink(&self, only: Option<TouchlinkMethod>, error: HueError) -> HueError {
+        let offers = match only {
+            Some(via) => format!("no touchlink by {via}; omit `--via` to try every method, or"),
             None => "no touchlink;".to_owned(),
         };
-        self.guide.tell(Progress::Note(format!(
+        self.operator.report(FlowProgress::Note(format!(
             "this bridge offers {offers} read the six digits of the bulb's serial number and give them with `--serial`"
         )));
         match error {
-            HueError::NoAnswer { how, .. } => HueError::NoTouchlink {
+            HueError::NoReply { reason, .. } => HueError::NoTouchlink {
                 at: self.bridge.name.clone(),
-                how,
+                reason,
             },
             error => error,
         }
@@ -240,13 +237,13 @@ impl<'c, 'b, T: Transport, G: Guide> Catch<'c, 'b, T, G> {
 
     fn unfinished(&self, captured: Option<bool>, cause: HueError) -> HueError {
         let touchlink = match captured {
-            Some(true) => "A bulb was captured",
-            Some(false) => "No bulb was captured",
-            None => "The touchlink was started, and nobody knows whether it captured a bulb",
+            Some(true) => "a bulb was captured",
+            Some(false) => "no bulb was captured",
+            None => "the touchlink was started and may have captured a bulb",
         };
         HueError::Unfinished {
             state: format!(
-                "{touchlink}; look for it with `mains hue search {}` before the next touchlink",
+                "{touchlink}; run `mains hue search {}` before the next touchlink",
                 self.bridge.name
             ),
             cause: Box::new(cause),
@@ -254,14 +251,14 @@ impl<'c, 'b, T: Transport, G: Guide> Catch<'c, 'b, T, G> {
     }
 }
 
-/// Tells whether a bridge says that it knows no such way, so that nothing has happened.
-fn is_unoffered(via: Via, error: &HueError) -> bool {
+/// Tells whether the bridge does not have this method, so that nothing has happened.
+fn is_unavailable(via: TouchlinkMethod, error: &HueError) -> bool {
     match (via, error) {
-        (Via::Rest, HueError::Refused { error, .. }) => matches!(
-            error.meaning(),
-            Meaning::NoSuchParameter | Meaning::ReadOnly
+        (TouchlinkMethod::Rest, HueError::Refused { error, .. }) => matches!(
+            error.kind(),
+            BridgeErrorKind::NoSuchParameter | BridgeErrorKind::ReadOnly
         ),
-        (Via::Tcp30000, HueError::NoAnswer { .. }) => true,
+        (TouchlinkMethod::Tcp30000, HueError::NoReply { .. }) => true,
         _ => false,
     }
 }

@@ -1,6 +1,6 @@
-//! The vendor's look-up in the internet: it answers with the bridges that have reported from the same address.
+//! The vendor's lookup service on the internet, which lists the bridges that have reported from the same address.
 //!
-//! Asked only when a person asks for it. It limits how often it may be asked, and may tell of bridges in another network.
+//! It is asked on request only. It limits the rate of requests, and may list bridges of another network.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -9,51 +9,49 @@ use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt;
 use serde::Deserialize;
 
-use super::super::Lan;
-use super::super::certificate::provider;
-use super::super::http::Failure;
-use super::super::line::{Line, Trouble};
-use super::candidate;
+use super::candidate::candidate;
 use crate::address::{Address, Scheme};
-use crate::call::Call;
 use crate::error::CloudError;
+use crate::net::certificate::provider;
+use crate::net::config::NetworkConfig;
+use crate::net::endpoint::Endpoint;
+use crate::net::http::ExchangeError;
 use crate::reply::BadReply;
+use crate::request::BridgeRequest;
 
-/// Who is asked.
 const HOST: &str = "discovery.meethue.com";
 
-/// Asks where the bridges are.
-pub(super) async fn ask(lan: &Lan) -> Result<Vec<Address>, CloudError> {
+/// Requests the addresses of the bridges.
+pub(super) async fn request(network: &NetworkConfig) -> Result<Vec<Address>, CloudError> {
     let builder = ClientConfig::builder_with_provider(Arc::new(provider()));
     let config = builder
         .with_safe_default_protocol_versions()
         .and_then(|builder| Ok(builder.with_platform_verifier()?.with_no_client_auth()));
-    // Without a single root certificate on this computer, for example.
+    // For example without a single root certificate on this computer.
     let config = config.map_err(|_| CloudError::Untrusted)?;
-    let line = Line::internet(HOST, Arc::new(config), lan.bounds);
-    ask_on(&line).await
+    let endpoint = Endpoint::internet(HOST, Arc::new(config), network.timeouts);
+    request_from(&endpoint).await
 }
 
-async fn ask_on(line: &Line) -> Result<Vec<Address>, CloudError> {
-    let called = line.call_once(&Call::open("/"), None).await;
-    let reply = called.map_err(|trouble| match trouble {
-        Trouble::Silent(how) | Trouble::Http(Failure::Silent(how)) => CloudError::NoAnswer(how),
-        Trouble::Http(Failure::Bad { status, body }) => {
+async fn request_from(endpoint: &Endpoint) -> Result<Vec<Address>, CloudError> {
+    let sent = endpoint.send_once(&BridgeRequest::public("/"), None).await;
+    let response = sent.map_err(|error| match error {
+        ExchangeError::NoReply(reason) => CloudError::NoReply(reason),
+        ExchangeError::BadReply { status, body } => {
             CloudError::BadReply(BadReply::new(status, &body))
         }
-        Trouble::Http(Failure::Call) | Trouble::NotTls(_) | Trouble::Certificate(_) => {
-            CloudError::Untrusted
-        }
+        ExchangeError::NotTls(_)
+        | ExchangeError::Certificate(_)
+        | ExchangeError::InvalidRequest => CloudError::Untrusted,
     })?;
-    let (status, body) = (reply.answer.status, &reply.answer.body);
-    match status {
+    match response.reply.status {
         429 => Err(CloudError::TooOften),
-        _ => parse(status, body),
+        status => parse(status, &response.reply.body),
     }
 }
 
 #[derive(Deserialize)]
-struct Record {
+struct CloudRecord {
     internalipaddress: Ipv4Addr,
     /// Missing in old replies.
     #[serde(default = "https")]
@@ -69,9 +67,9 @@ fn parse(status: u16, body: &[u8]) -> Result<Vec<Address>, CloudError> {
     if status != 200 {
         return Err(bad());
     }
-    let records: Vec<Record> = serde_json::from_slice(body).map_err(|_| bad())?;
+    let records: Vec<CloudRecord> = serde_json::from_slice(body).map_err(|_| bad())?;
     let candidates = records.into_iter().filter_map(|record| {
-        // Port 80 was told of bridges that have both.
+        // Port 80 was reported for bridges that have both.
         let port = if record.port == 80 { 443 } else { record.port };
         candidate(record.internalipaddress, Scheme::Https, port)
     });
@@ -83,9 +81,9 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::TcpListener;
 
-    use super::super::super::Bounds;
     use super::*;
-    use crate::error::Silence;
+    use crate::error::NoReplyReason;
+    use crate::net::BridgeTimeouts;
 
     fn read(status: u16, body: &str) -> Result<Vec<String>, CloudError> {
         let read = parse(status, body.as_bytes())?;
@@ -119,7 +117,7 @@ mod tests {
     }
 
     /// Answers one connection with these bytes.
-    fn server(answer: &'static [u8]) -> Line {
+    fn server(answer: &'static [u8]) -> Endpoint {
         let listener = TcpListener::bind("127.91.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         std::thread::spawn(move || {
@@ -130,19 +128,19 @@ mod tests {
             stream.write_all(answer).unwrap();
         });
         let address = format!("http://127.91.0.1:{port}").parse().unwrap();
-        Line::plain(&address, Bounds::default())
+        Endpoint::plain(&address, BridgeTimeouts::default())
     }
 
     #[tokio::test]
     async fn too_often_is_said_at_once() {
-        let line = server(b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n");
-        let error = ask_on(&line).await.unwrap_err();
+        let endpoint = server(b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n");
+        let error = request_from(&endpoint).await.unwrap_err();
         assert!(matches!(error, CloudError::TooOften));
-        assert!(error.to_string().contains("too often"), "{error}");
-        let line = server(b"");
-        let error = ask_on(&line).await.unwrap_err();
+        assert!(error.to_string().contains("too many"), "{error}");
+        let endpoint = server(b"");
+        let error = request_from(&endpoint).await.unwrap_err();
         assert!(
-            matches!(error, CloudError::NoAnswer(Silence::Closed)),
+            matches!(error, CloudError::NoReply(NoReplyReason::Closed)),
             "{error}"
         );
     }

@@ -1,23 +1,23 @@
-//! The question for `_hue._tcp.local.`, and what is answered to it (RFC 6762, RFC 6763).
+//! The mDNS query for `_hue._tcp.local.` and its replies (RFC 6762, RFC 6763).
 
 use std::net::Ipv4Addr;
 
 use simple_dns::rdata::RData;
 use simple_dns::{CLASS, Name, Packet, QCLASS, QTYPE, Question, TYPE};
 
-use super::candidate;
+use super::candidate::candidate;
 use crate::address::{Address, Scheme};
 
-/// The group and the port of mDNS.
+/// The multicast group.
 pub(super) const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 pub(super) const PORT: u16 = 5353;
-/// What the standard asks for; no router passes on what is sent to this group.
+/// The TTL that the standard requires; routers do not forward this group anyway.
 pub(super) const HOPS: u32 = 255;
 
-/// What bridges announce, in lower case.
+/// The service that bridges announce, in lower case.
 const SERVICE: &str = "_hue._tcp.local";
 
-/// Returns the question.
+/// Returns the query.
 pub(super) fn query() -> Vec<u8> {
     let mut packet = Packet::new_query(0);
     let (kind, class) = (QTYPE::TYPE(TYPE::PTR), QCLASS::CLASS(CLASS::IN));
@@ -27,26 +27,26 @@ pub(super) fn query() -> Vec<u8> {
         class,
         false,
     ));
-    packet.build_bytes_vec().unwrap_or_default()
+    let bytes = packet.build_bytes_vec();
+    bytes.expect("a query for one short name fits a datagram")
 }
 
-/// Reads where the bridges are that an answer tells of.
+/// Returns the addresses of the bridges in a reply.
 pub(super) fn parse(datagram: &[u8], from: Ipv4Addr) -> Vec<Address> {
     let Ok(packet) = Packet::parse(datagram) else {
         return Vec::new();
     };
     let records = || packet.answers.iter().chain(&packet.additional_records);
-    let is_bridge = |name: &str| is_instance(name);
     let services: Vec<(u16, String)> = records()
         .filter_map(|record| match &record.rdata {
-            RData::SRV(service) if is_bridge(&record.name.to_string()) => {
+            RData::SRV(service) if is_instance(&record.name.to_string()) => {
                 Some((service.port, folded(&service.target)))
             }
             _ => None,
         })
         .collect();
     if services.is_empty() {
-        // Some answer with the name alone; then the bridge is who answered.
+        // Some replies have the name alone; then the sender is the bridge.
         let is_named = records().any(|record| {
             let is_service = folded(&record.name) == SERVICE;
             is_service && matches!(&record.rdata, RData::PTR(_))

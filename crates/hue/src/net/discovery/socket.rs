@@ -1,4 +1,4 @@
-//! Sockets that speak to a group on one interface and on no other.
+//! Sockets that send to a multicast group from one interface only.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -6,15 +6,15 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
-/// A socket on a port of its own, which the answers come to.
-pub(super) fn asking(interface: Ipv4Addr, hops: u32) -> io::Result<UdpSocket> {
+/// Opens a socket on a port of its own, to which the replies are sent.
+pub(super) fn unicast(interface: Ipv4Addr, hops: u32) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     socket.bind(&SocketAddrV4::new(interface, 0).into())?;
     finish(socket, interface, hops)
 }
 
-/// A socket on the port of a group, shared with others on this computer, which hears what is sent to the group.
-pub(super) fn listening(
+/// Opens a socket on the port of a group, shared with other programs, which receives what is sent to the group.
+pub(super) fn multicast(
     interface: Ipv4Addr,
     (group, port): (Ipv4Addr, u16),
     hops: u32,
@@ -22,7 +22,7 @@ pub(super) fn listening(
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
-    // Else it would hear what others have joined on other interfaces.
+    // Otherwise it would receive from interfaces on which other programs have joined the group.
     socket.set_multicast_all_v4(false)?;
     socket.bind(&SocketAddrV4::new(group, port).into())?;
     socket.join_multicast_v4(&group, &interface)?;

@@ -1,22 +1,22 @@
-//! The search of UPnP, which the round bridge answers, and older firmware of the square one.
+//! The UPnP search (SSDP), which the round bridge answers, and older firmware of the square one.
 
 use std::net::Ipv4Addr;
 
-use super::candidate;
+use super::candidate::candidate;
 use crate::address::{Address, Scheme};
 
-/// The group and the port of SSDP.
+/// The multicast group.
 pub(super) const GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 255, 250);
 pub(super) const PORT: u16 = 1900;
-/// What the standard asks for.
+/// The TTL that the standard recommends.
 pub(super) const HOPS: u32 = 2;
 
-/// Bridges answer to both; what copies them, to one or the other.
+/// The search targets. Bridges answer both, emulators one or the other.
 const TARGETS: [&str; 2] = ["upnp:rootdevice", "urn:schemas-upnp-org:device:basic:1"];
-const MOST_HEADERS: usize = 32;
+const MAX_HEADERS: usize = 32;
 
-/// Returns the questions.
-pub(super) fn searches() -> Vec<Vec<u8>> {
+/// Returns the queries.
+pub(super) fn queries() -> Vec<Vec<u8>> {
     let search = |target: &&str| {
         format!(
             "M-SEARCH * HTTP/1.1\r\nHOST: {GROUP}:{PORT}\r\nMAN: \"ssdp:discover\"\r\nMX: 1\r\nST: {target}\r\n\r\n"
@@ -26,9 +26,9 @@ pub(super) fn searches() -> Vec<Vec<u8>> {
     TARGETS.iter().map(search).collect()
 }
 
-/// Reads where the bridge is that answers; nothing when it is something else.
+/// Returns the address of the bridge that sent a reply; none if the sender is not a bridge.
 pub(super) fn parse(datagram: &[u8], from: Ipv4Addr) -> Vec<Address> {
-    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     let is_whole = response
         .parse(datagram)
@@ -36,11 +36,11 @@ pub(super) fn parse(datagram: &[u8], from: Ipv4Addr) -> Vec<Address> {
     if !is_whole || response.code != Some(200) {
         return Vec::new();
     }
-    let header = |wanted: &str| {
+    let header = |name: &str| {
         let found = response
             .headers
             .iter()
-            .find(|header| header.name.eq_ignore_ascii_case(wanted));
+            .find(|header| header.name.eq_ignore_ascii_case(name));
         found.and_then(|header| str::from_utf8(header.value).ok())
     };
     let is_bridge = header("hue-bridgeid").is_some()
@@ -48,14 +48,14 @@ pub(super) fn parse(datagram: &[u8], from: Ipv4Addr) -> Vec<Address> {
     if !is_bridge {
         return Vec::new();
     }
-    let located = header("location").and_then(location);
-    located
+    let address = header("location").and_then(location);
+    address
         .or_else(|| candidate(from, Scheme::Http, 80))
         .into_iter()
         .collect()
 }
 
-/// Reads the host of `http://192.0.2.10:80/description.xml`. Names are not looked up: what answers is on this network.
+/// Parses the host of `http://192.0.2.10:80/description.xml`. A name is not resolved: a bridge gives its address.
 fn location(text: &str) -> Option<Address> {
     let authority = text.strip_prefix("http://")?.split('/').next()?;
     let address: Address = format!("http://{authority}").parse().ok()?;
@@ -82,8 +82,8 @@ mod tests {
 
     #[test]
     fn a_search_as_the_standard_writes_it() {
-        let searches = searches();
-        let first = str::from_utf8(&searches[0]).unwrap();
+        let queries = queries();
+        let first = str::from_utf8(&queries[0]).unwrap();
         assert_eq!(
             first,
             "M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: \"ssdp:discover\"\r\nMX: 1\r\nST: upnp:rootdevice\r\n\r\n"

@@ -9,27 +9,27 @@ use simple_dns::{CLASS, Name, Packet, ResourceRecord};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::super::tests::certificates::{own, square};
-use super::super::tests::server::{Reply, Server};
-use super::super::tests::{ROUND, ROUND_ID, SQUARE, SQUARE_ID, lan};
+use super::super::tests::server::{ScriptedReply, ScriptedServer};
+use super::super::tests::{ROUND, ROUND_ID, SQUARE, SQUARE_ID, network};
 use super::*;
 
 const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const WAIT: Duration = Duration::from_millis(900);
 
-fn on_loopback() -> Lan {
-    Lan {
+fn on_loopback() -> NetworkConfig {
+    NetworkConfig {
         interfaces: vec![("lo".to_owned(), LOOPBACK)],
-        ..lan()
+        ..network()
     }
 }
 
-/// Ports that nobody else uses now.
-fn ports() -> Ports {
+/// DiscoveryPorts that nobody else uses now.
+fn ports() -> DiscoveryPorts {
     let free = || {
         let socket = std::net::UdpSocket::bind((LOOPBACK, 0)).unwrap();
         socket.local_addr().unwrap().port()
     };
-    Ports {
+    DiscoveryPorts {
         mdns: free(),
         ssdp: free(),
     }
@@ -67,7 +67,7 @@ fn responder(
     heard
 }
 
-fn ssdp(port: u16, server: &Server) -> Arc<AtomicUsize> {
+fn ssdp(port: u16, server: &ScriptedServer) -> Arc<AtomicUsize> {
     let location = server.at;
     responder(ssdp::GROUP, port, false, move |question| {
         assert!(question.starts_with(b"M-SEARCH * HTTP/1.1\r\n"));
@@ -82,7 +82,7 @@ fn mdns(port: u16, to_group: bool, at: SocketAddr) -> Arc<AtomicUsize> {
             // An answer that went to the group.
             return Vec::new();
         }
-        let std::net::IpAddr::V4(host) = at.ip() else {
+        let IpAddr::V4(host) = at.ip() else {
             unreachable!()
         };
         let name = Name::new_unchecked;
@@ -111,33 +111,33 @@ fn mdns(port: u16, to_group: bool, at: SocketAddr) -> Arc<AtomicUsize> {
     })
 }
 
-fn waiting(wait: Duration) -> Search {
-    Search {
+fn waiting(wait: Duration) -> DiscoveryOptions {
+    DiscoveryOptions {
         wait,
-        ..Search::default()
+        ..DiscoveryOptions::default()
     }
 }
 
-async fn search(ports: Ports) -> (Vec<Found>, usize) {
+async fn search(ports: DiscoveryPorts) -> (Vec<FoundBridge>, usize) {
     let mut told = 0;
-    let tell = |_: &Found| {
+    let tell = |_: &FoundBridge| {
         told += 1;
         ControlFlow::Continue(())
     };
-    let found = run(&on_loopback(), ports, &waiting(WAIT), tell)
+    let found = search_local(&on_loopback(), ports, &waiting(WAIT), tell)
         .await
         .unwrap();
     (found, told)
 }
 
-fn id(found: &Found) -> &str {
+fn id(found: &FoundBridge) -> &str {
     found.identity.id.as_ref().unwrap().as_str()
 }
 
 #[tokio::test]
 async fn a_round_bridge_answers_to_ssdp() {
     let ports = ports();
-    let server = Server::http(|_| Reply::json(ROUND));
+    let server = ScriptedServer::http(|_| ScriptedReply::json(ROUND));
     let heard = ssdp(ports.ssdp, &server);
     let (found, told) = search(ports).await;
     assert_eq!((found.len(), told), (1, 1));
@@ -174,7 +174,7 @@ async fn a_bridge_on_two_ways_is_one_and_the_one_with_a_certificate_counts() {
     let ports = ports();
     let (secure, plain) = (
         square(own(SQUARE_ID)),
-        Server::http(|_| Reply::json(SQUARE)),
+        ScriptedServer::http(|_| ScriptedReply::json(SQUARE)),
     );
     mdns(ports.mdns, false, secure.at);
     ssdp(ports.ssdp, &plain);
@@ -186,11 +186,11 @@ async fn a_bridge_on_two_ways_is_one_and_the_one_with_a_certificate_counts() {
 #[tokio::test]
 async fn a_search_for_one_bridge_stops_when_it_answers() {
     let ports = ports();
-    let server = Server::http(|_| Reply::json(ROUND));
+    let server = ScriptedServer::http(|_| ScriptedReply::json(ROUND));
     ssdp(ports.ssdp, &server);
     let begun = Instant::now();
     let wait = Duration::from_secs(20);
-    let found = run(&on_loopback(), ports, &waiting(wait), |_| {
+    let found = search_local(&on_loopback(), ports, &waiting(wait), |_| {
         ControlFlow::Break(())
     })
     .await
@@ -202,7 +202,7 @@ async fn a_search_for_one_bridge_stops_when_it_answers() {
 #[tokio::test]
 async fn forgers_and_others_are_no_bridges() {
     let ports = ports();
-    let other = Server::http(|_| Reply::json("[]"));
+    let other = ScriptedServer::http(|_| ScriptedReply::json("[]"));
     ssdp(ports.ssdp, &other);
     // Hundreds of addresses where nothing is.
     responder(mdns::GROUP, ports.mdns, false, |_| {
@@ -243,16 +243,16 @@ async fn forgers_and_others_are_no_bridges() {
 
 #[tokio::test]
 async fn an_interface_that_is_not_there_is_named() {
-    let lan = Lan {
+    let network = NetworkConfig {
         interfaces: vec![("wlan7".to_owned(), Ipv4Addr::new(192, 0, 2, 1))],
-        ..lan()
+        ..network()
     };
-    let error = discover(&lan, &Search::default(), |_| ())
+    let error = discover(&network, &DiscoveryOptions::default(), |_| ())
         .await
         .unwrap_err();
     assert!(matches!(error, HueError::Local { .. }), "{error:?}");
     assert!(error.to_string().contains("wlan7"), "{error}");
-    let nowhere = Lan::default();
+    let nowhere = NetworkConfig::default();
     let id = SQUARE_ID.parse().unwrap();
     assert!(matches!(
         locate(&nowhere, &id).await,

@@ -11,20 +11,20 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::ResolvesServerCertUsingSni;
 use rustls::sign::CertifiedKey;
 
-use super::server::{Reply, Server};
+use super::server::{ScriptedReply, ScriptedServer};
 use super::*;
-use crate::call::{Call, Method};
 use crate::error::CertificateProblem;
-use crate::keyring::Entry;
-use crate::transport::Transport;
+use crate::keyring::PairedBridge;
+use crate::request::{BridgeRequest, Method};
+use crate::transport::BridgeTransport;
 
 /// A root of our own.
-pub(in crate::net) struct Root {
+pub(in crate::net) struct TestRoot {
     certificate: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
 }
 
-impl Root {
+impl TestRoot {
     pub(in crate::net) fn new(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = named(name);
@@ -36,10 +36,10 @@ impl Root {
         }
     }
 
-    pub(in crate::net) fn lan(&self) -> Lan {
-        Lan {
-            roots: Roots::of([self.certificate.clone()]).unwrap(),
-            ..lan()
+    pub(in crate::net) fn network(&self) -> NetworkConfig {
+        NetworkConfig {
+            roots: RootCertificates::new([self.certificate.clone()]).unwrap(),
+            ..network()
         }
     }
 }
@@ -59,7 +59,10 @@ fn named(name: &str) -> CertificateParams {
 }
 
 /// A bridge's certificate; without a root it signs itself.
-pub(in crate::net) fn leaf(root: Option<&Root>, params: CertificateParams) -> Arc<ServerConfig> {
+pub(in crate::net) fn leaf(
+    root: Option<&TestRoot>,
+    params: CertificateParams,
+) -> Arc<ServerConfig> {
     let key = KeyPair::generate().unwrap();
     let certificate = match root {
         Some(root) => params.signed_by(&key, &root.issuer),
@@ -82,15 +85,15 @@ pub(in crate::net) fn own(name: &str) -> Arc<ServerConfig> {
     leaf(None, named(name))
 }
 
-pub(in crate::net) fn square(config: Arc<ServerConfig>) -> Server {
-    Server::https(config, |request| match request {
-        "GET /api/config HTTP/1.1" => Reply::json(SQUARE),
-        _ => Reply::json("{}"),
+pub(in crate::net) fn square(config: Arc<ServerConfig>) -> ScriptedServer {
+    ScriptedServer::https(config, |request| match request {
+        "GET /api/config HTTP/1.1" => ScriptedReply::json(SQUARE),
+        _ => ScriptedReply::json("{}"),
     })
 }
 
-fn accept(accept: Accept) -> Trust {
-    Trust {
+fn accept(accept: AcceptCertificate) -> CertificateTrust {
+    CertificateTrust {
         accept,
         pairing: false,
     }
@@ -98,14 +101,14 @@ fn accept(accept: Accept) -> Trust {
 
 /// Connects as to a bridge whose id is known, with what is known of it.
 async fn meet(
-    server: &Server,
-    lan: &Lan,
-    known: &[Entry],
-    trust: &Trust,
-) -> Result<Connection, CertificateProblem> {
+    server: &ScriptedServer,
+    network: &NetworkConfig,
+    known: &[PairedBridge],
+    trust: &CertificateTrust,
+) -> Result<BridgeConnection, CertificateProblem> {
     let id = SQUARE_ID.parse().unwrap();
     let address = server.address("https://");
-    let connected = connect::connect(lan, &address, Some(&id), known, trust).await;
+    let connected = connect::connect_to(network, &address, Some(&id), known, trust).await;
     connected.map_err(|error| match error {
         HueError::Certificate { problem, .. } => problem,
         other => panic!("{other:?}"),
@@ -113,18 +116,18 @@ async fn meet(
 }
 
 /// What is kept of a bridge after pairing.
-fn paired(connection: &Connection) -> Entry {
+fn paired(connection: &BridgeConnection) -> PairedBridge {
     connection
-        .entry(key(), "2026-11-23T10:00:00Z".parse().unwrap())
+        .to_paired(key(), "2026-11-23T10:00:00Z".parse().unwrap())
         .unwrap()
 }
 
-fn refuses_without_a_request(server: &Server) {
+fn refuses_without_a_request(server: &ScriptedServer) {
     assert!(server.requests().is_empty(), "{:?}", server.requests());
 }
 
 /// Before a person is asked about a certificate, the bridge is asked what anybody may know.
-fn was_asked_only_who_it_is(server: &Server) {
+fn was_asked_only_who_it_is(server: &ScriptedServer) {
     let is_public = |request: &String| request.starts_with("GET /api/config ");
     let requests = server.requests();
     assert!(requests.iter().all(is_public), "{requests:?}");
@@ -160,37 +163,42 @@ fn the_roots_are_the_two_of_the_protocol_page() {
         assert!(hex.contains(point));
     }
     // Both can be used as roots.
-    assert!(format!("{:?}", Roots::default()).contains("2 roots"));
+    assert!(format!("{:?}", RootCertificates::default()).contains("2 roots"));
 }
 
 #[tokio::test]
 async fn a_certificate_of_the_vendor_needs_nobodys_word() {
-    let root = Root::new("root-bridge");
+    let root = TestRoot::new("root-bridge");
     for name in ["001788fffe010203", "001788FFFE010203"] {
         let server = square(leaf(Some(&root), named(name)));
-        let connection = meet(&server, &root.lan(), &[], &Trust::default())
+        let connection = meet(&server, &root.network(), &[], &CertificateTrust::default())
             .await
             .unwrap();
         assert!(connection.certificate().unwrap().root_signed);
         let entry = paired(&connection);
         assert_eq!((entry.root_signed, entry.pin), (true, None));
-        let call = Call::keyed(Method::Get, "/lights");
+        let call = BridgeRequest::keyed(Method::Get, "/lights");
         assert_eq!(
-            connection.call(&call, Some(&key())).await.unwrap().status,
+            connection.send(&call, Some(&key())).await.unwrap().status,
             200
         );
         // Another one of the vendor's for the same bridge is as good.
         server.change(leaf(Some(&root), named(name)));
-        connection.call(&call, Some(&key())).await.unwrap();
-        meet(&server, &root.lan(), &[entry], &Trust::default())
-            .await
-            .unwrap();
+        connection.send(&call, Some(&key())).await.unwrap();
+        meet(
+            &server,
+            &root.network(),
+            &[entry],
+            &CertificateTrust::default(),
+        )
+        .await
+        .unwrap();
     }
 }
 
 #[tokio::test]
 async fn a_certificate_between_root_and_bridge() {
-    let root = Root::new("root-bridge");
+    let root = TestRoot::new("root-bridge");
     let middle_key = KeyPair::generate().unwrap();
     let mut params = named("middle");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -207,7 +215,7 @@ async fn a_certificate_between_root_and_bridge() {
         .der()
         .clone();
     let server = square(config(vec![own, middle], &key));
-    let connection = meet(&server, &root.lan(), &[], &Trust::default())
+    let connection = meet(&server, &root.network(), &[], &CertificateTrust::default())
         .await
         .unwrap();
     assert!(connection.certificate().unwrap().root_signed);
@@ -227,7 +235,7 @@ async fn the_older_tls_will_do() {
         .with_single_cert(vec![own], key)
         .unwrap();
     let server = square(Arc::new(config));
-    meet(&server, &lan(), &[], &accept(Accept::Any))
+    meet(&server, &network(), &[], &accept(AcceptCertificate::Any))
         .await
         .unwrap();
 }
@@ -235,7 +243,7 @@ async fn the_older_tls_will_do() {
 #[tokio::test]
 async fn a_certificate_of_its_own_needs_a_persons_word_once() {
     let server = square(own(SQUARE_ID));
-    let problem = meet(&server, &lan(), &[], &Trust::default())
+    let problem = meet(&server, &network(), &[], &CertificateTrust::default())
         .await
         .unwrap_err();
     let CertificateProblem::Unknown { fingerprint } = problem else {
@@ -243,22 +251,33 @@ async fn a_certificate_of_its_own_needs_a_persons_word_once() {
     };
     was_asked_only_who_it_is(&server);
     let other = crate::Fingerprint::new([7; 32]);
-    let refused = meet(&server, &lan(), &[], &accept(Accept::This(other))).await;
+    let refused = meet(
+        &server,
+        &network(),
+        &[],
+        &accept(AcceptCertificate::Only(other)),
+    )
+    .await;
     assert!(matches!(refused, Err(CertificateProblem::Unknown { .. })));
     was_asked_only_who_it_is(&server);
 
-    let connection = meet(&server, &lan(), &[], &accept(Accept::This(fingerprint)))
-        .await
-        .unwrap();
+    let connection = meet(
+        &server,
+        &network(),
+        &[],
+        &accept(AcceptCertificate::Only(fingerprint)),
+    )
+    .await
+    .unwrap();
     let entry = paired(&connection);
     assert_eq!((entry.root_signed, entry.pin), (false, Some(fingerprint)));
     // From then on it is known.
     let known = [entry];
-    let connection = meet(&server, &lan(), &known, &Trust::default())
+    let connection = meet(&server, &network(), &known, &CertificateTrust::default())
         .await
         .unwrap();
-    let call = Call::keyed(Method::Get, "/lights");
-    connection.call(&call, Some(&key())).await.unwrap();
+    let call = BridgeRequest::keyed(Method::Get, "/lights");
+    connection.send(&call, Some(&key())).await.unwrap();
     assert!(server.requests().last().unwrap().contains("KEY0"));
 }
 
@@ -269,7 +288,7 @@ async fn a_certificate_of_its_own_may_call_itself_an_authority() {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.extended_key_usages.clear();
     let server = square(leaf(None, params));
-    let connection = meet(&server, &lan(), &[], &accept(Accept::Any))
+    let connection = meet(&server, &network(), &[], &accept(AcceptCertificate::Any))
         .await
         .unwrap();
     assert!(!connection.certificate().unwrap().root_signed);
@@ -278,19 +297,19 @@ async fn a_certificate_of_its_own_may_call_itself_an_authority() {
 #[tokio::test]
 async fn another_certificate_of_its_own_is_refused_unless_it_is_paired_again() {
     let server = square(own(SQUARE_ID));
-    let connection = meet(&server, &lan(), &[], &accept(Accept::Any))
+    let connection = meet(&server, &network(), &[], &accept(AcceptCertificate::Any))
         .await
         .unwrap();
     let known = [paired(&connection)];
     let before = server.requests().len();
     server.change(own(SQUARE_ID));
-    for trust in [Trust::default(), accept(Accept::Any)] {
-        let refused = meet(&server, &lan(), &known, &trust).await;
+    for trust in [CertificateTrust::default(), accept(AcceptCertificate::Any)] {
+        let refused = meet(&server, &network(), &known, &trust).await;
         assert_eq!(refused.unwrap_err(), CertificateProblem::Changed);
     }
     // In the middle of its use, too.
-    let call = Call::keyed(Method::Get, "/lights");
-    let error = connection.call(&call, Some(&key())).await.unwrap_err();
+    let call = BridgeRequest::keyed(Method::Get, "/lights");
+    let error = connection.send(&call, Some(&key())).await.unwrap_err();
     let changed = matches!(
         error,
         HueError::Certificate {
@@ -301,13 +320,13 @@ async fn another_certificate_of_its_own_is_refused_unless_it_is_paired_again() {
     assert!(changed, "{error:?}");
     assert_eq!(server.requests().len(), before);
 
-    let again = |accept| Trust {
+    let again = |accept| CertificateTrust {
         accept,
         pairing: true,
     };
-    let refused = meet(&server, &lan(), &known, &again(Accept::None)).await;
+    let refused = meet(&server, &network(), &known, &again(AcceptCertificate::None)).await;
     assert!(matches!(refused, Err(CertificateProblem::Unknown { .. })));
-    let connection = meet(&server, &lan(), &known, &again(Accept::Any))
+    let connection = meet(&server, &network(), &known, &again(AcceptCertificate::Any))
         .await
         .unwrap();
     assert_ne!(paired(&connection).pin, known[0].pin);
@@ -315,27 +334,37 @@ async fn another_certificate_of_its_own_is_refused_unless_it_is_paired_again() {
 
 #[tokio::test]
 async fn what_the_vendor_signed_once_stays_signed() {
-    let root = Root::new("root-bridge");
+    let root = TestRoot::new("root-bridge");
     let server = square(own(SQUARE_ID));
-    let connection = meet(&server, &root.lan(), &[], &accept(Accept::Any))
-        .await
-        .unwrap();
+    let connection = meet(
+        &server,
+        &root.network(),
+        &[],
+        &accept(AcceptCertificate::Any),
+    )
+    .await
+    .unwrap();
     let mut known = [paired(&connection)];
     // New firmware brings a certificate of the vendor's.
     server.change(leaf(Some(&root), named(SQUARE_ID)));
-    let connection = meet(&server, &root.lan(), &known, &Trust::default())
-        .await
-        .unwrap();
-    assert!(connection.note_in(&mut known[0]));
+    let connection = meet(
+        &server,
+        &root.network(),
+        &known,
+        &CertificateTrust::default(),
+    )
+    .await
+    .unwrap();
+    assert!(connection.update_bridge(&mut known[0]));
     assert_eq!((known[0].root_signed, known[0].pin), (true, None));
     let before = server.requests().len();
     server.change(own(SQUARE_ID));
     for pairing in [false, true] {
-        let trust = Trust {
-            accept: Accept::Any,
+        let trust = CertificateTrust {
+            accept: AcceptCertificate::Any,
             pairing,
         };
-        let refused = meet(&server, &root.lan(), &known, &trust).await;
+        let refused = meet(&server, &root.network(), &known, &trust).await;
         assert_eq!(refused.unwrap_err(), CertificateProblem::NoLongerSigned);
     }
     assert_eq!(server.requests().len(), before);
@@ -343,7 +372,7 @@ async fn what_the_vendor_signed_once_stays_signed() {
 
 #[tokio::test]
 async fn a_certificate_for_another_name_is_refused() {
-    let root = Root::new("root-bridge");
+    let root = TestRoot::new("root-bridge");
     for name in [
         "001788fffe0a0b0c",
         "root-bridge",
@@ -353,7 +382,13 @@ async fn a_certificate_for_another_name_is_refused() {
     ] {
         for by in [None, Some(&root)] {
             let server = square(leaf(by, named(name)));
-            let refused = meet(&server, &root.lan(), &[], &accept(Accept::Any)).await;
+            let refused = meet(
+                &server,
+                &root.network(),
+                &[],
+                &accept(AcceptCertificate::Any),
+            )
+            .await;
             let expected = CertificateProblem::WrongName {
                 found: name.to_owned(),
             };
@@ -366,8 +401,9 @@ async fn a_certificate_for_another_name_is_refused() {
 #[tokio::test]
 async fn a_certificate_for_another_bridge_than_answers_is_refused() {
     let server = square(own(ROUND_ID));
-    let trust = accept(Accept::Any);
-    let error = connect::connect(&lan(), &server.address("https://"), None, &[], &trust).await;
+    let trust = accept(AcceptCertificate::Any);
+    let error =
+        connect::connect_to(&network(), &server.address("https://"), None, &[], &trust).await;
     let wrong = CertificateProblem::WrongName {
         found: ROUND_ID.to_owned(),
     };
@@ -382,14 +418,20 @@ async fn a_certificate_for_another_bridge_than_answers_is_refused() {
 
 #[tokio::test]
 async fn a_certificate_that_is_not_valid_today_is_refused() {
-    let root = Root::new("root-bridge");
+    let root = TestRoot::new("root-bridge");
     for (from, to) in [(2010, 2020), (2100, 2120)] {
         for by in [None, Some(&root)] {
             let mut params = named(SQUARE_ID);
             params.not_before = date_time_ymd(from, 1, 1);
             params.not_after = date_time_ymd(to, 1, 1);
             let server = square(leaf(by, params));
-            let refused = meet(&server, &root.lan(), &[], &accept(Accept::Any)).await;
+            let refused = meet(
+                &server,
+                &root.network(),
+                &[],
+                &accept(AcceptCertificate::Any),
+            )
+            .await;
             assert_eq!(refused.unwrap_err(), CertificateProblem::Expired);
             refuses_without_a_request(&server);
         }
@@ -398,14 +440,20 @@ async fn a_certificate_that_is_not_valid_today_is_refused() {
 
 #[tokio::test]
 async fn a_root_of_the_same_name_signs_nothing() {
-    let (root, impostor) = (Root::new("root-bridge"), Root::new("root-bridge"));
+    let (root, impostor) = (TestRoot::new("root-bridge"), TestRoot::new("root-bridge"));
     let server = square(leaf(Some(&impostor), named(SQUARE_ID)));
-    let refused = meet(&server, &root.lan(), &[], &accept(Accept::Any)).await;
+    let refused = meet(
+        &server,
+        &root.network(),
+        &[],
+        &accept(AcceptCertificate::Any),
+    )
+    .await;
     assert_eq!(refused.unwrap_err(), CertificateProblem::Broken);
     // One of another name is as good as none.
-    let stranger = Root::new("a stranger");
+    let stranger = TestRoot::new("a stranger");
     let server = square(leaf(Some(&stranger), named(SQUARE_ID)));
-    let refused = meet(&server, &root.lan(), &[], &Trust::default()).await;
+    let refused = meet(&server, &root.network(), &[], &CertificateTrust::default()).await;
     assert!(matches!(refused, Err(CertificateProblem::Unknown { .. })));
     was_asked_only_who_it_is(&server);
 }
@@ -420,8 +468,8 @@ async fn a_copy_of_the_certificate_is_no_use_without_its_key() {
     let signing = provider.key_provider.load_private_key(thief).unwrap();
     let stolen = CertifiedKey::new(vec![copied], signing);
     #[derive(Debug)]
-    struct Always(Arc<CertifiedKey>);
-    impl rustls::server::ResolvesServerCert for Always {
+    struct FixedCertificate(Arc<CertifiedKey>);
+    impl rustls::server::ResolvesServerCert for FixedCertificate {
         fn resolve(&self, _: rustls::server::ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
             Some(self.0.clone())
         }
@@ -432,9 +480,9 @@ async fn a_copy_of_the_certificate_is_no_use_without_its_key() {
         .unwrap()
         .with_no_client_auth();
     let server = square(Arc::new(
-        builder.with_cert_resolver(Arc::new(Always(Arc::new(stolen)))),
+        builder.with_cert_resolver(Arc::new(FixedCertificate(Arc::new(stolen)))),
     ));
-    let refused = meet(&server, &lan(), &[], &accept(Accept::Any)).await;
+    let refused = meet(&server, &network(), &[], &accept(AcceptCertificate::Any)).await;
     assert_eq!(refused.unwrap_err(), CertificateProblem::Broken);
     refuses_without_a_request(&server);
 }
@@ -442,7 +490,7 @@ async fn a_copy_of_the_certificate_is_no_use_without_its_key() {
 #[tokio::test]
 async fn a_wrong_certificate_is_never_answered_with_plain_http() {
     let server = square(own("someone-else"));
-    let error = connect(&lan(), &server.address("")).await.unwrap_err();
+    let error = connect(&network(), &server.address("")).await.unwrap_err();
     assert!(matches!(error, HueError::Certificate { .. }), "{error:?}");
     refuses_without_a_request(&server);
 }
@@ -456,7 +504,7 @@ async fn a_server_without_any_certificate_is_no_bridge() {
         .with_no_client_auth();
     let none = ResolvesServerCertUsingSni::new();
     let server = square(Arc::new(builder.with_cert_resolver(Arc::new(none))));
-    let error = connect(&lan(), &server.address("https://"))
+    let error = connect(&network(), &server.address("https://"))
         .await
         .unwrap_err();
     assert!(matches!(error, HueError::NotABridge { .. }), "{error:?}");

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::certificates::{Root, own, square};
-use super::server::{Reply, Server};
+use super::certificates::{TestRoot, own, square};
+use super::server::{ScriptedReply, ScriptedServer};
 use super::*;
 use crate::error::CertificateProblem;
-use crate::keyring::Entry;
+use crate::keyring::PairedBridge;
 
-fn round() -> Server {
-    Server::http(|_| Reply::json(ROUND))
+fn round() -> ScriptedServer {
+    ScriptedServer::http(|_| ScriptedReply::json(ROUND))
 }
 
 fn ring() -> (tempfile::TempDir, KeyRing) {
@@ -18,20 +18,22 @@ fn ring() -> (tempfile::TempDir, KeyRing) {
     (folder, ring)
 }
 
-fn any() -> Trust {
-    Trust {
-        accept: Accept::Any,
+fn any() -> CertificateTrust {
+    CertificateTrust {
+        accept: AcceptCertificate::Any,
         pairing: true,
     }
 }
 
-async fn pair(lan: &Lan, ring: &KeyRing, address: Address) -> Entry {
+async fn pair(network: &NetworkConfig, ring: &KeyRing, address: Address) -> PairedBridge {
     let name = BridgeName::Address(address);
-    let connection = reach(lan, ring, &name, &any()).await.unwrap();
-    let entry = connection
-        .entry(key(), "2026-11-23T10:00:00Z".parse().unwrap())
+    let connection = super::super::connect(network, ring, &name, &any())
+        .await
         .unwrap();
-    ring.keep(entry.clone()).unwrap();
+    let entry = connection
+        .to_paired(key(), "2026-11-23T10:00:00Z".parse().unwrap())
+        .unwrap();
+    ring.save(entry.clone()).unwrap();
     entry
 }
 
@@ -39,20 +41,20 @@ async fn pair(lan: &Lan, ring: &KeyRing, address: Address) -> Entry {
 async fn a_round_bridge_is_reached_in_the_clear() {
     let server = round();
     for scheme in ["", "http://"] {
-        let connection = connect(&lan(), &server.address(scheme)).await.unwrap();
+        let connection = connect(&network(), &server.address(scheme)).await.unwrap();
         assert_eq!(connection.address(), server.address("http://"));
         assert_eq!(
             (connection.label().as_str(), connection.certificate()),
             (ROUND_ID, None)
         );
     }
-    let error = connect(&lan(), &server.address("https://"))
+    let error = connect(&network(), &server.address("https://"))
         .await
         .unwrap_err();
     assert!(
         matches!(
             error,
-            HueError::NotABridge { .. } | HueError::NoAnswer { .. }
+            HueError::NotABridge { .. } | HueError::NoReply { .. }
         ),
         "{error:?}"
     );
@@ -60,20 +62,22 @@ async fn a_round_bridge_is_reached_in_the_clear() {
 
 #[tokio::test]
 async fn a_square_bridge_in_the_clear_needs_a_word_or_a_port() {
-    let server = Server::http(|_| Reply::json(SQUARE));
-    connect(&lan(), &server.address("http://")).await.unwrap();
-    connect(&lan(), &server.address("")).await.unwrap();
+    let server = ScriptedServer::http(|_| ScriptedReply::json(SQUARE));
+    connect(&network(), &server.address("http://"))
+        .await
+        .unwrap();
+    connect(&network(), &server.address("")).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_bridge_that_had_a_certificate_is_not_believed_without() {
     let (_folder, ring) = ring();
     let secure = square(own(SQUARE_ID));
-    pair(&lan(), &ring, secure.address("https://")).await;
-    let plain = Server::http(|_| Reply::json(SQUARE));
+    pair(&network(), &ring, secure.address("https://")).await;
+    let plain = ScriptedServer::http(|_| ScriptedReply::json(SQUARE));
     for scheme in ["http://", ""] {
         let name = BridgeName::Address(plain.address(scheme));
-        let error = open(&lan(), &ring, &name, None, &Trust::default())
+        let error = open(&network(), &ring, &name, None, &CertificateTrust::default())
             .await
             .unwrap_err();
         let missing = matches!(
@@ -91,8 +95,8 @@ async fn a_bridge_that_had_a_certificate_is_not_believed_without() {
             .iter()
             .all(|request| !request.contains("KEY0"))
     );
-    // Paired again with a person's word.
-    pair(&lan(), &ring, plain.address("http://")).await;
+    // PairResult again with a person's word.
+    pair(&network(), &ring, plain.address("http://")).await;
 }
 
 #[tokio::test]
@@ -100,16 +104,16 @@ async fn the_newest_bridge_sends_to_https_on_the_same_host_only() {
     let secure = square(own(SQUARE_ID));
     let target = format!("https://{}/api/config", secure.at);
     let redirect = move |target: String| {
-        Server::http(move |_| {
-            Reply::bytes(format!(
+        ScriptedServer::http(move |_| {
+            ScriptedReply::bytes(format!(
                 "HTTP/1.1 301 X\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n"
             ))
         })
     };
     // The servers have two addresses, which are two hosts.
     let elsewhere = redirect(target);
-    let error = reach(
-        &lan(),
+    let error = super::super::connect(
+        &network(),
         &ring().1,
         &BridgeName::Address(elsewhere.address("http://")),
         &any(),
@@ -126,7 +130,7 @@ async fn the_newest_bridge_sends_to_https_on_the_same_host_only() {
         "https://127.91.0.2@x/",
     ] {
         let server = redirect(nowhere.to_owned());
-        let error = connect(&lan(), &server.address("http://"))
+        let error = connect(&network(), &server.address("http://"))
             .await
             .unwrap_err();
         assert!(
@@ -146,19 +150,25 @@ async fn the_newest_bridge_sends_to_https_on_the_same_host_only() {
 async fn a_bridge_is_opened_by_its_id_with_the_key_of_the_ring() {
     let (_folder, ring) = ring();
     let server = round();
-    let entry = pair(&lan(), &ring, server.address("")).await;
+    let entry = pair(&network(), &ring, server.address("")).await;
     let name = BridgeName::Id(entry.id.clone());
-    let opened = open(&lan(), &ring, &name, None, &Trust::default())
+    let opened = open(&network(), &ring, &name, None, &CertificateTrust::default())
         .await
         .unwrap();
     assert_eq!(opened.key, key());
     let other: AppKey = "OTHER".parse().unwrap();
-    let opened = open(&lan(), &ring, &name, Some(other.clone()), &Trust::default())
-        .await
-        .unwrap();
+    let opened = open(
+        &network(),
+        &ring,
+        &name,
+        Some(other.clone()),
+        &CertificateTrust::default(),
+    )
+    .await
+    .unwrap();
     assert_eq!(opened.key, other);
     assert_eq!(
-        ring.entry(&entry.id).unwrap().unwrap().key,
+        ring.bridge(&entry.id).unwrap().unwrap().key,
         key(),
         "another key is not kept"
     );
@@ -168,16 +178,16 @@ async fn a_bridge_is_opened_by_its_id_with_the_key_of_the_ring() {
 async fn where_a_bridge_is_now_and_what_it_says_is_kept() {
     let (_folder, ring) = ring();
     let before = round();
-    let entry = pair(&lan(), &ring, before.address("http://")).await;
+    let entry = pair(&network(), &ring, before.address("http://")).await;
     let renamed = ROUND
         .replace("Philips hue", "Attic")
         .replace("01032318", "01040000");
-    let after = Server::http(move |_| Reply::json(&renamed));
+    let after = ScriptedServer::http(move |_| ScriptedReply::json(&renamed));
     let name = BridgeName::Address(after.address("http://"));
-    open(&lan(), &ring, &name, None, &Trust::default())
+    open(&network(), &ring, &name, None, &CertificateTrust::default())
         .await
         .unwrap();
-    let now = ring.entry(&entry.id).unwrap().unwrap();
+    let now = ring.bridge(&entry.id).unwrap().unwrap();
     assert_eq!(now.address, after.address("http://"));
     assert_eq!(
         (now.name.as_deref(), now.software.as_deref()),
@@ -191,21 +201,33 @@ async fn a_bridge_that_was_never_paired_with() {
     let (_folder, ring) = ring();
     let server = round();
     let name = BridgeName::Address(server.address("http://"));
-    let error = open(&lan(), &ring, &name, None, &Trust::default())
+    let error = open(&network(), &ring, &name, None, &CertificateTrust::default())
         .await
         .unwrap_err();
     assert!(
         matches!(&error, HueError::NotPaired(label) if label == ROUND_ID),
         "{error:?}"
     );
-    open(&lan(), &ring, &name, Some(key()), &Trust::default())
-        .await
-        .unwrap();
-    assert!(ring.entries().unwrap().is_empty());
+    open(
+        &network(),
+        &ring,
+        &name,
+        Some(key()),
+        &CertificateTrust::default(),
+    )
+    .await
+    .unwrap();
+    assert!(ring.bridges().unwrap().is_empty());
     let unknown = BridgeName::Id(SQUARE_ID.parse().unwrap());
-    let error = open(&lan(), &ring, &unknown, Some(key()), &Trust::default())
-        .await
-        .unwrap_err();
+    let error = open(
+        &network(),
+        &ring,
+        &unknown,
+        Some(key()),
+        &CertificateTrust::default(),
+    )
+    .await
+    .unwrap_err();
     assert!(matches!(error, HueError::NoSuchBridge(_)), "{error:?}");
 }
 
@@ -214,8 +236,10 @@ async fn nobody_is_asked_to_agree_to_a_certificate_for_another_bridge() {
     let (_folder, ring) = ring();
     let there = square(own(ROUND_ID));
     let name = BridgeName::Address(there.address("https://"));
-    for trust in [Trust::default(), any()] {
-        let error = reach(&lan(), &ring, &name, &trust).await.unwrap_err();
+    for trust in [CertificateTrust::default(), any()] {
+        let error = super::super::connect(&network(), &ring, &name, &trust)
+            .await
+            .unwrap_err();
         assert!(
             matches!(
                 error,
@@ -232,19 +256,19 @@ async fn nobody_is_asked_to_agree_to_a_certificate_for_another_bridge() {
 #[tokio::test]
 async fn another_bridge_at_the_old_address_gets_no_key() {
     let (_folder, ring) = ring();
-    let root = Root::new("root-bridge");
+    let root = TestRoot::new("root-bridge");
     let there = square(own(SQUARE_ID));
-    let mut entry = pair(&root.lan(), &ring, there.address("https://")).await;
+    let mut entry = pair(&root.network(), &ring, there.address("https://")).await;
     // Now another one has the address.
     entry.id = ROUND_ID.parse().unwrap();
-    ring.keep(entry.clone()).unwrap();
+    ring.save(entry.clone()).unwrap();
     let before = there.requests().len();
     let error = open(
-        &lan(),
+        &network(),
         &ring,
         &BridgeName::Id(entry.id.clone()),
         None,
-        &Trust::default(),
+        &CertificateTrust::default(),
     )
     .await
     .unwrap_err();
@@ -260,16 +284,16 @@ async fn another_bridge_at_the_old_address_gets_no_key() {
     );
     assert_eq!(there.requests().len(), before);
 
-    let plain = Server::http(|_| Reply::json(SQUARE));
+    let plain = ScriptedServer::http(|_| ScriptedReply::json(SQUARE));
     entry.address = plain.address("http://");
     entry.pin = None;
-    ring.keep(entry.clone()).unwrap();
+    ring.save(entry.clone()).unwrap();
     let error = open(
-        &lan(),
+        &network(),
         &ring,
         &BridgeName::Id(entry.id),
         None,
-        &Trust::default(),
+        &CertificateTrust::default(),
     )
     .await
     .unwrap_err();
@@ -288,9 +312,15 @@ async fn a_ring_that_cannot_be_read_stops_before_anything_is_asked() {
     std::fs::write(ring.path(), "not json").unwrap();
     let server = round();
     let name = BridgeName::Address(server.address("http://"));
-    let error = open(&lan(), &ring, &name, Some(key()), &Trust::default())
-        .await
-        .unwrap_err();
+    let error = open(
+        &network(),
+        &ring,
+        &name,
+        Some(key()),
+        &CertificateTrust::default(),
+    )
+    .await
+    .unwrap_err();
     assert!(matches!(error, HueError::Local { .. }), "{error:?}");
     assert!(server.requests().is_empty());
     drop(folder);
@@ -300,15 +330,15 @@ async fn a_ring_that_cannot_be_read_stops_before_anything_is_asked() {
 async fn a_ring_that_cannot_be_written_does_not_stop_the_work() {
     let (folder, ring) = ring();
     let server = round();
-    let mut entry = pair(&lan(), &ring, server.address("http://")).await;
+    let mut entry = pair(&network(), &ring, server.address("http://")).await;
     entry.name = None;
-    ring.keep(entry).unwrap();
+    ring.save(entry).unwrap();
     // Somebody holds the lock for ever.
     let lock = std::fs::File::open(folder.path().join("hue.lock")).unwrap();
     lock.lock().unwrap();
     let name = BridgeName::Address(server.address("http://"));
-    let lan = Arc::new(lan());
-    open(&lan, &ring, &name, None, &Trust::default())
+    let network = Arc::new(network());
+    open(&network, &ring, &name, None, &CertificateTrust::default())
         .await
         .unwrap();
 }

@@ -10,14 +10,14 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use crate::address::Address;
 
 /// What a server does with a request.
-pub(in crate::net) enum Reply {
+pub(in crate::net) enum ScriptedReply {
     /// Sends these bytes and closes.
     Bytes(Vec<u8>),
     /// Sends these bytes and then nothing, with the connection open.
     Hang(Vec<u8>),
 }
 
-impl Reply {
+impl ScriptedReply {
     pub(in crate::net) fn bytes(bytes: impl AsRef<[u8]>) -> Self {
         Self::Bytes(bytes.as_ref().to_vec())
     }
@@ -35,20 +35,22 @@ impl Reply {
 }
 
 /// A server on a thread of its own.
-pub(in crate::net) struct Server {
+pub(in crate::net) struct ScriptedServer {
     pub(in crate::net) at: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
     tls: Arc<Mutex<Option<Arc<ServerConfig>>>>,
 }
 
-impl Server {
-    pub(in crate::net) fn http(script: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
+impl ScriptedServer {
+    pub(in crate::net) fn http(
+        script: impl Fn(&str) -> ScriptedReply + Send + Sync + 'static,
+    ) -> Self {
         Self::start(Ipv4Addr::new(127, 91, 0, 2), None, script)
     }
 
     pub(in crate::net) fn https(
         config: Arc<ServerConfig>,
-        script: impl Fn(&str) -> Reply + Send + Sync + 'static,
+        script: impl Fn(&str) -> ScriptedReply + Send + Sync + 'static,
     ) -> Self {
         Self::start(Ipv4Addr::new(127, 91, 0, 3), Some(config), script)
     }
@@ -57,7 +59,7 @@ impl Server {
     fn start(
         host: Ipv4Addr,
         tls: Option<Arc<ServerConfig>>,
-        script: impl Fn(&str) -> Reply + Send + Sync + 'static,
+        script: impl Fn(&str) -> ScriptedReply + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind((host, 0)).unwrap();
         let server = Self {
@@ -98,7 +100,7 @@ fn serve(
     stream: TcpStream,
     tls: Option<Arc<ServerConfig>>,
     requests: &Mutex<Vec<String>>,
-    script: &(dyn Fn(&str) -> Reply + Send + Sync),
+    script: &(dyn Fn(&str) -> ScriptedReply + Send + Sync),
 ) -> io::Result<()> {
     match tls {
         None => answer(stream, requests, script),
@@ -112,14 +114,14 @@ fn serve(
 fn answer(
     mut stream: impl Read + Write,
     requests: &Mutex<Vec<String>>,
-    script: &(dyn Fn(&str) -> Reply + Send + Sync),
+    script: &(dyn Fn(&str) -> ScriptedReply + Send + Sync),
 ) -> io::Result<()> {
     let request = read_request(&mut stream)?;
     let first = request.lines().next().unwrap_or_default().to_owned();
     requests.lock().unwrap().push(request);
     let (bytes, is_open) = match script(&first) {
-        Reply::Bytes(bytes) => (bytes, false),
-        Reply::Hang(bytes) => (bytes, true),
+        ScriptedReply::Bytes(bytes) => (bytes, false),
+        ScriptedReply::Hang(bytes) => (bytes, true),
     };
     stream.write_all(&bytes)?;
     stream.flush()?;

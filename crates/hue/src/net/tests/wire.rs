@@ -5,33 +5,34 @@ use std::time::Instant;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::server::{Reply, Server};
+use super::server::{ScriptedReply, ScriptedServer};
 use super::*;
-use crate::call::{Call, Method};
-use crate::error::Silence;
-use crate::transport::{Answer, Transport};
+use crate::error::NoReplyReason;
+use crate::request::{BridgeRequest, Method};
+use crate::transport::{BridgeReply, BridgeTransport};
 
 /// A round bridge whose answers to everything but the identification are given.
-fn bridge(answer: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Server {
-    Server::http(move |request| match request {
-        "GET /api/config HTTP/1.1" => Reply::json(ROUND),
+fn bridge(answer: impl Fn(&str) -> ScriptedReply + Send + Sync + 'static) -> ScriptedServer {
+    ScriptedServer::http(move |request| match request {
+        "GET /api/config HTTP/1.1" => ScriptedReply::json(ROUND),
         other => answer(other),
     })
 }
 
-async fn ask(server: &Server, call: &Call) -> Result<Answer, HueError> {
-    let connection = connect(&lan(), &server.address("http://")).await?;
-    connection.call(call, Some(&key())).await
+async fn ask(server: &ScriptedServer, request: &BridgeRequest) -> Result<BridgeReply, HueError> {
+    let connection = connect(&network(), &server.address("http://")).await?;
+    connection.send(request, Some(&key())).await
 }
 
-fn lights() -> Call {
-    Call::keyed(Method::Get, "/lights")
+fn lights() -> BridgeRequest {
+    BridgeRequest::keyed(Method::Get, "/lights")
 }
 
 #[tokio::test]
 async fn a_request_is_the_bytes_of_the_protocol_page() {
-    let call = Call::keyed(Method::Put, "/config").with(&serde_json::json!({"touchlink": true}));
-    let request = http::request(&call, Some(&key()), "192.0.2.10").unwrap();
+    let call =
+        BridgeRequest::keyed(Method::Put, "/config").with(&serde_json::json!({"touchlink": true}));
+    let request = http::build(&call, Some(&key()), "192.0.2.10").unwrap();
     let (near, mut far) = tokio::io::duplex(4096);
     let bridge = async {
         let mut request = vec![0; 176];
@@ -52,15 +53,15 @@ async fn a_request_is_the_bytes_of_the_protocol_page() {
     let mut rest = Vec::new();
     far.read_to_end(&mut rest).await.unwrap();
     assert!(rest.is_empty(), "{rest:?}");
-    assert_eq!(reply.unwrap().answer.body.len(), 40);
+    assert_eq!(reply.unwrap().reply.body.len(), 40);
 }
 
 #[tokio::test]
 async fn the_second_interface_has_the_key_in_a_header() {
-    let server = bridge(|_| Reply::json("{}"));
-    let call = Call {
+    let server = bridge(|_| ScriptedReply::json("{}"));
+    let call = BridgeRequest {
         method: Method::Get,
-        target: crate::call::Target::Second("/clip/v2/resource".to_owned()),
+        target: crate::request::RequestTarget::V2("/clip/v2/resource".to_owned()),
         body: None,
     };
     ask(&server, &call).await.unwrap();
@@ -74,7 +75,7 @@ async fn the_second_interface_has_the_key_in_a_header() {
         "\r\nhue-application-key: {}\r\n",
         key().expose().to_ascii_lowercase()
     )));
-    let post = Call::keyed(Method::Post, "/lights");
+    let post = BridgeRequest::keyed(Method::Post, "/lights");
     ask(&server, &post).await.unwrap();
     assert!(
         server
@@ -97,7 +98,7 @@ async fn an_answer_in_every_shape() {
         "HTTP/1.1 200\r\ncontent-length: 8\r\n\r\n{\"a\":17}",
         "HTTP/1.1 200 OK\nConnection: close\n\n{\"a\":17}",
     ] {
-        let server = bridge(move |_| Reply::bytes(head));
+        let server = bridge(move |_| ScriptedReply::bytes(head));
         let answer = ask(&server, &lights())
             .await
             .unwrap_or_else(|error| panic!("{head:?}: {error}"));
@@ -140,7 +141,7 @@ async fn half_and_giant_and_foreign_answers_are_shown_and_end() {
     ] {
         let bytes = answer.as_bytes().to_vec();
         let shown = &answer[..answer.len().min(40)];
-        let server = bridge(move |_| Reply::Bytes(bytes.clone()));
+        let server = bridge(move |_| ScriptedReply::Bytes(bytes.clone()));
         let error = ask(&server, &lights()).await.unwrap_err();
         let HueError::BadReply { reply, .. } = &error else {
             panic!("{shown:?}: {error:?}");
@@ -152,19 +153,20 @@ async fn half_and_giant_and_foreign_answers_are_shown_and_end() {
 
 #[tokio::test]
 async fn silence_is_told_apart() {
-    let hang = |bytes: &'static str| bridge(move |_| Reply::Hang(bytes.as_bytes().to_vec()));
+    let hang =
+        |bytes: &'static str| bridge(move |_| ScriptedReply::Hang(bytes.as_bytes().to_vec()));
     for (server, expected) in [
-        (bridge(|_| Reply::bytes("")), Silence::Closed),
-        (hang(""), Silence::TimedOut),
+        (bridge(|_| ScriptedReply::bytes("")), NoReplyReason::Closed),
+        (hang(""), NoReplyReason::TimedOut),
         (
             hang("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"),
-            Silence::TimedOut,
+            NoReplyReason::TimedOut,
         ),
     ] {
         let begun = Instant::now();
         let error = ask(&server, &lights()).await.unwrap_err();
         assert!(
-            matches!(error, HueError::NoAnswer { how, .. } if how == expected),
+            matches!(error, HueError::NoReply { reason, .. } if reason == expected),
             "{error:?}"
         );
         assert!(begun.elapsed() < Duration::from_secs(3));
@@ -176,38 +178,38 @@ async fn silence_is_told_apart() {
         .unwrap();
     for scheme in ["http://", "https://", ""] {
         let address = format!("{scheme}{nobody}").parse().unwrap();
-        let error = connect(&lan(), &address).await.unwrap_err();
+        let error = connect(&network(), &address).await.unwrap_err();
         let refused = matches!(
             error,
-            HueError::NoAnswer {
-                how: Silence::Refused,
+            HueError::NoReply {
+                reason: NoReplyReason::Refused,
                 ..
             }
         );
         assert!(refused, "{error:?}");
     }
     let nowhere = "no-such-host.invalid".parse().unwrap();
-    let error = connect(&lan(), &nowhere).await.unwrap_err();
-    assert!(matches!(error, HueError::NoAnswer { .. }), "{error:?}");
+    let error = connect(&network(), &nowhere).await.unwrap_err();
+    assert!(matches!(error, HueError::NoReply { .. }), "{error:?}");
 }
 
 #[tokio::test]
 async fn what_may_have_arrived_is_not_sent_again() {
     for method in [Method::Post, Method::Put, Method::Delete] {
-        let server = bridge(|_| Reply::bytes(""));
-        let call = Call::keyed(method, "/lights");
+        let server = bridge(|_| ScriptedReply::bytes(""));
+        let call = BridgeRequest::keyed(method, "/lights");
         ask(&server, &call).await.unwrap_err();
         assert_eq!(server.requests().len(), 2);
     }
 }
 
 /// Says that it is busy so often, then answers.
-fn busy(times: usize, status: u16) -> Server {
+fn busy(times: usize, status: u16) -> ScriptedServer {
     let count = AtomicUsize::new(0);
     bridge(
         move |_| match count.fetch_add(1, Ordering::SeqCst) < times {
-            true => Reply::status(status, ""),
-            false => Reply::json("{}"),
+            true => ScriptedReply::status(status, ""),
+            false => ScriptedReply::json("{}"),
         },
     )
 }
@@ -242,15 +244,15 @@ async fn one_call_at_a_time() {
         seen.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         std::thread::sleep(Duration::from_millis(30));
         inside.fetch_sub(1, Ordering::SeqCst);
-        Reply::json("{}")
+        ScriptedReply::json("{}")
     });
     // Two parts of a program have each their own.
-    let (lan, address) = (lan(), server.address("http://"));
-    let (one, other) = tokio::join!(connect(&lan, &address), connect(&lan, &address));
+    let (network, address) = (network(), server.address("http://"));
+    let (one, other) = tokio::join!(connect(&network, &address), connect(&network, &address));
     let both = [one.unwrap(), other.unwrap()];
     let (call, key) = (lights(), key());
     let calls = both.iter().cycle().take(6);
-    let calls = calls.map(|connection| connection.call(&call, Some(&key)));
+    let calls = calls.map(|connection| connection.send(&call, Some(&key)));
     let answers = futures_util::future::join_all(calls).await;
     assert!(answers.iter().all(Result::is_ok));
     assert_eq!(most.load(Ordering::SeqCst), 1);
@@ -262,7 +264,7 @@ async fn a_page_that_repeats_the_path_does_not_give_the_key_away() {
     let half = format!("HTTP/1.1 404 X\r\nContent-Length: 999\r\n\r\n{page}");
     let foreign = format!("what is /api/{}/lights ?", key().expose());
     for answer in [half, foreign] {
-        let server = bridge(move |_| Reply::bytes(&answer));
+        let server = bridge(move |_| ScriptedReply::bytes(&answer));
         let error = ask(&server, &lights()).await.unwrap_err();
         let shown = format!("{error} {error:?}");
         assert!(
@@ -275,65 +277,74 @@ async fn a_page_that_repeats_the_path_does_not_give_the_key_away() {
 #[tokio::test]
 async fn what_is_no_bridge_is_said() {
     for answer in [
-        Reply::json("[]"),
-        Reply::json("{}"),
-        Reply::json("{\"name\":\"x\"}"),
-        Reply::status(404, "<html>not found</html>"),
-        Reply::status(200, "<html>router</html>"),
+        ScriptedReply::json("[]"),
+        ScriptedReply::json("{}"),
+        ScriptedReply::json("{\"name\":\"x\"}"),
+        ScriptedReply::status(404, "<html>not found</html>"),
+        ScriptedReply::status(200, "<html>router</html>"),
     ] {
-        let Reply::Bytes(bytes) = answer else {
+        let ScriptedReply::Bytes(bytes) = answer else {
             unreachable!()
         };
-        let server = Server::http(move |_| Reply::Bytes(bytes.clone()));
+        let server = ScriptedServer::http(move |_| ScriptedReply::Bytes(bytes.clone()));
         for scheme in ["http://", ""] {
-            let error = connect(&lan(), &server.address(scheme)).await.unwrap_err();
+            let error = connect(&network(), &server.address(scheme))
+                .await
+                .unwrap_err();
             assert!(matches!(error, HueError::NotABridge { .. }), "{error:?}");
         }
     }
     // Takes `config` for a key, and answers to a key that it does not know.
-    let server = Server::http(|request| match request.contains("/api/nouser/config") {
-        true => Reply::json(ROUND),
-        false => Reply::json("[]"),
+    let server = ScriptedServer::http(|request| match request.contains("/api/nouser/config") {
+        true => ScriptedReply::json(ROUND),
+        false => ScriptedReply::json("[]"),
     });
-    connect(&lan(), &server.address("http://")).await.unwrap();
+    connect(&network(), &server.address("http://"))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
 async fn the_oldest_firmware_tells_its_id_in_its_description() {
     let oldest = |request: &str| match request.contains("description.xml") {
-        true => Reply::bytes(
+        true => ScriptedReply::bytes(
             "HTTP/1.1 200 OK\r\n\r\n<root><device><serialNumber>0017880a0b0c</serialNumber></device></root>",
         ),
-        false => Reply::json(r#"{"name":"Philips hue","swversion":"01003542"}"#),
+        false => ScriptedReply::json(r#"{"name":"Philips hue","swversion":"01003542"}"#),
     };
-    let server = Server::http(oldest);
-    let connection = connect(&lan(), &server.address("http://")).await.unwrap();
+    let server = ScriptedServer::http(oldest);
+    let connection = connect(&network(), &server.address("http://"))
+        .await
+        .unwrap();
     assert_eq!(connection.label(), ROUND_ID);
-    let server = Server::http(|_| Reply::json(r#"{"name":"x","swversion":"01003542"}"#));
-    let connection = connect(&lan(), &server.address("http://")).await.unwrap();
+    let server =
+        ScriptedServer::http(|_| ScriptedReply::json(r#"{"name":"x","swversion":"01003542"}"#));
+    let connection = connect(&network(), &server.address("http://"))
+        .await
+        .unwrap();
     assert_eq!(connection.label(), server.address("http://").to_string());
     let paired = "2026-11-23T10:00:00Z".parse().unwrap();
     assert!(matches!(
-        connection.entry(key(), paired),
+        connection.to_paired(key(), paired),
         Err(HueError::Usage(_))
     ));
 }
 
 #[tokio::test]
 async fn a_touchlink_is_tried_once() {
-    use crate::tcp30000::Outcome;
+    use crate::tcp30000::TouchlinkOutcome;
     use std::io::{Read, Write};
     for (answer, expected) in [
         (
             "[Link,Touchlink]\n[Link,Touchlink,success,NwkAddr=2,pan=3]\n",
-            Some(Outcome::Captured("NwkAddr=2,pan=3".to_owned())),
+            Some(TouchlinkOutcome::Captured("NwkAddr=2,pan=3".to_owned())),
         ),
         (
             "[Link,Touchlink]\r\n[Link,Touchlink,failed]\r\n",
-            Some(Outcome::Failed("failed".to_owned())),
+            Some(TouchlinkOutcome::Failed("failed".to_owned())),
         ),
-        ("[Link,Touchlink]\n", Some(Outcome::Unknown)),
-        ("", Some(Outcome::Unknown)),
+        ("[Link,Touchlink]\n", Some(TouchlinkOutcome::Unknown)),
+        ("", Some(TouchlinkOutcome::Unknown)),
     ] {
         let listener = std::net::TcpListener::bind("127.91.0.2:0").unwrap();
         let touchlink_port = listener.local_addr().unwrap().port();
@@ -347,34 +358,34 @@ async fn a_touchlink_is_tried_once() {
             std::thread::sleep(Duration::from_millis(50));
             (request[..length].to_vec(), listener.accept().is_err())
         });
-        let server = bridge(|_| Reply::json("{}"));
-        let lan = Lan {
+        let server = bridge(|_| ScriptedReply::json("{}"));
+        let network = NetworkConfig {
             touchlink_port,
-            ..lan()
+            ..network()
         };
-        let connection = connect(&lan, &server.address("http://")).await.unwrap();
+        let connection = connect(&network, &server.address("http://")).await.unwrap();
         assert_eq!(connection.touchlink().await.ok(), expected);
         assert_eq!(
             asked.join().unwrap(),
             (b"[Link,Touchlink]\n".to_vec(), true)
         );
     }
-    let server = bridge(|_| Reply::json("{}"));
+    let server = bridge(|_| ScriptedReply::json("{}"));
     let nobody = std::net::TcpListener::bind("127.91.0.2:0")
         .unwrap()
         .local_addr()
         .unwrap();
-    let lan = Lan {
+    let network = NetworkConfig {
         touchlink_port: nobody.port(),
-        ..lan()
+        ..network()
     };
-    let connection = connect(&lan, &server.address("http://")).await.unwrap();
+    let connection = connect(&network, &server.address("http://")).await.unwrap();
     let error = connection.touchlink().await.unwrap_err();
     assert!(
         matches!(
             error,
-            HueError::NoAnswer {
-                how: Silence::Refused,
+            HueError::NoReply {
+                reason: NoReplyReason::Refused,
                 ..
             }
         ),

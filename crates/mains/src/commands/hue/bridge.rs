@@ -1,70 +1,77 @@
-//! From what was typed to a bridge that can be called: the network, the keys that are kept, and the connection.
+//! Connections to bridges: the network, the saved keys, and the time that is left.
 
 use std::time::Duration;
 
-use hue::net::{self, Bounds, Lan, Opened, Trust};
-use hue::{AppKey, BridgeName, HueError, KeyRing};
+use hue::net::{self, BridgeTimeouts, CertificateTrust, NetworkConfig, PairedConnection};
+use hue::{AppKey, BridgeName, HueError, KeyRing, PairedBridge};
 
-use super::keys::Given;
+use super::keys::GivenKey;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::resolve::interfaces::for_scan;
 
-/// So much of `--timeout` is left for saying what came of it.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+/// Part of `--timeout` that is reserved for reporting the result.
+const REPORT_TIME: Duration = Duration::from_millis(500);
 
-/// The keys in the state directory.
+/// Returns the key ring in the state directory.
 pub(super) fn key_ring(context: &Context) -> Result<KeyRing, Failure> {
     Ok(KeyRing::new(context.state_directory()?))
 }
 
-/// The network with the interfaces that a search starts from; there may be none.
-pub(super) fn lan(context: &Context) -> Result<Lan, Failure> {
+/// Returns the network settings, with the interfaces to search from; there may be none.
+pub(super) fn network(context: &Context) -> Result<NetworkConfig, Failure> {
     let interfaces = for_scan(context)?.into_iter();
-    let usual = Bounds::default();
-    Ok(Lan {
-        // So that a bridge that stays overloaded is told from one that is silent.
-        bounds: Bounds {
-            busy: patience(context, usual.busy),
-            ..usual
+    let timeouts = BridgeTimeouts::default();
+    Ok(NetworkConfig {
+        timeouts: BridgeTimeouts {
+            // Distinguishes a bridge that stays overloaded from one that does not reply.
+            busy: time_left(context, timeouts.busy),
+            ..timeouts
         },
         interfaces: interfaces
             .map(|interface| (interface.name, interface.address))
             .collect(),
-        ..Lan::default()
+        ..NetworkConfig::default()
     })
 }
 
-/// Returns the time that is left for one step, but never more than `usual`: a little less than `--timeout`, so that the step
-/// can still say itself why it came to nothing.
-pub(super) fn patience(context: &Context, usual: Duration) -> Duration {
-    usual.min(context.budget(Duration::MAX).saturating_sub(LAST_WORDS))
+/// Returns `max`, but no more than what is left of `--timeout` when the result still has to be reported.
+pub(super) fn time_left(context: &Context, max: Duration) -> Duration {
+    max.min(context.budget(Duration::MAX).saturating_sub(REPORT_TIME))
 }
 
-/// Reaches a bridge and finds the key for it: the one that was given, else the one that is kept.
+/// Connects to a bridge with its key: the given one, else the saved one.
 pub(super) async fn open(
     context: &Context,
     name: &BridgeName,
-    given: &Given,
-) -> Result<Opened, Failure> {
-    open_with(context, name, given.key(&context.ui).await?).await
+    given: &GivenKey,
+) -> Result<PairedConnection, Failure> {
+    let key = given.key(&context.ui).await?;
+    Ok(open_with_key(context, name, key).await??)
 }
 
-/// As [`open`], with this key before the one that is kept.
-pub(super) async fn open_with(
+/// Connects to a bridge with this key, else the saved one. Returns failures of the bridge apart from local ones.
+pub(super) async fn open_with_key(
     context: &Context,
     name: &BridgeName,
-    own: Option<AppKey>,
-) -> Result<Opened, Failure> {
-    Ok(open_quietly(context, name, own).await??)
+    key: Option<AppKey>,
+) -> Result<Result<PairedConnection, HueError>, Failure> {
+    let (network, ring) = (network(context)?, key_ring(context)?);
+    Ok(net::open(&network, &ring, name, key, &CertificateTrust::default()).await)
 }
 
-/// As [`open_with`], with what the bridge is to blame for apart.
-pub(super) async fn open_quietly(
-    context: &Context,
+/// Returns the paired bridges that a name can stand for. Several bridges may have had an address, one after the other.
+pub(super) fn find_paired<'a>(
+    bridges: &'a [PairedBridge],
     name: &BridgeName,
-    own: Option<AppKey>,
-) -> Result<Result<Opened, HueError>, Failure> {
-    let (lan, ring) = (lan(context)?, key_ring(context)?);
-    Ok(net::open(&lan, &ring, name, own, &Trust::default()).await)
+) -> Vec<&'a PairedBridge> {
+    let port = |of: &hue::Address| of.port.or(of.scheme.map(hue::Scheme::port));
+    let is_named = |bridge: &&PairedBridge| match name {
+        BridgeName::Id(id) => bridge.id == *id,
+        BridgeName::Address(address) => {
+            bridge.address.host == address.host
+                && (address.port.is_none() || address.port == port(&bridge.address))
+        }
+    };
+    bridges.iter().filter(is_named).collect()
 }

@@ -1,4 +1,4 @@
-//! `mains hue clip`: call a bridge by hand.
+//! `mains hue clip`: send a request to a bridge.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -6,27 +6,27 @@ use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
-use hue::flow::{Clip, ClipTarget, check_body, clip};
-use hue::net::{self, Trust};
+use hue::flow::{ClipReply, ClipTarget, check_body, clip};
+use hue::net::{self, CertificateTrust};
 use hue::{BridgeName, Method};
 
-use super::bridge::{key_ring, lan, open};
-use super::keys::Given;
+use super::bridge::{key_ring, network, open};
+use super::keys::GivenKey;
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
 use crate::secret;
 
-/// No bridge takes so much.
-const LARGEST_BODY: u64 = 1 << 20;
+/// Maximum size of a body.
+const MAX_BODY: u64 = 1 << 20;
 
 /// Options of `mains hue clip`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-A PATH without a leading slash is below /api/<key>/; one with a leading slash is sent as it is, below /clip/v2 with the key in its \
-header. What the bridge answers is printed; an error in it is explained on stderr. BODY is checked before anything is sent: \
-typographic quotes, as web pages and word processors make them of \", are what bridges answer \"body contains invalid json\" to.
+A PATH without a leading slash is below /api/<key>/; one with a leading slash is sent unchanged, below /clip/v2 with the key in its \
+header. The bridge's reply is printed; an error in it is explained on stderr. BODY is checked before anything is sent: web pages \
+and word processors turn \" into typographic quotes, to which bridges reply \"body contains invalid json\".
 
-What a bridge answers can hold keys: `config` lists the programs that it knows. Nothing of it is kept.
+A reply can contain keys: `config` lists the paired programs. Nothing of it is saved.
 
 Examples:
   mains hue clip 192.168.1.20 get lights
@@ -36,8 +36,8 @@ Examples:
   mains hue clip 192.168.1.20 put groups/1/action @scene.json
   jq -n '{name: \"Desk\"}' | mains hue clip 192.168.1.20 put lights/7 -
 
-Exit codes: 0 done, 2 a path or body that cannot be sent, or not paired, 3 no such bridge, 4 no answer, 5 an error of the bridge \
-(stdout carries its answer all the same), 6 an answer that is not JSON, or an empty list where something was to change.")]
+Exit codes: 0 done, 2 a path or body that cannot be sent, or not paired, 3 no such bridge, 4 no reply, 5 an error of the bridge \
+(its reply is printed all the same), 6 a reply that is not JSON, or an empty list in reply to a change.")]
 pub(super) struct HueClipArgs {
     /// Address or id of the bridge
     #[arg(value_name = "BRIDGE")]
@@ -45,50 +45,52 @@ pub(super) struct HueClipArgs {
     /// get, put, post or delete
     #[arg(value_name = "METHOD")]
     method: Method,
-    /// What about, e.g. lights/7/state
+    /// Path of the resource, e.g. lights/7/state
     #[arg(value_name = "PATH")]
     path: String,
-    /// JSON that goes with it; @FILE from a file, - from standard input
+    /// JSON body; @FILE reads it from a file, - from standard input
     #[arg(value_name = "BODY", allow_hyphen_values = true)]
     body: Option<OsString>,
 }
 
-/// Makes the call and prints what the bridge says to it.
-pub(super) async fn run(context: &Context, args: HueClipArgs, given: &Given) -> Outcome {
-    let target = ClipTarget::read(&args.path)?;
+/// Sends the request and prints the reply.
+pub(super) async fn run(context: &Context, args: HueClipArgs, given: &GivenKey) -> Outcome {
+    let target = ClipTarget::parse(&args.path)?;
     let body = match args.body {
         Some(body) => Some(secret::aside(move || read(body)).await?),
         None => None,
     };
     let body = body.as_deref();
-    // What is wrong with the body is said before the bridge is looked for.
+    // A wrong body is reported before the bridge is contacted.
     check_body(args.method, body)?;
-    let told = if is_open(&args.path) {
-        let (lan, ring) = (lan(context)?, key_ring(context)?);
-        let connection = net::reach(&lan, &ring, &args.bridge, &Trust::default()).await?;
-        // Not sent, but not to be shown either: a person can have typed it anywhere.
-        let own = given.key(&context.ui).await.unwrap_or_default();
-        let kept = connection.kept_in(&ring).unwrap_or_default();
-        let key = own.or(kept.map(|entry| entry.key));
-        clip(&connection.bridge(key), args.method, &target, body).await?
+    let reply = if is_public(&args.path) {
+        let (network, ring) = (network(context)?, key_ring(context)?);
+        let trust = CertificateTrust::default();
+        let connection = net::connect(&network, &ring, &args.bridge, &trust).await?;
+        // The key is not sent, only masked in errors, because it may have been typed into the path. Without one there is nothing to
+        // mask, so a key that cannot be read does not matter.
+        let given = given.key(&context.ui).await.unwrap_or(None);
+        let paired = connection.paired_bridge(&ring).unwrap_or(None);
+        let key = given.or(paired.map(|bridge| bridge.key));
+        clip(&connection.client(key), args.method, &target, body).await?
     } else {
         let opened = open(context, &args.bridge, given).await?;
-        clip(&opened.bridge(), args.method, &target, body).await?
+        clip(&opened.client(), args.method, &target, body).await?
     };
-    conclude(context, told)
+    conclude(context, reply)
 }
 
-/// Tells whether a path is sent as it is, with no key of ours anywhere.
-fn is_open(path: &str) -> bool {
+/// Tells whether a path is sent unchanged and without a key.
+fn is_public(path: &str) -> bool {
     path.starts_with('/') && !path.starts_with("/clip/")
 }
 
-fn conclude(context: &Context, told: Clip) -> Outcome {
+fn conclude(context: &Context, reply: ClipReply) -> Outcome {
     let ui = &context.ui;
-    let text = laid_out(&told.body, ui.is_json())
-        .map_err(|error| Failure::failed("the answer cannot be printed").caused_by(&error))?;
+    let text = lay_out(&reply.body, ui.is_json())
+        .map_err(|error| Failure::failed("the reply cannot be printed").caused_by(&error))?;
     ui.data_raw(&text)?;
-    let Some(problem) = told.problem else {
+    let Some(problem) = reply.problem else {
         return Ok(Exit::DONE);
     };
     let failure = Failure::from(problem);
@@ -96,8 +98,8 @@ fn conclude(context: &Context, told: Clip) -> Outcome {
     Ok(Exit::with(failure.kind()))
 }
 
-/// The bridge's own JSON in its own order: one line for a program, laid out for a person.
-fn laid_out(body: &[u8], in_one_line: bool) -> Result<String, serde_json::Error> {
+/// Formats the bridge's JSON without reordering it: on one line for programs, indented for people.
+fn lay_out(body: &[u8], in_one_line: bool) -> Result<String, serde_json::Error> {
     let mut from = serde_json::Deserializer::from_slice(body);
     let mut text = Vec::with_capacity(body.len());
     if in_one_line {
@@ -110,7 +112,7 @@ fn laid_out(body: &[u8], in_one_line: bool) -> Result<String, serde_json::Error>
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Reads the body: from standard input, from a file, or as it stands.
+/// Reads the body from standard input, from a file, or from the argument itself.
 fn read(body: OsString) -> Result<Vec<u8>, Failure> {
     match body.as_bytes() {
         b"-" => read_from(&mut io::stdin().lock(), "standard input"),
@@ -127,11 +129,11 @@ fn read(body: OsString) -> Result<Vec<u8>, Failure> {
 fn read_from(stream: &mut dyn Read, what: &str) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
     stream
-        .take(LARGEST_BODY + 1)
+        .take(MAX_BODY + 1)
         .read_to_end(&mut body)
         .map_err(|error| unreadable(what, &error))?;
     match u64::try_from(body.len()) {
-        Ok(length) if length <= LARGEST_BODY => Ok(body),
+        Ok(length) if length <= MAX_BODY => Ok(body),
         _ => Err(Failure::usage(format!("{what} is too large for a body"))),
     }
 }
@@ -148,15 +150,15 @@ mod tests {
     fn an_answer_keeps_its_order() {
         let body = br#"{"b":1, "a":{"c":[1.5,"\u00e4"]}}"#;
         assert_eq!(
-            laid_out(body, true).unwrap(),
+            lay_out(body, true).unwrap(),
             "{\"b\":1,\"a\":{\"c\":[1.5,\"\u{e4}\"]}}\n"
         );
         assert!(
-            laid_out(body, false)
+            lay_out(body, false)
                 .unwrap()
                 .starts_with("{\n  \"b\": 1,\n")
         );
-        assert!(laid_out(b"[1] 2", true).is_err());
+        assert!(lay_out(b"[1] 2", true).is_err());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Application keys that are given: a file, or `MAINS_HUE_KEY`. Never the command line.
+//! Application keys from a file or `MAINS_HUE_KEY`, never from the command line.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -10,48 +10,46 @@ use crate::error::Failure;
 use crate::secret;
 use crate::ui::Ui;
 
-/// The variable that holds a key.
+/// The environment variable that holds a key.
 const VARIABLE: &str = "MAINS_HUE_KEY";
-/// No key is longer.
-const LONGEST: usize = 128;
 
-/// Where a key is to come from, if not from those that are kept.
+/// The source of a key that takes precedence over the saved one.
 #[derive(Debug)]
-pub(super) struct Given {
+pub(super) struct GivenKey {
     file: Option<PathBuf>,
 }
 
-impl Given {
+impl GivenKey {
     pub(super) fn new(file: Option<PathBuf>) -> Self {
         Self { file }
     }
 
-    /// Returns the key that was given: that of the file, else that of the variable.
+    /// Returns the key in the file, else the key in the environment variable.
     ///
     /// # Errors
     ///
-    /// Wrong usage when it cannot be read, or cannot be a key.
+    /// Wrong usage if it cannot be read or is not a key.
     pub(super) async fn key(&self, ui: &Ui) -> Result<Option<AppKey>, Failure> {
         match &self.file {
-            Some(_) => self.named(ui).await,
+            Some(_) => self.from_file(ui).await,
             None => from_environment(),
         }
     }
 
-    /// Returns the key of the file that was named on the command line; a variable may be meant for another bridge.
-    pub(super) async fn named(&self, ui: &Ui) -> Result<Option<AppKey>, Failure> {
+    /// Returns the key in the file only, because the environment variable may be for another bridge.
+    pub(super) async fn from_file(&self, ui: &Ui) -> Result<Option<AppKey>, Failure> {
         match &self.file {
-            Some(file) => from_file(ui, file).await.map(Some),
+            Some(file) => read_key(ui, file).await.map(Some),
             None => Ok(None),
         }
     }
 }
 
-/// Reads the key in a file. One line end at its end is dropped.
-async fn from_file(ui: &Ui, file: &Path) -> Result<AppKey, Failure> {
+/// Reads the key in a file. A final line end is ignored.
+async fn read_key(ui: &Ui, file: &Path) -> Result<AppKey, Failure> {
     let what = format!("the key file {}", file.display());
-    let bytes = secret::from_file(ui, file, &what, LONGEST).await?;
-    checked(&bytes, &what)
+    let bytes = secret::from_file(ui, file, &what, AppKey::MAX_LENGTH).await?;
+    parse(&bytes, &what)
 }
 
 fn from_environment() -> Result<Option<AppKey>, Failure> {
@@ -59,11 +57,11 @@ fn from_environment() -> Result<Option<AppKey>, Failure> {
         return Ok(None);
     };
     let bytes = Zeroizing::new(text.into_encoded_bytes());
-    checked(&bytes, VARIABLE).map(Some)
+    parse(&bytes, VARIABLE).map(Some)
 }
 
-/// Says nothing of the key but what is wrong with it.
-fn checked(bytes: &[u8], what: &str) -> Result<AppKey, Failure> {
+/// Parses a key. The error never quotes it.
+fn parse(bytes: &[u8], what: &str) -> Result<AppKey, Failure> {
     if bytes.is_empty() {
         return Err(Failure::usage(format!("{what} is empty")));
     }
@@ -72,7 +70,7 @@ fn checked(bytes: &[u8], what: &str) -> Result<AppKey, Failure> {
         .and_then(|text| text.parse().ok());
     key.ok_or_else(|| {
         Failure::usage(format!("{what} does not hold an application key")).hint(
-            "a key is one line of letters, digits and '-', as a bridge gave it to `mains hue pair` or another program",
+            "give one line of letters, digits and '-', as issued by a bridge to `mains hue pair` or another program",
         )
     })
 }
@@ -83,7 +81,7 @@ mod tests {
 
     #[test]
     fn what_is_no_key_is_refused_without_showing_it() {
-        assert_eq!(checked(b"KEY0-key", "it").unwrap().expose(), "KEY0-key");
+        assert_eq!(parse(b"KEY0-key", "it").unwrap().expose(), "KEY0-key");
         for (bytes, part) in [
             (&b""[..], "is empty"),
             (b"secret/../config", "does not hold"),
@@ -91,7 +89,7 @@ mod tests {
             (b"secret\xff", "does not hold"),
             (&[b's'; 129], "does not hold"),
         ] {
-            let failure = checked(bytes, "it").unwrap_err();
+            let failure = parse(bytes, "it").unwrap_err();
             assert!(failure.message().contains(part), "{failure}");
             assert!(!failure.to_string().contains("secret"), "{failure}");
         }

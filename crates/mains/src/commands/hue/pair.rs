@@ -1,16 +1,16 @@
-//! `mains hue pair`: become known to a bridge, by its button.
+//! `mains hue pair`: pair with a bridge by pressing its button.
 
 use std::str::FromStr;
 
 use hue::flow::{device_type, lights, pair};
-use hue::net::{self, Accept, Connection, Lan, Trust};
-use hue::{AppKey, BridgeName, CertificateProblem, Entry, HueError, KeyRing, PairOptions};
+use hue::net::{self, AcceptCertificate, BridgeConnection, CertificateTrust, NetworkConfig};
+use hue::{AppKey, BridgeName, CertificateProblem, HueError, KeyRing, PairOptions, PairedBridge};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::bridge::{key_ring, lan, patience};
-use super::guide::TerminalGuide;
-use super::keys::Given;
+use super::bridge::{key_ring, network, time_left};
+use super::keys::GivenKey;
+use super::operator::TerminalOperator;
 use crate::context::Context;
 use crate::error::{Exit, Failure, Kind, Outcome};
 use crate::ui::{BOLD, clean, paint};
@@ -18,14 +18,13 @@ use crate::ui::{BOLD, clean, paint};
 /// Options of `mains hue pair`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-Press the round button on the bridge before or while this runs; it waits for a minute. The key that the bridge gives is kept \
-in hue.json in the state directory, which only you can read, and is used from then on. Where there is a key that the bridge \
-still takes, nothing is asked of it. With --app-key-file a key that you have from another program is kept, if the bridge \
-takes it.
+Press the round button on the bridge before or while this runs; it waits for a minute. The key that the bridge issues is saved in \
+hue.json in the state directory, which only you can read, and used from then on. If the bridge still accepts a saved key, there is \
+nothing to press. With --app-key-file a key of another program is saved, if the bridge accepts it.
 
-Square bridges and the Pro speak HTTPS. Where the certificate is not signed by the vendor, its SHA-256 is shown, and you are \
-asked once whether it is the bridge's (--trust-certificate or --yes agrees in advance); from then on no other is taken. A bridge \
-whose certificate has changed, because it was reset, must be paired again.
+Square bridges and the Pro use HTTPS. If the certificate is not signed by the vendor, its SHA-256 is shown and you are asked once \
+whether to trust it (--trust-certificate or --yes agrees in advance); from then on no other is accepted. Pair again with a bridge \
+whose certificate has changed because it was reset.
 
 Examples:
   mains hue pair 192.168.1.20
@@ -33,140 +32,139 @@ Examples:
   mains --json --yes hue pair 192.168.1.20
     {\"bridge\":\"001788fffe010203\",\"paired\":true}
 
-Exit codes: 0 paired, 2 the certificate was not agreed to, 3 no such bridge, 4 no answer, 5 the button was not pressed in time, \
-6 not a bridge, or a certificate that is not the bridge's, 7 the key cannot be kept.")]
+Exit codes: 0 paired, 2 the certificate was not accepted, 3 no such bridge, 4 no reply, 5 the button was not pressed in time, 6 \
+not a bridge, or a certificate that is not the bridge's, 7 the key cannot be saved.")]
 pub(super) struct HuePairArgs {
     /// Address or id of the bridge
     #[arg(value_name = "BRIDGE")]
     bridge: BridgeName,
-    /// Agree to the bridge's own certificate without being asked; with a SHA-256 to that one only
+    /// Trust the bridge's self-signed certificate without asking; with a SHA-256, only that one
     #[arg(long, value_name = "SHA256", num_args = 0..=1, require_equals = true, default_missing_value = ANY)]
-    trust_certificate: Option<Agreed>,
+    trust_certificate: Option<TrustedCertificate>,
 }
 
-/// The word for [`HuePairArgs::trust_certificate`] without a fingerprint.
+/// The value of `--trust-certificate` without a fingerprint.
 const ANY: &str = "any";
 
-/// Which certificate is agreed to in advance.
+/// The certificate that is accepted in advance.
 #[derive(Debug, Clone, Copy)]
-struct Agreed(Accept);
+struct TrustedCertificate(AcceptCertificate);
 
-impl FromStr for Agreed {
+impl FromStr for TrustedCertificate {
     type Err = hue::fingerprint::FingerprintError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            ANY => Ok(Self(Accept::Any)),
-            text => text
-                .parse()
-                .map(|fingerprint| Self(Accept::This(fingerprint))),
-        }
+        Ok(Self(match text {
+            ANY => AcceptCertificate::Any,
+            text => AcceptCertificate::Only(text.parse()?),
+        }))
     }
 }
 
-/// Becomes known to the bridge.
-pub(super) async fn run(context: &Context, args: HuePairArgs, given: &Given) -> Outcome {
-    let (lan, ring) = (lan(context)?, key_ring(context)?);
-    let named = given.named(&context.ui).await?;
-    let connection = reach(context, &lan, &ring, &args).await?;
-    let known = connection.kept_in(&ring)?;
+/// Pairs with the bridge.
+pub(super) async fn run(context: &Context, args: HuePairArgs, given: &GivenKey) -> Outcome {
+    let (network, ring) = (network(context)?, key_ring(context)?);
+    let given = given.from_file(&context.ui).await?;
+    let connection = connect(context, &network, &ring, &args).await?;
+    let known = connection.paired_bridge(&ring)?;
     let now = Timestamp::now();
-    let entry = match (named, known) {
+    let paired = match (given, known) {
         (Some(key), _) => {
-            lights(&connection.bridge(Some(key.clone()))).await?;
-            connection.entry(key, now)?
+            lights(&connection.client(Some(key.clone()))).await?;
+            connection.to_paired(key, now)?
         }
-        (None, Some(known)) if connection.still_takes(&known).await? => {
+        (None, Some(known)) if connection.still_accepts(&known).await? => {
             context
                 .ui
-                .status("paired already: the bridge takes the key that is kept");
-            connection.entry(known.key, known.paired_at)?
+                .status("already paired: the bridge accepts the saved key");
+            connection.to_paired(known.key, known.paired_at)?
         }
         (None, _) => {
-            // Better said before somebody walks to the bridge.
+            // Nobody should walk to the bridge for a key that cannot be saved.
             ring.check().map_err(HueError::from)?;
-            connection.entry(press(context, &connection).await?, now)?
+            connection.to_paired(request_key(context, &connection).await?, now)?
         }
     };
-    ring.keep(entry.clone()).map_err(HueError::from)?;
-    conclude(context, &entry)
+    ring.save(paired.clone()).map_err(HueError::from)?;
+    conclude(context, &paired)
 }
 
-/// Reaches the bridge, and asks once whether its certificate is to be believed.
-async fn reach(
+/// Connects to the bridge, and asks once whether to trust its certificate.
+async fn connect(
     context: &Context,
-    lan: &Lan,
+    network: &NetworkConfig,
     ring: &KeyRing,
     args: &HuePairArgs,
-) -> Result<Connection, Failure> {
-    let Agreed(agreed) = args.trust_certificate.unwrap_or(Agreed(Accept::None));
-    let trust = |accept| Trust {
+) -> Result<BridgeConnection, Failure> {
+    let trusted = args.trust_certificate;
+    let trusted = trusted.map_or(AcceptCertificate::None, |trusted| trusted.0);
+    let trust = |accept| CertificateTrust {
         accept,
         pairing: true,
     };
-    let fingerprint = match net::reach(lan, ring, &args.bridge, &trust(agreed)).await {
+    let fingerprint = match net::connect(network, ring, &args.bridge, &trust(trusted)).await {
         Err(HueError::Certificate {
             problem: CertificateProblem::Unknown { fingerprint },
             ..
         }) => fingerprint,
-        done => return Ok(done?),
+        result => return Ok(result?),
     };
-    if let Accept::This(expected) = agreed {
+    if let AcceptCertificate::Only(expected) = trusted {
         let message = format!(
             "the certificate of bridge {} has the SHA-256 {fingerprint}, not {expected}",
             args.bridge
         );
         return Err(Failure::new(Kind::BadAnswer, message).hint(
-            "somebody may stand between; if not, take the SHA-256 that the bridge shows now",
+            "the connection may be intercepted; if not, give the SHA-256 that the bridge shows now",
         ));
     }
     let question = format!(
-        "The vendor has not signed the certificate of bridge {}. Its SHA-256 is\n  {fingerprint}\nIs it to be trusted from now on",
+        "The certificate of bridge {} is not signed by the vendor. Its SHA-256 is\n  {fingerprint}\nTrust it from now on",
         args.bridge
     );
     if !context.ui.confirm(&question).await? {
         return Err(Failure::usage(
-            "the certificate was not agreed to, and nothing was sent to the bridge",
+            "the certificate was not accepted, and nothing was sent to the bridge",
         ));
     }
-    Ok(net::reach(lan, ring, &args.bridge, &trust(Accept::This(fingerprint))).await?)
+    let accept = AcceptCertificate::Only(fingerprint);
+    Ok(net::connect(network, ring, &args.bridge, &trust(accept)).await?)
 }
 
-/// Waits for the button.
-async fn press(context: &Context, connection: &Connection) -> Result<AppKey, Failure> {
-    let guide = TerminalGuide::new(&context.ui);
+/// Waits for the button to be pressed.
+async fn request_key(context: &Context, connection: &BridgeConnection) -> Result<AppKey, Failure> {
+    let operator = TerminalOperator::new(&context.ui);
     if connection.identity().id.is_none() {
         let at = connection.address();
         let message =
-            format!("the bridge at {at} does not tell its id, so its key could not be kept");
+            format!("the bridge at {at} does not report its id, so its key cannot be saved");
         return Err(Failure::usage(message)
-            .hint("with a key from another program `--app-key-file` works without pairing"));
+            .hint("use a key of another program with `--app-key-file`, without pairing"));
     }
+    // Without a host name the bridge lists this program as `mains`.
     let host = nix::unistd::gethostname().unwrap_or_default();
     let options = PairOptions {
         device_type: device_type("mains", &host.to_string_lossy()),
-        wait: patience(context, PairOptions::WAIT),
+        wait: time_left(context, PairOptions::DEFAULT_WAIT),
     };
-    let paired = pair(&connection.bridge(None), &guide, &options).await;
-    Ok(paired.map_err(|error| guide.failure(error))?.key)
+    let key = pair(&connection.client(None), &operator, &options).await;
+    key.map_err(|error| operator.failure(error))
 }
 
-fn conclude(context: &Context, entry: &Entry) -> Outcome {
-    let ui = &context.ui;
+fn conclude(context: &Context, paired: &PairedBridge) -> Outcome {
+    let (ui, id) = (&context.ui, &paired.id);
     if ui.is_json() {
-        ui.document(&json!({"bridge": entry.id, "paired": true}))?;
+        ui.document(&json!({"bridge": id, "paired": true}))?;
         return Ok(Exit::DONE);
     }
-    let name = entry.name.as_deref().unwrap_or("the bridge");
+    let name = paired.name.as_deref().unwrap_or("the bridge");
+    let name = paint(BOLD, clean(name));
     ui.data(format_args!(
-        "paired with {} ({}) at {}",
-        paint(BOLD, clean(name)),
-        entry.id,
-        entry.address
+        "paired with {name} ({id}) at {}",
+        paired.address
     ))?;
     ui.hint(format_args!(
-        "`mains hue lights {}` shows what it has",
-        entry.id
+        "run `mains hue lights {id}` to list its lights"
     ));
     Ok(Exit::DONE)
 }

@@ -1,16 +1,16 @@
-//! Bridges and lights for people.
+//! Tables of bridges and lights, and the JSON of bridges.
 
-use hue::net::Found;
+use hue::net::FoundBridge;
 use hue::{Address, Light, NewLight};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
 use crate::ui::table::{Cell, Column, Growing, Table};
 use crate::ui::{BOLD, DIM, ON, Ui, WARN};
 
-/// A bridge as `discover` has it.
+/// A bridge in the JSON of `discover`.
 #[derive(Debug, Serialize)]
 pub(super) struct BridgeView {
     id: Option<String>,
@@ -21,12 +21,12 @@ pub(super) struct BridgeView {
     api: Option<String>,
 }
 
-impl From<&Found> for BridgeView {
-    fn from(found: &Found) -> Self {
+impl From<&FoundBridge> for BridgeView {
+    fn from(found: &FoundBridge) -> Self {
         let identity = &found.identity;
         Self {
             id: identity.id.as_ref().map(ToString::to_string),
-            address: place(&found.address),
+            address: shortest(&found.address),
             model: identity.model.as_str().to_owned(),
             name: identity.name.clone(),
             software: identity.software.clone(),
@@ -35,18 +35,18 @@ impl From<&Found> for BridgeView {
     }
 }
 
-/// Where a bridge is, as short as it can be given to any verb.
-fn place(address: &Address) -> String {
-    let usual = address.scheme.map(hue::Scheme::port);
-    let plain = Address {
+/// Returns an address in the shortest form that the verbs accept.
+fn shortest(address: &Address) -> String {
+    let default_port = address.scheme.map(hue::Scheme::port);
+    let short = Address {
         scheme: None,
-        port: address.port.filter(|port| Some(*port) != usual),
+        port: address.port.filter(|port| Some(*port) != default_port),
         host: address.host.clone(),
     };
-    plain.authority()
+    short.authority()
 }
 
-/// A table of bridges that grows.
+/// A table of bridges that grows while they reply.
 pub(super) fn bridges(ui: &Ui) -> Growing<'_, 6> {
     let columns = [
         Column::text("NAME", 20),
@@ -74,7 +74,7 @@ pub(super) fn bridge_row(bridge: &BridgeView, is_paired: bool) -> [Cell; 6] {
     ]
 }
 
-/// The table of a bridge's lights.
+/// Renders the table of a bridge's lights.
 pub(super) fn lights(lights: &[Light]) -> String {
     let mut table = Table::new([
         Column::figures("ID", 0),
@@ -99,7 +99,7 @@ pub(super) fn lights(lights: &[Light]) -> String {
     table.render()
 }
 
-/// The table of lights that are new.
+/// Renders the table of new lights.
 pub(super) fn new_lights(lights: &[NewLight]) -> String {
     let mut table = Table::new([
         Column::figures("ID", 0),
@@ -116,15 +116,17 @@ pub(super) fn new_lights(lights: &[NewLight]) -> String {
     table.render()
 }
 
-/// Ends a verb that came to a result and yet to nothing: with `--json` the result carries the failure beside it.
-pub(super) fn unconfirmed(context: &Context, result: &impl Serialize, failure: Failure) -> Outcome {
+/// Ends a verb with a result that is a failure: `--json` prints the result with the error in it.
+pub(super) fn failed_result(
+    context: &Context,
+    result: &impl Serialize,
+    failure: Failure,
+) -> Outcome {
     if !context.ui.is_json() {
         return Err(failure);
     }
     let mut document = json!(result);
-    if let Value::Object(fields) = &mut document {
-        fields.insert("error".to_owned(), json!(failure));
-    }
+    document["error"] = json!(failure);
     context.ui.document(&document)?;
     Ok(Exit::with(failure.kind()))
 }
@@ -143,7 +145,7 @@ mod tests {
             ("https://192.0.2.10:80", "192.0.2.10:80"),
             ("https://[fe80::1]:8443", "[fe80::1]:8443"),
         ] {
-            assert_eq!(place(&address.parse().unwrap()), shown);
+            assert_eq!(shortest(&address.parse().unwrap()), shown);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One call to a bridge, as data.
+//! A request to a bridge, as data.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,21 +8,21 @@ use zeroize::Zeroizing;
 
 use crate::key::AppKey;
 
-/// The method of a call.
+/// The HTTP method of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Method {
-    /// Asks.
+    /// Reads.
     Get,
     /// Changes.
     Put,
-    /// Makes something new, or starts something.
+    /// Creates or starts something.
     Post,
     /// Removes.
     Delete,
 }
 
 impl Method {
-    /// Returns it as HTTP writes it.
+    /// Returns the HTTP name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",
@@ -31,14 +31,9 @@ impl Method {
             Self::Delete => "DELETE",
         }
     }
-
-    /// Tells whether a call can be sent again when nobody knows whether it arrived.
-    pub const fn is_repeatable(self) -> bool {
-        matches!(self, Self::Get)
-    }
 }
 
-/// The text is no method.
+/// Parse error of a [`Method`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a method (get, put, post or delete)")]
 pub struct MethodError;
@@ -60,99 +55,101 @@ impl fmt::Display for Method {
     }
 }
 
-/// What a call is about. The application key is not part of it, so that a call can be shown.
+/// The path of a request. The application key is not part of it, so a request can be logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// A path of the first interface that needs no key, with its leading `/`: `/api/config`.
-    Open(String),
-    /// A path below `/api/<key>`, with its leading `/`, or nothing for all: `/lights/7`.
+pub enum RequestTarget {
+    /// A v1 path that needs no key, with its leading `/`: `/api/config`.
+    Public(String),
+    /// A v1 path below `/api/<key>`, with its leading `/`, or empty for everything: `/lights/7`.
     Keyed(String),
-    /// A path of the second interface, with its leading `/`; the key goes into a header: `/clip/v2/resource/light`.
-    Second(String),
+    /// A v2 path, with its leading `/`; the key goes into a header: `/clip/v2/resource/light`.
+    V2(String),
 }
 
-/// One call.
+/// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
-    /// How.
+pub struct BridgeRequest {
+    /// The method.
     pub method: Method,
-    /// What about.
-    pub target: Target,
-    /// The JSON that goes with it.
+    /// The path.
+    pub target: RequestTarget,
+    /// The JSON body.
     pub body: Option<String>,
 }
 
-impl Call {
-    /// A call below `/api/<key>` without a body.
+impl BridgeRequest {
+    /// Creates a request below `/api/<key>` without a body.
     pub fn keyed(method: Method, path: impl Into<String>) -> Self {
         Self {
             method,
-            target: Target::Keyed(path.into()),
+            target: RequestTarget::Keyed(path.into()),
             body: None,
         }
     }
 
-    /// A question that needs no key.
-    pub fn open(path: impl Into<String>) -> Self {
+    /// Creates a `GET` that needs no key.
+    pub fn public(path: impl Into<String>) -> Self {
         Self {
             method: Method::Get,
-            target: Target::Open(path.into()),
+            target: RequestTarget::Public(path.into()),
             body: None,
         }
     }
 
-    /// The same with a body. It is written by a serializer, so its quotes are straight.
+    /// Adds a body.
     #[must_use]
     pub fn with(mut self, body: &Value) -> Self {
         self.body = Some(body.to_string());
         self
     }
 
-    /// Returns the path to ask for. It can hold the key, and is wiped.
+    /// Returns the path on the wire. It can contain the key and is wiped after use.
     pub fn path(&self, key: Option<&AppKey>) -> Zeroizing<String> {
         Zeroizing::new(match &self.target {
-            Target::Open(path) | Target::Second(path) => path.clone(),
-            // A word that no bridge knows makes it answer as to a stranger.
-            Target::Keyed(path) => format!("/api/{}{path}", key.map_or("nobody", AppKey::expose)),
+            RequestTarget::Public(path) | RequestTarget::V2(path) => path.clone(),
+            // No bridge knows the key `nobody`, so it replies as to an unpaired program.
+            RequestTarget::Keyed(path) => {
+                format!("/api/{}{path}", key.map_or("nobody", AppKey::expose))
+            }
         })
     }
 
-    /// Returns the key that a person has typed into the path, for it to be taken out of what is shown.
+    /// Returns the key that was typed into the path, to be masked in what is shown.
     pub fn typed_key(&self) -> Option<AppKey> {
         match &self.target {
-            Target::Open(path) => split_key(path)?.0.parse().ok(),
-            Target::Keyed(_) | Target::Second(_) => None,
+            RequestTarget::Public(path) => split_key(path)?.0.parse().ok(),
+            RequestTarget::Keyed(_) | RequestTarget::V2(_) => None,
         }
     }
 
     /// Tells whether the key goes into the header `hue-application-key`.
     pub fn has_key_header(&self) -> bool {
-        matches!(self.target, Target::Second(_))
+        matches!(self.target, RequestTarget::V2(_))
     }
 }
 
-/// The call as it can be shown: without the key.
-impl fmt::Display for Call {
+/// Writes the request without the key.
+impl fmt::Display for BridgeRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.target {
-            Target::Open(path) => match split_key(path) {
+            RequestTarget::Public(path) => match split_key(path) {
                 Some((_, rest)) => write!(f, "{} /api/<key>{rest}", self.method),
                 None => write!(f, "{} {path}", self.method),
             },
-            Target::Second(path) => write!(f, "{} {path}", self.method),
-            Target::Keyed(path) => write!(f, "{} /api/<key>{path}", self.method),
+            RequestTarget::V2(path) => write!(f, "{} {path}", self.method),
+            RequestTarget::Keyed(path) => write!(f, "{} /api/<key>{path}", self.method),
         }
     }
 }
 
-/// Returns the key in a path that a person has typed with one in it, and what stands behind it. What is shorter than any key
-/// (`/api/config`) is none.
+/// Splits a typed path behind `/api/` into the key and the rest. Returns `None` for a word that is too short to be a key, such as
+/// `config`.
 fn split_key(path: &str) -> Option<(&str, &str)> {
-    const SHORTEST: usize = 10;
+    const MIN_KEY: usize = 10;
     let rest = path.strip_prefix("/api/")?;
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     rest.split_at_checked(end)
-        .filter(|(key, _)| key.len() >= SHORTEST)
+        .filter(|(key, _)| key.len() >= MIN_KEY)
 }
 
 #[cfg(test)]
@@ -162,15 +159,17 @@ mod tests {
     #[test]
     fn a_call_is_shown_without_its_key() {
         let key: AppKey = "KEY0".parse().unwrap();
-        let call =
-            Call::keyed(Method::Put, "/config").with(&serde_json::json!({"touchlink": true}));
-        assert_eq!(call.path(Some(&key)).as_str(), "/api/KEY0/config");
-        assert_eq!(call.to_string(), "PUT /api/<key>/config");
+        let request = BridgeRequest::keyed(Method::Put, "/config")
+            .with(&serde_json::json!({"touchlink": true}));
+        assert_eq!(request.path(Some(&key)).as_str(), "/api/KEY0/config");
+        assert_eq!(request.to_string(), "PUT /api/<key>/config");
         // V1: the eighteen bytes.
         let body = b"\x7b\x22\x74\x6f\x75\x63\x68\x6c\x69\x6e\x6b\x22\x3a\x74\x72\x75\x65\x7d";
-        assert_eq!(call.body.unwrap().as_bytes(), body);
+        assert_eq!(request.body.unwrap().as_bytes(), body);
         assert_eq!(
-            Call::keyed(Method::Get, "/lights").path(None).as_str(),
+            BridgeRequest::keyed(Method::Get, "/lights")
+                .path(None)
+                .as_str(),
             "/api/nobody/lights"
         );
     }
@@ -185,9 +184,9 @@ mod tests {
             ("/api/KEY0KEY0KEY0KEY0KEY0?x", "GET /api/<key>?x"),
             ("/description.xml", "GET /description.xml"),
         ] {
-            assert_eq!(Call::open(path).to_string(), shown);
+            assert_eq!(BridgeRequest::public(path).to_string(), shown);
         }
-        let typed = |path| Call::open(path).typed_key();
+        let typed = |path| BridgeRequest::public(path).typed_key();
         assert_eq!(typed("/api/config"), None);
         assert_eq!(
             typed("/api/KEY0KEY0KEY0/lights"),

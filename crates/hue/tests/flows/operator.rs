@@ -2,17 +2,17 @@
 
 use std::sync::Mutex;
 
-use hue::{Guide, Progress, Question};
+use hue::{FlowProgress, FlowQuestion, Operator};
 
-/// A person who remembers all that was said.
-pub(crate) struct Person {
-    agrees: Box<dyn Fn(&Question) -> bool + Send + Sync>,
-    pub(crate) asked: Mutex<Vec<Question>>,
-    pub(crate) told: Mutex<Vec<Progress>>,
+/// A operator who remembers all that was said.
+pub(crate) struct ScriptedOperator {
+    agrees: Box<dyn Fn(&FlowQuestion) -> bool + Send + Sync>,
+    pub(crate) asked: Mutex<Vec<FlowQuestion>>,
+    pub(crate) told: Mutex<Vec<FlowProgress>>,
 }
 
-impl Person {
-    pub(crate) fn who(agrees: impl Fn(&Question) -> bool + Send + Sync + 'static) -> Self {
+impl ScriptedOperator {
+    pub(crate) fn who(agrees: impl Fn(&FlowQuestion) -> bool + Send + Sync + 'static) -> Self {
         Self {
             agrees: Box::new(agrees),
             asked: Mutex::default(),
@@ -30,7 +30,7 @@ impl Person {
         Self::who(|question| {
             !matches!(
                 question,
-                Question::TryAgain { .. } | Question::TakeBack { .. }
+                FlowQuestion::TryAgain { .. } | FlowQuestion::TakeBack { .. }
             )
         })
     }
@@ -43,12 +43,12 @@ impl Person {
     }
 }
 
-impl Guide for Person {
-    fn tell(&self, progress: Progress) {
+impl Operator for ScriptedOperator {
+    fn report(&self, progress: FlowProgress) {
         self.told.lock().unwrap().push(progress);
     }
 
-    async fn agree(&self, question: Question) -> bool {
+    async fn confirm(&self, question: FlowQuestion) -> bool {
         assert!(question.to_string().ends_with('?'), "{question}");
         let agrees = (self.agrees)(&question);
         self.asked.lock().unwrap().push(question);

@@ -4,8 +4,8 @@
 //! belongs to nobody, to the bridge itself, or is called by its serial number, and a bulb that is deleted while it has power is
 //! reset.
 
-mod served;
-mod sim;
+mod bridge;
+mod replies;
 
 use std::future::{Future, pending};
 use std::io;
@@ -14,14 +14,14 @@ use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use hue::tcp30000::Outcome;
+use hue::tcp30000::TouchlinkOutcome;
 use hue::{
-    Answer, AppKey, Bridge, Call, HueError, Identity, Journal, MoveRecord, Silence, Target,
-    Transport,
+    AppKey, BridgeClient, BridgeIdentity, BridgeReply, BridgeRequest, BridgeTransport, HueError,
+    Journal, MoveRecord, NoReplyReason, RequestTarget,
 };
 use serde_json::json;
 
-pub(crate) use sim::{Port, Sim};
+pub(crate) use bridge::{SimulatedBridge, TouchlinkPort};
 
 pub(crate) const KEY: &str = "KEY0KEY0KEY0KEY0KEY0KEY0KEY0KEY0KEY0KEY0";
 /// The network is open for so long after a search was started.
@@ -35,15 +35,15 @@ pub(crate) fn unique_id(bulb: usize) -> String {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Owner {
+pub(crate) enum BulbOwner {
     Nobody,
     Foreign,
     Bridge(usize),
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct Bulb {
-    pub(crate) owner: Owner,
+pub(crate) struct SimulatedBulb {
+    pub(crate) owner: BulbOwner,
     pub(crate) serial: String,
     pub(crate) has_power: bool,
     /// The bridge that it is held to.
@@ -51,23 +51,23 @@ pub(crate) struct Bulb {
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct Light {
+pub(crate) struct SimulatedLight {
     pub(crate) bulb: usize,
     pub(crate) name: String,
 }
 
 /// What goes wrong instead of, or after, a call.
 #[derive(Debug, Clone)]
-pub(crate) enum Fault {
+pub(crate) enum CallFault {
     Reply(u16, String),
     /// It never arrived.
-    Lost(Silence),
+    Lost(NoReplyReason),
     /// It arrived, and the answer was lost.
-    AnswerLost(Silence),
+    AnswerLost(NoReplyReason),
     Busy,
 }
 
-impl Fault {
+impl CallFault {
     pub(crate) fn error(number: u32) -> Self {
         Self::Reply(200, error(number, "/x"))
     }
@@ -82,11 +82,15 @@ impl Fault {
             .into_iter()
             .map(Self::error)
             .collect();
-        for silence in [Silence::TimedOut, Silence::Closed, Silence::Refused] {
+        for silence in [
+            NoReplyReason::TimedOut,
+            NoReplyReason::Closed,
+            NoReplyReason::Refused,
+        ] {
             all.push(Self::Lost(silence));
         }
-        all.push(Self::AnswerLost(Silence::TimedOut));
-        all.push(Self::AnswerLost(Silence::Closed));
+        all.push(Self::AnswerLost(NoReplyReason::TimedOut));
+        all.push(Self::AnswerLost(NoReplyReason::Closed));
         all.push(Self::Busy);
         for (status, body) in [
             (200, "[]"),
@@ -109,15 +113,15 @@ pub(crate) fn error(number: u32, address: &str) -> String {
         .to_string()
 }
 
-struct State {
+struct SimulationState {
     now: Duration,
-    bridges: Vec<Sim>,
-    bulbs: Vec<Bulb>,
+    bridges: Vec<SimulatedBridge>,
+    bulbs: Vec<SimulatedBulb>,
     records: Vec<MoveRecord>,
     /// Faults by the beginning of the call, `0 PUT /config`; each is met once.
-    faults: Vec<(String, Fault)>,
+    faults: Vec<(String, CallFault)>,
     /// Faults for the calls of these numbers.
-    nth: Vec<(usize, Fault)>,
+    nth: Vec<(usize, CallFault)>,
     calls: Vec<String>,
     /// The number of things that have happened, and after how many the run is cut short.
     happened: usize,
@@ -125,18 +129,18 @@ struct State {
     journal_fails: bool,
 }
 
-pub(crate) struct World {
+pub(crate) struct Simulation {
     begin: Instant,
-    state: Mutex<State>,
+    state: Mutex<SimulationState>,
 }
 
-impl World {
+impl Simulation {
     /// Two square bridges and no bulb.
     pub(crate) fn new() -> Self {
-        let bridges = (0..2).map(Sim::square).collect();
+        let bridges = (0..2).map(SimulatedBridge::square).collect();
         Self {
             begin: Instant::now(),
-            state: Mutex::new(State {
+            state: Mutex::new(SimulationState {
                 now: Duration::ZERO,
                 bridges,
                 bulbs: Vec::new(),
@@ -151,21 +155,21 @@ impl World {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SimulationState> {
         self.state.lock().unwrap()
     }
 
     /// Adds a bulb and returns its number. One that belongs to a bridge is listed there.
-    pub(crate) fn bulb(&self, owner: Owner, near: Option<usize>) -> usize {
+    pub(crate) fn bulb(&self, owner: BulbOwner, near: Option<usize>) -> usize {
         let mut state = self.state();
         let bulb = state.bulbs.len();
-        state.bulbs.push(Bulb {
+        state.bulbs.push(SimulatedBulb {
             owner,
             serial: format!("45AF{bulb:02X}"),
             has_power: true,
             near,
         });
-        if let Owner::Bridge(at) = owner {
+        if let BulbOwner::Bridge(at) = owner {
             state.bridges[at].list(bulb, &format!("Lamp {bulb}"));
         }
         bulb
@@ -176,15 +180,15 @@ impl World {
         self.state().bridges[bridge].list(bulb, "");
     }
 
-    pub(crate) fn change_bulb(&self, bulb: usize, change: impl FnOnce(&mut Bulb)) {
+    pub(crate) fn change_bulb(&self, bulb: usize, change: impl FnOnce(&mut SimulatedBulb)) {
         change(&mut self.state().bulbs[bulb]);
     }
 
-    pub(crate) fn change(&self, bridge: usize, change: impl FnOnce(&mut Sim)) {
+    pub(crate) fn change(&self, bridge: usize, change: impl FnOnce(&mut SimulatedBridge)) {
         change(&mut self.state().bridges[bridge]);
     }
 
-    pub(crate) fn owner(&self, bulb: usize) -> Owner {
+    pub(crate) fn owner(&self, bulb: usize) -> BulbOwner {
         self.state().bulbs[bulb].owner
     }
 
@@ -204,11 +208,11 @@ impl World {
         state.bridges[bridge].open(now, Vec::new());
     }
 
-    pub(crate) fn fail(&self, call: &str, fault: Fault) {
+    pub(crate) fn fail(&self, call: &str, fault: CallFault) {
         self.state().faults.push((call.to_owned(), fault));
     }
 
-    pub(crate) fn fail_nth(&self, number: usize, fault: Fault) {
+    pub(crate) fn fail_nth(&self, number: usize, fault: CallFault) {
         self.state().nth.push((number, fault));
     }
 
@@ -254,9 +258,9 @@ impl World {
         self.state().happened
     }
 
-    pub(crate) fn way(&self, bridge: usize) -> Way<'_> {
-        Way {
-            world: self,
+    pub(crate) fn transport(&self, bridge: usize) -> SimulatedTransport<'_> {
+        SimulatedTransport {
+            simulation: self,
             number: bridge,
         }
     }
@@ -271,108 +275,118 @@ pub(crate) fn run<F: Future>(flow: F) -> Option<F::Output> {
 }
 
 /// The way to one bridge.
-pub(crate) struct Way<'w> {
-    world: &'w World,
+pub(crate) struct SimulatedTransport<'w> {
+    simulation: &'w Simulation,
     number: usize,
 }
 
-impl Way<'_> {
-    pub(crate) fn bridge(&self) -> Bridge<'_, Self> {
-        let config = self.world.state().bridges[self.number].config.to_string();
-        let identity = Identity::parse(config.as_bytes()).unwrap();
+impl SimulatedTransport<'_> {
+    pub(crate) fn bridge(&self) -> BridgeClient<'_, Self> {
+        let config = self.simulation.state().bridges[self.number]
+            .config
+            .to_string();
+        let identity = BridgeIdentity::parse(config.as_bytes()).unwrap();
         let key: AppKey = KEY.parse().unwrap();
         let address = format!("192.0.2.{}", self.number + 10);
-        Bridge::new(self, identity, address, Some(key))
+        BridgeClient::new(self, identity, address, Some(key))
     }
 
-    fn silent(&self, how: Silence) -> HueError {
-        HueError::NoAnswer {
+    fn silent(&self, reason: NoReplyReason) -> HueError {
+        HueError::NoReply {
             at: format!("192.0.2.{}", self.number + 10),
-            how,
+            reason,
         }
     }
 }
 
-impl Transport for Way<'_> {
-    async fn call(&self, call: &Call, key: Option<&AppKey>) -> Result<Answer, HueError> {
-        if !self.world.state().happens() {
+impl BridgeTransport for SimulatedTransport<'_> {
+    async fn send(
+        &self,
+        request: &BridgeRequest,
+        key: Option<&AppKey>,
+    ) -> Result<BridgeReply, HueError> {
+        if !self.simulation.state().happens() {
             return pending().await;
         }
-        let path = match &call.target {
-            Target::Open(path) | Target::Keyed(path) | Target::Second(path) => path.clone(),
+        let path = match &request.target {
+            RequestTarget::Public(path) | RequestTarget::Keyed(path) | RequestTarget::V2(path) => {
+                path.clone()
+            }
         };
-        let body = call.body.clone().unwrap_or_default();
-        let line = format!("{} {} {path} {body}", self.number, call.method);
-        let fault = self.world.state().note(line.trim_end());
-        let is_known =
-            matches!(call.target, Target::Open(_)) || key.is_some_and(|key| key.expose() == KEY);
+        let body = request.body.clone().unwrap_or_default();
+        let line = format!("{} {} {path} {body}", self.number, request.method);
+        let fault = self.simulation.state().note(line.trim_end());
+        let is_known = matches!(request.target, RequestTarget::Public(_))
+            || key.is_some_and(|key| key.expose() == KEY);
         let reply = match fault {
-            Some(Fault::Reply(status, body)) => Ok((status, body)),
-            Some(Fault::Lost(how)) => Err(self.silent(how)),
-            Some(Fault::Busy) => Err(HueError::Busy {
+            Some(CallFault::Reply(status, body)) => Ok((status, body)),
+            Some(CallFault::Lost(reason)) => Err(self.silent(reason)),
+            Some(CallFault::Busy) => Err(HueError::Busy {
                 at: "192.0.2.10".to_owned(),
                 status: 503,
             }),
-            Some(Fault::AnswerLost(how)) => {
+            Some(CallFault::AnswerLost(reason)) => {
                 let _ = self
-                    .world
+                    .simulation
                     .state()
-                    .serve(self.number, call.method, &path, &body);
-                Err(self.silent(how))
+                    .serve(self.number, request.method, &path, &body);
+                Err(self.silent(reason))
             }
             None if !is_known => Ok((200, error(1, &path))),
             None => Ok((
                 200,
-                self.world
+                self.simulation
                     .state()
-                    .serve(self.number, call.method, &path, &body),
+                    .serve(self.number, request.method, &path, &body),
             )),
         };
-        if !self.world.state().happens() {
+        if !self.simulation.state().happens() {
             return pending().await;
         }
-        reply.map(|(status, body)| Answer {
+        reply.map(|(status, body)| BridgeReply {
             status,
             body: body.into_bytes(),
         })
     }
 
-    async fn touchlink(&self) -> Result<Outcome, HueError> {
-        if !self.world.state().happens() {
+    async fn touchlink(&self) -> Result<TouchlinkOutcome, HueError> {
+        if !self.simulation.state().happens() {
             return pending().await;
         }
         let fault = self
-            .world
+            .simulation
             .state()
             .note(&format!("{} [Link,Touchlink]", self.number));
-        if let Some(Fault::Lost(how)) = fault {
-            return Err(self.silent(how));
+        if let Some(CallFault::Lost(reason)) = fault {
+            return Err(self.silent(reason));
         }
-        let port = self.world.state().bridges[self.number].port_30000;
+        let port = self.simulation.state().bridges[self.number].port_30000;
         let outcome = match port {
-            None => Err(self.silent(Silence::Refused)),
-            Some(Port::Failing) => Ok(Outcome::Failed("failed".to_owned())),
-            Some(Port::Boasting) => Ok(Outcome::Captured(String::new())),
-            Some(Port::Silent) => {
-                self.world.state().touchlink(self.number);
-                Ok(Outcome::Unknown)
+            None => Err(self.silent(NoReplyReason::Refused)),
+            Some(TouchlinkPort::Failing) => Ok(TouchlinkOutcome::Failed("failed".to_owned())),
+            Some(TouchlinkPort::Boasting) => Ok(TouchlinkOutcome::Captured(String::new())),
+            Some(TouchlinkPort::Silent) => {
+                self.simulation.state().touchlink(self.number);
+                Ok(TouchlinkOutcome::Unknown)
             }
-            Some(Port::Honest) => Ok(match self.world.state().touchlink(self.number) {
-                true => Outcome::Captured("NwkAddr=0x0002,pan=0x1234".to_owned()),
-                false => Outcome::Failed("failed".to_owned()),
-            }),
+            Some(TouchlinkPort::Honest) => {
+                Ok(match self.simulation.state().touchlink(self.number) {
+                    true => TouchlinkOutcome::Captured("NwkAddr=0x0002,pan=0x1234".to_owned()),
+                    false => TouchlinkOutcome::Failed("failed".to_owned()),
+                })
+            }
         };
-        if !self.world.state().happens() {
+        if !self.simulation.state().happens() {
             return pending().await;
         }
         outcome
     }
 
     async fn sleep(&self, time: Duration) {
-        if !self.world.state().happens() {
+        if !self.simulation.state().happens() {
             return pending().await;
         }
-        let mut state = self.world.state();
+        let mut state = self.simulation.state();
         // Radio does not wait for who asks.
         let end = state.now + time;
         while state.now < end {
@@ -382,16 +396,16 @@ impl Transport for Way<'_> {
     }
 
     fn now(&self) -> Instant {
-        self.world.begin + self.world.elapsed()
+        self.simulation.begin + self.simulation.elapsed()
     }
 }
 
-impl Journal for World {
+impl Journal for Simulation {
     fn records(&self) -> io::Result<Vec<MoveRecord>> {
         Ok(self.state().records.clone())
     }
 
-    fn keep(&self, record: &MoveRecord) -> io::Result<()> {
+    fn save(&self, record: &MoveRecord) -> io::Result<()> {
         let mut state = self.state();
         if state.journal_fails {
             return Err(io::Error::other(
@@ -408,7 +422,7 @@ impl Journal for World {
         Ok(())
     }
 
-    fn forget(&self, record: &MoveRecord) -> io::Result<()> {
+    fn remove(&self, record: &MoveRecord) -> io::Result<()> {
         let mut state = self.state();
         if state.happens() {
             state
@@ -420,7 +434,7 @@ impl Journal for World {
     }
 }
 
-impl State {
+impl SimulationState {
     /// Counts, and tells whether the run still goes on.
     fn happens(&mut self) -> bool {
         self.happened += 1;
@@ -428,7 +442,7 @@ impl State {
     }
 
     /// Writes the call down and returns what goes wrong with it.
-    fn note(&mut self, line: &str) -> Option<Fault> {
+    fn note(&mut self, line: &str) -> Option<CallFault> {
         let number = self.calls.len();
         self.calls.push(line.to_owned());
         if let Some(at) = self.nth.iter().position(|(nth, _)| *nth == number) {

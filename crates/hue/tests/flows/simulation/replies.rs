@@ -3,9 +3,11 @@
 use hue::Method;
 use serde_json::{Value, json};
 
-use super::{Bulb, JOINING, KEY, Light, Owner, State, error, unique_id};
+use super::{
+    BulbOwner, JOINING, KEY, SimulatedBulb, SimulatedLight, SimulationState, error, unique_id,
+};
 
-impl State {
+impl SimulationState {
     pub(super) fn join(&mut self) {
         for number in 0..self.bridges.len() {
             let bridge = &mut self.bridges[number];
@@ -18,12 +20,12 @@ impl State {
             for (index, bulb) in self.bulbs.iter_mut().enumerate() {
                 let is_listed = bridge.lights.values().any(|light| light.bulb == index);
                 let comes = match bulb.owner {
-                    Owner::Nobody => true,
-                    Owner::Bridge(at) if at == number => !is_listed,
+                    BulbOwner::Nobody => true,
+                    BulbOwner::Bridge(at) if at == number => !is_listed,
                     _ => bridge.serials.contains(&bulb.serial),
                 };
                 if bulb.has_power && comes {
-                    bulb.owner = Owner::Bridge(number);
+                    bulb.owner = BulbOwner::Bridge(number);
                     let id = bridge.list(index, "");
                     bridge.found.push(id);
                 }
@@ -33,10 +35,10 @@ impl State {
 
     /// Takes the bulb that is held to a bridge.
     pub(super) fn touchlink(&mut self, number: usize) -> bool {
-        let near = |bulb: &&mut Bulb| bulb.has_power && bulb.near == Some(number);
+        let near = |bulb: &&mut SimulatedBulb| bulb.has_power && bulb.near == Some(number);
         match self.bulbs.iter_mut().find(near) {
             Some(bulb) => {
-                bulb.owner = Owner::Bridge(number);
+                bulb.owner = BulbOwner::Bridge(number);
                 true
             }
             None => false,
@@ -95,9 +97,9 @@ impl State {
 
     fn lights(&self, number: usize) -> String {
         let bridge = &self.bridges[number];
-        let one = |(id, light): (&u32, &Light)| {
+        let one = |(id, light): (&u32, &SimulatedLight)| {
             let bulb = &self.bulbs[light.bulb];
-            let reachable = bulb.has_power && bulb.owner == Owner::Bridge(number);
+            let reachable = bulb.has_power && bulb.owner == BulbOwner::Bridge(number);
             let told = match bridge.tells_unique_ids {
                 true => {
                     json!({"name": light.name, "modelid": "LCT007", "uniqueid": unique_id(light.bulb),
@@ -168,8 +170,8 @@ impl State {
         let is_open = other.opened_at.is_some() && self.now < other.open_until;
         assert!(is_open, "the other bridge does not look for lights");
         let bulb = &mut self.bulbs[bulb];
-        if bulb.has_power && bulb.owner == Owner::Bridge(number) {
-            bulb.owner = Owner::Nobody;
+        if bulb.has_power && bulb.owner == BulbOwner::Bridge(number) {
+            bulb.owner = BulbOwner::Nobody;
         }
     }
 }

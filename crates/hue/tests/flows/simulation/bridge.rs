@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Light, WINDOW};
+use super::{SimulatedLight, WINDOW};
 
 #[derive(Debug, Clone)]
-pub(crate) struct Sim {
+pub(crate) struct SimulatedBridge {
     pub(crate) config: Value,
-    pub(crate) lights: BTreeMap<u32, Light>,
+    pub(crate) lights: BTreeMap<u32, SimulatedLight>,
     pub(crate) room: u32,
     pub(crate) has_capabilities: bool,
     pub(crate) can_delete: bool,
@@ -18,7 +18,7 @@ pub(crate) struct Sim {
     /// The error for `touchlink` in the configuration.
     pub(crate) touchlink_error: Option<u32>,
     /// What port 30000 says; `None` is a closed port.
-    pub(crate) port_30000: Option<Port>,
+    pub(crate) port_30000: Option<TouchlinkPort>,
     /// The button is pressed from then on.
     pub(crate) pressed_at: Option<Duration>,
     pub(super) opened_at: Option<Duration>,
@@ -29,7 +29,7 @@ pub(crate) struct Sim {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Port {
+pub(crate) enum TouchlinkPort {
     Honest,
     Failing,
     Silent,
@@ -37,7 +37,7 @@ pub(crate) enum Port {
     Boasting,
 }
 
-impl Sim {
+impl SimulatedBridge {
     pub(super) fn square(number: usize) -> Self {
         Self {
             config: json!({"name": "Hue Bridge", "swversion": "1943185030", "apiversion": "1.43.0",
@@ -66,7 +66,7 @@ impl Sim {
                 "bridgeid": self.config["bridgeid"], "modelid": "BSB001"}),
             None => json!({"name": "Philips hue", "swversion": "01003542"}),
         };
-        self.port_30000 = Some(Port::Honest);
+        self.port_30000 = Some(TouchlinkPort::Honest);
     }
 
     pub(super) fn list(&mut self, bulb: usize, name: &str) -> u32 {
@@ -79,7 +79,7 @@ impl Sim {
             "" => format!("Hue Lamp {id}"),
             name => name.to_owned(),
         };
-        self.lights.insert(id, Light { bulb, name });
+        self.lights.insert(id, SimulatedLight { bulb, name });
         id
     }
 

@@ -1,0 +1,194 @@
+//! Procedure B: a bulb moves from one bridge to another of the same owner.
+//!
+//! The order is fixed: the target searches for lights before the source deletes the light, because a bulb that is deleted while it is
+//! reachable is reset and looks for an open network at once. The finished steps are kept in a journal; where an interrupted run
+//! continues is decided by what both bridges list.
+
+mod arrival;
+mod fallback;
+mod steps;
+
+use serde::Serialize;
+
+use self::steps::{LightMove, find_moved};
+use super::client::{BridgeClient, find_light, lights};
+use crate::error::HueError;
+use crate::identity::TouchlinkMethod;
+use crate::journal::{Journal, MoveRecord};
+use crate::lights::NewLight;
+use crate::operator::{FlowProgress, MoveStep, Operator};
+use crate::serial::BulbSerial;
+use crate::transport::BridgeTransport;
+
+/// The bridge that has the light.
+#[derive(Debug)]
+pub enum MoveSource<'s, 'b, T> {
+    /// It replies.
+    Bridge(&'s BridgeClient<'b, T>),
+    /// It no longer replies. A move whose light was deleted already can be finished without it.
+    Gone {
+        /// Its id, or its address where it reports no id.
+        name: String,
+        /// Why it does not reply.
+        why: HueError,
+    },
+}
+
+/// Options of [`move_light`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MoveOptions {
+    /// The serial number of the bulb, used if it does not join by itself.
+    pub serial: Option<BulbSerial>,
+    /// The touchlink method, used if the bulb does not join by itself.
+    pub via: Option<TouchlinkMethod>,
+    /// Maximum number of touchlinks, as [`TakeoverOptions::rounds`](super::TakeoverOptions::rounds).
+    pub rounds: u8,
+    /// The time of day in seconds since 1970, for the journal.
+    pub now: u64,
+}
+
+/// Result of [`move_light`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MoveResult {
+    /// The light: its unique id, or its name where the bridge reports none.
+    pub light: String,
+    /// The bridge that had the light.
+    pub from: String,
+    /// The bridge that gets the light.
+    pub to: String,
+    /// Whether the light has arrived.
+    pub moved: bool,
+    /// The finished steps, including those of an earlier run.
+    pub steps: Vec<MoveStep>,
+    /// The light as it is listed now, if one of the two bridges has it.
+    #[serde(skip)]
+    pub now: Option<NewLight>,
+    /// Notes for people, above all where the bulb is if it has not arrived.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// Moves a light: the target searches for lights, the source deletes the light and thereby resets it, the target finds it.
+///
+/// An interrupted run leaves a record in the journal; the same call continues it, and a call after success reports that the light
+/// has been moved. `light` is its number, unique id or name on the source.
+///
+/// A bulb that does not join by itself is called by its serial number, or taken over by touchlink, or else returned, each after
+/// confirmation. If all of that fails, the result is a [`MoveResult`] that is not `moved`.
+///
+/// # Errors
+///
+/// As [`lights()`] for each bridge; [`HueError::NotConfirmed`] with nothing changed; [`HueError::Unfinished`] once the source has,
+/// or may have, deleted the light; [`HueError::Local`] for the journal, with nothing changed.
+pub async fn move_light<S: BridgeTransport, T: BridgeTransport, J: Journal, O: Operator>(
+    source: MoveSource<'_, '_, S>,
+    target: &BridgeClient<'_, T>,
+    light: &str,
+    journal: &J,
+    operator: &O,
+    options: &MoveOptions,
+) -> Result<MoveResult, HueError> {
+    let from = match &source {
+        MoveSource::Bridge(bridge) => &bridge.name,
+        MoveSource::Gone { name, .. } => name,
+    };
+    if *from == target.name {
+        return Err(HueError::Usage(format!(
+            "source and target are the same bridge, {from}"
+        )));
+    }
+    let mut records = journal.records().map_err(|source| HueError::Local {
+        what: "the journal of an earlier move cannot be read; repair it, or delete it if that move is over"
+            .to_owned(),
+        source,
+    })?;
+    records.retain(|record| {
+        record.from == *from && record.to == target.name && record.has_light(light)
+    });
+    let start = |source, record| LightMove {
+        source,
+        target,
+        journal,
+        operator,
+        options,
+        record,
+        notes: Vec::new(),
+    };
+    if let Some(record) = records.iter().find(|record| !record.ended) {
+        operator.report(FlowProgress::Note(format!(
+            "continuing the interrupted move of \u{2018}{}\u{2019}",
+            record.name
+        )));
+        return start(source, record.clone()).resume().await;
+    }
+    let source = match source {
+        MoveSource::Bridge(source) => source,
+        MoveSource::Gone { why, .. } => return Err(why),
+    };
+    match find_light(source, light).await {
+        Ok(found) => {
+            let is_same = |record: &&MoveRecord| {
+                found.unique_id.is_some() && record.unique_id == found.unique_id
+            };
+            let ended = records.iter().find(is_same);
+            if let Some(result) = moved_before(target, ended).await? {
+                return Ok(result);
+            }
+            let record = MoveRecord {
+                began: options.now,
+                from: source.name.clone(),
+                to: target.name.clone(),
+                light: found.id.clone(),
+                name: found.name.clone(),
+                unique_id: found.unique_id.clone(),
+                known_at_target: Vec::new(),
+                steps: Vec::new(),
+                ended: false,
+            };
+            start(MoveSource::Bridge(source), record)
+                .begin(source, &found)
+                .await
+        }
+        Err(HueError::NoSuchLight { at, name }) => {
+            let ended = records
+                .iter()
+                .find(|record| !record.has(MoveStep::TakenBack));
+            let result = moved_before(target, ended).await?;
+            result.ok_or(HueError::NoSuchLight { at, name })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns the result of an earlier move if the target still has the light.
+async fn moved_before<T: BridgeTransport>(
+    target: &BridgeClient<'_, T>,
+    ended: Option<&MoveRecord>,
+) -> Result<Option<MoveResult>, HueError> {
+    let Some(record) = ended else {
+        return Ok(None);
+    };
+    let there = find_moved(record, &lights(target).await?);
+    Ok(there.map(|there| MoveResult {
+        notes: vec![format!(
+            "\u{2018}{}\u{2019} was moved before: bridge {} has it as number {}",
+            record.name, record.to, there.id
+        )],
+        ..MoveResult::new(record, true, Some(there))
+    }))
+}
+
+impl MoveResult {
+    /// Describes how far a move has come, without notes.
+    fn new(record: &MoveRecord, moved: bool, now: Option<impl Into<NewLight>>) -> Self {
+        Self {
+            light: record.unique_id.as_ref().unwrap_or(&record.name).clone(),
+            from: record.from.clone(),
+            to: record.to.clone(),
+            moved,
+            steps: record.steps.clone(),
+            now: now.map(Into::into),
+            notes: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The settings of everything that uses the network.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::certificate::RootCertificates;
+use crate::tcp30000;
+
+/// The network around this computer, and the timeouts on it.
+#[derive(Debug, Clone)]
+pub struct NetworkConfig {
+    /// The interfaces to search on: name and own address. Connections use the system's routes.
+    pub interfaces: Vec<(String, Ipv4Addr)>,
+    /// The timeouts.
+    pub timeouts: BridgeTimeouts,
+    /// The port of [`tcp30000`]; emulated bridges may need another.
+    pub touchlink_port: u16,
+    /// The roots that sign the certificates of bridges.
+    pub roots: RootCertificates,
+}
+
+impl Default for NetworkConfig {
+    /// No interface, the default timeouts and port, the vendor's roots.
+    fn default() -> Self {
+        Self {
+            interfaces: Vec::new(),
+            timeouts: BridgeTimeouts::default(),
+            touchlink_port: tcp30000::PORT,
+            roots: RootCertificates::default(),
+        }
+    }
+}
+
+/// Timeouts of one request.
+#[derive(Debug, Clone, Copy)]
+pub struct BridgeTimeouts {
+    /// A TCP connection, including name resolution.
+    pub connect: Duration,
+    /// One reply, from the TLS handshake to its last byte.
+    pub reply: Duration,
+    /// Time during which an overloaded bridge (429, 503) is asked again.
+    pub busy: Duration,
+}
+
+impl Default for BridgeTimeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(3),
+            // A bridge that searches for lights needs a second or two.
+            reply: Duration::from_secs(10),
+            busy: Duration::from_secs(30),
+        }
+    }
+}
