@@ -80,14 +80,14 @@ struct RegistryState {
     entries: RwLock<BTreeMap<Mac, Arc<RegistryEntry>>>,
     offers: Mutex<Candidates>,
     newcomers: mpsc::Sender<Plug>,
-    /// Where the lifetime totals of plugs that were forgotten stand.
+    /// Lifetime totals of plugs that were removed.
     past_energy: Mutex<HashMap<Mac, EnergyState>>,
     /// Held over a change and its way to the disk, so that two edits cannot both think that they came first.
     editing: tokio::sync::Mutex<()>,
     searching: Semaphore,
     /// Rings when a record is to be saved.
     unsaved: Notify,
-    /// How many plugs there ever were, to spread metering.
+    /// Number of plugs since the start, to spread metering.
     ever: AtomicU64,
     /// The least gap in seconds between questions to one plug that is gone.
     load: AtomicU32,

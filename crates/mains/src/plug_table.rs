@@ -46,7 +46,7 @@ fn cells(plug: &Plug) -> [Cell; 6] {
     ]
 }
 
-/// How a relay is.
+/// The cell of a relay.
 pub(crate) fn relay(state: Option<RelayState>) -> Cell {
     match state {
         Some(RelayState::On) => Cell::styled(ON, "ON"),

@@ -14,8 +14,8 @@ use crate::inventory::Inventory;
 use crate::ui::clean;
 
 pub use network::{Network, address_of};
-pub use reach::{Reach, SwitchedPlug};
-pub use target::{Target, device_address, parse};
+pub use reach::Reach;
+pub use target::{SwitchedPlug, Target, device_address, parse};
 pub(crate) use through::Through;
 
 pub mod interfaces;

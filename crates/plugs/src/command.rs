@@ -76,7 +76,7 @@ pub enum PlugReply {
 pub struct Switched {
     /// The relay as it was last read; `None` without a report since the command began.
     pub relay: Option<RelayState>,
-    /// Whether the relay was read back in the commanded position. If not, the plug accepted the command and did not carry it
+    /// `true` when the relay was read back in the commanded position. If not, the plug accepted the command and did not carry it
     /// out, or has not reported since.
     pub confirmed: bool,
     /// The time from the call to the confirmation.

@@ -38,16 +38,16 @@ pub const SEARCH_TIMEOUT: Duration = Duration::from_secs(6);
 pub const SILENT_SEARCH_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The expected number of plugs that nobody has heard, below which it stops.
-const UNHEARD: f64 = 1e-3;
+const MAX_UNHEARD: f64 = 1e-3;
 /// The probes of the families do not go out in one burst.
-const STAGGER: Duration = Duration::from_millis(20);
-/// How long a device that answered as a mere module waits to be told, for a plug answers as a module too, and its answer
+const FAMILY_DELAY: Duration = Duration::from_millis(20);
+/// Delay before a device that replied as a mere module is reported, for a plug replies as a module too, and its reply
 /// as a plug may have got lost several times. It waits no longer than until all plugs have been found.
-const HOLD: Duration = Duration::from_secs(1);
-/// The gap between rounds when all is found, but fewer than expected.
-const EXPECTING_GAP: Duration = Duration::from_millis(250);
-/// The gap between rounds of a discovery that watches.
-const WATCHING_GAP: Duration = Duration::from_secs(1);
+const MODULE_DELAY: Duration = Duration::from_secs(1);
+/// Interval of rounds when all is found, but fewer than expected.
+const EXPECTING_INTERVAL: Duration = Duration::from_millis(250);
+/// Interval of rounds of a discovery that watches.
+const WATCHING_INTERVAL: Duration = Duration::from_secs(1);
 /// More devices than this are not on one network; a stranger makes them up.
 const MAX_DEVICES: usize = 65_536;
 
@@ -58,24 +58,24 @@ pub struct DiscoveryTransmit {
     pub link: usize,
     /// Our port to send it from.
     pub local_port: u16,
-    /// Where it goes.
+    /// Its destination.
     pub to: SocketAddrV4,
-    /// What it says.
+    /// Its content.
     pub bytes: Cow<'static, [u8]>,
 }
 
-/// What has been found out.
+/// A finding of a discovery.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DiscoverEvent {
     /// A device that was not known.
     Found(Plug),
     /// More, or something else, about a device that was told before.
     Updated(Plug),
-    /// That is all.
+    /// The end.
     Done(DiscoverySummary),
 }
 
-/// How a discovery went.
+/// The course of a discovery.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DiscoverySummary {
     /// The datagrams that were sent.
@@ -111,7 +111,7 @@ pub struct Discovery {
 struct FamilyRounds {
     family: &'static dyn Family,
     probes: Vec<Probe>,
-    /// How many were sent.
+    /// Number of rounds that were sent.
     sent: u32,
     /// When the latest was sent.
     latest: Instant,
@@ -136,7 +136,7 @@ impl Discovery {
                 sent: 0,
                 latest: now,
                 first: now,
-                next: Some(now + STAGGER * index),
+                next: Some(now + FAMILY_DELAY * index),
                 pace: RoundPacing::default(),
                 unheard: f64::INFINITY,
             })
@@ -210,7 +210,7 @@ impl Discovery {
         let only = self.devices.len() == 1;
         for rounds in &mut self.rounds {
             if rounds.next.is_none() {
-                rounds.next = Some(now + STAGGER);
+                rounds.next = Some(now + FAMILY_DELAY);
             }
             if only && rounds.sent > 1 {
                 rounds.pace.note_slow_start(now - rounds.first);
@@ -242,7 +242,7 @@ impl Discovery {
             self.events.push_back(DiscoverEvent::Updated(plug));
             return;
         }
-        let until = device.since + HOLD;
+        let until = device.since + MODULE_DELAY;
         if now < until && !self.families.can(plug.family, Capability::Switch) {
             if device.since == now {
                 self.held.push_back((until, mac));
@@ -291,7 +291,7 @@ impl Discovery {
             .checked_add(self.plan.wait.unwrap_or(SEARCH_TIMEOUT));
         let is_settled = self.plan.watch && settled.is_some_and(|settled| settled <= now);
         let unheard = if is_settled { 0.0 } else { self.unheard(index) };
-        let share = UNHEARD / self.rounds.len() as f64;
+        let share = MAX_UNHEARD / self.rounds.len() as f64;
         let must_go_on = self.plan.watch || self.plan.expect.is_some();
         let is_enough = unheard < share;
         if let Some(rounds) = self.rounds.get_mut(index) {
@@ -308,9 +308,9 @@ impl Discovery {
         let mood = if self.devices.is_empty() && !self.plan.watch {
             SearchPhase::Unheard
         } else if is_enough && self.plan.watch {
-            SearchPhase::Resting(WATCHING_GAP)
+            SearchPhase::Resting(WATCHING_INTERVAL)
         } else if is_enough {
-            SearchPhase::Resting(EXPECTING_GAP)
+            SearchPhase::Resting(EXPECTING_INTERVAL)
         } else {
             SearchPhase::Curious
         };

@@ -1,4 +1,4 @@
-//! What can be switched and metered: Reco4life/Maginon plugs today, and how they are found.
+//! Plugs that can be switched and metered, Reco4life/Maginon plugs today, and the search for them.
 //!
 //! The crate speaks the protocols of the plugs; how their Wi-Fi modules are configured is the `hiflying` crate's
 //! business. The core has no sockets, no clock and no async runtime: bytes and times go in, bytes and events come out.

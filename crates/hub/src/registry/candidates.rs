@@ -15,11 +15,11 @@ const CANDIDATE_TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
     plugs: HashMap<Mac, Plug>,
-    /// Whoever was forgotten is not taken in by itself again.
+    /// Removed plugs, which are not adopted again by themselves.
     dismissed: HashSet<Mac>,
 }
 
-/// What to do with a plug that was heard.
+/// The news value of a plug that was heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CandidateReport {
     /// Tell people: it was not known before.

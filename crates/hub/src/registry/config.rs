@@ -1,4 +1,4 @@
-//! What the owner decides of keeping plugs, and what the registry works with.
+//! Settings of the registry, and its surroundings in the hub.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,24 +14,24 @@ use tokio_util::task::TaskTracker;
 use crate::event::EventBus;
 use crate::store::{PlugStore, Sample};
 
-/// What the owner decides.
+/// Settings of the registry.
 #[derive(Debug, Clone)]
 pub struct RegistryConfig {
-    /// Where plugs are looked for.
+    /// The interfaces on which plugs are searched for.
     pub interfaces: Interfaces,
     /// The families whose members are looked for.
     pub families: Families,
     /// Take in every plug that is found.
     pub adopt: bool,
-    /// How often a plug is metered that has no interval of its own.
+    /// Metering interval of a plug without one of its own.
     pub metering: Period,
-    /// How often the network is asked who is there.
+    /// Interval of the broadcast that asks all plugs.
     pub scan: Period,
     /// Names that the owner has given on the command line, for plugs that are adopted.
     pub names: HashMap<Mac, String>,
 }
 
-/// Where plugs are looked for.
+/// Interfaces on which plugs are searched for.
 #[derive(Debug, Clone)]
 pub enum Interfaces {
     /// Here, for ever.
@@ -51,14 +51,14 @@ impl Interfaces {
     }
 }
 
-/// What the registry works with.
+/// The surroundings of the registry in the hub.
 #[derive(Debug, Clone)]
 pub struct RegistryContext {
-    /// Where news goes.
+    /// The bus for events.
     pub bus: EventBus,
-    /// Where readings go, on their way into history.
+    /// The channel for readings, on their way into history.
     pub samples: mpsc::Sender<Sample>,
-    /// Where plugs are kept.
+    /// The store of plugs.
     pub store: Arc<dyn PlugStore>,
     /// Ends everything.
     pub cancel: CancellationToken,

@@ -27,7 +27,7 @@ use crate::store::{EnergyState, PlugRecord, Sample};
 pub(super) struct RegistryEntry {
     pub(super) mac: Mac,
     pub(super) family: FamilyId,
-    /// Whether its family has a meter.
+    /// `true` when its family has a meter.
     pub(super) has_meter: bool,
     /// Ends its tasks.
     pub(super) cancel: CancellationToken,
@@ -55,9 +55,9 @@ struct EntryState {
     /// Another plug has its address, so that nothing must be sent there.
     is_displaced: bool,
     relay: RelayHistory,
-    /// Whether the store has an older record.
+    /// `true` while the store has an older record.
     is_unsaved: bool,
-    /// Whether its last reading had a value that cannot be.
+    /// `true` after a reading with an implausible value.
     is_suspect: bool,
 }
 
@@ -75,7 +75,7 @@ pub(super) struct NewEntry {
 /// The state that its upkeep depends on.
 #[derive(Debug, Clone)]
 pub(super) struct EntrySnapshot {
-    /// Whether a connection to that address may be opened.
+    /// `true` unless another device has its address.
     pub(super) is_reachable: bool,
     pub(super) is_here: bool,
     pub(super) metering: Metering,

@@ -1,4 +1,4 @@
-//! What a relay is to be when its plug comes back after an outage. Pure.
+//! The position of a relay after an outage. Pure.
 //!
 //! A plug that was silent may have lost its power or only the network; nobody can tell. That the hub was not running is no
 //! outage in itself: then only a relay that stands otherwise than it was left counts as one.
@@ -6,7 +6,7 @@
 use api::PowerOn;
 use plugs::RelayState;
 
-/// Why the hub did not hear a plug.
+/// The reason why the hub did not hear a plug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OutageKind {
     /// The hub has just started.

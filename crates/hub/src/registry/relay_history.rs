@@ -18,16 +18,16 @@ const INTENT_TIMEOUT: Duration = Duration::from_secs(15);
 /// When a relay moved, and on whose behalf.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayMove {
-    /// Where to.
+    /// The new position.
     pub relay: RelayState,
-    /// Who wanted it. Without an order of the hub's it was a person, at the plug's button or by another program; but for a
+    /// On whose behalf. Without a command of the hub's it was a person, at the plug's button or by another program; but for a
     /// relay that stands otherwise after an outage, that is [`Cause::PowerOn`].
     pub cause: Cause,
     /// When that was heard.
     pub at: Timestamp,
 }
 
-/// What is known of one relay, but for its position.
+/// The history of one relay.
 #[derive(Debug)]
 pub(super) struct RelayHistory {
     /// When the plug last told its position.
@@ -57,19 +57,19 @@ struct UnexplainedMove {
     since: Instant,
 }
 
-/// What the plug told.
+/// A report of the relay's position.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RelayReport {
     pub(super) now: Instant,
     pub(super) at: Timestamp,
-    /// Where the relay stood when it was last heard.
+    /// The position of the last report.
     pub(super) before: Option<RelayState>,
     pub(super) relay: RelayState,
     pub(super) policy: Option<PowerOn>,
 }
 
 impl RelayHistory {
-    /// That of a plug which the hub has not heard yet.
+    /// The history of a plug that was not heard yet.
     pub(super) fn new() -> Self {
         Self {
             told: None,
@@ -184,14 +184,14 @@ mod tests {
     use RelayState::{Off, On};
 
     /// One relay and its time.
-    struct Bench {
+    struct RelayBench {
         relay: RelayHistory,
         now: Instant,
         position: Option<RelayState>,
         policy: Option<PowerOn>,
     }
 
-    impl Bench {
+    impl RelayBench {
         fn new(policy: Option<PowerOn>, position: RelayState) -> Self {
             let mut bench = Self {
                 relay: RelayHistory::new(),
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_move_is_put_down_to_who_ordered_it_and_others_to_a_person() {
-        let mut bench = Bench::new(None, Off);
+        let mut bench = RelayBench::new(None, Off);
         bench.intend(On, rule());
         bench.tells(Off);
         assert_eq!(bench.relay.moved(), None);
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_press_of_the_button_stays_one_while_the_connection_holds() {
-        let mut bench = Bench::new(Some(PowerOn::Last), On);
+        let mut bench = RelayBench::new(Some(PowerOn::Last), On);
         bench.relay.broke(bench.now);
         bench.tells(On);
         bench.tells(Off);
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_lost_connection_makes_it_a_short_outage() {
-        let mut bench = Bench::new(Some(PowerOn::Last), On);
+        let mut bench = RelayBench::new(Some(PowerOn::Last), On);
         bench.relay.broke(bench.now + Duration::from_secs(1));
         bench.tells(Off);
         assert!(bench.settle());
@@ -279,14 +279,14 @@ mod tests {
 
     #[test]
     fn who_switches_meanwhile_decides() {
-        let mut bench = Bench::new(Some(PowerOn::On), On);
+        let mut bench = RelayBench::new(Some(PowerOn::On), On);
         bench.relay.gone();
         bench.tells(Off);
         assert_eq!(bench.relay.to_restore(), Some(On));
         bench.intend(Off, Cause::Person);
         assert_eq!(bench.relay.to_restore(), None);
 
-        let mut bench = Bench::new(Some(PowerOn::On), On);
+        let mut bench = RelayBench::new(Some(PowerOn::On), On);
         bench.tells(Off);
         bench.intend(Off, Cause::Person);
         bench.relay.broke(bench.now);
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn an_outage_is_nobodys_wish() {
-        let mut bench = Bench::new(None, On);
+        let mut bench = RelayBench::new(None, On);
         bench.relay.gone();
         bench.tells(Off);
         assert_eq!(bench.cause(), Cause::PowerOn);

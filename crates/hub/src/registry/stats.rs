@@ -1,8 +1,8 @@
-//! What the registry counts, for metrics.
+//! Counters of the registry, for metrics.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What the registry has done since it started, and how things stand.
+/// Counters since the start, and the present state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RegistryStats {
     /// Adopted plugs.

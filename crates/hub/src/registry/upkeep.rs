@@ -31,7 +31,7 @@ const RESTORE_DELAYS: [Duration; 4] = [
 pub(super) struct PlugUpkeep {
     inner: Arc<RegistryState>,
     entry: Arc<RegistryEntry>,
-    /// Where in the interval it is metered.
+    /// The place in the interval at which it is metered.
     share: f64,
     /// `None` while it is not metered.
     pace: Option<MeteringRhythm>,

@@ -164,10 +164,10 @@ async fn watch(
     Ok(())
 }
 
-/// What was found so far, and shown.
+/// The devices that were found and shown so far.
 struct Finds<'a> {
     context: &'a Context,
-    /// Who knows the plugs' names; a hub tells them itself.
+    /// The source of plugs' names; a hub has its own.
     inventory: Option<&'a Inventory>,
     watch: bool,
     plugs: Vec<Plug>,
@@ -268,7 +268,7 @@ fn counted(count: usize) -> String {
     }
 }
 
-/// Whether the later sighting tells a person nothing new.
+/// Tells whether a later report shows a person nothing new.
 fn looks_the_same(before: &Plug, plug: &Plug) -> bool {
     (before.relay, before.address, before.family, &before.name)
         == (plug.relay, plug.address, plug.family, &plug.name)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use plugs::{Plug, RelayCommand, RelayState};
 use serde::Serialize;
 
-use super::targets::{Plugs, Told, each, mac_or_given};
+use super::targets::{Plugs, TargetOutcome, each, mac_or_given};
 use crate::context::Context;
 use crate::error::{Failure, Kind, Outcome};
 use crate::resolve::{Reach, SwitchedPlug, Target};
@@ -102,7 +102,7 @@ async fn run(context: &Context, targets: &[Target], action: RelayCommand) -> Out
     .await
 }
 
-fn outcome_of(target: &Target, outcome: SwitchedPlug) -> Told<SwitchResult> {
+fn outcome_of(target: &Target, outcome: SwitchedPlug) -> TargetOutcome<SwitchResult> {
     let SwitchedPlug {
         plug,
         switched,
@@ -118,7 +118,7 @@ fn outcome_of(target: &Target, outcome: SwitchedPlug) -> Told<SwitchResult> {
         elapsed: switched.elapsed,
         name: plug.name,
     };
-    Told {
+    TargetOutcome {
         result: Some(result),
         failure,
     }

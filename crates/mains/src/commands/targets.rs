@@ -10,8 +10,8 @@ use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
 use crate::resolve::{Reach, Target};
 
-/// So many plugs are spoken to at the same time; more would only wait for one another.
-const AT_ONCE: usize = 256;
+/// Maximum number of plugs contacted concurrently; more would only wait for one another.
+const MAX_CONCURRENT: usize = 256;
 
 // The plugs of a verb. No doc comment: the help would show it in place of the verb's own line.
 #[derive(Debug, clap::Args)]
@@ -21,16 +21,16 @@ pub(super) struct Plugs {
     pub(super) plugs: Vec<Target>,
 }
 
-/// What came of one plug: a result, a failure, or a result that is itself a failure (a relay that did not move).
+/// The outcome for one plug: a result, a failure, or both (a relay that did not move).
 #[derive(Debug)]
-pub(super) struct Told<T> {
-    /// What the plug gave.
+pub(super) struct TargetOutcome<T> {
+    /// The result.
     pub(super) result: Option<T>,
-    /// What went wrong.
+    /// The failure.
     pub(super) failure: Option<Failure>,
 }
 
-impl<T> From<Result<T, Failure>> for Told<T> {
+impl<T> From<Result<T, Failure>> for TargetOutcome<T> {
     fn from(result: Result<T, Failure>) -> Self {
         match result {
             Ok(result) => Self {
@@ -45,7 +45,7 @@ impl<T> From<Result<T, Failure>> for Told<T> {
     }
 }
 
-/// What stands for a plug in JSON: its MAC, or what was given where it has not told it.
+/// The name of a plug in JSON: its MAC, or the text that was given for one that has not reported it.
 pub(super) fn mac_or_given(target: &Target, mac: Mac) -> String {
     if mac == UNKNOWN_MAC {
         target.as_given().to_owned()
@@ -56,7 +56,7 @@ pub(super) fn mac_or_given(target: &Target, mac: Mac) -> String {
 
 /// One element of the array: the result's own fields, or the plug as given; then the error, if there is one.
 #[derive(Serialize)]
-struct Element<'a, T> {
+struct TargetElement<'a, T> {
     #[serde(flatten)]
     result: Option<&'a T>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,8 +65,8 @@ struct Element<'a, T> {
     error: Option<&'a Failure>,
 }
 
-impl<'a, T> Element<'a, T> {
-    fn new(target: &'a Target, told: &'a Told<T>) -> Self {
+impl<'a, T> TargetElement<'a, T> {
+    fn new(target: &'a Target, told: &'a TargetOutcome<T>) -> Self {
         let plug = told.result.is_none().then(|| target.as_given());
         Self {
             result: told.result.as_ref(),
@@ -80,7 +80,7 @@ impl<'a, T> Element<'a, T> {
 pub(super) async fn each<T: Serialize>(
     context: &Context,
     targets: &[Target],
-    work: impl AsyncFn(&Reach<'_>, &Target) -> Result<Told<T>, Failure>,
+    work: impl AsyncFn(&Reach<'_>, &Target) -> Result<TargetOutcome<T>, Failure>,
     show: impl FnMut(&Target, &T) -> Result<(), Failure>,
 ) -> Outcome {
     let reach = Reach::open(context, targets).await?;
@@ -99,12 +99,12 @@ pub(super) async fn each<T: Serialize>(
 pub(super) async fn each_of<T: Serialize>(
     context: &Context,
     targets: &[Target],
-    one: impl AsyncFn(&Target) -> Told<T>,
+    one: impl AsyncFn(&Target) -> TargetOutcome<T>,
     mut show: impl FnMut(&Target, &T) -> Result<(), Failure>,
 ) -> Outcome {
     let one = async |target| (target, one(target).await);
     let mut tolds = Vec::with_capacity(targets.len());
-    let mut results = std::pin::pin!(stream::iter(targets).map(one).buffered(AT_ONCE));
+    let mut results = std::pin::pin!(stream::iter(targets).map(one).buffered(MAX_CONCURRENT));
     while let Some((target, told)) = results.next().await {
         if !context.ui.is_json() {
             tell(context, targets, target, &told, &mut show)?;
@@ -114,7 +114,7 @@ pub(super) async fn each_of<T: Serialize>(
     if context.ui.is_json() {
         let elements: Vec<_> = tolds
             .iter()
-            .map(|(target, told)| Element::new(target, told))
+            .map(|(target, told)| TargetElement::new(target, told))
             .collect();
         context.ui.document(&elements)?;
     }
@@ -126,7 +126,7 @@ fn tell<T>(
     context: &Context,
     targets: &[Target],
     target: &Target,
-    told: &Told<T>,
+    told: &TargetOutcome<T>,
     show: &mut impl FnMut(&Target, &T) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     if let Some(result) = &told.result {

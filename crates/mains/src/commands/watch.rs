@@ -46,12 +46,12 @@ pub struct WatchArgs {
     plugs: Vec<Target>,
 }
 
-/// So much news can wait to be shown.
-const WAITING: usize = 256;
-/// How often the picture is drawn anew.
-const FRAME: Duration = Duration::from_millis(250);
+/// Maximum number of news items that wait to be shown.
+const MAX_WAITING: usize = 256;
+/// Interval at which the picture is drawn anew.
+const FRAME_INTERVAL: Duration = Duration::from_millis(250);
 
-/// What is heard of plugs.
+/// News of a plug.
 #[derive(Debug)]
 enum News {
     /// A plug is there, or has changed.
@@ -61,7 +61,7 @@ enum News {
         reading: Box<Reading>,
         /// As it is printed: a hub's has more than the plug's.
         json: Value,
-        /// Whether it has just been made.
+        /// `true` when it has just been made.
         fresh: bool,
     },
     /// A plug does not answer.
@@ -73,10 +73,10 @@ enum News {
 /// Shows news until a signal, the deadline, or until nobody reads any more.
 pub async fn run(context: &Context, args: WatchArgs) -> Outcome {
     let mut over = pin!(Signals::listen()?.received_before(context.deadline()));
-    let (sender, mut news) = mpsc::channel(WAITING);
+    let (sender, mut news) = mpsc::channel(MAX_WAITING);
     let mut source = pin!(listen(context, &args.plugs, sender).fuse());
     let mut view = View::open(&context.ui)?;
-    let mut frames = tokio::time::interval(FRAME);
+    let mut frames = tokio::time::interval(FRAME_INTERVAL);
     frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !context.ui.is_closed() {
         tokio::select! {

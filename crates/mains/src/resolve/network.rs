@@ -15,8 +15,8 @@ use plugs::net::{DiscoverEvent, DiscoverOptions, Lan, PlugHandle, PlugTarget};
 use plugs::plug::UNKNOWN_MAC;
 use plugs::{FamilyId, Minutes, Plug, Reading, RelayCommand, RelayState};
 
-use super::reach::SwitchedPlug;
 use super::scan::Scan;
+use super::target::SwitchedPlug;
 use super::{Target, ambiguous, interfaces, not_found, unknown_name};
 use crate::context::Context;
 use crate::error::{Failure, Kind};

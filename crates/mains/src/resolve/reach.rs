@@ -4,10 +4,11 @@
 
 use std::future::Future;
 
-use plugs::{Minutes, Plug, Reading, RelayCommand, RelayState, Switched};
+use plugs::{Minutes, Plug, Reading, RelayCommand, RelayState};
 
+use super::network::Network;
+use super::target::{SwitchedPlug, Target};
 use super::through::Through;
-use super::{Network, Target};
 use crate::context::Context;
 use crate::error::Failure;
 
@@ -18,17 +19,6 @@ pub enum Reach<'a> {
     Direct(Network<'a>),
     /// Through a hub, which has their few connections.
     Hub(Through<'a>),
-}
-
-/// The outcome of switching a plug.
-#[derive(Debug)]
-pub struct SwitchedPlug {
-    /// The plug.
-    pub plug: Plug,
-    /// The outcome.
-    pub switched: Switched,
-    /// A hub's own words for a relay that did not move.
-    pub failure: Option<Failure>,
 }
 
 /// Calls the same method of either way.

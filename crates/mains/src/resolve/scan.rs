@@ -5,7 +5,7 @@ use std::future::Future;
 use plugs::Plug;
 use tokio::sync::{Notify, watch};
 
-/// What the scan has brought so far.
+/// The results of the scan so far.
 #[derive(Debug, Default)]
 struct Progress {
     found: Vec<Plug>,

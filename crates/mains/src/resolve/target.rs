@@ -1,11 +1,12 @@
-//! What a user can write for `<PLUG>`, and what it can mean.
+//! The forms of `<PLUG>` on the command line, and their meanings.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use hiflying::Mac;
+use plugs::{Plug, Switched};
 
+use crate::error::Failure;
 use crate::inventory::Inventory;
-use plugs::Plug;
 
 /// A plug as the user named it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,17 @@ enum Meaning {
         mac: Option<Mac>,
         serial: bool,
     },
+}
+
+/// The outcome of switching a plug.
+#[derive(Debug)]
+pub struct SwitchedPlug {
+    /// The plug.
+    pub plug: Plug,
+    /// The outcome.
+    pub switched: Switched,
+    /// A hub's own words for a relay that did not move.
+    pub failure: Option<Failure>,
 }
 
 /// Reads a `<PLUG>`; what cannot be one is told here, before anything is tried.

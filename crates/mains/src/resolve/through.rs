@@ -9,15 +9,15 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::OnceCell;
 
-use super::reach::SwitchedPlug;
+use super::target::SwitchedPlug;
 use super::{Target, ambiguous, unknown_name};
 use crate::context::Context;
 use crate::error::{Failure, Kind};
 use crate::hub_client::{Answer, Client};
 use crate::inventory::{Inventory, PlugName};
 
-/// A hub that nobody named, and that says nothing for so long, is done without.
-const PATIENCE_WITH_OURS: Duration = Duration::from_secs(2);
+/// Time after which a hub that the user did not name is done without.
+const UNNAMED_HUB_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// One command's view of a hub.
 #[derive(Debug)]
@@ -27,11 +27,11 @@ pub struct Through<'a> {
     views: Vec<PlugView>,
     /// The hub's plugs by the names that they have there.
     inventory: Inventory,
-    /// What a search has found; made when a plug is meant that the hub does not keep.
+    /// The results of a search, made for a plug that the hub does not keep.
     found: OnceCell<Vec<FoundPlug>>,
 }
 
-/// What `PUT relay` answers, and what the problem of a relay that did not move says as well.
+/// The response of `PUT relay`, and the fields of the problem of a relay that did not move.
 #[derive(Debug, Deserialize)]
 struct Relay {
     #[serde(default)]
@@ -69,7 +69,7 @@ impl<'a> Through<'a> {
     pub(crate) async fn of(context: &'a Context, hub: Client) -> Result<Self, Failure> {
         let mut call = hub.get("plugs");
         if !hub.is_named() {
-            call = call.patience(context.budget(PATIENCE_WITH_OURS) / 2);
+            call = call.patience(context.budget(UNNAMED_HUB_TIMEOUT) / 2);
         }
         let views: Vec<PlugView> = call.answer().await?;
         let inventory = Inventory::of(views.iter().map(|view| &view.plug));
@@ -93,7 +93,7 @@ impl<'a> Through<'a> {
         let (url, given) = (self.hub.url(), target.as_given());
         Err(Failure::new(
             Kind::NotFound,
-            format!("the hub at {url} keeps no plug {given}"),
+            format!("no plug {given} on the hub at {url}"),
         )
         .hint("`mains hub plugs` shows those that it keeps"))
     }
@@ -253,7 +253,7 @@ impl<'a> Through<'a> {
         Ok((plug, answer.version))
     }
 
-    /// Where the plugs are is worth knowing on the day that the hub does not run.
+    /// Remembers the plugs' addresses, for the day when the hub does not run.
     pub(super) fn remember(&self) {
         let plugs: Vec<Plug> = self.views.iter().map(|view| view.plug.clone()).collect();
         if let Ok(known) = self.context.inventory() {

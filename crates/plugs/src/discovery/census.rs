@@ -1,4 +1,4 @@
-//! What the answers so far say about plugs that nobody has heard.
+//! The number of plugs that were not heard, as the replies so far suggest it.
 
 use std::net::Ipv4Addr;
 

@@ -10,11 +10,11 @@ use crate::{FamilyId, Plug};
 pub(super) struct HeardDevice {
     /// All that it said, put together.
     pub(super) plug: Plug,
-    /// What the user was told last; nothing as long as it is held back.
+    /// The last report to the user; `None` while it is held back.
     pub(super) told: Option<Plug>,
     /// When it was heard first.
     pub(super) since: Instant,
-    /// How often it answered the probes of each family, in the order of the table.
+    /// Its replies to the probes of each family, in the order of the table.
     catches: Vec<Option<RoundsAnswered>>,
 }
 

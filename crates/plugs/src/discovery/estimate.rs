@@ -1,4 +1,4 @@
-//! How many plugs are there that nobody has heard yet: capture and recapture.
+//! Estimate of the number of plugs that were not heard yet: capture and recapture.
 //!
 //! Each round of probes is a catch. How often the plugs that have been heard were caught again says how many answers
 //! are lost, and so how likely it is that a plug has lost all of its answers so far.
@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-/// How often a plug could have been heard, and how often it was.
+/// The number of rounds in which a plug could have been heard, and in which it was.
 ///
 /// The catch by which it was found does not count when it is the first round in which anything answered, because a plug
 /// that is not caught is not in the sample. A plug found later than others missed the rounds in between.
@@ -24,7 +24,7 @@ pub(super) type AnswerTallies = BTreeMap<AnswerTally, u32>;
 
 /// Before anything is known, every loss is equally likely.
 const PRIOR: f64 = 1.0;
-/// How unlike plugs are taken to be, as the correlation between the answers of one plug, before they show it
+/// Assumed unlikeness of plugs, as the correlation between the answers of one plug, before they show it
 /// themselves; and as how many plugs that assumption counts.
 const UNLIKENESS: f64 = 0.05;
 const UNLIKENESS_WEIGHT: f64 = 2.0;
@@ -37,7 +37,7 @@ pub(super) struct LossEstimate {
     /// The parameters of its beta distribution: misses and catches, and the prior.
     misses: f64,
     catches: f64,
-    /// How much the plugs' own losses agree: the sum of their beta distribution's parameters.
+    /// Agreement of the plugs' own losses: the sum of their beta distribution's parameters.
     likeness: f64,
 }
 

@@ -1,21 +1,21 @@
-//! How fast rounds of probes follow each other.
+//! The pace of rounds of probes.
 
 use std::time::Duration;
 
-/// The gap after the first round, and by how much it grows from round to round, up to a bound. Faster would lose answers in
+/// The delay after the first round, its growth from round to round, and its bound. Faster would lose answers in
 /// a crowd of plugs and several probes in one burst of interference; slower would make a lossy network take too long.
-const FIRST: Duration = Duration::from_millis(60);
-const STEP: Duration = Duration::from_millis(8);
-const USUAL: Duration = Duration::from_millis(100);
+const FIRST_ROUND_DELAY: Duration = Duration::from_millis(60);
+const ROUND_DELAY_STEP: Duration = Duration::from_millis(8);
+const MAX_ROUND_DELAY: Duration = Duration::from_millis(100);
 /// The longest gap while nobody has answered: there is no hurry, but a lossy network needs its twenty tries too.
-const UNHEARD: Duration = Duration::from_millis(250);
+const MAX_UNHEARD_DELAY: Duration = Duration::from_millis(250);
 /// The longest gap for plugs that answer slowly, such as those that sleep between beacons of their access point.
-const SLOW: Duration = Duration::from_millis(300);
+const MAX_SLOW_DELAY: Duration = Duration::from_millis(300);
 
-/// What is going on, as far as it matters for the speed.
+/// The phase of a search, as far as it matters for the pace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SearchPhase {
-    /// Nobody has answered.
+    /// Nothing has replied.
     Unheard,
     /// Plugs answer; more of them may be there.
     Curious,
@@ -46,22 +46,23 @@ impl RoundPacing {
 
     /// Notes that the first answer of all came so long after the first probe, and after later ones.
     pub(super) fn note_slow_start(&mut self, after: Duration) {
-        self.stretch = (after * 6 / 5).min(SLOW);
+        self.stretch = (after * 6 / 5).min(MAX_SLOW_DELAY);
     }
 
     /// Returns the gap after the round with this number, counted from 1.
     pub(super) fn next_gap(&mut self, round: u32, mood: SearchPhase) -> Duration {
-        let usual = (FIRST + STEP * round.saturating_sub(1).min(100)).min(USUAL);
+        let usual = (FIRST_ROUND_DELAY + ROUND_DELAY_STEP * round.saturating_sub(1).min(100))
+            .min(MAX_ROUND_DELAY);
         // A few stragglers are no reason to slow down.
         if self.late * 10 > self.answers {
-            self.stretch = (self.stretch.max(self.gap) * 3 / 2).min(SLOW);
+            self.stretch = (self.stretch.max(self.gap) * 3 / 2).min(MAX_SLOW_DELAY);
         } else {
             self.stretch = self.stretch * 4 / 5;
         }
         self.answers = 0;
         self.late = 0;
         self.gap = match mood {
-            SearchPhase::Unheard => (self.gap * 6 / 5).clamp(FIRST, UNHEARD),
+            SearchPhase::Unheard => (self.gap * 6 / 5).clamp(FIRST_ROUND_DELAY, MAX_UNHEARD_DELAY),
             SearchPhase::Curious => usual.max(self.stretch),
             SearchPhase::Resting(gap) => gap,
         };
@@ -99,12 +100,15 @@ mod tests {
             pace.next_gap(round, SearchPhase::Curious);
         }
         let stretched = pace.gap;
-        assert!(stretched >= ms(250) && stretched <= SLOW, "{stretched:?}");
+        assert!(
+            stretched >= ms(250) && stretched <= MAX_SLOW_DELAY,
+            "{stretched:?}"
+        );
         for round in 8..16 {
             pace.note_answer(ms(5));
             pace.next_gap(round, SearchPhase::Curious);
         }
-        assert_eq!(pace.gap, USUAL);
+        assert_eq!(pace.gap, MAX_ROUND_DELAY);
     }
 
     #[test]
@@ -114,6 +118,6 @@ mod tests {
             .map(|round| pace.next_gap(round, SearchPhase::Unheard))
             .sum();
         assert!(total > ms(3000) && total < ms(4000), "{total:?}");
-        assert_eq!(pace.gap, UNHEARD);
+        assert_eq!(pace.gap, MAX_UNHEARD_DELAY);
     }
 }

@@ -1,11 +1,11 @@
-//! Where and for how long to look.
+//! The extent of a search.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use hiflying::DiscoveryWord;
 
-/// Where and for how long to look.
+/// The extent of a search: where, and for how long.
 #[derive(Debug, Clone, Default)]
 pub struct SearchPlan {
     /// The local networks.
@@ -14,7 +14,7 @@ pub struct SearchPlan {
     pub direct: Vec<(usize, Ipv4Addr)>,
     /// Discovery words beside the known ones.
     pub words: Vec<DiscoveryWord>,
-    /// The longest time. `None`: [`WAIT`](super::WAIT), or [`SILENT_WAIT`](super::SILENT_WAIT) when nobody answers.
+    /// The longest time. `None`: [`SEARCH_TIMEOUT`](super::SEARCH_TIMEOUT), or [`SILENT_SEARCH_TIMEOUT`](super::SILENT_SEARCH_TIMEOUT) when nothing replies.
     pub wait: Option<Duration>,
     /// Stop when so many have been found, and do not stop before.
     pub expect: Option<usize>,
@@ -29,7 +29,7 @@ pub struct SearchLink {
     pub address: Ipv4Addr,
     /// The length of the network's prefix.
     pub prefix: u8,
-    /// Where a broadcast goes; `None` when only direct probes go out here.
+    /// The broadcast address; `None` when only direct probes go out here.
     pub broadcast: Option<Ipv4Addr>,
 }
 

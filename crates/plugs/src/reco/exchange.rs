@@ -1,4 +1,4 @@
-//! One command over TCP port 8899, with the patience that `docs/protocol/reco.md` section 3 asks for.
+//! One command over TCP port 8899, with the timings that `docs/protocol/reco.md` section 3 asks for.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -11,22 +11,22 @@ use super::{MeterReply, RecoReply};
 use crate::command::{PlugCommand, PlugReply};
 use crate::exchange::{Exchange, ExchangeAction, ExchangeError, NoReplyReason};
 
-/// Connections that are tried before a plug counts as silent; one client was seen to need as many.
-const TRIES: u32 = 3;
+/// Number of connections before a plug counts as silent; one client was seen to need as many.
+const MAX_CONNECTIONS: u32 = 3;
 /// Long enough for the second SYN of a lossy network, which follows the first after 1 s.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long the first byte may take.
+/// The time for the first byte.
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long a line that has no end yet may pause before it counts as ended.
-const SILENCE: Duration = Duration::from_millis(300);
-/// How long an answer may take from its first byte, so that a slow babbler ends too.
+/// The pause after which a line without an end counts as ended.
+const LINE_END_TIMEOUT: Duration = Duration::from_millis(300);
+/// The time for a reply from its first byte on, so that a slow stream of bytes ends too.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
-/// The pause after a repeated connect, longer each time: a client that always waits 500 ms works. The first try is at
-/// once.
-const PAUSE: Duration = Duration::from_millis(200);
-const PAUSE_STEP: Duration = Duration::from_millis(300);
-/// The pause before connecting anew to a plug that refused or hung up: its few slots may just be taken.
-const REOPEN_PAUSE: Duration = Duration::from_millis(200);
+/// Delay of a command after a repeated connect, and its growth: a client that always waits 500 ms works. The first try is
+/// at once.
+const REPEAT_DELAY: Duration = Duration::from_millis(200);
+const REPEAT_DELAY_STEP: Duration = Duration::from_millis(300);
+/// Delay before connecting anew to a plug that refused or hung up: its few slots may just be taken.
+const REOPEN_DELAY: Duration = Duration::from_millis(200);
 /// No answer is as long as this; a real one has about 40 bytes.
 const MAX_ANSWER: usize = 4096;
 
@@ -40,7 +40,7 @@ pub struct RecoExchange {
     command: PlugCommand,
     line: Vec<u8>,
     tries: u32,
-    state: State,
+    state: RecoExchangeState,
     /// The answer so far.
     buffer: Vec<u8>,
     actions: VecDeque<ExchangeAction>,
@@ -48,7 +48,7 @@ pub struct RecoExchange {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum State {
+enum RecoExchangeState {
     /// Before another connect.
     Idle {
         until: Instant,
@@ -84,7 +84,7 @@ impl RecoExchange {
             command,
             line: command_line(command, local),
             tries: 0,
-            state: State::Finished,
+            state: RecoExchangeState::Finished,
             buffer: Vec::new(),
             actions: VecDeque::new(),
             outcome: None,
@@ -97,7 +97,7 @@ impl RecoExchange {
         self.tries += 1;
         self.buffer.clear();
         self.actions.push_back(ExchangeAction::Open);
-        self.state = State::Opening {
+        self.state = RecoExchangeState::Opening {
             until: now + CONNECT_TIMEOUT,
         };
     }
@@ -105,7 +105,7 @@ impl RecoExchange {
     fn send(&mut self, now: Instant) {
         self.actions
             .push_back(ExchangeAction::Send(self.line.clone()));
-        self.state = State::Waiting {
+        self.state = RecoExchangeState::Waiting {
             until: now + FIRST_BYTE_TIMEOUT,
         };
     }
@@ -113,20 +113,20 @@ impl RecoExchange {
     /// Tries anew, unless it has been tried often enough.
     fn fail(&mut self, now: Instant, how: NoReplyReason) {
         tracing::debug!(command = %self.command, tries = self.tries, %how, "no answer");
-        if self.tries >= TRIES {
+        if self.tries >= MAX_CONNECTIONS {
             self.finish(Err(ExchangeError::NoReply(how)));
         } else {
             let pause = match how {
                 NoReplyReason::NoReply | NoReplyReason::NoConnection => Duration::ZERO,
-                _ => REOPEN_PAUSE,
+                _ => REOPEN_DELAY,
             };
-            self.state = State::Idle { until: now + pause };
+            self.state = RecoExchangeState::Idle { until: now + pause };
         }
     }
 
     fn finish(&mut self, outcome: Result<PlugReply, ExchangeError>) {
         self.outcome = Some(outcome);
-        self.state = State::Finished;
+        self.state = RecoExchangeState::Finished;
     }
 
     fn close(&mut self) {
@@ -135,7 +135,7 @@ impl RecoExchange {
 
     fn release(&mut self) {
         self.actions.push_back(ExchangeAction::Release);
-        self.state = State::Finished;
+        self.state = RecoExchangeState::Finished;
     }
 
     /// Looks for the first line in what has come; `ended` when nothing more will.
@@ -157,8 +157,8 @@ impl RecoExchange {
         if has_tail || ended {
             self.release();
         } else {
-            self.state = State::Draining {
-                silence: now + SILENCE,
+            self.state = RecoExchangeState::Draining {
+                silence: now + LINE_END_TIMEOUT,
                 end: now + ANSWER_TIMEOUT,
             };
         }
@@ -177,14 +177,14 @@ impl RecoExchange {
 
 impl Exchange for RecoExchange {
     fn handle_open(&mut self, now: Instant) {
-        if !matches!(self.state, State::Opening { .. }) {
+        if !matches!(self.state, RecoExchangeState::Opening { .. }) {
             return;
         }
         if self.tries <= 1 {
             self.send(now);
         } else {
-            let until = now + PAUSE + PAUSE_STEP * self.tries.saturating_sub(2);
-            self.state = State::Pausing { until };
+            let until = now + REPEAT_DELAY + REPEAT_DELAY_STEP * self.tries.saturating_sub(2);
+            self.state = RecoExchangeState::Pausing { until };
         }
     }
 
@@ -192,48 +192,52 @@ impl Exchange for RecoExchange {
         let room = MAX_ANSWER.saturating_sub(self.buffer.len());
         let bytes = bytes.get(..room).unwrap_or(bytes);
         match self.state {
-            State::Waiting { .. } => {
+            RecoExchangeState::Waiting { .. } => {
                 self.buffer.extend_from_slice(bytes);
                 if !trim(&self.buffer).is_empty() {
-                    self.state = State::Answering {
-                        silence: now + SILENCE,
+                    self.state = RecoExchangeState::Answering {
+                        silence: now + LINE_END_TIMEOUT,
                         end: now + ANSWER_TIMEOUT,
                     };
                 }
                 self.decide(now, false);
             }
-            State::Answering { end, .. } => {
+            RecoExchangeState::Answering { end, .. } => {
                 self.buffer.extend_from_slice(bytes);
-                self.state = State::Answering {
-                    silence: now + SILENCE,
+                self.state = RecoExchangeState::Answering {
+                    silence: now + LINE_END_TIMEOUT,
                     end,
                 };
                 self.decide(now, false);
             }
-            State::Draining { end, .. } => {
+            RecoExchangeState::Draining { end, .. } => {
                 self.buffer.extend_from_slice(bytes);
                 self.log_more();
-                self.state = State::Draining {
-                    silence: now + SILENCE,
+                self.state = RecoExchangeState::Draining {
+                    silence: now + LINE_END_TIMEOUT,
                     end,
                 };
             }
             // A plug sends no banner; whatever it is, it is no answer to a command that has not been sent.
-            State::Idle { .. } | State::Opening { .. } | State::Pausing { .. } => {
+            RecoExchangeState::Idle { .. }
+            | RecoExchangeState::Opening { .. }
+            | RecoExchangeState::Pausing { .. } => {
                 tracing::debug!(bytes = %quote(bytes), "the plug speaks before it is asked");
             }
-            State::Finished => {}
+            RecoExchangeState::Finished => {}
         }
     }
 
     fn handle_closed(&mut self, now: Instant, how: NoReplyReason) {
         match self.state {
-            State::Opening { .. } | State::Pausing { .. } | State::Waiting { .. } => {
+            RecoExchangeState::Opening { .. }
+            | RecoExchangeState::Pausing { .. }
+            | RecoExchangeState::Waiting { .. } => {
                 self.fail(now, how);
             }
-            State::Answering { .. } => self.decide(now, true),
-            State::Draining { .. } => self.state = State::Finished,
-            State::Idle { .. } | State::Finished => {}
+            RecoExchangeState::Answering { .. } => self.decide(now, true),
+            RecoExchangeState::Draining { .. } => self.state = RecoExchangeState::Finished,
+            RecoExchangeState::Idle { .. } | RecoExchangeState::Finished => {}
         }
     }
 
@@ -242,37 +246,36 @@ impl Exchange for RecoExchange {
             return;
         }
         match self.state {
-            State::Idle { .. } => self.open(now),
-            State::Opening { .. } => {
+            RecoExchangeState::Idle { .. } => self.open(now),
+            RecoExchangeState::Opening { .. } => {
                 self.close();
                 self.fail(now, NoReplyReason::NoConnection);
             }
-            State::Pausing { .. } => self.send(now),
-            State::Waiting { .. } => {
+            RecoExchangeState::Pausing { .. } => self.send(now),
+            RecoExchangeState::Waiting { .. } => {
                 self.close();
                 self.fail(now, NoReplyReason::NoReply);
             }
-            State::Answering { .. } => self.decide(now, true),
-            State::Draining { end, .. } if now < end => self.release(),
+            RecoExchangeState::Answering { .. } => self.decide(now, true),
+            RecoExchangeState::Draining { end, .. } if now < end => self.release(),
             // Whoever still talks would talk into the next answer.
-            State::Draining { .. } => {
+            RecoExchangeState::Draining { .. } => {
                 self.close();
-                self.state = State::Finished;
+                self.state = RecoExchangeState::Finished;
             }
-            State::Finished => {}
+            RecoExchangeState::Finished => {}
         }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         match self.state {
-            State::Idle { until }
-            | State::Opening { until }
-            | State::Pausing { until }
-            | State::Waiting { until } => Some(until),
-            State::Answering { silence, end } | State::Draining { silence, end } => {
-                Some(silence.min(end))
-            }
-            State::Finished => None,
+            RecoExchangeState::Idle { until }
+            | RecoExchangeState::Opening { until }
+            | RecoExchangeState::Pausing { until }
+            | RecoExchangeState::Waiting { until } => Some(until),
+            RecoExchangeState::Answering { silence, end }
+            | RecoExchangeState::Draining { silence, end } => Some(silence.min(end)),
+            RecoExchangeState::Finished => None,
         }
     }
 

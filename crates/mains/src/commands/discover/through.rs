@@ -14,12 +14,12 @@ use crate::error::{Exit, Failure, Outcome};
 use crate::hub_client::{Client, EventStream, ServerEvent};
 use crate::shutdown::Signals;
 
-/// No hub searches longer than this.
-const LONGEST_SEARCH: Duration = Duration::from_secs(30);
-/// What an answer may take beyond the search itself.
-const GRACE: Duration = Duration::from_secs(10);
-/// After so long a broken stream is asked for again.
-const BEFORE_AGAIN: Duration = Duration::from_secs(1);
+/// Maximum duration of a hub's search.
+const MAX_SEARCH: Duration = Duration::from_secs(30);
+/// The time for the response beyond the search itself.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Delay before a broken stream is opened again.
+const REOPEN_DELAY: Duration = Duration::from_secs(1);
 
 /// Returns the hub that is to search, if there is one and it can search for this.
 pub(super) fn hub_for(context: &Context, args: &DiscoverArgs) -> Result<Option<Client>, Failure> {
@@ -61,8 +61,8 @@ async fn search(
     hub: &Client,
     args: &DiscoverArgs,
 ) -> Result<Vec<Plug>, Failure> {
-    let call = hub.post("discover").patience(LONGEST_SEARCH + GRACE);
-    let call = match bounded_wait(context, args).map(|wait| wait.min(LONGEST_SEARCH)) {
+    let call = hub.post("discover").patience(MAX_SEARCH + RESPONSE_TIMEOUT);
+    let call = match bounded_wait(context, args).map(|wait| wait.min(MAX_SEARCH)) {
         // Half of what is left, so that the answer comes in time, too.
         Some(wait) if context.deadline().is_some() => call.json(&json!({"wait": text(wait / 2)})),
         Some(wait) => call.json(&json!({"wait": text(wait)})),
@@ -111,7 +111,7 @@ async fn begin(finds: &mut Finds<'_>, hub: &Client) -> Result<EventStream, Failu
 }
 
 async fn begin_again(finds: &mut Finds<'_>, hub: &Client) -> Result<EventStream, Failure> {
-    tokio::time::sleep(BEFORE_AGAIN).await;
+    tokio::time::sleep(REOPEN_DELAY).await;
     begin(finds, hub).await
 }
 

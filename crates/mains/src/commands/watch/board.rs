@@ -1,4 +1,4 @@
-//! What is known of the plugs that are watched, and the table that shows it. Pure: now is a parameter.
+//! The state of the watched plugs, and its table. Pure: now is a parameter.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use crate::ui::table::{Cell, Column, Table};
 use crate::ui::{BAD, BOLD, DIM, paint};
 use api::duration;
 
-/// What is known of one plug.
+/// The state of one plug.
 #[derive(Debug, Default)]
 struct Row {
     name: Option<String>,

@@ -1,4 +1,4 @@
-//! What the plugs say themselves: a scan that never stops tells who is there and how the relays stand, and each plug is metered
+//! News from the plugs themselves: a scan that never stops shows which plugs are there and how the relays stand, and each plug is metered
 //! over one connection that is kept.
 
 use std::cell::RefCell;

@@ -1,4 +1,4 @@
-//! What a hub hears and meters.
+//! News from a hub.
 
 use std::collections::HashSet;
 use std::pin::pin;
@@ -80,7 +80,7 @@ impl<S: Stream<Item = Result<ServerEvent, Failure>>> Watched<'_, S> {
     }
 }
 
-/// What the list says of one plug: that it is there, and its last reading. What is not understood is left out.
+/// Reads one plug of the list: its state and its last reading. Unintelligible entries are left out.
 fn listed(json: Value) -> Vec<News> {
     let reading = json.get("reading").cloned().unwrap_or_default();
     let total = json.get("energy_total_wh").cloned().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Where the news goes: JSON lines, lines for people, or a picture on the terminal.
+//! The output of `mains watch`: JSON lines, lines for people, or a picture on the terminal.
 
 use jiff::Timestamp;
 use plugs::Reading;
@@ -11,14 +11,14 @@ use crate::ui::screen::Screen;
 use crate::ui::table::{Cell, Column, Growing};
 use crate::ui::{BOLD, DIM, Ui};
 
-/// How it is shown.
+/// A form of output.
 enum Form<'a> {
     Json,
     Lines(Growing<'a, 5>),
     Picture(Screen),
 }
 
-/// What shows the news.
+/// The output of news.
 pub(super) struct View<'a> {
     ui: &'a Ui,
     board: Board,
