@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::error::{Exit, Failure, Kind, Outcome};
 use crate::resolve::{Target, parse};
 use crate::shutdown::Signals;
-use view::View;
+use view::WatchView;
 
 mod board;
 mod direct;
@@ -36,7 +36,8 @@ Examples:
     {\"plug\":\"AC:CF:23:12:34:56\",\"at\":\"2026-11-22T12:00:00.123Z\",\"voltage_v\":226.94,\"current_a\":0.35,
       \"frequency_hz\":50.07,\"power_w\":78.4,\"energy_wh\":3548}
 
-JSON: a reading a line; a hub adds its own `energy_total_wh`, which never goes back.
+JSON: a reading a line with the `relay`; a hub adds its `energy_total_wh`, which never goes back.
+A plug without a meter has a line for each change of its relay.
 
 Exit codes: 0 ended, 2 a serial number that several plugs have, 3 no such plug, 7 port 48899 taken or no \
 interface, 8 the named hub cannot be reached.")]
@@ -70,12 +71,22 @@ enum News {
     Removed(Mac),
 }
 
+impl News {
+    /// Returns the plug, when it is news of a plug's state.
+    fn mac_of_plug(&self) -> Option<Mac> {
+        match self {
+            Self::Plug { plug, .. } => Some(plug.mac),
+            _ => None,
+        }
+    }
+}
+
 /// Shows news until a signal, the deadline, or until nobody reads any more.
 pub async fn run(context: &Context, args: WatchArgs) -> Outcome {
     let mut over = pin!(Signals::listen()?.received_before(context.deadline()));
     let (sender, mut news) = mpsc::channel(MAX_WAITING);
     let mut source = pin!(listen(context, &args.plugs, sender).fuse());
-    let mut view = View::open(&context.ui)?;
+    let mut view = WatchView::open(&context.ui)?;
     let mut frames = tokio::time::interval(FRAME_INTERVAL);
     frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !context.ui.is_closed() {

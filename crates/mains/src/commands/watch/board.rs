@@ -55,6 +55,11 @@ impl Board {
         }
     }
 
+    /// Returns the position of a plug's relay.
+    pub(super) fn relay(&self, mac: Mac) -> Option<RelayState> {
+        self.rows.get(&mac)?.relay
+    }
+
     /// Returns what a plug is called.
     pub(super) fn name(&self, mac: Mac) -> String {
         let name = self.rows.get(&mac).and_then(|row| row.name.clone());

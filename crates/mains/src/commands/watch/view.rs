@@ -1,7 +1,8 @@
 //! The output of `mains watch`: JSON lines, lines for people, or a picture on the terminal.
 
 use jiff::Timestamp;
-use plugs::Reading;
+use plugs::{Capability, Plug, Reading, families};
+use serde_json::json;
 
 use super::News;
 use super::board::{Board, figures};
@@ -12,26 +13,26 @@ use crate::ui::table::{Cell, Column, Growing};
 use crate::ui::{BOLD, DIM, Ui};
 
 /// A form of output.
-enum Form<'a> {
+enum WatchForm<'a> {
     Json,
     Lines(Growing<'a, 5>),
     Picture(Screen),
 }
 
 /// The output of news.
-pub(super) struct View<'a> {
+pub(super) struct WatchView<'a> {
     ui: &'a Ui,
     board: Board,
-    form: Form<'a>,
+    form: WatchForm<'a>,
     /// When the picture was drawn last; `None` when there is news since.
     drawn: Option<Timestamp>,
 }
 
-impl<'a> View<'a> {
+impl<'a> WatchView<'a> {
     pub(super) fn open(ui: &'a Ui) -> Result<Self, Failure> {
         let form = match ui.screen()? {
-            _ if ui.is_json() => Form::Json,
-            Some(screen) => Form::Picture(screen),
+            _ if ui.is_json() => WatchForm::Json,
+            Some(screen) => WatchForm::Picture(screen),
             None => {
                 let columns = [
                     Column::text("TIME", 8),
@@ -40,7 +41,7 @@ impl<'a> View<'a> {
                     Column::figures("VOLTAGE", 8),
                     Column::figures("CURRENT", 8),
                 ];
-                Form::Lines(Growing::new(ui, columns))
+                WatchForm::Lines(Growing::new(ui, columns))
             }
         };
         Ok(Self {
@@ -53,26 +54,42 @@ impl<'a> View<'a> {
 
     /// Takes note of news, and prints it where it is printed at once.
     pub(super) fn take(&mut self, news: News) -> Result<(), Failure> {
+        let before = news.mac_of_plug().and_then(|mac| self.board.relay(mac));
         self.board.take(&news);
         self.drawn = None;
-        let News::Reading {
-            reading,
-            json,
-            fresh: true,
-        } = &news
-        else {
-            return Ok(());
-        };
-        match &mut self.form {
-            Form::Json => self.ui.document(json),
-            Form::Lines(table) => table.row(&line(reading, self.board.name(reading.plug))),
-            Form::Picture(_) => Ok(()),
+        match &news {
+            News::Reading {
+                reading,
+                json,
+                fresh: true,
+            } => match &mut self.form {
+                WatchForm::Json => {
+                    let mut line = json.clone();
+                    line["relay"] = json!(self.board.relay(reading.plug));
+                    self.ui.document(&line)
+                }
+                WatchForm::Lines(table) => table.row(&line(reading, self.board.name(reading.plug))),
+                WatchForm::Picture(_) => Ok(()),
+            },
+            // A plug without a meter shows its relay alone.
+            News::Plug { plug, .. } if plug.relay != before && !has_meter(plug) => {
+                match &self.form {
+                    WatchForm::Json => {
+                        let line = json!({
+                            "plug": plug.mac, "at": format!("{:.3}", plug.seen), "relay": plug.relay,
+                        });
+                        self.ui.document(&line)
+                    }
+                    WatchForm::Lines(_) | WatchForm::Picture(_) => Ok(()),
+                }
+            }
+            _ => Ok(()),
         }
     }
 
     /// Draws the picture, where there is one and it would be another: each second the readings are older.
     pub(super) fn draw(&mut self) -> Result<(), Failure> {
-        let Form::Picture(screen) = &mut self.form else {
+        let WatchForm::Picture(screen) = &mut self.form else {
             return Ok(());
         };
         let now = Timestamp::now();
@@ -89,13 +106,19 @@ impl<'a> View<'a> {
     /// Leaves the last picture behind.
     pub(super) fn end(self) -> Result<(), Failure> {
         match self.form {
-            Form::Picture(screen) => {
+            WatchForm::Picture(screen) => {
                 drop(screen);
                 self.ui.data(self.board.picture(Timestamp::now()))
             }
-            Form::Json | Form::Lines(_) => Ok(()),
+            WatchForm::Json | WatchForm::Lines(_) => Ok(()),
         }
     }
+}
+
+/// Tells whether a plug is metered; a module of unknown trade is no plug, and is not shown line by line either.
+fn has_meter(plug: &Plug) -> bool {
+    let families = families::all();
+    families.can(plug.family, Capability::Meter) || !families.can(plug.family, Capability::Switch)
 }
 
 fn line(reading: &Reading, name: String) -> [Cell; 5] {
