@@ -6,7 +6,7 @@ use api::{FoundPlug, PlugId, PlugView};
 use plugs::FamilyId;
 use serde_json::json;
 
-use crate::commands::targets::{Told, each_of};
+use crate::commands::targets::{TargetOutcome, each_of};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
 use crate::hub_client::Client;
@@ -45,7 +45,7 @@ pub(super) async fn run(context: &Context, args: &HubAdoptArgs) -> Outcome {
         context.ui.status("nothing new answers");
     }
     let through = context.bounded(Through::of(context, hub.clone())).await?;
-    let one = async |target: &Target| -> Told<PlugView> {
+    let one = async |target: &Target| -> TargetOutcome<PlugView> {
         let work = async {
             let address = match target.address() {
                 Some(address) => address,
