@@ -1,7 +1,11 @@
-//! What people make: groups, schedules, rules and tariffs have all the same life.
+//! What groups, schedules, rules and tariffs have in common.
 
-use serde::Serialize;
+use std::fmt;
+
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+#[cfg(test)]
+use serde_json::{Map, Value};
 
 use crate::error::RequestError;
 use crate::id::Id;
@@ -54,10 +58,17 @@ impl Collection {
     }
 }
 
-/// Something that people make and edit. Its JSON has no id and nothing that the hub adds.
-pub trait Document: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
-    /// Where it belongs.
+/// A group, schedule, rule or tariff as people write it. Its JSON has no id and nothing that the hub adds.
+///
+/// It is read tolerantly, so that a client understands a newer hub. Who stores one refuses its [`unknown_field`].
+pub trait Document:
+    Serialize + DeserializeOwned + fmt::Debug + Clone + PartialEq + Send + Sync + 'static
+{
+    /// The collection of these documents.
     const COLLECTION: Collection;
+
+    /// What the hub adds.
+    type Status: Serialize + DeserializeOwned + fmt::Debug + Clone + PartialEq + Send + Sync;
 
     /// Returns its name; no two of a collection have the same, whatever the case.
     fn name(&self) -> &str;
@@ -79,4 +90,51 @@ pub struct Stored<T> {
     pub revision: u64,
     /// What people wrote.
     pub body: T,
+}
+
+impl<T: Document> Stored<T> {
+    /// Returns the document as the API and events show it.
+    pub fn view(&self, status: T::Status) -> DocumentView<T> {
+        DocumentView {
+            id: self.id.clone(),
+            document: self.body.clone(),
+            status,
+        }
+    }
+}
+
+/// A document as the API and events show it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(bound = "T: Document")]
+pub struct DocumentView<T: Document> {
+    /// The name that the hub gave it.
+    pub id: Id,
+    /// What people wrote.
+    #[serde(flatten)]
+    pub document: T,
+    /// What the hub adds.
+    #[serde(flatten)]
+    pub status: T::Status,
+}
+
+/// Returns the first of these fields that a document does not have.
+pub fn unknown_field<'a, T: Document>(
+    document: &T,
+    fields: impl IntoIterator<Item = &'a String>,
+) -> Option<&'a str> {
+    let known = serde_json::to_value(document).ok()?;
+    let mut fields = fields.into_iter();
+    let unknown = fields.find(|field| known.get(field).is_none());
+    unknown.map(String::as_str)
+}
+
+/// Reads a document for a test, and refuses fields that it does not have.
+#[cfg(test)]
+pub(crate) fn read<T: Document>(json: &str) -> Result<T, String> {
+    let object: Map<String, Value> = serde_json::from_str(json).map_err(|e| e.to_string())?;
+    let document = T::deserialize(Value::Object(object.clone())).map_err(|e| e.to_string())?;
+    match unknown_field(&document, object.keys()) {
+        Some(field) => Err(format!("unknown field {field}")),
+        None => Ok(document),
+    }
 }

@@ -1,9 +1,8 @@
 //! What plugs used and what it cost, by day or month.
 
+use hiflying::Mac;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-
-use crate::id::PlugId;
 
 /// What a report is divided into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -39,7 +38,7 @@ impl EnergyPeriod {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EnergyRow {
     /// The plug.
-    pub mac: PlugId,
+    pub mac: Mac,
     /// The day or month.
     pub period: String,
     /// Watt-hours.

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
+use hiflying::Mac;
 use serde::{Deserialize, Serialize};
 
 use crate::document::{Collection, Document};
 use crate::error::RequestError;
-use crate::id::PlugId;
+use crate::status::NoStatus;
 
 /// The longest name of anything, in characters.
 const LONGEST_NAME: usize = 64;
@@ -15,16 +16,16 @@ const MOST_PLUGS: usize = 10_000;
 
 /// Plugs that are switched together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Group {
     /// What it is called.
     pub name: String,
     /// Its plugs.
-    pub plugs: Vec<PlugId>,
+    pub plugs: Vec<Mac>,
 }
 
 impl Document for Group {
     const COLLECTION: Collection = Collection::Groups;
+    type Status = NoStatus;
 
     fn name(&self) -> &str {
         &self.name
@@ -83,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_group_names_each_plug_once() {
-        let plug: PlugId = "accf23123456".parse().unwrap();
+        let plug: Mac = "accf23123456".parse().unwrap();
         let mut group = Group {
             name: "lamps".into(),
             plugs: vec![plug],

@@ -3,37 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use hiflying::{Mac, MacError};
+use hiflying::Mac;
 
 use crate::error::excerpt;
 use crate::json::json_is_text;
-
-/// A plug's MAC as the hub's own JSON and paths write it: twelve lower-case hex digits. Any form is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PlugId(pub Mac);
-
-impl fmt::Display for PlugId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .octets()
-            .iter()
-            .try_for_each(|octet| write!(f, "{octet:02x}"))
-    }
-}
-
-impl FromStr for PlugId {
-    type Err = MacError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self)
-    }
-}
-
-impl From<Mac> for PlugId {
-    fn from(mac: Mac) -> Self {
-        Self(mac)
-    }
-}
 
 /// The name that the hub gave to a document, e.g. `g-3f9a02c1`. It is never a MAC.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,7 +54,7 @@ impl FromStr for Id {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum SwitchTarget {
     /// One plug.
-    Plug(PlugId),
+    Plug(Mac),
     /// Every plug of a group.
     Group(Id),
 }
@@ -108,21 +81,11 @@ impl FromStr for SwitchTarget {
     }
 }
 
-json_is_text!(PlugId, Id, SwitchTarget);
+json_is_text!(Id, SwitchTarget);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn plugs_are_written_in_lower_case_and_read_in_any() {
-        let id: PlugId = "AC-CF-23-12-34-56".parse().unwrap();
-        assert_eq!(serde_json::to_string(&id).unwrap(), "\"accf23123456\"");
-        assert_eq!(
-            serde_json::from_str::<PlugId>("\"ACCF23123456\"").unwrap(),
-            id
-        );
-    }
 
     #[test]
     fn an_id_is_never_a_mac() {
@@ -143,7 +106,9 @@ mod tests {
             assert!(text.parse::<Id>().is_err(), "{text}");
         }
         let plug = "accf23123456".parse().unwrap();
-        assert_eq!("AC:CF:23:12:34:56".parse(), Ok(SwitchTarget::Plug(plug)));
+        let target: SwitchTarget = "AC:CF:23:12:34:56".parse().unwrap();
+        assert_eq!(target, SwitchTarget::Plug(plug));
+        assert_eq!(target.to_string(), "AC:CF:23:12:34:56");
         assert!("kitchen".parse::<SwitchTarget>().is_err());
     }
 }

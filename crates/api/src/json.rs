@@ -1,4 +1,7 @@
-//! Types whose JSON is their text.
+//! How values are written in JSON.
+
+use jiff::Timestamp;
+use serde::Serializer;
 
 /// Implements serde for types that are read with `FromStr` and written with `Display`.
 macro_rules! json_is_text {
@@ -19,3 +22,35 @@ macro_rules! json_is_text {
 }
 
 pub(crate) use json_is_text;
+
+/// Writes a time to the second: `2026-11-22T12:00:00Z`.
+pub(crate) fn seconds<S: Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&format_args!("{time:.0}"))
+}
+
+/// Writes a time to the second, or null.
+pub(crate) fn optional_seconds<S: Serializer>(
+    time: &Option<Timestamp>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => seconds(time, to),
+        None => to.serialize_none(),
+    }
+}
+
+/// Writes a figure rounded to millionths: what is beyond is an artefact of sums.
+pub(crate) fn millionths<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64((value * 1e6).round() / 1e6)
+}
+
+/// Writes a figure rounded to millionths, or null.
+pub(crate) fn optional_millionths<S: Serializer>(
+    value: &Option<f64>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => millionths(value, to),
+        None => to.serialize_none(),
+    }
+}

@@ -4,25 +4,26 @@
 
 mod kind;
 
-use serde::{Deserialize, Deserializer, Serialize, de};
-use serde_json::{Map, Value};
+use hiflying::Mac;
+use serde::{Deserialize, Serialize};
 
 pub use kind::{RuleKind, TestPulse};
 
 use crate::document::{Collection, Document};
 use crate::error::RequestError;
 use crate::group::check_name;
-use crate::id::PlugId;
+use crate::status::RuleStatus;
 
 /// A rule as people write it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rule {
     /// What it is called.
     pub name: String,
     /// Whether it acts.
+    #[serde(default = "enabled")]
     pub enabled: bool,
     /// The plug that it switches.
-    pub plug: PlugId,
+    pub plug: Mac,
     /// What it does; its word is the field `kind`, its numbers stand beside it.
     #[serde(flatten)]
     pub kind: RuleKind,
@@ -30,13 +31,13 @@ pub struct Rule {
 
 impl Rule {
     /// Returns the plugs that it watches or switches, each with the field that names it.
-    pub fn plugs(&self) -> impl Iterator<Item = (&'static str, PlugId)> {
+    pub fn plugs(&self) -> impl Iterator<Item = (&'static str, Mac)> {
         let leader = self.kind.leader().map(|leader| ("leader", leader));
         [("plug", self.plug)].into_iter().chain(leader)
     }
 
     /// Returns the field and the plug whose meter it needs.
-    pub fn metered_plug(&self) -> Option<(&'static str, PlugId)> {
+    pub fn metered_plug(&self) -> Option<(&'static str, Mac)> {
         match &self.kind {
             RuleKind::StandbyKill { .. } | RuleKind::OverPower { .. } => Some(("plug", self.plug)),
             RuleKind::Follow { leader, .. } => Some(("leader", *leader)),
@@ -47,6 +48,7 @@ impl Rule {
 
 impl Document for Rule {
     const COLLECTION: Collection = Collection::Rules;
+    type Status = RuleStatus;
 
     fn name(&self) -> &str {
         &self.name
@@ -58,33 +60,6 @@ impl Document for Rule {
     }
 }
 
-impl<'de> Deserialize<'de> for Rule {
-    /// Reads it strictly: what the kind does not know is an error.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Serde cannot flatten and refuse unknown fields at once; the kind refuses what is left over.
-        #[derive(Deserialize)]
-        struct Parts {
-            name: String,
-            #[serde(default = "enabled")]
-            enabled: bool,
-            plug: PlugId,
-            #[serde(flatten)]
-            kind: Map<String, Value>,
-        }
-
-        let parts = Parts::deserialize(deserializer)?;
-        if !parts.kind.contains_key("kind") {
-            return Err(de::Error::missing_field("kind"));
-        }
-        Ok(Self {
-            name: parts.name,
-            enabled: parts.enabled,
-            plug: parts.plug,
-            kind: RuleKind::deserialize(Value::Object(parts.kind)).map_err(de::Error::custom)?,
-        })
-    }
-}
-
 /// A rule acts unless it says otherwise.
 fn enabled() -> bool {
     true
@@ -92,14 +67,16 @@ fn enabled() -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
-    use serde_json::json;
+    use crate::document::read;
 
     fn rule(fields: Value) -> Result<Rule, String> {
         let mut rule = json!({"name": "television", "plug": "AC:CF:23:12:34:56"});
         let object = rule.as_object_mut().unwrap();
         object.extend(fields.as_object().unwrap().clone());
-        let rule: Rule = serde_json::from_value(rule).map_err(|error| error.to_string())?;
+        let rule: Rule = read(&rule.to_string())?;
         rule.check().map_err(|error| {
             format!("{}: {}", error.field().unwrap_or_default(), error.message())
         })?;
@@ -114,14 +91,14 @@ mod tests {
             json!({"kind": "standby_kill", "below_w": 10.5, "for": "5m", "restore_at": null, "test_pulse": null}),
             json!({"kind": "auto_off", "after": "2h"}),
             json!({"kind": "over_power", "above_w": 2000.0, "for": "10s"}),
-            json!({"kind": "follow", "leader": "accf23000001", "above_w": 30.0, "hysteresis_w": 5.0, "delay": "10s"}),
-            json!({"kind": "follow", "leader": "accf23000001", "above_w": 30.0, "hysteresis_w": null, "delay": null}),
+            json!({"kind": "follow", "leader": "AC:CF:23:00:00:01", "above_w": 30.0, "hysteresis_w": 5.0, "delay": "10s"}),
+            json!({"kind": "follow", "leader": "AC:CF:23:00:00:01", "above_w": 30.0, "hysteresis_w": null, "delay": null}),
             json!({"kind": "keep_on", "after": "5m"}),
             json!({"kind": "keep_on", "after": null}),
             json!({"kind": "power_on", "state": "last"}),
         ] {
             let mut expected =
-                json!({"name": "television", "enabled": true, "plug": "accf23123456"});
+                json!({"name": "television", "enabled": true, "plug": "AC:CF:23:12:34:56"});
             expected
                 .as_object_mut()
                 .unwrap()
@@ -208,11 +185,11 @@ mod tests {
                 "",
             ),
             (
-                json!({"kind": "follow", "leader": "accf23000001", "above_w": 5, "hysteresis_w": 5}),
+                json!({"kind": "follow", "leader": "AC:CF:23:00:00:01", "above_w": 5, "hysteresis_w": 5}),
                 "hysteresis_w",
             ),
             (
-                json!({"kind": "follow", "leader": "accf23000001", "above_w": 5, "hysteresis_w": -1}),
+                json!({"kind": "follow", "leader": "AC:CF:23:00:00:01", "above_w": 5, "hysteresis_w": -1}),
                 "hysteresis_w",
             ),
             (json!({"kind": "power_on", "state": "toggle"}), "toggle"),
@@ -226,7 +203,8 @@ mod tests {
 
     #[test]
     fn names_every_plug_it_needs() {
-        let rule = rule(json!({"kind": "follow", "leader": "accf23000001", "above_w": 5})).unwrap();
+        let rule =
+            rule(json!({"kind": "follow", "leader": "AC:CF:23:00:00:01", "above_w": 5})).unwrap();
         let fields: Vec<_> = rule.plugs().map(|(field, _)| field).collect();
         assert_eq!(fields, ["plug", "leader"]);
     }

@@ -18,6 +18,7 @@ use crate::duration::Period;
 use crate::error::RequestError;
 use crate::group::check_name;
 use crate::id::SwitchTarget;
+use crate::status::ScheduleStatus;
 use plugs::RelayCommand;
 
 /// No more targets than this; more plugs go into a group.
@@ -27,7 +28,6 @@ const LONGEST_WINDOW: Duration = Duration::from_secs(12 * 3600);
 
 /// What switches by the clock or the sun.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Schedule {
     /// What it is called.
     pub name: String,
@@ -54,6 +54,7 @@ fn enabled() -> bool {
 
 impl Document for Schedule {
     const COLLECTION: Collection = Collection::Schedules;
+    type Status = ScheduleStatus;
 
     fn name(&self) -> &str {
         &self.name
@@ -90,7 +91,7 @@ impl Document for Schedule {
 mod tests {
     use super::*;
 
-    const JSON: &str = r#"{"name":"evening","enabled":true,"targets":["accf23123456","g-3f9a02c1"],"action":"on","when":{"at":"07:00","days":["mon"]},"random":"10m","catch_up":null}"#;
+    const JSON: &str = r#"{"name":"evening","enabled":true,"targets":["AC:CF:23:12:34:56","g-3f9a02c1"],"action":"on","when":{"at":"07:00","days":["mon"]},"random":"10m","catch_up":null}"#;
 
     fn read(json: &str) -> Schedule {
         serde_json::from_str(json).unwrap()
@@ -111,7 +112,7 @@ mod tests {
             JSON.replace("catch_up", "catchup"),
             JSON.replace("g-3f9a02c1", "lamps"),
         ] {
-            assert!(serde_json::from_str::<Schedule>(&json).is_err(), "{json}");
+            assert!(crate::document::read::<Schedule>(&json).is_err(), "{json}");
         }
     }
 
@@ -119,7 +120,7 @@ mod tests {
     fn what_is_wrong_is_said_at_its_field() {
         for (from, to, field) in [
             ("evening", " ", "name"),
-            ("\"accf23123456\",\"g-3f9a02c1\"", "", "targets"),
+            ("\"AC:CF:23:12:34:56\",\"g-3f9a02c1\"", "", "targets"),
             ("g-3f9a02c1", "AC-CF-23-12-34-56", "targets"),
             ("10m", "13h", "random"),
         ] {

@@ -4,6 +4,7 @@ mod prices;
 
 use std::collections::HashSet;
 
+use hiflying::Mac;
 use jiff::Timestamp;
 use jiff::civil::{DateTime, Time};
 use serde::{Deserialize, Serialize};
@@ -13,9 +14,9 @@ pub use prices::{HourPrice, HourPrices};
 use crate::document::{Collection, Document};
 use crate::error::RequestError;
 use crate::group::check_name;
-use crate::id::PlugId;
 use crate::local_date::LocalDate;
 use crate::schedule::Weekdays;
+use crate::status::NoStatus;
 use crate::time_of_day::TimeOfDay;
 use prices::MOST_PRICE;
 
@@ -36,15 +37,15 @@ pub struct Tariff {
     pub valid_from: Option<LocalDate>,
     /// Whose energy it prices; empty is everybody's who is in no other tariff's list.
     #[serde(default)]
-    pub plugs: Vec<PlugId>,
+    pub plugs: Vec<Mac>,
     /// The prices.
     #[serde(flatten)]
-    pub prices: TariffKind,
+    pub kind: TariffKind,
 }
 
 /// The price of a kilowatt-hour.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum TariffKind {
     /// Always the same.
     Flat {
@@ -82,7 +83,7 @@ impl Tariff {
     ///
     /// Whether the tariff holds at all is not asked.
     pub fn price(&self, time: Timestamp, local: DateTime) -> Option<f64> {
-        match &self.prices {
+        match &self.kind {
             TariffKind::Flat { price } => Some(*price),
             TariffKind::DayNight {
                 day,
@@ -111,6 +112,7 @@ fn is_between(time: Time, from: Time, to: Time) -> bool {
 
 impl Document for Tariff {
     const COLLECTION: Collection = Collection::Tariffs;
+    type Status = NoStatus;
 
     fn name(&self) -> &str {
         &self.name
@@ -127,7 +129,7 @@ impl Document for Tariff {
         if let Some(twice) = self.plugs.iter().find(|plug| !seen.insert(**plug)) {
             return Err(RequestError::usage(format!("{twice} is named twice")).at("plugs"));
         }
-        self.prices.check()
+        self.kind.check()
     }
 }
 
@@ -202,7 +204,7 @@ mod tests {
 
     use super::*;
 
-    const FLAT: &str = r#"{"name":"home","currency":"EUR","valid_from":"2026-01-01","plugs":["accf23123456"],"kind":"flat","price":0.32}"#;
+    const FLAT: &str = r#"{"name":"home","currency":"EUR","valid_from":"2026-01-01","plugs":["AC:CF:23:12:34:56"],"kind":"flat","price":0.32}"#;
     const DAY_NIGHT: &str = r#"{"name":"two","currency":"CHF","valid_from":null,"plugs":[],"kind":"day_night","day":0.3,"night":0.2,"day_begins":"06:00","night_begins":"22:00","days":["mon","tue","wed","thu","fri"]}"#;
     const HOURLY: &str = r#"{"name":"market","currency":"EUR","valid_from":null,"plugs":[],"kind":"hourly","prices":[{"t":"2026-11-22T00:00:00Z","price":-0.01}],"otherwise":0.3}"#;
 
@@ -234,7 +236,7 @@ mod tests {
             (HOURLY, "\"t\"", "\"time\""),
         ] {
             let json = json.replacen(from, to, 1);
-            assert!(serde_json::from_str::<Tariff>(&json).is_err(), "{json}");
+            assert!(crate::document::read::<Tariff>(&json).is_err(), "{json}");
         }
     }
 
@@ -249,8 +251,8 @@ mod tests {
             (FLAT, "0.32", "1e300", "price"),
             (
                 FLAT,
-                "\"accf23123456\"",
-                "\"accf23123456\",\"ACCF23123456\"",
+                "\"AC:CF:23:12:34:56\"",
+                "\"AC:CF:23:12:34:56\",\"ACCF23123456\"",
                 "plugs",
             ),
             (DAY_NIGHT, "0.3", "-0.3", "day"),

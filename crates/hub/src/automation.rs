@@ -11,7 +11,7 @@ mod context;
 mod executor;
 mod hub;
 mod rules;
-mod run_state;
+pub(crate) mod run_state;
 mod schedules;
 mod state_writer;
 mod switch_limiter;

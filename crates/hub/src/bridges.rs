@@ -12,7 +12,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use api::{Id, RequestError};
+use api::{Event, Id, RequestError};
 use hiflying::net::select;
 use hue::flow;
 use hue::net::{
@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
-use crate::event::{EventBus, News};
+use crate::event::EventBus;
 
 pub(crate) use error::bridge_error;
 pub use job::{TakeoverJob, TakeoverState, TakeoverStep};
@@ -175,7 +175,7 @@ impl HueBridges {
         flow::lights(&opened.client()).await.map_err(bridge_error)
     }
 
-    /// Starts to take over a bulb and returns at once. The progress is reported by [`News::Takeover`] and by the job.
+    /// Starts to take over a bulb and returns at once. The progress is reported by [`Event::Takeover`] and by the job.
     ///
     /// # Errors
     ///
@@ -254,7 +254,7 @@ impl HueBridges {
 
     fn publish(&self, job: &TakeoverJob) {
         let json = serde_json::to_value(job).expect("a job is a tree with text keys");
-        self.0.bus.publish(News::Takeover(json.into()));
+        self.0.bus.publish(Event::Takeover(json.into()));
     }
 
     fn network(&self) -> Result<NetworkConfig, HueError> {

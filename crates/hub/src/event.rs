@@ -1,81 +1,18 @@
-//! News: what happens at the plugs, in the automation and at bridges, for everybody who listens.
+//! The event bus: what happens at plugs, to documents and at bridges.
 //!
-//! The bus keeps the latest events, so that a listener that was cut off goes on where it was. Who is too slow is told so
-//! and never slows anybody down.
+//! The bus keeps the latest events, so that a listener that was cut off resumes where it was. A listener that is too slow is
+//! notified, and never slows down the others.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use api::PlugView;
-use hiflying::Mac;
-use plugs::Reading;
-use serde_json::Value;
+use api::Event;
 use tokio::sync::broadcast;
 
 /// So many events can be caught up with.
 pub const KEPT: usize = 4096;
-
-/// What happened.
-#[derive(Debug, Clone)]
-pub enum News {
-    /// A plug was adopted or changed: name, room, relay, address, …
-    Plug(Arc<PlugView>),
-    /// A plug was removed.
-    Removed(Mac),
-    /// A plug was metered.
-    Reading {
-        /// The reading.
-        reading: Arc<Reading>,
-        /// The plug's lifetime total in watt-hours, which never goes back.
-        energy_total_wh: Option<u64>,
-    },
-    /// A plug is gone, or back.
-    Availability(Arc<PlugView>),
-    /// A schedule fired, changed, failed or was stopped; the JSON that its page shows.
-    Schedule(Arc<Value>),
-    /// A rule acted, changed, failed or was stopped; the JSON that its page shows.
-    Rule(Arc<Value>),
-    /// A takeover of a bulb began, came further or ended; the JSON that its page shows.
-    Takeover(Arc<Value>),
-}
-
-impl News {
-    /// Returns the event's name in the stream.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Plug(_) | Self::Removed(_) => "plug",
-            Self::Reading { .. } => "reading",
-            Self::Availability(_) => "availability",
-            Self::Schedule(_) => "schedule",
-            Self::Rule(_) => "rule",
-            Self::Takeover(_) => "takeover",
-        }
-    }
-
-    /// Returns its data as JSON.
-    pub fn json(&self) -> Value {
-        let json = match self {
-            Self::Plug(view) | Self::Availability(view) => serde_json::to_value(view),
-            Self::Removed(mac) => Ok(serde_json::json!({"mac": mac, "removed": true})),
-            Self::Reading {
-                reading,
-                energy_total_wh,
-            } => serde_json::to_value(reading).map(|mut json| {
-                if let Some(object) = json.as_object_mut() {
-                    object.insert("energy_total_wh".to_owned(), (*energy_total_wh).into());
-                }
-                json
-            }),
-            Self::Schedule(json) | Self::Rule(json) | Self::Takeover(json) => {
-                Ok(Value::clone(json))
-            }
-        };
-        // Every one of these is a tree with text keys, which always can be written.
-        json.unwrap_or(Value::Null)
-    }
-}
 
 /// The place of an event in the stream of one run of the hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -107,20 +44,23 @@ impl FromStr for EventId {
     }
 }
 
-/// One event.
+/// An event with its place in the stream.
 #[derive(Debug)]
-pub struct Event {
+pub struct PublishedEvent {
     /// Its place in the stream.
     pub id: EventId,
-    /// What happened.
-    pub news: News,
+    /// The event.
+    pub event: Event,
     json: OnceLock<String>,
 }
 
-impl Event {
+impl PublishedEvent {
     /// Returns the data as JSON text; made once, for all listeners.
+    #[expect(clippy::expect_used, reason = "an invariant of the type")]
     pub fn json(&self) -> &str {
-        self.json.get_or_init(|| self.news.json().to_string())
+        self.json.get_or_init(|| {
+            serde_json::to_string(&self.event).expect("every event is a tree with text keys")
+        })
     }
 }
 
@@ -132,27 +72,27 @@ pub struct EventBus(Arc<Shared>);
 struct Shared {
     run: u32,
     latest: Mutex<Latest>,
-    live: broadcast::Sender<Arc<Event>>,
+    live: broadcast::Sender<Arc<PublishedEvent>>,
 }
 
 #[derive(Debug, Default)]
 struct Latest {
     /// The number of the latest event; 0 before the first.
     number: u64,
-    events: VecDeque<Arc<Event>>,
+    events: VecDeque<Arc<PublishedEvent>>,
 }
 
 /// What a listener gets.
 #[derive(Debug)]
 pub struct Subscription {
     /// What happened since the event that the listener had last.
-    pub missed: Vec<Arc<Event>>,
+    pub missed: Vec<Arc<PublishedEvent>>,
     /// Whether that event is too old or unknown, so that the listener has to read everything again.
     pub is_reset: bool,
     /// Where the stream is; what comes live comes after it.
     pub at: EventId,
     /// What happens from now on. A listener that falls behind by more than [`KEPT`] gets `Lagged`.
-    pub live: broadcast::Receiver<Arc<Event>>,
+    pub live: broadcast::Receiver<Arc<PublishedEvent>>,
 }
 
 impl Default for EventBus {
@@ -173,12 +113,12 @@ impl EventBus {
     }
 
     /// Tells everybody.
-    pub fn publish(&self, news: News) {
+    pub fn publish(&self, event: Event) {
         let mut latest = self.latest();
         latest.number += 1;
-        let event = Arc::new(Event {
+        let event = Arc::new(PublishedEvent {
             id: self.id(latest.number),
-            news,
+            event,
             json: OnceLock::new(),
         });
         if latest.events.len() >= KEPT {
@@ -190,7 +130,7 @@ impl EventBus {
     }
 
     /// Listens from now on.
-    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<PublishedEvent>> {
         self.0.live.subscribe()
     }
 
@@ -233,10 +173,12 @@ impl EventBus {
 
 #[cfg(test)]
 mod tests {
+    use hiflying::Mac;
+
     use super::*;
 
-    fn news() -> News {
-        News::Removed(Mac::new([1; 6]))
+    fn event() -> Event {
+        Event::PlugRemoved(Mac::new([1; 6]))
     }
 
     fn numbers(subscription: &Subscription) -> Vec<u64> {
@@ -251,7 +193,7 @@ mod tests {
     fn goes_on_where_a_listener_was() {
         let bus = EventBus::new();
         for _ in 0..5 {
-            bus.publish(news());
+            bus.publish(event());
         }
         let id = |number| Some(bus.id(number));
         assert_eq!(numbers(&bus.resume(id(3))), [4, 5]);
@@ -276,7 +218,7 @@ mod tests {
     fn forgets_what_is_too_old() {
         let bus = EventBus::new();
         for _ in 0..KEPT + 10 {
-            bus.publish(news());
+            bus.publish(event());
         }
         let resume = |number| bus.resume(Some(bus.id(number)));
         assert!(resume(9).is_reset);
@@ -288,9 +230,9 @@ mod tests {
     #[test]
     fn nothing_is_missed_between_catching_up_and_live() {
         let bus = EventBus::new();
-        bus.publish(news());
+        bus.publish(event());
         let mut subscription = bus.resume(Some(bus.id(1)));
-        bus.publish(news());
+        bus.publish(event());
         assert!(subscription.missed.is_empty());
         assert_eq!(subscription.live.try_recv().unwrap().id.number, 2);
     }

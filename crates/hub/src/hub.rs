@@ -7,24 +7,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use api::{
-    Cause, Document, Group, Id, PlugId, PlugView, RelayCommand, RequestError, Rule, RuleKind,
-    Schedule, Stored, SwitchTarget, Switched, Tariff,
+    Cause, Group, PlugView, RelayCommand, RequestError, Rule, RuleKind, Schedule, SwitchTarget,
+    Switched, Tariff,
 };
 use futures_util::future::join_all;
 use hiflying::Mac;
-use jiff::Timestamp;
-use plugs::Capability;
-use serde::Serialize;
-use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use crate::bridges::HueBridges;
 use crate::config::Config;
-use crate::event::{EventBus, News};
+use crate::event::EventBus;
 use crate::recorder::Recorder;
 use crate::registry::Registry;
 use crate::repository::Repository;
-use crate::schedule::{Clock, next_due};
+use crate::schedule::Clock;
 use crate::store::Store;
 
 /// So many plugs of a group are switched at the same time; more would only wait for one another.
@@ -37,7 +33,7 @@ pub struct Parts {
     pub config: Config,
     /// What outlives the process.
     pub store: Arc<dyn Store>,
-    /// News.
+    /// Events.
     pub bus: EventBus,
     /// The plugs.
     pub registry: Registry,
@@ -152,7 +148,7 @@ impl Hub {
     /// # Errors
     ///
     /// [`RequestError`] of kind `not_found` when there is no such group.
-    pub fn members(&self, target: &SwitchTarget) -> Result<Vec<PlugId>, RequestError> {
+    pub fn members(&self, target: &SwitchTarget) -> Result<Vec<Mac>, RequestError> {
         match target {
             SwitchTarget::Plug(plug) => Ok(vec![*plug]),
             SwitchTarget::Group(id) => Ok(self.groups().one(id)?.body.plugs),
@@ -170,12 +166,12 @@ impl Hub {
         target: &SwitchTarget,
         wanted: RelayCommand,
         cause: &Cause,
-    ) -> Result<Vec<(PlugId, Result<Switched, RequestError>)>, RequestError> {
+    ) -> Result<Vec<(Mac, Result<Switched, RequestError>)>, RequestError> {
         let plugs = self.members(target)?;
         let mut results = Vec::with_capacity(plugs.len());
         for some in plugs.chunks(AT_ONCE) {
             let each = some.iter().map(async |plug| {
-                let result = self.registry().switch(plug.0, wanted, cause.clone()).await;
+                let result = self.registry().switch(*plug, wanted, cause.clone()).await;
                 (*plug, result)
             });
             results.extend(join_all(each).await);
@@ -191,198 +187,30 @@ impl Hub {
     /// As [`Registry::replace`]. A document that cannot be written then is logged and goes on naming `old`.
     pub async fn replace_plug(&self, old: Mac, new: Mac) -> Result<Arc<PlugView>, RequestError> {
         let view = self.registry().replace(old, new).await?;
-        let (old, new) = (PlugId(old), PlugId(new));
-        let swap = |plug: &mut PlugId| {
-            std::mem::replace(plug, if *plug == old { new } else { *plug }) == old
-        };
-        self.carry_over(self.groups(), |group| swap_in(&mut group.plugs, old, new))
+        self.edit_documents(|group: &mut Group| swap_in(&mut group.plugs, old, new))
             .await;
-        self.carry_over(self.tariffs(), |tariff| {
-            swap_in(&mut tariff.plugs, old, new)
+        self.edit_documents(|tariff: &mut Tariff| swap_in(&mut tariff.plugs, old, new))
+            .await;
+        self.edit_documents(|schedule: &mut Schedule| {
+            let [old, new] = [old, new].map(SwitchTarget::Plug);
+            swap_in(&mut schedule.targets, old, new)
         })
         .await;
-        let schedules = self
-            .carry_over(self.schedules(), |schedule| {
-                swap_in(
-                    &mut schedule.targets,
-                    SwitchTarget::Plug(old),
-                    SwitchTarget::Plug(new),
-                )
-            })
-            .await;
-        let rules = self
-            .carry_over(self.rules(), |rule| {
-                let follows = match &mut rule.kind {
-                    RuleKind::Follow { leader, .. } => swap(leader),
-                    _ => false,
-                };
-                swap(&mut rule.plug) | follows
-            })
-            .await;
-        for schedule in schedules {
-            let view = Arc::new(self.schedule_view(&schedule));
-            self.bus().publish(News::Schedule(view));
-        }
-        for rule in rules {
-            self.bus()
-                .publish(News::Rule(Arc::new(self.rule_view(&rule))));
-        }
+        self.edit_documents(|rule: &mut Rule| {
+            let is_named = rule.plugs().any(|(_, plug)| plug == old);
+            let leader = match &mut rule.kind {
+                RuleKind::Follow { leader, .. } => Some(leader),
+                _ => None,
+            };
+            let plugs = std::iter::once(&mut rule.plug).chain(leader);
+            plugs
+                .filter(|plug| **plug == old)
+                .for_each(|plug| *plug = new);
+            is_named
+        })
+        .await;
         Ok(view)
     }
-
-    /// Edits every document of which `change` says that it was changed, and returns those.
-    async fn carry_over<T: Document>(
-        &self,
-        shelf: &Repository<T>,
-        change: impl Fn(&mut T) -> bool,
-    ) -> Vec<Stored<T>> {
-        let mut changed = Vec::new();
-        for mut document in shelf.all() {
-            if !change(&mut document.body) {
-                continue;
-            }
-            let (id, revision) = (document.id, document.revision);
-            match shelf.replace(&id, document.body, Some(revision)).await {
-                Ok(stored) => changed.push(stored),
-                Err(error) => {
-                    let what = T::COLLECTION.singular();
-                    tracing::error!(%id, %error, "a {what} goes on naming the plug that was replaced");
-                }
-            }
-        }
-        changed
-    }
-
-    /// Says whether all that a group names exists.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError`] of kind `usage` at the field that names an unknown plug.
-    pub fn check_group(&self, group: &Group) -> Result<(), RequestError> {
-        self.check_plugs(group.plugs.iter().map(|plug| ("plugs", *plug)))
-    }
-
-    /// Says whether all that a schedule names exists, and whether its times can be reckoned.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError`] of kind `usage` at the field.
-    pub fn check_schedule(&self, schedule: &Schedule) -> Result<(), RequestError> {
-        for target in &schedule.targets {
-            match target {
-                SwitchTarget::Plug(plug) => self.check_plugs([("targets", *plug)])?,
-                SwitchTarget::Group(id) => {
-                    self.groups()
-                        .one(id)
-                        .map_err(|error| RequestError::usage(error.message()).at("targets"))?;
-                }
-            }
-        }
-        // Any id: only whether there is an answer matters.
-        next_due(schedule, self.clock(), Timestamp::now(), &Id::random('s')).map(drop)
-    }
-
-    /// Says whether all that a rule names exists.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError`] of kind `usage` at the field that names an unknown plug.
-    pub fn check_rule(&self, rule: &Rule) -> Result<(), RequestError> {
-        self.check_plugs(rule.plugs())?;
-        match rule.metered_plug() {
-            Some((field, plug)) if !self.registry().can(plug.0, Capability::Meter) => {
-                let message = format!("plug {plug} has no meter, which this rule needs");
-                Err(RequestError::usage(message)
-                    .at(field)
-                    .hint("choose a plug with a meter, or another kind of rule"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Says whether all that a tariff names exists.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError`] of kind `usage` at the field that names an unknown plug.
-    pub fn check_tariff(&self, tariff: &Tariff) -> Result<(), RequestError> {
-        self.check_plugs(tariff.plugs.iter().map(|plug| ("plugs", *plug)))
-    }
-
-    fn check_plugs(
-        &self,
-        plugs: impl IntoIterator<Item = (&'static str, PlugId)>,
-    ) -> Result<(), RequestError> {
-        let unknown = plugs.into_iter().find(|(_, plug)| !self.knows(plug.0));
-        match unknown {
-            None => Ok(()),
-            Some((field, plug)) => Err(RequestError::usage(format!("no plug {plug} is adopted"))
-                .at(field)
-                .hint("adopt it first; `GET /api/v1/plugs` lists those that are")),
-        }
-    }
-
-    fn knows(&self, plug: Mac) -> bool {
-        self.registry().view(plug).is_some()
-    }
-
-    /// Returns a group as the API and events show it.
-    pub fn group_view(&self, group: &Stored<Group>) -> Value {
-        view(group, Map::new())
-    }
-
-    /// Returns a schedule as the API and events show it: with `next`, `last` and `halted`.
-    pub fn schedule_view(&self, schedule: &Stored<Schedule>) -> Value {
-        let now = Timestamp::now();
-        let mut added = self.remembered(self.schedules(), schedule);
-        let is_halted = added.get("halted").is_some_and(|halted| !halted.is_null());
-        let next = match next_due(&schedule.body, self.clock(), now, &schedule.id) {
-            Ok(Some(next)) if !is_halted => format!("{next:.0}").into(),
-            // Without a place the sun never rises; the log says so.
-            _ => Value::Null,
-        };
-        added.insert("next".to_owned(), next);
-        view(schedule, added)
-    }
-
-    /// Returns a rule as the API and events show it: with `last` and `halted`.
-    pub fn rule_view(&self, rule: &Stored<Rule>) -> Value {
-        view(rule, self.remembered(self.rules(), rule))
-    }
-
-    /// Returns a tariff as the API shows it.
-    pub fn tariff_view(&self, tariff: &Stored<Tariff>) -> Value {
-        view(tariff, Map::new())
-    }
-
-    /// What of a document's state people see.
-    fn remembered<T: Document>(
-        &self,
-        shelf: &Repository<T>,
-        stored: &Stored<T>,
-    ) -> Map<String, Value> {
-        let state = shelf.state(&stored.id);
-        // An edit ends a halt, also before the automation has seen it.
-        let is_edited = state.get("revision") != Some(&stored.revision.into());
-        let of = |key: &str| state.get(key).cloned().unwrap_or(Value::Null);
-        let halted = if is_edited { Value::Null } else { of("halted") };
-        Map::from_iter([
-            ("last".to_owned(), of("last")),
-            ("halted".to_owned(), halted),
-        ])
-    }
-}
-
-/// The id, what people wrote, and what the hub adds.
-fn view<T: Serialize>(document: &Stored<T>, added: Map<String, Value>) -> Value {
-    let mut object = Map::new();
-    object.insert("id".to_owned(), document.id.as_str().into());
-    // A document is a struct with text keys, which always becomes an object.
-    if let Ok(Value::Object(body)) = serde_json::to_value(&document.body) {
-        object.extend(body);
-    }
-    object.extend(added);
-    Value::Object(object)
 }
 
 /// Puts `new` in the place of `old`, once; tells whether `old` was there.

@@ -23,6 +23,7 @@ pub mod auth;
 pub mod automation;
 pub mod bridges;
 pub mod config;
+mod documents;
 pub mod energy;
 pub mod event;
 pub mod http;
@@ -38,7 +39,8 @@ pub mod state_lock;
 pub mod store;
 
 pub use config::Config;
-pub use event::{Event, EventBus, News};
+pub use documents::HubDocument;
+pub use event::{EventBus, EventId, PublishedEvent};
 pub use hub::{Hub, Parts};
 pub use registry::Registry;
 pub use repository::Repository;

@@ -27,7 +27,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use api::{Cause, Delayed, ErrorKind, Period, PlugView, RelayCommand, RequestError, Switched};
+use api::{
+    Cause, Delayed, ErrorKind, Event, Period, PlugView, RelayCommand, RequestError, Switched,
+};
 use hiflying::Mac;
 use jiff::{SignedDuration, Timestamp};
 use plugs::net::Lan;
@@ -36,7 +38,7 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::event::{EventBus, News};
+use crate::event::EventBus;
 use crate::store::{EnergyState, PlugRecord, PlugStore, Sample};
 use availability::PresenceTiming;
 use candidates::{CandidateReport, Candidates};
@@ -324,7 +326,7 @@ impl RegistryState {
         let upkeep = PlugUpkeep::new(Arc::clone(self), Arc::clone(&entry), share);
         self.tracker.spawn(upkeep.run());
         let view = entry.view();
-        self.bus.publish(News::Plug(Arc::clone(&view)));
+        self.bus.publish(Event::Plug(Arc::clone(&view)));
         view
     }
 

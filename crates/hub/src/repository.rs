@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use api::{Document, ErrorChain, Id, RequestError, Stored};
-use serde_json::Value;
+use api::{Document, ErrorChain, Id, RequestError, Stored, unknown_field};
+use serde_json::{Map, Value};
 use tokio::sync::{Mutex, watch};
 
 use crate::store::{DocumentStore, StoreError, StoredDocument};
@@ -46,7 +46,7 @@ impl<T: Document> Repository<T> {
     pub async fn load(store: Arc<dyn DocumentStore>) -> Result<Self, StoreError> {
         let mut entries = BTreeMap::new();
         for document in store.documents(T::COLLECTION).await? {
-            match serde_json::from_value(document.body) {
+            match read(document.body) {
                 Ok(body) => {
                     let entry = Entry {
                         revision: document.revision,
@@ -286,6 +286,21 @@ impl<T: Clone> Entry<T> {
             revision: self.revision,
             body: self.body.clone(),
         }
+    }
+}
+
+/// Reads a document. A field that this version does not know may change its meaning, so it is an error.
+fn read<T: Document>(json: Value) -> Result<T, String> {
+    let fields: Vec<String> = json
+        .as_object()
+        .into_iter()
+        .flat_map(Map::keys)
+        .cloned()
+        .collect();
+    let body = T::deserialize(json).map_err(|error| error.to_string())?;
+    match unknown_field(&body, &fields) {
+        Some(field) => Err(format!("unknown field `{field}`")),
+        None => Ok(body),
     }
 }
 

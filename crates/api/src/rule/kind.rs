@@ -1,10 +1,10 @@
 //! The kinds of rules, and what their numbers may be.
 
+use hiflying::Mac;
 use serde::{Deserialize, Serialize};
 
 use crate::duration::Period;
 use crate::error::RequestError;
-use crate::id::PlugId;
 use crate::plug::PowerOn;
 use crate::time_of_day::TimeOfDay;
 
@@ -17,7 +17,7 @@ const SHORTEST_TEST: Period = Period::seconds(10);
 
 /// What a rule does.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum RuleKind {
     /// Off, when the load has drawn less than this for so long. Whoever switches it on again begins a new observation.
     StandbyKill {
@@ -49,7 +49,7 @@ pub enum RuleKind {
     /// On when another plug's load draws more than this, off when it no longer does.
     Follow {
         /// The other plug.
-        leader: PlugId,
+        leader: Mac,
         /// More than this, in watts.
         above_w: f64,
         /// How far the power must fall below it to count as no longer drawing, in watts; none is 0.
@@ -97,7 +97,7 @@ impl RuleKind {
     }
 
     /// Returns the other plug that it watches.
-    pub const fn leader(&self) -> Option<PlugId> {
+    pub const fn leader(&self) -> Option<Mac> {
         match self {
             Self::Follow { leader, .. } => Some(*leader),
             _ => None,
@@ -105,7 +105,7 @@ impl RuleKind {
     }
 
     /// Says what is wrong with the numbers of a rule for this plug.
-    pub(super) fn check(&self, plug: PlugId) -> Result<(), RequestError> {
+    pub(super) fn check(&self, plug: Mac) -> Result<(), RequestError> {
         match self {
             Self::StandbyKill {
                 below_w,

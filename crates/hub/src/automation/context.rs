@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use api::{
-    Cause, PlugId, PlugView, RelayCommand, RequestError, Rule, Schedule, Stored, SwitchTarget,
-    Switched,
+    Cause, PlugView, RelayCommand, RequestError, Rule, RuleView, Schedule, ScheduleView, Stored,
+    SwitchTarget, Switched,
 };
 use hiflying::Mac;
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::clocks::ClockReading;
@@ -28,9 +27,9 @@ pub(super) trait AutomationContext: Clone + Send + Sync + 'static {
     /// Returns the rules.
     fn rules(&self) -> &Repository<Rule>;
     /// Returns a schedule as events show it.
-    fn schedule_view(&self, schedule: &Stored<Schedule>) -> Value;
+    fn schedule_view(&self, schedule: &Stored<Schedule>) -> ScheduleView;
     /// Returns a rule as events show it.
-    fn rule_view(&self, rule: &Stored<Rule>) -> Value;
+    fn rule_view(&self, rule: &Stored<Rule>) -> RuleView;
     /// Returns all plugs.
     fn views(&self) -> Vec<Arc<PlugView>>;
     /// Returns one plug.
@@ -38,7 +37,7 @@ pub(super) trait AutomationContext: Clone + Send + Sync + 'static {
     /// Returns the cause of a relay's last movement, if known.
     fn moved_by(&self, plug: Mac) -> Option<Cause>;
     /// Returns the plugs of a target.
-    fn members(&self, target: &SwitchTarget) -> Result<Vec<PlugId>, RequestError>;
+    fn members(&self, target: &SwitchTarget) -> Result<Vec<Mac>, RequestError>;
     /// Switches a plug.
     fn switch(
         &self,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use api::{Cause, Id, PlugId, RelayCommand, RequestError};
+use api::{Cause, Id, RelayCommand, RequestError};
 use hiflying::Mac;
 use plugs::RelayState;
 use tokio::time::Instant;
@@ -93,7 +93,7 @@ impl<S: AutomationContext> Executor<S> {
 
     fn admit(&self, plug: Mac, wanted: RelayCommand) -> Result<PendingCommand, ExecuteError> {
         let Some(view) = self.context.view(plug) else {
-            let message = format!("no plug {} is adopted", PlugId(plug));
+            let message = format!("no plug {plug} is adopted");
             return Err(ExecuteError::Failed(RequestError::not_found(message)));
         };
         let mut state = self.state();

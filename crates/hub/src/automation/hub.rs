@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use api::{
-    Cause, PlugId, PlugView, RelayCommand, RequestError, Rule, Schedule, Stored, SwitchTarget,
-    Switched,
+    Cause, PlugView, RelayCommand, RequestError, Rule, RuleView, Schedule, ScheduleView, Stored,
+    SwitchTarget, Switched,
 };
 use hiflying::Mac;
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::clocks::ClockReading;
@@ -38,12 +37,12 @@ impl AutomationContext for Hub {
         self.rules()
     }
 
-    fn schedule_view(&self, schedule: &Stored<Schedule>) -> Value {
-        self.schedule_view(schedule)
+    fn schedule_view(&self, schedule: &Stored<Schedule>) -> ScheduleView {
+        self.view(schedule)
     }
 
-    fn rule_view(&self, rule: &Stored<Rule>) -> Value {
-        self.rule_view(rule)
+    fn rule_view(&self, rule: &Stored<Rule>) -> RuleView {
+        self.view(rule)
     }
 
     fn views(&self) -> Vec<Arc<PlugView>> {
@@ -58,7 +57,7 @@ impl AutomationContext for Hub {
         self.registry().moved(plug).map(|moved| moved.cause)
     }
 
-    fn members(&self, target: &SwitchTarget) -> Result<Vec<PlugId>, RequestError> {
+    fn members(&self, target: &SwitchTarget) -> Result<Vec<Mac>, RequestError> {
         self.members(target)
     }
 

@@ -5,7 +5,7 @@ mod active;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use api::{Cause, Collection, Id, Metering, PlugView, Rule, Stored};
+use api::{Cause, Collection, Event, Id, LastRun, MeterEvent, Metering, PlugView, Rule, Stored};
 use hiflying::Mac;
 use jiff::{SignedDuration, Timestamp};
 use plugs::Reading;
@@ -17,8 +17,7 @@ use tokio::time::{Instant, sleep_until};
 use super::clocks::{ClockWatch, wake_at};
 use super::context::AutomationContext;
 use super::executor::{ExecuteError, Executor};
-use super::run_state::{Last, RunState, rounded};
-use crate::event::News;
+use super::run_state::{RunState, rounded};
 use crate::rule::{Order, Power, RuleState};
 use active::{ActiveRule, PlugStatus, PowerReading};
 
@@ -54,7 +53,7 @@ struct RuleRunner<S> {
 /// Runs rules until the hub ends.
 pub(super) async fn run<S: AutomationContext>(executor: Executor<S>) {
     // Subscribed before the plugs are read, so that no event is missed.
-    let mut news = executor.context.bus().subscribe();
+    let mut events = executor.context.bus().subscribe();
     let mut changes = executor.context.rules().changes();
     let cancel = executor.context.cancel().clone();
     let watch = ClockWatch::new(executor.context.time());
@@ -79,8 +78,8 @@ pub(super) async fn run<S: AutomationContext>(executor: Executor<S>) {
                     rules.done(outcome);
                 }
             }
-            event = news.recv() => match event {
-                Ok(event) => rules.hear(&event.news),
+            event = events.recv() => match event {
+                Ok(event) => rules.hear(&event.event),
                 Err(RecvError::Lagged(missed)) => {
                     tracing::warn!(missed, "rules missed events and read the plugs instead");
                     rules.look_at_plugs();
@@ -151,7 +150,7 @@ impl<S: AutomationContext> RuleRunner<S> {
         let state = self.executor.context.rules().state(&id);
         let record = RunState::<Value>::read(&state, stored.revision);
         for (_, plug) in stored.body.plugs() {
-            self.watchers.entry(plug.0).or_default().push(id.clone());
+            self.watchers.entry(plug).or_default().push(id.clone());
         }
         let state = RuleState::restore(&stored.body.kind, &record.memory);
         let active = ActiveRule {
@@ -172,31 +171,31 @@ impl<S: AutomationContext> RuleRunner<S> {
         if let Some(at) = active.wake_at {
             self.wakes.remove(&(at, id.clone()));
         }
-        self.executor.keep_off(active.stored.body.plug.0, id, None);
+        self.executor.keep_off(active.stored.body.plug, id, None);
         for (_, plug) in active.stored.body.plugs() {
-            if let Some(watchers) = self.watchers.get_mut(&plug.0) {
+            if let Some(watchers) = self.watchers.get_mut(&plug) {
                 watchers.retain(|watcher| watcher != id);
                 if watchers.is_empty() {
-                    self.watchers.remove(&plug.0);
+                    self.watchers.remove(&plug);
                 }
             }
         }
     }
 
-    fn hear(&mut self, news: &News) {
-        match news {
-            News::Plug(view) | News::Availability(view) => {
+    fn hear(&mut self, event: &Event) {
+        match event {
+            Event::Plug(view) | Event::Availability(view) => {
                 let (plug, stand) = (view.plug.mac, self.stand(view));
                 if self.stands.insert(plug, stand) != Some(stand) {
                     self.step_watchers(plug, None);
                 }
             }
-            News::Removed(plug) => {
+            Event::PlugRemoved(plug) => {
                 self.stands.remove(plug);
                 self.step_watchers(*plug, None);
             }
-            News::Reading { reading, .. } => self.read(reading),
-            News::Schedule(_) | News::Rule(_) | News::Takeover(_) => {}
+            Event::Reading(MeterEvent { reading, .. }) => self.read(reading),
+            _ => {}
         }
     }
 
@@ -284,7 +283,7 @@ impl<S: AutomationContext> RuleRunner<S> {
             return;
         };
         let (executor, id) = (self.executor.clone(), id.clone());
-        let (plug, revision) = (active.stored.body.plug.0, active.stored.revision);
+        let (plug, revision) = (active.stored.body.plug, active.stored.revision);
         self.orders.spawn(async move {
             let cause = Cause::Rule(id.clone());
             let (_, result) = executor.switch(plug, order.to.into(), cause).await;
@@ -316,7 +315,7 @@ impl<S: AutomationContext> RuleRunner<S> {
             ..
         } = outcome;
         let is_too_often = matches!(result, Err(ExecuteError::TooOften(_)));
-        let is_news = active.record.acted(Last {
+        let is_news = active.record.acted(LastRun {
             at,
             action: order.to.as_str().to_owned(),
             why: order.why,
@@ -331,7 +330,10 @@ impl<S: AutomationContext> RuleRunner<S> {
             let stored = active.stored.clone();
             self.remember(&id);
             let view = self.executor.context.rule_view(&stored);
-            self.executor.context.bus().publish(News::Rule(view.into()));
+            self.executor
+                .context
+                .bus()
+                .publish(Event::Rule(view.into()));
         }
         self.step(&id, None);
     }
@@ -348,8 +350,7 @@ impl<S: AutomationContext> RuleRunner<S> {
             ..
         } = &active.stored.body;
         let keeps_off = *enabled && active.record.halted.is_none() && active.state.keeps_off();
-        self.executor
-            .keep_off(plug.0, id, keeps_off.then_some(name));
+        self.executor.keep_off(*plug, id, keeps_off.then_some(name));
         active.record.memory = active.state.remember();
         let state = active.record.write();
         let shelf = self.executor.context.rules();

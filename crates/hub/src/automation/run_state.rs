@@ -1,5 +1,6 @@
 //! Run-time state of a schedule or a rule, as it is stored with its document.
 
+use api::{Halted, LastRun};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -8,41 +9,20 @@ use serde_json::Value;
 /// Run-time state. The API and events show `last` and `halted`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, bound = "M: Serialize + DeserializeOwned + Default")]
-pub(super) struct RunState<M> {
+pub(crate) struct RunState<M> {
     /// Revision of the document that this belongs to. An edit resets all but `last`.
-    pub(super) revision: u64,
+    pub(crate) revision: u64,
     /// The last run.
-    pub(super) last: Option<Last>,
+    pub(crate) last: Option<LastRun>,
     /// The reason why it is stopped until it is edited.
-    pub(super) halted: Option<Halted>,
+    pub(crate) halted: Option<Halted>,
     /// State of schedules or rules alone.
-    pub(super) memory: M,
-}
-
-/// The last run and its reason.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Last {
-    pub(super) at: Timestamp,
-    /// `on`, `off` or `toggle`.
-    pub(super) action: String,
-    /// One clause that names the reason.
-    pub(super) why: String,
-    /// True if all switches were confirmed.
-    pub(super) confirmed: bool,
-    /// The error, if it failed.
-    pub(super) error: Option<String>,
-}
-
-/// The reason why a schedule or rule is stopped.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Halted {
-    pub(super) at: Timestamp,
-    pub(super) why: String,
+    pub(crate) memory: M,
 }
 
 impl<M: Serialize + DeserializeOwned + Default> RunState<M> {
     /// Reads the state of this revision. Of an earlier revision only `last` is kept.
-    pub(super) fn read(state: &Value, revision: u64) -> Self {
+    pub(crate) fn read(state: &Value, revision: u64) -> Self {
         // A state that cannot be read, or null, is as good as none.
         let record = Self::deserialize(state).unwrap_or_default();
         if record.revision == revision {
@@ -57,12 +37,12 @@ impl<M: Serialize + DeserializeOwned + Default> RunState<M> {
     }
 
     /// Returns its stored form.
-    pub(super) fn write(&self) -> Value {
+    pub(crate) fn write(&self) -> Value {
         serde_json::to_value(self).expect("a tree with text keys can be written as JSON")
     }
 
     /// Records a run. Returns false for a repeated failure with the same reason, which is not worth an event.
-    pub(super) fn acted(&mut self, last: Last) -> bool {
+    pub(crate) fn acted(&mut self, last: LastRun) -> bool {
         let is_repeated = self.last.as_ref().is_some_and(|before| {
             last.error.is_some()
                 && (&before.error, &before.action, &before.why)
@@ -76,7 +56,7 @@ impl<M: Serialize + DeserializeOwned + Default> RunState<M> {
 }
 
 /// Rounds a time to the millisecond.
-pub(super) fn rounded(at: Timestamp) -> Timestamp {
+pub(crate) fn rounded(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
 
@@ -107,7 +87,7 @@ mod tests {
 
     #[test]
     fn the_same_failure_again_is_no_news() {
-        let last = |error: Option<&str>| Last {
+        let last = |error: Option<&str>| LastRun {
             at: Timestamp::UNIX_EPOCH,
             action: "off".into(),
             why: "x".into(),

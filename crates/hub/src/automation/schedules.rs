@@ -7,7 +7,7 @@ mod firing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::{Collection, Id, Period, RelayCommand, RequestError, Schedule, Stored};
+use api::{Collection, Event, Halted, Id, Period, RelayCommand, RequestError, Schedule, Stored};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
@@ -16,8 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use super::clocks::{ClockWatch, wake_at};
 use super::context::AutomationContext;
 use super::executor::Executor;
-use super::run_state::{Halted, RunState, rounded};
-use crate::event::News;
+use super::run_state::{RunState, rounded};
 use crate::schedule::{Clock, last_due, next_due};
 
 use firing::{ScheduleRun, ScheduleRunResult};
@@ -238,7 +237,7 @@ impl<S: AutomationContext> ScheduleRunner<S> {
         self.executor
             .context
             .bus()
-            .publish(News::Schedule(view.into()));
+            .publish(Event::Schedule(view.into()));
         self.look(&fired.id, now);
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::{EnergyPeriod, EnergyRow, PlugId, Tariff};
+use api::{EnergyPeriod, EnergyRow, Tariff};
 use hiflying::Mac;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -26,7 +26,7 @@ pub fn report(
     from: Timestamp,
     to: Timestamp,
 ) -> Vec<EnergyRow> {
-    let mut sums: BTreeMap<(Date, PlugId, Option<&str>), Sum> = BTreeMap::new();
+    let mut sums: BTreeMap<(Date, Mac, Option<&str>), Sum> = BTreeMap::new();
     let mut book = Book::new(tariffs);
     for quarter in quarters {
         if !(from..to).contains(&quarter.t) {

@@ -120,9 +120,9 @@ async fn export(
     let Range { from, to } = Range::read(&params, Timestamp::now(), zone, from_the_beginning)?;
     let _turn = api.turn()?;
     let mut text = Vec::new();
-    let written = csv::export(&**hub.store(), plug.0, from, to, &mut text).await;
+    let written = csv::export(&**hub.store(), plug, from, to, &mut text).await;
     written.map_err(|error| RequestError::from(&error))?;
-    let headers = attachment("text/csv; charset=utf-8", &format!("{plug}-history.csv"));
+    let headers = attachment("text/csv; charset=utf-8", &format!("{plug:x}-history.csv"));
     Ok((headers, text).into_response())
 }
 
@@ -151,7 +151,7 @@ async fn import(
     }
     let _turn = api.turn()?;
     let bytes = body::read_within(FILE_WAIT, request.into_body(), LONGEST_FILE).await?;
-    let imported = csv::import(&**api.hub.store(), plug.0, &*bytes).await;
+    let imported = csv::import(&**api.hub.store(), plug, &*bytes).await;
     let imported = imported.map_err(|error| RequestError::from(&error))?;
     Ok(Json(Imported {
         rows: imported.rows,

@@ -1,13 +1,16 @@
 //! Groups, schedules, rules and tariffs: four collections with the same life.
 
-use api::{Collection, Document, Group, Id, RequestError, Rule, Schedule, Stored, Tariff};
+use api::{
+    Collection, DocumentView, Group, Id, RequestError, Rule, Schedule, Stored, Tariff,
+    unknown_field,
+};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::body::{self, PRICES};
@@ -16,107 +19,30 @@ use super::path::DocumentPath;
 use super::problem::Problem;
 use super::query::Params;
 use super::{Api, describe};
-use crate::event::News;
+use crate::documents::HubDocument;
 use crate::hub::Hub;
-use crate::repository::Repository;
 
 /// A document that the API serves.
-pub(super) trait Served: Document {
+pub(super) trait Served: HubDocument {
     /// What the hub adds to its JSON beside the id, each with its schema where it is not null. It is ignored in what comes in,
     /// so that what was read can be sent back.
     const ADDED: &[(&str, &str)];
-
-    /// Where it is kept.
-    fn shelf(hub: &Hub) -> &Repository<Self>;
-
-    /// Says whether what it names exists.
-    fn check_references(&self, hub: &Hub) -> Result<(), RequestError>;
-
-    /// Its JSON with the id and what the hub adds.
-    fn view(hub: &Hub, document: &Stored<Self>) -> Value;
-
-    /// The event that tells of it, where there is one.
-    fn news(view: Value) -> Option<News>;
 }
 
 impl Served for Group {
     const ADDED: &[(&str, &str)] = &[];
-
-    fn shelf(hub: &Hub) -> &Repository<Self> {
-        hub.groups()
-    }
-
-    fn check_references(&self, hub: &Hub) -> Result<(), RequestError> {
-        hub.check_group(self)
-    }
-
-    fn view(hub: &Hub, document: &Stored<Self>) -> Value {
-        hub.group_view(document)
-    }
-
-    fn news(_: Value) -> Option<News> {
-        None
-    }
 }
 
 impl Served for Schedule {
     const ADDED: &[(&str, &str)] = &[("next", "Time"), ("last", "Last"), ("halted", "Halted")];
-
-    fn shelf(hub: &Hub) -> &Repository<Self> {
-        hub.schedules()
-    }
-
-    fn check_references(&self, hub: &Hub) -> Result<(), RequestError> {
-        hub.check_schedule(self)
-    }
-
-    fn view(hub: &Hub, document: &Stored<Self>) -> Value {
-        hub.schedule_view(document)
-    }
-
-    fn news(view: Value) -> Option<News> {
-        Some(News::Schedule(view.into()))
-    }
 }
 
 impl Served for Rule {
     const ADDED: &[(&str, &str)] = &[("last", "Last"), ("halted", "Halted")];
-
-    fn shelf(hub: &Hub) -> &Repository<Self> {
-        hub.rules()
-    }
-
-    fn check_references(&self, hub: &Hub) -> Result<(), RequestError> {
-        hub.check_rule(self)
-    }
-
-    fn view(hub: &Hub, document: &Stored<Self>) -> Value {
-        hub.rule_view(document)
-    }
-
-    fn news(view: Value) -> Option<News> {
-        Some(News::Rule(view.into()))
-    }
 }
 
 impl Served for Tariff {
     const ADDED: &[(&str, &str)] = &[];
-
-    fn shelf(hub: &Hub) -> &Repository<Self> {
-        hub.tariffs()
-    }
-
-    fn check_references(&self, hub: &Hub) -> Result<(), RequestError> {
-        hub.check_tariff(self)
-    }
-
-    fn view(hub: &Hub, document: &Stored<Self>) -> Value {
-        hub.tariff_view(document)
-    }
-
-    fn news(_: Value) -> Option<News> {
-        None
-    }
 }
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -150,22 +76,19 @@ fn collection<T: Served>() -> OpenApiRouter<Api> {
 async fn list<T: Served>(
     State(hub): State<Hub>,
     params: Params,
-) -> Result<Json<Vec<Value>>, Problem> {
+) -> Result<Json<Vec<DocumentView<T>>>, Problem> {
     params.only(&[])?;
-    let all = T::shelf(&hub).all();
-    Ok(Json(
-        all.iter().map(|document| T::view(&hub, document)).collect(),
-    ))
+    let all = T::repository(&hub).all();
+    Ok(Json(all.iter().map(|stored| hub.view(stored)).collect()))
 }
 
 async fn create<T: Served>(
     State(hub): State<Hub>,
     body::Json(json): body::Json<Map<String, Value>, PRICES>,
 ) -> Result<Response, Problem> {
-    let body = read::<T>(json, &hub)?;
-    let stored = T::shelf(&hub).create(body).await?;
+    let stored = hub.create_document(read::<T>(json)?).await?;
     let location = format!("/api/v1/{}/{}", T::COLLECTION.as_str(), stored.id);
-    let created = told(&hub, &stored);
+    let created = tagged(&hub, &stored);
     Ok((StatusCode::CREATED, [(LOCATION, location)], created).into_response())
 }
 
@@ -176,7 +99,7 @@ async fn one<T: Served>(
     params: Params,
 ) -> Result<Response, Problem> {
     params.only(&[])?;
-    let stored = T::shelf(&hub).one(&id)?;
+    let stored = T::repository(&hub).one(&id)?;
     // What the hub adds changes without a new revision.
     if T::ADDED.is_empty() && if_none_match.has(stored.revision) {
         return Ok(not_modified(stored.revision));
@@ -189,11 +112,12 @@ async fn replace<T: Served>(
     DocumentPath(id): DocumentPath,
     if_match: IfMatch,
     body::Json(json): body::Json<Map<String, Value>, PRICES>,
-) -> Result<Tagged<Value>, Problem> {
+) -> Result<Tagged<DocumentView<T>>, Problem> {
     let revision = held::<T>(&hub, &id, &if_match)?;
-    let body = read::<T>(json, &hub)?;
-    let stored = T::shelf(&hub).replace(&id, body, revision).await?;
-    Ok(told(&hub, &stored))
+    let stored = hub
+        .replace_document(&id, read::<T>(json)?, revision)
+        .await?;
+    Ok(tagged(&hub, &stored))
 }
 
 async fn remove<T: Served>(
@@ -204,10 +128,7 @@ async fn remove<T: Served>(
 ) -> Result<StatusCode, Problem> {
     params.only(&[])?;
     let revision = held::<T>(&hub, &id, &if_match)?;
-    T::shelf(&hub).remove(&id, revision).await?;
-    if let Some(news) = T::news(json!({"id": id, "removed": true})) {
-        hub.bus().publish(news);
-    }
+    hub.remove_document::<T>(&id, revision).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -217,7 +138,7 @@ pub(super) fn held<T: Served>(
     id: &Id,
     if_match: &IfMatch,
 ) -> Result<Option<u64>, RequestError> {
-    let present = T::shelf(hub).one(id)?;
+    let present = T::repository(hub).one(id)?;
     let what = T::COLLECTION.singular();
     let name = present.body.name();
     if_match.against(
@@ -226,8 +147,8 @@ pub(super) fn held<T: Served>(
     )
 }
 
-/// Reads a document from what came in, and checks it.
-fn read<T: Served>(mut json: Map<String, Value>, hub: &Hub) -> Result<T, RequestError> {
+/// Reads a document from what came in.
+fn read<T: Served>(mut json: Map<String, Value>) -> Result<T, RequestError> {
     json.remove("id");
     for (added, _) in T::ADDED {
         json.remove(*added);
@@ -236,24 +157,17 @@ fn read<T: Served>(mut json: Map<String, Value>, hub: &Hub) -> Result<T, Request
     if json.get("kind").is_some_and(|kind| !kind.is_string()) {
         return Err(RequestError::usage("kind: it is a word in quotes").at("kind"));
     }
+    let fields: Vec<String> = json.keys().cloned().collect();
     let document: T = body::from_value(Value::Object(json))?;
-    document.check()?;
-    document.check_references(hub)?;
-    Ok(document)
+    match unknown_field(&document, &fields) {
+        Some(field) => Err(RequestError::usage(format!("{field}: unknown field")).at(field)),
+        None => Ok(document),
+    }
 }
 
-fn tagged<T: Served>(hub: &Hub, stored: &Stored<T>) -> Tagged<Value> {
+pub(super) fn tagged<T: Served>(hub: &Hub, stored: &Stored<T>) -> Tagged<DocumentView<T>> {
     Tagged {
         revision: stored.revision,
-        body: T::view(hub, stored),
+        body: hub.view(stored),
     }
-}
-
-/// Tells everybody who listens, and returns the answer for who made the change.
-pub(super) fn told<T: Served>(hub: &Hub, stored: &Stored<T>) -> Tagged<Value> {
-    let tagged = tagged(hub, stored);
-    if let Some(news) = T::news(tagged.body.clone()) {
-        hub.bus().publish(news);
-    }
-    tagged
 }

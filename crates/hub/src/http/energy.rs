@@ -1,8 +1,9 @@
 //! What plugs used and what that cost, by day or month.
 
-use api::{EnergyPeriod, EnergyRow, PlugId, RequestError, Tariff};
+use api::{EnergyPeriod, EnergyRow, RequestError, Tariff};
 use axum::Json;
 use axum::extract::State;
+use hiflying::Mac;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use utoipa_axum::router::OpenApiRouter;
@@ -56,10 +57,7 @@ async fn energy(State(hub): State<Hub>, params: Params) -> Result<Json<Vec<Energ
     let mut rows = Vec::new();
     // Plug by plug, so that no more than the quarter-hours of one are in memory.
     for plug in plugs {
-        let quarters = hub
-            .store()
-            .quarters(Some(plug.0), range.from, range.to)
-            .await;
+        let quarters = hub.store().quarters(Some(plug), range.from, range.to).await;
         let quarters = quarters.map_err(|error| RequestError::from(&error))?;
         rows.extend(report(quarters, &tariffs, zone, by, range.from, range.to));
     }
@@ -75,10 +73,10 @@ fn by(params: &Params) -> Result<EnergyPeriod, RequestError> {
     }
 }
 
-fn plugs(hub: &Hub, params: &Params) -> Result<Vec<PlugId>, RequestError> {
+fn plugs(hub: &Hub, params: &Params) -> Result<Vec<Mac>, RequestError> {
     let mut plugs = Vec::new();
     for text in params.all("plug") {
-        let plug: PlugId = text
+        let plug: Mac = text
             .parse()
             .map_err(|error| RequestError::usage(format!("plug: {error}")).at("plug"))?;
         view(hub, plug)?;
@@ -86,7 +84,7 @@ fn plugs(hub: &Hub, params: &Params) -> Result<Vec<PlugId>, RequestError> {
     }
     if plugs.is_empty() {
         let views = hub.registry().views();
-        plugs.extend(views.iter().map(|view| PlugId(view.plug.mac)));
+        plugs.extend(views.iter().map(|view| view.plug.mac));
     }
     plugs.sort();
     plugs.dedup();

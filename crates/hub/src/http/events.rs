@@ -19,7 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use crate::event::{Event, EventBus, EventId};
+use crate::event::{EventBus, EventId, PublishedEvent};
 
 /// So many clients can listen at once.
 const MOST_LISTENERS: usize = 256;
@@ -85,8 +85,8 @@ fn last_event(headers: &HeaderMap) -> Option<Result<EventId, ()>> {
 /// What one client is being told.
 struct Stream {
     bus: EventBus,
-    waiting: VecDeque<Arc<Event>>,
-    live: broadcast::Receiver<Arc<Event>>,
+    waiting: VecDeque<Arc<PublishedEvent>>,
+    live: broadcast::Receiver<Arc<PublishedEvent>>,
     last: EventId,
     /// Whether live events were lost after those that wait.
     is_behind: bool,
@@ -180,7 +180,7 @@ impl Stream {
         let count = self.waiting.len().min(BATCH);
         for event in self.waiting.drain(..count) {
             self.last = event.id;
-            let (id, name, json) = (event.id, event.news.name(), event.json());
+            let (id, name, json) = (event.id, event.event.name(), event.json());
             text += &format!("id: {id}\nevent: {name}\ndata: {json}\n\n");
         }
         text

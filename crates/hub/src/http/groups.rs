@@ -1,8 +1,9 @@
 //! Switching groups.
 
-use api::{Cause, ErrorDocument, PlugId, RelayCommand, RequestError, SwitchTarget, Switched};
+use api::{Cause, ErrorDocument, RelayCommand, RequestError, SwitchTarget, Switched};
 use axum::Json;
 use axum::extract::State;
+use hiflying::Mac;
 use plugs::RelayState;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -23,8 +24,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 #[derive(Debug, Serialize, ToSchema)]
 struct GroupRelay {
     /// The plug.
-    #[schema(value_type = schema::MacId)]
-    plug: PlugId,
+    #[schema(value_type = schema::Mac)]
+    plug: Mac,
     /// The relay as it was last read.
     #[schema(value_type = Option<schema::Relay>, required)]
     relay: Option<RelayState>,
@@ -54,7 +55,7 @@ async fn switch(
     Ok(Json(told.collect()))
 }
 
-fn told(plug: PlugId, wanted: RelayCommand, result: Result<Switched, RequestError>) -> GroupRelay {
+fn told(plug: Mac, wanted: RelayCommand, result: Result<Switched, RequestError>) -> GroupRelay {
     let (relay, error) = match result {
         Ok(switched) if switched.confirmed => (switched.relay, None),
         Ok(switched) => {

@@ -1,9 +1,10 @@
 //! What a plug used, step by step, as JSON and as CSV.
 
-use api::{ErrorKind, PlugId, RequestError};
+use api::{ErrorKind, RequestError};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use hiflying::Mac;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -111,7 +112,7 @@ async fn history_csv(
             format!("the history of {plug} cannot be written: {error}"),
         )
     })?;
-    let headers = attachment("text/csv; charset=utf-8", &format!("{plug}.csv"));
+    let headers = attachment("text/csv; charset=utf-8", &format!("{plug:x}.csv"));
     Ok((headers, text).into_response())
 }
 
@@ -127,7 +128,7 @@ fn csv(points: &[Point]) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     Ok(writer.into_inner()?)
 }
 
-async fn read(hub: &Hub, plug: PlugId, params: &Params) -> Result<History, RequestError> {
+async fn read(hub: &Hub, plug: Mac, params: &Params) -> Result<History, RequestError> {
     params.only(&["from", "to", "step"])?;
     view(hub, plug)?;
     let zone = &hub.clock().timezone;
@@ -138,7 +139,7 @@ async fn read(hub: &Hub, plug: PlugId, params: &Params) -> Result<History, Reque
     let range = Range::read(params, Timestamp::now(), zone, day_before)?;
     let grid = range.grid(params.value("step")?, zone)?;
     let query = HistoryQuery {
-        plug: plug.0,
+        plug,
         from: range.from,
         to: range.to,
         step: grid.step,

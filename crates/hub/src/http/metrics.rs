@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use api::{ErrorKind, PlugId, PlugView, RequestError};
+use api::{ErrorKind, PlugView, RequestError};
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -131,7 +131,7 @@ fn encode_plugs(
         let Some(value) = (metric.value)(view) else {
             continue;
         };
-        let mac = PlugId(view.plug.mac).to_string();
+        let mac = format!("{:x}", view.plug.mac);
         let name = view.plug.name.as_deref().unwrap_or_default();
         let labels = [("mac", mac.as_str()), ("name", name)];
         ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
@@ -159,13 +159,14 @@ pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, Problem>
 
 #[cfg(test)]
 mod tests {
+    use hiflying::Mac;
     use plugs::{FamilyId, Plug};
 
     use super::*;
     use api::{Metering, Period};
 
     fn view(octet: u8, name: Option<&str>, available: bool) -> Arc<PlugView> {
-        let mac = hiflying::Mac::new([0xac, 0xcf, 0x23, 0, 0, octet]);
+        let mac = Mac::new([0xac, 0xcf, 0x23, 0, 0, octet]);
         let seen = "2026-11-22T12:00:00Z".parse().unwrap();
         let mut plug = Plug::new(mac, FamilyId::RECO, [127, 74, 0, octet].into(), seen);
         plug.name = name.map(str::to_owned);

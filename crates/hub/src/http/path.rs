@@ -2,16 +2,17 @@
 
 use std::str::FromStr;
 
-use api::{Id, PlugId, RequestError, excerpt};
+use api::{Id, RequestError, excerpt};
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
+use hiflying::Mac;
 use hue::BridgeId;
 
 use super::problem::Problem;
 
 /// The plug that the path names: twelve hex digits, any case, with or without separators.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct PlugPath(pub(crate) PlugId);
+pub(crate) struct PlugPath(pub(crate) Mac);
 
 /// The document that the path names.
 #[derive(Debug, Clone)]

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::{
-    Cause, ErrorKind, FoundPlug, Period, PlugChange, PlugId, PlugView, RelayCommand, RequestError,
-    Switched,
+    Cause, ErrorKind, FoundPlug, Period, PlugChange, PlugView, RelayCommand, RequestError, Switched,
 };
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
+use hiflying::Mac;
 use jiff::Timestamp;
 use plugs::{Minutes, Reading, RelayState};
 use serde::{Deserialize, Serialize};
@@ -81,7 +81,7 @@ async fn adopt(State(hub): State<Hub>, Json(body): Json<Adopt>) -> Result<Respon
         true => StatusCode::CREATED,
         false => StatusCode::OK,
     };
-    let location = format!("/api/v1/plugs/{}", PlugId(view.plug.mac));
+    let location = format!("/api/v1/plugs/{:x}", view.plug.mac);
     Ok((status, [(LOCATION, location)], tagged(&hub, view)?).into_response())
 }
 
@@ -116,7 +116,7 @@ async fn change(
     Json(change): Json<PlugChange>,
 ) -> Result<Tagged<Arc<PlugView>>, Problem> {
     let if_match = held(&hub, plug, &if_match)?;
-    let (body, revision) = hub.registry().change(plug.0, change, if_match).await?;
+    let (body, revision) = hub.registry().change(plug, change, if_match).await?;
     Ok(Tagged { revision, body })
 }
 
@@ -136,7 +136,7 @@ async fn remove(
     params.only(&["purge"])?;
     let purge = params.flag("purge")?;
     let if_match = held(&hub, plug, &if_match)?;
-    hub.registry().remove(plug.0, if_match, purge).await?;
+    hub.registry().remove(plug, if_match, purge).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -173,11 +173,7 @@ async fn switch(
     Json(order): Json<RelayOrder>,
 ) -> Result<axum::Json<RelayAnswer>, Problem> {
     let view = view(&hub, plug)?;
-    match hub
-        .registry()
-        .switch(plug.0, order.state, Cause::Person)
-        .await
-    {
+    match hub.registry().switch(plug, order.state, Cause::Person).await {
         Ok(switched) if switched.confirmed => Ok(axum::Json(RelayAnswer {
             relay: switched.relay,
             confirmed: true,
@@ -229,7 +225,7 @@ async fn meter(
     PlugPath(plug): PlugPath,
 ) -> Result<axum::Json<Reading>, Problem> {
     view(&hub, plug)?;
-    Ok(axum::Json(hub.registry().meter(plug.0).await?))
+    Ok(axum::Json(hub.registry().meter(plug).await?))
 }
 
 /// An order to a plug's own timer.
@@ -273,7 +269,7 @@ async fn delay(
     view(&hub, plug)?;
     let minutes = Minutes::new(order.minutes)
         .map_err(|error| RequestError::usage(format!("minutes: {error}")).at("minutes"))?;
-    let delayed = hub.registry().delay(plug.0, order.state, minutes).await?;
+    let delayed = hub.registry().delay(plug, order.state, minutes).await?;
     Ok(axum::Json(DelayAnswer {
         relay: delayed.relay,
         minutes: delayed.minutes.count(),
@@ -285,8 +281,8 @@ async fn delay(
 #[derive(Debug, Serialize, ToSchema)]
 struct VersionAnswer {
     /// The plug's MAC.
-    #[schema(value_type = schema::MacId)]
-    plug: PlugId,
+    #[schema(value_type = schema::Mac)]
+    plug: Mac,
     /// Its words.
     version: String,
 }
@@ -303,7 +299,7 @@ async fn version(
     PlugPath(plug): PlugPath,
 ) -> Result<axum::Json<VersionAnswer>, Problem> {
     view(&hub, plug)?;
-    let version = hub.registry().version(plug.0).await?;
+    let version = hub.registry().version(plug).await?;
     Ok(axum::Json(VersionAnswer { plug, version }))
 }
 
@@ -313,7 +309,7 @@ async fn version(
 struct Replace {
     /// The MAC of the new one: adopted already, or found on the network.
     #[schema(value_type = schema::MacPath)]
-    by: PlugId,
+    by: Mac,
 }
 
 /// Puts a new plug in place of an old one: it carries name, room, history and lifetime total on, and the old one is forgotten.
@@ -330,7 +326,7 @@ async fn replace(
     Json(body): Json<Replace>,
 ) -> Result<Tagged<Arc<PlugView>>, Problem> {
     view(&hub, old)?;
-    let view = hub.replace_plug(old.0, body.by.0).await?;
+    let view = hub.replace_plug(old, body.by).await?;
     Ok(tagged(&hub, view)?)
 }
 
@@ -367,26 +363,26 @@ async fn discover(
 }
 
 /// Returns a plug, or says that there is none.
-pub(super) fn view(hub: &Hub, plug: PlugId) -> Result<Arc<PlugView>, RequestError> {
-    hub.registry().view(plug.0).ok_or_else(|| unknown(plug))
+pub(super) fn view(hub: &Hub, plug: Mac) -> Result<Arc<PlugView>, RequestError> {
+    hub.registry().view(plug).ok_or_else(|| unknown(plug))
 }
 
-fn unknown(plug: PlugId) -> RequestError {
+fn unknown(plug: Mac) -> RequestError {
     RequestError::not_found(format!("no plug {plug} is adopted"))
         .hint("`GET /api/v1/plugs` lists those that are")
 }
 
-fn revision(hub: &Hub, plug: PlugId) -> Result<u64, RequestError> {
-    hub.registry().revision(plug.0).ok_or_else(|| unknown(plug))
+fn revision(hub: &Hub, plug: Mac) -> Result<u64, RequestError> {
+    hub.registry().revision(plug).ok_or_else(|| unknown(plug))
 }
 
 /// Returns the revision that a change insists on.
-fn held(hub: &Hub, plug: PlugId, if_match: &IfMatch) -> Result<Option<u64>, RequestError> {
+fn held(hub: &Hub, plug: Mac, if_match: &IfMatch) -> Result<Option<u64>, RequestError> {
     if_match.against(revision(hub, plug)?, &format!("plug {plug}"))
 }
 
 fn tagged(hub: &Hub, body: Arc<PlugView>) -> Result<Tagged<Arc<PlugView>>, RequestError> {
-    let revision = revision(hub, PlugId(body.plug.mac))?;
+    let revision = revision(hub, body.plug.mac)?;
     Ok(Tagged { revision, body })
 }
 

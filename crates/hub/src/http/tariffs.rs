@@ -8,7 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::body::{self, Media, PRICES};
-use super::documents::{held, told};
+use super::documents::{held, tagged};
 use super::etag::IfMatch;
 use super::path::DocumentPath;
 use super::problem::{Problem, ProblemJson};
@@ -51,11 +51,11 @@ async fn put_prices(
         match put(&hub, &id, &if_match, replace, &prices).await {
             // Somebody was faster; what he did is kept, and the prices are put in again.
             Err(error) if error.is_stale() && if_match.is_absent() => {}
-            done => return Ok(told(&hub, &done?).into_response()),
+            done => return Ok(tagged(&hub, &done?).into_response()),
         }
     }
     let done = put(&hub, &id, &if_match, replace, &prices).await?;
-    Ok(told(&hub, &done).into_response())
+    Ok(tagged(&hub, &done).into_response())
 }
 
 async fn read(hub: &Hub, request: Request) -> Result<HourPrices, Problem> {
@@ -81,7 +81,7 @@ async fn put(
     held::<Tariff>(hub, id, if_match)?;
     let mut body = present.body;
     let name = body.name.clone();
-    match &mut body.prices {
+    match &mut body.kind {
         TariffKind::Hourly { prices, .. } if replace => prices.clone_from(more),
         TariffKind::Hourly { prices, .. } => prices.extend(more.iter())?,
         TariffKind::Flat { .. } | TariffKind::DayNight { .. } => {
@@ -89,7 +89,5 @@ async fn put(
             return Err(RequestError::conflict(message).hint("only the kind `hourly` has"));
         }
     }
-    hub.tariffs()
-        .replace(id, body, Some(present.revision))
-        .await
+    hub.replace_document(id, body, Some(present.revision)).await
 }

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{ErrorKind, FoundPlug, PlugChange, PlugView, RequestError, check_name};
+use api::{ErrorKind, Event, FoundPlug, PlugChange, PlugView, RequestError, check_name};
 use futures_util::StreamExt;
 use hiflying::Mac;
 use jiff::Timestamp;
@@ -13,7 +13,6 @@ use plugs::net::{DiscoverEvent, DiscoverOptions};
 use plugs::{Capability, Plug};
 
 use super::{Registry, RegistryState};
-use crate::event::News;
 use crate::store::EnergyState;
 use crate::store::PlugRecord;
 
@@ -253,7 +252,7 @@ impl RegistryState {
         if let Some(energy) = entry.energy().filter(|_| remember_energy) {
             self.remember_energy(mac, energy);
         }
-        self.bus.publish(News::Removed(mac));
+        self.bus.publish(Event::PlugRemoved(mac));
     }
 
     /// Says what is wrong with the name of a plug; `own` may have it already.

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use api::{Cause, Metering, Period, PlugView};
+use api::{Cause, Event, MeterEvent, Metering, Period, PlugView};
 use hiflying::Mac;
 use jiff::Timestamp;
 use plugs::net::PlugHandle;
@@ -19,7 +19,7 @@ use super::availability::{Availability, AvailabilityChange, PresenceTiming};
 use super::plausible::plausible;
 use super::relay_history::{RelayHistory, RelayMove, RelayReport};
 use crate::energy::Lifetime;
-use crate::event::{EventBus, News};
+use crate::event::EventBus;
 use crate::store::{EnergyState, PlugRecord, Sample};
 
 /// One plug.
@@ -277,10 +277,10 @@ impl RegistryEntry {
             tracing::warn!(plug = %self.mac, "{note}");
         }
         state.reading = Some(reading.clone());
-        self.bus.publish(News::Reading {
+        self.bus.publish(Event::Reading(MeterEvent {
             reading: Arc::new(reading.clone()),
             energy_total_wh: taken.state.map(|energy| energy.total_wh),
-        });
+        }));
         Sample {
             reading,
             used: taken.used,
@@ -328,11 +328,11 @@ impl RegistryEntry {
             None => return,
         }
         let view = Arc::new(self.view_of(state));
-        self.bus.publish(News::Availability(view));
+        self.bus.publish(Event::Availability(view));
     }
 
     fn publish(&self, state: &EntryState) {
-        self.bus.publish(News::Plug(Arc::new(self.view_of(state))));
+        self.bus.publish(Event::Plug(Arc::new(self.view_of(state))));
     }
 
     fn metering(&self, state: &EntryState) -> Metering {

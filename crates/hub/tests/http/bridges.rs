@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use api::Event;
 use emulator::bridge::server::{self, RoomHandle};
 use emulator::bridge::{BridgeConfig, BridgeModel};
-use hub::News;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -215,7 +215,7 @@ fn a_bulb_of_another_bridge_is_taken_over() {
 
         let mut told = Vec::new();
         while let Ok(event) = events.try_recv() {
-            if let News::Takeover(json) = &event.news {
+            if let Event::Takeover(json) = &event.event {
                 told.push(json["state"].as_str().unwrap().to_owned());
             }
         }
@@ -276,7 +276,9 @@ fn a_job_ends_with_the_hub() {
         while let Ok(event) = events.try_recv() {
             last = Some(event);
         }
-        let job = last.expect("the end is told").news.json();
+        let Event::Takeover(job) = &last.expect("the end is told").event else {
+            panic!("not a takeover")
+        };
         assert_eq!(
             (&job["state"], &job["error"]["kind"]),
             (&json!("failed"), &json!("unavailable"))

@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use crate::twins::{Plugs, in_network};
-use crate::world::{House, and, bare, mac, plug, with};
+use crate::world::{House, and, bare, hex, mac, plug, with};
 
 /// A document of every collection, and of every kind that there is.
 fn samples() -> Vec<(&'static str, Value)> {
@@ -247,7 +247,7 @@ fn a_group_is_switched_and_tells_of_each() {
         let group = house.post("/api/v1/groups", group).await;
         let path = format!("{}/relay", group.header("location"));
         house
-            .delete(&format!("/api/v1/plugs/{}", mac(3)))
+            .delete(&format!("/api/v1/plugs/{}", hex(3)))
             .await
             .expect(204);
         let told = house.put(&path, json!({"state": "on"})).await.expect(200);

@@ -9,7 +9,7 @@ use plugs::Reading;
 use serde_json::{Value, json};
 
 use crate::twins::{Plugs, in_network};
-use crate::world::{Answer, House, bare, mac, plug};
+use crate::world::{Answer, House, bare, hex, mac, plug};
 
 /// Puts a load of 60 W into a plug's history, a reading a minute.
 async fn fill(house: &House, number: u8, from: &str, minutes: i64) {
@@ -70,7 +70,7 @@ fn steps_hours_and_days() {
         let house = quiet_house().await;
         // Across local midnight, which is at 23:00 in UTC.
         fill(&house, 1, "2026-11-20T22:00:00Z", 120).await;
-        let path = format!("/api/v1/plugs/{}/history", mac(1));
+        let path = format!("/api/v1/plugs/{}/history", hex(1));
         let ask = async |query: &str| house.get(&format!("{path}?{query}")).await.expect(200);
         let hours = ask("from=2026-11-20T22:00:00Z&to=2026-11-21T01:00:00Z&step=1h").await;
         assert_eq!(hours["step_s"], 3600);
@@ -127,7 +127,7 @@ fn steps_hours_and_days() {
 fn what_makes_no_sense_is_named() {
     in_network(async {
         let house = quiet_house().await;
-        let path = format!("/api/v1/plugs/{}/history", mac(1));
+        let path = format!("/api/v1/plugs/{}/history", hex(1));
         for (query, field) in [
             ("from=yesterday", "from"),
             ("from=2026-11-22T12:00:00Z&to=2026-11-22T12:00:00Z", "from"),
@@ -349,11 +349,11 @@ fn a_history_goes_out_and_in_again() {
     in_network(async {
         let house = quiet_house().await;
         fill(&house, 1, "2026-11-20T22:00:00Z", 60).await;
-        let exported = house.get(&format!("/api/v1/plugs/{}/export", mac(1))).await;
+        let exported = house.get(&format!("/api/v1/plugs/{}/export", hex(1))).await;
         exported.expect(200);
         let rows = String::from_utf8_lossy(&exported.body).lines().count() as u64 - 1;
         let import = async |body: Vec<u8>, media: &str| {
-            let mut request = bare(Method::POST, &format!("/api/v1/plugs/{}/import", mac(2)));
+            let mut request = bare(Method::POST, &format!("/api/v1/plugs/{}/import", hex(2)));
             request
                 .headers_mut()
                 .insert(CONTENT_TYPE, media.parse().unwrap());
@@ -364,7 +364,7 @@ fn a_history_goes_out_and_in_again() {
         assert_eq!(first, json!({"rows": rows, "new": rows}));
         let again = import(exported.body.clone(), "text/csv").await.expect(200);
         assert_eq!(again, json!({"rows": rows, "new": 0}));
-        let copy = house.get(&format!("/api/v1/plugs/{}/export", mac(2))).await;
+        let copy = house.get(&format!("/api/v1/plugs/{}/export", hex(2))).await;
         assert_eq!(copy.body, exported.body);
         import(b"time,price\n".to_vec(), "text/csv")
             .await

@@ -7,7 +7,7 @@ use tokio::time::{Duration, timeout};
 
 use crate::contract;
 use crate::twins::{Plugs, in_network};
-use crate::world::{House, and, bare, mac, plug};
+use crate::world::{House, and, bare, hex, mac, plug};
 
 /// One event of the stream.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ fn what_is_told_is_what_is_shown() {
         contract::validate("/components/schemas/Plug", &told.data, "plug");
         house
             .put(
-                &format!("/api/v1/plugs/{}/relay", mac(1)),
+                &format!("/api/v1/plugs/{}/relay", hex(1)),
                 json!({"state": "on"}),
             )
             .await
@@ -119,7 +119,7 @@ fn what_is_told_is_what_is_shown() {
         let told = ear.until(|event| event.name == "rule").await;
         assert_eq!(told.data, made.expect(201));
         house
-            .delete(&format!("/api/v1/plugs/{}", mac(1)))
+            .delete(&format!("/api/v1/plugs/{}", hex(1)))
             .await
             .expect(204);
         let gone = ear

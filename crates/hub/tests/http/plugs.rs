@@ -4,14 +4,14 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use crate::twins::{Plugs, in_network};
-use crate::world::{House, and, at, mac, plug, with};
+use crate::world::{House, and, at, hex, mac, plug, with};
 
 #[test]
 fn a_plug_from_adoption_to_farewell() {
     in_network(async {
         let plugs = Plugs::start(vec![plug(1, &[]), plug(2, &[])]).await;
         let house = House::open().await;
-        let path = format!("/api/v1/plugs/{}", mac(1));
+        let path = format!("/api/v1/plugs/{}", hex(1));
         house.get(&path).await.problem(404, "not_found", None);
         assert_eq!(house.get("/api/v1/plugs").await.expect(200), json!([]));
 
@@ -52,7 +52,7 @@ fn two_tabs_do_not_overwrite_each_other() {
         let plugs = Plugs::start(vec![plug(1, &[]), plug(2, &[])]).await;
         let house = House::open().await;
         house.adopt(2).await;
-        let path = format!("/api/v1/plugs/{}", mac(1));
+        let path = format!("/api/v1/plugs/{}", hex(1));
         let change = json!({"name": "Küche", "room": "台所", "metering": "5s", "power_on": "last"});
         let request = and(with(Method::PATCH, &path, change), "if-match", "\"1\"");
         let changed = house.ask(request).await;
@@ -88,7 +88,7 @@ fn two_tabs_do_not_overwrite_each_other() {
             (&json!("Küche"), &json!("last"))
         );
 
-        let other = format!("/api/v1/plugs/{}", mac(2));
+        let other = format!("/api/v1/plugs/{}", hex(2));
         let taken = house.patch(&other, json!({"name": "KÜCHE"})).await;
         taken.problem(409, "conflict", Some("name"));
         for (change, field) in [
@@ -124,7 +124,7 @@ fn switched_and_read_back() {
         .await;
         let house = House::open().await;
         house.adopt(3).await;
-        let path = |number, what: &str| format!("/api/v1/plugs/{}/{what}", mac(number));
+        let path = |number, what: &str| format!("/api/v1/plugs/{}/{what}", hex(number));
         for (state, relay) in [
             ("on", "on"),
             ("toggle", "off"),
@@ -136,7 +136,7 @@ fn switched_and_read_back() {
                 answer.expect(200),
                 json!({"relay": relay, "confirmed": true})
             );
-            let view = house.get(&format!("/api/v1/plugs/{}", mac(1))).await;
+            let view = house.get(&format!("/api/v1/plugs/{}", hex(1))).await;
             assert_eq!(view.expect(200)["relay"], relay);
         }
         for (number, relay) in [(2, "off"), (3, "off")] {
@@ -198,7 +198,7 @@ fn a_plug_that_is_gone_does_not_answer() {
         let house = House::open().await;
         house.adopt(1).await;
         plugs.stop().await;
-        let path = format!("/api/v1/plugs/{}/relay", mac(1));
+        let path = format!("/api/v1/plugs/{}/relay", hex(1));
         let answer = house.put(&path, json!({"state": "on"})).await;
         answer.problem(504, "no_answer", None);
         let answer = house.post("/api/v1/plugs", json!({"address": at(9)})).await;
@@ -223,7 +223,7 @@ fn a_new_plug_in_the_place_of_an_old_one() {
         let plugs = Plugs::start(vec![plug(1, &[]), plug(2, &[])]).await;
         let house = House::open().await;
         house.adopt(2).await;
-        let old = format!("/api/v1/plugs/{}", mac(1));
+        let old = format!("/api/v1/plugs/{}", hex(1));
         house.patch(&old, json!({"name": "lamp"})).await.expect(200);
         // The field that names the plug in each of them, and how it names it.
         let named = [

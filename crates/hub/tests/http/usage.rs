@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::contract::DESCRIPTION;
 use crate::twins::{Plugs, in_network};
-use crate::world::{House, bare, mac, plug, with};
+use crate::world::{House, bare, hex, plug, with};
 
 #[test]
 fn every_wrong_path_and_method_is_a_problem() {
@@ -192,7 +192,7 @@ fn the_hub_tells_how_it_is() {
         let house = House::open().await;
         house.adopt(1).await;
         house
-            .post(&format!("/api/v1/plugs/{}/meter", mac(1)), Value::Null)
+            .post(&format!("/api/v1/plugs/{}/meter", hex(1)), Value::Null)
             .await
             .expect(200);
         let info = house.get("/api/v1/hub").await.expect(200);
@@ -220,10 +220,10 @@ fn the_hub_tells_how_it_is() {
         );
         let text = String::from_utf8(metrics.body).unwrap();
         for line in [
-            format!("mains_plug_available{{mac=\"{}\",name=\"\"}} 1.0", mac(1)),
+            format!("mains_plug_available{{mac=\"{}\",name=\"\"}} 1.0", hex(1)),
             format!(
                 "mains_plug_energy_joules_total{{mac=\"{}\",name=\"\"}} 0.0",
-                mac(1)
+                hex(1)
             ),
             "mains_hub_plugs 1.0".to_owned(),
             "# TYPE mains_plug_power_watts gauge".to_owned(),

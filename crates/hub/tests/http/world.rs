@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Period, PlugId};
+use api::Period;
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
@@ -33,9 +33,14 @@ pub fn at(number: u8) -> Ipv4Addr {
     Ipv4Addr::new(127, 74, 1, number)
 }
 
-/// Its MAC as paths have it.
+/// Its MAC as JSON has it.
 pub fn mac(number: u8) -> String {
-    PlugId(PlugConfig::at(at(number)).mac).to_string()
+    PlugConfig::at(at(number)).mac.to_string()
+}
+
+/// Its MAC as paths have it.
+pub fn hex(number: u8) -> String {
+    format!("{:x}", PlugConfig::at(at(number)).mac)
 }
 
 /// A plug with faults.

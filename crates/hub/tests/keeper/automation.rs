@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Cause, Id, PlugId, RelayCommand};
+use api::{Cause, Event, Id, RelayCommand};
 use hub::bridges::HueBridges;
 use hub::recorder::Recorder;
 use hub::store::Store;
-use hub::{Config, Hub, News, Parts, Repository};
+use hub::{Config, Hub, Parts, Repository};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use plugs::RelayState;
@@ -73,17 +73,16 @@ impl Home {
 
     async fn rule(&self, fields: Value) -> Id {
         let mut fields = fields;
-        fields["plug"] = json!(PlugId(mac(1)));
+        fields["plug"] = json!(mac(1));
         self.hub.rules().create(document(fields)).await.unwrap().id
     }
 
     fn rule_view(&self, id: &Id) -> Value {
-        self.hub.rule_view(&self.hub.rules().one(id).unwrap())
+        serde_json::to_value(self.hub.view(&self.hub.rules().one(id).unwrap())).unwrap()
     }
 
     fn schedule_view(&self, id: &Id) -> Value {
-        self.hub
-            .schedule_view(&self.hub.schedules().one(id).unwrap())
+        serde_json::to_value(self.hub.view(&self.hub.schedules().one(id).unwrap())).unwrap()
     }
 
     fn relay(&self) -> RelayState {
@@ -130,7 +129,7 @@ fn a_rule_answers_the_button() {
         eventually(2, || home.relay() == RelayState::On).await;
         eventually(2, || home.rule_view(&id)["last"]["confirmed"] == true).await;
         press("OFF").await;
-        let stand = |wanted| move |news: &News| matches!(news, News::Plug(view) if view.plug.relay == Some(wanted));
+        let stand = |wanted| move |event: &Event| matches!(event, Event::Plug(view) if view.plug.relay == Some(wanted));
         home.house.event(3, stand(RelayState::Off)).await;
         let back = home.house.event(2, stand(RelayState::On)).await;
         assert!(back < Duration::from_secs(1), "{back:?}");
@@ -156,8 +155,8 @@ fn two_rules_do_not_wear_a_relay_out() {
         let off = home
             .rule(json!({"kind": "auto_off", "after": "500ms"}))
             .await;
-        let is_halted = |news: &News| match news {
-            News::Rule(view) => !view["halted"].is_null(),
+        let is_halted = |event: &Event| match event {
+            Event::Rule(view) => view.status.halted.is_some(),
             _ => false,
         };
         home.house.event(20, is_halted).await;
@@ -210,7 +209,7 @@ fn a_schedule_that_was_missed_is_caught_up_with() {
         let zone = home.hub.clock().timezone.clone();
         let due = (Timestamp::now() - 1.minute()).to_zoned(zone);
         let schedule = json!({
-            "targets": [PlugId(mac(1)), PlugId(mac(2))],
+            "targets": [mac(1), mac(2)],
             "action": "on",
             "when": {"at": due.strftime("%H:%M").to_string()},
             "catch_up": "5m",
@@ -227,7 +226,7 @@ fn a_schedule_that_was_missed_is_caught_up_with() {
         assert_eq!(moved.cause, Cause::Schedule(id.clone()));
         eventually(2, || !home.schedule_view(&id)["last"].is_null()).await;
         let view = home.schedule_view(&id);
-        let unknown = format!("{0}: no plug {0} is adopted", PlugId(mac(2)));
+        let unknown = format!("{0}: no plug {0} is adopted", mac(2));
         assert_eq!(view["last"]["error"], unknown);
         let next: Timestamp = view["next"].as_str().unwrap().parse().unwrap();
         assert!(next > Timestamp::now() + 22.hours());

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use api::{Cause, ErrorKind, Metering, PlugChange, RelayCommand};
-use hub::News;
+use api::{Cause, ErrorKind, Event, MeterEvent, Metering, PlugChange, RelayCommand};
 use plugs::RelayState;
 
 use crate::twins::{Plugs, in_network};
@@ -39,8 +38,8 @@ fn adopted_metered_and_switched() {
 
         // A reading follows at once, though the next is not due for a minute.
         let after = house
-            .event(20, |news| {
-                matches!(news, News::Reading { reading, .. } if reading.power_w > Some(50.0))
+            .event(20, |event| {
+                matches!(event, Event::Reading(MeterEvent { reading, .. }) if reading.power_w > Some(50.0))
             })
             .await;
         assert!(after < Duration::from_secs(20), "{after:?}");

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use api::{Cause, ErrorKind, Metering, PlugChange, PlugId, RelayCommand, Rule};
+use api::{Cause, ErrorKind, Metering, PlugChange, RelayCommand, Rule};
 use futures_util::StreamExt;
 use jiff::{Timestamp, ToSpan};
 use plugs::net::{DiscoverEvent, DiscoverOptions, Lan};
@@ -134,7 +134,7 @@ async fn kept(house: &House, lamp: &Lamp) {
 /// Switched by a schedule and a rule; a rule that needs a meter is refused.
 async fn automated(home: &mut Home, lamp: &Lamp) {
     let needs_meter =
-        json!({"kind": "standby_kill", "below_w": 5, "for": "1m", "plug": PlugId(mac(1))});
+        json!({"kind": "standby_kill", "below_w": 5, "for": "1m", "plug": mac(1)});
     let refused = home.hub.check_rule(&document::<Rule>(needs_meter));
     let refused = refused.unwrap_err();
     assert_eq!(
@@ -144,7 +144,7 @@ async fn automated(home: &mut Home, lamp: &Lamp) {
     let zone = home.hub.clock().timezone.clone();
     let due = (Timestamp::now() - 1.minute()).to_zoned(zone);
     let schedule = json!({
-        "targets": [PlugId(mac(1))], "action": "off", "catch_up": "5m",
+        "targets": [mac(1)], "action": "off", "catch_up": "5m",
         "when": {"at": due.strftime("%H:%M").to_string()},
     });
     let schedules = home.hub.schedules();
@@ -157,7 +157,7 @@ async fn automated(home: &mut Home, lamp: &Lamp) {
     schedules.keep_state(&id).await;
     home.start();
     eventually(5, || !lamp.is_on()).await;
-    let rule = json!({"kind": "auto_off", "after": "500ms", "plug": PlugId(mac(1))});
+    let rule = json!({"kind": "auto_off", "after": "500ms", "plug": mac(1)});
     let rule = home
         .hub
         .rules()

@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use api::{Cause, ErrorKind, PlugChange, PowerOn, RelayCommand};
-use hub::News;
+use api::{Cause, ErrorKind, Event, MeterEvent, PlugChange, PowerOn, RelayCommand};
 use plugs::RelayState::{Off, On};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -11,8 +10,8 @@ use tokio::net::TcpStream;
 use crate::twins::{Plugs, in_network};
 use crate::world::{House, Wishes, at, connections, eventually, mac, plug};
 
-fn is_availability(news: &News, number: u16, available: bool) -> bool {
-    matches!(news, News::Availability(view)
+fn is_availability(event: &Event, number: u16, available: bool) -> bool {
+    matches!(event, Event::Availability(view)
         if view.plug.mac == mac(number) && view.available == available)
 }
 
@@ -46,8 +45,8 @@ fn gone_within_30_s_back_within_15_s_followed_within_60_s() {
         moved.listen = at(33);
         let _moved = Plugs::start(vec![moved]).await;
         let to = |number: u16| {
-            move |news: &News| {
-                matches!(news, News::Plug(view)
+            move |event: &Event| {
+                matches!(event, Event::Plug(view)
                 if view.plug.mac == mac(3) && view.plug.address == at(number))
             }
         };
@@ -61,7 +60,7 @@ fn gone_within_30_s_back_within_15_s_followed_within_60_s() {
         eventually(2, || house.store.record(mac(3)).unwrap().address == at(33)).await;
 
         house
-            .event(30, |news| is_availability(news, 2, false))
+            .event(30, |event| is_availability(event, 2, false))
             .await;
         assert!(
             start.elapsed() < Duration::from_secs(30),
@@ -78,16 +77,18 @@ fn gone_within_30_s_back_within_15_s_followed_within_60_s() {
 
         tokio::time::sleep(Duration::from_secs(20)).await;
         let _back = Plugs::start(vec![plug(2, &[])]).await;
-        let after = house.event(15, |news| is_availability(news, 2, true)).await;
+        let after = house
+            .event(15, |event| is_availability(event, 2, true))
+            .await;
         assert!(after < Duration::from_secs(15), "{after:?}");
         let metered = house.event(
             11,
-            |news| matches!(news, News::Reading { reading, .. } if reading.plug == mac(2)),
+            |event| matches!(event, Event::Reading(MeterEvent { reading, .. }) if reading.plug == mac(2)),
         );
         metered.await;
         // Once each, and nothing about those that stayed.
         let mut later = house.take_events();
-        later.retain(|event| matches!(event.news, News::Availability(_)));
+        later.retain(|event| matches!(event.event, Event::Availability(_)));
         assert!(later.is_empty(), "{later:?}");
         assert!(house.view(1).available);
         house.close().await;
@@ -119,7 +120,7 @@ fn a_press_of_the_button_is_seen_within_one_scan_interval() {
             press(1, word).await;
             let seen = house.event(
                 5,
-                |news| matches!(news, News::Plug(view) if view.plug.relay == Some(relay)),
+                |event| matches!(event, Event::Plug(view) if view.plug.relay == Some(relay)),
             );
             let took = seen.await;
             assert!(took < Duration::from_millis(3500), "{took:?}");
@@ -290,7 +291,7 @@ fn a_replaced_plug_hands_everything_on() {
         house
             .event(
                 1,
-                |news| matches!(news, News::Removed(gone) if *gone == mac(1)),
+                |event| matches!(event, Event::PlugRemoved(gone) if *gone == mac(1)),
             )
             .await;
         eventually(3, || house.view(2).reading.is_some()).await;
@@ -325,7 +326,7 @@ fn the_next_start_knows_where_plugs_are_and_how_they_stood() {
         assert_eq!((view.plug.address, view.plug.relay), (at(1), Some(On)));
         // Not heard since the start: told once.
         house
-            .event(20, |news| is_availability(news, 1, false))
+            .event(20, |event| is_availability(event, 1, false))
             .await;
         house.close().await;
     });

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use api::{Collection, Id, Period, PlugView};
+use api::{Collection, Event, Id, Period, PlugView};
 use async_trait::async_trait;
 use emulator::PlugConfig;
 use hiflying::Mac;
@@ -18,7 +18,7 @@ use hub::store::{
     DocumentStore, EnergyState, HistoryPoint, HistoryQuery, HistoryRow, HistoryStore, PlugRecord,
     PlugStore, Quarter, Sample, SettingStore, Store, StoreError, StoreInfo, StoredDocument, Tier,
 };
-use hub::{Event, EventBus, News, Registry};
+use hub::{EventBus, PublishedEvent, Registry};
 use jiff::Timestamp;
 use plugs::Families;
 use serde_json::Value;
@@ -230,7 +230,7 @@ impl Default for Wishes {
 pub struct House {
     pub registry: Registry,
     pub store: Arc<Memory>,
-    pub events: broadcast::Receiver<Arc<Event>>,
+    pub events: broadcast::Receiver<Arc<PublishedEvent>>,
     pub samples: mpsc::Receiver<Sample>,
     pub bus: EventBus,
     pub cancel: CancellationToken,
@@ -288,7 +288,7 @@ impl House {
     }
 
     /// Returns the events since the last one.
-    pub fn take_events(&mut self) -> Vec<Arc<Event>> {
+    pub fn take_events(&mut self) -> Vec<Arc<PublishedEvent>> {
         std::iter::from_fn(|| self.events.try_recv().ok()).collect()
     }
 
@@ -311,12 +311,12 @@ impl House {
     }
 
     /// Waits for an event; returns how long that took.
-    pub async fn event(&mut self, within: u64, wanted: impl Fn(&News) -> bool) -> Duration {
+    pub async fn event(&mut self, within: u64, wanted: impl Fn(&Event) -> bool) -> Duration {
         let start = Instant::now();
         let waiting = async {
             loop {
                 match self.events.recv().await {
-                    Ok(event) if wanted(&event.news) => return,
+                    Ok(event) if wanted(&event.event) => return,
                     Ok(_) => {}
                     Err(error) => panic!("{error}"),
                 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use api::PlugId;
 use clap::ValueEnum;
+use hiflying::Mac;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -64,7 +64,7 @@ enum By {
 /// A row of the hub's answer, as far as people need it.
 #[derive(Debug, Deserialize)]
 struct Row {
-    mac: PlugId,
+    mac: Mac,
     period: String,
     energy_wh: f64,
     cost: Option<f64>,

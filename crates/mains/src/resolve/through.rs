@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use api::{FoundPlug, PlugId, PlugView};
+use api::{FoundPlug, PlugView};
 use plugs::{Minutes, Plug, Reading, RelayCommand, RelayState, Switched};
 use serde::Deserialize;
 use serde_json::json;
@@ -154,7 +154,7 @@ impl<'a> Through<'a> {
         let plug = self.locate(target).await?;
         match self.view(&plug) {
             Some(view) => {
-                let path = format!("plugs/{}/{what}", PlugId::from(plug.mac));
+                let path = format!("plugs/{:x}/{what}", plug.mac);
                 Ok((view.plug.clone(), path))
             }
             None => Err(self.offered(plug.address)),
@@ -219,7 +219,7 @@ impl<'a> Through<'a> {
         name: Option<&PlugName>,
     ) -> Result<Plug, Failure> {
         let view = self.view(plug).ok_or_else(|| self.offered(plug.address))?;
-        let path = format!("plugs/{}", PlugId::from(view.plug.mac));
+        let path = format!("plugs/{:x}", view.plug.mac);
         let change = json!({"name": name.map(PlugName::as_str)});
         let view: PlugView = self.hub.patch(&path).json(&change).answer().await?;
         Ok(view.plug)

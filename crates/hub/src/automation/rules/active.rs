@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use api::{PlugId, Rule, Stored};
+use api::{Halted, LastRun, Rule, Stored};
 use hiflying::Mac;
 use jiff::Timestamp;
 use plugs::RelayState;
 use serde_json::Value;
 
-use crate::automation::run_state::{Halted, Last, RunState, rounded};
+use crate::automation::run_state::{RunState, rounded};
 use crate::rule::{Observation, Power, RuleState};
 
 /// A rule in operation.
@@ -44,11 +44,11 @@ impl ActiveRule {
         stands: &HashMap<Mac, PlugStatus>,
         draws: Option<PowerReading>,
     ) -> Observation {
-        let plug = self.stored.body.plug.0;
+        let plug = self.stored.body.plug;
         let stand = stands.get(&plug);
-        let drawn_by = |whose: Option<PlugId>| {
+        let drawn_by = |whose: Option<Mac>| {
             draws
-                .filter(|draws| whose.is_some_and(|whose| whose.0 == draws.plug))
+                .filter(|draws| whose.is_some_and(|whose| whose == draws.plug))
                 .map(|draws| draws.power)
         };
         Observation {
@@ -77,7 +77,7 @@ impl ActiveRule {
             tracing::error!(%id, "the rule \u{2018}{name}\u{2019} is stopped: {}", halted.why);
             return;
         }
-        let Some(Last {
+        let Some(LastRun {
             action, why, error, ..
         }) = &self.record.last
         else {

@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use api::{Cause, Id, PlugId, RelayCommand, Schedule};
+use api::{Cause, Id, LastRun, RelayCommand, Schedule};
 use futures_util::StreamExt;
 use futures_util::stream;
+use hiflying::Mac;
 use jiff::Timestamp;
 use plugs::RelayState;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::automation::context::AutomationContext;
 use crate::automation::executor::{ExecuteError, Executor};
-use crate::automation::run_state::{Last, rounded};
+use crate::automation::run_state::rounded;
 
 /// More would only wait for one another.
 const MAX_PLUGS_AT_ONCE: usize = 256;
@@ -39,7 +40,7 @@ pub(super) struct ScheduleRun {
 #[derive(Debug)]
 pub(super) struct ScheduleRunResult {
     pub(super) id: Id,
-    pub(super) last: Last,
+    pub(super) last: LastRun,
     /// The reason to stop the schedule.
     pub(super) halt: Option<String>,
 }
@@ -73,7 +74,7 @@ impl ScheduleRun {
             }
             problems.push(format!("{who}: {error}"));
         }
-        let last = Last {
+        let last = LastRun {
             at,
             action: self.schedule.action.as_str().to_owned(),
             why: self.why(&executor.context),
@@ -89,7 +90,7 @@ impl ScheduleRun {
     }
 
     /// Returns each plug once, and the problems of the targets.
-    fn plugs<S: AutomationContext>(&self, context: &S) -> (BTreeSet<PlugId>, Vec<String>) {
+    fn plugs<S: AutomationContext>(&self, context: &S) -> (BTreeSet<Mac>, Vec<String>) {
         let (mut plugs, mut problems) = (BTreeSet::new(), Vec::new());
         for target in &self.schedule.targets {
             match context.members(target) {
@@ -106,21 +107,21 @@ impl ScheduleRun {
     async fn switch<S: AutomationContext>(
         &self,
         executor: &Executor<S>,
-        plug: PlugId,
+        plug: Mac,
     ) -> Result<(), ExecuteError> {
         let mut wanted = self.schedule.action;
         let end = Instant::now() + RETRY_TIMEOUT;
         let mut pause = FIRST_RETRY_DELAY;
         loop {
             let cause = Cause::Schedule(self.id.clone());
-            let (told, result) = executor.switch(plug.0, wanted, cause).await;
+            let (told, result) = executor.switch(plug, wanted, cause).await;
             wanted = told;
             let is_over = match &result {
                 Ok(()) | Err(ExecuteError::TooOften(_) | ExecuteError::KeptOff(_)) => true,
                 Err(ExecuteError::Failed(_) | ExecuteError::Unconfirmed) => {
                     // Toggle must not be repeated.
                     wanted == RelayCommand::Toggle
-                        || executor.context.view(plug.0).is_none()
+                        || executor.context.view(plug).is_none()
                         || Instant::now() + pause > end
                 }
             };
@@ -138,10 +139,10 @@ impl ScheduleRun {
     /// Returns true if the relay has moved meanwhile.
     fn is_done<S: AutomationContext>(
         executor: &Executor<S>,
-        plug: PlugId,
+        plug: Mac,
         wanted: RelayCommand,
     ) -> bool {
-        let view = executor.context.view(plug.0);
+        let view = executor.context.view(plug);
         let stands = view
             .filter(|view| view.available)
             .and_then(|view| view.plug.relay);
@@ -162,9 +163,9 @@ impl ScheduleRun {
         }
     }
 
-    fn log(&self, last: &Last) {
+    fn log(&self, last: &LastRun) {
         let (id, name) = (&self.id, &self.schedule.name);
-        let Last { action, why, .. } = last;
+        let LastRun { action, why, .. } = last;
         match &last.error {
             None => tracing::info!(%id, action, "the schedule \u{2018}{name}\u{2019} fired: {why}"),
             Some(error) => {
@@ -175,8 +176,8 @@ impl ScheduleRun {
 }
 
 /// Returns the name of a plug, or its MAC.
-fn name<S: AutomationContext>(context: &S, plug: PlugId) -> String {
-    let view = context.view(plug.0);
+fn name<S: AutomationContext>(context: &S, plug: Mac) -> String {
+    let view = context.view(plug);
     view.and_then(|view| view.plug.name.clone())
         .unwrap_or_else(|| plug.to_string())
 }

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use api::{
-    Cause, Collection, Document, ErrorKind, Id, Metering, Period, PlugId, PlugView, RelayCommand,
-    RequestError, Rule, Schedule, Stored, SwitchTarget, Switched,
+    Cause, Collection, ErrorKind, Event, Id, MeterEvent, Metering, Period, PlugView, RelayCommand,
+    RequestError, Rule, RuleStatus, RuleView, Schedule, ScheduleStatus, ScheduleView, Stored,
+    SwitchTarget, Switched,
 };
 use async_trait::async_trait;
 use hiflying::Mac;
@@ -22,7 +23,8 @@ use tokio_util::sync::CancellationToken;
 use crate::automation::clocks::ClockReading;
 use crate::automation::context::AutomationContext;
 use crate::automation::run_on;
-use crate::event::{EventBus, News};
+use crate::automation::run_state::RunState;
+use crate::event::EventBus;
 use crate::repository::Repository;
 use crate::schedule::Clock;
 use crate::store::{DocumentStore, StoreError, StoredDocument};
@@ -61,7 +63,7 @@ struct TestWorld {
     wall: Timestamp,
     slept: Duration,
     plugs: BTreeMap<Mac, PlugView>,
-    groups: HashMap<Id, Vec<PlugId>>,
+    groups: HashMap<Id, Vec<Mac>>,
     /// Plugs that do not answer orders.
     deaf: HashSet<Mac>,
     moved_by: HashMap<Mac, Cause>,
@@ -176,7 +178,7 @@ impl TestHome {
 
     pub(super) fn group(&self, plugs: &[Mac]) -> Id {
         let id = Id::random('g');
-        let plugs = plugs.iter().copied().map(PlugId).collect();
+        let plugs = plugs.to_vec();
         self.world().groups.insert(id.clone(), plugs);
         id
     }
@@ -296,12 +298,12 @@ impl AutomationRun {
         }
     }
 
-    pub(super) fn listen(&self) -> tokio::sync::broadcast::Receiver<Arc<crate::Event>> {
+    pub(super) fn listen(&self) -> tokio::sync::broadcast::Receiver<Arc<crate::PublishedEvent>> {
         self.context.0.bus.subscribe()
     }
 
-    pub(super) fn publish(&self, news: News) {
-        self.context.0.bus.publish(news);
+    pub(super) fn publish(&self, event: Event) {
+        self.context.0.bus.publish(event);
     }
 
     /// A person presses the button.
@@ -336,14 +338,14 @@ impl AutomationRun {
             .unwrap()
             .available = available;
         let view = self.context.view(plug).unwrap();
-        self.publish(News::Availability(view));
+        self.publish(Event::Availability(view));
         pass("1ms").await;
     }
 
     /// A plug is forgotten.
     pub(super) async fn remove(&self, plug: Mac) {
         self.context.0.home.world().plugs.remove(&plug);
-        self.publish(News::Removed(plug));
+        self.publish(Event::PlugRemoved(plug));
         pass("1ms").await;
     }
 
@@ -360,10 +362,10 @@ impl AutomationRun {
                 power_w: Some(watts),
                 energy_wh: None,
             };
-            self.publish(News::Reading {
+            self.publish(Event::Reading(MeterEvent {
                 reading: reading.into(),
                 energy_total_wh: None,
-            });
+            }));
             pass("10s").await;
         }
     }
@@ -381,12 +383,8 @@ fn document<T: DeserializeOwned>(fields: Value) -> T {
 impl TestContext {
     fn tell(&self, plug: Mac) {
         if let Some(view) = self.view(plug) {
-            self.0.bus.publish(News::Plug(view));
+            self.0.bus.publish(Event::Plug(view));
         }
-    }
-
-    fn show<T: Document>(shelf: &Repository<T>, stored: &Stored<T>) -> Value {
-        json!({"id": stored.id, "state": shelf.state(&stored.id)})
     }
 }
 
@@ -411,12 +409,20 @@ impl AutomationContext for TestContext {
         &self.0.rules
     }
 
-    fn schedule_view(&self, schedule: &Stored<Schedule>) -> Value {
-        Self::show(&self.0.schedules, schedule)
+    fn schedule_view(&self, schedule: &Stored<Schedule>) -> ScheduleView {
+        let state = self.0.schedules.state(&schedule.id);
+        let RunState { last, halted, .. } = RunState::<Value>::read(&state, schedule.revision);
+        schedule.view(ScheduleStatus {
+            next: None,
+            last,
+            halted,
+        })
     }
 
-    fn rule_view(&self, rule: &Stored<Rule>) -> Value {
-        Self::show(&self.0.rules, rule)
+    fn rule_view(&self, rule: &Stored<Rule>) -> RuleView {
+        let state = self.0.rules.state(&rule.id);
+        let RunState { last, halted, .. } = RunState::<Value>::read(&state, rule.revision);
+        rule.view(RuleStatus { last, halted })
     }
 
     fn views(&self) -> Vec<Arc<PlugView>> {
@@ -438,7 +444,7 @@ impl AutomationContext for TestContext {
         self.0.home.world().moved_by.get(&plug).cloned()
     }
 
-    fn members(&self, target: &SwitchTarget) -> Result<Vec<PlugId>, RequestError> {
+    fn members(&self, target: &SwitchTarget) -> Result<Vec<Mac>, RequestError> {
         match target {
             SwitchTarget::Plug(plug) => Ok(vec![*plug]),
             SwitchTarget::Group(id) => {

@@ -32,9 +32,10 @@ async fn fires_at_its_time_each_day() {
     assert_eq!(state["last"]["error"], Value::Null);
     let mut told = 0;
     while let Ok(event) = events.try_recv() {
-        if event.news.name() == "schedule" {
+        if event.event.name() == "schedule" {
             told += 1;
-            assert_eq!(event.news.json()["id"], id.as_str());
+            let view = serde_json::to_value(&event.event).unwrap();
+            assert_eq!(view["id"], id.as_str());
         }
     }
     assert_eq!(told, 2);
@@ -199,7 +200,7 @@ async fn a_plug_that_does_not_answer_is_tried_for_a_minute() {
     assert_eq!(last["confirmed"], false);
     assert_eq!(
         last["error"],
-        "there is no group g-00000000; accf23000001: it did not answer in time"
+        "there is no group g-00000000; AC:CF:23:00:00:01: it did not answer in time"
     );
     // The next day it answers after a moment.
     pass("23h39m").await;

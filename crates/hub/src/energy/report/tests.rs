@@ -44,16 +44,16 @@ fn by_local_day_and_month() {
     assert_eq!(
         rows(&quarters, &tariffs, EnergyPeriod::Day),
         [
-            r#"{"mac":"accf23123456","period":"2026-11-30","energy_wh":100.0,"cost":0.04,"currency":"EUR"}"#,
-            r#"{"mac":"accf23123457","period":"2026-11-30","energy_wh":0.3,"cost":0.00012,"currency":"EUR"}"#,
-            r#"{"mac":"accf23123456","period":"2026-12-01","energy_wh":250.0,"cost":0.1,"currency":"EUR"}"#,
+            r#"{"mac":"AC:CF:23:12:34:56","period":"2026-11-30","energy_wh":100.0,"cost":0.04,"currency":"EUR"}"#,
+            r#"{"mac":"AC:CF:23:12:34:57","period":"2026-11-30","energy_wh":0.3,"cost":0.00012,"currency":"EUR"}"#,
+            r#"{"mac":"AC:CF:23:12:34:56","period":"2026-12-01","energy_wh":250.0,"cost":0.1,"currency":"EUR"}"#,
         ]
     );
     assert_eq!(
         rows(&quarters[..2], &[], EnergyPeriod::Month),
         [
-            r#"{"mac":"accf23123456","period":"2026-11","energy_wh":100.0,"cost":null,"currency":null}"#,
-            r#"{"mac":"accf23123456","period":"2026-12","energy_wh":250.0,"cost":null,"currency":null}"#,
+            r#"{"mac":"AC:CF:23:12:34:56","period":"2026-11","energy_wh":100.0,"cost":null,"currency":null}"#,
+            r#"{"mac":"AC:CF:23:12:34:56","period":"2026-12","energy_wh":250.0,"cost":null,"currency":null}"#,
         ]
     );
 }
@@ -128,10 +128,10 @@ fn what_has_no_price_and_other_money_are_rows_of_their_own() {
     assert_eq!(
         rows(&quarters, &tariffs, EnergyPeriod::Month),
         [
-            r#"{"mac":"accf23123456","period":"2026-11","energy_wh":1000.0,"cost":null,"currency":null}"#,
-            r#"{"mac":"accf23123456","period":"2026-11","energy_wh":3000.0,"cost":6.0,"currency":"CHF"}"#,
-            r#"{"mac":"accf23123456","period":"2026-11","energy_wh":2000.0,"cost":2.0,"currency":"EUR"}"#,
-            r#"{"mac":"accf23123457","period":"2026-11","energy_wh":500.0,"cost":0.5,"currency":"EUR"}"#,
+            r#"{"mac":"AC:CF:23:12:34:56","period":"2026-11","energy_wh":1000.0,"cost":null,"currency":null}"#,
+            r#"{"mac":"AC:CF:23:12:34:56","period":"2026-11","energy_wh":3000.0,"cost":6.0,"currency":"CHF"}"#,
+            r#"{"mac":"AC:CF:23:12:34:56","period":"2026-11","energy_wh":2000.0,"cost":2.0,"currency":"EUR"}"#,
+            r#"{"mac":"AC:CF:23:12:34:57","period":"2026-11","energy_wh":500.0,"cost":0.5,"currency":"EUR"}"#,
         ]
     );
 }
@@ -149,8 +149,8 @@ fn market_prices_can_be_negative() {
     assert_eq!(
         rows(&quarters, &[market], EnergyPeriod::Day),
         [
-            r#"{"mac":"accf23123456","period":"2026-11-22","energy_wh":1000.0,"cost":null,"currency":null}"#,
-            r#"{"mac":"accf23123456","period":"2026-11-22","energy_wh":2000.0,"cost":-0.25,"currency":"EUR"}"#,
+            r#"{"mac":"AC:CF:23:12:34:56","period":"2026-11-22","energy_wh":1000.0,"cost":null,"currency":null}"#,
+            r#"{"mac":"AC:CF:23:12:34:56","period":"2026-11-22","energy_wh":2000.0,"cost":-0.25,"currency":"EUR"}"#,
         ]
     );
 }
@@ -184,7 +184,7 @@ fn tariffs() -> Vec<Tariff> {
 }
 
 /// Energy and cost, by plug and currency.
-fn sums(rows: &[EnergyRow]) -> BTreeMap<(PlugId, Option<String>), (f64, f64)> {
+fn sums(rows: &[EnergyRow]) -> BTreeMap<(Mac, Option<String>), (f64, f64)> {
     let mut sums = BTreeMap::new();
     for row in rows.iter().filter(|row| row.energy_wh != 0.0) {
         let sum: &mut (f64, f64) = sums.entry((row.mac, row.currency.clone())).or_default();

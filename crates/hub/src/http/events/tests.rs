@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use api::Event;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
@@ -12,14 +13,14 @@ use tokio::time::timeout;
 
 use super::super::problem::Problem;
 use super::*;
-use crate::event::{KEPT, News};
+use crate::event::KEPT;
 use crate::server::{Limits, serve_within};
 
 const SOON: Duration = Duration::from_secs(10);
 const BOUND: Duration = Duration::from_millis(400);
 
-fn removed(number: u8) -> News {
-    News::Removed(Mac::new([number; 6]))
+fn removed(number: u8) -> Event {
+    Event::PlugRemoved(Mac::new([number; 6]))
 }
 
 fn stream(bus: &EventBus, last: Option<&str>) -> Stream {
@@ -250,11 +251,11 @@ async fn a_stuck_client_is_dropped_and_slows_nobody() {
     let (_, stuck) = connect(address, None).await;
     let (_, mut healthy) = connect(address, None).await;
     assert_eq!(bench.free(), 0);
-    let news = News::Rule(Arc::new("x".repeat(50_000).into()));
+    let news = Event::Takeover(Arc::new("x".repeat(50_000).into()));
     let begin = std::time::Instant::now();
     for _ in 0..300 {
         bench.bus.publish(news.clone());
-        assert_eq!(event(&mut healthy).await.1, "rule");
+        assert_eq!(event(&mut healthy).await.1, "takeover");
     }
     // The healthy one has it all, whatever the stuck one does.
     assert!(begin.elapsed() < SOON, "{:?}", begin.elapsed());
@@ -267,7 +268,7 @@ async fn a_stuck_client_is_dropped_and_slows_nobody() {
     .expect("the stuck client keeps its place");
     assert_eq!(bench.free(), 1);
     bench.bus.publish(news);
-    assert_eq!(event(&mut healthy).await.1, "rule");
+    assert_eq!(event(&mut healthy).await.1, "takeover");
     drop(stuck);
 }
 

@@ -3,7 +3,7 @@
 use api::ErrorKind;
 use utoipa::ToSchema;
 
-use super::texts::{Ipv4, Mac, MacId, Metering, Name, Time};
+use super::texts::{Ipv4, Mac, Metering, Name, Time};
 
 /// The position of a relay.
 #[derive(ToSchema)]
@@ -187,7 +187,7 @@ pub(crate) enum By {
 /// What one plug used in a day or a month.
 #[derive(ToSchema)]
 pub(crate) struct EnergyRow {
-    mac: MacId,
+    mac: Mac,
     /// Which local day or month.
     #[schema(examples("2026-11-22", "2026-11"))]
     period: String,

@@ -10,11 +10,6 @@ use utoipa::ToSchema;
 )]
 pub(crate) struct MacPath(String);
 
-/// A plug as the hub names it.
-#[derive(ToSchema)]
-#[schema(pattern = "^[0-9a-f]{12}$", examples("accf23123456"))]
-pub(crate) struct MacId(String);
-
 /// The hardware address of a plug.
 #[derive(ToSchema)]
 #[schema(
@@ -50,7 +45,7 @@ pub(crate) struct Tags(String);
 #[derive(ToSchema)]
 #[schema(
     pattern = "^([0-9A-Fa-f]{12}|([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}|g-[0-9a-f]{8})$",
-    examples("accf23123456", "g-3f9a02c1")
+    examples("AC:CF:23:12:34:56", "g-3f9a02c1")
 )]
 pub(crate) struct Target(String);
 

@@ -3,7 +3,6 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use api::PlugId;
 use hiflying::Mac;
 use sqlx::SqliteConnection;
 
@@ -120,10 +119,7 @@ pub(super) async fn series(
     connection: &mut SqliteConnection,
     macs: HashSet<Mac>,
 ) -> Result<HashMap<Mac, SeriesRow>, sqlx::Error> {
-    let macs: Vec<_> = macs
-        .into_iter()
-        .map(|mac| PlugId(mac).to_string())
-        .collect();
+    let macs: Vec<_> = macs.into_iter().map(|mac| format!("{mac:x}")).collect();
     let json = encoded(&macs);
     let found = existing_series(connection, &json).await?;
     if found.len() == macs.len() {
@@ -142,10 +138,10 @@ async fn existing_series(
 ) -> Result<HashMap<Mac, SeriesRow>, sqlx::Error> {
     let query = sqlx::query_scalar(SERIES).bind(macs);
     let json: String = query.fetch_one(connection).await?;
-    let rows: Vec<(PlugId, i64, Option<i64>)> = decoded(&json)?;
+    let rows: Vec<(Mac, i64, Option<i64>)> = decoded(&json)?;
     let series = rows
         .into_iter()
-        .map(|(plug, id, latest)| (plug.0, SeriesRow { id, latest }));
+        .map(|(plug, id, latest)| (plug, SeriesRow { id, latest }));
     Ok(series.collect())
 }
 

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use api::PlugId;
 use hiflying::Mac;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -205,7 +204,7 @@ impl SqliteDatabase {
     /// Returns the series of a plug, if it has history.
     pub(super) async fn series_of(&self, plug: Mac) -> Result<Option<i64>, sqlx::Error> {
         sqlx::query_scalar("SELECT id FROM series WHERE mac = ?")
-            .bind(PlugId(plug).to_string())
+            .bind(format!("{plug:x}"))
             .fetch_optional(self.readers())
             .await
     }

@@ -1,7 +1,6 @@
 //! Answers history queries by sums over steps: from the coarsest rows that are fine enough, and where those are already removed,
 //! from coarser ones.
 
-use api::PlugId;
 use async_trait::async_trait;
 use hiflying::Mac;
 use jiff::Timestamp;
@@ -229,12 +228,12 @@ async fn quarters(
 ) -> Result<Vec<Quarter>, sqlx::Error> {
     let sql = "SELECT json_group_array(json_array(mac, id)) FROM \
         (SELECT mac, id FROM series WHERE ?1 IS NULL OR mac = ?1 ORDER BY mac)";
-    let query = sqlx::query_scalar(sql).bind(plug.map(|plug| PlugId(plug).to_string()));
+    let query = sqlx::query_scalar(sql).bind(plug.map(|plug| format!("{plug:x}")));
     let json: String = query.fetch_one(database.readers()).await?;
-    let series: Vec<(PlugId, i64)> = decoded(&json)?;
+    let series: Vec<(Mac, i64)> = decoded(&json)?;
     let mut quarters = Vec::new();
     for (mac, id) in series {
-        add_quarters(database, &mut quarters, (mac.0, id), range).await?;
+        add_quarters(database, &mut quarters, (mac, id), range).await?;
     }
     Ok(quarters)
 }

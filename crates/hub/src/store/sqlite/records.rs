@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use api::{Collection, Id, PlugId};
+use api::{Collection, Id};
 use async_trait::async_trait;
 use hiflying::Mac;
 use jiff::Timestamp;
@@ -182,7 +182,7 @@ impl Sqlite {
 
 async fn remove_plug(connection: &mut SqliteConnection, plug: Mac) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM plugs WHERE mac = ?")
-        .bind(PlugId(plug).to_string())
+        .bind(format!("{plug:x}"))
         .execute(connection)
         .await?;
     Ok(())
@@ -193,7 +193,7 @@ async fn insert_plug(
     plug: &PlugRecord,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(SAVE_PLUG)
-        .bind(PlugId(plug.mac).to_string())
+        .bind(format!("{:x}", plug.mac))
         .bind(plug.family.as_str())
         .bind(plug.serial.as_deref())
         .bind(plug.address.to_string())

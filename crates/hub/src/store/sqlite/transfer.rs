@@ -1,6 +1,5 @@
 //! History that moves from one plug to another, or is deleted.
 
-use api::PlugId;
 use hiflying::Mac;
 use sqlx::SqliteConnection;
 
@@ -72,7 +71,7 @@ pub(super) async fn continue_history(
         delete_series(connection, new).await?;
     }
     sqlx::query("UPDATE series SET mac = ? WHERE id = ?")
-        .bind(PlugId(new).to_string())
+        .bind(format!("{new:x}"))
         .bind(old)
         .execute(connection)
         .await?;
@@ -108,7 +107,7 @@ async fn delete_series(connection: &mut SqliteConnection, series: i64) -> Result
 
 async fn series(connection: &mut SqliteConnection, plug: Mac) -> Result<Option<i64>, sqlx::Error> {
     sqlx::query_scalar("SELECT id FROM series WHERE mac = ?")
-        .bind(PlugId(plug).to_string())
+        .bind(format!("{plug:x}"))
         .fetch_optional(connection)
         .await
 }

@@ -2,7 +2,6 @@
 
 use std::net::Ipv4Addr;
 
-use api::PlugId;
 use hiflying::Mac;
 use plugs::{FamilyId, Plug};
 use serde::Deserialize;
@@ -60,11 +59,10 @@ impl Names {
     }
 
     /// Finds the plug that is meant.
-    pub(crate) fn plug(&self, text: &str) -> Result<PlugId, Failure> {
+    pub(crate) fn plug(&self, text: &str) -> Result<Mac, Failure> {
         let target = resolve::parse(text)
             .map_err(|problem| Failure::usage(format!("`{text}` cannot be a plug: {problem}")))?;
         self.find(&target)?
-            .map(PlugId)
             .ok_or_else(|| self.unknown(text, "plug", self.plug_names()))
     }
 
@@ -100,7 +98,7 @@ impl Names {
                 "name the plug by its MAC, or the group by its id {}",
                 group.id
             ))),
-            (Some(mac), None) => Ok(PlugId(mac).to_string()),
+            (Some(mac), None) => Ok(mac.to_string()),
             (None, Some(group)) => Ok(group.id.clone()),
             (None, None) => {
                 let groups = self.groups.iter().map(|group| group.name.as_str());
@@ -259,13 +257,13 @@ pub(crate) mod tests {
         ] {
             assert_eq!(
                 names.plug(text).unwrap().to_string(),
-                "accf23000001",
+                "AC:CF:23:00:00:01",
                 "{text}"
             );
         }
         assert_eq!(
             names.plug("k\u{dc}CHE").unwrap().to_string(),
-            "accf23000002"
+            "AC:CF:23:00:00:02"
         );
         let near = names.plug("lam").unwrap_err();
         assert_eq!(
@@ -287,7 +285,7 @@ pub(crate) mod tests {
         let names = names();
         assert_eq!(names.target("lights").unwrap(), "g-00000001");
         assert_eq!(names.target("g-00000001").unwrap(), "g-00000001");
-        assert_eq!(names.target("lamp").unwrap(), "accf23000001");
+        assert_eq!(names.target("lamp").unwrap(), "AC:CF:23:00:00:01");
         assert_eq!(
             names.target("g-00000002").unwrap_err().kind(),
             Kind::NotFound
@@ -304,7 +302,7 @@ pub(crate) mod tests {
             "k\u{fc}che".to_owned(),
             "lamp".to_owned(),
         ];
-        let ids = json!(["accf23000001", "g-00000001", "accf23000002"]);
+        let ids = json!(["AC:CF:23:00:00:01", "g-00000001", "AC:CF:23:00:00:02"]);
         assert_eq!(names.targets(&several).unwrap(), ids);
         assert_eq!(names.plugs(&several).unwrap_err().kind(), Kind::NotFound);
 

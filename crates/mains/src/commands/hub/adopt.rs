@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use api::{FoundPlug, PlugId, PlugView};
+use api::{FoundPlug, PlugView};
 use plugs::FamilyId;
 use serde_json::json;
 
@@ -120,7 +120,7 @@ pub(super) async fn forget(context: &Context, args: &HubForgetArgs) -> Outcome {
     {
         return Err(Failure::usage("not agreed to, and nothing is deleted"));
     }
-    hub.delete(&format!("plugs/{}", PlugId::from(mac)))
+    hub.delete(&format!("plugs/{:x}", mac))
         .query("purge", args.purge.then_some(true))
         .done()
         .await?;

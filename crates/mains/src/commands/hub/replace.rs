@@ -1,6 +1,6 @@
 //! `mains hub replace`: replacement of an old plug by a new one.
 
-use api::{PlugId, PlugView};
+use api::PlugView;
 use serde_json::json;
 
 use crate::context::Context;
@@ -51,8 +51,8 @@ pub(super) async fn run(context: &Context, args: &HubReplaceArgs) -> Outcome {
         .answer()
         .await?;
     let view: PlugView = hub
-        .post(&format!("plugs/{}/replace", PlugId::from(old)))
-        .json(&json!({"by": PlugId::from(new.plug.mac)}))
+        .post(&format!("plugs/{:x}/replace", old))
+        .json(&json!({"by": new.plug.mac}))
         .answer()
         .await?;
     if context.ui.is_json() {

@@ -1,6 +1,6 @@
 //! `mains hub set`: the settings of a plug.
 
-use api::{Metering, PlugId, PlugView};
+use api::{Metering, PlugView};
 use serde_json::{Map, Value};
 
 use crate::context::Context;
@@ -62,7 +62,7 @@ pub(super) async fn run(context: &Context, args: &HubSetArgs) -> Outcome {
     let hub = context.need_hub()?;
     let through = Through::of(context, hub.clone()).await?;
     let mac = through.kept_plug(&args.plug)?.plug.mac;
-    let path = format!("plugs/{}", PlugId::from(mac));
+    let path = format!("plugs/{:x}", mac);
     let change = args.change.document();
     let view: PlugView = hub.patch(&path).json(&change).answer().await?;
     if context.ui.is_json() {

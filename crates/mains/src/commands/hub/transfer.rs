@@ -4,7 +4,6 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use api::PlugId;
 use serde_json::{Value, json};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
@@ -129,8 +128,8 @@ async fn path(
     what: &str,
 ) -> Result<String, Failure> {
     let through = Through::of(context, hub.clone()).await?;
-    let id = PlugId::from(through.kept_plug(plug)?.plug.mac);
-    Ok(format!("plugs/{id}/{what}"))
+    let id = through.kept_plug(plug)?.plug.mac;
+    Ok(format!("plugs/{id:x}/{what}"))
 }
 
 async fn create(path: &Path) -> Result<File, Failure> {

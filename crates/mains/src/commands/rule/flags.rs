@@ -225,7 +225,7 @@ mod tests {
             ),
             (
                 "--kind follow --plug lamp --leader k\u{fc}che --above 30 --hysteresis 5 --delay 10s",
-                json!({"kind": "follow", "leader": "accf23000002", "above_w": 30.0, "hysteresis_w": 5.0, "delay": "10s"}),
+                json!({"kind": "follow", "leader": "AC:CF:23:00:00:02", "above_w": 30.0, "hysteresis_w": 5.0, "delay": "10s"}),
             ),
             ("--kind keep-on --plug lamp", json!({"kind": "keep_on"})),
             (
@@ -233,7 +233,7 @@ mod tests {
                 json!({"kind": "power_on", "state": "last"}),
             ),
         ] {
-            let mut expected = json!({"name": "x", "enabled": true, "plug": "accf23000001"});
+            let mut expected = json!({"name": "x", "enabled": true, "plug": "AC:CF:23:00:00:01"});
             let object = expected.as_object_mut().unwrap();
             object.extend(fields.as_object().unwrap().clone());
             let rule = made(text).unwrap();
@@ -275,7 +275,7 @@ mod tests {
         let mut expected = old.clone();
         expected["below_w"] = json!(12.0);
         expected["restore_at"] = Value::Null;
-        expected["plug"] = json!("accf23000002");
+        expected["plug"] = json!("AC:CF:23:00:00:02");
         assert_eq!(
             edit("--below 12 --restore-at none --plug k\u{fc}che").unwrap(),
             expected
@@ -285,7 +285,7 @@ mod tests {
         for given in ["--leader lamp", "--state on", "--plug lamp", "--delay none"] {
             assert!(!line(given).flags.is_empty(), "{given}");
         }
-        let newer = json!({"kind": "dance", "plug": "accf23000001"})
+        let newer = json!({"kind": "dance", "plug": "AC:CF:23:00:00:01"})
             .as_object()
             .unwrap()
             .clone();

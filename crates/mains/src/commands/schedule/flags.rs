@@ -227,7 +227,7 @@ mod tests {
             "--targets lamp,lights --action on --sun sunset --offset -15m --days mon,tue --random 10m --catch-up 1h",
         );
         let expected = json!({
-            "name": "evening", "targets": ["accf23000001", "g-00000001"], "action": "on",
+            "name": "evening", "targets": ["AC:CF:23:00:00:01", "g-00000001"], "action": "on",
             "when": {"sun": "sunset", "offset": "-15m", "days": ["mon", "tue"]}, "random": "10m", "catch_up": "1h",
         });
         assert_eq!(body.unwrap(), expected);
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn an_edit_changes_only_what_it_names() {
         let old = json!({
-            "name": "evening", "enabled": true, "targets": ["accf23000001"], "action": "on", "later": 1,
+            "name": "evening", "enabled": true, "targets": ["AC:CF:23:00:00:01"], "action": "on", "later": 1,
             "when": {"sun": "sunset", "offset": "-15m", "days": ["mon"]}, "random": "10m", "catch_up": null,
         });
         let edit = |line: &str| apply(old.clone(), line).unwrap();

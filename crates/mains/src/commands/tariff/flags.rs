@@ -215,7 +215,7 @@ mod tests {
                  --valid-from 2027-01-01 --plugs lamp,k\u{fc}che",
                 json!({
                     "name": "x", "kind": "day_night", "currency": "CHF", "valid_from": "2027-01-01",
-                    "plugs": ["accf23000001", "accf23000002"], "day": 0.34, "night": 0.26, "day_begins": "06:00",
+                    "plugs": ["AC:CF:23:00:00:01", "AC:CF:23:00:00:02"], "day": 0.34, "night": 0.26, "day_begins": "06:00",
                     "night_begins": "22:00", "days": ["mon", "tue", "wed", "thu", "fri"],
                 }),
             ),

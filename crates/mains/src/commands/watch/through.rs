@@ -37,9 +37,7 @@ impl<'a> Watched<'a, ()> {
         let events = feed::listen(context, hub, None).await?;
         let plugs: Vec<Value> = context.bounded(hub.get("plugs").answer()).await?;
         let names = Names::of(plugs.clone().into(), Value::Array(Vec::new()))?;
-        let wanted = targets
-            .iter()
-            .map(|target| names.plug(target.as_given()).map(|plug| plug.0));
+        let wanted = targets.iter().map(|target| names.plug(target.as_given()));
         Ok(Watched {
             context,
             events,

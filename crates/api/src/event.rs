@@ -1,0 +1,188 @@
+//! Events of the hub, as Server-Sent Events carry them: a name, and data as JSON.
+
+use std::sync::Arc;
+
+use hiflying::Mac;
+use plugs::Reading;
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::document::Collection;
+use crate::id::Id;
+use crate::plug::PlugView;
+use crate::view::{GroupView, RuleView, ScheduleView, TariffView};
+
+/// An event of the hub.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A plug was adopted or changed: name, room, relay, address, …
+    Plug(Arc<PlugView>),
+    /// A plug was removed.
+    PlugRemoved(Mac),
+    /// A plug was metered.
+    Reading(MeterEvent),
+    /// A plug became available or unavailable.
+    Availability(Arc<PlugView>),
+    /// A group was created or changed.
+    Group(Arc<GroupView>),
+    /// A schedule was created, changed, run or halted.
+    Schedule(Arc<ScheduleView>),
+    /// A rule was created or changed, acted or was halted.
+    Rule(Arc<RuleView>),
+    /// A tariff was created or changed.
+    Tariff(Arc<TariffView>),
+    /// A group, schedule, rule or tariff was removed.
+    DocumentRemoved(Collection, Id),
+    /// The takeover of a bulb began, progressed or ended.
+    Takeover(Arc<serde_json::Value>),
+}
+
+/// A reading with the plug's lifetime total.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MeterEvent {
+    /// The reading.
+    #[serde(flatten)]
+    pub reading: Arc<Reading>,
+    /// The plug's lifetime total in watt-hours, which never decreases.
+    pub energy_total_wh: Option<u64>,
+}
+
+/// Data of an event about something that was removed.
+#[derive(Serialize, Deserialize)]
+struct Removal {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mac: Option<Mac>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Id>,
+    removed: bool,
+}
+
+impl Event {
+    /// Returns the event's name in the stream.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Plug(_) | Self::PlugRemoved(_) => "plug",
+            Self::Reading(_) => "reading",
+            Self::Availability(_) => "availability",
+            Self::Group(_) => Collection::Groups.singular(),
+            Self::Schedule(_) => Collection::Schedules.singular(),
+            Self::Rule(_) => Collection::Rules.singular(),
+            Self::Tariff(_) => Collection::Tariffs.singular(),
+            Self::DocumentRemoved(collection, _) => collection.singular(),
+            Self::Takeover(_) => "takeover",
+        }
+    }
+
+    /// Reads an event from its name and data; `None` for a name that this version does not know.
+    ///
+    /// # Errors
+    ///
+    /// The data is not what an event of that name carries.
+    pub fn parse(name: &str, data: &str) -> Result<Option<Self>, serde_json::Error> {
+        let collection = Collection::ALL.into_iter().find(|c| c.singular() == name);
+        if (name == "plug" || collection.is_some())
+            && let Ok(removal) = serde_json::from_str::<Removal>(data)
+            && removal.removed
+        {
+            let plug = removal.mac.map(Self::PlugRemoved);
+            let document = collection
+                .zip(removal.id)
+                .map(|(c, id)| Self::DocumentRemoved(c, id));
+            return Ok(plug.or(document));
+        }
+        Ok(Some(match name {
+            "plug" => Self::Plug(serde_json::from_str(data)?),
+            "reading" => Self::Reading(serde_json::from_str(data)?),
+            "availability" => Self::Availability(serde_json::from_str(data)?),
+            "group" => Self::Group(serde_json::from_str(data)?),
+            "schedule" => Self::Schedule(serde_json::from_str(data)?),
+            "rule" => Self::Rule(serde_json::from_str(data)?),
+            "tariff" => Self::Tariff(serde_json::from_str(data)?),
+            "takeover" => Self::Takeover(serde_json::from_str(data)?),
+            _ => return Ok(None),
+        }))
+    }
+}
+
+/// Writes the event's data.
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Plug(view) | Self::Availability(view) => view.serialize(serializer),
+            Self::PlugRemoved(mac) => Removal {
+                mac: Some(*mac),
+                id: None,
+                removed: true,
+            }
+            .serialize(serializer),
+            Self::Reading(event) => event.serialize(serializer),
+            Self::Group(view) => view.serialize(serializer),
+            Self::Schedule(view) => view.serialize(serializer),
+            Self::Rule(view) => view.serialize(serializer),
+            Self::Tariff(view) => view.serialize(serializer),
+            Self::DocumentRemoved(_, id) => Removal {
+                mac: None,
+                id: Some(id.clone()),
+                removed: true,
+            }
+            .serialize(serializer),
+            Self::Takeover(takeover) => takeover.serialize(serializer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(name: &str, data: &str) -> Event {
+        let event = Event::parse(name, data).unwrap().unwrap();
+        assert_eq!(event.name(), name);
+        assert_eq!(serde_json::to_string(&event).unwrap(), data);
+        event
+    }
+
+    #[test]
+    fn events_are_read_as_they_are_written() {
+        let plug = r#"{"mac":"AC:CF:23:12:34:56","family":"reco","serial":null,"address":"192.168.1.107","relay":"on","model":null,"name":null,"res":null,"extra":null,"seen":"2026-11-22T12:00:00Z","available":true,"reading":null,"energy_total_wh":7,"room":null,"metering":"10s","power_on":null}"#;
+        assert!(matches!(event("plug", plug), Event::Plug(_)));
+        assert!(matches!(
+            event("availability", plug),
+            Event::Availability(_)
+        ));
+        let reading = r#"{"plug":"AC:CF:23:12:34:56","at":"2026-11-22T12:00:00.123Z","voltage_v":226.94,"current_a":null,"frequency_hz":null,"power_w":0.0,"energy_wh":3548,"energy_total_wh":9000}"#;
+        assert!(matches!(event("reading", reading), Event::Reading(_)));
+        let removed = r#"{"mac":"AC:CF:23:12:34:56","removed":true}"#;
+        assert!(matches!(event("plug", removed), Event::PlugRemoved(_)));
+        let rule = r#"{"id":"r-00000001","name":"x","enabled":true,"plug":"AC:CF:23:12:34:56","kind":"auto_off","after":"2h","last":{"at":"2026-11-22T12:00:00Z","action":"off","why":"y","confirmed":true,"error":null},"halted":null}"#;
+        assert!(matches!(event("rule", rule), Event::Rule(_)));
+        let schedule = r#"{"id":"s-00000001","name":"x","enabled":true,"targets":["AC:CF:23:12:34:56"],"action":"on","when":{"at":"07:00","days":["mon"]},"random":null,"catch_up":null,"next":"2026-11-23T06:00:00Z","last":null,"halted":null}"#;
+        assert!(matches!(event("schedule", schedule), Event::Schedule(_)));
+        let tariff = r#"{"id":"t-00000001","name":"x","currency":"EUR","valid_from":null,"plugs":[],"kind":"flat","price":0.3}"#;
+        assert!(matches!(event("tariff", tariff), Event::Tariff(_)));
+        for name in ["group", "schedule", "rule", "tariff"] {
+            let removed = event(name, r#"{"id":"g-00000001","removed":true}"#);
+            assert!(matches!(removed, Event::DocumentRemoved(..)));
+        }
+    }
+
+    #[test]
+    fn what_a_newer_hub_adds_is_ignored() {
+        let group = r#"{"id":"g-00000001","name":"x","colour":"red","plugs":[]}"#;
+        assert!(matches!(
+            Event::parse("group", group),
+            Ok(Some(Event::Group(_)))
+        ));
+        let rule = r#"{"id":"r-00000001","name":"x","enabled":true,"plug":"AC:CF:23:12:34:56","kind":"keep_on","after":null,"colour":"red","last":null,"halted":null}"#;
+        assert!(matches!(
+            Event::parse("rule", rule),
+            Ok(Some(Event::Rule(_)))
+        ));
+        let tariff = r#"{"id":"t-00000001","name":"x","currency":"EUR","kind":"flat","price":1,"colour":"red"}"#;
+        assert!(matches!(
+            Event::parse("tariff", tariff),
+            Ok(Some(Event::Tariff(_)))
+        ));
+        assert_eq!(Event::parse("weather", "{}").unwrap(), None);
+        assert!(Event::parse("reading", "{}").is_err());
+    }
+}

@@ -1,0 +1,55 @@
+//! What the hub adds to schedules and rules: the last run, and why they no longer act.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::json::optional_seconds;
+
+/// The last run of a schedule or a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastRun {
+    /// Time of the run.
+    pub at: Timestamp,
+    /// `on`, `off` or `toggle`.
+    pub action: String,
+    /// Reason, in one clause.
+    pub why: String,
+    /// `true` when the relays were read back in the commanded position.
+    pub confirmed: bool,
+    /// Error message of a run that failed.
+    pub error: Option<String>,
+}
+
+/// Why a schedule or a rule no longer acts until it is edited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Halted {
+    /// Time since which it does not act.
+    pub at: Timestamp,
+    /// Reason, in one clause.
+    pub why: String,
+}
+
+/// What the hub adds to a schedule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduleStatus {
+    /// Time of the next run; `None` when there is none.
+    #[serde(serialize_with = "optional_seconds")]
+    pub next: Option<Timestamp>,
+    /// The last run.
+    pub last: Option<LastRun>,
+    /// Set when it no longer runs.
+    pub halted: Option<Halted>,
+}
+
+/// What the hub adds to a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleStatus {
+    /// The last run.
+    pub last: Option<LastRun>,
+    /// Set when it no longer acts.
+    pub halted: Option<Halted>,
+}
+
+/// What the hub adds to groups and tariffs: nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoStatus {}
