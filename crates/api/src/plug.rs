@@ -57,6 +57,20 @@ pub enum PowerOn {
     Last,
 }
 
+/// What people decide of a plug. `None` is the default of each.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PlugSettings {
+    /// Unique among plugs and groups.
+    pub name: Option<String>,
+    /// The room.
+    pub room: Option<String>,
+    /// Metering interval; `None` is the hub's default.
+    pub metering: Option<Metering>,
+    /// Position of its relay after an outage; `None` leaves it to the plug.
+    pub power_on: Option<PowerOn>,
+}
+
 /// An adopted plug as the API shows it: the *plug* of the command line, and what only a hub knows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlugView {

@@ -18,6 +18,9 @@ use crate::hub::Hub;
 use crate::repository::Repository;
 use crate::schedule::next_due;
 
+/// How often an edit is repeated that another one was faster than.
+const MAX_EDIT_RETRIES: usize = 5;
+
 /// A document that the hub keeps.
 pub trait HubDocument: Document {
     /// Returns where documents of this kind are kept.
@@ -73,6 +76,29 @@ impl Hub {
         let stored = T::repository(self).replace(id, body, if_match).await?;
         self.publish_document(&stored);
         Ok(stored)
+    }
+
+    /// Edits a document. Without `if_match` the edit is repeated when another one was faster.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hub::replace_document`], and what `edit` returns.
+    pub async fn edit_document<T: HubDocument>(
+        &self,
+        id: &Id,
+        if_match: Option<u64>,
+        edit: impl Fn(&T) -> Result<T, RequestError>,
+    ) -> Result<Stored<T>, RequestError> {
+        let mut retries = MAX_EDIT_RETRIES;
+        loop {
+            let present = T::repository(self).one(id)?;
+            let body = edit(&present.body)?;
+            let revision = Some(if_match.unwrap_or(present.revision));
+            match self.replace_document(id, body, revision).await {
+                Err(error) if error.is_stale() && if_match.is_none() && retries > 0 => retries -= 1,
+                edited => return edited,
+            }
+        }
     }
 
     /// Removes a document.

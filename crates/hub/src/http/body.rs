@@ -3,14 +3,15 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use api::RequestError;
+use api::{ErrorKind, RequestError, merge_patch};
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use http_body_util::LengthLimitError;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::problem::Problem;
 
@@ -58,7 +59,7 @@ impl Media {
             .unwrap_or_default();
         let essence = text.split(';').next().unwrap_or_default().trim();
         match essence.to_ascii_lowercase().as_str() {
-            "application/json" => Self::Json,
+            "application/json" | "application/merge-patch+json" => Self::Json,
             "text/csv" => Self::Csv,
             _ => Self::Other,
         }
@@ -167,6 +168,33 @@ pub(crate) fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Request
         .map_err(|error| wrong(&error.path().to_string(), error.inner()))
 }
 
+/// Applies a JSON merge patch to a value that is an object in JSON; `read` makes the result of the merged object.
+pub(crate) fn patched<T: Serialize>(
+    value: &T,
+    patch: Map<String, Value>,
+    read: impl FnOnce(Value) -> Result<T, RequestError>,
+) -> Result<T, RequestError> {
+    let Ok(Value::Object(mut object)) = serde_json::to_value(value) else {
+        return Err(RequestError::new(
+            ErrorKind::Failed,
+            "the object cannot be patched",
+        ));
+    };
+    let added: Vec<String> = patch
+        .keys()
+        .filter(|name| !object.contains_key(*name))
+        .cloned()
+        .collect();
+    merge_patch(&mut object, patch);
+    let patched = read(Value::Object(object))?;
+    // A field that is reset leaves no trace in the object, so a misspelt one would go unnoticed.
+    let known = serde_json::to_value(&patched).unwrap_or_default();
+    match added.into_iter().find(|name| known.get(name).is_none()) {
+        Some(unknown) => Err(RequestError::usage(format!("{unknown}: unknown field")).at(unknown)),
+        None => Ok(patched),
+    }
+}
+
 /// Says what is wrong with JSON, and in which field.
 fn wrong(path: &str, error: &serde_json::Error) -> RequestError {
     let text = clipped(&error.to_string());
@@ -208,7 +236,6 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use api::ErrorKind;
 
     #[derive(Debug, Deserialize, PartialEq)]
     #[serde(deny_unknown_fields)]

@@ -66,7 +66,10 @@ pub(super) fn added(collection: Collection) -> &'static [(&'static str, &'static
 /// The routes of one collection, with their description.
 fn collection<T: Served>() -> OpenApiRouter<Api> {
     let all = get(list::<T>).post(create::<T>);
-    let each = get(one::<T>).put(replace::<T>).delete(remove::<T>);
+    let each = get(one::<T>)
+        .put(replace::<T>)
+        .patch(change::<T>)
+        .delete(remove::<T>);
     let [all_paths, each_paths] = describe::paths(T::COLLECTION);
     OpenApiRouter::new()
         .routes((Vec::new(), all_paths, all))
@@ -84,9 +87,10 @@ async fn list<T: Served>(
 
 async fn create<T: Served>(
     State(hub): State<Hub>,
-    body::Json(json): body::Json<Map<String, Value>, PRICES>,
+    body::Json(mut json): body::Json<Map<String, Value>, PRICES>,
 ) -> Result<Response, Problem> {
-    let stored = hub.create_document(read::<T>(json)?).await?;
+    drop_added::<T>(&mut json);
+    let stored = hub.create_document(read::<T>(json.into())?).await?;
     let location = format!("/api/v1/{}/{}", T::COLLECTION.as_str(), stored.id);
     let created = tagged(&hub, &stored);
     Ok((StatusCode::CREATED, [(LOCATION, location)], created).into_response())
@@ -111,12 +115,26 @@ async fn replace<T: Served>(
     State(hub): State<Hub>,
     DocumentPath(id): DocumentPath,
     if_match: IfMatch,
-    body::Json(json): body::Json<Map<String, Value>, PRICES>,
+    body::Json(mut json): body::Json<Map<String, Value>, PRICES>,
 ) -> Result<Tagged<DocumentView<T>>, Problem> {
     let revision = held::<T>(&hub, &id, &if_match)?;
+    drop_added::<T>(&mut json);
     let stored = hub
-        .replace_document(&id, read::<T>(json)?, revision)
+        .replace_document(&id, read::<T>(json.into())?, revision)
         .await?;
+    Ok(tagged(&hub, &stored))
+}
+
+async fn change<T: Served>(
+    State(hub): State<Hub>,
+    DocumentPath(id): DocumentPath,
+    if_match: IfMatch,
+    body::Json(mut patch): body::Json<Map<String, Value>, PRICES>,
+) -> Result<Tagged<DocumentView<T>>, Problem> {
+    let revision = held::<T>(&hub, &id, &if_match)?;
+    drop_added::<T>(&mut patch);
+    let edit = |document: &T| body::patched(document, patch.clone(), read::<T>);
+    let stored = hub.edit_document(&id, revision, edit).await?;
     Ok(tagged(&hub, &stored))
 }
 
@@ -147,18 +165,27 @@ pub(super) fn held<T: Served>(
     )
 }
 
-/// Reads a document from what came in.
-fn read<T: Served>(mut json: Map<String, Value>) -> Result<T, RequestError> {
+/// Removes what the hub adds from what came in, so that what was read can be sent back.
+fn drop_added<T: Served>(json: &mut Map<String, Value>) {
     json.remove("id");
     for (added, _) in T::ADDED {
         json.remove(*added);
     }
+}
+
+/// Reads a document from what came in.
+fn read<T: Served>(json: Value) -> Result<T, RequestError> {
     // A number would be taken for the place of a kind in the list of all.
     if json.get("kind").is_some_and(|kind| !kind.is_string()) {
-        return Err(RequestError::usage("kind: it is a word in quotes").at("kind"));
+        return Err(RequestError::usage("kind: must be a string").at("kind"));
     }
-    let fields: Vec<String> = json.keys().cloned().collect();
-    let document: T = body::from_value(Value::Object(json))?;
+    let fields: Vec<String> = json
+        .as_object()
+        .into_iter()
+        .flat_map(Map::keys)
+        .cloned()
+        .collect();
+    let document: T = body::from_value(json)?;
     match unknown_field(&document, &fields) {
         Some(field) => Err(RequestError::usage(format!("{field}: unknown field")).at(field)),
         None => Ok(document),

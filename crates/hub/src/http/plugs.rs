@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::{
-    Cause, ErrorKind, FoundPlug, Period, PlugChange, PlugView, RelayCommand, RequestError, Switched,
+    Cause, ErrorKind, FoundPlug, Period, PlugSettings, PlugView, RelayCommand, RequestError,
+    Switched,
 };
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -15,11 +16,12 @@ use hiflying::Mac;
 use jiff::Timestamp;
 use plugs::{Minutes, Reading, RelayState};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::body::{Json, MaybeJson};
+use super::body::{self, Json, MaybeJson};
 use super::etag::{IfMatch, Tagged};
 use super::path::PlugPath;
 use super::problem::{Problem, ProblemJson};
@@ -99,7 +101,7 @@ async fn one(
     Ok(tagged(&hub, view(&hub, plug)?)?)
 }
 
-/// Changes what people decide of a plug. What is left out stays; `null` takes back.
+/// Updates a plug's settings. Omitted fields keep their value; `null` resets them.
 #[utoipa::path(patch, path = "/api/v1/plugs/{mac}", tag = "plugs", operation_id = "change_plug",
     params(
         ("mac" = schema::MacPath, Path, description = "The plug's MAC"),
@@ -113,10 +115,11 @@ async fn change(
     State(hub): State<Hub>,
     PlugPath(plug): PlugPath,
     if_match: IfMatch,
-    Json(change): Json<PlugChange>,
+    Json(patch): Json<Map<String, Value>>,
 ) -> Result<Tagged<Arc<PlugView>>, Problem> {
     let if_match = held(&hub, plug, &if_match)?;
-    let (body, revision) = hub.registry().change(plug, change, if_match).await?;
+    let edit = |settings: &PlugSettings| body::patched(settings, patch, body::from_value);
+    let (body, revision) = hub.registry().change(plug, if_match, edit).await?;
     Ok(Tagged { revision, body })
 }
 
@@ -173,7 +176,11 @@ async fn switch(
     Json(order): Json<RelayOrder>,
 ) -> Result<axum::Json<RelayAnswer>, Problem> {
     let view = view(&hub, plug)?;
-    match hub.registry().switch(plug, order.state, Cause::Person).await {
+    match hub
+        .registry()
+        .switch(plug, order.state, Cause::Person)
+        .await
+    {
         Ok(switched) if switched.confirmed => Ok(axum::Json(RelayAnswer {
             relay: switched.relay,
             confirmed: true,

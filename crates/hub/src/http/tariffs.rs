@@ -1,23 +1,18 @@
 //! Prices by the hour, put into a tariff as they become known.
 
-use api::{HourPrices, Id, RequestError, Stored, Tariff, TariffKind};
+use api::{HourPrices, RequestError, Tariff, TariffKind, TariffView};
 use axum::extract::{Request, State};
-use axum::response::IntoResponse;
-use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::body::{self, Media, PRICES};
 use super::documents::{held, tagged};
-use super::etag::IfMatch;
+use super::etag::{IfMatch, Tagged};
 use super::path::DocumentPath;
 use super::problem::{Problem, ProblemJson};
 use super::query::Params;
 use super::{Api, schema};
 use crate::hub::Hub;
-
-/// How often an edit that somebody else overtook is made anew.
-const TRIES: usize = 5;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(put_prices))
@@ -42,20 +37,14 @@ async fn put_prices(
     if_match: IfMatch,
     params: Params,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<Tagged<TariffView>, Problem> {
     params.only(&["replace"])?;
     let replace = params.flag("replace")?;
-    held::<Tariff>(&hub, &id, &if_match)?;
+    let revision = held::<Tariff>(&hub, &id, &if_match)?;
     let prices = read(&hub, request).await?;
-    for _ in 1..TRIES {
-        match put(&hub, &id, &if_match, replace, &prices).await {
-            // Somebody was faster; what he did is kept, and the prices are put in again.
-            Err(error) if error.is_stale() && if_match.is_absent() => {}
-            done => return Ok(tagged(&hub, &done?).into_response()),
-        }
-    }
-    let done = put(&hub, &id, &if_match, replace, &prices).await?;
-    Ok(tagged(&hub, &done).into_response())
+    let edit = |tariff: &Tariff| with_prices(tariff, &prices, replace);
+    let stored = hub.edit_document(&id, revision, edit).await?;
+    Ok(tagged(&hub, &stored))
 }
 
 async fn read(hub: &Hub, request: Request) -> Result<HourPrices, Problem> {
@@ -70,24 +59,17 @@ async fn read(hub: &Hub, request: Request) -> Result<HourPrices, Problem> {
     }
 }
 
-async fn put(
-    hub: &Hub,
-    id: &Id,
-    if_match: &IfMatch,
-    replace: bool,
-    more: &HourPrices,
-) -> Result<Stored<Tariff>, RequestError> {
-    let present = hub.tariffs().one(id)?;
-    held::<Tariff>(hub, id, if_match)?;
-    let mut body = present.body;
-    let name = body.name.clone();
-    match &mut body.kind {
+/// Returns a tariff with more prices.
+fn with_prices(tariff: &Tariff, more: &HourPrices, replace: bool) -> Result<Tariff, RequestError> {
+    let mut tariff = tariff.clone();
+    match &mut tariff.kind {
         TariffKind::Hourly { prices, .. } if replace => prices.clone_from(more),
         TariffKind::Hourly { prices, .. } => prices.extend(more.iter())?,
         TariffKind::Flat { .. } | TariffKind::DayNight { .. } => {
-            let message = format!("the tariff \u{2018}{name}\u{2019} has no prices by the hour");
-            return Err(RequestError::conflict(message).hint("only the kind `hourly` has"));
+            let name = &tariff.name;
+            let message = format!("the tariff \u{2018}{name}\u{2019} has no hourly prices");
+            return Err(RequestError::conflict(message).hint("use a tariff of the kind `hourly`"));
         }
     }
-    hub.replace_document(id, body, Some(present.revision)).await
+    Ok(tariff)
 }

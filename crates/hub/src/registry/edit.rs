@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{ErrorKind, Event, FoundPlug, PlugChange, PlugView, RequestError, check_name};
+use api::{ErrorKind, Event, FoundPlug, PlugSettings, PlugView, RequestError, check_name};
 use futures_util::StreamExt;
 use hiflying::Mac;
 use jiff::Timestamp;
@@ -44,7 +44,7 @@ impl Registry {
         self.0.take_in(plug).await
     }
 
-    /// Changes what people can change. Returns the new revision, too.
+    /// Edits the settings of a plug. Returns the new revision, too.
     ///
     /// # Errors
     ///
@@ -53,33 +53,35 @@ impl Registry {
     pub async fn change(
         &self,
         mac: Mac,
-        change: PlugChange,
         if_match: Option<u64>,
+        edit: impl FnOnce(&PlugSettings) -> Result<PlugSettings, RequestError>,
     ) -> Result<(Arc<PlugView>, u64), RequestError> {
         let inner = &self.0;
         let _editing = inner.editing.lock().await;
         let entry = inner.known(mac)?;
         let mut record = entry.record();
         fresh(mac, record.revision, if_match)?;
-        let before = record.clone();
-        if let Some(name) = change.name {
-            if let Some(name) = &name {
-                inner.check_plug_name(name, mac)?;
-            }
-            record.name = name;
+        let before = PlugSettings {
+            name: record.name.clone(),
+            room: record.room.clone(),
+            metering: record.metering,
+            power_on: record.power_on,
+        };
+        let after = edit(&before)?;
+        if let Some(name) = after.name.as_ref().filter(|_| after.name != before.name) {
+            inner.check_plug_name(name, mac)?;
         }
-        if let Some(room) = change.room {
-            if let Some(room) = &room {
-                check_name(room).map_err(|error| error.at("room"))?;
-            }
-            record.room = room;
+        if let Some(room) = &after.room {
+            check_name(room).map_err(|error| error.at("room"))?;
         }
-        if change.metering.is_some() && !entry.has_meter {
+        if after.metering != before.metering && !entry.has_meter {
             return Err(no_meter(mac).at("metering"));
         }
-        record.metering = change.metering.unwrap_or(record.metering);
-        record.power_on = change.power_on.unwrap_or(record.power_on);
-        if record != before {
+        if after != before {
+            record.name = after.name;
+            record.room = after.room;
+            record.metering = after.metering;
+            record.power_on = after.power_on;
             record.revision += 1;
             inner.save(&record).await?;
             entry.edit(&record);

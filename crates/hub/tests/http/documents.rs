@@ -149,6 +149,100 @@ async fn life(house: &House, collection: &str, sample: Value) {
 }
 
 #[test]
+fn a_patch_changes_what_it_names() {
+    in_network(async {
+        let plugs = Plugs::start(vec![plug(1, &[])]).await;
+        let house = House::open().await;
+        house.adopt(1).await;
+        for (collection, sample) in samples() {
+            if sample["leader"].is_null() {
+                patched(&house, collection, &sample).await;
+            }
+        }
+
+        let schedule = json!({"name": "x", "enabled": false, "targets": [mac(1)], "action": "on",
+            "when": {"at": "07:00", "days": ["mon"]}, "random": "10m", "catch_up": "5m"});
+        let path = made(&house, "schedules", &schedule).await;
+        for (patch, field, value) in [
+            (
+                json!({"when": {"days": null}}),
+                "when",
+                json!({"at": "07:00", "days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]}),
+            ),
+            (
+                json!({"when": {"at": null, "days": null, "cron": "0 7 * * *"}}),
+                "when",
+                json!({"cron": "0 7 * * *"}),
+            ),
+            (json!({"random": null}), "random", Value::Null),
+            (json!({"enabled": null}), "enabled", json!(true)),
+        ] {
+            let document = house.patch(&path, patch.clone()).await.expect(200);
+            assert_eq!(document[field], value, "{patch}");
+            assert_eq!(document["catch_up"], "5m", "{patch}");
+        }
+        for (patch, field) in [
+            (json!({"when": {"sun": "sunset"}}), Some("when")),
+            (json!({"targets": null}), Some("targets")),
+            (json!({"targets": ["accf23ffffff"]}), Some("targets")),
+            (json!([]), None),
+        ] {
+            let answer = house.patch(&path, patch).await;
+            answer.problem(400, "usage", field);
+        }
+        house.close().await;
+        plugs.stop().await;
+    });
+}
+
+/// Makes a document and returns its path.
+async fn made(house: &House, collection: &str, body: &Value) -> String {
+    let made = house
+        .post(&format!("/api/v1/{collection}"), body.clone())
+        .await;
+    made.expect(201);
+    made.header("location").to_owned()
+}
+
+async fn patched(house: &House, collection: &str, sample: &Value) {
+    let path = made(house, collection, sample).await;
+    let before = house.get(&path).await.expect(200);
+    // Omitted fields stay.
+    let renamed = house.patch(&path, json!({"name": "other"})).await;
+    let mut expected = before.clone();
+    expected["name"] = "other".into();
+    assert_eq!(renamed.expect(200), expected, "{sample}");
+    assert_eq!(renamed.header("etag"), "\"2\"");
+    // What was read can be sent back.
+    house.patch(&path, before.clone()).await.expect(200);
+    // Unknown fields are refused, also where they would be reset.
+    for value in [json!("red"), Value::Null] {
+        let unknown = house.patch(&path, json!({"colour": value})).await;
+        unknown.problem(400, "usage", Some("colour"));
+    }
+    // A required field cannot be reset.
+    let nameless = house.patch(&path, json!({"name": null})).await;
+    nameless.problem(400, "usage", Some("name"));
+    let stale = and(
+        with(Method::PATCH, &path, json!({"name": "late"})),
+        "if-match",
+        "\"1\"",
+    );
+    house.ask(stale).await.problem(412, "conflict", None);
+    let fresh = and(
+        with(Method::PATCH, &path, json!({"name": "fresh"})),
+        "if-match",
+        "\"3\"",
+    );
+    assert_eq!(house.ask(fresh).await.expect(200)["name"], "fresh");
+    let none = house
+        .patch(&format!("/api/v1/{collection}/g-00000000"), json!({}))
+        .await;
+    none.problem(404, "not_found", None);
+    house.delete(&path).await.expect(204);
+}
+
+#[test]
 fn what_a_document_names_has_to_exist() {
     in_network(async {
         let plugs = Plugs::start(vec![plug(1, &[])]).await;

@@ -56,9 +56,9 @@ fn every_wrong_path_and_method_is_a_problem() {
             (Method::PUT, "/api/v1/plugs", "GET,HEAD,POST"),
             (Method::POST, "/healthz", "GET,HEAD"),
             (
-                Method::PATCH,
+                Method::POST,
                 "/api/v1/groups/g-00000000",
-                "GET,HEAD,PUT,DELETE",
+                "GET,HEAD,PUT,PATCH,DELETE",
             ),
             (Method::GET, "/api/v1/discover", "POST"),
             (Method::TRACE, "/api/v1/plugs", "GET,HEAD,POST"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::{Cause, ErrorKind, Event, MeterEvent, Metering, PlugChange, RelayCommand};
+use api::{Cause, ErrorKind, Event, MeterEvent, Metering, PlugSettings, RelayCommand};
 use plugs::RelayState;
 
 use crate::twins::{Plugs, in_network};
@@ -79,17 +79,22 @@ fn edited_and_forgotten() {
         let _plugs = Plugs::start(vec![plug(1, &[]), plug(2, &[])]).await;
         let house = House::open(Wishes::default()).await;
         house.adopt([1, 2]).await;
-        let named = |name: &str| PlugChange {
-            name: Some(Some(name.to_owned())),
-            ..PlugChange::default()
+        let named = |name: &str| {
+            let name = Some(name.to_owned());
+            move |settings: &PlugSettings| {
+                Ok(PlugSettings {
+                    name,
+                    ..settings.clone()
+                })
+            }
         };
         let (view, revision) = house
             .registry
-            .change(mac(1), named("Küche"), Some(1))
+            .change(mac(1), Some(1), named("Küche"))
             .await
             .unwrap();
         assert_eq!((view.plug.name.as_deref(), revision), (Some("Küche"), 2));
-        let stale = house.registry.change(mac(1), named("x"), Some(1)).await;
+        let stale = house.registry.change(mac(1), Some(1), named("x")).await;
         assert!(stale.unwrap_err().is_stale());
         for (name, kind) in [
             ("KÜCHE", ErrorKind::Conflict),
@@ -98,7 +103,7 @@ fn edited_and_forgotten() {
             ("10.0.0.1", ErrorKind::Usage),
             ("900000621", ErrorKind::Usage),
         ] {
-            let error = house.registry.change(mac(2), named(name), None).await;
+            let error = house.registry.change(mac(2), None, named(name)).await;
             let error = error.unwrap_err();
             assert_eq!(
                 (error.kind(), error.field()),
@@ -106,12 +111,14 @@ fn edited_and_forgotten() {
                 "{name}"
             );
         }
-        let off = PlugChange {
-            metering: Some(Some(Metering::Off)),
-            name: Some(None),
-            ..PlugChange::default()
+        let off = |settings: &PlugSettings| {
+            Ok(PlugSettings {
+                metering: Some(Metering::Off),
+                name: None,
+                ..settings.clone()
+            })
         };
-        let (view, _) = house.registry.change(mac(1), off, None).await.unwrap();
+        let (view, _) = house.registry.change(mac(1), None, off).await.unwrap();
         assert_eq!(
             (view.metering, view.plug.name.as_deref()),
             (Metering::Off, None)
@@ -122,7 +129,7 @@ fn edited_and_forgotten() {
             .store
             .is_broken
             .store(true, std::sync::atomic::Ordering::Relaxed);
-        let failed = house.registry.change(mac(1), named("y"), None).await;
+        let failed = house.registry.change(mac(1), None, named("y")).await;
         assert_eq!(failed.unwrap_err().kind(), ErrorKind::Unavailable);
         assert_eq!(house.view(1).plug.name, None);
         let removed = house.registry.remove(mac(1), None, false).await;

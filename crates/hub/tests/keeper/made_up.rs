@@ -5,8 +5,9 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use api::{Cause, ErrorKind, Metering, PlugChange, RelayCommand, Rule};
+use api::{Cause, ErrorKind, Metering, PlugSettings, RelayCommand, Rule};
 use futures_util::StreamExt;
+use hub::HubDocument;
 use jiff::{Timestamp, ToSpan};
 use plugs::net::{DiscoverEvent, DiscoverOptions, Lan};
 use plugs::{Families, Family, Reading, RelayState, families};
@@ -110,11 +111,13 @@ async fn kept(house: &House, lamp: &Lamp) {
     assert!(off.await.unwrap().confirmed && !lamp.is_on());
     let unread: Result<Reading, _> = house.registry.meter(mac(1)).await;
     assert_eq!(unread.unwrap_err().kind(), ErrorKind::Usage);
-    let metering = PlugChange {
-        metering: Some(Some(Metering::Every("1s".parse().unwrap()))),
-        ..PlugChange::default()
+    let metering = |settings: &PlugSettings| {
+        Ok(PlugSettings {
+            metering: Some(Metering::Every("1s".parse().unwrap())),
+            ..settings.clone()
+        })
     };
-    let refused = house.registry.change(mac(1), metering, None).await;
+    let refused = house.registry.change(mac(1), None, metering).await;
     let refused = refused.unwrap_err();
     assert_eq!(
         (refused.kind(), refused.field()),
@@ -133,9 +136,8 @@ async fn kept(house: &House, lamp: &Lamp) {
 
 /// Switched by a schedule and a rule; a rule that needs a meter is refused.
 async fn automated(home: &mut Home, lamp: &Lamp) {
-    let needs_meter =
-        json!({"kind": "standby_kill", "below_w": 5, "for": "1m", "plug": mac(1)});
-    let refused = home.hub.check_rule(&document::<Rule>(needs_meter));
+    let needs_meter = json!({"kind": "standby_kill", "below_w": 5, "for": "1m", "plug": mac(1)});
+    let refused = document::<Rule>(needs_meter).check_references(&home.hub);
     let refused = refused.unwrap_err();
     assert_eq!(
         (refused.kind(), refused.field()),

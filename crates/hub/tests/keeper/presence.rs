@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use api::{Cause, ErrorKind, Event, MeterEvent, PlugChange, PowerOn, RelayCommand};
+use api::{Cause, ErrorKind, Event, MeterEvent, PlugSettings, PowerOn, RelayCommand, RequestError};
 use plugs::RelayState::{Off, On};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -139,10 +139,12 @@ fn a_press_of_the_button_is_seen_within_one_scan_interval() {
     });
 }
 
-fn power_on(policy: PowerOn) -> PlugChange {
-    PlugChange {
-        power_on: Some(Some(policy)),
-        ..PlugChange::default()
+fn power_on(policy: PowerOn) -> impl FnOnce(&PlugSettings) -> Result<PlugSettings, RequestError> {
+    move |settings| {
+        Ok(PlugSettings {
+            power_on: Some(policy),
+            ..settings.clone()
+        })
     }
 }
 
@@ -154,7 +156,7 @@ fn after_an_outage_relays_are_as_their_owner_wants() {
         let house = House::open(Wishes::default()).await;
         house.adopt(1..=4).await;
         for (number, policy) in [(1, PowerOn::On), (2, PowerOn::Last), (3, PowerOn::Last)] {
-            let change = house.registry.change(mac(number), power_on(policy), None);
+            let change = house.registry.change(mac(number), None, power_on(policy));
             change.await.unwrap();
         }
         for number in [2, 4] {
@@ -262,12 +264,15 @@ fn a_replaced_plug_hands_everything_on() {
         let _plugs = Plugs::start(vec![old, new]).await;
         let mut house = House::open(Wishes::default()).await;
         house.adopt([1]).await;
-        let change = PlugChange {
-            name: Some(Some("boiler".into())),
-            room: Some(Some("cellar".into())),
-            ..power_on(PowerOn::Last)
+        let edit = |_: &PlugSettings| {
+            Ok(PlugSettings {
+                name: Some("boiler".into()),
+                room: Some("cellar".into()),
+                metering: None,
+                power_on: Some(PowerOn::Last),
+            })
         };
-        house.registry.change(mac(1), change, None).await.unwrap();
+        house.registry.change(mac(1), None, edit).await.unwrap();
         eventually(3, || house.view(1).energy_total_wh >= Some(1000)).await;
         let total = house.view(1).energy_total_wh;
 
@@ -343,7 +348,7 @@ fn a_short_outage_is_not_taken_for_a_press_of_the_button() {
         for number in [1, 2] {
             let change = house
                 .registry
-                .change(mac(number), power_on(PowerOn::Last), None);
+                .change(mac(number), None, power_on(PowerOn::Last));
             change.await.unwrap();
             let on = house
                 .registry

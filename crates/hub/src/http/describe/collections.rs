@@ -60,7 +60,7 @@ pub(super) fn describe(paths: &mut Value, collection: Collection) {
     let mut create = json!({"tags": [plural], "operationId": format!("create_{singular}"), "summary": format!("Makes a {singular}."),
         "requestBody": body, "responses": tagged("201", "It is made", true)});
     let id_of_it = json!({"id": "$response.body#/id"});
-    create["responses"]["201"]["links"] = ["", "replace_", "remove_"]
+    create["responses"]["201"]["links"] = ["", "replace_", "change_", "remove_"]
         .into_iter()
         .map(|verb| {
             (
@@ -91,12 +91,17 @@ pub(super) fn describe(paths: &mut Value, collection: Collection) {
     }
     let mut replace = json!({"tags": [plural], "operationId": format!("replace_{singular}"),
         "summary": format!("Puts another {singular} in its place. What the hub adds is ignored, so that what was read can be sent back."),
-        "parameters": [id, if_match], "requestBody": body, "responses": tagged("200", "It as it is now", false)});
-    replace["responses"]["409"] = taken;
+        "parameters": [id, if_match], "requestBody": body, "responses": tagged("200", &format!("The updated {singular}"), false)});
+    replace["responses"]["409"] = taken.clone();
+    let mut change = json!({"tags": [plural], "operationId": format!("change_{singular}"),
+        "summary": format!("Updates a {singular} by a JSON merge patch (RFC 7396): omitted fields keep their value, `null` resets them."),
+        "parameters": [id, if_match], "responses": tagged("200", &format!("The updated {singular}"), false),
+        "requestBody": {"required": true, "content": {"application/json": {"schema": {"type": "object"}}}}});
+    change["responses"]["409"] = taken;
     let remove = json!({"tags": [plural], "operationId": format!("remove_{singular}"), "summary": format!("Removes a {singular}."),
         "parameters": [id, if_match], "responses": {"204": {"description": "It is gone"}}});
     paths[format!("/api/v1/{plural}/{{id}}")] =
-        json!({"get": one, "put": replace, "delete": remove});
+        json!({"get": one, "put": replace, "patch": change, "delete": remove});
 }
 
 /// Makes the two schemas of a collection: of what is sent in, and of what is answered.

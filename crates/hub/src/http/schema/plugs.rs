@@ -136,7 +136,7 @@ pub(crate) struct Reading {
     energy_wh: Option<u64>,
 }
 
-/// What people change of a plug. What is left out stays; null takes back.
+/// Settings of a plug. Omitted fields keep their value; null resets them.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PlugChange {
