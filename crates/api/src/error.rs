@@ -202,7 +202,7 @@ impl From<&ContactError> for RequestError {
 }
 
 /// An error that is a part of an answer, and not the whole of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ErrorDocument {
     /// The kind of the error, for programs.
     pub kind: ErrorKind,

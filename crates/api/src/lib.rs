@@ -13,6 +13,8 @@
 //! * `error`: errors with their kind, message, hint and field.
 
 mod cause;
+#[cfg(feature = "client")]
+pub mod client;
 mod command;
 mod document;
 pub mod duration;
@@ -30,6 +32,7 @@ mod rule;
 mod schedule;
 mod status;
 mod tariff;
+pub mod text;
 mod time_of_day;
 mod view;
 

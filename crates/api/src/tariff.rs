@@ -110,6 +110,17 @@ fn is_between(time: Time, from: Time, to: Time) -> bool {
     }
 }
 
+impl TariffKind {
+    /// Returns its word in JSON.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Flat { .. } => "flat",
+            Self::DayNight { .. } => "day_night",
+            Self::Hourly { .. } => "hourly",
+        }
+    }
+}
+
 impl Document for Tariff {
     const COLLECTION: Collection = Collection::Tariffs;
     type Status = NoStatus;

@@ -1,6 +1,7 @@
 //! Chosen days of the week.
 
 use std::fmt;
+use std::str::FromStr;
 
 use jiff::civil::Weekday;
 use serde::de::{Deserializer, Error};
@@ -23,6 +24,10 @@ pub struct Weekdays(u8);
 impl Weekdays {
     /// Every day.
     pub const ALL: Self = Self(0b111_1111);
+    /// Monday to Friday.
+    pub const MONDAY_TO_FRIDAY: Self = Self(0b001_1111);
+    /// Saturday and Sunday.
+    pub const WEEKEND: Self = Self(0b110_0000);
 
     /// Makes a choice; `None` when it is empty. What is named twice counts once.
     pub fn new(days: impl IntoIterator<Item = Weekday>) -> Option<Self> {
@@ -35,7 +40,8 @@ impl Weekdays {
         self.0 & bit(day) != 0
     }
 
-    fn names(self) -> impl Iterator<Item = &'static str> {
+    /// Returns the names of the days, as JSON has them.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
         let chosen = NAMES
             .into_iter()
             .filter(move |(day, _)| self.contains(*day));
@@ -57,6 +63,59 @@ impl fmt::Debug for Weekdays {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.names()).finish()
     }
+}
+
+impl FromStr for Weekdays {
+    type Err = String;
+
+    /// Reads days as people type them: `mon,wed`, `mon-fri`, `weekdays`, `weekend`, `daily`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut days = Self(0);
+        for word in text.split(',') {
+            days.0 |= days_of(&word.trim().to_ascii_lowercase())?.0;
+        }
+        Ok(days)
+    }
+}
+
+fn days_of(word: &str) -> Result<Weekdays, String> {
+    match word {
+        "daily" | "all" => return Ok(Weekdays::ALL),
+        "weekdays" => return Ok(Weekdays::MONDAY_TO_FRIDAY),
+        "weekend" => return Ok(Weekdays::WEEKEND),
+        _ => {}
+    }
+    let (first, last) = word.split_once('-').unwrap_or((word, word));
+    let (Some(first), Some(last)) = (day_of(first), day_of(last)) else {
+        return Err(
+            "not days of the week; write them like `mon,wed`, `mon-fri`, `weekdays`, `weekend` or `daily`"
+                .to_owned(),
+        );
+    };
+    let mut days = Weekdays(bit(last));
+    // `sat-mon` goes over the end of the week.
+    let mut day = first;
+    while day != last {
+        days.0 |= bit(day);
+        day = day.next();
+    }
+    Ok(days)
+}
+
+/// Returns the day of `mon`, `monday`, and what lies between.
+fn day_of(word: &str) -> Option<Weekday> {
+    const FULL_NAMES: [&str; 7] = [
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+    ];
+    let mut days = NAMES.into_iter().zip(FULL_NAMES);
+    let found = days.find(|(_, full)| word.len() >= 3 && full.starts_with(word));
+    found.map(|((day, _), _)| day)
 }
 
 impl Serialize for Weekdays {
@@ -109,6 +168,25 @@ mod tests {
             "null",
         ] {
             assert!(serde_json::from_str::<Weekdays>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn days_are_read_as_people_type_them() {
+        for (text, names) in [
+            ("mon,tue", "mon tue"),
+            ("Sun, monday", "mon sun"),
+            ("mon-wed,wed", "mon tue wed"),
+            ("sat-mon", "mon sat sun"),
+            ("weekdays", "mon tue wed thu fri"),
+            ("weekend,thurs", "thu sat sun"),
+            ("daily", "mon tue wed thu fri sat sun"),
+        ] {
+            let days: Weekdays = text.parse().unwrap();
+            assert_eq!(days.names().collect::<Vec<_>>().join(" "), names, "{text}");
+        }
+        for text in ["", "mo", "mon;tue", "mon-", "-", "tues-x", "mon,,tue", "1"] {
+            assert!(text.parse::<Weekdays>().is_err(), "{text}");
         }
     }
 }

@@ -1,0 +1,206 @@
+//! A typed client of a hub's API.
+//!
+//! A [`Client`] is one hub, reached over HTTP or HTTPS with a token. Each path of the API is a method that takes and returns the
+//! documents of this crate. Replies are bounded in size and time; a request that fails is a [`ClientError`], whose kind is that
+//! of the hub's own error where there is one.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), api::client::ClientError> {
+//! use api::client::{Client, Endpoint};
+//!
+//! let url = "http://127.0.0.1:8480".parse().expect("a valid address");
+//! let hub = Client::new(Endpoint::new(url))?;
+//! for view in hub.plugs().await? {
+//!     println!("{} is at {}", view.plug.mac, view.plug.address);
+//! }
+//! # Ok(()) }
+//! ```
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use zeroize::Zeroizing;
+
+pub use error::{ClientError, Refusal};
+pub use events::{EventStream, ReceivedEvent};
+pub use plug::{HistoryQuery, MAX_SEARCH, RelayReply};
+pub use replies::{GroupRelay, Imported, LoginLink, NewToken, TokenInfo};
+pub use request::Download;
+pub use url::HubUrl;
+
+use request::Request;
+
+mod admin;
+mod documents;
+mod error;
+mod events;
+mod plug;
+mod replies;
+mod request;
+mod url;
+
+/// Maximum time for a connection: a hub is near.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The secret that a hub grants access by. Wiped when dropped, never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(Zeroizing<String>);
+
+impl Token {
+    /// Takes over a token, without the blanks and line ends around it that files have.
+    pub fn new(text: String) -> Self {
+        let text = Zeroizing::new(text);
+        Self(Zeroizing::new(text.trim().to_owned()))
+    }
+
+    fn header(&self) -> Result<HeaderValue, ClientError> {
+        let text = Zeroizing::new(format!("Bearer {}", *self.0));
+        let mut value = HeaderValue::from_str(&text).map_err(|_| ClientError::InvalidToken)?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// The address of a hub and the means of access.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The address.
+    pub url: HubUrl,
+    /// The token.
+    pub token: Option<Token>,
+    /// A PEM file with the certificates to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Whether that file is the hub's own certificate, valid by whatever name the hub is reached.
+    pub is_pinned: bool,
+}
+
+impl Endpoint {
+    /// Makes an endpoint without a token that trusts the system's certificates.
+    pub fn new(url: HubUrl) -> Self {
+        Self {
+            url,
+            token: None,
+            ca_file: None,
+            is_pinned: false,
+        }
+    }
+}
+
+/// One hub, reached over HTTP.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    url: HubUrl,
+}
+
+/// A reply and the version that it is of.
+#[derive(Debug, Clone)]
+pub struct Versioned<T> {
+    /// The reply.
+    pub body: T,
+    /// Its ETag, for a change that must not overwrite another.
+    pub etag: Option<String>,
+}
+
+impl Client {
+    /// Prepares the client; nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// When the token or the certificate file is unusable.
+    pub fn new(endpoint: Endpoint) -> Result<Self, ClientError> {
+        // Fails where a provider is installed already, which is just as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut headers = HeaderMap::new();
+        if let Some(token) = &endpoint.token {
+            headers.insert(AUTHORIZATION, token.header()?);
+        }
+        let mut builder = reqwest::Client::builder()
+            .default_headers(headers)
+            .connect_timeout(CONNECT_TIMEOUT)
+            // The token is meant for this hub, not for the target of a redirect or for a proxy.
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .user_agent(concat!("mains/", env!("CARGO_PKG_VERSION")));
+        match &endpoint.ca_file {
+            Some(file) => {
+                builder = builder
+                    .tls_certs_only(certificates(file)?)
+                    .tls_danger_accept_invalid_hostnames(endpoint.is_pinned);
+            }
+            // Reading the system's certificates takes longer than switching a plug.
+            None if !endpoint.url.is_https() => builder = builder.tls_certs_only([]),
+            None => {}
+        }
+        Ok(Self {
+            http: builder.build().map_err(ClientError::Setup)?,
+            url: endpoint.url,
+        })
+    }
+
+    /// Returns the address of the hub.
+    pub fn url(&self) -> &HubUrl {
+        &self.url
+    }
+
+    /// Listens to the hub's events: those after the event `last`, else from now on. The stream ends with the connection;
+    /// [`EventStream::last_id`] is where to resume.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`] when the hub cannot be reached or refuses.
+    pub async fn events(&self, last: Option<&str>) -> Result<EventStream, ClientError> {
+        let request = self.request(Method::GET, "events");
+        Ok(EventStream::new(request.listen(last).await?, last))
+    }
+
+    /// Begins a request for a path below `/api/v1/`, e.g. `plugs/accf23123456`.
+    fn request(&self, method: Method, path: &str) -> Request<'_> {
+        Request::new(self, self.http.request(method, self.url.api(path)))
+    }
+
+    fn get(&self, path: &str) -> Request<'_> {
+        self.request(Method::GET, path)
+    }
+
+    fn post(&self, path: &str) -> Request<'_> {
+        self.request(Method::POST, path)
+    }
+
+    fn put(&self, path: &str) -> Request<'_> {
+        self.request(Method::PUT, path)
+    }
+
+    fn patch(&self, path: &str) -> Request<'_> {
+        self.request(Method::PATCH, path)
+    }
+
+    fn delete(&self, path: &str) -> Request<'_> {
+        self.request(Method::DELETE, path)
+    }
+}
+
+/// Reads a file of PEM certificates.
+fn certificates(file: &Path) -> Result<Vec<reqwest::Certificate>, ClientError> {
+    let failure = |problem, source| ClientError::Certificates {
+        file: file.to_owned(),
+        problem,
+        source,
+    };
+    let pem = std::fs::read(file).map_err(|error| failure("cannot be read", Some(error.into())))?;
+    let certificates = reqwest::Certificate::from_pem_bundle(&pem)
+        .map_err(|error| failure("is not PEM", Some(error.into())))?;
+    if certificates.is_empty() {
+        return Err(failure("contains no certificate", None));
+    }
+    Ok(certificates)
+}

@@ -1,0 +1,63 @@
+//! Administration of a hub: state, backup, tokens, password, login links.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Client, ClientError, Download, LoginLink, NewToken, TokenInfo};
+use crate::Id;
+
+/// Maximum time until a backup begins: the hub makes the whole copy before it sends the first byte.
+const BACKUP_TIMEOUT: Duration = Duration::from_secs(600);
+
+impl Client {
+    /// Returns the state of the hub, with whatever a newer hub adds.
+    pub async fn status(&self) -> Result<Value, ClientError> {
+        self.get("hub").reply().await
+    }
+
+    /// Returns a copy of the hub's database.
+    pub async fn backup(&self) -> Result<Download, ClientError> {
+        self.get("hub/backup")
+            .timeout(BACKUP_TIMEOUT)
+            .download()
+            .await
+    }
+
+    /// Returns the tokens, without their secrets.
+    pub async fn tokens(&self) -> Result<Vec<TokenInfo>, ClientError> {
+        self.get("tokens").reply().await
+    }
+
+    /// Creates a token; its secret is in this reply alone.
+    pub async fn create_token(&self, name: &str) -> Result<NewToken, ClientError> {
+        self.post("tokens")
+            .json(&json!({"name": name}))
+            .reply()
+            .await
+    }
+
+    /// Revokes a token.
+    pub async fn revoke_token(&self, id: &Id) -> Result<(), ClientError> {
+        self.delete(&format!("tokens/{id}")).done().await
+    }
+
+    /// Sets the password for browsers, or removes it.
+    pub async fn set_password(&self, password: Option<&str>) -> Result<(), ClientError> {
+        /// Borrows the secret: a JSON value would leave a copy of it behind.
+        #[derive(Serialize)]
+        struct Password<'a> {
+            password: Option<&'a str>,
+        }
+        self.put("password")
+            .json(&Password { password })
+            .done()
+            .await
+    }
+
+    /// Returns a link that logs a browser in once.
+    pub async fn login_link(&self) -> Result<LoginLink, ClientError> {
+        self.post("login-url").reply().await
+    }
+}

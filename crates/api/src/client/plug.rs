@@ -1,0 +1,206 @@
+//! Plugs: adoption, switching, metering, settings, history and energy.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use hiflying::Mac;
+use plugs::{Minutes, Reading, RelayState};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Client, ClientError, Download, Imported};
+use crate::{EnergyPeriod, EnergyRow, FoundPlug, History, Period, PlugView, RelayCommand};
+
+/// Maximum length of a search by a hub.
+pub const MAX_SEARCH: Duration = Duration::from_secs(30);
+/// Time that the reply to a search may take beyond the search itself.
+const SEARCH_GRACE: Duration = Duration::from_secs(10);
+/// Maximum time for an import, and until an export begins: years of history take long on a small computer.
+const TRANSFER_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// The result of switching a plug that accepted the command.
+#[derive(Debug)]
+pub struct RelayReply {
+    /// The relay as it was read last.
+    pub relay: Option<RelayState>,
+    /// The hub's error, if the relay was not read back as commanded.
+    pub error: Option<ClientError>,
+}
+
+/// The part of a plug's past that is asked for; the hub has defaults for the rest.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct HistoryQuery {
+    /// Start: a date or a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// End; of a date, its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Length of a step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<Period>,
+}
+
+impl Client {
+    /// Returns the adopted plugs.
+    pub async fn plugs(&self) -> Result<Vec<PlugView>, ClientError> {
+        self.get("plugs").reply().await
+    }
+
+    /// Returns the adopted plugs of a hub that must reply within `timeout`.
+    pub async fn plugs_within(&self, timeout: Duration) -> Result<Vec<PlugView>, ClientError> {
+        self.get("plugs").timeout(timeout).reply().await
+    }
+
+    /// Lets the hub search its networks, by default for as long as it sees fit.
+    pub async fn discover(&self, wait: Option<Duration>) -> Result<Vec<FoundPlug>, ClientError> {
+        let request = self.post("discover").timeout(MAX_SEARCH + SEARCH_GRACE);
+        match wait {
+            Some(wait) => {
+                let wait = format!("{}ms", wait.as_millis().max(1));
+                request.json(&json!({"wait": wait})).reply().await
+            }
+            None => request.reply().await,
+        }
+    }
+
+    /// Adopts the plug at an address, or returns it if it is adopted already.
+    pub async fn adopt(&self, address: Ipv4Addr) -> Result<PlugView, ClientError> {
+        let body = json!({"address": address});
+        self.post("plugs").json(&body).reply().await
+    }
+
+    /// Changes the settings of a plug by a JSON merge patch of its [`PlugSettings`](crate::PlugSettings).
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub async fn patch_plug(
+        &self,
+        plug: Mac,
+        patch: &impl Serialize,
+    ) -> Result<PlugView, ClientError> {
+        let path = format!("plugs/{plug:x}");
+        self.patch(&path).json(patch).reply().await
+    }
+
+    /// Forgets a plug, and deletes its history if `purge` is set.
+    pub async fn forget(&self, plug: Mac, purge: bool) -> Result<(), ClientError> {
+        let request = self.delete(&format!("plugs/{plug:x}"));
+        request
+            .query(&[("purge", purge.then_some(true))])
+            .done()
+            .await
+    }
+
+    /// Replaces the plug `old` by the adopted plug `new`.
+    pub async fn replace_plug(&self, old: Mac, new: Mac) -> Result<PlugView, ClientError> {
+        let request = self.post(&format!("plugs/{old:x}/replace"));
+        request.json(&json!({"by": new})).reply().await
+    }
+
+    /// Switches a plug and reads its relay back.
+    ///
+    /// # Errors
+    ///
+    /// As all requests; but a command that the plug accepted and did not carry out is a [`RelayReply`] with an error.
+    pub async fn switch(&self, plug: Mac, wanted: RelayCommand) -> Result<RelayReply, ClientError> {
+        #[derive(Deserialize)]
+        struct Relay {
+            relay: Option<RelayState>,
+        }
+        let request = self.put(&format!("plugs/{plug:x}/relay"));
+        match request
+            .json(&json!({"state": wanted}))
+            .reply::<Relay>()
+            .await
+        {
+            Ok(Relay { relay }) => Ok(RelayReply { relay, error: None }),
+            Err(ClientError::Refused(refusal)) if refusal.accepted => Ok(RelayReply {
+                relay: refusal.relay,
+                error: Some(ClientError::Refused(refusal)),
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Meters a plug now.
+    pub async fn meter(&self, plug: Mac) -> Result<Reading, ClientError> {
+        self.post(&format!("plugs/{plug:x}/meter")).reply().await
+    }
+
+    /// Sets a plug's own timer.
+    pub async fn delay(
+        &self,
+        plug: Mac,
+        state: RelayState,
+        minutes: Minutes,
+    ) -> Result<(), ClientError> {
+        let request = self.post(&format!("plugs/{plug:x}/delay"));
+        let body = json!({"state": state, "minutes": minutes.count()});
+        request.json(&body).done().await
+    }
+
+    /// Returns the firmware version of a plug, in its own words.
+    pub async fn version(&self, plug: Mac) -> Result<String, ClientError> {
+        #[derive(Deserialize)]
+        struct Version {
+            version: String,
+        }
+        let request = self.get(&format!("plugs/{plug:x}/version"));
+        Ok(request.reply::<Version>().await?.version)
+    }
+
+    /// Returns the power and energy of a plug over time.
+    pub async fn history(&self, plug: Mac, query: &HistoryQuery) -> Result<History, ClientError> {
+        let request = self.get(&format!("plugs/{plug:x}/history"));
+        request.query(query).reply().await
+    }
+
+    /// As [`Client::history`], as CSV.
+    pub async fn history_csv(
+        &self,
+        plug: Mac,
+        query: &HistoryQuery,
+    ) -> Result<Download, ClientError> {
+        let request = self.get(&format!("plugs/{plug:x}/history.csv"));
+        request.query(query).download().await
+    }
+
+    /// Returns energy and cost by day or month; of all plugs if `plugs` is empty.
+    pub async fn energy(
+        &self,
+        by: EnergyPeriod,
+        from: Option<&str>,
+        to: Option<&str>,
+        plugs: &[Mac],
+    ) -> Result<Vec<EnergyRow>, ClientError> {
+        let plugs: Vec<_> = plugs.iter().map(|plug| ("plug", plug)).collect();
+        self.get("energy")
+            .query(&[("by", by)])
+            .query(&[("from", from), ("to", to)])
+            .query(&plugs)
+            .reply()
+            .await
+    }
+
+    /// Returns all stored rows of a plug as CSV.
+    pub async fn export(&self, plug: Mac, query: &HistoryQuery) -> Result<Download, ClientError> {
+        let request = self.get(&format!("plugs/{plug:x}/export"));
+        request
+            .timeout(TRANSFER_TIMEOUT)
+            .query(query)
+            .download()
+            .await
+    }
+
+    /// Imports the CSV of an export into a plug's history.
+    pub async fn import(&self, plug: Mac, csv: Vec<u8>) -> Result<Imported, ClientError> {
+        let request = self.post(&format!("plugs/{plug:x}/import"));
+        request
+            .timeout(TRANSFER_TIMEOUT)
+            .body("text/csv", csv)
+            .reply()
+            .await
+    }
+}

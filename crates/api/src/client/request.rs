@@ -1,0 +1,184 @@
+//! One request to a hub and its reply.
+
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_MATCH};
+use reqwest::{RequestBuilder, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Client, ClientError, Versioned};
+
+/// Maximum time for a whole reply; the hub itself waits for a plug for at most half of this.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Maximum time between two pieces of a download, and between two signs of life of an event stream.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Maximum size of a reply that is kept in memory.
+const MAX_REPLY_LEN: usize = 64 * 1024 * 1024;
+
+/// A request under construction.
+#[derive(Debug)]
+#[must_use = "a request does nothing until it is sent"]
+pub(super) struct Request<'a> {
+    client: &'a Client,
+    builder: RequestBuilder,
+    timeout: Duration,
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn new(client: &'a Client, builder: RequestBuilder) -> Self {
+        Self {
+            client,
+            builder,
+            timeout: REPLY_TIMEOUT,
+        }
+    }
+
+    /// Adds parameters to the query; those that are `None` are left out.
+    pub(super) fn query(mut self, parameters: &(impl Serialize + ?Sized)) -> Self {
+        self.builder = self.builder.query(parameters);
+        self
+    }
+
+    /// Applies the request only to the version with this ETag.
+    pub(super) fn if_match(mut self, etag: Option<&str>) -> Self {
+        if let Some(etag) = etag {
+            self.builder = self.builder.header(IF_MATCH, etag);
+        }
+        self
+    }
+
+    /// Sets a JSON body.
+    pub(super) fn json(mut self, body: &(impl Serialize + ?Sized)) -> Self {
+        self.builder = self.builder.json(body);
+        self
+    }
+
+    /// Sets a body of another content type.
+    pub(super) fn body(mut self, content_type: &'static str, bytes: Vec<u8>) -> Self {
+        self.builder = self.builder.header(CONTENT_TYPE, content_type).body(bytes);
+        self
+    }
+
+    /// Replaces the default timeout of the reply.
+    pub(super) fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sends it and reads the JSON of the reply.
+    pub(super) async fn reply<T: DeserializeOwned>(self) -> Result<T, ClientError> {
+        Ok(self.versioned().await?.body)
+    }
+
+    /// Sends it and reads the JSON of the reply and its ETag.
+    pub(super) async fn versioned<T: DeserializeOwned>(self) -> Result<Versioned<T>, ClientError> {
+        let client = self.client;
+        let (response, body) = self.send().await?;
+        let body = serde_json::from_slice(&body)
+            .map_err(|error| client.not_a_hub(response.status(), Some(error)))?;
+        let etag = response
+            .headers()
+            .get(ETAG)
+            .and_then(|etag| etag.to_str().ok());
+        Ok(Versioned {
+            body,
+            etag: etag.map(str::to_owned),
+        })
+    }
+
+    /// Sends it; the reply carries nothing of interest.
+    pub(super) async fn done(self) -> Result<(), ClientError> {
+        self.send().await.map(drop)
+    }
+
+    /// Sends it and returns the bytes of the reply as they arrive.
+    pub(super) async fn download(self) -> Result<Download, ClientError> {
+        let Self {
+            client,
+            builder,
+            timeout,
+        } = self;
+        // Bounds the head alone: the body may take long.
+        let mut response = tokio::time::timeout(timeout, builder.send())
+            .await
+            .map_err(|_| client.timed_out())?
+            .map_err(|error| client.unreachable(error))?;
+        if !response.status().is_success() {
+            let body = tokio::time::timeout(REPLY_TIMEOUT, collect(client, &mut response))
+                .await
+                .map_err(|_| client.timed_out())??;
+            return Err(client.refused(response.status(), &body));
+        }
+        Ok(Download {
+            client: client.clone(),
+            response,
+        })
+    }
+
+    /// As [`Request::download`], for the event stream after the event `last`.
+    pub(super) async fn listen(mut self, last: Option<&str>) -> Result<Download, ClientError> {
+        self.builder = self.builder.header(ACCEPT, "text/event-stream");
+        if let Some(last) = last {
+            self.builder = self.builder.header("last-event-id", last);
+        }
+        self.download().await
+    }
+
+    /// Sends it and reads the whole reply, which must be a success.
+    async fn send(self) -> Result<(Response, Vec<u8>), ClientError> {
+        let client = self.client;
+        let mut response = self
+            .builder
+            .timeout(self.timeout)
+            .send()
+            .await
+            .map_err(|error| client.unreachable(error))?;
+        let body = collect(client, &mut response).await?;
+        if response.status().is_success() {
+            Ok((response, body))
+        } else {
+            Err(client.refused(response.status(), &body))
+        }
+    }
+}
+
+async fn collect(client: &Client, response: &mut Response) -> Result<Vec<u8>, ClientError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| client.unreachable(error))?
+    {
+        if body.len() + chunk.len() > MAX_REPLY_LEN {
+            return Err(client.too_long());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// A reply of any length, in pieces.
+#[derive(Debug)]
+pub struct Download {
+    client: Client,
+    response: Response,
+}
+
+impl Download {
+    /// Returns the next piece; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// When the hub falls silent or the connection breaks.
+    pub async fn next(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, ClientError> {
+        tokio::time::timeout(SILENCE_TIMEOUT, self.response.chunk())
+            .await
+            .map_err(|_| self.client.timed_out())?
+            .map_err(|error| self.client.unreachable(error))
+    }
+
+    pub(super) fn too_long(&self) -> ClientError {
+        self.client.too_long()
+    }
+}

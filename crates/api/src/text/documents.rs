@@ -1,0 +1,508 @@
+//! Groups, schedules, rules and tariffs for people.
+
+use super::{LocalClock, Names, Tone, Toned};
+use crate::{
+    Document, DocumentView, Group, GroupView, Halted, Id, LastRun, PowerOn, Rule, RuleKind,
+    RuleView, Schedule, ScheduleView, SunEvent, Tariff, TariffKind, TariffView, Weekdays, When,
+};
+
+/// A document whose details can be listed.
+pub trait Details: Document {
+    /// Returns everything about a document, each value with its label.
+    fn details(
+        view: &DocumentView<Self>,
+        names: &dyn Names,
+        clock: &LocalClock,
+    ) -> Vec<(&'static str, Toned)>;
+}
+
+fn heading(name: &str, id: &Id) -> [(&'static str, Toned); 2] {
+    [
+        ("name", Tone::Strong.of(name)),
+        ("id", Tone::Dim.of(id.as_str())),
+    ]
+}
+
+impl Details for Group {
+    fn details(view: &GroupView, names: &dyn Names, _: &LocalClock) -> Vec<(&'static str, Toned)> {
+        let mut details = Vec::from(heading(&view.document.name, &view.id));
+        details.push(("plugs", view.members(names)));
+        details
+    }
+}
+
+impl Details for Schedule {
+    fn details(
+        view: &ScheduleView,
+        names: &dyn Names,
+        clock: &LocalClock,
+    ) -> Vec<(&'static str, Toned)> {
+        let schedule = &view.document;
+        let random = schedule
+            .random
+            .map(|random| format!("up to {random} later"));
+        let catch_up = schedule.catch_up.map(|within| format!("within {within}"));
+        let mut details = Vec::from(heading(&schedule.name, &view.id));
+        details.extend([
+            (
+                "state",
+                state(schedule.enabled, view.status.halted.as_ref(), clock),
+            ),
+            ("does", Tone::Plain.of(schedule.action.as_str())),
+            ("targets", Tone::Plain.of(names.targets(&schedule.targets))),
+            ("when", Tone::Plain.of(schedule.when.sentence())),
+            ("random", Toned::or_dash(random)),
+            ("catch up", Toned::or_dash(catch_up)),
+            (
+                "next",
+                Toned::or_dash(view.status.next.map(|next| clock.moment(next))),
+            ),
+            ("last", last(view.status.last.as_ref(), clock)),
+        ]);
+        details
+    }
+}
+
+impl Details for Rule {
+    fn details(
+        view: &RuleView,
+        names: &dyn Names,
+        clock: &LocalClock,
+    ) -> Vec<(&'static str, Toned)> {
+        let rule = &view.document;
+        let mut details = Vec::from(heading(&rule.name, &view.id));
+        details.extend([
+            (
+                "state",
+                state(rule.enabled, view.status.halted.as_ref(), clock),
+            ),
+            ("plug", Tone::Plain.of(names.plug(rule.plug))),
+            ("kind", Tone::Plain.of(rule.kind.as_str())),
+            ("does", Tone::Plain.of(rule.kind.sentence(names))),
+            ("last", last(view.status.last.as_ref(), clock)),
+        ]);
+        details
+    }
+}
+
+impl Details for Tariff {
+    fn details(
+        view: &TariffView,
+        names: &dyn Names,
+        clock: &LocalClock,
+    ) -> Vec<(&'static str, Toned)> {
+        let tariff = &view.document;
+        let mut details = Vec::from(heading(&tariff.name, &view.id));
+        details.extend([
+            ("kind", Tone::Plain.of(tariff.kind.as_str())),
+            ("price", Tone::Plain.of(tariff.sentence())),
+            ("plugs", Tone::Plain.of(tariff.members(names))),
+            (
+                "from",
+                Toned::or_dash(tariff.valid_from.map(|day| day.to_string())),
+            ),
+        ]);
+        if let TariffKind::Hourly { prices, .. } = &tariff.kind {
+            let ends = prices.iter().next().zip(prices.iter().last());
+            let known = ends.map(|(first, last)| {
+                format!("{} to {}", clock.moment(first.t), clock.moment(last.t))
+            });
+            details.push(("known", Toned::or_dash(known)));
+        }
+        details
+    }
+}
+
+impl GroupView {
+    /// Returns the names of its plugs.
+    pub fn members(&self, names: &dyn Names) -> Toned {
+        let plugs = &self.document.plugs;
+        Toned::or_dash((!plugs.is_empty()).then(|| names.plugs(plugs)))
+    }
+}
+
+impl RuleView {
+    /// Returns whether the rule runs, in one word.
+    pub fn state_word(&self) -> Toned {
+        match (&self.status.halted, self.document.enabled) {
+            (Some(_), _) => Tone::Bad.of("stopped"),
+            (None, true) => Tone::Good.of("enabled"),
+            (None, false) => Tone::Dim.of("disabled"),
+        }
+    }
+}
+
+impl ScheduleView {
+    /// Returns its next run, or the reason for there being none.
+    pub fn next_sentence(&self, clock: &LocalClock) -> Toned {
+        match (&self.status.halted, self.document.enabled) {
+            (Some(_), _) => Tone::Bad.of("stopped"),
+            (None, true) => Toned::or_dash(self.status.next.map(|next| clock.moment(next))),
+            (None, false) => Tone::Dim.of("disabled"),
+        }
+    }
+}
+
+/// Returns whether a schedule or a rule runs, and the reason for a stop.
+fn state(enabled: bool, halted: Option<&Halted>, clock: &LocalClock) -> Toned {
+    match (halted, enabled) {
+        (Some(halted), _) => Tone::Bad.of(halted.sentence(clock)),
+        (None, true) => Tone::Good.of("enabled"),
+        (None, false) => Tone::Dim.of("disabled"),
+    }
+}
+
+impl Halted {
+    /// Returns the time of the stop and its reason.
+    pub fn sentence(&self, clock: &LocalClock) -> String {
+        format!("stopped {}: {}", clock.moment(self.at), self.why)
+    }
+}
+
+impl LastRun {
+    /// Returns the time of the action, the action and its reason.
+    pub fn sentence(&self, clock: &LocalClock) -> String {
+        let at = clock.moment(self.at);
+        let unconfirmed = if self.confirmed {
+            ""
+        } else {
+            " (not confirmed)"
+        };
+        format!("{at}: {}, {}{unconfirmed}", self.action, self.why)
+    }
+}
+
+fn last(last: Option<&LastRun>, clock: &LocalClock) -> Toned {
+    Toned::or_dash(last.map(|last| last.sentence(clock)))
+}
+
+impl Weekdays {
+    /// Returns the days: `daily`, `weekdays`, `weekend`, `mon, wed`.
+    pub fn sentence(self) -> String {
+        match self {
+            Self::ALL => "daily".to_owned(),
+            Self::MONDAY_TO_FRIDAY => "weekdays".to_owned(),
+            Self::WEEKEND => "weekend".to_owned(),
+            days => days.names().collect::<Vec<_>>().join(", "),
+        }
+    }
+}
+
+impl When {
+    /// Returns the time: `07:00 weekdays`, `15m before sunset daily`, `once 2026-12-24 18:00`, `cron 0 7 * * *`.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::At { at, days } => format!("{at} {}", days.sentence()),
+            Self::Sun { sun, offset, days } => {
+                let sun = match sun {
+                    SunEvent::Sunrise => "sunrise",
+                    SunEvent::Sunset => "sunset",
+                };
+                let days = days.sentence();
+                let offset = offset.to_string();
+                match offset.strip_prefix('-') {
+                    _ if offset == "0s" => format!("{sun} {days}"),
+                    Some(before) => format!("{before} before {sun} {days}"),
+                    None => format!("{offset} after {sun} {days}"),
+                }
+            }
+            Self::Once(at) => format!("once {}", at.to_string().replace('T', " ")),
+            Self::Cron(cron) => format!("cron {cron}"),
+        }
+    }
+}
+
+impl RuleKind {
+    /// Returns the effect of a rule.
+    pub fn sentence(&self, names: &dyn Names) -> String {
+        match self {
+            Self::StandbyKill {
+                below_w,
+                period,
+                restore_at,
+                test_pulse,
+            } => {
+                let mut sentence = format!("off below {below_w} W for {period}");
+                if let Some(at) = restore_at {
+                    sentence += &format!(", on again at {at}");
+                }
+                if let Some(pulse) = test_pulse {
+                    sentence += &format!(", tested for {} every {}", pulse.period, pulse.every);
+                }
+                sentence
+            }
+            Self::AutoOff { after } => format!("off after {after}"),
+            Self::OverPower { above_w, period } => format!("off above {above_w} W for {period}"),
+            Self::Follow {
+                leader,
+                above_w,
+                hysteresis_w,
+                delay,
+            } => {
+                let leader = names.plug(*leader);
+                let mut sentence = format!("on while {leader} draws more than {above_w} W");
+                if let Some(hysteresis) = hysteresis_w {
+                    sentence += &format!(" (off {hysteresis} W below that)");
+                }
+                if let Some(delay) = delay {
+                    sentence += &format!(", {delay} later");
+                }
+                sentence
+            }
+            Self::KeepOn { after: Some(after) } => format!("on again after {after}"),
+            Self::KeepOn { after: None } => "on again at once".to_owned(),
+            Self::PowerOn { state } => match state {
+                PowerOn::On => "on after a power cut".to_owned(),
+                PowerOn::Off => "off after a power cut".to_owned(),
+                PowerOn::Last => "as before after a power cut".to_owned(),
+            },
+        }
+    }
+}
+
+impl Tariff {
+    /// Returns the price of a kilowatt-hour.
+    pub fn sentence(&self) -> String {
+        let currency = &self.currency;
+        match &self.kind {
+            TariffKind::Flat { price } => format!("{price} {currency}"),
+            TariffKind::DayNight {
+                day,
+                night,
+                day_begins,
+                night_begins,
+                days,
+            } => {
+                let days = match *days {
+                    Weekdays::ALL => String::new(),
+                    days => format!(" {}", days.sentence()),
+                };
+                format!("{day} {currency} {day_begins} to {night_begins}{days}, else {night}")
+            }
+            TariffKind::Hourly { prices, otherwise } => {
+                let count = prices.len();
+                let otherwise =
+                    otherwise.map_or_else(String::new, |price| format!(", else {price}"));
+                format!("{currency} by the hour, {count} known{otherwise}")
+            }
+        }
+    }
+
+    /// Returns the names of its plugs, or `all`.
+    pub fn members(&self, names: &dyn Names) -> String {
+        match self.plugs.as_slice() {
+            [] => "all".to_owned(),
+            plugs => names.plugs(plugs),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::DeserializeOwned;
+    use serde_json::{Value, json};
+
+    use super::super::tests::{HomeNames, clock};
+    use super::*;
+
+    fn read<T: DeserializeOwned>(json: Value) -> T {
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn shown<D: Details>(view: &DocumentView<D>) -> String {
+        D::details(view, &HomeNames, &clock())
+            .iter()
+            .map(|(label, value)| format!("{label:<8}  {}\n", value.text))
+            .collect()
+    }
+
+    #[test]
+    fn days_have_words() {
+        for (days, expected) in [
+            (
+                json!(["sun", "mon", "tue", "wed", "thu", "fri", "sat"]),
+                "daily",
+            ),
+            (json!(["fri", "mon", "tue", "wed", "thu"]), "weekdays"),
+            (json!(["sat", "sun"]), "weekend"),
+            (json!(["mon", "wed"]), "mon, wed"),
+        ] {
+            assert_eq!(read::<Weekdays>(days).sentence(), expected);
+        }
+    }
+
+    #[test]
+    fn every_kind_of_time_has_a_sentence() {
+        for (when, expected) in [
+            (json!({"at": "07:00"}), "07:00 daily"),
+            (
+                json!({"at": "07:00", "days": ["mon", "wed"]}),
+                "07:00 mon, wed",
+            ),
+            (json!({"sun": "sunrise", "offset": null}), "sunrise daily"),
+            (json!({"sun": "sunrise", "offset": "0s"}), "sunrise daily"),
+            (
+                json!({"sun": "sunset", "offset": "-15m"}),
+                "15m before sunset daily",
+            ),
+            (
+                json!({"sun": "sunrise", "offset": "30m", "days": ["sat", "sun"]}),
+                "30m after sunrise weekend",
+            ),
+            (json!({"once": "2026-12-24T18:00"}), "once 2026-12-24 18:00"),
+            (json!({"cron": "0 7 * * *"}), "cron 0 7 * * *"),
+        ] {
+            assert_eq!(read::<When>(when).sentence(), expected);
+        }
+    }
+
+    #[test]
+    fn every_kind_of_rule_has_a_sentence() {
+        for (kind, expected) in [
+            (json!({"kind": "auto_off", "after": "2h"}), "off after 2h"),
+            (
+                json!({"kind": "over_power", "above_w": 2000.0, "for": "10s"}),
+                "off above 2000 W for 10s",
+            ),
+            (
+                json!({"kind": "follow", "leader": "accf23000002", "above_w": 30.5, "hysteresis_w": 5, "delay": "10s"}),
+                "on while K\u{fc}che draws more than 30.5 W (off 5 W below that), 10s later",
+            ),
+            (
+                json!({"kind": "follow", "leader": "accf23000009", "above_w": 30, "hysteresis_w": null, "delay": null}),
+                "on while AC:CF:23:00:00:09 draws more than 30 W",
+            ),
+            (
+                json!({"kind": "keep_on", "after": null}),
+                "on again at once",
+            ),
+            (
+                json!({"kind": "keep_on", "after": "1m"}),
+                "on again after 1m",
+            ),
+            (
+                json!({"kind": "power_on", "state": "last"}),
+                "as before after a power cut",
+            ),
+            (
+                json!({"kind": "power_on", "state": "off"}),
+                "off after a power cut",
+            ),
+        ] {
+            assert_eq!(read::<RuleKind>(kind).sentence(&HomeNames), expected);
+        }
+    }
+
+    #[test]
+    fn last_actions_and_stops_have_sentences() {
+        let last = json!({"at": "2026-11-22T11:00:00Z", "action": "off", "why": "below 10 W for 5m", "confirmed": false, "error": null});
+        assert_eq!(
+            read::<LastRun>(last).sentence(&clock()),
+            "today 12:00: off, below 10 W for 5m (not confirmed)"
+        );
+        let halted = json!({"at": "2026-11-22T11:01:00Z", "why": "6 switches within a minute"});
+        assert_eq!(
+            read::<Halted>(halted).sentence(&clock()),
+            "stopped today 12:01: 6 switches within a minute"
+        );
+    }
+
+    #[test]
+    fn details_of_a_group() {
+        let group: GroupView = read(
+            json!({"id": "g-00000001", "name": "lights", "plugs": ["accf23000001", "accf23000003"]}),
+        );
+        insta::assert_snapshot!(shown(&group), @r"
+            name      lights
+            id        g-00000001
+            plugs     lamp, AC:CF:23:00:00:03
+            ");
+        let empty: GroupView = read(json!({"id": "g-00000001", "name": "none", "plugs": []}));
+        assert_eq!(empty.members(&HomeNames).text, "-");
+    }
+
+    #[test]
+    fn details_of_a_schedule() {
+        let schedule: ScheduleView = read(json!({
+            "id": "s-3f9a02c1", "name": "evening", "enabled": true, "targets": ["accf23000001", "g-00000001"],
+            "action": "on", "when": {"sun": "sunset", "offset": "-15m", "days": ["mon", "tue", "wed", "thu", "fri"]},
+            "random": "10m", "catch_up": null, "next": "2026-11-23T14:45:00Z", "last": null, "halted": null,
+        }));
+        insta::assert_snapshot!(shown(&schedule), @r"
+            name      evening
+            id        s-3f9a02c1
+            state     enabled
+            does      on
+            targets   lamp, Lights
+            when      15m before sunset weekdays
+            random    up to 10m later
+            catch up  -
+            next      tomorrow 15:45
+            last      -
+            ");
+        assert_eq!(schedule.next_sentence(&clock()).text, "tomorrow 15:45");
+    }
+
+    #[test]
+    fn details_of_a_rule() {
+        let rule: RuleView = read(json!({
+            "id": "r-3f9a02c1", "name": "television", "enabled": true, "plug": "accf23000001", "kind": "standby_kill",
+            "below_w": 10.0, "for": "5m", "restore_at": "07:00", "test_pulse": {"every": "2h", "for": "1m"},
+            "last": {"at": "2026-11-22T11:00:00Z", "action": "off", "why": "below 10 W for 5m", "confirmed": true, "error": null},
+            "halted": null,
+        }));
+        insta::assert_snapshot!(shown(&rule), @r"
+            name      television
+            id        r-3f9a02c1
+            state     enabled
+            plug      lamp
+            kind      standby_kill
+            does      off below 10 W for 5m, on again at 07:00, tested for 1m every 2h
+            last      today 12:00: off, below 10 W for 5m
+            ");
+    }
+
+    #[test]
+    fn details_of_tariffs() {
+        let tariffs: Vec<TariffView> = read(json!([
+            {
+                "id": "t-00000001", "name": "home", "kind": "flat", "currency": "EUR", "price": 0.32, "plugs": [],
+                "valid_from": null,
+            },
+            {
+                "id": "t-00000002", "name": "heat pump", "kind": "day_night", "currency": "CHF", "day": 0.34, "night": 0.26,
+                "day_begins": "06:00", "night_begins": "22:00", "days": ["mon", "tue", "wed", "thu", "fri"],
+                "plugs": ["accf23000001"], "valid_from": "2027-01-01",
+            },
+            {
+                "id": "t-00000003", "name": "market", "kind": "hourly", "currency": "EUR", "otherwise": 0.3, "plugs": [],
+                "valid_from": null,
+                "prices": [{"t": "2026-11-22T11:00:00Z", "price": 0.1}, {"t": "2026-11-23T22:00:00Z", "price": -0.01}],
+            },
+        ]));
+        let shown: Vec<String> = tariffs.iter().map(shown).collect();
+        insta::assert_snapshot!(shown.join("\n"), @r"
+            name      home
+            id        t-00000001
+            kind      flat
+            price     0.32 EUR
+            plugs     all
+            from      -
+
+            name      heat pump
+            id        t-00000002
+            kind      day_night
+            price     0.34 CHF 06:00 to 22:00 weekdays, else 0.26
+            plugs     lamp
+            from      2027-01-01
+
+            name      market
+            id        t-00000003
+            kind      hourly
+            price     EUR by the hour, 2 known, else 0.3
+            plugs     all
+            from      -
+            known     today 12:00 to tomorrow 23:00
+            ");
+    }
+}
