@@ -122,8 +122,8 @@ pub(super) enum PlugRequest {
 pub(super) struct SharedPlug {
     /// The plug's last address, and whether it is still there.
     pub(super) place: watch::Sender<(Ipv4Addr, bool)>,
-    /// The last report of the plug, and when it came.
-    pub(super) report: watch::Sender<Option<(Plug, Instant)>>,
+    /// The last report of the plug, and when it came, unless that was before the task.
+    pub(super) report: watch::Sender<Option<(Plug, Option<Instant>)>>,
 }
 
 impl PlugHandle {
@@ -293,7 +293,7 @@ impl SharedPlug {
     pub(super) fn new(address: Ipv4Addr, heard: Option<Plug>) -> Self {
         Self {
             place: watch::Sender::new((address, true)),
-            report: watch::Sender::new(heard.map(|plug| (plug, Instant::now()))),
+            report: watch::Sender::new(heard.map(|plug| (plug, None))),
         }
     }
 
@@ -308,7 +308,7 @@ impl SharedPlug {
                 model: report.model.clone().or(model),
                 ..report
             };
-            *last = Some((plug, Instant::now()));
+            *last = Some((plug, Some(Instant::now())));
         });
     }
 

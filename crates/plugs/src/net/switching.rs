@@ -166,7 +166,7 @@ enum RelayReports {
     /// Datagrams from the plug's address.
     Listened(AddressProbe),
     /// Reports that are handed in.
-    Fed(watch::Receiver<Option<(Plug, Instant)>>),
+    Fed(watch::Receiver<Option<(Plug, Option<Instant>)>>),
 }
 
 impl RelayWatch {
@@ -209,7 +209,8 @@ impl RelayWatch {
         let address = self.address();
         let last = self.shared.report.borrow().clone();
         let fresh = last.filter(|(plug, at)| {
-            plug.mac == self.mac && self.begin.saturating_duration_since(*at) <= MAX_STATE_AGE
+            let age = at.map(|at| self.begin.saturating_duration_since(at));
+            plug.mac == self.mac && age.is_some_and(|age| age <= MAX_STATE_AGE)
         });
         if let Some(relay) = fresh.and_then(|(plug, _)| plug.relay) {
             return Ok(relay);

@@ -214,7 +214,9 @@ async fn insert_plug(
 fn plug(row: &SqliteRow) -> Option<PlugRecord> {
     Some(PlugRecord {
         mac: parsed(row, "mac")?,
-        family: named(row.try_get("family").ok()?)?,
+        // Nothing could command a plug of a family that is not in the table.
+        family: named(row.try_get("family").ok()?)
+            .filter(|family| plugs::families::all().get(*family).is_some())?,
         serial: row.try_get("serial").ok()?,
         address: parsed(row, "address")?,
         model: row.try_get("model").ok()?,
