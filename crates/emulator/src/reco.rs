@@ -44,12 +44,12 @@ const UDP_PORT: u16 = 48899;
 const CONFIRM: &[u8] = b"+ok";
 /// The datagram that asks Reco plugs for their state.
 const SCAN: &[u8] = b"YZ-RECOSCAN";
-/// Asks who was just provisioned by SmartLink; answered to a port of its own.
+/// Asks for plugs that SmartLink has just provisioned; answered to a port of its own.
 const SMARTLINK_FIND: &[u8] = b"smartlinkfind";
 const SMARTLINK_PORT: u16 = 49999;
-/// Between the two pieces of a split reply, so that a calm network keeps their order.
+/// Delay between the two pieces of a split reply, with which a calm network keeps their order.
 const PIECE_DELAY: Duration = Duration::from_millis(5);
-/// For how long a plug that was provisioned answers the question who was.
+/// Time for which a provisioned plug answers `smartlinkfind`.
 const SMARTLINK_WINDOW: Duration = Duration::from_secs(60);
 
 /// One emulated plug.
@@ -71,7 +71,7 @@ pub struct RecoTwin {
 }
 
 impl RecoTwin {
-    /// A twin that has just finished starting: on the air, and on its home network when in station mode.
+    /// Makes a twin that has just started: on the air, and on its home network when in station mode.
     #[must_use]
     pub fn new(mut config: PlugConfig, now: Instant) -> Self {
         let behaviour = config.behaviour();
@@ -241,7 +241,7 @@ impl RecoTwin {
         String::from_utf8_lossy(&module).into_owned()
     }
 
-    /// Sends a datagram back, through all that the faults do to it.
+    /// Sends a datagram back, subject to the faults.
     fn reply(
         &mut self,
         now: Instant,

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use super::connection::CommandStream;
-use super::web::WebConnection;
 use super::{RecoTwin, trim_end};
 use crate::twin::{ConnectionId, TwinOutput};
 
@@ -21,9 +20,7 @@ impl RecoTwin {
         }
         let realm = self.module();
         let found = self.web.iter_mut().find(|it| it.id == connection);
-        if let Some(reply) =
-            found.and_then(|it: &mut WebConnection| it.handle(bytes, &login, &realm))
-        {
+        if let Some(reply) = found.and_then(|it| it.handle(bytes, &login, &realm)) {
             self.web.retain(|it| it.id != connection);
             let bytes = reply.into_bytes();
             self.outbox
@@ -110,23 +107,15 @@ impl RecoTwin {
             0
         };
         let (head, tail) = reply.split_at(middle);
+        let segment = |bytes: &[u8]| TwinOutput::Segment {
+            connection: id,
+            bytes: bytes.to_vec(),
+        };
         if !head.is_empty() {
-            self.outbox.send(
-                due,
-                TwinOutput::Segment {
-                    connection: id,
-                    bytes: head.to_vec(),
-                },
-            );
+            self.outbox.send(due, segment(head));
             due += SPLIT_DELAY;
         }
-        self.outbox.send(
-            due,
-            TwinOutput::Segment {
-                connection: id,
-                bytes: tail.to_vec(),
-            },
-        );
+        self.outbox.send(due, segment(tail));
         stream.busy_until = due;
         if self.behaviour.stream.close_after_reply {
             self.streams.retain(|it| it.id != id);

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddrV4;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -40,6 +40,11 @@ type StreamError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Spoils the reply that is written at present.
 type Spoiling = Arc<Mutex<Vec<Mangle>>>;
+
+/// Locks the list, which a panic elsewhere cannot leave half changed.
+fn locked(spoiling: &Spoiling) -> MutexGuard<'_, Vec<Mangle>> {
+    spoiling.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Serves one connection until it ends.
 pub(super) async fn serve<S>(
@@ -113,7 +118,7 @@ impl HttpClient {
         self.host.note_request(self.peer, &request);
         let answer = self.ask(&request).await;
         self.host.note_answer(self.peer, self.is_secure, &answer);
-        *self.spoiling.lock().unwrap_or_else(PoisonError::into_inner) = answer.mangles.clone();
+        *locked(&self.spoiling) = answer.mangles.clone();
         let is_stream = answer.is_stream;
         let response = respond(answer);
         if is_stream {
@@ -221,11 +226,7 @@ struct Tap<S> {
 
 impl<S> Tap<S> {
     fn holds(&self) -> bool {
-        !self
-            .spoiling
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_empty()
+        !locked(&self.spoiling).is_empty()
     }
 }
 
@@ -236,7 +237,7 @@ async fn finish<S: AsyncRead + AsyncWrite + Unpin>(tap: Tap<S>) {
         spoiling,
         held,
     } = tap;
-    let mangles = std::mem::take(&mut *spoiling.lock().unwrap_or_else(PoisonError::into_inner));
+    let mangles = std::mem::take(&mut *locked(&spoiling));
     let spoilt = mangle::spoil(held, &mangles);
     for piece in spoilt.pieces {
         sleep(spoilt.pause).await;
