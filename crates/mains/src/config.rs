@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::directories;
 use crate::error::Failure;
-use crate::hub_client::Token;
 use crate::ui::UiOptions;
+use api::client::Token;
 
 pub(crate) use environment::asks_for_json as environment_asks_for_json;
 pub use file::KeyLines;

@@ -4,13 +4,14 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use api::client::Client;
 use api::duration;
 use plugs::Plug;
 
 use crate::config::{HubChoice, RunSettings};
 use crate::directories;
 use crate::error::{Failure, Kind};
-use crate::hub_client::{self, Client, Endpoint, HubUrl, Token};
+use crate::hub_endpoint;
 use crate::inventory::{Inventory, InventoryFile, Loaded, Save};
 use crate::ui::{Ui, clean};
 
@@ -84,53 +85,17 @@ impl Context {
         directories::state()
     }
 
-    /// Returns the hub that does the work: the named one, else the one that runs on this computer. `None` when the
-    /// command reaches the plugs itself.
+    /// Returns the hub to use: the one that was named, else the one that runs on this computer. `None` when the command is to
+    /// reach the plugs itself.
     pub fn hub(&self) -> Result<Option<Client>, Failure> {
-        let endpoint = match &self.settings.hub {
-            Some(HubChoice::None) => None,
-            None => self.running_hub(),
-            Some(HubChoice::At(url)) => Some(self.named_hub(url)?),
-        };
-        endpoint.map(Client::new).transpose()
+        let state = self.state_directory().ok();
+        let endpoint = hub_endpoint::choose(&self.settings, state.as_deref())?;
+        Ok(endpoint.map(Client::new).transpose()?)
     }
 
-    /// Returns a hub by its address. Token and certificate of the one that runs on this computer are known.
-    fn named_hub(&self, url: &HubUrl) -> Result<Endpoint, Failure> {
-        let settings = &self.settings;
-        let ours = self.running_hub().filter(|running| running.url == *url);
-        let named = Endpoint {
-            is_named: true,
-            ..ours.unwrap_or_else(|| Endpoint {
-                url: url.clone(),
-                token: None,
-                ca_file: settings.ca_file.clone(),
-                is_pinned: false,
-                is_named: true,
-            })
-        };
-        let given = match (&settings.token, &settings.token_file) {
-            (Some(token), _) => Some(token.clone()),
-            (None, Some(file)) => Some(Token::read(file)?),
-            (None, None) => None,
-        };
-        Ok(Endpoint {
-            token: given.or(named.token),
-            ..named
-        })
-    }
-
-    /// Returns the hub that runs on this computer. Its certificate is in the configuration that it was started with; that
-    /// file is proof enough.
-    fn running_hub(&self) -> Option<Endpoint> {
-        let endpoint = hub_client::running(&self.state_directory().ok()?)?;
-        let own = self.settings.certificate.as_ref();
-        let is_pinned = self.settings.ca_file.is_none() && own.is_some();
-        Some(Endpoint {
-            ca_file: self.settings.ca_file.as_ref().or(own).cloned(),
-            is_pinned,
-            ..endpoint
-        })
+    /// Tells whether the user named the hub; otherwise it is the one that runs on this computer.
+    pub fn names_hub(&self) -> bool {
+        matches!(self.settings.hub, Some(HubChoice::At(_)))
     }
 
     /// Returns the hub, for verbs that cannot do without one.

@@ -8,6 +8,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 pub use api::ErrorKind as Kind;
+use api::client::{ClientError, Refusal};
 use hiflying::net::BindError;
 use hue::{CertificateProblem, CloudError, HueError};
 use plugs::net::ContactError;
@@ -170,6 +171,56 @@ impl From<api::RequestError> for Failure {
             None => failure,
         }
     }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let hint = match &error {
+            ClientError::InvalidToken => Some("set MAINS_TOKEN to the token alone, on one line"),
+            ClientError::NotAHub { .. } => Some(
+                "is this the address of a hub of the same version? `mains serve` prints its address",
+            ),
+            ClientError::Unreachable { url, source }
+                if url.is_https() && format!("{source:?}").contains("certificate") =>
+            {
+                Some(
+                    "set `ca_file` in [hub] of the configuration (or MAINS_HUB_CA_FILE) to the certificate file to trust",
+                )
+            }
+            ClientError::Unreachable { .. } => Some(
+                "is it running at this address? `mains serve` starts a hub and prints its address",
+            ),
+            _ => None,
+        };
+        match error {
+            ClientError::Refused(refusal) => refused(*refusal),
+            error => {
+                let mut failure = Self::new(error.kind(), error.to_string());
+                failure.hint = hint.map(str::to_owned);
+                match std::error::Error::source(&error) {
+                    Some(source) => failure.caused_by(source),
+                    None => failure,
+                }
+            }
+        }
+    }
+}
+
+fn refused(refusal: Refusal) -> Failure {
+    let Refusal { url, error, .. } = refusal;
+    if error.kind() == Kind::Unauthenticated {
+        // The hub's own hint is for those who write HTTP.
+        return Failure::from(error)
+            .about(&format!("the hub at {url}"))
+            .hint("set MAINS_TOKEN to a token of this hub; `mains hub token add` on its computer creates one");
+    }
+    let is_stale = error.is_stale();
+    let mut failure = Failure::from(error);
+    if is_stale {
+        // Someone else's edit is no wrong usage.
+        failure.kind = Kind::Failed;
+    }
+    failure
 }
 
 impl From<ContactError> for Failure {

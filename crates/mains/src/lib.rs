@@ -2,8 +2,8 @@
 //!
 //! This crate parses what the user typed, calls the crates below, prints what came of it and turns it into an exit
 //! code. It owns everything that touches the user: options and configuration ([`cli`], [`config`]), what is printed
-//! and asked ([`ui`]), failures and their exit codes ([`error`]), the names people give to plugs ([`inventory`]),
-//! how a name becomes an address ([`resolve`]) and the client of a hub ([`hub_client`]). No protocol lives here.
+//! and asked ([`ui`]), failures and their exit codes ([`error`]), the names people give to plugs ([`inventory`])
+//! and how a name becomes an address ([`resolve`]). No protocol lives here.
 
 pub mod cli;
 pub mod commands;
@@ -12,7 +12,7 @@ pub mod console;
 pub mod context;
 pub mod directories;
 pub mod error;
-pub mod hub_client;
+mod hub_endpoint;
 pub mod inventory;
 mod logging;
 pub mod plug_table;

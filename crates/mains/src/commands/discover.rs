@@ -66,7 +66,7 @@ pub async fn run(context: &Context, args: DiscoverArgs) -> Outcome {
         return from_here(context, args).await;
     };
     match through::run(context, &hub, &args).await {
-        Err(failure) if failure.kind() == Kind::Unavailable && !hub.is_named() => {
+        Err(failure) if failure.kind() == Kind::Unavailable && !context.names_hub() => {
             context
                 .ui
                 .status(format_args!("{failure}; the search is made from here"));

@@ -1,32 +1,32 @@
-//! What groups, schedules, rules and tariffs have in common on the command line: they live in a hub, have a name, and are
-//! listed, shown, made, edited and removed in the same way.
+//! Common parts of the verbs for groups, schedules, rules and tariffs: these documents live in a hub, have a name, and are
+//! listed, shown, created, edited and removed in the same way.
 //!
-//! A document stays the JSON that the hub sent. So an edit changes what it names and nothing else, also of a hub that is
-//! newer and knows more. What a collection alone has (its options, its words for people) is beside its verb.
+//! An edit is a JSON merge patch: it changes the fields that the options give and nothing else. The options of a document and
+//! its table are beside its verb; its sentences are in [`api::text`].
 
-use api::Collection;
-use serde_json::{Map, Value};
+use anstyle::Style;
+use api::client::Client;
+use api::text::{Details, LocalClock, Tone, Toned};
+use api::{Document, DocumentView};
+use serde_json::{Map, Value, json};
 
 use crate::context::Context;
 use crate::error::{Exit, Failure, Kind, Outcome};
-use crate::hub_client::Client;
 use crate::inventory::{folded, names_near};
-use crate::ui::{BOLD, clean, paint};
+use crate::ui::table::Cell;
+use crate::ui::{BAD, BOLD, DIM, GOOD, ON, clean, paint};
 
-pub(super) mod kinds;
 pub(super) mod names;
-pub(super) mod people;
-pub(super) mod words;
+pub(super) mod options;
 
-use names::Names;
-use people::{Clock, Line};
+use names::HubNames;
 
-/// A document as the hub sends it: `id`, what people wrote, and what the hub adds (`next`, `last`, …).
-pub(super) type Document = Map<String, Value>;
+/// A JSON merge patch.
+pub(super) type Patch = Map<String, Value>;
 
-/// The one that a verb is for.
+/// The document that a verb is for.
 #[derive(Debug, clap::Args)]
-pub(super) struct One {
+pub(super) struct DocumentName {
     /// Name or id
     #[arg(value_name = "NAME")]
     pub(super) name: String,
@@ -34,9 +34,9 @@ pub(super) struct One {
 
 /// Options of an `edit`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Edit<C: clap::Args> {
+pub(super) struct EditArgs<C: clap::Args> {
     #[command(flatten)]
-    one: One,
+    document: DocumentName,
     /// New name
     #[arg(long = "name", value_name = "NAME")]
     new_name: Option<String>,
@@ -44,39 +44,30 @@ pub(super) struct Edit<C: clap::Args> {
     change: C,
 }
 
-/// What an `edit` changes beside the name.
-pub(super) trait Change {
-    /// Tells whether nothing at all is given.
-    fn is_empty(&self) -> bool;
-
-    /// Returns what becomes of a document when it gets what is given here.
-    fn apply(&self, document: Document, names: &Names) -> Result<Document, Failure>;
+/// The options of a document, as far as `edit` can change them.
+pub(super) trait Change<D: Document> {
+    /// Returns the patch of a document that is `current` so far; empty if no option is given.
+    fn patch(&self, current: &DocumentView<D>, names: &HubNames) -> Result<Patch, Failure>;
 }
 
-/// How a collection is shown to people.
-pub(super) trait Shown {
-    /// Which one.
-    const COLLECTION: Collection;
-
-    /// Returns a table of them.
-    fn table(documents: &[Document], names: &Names, clock: &Clock) -> String;
-
-    /// Returns all about one, as lines with a label.
-    fn details(document: &Document, names: &Names, clock: &Clock) -> Vec<Line>;
+/// A document that can be shown in a table.
+pub(super) trait Listed: Details {
+    /// Returns a table of documents.
+    fn table(views: &[DocumentView<Self>], names: &HubNames, clock: &LocalClock) -> String;
 }
 
-/// A collection in a hub, and what its plugs and groups are called.
+/// The documents of a hub, and the names of its plugs and groups.
 pub(super) struct Documents<'a> {
     context: &'a Context,
     pub(super) hub: Client,
-    pub(super) names: Names,
+    pub(super) names: HubNames,
 }
 
 impl<'a> Documents<'a> {
-    /// Turns to the hub.
+    /// Connects to the hub.
     pub(super) async fn open(context: &'a Context) -> Result<Self, Failure> {
         let hub = context.need_hub()?;
-        let names = Names::load(&hub).await?;
+        let names = HubNames::load(&hub).await?;
         Ok(Self {
             context,
             hub,
@@ -84,199 +75,223 @@ impl<'a> Documents<'a> {
         })
     }
 
-    /// Returns all of them.
-    async fn all(&self, collection: Collection) -> Result<Vec<Document>, Failure> {
-        self.hub.get(collection.as_str()).answer().await
-    }
-
-    /// Finds the one that is meant, by id or name.
-    pub(super) async fn find(
-        &self,
-        collection: Collection,
-        text: &str,
-    ) -> Result<Document, Failure> {
-        let mut all = self.all(collection).await?;
+    /// Finds a document by id or name.
+    pub(super) async fn find<D: Document>(&self, text: &str) -> Result<DocumentView<D>, Failure> {
+        let mut all = self.hub.documents::<D>().await?;
         match position(&all, text) {
             Some(index) => Ok(all.swap_remove(index)),
-            None => Err(unknown(&all, collection, text)),
+            None => Err(unknown::<D>(&all, text)),
         }
     }
 
-    /// Prints all of them.
-    pub(super) async fn list<S: Shown>(&self) -> Outcome {
-        let all = self.all(S::COLLECTION).await?;
+    /// Runs `list`.
+    pub(super) async fn list<D: Listed>(&self) -> Outcome {
+        let all = self.hub.documents::<D>().await?;
         let ui = &self.context.ui;
         if ui.is_json() {
             ui.document(&all)?;
         } else if all.is_empty() {
-            let one = S::COLLECTION.singular();
+            let one = D::COLLECTION.singular();
             ui.status(format_args!(
-                "the hub has no {one} yet; `mains help {one} add` tells how to make one"
+                "the hub has no {one} yet; see `mains help {one} add`"
             ));
         } else {
-            ui.data(S::table(&all, &self.names, &Clock::system()))?;
+            ui.data(D::table(&all, &self.names, &LocalClock::system()))?;
         }
         Ok(Exit::DONE)
     }
 
-    /// Prints one.
-    pub(super) async fn show<S: Shown>(&self, text: &str) -> Outcome {
-        let document = self.find(S::COLLECTION, text).await?;
-        self.print::<S>(&document)
+    /// Runs `show`.
+    pub(super) async fn show<D: Listed>(&self, document: &DocumentName) -> Outcome {
+        let view = self.find::<D>(&document.name).await?;
+        self.print(&view)
     }
 
-    /// Makes a new one, and prints what came of it.
-    pub(super) async fn create<S: Shown>(&self, body: &Document) -> Outcome {
-        let path = S::COLLECTION.as_str();
-        let created: Document = self.hub.post(path).json(body).answer().await?;
-        self.print::<S>(&created)
+    /// Runs `add`.
+    pub(super) async fn create<D: Listed>(&self, document: &D) -> Outcome {
+        let view = self.hub.create(document).await?;
+        self.print(&view)
     }
 
-    /// Changes what the options name, and prints what came of it.
-    pub(super) async fn edit<S: Shown>(&self, edit: &Edit<impl Change + clap::Args>) -> Outcome {
-        if edit.change.is_empty() && edit.new_name.is_none() {
-            return Err(nothing_to_change(S::COLLECTION));
+    /// Runs `edit`. A change that someone else makes at the same time is not overwritten.
+    pub(super) async fn edit<D: Listed, C>(&self, args: &EditArgs<C>) -> Outcome
+    where
+        C: Change<D> + clap::Args,
+    {
+        let found = self.find::<D>(&args.document.name).await?;
+        let current = self.hub.document::<D>(&found.id).await?;
+        let mut patch = args.change.patch(&current.body, &self.names)?;
+        if let Some(name) = &args.new_name {
+            patch.insert("name".to_owned(), name.as_str().into());
         }
-        let change = |mut document: Document| {
-            if let Some(name) = &edit.new_name {
-                document.insert("name".to_owned(), name.as_str().into());
-            }
-            edit.change.apply(document, &self.names)
-        };
-        self.change::<S>(&edit.one.name, change).await
+        if patch.is_empty() {
+            return Err(nothing_to_change::<D>());
+        }
+        let etag = current.etag.as_deref();
+        let view = self
+            .hub
+            .patch_document::<D>(&found.id, etag, &patch)
+            .await?;
+        self.print(&view)
     }
 
-    /// Changes one, and prints what came of it. What somebody else changes at the same time is not overwritten.
-    async fn change<S: Shown>(
+    /// Runs `enable` or `disable`.
+    pub(super) async fn enable<D: Listed>(
         &self,
-        text: &str,
-        change: impl FnOnce(Document) -> Result<Document, Failure>,
+        document: &DocumentName,
+        enabled: bool,
     ) -> Outcome {
-        let path = path_of(S::COLLECTION, &self.find(S::COLLECTION, text).await?)?;
-        let before = self.hub.get(&path).versioned::<Document>().await?;
-        let after = change(before.body)?;
-        let call = self.hub.put(&path).if_match(before.etag.as_deref());
-        let changed: Document = call.json(&after).answer().await?;
-        self.print::<S>(&changed)
+        let found = self.find::<D>(&document.name).await?;
+        let patch = json!({"enabled": enabled});
+        let view = self
+            .hub
+            .patch_document::<D>(&found.id, None, &patch)
+            .await?;
+        self.print(&view)
     }
 
-    /// Lets one act, or stops it from acting.
-    pub(super) async fn enable<S: Shown>(&self, text: &str, enabled: bool) -> Outcome {
-        let set = |mut document: Document| {
-            document.insert("enabled".to_owned(), enabled.into());
-            Ok(document)
-        };
-        self.change::<S>(text, set).await
-    }
-
-    /// Removes one. As JSON, what is printed is what is gone: it can be made again from that.
-    pub(super) async fn remove<S: Shown>(&self, text: &str) -> Outcome {
-        let document = self.find(S::COLLECTION, text).await?;
-        let path = path_of(S::COLLECTION, &document)?;
-        self.hub.delete(&path).done().await?;
+    /// Runs `remove`. Its JSON is the removed document, which can be created again from it.
+    pub(super) async fn remove<D: Listed>(&self, document: &DocumentName) -> Outcome {
+        let view = self.find::<D>(&document.name).await?;
+        self.hub.remove::<D>(&view.id).await?;
         let ui = &self.context.ui;
         if ui.is_json() {
-            ui.document(&document)?;
+            ui.document(&view)?;
         } else {
-            let name = paint(BOLD, clean(people::text(&document, "name")));
+            let name = paint(BOLD, clean(view.document.name()));
             ui.data(format_args!(
                 "the {} {name} is removed",
-                S::COLLECTION.singular()
+                D::COLLECTION.singular()
             ))?;
         }
         Ok(Exit::DONE)
     }
 
-    /// Prints one, as JSON or for people.
-    pub(super) fn print<S: Shown>(&self, document: &Document) -> Outcome {
+    /// Prints a document, as JSON or as its details.
+    pub(super) fn print<D: Details>(&self, view: &DocumentView<D>) -> Outcome {
         let ui = &self.context.ui;
         if ui.is_json() {
-            ui.document(document)?;
+            ui.document(view)?;
         } else {
-            let details = S::details(document, &self.names, &Clock::system());
-            ui.data(people::lines(&details))?;
+            let details = D::details(view, &self.names, &LocalClock::system());
+            ui.data(lines(&details))?;
         }
         Ok(Exit::DONE)
     }
 }
 
-/// Returns the path of a document.
-pub(super) fn path_of(collection: Collection, document: &Document) -> Result<String, Failure> {
-    match document.get("id").and_then(Value::as_str) {
-        Some(id) => Ok(format!("{}/{id}", collection.as_str())),
-        None => Err(Failure::new(
-            Kind::BadAnswer,
-            format!("the hub's {} has no id", collection.singular()),
-        )),
-    }
+/// Returns the document that the options of `add` make.
+pub(super) fn new_document<D: Document>(fields: Patch) -> Result<D, Failure> {
+    let document: D =
+        serde_json::from_value(fields.into()).map_err(|error| Failure::usage(error.to_string()))?;
+    document.check()?;
+    Ok(document)
 }
 
-/// An id is meant before a name that reads like one.
-fn position(all: &[Document], text: &str) -> Option<usize> {
+/// Returns the place of a document in a list. An id is preferred to a name that reads like one.
+fn position<D: Document>(all: &[DocumentView<D>], text: &str) -> Option<usize> {
     let wanted = folded(text);
-    let by_id = all
-        .iter()
-        .position(|document| people::text(document, "id") == text);
+    let by_id = all.iter().position(|view| view.id.as_str() == text);
     by_id.or_else(|| {
         all.iter()
-            .position(|document| folded(people::text(document, "name")) == wanted)
+            .position(|view| folded(view.document.name()) == wanted)
     })
 }
 
-fn unknown(all: &[Document], collection: Collection, text: &str) -> Failure {
-    let one = collection.singular();
+fn unknown<D: Document>(all: &[DocumentView<D>], text: &str) -> Failure {
+    let one = D::COLLECTION.singular();
     let message = format!("the hub has no {one} \u{2018}{text}\u{2019}");
-    let names = all.iter().map(|document| people::text(document, "name"));
     let failure = Failure::new(Kind::NotFound, message);
-    match names_near(text, names).as_slice() {
+    match names_near(text, all.iter().map(|view| view.document.name())).as_slice() {
         [] => failure.hint(format!("`mains {one} list` shows them")),
         near => failure.hint(format!("did you mean {}?", near.join(" or "))),
     }
 }
 
-/// The failure of an edit that names nothing to change.
-fn nothing_to_change(collection: Collection) -> Failure {
-    let one = collection.singular();
-    Failure::usage("it is not said what to change")
-        .hint(format!("`mains help {one} edit` tells what can be changed"))
+const fn style(tone: Tone) -> Style {
+    match tone {
+        Tone::Plain => Style::new(),
+        Tone::Strong => BOLD,
+        Tone::Good => GOOD,
+        Tone::Bad => BAD,
+        Tone::On => ON,
+        Tone::Dim => DIM,
+    }
+}
+
+/// Returns a cell of a table.
+pub(super) fn cell(toned: Toned) -> Cell {
+    Cell::styled(style(toned.tone), toned.text)
+}
+
+/// Returns the details of a document, each value with a dim label before it.
+fn lines(details: &[(&str, Toned)]) -> String {
+    let width = details.iter().map(|(label, _)| label.len()).max();
+    let width = width.unwrap_or_default();
+    let lines: Vec<String> = details
+        .iter()
+        .map(|(label, value)| {
+            let label = paint(DIM, format_args!("{label:<width$}"));
+            let value = paint(style(value.tone), clean(&value.text));
+            format!("{label}  {value}")
+        })
+        .collect();
+    lines.join("\n")
+}
+
+fn nothing_to_change<D: Document>() -> Failure {
+    let one = D::COLLECTION.singular();
+    Failure::usage("nothing to change; pass at least one option")
+        .hint(format!("`mains help {one} edit` lists them"))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
+pub(super) mod tests {
+    use api::{Group, GroupView};
+    use jiff::tz::TimeZone;
 
-    fn documents() -> Vec<Document> {
-        let list = json!([
-            {"id": "s-00000001", "name": "Evening"},
-            {"id": "s-00000002", "name": "s-00000001"},
-            {"id": "s-00000003"},
-        ]);
-        serde_json::from_value(list).unwrap()
+    use super::*;
+
+    /// Sunday, 22 November 2026, noon in UTC.
+    pub(crate) fn clock() -> LocalClock {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        LocalClock::at("2026-11-22T12:00:00Z".parse().unwrap(), zone)
+    }
+
+    pub(crate) fn views<D: Document>(json: Value) -> Vec<DocumentView<D>> {
+        serde_json::from_value(json).unwrap()
     }
 
     #[test]
-    fn found_by_id_and_by_name() {
-        let all = documents();
+    fn labels_are_aligned() {
+        let details = [
+            ("name", Tone::Strong.of("evening\u{7}")),
+            ("id", Toned::or_dash(None)),
+        ];
+        assert_eq!(
+            anstream::adapter::strip_str(&lines(&details)).to_string(),
+            "name  evening\\u{7}\nid    -"
+        );
+    }
+
+    #[test]
+    fn documents_are_found_by_id_and_by_name() {
+        let all: Vec<GroupView> = serde_json::from_value(json!([
+            {"id": "g-00000001", "name": "Evening", "plugs": []},
+            {"id": "g-00000002", "name": "g-00000001", "plugs": []},
+        ]))
+        .unwrap();
         for (text, index) in [
-            ("s-00000001", Some(0)),
+            ("g-00000001", Some(0)),
             ("evening", Some(0)),
             (" Evening ", Some(0)),
-            ("s-00000003", Some(2)),
+            ("g-00000002", Some(1)),
             ("morning", None),
         ] {
             assert_eq!(position(&all, text), index, "{text}");
         }
-        let failure = unknown(&all, Collection::Schedules, "evning");
+        let failure = unknown::<Group>(&all, "evning");
         assert_eq!(failure.kind(), Kind::NotFound);
         assert_eq!(failure.hint_text(), Some("did you mean Evening?"));
-    }
-
-    #[test]
-    fn paths_need_an_id() {
-        let path = |index: usize| path_of(Collection::Schedules, &documents()[index]);
-        assert_eq!(path(0).unwrap(), "schedules/s-00000001");
-        let failure = path_of(Collection::Rules, &Document::new()).unwrap_err();
-        assert_eq!(failure.kind(), Kind::BadAnswer);
     }
 }

@@ -2,17 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use clap::ValueEnum;
-use hiflying::Mac;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use api::text::{LocalClock, Names, energy, money};
+use api::{EnergyPeriod, EnergyRow};
 
-use super::documents::names::Names;
-use super::documents::people::Clock;
-use super::history::energy;
+use super::documents::names::HubNames;
+use super::documents::options::word;
 use super::moment::Moment;
 use crate::context::Context;
-use crate::error::{Exit, Failure, Kind, Outcome};
+use crate::error::{Exit, Outcome};
 use crate::ui::table::{Cell, Column, Table};
 use crate::ui::{BOLD, DIM, paint};
 
@@ -38,14 +35,8 @@ pub struct EnergyArgs {
     #[arg(value_name = "PLUG")]
     plugs: Vec<String>,
     /// Show one row per day or per month
-    #[arg(
-        long,
-        value_enum,
-        default_value = "day",
-        value_name = "day|month",
-        hide_possible_values = true
-    )]
-    by: By,
+    #[arg(long, default_value = "day", value_name = "day|month", value_parser = word::<EnergyPeriod>)]
+    by: EnergyPeriod,
     /// Start [default: 30 days ago; by month: a year ago]
     #[arg(long, value_name = "MOMENT")]
     from: Option<Moment>,
@@ -54,46 +45,25 @@ pub struct EnergyArgs {
     to: Option<Moment>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum By {
-    Day,
-    Month,
-}
-
-/// A row of the hub's answer, as far as people need it.
-#[derive(Debug, Deserialize)]
-struct Row {
-    mac: Mac,
-    period: String,
-    energy_wh: f64,
-    cost: Option<f64>,
-    currency: Option<String>,
-}
-
-/// Asks, and prints.
+/// Runs the verb.
 pub async fn run(context: &Context, args: EnergyArgs) -> Outcome {
-    context.bounded(tell(context, &args)).await
+    context.bounded(show(context, &args)).await
 }
 
-async fn tell(context: &Context, args: &EnergyArgs) -> Outcome {
+async fn show(context: &Context, args: &EnergyArgs) -> Outcome {
     let hub = context.need_hub()?;
-    let names = Names::load(&hub).await?;
-    let clock = Clock::system();
-    let mut call = hub
-        .get("energy")
-        .query("by", Some(args.by))
-        .query("from", args.from.as_ref().map(|from| from.text(&clock)))
-        .query("to", args.to.as_ref().map(|to| to.text(&clock)));
-    for plug in &args.plugs {
-        call = call.query("plug", Some(names.plug(plug)?));
-    }
-    let answer: Value = call.answer().await?;
-    let rows = understood(&answer)?;
+    let names = HubNames::load(&hub).await?;
+    let clock = LocalClock::system();
+    let text = |moment: &Option<Moment>| moment.as_ref().map(|moment| moment.text(&clock));
+    let (from, to) = (text(&args.from), text(&args.to));
+    let plugs = names.find_plugs(&args.plugs)?;
+    let rows = hub
+        .energy(args.by, from.as_deref(), to.as_deref(), &plugs)
+        .await?;
     if context.ui.is_json() {
-        context.ui.document(&answer)?;
+        context.ui.document(&rows)?;
     } else if rows.is_empty() {
-        context.ui.status("nothing is known of that time");
+        context.ui.status("no data for that time");
     } else {
         context.ui.data(table(&rows, &names))?;
         for line in sums(&rows) {
@@ -103,14 +73,7 @@ async fn tell(context: &Context, args: &EnergyArgs) -> Outcome {
     Ok(Exit::DONE)
 }
 
-fn understood(answer: &Value) -> Result<Vec<Row>, Failure> {
-    Vec::deserialize(answer).map_err(|error| {
-        let message = "the energy that the hub tells cannot be understood";
-        Failure::new(Kind::BadAnswer, message).caused_by(&error)
-    })
-}
-
-fn table(rows: &[Row], names: &Names) -> String {
+fn table(rows: &[EnergyRow], names: &HubNames) -> String {
     let mut table = Table::new([
         Column::text("PERIOD", 0),
         Column::text("PLUG", 0),
@@ -120,7 +83,7 @@ fn table(rows: &[Row], names: &Names) -> String {
     for row in rows {
         table.row([
             Cell::plain(&row.period),
-            Cell::styled(BOLD, names.show(&row.mac.to_string())),
+            Cell::styled(BOLD, names.plug(row.mac)),
             Cell::plain(energy(row.energy_wh)),
             Cell::maybe(row.cost.map(|cost| money(cost, row.currency.as_deref()))),
         ]);
@@ -128,13 +91,14 @@ fn table(rows: &[Row], names: &Names) -> String {
     table.render()
 }
 
-/// Returns what it comes to, in each currency; what has no price is told apart.
-fn sums(rows: &[Row]) -> Vec<String> {
+/// Returns the total in each currency, and the energy without a price.
+fn sums(rows: &[EnergyRow]) -> Vec<String> {
     let mut sums: BTreeMap<Option<&str>, (f64, f64)> = BTreeMap::new();
     for row in rows {
         let currency = row.cost.and(row.currency.as_deref());
         let sum = sums.entry(currency).or_default();
         sum.0 += row.energy_wh;
+        // Energy without a price adds nothing to the cost.
         sum.1 += row.cost.unwrap_or_default();
     }
     sums.into_iter()
@@ -145,35 +109,21 @@ fn sums(rows: &[Row]) -> Vec<String> {
         .collect()
 }
 
-/// Returns an amount as people read it; of a few cents, fractions matter.
-fn money(amount: f64, currency: Option<&str>) -> String {
-    let decimals = if amount.abs() < 0.1 && amount != 0.0 {
-        4
-    } else {
-        2
-    };
-    format!("{amount:.decimals$} {}", currency.unwrap_or_default())
-        .trim_end()
-        .to_owned()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::commands::documents::names::tests::names;
     use serde_json::json;
 
-    fn answer() -> Value {
-        json!([
-            {"mac": "accf23000001", "period": "2026-11-21", "energy_wh": 1204.5, "cost": 0.385, "currency": "EUR"},
-            {"mac": "accf23000002", "period": "2026-11-21", "energy_wh": 0.5, "cost": null, "currency": null},
-            {"mac": "accf23000001", "period": "2026-11-22", "energy_wh": 800.0, "cost": 0.256, "currency": "EUR", "new": 1},
-        ])
-    }
+    use super::*;
+    use crate::commands::documents::names::tests::names;
 
     #[test]
-    fn a_table_and_what_it_comes_to() {
-        let rows = understood(&answer()).unwrap();
+    fn a_table_and_its_sums() {
+        let rows: Vec<EnergyRow> = serde_json::from_value(json!([
+            {"mac": "AC:CF:23:00:00:01", "period": "2026-11-21", "energy_wh": 1204.5, "cost": 0.385, "currency": "EUR"},
+            {"mac": "AC:CF:23:00:00:02", "period": "2026-11-21", "energy_wh": 0.5, "cost": null, "currency": null},
+            {"mac": "AC:CF:23:00:00:01", "period": "2026-11-22", "energy_wh": 800.0, "cost": 0.256, "currency": "EUR", "new": 1},
+        ]))
+        .unwrap();
         let table = anstream::adapter::strip_str(&table(&rows, &names())).to_string();
         insta::assert_snapshot!(format!("{table}\n{}", sums(&rows).join("\n")), @r"
             PERIOD      PLUG      ENERGY      COST
@@ -183,25 +133,5 @@ mod tests {
             0.5 Wh without a price
             2.005 kWh for 0.64 EUR
             ");
-    }
-
-    #[test]
-    fn amounts() {
-        for (amount, expected) in [
-            (0.0, "0.00 EUR"),
-            (0.00128, "0.0013 EUR"),
-            (-0.01, "-0.0100 EUR"),
-            (12.345, "12.35 EUR"),
-        ] {
-            assert_eq!(money(amount, Some("EUR")), expected);
-        }
-        assert_eq!(money(1.0, None), "1.00");
-    }
-
-    #[test]
-    fn what_makes_no_sense_is_told() {
-        for answer in [json!({}), json!([{"mac": "lamp"}]), json!(null)] {
-            assert_eq!(understood(&answer).unwrap_err().kind(), Kind::BadAnswer);
-        }
     }
 }

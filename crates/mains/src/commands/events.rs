@@ -2,21 +2,22 @@
 
 use std::pin::pin;
 
+use api::client::ReceivedEvent;
+use api::text::LocalClock;
+use api::{Event, PlugView};
 use clap::ValueEnum;
 use futures_util::StreamExt;
-use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::documents::names::Names;
-use super::documents::people::Clock;
+use super::documents::cell;
+use super::documents::names::HubNames;
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
-use crate::hub_client::ServerEvent;
 use crate::shutdown::Signals;
-use line::Lines;
+use crate::ui::table::{Cell, Column, Table};
+use crate::ui::{BAD, BOLD, DIM};
 
 pub(super) mod feed;
-mod line;
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -65,40 +66,23 @@ enum EventKind {
     Takeover,
 }
 
-/// An event, as it is printed as JSON.
-#[derive(Debug, Serialize)]
-struct Event {
-    #[serde(rename = "event")]
-    name: String,
-    id: Option<String>,
-    data: Value,
-}
+/// Name of the event that stands for lost events.
+const RESET: &str = "reset";
 
-impl From<ServerEvent> for Event {
-    fn from(event: ServerEvent) -> Self {
-        Self {
-            // What is no JSON is nothing that a hub says; it is passed on for whoever looks into that.
-            data: serde_json::from_str(&event.data).unwrap_or(Value::String(event.data)),
-            name: event.name,
-            id: event.id,
-        }
-    }
-}
-
-/// Listens until a signal, the deadline, or until nobody reads any more.
+/// Prints events until a signal or the deadline, or until the output is closed.
 pub async fn run(context: &Context, args: EventsArgs) -> Outcome {
     let mut over = pin!(Signals::listen()?.received_before(context.deadline()));
     let listening = async {
         let hub = context.need_hub()?;
-        let mut printer = Printer {
+        let mut printer = EventPrinter {
             context,
             kinds: args.kinds,
-            names: Names::load(&hub).await?,
-            lines: Lines::new(),
+            names: HubNames::load(&hub).await?,
+            table: Table::new(COLUMNS),
         };
         let mut events = pin!(feed::listen(context, &hub, args.after.as_deref()).await?);
         while let Some(event) = events.next().await {
-            printer.print(event?.into())?;
+            printer.print(event?)?;
             if context.ui.is_closed() {
                 break;
             }
@@ -111,37 +95,73 @@ pub async fn run(context: &Context, args: EventsArgs) -> Outcome {
     }
 }
 
-struct Printer<'a> {
+const COLUMNS: [Column; 4] = [
+    Column::text("TIME", 8),
+    Column::text("EVENT", 12),
+    Column::text("NAME", 17),
+    Column::text("WHAT", 0),
+];
+
+struct EventPrinter<'a> {
     context: &'a Context,
     kinds: Vec<EventKind>,
-    names: Names,
-    lines: Lines,
+    names: HubNames,
+    table: Table<4>,
 }
 
-impl Printer<'_> {
-    fn print(&mut self, event: Event) -> Result<(), Failure> {
-        if event.name == "plug" {
-            self.names.learn(&event.data);
+impl EventPrinter<'_> {
+    fn print(&mut self, received: ReceivedEvent) -> Result<(), Failure> {
+        if let Some(Event::Plug(view)) = &received.event {
+            self.names.update(PlugView::clone(view));
         }
-        if !is_wanted(&self.kinds, &event.name) {
+        if !is_wanted(&self.kinds, name(&received)) {
             return Ok(());
         }
         let ui = &self.context.ui;
         if ui.is_json() {
-            ui.document(&event)
+            ui.document(&document(&received))
         } else {
-            ui.data(self.lines.line(&event, &self.names, &Clock::system()))
+            ui.data(self.line(&received, &LocalClock::system()))
         }
+    }
+
+    /// Returns an event as a line of a table that grows.
+    fn line(&self, received: &ReceivedEvent, clock: &LocalClock) -> String {
+        let (subject, what) = match &received.event {
+            Some(event) => {
+                let text = event.text(&self.names, clock);
+                (text.subject, cell(text.what))
+            }
+            None => {
+                let lost = "events were lost: the hub restarted, or no longer has them";
+                ("-".to_owned(), Cell::styled(BAD, lost))
+            }
+        };
+        self.table.stream_row(&[
+            Cell::styled(DIM, clock.now().strftime("%H:%M:%S")),
+            Cell::plain(name(received)),
+            Cell::styled(BOLD, subject),
+            what,
+        ])
     }
 }
 
-/// That something is lost matters to everybody.
+fn name(received: &ReceivedEvent) -> &'static str {
+    received.event.as_ref().map_or(RESET, Event::name)
+}
+
+/// Returns an event as JSON.
+fn document(received: &ReceivedEvent) -> Value {
+    json!({"event": name(received), "id": received.id, "data": received.event})
+}
+
+/// Lost events concern every reader, whatever the kinds.
 fn is_wanted(kinds: &[EventKind], name: &str) -> bool {
     let is = |kind: &EventKind| {
         kind.to_possible_value()
             .is_some_and(|value| value.get_name() == name)
     };
-    kinds.is_empty() || name == "reset" || kinds.iter().any(is)
+    kinds.is_empty() || name == RESET || kinds.iter().any(is)
 }
 
 #[cfg(test)]
@@ -149,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_kinds_that_were_asked_for() {
+    fn only_the_given_kinds_are_printed() {
         let kinds = [EventKind::Rule, EventKind::Plug];
         for (name, expected) in [
             ("rule", true),
@@ -159,26 +179,27 @@ mod tests {
         ] {
             assert_eq!(is_wanted(&kinds, name), expected, "{name}");
         }
-        assert!(is_wanted(&[], "what a newer hub tells"));
+        assert!(is_wanted(&[], "reading"));
     }
 
     #[test]
     fn json_has_the_data_as_json() {
-        let event = |data: &str| {
-            let event = ServerEvent {
-                id: Some("1-2".into()),
-                name: "plug".into(),
-                data: data.into(),
-            };
-            serde_json::to_string(&Event::from(event)).unwrap()
+        let reset = ReceivedEvent {
+            id: Some("1-2".into()),
+            event: None,
         };
         assert_eq!(
-            event("{\"a\":1}"),
-            r#"{"event":"plug","id":"1-2","data":{"a":1}}"#
+            document(&reset),
+            json!({"event": "reset", "id": "1-2", "data": null})
         );
+        let removed = r#"{"mac":"AC:CF:23:00:00:01","removed":true}"#;
+        let removed = ReceivedEvent {
+            id: Some("1-3".into()),
+            event: Event::parse("plug", removed).unwrap(),
+        };
         assert_eq!(
-            event("oops"),
-            r#"{"event":"plug","id":"1-2","data":"oops"}"#
+            document(&removed),
+            json!({"event": "plug", "id": "1-3", "data": {"mac": "AC:CF:23:00:00:01", "removed": true}})
         );
     }
 }

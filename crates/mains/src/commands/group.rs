@@ -1,11 +1,11 @@
 //! `mains group`: groups of plugs, switched together.
 
-use api::Collection;
-use serde_json::{Value, json};
+use api::text::LocalClock;
+use api::{Group, GroupView, RelayCommand};
 
-use super::documents::names::Names;
-use super::documents::people::{self, Clock, Line, text};
-use super::documents::{Change, Document, Documents, Edit, One, Shown};
+use super::documents::names::HubNames;
+use super::documents::options::{given, patch};
+use super::documents::{Change, DocumentName, Documents, EditArgs, Listed, Patch, cell};
 use crate::context::Context;
 use crate::error::{Failure, Outcome};
 use crate::ui::BOLD;
@@ -36,28 +36,28 @@ reply, 5 refused or not confirmed, 6 unintelligible reply: that of the first plu
 )]
 pub struct GroupArgs {
     #[command(subcommand)]
-    what: What,
+    command: GroupCommand,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum What {
+enum GroupCommand {
     /// List the groups and their plugs
     List,
     /// Show a group
-    Show(One),
+    Show(DocumentName),
     /// Switch all plugs of a group on
-    On(One),
+    On(DocumentName),
     /// Switch all plugs of a group off
-    Off(One),
+    Off(DocumentName),
     /// Toggle each plug of a group
-    Toggle(One),
+    Toggle(DocumentName),
     /// Create a group
     Add(GroupAddArgs),
     /// Change the plugs or the name of a group
     #[command(after_long_help = EDIT_HELP)]
-    Edit(Edit<Plugs>),
+    Edit(EditArgs<GroupOptions>),
     /// Remove a group; its plugs stay
-    Remove(One),
+    Remove(DocumentName),
 }
 
 /// Options of `mains group add`.
@@ -78,9 +78,9 @@ struct GroupAddArgs {
     plugs: Vec<String>,
 }
 
-/// What `mains group edit` changes beside the name.
+/// Options of `mains group edit` beside the name.
 #[derive(Debug, clap::Args)]
-struct Plugs {
+struct GroupOptions {
     /// Replace the plugs by these; repeat or separate with commas
     #[arg(long, value_name = "PLUG", conflicts_with_all = ["add", "take"])]
     plugs: Vec<String>,
@@ -104,132 +104,116 @@ plug, 8 no hub.";
 
 /// Runs the verb.
 pub async fn run(context: &Context, args: GroupArgs) -> Outcome {
-    context.bounded(dispatch(context, args.what)).await
+    context.bounded(dispatch(context, args.command)).await
 }
 
-async fn dispatch(context: &Context, what: What) -> Outcome {
+async fn dispatch(context: &Context, command: GroupCommand) -> Outcome {
     let documents = Documents::open(context).await?;
-    match what {
-        What::List => documents.list::<Groups>().await,
-        What::Show(one) => documents.show::<Groups>(&one.name).await,
-        What::On(one) => relay::switch(context, &documents, &one.name, "on").await,
-        What::Off(one) => relay::switch(context, &documents, &one.name, "off").await,
-        What::Toggle(one) => relay::switch(context, &documents, &one.name, "toggle").await,
-        What::Add(args) => add(&documents, &args).await,
-        What::Edit(edit) => documents.edit::<Groups>(&edit).await,
-        What::Remove(one) => documents.remove::<Groups>(&one.name).await,
+    match command {
+        GroupCommand::List => documents.list::<Group>().await,
+        GroupCommand::Show(group) => documents.show::<Group>(&group).await,
+        GroupCommand::On(group) => {
+            relay::switch(context, &documents, &group, RelayCommand::On).await
+        }
+        GroupCommand::Off(group) => {
+            relay::switch(context, &documents, &group, RelayCommand::Off).await
+        }
+        GroupCommand::Toggle(group) => {
+            relay::switch(context, &documents, &group, RelayCommand::Toggle).await
+        }
+        GroupCommand::Add(args) => {
+            let plugs = documents.names.find_plugs(&args.plugs)?;
+            let name = args.name;
+            documents.create(&Group { name, plugs }).await
+        }
+        GroupCommand::Edit(args) => documents.edit::<Group, _>(&args).await,
+        GroupCommand::Remove(group) => documents.remove::<Group>(&group).await,
     }
 }
 
-async fn add(documents: &Documents<'_>, args: &GroupAddArgs) -> Outcome {
-    let mut body = Document::new();
-    body.insert("name".to_owned(), json!(args.name));
-    body.insert("plugs".to_owned(), documents.names.plugs(&args.plugs)?);
-    documents.create::<Groups>(&body).await
-}
-
-impl Change for Plugs {
-    fn is_empty(&self) -> bool {
-        self.plugs.is_empty() && self.add.is_empty() && self.take.is_empty()
-    }
-
-    /// The group keeps the plugs that it has, unless all are named anew.
-    fn apply(&self, mut group: Document, names: &Names) -> Result<Document, Failure> {
-        let plugs = if self.plugs.is_empty() {
-            let has = group.get("plugs").cloned().unwrap_or_else(|| json!([]));
-            let (add, take) = (names.plugs(&self.add)?, names.plugs(&self.take)?);
-            let all = |list: Value| list.as_array().cloned().unwrap_or_default();
-            let (mut plugs, take) = (all(has), all(take));
-            for plug in all(add) {
+impl Change<Group> for GroupOptions {
+    fn patch(&self, current: &GroupView, names: &HubNames) -> Result<Patch, Failure> {
+        let plugs = if !self.plugs.is_empty() {
+            Some(names.find_plugs(&self.plugs)?)
+        } else if self.add.is_empty() && self.take.is_empty() {
+            None
+        } else {
+            let mut plugs = current.document.plugs.clone();
+            for plug in names.find_plugs(&self.add)? {
                 if !plugs.contains(&plug) {
                     plugs.push(plug);
                 }
             }
+            let take = names.find_plugs(&self.take)?;
             plugs.retain(|plug| !take.contains(plug));
-            plugs.into()
-        } else {
-            names.plugs(&self.plugs)?
+            Some(plugs)
         };
-        group.insert("plugs".to_owned(), plugs);
-        Ok(group)
+        Ok(patch([("plugs", given(plugs))]))
     }
 }
 
-/// How groups are shown.
-#[derive(Debug)]
-struct Groups;
-
-impl Shown for Groups {
-    const COLLECTION: Collection = Collection::Groups;
-
-    fn table(documents: &[Document], names: &Names, _clock: &Clock) -> String {
+impl Listed for Group {
+    fn table(views: &[GroupView], names: &HubNames, _: &LocalClock) -> String {
         let mut table = Table::new([Column::text("NAME", 0), Column::text("PLUGS", 0)]);
-        for document in documents {
+        for view in views {
             table.row([
-                Cell::styled(BOLD, text(document, "name")),
-                Cell::maybe(plugs(document, names)),
+                Cell::styled(BOLD, &view.document.name),
+                cell(view.members(names)),
             ]);
         }
         table.render()
     }
-
-    fn details(document: &Document, names: &Names, _clock: &Clock) -> Vec<Line> {
-        let mut lines = people::heading(document);
-        lines.push(Line::maybe("plugs", plugs(document, names)));
-        lines
-    }
-}
-
-fn plugs(group: &Document, names: &Names) -> Option<String> {
-    let plugs = names.list(group.get("plugs").unwrap_or(&Value::Null));
-    (!plugs.is_empty()).then_some(plugs)
 }
 
 #[cfg(test)]
 mod tests {
+    use hiflying::Mac;
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::commands::documents::names::tests::names;
-    use crate::commands::documents::people::tests::{clock, document};
-
-    fn options(plugs: &[&str], add: &[&str], take: &[&str]) -> Plugs {
-        let all = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        Plugs {
-            plugs: all(plugs),
-            add: all(add),
-            take: all(take),
-        }
-    }
+    use crate::commands::documents::tests::{clock, views};
 
     #[test]
     fn plugs_are_added_and_taken() {
-        let group = document(json!({"name": "lights", "plugs": ["accf23000001", "accf23999999"]}));
-        let edited =
-            |options: Plugs| options.apply(group.clone(), &names()).unwrap()["plugs"].clone();
+        let groups = views::<Group>(json!([
+            {"id": "g-00000001", "name": "lights", "plugs": ["accf23000001", "accf23999999"]},
+        ]));
+        let edit = |plugs: &[&str], add: &[&str], take: &[&str]| {
+            let all = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+            let (plugs, add, take) = (all(plugs), all(add), all(take));
+            let options = GroupOptions { plugs, add, take };
+            options.patch(&groups[0], &names())
+        };
+        let plugs = |patch: Result<Patch, Failure>| {
+            let plugs = patch.unwrap().remove("plugs").unwrap();
+            serde_json::from_value::<Vec<Mac>>(plugs).unwrap()
+        };
+        let ids = |ids: Value| serde_json::from_value::<Vec<Mac>>(ids).unwrap();
         assert_eq!(
-            edited(options(&[], &["k\u{fc}che", "lamp"], &[])),
-            json!(["accf23000001", "accf23999999", "accf23000002"])
+            plugs(edit(&[], &["k\u{fc}che", "lamp"], &[])),
+            ids(json!(["accf23000001", "accf23999999", "accf23000002"]))
         );
         assert_eq!(
-            edited(options(&[], &["127.77.0.3"], &["lamp"])),
-            json!(["accf23999999", "accf23000003"])
+            plugs(edit(&[], &["127.77.0.3"], &["lamp"])),
+            ids(json!(["accf23999999", "accf23000003"]))
         );
         assert_eq!(
-            edited(options(&["lamp,k\u{fc}che"], &[], &[])),
-            json!(["accf23000001", "accf23000002"])
+            plugs(edit(&["lamp,k\u{fc}che"], &[], &[])),
+            ids(json!(["accf23000001", "accf23000002"]))
         );
-        let unknown = options(&[], &["attic"], &[]);
-        assert!(unknown.apply(group.clone(), &names()).is_err());
+        assert!(edit(&[], &[], &[]).unwrap().is_empty());
+        assert!(edit(&[], &["attic"], &[]).is_err());
     }
 
     #[test]
-    fn shown_with_the_names_of_its_plugs() {
-        let empty = document(json!({"name": "none", "plugs": []}));
-        let lights = document(
-            json!({"id": "g-1", "name": "lights", "plugs": ["accf23000001", "accf23000003"]}),
-        );
-        let table = Groups::table(&[lights, empty], &names(), &clock());
+    fn a_table_of_groups_with_the_names_of_their_plugs() {
+        let groups = views::<Group>(json!([
+            {"id": "g-00000001", "name": "lights", "plugs": ["accf23000001", "accf23000003"]},
+            {"id": "g-00000002", "name": "none", "plugs": []},
+        ]));
         assert_eq!(
-            anstream::adapter::strip_str(&table).to_string(),
+            anstream::adapter::strip_str(&Group::table(&groups, &names(), &clock())).to_string(),
             "NAME    PLUGS\nlights  lamp, AC:CF:23:00:00:03\nnone    -"
         );
     }

@@ -1,21 +1,21 @@
 //! `mains history`: power and energy of a plug over time.
 
-use api::Period;
+use api::client::{Client, HistoryQuery};
+use api::text::{LocalClock, energy};
+use api::{History, Period};
+use hiflying::Mac;
+use jiff::Zoned;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
-use serde::Deserialize;
-use serde_json::Value;
 
-use super::documents::names::Names;
-use super::documents::people::Clock;
+use super::documents::names::HubNames;
 use super::moment::Moment;
 use crate::context::Context;
-use crate::error::{Exit, Failure, Kind, Outcome};
-use crate::hub_client::{Call, Client};
+use crate::error::{Exit, Failure, Outcome};
 use crate::ui::table::{Cell, Column, Table};
 use crate::ui::{DIM, paint};
 
-const DAY: u64 = 24 * 60 * 60;
+/// Seconds of a day: longer steps have no time of day.
+const DAY_S: i64 = 24 * 60 * 60;
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -54,67 +54,44 @@ pub struct HistoryArgs {
     csv: bool,
 }
 
-/// The hub's answer.
-#[derive(Debug, Deserialize)]
-struct History {
-    step_s: u64,
-    points: Vec<Point>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Point {
-    t: Timestamp,
-    power_w: Option<f64>,
-    power_min_w: Option<f64>,
-    power_max_w: Option<f64>,
-    energy_wh: Option<f64>,
-}
-
-/// Asks, and prints.
+/// Runs the verb.
 pub async fn run(context: &Context, args: HistoryArgs) -> Outcome {
     if args.csv && context.ui.is_json() {
         return Err(Failure::usage("`--csv` and `--json` exclude each other"));
     }
-    context.bounded(tell(context, &args)).await
+    context.bounded(show(context, &args)).await
 }
 
-async fn tell(context: &Context, args: &HistoryArgs) -> Outcome {
+async fn show(context: &Context, args: &HistoryArgs) -> Outcome {
     let hub = context.need_hub()?;
-    let plug = Names::load(&hub).await?.plug(&args.plug)?;
-    let clock = Clock::system();
-    let path = format!("plugs/{plug}/history");
+    let plug = HubNames::load(&hub).await?.find_plug(&args.plug)?;
+    let clock = LocalClock::system();
+    let text = |moment: &Option<Moment>| moment.as_ref().map(|moment| moment.text(&clock));
+    let query = HistoryQuery {
+        from: text(&args.from),
+        to: text(&args.to),
+        step: args.step,
+    };
     if args.csv {
-        return csv(
-            context,
-            asked(hub.get(&format!("{path}.csv")), args, &clock),
-        )
-        .await;
+        return csv(context, &hub, plug, &query).await;
     }
-    let answer: Value = asked(hub.get(&path), args, &clock).answer().await?;
+    let history = hub.history(plug, &query).await?;
     if context.ui.is_json() {
-        context.ui.document(&answer)?;
-        return Ok(Exit::DONE);
-    }
-    let history = History::deserialize(&answer).map_err(|error| unclear(&hub, &error))?;
-    if history.points.is_empty() {
-        context.ui.status("nothing is known of that time");
+        context.ui.document(&history)?;
+    } else if history.points.is_empty() {
+        context.ui.status("no data for that time");
     } else {
-        context.ui.data(table(&history, clock.timezone()))?;
+        let timezone = clock.now().time_zone();
+        context.ui.data(table(&history, timezone))?;
         context.ui.status(paint(DIM, sum(&history)));
     }
     Ok(Exit::DONE)
 }
 
-fn asked<'a>(call: Call<'a>, args: &HistoryArgs, clock: &Clock) -> Call<'a> {
-    call.query("from", args.from.as_ref().map(|from| from.text(clock)))
-        .query("to", args.to.as_ref().map(|to| to.text(clock)))
-        .query("step", args.step)
-}
-
-/// Passes the hub's CSV on, as it comes.
-async fn csv(context: &Context, call: Call<'_>) -> Outcome {
-    let mut download = call.download().await?;
-    // A character may lie across two pieces.
+/// Prints the hub's CSV as it arrives.
+async fn csv(context: &Context, hub: &Client, plug: Mac, query: &HistoryQuery) -> Outcome {
+    let mut download = hub.history_csv(plug, query).await?;
+    // Whole lines only: a character may lie across two pieces.
     let mut pending = Vec::new();
     while let Some(piece) = download.next().await? {
         pending.extend_from_slice(piece.as_ref());
@@ -132,18 +109,10 @@ async fn csv(context: &Context, call: Call<'_>) -> Outcome {
     Ok(Exit::DONE)
 }
 
-fn unclear(hub: &Client, error: &serde_json::Error) -> Failure {
-    let message = format!(
-        "the history that the hub at {} tells cannot be understood",
-        hub.url()
-    );
-    Failure::new(Kind::BadAnswer, message).caused_by(error)
-}
-
 fn table(history: &History, timezone: &TimeZone) -> String {
     let format = match history.step_s {
-        step if step >= DAY => "%a %Y-%m-%d",
-        step if step.is_multiple_of(60) => "%Y-%m-%d %H:%M",
+        step if step >= DAY_S => "%a %Y-%m-%d",
+        step if step % 60 == 0 => "%Y-%m-%d %H:%M",
         _ => "%Y-%m-%d %H:%M:%S",
     };
     let watts = |power: Option<f64>| Cell::maybe(power.map(|power| format!("{power:.1} W")));
@@ -161,30 +130,17 @@ fn table(history: &History, timezone: &TimeZone) -> String {
             watts(point.power_w),
             watts(point.power_min_w),
             watts(point.power_max_w),
-            Cell::maybe(point.energy_wh.map(energy)),
+            Cell::plain(energy(point.energy_wh)),
         ]);
     }
     table.render()
 }
 
 fn sum(history: &History) -> String {
-    let used: f64 = history
-        .points
-        .iter()
-        .filter_map(|point| point.energy_wh)
-        .sum();
+    let used: f64 = history.points.iter().map(|point| point.energy_wh).sum();
     match history.points.len() {
         1 => format!("{} in 1 step", energy(used)),
         count => format!("{} in {count} steps", energy(used)),
-    }
-}
-
-/// Returns an energy as people read it: `0.9 Wh`, `1.203 kWh`.
-pub(super) fn energy(watt_hours: f64) -> String {
-    if watt_hours.abs() < 1000.0 {
-        format!("{watt_hours:.1} Wh")
-    } else {
-        format!("{:.3} kWh", watt_hours / 1000.0)
     }
 }
 
@@ -193,7 +149,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn history(step_s: u64) -> History {
+    fn history(step_s: i64) -> History {
         let points = json!([
             {"t": "2026-11-22T11:00:00Z", "power_w": 78.04, "power_min_w": 0.0, "power_max_w": 2012.5, "energy_wh": 1204.5},
             {"t": "2026-11-22T12:00:00Z", "power_w": null, "power_min_w": null, "power_max_w": null, "energy_wh": 0.25},
@@ -225,17 +181,5 @@ mod tests {
             );
         }
         assert_eq!(sum(&history(3600)), "1.205 kWh in 2 steps");
-    }
-
-    #[test]
-    fn energies() {
-        for (watt_hours, expected) in [
-            (0.0, "0.0 Wh"),
-            (999.94, "999.9 Wh"),
-            (1000.0, "1.000 kWh"),
-            (123_456.7, "123.457 kWh"),
-        ] {
-            assert_eq!(energy(watt_hours), expected);
-        }
     }
 }

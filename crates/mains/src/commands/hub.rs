@@ -34,12 +34,12 @@ Examples:
 Exit codes: 0 done, 2 wrong usage, configuration or token, 3 no such plug or token, 4 no reply from a plug, 8 no hub.")]
 pub struct HubArgs {
     #[command(subcommand)]
-    command: Command,
+    command: HubCommand,
 }
 
 #[derive(Debug, clap::Subcommand)]
 #[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
-enum Command {
+enum HubCommand {
     /// Check the configuration
     Check(check::HubCheckArgs),
     /// Show the state of the hub
@@ -71,25 +71,25 @@ enum Command {
 impl HubArgs {
     /// Tells whether the verb is `check`, which must not fail because of the configuration that it checks.
     pub(crate) fn is_check(&self) -> bool {
-        matches!(self.command, Command::Check(_))
+        matches!(self.command, HubCommand::Check(_))
     }
 }
 
 /// Runs the verb.
 pub async fn run(context: &Context, args: HubArgs) -> Outcome {
     match args.command {
-        Command::Check(args) => check::run(context, &args).await,
-        Command::Status(args) => context.bounded(status::run(context, &args)).await,
-        Command::Plugs(args) => context.bounded(plugs::run(context, &args)).await,
-        Command::Adopt(args) => adopt::run(context, &args).await,
-        Command::Forget(args) => context.bounded(adopt::forget(context, &args)).await,
-        Command::Set(args) => context.bounded(set::run(context, &args)).await,
-        Command::Replace(args) => context.bounded(replace::run(context, &args)).await,
-        Command::Backup(args) => context.bounded(backup::run(context, &args)).await,
-        Command::Export(args) => context.bounded(transfer::export(context, &args)).await,
-        Command::Import(args) => context.bounded(transfer::import(context, &args)).await,
-        Command::LoginUrl(args) => context.bounded(login_url::run(context, &args)).await,
-        Command::Password(args) => password::run(context, &args).await,
-        Command::Token(args) => context.bounded(token::run(context, args)).await,
+        HubCommand::Check(args) => check::run(context, &args).await,
+        HubCommand::Status(args) => context.bounded(status::run(context, &args)).await,
+        HubCommand::Plugs(args) => context.bounded(plugs::run(context, &args)).await,
+        HubCommand::Adopt(args) => adopt::run(context, &args).await,
+        HubCommand::Forget(args) => context.bounded(adopt::forget(context, &args)).await,
+        HubCommand::Set(args) => context.bounded(set::run(context, &args)).await,
+        HubCommand::Replace(args) => context.bounded(replace::run(context, &args)).await,
+        HubCommand::Backup(args) => context.bounded(backup::run(context, &args)).await,
+        HubCommand::Export(args) => context.bounded(transfer::export(context, &args)).await,
+        HubCommand::Import(args) => context.bounded(transfer::import(context, &args)).await,
+        HubCommand::LoginUrl(args) => context.bounded(login_url::run(context, &args)).await,
+        HubCommand::Password(args) => password::run(context, &args).await,
+        HubCommand::Token(args) => context.bounded(token::run(context, args)).await,
     }
 }

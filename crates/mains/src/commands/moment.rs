@@ -1,21 +1,21 @@
-//! Moments in the past as people type them, for `history` and `energy`.
+//! Moments in the past as people type them, for `mains history` and `mains energy`.
 
 use std::str::FromStr;
 
 use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
-use super::documents::people::Clock;
 use api::duration;
+use api::text::LocalClock;
 
 /// A moment as it was typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Moment {
-    /// A date or a time that the hub reads itself: a local one is meant in its zone.
+    /// A date or a time, which the hub reads in its own time zone.
     Written(String),
-    /// So long ago.
+    /// A duration before now.
     Ago(SignedDuration),
-    /// A day, counted from today.
+    /// A day relative to today.
     Day(i64),
 }
 
@@ -39,28 +39,20 @@ impl FromStr for Moment {
             .ok()
             .and_then(|ago| SignedDuration::try_from(ago).ok());
         ago.map(Self::Ago).ok_or_else(|| {
-            "write a date (2026-11-22), a time (2026-11-22T18:00, 2026-11-22T17:00:00Z), how long ago (24h, 7d), or \
-             `yesterday`, `today`, `now`"
+            "not a moment; write a date (2026-11-22), a time (2026-11-22T18:00, 2026-11-22T17:00:00Z), a duration before \
+             now (24h, 7d), or `yesterday`, `today`, `now`"
                 .to_owned()
         })
     }
 }
 
 impl Moment {
-    /// Returns it as the hub reads it.
-    pub(super) fn text(&self, clock: &Clock) -> String {
+    /// Returns the text that the hub reads.
+    pub(super) fn text(&self, clock: &LocalClock) -> String {
         match self {
             Self::Written(text) => text.clone(),
-            // Nobody can type so long that the first moment of all would be passed.
-            Self::Ago(ago) => clock
-                .now()
-                .checked_sub(*ago)
-                .unwrap_or(Timestamp::MIN)
-                .to_string(),
-            Self::Day(days) => {
-                let today = clock.today();
-                today.checked_add(days.days()).unwrap_or(today).to_string()
-            }
+            Self::Ago(ago) => (clock.now().timestamp() - *ago).to_string(),
+            Self::Day(days) => (clock.now().date() + days.days()).to_string(),
         }
     }
 }
@@ -68,10 +60,10 @@ impl Moment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::documents::people::tests::clock;
+    use crate::commands::documents::tests::clock;
 
     #[test]
-    fn as_people_type_them() {
+    fn moments_become_texts_for_the_hub() {
         for (text, expected) in [
             ("2026-11-22", "2026-11-22"),
             ("2026-11-22T18:00", "2026-11-22T18:00"),

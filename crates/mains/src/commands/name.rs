@@ -53,7 +53,7 @@ async fn rename_at(context: &Context, hub: &Through<'_>, args: &NameArgs) -> Res
     let name = args.name.as_ref();
     let work = async { hub.rename(&hub.locate(&args.plug).await?, name).await };
     let named = context.bounded(work).await?;
-    if !hub.is_named()
+    if !context.names_hub()
         && let Err(failure) = save(context, &named, name)
     {
         context

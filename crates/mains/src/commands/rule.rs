@@ -1,15 +1,17 @@
 //! `mains rule`: rules of the hub, which switch a plug by what it measures.
 
-use serde_json::json;
+use api::text::{LocalClock, Names};
+use api::{Rule, RuleView};
 
-use super::documents::{Document, Documents, Edit, One};
+use super::documents::names::HubNames;
+use super::documents::{DocumentName, Documents, EditArgs, Listed, cell};
 use crate::context::Context;
 use crate::error::Outcome;
-use flags::{Flags, Kind};
-use show::Rules;
+use crate::ui::BOLD;
+use crate::ui::table::{Cell, Column, Table};
+use options::{RuleKindOption, RuleOptions};
 
-mod flags;
-mod show;
+mod options;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -35,26 +37,26 @@ Exit codes: 0 done, 2 invalid options or a name already in use, 3 no such rule o
 )]
 pub struct RuleArgs {
     #[command(subcommand)]
-    what: What,
+    command: RuleCommand,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum What {
+enum RuleCommand {
     /// List the rules and their last actions
     List,
     /// Show a rule, its last action and the reason
-    Show(One),
+    Show(DocumentName),
     /// Create a rule
     Add(Box<RuleAddArgs>),
     /// Change the given settings of a rule
     #[command(after_long_help = EDIT_HELP)]
-    Edit(Box<Edit<Flags>>),
+    Edit(Box<EditArgs<RuleOptions>>),
     /// Remove a rule
-    Remove(One),
+    Remove(DocumentName),
     /// Enable a rule
-    Enable(One),
+    Enable(DocumentName),
     /// Disable a rule without removing it
-    Disable(One),
+    Disable(DocumentName),
 }
 
 /// Options of `mains rule add`.
@@ -79,9 +81,9 @@ struct RuleAddArgs {
     name: String,
     /// Kind of rule
     #[arg(long, value_enum, value_name = "KIND")]
-    kind: Kind,
+    kind: RuleKindOption,
     #[command(flatten)]
-    flags: Flags,
+    options: RuleOptions,
     /// Create it disabled
     #[arg(long)]
     disabled: bool,
@@ -100,26 +102,86 @@ Exit codes: 0 changed, 1 edited elsewhere at the same time, 2 invalid options or
 
 /// Runs the verb.
 pub async fn run(context: &Context, args: RuleArgs) -> Outcome {
-    context.bounded(dispatch(context, args.what)).await
+    context.bounded(dispatch(context, args.command)).await
 }
 
-async fn dispatch(context: &Context, what: What) -> Outcome {
+async fn dispatch(context: &Context, command: RuleCommand) -> Outcome {
     let documents = Documents::open(context).await?;
-    match what {
-        What::List => documents.list::<Rules>().await,
-        What::Show(one) => documents.show::<Rules>(&one.name).await,
-        What::Add(args) => add(&documents, &args).await,
-        What::Edit(edit) => documents.edit::<Rules>(&edit).await,
-        What::Remove(one) => documents.remove::<Rules>(&one.name).await,
-        What::Enable(one) => documents.enable::<Rules>(&one.name, true).await,
-        What::Disable(one) => documents.enable::<Rules>(&one.name, false).await,
+    match command {
+        RuleCommand::List => documents.list::<Rule>().await,
+        RuleCommand::Show(rule) => documents.show::<Rule>(&rule).await,
+        RuleCommand::Add(args) => {
+            let RuleAddArgs {
+                name,
+                kind,
+                options,
+                disabled,
+            } = *args;
+            let rule = options.new_rule(&name, kind, !disabled, &documents.names)?;
+            documents.create(&rule).await
+        }
+        RuleCommand::Edit(args) => documents.edit::<Rule, _>(&args).await,
+        RuleCommand::Remove(rule) => documents.remove::<Rule>(&rule).await,
+        RuleCommand::Enable(rule) => documents.enable::<Rule>(&rule, true).await,
+        RuleCommand::Disable(rule) => documents.enable::<Rule>(&rule, false).await,
     }
 }
 
-async fn add(documents: &Documents<'_>, args: &RuleAddArgs) -> Outcome {
-    let mut new = Document::new();
-    new.insert("name".to_owned(), json!(args.name));
-    new.insert("enabled".to_owned(), json!(!args.disabled));
-    let body = args.flags.new_rule(new, args.kind, &documents.names)?;
-    documents.create::<Rules>(&body).await
+impl Listed for Rule {
+    fn table(views: &[RuleView], names: &HubNames, clock: &LocalClock) -> String {
+        let mut table = Table::new([
+            Column::text("NAME", 0),
+            Column::text("PLUG", 0),
+            Column::text("DOES", 0),
+            Column::text("STATE", 0),
+            Column::text("LAST", 0),
+        ]);
+        for view in views {
+            let rule = &view.document;
+            table.row([
+                Cell::styled(BOLD, &rule.name),
+                Cell::plain(names.plug(rule.plug)),
+                Cell::plain(rule.kind.sentence(names)),
+                cell(view.state_word()),
+                Cell::maybe(view.status.last.as_ref().map(|last| last.sentence(clock))),
+            ]);
+        }
+        table.render()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::commands::documents::names::tests::names;
+    use crate::commands::documents::tests::{clock, views};
+
+    #[test]
+    fn a_table_of_rules_with_their_last_actions() {
+        let rules = views::<Rule>(json!([
+            {
+                "id": "r-00000001", "name": "television", "enabled": true, "plug": "accf23000001", "kind": "standby_kill",
+                "below_w": 10.0, "for": "5m", "restore_at": "07:00", "test_pulse": {"every": "2h", "for": "1m"},
+                "last": {"at": "2026-11-22T11:00:00Z", "action": "off", "why": "below 10 W for 5m", "confirmed": true, "error": null},
+                "halted": null,
+            },
+            {
+                "id": "r-00000002", "name": "warm", "enabled": true, "plug": "accf23000002", "kind": "keep_on", "after": null,
+                "last": null, "halted": {"at": "2026-11-22T11:00:00Z", "why": "more than 6 switches a minute"},
+            },
+            {
+                "id": "r-00000003", "name": "off", "enabled": false, "plug": "accf23000003", "kind": "auto_off", "after": "2h",
+                "last": null, "halted": null,
+            },
+        ]));
+        let table = Rule::table(&rules, &names(), &clock());
+        insta::assert_snapshot!(anstream::adapter::strip_str(&table).to_string(), @r"
+            NAME        PLUG               DOES                                                              STATE     LAST
+            television  lamp               off below 10 W for 5m, on again at 07:00, tested for 1m every 2h  enabled   today 12:00: off, below 10 W for 5m
+            warm        Küche              on again at once                                                  stopped   -
+            off         AC:CF:23:00:00:03  off after 2h                                                      disabled  -
+            ");
+    }
 }

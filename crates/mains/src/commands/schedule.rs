@@ -1,15 +1,17 @@
 //! `mains schedule`: schedules of the hub, which switch by the clock and the sun.
 
-use serde_json::json;
+use api::text::{LocalClock, Names};
+use api::{RelayCommand, Schedule, ScheduleView};
 
-use super::documents::{Change, Document, Documents, Edit, One};
+use super::documents::names::HubNames;
+use super::documents::{DocumentName, Documents, EditArgs, Listed, cell};
 use crate::context::Context;
 use crate::error::Outcome;
-use flags::Flags;
-use show::Schedules;
+use crate::ui::table::{Cell, Column, Table};
+use crate::ui::{BOLD, ON};
+use options::ScheduleOptions;
 
-mod flags;
-mod show;
+mod options;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -35,26 +37,26 @@ Exit codes: 0 done, 2 invalid options or a name already in use, 3 no such schedu
 )]
 pub struct ScheduleArgs {
     #[command(subcommand)]
-    what: What,
+    command: ScheduleCommand,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum What {
+enum ScheduleCommand {
     /// List the schedules and their next runs
     List,
     /// Show a schedule, its next and its last run
-    Show(One),
+    Show(DocumentName),
     /// Create a schedule
     Add(Box<ScheduleAddArgs>),
     /// Change the given settings of a schedule
     #[command(after_long_help = EDIT_HELP)]
-    Edit(Box<Edit<Flags>>),
+    Edit(Box<EditArgs<ScheduleOptions>>),
     /// Remove a schedule
-    Remove(One),
+    Remove(DocumentName),
     /// Enable a schedule
-    Enable(One),
+    Enable(DocumentName),
     /// Disable a schedule without removing it
-    Disable(One),
+    Disable(DocumentName),
 }
 
 /// Options of `mains schedule add`.
@@ -76,7 +78,7 @@ struct ScheduleAddArgs {
     #[arg(value_name = "NAME")]
     name: String,
     #[command(flatten)]
-    flags: Flags,
+    options: ScheduleOptions,
     /// Create it disabled
     #[arg(long)]
     disabled: bool,
@@ -96,26 +98,88 @@ Exit codes: 0 changed, 1 edited elsewhere at the same time, 2 invalid options or
 
 /// Runs the verb.
 pub async fn run(context: &Context, args: ScheduleArgs) -> Outcome {
-    context.bounded(dispatch(context, args.what)).await
+    context.bounded(dispatch(context, args.command)).await
 }
 
-async fn dispatch(context: &Context, what: What) -> Outcome {
+async fn dispatch(context: &Context, command: ScheduleCommand) -> Outcome {
     let documents = Documents::open(context).await?;
-    match what {
-        What::List => documents.list::<Schedules>().await,
-        What::Show(one) => documents.show::<Schedules>(&one.name).await,
-        What::Add(args) => add(&documents, &args).await,
-        What::Edit(edit) => documents.edit::<Schedules>(&edit).await,
-        What::Remove(one) => documents.remove::<Schedules>(&one.name).await,
-        What::Enable(one) => documents.enable::<Schedules>(&one.name, true).await,
-        What::Disable(one) => documents.enable::<Schedules>(&one.name, false).await,
+    match command {
+        ScheduleCommand::List => documents.list::<Schedule>().await,
+        ScheduleCommand::Show(schedule) => documents.show::<Schedule>(&schedule).await,
+        ScheduleCommand::Add(args) => {
+            let ScheduleAddArgs {
+                name,
+                options,
+                disabled,
+            } = *args;
+            let schedule = options.new_schedule(&name, !disabled, &documents.names)?;
+            documents.create(&schedule).await
+        }
+        ScheduleCommand::Edit(args) => documents.edit::<Schedule, _>(&args).await,
+        ScheduleCommand::Remove(schedule) => documents.remove::<Schedule>(&schedule).await,
+        ScheduleCommand::Enable(schedule) => documents.enable::<Schedule>(&schedule, true).await,
+        ScheduleCommand::Disable(schedule) => documents.enable::<Schedule>(&schedule, false).await,
     }
 }
 
-async fn add(documents: &Documents<'_>, args: &ScheduleAddArgs) -> Outcome {
-    let mut new = Document::new();
-    new.insert("name".to_owned(), json!(args.name));
-    new.insert("enabled".to_owned(), json!(!args.disabled));
-    let body = args.flags.apply(new, &documents.names)?;
-    documents.create::<Schedules>(&body).await
+impl Listed for Schedule {
+    fn table(views: &[ScheduleView], names: &HubNames, clock: &LocalClock) -> String {
+        let mut table = Table::new([
+            Column::text("NAME", 0),
+            Column::text("DOES", 0),
+            Column::text("TARGETS", 0),
+            Column::text("WHEN", 0),
+            Column::text("NEXT", 0),
+        ]);
+        for view in views {
+            let schedule = &view.document;
+            table.row([
+                Cell::styled(BOLD, &schedule.name),
+                match schedule.action {
+                    RelayCommand::On => Cell::styled(ON, "on"),
+                    action => Cell::plain(action.as_str()),
+                },
+                Cell::plain(names.targets(&schedule.targets)),
+                Cell::plain(schedule.when.sentence()),
+                cell(view.next_sentence(clock)),
+            ]);
+        }
+        table.render()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::commands::documents::names::tests::names;
+    use crate::commands::documents::tests::{clock, views};
+
+    #[test]
+    fn a_table_of_schedules_with_their_next_runs() {
+        let schedules = views::<Schedule>(json!([
+            {
+                "id": "s-3f9a02c1", "name": "evening", "enabled": true, "targets": ["accf23000001", "g-00000001"],
+                "action": "on", "when": {"sun": "sunset", "offset": "-15m", "days": ["mon", "tue", "wed", "thu", "fri"]},
+                "random": "10m", "catch_up": null, "next": "2026-11-23T14:45:00Z", "last": null, "halted": null,
+            },
+            {
+                "id": "s-3f9a02c2", "name": "off", "enabled": false, "targets": ["accf23000003"], "action": "off",
+                "when": {"at": "23:00"}, "random": null, "catch_up": null, "next": null, "last": null, "halted": null,
+            },
+            {
+                "id": "s-3f9a02c3", "name": "x\u{1b}", "enabled": true, "targets": ["accf23000001"], "action": "toggle",
+                "when": {"cron": "0 7 * * *"}, "random": null, "catch_up": null, "next": null, "last": null,
+                "halted": {"at": "2026-11-22T11:00:00Z", "why": "conflict"},
+            },
+        ]));
+        let table = Schedule::table(&schedules, &names(), &clock());
+        insta::assert_snapshot!(anstream::adapter::strip_str(&table).to_string(), @r#"
+            NAME     DOES    TARGETS            WHEN                        NEXT
+            evening  on      lamp, Lights       15m before sunset weekdays  tomorrow 15:45
+            off      off     AC:CF:23:00:00:03  23:00 daily                 disabled
+            x\u{1b}  toggle  lamp               cron 0 7 * * *              stopped
+            "#);
+    }
 }

@@ -3,27 +3,28 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use api::Collection;
-use serde_json::json;
+use api::text::LocalClock;
+use api::{Tariff, TariffView};
 
-use super::documents::{Document, Documents, Edit, One, path_of};
+use super::documents::names::HubNames;
+use super::documents::{DocumentName, Documents, EditArgs, Listed};
 use crate::context::Context;
 use crate::error::{Failure, Outcome};
-use flags::Flags;
-use show::Tariffs;
+use crate::ui::BOLD;
+use crate::ui::table::{Cell, Column, Table};
+use options::TariffOptions;
 
-mod flags;
-mod show;
+mod options;
 
-/// A century of hours has less.
-const LONGEST_FILE: u64 = 64 * 1024 * 1024;
+/// Maximum size of a file of prices; a century of hours needs less.
+const MAX_FILE_LEN: u64 = 64 * 1024 * 1024;
 
 #[derive(Debug, clap::Args)]
 #[command(
     subcommand_value_name = "WHAT",
     subcommand_help_heading = "What",
     after_long_help = "\
-The hub (`mains serve`) calculates costs by its tariffs; `mains energy` shows them. NAME is a tariff's name or id. Prices are \
+The hub (`mains serve`) calculates costs by its tariffs; `mains energy` shows them. NAME is a tariff's name or id. TariffKind are \
 per kilowatt-hour, in any currency. A tariff for certain plugs takes precedence over one for all plugs; of several, the one \
 that came into force last applies.
 
@@ -41,24 +42,24 @@ Exit codes: 0 done, 2 invalid options or prices or a name already in use, 3 no s
 )]
 pub struct TariffArgs {
     #[command(subcommand)]
-    what: What,
+    command: TariffCommand,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum What {
+enum TariffCommand {
     /// List the tariffs
     List,
     /// Show a tariff
-    Show(One),
+    Show(DocumentName),
     /// Create a tariff: flat, day and night, or hourly
     Add(Box<TariffAddArgs>),
     /// Change the given settings of a tariff
     #[command(after_long_help = EDIT_HELP)]
-    Edit(Box<Edit<Flags>>),
+    Edit(Box<EditArgs<TariffOptions>>),
     /// Import hourly prices from a file
-    Prices(TariffPricesArgs),
+    TariffKind(TariffPricesArgs),
     /// Remove a tariff
-    Remove(One),
+    Remove(DocumentName),
 }
 
 /// Options of `mains tariff add`.
@@ -80,7 +81,7 @@ struct TariffAddArgs {
     #[arg(value_name = "NAME")]
     name: String,
     #[command(flatten)]
-    flags: Flags,
+    options: TariffOptions,
 }
 
 /// Options of `mains tariff prices`.
@@ -101,7 +102,7 @@ Examples:
 Exit codes: 0 imported, 2 an unreadable or invalid file, or a tariff that is not hourly, 3 no such tariff, 8 no hub.")]
 struct TariffPricesArgs {
     #[command(flatten)]
-    tariff: One,
+    tariff: DocumentName,
     /// File to import; - is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -120,78 +121,110 @@ Exit codes: 0 changed, 1 edited elsewhere at the same time, 2 invalid options or
 
 /// Runs the verb.
 pub async fn run(context: &Context, args: TariffArgs) -> Outcome {
-    context.bounded(dispatch(context, args.what)).await
+    context.bounded(dispatch(context, args.command)).await
 }
 
-async fn dispatch(context: &Context, what: What) -> Outcome {
+async fn dispatch(context: &Context, command: TariffCommand) -> Outcome {
     let documents = Documents::open(context).await?;
-    match what {
-        What::List => documents.list::<Tariffs>().await,
-        What::Show(one) => documents.show::<Tariffs>(&one.name).await,
-        What::Add(args) => add(&documents, &args).await,
-        What::Edit(edit) => documents.edit::<Tariffs>(&edit).await,
-        What::Prices(args) => prices(&documents, args).await,
-        What::Remove(one) => documents.remove::<Tariffs>(&one.name).await,
+    match command {
+        TariffCommand::List => documents.list::<Tariff>().await,
+        TariffCommand::Show(tariff) => documents.show::<Tariff>(&tariff).await,
+        TariffCommand::Add(args) => {
+            let tariff = args.options.new_tariff(&args.name, &documents.names)?;
+            documents.create(&tariff).await
+        }
+        TariffCommand::Edit(args) => documents.edit::<Tariff, _>(&args).await,
+        TariffCommand::TariffKind(args) => prices(&documents, args).await,
+        TariffCommand::Remove(tariff) => documents.remove::<Tariff>(&tariff).await,
     }
 }
 
-async fn add(documents: &Documents<'_>, args: &TariffAddArgs) -> Outcome {
-    let mut new = Document::new();
-    new.insert("name".to_owned(), json!(args.name));
-    let body = args.flags.new_tariff(new, &documents.names)?;
-    documents.create::<Tariffs>(&body).await
-}
-
 async fn prices(documents: &Documents<'_>, args: TariffPricesArgs) -> Outcome {
-    let tariff = documents
-        .find(Collection::Tariffs, &args.tariff.name)
-        .await?;
-    let file = args.file;
-    let bytes = tokio::task::spawn_blocking(move || read(&file))
+    let tariff = documents.find::<Tariff>(&args.tariff.name).await?;
+    let prices = tokio::task::spawn_blocking(move || read_prices(&args.file))
         .await
         .map_err(|error| Failure::failed("the prices cannot be read").caused_by(&error))??;
-    let path = path_of(Collection::Tariffs, &tariff)?;
-    let call = documents.hub.put(&format!("{path}/prices"));
-    let call = call.body(content_type(&bytes), bytes);
-    let changed: Document = call.answer().await?;
-    documents.print::<Tariffs>(&changed)
+    let view = documents.hub.put_prices(&tariff.id, prices).await?;
+    documents.print(&view)
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, Failure> {
-    let failure = |problem: &str| Failure::usage(format!("{} {problem}", file.display()));
+fn read_prices(file: &Path) -> Result<Vec<u8>, Failure> {
+    let failure = |problem: &str| {
+        let name = match file == Path::new("-") {
+            true => "standard input".to_owned(),
+            false => file.display().to_string(),
+        };
+        Failure::usage(format!("{name} {problem}"))
+    };
     let mut bytes = Vec::new();
     let result = if file == Path::new("-") {
         std::io::stdin()
-            .take(LONGEST_FILE + 1)
+            .take(MAX_FILE_LEN + 1)
             .read_to_end(&mut bytes)
     } else {
         std::fs::File::open(file)
-            .and_then(|file| file.take(LONGEST_FILE + 1).read_to_end(&mut bytes))
+            .and_then(|file| file.take(MAX_FILE_LEN + 1).read_to_end(&mut bytes))
     };
     result.map_err(|error| failure("cannot be read").caused_by(&error))?;
-    if bytes.len() as u64 > LONGEST_FILE {
+    if bytes.len() as u64 > MAX_FILE_LEN {
         return Err(failure("is too long for a file of prices"));
     }
     Ok(bytes)
 }
 
-/// JSON begins with a bracket, and no line of CSV does.
-fn content_type(bytes: &[u8]) -> &'static str {
-    match bytes.trim_ascii_start().first() {
-        Some(b'[' | b'{') => "application/json",
-        _ => "text/csv",
+impl Listed for Tariff {
+    fn table(views: &[TariffView], names: &HubNames, _: &LocalClock) -> String {
+        let mut table = Table::new([
+            Column::text("NAME", 0),
+            Column::text("PRICE OF A KWH", 0),
+            Column::text("PLUGS", 0),
+            Column::text("FROM", 0),
+        ]);
+        for view in views {
+            let tariff = &view.document;
+            table.row([
+                Cell::styled(BOLD, &tariff.name),
+                Cell::plain(tariff.sentence()),
+                Cell::plain(tariff.members(names)),
+                Cell::maybe(tariff.valid_from),
+            ]);
+        }
+        table.render()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::commands::documents::names::tests::names;
+    use crate::commands::documents::tests::{clock, views};
 
     #[test]
-    fn json_is_told_from_csv() {
-        assert_eq!(content_type(b" \n[{\"t\":1}]"), "application/json");
-        assert_eq!(content_type(b"{}"), "application/json");
-        assert_eq!(content_type(b"time,price\n"), "text/csv");
-        assert_eq!(content_type(b""), "text/csv");
+    fn a_table_of_prices() {
+        let tariffs = views::<Tariff>(json!([
+            {
+                "id": "t-00000001", "name": "home", "kind": "flat", "currency": "EUR", "price": 0.32, "plugs": [],
+                "valid_from": null,
+            },
+            {
+                "id": "t-00000002", "name": "heat pump", "kind": "day_night", "currency": "CHF", "day": 0.34, "night": 0.26,
+                "day_begins": "06:00", "night_begins": "22:00", "days": ["mon", "tue", "wed", "thu", "fri"],
+                "plugs": ["accf23000001"], "valid_from": "2027-01-01",
+            },
+            {
+                "id": "t-00000003", "name": "market", "kind": "hourly", "currency": "EUR", "otherwise": 0.3, "plugs": [],
+                "valid_from": null,
+                "prices": [{"t": "2026-11-22T11:00:00Z", "price": 0.1}, {"t": "2026-11-23T22:00:00Z", "price": -0.01}],
+            },
+        ]));
+        let table = Tariff::table(&tariffs, &names(), &clock());
+        insta::assert_snapshot!(anstream::adapter::strip_str(&table).to_string(), @r"
+            NAME       PRICE OF A KWH                               PLUGS  FROM
+            home       0.32 EUR                                     all    -
+            heat pump  0.34 CHF 06:00 to 22:00 weekdays, else 0.26  lamp   2027-01-01
+            market     EUR by the hour, 2 known, else 0.3           all    -
+            ");
     }
 }

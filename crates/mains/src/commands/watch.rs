@@ -116,7 +116,7 @@ async fn listen(
     };
     match through::Watched::open(context, &hub, targets).await {
         Ok(watched) => watched.listen(news).await,
-        Err(failure) if failure.kind() == Kind::Unavailable && !hub.is_named() => {
+        Err(failure) if failure.kind() == Kind::Unavailable && !context.names_hub() => {
             context
                 .ui
                 .status(format_args!("{failure}; the plugs are asked from here"));

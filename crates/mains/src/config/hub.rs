@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer};
 
-use crate::hub_client::HubUrl;
+use api::client::HubUrl;
 
 /// The hub that does the work.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use api::client::Client;
 use api::{FoundPlug, PlugView};
 use plugs::{Minutes, Plug, Reading, RelayCommand, RelayState, Switched};
-use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::OnceCell;
 
@@ -13,7 +13,6 @@ use super::target::SwitchedPlug;
 use super::{Target, ambiguous, unknown_name};
 use crate::context::Context;
 use crate::error::{Failure, Kind};
-use crate::hub_client::{Answer, Client};
 use crate::inventory::{Inventory, PlugName};
 
 /// Time after which a hub that the user did not name is done without.
@@ -31,21 +30,6 @@ pub struct Through<'a> {
     found: OnceCell<Vec<FoundPlug>>,
 }
 
-/// The response of `PUT relay`, and the fields of the problem of a relay that did not move.
-#[derive(Debug, Deserialize)]
-struct Relay {
-    #[serde(default)]
-    relay: Option<RelayState>,
-    #[serde(default)]
-    accepted: bool,
-    confirmed: bool,
-}
-
-#[derive(Debug, Deserialize)]
-struct Version {
-    version: String,
-}
-
 impl<'a> Through<'a> {
     /// Asks the hub that is to do it for its plugs. `None` when there is none, or when it is one that nobody named and it
     /// does not answer.
@@ -53,9 +37,8 @@ impl<'a> Through<'a> {
         let Some(hub) = context.hub()? else {
             return Ok(None);
         };
-        let is_named = hub.is_named();
         match context.bounded(Self::of(context, hub)).await {
-            Err(failure) if failure.kind() == Kind::Unavailable && !is_named => {
+            Err(failure) if failure.kind() == Kind::Unavailable && !context.names_hub() => {
                 context
                     .ui
                     .status(format_args!("{failure}; the plugs are spoken to from here"));
@@ -67,11 +50,13 @@ impl<'a> Through<'a> {
 
     /// Asks a hub for its plugs.
     pub(crate) async fn of(context: &'a Context, hub: Client) -> Result<Self, Failure> {
-        let mut call = hub.get("plugs");
-        if !hub.is_named() {
-            call = call.patience(context.budget(UNNAMED_HUB_TIMEOUT) / 2);
-        }
-        let views: Vec<PlugView> = call.answer().await?;
+        let views = match context.names_hub() {
+            true => hub.plugs().await?,
+            false => {
+                let timeout = context.budget(UNNAMED_HUB_TIMEOUT) / 2;
+                hub.plugs_within(timeout).await?
+            }
+        };
         let inventory = Inventory::of(views.iter().map(|view| &view.plug));
         Ok(Self {
             context,
@@ -132,7 +117,7 @@ impl<'a> Through<'a> {
     }
 
     async fn search(&self) -> Result<Vec<FoundPlug>, Failure> {
-        self.hub.post("discover").answer().await
+        Ok(self.hub.discover(None).await?)
     }
 
     fn nowhere(&self, target: &Target) -> Failure {
@@ -149,14 +134,11 @@ impl<'a> Through<'a> {
         ))
     }
 
-    /// Finds a plug that the hub keeps, and the path of one of its resources.
-    async fn path(&self, target: &Target, what: &str) -> Result<(Plug, String), Failure> {
+    /// Finds a plug that the hub keeps.
+    async fn adopted(&self, target: &Target) -> Result<Plug, Failure> {
         let plug = self.locate(target).await?;
         match self.view(&plug) {
-            Some(view) => {
-                let path = format!("plugs/{:x}/{what}", plug.mac);
-                Ok((view.plug.clone(), path))
-            }
+            Some(view) => Ok(view.plug.clone()),
             None => Err(self.offered(plug.address)),
         }
     }
@@ -190,25 +172,17 @@ impl<'a> Through<'a> {
         action: RelayCommand,
     ) -> Result<SwitchedPlug, Failure> {
         let begin = Instant::now();
-        let (plug, path) = self.path(target, "relay").await?;
-        let call = self.hub.put(&path).json(&json!({"state": action}));
-        let (answer, failure) = match call.answer_or_problem::<Relay>().await? {
-            Answer::Yes(answer) => (answer, None),
-            // It took the order: then how the relay stands is a result, too.
-            Answer::No { failure, problem } => match serde_json::from_value::<Relay>(problem) {
-                Ok(answer) if answer.accepted => (answer, Some(failure)),
-                _ => return Err(failure),
-            },
-        };
+        let plug = self.adopted(target).await?;
+        let reply = self.hub.switch(plug.mac, action).await?;
         let switched = Switched {
-            relay: answer.relay,
-            confirmed: answer.confirmed,
+            relay: reply.relay,
+            confirmed: reply.error.is_none(),
             elapsed: begin.elapsed(),
         };
         Ok(SwitchedPlug {
             plug,
             switched,
-            failure,
+            failure: reply.error.map(Failure::from),
         })
     }
 
@@ -219,20 +193,14 @@ impl<'a> Through<'a> {
         name: Option<&PlugName>,
     ) -> Result<Plug, Failure> {
         let view = self.view(plug).ok_or_else(|| self.offered(plug.address))?;
-        let path = format!("plugs/{:x}", view.plug.mac);
-        let change = json!({"name": name.map(PlugName::as_str)});
-        let view: PlugView = self.hub.patch(&path).json(&change).answer().await?;
+        let patch = json!({"name": name.map(PlugName::as_str)});
+        let view = self.hub.patch_plug(view.plug.mac, &patch).await?;
         Ok(view.plug)
     }
 
-    /// Tells whether the user named this hub; otherwise it is the one that runs here.
-    pub(crate) fn is_named(&self) -> bool {
-        self.hub.is_named()
-    }
-
     pub(super) async fn meter(&self, target: &Target) -> Result<Reading, Failure> {
-        let (_, path) = self.path(target, "meter").await?;
-        self.hub.post(&path).answer().await
+        let plug = self.adopted(target).await?;
+        Ok(self.hub.meter(plug.mac).await?)
     }
 
     pub(super) async fn delay(
@@ -241,16 +209,15 @@ impl<'a> Through<'a> {
         state: RelayState,
         minutes: Minutes,
     ) -> Result<Plug, Failure> {
-        let (plug, path) = self.path(target, "delay").await?;
-        let order = json!({"state": state, "minutes": minutes.count()});
-        self.hub.post(&path).json(&order).done().await?;
+        let plug = self.adopted(target).await?;
+        self.hub.delay(plug.mac, state, minutes).await?;
         Ok(plug)
     }
 
     pub(super) async fn version(&self, target: &Target) -> Result<(Plug, String), Failure> {
-        let (plug, path) = self.path(target, "version").await?;
-        let answer: Version = self.hub.get(&path).answer().await?;
-        Ok((plug, answer.version))
+        let plug = self.adopted(target).await?;
+        let version = self.hub.version(plug.mac).await?;
+        Ok((plug, version))
     }
 
     /// Remembers the plugs' addresses, for the day when the hub does not run.

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use ::hub::config::Place;
 use ::hub::{Config, HubReady};
-use api::{Period, PlugView};
+use api::Period;
+use api::client::Client;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Failure;
-use crate::hub_client::{Client, running};
+use crate::hub_endpoint::running;
 use crate::inventory::InventoryFile;
 
 /// Time for the hub to find and meter the home; plugs that are late are shown as they are.
@@ -44,7 +45,7 @@ pub(super) async fn wait_for_plugs(state: &Path, count: usize) -> Result<(), Fai
 
 async fn found(hub: &Client, count: usize) -> Result<(), Failure> {
     loop {
-        let views: Vec<PlugView> = hub.get("plugs").answer().await?;
+        let views = hub.plugs().await?;
         let metered = views.iter().filter(|view| view.reading.is_some()).count();
         if metered >= count {
             return Ok(());

@@ -3,21 +3,16 @@
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use api::{FoundPlug, PlugView};
+use api::Event;
+use api::client::{Client, EventStream, MAX_SEARCH, ReceivedEvent};
 use plugs::Plug;
 use plugs::net::DiscoverEvent;
-use serde_json::json;
 
 use super::{DiscoverArgs, Finds, bounded_wait};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
-use crate::hub_client::{Client, EventStream, ServerEvent};
 use crate::shutdown::Signals;
 
-/// Maximum duration of a hub's search.
-const MAX_SEARCH: Duration = Duration::from_secs(30);
-/// The time for the response beyond the search itself.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Delay before a broken stream is opened again.
 const REOPEN_DELAY: Duration = Duration::from_secs(1);
 
@@ -29,7 +24,7 @@ pub(super) fn hub_for(context: &Context, args: &DiscoverArgs) -> Result<Option<C
     if args.to.is_empty() && args.words.is_empty() {
         return Ok(Some(hub));
     }
-    if hub.is_named() {
+    if context.names_hub() {
         let message = "a hub searches its own networks: --to and --word are for a search from here";
         return Err(Failure::usage(message).hint("leave them out, or give `--hub none`"));
     }
@@ -61,19 +56,14 @@ async fn search(
     hub: &Client,
     args: &DiscoverArgs,
 ) -> Result<Vec<Plug>, Failure> {
-    let call = hub.post("discover").patience(MAX_SEARCH + RESPONSE_TIMEOUT);
-    let call = match bounded_wait(context, args).map(|wait| wait.min(MAX_SEARCH)) {
-        // Half of what is left, so that the answer comes in time, too.
-        Some(wait) if context.deadline().is_some() => call.json(&json!({"wait": text(wait / 2)})),
-        Some(wait) => call.json(&json!({"wait": text(wait)})),
-        None => call,
+    let wait = bounded_wait(context, args).map(|wait| wait.min(MAX_SEARCH));
+    let wait = match context.deadline() {
+        // Half of the time that is left, so that the reply arrives in time.
+        Some(_) => wait.map(|wait| wait / 2),
+        None => wait,
     };
-    let found: Vec<FoundPlug> = call.answer().await?;
+    let found = hub.discover(wait).await?;
     Ok(found.into_iter().map(|found| found.plug).collect())
-}
-
-fn text(wait: Duration) -> String {
-    format!("{}ms", wait.as_millis().max(1))
 }
 
 /// Shows the hub's plugs and what changes, until a signal, the deadline, or until nobody reads any more.
@@ -89,7 +79,7 @@ async fn watch(context: &Context, finds: &mut Finds<'_>, hub: &Client) -> Result
             event = events.next() => event,
         };
         match event {
-            Ok(Some(event)) => take(finds, &event)?,
+            Ok(Some(received)) => take(finds, received)?,
             // The hub may be starting again.
             Ok(None) | Err(_) => tokio::select! {
                 () = &mut over => return Ok(()),
@@ -103,8 +93,7 @@ async fn watch(context: &Context, finds: &mut Finds<'_>, hub: &Client) -> Result
 /// Listens first and asks then, so that nothing falls in between.
 async fn begin(finds: &mut Finds<'_>, hub: &Client) -> Result<EventStream, Failure> {
     let events = hub.events(None).await?;
-    let plugs: Vec<PlugView> = hub.get("plugs").answer().await?;
-    for view in plugs {
+    for view in hub.plugs().await? {
         finds.take(DiscoverEvent::Found(view.plug))?;
     }
     Ok(events)
@@ -115,13 +104,11 @@ async fn begin_again(finds: &mut Finds<'_>, hub: &Client) -> Result<EventStream,
     begin(finds, hub).await
 }
 
-fn take(finds: &mut Finds<'_>, event: &ServerEvent) -> Result<(), Failure> {
-    if !matches!(event.name.as_str(), "plug" | "availability") {
-        return Ok(());
-    }
-    // A plug that was removed is no view of one.
-    match serde_json::from_str::<PlugView>(&event.data) {
-        Ok(view) => finds.take(DiscoverEvent::Updated(view.plug)),
-        Err(_) => Ok(()),
+fn take(finds: &mut Finds<'_>, received: ReceivedEvent) -> Result<(), Failure> {
+    match received.event {
+        Some(Event::Plug(view) | Event::Availability(view)) => {
+            finds.take(DiscoverEvent::Updated(view.plug.clone()))
+        }
+        _ => Ok(()),
     }
 }

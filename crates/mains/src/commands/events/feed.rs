@@ -1,35 +1,36 @@
-//! The hub's events, across cuts: whoever listens goes on where it was, and is told so.
+//! The hub's events, resumed after a lost connection.
 
 use std::time::Duration;
 
+use api::client::{Client, EventStream, ReceivedEvent};
 use futures_util::Stream;
 use futures_util::stream;
 
 use crate::context::Context;
 use crate::error::{Failure, Kind};
-use crate::hub_client::{Client, EventStream, ServerEvent};
 use crate::ui::{DIM, clean, paint};
 
-/// The wait before the first try to listen again.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// The longest wait between two tries.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// Delay before the first attempt to reconnect; it doubles with each attempt.
+const MIN_RECONNECT_DELAY: Duration = Duration::from_millis(500);
+/// Maximum delay before an attempt to reconnect.
+const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(15);
 
-/// Listens to a hub until nobody wants to hear any more. The stream ends after a failure that waiting does not heal.
+/// Listens to a hub's events: those after the event `after`, else from now on. The stream ends after a failure that a new
+/// attempt would not cure.
 ///
 /// # Errors
 ///
-/// When the hub is not there to begin with.
+/// When the hub cannot be reached to begin with.
 pub(in crate::commands) async fn listen<'a>(
     context: &'a Context,
     hub: &Client,
     after: Option<&str>,
-) -> Result<impl Stream<Item = Result<ServerEvent, Failure>> + 'a, Failure> {
-    let feed = Feed {
+) -> Result<impl Stream<Item = Result<ReceivedEvent, Failure>> + 'a, Failure> {
+    let feed = EventFeed {
         context,
         stream: Some(hub.events(after).await?),
-        last: after.map(str::to_owned),
-        pause: FIRST_PAUSE,
+        last_id: after.map(str::to_owned),
+        delay: MIN_RECONNECT_DELAY,
     };
     Ok(stream::unfold(Some(feed), |feed| async {
         let mut feed = feed?;
@@ -40,63 +41,55 @@ pub(in crate::commands) async fn listen<'a>(
     }))
 }
 
-struct Feed<'a> {
+struct EventFeed<'a> {
     context: &'a Context,
     stream: Option<EventStream>,
-    last: Option<String>,
-    pause: Duration,
+    last_id: Option<String>,
+    delay: Duration,
 }
 
-impl Feed<'_> {
-    async fn next(&mut self) -> Result<ServerEvent, Failure> {
+impl EventFeed<'_> {
+    async fn next(&mut self) -> Result<ReceivedEvent, Failure> {
         loop {
             if let Some(stream) = &mut self.stream {
-                match stream.next().await {
+                let failure = match stream.next().await {
                     Ok(Some(event)) => {
-                        self.pause = FIRST_PAUSE;
+                        self.delay = MIN_RECONNECT_DELAY;
+                        self.last_id = stream.last_id().map(str::to_owned);
                         return Ok(event);
                     }
-                    Ok(None) => self.cut("the hub has ended the connection"),
-                    Err(failure) if is_passing(&failure) => self.cut(&failure.to_string()),
-                    Err(failure) => return Err(failure),
+                    Ok(None) => Failure::new(Kind::Unavailable, "the hub ended the connection"),
+                    Err(error) => error.into(),
+                };
+                curable(failure.clone())?;
+                let lost = format!("{failure}; reconnecting");
+                self.context.ui.status(paint(DIM, clean(&lost)));
+                self.stream = None;
+            }
+            tokio::time::sleep(self.delay).await;
+            self.delay = (self.delay * 2).min(MAX_RECONNECT_DELAY);
+            match self.reconnect().await {
+                Ok(stream) => {
+                    self.context.ui.status(paint(DIM, "connected again"));
+                    self.stream = Some(stream);
                 }
+                Err(failure) => curable(failure)?,
             }
-            tokio::time::sleep(self.pause).await;
-            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-            self.again().await?;
         }
     }
 
-    fn cut(&mut self, why: &str) {
-        let last = self
-            .stream
-            .take()
-            .and_then(|stream| stream.last_id().map(str::to_owned));
-        self.last = last.or_else(|| self.last.take());
-        self.context
-            .ui
-            .status(paint(DIM, format_args!("{}; waiting for it", clean(why))));
-    }
-
-    /// Tries to go on. A hub that was found on this computer is looked for anew: it may be elsewhere after a restart.
-    async fn again(&mut self) -> Result<(), Failure> {
-        let opened = match self.context.need_hub() {
-            Ok(hub) => hub.events(self.last.as_deref()).await,
-            Err(failure) => Err(failure),
-        };
-        match opened {
-            Ok(stream) => {
-                self.context.ui.status(paint(DIM, "listening again"));
-                self.stream = Some(stream);
-                Ok(())
-            }
-            Err(failure) if is_passing(&failure) => Ok(()),
-            Err(failure) => Err(failure),
-        }
+    /// Opens the stream after the last event. A hub that was found on this computer is looked up again: its address can differ
+    /// after a restart.
+    async fn reconnect(&self) -> Result<EventStream, Failure> {
+        let hub = self.context.need_hub()?;
+        Ok(hub.events(self.last_id.as_deref()).await?)
     }
 }
 
-/// Tells whether it may be well again later.
-fn is_passing(failure: &Failure) -> bool {
-    failure.kind() == Kind::Unavailable
+/// Returns a failure that a new attempt would not cure.
+fn curable(failure: Failure) -> Result<(), Failure> {
+    match failure.kind() {
+        Kind::Unavailable => Ok(()),
+        _ => Err(failure),
+    }
 }

@@ -1,127 +1,103 @@
-//! `mains group on`, `off` and `toggle`: every plug of a group at once.
+//! `mains group on`, `off` and `toggle`: switching every plug of a group.
 
-use api::Collection;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use api::client::GroupRelay;
+use api::text::Names;
+use api::{Group, RelayCommand};
+use plugs::RelayState;
 
-use crate::commands::documents::names::Names;
-use crate::commands::documents::people::text;
-use crate::commands::documents::{Documents, path_of};
+use crate::commands::documents::names::HubNames;
+use crate::commands::documents::{DocumentName, Documents};
 use crate::context::Context;
-use crate::error::{Exit, Failure, Kind, Outcome};
+use crate::error::{Exit, Failure, Outcome};
 use crate::ui::{BOLD, DIM, ON, clean, paint};
 
-/// What the hub tells of one plug: as with `mains on`, a result, an error, or both where it did not do what it accepted.
-#[derive(Debug, Deserialize)]
-struct Told {
-    #[serde(alias = "mac")]
-    plug: String,
-    relay: Option<String>,
-    error: Option<Problem>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Problem {
-    kind: api::ErrorKind,
-    #[serde(alias = "detail")]
-    message: String,
-    hint: Option<String>,
-}
-
-/// Switches, and tells of each plug.
+/// Switches the plugs of a group and prints the result of each.
 pub(super) async fn switch(
     context: &Context,
     documents: &Documents<'_>,
-    group: &str,
-    wanted: &str,
+    group: &DocumentName,
+    wanted: RelayCommand,
 ) -> Outcome {
-    let group = documents.find(Collection::Groups, group).await?;
-    let path = format!("{}/relay", path_of(Collection::Groups, &group)?);
-    let call = documents.hub.put(&path).json(&json!({"state": wanted}));
-    let answer: Value = call.answer().await?;
-    let told = Vec::<Told>::deserialize(&answer).map_err(|error| {
-        let message = "what the hub tells of the plugs cannot be understood";
-        Failure::new(Kind::BadAnswer, message).caused_by(&error)
-    })?;
+    let view = documents.find::<Group>(&group.name).await?;
+    let results = documents.hub.switch_group(&view.id, wanted).await?;
+    let failures: Vec<_> = results
+        .iter()
+        .map(|result| failure(result, &documents.names))
+        .collect();
     let ui = &context.ui;
     if ui.is_json() {
-        ui.document(&answer)?;
-    } else if told.is_empty() {
-        ui.status(format_args!(
-            "the group {} has no plug",
-            clean(text(&group, "name"))
-        ));
-    }
-    let mut exit = Exit::DONE;
-    for told in &told {
-        let failure = told.failure(&documents.names);
-        match &failure {
-            Some(failure) if exit == Exit::DONE => exit = Exit::with(failure.kind()),
-            _ => {}
-        }
-        match failure {
-            _ if ui.is_json() => {}
-            Some(failure) => ui.error(&failure),
-            None => ui.data(told.sentence(&documents.names))?,
+        ui.document(&results)?;
+    } else if results.is_empty() {
+        let name = clean(&view.document.name);
+        ui.status(format_args!("the group {name} has no plug"));
+    } else {
+        for (result, failure) in results.iter().zip(&failures) {
+            match failure {
+                Some(failure) => ui.error(failure),
+                None => ui.data(sentence(result, &documents.names))?,
+            }
         }
     }
-    Ok(exit)
+    let first = failures.iter().flatten().next();
+    Ok(first.map_or(Exit::DONE, |failure| Exit::with(failure.kind())))
 }
 
-impl Told {
-    fn sentence(&self, names: &Names) -> String {
-        let name = paint(BOLD, clean(&names.show(&self.plug)));
-        let relay = match self.relay.as_deref() {
-            Some("on") => paint(ON, "on"),
-            Some("off") => paint(DIM, "off"),
-            _ => "unknown".to_owned(),
-        };
-        format!("{name} is {relay}")
-    }
+fn sentence(result: &GroupRelay, names: &HubNames) -> String {
+    let name = paint(BOLD, clean(&names.plug(result.plug)));
+    let relay = match result.relay {
+        Some(RelayState::On) => paint(ON, "on"),
+        Some(RelayState::Off) => paint(DIM, "off"),
+        None => "unknown".to_owned(),
+    };
+    format!("{name} is {relay}")
+}
 
-    fn failure(&self, names: &Names) -> Option<Failure> {
-        let problem = self.error.as_ref()?;
-        // The hub knows it by its MAC, people by its name.
-        let name = names.show(&self.plug);
-        let message = match problem.message.replace(&self.plug, &name) {
-            named if named.contains(&name) => named,
-            other => format!("{name}: {other}"),
-        };
-        let failure = Failure::new(problem.kind, message);
-        Some(match &problem.hint {
-            Some(hint) => failure.hint(hint.clone()),
-            None => failure,
-        })
-    }
+/// Returns the failure of a plug, whose message names the plug as people do.
+fn failure(result: &GroupRelay, names: &HubNames) -> Option<Failure> {
+    let error = result.error.as_ref()?;
+    let name = names.plug(result.plug);
+    let message = error.message.replace(&result.plug.to_string(), &name);
+    let message = match message.contains(&name) {
+        true => message,
+        false => format!("{name}: {message}"),
+    };
+    let failure = Failure::new(error.kind, message);
+    Some(match &error.hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::commands::documents::names::tests::names;
+    use crate::error::Kind;
 
     #[test]
-    fn each_plug_is_told_of() {
-        let told: Vec<Told> = serde_json::from_value(json!([
-            {"plug": "accf23000001", "relay": "on", "confirmed": true},
-            {"plug": "accf23000003", "relay": "off", "confirmed": false,
-             "error": {"kind": "refused", "message": "accf23000003 accepted `on`, but its relay is off", "hint": null}},
-            {"plug": "accf23000002", "relay": null, "confirmed": false,
-             "error": {"kind": "no_answer", "message": "it is silent", "hint": null}},
+    fn the_result_of_each_plug_names_it() {
+        let results: Vec<GroupRelay> = serde_json::from_value(json!([
+            {"plug": "AC:CF:23:00:00:01", "relay": "on", "confirmed": true, "error": null},
+            {"plug": "AC:CF:23:00:00:03", "relay": "off", "confirmed": false,
+             "error": {"kind": "refused", "message": "AC:CF:23:00:00:03 accepted `on`, but its relay is off", "hint": null}},
+            {"plug": "AC:CF:23:00:00:02", "relay": null, "confirmed": false,
+             "error": {"kind": "no_answer", "message": "no reply", "hint": null}},
         ]))
         .unwrap();
         let bare = |text: String| anstream::adapter::strip_str(&text).to_string();
-        assert_eq!(bare(told[0].sentence(&names())), "lamp is on");
-        assert_eq!(told[0].failure(&names()), None);
-        let failure = told[1].failure(&names()).unwrap();
+        assert_eq!(bare(sentence(&results[0], &names())), "lamp is on");
+        assert_eq!(failure(&results[0], &names()), None);
+        let unconfirmed = failure(&results[1], &names()).unwrap();
         assert_eq!(
-            failure.message(),
+            unconfirmed.message(),
             "AC:CF:23:00:00:03 accepted `on`, but its relay is off"
         );
-        let failure = told[2].failure(&names()).unwrap();
+        let silent = failure(&results[2], &names()).unwrap();
         assert_eq!(
-            (failure.kind(), failure.message()),
-            (Kind::NoAnswer, "K\u{fc}che: it is silent")
+            (silent.kind(), silent.message()),
+            (Kind::NoAnswer, "K\u{fc}che: no reply")
         );
     }
 }

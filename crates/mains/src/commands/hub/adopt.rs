@@ -1,15 +1,13 @@
 //! `mains hub adopt` and `forget`: the plugs that a hub keeps.
 
-use std::net::Ipv4Addr;
-
-use api::{FoundPlug, PlugView};
+use api::PlugView;
+use api::client::Client;
 use plugs::FamilyId;
 use serde_json::json;
 
 use crate::commands::targets::{TargetOutcome, each_of};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
-use crate::hub_client::Client;
 use crate::resolve::{Target, Through, parse};
 use crate::ui::{BOLD, clean, paint};
 
@@ -42,7 +40,7 @@ pub(super) async fn run(context: &Context, args: &HubAdoptArgs) -> Outcome {
         false => args.plugs.clone(),
     };
     if targets.is_empty() {
-        context.ui.status("nothing new answers");
+        context.ui.status("no new plug replied");
     }
     let through = context.bounded(Through::of(context, hub.clone())).await?;
     let one = async |target: &Target| -> TargetOutcome<PlugView> {
@@ -51,7 +49,7 @@ pub(super) async fn run(context: &Context, args: &HubAdoptArgs) -> Outcome {
                 Some(address) => address,
                 None => through.locate(target).await?.address,
             };
-            adopt(&hub, address).await
+            Ok(hub.adopt(address).await?)
         };
         context.bounded(work).await.into()
     };
@@ -59,7 +57,7 @@ pub(super) async fn run(context: &Context, args: &HubAdoptArgs) -> Outcome {
         let name = view.plug.name.clone();
         let name = name.unwrap_or_else(|| view.plug.mac.to_string());
         context.ui.data(format_args!(
-            "{} at {} is kept by the hub",
+            "{} at {} is adopted",
             paint(BOLD, clean(&name)),
             view.plug.address
         ))
@@ -67,17 +65,11 @@ pub(super) async fn run(context: &Context, args: &HubAdoptArgs) -> Outcome {
     .await
 }
 
-async fn adopt(hub: &Client, address: Ipv4Addr) -> Result<PlugView, Failure> {
-    hub.post("plugs")
-        .json(&json!({"address": address}))
-        .answer()
-        .await
-}
-
-/// What answers to a search of the hub, can be switched, and is not adopted.
+/// Returns the plugs that a search of the hub finds and that are not adopted.
 async fn offered(hub: &Client) -> Result<Vec<Target>, Failure> {
-    let found: Vec<FoundPlug> = hub.post("discover").answer().await?;
-    let addresses = found
+    let addresses = hub
+        .discover(None)
+        .await?
         .into_iter()
         .filter(|found| !found.adopted && found.plug.family != FamilyId::MODULE)
         .map(|found| found.plug.address.to_string());
@@ -115,15 +107,12 @@ pub(super) async fn forget(context: &Context, args: &HubForgetArgs) -> Outcome {
     if args.purge
         && !context
             .ui
-            .confirm(&format!("Delete all that is remembered of {given}"))
+            .confirm(&format!("Delete the history of {given}"))
             .await?
     {
-        return Err(Failure::usage("not agreed to, and nothing is deleted"));
+        return Err(Failure::usage("not confirmed; nothing is deleted"));
     }
-    hub.delete(&format!("plugs/{:x}", mac))
-        .query("purge", args.purge.then_some(true))
-        .done()
-        .await?;
+    hub.forget(mac, args.purge).await?;
     if context.ui.is_json() {
         context
             .ui

@@ -2,20 +2,17 @@
 
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
+use api::client::Client;
 use serde_json::json;
 use tempfile::NamedTempFile;
 
 use crate::context::Context;
 use crate::error::{Exit, Failure, Kind, Outcome};
-use crate::hub_client::Client;
 use crate::ui::{BOLD, clean, paint};
 
-/// What every SQLite file begins with.
+/// First bytes of every SQLite file.
 const MAGIC: &[u8] = b"SQLite format 3\0";
-/// The hub makes the whole copy before it sends the first byte.
-const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Options of `mains hub backup`.
 #[derive(Debug, clap::Args)]
@@ -35,11 +32,11 @@ pub(super) struct HubBackupArgs {
     file: PathBuf,
 }
 
-/// Fetches the copy.
+/// Runs `mains hub backup`.
 pub(super) async fn run(context: &Context, args: &HubBackupArgs) -> Outcome {
     let hub = context.need_hub()?;
     let path = &args.file;
-    // Before the hub has worked for nothing; that it holds is made sure of at the end.
+    // An early check spares the hub the work; the file itself is created without overwriting.
     if path.symlink_metadata().is_ok() {
         return Err(exists(path));
     }
@@ -58,7 +55,7 @@ pub(super) async fn run(context: &Context, args: &HubBackupArgs) -> Outcome {
     Ok(Exit::DONE)
 }
 
-/// Writes beside the target, which appears when everything is on the disk.
+/// Writes a temporary file beside the target, which appears once everything is on the disk.
 async fn fetch(hub: &Client, path: &Path) -> Result<u64, Failure> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -67,9 +64,9 @@ async fn fetch(hub: &Client, path: &Path) -> Result<u64, Failure> {
     let cannot = |error: &std::io::Error| {
         Failure::failed(format!("{} cannot be written", path.display())).caused_by(error)
     };
-    // Only its owner may read it from the first byte on.
+    // A temporary file is readable by its owner only, from the first byte on.
     let mut file = NamedTempFile::new_in(folder).map_err(|error| cannot(&error))?;
-    let mut download = hub.get("hub/backup").patience(PATIENCE).download().await?;
+    let mut download = hub.backup().await?;
     let mut bytes = 0_u64;
     let mut begin: Vec<u8> = Vec::new();
     while let Some(piece) = download.next().await? {
@@ -80,7 +77,7 @@ async fn fetch(hub: &Client, path: &Path) -> Result<u64, Failure> {
         file.write_all(piece).map_err(|error| cannot(&error))?;
     }
     if begin != MAGIC {
-        let message = format!("what the hub at {} sends is no database", hub.url());
+        let message = format!("the hub at {} did not send a database", hub.url());
         return Err(Failure::new(Kind::BadAnswer, message));
     }
     file.as_file().sync_all().map_err(|error| cannot(&error))?;
@@ -89,7 +86,7 @@ async fn fetch(hub: &Client, path: &Path) -> Result<u64, Failure> {
             ErrorKind::AlreadyExists => exists(path),
             _ => cannot(&error.error),
         })?;
-    // The name, too, has to outlive a power cut.
+    // The name must survive a power cut as well.
     std::fs::File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(|error| cannot(&error))?;
@@ -97,6 +94,6 @@ async fn fetch(hub: &Client, path: &Path) -> Result<u64, Failure> {
 }
 
 fn exists(path: &Path) -> Failure {
-    Failure::usage(format!("{} exists already", path.display()))
-        .hint("a backup never overwrites; name another file")
+    Failure::usage(format!("{} already exists", path.display()))
+        .hint("a backup never overwrites a file; choose another name")
 }

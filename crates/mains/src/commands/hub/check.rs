@@ -30,7 +30,7 @@ pub(super) struct HubCheckArgs {
     file: Option<PathBuf>,
 }
 
-/// Looks, and tells.
+/// Runs `mains hub check`.
 pub(super) async fn run(context: &Context, args: &HubCheckArgs) -> Outcome {
     let mut sources = match &args.file {
         Some(file) => Sources::of_file(Some(file.clone())),
@@ -43,10 +43,10 @@ pub(super) async fn run(context: &Context, args: &HubCheckArgs) -> Outcome {
         Err(found) => problems.extend(found),
     }
     problems.extend(files(&sources));
-    tell(context, &sources, &problems)
+    report(context, &sources, &problems)
 }
 
-fn tell(context: &Context, sources: &Sources, problems: &[ConfigProblem]) -> Outcome {
+fn report(context: &Context, sources: &Sources, problems: &[ConfigProblem]) -> Outcome {
     let ui = &context.ui;
     if ui.is_json() {
         ui.document(&problems)?;
@@ -57,11 +57,11 @@ fn tell(context: &Context, sources: &Sources, problems: &[ConfigProblem]) -> Out
     }
     let what = match &sources.file {
         Some(file) => clean(&file.display().to_string()).into_owned(),
-        None => "no configuration file, so the defaults hold".to_owned(),
+        None => "no configuration file; defaults apply".to_owned(),
     };
     match problems.len() {
         0 => {
-            ui.status(format_args!("{what}: {}", paint(GOOD, "nothing is wrong")));
+            ui.status(format_args!("{what}: {}", paint(GOOD, "no problem")));
             return Ok(Exit::DONE);
         }
         1 => ui.status(format_args!(
@@ -78,7 +78,7 @@ fn tell(context: &Context, sources: &Sources, problems: &[ConfigProblem]) -> Out
     Ok(Exit::with(Kind::Usage))
 }
 
-/// What a configuration that makes sense in itself finds on this computer.
+/// Returns the problems of a valid configuration on this computer.
 async fn surroundings(sources: &Sources, config: &Config) -> Vec<ConfigProblem> {
     let mut problems = Vec::new();
     if let Err(error) = select(&config.interfaces) {
@@ -112,7 +112,7 @@ async fn surroundings(sources: &Sources, config: &Config) -> Vec<ConfigProblem> 
     problems
 }
 
-/// Whether this computer has the address at all; that the port is taken may be the hub itself.
+/// Returns the problem of an address that this computer does not have. The port may be in use by the hub itself.
 async fn not_ours(listen: SocketAddr) -> Option<String> {
     let any_port = SocketAddr::new(listen.ip(), 0);
     match tokio::net::TcpListener::bind(any_port).await {
@@ -121,7 +121,7 @@ async fn not_ours(listen: SocketAddr) -> Option<String> {
     }
 }
 
-/// Files that are named for who uses a hub.
+/// Returns the problems of the files for users of a hub.
 fn files(sources: &Sources) -> Vec<ConfigProblem> {
     let hub = &sources.layer.hub;
     let unreadable = |(key, file): (&'static str, &Option<PathBuf>)| {

@@ -1,7 +1,5 @@
 //! `mains hub login-url`: a link that logs a browser in.
 
-use serde_json::Value;
-
 use crate::context::Context;
 use crate::error::{Exit, Outcome};
 use crate::ui::clean;
@@ -23,12 +21,11 @@ pub(super) struct HubLoginUrlArgs {}
 /// Runs `mains hub login-url`.
 pub(super) async fn run(context: &Context, _: &HubLoginUrlArgs) -> Outcome {
     let hub = context.need_hub()?;
-    let link: Value = hub.post("login-url").answer().await?;
+    let link = hub.login_link().await?;
     if context.ui.is_json() {
         context.ui.document(&link)?;
     } else {
-        let url = link.get("url").and_then(Value::as_str).unwrap_or_default();
-        context.ui.data(clean(url))?;
+        context.ui.data(clean(&link.url))?;
     }
     Ok(Exit::DONE)
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use hub::state_lock::StateLock;
 use hub::store::{Retention, Sqlite};
-use serde::Serialize;
 use serde_json::json;
 
 use crate::config::Sources;
@@ -13,8 +12,8 @@ use crate::context::Context;
 use crate::error::{Exit, Failure, Kind, Outcome};
 use crate::ui::SecretText;
 
-/// No password is longer.
-const LONGEST: u64 = 1024;
+/// Maximum length of a password.
+const MAX_LEN: u64 = 1024;
 
 /// Options of `mains hub password`.
 #[derive(Debug, clap::Args)]
@@ -41,12 +40,6 @@ pub(super) struct HubPasswordArgs {
     clear: bool,
 }
 
-/// Borrows a secret for the length of a request; serialised text is not kept.
-#[derive(Serialize)]
-struct Change<'a> {
-    password: Option<&'a str>,
-}
-
 /// Runs `mains hub password`.
 pub(super) async fn run(context: &Context, args: &HubPasswordArgs) -> Outcome {
     let hub = match args.clear {
@@ -59,11 +52,9 @@ pub(super) async fn run(context: &Context, args: &HubPasswordArgs) -> Outcome {
     };
     match (&hub, &password) {
         (Some(hub), _) => {
-            let change = Change {
-                password: password.as_ref().map(|password| password.as_str()),
-            };
-            let change = hub.put("password").json(&change).done();
-            context.bounded(change).await?;
+            let password = password.as_ref().map(|password| password.as_str());
+            let set = async { Ok(hub.set_password(password).await?) };
+            context.bounded(set).await?;
         }
         (None, Some(password)) => keep(context, password).await?,
         (None, None) => {}
@@ -76,13 +67,13 @@ pub(super) async fn run(context: &Context, args: &HubPasswordArgs) -> Outcome {
         context.ui.data(match (password, hub) {
             (Some(_), Some(_)) => "the password is set, and all browsers are logged out",
             (Some(_), None) => "the password is set, for the next `mains serve`",
-            (None, _) => "there is no password any more, and all browsers are logged out",
+            (None, _) => "the password is removed, and all browsers are logged out",
         })?;
     }
     Ok(Exit::DONE)
 }
 
-/// Writes it where a hub will find it: one that others can reach does not start without.
+/// Stores the password for the next hub: one that other computers can reach does not start without.
 async fn keep(context: &Context, password: &SecretText) -> Result<(), Failure> {
     let sources = Sources::read(&context.settings.options);
     let config = sources
@@ -95,11 +86,11 @@ async fn keep(context: &Context, password: &SecretText) -> Result<(), Failure> {
     };
     let opened = Sqlite::open(&config.database, retention).await;
     let opened = opened.map_err(|error| {
-        Failure::new(Kind::Unavailable, "the password cannot be kept").caused_by(&error)
+        Failure::new(Kind::Unavailable, "the password cannot be stored").caused_by(&error)
     })?;
     if let Some(damaged) = &opened.set_aside {
         context.ui.warn(format_args!(
-            "the database was damaged; it is kept as {}",
+            "the database was damaged; it was moved to {}",
             damaged.display()
         ));
     }
@@ -121,21 +112,19 @@ async fn read(context: &Context, args: &HubPasswordArgs) -> Result<SecretText, F
     }
     let how_else = "give it with --file or --stdin";
     let password = context.ui.secret("New password", how_else).await?;
-    let again = context.ui.secret("And again", how_else).await?;
+    let again = context.ui.secret("Repeat it", how_else).await?;
     if *password != *again {
-        return Err(Failure::usage(
-            "the two are not the same, and nothing is changed",
-        ));
+        return Err(Failure::usage("the passwords differ; nothing is changed"));
     }
     Ok(password)
 }
 
 fn first_line(stream: impl Read, what: &str) -> Result<SecretText, Failure> {
-    let capacity = usize::try_from(LONGEST).unwrap_or(usize::MAX);
-    // Of full size from the start: a text that grows leaves copies behind.
+    let capacity = usize::try_from(MAX_LEN).unwrap_or(usize::MAX);
+    // Full size from the start: a growing text leaves copies behind.
     let mut text = SecretText::new(String::with_capacity(capacity + 8));
     stream
-        .take(LONGEST + 1)
+        .take(MAX_LEN + 1)
         .read_to_string(&mut text)
         .map_err(|error| Failure::usage(format!("{what} cannot be read")).caused_by(&error))?;
     let line = text.trim_end_matches(['\r', '\n']);
@@ -156,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_is_a_password() {
+    fn a_password_is_one_line() {
         let read = |text: &str| first_line(text.as_bytes(), "it").map(|secret| (*secret).clone());
         assert_eq!(read("secret\n").as_deref(), Ok("secret"));
         assert_eq!(read(" se cret\r\n").as_deref(), Ok(" se cret"));

@@ -23,7 +23,7 @@ pub(super) struct HubPlugsArgs {}
 /// Runs `mains hub plugs`.
 pub(super) async fn run(context: &Context, _: &HubPlugsArgs) -> Outcome {
     let hub = context.need_hub()?;
-    let views: Vec<PlugView> = hub.get("plugs").answer().await?;
+    let views = hub.plugs().await?;
     if context.ui.is_json() {
         context.ui.document(&views)?;
         return Ok(Exit::DONE);
@@ -31,14 +31,14 @@ pub(super) async fn run(context: &Context, _: &HubPlugsArgs) -> Outcome {
     if views.is_empty() {
         context
             .ui
-            .hint("it keeps no plug yet; `mains hub adopt --all` takes in all that answer");
+            .hint("no plug is adopted yet; `mains hub adopt --all` adopts every plug that replies");
         return Ok(Exit::DONE);
     }
     context.ui.data(table(&views).render())?;
     Ok(Exit::DONE)
 }
 
-/// The hub's plugs for people.
+/// Returns a table of plugs.
 pub(super) fn table(views: &[PlugView]) -> Table<8> {
     let mut table = Table::new([
         Column::text("NAME", 0),

@@ -1,10 +1,7 @@
 //! `mains hub replace`: replacement of an old plug by a new one.
 
-use api::PlugView;
-use serde_json::json;
-
 use crate::context::Context;
-use crate::error::{Exit, Outcome};
+use crate::error::{Exit, Failure, Outcome};
 use crate::resolve::{Target, Through, parse};
 use crate::ui::{BOLD, clean, paint};
 
@@ -35,36 +32,24 @@ pub(super) async fn run(context: &Context, args: &HubReplaceArgs) -> Outcome {
     let old = through.kept_plug(&args.old)?.plug.mac;
     let located = through.locate(&args.new).await?;
     let question = format!(
-        "Let {} take the place of {}",
-        clean(args.new.as_given()),
-        clean(args.old.as_given())
+        "Replace {} by {}",
+        clean(args.old.as_given()),
+        clean(args.new.as_given())
     );
     if !context.ui.confirm(&question).await? {
-        return Err(crate::error::Failure::usage(
-            "not agreed to, and nothing is replaced",
-        ));
+        return Err(Failure::usage("not confirmed; nothing is replaced"));
     }
-    // One that is kept already is just told again.
-    let new: PlugView = hub
-        .post("plugs")
-        .json(&json!({"address": located.address}))
-        .answer()
-        .await?;
-    let view: PlugView = hub
-        .post(&format!("plugs/{:x}/replace", old))
-        .json(&json!({"by": new.plug.mac}))
-        .answer()
-        .await?;
+    let new = hub.adopt(located.address).await?.plug.mac;
+    let view = hub.replace_plug(old, new).await?;
     if context.ui.is_json() {
         context.ui.document(&view)?;
     } else {
         let name = view.plug.name.as_deref().map_or_else(String::new, |name| {
             format!(" as {}", paint(BOLD, clean(name)))
         });
-        context.ui.data(format_args!(
-            "{} goes on{name} in the place of {old}",
-            view.plug.mac
-        ))?;
+        context
+            .ui
+            .data(format_args!("{} replaces {old}{name}", view.plug.mac))?;
     }
     Ok(Exit::DONE)
 }

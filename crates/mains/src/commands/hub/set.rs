@@ -1,8 +1,9 @@
 //! `mains hub set`: the settings of a plug.
 
-use api::{Metering, PlugView};
-use serde_json::{Map, Value};
+use api::{Metering, PowerOn};
 
+use crate::commands::documents::Patch;
+use crate::commands::documents::options::{Setting, given, patch, word};
 use crate::context::Context;
 use crate::error::{Exit, Outcome};
 use crate::resolve::{Target, Through, parse};
@@ -23,37 +24,34 @@ pub(super) struct HubSetArgs {
     #[arg(value_name = "PLUG", value_parser = parse)]
     plug: Target,
     #[command(flatten)]
-    change: Change,
+    settings: PlugOptions,
 }
 
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = true)]
-struct Change {
+struct PlugOptions {
     /// Room; '' is none
     #[arg(long, value_name = "ROOM")]
     room: Option<String>,
     /// Metering interval from 1s to 1d, `off`, or `default` for the hub's own
     #[arg(long, value_name = "DURATION", value_parser = metering)]
-    metering: Option<Value>,
+    metering: Option<Setting<Metering>>,
     /// Relay state after a power cut: `on`, `off`, `last`, or `none` to leave it to the plug
     #[arg(long, value_name = "STATE", value_parser = power_on)]
-    power_on: Option<Value>,
+    power_on: Option<Setting<PowerOn>>,
 }
 
-fn metering(text: &str) -> Result<Value, String> {
+fn metering(text: &str) -> Result<Setting<Metering>, String> {
     match text {
-        "default" => Ok(Value::Null),
-        text => text
-            .parse::<Metering>()
-            .map(|metering| metering.to_string().into()),
+        "default" => Ok(Setting(None)),
+        _ => Ok(Setting(Some(text.parse()?))),
     }
 }
 
-fn power_on(text: &str) -> Result<Value, &'static str> {
+fn power_on(text: &str) -> Result<Setting<PowerOn>, String> {
     match text {
-        "none" => Ok(Value::Null),
-        "on" | "off" | "last" => Ok(text.into()),
-        _ => Err("one of `on`, `off`, `last` and `none`"),
+        "none" => Ok(Setting(None)),
+        _ => Ok(Setting(Some(word(text)?))),
     }
 }
 
@@ -62,9 +60,7 @@ pub(super) async fn run(context: &Context, args: &HubSetArgs) -> Outcome {
     let hub = context.need_hub()?;
     let through = Through::of(context, hub.clone()).await?;
     let mac = through.kept_plug(&args.plug)?.plug.mac;
-    let path = format!("plugs/{:x}", mac);
-    let change = args.change.document();
-    let view: PlugView = hub.patch(&path).json(&change).answer().await?;
+    let view = hub.patch_plug(mac, &args.settings.patch()).await?;
     if context.ui.is_json() {
         context.ui.document(&view)?;
     } else {
@@ -74,19 +70,15 @@ pub(super) async fn run(context: &Context, args: &HubSetArgs) -> Outcome {
     Ok(Exit::DONE)
 }
 
-impl Change {
-    fn document(&self) -> Value {
-        let room = self.room.as_ref().map(|room| match room.as_str() {
-            "" => Value::Null,
-            room => room.into(),
-        });
-        let fields = [
-            ("room", room),
-            ("metering", self.metering.clone()),
-            ("power_on", self.power_on.clone()),
-        ];
-        let given = |(name, value): (&str, Option<Value>)| Some((name.to_owned(), value?));
-        Value::Object(Map::from_iter(fields.into_iter().filter_map(given)))
+impl PlugOptions {
+    fn patch(&self) -> Patch {
+        let room = self.room.clone();
+        let room = room.map(|room| (!room.is_empty()).then_some(room));
+        patch([
+            ("room", given(room)),
+            ("metering", given(self.metering)),
+            ("power_on", given(self.power_on)),
+        ])
     }
 }
 
@@ -95,16 +87,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_named_is_changed() {
-        let change = Change {
+    fn a_patch_has_the_given_settings_only() {
+        let settings = PlugOptions {
             room: Some(String::new()),
             metering: Some(metering("5s").unwrap()),
             power_on: None,
         };
         let expected = serde_json::json!({"room": null, "metering": "5s"});
-        assert_eq!(change.document(), expected);
-        assert_eq!(metering("default"), Ok(Value::Null));
-        assert_eq!(power_on("none"), Ok(Value::Null));
+        assert_eq!(serde_json::Value::from(settings.patch()), expected);
+        assert_eq!(metering("default"), Ok(Setting(None)));
+        assert_eq!(power_on("none"), Ok(Setting(None)));
         assert!(metering("0s").is_err() && power_on("ON").is_err());
     }
 }

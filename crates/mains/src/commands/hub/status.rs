@@ -20,7 +20,7 @@ pub(super) struct HubStatusArgs {}
 /// Runs `mains hub status`.
 pub(super) async fn run(context: &Context, _: &HubStatusArgs) -> Outcome {
     let hub = context.need_hub()?;
-    let status: Value = hub.get("hub").answer().await?;
+    let status = hub.status().await?;
     if context.ui.is_json() {
         context.ui.document(&status)?;
         return Ok(Exit::DONE);
@@ -35,7 +35,7 @@ pub(super) async fn run(context: &Context, _: &HubStatusArgs) -> Outcome {
     Ok(Exit::DONE)
 }
 
-/// Every value of a document with its path in words: what a later hub tells besides is shown as well.
+/// Returns every value of a document with its path in words, including those that a newer hub adds.
 fn lines(value: &Value, path: &str) -> Vec<(String, String)> {
     let text = match value {
         Value::Object(fields) => {
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_the_hub_tells_is_shown() {
+    fn every_value_is_shown() {
         let status = serde_json::json!({"version": "1", "plugs": {"adopted": 3, "offered": null}, "interfaces": ["a", "b"]});
         let shown: Vec<String> = lines(&status, "")
             .into_iter()

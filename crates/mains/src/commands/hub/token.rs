@@ -1,11 +1,10 @@
 //! `mains hub token`: the tokens of programs.
 
-use hub::auth::TokenInfo;
-use serde_json::{Value, json};
+use api::client::Client;
+use serde_json::json;
 
 use crate::context::Context;
 use crate::error::{Exit, Failure, Kind, Outcome};
-use crate::hub_client::Client;
 use crate::ui::table::{Cell, Column, Table};
 use crate::ui::{BOLD, DIM, clean, paint};
 
@@ -24,12 +23,12 @@ Examples:
 Exit codes: 0 done, 2 a name already in use, 3 no such token, 8 no hub.")]
 pub(super) struct HubTokenArgs {
     #[command(subcommand)]
-    command: Command,
+    command: HubTokenCommand,
 }
 
 #[derive(Debug, clap::Subcommand)]
 #[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
-enum Command {
+enum HubTokenCommand {
     /// List the tokens, without their secrets
     List,
     /// Create a token and print it, only this once
@@ -48,14 +47,14 @@ enum Command {
 pub(super) async fn run(context: &Context, args: HubTokenArgs) -> Outcome {
     let hub = context.need_hub()?;
     match args.command {
-        Command::List => list(context, &hub).await,
-        Command::Add { name } => add(context, &hub, &name).await,
-        Command::Revoke { name } => revoke(context, &hub, &name).await,
+        HubTokenCommand::List => list(context, &hub).await,
+        HubTokenCommand::Add { name } => add(context, &hub, &name).await,
+        HubTokenCommand::Revoke { name } => revoke(context, &hub, &name).await,
     }
 }
 
 async fn list(context: &Context, hub: &Client) -> Outcome {
-    let tokens: Vec<TokenInfo> = hub.get("tokens").answer().await?;
+    let tokens = hub.tokens().await?;
     if context.ui.is_json() {
         context.ui.document(&tokens)?;
         return Ok(Exit::DONE);
@@ -79,37 +78,29 @@ async fn list(context: &Context, hub: &Client) -> Outcome {
 }
 
 async fn add(context: &Context, hub: &Client, name: &str) -> Outcome {
-    let made: Value = hub
-        .post("tokens")
-        .json(&json!({"name": name}))
-        .answer()
-        .await?;
+    let created = hub.create_token(name).await?;
     if context.ui.is_json() {
-        context.ui.document(&made)?;
+        context.ui.document(&created)?;
     } else {
-        let token = made
-            .get("token")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        context.ui.data(clean(token))?;
+        context.ui.data(clean(&created.token))?;
         context
             .ui
-            .status(paint(DIM, "keep it well: it is not shown again"));
+            .status(paint(DIM, "store it now: it is not shown again"));
     }
     Ok(Exit::DONE)
 }
 
 async fn revoke(context: &Context, hub: &Client, name: &str) -> Outcome {
-    let tokens: Vec<TokenInfo> = hub.get("tokens").answer().await?;
+    let tokens = hub.tokens().await?;
     let token = tokens
         .iter()
         .find(|token| token.id.as_str() == name)
         .or_else(|| tokens.iter().find(|token| token.name == name))
         .ok_or_else(|| {
-            let message = format!("no token is called \u{2018}{}\u{2019}", clean(name));
-            Failure::new(Kind::NotFound, message).hint("`mains hub token list` shows them")
+            let message = format!("no token \u{2018}{}\u{2019}", clean(name));
+            Failure::new(Kind::NotFound, message).hint("`mains hub token list` lists them")
         })?;
-    hub.delete(&format!("tokens/{}", token.id)).done().await?;
+    hub.revoke_token(&token.id).await?;
     if context.ui.is_json() {
         context
             .ui
@@ -118,7 +109,7 @@ async fn revoke(context: &Context, hub: &Client, name: &str) -> Outcome {
         let name = paint(BOLD, clean(&token.name));
         context
             .ui
-            .data(format_args!("{name} lets nobody in any more"))?;
+            .data(format_args!("the token {name} is revoked"))?;
     }
     Ok(Exit::DONE)
 }

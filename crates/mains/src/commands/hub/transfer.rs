@@ -2,20 +2,17 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use serde_json::{Value, json};
+use api::client::{Client, Download, HistoryQuery};
+use hiflying::Mac;
+use serde_json::json;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
-use crate::hub_client::{Client, Download};
 use crate::resolve::{Target, Through, parse};
 use crate::ui::{BOLD, clean, paint};
-
-/// Years of history take their time on a small computer.
-const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Options of `mains hub export`.
 #[derive(Debug, clap::Args)]
@@ -65,26 +62,28 @@ pub(super) struct HubImportArgs {
 /// Runs `mains hub export`.
 pub(super) async fn export(context: &Context, args: &HubExportArgs) -> Outcome {
     let hub = context.need_hub()?;
-    let path = path(context, &hub, &args.plug, "export").await?;
+    let plug = adopted(context, &hub, &args.plug).await?;
     let mut file = create(&args.file).await?;
+    let query = HistoryQuery {
+        from: args.from.clone(),
+        to: args.to.clone(),
+        step: None,
+    };
     let fetched = async {
-        let call = hub.get(&path).patience(PATIENCE);
-        let call = call
-            .query("from", args.from.as_deref())
-            .query("to", args.to.as_deref());
-        write(&mut file, &args.file, call.download().await?).await
+        let download = hub.export(plug, &query).await?;
+        write(&mut file, &args.file, download).await
     };
     let bytes = match fetched.await {
         Ok(bytes) => bytes,
         Err(failure) => {
-            // It is ours and half of a history; nobody should take it for the whole.
+            // Half of a history must not be taken for the whole.
             let _ = tokio::fs::remove_file(&args.file).await;
             return Err(failure);
         }
     };
     if context.ui.is_json() {
-        let told = json!({"file": args.file, "bytes": bytes});
-        context.ui.document(&told)?;
+        let written = json!({"file": args.file, "bytes": bytes});
+        context.ui.document(&written)?;
     } else {
         let name = args.file.display().to_string();
         let name = paint(BOLD, clean(&name));
@@ -100,36 +99,25 @@ pub(super) async fn import(context: &Context, args: &HubImportArgs) -> Outcome {
     let text = tokio::fs::read(&args.file)
         .await
         .map_err(|error| Failure::usage(format!("{name} cannot be read")).caused_by(&error))?;
-    let path = path(context, &hub, &args.plug, "import").await?;
-    let told: Value = hub
-        .post(&path)
-        .patience(PATIENCE)
-        .body("text/csv", text)
-        .answer()
+    let plug = adopted(context, &hub, &args.plug).await?;
+    let imported = hub
+        .import(plug, text)
         .await
-        .map_err(|failure: Failure| failure.about(&name))?;
+        .map_err(|error| Failure::from(error).about(&name))?;
     if context.ui.is_json() {
-        context.ui.document(&told)?;
+        context.ui.document(&imported)?;
     } else {
-        let count = |name| told.get(name).and_then(Value::as_u64).unwrap_or_default();
-        context.ui.data(format_args!(
-            "{} rows, {} of them new",
-            count("rows"),
-            count("new")
-        ))?;
+        let (rows, new) = (imported.rows, imported.new);
+        context
+            .ui
+            .data(format_args!("{rows} rows, {new} of them new"))?;
     }
     Ok(Exit::DONE)
 }
 
-async fn path(
-    context: &Context,
-    hub: &Client,
-    plug: &Target,
-    what: &str,
-) -> Result<String, Failure> {
+async fn adopted(context: &Context, hub: &Client, plug: &Target) -> Result<Mac, Failure> {
     let through = Through::of(context, hub.clone()).await?;
-    let id = through.kept_plug(plug)?.plug.mac;
-    Ok(format!("plugs/{id:x}/{what}"))
+    Ok(through.kept_plug(plug)?.plug.mac)
 }
 
 async fn create(path: &Path) -> Result<File, Failure> {
@@ -137,8 +125,8 @@ async fn create(path: &Path) -> Result<File, Failure> {
         .await
         .map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => {
-                Failure::usage(format!("{} exists already", path.display()))
-                    .hint("name another file")
+                Failure::usage(format!("{} already exists", path.display()))
+                    .hint("choose another name")
             }
             _ => cannot(path, &error),
         })

@@ -13,18 +13,17 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use api::FoundPlug;
 use futures_util::StreamExt as _;
 use hiflying::net::Interface;
 use hiflying::{Mac, Ssid};
 use plugs::Plug;
 use plugs::net::{DiscoverEvent, DiscoverOptions, Lan};
-use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::module::{self, StationStatus};
 use super::timing::{
-    ARRIVAL_SCAN_TIMEOUT, FAMILY_TIMEOUT, HUB_SEARCH_TIMEOUT, MAX_ARRIVAL_DELAY, MIN_ARRIVAL_DELAY,
+    ARRIVAL_SCAN_TIMEOUT, FAMILY_TIMEOUT, HUB_SEARCH, HUB_SEARCH_TIMEOUT, MAX_ARRIVAL_DELAY,
+    MIN_ARRIVAL_DELAY,
 };
 use crate::context::Context;
 use crate::error::{Failure, Kind};
@@ -91,8 +90,11 @@ impl ArrivalSearch<'_> {
     /// from another one counts.
     async fn search_by_hub(&self) -> Option<Plug> {
         let hub = self.context.hub().ok()??;
-        let search = hub.post("discover").json(&json!({"wait": "2s"}));
-        let found: Vec<FoundPlug> = search.patience(HUB_SEARCH_TIMEOUT).answer().await.ok()?;
+        let search = hub.discover(Some(HUB_SEARCH));
+        let found = tokio::time::timeout(HUB_SEARCH_TIMEOUT, search)
+            .await
+            .ok()?
+            .ok()?;
         found
             .into_iter()
             .map(|found| found.plug)

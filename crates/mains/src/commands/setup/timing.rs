@@ -26,6 +26,8 @@ pub(super) const MANUAL_REJOIN_INTERVAL: Duration = Duration::from_millis(500);
 /// Time of one scan of the home network; on a lossy network it needs several seconds.
 pub(super) const ARRIVAL_SCAN_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// Length of a search by the hub.
+pub(super) const HUB_SEARCH: Duration = Duration::from_secs(2);
 /// Time for a hub to search in our place.
 pub(super) const HUB_SEARCH_TIMEOUT: Duration = Duration::from_secs(6);
 

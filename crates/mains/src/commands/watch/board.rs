@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
+use api::text::energy;
 use hiflying::Mac;
 use jiff::Timestamp;
 use plugs::{Reading, RelayState};
 use serde_json::Value;
 
 use super::News;
-use crate::commands::history::energy;
 use crate::inventory::folded;
 use crate::plug_table::{figure, relay};
 use crate::ui::table::{Cell, Column, Table};

@@ -3,25 +3,25 @@
 use std::collections::HashSet;
 use std::pin::pin;
 
-use api::PlugView;
+use api::client::{Client, ReceivedEvent};
+use api::{Event, MeterEvent, PlugView};
 use futures_util::{Stream, StreamExt};
 use hiflying::Mac;
-use serde_json::Value;
+use plugs::Reading;
 use tokio::sync::mpsc;
 
 use super::{News, nobody_looks};
-use crate::commands::documents::names::Names;
+use crate::commands::documents::names::HubNames;
 use crate::commands::events::feed;
 use crate::context::Context;
 use crate::error::Failure;
-use crate::hub_client::{Client, ServerEvent};
 use crate::resolve::Target;
 
 /// The plugs of a hub that are watched.
 pub(super) struct Watched<'a, S> {
     context: &'a Context,
     events: S,
-    plugs: Vec<Value>,
+    plugs: Vec<PlugView>,
     /// Empty: all.
     wanted: HashSet<Mac>,
 }
@@ -32,12 +32,14 @@ impl<'a> Watched<'a, ()> {
         context: &'a Context,
         hub: &Client,
         targets: &[Target],
-    ) -> Result<Watched<'a, impl Stream<Item = Result<ServerEvent, Failure>> + 'a>, Failure> {
+    ) -> Result<Watched<'a, impl Stream<Item = Result<ReceivedEvent, Failure>> + 'a>, Failure> {
         // First the events: what happens while the plugs are listed is not lost then.
         let events = feed::listen(context, hub, None).await?;
-        let plugs: Vec<Value> = context.bounded(hub.get("plugs").answer()).await?;
-        let names = Names::of(plugs.clone().into(), Value::Array(Vec::new()))?;
-        let wanted = targets.iter().map(|target| names.plug(target.as_given()));
+        let plugs = context.bounded(async { Ok(hub.plugs().await?) }).await?;
+        let names = HubNames::of_plugs(plugs.clone());
+        let wanted = targets
+            .iter()
+            .map(|target| names.find_plug(target.as_given()));
         Ok(Watched {
             context,
             events,
@@ -47,26 +49,25 @@ impl<'a> Watched<'a, ()> {
     }
 }
 
-impl<S: Stream<Item = Result<ServerEvent, Failure>>> Watched<'_, S> {
+impl<S: Stream<Item = Result<ReceivedEvent, Failure>>> Watched<'_, S> {
     /// Tells what happens, until it fails or nobody looks any more.
     pub(super) async fn listen(self, news: mpsc::Sender<News>) -> Result<(), Failure> {
         let (context, wanted) = (self.context, self.wanted);
         let is_wanted = |item: &News| wanted.is_empty() || wanted.contains(&item.mac());
-        for item in self.plugs.into_iter().flat_map(listed).filter(is_wanted) {
+        for item in self.plugs.iter().flat_map(listed).filter(is_wanted) {
             if let Err(closed) = news.send(item).await {
                 return nobody_looks(closed);
             }
         }
         let mut events = pin!(self.events);
         while let Some(event) = events.next().await {
-            let event = event?;
-            let items = match event.name.as_str() {
-                // What was lost in between is in the list.
-                "reset" => {
-                    let plugs: Vec<Value> = context.need_hub()?.get("plugs").answer().await?;
-                    plugs.into_iter().flat_map(listed).collect()
+            let items = match event?.event {
+                Some(event) => Vec::from_iter(happened(event)),
+                // The list has the outcome of the events that were lost.
+                None => {
+                    let plugs = context.need_hub()?.plugs().await?;
+                    plugs.iter().flat_map(listed).collect()
                 }
-                _ => Vec::from_iter(happened(&event)),
             };
             for item in items.into_iter().filter(is_wanted) {
                 if let Err(closed) = news.send(item).await {
@@ -78,49 +79,44 @@ impl<S: Stream<Item = Result<ServerEvent, Failure>>> Watched<'_, S> {
     }
 }
 
-/// Reads one plug of the list: its state and its last reading. Unintelligible entries are left out.
-fn listed(json: Value) -> Vec<News> {
-    let reading = json.get("reading").cloned().unwrap_or_default();
-    let total = json.get("energy_total_wh").cloned().unwrap_or_default();
-    let plug = plug(json);
-    let reading = metered(reading, false).map(|mut news| {
-        if let News::Reading { json, .. } = &mut news {
-            json["energy_total_wh"] = total;
-        }
-        news
+/// Returns the last reading of a plug in the list, and its presence.
+fn listed(view: &PlugView) -> Vec<News> {
+    let reading = view.reading.clone().map(|reading| {
+        let energy_total_wh = view.energy_total_wh;
+        metered(
+            MeterEvent {
+                reading: reading.into(),
+                energy_total_wh,
+            },
+            false,
+        )
     });
-    // The reading first: an old one does not mean that the plug is there.
-    reading.into_iter().chain(plug).collect()
+    // The reading first: an old one does not mean that the plug is present.
+    reading.into_iter().chain([plug(view)]).collect()
 }
 
-fn happened(event: &ServerEvent) -> Option<News> {
-    let json: Value = serde_json::from_str(&event.data).ok()?;
-    match event.name.as_str() {
-        "plug" | "availability" if json.get("removed").is_some() => {
-            let mac = json.get("mac")?.as_str()?.parse().ok()?;
-            Some(News::Removed(mac))
-        }
-        "plug" | "availability" => plug(json),
-        "reading" => metered(json, true),
+fn happened(event: Event) -> Option<News> {
+    match event {
+        Event::PlugRemoved(mac) => Some(News::Removed(mac)),
+        Event::Plug(view) | Event::Availability(view) => Some(plug(&view)),
+        Event::Reading(reading) => Some(metered(reading, true)),
         _ => None,
     }
 }
 
-fn plug(json: Value) -> Option<News> {
-    let view: PlugView = serde_json::from_value(json).ok()?;
-    Some(News::Plug {
-        plug: Box::new(view.plug),
+fn plug(view: &PlugView) -> News {
+    News::Plug {
+        plug: Box::new(view.plug.clone()),
         available: view.available,
-    })
+    }
 }
 
-fn metered(json: Value, fresh: bool) -> Option<News> {
-    let reading = serde_json::from_value(json.clone()).ok()?;
-    Some(News::Reading {
-        reading: Box::new(reading),
-        json,
+fn metered(metered: MeterEvent, fresh: bool) -> News {
+    News::Reading {
+        json: serde_json::to_value(&metered).expect("a reading is plain JSON"),
+        reading: Box::new(Reading::clone(&metered.reading)),
         fresh,
-    })
+    }
 }
 
 impl News {
@@ -136,7 +132,7 @@ impl News {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn view() -> Value {
         json!({
@@ -149,8 +145,8 @@ mod tests {
     }
 
     #[test]
-    fn a_list_tells_the_last_reading_and_whether_the_plug_is_there() {
-        let news = listed(view());
+    fn a_list_has_the_last_reading_and_the_presence() {
+        let news = listed(&serde_json::from_value(view()).unwrap());
         assert_eq!(news.len(), 2);
         assert!(
             matches!(&news[0], News::Reading { fresh: false, json, .. } if json["energy_total_wh"] == 1003)
@@ -162,17 +158,12 @@ mod tests {
                 ..
             }
         ));
-        assert!(listed(json!({"mac": "nonsense"})).is_empty());
     }
 
     #[test]
     fn events_become_news() {
         let happened = |name: &str, data: Value| {
-            happened(&ServerEvent {
-                id: None,
-                name: name.into(),
-                data: data.to_string(),
-            })
+            happened(Event::parse(name, &data.to_string()).unwrap().unwrap())
         };
         assert!(matches!(
             happened("availability", view()),
@@ -188,7 +179,7 @@ mod tests {
             happened("reading", reading),
             Some(News::Reading { fresh: true, .. })
         ));
-        assert!(happened("rule", view()).is_none());
-        assert!(happened("reading", json!("oops")).is_none());
+        let removed = json!({"id": "r-00000001", "removed": true});
+        assert!(happened("rule", removed).is_none());
     }
 }

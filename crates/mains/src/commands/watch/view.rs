@@ -6,7 +6,6 @@ use serde_json::json;
 
 use super::News;
 use super::board::{Board, figures};
-use crate::commands::documents::people::Clock;
 use crate::error::Failure;
 use crate::ui::screen::Screen;
 use crate::ui::table::{Cell, Column, Growing};
@@ -122,7 +121,8 @@ fn has_meter(plug: &Plug) -> bool {
 }
 
 fn line(reading: &Reading, name: String) -> [Cell; 5] {
-    let time = Clock::at(reading.at, jiff::tz::TimeZone::system()).time();
+    let at = reading.at.to_zoned(jiff::tz::TimeZone::system());
+    let time = at.strftime("%H:%M:%S");
     let [power, voltage, current] = figures(Some(reading));
     [
         Cell::styled(DIM, time),

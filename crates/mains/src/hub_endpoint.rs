@@ -1,0 +1,104 @@
+//! The hub that a command uses: the one that the settings name, else the one that runs on this computer.
+//!
+//! A running hub announces its address in the state directory ([`hub::state_lock`]) and keeps a token for its owner's programs
+//! there.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use api::client::{Endpoint, HubUrl, Token};
+use hub::state_lock;
+
+use crate::config::{HubChoice, RunSettings};
+use crate::error::Failure;
+
+/// Maximum length of a file with a token.
+const MAX_TOKEN_LEN: u64 = 4 * 1024;
+
+/// Returns the hub to use; `None` if the command is to reach the plugs itself.
+pub(crate) fn choose(
+    settings: &RunSettings,
+    state: Option<&Path>,
+) -> Result<Option<Endpoint>, Failure> {
+    let running = || running_with(settings, state?);
+    match &settings.hub {
+        Some(HubChoice::None) => Ok(None),
+        Some(HubChoice::At(url)) => named(settings, url, running()).map(Some),
+        None => Ok(running()),
+    }
+}
+
+/// Returns the hub at an address. If it is the one that runs here, its token and certificate are known.
+fn named(
+    settings: &RunSettings,
+    url: &HubUrl,
+    running: Option<Endpoint>,
+) -> Result<Endpoint, Failure> {
+    let known = running.filter(|running| running.url == *url);
+    let mut endpoint = known.unwrap_or_else(|| Endpoint {
+        ca_file: settings.ca_file.clone(),
+        ..Endpoint::new(url.clone())
+    });
+    if let Some(token) = &settings.token {
+        endpoint.token = Some(token.clone());
+    } else if let Some(file) = &settings.token_file {
+        endpoint.token = Some(read_token(file)?);
+    }
+    Ok(endpoint)
+}
+
+/// Returns the hub that runs with a state directory. The configuration names the certificate that it was started with; that
+/// file proves its identity by whatever name the hub is reached.
+fn running_with(settings: &RunSettings, state: &Path) -> Option<Endpoint> {
+    let own = settings.certificate.as_ref();
+    Some(Endpoint {
+        ca_file: settings.ca_file.as_ref().or(own).cloned(),
+        is_pinned: settings.ca_file.is_none() && own.is_some(),
+        ..running(state)?
+    })
+}
+
+/// Returns the hub that runs with a state directory; `None` if there is none or this user cannot read its files.
+pub(crate) fn running(state: &Path) -> Option<Endpoint> {
+    let running = state_lock::running(state)?;
+    let endpoint = Endpoint {
+        token: Some(read_token(&state_lock::admin_token(state)).ok()?),
+        ..Endpoint::new(running.url.parse().ok()?)
+    };
+    tracing::debug!(url = %endpoint.url, "a hub runs here");
+    Some(endpoint)
+}
+
+fn read_token(file: &Path) -> Result<Token, Failure> {
+    let mut text = String::new();
+    File::open(file)
+        .and_then(|file| file.take(MAX_TOKEN_LEN).read_to_string(&mut text))
+        .map_err(|error| {
+            let file = file.display();
+            Failure::usage(format!("the token file {file} cannot be read")).caused_by(&error)
+        })?;
+    Ok(Token::new(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_running_hub_is_found_once_its_token_can_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path();
+        assert_eq!(running(state), None);
+        let lock = state_lock::StateLock::acquire(state).unwrap();
+        lock.announce("http://127.0.0.1:8480").unwrap();
+        assert_eq!(running(state), None, "it has no token yet");
+        std::fs::write(state_lock::admin_token(state), "secret\n").unwrap();
+        let endpoint = running(state).unwrap();
+        assert_eq!(endpoint.url.to_string(), "http://127.0.0.1:8480");
+        assert_eq!(endpoint.token, Some(Token::new("secret".into())));
+        assert!(!format!("{endpoint:?}").contains("secret"));
+        drop(lock);
+        assert_eq!(running(state), None);
+    }
+}
