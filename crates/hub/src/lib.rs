@@ -1,21 +1,20 @@
-//! The hub: keeps contact with every plug, remembers what each used, and switches by the clock, by the sun and by rules.
+//! The hub: keeps contact with every plug, records their energy, and switches by clock, sun and rules.
 //!
-//! It is a library with one running thing, the [`Hub`]; the command line starts it and talks to it over HTTP like
-//! everybody else. It knows nothing of the command line.
+//! [`run`] runs a [`Hub`]. The command line starts it and calls it over HTTP, as every other client does.
 //!
-//! * [`automation`]: lets schedules and rules act.
+//! * [`automation`]: runs schedules and rules.
 //! * [`bridges`]: Hue bridges, and bulbs that they take over.
-//! * [`config`]: what the owner decides in `mains.toml`.
-//! * [`registry`]: keeps contact with every plug; nobody else opens a socket to one.
-//! * [`energy`]: what plugs used, and what it cost.
-//! * [`rule`]: what switches by what a plug does.
-//! * [`schedule`]: what switches by the clock and the sun.
-//! * [`store`]: what outlives the process. A trait, and SQLite behind it.
-//! * [`recorder`]: takes readings into the store, off the path of everything else.
+//! * [`config`]: settings from `mains.toml`.
+//! * [`registry`]: keeps contact with every plug, and alone opens sockets to plugs.
+//! * [`energy`]: energy and cost of plugs.
+//! * [`rule`]: decisions of rules.
+//! * [`schedule`]: times of schedules.
+//! * [`store`]: persistent state, behind traits that SQLite implements.
+//! * [`recorder`]: writes readings to the store, off the path of everything else.
 //! * [`state_lock`]: exclusive use of a state directory.
-//! * [`repository`]: the documents that people make, in memory and in the store.
-//! * [`event`]: news, for everybody who listens, and the last thousands of them for who was away.
-//! * [`http`]: what is answered over HTTP. [`auth`]: to whom. [`server`]: over which connections.
+//! * [`repository`]: collections of documents, in memory and in the store.
+//! * [`event`]: the event bus, with the last thousands of events for subscribers that were away.
+//! * [`http`]: the HTTP API. [`auth`]: access control. [`server`]: connections.
 //!
 //! Commands go down to the one task that owns a plug; events come up by broadcast; state is read from a snapshot.
 

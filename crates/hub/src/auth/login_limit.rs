@@ -82,7 +82,7 @@ impl LoginLimiter {
     }
 }
 
-/// Returns the /64 network of an IPv6 address, since whoever has one address of it has all; any other address unchanged.
+/// Returns the /64 network of an IPv6 address, since the holder of one address has all of it; any other address unchanged.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) if !v6.is_loopback() => {

@@ -92,7 +92,7 @@ async fn three_paths_are_open_and_no_other() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
-    /// No path lets anybody through who is not known, whatever is in it.
+    /// No path gives access without credentials.
     #[test]
     fn no_other_path_is_open(paths in prop::collection::vec("/[a-z0-9/.%;:@&=+$,~?_-]{0,30}", 20)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -1,4 +1,4 @@
-//! A hub's front door with a few rooms behind it, and somebody who knocks.
+//! Access control around a few routes, and requests to them.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -175,7 +175,7 @@ impl TestHub {
         answer.cookie()
     }
 
-    /// Tells whether this request reaches a room.
+    /// Returns true if this request reaches a route.
     pub(super) async fn lets_in(&self, asking: AuthRequest) -> bool {
         self.ask(asking).await.status == StatusCode::OK
     }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{LIMITS, TEST_TIMEOUT, TestServer, all, until};
 use crate::server::Limits;
 
-/// Sends a byte every now and then until nobody listens any more; returns how long that took.
+/// Sends a byte now and then until the connection ends; returns how long that took.
 async fn trickle(stream: &mut TcpStream, byte: u8) -> Duration {
     let start = Instant::now();
     let mut buffer = [0; 64];
