@@ -8,7 +8,7 @@ use crate::reply::{BadReply, BridgeError, ReplyError};
 
 /// Reason why no reply arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum NoReplyReason {
+pub enum HueNoReplyReason {
     /// Nothing arrived in time.
     #[error("timed out")]
     TimedOut,
@@ -60,7 +60,7 @@ pub enum CertificateProblem {
 pub enum CloudError {
     /// It does not reply, perhaps because there is no internet connection.
     #[error("no reply: {0}")]
-    NoReply(NoReplyReason),
+    NoReply(HueNoReplyReason),
     /// It was asked too often (429).
     #[error("too many requests from this network (status 429)")]
     TooOften,
@@ -81,23 +81,23 @@ pub enum HueError {
     NoReply {
         /// Its address.
         at: String,
-        /// Why.
-        reason: NoReplyReason,
+        /// The reason.
+        reason: HueNoReplyReason,
     },
     /// The bridge replies, but not on the port that starts a touchlink.
     #[error("bridge {at} does not reply on port 30000 (its firmware may not offer it): {reason}")]
     NoTouchlink {
         /// The bridge.
         at: String,
-        /// Why.
-        reason: NoReplyReason,
+        /// The reason.
+        reason: HueNoReplyReason,
     },
     /// The device at the address is not a Hue bridge.
     #[error("{at}: {problem}")]
     NotABridge {
         /// Its address.
         at: String,
-        /// What is wrong.
+        /// The problem.
         problem: NotABridge,
     },
     /// Another bridge than the requested one replies.
@@ -115,7 +115,7 @@ pub enum HueError {
     Certificate {
         /// Its address.
         at: String,
-        /// What is wrong.
+        /// The problem.
         problem: CertificateProblem,
     },
     /// The bridge refused.
@@ -183,7 +183,7 @@ pub enum HueError {
     Unfinished {
         /// The state that was reached, and how to continue.
         state: String,
-        /// Why the flow stopped; it decides the kind of the failure.
+        /// The error that stopped the flow; it decides the kind of the failure.
         #[source]
         cause: Box<HueError>,
     },
@@ -193,9 +193,9 @@ pub enum HueError {
     /// A file or an interface of this computer cannot be used.
     #[error("{what}")]
     Local {
-        /// What could not be done.
+        /// The failed operation.
         what: String,
-        /// Why.
+        /// The reason.
         #[source]
         source: io::Error,
     },

@@ -1,4 +1,4 @@
-//! The things that are done with a bridge, each an async function over a [`BridgeTransport`](crate::BridgeTransport) and an
+//! The things that are done with a bridge, each an async function over a [`HueTransport`](crate::HueTransport) and an
 //! [`Operator`](crate::Operator).
 //!
 //! The functions know no runtime and no socket, so tests run them against a simulation in virtual time. Dropping one stops it
@@ -26,11 +26,11 @@ mod tests {
     use crate::journal::Journal;
     use crate::operator::Operator;
     use crate::request::Method;
-    use crate::transport::BridgeTransport;
+    use crate::transport::HueTransport;
 
     /// A flow runs as a task of the hub, so its future has to be `Send`; that it compiles is the test.
     #[expect(dead_code, reason = "compiled, not called")]
-    fn flows_can_move_between_threads<T: BridgeTransport, O: Operator, J: Journal>(
+    fn flows_can_move_between_threads<T: HueTransport, O: Operator, J: Journal>(
         bridge: &BridgeClient<'_, T>,
         operator: &O,
         journal: &J,

@@ -117,7 +117,7 @@ impl<'de> Deserialize<'de> for ApiVersion {
 
 /// The model of a bridge.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BridgeModel {
+pub enum HueModel {
     /// BSB001, round, 2012. HTTP only.
     Round,
     /// BSB002, square, 2015.
@@ -128,7 +128,7 @@ pub enum BridgeModel {
     Other(String),
 }
 
-impl BridgeModel {
+impl HueModel {
     /// Returns the vendor's model id.
     pub fn as_str(&self) -> &str {
         match self {
@@ -140,7 +140,7 @@ impl BridgeModel {
     }
 }
 
-impl From<&str> for BridgeModel {
+impl From<&str> for HueModel {
     fn from(text: &str) -> Self {
         [Self::Round, Self::Square, Self::Pro]
             .into_iter()
@@ -149,13 +149,13 @@ impl From<&str> for BridgeModel {
     }
 }
 
-impl Serialize for BridgeModel {
+impl Serialize for HueModel {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
     }
 }
 
-impl<'de> Deserialize<'de> for BridgeModel {
+impl<'de> Deserialize<'de> for HueModel {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Self::from(String::deserialize(deserializer)?.as_str()))
     }
@@ -186,7 +186,7 @@ pub struct BridgeIdentity {
     /// Its id; old firmware reports only the MAC, the oldest neither.
     pub id: Option<BridgeId>,
     /// The model.
-    pub model: BridgeModel,
+    pub model: HueModel,
     /// The name that the owner gave it.
     pub name: Option<String>,
     /// The firmware version.
@@ -223,8 +223,7 @@ impl BridgeIdentity {
             ));
         }
         // Only the round bridge was ever sold with firmware that does not report its model.
-        let model =
-            text("modelid").map_or(BridgeModel::Round, |text| BridgeModel::from(text.as_str()));
+        let model = text("modelid").map_or(HueModel::Round, |text| HueModel::from(text.as_str()));
         Ok(Self {
             id,
             model,
@@ -237,8 +236,8 @@ impl BridgeIdentity {
     /// Tells whether the API has `touchlink` in the configuration. A bridge without a version is too old.
     pub fn has_rest_touchlink(&self) -> bool {
         match self.model {
-            BridgeModel::Square | BridgeModel::Pro => true,
-            BridgeModel::Round | BridgeModel::Other(_) => {
+            HueModel::Square | HueModel::Pro => true,
+            HueModel::Round | HueModel::Other(_) => {
                 self.api.is_some_and(|api| api >= ApiVersion::TOUCHLINK)
             }
         }
@@ -249,17 +248,17 @@ impl BridgeIdentity {
         use TouchlinkMethod::{Rest, Tcp30000};
         match self.model {
             // Only the round bridge ever had the port.
-            BridgeModel::Square | BridgeModel::Pro => (Rest, None),
-            BridgeModel::Round | BridgeModel::Other(_) if self.has_rest_touchlink() => {
+            HueModel::Square | HueModel::Pro => (Rest, None),
+            HueModel::Round | HueModel::Other(_) if self.has_rest_touchlink() => {
                 (Rest, Some(Tcp30000))
             }
-            BridgeModel::Round | BridgeModel::Other(_) => (Tcp30000, Some(Rest)),
+            HueModel::Round | HueModel::Other(_) => (Tcp30000, Some(Rest)),
         }
     }
 
     /// Tells whether the bridge has an entertainment stream, with a key of its own.
     pub fn has_client_key(&self) -> bool {
-        matches!(self.model, BridgeModel::Square | BridgeModel::Pro)
+        matches!(self.model, HueModel::Square | HueModel::Pro)
     }
 }
 
@@ -279,7 +278,7 @@ mod tests {
     fn the_square_one() {
         let bridge = parse(SQUARE);
         assert_eq!(bridge.id.as_ref().unwrap().as_str(), "001788fffe010203");
-        assert_eq!(bridge.model, BridgeModel::Square);
+        assert_eq!(bridge.model, HueModel::Square);
         assert_eq!(bridge.api.unwrap().to_string(), "1.43.0");
         assert_eq!(bridge.touchlink_methods(), (TouchlinkMethod::Rest, None));
         assert!(bridge.has_client_key());
@@ -288,7 +287,7 @@ mod tests {
     #[test]
     fn the_round_one() {
         let bridge = parse(ROUND);
-        assert_eq!(bridge.model, BridgeModel::Round);
+        assert_eq!(bridge.model, HueModel::Round);
         assert_eq!(
             bridge.touchlink_methods(),
             (TouchlinkMethod::Rest, Some(TouchlinkMethod::Tcp30000))
@@ -300,7 +299,7 @@ mod tests {
     fn the_oldest_one_tells_next_to_nothing() {
         let bridge = parse(OLDEST);
         assert_eq!((bridge.id.clone(), bridge.api), (None, None));
-        assert_eq!(bridge.model, BridgeModel::Round);
+        assert_eq!(bridge.model, HueModel::Round);
         assert_eq!(
             bridge.touchlink_methods(),
             (TouchlinkMethod::Tcp30000, Some(TouchlinkMethod::Rest))

@@ -36,7 +36,7 @@ pub struct MoveRecord {
     pub known_at_target: Vec<String>,
     /// The finished steps, in their order.
     pub steps: Vec<MoveStep>,
-    /// Whether nothing is left to do.
+    /// True if nothing is left to do.
     pub ended: bool,
 }
 

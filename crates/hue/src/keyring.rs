@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::address::Address;
 use crate::error::HueError;
 use crate::fingerprint::Fingerprint;
-use crate::identity::{ApiVersion, BridgeId, BridgeIdentity, BridgeModel};
+use crate::identity::{ApiVersion, BridgeId, BridgeIdentity, HueModel};
 use crate::key::AppKey;
 
 /// Maximum number of bridges.
@@ -46,7 +46,7 @@ pub struct PairedBridge {
     #[serde(default)]
     pub name: Option<String>,
     /// The model.
-    pub model: BridgeModel,
+    pub model: HueModel,
     /// The last firmware version.
     #[serde(default)]
     pub software: Option<String>,
@@ -56,7 +56,7 @@ pub struct PairedBridge {
     /// The self-signed certificate that the owner accepted; `None` if the vendor signed it, and without HTTPS.
     #[serde(default)]
     pub pin: Option<Fingerprint>,
-    /// Whether the bridge has shown a certificate signed by the vendor. From then on no other is accepted.
+    /// True once the bridge has shown a certificate signed by the vendor. From then on no other is accepted.
     #[serde(default)]
     pub root_signed: bool,
     /// The time of the pairing.

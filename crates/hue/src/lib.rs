@@ -31,19 +31,19 @@ pub mod tcp30000;
 pub mod transport;
 
 pub use address::{Address, BridgeName, Scheme};
-pub use error::{CertificateProblem, CloudError, HueError, NoReplyReason};
+pub use error::{CertificateProblem, CloudError, HueError, HueNoReplyReason};
 pub use fingerprint::Fingerprint;
 pub use flow::{
     BridgeClient, ClipReply, MoveOptions, MoveResult, MoveSource, PairOptions, SearchResult,
     TakeoverMethod, TakeoverOptions, TakeoverResult,
 };
-pub use identity::{ApiVersion, BridgeId, BridgeIdentity, BridgeModel, TouchlinkMethod};
+pub use identity::{ApiVersion, BridgeId, BridgeIdentity, HueModel, TouchlinkMethod};
 pub use journal::{Journal, JournalDir, MoveRecord};
 pub use key::AppKey;
 pub use keyring::{KeyRing, KeyRingError, PairedBridge};
 pub use lights::{Light, NewLight};
 pub use operator::{FlowProgress, FlowQuestion, MoveStep, Operator};
 pub use reply::{BadReply, BridgeError, BridgeErrorKind};
-pub use request::{BridgeRequest, Method, RequestTarget};
+pub use request::{HueRequest, Method, RequestTarget};
 pub use serial::BulbSerial;
-pub use transport::{BridgeReply, BridgeTransport};
+pub use transport::{BridgeReply, HueTransport};

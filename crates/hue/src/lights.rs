@@ -44,7 +44,7 @@ pub struct Light {
     pub unique_id: Option<String>,
     /// Its model, e.g. `LCT007`.
     pub model: Option<String>,
-    /// Whether the bridge can reach it.
+    /// Reachability, if reported.
     pub reachable: Option<bool>,
 }
 

@@ -29,14 +29,14 @@ pub enum FlowProgress {
     },
     /// A touchlink begins.
     Touchlink {
-        /// How it is started.
+        /// The method that starts it.
         via: TouchlinkMethod,
     },
     /// The preferred touchlink method is not available, the other one is tried.
     FallBack {
         /// The method that is tried now.
         to: TouchlinkMethod,
-        /// Why the first is not available.
+        /// The reason.
         why: String,
     },
     /// The result of the touchlink as the bridge reports it; `None` where it reports none.
@@ -78,7 +78,7 @@ pub enum FlowQuestion {
         light: String,
         /// The bridge that has the light.
         from: String,
-        /// Whether the bridge can reach it. An unreachable light is not reset, and has to be taken over by hand.
+        /// False if the bridge cannot reach it. An unreachable light is not reset, and has to be taken over by hand.
         reachable: bool,
     },
     /// Asked while a light blinks, to confirm that it is the right one.

@@ -68,7 +68,7 @@ pub enum RequestTarget {
 
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BridgeRequest {
+pub struct HueRequest {
     /// The method.
     pub method: Method,
     /// The path.
@@ -77,7 +77,7 @@ pub struct BridgeRequest {
     pub body: Option<String>,
 }
 
-impl BridgeRequest {
+impl HueRequest {
     /// Creates a request below `/api/<key>` without a body.
     pub fn keyed(method: Method, path: impl Into<String>) -> Self {
         Self {
@@ -129,7 +129,7 @@ impl BridgeRequest {
 }
 
 /// Writes the request without the key.
-impl fmt::Display for BridgeRequest {
+impl fmt::Display for HueRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.target {
             RequestTarget::Public(path) => match split_key(path) {
@@ -159,15 +159,15 @@ mod tests {
     #[test]
     fn a_call_is_shown_without_its_key() {
         let key: AppKey = "KEY0".parse().unwrap();
-        let request = BridgeRequest::keyed(Method::Put, "/config")
-            .with(&serde_json::json!({"touchlink": true}));
+        let request =
+            HueRequest::keyed(Method::Put, "/config").with(&serde_json::json!({"touchlink": true}));
         assert_eq!(request.path(Some(&key)).as_str(), "/api/KEY0/config");
         assert_eq!(request.to_string(), "PUT /api/<key>/config");
         // V1: the eighteen bytes.
         let body = b"\x7b\x22\x74\x6f\x75\x63\x68\x6c\x69\x6e\x6b\x22\x3a\x74\x72\x75\x65\x7d";
         assert_eq!(request.body.unwrap().as_bytes(), body);
         assert_eq!(
-            BridgeRequest::keyed(Method::Get, "/lights")
+            HueRequest::keyed(Method::Get, "/lights")
                 .path(None)
                 .as_str(),
             "/api/nobody/lights"
@@ -184,9 +184,9 @@ mod tests {
             ("/api/KEY0KEY0KEY0KEY0KEY0?x", "GET /api/<key>?x"),
             ("/description.xml", "GET /description.xml"),
         ] {
-            assert_eq!(BridgeRequest::public(path).to_string(), shown);
+            assert_eq!(HueRequest::public(path).to_string(), shown);
         }
-        let typed = |path| BridgeRequest::public(path).typed_key();
+        let typed = |path| HueRequest::public(path).typed_key();
         assert_eq!(typed("/api/config"), None);
         assert_eq!(
             typed("/api/KEY0KEY0KEY0/lights"),

@@ -35,7 +35,7 @@ pub struct TouchlinkExchange {
     deadline: Instant,
     is_echoed: bool,
     line: Vec<u8>,
-    /// Whether the rest of an overlong line is being skipped.
+    /// True while the rest of an overlong line is skipped.
     is_skipping: bool,
     outcome: Option<TouchlinkOutcome>,
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::HueError;
 use crate::key::AppKey;
-use crate::request::BridgeRequest;
+use crate::request::HueRequest;
 use crate::tcp30000::TouchlinkOutcome;
 
 /// The HTTP reply of a bridge.
@@ -18,13 +18,13 @@ pub struct BridgeReply {
 }
 
 /// One bridge, and the time. Implemented by [`BridgeConnection`](crate::net::BridgeConnection), and by simulations in tests.
-pub trait BridgeTransport: Send + Sync {
+pub trait HueTransport: Send + Sync {
     /// Sends a request and returns the reply, whatever its status.
     ///
     /// An overloaded bridge (429, 503) is asked again within bounds; no other request is repeated.
     fn send(
         &self,
-        request: &BridgeRequest,
+        request: &HueRequest,
         key: Option<&AppKey>,
     ) -> impl Future<Output = Result<BridgeReply, HueError>> + Send;
 

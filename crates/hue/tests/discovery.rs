@@ -22,7 +22,7 @@ use hue::net::{
     BridgeTimeouts, CertificateTrust, DiscoveryOptions, FoundBridge, NetworkConfig, discover,
     locate, open,
 };
-use hue::{BridgeId, BridgeModel, BridgeName, HueError, KeyRing, PairedBridge};
+use hue::{BridgeId, BridgeName, HueError, HueModel, KeyRing, PairedBridge};
 use mdns_sd::{IfKind, ServiceDaemon, ServiceInfo};
 
 const SQUARE: &str = r#"{"name":"Hue Bridge","swversion":"1943185030","apiversion":"1.43.0","mac":"00:17:88:01:02:03","bridgeid":"001788FFFE010203","modelid":"BSB002"}"#;
@@ -110,7 +110,7 @@ async fn moved(ring: &KeyRing) {
         key: "KEY0".parse().unwrap(),
         address: "http://127.0.0.31".parse().unwrap(),
         name: None,
-        model: BridgeModel::Round,
+        model: HueModel::Round,
         software: None,
         api: None,
         pin: None,

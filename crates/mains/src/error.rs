@@ -312,7 +312,7 @@ mod tests {
     #[test]
     fn what_a_bridge_says_or_does_not_say() {
         use hue::reply::BadReply;
-        use hue::{BridgeError, NoReplyReason};
+        use hue::{BridgeError, HueNoReplyReason};
         let at = || "192.0.2.10".to_owned();
         let api = |number| BridgeError {
             number,
@@ -324,7 +324,7 @@ mod tests {
         let table = [
             (HueError::NoSuchBridge(id()), 3),
             (
-                HueError::Cloud(CloudError::NoReply(NoReplyReason::TimedOut)),
+                HueError::Cloud(CloudError::NoReply(HueNoReplyReason::TimedOut)),
                 4,
             ),
             (HueError::Cloud(CloudError::TooOften), 5),
@@ -347,14 +347,14 @@ mod tests {
             (
                 HueError::NoReply {
                     at: at(),
-                    reason: NoReplyReason::Refused,
+                    reason: HueNoReplyReason::Refused,
                 },
                 4,
             ),
             (
                 HueError::NoTouchlink {
                     at: at(),
-                    reason: NoReplyReason::Refused,
+                    reason: HueNoReplyReason::Refused,
                 },
                 4,
             ),

@@ -39,7 +39,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 /// A bridge that was paired with.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Bridge)]
-struct BridgeView {
+struct BridgeDocument {
     #[schema(value_type = schema::BridgeId)]
     id: BridgeId,
     /// Where it was last seen.
@@ -60,7 +60,7 @@ struct BridgeView {
     paired_at: Timestamp,
 }
 
-impl From<PairedBridge> for BridgeView {
+impl From<PairedBridge> for BridgeDocument {
     fn from(entry: PairedBridge) -> Self {
         Self {
             id: entry.id,
@@ -76,7 +76,8 @@ impl From<PairedBridge> for BridgeView {
 
 /// A bridge that a search found.
 #[derive(Debug, Serialize, ToSchema)]
-struct FoundBridge {
+#[schema(as = FoundBridge)]
+struct FoundBridgeDocument {
     /// Unknown with the oldest firmware.
     #[schema(value_type = Option<schema::BridgeId>, required)]
     id: Option<BridgeId>,
@@ -97,7 +98,7 @@ struct FoundBridge {
     paired: bool,
 }
 
-impl FoundBridge {
+impl FoundBridgeDocument {
     fn new(found: net::FoundBridge, known: &[PairedBridge]) -> Self {
         let BridgeIdentity {
             id,
@@ -120,26 +121,33 @@ impl FoundBridge {
 
 /// The bridges that were paired with, by id.
 #[utoipa::path(get, path = "/api/v1/bridges", tag = "bridges", operation_id = "bridges",
-    responses((status = 200, description = "The bridges", body = Vec<BridgeView>)))]
-async fn list(State(hub): State<Hub>, params: Params) -> Result<Json<Vec<BridgeView>>, Problem> {
+    responses((status = 200, description = "The bridges", body = Vec<BridgeDocument>)))]
+async fn list(
+    State(hub): State<Hub>,
+    params: Params,
+) -> Result<Json<Vec<BridgeDocument>>, Problem> {
     params.only(&[])?;
     let bridges = hub.bridges().all()?;
-    Ok(Json(bridges.into_iter().map(BridgeView::from).collect()))
+    Ok(Json(
+        bridges.into_iter().map(BridgeDocument::from).collect(),
+    ))
 }
 
 /// Searches the network for bridges. Only this network is asked, never the vendor.
 #[utoipa::path(post, path = "/api/v1/bridges/discover", tag = "bridges", operation_id = "discover_bridges",
     request_body = Option<Discover>,
-    responses((status = 200, description = "What answered", body = Vec<FoundBridge>)))]
+    responses((status = 200, description = "What answered", body = Vec<FoundBridgeDocument>)))]
 async fn discover(
     State(hub): State<Hub>,
     MaybeJson(body): MaybeJson<Discover>,
-) -> Result<Json<Vec<FoundBridge>>, Problem> {
+) -> Result<Json<Vec<FoundBridgeDocument>>, Problem> {
     let found = hub.bridges().discover(body.wait()?).await?;
     let known = hub.bridges().all()?;
     let found = found.into_iter();
     Ok(Json(
-        found.map(|found| FoundBridge::new(found, &known)).collect(),
+        found
+            .map(|found| FoundBridgeDocument::new(found, &known))
+            .collect(),
     ))
 }
 
@@ -162,9 +170,9 @@ struct Pairing {
 #[utoipa::path(post, path = "/api/v1/bridges", tag = "bridges", operation_id = "pair_bridge",
     request_body = Pairing,
     responses(
-        (status = 201, description = "The hub has a key for it now", body = BridgeView,
+        (status = 201, description = "The hub has a key for it now", body = BridgeDocument,
             headers(("Location" = String, description = "Its path"))),
-        (status = 200, description = "The hub had been paired with it before", body = BridgeView,
+        (status = 200, description = "The hub had been paired with it before", body = BridgeDocument,
             headers(("Location" = String, description = "Its path"))),
         (status = 409, description = "Its certificate is its own: `certificate` says which", body = ProblemJson, content_type = "application/problem+json"),
         (status = 502, description = "Its button was not pressed, or it is no bridge", body = ProblemJson, content_type = "application/problem+json"),
@@ -191,7 +199,7 @@ async fn pair(
         false => StatusCode::OK,
     };
     let location = format!("/api/v1/bridges/{}", entry.id);
-    let bridge = Json(BridgeView::from(entry));
+    let bridge = Json(BridgeDocument::from(entry));
     Ok((status, [(LOCATION, location)], bridge).into_response())
 }
 
@@ -212,12 +220,12 @@ fn not_paired(error: HueError) -> Problem {
 /// One bridge that was paired with.
 #[utoipa::path(get, path = "/api/v1/bridges/{id}", tag = "bridges", operation_id = "bridge",
     params(("id" = schema::BridgePath, Path, description = "The bridge's id")),
-    responses((status = 200, description = "The bridge", body = BridgeView)))]
+    responses((status = 200, description = "The bridge", body = BridgeDocument)))]
 async fn one(
     State(hub): State<Hub>,
     BridgePath(id): BridgePath,
     params: Params,
-) -> Result<Json<BridgeView>, Problem> {
+) -> Result<Json<BridgeDocument>, Problem> {
     params.only(&[])?;
     Ok(Json(hub.bridges().one(&id)?.into()))
 }

@@ -9,8 +9,8 @@ use crate::identity::BridgeIdentity;
 use crate::key::AppKey;
 use crate::lights::{self, Light, LightNameError};
 use crate::reply::{self, BridgeErrorKind, ReplyError};
-use crate::request::{BridgeRequest, Method};
-use crate::transport::{BridgeReply, BridgeTransport};
+use crate::request::{HueRequest, Method};
+use crate::transport::{BridgeReply, HueTransport};
 
 /// Delay before the one retry after an internal error of the bridge.
 pub(super) const INTERNAL_ERROR_DELAY: Duration = Duration::from_secs(5);
@@ -28,7 +28,7 @@ pub struct BridgeClient<'a, T> {
     pub key: Option<AppKey>,
 }
 
-impl<'a, T: BridgeTransport> BridgeClient<'a, T> {
+impl<'a, T: HueTransport> BridgeClient<'a, T> {
     /// Creates a client. The address serves as the name of a bridge that reports no id.
     pub fn new(
         transport: &'a T,
@@ -50,19 +50,19 @@ impl<'a, T: BridgeTransport> BridgeClient<'a, T> {
 
     /// Reads a resource below `/api/<key>`.
     pub(super) async fn get(&self, path: &str) -> Result<Map<String, Value>, HueError> {
-        self.send_with_retry(&BridgeRequest::keyed(Method::Get, path), reply::object)
+        self.send_with_retry(&HueRequest::keyed(Method::Get, path), reply::object)
             .await
     }
 
     /// Changes something.
-    pub(super) async fn change(&self, request: &BridgeRequest) -> Result<Vec<Value>, HueError> {
+    pub(super) async fn change(&self, request: &HueRequest) -> Result<Vec<Value>, HueError> {
         self.send_with_retry(request, reply::changes).await
     }
 
     /// Sends a request, and once more after an internal error of the bridge.
     async fn send_with_retry<R>(
         &self,
-        request: &BridgeRequest,
+        request: &HueRequest,
         parse: fn(u16, &[u8]) -> Result<R, ReplyError>,
     ) -> Result<R, HueError> {
         match self.send_once(request, parse).await {
@@ -77,7 +77,7 @@ impl<'a, T: BridgeTransport> BridgeClient<'a, T> {
     /// Sends a request once and parses the reply.
     pub(super) async fn send_once<R>(
         &self,
-        request: &BridgeRequest,
+        request: &HueRequest,
         parse: fn(u16, &[u8]) -> Result<R, ReplyError>,
     ) -> Result<R, HueError> {
         let not_paired = || HueError::NotPaired(self.name.clone());
@@ -105,9 +105,7 @@ impl<'a, T: BridgeTransport> BridgeClient<'a, T> {
 /// # Errors
 ///
 /// [`HueError`]: no reply, a key that the bridge does not know, an unintelligible reply.
-pub async fn lights<T: BridgeTransport>(
-    bridge: &BridgeClient<'_, T>,
-) -> Result<Vec<Light>, HueError> {
+pub async fn lights<T: HueTransport>(bridge: &BridgeClient<'_, T>) -> Result<Vec<Light>, HueError> {
     Ok(lights::parse_all(&bridge.get("/lights").await?))
 }
 
@@ -116,7 +114,7 @@ pub async fn lights<T: BridgeTransport>(
 /// # Errors
 ///
 /// As [`lights()`]; [`HueError::NoSuchLight`], [`HueError::SeveralLights`].
-pub async fn find_light<T: BridgeTransport>(
+pub async fn find_light<T: HueTransport>(
     bridge: &BridgeClient<'_, T>,
     name: &str,
 ) -> Result<Light, HueError> {

@@ -7,8 +7,8 @@ use super::client::BridgeClient;
 use crate::error::HueError;
 use crate::json;
 use crate::reply::{self, BadReply, BridgeError, ReplyError};
-use crate::request::{BridgeRequest, Method, RequestTarget};
-use crate::transport::{BridgeReply, BridgeTransport};
+use crate::request::{HueRequest, Method, RequestTarget};
+use crate::transport::{BridgeReply, HueTransport};
 
 /// Maximum length of a path.
 const MAX_PATH: usize = 1024;
@@ -64,13 +64,13 @@ pub struct ClipReply {
 ///
 /// [`HueError::Usage`] with line and column for a body that is not JSON; [`HueError::NotPaired`] if a key is needed; no reply;
 /// [`HueError::BadReply`] for a reply that is not JSON.
-pub async fn clip<T: BridgeTransport>(
+pub async fn clip<T: HueTransport>(
     bridge: &BridgeClient<'_, T>,
     method: Method,
     path: &ClipTarget,
     body: Option<&[u8]>,
 ) -> Result<ClipReply, HueError> {
-    let request = BridgeRequest {
+    let request = HueRequest {
         method,
         target: path.0.clone(),
         body: check_body(method, body)?.map(str::to_owned),
@@ -115,7 +115,7 @@ pub fn check_body(method: Method, body: Option<&[u8]>) -> Result<Option<&str>, H
 }
 
 /// Returns the function that finds the error in a reply.
-fn success_check(request: &BridgeRequest) -> fn(u16, &[u8]) -> Result<(), ReplyError> {
+fn success_check(request: &HueRequest) -> fn(u16, &[u8]) -> Result<(), ReplyError> {
     match (&request.target, request.method) {
         (RequestTarget::V2(_), _) => check_v2,
         // Some paths are answered with a list, which may be empty.

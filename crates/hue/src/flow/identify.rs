@@ -6,15 +6,15 @@ use super::client::{BridgeClient, find_light};
 use crate::error::HueError;
 use crate::lights::Light;
 use crate::reply::BridgeErrorKind;
-use crate::request::{BridgeRequest, Method};
-use crate::transport::BridgeTransport;
+use crate::request::{HueRequest, Method};
+use crate::transport::HueTransport;
 
 /// Makes a light blink once.
 ///
 /// # Errors
 ///
 /// As [`find_light`]; the bridge's refusal.
-pub async fn identify<T: BridgeTransport>(
+pub async fn identify<T: HueTransport>(
     bridge: &BridgeClient<'_, T>,
     name: &str,
 ) -> Result<Light, HueError> {
@@ -24,11 +24,11 @@ pub async fn identify<T: BridgeTransport>(
 }
 
 /// Makes the light with this number blink once, even if it is off.
-pub(super) async fn blink<T: BridgeTransport>(
+pub(super) async fn blink<T: HueTransport>(
     bridge: &BridgeClient<'_, T>,
     id: &str,
 ) -> Result<(), HueError> {
-    let request = BridgeRequest::keyed(Method::Put, format!("/lights/{id}/state"))
+    let request = HueRequest::keyed(Method::Put, format!("/lights/{id}/state"))
         .with(&json!({ "alert": "select" }));
     match bridge.change(&request).await {
         // A light that is off blinks all the same.

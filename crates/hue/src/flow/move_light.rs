@@ -7,66 +7,16 @@
 mod arrival;
 mod fallback;
 mod steps;
-
-use serde::Serialize;
+mod types;
 
 use self::steps::{LightMove, find_moved};
+pub use self::types::{MoveOptions, MoveResult, MoveSource};
 use super::client::{BridgeClient, find_light, lights};
 use crate::error::HueError;
-use crate::identity::TouchlinkMethod;
 use crate::journal::{Journal, MoveRecord};
-use crate::lights::NewLight;
+use crate::lights::Light;
 use crate::operator::{FlowProgress, MoveStep, Operator};
-use crate::serial::BulbSerial;
-use crate::transport::BridgeTransport;
-
-/// The bridge that has the light.
-#[derive(Debug)]
-pub enum MoveSource<'s, 'b, T> {
-    /// It replies.
-    Bridge(&'s BridgeClient<'b, T>),
-    /// It no longer replies. A move whose light was deleted already can be finished without it.
-    Gone {
-        /// Its id, or its address where it reports no id.
-        name: String,
-        /// Why it does not reply.
-        why: HueError,
-    },
-}
-
-/// Options of [`move_light`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MoveOptions {
-    /// The serial number of the bulb, used if it does not join by itself.
-    pub serial: Option<BulbSerial>,
-    /// The touchlink method, used if the bulb does not join by itself.
-    pub via: Option<TouchlinkMethod>,
-    /// Maximum number of touchlinks, as [`TakeoverOptions::rounds`](super::TakeoverOptions::rounds).
-    pub rounds: u8,
-    /// The time of day in seconds since 1970, for the journal.
-    pub now: u64,
-}
-
-/// Result of [`move_light`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct MoveResult {
-    /// The light: its unique id, or its name where the bridge reports none.
-    pub light: String,
-    /// The bridge that had the light.
-    pub from: String,
-    /// The bridge that gets the light.
-    pub to: String,
-    /// Whether the light has arrived.
-    pub moved: bool,
-    /// The finished steps, including those of an earlier run.
-    pub steps: Vec<MoveStep>,
-    /// The light as it is listed now, if one of the two bridges has it.
-    #[serde(skip)]
-    pub now: Option<NewLight>,
-    /// Notes for people, above all where the bulb is if it has not arrived.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub notes: Vec<String>,
-}
+use crate::transport::HueTransport;
 
 /// Moves a light: the target searches for lights, the source deletes the light and thereby resets it, the target finds it.
 ///
@@ -80,7 +30,7 @@ pub struct MoveResult {
 ///
 /// As [`lights()`] for each bridge; [`HueError::NotConfirmed`] with nothing changed; [`HueError::Unfinished`] once the source has,
 /// or may have, deleted the light; [`HueError::Local`] for the journal, with nothing changed.
-pub async fn move_light<S: BridgeTransport, T: BridgeTransport, J: Journal, O: Operator>(
+pub async fn move_light<S: HueTransport, T: HueTransport, J: Journal, O: Operator>(
     source: MoveSource<'_, '_, S>,
     target: &BridgeClient<'_, T>,
     light: &str,
@@ -97,14 +47,7 @@ pub async fn move_light<S: BridgeTransport, T: BridgeTransport, J: Journal, O: O
             "source and target are the same bridge, {from}"
         )));
     }
-    let mut records = journal.records().map_err(|source| HueError::Local {
-        what: "the journal of an earlier move cannot be read; repair it, or delete it if that move is over"
-            .to_owned(),
-        source,
-    })?;
-    records.retain(|record| {
-        record.from == *from && record.to == target.name && record.has_light(light)
-    });
+    let records = find_records(journal, from, &target.name, light)?;
     let start = |source, record| LightMove {
         source,
         target,
@@ -134,17 +77,7 @@ pub async fn move_light<S: BridgeTransport, T: BridgeTransport, J: Journal, O: O
             if let Some(result) = moved_before(target, ended).await? {
                 return Ok(result);
             }
-            let record = MoveRecord {
-                began: options.now,
-                from: source.name.clone(),
-                to: target.name.clone(),
-                light: found.id.clone(),
-                name: found.name.clone(),
-                unique_id: found.unique_id.clone(),
-                known_at_target: Vec::new(),
-                steps: Vec::new(),
-                ended: false,
-            };
+            let record = new_record(&source.name, &target.name, &found, options.now);
             start(MoveSource::Bridge(source), record)
                 .begin(source, &found)
                 .await
@@ -160,8 +93,24 @@ pub async fn move_light<S: BridgeTransport, T: BridgeTransport, J: Journal, O: O
     }
 }
 
+/// Returns the records of earlier moves of a light between two bridges.
+fn find_records<J: Journal>(
+    journal: &J,
+    from: &str,
+    to: &str,
+    light: &str,
+) -> Result<Vec<MoveRecord>, HueError> {
+    let mut records = journal.records().map_err(|source| HueError::Local {
+        what: "the journal of an earlier move cannot be read; repair it, or delete it if that move is over"
+            .to_owned(),
+        source,
+    })?;
+    records.retain(|record| record.from == from && record.to == to && record.has_light(light));
+    Ok(records)
+}
+
 /// Returns the result of an earlier move if the target still has the light.
-async fn moved_before<T: BridgeTransport>(
+async fn moved_before<T: HueTransport>(
     target: &BridgeClient<'_, T>,
     ended: Option<&MoveRecord>,
 ) -> Result<Option<MoveResult>, HueError> {
@@ -178,17 +127,16 @@ async fn moved_before<T: BridgeTransport>(
     }))
 }
 
-impl MoveResult {
-    /// Describes how far a move has come, without notes.
-    fn new(record: &MoveRecord, moved: bool, now: Option<impl Into<NewLight>>) -> Self {
-        Self {
-            light: record.unique_id.as_ref().unwrap_or(&record.name).clone(),
-            from: record.from.clone(),
-            to: record.to.clone(),
-            moved,
-            steps: record.steps.clone(),
-            now: now.map(Into::into),
-            notes: Vec::new(),
-        }
+fn new_record(from: &str, to: &str, light: &Light, began: u64) -> MoveRecord {
+    MoveRecord {
+        began,
+        from: from.to_owned(),
+        to: to.to_owned(),
+        light: light.id.clone(),
+        name: light.name.clone(),
+        unique_id: light.unique_id.clone(),
+        known_at_target: Vec::new(),
+        steps: Vec::new(),
+        ended: false,
     }
 }

@@ -9,8 +9,8 @@ use crate::error::HueError;
 use crate::key::AppKey;
 use crate::operator::{FlowProgress, Operator};
 use crate::reply::{self, BadReply, BridgeErrorKind};
-use crate::request::{BridgeRequest, Method, RequestTarget};
-use crate::transport::{BridgeReply, BridgeTransport};
+use crate::request::{HueRequest, Method, RequestTarget};
+use crate::transport::{BridgeReply, HueTransport};
 
 /// Interval between two requests while the flow waits for the button.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -30,7 +30,7 @@ pub struct PairOptions {
 
 impl PairOptions {
     /// Default time for a person to walk to the bridge.
-    pub const DEFAULT_WAIT: Duration = Duration::from_secs(60);
+    pub const BUTTON_TIMEOUT: Duration = Duration::from_secs(60);
 }
 
 /// Returns the name under which a bridge lists a program, such as `mains#kitchen-pc`. Each half is truncated, and characters that
@@ -59,7 +59,7 @@ pub fn device_type(program: &str, device: &str) -> String {
 ///
 /// [`HueError::Refused`] with error 101 when the button was not pressed in time, with others at once; no reply; an unintelligible
 /// reply. No error contains what could be a key.
-pub async fn pair<T: BridgeTransport, O: Operator>(
+pub async fn pair<T: HueTransport, O: Operator>(
     bridge: &BridgeClient<'_, T>,
     operator: &O,
     options: &PairOptions,
@@ -90,7 +90,7 @@ pub async fn pair<T: BridgeTransport, O: Operator>(
     }
 }
 
-async fn request_key<T: BridgeTransport>(
+async fn request_key<T: HueTransport>(
     bridge: &BridgeClient<'_, T>,
     device_type: &str,
 ) -> Result<AppKey, HueError> {
@@ -99,7 +99,7 @@ async fn request_key<T: BridgeTransport>(
         true => json!({ "devicetype": device_type, "generateclientkey": true }),
         false => json!({ "devicetype": device_type }),
     };
-    let request = BridgeRequest {
+    let request = HueRequest {
         method: Method::Post,
         target: RequestTarget::Public("/api".to_owned()),
         body: Some(body.to_string()),

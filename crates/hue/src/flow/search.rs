@@ -7,12 +7,12 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::client::{BridgeClient, lights};
-use crate::error::{HueError, NoReplyReason};
+use crate::error::{HueError, HueNoReplyReason};
 use crate::lights::{Light, MAX_LIGHTS, NewLight};
 use crate::operator::{FlowProgress, Operator};
-use crate::request::{BridgeRequest, Method};
+use crate::request::{HueRequest, Method};
 use crate::serial::BulbSerial;
-use crate::transport::BridgeTransport;
+use crate::transport::HueTransport;
 
 /// Interval between two polls of a search.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
@@ -41,7 +41,7 @@ pub struct SearchResult {
 /// # Errors
 ///
 /// As [`lights()`]; the bridge's refusal. Finding nothing is not an error.
-pub async fn search<T: BridgeTransport, O: Operator>(
+pub async fn search<T: HueTransport, O: Operator>(
     bridge: &BridgeClient<'_, T>,
     operator: &O,
     serials: &[BulbSerial],
@@ -63,7 +63,7 @@ pub async fn search<T: BridgeTransport, O: Operator>(
 }
 
 /// Waits for a search that another program started. Returns whether it has finished.
-pub(super) async fn wait_until_idle<T: BridgeTransport, O: Operator>(
+pub(super) async fn wait_until_idle<T: HueTransport, O: Operator>(
     bridge: &BridgeClient<'_, T>,
     operator: &O,
 ) -> Result<bool, HueError> {
@@ -82,7 +82,7 @@ pub(super) async fn wait_until_idle<T: BridgeTransport, O: Operator>(
 }
 
 /// Starts a search. Starting it again while it runs only prolongs it.
-pub(super) async fn start<T: BridgeTransport>(
+pub(super) async fn start<T: HueTransport>(
     bridge: &BridgeClient<'_, T>,
     serials: &[BulbSerial],
 ) -> Result<(), HueError> {
@@ -90,12 +90,12 @@ pub(super) async fn start<T: BridgeTransport>(
         [] => json!({}),
         serials => json!({ "deviceid": serials }),
     };
-    let request = BridgeRequest::keyed(Method::Post, "/lights").with(&body);
+    let request = HueRequest::keyed(Method::Post, "/lights").with(&body);
     match bridge.change(&request).await {
         // The request may have arrived although the reply was lost; the status shows whether it has.
         Err(HueError::NoReply {
             at,
-            reason: reason @ (NoReplyReason::TimedOut | NoReplyReason::Closed),
+            reason: reason @ (HueNoReplyReason::TimedOut | HueNoReplyReason::Closed),
         }) => match SearchStatus::read(bridge).await {
             Ok(status) if status.is_active() => Ok(()),
             _ => Err(HueError::NoReply { at, reason }),
@@ -113,7 +113,7 @@ struct SearchStatus {
 }
 
 impl SearchStatus {
-    async fn read<T: BridgeTransport>(bridge: &BridgeClient<'_, T>) -> Result<Self, HueError> {
+    async fn read<T: HueTransport>(bridge: &BridgeClient<'_, T>) -> Result<Self, HueError> {
         Ok(Self::parse(&bridge.get("/lights/new").await?))
     }
 
@@ -140,7 +140,7 @@ pub(super) struct LightSearch<'s, 'b, T, O> {
     known: HashSet<String>,
 }
 
-impl<'s, 'b, T: BridgeTransport, O: Operator> LightSearch<'s, 'b, T, O> {
+impl<'s, 'b, T: HueTransport, O: Operator> LightSearch<'s, 'b, T, O> {
     /// Waits until no other search runs, and records the lights that are there.
     pub(super) async fn begin(
         bridge: &'s BridgeClient<'b, T>,
@@ -248,7 +248,7 @@ struct SearchRun {
     previous: Option<String>,
     has_begun: bool,
     ids: BTreeSet<String>,
-    /// Whether the last polls have shown another light.
+    /// True if the last polls have shown another light.
     has_news: bool,
     failed_polls: u32,
 }
@@ -265,7 +265,7 @@ impl SearchRun {
     }
 
     /// Polls the status and returns whether the search is over. Some failures are tolerated, because the search goes on meanwhile.
-    async fn poll<T: BridgeTransport>(
+    async fn poll<T: HueTransport>(
         &mut self,
         bridge: &BridgeClient<'_, T>,
         elapsed: Duration,

@@ -12,9 +12,9 @@ use crate::identity::TouchlinkMethod;
 use crate::lights::{Light, NewLight};
 use crate::operator::{FlowProgress, FlowQuestion, Operator};
 use crate::serial::BulbSerial;
-use crate::transport::BridgeTransport;
+use crate::transport::HueTransport;
 
-pub(super) use touchlink::{Capture, TouchlinkTakeover};
+pub(super) use touchlink::{TouchlinkCapture, TouchlinkTakeover};
 
 /// Maximum number of new lights that are made to blink.
 const MAX_BLINKS: usize = 5;
@@ -29,7 +29,7 @@ pub struct TakeoverOptions {
     pub via: Option<TouchlinkMethod>,
     /// The serial number of the bulb. With it there is no touchlink: the bridge calls this bulb at any distance.
     pub serial: Option<BulbSerial>,
-    /// Whether to search first, for a bulb fresh from the factory.
+    /// Searches first, for a bulb fresh from the factory.
     pub search_first: bool,
     /// Maximum number of touchlinks; each but the first needs confirmation. One where the operator cannot be asked.
     pub rounds: u8,
@@ -76,8 +76,7 @@ pub struct TakeoverResult {
     pub bridge: String,
     /// The method.
     pub via: TakeoverMethod,
-    /// Whether a bulb was captured: as the bridge reports it, `true` also when the light then appeared, and `None` where it is
-    /// unknown.
+    /// The capture as the bridge reports it; `true` also when the light then appeared, `None` if unknown.
     pub captured: Option<bool>,
     /// The new lights.
     pub new_lights: Vec<NewLight>,
@@ -101,7 +100,7 @@ impl TakeoverResult {
 ///
 /// [`HueError::NotConfirmed`] before anything was changed; as [`lights`](super::lights()); the bridge's refusal;
 /// [`HueError::Unfinished`] for a failure after the touchlink.
-pub async fn takeover<T: BridgeTransport, O: Operator>(
+pub async fn takeover<T: HueTransport, O: Operator>(
     bridge: &BridgeClient<'_, T>,
     operator: &O,
     options: &TakeoverOptions,
@@ -110,14 +109,14 @@ pub async fn takeover<T: BridgeTransport, O: Operator>(
     if options.search_first {
         let found = search.run(&[], is_any).await?;
         if !found.is_empty() {
-            let capture = Capture::by_search(TakeoverMethod::Search, found);
+            let capture = TouchlinkCapture::by_search(TakeoverMethod::Search, found);
             return Ok(finish(bridge, operator, capture, Vec::new()).await);
         }
     }
     if let Some(serial) = &options.serial {
         let serials = std::slice::from_ref(serial);
         let found = search.run_twice(serials, is_any).await?;
-        let capture = Capture::by_search(TakeoverMethod::Serial, found);
+        let capture = TouchlinkCapture::by_search(TakeoverMethod::Serial, found);
         return Ok(finish(bridge, operator, capture, Vec::new()).await);
     }
     let question = FlowQuestion::NearAndFresh {
@@ -136,10 +135,10 @@ fn is_any(found: &[Light]) -> bool {
 }
 
 /// Makes the new lights blink and describes the result. A failure here becomes a note, because the lights are there.
-async fn finish<T: BridgeTransport, O: Operator>(
+async fn finish<T: HueTransport, O: Operator>(
     bridge: &BridgeClient<'_, T>,
     operator: &O,
-    capture: Capture,
+    capture: TouchlinkCapture,
     mut notes: Vec<String>,
 ) -> TakeoverResult {
     let mut note = |text: String| {

@@ -12,7 +12,7 @@ fn bridge(number: u16) -> PairedBridge {
         key: format!("SECRET{number}").parse().unwrap(),
         address: "http://192.0.2.10".parse().unwrap(),
         name: Some("Hue \u{201e}oben\u{201c}".to_owned()),
-        model: BridgeModel::Square,
+        model: HueModel::Square,
         software: Some("1943185030".to_owned()),
         api: ApiVersion::parse("1.43.0"),
         pin: Some(Fingerprint::new([number as u8; 32])),
@@ -167,7 +167,7 @@ fn the_file_of_the_first_version_is_read_for_ever() {
         "paired_at": "2026-11-23T10:00:00Z", "of a later time": 1}]}"#;
     fs::write(ring.path(), text).unwrap();
     let bridges = ring.bridges().unwrap();
-    assert_eq!(bridges[0].model, BridgeModel::Round);
+    assert_eq!(bridges[0].model, HueModel::Round);
     assert_eq!(
         (bridges[0].pin, bridges[0].root_signed, bridges[0].api),
         (None, false, None)

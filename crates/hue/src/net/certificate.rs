@@ -34,7 +34,7 @@ pub struct Certificate {
     pub bridge: BridgeId,
     /// Its SHA-256.
     pub fingerprint: Fingerprint,
-    /// Whether the vendor signed it.
+    /// True if the vendor signed it.
     pub root_signed: bool,
 }
 
@@ -43,7 +43,7 @@ pub struct Certificate {
 pub struct CertificateTrust {
     /// The self-signed certificate to accept from a bridge without one so far.
     pub accept: AcceptCertificate,
-    /// Whether the bridge is being paired (again): a changed self-signed certificate is then treated like the first.
+    /// True while the bridge is being paired (again): a changed self-signed certificate is then treated like the first.
     pub pairing: bool,
 }
 

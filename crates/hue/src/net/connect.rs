@@ -5,12 +5,12 @@ use super::certificate::{
 };
 use super::config::NetworkConfig;
 use super::connection::BridgeConnection;
-use super::endpoint::Endpoint;
+use super::endpoint::HueEndpoint;
 use crate::address::{Address, Scheme};
-use crate::error::{CertificateProblem, HueError, NoReplyReason};
-use crate::identity::{BridgeId, BridgeIdentity, BridgeModel, NotABridge};
+use crate::error::{CertificateProblem, HueError, HueNoReplyReason};
+use crate::identity::{BridgeId, BridgeIdentity, HueModel, NotABridge};
 use crate::keyring::PairedBridge;
-use crate::request::BridgeRequest;
+use crate::request::HueRequest;
 
 /// The path that every bridge answers without a key.
 const CONFIG: &str = "/api/config";
@@ -80,12 +80,12 @@ async fn identify(
     network: &NetworkConfig,
     address: &Address,
     policy: Option<&CertificatePolicy>,
-) -> Result<(Endpoint, BridgeIdentity), HueError> {
+) -> Result<(HueEndpoint, BridgeIdentity), HueError> {
     match address.scheme {
         Some(Scheme::Https) => identify_secure(network, address, policy).await,
         Some(Scheme::Http) => match identify_plain(network, address, policy).await {
             Err(HueError::NoReply {
-                reason: NoReplyReason::Refused,
+                reason: HueNoReplyReason::Refused,
                 ..
             }) if address.port.is_none() => identify_secure(network, address, policy).await,
             result => result,
@@ -107,8 +107,8 @@ async fn identify_secure(
     network: &NetworkConfig,
     address: &Address,
     policy: Option<&CertificatePolicy>,
-) -> Result<(Endpoint, BridgeIdentity), HueError> {
-    let endpoint = Endpoint::secure(address, policy.cloned(), network.timeouts);
+) -> Result<(HueEndpoint, BridgeIdentity), HueError> {
+    let endpoint = HueEndpoint::secure(address, policy.cloned(), network.timeouts);
     match request_identity(&endpoint).await? {
         IdentityReply::Bridge(identity) => Ok((endpoint, identity)),
         IdentityReply::Redirect(_) => Err(wrong_redirect(&endpoint.address())),
@@ -119,8 +119,8 @@ async fn identify_plain(
     network: &NetworkConfig,
     address: &Address,
     policy: Option<&CertificatePolicy>,
-) -> Result<(Endpoint, BridgeIdentity), HueError> {
-    let endpoint = Endpoint::plain(address, network.timeouts);
+) -> Result<(HueEndpoint, BridgeIdentity), HueError> {
+    let endpoint = HueEndpoint::plain(address, network.timeouts);
     let location = match request_identity(&endpoint).await? {
         IdentityReply::Bridge(identity) => return Ok((endpoint, identity)),
         IdentityReply::Redirect(location) => location,
@@ -153,7 +153,7 @@ enum IdentityReply {
     Redirect(Option<String>),
 }
 
-async fn request_identity(endpoint: &Endpoint) -> Result<IdentityReply, HueError> {
+async fn request_identity(endpoint: &HueEndpoint) -> Result<IdentityReply, HueError> {
     match request_identity_at(endpoint, CONFIG).await? {
         Ok(reply) => Ok(reply),
         Err(first) => {
@@ -167,11 +167,11 @@ async fn request_identity(endpoint: &Endpoint) -> Result<IdentityReply, HueError
 }
 
 async fn request_identity_at(
-    endpoint: &Endpoint,
+    endpoint: &HueEndpoint,
     path: &str,
 ) -> Result<Result<IdentityReply, NotABridge>, HueError> {
     let address = endpoint.address();
-    let sent = endpoint.send(&BridgeRequest::public(path), None).await;
+    let sent = endpoint.send(&HueRequest::public(path), None).await;
     let response = sent.map_err(|error| error.at(&address))?;
     let parsed = match response.reply.status {
         200 => BridgeIdentity::parse(&response.reply.body),
@@ -193,8 +193,8 @@ async fn request_identity_at(
 }
 
 /// Reads the id of a bridge with the oldest firmware from its UPnP description.
-async fn id_in_description(endpoint: &Endpoint) -> Option<BridgeId> {
-    let request = BridgeRequest::public(DESCRIPTION);
+async fn id_in_description(endpoint: &HueEndpoint) -> Option<BridgeId> {
+    let request = HueRequest::public(DESCRIPTION);
     let response = endpoint.send(&request, None).await.ok()?;
     let description = String::from_utf8_lossy(&response.reply.body);
     let (_, rest) = description.split_once("<serialNumber>")?;
@@ -204,7 +204,7 @@ async fn id_in_description(endpoint: &Endpoint) -> Option<BridgeId> {
 
 /// Checks that the bridge is the requested one, and that it shows a certificate if it has one.
 fn verify_identity(
-    endpoint: &Endpoint,
+    endpoint: &HueEndpoint,
     mut identity: BridgeIdentity,
     policy: &CertificatePolicy,
     requested: &Address,
@@ -257,7 +257,7 @@ fn is_missing_certificate(
         Some(Scheme::Http) => had_certificate && !policy.trust.pairing,
         // An explicit port is a choice of what is spoken there.
         None if requested.port.is_some() => had_certificate,
-        _ => had_certificate || matches!(identity.model, BridgeModel::Square | BridgeModel::Pro),
+        _ => had_certificate || matches!(identity.model, HueModel::Square | HueModel::Pro),
     }
 }
 

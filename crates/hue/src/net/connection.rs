@@ -10,18 +10,18 @@ use tokio::time::{sleep, timeout};
 
 use super::certificate::{Certificate, CertificatePolicy, CertificateTrust, KnownCertificate};
 use super::config::NetworkConfig;
-use super::endpoint::{Endpoint, connect_tcp};
-use super::http::ExchangeError;
+use super::endpoint::{HueEndpoint, connect_tcp};
+use super::http::HttpError;
 use crate::address::Address;
-use crate::error::{HueError, NoReplyReason};
+use crate::error::{HueError, HueNoReplyReason};
 use crate::flow::{BridgeClient, lights};
 use crate::identity::BridgeIdentity;
 use crate::key::AppKey;
 use crate::keyring::{KeyRing, PairedBridge};
 use crate::reply::BridgeErrorKind;
-use crate::request::BridgeRequest;
+use crate::request::HueRequest;
 use crate::tcp30000::{REQUEST, TouchlinkExchange, TouchlinkOutcome};
-use crate::transport::{BridgeReply, BridgeTransport};
+use crate::transport::{BridgeReply, HueTransport};
 
 /// A bridge that was identified and whose certificate was verified, so that it may get a key.
 ///
@@ -29,7 +29,7 @@ use crate::transport::{BridgeReply, BridgeTransport};
 /// certificate.
 #[derive(Debug)]
 pub struct BridgeConnection {
-    endpoint: Endpoint,
+    endpoint: HueEndpoint,
     identity: BridgeIdentity,
     certificate: Option<Certificate>,
     touchlink_port: u16,
@@ -40,7 +40,7 @@ impl BridgeConnection {
     /// Binds an identified endpoint to the certificate that it has shown.
     pub(super) fn new(
         network: &NetworkConfig,
-        identified: &Endpoint,
+        identified: &HueEndpoint,
         identity: BridgeIdentity,
     ) -> Self {
         let (address, timeouts) = (identified.address(), network.timeouts);
@@ -58,9 +58,9 @@ impl BridgeConnection {
                     known: vec![known],
                     trust: CertificateTrust::default(),
                 };
-                Endpoint::secure(&address, Some(policy), timeouts)
+                HueEndpoint::secure(&address, Some(policy), timeouts)
             }
-            None => Endpoint::plain(&address, timeouts),
+            None => HueEndpoint::plain(&address, timeouts),
         };
         Self {
             endpoint,
@@ -205,10 +205,10 @@ async fn run_touchlink(mut stream: TcpStream) -> io::Result<TouchlinkOutcome> {
     }
 }
 
-impl BridgeTransport for BridgeConnection {
+impl HueTransport for BridgeConnection {
     async fn send(
         &self,
-        request: &BridgeRequest,
+        request: &HueRequest,
         key: Option<&AppKey>,
     ) -> Result<BridgeReply, HueError> {
         let sent = self.endpoint.send(request, key).await;
@@ -216,9 +216,9 @@ impl BridgeTransport for BridgeConnection {
             let secret = key.cloned().or_else(|| request.typed_key());
             let error = match (error, secret) {
                 // The quotation in the error must not show the key.
-                (ExchangeError::BadReply { status, body }, Some(secret)) => {
+                (HttpError::BadReply { status, body }, Some(secret)) => {
                     let body = secret.mask(&body);
-                    ExchangeError::BadReply { status, body }
+                    HttpError::BadReply { status, body }
                 }
                 (error, _) => error,
             };
@@ -250,7 +250,7 @@ impl BridgeTransport for BridgeConnection {
         let stream = connected.map_err(no_reply)?;
         // Only writing the request can fail, and then the bridge has not received it.
         let outcome = run_touchlink(stream).await;
-        outcome.map_err(|_| no_reply(NoReplyReason::Closed))
+        outcome.map_err(|_| no_reply(HueNoReplyReason::Closed))
     }
 
     async fn sleep(&self, time: Duration) {

@@ -29,7 +29,7 @@ mod ssdp;
 /// Maximum number of candidates; limits what forged replies can cause.
 const MAX_CANDIDATES: usize = 64;
 /// Default time to wait for replies.
-const DEFAULT_WAIT: Duration = Duration::from_secs(3);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(3);
 /// Times of the queries after the start; datagrams get lost.
 const QUERY_TIMES: [Duration; 3] = [
     Duration::ZERO,
@@ -48,7 +48,7 @@ pub struct DiscoveryOptions {
     pub wait: Duration,
     /// Maximum time in all. A candidate that has not reported its identity by then is dropped.
     pub timeout: Duration,
-    /// Whether to ask the vendor's lookup service as well, which learns this network's address by that.
+    /// Asks the vendor's lookup service as well, which learns this network's address by that.
     pub cloud: bool,
 }
 
@@ -56,7 +56,7 @@ impl Default for DiscoveryOptions {
     /// Three seconds, on this network only; candidates have as long as one request may take.
     fn default() -> Self {
         Self {
-            wait: DEFAULT_WAIT,
+            wait: REPLY_TIMEOUT,
             timeout: Duration::MAX,
             cloud: false,
         }
@@ -93,7 +93,7 @@ pub async fn discover(
         return local.await;
     }
     let (local, cloud) = tokio::join!(local, cloud::request(network));
-    let mut candidates = Candidates::new(network, local?);
+    let mut candidates = BridgeCandidates::new(network, local?);
     for address in cloud.map_err(HueError::Cloud)? {
         candidates.identify(address);
     }
@@ -156,7 +156,7 @@ async fn search_local(
         }
     }
     drop(sender);
-    let mut candidates = Candidates::new(network, Vec::new());
+    let mut candidates = BridgeCandidates::new(network, Vec::new());
     let begin = Instant::now();
     let until = begin + options.wait;
     loop {
@@ -181,14 +181,14 @@ async fn search_local(
 }
 
 /// The candidates, and the bridges among them.
-struct Candidates<'a> {
+struct BridgeCandidates<'a> {
     network: &'a NetworkConfig,
     known: HashSet<Address>,
     identifications: JoinSet<Option<FoundBridge>>,
     found: Vec<FoundBridge>,
 }
 
-impl<'a> Candidates<'a> {
+impl<'a> BridgeCandidates<'a> {
     fn new(network: &'a NetworkConfig, found: Vec<FoundBridge>) -> Self {
         Self {
             network,

@@ -16,12 +16,12 @@ use super::certificate::{
     Certificate, CertificatePolicy, CertificateVerifier, certificate_problem,
 };
 use super::config::BridgeTimeouts;
-use super::http::{self, ExchangeError, HttpReply};
+use super::http::{self, HttpError, HttpReply};
 use super::request_lock;
 use crate::address::{Address, Scheme};
-use crate::error::NoReplyReason;
+use crate::error::HueNoReplyReason;
 use crate::key::AppKey;
-use crate::request::BridgeRequest;
+use crate::request::HueRequest;
 
 /// Maximum number of times that an overloaded bridge is asked.
 const MAX_ATTEMPTS: u32 = 25;
@@ -30,7 +30,7 @@ const BUSY_DELAY: Duration = Duration::from_millis(250);
 
 /// An HTTP endpoint.
 #[derive(Debug)]
-pub(super) struct Endpoint {
+pub(super) struct HueEndpoint {
     pub(super) scheme: Scheme,
     pub(super) host: String,
     pub(super) port: u16,
@@ -39,7 +39,7 @@ pub(super) struct Endpoint {
     timeouts: BridgeTimeouts,
 }
 
-impl Endpoint {
+impl HueEndpoint {
     /// An endpoint without encryption.
     pub(super) fn plain(address: &Address, timeouts: BridgeTimeouts) -> Self {
         Self {
@@ -99,9 +99,9 @@ impl Endpoint {
     /// repeated.
     pub(super) async fn send(
         &self,
-        request: &BridgeRequest,
+        request: &HueRequest,
         key: Option<&AppKey>,
-    ) -> Result<HttpReply, ExchangeError> {
+    ) -> Result<HttpReply, HttpError> {
         let until = Instant::now() + self.timeouts.busy;
         let mut attempt = 1;
         loop {
@@ -118,16 +118,16 @@ impl Endpoint {
 
     pub(super) async fn send_once(
         &self,
-        request: &BridgeRequest,
+        request: &HueRequest,
         key: Option<&AppKey>,
-    ) -> Result<HttpReply, ExchangeError> {
+    ) -> Result<HttpReply, HttpError> {
         let request = http::build(request, key, &self.address().authority());
-        let request = request.ok_or(ExchangeError::InvalidRequest)?;
+        let request = request.ok_or(HttpError::InvalidRequest)?;
         let lock = request_lock::of(&self.host, self.port);
         // Other requests hold it no longer than the same timeouts.
         let _guard = lock.lock().await;
         let stream = connect_tcp(&self.host, self.port, self.timeouts.connect).await;
-        let stream = stream.map_err(ExchangeError::NoReply)?;
+        let stream = stream.map_err(HttpError::NoReply)?;
         let exchange = async {
             match &self.tls {
                 None => http::exchange(stream, request).await,
@@ -139,7 +139,7 @@ impl Endpoint {
         };
         match timeout(self.timeouts.reply, exchange).await {
             Ok(reply) => reply,
-            Err(_) => Err(ExchangeError::NoReply(NoReplyReason::TimedOut)),
+            Err(_) => Err(HttpError::NoReply(HueNoReplyReason::TimedOut)),
         }
     }
 }
@@ -149,12 +149,12 @@ pub(super) async fn connect_tcp(
     host: &str,
     port: u16,
     within: Duration,
-) -> Result<TcpStream, NoReplyReason> {
+) -> Result<TcpStream, HueNoReplyReason> {
     let connecting = timeout(within, TcpStream::connect((host, port)));
     let stream = match connecting.await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return Err(no_reply_reason(&error)),
-        Err(_) => return Err(NoReplyReason::TimedOut),
+        Err(_) => return Err(HueNoReplyReason::TimedOut),
     };
     // A request is one small write. Without this option it is only slower.
     let _ = stream.set_nodelay(true);
@@ -165,7 +165,7 @@ async fn handshake(
     config: Arc<ClientConfig>,
     host: &str,
     stream: TcpStream,
-) -> Result<TlsStream<TcpStream>, ExchangeError> {
+) -> Result<TlsStream<TcpStream>, HttpError> {
     // `CertificateVerifier` ignores the name, so a host that is no valid one does not matter.
     let placeholder = || ServerName::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let name = ServerName::try_from(host.to_owned()).unwrap_or_else(|_| placeholder());
@@ -173,23 +173,25 @@ async fn handshake(
     connecting.await.map_err(|error| {
         let tls = error.get_ref().and_then(|source| source.downcast_ref());
         match tls {
-            None => ExchangeError::NoReply(no_reply_reason(&error)),
+            None => HttpError::NoReply(no_reply_reason(&error)),
             Some(tls) => match certificate_problem(tls) {
-                Some(problem) => ExchangeError::Certificate(problem),
-                None => ExchangeError::NotTls(format!("TLS handshake failed ({tls})")),
+                Some(problem) => HttpError::Certificate(problem),
+                None => HttpError::NotTls(format!("TLS handshake failed ({tls})")),
             },
         }
     })
 }
 
-fn no_reply_reason(error: &io::Error) -> NoReplyReason {
+fn no_reply_reason(error: &io::Error) -> HueNoReplyReason {
     use io::ErrorKind::{
         BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, TimedOut, UnexpectedEof,
     };
     match error.kind() {
-        ConnectionRefused => NoReplyReason::Refused,
-        TimedOut => NoReplyReason::TimedOut,
-        ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof => NoReplyReason::Closed,
-        _ => NoReplyReason::Unreachable,
+        ConnectionRefused => HueNoReplyReason::Refused,
+        TimedOut => HueNoReplyReason::TimedOut,
+        ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof => {
+            HueNoReplyReason::Closed
+        }
+        _ => HueNoReplyReason::Unreachable,
     }
 }

@@ -20,11 +20,11 @@ use tokio::task::JoinSet;
 use tokio_util::io::InspectReader;
 
 use crate::address::Address;
-use crate::error::{CertificateProblem, HueError, NoReplyReason};
+use crate::error::{CertificateProblem, HueError, HueNoReplyReason};
 use crate::identity::NotABridge;
 use crate::key::AppKey;
 use crate::reply::BadReply;
-use crate::request::{BridgeRequest, Method};
+use crate::request::{HueRequest, Method};
 use crate::transport::BridgeReply;
 
 /// Maximum size of a body; a bridge with all its lights, scenes and rules has some 200 KiB.
@@ -45,9 +45,9 @@ pub(super) struct HttpReply {
 
 /// Failure of a request.
 #[derive(Debug)]
-pub(super) enum ExchangeError {
+pub(super) enum HttpError {
     /// Nothing arrived.
-    NoReply(NoReplyReason),
+    NoReply(HueNoReplyReason),
     /// The reply is malformed, incomplete or too large.
     BadReply {
         /// The status, or 0 if there was none.
@@ -63,7 +63,7 @@ pub(super) enum ExchangeError {
     InvalidRequest,
 }
 
-impl ExchangeError {
+impl HttpError {
     /// Adds the address.
     pub(super) fn at(self, address: &Address) -> HueError {
         let at = address.to_string();
@@ -85,7 +85,7 @@ impl ExchangeError {
 
 /// Builds the HTTP request. Its head is that of the protocol page.
 pub(super) fn build(
-    request: &BridgeRequest,
+    request: &HueRequest,
     key: Option<&AppKey>,
     authority: &str,
 ) -> Option<Request<Full<Bytes>>> {
@@ -119,7 +119,7 @@ pub(super) fn build(
 pub(super) async fn exchange<S>(
     stream: S,
     request: Request<Full<Bytes>>,
-) -> Result<HttpReply, ExchangeError>
+) -> Result<HttpReply, HttpError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -139,7 +139,7 @@ where
     read(response.map_err(|_| received.error())?).await
 }
 
-async fn read(response: Response<Incoming>) -> Result<HttpReply, ExchangeError> {
+async fn read(response: Response<Incoming>) -> Result<HttpReply, HttpError> {
     let status = response.status().as_u16();
     let location = response.headers().get(LOCATION);
     let location = location.and_then(|value| value.to_str().ok().map(str::to_owned));
@@ -147,13 +147,13 @@ async fn read(response: Response<Incoming>) -> Result<HttpReply, ExchangeError> 
     let mut body = Vec::new();
     while let Some(frame) = incoming.frame().await {
         let Ok(frame) = frame else {
-            return Err(ExchangeError::BadReply { status, body });
+            return Err(HttpError::BadReply { status, body });
         };
         if let Some(data) = frame.data_ref() {
             body.extend_from_slice(data);
         }
         if body.len() > MAX_BODY {
-            return Err(ExchangeError::BadReply { status, body });
+            return Err(HttpError::BadReply { status, body });
         }
     }
     let reply = BridgeReply { status, body };
@@ -171,11 +171,11 @@ impl ReceivedBytes {
         received.extend(bytes.iter().take(room));
     }
 
-    fn error(&self) -> ExchangeError {
+    fn error(&self) -> HttpError {
         let received = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match received.as_slice() {
-            [] => ExchangeError::NoReply(NoReplyReason::Closed),
-            bytes => ExchangeError::BadReply {
+            [] => HttpError::NoReply(HueNoReplyReason::Closed),
+            bytes => HttpError::BadReply {
                 status: parse_status(bytes).unwrap_or(0),
                 body: bytes.to_vec(),
             },

@@ -6,7 +6,7 @@ use super::connect::connect_to;
 use super::connection::BridgeConnection;
 use super::discovery::locate;
 use crate::address::BridgeName;
-use crate::error::{CertificateProblem, HueError, NoReplyReason};
+use crate::error::{CertificateProblem, HueError, HueNoReplyReason};
 use crate::flow::BridgeClient;
 use crate::identity::BridgeId;
 use crate::key::AppKey;
@@ -97,7 +97,7 @@ pub fn remember(ring: &KeyRing, id: &BridgeId, connection: &BridgeConnection) {
 /// Tells whether the bridge may be at another address now, so that searching for it makes sense.
 fn may_have_moved(error: &HueError) -> bool {
     match error {
-        HueError::NoReply { reason, .. } => *reason != NoReplyReason::Closed,
+        HueError::NoReply { reason, .. } => *reason != HueNoReplyReason::Closed,
         HueError::NotABridge { .. } | HueError::OtherBridge { .. } => true,
         HueError::Certificate { problem, .. } => {
             matches!(problem, CertificateProblem::WrongName { .. })

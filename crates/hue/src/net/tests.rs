@@ -13,10 +13,10 @@ use crate::error::HueError;
 use crate::key::AppKey;
 use crate::keyring::KeyRing;
 
-/// What a square bridge says of itself.
+/// The configuration of a square bridge.
 pub(super) const SQUARE: &str = r#"{"name":"Hue Bridge","swversion":"1943185030","apiversion":"1.43.0","mac":"00:17:88:01:02:03","bridgeid":"001788FFFE010203","modelid":"BSB002"}"#;
 pub(super) const SQUARE_ID: &str = "001788fffe010203";
-/// What a round bridge says of itself.
+/// The configuration of a round bridge.
 pub(super) const ROUND: &str = r#"{"name":"Philips hue","swversion":"01032318","apiversion":"1.13.0","mac":"00:17:88:0a:0b:0c","bridgeid":"001788FFFE0A0B0C","modelid":"BSB001"}"#;
 pub(super) const ROUND_ID: &str = "001788fffe0a0b0c";
 

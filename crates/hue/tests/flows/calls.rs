@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hue::flow::{ClipTarget, clip, identify, lights, search};
-use hue::{BulbSerial, ClipReply, HueError, Method, NoReplyReason};
+use hue::{BulbSerial, ClipReply, HueError, HueNoReplyReason, Method};
 use serde_json::{Value, json};
 
 use crate::operator::ScriptedOperator;
@@ -156,7 +156,7 @@ fn lost_answers_while_it_searches_are_forgiven() {
     let transport = simulation.transport(0);
     // The calls before the first poll: two to see what is there, one for the end of the search before, and the start.
     for number in 4..7 {
-        simulation.fail_nth(number, CallFault::Lost(NoReplyReason::TimedOut));
+        simulation.fail_nth(number, CallFault::Lost(HueNoReplyReason::TimedOut));
     }
     simulation.fail_nth(8, CallFault::Busy);
     let found = simulation::run(search(
@@ -171,7 +171,7 @@ fn lost_answers_while_it_searches_are_forgiven() {
     // But not without end.
     let simulation = Simulation::new();
     for number in 4..8 {
-        simulation.fail_nth(number, CallFault::Lost(NoReplyReason::TimedOut));
+        simulation.fail_nth(number, CallFault::Lost(HueNoReplyReason::TimedOut));
     }
     let transport = simulation.transport(0);
     let result = simulation::run(search(
@@ -188,7 +188,7 @@ fn lost_answers_while_it_searches_are_forgiven() {
     simulation.bulb(BulbOwner::Nobody, None);
     simulation.fail(
         "0 POST /lights",
-        CallFault::AnswerLost(NoReplyReason::Closed),
+        CallFault::AnswerLost(HueNoReplyReason::Closed),
     );
     let transport = simulation.transport(0);
     let found = simulation::run(search(

@@ -7,7 +7,7 @@ use crate::move_light::{DESK, has_arrived, has_moved, home, move_named, options}
 use crate::operator::ScriptedOperator;
 use crate::simulation::{BulbOwner, CallFault, Simulation};
 
-/// How many things happen in a move without any trouble.
+/// Counts the events of an undisturbed move.
 fn things_in_a_move() -> usize {
     let simulation = home();
     simulation.end_after(None);

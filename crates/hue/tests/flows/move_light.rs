@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use hue::{
-    BridgeTransport, FlowQuestion, HueError, Journal, MoveOptions, MoveResult, MoveSource,
-    MoveStep, NoReplyReason, Operator,
+    FlowQuestion, HueError, HueNoReplyReason, HueTransport, Journal, MoveOptions, MoveResult,
+    MoveSource, MoveStep, Operator,
 };
 use serde_json::json;
 
@@ -305,14 +305,17 @@ fn bridges_that_tell_no_unique_ids() {
 fn a_lost_answer_to_the_deletion() {
     // The source can be asked: it has the light no more.
     let simulation = home();
-    simulation.fail("0 DELETE", CallFault::AnswerLost(NoReplyReason::TimedOut));
+    simulation.fail(
+        "0 DELETE",
+        CallFault::AnswerLost(HueNoReplyReason::TimedOut),
+    );
     let moved = desk(&simulation, &ScriptedOperator::absent(), &options()).unwrap();
     assert!(moved.moved && moved.notes.is_empty() && has_moved(&simulation));
     assert_eq!(simulation.count("0 DELETE"), 1);
 
     // It cannot be asked, but the light comes.
     let simulation = home();
-    simulation.fail("0 DELETE", CallFault::AnswerLost(NoReplyReason::Closed));
+    simulation.fail("0 DELETE", CallFault::AnswerLost(HueNoReplyReason::Closed));
     let delete = {
         let simulation = home();
         desk(&simulation, &ScriptedOperator::absent(), &options()).unwrap();
@@ -322,16 +325,16 @@ fn a_lost_answer_to_the_deletion() {
             .position(|call| call.contains("DELETE"))
             .unwrap()
     };
-    simulation.fail_nth(delete + 1, CallFault::Lost(NoReplyReason::TimedOut));
+    simulation.fail_nth(delete + 1, CallFault::Lost(HueNoReplyReason::TimedOut));
     let moved = desk(&simulation, &ScriptedOperator::absent(), &options()).unwrap();
     assert!(moved.moved && has_moved(&simulation));
 
     // It cannot be asked, and nothing comes: nobody knows, and that is said.
     let simulation = home();
     simulation.change_bulb(DESK, |bulb| bulb.has_power = false);
-    simulation.fail("0 DELETE", CallFault::AnswerLost(NoReplyReason::Closed));
+    simulation.fail("0 DELETE", CallFault::AnswerLost(HueNoReplyReason::Closed));
     // Without power it is not made to blink, so this is the call behind the deletion.
-    simulation.fail_nth(delete, CallFault::Lost(NoReplyReason::TimedOut));
+    simulation.fail_nth(delete, CallFault::Lost(HueNoReplyReason::TimedOut));
     let operator =
         ScriptedOperator::who(|question| matches!(question, FlowQuestion::Delete { .. }));
     let error = desk(&simulation, &operator, &options()).unwrap_err();
@@ -348,7 +351,7 @@ fn begun(simulation: &Simulation) {
         simulation.calls()
     };
     let delete = calls.iter().position(|call| call.contains("DELETE"));
-    simulation.fail_nth(delete.unwrap(), CallFault::Lost(NoReplyReason::TimedOut));
+    simulation.fail_nth(delete.unwrap(), CallFault::Lost(HueNoReplyReason::TimedOut));
     let error = desk(simulation, &ScriptedOperator::absent(), &options()).unwrap_err();
     assert!(matches!(error, HueError::Unfinished { .. }), "{error}");
     assert!(error.to_string().contains("may still have it"), "{error}");
@@ -397,13 +400,13 @@ fn a_bulb_that_was_taken_over_by_hand_meanwhile_has_moved() {
 fn without_source(
     simulation: &Simulation,
     operator: &impl Operator,
-    to: &hue::BridgeClient<'_, impl BridgeTransport>,
+    to: &hue::BridgeClient<'_, impl HueTransport>,
 ) -> Result<MoveResult, HueError> {
     let source: MoveSource<'_, '_, simulation::SimulatedTransport<'_>> = MoveSource::Gone {
         name: "001788fffe010200".to_owned(),
         why: HueError::NoReply {
             at: "192.0.2.10".to_owned(),
-            reason: NoReplyReason::Unreachable,
+            reason: HueNoReplyReason::Unreachable,
         },
     };
     let options = options();

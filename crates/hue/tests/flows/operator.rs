@@ -1,4 +1,4 @@
-//! Who watches a flow and answers its questions.
+//! An operator with scripted answers.
 
 use std::sync::Mutex;
 

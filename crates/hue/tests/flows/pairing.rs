@@ -11,7 +11,7 @@ use crate::simulation::{self, CallFault, KEY, Simulation};
 fn options() -> PairOptions {
     PairOptions {
         device_type: device_type("mains", "shelf"),
-        wait: PairOptions::DEFAULT_WAIT,
+        wait: PairOptions::BUTTON_TIMEOUT,
     }
 }
 

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use hue::tcp30000::TouchlinkOutcome;
 use hue::{
-    AppKey, BridgeClient, BridgeIdentity, BridgeReply, BridgeRequest, BridgeTransport, HueError,
-    Journal, MoveRecord, NoReplyReason, RequestTarget,
+    AppKey, BridgeClient, BridgeIdentity, BridgeReply, HueError, HueNoReplyReason, HueRequest,
+    HueTransport, Journal, MoveRecord, RequestTarget,
 };
 use serde_json::json;
 
@@ -56,14 +56,14 @@ pub(crate) struct SimulatedLight {
     pub(crate) name: String,
 }
 
-/// What goes wrong instead of, or after, a call.
+/// A fault instead of, or after, a request.
 #[derive(Debug, Clone)]
 pub(crate) enum CallFault {
     Reply(u16, String),
     /// It never arrived.
-    Lost(NoReplyReason),
+    Lost(HueNoReplyReason),
     /// It arrived, and the answer was lost.
-    AnswerLost(NoReplyReason),
+    AnswerLost(HueNoReplyReason),
     Busy,
 }
 
@@ -83,14 +83,14 @@ impl CallFault {
             .map(Self::error)
             .collect();
         for silence in [
-            NoReplyReason::TimedOut,
-            NoReplyReason::Closed,
-            NoReplyReason::Refused,
+            HueNoReplyReason::TimedOut,
+            HueNoReplyReason::Closed,
+            HueNoReplyReason::Refused,
         ] {
             all.push(Self::Lost(silence));
         }
-        all.push(Self::AnswerLost(NoReplyReason::TimedOut));
-        all.push(Self::AnswerLost(NoReplyReason::Closed));
+        all.push(Self::AnswerLost(HueNoReplyReason::TimedOut));
+        all.push(Self::AnswerLost(HueNoReplyReason::Closed));
         all.push(Self::Busy);
         for (status, body) in [
             (200, "[]"),
@@ -291,7 +291,7 @@ impl SimulatedTransport<'_> {
         BridgeClient::new(self, identity, address, Some(key))
     }
 
-    fn silent(&self, reason: NoReplyReason) -> HueError {
+    fn silent(&self, reason: HueNoReplyReason) -> HueError {
         HueError::NoReply {
             at: format!("192.0.2.{}", self.number + 10),
             reason,
@@ -299,10 +299,10 @@ impl SimulatedTransport<'_> {
     }
 }
 
-impl BridgeTransport for SimulatedTransport<'_> {
+impl HueTransport for SimulatedTransport<'_> {
     async fn send(
         &self,
-        request: &BridgeRequest,
+        request: &HueRequest,
         key: Option<&AppKey>,
     ) -> Result<BridgeReply, HueError> {
         if !self.simulation.state().happens() {
@@ -362,7 +362,7 @@ impl BridgeTransport for SimulatedTransport<'_> {
         }
         let port = self.simulation.state().bridges[self.number].port_30000;
         let outcome = match port {
-            None => Err(self.silent(NoReplyReason::Refused)),
+            None => Err(self.silent(HueNoReplyReason::Refused)),
             Some(TouchlinkPort::Failing) => Ok(TouchlinkOutcome::Failed("failed".to_owned())),
             Some(TouchlinkPort::Boasting) => Ok(TouchlinkOutcome::Captured(String::new())),
             Some(TouchlinkPort::Silent) => {

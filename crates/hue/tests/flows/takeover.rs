@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hue::{
-    FlowProgress, FlowQuestion, HueError, NoReplyReason, TakeoverMethod, TakeoverOptions,
+    FlowProgress, FlowQuestion, HueError, HueNoReplyReason, TakeoverMethod, TakeoverOptions,
     TakeoverResult, TouchlinkMethod,
 };
 use serde_json::json;
@@ -293,7 +293,7 @@ fn a_touchlink_is_repeated_only_where_the_person_says_so() {
 
 #[test]
 fn a_lost_answer_to_the_touchlink_is_not_asked_for_again() {
-    for reason in [NoReplyReason::TimedOut, NoReplyReason::Closed] {
+    for reason in [HueNoReplyReason::TimedOut, HueNoReplyReason::Closed] {
         let simulation = kit();
         simulation.fail("0 PUT /config", CallFault::AnswerLost(reason));
         let taken = take(&simulation, &ScriptedOperator::absent(), &auto()).unwrap();

@@ -1,4 +1,4 @@
-//! What only a terminal brings: questions and their answers, and a line that counts down.
+//! On a terminal: questions and their answers, and a line that counts down.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use expectrl::process::unix::WaitStatus;
 use expectrl::session::OsSession;
 use expectrl::{ControlCode, Eof, Expect, Session};
 
-use crate::house::{FIRST, House, SECOND};
+use crate::fixture::{FIRST, HueFixture, SECOND};
 
-fn type_in(house: &House, words: &[&str]) -> OsSession {
-    let mut command = house.command();
+fn type_in(fixture: &HueFixture, words: &[&str]) -> OsSession {
+    let mut command = fixture.command();
     command
         .args(words)
         .env("TERM", "xterm")
@@ -31,15 +31,15 @@ fn ends_with(mut session: OsSession, code: i32) {
 
 #[test]
 fn a_certificate_is_shown_and_asked_about() {
-    let house = House::with(&["--no-announce"]);
-    let mut session = type_in(&house, &["hue", "pair", FIRST]);
+    let fixture = HueFixture::with(&["--no-announce"]);
+    let mut session = type_in(&fixture, &["hue", "pair", FIRST]);
     session.expect("SHA-256").unwrap();
     session.expect("Trust it from now on? [y/N]").unwrap();
     session.send_line("n").unwrap();
     session.expect("nothing was sent").unwrap();
     ends_with(session, 2);
-    assert!(!house.state().join("hue.json").exists());
-    let mut session = type_in(&house, &["hue", "pair", FIRST]);
+    assert!(!fixture.state().join("hue.json").exists());
+    let mut session = type_in(&fixture, &["hue", "pair", FIRST]);
     session.expect("[y/N]").unwrap();
     session.send_line("y").unwrap();
     session.expect("paired with").unwrap();
@@ -48,8 +48,8 @@ fn a_certificate_is_shown_and_asked_about() {
 
 #[test]
 fn the_button_is_waited_for_with_a_line_that_counts_down() {
-    let house = House::unpressed(&["--model", "bsb001", "--press-after", "3s"]);
-    let mut session = type_in(&house, &["hue", "pair", FIRST]);
+    let fixture = HueFixture::unpressed(&["--model", "bsb001", "--press-after", "3s"]);
+    let mut session = type_in(&fixture, &["hue", "pair", FIRST]);
     session
         .expect("press the round button on the bridge (5")
         .unwrap();
@@ -57,9 +57,9 @@ fn the_button_is_waited_for_with_a_line_that_counts_down() {
     session.expect("paired with").unwrap();
     ends_with(session, 0);
     // Ctrl-C while nobody presses.
-    drop(house);
-    let house = House::unpressed(&["--model", "bsb001"]);
-    let mut session = type_in(&house, &["hue", "pair", FIRST]);
+    drop(fixture);
+    let fixture = HueFixture::unpressed(&["--model", "bsb001"]);
+    let mut session = type_in(&fixture, &["hue", "pair", FIRST]);
     session.expect("press the round button").unwrap();
     session.send(ControlCode::EndOfText).unwrap();
     session.expect("interrupted").unwrap();
@@ -68,26 +68,26 @@ fn the_button_is_waited_for_with_a_line_that_counts_down() {
 
 #[test]
 fn a_takeover_tells_what_to_do_before_it_asks() {
-    let house = House::paired(&["--bulb", "near:foreign", "--no-announce"]);
-    let mut session = type_in(&house, &["hue", "takeover", FIRST]);
+    let fixture = HueFixture::paired(&["--bulb", "near:foreign", "--no-announce"]);
+    let mut session = type_in(&fixture, &["hue", "takeover", FIRST]);
     session.expect("30 cm").unwrap();
     session.expect("yours? [y/N]").unwrap();
     session.send_line("").unwrap();
     session.expect("not confirmed").unwrap();
     ends_with(session, 2);
-    assert!(house.lights(FIRST).is_empty());
-    let mut session = type_in(&house, &["hue", "takeover", FIRST]);
+    assert!(fixture.lights(FIRST).is_empty());
+    let mut session = type_in(&fixture, &["hue", "takeover", FIRST]);
     session.expect("[y/N]").unwrap();
     session.send_line("yes").unwrap();
     session.expect("Hue color lamp 1").unwrap();
     ends_with(session, 0);
-    assert_eq!(house.lights(FIRST).len(), 1);
+    assert_eq!(fixture.lights(FIRST).len(), 1);
 }
 
 #[test]
 fn a_takeover_that_took_nothing_asks_before_it_tries_again() {
-    let house = House::paired(&["--bulb", "far:foreign", "--no-announce"]);
-    let mut session = type_in(&house, &["hue", "takeover", FIRST]);
+    let fixture = HueFixture::paired(&["--bulb", "far:foreign", "--no-announce"]);
+    let mut session = type_in(&fixture, &["hue", "takeover", FIRST]);
     session.expect("[y/N]").unwrap();
     session.send_line("y").unwrap();
     session.expect("once more? [y/N]").unwrap();
@@ -98,9 +98,9 @@ fn a_takeover_that_took_nothing_asks_before_it_tries_again() {
 
 #[test]
 fn a_move_asks_which_light_and_before_it_deletes() {
-    let house = House::paired(&["--count", "2", "--bulb", "near:1", "--no-announce"]);
+    let fixture = HueFixture::paired(&["--count", "2", "--bulb", "near:1", "--no-announce"]);
     let verb = ["hue", "move", "1", "--from", FIRST, "--to", SECOND];
-    let mut session = type_in(&house, &verb);
+    let mut session = type_in(&fixture, &verb);
     session.expect("is blinking now").unwrap();
     session.expect("[y/N]").unwrap();
     session.send_line("y").unwrap();
@@ -110,10 +110,10 @@ fn a_move_asks_which_light_and_before_it_deletes() {
     session.expect("not confirmed").unwrap();
     ends_with(session, 2);
     assert_eq!(
-        (house.lights(FIRST).len(), house.lights(SECOND).len()),
+        (fixture.lights(FIRST).len(), fixture.lights(SECOND).len()),
         (1, 0)
     );
-    let mut session = type_in(&house, &verb);
+    let mut session = type_in(&fixture, &verb);
     for _ in 0..2 {
         session.expect("[y/N]").unwrap();
         session.send_line("y").unwrap();
@@ -121,7 +121,7 @@ fn a_move_asks_which_light_and_before_it_deletes() {
     session.expect("is on bridge").unwrap();
     ends_with(session, 0);
     assert_eq!(
-        (house.lights(FIRST).len(), house.lights(SECOND).len()),
+        (fixture.lights(FIRST).len(), fixture.lights(SECOND).len()),
         (0, 1)
     );
 }

@@ -4,13 +4,13 @@ use std::process::Stdio;
 
 use serde_json::json;
 
+use crate::fixture::{FIRST, HueFixture, NOBODY};
 use crate::home::finish;
-use crate::house::{FIRST, House, NOBODY};
 
 #[test]
 fn clip_prints_what_the_bridge_says() {
-    let house = House::paired(&["--bulb", "near:1"]);
-    let config = house
+    let fixture = HueFixture::paired(&["--bulb", "near:1"]);
+    let config = fixture
         .json(&["hue", "clip", FIRST, "get", "/api/config"])
         .ends_with(0);
     // In the bridge's own order.
@@ -19,27 +19,27 @@ fn clip_prints_what_the_bridge_says() {
         "{config:?}"
     );
     assert_eq!(config.json()["modelid"], "BSB002");
-    let people = house
+    let people = fixture
         .run(&["hue", "clip", FIRST, "get", "lights"])
         .ends_with(0)
         .stdout;
     assert!(people.starts_with("{\n  \"1\": {\n"), "{people}");
-    let body = house.write("body.json", "{\"on\": false}\n");
+    let body = fixture.write("body.json", "{\"on\": false}\n");
     let file = format!("@{}", body.display());
-    let put = house
+    let put = fixture
         .json(&["hue", "clip", FIRST, "put", "lights/1/state", &file])
         .ends_with(0);
     assert_eq!(
         put.json(),
         json!([{"success": {"/lights/1/state/on": false}}])
     );
-    let from_stdin = house
+    let from_stdin = fixture
         .command()
         .args(["--json", "hue", "clip", FIRST, "put", "lights/1/state", "-"])
         .stdin(std::fs::File::open(&body).unwrap())
         .output();
     finish(from_stdin).ends_with(0);
-    let second = house
+    let second = fixture
         .json(&["hue", "clip", FIRST, "get", "/clip/v2/resource/device"])
         .ends_with(0);
     assert_eq!(second.json()["errors"], json!([]));
@@ -47,7 +47,7 @@ fn clip_prints_what_the_bridge_says() {
 
 #[test]
 fn clip_explains_what_the_bridge_refuses() {
-    let house = House::paired(&["--bulb", "near:1"]);
+    let fixture = HueFixture::paired(&["--bulb", "near:1"]);
     for (words, number, part) in [
         (
             &["put", "config", r#"{"touchLink":true}"#][..],
@@ -62,7 +62,7 @@ fn clip_explains_what_the_bridge_refuses() {
         (&["get", "lights/99"], 3, "not available"),
         (&["delete", "config"], 4, "not available"),
     ] {
-        let run = house
+        let run = fixture
             .json(&[&["hue", "clip", FIRST], words].concat())
             .ends_with(5);
         assert_eq!(run.json()[0]["error"]["type"], number, "{run:?}");
@@ -75,7 +75,7 @@ fn clip_explains_what_the_bridge_refuses() {
 
 #[test]
 fn clip_sends_nothing_that_is_no_json() {
-    let house = House::empty();
+    let fixture = HueFixture::empty();
     // Nobody is there, so whatever was sent would end with 4.
     for (body, part) in [
         ("{\u{201c}on\u{201d}: true}", "U+201C"),
@@ -88,7 +88,7 @@ fn clip_sends_nothing_that_is_no_json() {
         ("{\"on\": tru}", "column"),
         ("", ""),
     ] {
-        let run = house
+        let run = fixture
             .json(&["hue", "clip", NOBODY, "put", "lights/1/state", body])
             .ends_with(2);
         let message = run.json()["error"]["message"].as_str().unwrap().to_owned();
@@ -97,10 +97,10 @@ fn clip_sends_nothing_that_is_no_json() {
             "{body}: {message}"
         );
     }
-    let windows = house.write("windows.json", "");
+    let windows = fixture.write("windows.json", "");
     std::fs::write(&windows, b"{\x93on\x94: true}").unwrap();
     let file = format!("@{}", windows.display());
-    house
+    fixture
         .json(&["hue", "clip", NOBODY, "put", "lights/1/state", &file])
         .ends_with(2);
     for words in [
@@ -111,7 +111,7 @@ fn clip_sends_nothing_that_is_no_json() {
         &["put", "lights/1", "@/nowhere/at/all"],
         &["get", "http://elsewhere/api"],
     ] {
-        let run = house.json(&[&["hue", "clip", NOBODY], words].concat());
+        let run = fixture.json(&[&["hue", "clip", NOBODY], words].concat());
         assert!(
             run.code == 2 || (words.len() == 2 && run.code == 4),
             "{words:?} {run:?}"
@@ -119,16 +119,16 @@ fn clip_sends_nothing_that_is_no_json() {
     }
 }
 
-/// What is read from a pipe may never come.
+/// A pipe may never deliver anything.
 #[test]
 fn a_body_or_key_that_does_not_come_is_not_waited_for_for_ever() {
-    let house = House::paired(&["--model", "bsb001", "--no-announce", "--bulb", "near:1"]);
+    let fixture = HueFixture::paired(&["--model", "bsb001", "--no-announce", "--bulb", "near:1"]);
     for words in [
         &["clip", FIRST, "put", "lights/1", "-"][..],
         &["clip", FIRST, "put", "lights/1", "@/dev/stdin"],
         &["lights", FIRST, "--app-key-file", "/dev/stdin"],
     ] {
-        let mut child = house
+        let mut child = fixture
             .command()
             .args(["--json", "--timeout", "500ms", "hue"])
             .args(words)
@@ -146,14 +146,14 @@ fn a_body_or_key_that_does_not_come_is_not_waited_for_for_ever() {
 
 #[test]
 fn a_key_that_is_given_is_used_instead_of_the_one_that_is_kept() {
-    let house = House::paired(&["--bulb", "near:1"]);
-    let good = house.write("good.key", &format!("{}\n", house.kept_key()));
-    let bad = house.write("bad.key", "0000000000000000000000000000000000000000");
+    let fixture = HueFixture::paired(&["--bulb", "near:1"]);
+    let good = fixture.write("good.key", &format!("{}\n", fixture.kept_key()));
+    let bad = fixture.write("bad.key", "0000000000000000000000000000000000000000");
     let (good, bad) = (good.to_str().unwrap(), bad.to_str().unwrap());
-    house
+    fixture
         .json(&["hue", "lights", FIRST, "--app-key-file", good])
         .ends_with(0);
-    let refused = house
+    let refused = fixture
         .json(&["hue", "--app-key-file", bad, "lights", FIRST])
         .ends_with(5);
     assert!(
@@ -165,7 +165,7 @@ fn a_key_that_is_given_is_used_instead_of_the_one_that_is_kept() {
     );
     let by_variable = |key: &str, words: &[&str]| {
         finish(
-            house
+            fixture
                 .command()
                 .env("MAINS_HUE_KEY", key)
                 .arg("--json")
@@ -177,18 +177,18 @@ fn a_key_that_is_given_is_used_instead_of_the_one_that_is_kept() {
     by_variable("0000", &["hue", "lights", FIRST, "--app-key-file", good]).ends_with(0);
     by_variable("no key/../config", &["hue", "lights", FIRST]).ends_with(2);
     by_variable("", &["hue", "lights", FIRST]).ends_with(0);
-    house
+    fixture
         .json(&["hue", "lights", FIRST, "--app-key-file", "/nowhere"])
         .ends_with(2);
-    house
+    fixture
         .json(&["hue", "discover", "--app-key-file", good])
         .ends_with(2);
     // A key of another program is kept without the button, if the bridge takes it.
-    house
+    fixture
         .json(&["hue", "pair", FIRST, "--app-key-file", bad])
         .ends_with(5);
-    house.json(&["hue", "forget", FIRST]).ends_with(0);
-    house
+    fixture.json(&["hue", "forget", FIRST]).ends_with(0);
+    fixture
         .json(&[
             "hue",
             "pair",
@@ -198,5 +198,5 @@ fn a_key_that_is_given_is_used_instead_of_the_one_that_is_kept() {
             good,
         ])
         .ends_with(0);
-    assert_eq!(house.lights(FIRST).len(), 1);
+    assert_eq!(fixture.lights(FIRST).len(), 1);
 }

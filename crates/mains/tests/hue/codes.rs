@@ -1,11 +1,11 @@
-//! What comes of a bridge that is not one, does not answer, refuses or babbles: the code, one sentence, and nothing changed.
+//! Devices that are no bridge, do not reply, refuse or are unintelligible: exit code, one sentence, and nothing changed.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use crate::fixture::{FIRST, HueFixture, NOBODY};
 use crate::home::FinishedRun;
-use crate::house::{FIRST, House, NOBODY};
 
 const ID: &str = "001788fffe0000aa";
 
@@ -32,7 +32,7 @@ fn one_sentence(run: &FinishedRun, kind: &str) {
 
 #[test]
 fn what_is_no_bridge() {
-    let house = House::empty();
+    let fixture = HueFixture::empty();
     for (last, bytes) in [
         (1, &b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"[..]),
         (2, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"),
@@ -58,27 +58,29 @@ fn what_is_no_bridge() {
     ] {
         let address = format!("127.94.9.{last}");
         answers(&address, bytes);
-        let run = house.json(&["hue", "pair", &address]);
+        let run = fixture.json(&["hue", "pair", &address]);
         assert_eq!(run.code, 6, "{last}: {run:?}");
         run.error_kind();
-        house.run(&["hue", "lights", &address]).ends_with(run.code);
+        fixture
+            .run(&["hue", "lights", &address])
+            .ends_with(run.code);
     }
-    assert!(!house.state().join("hue.json").exists());
+    assert!(!fixture.state().join("hue.json").exists());
 }
 
 #[test]
 fn where_nobody_answers() {
-    let house = House::empty();
+    let fixture = HueFixture::empty();
     one_sentence(
-        &house.json(&["hue", "pair", NOBODY]).ends_with(4),
+        &fixture.json(&["hue", "pair", NOBODY]).ends_with(4),
         "no_answer",
     );
     one_sentence(
-        &house.json(&["hue", "lights", ID]).ends_with(3),
+        &fixture.json(&["hue", "lights", ID]).ends_with(3),
         "not_found",
     );
     one_sentence(
-        &house
+        &fixture
             .json(&["hue", "lights", "no-such-host.invalid"])
             .ends_with(4),
         "no_answer",
@@ -88,7 +90,7 @@ fn where_nobody_answers() {
     answers("127.94.9.21", b"");
     let begin = Instant::now();
     one_sentence(
-        &house
+        &fixture
             .json(&["--timeout", "2s", "hue", "lights", "http://127.94.9.20"])
             .ends_with(4),
         "no_answer",
@@ -100,14 +102,14 @@ fn where_nobody_answers() {
     );
     drop(silent);
     one_sentence(
-        &house.json(&["hue", "lights", "127.94.9.21"]).ends_with(4),
+        &fixture.json(&["hue", "lights", "127.94.9.21"]).ends_with(4),
         "no_answer",
     );
 }
 
 #[test]
 fn what_cannot_be_meant() {
-    let house = House::empty();
+    let fixture = HueFixture::empty();
     for words in [
         &["hue"][..],
         &["hue", "fly"],
@@ -124,26 +126,29 @@ fn what_cannot_be_meant() {
         &["hue", "discover", "--wait", "soon"],
         &["--interface", "nowhere0", "hue", "discover"],
     ] {
-        one_sentence(&house.json(words).ends_with(2), "usage");
+        one_sentence(&fixture.json(words).ends_with(2), "usage");
     }
     // A bridge that was never paired with.
-    let house = House::with(&["--model", "bsb001"]);
-    one_sentence(&house.json(&["hue", "lights", FIRST]).ends_with(2), "usage");
+    let fixture = HueFixture::with(&["--model", "bsb001"]);
     one_sentence(
-        &house
+        &fixture.json(&["hue", "lights", FIRST]).ends_with(2),
+        "usage",
+    );
+    one_sentence(
+        &fixture
             .json(&["--yes", "hue", "takeover", FIRST])
             .ends_with(2),
         "usage",
     );
-    house
+    fixture
         .json(&["hue", "clip", FIRST, "get", "lights"])
         .ends_with(2);
-    house
+    fixture
         .json(&["hue", "clip", FIRST, "get", "/api/config"])
         .ends_with(0);
 }
 
-/// What is said of an answer that makes no sense.
+/// Part of the message about an unintelligible reply.
 const ODD: &str = "unintelligible reply";
 
 /// Each fault of a bridge, what is done with it, the code, and a part of what is said.
@@ -170,8 +175,9 @@ const FAULTS: [(&str, &str, i32, &str); 17] = [
 #[test]
 fn faults_of_a_bridge() {
     for (fault, verb, code, part) in FAULTS {
-        let house = House::paired(&["--model", "bsb001", "--bulb", "near:1", "--fault", fault]);
-        let run = house.json(&["hue", verb, FIRST]);
+        let fixture =
+            HueFixture::paired(&["--model", "bsb001", "--bulb", "near:1", "--fault", fault]);
+        let run = fixture.json(&["hue", verb, FIRST]);
         assert_eq!(run.code, code, "{fault}: {run:?}");
         if code != 0 {
             let message = run.json()["error"]["message"].as_str().unwrap().to_owned();
@@ -183,11 +189,11 @@ fn faults_of_a_bridge() {
 
 #[test]
 fn a_bridge_that_stays_overloaded_is_told_so_within_its_time() {
-    let house = House::with(&["--model", "bsb001", "--fault", "429=GET/lights"]);
-    let key = house.write("key", "0000");
+    let fixture = HueFixture::with(&["--model", "bsb001", "--fault", "429=GET/lights"]);
+    let key = fixture.write("key", "0000");
     let key = key.to_str().unwrap();
     let begin = Instant::now();
-    let run = house
+    let run = fixture
         .json(&["hue", "lights", FIRST, "--app-key-file", key])
         .ends_with(5);
     assert!(
@@ -201,9 +207,9 @@ fn a_bridge_that_stays_overloaded_is_told_so_within_its_time() {
 
 #[test]
 fn a_button_that_nobody_presses() {
-    let house = House::unpressed(&["--model", "bsb001"]);
+    let fixture = HueFixture::unpressed(&["--model", "bsb001"]);
     let begin = Instant::now();
-    let run = house
+    let run = fixture
         .json(&["--timeout", "3s", "hue", "pair", FIRST])
         .ends_with(5);
     assert!(
@@ -216,13 +222,13 @@ fn a_button_that_nobody_presses() {
         run.stdout.contains("error 101") && run.stderr.contains("round button"),
         "{run:?}"
     );
-    assert!(!house.state().join("hue.json").exists());
+    assert!(!fixture.state().join("hue.json").exists());
 }
 
 #[test]
 fn a_button_that_is_pressed_in_time() {
-    let house = House::unpressed(&["--model", "bsb001", "--press-after", "2s"]);
-    let run = house
+    let fixture = HueFixture::unpressed(&["--model", "bsb001", "--press-after", "2s"]);
+    let run = fixture
         .json(&["--timeout", "20s", "hue", "pair", FIRST])
         .ends_with(0);
     assert!(run.stderr.contains("round button"), "{run:?}");
@@ -230,8 +236,8 @@ fn a_button_that_is_pressed_in_time() {
 
 #[test]
 fn a_file_of_keys_that_is_damaged_is_left_as_it_is() {
-    let house = House::paired(&["--model", "bsb001", "--bulb", "near:1"]);
-    let file = house.state().join("hue.json");
+    let fixture = HueFixture::paired(&["--model", "bsb001", "--bulb", "near:1"]);
+    let file = fixture.state().join("hue.json");
     std::fs::write(&file, "{ half").unwrap();
     for words in [
         &["hue", "lights", FIRST][..],
@@ -239,23 +245,23 @@ fn a_file_of_keys_that_is_damaged_is_left_as_it_is() {
         &["hue", "forget", FIRST],
         &["--yes", "hue", "move", "1", "--from", FIRST, "--to", NOBODY],
     ] {
-        let run = house.json(words).ends_with(7);
+        let run = fixture.json(words).ends_with(7);
         one_sentence(&run, "local");
         assert!(run.stdout.contains("hue.json"), "{run:?}");
     }
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "{ half");
     // A search needs no key.
-    house
+    fixture
         .json(&["hue", "discover", "--wait", "1s"])
         .ends_with(0);
 }
 
 #[test]
 fn without_an_interface_nobody_is_searched() {
-    let house = House::empty();
+    let fixture = HueFixture::empty();
     let search = |words: &[&str]| {
         crate::home::finish(
-            house
+            fixture
                 .command()
                 .env_remove("MAINS_INTERFACE")
                 .arg("--json")
@@ -269,12 +275,12 @@ fn without_an_interface_nobody_is_searched() {
 /// There is no internet here; that it is asked at all takes the flag.
 #[test]
 fn the_cloud_is_asked_only_with_the_flag() {
-    let house = House::empty();
-    let run = house
+    let fixture = HueFixture::empty();
+    let run = fixture
         .json(&["hue", "discover", "--cloud", "--wait", "1s"])
         .ends_with(4);
     one_sentence(&run, "no_answer");
-    let run = house
+    let run = fixture
         .json(&["hue", "discover", "--wait", "1s"])
         .ends_with(0);
     assert_eq!(run.json(), serde_json::json!([]));
@@ -282,14 +288,14 @@ fn the_cloud_is_asked_only_with_the_flag() {
 
 #[test]
 fn a_bridge_that_stays_overloaded_is_told_from_a_silent_one_within_the_time_given() {
-    let house = House::paired(&[
+    let fixture = HueFixture::paired(&[
         "--model",
         "bsb001",
         "--no-announce",
         "--fault",
         "503=GET/lights",
     ]);
-    let run = house
+    let run = fixture
         .json(&["--timeout", "4s", "hue", "lights", FIRST])
         .ends_with(5);
     one_sentence(&run, "refused");

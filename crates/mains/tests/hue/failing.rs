@@ -3,10 +3,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::fixture::{FIRST, HueFixture, SECOND};
 use crate::home::FinishedRun;
-use crate::house::{FIRST, House, SECOND};
 
-/// How a call fails. The last two do what was asked, and do not say so.
+/// The failures of a request. The last two do what was requested, without a reply.
 const FAILURES: [&str; 7] = [
     "busy",
     "status=500",
@@ -83,7 +83,7 @@ fn is_told(run: &FinishedRun, fault: &str) {
 #[test]
 fn a_takeover_that_fails_at_any_step() {
     let noticed = everywhere(&TAKEOVER, |fault| {
-        let house = House::paired(&[
+        let fixture = HueFixture::paired(&[
             "--model",
             "bsb001",
             "--no-announce",
@@ -92,18 +92,18 @@ fn a_takeover_that_fails_at_any_step() {
             "--fault",
             fault,
         ]);
-        let first = house.json(&["--yes", "hue", "takeover", FIRST]);
+        let first = fixture.json(&["--yes", "hue", "takeover", FIRST]);
         is_told(&first, fault);
-        if house.lights(FIRST).is_empty() {
+        if fixture.lights(FIRST).is_empty() {
             // What is told after a touchlink: search before the next one.
-            house.json(&["hue", "search", FIRST]).ends_with(0);
+            fixture.json(&["hue", "search", FIRST]).ends_with(0);
         }
-        if house.lights(FIRST).is_empty() {
-            house
+        if fixture.lights(FIRST).is_empty() {
+            fixture
                 .json(&["--yes", "hue", "takeover", FIRST])
                 .ends_with(0);
         }
-        assert_eq!(house.lights(FIRST).len(), 1, "{fault}: {first:?}");
+        assert_eq!(fixture.lights(FIRST).len(), 1, "{fault}: {first:?}");
         first.code != 0
     });
     // An internal error is tried once more, and some failures are no reason to stop.
@@ -113,7 +113,7 @@ fn a_takeover_that_fails_at_any_step() {
 #[test]
 fn a_move_that_fails_at_any_step() {
     let noticed = everywhere(&MOVE, |fault| {
-        let house = House::paired(&[
+        let fixture = HueFixture::paired(&[
             "--model",
             "bsb001",
             "--count",
@@ -127,7 +127,7 @@ fn a_move_that_fails_at_any_step() {
         let mut codes = Vec::new();
         // Both bridges fail once.
         for _ in 0..3 {
-            let run = house.json(&["--yes", "hue", "move", "1", "--from", FIRST, "--to", SECOND]);
+            let run = fixture.json(&["--yes", "hue", "move", "1", "--from", FIRST, "--to", SECOND]);
             is_told(&run, fault);
             codes.push(run.code);
             if run.code == 0 {
@@ -136,7 +136,7 @@ fn a_move_that_fails_at_any_step() {
             }
         }
         assert_eq!(codes.last(), Some(&0), "{fault}: {codes:?}");
-        let (here, there) = (house.lights(FIRST), house.lights(SECOND));
+        let (here, there) = (fixture.lights(FIRST), fixture.lights(SECOND));
         assert!(here.is_empty(), "{fault}: {here:?}");
         assert_eq!(there.len(), 1, "{fault}: {there:?}");
         codes.len() > 1

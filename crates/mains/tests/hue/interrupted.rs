@@ -9,19 +9,19 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 
+use crate::fixture::HueFixture;
 use crate::home::{FinishedRun, finish};
-use crate::house::House;
-use crate::middleman::{Plot, When, stand};
+use crate::interceptor::{Interceptor, KillPoint, stand};
 
-/// Where the middlemen stand.
+/// The addresses of the interceptors.
 const FROM: &str = "127.94.1.1";
 const TO: &str = "127.94.1.2";
 /// More calls than a move makes.
 const MANY: usize = 60;
 
-fn two_bridges() -> (House, Arc<Plot>) {
-    let mut house = House::empty();
-    house.start(&[
+fn two_bridges() -> (HueFixture, Arc<Interceptor>) {
+    let mut fixture = HueFixture::empty();
+    fixture.start(&[
         "--model",
         "bsb001",
         "--listen",
@@ -38,19 +38,19 @@ fn two_bridges() -> (House, Arc<Plot>) {
         "--bulb",
         "near:2",
     ]);
-    let plot = Arc::new(Plot::default());
-    stand(&format!("{FROM}:80"), "127.94.0.1:8080", &plot);
-    stand(&format!("{TO}:80"), "127.94.0.2:8080", &plot);
-    house.pair(FROM);
-    house.pair(TO);
-    house
+    let interceptor = Arc::new(Interceptor::default());
+    stand(&format!("{FROM}:80"), "127.94.0.1:8080", &interceptor);
+    stand(&format!("{TO}:80"), "127.94.0.2:8080", &interceptor);
+    fixture.pair(FROM);
+    fixture.pair(TO);
+    fixture
         .json(&["hue", "clip", FROM, "put", "lights/1", r#"{"name":"Desk"}"#])
         .ends_with(0);
-    (house, plot)
+    (fixture, interceptor)
 }
 
-fn verb(house: &House) -> Command {
-    let mut command = house.command();
+fn verb(fixture: &HueFixture) -> Command {
+    let mut command = fixture.command();
     command.args([
         "--json", "--yes", "hue", "move", "Desk", "--from", FROM, "--to", TO,
     ]);
@@ -65,9 +65,9 @@ fn start(command: &mut Command) -> Child {
         .unwrap()
 }
 
-/// What the journal has of moves that are not at their end.
-fn journal(house: &House) -> Vec<String> {
-    let entries = std::fs::read_dir(house.state()).unwrap().flatten();
+/// Returns the records of unfinished moves in the journal.
+fn journal(fixture: &HueFixture) -> Vec<String> {
+    let entries = std::fs::read_dir(fixture.state()).unwrap().flatten();
     entries
         .filter(|entry| entry.file_name().to_string_lossy().starts_with("hue-move-"))
         .map(|entry| std::fs::read_to_string(entry.path()).unwrap())
@@ -75,21 +75,21 @@ fn journal(house: &House) -> Vec<String> {
 }
 
 /// Kills a move at a call, makes it again, and returns whether there was such a call.
-fn killed_at(call: usize, when: When) -> bool {
-    let (house, plot) = two_bridges();
-    plot.end_at(call, when);
-    let child = start(&mut verb(&house));
-    plot.victim(child.id());
+fn killed_at(call: usize, when: KillPoint) -> bool {
+    let (fixture, interceptor) = two_bridges();
+    interceptor.end_at(call, when);
+    let child = start(&mut verb(&fixture));
+    interceptor.victim(child.id());
     let first = finish(child.wait_with_output());
-    let calls = plot.calls();
-    plot.relent();
+    let calls = interceptor.calls();
+    interceptor.relent();
     let was_killed = first.code == -1;
     if !was_killed {
         assert_eq!(first.code, 0, "call {call}: {first:?} {calls:?}");
     }
     // Whatever happened, the light is at one of the bridges, or the journal knows of it.
     let at = |bridge: &str| {
-        house
+        fixture
             .names(bridge)
             .iter()
             .filter(|name| *name == "Desk")
@@ -97,11 +97,11 @@ fn killed_at(call: usize, when: When) -> bool {
     };
     let is_deleted = calls.iter().any(|call| call.starts_with("DELETE"));
     assert!(
-        at(FROM) == 1 || !journal(&house).is_empty(),
+        at(FROM) == 1 || !journal(&fixture).is_empty(),
         "call {call}: {calls:?}"
     );
     assert!(at(FROM) == 1 || is_deleted, "call {call}: {calls:?}");
-    let second = finish(verb(&house).output());
+    let second = finish(verb(&fixture).output());
     assert_eq!(
         second.code, 0,
         "call {call} {when:?}: {calls:?} then {second:?}"
@@ -116,9 +116,9 @@ fn killed_at(call: usize, when: When) -> bool {
         at(TO),
         1,
         "call {call} {when:?}: {calls:?}: {:?}",
-        house.lights(TO)
+        fixture.lights(TO)
     );
-    assert_eq!(house.lights(TO).len(), 2, "call {call} {when:?}");
+    assert_eq!(fixture.lights(TO).len(), 2, "call {call} {when:?}");
     was_killed
 }
 
@@ -133,8 +133,8 @@ fn killed_at_any_call_and_made_again() {
                 loop {
                     let case = cases.fetch_add(1, Ordering::Relaxed);
                     let (call, when) = match case % 2 {
-                        0 => (case / 2, When::Before),
-                        _ => (case / 2, When::After),
+                        0 => (case / 2, KillPoint::Before),
+                        _ => (case / 2, KillPoint::After),
                     };
                     if call >= MANY {
                         return;
@@ -159,20 +159,20 @@ fn killed_at_any_call_and_made_again() {
 }
 
 /// A move that has just let the light go at the first bridge, and is kept waiting there.
-fn behind_the_delete() -> (House, Arc<Plot>, Child) {
-    let (house, plot) = two_bridges();
-    plot.hold_behind_the_delete();
-    let child = start(&mut verb(&house));
+fn behind_the_delete() -> (HueFixture, Arc<Interceptor>, Child) {
+    let (fixture, interceptor) = two_bridges();
+    interceptor.hold_behind_the_delete();
+    let child = start(&mut verb(&fixture));
     let begin = Instant::now();
-    while !plot.is_behind_the_delete() {
-        let calls = plot.calls();
+    while !interceptor.is_behind_the_delete() {
+        let calls = interceptor.calls();
         assert!(begin.elapsed() < Duration::from_secs(60), "{calls:?}");
         std::thread::sleep(Duration::from_millis(5));
     }
-    (house, plot, child)
+    (fixture, interceptor, child)
 }
 
-/// What a process leaves behind that gets a signal.
+/// Sends a signal and returns the output of the process.
 fn ended_by(signal: Signal, child: Child) -> FinishedRun {
     let process = Pid::from_raw(i32::try_from(child.id()).unwrap());
     kill(process, signal).unwrap();
@@ -181,9 +181,9 @@ fn ended_by(signal: Signal, child: Child) -> FinishedRun {
 
 #[test]
 fn ctrl_c_says_how_to_go_on() {
-    let (house, plot, child) = behind_the_delete();
+    let (fixture, interceptor, child) = behind_the_delete();
     let run = ended_by(Signal::SIGINT, child).ends_with(1);
-    plot.relent();
+    interceptor.relent();
     let error = &run.json()["error"];
     assert_eq!(error["message"], "interrupted", "{run:?}");
     let hint = error["hint"].as_str().unwrap();
@@ -191,9 +191,9 @@ fn ctrl_c_says_how_to_go_on() {
         hint.contains("same command again") && hint.contains("Desk"),
         "{hint}"
     );
-    let again = finish(verb(&house).output()).ends_with(0);
+    let again = finish(verb(&fixture).output()).ends_with(0);
     assert!(again.stderr.contains("interrupted move"), "{again:?}");
-    assert_eq!(house.lights(FROM).len(), 0);
+    assert_eq!(fixture.lights(FROM).len(), 0);
 }
 
 /// The journal of a move that was cut short, of another light and between other bridges.
@@ -202,10 +202,10 @@ const ANOTHER: &str = r#"{"began":7,"from":"001788fffe010203","to":"001788fffe0a
 
 #[test]
 fn the_move_of_another_light_is_not_gone_on_with() {
-    let (house, _plot) = two_bridges();
-    std::fs::write(house.state().join("hue-move-other.json"), ANOTHER).unwrap();
+    let (fixture, _plot) = two_bridges();
+    std::fs::write(fixture.state().join("hue-move-other.json"), ANOTHER).unwrap();
     let words = ["hue", "move", "Desk", "--from", "127.94.0.99", "--to", TO];
-    let run = house.json(&words).ends_with(4);
+    let run = fixture.json(&words).ends_with(4);
     let hint = run.json()["error"]["hint"].as_str().unwrap().to_owned();
     assert!(!hint.contains("Other"), "{hint}");
     assert!(hint.contains("switched on"), "{hint}");
@@ -213,9 +213,9 @@ fn the_move_of_another_light_is_not_gone_on_with() {
 
 #[test]
 fn a_journal_that_cannot_be_read_is_named_once() {
-    let (house, _plot) = two_bridges();
-    std::fs::write(house.state().join("hue-move-other.json"), "{").unwrap();
-    let run = finish(verb(&house).output()).ends_with(7);
+    let (fixture, _plot) = two_bridges();
+    std::fs::write(fixture.state().join("hue-move-other.json"), "{").unwrap();
+    let run = finish(verb(&fixture).output()).ends_with(7);
     let message = run.json()["error"]["message"].as_str().unwrap().to_owned();
     assert!(message.contains("cannot be read"), "{message}");
     assert_eq!(
@@ -223,38 +223,38 @@ fn a_journal_that_cannot_be_read_is_named_once() {
         1,
         "{message}"
     );
-    assert_eq!(house.names(FROM), ["Desk"]);
+    assert_eq!(fixture.names(FROM), ["Desk"]);
 }
 
 #[test]
 fn a_move_out_of_time_says_how_to_go_on() {
-    let (house, plot) = two_bridges();
+    let (fixture, interceptor) = two_bridges();
     // Or it would be at its end before, on some machines.
-    plot.hold_behind_the_delete();
-    let run = finish(verb(&house).args(["--timeout", "5s"]).output()).ends_with(4);
-    plot.relent();
+    interceptor.hold_behind_the_delete();
+    let run = finish(verb(&fixture).args(["--timeout", "5s"]).output()).ends_with(4);
+    interceptor.relent();
     let hint = run.json()["error"]["hint"].as_str().unwrap().to_owned();
     assert!(hint.contains("same command again"), "{hint}");
-    finish(verb(&house).output()).ends_with(0);
-    assert_eq!(house.lights(TO).len(), 2);
+    finish(verb(&fixture).output()).ends_with(0);
+    assert_eq!(fixture.lights(TO).len(), 2);
 }
 
 /// Ends a move without notice when the first bridge has let the light go, and nobody knows where it is.
-fn killed_behind_the_delete() -> (House, Arc<Plot>) {
-    let (house, plot, child) = behind_the_delete();
+fn killed_behind_the_delete() -> (HueFixture, Arc<Interceptor>) {
+    let (fixture, interceptor, child) = behind_the_delete();
     assert_eq!(ended_by(Signal::SIGKILL, child).code, -1);
-    plot.relent();
-    (house, plot)
+    interceptor.relent();
+    (fixture, interceptor)
 }
 
 #[test]
 fn the_old_bridge_may_be_gone_once_it_has_let_go() {
-    let (house, plot) = killed_behind_the_delete();
-    plot.leave(&format!("{FROM}:80"));
-    let run = finish(verb(&house).output()).ends_with(0);
+    let (fixture, interceptor) = killed_behind_the_delete();
+    interceptor.leave(&format!("{FROM}:80"));
+    let run = finish(verb(&fixture).output()).ends_with(0);
     assert_eq!(run.json()["moved"], true, "{run:?}");
     assert_eq!(
-        house
+        fixture
             .names(TO)
             .iter()
             .filter(|name| *name == "Desk")
@@ -265,11 +265,11 @@ fn the_old_bridge_may_be_gone_once_it_has_let_go() {
 
 #[test]
 fn without_the_new_bridge_the_move_waits_in_the_journal() {
-    let (house, plot) = killed_behind_the_delete();
-    plot.leave(&format!("{TO}:80"));
-    let run = finish(verb(&house).output()).ends_with(4);
+    let (fixture, interceptor) = killed_behind_the_delete();
+    interceptor.leave(&format!("{TO}:80"));
+    let run = finish(verb(&fixture).output()).ends_with(4);
     assert_eq!(run.error_kind(), "no_answer");
-    let kept = journal(&house);
+    let kept = journal(&fixture);
     assert!(kept.len() == 1 && kept[0].contains("deleted"), "{kept:?}");
     // It says so, and how to go on.
     let hint = run.json()["error"]["hint"].as_str().unwrap().to_owned();

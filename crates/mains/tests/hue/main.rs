@@ -11,14 +11,14 @@
     reason = "a test says what went wrong by a panic"
 )]
 
+mod fixture;
 #[allow(
     dead_code,
     reason = "shared with other tests, which use other parts of it"
 )]
 #[path = "../cli/home.rs"]
 mod home;
-mod house;
-mod middleman;
+mod interceptor;
 #[allow(
     dead_code,
     reason = "shared with other tests, which use other parts of it"

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::fixture::{HueFixture, ready};
 use crate::home::finish;
-use crate::house::{House, ready};
 use crate::needs::{self, succeed};
 
 const BRIDGE: &str = "10.94.0.1";
@@ -21,26 +21,26 @@ const MAC: &str = "00:17:88:01:02:03";
 const ID: &str = "001788fffe010203";
 
 /// Another network namespace with its own mounts, joined to the test's by a cable.
-struct Street {
-    house: House,
+struct BridgeNetwork {
+    fixture: HueFixture,
     /// Holds the namespace; what runs in it ends before.
     holder: Child,
     running: Vec<Child>,
 }
 
-impl Street {
+impl BridgeNetwork {
     fn new() -> Option<Self> {
         needs::met(needs::namespaces(&[
             ("ip", "iproute2"),
             ("nsenter", "util-linux"),
         ]))?;
-        let house = House::empty();
+        let fixture = HueFixture::empty();
         let holder = Command::new("unshare")
             .args(["-n", "-m", "sleep", "300"])
             .spawn()
             .unwrap();
         let street = Self {
-            house,
+            fixture,
             holder,
             running: Vec::new(),
         };
@@ -97,7 +97,7 @@ impl Street {
     fn bridge(&mut self, model: &str) {
         let mut command = self.inside(env!("CARGO_BIN_EXE_mains"));
         command
-            .env("MAINS_STATE", self.house.path("twin"))
+            .env("MAINS_STATE", self.fixture.path("twin"))
             .args([
                 "-q", "emulate", "bridge", "--listen", BRIDGE, "--mac", MAC, "--model", model,
             ])
@@ -137,7 +137,7 @@ impl Street {
 
     fn json(&self, words: &[&str]) -> crate::home::FinishedRun {
         finish(
-            self.house
+            self.fixture
                 .command()
                 .env("MAINS_INTERFACE", "lan0")
                 .arg("--json")
@@ -147,7 +147,7 @@ impl Street {
     }
 }
 
-impl Drop for Street {
+impl Drop for BridgeNetwork {
     fn drop(&mut self) {
         for child in self.running.iter_mut().chain([&mut self.holder]) {
             let _ = child.kill();
@@ -188,13 +188,13 @@ fn avahi_tells_where_a_square_bridge_is() {
     if needs::met(avahi).is_none() {
         return;
     }
-    let Some(mut street) = Street::new() else {
+    let Some(mut street) = BridgeNetwork::new() else {
         return;
     };
     street.bridge("bsb002");
-    street.house.write("services/hue.service", SERVICE);
-    let services = street.house.path("services");
-    let configuration = street.house.write("avahi.conf", AVAHI);
+    street.fixture.write("services/hue.service", SERVICE);
+    let services = street.fixture.path("services");
+    let configuration = street.fixture.write("avahi.conf", AVAHI);
     succeed(
         street
             .inside("mkdir")
@@ -269,11 +269,11 @@ fn an_ssdp_responder_tells_where_a_round_bridge_is() {
     let Some(python) = needs::met(needs::python("async_upnp_client")) else {
         return;
     };
-    let Some(mut street) = Street::new() else {
+    let Some(mut street) = BridgeNetwork::new() else {
         return;
     };
     street.bridge("bsb001");
-    let script = street.house.write("responder.py", RESPONDER);
+    let script = street.fixture.write("responder.py", RESPONDER);
     let mut responder = street.inside(python.to_str().unwrap());
     responder.arg(&script).args([BRIDGE, "001788010203"]);
     street.responder(responder, "ready");

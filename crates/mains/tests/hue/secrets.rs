@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::house::{FIRST, House, SECOND};
+use crate::fixture::{FIRST, HueFixture, SECOND};
 
 /// Every verb that has to do with a key, in an order that leaves each something to do.
 const VERBS: [&[&str]; 14] = [
@@ -32,8 +32,8 @@ const VERBS: [&[&str]; 14] = [
     &["hue", "forget", FIRST],
 ];
 
-fn keys(house: &House) -> Vec<String> {
-    let kept = std::fs::read_to_string(house.state().join("hue.json")).unwrap();
+fn keys(fixture: &HueFixture) -> Vec<String> {
+    let kept = std::fs::read_to_string(fixture.state().join("hue.json")).unwrap();
     let is_key = |word: &&str| {
         word.len() >= 32
             && word
@@ -49,7 +49,7 @@ fn keys(house: &House) -> Vec<String> {
 }
 
 fn nothing_shows_a_key(model: &str, options: &[&str]) {
-    let house = House::paired(&[
+    let fixture = HueFixture::paired(&[
         "--model",
         model,
         "--count",
@@ -61,12 +61,12 @@ fn nothing_shows_a_key(model: &str, options: &[&str]) {
         "--bulb",
         "near:foreign",
     ]);
-    let keys = keys(&house);
+    let keys = keys(&fixture);
     assert!(keys.len() >= 2, "{keys:?}");
     let typed = format!("/api/{}/lights", keys[0]);
     let typed: &[&str] = &["hue", "clip", FIRST, "get", &typed];
     for verb in [typed].iter().chain(&VERBS) {
-        let run = house.run(&[&["--yes", "-vv"], options, verb].concat());
+        let run = fixture.run(&[&["--yes", "-vv"], options, verb].concat());
         for key in &keys {
             assert!(
                 !run.stdout.contains(key) && !run.stderr.contains(key),
@@ -80,7 +80,7 @@ fn nothing_shows_a_key(model: &str, options: &[&str]) {
             "{verb:?}: {run:?}"
         );
     }
-    for entry in std::fs::read_dir(house.state()).unwrap().flatten() {
+    for entry in std::fs::read_dir(fixture.state()).unwrap().flatten() {
         let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
         let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
         let name = entry.file_name();
@@ -110,9 +110,9 @@ fn a_bridge_that_repeats_the_path_does_not_bring_the_key_out() {
         "half=GET/lights",
         "garbage=GET/lights",
     ] {
-        let house = House::paired(&["--model", "bsb001", "--fault", fault]);
-        let key = house.kept_key();
-        let run = house.run(&["-vv", "hue", "lights", FIRST]);
+        let fixture = HueFixture::paired(&["--model", "bsb001", "--fault", fault]);
+        let key = fixture.kept_key();
+        let run = fixture.run(&["-vv", "hue", "lights", FIRST]);
         assert_ne!(run.code, 0, "{fault}: {run:?}");
         assert!(
             !run.stdout.contains(&key) && !run.stderr.contains(&key),
@@ -125,7 +125,7 @@ fn a_bridge_that_repeats_the_path_does_not_bring_the_key_out() {
 #[test]
 fn an_echo_of_the_path_is_masked() {
     use std::io::{Read, Write};
-    let house = House::empty();
+    let fixture = HueFixture::empty();
     let listener = std::net::TcpListener::bind("127.94.9.1:80").unwrap();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
@@ -144,7 +144,7 @@ fn an_echo_of_the_path_is_masked() {
             );
         }
     });
-    let key = house.write("key", "VERYSECRETVERYSECRETVERYSECRET");
+    let key = fixture.write("key", "VERYSECRETVERYSECRETVERYSECRET");
     let key = key.to_str().unwrap();
     for words in [
         &["hue", "lights"][..],
@@ -152,14 +152,14 @@ fn an_echo_of_the_path_is_masked() {
         &["--yes", "hue", "takeover"],
         &["hue", "pair"],
     ] {
-        let run = house.run(&[&["-vv"], words, &["127.94.9.1", "--app-key-file", key]].concat());
+        let run = fixture.run(&[&["-vv"], words, &["127.94.9.1", "--app-key-file", key]].concat());
         assert_eq!(run.code, 6, "{run:?}");
         assert!(
             !run.stderr.contains("VERYSECRET") && !run.stdout.contains("VERYSECRET"),
             "{run:?}"
         );
     }
-    let run = house
+    let run = fixture
         .run(&[
             "-vv",
             "hue",
@@ -180,7 +180,7 @@ fn an_echo_of_the_path_is_masked() {
             &["--app-key-file", key],
         ),
     ] {
-        let run = house
+        let run = fixture
             .run(&[&["hue", "clip", "127.94.9.1", "get", path], given].concat())
             .ends_with(6);
         assert!(run.stderr.contains("<key>"), "{run:?}");
@@ -190,9 +190,9 @@ fn an_echo_of_the_path_is_masked() {
 
 #[test]
 fn a_key_is_in_no_argument_and_no_core() {
-    let house = House::paired(&["--model", "bsb001", "--fault", "hang=GET/lights"]);
-    let key = house.kept_key();
-    let mut child = house
+    let fixture = HueFixture::paired(&["--model", "bsb001", "--fault", "hang=GET/lights"]);
+    let key = fixture.kept_key();
+    let mut child = fixture
         .command()
         .args(["hue", "lights", FIRST])
         .stdout(Stdio::null())

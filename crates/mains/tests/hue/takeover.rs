@@ -5,11 +5,11 @@ use std::process::Stdio;
 
 use serde_json::json;
 
-use crate::house::{FIRST, House};
+use crate::fixture::{FIRST, HueFixture};
 
 /// The serials of the bulbs of a twin with these bulbs, as it tells them; they come from the seed.
-fn serials(house: &House, bulbs: &[&str]) -> Vec<String> {
-    let mut twin = house
+fn serials(fixture: &HueFixture, bulbs: &[&str]) -> Vec<String> {
+    let mut twin = fixture
         .command()
         .args([
             "emulate",
@@ -38,19 +38,19 @@ fn serials(house: &House, bulbs: &[&str]) -> Vec<String> {
 #[test]
 fn a_search_finds_what_is_new_and_a_serial_what_is_bound() {
     let bulbs = ["--bulb", "near", "--bulb", "far:foreign"];
-    let house = House::paired(&bulbs);
-    let id = house.pair(FIRST);
-    let searched = house.json(&["hue", "search", FIRST]).ends_with(0).json();
+    let fixture = HueFixture::paired(&bulbs);
+    let id = fixture.pair(FIRST);
+    let searched = fixture.json(&["hue", "search", FIRST]).ends_with(0).json();
     assert_eq!(searched["bridge"], id.as_str());
     assert_eq!(searched["new_lights"].as_array().unwrap().len(), 1);
     assert_eq!(searched["new_lights"][0]["id"], "1");
     assert!(searched["new_lights"][0]["unique_id"].is_string());
     // Nothing more is new: that is no failure.
-    let nothing = house.json(&["hue", "search", FIRST]).ends_with(0).json();
+    let nothing = fixture.json(&["hue", "search", FIRST]).ends_with(0).json();
     assert_eq!(nothing["new_lights"], json!([]));
     // The second bulb comes when it is called by its serial.
-    let serial = serials(&house, &bulbs)[1].clone();
-    let called = house
+    let serial = serials(&fixture, &bulbs)[1].clone();
+    let called = fixture
         .json(&["hue", "search", FIRST, "--serial", &serial.to_lowercase()])
         .ends_with(0)
         .json();
@@ -60,7 +60,7 @@ fn a_search_finds_what_is_new_and_a_serial_what_is_bound() {
         "{called}"
     );
     for bad in ["45AF3", "45AF3G", "", "45AF345"] {
-        house
+        fixture
             .json(&["hue", "search", FIRST, "--serial", bad])
             .ends_with(2);
     }
@@ -74,16 +74,16 @@ fn a_bulb_is_taken_over_on_each_way() {
         ("bsb001", &[], "rest"),
         ("bsb001", &["--via", "tcp30000"], "tcp30000"),
     ] {
-        let house = House::paired(&["--model", model, "--bulb", "near:foreign"]);
+        let fixture = HueFixture::paired(&["--model", model, "--bulb", "near:foreign"]);
         let verb = [&["--yes", "hue", "takeover", FIRST], words].concat();
-        let taken = house.json(&verb).ends_with(0).json();
+        let taken = fixture.json(&verb).ends_with(0).json();
         assert_eq!(taken["via"], via, "{taken}");
         assert_eq!(taken["captured"], true, "{taken}");
         assert_eq!(
             taken["new_lights"][0]["name"], "Hue color lamp 1",
             "{taken}"
         );
-        assert_eq!(house.names(FIRST), ["Hue color lamp 1"]);
+        assert_eq!(fixture.names(FIRST), ["Hue color lamp 1"]);
     }
     // Old firmware has no touchlink in its configuration.
     let old = [
@@ -94,20 +94,20 @@ fn a_bulb_is_taken_over_on_each_way() {
         "--bulb",
         "near:foreign",
     ];
-    let house = House::paired(&old);
-    let taken = house
+    let fixture = HueFixture::paired(&old);
+    let taken = fixture
         .json(&["--yes", "hue", "takeover", FIRST])
         .ends_with(0)
         .json();
     assert_eq!(taken["via"], "tcp30000", "{taken}");
-    House::paired(&old)
+    HueFixture::paired(&old)
         .json(&["--yes", "hue", "takeover", FIRST, "--via", "rest"])
         .ends_with(5);
 }
 
 #[test]
 fn auto_falls_back_and_says_why() {
-    let house = House::paired(&[
+    let fixture = HueFixture::paired(&[
         "--model",
         "bsb001",
         "--fault",
@@ -115,7 +115,7 @@ fn auto_falls_back_and_says_why() {
         "--bulb",
         "near:foreign",
     ]);
-    let run = house
+    let run = fixture
         .json(&["--yes", "hue", "takeover", FIRST])
         .ends_with(0);
     assert_eq!(run.json()["via"], "tcp30000");
@@ -133,18 +133,18 @@ fn a_takeover_that_took_nothing_is_refused_with_its_whole_result() {
         &["--bulb", "far:foreign"][..],
         &["--bulb", "near:foreign", "--fault", "unpowered"],
     ] {
-        let house = House::paired(words);
-        let run = house
+        let fixture = HueFixture::paired(words);
+        let run = fixture
             .json(&["--yes", "hue", "takeover", FIRST])
             .ends_with(5);
         let told = run.json();
         assert_eq!(told["error"]["kind"], "refused", "{told}");
         assert_eq!(told["captured"], json!(null), "{told}");
         assert_eq!(told["new_lights"], json!([]), "{told}");
-        assert!(house.names(FIRST).is_empty());
+        assert!(fixture.names(FIRST).is_empty());
     }
     // Where the bridge says that it has captured nothing, that is told.
-    let house = House::paired(&[
+    let fixture = HueFixture::paired(&[
         "--model",
         "bsb001",
         "--fault",
@@ -152,11 +152,11 @@ fn a_takeover_that_took_nothing_is_refused_with_its_whole_result() {
         "--bulb",
         "near:foreign",
     ]);
-    let run = house
+    let run = fixture
         .json(&["--yes", "hue", "takeover", FIRST, "--via", "tcp30000"])
         .ends_with(5);
     assert_eq!(run.json()["captured"], false);
-    let people = house
+    let people = fixture
         .run(&["--yes", "hue", "takeover", FIRST, "--via", "tcp30000"])
         .ends_with(5);
     assert!(
@@ -168,9 +168,9 @@ fn a_takeover_that_took_nothing_is_refused_with_its_whole_result() {
 #[test]
 fn a_takeover_by_serial_needs_no_closeness_and_no_question() {
     let bulb = ["--bulb", "far:foreign"];
-    let house = House::paired(&bulb);
-    let serial = serials(&house, &bulb)[0].clone();
-    let taken = house
+    let fixture = HueFixture::paired(&bulb);
+    let serial = serials(&fixture, &bulb)[0].clone();
+    let taken = fixture
         .json(&["hue", "takeover", FIRST, "--serial", &serial])
         .ends_with(0)
         .json();
@@ -179,7 +179,7 @@ fn a_takeover_by_serial_needs_no_closeness_and_no_question() {
         (&json!("serial"), &json!(true)),
         "{taken}"
     );
-    let nobody = house
+    let nobody = fixture
         .json(&["hue", "takeover", FIRST, "--serial", "000000"])
         .ends_with(5)
         .json();
@@ -188,10 +188,10 @@ fn a_takeover_by_serial_needs_no_closeness_and_no_question() {
         (&json!("serial"), &json!(false)),
         "{nobody}"
     );
-    house
+    fixture
         .json(&["hue", "takeover", FIRST, "--serial", "zz"])
         .ends_with(2);
-    house
+    fixture
         .json(&[
             "hue", "takeover", FIRST, "--serial", &serial, "--via", "rest",
         ])
@@ -200,9 +200,9 @@ fn a_takeover_by_serial_needs_no_closeness_and_no_question() {
 
 #[test]
 fn a_takeover_that_is_cut_short_says_that_it_may_have_captured_a_bulb() {
-    let house = House::paired(&["--model", "bsb001", "--no-announce"]);
+    let fixture = HueFixture::paired(&["--model", "bsb001", "--no-announce"]);
     // The bridge cannot say what it captured, so it is waited for ten seconds.
-    let run = house
+    let run = fixture
         .json(&["--yes", "--timeout", "6s", "hue", "takeover", FIRST])
         .ends_with(4)
         .json();

@@ -4,53 +4,53 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::json;
 
-use crate::house::{FIRST, House, NOBODY, SECOND};
+use crate::fixture::{FIRST, HueFixture, NOBODY, SECOND};
 
 #[test]
 fn each_model_is_paired_with_used_and_forgotten() {
     for (model, scheme) in [("bsb001", "http"), ("bsb002", "https"), ("bsb003", "https")] {
-        let house = House::with(&["--model", model, "--bulb", "near:1"]);
-        let run = house
+        let fixture = HueFixture::with(&["--model", model, "--bulb", "near:1"]);
+        let run = fixture
             .json(&["hue", "pair", FIRST, "--trust-certificate"])
             .ends_with(0);
         let id = run.json()["bridge"].as_str().unwrap().to_owned();
         assert_eq!(run.json(), json!({"bridge": id, "paired": true}));
         assert!(id.len() == 16 && id.contains("fffe"), "{id}");
-        let file = std::fs::metadata(house.state().join("hue.json")).unwrap();
+        let file = std::fs::metadata(fixture.state().join("hue.json")).unwrap();
         assert_eq!(file.permissions().mode() & 0o777, 0o600);
         // Known by its id from now on, at the address where it was.
-        let lights = house.lights(&id);
+        let lights = fixture.lights(&id);
         let light = &lights[0];
         assert_eq!(
             light,
             &json!({"id": "1", "name": "Hue color lamp 1", "unique_id": light["unique_id"], "model": "LCT007", "reachable": true})
         );
-        let shown = house.run(&["hue", "lights", FIRST]).ends_with(0).stdout;
+        let shown = fixture.run(&["hue", "lights", FIRST]).ends_with(0).stdout;
         assert!(shown.starts_with("ID  NAME"), "{shown}");
         // Again: the key that is kept is still good, and nobody has to press anything.
-        let key = house.kept_key();
-        let again = house.run(&["hue", "pair", FIRST]).ends_with(0);
+        let key = fixture.kept_key();
+        let again = fixture.run(&["hue", "pair", FIRST]).ends_with(0);
         assert!(again.stderr.contains("already paired"), "{again:?}");
         assert!(again.stdout.contains(scheme), "{again:?}");
-        assert_eq!(house.kept_key(), key);
-        let forgotten = house.json(&["hue", "forget", &id]).ends_with(0).json();
+        assert_eq!(fixture.kept_key(), key);
+        let forgotten = fixture.json(&["hue", "forget", &id]).ends_with(0).json();
         assert_eq!(forgotten, json!({"bridge": id, "forgotten": true}));
-        house.json(&["hue", "forget", &id]).ends_with(3);
+        fixture.json(&["hue", "forget", &id]).ends_with(3);
         // It answers to a search by its id, but gives nothing to a stranger.
-        let stranger = house.json(&["hue", "lights", &id]).ends_with(2);
+        let stranger = fixture.json(&["hue", "lights", &id]).ends_with(2);
         assert_eq!(stranger.error_kind(), "usage");
     }
 }
 
 #[test]
 fn bridges_are_found() {
-    let mut house = House::empty();
+    let mut fixture = HueFixture::empty();
     for (model, address) in [
         ("bsb001", "127.94.0.1"),
         ("bsb002", "127.94.0.2"),
         ("bsb003", "127.94.0.3"),
     ] {
-        house.start(&[
+        fixture.start(&[
             "--listen",
             address,
             "--model",
@@ -61,7 +61,7 @@ fn bridges_are_found() {
             "0s",
         ]);
     }
-    let found = house.json(&["hue", "discover"]).ends_with(0).json();
+    let found = fixture.json(&["hue", "discover"]).ends_with(0).json();
     let mut found = found.as_array().unwrap().clone();
     found.sort_by_key(|bridge| bridge["model"].as_str().unwrap().to_owned());
     let models: Vec<_> = found
@@ -74,8 +74,8 @@ fn bridges_are_found() {
         json!({"id": "001788fffe000002", "address": "127.94.0.2", "model": "BSB002", "name": "Hue Bridge",
             "software": found[1]["software"], "api": "1.67.0"})
     );
-    house.pair("127.94.0.2");
-    let shown = house.run(&["hue", "discover"]).ends_with(0).stdout;
+    fixture.pair("127.94.0.2");
+    let shown = fixture.run(&["hue", "discover"]).ends_with(0).stdout;
     let row = |address: &str| {
         shown
             .lines()
@@ -86,8 +86,8 @@ fn bridges_are_found() {
     assert!(row("127.94.0.2").ends_with("yes"), "{shown}");
     assert!(row("127.94.0.1").ends_with("no"), "{shown}");
     // A bridge that has moved is followed by its id.
-    house.cut_power();
-    house.start(&[
+    fixture.cut_power();
+    fixture.start(&[
         "--listen",
         "127.94.0.7",
         "--model",
@@ -97,13 +97,13 @@ fn bridges_are_found() {
         "--press-after",
         "0s",
     ]);
-    let moved = house
+    let moved = fixture
         .json(&["hue", "clip", "001788fffe000002", "get", "/api/config"])
         .ends_with(0);
     assert_eq!(moved.json()["bridgeid"], "001788FFFE000002");
-    house.cut_power();
+    fixture.cut_power();
     assert_eq!(
-        house
+        fixture
             .json(&["hue", "discover", "--wait", "1s"])
             .ends_with(0)
             .json(),
@@ -113,30 +113,30 @@ fn bridges_are_found() {
 
 #[test]
 fn a_light_is_named_in_three_ways() {
-    let house = House::paired(&["--bulb", "near:1", "--bulb", "near:1"]);
-    let lights = house.lights(FIRST);
+    let fixture = HueFixture::paired(&["--bulb", "near:1", "--bulb", "near:1"]);
+    let lights = fixture.lights(FIRST);
     for name in [
         &lights[0]["id"],
         &lights[0]["name"],
         &lights[0]["unique_id"],
     ] {
-        let told = house
+        let told = fixture
             .json(&["hue", "identify", FIRST, name.as_str().unwrap()])
             .ends_with(0)
             .json();
         assert_eq!(told["light"]["id"], "1", "{told}");
     }
-    let blinked = house
+    let blinked = fixture
         .json(&["hue", "clip", FIRST, "get", "lights/1"])
         .ends_with(0)
         .json();
     assert_eq!(blinked["state"]["alert"], "select");
-    house.json(&["hue", "identify", FIRST, "99"]).ends_with(3);
-    house
+    fixture.json(&["hue", "identify", FIRST, "99"]).ends_with(3);
+    fixture
         .json(&["hue", "identify", FIRST, "Shelf"])
         .ends_with(3);
     // Two of one name: nobody can tell which.
-    house
+    fixture
         .json(&[
             "hue",
             "clip",
@@ -146,7 +146,7 @@ fn a_light_is_named_in_three_ways() {
             r#"{"name":"Hue color lamp 1"}"#,
         ])
         .ends_with(0);
-    let both = house
+    let both = fixture
         .json(&["hue", "identify", FIRST, "Hue color lamp 1"])
         .ends_with(2);
     let message = both.json()["error"]["message"].as_str().unwrap().to_owned();
@@ -155,8 +155,8 @@ fn a_light_is_named_in_three_ways() {
 
 #[test]
 fn a_light_moves_and_a_second_time_says_that_it_has() {
-    let house = House::paired(&["--count", "2", "--bulb", "near:1", "--bulb", "near:2"]);
-    house
+    let fixture = HueFixture::paired(&["--count", "2", "--bulb", "near:1", "--bulb", "near:2"]);
+    fixture
         .json(&[
             "hue",
             "clip",
@@ -169,47 +169,47 @@ fn a_light_moves_and_a_second_time_says_that_it_has() {
     let verb = [
         "--yes", "hue", "move", "Desk", "--from", FIRST, "--to", SECOND,
     ];
-    let first = house.json(&verb).ends_with(0).json();
+    let first = fixture.json(&verb).ends_with(0).json();
     assert_eq!(first["moved"], true, "{first}");
     assert_eq!(
         first["steps"],
         json!(["checked", "opened", "deleted", "appeared", "renamed"]),
         "{first}"
     );
-    assert_eq!(first["from"], house.pair(FIRST).as_str());
-    assert_eq!(first["to"], house.pair(SECOND).as_str());
-    assert_eq!(house.names(FIRST), [""; 0]);
-    assert!(house.names(SECOND).contains(&"Desk".to_owned()));
-    let second = house.json(&verb).ends_with(0).json();
+    assert_eq!(first["from"], fixture.pair(FIRST).as_str());
+    assert_eq!(first["to"], fixture.pair(SECOND).as_str());
+    assert_eq!(fixture.names(FIRST), [""; 0]);
+    assert!(fixture.names(SECOND).contains(&"Desk".to_owned()));
+    let second = fixture.json(&verb).ends_with(0).json();
     assert_eq!(second["moved"], true, "{second}");
-    assert_eq!(house.lights(SECOND).len(), 2);
+    assert_eq!(fixture.lights(SECOND).len(), 2);
     // Both are the same bridge; a light that is not there; a bridge that is not paired with.
-    house
+    fixture
         .json(&[
             "--yes", "hue", "move", "1", "--from", SECOND, "--to", SECOND,
         ])
         .ends_with(2);
-    house
+    fixture
         .json(&[
             "--yes", "hue", "move", "Shelf", "--from", FIRST, "--to", SECOND,
         ])
         .ends_with(3);
-    house
+    fixture
         .json(&[
             "--yes", "hue", "move", "1", "--from", SECOND, "--to", NOBODY,
         ])
         .ends_with(4);
-    house.json(&["hue", "forget", FIRST]).ends_with(0);
-    house
+    fixture.json(&["hue", "forget", FIRST]).ends_with(0);
+    fixture
         .json(&["--yes", "hue", "move", "1", "--from", SECOND, "--to", FIRST])
         .ends_with(2);
-    assert_eq!(house.lights(SECOND).len(), 2);
+    assert_eq!(fixture.lights(SECOND).len(), 2);
 }
 
 #[test]
 fn a_full_bridge_loses_nobody_a_light() {
-    let mut house = House::with(&["--bulb", "near:1"]);
-    house.start(&[
+    let mut fixture = HueFixture::with(&["--bulb", "near:1"]);
+    fixture.start(&[
         "--listen",
         SECOND,
         "--mac",
@@ -220,33 +220,33 @@ fn a_full_bridge_loses_nobody_a_light() {
         "full",
         "--no-announce",
     ]);
-    house.pair(FIRST);
-    house.pair(SECOND);
-    let run = house
+    fixture.pair(FIRST);
+    fixture.pair(SECOND);
+    let run = fixture
         .json(&["--yes", "hue", "move", "1", "--from", FIRST, "--to", SECOND])
         .ends_with(5);
     assert_eq!(run.error_kind(), "refused");
-    assert_eq!(house.names(FIRST), ["Hue color lamp 1"]);
+    assert_eq!(fixture.names(FIRST), ["Hue color lamp 1"]);
 }
 
 #[test]
 fn a_move_needs_agreement() {
-    let house = House::paired(&["--count", "2", "--bulb", "near:1"]);
-    let run = house
+    let fixture = HueFixture::paired(&["--count", "2", "--bulb", "near:1"]);
+    let run = fixture
         .json(&["hue", "move", "1", "--from", FIRST, "--to", SECOND])
         .ends_with(2);
     let message = run.json()["error"]["message"].as_str().unwrap().to_owned();
     assert!(message.contains("no terminal to ask on"), "{message}");
-    assert_eq!(house.names(FIRST), ["Hue color lamp 1"]);
-    let run = house.json(&["hue", "takeover", FIRST]).ends_with(2);
+    assert_eq!(fixture.names(FIRST), ["Hue color lamp 1"]);
+    let run = fixture.json(&["hue", "takeover", FIRST]).ends_with(2);
     assert_eq!(run.error_kind(), "usage");
 }
 
 #[test]
 fn an_address_that_several_bridges_had_does_not_say_which_is_forgotten() {
-    let mut house = House::empty();
+    let mut fixture = HueFixture::empty();
     for (port, mac) in [("8080", "00:17:88:00:00:01"), ("8081", "00:17:88:00:00:02")] {
-        house.start(&[
+        fixture.start(&[
             "--listen",
             FIRST,
             "--model",
@@ -261,24 +261,24 @@ fn an_address_that_several_bridges_had_does_not_say_which_is_forgotten() {
             "--press-after",
             "0s",
         ]);
-        house.pair(&format!("{FIRST}:{port}"));
+        fixture.pair(&format!("{FIRST}:{port}"));
     }
-    let run = house.json(&["hue", "forget", FIRST]).ends_with(2);
+    let run = fixture.json(&["hue", "forget", FIRST]).ends_with(2);
     let message = run.json()["error"]["message"].as_str().unwrap().to_owned();
     for id in ["001788fffe000001", "001788fffe000002"] {
         assert!(message.contains(id), "{message}");
-        house.json(&["hue", "lights", id]).ends_with(0);
+        fixture.json(&["hue", "lights", id]).ends_with(0);
     }
     let one = format!("{FIRST}:8081");
-    let run = house.json(&["hue", "forget", &one]).ends_with(0);
+    let run = fixture.json(&["hue", "forget", &one]).ends_with(0);
     assert_eq!(run.json()["bridge"], "001788fffe000002");
-    house.json(&["hue", "forget", FIRST]).ends_with(0);
+    fixture.json(&["hue", "forget", FIRST]).ends_with(0);
 }
 
 #[test]
 fn a_search_that_runs_out_of_time_tells_what_it_has_found() {
-    let mut house = House::with(&["--mac", "00:17:88:00:00:01"]);
-    house.start(&[
+    let mut fixture = HueFixture::with(&["--mac", "00:17:88:00:00:01"]);
+    fixture.start(&[
         "--listen",
         SECOND,
         "--fault",
@@ -287,7 +287,7 @@ fn a_search_that_runs_out_of_time_tells_what_it_has_found() {
         "00:17:88:00:00:02",
     ]);
     let words = ["--timeout", "3s", "hue", "discover", "--wait", "1500ms"];
-    let found = house.json(&words).ends_with(0).json();
+    let found = fixture.json(&words).ends_with(0).json();
     let ids: Vec<_> = found
         .as_array()
         .unwrap()
@@ -299,9 +299,9 @@ fn a_search_that_runs_out_of_time_tells_what_it_has_found() {
 
 #[test]
 fn nobody_walks_to_a_bridge_whose_key_cannot_be_kept() {
-    let mut house = House::empty();
-    house.start(&["--listen", FIRST, "--model", "bsb001", "--no-announce"]);
-    let run = house
+    let mut fixture = HueFixture::empty();
+    fixture.start(&["--listen", FIRST, "--model", "bsb001", "--no-announce"]);
+    let run = fixture
         .command()
         .env("MAINS_STATE", "/proc/nowhere")
         .args(["--json", "--timeout", "5s", "hue", "pair", FIRST])

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::steps::LightMove;
-use super::{MoveResult, MoveSource};
+use super::types::{MoveResult, MoveSource};
 use crate::error::HueError;
 use crate::flow::client::{BridgeClient, lights};
 use crate::flow::identify::blink;
@@ -11,10 +11,10 @@ use crate::journal::Journal;
 use crate::lights::Light;
 use crate::operator::{MoveStep, Operator};
 use crate::reply::BridgeErrorKind;
-use crate::request::{BridgeRequest, Method};
-use crate::transport::BridgeTransport;
+use crate::request::{HueRequest, Method};
+use crate::transport::HueTransport;
 
-impl<S: BridgeTransport, T: BridgeTransport, J: Journal, O: Operator>
+impl<S: HueTransport, T: HueTransport, J: Journal, O: Operator>
     LightMove<'_, '_, '_, '_, S, T, J, O>
 {
     /// Checks that the source no longer has the light, and gives it its old name.
@@ -79,12 +79,12 @@ impl<S: BridgeTransport, T: BridgeTransport, J: Journal, O: Operator>
 }
 
 /// Renames a light.
-pub(super) async fn rename<T: BridgeTransport>(
+pub(super) async fn rename<T: HueTransport>(
     bridge: &BridgeClient<'_, T>,
     light: &Light,
     name: &str,
 ) -> Result<(), HueError> {
-    let request = BridgeRequest::keyed(Method::Put, format!("/lights/{}", light.id))
+    let request = HueRequest::keyed(Method::Put, format!("/lights/{}", light.id))
         .with(&json!({ "name": name }));
     bridge.change(&request).await.map(drop)
 }

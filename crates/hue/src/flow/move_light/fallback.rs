@@ -2,16 +2,16 @@
 
 use super::arrival::rename;
 use super::steps::{LightMove, find_moved};
-use super::{MoveResult, MoveSource};
+use super::types::{MoveResult, MoveSource};
 use crate::error::HueError;
 use crate::flow::search::LightSearch;
 use crate::flow::takeover::TouchlinkTakeover;
 use crate::journal::Journal;
 use crate::lights::Light;
 use crate::operator::{FlowQuestion, MoveStep, Operator};
-use crate::transport::BridgeTransport;
+use crate::transport::HueTransport;
 
-impl<S: BridgeTransport, T: BridgeTransport, J: Journal, O: Operator>
+impl<S: HueTransport, T: HueTransport, J: Journal, O: Operator>
     LightMove<'_, '_, '_, '_, S, T, J, O>
 {
     /// Tries the serial number, then a touchlink, and otherwise returns the bulb to its old bridge.

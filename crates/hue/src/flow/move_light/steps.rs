@@ -1,6 +1,6 @@
 //! The steps of a move, and how an interrupted move continues.
 
-use super::{MoveOptions, MoveResult, MoveSource};
+use super::types::{MoveOptions, MoveResult, MoveSource};
 use crate::error::HueError;
 use crate::flow::client::{BridgeClient, lights};
 use crate::flow::identify::blink;
@@ -9,8 +9,8 @@ use crate::journal::{Journal, MoveRecord};
 use crate::lights::{Light, eui64};
 use crate::operator::{FlowProgress, FlowQuestion, MoveStep, Operator};
 use crate::reply::{BridgeError, BridgeErrorKind};
-use crate::request::{BridgeRequest, Method};
-use crate::transport::BridgeTransport;
+use crate::request::{HueRequest, Method};
+use crate::transport::HueTransport;
 
 /// Number of searches for a bulb that was reset.
 const MAX_SEARCHES: u8 = 2;
@@ -37,7 +37,7 @@ enum Deletion {
     Unknown(HueError),
 }
 
-impl<S: BridgeTransport, T: BridgeTransport, J: Journal, O: Operator>
+impl<S: HueTransport, T: HueTransport, J: Journal, O: Operator>
     LightMove<'_, '_, '_, '_, S, T, J, O>
 {
     /// Moves a light that the source has. Until the light is deleted every failure leaves everything as it was.
@@ -219,7 +219,7 @@ impl<S: BridgeTransport, T: BridgeTransport, J: Journal, O: Operator>
         source: &BridgeClient<'_, S>,
         light: &Light,
     ) -> Result<Deletion, HueError> {
-        let request = BridgeRequest::keyed(Method::Delete, format!("/lights/{}", light.id));
+        let request = HueRequest::keyed(Method::Delete, format!("/lights/{}", light.id));
         let error = match source.change(&request).await {
             Ok(_) => return Ok(Deletion::Done),
             Err(HueError::Refused { at, error }) => match error.kind() {
@@ -341,7 +341,7 @@ impl<S: BridgeTransport, T: BridgeTransport, J: Journal, O: Operator>
     }
 }
 
-async fn require_idle<T: BridgeTransport, O: Operator>(
+async fn require_idle<T: HueTransport, O: Operator>(
     bridge: &BridgeClient<'_, T>,
     operator: &O,
 ) -> Result<(), HueError> {

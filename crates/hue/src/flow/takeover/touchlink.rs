@@ -5,31 +5,31 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::TakeoverMethod;
-use crate::error::{HueError, NoReplyReason};
+use crate::error::{HueError, HueNoReplyReason};
 use crate::flow::client::{BridgeClient, lights};
 use crate::flow::search::LightSearch;
 use crate::identity::TouchlinkMethod;
 use crate::lights::Light;
 use crate::operator::{FlowProgress, FlowQuestion, Operator};
 use crate::reply::{self, BridgeErrorKind};
-use crate::request::{BridgeRequest, Method};
+use crate::request::{HueRequest, Method};
 use crate::tcp30000::TouchlinkOutcome;
-use crate::transport::BridgeTransport;
+use crate::transport::HueTransport;
 
 /// Duration of a touchlink whose end the bridge does not report.
 const TOUCHLINK_DURATION: Duration = Duration::from_secs(10);
 
 /// The outcome of a touchlink, or of a search in its place.
 #[derive(Debug)]
-pub(in crate::flow) struct Capture {
+pub(in crate::flow) struct TouchlinkCapture {
     pub(in crate::flow) method: TakeoverMethod,
     pub(in crate::flow) captured: Option<bool>,
     pub(in crate::flow) found: Vec<Light>,
-    /// Whether a light that was listed but unreachable before is reachable now.
+    /// True if a light that was listed but unreachable before is reachable now.
     pub(in crate::flow) is_reachable_again: bool,
 }
 
-impl Capture {
+impl TouchlinkCapture {
     /// The outcome of a search.
     pub(super) fn by_search(method: TakeoverMethod, found: Vec<Light>) -> Self {
         Self {
@@ -50,7 +50,7 @@ pub(in crate::flow) struct TouchlinkTakeover<'t, 'b, T, O> {
     pub(in crate::flow) notes: Vec<String>,
 }
 
-impl<'t, 'b, T: BridgeTransport, O: Operator> TouchlinkTakeover<'t, 'b, T, O> {
+impl<'t, 'b, T: HueTransport, O: Operator> TouchlinkTakeover<'t, 'b, T, O> {
     pub(in crate::flow) fn new(
         bridge: &'t BridgeClient<'b, T>,
         operator: &'t O,
@@ -70,7 +70,7 @@ impl<'t, 'b, T: BridgeTransport, O: Operator> TouchlinkTakeover<'t, 'b, T, O> {
         via: Option<TouchlinkMethod>,
         rounds: u8,
         is_enough: impl Fn(&[Light]) -> bool,
-    ) -> Result<Capture, HueError> {
+    ) -> Result<TouchlinkCapture, HueError> {
         let mut round = 1;
         loop {
             let listed = lights(self.bridge).await?;
@@ -145,13 +145,12 @@ impl<'t, 'b, T: BridgeTransport, O: Operator> TouchlinkTakeover<'t, 'b, T, O> {
 
     /// Starts a touchlink by a request, whose reply reports only that it has begun.
     async fn touchlink_by_request(&mut self) -> Result<Option<bool>, HueError> {
-        let request =
-            BridgeRequest::keyed(Method::Put, "/config").with(&json!({ "touchlink": true }));
+        let request = HueRequest::keyed(Method::Put, "/config").with(&json!({ "touchlink": true }));
         match self.bridge.send_once(&request, reply::changes).await {
             Ok(_) => Ok(None),
             // The request may have arrived, so it must not be sent again.
             Err(HueError::NoReply {
-                reason: reason @ (NoReplyReason::TimedOut | NoReplyReason::Closed),
+                reason: reason @ (HueNoReplyReason::TimedOut | HueNoReplyReason::Closed),
                 ..
             }) => {
                 let bridge = &self.bridge.name;
@@ -171,7 +170,7 @@ impl<'t, 'b, T: BridgeTransport, O: Operator> TouchlinkTakeover<'t, 'b, T, O> {
         captured: Option<bool>,
         listed: &[Light],
         is_enough: impl Fn(&[Light]) -> bool,
-    ) -> Result<Capture, HueError> {
+    ) -> Result<TouchlinkCapture, HueError> {
         if captured.is_none() {
             self.bridge.transport.sleep(TOUCHLINK_DURATION).await;
         }
@@ -182,7 +181,7 @@ impl<'t, 'b, T: BridgeTransport, O: Operator> TouchlinkTakeover<'t, 'b, T, O> {
         let is_reachable_again =
             found.is_empty() && captured != Some(false) && self.is_reachable_again(listed).await?;
         let has_joined = !found.is_empty() || is_reachable_again;
-        Ok(Capture {
+        Ok(TouchlinkCapture {
             method: via.into(),
             captured: if has_joined { Some(true) } else { captured },
             found,

@@ -14,10 +14,10 @@ use crate::address::{Address, Scheme};
 use crate::error::CloudError;
 use crate::net::certificate::provider;
 use crate::net::config::NetworkConfig;
-use crate::net::endpoint::Endpoint;
-use crate::net::http::ExchangeError;
+use crate::net::endpoint::HueEndpoint;
+use crate::net::http::HttpError;
 use crate::reply::BadReply;
-use crate::request::BridgeRequest;
+use crate::request::HueRequest;
 
 const HOST: &str = "discovery.meethue.com";
 
@@ -29,20 +29,18 @@ pub(super) async fn request(network: &NetworkConfig) -> Result<Vec<Address>, Clo
         .and_then(|builder| Ok(builder.with_platform_verifier()?.with_no_client_auth()));
     // For example without a single root certificate on this computer.
     let config = config.map_err(|_| CloudError::Untrusted)?;
-    let endpoint = Endpoint::internet(HOST, Arc::new(config), network.timeouts);
+    let endpoint = HueEndpoint::internet(HOST, Arc::new(config), network.timeouts);
     request_from(&endpoint).await
 }
 
-async fn request_from(endpoint: &Endpoint) -> Result<Vec<Address>, CloudError> {
-    let sent = endpoint.send_once(&BridgeRequest::public("/"), None).await;
+async fn request_from(endpoint: &HueEndpoint) -> Result<Vec<Address>, CloudError> {
+    let sent = endpoint.send_once(&HueRequest::public("/"), None).await;
     let response = sent.map_err(|error| match error {
-        ExchangeError::NoReply(reason) => CloudError::NoReply(reason),
-        ExchangeError::BadReply { status, body } => {
-            CloudError::BadReply(BadReply::new(status, &body))
+        HttpError::NoReply(reason) => CloudError::NoReply(reason),
+        HttpError::BadReply { status, body } => CloudError::BadReply(BadReply::new(status, &body)),
+        HttpError::NotTls(_) | HttpError::Certificate(_) | HttpError::InvalidRequest => {
+            CloudError::Untrusted
         }
-        ExchangeError::NotTls(_)
-        | ExchangeError::Certificate(_)
-        | ExchangeError::InvalidRequest => CloudError::Untrusted,
     })?;
     match response.reply.status {
         429 => Err(CloudError::TooOften),
@@ -82,7 +80,7 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
-    use crate::error::NoReplyReason;
+    use crate::error::HueNoReplyReason;
     use crate::net::BridgeTimeouts;
 
     fn read(status: u16, body: &str) -> Result<Vec<String>, CloudError> {
@@ -117,7 +115,7 @@ mod tests {
     }
 
     /// Answers one connection with these bytes.
-    fn server(answer: &'static [u8]) -> Endpoint {
+    fn server(answer: &'static [u8]) -> HueEndpoint {
         let listener = TcpListener::bind("127.91.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         std::thread::spawn(move || {
@@ -128,7 +126,7 @@ mod tests {
             stream.write_all(answer).unwrap();
         });
         let address = format!("http://127.91.0.1:{port}").parse().unwrap();
-        Endpoint::plain(&address, BridgeTimeouts::default())
+        HueEndpoint::plain(&address, BridgeTimeouts::default())
     }
 
     #[tokio::test]
@@ -140,7 +138,7 @@ mod tests {
         let endpoint = server(b"");
         let error = request_from(&endpoint).await.unwrap_err();
         assert!(
-            matches!(error, CloudError::NoReply(NoReplyReason::Closed)),
+            matches!(error, CloudError::NoReply(HueNoReplyReason::Closed)),
             "{error}"
         );
     }

@@ -9,12 +9,12 @@ use simple_dns::{CLASS, Name, Packet, ResourceRecord};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::super::tests::certificates::{own, square};
-use super::super::tests::server::{ScriptedReply, ScriptedServer};
+use super::super::tests::server::{ScriptedHttpReply, ScriptedServer};
 use super::super::tests::{ROUND, ROUND_ID, SQUARE, SQUARE_ID, network};
 use super::*;
 
 const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
-const WAIT: Duration = Duration::from_millis(900);
+const SEARCH_TIME: Duration = Duration::from_millis(900);
 
 fn on_loopback() -> NetworkConfig {
     NetworkConfig {
@@ -124,7 +124,7 @@ async fn search(ports: DiscoveryPorts) -> (Vec<FoundBridge>, usize) {
         told += 1;
         ControlFlow::Continue(())
     };
-    let found = search_local(&on_loopback(), ports, &waiting(WAIT), tell)
+    let found = search_local(&on_loopback(), ports, &waiting(SEARCH_TIME), tell)
         .await
         .unwrap();
     (found, told)
@@ -137,7 +137,7 @@ fn id(found: &FoundBridge) -> &str {
 #[tokio::test]
 async fn a_round_bridge_answers_to_ssdp() {
     let ports = ports();
-    let server = ScriptedServer::http(|_| ScriptedReply::json(ROUND));
+    let server = ScriptedServer::http(|_| ScriptedHttpReply::json(ROUND));
     let heard = ssdp(ports.ssdp, &server);
     let (found, told) = search(ports).await;
     assert_eq!((found.len(), told), (1, 1));
@@ -174,7 +174,7 @@ async fn a_bridge_on_two_ways_is_one_and_the_one_with_a_certificate_counts() {
     let ports = ports();
     let (secure, plain) = (
         square(own(SQUARE_ID)),
-        ScriptedServer::http(|_| ScriptedReply::json(SQUARE)),
+        ScriptedServer::http(|_| ScriptedHttpReply::json(SQUARE)),
     );
     mdns(ports.mdns, false, secure.at);
     ssdp(ports.ssdp, &plain);
@@ -186,7 +186,7 @@ async fn a_bridge_on_two_ways_is_one_and_the_one_with_a_certificate_counts() {
 #[tokio::test]
 async fn a_search_for_one_bridge_stops_when_it_answers() {
     let ports = ports();
-    let server = ScriptedServer::http(|_| ScriptedReply::json(ROUND));
+    let server = ScriptedServer::http(|_| ScriptedHttpReply::json(ROUND));
     ssdp(ports.ssdp, &server);
     let begun = Instant::now();
     let wait = Duration::from_secs(20);
@@ -202,7 +202,7 @@ async fn a_search_for_one_bridge_stops_when_it_answers() {
 #[tokio::test]
 async fn forgers_and_others_are_no_bridges() {
     let ports = ports();
-    let other = ScriptedServer::http(|_| ScriptedReply::json("[]"));
+    let other = ScriptedServer::http(|_| ScriptedHttpReply::json("[]"));
     ssdp(ports.ssdp, &other);
     // Hundreds of addresses where nothing is.
     responder(mdns::GROUP, ports.mdns, false, |_| {

@@ -11,12 +11,12 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::ResolvesServerCertUsingSni;
 use rustls::sign::CertifiedKey;
 
-use super::server::{ScriptedReply, ScriptedServer};
+use super::server::{ScriptedHttpReply, ScriptedServer};
 use super::*;
 use crate::error::CertificateProblem;
 use crate::keyring::PairedBridge;
-use crate::request::{BridgeRequest, Method};
-use crate::transport::BridgeTransport;
+use crate::request::{HueRequest, Method};
+use crate::transport::HueTransport;
 
 /// A root of our own.
 pub(in crate::net) struct TestRoot {
@@ -87,8 +87,8 @@ pub(in crate::net) fn own(name: &str) -> Arc<ServerConfig> {
 
 pub(in crate::net) fn square(config: Arc<ServerConfig>) -> ScriptedServer {
     ScriptedServer::https(config, |request| match request {
-        "GET /api/config HTTP/1.1" => ScriptedReply::json(SQUARE),
-        _ => ScriptedReply::json("{}"),
+        "GET /api/config HTTP/1.1" => ScriptedHttpReply::json(SQUARE),
+        _ => ScriptedHttpReply::json("{}"),
     })
 }
 
@@ -115,7 +115,7 @@ async fn meet(
     })
 }
 
-/// What is kept of a bridge after pairing.
+/// Returns the entry of a bridge after pairing.
 fn paired(connection: &BridgeConnection) -> PairedBridge {
     connection
         .to_paired(key(), "2026-11-23T10:00:00Z".parse().unwrap())
@@ -177,7 +177,7 @@ async fn a_certificate_of_the_vendor_needs_nobodys_word() {
         assert!(connection.certificate().unwrap().root_signed);
         let entry = paired(&connection);
         assert_eq!((entry.root_signed, entry.pin), (true, None));
-        let call = BridgeRequest::keyed(Method::Get, "/lights");
+        let call = HueRequest::keyed(Method::Get, "/lights");
         assert_eq!(
             connection.send(&call, Some(&key())).await.unwrap().status,
             200
@@ -276,7 +276,7 @@ async fn a_certificate_of_its_own_needs_a_persons_word_once() {
     let connection = meet(&server, &network(), &known, &CertificateTrust::default())
         .await
         .unwrap();
-    let call = BridgeRequest::keyed(Method::Get, "/lights");
+    let call = HueRequest::keyed(Method::Get, "/lights");
     connection.send(&call, Some(&key())).await.unwrap();
     assert!(server.requests().last().unwrap().contains("KEY0"));
 }
@@ -308,7 +308,7 @@ async fn another_certificate_of_its_own_is_refused_unless_it_is_paired_again() {
         assert_eq!(refused.unwrap_err(), CertificateProblem::Changed);
     }
     // In the middle of its use, too.
-    let call = BridgeRequest::keyed(Method::Get, "/lights");
+    let call = HueRequest::keyed(Method::Get, "/lights");
     let error = connection.send(&call, Some(&key())).await.unwrap_err();
     let changed = matches!(
         error,

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::certificates::{TestRoot, own, square};
-use super::server::{ScriptedReply, ScriptedServer};
+use super::server::{ScriptedHttpReply, ScriptedServer};
 use super::*;
 use crate::error::CertificateProblem;
 use crate::keyring::PairedBridge;
 
 fn round() -> ScriptedServer {
-    ScriptedServer::http(|_| ScriptedReply::json(ROUND))
+    ScriptedServer::http(|_| ScriptedHttpReply::json(ROUND))
 }
 
 fn ring() -> (tempfile::TempDir, KeyRing) {
@@ -62,7 +62,7 @@ async fn a_round_bridge_is_reached_in_the_clear() {
 
 #[tokio::test]
 async fn a_square_bridge_in_the_clear_needs_a_word_or_a_port() {
-    let server = ScriptedServer::http(|_| ScriptedReply::json(SQUARE));
+    let server = ScriptedServer::http(|_| ScriptedHttpReply::json(SQUARE));
     connect(&network(), &server.address("http://"))
         .await
         .unwrap();
@@ -74,7 +74,7 @@ async fn a_bridge_that_had_a_certificate_is_not_believed_without() {
     let (_folder, ring) = ring();
     let secure = square(own(SQUARE_ID));
     pair(&network(), &ring, secure.address("https://")).await;
-    let plain = ScriptedServer::http(|_| ScriptedReply::json(SQUARE));
+    let plain = ScriptedServer::http(|_| ScriptedHttpReply::json(SQUARE));
     for scheme in ["http://", ""] {
         let name = BridgeName::Address(plain.address(scheme));
         let error = open(&network(), &ring, &name, None, &CertificateTrust::default())
@@ -105,7 +105,7 @@ async fn the_newest_bridge_sends_to_https_on_the_same_host_only() {
     let target = format!("https://{}/api/config", secure.at);
     let redirect = move |target: String| {
         ScriptedServer::http(move |_| {
-            ScriptedReply::bytes(format!(
+            ScriptedHttpReply::bytes(format!(
                 "HTTP/1.1 301 X\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n"
             ))
         })
@@ -182,7 +182,7 @@ async fn where_a_bridge_is_now_and_what_it_says_is_kept() {
     let renamed = ROUND
         .replace("Philips hue", "Attic")
         .replace("01032318", "01040000");
-    let after = ScriptedServer::http(move |_| ScriptedReply::json(&renamed));
+    let after = ScriptedServer::http(move |_| ScriptedHttpReply::json(&renamed));
     let name = BridgeName::Address(after.address("http://"));
     open(&network(), &ring, &name, None, &CertificateTrust::default())
         .await
@@ -284,7 +284,7 @@ async fn another_bridge_at_the_old_address_gets_no_key() {
     );
     assert_eq!(there.requests().len(), before);
 
-    let plain = ScriptedServer::http(|_| ScriptedReply::json(SQUARE));
+    let plain = ScriptedServer::http(|_| ScriptedHttpReply::json(SQUARE));
     entry.address = plain.address("http://");
     entry.pin = None;
     ring.save(entry.clone()).unwrap();

@@ -9,15 +9,15 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::address::Address;
 
-/// What a server does with a request.
-pub(in crate::net) enum ScriptedReply {
+/// A server's reaction to a request.
+pub(in crate::net) enum ScriptedHttpReply {
     /// Sends these bytes and closes.
     Bytes(Vec<u8>),
     /// Sends these bytes and then nothing, with the connection open.
     Hang(Vec<u8>),
 }
 
-impl ScriptedReply {
+impl ScriptedHttpReply {
     pub(in crate::net) fn bytes(bytes: impl AsRef<[u8]>) -> Self {
         Self::Bytes(bytes.as_ref().to_vec())
     }
@@ -43,14 +43,14 @@ pub(in crate::net) struct ScriptedServer {
 
 impl ScriptedServer {
     pub(in crate::net) fn http(
-        script: impl Fn(&str) -> ScriptedReply + Send + Sync + 'static,
+        script: impl Fn(&str) -> ScriptedHttpReply + Send + Sync + 'static,
     ) -> Self {
         Self::start(Ipv4Addr::new(127, 91, 0, 2), None, script)
     }
 
     pub(in crate::net) fn https(
         config: Arc<ServerConfig>,
-        script: impl Fn(&str) -> ScriptedReply + Send + Sync + 'static,
+        script: impl Fn(&str) -> ScriptedHttpReply + Send + Sync + 'static,
     ) -> Self {
         Self::start(Ipv4Addr::new(127, 91, 0, 3), Some(config), script)
     }
@@ -59,7 +59,7 @@ impl ScriptedServer {
     fn start(
         host: Ipv4Addr,
         tls: Option<Arc<ServerConfig>>,
-        script: impl Fn(&str) -> ScriptedReply + Send + Sync + 'static,
+        script: impl Fn(&str) -> ScriptedHttpReply + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind((host, 0)).unwrap();
         let server = Self {
@@ -100,7 +100,7 @@ fn serve(
     stream: TcpStream,
     tls: Option<Arc<ServerConfig>>,
     requests: &Mutex<Vec<String>>,
-    script: &(dyn Fn(&str) -> ScriptedReply + Send + Sync),
+    script: &(dyn Fn(&str) -> ScriptedHttpReply + Send + Sync),
 ) -> io::Result<()> {
     match tls {
         None => answer(stream, requests, script),
@@ -114,14 +114,14 @@ fn serve(
 fn answer(
     mut stream: impl Read + Write,
     requests: &Mutex<Vec<String>>,
-    script: &(dyn Fn(&str) -> ScriptedReply + Send + Sync),
+    script: &(dyn Fn(&str) -> ScriptedHttpReply + Send + Sync),
 ) -> io::Result<()> {
     let request = read_request(&mut stream)?;
     let first = request.lines().next().unwrap_or_default().to_owned();
     requests.lock().unwrap().push(request);
     let (bytes, is_open) = match script(&first) {
-        ScriptedReply::Bytes(bytes) => (bytes, false),
-        ScriptedReply::Hang(bytes) => (bytes, true),
+        ScriptedHttpReply::Bytes(bytes) => (bytes, false),
+        ScriptedHttpReply::Hang(bytes) => (bytes, true),
     };
     stream.write_all(&bytes)?;
     stream.flush()?;

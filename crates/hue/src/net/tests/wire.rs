@@ -5,33 +5,33 @@ use std::time::Instant;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::server::{ScriptedReply, ScriptedServer};
+use super::server::{ScriptedHttpReply, ScriptedServer};
 use super::*;
-use crate::error::NoReplyReason;
-use crate::request::{BridgeRequest, Method};
-use crate::transport::{BridgeReply, BridgeTransport};
+use crate::error::HueNoReplyReason;
+use crate::request::{HueRequest, Method};
+use crate::transport::{BridgeReply, HueTransport};
 
 /// A round bridge whose answers to everything but the identification are given.
-fn bridge(answer: impl Fn(&str) -> ScriptedReply + Send + Sync + 'static) -> ScriptedServer {
+fn bridge(answer: impl Fn(&str) -> ScriptedHttpReply + Send + Sync + 'static) -> ScriptedServer {
     ScriptedServer::http(move |request| match request {
-        "GET /api/config HTTP/1.1" => ScriptedReply::json(ROUND),
+        "GET /api/config HTTP/1.1" => ScriptedHttpReply::json(ROUND),
         other => answer(other),
     })
 }
 
-async fn ask(server: &ScriptedServer, request: &BridgeRequest) -> Result<BridgeReply, HueError> {
+async fn ask(server: &ScriptedServer, request: &HueRequest) -> Result<BridgeReply, HueError> {
     let connection = connect(&network(), &server.address("http://")).await?;
     connection.send(request, Some(&key())).await
 }
 
-fn lights() -> BridgeRequest {
-    BridgeRequest::keyed(Method::Get, "/lights")
+fn lights() -> HueRequest {
+    HueRequest::keyed(Method::Get, "/lights")
 }
 
 #[tokio::test]
 async fn a_request_is_the_bytes_of_the_protocol_page() {
     let call =
-        BridgeRequest::keyed(Method::Put, "/config").with(&serde_json::json!({"touchlink": true}));
+        HueRequest::keyed(Method::Put, "/config").with(&serde_json::json!({"touchlink": true}));
     let request = http::build(&call, Some(&key()), "192.0.2.10").unwrap();
     let (near, mut far) = tokio::io::duplex(4096);
     let bridge = async {
@@ -58,8 +58,8 @@ async fn a_request_is_the_bytes_of_the_protocol_page() {
 
 #[tokio::test]
 async fn the_second_interface_has_the_key_in_a_header() {
-    let server = bridge(|_| ScriptedReply::json("{}"));
-    let call = BridgeRequest {
+    let server = bridge(|_| ScriptedHttpReply::json("{}"));
+    let call = HueRequest {
         method: Method::Get,
         target: crate::request::RequestTarget::V2("/clip/v2/resource".to_owned()),
         body: None,
@@ -75,7 +75,7 @@ async fn the_second_interface_has_the_key_in_a_header() {
         "\r\nhue-application-key: {}\r\n",
         key().expose().to_ascii_lowercase()
     )));
-    let post = BridgeRequest::keyed(Method::Post, "/lights");
+    let post = HueRequest::keyed(Method::Post, "/lights");
     ask(&server, &post).await.unwrap();
     assert!(
         server
@@ -98,7 +98,7 @@ async fn an_answer_in_every_shape() {
         "HTTP/1.1 200\r\ncontent-length: 8\r\n\r\n{\"a\":17}",
         "HTTP/1.1 200 OK\nConnection: close\n\n{\"a\":17}",
     ] {
-        let server = bridge(move |_| ScriptedReply::bytes(head));
+        let server = bridge(move |_| ScriptedHttpReply::bytes(head));
         let answer = ask(&server, &lights())
             .await
             .unwrap_or_else(|error| panic!("{head:?}: {error}"));
@@ -141,7 +141,7 @@ async fn half_and_giant_and_foreign_answers_are_shown_and_end() {
     ] {
         let bytes = answer.as_bytes().to_vec();
         let shown = &answer[..answer.len().min(40)];
-        let server = bridge(move |_| ScriptedReply::Bytes(bytes.clone()));
+        let server = bridge(move |_| ScriptedHttpReply::Bytes(bytes.clone()));
         let error = ask(&server, &lights()).await.unwrap_err();
         let HueError::BadReply { reply, .. } = &error else {
             panic!("{shown:?}: {error:?}");
@@ -154,13 +154,16 @@ async fn half_and_giant_and_foreign_answers_are_shown_and_end() {
 #[tokio::test]
 async fn silence_is_told_apart() {
     let hang =
-        |bytes: &'static str| bridge(move |_| ScriptedReply::Hang(bytes.as_bytes().to_vec()));
+        |bytes: &'static str| bridge(move |_| ScriptedHttpReply::Hang(bytes.as_bytes().to_vec()));
     for (server, expected) in [
-        (bridge(|_| ScriptedReply::bytes("")), NoReplyReason::Closed),
-        (hang(""), NoReplyReason::TimedOut),
+        (
+            bridge(|_| ScriptedHttpReply::bytes("")),
+            HueNoReplyReason::Closed,
+        ),
+        (hang(""), HueNoReplyReason::TimedOut),
         (
             hang("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"),
-            NoReplyReason::TimedOut,
+            HueNoReplyReason::TimedOut,
         ),
     ] {
         let begun = Instant::now();
@@ -182,7 +185,7 @@ async fn silence_is_told_apart() {
         let refused = matches!(
             error,
             HueError::NoReply {
-                reason: NoReplyReason::Refused,
+                reason: HueNoReplyReason::Refused,
                 ..
             }
         );
@@ -196,8 +199,8 @@ async fn silence_is_told_apart() {
 #[tokio::test]
 async fn what_may_have_arrived_is_not_sent_again() {
     for method in [Method::Post, Method::Put, Method::Delete] {
-        let server = bridge(|_| ScriptedReply::bytes(""));
-        let call = BridgeRequest::keyed(method, "/lights");
+        let server = bridge(|_| ScriptedHttpReply::bytes(""));
+        let call = HueRequest::keyed(method, "/lights");
         ask(&server, &call).await.unwrap_err();
         assert_eq!(server.requests().len(), 2);
     }
@@ -208,8 +211,8 @@ fn busy(times: usize, status: u16) -> ScriptedServer {
     let count = AtomicUsize::new(0);
     bridge(
         move |_| match count.fetch_add(1, Ordering::SeqCst) < times {
-            true => ScriptedReply::status(status, ""),
-            false => ScriptedReply::json("{}"),
+            true => ScriptedHttpReply::status(status, ""),
+            false => ScriptedHttpReply::json("{}"),
         },
     )
 }
@@ -244,7 +247,7 @@ async fn one_call_at_a_time() {
         seen.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         std::thread::sleep(Duration::from_millis(30));
         inside.fetch_sub(1, Ordering::SeqCst);
-        ScriptedReply::json("{}")
+        ScriptedHttpReply::json("{}")
     });
     // Two parts of a program have each their own.
     let (network, address) = (network(), server.address("http://"));
@@ -264,7 +267,7 @@ async fn a_page_that_repeats_the_path_does_not_give_the_key_away() {
     let half = format!("HTTP/1.1 404 X\r\nContent-Length: 999\r\n\r\n{page}");
     let foreign = format!("what is /api/{}/lights ?", key().expose());
     for answer in [half, foreign] {
-        let server = bridge(move |_| ScriptedReply::bytes(&answer));
+        let server = bridge(move |_| ScriptedHttpReply::bytes(&answer));
         let error = ask(&server, &lights()).await.unwrap_err();
         let shown = format!("{error} {error:?}");
         assert!(
@@ -277,16 +280,16 @@ async fn a_page_that_repeats_the_path_does_not_give_the_key_away() {
 #[tokio::test]
 async fn what_is_no_bridge_is_said() {
     for answer in [
-        ScriptedReply::json("[]"),
-        ScriptedReply::json("{}"),
-        ScriptedReply::json("{\"name\":\"x\"}"),
-        ScriptedReply::status(404, "<html>not found</html>"),
-        ScriptedReply::status(200, "<html>router</html>"),
+        ScriptedHttpReply::json("[]"),
+        ScriptedHttpReply::json("{}"),
+        ScriptedHttpReply::json("{\"name\":\"x\"}"),
+        ScriptedHttpReply::status(404, "<html>not found</html>"),
+        ScriptedHttpReply::status(200, "<html>router</html>"),
     ] {
-        let ScriptedReply::Bytes(bytes) = answer else {
+        let ScriptedHttpReply::Bytes(bytes) = answer else {
             unreachable!()
         };
-        let server = ScriptedServer::http(move |_| ScriptedReply::Bytes(bytes.clone()));
+        let server = ScriptedServer::http(move |_| ScriptedHttpReply::Bytes(bytes.clone()));
         for scheme in ["http://", ""] {
             let error = connect(&network(), &server.address(scheme))
                 .await
@@ -296,8 +299,8 @@ async fn what_is_no_bridge_is_said() {
     }
     // Takes `config` for a key, and answers to a key that it does not know.
     let server = ScriptedServer::http(|request| match request.contains("/api/nouser/config") {
-        true => ScriptedReply::json(ROUND),
-        false => ScriptedReply::json("[]"),
+        true => ScriptedHttpReply::json(ROUND),
+        false => ScriptedHttpReply::json("[]"),
     });
     connect(&network(), &server.address("http://"))
         .await
@@ -307,10 +310,10 @@ async fn what_is_no_bridge_is_said() {
 #[tokio::test]
 async fn the_oldest_firmware_tells_its_id_in_its_description() {
     let oldest = |request: &str| match request.contains("description.xml") {
-        true => ScriptedReply::bytes(
+        true => ScriptedHttpReply::bytes(
             "HTTP/1.1 200 OK\r\n\r\n<root><device><serialNumber>0017880a0b0c</serialNumber></device></root>",
         ),
-        false => ScriptedReply::json(r#"{"name":"Philips hue","swversion":"01003542"}"#),
+        false => ScriptedHttpReply::json(r#"{"name":"Philips hue","swversion":"01003542"}"#),
     };
     let server = ScriptedServer::http(oldest);
     let connection = connect(&network(), &server.address("http://"))
@@ -318,7 +321,7 @@ async fn the_oldest_firmware_tells_its_id_in_its_description() {
         .unwrap();
     assert_eq!(connection.label(), ROUND_ID);
     let server =
-        ScriptedServer::http(|_| ScriptedReply::json(r#"{"name":"x","swversion":"01003542"}"#));
+        ScriptedServer::http(|_| ScriptedHttpReply::json(r#"{"name":"x","swversion":"01003542"}"#));
     let connection = connect(&network(), &server.address("http://"))
         .await
         .unwrap();
@@ -358,7 +361,7 @@ async fn a_touchlink_is_tried_once() {
             std::thread::sleep(Duration::from_millis(50));
             (request[..length].to_vec(), listener.accept().is_err())
         });
-        let server = bridge(|_| ScriptedReply::json("{}"));
+        let server = bridge(|_| ScriptedHttpReply::json("{}"));
         let network = NetworkConfig {
             touchlink_port,
             ..network()
@@ -370,7 +373,7 @@ async fn a_touchlink_is_tried_once() {
             (b"[Link,Touchlink]\n".to_vec(), true)
         );
     }
-    let server = bridge(|_| ScriptedReply::json("{}"));
+    let server = bridge(|_| ScriptedHttpReply::json("{}"));
     let nobody = std::net::TcpListener::bind("127.91.0.2:0")
         .unwrap()
         .local_addr()
@@ -385,7 +388,7 @@ async fn a_touchlink_is_tried_once() {
         matches!(
             error,
             HueError::NoReply {
-                reason: NoReplyReason::Refused,
+                reason: HueNoReplyReason::Refused,
                 ..
             }
         ),

@@ -17,7 +17,7 @@ pub(crate) struct SimulatedBridge {
     pub(crate) tells_unique_ids: bool,
     /// The error for `touchlink` in the configuration.
     pub(crate) touchlink_error: Option<u32>,
-    /// What port 30000 says; `None` is a closed port.
+    /// The behaviour of port 30000; `None` is a closed port.
     pub(crate) port_30000: Option<TouchlinkPort>,
     /// The button is pressed from then on.
     pub(crate) pressed_at: Option<Duration>,

@@ -1,4 +1,4 @@
-//! What the bridges answer, and what the radio does.
+//! The replies of the bridges, and the radio.
 
 use hue::Method;
 use serde_json::{Value, json};

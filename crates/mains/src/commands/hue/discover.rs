@@ -7,7 +7,7 @@ use hue::net::{self, DiscoveryOptions, FoundBridge};
 use hue::{BridgeId, HueError};
 
 use super::bridge::{key_ring, network, time_left};
-use super::show::{BridgeView, bridge_row, bridges};
+use super::show::{DiscoveredBridge, bridge_row, bridges};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
 use crate::resolve::interfaces::none_up;
@@ -58,12 +58,12 @@ pub(super) async fn run(context: &Context, args: HueDiscoverArgs) -> Outcome {
         }
         let id = found.identity.id.as_ref();
         let is_paired = id.is_some_and(|id| paired.contains(id));
-        printed = table.row(&bridge_row(&BridgeView::from(found), is_paired));
+        printed = table.row(&bridge_row(&DiscoveredBridge::from(found), is_paired));
     };
     let found = net::discover(&network, &options, show).await?;
     printed?;
     if ui.is_json() {
-        let views: Vec<BridgeView> = found.iter().map(BridgeView::from).collect();
+        let views: Vec<DiscoveredBridge> = found.iter().map(DiscoveredBridge::from).collect();
         ui.document(&views)?;
     } else if found.is_empty() {
         ui.status("no bridge replies");

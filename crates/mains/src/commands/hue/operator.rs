@@ -16,11 +16,11 @@ pub(super) struct TerminalOperator<'a> {
 
 #[derive(Default)]
 struct OperatorState {
-    /// Why a question could not be asked.
+    /// The reason why a question could not be asked.
     unasked: Option<Failure>,
     /// The last message of a countdown, which is printed once where a line cannot be overwritten.
     waiting: Option<&'static str>,
-    /// Whether a touchlink was started.
+    /// True once a touchlink was started.
     has_touchlinked: bool,
 }
 

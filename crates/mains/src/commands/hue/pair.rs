@@ -145,7 +145,7 @@ async fn request_key(context: &Context, connection: &BridgeConnection) -> Result
     let host = nix::unistd::gethostname().unwrap_or_default();
     let options = PairOptions {
         device_type: device_type("mains", &host.to_string_lossy()),
-        wait: time_left(context, PairOptions::DEFAULT_WAIT),
+        wait: time_left(context, PairOptions::BUTTON_TIMEOUT),
     };
     let key = pair(&connection.client(None), &operator, &options).await;
     key.map_err(|error| operator.failure(error))

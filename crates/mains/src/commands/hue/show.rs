@@ -12,7 +12,7 @@ use crate::ui::{BOLD, DIM, ON, Ui, WARN};
 
 /// A bridge in the JSON of `discover`.
 #[derive(Debug, Serialize)]
-pub(super) struct BridgeView {
+pub(super) struct DiscoveredBridge {
     id: Option<String>,
     address: String,
     model: String,
@@ -21,7 +21,7 @@ pub(super) struct BridgeView {
     api: Option<String>,
 }
 
-impl From<&FoundBridge> for BridgeView {
+impl From<&FoundBridge> for DiscoveredBridge {
     fn from(found: &FoundBridge) -> Self {
         let identity = &found.identity;
         Self {
@@ -60,7 +60,7 @@ pub(super) fn bridges(ui: &Ui) -> Growing<'_, 6> {
 }
 
 /// A row of [`bridges`].
-pub(super) fn bridge_row(bridge: &BridgeView, is_paired: bool) -> [Cell; 6] {
+pub(super) fn bridge_row(bridge: &DiscoveredBridge, is_paired: bool) -> [Cell; 6] {
     [
         Cell::maybe_styled(BOLD, bridge.name.as_ref()),
         Cell::maybe(bridge.id.as_ref()),

@@ -1,4 +1,4 @@
-//! A house with bridges: `mains emulate bridge` in the test's own network, and a home to run `mains` in.
+//! Bridges for tests: `mains emulate bridge` in the test's own network, and a home to run `mains` in.
 
 use std::io::{BufRead, BufReader};
 use std::ops::Deref;
@@ -13,7 +13,7 @@ pub const FIRST: &str = "127.94.0.1";
 pub const SECOND: &str = "127.94.0.2";
 /// An address where nobody is.
 pub const NOBODY: &str = "127.94.0.99";
-/// What makes the twins quick.
+/// Faults that make the twins quick.
 const QUICK: [&str; 4] = [
     "--fault",
     "search-time=1s",
@@ -22,12 +22,12 @@ const QUICK: [&str; 4] = [
 ];
 
 /// A home and the bridges in it; dropping it ends them.
-pub struct House {
+pub struct HueFixture {
     home: Home,
     bridges: Vec<Child>,
 }
 
-impl Deref for House {
+impl Deref for HueFixture {
     type Target = Home;
 
     fn deref(&self) -> &Home {
@@ -35,7 +35,7 @@ impl Deref for House {
     }
 }
 
-impl House {
+impl HueFixture {
     /// Without bridges.
     pub fn empty() -> Self {
         Self {
@@ -46,9 +46,9 @@ impl House {
 
     /// With bridges of which nobody presses the button.
     pub fn unpressed(words: &[&str]) -> Self {
-        let mut house = Self::empty();
-        house.start(&[&["--listen", FIRST], words].concat());
-        house
+        let mut fixture = Self::empty();
+        fixture.start(&[&["--listen", FIRST], words].concat());
+        fixture
     }
 
     /// With bridges of which the button stays pressed.
@@ -58,11 +58,11 @@ impl House {
 
     /// With bridges that this home is paired with.
     pub fn paired(words: &[&str]) -> Self {
-        let house = Self::with(words);
+        let fixture = Self::with(words);
         for address in [FIRST, SECOND].iter().take(count_of(words)) {
-            house.pair(address);
+            fixture.pair(address);
         }
-        house
+        fixture
     }
 
     /// Starts `mains emulate bridge …`, and waits until each bridge is ready.
@@ -111,7 +111,7 @@ impl House {
     }
 }
 
-impl Drop for House {
+impl Drop for HueFixture {
     fn drop(&mut self) {
         self.cut_power();
     }

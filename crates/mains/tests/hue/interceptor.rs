@@ -1,4 +1,4 @@
-//! Somebody between a command and a bridge, who counts the calls and can end the command at one of them.
+//! A proxy between a command and a bridge, which counts the requests and can kill the command at one of them.
 //!
 //! It is for a bridge in the clear (bsb001): each call has a connection of its own, so a connection is a call.
 
@@ -10,34 +10,34 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// When the command is ended.
+/// The moment at which the command is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum When {
+pub enum KillPoint {
     /// Before the bridge has seen the call.
     Before,
-    /// When the bridge has done it, and the command does not know.
+    /// After the bridge has done it, before the command knows.
     After,
 }
 
-/// What the middlemen of a test have in common.
+/// The shared state of the proxies of a test.
 #[derive(Debug, Default)]
-pub struct Plot {
-    state: Mutex<State>,
+pub struct Interceptor {
+    state: Mutex<InterceptorState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct InterceptorState {
     calls: Vec<String>,
     /// At which call, when, and whom.
-    end: Option<(usize, When)>,
+    end: Option<(usize, KillPoint)>,
     victim: Option<Pid>,
-    /// Where nobody answers any more.
+    /// Addresses that no longer reply.
     away: Vec<String>,
-    /// Whether nothing is let through behind a `DELETE`.
+    /// True if nothing is passed on after a `DELETE`.
     holds: bool,
 }
 
-impl State {
+impl InterceptorState {
     fn is_behind_the_delete(&self) -> bool {
         let mut behind = self
             .calls
@@ -47,9 +47,9 @@ impl State {
     }
 }
 
-impl Plot {
+impl Interceptor {
     /// Ends the command at the call of this number, counted from now on.
-    pub fn end_at(&self, call: usize, when: When) {
+    pub fn end_at(&self, call: usize, when: KillPoint) {
         let mut state = self.state.lock().unwrap();
         state.calls.clear();
         state.end = Some((call, when));
@@ -65,7 +65,7 @@ impl Plot {
         self.state.lock().unwrap().holds = true;
     }
 
-    /// Whether there was a call behind a `DELETE`: what came of that is known then, and written down.
+    /// Tells whether there was a request after a `DELETE`, whose result is known and recorded then.
     pub fn is_behind_the_delete(&self) -> bool {
         self.state.lock().unwrap().is_behind_the_delete()
     }
@@ -103,7 +103,7 @@ impl Plot {
     }
 
     /// Notes a call, and returns when to end the command at it.
-    fn count(&self, call: String) -> Option<When> {
+    fn count(&self, call: String) -> Option<KillPoint> {
         let mut state = self.state.lock().unwrap();
         state.calls.push(call);
         let number = state.calls.len() - 1;
@@ -125,31 +125,31 @@ impl Plot {
 }
 
 /// Stands at `here` for the bridge at `there`. It ends with the test's process; its network goes with the test's thread.
-pub fn stand(here: &str, there: &str, plot: &Arc<Plot>) {
+pub fn stand(here: &str, there: &str, interceptor: &Arc<Interceptor>) {
     let listener = TcpListener::bind(here).unwrap();
     let (here, there) = (here.to_owned(), there.to_owned());
-    let plot = Arc::clone(plot);
+    let interceptor = Arc::clone(interceptor);
     std::thread::spawn(move || {
         for client in listener.incoming().map_while(Result::ok) {
-            if plot.is_away(&here) {
+            if interceptor.is_away(&here) {
                 continue;
             }
-            let (plot, there) = (Arc::clone(&plot), there.clone());
+            let (interceptor, there) = (Arc::clone(&interceptor), there.clone());
             // The bridge may be gone by then.
-            std::thread::spawn(move || drop(pass(client, &there, &plot)));
+            std::thread::spawn(move || drop(pass(client, &there, &interceptor)));
         }
     });
 }
 
-fn pass(mut client: TcpStream, there: &str, plot: &Plot) -> io::Result<()> {
+fn pass(mut client: TcpStream, there: &str, interceptor: &Interceptor) -> io::Result<()> {
     let request = request(&mut client)?;
-    let when = plot.count(line(&request));
-    if when == Some(When::Before) {
-        plot.strike();
+    let when = interceptor.count(line(&request));
+    if when == Some(KillPoint::Before) {
+        interceptor.strike();
         return Ok(());
     }
-    if plot.holds() {
-        while plot.holds() {
+    if interceptor.holds() {
+        while interceptor.holds() {
             std::thread::sleep(Duration::from_millis(5));
         }
         return Ok(());
@@ -158,8 +158,8 @@ fn pass(mut client: TcpStream, there: &str, plot: &Plot) -> io::Result<()> {
     bridge.write_all(&request)?;
     let mut reply = Vec::new();
     bridge.read_to_end(&mut reply)?;
-    if when == Some(When::After) {
-        plot.strike();
+    if when == Some(KillPoint::After) {
+        interceptor.strike();
         return Ok(());
     }
     client.write_all(&reply)?;
