@@ -36,9 +36,9 @@ mod v2;
 pub use behaviour::Mangle;
 pub use bulb::{BulbPlace, BulbSpec, BulbSpecError, BulbView};
 pub use config::{
-    BridgeConfig, BridgeModel, BridgeModelError, InterfaceVersion, InterfaceVersionError, RoomError,
+    BridgeConfig, InterfaceVersion, InterfaceVersionError, RoomError, TwinModel, TwinModelError,
 };
 pub use fault::BridgeFault;
-pub use reply::{BridgeAnswer, BridgeRequest};
+pub use reply::{BridgeAnswer, RoomRequest};
 pub use room::Room;
 pub use touchlink::{TouchlinkLine, TouchlinkSession};

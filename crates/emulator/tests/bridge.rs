@@ -12,7 +12,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use emulator::bridge::server::{self, BridgeReady, RoomHandle};
-use emulator::bridge::{BridgeConfig, BridgeModel};
+use emulator::bridge::{BridgeConfig, TwinModel};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -26,7 +26,7 @@ struct BridgeLab {
     _serving: tokio::task::JoinHandle<()>,
 }
 
-fn config(model: BridgeModel, host: u8, faults: &[&str]) -> BridgeConfig {
+fn config(model: TwinModel, host: u8, faults: &[&str]) -> BridgeConfig {
     let mut config = BridgeConfig::new(model, Ipv4Addr::new(127, 93, 1, host));
     (config.http_port, config.https_port, config.touchlink_port) = (0, 0, 0);
     config.keys = vec![KEY.to_owned()];
@@ -77,7 +77,7 @@ async fn eventually(holds: impl Fn() -> bool) {
 
 #[tokio::test]
 async fn touchlink_by_the_bytes_of_the_protocol_page() {
-    let lab = lab(vec![config(BridgeModel::Square, 1, &[])], &["near:foreign"]);
+    let lab = lab(vec![config(TwinModel::Square, 1, &[])], &["near:foreign"]);
     let request = format!(
         "PUT /api/{KEY}/config HTTP/1.1\r\nHost: 192.0.2.10\r\nContent-Type: application/json\r\nContent-Length: 18\r\nConnection: close\r\n\r\n{{\"touchlink\":true}}"
     );
@@ -98,7 +98,7 @@ async fn touchlink_by_the_bytes_of_the_protocol_page() {
 
 #[tokio::test]
 async fn the_button_and_a_key() {
-    let lab = lab(vec![config(BridgeModel::Square, 2, &[])], &[]);
+    let lab = lab(vec![config(TwinModel::Square, 2, &[])], &[]);
     let body = r#"{"devicetype":"a#b","generateclientkey":true}"#;
     assert!(
         ask(&lab, "POST", "/api", body)
@@ -116,7 +116,7 @@ async fn the_button_and_a_key() {
 #[tokio::test]
 async fn port_30000() {
     let lab = lab(
-        vec![config(BridgeModel::Round, 3, &["touchlink-eof"])],
+        vec![config(TwinModel::Round, 3, &["touchlink-eof"])],
         &["near"],
     );
     let address = lab.ready[0].touchlink.unwrap();
@@ -143,7 +143,7 @@ async fn port_30000() {
 
 #[tokio::test]
 async fn spoilt_replies_arrive_spoilt() {
-    let lab = lab(vec![config(BridgeModel::Round, 4, &[])], &[]);
+    let lab = lab(vec![config(TwinModel::Round, 4, &[])], &[]);
     let whole = ask(&lab, "GET", "/api/config", "").await;
     for (fault, part) in [
         ("half", "content-length: 1"),
@@ -169,7 +169,7 @@ async fn spoilt_replies_arrive_spoilt() {
 
 #[tokio::test]
 async fn more_than_three_requests_at_a_time_are_denied_but_by_the_round_one() {
-    for (model, host, denied) in [(BridgeModel::Square, 5, 2), (BridgeModel::Round, 6, 0)] {
+    for (model, host, denied) in [(TwinModel::Square, 5, 2), (TwinModel::Round, 6, 0)] {
         let lab = lab(vec![config(model, host, &["slow=3s"])], &[]);
         let asks = (0..5).map(|_| ask(&lab, "GET", "/api/config", ""));
         let replies = futures_util::future::join_all(asks).await;
@@ -186,7 +186,7 @@ async fn more_than_three_requests_at_a_time_are_denied_but_by_the_round_one() {
 
 #[tokio::test]
 async fn a_reply_that_hangs_leaves_the_connection_open() {
-    let lab = lab(vec![config(BridgeModel::Square, 7, &["hang"])], &["near"]);
+    let lab = lab(vec![config(TwinModel::Square, 7, &["hang"])], &["near"]);
     let mut stream = TcpStream::connect(lab.ready[0].http.unwrap())
         .await
         .unwrap();
@@ -203,8 +203,8 @@ async fn a_reply_that_hangs_leaves_the_connection_open() {
 #[tokio::test]
 async fn two_bridges_cannot_share_an_address() {
     let twice = vec![
-        config(BridgeModel::Square, 8, &[]),
-        config(BridgeModel::Round, 8, &[]),
+        config(TwinModel::Square, 8, &[]),
+        config(TwinModel::Round, 8, &[]),
     ];
     let room = RoomHandle::new(twice, &[]).unwrap();
     let error = server::open(room, None).unwrap_err().to_string();

@@ -24,7 +24,7 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(200);
 /// A lamp: answers `who` with its MAC, reports its state to the sender of `watch`, dials in to the sender of `call`, and is
 /// switched over TCP.
 #[derive(Debug)]
-struct Lamp {
+struct ReportingLamp {
     address: Ipv4Addr,
     is_lit: bool,
     watcher: Option<(SocketAddrV4, SocketAddrV4)>,
@@ -32,7 +32,7 @@ struct Lamp {
     outgoing: VecDeque<TwinOutput>,
 }
 
-impl Lamp {
+impl ReportingLamp {
     fn at(address: Ipv4Addr) -> Self {
         Self {
             address,
@@ -53,7 +53,7 @@ impl Lamp {
     }
 }
 
-impl Twin for Lamp {
+impl Twin for ReportingLamp {
     fn mac(&self) -> Mac {
         let [_, b, c, d] = self.address.octets();
         Mac::new([0x02, 0, 0, b, c, d])
@@ -142,8 +142,8 @@ async fn any_twin_is_served_beside_a_plug() {
     let [first, second, third] = [2, 3, 4].map(|last| Ipv4Addr::new(127, 81, 1, last));
     let plug = RecoTwin::new(PlugConfig::at(third), Instant::now());
     let twins: Vec<Box<dyn Twin>> = vec![
-        Box::new(Lamp::at(first)),
-        Box::new(Lamp::at(second)),
+        Box::new(ReportingLamp::at(first)),
+        Box::new(ReportingLamp::at(second)),
         Box::new(plug),
     ];
     let (stop, stopped) = oneshot::channel::<()>();

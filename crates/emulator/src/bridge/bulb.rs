@@ -152,7 +152,7 @@ pub struct BulbView {
 mod tests {
     use std::net::Ipv4Addr;
 
-    use super::super::config::BridgeModel;
+    use super::super::config::TwinModel;
     use super::*;
 
     #[test]
@@ -182,8 +182,8 @@ mod tests {
 
     #[test]
     fn owners() {
-        let bridges = [3, 4]
-            .map(|last| BridgeConfig::new(BridgeModel::Square, Ipv4Addr::new(127, 1, 2, last)));
+        let bridges =
+            [3, 4].map(|last| BridgeConfig::new(TwinModel::Square, Ipv4Addr::new(127, 1, 2, last)));
         let network = |text: &str| text.parse::<BulbSpec>().unwrap().network(&bridges);
         assert_eq!(network("near"), Ok(BulbNetwork::None));
         assert_eq!(network("far:none"), Ok(BulbNetwork::None));

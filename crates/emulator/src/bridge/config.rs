@@ -13,10 +13,10 @@ use super::fault::BridgeFault;
 /// Everything that makes one bridge.
 ///
 /// ```
-/// use emulator::bridge::{BridgeConfig, BridgeModel};
+/// use emulator::bridge::{BridgeConfig, TwinModel};
 /// use std::net::Ipv4Addr;
 ///
-/// let hall = BridgeConfig::new(BridgeModel::Square, Ipv4Addr::new(127, 77, 0, 3));
+/// let hall = BridgeConfig::new(TwinModel::Square, Ipv4Addr::new(127, 77, 0, 3));
 /// assert_eq!(hall.mac.to_string(), "00:17:88:4D:00:03");
 /// assert_eq!(hall.bridge_id(), "001788fffe4d0003");
 /// ```
@@ -33,7 +33,7 @@ pub struct BridgeConfig {
     /// Its MAC, from which its id is made.
     pub mac: Mac,
     /// Which product it is.
-    pub model: BridgeModel,
+    pub model: TwinModel,
     /// The version of its interface.
     pub api: InterfaceVersion,
     /// The name that its owner gave.
@@ -53,7 +53,7 @@ pub struct BridgeConfig {
 impl BridgeConfig {
     /// A faithful bridge with the ports, the version and the vendor's prefix of its model, its MAC derived from the address.
     #[must_use]
-    pub fn new(model: BridgeModel, listen: Ipv4Addr) -> Self {
+    pub fn new(model: TwinModel, listen: Ipv4Addr) -> Self {
         let [_, b, c, d] = listen.octets();
         let [x, y, z] = model.prefix();
         Self {
@@ -114,7 +114,7 @@ pub struct RoomError {
 
 /// Which product a bridge is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum BridgeModel {
+pub enum TwinModel {
     /// BSB001, round, 2012: HTTP, and touchlink on TCP 30000.
     Round,
     /// BSB002, square, 2015: HTTP and HTTPS.
@@ -124,7 +124,7 @@ pub enum BridgeModel {
     Pro,
 }
 
-impl BridgeModel {
+impl TwinModel {
     /// The vendor's model id, in capitals.
     #[must_use]
     pub fn id(self) -> &'static str {
@@ -169,20 +169,20 @@ impl BridgeModel {
 /// Not a model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown model {0:?}; give bsb001 (round), bsb002 (square) or bsb003 (Pro)")]
-pub struct BridgeModelError(String);
+pub struct TwinModelError(String);
 
-impl FromStr for BridgeModel {
-    type Err = BridgeModelError;
+impl FromStr for TwinModel {
+    type Err = TwinModelError;
 
-    fn from_str(text: &str) -> Result<Self, BridgeModelError> {
+    fn from_str(text: &str) -> Result<Self, TwinModelError> {
         [Self::Round, Self::Square, Self::Pro]
             .into_iter()
             .find(|model| text.eq_ignore_ascii_case(model.id()))
-            .ok_or_else(|| BridgeModelError(text.to_owned()))
+            .ok_or_else(|| TwinModelError(text.to_owned()))
     }
 }
 
-impl fmt::Display for BridgeModel {
+impl fmt::Display for TwinModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.id().to_ascii_lowercase())
     }
@@ -209,23 +209,23 @@ impl InterfaceVersion {
     }
 
     /// The version of the firmware with this interface. The pairs up to 1.78 were seen; others are in between.
-    pub(crate) fn software(self, model: BridgeModel) -> String {
+    pub(crate) fn software(self, model: TwinModel) -> String {
         let Self::Version { minor, .. } = self else {
             return "01003542".to_owned();
         };
         match (model, minor) {
             (_, 0) => "01003542".to_owned(),
-            (BridgeModel::Round, 3) => "01012917".to_owned(),
-            (BridgeModel::Round, 11) => "01030262".to_owned(),
-            (BridgeModel::Round, 13) => "01032318".to_owned(),
-            (BridgeModel::Round, minor) => format!("0103{:04}", 1000 + minor * 100),
-            (BridgeModel::Square, 29) => "1901181309".to_owned(),
-            (BridgeModel::Square, 43) => "1943185030".to_owned(),
-            (BridgeModel::Square, 67) => "1967054020".to_owned(),
-            (BridgeModel::Square, 78) => "1978074000".to_owned(),
-            (BridgeModel::Square, minor) => format!("19{minor:02}050000"),
-            (BridgeModel::Pro, 73) => "2071096000".to_owned(),
-            (BridgeModel::Pro, minor) => format!("20{minor:02}000000"),
+            (TwinModel::Round, 3) => "01012917".to_owned(),
+            (TwinModel::Round, 11) => "01030262".to_owned(),
+            (TwinModel::Round, 13) => "01032318".to_owned(),
+            (TwinModel::Round, minor) => format!("0103{:04}", 1000 + minor * 100),
+            (TwinModel::Square, 29) => "1901181309".to_owned(),
+            (TwinModel::Square, 43) => "1943185030".to_owned(),
+            (TwinModel::Square, 67) => "1967054020".to_owned(),
+            (TwinModel::Square, 78) => "1978074000".to_owned(),
+            (TwinModel::Square, minor) => format!("19{minor:02}050000"),
+            (TwinModel::Pro, 73) => "2071096000".to_owned(),
+            (TwinModel::Pro, minor) => format!("20{minor:02}000000"),
         }
     }
 }
@@ -293,17 +293,14 @@ mod tests {
 
     #[test]
     fn the_id_is_the_mac_with_fffe() {
-        let bridge = BridgeConfig::new(BridgeModel::Pro, Ipv4Addr::new(127, 0, 1, 0));
+        let bridge = BridgeConfig::new(TwinModel::Pro, Ipv4Addr::new(127, 0, 1, 0));
         assert_eq!(bridge.bridge_id(), "c42996fffe000100");
     }
 
     #[test]
     fn models_in_any_case() {
-        assert_eq!("BSB001".parse::<BridgeModel>(), Ok(BridgeModel::Round));
-        assert_eq!(
-            "bsb003".parse::<BridgeModel>().unwrap().to_string(),
-            "bsb003"
-        );
-        assert!("bsb004".parse::<BridgeModel>().is_err());
+        assert_eq!("BSB001".parse::<TwinModel>(), Ok(TwinModel::Round));
+        assert_eq!("bsb003".parse::<TwinModel>().unwrap().to_string(), "bsb003");
+        assert!("bsb004".parse::<TwinModel>().is_err());
     }
 }

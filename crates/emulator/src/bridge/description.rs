@@ -1,13 +1,13 @@
 //! `description.xml`, which SSDP points at.
 
-use super::config::{BridgeConfig, BridgeModel};
+use super::config::{BridgeConfig, TwinModel};
 use super::reply::BridgeAnswer;
 
 /// Returns the description of a round or square bridge.
 pub(super) fn xml(config: &BridgeConfig) -> BridgeAnswer {
     let (year, number, maker) = match config.model {
-        BridgeModel::Round => ("2012", "929000226503", "Royal Philips Electronics"),
-        BridgeModel::Square | BridgeModel::Pro => ("2015", "BSB002", "Signify"),
+        TwinModel::Round => ("2012", "929000226503", "Royal Philips Electronics"),
+        TwinModel::Square | TwinModel::Pro => ("2015", "BSB002", "Signify"),
     };
     let (mac, port, address) = (config.compact_mac(), config.http_port, config.listen);
     let body = format!(

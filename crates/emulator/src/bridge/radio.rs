@@ -61,7 +61,7 @@ impl EmulatedBulb {
 
 /// A touchlink procedure that runs.
 #[derive(Debug)]
-pub(super) struct Capture {
+pub(super) struct PendingCapture {
     pub(super) due: Instant,
     pub(super) bridge: usize,
     /// The bulb that answered first.
@@ -72,7 +72,7 @@ pub(super) struct Capture {
 #[derive(Debug)]
 pub(super) struct Radio {
     pub(super) bulbs: Vec<EmulatedBulb>,
-    pub(super) captures: Vec<Capture>,
+    pub(super) captures: Vec<PendingCapture>,
 }
 
 impl Radio {
@@ -119,7 +119,7 @@ impl Radio {
         let bulb = (!is_busy && !fails)
             .then(|| self.nearest(now, bridge))
             .flatten();
-        self.captures.push(Capture {
+        self.captures.push(PendingCapture {
             due: now + takes,
             bridge,
             bulb,

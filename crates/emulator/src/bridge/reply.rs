@@ -9,7 +9,7 @@ use super::behaviour::Mangle;
 
 /// A request of a client.
 #[derive(Debug, Clone, Copy)]
-pub struct BridgeRequest<'a> {
+pub struct RoomRequest<'a> {
     /// `GET`, `PUT`, `POST` or `DELETE`.
     pub method: &'a str,
     /// The path with query and fragment.

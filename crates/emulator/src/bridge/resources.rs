@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::config::BridgeModel;
+use super::config::TwinModel;
 use super::radio::{MODEL, Radio};
 use super::twin::BridgeTwin;
 
@@ -78,7 +78,7 @@ pub(super) fn of_bridge(bridge: &BridgeTwin) -> Vec<Value> {
     ]
     .map(|kind| reference(bridge, kind, 0))
     .to_vec();
-    let archetype = if config.model == BridgeModel::Pro {
+    let archetype = if config.model == TwinModel::Pro {
         "bridge_v3"
     } else {
         "bridge_v2"

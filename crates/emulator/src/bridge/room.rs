@@ -21,12 +21,12 @@ use super::twin::BridgeTwin;
 ///
 /// ```
 /// use std::time::{Duration, Instant};
-/// use emulator::bridge::{BridgeConfig, BridgeModel, BridgeRequest, Room};
+/// use emulator::bridge::{BridgeConfig, TwinModel, RoomRequest, Room};
 ///
 /// let now = Instant::now();
-/// let bridge = BridgeConfig::new(BridgeModel::Square, [127, 0, 0, 30].into());
+/// let bridge = BridgeConfig::new(TwinModel::Square, [127, 0, 0, 30].into());
 /// let mut room = Room::new(now, jiff::Timestamp::now(), vec![bridge], &["near".parse()?])?;
-/// let ask = BridgeRequest { method: "POST", path: "/api", key: None, body: br#"{"devicetype":"a#b"}"#, is_secure: false };
+/// let ask = RoomRequest { method: "POST", path: "/api", key: None, body: br#"{"devicetype":"a#b"}"#, is_secure: false };
 /// let answer = room.request(now, 0, &ask);
 /// assert_eq!(answer.body, br#"[{"error":{"type":101,"address":"","description":"link button not pressed"}}]"#);
 /// room.press(now, 0);

@@ -1,10 +1,10 @@
 //! The sockets of the bridges in a room.
 //!
 //! ```no_run
-//! use emulator::bridge::{BridgeConfig, BridgeModel, server};
+//! use emulator::bridge::{BridgeConfig, TwinModel, server};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let mut bridge = BridgeConfig::new(BridgeModel::Square, [127, 93, 0, 1].into());
+//! let mut bridge = BridgeConfig::new(TwinModel::Square, [127, 93, 0, 1].into());
 //! (bridge.http_port, bridge.https_port) = (0, 0);
 //! let room = server::RoomHandle::new(vec![bridge], &["near:foreign".parse()?])?;
 //! let server = server::open(room.clone(), None)?;

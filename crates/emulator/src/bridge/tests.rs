@@ -26,7 +26,7 @@ struct RoomBench {
     now: Instant,
 }
 
-fn config(model: BridgeModel, api: &str, faults: &[&str]) -> BridgeConfig {
+fn config(model: TwinModel, api: &str, faults: &[&str]) -> BridgeConfig {
     let mut config = BridgeConfig::new(model, Ipv4Addr::new(127, 1, 2, 3));
     if !api.is_empty() {
         config.api = api.parse().unwrap();
@@ -48,31 +48,31 @@ impl RoomBench {
 
     /// One square bridge.
     fn square(faults: &[&str], bulbs: &[&str]) -> Self {
-        Self::of(vec![config(BridgeModel::Square, "", faults)], bulbs)
+        Self::of(vec![config(TwinModel::Square, "", faults)], bulbs)
     }
 
     /// Two square bridges.
     fn pair(bulbs: &[&str]) -> Self {
         let second = BridgeConfig {
             keys: vec![KEY.to_owned()],
-            ..BridgeConfig::new(BridgeModel::Square, Ipv4Addr::new(127, 1, 2, 4))
+            ..BridgeConfig::new(TwinModel::Square, Ipv4Addr::new(127, 1, 2, 4))
         };
-        Self::of(vec![config(BridgeModel::Square, "", &[]), second], bulbs)
+        Self::of(vec![config(TwinModel::Square, "", &[]), second], bulbs)
     }
 
     fn wait(&mut self, time: Duration) {
         self.now += time;
     }
 
-    fn send(&mut self, bridge: usize, request: &BridgeRequest<'_>) -> BridgeAnswer {
+    fn send(&mut self, bridge: usize, request: &RoomRequest<'_>) -> BridgeAnswer {
         self.room.request(self.now, bridge, request)
     }
 
     /// Sends a request by HTTP, or by HTTPS to the Pro; `K` in the path is the key.
     fn answer(&mut self, bridge: usize, method: &str, path: &str, body: &str) -> BridgeAnswer {
         let path = path.replace("/K", &format!("/{KEY}"));
-        let is_secure = self.room.bridges().nth(bridge).unwrap().model == BridgeModel::Pro;
-        let request = BridgeRequest {
+        let is_secure = self.room.bridges().nth(bridge).unwrap().model == TwinModel::Pro;
+        let request = RoomRequest {
             method,
             path: &path,
             key: None,

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::config::{BridgeConfig, BridgeModel, InterfaceVersion};
+use super::config::{BridgeConfig, InterfaceVersion, TwinModel};
 use super::reply::BridgeAnswer;
 use super::resources::{self, ResourceKind, of_light};
 use super::v1::{BridgeCall, serial};
@@ -15,9 +15,9 @@ const MAX_CODES: usize = 10;
 /// Tells whether a bridge has this interface.
 pub(super) fn is_offered(config: &BridgeConfig) -> bool {
     match config.model {
-        BridgeModel::Round => false,
-        BridgeModel::Square => config.api.has(SINCE),
-        BridgeModel::Pro => config.api != InterfaceVersion::Untold,
+        TwinModel::Round => false,
+        TwinModel::Square => config.api.has(SINCE),
+        TwinModel::Pro => config.api != InterfaceVersion::Untold,
     }
 }
 

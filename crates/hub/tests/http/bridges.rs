@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use api::Event;
 use emulator::bridge::server::{self, RoomHandle};
-use emulator::bridge::{BridgeConfig, BridgeModel};
+use emulator::bridge::{BridgeConfig, TwinModel};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -25,7 +25,7 @@ struct Bridge {
 }
 
 impl Bridge {
-    fn start(model: BridgeModel, bulbs: &[&str], faults: &[&str]) -> Self {
+    fn start(model: TwinModel, bulbs: &[&str], faults: &[&str]) -> Self {
         let mut config = BridgeConfig::new(model, HALL);
         config.faults = faults.iter().map(|fault| fault.parse().unwrap()).collect();
         Self::serve(config, bulbs)
@@ -83,7 +83,7 @@ impl Bridge {
 #[test]
 fn a_bridge_from_pairing_to_farewell() {
     in_network(async {
-        let bridge = Bridge::start(BridgeModel::Round, &["near:1"], &[]);
+        let bridge = Bridge::start(TwinModel::Round, &["near:1"], &[]);
         let house = House::open().await;
         assert_eq!(house.get("/api/v1/bridges").await.expect(200), json!([]));
         let body = json!({"address": format!("http://{HALL}")});
@@ -135,7 +135,7 @@ fn the_key_is_kept_for_its_owner_alone_and_never_told() {
     in_network(async {
         use std::os::unix::fs::PermissionsExt;
 
-        let bridge = Bridge::start(BridgeModel::Round, &[], &[]);
+        let bridge = Bridge::start(TwinModel::Round, &[], &[]);
         let house = House::open().await;
         bridge.pair(&house).await;
         let file = house.state.path().join("hue.json");
@@ -175,7 +175,7 @@ fn find_key(json: &Value) -> Option<String> {
 #[test]
 fn a_bulb_of_another_bridge_is_taken_over() {
     in_network(async {
-        let bridge = Bridge::start(BridgeModel::Round, &["near:foreign"], &[]);
+        let bridge = Bridge::start(TwinModel::Round, &["near:foreign"], &[]);
         let house = House::open().await;
         bridge.pair(&house).await;
         let takeovers = format!("{}/takeovers", bridge.path);
@@ -229,7 +229,7 @@ fn a_bulb_of_another_bridge_is_taken_over() {
 #[test]
 fn a_takeover_that_brings_nothing_says_so() {
     in_network(async {
-        let bridge = Bridge::start(BridgeModel::Round, &["far:foreign"], &[]);
+        let bridge = Bridge::start(TwinModel::Round, &["far:foreign"], &[]);
         let serial = bridge.room.bulbs()[0].serial.clone();
         let house = House::open().await;
         bridge.pair(&house).await;
@@ -260,7 +260,7 @@ fn a_takeover_that_brings_nothing_says_so() {
 #[test]
 fn a_job_ends_with_the_hub() {
     in_network(async {
-        let bridge = Bridge::start(BridgeModel::Round, &["far:foreign"], &["search-time=60s"]);
+        let bridge = Bridge::start(TwinModel::Round, &["far:foreign"], &["search-time=60s"]);
         let house = House::open().await;
         bridge.pair(&house).await;
         let takeovers = format!("{}/takeovers", bridge.path);
@@ -290,7 +290,7 @@ fn a_job_ends_with_the_hub() {
 #[test]
 fn a_certificate_is_shown_before_it_is_believed() {
     in_network(async {
-        let bridge = Bridge::start(BridgeModel::Square, &[], &[]);
+        let bridge = Bridge::start(TwinModel::Square, &[], &[]);
         let house = House::open().await;
         bridge.room.press(0);
         let unknown = house
@@ -318,7 +318,7 @@ fn a_certificate_is_shown_before_it_is_believed() {
 #[test]
 fn what_cannot_be() {
     in_network(async {
-        let bridge = Bridge::start(BridgeModel::Round, &[], &[]);
+        let bridge = Bridge::start(TwinModel::Round, &[], &[]);
         let house = House::open().await;
         for (body, field) in [
             (json!({"address": "a b"}), "address"),
@@ -374,12 +374,12 @@ fn what_cannot_be() {
 #[test]
 fn another_bridge_at_its_address_is_not_taken_for_it() {
     in_network(async {
-        let bridge = Bridge::start(BridgeModel::Round, &[], &[]);
+        let bridge = Bridge::start(TwinModel::Round, &[], &[]);
         let house = House::open().await;
         bridge.pair(&house).await;
         let lights = format!("{}/lights", bridge.path);
         bridge.stop().await;
-        let mut config = BridgeConfig::new(BridgeModel::Round, HALL);
+        let mut config = BridgeConfig::new(TwinModel::Round, HALL);
         config.mac = "00:17:88:99:99:99".parse().unwrap();
         let other = Bridge::serve(config, &[]);
         let problem = house.get(&lights).await;

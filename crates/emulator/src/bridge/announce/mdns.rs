@@ -178,14 +178,14 @@ fn folded(name: &Name<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::config::BridgeModel;
+    use super::super::super::config::TwinModel;
     use super::*;
 
     /// The question for bridges, as the standard writes it.
     const QUERY: &[u8] = b"\x12\x34\0\0\0\x01\0\0\0\0\0\0\x04_Hue\x04_tcp\x05local\0\0\x0c\0\x01";
 
     fn config() -> BridgeConfig {
-        BridgeConfig::new(BridgeModel::Square, Ipv4Addr::new(192, 0, 2, 10))
+        BridgeConfig::new(TwinModel::Square, Ipv4Addr::new(192, 0, 2, 10))
     }
 
     #[test]

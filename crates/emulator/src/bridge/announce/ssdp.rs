@@ -72,11 +72,11 @@ fn answer(config: &BridgeConfig, kind: &str, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::config::BridgeModel;
+    use super::super::super::config::TwinModel;
     use super::*;
 
     fn answers_to(target: &str, api: &str) -> Vec<String> {
-        let mut config = BridgeConfig::new(BridgeModel::Round, Ipv4Addr::new(192, 0, 2, 10));
+        let mut config = BridgeConfig::new(TwinModel::Round, Ipv4Addr::new(192, 0, 2, 10));
         config.api = api.parse().unwrap();
         let search = format!(
             "M-SEARCH * HTTP/1.1\r\nHOST: {GROUP}:{PORT}\r\nMAN: \"ssdp:discover\"\r\nMX: 1\r\nst: {target}\r\n\r\n"
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn what_is_no_search() {
-        let config = BridgeConfig::new(BridgeModel::Round, Ipv4Addr::new(192, 0, 2, 10));
+        let config = BridgeConfig::new(TwinModel::Round, Ipv4Addr::new(192, 0, 2, 10));
         for text in [
             "",
             "NOTIFY * HTTP/1.1\r\nST: ssdp:all\r\n\r\n",
@@ -135,7 +135,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn never_panics(bytes: Vec<u8>) {
-            let config = BridgeConfig::new(BridgeModel::Round, Ipv4Addr::new(192, 0, 2, 10));
+            let config = BridgeConfig::new(TwinModel::Round, Ipv4Addr::new(192, 0, 2, 10));
             let _ = answers(&config, &bytes);
         }
     }

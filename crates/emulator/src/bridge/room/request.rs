@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use super::super::behaviour::Replacement;
-use super::super::config::{BridgeConfig, BridgeModel};
+use super::super::config::{BridgeConfig, TwinModel};
 use super::super::description;
-use super::super::reply::{BridgeAnswer, BridgeRequest, ReplyItem};
+use super::super::reply::{BridgeAnswer, ReplyItem, RoomRequest};
 use super::super::v1::BridgeCall;
 use super::super::v2;
 use super::Room;
@@ -16,7 +16,7 @@ impl Room {
         &mut self,
         now: Instant,
         bridge: usize,
-        request: &BridgeRequest<'_>,
+        request: &RoomRequest<'_>,
     ) -> BridgeAnswer {
         self.advance(now);
         let clock = self.clock;
@@ -31,9 +31,9 @@ impl Room {
         let text_numbers = twin.quirks.text_numbers;
         let answer = if let Some(what) = instead {
             replaced(&what, request, &resource, text_numbers)
-        } else if twin.config.model == BridgeModel::Pro && !request.is_secure {
+        } else if twin.config.model == TwinModel::Pro && !request.is_secure {
             BridgeAnswer::moved(https_address(&twin.config, request.path))
-        } else if path == "/description.xml" && twin.config.model != BridgeModel::Pro {
+        } else if path == "/description.xml" && twin.config.model != TwinModel::Pro {
             description::xml(&twin.config)
         } else {
             let mut call = BridgeCall {
@@ -84,7 +84,7 @@ fn resource(path: &str) -> String {
 
 fn replaced(
     what: &Replacement,
-    request: &BridgeRequest<'_>,
+    request: &RoomRequest<'_>,
     resource: &str,
     text_numbers: bool,
 ) -> BridgeAnswer {

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::super::announce::{mdns, ssdp};
 use super::super::behaviour::BridgeBehaviour;
-use super::super::config::{BridgeConfig, BridgeModel};
+use super::super::config::{BridgeConfig, TwinModel};
 use crate::server::bind;
 
 /// Delays of the announcements at the start; there are two because datagrams get lost.
@@ -38,8 +38,8 @@ pub(super) struct Announcer {
 
 /// Tells whether a bridge is found by mDNS, and by SSDP.
 pub(in super::super) fn announced(config: &BridgeConfig, quirks: &BridgeBehaviour) -> (bool, bool) {
-    let by_mdns = config.model != BridgeModel::Round && !quirks.no_mdns;
-    let by_ssdp = config.model != BridgeModel::Pro && !quirks.no_ssdp;
+    let by_mdns = config.model != TwinModel::Round && !quirks.no_mdns;
+    let by_ssdp = config.model != TwinModel::Pro && !quirks.no_ssdp;
     (config.announce && by_mdns, config.announce && by_ssdp)
 }
 

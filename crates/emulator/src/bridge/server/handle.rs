@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::super::bulb::{BulbSpec, BulbView};
 use super::super::config::{BridgeConfig, RoomError};
 use super::super::fault::BridgeFault;
-use super::super::reply::{BridgeAnswer, BridgeRequest};
+use super::super::reply::{BridgeAnswer, RoomRequest};
 use super::super::room::Room;
 use super::super::touchlink::TouchlinkScript;
 
@@ -77,7 +77,7 @@ impl RoomHandle {
         self.room().revoke_keys(Instant::now(), bridge);
     }
 
-    pub(super) fn request(&self, bridge: usize, request: &BridgeRequest<'_>) -> BridgeAnswer {
+    pub(super) fn request(&self, bridge: usize, request: &RoomRequest<'_>) -> BridgeAnswer {
         self.room().request(Instant::now(), bridge, request)
     }
 

@@ -6,7 +6,7 @@ use hiflying::Mac;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::super::reply::{BridgeAnswer, BridgeRequest};
+use super::super::reply::{BridgeAnswer, RoomRequest};
 use super::handle::RoomHandle;
 use crate::record::{Direction, RecordWriter};
 
@@ -22,7 +22,7 @@ pub(super) struct BridgeHost {
 /// Transport of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum BridgeTransport {
+pub(super) enum RecordedTransport {
     Http,
     Https,
     Touchlink,
@@ -32,7 +32,7 @@ pub(super) enum BridgeTransport {
 struct BridgeRecordLine<'a> {
     time: Timestamp,
     bridge: Mac,
-    transport: BridgeTransport,
+    transport: RecordedTransport,
     peer: SocketAddrV4,
     direction: Direction,
     text: &'a str,
@@ -42,7 +42,7 @@ struct BridgeRecordLine<'a> {
 const MAX_TEXT: usize = 64 * 1024;
 
 impl BridgeHost {
-    pub(super) fn note_request(&self, peer: SocketAddrV4, request: &BridgeRequest<'_>) {
+    pub(super) fn note_request(&self, peer: SocketAddrV4, request: &RoomRequest<'_>) {
         if self.recorder.is_none() {
             return;
         }
@@ -75,7 +75,7 @@ impl BridgeHost {
 
     pub(super) fn note(
         &self,
-        way: BridgeTransport,
+        way: RecordedTransport,
         peer: SocketAddrV4,
         direction: Direction,
         bytes: &[u8],
@@ -96,11 +96,11 @@ impl BridgeHost {
     }
 }
 
-fn way(is_secure: bool) -> BridgeTransport {
+fn way(is_secure: bool) -> RecordedTransport {
     if is_secure {
-        BridgeTransport::Https
+        RecordedTransport::Https
     } else {
-        BridgeTransport::Http
+        RecordedTransport::Http
     }
 }
 

@@ -20,8 +20,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{sleep, timeout};
 
 use super::super::behaviour::Mangle;
-use super::super::config::BridgeModel;
-use super::super::reply::{BridgeAnswer, BridgeRequest};
+use super::super::config::TwinModel;
+use super::super::reply::{BridgeAnswer, RoomRequest};
 use super::host::BridgeHost;
 use super::mangle::{self, ConnectionEnd};
 
@@ -108,7 +108,7 @@ impl HttpClient {
             .headers
             .get("hue-application-key")
             .and_then(|key| key.to_str().ok());
-        let request = BridgeRequest {
+        let request = RoomRequest {
             method: head.method.as_str(),
             path,
             key,
@@ -127,7 +127,7 @@ impl HttpClient {
         response.map(Either::Left)
     }
 
-    async fn ask(&self, request: &BridgeRequest<'_>) -> BridgeAnswer {
+    async fn ask(&self, request: &RoomRequest<'_>) -> BridgeAnswer {
         let _place = match RequestSlot::take(&self.parallel) {
             Err(place) if self.denies() => {
                 drop(place);
@@ -148,7 +148,7 @@ impl HttpClient {
         let configs = self.host.room.bridges();
         configs
             .get(self.host.bridge)
-            .is_some_and(|config| config.model != BridgeModel::Round)
+            .is_some_and(|config| config.model != TwinModel::Round)
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use super::super::config::{BridgeConfig, BridgeModel};
+use super::super::config::{BridgeConfig, TwinModel};
 use super::announce::Announcer;
 use super::host::BridgeHost;
 use super::tls::{self, CertificateError};
@@ -94,7 +94,7 @@ impl BridgePorts {
         let quirks = config.quirks();
         let has_http = !quirks.no_http;
         let has_https = config.model.has_https() && !quirks.tls.closed;
-        let has_touchlink = config.model == BridgeModel::Round && !quirks.touchlink.no_port;
+        let has_touchlink = config.model == TwinModel::Round && !quirks.touchlink.no_port;
         let open = |is_open: bool, port: u16, purpose: Purpose| {
             is_open
                 .then(|| open(config.listen, port, purpose))

@@ -16,7 +16,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::super::behaviour::CertificateBehaviour;
-use super::super::config::{BridgeConfig, BridgeModel};
+use super::super::config::{BridgeConfig, TwinModel};
 
 /// A certificate could not be made; no configuration is known that leads here.
 #[derive(Debug, thiserror::Error)]
@@ -108,7 +108,7 @@ fn name(config: &BridgeConfig, rules: &CertificateBehaviour) -> DistinguishedNam
     let mut name = DistinguishedName::new();
     name.push(DnType::CountryName, "NL");
     name.push(DnType::OrganizationName, "Philips Hue");
-    if config.model == BridgeModel::Pro {
+    if config.model == TwinModel::Pro {
         name.push(DnType::OrganizationalUnitName, "BSB003");
     }
     name.push(
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     fn made(change: impl Fn(&mut CertificateBehaviour)) -> Vec<u8> {
-        let config = BridgeConfig::new(BridgeModel::Pro, Ipv4Addr::new(127, 1, 2, 3));
+        let config = BridgeConfig::new(TwinModel::Pro, Ipv4Addr::new(127, 1, 2, 3));
         let mut rules = CertificateBehaviour::default();
         change(&mut rules);
         server_config(&config, &rules).unwrap();

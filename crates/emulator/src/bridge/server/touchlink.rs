@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use super::super::touchlink::TouchlinkSession;
-use super::host::{BridgeHost, BridgeTransport};
+use super::host::{BridgeHost, RecordedTransport};
 use crate::record::Direction;
 
 /// Time after which an idle client is disconnected.
@@ -20,7 +20,7 @@ pub(super) async fn serve(mut stream: TcpStream, peer: SocketAddrV4, host: Bridg
     let mut buffer = [0; 512];
     while let Ok(Ok(length @ 1..)) = timeout(IDLE_TIMEOUT, stream.read(&mut buffer)).await {
         let bytes = buffer.get(..length).unwrap_or_default();
-        host.note(BridgeTransport::Touchlink, peer, Direction::In, bytes);
+        host.note(RecordedTransport::Touchlink, peer, Direction::In, bytes);
         for _ in 0..session.handle_input(bytes) {
             if obey(&mut stream, peer, &host).await.is_none() {
                 return;
@@ -35,7 +35,7 @@ async fn obey(stream: &mut TcpStream, peer: SocketAddrV4, host: &BridgeHost) -> 
     for line in script.lines {
         sleep(line.after).await;
         host.note(
-            BridgeTransport::Touchlink,
+            RecordedTransport::Touchlink,
             peer,
             Direction::Out,
             &line.bytes,

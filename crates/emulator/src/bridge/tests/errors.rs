@@ -199,7 +199,7 @@ fn a_full_bridge_searches_no_more() {
 
 #[test]
 fn old_firmware_knows_less() {
-    let at = |api: &str| RoomBench::of(vec![config(BridgeModel::Round, api, &[])], &["near:1"]);
+    let at = |api: &str| RoomBench::of(vec![config(TwinModel::Round, api, &[])], &["near:1"]);
     let touchlink = r#"{"touchlink":true}"#;
     assert_eq!(at("1.8.0").errors("PUT", "/api/K/config", touchlink), [6]);
     assert!(

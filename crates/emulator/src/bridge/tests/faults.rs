@@ -51,7 +51,7 @@ fn spoilt(fault: &str, mangle: Mangle) {
 /// The words of port 30000 with a bulb in range.
 fn script(fault: &str) -> TouchlinkScript {
     let mut bench = RoomBench::of(
-        vec![config(BridgeModel::Round, "", &[fault])],
+        vec![config(TwinModel::Round, "", &[fault])],
         &["near:foreign"],
     );
     bench.room.touchlink(bench.now, 0)
@@ -67,7 +67,7 @@ fn words(fault: &str) -> Vec<String> {
 
 fn other_certificate(fault: &str) {
     let made = |faults: &[&str]| {
-        let config = config(BridgeModel::Square, "", faults);
+        let config = config(TwinModel::Square, "", faults);
         certificate(&config, &config.quirks().tls).unwrap()
     };
     assert_eq!(made(&[]), made(&["slow=1s"]));
@@ -75,7 +75,7 @@ fn other_certificate(fault: &str) {
 }
 
 /// Which ports of a bridge are open: HTTP, HTTPS, touchlink.
-fn doors(model: BridgeModel, fault: &str) -> [bool; 3] {
+fn doors(model: TwinModel, fault: &str) -> [bool; 3] {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -94,7 +94,7 @@ fn doors(model: BridgeModel, fault: &str) -> [bool; 3] {
 }
 
 fn is_announced(fault: &str) -> (bool, bool) {
-    let mut config = config(BridgeModel::Square, "", &[fault]);
+    let mut config = config(TwinModel::Square, "", &[fault]);
     config.announce = true;
     announced(&config, &config.quirks())
 }
@@ -158,14 +158,14 @@ const CASES: &[BridgeFaultCase] = &[
         );
     }),
     ("no-http", |fault| {
-        assert_eq!(doors(BridgeModel::Square, fault), [false, true, false]);
+        assert_eq!(doors(TwinModel::Square, fault), [false, true, false]);
     }),
     ("no-https", |fault| {
-        assert_eq!(doors(BridgeModel::Square, fault), [true, false, false]);
+        assert_eq!(doors(TwinModel::Square, fault), [true, false, false]);
     }),
     ("touchlink-closed", |fault| {
-        assert_eq!(doors(BridgeModel::Round, "slow=1s"), [true, false, true]);
-        assert_eq!(doors(BridgeModel::Round, fault), [true, false, false]);
+        assert_eq!(doors(TwinModel::Round, "slow=1s"), [true, false, true]);
+        assert_eq!(doors(TwinModel::Round, fault), [true, false, false]);
     }),
     ("no-mdns", |fault| {
         assert_eq!(is_announced(fault), (false, true));
@@ -210,7 +210,7 @@ const CASES: &[BridgeFaultCase] = &[
     ("touchlink-word=foo", |fault| {
         assert_eq!(words(fault)[1], "[Link,Touchlink,foo]\n");
         let mut bench = RoomBench::of(
-            vec![config(BridgeModel::Round, "", &[fault])],
+            vec![config(TwinModel::Round, "", &[fault])],
             &["near:foreign"],
         );
         bench.room.touchlink(bench.now, 0);
@@ -347,9 +347,9 @@ fn two_faults_in_one_place_come_one_after_the_other() {
 #[test]
 fn models_are_announced_as_they_are() {
     for (model, expected) in [
-        (BridgeModel::Round, (false, true)),
-        (BridgeModel::Square, (true, true)),
-        (BridgeModel::Pro, (true, false)),
+        (TwinModel::Round, (false, true)),
+        (TwinModel::Square, (true, true)),
+        (TwinModel::Pro, (true, false)),
     ] {
         let mut config = config(model, "", &[]);
         assert_eq!(

@@ -7,7 +7,7 @@ use super::*;
 const DISCOVERY: &str = "/clip/v2/resource/zigbee_device_discovery";
 
 fn ask(bench: &mut RoomBench, method: &str, path: &str, body: &str) -> (u16, Value) {
-    let request = BridgeRequest {
+    let request = RoomRequest {
         method,
         path,
         key: Some(KEY),
@@ -36,14 +36,14 @@ fn discovery(bench: &mut RoomBench) -> (String, Value) {
 #[test]
 fn without_a_key_it_is_forbidden_and_before_its_time_it_is_not_there() {
     for (model, api, status) in [
-        (BridgeModel::Square, "1.48.0", 403),
-        (BridgeModel::Square, "1.47.0", 404),
-        (BridgeModel::Pro, "", 403),
-        (BridgeModel::Round, "", 404),
+        (TwinModel::Square, "1.48.0", 403),
+        (TwinModel::Square, "1.47.0", 404),
+        (TwinModel::Pro, "", 403),
+        (TwinModel::Round, "", 404),
     ] {
         let mut bench = RoomBench::of(vec![config(model, api, &[])], &[]);
         for key in [None, Some("wrong")] {
-            let request = BridgeRequest {
+            let request = RoomRequest {
                 method: "GET",
                 path: "/clip/v2/resource",
                 key,
@@ -219,7 +219,7 @@ fn events_tell_of_what_came_and_went() {
     bench.ask("DELETE", "/api/K/lights/1", "");
     let (count, text) = bench.room.events(bench.now, 0, Some(1));
     assert!(count == 2 && text.contains("\"type\":\"delete\""), "{text}");
-    let request = BridgeRequest {
+    let request = RoomRequest {
         method: "GET",
         path: "/eventstream/clip/v2",
         key: Some(KEY),

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn the_square_one_identifies_itself_as_the_capture_does() {
-    let mut bench = RoomBench::of(vec![config(BridgeModel::Square, "1.43.0", &[])], &[]);
+    let mut bench = RoomBench::of(vec![config(TwinModel::Square, "1.43.0", &[])], &[]);
     let expected = r#"{"name":"Hue Bridge","datastoreversion":"99","swversion":"1943185030","apiversion":"1.43.0","mac":"00:17:88:01:02:03","bridgeid":"001788FFFE010203","factorynew":false,"replacesbridgeid":null,"modelid":"BSB002","starterkitid":""}"#;
     for path in [
         "/api/config",
@@ -19,13 +19,13 @@ fn the_square_one_identifies_itself_as_the_capture_does() {
 
 #[test]
 fn the_round_one_and_its_ancestor() {
-    let mut bench = RoomBench::of(vec![config(BridgeModel::Round, "", &[])], &[]);
+    let mut bench = RoomBench::of(vec![config(TwinModel::Round, "", &[])], &[]);
     assert_eq!(
         bench.text("GET", "/api/config", ""),
         r#"{"name":"Philips hue","swversion":"01032318","apiversion":"1.13.0","mac":"00:17:88:01:02:03","bridgeid":"001788FFFE010203","factorynew":false,"replacesbridgeid":null,"modelid":"BSB001"}"#
     );
     for api in ["none", "1.0"] {
-        let mut bench = RoomBench::of(vec![config(BridgeModel::Round, api, &[])], &["near:1"]);
+        let mut bench = RoomBench::of(vec![config(TwinModel::Round, api, &[])], &["near:1"]);
         assert_eq!(
             bench.text("GET", "/api/config", ""),
             r#"{"name":"Philips hue","swversion":"01003542"}"#
@@ -39,9 +39,9 @@ fn the_round_one_and_its_ancestor() {
 
 #[test]
 fn the_pro_speaks_https_only() {
-    let mut bench = RoomBench::of(vec![config(BridgeModel::Pro, "", &[])], &[]);
+    let mut bench = RoomBench::of(vec![config(TwinModel::Pro, "", &[])], &[]);
     assert_eq!(bench.ask("GET", "/api/config", "")["modelid"], "BSB003");
-    let plain = BridgeRequest {
+    let plain = RoomRequest {
         method: "GET",
         path: "/api/config",
         key: None,
@@ -101,7 +101,7 @@ fn a_press_counts_for_half_a_minute() {
 #[test]
 fn somebody_presses_by_the_clock() {
     let body = r#"{"devicetype":"a#b"}"#;
-    let mut late = config(BridgeModel::Square, "", &[]);
+    let mut late = config(TwinModel::Square, "", &[]);
     late.press_after = Some(Duration::from_secs(10));
     let mut bench = RoomBench::of(vec![late.clone()], &[]);
     for (wait, is_pressed) in [(0, false), (10, true), (29, true), (1, false)] {
@@ -116,7 +116,7 @@ fn somebody_presses_by_the_clock() {
 
 #[test]
 fn a_client_key_is_no_matter_of_the_round_one() {
-    let mut bench = RoomBench::of(vec![config(BridgeModel::Round, "", &[])], &[]);
+    let mut bench = RoomBench::of(vec![config(TwinModel::Round, "", &[])], &[]);
     bench.room.press(bench.now, 0);
     let reply = bench.text("POST", "/api", r#"{"devicetype":"a#b"}"#);
     assert!(!reply.contains("clientkey"), "{reply}");
@@ -132,7 +132,7 @@ fn a_client_key_is_no_matter_of_the_round_one() {
 
 #[test]
 fn before_the_cloud_took_the_button_a_program_could_press_it() {
-    let mut bench = RoomBench::of(vec![config(BridgeModel::Round, "1.13.0", &[])], &[]);
+    let mut bench = RoomBench::of(vec![config(TwinModel::Round, "1.13.0", &[])], &[]);
     assert!(
         bench
             .errors("PUT", "/api/K/config", r#"{"linkbutton":true}"#)
@@ -198,8 +198,8 @@ fn a_light_is_listed_named_and_lit() {
 #[test]
 fn the_description_that_ssdp_points_at() {
     for (model, part) in [
-        (BridgeModel::Round, "Philips hue bridge 2012"),
-        (BridgeModel::Square, "<modelNumber>BSB002<"),
+        (TwinModel::Round, "Philips hue bridge 2012"),
+        (TwinModel::Square, "<modelNumber>BSB002<"),
     ] {
         let mut bench = RoomBench::of(vec![config(model, "", &[])], &[]);
         let answer = bench.answer(0, "GET", "/description.xml", "");
@@ -210,7 +210,7 @@ fn the_description_that_ssdp_points_at() {
             "{text}"
         );
     }
-    let mut pro = RoomBench::of(vec![config(BridgeModel::Pro, "", &[])], &[]);
+    let mut pro = RoomBench::of(vec![config(TwinModel::Pro, "", &[])], &[]);
     assert_eq!(pro.answer(0, "GET", "/description.xml", "").status, 404);
 }
 
@@ -220,7 +220,7 @@ proptest::proptest! {
         let mut bench = RoomBench::square(&[], &["near:1", "far"]);
         let path = path.replace("/K", &format!("/{KEY}"));
         for is_secure in [false, true] {
-            bench.send(0, &BridgeRequest { method: &method, path: &path, key: Some(KEY), body: &body, is_secure });
+            bench.send(0, &RoomRequest { method: &method, path: &path, key: Some(KEY), body: &body, is_secure });
             bench.wait(SEARCH);
         }
     }

@@ -6,7 +6,7 @@ use hiflying::Mac;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::super::config::{BridgeModel, InterfaceVersion};
+use super::super::config::{InterfaceVersion, TwinModel};
 use super::super::reply::{BridgeAnswer, ReplyItem};
 use super::BridgeCall;
 
@@ -45,7 +45,7 @@ impl BridgeCall<'_> {
 
     fn public(&self) -> PublicConfig {
         let (config, quirks) = (&self.bridge.config, &self.bridge.quirks);
-        let is_square = config.model != BridgeModel::Round;
+        let is_square = config.model != TwinModel::Round;
         let told = match config.api {
             // The interface of 2012 reports next to nothing.
             InterfaceVersion::Untold | InterfaceVersion::Version { minor: 0, .. } => None,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use emulator::bridge::server::{self, BridgeReady, BridgeServerError, Purpose, RoomHandle};
 use emulator::bridge::{
-    BridgeConfig, BridgeFault, BridgeModel, BulbSpec, BulbView, InterfaceVersion,
+    BridgeConfig, BridgeFault, BulbSpec, BulbView, InterfaceVersion, TwinModel,
 };
 use emulator::mac_after;
 use hiflying::Mac;
@@ -65,7 +65,7 @@ pub(super) struct EmulateBridgeArgs {
     press_after: Option<Duration>,
     /// Product: bsb001 (round), bsb002 (square) or bsb003 (Pro)
     #[arg(long, default_value_t)]
-    model: BridgeModel,
+    model: TwinModel,
     /// Version of its interface, e.g. 1.8.0, or `none` for the firmware of 2012 [default: that of the model]
     #[arg(long, value_name = "VERSION")]
     api: Option<InterfaceVersion>,
