@@ -6,10 +6,10 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), api::client::ClientError> {
-//! use api::client::{Client, Endpoint};
+//! use api::client::{Client, HubEndpoint};
 //!
 //! let url = "http://127.0.0.1:8480".parse().expect("a valid address");
-//! let hub = Client::new(Endpoint::new(url))?;
+//! let hub = Client::new(HubEndpoint::new(url))?;
 //! for view in hub.plugs().await? {
 //!     println!("{} is at {}", view.plug.mac, view.plug.address);
 //! }
@@ -26,9 +26,9 @@ use zeroize::Zeroizing;
 
 pub use error::{ClientError, Refusal};
 pub use events::{EventStream, ReceivedEvent};
-pub use plug::{HistoryQuery, MAX_SEARCH, RelayReply};
+pub use plug::{HistoryRange, MAX_SEARCH, RelayReply};
 pub use replies::{GroupRelay, Imported, LoginLink, NewToken, TokenInfo};
-pub use request::Download;
+pub use request::{Download, Versioned};
 pub use url::HubUrl;
 
 use request::Request;
@@ -72,18 +72,18 @@ impl fmt::Debug for Token {
 
 /// The address of a hub and the means of access.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
+pub struct HubEndpoint {
     /// The address.
     pub url: HubUrl,
     /// The token.
     pub token: Option<Token>,
     /// A PEM file with the certificates to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
-    /// Whether that file is the hub's own certificate, valid by whatever name the hub is reached.
+    /// `true` if that file is the hub's own certificate, valid by whatever name the hub is reached.
     pub is_pinned: bool,
 }
 
-impl Endpoint {
+impl HubEndpoint {
     /// Makes an endpoint without a token that trusts the system's certificates.
     pub fn new(url: HubUrl) -> Self {
         Self {
@@ -102,22 +102,13 @@ pub struct Client {
     url: HubUrl,
 }
 
-/// A reply and the version that it is of.
-#[derive(Debug, Clone)]
-pub struct Versioned<T> {
-    /// The reply.
-    pub body: T,
-    /// Its ETag, for a change that must not overwrite another.
-    pub etag: Option<String>,
-}
-
 impl Client {
     /// Prepares the client; nothing is sent yet.
     ///
     /// # Errors
     ///
     /// When the token or the certificate file is unusable.
-    pub fn new(endpoint: Endpoint) -> Result<Self, ClientError> {
+    pub fn new(endpoint: HubEndpoint) -> Result<Self, ClientError> {
         // Fails where a provider is installed already, which is just as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut headers = HeaderMap::new();
@@ -165,7 +156,7 @@ impl Client {
 
     /// Begins a request for a path below `/api/v1/`, e.g. `plugs/accf23123456`.
     fn request(&self, method: Method, path: &str) -> Request<'_> {
-        Request::new(self, self.http.request(method, self.url.api(path)))
+        Request::new(&self.url, self.http.request(method, self.url.api(path)))
     }
 
     fn get(&self, path: &str) -> Request<'_> {

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use api::client::{Endpoint, HubUrl, Token};
+use api::client::{HubEndpoint, HubUrl, Token};
 use hub::state_lock;
 
 use crate::config::{HubChoice, RunSettings};
@@ -20,7 +20,7 @@ const MAX_TOKEN_LEN: u64 = 4 * 1024;
 pub(crate) fn choose(
     settings: &RunSettings,
     state: Option<&Path>,
-) -> Result<Option<Endpoint>, Failure> {
+) -> Result<Option<HubEndpoint>, Failure> {
     let running = || running_with(settings, state?);
     match &settings.hub {
         Some(HubChoice::None) => Ok(None),
@@ -33,12 +33,12 @@ pub(crate) fn choose(
 fn named(
     settings: &RunSettings,
     url: &HubUrl,
-    running: Option<Endpoint>,
-) -> Result<Endpoint, Failure> {
+    running: Option<HubEndpoint>,
+) -> Result<HubEndpoint, Failure> {
     let known = running.filter(|running| running.url == *url);
-    let mut endpoint = known.unwrap_or_else(|| Endpoint {
+    let mut endpoint = known.unwrap_or_else(|| HubEndpoint {
         ca_file: settings.ca_file.clone(),
-        ..Endpoint::new(url.clone())
+        ..HubEndpoint::new(url.clone())
     });
     if let Some(token) = &settings.token {
         endpoint.token = Some(token.clone());
@@ -50,9 +50,9 @@ fn named(
 
 /// Returns the hub that runs with a state directory. The configuration names the certificate that it was started with; that
 /// file proves its identity by whatever name the hub is reached.
-fn running_with(settings: &RunSettings, state: &Path) -> Option<Endpoint> {
+fn running_with(settings: &RunSettings, state: &Path) -> Option<HubEndpoint> {
     let own = settings.certificate.as_ref();
-    Some(Endpoint {
+    Some(HubEndpoint {
         ca_file: settings.ca_file.as_ref().or(own).cloned(),
         is_pinned: settings.ca_file.is_none() && own.is_some(),
         ..running(state)?
@@ -60,11 +60,11 @@ fn running_with(settings: &RunSettings, state: &Path) -> Option<Endpoint> {
 }
 
 /// Returns the hub that runs with a state directory; `None` if there is none or this user cannot read its files.
-pub(crate) fn running(state: &Path) -> Option<Endpoint> {
+pub(crate) fn running(state: &Path) -> Option<HubEndpoint> {
     let running = state_lock::running(state)?;
-    let endpoint = Endpoint {
+    let endpoint = HubEndpoint {
         token: Some(read_token(&state_lock::admin_token(state)).ok()?),
-        ..Endpoint::new(running.url.parse().ok()?)
+        ..HubEndpoint::new(running.url.parse().ok()?)
     };
     tracing::debug!(url = %endpoint.url, "a hub runs here");
     Some(endpoint)

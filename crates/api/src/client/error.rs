@@ -7,7 +7,7 @@ use plugs::RelayState;
 use reqwest::StatusCode;
 use serde::Deserialize;
 
-use super::{Client, HubUrl};
+use super::url::HubUrl;
 use crate::error::{ErrorKind, RequestError};
 
 /// Maximum length of a message that is passed on, in characters.
@@ -84,7 +84,7 @@ pub struct Refusal {
     pub status: StatusCode,
     /// The reason.
     pub error: RequestError,
-    /// Whether the plug accepted the command that it did not carry out.
+    /// `true` if the plug accepted the command but did not carry it out.
     pub(super) accepted: bool,
     /// The relay as it was read last.
     pub(super) relay: Option<RelayState>,
@@ -118,10 +118,10 @@ struct ProblemFields {
     accepted: bool,
 }
 
-/// The errors that name this client's hub.
-impl Client {
+/// The errors of requests to the hub at this address.
+impl HubUrl {
     pub(super) fn refused(&self, status: StatusCode, body: &[u8]) -> ClientError {
-        let url = self.url().clone();
+        let url = self.clone();
         let Ok(problem) = serde_json::from_slice::<ProblemFields>(body) else {
             return match status {
                 StatusCode::BAD_GATEWAY
@@ -160,7 +160,7 @@ impl Client {
         status: StatusCode,
         source: Option<serde_json::Error>,
     ) -> ClientError {
-        let url = self.url().clone();
+        let url = self.clone();
         ClientError::NotAHub {
             url,
             status,
@@ -169,17 +169,17 @@ impl Client {
     }
 
     pub(super) fn too_long(&self) -> ClientError {
-        let url = self.url().clone();
+        let url = self.clone();
         ClientError::TooLong { url }
     }
 
     pub(super) fn timed_out(&self) -> ClientError {
-        let url = self.url().clone();
+        let url = self.clone();
         ClientError::Timeout { url }
     }
 
     pub(super) fn unreachable(&self, error: reqwest::Error) -> ClientError {
-        let url = self.url().clone();
+        let url = self.clone();
         match error.is_timeout() && !error.is_connect() {
             true => ClientError::Timeout { url },
             false => ClientError::Unreachable {

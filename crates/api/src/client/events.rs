@@ -87,7 +87,7 @@ impl EventStream {
 #[derive(Debug, Default)]
 struct EventParser {
     line: Vec<u8>,
-    /// Whether the last byte was a carriage return, which a line feed may follow.
+    /// `true` if the last byte was a carriage return, which a line feed may follow.
     after_return: bool,
     event: RawEvent,
     has_data: bool,

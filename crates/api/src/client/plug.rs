@@ -29,7 +29,7 @@ pub struct RelayReply {
 
 /// The part of a plug's past that is asked for; the hub has defaults for the rest.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct HistoryQuery {
+pub struct HistoryRange {
     /// Start: a date or a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
@@ -106,16 +106,16 @@ impl Client {
     /// As all requests; but a command that the plug accepted and did not carry out is a [`RelayReply`] with an error.
     pub async fn switch(&self, plug: Mac, wanted: RelayCommand) -> Result<RelayReply, ClientError> {
         #[derive(Deserialize)]
-        struct Relay {
+        struct RelayFields {
             relay: Option<RelayState>,
         }
         let request = self.put(&format!("plugs/{plug:x}/relay"));
         match request
             .json(&json!({"state": wanted}))
-            .reply::<Relay>()
+            .reply::<RelayFields>()
             .await
         {
-            Ok(Relay { relay }) => Ok(RelayReply { relay, error: None }),
+            Ok(RelayFields { relay }) => Ok(RelayReply { relay, error: None }),
             Err(ClientError::Refused(refusal)) if refusal.accepted => Ok(RelayReply {
                 relay: refusal.relay,
                 error: Some(ClientError::Refused(refusal)),
@@ -144,15 +144,15 @@ impl Client {
     /// Returns the firmware version of a plug, in its own words.
     pub async fn version(&self, plug: Mac) -> Result<String, ClientError> {
         #[derive(Deserialize)]
-        struct Version {
+        struct VersionFields {
             version: String,
         }
         let request = self.get(&format!("plugs/{plug:x}/version"));
-        Ok(request.reply::<Version>().await?.version)
+        Ok(request.reply::<VersionFields>().await?.version)
     }
 
     /// Returns the power and energy of a plug over time.
-    pub async fn history(&self, plug: Mac, query: &HistoryQuery) -> Result<History, ClientError> {
+    pub async fn history(&self, plug: Mac, query: &HistoryRange) -> Result<History, ClientError> {
         let request = self.get(&format!("plugs/{plug:x}/history"));
         request.query(query).reply().await
     }
@@ -161,7 +161,7 @@ impl Client {
     pub async fn history_csv(
         &self,
         plug: Mac,
-        query: &HistoryQuery,
+        query: &HistoryRange,
     ) -> Result<Download, ClientError> {
         let request = self.get(&format!("plugs/{plug:x}/history.csv"));
         request.query(query).download().await
@@ -185,7 +185,7 @@ impl Client {
     }
 
     /// Returns all stored rows of a plug as CSV.
-    pub async fn export(&self, plug: Mac, query: &HistoryQuery) -> Result<Download, ClientError> {
+    pub async fn export(&self, plug: Mac, query: &HistoryRange) -> Result<Download, ClientError> {
         let request = self.get(&format!("plugs/{plug:x}/export"));
         request
             .timeout(TRANSFER_TIMEOUT)

@@ -14,7 +14,7 @@ pub struct GroupRelay {
     pub plug: Mac,
     /// The relay as it was read last.
     pub relay: Option<RelayState>,
-    /// Whether it was read back as commanded.
+    /// `true` if it was read back as commanded.
     pub confirmed: bool,
     /// The error, if it was not.
     pub error: Option<ErrorDocument>,
@@ -49,7 +49,7 @@ pub struct TokenInfo {
     pub created: Timestamp,
     /// Time of its last use.
     pub last_used: Option<Timestamp>,
-    /// Whether it is the token in the hub's state directory.
+    /// `true` for the token in the hub's state directory.
     pub admin: bool,
 }
 

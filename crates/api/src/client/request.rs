@@ -7,28 +7,38 @@ use reqwest::{RequestBuilder, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Client, ClientError, Versioned};
+use super::error::ClientError;
+use super::url::HubUrl;
 
 /// Maximum time for a whole reply; the hub itself waits for a plug for at most half of this.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Maximum time between two pieces of a download, and between two signs of life of an event stream.
-const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
+const PIECE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Maximum size of a reply that is kept in memory.
 const MAX_REPLY_LEN: usize = 64 * 1024 * 1024;
+
+/// A reply and the version that it is of.
+#[derive(Debug, Clone)]
+pub struct Versioned<T> {
+    /// The reply.
+    pub body: T,
+    /// Its ETag, for a change that must not overwrite another.
+    pub etag: Option<String>,
+}
 
 /// A request under construction.
 #[derive(Debug)]
 #[must_use = "a request does nothing until it is sent"]
 pub(super) struct Request<'a> {
-    client: &'a Client,
+    url: &'a HubUrl,
     builder: RequestBuilder,
     timeout: Duration,
 }
 
 impl<'a> Request<'a> {
-    pub(super) fn new(client: &'a Client, builder: RequestBuilder) -> Self {
+    pub(super) fn new(url: &'a HubUrl, builder: RequestBuilder) -> Self {
         Self {
-            client,
+            url,
             builder,
             timeout: REPLY_TIMEOUT,
         }
@@ -73,10 +83,10 @@ impl<'a> Request<'a> {
 
     /// Sends it and reads the JSON of the reply and its ETag.
     pub(super) async fn versioned<T: DeserializeOwned>(self) -> Result<Versioned<T>, ClientError> {
-        let client = self.client;
+        let url = self.url;
         let (response, body) = self.send().await?;
         let body = serde_json::from_slice(&body)
-            .map_err(|error| client.not_a_hub(response.status(), Some(error)))?;
+            .map_err(|error| url.not_a_hub(response.status(), Some(error)))?;
         let etag = response
             .headers()
             .get(ETAG)
@@ -95,23 +105,23 @@ impl<'a> Request<'a> {
     /// Sends it and returns the bytes of the reply as they arrive.
     pub(super) async fn download(self) -> Result<Download, ClientError> {
         let Self {
-            client,
+            url,
             builder,
             timeout,
         } = self;
         // Bounds the head alone: the body may take long.
         let mut response = tokio::time::timeout(timeout, builder.send())
             .await
-            .map_err(|_| client.timed_out())?
-            .map_err(|error| client.unreachable(error))?;
+            .map_err(|_| url.timed_out())?
+            .map_err(|error| url.unreachable(error))?;
         if !response.status().is_success() {
-            let body = tokio::time::timeout(REPLY_TIMEOUT, collect(client, &mut response))
+            let body = tokio::time::timeout(REPLY_TIMEOUT, collect(url, &mut response))
                 .await
-                .map_err(|_| client.timed_out())??;
-            return Err(client.refused(response.status(), &body));
+                .map_err(|_| url.timed_out())??;
+            return Err(url.refused(response.status(), &body));
         }
         Ok(Download {
-            client: client.clone(),
+            url: url.clone(),
             response,
         })
     }
@@ -127,31 +137,31 @@ impl<'a> Request<'a> {
 
     /// Sends it and reads the whole reply, which must be a success.
     async fn send(self) -> Result<(Response, Vec<u8>), ClientError> {
-        let client = self.client;
+        let url = self.url;
         let mut response = self
             .builder
             .timeout(self.timeout)
             .send()
             .await
-            .map_err(|error| client.unreachable(error))?;
-        let body = collect(client, &mut response).await?;
+            .map_err(|error| url.unreachable(error))?;
+        let body = collect(url, &mut response).await?;
         if response.status().is_success() {
             Ok((response, body))
         } else {
-            Err(client.refused(response.status(), &body))
+            Err(url.refused(response.status(), &body))
         }
     }
 }
 
-async fn collect(client: &Client, response: &mut Response) -> Result<Vec<u8>, ClientError> {
+async fn collect(url: &HubUrl, response: &mut Response) -> Result<Vec<u8>, ClientError> {
     let mut body = Vec::new();
     while let Some(chunk) = response
         .chunk()
         .await
-        .map_err(|error| client.unreachable(error))?
+        .map_err(|error| url.unreachable(error))?
     {
         if body.len() + chunk.len() > MAX_REPLY_LEN {
-            return Err(client.too_long());
+            return Err(url.too_long());
         }
         body.extend_from_slice(&chunk);
     }
@@ -161,7 +171,7 @@ async fn collect(client: &Client, response: &mut Response) -> Result<Vec<u8>, Cl
 /// A reply of any length, in pieces.
 #[derive(Debug)]
 pub struct Download {
-    client: Client,
+    url: HubUrl,
     response: Response,
 }
 
@@ -172,13 +182,13 @@ impl Download {
     ///
     /// When the hub falls silent or the connection breaks.
     pub async fn next(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, ClientError> {
-        tokio::time::timeout(SILENCE_TIMEOUT, self.response.chunk())
+        tokio::time::timeout(PIECE_TIMEOUT, self.response.chunk())
             .await
-            .map_err(|_| self.client.timed_out())?
-            .map_err(|error| self.client.unreachable(error))
+            .map_err(|_| self.url.timed_out())?
+            .map_err(|error| self.url.unreachable(error))
     }
 
     pub(super) fn too_long(&self) -> ClientError {
-        self.client.too_long()
+        self.url.too_long()
     }
 }

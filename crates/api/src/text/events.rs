@@ -11,7 +11,7 @@ use plugs::RelayState;
 pub struct EventText {
     /// The name of the plug, document or bridge.
     pub subject: String,
-    /// What happened to it.
+    /// The event itself.
     pub what: Toned,
 }
 

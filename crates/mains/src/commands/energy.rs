@@ -7,7 +7,7 @@ use api::{EnergyPeriod, EnergyRow};
 
 use super::documents::names::HubNames;
 use super::documents::options::word;
-use super::moment::Moment;
+use super::moment::PastMoment;
 use crate::context::Context;
 use crate::error::{Exit, Outcome};
 use crate::ui::table::{Cell, Column, Table};
@@ -39,10 +39,10 @@ pub struct EnergyArgs {
     by: EnergyPeriod,
     /// Start [default: 30 days ago; by month: a year ago]
     #[arg(long, value_name = "MOMENT")]
-    from: Option<Moment>,
+    from: Option<PastMoment>,
     /// End [default: now]
     #[arg(long, value_name = "MOMENT")]
-    to: Option<Moment>,
+    to: Option<PastMoment>,
 }
 
 /// Runs the verb.
@@ -54,7 +54,7 @@ async fn show(context: &Context, args: &EnergyArgs) -> Outcome {
     let hub = context.need_hub()?;
     let names = HubNames::load(&hub).await?;
     let clock = LocalClock::system();
-    let text = |moment: &Option<Moment>| moment.as_ref().map(|moment| moment.text(&clock));
+    let text = |moment: &Option<PastMoment>| moment.as_ref().map(|moment| moment.text(&clock));
     let (from, to) = (text(&args.from), text(&args.to));
     let plugs = names.find_plugs(&args.plugs)?;
     let rows = hub

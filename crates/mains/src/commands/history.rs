@@ -1,6 +1,6 @@
 //! `mains history`: power and energy of a plug over time.
 
-use api::client::{Client, HistoryQuery};
+use api::client::{Client, HistoryRange};
 use api::text::{LocalClock, energy};
 use api::{History, Period};
 use hiflying::Mac;
@@ -8,7 +8,7 @@ use jiff::Zoned;
 use jiff::tz::TimeZone;
 
 use super::documents::names::HubNames;
-use super::moment::Moment;
+use super::moment::PastMoment;
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
 use crate::ui::table::{Cell, Column, Table};
@@ -42,10 +42,10 @@ pub struct HistoryArgs {
     plug: String,
     /// Start [default: 24 hours before the end]
     #[arg(long, value_name = "MOMENT")]
-    from: Option<Moment>,
+    from: Option<PastMoment>,
     /// End [default: now]
     #[arg(long, value_name = "MOMENT")]
-    to: Option<Moment>,
+    to: Option<PastMoment>,
     /// Length of a step, e.g. 1m, 15m, 1h, 1d
     #[arg(long, value_name = "DURATION")]
     step: Option<Period>,
@@ -66,8 +66,8 @@ async fn show(context: &Context, args: &HistoryArgs) -> Outcome {
     let hub = context.need_hub()?;
     let plug = HubNames::load(&hub).await?.find_plug(&args.plug)?;
     let clock = LocalClock::system();
-    let text = |moment: &Option<Moment>| moment.as_ref().map(|moment| moment.text(&clock));
-    let query = HistoryQuery {
+    let text = |moment: &Option<PastMoment>| moment.as_ref().map(|moment| moment.text(&clock));
+    let query = HistoryRange {
         from: text(&args.from),
         to: text(&args.to),
         step: args.step,
@@ -89,7 +89,7 @@ async fn show(context: &Context, args: &HistoryArgs) -> Outcome {
 }
 
 /// Prints the hub's CSV as it arrives.
-async fn csv(context: &Context, hub: &Client, plug: Mac, query: &HistoryQuery) -> Outcome {
+async fn csv(context: &Context, hub: &Client, plug: Mac, query: &HistoryRange) -> Outcome {
     let mut download = hub.history_csv(plug, query).await?;
     // Whole lines only: a character may lie across two pieces.
     let mut pending = Vec::new();

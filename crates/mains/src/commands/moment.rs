@@ -10,7 +10,7 @@ use api::text::LocalClock;
 
 /// A moment as it was typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Moment {
+pub(super) enum PastMoment {
     /// A date or a time, which the hub reads in its own time zone.
     Written(String),
     /// A duration before now.
@@ -19,7 +19,7 @@ pub(super) enum Moment {
     Day(i64),
 }
 
-impl FromStr for Moment {
+impl FromStr for PastMoment {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -46,7 +46,7 @@ impl FromStr for Moment {
     }
 }
 
-impl Moment {
+impl PastMoment {
     /// Returns the text that the hub reads.
     pub(super) fn text(&self, clock: &LocalClock) -> String {
         match self {
@@ -76,7 +76,7 @@ mod tests {
             ("today", "2026-11-22"),
             ("yesterday", "2026-11-21"),
         ] {
-            let moment: Moment = text.parse().unwrap();
+            let moment: PastMoment = text.parse().unwrap();
             assert_eq!(moment.text(&clock()), expected, "{text}");
         }
         for text in [
@@ -89,7 +89,7 @@ mod tests {
             "7",
             "2026-11-22 18:00 ",
         ] {
-            assert!(text.parse::<Moment>().is_err(), "{text}");
+            assert!(text.parse::<PastMoment>().is_err(), "{text}");
         }
     }
 }

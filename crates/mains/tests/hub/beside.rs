@@ -1,4 +1,4 @@
-//! What works on the devices themselves, on a computer where a hub has the port to which plugs answer.
+//! Verbs that reach devices directly, on a computer where a hub has the port to which plugs reply.
 
 use std::process::{Child, Command, Stdio};
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::home::{FinishedRun, Home, finish};
 use crate::house::{Hub, adopt, eventually, plugs};
 
-/// What differs from one moment to the next.
+/// Removes the values that differ from one moment to the next.
 fn settled(mut json: Value) -> Value {
     fn settle(value: &mut Value) {
         match value {

@@ -1,4 +1,4 @@
-//! What only a hub can do, with the real binary on both sides: groups, schedules, rules, tariffs, history, energy.
+//! Groups, schedules, rules, tariffs, history and energy, with the real binary on both sides.
 
 use std::io::Write;
 use std::process::Stdio;

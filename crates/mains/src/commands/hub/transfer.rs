@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use api::client::{Client, Download, HistoryQuery};
+use api::client::{Client, Download, HistoryRange};
 use hiflying::Mac;
 use serde_json::json;
 use tokio::fs::File;
@@ -64,7 +64,7 @@ pub(super) async fn export(context: &Context, args: &HubExportArgs) -> Outcome {
     let hub = context.need_hub()?;
     let plug = adopted(context, &hub, &args.plug).await?;
     let mut file = create(&args.file).await?;
-    let query = HistoryQuery {
+    let query = HistoryRange {
         from: args.from.clone(),
         to: args.to.clone(),
         step: None,
