@@ -138,6 +138,7 @@ impl FamilyId {
     pub const fn new(name: &str) -> Self {
         match Self::checked(name.as_bytes()) {
             Some(id) => id,
+            #[expect(clippy::panic, reason = "a wrong constant does not compile")]
             None => panic!("a family's name has one to twelve lower-case letters and digits"),
         }
     }

@@ -59,6 +59,8 @@ fn a_made_up_family_goes_everywhere() {
     in_network(async {
         let lamp = Lamp::start(at(1), mac(1)).await;
         from_here(&lamp).await;
+        // The sockets close when the tasks that share them have ended.
+        sleep(Duration::from_millis(100)).await;
         let house = House::open(Wishes {
             families: with_lamps(),
             scan: "2s",
