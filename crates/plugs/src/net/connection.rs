@@ -20,6 +20,7 @@ use super::{ContactError, Lan};
 use crate::Plug;
 use crate::command::{PlugCommand, PlugReply};
 use crate::exchange::{Exchange, ExchangeError, NoReplyReason, PlugTransport};
+use crate::family::Family;
 
 /// Unread bytes tolerated on an idle connection.
 const MAX_STALE_BYTES: usize = 4096;
@@ -224,7 +225,7 @@ fn route<'a>(
     let transport = lan
         .families()
         .get(plug.family)
-        .and_then(|family| family.transport())
+        .and_then(Family::transport)
         .ok_or_else(|| ContactError::unsupported(plug, command))?;
     Ok(ExchangeRoute {
         lan,

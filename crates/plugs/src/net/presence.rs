@@ -134,7 +134,7 @@ impl AddressProbe {
 
     /// Sends the probes of plugs once, and those of mere modules if these are asked as well.
     pub(super) async fn send(&mut self, asks_modules: bool) {
-        let plugs: Vec<FamilyId> = self.families.of_plugs().map(|family| family.id()).collect();
+        let plugs: Vec<FamilyId> = self.families.of_plugs().map(Family::id).collect();
         let mut is_reached = false;
         for family in self.families.iter() {
             if asks_modules || plugs.contains(&family.id()) {

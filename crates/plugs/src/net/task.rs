@@ -361,7 +361,7 @@ impl PlugTask {
             }
             _ => {
                 let family = self.lan.families().get(heard.family);
-                let transport = family.and_then(|family| family.transport());
+                let transport = family.and_then(Family::transport);
                 self.connection.keep_if_to(transport);
                 self.shared.note(heard.clone());
                 self.identity = Identity::Known(Box::new(heard));
