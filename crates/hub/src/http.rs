@@ -158,7 +158,7 @@ fn attachment(content_type: &str, name: &str) -> [(HeaderName, String); 2] {
 
 async fn nowhere(uri: Uri) -> Problem {
     let path: String = uri.path().chars().take(200).collect();
-    RequestError::not_found(format!("there is nothing at {path}"))
+    RequestError::not_found(format!("nothing at {path}"))
         .hint("`/api/v1/openapi.json` says what there is")
         .into()
 }
@@ -170,7 +170,7 @@ async fn method_not_allowed(method: Method, request: Request, next: Next) -> Res
     if response.status() != StatusCode::METHOD_NOT_ALLOWED {
         return response;
     }
-    let error = RequestError::usage(format!("{method} makes no sense at {path}"));
+    let error = RequestError::usage(format!("method {method} is not allowed for {path}"));
     let mut told = Problem::from(error)
         .status(StatusCode::METHOD_NOT_ALLOWED)
         .into_response();

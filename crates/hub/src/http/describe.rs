@@ -30,14 +30,14 @@ mod collections;
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     tags(
-        (name = "plugs", description = "Finding, adopting, switching"),
-        (name = "history", description = "What was used, and what it cost"),
+        (name = "plugs", description = "Find, adopt and switch plugs"),
+        (name = "history", description = "Energy and its cost"),
         (name = "groups", description = "Plugs that are switched together"),
-        (name = "schedules", description = "What switches by the clock and the sun"),
-        (name = "rules", description = "What switches by what a plug does"),
-        (name = "tariffs", description = "What energy costs"),
+        (name = "schedules", description = "Switching by the clock and the sun"),
+        (name = "rules", description = "Switching by what plugs do"),
+        (name = "tariffs", description = "Prices of energy"),
         (name = "bridges", description = "Hue bridges, and bulbs that they take over"),
-        (name = "events", description = "News as it happens"),
+        (name = "events", description = "Events as they happen"),
         (name = "hub", description = "The hub itself"),
         (name = "trust", description = "Tokens, login and password")
     ),
@@ -143,27 +143,19 @@ fn errors(path: &str, operation: &mut Value) {
 
 /// What can go wrong with many operations: status, name, description.
 const COMMON: [(&str, &str, &str); 10] = [
-    (
-        "400",
-        "Usage",
-        "What was sent makes no sense; `field` says where",
-    ),
-    ("401", "Unauthenticated", "Nobody has said who he is"),
-    ("403", "Forbidden", "Who asks may not, or not from there"),
-    ("404", "NotFound", "There is no such thing"),
-    ("408", "TooSlow", "The body did not come in time"),
-    ("412", "Stale", "It has changed since it was read"),
-    ("413", "TooLarge", "The body is too long"),
-    (
-        "415",
-        "Unsupported",
-        "The body is not of a kind that is read here",
-    ),
+    ("400", "Usage", "Invalid input; `field` names the part"),
+    ("401", "Unauthenticated", "Authentication required"),
+    ("403", "Forbidden", "Not allowed, or not from this origin"),
+    ("404", "NotFound", "No such object"),
+    ("408", "TooSlow", "The body did not arrive in time"),
+    ("412", "Stale", "The object has changed since it was read"),
+    ("413", "TooLarge", "The body is too large"),
+    ("415", "Unsupported", "Unsupported content type"),
     ("500", "Failed", "Failed"),
     (
         "503",
         "Unavailable",
-        "The database, or something else here, is not there just now",
+        "The database or another local resource is unavailable",
     ),
 ];
 

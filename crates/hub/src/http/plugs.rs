@@ -46,7 +46,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(discover))
 }
 
-/// All adopted plugs, by MAC.
+/// Lists all adopted plugs by MAC.
 #[utoipa::path(get, path = "/api/v1/plugs", tag = "plugs", operation_id = "plugs",
     responses((status = 200, description = "The plugs", body = Vec<schema::Plug>)))]
 async fn list(
@@ -87,7 +87,7 @@ async fn adopt(State(hub): State<Hub>, Json(body): Json<Adopt>) -> Result<Respon
     Ok((status, [(LOCATION, location)], tagged(&hub, view)?).into_response())
 }
 
-/// One plug.
+/// Returns a plug.
 #[utoipa::path(get, path = "/api/v1/plugs/{mac}", tag = "plugs", operation_id = "plug",
     params(("mac" = schema::MacPath, Path, description = "The plug's MAC")),
     responses((status = 200, description = "The plug", body = schema::Plug,
@@ -105,7 +105,7 @@ async fn one(
 #[utoipa::path(patch, path = "/api/v1/plugs/{mac}", tag = "plugs", operation_id = "change_plug",
     params(
         ("mac" = schema::MacPath, Path, description = "The plug's MAC"),
-        ("If-Match" = Option<schema::Tags>, Header, description = "The revision that the change was made on")),
+        ("If-Match" = Option<schema::Tags>, Header, description = "Revision that the change is based on")),
     request_body = schema::PlugChange,
     responses(
         (status = 200, description = "The plug as it is now", body = schema::Plug,
@@ -162,7 +162,7 @@ struct RelayAnswer {
     confirmed: bool,
 }
 
-/// Switches a plug, and reads the relay back.
+/// Switches a plug and confirms by reading the relay back.
 #[utoipa::path(put, path = "/api/v1/plugs/{mac}/relay", tag = "plugs", operation_id = "switch_plug",
     params(("mac" = schema::MacPath, Path, description = "The plug's MAC")),
     request_body = RelayOrder,
@@ -220,7 +220,7 @@ pub(super) fn unmoved(name: &str, wanted: RelayCommand, switched: &Switched) -> 
     RequestError::new(kind, message)
 }
 
-/// Meters a plug now.
+/// Reads the meter of a plug.
 #[utoipa::path(post, path = "/api/v1/plugs/{mac}/meter", tag = "plugs", operation_id = "meter_plug",
     params(("mac" = schema::MacPath, Path, description = "The plug's MAC")),
     responses(
@@ -294,7 +294,7 @@ struct VersionAnswer {
     version: String,
 }
 
-/// Asks a plug for its firmware's version.
+/// Returns the version of a plug's firmware.
 #[utoipa::path(get, path = "/api/v1/plugs/{mac}/version", tag = "plugs", operation_id = "plug_version",
     params(("mac" = schema::MacPath, Path, description = "The plug's MAC")),
     responses(
@@ -358,7 +358,7 @@ impl Discover {
     }
 }
 
-/// Searches the network now.
+/// Searches the network for plugs.
 #[utoipa::path(post, path = "/api/v1/discover", tag = "plugs", operation_id = "discover",
     request_body = Option<Discover>,
     responses((status = 200, description = "What answered", body = Vec<schema::FoundPlug>)))]

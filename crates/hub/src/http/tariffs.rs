@@ -25,7 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     params(
         ("id" = schema::Id, Path, description = "The tariff's id"),
         ("replace" = Option<bool>, Query, description = "Drop the prices that it has"),
-        ("If-Match" = Option<schema::Tags>, Header, description = "The revision that the change was made on")),
+        ("If-Match" = Option<schema::Tags>, Header, description = "Revision that the change is based on")),
     request_body(content((Vec<schema::HourPrice> = "application/json"), (String = "text/csv"))),
     responses(
         (status = 200, description = "The tariff as it is now", body = schema::Tariff,

@@ -51,7 +51,7 @@ pub(super) fn describe(paths: &mut Value, collection: Collection) {
     let id = json!({"name": "id", "in": "path", "required": true, "schema": reference("Id"),
         "description": format!("The {singular}'s id")});
     let if_match = json!({"name": "If-Match", "in": "header", "schema": reference("Tags"),
-        "description": "The revision that the change was made on"});
+        "description": "Revision that the change is based on"});
     let taken = problem(&format!(
         "Another {singular} has that name, or there is no room for more"
     ));
