@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::home::{FinishedRun, Home, finish};
-use crate::module::{ScriptedModule, one, usual};
+use crate::module::{ConsoleModule, one, usual};
 
 const PLUG: [u8; 4] = [127, 0, 0, 2];
 
@@ -32,7 +32,7 @@ fn spawn(home: &Home, words: &[&str], stdin: Stdio) -> Child {
 #[test]
 fn a_session_on_udp_byte_by_byte() {
     let home = Home::with_network();
-    let module = ScriptedModule::with_session(PLUG, usual);
+    let module = ConsoleModule::with_session(PLUG, usual);
     let run = home
         .json(&["at", &module.target(), "MID", "at+ver", "AT+WMODE"])
         .ends_with(0);
@@ -58,7 +58,7 @@ fn a_session_on_udp_byte_by_byte() {
 #[test]
 fn people_see_the_reply_alone_or_below_its_command() {
     let home = Home::with_network();
-    let module = ScriptedModule::with_session(PLUG, usual);
+    let module = ConsoleModule::with_session(PLUG, usual);
     let run = home.run(&["at", &module.target(), "MID"]).ends_with(0);
     assert_eq!(run.stdout, "+ok=HF-LPB100\n");
     let run = home
@@ -70,7 +70,7 @@ fn people_see_the_reply_alone_or_below_its_command() {
 #[test]
 fn a_network_list_of_several_datagrams_is_one_reply() {
     let home = Home::with_network();
-    let module = ScriptedModule::with_session(PLUG, usual);
+    let module = ConsoleModule::with_session(PLUG, usual);
     let run = home.run(&["at", &module.target(), "WSCAN"]).ends_with(0);
     assert_eq!(
         run.stdout,
@@ -82,7 +82,7 @@ fn a_network_list_of_several_datagrams_is_one_reply() {
 #[test]
 fn the_first_refusal_ends_it_and_the_session_is_left() {
     let home = Home::with_network();
-    let module = ScriptedModule::with_session(PLUG, |line| match line {
+    let module = ConsoleModule::with_session(PLUG, |line| match line {
         "AT+WSKEY=OPEN,NONE" => one(b"+ERR=-4\r\n\r\n"),
         line => usual(line),
     });
@@ -122,7 +122,7 @@ fn the_first_refusal_ends_it_and_the_session_is_left() {
 #[test]
 fn silence_in_the_middle_is_no_answer_and_the_session_is_left() {
     let home = Home::with_network();
-    let module = ScriptedModule::with_session(PLUG, |line| {
+    let module = ConsoleModule::with_session(PLUG, |line| {
         if line == "AT+LVER" {
             Vec::new()
         } else {
@@ -142,7 +142,7 @@ fn silence_in_the_middle_is_no_answer_and_the_session_is_left() {
 #[test]
 fn nonsense_is_a_bad_answer() {
     let home = Home::with_network();
-    let module = ScriptedModule::with_session(PLUG, |_| one(b"\x00\x01\xff garbage\r\n\r\n"));
+    let module = ConsoleModule::with_session(PLUG, |_| one(b"\x00\x01\xff garbage\r\n\r\n"));
     let json = home
         .json(&["at", &module.target(), "MID"])
         .ends_with(6)
@@ -154,7 +154,7 @@ fn nonsense_is_a_bad_answer() {
 #[test]
 fn a_silent_restart_is_a_success_and_the_next_command_opens_a_new_session() {
     let home = Home::with_network();
-    let module = ScriptedModule::with_session(PLUG, usual);
+    let module = ConsoleModule::with_session(PLUG, usual);
     let json = home
         .json(&["at", &module.target(), "Z"])
         .ends_with(0)
@@ -183,7 +183,7 @@ fn a_silent_restart_is_a_success_and_the_next_command_opens_a_new_session() {
 #[test]
 fn a_key_is_shown_to_people_who_ask_but_is_not_in_json() {
     let home = Home::with_network();
-    let module = ScriptedModule::with_session(PLUG, usual);
+    let module = ConsoleModule::with_session(PLUG, usual);
     let run = home.json(&["at", &module.target(), "WSKEY"]).ends_with(0);
     assert_eq!(
         run.stdout,
@@ -199,7 +199,7 @@ fn a_key_is_shown_to_people_who_ask_but_is_not_in_json() {
 #[test]
 fn keys_are_taken_from_standard_input_only() {
     let home = Home::with_network();
-    let module = ScriptedModule::with_session(PLUG, usual);
+    let module = ConsoleModule::with_session(PLUG, usual);
     for command in [
         "WSKEY=WPA2PSK,AES,correct horse",
         "at+wakey=WPA2PSK,AES,correct horse",
@@ -233,7 +233,7 @@ fn keys_are_taken_from_standard_input_only() {
 #[test]
 fn without_a_terminal_lines_are_commands_and_the_first_failure_ends_it() {
     let home = Home::with_network();
-    let module = ScriptedModule::with_session(PLUG, usual);
+    let module = ConsoleModule::with_session(PLUG, usual);
     let run = with_input(&home, &["at", &module.target()], b"MID\nNOPE\nVER\n").ends_with(5);
     assert_eq!(run.stdout, "AT+MID\n+ok=HF-LPB100\nAT+NOPE\n+ERR=-2\n");
     let run = with_input(
@@ -262,7 +262,7 @@ fn without_a_terminal_lines_are_commands_and_the_first_failure_ends_it() {
 #[test]
 fn dangerous_verbs_are_not_sent_without_the_flag() {
     let home = Home::with_network();
-    let module = ScriptedModule::with_session(PLUG, |line| match line {
+    let module = ConsoleModule::with_session(PLUG, |line| match line {
         "AT+RELD" => one(b"+ok=rebooting...\r\n\r\n"),
         line => usual(line),
     });
@@ -322,7 +322,7 @@ fn wrong_use_is_told() {
 #[test]
 fn a_plug_is_found_by_its_name() {
     let home = Home::with_network();
-    let module = ScriptedModule::sp2(PLUG);
+    let module = ConsoleModule::sp2(PLUG);
     home.run(&["name", "127.0.0.2", "kitchen"]).ends_with(0);
     let run = home.run(&["at", "kitchen", "MID"]).ends_with(0);
     assert_eq!(run.stdout, "+ok=HF-LPB100\n");
@@ -349,7 +349,7 @@ fn nobody_there_is_no_answer() {
 fn a_taken_port_is_named_when_that_may_be_why() {
     let home = Home::with_network();
     let _holder = std::net::UdpSocket::bind(("127.0.0.1", 48899)).unwrap();
-    let module = ScriptedModule::with_session(PLUG, usual);
+    let module = ConsoleModule::with_session(PLUG, usual);
     let run = home.json(&["at", &module.target(), "MID"]).ends_with(7);
     assert_eq!(run.error_kind(), "local");
     assert!(run.stdout.contains("48899"), "{run:?}");
@@ -358,7 +358,7 @@ fn a_taken_port_is_named_when_that_may_be_why() {
 #[test]
 fn time_is_bounded_and_the_session_is_left() {
     let home = Home::with_network();
-    let module = ScriptedModule::with_session(PLUG, |line| {
+    let module = ConsoleModule::with_session(PLUG, |line| {
         if line == "AT+WSCAN" {
             Vec::new()
         } else {
@@ -381,7 +381,7 @@ fn time_is_bounded_and_the_session_is_left() {
 fn ctrl_c_leaves_the_session() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         let home = Home::with_network();
-        let module = ScriptedModule::with_session(PLUG, |line| {
+        let module = ConsoleModule::with_session(PLUG, |line| {
             if line == "AT+WSCAN" {
                 Vec::new()
             } else {
@@ -400,7 +400,7 @@ fn ctrl_c_leaves_the_session() {
 #[test]
 fn a_slow_writer_does_not_lose_the_session() {
     let home = Home::with_network();
-    let module = ScriptedModule::with_session(PLUG, usual);
+    let module = ConsoleModule::with_session(PLUG, usual);
     let mut child = spawn(&home, &["at", &module.target()], Stdio::piped());
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(b"MID\nWM").unwrap();

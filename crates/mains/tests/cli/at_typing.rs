@@ -10,7 +10,7 @@ use expectrl::{ControlCode, Eof, Expect, Session};
 use nix::sys::termios::{LocalFlags, tcgetattr};
 
 use crate::home::Home;
-use crate::module::{ScriptedModule, usual};
+use crate::module::{ConsoleModule, usual};
 
 const PLUG: [u8; 4] = [127, 0, 0, 2];
 const PROMPT: &str = "127.0.0.2> ";
@@ -41,7 +41,7 @@ fn end(terminal: &mut OsSession) -> i32 {
 #[test]
 fn lines_are_sent_and_answers_shown() {
     let home = Home::with_network();
-    let module = ScriptedModule::with_session(PLUG, usual);
+    let module = ConsoleModule::with_session(PLUG, usual);
     let mut terminal = start(&home, &["127.0.0.2"]);
     terminal.send_line("mid").unwrap();
     terminal.expect("+ok=HF-LPB100\r\n").unwrap();
@@ -63,7 +63,7 @@ fn lines_are_sent_and_answers_shown() {
 #[test]
 fn pasted_lines_are_all_sent() {
     let home = Home::with_network();
-    let module = ScriptedModule::with_session(PLUG, usual);
+    let module = ConsoleModule::with_session(PLUG, usual);
     let mut terminal = start(&home, &["127.0.0.2"]);
     terminal.send("MID\rWMODE\rWSCAN\rMID\rquit\r").unwrap();
     assert_eq!(end(&mut terminal), 0);
@@ -77,7 +77,7 @@ fn pasted_lines_are_all_sent() {
 #[test]
 fn verbs_are_completed_and_explained() {
     let home = Home::with_network();
-    let module = ScriptedModule::with_session(PLUG, usual);
+    let module = ConsoleModule::with_session(PLUG, usual);
     let mut terminal = start(&home, &["127.0.0.2"]);
     terminal.send("wmo").unwrap();
     // The hint shows the rest and what the verb is for.
@@ -104,7 +104,7 @@ fn verbs_are_completed_and_explained() {
 #[test]
 fn the_history_is_kept_without_keys() {
     let home = Home::with_network();
-    let module = ScriptedModule::with_session(PLUG, usual);
+    let module = ConsoleModule::with_session(PLUG, usual);
     let mut terminal = start(&home, &["127.0.0.2"]);
     for line in [
         "MID",
@@ -172,7 +172,7 @@ fn the_history_is_kept_without_keys() {
 #[test]
 fn ctrl_c_at_the_prompt_and_during_a_command_leaves_the_session() {
     let home = Home::with_network();
-    let module = ScriptedModule::with_session(PLUG, |line| {
+    let module = ConsoleModule::with_session(PLUG, |line| {
         if line == "AT+WSCAN" {
             Vec::new()
         } else {
@@ -206,7 +206,7 @@ fn ctrl_c_at_the_prompt_and_during_a_command_leaves_the_session() {
 #[test]
 fn a_signal_at_the_prompt_leaves_the_session_and_the_terminal_in_order() {
     let home = Home::with_network();
-    let module = ScriptedModule::with_session(PLUG, usual);
+    let module = ConsoleModule::with_session(PLUG, usual);
     let mut terminal = start(&home, &["127.0.0.2"]);
     let modes = terminal.get_process().get_raw_handle().unwrap();
     let collects_lines = || {
@@ -225,7 +225,7 @@ fn a_signal_at_the_prompt_leaves_the_session_and_the_terminal_in_order() {
 #[test]
 fn a_history_that_cannot_be_kept_is_no_obstacle() {
     let home = Home::with_network();
-    let module = ScriptedModule::with_session(PLUG, usual);
+    let module = ConsoleModule::with_session(PLUG, usual);
     std::fs::create_dir_all(home.state().join("at-history")).unwrap();
     let mut command = home.command();
     command

@@ -11,13 +11,13 @@ use crate::scripted::scan_reply;
 type ModuleReply = Box<dyn Fn(&[u8]) -> Vec<Vec<u8>> + Send + Sync>;
 
 /// A module that answers as it is told, to port 48899 like that of an SP-2.
-pub struct ScriptedModule {
+pub struct ConsoleModule {
     pub address: Ipv4Addr,
     heard: Arc<Mutex<Vec<Vec<u8>>>>,
     over: Arc<AtomicBool>,
 }
 
-impl ScriptedModule {
+impl ConsoleModule {
     /// Answers every datagram with what `answer` gives.
     pub fn start(
         address: [u8; 4],
@@ -99,7 +99,7 @@ impl ScriptedModule {
     }
 }
 
-impl Drop for ScriptedModule {
+impl Drop for ConsoleModule {
     fn drop(&mut self) {
         self.over.store(true, Ordering::SeqCst);
     }

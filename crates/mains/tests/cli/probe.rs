@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::home::{Home, finish};
-use crate::module::{ScriptedModule, one, usual};
+use crate::module::{ConsoleModule, one, usual};
 
 const PLUG: [u8; 4] = [127, 0, 0, 2];
 const DENIED: &[u8] = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n";
@@ -80,7 +80,7 @@ fn open_ports(report: &Value) -> Vec<(u64, &str, bool)> {
 #[test]
 fn a_plug_with_the_factorys_password() {
     let home = Home::with_network();
-    let module = ScriptedModule::sp2(PLUG);
+    let module = ConsoleModule::sp2(PLUG);
     page_of_an_sp2();
     let run = home.json(&["probe", "127.0.0.2"]).ends_with(0);
     let order = [
@@ -139,7 +139,7 @@ fn a_plug_with_the_factorys_password() {
 #[test]
 fn people_get_a_sheet() {
     let home = Home::with_network();
-    let _module = ScriptedModule::sp2(PLUG);
+    let _module = ConsoleModule::sp2(PLUG);
     page_of_an_sp2();
     let run = home.run(&["probe", "127.0.0.2"]).ends_with(0);
     for line in [
@@ -263,7 +263,7 @@ fn a_babbling_web_page_costs_bounded_time() {
 #[test]
 fn a_module_that_falls_silent_gives_half_a_report() {
     let home = Home::with_network();
-    let module = ScriptedModule::with_session(PLUG, |line| {
+    let module = ConsoleModule::with_session(PLUG, |line| {
         if line == "AT+VER" {
             usual(line)
         } else {
@@ -282,7 +282,7 @@ fn a_module_that_falls_silent_gives_half_a_report() {
 #[test]
 fn what_is_known_when_the_time_is_up_is_reported() {
     let home = Home::with_network();
-    let module = ScriptedModule::with_session(PLUG, |line| {
+    let module = ConsoleModule::with_session(PLUG, |line| {
         if line == "AT+VER" {
             usual(line)
         } else {
@@ -302,7 +302,7 @@ fn what_is_known_when_the_time_is_up_is_reported() {
 #[test]
 fn refusals_and_lies_leave_only_that_unknown() {
     let home = Home::with_network();
-    let module = ScriptedModule::with_session(PLUG, |line| match line {
+    let module = ConsoleModule::with_session(PLUG, |line| match line {
         "AT+VER" => one(b"+ERR=-2\r\n\r\n"),
         "AT+MID" => one(b"+ok=\x1b[2Jevil\r\n\r\n"),
         "AT+WMODE" => one(b"+ok=APSTA\r\n\r\n"),
@@ -328,7 +328,7 @@ fn refusals_and_lies_leave_only_that_unknown() {
 #[test]
 fn each_word_is_told_by_itself_even_when_answers_come_twice() {
     let home = Home::with_network();
-    let _module = ScriptedModule::start(PLUG, |datagram| match datagram {
+    let _module = ConsoleModule::start(PLUG, |datagram| match datagram {
         b"HF-A11ASSISTHREAD" | b"my-own-word" => {
             vec![
                 b"127.0.0.2,ACCF235676D6,HF-LPB100".to_vec(),
@@ -348,7 +348,7 @@ fn each_word_is_told_by_itself_even_when_answers_come_twice() {
 fn lost_answers_are_asked_for_again() {
     let home = Home::with_network();
     let count = std::sync::atomic::AtomicUsize::new(0);
-    let _module = ScriptedModule::start(PLUG, move |datagram| match datagram {
+    let _module = ConsoleModule::start(PLUG, move |datagram| match datagram {
         // Two of three are lost.
         b"HF-A11ASSISTHREAD"
             if count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) % 3 == 2 =>
@@ -384,7 +384,7 @@ fn a_host_with_nothing_there_is_no_answer() {
 #[test]
 fn garbage_on_udp_is_nobody() {
     let home = Home::with_network();
-    let _module = ScriptedModule::start(PLUG, |_| vec![vec![0xff; 1400]; 20]);
+    let _module = ConsoleModule::start(PLUG, |_| vec![vec![0xff; 1400]; 20]);
     assert_eq!(
         home.json(&["probe", "127.0.0.2"]).ends_with(4).error_kind(),
         "no_answer"
@@ -419,7 +419,7 @@ fn wrong_use_is_told() {
 #[test]
 fn ctrl_c_leaves_the_session() {
     let home = Home::with_network();
-    let module = ScriptedModule::with_session(PLUG, |_| Vec::new());
+    let module = ConsoleModule::with_session(PLUG, |_| Vec::new());
     let mut command = home.command();
     let child = command
         .args(["probe", "127.0.0.2"])

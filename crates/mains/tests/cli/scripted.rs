@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Its reply; `None` is no reply. Called for every request, with the number of requests before it.
-type ScriptedReply = Box<dyn Fn(&str, usize) -> Option<String> + Send + Sync>;
+type ReplyScript = Box<dyn Fn(&str, usize) -> Option<String> + Send + Sync>;
 
 /// A plug that answers as it is told.
 pub struct ScriptedPlug {
@@ -20,7 +20,7 @@ pub const MAC: &str = "AC:CF:23:12:34:56";
 
 impl ScriptedPlug {
     /// UDP 48899 answers with `udp`, TCP 8899 with `tcp`; `None` for `tcp` leaves that port closed.
-    pub fn start(address: [u8; 4], udp: ScriptedReply, tcp: Option<ScriptedReply>) -> Self {
+    pub fn start(address: [u8; 4], udp: ReplyScript, tcp: Option<ReplyScript>) -> Self {
         let plug = Self {
             address: address.into(),
             requests: Arc::default(),
@@ -92,7 +92,7 @@ pub fn standard_reply(request: &str) -> String {
 
 fn serve_udp(
     socket: &UdpSocket,
-    answer: &ScriptedReply,
+    answer: &ReplyScript,
     requests: &Mutex<Vec<String>>,
     over: &AtomicBool,
 ) {
@@ -117,7 +117,7 @@ fn serve_udp(
 
 fn serve_tcp(
     listener: &TcpListener,
-    answer: &Arc<ScriptedReply>,
+    answer: &Arc<ReplyScript>,
     requests: &Arc<Mutex<Vec<String>>>,
     over: &AtomicBool,
 ) {
@@ -136,7 +136,7 @@ fn serve_tcp(
 
 fn converse(
     mut stream: TcpStream,
-    answer: &ScriptedReply,
+    answer: &ReplyScript,
     requests: &Mutex<Vec<String>>,
     count: &AtomicUsize,
 ) {
