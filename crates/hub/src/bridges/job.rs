@@ -9,11 +9,11 @@ use serde::Serialize;
 /// Maximum number of recorded steps; a takeover has about a dozen.
 const MAX_STEPS: usize = 200;
 
-/// How far a takeover is.
+/// The state of a takeover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TakeoverState {
-    /// It is under way.
+    /// It is running.
     Running,
     /// A bulb was taken over.
     Done,
@@ -21,12 +21,12 @@ pub enum TakeoverState {
     Failed,
 }
 
-/// Something that happened on the way.
+/// A progress message of a takeover.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TakeoverStep {
-    /// When.
+    /// The time of the message.
     pub at: Timestamp,
-    /// In one sentence.
+    /// The message, one sentence.
     pub text: String,
     #[serde(skip)]
     is_countdown: bool,
@@ -46,32 +46,32 @@ impl TakeoverStep {
 /// One takeover.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TakeoverJob {
-    /// What it is called.
+    /// Its id.
     pub id: Id,
     /// The bridge that takes over.
     pub bridge: BridgeId,
-    /// How far it is.
+    /// Its state.
     pub state: TakeoverState,
-    /// When it began.
+    /// The time when it began.
     pub started: Timestamp,
-    /// When it ended.
+    /// The time when it ended.
     pub ended: Option<Timestamp>,
-    /// How the bulb was taken over, once that is known.
+    /// The method by which the bulb was taken over, once known.
     pub via: Option<TakeoverMethod>,
-    /// Whether a bulb was captured; `None` where nobody can tell.
+    /// True if a bulb was captured; `None` if unknown.
     pub captured: Option<bool>,
-    /// The lights that are new.
+    /// The new lights.
     pub new_lights: Vec<NewLight>,
-    /// What happened so far.
+    /// The progress so far.
     pub steps: Vec<TakeoverStep>,
-    /// What the person should know in the end.
+    /// Notes for people about the result.
     pub notes: Vec<String>,
-    /// Why no bulb was taken over.
+    /// The reason why no bulb was taken over.
     pub error: Option<ErrorDocument>,
 }
 
 impl TakeoverJob {
-    /// Begins.
+    /// Begins a takeover.
     pub(super) fn new(bridge: BridgeId, started: Timestamp) -> Self {
         Self {
             id: Id::random('t'),
@@ -102,7 +102,7 @@ impl TakeoverJob {
     pub(super) fn end(&mut self, done: Result<TakeoverResult, RequestError>, now: Timestamp) {
         self.ended = Some(now);
         let error = match done {
-            Ok(takeover) => self.take(takeover),
+            Ok(takeover) => self.apply(takeover),
             Err(error) => Some(error),
         };
         self.state = match error {
@@ -112,7 +112,7 @@ impl TakeoverJob {
         self.error = error.map(ErrorDocument::from);
     }
 
-    fn take(&mut self, takeover: TakeoverResult) -> Option<RequestError> {
+    fn apply(&mut self, takeover: TakeoverResult) -> Option<RequestError> {
         let is_success = takeover.is_success();
         self.via = Some(takeover.via);
         self.captured = takeover.captured;
@@ -120,7 +120,7 @@ impl TakeoverJob {
         self.notes = takeover.notes;
         (!is_success).then(|| {
             RequestError::new(ErrorKind::Refused, "no new light appeared").hint(
-                "hold the bulb closer to the bridge, switch it off and on again, and begin anew; or give its serial number",
+                "hold the bulb closer to the bridge, switch it off and on again, and repeat the takeover, or give its serial number",
             )
         })
     }
