@@ -4,9 +4,6 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use hiflying::Mac;
-use plugs::{Plug, Reading};
-use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
@@ -14,10 +11,12 @@ use crate::context::Context;
 use crate::error::{Exit, Failure, Kind, Outcome};
 use crate::resolve::{Target, parse};
 use crate::shutdown::Signals;
+use news::News;
 use view::WatchView;
 
 mod board;
 mod direct;
+mod news;
 mod through;
 mod view;
 
@@ -51,35 +50,6 @@ pub struct WatchArgs {
 const MAX_WAITING: usize = 256;
 /// Interval at which the picture is drawn anew.
 const FRAME_INTERVAL: Duration = Duration::from_millis(250);
-
-/// News of a plug.
-#[derive(Debug)]
-enum News {
-    /// A plug is there, or has changed.
-    Plug { plug: Box<Plug>, available: bool },
-    /// A plug was metered.
-    Reading {
-        reading: Box<Reading>,
-        /// As it is printed: a hub's has more than the plug's.
-        json: Value,
-        /// `true` when it has just been made.
-        fresh: bool,
-    },
-    /// A plug does not answer.
-    Silent(Mac),
-    /// The hub keeps it no longer.
-    Removed(Mac),
-}
-
-impl News {
-    /// Returns the plug, when it is news of a plug's state.
-    fn mac_of_plug(&self) -> Option<Mac> {
-        match self {
-            Self::Plug { plug, .. } => Some(plug.mac),
-            _ => None,
-        }
-    }
-}
 
 /// Shows news until a signal, the deadline, or until nobody reads any more.
 pub async fn run(context: &Context, args: WatchArgs) -> Outcome {
@@ -124,9 +94,4 @@ async fn listen(
         }
         Err(failure) => Err(failure),
     }
-}
-
-/// The failure of somebody who has stopped showing what is heard: no failure at all.
-fn nobody_looks<T>(_: T) -> Result<(), Failure> {
-    Ok(())
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use plugs::{Reading, RelayState};
 use serde_json::Value;
 
-use super::News;
+use super::news::News;
 use crate::inventory::folded;
 use crate::plug_table::{figure, relay};
 use crate::ui::table::{Cell, Column, Table};

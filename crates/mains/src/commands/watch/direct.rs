@@ -14,7 +14,7 @@ use plugs::{Capability, Plug};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-use super::{News, nobody_looks};
+use super::news::{News, nobody_looks};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::inventory::Inventory;

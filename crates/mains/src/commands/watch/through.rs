@@ -10,7 +10,7 @@ use hiflying::Mac;
 use plugs::Reading;
 use tokio::sync::mpsc;
 
-use super::{News, nobody_looks};
+use super::news::{News, nobody_looks};
 use crate::commands::documents::names::HubNames;
 use crate::commands::events::feed;
 use crate::context::Context;

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use plugs::{Capability, Plug, Reading, families};
 use serde_json::json;
 
-use super::News;
 use super::board::{Board, figures};
+use super::news::News;
 use crate::error::Failure;
 use crate::ui::screen::Screen;
 use crate::ui::table::{Cell, Column, Growing};
