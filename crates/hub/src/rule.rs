@@ -135,7 +135,7 @@ struct Relay {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RuleState {
     relay: Option<Relay>,
-    memory: Memory,
+    memory: KindMemory,
     #[serde(skip)]
     attempt: Attempt,
 }
@@ -143,25 +143,29 @@ pub struct RuleState {
 /// What only this kind remembers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Memory {
-    StandbyKill(standby_kill::Memory),
+enum KindMemory {
+    StandbyKill(standby_kill::StandbyKillMemory),
     AutoOff,
-    OverPower(over_power::Memory),
-    Follow(follow::Memory),
+    OverPower(over_power::OverPowerMemory),
+    Follow(follow::FollowMemory),
     KeepOn,
-    PowerOn(power_on::Memory),
+    PowerOn(power_on::PowerOnMemory),
 }
 
 impl RuleState {
     /// Begins a rule that has not seen anything yet.
     pub fn new(kind: &RuleKind) -> Self {
         let memory = match kind {
-            RuleKind::StandbyKill { .. } => Memory::StandbyKill(standby_kill::Memory::default()),
-            RuleKind::AutoOff { .. } => Memory::AutoOff,
-            RuleKind::OverPower { .. } => Memory::OverPower(over_power::Memory::default()),
-            RuleKind::Follow { .. } => Memory::Follow(follow::Memory::default()),
-            RuleKind::KeepOn { .. } => Memory::KeepOn,
-            RuleKind::PowerOn { .. } => Memory::PowerOn(power_on::Memory::default()),
+            RuleKind::StandbyKill { .. } => {
+                KindMemory::StandbyKill(standby_kill::StandbyKillMemory::default())
+            }
+            RuleKind::AutoOff { .. } => KindMemory::AutoOff,
+            RuleKind::OverPower { .. } => {
+                KindMemory::OverPower(over_power::OverPowerMemory::default())
+            }
+            RuleKind::Follow { .. } => KindMemory::Follow(follow::FollowMemory::default()),
+            RuleKind::KeepOn { .. } => KindMemory::KeepOn,
+            RuleKind::PowerOn { .. } => KindMemory::PowerOn(power_on::PowerOnMemory::default()),
         };
         Self {
             relay: None,
@@ -187,7 +191,7 @@ impl RuleState {
 
     /// Tells whether the rule has cut its plug off and only a person may switch it on.
     pub fn keeps_off(&self) -> bool {
-        matches!(&self.memory, Memory::OverPower(memory) if memory.is_cut())
+        matches!(&self.memory, KindMemory::OverPower(memory) if memory.is_cut())
     }
 
     /// Looks, and decides. `kind` is always the one that the state was made for.
@@ -251,7 +255,7 @@ impl RuleState {
     }
 }
 
-impl Memory {
+impl KindMemory {
     fn look(&mut self, kind: &RuleKind, sight: &Sight<'_>) -> Verdict {
         match (self, kind) {
             (

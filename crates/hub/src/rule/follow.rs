@@ -12,7 +12,7 @@ use super::{Power, Sight, Verdict, watts};
 
 /// What this kind remembers.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Memory {
+pub(super) struct FollowMemory {
     /// What the leader did last, by which the plug goes.
     led: Option<Led>,
     /// The opposite, as long as the delay goes on.
@@ -28,7 +28,7 @@ struct Led {
     is_followed: bool,
 }
 
-impl Memory {
+impl FollowMemory {
     pub(super) fn look(
         &mut self,
         above_w: f64,

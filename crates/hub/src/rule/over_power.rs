@@ -10,14 +10,14 @@ use super::{Sight, Verdict, watts};
 
 /// What this kind remembers. A cut outlives a restart, before it is carried out and after.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Memory {
+pub(super) struct OverPowerMemory {
     /// Why it is cut off, or to be.
     cut: Option<String>,
     #[serde(skip)]
     hold: Hold,
 }
 
-impl Memory {
+impl OverPowerMemory {
     pub(super) fn is_cut(&self) -> bool {
         self.cut.is_some()
     }

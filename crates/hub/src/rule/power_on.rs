@@ -12,7 +12,7 @@ use super::{Sight, Verdict};
 
 /// What this kind remembers.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Memory {
+pub(super) struct PowerOnMemory {
     /// How the relay stood when the plug last answered.
     before: Option<RelayState>,
     /// The plug answered before, and then no longer.
@@ -25,7 +25,7 @@ pub(super) struct Memory {
     has_answered: bool,
 }
 
-impl Memory {
+impl PowerOnMemory {
     pub(super) fn look(&mut self, state: PowerOn, sight: &Sight<'_>) -> Verdict {
         if !sight.available {
             self.is_gone |= self.has_answered;

@@ -24,7 +24,7 @@ pub(super) struct Numbers {
 
 /// What this kind remembers.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Memory {
+pub(super) struct StandbyKillMemory {
     /// The rule has decided to switch off, and the relay has not yet moved.
     killing: Option<Killing>,
     /// The rule has switched it off.
@@ -61,7 +61,7 @@ struct Testing {
     drew: Option<f64>,
 }
 
-impl Memory {
+impl StandbyKillMemory {
     pub(super) fn look(&mut self, numbers: &Numbers, sight: &Sight<'_>) -> Verdict {
         if sight.has_turned(RelayState::On) {
             self.turned_on(sight);

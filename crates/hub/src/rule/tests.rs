@@ -504,7 +504,7 @@ fn what_was_remembered_by_another_kind_is_nothing() {
         json!([]),
     ] {
         let state = RuleState::restore(&kind(&standby()), &remembered);
-        assert!(matches!(state.memory, Memory::StandbyKill(_)));
+        assert!(matches!(state.memory, KindMemory::StandbyKill(_)));
         assert_eq!(state.relay, None);
     }
 }
