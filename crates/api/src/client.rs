@@ -27,7 +27,7 @@ use zeroize::Zeroizing;
 pub use error::{ClientError, Refusal};
 pub use events::{EventStream, ReceivedEvent};
 pub use plug::{HistoryRange, MAX_SEARCH, RelayReply};
-pub use replies::{GroupRelay, Imported, LoginLink, NewToken, TokenInfo};
+pub use replies::{LoginLink, NewToken, TokenInfo};
 pub use request::{Download, Versioned};
 pub use url::HubUrl;
 

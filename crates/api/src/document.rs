@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 #[cfg(test)]
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::error::RequestError;
 use crate::id::Id;
@@ -62,13 +63,20 @@ impl Collection {
 ///
 /// It is read tolerantly, so that a client understands a newer hub. Who stores one refuses its [`unknown_field`].
 pub trait Document:
-    Serialize + DeserializeOwned + fmt::Debug + Clone + PartialEq + Send + Sync + 'static
+    Serialize + DeserializeOwned + ToSchema + fmt::Debug + Clone + PartialEq + Send + Sync + 'static
 {
     /// The collection of these documents.
     const COLLECTION: Collection;
 
     /// What the hub adds.
-    type Status: Serialize + DeserializeOwned + fmt::Debug + Clone + PartialEq + Send + Sync;
+    type Status: Serialize
+        + DeserializeOwned
+        + ToSchema
+        + fmt::Debug
+        + Clone
+        + PartialEq
+        + Send
+        + Sync;
 
     /// Returns its name; no two of a collection have the same, whatever the case.
     fn name(&self) -> &str;

@@ -101,7 +101,12 @@ impl FromStr for Period {
     }
 }
 
-json_is_text!(Period);
+json_is_text!(
+    Period,
+    "A duration longer than zero.",
+    "^([1-9][0-9]{0,4}s|[1-9][0-9]{0,3}m|[1-9][0-9]?h|[1-9][0-9]?d)$",
+    ["10s", "15m", "1d"]
+);
 
 #[cfg(test)]
 mod tests {

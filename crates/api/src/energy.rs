@@ -3,9 +3,10 @@
 use hiflying::Mac;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What a report is divided into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EnergyPeriod {
     /// Local days: `2026-11-22`.
@@ -35,16 +36,20 @@ impl EnergyPeriod {
 /// Energy and cost of one plug in a day or a month.
 ///
 /// Energy without a price, and energy priced in another currency, is a row of its own: the rows of a period always add up.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EnergyRow {
     /// The plug.
     pub mac: Mac,
-    /// The day or month.
+    /// The local day or month.
+    #[schema(examples("2026-11-22", "2026-11"))]
     pub period: String,
     /// Watt-hours.
+    #[schema(minimum = 0.0)]
     pub energy_wh: f64,
-    /// Cost of the energy; `None` where no tariff has a price.
+    /// Cost of the energy; null where no tariff has a price.
+    #[schema(required)]
     pub cost: Option<f64>,
     /// Currency of the cost.
+    #[schema(required)]
     pub currency: Option<String>,
 }

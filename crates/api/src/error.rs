@@ -1,38 +1,38 @@
-//! Why something could not be done, for whoever asked: the API, a schedule, a rule.
+//! Errors of requests: a kind for programs, a message, a hint and the field of the input.
 //!
-//! One [`RequestError`] is one sentence that names the thing, a `kind` for programs and, where there is one, a hint on what to
-//! do. The kinds are those of the command line's exit codes and three more that only a server has. What led to it is
-//! for the log and never leaves the process, because it may name files.
+//! The kinds are those of the command's exit codes, and three more that only a server has. The sources of an error are logged and
+//! never leave the process, because they may name files.
 
 #[cfg(feature = "net")]
 use plugs::{Capability, net::ContactError};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-/// The kind of an error; decides the HTTP status, and the exit code where a command waits for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+/// The kind of an error; decides the HTTP status and the exit code of the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
-    /// What was asked for makes no sense (400).
+    /// Wrong input or configuration (HTTP 400, exit code 2).
     Usage,
-    /// Nobody has said who he is (401).
+    /// Authentication required (HTTP 401, exit code 2).
     Unauthenticated,
-    /// Who asks may not (403).
+    /// Not allowed (HTTP 403, exit code 2).
     Forbidden,
-    /// There is no such plug, group, schedule, … (404).
+    /// No such plug, group, schedule, … (HTTP 404, exit code 3).
     NotFound,
-    /// It contradicts what is already there, or something has changed since it was read (409, 412).
+    /// A name is taken, or the object has changed since it was read (HTTP 409 or 412, exit code 2).
     Conflict,
-    /// Failed for a reason that has no kind of its own (500).
+    /// Failed for another reason (HTTP 500, exit code 1).
     Failed,
-    /// The plug refused, or did not do what it accepted (502).
+    /// The device refused, or did not do what it accepted (HTTP 502, exit code 5).
     Refused,
-    /// The plug's answer cannot be understood (502).
+    /// A reply that cannot be understood (HTTP 502, exit code 6).
     BadAnswer,
-    /// Something local is missing or taken (503).
+    /// Something local is missing or taken (HTTP 503, exit code 7).
     Local,
-    /// The database cannot be reached, or the hub is about to end (503).
+    /// The hub, the broker or the database cannot be reached (HTTP 503, exit code 8).
     Unavailable,
-    /// The plug did not answer in time (504).
+    /// No reply in time (HTTP 504, exit code 4).
     NoAnswer,
 }
 
@@ -99,7 +99,7 @@ impl From<&ContactError> for ErrorKind {
     }
 }
 
-/// Why something could not be done.
+/// Error of a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct RequestError {
@@ -111,7 +111,7 @@ pub struct RequestError {
 }
 
 impl RequestError {
-    /// Makes an error; `message` is one sentence that names the thing, without a full stop.
+    /// Makes an error; `message` says what failed, on which object, in one clause.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -122,43 +122,42 @@ impl RequestError {
         }
     }
 
-    /// What was asked for makes no sense.
+    /// Makes an error of kind `usage`.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Usage, message)
     }
 
-    /// There is no such thing.
+    /// Makes an error of kind `not_found`.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::NotFound, message)
     }
 
-    /// It contradicts what is there.
+    /// Makes an error of kind `conflict`.
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Conflict, message)
     }
 
-    /// What is to be changed has changed since it was read.
+    /// Makes an error of kind `conflict` about an object that has changed since it was read.
     pub fn stale(message: impl Into<String>) -> Self {
         Self {
             is_stale: true,
-            ..Self::new(ErrorKind::Conflict, message)
-                .hint("read it again, and make the change on what is there now")
+            ..Self::new(ErrorKind::Conflict, message).hint("read it again and repeat the change")
         }
     }
 
-    /// The database, or the hub itself, is not there.
+    /// Makes an error of kind `unavailable`.
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Unavailable, message)
     }
 
-    /// Adds what can be done about it.
+    /// Adds what to do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Adds which field of the input is meant, e.g. `when.at`.
+    /// Adds the field of the input that is wrong, e.g. `when.at`.
     #[must_use]
     pub fn at(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());
@@ -170,22 +169,22 @@ impl RequestError {
         self.kind
     }
 
-    /// Returns the sentence.
+    /// Returns the message.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// Returns what can be done about it.
+    /// Returns what to do about it.
     pub fn hint_text(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 
-    /// Returns which field of the input is meant.
+    /// Returns the field of the input that is wrong.
     pub fn field(&self) -> Option<&str> {
         self.field.as_deref()
     }
 
-    /// Tells whether it is an `If-Match` that no longer holds.
+    /// Returns `true` for an `If-Match` that no longer applies.
     pub fn is_stale(&self) -> bool {
         self.is_stale
     }
@@ -201,16 +200,35 @@ impl From<&ContactError> for RequestError {
     }
 }
 
-/// An error that is a part of an answer, and not the whole of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+/// An error as a part of a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorDocument {
     /// The kind of the error, for programs.
     pub kind: ErrorKind,
-    /// One sentence that names the thing.
+    /// What failed, on which object.
     pub message: String,
-    /// What can be done about it.
+    /// What to do about it.
     #[schema(required)]
     pub hint: Option<String>,
+}
+
+/// An error as a response: `application/problem+json` (RFC 9457).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProblemDocument {
+    /// The status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// The kind of the error, for programs.
+    pub kind: ErrorKind,
+    /// What failed, on which object.
+    pub detail: String,
+    /// What to do about it.
+    #[schema(required)]
+    pub hint: Option<String>,
+    /// The field of the input that is wrong.
+    #[schema(required)]
+    pub field: Option<String>,
 }
 
 impl From<RequestError> for ErrorDocument {

@@ -81,7 +81,18 @@ impl FromStr for SwitchTarget {
     }
 }
 
-json_is_text!(Id, SwitchTarget);
+json_is_text!(
+    Id,
+    "The name that the hub gave to a document.",
+    "^[a-z]-[0-9a-f]{8}$",
+    ["g-3f9a02c1"]
+);
+json_is_text!(
+    SwitchTarget,
+    "A plug, or the id of a group.",
+    "^([0-9A-Fa-f]{12}|([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}|g-[0-9a-f]{8})$",
+    ["AC:CF:23:12:34:56", "g-3f9a02c1"]
+);
 
 #[cfg(test)]
 mod tests {

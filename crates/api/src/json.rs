@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use serde::Serializer;
 
-/// Implements serde for types that are read with `FromStr` and written with `Display`.
+/// Implements serde for a type that is read with `FromStr` and written with `Display`, and describes its text in OpenAPI.
 macro_rules! json_is_text {
-    ($($kind:ty),+ $(,)?) => {$(
+    ($kind:ident, $description:literal, $pattern:literal, [$($example:literal),+] $(, $min:literal..=$max:literal)?) => {
         impl serde::Serialize for $kind {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -18,7 +18,25 @@ macro_rules! json_is_text {
                 text.parse().map_err(serde::de::Error::custom)
             }
         }
-    )+};
+
+        impl utoipa::PartialSchema for $kind {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::Type::String)
+                    .description(Some($description))
+                    .pattern(Some($pattern))
+                    .examples([$($example),+])
+                    $(.min_length(Some($min)).max_length(Some($max)))?
+                    .into()
+            }
+        }
+
+        impl utoipa::ToSchema for $kind {
+            fn name() -> std::borrow::Cow<'static, str> {
+                stringify!($kind).into()
+            }
+        }
+    };
 }
 
 pub(crate) use json_is_text;

@@ -26,8 +26,10 @@ mod history;
 mod id;
 mod json;
 mod local_date;
+mod name;
 mod patch;
 mod plug;
+mod requests;
 mod rule;
 mod schedule;
 mod status;
@@ -37,19 +39,24 @@ mod time_of_day;
 mod view;
 
 pub use cause::Cause;
-pub use command::{Delayed, FoundPlug};
+pub use command::Delayed;
 pub use document::{Collection, Document, DocumentView, Stored, unknown_field};
 pub use duration::Period;
 pub use energy::{EnergyPeriod, EnergyRow};
-pub use error::{ErrorChain, ErrorDocument, ErrorKind, RequestError, excerpt};
+pub use error::{ErrorChain, ErrorDocument, ErrorKind, ProblemDocument, RequestError, excerpt};
 pub use event::{Event, MeterEvent};
-pub use group::{Group, check_name};
+pub use group::Group;
 pub use history::{History, HistoryPoint};
 pub use id::{Id, IdError, SwitchTarget};
 pub use local_date::LocalDate;
+pub use name::Name;
 pub use patch::merge_patch;
-pub use plug::{Metering, PlugSettings, PlugView, PowerOn};
+pub use plug::{FoundPlug, Metering, PlugSettings, PlugView, PowerOn};
 pub use plugs::{RelayCommand, Switched};
+pub use requests::{
+    AdoptRequest, DelayRequest, DelayResponse, DiscoverRequest, GroupRelay, ImportResponse,
+    RelayProblem, ReplaceRequest, SwitchRequest, SwitchResponse, VersionResponse,
+};
 pub use rule::{Rule, RuleKind, TestPulse};
 pub use schedule::{Cron, LocalDateTime, Offset, Schedule, SunEvent, Weekdays, When};
 pub use status::{Halted, LastRun, NoStatus, RuleStatus, ScheduleStatus};

@@ -40,7 +40,12 @@ impl FromStr for LocalDate {
     }
 }
 
-json_is_text!(LocalDate);
+json_is_text!(
+    LocalDate,
+    "A local date.",
+    "^(19[7-9][0-9]|20[0-9]{2}|21[0-9]{2})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$",
+    ["2026-11-22"]
+);
 
 #[cfg(test)]
 mod tests {

@@ -5,9 +5,11 @@ use std::str::FromStr;
 
 use plugs::{Plug, Reading};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::duration::Period;
 use crate::json::json_is_text;
+use crate::name::Name;
 
 /// How often a plug is metered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,52 +45,74 @@ impl FromStr for Metering {
     }
 }
 
-json_is_text!(Metering);
+json_is_text!(
+    Metering,
+    "Metering interval of a plug, from once a second to once a day, or `off`.",
+    "^(off|[1-9][0-9]{0,3}s|[1-9][0-9]{0,2}m|[1-9]h|1d)$",
+    ["5s", "off"]
+);
 
-/// What a plug's relay is to be when the plug comes back after an outage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// Position of the relay when the plug is back after an outage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PowerOn {
     /// On.
     On,
     /// Off.
     Off,
-    /// What it was before.
+    /// The position before the outage.
     Last,
 }
 
-/// What people decide of a plug. `None` is the default of each.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Settings of a plug. Omitted fields of a change keep their value; null resets them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PlugSettings {
     /// Unique among plugs and groups.
+    #[schema(value_type = Option<Name>)]
     pub name: Option<String>,
     /// The room.
+    #[schema(value_type = Option<Name>)]
     pub room: Option<String>,
-    /// Metering interval; `None` is the hub's default.
+    /// Metering interval; null is the hub's default.
     pub metering: Option<Metering>,
-    /// Position of its relay after an outage; `None` leaves it to the plug.
+    /// Position of its relay after an outage; null leaves it to the plug.
     pub power_on: Option<PowerOn>,
 }
 
-/// An adopted plug as the API shows it: the *plug* of the command line, and what only a hub knows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// An adopted plug: the *plug* of the command line, and what only a hub knows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Plug)]
 pub struct PlugView {
-    /// What the command line shows, too.
+    /// The plug as the command line shows it.
     #[serde(flatten)]
     pub plug: Plug,
-    /// Whether it answers.
+    /// `true` while it replies.
     pub available: bool,
     /// The last reading.
+    #[schema(required)]
     pub reading: Option<Reading>,
-    /// All that it ever used, in watt-hours; never goes back. `None` before the first reading.
+    /// Lifetime energy in watt-hours, which never decreases; null before the first reading.
+    #[schema(required, minimum = 0)]
     pub energy_total_wh: Option<u64>,
-    /// Where it is.
+    /// The room.
+    #[schema(required)]
     pub room: Option<String>,
-    /// How often it is metered.
+    /// Metering interval.
     pub metering: Metering,
-    /// What its relay is to be after an outage.
+    /// Position of its relay after an outage; null leaves it to the plug.
+    #[schema(required)]
     pub power_on: Option<PowerOn>,
+}
+
+/// A device that a search found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FoundPlug {
+    /// The plug as the command line shows it.
+    #[serde(flatten)]
+    pub plug: Plug,
+    /// `true` when the hub keeps it.
+    pub adopted: bool,
 }
 
 #[cfg(test)]

@@ -6,25 +6,27 @@ mod kind;
 
 use hiflying::Mac;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use kind::{RuleKind, TestPulse};
 
 use crate::document::{Collection, Document};
 use crate::error::RequestError;
-use crate::group::check_name;
+use crate::name::Name;
 use crate::status::RuleStatus;
 
-/// A rule as people write it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Switches a plug by what plugs do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = RuleInput)]
 pub struct Rule {
-    /// What it is called.
-    pub name: String,
-    /// Whether it acts.
+    /// Unique among rules.
+    pub name: Name,
+    /// `false` suspends it.
     #[serde(default = "enabled")]
     pub enabled: bool,
     /// The plug that it switches.
     pub plug: Mac,
-    /// What it does; its word is the field `kind`, its numbers stand beside it.
+    /// What it does: the field `kind`, with its numbers beside it.
     #[serde(flatten)]
     pub kind: RuleKind,
 }
@@ -55,7 +57,6 @@ impl Document for Rule {
     }
 
     fn check(&self) -> Result<(), RequestError> {
-        check_name(&self.name)?;
         self.kind.check(self.plug)
     }
 }

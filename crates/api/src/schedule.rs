@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use cron::Cron;
 pub use weekdays::Weekdays;
@@ -16,34 +17,36 @@ pub use when::{LocalDateTime, Offset, SunEvent, When};
 use crate::document::{Collection, Document};
 use crate::duration::Period;
 use crate::error::RequestError;
-use crate::group::check_name;
 use crate::id::SwitchTarget;
+use crate::name::Name;
 use crate::status::ScheduleStatus;
 use plugs::RelayCommand;
 
-/// No more targets than this; more plugs go into a group.
-const MOST_TARGETS: usize = 1_000;
-/// The longest random window.
-const LONGEST_WINDOW: Duration = Duration::from_secs(12 * 3600);
+/// Maximum number of targets; more plugs go into a group.
+const MAX_TARGETS: usize = 1_000;
+/// Maximum random delay.
+const MAX_RANDOM_DELAY: Duration = Duration::from_secs(12 * 3600);
 
-/// What switches by the clock or the sun.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Switches plugs by the clock or the sun.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ScheduleInput)]
 pub struct Schedule {
-    /// What it is called.
-    pub name: String,
-    /// Whether it fires.
+    /// Unique among schedules.
+    pub name: Name,
+    /// `false` suspends it.
     #[serde(default = "enabled")]
     pub enabled: bool,
-    /// The plugs and groups that it switches.
+    /// Plugs and groups to switch, each once.
+    #[schema(min_items = 1, max_items = 1000)]
     pub targets: Vec<SwitchTarget>,
-    /// What it does with them.
+    /// Command for the targets.
     pub action: RelayCommand,
-    /// When.
+    /// When it runs.
     pub when: When,
-    /// It fires later by a random time below this, another one for each time.
+    /// Delays each run by a random time below this, at most 12 hours.
     #[serde(default)]
     pub random: Option<Period>,
-    /// What was missed while the hub was down is made up for when it is not older than this.
+    /// A run that was missed while the hub was down is made up for when it is not older than this.
     #[serde(default)]
     pub catch_up: Option<Period>,
 }
@@ -61,27 +64,24 @@ impl Document for Schedule {
     }
 
     fn check(&self) -> Result<(), RequestError> {
-        check_name(&self.name)?;
         if self.targets.is_empty() {
             return Err(RequestError::usage("a schedule needs a plug or a group").at("targets"));
         }
-        if self.targets.len() > MOST_TARGETS {
-            let message = format!("a schedule has at most {MOST_TARGETS} targets");
+        if self.targets.len() > MAX_TARGETS {
+            let message = format!("a schedule has at most {MAX_TARGETS} targets");
             return Err(RequestError::usage(message)
                 .hint("put the plugs into a group")
                 .at("targets"));
         }
         let mut seen = HashSet::new();
         if let Some(twice) = self.targets.iter().find(|target| !seen.insert(*target)) {
-            return Err(RequestError::usage(format!("{twice} is named twice")).at("targets"));
+            return Err(RequestError::usage(format!("{twice} is listed twice")).at("targets"));
         }
         if self
             .random
-            .is_some_and(|window| window.get() > LONGEST_WINDOW)
+            .is_some_and(|window| window.get() > MAX_RANDOM_DELAY)
         {
-            return Err(
-                RequestError::usage("a random window is at most 12 hours long").at("random"),
-            );
+            return Err(RequestError::usage("a random delay is at most 12 hours").at("random"));
         }
         Ok(())
     }
@@ -111,6 +111,7 @@ mod tests {
             JSON.replace("\"10m\"", "\"-10m\""),
             JSON.replace("catch_up", "catchup"),
             JSON.replace("g-3f9a02c1", "lamps"),
+            JSON.replace("evening", " "),
         ] {
             assert!(crate::document::read::<Schedule>(&json).is_err(), "{json}");
         }
@@ -119,7 +120,6 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_at_its_field() {
         for (from, to, field) in [
-            ("evening", " ", "name"),
             ("\"AC:CF:23:12:34:56\",\"g-3f9a02c1\"", "", "targets"),
             ("g-3f9a02c1", "AC-CF-23-12-34-56", "targets"),
             ("10m", "13h", "random"),

@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::json::optional_seconds;
 
 /// The last run of a schedule or a rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LastRun {
     /// Time of the run.
     pub at: Timestamp,
@@ -17,11 +18,12 @@ pub struct LastRun {
     /// `true` when the relays were read back in the commanded position.
     pub confirmed: bool,
     /// Error message of a run that failed.
+    #[schema(required)]
     pub error: Option<String>,
 }
 
 /// Why a schedule or a rule no longer acts until it is edited.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Halted {
     /// Time since which it does not act.
     pub at: Timestamp,
@@ -30,9 +32,9 @@ pub struct Halted {
 }
 
 /// What the hub adds to a schedule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ScheduleStatus {
-    /// Time of the next run; `None` when there is none.
+    /// Time of the next run; Null when there is none.
     #[serde(serialize_with = "optional_seconds")]
     pub next: Option<Timestamp>,
     /// The last run.
@@ -42,7 +44,7 @@ pub struct ScheduleStatus {
 }
 
 /// What the hub adds to a rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RuleStatus {
     /// The last run.
     pub last: Option<LastRun>,
@@ -51,5 +53,5 @@ pub struct RuleStatus {
 }
 
 /// What the hub adds to groups and tariffs: nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NoStatus {}

@@ -8,35 +8,39 @@ use hiflying::Mac;
 use jiff::Timestamp;
 use jiff::civil::{DateTime, Time};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use prices::{HourPrice, HourPrices};
 
 use crate::document::{Collection, Document};
 use crate::error::RequestError;
-use crate::group::check_name;
 use crate::local_date::LocalDate;
+use crate::name::Name;
 use crate::schedule::Weekdays;
 use crate::status::NoStatus;
 use crate::time_of_day::TimeOfDay;
-use prices::MOST_PRICE;
+use prices::MAX_PRICE;
 
-/// The longest name of a currency.
-const LONGEST_CURRENCY: usize = 8;
-/// No more plugs than this in one tariff.
-const MOST_PLUGS: usize = 10_000;
+/// Maximum length of a currency's name in characters.
+const MAX_CURRENCY_LENGTH: usize = 8;
+/// Maximum number of plugs in a tariff.
+const MAX_PLUGS: usize = 10_000;
 
 /// What a kilowatt-hour costs, for some plugs or all.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = TariffInput)]
 pub struct Tariff {
-    /// What it is called.
-    pub name: String,
-    /// What its prices are in: `EUR`.
+    /// Unique among tariffs.
+    pub name: Name,
+    /// Currency of its prices: a short word without spaces.
+    #[schema(pattern = r"^[^\s\x00-\x1f\x7f-\x9f]{1,8}$", examples("EUR"))]
     pub currency: String,
-    /// The first local day on which it holds; none is since ever. It holds until another for the same plugs takes over.
+    /// First local day on which it is valid; null is always. It is valid until another for the same plugs takes over.
     #[serde(default)]
     pub valid_from: Option<LocalDate>,
-    /// Whose energy it prices; empty is everybody's who is in no other tariff's list.
+    /// Plugs that it applies to, each once; empty is every plug that no other tariff lists.
     #[serde(default)]
+    #[schema(max_items = 10_000)]
     pub plugs: Vec<Mac>,
     /// The prices.
     #[serde(flatten)]
@@ -44,35 +48,42 @@ pub struct Tariff {
 }
 
 /// The price of a kilowatt-hour.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum TariffKind {
-    /// Always the same.
+    /// One price at all times.
     Flat {
-        /// The price of a kilowatt-hour.
+        /// Price of a kilowatt-hour.
+        #[schema(minimum = 0.0, maximum = 1_000_000_000.0)]
         price: f64,
     },
-    /// One by day, another by night, in local time.
+    /// One price by day, another by night, in local time.
     DayNight {
-        /// By day.
+        /// Price by day.
+        #[schema(minimum = 0.0, maximum = 1_000_000_000.0)]
         day: f64,
-        /// By night.
+        /// Price by night.
+        #[schema(minimum = 0.0, maximum = 1_000_000_000.0)]
         night: f64,
-        /// When the day begins.
+        /// Time at which the day begins.
+        #[schema(value_type = String, pattern = "^([01][0-9]|2[0-3]):(00|15|30|45)$", examples("06:00"))]
         day_begins: TimeOfDay,
-        /// When the night begins.
+        /// Time at which the night begins; another time than the day.
+        #[schema(value_type = String, pattern = "^([01][0-9]|2[0-3]):(00|15|30|45)$", examples("22:00"))]
         night_begins: TimeOfDay,
-        /// The days that have a day; on others it is always night.
+        /// Days with a day price; on others the night price applies. Every day unless given.
         #[serde(default)]
         days: Weekdays,
     },
-    /// Another one each hour or quarter of an hour.
+    /// A price for each hour or quarter of an hour.
     Hourly {
         /// The known prices.
         #[serde(default)]
+        #[schema(value_type = Vec<HourPrice>, max_items = 200_000)]
         prices: HourPrices,
-        /// The price where none of them holds; none is unknown.
+        /// Price where none of them is valid; null is unknown.
         #[serde(default)]
+        #[schema(minimum = 0.0, maximum = 1_000_000_000.0)]
         otherwise: Option<f64>,
     },
 }
@@ -130,15 +141,14 @@ impl Document for Tariff {
     }
 
     fn check(&self) -> Result<(), RequestError> {
-        check_name(&self.name)?;
         check_currency(&self.currency)?;
-        if self.plugs.len() > MOST_PLUGS {
-            let message = format!("a tariff has at most {MOST_PLUGS} plugs");
+        if self.plugs.len() > MAX_PLUGS {
+            let message = format!("a tariff has at most {MAX_PLUGS} plugs");
             return Err(RequestError::usage(message).at("plugs"));
         }
         let mut seen = HashSet::new();
         if let Some(twice) = self.plugs.iter().find(|plug| !seen.insert(**plug)) {
-            return Err(RequestError::usage(format!("{twice} is named twice")).at("plugs"));
+            return Err(RequestError::usage(format!("{twice} is listed twice")).at("plugs"));
         }
         self.kind.check()
     }
@@ -178,7 +188,7 @@ fn check_currency(currency: &str) -> Result<(), RequestError> {
     let is_plain = currency
         .chars()
         .all(|c| !c.is_whitespace() && !c.is_control());
-    if currency.is_empty() || !is_plain || currency.chars().count() > LONGEST_CURRENCY {
+    if currency.is_empty() || !is_plain || currency.chars().count() > MAX_CURRENCY_LENGTH {
         let message = "a currency is a short word without spaces, like `EUR`";
         return Err(RequestError::usage(message).at("currency"));
     }
@@ -192,9 +202,9 @@ fn check_price(price: f64, field: &str) -> Result<(), RequestError> {
             .hint("only the kind `hourly` has negative prices, as the market does")
             .at(field));
     }
-    if price.is_nan() || price > MOST_PRICE {
+    if price.is_nan() || price > MAX_PRICE {
         return Err(
-            RequestError::usage(format!("{price} is no price of a kilowatt-hour")).at(field),
+            RequestError::usage(format!("{price} is not a price of a kilowatt-hour")).at(field),
         );
     }
     Ok(())
@@ -203,7 +213,7 @@ fn check_price(price: f64, field: &str) -> Result<(), RequestError> {
 /// What was used is kept by quarters of an hour, so a price within one could not be told from its neighbour.
 fn check_quarter(time: TimeOfDay, field: &str) -> Result<(), RequestError> {
     if time.get().minute() % 15 != 0 || time.get().second() != 0 {
-        let message = format!("prices change at quarter-hours, and {time} is none");
+        let message = format!("price times must fall on a quarter hour; got {time}");
         return Err(RequestError::usage(message).at(field));
     }
     Ok(())
@@ -240,6 +250,7 @@ mod tests {
             (FLAT, "0.32", "\"0.32\""),
             (FLAT, ",\"kind\":\"flat\"", ""),
             (FLAT, "2026-01-01", "2026-01-32"),
+            (FLAT, "home", ""),
             (FLAT, "2026-01-01", "1969-12-31"),
             (DAY_NIGHT, "06:00", "6"),
             (DAY_NIGHT, "\"fri\"", "\"friday\""),
@@ -254,7 +265,6 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_at_its_field() {
         for (json, from, to, field) in [
-            (FLAT, "home", "", "name"),
             (FLAT, "EUR", "", "currency"),
             (FLAT, "EUR", "E R", "currency"),
             (FLAT, "EUR", "Doubloons", "currency"),

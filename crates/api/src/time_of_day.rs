@@ -52,7 +52,12 @@ impl FromStr for TimeOfDay {
     }
 }
 
-json_is_text!(TimeOfDay);
+json_is_text!(
+    TimeOfDay,
+    "A local time of day.",
+    "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$",
+    ["07:00"]
+);
 
 #[cfg(test)]
 mod tests {

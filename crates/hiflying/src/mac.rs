@@ -91,6 +91,25 @@ impl FromStr for Mac {
     }
 }
 
+#[cfg(feature = "schema")]
+impl utoipa::PartialSchema for Mac {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::Type::String)
+            .description(Some("Hardware address of a plug."))
+            .pattern(Some("^([0-9A-F]{2}:){5}[0-9A-F]{2}$"))
+            .examples(["AC:CF:23:12:34:56"])
+            .into()
+    }
+}
+
+#[cfg(feature = "schema")]
+impl utoipa::ToSchema for Mac {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Mac".into()
+    }
+}
+
 impl Serialize for Mac {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

@@ -62,7 +62,7 @@ struct Api {
 }
 
 impl Api {
-    /// Waits for nobody: who comes while another copy is under way is told so.
+    /// Takes the turn to make a copy; it is an error while another copy is made.
     fn turn(&self) -> Result<OwnedSemaphorePermit, RequestError> {
         Arc::clone(&self.copying).try_acquire_owned().map_err(|_| {
             RequestError::unavailable("another copy is being made")
@@ -115,11 +115,12 @@ fn described(router: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
         .routes(routes!(health))
 }
 
-/// News as it happens: `plug`, `reading`, `availability`, `schedule`, `rule`, `takeover`, each with the JSON of the API.
+/// Sends events as they happen: `plug`, `reading`, `availability`, `group`, `schedule`, `rule`, `tariff`, `takeover`, each with the JSON of
+/// the API.
 ///
-/// `Last-Event-ID` goes on where a client was cut off; after one event `reset` everything is to be read again.
+/// `Last-Event-ID` resumes a stream that was cut off; after an event `reset` the client has to read everything again.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", operation_id = "events",
-    params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that came")),
+    params(("Last-Event-ID" = Option<String>, Header, description = "Id of the last event received")),
     responses((status = 200, description = "Server-Sent Events", body = String, content_type = "text/event-stream")))]
 async fn events(
     State(api): State<Api>,
@@ -131,16 +132,16 @@ async fn events(
     Ok(api.listeners.listen(api.hub.bus(), &headers, cancel)?)
 }
 
-/// This description.
+/// Returns this description.
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "hub", operation_id = "openapi",
     responses((status = 200, description = "OpenAPI", body = serde_json::Value)))]
 async fn openapi() -> Response {
     ([(CONTENT_TYPE, "application/json")], OPENAPI).into_response()
 }
 
-/// Whether the hub serves; the one path that everybody may ask.
+/// Returns 200 while the hub serves. Needs no authentication.
 #[utoipa::path(get, path = "/healthz", tag = "hub", operation_id = "health", security(()),
-    responses((status = 200, description = "It serves", body = String, content_type = "text/plain")))]
+    responses((status = 200, description = "The hub serves", body = String, content_type = "text/plain")))]
 async fn health() -> &'static str {
     "ok\n"
 }
@@ -159,7 +160,7 @@ fn attachment(content_type: &str, name: &str) -> [(HeaderName, String); 2] {
 async fn nowhere(uri: Uri) -> Problem {
     let path: String = uri.path().chars().take(200).collect();
     RequestError::not_found(format!("nothing at {path}"))
-        .hint("`/api/v1/openapi.json` says what there is")
+        .hint("see `/api/v1/openapi.json` for all paths")
         .into()
 }
 

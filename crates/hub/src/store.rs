@@ -12,6 +12,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
+pub use api::HistoryPoint;
 use api::{Collection, Id, Metering, Period, PowerOn};
 use async_trait::async_trait;
 use hiflying::Mac;
@@ -120,21 +121,6 @@ pub struct HistoryQuery {
     pub edges: Vec<Timestamp>,
     /// Maximum number of points to return.
     pub limit: usize,
-}
-
-/// One step of history. Steps without data are left out.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct HistoryPoint {
-    /// Start of the step.
-    pub t: Timestamp,
-    /// Mean power in watts. `None` where the energy is known only from a later reading.
-    pub power_w: Option<f64>,
-    /// Lowest power in watts.
-    pub power_min_w: Option<f64>,
-    /// Highest power in watts.
-    pub power_max_w: Option<f64>,
-    /// Energy used in the step, in watt-hours.
-    pub energy_wh: f64,
 }
 
 /// Energy that a plug used in a quarter of an hour.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// The position of a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum RelayState {
     /// The load has power.
     On,
@@ -45,6 +46,7 @@ impl fmt::Display for RelayState {
 
 /// A change of a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum RelayCommand {
     /// Switch on.
@@ -186,6 +188,26 @@ impl fmt::Display for FamilyId {
 #[error("a family is named by up to twelve lower-case letters and digits")]
 pub struct FamilyIdError;
 
+#[cfg(feature = "schema")]
+impl utoipa::PartialSchema for FamilyId {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::Type::String)
+            .description(Some("The family of a device, and so its protocol."))
+            .enum_values(Some(
+                [Self::RECO, Self::ORVIBO, Self::MODULE].map(|id| id.to_string()),
+            ))
+            .into()
+    }
+}
+
+#[cfg(feature = "schema")]
+impl utoipa::ToSchema for FamilyId {
+    fn name() -> Cow<'static, str> {
+        "Family".into()
+    }
+}
+
 impl FromStr for FamilyId {
     type Err = FamilyIdError;
 
@@ -227,24 +249,32 @@ pub const UNKNOWN_MAC: Mac = Mac::new([0; 6]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = Device))]
 pub struct Plug {
     /// Its hardware address, the one name that never changes.
     pub mac: Mac,
     /// What it is.
     pub family: FamilyId,
     /// The maker's serial number; text, because it may start with 0.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub serial: Option<String>,
     /// The address that it answered from.
+    #[cfg_attr(feature = "schema", schema(value_type = String, format = Ipv4, examples("192.168.1.107")))]
     pub address: Ipv4Addr,
     /// The relay's position when it last told.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub relay: Option<RelayState>,
     /// The module id or the maker's model, e.g. `HF-LPB100`.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub model: Option<String>,
     /// The name that its owner gave; the inventory knows it, the plug does not.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub name: Option<String>,
     /// The scan reply's fourth field as it came. Probably 1 = connected to the maker's server.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub res: Option<String>,
     /// What followed the scan reply's fifth field, as it came. Its meaning is unknown.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub extra: Option<String>,
     /// When it was last heard; whole seconds in JSON.
     #[serde(with = "whole_seconds")]
@@ -271,6 +301,7 @@ impl Plug {
 
 /// One reading of a plug's meter. A value that the plug left empty is `None`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Reading {
     /// Whose meter it is.
     pub plug: Mac,
@@ -278,14 +309,19 @@ pub struct Reading {
     #[serde(with = "milliseconds")]
     pub at: Timestamp,
     /// Voltage in volts.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub voltage_v: Option<f64>,
     /// Current in amperes.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub current_a: Option<f64>,
     /// Mains frequency in hertz.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub frequency_hz: Option<f64>,
     /// Active power in watts. A small load can read 0 W while its current does not.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub power_w: Option<f64>,
     /// The plug's own counter in watt-hours; it can go back to 0.
+    #[cfg_attr(feature = "schema", schema(required, minimum = 0))]
     pub energy_wh: Option<u64>,
 }
 

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Client, ClientError, GroupRelay, Versioned};
+use super::{Client, ClientError, Versioned};
+use crate::GroupRelay;
 use crate::{Document, DocumentView, Id, RelayCommand, TariffView};
 
 impl Client {

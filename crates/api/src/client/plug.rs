@@ -8,7 +8,8 @@ use plugs::{Minutes, Reading, RelayState};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Client, ClientError, Download, Imported};
+use super::{Client, ClientError, Download};
+use crate::ImportResponse;
 use crate::{EnergyPeriod, EnergyRow, FoundPlug, History, Period, PlugView, RelayCommand};
 
 /// Maximum length of a search by a hub.
@@ -195,7 +196,7 @@ impl Client {
     }
 
     /// Imports the CSV of an export into a plug's history.
-    pub async fn import(&self, plug: Mac, csv: Vec<u8>) -> Result<Imported, ClientError> {
+    pub async fn import(&self, plug: Mac, csv: Vec<u8>) -> Result<ImportResponse, ClientError> {
         let request = self.post(&format!("plugs/{plug:x}/import"));
         request
             .timeout(TRANSFER_TIMEOUT)

@@ -1,33 +1,9 @@
 //! Replies that are not documents of their own.
 
-use hiflying::Mac;
 use jiff::Timestamp;
-use plugs::RelayState;
 use serde::{Deserialize, Serialize};
 
-use crate::{ErrorDocument, Id};
-
-/// The result of switching one plug of a group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GroupRelay {
-    /// The plug.
-    pub plug: Mac,
-    /// The relay as it was read last.
-    pub relay: Option<RelayState>,
-    /// `true` if it was read back as commanded.
-    pub confirmed: bool,
-    /// The error, if it was not.
-    pub error: Option<ErrorDocument>,
-}
-
-/// The result of importing a history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Imported {
-    /// Number of rows in the file.
-    pub rows: u64,
-    /// Number of rows that were not there before.
-    pub new: u64,
-}
+use crate::Id;
 
 /// A link that logs a browser in once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

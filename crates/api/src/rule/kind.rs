@@ -2,83 +2,89 @@
 
 use hiflying::Mac;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::duration::Period;
 use crate::error::RequestError;
 use crate::plug::PowerOn;
 use crate::time_of_day::TimeOfDay;
 
-/// What one plug can carry: 16 A at 250 V.
-const MOST_WATTS: f64 = 4_000.0;
-/// A relay lasts for some hundred thousand changes; a test every five minutes would wear it out within a year.
-const SHORTEST_BETWEEN_TESTS: Period = Period::seconds(10 * 60);
-/// Shorter, and the plug may not be metered while it is on.
-const SHORTEST_TEST: Period = Period::seconds(10);
+/// Maximum power of a plug: 16 A at 250 V.
+const MAX_WATTS: f64 = 4_000.0;
+/// Minimum time between two tests. A relay lasts for some hundred thousand changes; a test every five minutes would wear it out
+/// within a year.
+const MIN_TEST_INTERVAL: Period = Period::seconds(10 * 60);
+/// Minimum length of a test. In less time the plug may not be metered while it is on.
+const MIN_TEST: Period = Period::seconds(10);
 
 /// What a rule does.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum RuleKind {
-    /// Off, when the load has drawn less than this for so long. Whoever switches it on again begins a new observation.
+    /// Switches off when the load has drawn less than `below_w` for a time. Switching on again starts a new observation.
     StandbyKill {
-        /// Less than this is standby, in watts.
+        /// Upper bound of standby, in watts.
+        #[schema(exclusive_minimum = 0.0, maximum = 4000.0)]
         below_w: f64,
-        /// For so long.
+        /// Time for which the load must draw less.
         #[serde(rename = "for")]
         period: Period,
-        /// On again at this local time, if the rule switched it off.
+        /// Local time at which the plug is switched on again, if the rule switched it off.
         #[serde(default)]
         restore_at: Option<TimeOfDay>,
-        /// On again for a short while, to see whether it is wanted.
+        /// Switches on for a short while now and then, to see whether the load is wanted.
         #[serde(default)]
         test_pulse: Option<TestPulse>,
     },
-    /// Off, when it has been on for so long.
+    /// Switches off when the relay has been on for a time.
     AutoOff {
-        /// For so long.
+        /// Time for which the relay may be on.
         after: Period,
     },
-    /// Off, when the load has drawn more than this for so long; stays off until a person switches it on.
+    /// Switches off when the load has drawn more than `above_w` for a time; stays off until a person switches it on.
     OverPower {
-        /// More than this, in watts.
+        /// Upper bound of the allowed power, in watts.
+        #[schema(exclusive_minimum = 0.0, maximum = 4000.0)]
         above_w: f64,
-        /// For so long.
+        /// Time for which the load may draw more.
         #[serde(rename = "for")]
         period: Period,
     },
-    /// On when another plug's load draws more than this, off when it no longer does.
+    /// Switches on when another plug's load draws more than `above_w`, and off when it no longer does.
     Follow {
         /// The other plug.
         leader: Mac,
-        /// More than this, in watts.
+        /// Power that the leader's load must exceed, in watts.
+        #[schema(exclusive_minimum = 0.0, maximum = 4000.0)]
         above_w: f64,
-        /// How far the power must fall below it to count as no longer drawing, in watts; none is 0.
+        /// How far the power must fall below `above_w` to switch off, in watts; null is 0.
         #[serde(default)]
+        #[schema(minimum = 0.0)]
         hysteresis_w: Option<f64>,
-        /// How long the leader must draw, or no longer draw, before the plug follows; none is at once.
+        /// Time for which the leader must draw, or no longer draw; null is at once.
         #[serde(default)]
         delay: Option<Period>,
     },
-    /// On again, whoever switched it off.
+    /// Switches on again whenever the plug was switched off.
     KeepOn {
-        /// After so long; none is at once.
+        /// Delay before it switches on; null is at once.
         #[serde(default)]
         after: Option<Period>,
     },
-    /// What the relay is to be when the plug is back after an outage.
+    /// Sets the relay when the plug is back after an outage.
     PowerOn {
-        /// On, off, or what it was before.
+        /// On, off, or the position before the outage.
         state: PowerOn,
     },
 }
 
 /// A short test whether a load that was switched off is wanted again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TestPulse {
-    /// So long after it was switched off, and again so long after each test.
+    /// Time between switching off and the test, and between two tests; at least ten minutes.
     pub every: Period,
-    /// On for so long; what it draws then decides.
+    /// Length of the test: at least ten seconds, and less than `every`. What the load draws then decides.
     #[serde(rename = "for")]
     pub period: Period,
 }
@@ -141,15 +147,13 @@ impl RuleKind {
 
 impl TestPulse {
     fn check(&self) -> Result<(), RequestError> {
-        if self.every < SHORTEST_BETWEEN_TESTS {
-            let message =
-                format!("a relay wears out; test it every {SHORTEST_BETWEEN_TESTS} at most");
+        if self.every < MIN_TEST_INTERVAL {
+            let message = format!("a relay wears out; test it every {MIN_TEST_INTERVAL} at most");
             return Err(RequestError::usage(message).at("test_pulse.every"));
         }
-        if self.period < SHORTEST_TEST || self.period >= self.every {
-            let message = format!(
-                "a test takes at least {SHORTEST_TEST}, and less than the time between two"
-            );
+        if self.period < MIN_TEST || self.period >= self.every {
+            let message =
+                format!("a test takes at least {MIN_TEST}, and less than the time between two");
             return Err(RequestError::usage(message).at("test_pulse.for"));
         }
         Ok(())
@@ -157,9 +161,9 @@ impl TestPulse {
 }
 
 fn check_watts(field: &'static str, watts: f64) -> Result<(), RequestError> {
-    if watts > 0.0 && watts <= MOST_WATTS {
+    if watts > 0.0 && watts <= MAX_WATTS {
         return Ok(());
     }
-    let message = format!("the power must be more than 0 W and at most {MOST_WATTS} W");
+    let message = format!("the power must be more than 0 W and at most {MAX_WATTS} W");
     Err(RequestError::usage(message).at(field))
 }

@@ -21,7 +21,12 @@ const LONGEST: usize = 128;
 /// Every combination of a date and a weekday comes within 40 years: a leap day on a Monday, and 2100 without one.
 const DAYS_AHEAD: usize = 15_000;
 
-json_is_text!(Cron);
+json_is_text!(
+    Cron,
+    "A cron expression with five fields.",
+    r"^([0-9*][-0-9*,/]* ){4}[0-9*][-0-9*,/]*$",
+    ["0 7 * * 1-5"]
+);
 
 /// A cron expression that happens now and then: `*/15 7-9 * * 1-5`, `@daily`.
 #[derive(Clone)]

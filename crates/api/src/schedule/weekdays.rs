@@ -6,6 +6,8 @@ use std::str::FromStr;
 use jiff::civil::Weekday;
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize, Serializer};
+use utoipa::openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 const NAMES: [(Weekday, &str); 7] = [
     (Weekday::Monday, "mon"),
@@ -126,16 +128,28 @@ impl Serialize for Weekdays {
 
 impl<'de> Deserialize<'de> for Weekdays {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let names = Vec::<Name>::deserialize(deserializer)?;
+        let names = Vec::<DayName>::deserialize(deserializer)?;
         Self::new(names.into_iter().map(|name| name.0)).ok_or_else(|| {
             D::Error::custom("`days` needs at least one day; leave it out for every day")
         })
     }
 }
 
-struct Name(Weekday);
+impl PartialSchema for Weekdays {
+    fn schema() -> RefOr<Schema> {
+        let names = NAMES.map(|(_, name)| name);
+        let day = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(names));
+        ArrayBuilder::new().items(day).min_items(Some(1)).into()
+    }
+}
 
-impl<'de> Deserialize<'de> for Name {
+impl ToSchema for Weekdays {}
+
+struct DayName(Weekday);
+
+impl<'de> Deserialize<'de> for DayName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let found = NAMES.into_iter().find(|(_, name)| *name == text);

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use jiff::SignedDuration;
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Cron, Weekdays};
 use crate::duration::{self, Period};
@@ -14,60 +15,64 @@ use crate::json::json_is_text;
 use crate::local_date::LocalDate;
 use crate::time_of_day::TimeOfDay;
 
-/// The longest way from sunrise or sunset.
-const LONGEST_OFFSET: SignedDuration = SignedDuration::from_hours(12);
+/// Maximum time before or after sunrise or sunset.
+const MAX_OFFSET: SignedDuration = SignedDuration::from_hours(12);
 
-/// When a schedule fires.
+/// When a schedule runs, in local time.
 ///
-/// In JSON the key that it has says which kind it is: `{"at":"07:00","days":["mon"]}`,
+/// The key in its JSON tells the kind: `{"at":"07:00","days":["mon"]}`,
 /// `{"sun":"sunset","offset":"-15m","days":["mon"]}`, `{"once":"2026-12-24T18:00"}` or `{"cron":"0 7 * * 1-5"}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Fields", into = "Fields")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged, try_from = "WhenFields")]
 pub enum When {
-    /// At a local time of day.
+    /// At a time of day.
     At {
         /// The time.
         at: TimeOfDay,
-        /// On these days.
+        /// On these days; every day unless given.
+        #[schema(required = false, nullable)]
         days: Weekdays,
     },
-    /// When the sun rises or sets.
+    /// At sunrise or sunset. Where the sun does not rise or set on a day, the schedule does not run.
     Sun {
         /// Which of the two.
         sun: SunEvent,
-        /// So much after it, or before it when negative.
+        /// Time after it, or before it when negative.
+        #[schema(required = false, nullable)]
         offset: Offset,
-        /// On these days: those on whose noon it follows or which it precedes, also where the sun sets after midnight.
+        /// On these days; every day unless given. The day is that of the noon which the event follows or precedes, also where the
+        /// sun sets after midnight.
+        #[schema(required = false, nullable)]
         days: Weekdays,
     },
-    /// Once, at a local time.
-    Once(LocalDateTime),
-    /// Whenever a cron expression says so, in local time.
-    Cron(Cron),
+    /// Once.
+    Once {
+        /// The date and time.
+        once: LocalDateTime,
+    },
+    /// By a cron expression.
+    Cron {
+        /// The expression.
+        cron: Cron,
+    },
 }
 
-/// The JSON of [`When`].
-#[derive(Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Fields {
-    #[serde(skip_serializing_if = "Option::is_none")]
+/// The JSON of [`When`] as it is read.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WhenFields {
     at: Option<TimeOfDay>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     sun: Option<SunEvent>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<Offset>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     once: Option<LocalDateTime>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     cron: Option<Cron>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     days: Option<Weekdays>,
 }
 
-impl TryFrom<Fields> for When {
+impl TryFrom<WhenFields> for When {
     type Error = &'static str;
 
-    fn try_from(fields: Fields) -> Result<Self, Self::Error> {
+    fn try_from(fields: WhenFields) -> Result<Self, Self::Error> {
         if fields.offset.is_some() && fields.sun.is_none() {
             return Err("`offset` goes with `sun` only");
         }
@@ -82,42 +87,15 @@ impl TryFrom<Fields> for When {
                 offset: fields.offset.unwrap_or_default(),
                 days,
             }),
-            (None, None, Some(once), None) => Ok(Self::Once(once)),
-            (None, None, None, Some(cron)) => Ok(Self::Cron(cron)),
+            (None, None, Some(once), None) => Ok(Self::Once { once }),
+            (None, None, None, Some(cron)) => Ok(Self::Cron { cron }),
             _ => Err("`when` has exactly one of `at`, `sun`, `once` and `cron`"),
         }
     }
 }
 
-impl From<When> for Fields {
-    fn from(when: When) -> Self {
-        let none = Self::default();
-        match when {
-            When::At { at, days } => Self {
-                at: Some(at),
-                days: Some(days),
-                ..none
-            },
-            When::Sun { sun, offset, days } => Self {
-                sun: Some(sun),
-                offset: Some(offset),
-                days: Some(days),
-                ..none
-            },
-            When::Once(once) => Self {
-                once: Some(once),
-                ..none
-            },
-            When::Cron(cron) => Self {
-                cron: Some(cron),
-                ..none
-            },
-        }
-    }
-}
-
-/// What the sun does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// Sunrise or sunset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SunEvent {
     /// It comes up.
@@ -126,7 +104,18 @@ pub enum SunEvent {
     Sunset,
 }
 
-json_is_text!(LocalDateTime, Offset);
+json_is_text!(
+    LocalDateTime,
+    "A local date and time.",
+    "^(19[7-9][0-9]|20[0-9]{2}|21[0-9]{2})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]$",
+    ["2026-12-24T18:00"]
+);
+json_is_text!(
+    Offset,
+    "Time after sunrise or sunset, or before it when negative.",
+    "^[+-]?([1-9][0-9]{0,3}s|[1-9][0-9]{0,1}m|[1-9]h|0s)$",
+    ["-15m"]
+);
 
 /// A local date and time, to the second: `2026-12-24T18:00`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -145,14 +134,17 @@ impl FromStr for LocalDateTime {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let unreadable = || {
             format!(
-                "'{}' is no local date and time; write it like `2026-12-24T18:00`, without a zone",
+                "'{}' is not a local date and time; write it like `2026-12-24T18:00`, without a zone",
                 excerpt(text)
             )
         };
         let (date, time) = text.split_once(['T', ' ']).ok_or_else(unreadable)?;
         let time: TimeOfDay = time.parse().map_err(|_| unreadable())?;
         let date: LocalDate = date.parse().map_err(|problem| {
-            format!("'{}' is no local date and time: {problem}", excerpt(text))
+            format!(
+                "'{}' is not a local date and time: {problem}",
+                excerpt(text)
+            )
         })?;
         Ok(Self(date.get().to_datetime(time.get())))
     }
@@ -191,10 +183,10 @@ impl FromStr for Offset {
             return Ok(Self::default());
         }
         let length = duration::parse(length)
-            .map_err(|problem| format!("'{}' is no offset: {problem}", excerpt(text)))?;
+            .map_err(|problem| format!("'{}' is not an offset: {problem}", excerpt(text)))?;
         let length = SignedDuration::try_from(length)
             .ok()
-            .filter(|length| *length <= LONGEST_OFFSET)
+            .filter(|length| *length <= MAX_OFFSET)
             .ok_or("an offset is at most 12 hours either way")?;
         Ok(Self(if is_before { -length } else { length }))
     }
@@ -267,12 +259,12 @@ mod tests {
             (r#"{"at":7}"#, "invalid type"),
             (r#"{"sun":"noon"}"#, "unknown variant"),
             (r#"{"sun":"sunset","offset":"13h"}"#, "at most 12 hours"),
-            (r#"{"sun":"sunset","offset":"--5m"}"#, "no offset"),
+            (r#"{"sun":"sunset","offset":"--5m"}"#, "not an offset"),
             (r#"{"sun":"sunset","offset":"5"}"#, "needs a unit"),
             (r#"{"once":"2026-12-24T18:00Z"}"#, "without a zone"),
             (r#"{"once":"2026-12-24T18:00+01:00"}"#, "without a zone"),
-            (r#"{"once":"2026-02-29T18:00"}"#, "no local date"),
-            (r#"{"once":"2026-12-24"}"#, "no local date"),
+            (r#"{"once":"2026-02-29T18:00"}"#, "not a local date"),
+            (r#"{"once":"2026-12-24"}"#, "not a local date"),
             (r#"{"once":"1969-12-31T23:59"}"#, "between 1970 and 2200"),
             (r#"{"once":"2200-01-01T00:00"}"#, "between 1970 and 2200"),
             (r#"{"cron":"* * * *"}"#, "five fields"),

@@ -7,20 +7,21 @@ use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::ToSchema;
 
 use crate::error::RequestError;
 use crate::local_date::LocalDate;
 use crate::time_of_day::TimeOfDay;
 
 /// No kilowatt-hour costs more in any currency that is in use.
-pub(super) const MOST_PRICE: f64 = 1e9;
+pub(super) const MAX_PRICE: f64 = 1e9;
 /// Five years of quarter-hours, or twenty of hours.
-const MOST: usize = 200_000;
+const MAX_PRICES: usize = 200_000;
 /// A price that nothing follows holds for an hour.
-const LONGEST_S: i64 = 3600;
+const MAX_DURATION_S: i64 = 3600;
 const QUARTER_S: i64 = 900;
 /// More bytes than so many prices need.
-const LONGEST_FILE: u64 = 16 * 1024 * 1024;
+const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Prices, each from its time until the next, but no longer than an hour.
 ///
@@ -28,13 +29,19 @@ const LONGEST_FILE: u64 = 16 * 1024 * 1024;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct HourPrices(BTreeMap<Timestamp, f64>);
 
-/// One price.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// A price of a kilowatt-hour, valid until the next, but no longer than an hour.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HourPrice {
-    /// From when it holds; a quarter-hour.
+    /// Time from which it is valid: the beginning of a quarter of an hour.
+    #[schema(
+        value_type = String,
+        pattern = "^(19[7-9][0-9]|20[0-9]{2}|21[0-9]{2})-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):(00|15|30|45):00Z$",
+        examples("2026-11-22T00:00:00Z")
+    )]
     pub t: Timestamp,
-    /// The price of a kilowatt-hour.
+    /// Negative prices exist on markets.
+    #[schema(minimum = -1_000_000_000.0, maximum = 1_000_000_000.0)]
     pub price: f64,
 }
 
@@ -52,7 +59,7 @@ impl HourPrices {
     /// Returns the price that holds at a time, if one does.
     pub fn at(&self, time: Timestamp) -> Option<f64> {
         let (from, price) = self.0.range(..=time).next_back()?;
-        let is_fresh = time.duration_since(*from) < SignedDuration::from_secs(LONGEST_S);
+        let is_fresh = time.duration_since(*from) < SignedDuration::from_secs(MAX_DURATION_S);
         is_fresh.then_some(*price)
     }
 
@@ -70,8 +77,8 @@ impl HourPrices {
         for price in more {
             price.check().map_err(usage)?;
             all.insert(price.t, price.price);
-            if all.len() > MOST {
-                let message = format!("a tariff has at most {MOST} prices");
+            if all.len() > MAX_PRICES {
+                let message = format!("a tariff has at most {MAX_PRICES} prices");
                 return Err(usage(message).hint("begin a new tariff with its own `valid_from`"));
             }
         }
@@ -89,7 +96,7 @@ impl HourPrices {
     pub fn from_csv(file: impl Read, timezone: &TimeZone) -> Result<Self, RequestError> {
         let mut reader = csv::ReaderBuilder::new()
             .trim(csv::Trim::All)
-            .from_reader(file.take(LONGEST_FILE + 1));
+            .from_reader(file.take(MAX_FILE_BYTES + 1));
         let header = reader
             .headers()
             .map_err(|error| usage(csv_problem(&error)))?;
@@ -112,8 +119,10 @@ impl HourPrices {
             if prices.0.insert(price.t, price.price).is_some() {
                 return Err(usage(format!("line {line}: {} is there twice", price.t)));
             }
-            if prices.len() > MOST {
-                return Err(usage(format!("a price file has at most {MOST} lines")));
+            if prices.len() > MAX_PRICES {
+                return Err(usage(format!(
+                    "a price file has at most {MAX_PRICES} lines"
+                )));
             }
         }
         match reader.get_ref().limit() {
@@ -156,7 +165,7 @@ fn read_row(
         t: read_time(time, timezone, last)?,
         price: price
             .parse()
-            .map_err(|_| format!("'{}' is no price", shown(price)))?,
+            .map_err(|_| format!("'{}' is not a price", shown(price)))?,
     };
     price.check().map(|()| price)
 }
@@ -175,7 +184,7 @@ fn read_time(
     }
     let local = read_local(text).ok_or_else(|| {
         format!(
-            "'{}' is no time; write it like `2026-11-22T00:00:00Z` or, in local time, `2026-11-22T00:00`",
+            "'{}' is not a time; write it like `2026-11-22T00:00:00Z` or, in local time, `2026-11-22T00:00`",
             shown(text)
         )
     })?;
@@ -210,14 +219,14 @@ impl HourPrice {
         let Self { t, price } = self;
         let seconds = t.as_second();
         if seconds.rem_euclid(QUARTER_S) != 0 || t.subsec_nanosecond() != 0 {
-            return Err(format!("prices change at quarter-hours, and {t} is none"));
+            return Err(format!("price times must fall on a quarter hour; got {t}"));
         }
         // 1970 and 2200.
         if !(0..7_258_118_400).contains(&seconds) {
             return Err(format!("{t} is not between 1970 and 2200"));
         }
-        if !price.is_finite() || price.abs() > MOST_PRICE {
-            return Err(format!("{price} is no price of a kilowatt-hour"));
+        if !price.is_finite() || price.abs() > MAX_PRICE {
+            return Err(format!("{price} is not a price of a kilowatt-hour"));
         }
         Ok(())
     }
@@ -320,27 +329,33 @@ mod tests {
                 "time,price\n2026-11-22T10:00Z,1\n2026-11-22T10:00Z,2\n",
                 "line 3: 2026-11-22T10:00:00Z is there twice",
             ),
-            ("time,price\n2026-11-22T10:01Z,1\n", "line 2: prices change"),
+            ("time,price\n2026-11-22T10:01Z,1\n", "line 2: price times"),
             (
                 "time,price\n2026-11-22T10:00:00.5Z,1\n",
-                "line 2: prices change",
+                "line 2: price times",
             ),
             (
                 "time,price\n2026-11-22T10:00Z,NaN\n",
-                "line 2: NaN is no price",
+                "line 2: NaN is not a price",
             ),
             (
                 "time,price\n2026-11-22T10:00Z,inf\n",
-                "line 2: inf is no price",
+                "line 2: inf is not a price",
             ),
-            ("time,price\n2026-11-22T10:00Z,\n", "line 2: '' is no price"),
+            (
+                "time,price\n2026-11-22T10:00Z,\n",
+                "line 2: '' is not a price",
+            ),
             (
                 "time,price\n2026-11-22T10:00Z,\"0,31\"\n",
-                "line 2: '0,31' is no price",
+                "line 2: '0,31' is not a price",
             ),
             ("time,price\n1969-12-31T23:00Z,1\n", "between 1970 and 2200"),
             ("time,price\n2200-01-01T00:00Z,1\n", "between 1970 and 2200"),
-            ("time,price\ntomorrow,1\n", "line 2: 'tomorrow' is no time"),
+            (
+                "time,price\ntomorrow,1\n",
+                "line 2: 'tomorrow' is not a time",
+            ),
             ("time,price\n2026-03-29T02:00,1\n", "line 2: the local time"),
         ] {
             let error = read(csv).unwrap_err();
@@ -355,10 +370,10 @@ mod tests {
     fn too_many_are_refused() {
         let rows = "2026-11-22T10:00:00+00:00, 1\n";
         let mut long = "time,price\n".to_owned() + rows;
-        long.extend(std::iter::repeat_n('\n', LONGEST_FILE as usize));
+        long.extend(std::iter::repeat_n('\n', MAX_FILE_BYTES as usize));
         assert!(read(&long).unwrap_err().message().contains("at most 16 MB"));
         let mut prices = HourPrices::default();
-        let all = (0..MOST as i64).map(|number| HourPrice {
+        let all = (0..MAX_PRICES as i64).map(|number| HourPrice {
             t: Timestamp::from_second(number * QUARTER_S).unwrap(),
             price: 1.0,
         });

@@ -206,8 +206,8 @@ impl When {
                     None => format!("{offset} after {sun} {days}"),
                 }
             }
-            Self::Once(at) => format!("once {}", at.to_string().replace('T', " ")),
-            Self::Cron(cron) => format!("cron {cron}"),
+            Self::Once { once } => format!("once {}", once.to_string().replace('T', " ")),
+            Self::Cron { cron } => format!("cron {cron}"),
         }
     }
 }

@@ -23,9 +23,9 @@ impl Event {
             Self::PlugRemoved(mac) => (names.plug(*mac), removed()),
             Self::Availability(view) => (names.plug(view.plug.mac), availability(view)),
             Self::Reading(metered) => (names.plug(metered.reading.plug), reading(metered)),
-            Self::Group(view) => (view.document.name.clone(), view.members(names)),
+            Self::Group(view) => (view.document.name.to_string(), view.members(names)),
             Self::Schedule(view) => (
-                view.document.name.clone(),
+                view.document.name.to_string(),
                 last_run(
                     view.document.enabled,
                     &view.status.halted,
@@ -34,7 +34,7 @@ impl Event {
                 ),
             ),
             Self::Rule(view) => (
-                view.document.name.clone(),
+                view.document.name.to_string(),
                 last_run(
                     view.document.enabled,
                     &view.status.halted,
@@ -43,7 +43,7 @@ impl Event {
                 ),
             ),
             Self::Tariff(view) => (
-                view.document.name.clone(),
+                view.document.name.to_string(),
                 Tone::Plain.of(view.document.sentence()),
             ),
             Self::DocumentRemoved(_, id) => (id.to_string(), removed()),

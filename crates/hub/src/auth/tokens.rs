@@ -2,7 +2,7 @@
 //!
 //! The admin token is one of them. Its secret is in a file of the state directory, for the command line of the same user.
 
-use api::{Id, RequestError, check_name};
+use api::{Id, Name, RequestError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -104,7 +104,8 @@ impl Tokens {
         digest: CredentialDigest,
         now: Timestamp,
     ) -> Result<TokenInfo, RequestError> {
-        check_name(name)?;
+        name.parse::<Name>()
+            .map_err(|problem| RequestError::usage(problem).at("name"))?;
         let lower = name.to_lowercase();
         if self
             .0

@@ -1,6 +1,6 @@
 //! Hue bridges: which there are, what lights they have, and bulbs that they take over.
 
-use api::{RequestError, excerpt};
+use api::{DiscoverRequest, Id, ProblemDocument, RequestError, excerpt};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -19,8 +19,8 @@ use utoipa_axum::routes;
 
 use super::body::{self, MaybeJson};
 use super::path::{BridgePath, TakeoverPath};
-use super::plugs::Discover;
-use super::problem::{Problem, ProblemJson};
+use super::plugs::wait;
+use super::problem::Problem;
 use super::query::Params;
 use super::{Api, schema};
 use crate::bridges::{TakeoverJob, bridge_error};
@@ -135,13 +135,13 @@ async fn list(
 
 /// Searches the network for bridges. Only this network is asked, never the vendor.
 #[utoipa::path(post, path = "/api/v1/bridges/discover", tag = "bridges", operation_id = "discover_bridges",
-    request_body = Option<Discover>,
+    request_body = Option<DiscoverRequest>,
     responses((status = 200, description = "What answered", body = Vec<FoundBridgeDocument>)))]
 async fn discover(
     State(hub): State<Hub>,
-    MaybeJson(body): MaybeJson<Discover>,
+    MaybeJson(body): MaybeJson<DiscoverRequest>,
 ) -> Result<Json<Vec<FoundBridgeDocument>>, Problem> {
-    let found = hub.bridges().discover(body.wait()?).await?;
+    let found = hub.bridges().discover(wait(&body)?).await?;
     let known = hub.bridges().all()?;
     let found = found.into_iter();
     Ok(Json(
@@ -174,9 +174,9 @@ struct Pairing {
             headers(("Location" = String, description = "Its path"))),
         (status = 200, description = "The hub had been paired with it before", body = BridgeDocument,
             headers(("Location" = String, description = "Its path"))),
-        (status = 409, description = "Its certificate is its own: `certificate` says which", body = ProblemJson, content_type = "application/problem+json"),
-        (status = 502, description = "Its button was not pressed, or it is no bridge", body = ProblemJson, content_type = "application/problem+json"),
-        (status = 504, description = "Nothing answers there", body = ProblemJson, content_type = "application/problem+json")))]
+        (status = 409, description = "Its certificate is its own: `certificate` says which", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 502, description = "Its button was not pressed, or it is no bridge", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 504, description = "Nothing answers there", body = ProblemDocument, content_type = "application/problem+json")))]
 async fn pair(
     State(hub): State<Hub>,
     body::Json(pairing): body::Json<Pairing>,
@@ -219,7 +219,7 @@ fn not_paired(error: HueError) -> Problem {
 
 /// One bridge that was paired with.
 #[utoipa::path(get, path = "/api/v1/bridges/{id}", tag = "bridges", operation_id = "bridge",
-    params(("id" = schema::BridgePath, Path, description = "The bridge's id")),
+    params(("id" = BridgePath, Path, description = "The bridge's id")),
     responses((status = 200, description = "The bridge", body = BridgeDocument)))]
 async fn one(
     State(hub): State<Hub>,
@@ -232,10 +232,10 @@ async fn one(
 
 /// Forgets a bridge and its key. The bridge itself keeps the key in its list until its owner removes it there.
 #[utoipa::path(delete, path = "/api/v1/bridges/{id}", tag = "bridges", operation_id = "forget_bridge",
-    params(("id" = schema::BridgePath, Path, description = "The bridge's id")),
+    params(("id" = BridgePath, Path, description = "The bridge's id")),
     responses(
         (status = 204, description = "It is forgotten"),
-        (status = 409, description = "It is taking over a bulb", body = ProblemJson, content_type = "application/problem+json")))]
+        (status = 409, description = "It is taking over a bulb", body = ProblemDocument, content_type = "application/problem+json")))]
 async fn forget(
     State(hub): State<Hub>,
     BridgePath(id): BridgePath,
@@ -248,11 +248,11 @@ async fn forget(
 
 /// The lights that a bridge lists.
 #[utoipa::path(get, path = "/api/v1/bridges/{id}/lights", tag = "bridges", operation_id = "lights",
-    params(("id" = schema::BridgePath, Path, description = "The bridge's id")),
+    params(("id" = BridgePath, Path, description = "The bridge's id")),
     responses(
         (status = 200, description = "The lights, by number", body = Vec<schema::Light>),
-        (status = 502, description = "The bridge refused, or is not understood", body = ProblemJson, content_type = "application/problem+json"),
-        (status = 504, description = "The bridge does not answer", body = ProblemJson, content_type = "application/problem+json")))]
+        (status = 502, description = "The bridge refused, or is not understood", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 504, description = "The bridge does not answer", body = ProblemDocument, content_type = "application/problem+json")))]
 async fn lights(
     State(hub): State<Hub>,
     BridgePath(id): BridgePath,
@@ -318,7 +318,7 @@ impl TakeoverOrder {
 
 /// The latest takeovers of a bridge, the newest first. They are remembered until the hub ends.
 #[utoipa::path(get, path = "/api/v1/bridges/{id}/takeovers", tag = "bridges", operation_id = "takeovers",
-    params(("id" = schema::BridgePath, Path, description = "The bridge's id")),
+    params(("id" = BridgePath, Path, description = "The bridge's id")),
     responses((status = 200, description = "The takeovers", body = Vec<schema::Takeover>)))]
 async fn takeovers(
     State(hub): State<Hub>,
@@ -333,12 +333,12 @@ async fn takeovers(
 ///
 /// The answer comes at once. Each step is an event `takeover` with the whole of it; so does `GET` tell.
 #[utoipa::path(post, path = "/api/v1/bridges/{id}/takeovers", tag = "bridges", operation_id = "take_over",
-    params(("id" = schema::BridgePath, Path, description = "The bridge's id")),
+    params(("id" = BridgePath, Path, description = "The bridge's id")),
     request_body = TakeoverOrder,
     responses(
         (status = 202, description = "It has begun", body = schema::Takeover,
             headers(("Location" = String, description = "Its path"))),
-        (status = 409, description = "The bridge is taking over a bulb already", body = ProblemJson, content_type = "application/problem+json")))]
+        (status = 409, description = "The bridge is taking over a bulb already", body = ProblemDocument, content_type = "application/problem+json")))]
 async fn take_over(
     State(hub): State<Hub>,
     BridgePath(id): BridgePath,
@@ -353,8 +353,8 @@ async fn take_over(
 /// One takeover, as far as it has come.
 #[utoipa::path(get, path = "/api/v1/bridges/{id}/takeovers/{takeover}", tag = "bridges", operation_id = "takeover",
     params(
-        ("id" = schema::BridgePath, Path, description = "The bridge's id"),
-        ("takeover" = schema::Id, Path, description = "The takeover's id")),
+        ("id" = BridgePath, Path, description = "The bridge's id"),
+        ("takeover" = Id, Path, description = "The takeover's id")),
     responses((status = 200, description = "The takeover", body = schema::Takeover)))]
 async fn takeover(
     State(hub): State<Hub>,

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use api::{ErrorKind, RequestError};
+use api::{ErrorKind, ImportResponse, RequestError};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -13,11 +13,9 @@ use axum::http::header::CONTENT_LENGTH;
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use jiff::Timestamp;
-use serde::Serialize;
 use tokio::fs::File;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::io::ReaderStream;
-use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -26,8 +24,8 @@ use super::path::PlugPath;
 use super::plugs::view;
 use super::problem::Problem;
 use super::query::Params;
-use super::range::Range;
-use super::{Api, attachment, schema};
+use super::range::{Moment, Range};
+use super::{Api, attachment};
 use crate::hub::Hub;
 use crate::store::csv;
 
@@ -47,7 +45,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(import))
 }
 
-/// A copy of the database, whole and consistent, while everything goes on.
+/// Returns a consistent copy of the database.
 #[utoipa::path(get, path = "/api/v1/hub/backup", tag = "hub", operation_id = "backup",
     responses((status = 200, description = "An SQLite file", body = String, content_type = "application/vnd.sqlite3")))]
 async fn backup(State(api): State<Api>, params: Params) -> Result<Response, Problem> {
@@ -100,13 +98,13 @@ fn stream(file: File, turn: OwnedSemaphorePermit) -> Body {
     )
 }
 
-/// All that is kept of a plug, as CSV: quarters of an hour, minutes and readings, each row as it is kept.
+/// Returns all data of a plug as CSV: quarters of an hour, minutes and readings.
 #[utoipa::path(get, path = "/api/v1/plugs/{mac}/export", tag = "history", operation_id = "export",
     params(
-        ("mac" = schema::MacPath, Path, description = "The plug's MAC"),
-        ("from" = Option<schema::Moment>, Query, description = "The first moment; the beginning unless given"),
-        ("to" = Option<schema::Moment>, Query, description = "The first moment that is no longer in it; a date is meant to its end; now unless given")),
-    responses((status = 200, description = "What is kept", body = String, content_type = "text/csv")))]
+        ("mac" = PlugPath, Path, description = "The plug's MAC"),
+        ("from" = Option<Moment>, Query, description = "The first moment; the beginning unless given"),
+        ("to" = Option<Moment>, Query, description = "The first moment that is no longer in it; a date is meant to its end; now unless given")),
+    responses((status = 200, description = "The data", body = String, content_type = "text/csv")))]
 async fn export(
     State(api): State<Api>,
     PlugPath(plug): PlugPath,
@@ -126,25 +124,16 @@ async fn export(
     Ok((headers, text).into_response())
 }
 
-/// What came of an import.
-#[derive(Debug, Serialize, ToSchema)]
-struct Imported {
-    /// Rows in the file.
-    rows: u64,
-    /// Those that were not there already.
-    new: u64,
-}
-
-/// Takes what was exported, here or by another hub, into a plug's history. What is there already stays as it is.
+/// Imports exported data into a plug's history. Existing rows are kept.
 #[utoipa::path(post, path = "/api/v1/plugs/{mac}/import", tag = "history", operation_id = "import",
-    params(("mac" = schema::MacPath, Path, description = "The plug's MAC")),
+    params(("mac" = PlugPath, Path, description = "The plug's MAC")),
     request_body(content = String, content_type = "text/csv"),
-    responses((status = 200, description = "All of it is in, or nothing", body = Imported)))]
+    responses((status = 200, description = "Everything was imported", body = ImportResponse)))]
 async fn import(
     State(api): State<Api>,
     PlugPath(plug): PlugPath,
     request: Request,
-) -> Result<Json<Imported>, Problem> {
+) -> Result<Json<ImportResponse>, Problem> {
     view(&api.hub, plug)?;
     if Media::of(request.headers()) != Media::Csv {
         return Err(body::unsupported("text/csv"));
@@ -153,7 +142,7 @@ async fn import(
     let bytes = body::read_within(FILE_WAIT, request.into_body(), LONGEST_FILE).await?;
     let imported = csv::import(&**api.hub.store(), plug, &*bytes).await;
     let imported = imported.map_err(|error| RequestError::from(&error))?;
-    Ok(Json(Imported {
+    Ok(Json(ImportResponse {
         rows: imported.rows,
         new: imported.new,
     }))

@@ -7,13 +7,18 @@
     reason = "it edits its own tree, where reading a key that is not there gives null and writing it makes it"
 )]
 
-use api::Collection;
+use api::{
+    Collection, EnergyPeriod, Group, Halted, Id, LastRun, Period, ProblemDocument, Rule,
+    RuleStatus, Schedule, ScheduleStatus, Tariff,
+};
 use serde_json::{Value, json};
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
-use super::problem::{self, ProblemJson};
-use super::schema;
+use super::etag::IfMatch;
+use super::path::{BridgePath, PlugPath};
+use super::problem;
+use super::range::Moment;
 use crate::auth;
 
 pub(super) use collections::paths;
@@ -39,11 +44,11 @@ mod collections;
         (name = "bridges", description = "Hue bridges, and bulbs that they take over"),
         (name = "events", description = "Events as they happen"),
         (name = "hub", description = "The hub itself"),
-        (name = "trust", description = "Tokens, login and password")
+        (name = "trust", description = "Authentication")
     ),
     components(schemas(
-        ProblemJson, schema::Id, schema::Tags, schema::Time, schema::Last, schema::Halted, schema::MacPath, schema::BridgePath, schema::Moment,
-        schema::Duration, schema::By, schema::Group, schema::Schedule, schema::Rule, schema::RuleKind, schema::Tariff, schema::TariffKind
+        EnergyPeriod, Group, Halted, Id, IfMatch, LastRun, Moment, Period, ProblemDocument, Rule, RuleStatus, Schedule, ScheduleStatus,
+        Tariff, BridgePath, PlugPath
     ))
 )]
 struct Whole;
@@ -60,6 +65,12 @@ pub(super) fn base() -> OpenApi {
 /// Makes the description whole: what the routes say of themselves, and what holds for all of them.
 pub(super) fn whole(routes: &OpenApi) -> Value {
     let mut json = serde_json::to_value(routes).unwrap_or_default();
+    flatten(&mut json["components"]["schemas"]);
+    // `deny_unknown_fields` of the type that it is read through.
+    let kinds = json["components"]["schemas"]["When"]["oneOf"].as_array_mut();
+    for kind in kinds.into_iter().flatten() {
+        kind["additionalProperties"] = false.into();
+    }
     for collection in Collection::ALL {
         collections::describe(&mut json["paths"], collection);
         collections::make_schemas(&mut json["components"]["schemas"], collection);
@@ -80,7 +91,87 @@ pub(super) fn whole(routes: &OpenApi) -> Value {
             parameters.into_iter().flatten().for_each(never_null);
         }
     }
+    drop_unused(&mut json);
     json
+}
+
+/// Removes the schemas that nothing refers to: parts of others.
+fn drop_unused(json: &mut Value) {
+    loop {
+        let text = json.to_string();
+        let schemas = json["components"]["schemas"].as_object_mut();
+        let Some(schemas) = schemas else { return };
+        let before = schemas.len();
+        schemas.retain(|name, _| text.contains(&format!("\"#/components/schemas/{name}\"")));
+        if schemas.len() == before {
+            return;
+        }
+    }
+}
+
+/// Writes each schema that is composed of others (a flattened field) as one object, or as one for each kind.
+fn flatten(schemas: &mut Value) {
+    let all = schemas.clone();
+    let schemas = schemas.as_object_mut().into_iter().flatten();
+    for (_, schema) in schemas.filter(|(_, schema)| schema["allOf"].is_array()) {
+        *schema = merged(&all, schema);
+    }
+}
+
+/// Returns one object with the properties of all parts. A part of several kinds makes as many objects.
+fn merged(all: &Value, schema: &Value) -> Value {
+    let parts = schema["allOf"].as_array().into_iter().flatten();
+    let mut kinds = vec![json!({"type": "object", "properties": {}, "required": []})];
+    let description = &schema["description"];
+    for part in parts {
+        let part = resolved(all, part);
+        let variants = part["oneOf"]
+            .as_array()
+            .cloned()
+            .unwrap_or_else(|| vec![part]);
+        let with = |kind: &Value, variant: &Value| {
+            let mut kind = kind.clone();
+            for (name, property) in variant["properties"].as_object().into_iter().flatten() {
+                kind["properties"][name] = property.clone();
+            }
+            if let (Some(required), Some(more)) = (
+                kind["required"].as_array_mut(),
+                variant["required"].as_array(),
+            ) {
+                required.extend(more.iter().cloned());
+            }
+            if variants.len() > 1 {
+                kind["description"] = variant["description"].clone();
+            }
+            kind
+        };
+        kinds = kinds
+            .iter()
+            .flat_map(|kind| variants.iter().map(|variant| with(kind, variant)))
+            .collect();
+    }
+    match kinds.len() {
+        1 => {
+            let mut only = kinds.remove(0);
+            if !description.is_null() {
+                only["description"] = description.clone();
+            }
+            only
+        }
+        _ => json!({"oneOf": kinds, "description": description}),
+    }
+}
+
+/// Returns the schema that a reference leads to, merged.
+fn resolved(all: &Value, schema: &Value) -> Value {
+    let name = schema["$ref"]
+        .as_str()
+        .and_then(|path| path.rsplit('/').next());
+    let schema = name.map_or(schema, |name| &all[name]);
+    match schema["allOf"].is_array() {
+        true => merged(all, schema),
+        false => schema.clone(),
+    }
 }
 
 /// A parameter can be left out, but a path or a header has no way to say null.
@@ -120,7 +211,7 @@ fn errors(path: &str, operation: &mut Value) {
         .map(|(_, response)| response)
     {
         if response["$ref"].is_null() && text(&response["description"]).is_empty() {
-            response["description"] = "As asked for".into();
+            response["description"] = "The result".into();
         }
     }
     let can_be = |status: &str| match status {
@@ -135,7 +226,7 @@ fn errors(path: &str, operation: &mut Value) {
     }
     for (status, name, _) in COMMON.into_iter().filter(|row| can_be(row.0)) {
         let known = &mut operation["responses"][status];
-        if known.is_null() || known["description"] == "As asked for" {
+        if known.is_null() || known["description"] == "The result" {
             *known = json!({"$ref": format!("#/components/responses/{name}")});
         }
     }
@@ -166,7 +257,7 @@ fn text(value: &Value) -> String {
 fn problem(description: &str) -> Value {
     json!({
         "description": description,
-        "content": {problem::CONTENT_TYPE: {"schema": reference("ProblemJson")}},
+        "content": {problem::CONTENT_TYPE: {"schema": reference("ProblemDocument")}},
     })
 }
 

@@ -22,29 +22,6 @@ use super::{Api, describe};
 use crate::documents::HubDocument;
 use crate::hub::Hub;
 
-/// A document that the API serves.
-pub(super) trait Served: HubDocument {
-    /// What the hub adds to its JSON beside the id, each with its schema where it is not null. It is ignored in what comes in,
-    /// so that what was read can be sent back.
-    const ADDED: &[(&str, &str)];
-}
-
-impl Served for Group {
-    const ADDED: &[(&str, &str)] = &[];
-}
-
-impl Served for Schedule {
-    const ADDED: &[(&str, &str)] = &[("next", "Time"), ("last", "Last"), ("halted", "Halted")];
-}
-
-impl Served for Rule {
-    const ADDED: &[(&str, &str)] = &[("last", "Last"), ("halted", "Halted")];
-}
-
-impl Served for Tariff {
-    const ADDED: &[(&str, &str)] = &[];
-}
-
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .merge(collection::<Group>())
@@ -53,18 +30,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .merge(collection::<Tariff>())
 }
 
-/// [`Served::ADDED`] of a collection, for its description.
-pub(super) fn added(collection: Collection) -> &'static [(&'static str, &'static str)] {
-    match collection {
-        Collection::Groups => Group::ADDED,
-        Collection::Schedules => Schedule::ADDED,
-        Collection::Rules => Rule::ADDED,
-        Collection::Tariffs => Tariff::ADDED,
-    }
-}
-
 /// The routes of one collection, with their description.
-fn collection<T: Served>() -> OpenApiRouter<Api> {
+fn collection<T: HubDocument>() -> OpenApiRouter<Api> {
     let all = get(list::<T>).post(create::<T>);
     let each = get(one::<T>)
         .put(replace::<T>)
@@ -76,7 +43,7 @@ fn collection<T: Served>() -> OpenApiRouter<Api> {
         .routes((Vec::new(), each_paths, each))
 }
 
-async fn list<T: Served>(
+async fn list<T: HubDocument>(
     State(hub): State<Hub>,
     params: Params,
 ) -> Result<Json<Vec<DocumentView<T>>>, Problem> {
@@ -85,7 +52,7 @@ async fn list<T: Served>(
     Ok(Json(all.iter().map(|stored| hub.view(stored)).collect()))
 }
 
-async fn create<T: Served>(
+async fn create<T: HubDocument>(
     State(hub): State<Hub>,
     body::Json(mut json): body::Json<Map<String, Value>, PRICES>,
 ) -> Result<Response, Problem> {
@@ -96,7 +63,7 @@ async fn create<T: Served>(
     Ok((StatusCode::CREATED, [(LOCATION, location)], created).into_response())
 }
 
-async fn one<T: Served>(
+async fn one<T: HubDocument>(
     State(hub): State<Hub>,
     DocumentPath(id): DocumentPath,
     if_none_match: IfNoneMatch,
@@ -105,13 +72,14 @@ async fn one<T: Served>(
     params.only(&[])?;
     let stored = T::repository(&hub).one(&id)?;
     // What the hub adds changes without a new revision.
-    if T::ADDED.is_empty() && if_none_match.has(stored.revision) {
+    let is_whole = matches!(T::COLLECTION, Collection::Groups | Collection::Tariffs);
+    if is_whole && if_none_match.has(stored.revision) {
         return Ok(not_modified(stored.revision));
     }
     Ok(tagged(&hub, &stored).into_response())
 }
 
-async fn replace<T: Served>(
+async fn replace<T: HubDocument>(
     State(hub): State<Hub>,
     DocumentPath(id): DocumentPath,
     if_match: IfMatch,
@@ -125,7 +93,7 @@ async fn replace<T: Served>(
     Ok(tagged(&hub, &stored))
 }
 
-async fn change<T: Served>(
+async fn change<T: HubDocument>(
     State(hub): State<Hub>,
     DocumentPath(id): DocumentPath,
     if_match: IfMatch,
@@ -138,7 +106,7 @@ async fn change<T: Served>(
     Ok(tagged(&hub, &stored))
 }
 
-async fn remove<T: Served>(
+async fn remove<T: HubDocument>(
     State(hub): State<Hub>,
     DocumentPath(id): DocumentPath,
     if_match: IfMatch,
@@ -151,7 +119,7 @@ async fn remove<T: Served>(
 }
 
 /// Returns the revision that a change insists on.
-pub(super) fn held<T: Served>(
+pub(super) fn held<T: HubDocument>(
     hub: &Hub,
     id: &Id,
     if_match: &IfMatch,
@@ -166,15 +134,17 @@ pub(super) fn held<T: Served>(
 }
 
 /// Removes what the hub adds from what came in, so that what was read can be sent back.
-fn drop_added<T: Served>(json: &mut Map<String, Value>) {
-    json.remove("id");
-    for (added, _) in T::ADDED {
-        json.remove(*added);
-    }
+fn drop_added<T: HubDocument>(json: &mut Map<String, Value>) {
+    let added: &[&str] = match T::COLLECTION {
+        Collection::Groups | Collection::Tariffs => &["id"],
+        Collection::Rules => &["id", "last", "halted"],
+        Collection::Schedules => &["id", "next", "last", "halted"],
+    };
+    json.retain(|name, _| !added.contains(&name.as_str()));
 }
 
 /// Reads a document from what came in.
-fn read<T: Served>(json: Value) -> Result<T, RequestError> {
+fn read<T: HubDocument>(json: Value) -> Result<T, RequestError> {
     // A number would be taken for the place of a kind in the list of all.
     if json.get("kind").is_some_and(|kind| !kind.is_string()) {
         return Err(RequestError::usage("kind: must be a string").at("kind"));
@@ -192,7 +162,7 @@ fn read<T: Served>(json: Value) -> Result<T, RequestError> {
     }
 }
 
-pub(super) fn tagged<T: Served>(hub: &Hub, stored: &Stored<T>) -> Tagged<DocumentView<T>> {
+pub(super) fn tagged<T: HubDocument>(hub: &Hub, stored: &Stored<T>) -> Tagged<DocumentView<T>> {
     Tagged {
         revision: stored.revision,
         body: hub.view(stored),

@@ -1,6 +1,6 @@
 //! What plugs used and what that cost, by day or month.
 
-use api::{EnergyPeriod, EnergyRow, RequestError, Tariff};
+use api::{EnergyPeriod, EnergyRow, ProblemDocument, RequestError, Tariff};
 use axum::Json;
 use axum::extract::State;
 use hiflying::Mac;
@@ -9,11 +9,12 @@ use jiff::{Timestamp, ToSpan};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::Api;
+use super::path::PlugPath;
 use super::plugs::view;
-use super::problem::{Problem, ProblemJson};
+use super::problem::Problem;
 use super::query::Params;
-use super::range::Range;
-use super::{Api, schema};
+use super::range::{Moment, Range};
 use crate::energy::report;
 use crate::hub::Hub;
 
@@ -30,17 +31,16 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(energy))
 }
 
-/// What adopted plugs used, and what that cost, by period and plug. Without a price `cost` is null; what was paid in two
-/// currencies is two rows.
+/// Returns energy and cost of adopted plugs by period and plug. `cost` is null without a price; two currencies make two rows.
 #[utoipa::path(get, path = "/api/v1/energy", tag = "history", operation_id = "energy",
     params(
-        ("by" = Option<schema::By>, Query, description = "Local days or months; days unless given"),
-        ("from" = Option<schema::Moment>, Query, description = "The first moment; 30 days or 12 months before `to` unless given"),
-        ("to" = Option<schema::Moment>, Query, description = "The first moment that is no longer in it; a date is meant to its end; now unless given"),
-        ("plug" = Option<Vec<schema::MacPath>>, Query, description = "Only these plugs; all unless given")),
+        ("by" = Option<EnergyPeriod>, Query, description = "Local days or months; days unless given"),
+        ("from" = Option<Moment>, Query, description = "The first moment; 30 days or 12 months before `to` unless given"),
+        ("to" = Option<Moment>, Query, description = "The first moment that is no longer in it; a date is meant to its end; now unless given"),
+        ("plug" = Option<Vec<PlugPath>>, Query, description = "Only these plugs; all unless given")),
     responses(
-        (status = 200, description = "The rows", body = Vec<schema::EnergyRow>),
-        (status = 404, description = "There is no such plug", body = ProblemJson, content_type = "application/problem+json")))]
+        (status = 200, description = "The rows", body = Vec<EnergyRow>),
+        (status = 404, description = "No such plug", body = ProblemDocument, content_type = "application/problem+json")))]
 async fn energy(State(hub): State<Hub>, params: Params) -> Result<Json<Vec<EnergyRow>>, Problem> {
     params.only(&["by", "from", "to", "plug"])?;
     let zone = &hub.clock().timezone;

@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::problem::Problem;
 
@@ -29,16 +30,17 @@ struct Tag {
     revision: Option<u64>,
 }
 
-/// The revision that an edit was made on, if it says so.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The revisions that a change applies to, as they stand in headers, or any.
+#[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
+#[schema(
+    as = Tags,
+    value_type = String,
+    pattern = r#"^(\*|(W/)?"[0-9]{1,9}"(, (W/)?"[0-9]{1,9}"){0,3})$"#,
+    examples("\"3\"")
+)]
 pub(crate) struct IfMatch(Option<Tags>);
 
 impl IfMatch {
-    /// Tells whether the request does not insist on a revision.
-    pub(crate) fn is_absent(&self) -> bool {
-        matches!(self.0, None | Some(Tags::Any))
-    }
-
     /// Returns the revision to insist on, given the present one. `what` names the thing.
     ///
     /// The present revision is looked up first and checked again by whoever makes the change.

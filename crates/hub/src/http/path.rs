@@ -7,19 +7,27 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use hiflying::Mac;
 use hue::BridgeId;
+use utoipa::ToSchema;
 
 use super::problem::Problem;
 
-/// The plug that the path names: twelve hex digits, any case, with or without separators.
-#[derive(Debug, Clone, Copy)]
+/// A plug in a path: twelve hex digits in any case, with or without separators.
+#[derive(Debug, Clone, Copy, ToSchema)]
+#[schema(
+    as = MacPath,
+    value_type = String,
+    pattern = "^([0-9A-Fa-f]{12}|([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2})$",
+    examples("accf23123456")
+)]
 pub(crate) struct PlugPath(pub(crate) Mac);
 
 /// The document that the path names.
 #[derive(Debug, Clone)]
 pub(crate) struct DocumentPath(pub(crate) Id);
 
-/// The bridge that the path names: sixteen hex digits, any case.
-#[derive(Debug, Clone)]
+/// A Hue bridge in a path: 16 hex digits in any case.
+#[derive(Debug, Clone, ToSchema)]
+#[schema(value_type = String, pattern = "^[0-9A-Fa-f]{16}$", examples("001788fffe010203"))]
 pub(crate) struct BridgePath(pub(crate) BridgeId);
 
 /// A takeover of a bridge.

@@ -2,13 +2,11 @@
 //!
 //! What led to an error stays in the log; here is only what the one who asked may read.
 
-use api::{ErrorKind, RequestError};
+use api::{ErrorKind, ProblemDocument, RequestError};
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
 
 /// The content type of errors.
 pub const CONTENT_TYPE: &str = "application/problem+json";
@@ -24,25 +22,6 @@ struct Parts {
     error: RequestError,
     more: Map<String, Value>,
     headers: HeaderMap,
-}
-
-/// The JSON of an error.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct ProblemJson {
-    /// The status in words.
-    pub title: String,
-    /// The HTTP status.
-    pub status: u16,
-    /// The kind of the error, for programs.
-    pub kind: ErrorKind,
-    /// One sentence that names the thing.
-    pub detail: String,
-    /// What can be done about it.
-    #[schema(required)]
-    pub hint: Option<String>,
-    /// Which field of the input is meant.
-    #[schema(required)]
-    pub field: Option<String>,
 }
 
 impl Problem {
@@ -121,7 +100,7 @@ impl IntoResponse for Problem {
             more,
             headers: further,
         } = *self.0;
-        let json = ProblemJson {
+        let json = ProblemDocument {
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
             status: status.as_u16(),
             kind: error.kind(),

@@ -2,10 +2,14 @@
 //!
 //! Pure: now and the time zone are parameters.
 
+use std::str::FromStr;
+
 use api::{Period, RequestError, excerpt};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::query::Params;
 use crate::store::HistoryStep;
@@ -150,6 +154,17 @@ fn whole_seconds(step: Period) -> Result<i64, RequestError> {
     Ok(seconds)
 }
 
+/// A moment between 1970 and 2200: RFC 3339, or a local date with or without a time.
+#[derive(Debug)]
+pub(crate) enum Moment {
+    /// An instant.
+    Instant(Timestamp),
+    /// A local date and time.
+    Local(DateTime),
+    /// A local day as a whole.
+    Day(Date),
+}
+
 /// Which end of a local day a bare date means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Edge {
@@ -157,19 +172,44 @@ enum Edge {
     End,
 }
 
-/// Reads a moment: RFC 3339, a local date and time, or a local date, which is meant as a whole.
-fn moment(name: &str, text: &str, zone: &TimeZone, edge: Edge) -> Result<Timestamp, RequestError> {
-    if !text.contains(['T', 't', ' ', ':'])
-        && let Ok(date) = text.parse::<Date>()
-    {
-        return day(name, date, zone, edge);
+impl PartialSchema for Moment {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some(
+                "A moment between 1970 and 2200: RFC 3339, or a local date with or without a time.",
+            ))
+            .pattern(Some(r"^(19[7-9][0-9]|20[0-9]{2}|21[0-9]{2})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(T([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9])?)?)?$"))
+            // One that can stand at both ends.
+            .examples(["2026-11-22"])
+            .into()
     }
-    let moment = match text.parse::<Timestamp>() {
-        Ok(moment) => moment,
-        Err(_) => {
-            let time: DateTime = text.parse().map_err(|_| unreadable(name, text))?;
-            zone.to_timestamp(time).map_err(|_| outside(name))?
+}
+
+impl ToSchema for Moment {}
+
+impl FromStr for Moment {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if !text.contains(['T', 't', ' ', ':'])
+            && let Ok(date) = text.parse()
+        {
+            return Ok(Self::Day(date));
         }
+        let instant = text.parse().map(Self::Instant);
+        instant
+            .or_else(|_| text.parse().map(Self::Local))
+            .map_err(drop)
+    }
+}
+
+/// Reads one end of a range.
+fn moment(name: &str, text: &str, zone: &TimeZone, edge: Edge) -> Result<Timestamp, RequestError> {
+    let moment = match text.parse().map_err(|()| unreadable(name, text))? {
+        Moment::Day(date) => return day(name, date, zone, edge),
+        Moment::Instant(moment) => moment,
+        Moment::Local(time) => zone.to_timestamp(time).map_err(|_| outside(name))?,
     };
     if moment < Timestamp::UNIX_EPOCH || moment.as_second() >= END {
         return Err(outside(name));

@@ -4,11 +4,5 @@
 #![expect(dead_code, reason = "schemas are described, never made")]
 
 mod bridges;
-mod documents;
-mod plugs;
-mod texts;
 
 pub(super) use bridges::*;
-pub(super) use documents::*;
-pub(super) use plugs::*;
-pub(super) use texts::*;

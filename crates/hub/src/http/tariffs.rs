@@ -1,36 +1,38 @@
 //! Prices by the hour, put into a tariff as they become known.
 
-use api::{HourPrices, RequestError, Tariff, TariffKind, TariffView};
+use api::{
+    HourPrice, HourPrices, Id, ProblemDocument, RequestError, Tariff, TariffKind, TariffView,
+};
 use axum::extract::{Request, State};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::Api;
 use super::body::{self, Media, PRICES};
 use super::documents::{held, tagged};
 use super::etag::{IfMatch, Tagged};
 use super::path::DocumentPath;
-use super::problem::{Problem, ProblemJson};
+use super::problem::Problem;
 use super::query::Params;
-use super::{Api, schema};
 use crate::hub::Hub;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(put_prices))
 }
 
-/// Puts prices into a tariff of the kind `hourly`. Those that it has for other times stay, unless `replace` is given.
+/// Adds prices to a tariff of the kind `hourly`. Its prices for other times are kept, unless `replace` is given.
 ///
 /// As JSON a list of `{"t","price"}`; as CSV the columns `time,price`, with times in RFC 3339 or local.
 #[utoipa::path(put, path = "/api/v1/tariffs/{id}/prices", tag = "tariffs", operation_id = "put_prices",
     params(
-        ("id" = schema::Id, Path, description = "The tariff's id"),
-        ("replace" = Option<bool>, Query, description = "Drop the prices that it has"),
-        ("If-Match" = Option<schema::Tags>, Header, description = "Revision that the change is based on")),
-    request_body(content((Vec<schema::HourPrice> = "application/json"), (String = "text/csv"))),
+        ("id" = Id, Path, description = "The tariff's id"),
+        ("replace" = Option<bool>, Query, description = "Remove the prices that it has"),
+        ("If-Match" = Option<IfMatch>, Header, description = "Revision that the change is based on")),
+    request_body(content((Vec<HourPrice> = "application/json"), (String = "text/csv"))),
     responses(
-        (status = 200, description = "The tariff as it is now", body = schema::Tariff,
+        (status = 200, description = "The updated tariff", body = ref("#/components/schemas/Tariff"),
             headers(("ETag" = String, description = "Its new revision"))),
-        (status = 409, description = "The tariff is of another kind", body = ProblemJson, content_type = "application/problem+json")))]
+        (status = 409, description = "The tariff is of another kind", body = ProblemDocument, content_type = "application/problem+json")))]
 async fn put_prices(
     State(hub): State<Hub>,
     DocumentPath(id): DocumentPath,

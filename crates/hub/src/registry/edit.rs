@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{ErrorKind, Event, FoundPlug, PlugSettings, PlugView, RequestError, check_name};
+use api::{ErrorKind, Event, FoundPlug, Name, PlugSettings, PlugView, RequestError};
 use futures_util::StreamExt;
 use hiflying::Mac;
 use jiff::Timestamp;
@@ -72,7 +72,8 @@ impl Registry {
             inner.check_plug_name(name, mac)?;
         }
         if let Some(room) = &after.room {
-            check_name(room).map_err(|error| error.at("room"))?;
+            room.parse::<Name>()
+                .map_err(|problem| RequestError::usage(problem).at("room"))?;
         }
         if after.metering != before.metering && !entry.has_meter {
             return Err(no_meter(mac).at("metering"));
@@ -259,7 +260,8 @@ impl RegistryState {
 
     /// Says what is wrong with the name of a plug; `own` may have it already.
     fn check_plug_name(&self, name: &str, own: Mac) -> Result<(), RequestError> {
-        check_name(name)?;
+        name.parse::<Name>()
+            .map_err(|problem| RequestError::usage(problem).at("name"))?;
         let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
         if is_number || name.parse::<Mac>().is_ok() || name.parse::<Ipv4Addr>().is_ok() {
             let message = "a name cannot look like a MAC, a serial number or an address";

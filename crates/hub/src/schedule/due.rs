@@ -96,7 +96,9 @@ impl<'a> Times<'a> {
                 days,
                 place: clock.place()?,
             },
-            When::At { .. } | When::Once(_) | When::Cron(_) => What::Calendar(&schedule.when),
+            When::At { .. } | When::Once { .. } | When::Cron { .. } => {
+                What::Calendar(&schedule.when)
+            }
         };
         let window = schedule.random.map_or(Duration::ZERO, Period::get);
         Ok(Self {
@@ -227,8 +229,8 @@ fn next_local(when: &When, after: DateTime) -> Option<DateTime> {
                 .map(|day| day.to_datetime(at.get()));
             times.find(|time| *time > after)
         }
-        When::Once(once) => Some(once.get()).filter(|once| *once > after),
-        When::Cron(cron) => cron.after(after),
+        When::Once { once } => Some(once.get()).filter(|once| *once > after),
+        When::Cron { cron } => cron.after(after),
         When::Sun { .. } => None,
     }
 }

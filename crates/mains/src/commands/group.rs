@@ -123,7 +123,10 @@ async fn dispatch(context: &Context, command: GroupCommand) -> Outcome {
         }
         GroupCommand::Add(args) => {
             let plugs = documents.names.find_plugs(&args.plugs)?;
-            let name = args.name;
+            let name = args
+                .name
+                .parse()
+                .map_err(|problem: String| Failure::usage(problem))?;
             documents.create(&Group { name, plugs }).await
         }
         GroupCommand::Edit(args) => documents.edit::<Group, _>(&args).await,

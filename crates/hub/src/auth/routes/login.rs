@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use api::{ErrorKind, RequestError};
+use api::{ErrorKind, ProblemDocument, RequestError};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, Query, State};
@@ -18,7 +18,7 @@ use super::super::middleware::{CalledHost, Caller, unauthenticated};
 use super::super::sessions::LoginOrigin;
 use super::super::{AccessControl, Credential, REQUESTED_LINK_LIFETIME, pages, password};
 use super::{Input, MAX_BODY_BYTES, not_allowed};
-use crate::http::problem::{Problem, ProblemJson};
+use crate::http::problem::Problem;
 use crate::server::PeerAddresses;
 
 #[derive(Debug, Deserialize)]
@@ -33,7 +33,7 @@ pub(super) struct LinkQuery {
     ("token" = String, Query, description = "The token of the link; it works once"),
 ), security(()), responses(
     (status = 303, description = "Logged in"),
-    (status = 401, description = "The link was used or has expired", body = ProblemJson, content_type = "application/problem+json"),
+    (status = 401, description = "The link was used or has expired", body = ProblemDocument, content_type = "application/problem+json"),
 ))]
 pub(super) async fn follow_link(
     State(auth): State<AccessControl>,
@@ -73,8 +73,8 @@ pub(super) struct Login {
 /// Log a browser in by the password
 #[utoipa::path(post, path = "/api/v1/login", tag = "trust", security(()), request_body = Login, responses(
     (status = 204, description = "Logged in; the session is in a cookie"),
-    (status = 401, description = "The password is wrong, or none is set", body = ProblemJson, content_type = "application/problem+json"),
-    (status = 429, description = "Too many attempts; `Retry-After` has the time until the next", body = ProblemJson, content_type = "application/problem+json"),
+    (status = 401, description = "The password is wrong, or none is set", body = ProblemDocument, content_type = "application/problem+json"),
+    (status = 429, description = "Too many attempts; `Retry-After` has the time until the next", body = ProblemDocument, content_type = "application/problem+json"),
 ))]
 pub(super) async fn log_in(
     State(auth): State<AccessControl>,

@@ -1,6 +1,6 @@
 //! Setting the password.
 
-use api::{ErrorKind, RequestError};
+use api::{ErrorKind, ProblemDocument, RequestError};
 use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer};
@@ -11,7 +11,7 @@ use super::super::sessions::LoginOrigin;
 use super::super::{AccessControl, Credential, check_listen, password, settings};
 use super::login::remote;
 use super::{Input, MAX_BODY_BYTES};
-use crate::http::problem::{Problem, ProblemJson};
+use crate::http::problem::Problem;
 use crate::server::PeerAddresses;
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -36,9 +36,9 @@ fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Credent
 /// All other browsers are logged out.
 #[utoipa::path(put, path = "/api/v1/password", tag = "trust", request_body = NewPassword, responses(
     (status = 204, description = "Set or removed"),
-    (status = 403, description = "The current password is wrong", body = ProblemJson, content_type = "application/problem+json"),
-    (status = 409, description = "A hub that is reachable from other machines needs a password", body = ProblemJson, content_type = "application/problem+json"),
-    (status = 429, body = ProblemJson, content_type = "application/problem+json"),
+    (status = 403, description = "The current password is wrong", body = ProblemDocument, content_type = "application/problem+json"),
+    (status = 409, description = "A hub that is reachable from other machines needs a password", body = ProblemDocument, content_type = "application/problem+json"),
+    (status = 429, body = ProblemDocument, content_type = "application/problem+json"),
 ))]
 pub(super) async fn set_password(
     State(auth): State<AccessControl>,

@@ -1,6 +1,6 @@
 //! Lists, makes and revokes tokens.
 
-use api::{RequestError, excerpt};
+use api::{ProblemDocument, RequestError, excerpt};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -14,7 +14,7 @@ use super::super::sessions::LoginOrigin;
 use super::super::tokens::TokenInfo;
 use super::super::{AccessControl, Credential, admin};
 use super::{Input, MAX_BODY_BYTES};
-use crate::http::problem::{Problem, ProblemJson};
+use crate::http::problem::Problem;
 
 /// List the tokens
 #[utoipa::path(get, path = "/api/v1/tokens", tag = "trust", responses(
@@ -43,7 +43,7 @@ pub(super) struct MadeToken {
 /// Make a token
 #[utoipa::path(post, path = "/api/v1/tokens", tag = "trust", request_body = NewToken, responses(
     (status = 201, description = "Made; the token itself is shown only once", body = MadeToken),
-    (status = 409, description = "The name is taken, or there are too many tokens", body = ProblemJson, content_type = "application/problem+json"),
+    (status = 409, description = "The name is taken, or there are too many tokens", body = ProblemDocument, content_type = "application/problem+json"),
 ))]
 pub(super) async fn make_token(
     State(auth): State<AccessControl>,

@@ -5,7 +5,6 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::path::{PathItem, Paths};
 
 use super::{problem, reference};
-use crate::http::documents;
 
 /// Returns the paths of a collection, for the router; what they do is described by [`describe`].
 pub(crate) fn paths(collection: Collection) -> [Paths; 2] {
@@ -53,12 +52,12 @@ pub(super) fn describe(paths: &mut Value, collection: Collection) {
     let if_match = json!({"name": "If-Match", "in": "header", "schema": reference("Tags"),
         "description": "Revision that the change is based on"});
     let taken = problem(&format!(
-        "Another {singular} has that name, or there is no room for more"
+        "The name is taken, or the maximum number is reached"
     ));
 
     let all = json!({"type": "array", "items": reference(name)});
-    let mut create = json!({"tags": [plural], "operationId": format!("create_{singular}"), "summary": format!("Makes a {singular}."),
-        "requestBody": body, "responses": tagged("201", "It is made", true)});
+    let mut create = json!({"tags": [plural], "operationId": format!("create_{singular}"), "summary": format!("Creates a {singular}."),
+        "requestBody": body, "responses": tagged("201", &format!("The created {singular}"), true)});
     let id_of_it = json!({"id": "$response.body#/id"});
     create["responses"]["201"]["links"] = ["", "replace_", "change_", "remove_"]
         .into_iter()
@@ -71,26 +70,25 @@ pub(super) fn describe(paths: &mut Value, collection: Collection) {
         .collect();
     create["responses"]["409"] = taken.clone();
     paths[format!("/api/v1/{plural}")] = json!({
-        "get": {"tags": [plural], "operationId": plural, "summary": format!("All {plural}, by name."),
-            "responses": {"200": {"description": "All of them", "content": {"application/json": {"schema": all}}}}},
+        "get": {"tags": [plural], "operationId": plural, "summary": format!("Lists all {plural} by name."),
+            "responses": {"200": {"description": &format!("All {plural}"), "content": {"application/json": {"schema": all}}}}},
         "post": create,
     });
 
-    let mut one = json!({"tags": [plural], "operationId": singular, "summary": format!("One {singular}."),
-        "parameters": [id], "responses": tagged("200", "It", false)});
-    if documents::added(collection).is_empty() {
+    let mut one = json!({"tags": [plural], "operationId": singular, "summary": format!("Returns a {singular}."),
+        "parameters": [id], "responses": tagged("200", &format!("The {singular}"), false)});
+    if matches!(collection, Collection::Groups | Collection::Tariffs) {
         let parameters = one["parameters"].as_array_mut();
         parameters.into_iter().for_each(|parameters| {
             parameters.push(
                 json!({"name": "If-None-Match", "in": "header", "schema": reference("Tags"),
-                "description": "The revision that is known already"}),
+                "description": "Revision that the client has"}),
             );
         });
-        one["responses"]["304"] =
-            json!({"description": "It is the revision that is known already"});
+        one["responses"]["304"] = json!({"description": "The client has this revision"});
     }
     let mut replace = json!({"tags": [plural], "operationId": format!("replace_{singular}"),
-        "summary": format!("Puts another {singular} in its place. What the hub adds is ignored, so that what was read can be sent back."),
+        "summary": format!("Replaces a {singular}. Fields that the hub adds are ignored, so that a response can be sent back."),
         "parameters": [id, if_match], "requestBody": body, "responses": tagged("200", &format!("The updated {singular}"), false)});
     replace["responses"]["409"] = taken.clone();
     let mut change = json!({"tags": [plural], "operationId": format!("change_{singular}"),
@@ -99,79 +97,62 @@ pub(super) fn describe(paths: &mut Value, collection: Collection) {
         "requestBody": {"required": true, "content": {"application/json": {"schema": {"type": "object"}}}}});
     change["responses"]["409"] = taken;
     let remove = json!({"tags": [plural], "operationId": format!("remove_{singular}"), "summary": format!("Removes a {singular}."),
-        "parameters": [id, if_match], "responses": {"204": {"description": "It is gone"}}});
+        "parameters": [id, if_match], "responses": {"204": {"description": &format!("The {singular} is removed")}}});
     paths[format!("/api/v1/{plural}/{{id}}")] =
         json!({"get": one, "put": replace, "patch": change, "delete": remove});
 }
 
-/// Makes the two schemas of a collection: of what is sent in, and of what is answered.
+/// Makes the schema of what is answered from that of the input: with the id, and what the hub adds.
 pub(super) fn make_schemas(schemas: &mut Value, collection: Collection) {
     let name = schema_name(collection);
-    let base = schemas[name].take();
-    let variants = schemas[format!("{name}Kind")].take();
-    let variants: Vec<Value> = match variants["oneOf"].as_array() {
-        Some(variants) => variants
-            .iter()
-            .map(|variant| merged(&base, variant))
-            .collect(),
-        None => vec![base],
+    let base = schemas[format!("{name}Input")].take();
+    let status = match collection {
+        Collection::Schedules => schemas["ScheduleStatus"]["properties"].take(),
+        Collection::Rules => schemas["RuleStatus"]["properties"].take(),
+        Collection::Groups | Collection::Tariffs => Value::Null,
     };
-    let added = added(collection);
-    let input = variants
-        .iter()
-        .map(|variant| input(variant, &added))
-        .collect();
-    let answer = variants
-        .iter()
-        .map(|variant| answer(variant, &added))
-        .collect();
-    schemas[format!("{name}Input")] = one_of(input);
-    schemas[name] = one_of(answer);
-    if let Some(schemas) = schemas.as_object_mut() {
-        schemas.remove(&format!("{name}Kind"));
-    }
-}
-
-fn one_of(mut schemas: Vec<Value>) -> Value {
-    match schemas.len() {
-        1 => schemas.remove(0),
-        _ => json!({"oneOf": schemas}),
-    }
-}
-
-/// Puts the fields of two objects together; what is said of the whole is the second's.
-fn merged(base: &Value, variant: &Value) -> Value {
-    let mut whole = variant.clone();
-    let mut properties = base["properties"].as_object().cloned().unwrap_or_default();
-    properties.extend(
-        variant["properties"]
-            .as_object()
-            .cloned()
-            .unwrap_or_default(),
-    );
-    whole["properties"] = Value::Object(properties);
-    let required = [base, variant].map(|object| object["required"].as_array().cloned());
-    whole["required"] = required.into_iter().flatten().flatten().collect();
-    whole
-}
-
-/// What the hub adds to a document's JSON.
-fn added(collection: Collection) -> Map<String, Value> {
-    let nullable = |schema: &str| json!({"oneOf": [{"type": "null"}, reference(schema)]});
-    let others = documents::added(collection).iter();
-    let others = others.map(|(name, schema)| ((*name).to_owned(), nullable(schema)));
-    let id = ("id".to_owned(), reference("Id"));
-    std::iter::once(id).chain(others).collect()
+    let mut added = status.as_object().cloned().unwrap_or_default();
+    added.insert("id".to_owned(), reference("Id"));
+    let each = |change: &dyn Fn(&Value) -> Value| match base["oneOf"].as_array() {
+        Some(kinds) => {
+            let mut schema = base.clone();
+            schema["oneOf"] = kinds.iter().map(change).collect();
+            schema
+        }
+        None => change(&base),
+    };
+    schemas[format!("{name}Input")] = each(&|schema| input(schema, &added));
+    schemas[name] = each(&|schema| answer(schema, &added));
 }
 
 /// What is sent in: nothing that is unknown, and what the hub adds is ignored.
 fn input(schema: &Value, added: &Map<String, Value>) -> Value {
     let mut input = schema.clone();
     for name in added.keys() {
-        input["properties"][name] = json!({"description": "Ignored; it is the hub's"});
+        input["properties"][name] = json!({"description": "Ignored; added by the hub"});
     }
     input["additionalProperties"] = false.into();
+    accept_any_mac(&mut input);
     input
+}
+
+/// A MAC has one spelling in responses, and two in what is sent in.
+fn accept_any_mac(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            if object.get("$ref") == reference("Mac").get("$ref") {
+                object.extend(
+                    reference("MacPath")
+                        .as_object()
+                        .cloned()
+                        .unwrap_or_default(),
+                );
+            }
+            object.values_mut().for_each(accept_any_mac);
+        }
+        Value::Array(values) => values.iter_mut().for_each(accept_any_mac),
+        _ => {}
+    }
 }
 
 /// What is answered: every field, and what the hub adds.

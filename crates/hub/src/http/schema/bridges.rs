@@ -1,9 +1,17 @@
 //! Hue bridges: their lights, and takeovers of bulbs.
 
-use api::ErrorDocument;
+use api::{ErrorDocument, Id};
 use utoipa::ToSchema;
 
-use super::texts::{BridgeId, Id, Time};
+/// A Hue bridge.
+#[derive(ToSchema)]
+#[schema(pattern = "^[0-9a-f]{16}$", examples("001788fffe010203"))]
+pub(crate) struct BridgeId(String);
+
+/// A time in UTC.
+#[derive(ToSchema)]
+#[schema(format = "date-time", examples("2026-11-22T12:00:00Z"))]
+pub(crate) struct Time(String);
 
 /// How a bridge is made to take over a bulb.
 #[derive(ToSchema)]

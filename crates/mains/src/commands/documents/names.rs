@@ -24,7 +24,7 @@ impl Names for HubNames {
 
     fn group_name(&self, group: &Id) -> Option<String> {
         let view = self.groups.iter().find(|view| view.id == *group);
-        view.map(|view| view.document.name.clone())
+        view.map(|view| view.document.name.to_string())
     }
 }
 
@@ -95,7 +95,7 @@ impl HubNames {
             (Some(plug), None) => Ok(SwitchTarget::Plug(plug)),
             (None, Some(group)) => Ok(SwitchTarget::Group(group.id.clone())),
             (None, None) => {
-                let groups = self.groups.iter().map(|view| view.document.name.as_str());
+                let groups = self.groups.iter().map(|view| &*view.document.name);
                 Err(self.unknown(text, "plug or group", self.plug_names().chain(groups)))
             }
         }

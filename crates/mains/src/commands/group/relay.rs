@@ -1,6 +1,6 @@
 //! `mains group on`, `off` and `toggle`: switching every plug of a group.
 
-use api::client::GroupRelay;
+use api::GroupRelay;
 use api::text::Names;
 use api::{Group, RelayCommand};
 use plugs::RelayState;

@@ -1,0 +1,79 @@
+//! Names that people give.
+
+use std::fmt;
+use std::ops::Deref;
+use std::str::FromStr;
+
+use crate::json::json_is_text;
+
+/// Maximum length of a name in characters.
+const MAX_LENGTH: usize = 64;
+
+/// The name of a plug, a room, a group, a schedule, …
+///
+/// Every script is allowed; control characters and spaces at its ends are not.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(String);
+
+impl Deref for Name {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> Self {
+        name.0
+    }
+}
+
+impl FromStr for Name {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let problem = if text.trim().is_empty() {
+            "a name cannot be empty".to_owned()
+        } else if text.trim() != text {
+            "a name cannot begin or end with a space".to_owned()
+        } else if text.chars().any(char::is_control) {
+            "a name cannot have control characters".to_owned()
+        } else if text.chars().count() > MAX_LENGTH {
+            format!("a name has at most {MAX_LENGTH} characters")
+        } else {
+            return Ok(Self(text.to_owned()));
+        };
+        Err(problem)
+    }
+}
+
+json_is_text!(
+    Name,
+    "A name in any script, without control characters or spaces at its ends.",
+    r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?$",
+    ["kitchen"],
+    1..=64
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_every_script() {
+        for name in ["kitchen", "Küche", "台所", "مطبخ", "кухня", "🍳", "a b"] {
+            assert_eq!(&*name.parse::<Name>().unwrap(), name);
+        }
+        let long = "x".repeat(65);
+        for name in ["", " ", "a ", "\ta", "a\nb", "\u{0}", "a\u{7f}b", &long] {
+            assert!(name.parse::<Name>().is_err(), "{name:?}");
+        }
+    }
+}
