@@ -24,7 +24,7 @@ const MAX_FILE_LEN: u64 = 64 * 1024 * 1024;
     subcommand_value_name = "WHAT",
     subcommand_help_heading = "What",
     after_long_help = "\
-The hub (`mains serve`) calculates costs by its tariffs; `mains energy` shows them. NAME is a tariff's name or id. TariffKind are \
+The hub (`mains serve`) calculates costs by its tariffs; `mains energy` shows them. NAME is a tariff's name or id. Prices are \
 per kilowatt-hour, in any currency. A tariff for certain plugs takes precedence over one for all plugs; of several, the one \
 that came into force last applies.
 
@@ -57,7 +57,7 @@ enum TariffCommand {
     #[command(after_long_help = EDIT_HELP)]
     Edit(Box<EditArgs<TariffOptions>>),
     /// Import hourly prices from a file
-    TariffKind(TariffPricesArgs),
+    Prices(TariffPricesArgs),
     /// Remove a tariff
     Remove(DocumentName),
 }
@@ -134,7 +134,7 @@ async fn dispatch(context: &Context, command: TariffCommand) -> Outcome {
             documents.create(&tariff).await
         }
         TariffCommand::Edit(args) => documents.edit::<Tariff, _>(&args).await,
-        TariffCommand::TariffKind(args) => prices(&documents, args).await,
+        TariffCommand::Prices(args) => prices(&documents, args).await,
         TariffCommand::Remove(tariff) => documents.remove::<Tariff>(&tariff).await,
     }
 }
