@@ -7,6 +7,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use api::ErrorChain;
 pub use api::ErrorKind as Kind;
 use api::client::{ClientError, Refusal};
 use hiflying::net::BindError;
@@ -181,7 +182,7 @@ impl From<ClientError> for Failure {
                 "is this the address of a hub of the same version? `mains serve` prints its address",
             ),
             ClientError::Unreachable { url, source }
-                if url.is_https() && format!("{source:?}").contains("certificate") =>
+                if url.is_https() && ErrorChain(source).to_string().contains("certificate") =>
             {
                 Some(
                     "set `ca_file` in [hub] of the configuration (or MAINS_HUB_CA_FILE) to the certificate file to trust",
