@@ -3,7 +3,6 @@
 use hue::net::FoundBridge;
 use hue::{Address, Light, NewLight};
 use serde::Serialize;
-use serde_json::json;
 
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
@@ -125,9 +124,14 @@ pub(super) fn failed_result(
     if !context.ui.is_json() {
         return Err(failure);
     }
-    let mut document = json!(result);
-    document["error"] = json!(failure);
-    context.ui.document(&document)?;
+    #[derive(Serialize)]
+    struct FailedResult<'a, T> {
+        #[serde(flatten)]
+        result: &'a T,
+        error: &'a Failure,
+    }
+    let error = &failure;
+    context.ui.document(&FailedResult { result, error })?;
     Ok(Exit::with(failure.kind()))
 }
 

@@ -1,8 +1,9 @@
 //! The output of `mains watch`: JSON lines, lines for people, or a picture on the terminal.
 
 use jiff::Timestamp;
-use plugs::{Capability, Plug, Reading, families};
-use serde_json::json;
+use plugs::{Capability, Plug, Reading, RelayState, families};
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::board::{Board, figures};
 use super::news::News;
@@ -16,6 +17,14 @@ enum WatchForm<'a> {
     Json,
     Lines(Growing<'a, 5>),
     Picture(Screen),
+}
+
+/// A reading as a line of JSON, with the relay beside it.
+#[derive(Serialize)]
+struct JsonLine<'a> {
+    #[serde(flatten)]
+    reading: &'a Value,
+    relay: Option<RelayState>,
 }
 
 /// The output of news.
@@ -63,9 +72,11 @@ impl<'a> WatchView<'a> {
                 fresh: true,
             } => match &mut self.form {
                 WatchForm::Json => {
-                    let mut line = json.clone();
-                    line["relay"] = json!(self.board.relay(reading.plug));
-                    self.ui.document(&line)
+                    let relay = self.board.relay(reading.plug);
+                    self.ui.document(&JsonLine {
+                        reading: json,
+                        relay,
+                    })
                 }
                 WatchForm::Lines(table) => table.row(&line(reading, self.board.name(reading.plug))),
                 WatchForm::Picture(_) => Ok(()),
