@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(failure.kind(), Kind::Usage);
         for (text, word) in [
             ("--at 7:00 --offset 5m", "--offset"),
-            ("--cron x --days mon", "--days"),
+            ("--cron @daily --days mon", "--days"),
             ("--at 7:00 --sun sunset", "--sun"),
             ("--action blink", "--action"),
         ] {

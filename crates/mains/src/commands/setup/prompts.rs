@@ -105,7 +105,7 @@ mod tests {
             [
                 "Home  90 %  WPAPSKWPA2PSK/AES",
                 "Caf\u{e9}  74 %  open",
-                "New  10 %  of a kind that the plug cannot join",
+                "New  10 %  not supported by the plug",
             ]
         );
     }
