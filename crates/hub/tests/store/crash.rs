@@ -118,18 +118,25 @@ fn start(file: &Path, from: u64) -> Child {
         .unwrap()
 }
 
-/// Lets the writer write for a while, kills it, and returns the last number that was acknowledged.
-fn round(file: &Path, from: u64, killed_after: Duration) -> Option<u64> {
+/// Starts a writer, kills it some time after its start or after its first write, and returns the last number that was acknowledged.
+fn round(file: &Path, from: u64, is_writing: bool, killed_after: Duration) -> Option<u64> {
     let mut writer = start(file, from);
     let lines = BufReader::new(writer.stdout.take().unwrap()).lines();
+    let (first, has_begun) = std::sync::mpsc::channel();
     // What was acknowledged is in the pipe, whatever happens to the writer.
     let reader = std::thread::spawn(move || {
         let numbers = lines.map_while(Result::ok).filter_map(|line| {
             let number = line.strip_prefix("ack ")?;
+            // Nobody waits for the second.
+            let _ = first.send(());
             number.parse().ok()
         });
         numbers.last()
     });
+    if is_writing {
+        // However slow the machine is, this writer writes.
+        let _ = has_begun.recv_timeout(Duration::from_secs(30));
+    }
     std::thread::sleep(killed_after);
     // On Unix this is SIGKILL.
     writer.kill().unwrap();
@@ -224,8 +231,11 @@ fn nothing_acknowledged_is_lost() {
     let (mut acknowledged, mut cut_off) = (0, 0);
     let begun = Instant::now();
     for number in 0..ROUNDS {
-        let killed_after = Duration::from_millis(fastrand::u64(20..120));
-        let last = round(&file, acknowledged + 1, killed_after).unwrap_or(acknowledged);
+        // Every other one is killed at any time of its life, the opening of the file included.
+        let is_writing = number % 2 == 0;
+        let killed_after = Duration::from_millis(fastrand::u64(0..100));
+        let next = acknowledged + 1;
+        let last = round(&file, next, is_writing, killed_after).unwrap_or(acknowledged);
         let newest = runtime.block_on(check(&file, last));
         if newest > last {
             cut_off += 1;
