@@ -284,7 +284,7 @@ impl Join {
     fn handle_lost(&mut self, now: Instant) {
         match &self.stage {
             JoinStage::Opening => {
-                self.finish_failed(now, JoinError::NoReply, ModuleState::Untouched)
+                self.finish_failed(now, JoinError::NoReply, ModuleState::Untouched);
             }
             JoinStage::Returning(..) | JoinStage::Reopening(_) => self.not_returned(now),
             // The command in flight has failed with it.

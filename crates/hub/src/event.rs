@@ -56,7 +56,6 @@ pub struct PublishedEvent {
 
 impl PublishedEvent {
     /// Returns the data as JSON text; made once, for all listeners.
-    #[expect(clippy::expect_used, reason = "an invariant of the type")]
     pub fn json(&self) -> &str {
         self.json.get_or_init(|| {
             serde_json::to_string(&self.event).expect("every event is a tree with text keys")

@@ -314,7 +314,7 @@ mod tests {
             assert_eq!(problem.column, column, "{text:?}");
             match (problem.kind, meant) {
                 (JsonProblemKind::LookAlike { meant, .. }, Some(expected)) => {
-                    assert_eq!(meant, expected)
+                    assert_eq!(meant, expected);
                 }
                 (JsonProblemKind::Invisible(_), None) => {}
                 other => panic!("{text:?}: {other:?}"),

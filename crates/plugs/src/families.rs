@@ -27,7 +27,7 @@ mod tests {
 
     #[test]
     fn ids_are_unique_and_modules_come_last() {
-        let ids: Vec<FamilyId> = all().iter().map(|family| family.id()).collect();
+        let ids: Vec<FamilyId> = all().iter().map(Family::id).collect();
         let mut unique = ids.clone();
         unique.dedup();
         assert_eq!(ids, unique);
@@ -81,7 +81,7 @@ mod tests {
                         .parse_report(Ipv4Addr::LOCALHOST, datagram, seen)
                         .is_some()
                 })
-                .map(|family| family.id())
+                .map(Family::id)
                 .collect();
             assert_eq!(takers, Vec::from_iter(id), "{}", datagram.escape_ascii());
         }

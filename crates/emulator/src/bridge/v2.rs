@@ -96,7 +96,7 @@ impl BridgeCall<'_> {
             ("GET", _, _) => return Ok(json!([resource])),
             ("PUT", ResourceKind::Discovery, _) => self.discover()?,
             ("PUT", ResourceKind::Device | ResourceKind::Light, Some(light)) => {
-                self.change_light(light)?
+                self.change_light(light)?;
             }
             ("DELETE", ResourceKind::Device, Some(light)) => self.remove(light),
             _ => return refuse(405, "method not allowed"),

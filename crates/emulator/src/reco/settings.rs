@@ -85,7 +85,7 @@ fn factory(verb: &str, config: &PlugConfig, behaviour: &RecoBehaviour) -> String
         "WAP" => format!("11BGN,Reco{serial},CH1"),
         "WAKEY" => format!("WPA2PSK,AES,{serial:0>8}"),
         "WSDNS" => listen.to_string(),
-        "NETP" => format!("TCP,Server,{},{listen}", DATA_PORT),
+        "NETP" => format!("TCP,Server,{DATA_PORT},{listen}"),
         "TCPTO" => "300".to_owned(),
         "TCPDIS" => "on".to_owned(),
         "MAXSK" => behaviour.stream.clients.unwrap_or(5).to_string(),

@@ -42,7 +42,7 @@ impl SessionClient {
             }
             match world.next(self.session.poll_timeout()) {
                 WorldEvent::Datagram { bytes, .. } => {
-                    self.session.handle_datagram(world.now, &bytes)
+                    self.session.handle_datagram(world.now, &bytes);
                 }
                 WorldEvent::Due => self.session.handle_timeout(world.now),
                 other => panic!("{other:?}"),
@@ -206,7 +206,7 @@ fn an_idle_session_is_kept_alive() {
                     .or(Some(end)),
             ) {
                 WorldEvent::Datagram { bytes, .. } => {
-                    client.session.handle_datagram(world.now, &bytes)
+                    client.session.handle_datagram(world.now, &bytes);
                 }
                 _ => client.session.handle_timeout(world.now),
             }

@@ -38,13 +38,13 @@ fn carry_out(world: &mut SimWorld, order: PlugCommand) -> Result<PlugReply, Exch
         match world.next(exchange.poll_timeout()) {
             WorldEvent::Stream(StreamEvent::Open) => exchange.handle_open(world.now),
             WorldEvent::Stream(StreamEvent::Bytes(bytes)) => {
-                exchange.handle_input(world.now, &bytes)
+                exchange.handle_input(world.now, &bytes);
             }
             WorldEvent::Stream(StreamEvent::Refused) => {
-                exchange.handle_closed(world.now, NoReplyReason::Refused)
+                exchange.handle_closed(world.now, NoReplyReason::Refused);
             }
             WorldEvent::Stream(StreamEvent::Closed) => {
-                exchange.handle_closed(world.now, NoReplyReason::Closed)
+                exchange.handle_closed(world.now, NoReplyReason::Closed);
             }
             WorldEvent::Datagram { .. } => {}
             WorldEvent::Due => exchange.handle_timeout(world.now),

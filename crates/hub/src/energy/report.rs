@@ -36,7 +36,7 @@ pub fn report(
         let price = book.price(quarter.plug, quarter.t, local);
         let key = (
             by.first_day(local.date()),
-            quarter.plug.into(),
+            quarter.plug,
             price.map(|(_, currency)| currency),
         );
         let sum = sums.entry(key).or_default();
@@ -97,7 +97,7 @@ impl<'a> Book<'a> {
 
 /// Returns the tariffs for a plug: those that name it before those for all, later ones before earlier.
 fn for_plug(tariffs: &[Tariff], plug: Mac) -> Vec<&Tariff> {
-    let names = |tariff: &Tariff| tariff.plugs.contains(&plug.into());
+    let names = |tariff: &Tariff| tariff.plugs.contains(&plug);
     let mut found: Vec<_> = tariffs
         .iter()
         .filter(|tariff| tariff.plugs.is_empty() || names(tariff))

@@ -320,10 +320,10 @@ impl RegistryEntry {
                 tracing::warn!(plug = %self.mac, name, %address, "a plug is gone: it does not answer");
             }
             Some(AvailabilityChange::Back) => {
-                tracing::info!(plug = %self.mac, name, %address, "a plug is back")
+                tracing::info!(plug = %self.mac, name, %address, "a plug is back");
             }
             Some(AvailabilityChange::First) => {
-                tracing::debug!(plug = %self.mac, name, %address, "heard")
+                tracing::debug!(plug = %self.mac, name, %address, "heard");
             }
             None => return,
         }

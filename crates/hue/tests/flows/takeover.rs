@@ -278,7 +278,7 @@ fn a_touchlink_is_repeated_only_where_the_person_says_so() {
     // And not after a capture, also when the light does not show up.
     let simulation = round(None);
     simulation.change(0, |bridge| {
-        bridge.port_30000 = Some(TouchlinkPort::Boasting)
+        bridge.port_30000 = Some(TouchlinkPort::Boasting);
     });
     let taken = take(&simulation, &ScriptedOperator::agreeing(), &three).unwrap();
     assert_eq!(simulation.count("0 [Link,Touchlink]"), 1);

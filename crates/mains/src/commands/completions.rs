@@ -36,7 +36,7 @@ fn with_whole_help(mut command: Command) -> Command {
         let path = format!("mains help {}", verb.get_name());
         let below = verbs(&verb);
         command = command.mut_subcommand("help", |help| {
-            help.mut_subcommand(verb.get_name().to_owned(), |copy| {
+            help.mut_subcommand(verb.get_name(), |copy| {
                 copy.subcommands(below.iter().map(|below| copy_for_help(below, &path)))
             })
         });

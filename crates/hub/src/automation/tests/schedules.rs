@@ -13,7 +13,7 @@ fn daily(time: &str, action: &str) -> Value {
 }
 
 fn target(last: u8) -> String {
-    SwitchTarget::Plug(mac(last).into()).to_string()
+    SwitchTarget::Plug(mac(last)).to_string()
 }
 
 #[tokio::test(start_paused = true)]

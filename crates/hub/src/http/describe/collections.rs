@@ -51,9 +51,7 @@ pub(super) fn describe(paths: &mut Value, collection: Collection) {
         "description": format!("The {singular}'s id")});
     let if_match = json!({"name": "If-Match", "in": "header", "schema": reference("Tags"),
         "description": "Revision that the change is based on"});
-    let taken = problem(&format!(
-        "The name is taken, or the maximum number is reached"
-    ));
+    let taken = problem("The name is taken, or the maximum number is reached");
 
     let all = json!({"type": "array", "items": reference(name)});
     let mut create = json!({"tags": [plural], "operationId": format!("create_{singular}"), "summary": format!("Creates a {singular}."),

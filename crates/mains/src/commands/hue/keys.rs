@@ -31,13 +31,13 @@ impl GivenKey {
     /// Wrong usage if it cannot be read or is not a key.
     pub(super) async fn key(&self, ui: &Ui) -> Result<Option<AppKey>, Failure> {
         match &self.file {
-            Some(_) => self.from_file(ui).await,
+            Some(_) => self.read(ui).await,
             None => from_environment(),
         }
     }
 
     /// Returns the key in the file only, because the environment variable may be for another bridge.
-    pub(super) async fn from_file(&self, ui: &Ui) -> Result<Option<AppKey>, Failure> {
+    pub(super) async fn read(&self, ui: &Ui) -> Result<Option<AppKey>, Failure> {
         match &self.file {
             Some(file) => read_key(ui, file).await.map(Some),
             None => Ok(None),

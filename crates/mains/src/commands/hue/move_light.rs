@@ -80,7 +80,7 @@ async fn move_light(
     operator: &TerminalOperator<'_>,
 ) -> Result<Result<MoveResult, HueError>, Failure> {
     let ui = &context.ui;
-    let key = async |file: &Option<PathBuf>| GivenKey::new(file.clone()).from_file(ui).await;
+    let key = async |file: &Option<PathBuf>| GivenKey::new(file.clone()).read(ui).await;
     let from_key = key(&args.from_key_file).await?;
     let to_key = key(&args.to_key_file).await?;
     let now = Timestamp::now().as_second();

@@ -64,7 +64,7 @@ impl FromStr for TrustedCertificate {
 /// Pairs with the bridge.
 pub(super) async fn run(context: &Context, args: HuePairArgs, given: &GivenKey) -> Outcome {
     let (network, ring) = (network(context)?, key_ring(context)?);
-    let given = given.from_file(&context.ui).await?;
+    let given = given.read(&context.ui).await?;
     let connection = connect(context, &network, &ring, &args).await?;
     let known = connection.paired_bridge(&ring)?;
     let now = Timestamp::now();
