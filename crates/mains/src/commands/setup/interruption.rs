@@ -176,6 +176,9 @@ mod tests {
     use crate::ui::{Colour, UiOptions};
     use nix::sys::signal::{Signal as Number, raise};
 
+    /// A signal reaches all tests of this process, so one of them runs at a time.
+    static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
     fn context(timeout: Option<Duration>) -> Context {
         let settings = RunSettings {
             timeout,
@@ -191,6 +194,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_becomes_a_failure() {
+        let _turn = TURN.lock().await;
         let mut interruption = Interruption::new().unwrap();
         let work = async {
             tokio::task::yield_now().await;
@@ -206,6 +210,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_signal_interrupts_work_but_not_the_clean_up() {
+        let _turn = TURN.lock().await;
         let mut interruption = Interruption::new().unwrap();
         raise(Number::SIGTERM).unwrap();
         let endless = std::future::pending::<Result<(), Failure>>();
@@ -222,6 +227,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn work_that_listens_may_clean_up() {
+        let _turn = TURN.lock().await;
         let mut interruption = Interruption::new().unwrap();
         let stop = interruption.stop();
         let work = async {
@@ -238,6 +244,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn work_that_listens_and_does_not_end_is_dropped() {
+        let _turn = TURN.lock().await;
         let mut interruption = Interruption::new().unwrap();
         let stop = interruption.stop();
         let work = async {
