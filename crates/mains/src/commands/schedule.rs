@@ -169,7 +169,7 @@ mod tests {
                 "when": {"at": "23:00"}, "random": null, "catch_up": null, "next": null, "last": null, "halted": null,
             },
             {
-                "id": "s-3f9a02c3", "name": "x\u{1b}", "enabled": true, "targets": ["accf23000001"], "action": "toggle",
+                "id": "s-3f9a02c3", "name": "x", "enabled": true, "targets": ["accf23000001"], "action": "toggle",
                 "when": {"cron": "0 7 * * *"}, "random": null, "catch_up": null, "next": null, "last": null,
                 "halted": {"at": "2026-11-22T11:00:00Z", "why": "conflict"},
             },
@@ -179,7 +179,17 @@ mod tests {
             NAME     DOES    TARGETS            WHEN                        NEXT
             evening  on      lamp, Lights       15m before sunset weekdays  tomorrow 15:45
             off      off     AC:CF:23:00:00:03  23:00 daily                 disabled
-            x\u{1b}  toggle  lamp               cron 0 7 * * *              stopped
+            x        toggle  lamp               cron 0 7 * * *              stopped
             "#);
+    }
+
+    #[test]
+    fn a_name_that_would_move_the_cursor_is_not_read() {
+        let view = json!({
+            "id": "s-3f9a02c3", "name": "x\u{1b}", "enabled": true, "targets": ["accf23000001"], "action": "toggle",
+            "when": {"cron": "0 7 * * *"}, "next": null, "last": null, "halted": null,
+        });
+        let error = serde_json::from_value::<ScheduleView>(view).unwrap_err();
+        assert!(error.to_string().contains("control characters"), "{error}");
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct TariffOptions {
     /// Local time at which the night price begins
     #[arg(long, value_name = "HH:MM")]
     night_begins: Option<TimeOfDay>,
-    /// Weekdays that have a day price, e.g. weekdays [default: daily]
+    /// Days that have a day price, e.g. weekdays [default: daily]
     #[arg(long, value_name = "DAYS")]
     days: Option<Weekdays>,
     /// Hourly prices, imported by `mains tariff prices`
