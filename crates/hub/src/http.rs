@@ -1,14 +1,14 @@
-//! What the hub answers over HTTP.
+//! The HTTP API of the hub.
 //!
-//! Handlers translate: they read the request, call the hub's handle and write its answer. They know nothing of plugs, and
-//! nothing of who may ask: that is [`crate::auth`]'s, which stands around all of them.
+//! Handlers translate: they read the request, call the hub's handle and write the result. They hold no device logic and no access
+//! control; [`crate::auth`] wraps all of them.
 //!
-//! * [`problem`]: the one shape of an error.
-//! * `body`, `path`, `query`, `range`, `etag`: what comes in, bounded and checked, with an exact word on what is wrong.
+//! * [`problem`]: the common format of errors.
+//! * `body`, `path`, `query`, `range`, `etag`: input, bounded and checked, with precise error messages.
 //! * `plugs`, `groups`, `documents`, `tariffs`, `history`, `energy`, `bridges`, `copies`, `info`, `metrics`: the paths of the API.
-//! * `events`: news as Server-Sent Events.
-//! * [`stuck`]: the bound on connections whose other end does not read.
-//! * `describe`, `schema`: the OpenAPI description, made from the routes.
+//! * `events`: events as Server-Sent Events.
+//! * [`stuck`]: the time limit on writes to clients that do not read.
+//! * `describe`, `schema`: the OpenAPI description, generated from the routes.
 
 pub(crate) mod body;
 mod bridges;
@@ -49,20 +49,20 @@ use events::Listeners;
 use problem::Problem;
 use query::Params;
 
-/// The description as it is checked in; a test compares it with the routes.
+/// The checked-in OpenAPI description; a test compares it with the routes.
 const OPENAPI: &str = include_str!("../openapi.json");
 
-/// What handlers share.
+/// State shared by all handlers.
 #[derive(Debug, Clone)]
 struct Api {
     hub: Hub,
     listeners: Listeners,
-    /// Copies of everything are made one at a time.
+    /// Permit to copy, export or import data; there is one.
     copying: Arc<Semaphore>,
 }
 
 impl Api {
-    /// Takes the turn to make a copy; it is an error while another copy is made.
+    /// Takes the permit to copy, export or import data. Fails if it is in use.
     fn turn(&self) -> Result<OwnedSemaphorePermit, RequestError> {
         Arc::clone(&self.copying).try_acquire_owned().map_err(|_| {
             RequestError::unavailable("another copy is being made")
@@ -77,7 +77,7 @@ impl FromRef<Api> for Hub {
     }
 }
 
-/// Returns everything that the hub answers. Who may ask is not checked here.
+/// Returns the router of the API, without access control.
 pub fn router(hub: Hub) -> Router {
     let api = Api {
         hub,
@@ -91,13 +91,13 @@ pub fn router(hub: Hub) -> Router {
         .with_state(api)
 }
 
-/// Returns the description of everything that the hub answers, who may ask included: OpenAPI as JSON.
+/// Returns the OpenAPI description of the whole API as JSON, including authentication.
 pub fn description() -> serde_json::Value {
     let routes = described(OpenApiRouter::with_openapi(describe::base()));
     describe::whole(&routes.into_openapi())
 }
 
-/// The routes with what they say of themselves.
+/// Returns the routes with their descriptions.
 fn described(router: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
     router
         .merge(plugs::routes())
@@ -115,10 +115,12 @@ fn described(router: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
         .routes(routes!(health))
 }
 
-/// Sends events as they happen: `plug`, `reading`, `availability`, `group`, `schedule`, `rule`, `tariff`, `takeover`, each with the JSON of
-/// the API.
+/// Sends events as they happen.
 ///
-/// `Last-Event-ID` resumes a stream that was cut off; after an event `reset` the client has to read everything again.
+/// The events are `plug`, `reading`, `availability`, `group`, `schedule`, `rule`, `tariff` and `takeover`, each with the same JSON
+/// as in the API.
+///
+/// `Last-Event-ID` resumes an interrupted stream; after an event `reset` the client must reload everything.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", operation_id = "events",
     params(("Last-Event-ID" = Option<String>, Header, description = "Id of the last event received")),
     responses((status = 200, description = "Server-Sent Events", body = String, content_type = "text/event-stream")))]
@@ -132,21 +134,21 @@ async fn events(
     Ok(api.listeners.listen(api.hub.bus(), &headers, cancel)?)
 }
 
-/// Returns this description.
+/// Returns this OpenAPI description.
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "hub", operation_id = "openapi",
     responses((status = 200, description = "OpenAPI", body = serde_json::Value)))]
 async fn openapi() -> Response {
     ([(CONTENT_TYPE, "application/json")], OPENAPI).into_response()
 }
 
-/// Returns 200 while the hub serves. Needs no authentication.
+/// Returns 200 while the hub is serving. Requires no authentication.
 #[utoipa::path(get, path = "/healthz", tag = "hub", operation_id = "health", security(()),
     responses((status = 200, description = "The hub serves", body = String, content_type = "text/plain")))]
 async fn health() -> &'static str {
     "ok\n"
 }
 
-/// The headers of an answer that is to become a file.
+/// Returns the headers of a response that is downloaded as a file.
 fn attachment(content_type: &str, name: &str) -> [(HeaderName, String); 2] {
     [
         (CONTENT_TYPE, content_type.to_owned()),
@@ -164,7 +166,7 @@ async fn nowhere(uri: Uri) -> Problem {
         .into()
 }
 
-/// Gives the router's own answer to a wrong method a body, and keeps its `Allow`.
+/// Adds a problem body to the router's own 405 response and keeps its `Allow` header.
 async fn method_not_allowed(method: Method, request: Request, next: Next) -> Response {
     let path: String = request.uri().path().chars().take(200).collect();
     let mut response = next.run(request).await;

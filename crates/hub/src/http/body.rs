@@ -1,4 +1,4 @@
-//! Bodies from outside: bounded in size and time, and an exact word on what is wrong with them.
+//! Request bodies, bounded in size and time, with precise error messages.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -15,16 +15,16 @@ use serde_json::{Map, Value};
 
 use super::problem::Problem;
 
-/// The longest ordinary body, in bytes; a group of 10,000 plugs fits.
+/// Maximum size of an ordinary body, in bytes; a group of 10,000 plugs fits.
 pub(crate) const ORDINARY: usize = 256 * 1024;
-/// The longest body with prices, in bytes; as many as a tariff can have fit.
+/// Maximum size of a body with prices, in bytes; the maximum number of prices of a tariff fits.
 pub(crate) const PRICES: usize = 16 * 1024 * 1024;
-/// A body has to be here within this time.
+/// Maximum time for a body to arrive.
 const WAIT: Duration = Duration::from_secs(10);
-/// What a message quotes of the input, in characters.
+/// Maximum length of quoted input in a message, in characters.
 const QUOTED: usize = 200;
 
-/// A JSON object of at most `LIMIT` bytes.
+/// A required JSON object of at most `LIMIT` bytes.
 #[derive(Debug)]
 pub(crate) struct Json<T, const LIMIT: usize = ORDINARY>(pub(crate) T);
 
@@ -43,7 +43,7 @@ where
     }
 }
 
-/// What a body is, by its `Content-Type`.
+/// The format of a body, from its `Content-Type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Media {
     Json,
@@ -73,7 +73,7 @@ fn demand_json(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// The body is of a kind that is not read here.
+/// Returns the error for an unsupported content type.
 pub(crate) fn unsupported(wanted: &str) -> Problem {
     let error = RequestError::usage("the body is not of a kind that is read here")
         .hint(format!("send it with the header `Content-Type: {wanted}`"))
@@ -81,7 +81,7 @@ pub(crate) fn unsupported(wanted: &str) -> Problem {
     Problem::from(error).status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
 }
 
-/// A JSON object that may be left out.
+/// An optional JSON object.
 #[derive(Debug)]
 pub(crate) struct MaybeJson<T>(pub(crate) T);
 
@@ -104,12 +104,12 @@ where
     }
 }
 
-/// Reads a body of at most `limit` bytes.
+/// Reads a body of at most `limit` bytes within the ordinary time limit.
 pub(crate) async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
     read_within(WAIT, body, limit).await
 }
 
-/// Reads a body of at most `limit` bytes that may take its time.
+/// Reads a body of at most `limit` bytes within the given time.
 pub(crate) async fn read_within(
     wait: Duration,
     body: Body,
@@ -133,7 +133,7 @@ pub(crate) async fn read_within(
     }
 }
 
-/// Refuses a list, which serde would take for the fields in their order.
+/// Rejects a JSON list, which serde would accept as the fields in order.
 fn demand_object(bytes: &[u8]) -> Result<(), RequestError> {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     if first == Some(&b'[') {
@@ -144,7 +144,7 @@ fn demand_object(bytes: &[u8]) -> Result<(), RequestError> {
     Ok(())
 }
 
-/// Reads a value from JSON text.
+/// Deserialises a value from JSON text.
 pub(crate) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RequestError> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = match serde_path_to_error::deserialize(&mut json) {
@@ -162,13 +162,13 @@ pub(crate) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Request
     Ok(value)
 }
 
-/// Reads a value from JSON that has been taken apart already.
+/// Deserialises a value from parsed JSON.
 pub(crate) fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, RequestError> {
     serde_path_to_error::deserialize(value)
         .map_err(|error| wrong(&error.path().to_string(), error.inner()))
 }
 
-/// Applies a JSON merge patch to a value that is an object in JSON; `read` makes the result of the merged object.
+/// Applies a JSON merge patch to a value that is an object in JSON; `read` deserialises the merged object.
 pub(crate) fn patched<T: Serialize>(
     value: &T,
     patch: Map<String, Value>,
@@ -195,7 +195,7 @@ pub(crate) fn patched<T: Serialize>(
     }
 }
 
-/// Says what is wrong with JSON, and in which field.
+/// Returns the error for invalid JSON, with the field at fault.
 fn wrong(path: &str, error: &serde_json::Error) -> RequestError {
     let text = clipped(&error.to_string());
     if !error.is_data() {
@@ -209,7 +209,7 @@ fn wrong(path: &str, error: &serde_json::Error) -> RequestError {
     }
 }
 
-/// Returns the field that is meant: where the reader was, or what it missed there.
+/// Returns the field at fault: the position of the reader, or the missing field at that position.
 fn field(path: &str, what: &str) -> Option<String> {
     let quoted = |rest: &'_ str| rest.split('`').next().map(str::to_owned);
     let missing = what.strip_prefix("missing field `").and_then(quoted);

@@ -1,4 +1,4 @@
-//! Hue bridges: which there are, what lights they have, and bulbs that they take over.
+//! Hue bridges: pairing, their lights, and bulbs that they take over.
 
 use api::{DiscoverRequest, Id, ProblemDocument, RequestError, excerpt};
 use axum::Json;
@@ -36,17 +36,17 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(takeover))
 }
 
-/// A bridge that was paired with.
+/// A paired bridge.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Bridge)]
 struct BridgeDocument {
     #[schema(value_type = schema::BridgeId)]
     id: BridgeId,
-    /// Where it was last seen.
+    /// Its last known address.
     address: String,
-    /// BSB001 is the round one, BSB002 the square one, BSB003 the Pro.
+    /// Its model: BSB001 is the round bridge, BSB002 the square bridge, BSB003 the Bridge Pro.
     model: String,
-    /// The name that its owner gave.
+    /// The name that its owner gave it.
     #[schema(required)]
     name: Option<String>,
     /// The version of its firmware.
@@ -55,7 +55,7 @@ struct BridgeDocument {
     /// The version of its interface.
     #[schema(required)]
     api: Option<String>,
-    /// When it was paired with.
+    /// The time of pairing.
     #[schema(value_type = schema::Time)]
     paired_at: Timestamp,
 }
@@ -74,18 +74,18 @@ impl From<PairedBridge> for BridgeDocument {
     }
 }
 
-/// A bridge that a search found.
+/// A bridge found by a search.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FoundBridge)]
 struct FoundBridgeDocument {
-    /// Unknown with the oldest firmware.
+    /// Its id; null with the oldest firmware.
     #[schema(value_type = Option<schema::BridgeId>, required)]
     id: Option<BridgeId>,
-    /// Where it answered.
+    /// The address that it replied from.
     address: String,
-    /// BSB001 is the round one, BSB002 the square one, BSB003 the Pro.
+    /// Its model: BSB001 is the round bridge, BSB002 the square bridge, BSB003 the Bridge Pro.
     model: String,
-    /// The name that its owner gave.
+    /// The name that its owner gave it.
     #[schema(required)]
     name: Option<String>,
     /// The version of its firmware.
@@ -94,7 +94,7 @@ struct FoundBridgeDocument {
     /// The version of its interface.
     #[schema(required)]
     api: Option<String>,
-    /// Whether the hub has a key for it.
+    /// True if the hub has a key for it.
     paired: bool,
 }
 
@@ -119,7 +119,7 @@ impl FoundBridgeDocument {
     }
 }
 
-/// The bridges that were paired with, by id.
+/// Lists the paired bridges by id.
 #[utoipa::path(get, path = "/api/v1/bridges", tag = "bridges", operation_id = "bridges",
     responses((status = 200, description = "The bridges", body = Vec<BridgeDocument>)))]
 async fn list(
@@ -133,7 +133,7 @@ async fn list(
     ))
 }
 
-/// Searches the network for bridges. Only this network is asked, never the vendor.
+/// Searches the local network for bridges. The vendor's servers are never contacted.
 #[utoipa::path(post, path = "/api/v1/bridges/discover", tag = "bridges", operation_id = "discover_bridges",
     request_body = Option<DiscoverRequest>,
     responses((status = 200, description = "What answered", body = Vec<FoundBridgeDocument>)))]
@@ -155,18 +155,18 @@ async fn discover(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Pairing {
-    /// Where it is: `host[:port]`, `http://…` or `https://…`.
+    /// Its address: `host[:port]`, `http://…` or `https://…`.
     #[schema(max_length = 270, examples("192.168.1.20"))]
     address: String,
-    /// The SHA-256 of the bridge's own certificate, when the hub has asked for it.
+    /// SHA-256 fingerprint of the bridge's self-signed certificate; required once the hub has asked for it.
     #[schema(pattern = "^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$")]
     certificate: Option<String>,
 }
 
 /// Pairs with a bridge whose link button was pressed within the last 30 seconds.
 ///
-/// A bridge with a certificate of its own is refused once, with the certificate's SHA-256 as `certificate`; sent with that, the
-/// certificate is accepted from then on, and no other.
+/// A bridge with an unknown self-signed certificate is refused with a 409 that has the certificate's SHA-256 fingerprint as
+/// `certificate`. Repeat the request with this `certificate` to accept it; from then on no other certificate is accepted.
 #[utoipa::path(post, path = "/api/v1/bridges", tag = "bridges", operation_id = "pair_bridge",
     request_body = Pairing,
     responses(
@@ -203,7 +203,7 @@ async fn pair(
     Ok((status, [(LOCATION, location)], bridge).into_response())
 }
 
-/// A certificate that nobody knows is no failure yet: the person is asked.
+/// Returns the error of a failed pairing. An unknown certificate is returned with its fingerprint, so that the user can accept it.
 fn not_paired(error: HueError) -> Problem {
     match &error {
         HueError::Certificate {
@@ -217,7 +217,7 @@ fn not_paired(error: HueError) -> Problem {
     }
 }
 
-/// One bridge that was paired with.
+/// Returns a paired bridge.
 #[utoipa::path(get, path = "/api/v1/bridges/{id}", tag = "bridges", operation_id = "bridge",
     params(("id" = BridgePath, Path, description = "The bridge's id")),
     responses((status = 200, description = "The bridge", body = BridgeDocument)))]
@@ -230,7 +230,7 @@ async fn one(
     Ok(Json(hub.bridges().one(&id)?.into()))
 }
 
-/// Forgets a bridge and its key. The bridge itself keeps the key in its list until its owner removes it there.
+/// Removes a bridge and its key from the hub. The bridge itself keeps the key until its owner removes it there.
 #[utoipa::path(delete, path = "/api/v1/bridges/{id}", tag = "bridges", operation_id = "forget_bridge",
     params(("id" = BridgePath, Path, description = "The bridge's id")),
     responses(
@@ -246,7 +246,7 @@ async fn forget(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The lights that a bridge lists.
+/// Lists the lights of a bridge.
 #[utoipa::path(get, path = "/api/v1/bridges/{id}/lights", tag = "bridges", operation_id = "lights",
     params(("id" = BridgePath, Path, description = "The bridge's id")),
     responses(
@@ -262,18 +262,18 @@ async fn lights(
     Ok(Json(hub.bridges().lights(&id).await?))
 }
 
-/// How to take over a bulb.
+/// Options of a takeover.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 struct TakeoverOrder {
-    /// `auto` unless given.
+    /// Method; `auto` by default.
     #[schema(value_type = Option<schema::Via>)]
     via: Option<String>,
-    /// The six hex digits that are printed on the bulb. With them the bridge calls that bulb, wherever it is, and no other.
+    /// The six hex digits printed on the bulb. The bridge then addresses this bulb only, wherever it is.
     #[schema(pattern = "^[0-9A-Fa-f]{6}$", examples("45AF34"))]
     serial: Option<String>,
-    /// Needed without a serial number: that the bulb is within 30 cm of the bridge, was just switched on, and that every other lamp
-    /// nearby is one's own. The nearest lamp is taken, whoever it belongs to.
+    /// Required without a serial number. Confirms that the bulb is within 30 cm of the bridge, was just switched on, and that you
+    /// own all other lamps nearby: the nearest lamp is taken over, regardless of its owner.
     nearby_lamps_are_mine: bool,
 }
 
@@ -316,7 +316,7 @@ impl TakeoverOrder {
     }
 }
 
-/// The latest takeovers of a bridge, the newest first. They are remembered until the hub ends.
+/// Lists the latest takeovers of a bridge, newest first. They are kept until the hub stops.
 #[utoipa::path(get, path = "/api/v1/bridges/{id}/takeovers", tag = "bridges", operation_id = "takeovers",
     params(("id" = BridgePath, Path, description = "The bridge's id")),
     responses((status = 200, description = "The takeovers", body = Vec<schema::Takeover>)))]
@@ -329,9 +329,9 @@ async fn takeovers(
     Ok(Json(hub.bridges().takeovers(&id)?))
 }
 
-/// Lets a bridge take over a bulb that belongs to another bridge or to a dimmer, and then look for it.
+/// Lets a bridge take over a bulb that belongs to another bridge or to a dimmer, and then search for it.
 ///
-/// The answer comes at once. Each step is an event `takeover` with the whole of it; so does `GET` tell.
+/// Responds at once. Each step is published as an event `takeover` with the whole takeover, which `GET` returns as well.
 #[utoipa::path(post, path = "/api/v1/bridges/{id}/takeovers", tag = "bridges", operation_id = "take_over",
     params(("id" = BridgePath, Path, description = "The bridge's id")),
     request_body = TakeoverOrder,
@@ -350,7 +350,7 @@ async fn take_over(
     Ok((StatusCode::ACCEPTED, [(LOCATION, location)], Json(job)).into_response())
 }
 
-/// One takeover, as far as it has come.
+/// Returns a takeover and its progress.
 #[utoipa::path(get, path = "/api/v1/bridges/{id}/takeovers/{takeover}", tag = "bridges", operation_id = "takeover",
     params(
         ("id" = BridgePath, Path, description = "The bridge's id"),

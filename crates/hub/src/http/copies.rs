@@ -1,6 +1,6 @@
-//! Copies of what is kept: the whole database, and a plug's history out and in.
+//! Backup of the whole database, and export and import of a plug's history.
 //!
-//! They are made one at a time, since each takes the disk and memory for itself.
+//! Only one of them runs at a time, because each uses much disk bandwidth and memory.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,13 +29,13 @@ use super::{Api, attachment};
 use crate::hub::Hub;
 use crate::store::csv;
 
-/// The copy on its way out, beside the database: there is room, and nobody else can read it. It loses its name before the
-/// first byte is sent, so that nothing is left behind.
+/// Name of the temporary copy. It is next to the database, where there is room and no other user can read it. The file is unlinked
+/// before its first byte is sent, so that nothing is left behind.
 const COPY: &str = "download.sqlite";
 
-/// The longest file that is imported, in bytes.
+/// Maximum size of an imported file, in bytes.
 const LONGEST_FILE: usize = 128 * 1024 * 1024;
-/// It has to be here within this time.
+/// Maximum time for an imported file to arrive.
 const FILE_WAIT: Duration = Duration::from_secs(300);
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -62,7 +62,7 @@ async fn backup(State(api): State<Api>, params: Params) -> Result<Response, Prob
     Ok((headers, length, stream(file, turn)).into_response())
 }
 
-/// Has the copy made, and takes its name away.
+/// Makes the copy, opens it and unlinks it.
 async fn copy(hub: &Hub, path: PathBuf) -> Result<(File, u64), RequestError> {
     // What a hub left behind that was killed in the middle.
     remove(&path).await;
@@ -88,7 +88,7 @@ async fn remove(path: &Path) {
     let _ = tokio::fs::remove_file(path).await;
 }
 
-/// Sends the file, and holds the turn until it is sent.
+/// Streams the file and holds the permit until it is sent.
 fn stream(file: File, turn: OwnedSemaphorePermit) -> Body {
     Body::from_stream(
         ReaderStream::with_capacity(file, 64 * 1024).map(move |chunk| {
@@ -98,7 +98,7 @@ fn stream(file: File, turn: OwnedSemaphorePermit) -> Body {
     )
 }
 
-/// Returns all data of a plug as CSV: quarters of an hour, minutes and readings.
+/// Returns all data of a plug as CSV: quarter-hours, minutes and readings.
 #[utoipa::path(get, path = "/api/v1/plugs/{mac}/export", tag = "history", operation_id = "export",
     params(
         ("mac" = PlugPath, Path, description = "The plug's MAC"),

@@ -1,7 +1,7 @@
-//! The description of the API: OpenAPI, made from the routes themselves.
+//! The OpenAPI description of the API, generated from the routes.
 //!
-//! A handler says what is its own; what holds for all is added here, so that no route can forget it: who may ask, and
-//! what can go wrong with any path, query, header or body.
+//! A handler describes itself; common parts are added here, so that no route can omit them: authentication, and the errors of any
+//! path, query, header or body.
 #![expect(
     clippy::indexing_slicing,
     reason = "it edits its own tree, where reading a key that is not there gives null and writing it makes it"
@@ -25,7 +25,7 @@ pub(super) use collections::paths;
 
 mod collections;
 
-/// What holds for the whole API.
+/// Common parts of the description.
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
@@ -53,7 +53,7 @@ mod collections;
 )]
 struct Whole;
 
-/// Returns what the routes are added to.
+/// Returns the description to which the routes are added.
 pub(super) fn base() -> OpenApi {
     let mut whole = Whole::openapi();
     env!("CARGO_PKG_VERSION").clone_into(&mut whole.info.version);
@@ -62,7 +62,7 @@ pub(super) fn base() -> OpenApi {
     whole.merge_from(auth::openapi())
 }
 
-/// Makes the description whole: what the routes say of themselves, and what holds for all of them.
+/// Completes the description of the routes with the common parts.
 pub(super) fn whole(routes: &OpenApi) -> Value {
     let mut json = serde_json::to_value(routes).unwrap_or_default();
     flatten(&mut json["components"]["schemas"]);
@@ -95,7 +95,7 @@ pub(super) fn whole(routes: &OpenApi) -> Value {
     json
 }
 
-/// Removes the schemas that nothing refers to: parts of others.
+/// Removes schemas that are not referenced, because they were merged into others.
 fn drop_unused(json: &mut Value) {
     loop {
         let text = json.to_string();
@@ -109,7 +109,7 @@ fn drop_unused(json: &mut Value) {
     }
 }
 
-/// Writes each schema that is composed of others (a flattened field) as one object, or as one for each kind.
+/// Rewrites each composed schema (a flattened field) as a single object, or as one object for each variant.
 fn flatten(schemas: &mut Value) {
     let all = schemas.clone();
     let schemas = schemas.as_object_mut().into_iter().flatten();
@@ -118,7 +118,7 @@ fn flatten(schemas: &mut Value) {
     }
 }
 
-/// Returns one object with the properties of all parts. A part of several kinds makes as many objects.
+/// Returns one object with the properties of all parts. A part with several variants produces as many objects.
 fn merged(all: &Value, schema: &Value) -> Value {
     let parts = schema["allOf"].as_array().into_iter().flatten();
     let mut kinds = vec![json!({"type": "object", "properties": {}, "required": []})];
@@ -162,7 +162,7 @@ fn merged(all: &Value, schema: &Value) -> Value {
     }
 }
 
-/// Returns the schema that a reference leads to, merged.
+/// Returns the merged target of a reference.
 fn resolved(all: &Value, schema: &Value) -> Value {
     let name = schema["$ref"]
         .as_str()
@@ -174,7 +174,7 @@ fn resolved(all: &Value, schema: &Value) -> Value {
     }
 }
 
-/// A parameter can be left out, but a path or a header has no way to say null.
+/// Removes null from a parameter's schema: a parameter can be omitted, but a path or a header cannot express null.
 fn never_null(parameter: &mut Value) {
     let schema = &mut parameter["schema"];
     if let Some(types) = schema.get_mut("type").and_then(Value::as_array_mut) {
@@ -191,7 +191,7 @@ fn never_null(parameter: &mut Value) {
     }
 }
 
-/// What each operation can answer, by what it reads.
+/// Adds the error responses of an operation, derived from its input.
 fn errors(path: &str, operation: &mut Value) {
     let is_open = operation["security"]
         .as_array()
@@ -232,7 +232,7 @@ fn errors(path: &str, operation: &mut Value) {
     }
 }
 
-/// What can go wrong with many operations: status, name, description.
+/// Error responses that many operations share: status, name, description.
 const COMMON: [(&str, &str, &str); 10] = [
     ("400", "Usage", "Invalid input; `field` names the part"),
     ("401", "Unauthenticated", "Authentication required"),
@@ -276,7 +276,7 @@ mod tests {
 
     const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
 
-    /// Calls for every value in a tree.
+    /// Calls `see` for every object in a tree.
     fn walk<'a>(json: &'a Value, see: &mut impl FnMut(&'a Map<String, Value>)) {
         match json {
             Value::Object(object) => {

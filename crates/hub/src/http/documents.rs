@@ -1,4 +1,4 @@
-//! Groups, schedules, rules and tariffs: four collections with the same life.
+//! Groups, schedules, rules and tariffs: four collections with the same operations.
 
 use api::{
     Collection, DocumentView, Group, Id, RequestError, Rule, Schedule, Stored, Tariff,
@@ -30,7 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .merge(collection::<Tariff>())
 }
 
-/// The routes of one collection, with their description.
+/// Returns the routes of one collection, with their description.
 fn collection<T: HubDocument>() -> OpenApiRouter<Api> {
     let all = get(list::<T>).post(create::<T>);
     let each = get(one::<T>)
@@ -118,7 +118,7 @@ async fn remove<T: HubDocument>(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Returns the revision that a change insists on.
+/// Returns the revision that a change requires.
 pub(super) fn held<T: HubDocument>(
     hub: &Hub,
     id: &Id,
@@ -133,7 +133,7 @@ pub(super) fn held<T: HubDocument>(
     )
 }
 
-/// Removes what the hub adds from what came in, so that what was read can be sent back.
+/// Removes from the input the fields that the hub adds, so that a response can be sent back.
 fn drop_added<T: HubDocument>(json: &mut Map<String, Value>) {
     let added: &[&str] = match T::COLLECTION {
         Collection::Groups | Collection::Tariffs => &["id"],
@@ -143,7 +143,7 @@ fn drop_added<T: HubDocument>(json: &mut Map<String, Value>) {
     json.retain(|name, _| !added.contains(&name.as_str()));
 }
 
-/// Reads a document from what came in.
+/// Deserialises a document from the input.
 fn read<T: HubDocument>(json: Value) -> Result<T, RequestError> {
     // A number would be taken for the place of a kind in the list of all.
     if json.get("kind").is_some_and(|kind| !kind.is_string()) {

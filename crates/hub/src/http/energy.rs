@@ -1,4 +1,4 @@
-//! What plugs used and what that cost, by day or month.
+//! Energy and cost of plugs, by day or month.
 
 use api::{EnergyPeriod, EnergyRow, ProblemDocument, RequestError, Tariff};
 use axum::Json;
@@ -18,13 +18,13 @@ use super::range::{Moment, Range};
 use crate::energy::report;
 use crate::hub::Hub;
 
-/// The most rows of one answer.
+/// Maximum number of rows in a response.
 const MOST_ROWS: i64 = 200_000;
-/// The most days of one answer: ten years.
+/// Maximum number of days in a response: ten years.
 const MOST_DAYS: i64 = 3_660;
-/// So many days are shown, unless told otherwise.
+/// Default number of days.
 const DEFAULT_DAYS: i64 = 30;
-/// Or so many months.
+/// Default number of months.
 const DEFAULT_MONTHS: i64 = 12;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -91,7 +91,7 @@ fn plugs(hub: &Hub, params: &Params) -> Result<Vec<Mac>, RequestError> {
     Ok(plugs)
 }
 
-/// Where an answer begins that is to be as long as usual.
+/// Returns the default start of a response that ends at `to`.
 fn begin(by: EnergyPeriod, to: Timestamp, zone: &TimeZone) -> Result<Timestamp, RequestError> {
     let outside = |_| RequestError::usage("to: not between the years 1970 and 2200").at("to");
     let last = zone.to_datetime(to).date();

@@ -1,6 +1,6 @@
-//! Revisions on the wire: `ETag`, `If-Match`, `If-None-Match` (RFC 9110).
+//! Revisions in HTTP headers: `ETag`, `If-Match`, `If-None-Match` (RFC 9110).
 //!
-//! The tag of everything that people edit is `"<revision>"`, so that two tabs do not overwrite each other.
+//! The entity tag of every editable object is `"<revision>"`, so that two browser tabs do not overwrite each other's edits.
 
 use api::RequestError;
 use axum::extract::FromRequestParts;
@@ -13,10 +13,10 @@ use utoipa::ToSchema;
 
 use super::problem::Problem;
 
-/// No header names more tags than this.
+/// Maximum number of tags in a header.
 const MOST_TAGS: usize = 32;
 
-/// Which revisions a request is about.
+/// The revisions that a request names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Tags {
     Any,
@@ -26,11 +26,11 @@ enum Tags {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Tag {
     is_weak: bool,
-    /// `None` is a tag of somebody else's making, which no revision has.
+    /// `None` for a foreign tag, which matches no revision.
     revision: Option<u64>,
 }
 
-/// The revisions that a change applies to, as they stand in headers, or any.
+/// Revisions that a change applies to, in header syntax, or `*` for any.
 #[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
 #[schema(
     as = Tags,
@@ -41,9 +41,9 @@ struct Tag {
 pub(crate) struct IfMatch(Option<Tags>);
 
 impl IfMatch {
-    /// Returns the revision to insist on, given the present one. `what` names the thing.
+    /// Returns the required revision, given the present one. `what` names the object.
     ///
-    /// The present revision is looked up first and checked again by whoever makes the change.
+    /// The present revision is checked here, and again when the change is made.
     ///
     /// # Errors
     ///
@@ -73,12 +73,12 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     }
 }
 
-/// The revisions that the client has already.
+/// The revisions that the client already has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct IfNoneMatch(Option<Tags>);
 
 impl IfNoneMatch {
-    /// Tells whether the client has this revision.
+    /// Returns true if the client has this revision.
     pub(crate) fn has(&self, present: u64) -> bool {
         match &self.0 {
             None => false,
@@ -121,7 +121,7 @@ fn tags(
     Ok((!all.is_empty()).then_some(Tags::These(all)))
 }
 
-/// Reads one tag. A tag of somebody else's making is well-formed, too: it just matches nothing.
+/// Parses one tag. A foreign tag is valid but matches no revision.
 fn tag(text: &str) -> Option<Tag> {
     let (is_weak, text) = match text.strip_prefix("W/") {
         Some(rest) => (true, rest),
@@ -135,7 +135,7 @@ fn tag(text: &str) -> Option<Tag> {
     is_tag.then_some(Tag { is_weak, revision })
 }
 
-/// JSON with the revision that it shows.
+/// JSON with its revision as `ETag`.
 #[derive(Debug)]
 pub(crate) struct Tagged<T> {
     pub(crate) revision: u64,
@@ -148,7 +148,7 @@ impl<T: Serialize> IntoResponse for Tagged<T> {
     }
 }
 
-/// The answer to who has this revision already.
+/// Returns the 304 response for a client that already has this revision.
 pub(crate) fn not_modified(revision: u64) -> Response {
     (StatusCode::NOT_MODIFIED, [(ETAG, value(revision))]).into_response()
 }

@@ -1,8 +1,8 @@
-//! News as Server-Sent Events: resumed where a client was cut off, never slowed by one that does not read.
+//! Events as Server-Sent Events: interrupted streams resume, and slow clients delay no other.
 //!
-//! A client costs the stream that it reads and a place among the listeners. It holds no queue of its own: who falls behind
-//! is told by the bus, goes on from the events that are kept, or is told to read everything again. A client that does not
-//! read at all is cut off by the bound on writes of its connection ([`stuck`](super::stuck)).
+//! Each client uses its stream and one of the places for listeners. It has no queue of its own: a client that falls behind is
+//! notified by the bus and continues from the kept events, or must reload everything. A client that does not read at all is
+//! disconnected by the time limit on writes of its connection ([`stuck`](super::stuck)).
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -21,18 +21,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::event::{EventBus, EventId, PublishedEvent};
 
-/// So many clients can listen at once.
+/// Maximum number of simultaneous listeners.
 const MOST_LISTENERS: usize = 256;
-/// Something is sent at least this often, so that both ends and those between them know that the line stands.
+/// Maximum interval between writes, so that both ends and all devices in between keep the connection open.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// After this time a client that was cut off comes back.
+/// Delay after which a disconnected client reconnects.
 const RETRY: Duration = Duration::from_secs(2);
-/// No more events than this go into one write.
+/// Maximum number of events in one write.
 const BATCH: usize = 64;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// The places for those who listen.
+/// The places for listeners.
 #[derive(Debug, Clone)]
 pub(crate) struct Listeners(Arc<Semaphore>);
 
@@ -43,16 +43,16 @@ impl Default for Listeners {
 }
 
 impl Listeners {
-    /// Returns how many are listening.
+    /// Returns the number of listeners.
     pub(crate) fn count(&self) -> u64 {
         MOST_LISTENERS.saturating_sub(self.0.available_permits()) as u64
     }
 
-    /// Begins to tell a client.
+    /// Starts a stream of events for a client.
     ///
     /// # Errors
     ///
-    /// [`RequestError`] of kind `unavailable` when everybody is listening already.
+    /// [`RequestError`] of kind `unavailable` if all places are taken.
     pub(crate) fn listen(
         &self,
         bus: &EventBus,
@@ -75,22 +75,22 @@ impl Listeners {
     }
 }
 
-/// Where a client was: `None` when it is new, an unknown id when it was in another life.
+/// Returns the client's last event: `None` for a new client, an error for an unreadable id.
 fn last_event(headers: &HeaderMap) -> Option<Result<EventId, ()>> {
     let text = headers.get(LAST_EVENT_ID)?.to_str().unwrap_or_default();
     // An empty one is what a new client has.
     (!text.is_empty()).then(|| text.parse().map_err(|_| ()))
 }
 
-/// What one client is being told.
+/// The stream of one client.
 struct Stream {
     bus: EventBus,
     waiting: VecDeque<Arc<PublishedEvent>>,
     live: broadcast::Receiver<Arc<PublishedEvent>>,
     last: EventId,
-    /// Whether live events were lost after those that wait.
+    /// True if live events were lost after the waiting ones.
     is_behind: bool,
-    /// Sent first, or when the client has to read everything again.
+    /// Sent first, or when the client must reload everything.
     preface: Option<String>,
     heartbeat: Interval,
     cancel: CancellationToken,
@@ -129,7 +129,7 @@ impl Stream {
         }
     }
 
-    /// Returns the next piece of text, or `None` at the end.
+    /// Returns the next chunk of text, or `None` at the end.
     async fn next(&mut self) -> Option<String> {
         if self.cancel.is_cancelled() {
             return None;
@@ -164,7 +164,7 @@ impl Stream {
         Some(self.text())
     }
 
-    /// Takes what else is there already, so that a burst is few writes.
+    /// Adds the events that are already available, so that a burst needs few writes.
     fn fill(&mut self) {
         while self.waiting.len() < BATCH && !self.is_behind {
             match self.live.try_recv() {
@@ -186,8 +186,8 @@ impl Stream {
         text
     }
 
-    /// Goes on from the events that are kept, after the live ones have run over. Returns what to say when they do not
-    /// reach back far enough.
+    /// Continues from the kept events after live events were lost. Returns a `reset` event if the kept events do not reach back far
+    /// enough.
     fn catch_up(&mut self) -> Option<String> {
         let subscription = self.bus.resume(Some(self.last));
         self.is_behind = false;
@@ -201,7 +201,7 @@ impl Stream {
     }
 }
 
-/// The event that tells a client to read everything again.
+/// Returns the event after which a client must reload everything.
 fn reset(at: EventId) -> String {
     format!("id: {at}\nevent: reset\ndata: {{}}\n\n")
 }

@@ -20,7 +20,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(switch))
 }
 
-/// Switches all plugs of a group at the same time. All are tried; the response has the result of each.
+/// Switches all plugs of a group at the same time. All are attempted; the response contains the result of each.
 #[utoipa::path(put, path = "/api/v1/groups/{id}/relay", tag = "groups", operation_id = "switch_group",
     params(("id" = Id, Path, description = "The group's id")),
     request_body = SwitchRequest,

@@ -1,4 +1,4 @@
-//! What a plug used, step by step, as JSON and as CSV.
+//! History of a plug in steps, as JSON and as CSV.
 
 use api::{ErrorKind, History, HistoryPoint, Period, RequestError};
 use axum::Json;
@@ -18,7 +18,7 @@ use super::{Api, attachment};
 use crate::hub::Hub;
 use crate::store::HistoryQuery;
 
-/// How much of the past is shown, unless told otherwise.
+/// Default length of the range.
 const DEFAULT_LENGTH: SignedDuration = SignedDuration::from_hours(24);
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -27,7 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(history_csv))
 }
 
-/// Returns the history of a plug in steps. Steps without data are left out; the unfinished last one is included.
+/// Returns the history of a plug in steps. Steps without data are omitted; the unfinished last step is included.
 #[utoipa::path(get, path = "/api/v1/plugs/{mac}/history", tag = "history", operation_id = "history",
     params(
         ("mac" = PlugPath, Path, description = "The plug's MAC"),
@@ -43,7 +43,7 @@ async fn history(
     Ok(Json(read(&hub, plug, &params).await?))
 }
 
-/// Returns the history of a plug as CSV with a line of column names. Unknown figures are empty.
+/// Returns the history of a plug as CSV with a header line. Unknown values are empty.
 #[utoipa::path(get, path = "/api/v1/plugs/{mac}/history.csv", tag = "history", operation_id = "history_csv",
     params(
         ("mac" = PlugPath, Path, description = "The plug's MAC"),

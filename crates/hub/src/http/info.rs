@@ -1,4 +1,4 @@
-//! The hub itself: how it is.
+//! Status of the hub itself.
 
 use axum::Json;
 use axum::extract::State;
@@ -18,63 +18,63 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(info))
 }
 
-/// How the hub is.
+/// The status of the hub.
 #[derive(Debug, Serialize, ToSchema)]
 struct HubInfo {
     /// The version of Mains.
     version: &'static str,
-    /// For how many seconds it runs.
+    /// Time since the hub started, in seconds.
     uptime_s: u64,
-    /// The time zone of schedules, tariffs and days; null where the system has none with a name.
+    /// The time zone of schedules, tariffs and days; null if the system's time zone has no name.
     #[schema(required)]
     timezone: Option<String>,
-    /// Whether it knows where the sun rises.
+    /// True if the hub knows its location, from which sunrise and sunset are computed.
     has_place: bool,
-    /// The interfaces that were chosen; empty is all that are up and not loopback.
+    /// The configured interfaces; empty for all that are up and not loopback.
     interfaces: Vec<String>,
     plugs: PlugCounts,
     recorder: RecorderInfo,
-    /// What is kept; null while the database cannot be reached.
+    /// The database; null while it cannot be reached.
     #[schema(required)]
     database: Option<DatabaseInfo>,
 }
 
-/// How many plugs there are.
+/// Numbers of plugs.
 #[derive(Debug, Serialize, ToSchema)]
 struct PlugCounts {
-    /// Adopted ones.
+    /// Adopted plugs.
     adopted: u64,
-    /// Those of them that answer.
+    /// Adopted plugs that reply.
     available: u64,
-    /// Those that were found and are not adopted.
+    /// Plugs that were found but are not adopted.
     offered: u64,
 }
 
-/// How readings get into history.
+/// The recording of readings in the history.
 #[derive(Debug, Serialize, ToSchema)]
 struct RecorderInfo {
-    /// Readings that wait for the database.
+    /// Readings that wait to be written to the database.
     buffered: u64,
-    /// Readings that history lost, because the database failed for too long.
+    /// Readings missing from the history because the database failed for too long.
     dropped: u64,
-    /// Whether the database takes them now.
+    /// True if the database accepts readings now.
     is_working: bool,
 }
 
-/// What is kept, and how big it is.
+/// The contents and the size of the database.
 #[derive(Debug, Serialize, ToSchema)]
 struct DatabaseInfo {
-    /// Bytes on disk.
+    /// Size on disk, in bytes.
     bytes: u64,
-    /// Raw readings.
+    /// Number of raw readings.
     readings: u64,
-    /// Minute means.
+    /// Number of minute means.
     minutes: u64,
-    /// Quarter-hour sums.
+    /// Number of quarter-hour sums.
     quarters: u64,
 }
 
-/// How the hub is.
+/// Returns the status of the hub.
 #[utoipa::path(get, path = "/api/v1/hub", tag = "hub", operation_id = "hub",
     responses((status = 200, description = "How it is", body = HubInfo)))]
 async fn info(State(hub): State<Hub>, params: Params) -> Result<Json<HubInfo>, Problem> {
@@ -107,7 +107,7 @@ async fn info(State(hub): State<Hub>, params: Params) -> Result<Json<HubInfo>, P
     }))
 }
 
-/// The hub's own numbers for `/metrics`.
+/// Returns the hub's own metrics for `/metrics`.
 pub(super) async fn metrics(api: &Api) -> Vec<HubMetric> {
     let stats = api.hub.registry().stats();
     let recorder = api.hub.recorder().status();

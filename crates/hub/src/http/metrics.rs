@@ -1,7 +1,7 @@
-//! `/metrics`: what the plugs do and how the hub is, in Prometheus' text format.
+//! `/metrics`: the state of the plugs and the hub in the Prometheus text format.
 //!
-//! Nothing is counted here: each scrape shows the state of the moment. What is not known, and what was measured before a
-//! plug became unavailable, is left out, so that no graph goes on with an old value.
+//! Nothing is counted here: each scrape shows the current state. Unknown values, and values measured before a plug became
+//! unavailable, are omitted, so that no graph continues with an old value.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,12 +21,12 @@ use prometheus_client::registry::Registry;
 use super::Api;
 use super::problem::Problem;
 
-/// Prometheus' own text format, which every scraper reads.
+/// Prometheus text format, which every scraper reads.
 const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
-/// Joules in a watt-hour.
+/// Joules per watt-hour.
 const JOULES: f64 = 3600.0;
 
-/// One number of a plug.
+/// A metric of a plug.
 struct PlugMetric {
     name: &'static str,
     help: &'static str,
@@ -90,7 +90,7 @@ fn flag(is_set: bool) -> f64 {
     f64::from(u8::from(is_set))
 }
 
-/// One number of the hub itself.
+/// A metric of the hub itself.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HubMetric {
     pub(super) name: &'static str,
@@ -99,7 +99,7 @@ pub(super) struct HubMetric {
     pub(super) value: f64,
 }
 
-/// All that a scrape shows.
+/// All metrics of a scrape.
 #[derive(Debug)]
 struct Snapshot {
     plugs: Vec<Arc<PlugView>>,
@@ -119,8 +119,8 @@ impl Collector for Snapshot {
     }
 }
 
-/// Writes one number of every plug. In this format the name of a counter ends in `_total` everywhere; the encoder would
-/// leave it out of the type's line, as OpenMetrics has it. So the name is whole, and the value that of a gauge.
+/// Encodes one metric of every plug. In this format the name of a counter ends in `_total` on every line; the encoder would omit it
+/// from the `TYPE` line, as OpenMetrics does. So `name` includes the suffix, and the value is encoded as a gauge.
 fn encode_plugs(
     encoder: &mut DescriptorEncoder<'_>,
     metric: &PlugMetric,
@@ -148,7 +148,7 @@ fn text(plugs: Vec<Arc<PlugView>>, hub: Vec<HubMetric>) -> Result<String, Reques
     Ok(text)
 }
 
-/// What the plugs do and how the hub is, for Prometheus.
+/// Returns metrics of the plugs and the hub for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "hub", operation_id = "metrics",
     responses((status = 200, description = "Prometheus' text format", body = String, content_type = "text/plain")))]
 pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {

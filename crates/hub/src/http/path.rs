@@ -1,4 +1,4 @@
-//! What a path names. Nothing in a path reaches a file: it is an id that is looked up in memory, or it is nothing.
+//! Path parameters. A parameter never reaches a file: it is an id that is looked up in memory, or it is rejected.
 
 use std::str::FromStr;
 
@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::problem::Problem;
 
-/// A plug in a path: twelve hex digits in any case, with or without separators.
+/// MAC of a plug in a path: twelve hex digits in either case, with or without separators.
 #[derive(Debug, Clone, Copy, ToSchema)]
 #[schema(
     as = MacPath,
@@ -21,16 +21,16 @@ use super::problem::Problem;
 )]
 pub(crate) struct PlugPath(pub(crate) Mac);
 
-/// The document that the path names.
+/// The id of the document in a path.
 #[derive(Debug, Clone)]
 pub(crate) struct DocumentPath(pub(crate) Id);
 
-/// A Hue bridge in a path: 16 hex digits in any case.
+/// Id of a Hue bridge in a path: 16 hex digits in either case.
 #[derive(Debug, Clone, ToSchema)]
 #[schema(value_type = String, pattern = "^[0-9A-Fa-f]{16}$", examples("001788fffe010203"))]
 pub(crate) struct BridgePath(pub(crate) BridgeId);
 
-/// A takeover of a bridge.
+/// The ids of a bridge and one of its takeovers in a path.
 #[derive(Debug, Clone)]
 pub(crate) struct TakeoverPath(pub(crate) BridgeId, pub(crate) Id);
 

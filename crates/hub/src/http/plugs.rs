@@ -1,4 +1,4 @@
-//! Plugs: which there are, what they are called, and what they are told.
+//! Plugs: adoption, settings, commands and search.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,9 +26,9 @@ use super::problem::Problem;
 use super::query::Params;
 use crate::hub::Hub;
 
-/// How long a search listens, unless told otherwise.
+/// Default duration of a search.
 const DEFAULT_WAIT: Duration = Duration::from_secs(3);
-/// And at most.
+/// Maximum duration of a search.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -176,7 +176,7 @@ async fn switch(
     }
 }
 
-/// The error of an order that was accepted and not carried out.
+/// Returns the error for a command that was accepted but not carried out.
 pub(super) fn unmoved(name: &str, wanted: RelayCommand, switched: &Switched) -> RequestError {
     let wanted = wanted.as_str();
     let (kind, message) = match switched.relay {
@@ -207,7 +207,7 @@ async fn meter(
     Ok(axum::Json(hub.registry().meter(plug).await?))
 }
 
-/// Sets the plug's own timer. It runs without the hub, and cannot be read back.
+/// Sets the plug's own timer. It runs without the hub and cannot be read back.
 #[utoipa::path(post, path = "/api/v1/plugs/{mac}/delay", tag = "plugs", operation_id = "delay_plug",
     params(("mac" = PlugPath, Path, description = "The plug's MAC")),
     request_body = DelayRequest,
@@ -286,7 +286,7 @@ async fn discover(
     Ok(axum::Json(hub.registry().discover(wait(&body)?).await?))
 }
 
-/// Returns a plug, or says that there is none.
+/// Returns a plug, or `not_found`.
 pub(super) fn view(hub: &Hub, plug: Mac) -> Result<Arc<PlugView>, RequestError> {
     hub.registry().view(plug).ok_or_else(|| unknown(plug))
 }
@@ -300,7 +300,7 @@ fn revision(hub: &Hub, plug: Mac) -> Result<u64, RequestError> {
     hub.registry().revision(plug).ok_or_else(|| unknown(plug))
 }
 
-/// Returns the revision that a change insists on.
+/// Returns the revision that a change requires.
 fn held(hub: &Hub, plug: Mac, if_match: &IfMatch) -> Result<Option<u64>, RequestError> {
     if_match.against(revision(hub, plug)?, &format!("plug {plug}"))
 }

@@ -1,6 +1,6 @@
-//! The one shape of an error: `application/problem+json` (RFC 9457) with a `kind` for programs.
+//! The common format of errors: `application/problem+json` (RFC 9457) with a `kind` for programs.
 //!
-//! What led to an error stays in the log; here is only what the one who asked may read.
+//! The causes of an error stay in the log; a problem contains only what the client may read.
 
 use api::{ErrorKind, ProblemDocument, RequestError};
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
@@ -11,11 +11,11 @@ use serde_json::{Map, Value};
 /// The content type of errors.
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
-/// An error as it is sent.
+/// An error response.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem(Box<Parts>);
 
-/// Boxed, because it is the rare half of many results.
+/// The parts of a problem, boxed because most results are not errors.
 #[derive(Debug, Clone, PartialEq)]
 struct Parts {
     status: StatusCode,
@@ -25,7 +25,7 @@ struct Parts {
 }
 
 impl Problem {
-    /// Gives an error a status that its kind does not have by itself, e.g. 413 or 405.
+    /// Sets a status other than that of the kind, e.g. 413 or 405.
     #[must_use]
     pub fn status(mut self, status: StatusCode) -> Self {
         self.0.status = status;
@@ -68,7 +68,7 @@ impl From<RequestError> for Problem {
     }
 }
 
-/// What axum says of a body, a path or a query that it could not read. Only `too large` has a status of its own.
+/// Converts axum's rejection of a body, a path or a query. Only `too large` has a status of its own.
 macro_rules! from_rejection {
     ($($rejection:ty),*) => {$(
         impl From<$rejection> for Problem {
@@ -84,7 +84,7 @@ macro_rules! from_rejection {
 }
 from_rejection!(JsonRejection, PathRejection, QueryRejection);
 
-/// Bounds a sentence that quotes what a stranger sent.
+/// Bounds the length of a sentence that quotes input, and replaces control characters.
 fn one_line(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })

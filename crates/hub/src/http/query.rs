@@ -1,5 +1,4 @@
-//! Queries, read strictly: a parameter that is misspelt or given twice is an error, because the answer would be another
-//! one than was asked for.
+//! Queries, parsed strictly: a misspelt or repeated parameter is an error, because it would change the meaning of the request.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -10,10 +9,10 @@ use axum::http::request::Parts;
 
 use super::problem::Problem;
 
-/// No query has more parameters than this.
+/// Maximum number of parameters in a query.
 const MOST: usize = 256;
 
-/// The parameters of a query, as they came.
+/// The parameters of a query, in order.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Params(Vec<(String, String)>);
 
@@ -33,7 +32,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
 }
 
 impl Params {
-    /// Refuses every parameter but these.
+    /// Rejects every parameter except these.
     pub(crate) fn only(&self, known: &[&str]) -> Result<(), RequestError> {
         let unknown = |(name, _): &&(String, String)| !known.contains(&name.as_str());
         match self.0.iter().find(unknown) {
@@ -50,7 +49,7 @@ impl Params {
         }
     }
 
-    /// Returns a parameter that may be given once.
+    /// Returns the text of a parameter that may be given once.
     pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, RequestError> {
         let mut values = self.all(name);
         let first = values.next();
@@ -60,7 +59,7 @@ impl Params {
         }
     }
 
-    /// Returns a parameter as a value.
+    /// Returns the parsed value of a parameter that may be given once.
     pub(crate) fn value<T: FromStr<Err: Display>>(
         &self,
         name: &str,
@@ -73,7 +72,7 @@ impl Params {
             .transpose()
     }
 
-    /// Returns a parameter that is `true` or `false`; false when it is not given.
+    /// Returns a parameter that is `true` or `false`; false if omitted.
     pub(crate) fn flag(&self, name: &str) -> Result<bool, RequestError> {
         match self.text(name)? {
             None | Some("false") => Ok(false),
@@ -85,7 +84,7 @@ impl Params {
         }
     }
 
-    /// Returns every value of a parameter that may be given often.
+    /// Returns all values of a parameter that may be repeated.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0
             .iter()
@@ -98,7 +97,7 @@ impl Params {
 pub(crate) mod tests {
     use super::*;
 
-    /// Reads a query as it stands in a URL.
+    /// Parses a query string of a URL.
     pub(crate) fn params(query: &str) -> Params {
         let uri: axum::http::Uri = format!("/x?{query}").parse().unwrap();
         Params(Query::try_from_uri(&uri).unwrap().0)

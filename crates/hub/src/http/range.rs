@@ -1,4 +1,4 @@
-//! Which part of the past is asked for: two moments and a step, checked before anything is read.
+//! Time ranges of requests: two moments and a step, checked before anything is read.
 //!
 //! Pure: now and the time zone are parameters.
 
@@ -14,9 +14,9 @@ use utoipa::{PartialSchema, ToSchema};
 use super::query::Params;
 use crate::store::HistoryStep;
 
-/// The most points that one answer has.
+/// Maximum number of points in a response.
 pub(crate) const MOST_POINTS: i64 = 10_000;
-/// The most points where no step was asked for.
+/// Maximum number of points if no step is given.
 const DEFAULT_POINTS: i64 = 1_500;
 const DAY: i64 = 24 * 60 * 60;
 /// The first second of 2200.
@@ -40,14 +40,14 @@ const LADDER: [i64; 14] = [
     365 * DAY,
 ];
 
-/// A part of the past: from a moment, and up to but without another.
+/// A time range: includes its start, excludes its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Range {
     pub(crate) from: Timestamp,
     pub(crate) to: Timestamp,
 }
 
-/// How finely, and for steps of days where each begins.
+/// The steps of a range; for steps of whole days also the beginning of each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Grid {
     pub(crate) seconds: i64,
@@ -56,7 +56,7 @@ pub(crate) struct Grid {
 }
 
 impl Range {
-    /// Reads `from` and `to`. Without `to` it ends now; without `from` it is as long as `default` says.
+    /// Reads `from` and `to`. Without `to` the range ends now; without `from` it starts at the moment that `default` returns.
     pub(crate) fn read(
         params: &Params,
         now: Timestamp,
@@ -78,13 +78,13 @@ impl Range {
         Ok(Self { from, to })
     }
 
-    /// Returns its length in seconds, rounded up.
+    /// Returns the length in seconds, rounded up.
     fn seconds(self) -> i64 {
         let length = self.from.duration_until(self.to);
         length.as_secs() + i64::from(length.subsec_nanos() > 0)
     }
 
-    /// Reads `step`, or chooses one that makes a good picture.
+    /// Reads `step`, or chooses one for a readable graph.
     pub(crate) fn grid(self, step: Option<Period>, zone: &TimeZone) -> Result<Grid, RequestError> {
         let seconds = match step {
             Some(step) => whole_seconds(step)?,
@@ -121,13 +121,13 @@ impl Range {
         self.rung(MOST_POINTS)
     }
 
-    /// Returns the finest step of the ladder that makes at most so many points.
+    /// Returns the finest step of the ladder that results in at most `points` points.
     fn rung(self, points: i64) -> i64 {
         let fits = |step: &&i64| self.seconds().div_euclid(**step) < points;
         LADDER.iter().find(fits).copied().unwrap_or(365 * DAY)
     }
 
-    /// Returns the beginnings of every `count`th local day in the range, and the end of the last.
+    /// Returns the start of every `count`th local day in the range, and the end of the last.
     fn days(self, count: i64, zone: &TimeZone) -> Result<Vec<Timestamp>, RequestError> {
         let mut day = zone.to_datetime(self.from).date();
         let mut edges = vec![midnight(day, zone)?];
@@ -165,7 +165,7 @@ pub(crate) enum Moment {
     Day(Date),
 }
 
-/// Which end of a local day a bare date means.
+/// The edge of a local day that a bare date stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Edge {
     Begin,
@@ -204,7 +204,7 @@ impl FromStr for Moment {
     }
 }
 
-/// Reads one end of a range.
+/// Parses one end of a range.
 fn moment(name: &str, text: &str, zone: &TimeZone, edge: Edge) -> Result<Timestamp, RequestError> {
     let moment = match text.parse().map_err(|()| unreadable(name, text))? {
         Moment::Day(date) => return day(name, date, zone, edge),

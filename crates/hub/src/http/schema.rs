@@ -1,6 +1,6 @@
-//! The description's words for types that are made elsewhere.
+//! OpenAPI schemas of types from other crates.
 //!
-//! None of them is ever made: they say in OpenAPI what the real types are in JSON, and tests hold both side by side.
+//! They are never constructed: they describe the JSON of the real types, and tests compare both.
 #![expect(dead_code, reason = "schemas are described, never made")]
 
 mod bridges;

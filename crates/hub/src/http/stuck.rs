@@ -1,7 +1,7 @@
-//! Connections whose other end does not read.
+//! Time limit on writes to clients that do not read.
 //!
-//! A client that stops reading is not heard of again: its stream is not asked for more, and the system waits for hours. So
-//! a write that does not move for [`WAIT`] is an error, which ends the connection and gives back all that it held.
+//! A client that stops reading cannot be noticed otherwise: its stream is not polled any more, and the operating system waits for
+//! hours. A write without progress for [`WAIT`] is therefore an error, which ends the connection and frees its resources.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use std::time::Duration;
 use tokio::io::AsyncWrite;
 use tokio_io_timeout::TimeoutWriter;
 
-/// So long a write may not move.
+/// Maximum time for a write to make no progress.
 pub const WAIT: Duration = Duration::from_secs(20);
 
-/// A connection with an end to its patience.
+/// A connection with a time limit on its writes.
 pub type Bounded<T> = Pin<Box<TimeoutWriter<T>>>;
 
-/// Puts a bound on how long a write of this connection may not move.
+/// Limits the time for which a write to this connection may make no progress.
 pub fn bound_writes<T: AsyncWrite>(io: T, wait: Duration) -> Bounded<T> {
     let mut io = TimeoutWriter::new(io);
     io.set_timeout(Some(wait));

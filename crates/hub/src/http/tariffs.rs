@@ -1,4 +1,4 @@
-//! Prices by the hour, put into a tariff as they become known.
+//! Hourly prices, added to a tariff as they become known.
 
 use api::{
     HourPrice, HourPrices, Id, ProblemDocument, RequestError, Tariff, TariffKind, TariffView,
@@ -20,9 +20,9 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(put_prices))
 }
 
-/// Adds prices to a tariff of the kind `hourly`. Its prices for other times are kept, unless `replace` is given.
+/// Adds prices to a tariff of the kind `hourly`. Existing prices for other times are kept, unless `replace` is given.
 ///
-/// As JSON a list of `{"t","price"}`; as CSV the columns `time,price`, with times in RFC 3339 or local.
+/// The body is a JSON list of `{"t","price"}`, or CSV with the columns `time,price`; times are RFC 3339 or local.
 #[utoipa::path(put, path = "/api/v1/tariffs/{id}/prices", tag = "tariffs", operation_id = "put_prices",
     params(
         ("id" = Id, Path, description = "The tariff's id"),
@@ -61,7 +61,7 @@ async fn read(hub: &Hub, request: Request) -> Result<HourPrices, Problem> {
     }
 }
 
-/// Returns a tariff with more prices.
+/// Returns the tariff with additional prices.
 fn with_prices(tariff: &Tariff, more: &HourPrices, replace: bool) -> Result<Tariff, RequestError> {
     let mut tariff = tariff.clone();
     match &mut tariff.kind {

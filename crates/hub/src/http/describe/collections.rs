@@ -1,4 +1,4 @@
-//! Groups, schedules, rules and tariffs: the four have the same paths, and what the hub adds to each is known to its routes.
+//! Description of groups, schedules, rules and tariffs: all four have the same paths, and each route declares the added fields.
 
 use api::Collection;
 use serde_json::{Map, Value, json};
@@ -6,7 +6,7 @@ use utoipa::openapi::path::{PathItem, Paths};
 
 use super::{problem, reference};
 
-/// Returns the paths of a collection, for the router; what they do is described by [`describe`].
+/// Returns the paths of a collection for the router; [`describe`] describes them.
 pub(crate) fn paths(collection: Collection) -> [Paths; 2] {
     let plural = collection.as_str();
     [
@@ -100,7 +100,7 @@ pub(super) fn describe(paths: &mut Value, collection: Collection) {
         json!({"get": one, "put": replace, "patch": change, "delete": remove});
 }
 
-/// Makes the schema of what is answered from that of the input: with the id, and what the hub adds.
+/// Creates the response schema from the input schema: adds the id and the fields that the hub adds.
 pub(super) fn make_schemas(schemas: &mut Value, collection: Collection) {
     let name = schema_name(collection);
     let base = schemas[format!("{name}Input")].take();
@@ -123,7 +123,7 @@ pub(super) fn make_schemas(schemas: &mut Value, collection: Collection) {
     schemas[name] = each(&|schema| answer(schema, &added));
 }
 
-/// What is sent in: nothing that is unknown, and what the hub adds is ignored.
+/// Returns the input schema: unknown fields are rejected, fields that the hub adds are ignored.
 fn input(schema: &Value, added: &Map<String, Value>) -> Value {
     let mut input = schema.clone();
     for name in added.keys() {
@@ -134,7 +134,7 @@ fn input(schema: &Value, added: &Map<String, Value>) -> Value {
     input
 }
 
-/// A MAC has one spelling in responses, and two in what is sent in.
+/// Accepts both spellings of a MAC in input; responses have only one.
 fn accept_any_mac(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
@@ -153,7 +153,7 @@ fn accept_any_mac(schema: &mut Value) {
     }
 }
 
-/// What is answered: every field, and what the hub adds.
+/// Returns the response schema: all fields, and those that the hub adds.
 fn answer(schema: &Value, added: &Map<String, Value>) -> Value {
     let mut answer = schema.clone();
     for (name, schema) in added {

@@ -1,4 +1,4 @@
-//! The stream by itself in virtual time, and over real sockets.
+//! The stream alone in virtual time, and over real sockets.
 
 use std::net::SocketAddr;
 
@@ -32,7 +32,7 @@ fn stream(bus: &EventBus, last: Option<&str>) -> Stream {
     Stream::new(bus, last_event(&headers), place, CancellationToken::new())
 }
 
-/// Returns the fields of this name in a piece of the stream.
+/// Returns the fields with this name in a chunk of the stream.
 fn fields<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
     let value = |line: &'a str| line.split_once(": ").filter(|(key, _)| *key == name);
     text.lines()
@@ -188,7 +188,7 @@ impl Bench {
     }
 }
 
-/// Asks for the stream, and returns what comes after the status line.
+/// Requests the stream, and returns the response after the status line.
 async fn connect(address: SocketAddr, last: Option<&str>) -> (String, BufReader<TcpStream>) {
     let socket = TcpSocket::new_v4().unwrap();
     // So that a client that does not read is noticed after kilobytes instead of megabytes.
@@ -205,7 +205,7 @@ async fn connect(address: SocketAddr, last: Option<&str>) -> (String, BufReader<
     (status, socket)
 }
 
-/// Reads on to the next event; returns its id and name.
+/// Reads up to the next event; returns its id and name.
 async fn event(socket: &mut BufReader<TcpStream>) -> (String, String) {
     let mut id = String::new();
     loop {

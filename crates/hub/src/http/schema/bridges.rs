@@ -1,9 +1,9 @@
-//! Hue bridges: their lights, and takeovers of bulbs.
+//! Schemas of Hue bridges: their lights, and takeovers of bulbs.
 
 use api::{ErrorDocument, Id};
 use utoipa::ToSchema;
 
-/// A Hue bridge.
+/// The id of a Hue bridge.
 #[derive(ToSchema)]
 #[schema(pattern = "^[0-9a-f]{16}$", examples("001788fffe010203"))]
 pub(crate) struct BridgeId(String);
@@ -13,19 +13,19 @@ pub(crate) struct BridgeId(String);
 #[schema(format = "date-time", examples("2026-11-22T12:00:00Z"))]
 pub(crate) struct Time(String);
 
-/// How a bridge is made to take over a bulb.
+/// The method by which a bridge takes over a bulb.
 #[derive(ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Via {
-    /// What its model and firmware can do, with the other way as a fall-back.
+    /// The best method for the model and firmware, with the other method as a fallback.
     Auto,
-    /// By a call; the bridge does not say what came of it.
+    /// By the bridge's REST API; the bridge does not report the result.
     Rest,
-    /// On port 30000, which only the round bridge with old firmware has.
+    /// By port 30000, which only the round bridge with old firmware has.
     Tcp30000,
 }
 
-/// How a bulb was taken over.
+/// The method by which a bulb was taken over.
 #[derive(ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Way {
@@ -35,7 +35,7 @@ pub(crate) enum Way {
     Search,
 }
 
-/// How far a takeover is.
+/// The state of a takeover.
 #[derive(ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum TakeoverState {
@@ -44,21 +44,21 @@ pub(crate) enum TakeoverState {
     Failed,
 }
 
-/// A light that a bridge did not have before.
+/// A light that is new to a bridge.
 #[derive(ToSchema)]
 pub(crate) struct NewLight {
-    /// Its number at the bridge.
+    /// Its number on the bridge.
     id: String,
     name: String,
     #[schema(required)]
     unique_id: Option<String>,
 }
 
-/// Something that happened on the way.
+/// A step of a takeover.
 #[derive(ToSchema)]
 pub(crate) struct TakeoverStep {
     at: Time,
-    /// In one sentence.
+    /// The step in one sentence.
     text: String,
 }
 
@@ -71,17 +71,17 @@ pub(crate) struct Takeover {
     started: Time,
     #[schema(required)]
     ended: Option<Time>,
-    /// Once that is known.
+    /// The method, once known.
     #[schema(required)]
     via: Option<Way>,
-    /// Whether a bulb was captured; null where nobody can tell.
+    /// True if a bulb was captured; null if unknown.
     #[schema(required)]
     captured: Option<bool>,
     new_lights: Vec<NewLight>,
     steps: Vec<TakeoverStep>,
-    /// What the person should know in the end.
+    /// Notes for the user about the result.
     notes: Vec<String>,
-    /// Why no bulb was taken over.
+    /// The reason why no bulb was taken over.
     #[schema(required)]
     error: Option<ErrorDocument>,
 }
@@ -89,14 +89,14 @@ pub(crate) struct Takeover {
 /// A light of a bridge.
 #[derive(ToSchema)]
 pub(crate) struct Light {
-    /// Its number at the bridge.
+    /// Its number on the bridge.
     id: String,
     name: String,
     #[schema(required)]
     unique_id: Option<String>,
     #[schema(required)]
     model: Option<String>,
-    /// Whether the bridge can reach it.
+    /// True if the bridge can reach it.
     #[schema(required)]
     reachable: Option<bool>,
 }
