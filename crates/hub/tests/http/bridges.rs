@@ -16,7 +16,7 @@ use crate::world::House;
 
 const HALL: Ipv4Addr = Ipv4Addr::new(127, 74, 2, 1);
 
-/// A bridge with bulbs around it, until this is stopped.
+/// An emulated bridge and bulbs, running until stopped.
 struct Bridge {
     room: RoomHandle,
     path: String,
@@ -65,7 +65,7 @@ impl Bridge {
         answer.expect(201)
     }
 
-    /// Waits until a takeover has ended.
+    /// Waits until a takeover has ended, and returns it.
     async fn ended(house: &House, path: &str) -> Value {
         let waited = timeout(Duration::from_secs(60), async {
             loop {

@@ -1,4 +1,4 @@
-//! Holds answers against the description: status, headers, content type and every field.
+//! Checks responses against the OpenAPI description: status, headers, content type and every field.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex};
@@ -10,10 +10,10 @@ use serde_json::Value;
 
 pub static DESCRIPTION: LazyLock<Value> = LazyLock::new(hub::http::description);
 
-/// To make one takes longer than to use it.
+/// Cached validators, because creating one takes longer than using it.
 static KNOWN: LazyLock<Mutex<HashMap<String, Validator>>> = LazyLock::new(Mutex::default);
 
-/// Returns the operation that a request means, with its place in the description.
+/// Returns the operation that matches a request, as its place in the description.
 fn operation(method: &Method, path: &str) -> Option<String> {
     let path = path.split('?').next().unwrap();
     let matches = |template: &str| {
@@ -37,7 +37,7 @@ fn operation(method: &Method, path: &str) -> Option<String> {
     DESCRIPTION.pointer(&pointer).map(|_| pointer)
 }
 
-/// Panics when the answer is none that the description has for this request.
+/// Panics if the description does not have this response to this request.
 pub fn check(method: &Method, path: &str, status: StatusCode, headers: &HeaderMap, body: &[u8]) {
     let Some(mut at) = operation(method, path) else {
         assert!(
@@ -72,7 +72,7 @@ pub fn check(method: &Method, path: &str, status: StatusCode, headers: &HeaderMa
     }
 }
 
-/// Panics when the JSON is not what the schema at this place says.
+/// Panics if the JSON does not match the schema at this place.
 pub fn validate(schema: &str, json: &Value, what: &str) {
     let mut known = KNOWN.lock().unwrap();
     let validator = known

@@ -1,4 +1,4 @@
-//! Groups, schedules, rules and tariffs: one life for all, and what is their own.
+//! Groups, schedules, rules and tariffs: common operations, and those of each collection.
 
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::twins::{Plugs, in_network};
 use crate::world::{House, and, bare, hex, mac, plug, with};
 
-/// A document of every collection, and of every kind that there is.
+/// Returns documents of every collection and every kind.
 fn samples() -> Vec<(&'static str, Value)> {
     let day = json!(["mon", "sun"]);
     let schedule = |when: Value| {
@@ -195,7 +195,7 @@ fn a_patch_changes_what_it_names() {
     });
 }
 
-/// Makes a document and returns its path.
+/// Creates a document and returns its path.
 async fn made(house: &House, collection: &str, body: &Value) -> String {
     let made = house
         .post(&format!("/api/v1/{collection}"), body.clone())

@@ -1,4 +1,4 @@
-//! What was used: steps, sums, costs, copies.
+//! History: steps, sums, costs, copies.
 
 use axum::body::Body;
 use axum::http::Method;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::twins::{Plugs, in_network};
 use crate::world::{Answer, House, bare, hex, mac, plug};
 
-/// Puts a load of 60 W into a plug's history, a reading a minute.
+/// Adds a load of 60 W to a plug's history, one reading per minute.
 async fn fill(house: &House, number: u8, from: &str, minutes: i64) {
     let mac = mac(number).parse().unwrap();
     let from: Timestamp = from.parse().unwrap();
@@ -43,7 +43,7 @@ async fn fill(house: &House, number: u8, from: &str, minutes: i64) {
     house.store.append(&samples).await.unwrap();
 }
 
-/// A hub with two plugs that are silent from now on, so that their history is only what a test puts in.
+/// Starts a hub with two plugs that no longer reply, so that their history contains only the data of the test.
 async fn quiet_house() -> House {
     let plugs = Plugs::start(vec![
         plug(1, &["meter-refused"]),

@@ -1,4 +1,4 @@
-//! Every operation of the description, asked at random: nothing may fail that is not described, and nothing may be our fault.
+//! Random requests to every operation: no undescribed response, and no internal error, may occur.
 
 use axum::body::Body;
 use axum::http::{Method, Request};
@@ -10,7 +10,7 @@ use crate::world::{House, mac};
 
 const ROUNDS: usize = 40;
 
-/// A value of no particular sense, often one that is nearly right.
+/// Returns a random value, often a nearly valid one.
 fn value(random: &mut fastrand::Rng, depth: usize) -> Value {
     let words = [
         "",
@@ -102,7 +102,7 @@ fn object(random: &mut fastrand::Rng, depth: usize) -> Value {
     Value::Object(fields.collect())
 }
 
-/// A path with ids that are there, that are not, and that are none.
+/// Returns a path with existing, unknown and malformed ids.
 fn path(random: &mut fastrand::Rng, template: &str) -> String {
     let ids = [
         mac(1),

@@ -1,4 +1,4 @@
-//! Events of a real hub: what the API shows is what it tells.
+//! Events of a real hub: they contain the same JSON as the API.
 
 use axum::http::Method;
 use http_body_util::BodyExt;
@@ -17,7 +17,7 @@ struct Event {
     data: Value,
 }
 
-/// A client that reads events as they come.
+/// A client that reads events as they arrive.
 struct Ear {
     body: axum::body::Body,
     text: String,
@@ -54,7 +54,7 @@ impl Ear {
         }
     }
 
-    /// Reads on to an event that is as wanted.
+    /// Reads events until one matches.
     async fn until(&mut self, wanted: impl Fn(&Event) -> bool) -> Event {
         loop {
             let event = self.next().await;

@@ -1,5 +1,5 @@
-//! The API through the router without sockets: a whole hub on a directory of its own, with emulated plugs in a network of
-//! their own. Every answer is held against the description.
+//! The API through the router without sockets: a whole hub in a directory of its own, with emulated plugs in a network of their
+//! own. Every response is checked against the description.
 #![expect(
     unreachable_pub,
     clippy::unwrap_used,

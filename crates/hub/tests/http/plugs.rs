@@ -1,4 +1,4 @@
-//! Plugs: adopting, naming, switching, metering, forgetting.
+//! Plugs: adoption, names, switching, metering, removal.
 
 use axum::http::Method;
 use serde_json::{Value, json};

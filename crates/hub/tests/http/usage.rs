@@ -1,4 +1,4 @@
-//! What is asked wrongly, and what is asked of the hub itself.
+//! Invalid requests, and requests about the hub itself.
 
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;

@@ -28,22 +28,22 @@ use tower::ServiceExt;
 
 use crate::contract;
 
-/// The address of a plug.
+/// Returns the address of a plug.
 pub fn at(number: u8) -> Ipv4Addr {
     Ipv4Addr::new(127, 74, 1, number)
 }
 
-/// Its MAC as JSON has it.
+/// Returns the MAC of a plug as written in JSON.
 pub fn mac(number: u8) -> String {
     PlugConfig::at(at(number)).mac.to_string()
 }
 
-/// Its MAC as paths have it.
+/// Returns the MAC of a plug as written in paths.
 pub fn hex(number: u8) -> String {
     format!("{:x}", PlugConfig::at(at(number)).mac)
 }
 
-/// A plug with faults.
+/// Returns a plug with faults.
 pub fn plug(number: u8, faults: &[&str]) -> PlugConfig {
     PlugConfig {
         faults: faults.iter().map(|fault| fault.parse().unwrap()).collect(),
@@ -52,7 +52,7 @@ pub fn plug(number: u8, faults: &[&str]) -> PlugConfig {
     }
 }
 
-/// A hub without anybody at its door.
+/// A hub without access control.
 pub struct House {
     pub hub: Hub,
     pub store: Arc<Sqlite>,
@@ -124,7 +124,7 @@ impl House {
         self.store.close().await;
     }
 
-    /// Adopts so many plugs, from the first.
+    /// Adopts the first `count` plugs.
     pub async fn adopt(&self, count: u8) {
         for number in 1..=count {
             let body = json!({"address": at(number)});
@@ -136,7 +136,7 @@ impl House {
         self.router.clone().oneshot(request).await.unwrap()
     }
 
-    /// Asks, and holds the answer against the description.
+    /// Sends a request, and checks the response against the description.
     pub async fn ask(&self, request: Request<Body>) -> Answer {
         let (method, path) = (request.method().clone(), request.uri().to_string());
         let response = self.send(request).await;
@@ -204,13 +204,13 @@ pub fn with(method: Method, path: &str, body: Value) -> Request<Body> {
     request
 }
 
-/// Adds a header.
+/// Adds a header to a request.
 pub fn and(mut request: Request<Body>, name: &'static str, value: &str) -> Request<Body> {
     request.headers_mut().insert(name, value.parse().unwrap());
     request
 }
 
-/// What was answered.
+/// A response.
 #[derive(Debug)]
 pub struct Answer {
     what: String,
@@ -220,7 +220,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Demands a status; returns the JSON, or null where there is none.
+    /// Checks the status; returns the JSON, or null if there is none.
     #[track_caller]
     pub fn expect(&self, status: u16) -> Value {
         let text = String::from_utf8_lossy(&self.body);
@@ -228,7 +228,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    /// Demands a problem of this status and kind, at this field.
+    /// Checks that the response is a problem with this status and kind, at this field.
     #[track_caller]
     pub fn problem(&self, status: u16, kind: &str, field: Option<&str>) -> Value {
         let json = self.expect(status);
