@@ -286,7 +286,7 @@ fn ended_early() -> RequestError {
         .hint("check whether the bulb blinked, then search for lights")
 }
 
-/// An operator that nobody follows, and that declines everything.
+/// An operator without a user: it ignores progress and declines every question.
 struct Unattended;
 
 impl Operator for Unattended {
@@ -297,7 +297,7 @@ impl Operator for Unattended {
     }
 }
 
-/// Records the progress of a job. The question before a touchlink was answered with the request; everything else needs a person.
+/// Records the progress of a job. The request itself answers the question before a touchlink; all other questions need a person.
 struct TakeoverOperator<'a> {
     bridges: &'a HueBridges,
     job: &'a Id,

@@ -1,6 +1,6 @@
-//! What the hub does with groups, schedules, rules and tariffs.
+//! Operations of the hub on groups, schedules, rules and tariffs.
 //!
-//! A [`Repository`] keeps documents of one kind. The functions here know what they refer to, and publish every change.
+//! A [`Repository`] keeps documents of one kind. The functions here check what a document refers to, and publish every change.
 
 use std::sync::Arc;
 
@@ -18,12 +18,12 @@ use crate::hub::Hub;
 use crate::repository::Repository;
 use crate::schedule::next_due;
 
-/// How often an edit is repeated that another one was faster than.
+/// Maximum number of times an edit is repeated after losing to a concurrent edit.
 const MAX_EDIT_RETRIES: usize = 5;
 
 /// A document that the hub keeps.
 pub trait HubDocument: Document {
-    /// Returns where documents of this kind are kept.
+    /// Returns the repository of documents of this kind.
     fn repository(hub: &Hub) -> &Repository<Self>;
 
     /// Checks that everything the document refers to exists.
@@ -33,7 +33,7 @@ pub trait HubDocument: Document {
     /// [`RequestError`] of kind `usage` at the field.
     fn check_references(&self, hub: &Hub) -> Result<(), RequestError>;
 
-    /// Returns what the hub adds.
+    /// Returns the fields that the hub adds to a document.
     fn status(hub: &Hub, stored: &Stored<Self>) -> Self::Status;
 
     /// Returns the event about a created or changed document.
@@ -78,11 +78,11 @@ impl Hub {
         Ok(stored)
     }
 
-    /// Edits a document. Without `if_match` the edit is repeated when another one was faster.
+    /// Edits a document. Without `if_match` the edit is repeated if a concurrent edit came first.
     ///
     /// # Errors
     ///
-    /// As [`Hub::replace_document`], and what `edit` returns.
+    /// As [`Hub::replace_document`], and the errors of `edit`.
     pub async fn edit_document<T: HubDocument>(
         &self,
         id: &Id,
@@ -177,7 +177,7 @@ impl HubDocument for Schedule {
         hub.schedules()
     }
 
-    /// Also checks that its times can be computed.
+    /// Also checks that the times of the schedule can be computed.
     fn check_references(&self, hub: &Hub) -> Result<(), RequestError> {
         for target in &self.targets {
             match target {
@@ -253,7 +253,7 @@ impl HubDocument for Tariff {
     }
 }
 
-/// Returns what the automation has recorded of a document. An edit ends a halt, also before the automation has seen it.
+/// Returns the state that the automation has recorded for a document. An edit ends a halt, even before the automation has read it.
 fn recorded<T: Document>(repository: &Repository<T>, stored: &Stored<T>) -> RuleStatus {
     let state = repository.state(&stored.id);
     let record = RunState::<Value>::read(&state, stored.revision);

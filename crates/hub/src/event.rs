@@ -1,7 +1,7 @@
-//! The event bus: what happens at plugs, to documents and at bridges.
+//! The event bus: changes of plugs, documents and bridges.
 //!
-//! The bus keeps the latest events, so that a listener that was cut off resumes where it was. A listener that is too slow is
-//! notified, and never slows down the others.
+//! The bus keeps the latest events, so that a disconnected listener can resume where it stopped. A slow listener is notified of
+//! lost events and never delays the others.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use api::Event;
 use tokio::sync::broadcast;
 
-/// So many events can be caught up with.
+/// Maximum number of past events kept for listeners that resume.
 pub const KEPT: usize = 4096;
 
-/// The place of an event in the stream of one run of the hub.
+/// The position of an event in the stream of one run of the hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EventId {
     run: u32,
@@ -27,7 +27,7 @@ impl fmt::Display for EventId {
     }
 }
 
-/// The text is not the id of an event.
+/// The text is not an event id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not the id of an event")]
 pub struct EventIdError;
@@ -44,10 +44,10 @@ impl FromStr for EventId {
     }
 }
 
-/// An event with its place in the stream.
+/// An event with its position in the stream.
 #[derive(Debug)]
 pub struct PublishedEvent {
-    /// Its place in the stream.
+    /// Its position in the stream.
     pub id: EventId,
     /// The event.
     pub event: Event,
@@ -55,7 +55,7 @@ pub struct PublishedEvent {
 }
 
 impl PublishedEvent {
-    /// Returns the data as JSON text; made once, for all listeners.
+    /// Returns the data as JSON text, which is created once for all listeners.
     pub fn json(&self) -> &str {
         self.json.get_or_init(|| {
             serde_json::to_string(&self.event).expect("every event is a tree with text keys")
@@ -63,7 +63,7 @@ impl PublishedEvent {
     }
 }
 
-/// Spreads events and keeps the latest. Cloned freely.
+/// Publishes events and keeps the latest. Clones share their state.
 #[derive(Debug, Clone)]
 pub struct EventBus(Arc<Shared>);
 
@@ -81,16 +81,16 @@ struct Latest {
     events: VecDeque<Arc<PublishedEvent>>,
 }
 
-/// What a listener gets.
+/// A listener's position in the stream, the events it missed and the live events.
 #[derive(Debug)]
 pub struct Subscription {
-    /// What happened since the event that the listener had last.
+    /// Events published since the listener's last event.
     pub missed: Vec<Arc<PublishedEvent>>,
-    /// Whether that event is too old or unknown, so that the listener has to read everything again.
+    /// True if that event is too old or unknown; the listener must then reload everything.
     pub is_reset: bool,
-    /// Where the stream is; what comes live comes after it.
+    /// Current position in the stream; live events follow it.
     pub at: EventId,
-    /// What happens from now on. A listener that falls behind by more than [`KEPT`] gets `Lagged`.
+    /// Live events. A listener that falls behind by more than [`KEPT`] events gets `Lagged`.
     pub live: broadcast::Receiver<Arc<PublishedEvent>>,
 }
 
@@ -101,7 +101,7 @@ impl Default for EventBus {
 }
 
 impl EventBus {
-    /// Makes a bus. Ids of an earlier run are unknown to it.
+    /// Creates a bus. Ids of an earlier run are unknown to it.
     pub fn new() -> Self {
         let (live, _) = broadcast::channel(KEPT);
         Self(Arc::new(Shared {
@@ -111,7 +111,7 @@ impl EventBus {
         }))
     }
 
-    /// Tells everybody.
+    /// Publishes an event to all listeners.
     pub fn publish(&self, event: Event) {
         let mut latest = self.latest();
         latest.number += 1;
@@ -128,12 +128,12 @@ impl EventBus {
         let _ = self.0.live.send(event);
     }
 
-    /// Listens from now on.
+    /// Subscribes to future events.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<PublishedEvent>> {
         self.0.live.subscribe()
     }
 
-    /// Listens from the event after `last` on. `None` for an id that cannot be read, which is unknown too.
+    /// Subscribes to the events after `last`. `None` stands for an unreadable id, which is treated as unknown.
     pub fn resume(&self, last: Option<EventId>) -> Subscription {
         let latest = self.latest();
         let live = self.0.live.subscribe();

@@ -1,6 +1,6 @@
 //! The handle on a running hub.
 //!
-//! REST, later MQTT, schedules and rules all call the same functions here, so that each thing can be done in one way only. It
+//! REST, schedules, rules and later MQTT all call the same functions here, so that every operation exists only once. The handle
 //! holds no device logic: plugs belong to the [`Registry`], documents to their [`Repository`], history to the store.
 
 use std::sync::Arc;
@@ -23,37 +23,37 @@ use crate::repository::Repository;
 use crate::schedule::Clock;
 use crate::store::Store;
 
-/// So many plugs of a group are switched at the same time; more would only wait for one another.
+/// Maximum number of plugs of a group switched at the same time; more would only wait for one another.
 const AT_ONCE: usize = 256;
 
-/// What a hub is made of.
+/// The parts of a hub.
 #[derive(Debug)]
 pub struct Parts {
-    /// What the owner decided.
+    /// The settings.
     pub config: Config,
-    /// What outlives the process.
+    /// The store of persistent state.
     pub store: Arc<dyn Store>,
-    /// Events.
+    /// The event bus.
     pub bus: EventBus,
     /// The plugs.
     pub registry: Registry,
-    /// Readings on their way into history.
+    /// The recorder, which writes readings to the history.
     pub recorder: Recorder,
-    /// Plugs that are switched together.
+    /// Groups of plugs that are switched together.
     pub groups: Repository<Group>,
-    /// What switches by clock and sun.
+    /// Schedules, which switch by clock and sun.
     pub schedules: Repository<Schedule>,
-    /// What switches by what a plug does.
+    /// Rules, which switch by the state of a plug.
     pub rules: Repository<Rule>,
-    /// What energy costs.
+    /// Tariffs, the prices of energy.
     pub tariffs: Repository<Tariff>,
     /// Hue bridges, and bulbs that they take over.
     pub bridges: HueBridges,
-    /// Ends the hub.
+    /// Stops the hub.
     pub cancel: CancellationToken,
 }
 
-/// The handle on a running hub. A clone is the same hub.
+/// The handle on a running hub. Clones share their state.
 #[derive(Debug, Clone)]
 pub struct Hub(Arc<Inner>);
 
@@ -65,7 +65,7 @@ struct Inner {
 }
 
 impl Hub {
-    /// Puts the parts together.
+    /// Creates a hub from its parts.
     pub fn new(parts: Parts) -> Self {
         let clock = Clock {
             timezone: parts.config.timezone.clone(),
@@ -78,37 +78,37 @@ impl Hub {
         }))
     }
 
-    /// Returns what the owner decided.
+    /// Returns the settings.
     pub fn config(&self) -> &Config {
         &self.0.parts.config
     }
 
-    /// Returns what local times and the sun depend on.
+    /// Returns the clock, on which local times and the sun depend.
     pub fn clock(&self) -> &Clock {
         &self.0.clock
     }
 
-    /// Returns since when the hub runs.
+    /// Returns the time when the hub started.
     pub fn started(&self) -> Instant {
         self.0.started
     }
 
-    /// Returns what outlives the process.
+    /// Returns the store of persistent state.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.0.parts.store
     }
 
-    /// Returns where news is spread.
+    /// Returns the event bus.
     pub fn bus(&self) -> &EventBus {
         &self.0.parts.bus
     }
 
-    /// Returns who keeps the plugs.
+    /// Returns the registry of plugs.
     pub fn registry(&self) -> &Registry {
         &self.0.parts.registry
     }
 
-    /// Returns who writes readings into history.
+    /// Returns the recorder, which writes readings to the history.
     pub fn recorder(&self) -> &Recorder {
         &self.0.parts.recorder
     }
@@ -138,7 +138,7 @@ impl Hub {
         &self.0.parts.bridges
     }
 
-    /// Returns what ends the hub.
+    /// Returns the token that stops the hub.
     pub fn cancel(&self) -> &CancellationToken {
         &self.0.parts.cancel
     }
@@ -147,7 +147,7 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// [`RequestError`] of kind `not_found` when there is no such group.
+    /// [`RequestError`] of kind `not_found` if the group does not exist.
     pub fn members(&self, target: &SwitchTarget) -> Result<Vec<Mac>, RequestError> {
         match target {
             SwitchTarget::Plug(plug) => Ok(vec![*plug]),
@@ -155,12 +155,12 @@ impl Hub {
         }
     }
 
-    /// Switches a plug, or all plugs of a group at the same time, and tells of each in the group's order. A plug that two groups
-    /// share is told once for each call.
+    /// Switches a plug, or all plugs of a group at the same time, and returns the result of each in the group's order. A plug that
+    /// belongs to two groups is switched once for each call.
     ///
     /// # Errors
     ///
-    /// [`RequestError`] of kind `not_found` when there is no such group; what befell each plug is in the list.
+    /// [`RequestError`] of kind `not_found` if the group does not exist; errors of single plugs are in the list.
     pub async fn switch_target(
         &self,
         target: &SwitchTarget,
@@ -179,12 +179,12 @@ impl Hub {
         Ok(results)
     }
 
-    /// Lets `new` take the place of `old`: its name, settings, history and lifetime total, and its part in groups,
+    /// Replaces `old` by `new`, which takes over its name, settings, history and lifetime total, and its place in groups,
     /// schedules, rules and tariffs.
     ///
     /// # Errors
     ///
-    /// As [`Registry::replace`]. A document that cannot be written then is logged and goes on naming `old`.
+    /// As [`Registry::replace`]. A document that cannot be written afterwards is logged and still names `old`.
     pub async fn replace_plug(&self, old: Mac, new: Mac) -> Result<Arc<PlugView>, RequestError> {
         let view = self.registry().replace(old, new).await?;
         self.edit_documents(|group: &mut Group| swap_in(&mut group.plugs, old, new))
@@ -213,7 +213,7 @@ impl Hub {
     }
 }
 
-/// Puts `new` in the place of `old`, once; tells whether `old` was there.
+/// Replaces `old` by `new` without duplicates; returns true if `old` was in the list.
 fn swap_in<T: PartialEq>(list: &mut Vec<T>, old: T, new: T) -> bool {
     let Some(place) = list.iter().position(|item| *item == old) else {
         return false;

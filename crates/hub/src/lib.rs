@@ -5,15 +5,15 @@
 //! * [`automation`]: runs schedules and rules.
 //! * [`bridges`]: Hue bridges, and bulbs that they take over.
 //! * [`config`]: settings from `mains.toml`.
-//! * [`registry`]: keeps contact with every plug, and alone opens sockets to plugs.
+//! * [`registry`]: keeps contact with every plug; the only module that opens sockets to plugs.
 //! * [`energy`]: energy and cost of plugs.
 //! * [`rule`]: decisions of rules.
 //! * [`schedule`]: times of schedules.
 //! * [`store`]: persistent state, behind traits that SQLite implements.
-//! * [`recorder`]: writes readings to the store, off the path of everything else.
+//! * [`recorder`]: writes readings to the store, without delaying anything else.
 //! * [`state_lock`]: exclusive use of a state directory.
 //! * [`repository`]: collections of documents, in memory and in the store.
-//! * [`event`]: the event bus, with the last thousands of events for subscribers that were away.
+//! * [`event`]: the event bus, with the latest 4,096 events for subscribers that resume.
 //! * [`http`]: the HTTP API. [`auth`]: access control. [`server`]: connections.
 //!
 //! Commands go down to the one task that owns a plug; events come up by broadcast; state is read from a snapshot.

@@ -1,7 +1,7 @@
-//! A collection of documents: in memory for everybody to read, in the store before anybody is told that it is kept.
+//! Collections of documents: read from memory; changes are visible after they are persisted.
 //!
-//! A shelf knows that names are unique, that edits need the revision they were made on, and nothing of what the documents
-//! mean. What a document names (plugs, groups) is checked by the hub's handle, which knows them.
+//! A repository enforces unique names and the revisions of edits; it knows nothing of the meaning of its documents. References to
+//! plugs and groups are checked by the hub's handle.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -12,10 +12,10 @@ use tokio::sync::{Mutex, watch};
 
 use crate::store::{DocumentStore, StoreError, StoredDocument};
 
-/// So many documents fit into one collection.
+/// Maximum number of documents in a collection.
 const MOST: usize = 2_000;
 
-/// A collection of documents. A clone is the same shelf.
+/// A collection of documents. Clones share their state.
 #[derive(Debug, Clone)]
 pub struct Repository<T>(Arc<Inner<T>>);
 
@@ -23,9 +23,9 @@ pub struct Repository<T>(Arc<Inner<T>>);
 struct Inner<T> {
     store: Arc<dyn DocumentStore>,
     entries: RwLock<BTreeMap<Id, Entry<T>>>,
-    /// Held over a change and its way to the disk, so that two edits cannot both think that they came first.
+    /// Held from the start of a change until it is persisted, so that concurrent edits cannot both succeed.
     changing: Mutex<()>,
-    /// Held while a state goes to the disk.
+    /// Held while a state is persisted.
     saving: Mutex<()>,
     changes: watch::Sender<u64>,
 }
@@ -38,11 +38,11 @@ struct Entry<T> {
 }
 
 impl<T: Document> Repository<T> {
-    /// Reads the collection. A document that cannot be understood is logged and left where it is.
+    /// Loads the collection. A document that cannot be read is logged and left in the store.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] when the store cannot be read.
+    /// [`StoreError`] if the store cannot be read.
     pub async fn load(store: Arc<dyn DocumentStore>) -> Result<Self, StoreError> {
         let mut entries = BTreeMap::new();
         for document in store.documents(T::COLLECTION).await? {
@@ -70,7 +70,7 @@ impl<T: Document> Repository<T> {
         })))
     }
 
-    /// Returns all documents, by name.
+    /// Returns all documents, sorted by name.
     pub fn all(&self) -> Vec<Stored<T>> {
         let mut all: Vec<Stored<T>> = self
             .read()
@@ -92,7 +92,7 @@ impl<T: Document> Repository<T> {
         Ok(entry.stored(id))
     }
 
-    /// Returns the document of this name, whatever the case.
+    /// Returns the document with this name, ignoring case.
     pub fn named(&self, name: &str) -> Option<Stored<T>> {
         let folded = name.to_lowercase();
         self.read()
@@ -101,12 +101,12 @@ impl<T: Document> Repository<T> {
             .map(|(id, entry)| entry.stored(id))
     }
 
-    /// Takes in a new document. It is on the disk on return.
+    /// Creates a document. It is on the disk on return.
     ///
     /// # Errors
     ///
-    /// [`RequestError`]: `usage` when it makes no sense, `conflict` when the name is taken or the shelf full, `unavailable`
-    /// when it cannot be written.
+    /// [`RequestError`]: `usage` if it is invalid, `conflict` if the name is taken or the collection is full, `unavailable` if
+    /// it cannot be written.
     pub async fn create(&self, body: T) -> Result<Stored<T>, RequestError> {
         body.check()?;
         let _changing = self.0.changing.lock().await;
@@ -125,11 +125,11 @@ impl<T: Document> Repository<T> {
         self.keep(&id, entry).await
     }
 
-    /// Puts another body in place of a document's. It is on the disk on return.
+    /// Replaces the body of a document. It is on the disk on return.
     ///
     /// # Errors
     ///
-    /// As [`Repository::create`], and `not_found`; `conflict` that [is stale](RequestError::is_stale) when `if_match` is not the
+    /// As [`Repository::create`], and `not_found`; `conflict` that [is stale](RequestError::is_stale) if `if_match` is not the
     /// document's revision.
     pub async fn replace(
         &self,
@@ -153,7 +153,7 @@ impl<T: Document> Repository<T> {
     ///
     /// # Errors
     ///
-    /// [`RequestError`]: `not_found`, stale, or `unavailable` when it cannot be removed from the disk.
+    /// [`RequestError`]: `not_found`, stale, or `unavailable` if it cannot be removed from the disk.
     pub async fn remove(&self, id: &Id, if_match: Option<u64>) -> Result<(), RequestError> {
         let _changing = self.0.changing.lock().await;
         self.current(id, if_match)?;
@@ -164,21 +164,21 @@ impl<T: Document> Repository<T> {
         Ok(())
     }
 
-    /// Returns what the hub remembers of a document; `Null` when there is nothing.
+    /// Returns the recorded state of a document; `Null` if there is none.
     pub fn state(&self, id: &Id) -> Value {
         self.read()
             .get(id)
             .map_or(Value::Null, |entry| entry.state.clone())
     }
 
-    /// Remembers something of a document for everybody here; the disk has it after [`Repository::keep_state`].
+    /// Records the state of a document in memory; [`Repository::keep_state`] persists it.
     pub fn note(&self, id: &Id, state: Value) {
         if let Some(entry) = self.write().get_mut(id) {
             entry.state = state;
         }
     }
 
-    /// Writes what is remembered of a document to the disk. A store that fails is logged: automation goes on without it.
+    /// Persists the recorded state of a document. A failure of the store is logged; automation continues without it.
     pub async fn keep_state(&self, id: &Id) {
         // One after the other, so that what is newer is never followed by what is older.
         let _saving = self.0.saving.lock().await;
@@ -191,7 +191,7 @@ impl<T: Document> Repository<T> {
         }
     }
 
-    /// Tells when documents come, change or go; not when their state does.
+    /// Reports documents that are created, changed or removed, but not changes of their state.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.0.changes.subscribe()
     }
@@ -289,7 +289,7 @@ impl<T: Clone> Entry<T> {
     }
 }
 
-/// Reads a document. A field that this version does not know may change its meaning, so it is an error.
+/// Deserialises a document. A field unknown to this version is an error, because it may change the meaning.
 fn read<T: Document>(json: Value) -> Result<T, String> {
     let fields: Vec<String> = json
         .as_object()
@@ -304,7 +304,7 @@ fn read<T: Document>(json: Value) -> Result<T, String> {
     }
 }
 
-/// The error of an id that no document has.
+/// Returns the error for an unknown id.
 fn unknown<T: Document>(id: &Id) -> RequestError {
     let what = T::COLLECTION.singular();
     RequestError::not_found(format!("there is no {what} {id}"))

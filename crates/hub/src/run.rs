@@ -1,7 +1,7 @@
-//! Assembles a hub, runs it, and ends it in order.
+//! Assembles a hub, runs it, and stops it in order.
 //!
-//! State directory, database and address fail here, before the hub is announced. At the end the tasks that make events stop
-//! first, then their readings are written, then the database is closed.
+//! Errors of the state directory, database and address occur here, before the hub is announced. On stopping, the tasks that produce
+//! events end first, then their readings are written, then the database is closed.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -29,19 +29,20 @@ use crate::state_lock::StateLock;
 use crate::store::{OpenedStore, Retention, Sample, Sqlite, Store, StoreError};
 use crate::{automation, http, server};
 
-/// Readings between the plug tasks and the recorder, which keeps many more while the disk is slow.
+/// Capacity of the queue between the plug tasks and the recorder, in readings; the recorder keeps many more while the disk is slow.
 const SAMPLE_QUEUE_LENGTH: usize = 16_384;
-/// Bound on the tasks that serve and keep contact; with the next one under the five seconds that a stop may take.
+/// Time limit for stopping the tasks that serve requests and contact plugs; with [`WRITE_TIMEOUT`] less than the five seconds that
+/// a stop may take.
 const STOP_TIMEOUT: Duration = Duration::from_millis(2_000);
-/// Bound on the tasks that write history.
+/// Time limit for stopping the tasks that write history.
 const WRITE_TIMEOUT: Duration = Duration::from_millis(2_500);
 
-/// A hub that serves.
+/// A running hub.
 #[derive(Debug, Clone)]
 pub struct HubReady {
     /// Its address, e.g. `http://127.0.0.1:8480`.
     pub url: String,
-    /// Link that logs one browser in, once.
+    /// Link that logs in one browser, once.
     pub login_url: String,
 }
 
@@ -49,8 +50,8 @@ pub struct HubReady {
 ///
 /// # Errors
 ///
-/// [`RequestError`] when it cannot start: `local` for an address or directory in use or not permitted, `usage` for wrong settings,
-/// `unavailable` for a database that cannot be used.
+/// [`RequestError`] if it cannot start: `local` for an address or directory in use or not permitted, `usage` for invalid settings,
+/// `unavailable` for an unusable database.
 pub async fn run(
     config: Config,
     names: HashMap<Mac, String>,
@@ -121,7 +122,7 @@ async fn with_store(
     result
 }
 
-/// Serves until the end.
+/// Serves requests until the hub stops.
 async fn serve(
     hub: Hub,
     auth: AccessControl,
@@ -214,7 +215,7 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Reques
     Ok((listener, taken))
 }
 
-/// Opens the database. A damaged file is replaced; one of a newer version is an error, because this version must not write it.
+/// Opens the database. A damaged file is replaced; a file of a newer version is an error, because this version must not write it.
 async fn open_store(config: &Config) -> Result<Sqlite, RequestError> {
     let retention = Retention {
         readings: config.keep_readings,
@@ -256,7 +257,7 @@ fn cannot_open(error: &StoreError) -> RequestError {
     RequestError::unavailable(ErrorChain(error).to_string()).hint(hint)
 }
 
-/// Shows the whole chain of errors, which is not sent over the network here.
+/// Returns an error with the whole chain of causes, which is safe because it is not sent over the network here.
 fn unreadable(error: &StoreError) -> RequestError {
     RequestError::unavailable(ErrorChain(error).to_string())
 }

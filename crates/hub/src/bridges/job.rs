@@ -17,7 +17,7 @@ pub enum TakeoverState {
     Running,
     /// A bulb was taken over.
     Done,
-    /// No bulb was taken over; the error says why.
+    /// No bulb was taken over; the error gives the reason.
     Failed,
 }
 

@@ -16,7 +16,7 @@ const MAX_JOBS: usize = 20;
 pub(super) struct TakeoverJobs(VecDeque<TakeoverJob>);
 
 impl TakeoverJobs {
-    /// Begins a takeover. Fails with the id of the one that runs on that bridge already.
+    /// Begins a takeover. Fails with the id of the takeover that is already running on that bridge.
     pub(super) fn begin(&mut self, bridge: &BridgeId, now: Timestamp) -> Result<TakeoverJob, Id> {
         if let Some(running) = self.running(bridge) {
             return Err(running.clone());
