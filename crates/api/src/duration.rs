@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Span, SpanRelativeTo};
 use crate::json::json_is_text;
 
 /// Longer than any wait that makes sense here, and short enough that no clock arithmetic overflows.
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+const MAX_DURATION: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -36,7 +36,9 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         .map_err(|_| unreadable())?;
     match Duration::try_from(signed) {
         Ok(Duration::ZERO) => Err("the duration must be longer than zero".to_owned()),
-        Ok(duration) if duration > LONGEST => Err("the duration must be at most a year".to_owned()),
+        Ok(duration) if duration > MAX_DURATION => {
+            Err("the duration must be at most a year".to_owned())
+        }
         Ok(duration) => Ok(duration),
         Err(_) => Err("a duration cannot be negative".to_owned()),
     }
@@ -74,7 +76,7 @@ impl From<Duration> for Period {
     fn from(duration: Duration) -> Self {
         match duration {
             Duration::ZERO => Self::seconds(0),
-            _ => Self(duration.min(LONGEST)),
+            _ => Self(duration.min(MAX_DURATION)),
         }
     }
 }

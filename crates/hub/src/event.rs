@@ -12,7 +12,7 @@ use api::Event;
 use tokio::sync::broadcast;
 
 /// Maximum number of past events kept for listeners that resume.
-pub const KEPT: usize = 4096;
+pub const MAX_RESUMABLE_EVENTS: usize = 4096;
 
 /// The position of an event in the stream of one run of the hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -90,7 +90,7 @@ pub struct Subscription {
     pub is_reset: bool,
     /// Current position in the stream; live events follow it.
     pub at: EventId,
-    /// Live events. A listener that falls behind by more than [`KEPT`] events gets `Lagged`.
+    /// Live events. A listener that falls behind by more than [`MAX_RESUMABLE_EVENTS`] events gets `Lagged`.
     pub live: broadcast::Receiver<Arc<PublishedEvent>>,
 }
 
@@ -103,7 +103,7 @@ impl Default for EventBus {
 impl EventBus {
     /// Creates a bus. Ids of an earlier run are unknown to it.
     pub fn new() -> Self {
-        let (live, _) = broadcast::channel(KEPT);
+        let (live, _) = broadcast::channel(MAX_RESUMABLE_EVENTS);
         Self(Arc::new(Shared {
             run: fastrand::u32(..),
             latest: Mutex::default(),
@@ -120,7 +120,7 @@ impl EventBus {
             event,
             json: OnceLock::new(),
         });
-        if latest.events.len() >= KEPT {
+        if latest.events.len() >= MAX_RESUMABLE_EVENTS {
             latest.events.pop_front();
         }
         latest.events.push_back(Arc::clone(&event));
@@ -216,14 +216,14 @@ mod tests {
     #[test]
     fn forgets_what_is_too_old() {
         let bus = EventBus::new();
-        for _ in 0..KEPT + 10 {
+        for _ in 0..MAX_RESUMABLE_EVENTS + 10 {
             bus.publish(event());
         }
         let resume = |number| bus.resume(Some(bus.id(number)));
         assert!(resume(9).is_reset);
         let oldest = resume(10);
         assert!(!oldest.is_reset);
-        assert_eq!(oldest.missed.len(), KEPT);
+        assert_eq!(oldest.missed.len(), MAX_RESUMABLE_EVENTS);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, watch};
 use crate::store::{DocumentStore, StoreError, StoredDocument};
 
 /// Maximum number of documents in a collection.
-const MOST: usize = 2_000;
+const MAX_DOCUMENTS: usize = 2_000;
 
 /// A collection of documents. Clones share their state.
 #[derive(Debug, Clone)]
@@ -111,8 +111,11 @@ impl<T: Document> Repository<T> {
         body.check()?;
         let _changing = self.0.changing.lock().await;
         let what = T::COLLECTION.singular();
-        if self.read().len() >= MOST {
-            let message = format!("there are {MOST} {} already", T::COLLECTION.as_str());
+        if self.read().len() >= MAX_DOCUMENTS {
+            let message = format!(
+                "there are {MAX_DOCUMENTS} {} already",
+                T::COLLECTION.as_str()
+            );
             return Err(RequestError::conflict(message).hint(format!("remove a {what} first")));
         }
         self.check_name(&body, None)?;

@@ -68,7 +68,7 @@ impl Default for Limits {
             handshake_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(10),
-            write_timeout: stuck::WAIT,
+            write_timeout: stuck::WRITE_TIMEOUT,
             shutdown_timeout: Duration::from_millis(1_500),
         }
     }

@@ -7,7 +7,7 @@ use std::io::{Error, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 fn main() -> std::io::Result<()> {
     let mut addresses = std::env::args()
@@ -30,7 +30,7 @@ fn main() -> std::io::Result<()> {
 fn switch_on(plug: Ipv4Addr) -> std::io::Result<()> {
     let mut stream = TcpStream::connect((plug, 8899))?;
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     stream.write_all(b"AT+YZSWITCH=1,ON,201410292146\r\n")?;
     let mut reply = Vec::new();
     let mut chunk = [0; 256];
@@ -50,7 +50,7 @@ fn switch_on(plug: Ipv4Addr) -> std::io::Result<()> {
 
 fn scan(plug: Ipv4Addr, own: Ipv4Addr) -> std::io::Result<String> {
     let socket = UdpSocket::bind((own, 48899))?;
-    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_read_timeout(Some(TIMEOUT))?;
     socket.send_to(b"YZ-RECOSCAN", (plug, 48899))?;
     let mut datagram = [0; 256];
     let (length, _) = socket.recv_from(&mut datagram)?;

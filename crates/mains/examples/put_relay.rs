@@ -9,7 +9,7 @@ use std::io::{Error, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 const USAGE: &str = "usage: put_relay <HUB ADDRESS:PORT> <TOKEN FILE> <MAC> <PLUG ADDRESS> <RUNS>";
 
 #[expect(clippy::print_stdout, reason = "the line is what the program is for")]
@@ -80,7 +80,7 @@ impl Hub {
     fn connect(address: SocketAddr, token: &str, mac: &str) -> std::io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         let head = format!(
             "PUT /api/v1/plugs/{mac}/relay HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\
              content-type: application/json\r\n"
@@ -129,7 +129,7 @@ impl Hub {
 fn exchange(plug: Ipv4Addr, state: &str) -> std::io::Result<()> {
     let mut stream = TcpStream::connect((plug, 8899))?;
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     let state = state.to_ascii_uppercase();
     stream.write_all(format!("AT+YZSWITCH=1,{state},201410292146\r\n").as_bytes())?;
     let mut reply = Vec::new();

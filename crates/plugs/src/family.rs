@@ -127,6 +127,7 @@ impl Families {
     }
 
     /// Returns those whose reports come to this local port.
+    #[cfg(feature = "net")]
     pub(crate) fn on_port(&self, local_port: u16) -> Self {
         Self::new(
             self.iter()

@@ -17,7 +17,7 @@ use crate::error::excerpt;
 use crate::json::json_is_text;
 
 /// No expression that anybody needs is longer.
-const LONGEST: usize = 128;
+const MAX_CRON_LEN: usize = 128;
 /// Every combination of a date and a weekday comes within 40 years: a leap day on a Monday, and 2100 without one.
 const DAYS_AHEAD: usize = 15_000;
 
@@ -47,9 +47,9 @@ impl FromStr for Cron {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
-        if text.len() > LONGEST {
+        if text.len() > MAX_CRON_LEN {
             return Err(format!(
-                "a cron expression has at most {LONGEST} characters"
+                "a cron expression has at most {MAX_CRON_LEN} characters"
             ));
         }
         if !text.starts_with('@') && text.split_whitespace().count() != 5 {

@@ -20,11 +20,11 @@ use plugs::Reading;
 use crate::store::{EnergyState, Used};
 
 /// What no plug can exceed: 16 A at 250 V, in watts.
-const MOST_POWER_W: f64 = 16.0 * 250.0;
+const MAX_POWER_W: f64 = 16.0 * 250.0;
 /// The smallest step of a counter.
 const STEP_WH: f64 = 1.0;
 /// More than a plug can have used in thirty years: no first value of a counter is above it.
-const MOST_COUNTER_WH: u64 = 1_100_000_000;
+const MAX_COUNTER_WH: u64 = 1_100_000_000;
 /// When the clock was set back, nobody knows how much time has gone by. So many seconds are granted.
 const GRANTED_S: f64 = 60.0;
 /// How long a counter that was left can be returned to.
@@ -138,7 +138,7 @@ impl Mark {
     }
 
     fn can_use(self, energy_wh: u64, until: Timestamp) -> bool {
-        energy_wh as f64 <= MOST_POWER_W * seconds(self.at, until) / 3600.0 + STEP_WH
+        energy_wh as f64 <= MAX_POWER_W * seconds(self.at, until) / 3600.0 + STEP_WH
     }
 }
 
@@ -188,7 +188,7 @@ impl Lifetime {
     }
 
     fn begin(&mut self, now: Mark, total_wh: u64) -> Taken {
-        if now.counter_wh > MOST_COUNTER_WH {
+        if now.counter_wh > MAX_COUNTER_WH {
             return self.impossible(now, None);
         }
         self.set(now, total_wh);

@@ -20,7 +20,7 @@ pub(crate) const ORDINARY: usize = 256 * 1024;
 /// Maximum size of a body with prices, in bytes; the maximum number of prices of a tariff fits.
 pub(crate) const PRICES: usize = 16 * 1024 * 1024;
 /// Maximum time for a body to arrive.
-const WAIT: Duration = Duration::from_secs(10);
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum length of quoted input in a message, in characters.
 const QUOTED: usize = 200;
 
@@ -106,7 +106,7 @@ where
 
 /// Reads a body of at most `limit` bytes within the ordinary time limit.
 pub(crate) async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
-    read_within(WAIT, body, limit).await
+    read_within(BODY_TIMEOUT, body, limit).await
 }
 
 /// Reads a body of at most `limit` bytes within the given time.

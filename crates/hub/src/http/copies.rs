@@ -34,9 +34,9 @@ use crate::store::csv;
 const COPY: &str = "download.sqlite";
 
 /// Maximum size of an imported file, in bytes.
-const LONGEST_FILE: usize = 128 * 1024 * 1024;
+const MAX_FILE_LEN: usize = 128 * 1024 * 1024;
 /// Maximum time for an imported file to arrive.
-const FILE_WAIT: Duration = Duration::from_secs(300);
+const FILE_TIMEOUT: Duration = Duration::from_secs(300);
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -139,7 +139,7 @@ async fn import(
         return Err(body::unsupported("text/csv"));
     }
     let _turn = api.turn()?;
-    let bytes = body::read_within(FILE_WAIT, request.into_body(), LONGEST_FILE).await?;
+    let bytes = body::read_within(FILE_TIMEOUT, request.into_body(), MAX_FILE_LEN).await?;
     let imported = csv::import(&**api.hub.store(), plug, &*bytes).await;
     let imported = imported.map_err(|error| RequestError::from(&error))?;
     Ok(Json(ImportResponse {

@@ -19,9 +19,9 @@ use crate::energy::report;
 use crate::hub::Hub;
 
 /// Maximum number of rows in a response.
-const MOST_ROWS: i64 = 200_000;
+const MAX_ROWS: i64 = 200_000;
 /// Maximum number of days in a response: ten years.
-const MOST_DAYS: i64 = 3_660;
+const MAX_DAYS: i64 = 3_660;
 /// Default number of days.
 const DEFAULT_DAYS: i64 = 30;
 /// Default number of months.
@@ -112,7 +112,7 @@ fn check_size(by: EnergyPeriod, range: Range, plugs: usize) -> Result<(), Reques
         EnergyPeriod::Month => days / 28 + 2,
     };
     let plugs = i64::try_from(plugs).unwrap_or(i64::MAX);
-    if days > MOST_DAYS && by == EnergyPeriod::Day || periods.saturating_mul(plugs) > MOST_ROWS {
+    if days > MAX_DAYS && by == EnergyPeriod::Day || periods.saturating_mul(plugs) > MAX_ROWS {
         return Err(
             RequestError::usage("from: that is more than one answer has")
                 .at("from")

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::problem::Problem;
 
 /// Maximum number of tags in a header.
-const MOST_TAGS: usize = 32;
+const MAX_TAGS: usize = 32;
 
 /// The revisions that a request names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,7 +113,7 @@ fn tags(
         }
         for part in text.split(',') {
             all.push(tag(part.trim()).ok_or_else(wrong)?);
-            if all.len() > MOST_TAGS {
+            if all.len() > MAX_TAGS {
                 return Err(wrong());
             }
         }

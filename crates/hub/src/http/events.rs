@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::event::{EventBus, EventId, PublishedEvent};
 
 /// Maximum number of simultaneous listeners.
-const MOST_LISTENERS: usize = 256;
+const MAX_LISTENERS: usize = 256;
 /// Maximum interval between writes, so that both ends and all devices in between keep the connection open.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Delay after which a disconnected client reconnects.
@@ -38,14 +38,14 @@ pub(crate) struct Listeners(Arc<Semaphore>);
 
 impl Default for Listeners {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MOST_LISTENERS)))
+        Self(Arc::new(Semaphore::new(MAX_LISTENERS)))
     }
 }
 
 impl Listeners {
     /// Returns the number of listeners.
     pub(crate) fn count(&self) -> u64 {
-        MOST_LISTENERS.saturating_sub(self.0.available_permits()) as u64
+        MAX_LISTENERS.saturating_sub(self.0.available_permits()) as u64
     }
 
     /// Starts a stream of events for a client.
@@ -60,7 +60,7 @@ impl Listeners {
         cancel: CancellationToken,
     ) -> Result<Response, RequestError> {
         let place = Arc::clone(&self.0).try_acquire_owned().map_err(|_| {
-            RequestError::unavailable(format!("{MOST_LISTENERS} clients are listening already"))
+            RequestError::unavailable(format!("{MAX_LISTENERS} clients are listening already"))
         })?;
         let stream = Stream::new(bus, last_event(headers), place, cancel);
         let body = futures_util::stream::unfold(stream, async |mut stream| {

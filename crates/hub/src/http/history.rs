@@ -13,7 +13,7 @@ use super::path::PlugPath;
 use super::plugs::view;
 use super::problem::Problem;
 use super::query::Params;
-use super::range::{MOST_POINTS, Moment, Range};
+use super::range::{MAX_POINTS, Moment, Range};
 use super::{Api, attachment};
 use crate::hub::Hub;
 use crate::store::HistoryQuery;
@@ -95,7 +95,7 @@ async fn read(hub: &Hub, plug: Mac, params: &Params) -> Result<History, RequestE
         to: range.to,
         step: grid.step,
         edges: grid.edges,
-        limit: usize::try_from(MOST_POINTS).unwrap_or(usize::MAX),
+        limit: usize::try_from(MAX_POINTS).unwrap_or(usize::MAX),
     };
     let points = hub.store().history(&query).await;
     let points = points.map_err(|error| RequestError::from(&error))?;

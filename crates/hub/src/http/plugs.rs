@@ -27,9 +27,9 @@ use super::query::Params;
 use crate::hub::Hub;
 
 /// Default duration of a search.
-const DEFAULT_WAIT: Duration = Duration::from_secs(3);
+const DEFAULT_SEARCH_DURATION: Duration = Duration::from_secs(3);
 /// Maximum duration of a search.
-const MAX_WAIT: Duration = Duration::from_secs(30);
+const MAX_SEARCH_DURATION: Duration = Duration::from_secs(30);
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -267,8 +267,8 @@ async fn replace(
 
 /// Returns the time to wait for replies.
 pub(super) fn wait(request: &DiscoverRequest) -> Result<Duration, RequestError> {
-    match request.wait.map_or(DEFAULT_WAIT, Period::get) {
-        wait if wait > MAX_WAIT => {
+    match request.wait.map_or(DEFAULT_SEARCH_DURATION, Period::get) {
+        wait if wait > MAX_SEARCH_DURATION => {
             Err(RequestError::usage("wait: a search listens for at most `30s`").at("wait"))
         }
         wait => Ok(wait),

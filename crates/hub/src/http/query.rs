@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use super::problem::Problem;
 
 /// Maximum number of parameters in a query.
-const MOST: usize = 256;
+const MAX_PARAMETERS: usize = 256;
 
 /// The parameters of a query, in order.
 #[derive(Debug, Clone, Default)]
@@ -23,8 +23,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
         let Query(params) = Query::<Vec<(String, String)>>::from_request_parts(parts, state)
             .await
             .map_err(|_| RequestError::usage("the query cannot be read"))?;
-        if params.len() > MOST {
-            let message = format!("a query has at most {MOST} parameters");
+        if params.len() > MAX_PARAMETERS {
+            let message = format!("a query has at most {MAX_PARAMETERS} parameters");
             return Err(RequestError::usage(message).into());
         }
         Ok(Self(params))

@@ -15,7 +15,7 @@ use super::query::Params;
 use crate::store::HistoryStep;
 
 /// Maximum number of points in a response.
-pub(crate) const MOST_POINTS: i64 = 10_000;
+pub(crate) const MAX_POINTS: i64 = 10_000;
 /// Maximum number of points if no step is given.
 const DEFAULT_POINTS: i64 = 1_500;
 const DAY: i64 = 24 * 60 * 60;
@@ -91,10 +91,10 @@ impl Range {
             None => self.default_step(),
         };
         let points = self.seconds().div_euclid(seconds) + 1;
-        if points > MOST_POINTS {
+        if points > MAX_POINTS {
             let finest = Period::seconds(self.finest().unsigned_abs());
             let message =
-                format!("step: that makes {points} points; there are at most {MOST_POINTS}");
+                format!("step: that makes {points} points; there are at most {MAX_POINTS}");
             let hint = format!("take `{finest}` or longer, or less time at once");
             return Err(RequestError::usage(message).hint(hint).at("step"));
         }
@@ -118,7 +118,7 @@ impl Range {
     }
 
     fn finest(self) -> i64 {
-        self.rung(MOST_POINTS)
+        self.rung(MAX_POINTS)
     }
 
     /// Returns the finest step of the ladder that results in at most `points` points.
@@ -417,9 +417,9 @@ mod tests {
             let range = Range { from: at(from), to: at(from + length) };
             let step = step.map(Period::seconds);
             if let Ok(grid) = range.grid(step, &berlin()) {
-                proptest::prop_assert!(length / grid.seconds < MOST_POINTS);
+                proptest::prop_assert!(length / grid.seconds < MAX_POINTS);
                 if grid.step == HistoryStep::Edges {
-                    proptest::prop_assert!(grid.edges.len() as i64 <= MOST_POINTS + 2);
+                    proptest::prop_assert!(grid.edges.len() as i64 <= MAX_POINTS + 2);
                     proptest::prop_assert!(grid.edges[0] <= range.from);
                     proptest::prop_assert!(grid.edges[grid.edges.len() - 1] >= range.to);
                     proptest::prop_assert!(grid.edges.is_sorted());

@@ -1,7 +1,7 @@
 //! Time limit on writes to clients that do not read.
 //!
 //! A client that stops reading cannot be noticed otherwise: its stream is not polled any more, and the operating system waits for
-//! hours. A write without progress for [`WAIT`] is therefore an error, which ends the connection and frees its resources.
+//! hours. A write without progress for [`WRITE_TIMEOUT`] is therefore an error, which ends the connection and frees its resources.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::io::AsyncWrite;
 use tokio_io_timeout::TimeoutWriter;
 
 /// Maximum time for a write to make no progress.
-pub const WAIT: Duration = Duration::from_secs(20);
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A connection with a time limit on its writes.
 pub type Bounded<T> = Pin<Box<TimeoutWriter<T>>>;

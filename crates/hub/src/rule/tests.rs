@@ -8,7 +8,7 @@ use serde_json::json;
 use super::*;
 
 const METERED: Duration = Duration::from_secs(10);
-const PATIENCE: Duration = Duration::from_secs(30);
+const HOLD_DURATION: Duration = Duration::from_secs(30);
 
 /// A rule, its plug, and a clock that begins at six in the morning.
 struct Scene {
@@ -65,7 +65,7 @@ impl Scene {
     fn see(&mut self, power: Option<f64>, leader: Option<f64>) {
         let power_of = |watts| Power {
             watts,
-            patience: PATIENCE,
+            patience: HOLD_DURATION,
         };
         let seen = Observation {
             relay: self.relay,
@@ -584,7 +584,7 @@ impl Diary {
     fn was(&self, now: Timestamp, period: Duration, is_so: impl Fn(f64) -> bool) -> bool {
         let mut until = now;
         for (at, watts) in self.readings.iter().rev() {
-            if !is_so(*watts) || passed(*at, until) > PATIENCE {
+            if !is_so(*watts) || passed(*at, until) > HOLD_DURATION {
                 return false;
             }
             until = *at;

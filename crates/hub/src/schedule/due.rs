@@ -15,9 +15,9 @@ use crate::config::Place;
 /// At the poles the sun rises once a year.
 const SUN_DAYS_AHEAD: usize = 400;
 /// Where the search for the last time that was due begins: as far back as this.
-const FIRST_LOOK_BACK: SignedDuration = SignedDuration::from_hours(1);
+const FIRST_SEARCH_SPAN: SignedDuration = SignedDuration::from_hours(1);
 /// When nothing was due in that time, so many times as far: five steps are years.
-const LOOK_FURTHER: i32 = 8;
+const SEARCH_SPAN_FACTOR: i32 = 8;
 
 /// What local times and the sun depend on.
 #[derive(Debug, Clone)]
@@ -127,7 +127,7 @@ impl<'a> Times<'a> {
 
     /// Returns the last time after `after` and until `until`, delays included.
     fn last(&self, after: Timestamp, until: Timestamp) -> Option<Timestamp> {
-        let mut look_back = FIRST_LOOK_BACK;
+        let mut look_back = FIRST_SEARCH_SPAN;
         loop {
             let from = until
                 .checked_sub(look_back)
@@ -140,7 +140,7 @@ impl<'a> Times<'a> {
             if last.is_some() || from == after {
                 return last;
             }
-            look_back = look_back.checked_mul(LOOK_FURTHER)?;
+            look_back = look_back.checked_mul(SEARCH_SPAN_FACTOR)?;
         }
     }
 

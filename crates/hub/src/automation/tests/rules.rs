@@ -265,7 +265,7 @@ async fn who_is_behind_the_news_looks_at_the_plugs() {
         .await;
     run.press(mac(1), On).await;
     // Far more than are kept, at once; the change of the relay is among the lost.
-    for _ in 0..3 * crate::event::KEPT {
+    for _ in 0..3 * crate::event::MAX_RESUMABLE_EVENTS {
         run.publish(Event::PlugRemoved(mac(9)));
     }
     pass("61m").await;

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::super::problem::Problem;
 use super::*;
-use crate::event::KEPT;
+use crate::event::MAX_RESUMABLE_EVENTS;
 use crate::server::{Limits, serve_within};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -90,7 +90,7 @@ async fn who_falls_behind_is_told_so_and_goes_on() {
     let bus = EventBus::new();
     let mut slow = stream(&bus, None);
     slow.next().await.unwrap();
-    for _ in 0..2 * KEPT {
+    for _ in 0..2 * MAX_RESUMABLE_EVENTS {
         bus.publish(removed(3));
     }
     let reset = slow.next().await.unwrap();
@@ -108,7 +108,7 @@ async fn a_gap_behind_a_burst_is_not_lost() {
     slow.next().await.unwrap();
     bus.publish(removed(1));
     slow.waiting.push_back(slow.live.recv().await.unwrap());
-    for _ in 0..2 * KEPT {
+    for _ in 0..2 * MAX_RESUMABLE_EVENTS {
         bus.publish(removed(3));
     }
     assert!(slow.next().await.unwrap().contains("01:01"));
