@@ -1,4 +1,4 @@
-//! Why a relay moves.
+//! Causes of a relay's move.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::id::Id;
 /// On whose behalf a plug is switched.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Cause {
-    /// Somebody wanted it: by the API, the command line, or the plug's own button.
+    /// A person, through the API, the command line, or the plug's own button.
     Person,
     /// A schedule fired.
     Schedule(Id),

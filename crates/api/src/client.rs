@@ -42,7 +42,7 @@ mod replies;
 mod request;
 mod url;
 
-/// Maximum time for a connection: a hub is near.
+/// Maximum time for opening a connection; short, because a hub is usually on the local network.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The secret that a hub grants access by. Wiped when dropped, never shown.

@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 use plugs::{Minutes, RelayState};
 
-/// A plug's own timer that was set. That the plug accepted it is all that can be known.
+/// A plug's own timer that was set. The plug only acknowledges it; its later switch cannot be confirmed in advance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delayed {
-    /// What the relay will be.
+    /// Position of the relay when the timer ends.
     pub relay: RelayState,
-    /// After so many minutes.
+    /// Delay in minutes.
     pub minutes: Minutes,
-    /// And so about then.
+    /// Approximate time of the switch.
     pub due: Timestamp,
 }

@@ -1,4 +1,4 @@
-//! What groups, schedules, rules and tariffs have in common.
+//! The common properties of groups, schedules, rules and tariffs.
 
 use std::fmt;
 
@@ -16,11 +16,11 @@ use crate::id::Id;
 pub enum Collection {
     /// Plugs that are switched together.
     Groups,
-    /// What switches by the clock and the sun.
+    /// Switching by the clock and the sun.
     Schedules,
-    /// What switches by what a plug does.
+    /// Switching by the behaviour of plugs.
     Rules,
-    /// What energy costs.
+    /// Prices of energy.
     Tariffs,
 }
 
@@ -38,7 +38,7 @@ impl Collection {
         }
     }
 
-    /// Returns what one member is called in sentences.
+    /// Returns the name of one member, as used in sentences.
     pub const fn singular(self) -> &'static str {
         match self {
             Self::Groups => "group",
@@ -61,14 +61,14 @@ impl Collection {
 
 /// A group, schedule, rule or tariff as people write it. Its JSON has no id and nothing that the hub adds.
 ///
-/// It is read tolerantly, so that a client understands a newer hub. Who stores one refuses its [`unknown_field`].
+/// It is read tolerantly, so that a client understands a newer hub. Code that stores one refuses its [`unknown_field`].
 pub trait Document:
     Serialize + DeserializeOwned + ToSchema + fmt::Debug + Clone + PartialEq + Send + Sync + 'static
 {
     /// The collection of these documents.
     const COLLECTION: Collection;
 
-    /// What the hub adds.
+    /// The fields that the hub adds.
     type Status: Serialize
         + DeserializeOwned
         + ToSchema
@@ -81,7 +81,7 @@ pub trait Document:
     /// Returns its name; no two of a collection have the same, whatever the case.
     fn name(&self) -> &str;
 
-    /// Says what is wrong with it in itself; whether what it names exists is the hub's business.
+    /// Checks the document on its own; the hub checks that the objects which it names exist.
     ///
     /// # Errors
     ///
@@ -92,11 +92,11 @@ pub trait Document:
 /// A document as it is kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored<T> {
-    /// The name that the hub gave it.
+    /// The id that the hub assigned.
     pub id: Id,
-    /// Grows with every edit: its ETag.
+    /// Its revision, which grows with every edit: its ETag.
     pub revision: u64,
-    /// What people wrote.
+    /// The document as people wrote it.
     pub body: T,
 }
 
@@ -115,12 +115,12 @@ impl<T: Document> Stored<T> {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(bound = "T: Document")]
 pub struct DocumentView<T: Document> {
-    /// The name that the hub gave it.
+    /// The id that the hub assigned.
     pub id: Id,
-    /// What people wrote.
+    /// The document as people wrote it.
     #[serde(flatten)]
     pub document: T,
-    /// What the hub adds.
+    /// The fields that the hub adds.
     #[serde(flatten)]
     pub status: T::Status,
 }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use crate::json::json_is_text;
 
-/// Longer than any wait that makes sense here, and short enough that no clock arithmetic overflows.
+/// Maximum duration: longer than any useful one, and short enough that no clock arithmetic overflows.
 const MAX_DURATION: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 const DAY: u64 = 24 * 60 * 60;
@@ -18,7 +18,7 @@ const DAY: u64 = 24 * 60 * 60;
 ///
 /// # Errors
 ///
-/// One clause that says what is wrong with the text.
+/// A clause that describes the error in the text.
 pub fn parse(text: &str) -> Result<Duration, String> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(format!(
@@ -36,9 +36,7 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         .map_err(|_| unreadable())?;
     match Duration::try_from(signed) {
         Ok(Duration::ZERO) => Err("the duration must be longer than zero".to_owned()),
-        Ok(duration) if duration > MAX_DURATION => {
-            Err("the duration must be at most a year".to_owned())
-        }
+        Ok(duration) if duration > MAX_DURATION => Err("the duration must be at most a year".to_owned()),
         Ok(duration) => Ok(duration),
         Err(_) => Err("a duration cannot be negative".to_owned()),
     }
@@ -65,14 +63,14 @@ impl Period {
         Self(Duration::from_secs(if seconds == 0 { 1 } else { seconds }))
     }
 
-    /// Returns it as the standard library has it.
+    /// Returns it as a standard library duration.
     pub const fn get(self) -> Duration {
         self.0
     }
 }
 
 impl From<Duration> for Period {
-    /// Zero becomes a second, and what is longer than a year a year.
+    /// Converts a duration; zero becomes a second, and more than a year becomes a year.
     fn from(duration: Duration) -> Self {
         match duration {
             Duration::ZERO => Self::seconds(0),

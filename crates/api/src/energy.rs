@@ -1,11 +1,11 @@
-//! What plugs used and what it cost, by day or month.
+//! Energy that plugs used and its cost, by day or month.
 
 use hiflying::Mac;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What a report is divided into.
+/// The periods into which a report is divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EnergyPeriod {

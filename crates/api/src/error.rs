@@ -65,12 +65,12 @@ impl ErrorKind {
         self.row().1
     }
 
-    /// Returns the exit code of a command that fails so.
+    /// Returns the exit code of a command that fails with this kind.
     pub const fn exit_code(self) -> u8 {
         self.row().2
     }
 
-    /// Returns the kind that a command reports: those that only a server distinguishes are wrong usage.
+    /// Returns the kind that a command reports: kinds that only a server distinguishes become wrong usage.
     #[must_use]
     pub const fn of_command(self) -> Self {
         match self {
@@ -111,7 +111,7 @@ pub struct RequestError {
 }
 
 impl RequestError {
-    /// Makes an error; `message` says what failed, on which object, in one clause.
+    /// Makes an error; `message` is one clause with the failure and the object.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -150,7 +150,7 @@ impl RequestError {
         Self::new(ErrorKind::Unavailable, message)
     }
 
-    /// Adds what to do about it.
+    /// Adds a hint: the next step for the user.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -174,7 +174,7 @@ impl RequestError {
         &self.message
     }
 
-    /// Returns what to do about it.
+    /// Returns the hint.
     pub fn hint_text(&self) -> Option<&str> {
         self.hint.as_deref()
     }
@@ -205,9 +205,9 @@ impl From<&ContactError> for RequestError {
 pub struct ErrorDocument {
     /// The kind of the error, for programs.
     pub kind: ErrorKind,
-    /// What failed, on which object.
+    /// The failure and the object, in one clause.
     pub message: String,
-    /// What to do about it.
+    /// The next step for the user.
     #[schema(required)]
     pub hint: Option<String>,
 }
@@ -221,9 +221,9 @@ pub struct ProblemDocument {
     pub status: u16,
     /// The kind of the error, for programs.
     pub kind: ErrorKind,
-    /// What failed, on which object.
+    /// The failure and the object, in one clause.
     pub detail: String,
-    /// What to do about it.
+    /// The next step for the user.
     #[schema(required)]
     pub hint: Option<String>,
     /// The field of the input that is wrong.
@@ -257,7 +257,7 @@ impl std::fmt::Display for ErrorChain<'_> {
     }
 }
 
-/// Returns as much of foreign text as a message can carry.
+/// Returns a part of foreign text that is short enough for a message.
 pub fn excerpt(text: &str) -> String {
     text.chars().take(64).collect()
 }

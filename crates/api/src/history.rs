@@ -1,4 +1,4 @@
-//! What a plug used, step by step.
+//! Energy that a plug used, step by step.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! How plugs and documents are named in paths and JSON.
+//! Names of plugs and documents in paths and JSON.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use hiflying::Mac;
 use crate::error::excerpt;
 use crate::json::json_is_text;
 
-/// The name that the hub gave to a document, e.g. `g-3f9a02c1`. It is never a MAC.
+/// The id that the hub assigned to a document, e.g. `g-3f9a02c1`. It is never a MAC.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(String);
 
@@ -50,7 +50,7 @@ impl FromStr for Id {
     }
 }
 
-/// What a schedule switches: a plug or a group.
+/// The target of a schedule: a plug or a group.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum SwitchTarget {
     /// One plug.

@@ -1,4 +1,4 @@
-//! How values are written in JSON.
+//! Notation of values in JSON.
 
 use jiff::Timestamp;
 use serde::Serializer;
@@ -57,7 +57,7 @@ pub(crate) fn optional_seconds<S: Serializer>(
     }
 }
 
-/// Writes a figure rounded to millionths: what is beyond is an artefact of sums.
+/// Writes a figure rounded to millionths; further digits are artefacts of summation.
 pub(crate) fn millionths<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f64((value * 1e6).round() / 1e6)
 }

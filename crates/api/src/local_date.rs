@@ -12,7 +12,7 @@ use crate::json::json_is_text;
 pub struct LocalDate(Date);
 
 impl LocalDate {
-    /// Returns it as jiff has it.
+    /// Returns it as a jiff date.
     pub const fn get(self) -> Date {
         self.0
     }

@@ -1,4 +1,4 @@
-//! Names that people give.
+//! Names that people choose.
 
 use std::fmt;
 use std::ops::Deref;

@@ -1,8 +1,9 @@
-//! JSON merge patch (RFC 7396): what is named changes, null resets.
+//! JSON merge patch (RFC 7396): named fields change, null resets.
 
 use serde_json::{Map, Value};
 
-/// Applies a merge patch to an object. A dozen lines, where a crate for it brings JSON Patch and JSON Pointer as well.
+/// Applies a merge patch to an object. Implemented here in a dozen lines, because the available crates bring JSON Patch and JSON
+/// Pointer as well.
 pub fn merge_patch(object: &mut Map<String, Value>, patch: Map<String, Value>) {
     for (name, change) in patch {
         match change {

@@ -1,4 +1,4 @@
-//! An adopted plug: what is kept of it, and what the API shows.
+//! An adopted plug: its stored settings, and its form in the API.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,10 +11,10 @@ use crate::duration::Period;
 use crate::json::json_is_text;
 use crate::name::Name;
 
-/// How often a plug is metered.
+/// Metering of a plug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Metering {
-    /// Once in this time.
+    /// At this interval.
     Every(Period),
     /// Not at all.
     Off,
@@ -32,7 +32,7 @@ impl fmt::Display for Metering {
 impl FromStr for Metering {
     type Err = String;
 
-    /// Reads `"5s"` or `"off"`; from one second to a day, because a plug takes half a second for an answer.
+    /// Reads `"5s"` or `"off"`; from one second to a day, because a plug takes half a second to reply.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text == "off" {
             return Ok(Self::Off);
@@ -80,7 +80,7 @@ pub struct PlugSettings {
     pub power_on: Option<PowerOn>,
 }
 
-/// An adopted plug: the *plug* of the command line, and what only a hub knows.
+/// An adopted plug: the *plug* of the command line, and the fields that only a hub has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Plug)]
 pub struct PlugView {
@@ -111,7 +111,7 @@ pub struct FoundPlug {
     /// The plug as the command line shows it.
     #[serde(flatten)]
     pub plug: Plug,
-    /// `true` when the hub keeps it.
+    /// `true` when the hub has adopted it.
     pub adopted: bool,
 }
 

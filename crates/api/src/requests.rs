@@ -72,7 +72,7 @@ pub struct GroupRelay {
     pub relay: Option<RelayState>,
     /// `true` when the relay was read back in the commanded position.
     pub confirmed: bool,
-    /// Why it is not in the commanded position.
+    /// The reason why it is not in the commanded position.
     #[schema(required)]
     pub error: Option<ErrorDocument>,
 }

@@ -1,4 +1,4 @@
-//! Rules: switching by what a plug does, instead of by the clock.
+//! Rules: switching by the behaviour of plugs instead of the clock.
 //!
 //! A [`Rule`] is what people write: one plug, and one [`RuleKind`] with its numbers.
 
@@ -15,7 +15,7 @@ use crate::error::RequestError;
 use crate::name::Name;
 use crate::status::RuleStatus;
 
-/// Switches a plug by what plugs do.
+/// Switches a plug by the behaviour of plugs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = RuleInput)]
 pub struct Rule {
@@ -26,7 +26,7 @@ pub struct Rule {
     pub enabled: bool,
     /// The plug that it switches.
     pub plug: Mac,
-    /// What it does: the field `kind`, with its numbers beside it.
+    /// The kind: the field `kind`, with its numbers beside it.
     #[serde(flatten)]
     pub kind: RuleKind,
 }
@@ -61,7 +61,7 @@ impl Document for Rule {
     }
 }
 
-/// A rule acts unless it says otherwise.
+/// Returns the default of `enabled`: a rule acts unless it is disabled.
 fn enabled() -> bool {
     true
 }

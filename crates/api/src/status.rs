@@ -1,4 +1,4 @@
-//! What the hub adds to schedules and rules: the last run, and why they no longer act.
+//! Status that the hub adds to schedules and rules: the last run, and the reason for a stop.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ pub struct LastRun {
     pub error: Option<String>,
 }
 
-/// Why a schedule or a rule no longer acts until it is edited.
+/// The stop of a schedule or a rule, which lasts until it is edited.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Halted {
     /// Time since which it does not act.
@@ -31,10 +31,10 @@ pub struct Halted {
     pub why: String,
 }
 
-/// What the hub adds to a schedule.
+/// Status that the hub adds to a schedule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ScheduleStatus {
-    /// Time of the next run; Null when there is none.
+    /// Time of the next run; null when there is none.
     #[serde(serialize_with = "optional_seconds")]
     pub next: Option<Timestamp>,
     /// The last run.
@@ -43,7 +43,7 @@ pub struct ScheduleStatus {
     pub halted: Option<Halted>,
 }
 
-/// What the hub adds to a rule.
+/// Status that the hub adds to a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RuleStatus {
     /// The last run.
@@ -52,6 +52,6 @@ pub struct RuleStatus {
     pub halted: Option<Halted>,
 }
 
-/// What the hub adds to groups and tariffs: nothing.
+/// Status that the hub adds to groups and tariffs: none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NoStatus {}

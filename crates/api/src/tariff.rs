@@ -1,4 +1,4 @@
-//! What a kilowatt-hour costs, and when.
+//! Prices of a kilowatt-hour over time.
 
 mod prices;
 
@@ -26,7 +26,7 @@ const MAX_CURRENCY_LENGTH: usize = 8;
 /// Maximum number of plugs in a tariff.
 const MAX_PLUGS: usize = 10_000;
 
-/// What a kilowatt-hour costs, for some plugs or all.
+/// Price of a kilowatt-hour, for some plugs or all.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = TariffInput)]
 pub struct Tariff {
@@ -92,7 +92,7 @@ impl Tariff {
     /// Returns the price of a kilowatt-hour at a moment, given in local time as well, if it is known. It changes only at
     /// quarter-hours.
     ///
-    /// Whether the tariff holds at all is not asked.
+    /// The validity period of the tariff is not checked.
     pub fn price(&self, time: Timestamp, local: DateTime) -> Option<f64> {
         match &self.kind {
             TariffKind::Flat { price } => Some(*price),
@@ -112,7 +112,7 @@ impl Tariff {
     }
 }
 
-/// Tells whether a time of day lies between two others; the second may be on the next day.
+/// Returns `true` if a time of day lies between two others; the second may be on the next day.
 fn is_between(time: Time, from: Time, to: Time) -> bool {
     if from <= to {
         from <= time && time < to
@@ -210,7 +210,7 @@ fn check_price(price: f64, field: &str) -> Result<(), RequestError> {
     Ok(())
 }
 
-/// What was used is kept by quarters of an hour, so a price within one could not be told from its neighbour.
+/// Checks that a time falls on a quarter-hour: energy is stored by quarter-hours, so prices within one could not be told apart.
 fn check_quarter(time: TimeOfDay, field: &str) -> Result<(), RequestError> {
     if time.get().minute() % 15 != 0 || time.get().second() != 0 {
         let message = format!("price times must fall on a quarter hour; got {time}");

@@ -1,7 +1,7 @@
 //! Sentences and details of the documents, in plain English.
 //!
-//! The command prints them, pages and messages show them. They carry no markup: a [`Tone`] says what deserves attention, and
-//! the one who shows it chooses the colour.
+//! The command prints them, pages and messages show them. They carry no markup: a [`Tone`] marks the attention that a text
+//! deserves, and the caller chooses the colour.
 
 use hiflying::Mac;
 use jiff::tz::TimeZone;
@@ -53,7 +53,7 @@ fn joined(names: impl Iterator<Item = String>) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// The present and the time zone of the reader.
+/// The current time and the time zone of the reader.
 #[derive(Debug, Clone)]
 pub struct LocalClock(Zoned);
 
@@ -68,7 +68,7 @@ impl LocalClock {
         Self(Zoned::new(now, timezone))
     }
 
-    /// Returns the present in local time.
+    /// Returns the current local time.
     pub fn now(&self) -> &Zoned {
         &self.0
     }
@@ -102,9 +102,9 @@ pub enum Tone {
     Plain,
     /// Stands out.
     Strong,
-    /// Something is as it should be.
+    /// Good: in order.
     Good,
-    /// Something needs attention.
+    /// Bad: needs attention.
     Bad,
     /// A relay is on.
     On,
@@ -147,7 +147,7 @@ pub fn energy(watt_hours: f64) -> String {
     }
 }
 
-/// Returns an amount of money: `12.35 EUR`; less than ten cents with four decimals.
+/// Returns an amount of money: `12.35 EUR`; amounts below ten cents have four decimals.
 pub fn money(amount: f64, currency: Option<&str>) -> String {
     let decimals = if amount.abs() < 0.1 && amount != 0.0 {
         4

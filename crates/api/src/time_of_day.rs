@@ -12,7 +12,7 @@ use crate::json::json_is_text;
 pub struct TimeOfDay(Time);
 
 impl TimeOfDay {
-    /// Returns it as jiff has it.
+    /// Returns it as a jiff time.
     pub const fn get(self) -> Time {
         self.0
     }

@@ -75,7 +75,7 @@ pub enum ClientError {
     Refused(Box<Refusal>),
 }
 
-/// A reply of the hub that says why it did not do what it was asked for.
+/// A reply of the hub that refuses a request and gives the reason.
 #[derive(Debug)]
 pub struct Refusal {
     /// The address of the hub.

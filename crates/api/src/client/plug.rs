@@ -28,7 +28,7 @@ pub struct RelayReply {
     pub error: Option<ClientError>,
 }
 
-/// The part of a plug's past that is asked for; the hub has defaults for the rest.
+/// The requested part of a plug's history; the hub has defaults for omitted fields.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct HistoryRange {
     /// Start: a date or a time.
@@ -53,7 +53,7 @@ impl Client {
         self.get("plugs").timeout(timeout).reply().await
     }
 
-    /// Lets the hub search its networks, by default for as long as it sees fit.
+    /// Lets the hub search its networks, for the hub's default time unless `wait` is given.
     pub async fn discover(&self, wait: Option<Duration>) -> Result<Vec<FoundPlug>, ClientError> {
         let request = self.post("discover").timeout(MAX_SEARCH + SEARCH_GRACE);
         match wait {
@@ -104,7 +104,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As all requests; but a command that the plug accepted and did not carry out is a [`RelayReply`] with an error.
+    /// As for all requests; but a command that the plug accepted and did not carry out is a [`RelayReply`] with an error.
     pub async fn switch(&self, plug: Mac, wanted: RelayCommand) -> Result<RelayReply, ClientError> {
         #[derive(Deserialize)]
         struct RelayFields {
@@ -142,7 +142,7 @@ impl Client {
         request.json(&body).done().await
     }
 
-    /// Returns the firmware version of a plug, in its own words.
+    /// Returns the firmware version of a plug as the plug reports it.
     pub async fn version(&self, plug: Mac) -> Result<String, ClientError> {
         #[derive(Deserialize)]
         struct VersionFields {

@@ -180,7 +180,7 @@ impl Download {
     ///
     /// # Errors
     ///
-    /// When the hub falls silent or the connection breaks.
+    /// When the hub sends nothing in time or the connection breaks.
     pub async fn next(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, ClientError> {
         tokio::time::timeout(PIECE_TIMEOUT, self.response.chunk())
             .await

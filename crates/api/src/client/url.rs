@@ -13,7 +13,7 @@ const DEFAULT_PORT: u16 = 8480;
 pub struct HubUrl(Url);
 
 impl HubUrl {
-    /// Tells whether the connection is encrypted.
+    /// Returns whether the connection is encrypted.
     pub fn is_https(&self) -> bool {
         self.0.scheme() == "https"
     }

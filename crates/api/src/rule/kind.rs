@@ -1,4 +1,4 @@
-//! The kinds of rules, and what their numbers may be.
+//! The kinds of rules, and the bounds of their numbers.
 
 use hiflying::Mac;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ const MIN_TEST_INTERVAL: Period = Period::seconds(10 * 60);
 /// Minimum length of a test. In less time the plug may not be metered while it is on.
 const MIN_TEST: Period = Period::seconds(10);
 
-/// What a rule does.
+/// The kind of a rule and its numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum RuleKind {
@@ -57,7 +57,7 @@ pub enum RuleKind {
         /// Power that the leader's load must exceed, in watts.
         #[schema(exclusive_minimum = 0.0, maximum = 4000.0)]
         above_w: f64,
-        /// How far the power must fall below `above_w` to switch off, in watts; null is 0.
+        /// Distance below `above_w` to which the power must fall to switch off, in watts; null is 0.
         #[serde(default)]
         #[schema(minimum = 0.0)]
         hysteresis_w: Option<f64>,
@@ -110,7 +110,7 @@ impl RuleKind {
         }
     }
 
-    /// Says what is wrong with the numbers of a rule for this plug.
+    /// Checks the numbers of a rule for this plug.
     pub(super) fn check(&self, plug: Mac) -> Result<(), RequestError> {
         match self {
             Self::StandbyKill {

@@ -1,7 +1,7 @@
 //! Cron expressions with five fields: minute, hour, day of the month, month, day of the week.
 //!
-//! `croner` reads them and says which days, hours and minutes they mean; the search is our own, because daylight saving time has
-//! the same rules here as for every other schedule.
+//! `croner` parses them into days, hours and minutes; the search is our own, because daylight saving time has the same rules here
+//! as for every other schedule.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,9 +16,10 @@ use jiff::civil::{Date, DateTime, Time, date, time};
 use crate::error::excerpt;
 use crate::json::json_is_text;
 
-/// No expression that anybody needs is longer.
+/// Maximum length of an expression; useful ones are shorter.
 const MAX_CRON_LEN: usize = 128;
-/// Every combination of a date and a weekday comes within 40 years: a leap day on a Monday, and 2100 without one.
+/// Maximum number of days to search: every combination of a date and a weekday occurs within 40 years, e.g. a leap day on a Monday,
+/// also across 2100, which has no leap day.
 const DAYS_AHEAD: usize = 15_000;
 
 json_is_text!(
@@ -28,7 +29,7 @@ json_is_text!(
     ["0 7 * * 1-5"]
 );
 
-/// A cron expression that happens now and then: `*/15 7-9 * * 1-5`, `@daily`.
+/// A cron expression that matches at least one time: `*/15 7-9 * * 1-5`, `@daily`.
 #[derive(Clone)]
 pub struct Cron {
     text: String,

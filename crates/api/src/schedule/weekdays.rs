@@ -31,13 +31,13 @@ impl Weekdays {
     /// Saturday and Sunday.
     pub const WEEKEND: Self = Self(0b110_0000);
 
-    /// Makes a choice; `None` when it is empty. What is named twice counts once.
+    /// Makes a selection; `None` when it is empty. A day that is named twice counts once.
     pub fn new(days: impl IntoIterator<Item = Weekday>) -> Option<Self> {
         let bits = days.into_iter().fold(0, |bits, day| bits | bit(day));
         (bits != 0).then_some(Self(bits))
     }
 
-    /// Tells whether a day is among them.
+    /// Returns `true` if a day is among them.
     pub fn contains(self, day: Weekday) -> bool {
         self.0 & bit(day) != 0
     }
@@ -104,7 +104,7 @@ fn days_of(word: &str) -> Result<Weekdays, String> {
     Ok(days)
 }
 
-/// Returns the day of `mon`, `monday`, and what lies between.
+/// Returns the day for `mon`, `monday`, and the prefixes in between.
 fn day_of(word: &str) -> Option<Weekday> {
     const FULL_NAMES: [&str; 7] = [
         "monday",

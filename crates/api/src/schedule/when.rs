@@ -1,4 +1,4 @@
-//! When a schedule fires, as people write it.
+//! Times at which a schedule runs, as people write them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +18,7 @@ use crate::time_of_day::TimeOfDay;
 /// Maximum time before or after sunrise or sunset.
 const MAX_OFFSET: SignedDuration = SignedDuration::from_hours(12);
 
-/// When a schedule runs, in local time.
+/// Times at which a schedule runs, in local time.
 ///
 /// The key in its JSON tells the kind: `{"at":"07:00","days":["mon"]}`,
 /// `{"sun":"sunset","offset":"-15m","days":["mon"]}`, `{"once":"2026-12-24T18:00"}` or `{"cron":"0 7 * * 1-5"}`.
@@ -98,9 +98,9 @@ impl TryFrom<WhenFields> for When {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SunEvent {
-    /// It comes up.
+    /// The sun rises.
     Sunrise,
-    /// It goes down.
+    /// The sun sets.
     Sunset,
 }
 
@@ -122,7 +122,7 @@ json_is_text!(
 pub struct LocalDateTime(DateTime);
 
 impl LocalDateTime {
-    /// Returns it as the calendar has it.
+    /// Returns it as a civil date and time.
     pub fn get(self) -> DateTime {
         self.0
     }
@@ -160,12 +160,12 @@ impl fmt::Display for LocalDateTime {
     }
 }
 
-/// A way from sunrise or sunset: `-15m`, `1h30m`, `0s`. At most twelve hours either way.
+/// An offset from sunrise or sunset: `-15m`, `1h30m`, `0s`. At most twelve hours either way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Offset(SignedDuration);
 
 impl Offset {
-    /// Returns it as a duration with a sign.
+    /// Returns it as a signed duration.
     pub fn get(self) -> SignedDuration {
         self.0
     }

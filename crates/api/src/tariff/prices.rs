@@ -13,14 +13,14 @@ use crate::error::RequestError;
 use crate::local_date::LocalDate;
 use crate::time_of_day::TimeOfDay;
 
-/// No kilowatt-hour costs more in any currency that is in use.
+/// Maximum price of a kilowatt-hour, higher than in any currency in use.
 pub(super) const MAX_PRICE: f64 = 1e9;
-/// Five years of quarter-hours, or twenty of hours.
+/// Maximum number of prices: five years of quarter-hours, or twenty of hours.
 const MAX_PRICES: usize = 200_000;
-/// A price that nothing follows holds for an hour.
+/// Maximum validity of a price, in seconds: a price without a successor is valid for an hour.
 const MAX_DURATION_S: i64 = 3600;
 const QUARTER_S: i64 = 900;
-/// More bytes than so many prices need.
+/// Maximum size of a file in bytes, more than [`MAX_PRICES`] need.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Prices, each from its time until the next, but no longer than an hour.
@@ -40,35 +40,35 @@ pub struct HourPrice {
         examples("2026-11-22T00:00:00Z")
     )]
     pub t: Timestamp,
-    /// Negative prices exist on markets.
+    /// The price; negative prices exist on markets.
     #[schema(minimum = -1_000_000_000.0, maximum = 1_000_000_000.0)]
     pub price: f64,
 }
 
 impl HourPrices {
-    /// Returns how many there are.
+    /// Returns the number of prices.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Tells whether there are none.
+    /// Returns `true` if there are no prices.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Returns the price that holds at a time, if one does.
+    /// Returns the price that is valid at a time, if there is one.
     pub fn at(&self, time: Timestamp) -> Option<f64> {
         let (from, price) = self.0.range(..=time).next_back()?;
         let is_fresh = time.duration_since(*from) < SignedDuration::from_secs(MAX_DURATION_S);
         is_fresh.then_some(*price)
     }
 
-    /// Adds prices; where there was one for the same time, the new one holds. All or none.
+    /// Adds prices, all or none. A new price replaces one for the same time.
     ///
     /// # Errors
     ///
-    /// [`RequestError`] of kind `usage` at `prices` for a price that is no number or beyond reason, a time that is no
-    /// quarter-hour or not between 1970 and 2200, and for too many.
+    /// [`RequestError`] of kind `usage` at `prices` for a price that is not a number or out of range, a time that is not a
+    /// quarter-hour or not between 1970 and 2200, and for too many prices.
     pub fn extend(
         &mut self,
         more: impl IntoIterator<Item = HourPrice>,
@@ -88,7 +88,7 @@ impl HourPrices {
 
     /// Reads a CSV file with the columns `time` and `price`.
     ///
-    /// A time is RFC 3339, or local without a zone; a local time that comes twice is first the earlier and then the later.
+    /// A time is RFC 3339, or local without a zone; a local time that occurs twice is first the earlier and then the later.
     ///
     /// # Errors
     ///

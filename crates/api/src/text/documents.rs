@@ -8,7 +8,7 @@ use crate::{
 
 /// A document whose details can be listed.
 pub trait Details: Document {
-    /// Returns everything about a document, each value with its label.
+    /// Returns all properties of a document, each value with its label.
     fn details(
         view: &DocumentView<Self>,
         names: &dyn Names,
@@ -133,7 +133,7 @@ impl RuleView {
 }
 
 impl ScheduleView {
-    /// Returns its next run, or the reason for there being none.
+    /// Returns its next run, or the reason why there is none.
     pub fn next_sentence(&self, clock: &LocalClock) -> Toned {
         match (&self.status.halted, self.document.enabled) {
             (Some(_), _) => Tone::Bad.of("stopped"),
