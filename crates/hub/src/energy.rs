@@ -1,8 +1,8 @@
-//! What plugs used, and what it cost.
+//! Energy that plugs used, and its cost.
 //!
 //! Pure functions of readings, tariffs and a time zone: nothing here reads a clock, a file or a socket.
 //!
-//! * [`Lifetime`]: a total that never goes back, whatever a plug's own counter does.
+//! * [`Lifetime`]: a total that never decreases, even when a plug's own counter does.
 //! * [`report`]: energy and cost by local day or month.
 
 mod lifetime;

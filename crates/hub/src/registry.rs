@@ -1,10 +1,10 @@
 //! The registry of plugs: contact with every plug. Nothing else opens a socket to one.
 //!
 //! Each plug has a [`plugs::net::PlugTask`], which owns its only TCP connection, and an upkeep task, which meters it and restores
-//! its relay after an outage. One scanner for all asks the network by broadcast who is there and how the relays stand, and
-//! hands each report to its plug by the MAC; so a plug is followed wherever it goes. The state of a plug is in its entry.
+//! its relay after an outage. One scanner for all probes the network by broadcast for plugs and the positions of their relays, and
+//! passes each report to its plug by the MAC; so a plug is followed to any address. The state of a plug is in its entry.
 //!
-//! The registry knows nothing of groups, schedules and rules, and keeps no history: readings leave by a channel.
+//! The registry is independent of groups, schedules and rules, and keeps no history: readings leave by a channel.
 
 mod availability;
 mod candidates;
@@ -52,17 +52,17 @@ pub use config::{Interfaces, RegistryConfig, RegistryContext};
 pub use relay_history::RelayMove;
 pub use stats::RegistryStats;
 
-/// The time for a command.
+/// Maximum time for a command.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum number of concurrent searches.
 const MAX_SEARCHES: usize = 4;
-/// Maximum number of plugs that wait to be adopted; the others are heard again. A scan hears all plugs at once, and adopting
-/// one waits for the disk.
+/// Maximum number of plugs that wait to be adopted; further ones are adopted when they are heard again. A scan hears all plugs at
+/// once, and adopting one waits for the disk.
 const MAX_NEWCOMERS: usize = 4_096;
 /// Maximum interval between probes to a plug that is gone, unless there are very many.
 const MAX_GONE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Keeps contact with every plug. A clone is the same registry.
+/// Keeps contact with every plug. Clones share the same registry.
 #[derive(Debug, Clone)]
 pub struct Registry(Arc<RegistryState>);
 
@@ -84,26 +84,26 @@ struct RegistryState {
     newcomers: mpsc::Sender<Plug>,
     /// Lifetime totals of plugs that were removed.
     past_energy: Mutex<HashMap<Mac, EnergyState>>,
-    /// Held over a change and its way to the disk, so that two edits cannot both think that they came first.
+    /// Held from a change until it is on disk, so that two concurrent edits cannot both be based on the same revision.
     editing: tokio::sync::Mutex<()>,
     searching: Semaphore,
-    /// Rings when a record is to be saved.
+    /// Notified when a record must be saved.
     unsaved: Notify,
     /// Number of plugs since the start, to spread metering.
     ever: AtomicU64,
-    /// The least gap in seconds between questions to one plug that is gone.
+    /// Minimum interval in seconds between probes to one plug that is gone.
     load: AtomicU32,
     is_history_full: AtomicBool,
     counts: RegistryCounters,
 }
 
 impl Registry {
-    /// Starts to keep contact with these plugs; `energy` says where the lifetime totals stand, of forgotten ones too.
+    /// Starts to keep contact with these plugs; `energy` holds the lifetime totals, also of forgotten plugs.
     ///
     /// # Errors
     ///
-    /// [`RequestError`] of kind `local` when one of the interfaces does not exist, or no socket can be opened on any of them. That
-    /// there is no network yet is none: it is looked for from time to time.
+    /// [`RequestError`] of kind `local` when one of the interfaces does not exist, or no socket can be opened on any of them. A
+    /// missing network is not an error: it is looked for from time to time.
     pub async fn start(
         config: RegistryConfig,
         records: Vec<PlugRecord>,
@@ -167,12 +167,12 @@ impl Registry {
         Some(self.0.entry(mac)?.revision())
     }
 
-    /// Returns when the plug's relay moved last since the hub started, and on whose behalf.
+    /// Returns the last move of the plug's relay since the hub started, with its time and cause.
     pub fn moved(&self, mac: Mac) -> Option<RelayMove> {
         self.0.entry(mac)?.moved()
     }
 
-    /// Returns what was counted since the start.
+    /// Returns the counters since the start.
     pub fn stats(&self) -> RegistryStats {
         let entries = self.0.entries();
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
@@ -184,12 +184,12 @@ impl Registry {
         }
     }
 
-    /// Switches a plug, and reads its position back until it is the wanted one. A reading follows at once.
+    /// Switches a plug, and reads its relay back until it is in the commanded position. A reading follows at once.
     ///
     /// # Errors
     ///
-    /// [`RequestError`]: `not_found`, `no_answer`, `refused`, `bad_answer`; `unavailable` when too many orders wait for this plug
-    /// or the hub ends. That a plug accepted and did not switch is not an error here but [`Switched::confirmed`].
+    /// [`RequestError`]: `not_found`, `no_answer`, `refused`, `bad_answer`; `unavailable` when too many commands wait for this plug
+    /// or the hub ends. A command that was accepted but not carried out is not an error here but [`Switched::confirmed`].
     pub async fn switch(
         &self,
         mac: Mac,
@@ -239,7 +239,7 @@ impl Registry {
         Ok(outcome.map_err(|error| RequestError::from(&error))?.1)
     }
 
-    /// Reads a plug's meter now. Whatever the interval, it is a reading like any other.
+    /// Reads a plug's meter now. The reading counts like any other, regardless of the interval.
     ///
     /// # Errors
     ///
@@ -254,7 +254,7 @@ impl Registry {
         Ok(reading)
     }
 
-    /// Tells whether a plug has an ability; a plug that is not adopted has none.
+    /// Returns `true` if a plug has an ability; a plug that is not adopted has none.
     pub fn can(&self, mac: Mac, capability: Capability) -> bool {
         let entry = self.0.entry(mac);
         entry.is_some_and(|entry| self.0.lan.families().can(entry.family, capability))
@@ -294,7 +294,7 @@ impl RegistryState {
         entries.remove(&mac)
     }
 
-    /// Begins to keep a plug.
+    /// Adds a plug to the registry and starts its tasks.
     fn insert(self: &Arc<Self>, record: PlugRecord, energy: Option<EnergyState>) -> Arc<PlugView> {
         let mac = record.mac;
         let families = self.lan.families();
@@ -330,7 +330,7 @@ impl RegistryState {
         view
     }
 
-    /// Notes that a plug was heard that is not adopted.
+    /// Records that a plug was heard that is not adopted.
     fn offer(&self, plug: Plug) {
         if !self.lan.families().can(plug.family, Capability::Switch) {
             return;
@@ -388,7 +388,7 @@ impl RegistryState {
         self.past_energy().insert(mac, energy);
     }
 
-    /// Sends a sample on its way into history, which must never hold up a plug.
+    /// Sends a sample to the history, without ever blocking a plug.
     fn keep(&self, sample: Sample) {
         let is_full = match self.samples.try_send(sample) {
             Ok(()) => false,
@@ -403,7 +403,7 @@ impl RegistryState {
         }
     }
 
-    /// Asks one plug who it is and how its relay stands; the scanner hears the answer.
+    /// Probes one plug; the scanner receives the reply.
     async fn probe(&self, family: FamilyId, address: Ipv4Addr) {
         self.counts.probes.up();
         self.lan.probe(family, address).await;

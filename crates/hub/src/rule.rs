@@ -1,9 +1,9 @@
-//! What a rule makes of what it sees. Pure: time is a parameter, and nothing here switches.
+//! The decisions of rules, as a function of their observations. Pure: time is a parameter, and nothing here switches.
 //!
-//! Each kind of rule says, for what it has seen so far, whether it wishes the relay to move ([`Wish`]), and when it wants to look
-//! again. Around it, [`RuleState`] does what all kinds share: it follows the relay, turns a wish into one order at a time, and
-//! tries again, ever more patiently, when an order fails. What is not known never moves a relay: not an unknown relay, not a plug
-//! that does not answer, not a reading without power, and not a silence between two readings.
+//! Each kind of rule decides from its observations so far whether the relay should move ([`Order`]), and when it must be evaluated
+//! again. [`RuleState`] does what all kinds share: it follows the relay, turns a wish into one order at a time, and retries a
+//! failed order with increasing delays. Unknown values never move a relay: neither an unknown relay, nor a plug that does not
+//! reply, nor a reading without power, nor a gap between two readings.
 
 mod attempt;
 mod auto_off;
@@ -27,49 +27,49 @@ use serde_json::Value;
 
 use attempt::Attempt;
 
-/// What a rule sees of its plugs at one moment.
+/// Observations of a rule's plugs at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Observation {
-    /// How the relay of the rule's plug stands; `None` when it is not known.
+    /// The position of the rule's plug's relay; `None` when it is not known.
     pub relay: Option<RelayState>,
-    /// Whether it was a person who moved that relay last.
+    /// `true` if a person moved that relay last.
     pub by_person: bool,
-    /// Whether the rule's plug answers.
+    /// `true` if the rule's plug replies.
     pub available: bool,
-    /// What the rule's plug draws, if that was read at this very moment.
+    /// Power of the rule's plug, if it was read at this very moment.
     pub power: Option<Power>,
-    /// What the leader's load draws, if that was read at this very moment.
+    /// Power of the leader's load, if it was read at this very moment.
     pub leader: Option<Power>,
 }
 
 /// A power that has just been read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Power {
-    /// Watts.
+    /// The power in watts.
     pub watts: f64,
-    /// Another reading this much later still continues this one. After a longer silence, nobody knows what was in between.
+    /// Maximum time until the next reading that still continues this one. After a longer gap, the power in between is unknown.
     pub patience: Duration,
 }
 
-/// What a rule wants.
+/// The decision of a rule.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Decision {
-    /// The relay is to be moved. The outcome has to be told with [`RuleState::done`]; until then there is no other order.
+    /// The order to move the relay. Its outcome must be reported with [`RuleState::done`]; until then there is no other order.
     pub switch: Option<Order>,
-    /// Look again at this moment, even if nothing happens.
+    /// Time of the next evaluation, even if nothing happens.
     pub wake_at: Option<Timestamp>,
 }
 
-/// The relay is to be moved.
+/// An order to move the relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    /// To this position.
+    /// The new position.
     pub to: RelayState,
-    /// For this reason.
+    /// The reason.
     pub why: String,
 }
 
-/// What one kind of rule wants for the moment; it holds until it is fulfilled or withdrawn.
+/// The present decision of one kind of rule; it holds until it is fulfilled or withdrawn.
 #[derive(Debug, Default)]
 struct Verdict {
     wish: Option<Order>,
@@ -97,16 +97,16 @@ impl Verdict {
     }
 }
 
-/// What one kind of rule looks at.
+/// The input of one kind of rule.
 #[derive(Debug)]
 struct Sight<'a> {
     now: Timestamp,
     timezone: &'a TimeZone,
-    /// How the relay stands, and since when; not known when `None`.
+    /// The position of the relay, and the time since when; `None` when unknown.
     relay: Option<Relay>,
-    /// The relay has just moved.
+    /// `true` if the relay has just moved.
     has_moved: bool,
-    /// The rule itself has just ordered the relay to where it stands.
+    /// `true` if the rule itself has just ordered the relay to its present position.
     was_ordered: bool,
     by_person: bool,
     available: bool,
@@ -124,14 +124,14 @@ impl Sight<'_> {
     }
 }
 
-/// How a relay stands.
+/// The last known position of a relay, and the time at which it was first seen there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Relay {
     state: RelayState,
     since: Timestamp,
 }
 
-/// What a rule remembers.
+/// The state of a rule.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RuleState {
     relay: Option<Relay>,
@@ -140,7 +140,7 @@ pub struct RuleState {
     attempt: Attempt,
 }
 
-/// What only this kind remembers.
+/// The state that is specific to one kind of rule.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum KindMemory {
@@ -153,7 +153,7 @@ enum KindMemory {
 }
 
 impl RuleState {
-    /// Begins a rule that has not seen anything yet.
+    /// Makes the state of a rule without observations.
     pub fn new(kind: &RuleKind) -> Self {
         let memory = match kind {
             RuleKind::StandbyKill { .. } => {
@@ -174,7 +174,7 @@ impl RuleState {
         }
     }
 
-    /// Goes on where a rule of this kind was before a restart; begins anew if that cannot be understood.
+    /// Restores the state of a rule of this kind after a restart; begins anew if it cannot be read.
     pub fn restore(kind: &RuleKind, remembered: &Value) -> Self {
         let new = Self::new(kind);
         match Self::deserialize(remembered) {
@@ -183,18 +183,18 @@ impl RuleState {
         }
     }
 
-    /// Returns what has to outlive a restart.
+    /// Returns the state that must survive a restart.
     pub fn remember(&self) -> Value {
         // A tree with text keys, which always can be written.
         serde_json::to_value(self).unwrap_or_default()
     }
 
-    /// Tells whether the rule has cut its plug off and only a person may switch it on.
+    /// Returns `true` if the rule has cut its plug off and only a person may switch it on.
     pub fn keeps_off(&self) -> bool {
         matches!(&self.memory, KindMemory::OverPower(memory) if memory.is_cut())
     }
 
-    /// Looks, and decides. `kind` is always the one that the state was made for.
+    /// Evaluates an observation and decides. `kind` must always be the one that the state was made for.
     pub fn step(
         &mut self,
         kind: &RuleKind,
@@ -220,13 +220,13 @@ impl RuleState {
         self.attempt.decide(now, seen, verdict)
     }
 
-    /// Tells what came of the last order: whether it was carried out, as far as the plug says.
+    /// Records the outcome of the last order: whether it was carried out, according to the plug.
     pub fn done(&mut self, now: Timestamp, is_done: bool) {
         let stands = self.relay.map(|relay| relay.state);
         self.attempt.done(now, is_done, stands);
     }
 
-    /// Moves all remembered moments, because the clock was set.
+    /// Shifts all stored times after the clock was set.
     pub fn shift(&mut self, by: SignedDuration) {
         let shift = |at: &mut Timestamp| {
             *at = at.saturating_add(by).unwrap_or(*at);
@@ -242,7 +242,7 @@ impl RuleState {
         std::mem::discriminant(&self.memory) == std::mem::discriminant(&other.memory)
     }
 
-    /// Returns whether the relay has moved. That it became known is no move, unless it was known to stand otherwise.
+    /// Returns whether the relay has moved. A position that becomes known is not a move, unless a different one was known before.
     fn follow_relay(&mut self, now: Timestamp, seen: Option<RelayState>) -> bool {
         let Some(state) = seen else {
             return false;
@@ -305,17 +305,17 @@ impl KindMemory {
     }
 }
 
-/// Returns `at` and so much more.
+/// Returns `at` plus a duration.
 fn later(at: Timestamp, by: Duration) -> Timestamp {
     at.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
 
-/// Returns how long ago a moment was; none when it lies ahead.
+/// Returns the time since a moment; zero when it lies ahead.
 fn passed(since: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(since)).unwrap_or_default()
 }
 
-/// Returns the earlier of two moments, as far as there are any.
+/// Returns the earlier of two moments, ignoring absent ones.
 fn sooner(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
@@ -323,7 +323,7 @@ fn sooner(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
     }
 }
 
-/// Writes a power for a sentence: `2150 W` needs no decimals, `3.4 W` does.
+/// Writes a power for a sentence: `2150 W` from 100 W on, `3.4 W` below.
 fn watts(watts: f64) -> String {
     if watts.abs() >= 100.0 {
         format!("{watts:.0} W")

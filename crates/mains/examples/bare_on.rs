@@ -1,5 +1,5 @@
-//! The least that any native client must do for `mains on <address>`: the same packets, and nothing around them.
-//! `scripts/measure` times it beside `mains`, in one run, to say what the command line costs.
+//! The minimum that any native client must do for `mains on <address>`: the same packets, and nothing around them.
+//! `scripts/measure` times it beside `mains`, in one run, to measure the overhead of the command line.
 //!
 //! Usage: `bare_on <PLUG ADDRESS> <OWN ADDRESS>`
 

@@ -1,9 +1,9 @@
-//! How long a hub takes from `PUT relay` to a relay that has moved, beside a bare TCP exchange with the same plug.
-//! `scripts/measure` runs it while a thousand plugs are metered.
+//! Measures the time from `PUT relay` until the relay has moved, beside a bare TCP exchange with the same plug. `scripts/measure`
+//! runs it while a thousand plugs are metered.
 //!
 //! Usage: `put_relay <HUB ADDRESS:PORT> <TOKEN FILE> <MAC> <PLUG ADDRESS> <RUNS>`
 //!
-//! One line: the median and the 99th percentile of both, in microseconds, and their ratio.
+//! Prints one line: the median and the 99th percentile of both, in microseconds, and their ratio.
 
 use std::io::{Error, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -70,7 +70,7 @@ impl Spread {
     }
 }
 
-/// A connection to the hub that is kept, as a browser or a home automation keeps it.
+/// A connection to the hub that is kept open, as by a browser or a home automation.
 struct Hub {
     stream: TcpStream,
     head: String,
@@ -99,7 +99,7 @@ impl Hub {
             .ok_or_else(|| Error::other(format!("not switched: {answer}")))
     }
 
-    /// The whole answer; the hub says how long it is.
+    /// Reads the whole reply; the hub states its length.
     fn answer(&mut self) -> std::io::Result<String> {
         let mut answer = Vec::new();
         let mut chunk = [0; 4096];
@@ -125,7 +125,7 @@ impl Hub {
     }
 }
 
-/// The least that moves the relay: one connection, one order, one answer.
+/// The minimum that moves the relay: one connection, one command, one reply.
 fn exchange(plug: Ipv4Addr, state: &str) -> std::io::Result<()> {
     let mut stream = TcpStream::connect((plug, 8899))?;
     stream.set_nodelay(true)?;

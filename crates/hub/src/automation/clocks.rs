@@ -5,13 +5,13 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-/// A smaller difference is not a clock that was set: time servers slew it, and loops are late now and then.
+/// Minimum difference that counts as a clock that was set: time servers slew it, and loops are late now and then.
 const MIN_CLOCK_CHANGE: SignedDuration = SignedDuration::from_secs(2);
 
 /// Bounds each sleep, so that a clock that was set, or a suspended machine, is noticed soon.
 const MAX_SLEEP: Duration = Duration::from_secs(5);
 
-/// Returns the time until which a loop sleeps that has work to do at `due`.
+/// Returns the time until which a loop with work at `due` sleeps.
 pub(super) fn wake_at(due: Option<Timestamp>, now: Timestamp) -> Instant {
     let left = due.map_or(MAX_SLEEP, |due| {
         // A due time in the past is negative.

@@ -23,7 +23,8 @@ use active::{ActiveRule, PlugStatus, PowerReading};
 
 /// Metering intervals without a reading after which a plug's power is unknown.
 const MAX_MISSED_READINGS: u32 = 3;
-/// Lower bound of the same: readings also come after switches, and one may be lost.
+/// Lower bound of the time without a reading after which a plug's power is unknown: readings also come after switches, and one may
+/// be lost.
 const MIN_READING_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Result of a rule's command.

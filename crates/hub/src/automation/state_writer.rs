@@ -19,7 +19,7 @@ pub(super) struct StateWriter(Arc<UnwrittenStates>);
 
 #[derive(Debug, Default)]
 struct UnwrittenStates {
-    /// Bounded by the number of documents: only the newest state of each is written.
+    /// Documents whose state is unwritten. Bounded by their number: only the newest state of each is written.
     dirty: Mutex<BTreeSet<(Collection, Id)>>,
     wakeup: Notify,
 }

@@ -1,7 +1,7 @@
-//! The lifetime total of a plug, which never goes back.
+//! The lifetime total of a plug, which never decreases.
 //!
-//! A plug's own counter can begin again at 0 (a power cut, a factory reset), can show a wild value once, and is another one
-//! when the plug is replaced. The total follows it as long as it does what a counter of a 16 A plug can do:
+//! A plug's own counter can restart at 0 (a power cut, a factory reset), can show an erratic value once, and is a different one
+//! when the plug is replaced. The total follows it as long as it stays within the limits of a 16 A plug:
 //!
 //! 1. It rose by no more than 16 A × 250 V could have used since: the total grows by as much.
 //! 2. It fell to no more than could have been used since: it began again, and the total grows by its new value. Should it
@@ -9,8 +9,8 @@
 //! 3. Anything else is impossible and left out. Two such values that agree with each other are another counter: it is
 //!    followed from then on, and its distance to the one before counts for nothing.
 //!
-//! Nobody can use more than the limit, so the total cannot either; that a whole watt-hour is the counter's smallest step
-//! is allowed for once in each reading.
+//! No load can exceed the limit, so neither can the total. Each reading may exceed it by one watt-hour, the smallest step of the
+//! counter.
 
 use std::fmt;
 
@@ -19,67 +19,67 @@ use plugs::Reading;
 
 use crate::store::{EnergyState, Used};
 
-/// What no plug can exceed: 16 A at 250 V, in watts.
+/// Maximum power of a plug: 16 A at 250 V, in watts.
 const MAX_POWER_W: f64 = 16.0 * 250.0;
-/// The smallest step of a counter.
+/// The smallest step of a counter, in watt-hours.
 const STEP_WH: f64 = 1.0;
-/// More than a plug can have used in thirty years: no first value of a counter is above it.
+/// Maximum first value of a counter, in watt-hours: more than a plug can have used in thirty years.
 const MAX_COUNTER_WH: u64 = 1_100_000_000;
-/// When the clock was set back, nobody knows how much time has gone by. So many seconds are granted.
+/// Seconds assumed between two readings when the clock was set back, because the elapsed time is unknown.
 const GRANTED_S: f64 = 60.0;
-/// How long a counter that was left can be returned to.
+/// Seconds within which the total can return to the previous counter.
 const RETURN_S: f64 = 15.0 * 60.0;
 
 /// The lifetime total of one plug.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Lifetime {
     state: Option<EnergyState>,
-    /// Where the total stood on the counter that was followed before this one, in case that it comes back.
+    /// The total on the counter that was followed before this one, in case that counter returns.
     left: Option<Left>,
     /// An impossible value; a second one that agrees with it makes it a counter.
     suspect: Option<Mark>,
-    /// What a slip added too much; the next rises make up for it, since the total cannot fall.
+    /// Watt-hours that a slip added in excess; the next rises are set off against them, since the total cannot decrease.
     ahead_wh: u64,
 }
 
-/// What one reading meant for the total.
+/// The effect of one reading on the total.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Taken {
-    /// What was used since the reading before. `None` where that cannot be told.
+    /// Energy used since the previous reading. `None` if unknown.
     pub used: Option<Used>,
-    /// Where the total stands now. `None` before the first counter.
+    /// The total after the reading. `None` before the first counter.
     pub state: Option<EnergyState>,
-    /// What belongs into the log; said once for each event, not for each reading.
+    /// An event to log; returned once for each event, not for each reading.
     pub note: Option<Note>,
 }
 
-/// What was wrong with a counter.
+/// An irregularity of a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Note {
-    /// It began again.
+    /// The counter restarted.
     Reset {
-        /// Where it was, in watt-hours.
+        /// Its previous value, in watt-hours.
         from: u64,
-        /// Where it is.
+        /// Its present value, in watt-hours.
         to: u64,
     },
-    /// It went on where it was before it seemed to begin again.
+    /// The counter continued from its value before an apparent restart.
     Returned {
-        /// Where it is.
+        /// Its present value, in watt-hours.
         to: u64,
     },
-    /// It shows what nobody can have used; the value is left out.
+    /// The counter shows more than can have been used; the value is left out.
     Impossible {
-        /// Where it was, if it ever was possible.
+        /// Its last plausible value in watt-hours, if there was one.
         from: Option<u64>,
-        /// What it shows.
+        /// The value shown, in watt-hours.
         to: u64,
     },
-    /// It keeps to a value that nobody can have used: it is followed from there, the jump counts for nothing.
+    /// The counter confirms a value that cannot have been used: it is followed from there, and the jump is not counted.
     Jumped {
-        /// Where it was.
+        /// Its previous value, in watt-hours.
         from: u64,
-        /// Where it is.
+        /// Its present value, in watt-hours.
         to: u64,
     },
 }
@@ -113,7 +113,7 @@ impl fmt::Display for Note {
     }
 }
 
-/// A counter at a time.
+/// The value of a counter at a time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Mark {
     counter_wh: u64,
@@ -124,14 +124,14 @@ struct Mark {
 struct Left {
     mark: Mark,
     total_wh: u64,
-    /// When the counter that is followed now took over.
+    /// Time at which the counter that is followed now took over.
     at: Timestamp,
-    /// Whether it stood above the one that took over, so that it is a rise that leads back to it.
+    /// `true` if it stood above the counter that took over, so that a rise leads back to it.
     is_above: bool,
 }
 
 impl Mark {
-    /// Returns what was used until `now`, if it is possible.
+    /// Returns the energy used until `now`, if it is possible.
     fn rise_to(self, now: Self) -> Option<u64> {
         let rise = now.counter_wh.checked_sub(self.counter_wh)?;
         self.can_use(rise, now.at).then_some(rise)
@@ -142,14 +142,14 @@ impl Mark {
     }
 }
 
-/// Returns the seconds between two readings; a clock that was set back tells nothing.
+/// Returns the seconds between two readings, or the assumed time if the clock was set back.
 fn seconds(from: Timestamp, to: Timestamp) -> f64 {
     let seconds = to.duration_since(from).as_secs_f64();
     if seconds < 0.0 { GRANTED_S } else { seconds }
 }
 
 impl Lifetime {
-    /// Goes on where the total stood. With no counter in `state`, as after a plug was replaced, the next one is taken as the
+    /// Continues from a stored total. With no counter in `state`, as after a plug was replaced, the next counter is taken as the
     /// beginning and adds nothing.
     pub fn resume(state: EnergyState) -> Self {
         Self {
@@ -158,7 +158,7 @@ impl Lifetime {
         }
     }
 
-    /// Returns where the total stands; `None` before the first counter.
+    /// Returns the total; `None` before the first counter.
     pub fn state(&self) -> Option<EnergyState> {
         self.state
     }
@@ -283,7 +283,7 @@ impl Lifetime {
         });
     }
 
-    /// Leaves a value out, and says so when the one before was a good one.
+    /// Leaves a value out, and reports it if the previous value was plausible.
     fn impossible(&mut self, now: Mark, from: Option<u64>) -> Taken {
         let is_first = self.suspect.replace(now).is_none();
         let to = now.counter_wh;

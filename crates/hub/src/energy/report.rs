@@ -1,4 +1,4 @@
-//! What each plug used and what that cost, by local day or month.
+//! Energy that each plug used and its cost, by local day or month.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ struct Sum {
     cost: f64,
 }
 
-/// Sums up what plugs used from `from` until before `to`, by period and then by plug. Each quarter-hour has the price that
-/// held when it began.
+/// Sums up the energy of plugs from `from` until before `to`, by period and then by plug. Each quarter-hour has the price that was
+/// valid at its start.
 pub fn report(
     quarters: impl IntoIterator<Item = Quarter>,
     tariffs: &[Tariff],
@@ -62,16 +62,16 @@ pub fn report(
     .collect()
 }
 
-/// Takes the noise of binary fractions away.
+/// Removes the rounding noise of binary fractions.
 fn rounded(value: f64, parts: f64) -> f64 {
     // Adding 0 turns -0 into 0.
     (value * parts).round() / parts + 0.0
 }
 
-/// The tariffs, by whom they are for.
+/// The tariffs, by the plugs to which they apply.
 struct Book<'a> {
     tariffs: &'a [Tariff],
-    /// Those of the plug that was asked for last, the first that holds before others: quarters come plug by plug.
+    /// The tariffs of the plug that was looked up last, in order of precedence; kept because quarters come plug by plug.
     of: Option<(Mac, Vec<&'a Tariff>)>,
 }
 

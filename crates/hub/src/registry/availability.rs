@@ -1,15 +1,15 @@
-//! The availability of a plug, as a function of when it was heard. No clock and no sockets.
+//! The availability of a plug, as a function of the times at which it was heard. No clock and no sockets.
 //!
-//! The broadcast asks everybody once in a scan interval, so a plug that has not been heard for one and a half is asked on its
-//! own, every second. One that stays silent through a dozen such questions is gone. Whoever is gone is asked less and less
-//! often, down to a rate that the caller sets, because the broadcast finds it, too. All gaps vary a little, so that many
-//! plugs that were lost together are not asked together.
+//! The broadcast probes all plugs once in a scan interval, so a plug that has not been heard for one and a half intervals is probed
+//! on its own, every second. If it does not reply to a dozen such probes, it is gone. A plug that is gone is probed less and less
+//! often, down to a rate that the caller sets, because the broadcast finds it too. All intervals vary a little, so that many plugs
+//! that were lost together are not probed together.
 
 use std::time::{Duration, Instant};
 
-/// Interval of probes to a plug that is missed.
+/// Interval of probes to a missed plug.
 const MISSED_INTERVAL: Duration = Duration::from_secs(1);
-/// The time for which a plug is missed before it is gone: long enough that one datagram in three may be lost.
+/// Time for which a plug is missed before it is gone: long enough that one datagram in three may be lost.
 const MISSED_TIMEOUT: Duration = Duration::from_millis(12_500);
 /// First interval of probes to a plug that is gone. Doubled each time.
 const FIRST_GONE_INTERVAL: Duration = Duration::from_secs(2);
@@ -18,32 +18,32 @@ const FIRST_GONE_INTERVAL: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub(super) struct Availability {
     state: AvailabilityState,
-    /// When it is asked next, if it is not heard.
+    /// Time of the next probe, if it is not heard before.
     ask: Instant,
     random: fastrand::Rng,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AvailabilityState {
-    /// Not heard yet, since then.
+    /// Not heard yet, since this time.
     Unheard(Instant),
-    /// Heard then.
+    /// Last heard at this time.
     Here(Instant),
-    /// Asked on its own and silent; the gap to the next question.
+    /// Probed on its own without a reply; the interval until the next probe.
     Gone(Duration),
 }
 
 /// The timing of probes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PresenceTiming {
-    /// Interval of the broadcast that asks all plugs.
+    /// Interval of the broadcast that probes all plugs.
     pub(super) scan: Duration,
     /// Maximum interval of probes to a plug that is gone.
     pub(super) max_gone_interval: Duration,
 }
 
 impl PresenceTiming {
-    /// Returns the time for which a plug may be silent before it is asked on its own.
+    /// Returns the time without a report after which a plug is probed on its own.
     pub(super) fn quiet(self) -> Duration {
         self.scan + self.scan / 2
     }
@@ -56,12 +56,12 @@ pub(super) enum AvailabilityChange {
     First,
     /// It is heard again after it was gone.
     Back,
-    /// It does not answer any longer.
+    /// It no longer replies.
     Gone,
 }
 
 impl Availability {
-    /// One that has not been heard yet. The seed sets its gaps apart from those of others.
+    /// Makes the availability of a plug that has not been heard yet. The seed sets its intervals apart from those of others.
     pub(super) fn new(now: Instant, seed: u64) -> Self {
         let mut presence = Self {
             state: AvailabilityState::Unheard(now),
@@ -74,17 +74,17 @@ impl Availability {
         presence
     }
 
-    /// Tells whether it answers.
+    /// Returns `true` if it replies.
     pub(super) fn is_here(&self) -> bool {
         matches!(self.state, AvailabilityState::Here(_))
     }
 
-    /// Tells whether it was missed, and did not answer.
+    /// Returns `true` if it was missed and did not reply.
     pub(super) fn is_gone(&self) -> bool {
         matches!(self.state, AvailabilityState::Gone(_))
     }
 
-    /// Notes that it was heard.
+    /// Records that it was heard.
     pub(super) fn heard(
         &mut self,
         now: Instant,
@@ -100,7 +100,7 @@ impl Availability {
         turn
     }
 
-    /// Notes that time has passed. The second value tells whether it is to be asked now.
+    /// Advances the time. The second value is `true` if a probe is due now.
     pub(super) fn pass(
         &mut self,
         now: Instant,
@@ -133,7 +133,7 @@ impl Availability {
         Some(AvailabilityChange::Gone)
     }
 
-    /// A gap that is up to a fifth shorter.
+    /// Returns an interval that is up to a fifth shorter.
     fn vary(&mut self, gap: Duration) -> Duration {
         gap.mul_f64(1.0 - 0.2 * self.random.f64())
     }
@@ -151,14 +151,14 @@ mod tests {
     };
     const STEP: Duration = Duration::from_millis(250);
 
-    /// A plug on a network that loses this share of all questions and answers, watched by the scanner.
+    /// A plug on a network that loses this share of all probes and replies, followed by the scanner.
     struct World {
         start: Instant,
         now: Instant,
         presence: Availability,
         random: fastrand::Rng,
         loss: f64,
-        /// Whether the broadcast reaches it.
+        /// `true` if the broadcast reaches it.
         broadcast: bool,
         turns: Vec<(f64, AvailabilityChange)>,
         asked: u32,
@@ -261,7 +261,7 @@ mod tests {
             };
         }
 
-        /// Whatever happens and when, the turns alternate, and nothing overflows.
+        /// The changes alternate and nothing overflows, for any sequence of events.
         #[test]
         fn turns_alternate(seed: u64, events in prop::collection::vec((any::<bool>(), 0_u64..100_000), 0..300)) {
             let mut now = Instant::now();

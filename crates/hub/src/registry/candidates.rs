@@ -1,4 +1,4 @@
-//! Plugs that were heard and are not adopted: offered to people, or taken in where the owner wants that.
+//! Plugs that were heard and are not adopted: offered to people, or adopted automatically if the owner has configured that.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,23 +15,23 @@ const CANDIDATE_TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
     plugs: HashMap<Mac, Plug>,
-    /// Removed plugs, which are not adopted again by themselves.
+    /// Removed plugs, which are not adopted again automatically.
     dismissed: HashSet<Mac>,
 }
 
-/// The news value of a plug that was heard.
+/// The result of hearing a plug that is not adopted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CandidateReport {
-    /// Tell people: it was not known before.
+    /// It was not known before; people are notified.
     New,
-    /// Nothing, it is known.
+    /// It is known already; nothing to do.
     Known,
-    /// Nothing, there are too many.
+    /// There are too many; it is ignored.
     Ignored,
 }
 
 impl Candidates {
-    /// Notes that it was heard.
+    /// Records that it was heard.
     pub(super) fn heard(&mut self, plug: Plug) -> CandidateReport {
         let is_known = self.plugs.contains_key(&plug.mac);
         if !is_known && self.plugs.len() >= MAX_CANDIDATES {
@@ -53,25 +53,25 @@ impl Candidates {
         self.plugs.get(&mac)
     }
 
-    /// Notes that it is adopted now.
+    /// Records that it is adopted now.
     pub(super) fn adopted(&mut self, mac: Mac) {
         self.plugs.remove(&mac);
         self.dismissed.remove(&mac);
     }
 
-    /// Notes that its owner wanted it to be forgotten.
+    /// Records that its owner removed it.
     pub(super) fn dismiss(&mut self, mac: Mac) {
         if self.dismissed.len() < MAX_CANDIDATES {
             self.dismissed.insert(mac);
         }
     }
 
-    /// Tells whether it may be taken in by itself.
+    /// Returns `true` if it may be adopted automatically.
     pub(super) fn is_welcome(&self, mac: Mac) -> bool {
         !self.dismissed.contains(&mac)
     }
 
-    /// Returns those that were heard lately, by MAC.
+    /// Returns those that were heard recently, by MAC.
     pub(super) fn fresh(&self, now: Timestamp) -> Vec<Plug> {
         let fresh = self.plugs.values().filter(|plug| is_fresh(plug, now));
         let mut plugs: Vec<Plug> = fresh.cloned().collect();

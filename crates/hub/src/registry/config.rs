@@ -19,22 +19,22 @@ use crate::store::{PlugStore, Sample};
 pub struct RegistryConfig {
     /// The interfaces on which plugs are searched for.
     pub interfaces: Interfaces,
-    /// The families whose members are looked for.
+    /// The families whose members are searched for.
     pub families: Families,
-    /// Take in every plug that is found.
+    /// `true` to adopt every plug that is found.
     pub adopt: bool,
     /// Metering interval of a plug without one of its own.
     pub metering: Period,
-    /// Interval of the broadcast that asks all plugs.
+    /// Interval of the broadcast that probes all plugs.
     pub scan: Period,
-    /// Names that the owner has given on the command line, for plugs that are adopted.
+    /// Names given on the command line, for plugs that are adopted.
     pub names: HashMap<Mac, String>,
 }
 
 /// Interfaces on which plugs are searched for.
 #[derive(Debug, Clone)]
 pub enum Interfaces {
-    /// Here, for ever.
+    /// These, permanently.
     Fixed(Vec<Interface>),
     /// On the interfaces with these names or addresses, as they come, go and change; without any, on all that are up and not
     /// loopback.
@@ -42,7 +42,7 @@ pub enum Interfaces {
 }
 
 impl Interfaces {
-    /// Returns what there is of them now.
+    /// Returns those that exist at present.
     pub(super) fn now(&self) -> Result<Vec<Interface>, InterfaceError> {
         match self {
             Self::Fixed(interfaces) => Ok(interfaces.clone()),
@@ -60,8 +60,8 @@ pub struct RegistryContext {
     pub samples: mpsc::Sender<Sample>,
     /// The store of plugs.
     pub store: Arc<dyn PlugStore>,
-    /// Ends everything.
+    /// The token that ends all tasks.
     pub cancel: CancellationToken,
-    /// Knows when everything has ended.
+    /// The tracker of all tasks, which completes when they have ended.
     pub tracker: TaskTracker,
 }

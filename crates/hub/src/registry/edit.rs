@@ -1,4 +1,4 @@
-//! Adoption, settings, removal and replacement of plugs. Saved before the caller is told that it is done.
+//! Adoption, settings, removal and replacement of plugs. Changes are saved before the caller gets a result.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -18,17 +18,17 @@ use crate::store::PlugRecord;
 
 /// Maximum number of adopted plugs.
 const MAX_PLUGS: usize = 10_000;
-/// The time for an address to tell who is there.
+/// Maximum time for a device at an address to report its identity.
 const PRESENCE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Maximum duration of a search.
 const MAX_SEARCH: Duration = Duration::from_secs(60);
 
 impl Registry {
-    /// Takes in the plug at an address. The second value tells whether it is new; one that is known is only looked up.
+    /// Adopts the plug at an address. The second value is `true` if it is new; a known one is only looked up.
     ///
     /// # Errors
     ///
-    /// [`RequestError`]: `usage` for an address that no plug can have, `no_answer`, `refused` when what is there is no plug,
+    /// [`RequestError`]: `usage` for an address that no plug can have, `no_answer`, `refused` when the device there is not a plug,
     /// `conflict` when there are too many, `unavailable`.
     pub async fn adopt(&self, address: Ipv4Addr) -> Result<(Arc<PlugView>, bool), RequestError> {
         if address.is_unspecified() || address.is_broadcast() || address.is_multicast() {
@@ -44,7 +44,7 @@ impl Registry {
         self.0.take_in(plug).await
     }
 
-    /// Edits the settings of a plug. Returns the new revision, too.
+    /// Edits the settings of a plug. Also returns the new revision.
     ///
     /// # Errors
     ///
@@ -90,7 +90,7 @@ impl Registry {
         Ok((entry.view(), record.revision))
     }
 
-    /// Forgets a plug; with `purge` its history, too. It is not adopted again by itself.
+    /// Forgets a plug; with `purge` its history, too. It is not adopted again automatically.
     ///
     /// # Errors
     ///
@@ -113,8 +113,8 @@ impl Registry {
         Ok(())
     }
 
-    /// Lets `new` take the place of `old`: its name, its settings, its history and its lifetime total. `new` is adopted, or
-    /// was heard lately.
+    /// Replaces `old` by `new`, which takes over its name, its settings, its history and its lifetime total. `new` must be adopted,
+    /// or heard recently.
     ///
     /// # Errors
     ///
@@ -157,12 +157,12 @@ impl Registry {
         Ok(inner.insert(record, energy))
     }
 
-    /// Searches the network for so long, at most a minute, for whatever answers: plugs that are adopted, plugs that are not,
-    /// and modules that are no plugs.
+    /// Searches the network for `wait`, at most a minute, for all devices that reply: adopted plugs, other plugs, and modules that
+    /// are not plugs.
     ///
     /// # Errors
     ///
-    /// [`RequestError`] of kind `unavailable` when too many search already.
+    /// [`RequestError`] of kind `unavailable` when too many searches are running.
     pub async fn discover(&self, wait: Duration) -> Result<Vec<FoundPlug>, RequestError> {
         let inner = &self.0;
         let begin = Timestamp::now();
@@ -200,7 +200,7 @@ impl Registry {
         Ok(found)
     }
 
-    /// Returns the plugs that were found lately and are not adopted, by MAC.
+    /// Returns the plugs that were found recently and are not adopted, by MAC.
     pub fn offered(&self) -> Vec<Plug> {
         self.0.all_offered()
     }
@@ -246,7 +246,7 @@ impl RegistryState {
         saved.map_err(|error| RequestError::from(&error))
     }
 
-    /// Ends the plug's task, and tells everybody that it is gone for good.
+    /// Ends the plug's tasks, and publishes its removal.
     fn drop_entry(&self, mac: Mac, remember_energy: bool) {
         let Some(entry) = self.take_entry(mac) else {
             return;
@@ -258,7 +258,7 @@ impl RegistryState {
         self.bus.publish(Event::PlugRemoved(mac));
     }
 
-    /// Says what is wrong with the name of a plug; `own` may have it already.
+    /// Checks the name of a plug; the plug `own` may have it already.
     fn check_plug_name(&self, name: &str, own: Mac) -> Result<(), RequestError> {
         name.parse::<Name>()
             .map_err(|problem| RequestError::usage(problem).at("name"))?;
@@ -294,7 +294,7 @@ impl RegistryState {
     }
 }
 
-/// The error of metering a plug that has no meter.
+/// Returns the error of metering a plug that has no meter.
 pub(super) fn no_meter(mac: Mac) -> RequestError {
     RequestError::usage(format!("plug {mac} has no meter"))
 }

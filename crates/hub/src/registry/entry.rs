@@ -1,7 +1,7 @@
-//! The state of one plug: written by the scanner, which hears it, and by its tasks, which command and meter it.
+//! The state of one plug: written by the scanner, which receives its reports, and by its tasks, which command and meter it.
 //!
-//! Everything happens under one short lock, the news included, so that listeners hear of changes in the order in which they
-//! came about. Nothing waits under that lock.
+//! All changes happen under one short lock, including their events, so that listeners receive events in the order of the changes.
+//! Nothing waits under that lock.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,13 +29,13 @@ pub(super) struct RegistryEntry {
     pub(super) family: FamilyId,
     /// `true` when its family has a meter.
     pub(super) has_meter: bool,
-    /// Ends its tasks.
+    /// The token that ends its tasks.
     pub(super) cancel: CancellationToken,
-    /// Commands it.
+    /// The handle for commands.
     pub(super) handle: PlugHandle,
-    /// Notified when its upkeep has something to do: it is gone or back, or has other settings.
+    /// Notified when its upkeep has work: it is gone or back, or has other settings.
     pub(super) turned: Notify,
-    /// Notified when it is to be metered out of turn.
+    /// Notified when a reading is due out of turn.
     pub(super) meter_due: Notify,
     default_metering: Period,
     bus: EventBus,
@@ -50,9 +50,9 @@ struct EntryState {
     reading: Option<Reading>,
     lifetime: Lifetime,
     presence: Availability,
-    /// When it was last heard from the address where it is believed to be.
+    /// Time at which it was last heard from its assumed address.
     heard_here: Option<Instant>,
-    /// Another plug has its address, so that nothing must be sent there.
+    /// `true` if another plug has its address, so that nothing must be sent there.
     is_displaced: bool,
     relay: RelayHistory,
     /// `true` while the store has an older record.
@@ -79,7 +79,7 @@ pub(super) struct EntrySnapshot {
     pub(super) is_reachable: bool,
     pub(super) is_here: bool,
     pub(super) metering: Metering,
-    /// Its relay moved without an order; is its connection still good?
+    /// `true` if its relay moved without a command, and its connection has to be checked.
     pub(super) is_in_doubt: bool,
 }
 
@@ -160,17 +160,17 @@ impl RegistryEntry {
         }
     }
 
-    /// Returns where the relay has to be moved after an outage.
+    /// Returns the position to which the relay has to be moved after an outage.
     pub(super) fn to_restore(&self) -> Option<RelayState> {
         self.state().relay.to_restore()
     }
 
-    /// Puts the next move to `relay` down to `cause`.
+    /// Attributes the next move to `relay` to `cause`.
     pub(super) fn intend(&self, now: Instant, relay: RelayState, cause: Cause) {
         self.state().relay.intend(now, relay, cause);
     }
 
-    /// Notes that what was to be restored is, or cannot be.
+    /// Records that the position was restored, or cannot be.
     pub(super) fn restored(&self) {
         self.state().relay.restored();
     }
@@ -181,12 +181,12 @@ impl RegistryEntry {
         std::mem::take(&mut state.is_unsaved).then(|| state.record.clone())
     }
 
-    /// Notes that it could not be saved after all.
+    /// Records that it could not be saved after all.
     pub(super) fn still_unsaved(&self) {
         self.state().is_unsaved = true;
     }
 
-    /// Takes over what people changed, once it is saved.
+    /// Applies the settings that people changed, once they are saved.
     pub(super) fn edit(&self, saved: &PlugRecord) {
         let mut state = self.state();
         let record = &mut state.record;
@@ -199,9 +199,9 @@ impl RegistryEntry {
         self.turned.notify_one();
     }
 
-    /// Takes the plug's word for who it is, where it is and how its relay stands.
+    /// Applies a report of the plug: its identity, its address and the position of its relay.
     ///
-    /// Returns whether the record is to be saved.
+    /// Returns whether the record must be saved.
     pub(super) fn sighted(&self, now: Instant, plug: &Plug, timing: PresenceTiming) -> bool {
         let mut state = self.state();
         let before = (state.record.clone(), state.res.clone(), state.extra.clone());
@@ -242,7 +242,7 @@ impl RegistryEntry {
         has_changed
     }
 
-    /// Notes that it answered on its connection.
+    /// Records that it replied over its connection.
     pub(super) fn answered(&self, now: Instant, timing: PresenceTiming) {
         let mut state = self.state();
         let turn = state.presence.heard(now, timing);
@@ -254,12 +254,12 @@ impl RegistryEntry {
         }
     }
 
-    /// Notes that it has lost or closed its connection.
+    /// Records that it has lost or closed its connection.
     pub(super) fn broke(&self, now: Instant) {
         self.state().relay.broke(now);
     }
 
-    /// Decides whose the last move of the relay was, now that the connection has been tried.
+    /// Determines the cause of the relay's last move, now that the connection has been checked.
     pub(super) fn settle_doubt(&self) {
         let mut state = self.state();
         let (relay, policy) = (state.record.relay, state.record.power_on);
@@ -268,7 +268,7 @@ impl RegistryEntry {
         }
     }
 
-    /// Takes a reading, and returns what belongs into history.
+    /// Records a reading, and returns the sample for the history.
     pub(super) fn metered(&self, reading: Reading) -> Sample {
         let mut state = self.state();
         let reading = state.plausible(reading);
@@ -288,7 +288,7 @@ impl RegistryEntry {
         }
     }
 
-    /// Notes that time has passed. Returns where to ask it, if it is to be asked.
+    /// Advances the time. Returns the address to probe, if a probe is due.
     pub(super) fn pass(&self, now: Instant, timing: PresenceTiming) -> Option<Ipv4Addr> {
         let mut state = self.state();
         let (turn, ask) = state.presence.pass(now, timing);
@@ -301,7 +301,7 @@ impl RegistryEntry {
         ask.then_some(state.record.address)
     }
 
-    /// Notes that another plug was heard from its address.
+    /// Records that another plug was heard from its address.
     pub(super) fn displaced(&self, address: Ipv4Addr) {
         let mut state = self.state();
         if state.record.address == address && !state.is_displaced {
@@ -371,7 +371,7 @@ impl RegistryEntry {
 }
 
 impl EntryState {
-    /// Believes that the plug is at `address`, unless it was just heard from where it is believed to be.
+    /// Sets the plug's assumed address to `address`, unless the plug was just heard from the present one.
     fn locate(&mut self, now: Instant, address: Ipv4Addr, timing: PresenceTiming) {
         let was_just_here = !self.is_displaced
             && self
@@ -399,7 +399,7 @@ impl EntryState {
         self.extra.clone_from(&plug.extra);
     }
 
-    /// Takes the plug's word for how its relay stands.
+    /// Applies a report of the relay's position.
     fn tells(&mut self, now: Instant, relay: RelayState) {
         let told = RelayReport {
             now,
@@ -411,7 +411,7 @@ impl EntryState {
         self.relay.tells(told);
     }
 
-    /// Leaves out what no plug for 16 A can measure, and says so once.
+    /// Leaves out implausible values of a reading, and logs the first occurrence.
     fn plausible(&mut self, reading: Reading) -> Reading {
         let checked = plausible(reading.clone());
         let is_suspect = checked != reading;

@@ -1,8 +1,8 @@
-//! The times at which a plug is metered: spread over the interval, and less often while that does not work. Pure.
+//! The times at which a plug is metered: spread over the interval, and less often while metering fails. Pure.
 
 use std::time::{Duration, Instant};
 
-/// Maximum delay while metering does not work, unless the interval itself is longer.
+/// Maximum delay while metering fails, unless the interval itself is longer.
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(60);
 /// Maximum number of times that the delay is doubled.
 const MAX_DOUBLINGS: u32 = 6;
@@ -12,13 +12,13 @@ const MAX_DOUBLINGS: u32 = 6;
 pub(super) struct MeteringRhythm {
     period: Duration,
     due: Instant,
-    /// Due once more, beside the rhythm.
+    /// Time of an additional reading outside the rhythm.
     extra: Option<Instant>,
     failures: u32,
 }
 
 impl MeteringRhythm {
-    /// Begins; `share` from 0 to 1 says where in the interval.
+    /// Begins the rhythm; `share` from 0 to 1 is the place in the interval.
     pub(super) fn new(now: Instant, period: Duration, share: f64) -> Self {
         Self {
             period,
@@ -36,12 +36,13 @@ impl MeteringRhythm {
         self.period
     }
 
-    /// Makes it due at once, and then in its old rhythm: plugs that are switched together are not metered together for ever.
+    /// Makes a reading due at once; then the old rhythm continues, so that plugs that are switched together are not metered
+    /// together from then on.
     pub(super) fn hurry(&mut self, now: Instant) {
         self.extra = Some(now);
     }
 
-    /// Notes that it was metered at `now`. Returns whether that had failed before.
+    /// Records that it was metered at `now`. Returns whether that had failed before.
     pub(super) fn done(&mut self, now: Instant) -> bool {
         let had_failed = self.failures > 0;
         self.failures = 0;
@@ -50,7 +51,7 @@ impl MeteringRhythm {
         had_failed
     }
 
-    /// Notes that it could not be metered. Returns whether that is new.
+    /// Records that it could not be metered. Returns whether that is new.
     pub(super) fn failed(&mut self, now: Instant) -> bool {
         let is_new = self.failures == 0;
         let gap = self.period * (1 << self.failures.min(MAX_DOUBLINGS));
@@ -60,7 +61,7 @@ impl MeteringRhythm {
         is_new
     }
 
-    /// The next moment of its rhythm. What was missed is not made up for.
+    /// Returns the next time of the rhythm. Missed readings are not made up for.
     fn next(&self, now: Instant) -> Instant {
         if self.due > now {
             return self.due;

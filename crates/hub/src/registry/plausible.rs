@@ -2,15 +2,15 @@
 
 use plugs::Reading;
 
-/// Twice what the mains anywhere has.
+/// Maximum voltage: twice that of any mains.
 const MAX_VOLTS: f64 = 500.0;
-/// More than flows for a moment when a motor starts.
+/// Maximum current: more than the inrush current of a motor.
 const MAX_AMPERES: f64 = 40.0;
 const MAX_HERTZ: f64 = 100.0;
-/// A quarter more than 16 A at 250 V.
+/// Maximum power: a quarter more than 16 A at 250 V.
 const MAX_WATTS: f64 = 5000.0;
 
-/// Leaves out the values that cannot be. Energy is not looked at: the lifetime total knows what came before.
+/// Leaves out impossible values. Energy is not checked: the lifetime total does that, with the previous values.
 pub(super) fn plausible(reading: Reading) -> Reading {
     let within = |value: Option<f64>, most| value.filter(|value| (0.0..=most).contains(value));
     Reading {

@@ -1,7 +1,7 @@
 //! The position of a relay after an outage. Pure.
 //!
-//! A plug that was silent may have lost its power or only the network; nobody can tell. That the hub was not running is no
-//! outage in itself: then only a relay that stands otherwise than it was left counts as one.
+//! A plug that did not reply may have lost its power or only the network; the two cannot be distinguished. A stopped hub is not an
+//! outage in itself: then only a relay whose position has changed counts as one.
 
 use api::PowerOn;
 use plugs::RelayState;
@@ -15,7 +15,7 @@ pub(super) enum OutageKind {
     Plug,
 }
 
-/// Returns where the relay has to be moved, if it has: it was at `before` when it was last heard, and is at `now`.
+/// Returns the position to which the relay has to be moved, if any: it was at `before` when it was last heard, and is at `now`.
 pub(super) fn restore(
     policy: Option<PowerOn>,
     silence: OutageKind,

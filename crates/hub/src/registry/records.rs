@@ -1,4 +1,4 @@
-//! The books on a switch: on whose behalf it is, and the outcome.
+//! Records of a switch: its cause and its outcome.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use plugs::net::{ContactError, PlugObserver, SwitchObserver};
 use super::entry::RegistryEntry;
 use super::{RegistryState, now};
 
-/// Notes one switch of a plug.
+/// Records one switch of a plug.
 #[derive(Debug)]
 pub(super) struct SwitchRecord {
     inner: Arc<RegistryState>,
@@ -67,7 +67,7 @@ impl SwitchObserver for SwitchRecord {
     }
 }
 
-/// Notes what happens to the connection of a plug.
+/// Records the events of a plug's connection.
 #[derive(Debug)]
 pub(super) struct ConnectionRecord {
     pub(super) inner: Arc<RegistryState>,

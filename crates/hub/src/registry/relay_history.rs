@@ -1,8 +1,8 @@
-//! The moves of a plug's relay: on whose behalf, and whether it has to be moved back after an outage. No clock and no sockets.
+//! The moves of a plug's relay: their causes, and the position to restore after an outage. No clock and no sockets.
 //!
-//! A plug only says how its relay stands. A move that the hub ordered is put down to whoever wanted it. Any other was a
-//! person's, at the button or by another program, unless the plug has had no power. A long outage shows by silence; after a
-//! short one, the plug knows nothing of the connection that it had.
+//! A plug only reports the position of its relay. A move that the hub commanded is attributed to the cause of the command. Any
+//! other move was a person's, at the button or through another program, unless the plug has had no power. A long outage shows as
+//! missing replies; after a short one, the plug has lost its connection.
 
 use std::time::{Duration, Instant};
 
@@ -12,30 +12,30 @@ use plugs::RelayState;
 
 use super::power_on::{self, OutageKind};
 
-/// The time for which a move of the relay is put down to the last command.
+/// Time for which a move of the relay is attributed to the last command.
 const INTENT_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// When a relay moved, and on whose behalf.
+/// The last move of a relay, with its time and cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayMove {
     /// The new position.
     pub relay: RelayState,
-    /// On whose behalf. Without a command of the hub's it was a person, at the plug's button or by another program; but for a
-    /// relay that stands otherwise after an outage, that is [`Cause::PowerOn`].
+    /// The cause. Without a command of the hub it was a person, at the plug's button or through another program; but for a relay
+    /// whose position has changed after an outage, it is [`Cause::PowerOn`].
     pub cause: Cause,
-    /// When that was heard.
+    /// Time of the report.
     pub at: Timestamp,
 }
 
 /// The history of one relay.
 #[derive(Debug)]
 pub(super) struct RelayHistory {
-    /// When the plug last told its position.
+    /// Time at which the plug last reported its position.
     told: Option<Instant>,
     intent: Option<SwitchIntent>,
-    /// The plug was silent, and has not told its position since.
+    /// The outage since which the plug has not reported its position.
     silence: Option<OutageKind>,
-    /// When the plug was last found to have lost its connection.
+    /// Time at which the plug was last found to have lost its connection.
     broken: Option<Instant>,
     doubt: Option<UnexplainedMove>,
     moved: Option<RelayMove>,
@@ -49,11 +49,11 @@ struct SwitchIntent {
     until: Instant,
 }
 
-/// A move that was a person's, unless the plug has just had no power.
+/// A move that is attributed to a person, unless the plug has just had no power.
 #[derive(Debug, Clone, Copy)]
 struct UnexplainedMove {
     before: RelayState,
-    /// When it still stood there.
+    /// Time of the last report of the previous position.
     since: Instant,
 }
 
@@ -69,7 +69,7 @@ pub(super) struct RelayReport {
 }
 
 impl RelayHistory {
-    /// The history of a plug that was not heard yet.
+    /// Makes the history of a plug that was not heard yet.
     pub(super) fn new() -> Self {
         Self {
             told: None,
@@ -86,17 +86,17 @@ impl RelayHistory {
         self.moved.as_ref()
     }
 
-    /// Returns where it has to be moved after an outage.
+    /// Returns the position to which it has to be moved after an outage.
     pub(super) fn to_restore(&self) -> Option<RelayState> {
         self.restore
     }
 
-    /// Tells whether the connection has to be tried to know whose the last move was.
+    /// Returns `true` if the connection has to be checked to determine the cause of the last move.
     pub(super) fn is_in_doubt(&self) -> bool {
         self.doubt.is_some()
     }
 
-    /// Puts the next move to `relay` down to `cause`.
+    /// Attributes the next move to `relay` to `cause`.
     pub(super) fn intend(&mut self, now: Instant, relay: RelayState, cause: Cause) {
         // Any other cause decides; the position before an outage no longer matters.
         if cause != Cause::PowerOn {
@@ -110,22 +110,22 @@ impl RelayHistory {
         });
     }
 
-    /// Notes that what was to be restored is, or cannot be.
+    /// Records that the position was restored, or cannot be.
     pub(super) fn restored(&mut self) {
         self.restore = None;
     }
 
-    /// Notes that the plug does not answer any longer.
+    /// Records that the plug no longer replies.
     pub(super) fn gone(&mut self) {
         self.silence = Some(OutageKind::Plug);
     }
 
-    /// Notes that the plug has lost or closed its connection.
+    /// Records that the plug has lost or closed its connection.
     pub(super) fn broke(&mut self, now: Instant) {
         self.broken = Some(now);
     }
 
-    /// Takes the plug's word for how it stands.
+    /// Applies a report of the position.
     pub(super) fn tells(&mut self, told: RelayReport) {
         let last = self.told.replace(told.now);
         let silence = self.silence.take();
@@ -151,8 +151,8 @@ impl RelayHistory {
         });
     }
 
-    /// Decides whose the last move was, now that the connection has been tried; it stands at `relay`. Returns whether the
-    /// plug has had no power.
+    /// Determines the cause of the last move, now that the connection has been checked; the relay is at `relay`. Returns whether
+    /// the plug has had no power.
     pub(super) fn settle(&mut self, relay: Option<RelayState>, policy: Option<PowerOn>) -> bool {
         let Some(doubt) = self.doubt.take() else {
             return false;
@@ -169,7 +169,7 @@ impl RelayHistory {
         true
     }
 
-    /// Returns on whose behalf it was to move here, if it was.
+    /// Returns the cause of the command to move to `relay`, if there was one.
     fn intended(&mut self, now: Instant, relay: RelayState) -> Option<Cause> {
         let intent = self
             .intent

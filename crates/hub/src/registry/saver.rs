@@ -1,6 +1,7 @@
-//! Writes behind: what changes by itself (a relay, an address) is saved a moment later, off the path of switching.
+//! Deferred writing: changes that happen without a person (a relay, an address) are saved a moment later, off the path of
+//! switching.
 //!
-//! What people change is saved before they are told so; see `edit`.
+//! Changes by people are saved before they get a result; see `edit`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +10,14 @@ use tokio::time::{sleep, timeout};
 
 use super::RegistryState;
 
-/// The time for which changes are gathered.
+/// Time for which changes are gathered.
 const SAVE_DELAY: Duration = Duration::from_millis(500);
 /// Delay before the next try after the store failed.
 const RETRY_DELAY: Duration = Duration::from_secs(30);
-/// The time for the last changes when the hub ends.
+/// Maximum time for saving the last changes when the hub ends.
 const LAST_SAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Saves what changes until the hub ends.
+/// Saves changes until the hub ends.
 pub(super) async fn run(inner: Arc<RegistryState>) {
     let cancel = inner.cancel.clone();
     cancel.run_until_cancelled(save_for_ever(&inner)).await;
@@ -44,7 +45,7 @@ async fn save_for_ever(inner: &RegistryState) {
     }
 }
 
-/// Saves all that changed; tells whether that worked.
+/// Saves all changes; returns whether that succeeded.
 async fn save(inner: &RegistryState) -> bool {
     for entry in inner.entries() {
         // An edit must not be overwritten by the record from before.

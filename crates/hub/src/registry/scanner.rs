@@ -1,5 +1,5 @@
-//! The one task that listens to all plugs: it asks the whole network at once, hands every answer to the plug that it is of,
-//! and asks those on their own that were not heard.
+//! The one task that listens to all plugs: it probes the whole network at once, passes every reply to its plug, and probes
+//! individually those that were not heard.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -19,7 +19,7 @@ const ROUND_INTERVAL: Duration = Duration::from_millis(250);
 const MAX_PROBES_PER_ROUND: usize = 100;
 /// Maximum number of plugs that are gone and probed in a second, because each probe may be a broadcast of ARP.
 const MAX_GONE_PER_SECOND: u32 = 100;
-/// Interval at which networks that have changed, and ports that have become free, are looked for.
+/// Interval of checks for changed networks and ports that have become free.
 const RENEW_INTERVAL: Duration = Duration::from_secs(10);
 /// Maximum number of remembered addresses.
 const MAX_ADDRESSES: usize = 65_536;
@@ -71,7 +71,7 @@ impl PresenceScanner {
         }
     }
 
-    /// Looks at the networks; tells whether they are others now.
+    /// Updates the networks; returns whether they have changed.
     async fn renew(&mut self) -> bool {
         let interfaces = match self.inner.interfaces.now() {
             Ok(interfaces) => interfaces,

@@ -7,27 +7,27 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct RegistryStats {
     /// Adopted plugs.
     pub plugs: u64,
-    /// Those of them that answer.
+    /// Adopted plugs that reply.
     pub available: u64,
     /// Plugs that were found and are not adopted.
     pub offered: u64,
     /// Connections that are open.
     pub connections: u64,
-    /// Broadcasts that asked everybody.
+    /// Broadcasts that probed all plugs.
     pub scans: u64,
-    /// Plugs that were asked on their own.
+    /// Probes to single plugs.
     pub probes: u64,
-    /// Answers to either.
+    /// Replies to either.
     pub sightings: u64,
-    /// Meters that were read.
+    /// Successful meter readings.
     pub readings: u64,
-    /// Meters that could not be read.
+    /// Failed meter readings.
     pub failed_readings: u64,
-    /// Readings that history had no room for.
+    /// Readings that the history had no room for.
     pub lost_readings: u64,
-    /// Relays that were switched, and are where they were wanted.
+    /// Switches that were confirmed.
     pub switches: u64,
-    /// Orders to switch that failed, or did not move the relay.
+    /// Switches that failed or were not confirmed.
     pub failed_switches: u64,
 }
 

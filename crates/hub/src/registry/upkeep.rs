@@ -13,13 +13,13 @@ use super::metering::MeteringRhythm;
 use super::records::SwitchRecord;
 use super::{COMMAND_TIMEOUT, RegistryState, now};
 
-/// The time for a reading: one connection that hangs, and a second one.
+/// Maximum time for a reading: one connection that hangs, and a second one.
 const METER_TIMEOUT: Duration = Duration::from_secs(5);
-/// The time to find out whether a connection is good.
+/// Maximum time for checking a connection.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
-/// The interval at which a plug that does not answer is tried over its connection; it may be silent on UDP alone.
+/// Interval at which a plug that does not reply is tried over its connection; it may be unreachable on UDP alone.
 const GONE_METERING_INTERVAL: Duration = Duration::from_secs(60);
-/// The delays before the position before an outage is restored: a plug that has just started may not take commands yet.
+/// Delays before the position before an outage is restored: a plug that has just started may not accept commands yet.
 const RESTORE_DELAYS: [Duration; 4] = [
     Duration::ZERO,
     Duration::from_secs(1),
@@ -49,7 +49,7 @@ impl PlugUpkeep {
         }
     }
 
-    /// Cares for the plug until it is removed or the hub ends.
+    /// Maintains the plug until it is removed or the hub ends.
     pub(super) async fn run(mut self) {
         let cancel = self.entry.cancel.clone();
         cancel.run_until_cancelled(self.serve()).await;
@@ -75,7 +75,7 @@ impl PlugUpkeep {
         }
     }
 
-    /// Takes over the changes of the scanner and of people.
+    /// Applies changes by the scanner and by people.
     fn look(&mut self) {
         let snapshot = self.entry.snapshot();
         if self.is_here && !snapshot.is_here {
@@ -136,7 +136,7 @@ impl PlugUpkeep {
         }
     }
 
-    /// Settles on whose behalf the relay moved without a command. A plug that has just had no power has lost its connection.
+    /// Determines the cause of a relay's move without a command. A plug that has just had no power has lost its connection.
     async fn settle_doubt(&mut self) {
         if self.entry.snapshot().is_in_doubt {
             // Without a connection there is nothing to find out.
@@ -145,7 +145,7 @@ impl PlugUpkeep {
         }
     }
 
-    /// Moves the relay back to where it was before an outage. A switch on any other behalf in the meantime decides.
+    /// Moves the relay back to its position before an outage. A switch for any other cause in the meantime takes precedence.
     async fn restore(&mut self) {
         for delay in RESTORE_DELAYS {
             if self.entry.to_restore().is_some() {

@@ -1,4 +1,4 @@
-//! Turning a wish into one order at a time, and trying again, ever more patiently, when it fails.
+//! Conversion of a wish into one order at a time, with increasing delays between retries.
 
 use std::time::Duration;
 
@@ -7,24 +7,24 @@ use plugs::RelayState;
 
 use super::{Decision, Observation, Verdict, later, sooner};
 
-/// An order that was carried out has shown its effect by then; if it has not, it may be given again.
+/// Time until an order that was carried out shows its effect; if it has not by then, it may be repeated.
 const SETTLE: Duration = Duration::from_secs(10);
-/// The pause after an order failed; it doubles each time.
+/// Delay after the first failure of an order; it doubles each time.
 const FIRST_RETRY: Duration = Duration::from_secs(5);
-/// The longest pause after an order failed.
+/// Maximum delay after a failed order.
 const LAST_RETRY: Duration = Duration::from_secs(300);
 
-/// How far an order has come.
+/// The progress of an order.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Attempt {
     order: Option<Flight>,
     failures: u32,
-    /// Not before this moment again.
+    /// Earliest time of the next order.
     not_before: Option<Timestamp>,
     was_available: bool,
 }
 
-/// An order and how long it may take until its effect is seen; `None` while it is carried out.
+/// An order, and the time within which its effect must be observed; `None` while it is carried out.
 #[derive(Debug, Clone, Copy)]
 struct Flight {
     to: RelayState,
@@ -100,7 +100,7 @@ impl Attempt {
         }
     }
 
-    /// Begins counting anew, except that an order on its way stays on its way.
+    /// Resets the retries; an order in progress stays in progress.
     fn rest(&mut self) {
         self.failures = 0;
         self.not_before = None;

@@ -1,12 +1,12 @@
-//! Off, when it has been on for so long.
+//! The rule that switches off after a fixed time.
 
 use api::Period;
 use plugs::RelayState;
 
 use super::{Sight, Verdict, later};
 
-/// The time counts from when the relay was seen to turn on, also over a restart of the hub: an iron that was forgotten is no cooler
-/// for it.
+/// Decides whether the relay has been on for long enough. The time counts from the moment at which the relay was seen to turn on,
+/// also over a restart of the hub: a forgotten iron stays hot during a restart.
 pub(super) fn look(after: Period, sight: &Sight<'_>) -> Verdict {
     let Some(relay) = sight.relay.filter(|relay| relay.state == RelayState::On) else {
         return Verdict::NOTHING;

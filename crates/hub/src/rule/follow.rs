@@ -1,6 +1,6 @@
-//! On when another plug's load draws, off when it no longer does.
+//! The rule that switches on while another plug's load draws power, and off when it no longer does.
 //!
-//! It acts when the leader changes, not all the time: whoever switches the plug by hand in between has it as he wants until then.
+//! It acts only on changes of the leader: a manual switch in between stays in effect until the next change.
 
 use api::Period;
 use jiff::Timestamp;
@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use super::hold::Hold;
 use super::{Power, Sight, Verdict, watts};
 
-/// What this kind remembers.
+/// The state of this kind of rule.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct FollowMemory {
-    /// What the leader did last, by which the plug goes.
+    /// The last state of the leader, which the plug follows.
     led: Option<Led>,
-    /// The opposite, as long as the delay goes on.
+    /// The opposite state, while the delay is running.
     #[serde(skip)]
     hold: Hold,
 }
@@ -24,7 +24,7 @@ pub(super) struct FollowMemory {
 struct Led {
     to: RelayState,
     why: String,
-    /// The plug has been there once.
+    /// `true` once the plug has been in this position.
     is_followed: bool,
 }
 

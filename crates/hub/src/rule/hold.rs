@@ -1,4 +1,4 @@
-//! How long readings have agreed, without a gap in which nobody knows.
+//! The time for which readings have agreed without a gap.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ pub(super) struct Hold(Option<Run>);
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Run {
     since: Timestamp,
-    /// A reading until then continues it.
+    /// Latest time of a reading that continues the run.
     until: Timestamp,
 }
 
 impl Hold {
-    /// Takes a reading that agrees; returns for how long they have done so.
+    /// Adds a reading that agrees; returns the time for which readings have agreed.
     pub(super) fn go_on(&mut self, now: Timestamp, reading: Power) -> Duration {
         let since = match self.0 {
             Some(run) if now <= run.until => run.since,
@@ -29,7 +29,7 @@ impl Hold {
         passed(since, now)
     }
 
-    /// Takes a reading that does not agree.
+    /// Ends the run on a reading that does not agree.
     pub(super) fn end(&mut self) {
         self.0 = None;
     }

@@ -1,4 +1,4 @@
-//! On again, whoever switched it off.
+//! The rule that switches on again after any switch-off.
 
 use api::Period;
 use plugs::RelayState;

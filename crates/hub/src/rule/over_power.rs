@@ -1,4 +1,4 @@
-//! Off, when the load has drawn too much for so long; only a person may switch it on again.
+//! The rule that switches off when the load has drawn too much for a time; only a person may switch on again.
 
 use api::Period;
 use jiff::Timestamp;
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::hold::Hold;
 use super::{Sight, Verdict, watts};
 
-/// What this kind remembers. A cut outlives a restart, before it is carried out and after.
+/// The state of this kind of rule. A cut-off survives a restart, both before and after it is carried out.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct OverPowerMemory {
-    /// Why it is cut off, or to be.
+    /// The reason for the cut-off, pending or carried out.
     cut: Option<String>,
     #[serde(skip)]
     hold: Hold,

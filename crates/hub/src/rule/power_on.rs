@@ -1,8 +1,8 @@
-//! What the relay is to be when the plug is back after an outage.
+//! The rule that sets the relay when the plug is back after an outage.
 //!
-//! Nobody can see from afar whether a plug lost its power or only its Wi-Fi, so both count. After a restart of the hub an outage is
-//! assumed only where the relay stands otherwise than before: a power cut in the whole house takes the hub along, but
-//! most restarts are no power cut.
+//! The hub cannot distinguish a plug without power from one without Wi-Fi, so both count as outages. After a restart of the hub, an
+//! outage is assumed only if the relay's position has changed: a power cut in the whole house also stops the hub, but most restarts
+//! are not power cuts.
 
 use api::PowerOn;
 use plugs::RelayState;
@@ -10,17 +10,17 @@ use serde::{Deserialize, Serialize};
 
 use super::{Sight, Verdict};
 
-/// What this kind remembers.
+/// The state of this kind of rule.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct PowerOnMemory {
-    /// How the relay stood when the plug last answered.
+    /// The position of the relay when the plug last replied.
     before: Option<RelayState>,
-    /// The plug answered before, and then no longer.
+    /// `true` if the plug replied before and no longer does.
     is_gone: bool,
-    /// What the relay is still to be.
+    /// The position to which the relay must still be moved.
     #[serde(skip)]
     wanted: Option<RelayState>,
-    /// The plug has answered in this run.
+    /// `true` if the plug has replied since the hub started.
     #[serde(skip)]
     has_answered: bool,
 }

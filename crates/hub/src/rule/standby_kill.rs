@@ -1,7 +1,7 @@
-//! Off, when the load has only stood by for so long; and the ways back.
+//! The rule that switches off when the load has been on standby for a time, and its ways back on.
 //!
-//! While it is off, it comes back at a local time, by a person, or by a test: on for a short while, and what it draws then
-//! decides. Only what the rule itself switched off comes back by itself.
+//! A plug that is off is switched on again at a local time, by a person, or by a test: on for a short while, and the power drawn in
+//! that time decides. Only a switch-off by the rule itself is undone automatically.
 
 use api::{Period, TestPulse, TimeOfDay};
 use jiff::tz::TimeZone;
@@ -22,23 +22,24 @@ pub(super) struct Numbers {
     pub(super) test_pulse: Option<TestPulse>,
 }
 
-/// What this kind remembers.
+/// The state of this kind of rule.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct StandbyKillMemory {
-    /// The rule has decided to switch off, and the relay has not yet moved.
+    /// The decision to switch off, until the relay has moved.
     killing: Option<Killing>,
-    /// The rule has switched it off.
+    /// The switch-off by the rule.
     off: Option<Off>,
-    /// A test is going on.
+    /// The test in progress.
     testing: Option<Testing>,
     #[serde(skip)]
     hold: Hold,
-    /// A test is to begin, and the relay has not yet moved.
+    /// `true` if a test is due and the relay has not yet moved.
     #[serde(skip)]
     begins_test: bool,
 }
 
-/// A restart makes it stale: then it still tells who switched off, but no longer switches.
+/// The decision of the rule to switch off. A restart makes it stale: it then still attributes the switch-off, but no longer causes
+/// it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Killing {
     why: String,
@@ -49,14 +50,14 @@ struct Killing {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Off {
     since: Timestamp,
-    /// When it was switched off, or the last test ended.
+    /// Time of the switch-off, or of the end of the last test.
     rested: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Testing {
     since: Timestamp,
-    /// What the load drew last in this test.
+    /// The last power that the load drew in this test, in watts.
     #[serde(skip)]
     drew: Option<f64>,
 }
@@ -117,7 +118,7 @@ impl StandbyKillMemory {
         self.hold.end();
     }
 
-    /// While the relay is off.
+    /// Decides while the relay is off.
     fn rest(&mut self, numbers: &Numbers, sight: &Sight<'_>) -> Verdict {
         let Some(off) = self.off else {
             return Verdict::NOTHING;
@@ -141,7 +142,7 @@ impl StandbyKillMemory {
         Verdict::wake_at(sooner(restore, test.map(|(_, due)| due)))
     }
 
-    /// While the relay is on.
+    /// Decides while the relay is on.
     fn watch(&mut self, numbers: &Numbers, sight: &Sight<'_>) -> Verdict {
         if let Some(power) = sight.power {
             self.killing.take_if(|killing| !killing.is_fresh);
@@ -214,7 +215,7 @@ impl StandbyKillMemory {
     }
 }
 
-/// Returns when it is this local time for the first time after a moment.
+/// Returns the first moment after another at which it is this local time.
 pub(super) fn next(time: TimeOfDay, timezone: &TimeZone, after: Timestamp) -> Option<Timestamp> {
     let today = timezone.to_datetime(after).date();
     // A local day can be left out altogether, so tomorrow may not be enough.

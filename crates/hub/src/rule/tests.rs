@@ -1,4 +1,4 @@
-//! Rules in virtual time, against a plug that does what it is told, or not.
+//! Rules in virtual time, with a plug that carries out commands or ignores them.
 
 use api::{Document, Rule};
 use jiff::SignedDuration;
@@ -19,7 +19,7 @@ struct Scene {
     relay: Option<RelayState>,
     by_person: bool,
     available: bool,
-    /// Whether the plug does what it is told.
+    /// `true` if the plug carries out commands.
     obeys: bool,
     acts: Vec<String>,
     wake_at: Option<Timestamp>,
@@ -88,7 +88,7 @@ impl Scene {
         self.look();
     }
 
-    /// Lets time go by, with a reading every ten seconds if there is a power, and wakes the rule when it wants.
+    /// Advances the time, with a reading every ten seconds if there is a power, and evaluates the rule when it is due.
     fn pass(&mut self, time: &str, power: Option<f64>) {
         self.pass_with(time, power, None);
     }
@@ -572,15 +572,15 @@ fn kinds() -> Vec<Value> {
     ]
 }
 
-/// What really was, as a naive observer writes it down.
+/// The actual course of events, as a naive observer records it.
 #[derive(Default)]
 struct Diary {
-    /// When the readings since the relay last turned, or became known, were, and what they said.
+    /// Times and values of the readings since the relay last turned, or became known.
     readings: Vec<(Timestamp, f64)>,
 }
 
 impl Diary {
-    /// Whether all readings of so long have been so, none missing, the last one now.
+    /// Returns `true` if all readings of a period satisfy a condition, with none missing and the last one now.
     fn was(&self, now: Timestamp, period: Duration, is_so: impl Fn(f64) -> bool) -> bool {
         let mut until = now;
         for (at, watts) in self.readings.iter().rev() {
@@ -596,7 +596,7 @@ impl Diary {
     }
 }
 
-/// What would be wrong to do is never done, whatever happens, with restarts anywhere.
+/// Checks that no wrong order is ever given, for any course of events with restarts at any point.
 fn check_orders(fields: &Value, happenings: &[Happening]) {
     let mut scene = Scene::new(fields, RelayState::On);
     let mut diary = Diary::default();

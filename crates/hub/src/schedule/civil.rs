@@ -1,11 +1,11 @@
-//! Local times and the instants that they are.
+//! Conversion of local times to instants.
 
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
-/// Returns when a local time is: when it does not exist, the moment at which the clock is set forward over it; when it
-/// exists twice, the first.
+/// Returns the instant of a local time. A time that does not exist becomes the moment at which the clock is set forward over it; a
+/// time that exists twice becomes the first.
 ///
 /// A later local time is never an earlier instant. `None` only at the ends of time.
 pub(crate) fn instant(local: DateTime, timezone: &TimeZone) -> Option<Timestamp> {

@@ -1,4 +1,4 @@
-//! When a schedule fires.
+//! Due times of schedules.
 
 use std::time::Duration;
 
@@ -12,30 +12,30 @@ use super::civil::instant;
 use super::sun;
 use crate::config::Place;
 
-/// At the poles the sun rises once a year.
+/// Maximum number of days to search for a sunrise or sunset: at the poles the sun rises once a year.
 const SUN_DAYS_AHEAD: usize = 400;
-/// Where the search for the last time that was due begins: as far back as this.
+/// First distance of the search for the last due time.
 const FIRST_SEARCH_SPAN: SignedDuration = SignedDuration::from_hours(1);
-/// When nothing was due in that time, so many times as far: five steps are years.
+/// Factor by which the distance grows when nothing was due: five steps cover years.
 const SEARCH_SPAN_FACTOR: i32 = 8;
 
-/// What local times and the sun depend on.
+/// The settings that local times and the sun depend on.
 #[derive(Debug, Clone)]
 pub struct Clock {
     /// The rules of local time.
     pub timezone: TimeZone,
-    /// Where the sun rises and sets, if the owner has said.
+    /// The place for sunrise and sunset, if the owner has configured it.
     pub place: Option<Place>,
 }
 
-/// Returns when a schedule fires next, after a moment. `None` when it never does again, or is not enabled.
+/// Returns the next time after a moment at which a schedule fires. `None` when it never fires again, or is not enabled.
 ///
-/// Within a random window, each time has its own delay, which depends on `id` and on that time alone: so `next` is true before it
-/// happens, and a restart changes nothing.
+/// Within a random window, each time has its own delay, which depends on `id` and on that time alone: so `next` is known in
+/// advance, and a restart does not change it.
 ///
 /// # Errors
 ///
-/// [`RequestError`] of kind `usage` when it goes by the sun and the place is not known.
+/// [`RequestError`] of kind `usage` when the schedule depends on the sun and the place is not known.
 pub fn next_due(
     schedule: &Schedule,
     clock: &Clock,
@@ -48,8 +48,8 @@ pub fn next_due(
     Ok(Times::new(schedule, clock, id)?.after(after))
 }
 
-/// Returns the last time at which a schedule should have fired after `after` and until `until`: what is to be caught up with after
-/// nobody looked for a while.
+/// Returns the last time at which a schedule should have fired after `after` and until `until`: the run to catch up with after a
+/// gap in operation.
 ///
 /// # Errors
 ///
@@ -71,12 +71,12 @@ pub fn last_due(
 struct Times<'a> {
     what: What<'a>,
     clock: &'a Clock,
-    /// Each time is delayed by less than this.
+    /// Upper bound of the random delay of each time.
     window: Duration,
     id: &'a Id,
 }
 
-/// What its times come from.
+/// The source of a schedule's times.
 enum What<'a> {
     Calendar(&'a When),
     Sun {
@@ -144,7 +144,7 @@ impl<'a> Times<'a> {
         }
     }
 
-    /// Returns the times that can come after a moment once they are delayed, before they are, in order.
+    /// Returns the undelayed times whose delayed times can follow a moment, in order.
     fn undelayed_around(&self, moment: Timestamp) -> impl Iterator<Item = Timestamp> {
         let from = moment.checked_sub(self.window).unwrap_or(Timestamp::MIN);
         let mut last = Some(from);
@@ -203,7 +203,7 @@ impl<'a> Times<'a> {
         times.find(|time| *time > after)
     }
 
-    /// Returns the delay of a time: less than the window, in whole seconds, the same for ever.
+    /// Returns the delay of a time: less than the window, in whole seconds, always the same.
     fn delay(&self, time: Timestamp) -> SignedDuration {
         let hash = Sha256::new()
             .chain_update(self.id.as_str())
@@ -218,7 +218,7 @@ impl<'a> Times<'a> {
     }
 }
 
-/// Returns the first local time after another that a calendar shows.
+/// Returns the first local time after another according to a calendar.
 fn next_local(when: &When, after: DateTime) -> Option<DateTime> {
     match when {
         When::At { at, days } => {
@@ -240,7 +240,7 @@ impl Clock {
     ///
     /// # Errors
     ///
-    /// [`RequestError`] of kind `usage` at `when.sun` when it is not known.
+    /// [`RequestError`] of kind `usage` at `when.sun` when the place is not known.
     pub fn place(&self) -> Result<Place, RequestError> {
         self.place.ok_or_else(|| {
             RequestError::usage("sunrise and sunset need a place, and none is configured")

@@ -1,8 +1,8 @@
-//! When the sun rises and sets.
+//! Times of sunrise and sunset.
 //!
-//! The sun's place is that of J. Meeus, Astronomical Algorithms, chapter 25 (low accuracy, 0.01°), at the moment of the event
-//! itself. Rising and setting is the upper limb on a level horizon with the usual refraction, as in almanacs: the centre is
-//! 50 minutes of arc below. That is good to some seconds, a minute or two beyond the polar circles.
+//! The sun's position is that of J. Meeus, Astronomical Algorithms, chapter 25 (low accuracy, 0.01°), at the moment of the event
+//! itself. Rising and setting refer to the upper limb on a level horizon with the usual refraction, as in almanacs: the centre is
+//! 50 minutes of arc below. The error is a few seconds, and a minute or two beyond the polar circles.
 
 use api::SunEvent;
 use jiff::civil::{Date, DateTime};
@@ -11,17 +11,17 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::config::Place;
 
-/// Seconds in which the sun moves on by a degree.
+/// Seconds in which the sun moves by one degree.
 const SECONDS_PER_DEGREE: f64 = 240.0;
-/// How high the sun's centre is when it rises and sets, in degrees.
+/// Altitude of the sun's centre at sunrise and sunset, in degrees.
 const ALTITUDE: f64 = -50.0 / 60.0;
-/// 2000-01-01T12:00Z.
+/// The epoch J2000: 2000-01-01T12:00Z.
 const J2000: Timestamp = Timestamp::constant(946_728_000, 0);
 const SECONDS_PER_CENTURY: f64 = 36_525.0 * 86_400.0;
-/// Each round leaves a hundredth of the error, where the sun does not just graze the horizon.
+/// Number of iterations. Each leaves a hundredth of the error, unless the sun just grazes the horizon.
 const ROUNDS: usize = 6;
 
-/// Returns when the sun rises or sets on a day of a place, that is, before or after its noon of that date. `None` where it
+/// Returns the time of sunrise or sunset on a day of a place, that is, before or after its noon of that date. `None` where the sun
 /// stays up or down.
 pub(super) fn event(sun: SunEvent, place: Place, day: Date) -> Option<Timestamp> {
     let noon = mean_noon(place, day)?;
@@ -43,7 +43,7 @@ pub(super) fn event(sun: SunEvent, place: Place, day: Date) -> Option<Timestamp>
     Timestamp::from_second(event.as_second()).ok()
 }
 
-/// Returns the local time of the mean sun's noon: what calendars there call the day on which an event falls.
+/// Returns the local time of the mean sun's noon, whose date calendars there assign to the event.
 pub(super) fn noon(place: Place, day: Date, timezone: &TimeZone) -> Option<DateTime> {
     Some(timezone.to_datetime(mean_noon(place, day)?))
 }
@@ -58,11 +58,11 @@ fn after(time: Timestamp, seconds: f64) -> Option<Timestamp> {
     time.checked_add(span).ok()
 }
 
-/// Where the sun is.
+/// The position of the sun.
 struct Position {
-    /// Degrees north of the equator.
+    /// Declination in degrees north of the equator.
     declination: f64,
-    /// How far the real sun is ahead of the mean one, in degrees.
+    /// Lead of the real sun over the mean sun, in degrees.
     equation_of_time: f64,
 }
 
@@ -86,7 +86,7 @@ impl Position {
         }
     }
 
-    /// Returns the cosine of the angle between noon and the event; beyond -1 the sun stays up, beyond 1 down.
+    /// Returns the cosine of the angle between noon and the event; below -1 the sun stays up, above 1 it stays down.
     fn cosine_of_hour_angle(&self, latitude: f64) -> f64 {
         let height = sin(ALTITUDE) - sin(latitude) * sin(self.declination);
         height / (cos(latitude) * cos(self.declination))

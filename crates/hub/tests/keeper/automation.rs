@@ -1,4 +1,4 @@
-//! Schedules and rules switch emulated plugs, as the running hub does it.
+//! Schedules and rules of the running hub switch emulated plugs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +38,7 @@ impl Home {
         self.automation = Some(tokio::spawn(hub::automation::run(self.hub.clone())));
     }
 
-    /// All but the automation.
+    /// Prepares everything except the automation.
     async fn prepare() -> Self {
         let house = House::open(Wishes::default()).await;
         house.adopt([1]).await;
@@ -110,7 +110,7 @@ pub fn document<T: DeserializeOwned>(mut fields: Value) -> T {
     serde_json::from_value(fields).unwrap()
 }
 
-/// Switches the plug behind the hub's back, as its button does.
+/// Switches the plug without the hub, as its button does.
 async fn press(relay: &str) {
     let mut plug = TcpStream::connect((at(1), 8899)).await.unwrap();
     let order = format!("AT+YZSWITCH=1,{relay},202611221200\r\n");

@@ -1,8 +1,8 @@
-//! A thousand plugs, of which a third is dead in every way that there is: the others keep their pace, and nothing leaks.
+//! A thousand plugs, a third of which fail in every known way: the others keep their pace, and nothing leaks.
 //!
-//! The pace is held against that of the other plugs in the same run, so that a busy machine changes nothing.
+//! The pace is compared with that of the other plugs in the same run, so that the load of the machine does not matter.
 //!
-//! The plugs live in a process of their own, as they do in life: what they cost is not the registry's.
+//! The plugs live in a separate process, as in reality: their cost is not the registry's.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
@@ -18,10 +18,10 @@ use plugs::FamilyId;
 use crate::twins::{Plugs, in_network};
 use crate::world::{House, Memory, Wishes, at, connections, eventually, mac, plug};
 
-/// Set in the process that only serves plugs; says how many.
+/// Environment variable that is set in the process that only serves plugs; holds their number.
 const HOME: &str = "MAINS_TEST_HOME";
 
-/// How the `number`-th plug is dead, if it is. The ones without power have no twin at all.
+/// Returns the fault of the `number`-th plug, if it has one. Plugs without power have no twin at all.
 fn fault(number: u16) -> Option<&'static str> {
     match number % 9 {
         0 => Some("half-open"),
@@ -38,7 +38,7 @@ fn is_alive(number: u16) -> bool {
     !number.is_multiple_of(3)
 }
 
-/// Not a test of its own: the process with the plugs.
+/// The process with the plugs, not a test of its own.
 #[test]
 #[ignore = "the other half of the tests of this file"]
 fn home() {
@@ -61,11 +61,11 @@ fn home() {
     });
 }
 
-/// A process with plugs; they lose their power with this.
+/// A process with plugs, which lose their power when this is dropped.
 struct Home(Child);
 
 impl Home {
-    /// In the network of this thread.
+    /// Starts it in the network of this thread.
     fn start(count: u16) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "crowd::home", "--ignored", "--nocapture"])
@@ -88,7 +88,7 @@ impl Drop for Home {
     }
 }
 
-/// A store that has these plugs already.
+/// Returns a store that has these plugs already.
 fn store_with(numbers: impl Iterator<Item = u16>) -> std::sync::Arc<Memory> {
     let store = std::sync::Arc::<Memory>::default();
     for number in numbers {
@@ -195,7 +195,7 @@ fn a_third_of_a_thousand_is_dead_and_the_others_keep_their_pace() {
     });
 }
 
-/// What each further plug costs the registry, with its connection, its reading and its place in the store's memory.
+/// Each further plug costs the registry this much, with its connection, its reading and its place in the store's memory.
 #[test]
 fn a_plug_costs_less_than_32_kb() {
     const COUNT: u16 = 1000;
@@ -228,7 +228,7 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Runs a test of this name in a process that has nothing else to do. True there; false here, after it has succeeded.
+/// Runs a test of this name in a process of its own. Returns `true` there; here `false`, after it has succeeded.
 fn alone(name: &str) -> bool {
     const ALONE: &str = "MAINS_TEST_ALONE";
     if std::env::var_os(ALONE).is_some() {

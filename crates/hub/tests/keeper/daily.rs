@@ -1,4 +1,4 @@
-//! What happens every day: plugs are adopted, metered, switched, named and forgotten.
+//! Daily use: plugs are adopted, metered, switched, named and forgotten.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Plugs that hang, babble, lie, hang up and lose datagrams, all in one house: each is dealt with, and none disturbs another.
+//! Plugs with faults in one house: they hang, send unintelligible or false replies, close connections and lose datagrams. Each is
+//! handled, and none disturbs another.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
@@ -11,10 +12,10 @@ use plugs::{Reading, RelayState};
 use crate::twins::{Plugs, in_network};
 use crate::world::{House, Wishes, at, connections, eventually, mac, plug};
 
-/// What is expected of a plug.
+/// The expected behaviour of a plug.
 struct Case {
     faults: &'static [&'static str],
-    /// Whether it can be metered.
+    /// `true` if it can be metered.
     meters: bool,
     switch: Switch,
 }
@@ -164,7 +165,7 @@ async fn switch_all(house: &House) {
     }
 }
 
-/// The counter falls back and the power spikes, but the lifetime total does neither.
+/// The counter falls back and the power spikes, but neither affects the lifetime total.
 #[test]
 fn the_lifetime_total_survives_a_lying_meter() {
     in_network(async {
@@ -190,7 +191,7 @@ fn the_lifetime_total_survives_a_lying_meter() {
     });
 }
 
-/// An order does not wait for a meter that hangs.
+/// A command does not wait for a meter that hangs.
 #[test]
 fn a_hanging_meter_does_not_hold_up_an_order() {
     in_network(async {
@@ -211,7 +212,7 @@ fn a_hanging_meter_does_not_hold_up_an_order() {
     });
 }
 
-/// Somebody who answers for a plug's address must not get its orders.
+/// Another device that replies from a plug's address must not get its commands.
 #[test]
 fn an_order_never_reaches_another_plug() {
     in_network(async {

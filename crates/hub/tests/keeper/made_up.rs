@@ -1,5 +1,5 @@
-//! A family of plugs that Mains does not know goes through discovery, command, hub, schedules and rules with nothing but its
-//! own file and one row: it has no meter, lives on a port of its own and reports unasked.
+//! A family of plugs that Mains does not know works in discovery, command, hub, schedules and rules with nothing but its own file
+//! and one row: it has no meter, uses a port of its own and sends unsolicited reports.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -79,7 +79,7 @@ fn a_made_up_family_goes_everywhere() {
     });
 }
 
-/// Discovery and commands without a hub.
+/// Checks discovery and commands without a hub.
 async fn from_here(lamp: &Lamp) {
     let lan = Lan::with_families(with_lamps(), &[loopback()])
         .await
@@ -101,7 +101,7 @@ async fn from_here(lamp: &Lamp) {
     assert!(error.hint().unwrap().contains("no meter"), "{error}");
 }
 
-/// Adopted, switched, followed; and nothing polls a meter that is not there.
+/// Adopts, switches and follows the lamp; nothing polls the meter that it lacks.
 async fn kept(house: &House, lamp: &Lamp) {
     let (view, _) = house.registry.adopt(at(1)).await.unwrap();
     assert_eq!((view.plug.family, view.metering), (LAMP, Metering::Off));
@@ -136,7 +136,7 @@ async fn kept(house: &House, lamp: &Lamp) {
     assert_eq!(lamp.probes(), before);
 }
 
-/// Switched by a schedule and a rule; a rule that needs a meter is refused.
+/// Switches the lamp by a schedule and a rule; a rule that needs a meter is refused.
 async fn automated(home: &mut Home, lamp: &Lamp) {
     let needs_meter = json!({"kind": "standby_kill", "below_w": 5, "for": "1m", "plug": mac(1)});
     let refused = document::<Rule>(needs_meter).check_references(&home.hub);

@@ -1,5 +1,5 @@
-//! A made-up family of lamps, and one of them. It has no meter, lives on a UDP port of its own, is switched by datagrams and
-//! reports unasked to its subscribers.
+//! A made-up family of lamps, and one of its members. It has no meter, uses a UDP port of its own, is switched by datagrams and
+//! sends unsolicited reports to its subscribers.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -99,7 +99,7 @@ fn datagram(text: &'static str) -> Probe {
     }
 }
 
-/// A command that is sent until a report shows that it was carried out.
+/// A command that is repeated until a report shows that it was carried out.
 #[derive(Debug)]
 struct LampExchange {
     state: RelayState,
@@ -193,7 +193,7 @@ impl Lamp {
         self.state.is_on.load(Ordering::Relaxed)
     }
 
-    /// Returns the number of probes that it got.
+    /// Returns the number of probes that it received.
     pub fn probes(&self) -> usize {
         self.state.probes.load(Ordering::Relaxed)
     }
@@ -207,7 +207,7 @@ impl Lamp {
         self.state.subscriber.lock().unwrap().is_some()
     }
 
-    /// Presses its button; it reports that by itself.
+    /// Presses its button; the lamp reports that unsolicited.
     pub async fn press(&self) {
         self.state.is_on.fetch_xor(true, Ordering::Relaxed);
         let subscriber = *self.state.subscriber.lock().unwrap();

@@ -1,4 +1,4 @@
-//! Plugs come and go, move and are pressed, and the hub comes and goes.
+//! Plugs come and go, change addresses and have their buttons pressed, and the hub restarts.
 
 use std::time::{Duration, Instant};
 
@@ -310,7 +310,7 @@ fn a_replaced_plug_hands_everything_on() {
     });
 }
 
-/// Five hundred milliseconds after the last change, a kill loses nothing that the next start needs.
+/// A kill five hundred milliseconds after the last change loses nothing that the next start needs.
 #[test]
 fn the_next_start_knows_where_plugs_are_and_how_they_stood() {
     in_network(async {
@@ -337,7 +337,7 @@ fn the_next_start_knows_where_plugs_are_and_how_they_stood() {
     });
 }
 
-/// A power cut of a second: the plug is never missed, but it has forgotten its connection.
+/// A power cut of a second: the plug is never missed, but it has lost its connection.
 #[test]
 fn a_short_outage_is_not_taken_for_a_press_of_the_button() {
     in_network(async {
@@ -375,7 +375,7 @@ fn a_short_outage_is_not_taken_for_a_press_of_the_button() {
     });
 }
 
-/// Another program has the port in which plugs are heard, and gives it back.
+/// Another program holds the port on which plugs are heard, and releases it.
 #[test]
 fn a_port_that_was_taken_is_had_when_it_is_free() {
     in_network(async {

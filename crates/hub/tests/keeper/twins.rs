@@ -9,8 +9,8 @@ use tokio::task::JoinHandle;
 
 use crate::needs;
 
-/// Runs a test in a network of its own, so that broadcasts of other tests are not heard. Where that is not allowed, tests
-/// take turns.
+/// Runs a test in a network of its own, so that broadcasts of other tests are not heard. Where that is not permitted, tests take
+/// turns.
 pub fn in_network(test: impl Future<Output = ()>) {
     let _turn = needs::network_or_turn();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -20,7 +20,7 @@ pub fn in_network(test: impl Future<Output = ()>) {
     runtime.block_on(test);
 }
 
-/// Plugs that answer until this is stopped or dropped.
+/// Plugs that reply until this is stopped or dropped.
 pub struct Plugs {
     stop: oneshot::Sender<()>,
     task: JoinHandle<Result<(), ServerError>>,

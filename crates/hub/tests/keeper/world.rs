@@ -26,13 +26,13 @@ use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The address of a plug.
+/// Returns the address of a plug.
 pub fn at(number: u16) -> Ipv4Addr {
     let [high, low] = number.to_be_bytes();
     Ipv4Addr::new(127, 71, 1 + high, low)
 }
 
-/// The interface on which all of it happens.
+/// Returns the interface on which all tests run.
 pub fn loopback() -> Interface {
     Interface {
         name: "lo".into(),
@@ -45,7 +45,7 @@ pub fn loopback() -> Interface {
     }
 }
 
-/// A plug with faults.
+/// Returns a plug with faults.
 pub fn plug(number: u16, faults: &[&str]) -> PlugConfig {
     PlugConfig {
         faults: faults.iter().map(|fault| fault.parse().unwrap()).collect(),
@@ -58,7 +58,7 @@ pub fn mac(number: u16) -> Mac {
     PlugConfig::at(at(number)).mac
 }
 
-/// A store that forgets everything at the end.
+/// A store in memory.
 #[derive(Debug, Default)]
 pub struct Memory {
     pub plugs: Mutex<BTreeMap<Mac, PlugRecord>>,
@@ -205,7 +205,7 @@ impl Store for Memory {
     }
 }
 
-/// How a registry is to be.
+/// The settings of a registry under test.
 pub struct Wishes {
     pub adopt: bool,
     pub metering: &'static str,
@@ -226,7 +226,7 @@ impl Default for Wishes {
     }
 }
 
-/// A registry, and all that comes out of it.
+/// A registry, and the events and samples that it emits.
 pub struct House {
     pub registry: Registry,
     pub store: Arc<Memory>,
@@ -242,7 +242,7 @@ impl House {
         Self::open_again(Arc::default(), wishes).await
     }
 
-    /// Starts a registry with all that the store has.
+    /// Starts a registry with the contents of the store.
     pub async fn open_again(store: Arc<Memory>, wishes: Wishes) -> Self {
         let config = RegistryConfig {
             interfaces: Interfaces::Fixed(vec![loopback()]),
@@ -279,7 +279,7 @@ impl House {
         }
     }
 
-    /// Adopts so many plugs, one after the other.
+    /// Adopts these plugs, one after the other.
     pub async fn adopt(&self, numbers: impl IntoIterator<Item = u16>) {
         for number in numbers {
             let (view, is_new) = self.registry.adopt(at(number)).await.unwrap();
@@ -292,7 +292,7 @@ impl House {
         std::iter::from_fn(|| self.events.try_recv().ok()).collect()
     }
 
-    /// Returns what went into history since the last call.
+    /// Returns the samples for the history since the last call.
     pub fn take_samples(&mut self) -> Vec<Sample> {
         std::iter::from_fn(|| self.samples.try_recv().ok()).collect()
     }
@@ -310,7 +310,7 @@ impl House {
         self.store
     }
 
-    /// Waits for an event; returns how long that took.
+    /// Waits for an event; returns the elapsed time.
     pub async fn event(&mut self, within: u64, wanted: impl Fn(&Event) -> bool) -> Duration {
         let start = Instant::now();
         let waiting = async {
@@ -329,7 +329,7 @@ impl House {
     }
 }
 
-/// How many connections of ours to each plug stand, as the system sees it.
+/// Returns the number of our open connections to each plug, as reported by the system.
 pub fn connections() -> BTreeMap<Ipv4Addr, usize> {
     // That of this thread, which may have a network of its own.
     let table = std::fs::read_to_string("/proc/thread-self/net/tcp").unwrap();
@@ -345,7 +345,7 @@ pub fn connections() -> BTreeMap<Ipv4Addr, usize> {
     counts
 }
 
-/// Waits until something holds; returns how long that took.
+/// Waits until a condition holds; returns the elapsed time.
 #[track_caller]
 pub fn eventually(within: u64, mut holds: impl FnMut() -> bool) -> impl Future<Output = Duration> {
     let from = std::panic::Location::caller();

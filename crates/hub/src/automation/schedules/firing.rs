@@ -15,13 +15,13 @@ use crate::automation::context::AutomationContext;
 use crate::automation::executor::{ExecuteError, Executor};
 use crate::automation::run_state::rounded;
 
-/// More would only wait for one another.
+/// Maximum number of plugs switched at once: more would only wait for one another.
 const MAX_PLUGS_AT_ONCE: usize = 256;
-/// The run is persisted first, best effort: a stalled disk must not delay it.
+/// Time for persisting the run first, best effort: a stalled disk must not delay it.
 const STATE_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Doubled after each attempt.
+/// Delay before the first retry; doubled after each attempt.
 const FIRST_RETRY_DELAY: Duration = Duration::from_secs(5);
-/// Time after which a plug has missed the run: later, people may want something else.
+/// Time after which a plug has missed the run: a later switch might no longer be intended.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Failed plugs named in a message.
 const MAX_PROBLEMS_NAMED: usize = 3;

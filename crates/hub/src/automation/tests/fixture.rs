@@ -59,12 +59,12 @@ struct TestHomeInner {
 
 #[derive(Debug)]
 struct TestWorld {
-    /// The time of day when the test began, with all that was set since.
+    /// The time of day at the start of the test, plus all later changes of the clock.
     wall: Timestamp,
     slept: Duration,
     plugs: BTreeMap<Mac, PlugView>,
     groups: HashMap<Id, Vec<Mac>>,
-    /// Plugs that do not answer orders.
+    /// Plugs that do not reply to commands.
     deaf: HashSet<Mac>,
     moved_by: HashMap<Mac, Cause>,
     switched: Vec<RecordedSwitch>,
@@ -163,7 +163,7 @@ impl TestHome {
         self.world().wall += by;
     }
 
-    /// The machine sleeps, and its timers with it.
+    /// Suspends the machine, and its timers with it.
     pub(super) fn sleep(&self, hours: u64) {
         self.world().slept += Duration::from_secs(hours * 3600);
     }
@@ -183,12 +183,12 @@ impl TestHome {
         id
     }
 
-    /// Returns what was switched since the last call.
+    /// Returns the switches since the last call.
     pub(super) fn switched(&self) -> Vec<RecordedSwitch> {
         std::mem::take(&mut self.world().switched)
     }
 
-    /// Returns the same in short: `07:00:00 1 on`, in local time.
+    /// Returns the switches since the last call as text: `07:00:00 1 on`, in local time.
     pub(super) fn told(&self) -> Vec<String> {
         let zone = TimeZone::get("Europe/Berlin").unwrap();
         let short = |switch: &RecordedSwitch| {
@@ -208,14 +208,14 @@ impl TestHome {
         *self.0.store.delay.lock().unwrap() = delay;
     }
 
-    /// The state of a document that has reached the disk.
+    /// Returns the state of a document as it is on disk.
     pub(super) fn on_disk(&self, collection: Collection, id: &Id) -> Value {
         self.0.store.documents.lock().unwrap()[&(collection, id.clone())]
             .state
             .clone()
     }
 
-    /// Writes a state, as a hub that ended in the middle would have left it.
+    /// Writes a state as a hub that was interrupted would have left it.
     pub(super) fn leave(&self, collection: Collection, id: &Id, change: impl FnOnce(&mut Value)) {
         let mut documents = self.0.store.documents.lock().unwrap();
         change(&mut documents.get_mut(&(collection, id.clone())).unwrap().state);
@@ -306,12 +306,12 @@ impl AutomationRun {
         self.context.0.bus.publish(event);
     }
 
-    /// A person presses the button.
+    /// Presses the button of a plug as a person does.
     pub(super) async fn press(&self, plug: Mac, to: RelayState) {
         self.turn(plug, to, Cause::Person).await;
     }
 
-    /// A plug's relay turns.
+    /// Turns a plug's relay.
     pub(super) async fn turn(&self, plug: Mac, to: RelayState, cause: Cause) {
         self.context.0.home.world().moved_by.insert(plug, cause);
         self.context
@@ -327,7 +327,7 @@ impl AutomationRun {
         pass("1ms").await;
     }
 
-    /// A plug is gone, or back.
+    /// Makes a plug unavailable or available.
     pub(super) async fn answers(&self, plug: Mac, available: bool) {
         self.context
             .0
@@ -342,14 +342,14 @@ impl AutomationRun {
         pass("1ms").await;
     }
 
-    /// A plug is forgotten.
+    /// Removes a plug.
     pub(super) async fn remove(&self, plug: Mac) {
         self.context.0.home.world().plugs.remove(&plug);
         self.publish(Event::PlugRemoved(plug));
         pass("1ms").await;
     }
 
-    /// A plug is metered every ten seconds for so long.
+    /// Meters a plug every ten seconds for a duration.
     pub(super) async fn draws(&self, plug: Mac, watts: f64, text: &str) {
         let end = Instant::now() + api::duration::parse(text).unwrap();
         while Instant::now() < end {

@@ -1,4 +1,4 @@
-//! Rules act on what happens, within bounds.
+//! Rules act on events, within bounds.
 
 use std::collections::HashMap;
 
@@ -273,7 +273,7 @@ async fn who_is_behind_the_news_looks_at_the_plugs() {
     run.stop().await;
 }
 
-/// In no minute was a relay moved automatically more often than the bound.
+/// Checks that no relay was moved automatically more often than the limit in any minute.
 fn assert_bounded(switches: &[RecordedSwitch]) {
     let mut moves: HashMap<Mac, Vec<Timestamp>> = HashMap::new();
     for switch in switches.iter().filter(|switch| switch.moved) {
@@ -289,7 +289,7 @@ fn assert_bounded(switches: &[RecordedSwitch]) {
     }
 }
 
-/// An order that went unanswered was counted long ago when it is carried out at last.
+/// A command without a reply was counted long ago when it is carried out at last.
 #[tokio::test(start_paused = true)]
 async fn an_order_that_comes_through_late_counts_when_it_does() {
     let home = TestHome::new(MORNING);

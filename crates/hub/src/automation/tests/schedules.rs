@@ -1,4 +1,4 @@
-//! Schedules fire when they should, once.
+//! Schedules run when they are due, once.
 
 use api::{Collection, RelayCommand, SwitchTarget};
 use jiff::SignedDuration;

@@ -145,12 +145,12 @@ fn a_clock_that_was_set_back_loses_nothing() {
     assert_eq!(taken.state.unwrap().total_wh, 110);
 }
 
-/// What a plug can use in so many seconds, in whole watt-hours.
+/// Maximum energy that a plug can use in `seconds`, in whole watt-hours.
 fn limit(seconds: i64) -> u64 {
     (seconds * 4000 / 3600) as u64
 }
 
-/// A load that was metered now and then: the seconds since the reading before, and a share of what it can have used since.
+/// A load that was metered irregularly: the seconds since the previous reading, and a share of the maximum energy since then.
 fn load() -> impl Strategy<Value = Vec<(i64, u64)>> {
     let step =
         (1..4000_i64, 0..=100_u64).prop_map(|(pause, share)| (pause, limit(pause) * share / 100));

@@ -1,5 +1,5 @@
-//! By example; against a clock that is watched minute by minute for ten years (`watched`); and with random windows, pauses and the
-//! sun against plain lists of all times (`listed`).
+//! Tests by example; against a clock that is read minute by minute for ten years (`watched`); and with random windows, pauses and
+//! the sun against plain lists of all times (`listed`).
 
 use super::*;
 
@@ -36,7 +36,7 @@ fn id() -> Id {
     "s-00000001".parse().unwrap()
 }
 
-/// All times after `from` and until `to`, one after the other as the hub asks for them.
+/// Returns all times after `from` and until `to`, requested one after the other as the hub does.
 fn all(schedule: &Schedule, clock: &Clock, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
     let step = |time: &Timestamp| next_due(schedule, clock, *time, &id()).unwrap();
     let times = std::iter::successors(Some(from), step).skip(1);

@@ -1,5 +1,6 @@
-//! `almanac.csv` has two sources. The rows of the U.S. Naval Observatory are from its table "Rise and Set for the Sun for 2012" of
-//! San Francisco (W122 26, N37 46), to the minute. Those of PyEphem 4.2.1 were reckoned with a horizon of -0:34 and no pressure.
+//! Comparison with `almanac.csv`, which has two sources. The rows of the U.S. Naval Observatory are from its table "Rise and Set
+//! for the Sun for 2012" of San Francisco (W122 26, N37 46), to the minute. Those of PyEphem 4.2.1 were computed with a horizon of
+//! -0:34 and no pressure.
 
 use jiff::ToSpan;
 use jiff::civil::date;
@@ -16,7 +17,7 @@ fn place(latitude: f64, longitude: f64) -> Place {
     }
 }
 
-/// How far an event is from where the almanac has it, in seconds.
+/// Returns the difference between an event and the almanac, in seconds.
 fn error_s(found: Option<Timestamp>, expected: &str, row: &csv::StringRecord) -> f64 {
     match (found, expected) {
         (None, "") => 0.0,
@@ -47,8 +48,8 @@ fn agrees_with_almanacs() {
     assert_eq!(compared, 2 * (48 + 99));
 }
 
-/// Utqiaġvik, the most northern town of Alaska. By PyEphem, its last sunset is on the 10th of May 2026 at 9:48 UTC, which belongs to the
-/// day before, the next on the 2nd of August at 10:00; it has sunrises from the 22nd of January until the 18th of November.
+/// Utqiaġvik, the northernmost town of Alaska. According to PyEphem, its last sunset is on 10 May 2026 at 9:48 UTC, which belongs
+/// to the day before, and the next is on 2 August at 10:00; it has sunrises from 22 January until 18 November.
 #[test]
 fn the_polar_day_and_the_polar_night() {
     let place = place(71.29, -156.79);

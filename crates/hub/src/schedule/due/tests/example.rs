@@ -1,6 +1,6 @@
 use super::*;
 
-/// The local times of the next few times after a local time.
+/// Returns the local times of the next `count` runs after a local time.
 fn next(schedule: &Schedule, clock: &Clock, after: &str, count: usize) -> Vec<String> {
     let after = instant(after.parse().unwrap(), &clock.timezone);
     let step = |time: &Timestamp| next_due(schedule, clock, *time, &id()).unwrap();

@@ -1,4 +1,4 @@
-//! With random windows, pauses and the sun, against plain lists of all times.
+//! Random windows, pauses and the sun, checked against plain lists of all times.
 
 use jiff::civil::{Weekday, date};
 use proptest::prelude::*;

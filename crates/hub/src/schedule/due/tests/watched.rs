@@ -1,11 +1,11 @@
-//! A person who watches the clock on the wall, minute by minute for ten years, and switches whenever it shows a time for the first
-//! time or has jumped over it. Nothing of the code under test takes part.
+//! A reference that reads the local clock minute by minute for ten years, and switches whenever the clock shows a time for the
+//! first time or has jumped over it. It uses none of the code under test.
 
 use jiff::civil::{Weekday, date};
 
 use super::*;
 
-/// What the watcher has in mind.
+/// A schedule as the reference sees it.
 struct Watched {
     when: &'static str,
     /// The minutes of the day.
@@ -55,7 +55,7 @@ fn schedules() -> Vec<Watched> {
     ]
 }
 
-/// Watches the clock; returns for each schedule when it was switched.
+/// Reads the clock minute by minute; returns the times at which each schedule was switched.
 fn watch(
     timezone: &TimeZone,
     schedules: &[Watched],
@@ -91,13 +91,13 @@ fn watch(
     times
 }
 
-/// How far the clock on the wall is ahead of UTC, in minutes.
+/// Returns the offset of local time from UTC, in minutes.
 fn offset(timezone: &TimeZone, second: i64) -> i64 {
     let offset = timezone.to_offset(Timestamp::from_second(second).unwrap());
     i64::from(offset.seconds()) / 60
 }
 
-/// Which schedules want each minute of the day.
+/// Returns the schedules that are due in each minute of the day.
 fn by_minute(schedules: &[Watched]) -> Vec<Vec<usize>> {
     let wanting = |minute| {
         let all = schedules.iter().enumerate();
@@ -127,7 +127,7 @@ fn ten_years(zone: &str, from_year: i16) {
     assert_eq!(count(8) + count(9), 1, "{zone}");
 }
 
-/// Asks for the next and the last time from moments all over the ten years, and around each change of the clock.
+/// Checks the next and the last time from moments throughout the ten years, and around each change of the clock.
 fn from_any_moment(
     schedule: &Schedule,
     clock: &Clock,
@@ -170,13 +170,13 @@ fn new_york() {
     ten_years("America/New_York", 2026);
 }
 
-/// Half an hour of daylight saving time.
+/// Daylight saving time of half an hour.
 #[test]
 fn lord_howe() {
     ten_years("Australia/Lord_Howe", 2026);
 }
 
-/// Half an hour from full hours, never changed.
+/// An offset of half an hour from full hours, never changed.
 #[test]
 fn kolkata() {
     ten_years("Asia/Kolkata", 2026);
@@ -187,19 +187,19 @@ fn utc() {
     ten_years("UTC", 2026);
 }
 
-/// Daylight saving time is all year but Ramadan.
+/// Daylight saving time all year except Ramadan.
 #[test]
 fn casablanca() {
     ten_years("Africa/Casablanca", 2026);
 }
 
-/// Has no 30 December 2011.
+/// A zone without 30 December 2011.
 #[test]
 fn apia() {
     ten_years("Pacific/Apia", 2009);
 }
 
-/// Its days begin at 01:00 when the clock is set forward.
+/// A zone whose days begin at 01:00 when the clock is set forward.
 #[test]
 fn sao_paulo() {
     ten_years("America/Sao_Paulo", 2010);
