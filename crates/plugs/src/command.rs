@@ -9,18 +9,18 @@ use serde::Serialize;
 
 use crate::{Reading, RelayState};
 
-/// Something that the members of a family can do.
+/// An ability of the members of a family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Capability {
-    /// Moving a relay. Whatever lacks this is no plug.
+    /// Moving a relay. A device without this is not a plug.
     Switch,
     /// Metering.
     Meter,
     /// A timer of the plug's own.
     Timer,
-    /// Telling the firmware's version.
+    /// Reporting the firmware's version.
     Version,
-    /// Reporting a change of the relay unasked.
+    /// Unsolicited reports of a change of the relay.
     Push,
 }
 
@@ -38,7 +38,7 @@ pub enum PlugCommand {
 }
 
 impl PlugCommand {
-    /// Returns the ability that a plug needs for it.
+    /// Returns the ability that a plug needs for this command.
     pub const fn capability(self) -> Capability {
         match self {
             Self::Switch(_) => Capability::Switch,
@@ -67,7 +67,7 @@ pub enum PlugReply {
     Accepted,
     /// The meter's values.
     Measured(Measurement),
-    /// The firmware's version, in the plug's own words.
+    /// The firmware's version, as the plug reports it.
     Version(String),
 }
 
@@ -99,7 +99,7 @@ pub struct Measurement {
 }
 
 impl Measurement {
-    /// Makes it the reading of `plug` at the time `at`.
+    /// Converts it to the reading of `plug` at the time `at`.
     pub fn reading(self, plug: Mac, at: Timestamp) -> Reading {
         Reading {
             plug,
@@ -119,7 +119,7 @@ impl Measurement {
 pub struct Minutes(u16);
 
 impl Minutes {
-    /// The shortest delay. What 0 does is unknown.
+    /// The shortest delay. The effect of 0 is unknown.
     pub const MIN: Self = Self(1);
     /// The longest delay, according to a comment in one client.
     pub const MAX: Self = Self(2000);
@@ -149,7 +149,7 @@ impl fmt::Display for Minutes {
     }
 }
 
-/// The plug's timer cannot wait this long or this short.
+/// The delay is outside the range of the plug's timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a plug's timer takes 1 to 2000 whole minutes")]
 pub struct MinutesError;

@@ -1,11 +1,11 @@
-//! Finding every plug, without sockets and without a clock.
+//! Search for all plugs, without sockets and without a clock.
 //!
-//! Datagrams get lost, in both directions, and broadcasts over Wi-Fi more than others. So probes go out in rounds, and
-//! the rounds stop when the answers so far say that a plug which nobody has heard is less likely than one in a
-//! thousand: at once on a quiet network, later on a lossy one (see `discovery/estimate.rs`). FamilyRounds follow each other as fast as
-//! plugs answer (see `discovery/pace.rs`). Each family has rounds of its own, because a plug may answer only to its own probes.
+//! Datagrams get lost, in both directions, and broadcasts over Wi-Fi more than others. So probes go out in rounds, and the rounds
+//! stop when, according to the replies so far, the expected number of unheard plugs is below one in a thousand: at once on a quiet
+//! network, later on a lossy one (see `discovery/estimate.rs`). Rounds follow each other as fast as plugs reply (see
+//! `discovery/pacing.rs`). Each family has rounds of its own, because a plug may reply only to its own probes.
 //!
-//! Addresses where a plug is known to have been get the probe directly too, until they answer.
+//! Addresses where a plug is known to have been are also probed directly, until they reply.
 //!
 //! Drive it like this: after [`Discovery::new`] and after each `handle_*` call take all of
 //! [`Discovery::poll_transmit`] and [`Discovery::poll_event`]; then wait for a datagram or
@@ -32,23 +32,23 @@ use pacing::{RoundPacing, SearchPhase};
 
 pub use plan::{SearchLink, SearchPlan};
 
-/// Duration of a search, unless told otherwise.
+/// Maximum duration of a search, unless configured otherwise.
 pub const SEARCH_TIMEOUT: Duration = Duration::from_secs(6);
-/// Duration of a search to which nothing replies: time for twenty rounds.
+/// Maximum duration of a search without any reply: time for twenty rounds.
 pub const SILENT_SEARCH_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// The expected number of plugs that nobody has heard, below which it stops.
+/// The expected number of unheard plugs below which the search stops.
 const MAX_UNHEARD: f64 = 1e-3;
-/// The probes of the families do not go out in one burst.
+/// Delay between the probes of different families, so that they do not go out in one burst.
 const FAMILY_DELAY: Duration = Duration::from_millis(20);
-/// Delay before a device that replied as a mere module is reported, for a plug replies as a module too, and its reply
-/// as a plug may have got lost several times. It waits no longer than until all plugs have been found.
+/// Delay before a device that replied only as a module is reported: a plug replies as a module too, and its reply as a plug may
+/// have been lost several times. The delay ends at the latest when all plugs have been found.
 const MODULE_DELAY: Duration = Duration::from_secs(1);
-/// Interval of rounds when all is found, but fewer than expected.
+/// Interval of rounds when the search seems complete, but fewer plugs than expected were found.
 const EXPECTING_INTERVAL: Duration = Duration::from_millis(250);
-/// Interval of rounds of a discovery that watches.
+/// Interval of rounds of a continuous discovery.
 const WATCHING_INTERVAL: Duration = Duration::from_secs(1);
-/// More devices than this are not on one network; a stranger makes them up.
+/// Maximum number of devices; more are not on one network, but forged.
 const MAX_DEVICES: usize = 65_536;
 
 /// A datagram to send.
@@ -64,38 +64,38 @@ pub struct DiscoveryTransmit {
     pub bytes: Cow<'static, [u8]>,
 }
 
-/// A finding of a discovery.
+/// An event of a discovery.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DiscoverEvent {
-    /// A device that was not known.
+    /// A device that was not known before.
     Found(Plug),
-    /// More, or something else, about a device that was told before.
+    /// New or changed information about a device that was reported before.
     Updated(Plug),
-    /// The end.
+    /// The end of the discovery.
     Done(DiscoverySummary),
 }
 
-/// The course of a discovery.
+/// The summary of a discovery.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DiscoverySummary {
     /// The datagrams that were sent.
     pub probes_sent: u32,
-    /// The number of plugs that are probably there and were not heard; usually far below 1. `None` when it ended before
-    /// anything could be said, or when nobody answered at all.
+    /// The expected number of plugs that are present and were not heard; usually far below 1. `None` when the discovery ended
+    /// before an estimate was possible, or without any reply.
     pub unheard: Option<f64>,
 }
 
-/// A discovery under way; see the module's page for how to drive it.
+/// A discovery in progress; see the module's page for how to drive it.
 #[derive(Debug)]
 pub struct Discovery {
     plan: SearchPlan,
     families: Families,
     rounds: Vec<FamilyRounds>,
     devices: HashMap<Mac, HeardDevice>,
-    /// Which direct addresses have answered which family's probes.
+    /// The direct addresses that have replied, with the index of the family whose probes they replied to.
     answered: HashSet<(Ipv4Addr, usize)>,
     direct: HashSet<Ipv4Addr>,
-    /// Devices that are held back.
+    /// Devices whose report is delayed.
     held: VecDeque<(Instant, Mac)>,
     told: usize,
     transmits: VecDeque<DiscoveryTransmit>,
@@ -113,19 +113,19 @@ struct FamilyRounds {
     probes: Vec<Probe>,
     /// Number of rounds that were sent.
     sent: u32,
-    /// When the latest was sent.
+    /// Time of the latest round.
     latest: Instant,
-    /// When the first was sent.
+    /// Time of the first round.
     first: Instant,
-    /// When the next is due; none once this family's plugs have all been heard.
+    /// Time of the next round; `None` once this family's plugs have all been heard.
     next: Option<Instant>,
     pace: RoundPacing,
-    /// The expected number of plugs of this family that nobody has heard.
+    /// The expected number of plugs of this family that were not heard.
     unheard: f64,
 }
 
 impl Discovery {
-    /// Begins at `now`, which is `wall` on the clock on the wall.
+    /// Begins at `now`, which is `wall` as the time of day.
     pub fn new(families: Families, plan: SearchPlan, now: Instant, wall: Timestamp) -> Self {
         let rounds = families
             .iter()
@@ -161,7 +161,7 @@ impl Discovery {
         discovery
     }
 
-    /// Takes a datagram that came to our `local_port` from `from`.
+    /// Processes a datagram that arrived at our `local_port` from `from`.
     pub fn handle_datagram(
         &mut self,
         now: Instant,
@@ -205,7 +205,7 @@ impl Discovery {
         self.tell(now, mac);
     }
 
-    /// Another plug changes what is likely, so families that had come to an end go on.
+    /// Resumes families that had ended, because another plug changes the estimate.
     fn resume(&mut self, now: Instant) {
         let only = self.devices.len() == 1;
         for rounds in &mut self.rounds {
@@ -228,7 +228,7 @@ impl Discovery {
         }
     }
 
-    /// Tells the user what is new about a device, unless it is better to hold it back.
+    /// Reports new information about a device, unless it should be delayed.
     fn tell(&mut self, now: Instant, mac: Mac) {
         let Some(device) = self.devices.get_mut(&mac) else {
             return;
@@ -262,7 +262,7 @@ impl Discovery {
         }
     }
 
-    /// Notes that time has passed.
+    /// Advances the time.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.is_done {
             return;
@@ -283,7 +283,7 @@ impl Discovery {
         }
     }
 
-    /// Ends the round of one family, and begins another if it is worth while.
+    /// Ends the round of one family, and begins another if it is worthwhile.
     fn next_round(&mut self, now: Instant, index: usize) {
         // A discovery that watches does not look for more with haste for ever: what leaves the network later is no loss.
         let settled = self
@@ -319,7 +319,7 @@ impl Discovery {
         }
     }
 
-    /// Sends one round of one family's probes: broadcast on each link, and directly where an answer is missing.
+    /// Sends one round of one family's probes: broadcast on each link, and directly where a reply is missing.
     fn send(&mut self, now: Instant, index: usize) {
         let Some(rounds) = self.rounds.get_mut(index) else {
             return;
@@ -357,9 +357,9 @@ impl Discovery {
         targets
     }
 
-    /// Tells whether this round goes to `address` directly.
+    /// Returns whether this round goes to `address` directly.
     ///
-    /// Not if a broadcast reaches it and it has answered. And a plug need not be asked whether it is a module, so the
+    /// It does not if a broadcast reaches the address and it has replied. A plug need not be probed as a module, so the discovery
     /// words wait for a round.
     fn wants_direct(&self, index: usize, address: Ipv4Addr) -> bool {
         let has_answered = |index: usize| self.answered.contains(&(address, index));
@@ -388,14 +388,14 @@ impl Discovery {
         }));
     }
 
-    /// Tells what was held back.
+    /// Reports the delayed devices.
     fn release(&mut self, now: Instant) {
         for (until, mac) in std::mem::take(&mut self.held) {
             self.tell(now.max(until), mac);
         }
     }
 
-    /// When it is over at the latest.
+    /// Returns the latest end of the discovery.
     fn end(&self) -> Option<Instant> {
         if self.plan.watch {
             return None;
@@ -422,7 +422,7 @@ impl Discovery {
         self.events.pop_front()
     }
 
-    /// Returns when to call [`Discovery::handle_timeout`]; `None` when it is over.
+    /// Returns the time for [`Discovery::handle_timeout`]; `None` when the discovery is over.
     pub fn poll_timeout(&self) -> Option<Instant> {
         if self.is_done {
             return None;

@@ -1,12 +1,12 @@
-//! One command carried out on one plug, without sockets and without a clock.
+//! The execution of one command on one plug, without sockets and without a clock.
 //!
-//! An [`Exchange`] is a family's way to switch or to meter: what is sent when, what counts as a reply, how often it is
-//! tried. Its driver owns the socket, and calls in this order:
+//! An [`Exchange`] is a family's procedure for switching or metering: the data to send and its timing, the recognition of replies,
+//! and the number of tries. Its driver owns the socket, and calls in this order:
 //!
 //! 1. After every call of a `handle_*` method (and once at the beginning) take all of [`Exchange::poll_action`], then
 //!    look at [`Exchange::poll_outcome`].
-//! 2. The outcome may come before the exchange is over: the first line decides, and what follows is only logged.
-//!    Go on until [`ExchangeAction::Release`] or [`ExchangeAction::Close`] to hear the rest, or stop there.
+//! 2. The outcome may come before the exchange is over: the first line decides, and anything after it is only logged. Continue
+//!    until [`ExchangeAction::Release`] or [`ExchangeAction::Close`] to receive the rest, or stop there.
 //! 3. Sleep until input, the end of the connection, or [`Exchange::poll_timeout`], and call the matching `handle_*`.
 
 use std::fmt;
@@ -17,44 +17,44 @@ use crate::command::PlugReply;
 /// A [`PlugCommand`](crate::PlugCommand) that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExchangeError {
-    /// The plug did not reply, in all tries.
+    /// The plug did not reply in any try.
     #[error("{0}")]
     NoReply(NoReplyReason),
-    /// The plug refused; the text is its own.
+    /// The plug refused; the text is the plug's.
     #[error("it answered '{0}'")]
     Refused(String),
-    /// The reply is unintelligible; the text is its own, shortened.
+    /// The reply is unintelligible; the text is the plug's, shortened.
     #[error("it answered '{0}'")]
     BadAnswer(String),
 }
 
-/// The kind of a plug's silence.
+/// The reason for a missing reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoReplyReason {
     /// The connection was refused: nothing listens there, or all of the plug's few slots are taken.
     #[error("it refused the connection")]
     Refused,
-    /// There is no way to the address, or no device has it.
+    /// There is no route to the address, or no device has it.
     #[error("there is no way to it")]
     Unreachable,
-    /// No connection came about in time.
+    /// No connection was established in time.
     #[error("no connection came about")]
     NoConnection,
-    /// The connection was closed before an answer.
+    /// The connection was closed before a reply.
     #[error("it closed the connection without an answer")]
     Closed,
-    /// The address belongs to another plug now.
+    /// The address now belongs to another plug.
     #[error("another plug has this address now")]
     Replaced,
-    /// Nothing came in time.
+    /// No data arrived in time.
     #[error("nothing came back in time")]
     NoReply,
 }
 
-/// The way to a plug for commands.
+/// The transport for commands to a plug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlugTransport {
-    /// A TCP connection, which this exchange has for itself as long as it lasts.
+    /// A TCP connection, which this exchange uses exclusively.
     Tcp {
         /// The plug's port.
         port: u16,
@@ -75,33 +75,33 @@ pub enum ExchangeAction {
     Open,
     /// Send these bytes in one write or one datagram.
     Send(Vec<u8>),
-    /// All is said, and the connection is as good as new: keep it for the next exchange, or drop it.
+    /// The exchange is complete, and the connection is reusable: keep it for the next exchange, or drop it.
     ///
-    /// Do not call [`Exchange::handle_closed`] for it. An exchange that begins on a kept connection is told that it is
-    /// open as soon as it wants one.
+    /// Do not call [`Exchange::handle_closed`] for it. For an exchange that begins on a kept connection, call
+    /// [`Exchange::handle_open`] as soon as it requests one.
     Release,
     /// Drop the connection. Do not call [`Exchange::handle_closed`] for it.
     Close,
 }
 
-/// One command carried out on one plug; see the module's page for how to drive it.
+/// The execution of one command on one plug; see the module's page for how to drive it.
 pub trait Exchange: fmt::Debug + Send {
-    /// Notes that the connection stands.
+    /// Notifies that the connection is open.
     fn handle_open(&mut self, now: Instant);
 
-    /// Takes bytes from the plug: a piece of the TCP stream, or one datagram.
+    /// Processes bytes from the plug: a piece of the TCP stream, or one datagram.
     fn handle_input(&mut self, now: Instant, bytes: &[u8]);
 
-    /// Notes that the connection did not come about or has ended, and in which way.
+    /// Notifies that the connection was not established or has ended, and the reason.
     fn handle_closed(&mut self, now: Instant, how: NoReplyReason);
 
-    /// Notes that time has passed.
+    /// Advances the time.
     fn handle_timeout(&mut self, now: Instant);
 
-    /// Returns when to call [`Exchange::handle_timeout`].
+    /// Returns the time for [`Exchange::handle_timeout`].
     fn poll_timeout(&self) -> Option<Instant>;
 
-    /// Returns the next thing to do.
+    /// Returns the next action.
     fn poll_action(&mut self) -> Option<ExchangeAction>;
 
     /// Returns the outcome, once.

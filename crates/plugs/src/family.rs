@@ -1,10 +1,10 @@
 //! The trait of a family of plugs.
 //!
-//! A family states which [`Capability`]s its members have, which datagrams they reply to, how to read their reports, and how to
-//! carry out a [`PlugCommand`]. Discovery, presence, switching, the hub and the command know families only through this
-//! trait, and offer what a family states and no more. The families that Mains knows are listed in [`crate::families`].
+//! A family states the [`Capability`]s of its members, the datagrams that they reply to, the parsing of their reports, and the
+//! execution of a [`PlugCommand`]. Discovery, presence, switching, the hub and the command access families only through this trait,
+//! and offer exactly the stated capabilities. The families that Mains knows are listed in [`crate::families`].
 //!
-//! # How the Orvibo S20 fits
+//! # Example: the Orvibo S20
 //!
 //! One file `orvibo.rs` and one row; nothing else has to change:
 //!
@@ -14,7 +14,7 @@
 //!   has the port, any other serves.
 //! * `probes` is one: `68 64 00 06 71 61` to port 10000. Its ten replies do no harm: discovery counts one reply a round.
 //! * `parse_report` reads the 42 bytes: address of the sender, MAC at 7, model at 31, relay at 41; and the `sf` that a
-//!   subscriber gets unasked when somebody presses the button.
+//!   subscriber gets unsolicited when the button is pressed.
 //! * `subscription` is `cl` with the MAC, sent every three minutes to a plug that a hub keeps.
 //! * `transport` is UDP, and `exchange` sends `cl` (subscribe), waits for its reply and 10 ms more, sends `dc`, and is done
 //!   when `sf` carries the wanted state; it repeats `dc` up to three times.
@@ -45,21 +45,21 @@ pub trait Family: fmt::Debug + Sync {
     /// Returns the local UDP port that reports come to, whatever port the probe came from.
     fn local_port(&self) -> u16;
 
-    /// Tells whether members reply to that port only, and so are not heard while another program has it.
+    /// Returns whether members reply to that port only, and so are not heard while another program has it.
     fn needs_local_port(&self) -> bool;
 
-    /// Returns the datagrams that members reply to; `words` are discovery words that the user gave.
+    /// Returns the datagrams that members reply to; `words` are discovery words given by the user.
     fn probes(&self, words: &[DiscoveryWord]) -> Vec<Probe>;
 
-    /// Reads a member's report of itself, a reply to a probe or one sent unasked, heard from `from` at `seen`.
+    /// Parses a member's report of itself, a reply to a probe or unsolicited, heard from `from` at `seen`.
     ///
-    /// `None` for every datagram that is not exactly that, our own probes among them.
+    /// Returns `None` for every other datagram, including our own probes.
     fn parse_report(&self, from: Ipv4Addr, datagram: &[u8], seen: Timestamp) -> Option<Plug>;
 
-    /// Returns the way to members for commands; `None` for devices that take none.
+    /// Returns the transport for commands to members; `None` for devices that accept none.
     fn transport(&self) -> Option<PlugTransport>;
 
-    /// Begins to carry out `command` on the member with this `mac`; `local` is the local time, which some plugs are sent.
+    /// Begins to execute `command` on the member with this `mac`; `local` is the local time, which some plugs are sent.
     ///
     /// `None` when members of this family lack the [`PlugCommand::capability`].
     fn exchange(
@@ -70,7 +70,7 @@ pub trait Family: fmt::Debug + Sync {
         now: Instant,
     ) -> Option<Box<dyn Exchange>>;
 
-    /// Returns the datagram that keeps a member's unasked reports coming, for families that need one.
+    /// Returns the datagram that renews a member's unsolicited reports, for families that need one.
     fn subscription(&self, _mac: Mac) -> Option<Subscription> {
         None
     }
@@ -79,18 +79,18 @@ pub trait Family: fmt::Debug + Sync {
 /// A datagram that plugs reply to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
-    /// The UDP port that it goes to.
+    /// Its destination UDP port.
     pub port: u16,
     /// Its content.
     pub bytes: Cow<'static, [u8]>,
 }
 
-/// A datagram that has to be sent to a plug from time to time.
+/// A datagram that must be sent to a plug at regular intervals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
     /// The datagram.
     pub probe: Probe,
-    /// The time between two of them.
+    /// The interval of the datagram.
     pub interval: Duration,
 }
 
@@ -114,19 +114,19 @@ impl Families {
         self.iter().find(|family| family.id() == id)
     }
 
-    /// Tells whether members of this family have an ability.
+    /// Returns whether members of this family have an ability.
     pub fn can(&self, id: FamilyId, capability: Capability) -> bool {
         self.get(id)
             .is_some_and(|family| family.capabilities().contains(&capability))
     }
 
-    /// Returns those whose members can be switched.
+    /// Returns the families whose members can be switched.
     pub(crate) fn of_plugs(&self) -> impl Iterator<Item = &'static dyn Family> + Clone {
         self.iter()
             .filter(|family| family.capabilities().contains(&Capability::Switch))
     }
 
-    /// Returns those whose reports come to this local port.
+    /// Returns the families whose reports arrive at this local port.
     #[cfg(feature = "net")]
     pub(crate) fn on_port(&self, local_port: u16) -> Self {
         Self::new(
@@ -135,7 +135,7 @@ impl Families {
         )
     }
 
-    /// Reads a report that came to our `local_port`.
+    /// Parses a report that arrived at our `local_port`.
     pub fn parse_report(
         &self,
         local_port: u16,

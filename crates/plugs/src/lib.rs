@@ -1,17 +1,17 @@
 //! Plugs that can be switched and metered, Reco4life/Maginon plugs today, and the search for them.
 //!
-//! The crate speaks the protocols of the plugs; how their Wi-Fi modules are configured is the `hiflying` crate's
-//! business. The core has no sockets, no clock and no async runtime: bytes and times go in, bytes and events come out.
+//! The crate implements the protocols of the plugs; the configuration of their Wi-Fi modules is in the `hiflying` crate. The core
+//! has no sockets, no clock and no async runtime: bytes and times go in, bytes and events come out.
 //!
-//! * [`plug`]: a plug and a reading, as every surface of Mains shows them.
-//! * [`family`]: the trait of a family: what sets it apart from others.
+//! * [`plug`]: a plug and a reading, as all interfaces of Mains show them.
+//! * [`family`]: the trait of a family, with everything that distinguishes it from others.
 //! * [`families`]: the table of the families.
 //! * [`command`]: commands to a plug and their replies.
 //! * [`exchange`]: one command carried out on one plug, without sockets.
 //! * [`discovery`]: finding every plug, without sockets.
 //! * [`reco`]: the Reco4life family: its messages in both directions, and its exchange over TCP.
 //! * `net` (feature `net`): the sockets.
-//! * [`module`]: modules that answer, but are no plug that we know.
+//! * [`module`]: modules that reply, but are not a known plug.
 
 pub mod command;
 pub mod discovery;

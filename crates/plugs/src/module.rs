@@ -1,4 +1,4 @@
-//! Plain Hi-Flying modules of unknown trade: they reply to a discovery word, and nothing else is known of them.
+//! Plain Hi-Flying modules of unknown purpose: they reply to a discovery word, and nothing else is known of them.
 //!
 //! Every Reco plug carries such a module, and so replies here too; its own family then takes precedence.
 
@@ -15,10 +15,10 @@ use crate::exchange::{Exchange, PlugTransport};
 use crate::family::{Family, Probe};
 use crate::{FamilyId, Plug};
 
-/// A longer datagram is not an identity; a real one has about 40 bytes, the longest known about 80.
+/// Maximum length of an identity; a real one has about 40 bytes, the longest known about 80.
 const MAX_LENGTH: usize = 256;
 
-/// The family of modules that answer `HF-A11ASSISTHREAD`, `WIFIKIT-214028-READ` or a word of the user's.
+/// The family of modules that reply to `HF-A11ASSISTHREAD`, `WIFIKIT-214028-READ` or a word given by the user.
 #[derive(Debug, Clone, Copy)]
 pub struct ModuleFamily;
 
@@ -35,7 +35,7 @@ impl Family for ModuleFamily {
         PORT
     }
 
-    /// Most modules reply to the source port.
+    /// Returns `false`: most modules reply to the source port.
     fn needs_local_port(&self) -> bool {
         false
     }

@@ -1,8 +1,8 @@
 //! The sockets: finding, switching and metering plugs on real networks.
 //!
-//! A [`Lan`] has one UDP socket for each interface and local port of a family (48899 for a Reco plug), shared by all that
-//! goes on at the same time. A [`PlugHandle`] commands one plug through its [`PlugTask`], which owns the plug's only TCP
-//! connection. Decisions are in the sans-IO half ([`crate::discovery`], [`crate::exchange`]); here are sockets and time.
+//! A [`Lan`] has one UDP socket for each interface and local port of a family (48899 for a Reco plug), shared by all concurrent
+//! operations. A [`PlugHandle`] commands one plug through its [`PlugTask`], which owns the plug's only TCP connection. Decisions
+//! are in the sans-IO half ([`crate::discovery`], [`crate::exchange`]); here are sockets and time.
 
 mod connection;
 mod discover;
@@ -66,7 +66,7 @@ type Networks = Arc<[Arc<LanNetwork>]>;
 impl Lan {
     /// Opens the sockets on each of these interfaces.
     ///
-    /// Where a port is taken, the interface still serves for plugs that reply to the source port; [`Lan::taken`] tells.
+    /// Where a port is taken, the interface still serves for plugs that reply to the source port; [`Lan::taken`] lists these ports.
     ///
     /// # Errors
     ///
@@ -105,8 +105,8 @@ impl Lan {
         }
     }
 
-    /// Moves to these interfaces, when they are others than now or a port was taken until now. Tells whether anything is
-    /// different.
+    /// Changes to these interfaces, if they differ from the present ones or a port was taken until now. Returns whether anything
+    /// has changed.
     ///
     /// Open sockets stay open. An interface on which no socket can be opened is left out.
     pub async fn renew(&self, interfaces: &[Interface]) -> bool {
@@ -132,12 +132,12 @@ impl Lan {
         !is_same
     }
 
-    /// Opens the sockets on that one of these interfaces that leads to `target`; without any, the one that the system
-    /// would take.
+    /// Opens the sockets on that one of these interfaces that leads to `target`; without any, on the one that the system would
+    /// choose.
     ///
     /// # Errors
     ///
-    /// [`BindError`] when there is none, or when no socket can be opened on it.
+    /// [`BindError`] when there is no such interface, or when no socket can be opened on it.
     pub async fn towards(target: Ipv4Addr, interfaces: &[Interface]) -> Result<Self, BindError> {
         let error = |source| BindError::Io {
             address: target,
@@ -160,13 +160,13 @@ impl Lan {
         &self.families
     }
 
-    /// Returns the reasons why plugs that reply to port 48899 alone are not heard on some interface.
+    /// Returns the reasons why plugs that reply only to port 48899 are not heard on some interface.
     pub fn taken(&self) -> Vec<Arc<BindError>> {
         taken_of(&self.networks())
     }
 
-    /// Returns the socket on UDP port 48899 that leads to `address`, to talk AT with a module while this lives: there
-    /// can be only one such socket for each of our addresses.
+    /// Returns the socket on UDP port 48899 that leads to `address`, for AT commands to a module while this lives: there can be
+    /// only one such socket for each of our addresses.
     pub fn port_towards(&self, address: Ipv4Addr) -> Option<UdpPort> {
         Some(self.network(address)?.socket(hiflying::PORT)?.port)
     }
@@ -184,7 +184,7 @@ impl Lan {
     }
 }
 
-/// Returns the network of an interface, with the sockets that are open there already.
+/// Returns the network of an interface, with the sockets that are already open there.
 async fn renewed(before: &Networks, interface: &Interface) -> Option<Arc<LanNetwork>> {
     let mut networks = before.iter();
     let open = networks.find(|network| network.interface.address == interface.address);
@@ -214,7 +214,7 @@ fn index_towards(networks: &Networks, address: Ipv4Addr) -> Option<usize> {
         .position(|network| network.interface.address == chosen)
 }
 
-/// Returns the end of a budget; of one that is longer than time itself, a year from now.
+/// Returns the end of a budget; a year from now if the budget overflows the clock.
 fn end_of(budget: Duration) -> Instant {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
     let now = Instant::now();

@@ -1,4 +1,4 @@
-//! A plug and a reading, as every surface of Mains shows them: the command's JSON, the hub's API, MQTT.
+//! A plug and a reading, as all interfaces of Mains show them: the command's JSON, the hub's API, MQTT.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -44,7 +44,7 @@ impl fmt::Display for RelayState {
     }
 }
 
-/// A change of a relay.
+/// A command to a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
@@ -76,7 +76,7 @@ impl RelayCommand {
         }
     }
 
-    /// Returns the word that JSON carries.
+    /// Returns the word in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::On => "on",
@@ -127,7 +127,7 @@ impl FamilyId {
     pub const RECO: Self = Self::new("reco");
     /// Orvibo S20.
     pub const ORVIBO: Self = Self::new("orvibo");
-    /// A Hi-Flying module of unknown trade.
+    /// A Hi-Flying module of unknown purpose.
     pub const MODULE: Self = Self::new("module");
 
     const MAX_LENGTH: usize = 12;
@@ -136,7 +136,7 @@ impl FamilyId {
     ///
     /// # Panics
     ///
-    /// When the name is not one; use [`str::parse`] for text from outside.
+    /// When the name is invalid; use [`str::parse`] for text from outside.
     pub const fn new(name: &str) -> Self {
         match Self::checked(name.as_bytes()) {
             Some(id) => id,
@@ -164,7 +164,7 @@ impl FamilyId {
         Some(Self(text))
     }
 
-    /// Returns the word that JSON carries.
+    /// Returns the word in JSON.
     pub fn as_str(&self) -> &str {
         let padded = std::str::from_utf8(&self.0).expect("made of ASCII letters and digits");
         padded.trim_end_matches('\0')
@@ -251,38 +251,38 @@ pub const UNKNOWN_MAC: Mac = Mac::new([0; 6]);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = Device))]
 pub struct Plug {
-    /// Its hardware address, the one name that never changes.
+    /// Its hardware address, the only name that never changes.
     pub mac: Mac,
-    /// What it is.
+    /// The family of the device.
     pub family: FamilyId,
     /// The maker's serial number; text, because it may start with 0.
     #[cfg_attr(feature = "schema", schema(required))]
     pub serial: Option<String>,
-    /// The address that it answered from.
+    /// The address from which it replied.
     #[cfg_attr(feature = "schema", schema(value_type = String, format = Ipv4, examples("192.168.1.107")))]
     pub address: Ipv4Addr,
-    /// The relay's position when it last told.
+    /// The relay's position according to the last report.
     #[cfg_attr(feature = "schema", schema(required))]
     pub relay: Option<RelayState>,
     /// The module id or the maker's model, e.g. `HF-LPB100`.
     #[cfg_attr(feature = "schema", schema(required))]
     pub model: Option<String>,
-    /// The name that its owner gave; the inventory knows it, the plug does not.
+    /// The name that its owner gave; it is in the inventory, not in the plug.
     #[cfg_attr(feature = "schema", schema(required))]
     pub name: Option<String>,
-    /// The scan reply's fourth field as it came. Probably 1 = connected to the maker's server.
+    /// The scan reply's fourth field as received. Probably 1 = connected to the maker's server.
     #[cfg_attr(feature = "schema", schema(required))]
     pub res: Option<String>,
-    /// What followed the scan reply's fifth field, as it came. Its meaning is unknown.
+    /// The rest of the scan reply after the fifth field, as received. Its meaning is unknown.
     #[cfg_attr(feature = "schema", schema(required))]
     pub extra: Option<String>,
-    /// When it was last heard; whole seconds in JSON.
+    /// Time at which it was last heard; whole seconds in JSON.
     #[serde(with = "whole_seconds")]
     pub seen: Timestamp,
 }
 
 impl Plug {
-    /// Makes a plug of which no more than this is known.
+    /// Makes a plug with only these properties known.
     pub fn new(mac: Mac, family: FamilyId, address: Ipv4Addr, seen: Timestamp) -> Self {
         Self {
             mac,
@@ -303,9 +303,9 @@ impl Plug {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Reading {
-    /// Whose meter it is.
+    /// The plug whose meter was read.
     pub plug: Mac,
-    /// When the plug answered; with three decimals in JSON.
+    /// Time of the reply; with three decimals in JSON.
     #[serde(with = "milliseconds")]
     pub at: Timestamp,
     /// Voltage in volts.
@@ -325,7 +325,7 @@ pub struct Reading {
     pub energy_wh: Option<u64>,
 }
 
-/// `2026-11-22T12:00:00Z`: nobody needs to know to the millisecond when a plug was seen.
+/// Times with whole seconds, `2026-11-22T12:00:00Z`: milliseconds are of no use for the time at which a plug was last heard.
 mod whole_seconds {
     use jiff::Timestamp;
     use serde::{Deserialize, Deserializer, Serializer};
@@ -344,7 +344,7 @@ mod whole_seconds {
     }
 }
 
-/// `2026-11-22T12:00:00.123Z`: always three decimals, so that texts sort as times do.
+/// Times that always have three decimals, `2026-11-22T12:00:00.123Z`, so that texts sort as times do.
 mod milliseconds {
     use jiff::Timestamp;
     use serde::{Deserialize, Deserializer, Serializer};

@@ -31,7 +31,7 @@ use crate::exchange::{Exchange, PlugTransport};
 use crate::family::{Family, Probe};
 use crate::{FamilyId, Plug};
 
-/// The datagram that every plug of the family answers with a [`ScanReply`]; no line end.
+/// The datagram to which every plug of the family replies with a [`ScanReply`]; no line end.
 pub const SCAN_WORD: &[u8] = b"YZ-RECOSCAN";
 
 /// The family of Maginon SP-2 and Reco4life plugs.
@@ -48,7 +48,7 @@ impl Family for Reco {
         &[Switch, Meter, Timer, Version]
     }
 
-    /// An SP-2 answers to this port of the sender, whatever port the scan came from.
+    /// Returns 48899: an SP-2 replies to this port of the sender, regardless of the source port of the scan.
     fn local_port(&self) -> u16 {
         PORT
     }

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 const ON: &[u8] = b"AT+YZSWITCH=1,ON,201704031153\r\n";
 
-/// An exchange, the clock, and what it has done so far with the time in milliseconds.
+/// An exchange, the clock, and its actions so far with the time in milliseconds.
 struct Bench {
     exchange: RecoExchange,
     start: Instant,
@@ -40,7 +40,7 @@ impl Bench {
         Self::new(PlugCommand::Switch(RelayState::On))
     }
 
-    /// Connected and asked.
+    /// Returns a bench that is connected and has sent the switch.
     fn switch_sent() -> Self {
         let mut bench = Self::switch();
         bench.open();
@@ -400,8 +400,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    /// Whatever happens in whatever order, no panic, one outcome at most, three connections at most; and in a minute of
-    /// silence it comes to an end.
+    /// Any course of events causes no panic, at most one outcome and at most three connections; and a minute without data ends the
+    /// exchange.
     #[test]
     fn any_course_of_events(steps in steps(), kind in 0..3u8) {
         let mut bench = match kind {

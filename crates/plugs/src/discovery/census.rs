@@ -1,4 +1,4 @@
-//! The number of plugs that were not heard, as the replies so far suggest it.
+//! The number of plugs that were not heard, as estimated from the replies so far.
 
 use std::net::Ipv4Addr;
 
@@ -6,13 +6,13 @@ use super::Discovery;
 use super::device::HeardDevice;
 use super::estimate::{AnswerTallies, LossEstimate};
 
-/// FamilyRounds before the first look at the estimate: losses come in bursts, of which it knows nothing.
+/// Rounds before the first use of the estimate: losses come in bursts, which it does not model.
 const MIN_ROUNDS: u32 = 4;
-/// FamilyRounds while a plug that should be there is silent. It may be weaker than all that answer.
+/// Rounds while a known plug does not reply. Its signal may be weaker than that of all that reply.
 const MIN_ROUNDS_FOR_MISSED: u32 = 10;
 
 impl Discovery {
-    /// Estimates how many plugs of one family are there that nobody has heard.
+    /// Estimates the number of plugs of one family that are present and were not heard.
     pub(super) fn unheard(&self, index: usize) -> f64 {
         let Some(rounds) = self.rounds.get(index) else {
             return 0.0;
@@ -44,7 +44,7 @@ impl Discovery {
         unheard + missed as f64 * loss.all_lost(effective)
     }
 
-    /// The direct addresses that have not answered anything.
+    /// Returns the number of direct addresses that have not replied at all.
     fn missed(&self) -> usize {
         let is_silent = |address: &&Ipv4Addr| {
             (0..self.rounds.len()).all(|index| !self.answered.contains(&(**address, index)))
@@ -52,7 +52,8 @@ impl Discovery {
         self.direct.iter().filter(is_silent).count()
     }
 
-    /// The tallies from which the loss is learnt: those of every device that answers this family's probes, else of all.
+    /// Returns the tallies from which the loss is estimated: those of every device that replies to this family's probes, else of
+    /// all.
     fn evidence(&self, index: usize, base: u32) -> AnswerTallies {
         let mut tallies = AnswerTallies::new();
         for device in self.devices.values() {
@@ -70,7 +71,7 @@ impl Discovery {
         tallies
     }
 
-    /// The tallies of the plugs that belong to this family, of which more may be there.
+    /// Returns the tallies of the plugs of this family, of which more may be present.
     fn population(&self, index: usize, base: u32) -> AnswerTallies {
         let id = self.rounds.get(index).map(|rounds| rounds.family.id());
         let mut tallies = AnswerTallies::new();

@@ -1,4 +1,4 @@
-//! One device in the course of a discovery: what it said, and how often.
+//! One device in a discovery: its reports, and their number.
 
 use std::time::Instant;
 
@@ -8,22 +8,22 @@ use crate::{FamilyId, Plug};
 /// One device that has been heard.
 #[derive(Debug)]
 pub(super) struct HeardDevice {
-    /// All that it said, put together.
+    /// All its reports, merged.
     pub(super) plug: Plug,
-    /// The last report to the user; `None` while it is held back.
+    /// The last report to the user; `None` while it is delayed.
     pub(super) told: Option<Plug>,
-    /// When it was heard first.
+    /// Time at which it was first heard.
     pub(super) since: Instant,
     /// Its replies to the probes of each family, in the order of the table.
     catches: Vec<Option<RoundsAnswered>>,
 }
 
-/// The rounds of one family's probes in which a device answered.
+/// The rounds of one family's probes in which a device replied.
 #[derive(Debug, Clone, Copy)]
 struct RoundsAnswered {
     first: u32,
     last: u32,
-    /// At most one a round, without the first.
+    /// Number of further rounds with a reply, without the first; at most one reply counts in a round.
     again: u32,
 }
 
@@ -37,9 +37,9 @@ impl HeardDevice {
         }
     }
 
-    /// Counts an answer to the probes of `family` after its probes were sent `rounds` times.
+    /// Counts a reply to the probes of `family` after its probes were sent `rounds` times.
     ///
-    /// Tells whether it is the first of this round: copies do not count, wherever they come from.
+    /// Returns whether it is the first of this round: copies do not count, regardless of their source.
     pub(super) fn count(&mut self, family: usize, rounds: u32) -> bool {
         let Some(catches) = self.catches.get_mut(family) else {
             return false;
@@ -62,12 +62,12 @@ impl HeardDevice {
         }
     }
 
-    /// Returns the round in which it first answered the probes of `family`.
+    /// Returns the round in which it first replied to the probes of `family`.
     pub(super) fn first_round(&self, family: usize) -> Option<u32> {
         Some(self.catches.get(family)?.as_ref()?.first)
     }
 
-    /// Returns its tally when the first answer of any device came in the round `base`, and `rounds` were sent.
+    /// Returns its tally when the first reply of any device came in the round `base`, and `rounds` were sent.
     pub(super) fn tally(&self, family: usize, base: u32, rounds: u32) -> Option<AnswerTally> {
         let catches = self.catches.get(family)?.as_ref()?;
         let found_late = u32::from(catches.first > base);
@@ -77,10 +77,10 @@ impl HeardDevice {
         })
     }
 
-    /// Takes in what it said now.
+    /// Merges a new report.
     ///
-    /// Every plug that carries a Hi-Flying module answers as such too: its own family knows more and wins, and from the
-    /// module comes the model. Where it answers from two addresses, the latest counts.
+    /// Every plug that carries a Hi-Flying module also replies as such: its own family has more information and takes precedence,
+    /// and the module supplies the model. If it replies from two addresses, the latest counts.
     pub(super) fn merge(&mut self, newer: Plug) {
         let known = &mut self.plug;
         known.address = newer.address;
@@ -98,7 +98,7 @@ impl HeardDevice {
         known.extra = newer.extra;
     }
 
-    /// Tells whether anything but the time differs from what the user was told.
+    /// Returns whether anything but the time differs from the last report to the user.
     pub(super) fn has_news(&self) -> bool {
         self.told.as_ref().is_none_or(|told| {
             let same_time = Plug {

@@ -1,43 +1,43 @@
 //! Estimate of the number of plugs that were not heard yet: capture and recapture.
 //!
-//! Each round of probes is a catch. How often the plugs that have been heard were caught again says how many answers
-//! are lost, and so how likely it is that a plug has lost all of its answers so far.
+//! Each round of probes is a catch. The number of repeated catches of the plugs that have been heard shows the share of replies
+//! that are lost, and so the probability that a plug has lost all of its replies so far.
 //!
-//! The estimate is that of Horvitz and Thompson: a plug that is heard with the chance `1 - m` stands for
-//! `m / (1 - m)` like it that were not. `m` is the mean of `q^k` over what is known of its loss `q`: a beta
-//! distribution around the common loss, as narrow as the plugs are alike, updated by its own catches.
+//! The estimate is that of Horvitz and Thompson: a plug that is heard with probability `1 - m` stands for `m / (1 - m)` similar
+//! plugs that were not. `m` is the mean of `q^k` over the distribution of its loss `q`: a beta distribution around the common loss,
+//! as narrow as the plugs are alike, updated by its own catches.
 
 use std::collections::BTreeMap;
 
 /// The number of rounds in which a plug could have been heard, and in which it was.
 ///
-/// The catch by which it was found does not count when it is the first round in which anything answered, because a plug
-/// that is not caught is not in the sample. A plug found later than others missed the rounds in between.
+/// The catch by which it was found does not count when it is the first round with any reply, because a plug that is not caught is
+/// not in the sample. A plug found later than others missed the rounds in between.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct AnswerTally {
     pub(super) trials: u32,
     pub(super) catches: u32,
 }
 
-/// The tallies of many plugs; equal ones together, for there are few kinds.
+/// The tallies of many plugs; equal ones are grouped, because there are few distinct tallies.
 pub(super) type AnswerTallies = BTreeMap<AnswerTally, u32>;
 
-/// Before anything is known, every loss is equally likely.
+/// Parameter of the prior distribution of the loss: every loss is equally likely.
 const PRIOR: f64 = 1.0;
-/// Assumed unlikeness of plugs, as the correlation between the answers of one plug, before they show it
-/// themselves; and as how many plugs that assumption counts.
+/// Assumed unlikeness of plugs, as the correlation between the replies of one plug, before data shows it, and the number of plugs
+/// that this assumption is weighted as.
 const UNLIKENESS: f64 = 0.05;
 const UNLIKENESS_WEIGHT: f64 = 2.0;
 const MIN_UNLIKENESS: f64 = 0.005;
 const MAX_UNLIKENESS: f64 = 0.9;
 
-/// The loss of answers that all plugs together show.
+/// The loss of replies, estimated over all plugs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LossEstimate {
     /// The parameters of its beta distribution: misses and catches, and the prior.
     misses: f64,
     catches: f64,
-    /// Agreement of the plugs' own losses: the sum of their beta distribution's parameters.
+    /// Agreement of the plugs' own losses: the sum of the parameters of their beta distribution.
     likeness: f64,
 }
 
@@ -64,12 +64,12 @@ impl LossEstimate {
         self.misses / (self.misses + self.catches)
     }
 
-    /// The chance that a plug of which nothing is known has lost its answers to all `rounds`.
+    /// Returns the probability that a plug without any data has lost its replies to all `rounds`.
     pub(super) fn all_lost(&self, rounds: u32) -> f64 {
         mean_power(self.misses, self.catches, rounds)
     }
 
-    /// The number of plugs like those in `population` that have lost their answers to all `rounds`.
+    /// Returns the expected number of plugs like those in `population` that have lost their replies to all `rounds`.
     pub(super) fn unheard(&self, population: &AnswerTallies, rounds: u32) -> f64 {
         population
             .iter()
@@ -94,7 +94,7 @@ impl LossEstimate {
     }
 }
 
-/// By how much the tallies differ more than chance makes them: the method of moments for a beta-binomial distribution.
+/// Returns the variation of the tallies beyond chance: the method of moments for a beta-binomial distribution.
 fn unlikeness(evidence: &AnswerTallies, loss: f64, plugs: f64, trials: f64) -> f64 {
     let degrees = plugs - 1.0;
     let mean_trials = trials / plugs.max(1.0);
@@ -117,7 +117,7 @@ fn unlikeness(evidence: &AnswerTallies, loss: f64, plugs: f64, trials: f64) -> f
         .clamp(MIN_UNLIKENESS, MAX_UNLIKENESS)
 }
 
-/// The mean of `q^power` for `q` with the beta distribution of `a` and `b`.
+/// Returns the mean of `q^power` for `q` with the beta distribution of `a` and `b`.
 fn mean_power(a: f64, b: f64, power: u32) -> f64 {
     (0..power)
         .map(|step| (a + f64::from(step)) / (a + b + f64::from(step)))

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-/// The delay after the first round, its growth from round to round, and its bound. Faster would lose answers in
+/// The delay after the first round, its growth from round to round, and its bound. Faster would lose replies in
 /// a crowd of plugs and several probes in one burst of interference; slower would make a lossy network take too long.
 const FIRST_ROUND_DELAY: Duration = Duration::from_millis(60);
 const ROUND_DELAY_STEP: Duration = Duration::from_millis(8);
 const MAX_ROUND_DELAY: Duration = Duration::from_millis(100);
-/// The longest gap while nobody has answered: there is no hurry, but a lossy network needs its twenty tries too.
+/// Maximum delay while nothing has replied: there is no hurry, but a lossy network needs its twenty rounds too.
 const MAX_UNHEARD_DELAY: Duration = Duration::from_millis(250);
-/// The longest gap for plugs that answer slowly, such as those that sleep between beacons of their access point.
+/// Maximum delay for plugs that reply slowly, such as those that sleep between beacons of their access point.
 const MAX_SLOW_DELAY: Duration = Duration::from_millis(300);
 
 /// The phase of a search, as far as it matters for the pace.
@@ -17,16 +17,16 @@ const MAX_SLOW_DELAY: Duration = Duration::from_millis(300);
 pub(super) enum SearchPhase {
     /// Nothing has replied.
     Unheard,
-    /// Plugs answer; more of them may be there.
+    /// Plugs reply; there may be more of them.
     Curious,
-    /// All plugs have been found as far as can be known, but somebody wants to go on.
+    /// All plugs have been found as far as can be known, but the caller continues the search.
     Resting(Duration),
 }
 
 /// The pace of one family's rounds.
 ///
-/// A gap should be long enough for slow plugs to answer in it. Otherwise an answer to one round is taken for the answer
-/// to the next, and the round in which it should have come for a loss.
+/// A delay should be long enough for slow plugs to reply in it. Otherwise a reply to one round is counted for the next, and the
+/// round to which it belongs is counted as a loss.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct RoundPacing {
     gap: Duration,
@@ -36,7 +36,7 @@ pub(super) struct RoundPacing {
 }
 
 impl RoundPacing {
-    /// Notes an answer that came so long after the latest probe.
+    /// Records a reply that came this long after the latest probe.
     pub(super) fn note_answer(&mut self, after: Duration) {
         self.answers += 1;
         if after > self.gap * 3 / 5 {
@@ -44,12 +44,12 @@ impl RoundPacing {
         }
     }
 
-    /// Notes that the first answer of all came so long after the first probe, and after later ones.
+    /// Records the delay of the very first reply after the first probe, where later probes were sent before it.
     pub(super) fn note_slow_start(&mut self, after: Duration) {
         self.stretch = (after * 6 / 5).min(MAX_SLOW_DELAY);
     }
 
-    /// Returns the gap after the round with this number, counted from 1.
+    /// Returns the delay after the round with this number, counted from 1.
     pub(super) fn next_gap(&mut self, round: u32, mood: SearchPhase) -> Duration {
         let usual = (FIRST_ROUND_DELAY + ROUND_DELAY_STEP * round.saturating_sub(1).min(100))
             .min(MAX_ROUND_DELAY);

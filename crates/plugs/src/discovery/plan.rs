@@ -5,27 +5,28 @@ use std::time::Duration;
 
 use hiflying::DiscoveryWord;
 
-/// The extent of a search: where, and for how long.
+/// The extent of a search: its networks, addresses and duration.
 #[derive(Debug, Clone, Default)]
 pub struct SearchPlan {
     /// The local networks.
     pub links: Vec<SearchLink>,
-    /// Addresses to ask directly: the index of the link that leads there, and the address.
+    /// Addresses to probe directly: the index of the link that leads there, and the address.
     pub direct: Vec<(usize, Ipv4Addr)>,
-    /// Discovery words beside the known ones.
+    /// Discovery words in addition to the known ones.
     pub words: Vec<DiscoveryWord>,
-    /// The longest time. `None`: [`SEARCH_TIMEOUT`](super::SEARCH_TIMEOUT), or [`SILENT_SEARCH_TIMEOUT`](super::SILENT_SEARCH_TIMEOUT) when nothing replies.
+    /// Maximum duration. `None`: [`SEARCH_TIMEOUT`](super::SEARCH_TIMEOUT), or
+    /// [`SILENT_SEARCH_TIMEOUT`](super::SILENT_SEARCH_TIMEOUT) without any reply.
     pub wait: Option<Duration>,
-    /// Stop when so many have been found, and do not stop before.
+    /// Number of devices to find: the search stops then, and not before.
     pub expect: Option<usize>,
-    /// Never stop: tell what is found and what changes.
+    /// `true` to search without end, and to report changes.
     pub watch: bool,
 }
 
 /// A local network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SearchLink {
-    /// Our own address in it. What comes from there is our own echo.
+    /// Our own address in it. Datagrams from it are our own echo.
     pub address: Ipv4Addr,
     /// The length of the network's prefix.
     pub prefix: u8,
@@ -34,7 +35,7 @@ pub struct SearchLink {
 }
 
 impl SearchLink {
-    /// Tells whether a broadcast on this link reaches `address`.
+    /// Returns whether a broadcast on this link reaches `address`.
     pub(super) fn covers(&self, address: Ipv4Addr) -> bool {
         let mask = u32::MAX
             .checked_shl(32_u32.saturating_sub(self.prefix.into()))

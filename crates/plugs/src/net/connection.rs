@@ -1,8 +1,8 @@
 //! One plug's TCP connection, kept between commands.
 //!
-//! A plug has few slots, so there is never more than one: a command takes the connection, and puts it back when the plug's
-//! reply has ended. A plug closes an idle connection after some minutes, and loses it when it restarts; the next
-//! command opens another unseen.
+//! A plug has few slots, so there is never more than one connection: a command takes it, and returns it when the plug's reply has
+//! ended. A plug closes an idle connection after some minutes, and loses it when it restarts; the next command then opens another
+//! transparently.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -25,11 +25,11 @@ use crate::family::Family;
 /// Unread bytes tolerated on an idle connection.
 const MAX_STALE_BYTES: usize = 4096;
 
-/// The one connection to a plug. Dropping it, or a command under way, closes it.
+/// The one connection to a plug. Dropping it, or a command in progress, closes it.
 pub(super) struct PlugConnection {
     state: ConnectionState,
     is_lost: bool,
-    /// Whether the command under way, or the last one, has been sent.
+    /// `true` if the command in progress, or the last one, has been sent.
     sent: watch::Sender<bool>,
 }
 
@@ -37,14 +37,14 @@ enum ConnectionState {
     Closed,
     /// Being opened ahead of a command, to this port.
     Opening(Opening, u16),
-    /// Nothing is under way.
+    /// Idle: no command is in progress.
     Idle(TcpStream),
     /// The plug may not have finished its last reply.
     Unfinished(Box<dyn Exchange>, TcpStream),
 }
 
 impl PlugConnection {
-    /// Makes one that is not open yet.
+    /// Makes a connection that is not open yet.
     pub(super) fn new() -> Self {
         Self {
             state: ConnectionState::Closed,
@@ -53,12 +53,12 @@ impl PlugConnection {
         }
     }
 
-    /// Tells whether there is a connection.
+    /// Returns whether there is a connection.
     pub(super) fn is_open(&self) -> bool {
         !matches!(self.state, ConnectionState::Closed)
     }
 
-    /// Tells whether the plug has lost or closed a connection since the last call. It loses it when it restarts.
+    /// Returns whether the plug has lost or closed a connection since the last call. It loses it when it restarts.
     pub(super) fn take_lost(&mut self) -> bool {
         std::mem::take(&mut self.is_lost)
     }
@@ -68,17 +68,17 @@ impl PlugConnection {
         self.state = ConnectionState::Closed;
     }
 
-    /// Returns what becomes true when the command under way is sent.
+    /// Returns a flag that becomes `true` when the command in progress is sent.
     pub(super) fn sent(&self) -> watch::Receiver<bool> {
         self.sent.subscribe()
     }
 
-    /// Tells whether the last command may have reached the plug.
+    /// Returns whether the last command may have reached the plug.
     pub(super) fn has_sent(&self) -> bool {
         *self.sent.borrow()
     }
 
-    /// Begins to open a connection, for a command that follows when it is known who is there.
+    /// Begins to open a connection, for a command that follows once the device is identified.
     pub(super) fn open_ahead(&mut self, address: Ipv4Addr, port: u16) {
         if self.is_open() {
             return;
@@ -91,7 +91,7 @@ impl PlugConnection {
         };
     }
 
-    /// Closes a connection that was opened ahead to any other port than this.
+    /// Closes a connection that was opened ahead to a different port.
     pub(super) fn keep_if_to(&mut self, transport: Option<PlugTransport>) {
         if let ConnectionState::Opening(_, port) = self.state
             && transport != Some(PlugTransport::Tcp { port })
@@ -100,7 +100,7 @@ impl PlugConnection {
         }
     }
 
-    /// Waits until the plug closes the connection; for ever without one. May be dropped and called again.
+    /// Waits until the plug closes the connection; forever without one. May be dropped and called again.
     pub(super) async fn closed(&mut self) {
         // What an exchange has not finished is heard by the next command.
         let ConnectionState::Idle(stream) = &self.state else {
@@ -111,10 +111,10 @@ impl PlugConnection {
         self.close();
     }
 
-    /// Carries out a command, over the connection that there is or over a new one.
+    /// Executes a command, over the existing connection or a new one.
     ///
-    /// A refusal or an unintelligible reply on a used connection is tried once more on a new one, because it may have been a
-    /// reply that came late.
+    /// A refusal or an unintelligible reply on a used connection is tried once more on a new one, because it may have been a late
+    /// reply to an earlier command.
     pub(super) async fn run(
         &mut self,
         lan: &Lan,
@@ -173,7 +173,7 @@ impl PlugConnection {
         }
     }
 
-    /// Takes the connection, if it is good: the plug has finished, and has not closed it.
+    /// Takes the connection, if it is reusable: the plug has finished its reply, and has not closed it.
     async fn take(&mut self, route: ExchangeRoute<'_>) -> Option<KeptStream> {
         let stream = match std::mem::replace(&mut self.state, ConnectionState::Closed) {
             ConnectionState::Closed => return None,
@@ -235,7 +235,7 @@ fn route<'a>(
     })
 }
 
-/// Begins the exchange of a plug's family that carries out a command.
+/// Begins the exchange of a plug's family that executes a command.
 fn exchange(
     lan: &Lan,
     plug: &Plug,
@@ -249,7 +249,7 @@ fn exchange(
         .ok_or_else(|| ContactError::unsupported(plug, command))
 }
 
-/// Drops the bytes that came since the last reply. Tells whether there are few, and the connection still stands.
+/// Drops the bytes that arrived since the last reply. Returns whether there were few, and the connection is still open.
 fn is_quiet(stream: &TcpStream) -> bool {
     let mut buffer = [0; 512];
     let mut stale = 0;

@@ -14,26 +14,26 @@ use super::network::LanNetwork;
 use super::{DiscoverEvent, Lan, Networks, index_towards};
 use crate::discovery::{Discovery, SearchLink, SearchPlan};
 
-/// The extent of a search for plugs: its time, and where beside the local networks.
+/// The extent of a search for plugs: its duration, and addresses in addition to the local networks.
 #[derive(Debug, Clone, Default)]
 pub struct DiscoverOptions {
-    /// The longest time. `None`: [`SEARCH_TIMEOUT`](crate::discovery::SEARCH_TIMEOUT), or
-    /// [`SILENT_SEARCH_TIMEOUT`](crate::discovery::SILENT_SEARCH_TIMEOUT) when nothing replies.
+    /// Maximum duration. `None`: [`SEARCH_TIMEOUT`](crate::discovery::SEARCH_TIMEOUT), or
+    /// [`SILENT_SEARCH_TIMEOUT`](crate::discovery::SILENT_SEARCH_TIMEOUT) without any reply.
     pub wait: Option<Duration>,
-    /// Addresses to ask as well, also broadcast addresses of other networks.
+    /// Additional addresses to probe, including broadcast addresses of other networks.
     pub to: Vec<Ipv4Addr>,
     /// Addresses where plugs have been before.
     pub known: Vec<Ipv4Addr>,
     /// Number of plugs to find: the search stops then, and not before.
     pub expect: Option<usize>,
-    /// Discovery words beside the known ones.
+    /// Discovery words in addition to the known ones.
     pub words: Vec<DiscoveryWord>,
-    /// Never stop.
+    /// `true` to search without end.
     pub watch: bool,
 }
 
 impl Lan {
-    /// Searches for plugs. The stream ends after [`DiscoverEvent::Done`]; it is idle while nobody polls it.
+    /// Searches for plugs. The stream ends after [`DiscoverEvent::Done`]; it is idle while it is not polled.
     pub fn discover(
         &self,
         options: DiscoverOptions,
@@ -58,7 +58,7 @@ fn link(network: &LanNetwork) -> SearchLink {
     }
 }
 
-/// A discovery under way.
+/// A discovery in progress.
 struct LanSearch {
     networks: Networks,
     listener: LanListener,

@@ -22,16 +22,16 @@ pub(super) struct ExchangeDriver<'a> {
     exchange: Box<dyn Exchange>,
     route: ExchangeRoute<'a>,
     wire: ExchangeSocket,
-    /// A connection for the first [`ExchangeAction::Open`]; later the one that was released.
+    /// A connection for the first [`ExchangeAction::Open`]; later the released one.
     kept: Option<KeptStream>,
-    /// The bytes that were sent on a used connection, until something comes back: it may have been dead.
+    /// The bytes that were sent on a used connection, until data arrives: the connection may have been dead.
     doubtful: Option<Vec<u8>>,
     is_replaced: bool,
     is_decided: bool,
     local_error: Option<io::Error>,
 }
 
-/// The way of an exchange to its plug.
+/// The connection parameters of an exchange.
 #[derive(Clone, Copy)]
 pub(super) struct ExchangeRoute<'a> {
     pub(super) lan: &'a Lan,
@@ -41,7 +41,7 @@ pub(super) struct ExchangeRoute<'a> {
     pub(super) sent: &'a watch::Sender<bool>,
 }
 
-/// A connection that was there before the exchange.
+/// A connection from before the exchange.
 pub(super) enum KeptStream {
     /// Opened ahead of the command.
     Opening(Opening),
@@ -73,16 +73,16 @@ enum ExchangeSocket {
     },
 }
 
-/// The connection that an exchange leaves behind.
+/// The connection that remains after an exchange.
 pub(super) enum Leftover {
     Nothing,
-    /// A connection without anything under way.
+    /// A connection without any exchange in progress.
     Idle(TcpStream),
     /// A connection on which the plug may not have finished its reply.
     Unfinished(Box<dyn Exchange>, TcpStream),
 }
 
-/// What came over the wire.
+/// An event of the socket.
 enum SocketEvent {
     Open(TcpStream),
     Bytes(usize),
@@ -91,19 +91,19 @@ enum SocketEvent {
     Failed(io::Error),
 }
 
-/// Why an exchange came to nothing.
+/// The reason why an exchange failed.
 #[derive(Debug)]
 pub(super) enum DriveError {
     Plug(ExchangeError),
     Local(io::Error),
 }
 
-/// Answers have about 40 bytes.
+/// Size of the read buffer in bytes; replies have about 40 bytes.
 const CHUNK: usize = 1024;
 
 impl<'a> ExchangeDriver<'a> {
-    /// Drives `exchange` over `kept`, or over a new connection. Should a used one turn out to be dead, a new one takes its
-    /// place unseen.
+    /// Drives `exchange` over `kept`, or over a new connection. If a used connection turns out to be dead, a new one replaces it
+    /// transparently.
     pub(super) fn new(
         exchange: Box<dyn Exchange>,
         route: ExchangeRoute<'a>,
@@ -121,12 +121,12 @@ impl<'a> ExchangeDriver<'a> {
         }
     }
 
-    /// Tells whether the used connection turned out to be dead.
+    /// Returns whether the used connection turned out to be dead.
     pub(super) fn is_replaced(&self) -> bool {
         self.is_replaced
     }
 
-    /// Returns the connection that is left of it.
+    /// Returns the remaining connection.
     pub(super) fn leftover(self) -> Leftover {
         match (self.kept, self.wire) {
             (Some(KeptStream::Used(stream)), _) => Leftover::Idle(stream),
@@ -137,7 +137,7 @@ impl<'a> ExchangeDriver<'a> {
         }
     }
 
-    /// Goes on where [`Leftover::Unfinished`] was left.
+    /// Continues from [`Leftover::Unfinished`].
     pub(super) fn resume(
         exchange: Box<dyn Exchange>,
         stream: TcpStream,
@@ -150,7 +150,7 @@ impl<'a> ExchangeDriver<'a> {
         }
     }
 
-    /// Goes on until something has come of it. May be dropped and called again.
+    /// Continues until there is an outcome. May be dropped and called again.
     pub(super) async fn outcome(&mut self) -> Result<PlugReply, DriveError> {
         loop {
             self.act().await;
@@ -165,7 +165,7 @@ impl<'a> ExchangeDriver<'a> {
         }
     }
 
-    /// Goes on until all is said: what follows the first line is only logged.
+    /// Continues until the reply is complete: anything after the first line is only logged.
     pub(super) async fn finish(&mut self) -> Result<(), DriveError> {
         if !self.is_decided {
             self.outcome().await?;
@@ -247,7 +247,7 @@ impl<'a> ExchangeDriver<'a> {
         }
     }
 
-    /// Waits for the next thing to happen.
+    /// Waits for the next event.
     async fn step(&mut self) {
         let timer = self.exchange.poll_timeout();
         let mut buffer = [0; CHUNK];
@@ -286,7 +286,7 @@ impl<'a> ExchangeDriver<'a> {
         }
     }
 
-    /// A connection from before that ended without an answer is replaced once; any other end is the exchange's business.
+    /// Handles a lost connection. A used one that ended without a reply is replaced once; any other end is passed to the exchange.
     fn lost(&mut self, how: NoReplyReason) {
         match (&self.doubtful, &self.wire, self.route.transport) {
             (Some(_), ExchangeSocket::Stream(_), PlugTransport::Tcp { port }) => {
@@ -369,7 +369,7 @@ mod tests {
     const OURS: Ipv4Addr = Ipv4Addr::new(127, 62, 1, 1);
     const THEIRS: Ipv4Addr = Ipv4Addr::new(127, 62, 1, 2);
 
-    /// An exchange over datagrams such as an Orvibo S20 wants: ask again until the second answer.
+    /// An exchange over datagrams, as for an Orvibo S20: repeats the request until the second reply.
     #[derive(Debug)]
     struct RepeatedDatagram {
         actions: VecDeque<ExchangeAction>,

@@ -10,15 +10,15 @@ use crate::command::{Capability, PlugCommand};
 use crate::exchange::{ExchangeError, NoReplyReason};
 use crate::{FamilyId, Plug};
 
-/// A plug that could not be contacted, or did not carry out a command.
+/// A plug that could not be contacted, or did not execute a command.
 #[derive(Debug, thiserror::Error)]
 pub enum ContactError {
-    /// Nothing came back in time.
+    /// No reply in time.
     #[error("{}", describe_silence(*.address, *.how))]
     NoAnswer {
         /// The plug's address.
         address: Ipv4Addr,
-        /// The kind of silence.
+        /// The reason for the missing reply.
         how: NoReplyReason,
     },
     /// The plug refused.
@@ -39,7 +39,7 @@ pub enum ContactError {
         /// Its reply, shortened.
         reply: String,
     },
-    /// The plug would reply to a port of ours that another program has.
+    /// The plug would reply to a local port that another program has.
     #[error("a plug at {address} would not be heard")]
     PortTaken {
         /// The plug's address.
@@ -64,7 +64,7 @@ pub enum ContactError {
         /// The plug's address.
         address: Ipv4Addr,
     },
-    /// The command gave way to another one, or no longer holds.
+    /// The command yielded to another one, or no longer applies.
     #[error("the command to the plug at {address} was withdrawn")]
     Withdrawn {
         /// The plug's address.
@@ -76,7 +76,7 @@ pub enum ContactError {
         /// The plug's address.
         address: Ipv4Addr,
     },
-    /// The system does not allow it.
+    /// The system refused an operation.
     #[error("cannot contact {address}")]
     Io {
         /// The plug's address.
@@ -112,12 +112,12 @@ impl ContactError {
         }
     }
 
-    /// Tells whether nothing came back.
+    /// Returns whether there was no reply.
     pub(super) fn is_no_answer(&self) -> bool {
         matches!(self, Self::NoAnswer { .. })
     }
 
-    /// Returns advice on what to do about it.
+    /// Returns advice for the user.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoAnswer { how: NoReplyReason::Refused, .. } => {

@@ -16,22 +16,22 @@ use crate::{Plug, Reading, RelayCommand, RelayState};
 /// Maximum number of commands that wait for one plug.
 pub(super) const MAX_WAITING_COMMANDS: usize = 16;
 
-/// Commands one plug, through the [`PlugTask`](super::PlugTask) that owns its connection. Clones command the same plug, one command after
-/// the other.
+/// Commands one plug, through the [`PlugTask`](super::PlugTask) that owns its connection. Clones command the same plug, one command
+/// after the other.
 ///
-/// A reading command is given up when its future is dropped; one that switches is carried through, once it has begun.
+/// A command that only reads is abandoned when its future is dropped; one that switches is completed once it has begun.
 #[derive(Debug, Clone)]
 pub struct PlugHandle {
     requests: mpsc::Sender<PlugRequest>,
     shared: Arc<SharedPlug>,
 }
 
-/// A plug as it is addressed.
+/// The target of commands.
 #[derive(Debug, Clone)]
 pub enum PlugTarget {
-    /// A plug that was heard just now.
+    /// A plug that was just heard.
     Heard(Box<Plug>),
-    /// A plug that was heard at an address before; another device may have it by now.
+    /// A plug that was heard at an address before; another device may now have it.
     Remembered(Box<Plug>),
     /// Any plug at an address.
     Address(Ipv4Addr),
@@ -61,13 +61,13 @@ impl From<Ipv4Addr> for PlugTarget {
 
 /// Follows the connection to a plug. The methods return at once.
 pub trait PlugObserver: fmt::Debug + Send + Sync {
-    /// Notes that the plug replied over its connection.
+    /// Notifies that the plug replied over its connection.
     fn replied(&self) {}
 
-    /// Notes that a connection was opened or closed.
+    /// Notifies that a connection was opened or closed.
     fn connection_changed(&self, _is_open: bool) {}
 
-    /// Notes that the plug has lost or closed its connection; it loses it when it restarts.
+    /// Notifies that the plug has lost or closed its connection; it loses it when it restarts.
     fn connection_lost(&self) {}
 }
 
@@ -75,10 +75,10 @@ impl PlugObserver for () {}
 
 /// Follows one switch. The methods return at once.
 pub trait SwitchObserver: fmt::Debug + Send {
-    /// Notes that the command's turn has come, before it is sent. Returns whether it still holds.
+    /// Notifies that the command's turn has come, before it is sent. Returns whether it still applies.
     fn starting(&mut self, relay: RelayState) -> bool;
 
-    /// Notes the outcome, also when the caller is gone.
+    /// Notifies of the outcome, even when the caller is gone.
     fn finished(&mut self, _outcome: &Result<Switched, ContactError>) {}
 }
 
@@ -91,7 +91,7 @@ impl SwitchObserver for () {
 /// A request to a plug's task.
 #[derive(Debug)]
 pub(super) enum PlugRequest {
-    /// Finds out who is there, and opens the connection meanwhile.
+    /// Identifies the device, and opens the connection meanwhile.
     Identify {
         budget: Duration,
         reply: oneshot::Sender<Result<Plug, ContactError>>,
@@ -105,11 +105,11 @@ pub(super) enum PlugRequest {
     Run {
         command: PlugCommand,
         budget: Duration,
-        /// Gives way to other requests when it takes long.
+        /// `true` if it yields to other requests when it takes long.
         is_background: bool,
         reply: oneshot::Sender<Result<(Plug, PlugReply), ContactError>>,
     },
-    /// Finds out whether the connection, if there is one, is still good.
+    /// Checks whether the connection, if there is one, is still open.
     CheckConnection {
         budget: Duration,
         reply: oneshot::Sender<Result<(), ContactError>>,
@@ -120,9 +120,9 @@ pub(super) enum PlugRequest {
 /// State that handles and the task of a plug share.
 #[derive(Debug)]
 pub(super) struct SharedPlug {
-    /// The plug's last address, and whether it is still there.
+    /// The plug's last address, and `true` if it is still there.
     pub(super) place: watch::Sender<(Ipv4Addr, bool)>,
-    /// The last report of the plug, and when it came, unless that was before the task.
+    /// The last report of the plug, and its time unless it is older than the task.
     pub(super) report: watch::Sender<Option<(Plug, Option<Instant>)>>,
 }
 
@@ -136,13 +136,13 @@ impl PlugHandle {
         self.shared.last_address()
     }
 
-    /// Returns the plug as it was last heard; `None` when nothing was heard of it yet.
+    /// Returns the plug as it was last heard; `None` when it was not heard yet.
     pub fn plug(&self) -> Option<Plug> {
         let report = self.shared.report.borrow();
         report.as_ref().map(|(plug, _)| plug.clone())
     }
 
-    /// Finds out who is there, and opens the connection meanwhile for the command that follows.
+    /// Identifies the device, and meanwhile opens the connection for the command that follows.
     ///
     /// # Errors
     ///
@@ -156,8 +156,8 @@ impl PlugHandle {
     ///
     /// # Errors
     ///
-    /// [`ContactError`]; [`ContactError::PortTaken`] before anything is switched, when the relay could not be read back. An
-    /// accepted command that was not carried out is not an error here but [`Switched::confirmed`].
+    /// [`ContactError`]; [`ContactError::PortTaken`] before the switch, when the relay could not be read back. An accepted command
+    /// that was not carried out is not an error here but [`Switched::confirmed`].
     pub async fn switch(
         &self,
         action: RelayCommand,
@@ -170,7 +170,7 @@ impl PlugHandle {
     ///
     /// # Errors
     ///
-    /// As [`PlugHandle::switch`]; [`ContactError::Withdrawn`] when the observer says that the command no longer holds.
+    /// As [`PlugHandle::switch`]; [`ContactError::Withdrawn`] when the observer reports that the command no longer applies.
     pub async fn switch_observed(
         &self,
         action: RelayCommand,
@@ -186,7 +186,7 @@ impl PlugHandle {
         .await
     }
 
-    /// Sets the plug's own timer. Only its acceptance can be known.
+    /// Sets the plug's own timer. The plug only acknowledges the command.
     ///
     /// # Errors
     ///
@@ -222,16 +222,16 @@ impl PlugHandle {
         reading(self.run(PlugCommand::Meter, budget, false).await?)
     }
 
-    /// Reads the meter, and gives way to other commands when that takes long.
+    /// Reads the meter, and yields to other commands when that takes long.
     ///
     /// # Errors
     ///
-    /// As [`PlugHandle::meter`]; [`ContactError::Withdrawn`] when it gave way.
+    /// As [`PlugHandle::meter`]; [`ContactError::Withdrawn`] when it yielded.
     pub async fn meter_in_background(&self, budget: Duration) -> Result<Reading, ContactError> {
         reading(self.run(PlugCommand::Meter, budget, true).await?)
     }
 
-    /// Finds out whether the connection, if there is one, is still good; its observer hears of it.
+    /// Checks whether the connection, if there is one, is still open; its observer is notified.
     ///
     /// # Errors
     ///
@@ -247,13 +247,13 @@ impl PlugHandle {
         let _ = self.requests.try_send(PlugRequest::Disconnect);
     }
 
-    /// Hands on a report of this plug, for a switch that waits for it.
+    /// Passes on a report of this plug, for a switch that waits for it.
     pub fn report(&self, plug: &Plug) {
         self.shared.note(plug.clone());
     }
 
-    /// Notes where the plug is, or with `None` that another device has its address: then nothing is sent there. A connection
-    /// to where it was is closed.
+    /// Sets the plug's address; `None` means that another device has it, and nothing is sent there. A connection to the previous
+    /// address is closed.
     pub fn locate(&self, address: Option<Ipv4Addr>) {
         self.shared.locate(address);
     }
@@ -297,7 +297,7 @@ impl SharedPlug {
         }
     }
 
-    /// Notes a report; the owner's name and the model are kept when it lacks them.
+    /// Stores a report; the owner's name and the model are kept when it lacks them.
     pub(super) fn note(&self, report: Plug) {
         self.report.send_modify(|last| {
             let (name, model) = last
@@ -331,7 +331,8 @@ fn reading((plug, reply): (Plug, PlugReply)) -> Result<Reading, ContactError> {
     }
 }
 
-/// No family's exchange does this; but then it should be an error and not an invented value.
+/// Returns the error for a reply of the wrong type. No family's exchange causes it; if one did, an error is better than an invented
+/// value.
 fn mismatch(plug: &Plug, reply: &PlugReply) -> ContactError {
     ContactError::BadAnswer {
         address: plug.address,

@@ -7,9 +7,9 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::network::LanSocket;
 
-/// All that arrives on some sockets, with the local port that it came to.
+/// All datagrams that arrive on some sockets, with the local port of each.
 ///
-/// Datagrams that arrived before it was made are not in it; so make it before anything is sent.
+/// Datagrams that arrived before its creation are not included; so create it before sending anything.
 pub(super) struct LanListener(SelectAll<BoxStream<'static, (u16, Datagram)>>);
 
 impl LanListener {
@@ -17,7 +17,7 @@ impl LanListener {
         Self(sockets.into_iter().map(arrivals).collect())
     }
 
-    /// Waits for a datagram; for ever when the sockets are gone.
+    /// Waits for a datagram; forever when the sockets are gone.
     pub(super) async fn next(&mut self) -> (u16, Datagram) {
         match self.0.next().await {
             Some(arrival) => arrival,

@@ -101,7 +101,7 @@ impl LanNetwork {
         }
     }
 
-    /// Returns the reason why members of this family cannot be heard, but for an odd one that replies to the source port.
+    /// Returns the reason why members of this family cannot be heard, except for those that reply to the source port.
     pub(super) fn deaf_to(&self, family: &dyn Family) -> Option<Arc<BindError>> {
         if !family.needs_local_port() {
             return None;
@@ -121,7 +121,7 @@ impl LanSocket {
         })
     }
 
-    /// Sends a datagram to `address`; tells whether that was possible.
+    /// Sends a datagram to `address`; returns whether that was possible.
     pub(super) async fn send(&self, probe: &Probe, address: Ipv4Addr) -> bool {
         let to = SocketAddrV4::new(address, probe.port);
         let sent = self.port.send_to(&probe.bytes, to).await;
@@ -146,7 +146,7 @@ pub(super) fn distinct(interfaces: &[Interface]) -> Vec<&Interface> {
     distinct
 }
 
-/// Returns the interface whose own network `target` is on; else the one that the system would take; else the first.
+/// Returns the interface on whose network `target` is; else the one that the system would choose; else the first.
 pub(super) fn choose<'a>(
     interfaces: impl Iterator<Item = &'a Interface> + Clone,
     target: Ipv4Addr,

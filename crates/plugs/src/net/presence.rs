@@ -1,4 +1,4 @@
-//! Asking one address who is there, and how its relay stands.
+//! Probes of one address: the identity of the device, and the position of its relay.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -16,23 +16,23 @@ use crate::family::{Families, Family};
 use crate::{Capability, FamilyId, Plug};
 
 /// The delay after the first probe, its growth from probe to probe, and its bound: short enough that a lost datagram hardly
-/// matters, and not many more probes than the replies need.
+/// matters, without many more probes than necessary.
 const FIRST_PROBE_INTERVAL: Duration = Duration::from_millis(60);
 const PROBE_INTERVAL_STEP: Duration = Duration::from_millis(30);
 const MAX_PROBE_INTERVAL: Duration = Duration::from_millis(200);
-/// The time that a device which replied as a mere module gets to reply as a plug, and the delay between probes in that time:
-/// a dozen probes, so that lost datagrams do not disguise a plug.
+/// Time that a device which replied only as a module has to reply as a plug, and the delay between probes in that time: a dozen
+/// probes, so that lost datagrams do not disguise a plug.
 const MODULE_TIMEOUT: Duration = Duration::from_secs(1);
 const MODULE_PROBE_INTERVAL: Duration = Duration::from_millis(80);
-/// The time for a reply to the source port, when most plugs cannot be heard anyway.
+/// Time for a reply to the source port, when most plugs cannot be heard anyway.
 pub(super) const DEAF_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Lan {
-    /// Asks `address` who is there, again and again for as long as `budget`.
+    /// Probes `address` repeatedly for at most `budget`, and returns the device there.
     ///
     /// # Errors
     ///
-    /// [`ContactError::NoAnswer`]; [`ContactError::PortTaken`] when there is no answer and most plugs could not be heard.
+    /// [`ContactError::NoAnswer`]; [`ContactError::PortTaken`] when there is no reply and most plugs could not be heard.
     pub async fn presence(
         &self,
         address: Ipv4Addr,
@@ -42,7 +42,7 @@ impl Lan {
         self.presence_by(&mut probe, end_of(budget)).await
     }
 
-    /// Returns the families that a device of this family can be told from: those on its port.
+    /// Returns the families that a device of this family can be distinguished from: those on its port.
     pub(super) fn families_beside(&self, family: FamilyId) -> Families {
         match self.families.get(family) {
             Some(family) => self.families.on_port(family.local_port()),
@@ -96,14 +96,14 @@ impl Lan {
     }
 }
 
-/// Waits until this time, or not at all.
+/// Waits until this time; returns at once without one.
 async fn until(time: Option<Instant>) {
     if let Some(time) = time {
         sleep_until(time).await;
     }
 }
 
-/// Probes to one address, and the reports from there.
+/// Probes of one address, and the reports from there.
 pub(super) struct AddressProbe {
     address: Ipv4Addr,
     network: Arc<LanNetwork>,
@@ -113,7 +113,7 @@ pub(super) struct AddressProbe {
 }
 
 impl AddressProbe {
-    /// Begins to listen to members of these families at `address`.
+    /// Begins to listen for members of these families at `address`.
     pub(super) async fn new(
         lan: &Lan,
         address: Ipv4Addr,
@@ -132,7 +132,7 @@ impl AddressProbe {
         })
     }
 
-    /// Sends the probes of plugs once, and those of mere modules if these are asked as well.
+    /// Sends the probes of plugs once, and those of plain modules if `asks_modules` is set.
     pub(super) async fn send(&mut self, asks_modules: bool) {
         let plugs: Vec<FamilyId> = self.families.of_plugs().map(Family::id).collect();
         let mut is_reached = false;
@@ -180,7 +180,7 @@ impl AddressProbe {
 }
 
 impl LanNetwork {
-    /// Sends a family's probes once; tells whether that was possible.
+    /// Sends a family's probes once; returns whether that was possible.
     pub(super) async fn probe(&self, family: &dyn Family, address: Ipv4Addr) -> bool {
         let Some(socket) = self.socket_of(family).await else {
             return false;

@@ -1,4 +1,4 @@
-//! Asking all plugs at once, and hearing every report, for those who watch a network for ever.
+//! Probes of all plugs at once and reception of every report, for continuous observation of a network.
 
 use std::net::Ipv4Addr;
 
@@ -10,10 +10,9 @@ use crate::family::Families;
 use crate::{FamilyId, Plug};
 
 impl Lan {
-    /// Asks every plug on every local network once who it is and how its relay stands; [`Lan::reports`] has the replies.
-    /// Mere modules are not asked.
+    /// Probes every plug on every local network once; [`Lan::reports`] has the replies. Plain modules are not probed.
     ///
-    /// Returns the number of networks on which that could be sent.
+    /// Returns the number of networks on which the probe could be sent.
     pub async fn scan_once(&self) -> usize {
         let mut reached = 0;
         for network in self.networks().iter() {
@@ -26,9 +25,9 @@ impl Lan {
         reached
     }
 
-    /// Asks the plug at one address once who it is and how its relay stands; [`Lan::reports`] has the reply.
+    /// Probes the plug at one address once; [`Lan::reports`] has the reply.
     ///
-    /// Tells whether that could be sent.
+    /// Returns whether the probe could be sent.
     pub async fn probe(&self, family: FamilyId, address: Ipv4Addr) -> bool {
         match (self.families.get(family), self.network(address)) {
             (Some(family), Some(network)) => network.probe(family, address).await,
@@ -36,7 +35,7 @@ impl Lan {
         }
     }
 
-    /// Listens to all reports from now on, replies to probes and unasked ones alike.
+    /// Listens to all reports from now on, both replies to probes and unsolicited ones.
     pub async fn reports(&self) -> PresenceReports {
         let mut sockets = Vec::new();
         for network in self.networks().iter() {
@@ -54,14 +53,14 @@ impl Lan {
     }
 }
 
-/// The reports of plugs and mere modules.
+/// The reports of plugs and plain modules.
 pub struct PresenceReports {
     listener: LanListener,
     families: Families,
 }
 
 impl PresenceReports {
-    /// Waits for the next one; for ever when the sockets are gone. May be dropped and called again.
+    /// Waits for the next report; forever when the sockets are gone. May be dropped and called again.
     pub async fn next(&mut self) -> Plug {
         loop {
             let (local_port, datagram) = self.listener.next().await;

@@ -20,17 +20,18 @@ use crate::exchange::NoReplyReason;
 use crate::plug::UNKNOWN_MAC;
 use crate::{FamilyId, Plug, RelayCommand, RelayState};
 
-/// The time after which the command is repeated, if the relay has not moved; long, because a slow plug may begin anew with it.
+/// Time after which the command is repeated, if the relay has not moved; long, because a repetition may make a slow plug start
+/// over.
 const REPEAT_DELAY: Duration = Duration::from_millis(2200);
-/// The time that the relay may take after the command was repeated.
+/// Time that the relay may take after the command was repeated.
 const RELAY_TIMEOUT: Duration = Duration::from_millis(2300);
-/// The time after which the relay's state is asked for without a reply to the command: only the reply may have been lost.
+/// Time without a reply to the command after which the relay is probed: only the reply may have been lost.
 const DOUBT_DELAY: Duration = Duration::from_millis(400);
-/// The time for which the state is asked for when the command was sent and never replied to.
+/// Time for which the relay is probed when the command was sent and no reply came.
 const LAST_PROBE_TIMEOUT: Duration = Duration::from_millis(600);
-/// The time for which the state is asked for before it is toggled.
+/// Time for which the relay is probed before it is toggled.
 const STATE_TIMEOUT: Duration = Duration::from_millis(1500);
-/// The age up to which a reported state need not be asked for again.
+/// Maximum age of a reported state that is used without another probe.
 const MAX_STATE_AGE: Duration = Duration::from_millis(250);
 /// The delay after the first probe, and its bound; it doubles from probe to probe.
 const FIRST_PROBE_INTERVAL: Duration = Duration::from_millis(10);
@@ -73,7 +74,7 @@ impl PlugTask {
         })
     }
 
-    /// Makes sure that the plug's relay can be read back, before it is switched.
+    /// Ensures that the plug's relay can be read back, before it is switched.
     async fn require_hearing(
         &mut self,
         relay: &mut RelayWatch,
@@ -145,7 +146,7 @@ impl PlugTask {
     }
 }
 
-/// The relay of one plug, as its reports show it from now on.
+/// The relay of one plug, according to its reports from now on.
 struct RelayWatch {
     lan: Lan,
     shared: Arc<SharedPlug>,
@@ -157,7 +158,7 @@ struct RelayWatch {
     state: Option<RelayState>,
     /// The last report.
     heard: Option<Plug>,
-    /// Whether another device was heard from the address.
+    /// `true` if another device was heard from the address.
     is_replaced: bool,
 }
 
@@ -165,7 +166,7 @@ struct RelayWatch {
 enum RelayReports {
     /// Datagrams from the plug's address.
     Listened(AddressProbe),
-    /// Reports that are handed in.
+    /// Reports that are passed in.
     Fed(watch::Receiver<Option<(Plug, Option<Instant>)>>),
 }
 
@@ -204,7 +205,7 @@ impl RelayWatch {
         self.wanted.is_some() && self.state == self.wanted
     }
 
-    /// Returns the state of now, asked for unless it was reported just before.
+    /// Returns the present state, probed unless it was just reported.
     async fn current(&mut self, deadline: Instant) -> Result<RelayState, ContactError> {
         let address = self.address();
         let last = self.shared.report.borrow().clone();
@@ -233,7 +234,7 @@ impl RelayWatch {
         }
     }
 
-    /// Probes until the state is right, at the latest until `end`: often at first, then less often. Tells whether it is.
+    /// Probes until the state is right, at the latest until `end`: often at first, then less often. Returns whether it is.
     async fn until(&mut self, end: Instant, is_right: impl Fn(RelayState) -> bool) -> bool {
         let mut interval = FIRST_PROBE_INTERVAL;
         loop {
@@ -265,7 +266,7 @@ impl RelayWatch {
         }
     }
 
-    /// Waits until a command that was sent and not replied to turns out to have been carried out; perhaps for ever.
+    /// Waits until a command without a reply turns out to have been carried out; possibly forever.
     async fn in_doubt(&mut self, mut sent: watch::Receiver<bool>, wanted: RelayState) {
         if sent.wait_for(|sent| *sent).await.is_err() {
             std::future::pending::<()>().await;

@@ -1,4 +1,4 @@
-//! The task that owns a plug's connection, and carries out commands one after the other.
+//! The task that owns a plug's connection, and executes commands one after the other.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -20,12 +20,11 @@ use crate::family::Family;
 use crate::plug::UNKNOWN_MAC;
 use crate::{FamilyId, Plug};
 
-/// The time that an address has to tell who is there: some fifteen tries, enough for 40 % loss each way.
+/// Time for identifying the device at an address: some fifteen probes, enough for 40 % loss each way.
 const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(3);
-/// The time after which an address that is silent on UDP, perhaps because of a firewall on this side, is sent its command all
-/// the same.
+/// Time after which a command is sent to an address without a reply on UDP, for example because of a firewall on this side.
 pub(super) const BLIND_DELAY: Duration = Duration::from_secs(1);
-/// The time that a background command may hold up another one.
+/// Time for which a background command may delay another one.
 const BACKGROUND_LIMIT: Duration = Duration::from_millis(300);
 
 /// The owner of one plug's connection. Its [`PlugHandle`]s send it commands.
@@ -36,24 +35,24 @@ pub struct PlugTask {
     pub(super) connection: PlugConnection,
     pub(super) shared: Arc<SharedPlug>,
     pub(super) observer: Arc<dyn PlugObserver>,
-    /// Whether reports come through [`PlugHandle::report`]; otherwise the task listens itself.
+    /// `true` if reports come through [`PlugHandle::report`]; otherwise the task listens itself.
     pub(super) is_fed: bool,
     requests: mpsc::Receiver<PlugRequest>,
-    /// Requests that came while a background command was under way.
+    /// Requests that came while a background command was in progress.
     waiting: VecDeque<PlugRequest>,
     was_open: bool,
 }
 
-/// The knowledge of who is at the plug's address.
+/// The known identity of the device at the plug's address.
 #[derive(Debug, Clone)]
 pub(super) enum Identity {
     /// The plug was heard there.
     Known(Box<Plug>),
-    /// The plug was there once.
+    /// The plug was there before.
     Remembered(Box<Plug>),
-    /// Nothing was heard from the address yet.
+    /// No report from the address yet.
     Unknown(Ipv4Addr),
-    /// Nothing is heard from the address, but commands may reach it.
+    /// No reports arrive from the address, but commands may reach it.
     Silent(Box<Plug>),
 }
 
@@ -70,7 +69,7 @@ impl Lan {
         handle
     }
 
-    /// Makes the task of a plug whose reports and addresses are handed in through its handle. [`PlugTask::run`] runs it.
+    /// Makes the task of a plug whose reports and addresses are passed in through its handle. [`PlugTask::run`] runs it.
     pub fn reported_plug(&self, plug: Plug) -> (PlugTask, PlugHandle) {
         let identity = Identity::Known(Box::new(plug));
         PlugTask::new(self.clone(), identity, true)
@@ -201,7 +200,7 @@ impl PlugTask {
         }
     }
 
-    /// Runs a command until it is done, or has held up another request for too long.
+    /// Runs a command until it is done, or has delayed another request for too long.
     async fn run_in_background(
         &mut self,
         command: PlugCommand,
@@ -262,7 +261,7 @@ impl PlugTask {
         Ok((self.identity.plug(), outcome?))
     }
 
-    /// Sends a command to the plug, wherever it is now.
+    /// Sends a command to the plug at its present address.
     pub(super) async fn send(
         &mut self,
         command: PlugCommand,
@@ -280,7 +279,7 @@ impl PlugTask {
         outcome
     }
 
-    /// Refuses a command that the plug cannot carry out.
+    /// Refuses a command that the plug cannot execute.
     pub(super) fn allow(&self, command: PlugCommand) -> Result<(), ContactError> {
         let plug = self.identity.plug();
         match self.lan.families().can(plug.family, command.capability()) {
@@ -289,9 +288,9 @@ impl PlugTask {
         }
     }
 
-    /// Makes sure that a command reaches the plug and no other, and opens the connection meanwhile.
+    /// Ensures that a command reaches the plug and no other device, and opens the connection meanwhile.
     ///
-    /// An address that is silent for `blind_after` may be sent commands all the same, unless this side is known to be deaf.
+    /// Commands may also be sent to an address without a reply for `blind_after`, unless replies are known not to reach this side.
     pub(super) async fn identify(
         &mut self,
         deadline: Instant,
@@ -339,7 +338,7 @@ impl PlugTask {
         }
     }
 
-    /// Asks the address who is there until it is known, at the latest until `end`.
+    /// Probes the address until the device is identified, at the latest until `end`.
     pub(super) async fn listen_for(&mut self, end: Instant) -> Result<(), ContactError> {
         let address = self.identity.address();
         let families = match &self.identity {
@@ -443,7 +442,7 @@ impl Identity {
         }
     }
 
-    /// Returns what is known of the plug.
+    /// Returns the known properties of the plug.
     pub(super) fn plug(&self) -> Plug {
         match self {
             Self::Known(plug) | Self::Remembered(plug) | Self::Silent(plug) => Plug::clone(plug),

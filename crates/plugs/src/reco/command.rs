@@ -8,7 +8,7 @@ use crate::command::PlugCommand;
 /// The only socket that known plugs have. The effect of 0 or 2 is unknown.
 const SOCKET: u8 = 1;
 
-/// Writes a command as one line with `\r\n`, to be sent in a single write: the plug may take each segment for a command.
+/// Writes a command as one line with `\r\n`, to be sent in a single write: the plug may treat each segment as a command.
 ///
 /// `local` is the client's local time, which switching commands carry.
 ///
@@ -35,7 +35,7 @@ pub fn command_line(command: PlugCommand, local: DateTime) -> Vec<u8> {
     line.into_bytes()
 }
 
-/// The upper case of the published captures.
+/// Returns the position in upper case, as in the published captures.
 fn upper(state: RelayState) -> &'static str {
     match state {
         RelayState::On => "ON",
@@ -45,7 +45,7 @@ fn upper(state: RelayState) -> &'static str {
 
 /// Writes the time stamp of the switching commands: local time, twelve digits, `yyyyMMddHHmm`.
 ///
-/// Plugs do not check it; it may set their clock, so it is always the real time.
+/// Plugs do not check it; it may set their clock, so it is always the actual time.
 fn stamp(local: DateTime) -> String {
     format!(
         "{:04}{:02}{:02}{:02}{:02}",

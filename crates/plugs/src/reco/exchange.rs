@@ -1,4 +1,4 @@
-//! One command over TCP port 8899, with the timings that `docs/protocol/reco.md` section 3 asks for.
+//! One command over TCP port 8899, with the timings of `docs/protocol/reco.md` section 3.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -11,37 +11,36 @@ use super::{MeterReply, RecoReply};
 use crate::command::{PlugCommand, PlugReply};
 use crate::exchange::{Exchange, ExchangeAction, ExchangeError, NoReplyReason};
 
-/// Number of connections before a plug counts as silent; one client was seen to need as many.
+/// Maximum number of connections before a plug counts as not replying; one client was seen to need as many.
 const MAX_CONNECTIONS: u32 = 3;
-/// Long enough for the second SYN of a lossy network, which follows the first after 1 s.
+/// Maximum time for a connection: long enough for the second SYN of a lossy network, which follows the first after 1 s.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// The time for the first byte.
+/// Maximum time until the first byte.
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(3);
-/// The pause after which a line without an end counts as ended.
+/// Delay without data after which a line without an end counts as complete.
 const LINE_END_TIMEOUT: Duration = Duration::from_millis(300);
-/// The time for a reply from its first byte on, so that a slow stream of bytes ends too.
+/// Maximum time for a reply from its first byte on, so that a slow stream of bytes ends too.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
-/// Delay of a command after a repeated connect, and its growth: a client that always waits 500 ms works. The first try is
-/// at once.
+/// Delay of a command after a repeated connect, and its growth: a client that always waits 500 ms works. The first try has no
+/// delay.
 const REPEAT_DELAY: Duration = Duration::from_millis(200);
 const REPEAT_DELAY_STEP: Duration = Duration::from_millis(300);
 /// Delay before connecting anew to a plug that refused or hung up: its few slots may just be taken.
 const REOPEN_DELAY: Duration = Duration::from_millis(200);
-/// No answer is as long as this; a real one has about 40 bytes.
+/// Maximum length of a reply; a real one has about 40 bytes.
 const MAX_ANSWER: usize = 4096;
 
-/// One [`PlugCommand`], sent in one write over a connection, repeated on a new one when nothing comes.
+/// One [`PlugCommand`], sent in one write over a connection, repeated on a new one without a reply.
 ///
-/// The first line decides. It counts as complete at its line end, or after 300 ms of silence, because some plugs may
-/// send none. What follows is logged and changes nothing: an SP-2 was seen to add `+error` to the `+ok` of a command
-/// that it carried out.
+/// The first line decides. It counts as complete at its line end, or after 300 ms without data, because some plugs may send none.
+/// Anything after it is logged and changes nothing: an SP-2 was seen to add `+error` to the `+ok` of a command that it carried out.
 #[derive(Debug)]
 pub struct RecoExchange {
     command: PlugCommand,
     line: Vec<u8>,
     tries: u32,
     state: RecoExchangeState,
-    /// The answer so far.
+    /// The reply so far.
     buffer: Vec<u8>,
     actions: VecDeque<ExchangeAction>,
     outcome: Option<Result<PlugReply, ExchangeError>>,
@@ -49,27 +48,27 @@ pub struct RecoExchange {
 
 #[derive(Debug, Clone, Copy)]
 enum RecoExchangeState {
-    /// Before another connect.
+    /// Waiting before another connect.
     Idle {
         until: Instant,
     },
     Opening {
         until: Instant,
     },
-    /// Connected, before a repeated command.
+    /// Connected, waiting before a repeated command.
     Pausing {
         until: Instant,
     },
-    /// Sent, nothing heard.
+    /// Sent, nothing received.
     Waiting {
         until: Instant,
     },
-    /// The first line has come in part.
+    /// A part of the first line has been received.
     Answering {
         silence: Instant,
         end: Instant,
     },
-    /// Decided; listening for what else comes.
+    /// Decided; reading any further data.
     Draining {
         silence: Instant,
         end: Instant,
@@ -110,7 +109,7 @@ impl RecoExchange {
         };
     }
 
-    /// Tries anew, unless it has been tried often enough.
+    /// Tries again, unless the maximum number of tries is reached.
     fn fail(&mut self, now: Instant, how: NoReplyReason) {
         tracing::debug!(command = %self.command, tries = self.tries, %how, "no answer");
         if self.tries >= MAX_CONNECTIONS {
@@ -138,7 +137,7 @@ impl RecoExchange {
         self.state = RecoExchangeState::Finished;
     }
 
-    /// Looks for the first line in what has come; `ended` when nothing more will.
+    /// Looks for the first line in the received data; `ended` is `true` when no more will come.
     fn decide(&mut self, now: Instant, ended: bool) {
         let Some((line, rest)) = first_line(&self.buffer, ended) else {
             if self.buffer.len() >= MAX_ANSWER {
@@ -164,7 +163,7 @@ impl RecoExchange {
         }
     }
 
-    /// Logs what follows the first line.
+    /// Logs the data after the first line.
     fn log_more(&mut self) {
         while let Some((line, rest)) = first_line(&self.buffer, true) {
             tracing::debug!(command = %self.command, line = %quote(line), "the plug said more, which is ignored");
@@ -288,7 +287,7 @@ impl Exchange for RecoExchange {
     }
 }
 
-/// What the first line means as an answer to `command`.
+/// Interprets the first line as a reply to `command`.
 fn judge(command: PlugCommand, reply: &RecoReply, line: &[u8]) -> Result<PlugReply, ExchangeError> {
     match (command, reply) {
         (_, RecoReply::Error(_)) => Err(ExchangeError::Refused(quote(line))),
@@ -323,7 +322,8 @@ fn first_line(bytes: &[u8], ended: bool) -> Option<(&[u8], &[u8])> {
     }
 }
 
-/// The end of a module's answer: the line's own end and an empty line, in any notation of line ends.
+/// Returns whether the text begins with the end of a module's reply: the line's own end and an empty line, in any notation of line
+/// ends.
 fn begins_with_blank_line(rest: &[u8]) -> bool {
     matches!(
         rest,
@@ -331,7 +331,7 @@ fn begins_with_blank_line(rest: &[u8]) -> bool {
     )
 }
 
-/// A peer's text for a message to people: printable and short.
+/// Makes a peer's text presentable: printable and short.
 fn quote(bytes: &[u8]) -> String {
     const SHORT: usize = 80;
     let text = printable(trim(bytes));

@@ -1,8 +1,8 @@
-//! The answer to `AT+YZOUT`.
+//! The reply to `AT+YZOUT`.
 
 use crate::command::Measurement;
 
-/// `<I>,<U>,<F>,<P>,<PQ>,<E>,<EQ>` in the plug's own counts; a field that the plug left empty is `None`.
+/// The fields `<I>,<U>,<F>,<P>,<PQ>,<E>,<EQ>` in the plug's own counts; a field that the plug left empty is `None`.
 ///
 /// ```
 /// use plugs::reco::MeterReply;
@@ -21,28 +21,28 @@ pub struct MeterReply {
     pub frequency: Option<u32>,
     /// Active power in 0.1 W. A small load can read 0 while its current does not.
     pub power: Option<u32>,
-    /// Reactive power; 0 in everything that was published.
+    /// Reactive power; 0 in all published captures.
     pub reactive_power: Option<u32>,
     /// Active energy in Wh since an unknown reset.
     pub energy: Option<u32>,
-    /// Reactive energy; 0 in everything that was published.
+    /// Reactive energy; 0 in all published captures.
     pub reactive_energy: Option<u32>,
 }
 
-/// What no 16 A plug on any mains can measure; a field above it is garbage, and a reading with garbage in it is not one.
+/// Upper bounds of the fields, beyond what a 16 A plug on any mains can measure; a higher value invalidates the whole reading.
 mod limit {
-    /// 100 A.
+    /// Maximum current: 100 A.
     pub(super) const CURRENT: u32 = 10_000;
-    /// 500 V.
+    /// Maximum voltage: 500 V.
     pub(super) const VOLTAGE: u32 = 50_000;
-    /// 100 Hz.
+    /// Maximum frequency: 100 Hz.
     pub(super) const FREQUENCY: u32 = 10_000;
-    /// 50 kW.
+    /// Maximum power: 50 kW.
     pub(super) const POWER: u32 = 500_000;
 }
 
 impl MeterReply {
-    /// Parses what stands behind `+ok=`: six or more fields, of which those behind the seventh are ignored.
+    /// Parses the text after `+ok=`: six or more fields, of which those after the seventh are ignored.
     ///
     /// # Errors
     ///
@@ -79,7 +79,8 @@ impl MeterReply {
     }
 }
 
-/// Dividing, unlike multiplying by 0.01, gives the float nearest to the decimal: 226.94, not 226.94000000000003.
+/// Converts hundredths to units. Dividing, unlike multiplying by 0.01, gives the float nearest to the decimal: 226.94, not
+/// 226.94000000000003.
 fn hundredths(count: u32) -> f64 {
     f64::from(count) / 100.0
 }
@@ -99,18 +100,18 @@ fn parse_field(name: &'static str, field: &str, limit: u32) -> Result<Option<u32
     }
 }
 
-/// The answer is not a meter reading.
+/// The reply is not a meter reading.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MeterError {
     /// It has fewer than six fields.
     #[error("a meter reading has at least six fields")]
     Fields,
-    /// A field is no number or one that no plug can measure.
+    /// A field is not a number, or one that no plug can measure.
     #[error("'{text}' cannot be the {name} of a meter reading")]
     Value {
-        /// Which field it is.
+        /// The name of the field.
         name: &'static str,
-        /// What it says.
+        /// The text of the field.
         text: String,
     },
 }

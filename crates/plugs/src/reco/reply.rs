@@ -1,10 +1,10 @@
-//! The first line of an answer on TCP port 8899.
+//! The first line of a reply on TCP port 8899.
 
 use hiflying::at::strip_prefix_ignoring_case;
 
 use super::text::{printable, trim};
 
-/// What the first line of an answer says.
+/// The meaning of the first line of a reply.
 ///
 /// ```
 /// use plugs::reco::RecoReply;
@@ -15,19 +15,19 @@ use super::text::{printable, trim};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecoReply {
-    /// `+ok`, with what stands behind the equals sign.
+    /// `+ok`, with the text after the equals sign.
     Ok(Option<String>),
-    /// `+ERROR`, `+error` or another text that starts so; the text as it came.
+    /// `+ERROR`, `+error` or another text that begins with it; the text as received.
     Error(String),
-    /// Something else; the text as it came.
+    /// Any other text, as received.
     Unknown(String),
 }
 
 impl RecoReply {
-    /// Parses an answer: its first line that is not blank decides, in any case.
+    /// Parses a reply: its first line that is not blank decides, in any case.
     ///
-    /// A second line can contradict it: a plug was seen to answer `+ok` and `+error` to the same command
-    /// (`docs/protocol/reco.md` 4.5) and to have done what it was told.
+    /// A second line can contradict it: a plug was seen to reply `+ok` and `+error` to the same command (`docs/protocol/reco.md`
+    /// 4.5) and to have carried it out.
     pub fn parse(answer: &[u8]) -> Self {
         let line = answer
             .split(|&byte| matches!(byte, b'\r' | b'\n'))

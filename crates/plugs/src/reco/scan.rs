@@ -1,4 +1,4 @@
-//! The answer to [`SCAN_WORD`](super::SCAN_WORD).
+//! The reply to [`SCAN_WORD`](super::SCAN_WORD).
 
 use std::net::Ipv4Addr;
 
@@ -7,10 +7,10 @@ use hiflying::Mac;
 use super::text::{printable, trim};
 use crate::RelayState;
 
-/// A longer datagram is not a scan reply; a real one has about 50 bytes.
+/// Maximum length of a scan reply; a real one has about 50 bytes.
 const MAX_LENGTH: usize = 512;
 
-/// `<ip>,<mac>,<sn>,<res>,<status>,<field 6>`: who a plug is and how its relay stands.
+/// The identity of a plug and the position of its relay: `<ip>,<mac>,<sn>,<res>,<status>,<field 6>`.
 ///
 /// ```
 /// use plugs::{RelayState, reco::ScanReply};
@@ -22,7 +22,7 @@ const MAX_LENGTH: usize = 512;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScanReply {
-    /// The address that the plug believes it has. For traffic, trust the sender's address instead.
+    /// The plug's address according to the plug. For traffic, use the sender's address instead.
     pub address: Ipv4Addr,
     /// Its hardware address.
     pub mac: Mac,
@@ -30,17 +30,17 @@ pub struct ScanReply {
     pub serial: String,
     /// One character, probably "connected to the maker's server".
     pub res: String,
-    /// The relay's position, when the plug says one of the two known characters.
+    /// The relay's position, if the field begins with one of the two known characters.
     pub status: Option<RelayState>,
-    /// Everything behind field 5, as it came: `None` without a sixth field, empty when the field is.
+    /// Everything after field 5, as received: `None` without a sixth field, empty when the field is.
     pub extra: Option<String>,
 }
 
 impl ScanReply {
     /// Parses a datagram; `None` when it is something else, such as our own [`SCAN_WORD`](super::SCAN_WORD).
     ///
-    /// Five fields are enough: one client insists on exactly six, three others on five or more. Padding and line ends
-    /// are trimmed, and control characters dropped, because these texts end up on terminals.
+    /// Five fields are enough: one client requires exactly six, three others five or more. Padding and line ends are trimmed, and
+    /// control characters dropped, because these texts end up on terminals.
     pub fn parse(datagram: &[u8]) -> Option<Self> {
         if datagram.len() > MAX_LENGTH {
             return None;
@@ -60,7 +60,7 @@ impl ScanReply {
     }
 }
 
-/// The first character decides; what else could stand in the field is unknown.
+/// Parses the status field. The first character decides; other contents of the field are unknown.
 fn status(field: &str) -> Option<RelayState> {
     match field.chars().next() {
         Some('1') => Some(RelayState::On),

@@ -1,4 +1,4 @@
-//! Bytes of a peer as text.
+//! Conversion of a peer's bytes to text.
 
 /// Drops padding around a message: line ends, the NULs of fixed buffers, blanks.
 pub(super) fn trim(bytes: &[u8]) -> &[u8] {
@@ -14,7 +14,7 @@ pub(super) fn trim(bytes: &[u8]) -> &[u8] {
     bytes.get(start..end).unwrap_or_default()
 }
 
-/// Text from a peer, fit for a terminal: no control characters, nothing that is not UTF-8.
+/// Returns text from a peer, fit for a terminal: no control characters, only valid UTF-8.
 pub(super) fn printable(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes)
         .chars()

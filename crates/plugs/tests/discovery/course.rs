@@ -1,4 +1,4 @@
-//! The course of one discovery: when it tells, when it ends, whom it asks.
+//! The course of one discovery: its reports, its end, and the addresses that it probes.
 
 use std::net::Ipv4Addr;
 

@@ -1,4 +1,4 @@
-//! What a discovery makes of single datagrams, in any order and from anybody.
+//! Handling of single datagrams by a discovery, in any order and from any sender.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use crate::ms;
 use crate::network::{OWN, options};
 
-/// A discovery of its own, to which datagrams are handed one by one.
+/// A separate discovery, to which datagrams are passed one by one.
 struct Desk {
     discovery: Discovery,
     now: Instant,

@@ -1,6 +1,6 @@
-//! Whether everything is found where datagrams get lost: figures of many networks.
+//! Completeness of discovery on networks that lose datagrams: statistics over many networks.
 //!
-//! `MAINS_TEST_SCALE=20` runs twenty times as many as usual.
+//! `MAINS_TEST_SCALE=20` runs twenty times as many as by default.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use hiflying::DiscoveryWord;
 use crate::ms;
 use crate::network::{ScriptedDevice, options, plugs, run};
 
-/// What many runs on the same network with different seeds came to.
+/// The results of many runs on the same network with different seeds.
 struct Many {
     runs: usize,
     incomplete: usize,
     mean: Duration,
-    /// The time in which 99 of 100 runs are done.
+    /// The time within which 99 of 100 runs are done.
     usual: Duration,
     probes: f64,
 }
@@ -55,7 +55,7 @@ fn many(devices: &[ScriptedDevice], runs: u32) -> Many {
 }
 
 impl Many {
-    /// All devices in at least 99.9 % of the runs.
+    /// Checks that all devices are found in at least 99.9 % of the runs.
     fn finds_everything(&self) {
         assert!(
             self.incomplete * 1000 <= self.runs,

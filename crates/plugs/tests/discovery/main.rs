@@ -1,4 +1,4 @@
-//! Discovery on simulated networks, in virtual time: loss, delay, copies, strangers.
+//! Discovery on simulated networks, in virtual time: loss, delay, copies, forged datagrams.
 
 #![expect(
     clippy::expect_used,

@@ -14,7 +14,7 @@ use plugs::discovery::{
 };
 use plugs::reco::SCAN_WORD;
 
-/// A generator of known quality and few lines (SplitMix64), so that a seed means the same network for ever.
+/// A random generator of known quality and few lines (SplitMix64), so that a seed always means the same network.
 struct Random(u64);
 
 impl Random {
@@ -41,15 +41,15 @@ impl Random {
 pub(crate) struct ScriptedDevice {
     pub(crate) mac: Mac,
     pub(crate) address: Ipv4Addr,
-    /// Whether it answers the scan of plugs.
+    /// `true` if it replies to the scan of plugs.
     pub(crate) is_plug: bool,
-    /// The discovery word that its module answers.
+    /// The discovery word to which its module replies.
     pub(crate) word: Option<DiscoveryWord>,
-    /// The chance that a datagram to it, or from it, gets lost.
+    /// The probability that a datagram to it, or from it, gets lost.
     pub(crate) loss: f64,
-    /// How long an answer takes, in milliseconds.
+    /// The delay of a reply, in milliseconds.
     pub(crate) delay: std::ops::Range<u64>,
-    /// How many copies of each answer it sends.
+    /// The number of copies of each reply that it sends.
     pub(crate) copies: usize,
 }
 
@@ -112,12 +112,12 @@ pub(crate) fn options() -> SearchPlan {
     }
 }
 
-/// Datagrams on their way to us: when they arrive, in which order they were sent, from whom, what.
+/// Datagrams on their way to us: time of arrival, order of sending, sender, content.
 type Answers = BinaryHeap<Reverse<(Instant, u64, Ipv4Addr, Rc<[u8]>)>>;
 
 pub(crate) struct Run {
     pub(crate) found: BTreeMap<Mac, Plug>,
-    /// When each was told first, and last.
+    /// Time until the first report of each device, in order.
     pub(crate) found_after: Vec<Duration>,
     pub(crate) elapsed: Duration,
     pub(crate) summary: DiscoverySummary,

@@ -1,4 +1,4 @@
-//! What a plug is asked besides switching, and who answers at all.
+//! Requests to a plug other than switching, and the devices that reply.
 
 use plugs::exchange::NoReplyReason;
 use plugs::net::ContactError;

@@ -1,4 +1,4 @@
-//! A connection that is kept between orders, against a plug that is written by hand.
+//! A connection that is kept between commands, with a scripted plug.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -16,21 +16,21 @@ use crate::{BUDGET, host, interface};
 
 const METER: &[u8] = b"+ok=3,22694,5007,0,0,3548,0\r\n\r\n";
 
-/// What the plug does with a command.
+/// The plug's reaction to a command.
 #[derive(Debug, Clone, Copy)]
 enum Reply {
     Say(&'static [u8]),
-    /// Answers, and says something else so many milliseconds later.
+    /// Replies, and sends another text this many milliseconds later.
     SayTwice(&'static [u8], u64, &'static [u8]),
-    /// Answers and closes the connection.
+    /// Replies and closes the connection.
     SayAndClose(&'static [u8]),
     Close,
 }
 
-/// A plug that follows a script over all its connections, and keeps to its last line.
+/// A plug that follows a script over all its connections, and repeats its last line.
 struct Scripted {
     connections: Arc<AtomicUsize>,
-    /// How many commands it has done with.
+    /// Number of commands that it has handled.
     done: Arc<AtomicUsize>,
     open: Arc<AtomicUsize>,
     most_open: Arc<AtomicUsize>,
@@ -128,7 +128,7 @@ fn plug_at(address: Ipv4Addr) -> Plug {
     )
 }
 
-/// Waits until a counter stands at something.
+/// Waits until a counter reaches a value.
 async fn comes_to(counter: &AtomicUsize, expected: usize) {
     let waiting = async {
         while counter.load(Ordering::Relaxed) != expected {

@@ -11,7 +11,7 @@ use plugs::{FamilyId, discovery};
 use crate::scripted::{Plug, Running};
 use crate::{host, lan, ms, sp2};
 
-/// Stands for a network's broadcast: hands each datagram to all plugs.
+/// Emulates a network's broadcast: passes each datagram to all plugs.
 fn broadcast(network: u8, plugs: &[Running]) {
     let socket = UdpSocket::bind((host(network, 255), 48899)).unwrap();
     let talkers: Vec<_> = plugs.iter().map(|plug| Arc::clone(&plug.talker)).collect();

@@ -1,4 +1,4 @@
-//! Interfaces that come and go, and ports that somebody else holds.
+//! Interfaces that come and go, and ports that another program holds.
 
 use std::net::{Ipv4Addr, UdpSocket};
 
@@ -102,7 +102,7 @@ async fn no_interface_to_open() {
     assert!(Lan::open(&[foreign, interface(23)]).await.is_ok());
 }
 
-/// Networks come and go; what is open meanwhile stays open.
+/// Networks come and go; sockets that are open meanwhile stay open.
 #[tokio::test]
 async fn a_lan_follows_the_interfaces() {
     let (first, second) = (interface(70), interface(71));

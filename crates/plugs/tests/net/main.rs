@@ -1,4 +1,4 @@
-//! The network layer against plugs written by hand, on real sockets of the loopback interface.
+//! The network layer with scripted plugs, on real sockets of the loopback interface.
 //!
 //! Each test has a network of its own, `127.61.<n>.0/24` with us at `.1`, because they all need ports 48899 and 8899.
 
@@ -27,7 +27,7 @@ use plugs::net::{ContactError, Lan};
 use crate::scripted::{Answer, Plug, Running};
 
 pub(crate) const BUDGET: Duration = Duration::from_secs(5);
-/// Longer than a busy machine takes for a few packets, shorter than the exchange waits for an answer (3 s).
+/// Longer than a busy machine takes for a few packets, shorter than the exchange waits for a reply (3 s).
 pub(crate) const SOON: Duration = ms(2900);
 pub(crate) const MAC: &str = "ACCF23123456";
 
@@ -68,7 +68,7 @@ pub(crate) fn answering(network: u8, answers: Vec<Answer>) -> Running {
     .start()
 }
 
-/// How a plug was silent, if that is what an error says.
+/// Returns the reason for a missing reply, if the error is one.
 pub(crate) fn silence(error: &ContactError) -> Option<NoReplyReason> {
     match error {
         ContactError::NoAnswer { how, .. } => Some(*how),

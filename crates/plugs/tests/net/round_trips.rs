@@ -1,4 +1,4 @@
-//! The packets of a command, one after the other: who is asked, what is opened, when the command goes out.
+//! The packets of a command in order: probes, connections, and the time at which the command is sent.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use plugs::{RelayCommand, RelayState};
 use crate::scripted::{Happening, Plug};
 use crate::{BUDGET, host, lan, ms, silence, sp2};
 
-/// Three round trips where four would do: the connection is opened while the address is asked who is there.
+/// Three round trips instead of four: the connection is opened while the address is probed.
 #[tokio::test]
 async fn the_connection_is_opened_while_the_plug_is_identified() {
     let plug = Plug {
@@ -32,7 +32,7 @@ async fn the_connection_is_opened_while_the_plug_is_identified() {
     assert_eq!(plug.connections(), 1, "{happened:?}");
 }
 
-/// The state is read before it is toggled, and not asked for again.
+/// The state is read before it is toggled, and not probed again.
 #[tokio::test]
 async fn a_toggle_asks_for_the_state_once() {
     let plug = sp2(101).start();
@@ -66,7 +66,7 @@ async fn another_plug_at_the_address_gets_no_command_and_its_connection_back() {
     assert_eq!(other.connections(), 1);
 }
 
-/// A plug that is silent on UDP, because of a firewall on this side say, is switched all the same after a while.
+/// A plug that does not reply on UDP, for example because of a firewall on this side, is still switched after a while.
 #[tokio::test]
 async fn a_plug_that_is_not_heard_gets_its_command_over_one_connection() {
     let plug = Plug {

@@ -1,4 +1,4 @@
-//! Plugs written by hand, with the standard library's sockets and literal bytes: no code in common with the client.
+//! Scripted plugs, with the standard library's sockets and literal bytes: no code in common with the client.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// What a plug does with a command on TCP port 8899.
+/// The plug's reaction to a command on TCP port 8899.
 pub(crate) struct Answer {
-    /// What it sends, in pieces, each after a pause in milliseconds.
+    /// The data that it sends, in pieces, each after a delay in milliseconds.
     pub(crate) pieces: Vec<(u64, &'static [u8])>,
-    /// After how many milliseconds it moves its relay as it was told; `None`: never.
+    /// Delay in milliseconds after which it moves its relay as commanded; `None`: never.
     pub(crate) moves: Option<u64>,
 }
 
@@ -32,18 +32,18 @@ impl Answer {
     }
 }
 
-/// How a plug behaves; [`Plug::new`] is an SP-2.
+/// The behaviour of a plug; [`Plug::new`] is an SP-2.
 pub(crate) struct Plug {
     pub(crate) address: Ipv4Addr,
-    /// Answers the scan with this, `%` standing for the relay; silent without.
+    /// The reply to the scan, with `%` standing for the relay; no reply without it.
     pub(crate) scan_reply: Option<String>,
-    /// Answers discovery words with this.
+    /// The reply to discovery words.
     pub(crate) identity: Option<Vec<u8>>,
-    /// Answers to the source port, as an S20 does, and not to 48899.
+    /// `true` to reply to the source port, as an S20 does, and not to 48899.
     pub(crate) answers_source_port: bool,
-    /// Ignores so many datagrams first.
+    /// Number of datagrams that it ignores first.
     pub(crate) ignores: usize,
-    /// What it answers to the first command, the second, and so on; the last for ever. Empty: no TCP at all.
+    /// The replies to the first command, the second, and so on; the last is repeated. Empty: no TCP at all.
     pub(crate) answers: Vec<Answer>,
 }
 
@@ -93,7 +93,7 @@ impl Plug {
     }
 }
 
-/// Something that a plug sees, in order.
+/// An event that a plug observes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Happening {
     Connection,
@@ -108,7 +108,7 @@ pub(crate) enum Happening {
 struct Shared {
     stop: AtomicBool,
     happened: Mutex<Vec<Happening>>,
-    /// When the relay moves, and where to; the last that is past counts.
+    /// Times and positions of the relay's moves; the last one in the past counts.
     moves: Mutex<Vec<(Instant, bool)>>,
     commands: Mutex<Vec<Vec<u8>>>,
 }
@@ -145,7 +145,7 @@ impl Talker {
         }
     }
 
-    /// Answers a datagram, also one that came as a broadcast.
+    /// Replies to a datagram, including broadcasts.
     pub(crate) fn hear(&self, datagram: &[u8], mut from: SocketAddr) {
         let less = |count: usize| count.checked_sub(1);
         let ignored = self

@@ -1,4 +1,4 @@
-//! Switching: what is confirmed, repeated, waited for and refused.
+//! Switching: confirmation, repetition, waiting and refusal.
 
 use std::time::{Duration, Instant};
 
