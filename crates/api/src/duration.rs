@@ -36,7 +36,9 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         .map_err(|_| unreadable())?;
     match Duration::try_from(signed) {
         Ok(Duration::ZERO) => Err("the duration must be longer than zero".to_owned()),
-        Ok(duration) if duration > MAX_DURATION => Err("the duration must be at most a year".to_owned()),
+        Ok(duration) if duration > MAX_DURATION => {
+            Err("the duration must be at most a year".to_owned())
+        }
         Ok(duration) => Ok(duration),
         Err(_) => Err("a duration cannot be negative".to_owned()),
     }
