@@ -3,24 +3,24 @@
 
 use std::time::Instant;
 
-use hue::tcp30000::Touchlink;
-use hue::{Address, BridgeName, Fingerprint, Identity, Serial};
+use hue::tcp30000::TouchlinkExchange;
+use hue::{Address, BridgeIdentity, BridgeName, BulbSerial, Fingerprint};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let _ = Identity::parse(bytes);
+    let _ = BridgeIdentity::parse(bytes);
     let _ = hue::reply::changes(200, bytes);
     let _ = hue::reply::object(200, bytes);
     let _ = hue::json::check(bytes);
     let now = Instant::now();
-    let mut touchlink = Touchlink::sent(now);
+    let mut touchlink = TouchlinkExchange::sent(now);
     let (first, second) = bytes.split_at(bytes.len() / 2);
     touchlink.handle_input(now, first);
     touchlink.handle_input(now, second);
     touchlink.handle_closed(now);
     assert!(touchlink.outcome().is_some());
     if let Ok(text) = std::str::from_utf8(bytes) {
-        let _ = (text.parse::<BridgeName>(), text.parse::<Serial>(), text.parse::<Fingerprint>());
+        let _ = (text.parse::<BridgeName>(), text.parse::<BulbSerial>(), text.parse::<Fingerprint>());
         if let Ok(address) = text.parse::<Address>() {
             assert_eq!(address.to_string().parse(), Ok(address));
         }
