@@ -24,7 +24,7 @@ pub enum MoveSource<'s, 'b, T> {
     },
 }
 
-/// Options of [`move_light`].
+/// Options of `move_light`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MoveOptions {
     /// The serial number of the bulb, used if it does not join by itself.
@@ -37,7 +37,7 @@ pub struct MoveOptions {
     pub now: u64,
 }
 
-/// Result of [`move_light`].
+/// Result of `move_light`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MoveResult {
     /// The light: its unique id, or its name where the bridge reports none.
