@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::report::{JoinError, JoinEvent, JoinOutcome, ModuleState, RejoinReason, StepName};
 use super::stage::{JoinCommand, JoinStage, RestartPurpose};
 use super::timing::{
-    MAX_LINK_SILENCES, MAX_RESTARTS, MAX_ROUND, MIN_ROUND, REREAD_DELAY, STATUS_INTERVAL,
+    MAX_LINK_TIMEOUTS, MAX_RESTARTS, MAX_ROUND, MIN_ROUND, REREAD_DELAY, STATUS_INTERVAL,
 };
 use super::watch::{RestartStatus, RestartWatch};
 use crate::AtReply;
@@ -267,7 +267,7 @@ impl super::Join {
     /// clients lose the connection.
     fn handle_silence(&mut self, now: Instant) {
         self.link_silences += 1;
-        if self.link_silences > MAX_LINK_SILENCES {
+        if self.link_silences > MAX_LINK_TIMEOUTS {
             return self.finish_failed(now, JoinError::Lost(StepName::Link), ModuleState::Unknown);
         }
         self.deadline = None;

@@ -24,7 +24,7 @@ pub(super) const STATUS_INTERVAL: Duration = Duration::from_millis(300);
 pub(super) const REREAD_DELAY: Duration = Duration::from_millis(100);
 
 /// Maximum number of times that the module may fall silent while it links.
-pub(super) const MAX_LINK_SILENCES: u32 = 3;
+pub(super) const MAX_LINK_TIMEOUTS: u32 = 3;
 
 /// Minimum duration of a round of null commands after `AT+Z`.
 pub(super) const MIN_ROUND: Duration = Duration::from_millis(100);
