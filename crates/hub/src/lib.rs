@@ -14,6 +14,7 @@
 //! * [`state_lock`]: exclusive use of a state directory.
 //! * [`repository`]: collections of documents, in memory and in the store.
 //! * [`event`]: the event bus, with the latest 4,096 events for subscribers that resume.
+//! * [`guest`]: parts that work on the hub's handle without being known to it.
 //! * [`http`]: the HTTP API. [`auth`]: access control. [`server`]: connections.
 //!
 //! Commands go down to the one task that owns a plug; events come up by broadcast; state is read from a snapshot.
@@ -25,6 +26,7 @@ pub mod config;
 mod documents;
 pub mod energy;
 pub mod event;
+pub mod guest;
 pub mod http;
 mod hub;
 pub mod recorder;
@@ -40,6 +42,7 @@ pub mod store;
 pub use config::Config;
 pub use documents::HubDocument;
 pub use event::{EventBus, EventId, PublishedEvent};
+pub use guest::Guest;
 pub use hub::{Hub, Parts};
 pub use registry::Registry;
 pub use repository::Repository;

@@ -21,6 +21,7 @@ use crate::auth::{self, AccessControl};
 use crate::bridges::HueBridges;
 use crate::config::Config;
 use crate::event::EventBus;
+use crate::guest::Guest;
 use crate::hub::{Hub, Parts};
 use crate::recorder::Recorder;
 use crate::registry::{Interfaces, Registry, RegistryConfig, RegistryContext};
@@ -46,7 +47,7 @@ pub struct HubReady {
     pub login_url: String,
 }
 
-/// Runs a hub until it is cancelled. `names` come from the inventory of the command line.
+/// Runs a hub with its guests until it is cancelled. `names` come from the inventory of the command line.
 ///
 /// # Errors
 ///
@@ -55,6 +56,7 @@ pub struct HubReady {
 pub async fn run(
     config: Config,
     names: HashMap<Mac, String>,
+    guests: Vec<Arc<dyn Guest>>,
     on_ready: impl FnOnce(HubReady),
     shutdown: CancellationToken,
 ) -> Result<(), RequestError> {
@@ -72,6 +74,7 @@ pub async fn run(
             address,
             tls,
         },
+        guests,
         on_ready,
         shutdown,
     )
@@ -95,6 +98,7 @@ async fn with_store(
     names: HashMap<Mac, String>,
     sqlite: &Arc<Sqlite>,
     listening: HttpListener<'_>,
+    guests: Vec<Arc<dyn Guest>>,
     on_ready: impl FnOnce(HubReady),
     shutdown: CancellationToken,
 ) -> Result<(), RequestError> {
@@ -111,7 +115,7 @@ async fn with_store(
     );
     let started = assemble(config, names, store, samples, recorder, &work).await;
     let result = match started {
-        Ok(hub) => serve(hub, auth, listening, &work, on_ready, shutdown).await,
+        Ok(hub) => serve(hub, auth, listening, guests, &work, on_ready, shutdown).await,
         Err(error) => Err(error),
     };
     work.end(STOP_TIMEOUT, "the tasks that serve and keep contact")
@@ -127,6 +131,7 @@ async fn serve(
     hub: Hub,
     auth: AccessControl,
     listening: HttpListener<'_>,
+    guests: Vec<Arc<dyn Guest>>,
     work: &TaskGroup,
     on_ready: impl FnOnce(HubReady),
     shutdown: CancellationToken,
@@ -136,7 +141,13 @@ async fn serve(
     listening.lock.announce(&url)?;
     work.tracker.spawn(automation::run(hub.clone()));
     work.tracker.spawn(auth.clone().run(work.cancel.clone()));
-    let router = auth::protect(http::router(hub), auth);
+    let mut router = http::router(hub.clone());
+    for guest in guests {
+        router = router.merge(guest.router(&hub));
+        let cancel = work.cancel.clone();
+        work.tracker.spawn(guest.run(hub.clone(), cancel));
+    }
+    let router = auth::protect(router, auth);
     let serving = server::serve(
         listening.listener,
         router,

@@ -77,6 +77,7 @@ pub async fn run(context: &Context, args: ServeArgs) -> Outcome {
     let hub = hub::run(
         config,
         names,
+        Vec::new(),
         |ready| announce(context, &ready),
         shutdown.clone(),
     );

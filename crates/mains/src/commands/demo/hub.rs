@@ -30,7 +30,7 @@ pub(super) async fn serve(
 ) -> Result<(), Failure> {
     let config = config(state.clone()).await;
     let names = names(state)?;
-    ::hub::run(config, names, |it| drop(ready.send(it)), over).await?;
+    ::hub::run(config, names, Vec::new(), |it| drop(ready.send(it)), over).await?;
     Ok(())
 }
 
