@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use plugs::Capability;
 use serde_json::Value;
 
-use crate::automation::run_state::RunState;
+use crate::automation::run_state::{RunState, schedule_status};
 use crate::hub::Hub;
 use crate::repository::Repository;
 use crate::schedule::next_due;
@@ -193,14 +193,7 @@ impl HubDocument for Schedule {
     }
 
     fn status(hub: &Hub, stored: &Stored<Self>) -> ScheduleStatus {
-        let RuleStatus { last, halted } = recorded(hub.schedules(), stored);
-        // Without a place the sun never rises; the log says so.
-        let next = next_due(&stored.body, hub.clock(), Timestamp::now(), &stored.id);
-        ScheduleStatus {
-            next: next.ok().flatten().filter(|_| halted.is_none()),
-            last,
-            halted,
-        }
+        schedule_status(hub.schedules(), hub.clock(), stored, Timestamp::now())
     }
 
     fn event(view: Arc<DocumentView<Self>>) -> Event {

@@ -228,14 +228,20 @@ impl RuleState {
 
     /// Shifts all stored times after the clock was set.
     pub fn shift(&mut self, by: SignedDuration) {
-        let shift = |at: &mut Timestamp| {
-            *at = at.saturating_add(by).unwrap_or(*at);
-        };
+        self.adjust(|at| *at = at.saturating_add(by).unwrap_or(*at));
+    }
+
+    /// Moves stored times that lie ahead to `now`: they were written while the clock was ahead, or it is behind now.
+    pub fn clamp(&mut self, now: Timestamp) {
+        self.adjust(|at| *at = (*at).min(now));
+    }
+
+    fn adjust(&mut self, adjust: impl Fn(&mut Timestamp)) {
         if let Some(relay) = &mut self.relay {
-            shift(&mut relay.since);
+            adjust(&mut relay.since);
         }
-        self.attempt.shift(shift);
-        self.memory.shift(shift);
+        self.attempt.shift(&adjust);
+        self.memory.shift(adjust);
     }
 
     fn is_like(&self, other: &Self) -> bool {

@@ -78,6 +78,17 @@ impl FromStr for Cron {
 }
 
 impl Cron {
+    /// Returns true if the hours begin with `*`, as in `*/30 * * * *` and `@hourly`: the expression means a rhythm, not times of day.
+    pub fn is_hourly(&self) -> bool {
+        let mut fields = self.text.split_whitespace();
+        match fields.next() {
+            Some(nickname) if nickname.starts_with('@') => self.parsed.hours.len() == 24,
+            _ => fields
+                .next()
+                .is_some_and(|hours| hours.starts_with(['*', '?'])),
+        }
+    }
+
     /// Returns the first local time after this one.
     pub fn after(&self, after: DateTime) -> Option<DateTime> {
         let today = after.date();

@@ -53,7 +53,7 @@ fn steady() -> Duration {
         .map_or(Duration::ZERO, Duration::from)
 }
 
-/// Detects that the clock was set.
+/// A time of day that advances with the monotonic clock, and detects that the clock was set.
 #[derive(Debug)]
 pub(super) struct ClockWatch(ClockReading);
 
@@ -62,13 +62,20 @@ impl ClockWatch {
         Self(time)
     }
 
-    /// Returns by how much the clock was set since the last call.
+    /// Returns the time of day, less what the clock was set since the last change that [`look`](Self::look) returned.
+    pub(super) fn steady(&self, time: ClockReading) -> Timestamp {
+        let passed = time.steady.saturating_sub(self.0.steady);
+        self.0.wall.saturating_add(passed).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Returns by how much the clock was set since the last change.
     pub(super) fn look(&mut self, time: ClockReading) -> Option<SignedDuration> {
-        let before = std::mem::replace(&mut self.0, time);
-        let steady = time.steady.saturating_sub(before.steady);
-        let steady = SignedDuration::try_from(steady).ok()?;
-        let set = time.wall.duration_since(before.wall).checked_sub(steady)?;
-        (set.abs() >= MIN_CLOCK_CHANGE).then_some(set)
+        let set = time.wall.duration_since(self.steady(time));
+        if set.abs() < MIN_CLOCK_CHANGE {
+            return None;
+        }
+        self.0 = time;
+        Some(set)
     }
 }
 
@@ -91,12 +98,18 @@ mod tests {
             Some(SignedDuration::from_hours(1))
         );
         assert_eq!(watch.look(at(33_421, 28_871)), None);
+        assert_eq!(watch.steady(at(99_999, 28_871)), at(33_421, 0).wall);
         assert_eq!(
             watch.look(at(29_822, 28_872)),
             Some(-SignedDuration::from_hours(1))
         );
-        // Drawn along.
+        // Small changes do not count until they add up.
         assert_eq!(watch.look(at(29_833, 28_882)), None);
+        assert_eq!(watch.steady(at(29_833, 28_882)), at(29_832, 0).wall);
+        assert_eq!(
+            watch.look(at(29_835, 28_883)),
+            Some(SignedDuration::from_secs(2))
+        );
     }
 
     #[test]

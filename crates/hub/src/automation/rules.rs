@@ -70,7 +70,8 @@ pub(super) async fn run<S: AutomationContext>(executor: Executor<S>) {
     rules.look_at_plugs();
     rules.reload();
     loop {
-        let wake = rules.wake();
+        // Events alone must not keep a rule from its time.
+        let wake = rules.tick();
         tokio::select! {
             () = cancel.cancelled() => break,
             Ok(()) = changes.changed() => rules.reload(),
@@ -88,20 +89,21 @@ pub(super) async fn run<S: AutomationContext>(executor: Executor<S>) {
                 }
                 Err(RecvError::Closed) => break,
             },
-            () = sleep_until(wake) => rules.tick(),
+            () = sleep_until(wake) => {}
         }
     }
     rules.orders.shutdown().await;
 }
 
 impl<S: AutomationContext> RuleRunner<S> {
-    fn now(&self) -> Timestamp {
-        self.executor.context.time().wall
-    }
-
-    /// Returns the time of the next check.
-    fn wake(&self) -> Instant {
-        wake_at(self.wakes.first().map(|(due, _)| *due), self.now())
+    /// Returns the time, which a clock that is set does not change: stored times are moved along with it.
+    fn now(&mut self) -> Timestamp {
+        let time = self.executor.context.time();
+        if let Some(set) = self.watch.look(time) {
+            tracing::warn!("the clock was set by {set:#}; rules wait on as before");
+            self.shift(set, time.wall);
+        }
+        self.watch.steady(time)
     }
 
     fn look_at_plugs(&mut self) {
@@ -153,7 +155,8 @@ impl<S: AutomationContext> RuleRunner<S> {
         for (_, plug) in stored.body.plugs() {
             self.watchers.entry(plug).or_default().push(id.clone());
         }
-        let state = RuleState::restore(&stored.body.kind, &record.memory);
+        let mut state = RuleState::restore(&stored.body.kind, &record.memory);
+        state.clamp(self.now());
         let active = ActiveRule {
             stored,
             state,
@@ -228,28 +231,26 @@ impl<S: AutomationContext> RuleRunner<S> {
         all.iter().for_each(|id| self.step(id, None));
     }
 
-    fn tick(&mut self) {
-        let time = self.executor.context.time();
-        if let Some(set) = self.watch.look(time) {
-            tracing::warn!("the clock was set by {set:#}; rules wait on as before");
-            self.shift(set);
-        }
-        while let Some((at, id)) = self
-            .wakes
-            .first()
-            .filter(|(at, _)| *at <= time.wall)
-            .cloned()
-        {
-            self.wakes.remove(&(at, id.clone()));
+    /// Evaluates the rules whose time has come. Returns the time of the next check.
+    fn tick(&mut self) -> Instant {
+        let now = self.now();
+        while let Some((_, id)) = self.wakes.first().filter(|(at, _)| *at <= now).cloned() {
+            self.wakes.pop_first();
             self.step(&id, None);
         }
+        wake_at(self.wakes.first().map(|(due, _)| *due), now)
     }
 
-    fn shift(&mut self, set: SignedDuration) {
-        for active in self.active.values_mut() {
+    /// Moves all stored times. Every rule is evaluated again, because local times are due at other moments now.
+    fn shift(&mut self, set: SignedDuration, now: Timestamp) {
+        self.wakes.clear();
+        let ids: Vec<Id> = self.active.keys().cloned().collect();
+        for (id, active) in &mut self.active {
             active.state.shift(set);
+            active.wake_at = Some(now);
+            self.wakes.insert((now, id.clone()));
         }
-        self.step_all();
+        ids.iter().for_each(|id| self.remember(id));
     }
 
     /// Evaluates a rule, and sends its command.

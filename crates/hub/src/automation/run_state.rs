@@ -1,10 +1,13 @@
 //! Run-time state of a schedule or a rule, as it is stored with its document.
 
-use api::{Halted, LastRun};
+use api::{Halted, LastRun, Schedule, ScheduleStatus, Stored};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::repository::Repository;
+use crate::schedule::{Clock, FiredTimes};
 
 /// Run-time state. The API and events show `last` and `halted`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -18,6 +21,20 @@ pub(crate) struct RunState<M> {
     pub(crate) halted: Option<Halted>,
     /// State of schedules or rules alone.
     pub(crate) memory: M,
+}
+
+/// Stored state of a schedule.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ScheduleState {
+    /// Time at which this revision of the schedule began: nothing before it is caught up with.
+    pub(crate) since: Option<Timestamp>,
+    /// Time up to which everything has run or been skipped.
+    pub(crate) dealt_with: Option<Timestamp>,
+    /// Due time of a run that has begun and may not have ended.
+    pub(crate) firing: Option<Timestamp>,
+    /// Due times that do not fire again.
+    pub(crate) fired: FiredTimes,
 }
 
 impl<M: Serialize + DeserializeOwned + Default> RunState<M> {
@@ -52,6 +69,25 @@ impl<M: Serialize + DeserializeOwned + Default> RunState<M> {
             self.last = Some(last);
         }
         !is_repeated
+    }
+}
+
+/// Returns the fields that the hub adds to a schedule: `next` is the time at which it will fire.
+pub(crate) fn schedule_status(
+    schedules: &Repository<Schedule>,
+    clock: &Clock,
+    stored: &Stored<Schedule>,
+    now: Timestamp,
+) -> ScheduleStatus {
+    let state = schedules.state(&stored.id);
+    let record = RunState::<ScheduleState>::read(&state, stored.revision);
+    let fired = &record.memory.fired;
+    // Without a place the sun never rises; the log says so.
+    let next = fired.next(&stored.body, clock, now, &stored.id);
+    ScheduleStatus {
+        next: next.ok().flatten().filter(|_| record.halted.is_none()),
+        last: record.last,
+        halted: record.halted,
     }
 }
 

@@ -1,7 +1,8 @@
 //! Runs schedules when they are due: each time once, also over restarts and clocks that are set.
 //!
-//! Times up to `dealt_with` do not run again. A time that was missed (hub down, machine asleep, clock set past it) runs late only
-//! within the schedule's `catch_up`.
+//! A time that has fired does not fire again, and nothing else is left out: what a wrong clock passed over is due again once the
+//! clock is put right. A time that was missed (hub down, machine asleep, clock set past it) runs late only within the schedule's
+//! `catch_up`.
 
 mod firing;
 
@@ -9,33 +10,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use api::{Collection, Event, Halted, Id, Period, RelayCommand, RequestError, Schedule, Stored};
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::clocks::{ClockWatch, wake_at};
 use super::context::AutomationContext;
 use super::executor::Executor;
-use super::run_state::{RunState, rounded};
-use crate::schedule::{Clock, last_due, next_due};
+use super::run_state::{RunState, ScheduleState, rounded};
+use crate::schedule::{Clock, just_before};
 
 use firing::{ScheduleRun, ScheduleRunResult};
 
 /// Delay up to which a run is on time: the hub may have been busy.
 const ON_TIME_TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
-/// `dealt_with` further ahead than this comes from a clock that was quite wrong, not by an hour or a zone, and is ignored.
-const MAX_CLOCK_ERROR: SignedDuration = SignedDuration::from_hours(26);
-
-/// Stored state of a schedule.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-struct ScheduleState {
-    /// Time up to which everything has run or been skipped.
-    dealt_with: Option<Timestamp>,
-    /// Due time of a run that has begun and may not have ended.
-    firing: Option<Timestamp>,
-}
-
 /// A schedule in operation.
 #[derive(Debug)]
 struct ActiveSchedule {
@@ -117,19 +104,29 @@ impl<S: AutomationContext> ScheduleRunner<S> {
         let mut record = RunState::<ScheduleState>::read(&state, stored.revision);
         let before = self.active.remove(&id);
         let is_firing = before.as_ref().is_some_and(|before| before.is_firing);
-        if let Some(next) = before.and_then(|before| before.next) {
-            self.wakes.remove(&(next, id.clone()));
+        if let Some(before) = before {
+            if let Some(next) = before.next {
+                self.wakes.remove(&(next, id.clone()));
+            }
+            record.memory.fired = before.record.memory.fired.after_edit();
         }
-        // A new or edited schedule has nothing to catch up with.
         let memory = &mut record.memory;
-        memory.dealt_with.get_or_insert(now);
+        // A new or edited schedule has nothing to catch up with.
+        let dealt_with = *memory.dealt_with.get_or_insert(now);
+        let since = *memory.since.get_or_insert(dealt_with);
+        let mut dealt_with = if dealt_with <= now {
+            dealt_with
+        } else {
+            // The clock was ahead when this was written, or is behind now.
+            since.min(now)
+        };
         if let Some(due) = memory.firing.take_if(|_| !is_firing)
             && stored.body.action != RelayCommand::Toggle
         {
             // The hub ended during the run. On and off can be repeated, toggle cannot.
-            memory.dealt_with = Some(just_before(due));
+            memory.fired.take_back(due);
+            dealt_with = dealt_with.min(just_before(due));
         }
-        let dealt_with = memory.dealt_with.unwrap_or(now);
         let active = ActiveSchedule {
             stored,
             record,
@@ -171,13 +168,14 @@ impl<S: AutomationContext> ScheduleRunner<S> {
         if active.is_firing || !active.stored.body.enabled || active.record.halted.is_some() {
             return;
         }
-        if active.dealt_with.duration_since(now) > MAX_CLOCK_ERROR {
-            active.dealt_with = now;
+        let was_ahead = active.dealt_with > now;
+        if was_ahead {
+            active.put_right(now);
         }
         let clock = self.executor.context.clock();
         let found = active.due(clock, now).and_then(|due| {
-            let after = active.dealt_with.max(now);
-            let next = next_due(&active.stored.body, clock, after, id)?;
+            let fired = &active.record.memory.fired;
+            let next = fired.next(&active.stored.body, clock, now, id)?;
             Ok((due, next))
         });
         let (due, next) = found.unwrap_or_else(|error| {
@@ -185,13 +183,16 @@ impl<S: AutomationContext> ScheduleRunner<S> {
             tracing::warn!(%id, %error, "the schedule \u{2018}{name}\u{2019} cannot fire");
             (None, None)
         });
-        active.dealt_with = active.dealt_with.max(now);
+        active.dealt_with = now;
         if let Some(due) = due {
             return self.fire(id, due, now);
         }
         if let Some(next) = next {
             active.next = Some(next);
             self.wakes.insert((next, id.clone()));
+        }
+        if was_ahead {
+            self.remember(id);
         }
     }
 
@@ -200,10 +201,10 @@ impl<S: AutomationContext> ScheduleRunner<S> {
             return;
         };
         active.is_firing = true;
-        active.record.memory = ScheduleState {
-            dealt_with: Some(now),
-            firing: Some(due),
-        };
+        let (memory, clock) = (&mut active.record.memory, self.executor.context.clock());
+        memory.dealt_with = Some(now);
+        memory.firing = Some(due);
+        memory.fired.add(&active.stored.body, clock, id, due);
         let firing = ScheduleRun {
             id: id.clone(),
             schedule: active.stored.body.clone(),
@@ -259,18 +260,20 @@ impl ActiveSchedule {
         let catch_up = catch_up.and_then(|period| SignedDuration::try_from(period).ok());
         let window = catch_up.unwrap_or(ON_TIME_TOLERANCE).max(ON_TIME_TOLERANCE);
         let oldest = now.checked_sub(window).map_or(Timestamp::MIN, just_before);
-        // Runs before the clock was quite wrong for a while still count.
-        let fired = self.record.memory.dealt_with.unwrap_or(Timestamp::MIN);
-        let is_known = fired.duration_since(now) <= MAX_CLOCK_ERROR;
-        let fired = if is_known { fired } else { Timestamp::MIN };
-        let after = self.dealt_with.max(oldest).max(fired);
+        let after = self.dealt_with.max(oldest);
         if after >= now {
             return Ok(None);
         }
-        last_due(&self.stored.body, clock, after, now, &self.stored.id)
+        let (schedule, id) = (&self.stored.body, &self.stored.id);
+        let fired = &self.record.memory.fired;
+        fired.last_missed(schedule, clock, after, now, id)
     }
-}
 
-fn just_before(at: Timestamp) -> Timestamp {
-    at.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(at)
+    /// Takes back what a clock that was ahead has passed over.
+    fn put_right(&mut self, now: Timestamp) {
+        self.dealt_with = now;
+        let memory = &mut self.record.memory;
+        memory.dealt_with = memory.dealt_with.map(|at| at.min(now));
+        memory.since = memory.since.map(|at| at.min(now));
+    }
 }

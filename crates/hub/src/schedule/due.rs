@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::{Id, Period, RequestError, Schedule, SunEvent, Weekdays, When};
+use api::{Cron, Id, Period, RequestError, Schedule, SunEvent, Weekdays, When};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
@@ -167,6 +167,11 @@ impl<'a> Times<'a> {
     }
 
     fn calendar(&self, when: &When, after: Timestamp) -> Option<Timestamp> {
+        if let When::Cron { cron } = when
+            && cron.is_hourly()
+        {
+            return self.hourly(cron, after);
+        }
         let mut local = self.clock.timezone.to_datetime(after);
         loop {
             local = next_local(when, local)?;
@@ -174,6 +179,27 @@ impl<'a> Times<'a> {
             // In an hour that comes twice, the second time nothing is due.
             if time > after {
                 return Some(time);
+            }
+        }
+    }
+
+    /// Returns the first moment that matches a cron expression on the local clock: local times that do not exist never do, and those
+    /// that exist twice do both times.
+    fn hourly(&self, cron: &Cron, after: Timestamp) -> Option<Timestamp> {
+        let timezone = &self.clock.timezone;
+        let mut from = after;
+        let mut offset = timezone.to_offset(after);
+        let mut local = offset.to_datetime(after);
+        loop {
+            let due = offset.to_timestamp(cron.after(local)?).ok()?;
+            // Until the offset changes next, local time runs without gap or repetition.
+            match timezone.following(from).next() {
+                Some(change) if change.timestamp() <= due => {
+                    from = change.timestamp();
+                    offset = change.offset();
+                    local = offset.to_datetime(from).checked_sub(1.nanosecond()).ok()?;
+                }
+                _ => return Some(due),
             }
         }
     }

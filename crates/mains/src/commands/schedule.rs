@@ -20,7 +20,7 @@ mod options;
     after_long_help = "\
 Schedules run in the hub (`mains serve`). NAME is a schedule's name or id. Times are local times at the hub; `next` is the \
 next run. A local time that is skipped when the clocks go forward runs at the next one that exists; one that occurs twice \
-runs once.
+runs once. A cron expression whose hours begin with `*`, such as `*/30 * * * *`, keeps its rhythm instead.
 
 Examples:
   mains schedule add evening --targets lamp,porch --action on --sun sunset --offset -15m

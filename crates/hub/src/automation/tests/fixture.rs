@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::automation::clocks::ClockReading;
 use crate::automation::context::AutomationContext;
 use crate::automation::run_on;
-use crate::automation::run_state::RunState;
+use crate::automation::run_state::{RunState, schedule_status};
 use crate::event::EventBus;
 use crate::repository::Repository;
 use crate::schedule::Clock;
@@ -188,6 +188,10 @@ impl TestHome {
         std::mem::take(&mut self.world().switched)
     }
 
+    pub(super) fn switched_count(&self) -> usize {
+        self.world().switched.len()
+    }
+
     /// Returns the switches since the last call as text: `07:00:00 1 on`, in local time.
     pub(super) fn told(&self) -> Vec<String> {
         let zone = TimeZone::get("Europe/Berlin").unwrap();
@@ -289,6 +293,12 @@ impl AutomationRun {
         self.context.0.schedules.remove(id, None).await.unwrap();
     }
 
+    /// Returns the time at which a schedule fires next, as the API shows it.
+    pub(super) fn next(&self, id: &Id) -> Option<Timestamp> {
+        let stored = self.context.0.schedules.one(id).unwrap();
+        self.context.schedule_view(&stored).status.next
+    }
+
     pub(super) fn state(&self, id: &Id) -> Value {
         let schedule = self.context.0.schedules.state(id);
         if schedule.is_null() {
@@ -351,6 +361,11 @@ impl AutomationRun {
 
     /// Meters a plug every ten seconds for a duration.
     pub(super) async fn draws(&self, plug: Mac, watts: f64, text: &str) {
+        self.draws_every("10s", plug, watts, text).await;
+    }
+
+    /// Meters a plug at an interval for a duration.
+    pub(super) async fn draws_every(&self, interval: &str, plug: Mac, watts: f64, text: &str) {
         let end = Instant::now() + api::duration::parse(text).unwrap();
         while Instant::now() < end {
             let reading = Reading {
@@ -366,7 +381,7 @@ impl AutomationRun {
                 reading: reading.into(),
                 energy_total_wh: None,
             }));
-            pass("10s").await;
+            pass(interval).await;
         }
     }
 }
@@ -410,13 +425,8 @@ impl AutomationContext for TestContext {
     }
 
     fn schedule_view(&self, schedule: &Stored<Schedule>) -> ScheduleView {
-        let state = self.0.schedules.state(&schedule.id);
-        let RunState { last, halted, .. } = RunState::<Value>::read(&state, schedule.revision);
-        schedule.view(ScheduleStatus {
-            next: None,
-            last,
-            halted,
-        })
+        let status = schedule_status(&self.0.schedules, &self.0.clock, schedule, self.time().wall);
+        schedule.view(status)
     }
 
     fn rule_view(&self, rule: &Stored<Rule>) -> RuleView {

@@ -1,6 +1,7 @@
 //! Rules act on events, within bounds.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use api::{Cause, Collection, Event};
 use hiflying::Mac;
@@ -8,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use plugs::RelayState::{Off, On};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::fixture::{RecordedSwitch, TestHome, mac, pass};
 use crate::automation::switch_limiter;
@@ -207,6 +209,68 @@ async fn a_clock_that_is_set_is_no_time_that_passed() {
     run.press(mac(1), On).await;
     home.sleep(3);
     pass("6s").await;
+    assert_eq!(home.switched().len(), 1);
+    run.stop().await;
+}
+
+/// Every kind that waits, at several metering intervals: a clock that is set in the middle changes nothing.
+#[tokio::test(start_paused = true)]
+async fn rules_wait_by_the_monotonic_clock() {
+    let kinds = [
+        json!({"kind": "auto_off", "after": "30s"}),
+        json!({"kind": "standby_kill", "below_w": 10, "for": "30s"}),
+        json!({"kind": "over_power", "above_w": 4, "for": "30s"}),
+        json!({"kind": "keep_on", "after": "30s"}),
+        json!({"kind": "follow", "leader": "accf23000002", "above_w": 4, "delay": "30s"}),
+    ];
+    for kind in kinds {
+        for interval in ["1s", "2s", "10s"] {
+            for set_s in [0, -3_600, 800 * 86_400, 1, -1] {
+                let home = TestHome::new(MORNING);
+                let run = home.start().await;
+                let is_off = kind["kind"] == "keep_on" || kind["kind"] == "follow";
+                run.press(mac(1), if is_off { Off } else { On }).await;
+                run.press(mac(2), On).await;
+                run.rule(rule(1, kind.clone())).await;
+                let metered = mac(if kind["kind"] == "follow" { 2 } else { 1 });
+                let begun = Instant::now();
+                let mut is_set = false;
+                while home.switched_count() == 0 && begun.elapsed() < Duration::from_secs(60) {
+                    if begun.elapsed() >= Duration::from_secs(8) && !is_set {
+                        home.set_clock(SignedDuration::from_secs(set_s));
+                        is_set = true;
+                    }
+                    run.draws_every(interval, metered, 5.0, interval).await;
+                }
+                let after = begun.elapsed();
+                assert!(
+                    after >= Duration::from_secs(30) && after < Duration::from_secs(42),
+                    "{kind} {interval} {set_s}: {after:?}"
+                );
+                run.stop().await;
+            }
+        }
+    }
+}
+
+/// A machine without a clock of its own starts in 1970, and a time server puts it right.
+#[tokio::test(start_paused = true)]
+async fn a_rule_goes_on_over_a_start_with_a_wrong_clock() {
+    let home = TestHome::new(MORNING);
+    let run = home.start().await;
+    run.rule(rule(1, json!({"kind": "auto_off", "after": "30m"})))
+        .await;
+    run.press(mac(1), On).await;
+    pass("10m").await;
+    run.stop().await;
+    let years = SignedDuration::from_hours(56 * 365 * 24);
+    home.set_clock(-years);
+    let run = home.start().await;
+    pass("1m").await;
+    home.set_clock(years);
+    pass("28m").await;
+    assert_eq!(home.switched(), []);
+    pass("2m").await;
     assert_eq!(home.switched().len(), 1);
     run.stop().await;
 }

@@ -6,7 +6,7 @@ use plugs::RelayState::{Off, On};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-use super::fixture::{TestHome, mac, pass};
+use super::fixture::{TestHome, at, mac, pass};
 
 fn daily(time: &str, action: &str) -> Value {
     json!({"targets": [target(1)], "action": action, "when": {"at": time}})
@@ -134,6 +134,89 @@ async fn a_clock_that_is_set() {
     home.set_clock(SignedDuration::from_hours(-2 * 365 * 24));
     pass("1d").await;
     assert_eq!(home.told(), ["07:00:00 1 on"]);
+    run.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_was_ahead_and_is_put_right_takes_no_run_away() {
+    for catch_up in [Value::Null, json!("10m")] {
+        for ahead_h in [1, 2, 25, 27, 800 * 24] {
+            let home = TestHome::new("2026-03-02T05:50:00Z");
+            let run = home.start().await;
+            let mut fields = daily("07:00", "toggle");
+            fields["catch_up"] = catch_up.clone();
+            let id = run.schedule(fields).await;
+            home.set_clock(SignedDuration::from_hours(ahead_h));
+            pass("8s").await;
+            home.set_clock(SignedDuration::from_hours(-ahead_h));
+            pass("6s").await;
+            assert_eq!(run.next(&id), Some(at("2026-03-02T06:00:00Z")), "{ahead_h}");
+            pass("15m").await;
+            assert_eq!(home.told(), ["07:00:00 1 on"], "{ahead_h} {catch_up}");
+            assert_eq!(run.next(&id), Some(at("2026-03-03T06:00:00Z")), "{ahead_h}");
+            pass("1d").await;
+            assert_eq!(home.told(), ["07:00:00 1 off"], "{ahead_h} {catch_up}");
+            run.stop().await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_clock_that_was_ahead_fired_does_not_fire_again_but_all_else_does() {
+    let home = TestHome::new("2026-03-02T05:50:00Z");
+    let run = home.start().await;
+    let hourly = json!({"targets": [target(1)], "action": "toggle", "when": {"cron": "0 * * * *"}, "catch_up": "5m"});
+    let id = run.schedule(hourly).await;
+    // Three hours ahead: 10:00 and 11:00 come too early.
+    home.set_clock(SignedDuration::from_hours(3));
+    pass("71m").await;
+    assert_eq!(home.told(), ["10:00:00 1 on", "11:00:00 1 off"]);
+    home.set_clock(SignedDuration::from_hours(-3));
+    pass("10s").await;
+    assert_eq!(run.next(&id), Some(at("2026-03-02T08:00:00Z")));
+    pass("118m").await;
+    assert_eq!(home.told(), ["09:00:00 1 on"]);
+    assert_eq!(run.next(&id), Some(at("2026-03-02T11:00:00Z")));
+    pass("3h").await;
+    assert_eq!(home.told(), ["12:00:00 1 off"]);
+    run.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_put_right_while_the_hub_is_down() {
+    for (catch_up, expected) in [(json!("1h"), 1), (Value::Null, 0)] {
+        let home = TestHome::new("2026-03-02T05:30:00Z");
+        let run = home.start().await;
+        let mut fields = daily("07:00", "toggle");
+        fields["catch_up"] = catch_up.clone();
+        run.schedule(fields).await;
+        pass("1m").await;
+        // It is ahead, a run of the next day comes too early, and the hub ends.
+        home.set_clock(SignedDuration::from_mins(24 * 60 + 25));
+        pass("10m").await;
+        assert_eq!(home.told(), ["07:00:00 1 on"]);
+        run.stop().await;
+        home.set_clock(SignedDuration::from_mins(-24 * 60 - 25));
+        pass("40m").await;
+        let run = home.start().await;
+        pass("5m").await;
+        assert_eq!(home.told().len(), expected, "{catch_up}");
+        run.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_does_not_fire_again_what_has_fired() {
+    let home = TestHome::new("2026-03-02T05:50:00Z");
+    let run = home.start().await;
+    let id = run.schedule(daily("07:00", "toggle")).await;
+    pass("20m").await;
+    assert_eq!(home.told(), ["07:00:00 1 on"]);
+    run.edit_schedule(&id, |schedule| schedule.random = None)
+        .await;
+    home.set_clock(SignedDuration::from_hours(-1));
+    pass("2h").await;
+    assert_eq!(home.told(), [""; 0]);
     run.stop().await;
 }
 

@@ -49,12 +49,29 @@ fn the_hour_that_does_not_exist_and_the_hour_that_comes_twice() {
         ]
     );
     assert_eq!(
-        next(&half_hours, &clock, "2026-10-25T02:00", 3),
+        next(&half_hours, &clock, "2026-10-25T02:00", 5),
         [
             "2026-10-25T02:30+02:00",
+            "2026-10-25T02:00+01:00",
+            "2026-10-25T02:30+01:00",
             "2026-10-25T03:00+01:00",
             "2026-10-25T03:30+01:00"
         ]
+    );
+    // Fixed hours come once, and what is due each hour does not come more often.
+    let fixed = schedule(r#"{"cron":"*/30 2 * * *"}"#);
+    assert_eq!(
+        next(&fixed, &clock, "2026-10-24T12:00", 3),
+        [
+            "2026-10-25T02:00+02:00",
+            "2026-10-25T02:30+02:00",
+            "2026-10-26T02:00+01:00"
+        ]
+    );
+    let hourly = schedule(r#"{"cron":"15 * * * *"}"#);
+    assert_eq!(
+        next(&hourly, &clock, "2026-03-29T01:00", 2),
+        ["2026-03-29T01:15+01:00", "2026-03-29T03:15+02:00"]
     );
     // From within the second of the two hours.
     let second: Timestamp = "2026-10-25T01:10:00Z".parse().unwrap();

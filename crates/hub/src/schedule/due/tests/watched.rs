@@ -91,6 +91,37 @@ fn watch(
     times
 }
 
+/// Ten years of a rhythm: each minute that the local clock shows counts, also the second time, and none that it does not show.
+#[test]
+fn a_rhythm_goes_by_elapsed_time() {
+    for zone in ["Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe"] {
+        let clock = clock(zone, 0.0, 0.0);
+        let instant = |year| instant(date(year, 1, 1).at(0, 0, 0, 0), &clock.timezone).unwrap();
+        let (from, to) = (instant(2024), instant(2034));
+        let every_half_hour = (0..1440).filter(|minute| minute % 30 == 0);
+        let odd_hours = (0..1440).filter(|minute| minute % 60 == 10 && minute / 60 % 2 == 0);
+        for (when, minutes) in [
+            (
+                r#"{"cron":"*/30 * * * *"}"#,
+                every_half_hour.collect::<Vec<i64>>(),
+            ),
+            (r#"{"cron":"10 */2 * * *"}"#, odd_hours.collect()),
+        ] {
+            let seconds = (from.as_second() + 60..=to.as_second()).step_by(60);
+            let shown = |second: &i64| second / 60 + offset(&clock.timezone, *second);
+            let expected: Vec<Timestamp> = seconds
+                .filter(|second| minutes.contains(&shown(second).rem_euclid(1440)))
+                .map(|second| Timestamp::from_second(second).unwrap())
+                .collect();
+            assert_eq!(
+                all(&schedule(when), &clock, from, to),
+                expected,
+                "{zone} {when}"
+            );
+        }
+    }
+}
+
 /// Returns the offset of local time from UTC, in minutes.
 fn offset(timezone: &TimeZone, second: i64) -> i64 {
     let offset = timezone.to_offset(Timestamp::from_second(second).unwrap());
