@@ -1,7 +1,10 @@
 //! Energy that plugs used and its cost, by day or month.
 
+use std::str::FromStr;
+
 use hiflying::Mac;
 use jiff::civil::Date;
+use serde::de::{IntoDeserializer, value};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -13,6 +16,15 @@ pub enum EnergyPeriod {
     Day,
     /// Months of local days: `2026-11`.
     Month,
+}
+
+impl FromStr for EnergyPeriod {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.into_deserializer();
+        Self::deserialize(text).map_err(|_: value::Error| "it is `day` or `month`".to_owned())
+    }
 }
 
 impl EnergyPeriod {

@@ -9,7 +9,7 @@
 //! * `group`, `schedule`, `rule`, `tariff`: these documents, one file each.
 //! * `energy`: what plugs used and what it cost.
 //! * `cause`: on whose behalf a relay moved.
-//! * `day`, `time_of_day`, [`duration`]: times as people write them.
+//! * `local_date`, `time_of_day`, `moment`, [`duration`]: times as people write them.
 //! * `error`: errors with their kind, message, hint and field.
 
 mod cause;
@@ -26,6 +26,7 @@ mod history;
 mod id;
 mod json;
 mod local_date;
+mod moment;
 mod name;
 mod patch;
 mod plug;
@@ -49,13 +50,15 @@ pub use group::Group;
 pub use history::{History, HistoryPoint};
 pub use id::{Id, IdError, SwitchTarget};
 pub use local_date::LocalDate;
+pub use moment::{Moment, RangeRequest, TimeRange};
 pub use name::Name;
 pub use patch::merge_patch;
 pub use plug::{FoundPlug, Metering, PlugSettings, PlugView, PowerOn};
 pub use plugs::{RelayCommand, Switched};
 pub use requests::{
-    AdoptRequest, DelayRequest, DelayResponse, DiscoverRequest, GroupRelay, ImportResponse,
-    RelayProblem, ReplaceRequest, SwitchRequest, SwitchResponse, VersionResponse,
+    AdoptRequest, DelayRequest, DelayResponse, DiscoverRequest, EnergyRequest, GroupRelay,
+    HistoryRequest, ImportResponse, RelayProblem, ReplaceRequest, SwitchRequest, SwitchResponse,
+    VersionResponse,
 };
 pub use rule::{Rule, RuleKind, TestPulse};
 pub use schedule::{Cron, LocalDateTime, Offset, Schedule, SunEvent, Weekdays, When};

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::duration::Period;
+use crate::energy::EnergyPeriod;
 use crate::error::{ErrorDocument, ProblemDocument};
 use crate::json::seconds;
+use crate::moment::RangeRequest;
 
 /// Adopts a plug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -125,4 +127,28 @@ pub struct ImportResponse {
     pub rows: u64,
     /// Rows that were not there before.
     pub new: u64,
+}
+
+/// The requested part of a plug's history.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct HistoryRequest {
+    /// The range; the last day unless given.
+    #[serde(flatten)]
+    pub range: RangeRequest,
+    /// Length of a step: whole seconds, from a day on whole local days; chosen for a readable graph unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<Period>,
+}
+
+/// The requested sums of energy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EnergyRequest {
+    /// The range; 30 days or 12 months unless given.
+    #[serde(flatten)]
+    pub range: RangeRequest,
+    /// The periods.
+    pub by: EnergyPeriod,
+    /// Only these plugs; all if empty.
+    #[serde(skip)]
+    pub plugs: Vec<Mac>,
 }

@@ -4,7 +4,7 @@
 //! control; [`crate::auth`] wraps all of them.
 //!
 //! * [`problem`]: the common format of errors.
-//! * `body`, `path`, `query`, `range`, `etag`: input, bounded and checked, with precise error messages.
+//! * `body`, `path`, `query`, `etag`: input, bounded and checked, with precise error messages.
 //! * `plugs`, `groups`, `documents`, `tariffs`, `history`, `energy`, `bridges`, `copies`, `info`, `metrics`: the paths of the API.
 //! * `events`: events as Server-Sent Events.
 //! * [`stuck`]: the time limit on writes to clients that do not read.
@@ -26,7 +26,6 @@ mod path;
 mod plugs;
 pub mod problem;
 mod query;
-mod range;
 mod schema;
 pub mod stuck;
 mod tariffs;

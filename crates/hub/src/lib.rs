@@ -7,6 +7,7 @@
 //! * [`config`]: settings from `mains.toml`.
 //! * [`registry`]: keeps contact with every plug; the only module that opens sockets to plugs.
 //! * [`energy`]: energy and cost of plugs.
+//! * `history`: history, sums and exports, with their defaults and limits.
 //! * [`rule`]: decisions of rules.
 //! * [`schedule`]: times of schedules.
 //! * [`store`]: persistent state, behind traits that SQLite implements.
@@ -27,6 +28,7 @@ mod documents;
 pub mod energy;
 pub mod event;
 pub mod guest;
+mod history;
 pub mod http;
 mod hub;
 pub mod recorder;

@@ -162,9 +162,22 @@ impl Registry {
         Some(self.0.entry(mac)?.view())
     }
 
+    /// Returns an adopted plug.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] of kind `not_found` if it is not adopted.
+    pub fn one(&self, mac: Mac) -> Result<Arc<PlugView>, RequestError> {
+        Ok(self.0.known(mac)?.view())
+    }
+
     /// Returns the revision of an adopted plug: its ETag.
-    pub fn revision(&self, mac: Mac) -> Option<u64> {
-        Some(self.0.entry(mac)?.revision())
+    ///
+    /// # Errors
+    ///
+    /// As [`Registry::one`].
+    pub fn revision(&self, mac: Mac) -> Result<u64, RequestError> {
+        Ok(self.0.known(mac)?.revision())
     }
 
     /// Returns the last move of the plug's relay since the hub started, with its time and cause.
@@ -279,8 +292,10 @@ impl RegistryState {
     }
 
     fn known(&self, mac: Mac) -> Result<Arc<RegistryEntry>, RequestError> {
-        self.entry(mac)
-            .ok_or_else(|| RequestError::not_found(format!("there is no plug {mac}")))
+        self.entry(mac).ok_or_else(|| {
+            RequestError::not_found(format!("no plug {mac} is adopted"))
+                .hint("`GET /api/v1/plugs` lists those that are")
+        })
     }
 
     /// Returns all entries, by MAC.

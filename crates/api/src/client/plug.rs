@@ -10,7 +10,10 @@ use serde_json::json;
 
 use super::{Client, ClientError, Download};
 use crate::ImportResponse;
-use crate::{EnergyPeriod, EnergyRow, FoundPlug, History, Period, PlugView, RelayCommand};
+use crate::{
+    EnergyRequest, EnergyRow, FoundPlug, History, HistoryRequest, PlugView, RangeRequest,
+    RelayCommand,
+};
 
 /// Maximum length of a search by a hub.
 pub const MAX_SEARCH: Duration = Duration::from_secs(30);
@@ -26,20 +29,6 @@ pub struct RelayReply {
     pub relay: Option<RelayState>,
     /// The hub's error, if the relay was not read back as commanded.
     pub error: Option<ClientError>,
-}
-
-/// The requested part of a plug's history; the hub has defaults for omitted fields.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct HistoryRange {
-    /// Start: a date or a time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    /// End; of a date, its end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub to: Option<String>,
-    /// Length of a step.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub step: Option<Period>,
 }
 
 impl Client {
@@ -153,44 +142,38 @@ impl Client {
     }
 
     /// Returns the power and energy of a plug over time.
-    pub async fn history(&self, plug: Mac, query: &HistoryRange) -> Result<History, ClientError> {
-        let request = self.get(&format!("plugs/{plug:x}/history"));
-        request.query(query).reply().await
+    pub async fn history(
+        &self,
+        plug: Mac,
+        request: &HistoryRequest,
+    ) -> Result<History, ClientError> {
+        let path = format!("plugs/{plug:x}/history");
+        self.get(&path).query(request).reply().await
     }
 
     /// As [`Client::history`], as CSV.
     pub async fn history_csv(
         &self,
         plug: Mac,
-        query: &HistoryRange,
+        request: &HistoryRequest,
     ) -> Result<Download, ClientError> {
-        let request = self.get(&format!("plugs/{plug:x}/history.csv"));
-        request.query(query).download().await
+        let path = format!("plugs/{plug:x}/history.csv");
+        self.get(&path).query(request).download().await
     }
 
-    /// Returns energy and cost by day or month; of all plugs if `plugs` is empty.
-    pub async fn energy(
-        &self,
-        by: EnergyPeriod,
-        from: Option<&str>,
-        to: Option<&str>,
-        plugs: &[Mac],
-    ) -> Result<Vec<EnergyRow>, ClientError> {
-        let plugs: Vec<_> = plugs.iter().map(|plug| ("plug", plug)).collect();
-        self.get("energy")
-            .query(&[("by", by)])
-            .query(&[("from", from), ("to", to)])
-            .query(&plugs)
-            .reply()
-            .await
+    /// Returns the energy and cost of plugs.
+    pub async fn energy(&self, request: &EnergyRequest) -> Result<Vec<EnergyRow>, ClientError> {
+        let plugs: Vec<_> = request.plugs.iter().map(|plug| ("plug", plug)).collect();
+        let url = self.get("energy").query(request).query(&plugs);
+        url.reply().await
     }
 
     /// Returns all stored rows of a plug as CSV.
-    pub async fn export(&self, plug: Mac, query: &HistoryRange) -> Result<Download, ClientError> {
+    pub async fn export(&self, plug: Mac, range: &RangeRequest) -> Result<Download, ClientError> {
         let request = self.get(&format!("plugs/{plug:x}/export"));
         request
             .timeout(TRANSFER_TIMEOUT)
-            .query(query)
+            .query(range)
             .download()
             .await
     }

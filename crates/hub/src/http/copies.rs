@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use api::{ErrorKind, ImportResponse, RequestError};
+use api::{ErrorKind, ImportResponse, Moment, RequestError};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -21,10 +21,8 @@ use utoipa_axum::routes;
 
 use super::body::{self, Media};
 use super::path::PlugPath;
-use super::plugs::view;
 use super::problem::Problem;
 use super::query::Params;
-use super::range::{Moment, Range};
 use super::{Api, attachment};
 use crate::hub::Hub;
 use crate::store::csv;
@@ -111,15 +109,8 @@ async fn export(
     params: Params,
 ) -> Result<Response, Problem> {
     params.only(&["from", "to"])?;
-    let hub = &api.hub;
-    view(hub, plug)?;
-    let from_the_beginning = |_| Ok(Timestamp::UNIX_EPOCH);
-    let zone = &hub.clock().timezone;
-    let Range { from, to } = Range::read(&params, Timestamp::now(), zone, from_the_beginning)?;
     let _turn = api.turn()?;
-    let mut text = Vec::new();
-    let written = csv::export(&**hub.store(), plug, from, to, &mut text).await;
-    written.map_err(|error| RequestError::from(&error))?;
+    let text = api.hub.export(plug, params.range()?).await?;
     let headers = attachment("text/csv; charset=utf-8", &format!("{plug:x}-history.csv"));
     Ok((headers, text).into_response())
 }
@@ -134,7 +125,7 @@ async fn import(
     PlugPath(plug): PlugPath,
     request: Request,
 ) -> Result<Json<ImportResponse>, Problem> {
-    view(&api.hub, plug)?;
+    api.hub.registry().one(plug)?;
     if Media::of(request.headers()) != Media::Csv {
         return Err(body::unsupported("text/csv"));
     }

@@ -8,7 +8,7 @@
 )]
 
 use api::{
-    Collection, EnergyPeriod, Group, Halted, Id, LastRun, Period, ProblemDocument, Rule,
+    Collection, EnergyPeriod, Group, Halted, Id, LastRun, Moment, Period, ProblemDocument, Rule,
     RuleStatus, Schedule, ScheduleStatus, Tariff,
 };
 use serde_json::{Value, json};
@@ -18,7 +18,6 @@ use utoipa::openapi::OpenApi;
 use super::etag::IfMatch;
 use super::path::{BridgePath, PlugPath};
 use super::problem;
-use super::range::Moment;
 use crate::auth;
 
 pub(super) use collections::paths;

@@ -1,25 +1,17 @@
 //! History of a plug in steps, as JSON and as CSV.
 
-use api::{ErrorKind, History, HistoryPoint, Period, RequestError};
+use api::{ErrorKind, History, HistoryPoint, HistoryRequest, Moment, Period, RequestError};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use hiflying::Mac;
-use jiff::{SignedDuration, Timestamp};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::path::PlugPath;
-use super::plugs::view;
 use super::problem::Problem;
 use super::query::Params;
-use super::range::{MAX_POINTS, Moment, Range};
 use super::{Api, attachment};
 use crate::hub::Hub;
-use crate::store::HistoryQuery;
-
-/// Default length of the range.
-const DEFAULT_LENGTH: SignedDuration = SignedDuration::from_hours(24);
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -40,7 +32,7 @@ async fn history(
     PlugPath(plug): PlugPath,
     params: Params,
 ) -> Result<Json<History>, Problem> {
-    Ok(Json(read(&hub, plug, &params).await?))
+    Ok(Json(hub.history(plug, &request(&params)?).await?))
 }
 
 /// Returns the history of a plug as CSV with a header line. Unknown values are empty.
@@ -56,7 +48,7 @@ async fn history_csv(
     PlugPath(plug): PlugPath,
     params: Params,
 ) -> Result<Response, Problem> {
-    let history = read(&hub, plug, &params).await?;
+    let history = hub.history(plug, &request(&params)?).await?;
     let text = csv(&history.points).map_err(|error| {
         RequestError::new(
             ErrorKind::Failed,
@@ -79,28 +71,10 @@ fn csv(points: &[HistoryPoint]) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     Ok(writer.into_inner()?)
 }
 
-async fn read(hub: &Hub, plug: Mac, params: &Params) -> Result<History, RequestError> {
+fn request(params: &Params) -> Result<HistoryRequest, RequestError> {
     params.only(&["from", "to", "step"])?;
-    view(hub, plug)?;
-    let zone = &hub.clock().timezone;
-    let day_before = |to: Timestamp| {
-        to.checked_sub(DEFAULT_LENGTH)
-            .map_err(|_| RequestError::usage("to: not between the years 1970 and 2200").at("to"))
-    };
-    let range = Range::read(params, Timestamp::now(), zone, day_before)?;
-    let grid = range.grid(params.value("step")?, zone)?;
-    let query = HistoryQuery {
-        plug,
-        from: range.from,
-        to: range.to,
-        step: grid.step,
-        edges: grid.edges,
-        limit: usize::try_from(MAX_POINTS).unwrap_or(usize::MAX),
-    };
-    let points = hub.store().history(&query).await;
-    let points = points.map_err(|error| RequestError::from(&error))?;
-    Ok(History {
-        step_s: grid.seconds,
-        points,
+    Ok(HistoryRequest {
+        range: params.range()?,
+        step: params.value("step")?,
     })
 }

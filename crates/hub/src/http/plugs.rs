@@ -89,7 +89,7 @@ async fn one(
     params: Params,
 ) -> Result<Tagged<Arc<PlugView>>, Problem> {
     params.only(&[])?;
-    Ok(tagged(&hub, view(&hub, plug)?)?)
+    Ok(tagged(&hub, hub.registry().one(plug)?)?)
 }
 
 /// Updates a plug's settings. Omitted fields keep their value; `null` resets them.
@@ -147,7 +147,7 @@ async fn switch(
     PlugPath(plug): PlugPath,
     Json(order): Json<SwitchRequest>,
 ) -> Result<axum::Json<SwitchResponse>, Problem> {
-    let view = view(&hub, plug)?;
+    let view = hub.registry().one(plug)?;
     match hub
         .registry()
         .switch(plug, order.state, Cause::Person)
@@ -203,7 +203,7 @@ async fn meter(
     State(hub): State<Hub>,
     PlugPath(plug): PlugPath,
 ) -> Result<axum::Json<Reading>, Problem> {
-    view(&hub, plug)?;
+    hub.registry().one(plug)?;
     Ok(axum::Json(hub.registry().meter(plug).await?))
 }
 
@@ -220,7 +220,7 @@ async fn delay(
     PlugPath(plug): PlugPath,
     Json(order): Json<DelayRequest>,
 ) -> Result<axum::Json<DelayResponse>, Problem> {
-    view(&hub, plug)?;
+    hub.registry().one(plug)?;
     let minutes = Minutes::new(order.minutes)
         .map_err(|error| RequestError::usage(format!("minutes: {error}")).at("minutes"))?;
     let delayed = hub.registry().delay(plug, order.state, minutes).await?;
@@ -242,7 +242,7 @@ async fn version(
     State(hub): State<Hub>,
     PlugPath(plug): PlugPath,
 ) -> Result<axum::Json<VersionResponse>, Problem> {
-    view(&hub, plug)?;
+    hub.registry().one(plug)?;
     let version = hub.registry().version(plug).await?;
     Ok(axum::Json(VersionResponse { plug, version }))
 }
@@ -260,7 +260,7 @@ async fn replace(
     PlugPath(old): PlugPath,
     Json(body): Json<ReplaceRequest>,
 ) -> Result<Tagged<Arc<PlugView>>, Problem> {
-    view(&hub, old)?;
+    hub.registry().one(old)?;
     let view = hub.replace_plug(old, body.by).await?;
     Ok(tagged(&hub, view)?)
 }
@@ -286,26 +286,12 @@ async fn discover(
     Ok(axum::Json(hub.registry().discover(wait(&body)?).await?))
 }
 
-/// Returns a plug, or `not_found`.
-pub(super) fn view(hub: &Hub, plug: Mac) -> Result<Arc<PlugView>, RequestError> {
-    hub.registry().view(plug).ok_or_else(|| unknown(plug))
-}
-
-fn unknown(plug: Mac) -> RequestError {
-    RequestError::not_found(format!("no plug {plug} is adopted"))
-        .hint("`GET /api/v1/plugs` lists those that are")
-}
-
-fn revision(hub: &Hub, plug: Mac) -> Result<u64, RequestError> {
-    hub.registry().revision(plug).ok_or_else(|| unknown(plug))
-}
-
 /// Returns the revision that a change requires.
 fn held(hub: &Hub, plug: Mac, if_match: &IfMatch) -> Result<Option<u64>, RequestError> {
-    if_match.against(revision(hub, plug)?, &format!("plug {plug}"))
+    if_match.against(hub.registry().revision(plug)?, &format!("plug {plug}"))
 }
 
 fn tagged(hub: &Hub, body: Arc<PlugView>) -> Result<Tagged<Arc<PlugView>>, RequestError> {
-    let revision = revision(hub, body.plug.mac)?;
+    let revision = hub.registry().revision(body.plug.mac)?;
     Ok(Tagged { revision, body })
 }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use api::{RequestError, excerpt};
+use api::{Moment, RangeRequest, RequestError, excerpt};
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 
@@ -72,6 +72,25 @@ impl Params {
             .transpose()
     }
 
+    /// Returns the range between `from` and `to`.
+    pub(crate) fn range(&self) -> Result<RangeRequest, RequestError> {
+        let moment = |name| {
+            self.value::<Moment>(name).map_err(|error| {
+                // `+02:00` in a query that was not escaped.
+                match self.text(name) {
+                    Ok(Some(text)) if text.contains(' ') => {
+                        error.hint("in a URL a + is written %2B; times in UTC end in Z")
+                    }
+                    _ => error,
+                }
+            })
+        };
+        Ok(RangeRequest {
+            from: moment("from")?,
+            to: moment("to")?,
+        })
+    }
+
     /// Returns a parameter that is `true` or `false`; false if omitted.
     pub(crate) fn flag(&self, name: &str) -> Result<bool, RequestError> {
         match self.text(name)? {
@@ -94,11 +113,11 @@ impl Params {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
 
     /// Parses a query string of a URL.
-    pub(crate) fn params(query: &str) -> Params {
+    fn params(query: &str) -> Params {
         let uri: axum::http::Uri = format!("/x?{query}").parse().unwrap();
         Params(Query::try_from_uri(&uri).unwrap().0)
     }
@@ -110,6 +129,23 @@ pub(crate) mod tests {
         assert_eq!(error.hint_text(), Some("there are: from, to"));
         assert_eq!(params("to=1&from=2").only(&["from", "to"]), Ok(()));
         assert!(params("x=1").only(&[]).is_err());
+    }
+
+    #[test]
+    fn ranges_are_read_strictly() {
+        assert_eq!(params("").range(), Ok(RangeRequest::default()));
+        for (query, field) in [
+            ("from=yesterday", "from"),
+            ("to=", "to"),
+            ("from=2026-11-22&from=2026-11-22", "from"),
+        ] {
+            let error = params(query).range().unwrap_err();
+            assert_eq!(error.field(), Some(field), "{query}: {error}");
+        }
+        let error = params("from=2026-11-22T10:00:00+02:00")
+            .range()
+            .unwrap_err();
+        assert!(error.hint_text().unwrap().contains("%2B"));
     }
 
     #[test]

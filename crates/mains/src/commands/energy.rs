@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use api::text::{LocalClock, Names, energy, money};
-use api::{EnergyPeriod, EnergyRow};
+use api::{EnergyPeriod, EnergyRequest, EnergyRow};
 
 use super::documents::names::HubNames;
 use super::documents::options::word;
-use super::moment::PastMoment;
+use super::moment::{self, PastMoment};
 use crate::context::Context;
 use crate::error::{Exit, Outcome};
 use crate::ui::table::{Cell, Column, Table};
@@ -54,12 +54,12 @@ async fn show(context: &Context, args: &EnergyArgs) -> Outcome {
     let hub = context.need_hub()?;
     let names = HubNames::load(&hub).await?;
     let clock = LocalClock::system();
-    let text = |moment: &Option<PastMoment>| moment.as_ref().map(|moment| moment.text(&clock));
-    let (from, to) = (text(&args.from), text(&args.to));
-    let plugs = names.find_plugs(&args.plugs)?;
-    let rows = hub
-        .energy(args.by, from.as_deref(), to.as_deref(), &plugs)
-        .await?;
+    let request = EnergyRequest {
+        range: moment::range(args.from.as_ref(), args.to.as_ref(), &clock),
+        by: args.by,
+        plugs: names.find_plugs(&args.plugs)?,
+    };
+    let rows = hub.energy(&request).await?;
     if context.ui.is_json() {
         context.ui.document(&rows)?;
     } else if rows.is_empty() {

@@ -1,14 +1,14 @@
 //! `mains history`: power and energy of a plug over time.
 
-use api::client::{Client, HistoryRange};
+use api::client::Client;
 use api::text::{LocalClock, energy};
-use api::{History, Period};
+use api::{History, HistoryRequest, Period};
 use hiflying::Mac;
 use jiff::Zoned;
 use jiff::tz::TimeZone;
 
 use super::documents::names::HubNames;
-use super::moment::PastMoment;
+use super::moment::{self, PastMoment};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
 use crate::ui::table::{Cell, Column, Table};
@@ -66,10 +66,8 @@ async fn show(context: &Context, args: &HistoryArgs) -> Outcome {
     let hub = context.need_hub()?;
     let plug = HubNames::load(&hub).await?.find_plug(&args.plug)?;
     let clock = LocalClock::system();
-    let text = |moment: &Option<PastMoment>| moment.as_ref().map(|moment| moment.text(&clock));
-    let query = HistoryRange {
-        from: text(&args.from),
-        to: text(&args.to),
+    let query = HistoryRequest {
+        range: moment::range(args.from.as_ref(), args.to.as_ref(), &clock),
         step: args.step,
     };
     if args.csv {
@@ -89,7 +87,7 @@ async fn show(context: &Context, args: &HistoryArgs) -> Outcome {
 }
 
 /// Prints the hub's CSV as it arrives.
-async fn csv(context: &Context, hub: &Client, plug: Mac, query: &HistoryRange) -> Outcome {
+async fn csv(context: &Context, hub: &Client, plug: Mac, query: &HistoryRequest) -> Outcome {
     let mut download = hub.history_csv(plug, query).await?;
     // Whole lines only: a character may lie across two pieces.
     let mut pending = Vec::new();

@@ -2,17 +2,16 @@
 
 use std::str::FromStr;
 
+use api::text::LocalClock;
+use api::{Moment, RangeRequest, duration};
 use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Timestamp, ToSpan};
-
-use api::duration;
-use api::text::LocalClock;
 
 /// A moment as it was typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PastMoment {
     /// A date or a time, which the hub reads in its own time zone.
-    Written(String),
+    Written(Moment),
     /// A duration before now.
     Ago(SignedDuration),
     /// A day relative to today.
@@ -33,7 +32,7 @@ impl FromStr for PastMoment {
             || DateTime::strptime("%Y-%m-%dT%H:%M", text).is_ok()
             || DateTime::strptime("%Y-%m-%dT%H:%M:%S", text).is_ok();
         if is_time || Date::strptime("%Y-%m-%d", text).is_ok() {
-            return Ok(Self::Written(text.to_owned()));
+            return text.parse().map(Self::Written);
         }
         let ago = duration::parse(text)
             .ok()
@@ -47,13 +46,25 @@ impl FromStr for PastMoment {
 }
 
 impl PastMoment {
-    /// Returns the text that the hub reads.
-    pub(super) fn text(&self, clock: &LocalClock) -> String {
+    /// Returns the moment that the hub reads.
+    pub(super) fn moment(&self, clock: &LocalClock) -> Moment {
         match self {
-            Self::Written(text) => text.clone(),
-            Self::Ago(ago) => (clock.now().timestamp() - *ago).to_string(),
-            Self::Day(days) => (clock.now().date() + days.days()).to_string(),
+            Self::Written(moment) => *moment,
+            Self::Ago(ago) => Moment::Instant(clock.now().timestamp() - *ago),
+            Self::Day(days) => Moment::Day(clock.now().date() + days.days()),
         }
+    }
+}
+
+/// Returns the range between two moments.
+pub(super) fn range(
+    from: Option<&PastMoment>,
+    to: Option<&PastMoment>,
+    clock: &LocalClock,
+) -> RangeRequest {
+    RangeRequest {
+        from: from.map(|moment| moment.moment(clock)),
+        to: to.map(|moment| moment.moment(clock)),
     }
 }
 
@@ -63,13 +74,13 @@ mod tests {
     use crate::commands::documents::tests::clock;
 
     #[test]
-    fn moments_become_texts_for_the_hub() {
+    fn moments_become_those_of_the_hub() {
         for (text, expected) in [
             ("2026-11-22", "2026-11-22"),
-            ("2026-11-22T18:00", "2026-11-22T18:00"),
+            ("2026-11-22T18:00", "2026-11-22T18:00:00"),
             ("2026-11-22T18:00:30", "2026-11-22T18:00:30"),
             ("2026-11-22T17:00:00Z", "2026-11-22T17:00:00Z"),
-            ("2026-11-22T18:00:00+01:00", "2026-11-22T18:00:00+01:00"),
+            ("2026-11-22T18:00:00+01:00", "2026-11-22T17:00:00Z"),
             ("24h", "2026-11-21T12:00:00Z"),
             ("7d", "2026-11-15T12:00:00Z"),
             ("now", "2026-11-22T12:00:00Z"),
@@ -77,7 +88,7 @@ mod tests {
             ("yesterday", "2026-11-21"),
         ] {
             let moment: PastMoment = text.parse().unwrap();
-            assert_eq!(moment.text(&clock()), expected, "{text}");
+            assert_eq!(moment.moment(&clock()).to_string(), expected, "{text}");
         }
         for text in [
             "",

@@ -3,12 +3,14 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use api::client::{Client, Download, HistoryRange};
+use api::client::{Client, Download};
+use api::text::LocalClock;
 use hiflying::Mac;
 use serde_json::json;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
 
+use crate::commands::moment::{self, PastMoment};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
 use crate::resolve::{Target, Through, parse};
@@ -34,10 +36,10 @@ pub(super) struct HubExportArgs {
     file: PathBuf,
     /// Start: a date or a time, as for `mains history`
     #[arg(long, value_name = "TIME")]
-    from: Option<String>,
+    from: Option<PastMoment>,
     /// End; of a date, its end
     #[arg(long, value_name = "TIME")]
-    to: Option<String>,
+    to: Option<PastMoment>,
 }
 
 /// Options of `mains hub import`.
@@ -64,13 +66,10 @@ pub(super) async fn export(context: &Context, args: &HubExportArgs) -> Outcome {
     let hub = context.need_hub()?;
     let plug = adopted(context, &hub, &args.plug).await?;
     let mut file = create(&args.file).await?;
-    let query = HistoryRange {
-        from: args.from.clone(),
-        to: args.to.clone(),
-        step: None,
-    };
+    let clock = LocalClock::system();
+    let range = moment::range(args.from.as_ref(), args.to.as_ref(), &clock);
     let fetched = async {
-        let download = hub.export(plug, &query).await?;
+        let download = hub.export(plug, &range).await?;
         write(&mut file, &args.file, download).await
     };
     let bytes = match fetched.await {

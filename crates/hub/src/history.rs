@@ -1,0 +1,158 @@
+//! Questions about the past: history in steps, energy and cost by period, and all rows of a plug.
+//!
+//! The API, pages and MQTT call the same functions of [`Hub`], with the same defaults and limits.
+
+use api::{
+    EnergyPeriod, EnergyRequest, EnergyRow, History, HistoryRequest, RangeRequest, RequestError,
+    Tariff, TimeRange,
+};
+use hiflying::Mac;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan};
+
+use crate::energy::report;
+use crate::hub::Hub;
+use crate::store::{HistoryQuery, csv};
+use grid::{Grid, MAX_POINTS};
+
+mod grid;
+
+/// Default length of a history.
+const DEFAULT_LENGTH: SignedDuration = SignedDuration::from_hours(24);
+/// Maximum number of rows of energy.
+const MAX_ROWS: i64 = 200_000;
+/// Maximum number of days of energy: ten years.
+const MAX_DAYS: i64 = 3_660;
+/// Default number of days of energy.
+const DEFAULT_DAYS: i64 = 30;
+/// Default number of months of energy.
+const DEFAULT_MONTHS: i64 = 12;
+
+impl Hub {
+    /// Returns the history of a plug in steps. Steps without data are omitted; the unfinished last step is included.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`]: `not_found` for an unknown plug, `usage` for an invalid range or step, `unavailable` if the database fails.
+    pub async fn history(
+        &self,
+        plug: Mac,
+        request: &HistoryRequest,
+    ) -> Result<History, RequestError> {
+        self.registry().one(plug)?;
+        let zone = &self.clock().timezone;
+        let day_before = |to: Timestamp| to.checked_sub(DEFAULT_LENGTH).map_err(|_| outside());
+        let range = request.range.resolve(Timestamp::now(), zone, day_before)?;
+        let grid = Grid::new(range, request.step, zone)?;
+        let query = HistoryQuery {
+            plug,
+            from: range.from,
+            to: range.to,
+            step: grid.step,
+            edges: grid.edges,
+            limit: usize::try_from(MAX_POINTS).unwrap_or(usize::MAX),
+        };
+        let points = self.store().history(&query).await;
+        Ok(History {
+            step_s: grid.seconds,
+            points: points.map_err(|error| RequestError::from(&error))?,
+        })
+    }
+
+    /// Returns energy and cost by period and plug.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hub::history`].
+    pub async fn energy(&self, request: &EnergyRequest) -> Result<Vec<EnergyRow>, RequestError> {
+        let zone = &self.clock().timezone;
+        let by = request.by;
+        let default = |to| default_start(by, to, zone);
+        let range = request.range.resolve(Timestamp::now(), zone, default)?;
+        let plugs = self.energy_plugs(&request.plugs)?;
+        check_size(by, range, plugs.len())?;
+        let tariffs = self.tariffs().all().into_iter();
+        let tariffs: Vec<Tariff> = tariffs.map(|tariff| tariff.body).collect();
+        let mut rows = Vec::new();
+        // Plug by plug, so that no more than the quarter-hours of one are in memory.
+        for plug in plugs {
+            let quarters = self
+                .store()
+                .quarters(Some(plug), range.from, range.to)
+                .await;
+            let quarters = quarters.map_err(|error| RequestError::from(&error))?;
+            rows.extend(report(quarters, &tariffs, zone, by, range.from, range.to));
+        }
+        rows.sort_by(|a, b| (&a.period, a.mac).cmp(&(&b.period, b.mac)));
+        Ok(rows)
+    }
+
+    /// Returns all stored rows of a plug as CSV; from the beginning unless `from` is given.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hub::history`].
+    pub async fn export(&self, plug: Mac, range: RangeRequest) -> Result<Vec<u8>, RequestError> {
+        self.registry().one(plug)?;
+        let zone = &self.clock().timezone;
+        let beginning = |_| Ok(Timestamp::UNIX_EPOCH);
+        let range = range.resolve(Timestamp::now(), zone, beginning)?;
+        let mut text = Vec::new();
+        let written = csv::export(&**self.store(), plug, range.from, range.to, &mut text).await;
+        written.map_err(|error| RequestError::from(&error))?;
+        Ok(text)
+    }
+
+    /// Returns the plugs whose energy is requested, sorted; all if none is named.
+    fn energy_plugs(&self, named: &[Mac]) -> Result<Vec<Mac>, RequestError> {
+        for plug in named {
+            self.registry().one(*plug)?;
+        }
+        let mut plugs = named.to_vec();
+        if plugs.is_empty() {
+            let views = self.registry().views();
+            plugs.extend(views.iter().map(|view| view.plug.mac));
+        }
+        plugs.sort();
+        plugs.dedup();
+        Ok(plugs)
+    }
+}
+
+/// Returns the default start of sums that end at `to`.
+fn default_start(
+    by: EnergyPeriod,
+    to: Timestamp,
+    zone: &TimeZone,
+) -> Result<Timestamp, RequestError> {
+    let last = zone.to_datetime(to).date();
+    let first = match by {
+        EnergyPeriod::Day => last.checked_sub((DEFAULT_DAYS - 1).days()),
+        EnergyPeriod::Month => last
+            .first_of_month()
+            .checked_sub((DEFAULT_MONTHS - 1).months()),
+    };
+    let first = zone.to_timestamp(first.map_err(|_| outside())?.into());
+    Ok(first.map_err(|_| outside())?.max(Timestamp::UNIX_EPOCH))
+}
+
+fn check_size(by: EnergyPeriod, range: TimeRange, plugs: usize) -> Result<(), RequestError> {
+    let days = range.from.duration_until(range.to).as_hours() / 24 + 2;
+    let periods = match by {
+        EnergyPeriod::Day => days,
+        EnergyPeriod::Month => days / 28 + 2,
+    };
+    let plugs = i64::try_from(plugs).unwrap_or(i64::MAX);
+    if days > MAX_DAYS && by == EnergyPeriod::Day || periods.saturating_mul(plugs) > MAX_ROWS {
+        return Err(
+            RequestError::usage("from: that is more than one answer has")
+                .at("from")
+                .hint("ask for less time, fewer plugs, or by month"),
+        );
+    }
+    Ok(())
+}
+
+fn outside() -> RequestError {
+    RequestError::usage("to: not between the years 1970 and 2200").at("to")
+}
