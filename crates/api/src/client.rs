@@ -27,7 +27,6 @@ use zeroize::Zeroizing;
 pub use error::{ClientError, Refusal};
 pub use events::{EventStream, ReceivedEvent};
 pub use plug::{MAX_SEARCH, RelayReply};
-pub use replies::{LoginLink, NewToken, TokenInfo};
 pub use request::{Download, Versioned};
 pub use url::HubUrl;
 
@@ -38,7 +37,6 @@ mod documents;
 mod error;
 mod events;
 mod plug;
-mod replies;
 mod request;
 mod url;
 

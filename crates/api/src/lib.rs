@@ -4,7 +4,6 @@
 //! It has no sockets, no clock and no async runtime.
 //!
 //! * `plug`: an adopted plug, what a search found, and what people can change of a plug.
-//! * `command`: what a relay can be commanded, and the results.
 //! * `document`, `id`: what groups, schedules, rules and tariffs have in common.
 //! * `group`, `schedule`, `rule`, `tariff`: these documents, one file each.
 //! * `energy`: what plugs used and what it cost.
@@ -15,7 +14,6 @@
 mod cause;
 #[cfg(feature = "client")]
 pub mod client;
-mod command;
 mod document;
 pub mod duration;
 mod energy;
@@ -37,10 +35,10 @@ mod status;
 mod tariff;
 pub mod text;
 mod time_of_day;
+mod token;
 mod view;
 
 pub use cause::Cause;
-pub use command::Delayed;
 pub use document::{Collection, Document, DocumentView, Stored, unknown_field};
 pub use duration::Period;
 pub use energy::{EnergyPeriod, EnergyRow};
@@ -65,4 +63,5 @@ pub use schedule::{Cron, LocalDateTime, Offset, Schedule, SunEvent, Weekdays, Wh
 pub use status::{Halted, LastRun, NoStatus, RuleStatus, ScheduleStatus};
 pub use tariff::{HourPrice, HourPrices, Tariff, TariffKind};
 pub use time_of_day::TimeOfDay;
+pub use token::{LoginLink, NewToken, TokenInfo, TokenRequest};
 pub use view::{GroupView, RuleView, ScheduleView, TariffView};

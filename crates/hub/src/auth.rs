@@ -41,7 +41,6 @@ use crate::store::SettingStore;
 
 pub use self::routes::openapi;
 pub use self::secret::Credential;
-pub use self::tokens::TokenInfo;
 
 /// Name of the session cookie of a hub on the default port.
 pub const COOKIE_NAME: &str = "mains_session";

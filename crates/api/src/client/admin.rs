@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Client, ClientError, Download, LoginLink, NewToken, TokenInfo};
-use crate::Id;
+use super::{Client, ClientError, Download};
+use crate::{Id, LoginLink, NewToken, TokenInfo, TokenRequest};
 
 /// Maximum time until a backup begins: the hub makes the whole copy before it sends the first byte.
 const BACKUP_TIMEOUT: Duration = Duration::from_secs(600);
@@ -32,10 +32,9 @@ impl Client {
 
     /// Creates a token; its secret is in this reply alone.
     pub async fn create_token(&self, name: &str) -> Result<NewToken, ClientError> {
-        self.post("tokens")
-            .json(&json!({"name": name}))
-            .reply()
-            .await
+        let name = name.to_owned();
+        let request = self.post("tokens").json(&TokenRequest { name });
+        request.reply().await
     }
 
     /// Revokes a token.

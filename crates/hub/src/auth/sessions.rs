@@ -116,10 +116,10 @@ impl BrowserSessions {
 
 /// Links that log a browser in, once.
 #[derive(Debug, Default)]
-pub(super) struct LoginLinks(Vec<LoginLink>);
+pub(super) struct LoginLinks(Vec<PendingLink>);
 
 #[derive(Debug)]
-struct LoginLink {
+struct PendingLink {
     digest: CredentialDigest,
     origin: LoginOrigin,
     until: Instant,
@@ -137,7 +137,7 @@ impl LoginLinks {
         if self.0.len() >= MAX_LINKS {
             self.0.remove(0);
         }
-        self.0.push(LoginLink {
+        self.0.push(PendingLink {
             digest,
             origin,
             until,

@@ -2,35 +2,16 @@
 //!
 //! The admin token is one of them. Its secret is in a file of the state directory, for the command line of the same user.
 
-use api::{Id, Name, RequestError};
+use api::{Id, Name, RequestError, TokenInfo};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
-use utoipa::ToSchema;
 
 use super::secret::CredentialDigest;
 
 const MAX_TOKENS: usize = 100;
 /// Name of the token in the state directory.
 pub(super) const ADMIN_NAME: &str = "admin";
-
-/// A token as it is listed. Its secret is not in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct TokenInfo {
-    /// Its identifier in paths.
-    #[schema(value_type = String, example = "k-3f9a02c1")]
-    pub id: Id,
-    /// Its name.
-    pub name: String,
-    /// Time at which it was made.
-    #[schema(value_type = String, format = DateTime)]
-    pub created: Timestamp,
-    /// Time of its last use; null when never used.
-    #[schema(value_type = Option<String>, format = DateTime, required)]
-    pub last_used: Option<Timestamp>,
-    /// True for the token in the state directory.
-    pub admin: bool,
-}
 
 /// A token as it is stored.
 #[derive(Debug, Serialize, Deserialize)]

@@ -3,14 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use api::{ErrorKind, ProblemDocument, RequestError};
+use api::{ErrorKind, LoginLink, ProblemDocument, RequestError};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, Query, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
@@ -103,25 +103,15 @@ pub(super) async fn log_out(
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }
 
-/// A link that logs one browser in, once.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct LoginUrl {
-    /// The link.
-    url: String,
-    /// Time at which it expires.
-    #[schema(value_type = String, format = DateTime)]
-    expires: Timestamp,
-}
-
 /// Make a link that logs one browser in
 #[utoipa::path(post, path = "/api/v1/login-url", tag = "trust", responses(
-    (status = 200, body = LoginUrl),
+    (status = 200, body = LoginLink),
 ))]
 pub(super) async fn make_link(
     State(auth): State<AccessControl>,
     Extension(caller): Extension<Caller>,
     Extension(CalledHost(called)): Extension<CalledHost>,
-) -> Result<Json<LoginUrl>, Problem> {
+) -> Result<Json<LoginLink>, Problem> {
     // The link uses the checked host of the request, because the same browser can reach it.
     let scheme = if auth.0.is_tls { "https" } else { "http" };
     let url = auth.link(
@@ -130,7 +120,7 @@ pub(super) async fn make_link(
         REQUESTED_LINK_LIFETIME,
     )?;
     let expires = Timestamp::now() + REQUESTED_LINK_LIFETIME;
-    Ok(Json(LoginUrl { url, expires }))
+    Ok(Json(LoginLink { url, expires }))
 }
 
 pub(super) fn remote(peer: Option<Extension<PeerAddresses>>) -> IpAddr {

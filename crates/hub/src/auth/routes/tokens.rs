@@ -1,17 +1,14 @@
 //! Lists, makes and revokes tokens.
 
-use api::{ProblemDocument, RequestError, excerpt};
+use api::{NewToken, ProblemDocument, RequestError, TokenInfo, TokenRequest, excerpt};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::super::sessions::LoginOrigin;
-use super::super::tokens::TokenInfo;
 use super::super::{AccessControl, Credential, admin};
 use super::{Input, MAX_BODY_BYTES};
 use crate::http::problem::Problem;
@@ -24,30 +21,14 @@ pub(super) async fn list_tokens(State(auth): State<AccessControl>) -> Json<Vec<T
     Json(auth.state().tokens.list())
 }
 
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NewToken {
-    /// Purpose of the token.
-    name: String,
-}
-
-/// A token that was just made.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct MadeToken {
-    #[serde(flatten)]
-    info: TokenInfo,
-    /// The token itself. It is never shown again.
-    token: String,
-}
-
 /// Make a token
-#[utoipa::path(post, path = "/api/v1/tokens", tag = "trust", request_body = NewToken, responses(
-    (status = 201, description = "Made; the token itself is shown only once", body = MadeToken),
+#[utoipa::path(post, path = "/api/v1/tokens", tag = "trust", request_body = TokenRequest, responses(
+    (status = 201, description = "Made; the token itself is shown only once", body = NewToken),
     (status = 409, description = "The name is taken, or there are too many tokens", body = ProblemDocument, content_type = "application/problem+json"),
 ))]
 pub(super) async fn make_token(
     State(auth): State<AccessControl>,
-    Input(new): Input<NewToken, MAX_BODY_BYTES>,
+    Input(new): Input<TokenRequest, MAX_BODY_BYTES>,
 ) -> Result<Response, Problem> {
     let token = Credential::random()?;
     let digest = token.digest();
@@ -56,7 +37,7 @@ pub(super) async fn make_token(
         .await?;
     tracing::info!(id = %info.id, name = info.name, "a token was made");
     let location = format!("/api/v1/tokens/{}", info.id);
-    let made = MadeToken {
+    let made = NewToken {
         info,
         token: token.reveal().to_owned(),
     };
