@@ -18,33 +18,25 @@ mod records;
 mod relay_history;
 mod saver;
 mod scanner;
+mod state;
 mod stats;
 mod upkeep;
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use api::{
-    Cause, Delayed, ErrorKind, Event, Period, PlugView, RelayCommand, RequestError, Switched,
-};
+use api::{Cause, DelayResponse, ErrorKind, Event, PlugView, RelayCommand, RequestError, Switched};
 use hiflying::Mac;
 use jiff::{SignedDuration, Timestamp};
 use plugs::net::Lan;
-use plugs::{Capability, FamilyId, Minutes, Plug, Reading, RelayState};
+use plugs::{Capability, Minutes, Plug, Reading, RelayState};
 use tokio::sync::{Notify, Semaphore, mpsc};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use crate::event::EventBus;
-use crate::store::{EnergyState, PlugRecord, PlugStore, Sample};
-use availability::PresenceTiming;
-use candidates::{CandidateReport, Candidates};
+use crate::store::{EnergyState, PlugRecord};
 use entry::{NewEntry, RegistryEntry};
 use records::{ConnectionRecord, SwitchRecord};
 use scanner::PresenceScanner;
+use state::{COMMAND_TIMEOUT, RegistryState, now, tell_taken};
 use stats::RegistryCounters;
 use upkeep::PlugUpkeep;
 
@@ -52,50 +44,15 @@ pub use config::{Interfaces, RegistryConfig, RegistryContext};
 pub use relay_history::RelayMove;
 pub use stats::RegistryStats;
 
-/// Maximum time for a command.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum number of concurrent searches.
 const MAX_SEARCHES: usize = 4;
 /// Maximum number of plugs that wait to be adopted; further ones are adopted when they are heard again. A scan hears all plugs at
 /// once, and adopting one waits for the disk.
 const MAX_NEWCOMERS: usize = 4_096;
-/// Maximum interval between probes to a plug that is gone, unless there are very many.
-const MAX_GONE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Keeps contact with every plug. Clones share the same registry.
 #[derive(Debug, Clone)]
 pub struct Registry(Arc<RegistryState>);
-
-#[derive(Debug)]
-struct RegistryState {
-    adopt: bool,
-    metering: Period,
-    scan: Duration,
-    names: HashMap<Mac, String>,
-    bus: EventBus,
-    samples: mpsc::Sender<Sample>,
-    store: Arc<dyn PlugStore>,
-    cancel: CancellationToken,
-    tracker: TaskTracker,
-    interfaces: Interfaces,
-    lan: Lan,
-    entries: RwLock<BTreeMap<Mac, Arc<RegistryEntry>>>,
-    offers: Mutex<Candidates>,
-    newcomers: mpsc::Sender<Plug>,
-    /// Lifetime totals of plugs that were removed.
-    past_energy: Mutex<HashMap<Mac, EnergyState>>,
-    /// Held from a change until it is on disk, so that two concurrent edits cannot both be based on the same revision.
-    editing: tokio::sync::Mutex<()>,
-    searching: Semaphore,
-    /// Notified when a record must be saved.
-    unsaved: Notify,
-    /// Number of plugs since the start, to spread metering.
-    ever: AtomicU64,
-    /// Minimum interval in seconds between probes to one plug that is gone.
-    load: AtomicU32,
-    is_history_full: AtomicBool,
-    counts: RegistryCounters,
-}
 
 impl Registry {
     /// Starts to keep contact with these plugs; `energy` holds the lifetime totals, also of forgotten plugs.
@@ -217,7 +174,7 @@ impl Registry {
         outcome.await.map_err(|error| RequestError::from(&error))
     }
 
-    /// Sets a plug's own timer.
+    /// Sets a plug's own timer. The plug only acknowledges it; its later switch cannot be confirmed in advance.
     ///
     /// # Errors
     ///
@@ -227,14 +184,14 @@ impl Registry {
         mac: Mac,
         relay: RelayState,
         minutes: Minutes,
-    ) -> Result<Delayed, RequestError> {
+    ) -> Result<DelayResponse, RequestError> {
         let entry = self.0.known(mac)?;
         let outcome = entry.handle.delay(relay, minutes, COMMAND_TIMEOUT).await;
         outcome.map_err(|error| RequestError::from(&error))?;
         let delay = SignedDuration::from_mins(i64::from(minutes.count()));
-        Ok(Delayed {
+        Ok(DelayResponse {
             relay,
-            minutes,
+            minutes: minutes.count(),
             due: Timestamp::now()
                 .saturating_add(delay)
                 .unwrap_or(Timestamp::MAX),
@@ -274,41 +231,7 @@ impl Registry {
     }
 }
 
-pub(crate) fn now() -> std::time::Instant {
-    tokio::time::Instant::now().into_std()
-}
-
-fn tell_taken(lan: &Lan) {
-    for taken in lan.taken() {
-        tracing::error!("{taken}; plugs cannot be heard there until it is free");
-    }
-}
-
 impl RegistryState {
-    /// Returns a plug's entry.
-    fn entry(&self, mac: Mac) -> Option<Arc<RegistryEntry>> {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        entries.get(&mac).cloned()
-    }
-
-    fn known(&self, mac: Mac) -> Result<Arc<RegistryEntry>, RequestError> {
-        self.entry(mac).ok_or_else(|| {
-            RequestError::not_found(format!("no plug {mac} is adopted"))
-                .hint("`GET /api/v1/plugs` lists those that are")
-        })
-    }
-
-    /// Returns all entries, by MAC.
-    fn entries(&self) -> Vec<Arc<RegistryEntry>> {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        entries.values().cloned().collect()
-    }
-
-    fn take_entry(&self, mac: Mac) -> Option<Arc<RegistryEntry>> {
-        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        entries.remove(&mac)
-    }
-
     /// Adds a plug to the registry and starts its tasks.
     fn insert(self: &Arc<Self>, record: PlugRecord, energy: Option<EnergyState>) -> Arc<PlugView> {
         let mac = record.mac;
@@ -345,22 +268,6 @@ impl RegistryState {
         view
     }
 
-    /// Records that a plug was heard that is not adopted.
-    fn offer(&self, plug: Plug) {
-        if !self.lan.families().can(plug.family, Capability::Switch) {
-            return;
-        }
-        let (mac, address) = (plug.mac, plug.address);
-        let mut offers = self.offers();
-        let offer = offers.heard(plug.clone());
-        if offer != CandidateReport::Ignored && self.adopt && offers.is_welcome(mac) {
-            // Where there is no room it is heard again.
-            let _ = self.newcomers.try_send(plug);
-        } else if offer == CandidateReport::New {
-            tracing::info!(plug = %mac, %address, "found a plug that is not adopted");
-        }
-    }
-
     async fn take_in_newcomers(self: Arc<Self>, mut waiting: mpsc::Receiver<Plug>) {
         let taking = async {
             while let Some(plug) = waiting.recv().await {
@@ -371,68 +278,5 @@ impl RegistryState {
             }
         };
         self.cancel.run_until_cancelled(taking).await;
-    }
-
-    fn offers(&self) -> MutexGuard<'_, Candidates> {
-        self.offers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn offered_plug(&self, mac: Mac) -> Option<Plug> {
-        self.offers().one(mac).cloned()
-    }
-
-    fn all_offered(&self) -> Vec<Plug> {
-        self.offers().fresh(Timestamp::now())
-    }
-
-    fn dismiss(&self, mac: Mac) {
-        self.offers().dismiss(mac);
-    }
-
-    fn past_energy(&self) -> MutexGuard<'_, HashMap<Mac, EnergyState>> {
-        self.past_energy
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn take_past_energy(&self, mac: Mac) -> Option<EnergyState> {
-        self.past_energy().remove(&mac)
-    }
-
-    fn remember_energy(&self, mac: Mac, energy: EnergyState) {
-        self.past_energy().insert(mac, energy);
-    }
-
-    /// Sends a sample to the history, without ever blocking a plug.
-    fn keep(&self, sample: Sample) {
-        let is_full = match self.samples.try_send(sample) {
-            Ok(()) => false,
-            Err(_) => {
-                self.counts.lost_readings.up();
-                true
-            }
-        };
-        let was_full = self.is_history_full.swap(is_full, Ordering::Relaxed);
-        if is_full && !was_full && !self.cancel.is_cancelled() {
-            tracing::warn!("history does not keep up; readings are lost to it");
-        }
-    }
-
-    /// Probes one plug; the scanner receives the reply.
-    async fn probe(&self, family: FamilyId, address: Ipv4Addr) {
-        self.counts.probes.up();
-        self.lan.probe(family, address).await;
-    }
-
-    fn timing(&self) -> PresenceTiming {
-        let load = Duration::from_secs(self.load.load(Ordering::Relaxed).into());
-        PresenceTiming {
-            scan: self.scan,
-            max_gone_interval: MAX_GONE_INTERVAL.max(load),
-        }
-    }
-
-    fn set_load(&self, seconds: u32) {
-        self.load.store(seconds, Ordering::Relaxed);
     }
 }

@@ -203,7 +203,6 @@ async fn meter(
     State(hub): State<Hub>,
     PlugPath(plug): PlugPath,
 ) -> Result<axum::Json<Reading>, Problem> {
-    hub.registry().one(plug)?;
     Ok(axum::Json(hub.registry().meter(plug).await?))
 }
 
@@ -223,12 +222,8 @@ async fn delay(
     hub.registry().one(plug)?;
     let minutes = Minutes::new(order.minutes)
         .map_err(|error| RequestError::usage(format!("minutes: {error}")).at("minutes"))?;
-    let delayed = hub.registry().delay(plug, order.state, minutes).await?;
-    Ok(axum::Json(DelayResponse {
-        relay: delayed.relay,
-        minutes: delayed.minutes.count(),
-        due: delayed.due,
-    }))
+    let set = hub.registry().delay(plug, order.state, minutes).await?;
+    Ok(axum::Json(set))
 }
 
 /// Returns the version of a plug's firmware.
@@ -242,7 +237,6 @@ async fn version(
     State(hub): State<Hub>,
     PlugPath(plug): PlugPath,
 ) -> Result<axum::Json<VersionResponse>, Problem> {
-    hub.registry().one(plug)?;
     let version = hub.registry().version(plug).await?;
     Ok(axum::Json(VersionResponse { plug, version }))
 }
