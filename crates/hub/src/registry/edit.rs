@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use plugs::net::{DiscoverEvent, DiscoverOptions};
 use plugs::{Capability, Plug};
 
-use super::{Registry, RegistryState};
+use super::Registry;
+use super::state::{RegistryState, now};
 use crate::store::EnergyState;
 use crate::store::PlugRecord;
 
@@ -38,7 +39,7 @@ impl Registry {
         let heard = self.0.lan.presence(address, PRESENCE_TIMEOUT).await;
         let plug = heard.map_err(|error| RequestError::from(&error))?;
         if let Some(entry) = self.0.entry(plug.mac) {
-            entry.sighted(super::now(), &plug, self.0.timing());
+            entry.sighted(now(), &plug, self.0.timing());
             return Ok((entry.view(), false));
         }
         self.0.take_in(plug).await
@@ -235,7 +236,7 @@ impl RegistryState {
         tracing::info!(plug = %plug.mac, address = %plug.address, name = record.name, "adopted");
         let view = self.insert(record, energy);
         if let Some(entry) = self.entry(plug.mac) {
-            entry.sighted(super::now(), &plug, self.timing());
+            entry.sighted(now(), &plug, self.timing());
             return Ok((entry.view(), true));
         }
         Ok((view, true))

@@ -7,7 +7,7 @@ use plugs::RelayState;
 use plugs::net::{ContactError, PlugObserver, SwitchObserver};
 
 use super::entry::RegistryEntry;
-use super::{RegistryState, now};
+use super::state::{RegistryState, now};
 
 /// Records one switch of a plug.
 #[derive(Debug)]

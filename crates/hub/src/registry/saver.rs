@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::RegistryState;
+use super::state::RegistryState;
 
 /// Time for which changes are gathered.
 const SAVE_DELAY: Duration = Duration::from_millis(500);

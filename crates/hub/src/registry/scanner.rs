@@ -10,8 +10,7 @@ use hiflying::Mac;
 use plugs::Plug;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
-use super::RegistryState;
-use super::now;
+use super::state::{RegistryState, now, tell_taken};
 
 /// Interval of the rounds in which plugs that were not heard are probed.
 const ROUND_INTERVAL: Duration = Duration::from_millis(250);
@@ -85,7 +84,7 @@ impl PresenceScanner {
             return false;
         }
         tracing::info!(networks = lan.network_count(), "the networks have changed");
-        super::tell_taken(lan);
+        tell_taken(lan);
         true
     }
 

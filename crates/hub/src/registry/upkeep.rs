@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::entry::RegistryEntry;
 use super::metering::MeteringRhythm;
 use super::records::SwitchRecord;
-use super::{COMMAND_TIMEOUT, RegistryState, now};
+use super::state::{COMMAND_TIMEOUT, RegistryState, now};
 
 /// Maximum time for a reading: one connection that hangs, and a second one.
 const METER_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,0 +1,177 @@
+//! The state that the registry and its tasks share.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use api::{Period, RequestError};
+use hiflying::Mac;
+use jiff::Timestamp;
+use plugs::net::Lan;
+use plugs::{Capability, FamilyId, Plug};
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::availability::PresenceTiming;
+use super::candidates::{CandidateReport, Candidates};
+use super::config::Interfaces;
+use super::entry::RegistryEntry;
+use super::stats::RegistryCounters;
+use crate::event::EventBus;
+use crate::store::{EnergyState, PlugStore, Sample};
+
+/// Maximum time for a command.
+pub(super) const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum interval between probes to a plug that is gone, unless there are very many.
+const MAX_GONE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The state that the registry and its tasks share.
+#[derive(Debug)]
+pub(super) struct RegistryState {
+    pub(super) adopt: bool,
+    pub(super) metering: Period,
+    pub(super) scan: Duration,
+    pub(super) names: HashMap<Mac, String>,
+    pub(super) bus: EventBus,
+    pub(super) samples: mpsc::Sender<Sample>,
+    pub(super) store: Arc<dyn PlugStore>,
+    pub(super) cancel: CancellationToken,
+    pub(super) tracker: TaskTracker,
+    pub(super) interfaces: Interfaces,
+    pub(super) lan: Lan,
+    pub(super) entries: RwLock<BTreeMap<Mac, Arc<RegistryEntry>>>,
+    pub(super) offers: Mutex<Candidates>,
+    pub(super) newcomers: mpsc::Sender<Plug>,
+    /// Lifetime totals of plugs that were removed.
+    pub(super) past_energy: Mutex<HashMap<Mac, EnergyState>>,
+    /// Held from a change until it is on disk, so that two concurrent edits cannot both be based on the same revision.
+    pub(super) editing: tokio::sync::Mutex<()>,
+    pub(super) searching: Semaphore,
+    /// Notified when a record must be saved.
+    pub(super) unsaved: Notify,
+    /// Number of plugs since the start, to spread metering.
+    pub(super) ever: AtomicU64,
+    /// Minimum interval in seconds between probes to one plug that is gone.
+    pub(super) load: AtomicU32,
+    pub(super) is_history_full: AtomicBool,
+    pub(super) counts: RegistryCounters,
+}
+
+/// Returns the time by the clock of the runtime, which tests can set.
+pub(super) fn now() -> std::time::Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+pub(super) fn tell_taken(lan: &Lan) {
+    for taken in lan.taken() {
+        tracing::error!("{taken}; plugs cannot be heard there until it is free");
+    }
+}
+
+impl RegistryState {
+    /// Returns a plug's entry.
+    pub(super) fn entry(&self, mac: Mac) -> Option<Arc<RegistryEntry>> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.get(&mac).cloned()
+    }
+
+    pub(super) fn known(&self, mac: Mac) -> Result<Arc<RegistryEntry>, RequestError> {
+        self.entry(mac).ok_or_else(|| {
+            RequestError::not_found(format!("no plug {mac} is adopted"))
+                .hint("`GET /api/v1/plugs` lists those that are")
+        })
+    }
+
+    /// Returns all entries, by MAC.
+    pub(super) fn entries(&self) -> Vec<Arc<RegistryEntry>> {
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.values().cloned().collect()
+    }
+
+    pub(super) fn take_entry(&self, mac: Mac) -> Option<Arc<RegistryEntry>> {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        entries.remove(&mac)
+    }
+
+    /// Records that a plug was heard that is not adopted.
+    pub(super) fn offer(&self, plug: Plug) {
+        if !self.lan.families().can(plug.family, Capability::Switch) {
+            return;
+        }
+        let (mac, address) = (plug.mac, plug.address);
+        let mut offers = self.offers();
+        let offer = offers.heard(plug.clone());
+        if offer != CandidateReport::Ignored && self.adopt && offers.is_welcome(mac) {
+            // Where there is no room it is heard again.
+            let _ = self.newcomers.try_send(plug);
+        } else if offer == CandidateReport::New {
+            tracing::info!(plug = %mac, %address, "found a plug that is not adopted");
+        }
+    }
+
+    pub(super) fn offers(&self) -> MutexGuard<'_, Candidates> {
+        self.offers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn offered_plug(&self, mac: Mac) -> Option<Plug> {
+        self.offers().one(mac).cloned()
+    }
+
+    pub(super) fn all_offered(&self) -> Vec<Plug> {
+        self.offers().fresh(Timestamp::now())
+    }
+
+    pub(super) fn dismiss(&self, mac: Mac) {
+        self.offers().dismiss(mac);
+    }
+
+    pub(super) fn past_energy(&self) -> MutexGuard<'_, HashMap<Mac, EnergyState>> {
+        self.past_energy
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn take_past_energy(&self, mac: Mac) -> Option<EnergyState> {
+        self.past_energy().remove(&mac)
+    }
+
+    pub(super) fn remember_energy(&self, mac: Mac, energy: EnergyState) {
+        self.past_energy().insert(mac, energy);
+    }
+
+    /// Sends a sample to the history, without ever blocking a plug.
+    pub(super) fn keep(&self, sample: Sample) {
+        let is_full = match self.samples.try_send(sample) {
+            Ok(()) => false,
+            Err(_) => {
+                self.counts.lost_readings.up();
+                true
+            }
+        };
+        let was_full = self.is_history_full.swap(is_full, Ordering::Relaxed);
+        if is_full && !was_full && !self.cancel.is_cancelled() {
+            tracing::warn!("history does not keep up; readings are lost to it");
+        }
+    }
+
+    /// Probes one plug; the scanner receives the reply.
+    pub(super) async fn probe(&self, family: FamilyId, address: Ipv4Addr) {
+        self.counts.probes.up();
+        self.lan.probe(family, address).await;
+    }
+
+    pub(super) fn timing(&self) -> PresenceTiming {
+        let load = Duration::from_secs(self.load.load(Ordering::Relaxed).into());
+        PresenceTiming {
+            scan: self.scan,
+            max_gone_interval: MAX_GONE_INTERVAL.max(load),
+        }
+    }
+
+    pub(super) fn set_load(&self, seconds: u32) {
+        self.load.store(seconds, Ordering::Relaxed);
+    }
+}
