@@ -15,8 +15,7 @@ mod power_on;
 mod standby_kill;
 #[cfg(test)]
 mod tests;
-
-use std::time::Duration;
+mod verdict;
 
 use api::RuleKind;
 use jiff::tz::TimeZone;
@@ -26,110 +25,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use attempt::Attempt;
+use verdict::{Relay, Sight, Verdict};
 
-/// Observations of a rule's plugs at one moment.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Observation {
-    /// The position of the rule's plug's relay; `None` when it is not known.
-    pub relay: Option<RelayState>,
-    /// `true` if a person moved that relay last.
-    pub by_person: bool,
-    /// `true` if the rule's plug replies.
-    pub available: bool,
-    /// Power of the rule's plug, if it was read at this very moment.
-    pub power: Option<Power>,
-    /// Power of the leader's load, if it was read at this very moment.
-    pub leader: Option<Power>,
-}
-
-/// A power that has just been read.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Power {
-    /// The power in watts.
-    pub watts: f64,
-    /// Maximum time until the next reading that still continues this one. After a longer gap, the power in between is unknown.
-    pub patience: Duration,
-}
-
-/// The decision of a rule.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Decision {
-    /// The order to move the relay. Its outcome must be reported with [`RuleState::done`]; until then there is no other order.
-    pub switch: Option<Order>,
-    /// Time of the next evaluation, even if nothing happens.
-    pub wake_at: Option<Timestamp>,
-}
-
-/// An order to move the relay.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Order {
-    /// The new position.
-    pub to: RelayState,
-    /// The reason.
-    pub why: String,
-}
-
-/// The present decision of one kind of rule; it holds until it is fulfilled or withdrawn.
-#[derive(Debug, Default)]
-struct Verdict {
-    wish: Option<Order>,
-    wake_at: Option<Timestamp>,
-}
-
-impl Verdict {
-    const NOTHING: Self = Self {
-        wish: None,
-        wake_at: None,
-    };
-
-    fn wish(to: RelayState, why: String) -> Self {
-        Self {
-            wish: Some(Order { to, why }),
-            wake_at: None,
-        }
-    }
-
-    fn wake_at(at: Option<Timestamp>) -> Self {
-        Self {
-            wish: None,
-            wake_at: at,
-        }
-    }
-}
-
-/// The input of one kind of rule.
-#[derive(Debug)]
-struct Sight<'a> {
-    now: Timestamp,
-    timezone: &'a TimeZone,
-    /// The position of the relay, and the time since when; `None` when unknown.
-    relay: Option<Relay>,
-    /// `true` if the relay has just moved.
-    has_moved: bool,
-    /// `true` if the rule itself has just ordered the relay to its present position.
-    was_ordered: bool,
-    by_person: bool,
-    available: bool,
-    power: Option<Power>,
-    leader: Option<Power>,
-}
-
-impl Sight<'_> {
-    fn stands(&self) -> Option<RelayState> {
-        self.relay.map(|relay| relay.state)
-    }
-
-    fn has_turned(&self, to: RelayState) -> bool {
-        self.has_moved && self.stands() == Some(to)
-    }
-}
-
-/// The last known position of a relay, and the time at which it was first seen there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Relay {
-    state: RelayState,
-    since: Timestamp,
-}
+pub use verdict::{Decision, Observation, Order, Power};
 
 /// The state of a rule.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -308,32 +206,5 @@ impl KindMemory {
             Self::Follow(memory) => memory.shift(shift),
             Self::AutoOff | Self::KeepOn | Self::PowerOn(_) => {}
         }
-    }
-}
-
-/// Returns `at` plus a duration.
-fn later(at: Timestamp, by: Duration) -> Timestamp {
-    at.saturating_add(by).unwrap_or(Timestamp::MAX)
-}
-
-/// Returns the time since a moment; zero when it lies ahead.
-fn passed(since: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(now.duration_since(since)).unwrap_or_default()
-}
-
-/// Returns the earlier of two moments, ignoring absent ones.
-fn sooner(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
-}
-
-/// Writes a power for a sentence: `2150 W` from 100 W on, `3.4 W` below.
-fn watts(watts: f64) -> String {
-    if watts.abs() >= 100.0 {
-        format!("{watts:.0} W")
-    } else {
-        format!("{} W", (watts * 10.0).round() / 10.0)
     }
 }

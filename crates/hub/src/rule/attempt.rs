@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use plugs::RelayState;
 
-use super::{Decision, Observation, Verdict, later, sooner};
+use super::verdict::{Decision, Observation, Verdict, later, sooner};
 
 /// Time until an order that was carried out shows its effect; if it has not by then, it may be repeated.
 const SETTLE: Duration = Duration::from_secs(10);

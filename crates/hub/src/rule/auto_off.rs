@@ -3,7 +3,7 @@
 use api::Period;
 use plugs::RelayState;
 
-use super::{Sight, Verdict, later};
+use super::verdict::{Sight, Verdict, later};
 
 /// Decides whether the relay has been on for long enough. The time counts from the moment at which the relay was seen to turn on,
 /// also over a restart of the hub: a forgotten iron stays hot during a restart.

@@ -8,7 +8,7 @@ use plugs::RelayState;
 use serde::{Deserialize, Serialize};
 
 use super::hold::Hold;
-use super::{Power, Sight, Verdict, watts};
+use super::verdict::{Power, Sight, Verdict, watts};
 
 /// The state of this kind of rule.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

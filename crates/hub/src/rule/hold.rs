@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Power, later, passed};
+use super::verdict::{Power, later, passed};
 
 /// A run of readings that agree.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

@@ -3,7 +3,7 @@
 use api::Period;
 use plugs::RelayState;
 
-use super::{Sight, Verdict, later};
+use super::verdict::{Sight, Verdict, later};
 
 pub(super) fn look(after: Option<Period>, sight: &Sight<'_>) -> Verdict {
     let Some(relay) = sight.relay.filter(|relay| relay.state == RelayState::Off) else {

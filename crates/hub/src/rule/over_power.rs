@@ -6,7 +6,7 @@ use plugs::RelayState;
 use serde::{Deserialize, Serialize};
 
 use super::hold::Hold;
-use super::{Sight, Verdict, watts};
+use super::verdict::{Sight, Verdict, watts};
 
 /// The state of this kind of rule. A cut-off survives a restart, both before and after it is carried out.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use api::PowerOn;
 use plugs::RelayState;
 use serde::{Deserialize, Serialize};
 
-use super::{Sight, Verdict};
+use super::verdict::{Sight, Verdict};
 
 /// The state of this kind of rule.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use plugs::RelayState;
 use serde::{Deserialize, Serialize};
 
 use super::hold::Hold;
-use super::{Power, Sight, Verdict, later, sooner, watts};
+use super::verdict::{Power, Sight, Verdict, later, sooner, watts};
 use crate::schedule;
 
 /// The numbers of the rule.

@@ -1,10 +1,13 @@
 //! Rules in virtual time, with a plug that carries out commands or ignores them.
 
+use std::time::Duration;
+
 use api::{Document, Rule};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::verdict::{later, passed};
 use super::*;
 
 const METERED: Duration = Duration::from_secs(10);
