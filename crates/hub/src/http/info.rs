@@ -2,14 +2,12 @@
 
 use axum::Json;
 use axum::extract::State;
-use prometheus_client::metrics::MetricType;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::metrics::HubMetric;
 use super::problem::Problem;
 use super::query::Params;
 use crate::hub::Hub;
@@ -76,7 +74,7 @@ struct DatabaseInfo {
 
 /// Returns the status of the hub.
 #[utoipa::path(get, path = "/api/v1/hub", tag = "hub", operation_id = "hub",
-    responses((status = 200, description = "How it is", body = HubInfo)))]
+    responses((status = 200, description = "The status of the hub", body = HubInfo)))]
 async fn info(State(hub): State<Hub>, params: Params) -> Result<Json<HubInfo>, Problem> {
     params.only(&[])?;
     let stats = hub.registry().stats();
@@ -105,112 +103,4 @@ async fn info(State(hub): State<Hub>, params: Params) -> Result<Json<HubInfo>, P
         },
         database,
     }))
-}
-
-/// Returns the hub's own metrics for `/metrics`.
-pub(super) async fn metrics(api: &Api) -> Vec<HubMetric> {
-    let stats = api.hub.registry().stats();
-    let recorder = api.hub.recorder().status();
-    let gauge = |name, help, value: u64| metric(name, help, MetricType::Gauge, value);
-    let counter = |name, help, value: u64| metric(name, help, MetricType::Counter, value);
-    let mut all = vec![
-        gauge(
-            "mains_hub_uptime_seconds",
-            "For how long the hub runs.",
-            api.hub.started().elapsed().as_secs(),
-        ),
-        gauge("mains_hub_plugs", "Adopted plugs.", stats.plugs),
-        gauge(
-            "mains_hub_plugs_available",
-            "Adopted plugs that answer.",
-            stats.available,
-        ),
-        gauge(
-            "mains_hub_plugs_offered",
-            "Plugs that were found and are not adopted.",
-            stats.offered,
-        ),
-        gauge(
-            "mains_hub_connections",
-            "Open connections to plugs.",
-            stats.connections,
-        ),
-        counter(
-            "mains_hub_scans_total",
-            "Broadcasts that asked every plug.",
-            stats.scans,
-        ),
-        counter(
-            "mains_hub_probes_total",
-            "Plugs that were asked on their own.",
-            stats.probes,
-        ),
-        counter(
-            "mains_hub_sightings_total",
-            "Answers to either.",
-            stats.sightings,
-        ),
-        counter(
-            "mains_hub_readings_total",
-            "Meters that were read.",
-            stats.readings,
-        ),
-        counter(
-            "mains_hub_failed_readings_total",
-            "Meters that could not be read.",
-            stats.failed_readings,
-        ),
-        counter(
-            "mains_hub_switches_total",
-            "Relays that were switched.",
-            stats.switches,
-        ),
-        counter(
-            "mains_hub_failed_switches_total",
-            "Orders to switch that failed.",
-            stats.failed_switches,
-        ),
-        gauge(
-            "mains_hub_listeners",
-            "Clients that listen to events.",
-            api.listeners.count(),
-        ),
-        gauge(
-            "mains_hub_recorder_buffered",
-            "Readings that wait for the database.",
-            recorder.buffered as u64,
-        ),
-        counter(
-            "mains_hub_recorder_written_total",
-            "Readings that are in history.",
-            recorder.written,
-        ),
-        counter(
-            "mains_hub_recorder_dropped_total",
-            "Readings that history lost.",
-            recorder.dropped + stats.lost_readings,
-        ),
-        gauge(
-            "mains_hub_recorder_up",
-            "Whether the database takes readings.",
-            recorder.last_error.is_none().into(),
-        ),
-    ];
-    if let Ok(info) = api.hub.store().info().await {
-        all.push(gauge(
-            "mains_hub_database_bytes",
-            "Size of the database.",
-            info.bytes,
-        ));
-    }
-    all
-}
-
-fn metric(name: &'static str, help: &'static str, kind: MetricType, value: u64) -> HubMetric {
-    HubMetric {
-        name,
-        help,
-        kind,
-        value: value as f64,
-    }
 }

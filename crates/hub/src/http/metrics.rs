@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::{ErrorKind, PlugView, RequestError};
 use axum::extract::State;
@@ -20,63 +21,66 @@ use prometheus_client::registry::Registry;
 
 use super::Api;
 use super::problem::Problem;
+use crate::recorder::RecorderStatus;
+use crate::registry::RegistryStats;
 
 /// Prometheus text format, which every scraper reads.
 const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Joules per watt-hour.
 const JOULES: f64 = 3600.0;
 
-/// A metric of a plug.
-struct PlugMetric {
+/// A metric of a plug or of the hub.
+struct Metric<T> {
     name: &'static str,
     help: &'static str,
     kind: MetricType,
-    value: fn(&PlugView) -> Option<f64>,
+    /// Returns the value, or `None` if it is unknown.
+    value: fn(&T) -> Option<f64>,
 }
 
-const PLUG_METRICS: [PlugMetric; 7] = [
-    PlugMetric {
+const PLUG_METRICS: [Metric<PlugView>; 7] = [
+    Metric {
         name: "mains_plug_power_watts",
         help: "Active power of the load.",
         kind: MetricType::Gauge,
         value: |view| live(view)?.power_w,
     },
-    PlugMetric {
+    Metric {
         name: "mains_plug_voltage_volts",
         help: "Mains voltage.",
         kind: MetricType::Gauge,
         value: |view| live(view)?.voltage_v,
     },
-    PlugMetric {
+    Metric {
         name: "mains_plug_current_amperes",
         help: "Current of the load.",
         kind: MetricType::Gauge,
         value: |view| live(view)?.current_a,
     },
-    PlugMetric {
+    Metric {
         name: "mains_plug_frequency_hertz",
         help: "Mains frequency.",
         kind: MetricType::Gauge,
         value: |view| live(view)?.frequency_hz,
     },
-    PlugMetric {
+    Metric {
         name: "mains_plug_energy_joules_total",
-        help: "All that the plug ever used.",
+        help: "Energy that the plug ever used.",
         kind: MetricType::Counter,
         value: |view| view.energy_total_wh.map(|wh| wh as f64 * JOULES),
     },
-    PlugMetric {
+    Metric {
         name: "mains_plug_relay_on",
-        help: "Whether the relay is on.",
+        help: "1 if the relay is on.",
         kind: MetricType::Gauge,
         value: |view| {
             let relay = view.plug.relay.filter(|_| view.available)?;
             Some(flag(relay == RelayState::On))
         },
     },
-    PlugMetric {
+    Metric {
         name: "mains_plug_available",
-        help: "Whether the plug answers.",
+        help: "1 if the plug replies.",
         kind: MetricType::Gauge,
         value: |view| Some(flag(view.available)),
     },
@@ -90,20 +94,146 @@ fn flag(is_set: bool) -> f64 {
     f64::from(u8::from(is_set))
 }
 
-/// A metric of the hub itself.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct HubMetric {
-    pub(super) name: &'static str,
-    pub(super) help: &'static str,
-    pub(super) kind: MetricType,
-    pub(super) value: f64,
+/// The figures of the hub itself.
+#[derive(Debug)]
+struct HubFigures {
+    uptime: Duration,
+    stats: RegistryStats,
+    recorder: RecorderStatus,
+    listeners: u64,
+    database_bytes: Option<u64>,
 }
 
-/// All metrics of a scrape.
+const HUB_METRICS: [Metric<HubFigures>; 18] = [
+    hub_metric(
+        "mains_hub_uptime_seconds",
+        MetricType::Gauge,
+        "Time since the hub started.",
+        |hub| Some(hub.uptime.as_secs_f64().floor()),
+    ),
+    hub_metric(
+        "mains_hub_plugs",
+        MetricType::Gauge,
+        "Adopted plugs.",
+        |hub| Some(hub.stats.plugs as f64),
+    ),
+    hub_metric(
+        "mains_hub_plugs_available",
+        MetricType::Gauge,
+        "Adopted plugs that reply.",
+        |hub| Some(hub.stats.available as f64),
+    ),
+    hub_metric(
+        "mains_hub_plugs_offered",
+        MetricType::Gauge,
+        "Plugs that were found and are not adopted.",
+        |hub| Some(hub.stats.offered as f64),
+    ),
+    hub_metric(
+        "mains_hub_connections",
+        MetricType::Gauge,
+        "Open connections to plugs.",
+        |hub| Some(hub.stats.connections as f64),
+    ),
+    hub_metric(
+        "mains_hub_scans_total",
+        MetricType::Counter,
+        "Broadcasts that probed all plugs.",
+        |hub| Some(hub.stats.scans as f64),
+    ),
+    hub_metric(
+        "mains_hub_probes_total",
+        MetricType::Counter,
+        "Probes to single plugs.",
+        |hub| Some(hub.stats.probes as f64),
+    ),
+    hub_metric(
+        "mains_hub_sightings_total",
+        MetricType::Counter,
+        "Replies to broadcasts and probes.",
+        |hub| Some(hub.stats.sightings as f64),
+    ),
+    hub_metric(
+        "mains_hub_readings_total",
+        MetricType::Counter,
+        "Successful meter readings.",
+        |hub| Some(hub.stats.readings as f64),
+    ),
+    hub_metric(
+        "mains_hub_failed_readings_total",
+        MetricType::Counter,
+        "Failed meter readings.",
+        |hub| Some(hub.stats.failed_readings as f64),
+    ),
+    hub_metric(
+        "mains_hub_switches_total",
+        MetricType::Counter,
+        "Confirmed switches.",
+        |hub| Some(hub.stats.switches as f64),
+    ),
+    hub_metric(
+        "mains_hub_failed_switches_total",
+        MetricType::Counter,
+        "Switches that failed or were not confirmed.",
+        |hub| Some(hub.stats.failed_switches as f64),
+    ),
+    hub_metric(
+        "mains_hub_listeners",
+        MetricType::Gauge,
+        "Clients that receive events.",
+        |hub| Some(hub.listeners as f64),
+    ),
+    hub_metric(
+        "mains_hub_recorder_buffered",
+        MetricType::Gauge,
+        "Readings that wait to be written to the database.",
+        |hub| Some(hub.recorder.buffered as f64),
+    ),
+    hub_metric(
+        "mains_hub_recorder_written_total",
+        MetricType::Counter,
+        "Readings written to the history.",
+        |hub| Some(hub.recorder.written as f64),
+    ),
+    hub_metric(
+        "mains_hub_recorder_dropped_total",
+        MetricType::Counter,
+        "Readings missing from the history.",
+        |hub| Some((hub.recorder.dropped + hub.stats.lost_readings) as f64),
+    ),
+    hub_metric(
+        "mains_hub_recorder_up",
+        MetricType::Gauge,
+        "1 if the database accepts readings.",
+        |hub| Some(flag(hub.recorder.last_error.is_none())),
+    ),
+    hub_metric(
+        "mains_hub_database_bytes",
+        MetricType::Gauge,
+        "Size of the database.",
+        |hub| hub.database_bytes.map(|bytes| bytes as f64),
+    ),
+];
+
+const fn hub_metric(
+    name: &'static str,
+    kind: MetricType,
+    help: &'static str,
+    value: fn(&HubFigures) -> Option<f64>,
+) -> Metric<HubFigures> {
+    Metric {
+        name,
+        help,
+        kind,
+        value,
+    }
+}
+
+/// All figures of a scrape.
 #[derive(Debug)]
 struct Snapshot {
     plugs: Vec<Arc<PlugView>>,
-    hub: Vec<HubMetric>,
+    hub: HubFigures,
 }
 
 impl Collector for Snapshot {
@@ -111,9 +241,12 @@ impl Collector for Snapshot {
         for metric in PLUG_METRICS {
             encode_plugs(&mut encoder, &metric, &self.plugs)?;
         }
-        for metric in &self.hub {
+        for metric in HUB_METRICS {
+            let Some(value) = (metric.value)(&self.hub) else {
+                continue;
+            };
             let encoder = encoder.encode_descriptor(metric.name, metric.help, None, metric.kind)?;
-            ConstGauge::new(metric.value).encode(encoder)?;
+            ConstGauge::new(value).encode(encoder)?;
         }
         Ok(())
     }
@@ -123,7 +256,7 @@ impl Collector for Snapshot {
 /// from the `TYPE` line, as OpenMetrics does. So `name` includes the suffix, and the value is encoded as a gauge.
 fn encode_plugs(
     encoder: &mut DescriptorEncoder<'_>,
-    metric: &PlugMetric,
+    metric: &Metric<PlugView>,
     plugs: &[Arc<PlugView>],
 ) -> fmt::Result {
     let mut family = encoder.encode_descriptor(metric.name, metric.help, None, metric.kind)?;
@@ -139,7 +272,7 @@ fn encode_plugs(
     Ok(())
 }
 
-fn text(plugs: Vec<Arc<PlugView>>, hub: Vec<HubMetric>) -> Result<String, RequestError> {
+fn text(plugs: Vec<Arc<PlugView>>, hub: HubFigures) -> Result<String, RequestError> {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Snapshot { plugs, hub }));
     let mut text = String::new();
@@ -150,10 +283,17 @@ fn text(plugs: Vec<Arc<PlugView>>, hub: Vec<HubMetric>) -> Result<String, Reques
 
 /// Returns metrics of the plugs and the hub for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "hub", operation_id = "metrics",
-    responses((status = 200, description = "Prometheus' text format", body = String, content_type = "text/plain")))]
+    responses((status = 200, description = "Metrics in the Prometheus text format", body = String, content_type = "text/plain")))]
 pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
-    let hub = super::info::metrics(&api).await;
-    let text = text(api.hub.registry().views(), hub)?;
+    let hub = &api.hub;
+    let figures = HubFigures {
+        uptime: hub.started().elapsed(),
+        stats: hub.registry().stats(),
+        recorder: hub.recorder().status(),
+        listeners: api.listeners.count(),
+        database_bytes: hub.store().info().await.ok().map(|info| info.bytes),
+    };
+    let text = text(hub.registry().views(), figures)?;
     Ok(([(CONTENT_TYPE, FORMAT)], text).into_response())
 }
 
@@ -193,17 +333,34 @@ mod tests {
 
     #[test]
     fn in_the_names_and_units_of_the_contract() {
-        let own = HubMetric {
-            name: "mains_hub_dropped_readings_total",
-            help: "Readings that were lost.",
-            kind: MetricType::Counter,
-            value: 2.0,
+        let hub = HubFigures {
+            uptime: Duration::from_millis(61_500),
+            stats: RegistryStats {
+                lost_readings: 2,
+                ..RegistryStats::default()
+            },
+            recorder: RecorderStatus {
+                dropped: 1,
+                ..RecorderStatus::default()
+            },
+            listeners: 0,
+            database_bytes: None,
         };
         let plugs = vec![
             view(1, Some("say \"hi\"\\\nK\u{fc}che"), true),
             view(2, None, false),
         ];
-        insta::assert_snapshot!(text(plugs, vec![own]).unwrap(), @r#"
+        let text = text(plugs, hub).unwrap();
+        let (of_plugs, of_hub) = text.split_once("# HELP mains_hub_uptime_seconds ").unwrap();
+        for expected in [
+            "Time since the hub started.\n# TYPE mains_hub_uptime_seconds gauge\nmains_hub_uptime_seconds 61.0\n",
+            "# TYPE mains_hub_recorder_dropped_total counter\nmains_hub_recorder_dropped_total 3.0\n",
+            "mains_hub_recorder_up 1.0\n",
+        ] {
+            assert!(of_hub.contains(expected), "{of_hub}");
+        }
+        assert!(!of_hub.contains("mains_hub_database_bytes"), "{of_hub}");
+        insta::assert_snapshot!(of_plugs, @r#"
         # HELP mains_plug_power_watts Active power of the load.
         # TYPE mains_plug_power_watts gauge
         mains_plug_power_watts{mac="accf23000001",name="say \"hi\"\\\nKüche"} 0.0
@@ -215,20 +372,17 @@ mod tests {
         mains_plug_current_amperes{mac="accf23000001",name="say \"hi\"\\\nKüche"} 0.03
         # HELP mains_plug_frequency_hertz Mains frequency.
         # TYPE mains_plug_frequency_hertz gauge
-        # HELP mains_plug_energy_joules_total All that the plug ever used.
+        # HELP mains_plug_energy_joules_total Energy that the plug ever used.
         # TYPE mains_plug_energy_joules_total counter
         mains_plug_energy_joules_total{mac="accf23000001",name="say \"hi\"\\\nKüche"} 12772800.0
         mains_plug_energy_joules_total{mac="accf23000002",name=""} 12772800.0
-        # HELP mains_plug_relay_on Whether the relay is on.
+        # HELP mains_plug_relay_on 1 if the relay is on.
         # TYPE mains_plug_relay_on gauge
         mains_plug_relay_on{mac="accf23000001",name="say \"hi\"\\\nKüche"} 1.0
-        # HELP mains_plug_available Whether the plug answers.
+        # HELP mains_plug_available 1 if the plug replies.
         # TYPE mains_plug_available gauge
         mains_plug_available{mac="accf23000001",name="say \"hi\"\\\nKüche"} 1.0
         mains_plug_available{mac="accf23000002",name=""} 0.0
-        # HELP mains_hub_dropped_readings_total Readings that were lost.
-        # TYPE mains_hub_dropped_readings_total counter
-        mains_hub_dropped_readings_total 2.0
         "#);
     }
 }
