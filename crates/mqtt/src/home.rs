@@ -27,8 +27,8 @@ pub struct HomeHub {
     pub id: String,
     /// The version of Mains.
     pub version: String,
-    /// Address of its pages without a slash at the end, e.g. `http://192.168.1.5:8480`; `None` when other computers cannot reach it.
-    pub url: Option<String>,
+    /// Address of its pages without a slash at the end, e.g. `http://192.168.1.5:8480`.
+    pub url: String,
 }
 
 /// A plug.
