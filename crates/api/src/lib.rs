@@ -63,5 +63,5 @@ pub use schedule::{Cron, LocalDateTime, Offset, Schedule, SunEvent, Weekdays, Wh
 pub use status::{Halted, LastRun, NoStatus, RuleStatus, ScheduleStatus};
 pub use tariff::{HourPrice, HourPrices, Tariff, TariffKind};
 pub use time_of_day::TimeOfDay;
-pub use token::{LoginLink, NewToken, TokenInfo, TokenRequest};
+pub use token::{LoginLink, LoginLinkRequest, NewToken, Scope, TokenInfo, TokenRequest};
 pub use view::{GroupView, RuleView, ScheduleView, TariffView};

@@ -6,6 +6,7 @@
 //! * `secret`: credentials and their digests. `tokens`: the list of tokens. `admin`: the token in the state directory.
 //! * `password`: argon2id. `login_limit`: the limit on attempts.
 //! * `sessions`: browsers that are logged in, and the links that log one in.
+//! * `scope`: the scope that a request needs.
 //! * `host`: the checks of `Host` and `Origin`. `middleware`: all checks in their order, and the security headers.
 //! * `routes`: login, logout, tokens and password in the API.
 
@@ -16,6 +17,7 @@ mod middleware;
 mod pages;
 mod password;
 mod routes;
+mod scope;
 mod secret;
 mod sessions;
 mod settings;
@@ -26,19 +28,21 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use api::RequestError;
+use api::{RequestError, Scope};
 use axum::Router;
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use self::host::AllowedHosts;
 use self::login_limit::LoginLimiter;
-use self::sessions::{BrowserSessions, LoginLinks, LoginOrigin};
+use self::sessions::{BrowserSessions, Login, LoginLinks, LoginOrigin};
 use self::tokens::Tokens;
 use crate::config::Config;
 use crate::store::SettingStore;
 
+pub use self::middleware::Caller;
 pub use self::routes::openapi;
 pub use self::secret::Credential;
 
@@ -51,8 +55,14 @@ const DEFAULT_PORT: u16 = 8480;
 const PRINTED_LINK_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// A link that was requested is used at once.
 const REQUESTED_LINK_LIFETIME: Duration = Duration::from_secs(10 * 60);
-/// Interval at which the last use of tokens is written.
+/// Interval at which the last use of tokens and sessions is written.
 const USE_SAVE_INTERVAL: Duration = Duration::from_secs(10 * 60);
+/// Interval at which expired tokens and sessions are removed, and with them their event streams.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
+/// Time that changes in progress have when the hub ends.
+const CHANGE_END_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// Time that a login waits until its session is on the disk.
+const SESSION_SAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Access control of a hub. Clones share their state.
 #[derive(Debug, Clone)]
@@ -67,23 +77,49 @@ struct AuthShared {
     url: String,
     cookie: String,
     admin_token: PathBuf,
+    clock: SessionClock,
+    /// Changes in progress; they end even if the client hangs up.
+    changes: TaskTracker,
     state: Mutex<AuthState>,
     /// Held while a change is written to the disk.
     changing: tokio::sync::Mutex<()>,
 }
 
+/// A time of day that advances with the monotonic clock, so that a clock that is set ends no session.
+#[derive(Debug)]
+struct SessionClock {
+    wall: Timestamp,
+    started: Instant,
+}
+
+impl SessionClock {
+    fn start() -> Self {
+        Self {
+            wall: Timestamp::now(),
+            started: Instant::now(),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        let now = self.wall.saturating_add(self.started.elapsed());
+        now.unwrap_or(Timestamp::MAX)
+    }
+}
+
 #[derive(Debug, Default)]
 struct AuthState {
     password: Option<Credential>,
+    view_password: Option<Credential>,
     tokens: Tokens,
     sessions: BrowserSessions,
     links: LoginLinks,
     login_limit: LoginLimiter,
-    has_new_uses: bool,
+    /// True if the tokens or sessions on the disk are older than these.
+    is_dirty: bool,
 }
 
 impl AccessControl {
-    /// Loads password and tokens, and makes the admin token where there is none. `listening` is the address that was bound,
+    /// Loads passwords, tokens and sessions, and makes the admin token where there is none. `listening` is the address that was bound,
     /// with its port.
     ///
     /// # Errors
@@ -95,9 +131,10 @@ impl AccessControl {
         listening: SocketAddr,
     ) -> Result<Self, RequestError> {
         let hosts = AllowedHosts::new(listening, &config.hosts)?;
-        let password = read(&*settings, settings::PASSWORD)
-            .await?
-            .map(Credential::new);
+        let password = read(&*settings, settings::PASSWORD).await?;
+        let password = password.map(Credential::new);
+        let view_password = read(&*settings, settings::VIEW_PASSWORD).await?;
+        let sessions = read(&*settings, settings::SESSIONS).await?;
         let is_tls = config.tls.is_some();
         check_listen(listening, password.is_some())?;
         if !listening.ip().to_canonical().is_loopback() && !is_tls {
@@ -108,7 +145,7 @@ impl AccessControl {
         let admin_token = crate::state_lock::admin_token(&config.state);
         let admin = admin::read_or_make(&admin_token)?;
         let mut tokens = read_tokens(&*settings).await?;
-        let has_new_uses = tokens.set_admin(admin.digest(), Timestamp::now());
+        let is_dirty = tokens.set_admin(admin.digest(), Timestamp::now());
         let auth = Self(Arc::new(AuthShared {
             settings,
             hosts,
@@ -117,15 +154,22 @@ impl AccessControl {
             url: url(listening, config),
             cookie: cookie_name(listening.port()),
             admin_token,
+            clock: SessionClock::start(),
+            changes: TaskTracker::new(),
             state: Mutex::new(AuthState {
                 password,
+                view_password: view_password.map(Credential::new),
                 tokens,
-                has_new_uses,
+                sessions: sessions
+                    .as_deref()
+                    .map(BrowserSessions::from_text)
+                    .unwrap_or_default(),
+                is_dirty,
                 ..AuthState::default()
             }),
             changing: tokio::sync::Mutex::default(),
         }));
-        auth.save_uses().await;
+        auth.save().await;
         Ok(auth)
     }
 
@@ -140,32 +184,48 @@ impl AccessControl {
     ///
     /// [`RequestError`] of kind `local` when the system has no random bytes.
     pub fn login_url(&self) -> Result<String, RequestError> {
-        self.link(self.url(), LoginOrigin::PrintedLink, PRINTED_LINK_LIFETIME)
+        let login = Login {
+            origin: LoginOrigin::PrintedLink,
+            scope: Scope::Admin,
+        };
+        self.link(self.url(), login, PRINTED_LINK_LIFETIME)
     }
 
-    /// Writes the last use of tokens and removes expired sessions until cancelled.
+    /// Writes the last use of tokens and sessions, and removes expired ones, until cancelled.
     pub async fn run(self, cancel: CancellationToken) {
+        let mut saved = Instant::now();
         while cancel
-            .run_until_cancelled(sleep(USE_SAVE_INTERVAL))
+            .run_until_cancelled(sleep(SWEEP_INTERVAL))
             .await
             .is_some()
         {
-            self.state().sessions.sweep(Instant::now());
-            self.save_uses().await;
+            self.sweep();
+            if saved.elapsed() >= USE_SAVE_INTERVAL {
+                saved = Instant::now();
+                self.save().await;
+            }
         }
-        self.save_uses().await;
+        self.0.changes.close();
+        let _ = timeout(CHANGE_END_TIMEOUT, self.0.changes.wait()).await;
+        self.save().await;
     }
 
-    fn link(
-        &self,
-        base: &str,
-        origin: LoginOrigin,
-        lasts: Duration,
-    ) -> Result<String, RequestError> {
+    /// Ends what has expired.
+    fn sweep(&self) {
+        let (now, mut state) = (self.0.clock.now(), self.state());
+        state.sessions.sweep(now);
+        let over = state.tokens.sweep(Timestamp::now());
+        for id in over {
+            state.is_dirty = true;
+            state.end_from(&LoginOrigin::Token(id));
+        }
+    }
+
+    fn link(&self, base: &str, login: Login, lasts: Duration) -> Result<String, RequestError> {
         let token = Credential::random()?;
-        let now = Instant::now();
+        let now = self.0.clock.now();
         let mut state = self.state();
-        state.links.add(token.digest(), origin, now + lasts, now);
+        state.links.add(token.digest(), login, now + lasts, now);
         Ok(format!("{base}/login?token={}", token.reveal()))
     }
 
@@ -177,30 +237,44 @@ impl AccessControl {
         let _turn = self.0.changing.lock().await;
         let mut tokens = self.state().tokens.clone();
         let changed = change(&mut tokens)?;
-        self.write(settings::TOKENS, Some(&tokens.to_text()))
+        self.write(&[(settings::TOKENS, Some(&tokens.to_text()))])
             .await?;
         self.state().tokens = tokens;
         Ok(changed)
     }
 
-    /// Writes the last use of tokens. A store that fails denies no access: the next attempt writes it.
-    async fn save_uses(&self) {
+    /// Writes tokens and sessions as they are. A store that fails denies no access: the next attempt writes them.
+    async fn save(&self) {
         let _turn = self.0.changing.lock().await;
-        let text = {
+        let (tokens, sessions) = {
             let mut state = self.state();
-            if !std::mem::take(&mut state.has_new_uses) {
+            if !std::mem::take(&mut state.is_dirty) {
                 return;
             }
-            state.tokens.to_text()
+            (state.tokens.to_text(), state.sessions.to_text())
         };
-        if let Err(error) = self.write(settings::TOKENS, Some(&text)).await {
-            tracing::warn!(%error, "the last use of tokens cannot be written yet");
-            self.state().has_new_uses = true;
+        let values = [
+            (settings::TOKENS, Some(tokens.as_str())),
+            (settings::SESSIONS, Some(sessions.as_str())),
+        ];
+        if let Err(error) = self.write(&values).await {
+            tracing::warn!(%error, "sessions and the last use of tokens cannot be written yet");
+            self.state().is_dirty = true;
         }
     }
 
-    async fn write(&self, key: &str, value: Option<&str>) -> Result<(), RequestError> {
-        let written = self.0.settings.save_setting(key, value).await;
+    /// Writes sessions soon, and waits for it a moment.
+    async fn save_sessions(&self) {
+        self.state().is_dirty = true;
+        let auth = self.clone();
+        let saving = self.0.changes.spawn(async move { auth.save().await });
+        if timeout(SESSION_SAVE_TIMEOUT, saving).await.is_err() {
+            tracing::warn!("the database is slow; a restart may forget a login");
+        }
+    }
+
+    async fn write(&self, values: &[(&str, Option<&str>)]) -> Result<(), RequestError> {
+        let written = self.0.settings.save_settings(values).await;
         written.map_err(|error| RequestError::from(&error))
     }
 
@@ -210,27 +284,63 @@ impl AccessControl {
     }
 }
 
+impl AuthState {
+    /// Ends the sessions and links of an origin.
+    fn end_from(&mut self, origin: &LoginOrigin) {
+        self.sessions.end_from(origin);
+        self.links.end_from(origin);
+    }
+}
+
 /// Wraps everything that is served in the checks, and adds the routes for logging in.
 pub fn protect(router: Router, auth: AccessControl) -> Router {
     let whole = router.merge(routes::router(auth.clone()));
     middleware::around(whole, auth)
 }
 
-/// Sets the password while no hub runs. A running hub does not notice; set it by the API instead.
+/// Sets a password while no hub runs, that of the scope `admin` or `read`. A running hub does not notice; set it by the API
+/// instead.
 ///
 /// # Errors
 ///
-/// [`RequestError`] of kind `usage` for one that is too short or too long; `unavailable` when it cannot be kept.
+/// [`RequestError`] of kind `usage` for one that is too short or too long, or the same as the other; `unavailable` when it cannot
+/// be kept.
 pub async fn set_password(
     store: &dyn SettingStore,
     password: Credential,
+    scope: Scope,
 ) -> Result<(), RequestError> {
+    let (key, other) = password_keys(scope)?;
     password::check(&password)?;
+    let other = read(store, other).await?.map(Credential::new);
+    check_differs(&password, other).await?;
     let kept = password::hash(password).await?;
-    let saved = store
-        .save_setting(settings::PASSWORD, Some(kept.reveal()))
-        .await;
+    let saved = store.save_setting(key, Some(kept.reveal())).await;
     saved.map_err(|error| RequestError::from(&error))
+}
+
+/// Returns the key of the password of a scope, and that of the other password.
+fn password_keys(scope: Scope) -> Result<(&'static str, &'static str), RequestError> {
+    match scope {
+        Scope::Admin => Ok((settings::PASSWORD, settings::VIEW_PASSWORD)),
+        Scope::Read => Ok((settings::VIEW_PASSWORD, settings::PASSWORD)),
+        Scope::Metrics | Scope::Switch => Err(RequestError::usage(
+            "there are passwords of the scopes `admin` and `read`",
+        )
+        .at("scope")),
+    }
+}
+
+/// Checks that a new password is not the other one, which would decide about the scope.
+async fn check_differs(
+    password: &Credential,
+    other: Option<Credential>,
+) -> Result<(), RequestError> {
+    if other.is_some() && password::verify(password.clone(), other).await {
+        let message = "the passwords of the two scopes must differ";
+        return Err(RequestError::usage(message).at("password"));
+    }
+    Ok(())
 }
 
 /// Checks that a hub without a password is not reachable from other machines.

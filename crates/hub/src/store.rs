@@ -302,8 +302,13 @@ pub trait SettingStore: fmt::Debug + Send + Sync {
     /// Returns a setting.
     async fn setting(&self, key: &str) -> Result<Option<String>, StoreError>;
 
+    /// Writes settings, all or none; `None` removes one.
+    async fn save_settings(&self, values: &[(&str, Option<&str>)]) -> Result<(), StoreError>;
+
     /// Writes a setting; `None` removes it.
-    async fn save_setting(&self, key: &str, value: Option<&str>) -> Result<(), StoreError>;
+    async fn save_setting(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
+        self.save_settings(&[(key, value)]).await
+    }
 }
 
 /// Readings and the sums that are made of them.

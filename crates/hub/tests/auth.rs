@@ -171,10 +171,10 @@ async fn a_password_can_be_set_before_there_is_a_hub() {
     let everywhere = SocketAddr::from(([0, 0, 0, 0], 8480));
     let load = || AccessControl::load(store.clone(), &config, everywhere);
     assert_eq!(load().await.unwrap_err().kind(), ErrorKind::Usage);
-    let short = set_password(&*store, Credential::new("short")).await;
+    let short = set_password(&*store, Credential::new("short"), api::Scope::Admin).await;
     assert_eq!(short.unwrap_err().field(), Some("password"));
     assert_eq!(load().await.unwrap_err().kind(), ErrorKind::Usage);
-    set_password(&*store, Credential::new("correct horse"))
+    set_password(&*store, Credential::new("correct horse"), api::Scope::Admin)
         .await
         .unwrap();
     assert_eq!(load().await.unwrap().url(), "http://127.0.0.1:8480");

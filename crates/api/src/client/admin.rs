@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Client, ClientError, Download};
-use crate::{Id, LoginLink, NewToken, TokenInfo, TokenRequest};
+use crate::{Id, LoginLink, LoginLinkRequest, NewToken, Scope, TokenInfo, TokenRequest};
 
 /// Maximum time until a backup begins: the hub makes the whole copy before it sends the first byte.
 const BACKUP_TIMEOUT: Duration = Duration::from_secs(600);
@@ -31,10 +31,8 @@ impl Client {
     }
 
     /// Creates a token; its secret is in this reply alone.
-    pub async fn create_token(&self, name: &str) -> Result<NewToken, ClientError> {
-        let name = name.to_owned();
-        let request = self.post("tokens").json(&TokenRequest { name });
-        request.reply().await
+    pub async fn create_token(&self, token: &TokenRequest) -> Result<NewToken, ClientError> {
+        self.post("tokens").json(token).reply().await
     }
 
     /// Revokes a token.
@@ -42,21 +40,27 @@ impl Client {
         self.delete(&format!("tokens/{id}")).done().await
     }
 
-    /// Sets the password for browsers, or removes it.
-    pub async fn set_password(&self, password: Option<&str>) -> Result<(), ClientError> {
+    /// Sets the password for browsers, or removes it. There is one for each of the scopes `admin` and `read`.
+    pub async fn set_password(
+        &self,
+        password: Option<&str>,
+        scope: Scope,
+    ) -> Result<(), ClientError> {
         /// Borrows the secret: a JSON value would leave a copy of it behind.
         #[derive(Serialize)]
         struct Password<'a> {
             password: Option<&'a str>,
+            scope: Scope,
         }
         self.put("password")
-            .json(&Password { password })
+            .json(&Password { password, scope })
             .done()
             .await
     }
 
     /// Returns a link that logs a browser in once.
-    pub async fn login_link(&self) -> Result<LoginLink, ClientError> {
-        self.post("login-url").reply().await
+    pub async fn login_link(&self, scope: Scope) -> Result<LoginLink, ClientError> {
+        let request = LoginLinkRequest { scope };
+        self.post("login-url").json(&request).reply().await
     }
 }

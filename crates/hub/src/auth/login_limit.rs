@@ -1,6 +1,6 @@
 //! The limit on password attempts.
 //!
-//! There are two limits: one for each address, and one for all together, so that many addresses do not get many times as far.
+//! Only wrong attempts count: the attempt of a right password is given back. There are two limits: one for each address, and one for all together, so that many addresses do not get many times as far.
 //! Loopback has only its own limit, so that others cannot lock out a user of the machine itself. Tokens and login links are not
 //! limited: 256 bits cannot be guessed. Time is a parameter.
 
@@ -42,6 +42,10 @@ impl Bucket {
         self.0 = self.0.max(now) + rate.every;
     }
 
+    fn take_back(&mut self, rate: AttemptRate, now: Instant) {
+        self.0 = self.0.checked_sub(rate.every).unwrap_or(now).max(now);
+    }
+
     fn is_full(self, now: Instant) -> bool {
         self.0 <= now
     }
@@ -79,6 +83,17 @@ impl LoginLimiter {
             self.all = Some(all);
         }
         Ok(())
+    }
+
+    /// Gives an attempt back, since its password was right.
+    pub(super) fn take_back(&mut self, address: IpAddr, now: Instant) {
+        let address = network(address);
+        if let Some(own) = self.addresses.get_mut(&address) {
+            own.take_back(PER_ADDRESS, now);
+        }
+        if let Some(all) = self.all.as_mut().filter(|_| !address.is_loopback()) {
+            all.take_back(ALL_ADDRESSES, now);
+        }
     }
 }
 
@@ -122,6 +137,31 @@ mod tests {
             assert_eq!(login_limit.try_now(who, now), Ok(()));
         }
         assert!(login_limit.try_now(who, now).is_err());
+    }
+
+    #[test]
+    fn right_passwords_are_not_too_many_and_help_no_wrong_one() {
+        let (mut login_limit, now) = (LoginLimiter::default(), Instant::now());
+        let who = address("192.168.1.7");
+        for _ in 0..100 {
+            assert_eq!(login_limit.try_now(who, now), Ok(()));
+            login_limit.take_back(who, now);
+        }
+        for _ in 0..5 {
+            assert_eq!(login_limit.try_now(who, now), Ok(()));
+        }
+        assert_eq!(login_limit.try_now(who, now), Err(Duration::from_secs(12)));
+        // One that is given back long after is worth no more than it was.
+        login_limit.take_back(who, now + Duration::from_secs(600));
+        for _ in 0..5 {
+            let later = now + Duration::from_secs(600);
+            assert_eq!(login_limit.try_now(who, later), Ok(()));
+        }
+        assert!(
+            login_limit
+                .try_now(who, now + Duration::from_secs(600))
+                .is_err()
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The checks of a request in their order: host, origin, credentials. And the headers of every response.
 
-use api::{ErrorKind, Id, RequestError};
+use api::{ErrorKind, RequestError, Scope};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderName};
@@ -9,12 +9,11 @@ use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::secret::CredentialDigest;
-use super::sessions::LoginOrigin;
-use super::{AccessControl, Credential, host, pages};
+use super::sessions::{Login, LoginOrigin};
+use super::{AccessControl, Credential, host, pages, scope};
 use crate::http::problem::Problem;
 use crate::server::{PeerAddresses, end_when_cancelled};
 
@@ -47,31 +46,26 @@ const RESPONSE_HEADERS: [(HeaderName, &str); 7] = [
 
 /// Identity behind a request; an extension of every request that needs credentials.
 #[derive(Debug, Clone)]
-pub(super) enum Caller {
-    /// A program with a token.
-    Token(Id),
-    /// A browser that is logged in.
-    Session {
-        digest: CredentialDigest,
-        origin: LoginOrigin,
-    },
+pub struct Caller {
+    login: Login,
+    /// The session of a browser; `None` for a program with a token.
+    session: Option<CredentialDigest>,
 }
 
 impl Caller {
-    /// Returns the origin of sessions and links that the caller begins.
-    pub(super) fn origin(&self) -> LoginOrigin {
-        match self {
-            Self::Token(id) => LoginOrigin::Token(id.clone()),
-            Self::Session { origin, .. } => origin.clone(),
-        }
+    /// Returns the extent of the caller's access.
+    pub fn scope(&self) -> Scope {
+        self.login.scope
+    }
+
+    /// Returns the origin of sessions, links and tokens that the caller makes.
+    pub(super) fn origin(&self) -> &LoginOrigin {
+        &self.login.origin
     }
 
     /// Returns the session of a browser.
     pub(super) fn session(&self) -> Option<CredentialDigest> {
-        match self {
-            Self::Token(_) => None,
-            Self::Session { digest, .. } => Some(*digest),
-        }
+        self.session
     }
 }
 
@@ -93,7 +87,7 @@ async fn middleware(
 ) -> Response {
     let mut response = match auth.check(&mut request) {
         Access::Public => next.run(request).await,
-        Access::Granted(ended) => end_when_cancelled(next.run(request).await, ended),
+        Access::Granted(ended) => end_when_cancelled(auth.answer(request, next).await, ended),
         Access::Denied(response) => response,
     };
     let headers = response.headers_mut();
@@ -129,6 +123,10 @@ impl AccessControl {
             return Access::Public;
         }
         if let Some((caller, ended)) = self.caller(request.headers()) {
+            let needed = scope::required(request.method(), path);
+            if caller.scope() < needed {
+                return Access::Denied(forbidden(&caller, needed).into_response());
+            }
             request.extensions_mut().insert(caller);
             return Access::Granted(ended);
         }
@@ -169,41 +167,67 @@ impl AccessControl {
         }
         let digest = CredentialDigest::of(token.trim());
         let mut state = self.state();
-        let (id, ended) = state.tokens.used(&digest, Timestamp::now())?;
-        state.has_new_uses = true;
-        Some((Caller::Token(id), ended))
+        let (id, scope, ended) = state.tokens.used(&digest, Timestamp::now())?;
+        state.is_dirty = true;
+        let login = Login {
+            origin: LoginOrigin::Token(id),
+            scope,
+        };
+        let session = None;
+        Some((Caller { login, session }, ended))
     }
 
     /// Returns the session that one of the cookies names.
     pub(super) fn session(&self, headers: &HeaderMap) -> Option<(Caller, CancellationToken)> {
-        let now = Instant::now();
+        let now = self.0.clock.now();
         let mut state = self.state();
-        cookies(headers, &self.0.cookie).take(4).find_map(|value| {
+        let found = cookies(headers, &self.0.cookie).take(4).find_map(|value| {
             let digest = CredentialDigest::of(value);
-            let (origin, ended) = state.sessions.used(&digest, now)?;
-            Some((Caller::Session { digest, origin }, ended))
-        })
+            let (login, ended) = state.sessions.used(&digest, now)?;
+            let session = Some(digest);
+            Some((Caller { login, session }, ended))
+        });
+        state.is_dirty |= found.is_some();
+        found
     }
 
-    /// Begins a session. Returns the value of `Set-Cookie`.
+    /// Begins a session, which is kept over restarts. Returns the value of `Set-Cookie`.
     ///
     /// # Errors
     ///
     /// [`RequestError`] of kind `local` when the system has no random bytes.
-    pub(super) fn begin_session(&self, origin: LoginOrigin) -> Result<HeaderValue, RequestError> {
+    pub(super) async fn begin_session(&self, login: Login) -> Result<HeaderValue, RequestError> {
         let token = Credential::random()?;
-        let mut state = self.state();
-        state.sessions.begin(token.digest(), origin, Instant::now());
+        let now = self.0.clock.now();
+        self.state().sessions.begin(token.digest(), login, now);
+        self.save_sessions().await;
         let lasts = super::sessions::MAX_SESSION_AGE.as_secs();
         self.cookie(token.reveal(), lasts)
     }
 
-    /// Returns the `Set-Cookie` that removes the cookie.
-    pub(super) fn forget_session(&self) -> Result<HeaderValue, RequestError> {
+    /// Ends the session of a browser. Returns the `Set-Cookie` that removes its cookie.
+    pub(super) async fn end_session(&self, caller: &Caller) -> Result<HeaderValue, RequestError> {
+        if let Some(session) = caller.session() {
+            self.state().sessions.end(&session);
+            self.save_sessions().await;
+        }
         self.cookie("", 0)
     }
 
-    fn cookie(&self, value: &str, seconds: u64) -> Result<HeaderValue, RequestError> {
+    /// Answers a request. A change goes on when the client hangs up, so that nothing is left half done.
+    async fn answer(&self, request: Request, next: Next) -> Response {
+        if matches!(*request.method(), Method::GET | Method::HEAD) {
+            return next.run(request).await;
+        }
+        let change = self.0.changes.spawn(next.run(request));
+        change.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a request failed");
+            let error = RequestError::new(ErrorKind::Failed, "the request failed");
+            Problem::from(error).into_response()
+        })
+    }
+
+    fn cookie(&self, value: &str, seconds: i64) -> Result<HeaderValue, RequestError> {
         let name = &self.0.cookie;
         let secure = if self.0.is_tls { "; Secure" } else { "" };
         let text =
@@ -223,6 +247,13 @@ pub(super) fn unauthenticated(message: &str) -> Problem {
         header::WWW_AUTHENTICATE,
         HeaderValue::from_static("Bearer realm=\"mains\""),
     )
+}
+
+/// Returns the problem for a request that the caller's scope does not allow.
+fn forbidden(caller: &Caller, needed: Scope) -> Problem {
+    let scope = caller.scope();
+    let message = format!("this needs the scope `{needed}`; yours is `{scope}`");
+    Problem::from(RequestError::new(ErrorKind::Forbidden, message))
 }
 
 /// Returns the values of all cookies with this name.

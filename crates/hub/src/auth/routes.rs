@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{AccessControl, COOKIE_NAME, pages};
-use crate::http::body::Json as Input;
+use crate::http::body::{Json as Input, MaybeJson as OptionalInput};
 use crate::http::problem::Problem;
 
 /// Requests without credentials can send a body, too.

@@ -2,6 +2,10 @@
 
 /// The hash of the password.
 pub(super) const PASSWORD: &str = "trust.password";
+/// The hash of the password of view-only logins.
+pub(super) const VIEW_PASSWORD: &str = "trust.password.view";
+/// The sessions of browsers, as a JSON array.
+pub(super) const SESSIONS: &str = "trust.sessions";
 /// The tokens, as a JSON array.
 pub(super) const TOKENS: &str = "trust.tokens";
 /// Tokens that could not be read.

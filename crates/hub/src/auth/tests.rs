@@ -5,6 +5,7 @@ mod host;
 mod link;
 mod login;
 mod password;
+mod scope;
 mod start;
 mod token;
 

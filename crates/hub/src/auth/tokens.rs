@@ -2,12 +2,13 @@
 //!
 //! The admin token is one of them. Its secret is in a file of the state directory, for the command line of the same user.
 
-use api::{Id, Name, RequestError, TokenInfo};
+use api::{Id, Name, RequestError, Scope, TokenInfo, TokenRequest};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::secret::CredentialDigest;
+use super::sessions::LoginOrigin;
 
 const MAX_TOKENS: usize = 100;
 /// Name of the token in the state directory.
@@ -67,26 +68,33 @@ impl Tokens {
         self.0.iter().map(|token| token.info.clone()).collect()
     }
 
-    /// Marks a token as used. Returns its id, and the token that is cancelled when it is revoked.
+    /// Marks a token as used. Returns its id and scope, and the token that is cancelled when it is revoked.
     pub(super) fn used(
         &mut self,
         digest: &CredentialDigest,
         now: Timestamp,
-    ) -> Option<(Id, CancellationToken)> {
-        let token = self.0.iter_mut().find(|token| token.digest == *digest)?;
+    ) -> Option<(Id, Scope, CancellationToken)> {
+        let mut tokens = self.0.iter_mut();
+        let token = tokens.find(|token| token.digest == *digest && !token.is_over(now))?;
         token.info.last_used = Some(now);
-        Some((token.info.id.clone(), token.ended.clone()))
+        Some((token.info.id.clone(), token.info.scope, token.ended.clone()))
     }
 
-    /// Adds a token.
+    /// Adds a token. One that is not independent expires with its maker.
     pub(super) fn add(
         &mut self,
-        name: &str,
+        request: &TokenRequest,
         digest: CredentialDigest,
+        maker: &LoginOrigin,
         now: Timestamp,
     ) -> Result<TokenInfo, RequestError> {
+        self.sweep(now);
+        let name = &request.name;
         name.parse::<Name>()
             .map_err(|problem| RequestError::usage(problem).at("name"))?;
+        if request.expires.is_some_and(|expires| expires <= now) {
+            return Err(RequestError::usage("this time is past").at("expires"));
+        }
         let lower = name.to_lowercase();
         if self
             .0
@@ -102,7 +110,21 @@ impl Tokens {
                     .hint("revoke tokens that are no longer used"),
             );
         }
-        Ok(self.push(name, digest, now, false))
+        let end_of_maker = match maker {
+            LoginOrigin::Token(id) if !request.independent => {
+                self.one(id.as_str()).and_then(|maker| maker.expires)
+            }
+            _ => None,
+        };
+        let expires = request.expires.into_iter().chain(end_of_maker).min();
+        let info = TokenInfo {
+            scope: request.scope,
+            expires,
+            created_by: Some(maker.to_string()),
+            independent: request.independent,
+            ..self.info(name, now)
+        };
+        Ok(self.push(info, digest))
     }
 
     /// Sets the digest of the admin token. Returns true if it is a new one.
@@ -118,7 +140,11 @@ impl Tokens {
             }
             self.0.remove(place).ended.cancel();
         }
-        self.push(ADMIN_NAME, digest, now, true);
+        let info = TokenInfo {
+            admin: true,
+            ..self.info(ADMIN_NAME, now)
+        };
+        self.push(info, digest);
         true
     }
 
@@ -128,37 +154,63 @@ impl Tokens {
         infos.find(|info| info.id.as_str() == id)
     }
 
-    /// Returns the tokens without this one, whose users [`end`](Self::end) cuts off once the change is written.
-    pub(super) fn without(&self, id: &Id) -> Self {
-        let others = self.0.iter().filter(|token| token.info.id != *id);
+    /// Returns a token and the tokens that end with it: those that it made, and those that they made.
+    pub(super) fn with_children(&self, id: &Id) -> Vec<Id> {
+        let mut ending = vec![id.clone()];
+        let mut looked_at = 0;
+        while let Some(maker) = ending.get(looked_at).cloned() {
+            let is_child = |info: &&TokenInfo| {
+                !info.independent && info.created_by.as_deref() == Some(maker.as_str())
+            };
+            let children = self.0.iter().map(|token| &token.info).filter(is_child);
+            ending.extend(children.map(|info| info.id.clone()));
+            looked_at += 1;
+        }
+        ending
+    }
+
+    /// Returns the tokens without these, whose users [`end`](Self::end) cuts off once the change is written.
+    pub(super) fn without(&self, ids: &[Id]) -> Self {
+        let others = self.0.iter().filter(|token| !ids.contains(&token.info.id));
         Self(others.cloned().collect())
     }
 
-    /// Ends the event streams of this token.
-    pub(super) fn end(&self, id: &Id) {
-        for token in self.0.iter().filter(|token| token.info.id == *id) {
+    /// Ends the event streams of these tokens.
+    pub(super) fn end(&self, ids: &[Id]) {
+        for token in self.0.iter().filter(|token| ids.contains(&token.info.id)) {
             token.ended.cancel();
         }
     }
 
-    fn push(
-        &mut self,
-        name: &str,
-        digest: CredentialDigest,
-        now: Timestamp,
-        admin: bool,
-    ) -> TokenInfo {
+    /// Removes tokens that have expired. Returns their ids.
+    pub(super) fn sweep(&mut self, now: Timestamp) -> Vec<Id> {
+        let over = self.0.extract_if(.., |token| token.is_over(now));
+        let end = |token: AuthToken| {
+            token.ended.cancel();
+            token.info.id
+        };
+        over.map(end).collect()
+    }
+
+    fn info(&self, name: &str, now: Timestamp) -> TokenInfo {
         let mut id = Id::random('k');
         while self.one(id.as_str()).is_some() {
             id = Id::random('k');
         }
-        let info = TokenInfo {
+        TokenInfo {
             id,
             name: name.to_owned(),
+            scope: Scope::Admin,
+            expires: None,
             created: now,
+            created_by: None,
+            independent: false,
             last_used: None,
-            admin,
-        };
+            admin: false,
+        }
+    }
+
+    fn push(&mut self, info: TokenInfo, digest: CredentialDigest) -> TokenInfo {
         self.0.push(AuthToken {
             info: info.clone(),
             digest,
@@ -168,11 +220,29 @@ impl Tokens {
     }
 }
 
+impl AuthToken {
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.info.expires.is_some_and(|expires| expires <= now)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn request(name: &str) -> TokenRequest {
+        TokenRequest {
+            name: name.to_owned(),
+            ..TokenRequest::default()
+        }
+    }
+
+    fn add(tokens: &mut Tokens, name: &str, number: usize) -> Result<TokenInfo, RequestError> {
+        let maker = LoginOrigin::PrintedLink;
+        tokens.add(&request(name), digest(number), &maker, NOW)
+    }
 
     fn digest(number: usize) -> CredentialDigest {
         CredentialDigest::of(&number.to_string())
@@ -182,8 +252,14 @@ mod tests {
     fn what_is_kept_has_no_secret_and_comes_back() {
         let mut tokens = Tokens::default();
         let info = tokens
-            .add("Home Assistant", CredentialDigest::of("mains_secret"), NOW)
+            .add(
+                &request("Home Assistant"),
+                CredentialDigest::of("mains_secret"),
+                &LoginOrigin::Password,
+                NOW,
+            )
             .unwrap();
+        assert_eq!(info.created_by.as_deref(), Some("password"));
         let text = tokens.to_text();
         assert!(!text.contains("mains_secret"), "{text}");
         let mut back = Tokens::from_text(&text).unwrap();
@@ -214,19 +290,14 @@ mod tests {
         let mut tokens = Tokens::default();
         assert!(tokens.set_admin(digest(0), NOW));
         for name in ["admin", "ADMIN"] {
-            let error = tokens.add(name, digest(1), NOW).unwrap_err();
+            let error = add(&mut tokens, name, 1).unwrap_err();
             assert_eq!(error.kind(), api::ErrorKind::Conflict);
         }
-        assert_eq!(
-            tokens.add("", digest(1), NOW).unwrap_err().field(),
-            Some("name")
-        );
+        assert_eq!(add(&mut tokens, "", 1).unwrap_err().field(), Some("name"));
         for number in 1..MAX_TOKENS {
-            tokens
-                .add(&number.to_string(), digest(number), NOW)
-                .unwrap();
+            add(&mut tokens, &number.to_string(), number).unwrap();
         }
-        assert!(tokens.add("one more", digest(MAX_TOKENS), NOW).is_err());
+        assert!(add(&mut tokens, "one more", MAX_TOKENS).is_err());
     }
 
     #[test]
@@ -234,10 +305,74 @@ mod tests {
         let mut tokens = Tokens::default();
         assert!(tokens.set_admin(digest(0), NOW));
         assert!(!tokens.set_admin(digest(0), NOW));
-        let (_, ended) = tokens.used(&digest(0), NOW).unwrap();
+        let (_, _, ended) = tokens.used(&digest(0), NOW).unwrap();
         assert!(tokens.set_admin(digest(1), NOW));
         assert!(ended.is_cancelled());
         assert!(tokens.used(&digest(0), NOW).is_none());
         assert_eq!(tokens.list().len(), 1);
+    }
+
+    #[test]
+    fn a_token_ends_at_its_time_and_a_child_not_later_than_its_maker() {
+        let at = |seconds| NOW + jiff::SignedDuration::from_secs(seconds);
+        let mut tokens = Tokens::default();
+        let mut make = |name: &str, number, maker: &LoginOrigin, expires, independent| {
+            let request = TokenRequest {
+                expires,
+                independent,
+                ..request(name)
+            };
+            tokens.add(&request, digest(number), maker, NOW)
+        };
+        assert_eq!(
+            make("past", 0, &LoginOrigin::Password, Some(NOW), false)
+                .unwrap_err()
+                .field(),
+            Some("expires")
+        );
+        let maker = make("maker", 1, &LoginOrigin::Password, Some(at(60)), false).unwrap();
+        let maker = LoginOrigin::Token(maker.id);
+        let child = make("child", 2, &maker, Some(at(90)), false).unwrap();
+        assert_eq!(child.expires, Some(at(60)));
+        assert_eq!(child.created_by, Some(maker.to_string()));
+        let free = make("free", 3, &maker, None, true).unwrap();
+        assert_eq!(free.expires, None);
+        assert!(tokens.used(&digest(1), at(59)).is_some());
+        let (_, _, ended) = tokens.used(&digest(2), at(59)).unwrap();
+        assert!(tokens.used(&digest(1), at(60)).is_none());
+        assert_eq!(tokens.sweep(at(60)).len(), 2);
+        assert!(ended.is_cancelled());
+        assert_eq!(
+            tokens.list(),
+            [TokenInfo {
+                last_used: None,
+                ..free
+            }]
+        );
+    }
+
+    #[test]
+    fn what_a_token_made_ends_with_it_and_what_that_made() {
+        let mut tokens = Tokens::default();
+        let mut maker = LoginOrigin::Password;
+        let mut ids = Vec::new();
+        for (number, name) in ["root", "child", "grandchild"].iter().enumerate() {
+            let info = tokens
+                .add(&request(name), digest(number), &maker, NOW)
+                .unwrap();
+            maker = LoginOrigin::Token(info.id.clone());
+            ids.push(info.id);
+        }
+        let free = TokenRequest {
+            independent: true,
+            ..request("free")
+        };
+        let child = LoginOrigin::Token(ids[1].clone());
+        tokens.add(&free, digest(9), &child, NOW).unwrap();
+        assert_eq!(tokens.with_children(&ids[0]), ids);
+        assert_eq!(tokens.with_children(&ids[2]), ids[2..]);
+        let left = tokens.without(&ids).list();
+        assert_eq!(left.len(), 1);
+        assert_eq!(left[0].name, "free");
     }
 }

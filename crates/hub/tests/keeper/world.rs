@@ -145,7 +145,7 @@ impl SettingStore for Memory {
         Ok(None)
     }
 
-    async fn save_setting(&self, _: &str, _: Option<&str>) -> Result<(), StoreError> {
+    async fn save_settings(&self, _: &[(&str, Option<&str>)]) -> Result<(), StoreError> {
         self.works()
     }
 }

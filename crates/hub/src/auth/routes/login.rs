@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use api::{ErrorKind, LoginLink, ProblemDocument, RequestError};
+use api::{ErrorKind, LoginLink, LoginLinkRequest, ProblemDocument, RequestError, Scope};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, Query, State};
@@ -15,9 +15,9 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::super::middleware::{CalledHost, Caller, unauthenticated};
-use super::super::sessions::LoginOrigin;
+use super::super::sessions::{Login, LoginOrigin};
 use super::super::{AccessControl, Credential, REQUESTED_LINK_LIFETIME, pages, password};
-use super::{Input, MAX_BODY_BYTES, not_allowed};
+use super::{Input, MAX_BODY_BYTES, OptionalInput, not_allowed};
 use crate::http::problem::Problem;
 use crate::server::PeerAddresses;
 
@@ -48,9 +48,10 @@ pub(super) async fn follow_link(
     }
     let home = Redirect::to("/");
     let token = query?.0.token;
-    let origin = token.and_then(|token| auth.state().links.take(&token.digest(), Instant::now()));
-    if let Some(origin) = origin {
-        let cookie = auth.begin_session(origin)?;
+    let now = auth.0.clock.now();
+    let login = token.and_then(|token| auth.state().links.take(&token.digest(), now));
+    if let Some(login) = login {
+        let cookie = auth.begin_session(login).await?;
         return Ok(([(header::SET_COOKIE, cookie)], home).into_response());
     }
     // A browser that has prefetched the page is logged in by now.
@@ -65,13 +66,13 @@ pub(super) async fn follow_link(
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Login {
+pub(super) struct PasswordLogin {
     #[schema(value_type = String)]
     password: Credential,
 }
 
 /// Log a browser in by the password
-#[utoipa::path(post, path = "/api/v1/login", tag = "trust", security(()), request_body = Login, responses(
+#[utoipa::path(post, path = "/api/v1/login", tag = "trust", security(()), request_body = PasswordLogin, responses(
     (status = 204, description = "Logged in; the session is in a cookie"),
     (status = 401, description = "The password is wrong, or none is set", body = ProblemDocument, content_type = "application/problem+json"),
     (status = 429, description = "Too many attempts; `Retry-After` has the time until the next", body = ProblemDocument, content_type = "application/problem+json"),
@@ -79,12 +80,12 @@ pub(super) struct Login {
 pub(super) async fn log_in(
     State(auth): State<AccessControl>,
     peer: Option<Extension<PeerAddresses>>,
-    Input(login): Input<Login, MAX_BODY_BYTES>,
+    Input(given): Input<PasswordLogin, MAX_BODY_BYTES>,
 ) -> Result<Response, Problem> {
     let remote = remote(peer);
-    auth.check_password(login.password, remote).await?;
-    let cookie = auth.begin_session(LoginOrigin::Password)?;
-    tracing::info!(%remote, "logged in with the password");
+    let login = auth.check_password(given.password, remote).await?;
+    tracing::info!(%remote, scope = %login.scope, "logged in with the password");
+    let cookie = auth.begin_session(login).await?;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }
 
@@ -96,31 +97,39 @@ pub(super) async fn log_out(
     State(auth): State<AccessControl>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, Problem> {
-    if let Some(session) = caller.session() {
-        auth.state().sessions.end(&session);
-    }
-    let cookie = auth.forget_session()?;
+    let cookie = auth.end_session(&caller).await?;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }
 
 /// Make a link that logs one browser in
-#[utoipa::path(post, path = "/api/v1/login-url", tag = "trust", responses(
+#[utoipa::path(post, path = "/api/v1/login-url", tag = "trust", request_body = Option<LoginLinkRequest>, responses(
     (status = 200, body = LoginLink),
 ))]
 pub(super) async fn make_link(
     State(auth): State<AccessControl>,
     Extension(caller): Extension<Caller>,
     Extension(CalledHost(called)): Extension<CalledHost>,
+    OptionalInput(request): OptionalInput<LoginLinkRequest>,
 ) -> Result<Json<LoginLink>, Problem> {
+    let scope = request.scope;
+    if scope < Scope::Read {
+        let message = "a browser needs the scope `read`, `switch` or `admin`";
+        return Err(RequestError::usage(message).at("scope").into());
+    }
     // The link uses the checked host of the request, because the same browser can reach it.
     let scheme = if auth.0.is_tls { "https" } else { "http" };
-    let url = auth.link(
-        &format!("{scheme}://{called}"),
-        caller.origin(),
-        REQUESTED_LINK_LIFETIME,
-    )?;
+    let login = Login {
+        origin: caller.origin().clone(),
+        scope,
+    };
+    let base = format!("{scheme}://{called}");
+    let url = auth.link(&base, login, REQUESTED_LINK_LIFETIME)?;
     let expires = Timestamp::now() + REQUESTED_LINK_LIFETIME;
-    Ok(Json(LoginLink { url, expires }))
+    Ok(Json(LoginLink {
+        url,
+        scope,
+        expires,
+    }))
 }
 
 pub(super) fn remote(peer: Option<Extension<PeerAddresses>>) -> IpAddr {
@@ -131,23 +140,31 @@ pub(super) fn remote(peer: Option<Extension<PeerAddresses>>) -> IpAddr {
 }
 
 impl AccessControl {
-    /// Checks the password within the limit on attempts.
+    /// Checks a password within the limit on attempts. Returns the login that it allows.
     pub(super) async fn check_password(
         &self,
         given: Credential,
         remote: IpAddr,
-    ) -> Result<(), Problem> {
-        let kept = {
+    ) -> Result<Login, Problem> {
+        let (kept, view) = {
             let mut state = self.state();
             let tried = state.login_limit.try_now(remote, Instant::now());
             tried.map_err(too_often)?;
-            state.password.clone()
+            (state.password.clone(), state.view_password.clone())
         };
-        if password::verify(given, kept).await {
-            return Ok(());
-        }
-        tracing::warn!(%remote, "a wrong password was tried");
-        Err(unauthenticated("the password is wrong, or none is set"))
+        // Both, so that the time reveals nothing about either.
+        let is_right = password::verify(given.clone(), kept).await;
+        let is_view = password::verify(given, view).await;
+        let (origin, scope) = match (is_right, is_view) {
+            (true, _) => (LoginOrigin::Password, Scope::Admin),
+            (false, true) => (LoginOrigin::ViewPassword, Scope::Read),
+            (false, false) => {
+                tracing::warn!(%remote, "a wrong password was tried");
+                return Err(unauthenticated("the password is wrong, or none is set"));
+            }
+        };
+        self.state().login_limit.take_back(remote, Instant::now());
+        Ok(Login { origin, scope })
     }
 }
 

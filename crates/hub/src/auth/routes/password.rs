@@ -1,6 +1,6 @@
 //! Setting the password.
 
-use api::{ErrorKind, ProblemDocument, RequestError};
+use api::{ErrorKind, ProblemDocument, RequestError, Scope};
 use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer};
@@ -8,7 +8,9 @@ use utoipa::ToSchema;
 
 use super::super::middleware::Caller;
 use super::super::sessions::LoginOrigin;
-use super::super::{AccessControl, Credential, check_listen, password, settings};
+use super::super::{
+    AccessControl, Credential, check_differs, check_listen, password, password_keys,
+};
 use super::login::remote;
 use super::{Input, MAX_BODY_BYTES};
 use crate::http::problem::Problem;
@@ -24,6 +26,10 @@ pub(super) struct NewPassword {
     /// The current password; required in a session that began with it.
     #[schema(value_type = Option<String>)]
     current: Option<Credential>,
+    /// Scope of the logins with the new password: `admin`, or `read` for logins that change nothing. There is one password for
+    /// each; `admin` unless given.
+    #[serde(default)]
+    scope: Scope,
 }
 
 /// Reads a field that can be null but must be present.
@@ -33,7 +39,7 @@ fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Credent
 
 /// Set the password
 ///
-/// All other browsers are logged out.
+/// All other browsers that are logged in with it are logged out; with the password of the scope `admin`, all.
 #[utoipa::path(put, path = "/api/v1/password", tag = "trust", request_body = NewPassword, responses(
     (status = 204, description = "Set or removed"),
     (status = 403, description = "The current password is wrong", body = ProblemDocument, content_type = "application/problem+json"),
@@ -48,19 +54,19 @@ pub(super) async fn set_password(
 ) -> Result<StatusCode, Problem> {
     let is_set = auth.state().password.is_some();
     match new.current {
-        Some(current) if is_set => {
-            let checked = auth.check_password(current, remote(peer)).await;
-            checked.map_err(|problem| match problem.kind() {
-                ErrorKind::Unauthenticated => wrong_current().into(),
-                _ => problem,
-            })?;
-        }
-        None if is_set && caller.origin() == LoginOrigin::Password => {
+        Some(current) if is_set => match auth.check_password(current, remote(peer)).await {
+            Ok(login) if login.origin == LoginOrigin::Password => {}
+            Err(problem) if problem.kind() != ErrorKind::Unauthenticated => {
+                return Err(problem);
+            }
+            _ => return Err(wrong_current().into()),
+        },
+        None if is_set && *caller.origin() == LoginOrigin::Password => {
             return Err(wrong_current().into());
         }
         _ => {}
     }
-    auth.set_password(new.password, &caller).await?;
+    auth.set_password(new.password, new.scope, &caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -69,26 +75,53 @@ fn wrong_current() -> RequestError {
 }
 
 impl AccessControl {
-    async fn set_password(&self, new: Option<Credential>, caller: &Caller) -> Result<(), Problem> {
+    async fn set_password(
+        &self,
+        new: Option<Credential>,
+        scope: Scope,
+        caller: &Caller,
+    ) -> Result<(), Problem> {
+        let (key, _) = password_keys(scope)?;
+        let is_view = scope == Scope::Read;
         let kept = match new {
             Some(new) => {
                 password::check(&new)?;
+                let other = {
+                    let state = self.state();
+                    let other = if is_view {
+                        &state.password
+                    } else {
+                        &state.view_password
+                    };
+                    other.clone()
+                };
+                check_differs(&new, other).await?;
                 Some(password::hash(new).await?)
             }
+            None if is_view => None,
             None => {
                 check_listen(self.0.listening, false)
                     .map_err(|error| RequestError::conflict(error.message()))?;
                 None
             }
         };
-        let _turn = self.0.changing.lock().await;
-        self.write(settings::PASSWORD, kept.as_ref().map(Credential::reveal))
+        let turn = self.0.changing.lock().await;
+        self.write(&[(key, kept.as_ref().map(Credential::reveal))])
             .await?;
-        let mut state = self.state();
-        tracing::info!(is_set = kept.is_some(), "the password was changed");
-        state.password = kept;
-        state.sessions.end_others(caller.session());
-        state.links.end_all();
+        tracing::info!(is_set = kept.is_some(), %scope, "the password was changed");
+        {
+            let mut state = self.state();
+            if is_view {
+                state.view_password = kept;
+                state.end_from(&LoginOrigin::ViewPassword);
+            } else {
+                state.password = kept;
+                state.sessions.end_others(caller.session());
+                state.links.end_all();
+            }
+        }
+        drop(turn);
+        self.save_sessions().await;
         Ok(())
     }
 }

@@ -3,11 +3,12 @@
 use api::{NewToken, ProblemDocument, RequestError, TokenInfo, TokenRequest, excerpt};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 
+use super::super::middleware::Caller;
 use super::super::sessions::LoginOrigin;
 use super::super::{AccessControl, Credential, admin};
 use super::{Input, MAX_BODY_BYTES};
@@ -18,6 +19,7 @@ use crate::http::problem::Problem;
     (status = 200, body = [TokenInfo]),
 ))]
 pub(super) async fn list_tokens(State(auth): State<AccessControl>) -> Json<Vec<TokenInfo>> {
+    auth.sweep();
     Json(auth.state().tokens.list())
 }
 
@@ -28,14 +30,15 @@ pub(super) async fn list_tokens(State(auth): State<AccessControl>) -> Json<Vec<T
 ))]
 pub(super) async fn make_token(
     State(auth): State<AccessControl>,
+    Extension(caller): Extension<Caller>,
     Input(new): Input<TokenRequest, MAX_BODY_BYTES>,
 ) -> Result<Response, Problem> {
     let token = Credential::random()?;
     let digest = token.digest();
     let info = auth
-        .change_tokens(|tokens| tokens.add(&new.name, digest, Timestamp::now()))
+        .change_tokens(|tokens| tokens.add(&new, digest, caller.origin(), Timestamp::now()))
         .await?;
-    tracing::info!(id = %info.id, name = info.name, "a token was made");
+    tracing::info!(id = %info.id, name = info.name, scope = %info.scope, "a token was made");
     let location = format!("/api/v1/tokens/{}", info.id);
     let made = NewToken {
         info,
@@ -51,8 +54,8 @@ pub(super) async fn make_token(
 
 /// Revoke a token
 ///
-/// Its event streams end, and browsers that were logged in with it are logged out. The admin token is replaced by a new one in
-/// its file.
+/// Its event streams end, browsers that were logged in with it are logged out, and tokens that were made with it are revoked unless
+/// they are independent. The admin token is replaced by a new one in its file.
 #[utoipa::path(delete, path = "/api/v1/tokens/{id}", tag = "trust", params(("id" = String, Path,)), responses(
     (status = 204, description = "Revoked"),
 ))]
@@ -79,19 +82,21 @@ impl AccessControl {
             None
         };
         let old = self.state().tokens.clone();
-        self.change_tokens(|tokens| {
-            *tokens = tokens.without(&info.id);
-            if let Some(fresh) = fresh {
-                tokens.set_admin(fresh, Timestamp::now());
-            }
-            Ok(())
-        })
-        .await?;
-        old.end(&info.id);
-        let origin = LoginOrigin::Token(info.id.clone());
-        let mut state = self.state();
-        state.sessions.end_from(&origin);
-        state.links.end_from(&origin);
+        let ending = self
+            .change_tokens(|tokens| {
+                let ending = tokens.with_children(&info.id);
+                *tokens = tokens.without(&ending);
+                if let Some(fresh) = fresh {
+                    tokens.set_admin(fresh, Timestamp::now());
+                }
+                Ok(ending)
+            })
+            .await?;
+        old.end(&ending);
+        for id in ending {
+            self.state().end_from(&LoginOrigin::Token(id));
+        }
+        self.save_sessions().await;
         Ok(())
     }
 

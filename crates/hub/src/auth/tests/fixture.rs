@@ -40,7 +40,7 @@ impl SettingStore for MemorySettings {
         Ok(self.values.lock().unwrap().get(key).cloned())
     }
 
-    async fn save_setting(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
+    async fn save_settings(&self, settings: &[(&str, Option<&str>)]) -> Result<(), StoreError> {
         if self.fails.load(Ordering::Relaxed) {
             return Err(StoreError::Unavailable {
                 database: "/state/mains.sqlite".into(),
@@ -49,10 +49,12 @@ impl SettingStore for MemorySettings {
             });
         }
         let mut values = self.values.lock().unwrap();
-        match value {
-            Some(value) => values.insert(key.to_owned(), value.to_owned()),
-            None => values.remove(key),
-        };
+        for (key, value) in settings {
+            match value {
+                Some(value) => values.insert((*key).to_owned(), (*value).to_owned()),
+                None => values.remove(*key),
+            };
+        }
         Ok(())
     }
 }

@@ -107,6 +107,23 @@ async fn after_five_wrong_ones_it_takes_patience() {
     fixture.log_in("correct horse").await;
 }
 
+#[tokio::test]
+async fn six_right_passwords_in_a_row_are_not_too_many() {
+    let fixture = TestHub::new().await;
+    fixture.set_password("correct horse").await;
+    for _ in 0..25 {
+        fixture.log_in("correct horse").await;
+    }
+    // Others from the same address, too, after wrong ones.
+    for _ in 0..4 {
+        let answer = fixture.ask(AuthRequest::login("wrong horse")).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    }
+    for _ in 0..7 {
+        fixture.log_in("correct horse").await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_thousand_strangers_get_no_further_and_lock_nobody_out_of_his_machine() {
     let fixture = TestHub::new().await;
@@ -163,16 +180,17 @@ async fn out_means_out() {
 }
 
 #[tokio::test]
-async fn a_new_start_logs_everybody_out_but_keeps_the_password() {
+async fn a_new_start_logs_nobody_out_and_who_left_stays_out() {
     let fixture = TestHub::new().await;
     fixture.set_password("correct horse").await;
     let cookie = fixture.log_in("correct horse").await;
+    let left = fixture.log_in("correct horse").await;
+    let out = AuthRequest::post("/api/v1/logout", "").with("cookie", &left);
+    assert_eq!(fixture.ask(out).await.status, StatusCode::NO_CONTENT);
     let later = fixture.restarted().await;
-    assert!(
-        !later
-            .lets_in(AuthRequest::get(PLUGS).with("cookie", &cookie))
-            .await
-    );
+    let plugs = |cookie: &str| AuthRequest::get(PLUGS).with("cookie", cookie);
+    assert!(later.lets_in(plugs(&cookie)).await);
+    assert!(!later.lets_in(plugs(&left)).await);
     later.log_in("correct horse").await;
     assert!(!fixture.memory.text().contains("correct horse"));
     assert!(

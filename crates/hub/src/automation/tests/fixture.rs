@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use api::{
     Cause, Collection, ErrorKind, Event, Id, MeterEvent, Metering, Period, PlugView, RelayCommand,
-    RequestError, Rule, RuleStatus, RuleView, Schedule, ScheduleStatus, ScheduleView, Stored,
-    SwitchTarget, Switched,
+    RequestError, Rule, RuleStatus, RuleView, Schedule, ScheduleView, Stored, SwitchTarget,
+    Switched,
 };
 use async_trait::async_trait;
 use hiflying::Mac;

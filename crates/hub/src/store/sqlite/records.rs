@@ -152,16 +152,23 @@ impl SettingStore for Sqlite {
         .await
     }
 
-    async fn save_setting(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
-        let query = match value {
-            Some(value) => {
-                sqlx::query("INSERT OR REPLACE INTO settings (key, value) VALUES (?1, ?2)")
-                    .bind(key)
-                    .bind(value)
+    async fn save_settings(&self, values: &[(&str, Option<&str>)]) -> Result<(), StoreError> {
+        self.write(|database| async move {
+            let mut transaction = database.edit().await?;
+            for (key, value) in values {
+                let query = match value {
+                    Some(value) => {
+                        sqlx::query("INSERT OR REPLACE INTO settings (key, value) VALUES (?1, ?2)")
+                            .bind(*key)
+                            .bind(*value)
+                    }
+                    None => sqlx::query("DELETE FROM settings WHERE key = ?1").bind(*key),
+                };
+                query.execute(transaction.connection()).await?;
             }
-            None => sqlx::query("DELETE FROM settings WHERE key = ?1").bind(key),
-        };
-        self.execute(query).await
+            transaction.commit().await
+        })
+        .await
     }
 }
 

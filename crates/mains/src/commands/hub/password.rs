@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::PathBuf;
 
+use api::Scope;
 use hub::state_lock::StateLock;
 use hub::store::{Retention, Sqlite};
 use serde_json::json;
@@ -21,9 +22,12 @@ const MAX_LEN: u64 = 1024;
 The password is read from a prompt, a file or standard input, never from the command line. All browsers are logged out. A hub \
 that other computers can reach needs a password: set it before you change `listen`, or while no hub runs here.
 
+With `--view` it is the password of logins that see everything and change nothing, e.g. for a tablet on the wall.
+
 Examples:
   mains hub password
   mains hub password --file /run/secrets/mains
+  mains hub password --view
   mains hub password --clear             # log in with tokens and links only
 
 Exit codes: 0 set, 2 wrong usage or no password, 7 the state directory cannot be used, 8 the hub or its database cannot be \
@@ -35,6 +39,9 @@ pub(super) struct HubPasswordArgs {
     /// Read the password from standard input
     #[arg(long, conflicts_with = "clear")]
     stdin: bool,
+    /// Set the password of view-only logins
+    #[arg(long)]
+    view: bool,
     /// Remove the password
     #[arg(long)]
     clear: bool,
@@ -50,31 +57,35 @@ pub(super) async fn run(context: &Context, args: &HubPasswordArgs) -> Outcome {
         true => None,
         false => Some(read(context, args).await?),
     };
+    let scope = if args.view { Scope::Read } else { Scope::Admin };
     match (&hub, &password) {
         (Some(hub), _) => {
             let password = password.as_ref().map(|password| password.as_str());
-            let set = async { Ok(hub.set_password(password).await?) };
+            let set = async { Ok(hub.set_password(password, scope).await?) };
             context.bounded(set).await?;
         }
-        (None, Some(password)) => keep(context, password).await?,
+        (None, Some(password)) => keep(context, password, scope).await?,
         (None, None) => {}
     }
     if context.ui.is_json() {
         context
             .ui
-            .document(&json!({"password": password.is_some()}))?;
+            .document(&json!({"password": password.is_some(), "scope": scope}))?;
     } else {
+        let browsers = if args.view { "view-only" } else { "all" };
         context.ui.data(match (password, hub) {
-            (Some(_), Some(_)) => "the password is set, and all browsers are logged out",
-            (Some(_), None) => "the password is set, for the next `mains serve`",
-            (None, _) => "the password is removed, and all browsers are logged out",
+            (Some(_), Some(_)) => {
+                format!("the password is set, and {browsers} browsers are logged out")
+            }
+            (Some(_), None) => "the password is set, for the next `mains serve`".to_owned(),
+            (None, _) => format!("the password is removed, and {browsers} browsers are logged out"),
         })?;
     }
     Ok(Exit::DONE)
 }
 
 /// Stores the password for the next hub: one that other computers can reach does not start without.
-async fn keep(context: &Context, password: &SecretText) -> Result<(), Failure> {
+async fn keep(context: &Context, password: &SecretText, scope: Scope) -> Result<(), Failure> {
     let sources = Sources::read(&context.settings.options);
     let config = sources
         .hub_config(context.state_directory()?)
@@ -95,7 +106,7 @@ async fn keep(context: &Context, password: &SecretText) -> Result<(), Failure> {
         ));
     }
     let password = hub::auth::Credential::new(password.as_str());
-    let kept = hub::auth::set_password(&opened.store, password).await;
+    let kept = hub::auth::set_password(&opened.store, password, scope).await;
     opened.store.close().await;
     Ok(kept?)
 }

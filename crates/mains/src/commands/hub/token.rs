@@ -1,6 +1,10 @@
 //! `mains hub token`: the tokens of programs.
 
+use std::time::Duration;
+
 use api::client::Client;
+use api::{Scope, TokenInfo, TokenRequest};
+use jiff::Timestamp;
 use serde_json::json;
 
 use crate::context::Context;
@@ -12,15 +16,25 @@ use crate::ui::{BOLD, DIM, clean, paint};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 A program sends its token as `Authorization: Bearer …`; `mains` on another computer reads it from MAINS_TOKEN. Give each \
-program its own token, so that it can be revoked alone. The token `admin` is the one that `mains` uses on the hub's own \
-computer; if you revoke it, the hub creates a new one.
+program its own token with the least scope that does, so that it can be revoked alone. The token `admin` is the one that \
+`mains` uses on the hub's own computer; if you revoke it, the hub creates a new one.
+
+A token ends with the token that made it: revoking `admin` also revokes the tokens that `mains` made on the hub's computer, \
+except those that are independent.
+
+Scopes:
+  metrics   the metrics at /metrics, for Prometheus
+  read      everything except secrets; changes nothing
+  switch    also switches relays and sets the timers of plugs
+  admin     everything
 
 Examples:
   mains hub token list
-  mains hub token add grafana            # prints the token, only this once
+  mains hub token add grafana --scope metrics    # prints the token, only this once
+  mains hub token add guest --scope switch --expires 7d
   mains hub token revoke grafana
 
-Exit codes: 0 done, 2 a name already in use, 3 no such token, 8 no hub.")]
+Exit codes: 0 done, 2 a name already in use or a scope that there is not, 3 no such token, 8 no hub.")]
 pub(super) struct HubTokenArgs {
     #[command(subcommand)]
     command: HubTokenCommand,
@@ -35,6 +49,15 @@ enum HubTokenCommand {
     Add {
         /// Name of the program
         name: String,
+        /// What the program may do: metrics, read, switch or admin
+        #[arg(long, value_name = "SCOPE", default_value_t = Scope::Admin)]
+        scope: Scope,
+        /// End the token after this time, e.g. 30d [default: never]
+        #[arg(long, value_name = "DURATION", value_parser = api::duration::parse)]
+        expires: Option<Duration>,
+        /// Keep the token when the token that makes it is revoked
+        #[arg(long)]
+        independent: bool,
     },
     /// Revoke a token
     Revoke {
@@ -48,7 +71,22 @@ pub(super) async fn run(context: &Context, args: HubTokenArgs) -> Outcome {
     let hub = context.need_hub()?;
     match args.command {
         HubTokenCommand::List => list(context, &hub).await,
-        HubTokenCommand::Add { name } => add(context, &hub, &name).await,
+        HubTokenCommand::Add {
+            name,
+            scope,
+            expires,
+            independent,
+        } => {
+            let end = |lasts| Timestamp::now().saturating_add(lasts);
+            let expires = expires.map(end).transpose();
+            let request = TokenRequest {
+                name,
+                scope,
+                expires: expires.unwrap_or(Some(Timestamp::MAX)),
+                independent,
+            };
+            add(context, &hub, &request).await
+        }
         HubTokenCommand::Revoke { name } => revoke(context, &hub, &name).await,
     }
 }
@@ -62,14 +100,20 @@ async fn list(context: &Context, hub: &Client) -> Outcome {
     let mut table = Table::new([
         Column::text("NAME", 0),
         Column::text("ID", 0),
+        Column::text("SCOPE", 0),
+        Column::text("EXPIRES", 0),
         Column::text("MADE", 0),
+        Column::text("BY", 0),
         Column::text("LAST USED", 0),
     ]);
     for token in &tokens {
         table.row([
             Cell::styled(BOLD, &token.name),
             Cell::plain(&token.id),
+            Cell::plain(token.scope),
+            Cell::maybe(token.expires.map(|expires| format!("{expires:.0}"))),
             Cell::plain(format_args!("{:.0}", token.created)),
+            Cell::maybe(token.created_by.as_deref().map(|by| maker(&tokens, by))),
             Cell::maybe(token.last_used.map(|used| format!("{used:.0}"))),
         ]);
     }
@@ -77,8 +121,14 @@ async fn list(context: &Context, hub: &Client) -> Outcome {
     Ok(Exit::DONE)
 }
 
-async fn add(context: &Context, hub: &Client, name: &str) -> Outcome {
-    let created = hub.create_token(name).await?;
+/// Returns the name of a token's maker.
+fn maker(tokens: &[TokenInfo], by: &str) -> String {
+    let maker = tokens.iter().find(|token| token.id.as_str() == by);
+    maker.map_or_else(|| by.to_owned(), |maker| maker.name.clone())
+}
+
+async fn add(context: &Context, hub: &Client, request: &TokenRequest) -> Outcome {
+    let created = hub.create_token(request).await?;
     if context.ui.is_json() {
         context.ui.document(&created)?;
     } else {
