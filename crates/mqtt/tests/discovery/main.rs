@@ -1,6 +1,8 @@
 //! Every message of Home Assistant discovery, in both forms, against the rules of Home Assistant.
 
 mod checker;
+mod documentation;
+
 mod homes;
 
 use std::collections::{BTreeMap, BTreeSet};
