@@ -2,6 +2,7 @@
 
 mod checker;
 mod documentation;
+mod home_assistant;
 
 mod homes;
 
