@@ -8,6 +8,7 @@
 //! * `sessions`: browsers that are logged in, and the links that log one in.
 //! * `scope`: the scope that a request needs.
 //! * `host`: the checks of `Host` and `Origin`. `middleware`: all checks in their order, and the security headers.
+//! * `pages`: the ways of a browser to the login page and back.
 //! * `routes`: login, logout, tokens and password in the API.
 
 mod admin;
@@ -16,6 +17,7 @@ mod login_limit;
 mod middleware;
 mod pages;
 mod password;
+mod prefix;
 mod routes;
 mod scope;
 mod secret;
@@ -40,9 +42,12 @@ use self::login_limit::LoginLimiter;
 use self::sessions::{BrowserSessions, Login, LoginLinks, LoginOrigin};
 use self::tokens::Tokens;
 use crate::config::Config;
+use crate::guest::Guest;
 use crate::store::SettingStore;
 
 pub use self::middleware::Caller;
+pub use self::pages::local_path;
+pub use self::prefix::PathPrefix;
 pub use self::routes::openapi;
 pub use self::secret::Credential;
 
@@ -80,6 +85,8 @@ struct AuthShared {
     clock: SessionClock,
     /// Changes in progress; they end even if the client hangs up.
     changes: TaskTracker,
+    /// Parts that serve further paths, among them the login page.
+    guests: Vec<Arc<dyn Guest>>,
     state: Mutex<AuthState>,
     /// Held while a change is written to the disk.
     changing: tokio::sync::Mutex<()>,
@@ -120,7 +127,7 @@ struct AuthState {
 
 impl AccessControl {
     /// Loads passwords, tokens and sessions, and makes the admin token where there is none. `listening` is the address that was bound,
-    /// with its port.
+    /// with its port; `guests` serve further paths.
     ///
     /// # Errors
     ///
@@ -129,6 +136,7 @@ impl AccessControl {
         settings: Arc<dyn SettingStore>,
         config: &Config,
         listening: SocketAddr,
+        guests: Vec<Arc<dyn Guest>>,
     ) -> Result<Self, RequestError> {
         let hosts = AllowedHosts::new(listening, &config.hosts)?;
         let password = read(&*settings, settings::PASSWORD).await?;
@@ -156,6 +164,7 @@ impl AccessControl {
             admin_token,
             clock: SessionClock::start(),
             changes: TaskTracker::new(),
+            guests,
             state: Mutex::new(AuthState {
                 password,
                 view_password: view_password.map(Credential::new),

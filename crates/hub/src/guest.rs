@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::Router;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::PathPrefix;
 use crate::hub::Hub;
 
 /// A part of the program that runs beside the API on the hub's handle. Whoever runs the hub chooses its guests.
@@ -18,8 +21,55 @@ pub trait Guest: Debug + Send + Sync {
         Router::new()
     }
 
+    /// Returns the access that one of its paths needs. A path of the API is never asked for.
+    fn access<'p>(&self, path: &'p str) -> PathAccess<'p> {
+        let _ = path;
+        PathAccess::Protected
+    }
+
+    /// Draws the login page, if pages are its business.
+    fn login_page(&self, login: &LoginPage<'_>) -> Option<Response> {
+        let _ = login;
+        None
+    }
+
     /// Works until cancelled. Its end ends nothing else.
     async fn run(self: Arc<Self>, hub: Hub, cancel: CancellationToken) {
         let _ = (hub, cancel);
     }
+}
+
+/// Access that a path needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathAccess<'p> {
+    /// None: what is there is the same for everybody and no secret.
+    Public,
+    /// A login, and a browser without one is sent to the login page. The path of the page to which it returns afterwards.
+    Page(&'p str),
+    /// A token or a login.
+    Protected,
+}
+
+/// Content of the login page.
+#[derive(Debug, Clone, Copy)]
+pub struct LoginPage<'a> {
+    /// Path to which the login leads.
+    pub next: &'a str,
+    /// Reason why the last attempt failed.
+    pub problem: Option<LoginProblem>,
+    /// Headers of the request.
+    pub headers: &'a HeaderMap,
+    /// Prefix of all links.
+    pub prefix: &'a PathPrefix,
+}
+
+/// Reason why a login failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginProblem {
+    /// The password is wrong, or none is set.
+    WrongPassword,
+    /// The link was used or has expired.
+    UsedLink,
+    /// Too many attempts; the seconds until the next.
+    TooManyAttempts(u64),
 }

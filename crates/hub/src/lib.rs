@@ -44,7 +44,7 @@ pub mod store;
 pub use config::Config;
 pub use documents::HubDocument;
 pub use event::{EventBus, EventId, PublishedEvent};
-pub use guest::Guest;
+pub use guest::{Guest, LoginPage, LoginProblem, PathAccess};
 pub use hub::{Hub, Parts};
 pub use registry::Registry;
 pub use repository::Repository;

@@ -103,7 +103,8 @@ async fn with_store(
     shutdown: CancellationToken,
 ) -> Result<(), RequestError> {
     let store: Arc<dyn Store> = Arc::clone(sqlite) as Arc<dyn Store>;
-    let auth = AccessControl::load(store.clone(), &config, listening.address).await?;
+    let auth =
+        AccessControl::load(store.clone(), &config, listening.address, guests.clone()).await?;
     let work = TaskGroup::new();
     let writing = TaskGroup::new();
     let (samples, waiting) = mpsc::channel(SAMPLE_QUEUE_LENGTH);

@@ -11,9 +11,12 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::pages;
+use super::prefix::PathPrefix;
 use super::secret::CredentialDigest;
 use super::sessions::{Login, LoginOrigin};
-use super::{AccessControl, Credential, host, pages, scope};
+use super::{AccessControl, Credential, host, scope};
+use crate::guest::PathAccess;
 use crate::http::problem::Problem;
 use crate::server::{PeerAddresses, end_when_cancelled};
 
@@ -118,8 +121,11 @@ impl AccessControl {
         if let Err(error) = self.check_host(request) {
             return Access::Denied(Problem::from(error).into_response());
         }
+        let prefix = PathPrefix::none();
+        request.extensions_mut().insert(prefix.clone());
         let path = request.uri().path();
-        if PUBLIC_PATHS.contains(&path) {
+        let access = self.access(path);
+        if PUBLIC_PATHS.contains(&path) || access == PathAccess::Public {
             return Access::Public;
         }
         if let Some((caller, ended)) = self.caller(request.headers()) {
@@ -130,11 +136,11 @@ impl AccessControl {
             request.extensions_mut().insert(caller);
             return Access::Granted(ended);
         }
-        let is_page = path == "/" && request.method() == Method::GET;
-        Access::Denied(if is_page && pages::wanted(request.headers()) {
-            pages::login_needed()
-        } else {
-            unauthenticated("authentication required").into_response()
+        Access::Denied(match access {
+            PathAccess::Page(page) => {
+                pages::login_needed(&prefix, request.method(), request.uri(), page)
+            }
+            _ => unauthenticated("authentication required").into_response(),
         })
     }
 
@@ -231,7 +237,7 @@ impl AccessControl {
         let name = &self.0.cookie;
         let secure = if self.0.is_tls { "; Secure" } else { "" };
         let text =
-            format!("{name}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}{secure}");
+            format!("{name}={value}; HttpOnly; SameSite=Lax; Path=/; Max-Age={seconds}{secure}");
         let mut value = HeaderValue::try_from(text)
             .map_err(|_| RequestError::new(ErrorKind::Failed, "the cookie cannot be written"))?;
         value.set_sensitive(true);

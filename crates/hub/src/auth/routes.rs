@@ -6,13 +6,15 @@ mod tokens;
 
 use api::RequestError;
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode};
+use axum::routing::post;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{AccessControl, COOKIE_NAME, pages};
+use super::{AccessControl, COOKIE_NAME};
 use crate::http::body::{Json as Input, MaybeJson as OptionalInput};
 use crate::http::problem::Problem;
 
@@ -23,7 +25,9 @@ const MAX_BODY_BYTES: usize = 16 * 1024;
 pub(super) fn router(auth: AccessControl) -> Router {
     let (router, _) = described().split_for_parts();
     router
-        .route("/", axum::routing::get(async || pages::home()))
+        .route("/login", post(login::submit))
+        .route("/logout", post(login::leave))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .method_not_allowed_fallback(not_allowed)
         .with_state(auth)
 }

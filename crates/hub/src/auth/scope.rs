@@ -20,8 +20,9 @@ pub(super) fn required(method: &Method, path: &str) -> Scope {
         // It has the hash of the password in it.
         (true, [Some("hub"), Some("backup"), ..]) => Scope::Admin,
         (true, _) => Scope::Read,
-        // A session ends, or a plug is asked: nothing changes.
+        // A session ends, a browser chooses its colours, or a plug is asked: nothing of the hub changes.
         (false, [Some("logout" | "discover"), None, ..])
+        | (false, [Some("settings"), Some("theme"), None, _])
         | (false, [Some("plugs"), Some(_), Some("meter"), None])
         | (false, [Some("bridges"), Some("discover"), None, _]) => Scope::Read,
         (false, [Some("plugs"), Some(_), Some("relay" | "delay"), None])
@@ -50,6 +51,9 @@ mod tests {
             ("POST", "/api/v1/discover", Scope::Read),
             ("POST", "/api/v1/logout", Scope::Read),
             ("POST", "/logout", Scope::Read),
+            ("POST", "/settings/theme", Scope::Read),
+            ("POST", "/settings/theme/x", Scope::Admin),
+            ("POST", "/settings", Scope::Admin),
             ("PUT", "/api/v1/plugs/accf23123456/relay", Scope::Switch),
             ("POST", "/plugs/accf23123456/relay", Scope::Switch),
             ("POST", "/api/v1/plugs/accf23123456/delay", Scope::Switch),

@@ -3,7 +3,7 @@
 //! The causes of an error stay in the log; a problem contains only what the client may read.
 
 use api::{ErrorKind, ProblemDocument, RequestError};
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{FormRejection, JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
@@ -82,7 +82,7 @@ macro_rules! from_rejection {
         }
     )*};
 }
-from_rejection!(JsonRejection, PathRejection, QueryRejection);
+from_rejection!(FormRejection, JsonRejection, PathRejection, QueryRejection);
 
 /// Bounds the length of a sentence that quotes input, and replaces control characters.
 fn one_line(text: &str) -> String {

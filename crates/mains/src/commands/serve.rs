@@ -1,11 +1,13 @@
 //! `mains serve`: the hub.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hiflying::net::select;
 use hub::{Config, HubReady};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
+use web::Pages;
 
 use crate::config::{Listen, Sources};
 use crate::context::Context;
@@ -77,7 +79,7 @@ pub async fn run(context: &Context, args: ServeArgs) -> Outcome {
     let hub = hub::run(
         config,
         names,
-        Vec::new(),
+        vec![Arc::new(Pages::default())],
         |ready| announce(context, &ready),
         shutdown.clone(),
     );

@@ -1,42 +1,47 @@
 //! Login of a browser by a link or the password, and logout.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
 
 use api::{ErrorKind, LoginLink, LoginLinkRequest, ProblemDocument, RequestError, Scope};
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Extension, Query, State};
+use axum::extract::rejection::{FormRejection, QueryRejection};
+use axum::extract::{Extension, Form, Query, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::super::middleware::{CalledHost, Caller, unauthenticated};
+use super::super::pages::{self, local_path};
+use super::super::prefix::PathPrefix;
 use super::super::sessions::{Login, LoginOrigin};
-use super::super::{AccessControl, Credential, REQUESTED_LINK_LIFETIME, pages, password};
+use super::super::{AccessControl, Credential, REQUESTED_LINK_LIFETIME, password};
 use super::{Input, MAX_BODY_BYTES, OptionalInput, not_allowed};
+use crate::guest::{LoginPage, LoginProblem};
 use crate::http::problem::Problem;
 use crate::server::PeerAddresses;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct LinkQuery {
     token: Option<Credential>,
+    next: Option<String>,
 }
 
 /// Log a browser in by a link
 ///
-/// Sets the session's cookie and leads to `/`.
+/// Sets the session's cookie and leads to `next`. Without a token it is the login page.
 #[utoipa::path(get, path = "/login", tag = "trust", params(
-    ("token" = String, Query, description = "The token of the link; it works once"),
+    ("token" = Option<String>, Query, description = "The token of the link; it works once"),
+    ("next" = Option<String>, Query, description = "Path to which the login leads; `/` unless given"),
 ), security(()), responses(
     (status = 303, description = "Logged in"),
     (status = 401, description = "The link was used or has expired", body = ProblemDocument, content_type = "application/problem+json"),
 ))]
 pub(super) async fn follow_link(
     State(auth): State<AccessControl>,
+    Extension(prefix): Extension<PathPrefix>,
     method: Method,
     headers: HeaderMap,
     query: Result<Query<LinkQuery>, QueryRejection>,
@@ -46,22 +51,81 @@ pub(super) async fn follow_link(
         let allowed = HeaderValue::from_static("GET");
         return Err(not_allowed(method).await.header(header::ALLOW, allowed));
     }
-    let home = Redirect::to("/");
-    let token = query?.0.token;
+    let LinkQuery { token, next } = query?.0;
+    let next = local_path(next.as_deref().unwrap_or("/"));
+    let is_link = token.is_some();
     let now = auth.0.clock.now();
     let login = token.and_then(|token| auth.state().links.take(&token.digest(), now));
     if let Some(login) = login {
         let cookie = auth.begin_session(login).await?;
-        return Ok(([(header::SET_COOKIE, cookie)], home).into_response());
+        return Ok(([(header::SET_COOKIE, cookie)], prefix.redirect(next)).into_response());
     }
     // A browser that has prefetched the page is logged in by now.
     if auth.session(&headers).is_some() {
-        return Ok(home.into_response());
+        return Ok(prefix.redirect(next));
     }
-    if pages::wanted(&headers) {
-        return Ok(pages::link_is_used());
-    }
-    Err(unauthenticated("this link was used or has expired"))
+    let login = LoginPage {
+        next,
+        problem: is_link.then_some(LoginProblem::UsedLink),
+        headers: &headers,
+        prefix: &prefix,
+    };
+    let page = match is_link {
+        true if pages::wanted(&headers) => auth.login_page(StatusCode::UNAUTHORIZED, &login),
+        true => None,
+        false => auth.login_page(StatusCode::OK, &login),
+    };
+    page.ok_or_else(|| LoginProblem::UsedLink.into())
+}
+
+/// The form of the login page.
+#[derive(Debug, Deserialize)]
+pub(super) struct LoginForm {
+    password: Credential,
+    next: Option<String>,
+}
+
+/// Logs a browser in by the form of the login page, which is shown again if the password is wrong.
+pub(super) async fn submit(
+    State(auth): State<AccessControl>,
+    Extension(prefix): Extension<PathPrefix>,
+    peer: Option<Extension<PeerAddresses>>,
+    headers: HeaderMap,
+    form: Result<Form<LoginForm>, FormRejection>,
+) -> Result<Response, Problem> {
+    let Form(LoginForm { password, next }) = form?;
+    let next = local_path(next.as_deref().unwrap_or("/"));
+    let remote = remote(peer);
+    let login = match auth.check_password(password, remote).await {
+        Ok(login) => login,
+        Err(problem) => {
+            let status = match problem {
+                LoginProblem::TooManyAttempts(_) => StatusCode::TOO_MANY_REQUESTS,
+                LoginProblem::WrongPassword | LoginProblem::UsedLink => StatusCode::UNAUTHORIZED,
+            };
+            let login = LoginPage {
+                next,
+                problem: Some(problem),
+                headers: &headers,
+                prefix: &prefix,
+            };
+            let page = auth.login_page(status, &login);
+            return page.ok_or_else(|| problem.into());
+        }
+    };
+    tracing::info!(%remote, scope = %login.scope, "logged in with the password");
+    let cookie = auth.begin_session(login).await?;
+    Ok(([(header::SET_COOKIE, cookie)], prefix.redirect(next)).into_response())
+}
+
+/// Ends the session by the button of a page.
+pub(super) async fn leave(
+    State(auth): State<AccessControl>,
+    Extension(prefix): Extension<PathPrefix>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, Problem> {
+    let cookie = auth.end_session(&caller).await?;
+    Ok(([(header::SET_COOKIE, cookie)], prefix.redirect("/login")).into_response())
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -145,11 +209,13 @@ impl AccessControl {
         &self,
         given: Credential,
         remote: IpAddr,
-    ) -> Result<Login, Problem> {
+    ) -> Result<Login, LoginProblem> {
         let (kept, view) = {
             let mut state = self.state();
             let tried = state.login_limit.try_now(remote, Instant::now());
-            tried.map_err(too_often)?;
+            tried.map_err(|wait| {
+                LoginProblem::TooManyAttempts(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
+            })?;
             (state.password.clone(), state.view_password.clone())
         };
         // Both, so that the time reveals nothing about either.
@@ -160,7 +226,7 @@ impl AccessControl {
             (false, true) => (LoginOrigin::ViewPassword, Scope::Read),
             (false, false) => {
                 tracing::warn!(%remote, "a wrong password was tried");
-                return Err(unauthenticated("the password is wrong, or none is set"));
+                return Err(LoginProblem::WrongPassword);
             }
         };
         self.state().login_limit.take_back(remote, Instant::now());
@@ -168,8 +234,17 @@ impl AccessControl {
     }
 }
 
-fn too_often(wait: Duration) -> Problem {
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+impl From<LoginProblem> for Problem {
+    fn from(problem: LoginProblem) -> Self {
+        match problem {
+            LoginProblem::WrongPassword => unauthenticated("the password is wrong, or none is set"),
+            LoginProblem::UsedLink => unauthenticated("this link was used or has expired"),
+            LoginProblem::TooManyAttempts(seconds) => too_often(seconds),
+        }
+    }
+}
+
+fn too_often(seconds: u64) -> Problem {
     let error = RequestError::new(ErrorKind::Forbidden, "too many password attempts").hint(
         format!("try again in {seconds} s, or use a token or a login link"),
     );

@@ -13,6 +13,7 @@ use super::super::{
 };
 use super::login::remote;
 use super::{Input, MAX_BODY_BYTES};
+use crate::guest::LoginProblem;
 use crate::http::problem::Problem;
 use crate::server::PeerAddresses;
 
@@ -56,8 +57,8 @@ pub(super) async fn set_password(
     match new.current {
         Some(current) if is_set => match auth.check_password(current, remote(peer)).await {
             Ok(login) if login.origin == LoginOrigin::Password => {}
-            Err(problem) if problem.kind() != ErrorKind::Unauthenticated => {
-                return Err(problem);
+            Err(problem) if problem != LoginProblem::WrongPassword => {
+                return Err(problem.into());
             }
             _ => return Err(wrong_current().into()),
         },

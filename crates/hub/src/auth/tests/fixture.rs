@@ -101,7 +101,7 @@ impl TestHub {
         listening: SocketAddr,
     ) -> Result<Self, RequestError> {
         let settings = Arc::clone(&memory) as Arc<dyn SettingStore>;
-        let auth = AccessControl::load(settings, &config, listening).await?;
+        let auth = AccessControl::load(settings, &config, listening, Vec::new()).await?;
         let reached = Arc::default();
         Ok(Self {
             router: protect(rooms(Arc::clone(&reached)), auth.clone()),

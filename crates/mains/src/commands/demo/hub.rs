@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::hub::config::Place;
-use ::hub::{Config, HubReady};
+use ::hub::{Config, Guest, HubReady};
 use api::Period;
 use api::client::Client;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+use web::Pages;
 
 use crate::error::Failure;
 use crate::hub_endpoint::running;
@@ -30,7 +32,8 @@ pub(super) async fn serve(
 ) -> Result<(), Failure> {
     let config = config(state.clone()).await;
     let names = names(state)?;
-    ::hub::run(config, names, Vec::new(), |it| drop(ready.send(it)), over).await?;
+    let pages: Vec<Arc<dyn Guest>> = vec![Arc::new(Pages::default())];
+    ::hub::run(config, names, pages, |it| drop(ready.send(it)), over).await?;
     Ok(())
 }
 

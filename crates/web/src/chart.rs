@@ -1,0 +1,271 @@
+//! Charts as SVG, drawn by the server: they need no script, print, and follow the theme. Words stand in HTML beside them.
+//!
+//! An SVG is as wide as its number of steps and 100 high, and is stretched to its box.
+
+use std::fmt::Write as _;
+
+use crate::format;
+
+/// A chart with its axes.
+#[derive(Debug, Clone)]
+pub(crate) struct Chart {
+    /// The markup; every text in it is escaped.
+    pub(crate) html: String,
+}
+
+/// A scale from 0 to a round number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Scale {
+    /// The upper end.
+    top: f64,
+    /// Number of parts into which lines divide it.
+    parts: u8,
+}
+
+impl Scale {
+    /// Returns the scale on which `max` has a place: 1, 1.5, 2, 3 or 5 times a power of ten.
+    pub(crate) fn for_max(max: f64) -> Self {
+        let max = if max.is_finite() { max.max(1e-3) } else { 1.0 };
+        let power = 10_f64.powf(max.log10().floor());
+        let steps = [(1.0, 4), (1.5, 3), (2.0, 4), (3.0, 3), (5.0, 5), (10.0, 4)];
+        let fits = |(step, _): &&(f64, u8)| step * power >= max * 0.999_999;
+        let (step, parts) = steps.iter().find(fits).copied().unwrap_or((10.0, 4));
+        Self {
+            top: step * power,
+            parts,
+        }
+    }
+
+    /// Returns the distance of a value from the top, in hundredths of the height.
+    fn y(self, value: f64) -> f64 {
+        (100.0 - 100.0 * (value / self.top).clamp(0.0, 1.0) + 0.0)
+            .mul_add(10.0, 0.0)
+            .round()
+            / 10.0
+    }
+
+    /// Returns the labels from the top to 0; the first has the unit.
+    fn labels(self, unit: &str, decimals_of: fn(f64) -> usize) -> Vec<String> {
+        let step = self.top / f64::from(self.parts);
+        let decimals = decimals_of(step);
+        (0..=self.parts)
+            .rev()
+            .map(|part| {
+                let value =
+                    format::number(step * f64::from(part), if part == 0 { 0 } else { decimals });
+                let is_top = part == self.parts;
+                if is_top {
+                    format!("{value} {unit}")
+                } else {
+                    value
+                }
+            })
+            .collect()
+    }
+
+    fn grid(self, width: usize) -> String {
+        let mut svg = String::new();
+        for part in 0..=self.parts {
+            let y = 100.0 * f64::from(part) / f64::from(self.parts);
+            let zero = if part == self.parts { " zero" } else { "" };
+            let _ = write!(svg, "<path class=\"gl{zero}\" d=\"M0 {y:.1}H{width}\"/>");
+        }
+        svg
+    }
+}
+
+/// Returns the number of decimals that tells the steps of an axis apart.
+fn decimals(step: f64) -> usize {
+    [0, 1, 2, 3]
+        .into_iter()
+        .find(|decimals| {
+            let scaled = step * 10_f64.powi(*decimals);
+            (scaled - scaled.round()).abs() < 1e-6
+        })
+        .map_or(3, |decimals| usize::try_from(decimals).unwrap_or(0))
+}
+
+/// Steps with data that follow one another, as points `x,y`.
+fn runs(values: &[Option<f64>], scale: Scale) -> Vec<Vec<(usize, f64)>> {
+    let mut runs = Vec::new();
+    let mut run = Vec::new();
+    for (x, value) in values.iter().enumerate() {
+        match value {
+            Some(value) => run.push((x, scale.y(*value))),
+            None if !run.is_empty() => runs.push(std::mem::take(&mut run)),
+            None => {}
+        }
+    }
+    if !run.is_empty() {
+        runs.push(run);
+    }
+    runs
+}
+
+fn points(run: &[(usize, f64)]) -> String {
+    let mut text = String::new();
+    for (x, y) in run {
+        let _ = write!(text, "{x},{y} ");
+    }
+    // A single point is a short line, else it would not be seen.
+    if let [(x, y)] = run {
+        let _ = write!(text, "{x}.4,{y} ");
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+/// Draws a line and the area below it; where data is missing the line stops.
+fn area(values: &[Option<f64>], scale: Scale) -> String {
+    let mut svg = String::new();
+    for run in runs(values, scale) {
+        let (Some((first, _)), Some((last, _))) = (run.first(), run.last()) else {
+            continue;
+        };
+        let line = points(&run);
+        let _ = write!(
+            svg,
+            "<polygon class=\"ar\" points=\"{first},100 {line} {last},100\"/><polyline class=\"ln\" points=\"{line}\"/>"
+        );
+    }
+    svg
+}
+
+/// Powers of the house today, and yesterday for comparison.
+pub(crate) fn house(
+    today: &[Option<f64>],
+    yesterday: &[Option<f64>],
+    width: usize,
+    label: &str,
+) -> Chart {
+    let max = today
+        .iter()
+        .chain(yesterday)
+        .flatten()
+        .copied()
+        .fold(0.0, f64::max);
+    let scale = Scale::for_max(max);
+    let mut svg = scale.grid(width);
+    for run in runs(yesterday, scale) {
+        let _ = write!(svg, "<polyline class=\"was\" points=\"{}\"/>", points(&run));
+    }
+    svg += &area(today, scale);
+    let hours = ["00:00", "06:00", "12:00", "18:00", "24:00"].map(str::to_owned);
+    Chart {
+        html: plot(&svg, &power_labels(scale), &hours, width, label),
+    }
+}
+
+/// Returns the labels of an axis of power; from a kilowatt on in kilowatts.
+fn power_labels(scale: Scale) -> Vec<String> {
+    if scale.top >= 1000.0 {
+        let top = scale.top / 1000.0;
+        Scale { top, ..scale }.labels("kW", decimals)
+    } else {
+        scale.labels("W", decimals)
+    }
+}
+
+fn plot(svg: &str, ys: &[String], xs: &[String], width: usize, label: &str) -> String {
+    let spans = |texts: &[String]| -> String {
+        texts
+            .iter()
+            .map(|text| format!("<span>{}</span>", escape(text)))
+            .collect()
+    };
+    format!(
+        "<div class=\"plot\"><div class=\"ys\" aria-hidden=\"true\">{}</div><div class=\"area\"><svg viewBox=\"0 0 {width} 100\" \
+         preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{}\">{svg}</svg></div><div class=\"xs\" aria-hidden=\"true\">{}</div></div>",
+        spans(ys),
+        escape(label),
+        spans(xs),
+    )
+}
+
+/// Draws the last 24 hours of a plug, small: the shape, on its own scale.
+pub(crate) fn spark(values: &[Option<f64>]) -> String {
+    let max = values.iter().flatten().copied().fold(0.0, f64::max);
+    let top = max.max(10.0) * 1.04;
+    let y = |value: f64| (40.0 - 40.0 * value / top).round();
+    let mut svg = String::new();
+    let mut x = 0;
+    for run in values.chunk_by(|a, b| a.is_some() == b.is_some()) {
+        let end = x + run.len();
+        if run.first().is_some_and(Option::is_some) {
+            let mut line = String::new();
+            for (place, value) in run.iter().flatten().enumerate() {
+                let _ = write!(line, "{},{} ", x + place, y(*value));
+            }
+            if run.len() == 1
+                && let Some(Some(value)) = run.first()
+            {
+                let _ = write!(line, "{x}.4,{} ", y(*value));
+            }
+            let line = line.trim_end();
+            let _ = write!(
+                svg,
+                "<polygon class=\"ar\" points=\"{x},40 {line} {},40\"/><polyline class=\"ln\" points=\"{line}\"/>",
+                end - 1
+            );
+        } else {
+            let _ = write!(svg, "<path class=\"base\" d=\"M{x} 40H{end}\"/>");
+        }
+        x = end;
+    }
+    format!(
+        "<svg class=\"spark\" viewBox=\"0 0 47 40\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"Last 24 hours, highest {}\">{svg}</svg>",
+        format::watts(max)
+    )
+}
+
+/// Escapes a text for markup.
+fn escape(text: &str) -> String {
+    askama::filters::escape(text, askama::filters::Html).map_or_else(
+        |error: std::convert::Infallible| match error {},
+        |text| text.to_string(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_top_of_an_axis_is_round() {
+        for (max, top, labels) in [
+            (
+                0.0,
+                0.001,
+                vec!["0.001 kWh", "0.00075", "0.0005", "0.00025", "0"],
+            ),
+            (84.0, 100.0, vec!["100 kWh", "75", "50", "25", "0"]),
+            (101.0, 150.0, vec!["150 kWh", "100", "50", "0"]),
+            (2652.0, 3000.0, vec!["3,000 kWh", "2,000", "1,000", "0"]),
+            (0.9, 1.0, vec!["1.00 kWh", "0.75", "0.50", "0.25", "0"]),
+            (f64::NAN, 1.0, vec!["1.00 kWh", "0.75", "0.50", "0.25", "0"]),
+        ] {
+            let scale = Scale::for_max(max);
+            assert!((scale.top - top).abs() < 1e-9, "{max}: {scale:?}");
+            if max > 0.0 || max.is_nan() {
+                assert_eq!(scale.labels("kWh", decimals), labels, "{max}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_gap_in_the_data_is_a_gap_in_the_line() {
+        let values = [Some(0.0), Some(50.0), None, Some(100.0)];
+        let svg = area(&values, Scale::for_max(100.0));
+        assert_eq!(svg.matches("<polyline").count(), 2);
+        assert!(
+            svg.contains("points=\"0,100 1,50\"") && svg.contains("points=\"3,0 3.4,0\""),
+            "{svg}"
+        );
+    }
+
+    #[test]
+    fn texts_are_escaped() {
+        let chart = house(&[Some(1.0)], &[], 1, "<b> & \"c\"");
+        assert!(!chart.html.contains("<b>"), "{}", chart.html);
+    }
+}

@@ -1,0 +1,152 @@
+//! The frame around every page: head, navigation, live state.
+
+use askama::Template;
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use hub::auth::PathPrefix;
+
+use crate::assets;
+use crate::note::FormNote;
+use crate::visit::{Theme, Visit};
+
+/// A place of the navigation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NavItem {
+    /// Path of its page.
+    pub(crate) path: &'static str,
+    /// Its words.
+    pub(crate) words: &'static str,
+    pub(crate) icon: &'static str,
+    /// On phones it stands in the top bar.
+    pub(crate) is_desk: bool,
+}
+
+/// The home page, to which the plugs belong.
+pub(crate) const HOME: NavItem = NavItem {
+    path: "/",
+    words: "Home",
+    icon: "home",
+    is_desk: false,
+};
+/// Energy of all plugs.
+pub(crate) const ENERGY: NavItem = NavItem {
+    path: "/energy",
+    words: "Energy",
+    icon: "energy",
+    is_desk: false,
+};
+/// Schedules.
+pub(crate) const SCHEDULES: NavItem = NavItem {
+    path: "/schedules",
+    words: "Schedules",
+    icon: "clock",
+    is_desk: false,
+};
+/// Rules.
+pub(crate) const RULES: NavItem = NavItem {
+    path: "/rules",
+    words: "Rules",
+    icon: "rules",
+    is_desk: false,
+};
+/// Past events.
+pub(crate) const EVENTS: NavItem = NavItem {
+    path: "/events",
+    words: "Events",
+    icon: "bell",
+    is_desk: true,
+};
+/// Discovery.
+pub(crate) const ADD: NavItem = NavItem {
+    path: "/add",
+    words: "Add a plug",
+    icon: "plus",
+    is_desk: true,
+};
+/// Settings.
+pub(crate) const SETTINGS: NavItem = NavItem {
+    path: "/settings",
+    words: "Settings",
+    icon: "settings",
+    is_desk: false,
+};
+
+const PLACES: [NavItem; 7] = [HOME, ENERGY, SCHEDULES, RULES, EVENTS, ADD, SETTINGS];
+
+/// The frame around a page.
+#[derive(Debug, Clone)]
+pub(crate) struct Frame {
+    /// Title of the page.
+    pub(crate) title: String,
+    /// NavItem of the navigation to which the page belongs.
+    here: NavItem,
+    /// Number of problems that need attention.
+    pub(crate) attention: usize,
+    /// Result of the form that led here.
+    pub(crate) note: Option<FormNote>,
+    prefix: PathPrefix,
+    theme: Theme,
+}
+
+impl Frame {
+    /// Makes the frame of a page.
+    pub(crate) fn new(visit: &Visit, here: NavItem, title: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            here,
+            attention: 0,
+            note: visit.note,
+            prefix: visit.prefix.clone(),
+            theme: visit.theme,
+        }
+    }
+
+    /// Sends a page in its frame.
+    pub(crate) fn send(&self, page: &impl Template) -> Response {
+        let mut response = draw(page);
+        if self.note.is_some()
+            && let Some(cookie) = FormNote::shown(&self.prefix)
+        {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+        response
+    }
+
+    /// Returns the link to a path of the hub.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.prefix.as_str())
+    }
+
+    pub(crate) fn places(&self) -> impl Iterator<Item = &'static NavItem> {
+        PLACES.iter()
+    }
+
+    pub(crate) fn is_here(&self, place: &NavItem) -> bool {
+        self.here == *place
+    }
+
+    /// Returns the value of `data-theme`, if it is not that of the device.
+    pub(crate) fn data_theme(&self) -> Option<&'static str> {
+        (self.theme != Theme::Auto).then(|| self.theme.as_str())
+    }
+
+    /// Returns the link to a sign of the sprite.
+    pub(crate) fn icon(&self, name: &str) -> String {
+        format!("{}#{name}", self.url(assets::ICONS_SVG))
+    }
+}
+
+/// Renders a page.
+pub(crate) fn draw(page: &impl Template) -> Response {
+    match page.render() {
+        Ok(html) => Html(html).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page cannot be rendered");
+            (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "this page cannot be rendered",
+            )
+                .into_response()
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! The home page: every plug by room, groups, and the house as a whole. It is drawn from memory alone.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use hub::Hub;
+use jiff::{SignedDuration, Timestamp};
+use plugs::RelayState;
+
+use crate::PagesState;
+use crate::chart::{self, Chart};
+use crate::format::{self, DASH};
+use crate::frame::{Frame, HOME};
+use crate::note::{FailedSwitch, FormNote};
+use crate::plug_card::{PlugCard, present_power};
+use crate::recent::{QUARTER, Recent};
+use crate::visit::Visit;
+
+/// Maximum number of plugs that are named because they do not answer.
+const MAX_GONE_NOTES: usize = 3;
+/// Title of the plugs without a room, beside plugs with one.
+const NO_ROOM: &str = "Other plugs";
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct HomePage {
+    frame: Frame,
+    timezone: String,
+    failed: Option<FailedSwitch>,
+    gone: Vec<Gone>,
+    further_gone: usize,
+    house: HouseSummary,
+    groups: Vec<GroupCard>,
+    rooms: Vec<RoomSection>,
+}
+
+/// A plug that does not answer.
+struct Gone {
+    mac: String,
+    title: String,
+    since: Option<String>,
+}
+
+/// The house as a whole.
+struct HouseSummary {
+    plugs: usize,
+    on: usize,
+    gone: usize,
+    power: Option<String>,
+    most: Option<(String, String)>,
+    energy: String,
+    cost: Option<String>,
+    change: Option<DayComparison>,
+    chart: Option<Chart>,
+}
+
+/// Energy of today beside that of yesterday until the same time.
+struct DayComparison {
+    is_less: bool,
+    words: String,
+}
+
+/// A group with its switches.
+struct GroupCard {
+    id: String,
+    name: String,
+    words: String,
+    plugs: usize,
+    on: usize,
+    off: usize,
+}
+
+impl GroupCard {
+    fn is_all_on(&self) -> bool {
+        self.plugs > 0 && self.on == self.plugs
+    }
+
+    fn is_all_off(&self) -> bool {
+        self.plugs > 0 && self.off == self.plugs
+    }
+}
+
+/// The plugs of a room.
+struct RoomSection {
+    name: String,
+    power: String,
+    plugs: Vec<PlugCard>,
+}
+
+impl RoomSection {
+    fn columns(&self) -> usize {
+        self.plugs.len().clamp(1, 3)
+    }
+}
+
+/// Shows the home page.
+pub(crate) async fn home(State(state): State<PagesState>, visit: Visit) -> Response {
+    let hub = &state.hub;
+    let recent = state.recent.get();
+    let now = Timestamp::now();
+    let zone = &hub.clock().timezone;
+    let mut cards: Vec<_> = hub
+        .registry()
+        .views()
+        .iter()
+        .map(|view| PlugCard::new(hub, view, &recent, now))
+        .collect();
+    cards.sort_by_cached_key(|card| (card.title.to_lowercase(), card.mac.clone()));
+    let mut gone: Vec<_> = cards
+        .iter()
+        .filter(|card| !card.is_available)
+        .map(gone)
+        .collect();
+    let further_gone = gone.len().saturating_sub(MAX_GONE_NOTES);
+    gone.truncate(MAX_GONE_NOTES);
+    let mut frame = Frame::new(&visit, HOME, "Home");
+    let failed = failed(hub, visit.note, now);
+    frame.attention = gone.len() + further_gone + usize::from(failed.is_some());
+    let page = HomePage {
+        timezone: zone.iana_name().unwrap_or("local time").to_owned(),
+        failed,
+        gone,
+        further_gone,
+        house: house(hub, &cards, &recent, now),
+        groups: groups(hub, &cards),
+        rooms: rooms(cards),
+        frame,
+    };
+    page.frame.send(&page)
+}
+
+fn gone(card: &PlugCard) -> Gone {
+    Gone {
+        mac: card.mac.clone(),
+        title: card.title.clone(),
+        since: card.since.clone(),
+    }
+}
+
+/// Returns the switch that failed before, unless the plug is where it should be by now.
+pub(crate) fn failed(hub: &Hub, note: Option<FormNote>, now: Timestamp) -> Option<FailedSwitch> {
+    let Some(FormNote::NotSwitched { plug, goal, kind }) = note else {
+        return None;
+    };
+    let view = hub.registry().view(plug)?;
+    FailedSwitch::new(&view, goal, kind, present_power(&view, now))
+}
+
+fn house(hub: &Hub, cards: &[PlugCard], recent: &Recent, now: Timestamp) -> HouseSummary {
+    let powers = cards.iter().filter_map(|card| Some((card, card.power_w?)));
+    let power = powers.clone().map(|(_, power)| power).reduce(|a, b| a + b);
+    let most = powers
+        .max_by(|(_, a), (_, b)| a.total_cmp(b))
+        .filter(|(_, power)| *power > 0.0);
+    let energies = cards.iter().filter_map(|card| Some(card.count?.0));
+    let energy = energies.reduce(|a, b| a + b);
+    let mut costs: BTreeMap<&str, f64> = BTreeMap::new();
+    for (currency, amount) in recent.plugs.values().flat_map(|plug| &plug.cost) {
+        *costs.entry(currency).or_default() += amount;
+    }
+    HouseSummary {
+        plugs: cards.len(),
+        on: cards
+            .iter()
+            .filter(|card| card.is_available && card.is_on())
+            .count(),
+        gone: cards.iter().filter(|card| !card.is_available).count(),
+        power: power.map(|power| format::number(power, 0)),
+        most: most.map(|(card, power)| (card.title.clone(), format::watts(power))),
+        energy: energy.map_or_else(|| DASH.to_owned(), format::kwh),
+        cost: (!hub.tariffs().all().is_empty()).then(|| format::amounts(costs)),
+        change: change(recent, now),
+        chart: chart_of_today(recent, now),
+    }
+}
+
+/// Compares today with the same part of yesterday, if yesterday has data from the beginning.
+fn change(recent: &Recent, now: Timestamp) -> Option<DayComparison> {
+    let today = recent.today?;
+    let passed = today.duration_until(now);
+    // Whole quarter-hours, so that both parts are equally long.
+    let passed = SignedDuration::from_secs(passed.as_secs() / QUARTER * QUARTER);
+    let (now, then) = (
+        today.checked_add(passed).ok()?,
+        recent.yesterday.checked_add(passed).ok()?,
+    );
+    recent.house(recent.yesterday, then).first()?.as_ref()?;
+    let (now, then) = (
+        recent.house_wh(today, now),
+        recent.house_wh(recent.yesterday, then),
+    );
+    if then < 1.0 {
+        return None;
+    }
+    let percent = (now / then - 1.0) * 100.0;
+    let rounded = percent.abs().round();
+    let words = match (rounded as u64, percent < 0.0) {
+        (0, _) => "as much as".to_owned(),
+        (1..=999, true) => format!("{rounded:.0}% below"),
+        (1..=999, false) => format!("{rounded:.0}% above"),
+        _ => format!("{:.0} times", now / then),
+    };
+    Some(DayComparison {
+        is_less: percent < 0.0 && rounded > 0.0,
+        words,
+    })
+}
+
+fn chart_of_today(recent: &Recent, now: Timestamp) -> Option<Chart> {
+    let today = recent.today?;
+    let end = now.checked_add(SignedDuration::from_secs(QUARTER)).ok()?;
+    let means = recent.house(today, end);
+    // The quarter-hour that is not over has no mean yet.
+    let (_, means) = means.split_last()?;
+    let before = recent.house(recent.yesterday, today);
+    if means.iter().chain(&before).flatten().count() < 2 {
+        return None;
+    }
+    let highest = means.iter().flatten().copied().fold(0.0, f64::max);
+    let label = format!(
+        "Power of the house today in quarter-hours, highest {} watts; dashed, yesterday",
+        format::number(highest, 0)
+    );
+    let width = before.len().max(1);
+    Some(chart::house(means, &before, width, &label))
+}
+
+fn groups(hub: &Hub, cards: &[PlugCard]) -> Vec<GroupCard> {
+    let card = |group: api::Stored<api::Group>| {
+        let of_group = |card: &&PlugCard| {
+            group
+                .body
+                .plugs
+                .iter()
+                .any(|plug| format!("{plug:x}") == card.mac)
+        };
+        let members: Vec<_> = cards.iter().filter(of_group).collect();
+        let count = |relay| {
+            let is = |card: &&&PlugCard| card.is_available && card.relay == Some(relay);
+            members.iter().filter(is).count()
+        };
+        let (plugs, on, off) = (members.len(), count(RelayState::On), count(RelayState::Off));
+        let power = members
+            .iter()
+            .filter_map(|card| card.power_w)
+            .reduce(|a, b| a + b);
+        let words = match (plugs, on, off) {
+            (0, _, _) => "No plugs".to_owned(),
+            (1, 1, _) => "On".to_owned(),
+            (1, _, 1) => "Off".to_owned(),
+            (all, on, _) if on == all => format!("All {all} on"),
+            (all, _, off) if off == all => format!("All {all} off"),
+            (all, on, _) => format!("{on} of {all} on"),
+        };
+        GroupCard {
+            id: group.id.to_string(),
+            name: group.body.name.to_string(),
+            words: match power.filter(|_| on > 0) {
+                Some(power) => format!("{words} · {}", format::watts(power)),
+                None => words,
+            },
+            plugs,
+            on,
+            off,
+        }
+    };
+    let mut groups: Vec<_> = hub.groups().all().into_iter().map(card).collect();
+    groups.sort_by_cached_key(|group| group.name.to_lowercase());
+    groups
+}
+
+/// Sorts plugs into their rooms, by name; those without a room come last.
+fn rooms(cards: Vec<PlugCard>) -> Vec<RoomSection> {
+    let mut rooms: BTreeMap<(bool, Option<String>, Option<String>), Vec<PlugCard>> =
+        BTreeMap::new();
+    for card in cards {
+        let room = card.room.clone();
+        let key = (room.is_none(), room.as_deref().map(str::to_lowercase), room);
+        rooms.entry(key).or_default().push(card);
+    }
+    let is_only = rooms.len() == 1;
+    rooms
+        .into_iter()
+        .map(|((.., name), plugs)| {
+            let power = plugs
+                .iter()
+                .filter_map(|card| card.power_w)
+                .reduce(|a, b| a + b);
+            let no_room = if is_only { "Plugs" } else { NO_ROOM };
+            RoomSection {
+                name: name.unwrap_or_else(|| no_room.to_owned()),
+                power: power.map_or_else(|| "no reading".to_owned(), format::watts),
+                plugs,
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,151 @@
+//! The web pages of the hub.
+//!
+//! [`Pages`] is a guest of the hub's handle: it reads the same snapshots and calls the same functions as the API, and the hub does
+//! not know it. Pages are rendered by the server and need no script; a small module adds what is live. Styles, script and icons are
+//! in the binary, and no page asks another host for anything.
+//!
+//! * `assets`: styles, script and icons with their hashed names; the manifest.
+//! * `visit`: what a page needs of a request. `frame`: the frame around a page.
+//! * `cookie`: cookies. `fields`: the fields of a form. `note`: its result on the page that follows. `page_error`: errors as pages.
+//! * `format`: numbers, amounts and times. `chart`: charts as SVG. `plug_card`: a plug in words.
+//! * `recent`: energy of yesterday and today, read in the background.
+//! * `login`, `home`, `switch`, `theme`: the pages and their forms.
+//!
+//! # A further page
+//!
+//! 1. A template in `templates/` that extends `layout.html` and fills the block `main`. Signs and switches are macros of
+//!    `parts.html`. Text is escaped by askama; `|safe` is for markup that this crate has made. Names stand in `<bdi>`.
+//! 2. A struct with `#[derive(Template)]` and a field `frame: Frame`, and a handler that takes `State<PagesState>` and [`Visit`](visit::Visit)
+//!    and ends with `page.frame.send(&page)`. All links are made by `frame.url("/path")`, because of the prefix.
+//! 3. Forms `POST` and take `Fields`; they return `visit.prefix.redirect("/path")` (303), with a `FormNote` in a cookie where there is
+//!    something to say, or a `PageError`.
+//! 4. The route here in `router`, and the path in `page_of`.
+//!
+//! The script replaces what has changed in `main` by the same page of the server, element by element: an element that comes and
+//! goes needs an `id`, and one that only the browser changes `data-keep`.
+
+mod assets;
+mod chart;
+mod cookie;
+mod fields;
+mod format;
+mod frame;
+mod home;
+mod login;
+mod note;
+mod page_error;
+mod plug_card;
+mod recent;
+mod switch;
+mod theme;
+mod visit;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn;
+use axum::response::Response;
+use axum::routing::{get, post};
+use hub::{Guest, Hub, LoginPage, PathAccess};
+use tokio_util::sync::CancellationToken;
+use tower_http::compression::CompressionLayer;
+
+use crate::recent::RecentEnergy;
+
+/// Maximum size of a form in bytes.
+const MAX_FORM_BYTES: usize = 64 * 1024;
+
+/// The pages.
+#[derive(Debug, Default)]
+pub struct Pages {
+    recent: RecentEnergy,
+}
+
+/// State of all handlers.
+#[derive(Debug, Clone)]
+pub(crate) struct PagesState {
+    hub: Hub,
+    recent: RecentEnergy,
+}
+
+#[async_trait]
+impl Guest for Pages {
+    fn router(&self, hub: &Hub) -> Router {
+        router(PagesState {
+            hub: hub.clone(),
+            recent: self.recent.clone(),
+        })
+    }
+
+    fn access<'p>(&self, path: &'p str) -> PathAccess<'p> {
+        if path.starts_with("/assets/") || path == "/manifest.webmanifest" {
+            return PathAccess::Public;
+        }
+        page_of(path).map_or(PathAccess::Protected, PathAccess::Page)
+    }
+
+    fn login_page(&self, login: &LoginPage<'_>) -> Option<Response> {
+        Some(login::page(login))
+    }
+
+    async fn run(self: Arc<Self>, hub: Hub, cancel: CancellationToken) {
+        self.recent.run(hub, cancel).await;
+    }
+}
+
+fn router(state: PagesState) -> Router {
+    let pages = Router::new()
+        .route("/", get(home::home))
+        .route("/plugs/{mac}/relay", post(switch::plug))
+        .route("/groups/{id}/relay", post(switch::group))
+        .route("/settings/theme", post(theme::choose))
+        .route("/manifest.webmanifest", get(assets::manifest))
+        .layer(from_fn(page_error::show))
+        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
+        .layer(CompressionLayer::new());
+    pages
+        .route("/assets/{file}", get(assets::asset))
+        .with_state(state)
+}
+
+/// Returns the page to which a path belongs: itself, or the page of a form.
+fn page_of(path: &str) -> Option<&str> {
+    let mut parts = path.trim_start_matches('/').splitn(3, '/');
+    match (parts.next()?, parts.next(), parts.next()) {
+        ("" | "logout", None, None) => Some("/"),
+        ("energy" | "schedules" | "rules" | "add" | "events" | "settings", _, _) => Some(path),
+        ("plugs", Some(_), None) => Some(path),
+        ("plugs", Some(_), Some("relay")) => path.strip_suffix("/relay"),
+        ("groups", Some(_), Some("relay")) => Some("/"),
+        ("groups", _, _) => Some(path),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_and_their_forms() {
+        for (path, page) in [
+            ("/", Some("/")),
+            ("/energy", Some("/energy")),
+            ("/plugs/accf23123456", Some("/plugs/accf23123456")),
+            ("/plugs/accf23123456/relay", Some("/plugs/accf23123456")),
+            ("/groups/g-00000001/relay", Some("/")),
+            ("/plugs", None),
+            ("/metrics", None),
+            ("/api/v1/plugs", None),
+            ("/nowhere", None),
+        ] {
+            assert_eq!(page_of(path), page, "{path}");
+        }
+        let pages = Pages::default();
+        assert_eq!(pages.access("/assets/mains.css"), PathAccess::Public);
+        assert_eq!(pages.access("/assets"), PathAccess::Protected);
+        assert_eq!(pages.access("/api/v1/plugs"), PathAccess::Protected);
+    }
+}

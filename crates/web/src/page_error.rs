@@ -1,0 +1,79 @@
+//! Errors as pages.
+
+use api::{ErrorKind, RequestError};
+use askama::Template;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::frame::{Frame, HOME};
+use crate::visit::Visit;
+
+/// An error that a page shows.
+#[derive(Debug, Clone)]
+pub(crate) struct PageError(RequestError);
+
+impl From<RequestError> for PageError {
+    fn from(error: RequestError) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        let status = self.0.kind().status();
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = status.into_response();
+        // The page is drawn by `show`, which knows the request.
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage {
+    frame: Frame,
+    message: String,
+    hint: Option<String>,
+}
+
+/// Draws the page of an error.
+pub(crate) async fn show(visit: Visit, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let Some(PageError(error)) = response.extensions().get().cloned() else {
+        return response;
+    };
+    let title = match error.kind() {
+        ErrorKind::NotFound => "This is not here",
+        ErrorKind::Usage => "This cannot be used",
+        ErrorKind::Forbidden => "This is not allowed",
+        ErrorKind::Conflict => "This was not saved",
+        _ => "This did not work",
+    };
+    let page = ErrorPage {
+        frame: Frame::new(&visit, HOME, title),
+        message: sentence(error.message()),
+        hint: error.hint_text().map(sentence),
+    };
+    let mut shown = page.frame.send(&page);
+    *shown.status_mut() = response.status();
+    shown
+}
+
+/// Writes a message of an error as a sentence.
+pub(crate) fn sentence(message: &str) -> String {
+    let mut characters = message.chars();
+    let first: String = characters
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .collect();
+    let end = if message.ends_with(['.', '?', '!']) {
+        ""
+    } else {
+        "."
+    };
+    format!("{first}{}{end}", characters.as_str())
+}

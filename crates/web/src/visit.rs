@@ -1,0 +1,85 @@
+//! A request for a page: the prefix of its links, the theme, and the note that the last form left.
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
+use hub::auth::PathPrefix;
+
+use crate::cookie::{cookie, set_cookie};
+use crate::note::FormNote;
+
+/// Name of the cookie of the theme.
+const THEME_COOKIE: &str = "mains_theme";
+/// Age at which the cookie of the theme expires, in seconds: a year.
+const THEME_MAX_AGE: u32 = 365 * 24 * 3600;
+
+/// Colours of the pages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Theme {
+    /// Those of the device.
+    #[default]
+    Auto,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+impl Theme {
+    /// Every theme with its value in forms.
+    pub(crate) const ALL: [(Self, &'static str); 3] = [
+        (Self::Auto, "auto"),
+        (Self::Light, "light"),
+        (Self::Dark, "dark"),
+    ];
+
+    /// Reads the value of a form or cookie.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let found = Self::ALL.into_iter().find(|(_, value)| *value == text);
+        found.map(|(theme, _)| theme)
+    }
+
+    /// Returns the value in forms and cookies.
+    pub(crate) fn as_str(self) -> &'static str {
+        let found = Self::ALL.into_iter().find(|(theme, _)| *theme == self);
+        found.map_or("auto", |(_, value)| value)
+    }
+
+    /// Reads the theme of a browser.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        cookie(headers, THEME_COOKIE)
+            .and_then(Self::parse)
+            .unwrap_or(Self::Auto)
+    }
+
+    /// Returns the cookie that keeps it.
+    pub(crate) fn cookie(self, prefix: &PathPrefix) -> Option<HeaderValue> {
+        set_cookie(THEME_COOKIE, self.as_str(), prefix, THEME_MAX_AGE)
+    }
+}
+
+/// A request for a page.
+#[derive(Debug, Clone)]
+pub(crate) struct Visit {
+    /// Prefix of all links.
+    pub(crate) prefix: PathPrefix,
+    /// Colours.
+    pub(crate) theme: Theme,
+    /// Result of the form that led here.
+    pub(crate) note: Option<FormNote>,
+}
+
+impl<S: Sync> FromRequestParts<S> for Visit {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let prefix = parts.extensions.get::<PathPrefix>().cloned();
+        Ok(Self {
+            prefix: prefix.unwrap_or_else(PathPrefix::none),
+            theme: Theme::of(&parts.headers),
+            note: FormNote::of(&parts.headers),
+        })
+    }
+}
