@@ -52,6 +52,10 @@ impl EnergyPeriod {
 pub struct EnergyRow {
     /// The plug.
     pub mac: Mac,
+    /// `true` if the plug is no longer adopted; omitted otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub removed: bool,
     /// The local day or month.
     #[schema(examples("2026-11-22", "2026-11"))]
     pub period: String,

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use crate::energy::report;
 use crate::hub::Hub;
-use crate::store::{HistoryQuery, csv};
+use crate::store::{HistoryQuery, HistoryStep, HistorySteps, csv};
 use grid::{Grid, MAX_POINTS};
 
 mod grid;
@@ -39,7 +39,7 @@ impl Hub {
         plug: Mac,
         request: &HistoryRequest,
     ) -> Result<History, RequestError> {
-        self.registry().one(plug)?;
+        self.recorded(plug).await?;
         let zone = &self.clock().timezone;
         let day_before = |to: Timestamp| to.checked_sub(DEFAULT_LENGTH).map_err(|_| outside());
         let range = request.range.resolve(Timestamp::now(), zone, day_before)?;
@@ -52,10 +52,14 @@ impl Hub {
             edges: grid.edges,
             limit: usize::try_from(MAX_POINTS).unwrap_or(usize::MAX),
         };
-        let points = self.store().history(&query).await;
+        let steps = self.store().history(&query).await;
+        let HistorySteps { step, points } = steps.map_err(|error| RequestError::from(&error))?;
         Ok(History {
-            step_s: grid.seconds,
-            points: points.map_err(|error| RequestError::from(&error))?,
+            step_s: match step {
+                HistoryStep::Seconds(seconds) => seconds.into(),
+                HistoryStep::Edges => grid.seconds,
+            },
+            points,
         })
     }
 
@@ -69,7 +73,7 @@ impl Hub {
         let by = request.by;
         let default = |to| default_start(by, to, zone);
         let range = request.range.resolve(Timestamp::now(), zone, default)?;
-        let plugs = self.energy_plugs(&request.plugs)?;
+        let plugs = self.energy_plugs(&request.plugs).await?;
         check_size(by, range, plugs.len())?;
         let tariffs = self.tariffs().all().into_iter();
         let tariffs: Vec<Tariff> = tariffs.map(|tariff| tariff.body).collect();
@@ -81,7 +85,10 @@ impl Hub {
                 .quarters(Some(plug), range.from, range.to)
                 .await;
             let quarters = quarters.map_err(|error| RequestError::from(&error))?;
-            rows.extend(report(quarters, &tariffs, zone, by, range.from, range.to));
+            let mut of_plug = report(quarters, &tariffs, zone, by, range.from, range.to);
+            let removed = self.registry().view(plug).is_none();
+            of_plug.iter_mut().for_each(|row| row.removed = removed);
+            rows.append(&mut of_plug);
         }
         rows.sort_by(|a, b| (&a.period, a.mac).cmp(&(&b.period, b.mac)));
         Ok(rows)
@@ -93,7 +100,7 @@ impl Hub {
     ///
     /// As [`Hub::history`].
     pub async fn export(&self, plug: Mac, range: RangeRequest) -> Result<Vec<u8>, RequestError> {
-        self.registry().one(plug)?;
+        self.recorded(plug).await?;
         let zone = &self.clock().timezone;
         let beginning = |_| Ok(Timestamp::UNIX_EPOCH);
         let range = range.resolve(Timestamp::now(), zone, beginning)?;
@@ -103,15 +110,34 @@ impl Hub {
         Ok(text)
     }
 
-    /// Returns the plugs whose energy is requested, sorted; all if none is named.
-    fn energy_plugs(&self, named: &[Mac]) -> Result<Vec<Mac>, RequestError> {
+    /// Checks that a plug is adopted, or has a history from before it was removed.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] of kind `not_found` if neither, `unavailable` if the database fails.
+    pub(crate) async fn recorded(&self, plug: Mac) -> Result<(), RequestError> {
+        match self.registry().one(plug) {
+            Ok(_) => Ok(()),
+            Err(unknown) => match self.all_recorded().await?.contains(&plug) {
+                true => Ok(()),
+                false => Err(unknown),
+            },
+        }
+    }
+
+    async fn all_recorded(&self) -> Result<Vec<Mac>, RequestError> {
+        let plugs = self.store().recorded().await;
+        plugs.map_err(|error| RequestError::from(&error))
+    }
+
+    /// Returns the plugs whose energy is requested, sorted; all if none is named, also those that were removed.
+    async fn energy_plugs(&self, named: &[Mac]) -> Result<Vec<Mac>, RequestError> {
         for plug in named {
-            self.registry().one(*plug)?;
+            self.recorded(*plug).await?;
         }
         let mut plugs = named.to_vec();
         if plugs.is_empty() {
-            let views = self.registry().views();
-            plugs.extend(views.iter().map(|view| view.plug.mac));
+            plugs = self.all_recorded().await?;
         }
         plugs.sort();
         plugs.dedup();

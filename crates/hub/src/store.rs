@@ -123,6 +123,15 @@ pub struct HistoryQuery {
     pub limit: usize,
 }
 
+/// A part of a plug's history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistorySteps {
+    /// The resolution: that of the query, or a coarser one.
+    pub step: HistoryStep,
+    /// The steps with data, by time.
+    pub points: Vec<HistoryPoint>,
+}
+
 /// Energy that a plug used in a quarter of an hour.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Quarter {
@@ -318,8 +327,11 @@ pub trait HistoryStore: fmt::Debug + Send + Sync {
     /// there already (same plug, same millisecond) is not counted twice.
     async fn append(&self, samples: &[Sample]) -> Result<(), StoreError>;
 
-    /// Returns a part of a plug's history from the finest data that reaches back far enough.
-    async fn history(&self, query: &HistoryQuery) -> Result<Vec<HistoryPoint>, StoreError>;
+    /// Returns a part of a plug's history. Where finer data is removed already, all steps are as long as the rows that are left.
+    async fn history(&self, query: &HistoryQuery) -> Result<HistorySteps, StoreError>;
+
+    /// Returns every plug with history, removed ones included.
+    async fn recorded(&self) -> Result<Vec<Mac>, StoreError>;
 
     /// Returns the quarter-hours of one plug or all, by plug and time.
     async fn quarters(

@@ -54,6 +54,7 @@ pub fn report(
     });
     rows.map(|((day, plug, currency), sum)| EnergyRow {
         mac: *plug,
+        removed: false,
         period: by.period(*day),
         energy_wh: rounded(sum.energy_wh, 1e3),
         cost: currency.map(|_| rounded(sum.cost, 1e6)),

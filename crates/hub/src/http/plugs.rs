@@ -114,7 +114,8 @@ async fn change(
     Ok(Tagged { revision, body })
 }
 
-/// Removes a plug. Its history is kept for a later adoption, unless `purge` is given.
+/// Removes a plug. Its history stays in sums and exports and is continued by a later adoption, unless `purge` is given. With `purge`
+/// also the history of a plug that was removed before is deleted.
 #[utoipa::path(delete, path = "/api/v1/plugs/{mac}", tag = "plugs", operation_id = "remove_plug",
     params(
         ("mac" = PlugPath, Path, description = "The plug's MAC"),
@@ -129,7 +130,14 @@ async fn remove(
 ) -> Result<StatusCode, Problem> {
     params.only(&["purge"])?;
     let purge = params.flag("purge")?;
-    let if_match = held(&hub, plug, &if_match)?;
+    let if_match = match hub.registry().view(plug) {
+        // Of a plug that was removed, only the history is left.
+        None if purge => {
+            hub.recorded(plug).await?;
+            None
+        }
+        _ => held(&hub, plug, &if_match)?,
+    };
     hub.registry().remove(plug, if_match, purge).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,7 +7,7 @@ use hiflying::Mac;
 use plugs::Reading;
 
 use super::*;
-use crate::store::{EnergyState, HistoryPoint, HistoryQuery, HistoryRow, Quarter, Tier, Used};
+use crate::store::{EnergyState, HistoryQuery, HistoryRow, HistorySteps, Quarter, Tier, Used};
 
 const WORKS: u8 = 0;
 const FAILS: u8 = 1;
@@ -61,7 +61,11 @@ impl HistoryStore for ScriptedStore {
     }
 
     // Nothing below is called by the recorder.
-    async fn history(&self, _: &HistoryQuery) -> Result<Vec<HistoryPoint>, StoreError> {
+    async fn recorded(&self) -> Result<Vec<Mac>, StoreError> {
+        unreachable!()
+    }
+
+    async fn history(&self, _: &HistoryQuery) -> Result<HistorySteps, StoreError> {
         Err(broken())
     }
     async fn quarters(

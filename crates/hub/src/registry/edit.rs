@@ -91,7 +91,7 @@ impl Registry {
         Ok((entry.view(), record.revision))
     }
 
-    /// Forgets a plug; with `purge` its history, too. It is not adopted again automatically.
+    /// Forgets a plug; with `purge` its history, too, also if the plug was forgotten before. It is not adopted again automatically.
     ///
     /// # Errors
     ///
@@ -104,8 +104,11 @@ impl Registry {
     ) -> Result<(), RequestError> {
         let inner = &self.0;
         let _editing = inner.editing.lock().await;
-        let entry = inner.known(mac)?;
-        fresh(mac, entry.revision(), if_match)?;
+        match inner.known(mac) {
+            Ok(entry) => fresh(mac, entry.revision(), if_match)?,
+            Err(_) if purge => {}
+            Err(unknown) => return Err(unknown),
+        }
         let deleted = inner.store.delete_plug(mac, purge).await;
         deleted.map_err(|error| RequestError::from(&error))?;
         inner.dismiss(mac);
@@ -250,6 +253,7 @@ impl RegistryState {
     /// Ends the plug's tasks, and publishes its removal.
     fn drop_entry(&self, mac: Mac, remember_energy: bool) {
         let Some(entry) = self.take_entry(mac) else {
+            self.take_past_energy(mac);
             return;
         };
         entry.cancel.cancel();

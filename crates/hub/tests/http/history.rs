@@ -124,6 +124,85 @@ fn steps_hours_and_days() {
 }
 
 #[test]
+fn steps_are_as_long_as_what_is_kept() {
+    in_network(async {
+        let house = quiet_house().await;
+        fill(&house, 1, "2026-06-01T10:00:00Z", 180).await;
+        fill(&house, 1, "2026-11-20T10:00:00Z", 180).await;
+        let now: Timestamp = "2026-11-30T00:00:00Z".parse().unwrap();
+        house.store.tidy(now).await.unwrap();
+        let path = format!("/api/v1/plugs/{}/history", hex(1));
+        for (day, asked, step) in [
+            ("2026-06-01", "1m", 900),
+            ("2026-06-01", "10s", 900),
+            ("2026-06-01", "20m", 1_800),
+            ("2026-06-01", "1h", 3_600),
+            ("2026-11-20", "10s", 60),
+            ("2026-11-20", "1m", 60),
+        ] {
+            let query = format!("from={day}T10:00:00Z&to={day}T12:00:00Z&step={asked}");
+            let history = house.get(&format!("{path}?{query}")).await.expect(200);
+            assert_eq!(history["step_s"], step, "{query}");
+            // What each step used is what its mean power would have: not a quarter-hour's energy in a minute.
+            for point in history["points"].as_array().unwrap() {
+                let watts = point["energy_wh"].as_f64().unwrap() * 3600.0 / f64::from(step);
+                assert!((watts - 60.0).abs() < 1e-6, "{query}: {point}");
+            }
+        }
+        house.close().await;
+    });
+}
+
+#[test]
+fn a_removed_plug_stays_in_past_sums() {
+    in_network(async {
+        let house = quiet_house().await;
+        fill(&house, 1, "2026-11-20T10:00:00Z", 60).await;
+        fill(&house, 2, "2026-11-20T10:00:00Z", 120).await;
+        let sums = "/api/v1/energy?by=month&from=2026-11-01&to=2026-11-29";
+        let total = async || {
+            let rows = house.get(sums).await.expect(200);
+            (sum(&rows), rows)
+        };
+        assert!((total().await.0 - 180.0).abs() < 1e-6);
+        let plug = format!("/api/v1/plugs/{}", hex(2));
+        house.delete(&plug).await.expect(204);
+        let (energy_wh, rows) = total().await;
+        assert!((energy_wh - 180.0).abs() < 1e-6, "{rows}");
+        for row in rows.as_array().unwrap() {
+            assert_eq!(
+                row["removed"] == true,
+                row["mac"] == mac(2).as_str(),
+                "{rows}"
+            );
+        }
+        let day = "from=2026-11-20&to=2026-11-20";
+        let history = house.get(&format!("{plug}/history?{day}&step=1h")).await;
+        assert!((sum(&history.expect(200)["points"]) - 120.0).abs() < 1e-6);
+        let export = house.get(&format!("{plug}/export?{day}")).await;
+        export.expect(200);
+        assert!(String::from_utf8_lossy(&export.body).lines().count() > 120);
+        let one = house
+            .get(&format!("{sums}&plug={}", hex(2)))
+            .await
+            .expect(200);
+        assert_eq!(one[0]["removed"], true, "{one}");
+        house.delete(&plug).await.problem(404, "not_found", None);
+
+        house
+            .delete(&format!("{plug}?purge=true"))
+            .await
+            .expect(204);
+        assert!((total().await.0 - 60.0).abs() < 1e-6);
+        let gone = house.get(&format!("{plug}/history")).await;
+        gone.problem(404, "not_found", None);
+        let again = house.delete(&format!("{plug}?purge=true")).await;
+        again.problem(404, "not_found", None);
+        house.close().await;
+    });
+}
+
+#[test]
 fn what_makes_no_sense_is_named() {
     in_network(async {
         let house = quiet_house().await;

@@ -114,9 +114,9 @@ async fn csv_goes_out_and_comes_in_as_it_was() {
             edges: Vec::new(),
             limit: 10_000,
         };
-        let points = store.history(&query(1)).await.unwrap();
+        let points = store.history(&query(1)).await.unwrap().points;
         assert!(!points.is_empty());
-        assert_eq!(second.history(&query(2)).await.unwrap(), points);
+        assert_eq!(second.history(&query(2)).await.unwrap().points, points);
     }
     // Twice is once.
     let again = csv::import(&second, mac(2), text.as_bytes()).await.unwrap();

@@ -158,6 +158,7 @@ async fn what_is_whole_is_carried_over() {
         .history(&query(86_400))
         .await
         .unwrap()
+        .points
         .iter()
         .map(|point| point.energy_wh)
         .sum();

@@ -175,7 +175,8 @@ async fn the_first_release_can_be_opened() {
             limit: 1000,
         })
         .await
-        .unwrap();
+        .unwrap()
+        .points;
     // A watt-hour a minute, also over the days on which the plug was away.
     assert_eq!(days.len(), 121);
     let energy: f64 = days.iter().map(|day| day.energy_wh).sum();

@@ -56,7 +56,7 @@ async fn every_step_tells_the_same_story() {
             limit: 1_000_000,
             ..query
         };
-        let points = store.history(&query).await.unwrap();
+        let points = store.history(&query).await.unwrap().points;
         let energy = energy(&points);
         // A sixth of a watt-hour is 167 milliwatt-hours.
         assert!(
@@ -82,21 +82,21 @@ async fn the_unfinished_step_is_in_and_the_limit_holds() {
         .await
         .unwrap();
     let asked = query("2026-11-22T00:05:30Z", "2026-11-22T00:59:30Z", 60);
-    let points = store.history(&asked).await.unwrap();
+    let points = store.history(&asked).await.unwrap().points;
     assert_eq!(points.len(), 55);
     assert_eq!(points[0].t, t("2026-11-22T00:05:00Z"));
     assert_eq!(points[54].t, t("2026-11-22T00:59:00Z"));
     let few = HistoryQuery { limit: 10, ..asked };
-    assert_eq!(store.history(&few).await.unwrap(), points[..10]);
+    assert_eq!(store.history(&few).await.unwrap().points, points[..10]);
     let other = HistoryQuery {
         plug: mac(7),
         ..few
     };
-    assert_eq!(store.history(&other).await.unwrap(), []);
+    assert_eq!(store.history(&other).await.unwrap().points, []);
     let empty = query("2026-11-22T00:05:00Z", "2026-11-22T00:05:00Z", 60);
-    assert_eq!(store.history(&empty).await.unwrap(), []);
+    assert_eq!(store.history(&empty).await.unwrap().points, []);
     let backwards = query("2026-11-22T00:50:00Z", "2026-11-22T00:05:00Z", 60);
-    assert_eq!(store.history(&backwards).await.unwrap(), []);
+    assert_eq!(store.history(&backwards).await.unwrap().points, []);
     // As far as the calendar goes, and at every step.
     for step in [1, 60, 900, 86_400, u32::MAX] {
         let all = HistoryQuery {
@@ -104,7 +104,10 @@ async fn the_unfinished_step_is_in_and_the_limit_holds() {
             to: Timestamp::MAX,
             ..query("2026-11-22T00:00:00Z", "2026-11-22T00:00:00Z", step)
         };
-        assert!(!store.history(&all).await.unwrap().is_empty(), "{step}");
+        assert!(
+            !store.history(&all).await.unwrap().points.is_empty(),
+            "{step}"
+        );
     }
 }
 
@@ -136,7 +139,7 @@ async fn local_days_are_as_long_as_they_are() {
         edges: edges.map(t).to_vec(),
         ..query(edges[0], edges[3], 1)
     };
-    let points = store.history(&days).await.unwrap();
+    let points = store.history(&days).await.unwrap().points;
     let told: Vec<_> = points.iter().map(|day| (day.t, day.energy_wh)).collect();
     assert_eq!(
         told,
@@ -151,14 +154,14 @@ async fn local_days_are_as_long_as_they_are() {
         edges: vec![t("2026-10-24T10:00:07Z"), t("2026-10-24T10:30:07Z")],
         ..days.clone()
     };
-    let points = store.history(&odd).await.unwrap();
+    let points = store.history(&odd).await.unwrap().points;
     assert_eq!(points.len(), 1);
     assert!((points[0].energy_wh - 50.0).abs() < 0.01, "{points:?}");
     let none = HistoryQuery {
         edges: vec![t(edges[0])],
         ..days
     };
-    assert_eq!(store.history(&none).await.unwrap(), []);
+    assert_eq!(store.history(&none).await.unwrap().points, []);
 }
 
 #[tokio::test]
@@ -182,16 +185,46 @@ async fn what_is_old_gets_coarser_and_its_space_comes_back() {
     assert_eq!((info.readings, info.minutes), (8641, 3 * 1440 + 1));
     assert_eq!(info.quarters, before.quarters);
     assert!(info.bytes < before.bytes / 2, "{info:?} {before:?}");
-    // A minute of each age: readings, minutes, quarters of an hour.
-    for (from, to, points, first_energy) in [
-        ("2026-11-10T12:00:00Z", "2026-11-10T12:15:00Z", 90, 0.167),
-        ("2026-11-09T12:00:00Z", "2026-11-09T12:15:00Z", 15, 1.002),
-        ("2026-11-05T12:00:00Z", "2026-11-05T12:15:00Z", 1, 15.03),
+    // A quarter of an hour of each age: readings, minutes, quarters of an hour.
+    for (from, to, step, points, first_energy) in [
+        (
+            "2026-11-10T12:00:00Z",
+            "2026-11-10T12:15:00Z",
+            10,
+            90,
+            0.167,
+        ),
+        (
+            "2026-11-09T12:00:00Z",
+            "2026-11-09T12:15:00Z",
+            60,
+            15,
+            1.002,
+        ),
+        (
+            "2026-11-05T12:00:00Z",
+            "2026-11-05T12:15:00Z",
+            900,
+            1,
+            15.03,
+        ),
     ] {
         let found = store.history(&query(from, to, 10)).await.unwrap();
+        assert_eq!(found.step, HistoryStep::Seconds(step), "{from}");
+        let found = found.points;
         assert_eq!(found.len(), points, "{from}");
         assert_eq!(found[0].energy_wh, first_energy, "{from}");
         assert!((energy(&found) - 15.03).abs() < 1e-6, "{from}");
+    }
+    // Over two ages at once, each step has its own energy and no other.
+    for (step, coarse) in [(60, 900), (100, 900), (1_200, 1_800)] {
+        let across = query("2026-11-07T20:00:00Z", "2026-11-08T04:00:00Z", step);
+        let found = store.history(&across).await.unwrap();
+        assert_eq!(found.step, HistoryStep::Seconds(coarse), "{step}");
+        for point in found.points {
+            let watts = point.energy_wh * 3600.0 / f64::from(coarse);
+            assert!((watts - 60.12).abs() < 1e-6, "{step}: {point:?}");
+        }
     }
     // Over all ages at once, nothing is told twice.
     let all = query("2026-11-01T00:00:00Z", "2026-11-12T00:00:00Z", 10);
@@ -199,7 +232,7 @@ async fn what_is_old_gets_coarser_and_its_space_comes_back() {
         limit: 1_000_000,
         ..all
     };
-    let energy = energy(&store.history(&all).await.unwrap());
+    let energy = energy(&store.history(&all).await.unwrap().points);
     assert!((energy - 86_400.0 * 0.167).abs() < 1e-6, "{energy}");
     // Again drops nothing more.
     store.tidy(now).await.unwrap();
@@ -241,7 +274,8 @@ async fn what_two_pasts_used_at_once_is_shared_out_for_both() {
         let points = store
             .history(&query("2026-11-22T00:00:00Z", to, 50))
             .await
-            .unwrap();
+            .unwrap()
+            .points;
         let energy = energy(&points);
         assert!((energy - expected).abs() < 0.05, "until {to}: {energy}");
     }

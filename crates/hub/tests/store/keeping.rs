@@ -149,8 +149,8 @@ async fn a_replaced_plug_hands_its_history_and_total_on() {
         edges: Vec::new(),
         limit: 100,
     };
-    assert_eq!(store.history(&query(1)).await.unwrap(), []);
-    let points = store.history(&query(2)).await.unwrap();
+    assert_eq!(store.history(&query(1)).await.unwrap().points, []);
+    let points = store.history(&query(2)).await.unwrap().points;
     let days: Vec<_> = points
         .iter()
         .map(|point| (point.t, point.power_w, point.power_max_w, point.energy_wh))

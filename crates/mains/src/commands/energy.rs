@@ -16,7 +16,8 @@ use crate::ui::{BOLD, DIM, paint};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Days and months are local to the hub (`mains serve`). Costs are calculated by the tariffs (`mains tariff`); without one they \
-are unknown, shown as - (JSON: null). Energy is taken from the hub's own total, which never decreases, even if the plug's \
+are unknown, shown as - (JSON: null). A plug that was removed stays in the sums until its history is deleted \
+(`mains hub forget --purge`). Energy is taken from the hub's own total, which never decreases, even if the plug's \
 counter does.
 
 MOMENT is a date (2026-11-22; as --to its end), a time (2026-11-22T18:00, local to the hub; 2026-11-22T17:00:00Z), a duration \
@@ -57,7 +58,7 @@ async fn show(context: &Context, args: &EnergyArgs) -> Outcome {
     let request = EnergyRequest {
         range: moment::range(args.from.as_ref(), args.to.as_ref(), &clock),
         by: args.by,
-        plugs: names.find_plugs(&args.plugs)?,
+        plugs: names.find_all_recorded(&args.plugs)?,
     };
     let rows = hub.energy(&request).await?;
     if context.ui.is_json() {
@@ -83,7 +84,10 @@ fn table(rows: &[EnergyRow], names: &HubNames) -> String {
     for row in rows {
         table.row([
             Cell::plain(&row.period),
-            Cell::styled(BOLD, names.plug(row.mac)),
+            match row.removed {
+                true => Cell::styled(DIM, format!("{} (removed)", row.mac)),
+                false => Cell::styled(BOLD, names.plug(row.mac)),
+            },
             Cell::plain(energy(row.energy_wh)),
             Cell::maybe(row.cost.map(|cost| money(cost, row.currency.as_deref()))),
         ]);
@@ -120,6 +124,7 @@ mod tests {
     fn a_table_and_its_sums() {
         let rows: Vec<EnergyRow> = serde_json::from_value(json!([
             {"mac": "AC:CF:23:00:00:01", "period": "2026-11-21", "energy_wh": 1204.5, "cost": 0.385, "currency": "EUR"},
+            {"mac": "AC:CF:23:00:00:09", "removed": true, "period": "2026-11-21", "energy_wh": 0.5, "cost": null, "currency": null},
             {"mac": "AC:CF:23:00:00:02", "period": "2026-11-21", "energy_wh": 0.5, "cost": null, "currency": null},
             {"mac": "AC:CF:23:00:00:01", "period": "2026-11-22", "energy_wh": 800.0, "cost": 0.256, "currency": "EUR", "new": 1},
         ]))

@@ -21,7 +21,7 @@ const DAY_S: i64 = 24 * 60 * 60;
 #[command(after_long_help = "\
 The hub (`mains serve`) keeps readings for days, means per minute for months, and the energy of each quarter of an hour for \
 ever (`keep_readings`, `keep_minutes`). Each step has mean, lowest and highest power and the energy used in it. Steps without \
-data are left out; the last may be incomplete. Without --step there are at most 1,500 steps, with it at most 10,000.
+data are left out; the last may be incomplete. Steps over old data are at least as long as what is kept of it. Without --step there are at most 1,500 steps, with it at most 10,000.
 
 MOMENT is a date (2026-11-22; as --to its end), a time (2026-11-22T18:00, local to the hub; 2026-11-22T17:00:00Z), a duration \
 before now (24h, 7d), `yesterday`, `today` or `now`.
@@ -64,7 +64,7 @@ pub async fn run(context: &Context, args: HistoryArgs) -> Outcome {
 
 async fn show(context: &Context, args: &HistoryArgs) -> Outcome {
     let hub = context.need_hub()?;
-    let plug = HubNames::load(&hub).await?.find_plug(&args.plug)?;
+    let plug = HubNames::load(&hub).await?.find_recorded(&args.plug)?;
     let clock = LocalClock::system();
     let query = HistoryRequest {
         range: moment::range(args.from.as_ref(), args.to.as_ref(), &clock),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use api::client::Client;
 use api::{FoundPlug, PlugView};
+use hiflying::Mac;
 use plugs::{Minutes, Plug, Reading, RelayCommand, RelayState, Switched};
 use serde_json::json;
 use tokio::sync::OnceCell;
@@ -81,6 +82,14 @@ impl<'a> Through<'a> {
             format!("no plug {given} on the hub at {url}"),
         )
         .hint("`mains hub plugs` shows those that it keeps"))
+    }
+
+    /// Finds a plug among the hub's own, or by its MAC one that was removed and has a history.
+    pub(crate) fn recorded_plug(&self, target: &Target) -> Result<Mac, Failure> {
+        match self.kept_plug(target) {
+            Ok(view) => Ok(view.plug.mac),
+            Err(failure) => target.as_given().parse().map_err(|_| failure),
+        }
     }
 
     /// Finds a plug among the hub's own, else by a search of the hub.

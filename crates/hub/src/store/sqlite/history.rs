@@ -1,5 +1,5 @@
-//! Answers history queries by sums over steps: from the coarsest rows that are fine enough, and where those are already removed,
-//! from coarser ones.
+//! Answers history queries by sums over steps: from the coarsest rows that are fine enough; where those are already removed,
+//! the steps become as long as the rows that are left.
 
 use async_trait::async_trait;
 use hiflying::Mac;
@@ -15,7 +15,8 @@ use crate::store::scale::from_thousandths;
 use crate::store::spread::{MINUTE, QUARTER, floor};
 use crate::store::sum::SpanSum;
 use crate::store::{
-    HistoryPoint, HistoryQuery, HistoryRow, HistoryStore, Quarter, Sample, StoreError, Tier,
+    HistoryPoint, HistoryQuery, HistoryRow, HistorySteps, HistoryStore, Quarter, Sample,
+    StoreError, Tier,
 };
 
 /// Number of steps, readings or quarters of an hour that one query returns.
@@ -51,6 +52,10 @@ const EXTENT: &str = "SELECT json_array( \
     (SELECT min(t) FROM minutes WHERE plug = ?1), (SELECT max(t) FROM minutes WHERE plug = ?1), \
     (SELECT min(t) FROM quarters WHERE plug = ?1), (SELECT max(t) FROM quarters WHERE plug = ?1))";
 
+/// Plugs with history: every reading belongs to a quarter of an hour.
+const RECORDED: &str = "SELECT json_group_array(mac) FROM \
+    (SELECT mac FROM series WHERE EXISTS (SELECT 1 FROM quarters WHERE plug = id) ORDER BY mac)";
+
 /// (readings, power, low, high, energy)
 type SumRow = (i64, Option<i64>, Option<i64>, Option<i64>, i64);
 
@@ -61,9 +66,18 @@ impl HistoryStore for Sqlite {
             .await
     }
 
-    async fn history(&self, query: &HistoryQuery) -> Result<Vec<HistoryPoint>, StoreError> {
+    async fn history(&self, query: &HistoryQuery) -> Result<HistorySteps, StoreError> {
         self.read(|database| async move { Ok(history(&database, query).await?) })
             .await
+    }
+
+    async fn recorded(&self) -> Result<Vec<Mac>, StoreError> {
+        self.read(|database| async move {
+            let query = sqlx::query_scalar(RECORDED);
+            let json: String = query.fetch_one(database.readers()).await?;
+            Ok(decoded(&json)?)
+        })
+        .await
     }
 
     async fn quarters(
@@ -109,13 +123,16 @@ impl HistoryStore for Sqlite {
 async fn history(
     database: &SqliteDatabase,
     query: &HistoryQuery,
-) -> Result<Vec<HistoryPoint>, sqlx::Error> {
-    let steps = StepBoundaries::of(query);
-    let range = steps.widened(query);
+) -> Result<HistorySteps, sqlx::Error> {
     let Some(plug) = database.series_of(query.plug).await? else {
-        return Ok(Vec::new());
+        return Ok(HistorySteps {
+            step: query.step,
+            points: Vec::new(),
+        });
     };
     let extent = extent(database, plug).await?;
+    let steps = StepBoundaries::of(query).coarsened(query, extent);
+    let range = steps.widened(query);
     let parts = TierRanges::of(steps.tier(), range, extent);
     let mut sums = StepSums::new();
     for (sql, size, part) in [
@@ -133,7 +150,10 @@ async fn history(
         add_readings(database, &mut sums, plug, parts.readings, &steps).await?;
     }
     let points = sums.into_iter().filter_map(|(t, sum)| point(t, &sum));
-    Ok(points.take(query.limit).collect())
+    Ok(HistorySteps {
+        step: steps.step(),
+        points: points.take(query.limit).collect(),
+    })
 }
 
 async fn extent(database: &SqliteDatabase, plug: i64) -> Result<TierExtent, sqlx::Error> {
@@ -195,7 +215,7 @@ async fn add_readings(
     range: SecondRange,
     steps: &StepBoundaries,
 ) -> Result<(), sqlx::Error> {
-    if range.from >= range.to {
+    if range.is_empty() {
         return Ok(());
     }
     let end = range.to.saturating_mul(1000);

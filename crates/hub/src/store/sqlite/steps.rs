@@ -72,6 +72,10 @@ impl TierRanges {
 }
 
 impl SecondRange {
+    pub(super) fn is_empty(self) -> bool {
+        self.from >= self.to
+    }
+
     pub(super) fn within(self, other: Self) -> Self {
         Self {
             from: self.from.max(other.from),
@@ -87,6 +91,32 @@ impl StepBoundaries {
             HistoryStep::Edges => {
                 Self::Edges(query.edges.iter().map(|edge| floor_second(*edge)).collect())
             }
+        }
+    }
+
+    /// Returns steps at least as long as the coarsest rows that the query has to be answered from: a row cannot be divided.
+    pub(super) fn coarsened(self, query: &HistoryQuery, extent: TierExtent) -> Self {
+        let Self::Seconds(step) = self else {
+            return self;
+        };
+        let tier = self.tier();
+        let parts = TierRanges::of(tier, self.widened(query), extent);
+        let row = if tier != Tier::Quarters && !parts.quarters.within(extent.quarters).is_empty() {
+            QUARTER
+        } else if tier == Tier::Readings && !parts.minutes.within(extent.minutes).is_empty() {
+            MINUTE
+        } else {
+            return self;
+        };
+        // A longer step can begin earlier, where the rows are coarser still.
+        Self::Seconds(ceil(step, row)).coarsened(query, extent)
+    }
+
+    /// Returns the resolution.
+    pub(super) fn step(&self) -> HistoryStep {
+        match self {
+            Self::Seconds(step) => HistoryStep::Seconds(u32::try_from(*step).unwrap_or(u32::MAX)),
+            Self::Edges(_) => HistoryStep::Edges,
         }
     }
 
@@ -122,8 +152,8 @@ impl StepBoundaries {
         }
     }
 
-    /// Returns the parts of a range that are summed together, each with the start of its step. Where a step is shorter than a row,
-    /// the row belongs to the step in which it begins.
+    /// Returns the parts of a range that are summed together, each with the start of its step. A row belongs to the step in which it
+    /// begins.
     pub(super) fn pairs(
         &self,
         row: i64,
@@ -131,7 +161,7 @@ impl StepBoundaries {
     ) -> Box<dyn Iterator<Item = (i64, SecondRange)> + Send + '_> {
         let filled = move |(t, part): (i64, SecondRange)| {
             let part = part.within(range);
-            (part.from < part.to).then_some((t, part))
+            (!part.is_empty()).then_some((t, part))
         };
         match self {
             Self::Seconds(step) => {

@@ -63,6 +63,17 @@ impl HubNames {
             .ok_or_else(|| self.unknown(text, "plug", self.plug_names()))
     }
 
+    /// Finds a plug that is adopted, or by its MAC one that was removed and has a history.
+    pub(crate) fn find_recorded(&self, text: &str) -> Result<Mac, Failure> {
+        self.find_plug(text)
+            .or_else(|failure| text.parse().map_err(|_| failure))
+    }
+
+    /// As [`Self::find_recorded`], several plugs, each once. A text can name several, separated by commas.
+    pub(crate) fn find_all_recorded(&self, texts: &[String]) -> Result<Vec<Mac>, Failure> {
+        each(texts, |text| self.find_recorded(text))
+    }
+
     /// Finds plugs, each once. A text can name several, separated by commas.
     pub(crate) fn find_plugs(&self, texts: &[String]) -> Result<Vec<Mac>, Failure> {
         each(texts, |text| self.find_plug(text))

@@ -81,8 +81,8 @@ async fn offered(hub: &Client) -> Result<Vec<Target>, Failure> {
 /// Options of `mains hub forget`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-The plug itself is not changed. Its history is kept in case it is adopted again, unless --purge is given. Groups, schedules \
-and rules that name it skip it.
+The plug itself is not changed. Its history stays in sums and exports, and continues if it is adopted again; --purge deletes it, \
+also of a plug that was forgotten before (by its MAC). Groups, schedules and rules that name it skip it.
 
 Examples:
   mains hub forget 'old heater'
@@ -102,7 +102,10 @@ pub(super) struct HubForgetArgs {
 pub(super) async fn forget(context: &Context, args: &HubForgetArgs) -> Outcome {
     let hub = context.need_hub()?;
     let through = Through::of(context, hub.clone()).await?;
-    let mac = through.kept_plug(&args.plug)?.plug.mac;
+    let mac = match args.purge {
+        true => through.recorded_plug(&args.plug)?,
+        false => through.kept_plug(&args.plug)?.plug.mac,
+    };
     let given = clean(args.plug.as_given());
     if args.purge
         && !context

@@ -116,7 +116,7 @@ pub(super) async fn import(context: &Context, args: &HubImportArgs) -> Outcome {
 
 async fn adopted(context: &Context, hub: &Client, plug: &Target) -> Result<Mac, Failure> {
     let through = Through::of(context, hub.clone()).await?;
-    Ok(through.kept_plug(plug)?.plug.mac)
+    through.recorded_plug(plug)
 }
 
 async fn create(path: &Path) -> Result<File, Failure> {
