@@ -22,8 +22,10 @@ mod state;
 mod stats;
 mod upkeep;
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use api::{Cause, DelayResponse, ErrorKind, Event, PlugView, RelayCommand, RequestError, Switched};
 use hiflying::Mac;
@@ -88,6 +90,7 @@ impl Registry {
             lan,
             entries: RwLock::default(),
             offers: Mutex::default(),
+            needs: Mutex::default(),
             newcomers,
             past_energy: Mutex::new(energy.into_iter().collect()),
             editing: tokio::sync::Mutex::new(()),
@@ -222,6 +225,20 @@ impl Registry {
         self.0.keep(sample);
         self.0.counts.readings.up();
         Ok(reading)
+    }
+
+    /// Meters plugs at least this often, whatever their own interval.
+    pub fn require_metering(&self, needs: HashMap<Mac, Duration>) {
+        *self.0.needs() = needs;
+        for entry in self.0.entries() {
+            entry.turned.notify_one();
+        }
+    }
+
+    /// Returns the interval at which a plug is metered: its own, or a shorter one that a rule needs; `None` if it is not metered.
+    pub fn metering_interval(&self, mac: Mac) -> Option<Duration> {
+        let entry = self.0.entry(mac)?;
+        self.0.metering_interval(mac, entry.view().metering)
     }
 
     /// Returns `true` if a plug has an ability; a plug that is not adopted has none.

@@ -1,6 +1,8 @@
 //! The hub as automation uses it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::{
     Cause, PlugView, RelayCommand, RequestError, Rule, RuleView, Schedule, ScheduleView, Stored,
@@ -34,6 +36,8 @@ pub(super) trait AutomationContext: Clone + Send + Sync + 'static {
     fn views(&self) -> Vec<Arc<PlugView>>;
     /// Returns one plug.
     fn view(&self, plug: Mac) -> Option<Arc<PlugView>>;
+    /// Meters plugs at least this often.
+    fn require_metering(&self, needs: HashMap<Mac, Duration>);
     /// Returns the cause of a relay's last movement, if known.
     fn moved_by(&self, plug: Mac) -> Option<Cause>;
     /// Returns the plugs of a target.

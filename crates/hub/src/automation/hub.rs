@@ -1,6 +1,8 @@
 //! The running hub as the context of automation.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::{
     Cause, PlugView, RelayCommand, RequestError, Rule, RuleView, Schedule, ScheduleView, Stored,
@@ -51,6 +53,10 @@ impl AutomationContext for Hub {
 
     fn view(&self, plug: Mac) -> Option<Arc<PlugView>> {
         self.registry().view(plug)
+    }
+
+    fn require_metering(&self, needs: HashMap<Mac, Duration>) {
+        self.registry().require_metering(needs);
     }
 
     fn moved_by(&self, plug: Mac) -> Option<Cause> {

@@ -7,7 +7,8 @@
 //! 2. It fell to no more than could have been used since: it began again, and the total grows by its new value. Should it
 //!    go on afterwards where it was before, then it was a slip, and the total goes on as if it had not happened.
 //! 3. Anything else is impossible and left out. Two such values that agree with each other are another counter: it is
-//!    followed from then on, and its distance to the one before counts for nothing.
+//!    followed from then on, and its distance to the one before counts for nothing. In the same way two values that agree begin
+//!    the total of a new plug, since the first alone may be a spike.
 //!
 //! No load can exceed the limit, so neither can the total. Each reading may exceed it by one watt-hour, the smallest step of the
 //! counter.
@@ -36,7 +37,7 @@ pub struct Lifetime {
     state: Option<EnergyState>,
     /// The total on the counter that was followed before this one, in case that counter returns.
     left: Option<Left>,
-    /// An impossible value; a second one that agrees with it makes it a counter.
+    /// An impossible or a first value; a second one that agrees with it makes it a counter.
     suspect: Option<Mark>,
     /// Watt-hours that a slip added in excess; the next rises are set off against them, since the total cannot decrease.
     ahead_wh: u64,
@@ -163,7 +164,7 @@ impl Lifetime {
         self.state
     }
 
-    /// Takes a reading in. The first counter of a plug is its total.
+    /// Takes a reading in. The first two counters of a plug that agree begin its total.
     pub fn take(&mut self, reading: &Reading) -> Taken {
         let Some(counter_wh) = reading.energy_wh else {
             return self.taken(None, None);
@@ -183,7 +184,24 @@ impl Lifetime {
                 }
                 None => self.begin(now, state.total_wh),
             },
-            None => self.begin(now, counter_wh),
+            None => self.begin_anew(now),
+        }
+    }
+
+    /// Begins a total with the second of two counters that agree, because a first one alone may be a spike.
+    fn begin_anew(&mut self, now: Mark) -> Taken {
+        if now.counter_wh > MAX_COUNTER_WH {
+            return self.impossible(now, None);
+        }
+        match self
+            .suspect
+            .and_then(|first| Some((first, first.rise_to(now)?)))
+        {
+            Some((first, rise)) => self.grow(first.at, first.counter_wh, rise, now, None),
+            None => {
+                self.suspect = Some(now);
+                self.taken(None, None)
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use api::{Period, RequestError};
+use api::{Metering, Period, RequestError};
 use hiflying::Mac;
 use jiff::Timestamp;
 use plugs::net::Lan;
@@ -44,6 +44,8 @@ pub(super) struct RegistryState {
     pub(super) lan: Lan,
     pub(super) entries: RwLock<BTreeMap<Mac, Arc<RegistryEntry>>>,
     pub(super) offers: Mutex<Candidates>,
+    /// Maximum intervals between readings that rules need.
+    pub(super) needs: Mutex<HashMap<Mac, Duration>>,
     pub(super) newcomers: mpsc::Sender<Plug>,
     /// Lifetime totals of plugs that were removed.
     pub(super) past_energy: Mutex<HashMap<Mac, EnergyState>>,
@@ -114,6 +116,20 @@ impl RegistryState {
 
     pub(super) fn offers(&self) -> MutexGuard<'_, Candidates> {
         self.offers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn needs(&self) -> MutexGuard<'_, HashMap<Mac, Duration>> {
+        self.needs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the interval at which a plug is metered whose own setting is given.
+    pub(super) fn metering_interval(&self, mac: Mac, own: Metering) -> Option<Duration> {
+        let own = match own {
+            Metering::Off => None,
+            Metering::Every(period) => Some(period.get()),
+        };
+        let need = self.needs().get(&mac).copied();
+        own.into_iter().chain(need).min()
     }
 
     pub(super) fn offered_plug(&self, mac: Mac) -> Option<Plug> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Cause, Metering, Switched};
+use api::{Cause, Switched};
 use plugs::RelayState;
 use plugs::net::ContactError;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -35,6 +35,8 @@ pub(super) struct PlugUpkeep {
     share: f64,
     /// `None` while it is not metered.
     pace: Option<MeteringRhythm>,
+    /// `true` once a second reading was made due at once, to begin the lifetime total.
+    has_hurried: bool,
     is_here: bool,
 }
 
@@ -45,6 +47,7 @@ impl PlugUpkeep {
             entry,
             share,
             pace: None,
+            has_hurried: false,
             is_here: false,
         }
     }
@@ -85,11 +88,12 @@ impl PlugUpkeep {
         let now = now();
         let is_back = snapshot.is_here && !self.is_here;
         self.is_here = snapshot.is_here;
-        let period = match snapshot.metering {
-            _ if !snapshot.is_reachable => None,
-            Metering::Off => None,
-            Metering::Every(period) if snapshot.is_here => Some(period.get()),
-            Metering::Every(period) => Some(period.get().max(GONE_METERING_INTERVAL)),
+        let interval = self
+            .inner
+            .metering_interval(self.entry.mac, snapshot.metering);
+        let period = match interval.filter(|_| snapshot.is_reachable && self.entry.has_meter) {
+            Some(interval) if !snapshot.is_here => Some(interval.max(GONE_METERING_INTERVAL)),
+            interval => interval,
         };
         self.pace = match (period, self.pace) {
             (None, _) => None,
@@ -107,9 +111,16 @@ impl PlugUpkeep {
     async fn meter(&mut self) {
         match self.entry.handle.meter_in_background(METER_TIMEOUT).await {
             Ok(reading) => {
-                self.inner.keep(self.entry.metered(reading));
+                let sample = self.entry.metered(reading);
+                let needs_second = sample.energy.is_none() && sample.reading.energy_wh.is_some();
+                self.inner.keep(sample);
                 self.inner.counts.readings.up();
                 let had_failed = self.pace.as_mut().is_some_and(|pace| pace.done(now()));
+                if needs_second && !self.has_hurried {
+                    // Two readings that agree begin the lifetime total.
+                    self.has_hurried = true;
+                    self.meter_soon();
+                }
                 if had_failed && self.is_here {
                     tracing::info!(plug = %self.entry.mac, "metered again");
                 }

@@ -19,9 +19,17 @@ fn reading(seconds: i64, energy_wh: Option<u64>) -> Reading {
     }
 }
 
+/// Returns a total that began with two readings of a counter, the second at this time.
+fn begun(seconds: i64, counter: u64) -> Lifetime {
+    let mut lifetime = Lifetime::default();
+    lifetime.take(&reading(seconds - 1, Some(counter)));
+    lifetime.take(&reading(seconds, Some(counter)));
+    lifetime
+}
+
 /// Feeds counters at ten-second steps and returns the totals after each.
 fn totals(counters: &[u64]) -> Vec<Option<u64>> {
-    let mut lifetime = Lifetime::default();
+    let mut lifetime = begun(0, counters[0]);
     (0..)
         .zip(counters)
         .map(|(step, counter)| {
@@ -46,8 +54,7 @@ fn a_counter_that_begins_again_goes_on() {
         totals(&[3548, 3549, 0, 1, 3]),
         some([3548, 3549, 3549, 3550, 3552])
     );
-    let mut lifetime = Lifetime::default();
-    lifetime.take(&reading(0, Some(3548)));
+    let mut lifetime = begun(0, 3548);
     let taken = lifetime.take(&reading(10, Some(2)));
     assert_eq!(taken.note, Some(Note::Reset { from: 3548, to: 2 }));
     let used = taken.used.unwrap();
@@ -56,8 +63,7 @@ fn a_counter_that_begins_again_goes_on() {
 
 #[test]
 fn what_nobody_can_have_used_is_left_out_and_said_once() {
-    let mut lifetime = Lifetime::default();
-    lifetime.take(&reading(0, Some(3548)));
+    let mut lifetime = begun(0, 3548);
     // 4,000 W for 10 s are 11.1 Wh, and a step.
     assert_eq!(lifetime.take(&reading(10, Some(3560))).note, None);
     let taken = lifetime.take(&reading(20, Some(9_999_999)));
@@ -94,14 +100,28 @@ fn another_counter_is_followed_and_its_distance_not_counted() {
 
 #[test]
 fn an_impossible_first_counter_waits_for_a_better_one() {
-    assert_eq!(totals(&[u64::MAX, u64::MAX, 12]), [None, None, Some(12)]);
+    let expected = [None, None, None, Some(12)];
+    assert_eq!(totals(&[u64::MAX, u64::MAX, 12, 12]), expected);
+}
+
+#[test]
+fn a_first_spike_does_not_begin_the_total() {
+    for spike in [900_000_000, 900_000, 0] {
+        let mut lifetime = Lifetime::default();
+        assert_eq!(lifetime.take(&reading(0, Some(spike))).state, None);
+        assert_eq!(lifetime.take(&reading(10, Some(3548))).state, None);
+        let taken = lifetime.take(&reading(20, Some(3549)));
+        assert_eq!(taken.state.unwrap().total_wh, 3549, "{spike}");
+        let used = taken.used.unwrap();
+        assert_eq!((used.since, used.energy_wh), (at(10), 1.0));
+    }
 }
 
 #[test]
 fn a_reading_without_counter_changes_nothing() {
     let mut lifetime = Lifetime::default();
     assert_eq!(lifetime.take(&reading(0, None)).state, None);
-    lifetime.take(&reading(0, Some(5)));
+    let mut lifetime = begun(0, 5);
     let before = lifetime.clone();
     let taken = lifetime.take(&reading(10, None));
     assert_eq!((taken.used, taken.note), (None, None));
@@ -136,8 +156,7 @@ fn what_was_used_while_the_hub_was_down_counts() {
 
 #[test]
 fn a_clock_that_was_set_back_loses_nothing() {
-    let mut lifetime = Lifetime::default();
-    lifetime.take(&reading(3600, Some(100)));
+    let mut lifetime = begun(3600, 100);
     let taken = lifetime.take(&reading(0, Some(105)));
     assert_eq!(taken.state.unwrap().total_wh, 105);
     assert_eq!(taken.used.unwrap().since, at(0));
@@ -208,7 +227,7 @@ proptest! {
 
     #[test]
     fn is_the_counter_where_nothing_is_wrong(load in load(), begin in 0..1_000_000_u64, restart in 0..60_usize) {
-        let mut lifetime = Lifetime::default();
+        let mut lifetime = begun(0, begin);
         let (mut second, mut counter) = (0, begin);
         for (index, (pause, used)) in load.into_iter().enumerate() {
             second += pause;
@@ -224,8 +243,7 @@ proptest! {
 
     #[test]
     fn a_reset_at_any_place_loses_nothing(load in load(), resets in prop::collection::vec(any::<bool>(), 60)) {
-        let mut lifetime = Lifetime::default();
-        lifetime.take(&reading(0, Some(100_000)));
+        let mut lifetime = begun(0, 100_000);
         let (mut second, mut truth, mut counter) = (0, 100_000, 100_000);
         for ((pause, used), reset) in load.into_iter().zip(resets) {
             second += pause;
@@ -245,8 +263,7 @@ proptest! {
         load in load(),
         spikes in prop::collection::vec(prop::option::of(prop_oneof![Just(0), 5_000_000..=u64::MAX]), 60),
     ) {
-        let mut lifetime = Lifetime::default();
-        lifetime.take(&reading(0, Some(500_000)));
+        let mut lifetime = begun(0, 500_000);
         let (mut second, mut truth) = (0, 500_000);
         for ((pause, used), spike) in load.into_iter().zip(spikes) {
             truth += used;
@@ -267,8 +284,7 @@ proptest! {
         place in 0..60_usize,
         other in prop_oneof![200_000..300_000_u64, 4_000_000..900_000_000_u64],
     ) {
-        let mut lifetime = Lifetime::default();
-        lifetime.take(&reading(0, Some(1_000_000)));
+        let mut lifetime = begun(0, 1_000_000);
         let (mut second, mut counter, mut lost) = (0, 1_000_000, 0);
         let mut truth = counter;
         for (index, (pause, used)) in load.into_iter().enumerate() {
