@@ -100,8 +100,8 @@ fn stream(file: File, turn: OwnedSemaphorePermit) -> Body {
 #[utoipa::path(get, path = "/api/v1/plugs/{mac}/export", tag = "history", operation_id = "export",
     params(
         ("mac" = PlugPath, Path, description = "The plug's MAC"),
-        ("from" = Option<Moment>, Query, description = "The first moment; the beginning unless given"),
-        ("to" = Option<Moment>, Query, description = "The first moment that is no longer in it; a date is meant to its end; now unless given")),
+        ("from" = Option<Moment>, Query, description = "Start; by default that of the history"),
+        ("to" = Option<Moment>, Query, description = "End, exclusive; a date is included as a whole; by default now")),
     responses((status = 200, description = "The data", body = String, content_type = "text/csv")))]
 async fn export(
     State(api): State<Api>,
@@ -131,7 +131,7 @@ async fn import(
     }
     let _turn = api.turn()?;
     let bytes = body::read_within(FILE_TIMEOUT, request.into_body(), MAX_FILE_LEN).await?;
-    let imported = csv::import(&**api.hub.store(), plug, &*bytes).await;
+    let imported = csv::import(&**api.hub.store(), plug, &*bytes, Timestamp::now()).await;
     let imported = imported.map_err(|error| RequestError::from(&error))?;
     Ok(Json(ImportResponse {
         rows: imported.rows,

@@ -19,10 +19,14 @@ const ROWS_PER_QUERY: usize = 5_000;
 const MAX_IMPORTED_ROWS: usize = 1_000_000;
 /// 1970, in seconds.
 const MIN_TIME: i64 = 0;
-/// 2200, in seconds.
-const MAX_TIME: i64 = 7_258_118_400;
-/// A gigawatt or a gigawatt-hour: beyond every socket, and the store can add up many of them.
-const MAX_VALUE: f64 = 1e9;
+/// Maximum time that a row may lie ahead: clocks differ, but none by a year.
+const MAX_AHEAD: SignedDuration = SignedDuration::from_hours(366 * 24);
+/// Maximum power of a plug: a quarter more than 16 A at 250 V.
+const MAX_WATTS: f64 = 5_000.0;
+/// Maximum energy of a row in watt-hours: of an hour at [`MAX_WATTS`], because the energy of a long gap is kept by the hour.
+const MAX_WATT_HOURS: f64 = MAX_WATTS;
+/// The smallest step of a plug's counter in watt-hours, by which a reading can exceed what was used.
+const COUNTER_STEP: f64 = 1.0;
 
 /// Result of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -132,8 +136,9 @@ pub async fn import(
     store: &dyn HistoryStore,
     plug: Mac,
     reader: impl Read + Send,
+    now: Timestamp,
 ) -> Result<ImportCounts, StoreError> {
-    let rows = read(plug, reader)?;
+    let rows = read(plug, reader, now)?;
     let new = store.import(plug, &rows).await?;
     Ok(ImportCounts {
         rows: rows.len() as u64,
@@ -179,7 +184,8 @@ fn line_of_span(kind: RowKind, span: &HistorySpan) -> CsvLine {
     }
 }
 
-fn read(plug: Mac, reader: impl Read) -> Result<Vec<HistoryRow>, StoreError> {
+fn read(plug: Mac, reader: impl Read, now: Timestamp) -> Result<Vec<HistoryRow>, StoreError> {
+    let latest = now.saturating_add(MAX_AHEAD).unwrap_or(Timestamp::MAX);
     let mut reader = ::csv::Reader::from_reader(reader);
     let mut rows = Vec::new();
     let mut record = ::csv::StringRecord::new();
@@ -199,7 +205,7 @@ fn read(plug: Mac, reader: impl Read) -> Result<Vec<HistoryRow>, StoreError> {
             return Err(wrong(&format!("more than {MAX_IMPORTED_ROWS} rows")));
         }
         let line: CsvLine = record.deserialize(Some(&headers)).map_err(unreadable)?;
-        rows.push(line.row(plug).map_err(|what| wrong(&what))?);
+        rows.push(line.row(plug, latest).map_err(|what| wrong(&what))?);
     }
     Ok(rows)
 }
@@ -222,22 +228,31 @@ impl CsvLine {
         }
     }
 
-    fn row(self, plug: Mac) -> Result<HistoryRow, String> {
+    fn row(self, plug: Mac, latest: Timestamp) -> Result<HistoryRow, String> {
         let time = moment("time", &self.time)?;
-        if !(MIN_TIME..MAX_TIME).contains(&time.as_second()) {
-            return Err("`time` is not between 1970 and 2200".to_owned());
+        if time.as_second() < MIN_TIME {
+            return Err("`time` is before 1970".to_owned());
         }
-        for (name, value) in [
-            ("power_w", self.power_w),
-            ("power_min_w", self.power_min_w),
-            ("power_max_w", self.power_max_w),
-            ("voltage_v", self.voltage_v),
-            ("current_a", self.current_a),
-            ("frequency_hz", self.frequency_hz),
-            ("energy_wh", self.energy_wh),
+        if time > latest {
+            return Err("`time` is more than a year ahead".to_owned());
+        }
+        // A reading can have used energy over a long gap; that is checked with the gap.
+        let max_energy = match self.kind {
+            RowKind::Reading => f64::MAX,
+            RowKind::Minute | RowKind::Quarter => MAX_WATT_HOURS,
+        };
+        for (name, value, max) in [
+            ("power_w", self.power_w, MAX_WATTS),
+            ("power_min_w", self.power_min_w, MAX_WATTS),
+            ("power_max_w", self.power_max_w, MAX_WATTS),
+            ("voltage_v", self.voltage_v, 500.0),
+            ("current_a", self.current_a, 40.0),
+            ("frequency_hz", self.frequency_hz, 100.0),
+            ("energy_wh", self.energy_wh, max_energy),
         ] {
-            if value.is_some_and(|value| !value.is_finite() || value.abs() > MAX_VALUE) {
-                return Err(format!("`{name}` is outside the range of a plug"));
+            if let Some(value) = value.filter(|value| !value.is_finite() || value.abs() > max) {
+                let what = format!("`{name}` is {value}, which no plug can have");
+                return Err(what);
             }
         }
         if self.energy_wh.is_some_and(|energy| energy < 0.0) {
@@ -258,7 +273,16 @@ impl CsvLine {
         }
         let since = self.since.as_deref().map(|text| moment("since", text));
         let used = match (since.transpose()?, self.energy_wh) {
-            (Some(since), Some(energy_wh)) if since < time => Some(Used { since, energy_wh }),
+            (Some(since), Some(energy_wh)) if since < time => {
+                let hours = time.duration_since(since).as_secs_f64() / 3600.0;
+                if energy_wh > MAX_WATTS * hours + COUNTER_STEP {
+                    let what = format!(
+                        "`energy_wh` is {energy_wh}, which no plug can have used since `since`"
+                    );
+                    return Err(what);
+                }
+                Some(Used { since, energy_wh })
+            }
             (None, None) => None,
             (Some(_), Some(_)) => return Err("`since` is not before `time`".to_owned()),
             _ => return Err("`since` and `energy_wh` require each other".to_owned()),

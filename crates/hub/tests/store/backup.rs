@@ -17,6 +17,11 @@ fn begin() -> i64 {
     t("2026-11-22T00:00:00Z").as_millisecond()
 }
 
+/// Imports a file in December 2026.
+async fn imported(store: &Sqlite, plug: u8, text: &[u8]) -> Result<csv::ImportCounts, StoreError> {
+    csv::import(store, mac(plug), text, t("2026-12-01T00:00:00Z")).await
+}
+
 fn samples(count: i64) -> Vec<Sample> {
     (1..=count)
         .map(|number| {
@@ -101,9 +106,9 @@ async fn csv_goes_out_and_comes_in_as_it_was() {
     // Into another store, for another plug.
     let other = TestDatabase::new();
     let second = other.store().await;
-    let imported = csv::import(&second, mac(2), text.as_bytes()).await.unwrap();
-    assert_eq!(imported.rows as usize, text.lines().count() - 1);
-    assert_eq!(imported.new, imported.rows);
+    let counts = imported(&second, 2, text.as_bytes()).await.unwrap();
+    assert_eq!(counts.rows as usize, text.lines().count() - 1);
+    assert_eq!(counts.new, counts.rows);
     assert_eq!(exported(&second, 2).await, text);
     for step in [10, 60, 900, 86_400] {
         let query = |number| HistoryQuery {
@@ -119,8 +124,8 @@ async fn csv_goes_out_and_comes_in_as_it_was() {
         assert_eq!(second.history(&query(2)).await.unwrap().points, points);
     }
     // Twice is once.
-    let again = csv::import(&second, mac(2), text.as_bytes()).await.unwrap();
-    assert_eq!((again.rows, again.new), (imported.rows, 0));
+    let again = imported(&second, 2, text.as_bytes()).await.unwrap();
+    assert_eq!((again.rows, again.new), (counts.rows, 0));
     assert_eq!(exported(&second, 2).await, text);
 }
 
@@ -135,7 +140,19 @@ async fn a_wrong_line_is_named_and_nothing_is_imported() {
     for (line, word) in [
         ("reading,yesterday,1,,,,,,,,,", "time"),
         ("reading,1969-12-31T23:59:59Z,1,,,,,,,,,", "1970"),
-        ("reading,2200-01-01T00:00:00Z,1,,,,,,,,,", "2200"),
+        ("reading,2190-01-01T00:00:00Z,1,,,,,,,,,", "ahead"),
+        ("quarter,2027-12-03T00:00:00Z,1,1,1,1,1,,,,,", "ahead"),
+        (
+            "quarter,2026-11-22T00:00:00Z,1,1,1,5000000,1,,,,,",
+            "energy_wh",
+        ),
+        ("minute,2026-11-22T00:00:00Z,1,1,1,5001,1,,,,,", "energy_wh"),
+        ("reading,2026-11-22T00:00:00Z,5001,,,,,,,,,", "power_w"),
+        ("reading,2026-11-22T00:00:00Z,1,,,,,2300,,,,", "voltage_v"),
+        (
+            "reading,2026-11-22T00:00:00Z,1,,,2502,,,,,,2026-11-21T23:30:00Z",
+            "energy_wh",
+        ),
         ("reading,2026-11-22T00:00:00Z,NaN,,,,,,,,,", "power_w"),
         ("reading,2026-11-22T00:00:00Z,1e300,,,,,,,,,", "power_w"),
         ("reading,2026-11-22T00:00:00Z,1,,,1,,,,,,", "since"),
@@ -161,7 +178,7 @@ async fn a_wrong_line_is_named_and_nothing_is_imported() {
         ("hour,2026-11-22T00:00:00Z,1,1,1,1,1,,,,,", "hour"),
         ("reading,2026-11-22T00:00:00Z", "fields"),
     ] {
-        let error = csv::import(&store, mac(3), with(line).as_bytes())
+        let error = imported(&store, 3, with(line).as_bytes())
             .await
             .unwrap_err();
         let text = error.to_string();
@@ -173,8 +190,8 @@ async fn a_wrong_line_is_named_and_nothing_is_imported() {
         assert_eq!(exported(&store, 3).await.lines().count(), 1);
     }
     for text in ["", "{}", "a,b\n1,2\n", "\u{0}\u{1}\u{2}"] {
-        let imported = csv::import(&store, mac(3), text.as_bytes()).await;
-        assert!(imported.is_err(), "{text:?}");
+        let counts = imported(&store, 3, text.as_bytes()).await;
+        assert!(counts.is_err(), "{text:?}");
     }
 }
 
@@ -189,8 +206,8 @@ proptest! {
             let store = place.store().await;
             let mut text = b"kind,time,power_w,power_min_w,power_max_w,energy_wh,readings,voltage_v,current_a,frequency_hz,counter_wh,since\n".to_vec();
             text.extend(&bytes);
-            let _ = csv::import(&store, mac(1), &text[..]).await;
-            let _ = csv::import(&store, mac(1), &bytes[..]).await;
+            let _ = imported(&store, 1, &text).await;
+            let _ = imported(&store, 1, &bytes).await;
         });
     }
 }
