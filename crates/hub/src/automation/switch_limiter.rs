@@ -1,7 +1,7 @@
 //! The limit on automatic switches of each relay, which is a mechanical part.
 //!
-//! Two contradicting rules, or a rule and a schedule, would wear out a relay. So its automatic switches within the last minute are
-//! counted, and the schedule or rule that exceeds the limit is stopped. Switches by people are not counted. Time is a parameter.
+//! Two contradicting rules, or a rule and a schedule, would wear out a relay. So its automatic switches within the last minute,
+//! hour and day are counted, and the schedule or rule that exceeds a limit is stopped. Switches by people are not counted. Time is a parameter.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -10,13 +10,42 @@ use hiflying::Mac;
 
 /// Automatic switches of one relay within [`LIMIT_WINDOW`].
 pub(super) const MAX_AUTOMATIC_SWITCHES: usize = 6;
-/// Time over which switches are counted.
+/// Time over which switches are counted first.
 pub(super) const LIMIT_WINDOW: Duration = Duration::from_secs(60);
 
-/// The limit on automatic switches is reached.
+/// The limits, each with its time and its name. Two rules can fight below the limit of a minute for ever; a relay lasts for some
+/// hundred thousand switches.
+const LIMITS: [SwitchLimit; 3] = [
+    SwitchLimit {
+        max: MAX_AUTOMATIC_SWITCHES,
+        window: LIMIT_WINDOW,
+        name: "a minute",
+    },
+    SwitchLimit {
+        max: 60,
+        window: Duration::from_secs(60 * 60),
+        name: "an hour",
+    },
+    SwitchLimit {
+        max: 600,
+        window: MAX_WINDOW,
+        name: "a day",
+    },
+];
+const MAX_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A limit on the number of automatic switches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct SwitchLimit {
+    max: usize,
+    window: Duration,
+    name: &'static str,
+}
+
+/// A limit on automatic switches is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the relay has been switched automatically {MAX_AUTOMATIC_SWITCHES} times within a minute")]
-pub(super) struct TooOften;
+#[error("the relay has been switched automatically {} times within {}", .0.max, .0.name)]
+pub(super) struct TooOften(SwitchLimit);
 
 /// Counts the automatic switches of each relay.
 #[derive(Debug, Default)]
@@ -29,17 +58,23 @@ impl SwitchLimiter {
     ///
     /// # Errors
     ///
-    /// [`TooOften`], without counting it, when it would exceed the limit.
+    /// [`TooOften`], without counting it, when it would exceed a limit.
     pub(super) fn take(&mut self, plug: Mac, now: Instant) -> Result<(), TooOften> {
         let changes = self.changes.entry(plug).or_default();
+        let is_within = |change: &Instant, window| now.saturating_duration_since(*change) < window;
         while changes
             .front()
-            .is_some_and(|change| now.saturating_duration_since(*change) >= LIMIT_WINDOW)
+            .is_some_and(|change| !is_within(change, MAX_WINDOW))
         {
             changes.pop_front();
         }
-        if changes.len() >= MAX_AUTOMATIC_SWITCHES {
-            return Err(TooOften);
+        for limit in LIMITS {
+            // They are in order of time, so the one that would be too many is in the window or none is.
+            let first = changes.len().checked_sub(limit.max);
+            let first = first.and_then(|place| changes.get(place));
+            if first.is_some_and(|change| is_within(change, limit.window)) {
+                return Err(TooOften(limit));
+            }
         }
         changes.push_back(now);
         Ok(())
@@ -53,12 +88,12 @@ impl SwitchLimiter {
         changes.push_back(now);
     }
 
-    /// Removes plugs that were not switched within the window.
+    /// Removes plugs that were not switched within the longest window.
     pub(super) fn tidy(&mut self, now: Instant) {
         self.changes.retain(|_, changes| {
             changes
                 .back()
-                .is_some_and(|change| now.saturating_duration_since(*change) < LIMIT_WINDOW)
+                .is_some_and(|change| now.saturating_duration_since(*change) < MAX_WINDOW)
         });
     }
 }
@@ -77,13 +112,45 @@ mod tests {
         for second in [0, 10, 20, 30, 40, 50] {
             assert_eq!(limiter.take(PLUG, at(second)), Ok(()));
         }
-        assert_eq!(limiter.take(PLUG, at(59)), Err(TooOften));
+        assert_eq!(limiter.take(PLUG, at(59)), Err(TooOften(LIMITS[0])));
         // Another plug has its own count.
         assert_eq!(limiter.take(Mac::new([2; 6]), at(59)), Ok(()));
         // The first is a minute old.
         assert_eq!(limiter.take(PLUG, at(60)), Ok(()));
-        assert_eq!(limiter.take(PLUG, at(69)), Err(TooOften));
+        assert_eq!(limiter.take(PLUG, at(69)), Err(TooOften(LIMITS[0])));
         assert_eq!(limiter.take(PLUG, at(70)), Ok(()));
+    }
+
+    #[test]
+    fn a_slow_fight_is_bounded_by_the_hour_and_the_day() {
+        let (mut limiter, start) = (SwitchLimiter::default(), Instant::now());
+        let mut allowed = 0;
+        for second in (0..3600).step_by(12) {
+            allowed += usize::from(
+                limiter
+                    .take(PLUG, start + Duration::from_secs(second))
+                    .is_ok(),
+            );
+        }
+        assert_eq!(allowed, 60);
+        let later = start + Duration::from_secs(3599);
+        let error = limiter.take(PLUG, later).unwrap_err().to_string();
+        assert!(error.ends_with("60 times within an hour"), "{error}");
+        for second in (3600..86_400).step_by(70) {
+            allowed += usize::from(
+                limiter
+                    .take(PLUG, start + Duration::from_secs(second))
+                    .is_ok(),
+            );
+        }
+        assert_eq!(allowed, 600);
+        let error = limiter
+            .take(PLUG, start + Duration::from_secs(86_399))
+            .unwrap_err();
+        assert!(
+            error.to_string().ends_with("600 times within a day"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -96,7 +163,7 @@ mod tests {
         for second in 301..306 {
             assert_eq!(limiter.take(PLUG, at(second)), Ok(()));
         }
-        assert_eq!(limiter.take(PLUG, at(359)), Err(TooOften));
+        assert_eq!(limiter.take(PLUG, at(359)), Err(TooOften(LIMITS[0])));
         assert_eq!(limiter.take(PLUG, at(360)), Ok(()));
     }
 
@@ -105,9 +172,9 @@ mod tests {
         let (mut limiter, start) = (SwitchLimiter::default(), Instant::now());
         limiter.take(PLUG, start).unwrap();
         limiter
-            .take(Mac::new([2; 6]), start + LIMIT_WINDOW / 2)
+            .take(Mac::new([2; 6]), start + MAX_WINDOW / 2)
             .unwrap();
-        limiter.tidy(start + LIMIT_WINDOW);
+        limiter.tidy(start + MAX_WINDOW);
         assert_eq!(limiter.changes.len(), 1);
     }
 
@@ -125,10 +192,12 @@ mod tests {
                 }
                 let plug = Mac::new([plug; 6]);
                 let past = allowed.entry(plug).or_default();
-                let recent = past.iter().filter(|then| now - **then < LIMIT_WINDOW).count();
+                let is_below = LIMITS.iter().all(|limit| {
+                    past.iter().filter(|then| now - **then < limit.window).count() < limit.max
+                });
                 // Exactly the naive count decides: never more than the bound, and never one less.
-                prop_assert_eq!(limiter.take(plug, now).is_ok(), recent < MAX_AUTOMATIC_SWITCHES);
-                if recent < MAX_AUTOMATIC_SWITCHES {
+                prop_assert_eq!(limiter.take(plug, now).is_ok(), is_below);
+                if is_below {
                     past.push(now);
                 }
             }
