@@ -4,6 +4,8 @@
 
 mod kind;
 
+use std::time::Duration;
+
 use hiflying::Mac;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -45,6 +47,50 @@ impl Rule {
             RuleKind::Follow { leader, .. } => Some(("leader", *leader)),
             RuleKind::AutoOff { .. } | RuleKind::KeepOn { .. } | RuleKind::PowerOn { .. } => None,
         }
+    }
+}
+
+/// Maximum interval between readings for a rule that protects or follows.
+const MAX_PROMPT_INTERVAL: Duration = Duration::from_secs(10);
+/// Maximum interval between readings for a rule that saves energy.
+const MAX_SAVING_INTERVAL: Duration = Duration::from_secs(60);
+/// Minimum interval between readings.
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
+/// Maximum time that a plug which replies takes for a reading or for a command.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Rule {
+    /// Returns the plug whose meter it needs, and the maximum interval between readings with which it can keep its time.
+    pub fn metering_need(&self) -> Option<(Mac, Duration)> {
+        let (_, plug) = self.metered_plug()?;
+        let (time, max) = match &self.kind {
+            RuleKind::OverPower { period, .. } => (Some(*period), MAX_PROMPT_INTERVAL),
+            RuleKind::Follow { delay, .. } => (*delay, MAX_PROMPT_INTERVAL),
+            RuleKind::StandbyKill {
+                period, test_pulse, ..
+            } => {
+                let shortest = test_pulse.map_or(*period, |test| test.period.min(*period));
+                (Some(shortest), MAX_SAVING_INTERVAL)
+            }
+            RuleKind::AutoOff { .. } | RuleKind::KeepOn { .. } | RuleKind::PowerOn { .. } => {
+                return None;
+            }
+        };
+        // Two readings within its time: one alone could be lost.
+        let half = time.map_or(max, |time| time.get() / 2);
+        Some((plug, half.clamp(MIN_INTERVAL, max)))
+    }
+
+    /// Returns the maximum time in seconds in which a rule that protects acts, if its plug replies and is metered at this interval.
+    pub fn reacts_within_s(&self, metering: Duration) -> Option<u64> {
+        let RuleKind::OverPower { period, .. } = &self.kind else {
+            return None;
+        };
+        let interval = metering.max(MIN_INTERVAL);
+        // The load can rise just after a reading; from the next one on it has to be seen for the whole time.
+        let readings = period.get().as_secs_f64() / interval.as_secs_f64();
+        let seen = interval.mul_f64(readings.ceil() + 1.0);
+        Some((seen + 2 * REPLY_TIMEOUT).as_secs_f64().ceil() as u64)
     }
 }
 
@@ -106,6 +152,50 @@ mod tests {
                 .extend(fields.as_object().unwrap().clone());
             let rule = rule(fields).unwrap();
             assert_eq!(serde_json::to_value(&rule).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_rule_that_needs_a_meter_says_how_often() {
+        for (fields, interval, reaction) in [
+            (
+                json!({"kind": "over_power", "above_w": 2000, "for": "1s"}),
+                Some(1),
+                Some(12),
+            ),
+            (
+                json!({"kind": "over_power", "above_w": 2000, "for": "10s"}),
+                Some(5),
+                Some(25),
+            ),
+            (
+                json!({"kind": "over_power", "above_w": 2000, "for": "1m"}),
+                Some(10),
+                Some(80),
+            ),
+            (
+                json!({"kind": "standby_kill", "below_w": 10, "for": "5m"}),
+                Some(60),
+                None,
+            ),
+            (
+                json!({"kind": "standby_kill", "below_w": 10, "for": "5m", "test_pulse": {"every": "2h", "for": "20s"}}),
+                Some(10),
+                None,
+            ),
+            (
+                json!({"kind": "follow", "leader": "AC:CF:23:00:00:01", "above_w": 30}),
+                Some(10),
+                None,
+            ),
+            (json!({"kind": "auto_off", "after": "2h"}), None, None),
+        ] {
+            let rule = rule(fields.clone()).unwrap();
+            let need = rule.metering_need();
+            let seconds = need.map(|(_, interval)| interval.as_secs());
+            assert_eq!(seconds, interval, "{fields}");
+            let within = rule.reacts_within_s(Duration::from_secs(interval.unwrap_or(10)));
+            assert_eq!(within, reaction, "{fields}");
         }
     }
 

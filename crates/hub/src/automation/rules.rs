@@ -45,6 +45,8 @@ struct RuleRunner<S> {
     /// Rules that watch each plug.
     watchers: HashMap<Mac, Vec<Id>>,
     stands: HashMap<Mac, PlugStatus>,
+    /// Maximum intervals between readings that the rules need.
+    needs: HashMap<Mac, Duration>,
     /// Times at which rules are evaluated again.
     wakes: BTreeSet<(Timestamp, Id)>,
     orders: JoinSet<RuleOutcome>,
@@ -63,6 +65,7 @@ pub(super) async fn run<S: AutomationContext>(executor: Executor<S>) {
         active: BTreeMap::new(),
         watchers: HashMap::new(),
         stands: HashMap::new(),
+        needs: HashMap::new(),
         wakes: BTreeSet::new(),
         orders: JoinSet::new(),
         watch,
@@ -115,10 +118,13 @@ impl<S: AutomationContext> RuleRunner<S> {
     }
 
     fn stand(&self, view: &PlugView) -> PlugStatus {
-        let patience = match view.metering {
-            Metering::Every(period) => period.get().saturating_mul(MAX_MISSED_READINGS),
-            Metering::Off => MIN_READING_TIMEOUT,
+        let own = match view.metering {
+            Metering::Every(period) => Some(period.get()),
+            Metering::Off => None,
         };
+        let need = self.needs.get(&view.plug.mac).copied();
+        let interval = own.into_iter().chain(need).min();
+        let patience = interval.unwrap_or_default() * MAX_MISSED_READINGS;
         let moved_by = self.executor.context.moved_by(view.plug.mac);
         PlugStatus {
             relay: view.plug.relay,
@@ -132,6 +138,7 @@ impl<S: AutomationContext> RuleRunner<S> {
     fn reload(&mut self) {
         let all = self.executor.context.rules().all();
         let ids: BTreeSet<Id> = all.iter().map(|stored| stored.id.clone()).collect();
+        self.require_metering(&all);
         let gone: Vec<Id> = self
             .active
             .keys()
@@ -145,6 +152,21 @@ impl<S: AutomationContext> RuleRunner<S> {
                 self.end(&stored.id);
                 self.begin(stored);
             }
+        }
+    }
+
+    /// Has plugs metered as often as their rules need, whatever their own interval.
+    fn require_metering(&mut self, rules: &[Stored<Rule>]) {
+        let enabled = rules.iter().filter(|stored| stored.body.enabled);
+        let mut needs: HashMap<Mac, Duration> = HashMap::new();
+        for (plug, interval) in enabled.filter_map(|stored| stored.body.metering_need()) {
+            let need = needs.entry(plug).or_insert(interval);
+            *need = interval.min(*need);
+        }
+        if needs != self.needs {
+            self.needs.clone_from(&needs);
+            self.executor.context.require_metering(needs);
+            self.look_at_plugs();
         }
     }
 

@@ -88,6 +88,7 @@ pub(crate) fn schedule_status(
         next: next.ok().flatten().filter(|_| record.halted.is_none()),
         last: record.last,
         halted: record.halted,
+        missing: Vec::new(),
     }
 }
 

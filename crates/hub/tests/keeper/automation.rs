@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Cause, Event, Id, RelayCommand};
+use api::{Cause, Event, Id, Metering, PlugSettings, RelayCommand};
 use hub::bridges::HueBridges;
 use hub::recorder::Recorder;
 use hub::store::Store;
@@ -195,6 +195,36 @@ fn what_draws_too_much_is_cut_off_until_a_person_comes() {
         assert_eq!(home.relay(), RelayState::Off);
         home.person(RelayCommand::On).await;
         assert_eq!(home.relay(), RelayState::On);
+        home.close().await;
+        plugs.stop().await;
+    });
+}
+
+#[test]
+fn a_rule_that_protects_has_its_plug_metered() {
+    in_network(async {
+        let plugs = Plugs::start(vec![plug(1, &[])]).await;
+        let home = Home::open().await;
+        let off = |settings: &PlugSettings| {
+            Ok(PlugSettings {
+                metering: Some(Metering::Off),
+                ..settings.clone()
+            })
+        };
+        home.hub.change_plug(mac(1), None, off).await.unwrap();
+        home.person(RelayCommand::On).await;
+        let rule = json!({"kind": "over_power", "above_w": 50, "for": "1s"});
+        let cut = home.rule(rule).await;
+        eventually(12, || home.relay() == RelayState::Off).await;
+        let view = home.rule_view(&cut);
+        assert_eq!(view["reacts_within_s"], 12);
+        assert!(
+            view["last"]["why"].to_string().contains("more than 50 W"),
+            "{view}"
+        );
+        // The setting stays as its owner made it.
+        let plug = home.hub.registry().view(mac(1)).unwrap();
+        assert_eq!(plug.metering, Metering::Off);
         home.close().await;
         plugs.stop().await;
     });

@@ -64,6 +64,8 @@ struct TestWorld {
     slept: Duration,
     plugs: BTreeMap<Mac, PlugView>,
     groups: HashMap<Id, Vec<Mac>>,
+    /// Maximum intervals between readings that rules need.
+    needs: HashMap<Mac, Duration>,
     /// Plugs that do not reply to commands.
     deaf: HashSet<Mac>,
     moved_by: HashMap<Mac, Cause>,
@@ -115,6 +117,7 @@ impl TestHome {
                 slept: Duration::ZERO,
                 plugs,
                 groups: HashMap::new(),
+                needs: HashMap::new(),
                 deaf: HashSet::new(),
                 moved_by: HashMap::new(),
                 switched: Vec::new(),
@@ -201,6 +204,11 @@ impl TestHome {
             format!("{} {plug} {}", at.strftime("%H:%M:%S"), switch.to.as_str())
         };
         self.switched().iter().map(short).collect()
+    }
+
+    /// Returns the maximum interval between a plug's readings that rules need.
+    pub(super) fn metering_need(&self, plug: Mac) -> Option<Duration> {
+        self.world().needs.get(&plug).copied()
     }
 
     pub(super) fn relay(&self, plug: Mac) -> RelayState {
@@ -432,7 +440,12 @@ impl AutomationContext for TestContext {
     fn rule_view(&self, rule: &Stored<Rule>) -> RuleView {
         let state = self.0.rules.state(&rule.id);
         let RunState { last, halted, .. } = RunState::<Value>::read(&state, rule.revision);
-        rule.view(RuleStatus { last, halted })
+        rule.view(RuleStatus {
+            last,
+            halted,
+            missing: Vec::new(),
+            reacts_within_s: None,
+        })
     }
 
     fn views(&self) -> Vec<Arc<PlugView>> {
@@ -448,6 +461,10 @@ impl AutomationContext for TestContext {
 
     fn view(&self, plug: Mac) -> Option<Arc<PlugView>> {
         self.0.home.world().plugs.get(&plug).cloned().map(Arc::new)
+    }
+
+    fn require_metering(&self, needs: HashMap<Mac, Duration>) {
+        self.0.home.world().needs = needs;
     }
 
     fn moved_by(&self, plug: Mac) -> Option<Cause> {

@@ -103,6 +103,46 @@ async fn a_rule_and_schedules_that_fight_are_stopped() {
     run.stop().await;
 }
 
+/// Below the limit of a minute two rules could fight for ever.
+#[tokio::test(start_paused = true)]
+async fn a_slow_fight_is_stopped_too() {
+    let home = TestHome::new(MORNING);
+    let run = home.start().await;
+    let slow = json!({"kind": "keep_on", "after": "15s"});
+    let on = run.rule(rule(1, slow)).await;
+    let off = run
+        .rule(rule(1, json!({"kind": "auto_off", "after": "15s"})))
+        .await;
+    pass("3h").await;
+    assert_eq!(home.switched().len(), 60);
+    let halted = [&on, &off].map(|id| run.state(id)["halted"]["why"].to_string());
+    assert!(
+        halted
+            .iter()
+            .any(|why| why.contains("60 times within an hour")),
+        "{halted:?}"
+    );
+    run.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rules_say_how_often_their_plugs_must_be_metered() {
+    let home = TestHome::new(MORNING);
+    let run = home.start().await;
+    let kill = json!({"name": "a", "kind": "standby_kill", "below_w": 10, "for": "5m"});
+    run.rule(rule(1, kill)).await;
+    let cut = json!({"name": "b", "kind": "over_power", "above_w": 2000, "for": "4s"});
+    let cut = run.rule(rule(1, cut)).await;
+    run.rule(rule(2, json!({"kind": "keep_on"}))).await;
+    pass("1s").await;
+    assert_eq!(home.metering_need(mac(1)), Some(Duration::from_secs(2)));
+    assert_eq!(home.metering_need(mac(2)), None);
+    run.edit_rule(&cut, |rule| rule.enabled = false).await;
+    pass("1s").await;
+    assert_eq!(home.metering_need(mac(1)), Some(Duration::from_secs(60)));
+    run.stop().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn people_are_never_stopped() {
     let home = TestHome::new(MORNING);
