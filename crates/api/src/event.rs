@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use hiflying::Mac;
+use jiff::Timestamp;
 use plugs::Reading;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::document::Collection;
-use crate::id::Id;
+use crate::id::{Id, SwitchTarget};
 use crate::plug::PlugView;
 use crate::view::{GroupView, RuleView, ScheduleView, TariffView};
 
@@ -34,6 +35,21 @@ pub enum Event {
     DocumentRemoved(Collection, Id),
     /// The takeover of a bulb began, progressed or ended.
     Takeover(Arc<serde_json::Value>),
+    /// A part of the hub failed, or works again.
+    Problem(HubProblem),
+}
+
+/// A failure of a part of the hub, or its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubProblem {
+    /// Time of the change.
+    pub at: Timestamp,
+    /// The part: `history` or `backup`.
+    pub part: String,
+    /// `true` if the part works again.
+    pub solved: bool,
+    /// The failure, or its end, in one clause.
+    pub message: String,
 }
 
 /// A reading with the plug's lifetime total.
@@ -69,6 +85,38 @@ impl Event {
             Self::Tariff(_) => Collection::Tariffs.singular(),
             Self::DocumentRemoved(collection, _) => collection.singular(),
             Self::Takeover(_) => "takeover",
+            Self::Problem(_) => "problem",
+        }
+    }
+
+    /// Names of all events.
+    pub const NAMES: [&'static str; 9] = [
+        "plug",
+        "reading",
+        "availability",
+        "group",
+        "schedule",
+        "rule",
+        "tariff",
+        "takeover",
+        "problem",
+    ];
+
+    /// Returns `true` if the event is about one of these plugs, or about a document that names one.
+    pub fn is_about(&self, plugs: &[Mac]) -> bool {
+        let has = |plug: &Mac| plugs.contains(plug);
+        match self {
+            Self::Plug(view) | Self::Availability(view) => has(&view.plug.mac),
+            Self::PlugRemoved(mac) => has(mac),
+            Self::Reading(event) => has(&event.reading.plug),
+            Self::Group(view) => view.document.plugs.iter().any(has),
+            Self::Schedule(view) => view.document.targets.iter().any(|target| match target {
+                SwitchTarget::Plug(plug) => has(plug),
+                SwitchTarget::Group(_) => false,
+            }),
+            Self::Rule(view) => view.document.plugs().any(|(_, plug)| has(&plug)),
+            Self::Tariff(view) => view.document.plugs.iter().any(has),
+            Self::DocumentRemoved(..) | Self::Takeover(_) | Self::Problem(_) => false,
         }
     }
 
@@ -98,6 +146,7 @@ impl Event {
             "rule" => Self::Rule(serde_json::from_str(data)?),
             "tariff" => Self::Tariff(serde_json::from_str(data)?),
             "takeover" => Self::Takeover(serde_json::from_str(data)?),
+            "problem" => Self::Problem(serde_json::from_str(data)?),
             _ => return Ok(None),
         }))
     }
@@ -126,6 +175,7 @@ impl Serialize for Event {
             }
             .serialize(serializer),
             Self::Takeover(takeover) => takeover.serialize(serializer),
+            Self::Problem(problem) => problem.serialize(serializer),
         }
     }
 }
@@ -157,8 +207,25 @@ mod tests {
         assert!(matches!(event("rule", rule), Event::Rule(_)));
         let schedule = r#"{"id":"s-00000001","name":"x","enabled":true,"targets":["AC:CF:23:12:34:56"],"action":"on","when":{"at":"07:00","days":["mon"]},"random":null,"catch_up":null,"next":"2026-11-23T06:00:00Z","last":null,"halted":null}"#;
         assert!(matches!(event("schedule", schedule), Event::Schedule(_)));
-        let tariff = r#"{"id":"t-00000001","name":"x","currency":"EUR","valid_from":null,"plugs":[],"kind":"flat","price":0.3}"#;
+        let tariff = r#"{"id":"t-00000001","name":"x","currency":"EUR","valid_from":null,"plugs":[],"standing_charge":null,"kind":"flat","price":0.3}"#;
         assert!(matches!(event("tariff", tariff), Event::Tariff(_)));
+        let problem = r#"{"at":"2026-11-22T12:00:00Z","part":"history","solved":false,"message":"the database cannot be written"}"#;
+        assert!(matches!(event("problem", problem), Event::Problem(_)));
+        let kitchen = [Mac::new([0xac, 0xcf, 0x23, 0x12, 0x34, 0x56])];
+        for (name, data, expected) in [
+            ("plug", plug, true),
+            ("reading", reading, true),
+            ("plug", removed, true),
+            ("rule", rule, true),
+            ("schedule", schedule, true),
+            ("tariff", tariff, false),
+            ("problem", problem, false),
+        ] {
+            let event = event(name, data);
+            assert_eq!(event.is_about(&kitchen), expected, "{name}");
+            assert!(!event.is_about(&[Mac::new([1; 6])]), "{name}");
+            assert!(Event::NAMES.contains(&event.name()));
+        }
         for name in ["group", "schedule", "rule", "tariff"] {
             let removed = event(name, r#"{"id":"g-00000001","removed":true}"#);
             assert!(matches!(removed, Event::DocumentRemoved(..)));

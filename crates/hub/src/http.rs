@@ -44,7 +44,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::hub::Hub;
-use events::Listeners;
+use events::{EventFilter, Listeners};
 use problem::Problem;
 use query::Params;
 
@@ -117,20 +117,26 @@ fn described(router: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
 /// Sends events as they happen.
 ///
 /// The events are `plug`, `reading`, `availability`, `group`, `schedule`, `rule`, `tariff` and `takeover`, each with the same JSON
-/// as in the API.
+/// as in the API, and `problem`, when a part of the hub fails or works again.
 ///
 /// `Last-Event-ID` resumes an interrupted stream; after an event `reset` the client must reload everything.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", operation_id = "events",
-    params(("Last-Event-ID" = Option<String>, Header, description = "Id of the last event received")),
+    params(
+        ("kinds" = Option<String>, Query, description = "Names of events, separated by commas; all unless given"),
+        ("plugs" = Option<String>, Query, description = "MACs, separated by commas: only events about these plugs, and about documents that name one"),
+        ("Last-Event-ID" = Option<String>, Header, description = "Id of the last event received")),
     responses((status = 200, description = "Server-Sent Events", body = String, content_type = "text/event-stream")))]
 async fn events(
     State(api): State<Api>,
     params: Params,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    params.only(&[])?;
-    let cancel = api.hub.cancel().clone();
-    Ok(api.listeners.listen(api.hub.bus(), &headers, cancel)?)
+    params.only(&["kinds", "plugs"])?;
+    let (filter, cancel) = (EventFilter::read(&params)?, api.hub.cancel().clone());
+    let response = api
+        .listeners
+        .listen(api.hub.bus(), &headers, filter, cancel);
+    Ok(response?)
 }
 
 /// Returns this OpenAPI description.

@@ -9,12 +9,14 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use api::{Event, HubProblem};
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::event::EventBus;
 use crate::store::{HistoryStore, Sample, StoreError};
 use buffer::SampleBuffer;
 
@@ -47,6 +49,8 @@ pub struct RecorderStatus {
 #[derive(Debug, Clone, Default)]
 pub struct Recorder {
     status: Arc<Mutex<RecorderStatus>>,
+    /// Changes when the store begins to fail, and when it works again.
+    is_failing: watch::Sender<bool>,
 }
 
 impl Recorder {
@@ -74,6 +78,25 @@ impl Recorder {
     /// Returns its state.
     pub fn status(&self) -> RecorderStatus {
         self.lock().clone()
+    }
+
+    /// Publishes failures of the store, and their ends, until cancelled.
+    pub async fn publish_problems(self, bus: EventBus, cancel: CancellationToken) {
+        let mut changes = self.is_failing.subscribe();
+        while let Some(Ok(())) = cancel.run_until_cancelled(changes.changed()).await {
+            let is_failing = *changes.borrow_and_update();
+            let error = self.lock().last_error.clone();
+            let message = match error.filter(|_| is_failing) {
+                Some(error) => format!("history cannot be written: {error}"),
+                None => "history is recorded again".to_owned(),
+            };
+            bus.publish(Event::Problem(HubProblem {
+                at: Timestamp::now(),
+                part: "history".to_owned(),
+                solved: !is_failing,
+                message,
+            }));
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, RecorderStatus> {
@@ -170,6 +193,7 @@ impl RecorderTask {
         if status.last_error.take().is_some() {
             let dropped = status.dropped;
             tracing::info!(dropped, "history is recorded again");
+            self.recorder.is_failing.send_replace(false);
         }
     }
 
@@ -183,6 +207,8 @@ impl RecorderTask {
             );
         }
         status.last_error = Some(error.to_string());
+        let set = |is_failing: &mut bool| !std::mem::replace(is_failing, true);
+        self.recorder.is_failing.send_if_modified(set);
     }
 
     /// Writes the rest within a bound: a store that hangs must not keep the hub from ending.

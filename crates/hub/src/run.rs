@@ -178,6 +178,10 @@ async fn assemble(
     let rules = load(&store).await?;
     let tariffs = load(&store).await?;
     let bus = EventBus::new();
+    let problems = recorder
+        .clone()
+        .publish_problems(bus.clone(), work.cancel.clone());
+    work.tracker.spawn(problems);
     let (cancel, tracker) = (work.cancel.clone(), work.tracker.clone());
     let bridges = HueBridges::new(&config, bus.clone(), cancel, tracker);
     let registry_config = RegistryConfig {

@@ -24,30 +24,30 @@ impl Event {
             Self::Availability(view) => (names.plug(view.plug.mac), availability(view)),
             Self::Reading(metered) => (names.plug(metered.reading.plug), reading(metered)),
             Self::Group(view) => (view.document.name.to_string(), view.members(names)),
-            Self::Schedule(view) => (
-                view.document.name.to_string(),
-                last_run(
-                    view.document.enabled,
-                    &view.status.halted,
-                    &view.status.last,
-                    clock,
-                ),
-            ),
-            Self::Rule(view) => (
-                view.document.name.to_string(),
-                last_run(
-                    view.document.enabled,
-                    &view.status.halted,
-                    &view.status.last,
-                    clock,
-                ),
-            ),
+            Self::Schedule(view) => {
+                let (document, status) = (&view.document, &view.status);
+                let run = last_run(document.enabled, &status.halted, &status.last, clock);
+                (document.name.to_string(), run)
+            }
+            Self::Rule(view) => {
+                let (document, status) = (&view.document, &view.status);
+                let run = last_run(document.enabled, &status.halted, &status.last, clock);
+                (document.name.to_string(), run)
+            }
             Self::Tariff(view) => (
                 view.document.name.to_string(),
                 Tone::Plain.of(view.document.sentence()),
             ),
             Self::DocumentRemoved(_, id) => (id.to_string(), removed()),
             Self::Takeover(job) => takeover(job),
+            Self::Problem(problem) => {
+                let tone = if problem.solved {
+                    Tone::Good
+                } else {
+                    Tone::Bad
+                };
+                (problem.part.clone(), tone.of(problem.message.as_str()))
+            }
         };
         EventText { subject, what }
     }

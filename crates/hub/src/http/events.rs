@@ -9,16 +9,18 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::RequestError;
+use api::{Event, RequestError, excerpt};
 use axum::body::{Body, Bytes};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::{IntoResponse, Response};
+use hiflying::Mac;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use super::query::Params;
 use crate::event::{EventBus, EventId, PublishedEvent};
 
 /// Maximum number of simultaneous listeners.
@@ -31,6 +33,52 @@ const RETRY: Duration = Duration::from_secs(2);
 const BATCH: usize = 64;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// The events that a client wants.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct EventFilter {
+    /// Names of events; all if empty.
+    kinds: Vec<String>,
+    /// Plugs that they are about; all events if empty.
+    plugs: Vec<Mac>,
+}
+
+impl EventFilter {
+    /// Reads `kinds` and `plugs`, both separated by commas.
+    pub(crate) fn read(params: &Params) -> Result<Self, RequestError> {
+        let list = |name| -> Result<Vec<String>, RequestError> {
+            let text = params.text(name)?;
+            let parts = text.into_iter().flat_map(|text| text.split(','));
+            Ok(parts.map(str::to_owned).collect())
+        };
+        let kinds = list("kinds")?;
+        if let Some(unknown) = kinds
+            .iter()
+            .find(|kind| !Event::NAMES.contains(&kind.as_str()))
+        {
+            let shown = excerpt(unknown);
+            let message = format!("kinds: there are no events \u{2018}{shown}\u{2019}");
+            let hint = format!("there are: {}", Event::NAMES.join(", "));
+            return Err(RequestError::usage(message).hint(hint).at("kinds"));
+        }
+        let plugs = list("plugs")?;
+        let plugs = plugs.iter().map(|text| text.parse::<Mac>());
+        let plugs = plugs
+            .collect::<Result<_, _>>()
+            .map_err(|error| RequestError::usage(format!("plugs: {error}")).at("plugs"))?;
+        Ok(Self { kinds, plugs })
+    }
+
+    /// Returns `true` if all events are wanted.
+    fn is_open(&self) -> bool {
+        self.kinds.is_empty() && self.plugs.is_empty()
+    }
+
+    fn admits(&self, event: &Event) -> bool {
+        (self.kinds.is_empty() || self.kinds.iter().any(|kind| kind == event.name()))
+            && (self.plugs.is_empty() || event.is_about(&self.plugs))
+    }
+}
 
 /// The places for listeners.
 #[derive(Debug, Clone)]
@@ -57,12 +105,13 @@ impl Listeners {
         &self,
         bus: &EventBus,
         headers: &HeaderMap,
+        filter: EventFilter,
         cancel: CancellationToken,
     ) -> Result<Response, RequestError> {
         let place = Arc::clone(&self.0).try_acquire_owned().map_err(|_| {
             RequestError::unavailable(format!("{MAX_LISTENERS} clients are listening already"))
         })?;
-        let stream = Stream::new(bus, last_event(headers), place, cancel);
+        let stream = Stream::new(bus, last_event(headers), filter, place, cancel);
         let body = futures_util::stream::unfold(stream, async |mut stream| {
             let text = stream.next().await?;
             Some((Ok::<_, Infallible>(Bytes::from(text)), stream))
@@ -93,6 +142,7 @@ struct Stream {
     /// Sent first, or when the client must reload everything.
     preface: Option<String>,
     heartbeat: Interval,
+    filter: EventFilter,
     cancel: CancellationToken,
     _place: OwnedSemaphorePermit,
 }
@@ -101,6 +151,7 @@ impl Stream {
     fn new(
         bus: &EventBus,
         last: Option<Result<EventId, ()>>,
+        filter: EventFilter,
         place: OwnedSemaphorePermit,
         cancel: CancellationToken,
     ) -> Self {
@@ -124,6 +175,7 @@ impl Stream {
             is_behind: false,
             preface: Some(preface),
             heartbeat,
+            filter,
             cancel,
             _place: place,
         }
@@ -131,6 +183,16 @@ impl Stream {
 
     /// Returns the next chunk of text, or `None` at the end.
     async fn next(&mut self) -> Option<String> {
+        loop {
+            let text = self.chunk().await?;
+            // Nothing is left of events that the client does not want.
+            if !text.is_empty() {
+                return Some(text);
+            }
+        }
+    }
+
+    async fn chunk(&mut self) -> Option<String> {
         if self.cancel.is_cancelled() {
             return None;
         }
@@ -156,12 +218,15 @@ impl Stream {
                     }
                     Err(RecvError::Closed) => return None,
                 },
-                _ = self.heartbeat.tick() => return Some(":\n\n".to_owned()),
+                _ = self.heartbeat.tick() => return Some(self.sign_of_life()),
             }
         }
-        self.heartbeat.reset();
         self.fill();
-        Some(self.text())
+        let text = self.text();
+        if !text.is_empty() {
+            self.heartbeat.reset();
+        }
+        Some(text)
     }
 
     /// Adds the events that are already available, so that a burst needs few writes.
@@ -175,11 +240,23 @@ impl Stream {
         }
     }
 
+    /// Returns a comment that keeps the connection open.
+    fn sign_of_life(&self) -> String {
+        if self.filter.is_open() {
+            return ":\n\n".to_owned();
+        }
+        // An id without data is no event; with it the client resumes after the events that it does not want.
+        format!(":\nid: {}\n\n", self.last)
+    }
+
     fn text(&mut self) -> String {
         let mut text = String::new();
         let count = self.waiting.len().min(BATCH);
         for event in self.waiting.drain(..count) {
             self.last = event.id;
+            if !self.filter.admits(&event.event) {
+                continue;
+            }
             let (id, name, json) = (event.id, event.event.name(), event.json());
             text += &format!("id: {id}\nevent: {name}\ndata: {json}\n\n");
         }

@@ -116,10 +116,16 @@ impl Params {
 mod tests {
     use super::*;
 
-    /// Parses a query string of a URL.
+    impl Params {
+        /// Parses a query string of a URL.
+        pub(crate) fn of(query: &str) -> Self {
+            let uri: axum::http::Uri = format!("/x?{query}").parse().unwrap();
+            Self(Query::try_from_uri(&uri).unwrap().0)
+        }
+    }
+
     fn params(query: &str) -> Params {
-        let uri: axum::http::Uri = format!("/x?{query}").parse().unwrap();
-        Params(Query::try_from_uri(&uri).unwrap().0)
+        Params::of(query)
     }
 
     #[test]

@@ -220,6 +220,38 @@ async fn what_cannot_be_written_waits() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_failure_and_its_end_are_events() {
+    let run = RecorderRun::new();
+    let bus = EventBus::new();
+    let mut events = bus.subscribe();
+    let problems = run.recorder.clone();
+    tokio::spawn(problems.publish_problems(bus, CancellationToken::new()));
+    run.store.set(FAILS);
+    run.send(0..10).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    run.store.set(WORKS);
+    tokio::time::sleep(RETRY_DELAY).await;
+    let mut told = Vec::new();
+    while let Ok(published) = events.try_recv() {
+        if let Event::Problem(problem) = &published.event {
+            told.push((
+                problem.part.clone(),
+                problem.solved,
+                problem.message.clone(),
+            ));
+        }
+    }
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(!told[0].1 && told[0].2.contains("mains.sqlite"), "{told:?}");
+    let end = (
+        "history".to_owned(),
+        true,
+        "history is recorded again".to_owned(),
+    );
+    assert_eq!(told[1], end);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_oldest_are_dropped_but_not_what_was_used() {
     let run = RecorderRun::new();
     run.store.set(FAILS);

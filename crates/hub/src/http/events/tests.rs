@@ -24,12 +24,17 @@ fn removed(number: u8) -> Event {
 }
 
 fn stream(bus: &EventBus, last: Option<&str>) -> Stream {
+    filtered(bus, last, EventFilter::default())
+}
+
+fn filtered(bus: &EventBus, last: Option<&str>, filter: EventFilter) -> Stream {
     let mut headers = HeaderMap::new();
     if let Some(last) = last {
         headers.insert(LAST_EVENT_ID, last.parse().unwrap());
     }
     let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-    Stream::new(bus, last_event(&headers), place, CancellationToken::new())
+    let cancel = CancellationToken::new();
+    Stream::new(bus, last_event(&headers), filter, place, cancel)
 }
 
 /// Returns the fields with this name in a chunk of the stream.
@@ -147,6 +152,63 @@ async fn a_quiet_line_still_beats() {
     assert_eq!(begin.elapsed(), HEARTBEAT);
 }
 
+fn filter(query: &str) -> Result<EventFilter, RequestError> {
+    EventFilter::read(&Params::of(query))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_gets_the_kinds_and_plugs_that_it_wants() {
+    let bus = EventBus::new();
+    let reading = |number: u8| {
+        let data = format!(
+            r#"{{"plug":"{}","at":"2026-11-22T12:00:00Z","voltage_v":null,"current_a":null,"frequency_hz":null,"power_w":1.0,"energy_wh":null,"energy_total_wh":null}}"#,
+            Mac::new([number; 6])
+        );
+        Event::parse("reading", &data).unwrap().unwrap()
+    };
+    for (query, expected) in [
+        ("kinds=plug", vec!["plug", "plug"]),
+        (
+            "kinds=plug,reading",
+            vec!["plug", "reading", "plug", "reading"],
+        ),
+        ("plugs=020202020202", vec!["plug", "reading"]),
+        (
+            "plugs=02:02:02:02:02:02,030303030303&kinds=reading",
+            vec!["reading"],
+        ),
+    ] {
+        let mut stream = filtered(&bus, None, filter(query).unwrap());
+        stream.next().await.unwrap();
+        for number in [1, 2] {
+            bus.publish(removed(number));
+            bus.publish(reading(number));
+        }
+        let text = stream.next().await.unwrap();
+        assert_eq!(fields(&text, "event"), expected, "{query}");
+    }
+    // Where nothing is wanted the line still beats, and the place to resume from goes on.
+    let mut stream = filtered(&bus, None, filter("kinds=tariff").unwrap());
+    let begin = stream.next().await.unwrap();
+    bus.publish(removed(1));
+    let beat = stream.next().await.unwrap();
+    assert!(
+        beat.starts_with(":\nid: ") && fields(&beat, "event").is_empty(),
+        "{beat}"
+    );
+    assert_ne!(fields(&beat, "id"), fields(&begin, "id"));
+
+    for (query, field) in [
+        ("kinds=weather", "kinds"),
+        ("kinds=", "kinds"),
+        ("kinds=plug&kinds=rule", "kinds"),
+        ("plugs=kitchen", "plugs"),
+        ("plugs=", "plugs"),
+    ] {
+        assert_eq!(filter(query).unwrap_err().field(), Some(field), "{query}");
+    }
+}
+
 /// The stream behind a socket, as the hub serves it.
 #[derive(Clone)]
 struct Bench {
@@ -156,9 +218,12 @@ struct Bench {
 }
 
 async fn listen(State(bench): State<Bench>, headers: HeaderMap) -> Result<Response, Problem> {
-    let listening = bench
-        .listeners
-        .listen(&bench.bus, &headers, bench.cancel.clone());
+    let listening = bench.listeners.listen(
+        &bench.bus,
+        &headers,
+        EventFilter::default(),
+        bench.cancel.clone(),
+    );
     Ok(listening?)
 }
 
