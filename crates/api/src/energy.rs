@@ -1,4 +1,4 @@
-//! Energy that plugs used and its cost, by day or month.
+//! Energy that plugs used and its cost, by day, week, month or year.
 
 use std::str::FromStr;
 
@@ -14,8 +14,12 @@ use utoipa::ToSchema;
 pub enum EnergyPeriod {
     /// Local days: `2026-11-22`.
     Day,
+    /// Weeks from Monday on, by their number in ISO 8601: `2026-W48`.
+    Week,
     /// Months of local days: `2026-11`.
     Month,
+    /// Years of local days: `2026`.
+    Year,
 }
 
 impl FromStr for EnergyPeriod {
@@ -23,7 +27,8 @@ impl FromStr for EnergyPeriod {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.into_deserializer();
-        Self::deserialize(text).map_err(|_: value::Error| "it is `day` or `month`".to_owned())
+        Self::deserialize(text)
+            .map_err(|_: value::Error| "it is `day`, `week`, `month` or `year`".to_owned())
     }
 }
 
@@ -32,7 +37,9 @@ impl EnergyPeriod {
     pub fn first_day(self, day: Date) -> Date {
         match self {
             Self::Day => day,
+            Self::Week => day.iso_week_date().first_of_week().map_or(day, Date::from),
             Self::Month => day.first_of_month(),
+            Self::Year => day.first_of_year(),
         }
     }
 
@@ -40,12 +47,17 @@ impl EnergyPeriod {
     pub fn period(self, first_day: Date) -> String {
         match self {
             Self::Day => first_day.to_string(),
+            Self::Week => {
+                let week = first_day.iso_week_date();
+                format!("{}-W{:02}", week.year(), week.week())
+            }
             Self::Month => first_day.strftime("%Y-%m").to_string(),
+            Self::Year => first_day.strftime("%Y").to_string(),
         }
     }
 }
 
-/// Energy and cost of one plug in a day or a month.
+/// Energy and cost of one plug in a period.
 ///
 /// Energy without a price, and energy priced in another currency, is a row of its own: the rows of a period always add up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -56,8 +68,8 @@ pub struct EnergyRow {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     pub removed: bool,
-    /// The local day or month.
-    #[schema(examples("2026-11-22", "2026-11"))]
+    /// The local day, week, month or year.
+    #[schema(examples("2026-11-22", "2026-W47", "2026-11", "2026"))]
     pub period: String,
     /// Watt-hours.
     #[schema(minimum = 0.0)]
@@ -68,4 +80,54 @@ pub struct EnergyRow {
     /// Currency of the cost.
     #[schema(required)]
     pub currency: Option<String>,
+}
+
+/// Energy and cost of all plugs in a period, with the standing charge.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HouseholdRow {
+    /// The local day, week, month or year.
+    #[schema(examples("2026-11-22", "2026-W47", "2026-11", "2026"))]
+    pub period: String,
+    /// Watt-hours.
+    #[schema(minimum = 0.0)]
+    pub energy_wh: f64,
+    /// Cost of the energy; null where no tariff has a price.
+    #[schema(required)]
+    pub cost: Option<f64>,
+    /// Standing charge of the days of the period within the range; null where no tariff has one.
+    #[schema(required)]
+    pub standing_charge: Option<f64>,
+    /// Currency of both.
+    #[schema(required)]
+    pub currency: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods_have_a_first_day_and_a_name() {
+        for (day, by, first, name) in [
+            ("2026-11-22", EnergyPeriod::Day, "2026-11-22", "2026-11-22"),
+            ("2026-11-22", EnergyPeriod::Week, "2026-11-16", "2026-W47"),
+            ("2026-11-23", EnergyPeriod::Week, "2026-11-23", "2026-W48"),
+            // The first days of 2027 belong to the last week of 2026.
+            ("2027-01-03", EnergyPeriod::Week, "2026-12-28", "2026-W53"),
+            ("2024-12-31", EnergyPeriod::Week, "2024-12-30", "2025-W01"),
+            ("2026-11-22", EnergyPeriod::Month, "2026-11-01", "2026-11"),
+            ("2026-11-22", EnergyPeriod::Year, "2026-01-01", "2026"),
+        ] {
+            let first_day = by.first_day(day.parse().unwrap());
+            assert_eq!(first_day.to_string(), first, "{day} {by:?}");
+            assert_eq!(by.period(first_day), name, "{day} {by:?}");
+        }
+    }
+
+    #[test]
+    fn periods_are_read_by_their_words() {
+        assert_eq!("week".parse(), Ok(EnergyPeriod::Week));
+        assert!("Week".parse::<EnergyPeriod>().is_err());
+        assert!("".parse::<EnergyPeriod>().is_err());
+    }
 }

@@ -9,7 +9,8 @@ use crate::json::{millionths, optional_millionths, seconds};
 /// A part of a plug's history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct History {
-    /// Length of a step in seconds; from a day on, a step is that many local days, whatever their length.
+    /// Length of a step in seconds: that of the request, or a longer one where no finer data is left. From a day on, a step is that many
+    /// local days, whatever their length.
     #[schema(minimum = 1)]
     pub step_s: i64,
     /// The steps with data, in order of time.

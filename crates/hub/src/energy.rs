@@ -3,10 +3,12 @@
 //! Pure functions of readings, tariffs and a time zone: nothing here reads a clock, a file or a socket.
 //!
 //! * [`Lifetime`]: a total that never decreases, even when a plug's own counter does.
-//! * [`report`]: energy and cost by local day or month.
+//! * [`report`]: energy and cost of plugs by local day, week, month or year; [`household`]: of all, with the standing charge.
 
+mod household;
 mod lifetime;
 mod report;
 
+pub use household::household;
 pub use lifetime::{Lifetime, Note, Taken};
 pub use report::report;

@@ -2,15 +2,17 @@
 //!
 //! The API, pages and MQTT call the same functions of [`Hub`], with the same defaults and limits.
 
+use std::collections::BTreeMap;
+
 use api::{
-    EnergyPeriod, EnergyRequest, EnergyRow, History, HistoryRequest, RangeRequest, RequestError,
-    Tariff, TimeRange,
+    Cost, EnergyPeriod, EnergyRequest, EnergyRow, History, HistoryRequest, HouseholdRow,
+    RangeRequest, Repricing, RequestError, Stored, Tariff, TariffKind, TimeRange,
 };
 use hiflying::Mac;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
-use crate::energy::report;
+use crate::energy::{household, report};
 use crate::hub::Hub;
 use crate::store::{HistoryQuery, HistoryStep, HistorySteps, csv};
 use grid::{Grid, MAX_POINTS};
@@ -25,8 +27,12 @@ const MAX_ROWS: i64 = 200_000;
 const MAX_DAYS: i64 = 3_660;
 /// Default number of days of energy.
 const DEFAULT_DAYS: i64 = 30;
+/// Default number of weeks of energy.
+const DEFAULT_WEEKS: i64 = 12;
 /// Default number of months of energy.
 const DEFAULT_MONTHS: i64 = 12;
+/// Default number of years of energy.
+const DEFAULT_YEARS: i64 = 5;
 
 impl Hub {
     /// Returns the history of a plug in steps. Steps without data are omitted; the unfinished last step is included.
@@ -69,10 +75,8 @@ impl Hub {
     ///
     /// As [`Hub::history`].
     pub async fn energy(&self, request: &EnergyRequest) -> Result<Vec<EnergyRow>, RequestError> {
-        let zone = &self.clock().timezone;
-        let by = request.by;
-        let default = |to| default_start(by, to, zone);
-        let range = request.range.resolve(Timestamp::now(), zone, default)?;
+        let (zone, by) = (&self.clock().timezone, request.by);
+        let range = self.energy_range(request.range, by)?;
         let plugs = self.energy_plugs(&request.plugs).await?;
         check_size(by, range, plugs.len())?;
         let tariffs = self.tariffs().all().into_iter();
@@ -92,6 +96,86 @@ impl Hub {
         }
         rows.sort_by(|a, b| (&a.period, a.mac).cmp(&(&b.period, b.mac)));
         Ok(rows)
+    }
+
+    /// Returns energy, cost and standing charge of the whole household by period. Periods without data are omitted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hub::history`].
+    pub async fn household(
+        &self,
+        range: RangeRequest,
+        by: EnergyPeriod,
+    ) -> Result<Vec<HouseholdRow>, RequestError> {
+        let request = EnergyRequest {
+            range,
+            by,
+            plugs: Vec::new(),
+        };
+        let rows = self.energy(&request).await?;
+        let range = self.energy_range(range, by)?;
+        let tariffs = self.tariffs().all().into_iter();
+        let tariffs: Vec<Tariff> = tariffs.map(|tariff| tariff.body).collect();
+        Ok(household(
+            &rows,
+            &tariffs,
+            &self.clock().timezone,
+            by,
+            range,
+        ))
+    }
+
+    fn energy_range(
+        &self,
+        range: RangeRequest,
+        by: EnergyPeriod,
+    ) -> Result<TimeRange, RequestError> {
+        let zone = &self.clock().timezone;
+        let default = |to| default_start(by, to, zone);
+        range.resolve(Timestamp::now(), zone, default)
+    }
+
+    /// Returns the effect of a change of tariffs on the costs of the past; `None` if there is none.
+    pub(crate) async fn repriced(
+        &self,
+        before: &[Stored<Tariff>],
+        after: &[Stored<Tariff>],
+    ) -> Result<Option<Repricing>, RequestError> {
+        let (now, zone) = (Timestamp::now(), &self.clock().timezone);
+        let bodies = |stored: &[Stored<Tariff>]| -> Vec<Tariff> {
+            stored.iter().map(|stored| stored.body.clone()).collect()
+        };
+        let sides = [bodies(before), bodies(after)];
+        let since = changed_since(&sides, zone);
+        let Some(since) = since.filter(|since| *since < now) else {
+            return Ok(None);
+        };
+        let mut costs = [BTreeMap::new(), BTreeMap::new()];
+        for plug in self.all_recorded().await? {
+            let quarters = self.store().quarters(Some(plug), since, now).await;
+            let quarters = quarters.map_err(|error| RequestError::from(&error))?;
+            for (tariffs, costs) in sides.iter().zip(&mut costs) {
+                let quarters = quarters.iter().copied();
+                for row in report(quarters, tariffs, zone, EnergyPeriod::Month, since, now) {
+                    if let (Some(cost), Some(currency)) = (row.cost, row.currency) {
+                        *costs.entry(currency).or_insert(0.0) += cost;
+                    }
+                }
+            }
+        }
+        let [before, after] = costs.map(|costs| {
+            let cost = |(currency, cost): (String, f64)| Cost {
+                cost: (cost * 1e6).round() / 1e6,
+                currency,
+            };
+            costs.into_iter().map(cost).collect::<Vec<_>>()
+        });
+        Ok((before != after).then_some(Repricing {
+            from: since,
+            before,
+            after,
+        }))
     }
 
     /// Returns all stored rows of a plug as CSV; from the beginning unless `from` is given.
@@ -145,18 +229,63 @@ impl Hub {
     }
 }
 
+/// Returns the first time at which the prices of two sets of tariffs can differ; `None` if they are the same.
+fn changed_since(sides: &[Vec<Tariff>; 2], zone: &TimeZone) -> Option<Timestamp> {
+    let [before, after] = sides;
+    let changed = |these: &[Tariff], others: &[Tariff]| -> Vec<Timestamp> {
+        let changed = these.iter().filter(|tariff| !others.contains(tariff));
+        let start = |tariff: &Tariff| match tariff.valid_from {
+            Some(day) => zone.to_timestamp(day.get().into()).ok(),
+            None => Some(Timestamp::UNIX_EPOCH),
+        };
+        let since = |tariff: &Tariff| {
+            let other = others.iter().find(|other| other.name == tariff.name);
+            let price = other.and_then(|other| first_new_price(tariff, other));
+            price.or_else(|| start(tariff))
+        };
+        changed.filter_map(since).collect()
+    };
+    changed(before, after)
+        .into_iter()
+        .chain(changed(after, before))
+        .min()
+}
+
+/// Returns the time of the first price in which two tariffs differ that are the same but for their hourly prices.
+fn first_new_price(one: &Tariff, other: &Tariff) -> Option<Timestamp> {
+    let prices = |tariff: &Tariff| match &tariff.kind {
+        TariffKind::Hourly { prices, .. } => Some(prices.clone()),
+        TariffKind::Flat { .. } | TariffKind::DayNight { .. } => None,
+    };
+    let (these, those) = (prices(one)?, prices(other)?);
+    let mut with_same = other.clone();
+    if let TariffKind::Hourly { prices, .. } = &mut with_same.kind {
+        prices.clone_from(&these);
+    }
+    if with_same != *one {
+        return None;
+    }
+    let (mut these, mut those) = (these.iter(), those.iter());
+    loop {
+        match (these.next(), those.next()) {
+            (Some(a), Some(b)) if a == b => {}
+            (a, b) => return a.into_iter().chain(b).map(|price| price.t).min(),
+        }
+    }
+}
+
 /// Returns the default start of sums that end at `to`.
 fn default_start(
     by: EnergyPeriod,
     to: Timestamp,
     zone: &TimeZone,
 ) -> Result<Timestamp, RequestError> {
-    let last = zone.to_datetime(to).date();
+    let last = by.first_day(zone.to_datetime(to).date());
     let first = match by {
         EnergyPeriod::Day => last.checked_sub((DEFAULT_DAYS - 1).days()),
-        EnergyPeriod::Month => last
-            .first_of_month()
-            .checked_sub((DEFAULT_MONTHS - 1).months()),
+        EnergyPeriod::Week => last.checked_sub((DEFAULT_WEEKS - 1).weeks()),
+        EnergyPeriod::Month => last.checked_sub((DEFAULT_MONTHS - 1).months()),
+        EnergyPeriod::Year => last.checked_sub((DEFAULT_YEARS - 1).years()),
     };
     let first = zone.to_timestamp(first.map_err(|_| outside())?.into());
     Ok(first.map_err(|_| outside())?.max(Timestamp::UNIX_EPOCH))
@@ -166,7 +295,9 @@ fn check_size(by: EnergyPeriod, range: TimeRange, plugs: usize) -> Result<(), Re
     let days = range.from.duration_until(range.to).as_hours() / 24 + 2;
     let periods = match by {
         EnergyPeriod::Day => days,
+        EnergyPeriod::Week => days / 7 + 2,
         EnergyPeriod::Month => days / 28 + 2,
+        EnergyPeriod::Year => days / 365 + 2,
     };
     let plugs = i64::try_from(plugs).unwrap_or(i64::MAX);
     if days > MAX_DAYS && by == EnergyPeriod::Day || periods.saturating_mul(plugs) > MAX_ROWS {

@@ -11,8 +11,8 @@ use serde_json::json;
 use super::{Client, ClientError, Download};
 use crate::ImportResponse;
 use crate::{
-    EnergyRequest, EnergyRow, FoundPlug, History, HistoryRequest, PlugView, RangeRequest,
-    RelayCommand,
+    EnergyRequest, EnergyRow, FoundPlug, History, HistoryRequest, HouseholdRow, PlugView,
+    RangeRequest, RelayCommand,
 };
 
 /// Maximum length of a search by a hub.
@@ -166,6 +166,14 @@ impl Client {
         let plugs: Vec<_> = request.plugs.iter().map(|plug| ("plug", plug)).collect();
         let url = self.get("energy").query(request).query(&plugs);
         url.reply().await
+    }
+
+    /// Returns the energy, cost and standing charge of the household.
+    pub async fn household(
+        &self,
+        request: &EnergyRequest,
+    ) -> Result<Vec<HouseholdRow>, ClientError> {
+        self.get("energy/household").query(request).reply().await
     }
 
     /// Returns all stored rows of a plug as CSV.

@@ -1,4 +1,4 @@
-//! Energy that each plug used and its cost, by local day or month.
+//! Energy that each plug used and its cost, by period.
 
 use std::collections::BTreeMap;
 
@@ -64,7 +64,7 @@ pub fn report(
 }
 
 /// Removes the rounding noise of binary fractions.
-fn rounded(value: f64, parts: f64) -> f64 {
+pub(super) fn rounded(value: f64, parts: f64) -> f64 {
     // Adding 0 turns -0 into 0.
     (value * parts).round() / parts + 0.0
 }

@@ -1,6 +1,8 @@
-//! Energy and cost of plugs, by day or month.
+//! Energy and cost of plugs and of the household, by period.
 
-use api::{EnergyPeriod, EnergyRequest, EnergyRow, Moment, ProblemDocument, RequestError};
+use api::{
+    EnergyPeriod, EnergyRequest, EnergyRow, HouseholdRow, Moment, ProblemDocument, RequestError,
+};
 use axum::Json;
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
@@ -13,16 +15,18 @@ use super::query::Params;
 use crate::hub::Hub;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(energy))
+    OpenApiRouter::new()
+        .routes(routes!(energy))
+        .routes(routes!(household))
 }
 
-/// Returns energy and cost of adopted plugs by period and plug. `cost` is null without a price; two currencies make two rows.
+/// Returns energy and cost by period and plug. `cost` is null without a price; two currencies make two rows.
 #[utoipa::path(get, path = "/api/v1/energy", tag = "history", operation_id = "energy",
     params(
-        ("by" = Option<EnergyPeriod>, Query, description = "Local days or months; days unless given"),
-        ("from" = Option<Moment>, Query, description = "The first moment; 30 days or 12 months before `to` unless given"),
-        ("to" = Option<Moment>, Query, description = "The first moment that is no longer in it; a date is meant to its end; now unless given"),
-        ("plug" = Option<Vec<PlugPath>>, Query, description = "Only these plugs; all unless given")),
+        ("by" = Option<EnergyPeriod>, Query, description = "Local days, weeks, months or years; days unless given"),
+        ("from" = Option<Moment>, Query, description = "Start; by default the last 30 days, 12 weeks, 12 months or 5 years"),
+        ("to" = Option<Moment>, Query, description = "End, exclusive; a date is included as a whole; by default now"),
+        ("plug" = Option<Vec<PlugPath>>, Query, description = "Only these plugs; by default all, also those that were removed")),
     responses(
         (status = 200, description = "The rows", body = Vec<EnergyRow>),
         (status = 404, description = "No such plug", body = ProblemDocument, content_type = "application/problem+json")))]
@@ -37,4 +41,20 @@ async fn energy(State(hub): State<Hub>, params: Params) -> Result<Json<Vec<Energ
             .map_err(|error| RequestError::usage(format!("plug: {error}")).at("plug"))?,
     };
     Ok(Json(hub.energy(&request).await?))
+}
+
+/// Returns energy, cost and standing charge of the whole household by period. Two currencies make two rows.
+#[utoipa::path(get, path = "/api/v1/energy/household", tag = "history", operation_id = "household",
+    params(
+        ("by" = Option<EnergyPeriod>, Query, description = "Local days, weeks, months or years; days unless given"),
+        ("from" = Option<Moment>, Query, description = "As in `energy`"),
+        ("to" = Option<Moment>, Query, description = "As in `energy`")),
+    responses((status = 200, description = "The rows", body = Vec<HouseholdRow>)))]
+async fn household(
+    State(hub): State<Hub>,
+    params: Params,
+) -> Result<Json<Vec<HouseholdRow>>, Problem> {
+    params.only(&["by", "from", "to"])?;
+    let by = params.value("by")?.unwrap_or(EnergyPeriod::Day);
+    Ok(Json(hub.household(params.range()?, by).await?))
 }

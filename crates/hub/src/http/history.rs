@@ -23,9 +23,9 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 #[utoipa::path(get, path = "/api/v1/plugs/{mac}/history", tag = "history", operation_id = "history",
     params(
         ("mac" = PlugPath, Path, description = "The plug's MAC"),
-        ("from" = Option<Moment>, Query, description = "The first moment; a day before `to` unless given"),
-        ("to" = Option<Moment>, Query, description = "The first moment that is no longer in it; a date is meant to its end; now unless given"),
-        ("step" = Option<Period>, Query, description = "The length of a step in whole seconds, from `1d` on in whole local days; chosen for at most 1,500 points unless given; at most 10,000 points")),
+        ("from" = Option<Moment>, Query, description = "Start; by default a day before `to`"),
+        ("to" = Option<Moment>, Query, description = "End, exclusive; a date is included as a whole; by default now"),
+        ("step" = Option<Period>, Query, description = "Length of a step: whole seconds, from `1d` on whole local days; at most 10,000 points; by default a length for at most 1,500 points. Over data of which only coarser rows are left the steps are longer, see `step_s`")),
     responses((status = 200, description = "The history", body = History)))]
 async fn history(
     State(hub): State<Hub>,

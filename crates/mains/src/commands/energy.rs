@@ -1,9 +1,9 @@
-//! `mains energy`: energy and cost of plugs by day or month.
+//! `mains energy`: energy and cost of plugs and of the household by period.
 
 use std::collections::BTreeMap;
 
 use api::text::{LocalClock, Names, energy, money};
-use api::{EnergyPeriod, EnergyRequest, EnergyRow};
+use api::{EnergyPeriod, EnergyRequest, EnergyRow, HouseholdRow};
 
 use super::documents::names::HubNames;
 use super::documents::options::word;
@@ -15,7 +15,7 @@ use crate::ui::{BOLD, DIM, paint};
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-Days and months are local to the hub (`mains serve`). Costs are calculated by the tariffs (`mains tariff`); without one they \
+Periods are local to the hub; a week begins on Monday (`mains serve`). Costs are calculated by the tariffs (`mains tariff`); without one they \
 are unknown, shown as - (JSON: null). A plug that was removed stays in the sums until its history is deleted \
 (`mains hub forget --purge`). Energy is taken from the hub's own total, which never decreases, even if the plug's \
 counter does.
@@ -27,6 +27,7 @@ Examples:
   mains energy                                     # every plug, by day
   mains energy --by month --from 2026-01-01 fridge
   mains energy --from yesterday --to yesterday
+  mains energy --by week --household
   mains --json energy --by month | jq 'map(.cost // 0) | add'
     [{\"mac\":\"AC:CF:23:12:34:56\",\"period\":\"2026-11-22\",\"energy_wh\":1204.5,\"cost\":0.39,\"currency\":\"EUR\"},…]
 
@@ -35,10 +36,13 @@ pub struct EnergyArgs {
     /// Show only these plugs, by name, MAC, serial number or IPv4 address
     #[arg(value_name = "PLUG")]
     plugs: Vec<String>,
-    /// Show one row per day or per month
-    #[arg(long, default_value = "day", value_name = "day|month", value_parser = word::<EnergyPeriod>)]
+    /// Show one row per period
+    #[arg(long, default_value = "day", value_name = "day|week|month|year", value_parser = word::<EnergyPeriod>)]
     by: EnergyPeriod,
-    /// Start [default: 30 days ago; by month: a year ago]
+    /// Show all plugs together, with the standing charge of the tariff
+    #[arg(long, conflicts_with = "plugs")]
+    household: bool,
+    /// Start [default: 30 days, 12 weeks, 12 months or 5 years ago]
     #[arg(long, value_name = "MOMENT")]
     from: Option<PastMoment>,
     /// End [default: now]
@@ -60,6 +64,13 @@ async fn show(context: &Context, args: &EnergyArgs) -> Outcome {
         by: args.by,
         plugs: names.find_all_recorded(&args.plugs)?,
     };
+    if args.household {
+        let rows = hub.household(&request).await?;
+        return match context.ui.is_json() {
+            true => context.ui.document(&rows).map(|()| Exit::DONE),
+            false => context.ui.data(household(&rows)).map(|()| Exit::DONE),
+        };
+    }
     let rows = hub.energy(&request).await?;
     if context.ui.is_json() {
         context.ui.document(&rows)?;
@@ -90,6 +101,26 @@ fn table(rows: &[EnergyRow], names: &HubNames) -> String {
             },
             Cell::plain(energy(row.energy_wh)),
             Cell::maybe(row.cost.map(|cost| money(cost, row.currency.as_deref()))),
+        ]);
+    }
+    table.render()
+}
+
+fn household(rows: &[HouseholdRow]) -> String {
+    let mut table = Table::new([
+        Column::text("PERIOD", 0),
+        Column::figures("ENERGY", 0),
+        Column::figures("COST", 0),
+        Column::figures("STANDING CHARGE", 0),
+    ]);
+    for row in rows {
+        let money =
+            |amount: Option<f64>| amount.map(|amount| money(amount, row.currency.as_deref()));
+        table.row([
+            Cell::plain(&row.period),
+            Cell::plain(energy(row.energy_wh)),
+            Cell::maybe(money(row.cost)),
+            Cell::maybe(money(row.standing_charge)),
         ]);
     }
     table.render()
