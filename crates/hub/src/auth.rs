@@ -50,6 +50,7 @@ pub use self::pages::local_path;
 pub use self::prefix::PathPrefix;
 pub use self::routes::openapi;
 pub use self::secret::Credential;
+pub(crate) use self::settings::PASSWORD as PASSWORD_SETTING;
 
 /// Name of the session cookie of a hub on the default port.
 pub const COOKIE_NAME: &str = "mains_session";

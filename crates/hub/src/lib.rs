@@ -23,6 +23,7 @@
 pub mod auth;
 pub mod automation;
 pub mod bridges;
+mod check;
 pub mod config;
 mod documents;
 pub mod energy;
@@ -41,6 +42,7 @@ pub mod server;
 pub mod state_lock;
 pub mod store;
 
+pub use check::check;
 pub use config::Config;
 pub use documents::HubDocument;
 pub use event::{EventBus, EventId, PublishedEvent};

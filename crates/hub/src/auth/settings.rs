@@ -1,7 +1,7 @@
 //! Keys of the settings that access control stores.
 
 /// The hash of the password.
-pub(super) const PASSWORD: &str = "trust.password";
+pub(crate) const PASSWORD: &str = "trust.password";
 /// The hash of the password of view-only logins.
 pub(super) const VIEW_PASSWORD: &str = "trust.password.view";
 /// The sessions of browsers, as a JSON array.

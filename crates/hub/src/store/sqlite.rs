@@ -59,6 +59,15 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
+    /// Examines a file without changing it, and returns one of its settings.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if it cannot be opened, is damaged, of a newer version or of another program.
+    pub async fn inspect(path: &Path, setting: &str) -> Result<Option<String>, StoreError> {
+        open::inspect(path, setting).await
+    }
+
     /// Opens or creates the file, accessible to its owner only. A damaged file is renamed, never deleted, and what is whole of its
     /// plugs, documents and settings is copied into a new one.
     ///

@@ -77,6 +77,36 @@ pub(super) async fn open(path: &Path) -> Result<(SqliteDatabase, Option<PathBuf>
     }
 }
 
+/// Examines the file without writing to it, and returns one of its settings.
+pub(super) async fn inspect(path: &Path, setting: &str) -> Result<Option<String>, StoreError> {
+    let path = resolve(path)?;
+    if let Some(folder) = path.parent()
+        && !folder.is_dir()
+    {
+        let cause = format!("there is no directory {}", folder.display());
+        return Err(unavailable(&path, OPENED, cause));
+    }
+    match examine(&path).await? {
+        FileCondition::Empty => Ok(None),
+        FileCondition::Damaged(what) => Err(StoreError::Damaged {
+            database: path.display().to_string(),
+            what,
+        }),
+        FileCondition::Sound => {
+            let value = read_setting(&path, setting).await;
+            value.map_err(|error| store_error(&path, OPENED, error))
+        }
+    }
+}
+
+async fn read_setting(path: &Path, key: &str) -> Result<Option<String>, sqlx::Error> {
+    let mut connection = options(path).read_only(true).connect().await?;
+    let query = sqlx::query_scalar("SELECT value FROM settings WHERE key = ?").bind(key);
+    let value = query.fetch_optional(&mut connection).await?;
+    connection.close().await?;
+    Ok(value)
+}
+
 /// Replaces a damaged file, which must be closed.
 pub(super) async fn replace(path: &Path) -> Result<(SqliteDatabase, Option<PathBuf>), StoreError> {
     set_aside_and_create(path, "found while it was in use").await

@@ -1,6 +1,5 @@
 //! `mains hub check`: the problems of the configuration, with file and line.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use hiflying::net::select;
@@ -14,8 +13,9 @@ use crate::ui::{BAD, BOLD, GOOD, clean, paint};
 /// Options of `mains hub check`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-Reads the configuration as `mains serve` does, and checks that what it names exists: interfaces, listening address, \
-certificates, files. Without FILE it checks the environment variables too. A hub may be running.
+Reads the configuration as `mains serve` does, and checks all that would keep it from starting: interfaces, listening address and \
+the password that it requires, certificates, database, files. Without FILE it checks the environment variables too. A hub may be \
+running.
 
 Examples:
   mains hub check
@@ -88,37 +88,14 @@ async fn surroundings(sources: &Sources, config: &Config) -> Vec<ConfigProblem> 
         };
         problems.push(sources.problem(key, error.to_string()));
     }
-    if let Some(what) = not_ours(config.listen).await {
-        problems.push(sources.problem("hub.listen", what));
-    }
-    if let Some(tls) = &config.tls
-        && let Err(error) = hub::server::acceptor(tls)
-    {
-        problems.push(sources.problem("hub.certificate", error.to_string()));
-    }
-    if let Err(error) = hub::auth::check_hosts(&config.hosts) {
-        problems.push(sources.problem("hub.hosts", error.to_string()));
-    }
-    let folder = config
-        .database
-        .parent()
-        .filter(|folder| *folder != config.state);
-    if let Some(folder) = folder
-        && !folder.is_dir()
-    {
-        let what = format!("there is no directory {}", folder.display());
-        problems.push(sources.problem("hub.database", what));
+    for (key, error) in hub::check(config).await {
+        let what = match error.hint_text() {
+            Some(hint) => format!("{error}; {hint}"),
+            None => error.to_string(),
+        };
+        problems.push(sources.problem(&format!("hub.{key}"), what));
     }
     problems
-}
-
-/// Returns the problem of an address that this computer does not have. The port may be in use by the hub itself.
-async fn not_ours(listen: SocketAddr) -> Option<String> {
-    let any_port = SocketAddr::new(listen.ip(), 0);
-    match tokio::net::TcpListener::bind(any_port).await {
-        Ok(_) => None,
-        Err(error) => Some(format!("cannot listen on {}: {error}", listen.ip())),
-    }
 }
 
 /// Returns the problems of the files for users of a hub.

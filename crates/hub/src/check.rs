@@ -1,0 +1,52 @@
+//! Checks whether a hub would start with its settings, without starting it.
+
+use api::{ErrorChain, RequestError};
+use tokio::net::TcpListener;
+
+use crate::config::Config;
+use crate::state_lock::{self, StateLock};
+use crate::store::Sqlite;
+use crate::{auth, server};
+
+/// Returns all reasons for which a hub with these settings would not start, each with the key of `[hub]` that it belongs to. A hub
+/// may be running.
+pub async fn check(config: &Config) -> Vec<(&'static str, RequestError)> {
+    let mut problems = Vec::new();
+    let mut note = |key, result: Result<(), RequestError>| {
+        problems.extend(result.err().map(|error| (key, error)));
+    };
+    let is_running = state_lock::running(&config.state).is_some();
+    if !is_running && config.state.is_dir() {
+        note("state", StateLock::acquire(&config.state).map(drop));
+    }
+    note("listen", can_listen(config, is_running).await);
+    let tls = config.tls.as_ref().map(server::acceptor).transpose();
+    note("certificate", tls.map(drop));
+    note("hosts", auth::check_hosts(&config.hosts));
+    match Sqlite::inspect(&config.database, auth::PASSWORD_SETTING).await {
+        Ok(password) => note(
+            "listen",
+            auth::check_listen(config.listen, password.is_some()),
+        ),
+        Err(error) => {
+            let error = RequestError::unavailable(ErrorChain(&error).to_string());
+            note("database", Err(error));
+        }
+    }
+    problems
+}
+
+/// Checks the address. Its port may be in use by the running hub itself.
+async fn can_listen(config: &Config, is_running: bool) -> Result<(), RequestError> {
+    let mut listen = config.listen;
+    if is_running {
+        listen.set_port(0);
+    }
+    match TcpListener::bind(listen).await {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let message = format!("cannot listen on {listen}: {error}");
+            Err(RequestError::usage(message))
+        }
+    }
+}
