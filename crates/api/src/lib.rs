@@ -41,9 +41,9 @@ mod view;
 pub use cause::Cause;
 pub use document::{Collection, Document, DocumentView, Stored, unknown_field};
 pub use duration::Period;
-pub use energy::{EnergyPeriod, EnergyRow};
+pub use energy::{EnergyPeriod, EnergyRow, HouseholdRow};
 pub use error::{ErrorChain, ErrorDocument, ErrorKind, ProblemDocument, RequestError, excerpt};
-pub use event::{Event, MeterEvent};
+pub use event::{Event, HubProblem, MeterEvent};
 pub use group::Group;
 pub use history::{History, HistoryPoint};
 pub use id::{Id, IdError, SwitchTarget};
@@ -60,8 +60,10 @@ pub use requests::{
 };
 pub use rule::{Rule, RuleKind, TestPulse};
 pub use schedule::{Cron, LocalDateTime, Offset, Schedule, SunEvent, Weekdays, When};
-pub use status::{Halted, LastRun, NoStatus, RuleStatus, ScheduleStatus};
-pub use tariff::{HourPrice, HourPrices, Tariff, TariffKind};
+pub use status::{
+    Cost, Halted, LastRun, NoStatus, Repricing, RuleStatus, ScheduleStatus, TariffStatus,
+};
+pub use tariff::{ChargePeriod, HourPrice, HourPrices, StandingCharge, Tariff, TariffKind};
 pub use time_of_day::TimeOfDay;
 pub use token::{LoginLink, LoginLinkRequest, NewToken, Scope, TokenInfo, TokenRequest};
 pub use view::{GroupView, RuleView, ScheduleView, TariffView};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
 
+use crate::error::RequestError;
 use crate::json::json_is_text;
 
 /// Maximum length of a name in characters.
@@ -32,6 +33,21 @@ impl fmt::Display for Name {
 impl From<Name> for String {
     fn from(name: Name) -> Self {
         name.0
+    }
+}
+
+impl Name {
+    /// Checks a name that is given anew.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] of kind `usage` at `name` if the command line would take it for an option.
+    pub fn check_new(name: &str) -> Result<(), RequestError> {
+        if name.starts_with('-') {
+            let message = "a name cannot begin with a hyphen, as options do";
+            return Err(RequestError::usage(message).at("name"));
+        }
+        Ok(())
     }
 }
 

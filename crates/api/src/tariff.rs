@@ -3,10 +3,11 @@
 mod prices;
 
 use std::collections::HashSet;
+use std::str::FromStr;
 
 use hiflying::Mac;
 use jiff::Timestamp;
-use jiff::civil::{DateTime, Time};
+use jiff::civil::{Date, DateTime, Time};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -17,12 +18,10 @@ use crate::error::RequestError;
 use crate::local_date::LocalDate;
 use crate::name::Name;
 use crate::schedule::Weekdays;
-use crate::status::NoStatus;
+use crate::status::TariffStatus;
 use crate::time_of_day::TimeOfDay;
 use prices::MAX_PRICE;
 
-/// Maximum length of a currency's name in characters.
-const MAX_CURRENCY_LENGTH: usize = 8;
 /// Maximum number of plugs in a tariff.
 const MAX_PLUGS: usize = 10_000;
 
@@ -32,8 +31,8 @@ const MAX_PLUGS: usize = 10_000;
 pub struct Tariff {
     /// Unique among tariffs.
     pub name: Name,
-    /// Currency of its prices: a short word without spaces.
-    #[schema(pattern = r"^[^\s\x00-\x1f\x7f-\x9f]{1,8}$", examples("EUR"))]
+    /// Currency of its prices, by its code in ISO 4217.
+    #[schema(pattern = "^[A-Z]{3}$", examples("EUR"))]
     pub currency: String,
     /// First local day on which it is valid; null is always. It is valid until another for the same plugs takes over.
     #[serde(default)]
@@ -42,9 +41,75 @@ pub struct Tariff {
     #[serde(default)]
     #[schema(max_items = 10_000)]
     pub plugs: Vec<Mac>,
+    /// Charge for the connection of the whole household, whatever is used; only for a tariff without `plugs`.
+    #[serde(default)]
+    pub standing_charge: Option<StandingCharge>,
     /// The prices.
     #[serde(flatten)]
     pub kind: TariffKind,
+}
+
+/// A charge for a time, whatever is used.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StandingCharge {
+    /// The amount in the currency of the tariff.
+    #[schema(minimum = 0.0, maximum = 1_000_000_000.0)]
+    pub price: f64,
+    /// The time that it is for.
+    pub per: ChargePeriod,
+}
+
+/// The time that a standing charge is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ChargePeriod {
+    /// A day.
+    Day,
+    /// A month, whatever its length.
+    Month,
+    /// A year.
+    Year,
+}
+
+impl ChargePeriod {
+    /// Returns its word in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Month => "month",
+            Self::Year => "year",
+        }
+    }
+}
+
+impl FromStr for StandingCharge {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let unreadable = || "not a standing charge; write it like `9.90/month`".to_owned();
+        let (price, per) = text.split_once('/').ok_or_else(unreadable)?;
+        let per = match per {
+            "day" => ChargePeriod::Day,
+            "month" => ChargePeriod::Month,
+            "year" => ChargePeriod::Year,
+            _ => return Err(unreadable()),
+        };
+        let price = price.parse().map_err(|_| unreadable())?;
+        Ok(Self { price, per })
+    }
+}
+
+impl StandingCharge {
+    /// Returns the share of a day.
+    pub fn of_day(&self, day: Date) -> f64 {
+        let days = match self.per {
+            ChargePeriod::Day => 1,
+            ChargePeriod::Month => i16::from(day.days_in_month()),
+            ChargePeriod::Year => day.days_in_year(),
+        };
+        self.price / f64::from(days)
+    }
 }
 
 /// The price of a kilowatt-hour.
@@ -134,7 +199,7 @@ impl TariffKind {
 
 impl Document for Tariff {
     const COLLECTION: Collection = Collection::Tariffs;
-    type Status = NoStatus;
+    type Status = TariffStatus;
 
     fn name(&self) -> &str {
         &self.name
@@ -149,6 +214,15 @@ impl Document for Tariff {
         let mut seen = HashSet::new();
         if let Some(twice) = self.plugs.iter().find(|plug| !seen.insert(**plug)) {
             return Err(RequestError::usage(format!("{twice} is listed twice")).at("plugs"));
+        }
+        if let Some(charge) = &self.standing_charge {
+            check_price(charge.price, "standing_charge.price")?;
+            if !self.plugs.is_empty() {
+                let message = "a tariff for certain plugs has no standing charge";
+                return Err(RequestError::usage(message)
+                    .hint("set it in the tariff for all plugs")
+                    .at("standing_charge"));
+            }
         }
         self.kind.check()
     }
@@ -185,12 +259,11 @@ impl TariffKind {
 }
 
 fn check_currency(currency: &str) -> Result<(), RequestError> {
-    let is_plain = currency
-        .chars()
-        .all(|c| !c.is_whitespace() && !c.is_control());
-    if currency.is_empty() || !is_plain || currency.chars().count() > MAX_CURRENCY_LENGTH {
-        let message = "a currency is a short word without spaces, like `EUR`";
-        return Err(RequestError::usage(message).at("currency"));
+    if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        let message = "a currency is written as its code of three capital letters";
+        return Err(RequestError::usage(message)
+            .hint("for example EUR, GBP or CHF")
+            .at("currency"));
     }
     Ok(())
 }
@@ -225,9 +298,9 @@ mod tests {
 
     use super::*;
 
-    const FLAT: &str = r#"{"name":"home","currency":"EUR","valid_from":"2026-01-01","plugs":["AC:CF:23:12:34:56"],"kind":"flat","price":0.32}"#;
-    const DAY_NIGHT: &str = r#"{"name":"two","currency":"CHF","valid_from":null,"plugs":[],"kind":"day_night","day":0.3,"night":0.2,"day_begins":"06:00","night_begins":"22:00","days":["mon","tue","wed","thu","fri"]}"#;
-    const HOURLY: &str = r#"{"name":"market","currency":"EUR","valid_from":null,"plugs":[],"kind":"hourly","prices":[{"t":"2026-11-22T00:00:00Z","price":-0.01}],"otherwise":0.3}"#;
+    const FLAT: &str = r#"{"name":"home","currency":"EUR","valid_from":"2026-01-01","plugs":["AC:CF:23:12:34:56"],"standing_charge":null,"kind":"flat","price":0.32}"#;
+    const DAY_NIGHT: &str = r#"{"name":"two","currency":"CHF","valid_from":null,"plugs":[],"standing_charge":null,"kind":"day_night","day":0.3,"night":0.2,"day_begins":"06:00","night_begins":"22:00","days":["mon","tue","wed","thu","fri"]}"#;
+    const HOURLY: &str = r#"{"name":"market","currency":"EUR","valid_from":null,"plugs":[],"standing_charge":null,"kind":"hourly","prices":[{"t":"2026-11-22T00:00:00Z","price":-0.01}],"otherwise":0.3}"#;
 
     fn read(json: &str) -> Tariff {
         serde_json::from_str(json).unwrap()
@@ -240,7 +313,7 @@ mod tests {
             assert_eq!(tariff.check(), Ok(()));
             assert_eq!(serde_json::to_string(&tariff).unwrap(), json);
         }
-        let least = read(r#"{"name":"x","currency":"€","kind":"hourly"}"#);
+        let least = read(r#"{"name":"x","currency":"SEK","kind":"hourly"}"#);
         assert_eq!(least.check(), Ok(()));
         assert!(least.plugs.is_empty() && least.valid_from.is_none());
         for (json, from, to) in [
@@ -267,7 +340,9 @@ mod tests {
         for (json, from, to, field) in [
             (FLAT, "EUR", "", "currency"),
             (FLAT, "EUR", "E R", "currency"),
-            (FLAT, "EUR", "Doubloons", "currency"),
+            (FLAT, "EUR", "Euro", "currency"),
+            (FLAT, "EUR", "eur", "currency"),
+            (FLAT, "EUR", "€", "currency"),
             (FLAT, "0.32", "-0.32", "price"),
             (FLAT, "0.32", "1e300", "price"),
             (
@@ -285,6 +360,53 @@ mod tests {
             let error = read(&json.replacen(from, to, 1)).check().unwrap_err();
             assert_eq!(error.field(), Some(field), "{to}");
         }
+    }
+
+    #[test]
+    fn a_standing_charge_is_shared_out_among_the_days() {
+        let typed = "9.90/month".parse::<StandingCharge>().unwrap();
+        assert_eq!((typed.price, typed.per), (9.9, ChargePeriod::Month));
+        for text in ["", "9.90", "9.90/week", "/month", "9,90/month"] {
+            assert!(text.parse::<StandingCharge>().is_err(), "{text}");
+        }
+        let charge = |json: &str| serde_json::from_str::<StandingCharge>(json).unwrap();
+        for (json, day, expected) in [
+            (r#"{"price":0.5,"per":"day"}"#, "2026-11-22", 0.5),
+            (r#"{"price":9.0,"per":"month"}"#, "2026-11-22", 0.3),
+            (r#"{"price":29.0,"per":"month"}"#, "2028-02-01", 1.0),
+            (r#"{"price":36.5,"per":"year"}"#, "2026-11-22", 0.1),
+        ] {
+            let day = day.parse().unwrap();
+            assert!(
+                (charge(json).of_day(day) - expected).abs() < 1e-12,
+                "{json}"
+            );
+        }
+        let with = |json: &str| {
+            FLAT.replace(
+                "\"standing_charge\":null",
+                &format!("\"standing_charge\":{json}"),
+            )
+        };
+        let tariff = read(&with(r#"{"price":9,"per":"month"}"#));
+        assert_eq!(tariff.check().unwrap_err().field(), Some("standing_charge"));
+        let all = Tariff {
+            plugs: Vec::new(),
+            ..tariff
+        };
+        assert_eq!(all.check(), Ok(()));
+        let charge = Some(StandingCharge {
+            price: -1.0,
+            per: ChargePeriod::Day,
+        });
+        let negative = Tariff {
+            standing_charge: charge,
+            ..all
+        };
+        assert_eq!(
+            negative.check().unwrap_err().field(),
+            Some("standing_charge.price")
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use api::{
     Document, DocumentView, Event, Group, Id, NoStatus, RequestError, Rule, RuleStatus, Schedule,
-    ScheduleStatus, Stored, SwitchTarget, Tariff,
+    ScheduleStatus, Stored, SwitchTarget, Tariff, TariffStatus, When,
 };
 use hiflying::Mac;
 use jiff::Timestamp;
@@ -26,15 +26,26 @@ pub trait HubDocument: Document {
     /// Returns the repository of documents of this kind.
     fn repository(hub: &Hub) -> &Repository<Self>;
 
-    /// Checks that everything the document refers to exists.
+    /// Checks a document against the others: everything that it refers to exists, and it contradicts none. `before` is the document
+    /// that it replaces, of which plugs and groups that were removed may stay.
     ///
     /// # Errors
     ///
-    /// [`RequestError`] of kind `usage` at the field.
-    fn check_references(&self, hub: &Hub) -> Result<(), RequestError>;
+    /// [`RequestError`] of kind `usage` or `conflict` at the field.
+    fn check_references(&self, hub: &Hub, before: Option<&Self>) -> Result<(), RequestError>;
 
     /// Returns the fields that the hub adds to a document.
     fn status(hub: &Hub, stored: &Stored<Self>) -> Self::Status;
+
+    /// Returns the fields that the hub adds to the response of a change, from the documents before it.
+    fn changed_status(
+        hub: &Hub,
+        stored: &Stored<Self>,
+        before: &[Stored<Self>],
+    ) -> impl Future<Output = Self::Status> + Send {
+        let _ = before;
+        std::future::ready(Self::status(hub, stored))
+    }
 
     /// Returns the event about a created or changed document.
     fn event(view: Arc<DocumentView<Self>>) -> Event;
@@ -55,7 +66,7 @@ impl Hub {
         &self,
         body: T,
     ) -> Result<Stored<T>, RequestError> {
-        body.check_references(self)?;
+        body.check_references(self, None)?;
         let stored = T::repository(self).create(body).await?;
         self.publish_document(&stored);
         Ok(stored)
@@ -72,7 +83,8 @@ impl Hub {
         body: T,
         if_match: Option<u64>,
     ) -> Result<Stored<T>, RequestError> {
-        body.check_references(self)?;
+        let before = T::repository(self).one(id)?;
+        body.check_references(self, Some(&before.body))?;
         let stored = T::repository(self).replace(id, body, if_match).await?;
         self.publish_document(&stored);
         Ok(stored)
@@ -138,13 +150,15 @@ impl Hub {
         self.bus().publish(T::event(Arc::new(self.view(stored))));
     }
 
+    /// Checks that plugs are adopted, except for those that a document named before.
     fn check_plugs(
         &self,
         plugs: impl IntoIterator<Item = (&'static str, Mac)>,
+        before: &[Mac],
     ) -> Result<(), RequestError> {
         let unknown = plugs
             .into_iter()
-            .find(|(_, plug)| self.registry().view(*plug).is_none());
+            .find(|(_, plug)| !before.contains(plug) && self.registry().view(*plug).is_none());
         match unknown {
             None => Ok(()),
             Some((field, plug)) => Err(RequestError::usage(format!("no plug {plug} is adopted"))
@@ -159,8 +173,25 @@ impl HubDocument for Group {
         hub.groups()
     }
 
-    fn check_references(&self, hub: &Hub) -> Result<(), RequestError> {
-        hub.check_plugs(self.plugs.iter().map(|plug| ("plugs", *plug)))
+    /// Also checks that no plug has its name.
+    fn check_references(&self, hub: &Hub, before: Option<&Self>) -> Result<(), RequestError> {
+        let known = before.map_or(&[][..], |before| &before.plugs);
+        hub.check_plugs(self.plugs.iter().map(|plug| ("plugs", *plug)), known)?;
+        if before.is_some_and(|before| before.name == self.name) {
+            return Ok(());
+        }
+        let folded = self.name.to_lowercase();
+        let views = hub.registry().views();
+        let plug = views.iter().map(|view| &view.plug).find(|plug| {
+            let name = plug.name.as_ref();
+            name.is_some_and(|name| name.to_lowercase() == folded)
+        });
+        plug.map_or(Ok(()), |plug| {
+            let message = format!("plug {} is called \u{2018}{}\u{2019}", plug.mac, self.name);
+            Err(RequestError::conflict(message)
+                .hint("a name belongs to one plug or group")
+                .at("name"))
+        })
     }
 
     fn status(_: &Hub, _: &Stored<Self>) -> NoStatus {
@@ -177,23 +208,44 @@ impl HubDocument for Schedule {
         hub.schedules()
     }
 
-    /// Also checks that the times of the schedule can be computed.
-    fn check_references(&self, hub: &Hub) -> Result<(), RequestError> {
-        for target in &self.targets {
+    /// Also checks that the times of the schedule can be computed, and that a new one for a single time lies ahead.
+    fn check_references(&self, hub: &Hub, before: Option<&Self>) -> Result<(), RequestError> {
+        let known = before.map_or(&[][..], |before| &before.targets);
+        for target in self.targets.iter().filter(|target| !known.contains(target)) {
             match target {
-                SwitchTarget::Plug(plug) => hub.check_plugs([("targets", *plug)])?,
+                SwitchTarget::Plug(plug) => hub.check_plugs([("targets", *plug)], &[])?,
                 SwitchTarget::Group(id) => {
                     let group = hub.groups().one(id);
                     group.map_err(|error| RequestError::usage(error.message()).at("targets"))?;
                 }
             }
         }
-        // Any id will do: only whether there is an error matters.
-        next_due(self, hub.clock(), Timestamp::now(), &Id::random('s')).map(drop)
+        let now = Timestamp::now();
+        // Any id will do: only whether there is a time or an error matters.
+        let next = next_due(self, hub.clock(), now, &Id::random('s'))?;
+        let is_new = before.is_none_or(|before| before.when != self.when);
+        match &self.when {
+            When::Once { once } if next.is_none() && self.enabled && is_new => {
+                let message = format!("the time {once} is past");
+                Err(RequestError::usage(message)
+                    .hint("it is in the time zone of the hub")
+                    .at("when.once"))
+            }
+            _ => Ok(()),
+        }
     }
 
+    /// Also marks targets that were removed. If none is left, there is no next run.
     fn status(hub: &Hub, stored: &Stored<Self>) -> ScheduleStatus {
-        schedule_status(hub.schedules(), hub.clock(), stored, Timestamp::now())
+        let mut status = schedule_status(hub.schedules(), hub.clock(), stored, Timestamp::now());
+        let targets = &stored.body.targets;
+        let is_missing = |target: &&SwitchTarget| match target {
+            SwitchTarget::Plug(plug) => hub.registry().view(*plug).is_none(),
+            SwitchTarget::Group(id) => hub.groups().one(id).is_err(),
+        };
+        status.missing = targets.iter().filter(is_missing).cloned().collect();
+        status.next = status.next.filter(|_| status.missing.len() < targets.len());
+        status
     }
 
     fn event(view: Arc<DocumentView<Self>>) -> Event {
@@ -206,10 +258,17 @@ impl HubDocument for Rule {
         hub.rules()
     }
 
-    fn check_references(&self, hub: &Hub) -> Result<(), RequestError> {
-        hub.check_plugs(self.plugs())?;
+    fn check_references(&self, hub: &Hub, before: Option<&Self>) -> Result<(), RequestError> {
+        let known: Vec<Mac> = before
+            .into_iter()
+            .flat_map(|before| before.plugs().map(|(_, plug)| plug))
+            .collect();
+        hub.check_plugs(self.plugs(), &known)?;
         match self.metered_plug() {
-            Some((field, plug)) if !hub.registry().can(plug, Capability::Meter) => {
+            Some((field, plug))
+                if hub.registry().view(plug).is_some()
+                    && !hub.registry().can(plug, Capability::Meter) =>
+            {
                 let message = format!("plug {plug} has no meter, which this rule needs");
                 Err(RequestError::usage(message)
                     .at(field)
@@ -219,8 +278,21 @@ impl HubDocument for Rule {
         }
     }
 
+    /// The state that the automation has recorded, and plugs that were removed. An edit ends a halt, even before the automation has
+    /// read it.
     fn status(hub: &Hub, stored: &Stored<Self>) -> RuleStatus {
-        recorded(hub.rules(), stored)
+        let state = hub.rules().state(&stored.id);
+        let record = RunState::<Value>::read(&state, stored.revision);
+        let plugs = stored.body.plugs().map(|(_, plug)| plug);
+        let metering = hub.registry().metering_interval(stored.body.plug);
+        RuleStatus {
+            last: record.last,
+            halted: record.halted,
+            missing: plugs
+                .filter(|plug| hub.registry().view(*plug).is_none())
+                .collect(),
+            reacts_within_s: metering.and_then(|interval| stored.body.reacts_within_s(interval)),
+        }
     }
 
     fn event(view: Arc<DocumentView<Self>>) -> Event {
@@ -233,25 +305,56 @@ impl HubDocument for Tariff {
         hub.tariffs()
     }
 
-    fn check_references(&self, hub: &Hub) -> Result<(), RequestError> {
-        hub.check_plugs(self.plugs.iter().map(|plug| ("plugs", *plug)))
+    /// Also checks that no other tariff is valid for the same plugs from the same day on: then nothing would tell which one holds.
+    fn check_references(&self, hub: &Hub, before: Option<&Self>) -> Result<(), RequestError> {
+        let known = before.map_or(&[][..], |before| &before.plugs);
+        hub.check_plugs(self.plugs.iter().map(|plug| ("plugs", *plug)), known)?;
+        let is_unchanged =
+            |before: &Self| (&before.plugs, before.valid_from) == (&self.plugs, self.valid_from);
+        if before.is_some_and(is_unchanged) {
+            return Ok(());
+        }
+        let others = hub.tariffs().all().into_iter().map(|other| other.body);
+        let mut others = others.filter(|other| {
+            // Its name being taken is another error.
+            let same_name = other.name.to_lowercase() == self.name.to_lowercase();
+            !same_name && before.is_none_or(|before| before.name != other.name)
+        });
+        let rival = others.find(|other| {
+            let shares = |plugs: &[Mac]| plugs.iter().any(|plug| self.plugs.contains(plug));
+            let is_for_same =
+                self.plugs.is_empty() && other.plugs.is_empty() || shares(&other.plugs);
+            is_for_same && other.valid_from == self.valid_from
+        });
+        rival.map_or(Ok(()), |rival| {
+            let name = &rival.name;
+            let since = match rival.valid_from {
+                Some(day) => format!("from {day} on"),
+                None => "at all times".to_owned(),
+            };
+            let message =
+                format!("the tariff \u{2018}{name}\u{2019} is valid {since} for the same plugs");
+            Err(RequestError::conflict(message)
+                .hint("give the day from which the new one is valid, or change the other")
+                .at("valid_from"))
+        })
     }
 
-    fn status(_: &Hub, _: &Stored<Self>) -> NoStatus {
-        NoStatus {}
+    fn status(_: &Hub, _: &Stored<Self>) -> TariffStatus {
+        TariffStatus::default()
+    }
+
+    async fn changed_status(hub: &Hub, _: &Stored<Self>, before: &[Stored<Self>]) -> TariffStatus {
+        let after = hub.tariffs().all();
+        let repriced = hub.repriced(before, &after).await;
+        let repriced = repriced.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the effect of a tariff on past costs is unknown");
+            None
+        });
+        TariffStatus { repriced }
     }
 
     fn event(view: Arc<DocumentView<Self>>) -> Event {
         Event::Tariff(view)
-    }
-}
-
-/// Returns the state that the automation has recorded for a document. An edit ends a halt, even before the automation has read it.
-fn recorded<T: Document>(repository: &Repository<T>, stored: &Stored<T>) -> RuleStatus {
-    let state = repository.state(&stored.id);
-    let record = RunState::<Value>::read(&state, stored.revision);
-    RuleStatus {
-        last: record.last,
-        halted: record.halted,
     }
 }

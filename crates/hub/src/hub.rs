@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use api::{
-    Cause, Group, PlugView, RelayCommand, RequestError, Rule, RuleKind, Schedule, SwitchTarget,
-    Switched, Tariff,
+    Cause, Group, PlugSettings, PlugView, RelayCommand, RequestError, Rule, RuleKind, Schedule,
+    SwitchTarget, Switched, Tariff,
 };
 use futures_util::future::join_all;
 use hiflying::Mac;
@@ -141,6 +141,34 @@ impl Hub {
     /// Returns the token that stops the hub.
     pub fn cancel(&self) -> &CancellationToken {
         &self.0.parts.cancel
+    }
+
+    /// Changes the settings of a plug, and returns it with its new revision. A name must be that of no other plug or group.
+    ///
+    /// # Errors
+    ///
+    /// As [`Registry::change`].
+    pub async fn change_plug(
+        &self,
+        plug: Mac,
+        if_match: Option<u64>,
+        edit: impl FnOnce(&PlugSettings) -> Result<PlugSettings, RequestError>,
+    ) -> Result<(Arc<PlugView>, u64), RequestError> {
+        let edit = |before: &PlugSettings| {
+            let after = edit(before)?;
+            let name = after.name.as_deref().filter(|_| after.name != before.name);
+            match name.and_then(|name| self.groups().named(name)) {
+                Some(group) => {
+                    let name = &group.body.name;
+                    let message = format!("a group is called \u{2018}{name}\u{2019}");
+                    Err(RequestError::conflict(message)
+                        .hint("a name belongs to one plug or group")
+                        .at("name"))
+                }
+                None => Ok(after),
+            }
+        };
+        self.registry().change(plug, if_match, edit).await
     }
 
     /// Returns the plugs of a target.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use api::{Document, ErrorChain, Id, RequestError, Stored, unknown_field};
+use api::{Document, ErrorChain, Id, Name, RequestError, Stored, unknown_field};
 use serde_json::{Map, Value};
 use tokio::sync::{Mutex, watch};
 
@@ -242,6 +242,10 @@ impl<T: Document> Repository<T> {
     }
 
     fn check_name(&self, body: &T, own: Option<&Id>) -> Result<(), RequestError> {
+        let before = own.and_then(|id| self.one(id).ok());
+        if before.is_none_or(|before| before.body.name() != body.name()) {
+            Name::check_new(body.name())?;
+        }
         match self.named(body.name()) {
             Some(other) if Some(&other.id) != own => {
                 let (what, name) = (T::COLLECTION.singular(), other.body.name());

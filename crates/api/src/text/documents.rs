@@ -1,9 +1,14 @@
 //! Groups, schedules, rules and tariffs for people.
 
-use super::{LocalClock, Names, Tone, Toned};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{LocalClock, Names, Tone, Toned, money};
 use crate::{
-    Document, DocumentView, Group, GroupView, Halted, Id, LastRun, PowerOn, Rule, RuleKind,
-    RuleView, Schedule, ScheduleView, SunEvent, Tariff, TariffKind, TariffView, Weekdays, When,
+    Cost, Document, DocumentView, Group, GroupView, Halted, Id, LastRun, PowerOn, Repricing, Rule,
+    RuleKind, RuleView, Schedule, ScheduleView, SunEvent, Tariff, TariffKind, TariffView, Weekdays,
+    When, duration,
 };
 
 /// A document whose details can be listed.
@@ -59,6 +64,10 @@ impl Details for Schedule {
             ),
             ("last", last(view.status.last.as_ref(), clock)),
         ]);
+        if !view.status.missing.is_empty() {
+            let missing = names.targets(&view.status.missing);
+            details.push(("removed", Tone::Bad.of(missing)));
+        }
         details
     }
 }
@@ -81,6 +90,14 @@ impl Details for Rule {
             ("does", Tone::Plain.of(rule.kind.sentence(names))),
             ("last", last(view.status.last.as_ref(), clock)),
         ]);
+        if let Some(seconds) = view.status.reacts_within_s {
+            let within = duration::show(Duration::from_secs(seconds));
+            details.push(("reacts", Tone::Plain.of(format!("within {within}"))));
+        }
+        if !view.status.missing.is_empty() {
+            let missing = names.plugs(&view.status.missing);
+            details.push(("removed", Tone::Bad.of(missing)));
+        }
         details
     }
 }
@@ -109,7 +126,39 @@ impl Details for Tariff {
             });
             details.push(("known", Toned::or_dash(known)));
         }
+        if let Some(charge) = &tariff.standing_charge {
+            let price = money(charge.price, Some(&tariff.currency));
+            let charge = format!("{price} per {}", charge.per.as_str());
+            details.push(("standing charge", Tone::Plain.of(charge)));
+        }
+        if let Some(repriced) = &view.status.repriced {
+            details.push(("past costs", Tone::Bad.of(repriced.sentence(clock))));
+        }
         details
+    }
+}
+
+impl Repricing {
+    /// Returns the change of past costs.
+    pub fn sentence(&self, clock: &LocalClock) -> String {
+        let sum = |costs: &[Cost]| match costs {
+            [] => "no price".to_owned(),
+            costs => {
+                let costs = costs
+                    .iter()
+                    .map(|cost| money(cost.cost, Some(&cost.currency)));
+                costs.collect::<Vec<_>>().join(" and ")
+            }
+        };
+        let since = match self.from == Timestamp::UNIX_EPOCH {
+            true => "all".to_owned(),
+            false => format!("since {}", clock.moment(self.from)),
+        };
+        format!(
+            "{since}: {}, until now {}",
+            sum(&self.after),
+            sum(&self.before)
+        )
     }
 }
 

@@ -8,8 +8,8 @@
 )]
 
 use api::{
-    Collection, EnergyPeriod, Group, Halted, Id, LastRun, Moment, Period, ProblemDocument, Rule,
-    RuleStatus, Schedule, ScheduleStatus, Tariff,
+    Collection, Cost, EnergyPeriod, Group, Halted, Id, LastRun, Moment, Period, ProblemDocument,
+    Repricing, Rule, RuleStatus, Schedule, ScheduleStatus, Tariff, TariffStatus,
 };
 use serde_json::{Value, json};
 use utoipa::OpenApi as _;
@@ -46,8 +46,8 @@ mod collections;
         (name = "trust", description = "Authentication")
     ),
     components(schemas(
-        EnergyPeriod, Group, Halted, Id, IfMatch, LastRun, Moment, Period, ProblemDocument, Rule, RuleStatus, Schedule, ScheduleStatus,
-        Tariff, BridgePath, PlugPath
+        Cost, EnergyPeriod, Group, Halted, Id, IfMatch, LastRun, Moment, Period, ProblemDocument, Repricing, Rule, RuleStatus,
+        Schedule, ScheduleStatus, Tariff, TariffStatus, BridgePath, PlugPath
     ))
 )]
 struct Whole;

@@ -57,9 +57,10 @@ async fn create<T: HubDocument>(
     body::Json(mut json): body::Json<Map<String, Value>, PRICES>,
 ) -> Result<Response, Problem> {
     drop_added::<T>(&mut json);
+    let before = T::repository(&hub).all();
     let stored = hub.create_document(read::<T>(json.into())?).await?;
     let location = format!("/api/v1/{}/{}", T::COLLECTION.as_str(), stored.id);
-    let created = tagged(&hub, &stored);
+    let created = changed(&hub, &stored, &before).await;
     Ok((StatusCode::CREATED, [(LOCATION, location)], created).into_response())
 }
 
@@ -87,10 +88,10 @@ async fn replace<T: HubDocument>(
 ) -> Result<Tagged<DocumentView<T>>, Problem> {
     let revision = held::<T>(&hub, &id, &if_match)?;
     drop_added::<T>(&mut json);
-    let stored = hub
-        .replace_document(&id, read::<T>(json.into())?, revision)
-        .await?;
-    Ok(tagged(&hub, &stored))
+    let before = T::repository(&hub).all();
+    let body = read::<T>(json.into())?;
+    let stored = hub.replace_document(&id, body, revision).await?;
+    Ok(changed(&hub, &stored, &before).await)
 }
 
 async fn change<T: HubDocument>(
@@ -102,8 +103,9 @@ async fn change<T: HubDocument>(
     let revision = held::<T>(&hub, &id, &if_match)?;
     drop_added::<T>(&mut patch);
     let edit = |document: &T| body::patched(document, patch.clone(), read::<T>);
+    let before = T::repository(&hub).all();
     let stored = hub.edit_document(&id, revision, edit).await?;
-    Ok(tagged(&hub, &stored))
+    Ok(changed(&hub, &stored, &before).await)
 }
 
 async fn remove<T: HubDocument>(
@@ -136,9 +138,10 @@ pub(super) fn held<T: HubDocument>(
 /// Removes from the input the fields that the hub adds, so that a response can be sent back.
 fn drop_added<T: HubDocument>(json: &mut Map<String, Value>) {
     let added: &[&str] = match T::COLLECTION {
-        Collection::Groups | Collection::Tariffs => &["id"],
-        Collection::Rules => &["id", "last", "halted"],
-        Collection::Schedules => &["id", "next", "last", "halted"],
+        Collection::Groups => &["id"],
+        Collection::Tariffs => &["id", "repriced"],
+        Collection::Rules => &["id", "last", "halted", "missing", "reacts_within_s"],
+        Collection::Schedules => &["id", "next", "last", "halted", "missing"],
     };
     json.retain(|name, _| !added.contains(&name.as_str()));
 }
@@ -162,7 +165,19 @@ fn read<T: HubDocument>(json: Value) -> Result<T, RequestError> {
     }
 }
 
-pub(super) fn tagged<T: HubDocument>(hub: &Hub, stored: &Stored<T>) -> Tagged<DocumentView<T>> {
+/// Returns the response to a change, given all documents before it.
+pub(super) async fn changed<T: HubDocument>(
+    hub: &Hub,
+    stored: &Stored<T>,
+    before: &[Stored<T>],
+) -> Tagged<DocumentView<T>> {
+    Tagged {
+        revision: stored.revision,
+        body: stored.view(T::changed_status(hub, stored, before).await),
+    }
+}
+
+fn tagged<T: HubDocument>(hub: &Hub, stored: &Stored<T>) -> Tagged<DocumentView<T>> {
     Tagged {
         revision: stored.revision,
         body: hub.view(stored),

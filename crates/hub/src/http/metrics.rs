@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{ErrorKind, PlugView, RequestError};
+use api::{ErrorKind, Halted, LastRun, PlugView, RequestError};
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -21,6 +21,7 @@ use prometheus_client::registry::Registry;
 
 use super::Api;
 use super::problem::Problem;
+use crate::hub::Hub;
 use crate::recorder::RecorderStatus;
 use crate::registry::RegistryStats;
 
@@ -102,9 +103,52 @@ struct HubFigures {
     recorder: RecorderStatus,
     listeners: u64,
     database_bytes: Option<u64>,
+    schedules: RunFigures,
+    rules: RunFigures,
 }
 
-const HUB_METRICS: [Metric<HubFigures>; 18] = [
+/// Numbers of schedules or rules that do not do what they should.
+#[derive(Debug, Default)]
+struct RunFigures {
+    failing: u64,
+    halted: u64,
+    dangling: u64,
+}
+
+impl RunFigures {
+    fn count(&mut self, last: Option<&LastRun>, halted: Option<&Halted>, is_dangling: bool) {
+        self.failing += u64::from(last.is_some_and(|last| last.error.is_some()));
+        self.halted += u64::from(halted.is_some());
+        self.dangling += u64::from(is_dangling);
+    }
+
+    fn of(hub: &Hub) -> (Self, Self) {
+        let (mut schedules, mut rules) = (Self::default(), Self::default());
+        for stored in hub
+            .schedules()
+            .all()
+            .iter()
+            .filter(|stored| stored.body.enabled)
+        {
+            let status = hub.view(stored).status;
+            let is_dangling = !status.missing.is_empty();
+            schedules.count(status.last.as_ref(), status.halted.as_ref(), is_dangling);
+        }
+        for stored in hub
+            .rules()
+            .all()
+            .iter()
+            .filter(|stored| stored.body.enabled)
+        {
+            let status = hub.view(stored).status;
+            let is_dangling = !status.missing.is_empty();
+            rules.count(status.last.as_ref(), status.halted.as_ref(), is_dangling);
+        }
+        (schedules, rules)
+    }
+}
+
+const HUB_METRICS: [Metric<HubFigures>; 25] = [
     hub_metric(
         "mains_hub_uptime_seconds",
         MetricType::Gauge,
@@ -122,6 +166,48 @@ const HUB_METRICS: [Metric<HubFigures>; 18] = [
         MetricType::Gauge,
         "Adopted plugs that reply.",
         |hub| Some(hub.stats.available as f64),
+    ),
+    hub_metric(
+        "mains_hub_plugs_unavailable",
+        MetricType::Gauge,
+        "Adopted plugs that do not reply.",
+        |hub| Some(hub.stats.plugs.saturating_sub(hub.stats.available) as f64),
+    ),
+    hub_metric(
+        "mains_hub_schedules_failing",
+        MetricType::Gauge,
+        "Enabled schedules whose last run failed.",
+        |hub| Some(hub.schedules.failing as f64),
+    ),
+    hub_metric(
+        "mains_hub_schedules_halted",
+        MetricType::Gauge,
+        "Enabled schedules that are stopped.",
+        |hub| Some(hub.schedules.halted as f64),
+    ),
+    hub_metric(
+        "mains_hub_schedules_dangling",
+        MetricType::Gauge,
+        "Enabled schedules that name removed plugs or groups.",
+        |hub| Some(hub.schedules.dangling as f64),
+    ),
+    hub_metric(
+        "mains_hub_rules_failing",
+        MetricType::Gauge,
+        "Enabled rules whose last run failed.",
+        |hub| Some(hub.rules.failing as f64),
+    ),
+    hub_metric(
+        "mains_hub_rules_halted",
+        MetricType::Gauge,
+        "Enabled rules that are stopped.",
+        |hub| Some(hub.rules.halted as f64),
+    ),
+    hub_metric(
+        "mains_hub_rules_dangling",
+        MetricType::Gauge,
+        "Enabled rules that name removed plugs or groups.",
+        |hub| Some(hub.rules.dangling as f64),
     ),
     hub_metric(
         "mains_hub_plugs_offered",
@@ -286,7 +372,10 @@ fn text(plugs: Vec<Arc<PlugView>>, hub: HubFigures) -> Result<String, RequestErr
     responses((status = 200, description = "Metrics in the Prometheus text format", body = String, content_type = "text/plain")))]
 pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
     let hub = &api.hub;
+    let (schedules, rules) = RunFigures::of(hub);
     let figures = HubFigures {
+        schedules,
+        rules,
         uptime: hub.started().elapsed(),
         stats: hub.registry().stats(),
         recorder: hub.recorder().status(),
@@ -345,6 +434,11 @@ mod tests {
             },
             listeners: 0,
             database_bytes: None,
+            schedules: RunFigures::default(),
+            rules: RunFigures {
+                halted: 1,
+                ..RunFigures::default()
+            },
         };
         let plugs = vec![
             view(1, Some("say \"hi\"\\\nK\u{fc}che"), true),
@@ -356,6 +450,8 @@ mod tests {
             "Time since the hub started.\n# TYPE mains_hub_uptime_seconds gauge\nmains_hub_uptime_seconds 61.0\n",
             "# TYPE mains_hub_recorder_dropped_total counter\nmains_hub_recorder_dropped_total 3.0\n",
             "mains_hub_recorder_up 1.0\n",
+            "mains_hub_rules_halted 1.0\n",
+            "mains_hub_schedules_failing 0.0\n",
         ] {
             assert!(of_hub.contains(expected), "{of_hub}");
         }

@@ -110,7 +110,7 @@ async fn change(
 ) -> Result<Tagged<Arc<PlugView>>, Problem> {
     let if_match = held(&hub, plug, &if_match)?;
     let edit = |settings: &PlugSettings| body::patched(settings, patch, body::from_value);
-    let (body, revision) = hub.registry().change(plug, if_match, edit).await?;
+    let (body, revision) = hub.change_plug(plug, if_match, edit).await?;
     Ok(Tagged { revision, body })
 }
 

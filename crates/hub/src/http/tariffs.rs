@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use super::Api;
 use super::body::{self, Media, PRICES};
-use super::documents::{held, tagged};
+use super::documents::{changed, held};
 use super::etag::{IfMatch, Tagged};
 use super::path::DocumentPath;
 use super::problem::Problem;
@@ -45,8 +45,9 @@ async fn put_prices(
     let revision = held::<Tariff>(&hub, &id, &if_match)?;
     let prices = read(&hub, request).await?;
     let edit = |tariff: &Tariff| with_prices(tariff, &prices, replace);
+    let before = hub.tariffs().all();
     let stored = hub.edit_document(&id, revision, edit).await?;
-    Ok(tagged(&hub, &stored))
+    Ok(changed(&hub, &stored, &before).await)
 }
 
 async fn read(hub: &Hub, request: Request) -> Result<HourPrices, Problem> {

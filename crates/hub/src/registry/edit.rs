@@ -267,6 +267,7 @@ impl RegistryState {
     fn check_plug_name(&self, name: &str, own: Mac) -> Result<(), RequestError> {
         name.parse::<Name>()
             .map_err(|problem| RequestError::usage(problem).at("name"))?;
+        Name::check_new(name)?;
         let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
         if is_number || name.parse::<Mac>().is_ok() || name.parse::<Ipv4Addr>().is_ok() {
             let message = "a name cannot look like a MAC, a serial number or an address";

@@ -311,6 +311,17 @@ fn what_a_document_names_has_to_exist() {
                 json!({"name": "x", "currency": "EUR", "kind": "flat", "price": -1}),
                 "price",
             ),
+            (
+                "tariffs",
+                json!({"name": "x", "currency": "Euro", "kind": "flat", "price": 1}),
+                "currency",
+            ),
+            ("groups", json!({"name": "--help", "plugs": []}), "name"),
+            (
+                "schedules",
+                json!({"name": "x", "targets": [mac(1)], "action": "on", "when": {"once": "2026-01-01T18:00"}}),
+                "when.once",
+            ),
             // The first kind in the program's own list.
             (
                 "tariffs",
@@ -326,6 +337,103 @@ fn what_a_document_names_has_to_exist() {
             let answer = house.post(&format!("/api/v1/{collection}"), body).await;
             answer.problem(400, "usage", Some(field));
         }
+        house.close().await;
+        plugs.stop().await;
+    });
+}
+
+#[test]
+fn a_name_belongs_to_one_plug_or_group() {
+    in_network(async {
+        let plugs = Plugs::start(vec![plug(1, &[])]).await;
+        let house = House::open().await;
+        house.adopt(1).await;
+        let plug = format!("/api/v1/plugs/{}", hex(1));
+        house
+            .patch(&plug, json!({"name": "Lamp"}))
+            .await
+            .expect(200);
+        let taken = json!({"name": "lamp", "plugs": []});
+        let taken = house.post("/api/v1/groups", taken).await;
+        taken.problem(409, "conflict", Some("name"));
+        let group = json!({"name": "lamps", "plugs": [mac(1)]});
+        let group = house.post("/api/v1/groups", group).await;
+        group.expect(201);
+        let taken = house.patch(&plug, json!({"name": "LAMPS"})).await;
+        taken.problem(409, "conflict", Some("name"));
+        for name in ["--help", "-v"] {
+            let option = house.patch(&plug, json!({"name": name})).await;
+            option.problem(400, "usage", Some("name"));
+        }
+        let path = group.header("location");
+        house.patch(path, json!({"plugs": []})).await.expect(200);
+        house.close().await;
+        plugs.stop().await;
+    });
+}
+
+#[test]
+fn documents_that_name_what_was_removed_are_marked_and_can_be_edited() {
+    in_network(async {
+        let plugs = Plugs::start(vec![plug(1, &[]), plug(2, &[])]).await;
+        let house = House::open().await;
+        house.adopt(2).await;
+        let made = async |collection: &str, body: Value| {
+            let made = house.post(&format!("/api/v1/{collection}"), body).await;
+            made.expect(201);
+            made.header("location").to_owned()
+        };
+        let group = made(
+            "groups",
+            json!({"name": "lamps", "plugs": [mac(1), mac(2)]}),
+        )
+        .await;
+        let group_id = group.rsplit('/').next().unwrap().to_owned();
+        let at = json!({"at": "07:00"});
+        let targets = json!([mac(2), group_id]);
+        let schedule = json!({"name": "x", "targets": targets, "action": "on", "when": at});
+        let schedule = made("schedules", schedule).await;
+        let part = json!({"name": "y", "targets": [mac(1), mac(2)], "action": "on", "when": at});
+        let part = made("schedules", part).await;
+        let rule =
+            json!({"name": "x", "plug": mac(2), "kind": "over_power", "above_w": 9, "for": "1s"});
+        let rule = made("rules", rule).await;
+        let before = house.get(&rule).await.expect(200);
+        assert_eq!(before["missing"], Value::Null);
+        // Metered each second: a second until it is seen, one more to be sure, and the replies.
+        assert_eq!(before["reacts_within_s"], 12);
+        house
+            .delete(&format!("/api/v1/plugs/{}", hex(2)))
+            .await
+            .expect(204);
+        house.delete(&group).await.expect(204);
+
+        let view = house.get(&schedule).await.expect(200);
+        assert_eq!((&view["missing"], &view["next"]), (&targets, &Value::Null));
+        let view = house.get(&part).await.expect(200);
+        assert_eq!(view["missing"], json!([mac(2)]));
+        assert_ne!(view["next"], Value::Null);
+        assert_eq!(
+            house.get(&rule).await.expect(200)["missing"],
+            json!([mac(2)])
+        );
+        for path in [&schedule, &part, &rule] {
+            let disabled = house
+                .patch(path, json!({"enabled": false}))
+                .await
+                .expect(200);
+            assert_eq!(disabled["enabled"], false);
+            // As it was read, it can be sent back.
+            house.put(path, disabled).await.expect(200);
+        }
+        let mended = house
+            .patch(&schedule, json!({"targets": [mac(1)]}))
+            .await
+            .expect(200);
+        assert_eq!(mended["missing"], Value::Null);
+        // What was taken out does not come in again.
+        let again = house.patch(&schedule, json!({"targets": [mac(2)]})).await;
+        again.problem(400, "usage", Some("targets"));
         house.close().await;
         plugs.stop().await;
     });

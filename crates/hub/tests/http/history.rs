@@ -235,7 +235,7 @@ fn what_makes_no_sense_is_named() {
             }
         }
         for query in [
-            "by=week",
+            "by=hour",
             "by=",
             "plug=kitchen",
             "from=2026-11-23&to=2026-11-22",
@@ -334,6 +334,93 @@ fn energy_and_what_it_cost() {
 }
 
 #[test]
+fn the_household_by_week_and_year_with_its_standing_charge() {
+    in_network(async {
+        let house = quiet_house().await;
+        fill(&house, 1, "2026-11-20T12:00:00Z", 60).await;
+        fill(&house, 2, "2026-11-16T12:00:00Z", 120).await;
+        let tariff = json!({"name": "home", "currency": "EUR", "kind": "flat", "price": 0.5,
+            "standing_charge": {"price": 9.0, "per": "month"}});
+        house.post("/api/v1/tariffs", tariff).await.expect(201);
+        let range = "from=2026-11-16&to=2026-11-22";
+        let weeks = house
+            .get(&format!("/api/v1/energy/household?by=week&{range}"))
+            .await;
+        let expected = json!([{"period": "2026-W47", "energy_wh": 180.0, "cost": 0.09, "standing_charge": 2.1, "currency": "EUR"}]);
+        assert_eq!(weeks.expect(200), expected);
+        let years = house
+            .get(&format!("/api/v1/energy?by=year&{range}"))
+            .await
+            .expect(200);
+        assert_eq!(years[0]["period"], "2026");
+        assert!((sum(&years) - 180.0).abs() < 1e-6, "{years}");
+        let days = house
+            .get(&format!("/api/v1/energy/household?{range}"))
+            .await
+            .expect(200);
+        assert_eq!(days.as_array().unwrap().len(), 2, "{days}");
+        assert_eq!(days[0]["standing_charge"], 0.3);
+        let wrong = house
+            .get("/api/v1/energy/household?plug=accf23000001")
+            .await;
+        wrong.problem(400, "usage", Some("plug"));
+        house.close().await;
+    });
+}
+
+#[test]
+fn a_tariff_for_the_past_says_what_it_changes() {
+    in_network(async {
+        let house = quiet_house().await;
+        fill(&house, 1, "2026-11-20T12:00:00Z", 60).await;
+        let flat = |name: &str, price: f64| json!({"name": name, "currency": "EUR", "kind": "flat", "price": price});
+        let first = house.post("/api/v1/tariffs", flat("home", 0.5)).await;
+        assert_eq!(
+            first.expect(201)["repriced"],
+            json!({"from": "1970-01-01T00:00:00Z", "before": [], "after": [{"cost": 0.03, "currency": "EUR"}]})
+        );
+        let path = first.header("location").to_owned();
+        // The same for the same plugs: the alphabet must not decide.
+        let rival = house.post("/api/v1/tariffs", flat("a", 5.0)).await;
+        rival.problem(409, "conflict", Some("valid_from"));
+        let mut later = flat("later", 1.0);
+        later["valid_from"] = json!("2026-11-20");
+        let later = house.post("/api/v1/tariffs", later).await;
+        assert_eq!(
+            later.expect(201)["repriced"],
+            json!({"from": "2026-11-19T23:00:00Z", "before": [{"cost": 0.03, "currency": "EUR"}], "after": [{"cost": 0.06, "currency": "EUR"}]})
+        );
+        let move_back = house
+            .patch(&path, json!({"valid_from": "2026-11-20"}))
+            .await;
+        move_back.problem(409, "conflict", Some("valid_from"));
+        // A change that touches no booked energy says nothing.
+        let mut future = flat("future", 2.0);
+        future["valid_from"] = json!("2199-01-01");
+        let future = house.post("/api/v1/tariffs", future).await.expect(201);
+        assert_eq!(future["repriced"], Value::Null);
+        let same = house
+            .patch(&path, json!({"name": "Home"}))
+            .await
+            .expect(200);
+        assert_eq!(same["repriced"], Value::Null);
+        assert_eq!(house.get(&path).await.expect(200)["repriced"], Value::Null);
+        // One for certain plugs goes beside one for all.
+        let mut cellar = flat("cellar", 0.1);
+        cellar["plugs"] = json!([mac(1), mac(2)]);
+        house
+            .post("/api/v1/tariffs", cellar.clone())
+            .await
+            .expect(201);
+        cellar["name"] = json!("attic");
+        cellar["plugs"] = json!([mac(2)]);
+        let rival = house.post("/api/v1/tariffs", cellar).await;
+        rival.problem(409, "conflict", Some("valid_from"));
+        house.close().await;
+    });
+}
+
+#[test]
 fn prices_that_make_no_sense() {
     in_network(async {
         let house = House::open().await;
@@ -375,7 +462,7 @@ fn prices_that_make_no_sense() {
             house.get(tariff.header("location")).await.header("etag"),
             "\"1\""
         );
-        let flat = json!({"name": "home", "currency": "EUR", "kind": "flat", "price": 0.5});
+        let flat = json!({"name": "home", "currency": "EUR", "valid_from": "2026-01-01", "kind": "flat", "price": 0.5});
         let flat = house.post("/api/v1/tariffs", flat).await;
         let path = format!("{}/prices", flat.header("location"));
         put(&house, &path, "application/json", "[]")

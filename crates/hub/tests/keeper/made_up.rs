@@ -139,7 +139,7 @@ async fn kept(house: &House, lamp: &Lamp) {
 /// Switches the lamp by a schedule and a rule; a rule that needs a meter is refused.
 async fn automated(home: &mut Home, lamp: &Lamp) {
     let needs_meter = json!({"kind": "standby_kill", "below_w": 5, "for": "1m", "plug": mac(1)});
-    let refused = document::<Rule>(needs_meter).check_references(&home.hub);
+    let refused = document::<Rule>(needs_meter).check_references(&home.hub, None);
     let refused = refused.unwrap_err();
     assert_eq!(
         (refused.kind(), refused.field()),

@@ -15,7 +15,7 @@ use hiflying::Mac;
 use hiflying::net::Interface;
 use hub::registry::{Interfaces, RegistryConfig, RegistryContext};
 use hub::store::{
-    DocumentStore, EnergyState, HistoryPoint, HistoryQuery, HistoryRow, HistoryStore, PlugRecord,
+    DocumentStore, EnergyState, HistoryQuery, HistoryRow, HistorySteps, HistoryStore, PlugRecord,
     PlugStore, Quarter, Sample, SettingStore, Store, StoreError, StoreInfo, StoredDocument, Tier,
 };
 use hub::{EventBus, PublishedEvent, Registry};
@@ -161,7 +161,14 @@ impl HistoryStore for Memory {
         Ok(())
     }
 
-    async fn history(&self, _: &HistoryQuery) -> Result<Vec<HistoryPoint>, StoreError> {
+    async fn history(&self, query: &HistoryQuery) -> Result<HistorySteps, StoreError> {
+        Ok(HistorySteps {
+            step: query.step,
+            points: Vec::new(),
+        })
+    }
+
+    async fn recorded(&self) -> Result<Vec<Mac>, StoreError> {
         Ok(Vec::new())
     }
 

@@ -26,6 +26,9 @@ pub enum NameError {
     /// A line end or the like.
     #[error("a name cannot hold control characters")]
     Control,
+    /// Would be taken for an option.
+    #[error("a name cannot begin with a hyphen, as options do")]
+    Option,
     /// Would be taken for something else wherever a plug is named.
     #[error("a name cannot read like {0}")]
     Ambiguous(&'static str),
@@ -57,6 +60,9 @@ impl FromStr for PlugName {
         }
         if text.chars().count() > MAX_LENGTH {
             return Err(NameError::TooLong);
+        }
+        if text.starts_with('-') {
+            return Err(NameError::Option);
         }
         if text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(NameError::Ambiguous("a serial number"));

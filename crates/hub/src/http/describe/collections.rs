@@ -107,7 +107,8 @@ pub(super) fn make_schemas(schemas: &mut Value, collection: Collection) {
     let status = match collection {
         Collection::Schedules => schemas["ScheduleStatus"]["properties"].take(),
         Collection::Rules => schemas["RuleStatus"]["properties"].take(),
-        Collection::Groups | Collection::Tariffs => Value::Null,
+        Collection::Tariffs => schemas["TariffStatus"]["properties"].take(),
+        Collection::Groups => Value::Null,
     };
     let mut added = status.as_object().cloned().unwrap_or_default();
     added.insert("id".to_owned(), reference("Id"));
@@ -153,6 +154,9 @@ fn accept_any_mac(schema: &mut Value) {
     }
 }
 
+/// Fields that the hub adds only where they apply.
+const OPTIONAL: [&str; 3] = ["missing", "reacts_within_s", "repriced"];
+
 /// Returns the response schema: all fields, and those that the hub adds.
 fn answer(schema: &Value, added: &Map<String, Value>) -> Value {
     let mut answer = schema.clone();
@@ -163,6 +167,9 @@ fn answer(schema: &Value, added: &Map<String, Value>) -> Value {
         .as_object()
         .cloned()
         .unwrap_or_default();
-    answer["required"] = names.keys().cloned().collect();
+    let always = names
+        .keys()
+        .filter(|name| !OPTIONAL.contains(&name.as_str()));
+    answer["required"] = always.cloned().collect();
     answer
 }

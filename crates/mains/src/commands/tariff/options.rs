@@ -1,6 +1,6 @@
 //! Options of `mains tariff add` and `edit`.
 
-use api::{LocalDate, Tariff, TariffView, TimeOfDay, Weekdays};
+use api::{LocalDate, StandingCharge, Tariff, TariffView, TimeOfDay, Weekdays};
 use serde_json::json;
 
 use crate::commands::documents::names::HubNames;
@@ -44,6 +44,9 @@ pub(super) struct TariffOptions {
     /// First local day on which it applies; `none` is always
     #[arg(long, value_name = "DATE")]
     valid_from: Option<Setting<LocalDate>>,
+    /// Charge of the household whatever it uses, e.g. 9.90/month; `none` removes it
+    #[arg(long, value_name = "PRICE/day|month|year")]
+    standing_charge: Option<Setting<StandingCharge>>,
     /// Plugs that it applies to; repeat or separate with commas; `all` is every plug
     #[arg(long, value_name = "PLUG")]
     plugs: Vec<String>,
@@ -109,6 +112,7 @@ impl TariffOptions {
         Ok(patch([
             ("currency", given(self.currency.as_ref())),
             ("valid_from", given(self.valid_from)),
+            ("standing_charge", given(self.standing_charge)),
             ("plugs", plugs),
         ]))
     }
