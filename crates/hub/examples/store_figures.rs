@@ -116,7 +116,7 @@ async fn ask(store: &Sqlite, plug: Mac) {
         ),
     ] {
         timed(name, 20, async || {
-            assert!(!store.history(&query).await.unwrap().is_empty());
+            assert!(!store.history(&query).await.unwrap().points.is_empty());
         })
         .await;
     }
