@@ -261,6 +261,25 @@ impl When {
     }
 }
 
+impl Schedule {
+    /// Returns when it runs and its effect: `07:00 weekdays: lamp, heater on`.
+    pub fn sentence(&self, names: &dyn Names) -> String {
+        let targets = names.targets(&self.targets);
+        format!(
+            "{}: {targets} {}",
+            self.when.sentence(),
+            self.action.as_str()
+        )
+    }
+}
+
+impl Rule {
+    /// Returns its plug and its effect: `television: off below 10 W for 5m`.
+    pub fn sentence(&self, names: &dyn Names) -> String {
+        format!("{}: {}", names.plug(self.plug), self.kind.sentence(names))
+    }
+}
+
 impl RuleKind {
     /// Returns the effect of a rule.
     pub fn sentence(&self, names: &dyn Names) -> String {
@@ -440,6 +459,21 @@ mod tests {
         ] {
             assert_eq!(read::<RuleKind>(kind).sentence(&HomeNames), expected);
         }
+    }
+
+    #[test]
+    fn schedules_and_rules_have_sentences() {
+        let schedule: Schedule = read(json!({
+            "name": "morning", "targets": ["accf23000001", "g-00000001"], "action": "on", "when": {"at": "07:00"},
+        }));
+        assert_eq!(
+            schedule.sentence(&HomeNames),
+            "07:00 daily: lamp, Lights on"
+        );
+        let rule: Rule = read(json!({
+            "name": "iron", "plug": "accf23000002", "kind": "auto_off", "after": "2h",
+        }));
+        assert_eq!(rule.sentence(&HomeNames), "K\u{fc}che: off after 2h");
     }
 
     #[test]
