@@ -8,7 +8,7 @@ use api::RequestError;
 use crate::page_error::PageError;
 
 /// The fields of a form, in their order. A name can be there several times, e.g. that of checkboxes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Fields(Vec<(String, String)>);
 
 impl Fields {
@@ -46,6 +46,12 @@ impl Fields {
         value
             .parse()
             .map_err(|error| RequestError::usage(format!("{name}: {error}")).at(name))
+    }
+}
+
+impl From<Vec<(String, String)>> for Fields {
+    fn from(fields: Vec<(String, String)>) -> Self {
+        Self(fields)
     }
 }
 

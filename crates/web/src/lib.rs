@@ -9,7 +9,9 @@
 //! * `cookie`: cookies. `fields`: the fields of a form. `note`: its result on the page that follows. `page_error`: errors as pages.
 //! * `format`: numbers, amounts and times. `chart`: charts as SVG. `plug_card`: a plug in words.
 //! * `recent`: energy of yesterday and today, read in the background.
-//! * `login`, `home`, `switch`, `theme`: the pages and their forms.
+//! * `documents`: lists and editors of `groups`, `schedules` and `rules`. `names`: names of plugs and groups.
+//! * `event_log`: past events, heard in the background.
+//! * `login`, `home`, `switch`, `theme`, `add`, `events`, `settings`: the pages and their forms.
 //!
 //! # A further page
 //!
@@ -24,34 +26,46 @@
 //! The script replaces what has changed in `main` by the same page of the server, element by element: an element that comes and
 //! goes needs an `id`, and one that only the browser changes `data-keep`.
 
+mod add;
 mod assets;
 mod chart;
 mod cookie;
+mod documents;
+mod event_log;
+mod events;
 mod fields;
 mod format;
 mod frame;
+mod groups;
 mod home;
 mod login;
+mod names;
 mod note;
 mod page_error;
 mod plug_card;
 mod recent;
+mod rules;
+mod schedules;
+mod settings;
 mod switch;
 mod theme;
 mod visit;
 
 use std::sync::Arc;
 
+use api::{Group, Rule, Schedule};
 use async_trait::async_trait;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use axum::response::Response;
 use axum::routing::{get, post};
+use futures_util::future::join;
 use hub::{Guest, Hub, LoginPage, PathAccess};
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 
+use crate::event_log::EventLog;
 use crate::recent::RecentEnergy;
 
 /// Maximum size of a form in bytes.
@@ -61,6 +75,7 @@ const MAX_FORM_BYTES: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub struct Pages {
     recent: RecentEnergy,
+    events: EventLog,
 }
 
 /// State of all handlers.
@@ -68,6 +83,7 @@ pub struct Pages {
 pub(crate) struct PagesState {
     hub: Hub,
     recent: RecentEnergy,
+    events: EventLog,
 }
 
 #[async_trait]
@@ -76,6 +92,7 @@ impl Guest for Pages {
         router(PagesState {
             hub: hub.clone(),
             recent: self.recent.clone(),
+            events: self.events.clone(),
         })
     }
 
@@ -91,7 +108,8 @@ impl Guest for Pages {
     }
 
     async fn run(self: Arc<Self>, hub: Hub, cancel: CancellationToken) {
-        self.recent.run(hub, cancel).await;
+        let listening = self.events.run(&hub, cancel.clone());
+        join(listening, self.recent.run(hub.clone(), cancel)).await;
     }
 }
 
@@ -101,7 +119,19 @@ fn router(state: PagesState) -> Router {
         .route("/plugs/{mac}/relay", post(switch::plug))
         .route("/groups/{id}/relay", post(switch::group))
         .route("/settings/theme", post(theme::choose))
+        .route("/settings", get(settings::settings))
+        .route("/settings/tariffs", post(settings::create_tariff))
+        .route(
+            "/settings/tariffs/{id}/delete",
+            post(settings::remove_tariff),
+        )
+        .route("/add", get(add::add).post(add::adopt))
+        .route("/add/search", post(add::search))
+        .route("/events", get(events::events))
         .route("/manifest.webmanifest", get(assets::manifest))
+        .merge(documents::routes::<Group>())
+        .merge(documents::routes::<Schedule>())
+        .merge(documents::routes::<Rule>())
         .layer(from_fn(page_error::show))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
         .layer(CompressionLayer::new());
@@ -115,11 +145,16 @@ fn page_of(path: &str) -> Option<&str> {
     let mut parts = path.trim_start_matches('/').splitn(3, '/');
     match (parts.next()?, parts.next(), parts.next()) {
         ("" | "logout", None, None) => Some("/"),
+        ("schedules", Some(_), _) => Some("/schedules"),
+        ("rules", Some(_), _) => Some("/rules"),
+        ("settings", Some(_), _) => Some("/settings"),
+        ("add", Some(_), _) => Some("/add"),
         ("energy" | "schedules" | "rules" | "add" | "events" | "settings", _, _) => Some(path),
         ("plugs", Some(_), None) => Some(path),
         ("plugs", Some(_), Some("relay")) => path.strip_suffix("/relay"),
         ("groups", Some(_), Some("relay")) => Some("/"),
-        ("groups", _, _) => Some(path),
+        ("groups", Some(_), _) => Some("/groups"),
+        ("groups", None, None) => Some(path),
         _ => None,
     }
 }
@@ -136,6 +171,10 @@ mod tests {
             ("/plugs/accf23123456", Some("/plugs/accf23123456")),
             ("/plugs/accf23123456/relay", Some("/plugs/accf23123456")),
             ("/groups/g-00000001/relay", Some("/")),
+            ("/groups", Some("/groups")),
+            ("/groups/g-00000001", Some("/groups")),
+            ("/schedules/s-00000001/delete", Some("/schedules")),
+            ("/rules/r-00000001/enabled", Some("/rules")),
             ("/plugs", None),
             ("/metrics", None),
             ("/api/v1/plugs", None),

@@ -1,0 +1,139 @@
+//! Adding a plug: those that were heard and are not adopted yet.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use api::{Name, PlugSettings, RequestError};
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use hiflying::Mac;
+use plugs::{FamilyId, Plug};
+
+use crate::PagesState;
+use crate::documents::{filled, saved};
+use crate::fields::Fields;
+use crate::format;
+use crate::frame::{ADD, Frame};
+use crate::page_error::{PageError, sentence};
+use crate::visit::Visit;
+
+/// Duration of a search that a person starts.
+const SEARCH_DURATION: Duration = Duration::from_secs(4);
+
+#[derive(Template)]
+#[template(path = "add.html")]
+struct AddPage {
+    frame: Frame,
+    offered: Vec<OfferedPlug>,
+    adopted: Vec<(String, String, String)>,
+    problem: Option<String>,
+    /// The fields of a form that was refused.
+    fields: Fields,
+}
+
+/// A plug that can be added.
+struct OfferedPlug {
+    mac: String,
+    title: String,
+    address: String,
+    details: String,
+}
+
+/// Shows the plugs that can be added.
+pub(crate) async fn add(State(state): State<PagesState>, visit: Visit) -> Response {
+    page(&state, &visit, None, Fields::default())
+}
+
+/// Searches for plugs, and shows what was found.
+pub(crate) async fn search(
+    State(state): State<PagesState>,
+    visit: Visit,
+) -> Result<Response, PageError> {
+    state.hub.registry().discover(SEARCH_DURATION).await?;
+    Ok(visit.prefix.redirect("/add"))
+}
+
+/// Adopts the plug at an address, and names it.
+pub(crate) async fn adopt(
+    State(state): State<PagesState>,
+    visit: Visit,
+    fields: Fields,
+) -> Response {
+    match adopted(&state, &fields).await {
+        Ok(mac) => saved(&visit, &format!("#plug-{mac:x}")),
+        Err(error) => {
+            let status = error.kind().status();
+            let problem = match error.hint_text() {
+                Some(hint) => format!("{} {}", sentence(error.message()), sentence(hint)),
+                None => sentence(error.message()),
+            };
+            let mut response = page(&state, &visit, Some(problem), fields);
+            *response.status_mut() =
+                StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+            response
+        }
+    }
+}
+
+async fn adopted(state: &PagesState, fields: &Fields) -> Result<Mac, RequestError> {
+    let address: Ipv4Addr = fields.parse("address")?;
+    // Before the plug is adopted, which a wrong name would not undo.
+    let text = |name| filled(fields, name).map(str::parse::<Name>).transpose();
+    let wrong = |field: &'static str| move |problem| RequestError::usage(problem).at(field);
+    let name = text("name").map_err(wrong("name"))?.map(String::from);
+    let room = text("room").map_err(wrong("room"))?.map(String::from);
+    let registry = state.hub.registry();
+    let (view, _) = registry.adopt(address).await?;
+    let mac = view.plug.mac;
+    if name.is_some() || room.is_some() {
+        let edit = |settings: &PlugSettings| {
+            Ok(PlugSettings {
+                name: name.or_else(|| settings.name.clone()),
+                room: room.or_else(|| settings.room.clone()),
+                ..settings.clone()
+            })
+        };
+        registry.change(mac, None, edit).await?;
+    }
+    Ok(mac)
+}
+
+fn page(state: &PagesState, visit: &Visit, problem: Option<String>, fields: Fields) -> Response {
+    let registry = state.hub.registry();
+    let mut adopted: Vec<_> = registry
+        .views()
+        .iter()
+        .map(|view| {
+            let mac = format!("{:x}", view.plug.mac);
+            (mac, format::title(view), view.plug.address.to_string())
+        })
+        .collect();
+    adopted.sort_by_cached_key(|(_, title, _)| title.to_lowercase());
+    let page = AddPage {
+        frame: Frame::new(visit, ADD, "Add a plug"),
+        offered: registry.offered().iter().map(offered).collect(),
+        adopted,
+        problem,
+        fields,
+    };
+    page.frame.send(&page)
+}
+
+fn offered(plug: &Plug) -> OfferedPlug {
+    let title = match (&plug.serial, plug.family) {
+        (Some(serial), _) => format!("Plug {serial}"),
+        (None, FamilyId::MODULE) => format!("Module {}", plug.mac),
+        (None, _) => format!("Plug {}", plug.mac),
+    };
+    let relay = plug.relay.map(|relay| relay.to_string());
+    let parts = [plug.model.clone(), relay];
+    let details: Vec<String> = parts.into_iter().flatten().collect();
+    OfferedPlug {
+        mac: format!("{:x}", plug.mac),
+        title,
+        address: plug.address.to_string(),
+        details: details.join(" · "),
+    }
+}

@@ -1,0 +1,376 @@
+//! Lists and editors of groups, schedules and rules: the same requests for all of them.
+//!
+//! A form carries the names of the JSON. What is refused comes back with the message at its field, and what a person typed stays.
+
+use std::str::FromStr;
+
+use api::{Document, Id, RequestError, Stored};
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use hub::HubDocument;
+use serde_json::Value;
+
+use crate::PagesState;
+use crate::fields::Fields;
+use crate::note::FormNote;
+use crate::page_error::{PageError, sentence};
+use crate::visit::Visit;
+
+/// A document with a page of its own.
+pub(crate) trait DocumentPage: HubDocument {
+    /// Returns the JSON of the document that a form stands for.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] of kind `usage` at the field.
+    fn json(fields: &Fields) -> Result<Value, RequestError>;
+
+    /// Returns the document with another `enabled`; `None` if it has no such field.
+    fn with_enabled(&self, enabled: bool) -> Option<Self>;
+
+    /// Draws the list of all documents, with an editor.
+    fn page(state: &PagesState, visit: &Visit, editor: Option<Editor>) -> Response;
+}
+
+/// The form of one document.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Editor {
+    /// Id of the document; `None` for a new one.
+    pub(crate) id: Option<Id>,
+    /// Revision on which the form is based.
+    pub(crate) revision: Option<u64>,
+    fields: Fields,
+    problem: Option<FormProblem>,
+}
+
+/// The reason why a form was refused.
+#[derive(Debug, Clone)]
+struct FormProblem {
+    field: Option<String>,
+    message: String,
+    status: StatusCode,
+    is_stale: bool,
+}
+
+impl Editor {
+    /// Returns the form of a new document, with these fields.
+    pub(crate) fn blank(fields: Fields) -> Self {
+        Self {
+            fields,
+            ..Self::default()
+        }
+    }
+
+    fn of<T: Document>(stored: &Stored<T>) -> Self {
+        Self {
+            id: Some(stored.id.clone()),
+            revision: Some(stored.revision),
+            fields: fields_of(&stored.body),
+            problem: None,
+        }
+    }
+
+    fn refused(mut self, error: &RequestError) -> Self {
+        let status = match error.is_stale() {
+            true => StatusCode::PRECONDITION_FAILED,
+            false => StatusCode::from_u16(error.kind().status()).unwrap_or(StatusCode::BAD_REQUEST),
+        };
+        let message = match (error.field(), error.hint_text()) {
+            // The name of the field stands beside it.
+            (Some(field), _) => {
+                let message = error.message();
+                let of_field = message.strip_prefix(&format!("{field}: "));
+                sentence(of_field.unwrap_or(message))
+            }
+            (None, Some(hint)) => format!("{} {}", sentence(error.message()), sentence(hint)),
+            (None, None) => sentence(error.message()),
+        };
+        self.problem = Some(FormProblem {
+            // A field within another one is shown with it.
+            field: error
+                .field()
+                .map(|field| field.rsplit('.').next().unwrap_or(field).to_owned()),
+            message,
+            status,
+            is_stale: error.is_stale(),
+        });
+        self
+    }
+
+    /// Returns the fields as they are in the form.
+    pub(crate) fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// Returns the text of a field; empty if it is not there.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.fields.get(name).unwrap_or_default()
+    }
+
+    /// Returns true if a field has this value.
+    pub(crate) fn has(&self, name: &str, value: &str) -> bool {
+        self.fields.all(name).contains(&value)
+    }
+
+    /// Returns the message at a field.
+    pub(crate) fn error(&self, name: &str) -> Option<&str> {
+        let problem = self.problem.as_ref()?;
+        (problem.field.as_deref() == Some(name)).then_some(problem.message.as_str())
+    }
+
+    /// Returns the message that stands above the form, unless it stands at one of these fields.
+    pub(crate) fn error_above(&self, shown: impl AsRef<[&'static str]>) -> Option<&str> {
+        let problem = self.problem.as_ref().filter(|problem| !problem.is_stale)?;
+        let field = problem.field.as_deref();
+        let is_below = field.is_some_and(|field| shown.as_ref().contains(&field));
+        (!is_below).then_some(problem.message.as_str())
+    }
+
+    /// Returns true if the document was changed elsewhere meanwhile.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.problem
+            .as_ref()
+            .is_some_and(|problem| problem.is_stale)
+    }
+
+    /// Returns the path below which its form is sent.
+    pub(crate) fn path<T: Document>(&self) -> String {
+        let collection = T::COLLECTION.as_str();
+        match &self.id {
+            Some(id) => format!("/{collection}/{id}"),
+            None => format!("/{collection}"),
+        }
+    }
+
+    /// Reads the document of the form.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] of kind `usage` at the field.
+    pub(crate) fn read<T: DocumentPage>(&self) -> Result<T, RequestError> {
+        read(&self.fields)
+    }
+}
+
+/// Returns the routes of a collection.
+pub(crate) fn routes<T: DocumentPage>() -> Router<PagesState> {
+    let path = format!("/{}", T::COLLECTION.as_str());
+    Router::new()
+        .route(&path, get(list::<T>).post(create::<T>))
+        .route(&format!("{path}/{{id}}"), post(save::<T>))
+        .route(&format!("{path}/{{id}}/delete"), post(remove::<T>))
+        .route(&format!("{path}/{{id}}/enabled"), post(enable::<T>))
+}
+
+async fn list<T: DocumentPage>(
+    State(state): State<PagesState>,
+    visit: Visit,
+    Query(query): Query<Vec<(String, String)>>,
+) -> Result<Response, PageError> {
+    let query = Fields::from(query);
+    let editor = match (query.get("edit"), query.get("new")) {
+        (Some(id), _) => Some(Editor::of(
+            &T::repository(&state.hub).one(&document_id::<T>(id)?)?,
+        )),
+        (None, Some(_)) => Some(Editor::blank(query)),
+        (None, None) => None,
+    };
+    Ok(T::page(&state, &visit, editor))
+}
+
+async fn create<T: DocumentPage>(
+    State(state): State<PagesState>,
+    visit: Visit,
+    fields: Fields,
+) -> Response {
+    let editor = Editor::blank(fields);
+    if editor.fields.get("preview").is_some() {
+        return T::page(&state, &visit, Some(editor));
+    }
+    let created = match editor.read::<T>() {
+        Ok(document) => state.hub.create_document(document).await,
+        Err(error) => Err(error),
+    };
+    match created {
+        Ok(_) => saved(&visit, T::COLLECTION.as_str()),
+        Err(error) => refused::<T>(&state, &visit, editor, &error),
+    }
+}
+
+async fn save<T: DocumentPage>(
+    State(state): State<PagesState>,
+    Path(id): Path<String>,
+    visit: Visit,
+    fields: Fields,
+) -> Result<Response, PageError> {
+    let id = document_id::<T>(&id)?;
+    let present = T::repository(&state.hub).one(&id)?;
+    let revision = fields.get("revision").and_then(|text| text.parse().ok());
+    let mut editor = Editor {
+        id: Some(id.clone()),
+        revision,
+        fields,
+        problem: None,
+    };
+    if editor.fields.get("preview").is_some() {
+        return Ok(T::page(&state, &visit, Some(editor)));
+    }
+    let replaced = match editor.read::<T>() {
+        Ok(document) => state.hub.replace_document(&id, document, revision).await,
+        Err(error) => Err(error),
+    };
+    Ok(match replaced {
+        Ok(_) => saved(&visit, T::COLLECTION.as_str()),
+        Err(error) => {
+            if error.is_stale() {
+                // The next time it is meant.
+                editor.revision = Some(present.revision);
+            }
+            refused::<T>(&state, &visit, editor, &error)
+        }
+    })
+}
+
+async fn remove<T: DocumentPage>(
+    State(state): State<PagesState>,
+    Path(id): Path<String>,
+    visit: Visit,
+) -> Result<Response, PageError> {
+    let id = document_id::<T>(&id)?;
+    state.hub.remove_document::<T>(&id, None).await?;
+    Ok(saved(&visit, T::COLLECTION.as_str()))
+}
+
+/// Starts or pauses a document, and returns to the list.
+async fn enable<T: DocumentPage>(
+    State(state): State<PagesState>,
+    Path(id): Path<String>,
+    visit: Visit,
+    fields: Fields,
+) -> Result<Response, PageError> {
+    let id = document_id::<T>(&id)?;
+    let enabled: bool = fields.parse("enabled")?;
+    let edit = |document: &T| {
+        let edited = document.with_enabled(enabled);
+        edited.ok_or_else(|| RequestError::usage("it cannot be paused"))
+    };
+    state.hub.edit_document(&id, None, edit).await?;
+    let collection = T::COLLECTION.as_str();
+    Ok(visit.prefix.redirect(&format!("/{collection}#{id}")))
+}
+
+fn document_id<T: Document>(text: &str) -> Result<Id, RequestError> {
+    let what = T::COLLECTION.singular();
+    text.parse()
+        .map_err(|_| RequestError::not_found(format!("there is no such {what}")))
+}
+
+fn refused<T: DocumentPage>(
+    state: &PagesState,
+    visit: &Visit,
+    editor: Editor,
+    error: &RequestError,
+) -> Response {
+    let editor = editor.refused(error);
+    let status = editor.problem.as_ref().map(|problem| problem.status);
+    let mut response = T::page(state, visit, Some(editor));
+    *response.status_mut() = status.unwrap_or(StatusCode::BAD_REQUEST);
+    response
+}
+
+/// Leads to a page that says that the input is saved.
+pub(crate) fn saved(visit: &Visit, page: &str) -> Response {
+    let mut response = visit.prefix.redirect(&format!("/{page}")).into_response();
+    if let Some(cookie) = FormNote::Saved.cookie(&visit.prefix) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+fn read<T: DocumentPage>(fields: &Fields) -> Result<T, RequestError> {
+    let json = T::json(fields)?;
+    serde_path_to_error::deserialize(json).map_err(|error| {
+        let path = error.path().to_string();
+        let usage = RequestError::usage(error.into_inner().to_string());
+        match path.rsplit(['.', '[']).next_back() {
+            Some(_) if path != "." => usage.at(path),
+            _ => usage,
+        }
+    })
+}
+
+/// Returns a document as the fields of a form.
+fn fields_of<T: Document>(document: &T) -> Fields {
+    let mut fields = Vec::new();
+    if let Ok(Value::Object(object)) = serde_json::to_value(document) {
+        for (name, value) in object {
+            flatten(&name, value, &mut fields);
+        }
+    }
+    Fields::from(fields)
+}
+
+fn flatten(name: &str, value: Value, fields: &mut Vec<(String, String)>) {
+    match value {
+        Value::Null => {}
+        Value::String(text) => fields.push((name.to_owned(), text)),
+        Value::Array(items) => {
+            for item in items {
+                flatten(name, item, fields);
+            }
+        }
+        Value::Object(object) => {
+            for (inner, value) in object {
+                // The time of a schedule stands directly in its form.
+                match name {
+                    "when" => flatten(&inner, value, fields),
+                    _ => flatten(&format!("{name}.{inner}"), value, fields),
+                }
+            }
+        }
+        other => fields.push((name.to_owned(), other.to_string())),
+    }
+}
+
+/// Returns the number of a field, which may be empty.
+///
+/// # Errors
+///
+/// [`RequestError`] of kind `usage` at the field.
+pub(crate) fn number(fields: &Fields, name: &str) -> Result<Option<f64>, RequestError> {
+    let Some(text) = filled(fields, name) else {
+        return Ok(None);
+    };
+    let number = text.replace(',', ".").parse::<f64>();
+    let number = number.ok().filter(|number| number.is_finite());
+    let missing = || RequestError::usage(format!("{name}: must be a number")).at(name);
+    number.map(Some).ok_or_else(missing)
+}
+
+/// Parses the text of a field, which may be empty, and returns it as it is.
+///
+/// # Errors
+///
+/// [`RequestError`] of kind `usage` at the field.
+pub(crate) fn checked<'f, T: FromStr>(
+    fields: &'f Fields,
+    name: &str,
+) -> Result<Option<&'f str>, RequestError>
+where
+    T::Err: std::fmt::Display,
+{
+    let Some(text) = filled(fields, name) else {
+        return Ok(None);
+    };
+    let parsed = text.parse::<T>().map(|_| Some(text));
+    parsed.map_err(|error| RequestError::usage(error.to_string()).at(name))
+}
+
+/// Returns the text of a field that is not empty.
+pub(crate) fn filled<'f>(fields: &'f Fields, name: &str) -> Option<&'f str> {
+    let text = fields.get(name)?.trim();
+    (!text.is_empty()).then_some(text)
+}

@@ -1,0 +1,217 @@
+//! Schedules: switching by the clock and the sun.
+
+use api::text::LocalClock;
+use api::{Id, RequestError, Schedule, ScheduleView};
+use askama::Template;
+use axum::response::Response;
+use hub::schedule::next_due;
+use jiff::{Timestamp, Zoned};
+use serde_json::{Map, Value, json};
+
+use crate::PagesState;
+use crate::documents::{DocumentPage, Editor, filled};
+use crate::fields::Fields;
+use crate::frame::{Frame, SCHEDULES};
+use crate::groups::{PlugChoice, plug_choices};
+use crate::names::KnownNames;
+use crate::page_error::sentence;
+use crate::visit::Visit;
+
+/// Number of coming runs that an editor shows.
+const COMING_RUNS: usize = 3;
+/// Fields of the editor that show what is wrong with them.
+const SHOWN: [&str; 10] = [
+    "name", "targets", "action", "at", "days", "sun", "offset", "once", "cron", "random",
+];
+
+#[derive(Template)]
+#[template(path = "schedules.html")]
+struct SchedulesPage {
+    frame: Frame,
+    timezone: String,
+    rows: Vec<ScheduleRow>,
+    plugs: Vec<PlugChoice>,
+    groups: Vec<(String, String)>,
+    editor: Option<Editor>,
+    path: String,
+    preview: Option<Preview>,
+    days: [(&'static str, &'static str); 7],
+}
+
+/// A schedule in the list.
+struct ScheduleRow {
+    id: String,
+    name: String,
+    sentence: String,
+    is_enabled: bool,
+    next: String,
+    trouble: Option<(&'static str, String)>,
+}
+
+/// A schedule in words, while it is edited.
+struct Preview {
+    sentence: String,
+    runs: Vec<String>,
+    problem: Option<String>,
+}
+
+impl DocumentPage for Schedule {
+    fn json(fields: &Fields) -> Result<Value, RequestError> {
+        let mut json = json!({
+            "name": fields.needed("name")?.trim(),
+            "targets": fields.all("targets"),
+            "action": fields.needed("action")?,
+            "when": when(fields)?,
+        });
+        for name in ["random", "catch_up"] {
+            if let (Some(text), Some(json)) = (filled(fields, name), json.as_object_mut()) {
+                json.insert(name.to_owned(), text.into());
+            }
+        }
+        // Without a script, a paused schedule stays paused when it is saved.
+        if fields.get("enabled") == Some("false") {
+            json["enabled"] = false.into();
+        }
+        Ok(json)
+    }
+
+    fn with_enabled(&self, enabled: bool) -> Option<Self> {
+        Some(Self {
+            enabled,
+            ..self.clone()
+        })
+    }
+
+    fn page(state: &PagesState, visit: &Visit, editor: Option<Editor>) -> Response {
+        let hub = &state.hub;
+        let zone = &hub.clock().timezone;
+        let clock = LocalClock::at(Timestamp::now(), zone.clone());
+        let views = hub.schedules().all();
+        let rows = views
+            .iter()
+            .map(|stored| row(state, &clock, &hub.view(stored)));
+        let groups = hub.groups().all().into_iter();
+        let page = SchedulesPage {
+            frame: Frame::new(visit, SCHEDULES, "Schedules"),
+            timezone: zone.iana_name().unwrap_or("local time").to_owned(),
+            rows: rows.collect(),
+            plugs: plug_choices(state),
+            groups: groups
+                .map(|group| (group.id.to_string(), group.body.name.to_string()))
+                .collect(),
+            path: editor
+                .as_ref()
+                .map(Editor::path::<Self>)
+                .unwrap_or_default(),
+            preview: editor.as_ref().and_then(|editor| preview(state, editor)),
+            editor,
+            days: [
+                ("mon", "Mon"),
+                ("tue", "Tue"),
+                ("wed", "Wed"),
+                ("thu", "Thu"),
+                ("fri", "Fri"),
+                ("sat", "Sat"),
+                ("sun", "Sun"),
+            ],
+        };
+        page.frame.send(&page)
+    }
+}
+
+/// Returns the kind of time that a form means: the chosen one, else the first that is filled in.
+pub(crate) fn kind_of(fields: &Fields) -> &str {
+    const KINDS: [&str; 4] = ["at", "sun", "once", "cron"];
+    let chosen = filled(fields, "kind").filter(|kind| KINDS.contains(kind));
+    let first = || {
+        KINDS
+            .into_iter()
+            .find(|kind| filled(fields, kind).is_some())
+    };
+    chosen.or_else(first).unwrap_or("at")
+}
+
+fn when(fields: &Fields) -> Result<Value, RequestError> {
+    let kind = kind_of(fields);
+    let missing = || RequestError::usage(format!("{kind}: it is missing")).at(kind);
+    let mut when = Map::new();
+    when.insert(
+        kind.to_owned(),
+        filled(fields, kind).ok_or_else(missing)?.into(),
+    );
+    if let ("sun", Some(offset)) = (kind, filled(fields, "offset")) {
+        when.insert("offset".to_owned(), offset.into());
+    }
+    let days = fields.all("days");
+    if matches!(kind, "at" | "sun") && !days.is_empty() {
+        when.insert("days".to_owned(), days.into());
+    }
+    Ok(when.into())
+}
+
+fn row(state: &PagesState, clock: &LocalClock, view: &ScheduleView) -> ScheduleRow {
+    let schedule = &view.document;
+    let status = &view.status;
+    let failed = status.last.as_ref().filter(|last| last.error.is_some());
+    let trouble = match (&status.halted, failed) {
+        (Some(halted), _) => Some(("Stopped", sentence(&halted.why))),
+        (None, Some(last)) => {
+            let error = last.error.as_deref().unwrap_or_default();
+            let at = clock.moment(last.at);
+            Some(("Missed", sentence(&format!("{at}: {error}"))))
+        }
+        (None, None) => None,
+    };
+    ScheduleRow {
+        id: view.id.to_string(),
+        name: schedule.name.to_string(),
+        sentence: words(state, schedule),
+        is_enabled: schedule.enabled,
+        next: match (schedule.enabled, status.next) {
+            (false, _) => "Paused".to_owned(),
+            (true, Some(next)) => format!("Next: {}", clock.moment(next)),
+            (true, None) => "No further run".to_owned(),
+        },
+        trouble,
+    }
+}
+
+fn words(state: &PagesState, schedule: &Schedule) -> String {
+    sentence(&schedule.sentence(&KnownNames(&state.hub)))
+}
+
+/// Returns the schedule of a form in words, with its coming runs; `None` while it is not complete.
+fn preview(state: &PagesState, editor: &Editor) -> Option<Preview> {
+    let mut schedule: Schedule = editor.read().ok()?;
+    // A paused one is shown as if it ran.
+    schedule.enabled = true;
+    let clock = state.hub.clock();
+    // A random delay depends on the id.
+    let id = editor.id.clone().unwrap_or_else(|| Id::random('s'));
+    let mut runs = Vec::new();
+    let mut after = Timestamp::now();
+    let mut problem = None;
+    while runs.len() < COMING_RUNS {
+        match next_due(&schedule, clock, after, &id) {
+            Ok(Some(at)) => {
+                runs.push(moment(at, clock));
+                after = at;
+            }
+            Ok(None) => break,
+            Err(error) => {
+                problem = Some(sentence(error.message()));
+                break;
+            }
+        }
+    }
+    Some(Preview {
+        sentence: words(state, &schedule),
+        runs,
+        problem,
+    })
+}
+
+fn moment(at: Timestamp, clock: &hub::schedule::Clock) -> String {
+    let at = Zoned::new(at, clock.timezone.clone());
+    at.strftime("%a %-d %b %Y, %H:%M").to_string()
+}
