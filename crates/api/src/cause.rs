@@ -15,6 +15,8 @@ pub enum Cause {
     Rule(Id),
     /// The plug's power-on policy after an outage.
     PowerOn,
+    /// A program that commands over MQTT.
+    Mqtt,
 }
 
 impl fmt::Display for Cause {
@@ -24,6 +26,7 @@ impl fmt::Display for Cause {
             Self::Schedule(id) => write!(f, "schedule {id}"),
             Self::Rule(id) => write!(f, "rule {id}"),
             Self::PowerOn => f.write_str("the power-on policy"),
+            Self::Mqtt => f.write_str("MQTT"),
         }
     }
 }

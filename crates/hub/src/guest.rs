@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use prometheus_client::metrics::MetricType;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::PathPrefix;
@@ -31,6 +33,16 @@ pub trait Guest: Debug + Send + Sync {
     fn login_page(&self, login: &LoginPage<'_>) -> Option<Response> {
         let _ = login;
         None
+    }
+
+    /// Returns the name and the state of what it connects to, for the status of the hub.
+    fn status(&self) -> Option<(&'static str, Value)> {
+        None
+    }
+
+    /// Returns its metrics.
+    fn metrics(&self) -> Vec<GuestMetric> {
+        Vec::new()
     }
 
     /// Works until cancelled. Its end ends nothing else.
@@ -72,4 +84,35 @@ pub enum LoginProblem {
     UsedLink,
     /// Too many attempts; the seconds until the next.
     TooManyAttempts(u64),
+}
+
+/// A metric of a guest, for `/metrics`.
+#[derive(Debug, Clone, Copy)]
+pub struct GuestMetric {
+    /// Its name, e.g. `mains_mqtt_connected`; a counter ends in `_total`.
+    pub name: &'static str,
+    /// Its meaning.
+    pub help: &'static str,
+    /// The kind of the metric.
+    pub kind: MetricKind,
+    /// Its value.
+    pub value: u64,
+}
+
+/// The kind of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Goes up and down.
+    Gauge,
+    /// Only goes up.
+    Counter,
+}
+
+impl From<MetricKind> for MetricType {
+    fn from(kind: MetricKind) -> Self {
+        match kind {
+            MetricKind::Gauge => Self::Gauge,
+            MetricKind::Counter => Self::Counter,
+        }
+    }
 }

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::bridges::HueBridges;
 use crate::config::Config;
 use crate::event::EventBus;
+use crate::guest::Guest;
 use crate::recorder::Recorder;
 use crate::registry::Registry;
 use crate::repository::Repository;
@@ -49,6 +50,8 @@ pub struct Parts {
     pub tariffs: Repository<Tariff>,
     /// Hue bridges, and bulbs that they take over.
     pub bridges: HueBridges,
+    /// Parts that work on this handle, e.g. MQTT.
+    pub guests: Vec<Arc<dyn Guest>>,
     /// Stops the hub.
     pub cancel: CancellationToken,
 }
@@ -136,6 +139,11 @@ impl Hub {
     /// Returns the Hue bridges.
     pub fn bridges(&self) -> &HueBridges {
         &self.0.parts.bridges
+    }
+
+    /// Returns the parts that work on this handle.
+    pub fn guests(&self) -> &[Arc<dyn Guest>] {
+        &self.0.parts.guests
     }
 
     /// Returns the token that stops the hub.

@@ -114,9 +114,9 @@ async fn with_store(
         writing.cancel.clone(),
         &writing.tracker,
     );
-    let started = assemble(config, names, store, samples, recorder, &work).await;
+    let started = assemble(config, names, store, samples, recorder, guests, &work).await;
     let result = match started {
-        Ok(hub) => serve(hub, auth, listening, guests, &work, on_ready, shutdown).await,
+        Ok(hub) => serve(hub, auth, listening, &work, on_ready, shutdown).await,
         Err(error) => Err(error),
     };
     work.end(STOP_TIMEOUT, "the tasks that serve and keep contact")
@@ -132,7 +132,6 @@ async fn serve(
     hub: Hub,
     auth: AccessControl,
     listening: HttpListener<'_>,
-    guests: Vec<Arc<dyn Guest>>,
     work: &TaskGroup,
     on_ready: impl FnOnce(HubReady),
     shutdown: CancellationToken,
@@ -143,10 +142,11 @@ async fn serve(
     work.tracker.spawn(automation::run(hub.clone()));
     work.tracker.spawn(auth.clone().run(work.cancel.clone()));
     let mut router = http::router(hub.clone());
-    for guest in guests {
+    for guest in hub.guests() {
         router = router.merge(guest.router(&hub));
         let cancel = work.cancel.clone();
-        work.tracker.spawn(guest.run(hub.clone(), cancel));
+        work.tracker
+            .spawn(Arc::clone(guest).run(hub.clone(), cancel));
     }
     let router = auth::protect(router, auth);
     let serving = server::serve(
@@ -169,6 +169,7 @@ async fn assemble(
     store: Arc<dyn Store>,
     samples: mpsc::Sender<Sample>,
     recorder: Recorder,
+    guests: Vec<Arc<dyn Guest>>,
     work: &TaskGroup,
 ) -> Result<Hub, RequestError> {
     let records = store.plugs().await.map_err(|error| unreadable(&error))?;
@@ -211,6 +212,7 @@ async fn assemble(
         rules,
         tariffs,
         bridges,
+        guests,
         cancel: work.cancel.clone(),
     }))
 }

@@ -1,8 +1,11 @@
 //! Status of the hub itself.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -35,6 +38,9 @@ struct HubInfo {
     /// The database; null while it cannot be reached.
     #[schema(required)]
     database: Option<DatabaseInfo>,
+    /// State of what the hub connects to, by name, e.g. `mqtt`.
+    #[serde(flatten)]
+    guests: BTreeMap<&'static str, Value>,
 }
 
 /// Numbers of plugs.
@@ -102,5 +108,10 @@ async fn info(State(hub): State<Hub>, params: Params) -> Result<Json<HubInfo>, P
             is_working: recorder.last_error.is_none(),
         },
         database,
+        guests: hub
+            .guests()
+            .iter()
+            .filter_map(|guest| guest.status())
+            .collect(),
     }))
 }

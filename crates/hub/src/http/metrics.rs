@@ -21,6 +21,7 @@ use prometheus_client::registry::Registry;
 
 use super::Api;
 use super::problem::Problem;
+use crate::guest::GuestMetric;
 use crate::hub::Hub;
 use crate::recorder::RecorderStatus;
 use crate::registry::RegistryStats;
@@ -320,6 +321,7 @@ const fn hub_metric(
 struct Snapshot {
     plugs: Vec<Arc<PlugView>>,
     hub: HubFigures,
+    guests: Vec<GuestMetric>,
 }
 
 impl Collector for Snapshot {
@@ -333,6 +335,11 @@ impl Collector for Snapshot {
             };
             let encoder = encoder.encode_descriptor(metric.name, metric.help, None, metric.kind)?;
             ConstGauge::new(value).encode(encoder)?;
+        }
+        for metric in &self.guests {
+            let kind = metric.kind.into();
+            let encoder = encoder.encode_descriptor(metric.name, metric.help, None, kind)?;
+            ConstGauge::new(metric.value as f64).encode(encoder)?;
         }
         Ok(())
     }
@@ -358,9 +365,9 @@ fn encode_plugs(
     Ok(())
 }
 
-fn text(plugs: Vec<Arc<PlugView>>, hub: HubFigures) -> Result<String, RequestError> {
+fn text(snapshot: Snapshot) -> Result<String, RequestError> {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Snapshot { plugs, hub }));
+    registry.register_collector(Box::new(snapshot));
     let mut text = String::new();
     encode_registry(&mut text, &registry)
         .map_err(|_| RequestError::new(ErrorKind::Failed, "the metrics cannot be written"))?;
@@ -382,7 +389,12 @@ pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, Problem>
         listeners: api.listeners.count(),
         database_bytes: hub.store().info().await.ok().map(|info| info.bytes),
     };
-    let text = text(hub.registry().views(), figures)?;
+    let guests = hub.guests().iter();
+    let text = text(Snapshot {
+        plugs: hub.registry().views(),
+        hub: figures,
+        guests: guests.flat_map(|guest| guest.metrics()).collect(),
+    })?;
     Ok(([(CONTENT_TYPE, FORMAT)], text).into_response())
 }
 
@@ -392,6 +404,7 @@ mod tests {
     use plugs::{FamilyId, Plug};
 
     use super::*;
+    use crate::guest::MetricKind;
     use api::{Metering, Period};
 
     fn view(octet: u8, name: Option<&str>, available: bool) -> Arc<PlugView> {
@@ -444,7 +457,13 @@ mod tests {
             view(1, Some("say \"hi\"\\\nK\u{fc}che"), true),
             view(2, None, false),
         ];
-        let text = text(plugs, hub).unwrap();
+        let guests = vec![GuestMetric {
+            name: "mains_guest_connected",
+            help: "1 while it is connected.",
+            kind: MetricKind::Gauge,
+            value: 1,
+        }];
+        let text = text(Snapshot { plugs, hub, guests }).unwrap();
         let (of_plugs, of_hub) = text.split_once("# HELP mains_hub_uptime_seconds ").unwrap();
         for expected in [
             "Time since the hub started.\n# TYPE mains_hub_uptime_seconds gauge\nmains_hub_uptime_seconds 61.0\n",
@@ -452,6 +471,7 @@ mod tests {
             "mains_hub_recorder_up 1.0\n",
             "mains_hub_rules_halted 1.0\n",
             "mains_hub_schedules_failing 0.0\n",
+            "# TYPE mains_guest_connected gauge\nmains_guest_connected 1.0\n",
         ] {
             assert!(of_hub.contains(expected), "{of_hub}");
         }

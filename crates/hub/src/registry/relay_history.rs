@@ -25,6 +25,8 @@ pub struct RelayMove {
     pub cause: Cause,
     /// Time of the report.
     pub at: Timestamp,
+    /// Number of moves since the hub started, with this one.
+    pub count: u64,
 }
 
 /// The history of one relay.
@@ -144,10 +146,12 @@ impl RelayHistory {
                 Cause::Person
             }
         };
+        let earlier = self.moved.as_ref().map_or(0, |moved| moved.count);
         self.moved = Some(RelayMove {
             relay: told.relay,
             cause,
             at: told.at,
+            count: earlier + 1,
         });
     }
 

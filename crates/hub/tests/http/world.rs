@@ -94,6 +94,7 @@ impl House {
         let registry = Registry::start(keeping(), Vec::new(), Vec::new(), surroundings).await;
         let ends = (cancel.clone(), tracker.clone());
         let hub = Hub::new(Parts {
+            guests: Vec::new(),
             bridges: HueBridges::new(&config, bus.clone(), ends.0, ends.1),
             groups: Repository::load(store.clone()).await.unwrap(),
             schedules: Repository::load(store.clone()).await.unwrap(),

@@ -52,6 +52,7 @@ impl Home {
         config.timezone = TimeZone::get("Europe/Berlin").unwrap();
         let ends = (house.cancel.clone(), house.tracker.clone());
         let hub = Hub::new(Parts {
+            guests: Vec::new(),
             bridges: HueBridges::new(&config, house.bus.clone(), ends.0, ends.1),
             config,
             bus: house.bus.clone(),
