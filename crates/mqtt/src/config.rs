@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use zeroize::Zeroizing;
+
 use crate::discovery::DiscoverySettings;
 use crate::topic::Topics;
 
@@ -26,17 +28,30 @@ pub struct MqttConfig {
     pub discovery: DiscoverySettings,
     /// State directory of the hub.
     pub state: PathBuf,
+    /// True to empty all topics at the end, for a home that does not come back.
+    pub is_temporary: bool,
 }
 
 /// Source of the password.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub enum PasswordSource {
     /// There is no password.
+    #[default]
     None,
-    /// The first line of a file.
+    /// The first line of a file, which is read at each login.
     File(PathBuf),
-    /// An environment variable.
-    Variable(&'static str),
+    /// The password itself.
+    Given(Zeroizing<Vec<u8>>),
+}
+
+impl fmt::Debug for PasswordSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("None"),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Given(_) => f.write_str("Given"),
+        }
+    }
 }
 
 /// Files of a client certificate, in PEM.

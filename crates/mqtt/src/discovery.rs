@@ -69,6 +69,13 @@ pub struct DiscoverySettings {
     pub topics: Topics,
 }
 
+impl DiscoverySettings {
+    /// Returns the topic on which Home Assistant reports that it has started.
+    pub fn birth_topic(&self) -> String {
+        format!("{}/status", self.prefix)
+    }
+}
+
 /// Returns the retained messages of discovery: topic and payload. The same home makes the same messages.
 pub fn messages(settings: &DiscoverySettings, home: &Home) -> BTreeMap<String, String> {
     let hub = &home.hub;

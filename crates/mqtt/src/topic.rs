@@ -161,10 +161,58 @@ impl Topics {
         format!("{}/{tariff}/price", self.base)
     }
 
+    /// Returns the filters of all command topics.
+    pub fn command_filters(&self) -> [String; 3] {
+        CommandKind::ALL.map(|kind| format!("{}/+/{}", self.base, kind.leaf()))
+    }
+
+    /// Returns the target and the kind of the command of a topic.
+    ///
+    /// # Errors
+    ///
+    /// The reason why it is no command topic, in one clause.
+    pub fn command(&self, topic: &str) -> Result<(SwitchTarget, CommandKind), String> {
+        let below = topic
+            .strip_prefix(self.base.as_str())
+            .and_then(|rest| rest.strip_prefix('/'));
+        let (target, leaf) = below
+            .and_then(|rest| rest.split_once('/'))
+            .ok_or("it is no command topic")?;
+        let kind = CommandKind::ALL
+            .into_iter()
+            .find(|kind| kind.leaf() == leaf)
+            .ok_or("it is no command topic")?;
+        Ok((target.parse()?, kind))
+    }
+
     fn below(&self, target: &SwitchTarget, leaf: &str) -> String {
         match target {
             SwitchTarget::Plug(plug) => format!("{}/{plug:x}/{leaf}", self.base),
             SwitchTarget::Group(id) => format!("{}/{id}/{leaf}", self.base),
+        }
+    }
+}
+
+/// The kind of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CommandKind {
+    /// Switches.
+    Relay,
+    /// Sets the plug's own timer.
+    Delay,
+    /// Identifies the plug.
+    Identify,
+}
+
+impl CommandKind {
+    const ALL: [Self; 3] = [Self::Relay, Self::Delay, Self::Identify];
+
+    /// Returns the last levels of its topic.
+    const fn leaf(self) -> &'static str {
+        match self {
+            Self::Relay => "relay/set",
+            Self::Delay => "delay/set",
+            Self::Identify => "identify/set",
         }
     }
 }
@@ -192,6 +240,42 @@ mod tests {
             topics.relay_set(&SwitchTarget::Group(group)),
             "mains/g-3f9a02c1/relay/set"
         );
+    }
+
+    #[test]
+    fn command_topics_are_read_as_they_are_written() {
+        let topics = Topics::new("home/mains".parse().unwrap());
+        let plug: Mac = "accf23123456".parse().unwrap();
+        let group = SwitchTarget::Group("g-3f9a02c1".parse().unwrap());
+        let plug_target = SwitchTarget::Plug(plug);
+        for (topic, target, kind) in [
+            (
+                topics.relay_set(&plug_target),
+                &plug_target,
+                CommandKind::Relay,
+            ),
+            (topics.relay_set(&group), &group, CommandKind::Relay),
+            (topics.delay_set(plug), &plug_target, CommandKind::Delay),
+            (
+                topics.identify_set(plug),
+                &plug_target,
+                CommandKind::Identify,
+            ),
+        ] {
+            assert_eq!(topics.command(&topic), Ok((target.clone(), kind)));
+        }
+        for other in [
+            "home/mains",
+            "home/mains/accf23123456",
+            "home/mains/accf23123456/relay",
+            "home/mains/kitchen/relay/set",
+            "home/mains//relay/set",
+            "mains/accf23123456/relay/set",
+            "home/mainsaccf23123456/relay/set",
+        ] {
+            assert!(topics.command(other).is_err(), "{other}");
+        }
+        assert_eq!(topics.command_filters()[0], "home/mains/+/relay/set");
     }
 
     #[test]

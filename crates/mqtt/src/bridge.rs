@@ -1,0 +1,256 @@
+//! The guest: keeps a connection to the broker, with a backoff between connections.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::SwitchTarget;
+use async_trait::async_trait;
+use hub::guest::GuestMetric;
+use hub::state_lock::running;
+use hub::{Guest, Hub};
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::backoff::Backoff;
+use crate::command::MqttCommand;
+use crate::config::MqttConfig;
+use crate::connection::{Connection, ConnectionContext};
+use crate::error::MqttError;
+use crate::executor;
+use crate::firmware::FirmwareReader;
+use crate::home::HomeHub;
+use crate::ledger::Ledger;
+use crate::link::{self, OpenSession};
+use crate::mirror::OFFLINE;
+use crate::protocol::packet::MqttVersion;
+use crate::status::{ConnectionPhase, Counters, SharedStatus, metrics};
+
+/// Maximum number of commands that have failed and whose targets are not corrected yet.
+const MAX_FAILED: usize = 1_024;
+/// A connection that ends sooner, without a reason, may be that of another client with the same client id.
+const SHORT_CONNECTION: Duration = Duration::from_secs(30);
+
+/// Publishes the plugs of a hub over MQTT, and obeys commands.
+pub struct MqttBridge {
+    pub(crate) config: MqttConfig,
+    pub(crate) status: SharedStatus,
+    pub(crate) counters: Counters,
+    pub(crate) firmware: FirmwareReader,
+}
+
+impl fmt::Debug for MqttBridge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MqttBridge")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl MqttBridge {
+    /// Makes a bridge to the broker of the configuration.
+    pub fn new(config: MqttConfig) -> Self {
+        Self {
+            status: SharedStatus::new(config.url.to_string()),
+            counters: Counters::default(),
+            firmware: FirmwareReader::default(),
+            config,
+        }
+    }
+}
+
+#[async_trait]
+impl Guest for MqttBridge {
+    fn status(&self) -> Option<(&'static str, Value)> {
+        let status = serde_json::to_value(self.status.get());
+        Some(("mqtt", status.expect("a status is a tree with text keys")))
+    }
+
+    fn metrics(&self) -> Vec<GuestMetric> {
+        metrics(&self.counters, self.status.get().state)
+    }
+
+    async fn run(self: Arc<Self>, hub: Hub, cancel: CancellationToken) {
+        let broker = self.config.url.to_string();
+        let ledger = match Ledger::load(&self.config.state, &broker) {
+            Ok(ledger) => ledger,
+            Err(error) => {
+                let error = format!("the state of MQTT cannot be kept on the disk: {error}");
+                tracing::error!("{error}; there is no MQTT until the hub starts again");
+                self.status.edit(|status| {
+                    status.state = ConnectionPhase::Disconnected;
+                    status.error = Some(error);
+                });
+                return;
+            }
+        };
+        let (commands, incoming) = mpsc::channel(executor::MAX_COMMANDS);
+        let (failed, corrections) = mpsc::channel(MAX_FAILED);
+        let executing = executor::run(&hub, incoming, failed, &self.counters, &cancel);
+        let keeping = BridgeTask {
+            client_id: client_id(&self.config, ledger.id()),
+            bridge: &self,
+            hub: &hub,
+            ledger,
+            commands,
+            corrections,
+            backoff: Backoff::default(),
+            last_error: None,
+        };
+        let reading = cancel.run_until_cancelled(self.firmware.run(&hub));
+        tokio::join!(executing, reading, keeping.run(&cancel));
+        self.status
+            .edit(|status| status.state = ConnectionPhase::Ended);
+    }
+}
+
+/// Returns a client id that stays the same: of the base topic and the id of the state directory. At most 23 letters and digits,
+/// which every broker accepts.
+pub(crate) fn client_id(config: &MqttConfig, id: &str) -> String {
+    let base = config.topics.base().as_str();
+    let readable: String = base
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(10)
+        .collect();
+    format!("{readable}-{id}")
+}
+
+/// Keeps the connection.
+struct BridgeTask<'a> {
+    bridge: &'a MqttBridge,
+    hub: &'a Hub,
+    client_id: String,
+    ledger: Ledger,
+    commands: mpsc::Sender<MqttCommand>,
+    corrections: mpsc::Receiver<SwitchTarget>,
+    backoff: Backoff,
+    /// The error that was logged last, so that a broker that is away for a day is one line.
+    last_error: Option<MqttError>,
+}
+
+impl BridgeTask<'_> {
+    async fn run(mut self, cancel: &CancellationToken) {
+        let mut version = MqttVersion::V5;
+        loop {
+            let Some(opened) = cancel.run_until_cancelled(self.open(version)).await else {
+                return;
+            };
+            let lasted = match opened {
+                Ok(open) => {
+                    version = open.version;
+                    let since = Instant::now();
+                    let Some(error) = self.connected(open, cancel).await else {
+                        return;
+                    };
+                    self.lost(error, since.elapsed(), version);
+                    Some(since.elapsed())
+                }
+                Err(error) => {
+                    // Another broker may be there now.
+                    version = MqttVersion::V5;
+                    self.failed(error);
+                    None
+                }
+            };
+            let delay = self.backoff.next(lasted, fastrand::f64());
+            tracing::debug!(?delay, "no connection to the MQTT broker");
+            let waiting = cancel.run_until_cancelled(tokio::time::sleep(delay));
+            if waiting.await.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn open(&self, version: MqttVersion) -> Result<OpenSession, MqttError> {
+        let config = &self.bridge.config;
+        let mut login = link::login(config, &self.client_id)?;
+        login.will = Some((config.topics.bridge_state(), OFFLINE));
+        let opened = link::open(config, &login, version, &mut |_, _| {}).await;
+        opened.map_err(|(_, error)| error)
+    }
+
+    /// Publishes and obeys until the connection ends. Returns the reason, or `None` when the hub ends.
+    async fn connected(
+        &mut self,
+        open: OpenSession,
+        cancel: &CancellationToken,
+    ) -> Option<MqttError> {
+        let bridge = self.bridge;
+        let warning = link::exposed_password(&bridge.config);
+        bridge.status.edit(|status| {
+            status.state = ConnectionPhase::Connected;
+            status.client_id = Some(self.client_id.clone());
+            status.version = Some(open.version.as_str());
+            status.error = warning.as_ref().map(ToString::to_string);
+            status.hint = warning.as_ref().and_then(MqttError::hint);
+        });
+        bridge.counters.connections.up();
+        let (broker, version) = (&bridge.config.url, open.version.as_str());
+        tracing::info!(%broker, version, client_id = self.client_id, "connected to the MQTT broker");
+        if let Some(warning) = warning {
+            tracing::warn!("{warning}");
+        }
+        self.last_error = None;
+        // What failed before is published with everything else.
+        while self.corrections.try_recv().is_ok() {}
+        let context = ConnectionContext {
+            bridge,
+            hub: self.hub,
+            home: self.home_hub(),
+            client_id: &self.client_id,
+            commands: &self.commands,
+        };
+        let connection = Connection::new(
+            context,
+            &mut self.ledger,
+            &mut self.corrections,
+            open.session,
+        );
+        connection.run(cancel).await.err()
+    }
+
+    fn home_hub(&self) -> HomeHub {
+        HomeHub {
+            id: self.ledger.id().to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            url: running(&self.bridge.config.state).map_or_else(String::new, |hub| hub.url),
+        }
+    }
+
+    fn lost(&mut self, error: MqttError, lasted: Duration, version: MqttVersion) {
+        let error = match error {
+            // MQTT 3.1.1 has no word for it.
+            MqttError::Lost(reason) if version == MqttVersion::V3 && lasted < SHORT_CONNECTION => {
+                let id = &self.client_id;
+                MqttError::Lost(format!(
+                    "{reason} soon after the login; another client may use the client id `{id}`"
+                ))
+            }
+            other => other,
+        };
+        if matches!(error, MqttError::TakenOver { .. }) {
+            self.backoff.slow_down();
+        }
+        self.failed(error);
+    }
+
+    fn failed(&mut self, error: MqttError) {
+        let broker = &self.bridge.config.url;
+        let hint = error.hint();
+        if self.last_error.as_ref() == Some(&error) {
+            tracing::debug!(%broker, "no connection to the MQTT broker: {error}");
+        } else {
+            tracing::warn!(%broker, hint, "no connection to the MQTT broker: {error}");
+        }
+        self.bridge.status.edit(|status| {
+            status.state = ConnectionPhase::Disconnected;
+            status.version = None;
+            status.error = Some(error.to_string());
+            status.hint = hint;
+        });
+        self.last_error = Some(error);
+    }
+}

@@ -1,0 +1,136 @@
+//! Opens a session: address, TCP, TLS, login, in the newest version that the broker speaks.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use crate::config::{MqttConfig, PasswordSource};
+use crate::error::{CheckStep, MqttError};
+use crate::protocol::packet::{Login, MqttVersion};
+use crate::protocol::{KEEP_ALIVE_SECONDS, ProtocolError};
+use crate::session::{BrokerStream, Session, SessionError};
+use crate::transport;
+
+/// Maximum length of a password in bytes; MQTT allows 65,535.
+const MAX_PASSWORD_LENGTH: usize = 4_096;
+/// The permission to read for everybody.
+const ACCESS_BY_ALL: u32 = 0o004;
+
+/// A session that was opened.
+pub(crate) struct OpenSession {
+    pub(crate) session: Session,
+    pub(crate) version: MqttVersion,
+}
+
+/// Reports each step when it is done, with a detail for the user.
+pub(crate) type StepReport<'a> = &'a mut (dyn FnMut(CheckStep, String) + Send);
+
+/// Opens a session. `first` is the version to try first; a broker that refuses MQTT 5 gets MQTT 3.1.1.
+pub(crate) async fn open(
+    config: &MqttConfig,
+    login: &Login,
+    first: MqttVersion,
+    report: StepReport<'_>,
+) -> Result<OpenSession, (CheckStep, MqttError)> {
+    let mut version = first;
+    loop {
+        let stream = stream(config, report).await?;
+        match Session::login(stream, version, login).await {
+            Ok(session) => return Ok(OpenSession { session, version }),
+            // Some brokers close the connection when they do not know the version.
+            Err(
+                SessionError::Protocol(ProtocolError::VersionRefused | ProtocolError::Malformed)
+                | SessionError::Closed,
+            ) if version == MqttVersion::V5 => version = MqttVersion::V3,
+            Err(error) => {
+                let error = MqttError::of_session(&error, &login.client_id);
+                return Err((CheckStep::Login, error));
+            }
+        }
+    }
+}
+
+async fn stream(
+    config: &MqttConfig,
+    report: StepReport<'_>,
+) -> Result<Box<dyn BrokerStream>, (CheckStep, MqttError)> {
+    let addresses = transport::resolve(&config.url)
+        .await
+        .map_err(|error| (CheckStep::Resolve, error))?;
+    let shown: Vec<String> = addresses.iter().map(|it| it.ip().to_string()).collect();
+    report(CheckStep::Resolve, shown.join(", "));
+    let stream = transport::connect(&addresses)
+        .await
+        .map_err(|error| (CheckStep::Connect, error))?;
+    let peer = stream
+        .peer_addr()
+        .map_or_else(|_| config.url.to_string(), |it| it.to_string());
+    report(CheckStep::Connect, peer);
+    if !config.url.is_tls {
+        report(CheckStep::Tls, "not used".to_owned());
+        return Ok(Box::new(stream));
+    }
+    let stream = transport::secure(stream, config)
+        .await
+        .map_err(|error| (CheckStep::Tls, error))?;
+    report(
+        CheckStep::Tls,
+        "the broker's certificate is trusted".to_owned(),
+    );
+    Ok(stream)
+}
+
+/// Makes the data of the login, without a last will.
+pub(crate) fn login(config: &MqttConfig, client_id: &str) -> Result<Login, MqttError> {
+    let password = match &config.password {
+        PasswordSource::None => None,
+        PasswordSource::Given(password) => Some(password.clone()),
+        PasswordSource::File(file) => Some(read_password(file)?),
+    };
+    Ok(Login {
+        client_id: client_id.to_owned(),
+        username: config.username.clone(),
+        password,
+        keep_alive: KEEP_ALIVE_SECONDS,
+        will: None,
+    })
+}
+
+/// Returns a warning if everybody on this computer can read the password's file.
+pub(crate) fn exposed_password(config: &MqttConfig) -> Option<MqttError> {
+    let PasswordSource::File(file) = &config.password else {
+        return None;
+    };
+    let metadata = std::fs::metadata(file).ok()?;
+    // A pipe is passed to one process.
+    (metadata.is_file() && metadata.mode() & ACCESS_BY_ALL != 0)
+        .then(|| MqttError::ExposedPassword(file.clone()))
+}
+
+/// Reads the first line of a file.
+fn read_password(path: &Path) -> Result<Zeroizing<Vec<u8>>, MqttError> {
+    let shown = path.display();
+    let failed =
+        |reason: String| MqttError::Settings(format!("the password file {shown} {reason}"));
+    let unreadable = |error: std::io::Error| failed(format!("cannot be read: {error}"));
+    let file = File::open(path).map_err(unreadable)?;
+    let mut content = Zeroizing::new(Vec::with_capacity(MAX_PASSWORD_LENGTH + 2));
+    file.take(MAX_PASSWORD_LENGTH as u64 + 2)
+        .read_to_end(&mut content)
+        .map_err(unreadable)?;
+    let end = content
+        .iter()
+        .position(|byte| matches!(byte, b'\n' | b'\r'))
+        .unwrap_or(content.len());
+    if end > MAX_PASSWORD_LENGTH {
+        return Err(failed("holds more than a password".to_owned()));
+    }
+    content.truncate(end);
+    if content.is_empty() {
+        return Err(failed("is empty".to_owned()));
+    }
+    Ok(content)
+}

@@ -1,0 +1,145 @@
+//! The state of the connection, for `GET /api/v1/hub` and `/metrics`.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hub::guest::{GuestMetric, MetricKind};
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// A phase of the connection to the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionPhase {
+    /// The first connection is being made.
+    Connecting,
+    /// Connected.
+    Connected,
+    /// There is no connection; it is tried again.
+    Disconnected,
+    /// The hub ends.
+    Ended,
+}
+
+/// The state of the connection to the broker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MqttStatus {
+    /// The phase.
+    pub state: ConnectionPhase,
+    /// Address of the broker.
+    pub broker: String,
+    /// The client id; null before the first connection.
+    pub client_id: Option<String>,
+    /// Version of MQTT; null while there is no connection.
+    pub version: Option<&'static str>,
+    /// Time since which it is in this phase.
+    pub since: Timestamp,
+    /// The latest error, or a limit of the present connection; null if there is none.
+    pub error: Option<String>,
+    /// The next step for the user; null if there is none.
+    pub hint: Option<&'static str>,
+}
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn up(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What was counted since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) connections: Counter,
+    pub(crate) published: Counter,
+    pub(crate) commands: Counter,
+    pub(crate) failed_commands: Counter,
+    pub(crate) ignored_messages: Counter,
+}
+
+/// The state of the connection, shared between the connection and its readers.
+#[derive(Debug)]
+pub(crate) struct SharedStatus(Mutex<MqttStatus>);
+
+impl SharedStatus {
+    pub(crate) fn new(broker: String) -> Self {
+        Self(Mutex::new(MqttStatus {
+            state: ConnectionPhase::Connecting,
+            broker,
+            client_id: None,
+            version: None,
+            since: Timestamp::now(),
+            error: None,
+            hint: None,
+        }))
+    }
+
+    pub(crate) fn get(&self) -> MqttStatus {
+        self.lock().clone()
+    }
+
+    /// Changes the status; a new phase begins now.
+    pub(crate) fn edit(&self, edit: impl FnOnce(&mut MqttStatus)) {
+        let mut status = self.lock();
+        let before = status.state;
+        edit(&mut status);
+        if status.state != before {
+            status.since = Timestamp::now();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, MqttStatus> {
+        // Nothing panics under this lock, and even then every field is whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns the metrics.
+pub(crate) fn metrics(counters: &Counters, phase: ConnectionPhase) -> Vec<GuestMetric> {
+    let counter = |name, help, counter: &Counter| GuestMetric {
+        name,
+        help,
+        kind: MetricKind::Counter,
+        value: counter.get(),
+    };
+    vec![
+        GuestMetric {
+            name: "mains_mqtt_connected",
+            help: "1 while the hub is connected to the MQTT broker.",
+            kind: MetricKind::Gauge,
+            value: u64::from(phase == ConnectionPhase::Connected),
+        },
+        counter(
+            "mains_mqtt_connections_total",
+            "Connections to the MQTT broker.",
+            &counters.connections,
+        ),
+        counter(
+            "mains_mqtt_published_total",
+            "Messages that the MQTT broker has received.",
+            &counters.published,
+        ),
+        counter(
+            "mains_mqtt_commands_total",
+            "Commands over MQTT that were carried out or failed.",
+            &counters.commands,
+        ),
+        counter(
+            "mains_mqtt_failed_commands_total",
+            "Commands over MQTT that failed.",
+            &counters.failed_commands,
+        ),
+        counter(
+            "mains_mqtt_ignored_messages_total",
+            "Messages on command topics that are no command.",
+            &counters.ignored_messages,
+        ),
+    ]
+}
