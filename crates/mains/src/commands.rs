@@ -27,6 +27,7 @@ pub mod hub;
 pub mod hue;
 pub mod man;
 pub mod meter;
+pub mod mqtt;
 pub mod name;
 pub mod probe;
 pub mod rule;
@@ -87,6 +88,8 @@ pub enum Verb {
     Serve(serve::ServeArgs),
     /// Administer a hub: plugs, backups, configuration, tokens
     Hub(hub::HubArgs),
+    /// Check the connection to an MQTT broker
+    Mqtt(mqtt::MqttArgs),
 
     // What is about the devices themselves.
     /// Put a factory-fresh plug on your Wi-Fi
@@ -133,6 +136,7 @@ impl Verb {
             | Self::Group(_)
             | Self::Tariff(_)
             | Self::Hub(_) => Some("waiting for the hub"),
+            Self::Mqtt(_) => Some("waiting for the broker"),
             _ => None,
         }
     }
@@ -183,6 +187,7 @@ pub fn run(
         Verb::Events(args) => Box::pin(events::run(context, args)),
         Verb::Serve(args) => Box::pin(serve::run(context, args)),
         Verb::Hub(args) => Box::pin(hub::run(context, args)),
+        Verb::Mqtt(args) => Box::pin(mqtt::run(context, args)),
         Verb::Demo(args) => network(context, Box::pin(demo::run(context, args))),
         Verb::Emulate(args) => network(context, Box::pin(emulate::run(context, args))),
         // Reports itself what an earlier one has left.

@@ -16,6 +16,7 @@ pub use file::KeyLines;
 pub use flags::GlobalOptions;
 pub use hub::{HubChoice, HubLayer, Listen, PlaceLayer};
 pub use layer::Layer;
+pub use mqtt::MqttLayer;
 pub use problem::{ConfigOrigin, ConfigProblem};
 
 mod environment;
@@ -23,6 +24,7 @@ mod file;
 mod flags;
 mod hub;
 mod layer;
+mod mqtt;
 mod problem;
 
 /// The sources put together, and what is wrong with them.
@@ -93,6 +95,21 @@ impl Sources {
         let mut hub = self.layer.hub.clone();
         hub.interfaces = hub.interfaces.or_else(|| self.layer.interfaces.clone());
         hub::config(&hub, &self.layer.place, state).map_err(|problems| {
+            let problem = |(key, what)| self.problem(key, what);
+            problems.into_iter().map(problem).collect()
+        })
+    }
+
+    /// Returns the settings of MQTT of a hub with this state directory; `None` without a broker.
+    ///
+    /// # Errors
+    ///
+    /// Keys without the other key that they need.
+    pub fn mqtt_config(
+        &self,
+        state: PathBuf,
+    ) -> Result<Option<::mqtt::MqttConfig>, Vec<ConfigProblem>> {
+        mqtt::config(&self.layer.mqtt, state).map_err(|problems| {
             let problem = |(key, what)| self.problem(key, what);
             problems.into_iter().map(problem).collect()
         })

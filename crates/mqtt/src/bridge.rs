@@ -216,7 +216,8 @@ impl BridgeTask<'_> {
         HomeHub {
             id: self.ledger.id().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            url: running(&self.bridge.config.state).map_or_else(String::new, |hub| hub.url),
+            url: running(&self.bridge.config.state)
+                .map_or_else(|| "http://127.0.0.1:8480".to_owned(), |hub| hub.url),
         }
     }
 

@@ -16,7 +16,7 @@ pub struct Home {
     pub plugs: BTreeMap<Mac, HomePlug>,
     /// The groups.
     pub groups: BTreeMap<Id, HomeGroup>,
-    /// Tariffs that have a price now.
+    /// Tariffs that are valid today.
     pub tariffs: BTreeMap<Id, HomeTariff>,
 }
 

@@ -197,7 +197,7 @@ impl Mirror {
         let tariffs = self
             .tariffs
             .iter()
-            .filter(|(id, _)| self.price(id).is_some());
+            .filter(|(_, tariff)| self.is_valid(tariff));
         let tariff = |(id, tariff): (&Id, &Tariff)| {
             let facts = HomeTariff {
                 name: tariff.name.to_string(),
@@ -275,24 +275,28 @@ impl Mirror {
     }
 
     fn write_prices(&self, outbox: &mut Outbox) {
-        for id in self.tariffs.keys() {
-            if let Some(price) = self.price(id) {
-                outbox.set(&self.topics.price(id), price.to_string());
-            }
+        let now = Timestamp::now();
+        let local = self.hub.clock().timezone.to_datetime(now);
+        for (id, tariff) in &self.tariffs {
+            let price = tariff.price(now, local).filter(|_| self.is_valid(tariff));
+            let payload = price.map_or_else(|| "None".to_owned(), |price| price.to_string());
+            outbox.set(&self.topics.price(id), payload);
         }
     }
 
-    /// Returns the price of a tariff now, if it is known and no later tariff for the same plugs has replaced it.
-    fn price(&self, id: &Id) -> Option<f64> {
-        let tariff = self.tariffs.get(id)?;
-        let now = Timestamp::now();
-        let local = self.hub.clock().timezone.to_datetime(now);
-        let is_valid =
-            |other: &Tariff| other.valid_from.is_none_or(|day| day.get() <= local.date());
-        let is_replaced = self.tariffs.values().any(|other| {
-            is_valid(other) && other.plugs == tariff.plugs && other.valid_from > tariff.valid_from
-        });
-        (is_valid(tariff) && !is_replaced).then(|| tariff.price(now, local))?
+    /// Returns true if a tariff is valid today, and no later one for the same plugs has replaced it.
+    fn is_valid(&self, tariff: &Tariff) -> bool {
+        let today = self
+            .hub
+            .clock()
+            .timezone
+            .to_datetime(Timestamp::now())
+            .date();
+        let has_begun = |it: &Tariff| it.valid_from.is_none_or(|day| day.get() <= today);
+        let replaces = |other: &Tariff| {
+            has_begun(other) && other.plugs == tariff.plugs && other.valid_from > tariff.valid_from
+        };
+        has_begun(tariff) && !self.tariffs.values().any(replaces)
     }
 }
 

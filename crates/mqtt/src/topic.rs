@@ -10,7 +10,7 @@
 //! | `mains/<id>/identify/set` | `PRESS` | no |
 //! | `mains/<id>/meter` | the reading, with `energy_total_wh` | yes |
 //! | `mains/<id>/info` | `{"address","firmware","seen","relay_operations"}` | yes |
-//! | `mains/<tariff>/price` | the price per kWh now, in the tariff's currency | yes |
+//! | `mains/<tariff>/price` | the price per kWh now, in the tariff's currency; `None` while unknown | yes |
 //!
 //! `<id>` is a plug's 12 lower-case hex digits, or the id of a group, e.g. `g-3f9a02c1`. A group has `availability`, `relay` and
 //! `relay/set`; its relay is `ON` while one of its plugs is on. `<tariff>` is the id of a tariff.

@@ -4,14 +4,20 @@
 //! user would start it, with a state directory of its own that is gone afterwards. Nothing leaves the machine, and the
 //! user's inventory and configuration are not touched. At the end of the tour a hub joins them.
 
-use ::hub::HubReady;
+use std::sync::Arc;
+
+use ::hub::{Guest, HubReady};
 use emulator::PlugConfig;
+use mqtt::config::BrokerUrl;
+use mqtt::{MqttBridge, MqttConfig};
 use tokio::sync::oneshot;
 use tokio::task::{JoinSet, LocalSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Sources;
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
+use crate::secret::shield;
 use crate::shutdown::Signals;
 use crate::ui::{BOLD, DIM, HINT, paint};
 
@@ -33,18 +39,24 @@ you can try things in another terminal. Without a terminal, or with --yes, it ru
 Examples:
   mains demo
   mains demo --yes
+  mains demo --mqtt mqtt://127.0.0.1   # the home appears in Home Assistant
 
 Exit codes: 0 the tour is over, 1 a step failed, 7 an address of 127.77.0.x is taken.")]
-pub struct DemoArgs {}
+pub struct DemoArgs {
+    /// Publish the home to this MQTT broker until the demo ends, e.g. mqtt://127.0.0.1
+    #[arg(long, value_name = "URL")]
+    mqtt: Option<BrokerUrl>,
+}
 
 /// Runs the home and the tour.
-pub async fn run(context: &Context, _: DemoArgs) -> Outcome {
+pub async fn run(context: &Context, args: DemoArgs) -> Outcome {
     let directory = DemoDirectory::new()?;
+    let guests = guests(context, &directory, args.mqtt)?;
     let signals = Signals::listen()?;
     let mut home = EmulatedHome::default();
     let tour = async {
         let outcome = tokio::select! {
-            outcome = tour(context, &directory, &mut home) => outcome,
+            outcome = tour(context, &directory, guests, &mut home) => outcome,
             () = signals.received_before(context.deadline()) => Ok(Exit::DONE),
         };
         home.end().await.and(outcome)
@@ -68,9 +80,13 @@ impl EmulatedHome {
     }
 
     /// Starts a hub, and waits until it serves.
-    async fn start_hub(&mut self, directory: &DemoDirectory) -> Result<HubReady, Failure> {
+    async fn start_hub(
+        &mut self,
+        directory: &DemoDirectory,
+        guests: Vec<Arc<dyn Guest>>,
+    ) -> Result<HubReady, Failure> {
         let (ready, is_ready) = oneshot::channel();
-        let serving = hub::serve(directory.state(), ready, self.over.clone());
+        let serving = hub::serve(directory.state(), guests, ready, self.over.clone());
         self.start(serving, is_ready).await
     }
 
@@ -110,7 +126,37 @@ impl EmulatedHome {
     }
 }
 
-async fn tour(context: &Context, directory: &DemoDirectory, home: &mut EmulatedHome) -> Outcome {
+/// Returns the part that publishes the home, if a broker is named. Credentials and topics are those of `[mqtt]`.
+fn guests(
+    context: &Context,
+    directory: &DemoDirectory,
+    broker: Option<BrokerUrl>,
+) -> Result<Vec<Arc<dyn Guest>>, Failure> {
+    let Some(broker) = broker else {
+        return Ok(Vec::new());
+    };
+    let mut sources = Sources::read(&context.settings.options);
+    sources.layer.mqtt.url = Some(broker.into());
+    let config = sources
+        .mqtt_config(directory.state())
+        .map_err(|mut problems| Failure::from(problems.swap_remove(0)))?;
+    shield();
+    let bridge = config.map(|config| {
+        let config = MqttConfig {
+            is_temporary: true,
+            ..config
+        };
+        Arc::new(MqttBridge::new(config)) as Arc<dyn Guest>
+    });
+    Ok(bridge.into_iter().collect())
+}
+
+async fn tour(
+    context: &Context,
+    directory: &DemoDirectory,
+    guests: Vec<Arc<dyn Guest>>,
+    home: &mut EmulatedHome,
+) -> Outcome {
     let twins = twins::home(&directory.network);
     let plugs = 1 + twins.len();
     home.plug_in(twins).await?;
@@ -137,7 +183,7 @@ async fn tour(context: &Context, directory: &DemoDirectory, home: &mut EmulatedH
         HINT,
         "Last, a hub: `mains serve` starts one, this one is a part of the demo.",
     ))?;
-    let ready = guide.home.start_hub(directory).await?;
+    let ready = guide.home.start_hub(directory, guests).await?;
     hub::wait_for_plugs(&directory.state(), plugs).await?;
     context.ui.data(format_args!(
         "Its pages: {}\n",

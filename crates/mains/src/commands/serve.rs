@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hiflying::net::select;
-use hub::{Config, HubReady};
+use hub::{Config, Guest, HubReady};
+use mqtt::MqttBridge;
+use mqtt::config::BrokerUrl;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use web::Pages;
@@ -12,6 +14,7 @@ use web::Pages;
 use crate::config::{Listen, Sources};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
+use crate::secret::shield;
 use crate::shutdown::Signals;
 use crate::ui::{DIM, paint};
 
@@ -47,6 +50,16 @@ MAINS_HUB_LISTEN, `latitude` in [place] is MAINS_PLACE_LATITUDE; lists are separ
   latitude = 52.52             # for sunrise and sunset
   longitude = 13.40
   timezone = \"Europe/Berlin\"   # default: that of this computer
+  [mqtt]
+  url = \"\"                     # e.g. mqtt://127.0.0.1:1883 or mqtts://…; empty: no MQTT
+  base = \"mains\"               # first levels of the topics
+  username = \"\"
+  password_file = \"\"           # or MAINS_MQTT_PASSWORD
+  ca_file = \"\"                 # certificates to trust for mqtts
+  certificate_file = \"\"        # with `key_file`: client certificate; both PEM files
+  key_file = \"\"
+  discovery = \"entity\"         # of Home Assistant: entity, device or off
+  discovery_prefix = \"homeassistant\"
 
 And to use a hub on another computer, in [hub]:
   url = \"http://192.168.1.5:8480\"
@@ -57,6 +70,7 @@ Examples:
   mains serve
   mains serve --adopt --interface eth0
   mains serve --listen 127.0.0.1:9000
+  mains serve --mqtt mqtt://127.0.0.1
 
 Exit codes: 0 ended by a signal, 2 a wrong configuration, 7 another hub has the state directory or the address, or port 48899 \
 is taken, 8 the database cannot be used.")]
@@ -67,19 +81,24 @@ pub struct ServeArgs {
     /// Adopt every plug that is found
     #[arg(long)]
     adopt: bool,
+    /// Publish to this MQTT broker, e.g. mqtt://127.0.0.1
+    #[arg(long, value_name = "URL")]
+    mqtt: Option<BrokerUrl>,
 }
 
 /// Runs a hub until a signal comes.
 pub async fn run(context: &Context, args: ServeArgs) -> Outcome {
     let mut signals = Signals::listen()?;
-    let config = config(context, &args)?;
+    let sources = sources(context, &args);
+    let config = config(context, &sources)?;
+    let guests = guests(context, &sources)?;
     // Names that were given before there was a hub.
     let names = context.inventory()?.names();
     let shutdown = CancellationToken::new();
     let hub = hub::run(
         config,
         names,
-        vec![Arc::new(Pages::default())],
+        guests,
         |ready| announce(context, &ready),
         shutdown.clone(),
     );
@@ -100,18 +119,37 @@ pub async fn run(context: &Context, args: ServeArgs) -> Outcome {
     }
 }
 
-/// Returns the configuration with the options of the command line.
-fn config(context: &Context, args: &ServeArgs) -> Result<Config, Failure> {
+/// Returns the sources of the configuration with the options of the command line.
+fn sources(context: &Context, args: &ServeArgs) -> Sources {
     let mut sources = Sources::read(&context.settings.options);
     let hub = &mut sources.layer.hub;
     hub.listen = args.listen.or(hub.listen);
     hub.adopt = args.adopt.then_some(true).or(hub.adopt);
+    let mqtt = &mut sources.layer.mqtt;
+    mqtt.url = args.mqtt.clone().map(Into::into).or(mqtt.url.take());
+    sources
+}
+
+fn config(context: &Context, sources: &Sources) -> Result<Config, Failure> {
     let config = sources
         .hub_config(context.state_directory()?)
         .map_err(|mut problems| Failure::from(problems.swap_remove(0)))?;
     // An interface that does not exist is a typing error, as for every verb.
     select(&config.interfaces)?;
     Ok(config)
+}
+
+/// Returns the parts that run beside the hub.
+fn guests(context: &Context, sources: &Sources) -> Result<Vec<Arc<dyn Guest>>, Failure> {
+    let mut guests: Vec<Arc<dyn Guest>> = vec![Arc::new(Pages::default())];
+    let mqtt = sources
+        .mqtt_config(context.state_directory()?)
+        .map_err(|mut problems| Failure::from(problems.swap_remove(0)))?;
+    if let Some(mqtt) = mqtt {
+        shield();
+        guests.push(Arc::new(MqttBridge::new(mqtt)));
+    }
+    Ok(guests)
 }
 
 fn announce(context: &Context, ready: &HubReady) {

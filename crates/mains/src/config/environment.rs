@@ -24,7 +24,7 @@ enum VariableForm {
 }
 
 /// Variables with their keys.
-const VARIABLES: [(&str, &str, VariableForm); 20] = [
+const VARIABLES: [(&str, &str, VariableForm); 29] = [
     ("MAINS_JSON", "json", Switch),
     ("MAINS_TIMEOUT", "timeout", Text),
     ("MAINS_INTERFACE", "interfaces", List),
@@ -45,6 +45,15 @@ const VARIABLES: [(&str, &str, VariableForm); 20] = [
     ("MAINS_PLACE_LATITUDE", "place.latitude", Number),
     ("MAINS_PLACE_LONGITUDE", "place.longitude", Number),
     ("MAINS_PLACE_TIMEZONE", "place.timezone", Text),
+    ("MAINS_MQTT_URL", "mqtt.url", Text),
+    ("MAINS_MQTT_BASE", "mqtt.base", Text),
+    ("MAINS_MQTT_USERNAME", "mqtt.username", Text),
+    ("MAINS_MQTT_PASSWORD_FILE", "mqtt.password_file", Text),
+    ("MAINS_MQTT_CA_FILE", "mqtt.ca_file", Text),
+    ("MAINS_MQTT_CERTIFICATE_FILE", "mqtt.certificate_file", Text),
+    ("MAINS_MQTT_KEY_FILE", "mqtt.key_file", Text),
+    ("MAINS_MQTT_DISCOVERY", "mqtt.discovery", Text),
+    ("MAINS_MQTT_DISCOVERY_PREFIX", "mqtt.discovery_prefix", Text),
 ];
 
 /// Reads all variables. An empty variable counts as not set.
@@ -143,6 +152,7 @@ mod tests {
                 ("MAINS_HUB_LISTEN", _) => "127.0.0.1:1",
                 ("MAINS_HUB", _) => "http://nas",
                 ("MAINS_PLACE_TIMEZONE", _) => "Europe/Berlin",
+                ("MAINS_MQTT_DISCOVERY", _) => "device",
                 (_, Switch | Number) => "1",
                 (_, List | Text) => "5s",
             };
@@ -168,6 +178,8 @@ mod tests {
             ("MAINS_PLACE_LATITUDE", "-90.5"),
             ("MAINS_PLACE_LONGITUDE", "inf"),
             ("MAINS_PLACE_TIMEZONE", "Mars"),
+            ("MAINS_MQTT_URL", "http://nas"),
+            ("MAINS_MQTT_BASE", "mains/+"),
         ] {
             let (_, problems) = only(name, text);
             let [problem] = problems.as_slice() else {

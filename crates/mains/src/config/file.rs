@@ -11,7 +11,7 @@ use super::layer::Layer;
 use super::problem::{ConfigOrigin, ConfigProblem};
 
 /// The tables that hold keys of their own.
-const SECTIONS: [&str; 2] = ["hub", "place"];
+const SECTIONS: [&str; 3] = ["hub", "place", "mqtt"];
 /// Maximum length in bytes; a longer file is something else.
 const MAX_LENGTH: u64 = 1024 * 1024;
 
@@ -90,6 +90,7 @@ pub(super) fn parse(text: &str, path: &Path) -> Contents {
     // In the order of the file, whatever the order in which they were found.
     contents.problems.sort_by_key(ConfigProblem::line);
     contents.layer.hub.beside(path);
+    contents.layer.mqtt.beside(path);
     contents
 }
 
@@ -207,7 +208,10 @@ mod tests {
             ("[place]\nlatitude = 90.1\n", 2, "90"),
             ("[place]\nlongitude = nan\n", 2, "180"),
             ("[place]\ntimezone = \"Europe/Berln\"\n", 2, "Berln"),
-            ("[mqtt]\nurl = \"mqtt://127.0.0.1\"\n", 1, "mqtt"),
+            ("[mqt]\nurl = \"mqtt://127.0.0.1\"\n", 1, "mqt"),
+            ("[mqtt]\nurl = \"http://127.0.0.1\"\n", 2, "mqtt://"),
+            ("[mqtt]\nbase = \"mains/#\"\n", 2, "mqtt.base"),
+            ("[mqtt]\npassword = \"secret\"\n", 2, "password"),
         ] {
             let problems = read(text).problems;
             let [problem] = problems.as_slice() else {

@@ -142,7 +142,7 @@ pub(super) fn address_or_table<'de, D: Deserializer<'de>>(
 }
 
 /// Reads a text by its `FromStr`.
-fn parsed<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+pub(super) fn parsed<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr<Err: fmt::Display>,
@@ -317,7 +317,7 @@ pub(super) fn config(
 }
 
 /// Returns two keys that need each other, or `None` where neither is set.
-fn both<A, B>(
+pub(super) fn both<A, B>(
     (first, a): (&'static str, Option<A>),
     (second, b): (&'static str, Option<B>),
 ) -> Result<Option<(A, B)>, (&'static str, String)> {

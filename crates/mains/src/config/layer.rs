@@ -6,6 +6,7 @@ use api::duration;
 use serde::{Deserialize, Deserializer, de};
 
 use super::hub::{HubLayer, PlaceLayer, address_or_table};
+use super::mqtt::MqttLayer;
 use crate::ui::Colour;
 
 /// Values of one source; what it leaves out is decided by the sources below it.
@@ -31,6 +32,9 @@ pub struct Layer {
     /// The table `[place]`.
     #[serde(default)]
     pub place: PlaceLayer,
+    /// The table `[mqtt]`.
+    #[serde(default)]
+    pub mqtt: MqttLayer,
 }
 
 impl Layer {
@@ -45,6 +49,7 @@ impl Layer {
             color: self.color.or(below.color),
             hub: self.hub.over(below.hub),
             place: self.place.over(below.place),
+            mqtt: self.mqtt.over(below.mqtt),
         }
     }
 }

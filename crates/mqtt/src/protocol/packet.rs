@@ -10,7 +10,7 @@ use super::frame::{Malformed, PUBLISH};
 
 /// A version of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MqttVersion {
+pub(crate) enum MqttVersion {
     /// MQTT 5.
     V5,
     /// MQTT 3.1.1.
@@ -19,7 +19,7 @@ pub enum MqttVersion {
 
 impl MqttVersion {
     /// Returns its name, e.g. `3.1.1`.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::V5 => "5",
             Self::V3 => "3.1.1",

@@ -27,13 +27,15 @@ const FIND_INTERVAL: Duration = Duration::from_millis(100);
 /// Runs the hub until the demo is over.
 pub(super) async fn serve(
     state: PathBuf,
+    guests: Vec<Arc<dyn Guest>>,
     ready: oneshot::Sender<HubReady>,
     over: CancellationToken,
 ) -> Result<(), Failure> {
     let config = config(state.clone()).await;
     let names = names(state)?;
-    let pages: Vec<Arc<dyn Guest>> = vec![Arc::new(Pages::default())];
-    ::hub::run(config, names, pages, |it| drop(ready.send(it)), over).await?;
+    let pages: Arc<dyn Guest> = Arc::new(Pages::default());
+    let guests = std::iter::once(pages).chain(guests).collect();
+    ::hub::run(config, names, guests, |it| drop(ready.send(it)), over).await?;
     Ok(())
 }
 

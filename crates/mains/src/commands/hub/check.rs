@@ -1,6 +1,6 @@
 //! `mains hub check`: the problems of the configuration, with file and line.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use hiflying::net::select;
 use hub::Config;
@@ -38,6 +38,9 @@ pub(super) async fn run(context: &Context, args: &HubCheckArgs) -> Outcome {
     };
     let mut problems = std::mem::take(&mut sources.problems);
     let state = context.state_directory()?;
+    if let Err(found) = sources.mqtt_config(state.clone()) {
+        problems.extend(found);
+    }
     match sources.hub_config(state) {
         Ok(config) => problems.extend(surroundings(&sources, &config).await),
         Err(found) => problems.extend(found),
@@ -100,15 +103,20 @@ async fn surroundings(sources: &Sources, config: &Config) -> Vec<ConfigProblem> 
 
 /// Returns the problems of the files for users of a hub.
 fn files(sources: &Sources) -> Vec<ConfigProblem> {
-    let hub = &sources.layer.hub;
+    let (hub, mqtt) = (&sources.layer.hub, &sources.layer.mqtt);
     let unreadable = |(key, file): (&'static str, &Option<PathBuf>)| {
-        let error = std::fs::File::open(file.as_deref().unwrap_or(Path::new("/dev/null"))).err()?;
-        let file = file.as_ref()?.display();
+        let file = file.as_ref().filter(|file| !file.as_os_str().is_empty())?;
+        let error = std::fs::File::open(file).err()?;
+        let file = file.display();
         Some(sources.problem(key, format!("{file} cannot be read: {error}")))
     };
     [
         ("hub.token_file", &hub.token_file),
         ("hub.ca_file", &hub.ca_file),
+        ("mqtt.password_file", &mqtt.password_file),
+        ("mqtt.ca_file", &mqtt.ca_file),
+        ("mqtt.certificate_file", &mqtt.certificate_file),
+        ("mqtt.key_file", &mqtt.key_file),
     ]
     .into_iter()
     .filter_map(unreadable)
