@@ -8,7 +8,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::context::Context;
 
 /// Crates whose logs are shown: only those of the workspace, because others log D-Bus messages, which can hold a Wi-Fi key.
-const LOGGED_CRATES: [&str; 6] = ["mains", "hiflying", "plugs", "hue", "hub", "emulator"];
+const LOGGED_CRATES: [&str; 7] = [
+    "mains", "hiflying", "plugs", "hue", "hub", "emulator", "mqtt",
+];
 
 /// Starts logging if `-v` asks for it or the verb is a `service`, which has no other output; otherwise it costs nothing.
 pub(crate) fn start(context: &Context, service: bool) {

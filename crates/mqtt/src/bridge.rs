@@ -35,10 +35,10 @@ const SHORT_CONNECTION: Duration = Duration::from_secs(30);
 
 /// Publishes the plugs of a hub over MQTT, and obeys commands.
 pub struct MqttBridge {
-    pub(crate) config: MqttConfig,
-    pub(crate) status: SharedStatus,
-    pub(crate) counters: Counters,
-    pub(crate) firmware: FirmwareReader,
+    config: MqttConfig,
+    status: SharedStatus,
+    counters: Counters,
+    firmware: FirmwareReader,
 }
 
 impl fmt::Debug for MqttBridge {
@@ -197,7 +197,10 @@ impl BridgeTask<'_> {
         // What failed before is published with everything else.
         while self.corrections.try_recv().is_ok() {}
         let context = ConnectionContext {
-            bridge,
+            config: &bridge.config,
+            status: &bridge.status,
+            counters: &bridge.counters,
+            firmware: &bridge.firmware,
             hub: self.hub,
             home: self.home_hub(),
             client_id: &self.client_id,

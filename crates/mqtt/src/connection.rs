@@ -13,10 +13,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::bridge::MqttBridge;
 use crate::command::{self, MqttCommand};
+use crate::config::MqttConfig;
 use crate::discovery::{self, DiscoveryForm};
 use crate::error::MqttError;
+use crate::firmware::FirmwareReader;
 use crate::home::HomeHub;
 use crate::ledger::Ledger;
 use crate::log_limit::LogLimit;
@@ -24,7 +25,8 @@ use crate::mirror::{Mirror, OFFLINE, ONLINE};
 use crate::outbox::Outbox;
 use crate::protocol::ProtocolEvent;
 use crate::protocol::packet::{Filter, Message};
-use crate::session::Session;
+use crate::session::{Session, SessionError};
+use crate::status::{Counters, SharedStatus};
 
 /// Interval at which this task checks that it runs.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -40,7 +42,10 @@ const END_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// The surroundings of a connection.
 #[derive(Clone)]
 pub(crate) struct ConnectionContext<'a> {
-    pub(crate) bridge: &'a MqttBridge,
+    pub(crate) config: &'a MqttConfig,
+    pub(crate) status: &'a SharedStatus,
+    pub(crate) counters: &'a Counters,
+    pub(crate) firmware: &'a FirmwareReader,
     pub(crate) hub: &'a Hub,
     pub(crate) home: HomeHub,
     pub(crate) client_id: &'a str,
@@ -76,7 +81,7 @@ impl<'a> Connection<'a> {
         corrections: &'a mut mpsc::Receiver<SwitchTarget>,
         session: Session,
     ) -> Self {
-        let config = &context.bridge.config;
+        let config = context.config;
         let mut filters: Vec<Filter> = config
             .topics
             .command_filters()
@@ -126,7 +131,7 @@ impl<'a> Connection<'a> {
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut refresh = interval(REFRESH_INTERVAL);
         refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let bridge = self.context.bridge;
+        let firmware = self.context.firmware;
         loop {
             self.send_due();
             tokio::select! {
@@ -143,7 +148,7 @@ impl<'a> Connection<'a> {
                 Some(target) = self.corrections.recv() => {
                     self.mirror.repeat(&target, &mut self.outbox);
                 }
-                () = bridge.firmware.changed.notified() => self.announce_soon(),
+                () = firmware.changed.notified() => self.announce_soon(),
                 () = sleep_until(self.discovery_due.unwrap_or_else(Instant::now)), if self.discovery_due.is_some() => {
                     self.discovery_due = None;
                     self.announce();
@@ -156,7 +161,7 @@ impl<'a> Connection<'a> {
                 }
                 _ = check.tick() => self.check()?,
                 _ = refresh.tick() => {
-                    self.mirror.refresh(&bridge.firmware.known(), &mut self.outbox);
+                    self.mirror.refresh(&firmware.known(), &mut self.outbox);
                     self.announce_soon();
                 }
             }
@@ -172,12 +177,12 @@ impl<'a> Connection<'a> {
         if self.session.limits().is_some_and(|limits| !limits.retains) {
             self.limited(&MqttError::NotRetained);
         }
-        let firmware = self.context.bridge.firmware.known();
+        let firmware = self.context.firmware.known();
         self.mirror.write_all(&firmware, &mut self.outbox);
         self.announce();
         self.empty_unwanted();
         // Last, so that no client takes what an earlier run left for the present state.
-        let topics = &self.context.bridge.config.topics;
+        let topics = &self.context.config.topics;
         self.outbox.set(&topics.bridge_state(), ONLINE);
         Ok(())
     }
@@ -235,7 +240,7 @@ impl<'a> Connection<'a> {
                     self.limited(&MqttError::NotPublished { topic, code });
                     return Ok(());
                 }
-                self.context.bridge.counters.published.up();
+                self.context.counters.published.up();
                 if is_empty {
                     self.ledger.remove(&topic);
                 }
@@ -265,7 +270,7 @@ impl<'a> Connection<'a> {
     fn message(&mut self, message: &Message) -> Result<(), MqttError> {
         // It may have waited in the socket.
         self.check()?;
-        let config = &self.context.bridge.config;
+        let config = self.context.config;
         if message.topic == config.discovery.birth_topic() {
             if !message.is_retained && message.payload.as_ref() == ONLINE.as_bytes() {
                 self.introduce();
@@ -286,7 +291,7 @@ impl<'a> Connection<'a> {
     }
 
     fn ignore(&mut self, topic: &str, reason: &str) {
-        self.context.bridge.counters.ignored_messages.up();
+        self.context.counters.ignored_messages.up();
         let topic = api::excerpt(topic);
         match self.ignored.next(Instant::now()) {
             Some(0) => tracing::warn!(topic, "a message over MQTT is ignored: {reason}"),
@@ -301,7 +306,7 @@ impl<'a> Connection<'a> {
     fn limited(&self, error: &MqttError) {
         let hint = error.hint();
         let text = error.to_string();
-        self.context.bridge.status.edit(|status| {
+        self.context.status.edit(|status| {
             if status.error.as_ref() != Some(&text) {
                 tracing::warn!(hint, "MQTT is limited: {text}");
             }
@@ -311,7 +316,7 @@ impl<'a> Connection<'a> {
     }
 
     fn changed(&mut self, event: &api::Event) {
-        let firmware = self.context.bridge.firmware.known();
+        let firmware = self.context.firmware.known();
         if self.mirror.apply(event, &firmware, &mut self.outbox) {
             self.announce();
             self.empty_unwanted();
@@ -323,9 +328,9 @@ impl<'a> Connection<'a> {
     /// Reads the state of the hub after events were missed.
     fn read_again(&mut self) {
         let context = &self.context;
-        let topics = context.bridge.config.topics.clone();
+        let topics = context.config.topics.clone();
         self.mirror = Mirror::new(context.hub.clone(), topics, context.home.clone());
-        let firmware = context.bridge.firmware.known();
+        let firmware = context.firmware.known();
         self.mirror.write_all(&firmware, &mut self.outbox);
         self.announce();
         self.empty_unwanted();
@@ -338,11 +343,13 @@ impl<'a> Connection<'a> {
 
     /// Computes discovery if the home has changed.
     fn announce(&mut self) {
-        let bridge = self.context.bridge;
-        if !self.mirror.update_home(&bridge.firmware.known()) {
+        if !self
+            .mirror
+            .update_home(&self.context.firmware.known(), &mut self.outbox)
+        {
             return;
         }
-        let settings = &bridge.config.discovery;
+        let settings = &self.context.config.discovery;
         let messages = match settings.form {
             DiscoveryForm::Off => Default::default(),
             _ => discovery::messages(settings, self.mirror.home()),
@@ -406,14 +413,14 @@ impl<'a> Connection<'a> {
         Ok(())
     }
 
-    fn lost(&self, error: &crate::session::SessionError) -> MqttError {
+    fn lost(&self, error: &SessionError) -> MqttError {
         MqttError::of_session(error, self.context.client_id)
     }
 
     /// Says goodbye, and waits until the broker has received it.
     async fn end(mut self) {
         let due = Instant::now() + END_TIMEOUT;
-        let config = &self.context.bridge.config;
+        let config = self.context.config;
         if config.is_temporary {
             for topic in self.ledger.filled() {
                 self.outbox.empty(topic);
@@ -435,8 +442,7 @@ impl<'a> Connection<'a> {
             }
             Ok(())
         };
-        let ended: Result<Result<(), crate::session::SessionError>, _> =
-            timeout_at(due, goodbye).await;
+        let ended: Result<Result<(), SessionError>, _> = timeout_at(due, goodbye).await;
         match ended {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!("the MQTT broker is gone: {error}"),

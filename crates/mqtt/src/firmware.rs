@@ -1,7 +1,7 @@
 //! Reads the firmware version of each plug once, for the diagnostics.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -24,14 +24,14 @@ const MAX_CONCURRENT: usize = 4;
 /// The firmware of the plugs, as far as they have reported it.
 #[derive(Debug, Default)]
 pub(crate) struct FirmwareReader {
-    known: Mutex<Firmware>,
+    known: Mutex<Arc<Firmware>>,
     /// Notified when a plug has reported it.
     pub(crate) changed: Notify,
 }
 
 impl FirmwareReader {
     /// Returns what is known.
-    pub(crate) fn known(&self) -> Firmware {
+    pub(crate) fn known(&self) -> Arc<Firmware> {
         self.known
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -62,7 +62,7 @@ impl FirmwareReader {
                 match reply {
                     Ok(version) => {
                         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-                        known.insert(mac, version);
+                        Arc::make_mut(&mut known).insert(mac, version);
                         self.changed.notify_one();
                     }
                     Err(error) => {

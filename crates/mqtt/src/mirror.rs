@@ -173,8 +173,8 @@ impl Mirror {
         }
     }
 
-    /// Returns true if the facts of the home have changed since the last call.
-    pub(crate) fn update_home(&mut self, firmware: &Firmware) -> bool {
+    /// Returns true if the facts of the home have changed since the last call. The firmware of a plug becomes a message, too.
+    pub(crate) fn update_home(&mut self, firmware: &Firmware, outbox: &mut Outbox) -> bool {
         let registry = self.hub.registry();
         let plugs = self.plugs.values().map(|view| {
             let (plug, mac) = (&view.plug, view.plug.mac);
@@ -212,6 +212,12 @@ impl Mirror {
             tariffs: tariffs.map(tariff).collect(),
         };
         let has_changed = home != self.home;
+        for (mac, view) in &self.plugs {
+            let known = self.home.plugs.get(mac);
+            if known.and_then(|facts| facts.firmware.as_ref()) != firmware.get(mac) {
+                self.write_info(view, firmware, outbox);
+            }
+        }
         self.home = home;
         has_changed
     }
@@ -235,7 +241,7 @@ impl Mirror {
         let info = json!({
             "address": plug.address,
             "firmware": firmware.get(&plug.mac),
-            "seen": plug.seen,
+            "seen": to_second(plug.seen),
             "relay_operations": moved.map_or(0, |moved| moved.count),
         });
         outbox.set(&self.topics.info(plug.mac), info.to_string());
@@ -298,6 +304,11 @@ impl Mirror {
         };
         has_begun(tariff) && !self.tariffs.values().any(replaces)
     }
+}
+
+/// Returns a time without its fraction of a second, as the plug of the API has it.
+fn to_second(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 fn relay_payload(relay: RelayState) -> &'static str {

@@ -75,7 +75,7 @@ impl SharedStatus {
             broker,
             client_id: None,
             version: None,
-            since: Timestamp::now(),
+            since: now(),
             error: None,
             hint: None,
         }))
@@ -91,7 +91,7 @@ impl SharedStatus {
         let before = status.state;
         edit(&mut status);
         if status.state != before {
-            status.since = Timestamp::now();
+            status.since = now();
         }
     }
 
@@ -99,6 +99,12 @@ impl SharedStatus {
         // Nothing panics under this lock, and even then every field is whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns the time without its fraction of a second.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
 /// Returns the metrics.

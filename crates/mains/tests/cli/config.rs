@@ -69,7 +69,7 @@ fn a_wrong_file_is_told_with_file_and_line() {
         ("\ntimeout = \"5\"\n", 2, "unit"),
         ("color = 1\n", 1, "color"),
         ("json = \n", 1, ""),
-        ("[mqtt]\nurl = \"mqtt://127.0.0.1\"\n", 1, "mqtt"),
+        ("[mqtt]\nurl = \"http://127.0.0.1\"\n", 2, "mqtt://"),
     ] {
         let file = home.write("wrong.toml", text);
         let run = home

@@ -34,6 +34,7 @@ fn help_of_every_verb() {
             assert!(help.contains("Example") && help.contains("Exit codes: 0 "), "{help}");
             assert_snapshot!(format!("hue-{verb}"), help);
         }
+        assert_snapshot!("mqtt-check", home.run(&["help", "mqtt", "check"]).ends_with(0).stdout);
         assert_snapshot!("emulate-plug", home.run(&["help", "emulate", "plug"]).ends_with(0).stdout);
         assert_snapshot!("emulate-bridge", home.run(&["help", "emulate", "bridge"]).ends_with(0).stdout);
     });

@@ -55,6 +55,11 @@ impl Hub {
         }
     }
 
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal, and waits for the end; returns how it ended, how long that took, and the log.
     pub fn end(mut self, signal: Signal) -> (ExitStatus, Duration, String) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());

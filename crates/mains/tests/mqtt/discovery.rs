@@ -1,0 +1,92 @@
+//! Home Assistant discovery at a real broker.
+
+use nix::sys::signal::Signal;
+
+use crate::broker::{
+    Broker, Listener, PLAIN, configure, connected, home_with_plugs, ids, mosquitto, publish,
+    retained,
+};
+use crate::house::{Hub, eventually};
+use crate::needs::met;
+
+/// Number of topics of discovery that contain these words.
+fn announced(words: &str) -> usize {
+    let topics = retained().into_keys();
+    topics
+        .filter(|topic| topic.starts_with("homeassistant/") && topic.contains(words))
+        .count()
+}
+
+#[test]
+fn announced_changed_and_removed() {
+    let Some(()) = met(mosquitto()) else { return };
+    let home = home_with_plugs(PLAIN);
+    let _broker = Broker::open(&home);
+    let listener = Listener::start();
+    let _hub = Hub::start(&home, &[]);
+    connected(&home);
+    let ids = ids(&home);
+    let switch = format!("homeassistant/switch/{}_relay/config", ids[0]);
+    eventually("the switch is announced", || {
+        listener.now().contains_key(&switch)
+    });
+    home.run(&["name", &ids[0], "kitchen"]).ends_with(0);
+    eventually("the name is announced", || {
+        listener.now()[&switch].contains("kitchen")
+    });
+
+    // A Home Assistant that starts hears everything again; a retained birth message is old.
+    let before = listener.count(&switch);
+    publish("homeassistant/status", "online");
+    eventually("announced again", || listener.count(&switch) > before);
+
+    home.run(&["--yes", "hub", "forget", "kitchen"])
+        .ends_with(0);
+    eventually("nothing is left of it", || {
+        !listener.now().keys().any(|topic| topic.contains(&ids[0]))
+    });
+    assert!(announced(&ids[1]) > 5);
+}
+
+#[test]
+fn from_one_form_to_the_other() {
+    let Some(()) = met(mosquitto()) else { return };
+    let home = home_with_plugs(PLAIN);
+    let _broker = Broker::open(&home);
+    let hub = Hub::start(&home, &[]);
+    connected(&home);
+    let ids = ids(&home);
+    let switch = format!("homeassistant/switch/{}_relay/config", ids[0]);
+    let device = format!("homeassistant/device/{}/config", ids[0]);
+    eventually("announced", || retained().contains_key(&switch));
+    assert_eq!(hub.end(Signal::SIGTERM).0.code(), Some(0));
+
+    configure(&home, &format!("{PLAIN}\ndiscovery = \"device\""));
+    let listener = Listener::start();
+    let hub = Hub::start(&home, &[]);
+    eventually("the old form is gone", || {
+        let now = listener.now();
+        now.contains_key(&device) && !now.contains_key(&switch)
+    });
+    // The request, then the new form, then the emptying.
+    let all = listener.all();
+    let place = |topic: &str, payload: &str| {
+        all.iter()
+            .position(|it| !it.is_retained && it.topic == topic && it.payload.starts_with(payload))
+    };
+    let request = place(&switch, "{\"migrate_discovery\"").unwrap();
+    let new = place(&device, "{").unwrap();
+    let emptied = all
+        .iter()
+        .position(|it| it.topic == switch && it.payload.is_empty())
+        .unwrap();
+    assert!(request < new && new < emptied, "{request} {new} {emptied}");
+    assert_eq!(hub.end(Signal::SIGTERM).0.code(), Some(0));
+    configure(&home, &format!("{PLAIN}\ndiscovery = \"off\""));
+    let _hub = Hub::start(&home, &[]);
+    eventually("nothing is announced", || announced("") == 0);
+    assert_eq!(
+        retained()[&format!("mains/{}/availability", ids[0])],
+        "online"
+    );
+}
