@@ -25,7 +25,11 @@ impl Backoff {
         }
         let delay =
             MIN_DELAY.saturating_mul(1_u32.checked_shl(self.failures.min(16)).unwrap_or(u32::MAX));
-        self.failures = self.failures.saturating_add(1);
+        // Whoever threw it out would be thrown out in turn.
+        let is_thrown_out = connected.is_some_and(|lasted| lasted < MIN_CONNECTED);
+        self.failures = self
+            .failures
+            .saturating_add(if is_thrown_out { 2 } else { 1 });
         delay.min(MAX_DELAY).mul_f64(0.75 + random / 4.0)
     }
 
@@ -56,7 +60,7 @@ mod tests {
     fn a_connection_that_is_thrown_out_soon_is_no_success() {
         let mut backoff = Backoff::default();
         let delays: Vec<f64> = (0..4).map(|_| seconds(&mut backoff, Some(2))).collect();
-        assert_eq!(delays, [1.0, 2.0, 4.0, 8.0]);
+        assert_eq!(delays, [1.0, 4.0, 16.0, 60.0]);
         backoff.slow_down();
         assert_eq!(seconds(&mut backoff, Some(2)), 60.0);
         assert!(backoff.next(None, 0.0) >= Duration::from_secs(45));

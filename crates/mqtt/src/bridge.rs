@@ -145,7 +145,7 @@ impl BridgeTask<'_> {
                     let Some(error) = self.connected(open, cancel).await else {
                         return;
                     };
-                    self.lost(error, since.elapsed(), version);
+                    self.lost(error, since.elapsed());
                     Some(since.elapsed())
                 }
                 Err(error) => {
@@ -224,10 +224,10 @@ impl BridgeTask<'_> {
         }
     }
 
-    fn lost(&mut self, error: MqttError, lasted: Duration, version: MqttVersion) {
+    fn lost(&mut self, error: MqttError, lasted: Duration) {
         let error = match error {
-            // MQTT 3.1.1 has no word for it.
-            MqttError::Lost(reason) if version == MqttVersion::V3 && lasted < SHORT_CONNECTION => {
+            // MQTT 3.1.1 has no word for it, and mosquitto says none in MQTT 5 either.
+            MqttError::Lost(reason) if lasted < SHORT_CONNECTION => {
                 let id = &self.client_id;
                 MqttError::Lost(format!(
                     "{reason} soon after the login; another client may use the client id `{id}`"

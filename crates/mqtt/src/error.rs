@@ -1,6 +1,7 @@
 //! Reasons why there is no connection to the broker, with the next step for the user.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -136,7 +137,12 @@ impl MqttError {
     /// Makes an error of the end of a session.
     pub(crate) fn of_session(error: &SessionError, client_id: &str) -> Self {
         match error {
-            SessionError::Closed | SessionError::Io(_) => Self::Lost(error.to_string()),
+            // With TLS 1.3 a broker refuses a client certificate after the handshake.
+            SessionError::Io(io) => match tls_alert(io) {
+                Some(alert) => Self::Tls(format!("the broker refused it: {alert}")),
+                None => Self::Lost(error.to_string()),
+            },
+            SessionError::Closed => Self::Lost(error.to_string()),
             SessionError::Protocol(error) => match *error {
                 ProtocolError::VersionRefused => Self::Version,
                 ProtocolError::Refused(code) => Self::Refused { code },
@@ -163,7 +169,7 @@ impl MqttError {
                 "check that the broker runs and listens on this address and port; mosquitto listens on 127.0.0.1 alone unless told otherwise"
             }
             Self::Tls(_) => {
-                "check that `url` has the name in the broker's certificate, and that `ca_file` holds the certificate of the authority that signed it"
+                "check that `url` has the name in the broker's certificate, that `ca_file` holds the certificate of the authority that signed it, and that `certificate_file` is one that the broker accepts, if it asks for one"
             }
             Self::Refused {
                 code: 4 | 5 | 0x86 | 0x87,
@@ -184,5 +190,13 @@ impl MqttError {
             }
             Self::Disconnected { .. } | Self::Lost(_) | Self::Stalled { .. } => return None,
         })
+    }
+}
+
+/// Returns the TLS alert that broke a connection, if one did.
+fn tls_alert(error: &io::Error) -> Option<String> {
+    match error.get_ref()?.downcast_ref()? {
+        rustls::Error::AlertReceived(alert) => Some(format!("{alert:?}")),
+        _ => None,
     }
 }

@@ -43,7 +43,8 @@ pub(crate) async fn open(
             // Some brokers close the connection when they do not know the version.
             Err(
                 SessionError::Protocol(ProtocolError::VersionRefused | ProtocolError::Malformed)
-                | SessionError::Closed,
+                | SessionError::Closed
+                | SessionError::Io(_),
             ) if version == MqttVersion::V5 => version = MqttVersion::V3,
             Err(error) => {
                 let error = MqttError::of_session(&error, &login.client_id);

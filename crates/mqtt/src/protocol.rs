@@ -129,6 +129,10 @@ impl Protocol {
     ) -> Result<(), ProtocolError> {
         self.heard = now;
         self.pinged = None;
+        // Something else than a broker, e.g. a web server, is known by its first byte.
+        if self.limits.is_none() && input.first().is_some_and(|byte| !is_reply_to_login(*byte)) {
+            return Err(ProtocolError::Malformed);
+        }
         while let Some(frame) = self
             .decoder
             .next(input)
@@ -287,6 +291,11 @@ impl Protocol {
         self.pinged = Some(now);
         Ok(())
     }
+}
+
+/// Returns true for the first byte of a packet that can come before the login is accepted: the reply, or the end.
+const fn is_reply_to_login(byte: u8) -> bool {
+    matches!(byte >> 4, 2 | 14)
 }
 
 #[cfg(test)]

@@ -49,13 +49,14 @@ fn shows(words: &str, serve: impl Fn(TcpStream) + Send + Sync + Clone + 'static)
 
 #[test]
 fn one_that_closes_at_once() {
-    shows("closed the connection", drop);
+    // The system may call it a reset.
+    shows("the connection", drop);
 }
 
 #[test]
 fn one_that_sends_garbage() {
     shows("not MQTT", |mut stream| {
-        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff");
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest);
     });

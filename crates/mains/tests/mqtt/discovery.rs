@@ -26,7 +26,7 @@ fn announced_changed_and_removed() {
     let _hub = Hub::start(&home, &[]);
     connected(&home);
     let ids = ids(&home);
-    let switch = format!("homeassistant/switch/{}_relay/config", ids[0]);
+    let switch = format!("homeassistant/switch/{}_switch/config", ids[0]);
     eventually("the switch is announced", || {
         listener.now().contains_key(&switch)
     });
@@ -56,7 +56,7 @@ fn from_one_form_to_the_other() {
     let hub = Hub::start(&home, &[]);
     connected(&home);
     let ids = ids(&home);
-    let switch = format!("homeassistant/switch/{}_relay/config", ids[0]);
+    let switch = format!("homeassistant/switch/{}_switch/config", ids[0]);
     let device = format!("homeassistant/device/{}/config", ids[0]);
     eventually("announced", || retained().contains_key(&switch));
     assert_eq!(hub.end(Signal::SIGTERM).0.code(), Some(0));
