@@ -110,6 +110,7 @@ pub struct Discovery {
 #[derive(Debug)]
 struct FamilyRounds {
     family: &'static dyn Family,
+    /// The probes of a round; none for plugs that connect to us.
     probes: Vec<Probe>,
     /// Number of rounds that were sent.
     sent: u32,
@@ -117,7 +118,7 @@ struct FamilyRounds {
     latest: Instant,
     /// Time of the first round.
     first: Instant,
-    /// Time of the next round; `None` once this family's plugs have all been heard.
+    /// Time of the next round; `None` once this family's plugs have all been heard, and for a family that is not probed.
     next: Option<Instant>,
     pace: RoundPacing,
     /// The expected number of plugs of this family that were not heard.
@@ -130,15 +131,19 @@ impl Discovery {
         let rounds = families
             .iter()
             .zip(0..)
-            .map(|(family, index)| FamilyRounds {
-                family,
-                probes: family.probes(&plan.words),
-                sent: 0,
-                latest: now,
-                first: now,
-                next: Some(now + FAMILY_DELAY * index),
-                pace: RoundPacing::default(),
-                unheard: f64::INFINITY,
+            .map(|(family, index)| {
+                let probes = family.probes(&plan.words);
+                let is_probed = !probes.is_empty();
+                FamilyRounds {
+                    family,
+                    probes,
+                    sent: 0,
+                    latest: now,
+                    first: now,
+                    next: is_probed.then(|| now + FAMILY_DELAY * index),
+                    pace: RoundPacing::default(),
+                    unheard: if is_probed { f64::INFINITY } else { 0.0 },
+                }
             })
             .collect();
         let mut discovery = Self {
@@ -184,6 +189,17 @@ impl Discovery {
         }
     }
 
+    /// Processes a report that came over a connection of the plug's own.
+    pub fn handle_report(&mut self, now: Instant, plug: Plug) {
+        let mut families = self.rounds.iter().map(|rounds| rounds.family.id());
+        if let Some(index) = families
+            .position(|id| id == plug.family)
+            .filter(|_| !self.is_done)
+        {
+            self.hear(now, index, plug);
+        }
+    }
+
     fn hear(&mut self, now: Instant, index: usize, plug: Plug) {
         let (mac, address) = (plug.mac, plug.address);
         if self.direct.contains(&address) {
@@ -209,7 +225,7 @@ impl Discovery {
     fn resume(&mut self, now: Instant) {
         let only = self.devices.len() == 1;
         for rounds in &mut self.rounds {
-            if rounds.next.is_none() {
+            if rounds.next.is_none() && !rounds.probes.is_empty() {
                 rounds.next = Some(now + FAMILY_DELAY);
             }
             if only && rounds.sent > 1 {
@@ -278,7 +294,15 @@ impl Discovery {
             }
         }
         let is_over = self.end().is_some_and(|end| end <= now);
-        if is_over || self.rounds.iter().all(|rounds| rounds.next.is_none()) {
+        let mut probed = self
+            .rounds
+            .iter()
+            .filter(|rounds| !rounds.probes.is_empty());
+        let is_complete = match probed.next() {
+            Some(first) => first.next.is_none() && probed.all(|rounds| rounds.next.is_none()),
+            None => false,
+        };
+        if is_over || is_complete {
             self.finish(now);
         }
     }

@@ -66,12 +66,17 @@ pub enum PlugTransport {
         /// The plug's port.
         port: u16,
     },
+    /// The TCP connection that the plug opens to us. The exchange gets whole messages, and the connection stays open after it.
+    Inbound {
+        /// Our TCP port, to which plugs connect.
+        local_port: u16,
+    },
 }
 
 /// A task for the driver of an [`Exchange`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExchangeAction {
-    /// Connect (over UDP: begin to listen), then call [`Exchange::handle_open`] or [`Exchange::handle_closed`].
+    /// Connect (over UDP: begin to listen; to a plug that connects to us: wait for it), then call [`Exchange::handle_open`] or [`Exchange::handle_closed`].
     Open,
     /// Send these bytes in one write or one datagram.
     Send(Vec<u8>),
@@ -89,7 +94,7 @@ pub trait Exchange: fmt::Debug + Send {
     /// Notifies that the connection is open.
     fn handle_open(&mut self, now: Instant);
 
-    /// Processes bytes from the plug: a piece of the TCP stream, or one datagram.
+    /// Processes bytes from the plug: a piece of the TCP stream, one datagram, or one message of an inbound connection.
     fn handle_input(&mut self, now: Instant, bytes: &[u8]);
 
     /// Notifies that the connection was not established or has ended, and the reason.

@@ -19,6 +19,9 @@
 //! * `transport` is UDP, and `exchange` sends `cl` (subscribe), waits for its reply and 10 ms more, sends `dc`, and is done
 //!   when `sf` carries the wanted state; it repeats `dc` up to three times.
 //! * Confirming is not its concern: a switch ends with a presence probe for every family.
+//!
+//! A family whose members connect to a TCP port of ours, as G-Homa plugs do, has the transport [`PlugTransport::Inbound`] and an
+//! [`InboundSession`], which identifies the plug and reads its reports. The port is opened when a member is searched for or known.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -32,6 +35,7 @@ use jiff::civil::DateTime;
 
 use crate::command::{Capability, PlugCommand};
 use crate::exchange::{Exchange, PlugTransport};
+use crate::inbound::InboundSession;
 use crate::{FamilyId, Plug};
 
 /// A family of plugs.
@@ -42,7 +46,8 @@ pub trait Family: fmt::Debug + Sync {
     /// Returns the abilities of its members.
     fn capabilities(&self) -> &'static [Capability];
 
-    /// Returns the local UDP port that reports come to, whatever port the probe came from.
+    /// Returns the local UDP port that reports come to, whatever port the probe came from. A family without datagrams returns
+    /// [`hiflying::PORT`], which is open anyway.
     fn local_port(&self) -> u16;
 
     /// Returns whether members reply to that port only, and so are not heard while another program has it.
@@ -73,6 +78,21 @@ pub trait Family: fmt::Debug + Sync {
     /// Returns the datagram that renews a member's unsolicited reports, for families that need one.
     fn subscription(&self, _mac: Mac) -> Option<Subscription> {
         None
+    }
+
+    /// Begins the session on a connection that a member at `from` has opened to us; for families whose transport is
+    /// [`PlugTransport::Inbound`], and `None` for all others.
+    fn inbound_session(&self, _from: Ipv4Addr) -> Option<Box<dyn InboundSession>> {
+        None
+    }
+}
+
+/// Returns our TCP port to which members of a family connect.
+#[cfg(feature = "net")]
+pub(crate) fn inbound_port(family: &dyn Family) -> Option<u16> {
+    match family.transport() {
+        Some(PlugTransport::Inbound { local_port }) => Some(local_port),
+        _ => None,
     }
 }
 
@@ -126,13 +146,17 @@ impl Families {
             .filter(|family| family.capabilities().contains(&Capability::Switch))
     }
 
-    /// Returns the families whose reports arrive at this local port.
+    /// Returns the families that a member of this one can be distinguished from: those whose reports arrive at the same local port.
+    /// Families whose members connect to us are not among them, because their port is opened only for them.
     #[cfg(feature = "net")]
-    pub(crate) fn on_port(&self, local_port: u16) -> Self {
-        Self::new(
-            self.iter()
-                .filter(|family| family.local_port() == local_port),
-        )
+    pub(crate) fn beside(&self, id: FamilyId) -> Self {
+        let Some(member) = self.get(id) else {
+            return self.clone();
+        };
+        Self::new(self.iter().filter(|family| {
+            family.id() == id
+                || family.local_port() == member.local_port() && inbound_port(*family).is_none()
+        }))
     }
 
     /// Parses a report that arrived at our `local_port`.

@@ -8,6 +8,7 @@
 //! * [`families`]: the table of the families.
 //! * [`command`]: commands to a plug and their replies.
 //! * [`exchange`]: one command carried out on one plug, without sockets.
+//! * [`inbound`]: connections that plugs open to us, without sockets.
 //! * [`discovery`]: finding every plug, without sockets.
 //! * [`reco`]: the Reco4life family: its messages in both directions, and its exchange over TCP.
 //! * `net` (feature `net`): the sockets.
@@ -18,6 +19,7 @@ pub mod discovery;
 pub mod exchange;
 pub mod families;
 pub mod family;
+pub mod inbound;
 pub mod module;
 #[cfg(feature = "net")]
 pub mod net;

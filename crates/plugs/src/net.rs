@@ -9,6 +9,7 @@ mod discover;
 mod driver;
 mod error;
 mod handle;
+mod inbound;
 mod listen;
 mod network;
 mod presence;

@@ -22,7 +22,7 @@ pub const LAMP: FamilyId = FamilyId::new("lamp");
 
 const LAMP_PORT: u16 = 20_000;
 const COMMAND_INTERVAL: Duration = Duration::from_millis(100);
-const COMMAND_TRIES: u32 = 20;
+const MAX_COMMANDS: u32 = 20;
 
 /// The family.
 #[derive(Debug)]
@@ -133,7 +133,7 @@ impl Exchange for LampExchange {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        if self.tries == COMMAND_TRIES {
+        if self.tries == MAX_COMMANDS {
             self.finish(Err(ExchangeError::NoReply(NoReplyReason::NoReply)));
             return;
         }

@@ -11,6 +11,8 @@
 mod automation;
 mod crowd;
 mod daily;
+mod dial_in;
+mod dial_in_family;
 mod faults;
 mod made_up;
 mod made_up_family;

@@ -20,7 +20,6 @@ use super::{ContactError, Lan};
 use crate::Plug;
 use crate::command::{PlugCommand, PlugReply};
 use crate::exchange::{Exchange, ExchangeError, NoReplyReason, PlugTransport};
-use crate::family::Family;
 
 /// Unread bytes tolerated on an idle connection.
 const MAX_STALE_BYTES: usize = 4096;
@@ -222,15 +221,13 @@ fn route<'a>(
     command: PlugCommand,
     sent: &'a watch::Sender<bool>,
 ) -> Result<ExchangeRoute<'a>, ContactError> {
-    let transport = lan
-        .families()
-        .get(plug.family)
-        .and_then(Family::transport)
-        .ok_or_else(|| ContactError::unsupported(plug, command))?;
+    let unsupported = || ContactError::unsupported(plug, command);
+    let family = lan.families().get(plug.family).ok_or_else(unsupported)?;
     Ok(ExchangeRoute {
         lan,
         address: plug.address,
-        transport,
+        family,
+        transport: family.transport().ok_or_else(unsupported)?,
         sent,
     })
 }

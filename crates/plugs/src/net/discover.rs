@@ -9,7 +9,7 @@ use hiflying::DiscoveryWord;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
-use super::listen::LanListener;
+use super::listen::{LanArrival, LanListener};
 use super::network::LanNetwork;
 use super::{DiscoverEvent, Lan, Networks, index_towards};
 use crate::discovery::{Discovery, SearchLink, SearchPlan};
@@ -68,9 +68,9 @@ struct LanSearch {
 impl LanSearch {
     async fn begin(lan: Lan, options: DiscoverOptions) -> Self {
         let (networks, families) = (lan.networks(), lan.families);
-        let mut sockets = Vec::new();
+        let mut sources = Vec::new();
         for network in networks.iter() {
-            sockets.extend(network.sockets_of(&families).await);
+            sources.extend(network.sources_of(&families).await);
         }
         let addresses = options.to.iter().chain(&options.known);
         let plan = SearchPlan {
@@ -85,7 +85,7 @@ impl LanSearch {
         };
         let (now, wall) = (Instant::now().into_std(), Timestamp::now());
         Self {
-            listener: LanListener::on(sockets),
+            listener: LanListener::on(sources),
             networks,
             discovery: Discovery::new(families, plan, now, wall),
         }
@@ -101,9 +101,14 @@ impl LanSearch {
             tokio::select! {
                 // What has arrived counts, also when the timer is due at the same time.
                 biased;
-                (local_port, datagram) = self.listener.next() => {
+                arrival = self.listener.next() => {
                     let now = Instant::now().into_std();
-                    self.discovery.handle_datagram(now, local_port, datagram.from, &datagram.bytes);
+                    match arrival {
+                        LanArrival::Datagram(local_port, datagram) => self
+                            .discovery
+                            .handle_datagram(now, local_port, datagram.from, &datagram.bytes),
+                        LanArrival::Report(plug) => self.discovery.handle_report(now, plug),
+                    }
                 }
                 () = sleep_until(timer.into()) => {
                     self.discovery.handle_timeout(Instant::now().into_std());

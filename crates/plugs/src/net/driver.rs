@@ -5,17 +5,19 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::pin::Pin;
 
-use hiflying::net::UdpPort;
+use hiflying::net::{Datagram, UdpPort};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::Lan;
-use super::listen::LanListener;
+use super::inbound::{InboundLink, InboundMessage, InboundPort};
+use super::listen::next_of;
 use super::network::LanSocket;
 use crate::command::PlugReply;
 use crate::exchange::{Exchange, ExchangeAction, ExchangeError, NoReplyReason, PlugTransport};
+use crate::family::Family;
 
 /// An exchange and its socket.
 pub(super) struct ExchangeDriver<'a> {
@@ -36,6 +38,7 @@ pub(super) struct ExchangeDriver<'a> {
 pub(super) struct ExchangeRoute<'a> {
     pub(super) lan: &'a Lan,
     pub(super) address: Ipv4Addr,
+    pub(super) family: &'static dyn Family,
     pub(super) transport: PlugTransport,
     /// Becomes true when a command is sent.
     pub(super) sent: &'a watch::Sender<bool>,
@@ -51,6 +54,9 @@ pub(super) enum KeptStream {
 
 /// A TCP connection that is being opened.
 pub(super) type Opening = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
+
+/// A connection that a plug is about to open to us.
+type Awaiting = Pin<Box<dyn Future<Output = InboundLink> + Send>>;
 
 /// Opens a TCP connection.
 pub(super) fn connect(address: Ipv4Addr, port: u16) -> Opening {
@@ -69,8 +75,12 @@ enum ExchangeSocket {
     Datagrams {
         port: UdpPort,
         to: SocketAddrV4,
-        listener: LanListener,
+        arrivals: broadcast::Receiver<Datagram>,
     },
+    /// Waiting for the plug to connect to us.
+    Awaiting(Awaiting, broadcast::Receiver<InboundMessage>),
+    /// A connection that the plug has opened.
+    Inbound(InboundLink, broadcast::Receiver<InboundMessage>),
 }
 
 /// The connection that remains after an exchange.
@@ -85,7 +95,9 @@ pub(super) enum Leftover {
 /// An event of the socket.
 enum SocketEvent {
     Open(TcpStream),
+    Connected(InboundLink),
     Bytes(usize),
+    /// A datagram or an inbound message.
     Datagram(Vec<u8>),
     Closed(NoReplyReason),
     Failed(io::Error),
@@ -225,11 +237,20 @@ impl<'a> ExchangeDriver<'a> {
                     return;
                 };
                 self.wire = ExchangeSocket::Datagrams {
-                    port: socket.port.clone(),
+                    arrivals: socket.port.subscribe(),
+                    port: socket.port,
                     to,
-                    listener: LanListener::on([socket]),
                 };
                 self.exchange.handle_open(now());
+            }
+            PlugTransport::Inbound { .. } => {
+                let Some(port) = self.route.inbound().await else {
+                    self.closed(NoReplyReason::Unreachable);
+                    return;
+                };
+                let (address, messages) = (self.route.address, port.messages());
+                let link = Box::pin(async move { port.link(address).await });
+                self.wire = ExchangeSocket::Awaiting(link, messages);
             }
         }
     }
@@ -243,7 +264,10 @@ impl<'a> ExchangeDriver<'a> {
             // A fresh connection has room for it, so this does not wait.
             ExchangeSocket::Stream(stream) => stream.write_all(bytes).await,
             ExchangeSocket::Datagrams { port, to, .. } => port.send_to(bytes, *to).await,
-            ExchangeSocket::Closed | ExchangeSocket::Connecting(_) => Ok(()),
+            ExchangeSocket::Inbound(link, _) => link.send(bytes).await,
+            ExchangeSocket::Closed
+            | ExchangeSocket::Connecting(_)
+            | ExchangeSocket::Awaiting(..) => Ok(()),
         }
     }
 
@@ -265,6 +289,13 @@ impl<'a> ExchangeDriver<'a> {
                     Some(bytes) => self.send_again(&bytes).await,
                     None => self.exchange.handle_open(now()),
                 }
+            }
+            Some(SocketEvent::Connected(link)) => {
+                let wire = std::mem::replace(&mut self.wire, ExchangeSocket::Closed);
+                if let ExchangeSocket::Awaiting(_, messages) = wire {
+                    self.wire = ExchangeSocket::Inbound(link, messages);
+                }
+                self.exchange.handle_open(now());
             }
             Some(SocketEvent::Bytes(length)) => {
                 self.doubtful = None;
@@ -312,6 +343,12 @@ impl ExchangeRoute<'_> {
         let network = self.lan.network(self.address)?;
         network.socket_on(local_port).await
     }
+
+    /// Returns the port of ours to which the plug connects.
+    async fn inbound(&self) -> Option<InboundPort> {
+        let network = self.lan.network(self.address)?;
+        network.inbound_of(self.family).await
+    }
 }
 
 impl ExchangeSocket {
@@ -325,10 +362,24 @@ impl ExchangeSocket {
                 Ok(0) | Err(_) => SocketEvent::Closed(NoReplyReason::Closed),
                 Ok(length) => SocketEvent::Bytes(length),
             },
-            Self::Datagrams { listener, .. } => loop {
-                let (_, datagram) = listener.next().await;
+            Self::Datagrams { arrivals, .. } => loop {
+                let Some(datagram) = next_of(arrivals).await else {
+                    return std::future::pending().await;
+                };
                 if *datagram.from.ip() == address {
                     return SocketEvent::Datagram(datagram.bytes.to_vec());
+                }
+            },
+            Self::Awaiting(link, _) => SocketEvent::Connected(link.await),
+            Self::Inbound(link, messages) => loop {
+                tokio::select! {
+                    biased;
+                    message = next_of(messages) => match message {
+                        Some((from, bytes)) if from == address => return SocketEvent::Datagram(bytes),
+                        Some(_) => {}
+                        None => return SocketEvent::Closed(NoReplyReason::Closed),
+                    },
+                    () = link.closed() => return SocketEvent::Closed(NoReplyReason::Closed),
                 }
             },
         }
@@ -356,110 +407,4 @@ fn now() -> std::time::Instant {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::VecDeque;
-    use std::net::UdpSocket;
-    use std::time::{Duration, Instant as Time};
-
-    use hiflying::net::Interface;
-
-    use super::*;
-    use crate::net::Lan;
-
-    const OURS: Ipv4Addr = Ipv4Addr::new(127, 62, 1, 1);
-    const THEIRS: Ipv4Addr = Ipv4Addr::new(127, 62, 1, 2);
-
-    /// An exchange over datagrams, as for an Orvibo S20: repeats the request until the second reply.
-    #[derive(Debug)]
-    struct RepeatedDatagram {
-        actions: VecDeque<ExchangeAction>,
-        again: Option<Time>,
-        answers: Vec<Vec<u8>>,
-    }
-
-    impl Exchange for RepeatedDatagram {
-        fn handle_open(&mut self, now: Time) {
-            self.handle_timeout(now);
-        }
-
-        fn handle_input(&mut self, _now: Time, bytes: &[u8]) {
-            self.answers.push(bytes.to_vec());
-            if self.answers.len() == 2 {
-                self.actions.push_back(ExchangeAction::Close);
-            }
-        }
-
-        fn handle_closed(&mut self, _now: Time, _how: NoReplyReason) {}
-
-        fn handle_timeout(&mut self, now: Time) {
-            self.actions.push_back(ExchangeAction::Send(b"dc".to_vec()));
-            self.again = Some(now + Duration::from_millis(30));
-        }
-
-        fn poll_timeout(&self) -> Option<Time> {
-            self.again
-        }
-
-        fn poll_action(&mut self) -> Option<ExchangeAction> {
-            self.actions.pop_front()
-        }
-
-        fn poll_outcome(&mut self) -> Option<Result<PlugReply, ExchangeError>> {
-            let [_, last] = &self.answers[..] else {
-                return None;
-            };
-            Some(Ok(PlugReply::Version(
-                String::from_utf8_lossy(last).into_owned(),
-            )))
-        }
-    }
-
-    #[tokio::test]
-    async fn datagrams_go_out_from_the_shared_port_and_come_back_to_it() {
-        let plug = UdpSocket::bind((THEIRS, 10_000)).unwrap();
-        let stranger = UdpSocket::bind((Ipv4Addr::new(127, 62, 1, 3), 0)).unwrap();
-        let script = std::thread::spawn(move || {
-            let mut buffer = [0; 10];
-            for answer in ["echo", "sf"] {
-                let (length, from) = plug.recv_from(&mut buffer).unwrap();
-                assert_eq!(
-                    (&buffer[..length], from),
-                    (&b"dc"[..], (OURS, 48899).into())
-                );
-                stranger.send_to(b"not me", from).unwrap();
-                plug.send_to(answer.as_bytes(), from).unwrap();
-            }
-        });
-        let interface = Interface {
-            name: "lo".into(),
-            address: OURS,
-            prefix: 24,
-            broadcast: Ipv4Addr::new(127, 62, 1, 255),
-            loopback: true,
-            up: true,
-            index: 1,
-        };
-        let lan = Lan::open(&[interface]).await.unwrap();
-        let patient = RepeatedDatagram {
-            actions: [ExchangeAction::Open].into(),
-            again: None,
-            answers: Vec::new(),
-        };
-        let sent = watch::Sender::new(false);
-        let route = ExchangeRoute {
-            lan: &lan,
-            address: THEIRS,
-            transport: PlugTransport::Udp {
-                local_port: 48899,
-                port: 10_000,
-            },
-            sent: &sent,
-        };
-        let mut driver = ExchangeDriver::new(Box::new(patient), route, None);
-        let outcome = driver.outcome().await.unwrap();
-        assert_eq!(outcome, PlugReply::Version("sf".into()));
-        assert!(*sent.borrow());
-        driver.finish().await.unwrap();
-        script.join().unwrap();
-    }
-}
+mod tests;

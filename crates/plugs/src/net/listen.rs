@@ -1,24 +1,49 @@
-//! Datagrams from several shared sockets as one stream.
+//! Datagrams from several shared sockets, and reports over connections of plugs, as one stream.
 
-use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, SelectAll, unfold};
+use futures_util::{Stream, StreamExt};
 use hiflying::net::Datagram;
+use jiff::Timestamp;
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::network::LanSocket;
+use super::network::LanSource;
+use crate::Plug;
+use crate::family::Families;
 
-/// All datagrams that arrive on some sockets, with the local port of each.
+/// All that arrives from some sources.
 ///
 /// Datagrams that arrived before its creation are not included; so create it before sending anything.
-pub(super) struct LanListener(SelectAll<BoxStream<'static, (u16, Datagram)>>);
+pub(super) struct LanListener(SelectAll<BoxStream<'static, LanArrival>>);
+
+/// An arrival from the local network.
+#[derive(Debug)]
+pub(super) enum LanArrival {
+    /// A datagram, and our port.
+    Datagram(u16, Datagram),
+    /// A report over a connection that the plug has opened.
+    Report(Plug),
+}
+
+impl LanArrival {
+    /// Returns the report of a member of these families, if it is one.
+    pub(super) fn report(self, families: &Families) -> Option<Plug> {
+        match self {
+            Self::Report(plug) => Some(plug),
+            Self::Datagram(local_port, Datagram { from, bytes, .. }) => {
+                families.parse_report(local_port, *from.ip(), &bytes, Timestamp::now())
+            }
+        }
+    }
+}
 
 impl LanListener {
-    pub(super) fn on(sockets: impl IntoIterator<Item = LanSocket>) -> Self {
-        Self(sockets.into_iter().map(arrivals).collect())
+    pub(super) fn on(sources: impl IntoIterator<Item = LanSource>) -> Self {
+        Self(sources.into_iter().map(arrivals).collect())
     }
 
-    /// Waits for a datagram; forever when the sockets are gone.
-    pub(super) async fn next(&mut self) -> (u16, Datagram) {
+    /// Waits for an arrival; forever when the sources are gone.
+    pub(super) async fn next(&mut self) -> LanArrival {
         match self.0.next().await {
             Some(arrival) => arrival,
             None => std::future::pending().await,
@@ -26,19 +51,34 @@ impl LanListener {
     }
 }
 
-fn arrivals(socket: LanSocket) -> BoxStream<'static, (u16, Datagram)> {
-    let local_port = socket.local_port;
-    unfold(socket.port.subscribe(), move |mut receiver| async move {
-        loop {
-            match receiver.recv().await {
-                Ok(datagram) => return Some(((local_port, datagram), receiver)),
-                Err(RecvError::Lagged(count)) => {
-                    // As good as lost on the way: probes are repeated.
-                    tracing::debug!(count, "datagrams arrived faster than they were read");
-                }
-                Err(RecvError::Closed) => return None,
-            }
+fn arrivals(source: LanSource) -> BoxStream<'static, LanArrival> {
+    match source {
+        LanSource::Socket(socket) => {
+            let local_port = socket.local_port;
+            let datagrams = stream_of(socket.port.subscribe());
+            let arrival = move |datagram| LanArrival::Datagram(local_port, datagram);
+            datagrams.map(arrival).boxed()
         }
+        LanSource::Inbound(port) => stream_of(port.reports()).map(LanArrival::Report).boxed(),
+    }
+}
+
+fn stream_of<T: Clone + Send + 'static>(receiver: Receiver<T>) -> impl Stream<Item = T> + Send {
+    unfold(receiver, async |mut receiver| {
+        Some((next_of(&mut receiver).await?, receiver))
     })
-    .boxed()
+}
+
+/// Waits for the next item of a channel; `None` when its sender is gone.
+pub(super) async fn next_of<T: Clone>(receiver: &mut Receiver<T>) -> Option<T> {
+    loop {
+        match receiver.recv().await {
+            Ok(item) => return Some(item),
+            Err(RecvError::Lagged(count)) => {
+                // As good as lost on the way: probes are repeated.
+                tracing::debug!(count, "datagrams arrived faster than they were read");
+            }
+            Err(RecvError::Closed) => return None,
+        }
+    }
 }

@@ -1,12 +1,13 @@
 //! One local network: its interface and our sockets on it.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hiflying::PORT;
 use hiflying::net::{BindError, Interface, UdpPort, source_for};
 
-use crate::family::{Families, Family, Probe};
+use super::inbound::InboundPort;
+use crate::family::{Families, Family, Probe, inbound_port};
 
 /// One interface and our sockets on it.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub(super) struct LanNetwork {
     /// The socket on port 48899, which the modules of most plugs reply to; then those of other families, opened when a
     /// member is searched for or known.
     sockets: Mutex<Vec<LanSocket>>,
+    /// The TCP ports to which plugs connect, opened when a member is searched for or known.
+    inbound: Mutex<Vec<InboundPort>>,
     /// Held while a port is opened, so that it is opened once.
     opening: tokio::sync::Mutex<()>,
 }
@@ -28,31 +31,38 @@ pub(super) struct LanSocket {
     pub(super) taken: Option<Arc<BindError>>,
 }
 
+/// A source of datagrams or reports.
+#[derive(Debug)]
+pub(super) enum LanSource {
+    /// A UDP socket.
+    Socket(LanSocket),
+    /// A TCP port to which plugs connect.
+    Inbound(InboundPort),
+}
+
 impl LanNetwork {
     pub(super) async fn open(interface: &Interface) -> Result<Self, BindError> {
         let socket = LanSocket::open(interface, PORT).await?;
-        Ok(Self::with(interface, vec![socket]))
+        Ok(Self::with(interface, vec![socket], Vec::new()))
     }
 
-    fn with(interface: &Interface, sockets: Vec<LanSocket>) -> Self {
+    fn with(interface: &Interface, sockets: Vec<LanSocket>, inbound: Vec<InboundPort>) -> Self {
         Self {
             interface: interface.clone(),
             sockets: Mutex::new(sockets),
+            inbound: Mutex::new(inbound),
             opening: tokio::sync::Mutex::new(()),
         }
     }
 
     /// Returns the same sockets under another description of the interface.
     pub(super) fn on(&self, interface: &Interface) -> Self {
-        Self::with(interface, self.sockets())
+        Self::with(interface, self.sockets(), locked(&self.inbound).clone())
     }
 
     /// Returns the sockets that are open.
     pub(super) fn sockets(&self) -> Vec<LanSocket> {
-        self.sockets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        locked(&self.sockets).clone()
     }
 
     /// Returns the socket for a local port, if it is open.
@@ -62,16 +72,32 @@ impl LanNetwork {
             .find(|socket| socket.local_port == local_port)
     }
 
-    /// Returns the sockets that members of these families reply to, and opens those that are not open yet.
-    pub(super) async fn sockets_of(&self, families: &Families) -> Vec<LanSocket> {
-        let mut sockets: Vec<LanSocket> = Vec::new();
+    /// Returns the ports on which members of these families are heard, and opens those that are not open yet.
+    pub(super) async fn sources_of(&self, families: &Families) -> Vec<LanSource> {
+        let mut sources = Vec::new();
+        let mut local_ports = Vec::new();
         for family in families.iter() {
-            let local_port = family.local_port();
-            if sockets.iter().all(|socket| socket.local_port != local_port) {
-                sockets.extend(self.socket_of(family).await);
+            if !local_ports.contains(&family.local_port()) {
+                local_ports.push(family.local_port());
+                sources.extend(self.socket_of(family).await.map(LanSource::Socket));
             }
+            sources.extend(self.inbound_of(family).await.map(LanSource::Inbound));
         }
-        sockets
+        sources
+    }
+
+    /// Returns the TCP port to which members of a family connect, and opens it if it is not open yet.
+    pub(super) async fn inbound_of(&self, family: &'static dyn Family) -> Option<InboundPort> {
+        let local_port = inbound_port(family)?;
+        let _opening = self.opening.lock().await;
+        let is_it = |port: &&InboundPort| port.local_port == local_port;
+        let open = locked(&self.inbound).iter().find(is_it).cloned();
+        if let Some(open) = open {
+            return Some(open);
+        }
+        let port = InboundPort::open(family, self.interface.address, local_port).await;
+        locked(&self.inbound).push(port.clone());
+        Some(port)
     }
 
     /// Returns the socket that members of a family reply to.
@@ -90,8 +116,7 @@ impl LanNetwork {
         }
         match LanSocket::open(&self.interface, local_port).await {
             Ok(socket) => {
-                let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
-                sockets.push(socket.clone());
+                locked(&self.sockets).push(socket.clone());
                 Some(socket)
             }
             Err(error) => {
@@ -130,6 +155,10 @@ impl LanSocket {
         }
         sent.is_ok()
     }
+}
+
+fn locked<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
+    list.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns each address once.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hiflying::net::BindError;
-use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
 use super::listen::LanListener;
@@ -25,7 +24,7 @@ const MAX_PROBE_INTERVAL: Duration = Duration::from_millis(200);
 const MODULE_TIMEOUT: Duration = Duration::from_secs(1);
 const MODULE_PROBE_INTERVAL: Duration = Duration::from_millis(80);
 /// Time for a reply to the source port, when most plugs cannot be heard anyway.
-pub(super) const DEAF_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const DEAF_TIMEOUT: Duration = Duration::from_millis(300);
 
 impl Lan {
     /// Probes `address` repeatedly for at most `budget`, and returns the device there.
@@ -40,14 +39,6 @@ impl Lan {
     ) -> Result<Plug, ContactError> {
         let mut probe = AddressProbe::new(self, address, &self.families).await?;
         self.presence_by(&mut probe, end_of(budget)).await
-    }
-
-    /// Returns the families that a device of this family can be distinguished from: those on its port.
-    pub(super) fn families_beside(&self, family: FamilyId) -> Families {
-        match self.families.get(family) {
-            Some(family) => self.families.on_port(family.local_port()),
-            None => self.families.clone(),
-        }
     }
 
     pub(super) async fn presence_by(
@@ -125,7 +116,7 @@ impl AddressProbe {
         })?;
         Ok(Self {
             address,
-            listener: LanListener::on(network.sockets_of(families).await),
+            listener: LanListener::on(network.sources_of(families).await),
             network,
             families: families.clone(),
             is_unreachable: false,
@@ -147,13 +138,8 @@ impl AddressProbe {
     /// Waits for a report from the address.
     pub(super) async fn report(&mut self) -> Plug {
         loop {
-            let (local_port, datagram) = self.listener.next().await;
-            if *datagram.from.ip() != self.address {
-                continue;
-            }
-            let (bytes, seen) = (&datagram.bytes, Timestamp::now());
-            let families = &self.families;
-            if let Some(plug) = families.parse_report(local_port, self.address, bytes, seen) {
+            let report = self.listener.next().await.report(&self.families);
+            if let Some(plug) = report.filter(|plug| plug.address == self.address) {
                 return plug;
             }
         }
@@ -181,7 +167,10 @@ impl AddressProbe {
 
 impl LanNetwork {
     /// Sends a family's probes once; returns whether that was possible.
-    pub(super) async fn probe(&self, family: &dyn Family, address: Ipv4Addr) -> bool {
+    pub(super) async fn probe(&self, family: &'static dyn Family, address: Ipv4Addr) -> bool {
+        if let Some(port) = self.inbound_of(family).await {
+            port.probe(Some(address).filter(|address| *address != self.interface.broadcast));
+        }
         let Some(socket) = self.socket_of(family).await else {
             return false;
         };

@@ -2,8 +2,6 @@
 
 use std::net::Ipv4Addr;
 
-use jiff::Timestamp;
-
 use super::Lan;
 use super::listen::LanListener;
 use crate::family::Families;
@@ -37,12 +35,12 @@ impl Lan {
 
     /// Listens to all reports from now on, both replies to probes and unsolicited ones.
     pub async fn reports(&self) -> PresenceReports {
-        let mut sockets = Vec::new();
+        let mut sources = Vec::new();
         for network in self.networks().iter() {
-            sockets.extend(network.sockets_of(&self.families).await);
+            sources.extend(network.sources_of(&self.families).await);
         }
         PresenceReports {
-            listener: LanListener::on(sockets),
+            listener: LanListener::on(sources),
             families: self.families.clone(),
         }
     }
@@ -63,10 +61,7 @@ impl PresenceReports {
     /// Waits for the next report; forever when the sockets are gone. May be dropped and called again.
     pub async fn next(&mut self) -> Plug {
         loop {
-            let (local_port, datagram) = self.listener.next().await;
-            let (from, seen) = (*datagram.from.ip(), Timestamp::now());
-            let families = &self.families;
-            if let Some(plug) = families.parse_report(local_port, from, &datagram.bytes, seen) {
+            if let Some(plug) = self.listener.next().await.report(&self.families) {
                 return plug;
             }
         }

@@ -178,7 +178,7 @@ impl RelayWatch {
         let reports = match task.is_fed {
             true => RelayReports::Fed(fed),
             false => {
-                let families = task.lan.families_beside(plug.family);
+                let families = task.lan.families().beside(plug.family);
                 let probe = AddressProbe::new(&task.lan, plug.address, &families).await?;
                 RelayReports::Listened(probe)
             }

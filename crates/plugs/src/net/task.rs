@@ -343,7 +343,7 @@ impl PlugTask {
         let address = self.identity.address();
         let families = match &self.identity {
             Identity::Known(plug) | Identity::Remembered(plug) => {
-                self.lan.families_beside(plug.family)
+                self.lan.families().beside(plug.family)
             }
             Identity::Unknown(_) | Identity::Silent(_) => self.lan.families().clone(),
         };
