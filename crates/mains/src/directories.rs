@@ -1,6 +1,7 @@
-//! The state directory, and the default place of the configuration file.
+//! The state directory, the runtime directory, and the default place of the configuration file.
 //!
 //! * State: `MAINS_STATE`, else `$XDG_STATE_HOME/mains`, else `~/.local/state/mains`.
+//! * Sockets between running processes: `$XDG_RUNTIME_DIR/mains`, else the state directory.
 //! * Configuration: `$XDG_CONFIG_HOME/mains/mains.toml`, else `~/.config/mains/mains.toml`.
 //! * A system service uses `/var/lib/mains` and `/etc/mains/mains.toml`. It is one when systemd has set
 //!   `STATE_DIRECTORY` (its unit has `StateDirectory=mains`; that directory is then used), or when it runs as root
@@ -21,6 +22,7 @@ struct UserEnvironment {
     systemd_state: Option<OsString>,
     xdg_state: Option<PathBuf>,
     xdg_config: Option<PathBuf>,
+    xdg_runtime: Option<PathBuf>,
     home: Option<PathBuf>,
     root: bool,
 }
@@ -39,6 +41,7 @@ impl UserEnvironment {
             systemd_state: env::var_os("STATE_DIRECTORY").filter(|value| !value.is_empty()),
             xdg_state: absolute("XDG_STATE_HOME"),
             xdg_config: absolute("XDG_CONFIG_HOME"),
+            xdg_runtime: absolute("XDG_RUNTIME_DIR"),
             home: absolute("HOME"),
             root: Uid::effective().is_root(),
         }
@@ -79,6 +82,13 @@ impl UserEnvironment {
         env::split_paths(self.systemd_state.as_ref()?).next()
     }
 
+    fn runtime(&self) -> Option<PathBuf> {
+        match &self.xdg_runtime {
+            Some(base) => Some(base.join("mains")),
+            None => self.state(),
+        }
+    }
+
     fn config(&self) -> Option<PathBuf> {
         if self.is_service() {
             return Some(PathBuf::from("/etc/mains/mains.toml"));
@@ -97,6 +107,11 @@ pub fn state() -> Result<PathBuf, Failure> {
         Failure::usage("there is no home directory to keep the state in")
             .hint("set MAINS_STATE to a directory")
     })
+}
+
+/// Returns the directory for sockets between running processes; it may not exist yet. `None` without a home directory.
+pub fn runtime() -> Option<PathBuf> {
+    UserEnvironment::current().runtime()
 }
 
 /// Returns the default configuration file; it may not exist. `None` without a home directory.
@@ -143,6 +158,12 @@ mod tests {
             ..xdg
         };
         assert_eq!(given.state(), Some("/here".into()));
+        assert_eq!(given.runtime(), Some("/here".into()));
+        let session = UserEnvironment {
+            xdg_runtime: Some("/run/user/1".into()),
+            ..given
+        };
+        assert_eq!(session.runtime(), Some("/run/user/1/mains".into()));
     }
 
     #[test]

@@ -7,9 +7,11 @@ mod holder;
 mod interfaces;
 mod join;
 mod port;
+mod share;
 
 pub use console::{UdpConsole, UdpConsoleError};
 pub use holder::PortHolder;
 pub use interfaces::{Interface, InterfaceError, interfaces, select, source_for};
 pub use join::{Resume, join};
 pub use port::{BindError, Datagram, UdpPort};
+pub use share::share_ports;

@@ -1,4 +1,5 @@
-//! UDP port 48899 on one interface's own address, shared by all parts of this process.
+//! UDP port 48899 on one interface's own address, shared by all parts of this process, and with other processes of the same user
+//! (see `share.rs`).
 //!
 //! An SP-2 replies to port 48899 of the sender whatever the source port was, so the socket must be
 //! bound there. A unicast reply reaches only one of several sockets on a port, so there is exactly
@@ -11,22 +12,26 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::holder::{self, PortHolder};
+use super::share::{self, MAX_PAYLOAD, PeerLink, SharePlace};
 use crate::PORT;
 
-/// Time for another `mains` to release the port.
-const OTHER_RELEASE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Time for another `mains` to serve the port or to release it: one that just starts or ends.
+const OTHER_RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Time for our own socket, just dropped, to close: its reader ends when the runtime next runs it.
 const OWN_RELEASE_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Interval between tries to bind a taken port.
 const BIND_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Maximum interval between tries to take over the port of a process that has ended.
+const MAX_TAKE_OVER_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Maximum number of datagrams that a slow reader may fall behind; two hundred plugs reply within milliseconds.
 const MAX_BACKLOG: usize = 1024;
@@ -87,23 +92,33 @@ pub struct UdpPort(Arc<PortSocket>);
 
 #[derive(Debug)]
 struct PortSocket {
-    socket: Arc<UdpSocket>,
+    route: watch::Receiver<PortRoute>,
     address: Ipv4Addr,
     assigned: bool,
     datagrams: broadcast::Sender<Datagram>,
-    reader: AbortHandle,
+    worker: AbortHandle,
+}
+
+/// The way by which datagrams leave.
+#[derive(Debug, Clone)]
+enum PortRoute {
+    /// Our own socket.
+    Own(Arc<UdpSocket>),
+    /// That of another process.
+    Shared(Arc<PeerLink>),
 }
 
 impl Drop for PortSocket {
     fn drop(&mut self) {
-        self.reader.abort();
+        self.worker.abort();
     }
 }
 
 impl UdpPort {
     /// Binds port 48899 on an interface's own address.
     ///
-    /// The port is exclusive, so that a second program cannot take the replies. If only a wildcard socket
+    /// The port is exclusive, so that a second program cannot take the replies. A process of the same user that
+    /// has it serves this one, if both called [`share_ports`](super::share_ports). If only a wildcard socket
     /// holds it, and allows sharing, the port is shared: the kernel prefers the socket with the full
     /// address. Another process of the same name gets a bounded time to finish.
     ///
@@ -120,7 +135,16 @@ impl UdpPort {
     ///
     /// [`BindError`], with the holder of the port.
     pub async fn bind_number(address: Ipv4Addr, number: u16) -> Result<Self, BindError> {
-        retry(|| Self::bind_once(address, number)).await
+        Self::bind_at(address, number, SharePlace::of(address, number)).await
+    }
+
+    pub(super) async fn bind_at(
+        address: Ipv4Addr,
+        number: u16,
+        place: Option<SharePlace>,
+    ) -> Result<Self, BindError> {
+        let route = retry(async || bind_once(address, number, place.as_ref()).await).await?;
+        Ok(Self::work(route, address, number, place))
     }
 
     /// Binds port 48899, or else any port, which only modules that reply to the source port reach.
@@ -145,8 +169,8 @@ impl UdpPort {
     ) -> Result<(Self, Option<BindError>), BindError> {
         match Self::bind_number(address, number).await {
             Ok(port) => Ok((port, None)),
-            Err(error) => match Self::open(address, 0, false) {
-                Ok(port) => Ok((port, Some(error))),
+            Err(error) => match open(address, 0, false) {
+                Ok(route) => Ok((Self::work(route, address, 0, None), Some(error))),
                 Err(source) => Err(BindError::Io {
                     address,
                     port: number,
@@ -156,58 +180,23 @@ impl UdpPort {
         }
     }
 
-    fn bind_once(address: Ipv4Addr, port: u16) -> Result<Self, BindError> {
-        let error = match Self::open(address, port, false) {
-            Ok(port) => return Ok(port),
-            Err(error) => error,
-        };
-        match error.kind() {
-            io::ErrorKind::AddrInUse => Self::share_or_name_holder(address, port),
-            io::ErrorKind::PermissionDenied => Err(BindError::NoPermission { address, port }),
-            _ => Err(BindError::Io {
-                address,
-                port,
-                source: error,
-            }),
-        }
-    }
-
-    fn share_or_name_holder(address: Ipv4Addr, number: u16) -> Result<Self, BindError> {
-        let sockets = holder::bound(address, number);
-        if !sockets.is_empty()
-            && sockets.iter().all(|bound| bound.address.is_none())
-            && let Ok(port) = Self::open(address, number, true)
-        {
-            return Ok(port);
-        }
-        Err(BindError::Taken {
-            address,
-            port: number,
-            holder: holder::holder(&sockets),
-        })
-    }
-
-    fn open(address: Ipv4Addr, port: u16, share: bool) -> io::Result<Self> {
-        let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-        socket.set_nonblocking(true)?;
-        socket.set_broadcast(true)?;
-        if share {
-            socket.set_reuse_address(true)?;
-        }
-        // The kernel may allow less; then a burst from many plugs can lose some, and the scan repeats.
-        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
-        socket.bind(&SocketAddrV4::new(address, port).into())?;
-        let socket = Arc::new(UdpSocket::from_std(socket.into())?);
+    fn work(route: PortRoute, address: Ipv4Addr, number: u16, place: Option<SharePlace>) -> Self {
         let (datagrams, _) = broadcast::channel(MAX_BACKLOG);
-        let reader =
-            tokio::spawn(read(Arc::clone(&socket), address, datagrams.clone())).abort_handle();
-        Ok(Self(Arc::new(PortSocket {
-            socket,
+        let (sender, receiver) = watch::channel(route);
+        let worker = PortWorker {
             address,
-            assigned: port != 0,
+            number,
+            place,
+            route: sender,
+            datagrams: datagrams.clone(),
+        };
+        Self(Arc::new(PortSocket {
+            route: receiver,
+            address,
+            assigned: number != 0,
             datagrams,
-            reader,
-        })))
+            worker: tokio::spawn(worker.run()).abort_handle(),
+        }))
     }
 
     /// Returns the local address.
@@ -226,11 +215,11 @@ impl UdpPort {
     ///
     /// Any error of the system, such as no route.
     pub async fn send_to(&self, bytes: &[u8], to: SocketAddrV4) -> io::Result<()> {
-        self.0
-            .socket
-            .send_to(bytes, SocketAddr::V4(to))
-            .await
-            .map(|_| ())
+        let route = self.0.route.borrow().clone();
+        match route {
+            PortRoute::Own(socket) => socket.send_to(bytes, SocketAddr::V4(to)).await.map(|_| ()),
+            PortRoute::Shared(link) => link.send(to, bytes).await,
+        }
     }
 
     /// Sends one datagram if that is possible without waiting; for destructors.
@@ -239,10 +228,10 @@ impl UdpPort {
     ///
     /// Any error of the system, or `WouldBlock`.
     pub fn try_send_to(&self, bytes: &[u8], to: SocketAddrV4) -> io::Result<()> {
-        self.0
-            .socket
-            .try_send_to(bytes, SocketAddr::V4(to))
-            .map(|_| ())
+        match &*self.0.route.borrow() {
+            PortRoute::Own(socket) => socket.try_send_to(bytes, SocketAddr::V4(to)).map(|_| ()),
+            PortRoute::Shared(link) => link.try_send(to, bytes),
+        }
     }
 
     /// Returns all datagrams from now on, without our own echo.
@@ -251,12 +240,147 @@ impl UdpPort {
     }
 }
 
+/// Tries once to open the port, or to share that of another process.
+async fn bind_once(
+    address: Ipv4Addr,
+    port: u16,
+    place: Option<&SharePlace>,
+) -> Result<PortRoute, BindError> {
+    let error = match open(address, port, false) {
+        Ok(route) => return Ok(route),
+        Err(error) => error,
+    };
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            if let Some(place) = place {
+                match place.connect().await {
+                    Ok(link) => return Ok(PortRoute::Shared(Arc::new(link))),
+                    Err(error) => tracing::debug!(%address, port, %error, "the port is not shared"),
+                }
+            }
+            share_or_name_holder(address, port)
+        }
+        io::ErrorKind::PermissionDenied => Err(BindError::NoPermission { address, port }),
+        _ => Err(BindError::Io {
+            address,
+            port,
+            source: error,
+        }),
+    }
+}
+
+fn share_or_name_holder(address: Ipv4Addr, number: u16) -> Result<PortRoute, BindError> {
+    let sockets = holder::bound(address, number);
+    if !sockets.is_empty()
+        && sockets.iter().all(|bound| bound.address.is_none())
+        && let Ok(route) = open(address, number, true)
+    {
+        return Ok(route);
+    }
+    Err(BindError::Taken {
+        address,
+        port: number,
+        holder: holder::holder(&sockets),
+    })
+}
+
+fn open(address: Ipv4Addr, port: u16, share: bool) -> io::Result<PortRoute> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_broadcast(true)?;
+    if share {
+        socket.set_reuse_address(true)?;
+    }
+    // The kernel may allow less; then a burst from many plugs can lose some, and the scan repeats.
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    socket.bind(&SocketAddrV4::new(address, port).into())?;
+    Ok(PortRoute::Own(Arc::new(UdpSocket::from_std(
+        socket.into(),
+    )?)))
+}
+
+/// The task that receives for a port.
+struct PortWorker {
+    address: Ipv4Addr,
+    number: u16,
+    place: Option<SharePlace>,
+    route: watch::Sender<PortRoute>,
+    datagrams: broadcast::Sender<Datagram>,
+}
+
+impl PortWorker {
+    /// Receives until our own socket fails. When another process that has the port ends, this one takes it, or shares it with the
+    /// next one.
+    async fn run(self) {
+        loop {
+            let route = self.route.borrow().clone();
+            match route {
+                PortRoute::Own(socket) => return self.receive(socket).await,
+                PortRoute::Shared(link) => {
+                    let end = self.receive_through(&link).await;
+                    tracing::debug!(address = %self.address, %end, "the process that had the port has ended");
+                }
+            }
+            let route = self.take_over().await;
+            self.route.send_replace(route);
+        }
+    }
+
+    async fn receive(&self, socket: Arc<UdpSocket>) {
+        let listener = self.place.as_ref().and_then(|place| {
+            let listener = place.listen();
+            listener
+                .inspect_err(
+                    |error| tracing::warn!(%error, "other processes cannot share the port"),
+                )
+                .ok()
+        });
+        let datagrams = self.datagrams.clone();
+        match listener {
+            None => read(&socket, self.address, datagrams).await,
+            Some(listener) => tokio::select! {
+                () = share::serve(listener, Arc::clone(&socket), self.datagrams.clone()) => {}
+                () = read(&socket, self.address, datagrams) => {}
+            },
+        }
+    }
+
+    async fn receive_through(&self, link: &PeerLink) -> io::Error {
+        let mut payload = Zeroizing::new(vec![0; MAX_PAYLOAD]);
+        loop {
+            match link.receive(&mut payload).await {
+                Ok((from, bytes)) => {
+                    let bytes = Arc::new(Zeroizing::new(bytes.to_vec()));
+                    // Without subscribers it is dropped.
+                    let _ = self.datagrams.send(Datagram { from, bytes });
+                }
+                Err(error) => return error,
+            }
+        }
+    }
+
+    async fn take_over(&self) -> PortRoute {
+        let mut interval = BIND_INTERVAL;
+        loop {
+            match bind_once(self.address, self.number, self.place.as_ref()).await {
+                Ok(route) => return route,
+                Err(error) if interval == MAX_TAKE_OVER_INTERVAL => {
+                    tracing::debug!(%error, "the port is not free yet");
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(interval).await;
+            interval = (interval * 2).min(MAX_TAKE_OVER_INTERVAL);
+        }
+    }
+}
+
 /// Tries to bind until it succeeds, or the holder of the port has had time to release it.
-async fn retry<T>(mut attempt: impl FnMut() -> Result<T, BindError>) -> Result<T, BindError> {
+async fn retry<T>(mut attempt: impl AsyncFnMut() -> Result<T, BindError>) -> Result<T, BindError> {
     let start = Instant::now();
     let (mut timeout, mut waited) = (Duration::ZERO, Duration::ZERO);
     loop {
-        let error = match attempt() {
+        let error = match attempt().await {
             Err(error @ BindError::Taken { .. }) => error,
             result => return result,
         };
@@ -282,9 +406,9 @@ fn release_timeout(holder: Option<&PortHolder>) -> Duration {
     }
 }
 
-async fn read(socket: Arc<UdpSocket>, own: Ipv4Addr, datagrams: broadcast::Sender<Datagram>) {
-    // The largest that UDP can carry: a longer reply must not be cut short unseen.
-    let mut buffer = Zeroizing::new(vec![0; usize::from(u16::MAX)]);
+async fn read(socket: &UdpSocket, own: Ipv4Addr, datagrams: broadcast::Sender<Datagram>) {
+    // A longer reply must not be cut short unseen.
+    let mut buffer = Zeroizing::new(vec![0; MAX_PAYLOAD]);
     loop {
         let (length, from) = match socket.recv_from(&mut buffer).await {
             Ok((length, SocketAddr::V4(from))) => (length, from),
@@ -371,7 +495,7 @@ mod tests {
     #[tokio::test]
     async fn time_spent_on_finding_the_holder_is_not_time_spent_on_waiting() {
         let mut attempts = 0;
-        let bound = retry(|| {
+        let bound = retry(async || {
             attempts += 1;
             // A machine with thousands of processes that has other things to do.
             std::thread::sleep(OWN_RELEASE_TIMEOUT);

@@ -48,6 +48,33 @@ fn a_reading_a_line() {
     );
 }
 
+/// Watching in one terminal, and switching in another.
+#[test]
+fn other_verbs_work_beside_it() {
+    let mut home = Home::with_network();
+    emulated(&mut home);
+    let mut watch = home
+        .command()
+        .args(["--json", "watch"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    lines.next().unwrap().unwrap();
+    for verb in ["off", "on", "toggle", "status", "meter"] {
+        home.json(&[verb, "127.0.0.2", "127.0.0.3"]).ends_with(0);
+    }
+    let found = home.json(&["discover", "--expect", "2"]).ends_with(0);
+    assert_eq!(found.json().as_array().unwrap().len(), 2);
+    let off = |line: String| serde_json::from_str::<Value>(&line).unwrap()["power_w"] == 0.0;
+    assert!(
+        lines.map(Result::unwrap).any(off),
+        "it sees what the others do"
+    );
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+}
+
 #[test]
 fn only_the_plugs_that_were_named() {
     let mut home = Home::with_network();

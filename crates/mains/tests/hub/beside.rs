@@ -1,5 +1,6 @@
 //! Verbs that reach devices directly, on a computer where a hub has the port to which plugs reply.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use crate::home::{Home, finish};
@@ -81,14 +82,53 @@ fn a_fresh_plug_can_be_set_up() {
 }
 
 #[test]
-fn by_hand_a_plug_is_spoken_to_over_tcp_and_over_udp_it_is_told_who_is_in_the_way() {
+fn the_verbs_that_need_the_hubs_port_share_it() {
     let mut home = Home::with_network();
     home.emulate(&["--listen", "127.0.0.2"], 1);
     let _hub = Hub::start(&home, &[]);
+    home.json(&["hub", "adopt", "127.0.0.2"]).ends_with(0);
     home.json(&["at", "--tcp", "127.0.0.2", "AT+YZOUT"])
         .ends_with(0);
     let run = home
         .json(&["at", "--udp", "127.0.0.2", "AT+VER"])
-        .ends_with(7);
-    assert!(run.stdout.contains("taken by mains"), "{run:?}");
+        .ends_with(0);
+    assert!(
+        run.json()[0]["reply"].as_str().unwrap().starts_with("+ok="),
+        "{run:?}"
+    );
+    let probe = home.json(&["probe", "127.0.0.2"]).ends_with(0).json();
+    assert!(probe["mac"].is_string(), "{probe}");
+    assert_eq!(probe["family"], "reco", "{probe}");
+    for verb in ["on", "status", "off"] {
+        home.json(&["--hub", "none", verb, "127.0.0.2"])
+            .ends_with(0);
+    }
+    // The hub hears its plug all the time.
+    let status = home.json(&["status", "127.0.0.2"]).ends_with(0).json();
+    assert_eq!(status[0]["relay"], "off", "{status}");
+}
+
+/// A hub that starts beside a command shares the command's port, and has it when the command ends.
+#[test]
+fn a_hub_takes_the_port_over() {
+    let mut home = Home::with_network();
+    home.emulate(&["--listen", "127.0.0.2"], 1);
+    let mut watch = home
+        .command()
+        .args(["--json", "watch"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    BufReader::new(watch.stdout.take().unwrap())
+        .read_line(&mut first)
+        .unwrap();
+    let _hub = Hub::start(&home, &[]);
+    home.json(&["hub", "adopt", "127.0.0.2"]).ends_with(0);
+    home.json(&["on", "127.0.0.2"]).ends_with(0);
+    let _ = watch.kill();
+    let _ = watch.wait();
+    home.json(&["off", "127.0.0.2"]).ends_with(0);
+    let run = home.json(&["probe", "127.0.0.2"]).ends_with(0).json();
+    assert_eq!(run["family"], "reco", "{run}");
 }
