@@ -8,7 +8,7 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::UdpPort;
-use super::port::Datagram;
+use super::datagram::Datagram;
 use crate::PORT;
 use crate::machine::SessionMachine;
 

@@ -2,6 +2,7 @@
 //! sans-IO cores.
 
 mod console;
+mod datagram;
 mod drive;
 mod holder;
 mod interfaces;
@@ -10,8 +11,9 @@ mod port;
 mod share;
 
 pub use console::{UdpConsole, UdpConsoleError};
+pub use datagram::Datagram;
 pub use holder::PortHolder;
 pub use interfaces::{Interface, InterfaceError, interfaces, select, source_for};
 pub use join::{Resume, join};
-pub use port::{BindError, Datagram, UdpPort};
+pub use port::{BindError, UdpPort};
 pub use share::share_ports;

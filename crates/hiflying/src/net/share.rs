@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::port::Datagram;
+use super::datagram::Datagram;
 
 /// Maximum number of processes that one process serves.
 const MAX_PEERS: usize = 64;
