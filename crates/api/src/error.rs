@@ -84,7 +84,7 @@ impl ErrorKind {
 impl From<&ContactError> for ErrorKind {
     fn from(error: &ContactError) -> Self {
         match error {
-            ContactError::NoAnswer { .. } => Self::NoAnswer,
+            ContactError::NoAnswer { .. } | ContactError::NoCommands { .. } => Self::NoAnswer,
             ContactError::Refused { .. } => Self::Refused,
             ContactError::Unsupported { command, .. } => match command.capability() {
                 Capability::Switch => Self::Refused,

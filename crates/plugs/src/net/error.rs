@@ -21,6 +21,14 @@ pub enum ContactError {
         /// The reason for the missing reply.
         how: NoReplyReason,
     },
+    /// The plug answers probes, but not commands.
+    #[error("the plug at {address} answers the scan, but takes no commands: {how}")]
+    NoCommands {
+        /// The plug's address.
+        address: Ipv4Addr,
+        /// The reason for the missing reply.
+        how: NoReplyReason,
+    },
     /// The plug refused.
     #[error("the plug at {address} refused to {command}: it answered '{reply}'")]
     Refused {
@@ -114,15 +122,16 @@ impl ContactError {
 
     /// Returns whether there was no reply.
     pub(super) fn is_no_answer(&self) -> bool {
-        matches!(self, Self::NoAnswer { .. })
+        matches!(self, Self::NoAnswer { .. } | Self::NoCommands { .. })
     }
 
     /// Returns advice for the user.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NoAnswer { how: NoReplyReason::Refused, .. } => {
+            Self::NoCommands { how: NoReplyReason::Refused, .. } | Self::NoAnswer { how: NoReplyReason::Refused, .. } => {
                 "a plug has few connections, and others may hold them all; wait a minute, or unplug it shortly".to_owned()
             }
+            Self::NoCommands { .. } => "unplug it shortly: a plug whose command port hangs recovers when it restarts".to_owned(),
             Self::NoAnswer { .. } => {
                 "is it plugged in and on this network? `mains discover` shows the plugs that answer".to_owned()
             }

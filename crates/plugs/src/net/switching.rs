@@ -15,7 +15,7 @@ use super::handle::SharedPlug;
 use super::presence::{AddressProbe, DEAF_TIMEOUT};
 use super::task::{Identity, PlugTask};
 use super::{ContactError, Lan, SwitchObserver, end_of};
-use crate::command::{PlugCommand, Switched};
+use crate::command::{PlugCommand, PlugReply, Switched};
 use crate::exchange::NoReplyReason;
 use crate::plug::UNKNOWN_MAC;
 use crate::{FamilyId, Plug, RelayCommand, RelayState};
@@ -29,6 +29,8 @@ const RELAY_TIMEOUT: Duration = Duration::from_millis(2300);
 const DOUBT_DELAY: Duration = Duration::from_millis(400);
 /// Time for which the relay is probed when the command was sent and no reply came.
 const LAST_PROBE_TIMEOUT: Duration = Duration::from_millis(600);
+/// Time for which a plug without a reply to a command is probed, to learn whether it is there.
+const EXPLAIN_TIMEOUT: Duration = Duration::from_millis(600);
 /// Time for which the relay is probed before it is toggled.
 const STATE_TIMEOUT: Duration = Duration::from_millis(1500);
 /// Maximum age of a reported state that is used without another probe.
@@ -61,7 +63,9 @@ impl PlugTask {
             let address = relay.address();
             return Err(ContactError::Withdrawn { address });
         }
-        self.send_and_confirm(&mut relay, wanted, deadline).await?;
+        if let Err(error) = self.send_and_confirm(&mut relay, wanted, deadline).await {
+            return Err(relay.explained(error).await);
+        }
         if let Identity::Silent(plug) = &mut self.identity
             && let Some(heard) = relay.heard.take()
         {
@@ -72,6 +76,20 @@ impl PlugTask {
             confirmed: relay.is_confirmed(),
             elapsed: start.elapsed(),
         })
+    }
+
+    /// Runs a command, and tells a plug that takes no commands from one that is gone.
+    pub(super) async fn run_explained(
+        &mut self,
+        command: PlugCommand,
+        budget: Duration,
+    ) -> Result<(Plug, PlugReply), ContactError> {
+        match self.run_command(command, budget).await {
+            Err(error) if matches!(self.identity, Identity::Known(_)) => {
+                Err(RelayWatch::begin(self).await?.explained(error).await)
+            }
+            outcome => outcome,
+        }
     }
 
     /// Ensures that the plug's relay can be read back, before it is switched.
@@ -171,7 +189,7 @@ enum RelayReports {
 }
 
 impl RelayWatch {
-    async fn begin(task: &mut PlugTask) -> Result<Self, ContactError> {
+    async fn begin(task: &PlugTask) -> Result<Self, ContactError> {
         let plug = task.identity.plug();
         let mut fed = task.shared.report.subscribe();
         fed.mark_unchanged();
@@ -264,6 +282,26 @@ impl RelayWatch {
         } else {
             self.is_replaced = true;
         }
+    }
+
+    /// Returns the error of a command without a reply: a plug that is heard all the same is there, and only takes no commands.
+    async fn explained(&mut self, error: ContactError) -> ContactError {
+        match error {
+            ContactError::NoAnswer { address, how } if self.is_heard_again().await => {
+                ContactError::NoCommands { address, how }
+            }
+            error => error,
+        }
+    }
+
+    /// Probes the plug once more, for a short time. Returns whether it has reported.
+    async fn is_heard_again(&mut self) -> bool {
+        if self.is_replaced || self.mac == UNKNOWN_MAC {
+            return false;
+        }
+        self.heard = None;
+        self.until(Instant::now() + EXPLAIN_TIMEOUT, |_| true).await;
+        self.heard.is_some() && !self.is_replaced
     }
 
     /// Waits until a command without a reply turns out to have been carried out; possibly forever.

@@ -172,7 +172,7 @@ impl PlugTask {
                 reply,
                 ..
             } => {
-                let outcome = self.run_command(command, budget).await;
+                let outcome = self.run_explained(command, budget).await;
                 let _ = reply.send(outcome);
             }
             PlugRequest::Run {
@@ -180,7 +180,7 @@ impl PlugTask {
                 budget,
                 is_background: false,
                 reply,
-            } => abandonable(reply, self.run_command(command, budget)).await,
+            } => abandonable(reply, self.run_explained(command, budget)).await,
             PlugRequest::Run {
                 command,
                 budget,
@@ -229,7 +229,7 @@ impl PlugTask {
         }))
     }
 
-    async fn run_command(
+    pub(super) async fn run_command(
         &mut self,
         command: PlugCommand,
         budget: Duration,

@@ -50,6 +50,32 @@ async fn nobody_there() {
     assert_eq!(silence(&error), Some(NoReplyReason::NoReply), "{error}");
 }
 
+/// The scan still answers where the command port hangs or is closed.
+#[tokio::test]
+async fn a_plug_that_takes_no_commands_is_there_all_the_same() {
+    let hanging = Answer {
+        pieces: Vec::new(),
+        moves: None,
+    };
+    for (network, answers, why) in [
+        (45, vec![], "it refused the connection"),
+        (46, vec![hanging], "nothing came back in time"),
+    ] {
+        let _plug = answering(network, answers);
+        let lan = lan(network).await;
+        let address = host(network, 2);
+        let text = format!("the plug at {address} answers the scan, but takes no commands: {why}");
+        let error = lan.plug(address).meter(ms(800)).await.unwrap_err();
+        assert_eq!(error.to_string(), text);
+        assert!(
+            error.hint().unwrap().contains("unplug it shortly"),
+            "{error}"
+        );
+        let switched = lan.plug(address).switch(RelayCommand::On, ms(800)).await;
+        assert_eq!(switched.unwrap_err().to_string(), text);
+    }
+}
+
 #[tokio::test]
 async fn lost_datagrams() {
     let _plug = Plug {

@@ -71,7 +71,7 @@ pub(crate) fn answering(network: u8, answers: Vec<Answer>) -> Running {
 /// Returns the reason for a missing reply, if the error is one.
 pub(crate) fn silence(error: &ContactError) -> Option<NoReplyReason> {
     match error {
-        ContactError::NoAnswer { how, .. } => Some(*how),
+        ContactError::NoAnswer { how, .. } | ContactError::NoCommands { how, .. } => Some(*how),
         _ => None,
     }
 }
