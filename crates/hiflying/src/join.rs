@@ -7,7 +7,7 @@
 //!
 //! Nothing that was written takes effect before `AT+Z`. On any failure before that, the previous
 //! settings are written back; on any failure after it, on the verified path, they are written back
-//! and the module is restarted once more.
+//! and the module is restarted once more. They count as restored when they read back as before.
 //!
 //! Sans-IO, with the same inputs and outputs as [`AtSession`]. On [`JoinEvent::Rejoin`], connect to
 //! the module's access point again and call [`Join::resume`].
@@ -28,15 +28,15 @@ use zeroize::Zeroizing;
 
 pub use report::{
     JoinConfig, JoinError, JoinEvent, JoinFailure, JoinOutcome, JoinPath, JoinStep, ModuleState,
-    RejoinReason, StepName,
+    PLACEHOLDER_SSID, RejoinReason, StepName,
 };
 
 use crate::at::begins_reply;
 use crate::session::{AtSession, AtSessionConfig, AtSessionEvent, CommandId, after};
 use crate::settings::Wan;
 use crate::wifi::Credentials;
-use crate::{AtRequest, Mac, ModuleIdentity};
-use stage::{ChangedSettings, JoinCommand, JoinStage, PreviousSettings, RestartPurpose};
+use crate::{Mac, ModuleIdentity};
+use stage::{ChangedSettings, JoinCommand, JoinStage, PreviousSettings, RestartPurpose, RollBack};
 
 /// A module being put on a network.
 ///
@@ -85,8 +85,7 @@ pub struct Join {
     lease: Option<Wan>,
     /// Reason of the roll-back.
     error: Option<JoinError>,
-    /// Settings that are still to be written back.
-    restoring: VecDeque<AtRequest>,
+    roll_back: RollBack,
     steps: Vec<JoinStep>,
     transmits: VecDeque<Zeroizing<Vec<u8>>>,
     events: VecDeque<JoinEvent>,
@@ -121,7 +120,7 @@ impl Join {
             failed_restarts: 0,
             lease: None,
             error: None,
-            restoring: VecDeque::new(),
+            roll_back: RollBack::default(),
             steps: Vec::new(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
@@ -319,6 +318,9 @@ impl Join {
             JoinCommand::CheckMode(purpose) => self.handle_mode(now, purpose, raw),
             JoinCommand::RepeatMode(purpose) => self.handle_repeated_mode(now, purpose, raw),
             JoinCommand::Restore => self.handle_restored(now, raw),
+            JoinCommand::CheckRestored(setting, tries) => {
+                self.handle_restored_value(now, setting, tries, raw);
+            }
             _ => self.handle_written(now, command, raw),
         }
     }
@@ -365,6 +367,7 @@ impl Join {
         let failure = JoinFailure {
             error,
             left,
+            remains: std::mem::take(&mut self.roll_back.unproven),
             mac: self.mac,
             steps: std::mem::take(&mut self.steps),
         };

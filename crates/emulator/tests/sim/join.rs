@@ -144,8 +144,9 @@ fn with_the_right_key(runs: u64, weather: Weather, faults: &[&str]) -> JoinTally
 }
 
 fn check_what_is_left(world: &mut SimWorld, failure: &JoinFailure, context: &str) {
-    if matches!(failure.left, ModuleState::Untouched | ModuleState::Restored) {
+    if failure.left != ModuleState::Unknown {
         assert!(is_as_before(world), "{context}");
+        assert_eq!(failure.remains, [], "{context}");
     }
 }
 

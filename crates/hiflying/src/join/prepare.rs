@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::report::{JoinError, JoinEvent, JoinPath, StepName};
-use super::stage::{JoinCommand, RestartPurpose};
+use super::stage::{JoinCommand, RestartPurpose, RestoredSetting};
 use super::timing::REREAD_DELAY;
 use crate::command::{
     AtCommand, Ping, SetFapsta, SetWann, SetWmode, SetWskey, SetWsssid, Wann, Wmode, Wscan, Wskey,
@@ -49,8 +49,13 @@ impl super::Join {
             }
             JoinCommand::ReadLink => Wslk.request(),
             JoinCommand::Ping(gateway) => Ping(gateway).request(),
+            JoinCommand::CheckRestored(RestoredSetting::Mode, _) => Wmode.request(),
+            JoinCommand::CheckRestored(RestoredSetting::Ssid, _) => Wsssid.request(),
+            JoinCommand::CheckRestored(RestoredSetting::Key, _) => Wskey.request(),
+            JoinCommand::CheckRestored(RestoredSetting::Wan, _) => Wann.request(),
             JoinCommand::Restore => self
-                .restoring
+                .roll_back
+                .requests
                 .front()
                 .expect("a setting to restore is left until its reply has come")
                 .clone(),
@@ -363,7 +368,7 @@ impl super::Join {
 }
 
 /// Returns a setting as it can be written back; nothing where the module does not report it.
-fn value(raw: &[u8]) -> Option<AtValue> {
+pub(super) fn value(raw: &[u8]) -> Option<AtValue> {
     match AtReply::parse(raw) {
         AtReply::Ok(value) => Some(value.unwrap_or_else(|| AtValue::new(""))),
         AtReply::Error(_) | AtReply::Unknown(_) => None,

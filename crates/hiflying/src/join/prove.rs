@@ -156,7 +156,7 @@ impl super::Join {
         }
         self.step(StepName::Return, true, None);
         if purpose == RestartPurpose::RollBack {
-            return self.finish_failed(now, JoinError::Cancelled, ModuleState::Restored);
+            return self.rolled_back(now);
         }
         self.deadline
             .get_or_insert(after(now, self.config.link_timeout));

@@ -205,19 +205,30 @@ pub struct JoinFailure {
     pub error: JoinError,
     /// State in which the module is left.
     pub left: ModuleState,
+    /// Settings that the join has changed and that were not proven to be as before, by the step that changed them; with
+    /// [`ModuleState::Partial`].
+    pub remains: Vec<StepName>,
     /// Hardware address of the module, if it was identified.
     pub mac: Option<Mac>,
     /// Finished steps.
     pub steps: Vec<JoinStep>,
 }
 
+/// The network name that is written back where the module had none and does not take an empty one, so that the name of a home does
+/// not stay in a plug that is given away.
+pub const PLACEHOLDER_SSID: &str = "none";
+
 /// State in which a failed join leaves the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ModuleState {
     /// Nothing was changed.
     Untouched,
-    /// The previous settings have been written back, and the module replies as before.
+    /// The previous settings have been written back and read, and the module replies as before.
     Restored,
+    /// The module replies as before, but not every setting was proven to be as before: [`JoinFailure::remains`] names those that
+    /// may still hold what was written. Where none is named, [`PLACEHOLDER_SSID`] stands in place of an empty network name, which
+    /// most modules do not take.
+    Partial,
     /// The previous settings could not be written back, or the module has not replied since. Settings that
     /// were written take effect with its next restart.
     Unknown,

@@ -1,13 +1,14 @@
 //! Stages of a join: the command in flight, the restart that is watched, and the settings to write back.
 
+use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::time::Instant;
 
 use super::report::StepName;
 use super::watch::{RestartWatch, SessionTest};
-use crate::AtValue;
 use crate::session::CommandId;
 use crate::settings::{Mode, OnOff};
+use crate::{AtRequest, AtValue};
 
 /// Purpose of the command in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub(super) enum JoinCommand {
     /// `WMODE=STA` after the proof.
     SetStation,
     Restore,
+    /// Reads a setting that was written back, with the number of earlier tries.
+    CheckRestored(RestoredSetting, u8),
 }
 
 impl JoinCommand {
@@ -59,12 +62,48 @@ impl JoinCommand {
             Self::ReadLease => StepName::Lease,
             Self::Ping(_) => StepName::Ping,
             Self::Scan => StepName::Scan,
-            Self::Restore => StepName::RollBack,
+            Self::Restore | Self::CheckRestored(..) => StepName::RollBack,
             Self::ReadMode | Self::ReadMac | Self::ReadSsid | Self::ReadKey | Self::ReadWan => {
                 StepName::Read
             }
         }
     }
+}
+
+/// A setting that is read after it was written back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RestoredSetting {
+    Mode,
+    Ssid,
+    Key,
+    Wan,
+}
+
+impl RestoredSetting {
+    /// Returns the step in which the setting was changed.
+    pub(super) fn step(self) -> StepName {
+        match self {
+            Self::Mode => StepName::Mode,
+            Self::Ssid => StepName::Ssid,
+            Self::Key => StepName::Key,
+            Self::Wan => StepName::Dhcp,
+        }
+    }
+}
+
+/// The roll-back of the settings that a join has changed.
+#[derive(Debug, Default)]
+pub(super) struct RollBack {
+    /// Requests that are still to be sent.
+    pub(super) requests: VecDeque<AtRequest>,
+    /// Settings that are still to be read back.
+    pub(super) checks: VecDeque<RestoredSetting>,
+    /// Settings that were not proven to be as before.
+    pub(super) unproven: Vec<StepName>,
+    /// True if a placeholder was written instead of the empty network name.
+    pub(super) has_placeholder: bool,
+    /// True once all that can be read before the restart was read.
+    pub(super) is_written: bool,
 }
 
 /// Purpose of a restart.

@@ -1,4 +1,5 @@
 mod edges;
+mod roll_back;
 mod rough;
 
 use std::time::Duration;

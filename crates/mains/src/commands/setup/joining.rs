@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use hiflying::join::{
     JoinConfig, JoinError, JoinEvent, JoinFailure, JoinOutcome, JoinPath, JoinStep, ModuleState,
-    RejoinReason, StepName,
+    PLACEHOLDER_SSID, RejoinReason, StepName,
 };
 use hiflying::net::{Resume, UdpPort, join};
 use hiflying::wscan::ScannedNetwork;
@@ -235,12 +235,13 @@ fn explain(module: Ipv4Addr, lan: &Lan, failure: &JoinFailure) -> Failure {
     Failure::new(kind, message).hint(plug_state(failure))
 }
 
-fn plug_state(failure: &JoinFailure) -> &'static str {
+/// Returns the state of the plug in words, and what to do next.
+fn plug_state(failure: &JoinFailure) -> String {
     let rolled_back = failure
         .steps
         .iter()
         .any(|step| step.name == StepName::RollBack && step.ok);
-    match (failure.left, &failure.error) {
+    let state = match (failure.left, &failure.error) {
         (ModuleState::Untouched, JoinError::NoReply) => {
             "check that the plug has power, and that this computer is on the plug's own network (or on the one where the \
              plug is)"
@@ -251,12 +252,40 @@ fn plug_state(failure: &JoinFailure) -> &'static str {
         (ModuleState::Restored, _) => {
             "the plug is as it was before: it can still be reached on its own network, or where it was"
         }
+        (ModuleState::Partial, _) => return what_remains(failure),
         (ModuleState::Unknown, _) if rolled_back => {
-            "the previous settings have been restored: after its restart the plug is as it was before"
+            "the previous settings were written back and read, but the plug has not replied since: it is as it was before \
+             once it has restarted"
         }
         (ModuleState::Unknown, _) => {
             "look for the plug's own network, and for the plug on yours with `mains discover`; if it is on neither, hold the \
              button on the plug until its light changes, so that it opens its own network again"
         }
+    };
+    state.to_owned()
+}
+
+/// Returns what a plug that can be reached as before may still hold of what was written.
+fn what_remains(failure: &JoinFailure) -> String {
+    let reached = "the plug can still be reached on its own network, or where it was";
+    let remains: Vec<&str> = failure
+        .remains
+        .iter()
+        .map(|setting| match setting {
+            StepName::Ssid => "your network's name",
+            StepName::Key => "your network's security and key",
+            StepName::Dhcp => "the way in which it gets its address",
+            _ => "its mode",
+        })
+        .collect();
+    match remains.as_slice() {
+        [] => format!(
+            "{reached}; it takes no empty network name, so '{PLACEHOLDER_SSID}' stands where none was"
+        ),
+        remains => format!(
+            "{reached}, but not all is as before: it may still hold {}; hold its button until its light changes, which resets \
+             it, before you give it away",
+            remains.join(", ")
+        ),
     }
 }
