@@ -21,7 +21,10 @@ pub(crate) struct WireFaults {
     pub(crate) lost_in: f64,
     pub(crate) lost_out: f64,
     pub(crate) doubled: f64,
+    /// Bound of a random delay.
     pub(crate) delayed: Duration,
+    /// Fixed delay.
+    pub(crate) late: Duration,
     pub(crate) reordered: f64,
     pub(crate) split: bool,
     pub(crate) garbage: f64,
@@ -30,9 +33,9 @@ pub(crate) struct WireFaults {
 }
 
 impl WireFaults {
-    /// Returns a random delay for one message.
+    /// Returns the delay of one message.
     pub(crate) fn jitter(&self, random: &mut fastrand::Rng) -> Duration {
-        self.delayed.mul_f64(random.f64())
+        self.late + self.delayed.mul_f64(random.f64())
     }
 }
 

@@ -58,6 +58,7 @@ static CATALOGUE: &[FaultRow<RecoBehaviour>] = catalogue! {
     "lost-out=P" Share(None, |b, p| b.wire.lost_out = p), "datagrams from the plug are lost with probability P";
     "doubled[=P]" Share(Some(1.0), |b, p| b.wire.doubled = p), "a datagram from the plug arrives twice";
     "delayed=D" Time(|b, d| b.wire.delayed = d), "replies (UDP and TCP) come up to D late, each by another time";
+    "late=D" Time(|b, d| b.wire.late = d), "replies (UDP and TCP) come D late, as over a long way";
     "reordered[=P]" Share(Some(0.5), |b, p| b.wire.reordered = p), "a datagram from the plug is overtaken by the next ones";
     "split" Flag(|b| b.wire.split = true), "a reply comes in two pieces: two segments on TCP, two datagrams of the AT session";
     "garbage[=P]" Share(Some(1.0), |b, p| b.wire.garbage = p), "a datagram of random bytes comes before a reply";

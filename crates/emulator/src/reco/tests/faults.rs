@@ -96,6 +96,14 @@ const CASES: &[PlugFaultCase] = &[
         assert!(waits.iter().any(|wait| *wait > Duration::from_millis(600)));
         assert_eq!(bench.now - start, Duration::from_secs(100));
     }),
+    ("late=100ms", |mut bench| {
+        for _ in 0..3 {
+            bench.twin.handle_datagram(bench.now, arrival(false), b"YZ-RECOSCAN");
+            let wait = bench.twin.poll_timeout().unwrap() - bench.now;
+            assert!((Duration::from_millis(100)..Duration::from_millis(110)).contains(&wait), "{wait:?}");
+            bench.wait(Duration::from_secs(1));
+        }
+    }),
     ("reordered", |mut bench| {
         let arrival = arrival(false);
         let mut order = Vec::new();
