@@ -189,7 +189,7 @@ enum RelayReports {
 }
 
 impl RelayWatch {
-    async fn begin(task: &PlugTask) -> Result<Self, ContactError> {
+    async fn begin(task: &mut PlugTask) -> Result<Self, ContactError> {
         let plug = task.identity.plug();
         let mut fed = task.shared.report.subscribe();
         fed.mark_unchanged();
