@@ -323,7 +323,7 @@ impl PortWorker {
             let listener = place.listen();
             listener
                 .inspect_err(
-                    |error| tracing::warn!(%error, "other processes cannot share the port"),
+                    |error| tracing::debug!(%error, "other processes cannot share the port"),
                 )
                 .ok()
         });
