@@ -48,6 +48,11 @@ const MODULE_DELAY: Duration = Duration::from_secs(1);
 const EXPECTING_INTERVAL: Duration = Duration::from_millis(250);
 /// Interval of rounds of a continuous discovery.
 const WATCHING_INTERVAL: Duration = Duration::from_secs(1);
+/// Time without a reply after which a continuous discovery also probes a device at its address.
+const DOUBT_DELAY: Duration = Duration::from_secs(4);
+/// Time without a reply after which a continuous discovery reports that a device no longer replies: with four of ten datagrams lost
+/// each way, fewer than one in a thousand present devices stays silent for so many rounds.
+const LOST_TIMEOUT: Duration = Duration::from_secs(15);
 /// Maximum number of devices; more are not on one network, but forged.
 const MAX_DEVICES: usize = 65_536;
 
@@ -71,6 +76,8 @@ pub enum DiscoverEvent {
     Found(Plug),
     /// New or changed information about a device that was reported before.
     Updated(Plug),
+    /// In a continuous discovery: a device that was reported before no longer replies. It is reported as updated when it does again.
+    Lost(Plug),
     /// The end of the discovery.
     Done(DiscoverySummary),
 }
@@ -217,8 +224,21 @@ impl Discovery {
         self.count(now, index, mac);
         if let Some(device) = self.devices.get_mut(&mac) {
             device.merge(plug);
+            device.heard = now;
         }
         self.tell(now, mac);
+    }
+
+    /// Reports the devices that have not replied for long.
+    fn miss(&mut self, now: Instant) {
+        for device in self.devices.values_mut() {
+            let is_silent = device.heard + LOST_TIMEOUT <= now;
+            if is_silent && device.told.is_some() && !device.is_lost {
+                device.is_lost = true;
+                self.events
+                    .push_back(DiscoverEvent::Lost(device.plug.clone()));
+            }
+        }
     }
 
     /// Resumes families that had ended, because another plug changes the estimate.
@@ -253,6 +273,7 @@ impl Discovery {
             return;
         }
         let plug = device.plug.clone();
+        device.is_lost = false;
         if device.told.is_some() {
             device.told = Some(plug.clone());
             self.events.push_back(DiscoverEvent::Updated(plug));
@@ -328,6 +349,9 @@ impl Discovery {
         if self.rounds.iter().all(|rounds| rounds.unheard < share) {
             self.release(now);
         }
+        if self.plan.watch {
+            self.miss(now);
+        }
         self.send(now, index);
         let mood = if self.devices.is_empty() && !self.plan.watch {
             SearchPhase::Unheard
@@ -354,7 +378,7 @@ impl Discovery {
             rounds.first = now;
         }
         let (probes, local_port) = (rounds.probes.clone(), rounds.family.local_port());
-        let targets = self.targets(index);
+        let targets = self.targets(now, index);
         for probe in probes {
             for &(link, address) in &targets {
                 self.probes_sent = self.probes_sent.saturating_add(1);
@@ -368,7 +392,7 @@ impl Discovery {
         }
     }
 
-    fn targets(&self, index: usize) -> Vec<(usize, Ipv4Addr)> {
+    fn targets(&self, now: Instant, index: usize) -> Vec<(usize, Ipv4Addr)> {
         let links = self.plan.links.iter().enumerate();
         let mut targets: Vec<(usize, Ipv4Addr)> = links
             .filter_map(|(link, network)| Some((link, network.broadcast?)))
@@ -376,9 +400,28 @@ impl Discovery {
         let direct = self.plan.direct.iter().copied();
         let wanted = direct.filter(|&(_, address)| self.wants_direct(index, address));
         targets.extend(wanted);
+        if self.plan.watch {
+            targets.extend(self.doubtful(now, index));
+        }
         let mut unique = HashSet::new();
         targets.retain(|target| unique.insert(*target));
         targets
+    }
+
+    /// Returns the addresses of devices that have replied to this family's probes, and not for a while: a network can lose
+    /// broadcasts for longer than datagrams to one device.
+    fn doubtful(&self, now: Instant, index: usize) -> impl Iterator<Item = (usize, Ipv4Addr)> {
+        let devices = self.devices.values();
+        let silent = devices.filter(move |device| {
+            !device.is_lost
+                && device.heard + DOUBT_DELAY <= now
+                && device.first_round(index).is_some()
+        });
+        silent.filter_map(|device| {
+            let address = device.plug.address;
+            let link = self.plan.links.iter().position(|link| link.covers(address));
+            Some((link?, address))
+        })
     }
 
     /// Returns whether this round goes to `address` directly.

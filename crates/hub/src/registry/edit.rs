@@ -190,6 +190,7 @@ impl Registry {
                 DiscoverEvent::Found(plug) | DiscoverEvent::Updated(plug) => {
                     found.insert(plug.mac, plug);
                 }
+                DiscoverEvent::Lost(_) => {}
                 DiscoverEvent::Done(_) => break,
             }
         }

@@ -14,6 +14,10 @@ pub(super) struct HeardDevice {
     pub(super) told: Option<Plug>,
     /// Time at which it was first heard.
     pub(super) since: Instant,
+    /// Time of its last report.
+    pub(super) heard: Instant,
+    /// `true` if it was reported as lost and has not replied since.
+    pub(super) is_lost: bool,
     /// Its replies to the probes of each family, in the order of the table.
     catches: Vec<Option<RoundsAnswered>>,
 }
@@ -33,6 +37,8 @@ impl HeardDevice {
             plug,
             told: None,
             since: now,
+            heard: now,
+            is_lost: false,
             catches: vec![None; families],
         }
     }
@@ -100,13 +106,14 @@ impl HeardDevice {
 
     /// Returns whether anything but the time differs from the last report to the user.
     pub(super) fn has_news(&self) -> bool {
-        self.told.as_ref().is_none_or(|told| {
-            let same_time = Plug {
-                seen: told.seen,
-                ..self.plug.clone()
-            };
-            *told != same_time
-        })
+        self.is_lost
+            || self.told.as_ref().is_none_or(|told| {
+                let same_time = Plug {
+                    seen: told.seen,
+                    ..self.plug.clone()
+                };
+                *told != same_time
+            })
     }
 }
 

@@ -48,6 +48,32 @@ impl Desk {
 const SCAN_REPLY: &[u8] = b"10.77.0.1,ACCF23123456,900000621,0,1,";
 
 #[test]
+fn a_watching_discovery_reports_who_falls_silent_and_who_is_back() {
+    let mut desk = Desk::new(SearchPlan {
+        watch: true,
+        ..options()
+    });
+    desk.hear([10, 77, 0, 1], SCAN_REPLY);
+    for _ in 0..20 {
+        assert_eq!(desk.pass(Duration::from_secs(5)), []);
+        desk.hear([10, 77, 0, 1], SCAN_REPLY);
+    }
+    while desk.discovery.poll_transmit().is_some() {}
+    assert_eq!(desk.pass(Duration::from_secs(10)), []);
+    let transmits = std::iter::from_fn(|| desk.discovery.poll_transmit());
+    let mut direct = transmits.map(|transmit| *transmit.to.ip());
+    assert!(
+        direct.any(|to| to == Ipv4Addr::new(10, 77, 0, 1)),
+        "it is also probed directly"
+    );
+    let lost = desk.pass(Duration::from_secs(10));
+    assert!(matches!(&lost[..], [DiscoverEvent::Lost(_)]), "{lost:?}");
+    assert_eq!(desk.pass(Duration::from_secs(60)), [], "it is lost once");
+    let back = desk.hear([10, 77, 0, 1], SCAN_REPLY);
+    assert!(matches!(&back[..], [DiscoverEvent::Updated(_)]), "{back:?}");
+}
+
+#[test]
 fn the_probes_of_a_round() {
     let mut desk = Desk::new(options());
     desk.pass(ms(20));
@@ -132,7 +158,10 @@ fn watching_goes_on_and_tells_changes() {
         ..options()
     });
     assert_eq!(desk.hear([10, 77, 0, 1], SCAN_REPLY).len(), 1);
-    assert_eq!(desk.pass(Duration::from_secs(3600)), []);
+    for _ in 0..360 {
+        assert_eq!(desk.pass(Duration::from_secs(10)), []);
+        assert_eq!(desk.hear([10, 77, 0, 1], SCAN_REPLY), []);
+    }
     desk.pass(ms(500));
     let off = desk.hear([10, 77, 0, 1], b"10.77.0.1,ACCF23123456,900000621,0,0,");
     assert!(

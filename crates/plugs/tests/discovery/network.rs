@@ -212,6 +212,7 @@ pub(crate) fn run(devices: &[ScriptedDevice], options: SearchPlan, seed: u64) ->
                     let before = found.insert(plug.mac, plug);
                     assert!(before.is_some(), "found before it is updated");
                 }
+                DiscoverEvent::Lost(plug) => panic!("{plug:?} is lost"),
                 DiscoverEvent::Done(summary) => {
                     assert_eq!(discovery.poll_timeout(), None);
                     let elapsed = now - start;

@@ -35,6 +35,7 @@ async fn discover(lan: &Lan, options: DiscoverOptions) -> (Vec<plugs::Plug>, Dis
                 let known = found.iter_mut().find(|known| known.mac == plug.mac);
                 *known.unwrap() = plug;
             }
+            DiscoverEvent::Lost(plug) => panic!("{plug:?} is lost"),
             DiscoverEvent::Done(summary) => {
                 found.sort_by_key(|plug| plug.mac);
                 return (found, summary);
