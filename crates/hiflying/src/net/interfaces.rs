@@ -161,7 +161,8 @@ fn describe(entry: &InterfaceAddress) -> Option<Interface> {
         .filter(|_| entry.flags.contains(InterfaceFlags::IFF_BROADCAST))
         .and_then(|broadcast| broadcast.as_sockaddr_in())
         .map(SockaddrIn::ip)
-        .filter(|address| !address.is_unspecified())
+        // Where no broadcast address is set, the system gives the interface's own in its place.
+        .filter(|broadcast| !broadcast.is_unspecified() && *broadcast != address)
         .unwrap_or_else(|| last(address, prefix));
     // An alias such as `eth0:1` is a label; the device stands before the colon.
     let name = entry.interface_name.clone();
