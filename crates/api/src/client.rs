@@ -26,7 +26,7 @@ use zeroize::Zeroizing;
 
 pub use error::{ClientError, Refusal};
 pub use events::{EventStream, ReceivedEvent};
-pub use plug::{MAX_SEARCH, RelayReply};
+pub use plug::MAX_SEARCH;
 pub use request::{Download, Versioned};
 pub use url::HubUrl;
 

@@ -30,6 +30,7 @@ mod patch;
 mod plug;
 mod requests;
 mod rule;
+pub mod running;
 mod schedule;
 mod status;
 mod tariff;

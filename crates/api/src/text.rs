@@ -6,7 +6,9 @@
 use hiflying::Mac;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
+use plugs::{RelayCommand, RelayState};
 
+use crate::error::{ErrorKind, RequestError};
 use crate::id::{Id, SwitchTarget};
 
 mod documents;
@@ -49,34 +51,83 @@ pub trait Names {
     }
 }
 
+/// Returns the error of a plug that accepted a command and did not carry it out, or has not reported since.
+pub fn not_switched(plug: &str, wanted: RelayCommand, relay: Option<RelayState>) -> RequestError {
+    let wanted = wanted.as_str();
+    match relay {
+        Some(relay) => {
+            let message = format!("{plug} accepted `{wanted}`, but its relay is still {relay}");
+            RequestError::new(ErrorKind::Refused, message)
+                .hint("try again; if it stays like that, the relay may be stuck")
+        }
+        None => {
+            let message =
+                format!("{plug} accepted `{wanted}`, but has not reported its relay since");
+            RequestError::new(ErrorKind::NoAnswer, message).hint(
+                "it has probably switched; a firewall may keep its replies out (UDP port 48899)",
+            )
+        }
+    }
+}
+
 fn joined(names: impl Iterator<Item = String>) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// The current time and the time zone of the reader.
+/// The current time, in the time zone in which moments are told.
 #[derive(Debug, Clone)]
-pub struct LocalClock(Zoned);
+pub struct LocalClock {
+    now: Zoned,
+    /// The name of the zone, where it is not the reader's.
+    foreign_zone: Option<String>,
+}
 
 impl LocalClock {
     /// Returns the clock and zone of this computer.
     pub fn system() -> Self {
-        Self(Zoned::now())
+        Self::of(Zoned::now())
+    }
+
+    /// Returns the clock in the zone with this name: that of a hub. Moments name the zone where it is not this computer's. A zone
+    /// that is not known here is replaced by this computer's.
+    pub fn in_zone(name: Option<&str>) -> Self {
+        let own = Zoned::now();
+        let zone = name.and_then(|name| TimeZone::get(name).ok());
+        match zone.filter(|zone| zone != own.time_zone()) {
+            Some(zone) => Self {
+                foreign_zone: name.map(str::to_owned),
+                now: own.with_time_zone(zone),
+            },
+            None => Self::of(own),
+        }
+    }
+
+    fn of(now: Zoned) -> Self {
+        Self {
+            now,
+            foreign_zone: None,
+        }
     }
 
     /// Returns a stopped clock.
     pub fn at(now: Timestamp, timezone: TimeZone) -> Self {
-        Self(Zoned::new(now, timezone))
+        Self::of(Zoned::new(now, timezone))
     }
 
     /// Returns the current local time.
     pub fn now(&self) -> &Zoned {
-        &self.0
+        &self.now
+    }
+
+    /// Returns the name of the zone, where it is not the reader's.
+    pub fn foreign_zone(&self) -> Option<&str> {
+        self.foreign_zone.as_deref()
     }
 
     /// Returns a moment in local time: `today 18:00`, `tomorrow 07:00`, `Thu 2026-12-24 18:00`.
     pub fn moment(&self, at: Timestamp) -> String {
-        let at = Zoned::new(at, self.0.time_zone().clone());
-        let today = self.0.date();
+        let at = Zoned::new(at, self.now.time_zone().clone());
+        let today = self.now.date();
         let is = |days: i64| {
             today
                 .checked_add(days.days())
@@ -91,7 +142,11 @@ impl LocalClock {
         } else {
             "%a %Y-%m-%d %H:%M"
         };
-        at.strftime(format).to_string()
+        let moment = at.strftime(format);
+        match &self.foreign_zone {
+            Some(zone) => format!("{moment} ({zone})"),
+            None => moment.to_string(),
+        }
     }
 }
 
@@ -200,6 +255,24 @@ pub(crate) mod tests {
         }
         let edge = LocalClock::at(Timestamp::MAX, TimeZone::UTC);
         assert!(edge.moment(Timestamp::MIN).contains("-9999"));
+    }
+
+    #[test]
+    fn a_zone_that_is_not_the_readers_is_named() {
+        let elsewhere = match TimeZone::system().iana_name() {
+            Some("Asia/Tokyo") => "Europe/Berlin",
+            _ => "Asia/Tokyo",
+        };
+        let clock = LocalClock::in_zone(Some(elsewhere));
+        assert!(
+            clock
+                .moment(Timestamp::UNIX_EPOCH)
+                .ends_with(&format!(" ({elsewhere})"))
+        );
+        assert_eq!(clock.now().time_zone().iana_name(), Some(elsewhere));
+        for name in [None, Some("Nowhere/Nothing")] {
+            assert_eq!(LocalClock::in_zone(name).foreign_zone(), None);
+        }
     }
 
     #[test]

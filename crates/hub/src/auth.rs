@@ -151,7 +151,7 @@ impl AccessControl {
                 "{listening} is served without TLS: passwords and tokens can be read on the network"
             );
         }
-        let admin_token = crate::state_lock::admin_token(&config.state);
+        let admin_token = api::running::admin_token(&config.state);
         let admin = admin::read_or_make(&admin_token)?;
         let mut tokens = read_tokens(&*settings).await?;
         let is_dirty = tokens.set_admin(admin.digest(), Timestamp::now());

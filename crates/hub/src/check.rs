@@ -1,10 +1,11 @@
 //! Checks whether a hub would start with its settings, without starting it.
 
+use api::running::RunningHub;
 use api::{ErrorChain, RequestError};
 use tokio::net::TcpListener;
 
 use crate::config::Config;
-use crate::state_lock::{self, StateLock};
+use crate::state_lock::StateLock;
 use crate::store::Sqlite;
 use crate::{auth, server};
 
@@ -15,7 +16,7 @@ pub async fn check(config: &Config) -> Vec<(&'static str, RequestError)> {
     let mut note = |key, result: Result<(), RequestError>| {
         problems.extend(result.err().map(|error| (key, error)));
     };
-    let is_running = state_lock::running(&config.state).is_some();
+    let is_running = RunningHub::find(&config.state).is_some();
     if !is_running && config.state.is_dir() {
         note("state", StateLock::acquire(&config.state).map(drop));
     }
@@ -23,7 +24,13 @@ pub async fn check(config: &Config) -> Vec<(&'static str, RequestError)> {
     let tls = config.tls.as_ref().map(server::acceptor).transpose();
     note("certificate", tls.map(drop));
     note("hosts", auth::check_hosts(&config.hosts));
-    match Sqlite::inspect(&config.database, auth::PASSWORD_SETTING).await {
+    // The first start makes the state directory and what is in it.
+    let is_first = !config.state.exists() && config.database.starts_with(&config.state);
+    let password = match is_first {
+        true => Ok(None),
+        false => Sqlite::inspect(&config.database, auth::PASSWORD_SETTING).await,
+    };
+    match password {
         Ok(password) => note(
             "listen",
             auth::check_listen(config.listen, password.is_some()),

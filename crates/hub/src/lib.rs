@@ -50,4 +50,4 @@ pub use guest::{Guest, LoginPage, LoginProblem, PathAccess};
 pub use hub::{Hub, Parts};
 pub use registry::Registry;
 pub use repository::Repository;
-pub use run::{HubReady, run};
+pub use run::{HubReady, keep_password, run};

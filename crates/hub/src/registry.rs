@@ -78,6 +78,7 @@ impl Registry {
         let (newcomers, waiting) = mpsc::channel(MAX_NEWCOMERS);
         let inner = Arc::new(RegistryState {
             adopt: config.adopt,
+            adopts_named: config.adopts_named && records.is_empty() && energy.is_empty(),
             metering: config.metering,
             scan: config.scan.get(),
             names: config.names,

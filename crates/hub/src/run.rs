@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{ErrorChain, ErrorKind, RequestError};
+use api::{ErrorChain, ErrorKind, RequestError, Scope};
 use hiflying::Mac;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -17,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::auth::{self, AccessControl};
+use crate::auth::{self, AccessControl, Credential};
 use crate::bridges::HueBridges;
 use crate::config::Config;
 use crate::event::EventBus;
@@ -83,6 +83,23 @@ pub async fn run(
     // Only now another hub can use the directory.
     drop(lock);
     outcome
+}
+
+/// Stores the password for browsers while no hub runs: one that other computers can reach does not start without.
+///
+/// # Errors
+///
+/// [`RequestError`] as for [`run`]; `usage` for a password that is too short or too long.
+pub async fn keep_password(
+    config: &Config,
+    password: &str,
+    scope: Scope,
+) -> Result<(), RequestError> {
+    let _lock = StateLock::acquire(&config.state)?;
+    let store = open_store(config).await?;
+    let kept = auth::set_password(&store, Credential::new(password), scope).await;
+    store.close().await;
+    kept
 }
 
 /// The listening socket and its settings.
@@ -189,6 +206,7 @@ async fn assemble(
         interfaces: Interfaces::Named(config.interfaces.clone()),
         families: plugs::families::all(),
         adopt: config.adopt,
+        adopts_named: true,
         metering: config.metering,
         scan: config.scan,
         names,

@@ -1,30 +1,15 @@
-//! Exclusive use of a state directory, and the address of the hub that has it.
-//!
-//! `hub.lock` is locked while a hub runs; the system releases the lock when the process ends in whatever way. `hub.json` holds
-//! the address that the hub listens on. Neither holds a secret.
+//! Exclusive use of a state directory, and the publication of the address of the hub that has it.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
+use api::running::RunningHub;
 use api::{ErrorKind, RequestError};
-use serde::{Deserialize, Serialize};
 use statefile::{FileLock, StateFile};
 
-const ANNOUNCEMENT_FILE: &str = "hub.json";
-const MAX_ANNOUNCEMENT_BYTES: u64 = 4096;
-const ADMIN_TOKEN_FILE: &str = "admin-token";
-/// [`running`] touches the lock for a moment; that is not another hub.
+/// [`RunningHub::find`] touches the lock for a moment; that is not another hub.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(100);
-
-/// A hub that runs on this machine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunningHub {
-    /// Its process.
-    pub pid: u32,
-    /// Address that it listens on, e.g. `http://127.0.0.1:8480`.
-    pub url: String,
-}
 
 /// Exclusive use of a state directory until this is dropped or the process ends.
 #[derive(Debug)]
@@ -40,14 +25,14 @@ impl StateLock {
     ///
     /// [`RequestError`] of kind `local` when another hub uses the directory, or when it cannot be created or written.
     pub fn acquire(directory: &Path) -> Result<Self, RequestError> {
-        let announcement = announcement(directory);
+        let announcement = RunningHub::announcement(directory);
         match announcement.lock(LOCK_TIMEOUT) {
             Ok(lock) => Ok(Self {
                 announcement,
                 _lock: lock,
             }),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                Err(in_use(directory, read(&announcement)))
+                Err(in_use(directory, RunningHub::read(&announcement)))
             }
             Err(error) => {
                 let path = directory.display();
@@ -88,30 +73,9 @@ impl Drop for StateLock {
     fn drop(&mut self) {
         // Before the lock is released, so that no program reads of a hub that has ended.
         if let Err(error) = self.announcement.remove() {
-            tracing::debug!(%error, "{ANNOUNCEMENT_FILE} is left behind");
+            tracing::debug!(%error, "the published address is left behind");
         }
     }
-}
-
-/// Returns the hub that uses this state directory, if one runs and has published its address.
-pub fn running(directory: &Path) -> Option<RunningHub> {
-    let announcement = announcement(directory);
-    // Without the lock, the file was left by a hub that was killed.
-    announcement.is_locked().then(|| read(&announcement))?
-}
-
-/// Returns the path of the admin token of the hub with this state directory.
-pub fn admin_token(directory: &Path) -> PathBuf {
-    directory.join(ADMIN_TOKEN_FILE)
-}
-
-fn announcement(directory: &Path) -> StateFile {
-    StateFile::new(directory.join(ANNOUNCEMENT_FILE), MAX_ANNOUNCEMENT_BYTES)
-}
-
-fn read(announcement: &StateFile) -> Option<RunningHub> {
-    let text = announcement.read().ok()??;
-    serde_json::from_slice(&text).ok()
 }
 
 fn in_use(directory: &Path, holder: Option<RunningHub>) -> RequestError {
@@ -135,17 +99,17 @@ mod tests {
     fn one_hub_at_a_time_and_it_can_be_found() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("a/b");
-        assert_eq!(running(&state), None);
+        assert_eq!(RunningHub::find(&state), None);
         let lock = StateLock::acquire(&state).unwrap();
-        assert_eq!(running(&state), None, "it has not said where yet");
+        assert_eq!(RunningHub::find(&state), None, "it has not said where yet");
         lock.announce("http://127.0.0.1:1").unwrap();
-        let found = running(&state).unwrap();
+        let found = RunningHub::find(&state).unwrap();
         assert_eq!(found.url, "http://127.0.0.1:1");
         let second = StateLock::acquire(&state).unwrap_err();
         assert_eq!(second.kind(), ErrorKind::Local);
         assert!(second.message().contains("http://127.0.0.1:1"), "{second}");
         drop(lock);
-        assert_eq!(running(&state), None);
+        assert_eq!(RunningHub::find(&state), None);
         StateLock::acquire(&state).unwrap();
     }
 
@@ -154,10 +118,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let lock = StateLock::acquire(folder.path()).unwrap();
         lock.announce("http://127.0.0.1:1").unwrap();
-        let left = fs::read(folder.path().join(ANNOUNCEMENT_FILE)).unwrap();
+        let left = fs::read(RunningHub::announcement(folder.path()).path()).unwrap();
         drop(lock);
-        fs::write(folder.path().join(ANNOUNCEMENT_FILE), left).unwrap();
-        assert_eq!(running(folder.path()), None);
+        fs::write(RunningHub::announcement(folder.path()).path(), left).unwrap();
+        assert_eq!(RunningHub::find(folder.path()), None);
     }
 
     #[test]
@@ -183,7 +147,7 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&state), 0o700);
         assert_eq!(mode(&state.join("hub.lock")), 0o600);
-        assert_eq!(mode(&state.join(ANNOUNCEMENT_FILE)), 0o600);
+        assert_eq!(mode(RunningHub::announcement(&state).path()), 0o600);
     }
 
     #[test]

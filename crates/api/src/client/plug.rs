@@ -4,15 +4,14 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use hiflying::Mac;
-use plugs::{Minutes, Reading, RelayState};
+use plugs::{Minutes, Reading, RelayCommand, RelayState};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Client, ClientError, Download};
-use crate::ImportResponse;
 use crate::{
-    EnergyRequest, EnergyRow, FoundPlug, History, HistoryRequest, HouseholdRow, PlugView,
-    RangeRequest, RelayCommand,
+    EnergyRequest, EnergyRow, FoundPlug, History, HistoryRequest, HouseholdRow, ImportResponse,
+    PlugView, RangeRequest, SwitchRequest, SwitchResponse,
 };
 
 /// Maximum length of a search by a hub.
@@ -21,15 +20,6 @@ pub const MAX_SEARCH: Duration = Duration::from_secs(30);
 const SEARCH_GRACE: Duration = Duration::from_secs(10);
 /// Maximum time for an import, and until an export begins: years of history take long on a small computer.
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(600);
-
-/// The result of switching a plug that accepted the command.
-#[derive(Debug)]
-pub struct RelayReply {
-    /// The relay as it was read last.
-    pub relay: Option<RelayState>,
-    /// The hub's error, if the relay was not read back as commanded.
-    pub error: Option<ClientError>,
-}
 
 impl Client {
     /// Returns the adopted plugs.
@@ -93,24 +83,19 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As for all requests; but a command that the plug accepted and did not carry out is a [`RelayReply`] with an error.
-    pub async fn switch(&self, plug: Mac, wanted: RelayCommand) -> Result<RelayReply, ClientError> {
-        #[derive(Deserialize)]
-        struct RelayFields {
-            relay: Option<RelayState>,
-        }
+    /// As for all requests; but a command that the plug accepted and did not carry out is a response that is not confirmed.
+    pub async fn switch(
+        &self,
+        plug: Mac,
+        wanted: RelayCommand,
+    ) -> Result<SwitchResponse, ClientError> {
         let request = self.put(&format!("plugs/{plug:x}/relay"));
-        match request
-            .json(&json!({"state": wanted}))
-            .reply::<RelayFields>()
-            .await
-        {
-            Ok(RelayFields { relay }) => Ok(RelayReply { relay, error: None }),
-            Err(ClientError::Refused(refusal)) if refusal.accepted => Ok(RelayReply {
+        match request.json(&SwitchRequest { state: wanted }).reply().await {
+            Err(ClientError::Refused(refusal)) if refusal.accepted => Ok(SwitchResponse {
                 relay: refusal.relay,
-                error: Some(ClientError::Refused(refusal)),
+                confirmed: false,
             }),
-            Err(error) => Err(error),
+            reply => reply,
         }
     }
 

@@ -12,8 +12,10 @@ use super::url::HubUrl;
 
 /// Maximum time for a whole reply; the hub itself waits for a plug for at most half of this.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Maximum time between two pieces of a download, and between two signs of life of an event stream.
+/// Maximum time between two pieces of a download.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Maximum time between two signs of life of an event stream; a hub sends one every five seconds.
+const EVENT_STREAM_TIMEOUT: Duration = Duration::from_secs(15);
 /// Maximum size of a reply that is kept in memory.
 const MAX_REPLY_LEN: usize = 64 * 1024 * 1024;
 
@@ -123,6 +125,7 @@ impl<'a> Request<'a> {
         Ok(Download {
             url: url.clone(),
             response,
+            timeout: PIECE_TIMEOUT,
         })
     }
 
@@ -132,7 +135,10 @@ impl<'a> Request<'a> {
         if let Some(last) = last {
             self.builder = self.builder.header("last-event-id", last);
         }
-        self.download().await
+        Ok(Download {
+            timeout: EVENT_STREAM_TIMEOUT,
+            ..self.download().await?
+        })
     }
 
     /// Sends it and reads the whole reply, which must be a success.
@@ -173,6 +179,8 @@ async fn collect(url: &HubUrl, response: &mut Response) -> Result<Vec<u8>, Clien
 pub struct Download {
     url: HubUrl,
     response: Response,
+    /// Maximum time between two pieces.
+    timeout: Duration,
 }
 
 impl Download {
@@ -182,7 +190,7 @@ impl Download {
     ///
     /// When the hub sends nothing in time or the connection breaks.
     pub async fn next(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, ClientError> {
-        tokio::time::timeout(PIECE_TIMEOUT, self.response.chunk())
+        tokio::time::timeout(self.timeout, self.response.chunk())
             .await
             .map_err(|_| self.url.timed_out())?
             .map_err(|error| self.url.unreachable(error))

@@ -25,8 +25,8 @@ use crate::event::{EventBus, EventId, PublishedEvent};
 
 /// Maximum number of simultaneous listeners.
 const MAX_LISTENERS: usize = 256;
-/// Maximum interval between writes, so that both ends and all devices in between keep the connection open.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Maximum interval between writes: all devices in between keep the connection open, and a client notices soon when the hub is gone.
+const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Delay after which a disconnected client reconnects.
 const RETRY: Duration = Duration::from_secs(2);
 /// Maximum number of events in one write.

@@ -1,5 +1,6 @@
 //! Switching groups.
 
+use api::text::not_switched;
 use api::{
     Cause, ErrorDocument, GroupRelay, Id, RelayCommand, RequestError, SwitchRequest, SwitchTarget,
     Switched,
@@ -11,7 +12,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::path::DocumentPath;
-use super::plugs::unmoved;
 use super::problem::Problem;
 use super::{Api, body};
 use crate::hub::Hub;
@@ -43,7 +43,7 @@ fn told(plug: Mac, wanted: RelayCommand, result: Result<Switched, RequestError>)
     let (relay, error) = match result {
         Ok(switched) if switched.confirmed => (switched.relay, None),
         Ok(switched) => {
-            let error = unmoved(&plug.to_string(), wanted, &switched);
+            let error = not_switched(&plug.to_string(), wanted, switched.relay);
             (switched.relay, Some(error))
         }
         Err(error) => (None, Some(error)),

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::text::not_switched;
 use api::{
     AdoptRequest, Cause, DelayRequest, DelayResponse, DiscoverRequest, ErrorKind, FoundPlug,
-    Period, PlugSettings, PlugView, ProblemDocument, RelayCommand, RelayProblem, ReplaceRequest,
-    RequestError, SwitchRequest, SwitchResponse, Switched, VersionResponse,
+    Period, PlugSettings, PlugView, ProblemDocument, RelayProblem, ReplaceRequest, RequestError,
+    SwitchRequest, SwitchResponse, VersionResponse,
 };
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -168,10 +169,12 @@ async fn switch(
         Ok(switched) => {
             let name = view.plug.name.clone().unwrap_or_else(|| plug.to_string());
             let relay = switched.relay.map(RelayState::as_str);
-            Err(Problem::from(unmoved(&name, order.state, &switched))
-                .with("accepted", true)
-                .with("confirmed", false)
-                .with("relay", relay))
+            Err(
+                Problem::from(not_switched(&name, order.state, switched.relay))
+                    .with("accepted", true)
+                    .with("confirmed", false)
+                    .with("relay", relay),
+            )
         }
         Err(error) if matches!(error.kind(), ErrorKind::Refused | ErrorKind::BadAnswer) => {
             let relay = view.plug.relay.map(RelayState::as_str);
@@ -182,22 +185,6 @@ async fn switch(
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// Returns the error for a command that was accepted but not carried out.
-pub(super) fn unmoved(name: &str, wanted: RelayCommand, switched: &Switched) -> RequestError {
-    let wanted = wanted.as_str();
-    let (kind, message) = match switched.relay {
-        Some(relay) => (
-            ErrorKind::Refused,
-            format!("{name} accepted `{wanted}`, but its relay is {relay}"),
-        ),
-        None => (
-            ErrorKind::NoAnswer,
-            format!("{name} accepted `{wanted}`, but did not tell how its relay is"),
-        ),
-    };
-    RequestError::new(kind, message)
 }
 
 /// Reads the meter of a plug.

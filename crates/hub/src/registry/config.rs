@@ -23,6 +23,8 @@ pub struct RegistryConfig {
     pub families: Families,
     /// `true` to adopt every plug that is found.
     pub adopt: bool,
+    /// `true` to adopt the plugs that have a name, as long as no plug was ever adopted.
+    pub adopts_named: bool,
     /// Metering interval of a plug without one of its own.
     pub metering: Period,
     /// Interval of the broadcast that probes all plugs.

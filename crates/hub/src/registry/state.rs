@@ -32,6 +32,8 @@ const MAX_GONE_INTERVAL: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct RegistryState {
     pub(super) adopt: bool,
+    /// `true` if no plug was ever adopted: then the owner\'s plugs are those that have a name.
+    pub(super) adopts_named: bool,
     pub(super) metering: Period,
     pub(super) scan: Duration,
     pub(super) names: HashMap<Mac, String>,
@@ -106,7 +108,8 @@ impl RegistryState {
         let (mac, address) = (plug.mac, plug.address);
         let mut offers = self.offers();
         let offer = offers.heard(plug.clone());
-        if offer != CandidateReport::Ignored && self.adopt && offers.is_welcome(mac) {
+        let adopts = self.adopt || self.adopts_named && self.names.contains_key(&mac);
+        if offer != CandidateReport::Ignored && adopts && offers.is_welcome(mac) {
             // Where there is no room it is heard again.
             let _ = self.newcomers.try_send(plug);
         } else if offer == CandidateReport::New {

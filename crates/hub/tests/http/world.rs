@@ -186,6 +186,7 @@ fn keeping() -> RegistryConfig {
             index: 1,
         }]),
         adopt: false,
+        adopts_named: false,
         metering: Period::seconds(1),
         scan: Period::seconds(1),
         names: std::collections::HashMap::new(),

@@ -255,6 +255,7 @@ impl House {
             interfaces: Interfaces::Fixed(vec![loopback()]),
             families: wishes.families,
             adopt: wishes.adopt,
+            adopts_named: false,
             metering: wishes.metering.parse::<Period>().unwrap(),
             scan: wishes.scan.parse().unwrap(),
             names: wishes

@@ -1,0 +1,49 @@
+//! The hub that runs on this computer: its address and the token for its owner's programs, in files of its state directory.
+//!
+//! `hub.lock` is locked while a hub runs; the system releases the lock when the process ends in whatever way. `hub.json` holds
+//! the address that the hub listens on. Neither holds a secret; `admin-token` does.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use statefile::StateFile;
+
+const ANNOUNCEMENT_FILE: &str = "hub.json";
+const MAX_ANNOUNCEMENT_BYTES: u64 = 4096;
+const ADMIN_TOKEN_FILE: &str = "admin-token";
+
+/// A hub that runs on this computer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunningHub {
+    /// Its process.
+    pub pid: u32,
+    /// Address that it listens on, e.g. `http://127.0.0.1:8480`.
+    pub url: String,
+}
+
+impl RunningHub {
+    /// Returns the hub that uses this state directory, if one runs and has published its address.
+    pub fn find(directory: &Path) -> Option<Self> {
+        let announcement = Self::announcement(directory);
+        // Without the lock, the file was left by a hub that was killed.
+        announcement
+            .is_locked()
+            .then(|| Self::read(&announcement))?
+    }
+
+    /// Returns the file in which a hub with this state directory publishes its address; its lock is the hub's.
+    pub fn announcement(directory: &Path) -> StateFile {
+        StateFile::new(directory.join(ANNOUNCEMENT_FILE), MAX_ANNOUNCEMENT_BYTES)
+    }
+
+    /// Reads the address that was published last, by a hub that may have ended.
+    pub fn read(announcement: &StateFile) -> Option<Self> {
+        let text = announcement.read().ok()??;
+        serde_json::from_slice(&text).ok()
+    }
+}
+
+/// Returns the path of the admin token of the hub with this state directory.
+pub fn admin_token(directory: &Path) -> PathBuf {
+    directory.join(ADMIN_TOKEN_FILE)
+}
