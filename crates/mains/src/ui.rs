@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 use crate::error::Failure;
 use live::LiveLine;
 
-pub use questions::Terminal;
+pub use questions::{Choice, Terminal};
 
 mod live;
 mod questions;

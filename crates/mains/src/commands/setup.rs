@@ -73,6 +73,9 @@ fn conclude(context: &Context, report: SetupReport) -> Outcome {
         Some(failure) => Err(failure),
         None => {
             context.ui.data(report.line())?;
+            if let Some(next) = report.next_step(context) {
+                context.ui.hint(next);
+            }
             Ok(Exit::DONE)
         }
     }

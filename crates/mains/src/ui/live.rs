@@ -1,8 +1,9 @@
 //! The line itself: a text, or a spinner with the time passed.
 
+use std::fmt::Write;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 /// Interval between two pictures of the spinner.
 const SPINNER_INTERVAL: Duration = Duration::from_millis(100);
@@ -29,9 +30,28 @@ impl LiveLine {
         line
     }
 
+    /// As [`LiveLine::spinner`], with the time that is left of `limit`.
+    pub(super) fn countdown(text: String, elapsed: Duration, limit: Duration) -> Self {
+        let left = move |state: &ProgressState, out: &mut dyn Write| {
+            let left = limit.saturating_sub(state.elapsed()).as_secs();
+            // A line that cannot be written is left out.
+            let _ = write!(out, "{left} s left");
+        };
+        let line = Self::styled(
+            style("{spinner} {msg} ({left})").with_key("left", left),
+            true,
+        );
+        line.bar.set_message(text);
+        line.bar.set_elapsed(elapsed);
+        line.bar.enable_steady_tick(SPINNER_INTERVAL);
+        line
+    }
+
     fn new(template: &str, is_spinner: bool) -> Self {
-        let style = ProgressStyle::with_template(template);
-        let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+        Self::styled(style(template), is_spinner)
+    }
+
+    fn styled(style: ProgressStyle, is_spinner: bool) -> Self {
         Self {
             bar: ProgressBar::new_spinner().with_style(style),
             is_spinner,
@@ -52,6 +72,11 @@ impl LiveLine {
     pub(super) fn above<T>(&self, write: impl FnOnce() -> T) -> T {
         self.bar.suspend(write)
     }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template);
+    style.unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
 impl Drop for LiveLine {

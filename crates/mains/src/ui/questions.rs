@@ -12,16 +12,33 @@ use zeroize::Zeroizing;
 use super::{SecretText, Ui, clean};
 use crate::error::{Failure, Kind};
 
+/// An answer to a question with a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// The index of a choice.
+    Listed(usize),
+    /// A text that is no number of the list.
+    Typed(String),
+}
+
 impl Ui {
+    /// Fails with a usage error where a question can neither be asked nor is agreed to in advance.
+    pub fn need_agreement(&self, question: &str) -> Result<(), Failure> {
+        match self.options.yes {
+            true => Ok(()),
+            false => self.need_terminal(
+                &format!("{question}?"),
+                "add `--yes` to agree without being asked",
+            ),
+        }
+    }
+
     /// Asks a yes-or-no question (`question` without a question mark); plain Enter is no.
     pub async fn confirm(&self, question: &str) -> Result<bool, Failure> {
+        self.need_agreement(question)?;
         if self.options.yes {
             return Ok(true);
         }
-        self.need_terminal(
-            &format!("{question}?"),
-            "add `--yes` to agree without being asked",
-        )?;
         loop {
             let answer = self.ask_line(&format!("{question}? [y/N] ")).await?;
             match answer.trim().to_ascii_lowercase().as_str() {
@@ -45,16 +62,36 @@ impl Ui {
         choices: &[String],
         how_else: &str,
     ) -> Result<usize, Failure> {
+        loop {
+            match self.choose_or_type(prompt, choices, how_else).await? {
+                Choice::Listed(index) => return Ok(index),
+                Choice::Typed(_) => self.status(format_args!(
+                    "please answer with a number from 1 to {}",
+                    choices.len()
+                )),
+            }
+        }
+    }
+
+    /// Asks for one of several by number, or for a text of the user's own.
+    pub async fn choose_or_type(
+        &self,
+        prompt: &str,
+        choices: &[String],
+        how_else: &str,
+    ) -> Result<Choice, Failure> {
         self.need_terminal(prompt, how_else)?;
         for (index, choice) in choices.iter().enumerate() {
             self.ask(&format!("{:>3}  {}\n", index + 1, clean(choice)));
         }
+        let prompt = format!("{prompt} [1-{}]: ", choices.len());
         loop {
-            let answer = self
-                .ask_line(&format!("{prompt} [1-{}]: ", choices.len()))
-                .await?;
+            let answer = self.ask_line(&prompt).await?;
             match answer.trim().parse::<usize>() {
-                Ok(number) if (1..=choices.len()).contains(&number) => return Ok(number - 1),
+                Ok(number) if (1..=choices.len()).contains(&number) => {
+                    return Ok(Choice::Listed(number - 1));
+                }
+                Err(_) if !answer.trim().is_empty() => return Ok(Choice::Typed(answer)),
                 _ => self.status(format_args!(
                     "please answer with a number from 1 to {}",
                     choices.len()

@@ -1,13 +1,18 @@
 //! Tables for people: aligned columns, a dim heading, no lines.
 
 use std::fmt::Write as _;
+use std::io::{self, IsTerminal};
 use std::iter;
 
 use anstyle::Style;
+use terminal_size::{Width, terminal_size};
 use unicode_width::UnicodeWidthStr;
 
 use super::{DIM, Ui, clean};
 use crate::error::Failure;
+
+/// Indentation of a line that goes on.
+const INDENT: usize = 4;
 
 /// One column.
 #[derive(Debug, Clone, Copy)]
@@ -132,11 +137,20 @@ impl<const N: usize> Table<N> {
     }
 
     fn line(&self, widths: [usize; N], cells: &[Cell; N]) -> String {
+        self.folded(widths, cells, terminal_width())
+    }
+
+    /// Writes a line; where it is wider than `limit`, it goes on in the next one, indented, and never within a cell.
+    fn folded(&self, widths: [usize; N], cells: &[Cell; N], limit: usize) -> String {
         let mut line = String::new();
-        let mut pending = 0;
+        let (mut pending, mut end) = (0, 0);
         for ((column, cell), width) in self.columns.iter().zip(cells).zip(widths) {
             let space = width.saturating_sub(cell.width());
             let (before, after) = if column.right { (space, 0) } else { (0, space) };
+            if end > 0 && end + pending + before + cell.width() > limit {
+                line.push('\n');
+                (pending, end) = (INDENT, 0);
+            }
             // Space is written only when something follows it: no line ends in space.
             let _ = write!(
                 line,
@@ -146,10 +160,18 @@ impl<const N: usize> Table<N> {
                 pad = pending + before,
                 style = cell.style
             );
+            end += pending + before + cell.width();
             pending = after + 2;
         }
         line
     }
+}
+
+/// Returns the width of the terminal that stdout is; what goes elsewhere is never folded.
+fn terminal_width() -> usize {
+    let is_terminal = io::stdout().is_terminal();
+    let size = is_terminal.then(terminal_size).flatten();
+    size.map_or(usize::MAX, |(Width(width), _)| width.into())
 }
 
 /// A table that is printed as it grows; the heading comes with the first row.
@@ -220,6 +242,17 @@ mod tests {
         assert_eq!(bare(&table.heading(table.min_widths())), "NAME    MAC");
         assert_eq!(row("a"), "a       m");
         assert_eq!(row("much too long"), "much too long  m");
+    }
+
+    #[test]
+    fn a_line_that_is_too_wide_goes_on_between_cells() {
+        let table =
+            Table::new(["NAME", "RELAY", "ADDRESS"].map(|heading| Column::text(heading, 0)));
+        let cells = ["kitchen", "ON", "192.168.1.107"].map(Cell::plain);
+        let folded = |limit| bare(&table.folded([16, 5, 15], &cells, limit));
+        assert_eq!(folded(38), "kitchen           ON     192.168.1.107");
+        assert_eq!(folded(37), "kitchen           ON\n    192.168.1.107");
+        assert_eq!(folded(3), "kitchen\n    ON\n    192.168.1.107");
     }
 
     #[test]

@@ -32,6 +32,26 @@ impl Ui {
 
     /// Runs `work`; if it takes longer than a second, a spinner shows `what` and the time passed.
     pub async fn waiting<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
+        let spinner = || LiveLine::spinner(clean(what).into_owned(), SPINNER_DELAY);
+        self.waiting_with(spinner, work).await
+    }
+
+    /// As [`Ui::waiting`], for work that ends after `limit`: shows the time that is left.
+    pub async fn waiting_at_most<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let spinner = || LiveLine::countdown(clean(what).into_owned(), SPINNER_DELAY, limit);
+        self.waiting_with(spinner, work).await
+    }
+
+    async fn waiting_with<T>(
+        &self,
+        spinner: impl FnOnce() -> LiveLine,
+        work: impl Future<Output = T>,
+    ) -> T {
         if !self.has_live_line() {
             return work.await;
         }
@@ -43,8 +63,7 @@ impl Ui {
             return work.await;
         }
         self.end_live();
-        let spinner = LiveLine::spinner(clean(what).into_owned(), SPINNER_DELAY);
-        *self.locked_live() = Some(spinner);
+        *self.locked_live() = Some(spinner());
         // Also when `work` is dropped half-way.
         let _end = EndLive(self);
         work.await

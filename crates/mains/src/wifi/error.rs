@@ -10,7 +10,7 @@ use crate::error::{Failure, Kind};
 #[derive(Debug, Error)]
 pub enum WifiError {
     /// There is no D-Bus system bus to reach NetworkManager by.
-    #[error("cannot reach the D-Bus system bus of NetworkManager")]
+    #[error("NetworkManager, which manages the Wi-Fi of most Linux computers, cannot be reached")]
     NoBus(#[source] zbus::Error),
     /// The bus is there, NetworkManager is not on it.
     #[error("NetworkManager is not running")]
@@ -130,8 +130,20 @@ pub enum WifiError {
         source: serde_json::Error,
     },
     /// Another error of NetworkManager.
-    #[error("NetworkManager: {0}")]
+    #[error("NetworkManager reports: {}", plain(.0))]
     Bus(#[source] zbus::Error),
+}
+
+/// Returns an error of the bus without its technical name, which is a word for programs.
+fn plain(error: &zbus::Error) -> String {
+    let text = match error {
+        zbus::Error::MethodError(_, Some(text), _) => text.clone(),
+        other => other.to_string(),
+    };
+    match text.split_once(": ") {
+        Some((name, rest)) if name.contains("org.freedesktop") => rest.to_owned(),
+        _ => text,
+    }
 }
 
 impl From<zbus::Error> for WifiError {

@@ -119,3 +119,28 @@ fn ctrl_c_at_a_question_ends_it_with_the_terminal_as_before() {
     assert_eq!(code(&session), 1, "{output}");
     assert!(output.contains("interrupted"), "{output}");
 }
+
+#[test]
+fn another_key_can_be_typed_after_a_wrong_one_and_a_network_by_its_name() {
+    let mut bench = SetupBench::new(114);
+    let words = ["--ap", "--home-network", "Home:correct horse"];
+    let (address, mac) = bench.emulate(2, &words).remove(0);
+    let mut session = in_terminal(&bench, &["setup", "--module", &address]);
+    // The plug takes its time to find out that a key is wrong.
+    session.set_expect_timeout(Some(3 * EXPECT_TIMEOUT));
+    session.expect("Which network is yours").unwrap();
+    session.expect("]: ").unwrap();
+    session.send_line(HOME).unwrap();
+    session.expect("Key of 'Home'").unwrap();
+    session.send_line("a wrong horse").unwrap();
+    session.expect("warning:").unwrap();
+    session.expect("Key of 'Home'").unwrap();
+    session.send_line(KEY).unwrap();
+    let output = rest(&mut session);
+    assert_eq!(code(&session), 0, "{output}");
+    // What comes next stands at the end.
+    assert!(
+        output.contains(&format!("mains name {mac} <NAME>")),
+        "{output}"
+    );
+}

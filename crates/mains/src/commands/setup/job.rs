@@ -9,12 +9,13 @@ use plugs::net::Lan;
 
 use super::arrival::ArrivalSearch;
 use super::interruption::{Interruption, StopRequest};
-use super::joining::ModuleJoin;
+use super::joining::{ModuleJoin, wait_for_manual_rejoin};
 use super::module;
 use super::options::SetupOptions;
 use super::prompts;
 use super::report::SetupReport;
 use super::steps::StepLog;
+use super::timing::MAX_KEY_ENTRIES;
 use super::wifi_access::{PlugNetwork, WifiAccess};
 use crate::context::Context;
 use crate::error::{Failure, Kind};
@@ -128,7 +129,7 @@ impl<'a> SetupJob<'a> {
     async fn join_home_network(
         &mut self,
         stop: &StopRequest,
-        lan: Lan,
+        mut lan: Lan,
     ) -> Result<(JoinOutcome, Ssid), Failure> {
         let mut networks = None;
         let ssid = match self.options.ssid.clone() {
@@ -146,19 +147,44 @@ impl<'a> SetupJob<'a> {
                 ssid
             }
         };
-        let join = ModuleJoin {
-            context: self.context,
-            options: self.options,
-            access: self.access,
-            network: self.network.as_mut(),
-            module: self.module,
-            steps: &mut self.steps,
-            mac: &mut self.mac,
-        };
-        let work = join.run(stop, lan, &ssid, networks);
-        let ui = &self.context.ui;
-        let joined = ui.waiting("waiting for the module", work).await?;
-        Ok((joined, ssid))
+        let mut attempt = 1;
+        loop {
+            let join = ModuleJoin {
+                context: self.context,
+                options: self.options,
+                access: self.access,
+                network: self.network.as_mut(),
+                module: self.module,
+                steps: &mut self.steps,
+                mac: &mut self.mac,
+            };
+            let work = join.run(stop, lan, &ssid, networks.take());
+            let ui = &self.context.ui;
+            let failed = match ui.waiting("waiting for the module", work).await {
+                Ok(joined) => return Ok((joined, ssid)),
+                Err(failed) => failed,
+            };
+            let again = failed.is_wrong_key && self.options.has_typed_key;
+            if !again || attempt >= MAX_KEY_ENTRIES {
+                return Err(failed.failure);
+            }
+            ui.warn(&failed.failure);
+            self.options.type_key(ui).await?;
+            attempt += 1;
+            lan = self.return_to_module().await?;
+        }
+    }
+
+    /// Gets back to the module, which has restarted with its former settings.
+    async fn return_to_module(&mut self) -> Result<Lan, Failure> {
+        match (&mut self.network, &mut *self.access) {
+            (Some(network), WifiAccess::NetworkManager(manager)) => {
+                network.rejoin(manager, &self.steps).await?;
+            }
+            _ if self.module == ACCESS_POINT_ADDRESS => wait_for_manual_rejoin(self.module).await?,
+            _ => {}
+        }
+        module::open_lan(self.context, self.module).await
     }
 
     /// Confirms that the plug is on the home network.
@@ -179,7 +205,8 @@ impl<'a> SetupJob<'a> {
         };
         let arrival = search.run(self.options.wait);
         let ui = &self.context.ui;
-        let plug = match ui.waiting("waiting for the plug", arrival).await {
+        let waiting = ui.waiting_at_most("waiting for the plug", self.options.wait, arrival);
+        let plug = match waiting.await {
             Ok(plug) => plug,
             Err(failure) => {
                 self.steps.failed("seen", failure.to_string());

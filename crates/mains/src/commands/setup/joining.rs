@@ -25,6 +25,22 @@ use crate::context::Context;
 use crate::error::{Failure, Kind};
 use crate::inventory::InventoryFile;
 
+/// A module that was not put on the network.
+pub(super) struct FailedJoin {
+    pub(super) failure: Failure,
+    /// True if the module has proven that the key is wrong.
+    pub(super) is_wrong_key: bool,
+}
+
+impl From<Failure> for FailedJoin {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            is_wrong_key: false,
+        }
+    }
+}
+
 /// A module to be put on a network, with the parts of the setup that this needs.
 pub(super) struct ModuleJoin<'j, 'a> {
     pub(super) context: &'a Context,
@@ -46,7 +62,7 @@ impl ModuleJoin<'_, '_> {
         lan: Lan,
         ssid: &Ssid,
         networks: Option<Vec<ScannedNetwork>>,
-    ) -> Result<JoinOutcome, Failure> {
+    ) -> Result<JoinOutcome, FailedJoin> {
         let config = JoinConfig {
             security: self.options.security,
             verify: self.options.verify,
@@ -90,9 +106,10 @@ impl ModuleJoin<'_, '_> {
                 JoinEvent::Done(_) | JoinEvent::Failed(_) => Resume::SamePort,
             }
         });
-        joined
-            .await
-            .map_err(|failure| refused.unwrap_or_else(|| explain(module, &lan, &failure)))
+        joined.await.map_err(|failure| FailedJoin {
+            is_wrong_key: refused.is_none() && matches!(failure.error, JoinError::WrongKey { .. }),
+            failure: refused.unwrap_or_else(|| explain(module, &lan, &failure)),
+        })
     }
 
     /// Refuses a name that belongs to another plug, while nothing has been changed yet.
@@ -176,7 +193,7 @@ impl ModuleJoin<'_, '_> {
 }
 
 /// Waits until this computer is on the plug's network again.
-async fn wait_for_manual_rejoin(module: Ipv4Addr) -> Result<(), Failure> {
+pub(super) async fn wait_for_manual_rejoin(module: Ipv4Addr) -> Result<(), Failure> {
     let deadline = Instant::now() + MANUAL_REJOIN_TIMEOUT;
     while !module::is_on_our_network(module) {
         if Instant::now() >= deadline {

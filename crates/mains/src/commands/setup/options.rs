@@ -24,6 +24,8 @@ pub(super) struct SetupOptions {
     /// Home network, unless it is still to be chosen.
     pub(super) ssid: Option<Ssid>,
     pub(super) key: HomeKey,
+    /// True if the key was typed, and can be typed again.
+    pub(super) has_typed_key: bool,
     pub(super) security: WifiSecurity,
     /// Security of the home network in the plug's scan.
     pub(super) scanned: Option<ScanSecurity>,
@@ -65,6 +67,7 @@ impl SetupOptions {
         let mut options = Self {
             ssid,
             key: HomeKey::Missing,
+            has_typed_key: false,
             security: args.security.into(),
             scanned: None,
             plug_key: plug_key(ui, args).await?,
@@ -75,7 +78,7 @@ impl SetupOptions {
         };
         options.key = options.given_key(ui, args).await?;
         if options.ssid.is_some() && matches!(options.key, HomeKey::Missing) {
-            options.key = options.ask_key(ui).await?;
+            options.type_key(ui).await?;
         }
         options.warn_of_separators(ui);
         Ok(options)
@@ -97,8 +100,15 @@ impl SetupOptions {
         Ok(HomeKey::Known(key))
     }
 
+    /// Sets the key to one that is typed.
+    pub(super) async fn type_key(&mut self, ui: &Ui) -> Result<(), Failure> {
+        self.key = self.ask_key(ui).await?;
+        self.has_typed_key = true;
+        Ok(())
+    }
+
     /// Asks for the key of a network; Enter alone means that it is open.
-    pub(super) async fn ask_key(&self, ui: &Ui) -> Result<HomeKey, Failure> {
+    async fn ask_key(&self, ui: &Ui) -> Result<HomeKey, Failure> {
         let network = match &self.ssid {
             Some(ssid) => format!("'{ssid}'"),
             None => "your network".to_owned(),

@@ -5,7 +5,7 @@ use hiflying::wscan::ScannedNetwork;
 
 use super::options::{HomeKey, SetupOptions, network_name};
 use crate::error::Failure;
-use crate::ui::Ui;
+use crate::ui::{Choice, Ui};
 
 const SSID_FLAG: &str = "pass it with `--ssid`";
 
@@ -18,28 +18,45 @@ pub(super) async fn home_network(
     let seen = by_name(networks);
     let mut lines: Vec<String> = seen.iter().map(|network| describe(network)).collect();
     lines.push("another one (type its name)".to_owned());
-    let index = if seen.is_empty() {
-        0
-    } else {
-        ui.choose("Which network is yours", &lines, SSID_FLAG)
-            .await?
-    };
-    let chosen = seen.get(index);
-    let ssid = match chosen {
-        Some(network) => network_name(&network.ssid)?,
-        None => type_name(ui).await?,
-    };
+    let (chosen, ssid) = choose_network(ui, &seen, &lines).await?;
     options.ssid = Some(ssid.clone());
     options.scanned = chosen.and_then(|network| network.security);
     if matches!(options.key, HomeKey::Missing) {
         let open = chosen.is_some_and(|network| is_open(network));
-        options.key = if open {
-            HomeKey::Open
-        } else {
-            options.ask_key(ui).await?
-        };
+        match open {
+            true => options.key = HomeKey::Open,
+            false => options.type_key(ui).await?,
+        }
     }
     Ok(ssid)
+}
+
+/// Asks for a network by number, or by a name, which need not be in the list.
+async fn choose_network<'a>(
+    ui: &Ui,
+    seen: &[&'a ScannedNetwork],
+    lines: &[String],
+) -> Result<(Option<&'a ScannedNetwork>, Ssid), Failure> {
+    if seen.is_empty() {
+        return Ok((None, type_name(ui).await?));
+    }
+    loop {
+        let answer = ui.choose_or_type("Which network is yours (number or name)", lines, SSID_FLAG);
+        let name = match answer.await? {
+            Choice::Listed(index) => match seen.get(index) {
+                Some(network) => network.ssid.clone(),
+                None => return Ok((None, type_name(ui).await?)),
+            },
+            Choice::Typed(name) => name.into_bytes(),
+        };
+        match network_name(&name) {
+            Ok(ssid) => {
+                let chosen = seen.iter().find(|network| network.ssid == name).copied();
+                return Ok((chosen, ssid));
+            }
+            Err(failure) => ui.warn(failure),
+        }
+    }
 }
 
 async fn type_name(ui: &Ui) -> Result<Ssid, Failure> {

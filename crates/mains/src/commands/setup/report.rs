@@ -5,7 +5,9 @@ use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 use super::steps::SetupStep;
+use crate::context::Context;
 use crate::error::{Exit, Failure};
+use crate::resolve::quoted;
 use crate::ui::{BOLD, GOOD, WARN, clean, paint};
 
 /// Result for one plug.
@@ -49,6 +51,16 @@ impl SetupReport {
         self.mac
             .map(|mac| mac.to_string())
             .or_else(|| self.given.clone())
+    }
+
+    /// Returns the command that comes next for a plug that was set up.
+    pub(super) fn next_step(&self, context: &Context) -> Option<String> {
+        let mac = self.mac.filter(|_| self.confirmed)?;
+        let inventory = context.inventory().ok()?;
+        Some(match inventory.name_of(mac) {
+            Some(name) => format!("try it: `mains on {}`", quoted(name)),
+            None => format!("give it a name: `mains name {mac} <NAME>`"),
+        })
     }
 
     /// Returns one line for people.

@@ -70,7 +70,7 @@ impl WifiAccess {
         steps.progress("restoring this computer's Wi-Fi");
         let restored = steps
             .ui()
-            .waiting("waiting for NetworkManager", manager.restore());
+            .waiting("waiting for this computer's Wi-Fi", manager.restore());
         match restored.await {
             Ok(Some(restored)) => steps.succeeded("wifi-back", restored.to_string()),
             Ok(None) => {}
@@ -174,7 +174,8 @@ impl PlugNetwork {
             ));
             let key = self.key.as_ref().map(|key| key.as_str());
             let join = manager.join(&self.seen, key, WIFI_JOIN_TIMEOUT);
-            match ui.waiting("waiting for NetworkManager", join).await {
+            let what = "waiting for the plug's network";
+            match ui.waiting_at_most(what, WIFI_JOIN_TIMEOUT, join).await {
                 Ok(()) => break,
                 Err(error @ (WifiError::WrongKey { .. } | WifiError::KeyUnfit { .. }))
                     if self.typed && attempt < MAX_KEY_ENTRIES =>
