@@ -30,7 +30,8 @@ pub struct CommandRules {
 pub fn parse(text: &str, rules: CommandRules) -> Result<AtRequest, Failure> {
     let request = parse_grammar(text)?;
     refuse_danger(&request, rules)?;
-    if rules.origin == CommandOrigin::Arguments && holds_secret(&request) {
+    let has_secret = holds_secret(&request) && missing_secret(&request).is_none();
+    if rules.origin == CommandOrigin::Arguments && has_secret {
         return Err(Failure::usage(format!(
             "AT+{} with a key or password is not accepted on the command line, where all users of this machine can read it",
             request.verb()
@@ -237,6 +238,9 @@ mod tests {
             "WSKEY=OPEN,NONE",
             "WAKEY=OPEN,NONE,",
             "WSSSID=home",
+            // These ask for it.
+            "WSKEY=WPA2PSK,AES,?",
+            "WEBU=?",
         ] {
             assert!(parse(text, ARGUMENT).is_ok(), "{text:?}");
         }

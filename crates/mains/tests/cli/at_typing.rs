@@ -243,3 +243,24 @@ fn a_history_that_cannot_be_kept_is_no_obstacle() {
     assert_eq!(end(&mut terminal), 0);
     module.is_left();
 }
+
+#[test]
+fn a_key_that_the_command_line_leaves_out_is_asked_for() {
+    let home = Home::with_network();
+    let module = ConsoleModule::with_session(PLUG, usual);
+    let mut command = home.command();
+    command
+        .stdin(Stdio::inherit())
+        .args(["at", "127.0.0.2", "WSKEY=WPA2PSK,AES,?"]);
+    let mut terminal = Session::spawn(command).unwrap();
+    terminal.set_expect_timeout(Some(Duration::from_secs(30)));
+    terminal.expect("WSKEY").unwrap();
+    terminal.send_line("correct horse").unwrap();
+    terminal.expect("+ok").unwrap();
+    assert_eq!(end(&mut terminal), 0);
+    let sent = r"AT+WSKEY=WPA2PSK,AES,correct horse\r".to_owned();
+    assert!(module.heard().contains(&sent), "{:?}", module.heard());
+    // Without a terminal there is nobody to ask.
+    let run = home.json(&["at", "127.0.0.2", "WSKEY=WPA2PSK,AES,?"]);
+    assert_eq!(run.ends_with(2).error_kind(), "usage");
+}
