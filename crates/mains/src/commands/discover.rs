@@ -1,26 +1,24 @@
 //! `mains discover`: find every plug.
 
 use std::net::Ipv4Addr;
-use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use futures_util::{Stream, StreamExt};
+use api::client::{Client, MAX_SEARCH};
+use api::duration;
+use futures_util::StreamExt;
 use hiflying::DiscoveryWord;
-use hiflying::net::Interface;
 use plugs::discovery::SEARCH_TIMEOUT;
 use plugs::net::{DiscoverEvent, DiscoverOptions, Lan};
 use plugs::{FamilyId, Plug};
 
 use crate::context::Context;
 use crate::error::{Exit, Failure, Kind, Outcome};
-use crate::inventory::Inventory;
+use crate::feed::UNHEARD;
 use crate::plug_table::PlugTable;
-use crate::resolve::interfaces::{add_towards, for_scan, none_up, reachable};
-use crate::shutdown::Signals;
+use crate::resolve::interfaces::{for_search, reachable};
 use crate::ui::{DIM, paint};
-use api::duration;
 
-mod through;
+mod watch;
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -60,80 +58,94 @@ pub struct DiscoverArgs {
     words: Vec<DiscoveryWord>,
 }
 
-/// Looks, and prints what answers.
+/// Searches, and prints the plugs that reply.
 pub async fn run(context: &Context, args: DiscoverArgs) -> Outcome {
-    let Some(hub) = through::hub_for(context, &args)? else {
-        return from_here(context, args).await;
-    };
-    match through::run(context, &hub, &args).await {
-        Err(failure) if failure.kind() == Kind::Unavailable && !context.names_hub() => {
-            context
-                .ui
-                .status(format_args!("{failure}; the search is made from here"));
-            from_here(context, args).await
-        }
-        outcome => outcome,
+    let hub = hub_for(context, &args)?;
+    if args.watch {
+        return watch::run(context, hub, args).await;
     }
+    let mut finds = Finds::new(context);
+    if let Some(hub) = hub {
+        match context.bounded(by_hub(context, &hub, &args)).await {
+            Err(failure) if failure.kind() == Kind::Unavailable && !context.names_hub() => {
+                context
+                    .ui
+                    .status(format_args!("{failure}; the search is made from here"));
+            }
+            Err(failure) => return Err(failure),
+            Ok(found) => {
+                for plug in found {
+                    finds.take(plug)?;
+                }
+                return finds.conclude(None, args.expect);
+            }
+        }
+    }
+    from_here(context, args, finds).await
 }
 
-async fn from_here(context: &Context, args: DiscoverArgs) -> Outcome {
+/// Returns the hub that is to search, if there is one and it can search for this.
+fn hub_for(context: &Context, args: &DiscoverArgs) -> Result<Option<Client>, Failure> {
+    let Some(hub) = context.hub()? else {
+        return Ok(None);
+    };
+    if args.to.is_empty() && args.words.is_empty() {
+        return Ok(Some(hub));
+    }
+    if context.names_hub() {
+        let message = "a hub searches its own networks: --to and --word are for a search from here";
+        return Err(Failure::usage(message).hint("leave them out, or give `--hub none`"));
+    }
+    context
+        .ui
+        .status("the search is made from here, and not by the hub that runs on this computer");
+    Ok(None)
+}
+
+/// Lets the hub search.
+async fn by_hub(
+    context: &Context,
+    hub: &Client,
+    args: &DiscoverArgs,
+) -> Result<Vec<Plug>, Failure> {
+    let wait = bounded_wait(context, args).map(|wait| wait.min(MAX_SEARCH));
+    let wait = match context.deadline() {
+        // Half of the time that is left, so that the reply arrives in time.
+        Some(_) => wait.map(|wait| wait / 2),
+        None => wait,
+    };
+    let found = hub.discover(wait).await?;
+    Ok(found.into_iter().map(|found| found.plug).collect())
+}
+
+async fn from_here(context: &Context, args: DiscoverArgs, mut finds: Finds<'_>) -> Outcome {
     let inventory = context.inventory()?;
-    let interfaces = search_interfaces(context, &args.to)?;
+    let interfaces = for_search(context, &args.to)?;
     let lan = context
         .bounded(async { Ok(Lan::open(&interfaces).await?) })
         .await?;
-    for error in lan.taken() {
-        context.ui.warn(format_args!(
-            "{}; an SP-2 is not heard like this",
-            Failure::from(error.as_ref())
-        ));
+    let taken: Vec<Failure> = lan
+        .taken()
+        .iter()
+        .map(|error| Failure::from(error.as_ref()))
+        .collect();
+    for failure in &taken {
+        context.ui.warn(format_args!("{failure}; {UNHEARD}"));
     }
-    let options = DiscoverOptions {
+    let mut events = lan.discover(DiscoverOptions {
         wait: bounded_wait(context, &args),
         known: reachable(&interfaces, &inventory),
         to: args.to,
         expect: args.expect,
         words: args.words,
-        watch: args.watch,
-    };
-    let begin = Instant::now();
-    let mut finds = Finds::new(context, Some(&inventory), args.watch);
-    if args.watch {
-        watch(context, &mut finds, lan.discover(options)).await?;
-    } else {
-        let mut events = lan.discover(options);
-        while let Some(event) = events.next().await {
-            finds.take(event)?;
+        watch: false,
+    });
+    while let Some(event) = events.next().await {
+        if let DiscoverEvent::Found(plug) | DiscoverEvent::Updated(plug) = event {
+            finds.take(inventory.named(plug))?;
         }
     }
-    context.remember(&inventory, &finds.plugs);
-    if args.watch {
-        return Ok(Exit::DONE);
-    }
-    let taken = lan
-        .taken()
-        .first()
-        .map(|error| Failure::from(error.as_ref()));
-    finds.conclude(taken, args.expect, begin.elapsed())
-}
-
-/// The interfaces to scan from, and those that lead to the addresses given with `--to`. Who names nothing but loopback
-/// addresses is trying emulated plugs: the networks of the house are then left in peace.
-fn search_interfaces(context: &Context, to: &[Ipv4Addr]) -> Result<Vec<Interface>, Failure> {
-    let only_loopback = !to.is_empty() && to.iter().all(Ipv4Addr::is_loopback);
-    let mut interfaces = if only_loopback && context.settings.interfaces.is_empty() {
-        Vec::new()
-    } else {
-        for_scan(context)?
-    };
-    for address in to {
-        add_towards(&mut interfaces, *address);
-    }
-    if interfaces.is_empty() {
-        Err(none_up())
-    } else {
-        Ok(interfaces)
-    }
+    finds.conclude(taken.into_iter().next(), args.expect)
 }
 
 /// `--timeout` bounds the search; what was found by then is still told.
@@ -145,77 +157,46 @@ fn bounded_wait(context: &Context, args: &DiscoverArgs) -> Option<Duration> {
     }
 }
 
-/// Goes on until a signal, the deadline, or until nobody reads any more.
-async fn watch(
-    context: &Context,
-    finds: &mut Finds<'_>,
-    mut events: impl Stream<Item = DiscoverEvent> + Unpin,
-) -> Result<(), Failure> {
-    let mut over = pin!(Signals::listen()?.received_before(context.deadline()));
-    while !context.ui.is_closed() {
-        tokio::select! {
-            () = &mut over => break,
-            event = events.next() => match event {
-                Some(event) => finds.take(event)?,
-                None => break,
-            },
-        }
-    }
-    Ok(())
-}
-
 /// The devices that were found and shown so far.
 struct Finds<'a> {
     context: &'a Context,
-    /// The source of plugs' names; a hub has its own.
-    inventory: Option<&'a Inventory>,
-    watch: bool,
+    begin: Instant,
     plugs: Vec<Plug>,
     table: PlugTable<'a>,
 }
 
 impl<'a> Finds<'a> {
-    fn new(context: &'a Context, inventory: Option<&'a Inventory>, watch: bool) -> Self {
+    fn new(context: &'a Context) -> Self {
         Self {
             context,
-            inventory,
-            watch,
+            begin: Instant::now(),
             plugs: Vec::new(),
             table: PlugTable::new(&context.ui),
         }
     }
 
-    fn take(&mut self, event: DiscoverEvent) -> Result<(), Failure> {
-        let (DiscoverEvent::Found(plug) | DiscoverEvent::Updated(plug)) = event else {
-            return Ok(());
-        };
-        let plug = match self.inventory {
-            Some(inventory) => Plug {
-                name: inventory.name_of(plug.mac).map(str::to_owned),
-                ..plug
-            },
-            None => plug,
-        };
-        let before = match self.plugs.iter_mut().find(|known| known.mac == plug.mac) {
+    fn take(&mut self, plug: Plug) -> Result<(), Failure> {
+        let known = self.plugs.iter_mut().find(|known| known.mac == plug.mac);
+        let before = match known {
             Some(known) => Some(std::mem::replace(known, plug.clone())),
             None => {
                 self.plugs.push(plug.clone());
                 None
             }
         };
-        if before.is_some_and(|before| looks_the_same(&before, &plug)) {
-            return Ok(());
-        }
-        match (self.context.ui.is_json(), self.watch) {
-            (true, true) => self.context.ui.document(&plug),
-            (true, false) => Ok(()),
-            (false, _) => self.table.row(&plug),
+        let is_known = before.is_some_and(|before| looks_the_same(&before, &plug));
+        match is_known || self.context.ui.is_json() {
+            true => Ok(()),
+            false => self.table.row(&plug),
         }
     }
 
     /// Says how it ended; `taken` is why plugs may not have been heard.
-    fn conclude(&self, taken: Option<Failure>, expect: Option<usize>, took: Duration) -> Outcome {
+    fn conclude(&self, taken: Option<Failure>, expect: Option<usize>) -> Outcome {
         let ui = &self.context.ui;
+        if let Ok(inventory) = self.context.inventory() {
+            self.context.remember(&inventory, &self.plugs);
+        }
         if let (true, Some(taken)) = (self.plugs.is_empty(), taken) {
             return Err(taken);
         }
@@ -225,7 +206,11 @@ impl<'a> Finds<'a> {
         let count = self.plugs.len();
         ui.status(paint(
             DIM,
-            format_args!("{} in {}", counted(count), duration::show(took)),
+            format_args!(
+                "{} in {}",
+                counted(count),
+                duration::show(self.begin.elapsed())
+            ),
         ));
         if let Some(expected) = expect.filter(|expected| count < *expected) {
             ui.error(&Failure::new(

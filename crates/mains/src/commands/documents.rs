@@ -16,10 +16,9 @@ use crate::inventory::{folded, names_near};
 use crate::ui::table::Cell;
 use crate::ui::{BAD, BOLD, DIM, GOOD, ON, clean, paint};
 
-pub(super) mod names;
 pub(super) mod options;
 
-use names::HubNames;
+use crate::hub_names::HubNames;
 
 /// A JSON merge patch.
 pub(super) type Patch = Map<String, Value>;
@@ -96,7 +95,7 @@ impl<'a> Documents<'a> {
                 "the hub has no {one} yet; see `mains help {one} add`"
             ));
         } else {
-            ui.data(D::table(&all, &self.names, &LocalClock::system()))?;
+            ui.data(D::table(&all, &self.names, &self.names.clock()))?;
         }
         Ok(Exit::DONE)
     }
@@ -173,7 +172,7 @@ impl<'a> Documents<'a> {
         if ui.is_json() {
             ui.document(view)?;
         } else {
-            let details = D::details(view, &self.names, &LocalClock::system());
+            let details = D::details(view, &self.names, &self.names.clock());
             ui.data(lines(&details))?;
         }
         Ok(Exit::DONE)

@@ -10,14 +10,13 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 
 use super::documents::cell;
-use super::documents::names::HubNames;
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
+use crate::feed::{self, FeedItem};
+use crate::hub_names::HubNames;
 use crate::shutdown::Signals;
 use crate::ui::table::{Cell, Column, Table};
 use crate::ui::{BAD, BOLD, DIM};
-
-pub(super) mod feed;
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -35,7 +34,8 @@ Examples:
   mains events
   mains events --kind availability,rule
   mains --json events --kind reading | jq -c 'select(.data.power_w > 1000)'
-    {\"event\":\"reading\",\"id\":\"1f0a77c2-415\",\"data\":{\"plug\":\"AC:CF:23:12:34:56\",\"power_w\":2012.5,…}}
+    {\"event\":\"reading\",\"id\":\"1f0a77c2-415\",\"data\":{\"plug\":\"AC:CF:23:12:34:56\",
+      \"power_w\":2012.5,…}}
   mains --json events --after 1f0a77c2-415
 
 JSON: one document per line; `data` is the plug, reading, schedule, rule or takeover as in the hub's API.
@@ -80,9 +80,11 @@ pub async fn run(context: &Context, args: EventsArgs) -> Outcome {
             names: HubNames::load(&hub).await?,
             table: Table::new(COLUMNS),
         };
-        let mut events = pin!(feed::listen(context, &hub, args.after.as_deref()).await?);
-        while let Some(event) = events.next().await {
-            printer.print(event?)?;
+        let mut events = feed::of_hub(context, &hub, args.after.as_deref()).await?;
+        while let Some(item) = events.next().await {
+            if let FeedItem::Received(received) = item? {
+                printer.print(received)?;
+            }
             if context.ui.is_closed() {
                 break;
             }
@@ -121,7 +123,7 @@ impl EventPrinter<'_> {
         if ui.is_json() {
             ui.document(&document(&received))
         } else {
-            ui.data(self.line(&received, &LocalClock::system()))
+            ui.data(self.line(&received, &self.names.clock()))
         }
     }
 

@@ -3,21 +3,17 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use tokio::sync::mpsc;
+use futures_util::StreamExt;
 use tokio::time::MissedTickBehavior;
 
 use crate::context::Context;
-use crate::error::{Exit, Failure, Kind, Outcome};
+use crate::error::{Exit, Outcome};
+use crate::feed::{self, FollowRequest};
 use crate::resolve::{Target, parse};
 use crate::shutdown::Signals;
-use news::News;
 use view::WatchView;
 
 mod board;
-mod direct;
-mod news;
-mod through;
 mod view;
 
 #[derive(Debug, clap::Args)]
@@ -32,7 +28,8 @@ Examples:
   mains watch
   mains watch fridge washing-machine
   mains --json watch fridge | jq -r '[.at, .power_w] | @tsv'
-    {\"plug\":\"AC:CF:23:12:34:56\",\"at\":\"2026-11-22T12:00:00.123Z\",\"voltage_v\":226.94,\"current_a\":0.35,
+    {\"plug\":\"AC:CF:23:12:34:56\",\"at\":\"2026-11-22T12:00:00.123Z\",
+      \"voltage_v\":226.94,\"current_a\":0.35,
       \"frequency_hz\":50.07,\"power_w\":78.4,\"energy_wh\":3548}
 
 JSON: a reading a line with the `relay`; a hub adds its `energy_total_wh`, which never goes back.
@@ -46,52 +43,32 @@ pub struct WatchArgs {
     plugs: Vec<Target>,
 }
 
-/// Maximum number of news items that wait to be shown.
-const MAX_WAITING: usize = 256;
 /// Interval at which the picture is drawn anew.
 const FRAME_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Shows news until a signal, the deadline, or until nobody reads any more.
+/// Shows events until a signal, the deadline, or until the output is closed.
 pub async fn run(context: &Context, args: WatchArgs) -> Outcome {
     let mut over = pin!(Signals::listen()?.received_before(context.deadline()));
-    let (sender, mut news) = mpsc::channel(MAX_WAITING);
-    let mut source = pin!(listen(context, &args.plugs, sender).fuse());
     let mut view = WatchView::open(&context.ui)?;
+    let request = FollowRequest {
+        targets: &args.plugs,
+        meters: true,
+        ..FollowRequest::default()
+    };
+    let opening = async { feed::of_plugs(context, context.hub()?, request).await };
+    let mut feed = tokio::select! {
+        () = &mut over => return Ok(Exit::DONE),
+        feed = opening => feed?,
+    };
     let mut frames = tokio::time::interval(FRAME_INTERVAL);
     frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !context.ui.is_closed() {
         tokio::select! {
             () = &mut over => break,
-            Some(item) = news.recv() => view.take(item)?,
-            // It ends when it fails; nothing but that ends it.
-            result = &mut source => {
-                result?;
-                break;
-            }
+            Some(item) = feed.next() => view.take(item?)?,
             _ = frames.tick() => view.draw()?,
         }
     }
     view.end()?;
     Ok(Exit::DONE)
-}
-
-/// Listens to the hub that was named or runs here, else to the plugs themselves.
-async fn listen(
-    context: &Context,
-    targets: &[Target],
-    news: mpsc::Sender<News>,
-) -> Result<(), Failure> {
-    let Some(hub) = context.hub()? else {
-        return direct::listen(context, targets, news).await;
-    };
-    match through::Watched::open(context, &hub, targets).await {
-        Ok(watched) => watched.listen(news).await,
-        Err(failure) if failure.kind() == Kind::Unavailable && !context.names_hub() => {
-            context
-                .ui
-                .status(format_args!("{failure}; the plugs are asked from here"));
-            direct::listen(context, targets, news).await
-        }
-        Err(failure) => Err(failure),
-    }
 }

@@ -1,68 +1,87 @@
 //! The state of the watched plugs, and its table. Pure: now is a parameter.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use api::text::energy;
+use api::{Event, Metering, PlugView};
 use hiflying::Mac;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use plugs::{Reading, RelayState};
-use serde_json::Value;
 
-use super::news::News;
 use crate::inventory::folded;
-use crate::plug_table::{figure, relay};
+use crate::plug_table::{figure, gone, relay, rounded};
 use crate::ui::table::{Cell, Column, Table};
 use crate::ui::{BAD, BOLD, DIM, paint};
 use api::duration;
 
+/// Age beyond two intervals of metering at which a reading no longer counts as present.
+const STALE_DELAY: SignedDuration = SignedDuration::from_secs(15);
+
 /// The state of one plug.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Row {
-    name: Option<String>,
-    relay: Option<RelayState>,
-    gone: bool,
-    reading: Option<Reading>,
-    total_wh: Option<f64>,
+    view: PlugView,
+    /// Our time of the last reading: a hub's clock can differ.
+    metered: Option<Timestamp>,
 }
 
 /// The plugs that are watched.
 #[derive(Debug, Default)]
 pub(super) struct Board {
     rows: HashMap<Mac, Row>,
+    /// `true` while the hub cannot be reached.
+    is_disconnected: bool,
 }
 
 impl Board {
-    /// Takes note of what was heard.
-    pub(super) fn take(&mut self, news: &News) {
-        match news {
-            News::Plug { plug, available } => {
-                let row = self.rows.entry(plug.mac).or_default();
-                row.name.clone_from(&plug.name);
-                row.relay = plug.relay.or(row.relay);
-                row.gone = !available;
+    /// Takes note of an event.
+    pub(super) fn take(&mut self, event: &Event, now: Timestamp) {
+        self.is_disconnected = false;
+        match event {
+            Event::Plug(view) | Event::Availability(view) => self.update(view, now),
+            Event::Reading(event) => {
+                if let Some(row) = self.rows.get_mut(&event.reading.plug) {
+                    row.view.energy_total_wh = event.energy_total_wh.or(row.view.energy_total_wh);
+                    row.view.reading = Some(Reading::clone(&event.reading));
+                    row.metered = Some(now);
+                }
             }
-            News::Reading { reading, json, .. } => {
-                let row = self.rows.entry(reading.plug).or_default();
-                row.total_wh = json
-                    .get("energy_total_wh")
-                    .and_then(Value::as_f64)
-                    .or(row.total_wh);
-                row.reading = Some(Reading::clone(reading));
-                row.gone = false;
-            }
-            News::Silent(mac) => self.rows.entry(*mac).or_default().gone = true,
-            News::Removed(mac) => drop(self.rows.remove(mac)),
+            Event::PlugRemoved(mac) => drop(self.rows.remove(mac)),
+            _ => {}
         }
+    }
+
+    /// Takes note of a lost connection: nothing is known until the next event.
+    pub(super) fn disconnect(&mut self) {
+        self.is_disconnected = true;
+    }
+
+    fn update(&mut self, view: &PlugView, now: Timestamp) {
+        let mut view = view.clone();
+        let known = self.rows.remove(&view.plug.mac);
+        if let Some(known) = &known {
+            view.plug.relay = view.plug.relay.or(known.view.plug.relay);
+        }
+        let is_known = |known: &Row| known.view.reading == view.reading;
+        let metered = match known.filter(is_known) {
+            Some(known) => known.metered,
+            None => view.reading.as_ref().map(|reading| reading.at.min(now)),
+        };
+        self.rows.insert(view.plug.mac, Row { view, metered });
     }
 
     /// Returns the position of a plug's relay.
     pub(super) fn relay(&self, mac: Mac) -> Option<RelayState> {
-        self.rows.get(&mac)?.relay
+        self.rows.get(&mac)?.view.plug.relay
     }
 
     /// Returns what a plug is called.
     pub(super) fn name(&self, mac: Mac) -> String {
-        let name = self.rows.get(&mac).and_then(|row| row.name.clone());
+        let name = self
+            .rows
+            .get(&mac)
+            .and_then(|row| row.view.plug.name.clone());
         name.unwrap_or_else(|| mac.to_string())
     }
 
@@ -74,7 +93,7 @@ impl Board {
         let mut rows: Vec<(&Mac, &Row)> = self.rows.iter().collect();
         // Those with a name first, by name.
         rows.sort_by_cached_key(|(mac, row)| {
-            let name = row.name.as_deref().map(folded);
+            let name = row.view.plug.name.as_deref().map(folded);
             (name.is_none(), name, mac.octets())
         });
         let mut table = Table::new([
@@ -86,33 +105,56 @@ impl Board {
             Column::figures("ENERGY", 11),
             Column::figures("METERED", 0),
         ]);
-        for (mac, row) in &rows {
-            table.row(row.cells(**mac, now));
+        for (_, row) in &rows {
+            table.row(row.cells(self.is_disconnected, now));
         }
-        format!("{}\n{}", table.render(), paint(DIM, sum(&rows)))
+        let sum = match self.is_disconnected {
+            true => paint(BAD, "the hub cannot be reached; reconnecting"),
+            false => paint(DIM, sum(&rows, now)),
+        };
+        format!("{}\n{sum}", table.render())
     }
 }
 
 impl Row {
-    fn cells(&self, mac: Mac, now: Timestamp) -> [Cell; 7] {
-        let [power, voltage, current] = figures(self.reading.as_ref().filter(|_| !self.gone));
-        let total = self.total_wh.or_else(|| {
-            let counter = self.reading.as_ref()?.energy_wh?;
-            // Exact up to 9,000 TWh.
-            Some(counter as f64)
-        });
-        let age = self.reading.as_ref().map(|reading| age(reading.at, now));
-        let name = self.name.clone().unwrap_or_else(|| mac.to_string());
+    /// Returns the reading, unless it is too old to be shown as present.
+    fn present_reading(&self, now: Timestamp) -> Option<&Reading> {
+        let interval = match self.view.metering {
+            Metering::Every(period) => period.get(),
+            Metering::Off => Duration::ZERO,
+        };
+        let limit = SignedDuration::try_from(interval * 2).ok()? + STALE_DELAY;
+        let is_present =
+            |metered: Timestamp| self.view.available && now.duration_since(metered) <= limit;
+        self.view
+            .reading
+            .as_ref()
+            .filter(|_| self.metered.is_some_and(is_present))
+    }
+
+    fn cells(&self, is_disconnected: bool, now: Timestamp) -> [Cell; 7] {
+        let view = &self.view;
+        let present = self.present_reading(now).filter(|_| !is_disconnected);
+        let [power, voltage, current] = figures(present);
+        let total = view
+            .energy_total_wh
+            .or(view.reading.as_ref().and_then(|reading| reading.energy_wh));
+        let age = self.metered.map(|metered| age(metered, now));
+        let name = view.plug.name.clone();
+        let name = name.unwrap_or_else(|| view.plug.mac.to_string());
+        let is_gone = is_disconnected || !view.available;
         [
-            Cell::styled(if self.gone { DIM } else { BOLD }, name),
-            match self.gone {
-                true => Cell::styled(BAD, "gone"),
-                false => relay(self.relay),
+            Cell::styled(if is_gone { DIM } else { BOLD }, name),
+            match (is_disconnected, view.available) {
+                (true, _) => Cell::unknown(),
+                (false, false) => gone(),
+                (false, true) => relay(view.plug.relay),
             },
             power,
             voltage,
             current,
-            Cell::maybe(total.map(energy)),
+            // Exact up to 9,000 TWh.
+            Cell::maybe(total.map(|total| energy(total as f64))),
             Cell::maybe_styled(DIM, age),
         ]
     }
@@ -131,93 +173,146 @@ fn age(at: Timestamp, now: Timestamp) -> String {
     let seconds = at.duration_until(now).as_secs().max(0).unsigned_abs();
     match seconds {
         0 => "now".to_owned(),
-        _ => format!(
-            "{} ago",
-            duration::show(std::time::Duration::from_secs(seconds))
-        ),
+        _ => format!("{} ago", duration::show(Duration::from_secs(seconds))),
     }
 }
 
-fn sum(rows: &[(&Mac, &Row)]) -> String {
-    let there = rows.iter().filter(|(_, row)| !row.gone);
-    let watts: f64 = there
-        .filter_map(|(_, row)| row.reading.as_ref()?.power_w)
-        .sum();
+fn sum(rows: &[(&Mac, &Row)], now: Timestamp) -> String {
+    let present = rows.iter().filter_map(|(_, row)| row.present_reading(now));
+    let watts: f64 = present.filter_map(|reading| reading.power_w).sum();
+    let watts = rounded(watts, 1);
     match rows.len() {
-        1 => format!("1 plug, {watts:.1} W"),
-        count => format!("{count} plugs, {watts:.1} W"),
+        1 => format!("1 plug, {watts} W"),
+        count => format!("{count} plugs, {watts} W"),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
+
+    use api::MeterEvent;
     use plugs::{FamilyId, Plug};
+
+    use super::*;
 
     fn now() -> Timestamp {
         "2026-11-22T12:00:00Z".parse().unwrap()
     }
 
-    fn plug(last: u8, name: Option<&str>, relay: RelayState) -> News {
-        let mut plug = Plug::new(
-            Mac::new([0xac, 0xcf, 0x23, 0, 0, last]),
-            FamilyId::RECO,
-            [127, 0, 0, last].into(),
-            now(),
-        );
-        plug.name = name.map(str::to_owned);
-        plug.relay = Some(relay);
-        News::Plug {
-            plug: Box::new(plug),
+    fn mac(last: u8) -> Mac {
+        Mac::new([0xac, 0xcf, 0x23, 0, 0, last])
+    }
+
+    fn view(last: u8, name: Option<&str>, relay: RelayState) -> PlugView {
+        let address = [127, 0, 0, last].into();
+        let plug = Plug {
+            name: name.map(str::to_owned),
+            relay: Some(relay),
+            ..Plug::new(mac(last), FamilyId::RECO, address, now())
+        };
+        PlugView {
+            plug,
             available: true,
+            reading: None,
+            energy_total_wh: None,
+            room: None,
+            metering: "10s".parse().unwrap(),
+            power_on: None,
         }
     }
 
-    fn reading(last: u8, power_w: f64, at: &str, total: Value) -> News {
-        let mut json = serde_json::json!({
-            "plug": format!("AC:CF:23:00:00:{last:02X}"), "at": at, "voltage_v": 226.94, "current_a": null,
-            "frequency_hz": 50.0, "power_w": power_w, "energy_wh": 548,
-        });
-        let reading = serde_json::from_value(json.clone()).unwrap();
-        json["energy_total_wh"] = total;
-        News::Reading {
-            reading: Box::new(reading),
-            json,
-            fresh: true,
+    fn plug(last: u8, name: Option<&str>, relay: RelayState) -> Event {
+        Event::Plug(Arc::new(view(last, name, relay)))
+    }
+
+    fn reading(last: u8, power_w: f64) -> Reading {
+        Reading {
+            plug: mac(last),
+            at: now(),
+            voltage_v: Some(226.94),
+            current_a: None,
+            frequency_hz: Some(50.0),
+            power_w: Some(power_w),
+            energy_wh: Some(548),
         }
+    }
+
+    fn metered(last: u8, power_w: f64, energy_total_wh: Option<u64>) -> Event {
+        Event::Reading(MeterEvent {
+            reading: reading(last, power_w).into(),
+            energy_total_wh,
+        })
+    }
+
+    fn ago(seconds: i64) -> Timestamp {
+        now() - SignedDuration::from_secs(seconds)
+    }
+
+    fn board() -> Board {
+        let mut board = Board::default();
+        let gone = PlugView {
+            available: false,
+            reading: Some(reading(4, 500.0)),
+            ..view(4, Some("attic"), RelayState::On)
+        };
+        for (event, seconds) in [
+            (plug(3, None, RelayState::On), 60),
+            (plug(1, Some("tv"), RelayState::On), 60),
+            (plug(2, Some("Fridge"), RelayState::Off), 60),
+            (plug(6, Some("cellar"), RelayState::On), 60),
+            (plug(5, Some("sold"), RelayState::On), 60),
+            (metered(6, 900.0, None), 40),
+            (metered(1, 78.44, Some(12345)), 2),
+            (metered(3, 2000.0, None), 0),
+            (Event::Availability(Arc::new(gone)), 3600),
+            (Event::PlugRemoved(mac(5)), 0),
+        ] {
+            board.take(&event, ago(seconds));
+        }
+        board
+    }
+
+    fn bare(picture: &str) -> String {
+        anstream::adapter::strip_str(picture).to_string()
     }
 
     #[test]
     fn a_picture_of_all() {
-        let mut board = Board::default();
-        assert_eq!(board.picture(now()), "no plug has been heard yet");
-        let mac = |last| Mac::new([0xac, 0xcf, 0x23, 0, 0, last]);
-        for news in [
-            plug(3, None, RelayState::On),
-            plug(1, Some("tv"), RelayState::On),
-            plug(2, Some("Fridge"), RelayState::Off),
-            plug(4, Some("attic"), RelayState::On),
-            plug(5, Some("sold"), RelayState::On),
-            reading(1, 78.44, "2026-11-22T11:59:58Z", 12345.into()),
-            reading(3, 2000.0, "2026-11-22T12:00:01Z", Value::Null),
-            reading(4, 500.0, "2026-11-22T11:00:00Z", Value::Null),
-            News::Silent(mac(4)),
-            News::Removed(mac(5)),
-        ] {
-            board.take(&news);
-        }
-        let picture = board.picture(now());
-        insta::assert_snapshot!(anstream::adapter::strip_str(&picture).to_string(), @r"
+        assert_eq!(
+            Board::default().picture(now()),
+            "no plug has been heard yet"
+        );
+        let board = board();
+        insta::assert_snapshot!(bare(&board.picture(now())), @r"
             NAME               RELAY     POWER  VOLTAGE  CURRENT      ENERGY  METERED
             attic              gone          -        -        -    548.0 Wh   1h ago
+            cellar             ON            -        -        -    548.0 Wh  40s ago
             Fridge             off           -        -        -           -        -
             tv                 ON       78.4 W  226.9 V        -  12.345 kWh   2s ago
             AC:CF:23:00:00:03  ON     2000.0 W  226.9 V        -    548.0 Wh      now
-            4 plugs, 2078.4 W
+            5 plugs, 2078.4 W
             ");
         assert_eq!(
             (board.name(mac(1)), board.name(mac(3))),
             ("tv".into(), "AC:CF:23:00:00:03".into())
         );
+    }
+
+    #[test]
+    fn old_figures_are_not_shown_as_present_when_the_hub_is_gone() {
+        let mut board = board();
+        board.disconnect();
+        insta::assert_snapshot!(bare(&board.picture(now())), @r"
+            NAME               RELAY  POWER  VOLTAGE  CURRENT      ENERGY  METERED
+            attic              -          -        -        -    548.0 Wh   1h ago
+            cellar             -          -        -        -    548.0 Wh  40s ago
+            Fridge             -          -        -        -           -        -
+            tv                 -          -        -        -  12.345 kWh   2s ago
+            AC:CF:23:00:00:03  -          -        -        -    548.0 Wh      now
+            the hub cannot be reached; reconnecting
+            ");
+        board.take(&plug(1, Some("tv"), RelayState::On), now());
+        assert!(board.picture(now()).contains("plugs, 20"), "it is back");
     }
 }

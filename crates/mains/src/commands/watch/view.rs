@@ -1,13 +1,14 @@
 //! The output of `mains watch`: JSON lines, lines for people, or a picture on the terminal.
 
+use api::{Event, MeterEvent, PlugView};
 use jiff::Timestamp;
-use plugs::{Capability, Plug, Reading, RelayState, families};
+use plugs::{Capability, Reading, RelayState, families};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::board::{Board, figures};
-use super::news::News;
 use crate::error::Failure;
+use crate::feed::FeedItem;
 use crate::ui::screen::Screen;
 use crate::ui::table::{Cell, Column, Growing};
 use crate::ui::{BOLD, DIM, Ui};
@@ -23,16 +24,19 @@ enum WatchForm<'a> {
 #[derive(Serialize)]
 struct JsonLine<'a> {
     #[serde(flatten)]
-    reading: &'a Value,
+    reading: &'a Reading,
+    /// Only a hub has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    energy_total_wh: Option<u64>,
     relay: Option<RelayState>,
 }
 
-/// The output of news.
+/// The output of events.
 pub(super) struct WatchView<'a> {
     ui: &'a Ui,
     board: Board,
     form: WatchForm<'a>,
-    /// When the picture was drawn last; `None` when there is news since.
+    /// When the picture was drawn last; `None` when something has happened since.
     drawn: Option<Timestamp>,
 }
 
@@ -60,40 +64,54 @@ impl<'a> WatchView<'a> {
         })
     }
 
-    /// Takes note of news, and prints it where it is printed at once.
-    pub(super) fn take(&mut self, news: News) -> Result<(), Failure> {
-        let before = news.mac_of_plug().and_then(|mac| self.board.relay(mac));
-        self.board.take(&news);
+    /// Takes note of an event, and prints it where it is printed at once.
+    pub(super) fn take(&mut self, item: FeedItem) -> Result<(), Failure> {
         self.drawn = None;
-        match &news {
-            News::Reading {
-                reading,
-                json,
-                fresh: true,
-            } => match &mut self.form {
-                WatchForm::Json => {
-                    let relay = self.board.relay(reading.plug);
-                    self.ui.document(&JsonLine {
-                        reading: json,
-                        relay,
-                    })
-                }
-                WatchForm::Lines(table) => table.row(&line(reading, self.board.name(reading.plug))),
-                WatchForm::Picture(_) => Ok(()),
-            },
+        let event = match item {
+            FeedItem::Received(received) => received.event,
+            FeedItem::Disconnected => {
+                self.board.disconnect();
+                None
+            }
+        };
+        let Some(event) = event else { return Ok(()) };
+        let before = match &event {
+            Event::Plug(view) | Event::Availability(view) => self.board.relay(view.plug.mac),
+            _ => None,
+        };
+        self.board.take(&event, Timestamp::now());
+        match &event {
+            Event::Reading(metered) => self.metered(metered),
             // A plug without a meter shows its relay alone.
-            News::Plug { plug, .. } if plug.relay != before && !has_meter(plug) => {
-                match &self.form {
-                    WatchForm::Json => {
-                        let line = json!({
-                            "plug": plug.mac, "at": format!("{:.3}", plug.seen), "relay": plug.relay,
-                        });
-                        self.ui.document(&line)
-                    }
-                    WatchForm::Lines(_) | WatchForm::Picture(_) => Ok(()),
-                }
+            Event::Plug(view) | Event::Availability(view)
+                if view.plug.relay != before && !has_meter(view) =>
+            {
+                self.switched(view)
             }
             _ => Ok(()),
+        }
+    }
+
+    fn metered(&mut self, metered: &MeterEvent) -> Result<(), Failure> {
+        let reading = &metered.reading;
+        match &mut self.form {
+            WatchForm::Json => self.ui.document(&JsonLine {
+                reading,
+                energy_total_wh: metered.energy_total_wh,
+                relay: self.board.relay(reading.plug),
+            }),
+            WatchForm::Lines(table) => table.row(&line(reading, self.board.name(reading.plug))),
+            WatchForm::Picture(_) => Ok(()),
+        }
+    }
+
+    fn switched(&self, view: &PlugView) -> Result<(), Failure> {
+        let plug = &view.plug;
+        match &self.form {
+            WatchForm::Json => self.ui.document(&json!({
+                "plug": plug.mac, "at": format!("{:.3}", plug.seen), "relay": plug.relay,
+            })),
+            WatchForm::Lines(_) | WatchForm::Picture(_) => Ok(()),
         }
     }
 
@@ -126,9 +144,9 @@ impl<'a> WatchView<'a> {
 }
 
 /// Tells whether a plug is metered; a module of unknown trade is no plug, and is not shown line by line either.
-fn has_meter(plug: &Plug) -> bool {
-    let families = families::all();
-    families.can(plug.family, Capability::Meter) || !families.can(plug.family, Capability::Switch)
+fn has_meter(view: &PlugView) -> bool {
+    let (families, family) = (families::all(), view.plug.family);
+    families.can(family, Capability::Meter) || !families.can(family, Capability::Switch)
 }
 
 fn line(reading: &Reading, name: String) -> [Cell; 5] {

@@ -1,7 +1,7 @@
 //! The names of a hub's plugs and groups, so that people never type or read an id.
 
 use api::client::{Client, ClientError};
-use api::text::Names;
+use api::text::{LocalClock, Names};
 use api::{Group, GroupView, Id, PlugView, SwitchTarget};
 use hiflying::Mac;
 
@@ -9,11 +9,13 @@ use crate::error::{Failure, Kind};
 use crate::inventory::{folded, names_near};
 use crate::resolve::{self, Target};
 
-/// The plugs and groups of a hub.
+/// The plugs and groups of a hub, and its time zone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct HubNames {
     plugs: Vec<PlugView>,
     groups: Vec<GroupView>,
+    /// The time zone of schedules, tariffs and days.
+    timezone: Option<String>,
 }
 
 impl Names for HubNames {
@@ -31,16 +33,19 @@ impl Names for HubNames {
 impl HubNames {
     /// Reads the names from the hub.
     pub(crate) async fn load(hub: &Client) -> Result<Self, ClientError> {
-        let (plugs, groups) = tokio::try_join!(hub.plugs(), hub.documents::<Group>())?;
-        Ok(Self { plugs, groups })
+        let (plugs, groups, status) =
+            tokio::try_join!(hub.plugs(), hub.documents::<Group>(), hub.status())?;
+        let timezone = status.get("timezone").and_then(|name| name.as_str());
+        Ok(Self {
+            plugs,
+            groups,
+            timezone: timezone.map(str::to_owned),
+        })
     }
 
-    /// Makes it of the plugs of a hub, without groups.
-    pub(crate) fn of_plugs(plugs: Vec<PlugView>) -> Self {
-        Self {
-            plugs,
-            groups: Vec::new(),
-        }
+    /// Returns the clock in the hub's time zone.
+    pub(crate) fn clock(&self) -> LocalClock {
+        LocalClock::in_zone(self.timezone.as_deref())
     }
 
     /// Updates the name of a plug.
@@ -82,6 +87,17 @@ impl HubNames {
     /// Finds plugs and groups, each once. A text can name several, separated by commas.
     pub(crate) fn find_targets(&self, texts: &[String]) -> Result<Vec<SwitchTarget>, Failure> {
         each(texts, |text| self.find_target(text))
+    }
+
+    /// Finds a plug, or the plugs of a group.
+    pub(crate) fn find_members(&self, text: &str) -> Result<Vec<Mac>, Failure> {
+        Ok(match self.find_target(text)? {
+            SwitchTarget::Plug(plug) => vec![plug],
+            SwitchTarget::Group(id) => {
+                let group = self.groups.iter().find(|view| view.id == id);
+                group.map_or_else(Vec::new, |view| view.document.plugs.clone())
+            }
+        })
     }
 
     fn find_target(&self, text: &str) -> Result<SwitchTarget, Failure> {
@@ -206,6 +222,7 @@ pub(crate) mod tests {
                 view(3, Value::Null, "900000002"),
             ],
             groups: vec![group("Lights")],
+            timezone: None,
         }
     }
 

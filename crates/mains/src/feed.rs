@@ -1,0 +1,65 @@
+//! Events as they happen, from one of two sources: a hub, or the plugs themselves.
+//!
+//! Both yield the same [`Event`](api::Event)s, so a verb that follows plugs does not depend on the source.
+
+use std::pin::Pin;
+
+use api::client::{Client, ReceivedEvent};
+use futures_util::Stream;
+use plugs::net::DiscoverOptions;
+
+use crate::context::Context;
+use crate::error::{Failure, Kind};
+use crate::resolve::Target;
+
+pub(crate) use hub::of_hub;
+pub(crate) use local::UNHEARD;
+
+mod hub;
+mod local;
+
+/// An item of a feed.
+#[derive(Debug)]
+pub(crate) enum FeedItem {
+    /// An event; of a hub, with its place in the stream.
+    Received(ReceivedEvent),
+    /// The hub cannot be reached: until the next event, nothing is known of the plugs.
+    Disconnected,
+}
+
+/// Events as they happen. It ends after a failure that a new attempt would not cure.
+pub(crate) type Feed<'a> = Pin<Box<dyn Stream<Item = Result<FeedItem, Failure>> + 'a>>;
+
+/// The plugs to follow.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FollowRequest<'a> {
+    /// Empty for all.
+    pub(crate) targets: &'a [Target],
+    /// True to meter each plug, where no hub does.
+    pub(crate) meters: bool,
+    /// Additions to the search, where no hub makes it.
+    pub(crate) search: DiscoverOptions,
+}
+
+/// Follows plugs: through the hub, if there is one, else over the network from here. Every plug is reported once at first.
+///
+/// # Errors
+///
+/// When a named hub cannot be reached, a plug is unknown, or the network cannot be used.
+pub(crate) async fn of_plugs<'a>(
+    context: &'a Context,
+    hub: Option<Client>,
+    request: FollowRequest<'a>,
+) -> Result<Feed<'a>, Failure> {
+    if let Some(hub) = hub {
+        match hub::of_plugs(context, &hub, request.targets).await {
+            Err(failure) if failure.kind() == Kind::Unavailable && !context.names_hub() => {
+                context
+                    .ui
+                    .status(format_args!("{failure}; the plugs are contacted from here"));
+            }
+            opened => return opened,
+        }
+    }
+    local::of_plugs(context, request).await
+}

@@ -1,0 +1,222 @@
+//! The events of the plugs themselves: a search that never stops shows which plugs are there and how the relays stand, and each plug
+//! is metered over one connection that is kept.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::client::ReceivedEvent;
+use api::{Event, MeterEvent, Metering, Period, PlugView};
+use futures_util::stream::{self, BoxStream, SelectAll};
+use futures_util::{Stream, StreamExt};
+use hiflying::Mac;
+use plugs::net::{DiscoverEvent, DiscoverOptions, Lan, PlugHandle};
+use plugs::{Capability, Plug, Reading};
+use tokio::time::MissedTickBehavior;
+
+use super::{Feed, FeedItem, FollowRequest};
+use crate::context::Context;
+use crate::error::Failure;
+use crate::inventory::Inventory;
+use crate::resolve::interfaces::{for_search, for_targets, none_up, reachable};
+use crate::resolve::{Target, ambiguous, unknown_name};
+
+/// The interval at which each plug is metered.
+const METER_INTERVAL: Period = Period::seconds(2);
+/// Consequence of a taken port.
+pub(crate) const UNHEARD: &str = "an SP-2 is not heard like this";
+/// The time for one reading.
+const METER_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Follows plugs over the network from here.
+///
+/// # Errors
+///
+/// When a plug is unknown, or the network cannot be used.
+pub(super) async fn of_plugs<'a>(
+    context: &'a Context,
+    request: FollowRequest<'a>,
+) -> Result<Feed<'a>, Failure> {
+    let inventory = context.inventory()?;
+    let wanted = WantedPlugs::of(request.targets, &inventory)?;
+    let interfaces = match request.targets {
+        [] => for_search(context, &request.search.to)?,
+        targets => for_targets(context, targets, &inventory)?,
+    };
+    if interfaces.is_empty() {
+        return Err(none_up());
+    }
+    let lan = context
+        .bounded(async { Ok(Lan::open(&interfaces).await?) })
+        .await?;
+    for error in lan.taken() {
+        let failure = Failure::from(error.as_ref());
+        if request.meters {
+            return Err(failure);
+        }
+        context.ui.warn(format_args!("{failure}; {UNHEARD}"));
+    }
+    let given = request.targets.iter().filter_map(Target::address);
+    let search = lan.discover(DiscoverOptions {
+        to: request.search.to.iter().copied().chain(given).collect(),
+        known: reachable(&interfaces, &inventory),
+        watch: true,
+        ..request.search
+    });
+    let feed = LocalFeed {
+        context,
+        inventory,
+        wanted,
+        meters: request.meters,
+        lan,
+        search: search.boxed(),
+        plugs: HashMap::new(),
+        readings: SelectAll::new(),
+    };
+    Ok(Box::pin(stream::unfold(feed, |mut feed| async {
+        let event = feed.next().await?;
+        let received = ReceivedEvent {
+            id: None,
+            event: Some(event),
+        };
+        Some((Ok(FeedItem::Received(received)), feed))
+    })))
+}
+
+struct LocalFeed<'a> {
+    context: &'a Context,
+    inventory: Inventory,
+    wanted: WantedPlugs<'a>,
+    meters: bool,
+    lan: Lan,
+    search: BoxStream<'static, DiscoverEvent>,
+    plugs: HashMap<Mac, FollowedPlug>,
+    readings: SelectAll<BoxStream<'static, Reading>>,
+}
+
+struct FollowedPlug {
+    view: PlugView,
+    /// `None` for a plug that is not metered.
+    handle: Option<PlugHandle>,
+}
+
+impl LocalFeed<'_> {
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            let event = tokio::select! {
+                event = self.search.next() => event?,
+                Some(reading) = self.readings.next() => return Some(self.metered(reading)),
+            };
+            let event = match event {
+                DiscoverEvent::Found(plug) | DiscoverEvent::Updated(plug) => self.heard(plug),
+                DiscoverEvent::Lost(plug) => self.lost(plug.mac),
+                DiscoverEvent::Done(_) => return None,
+            };
+            if event.is_some() {
+                return event;
+            }
+        }
+    }
+
+    fn heard(&mut self, plug: Plug) -> Option<Event> {
+        if !self.wanted.has(&plug) {
+            return None;
+        }
+        self.context
+            .remember(&self.inventory, std::slice::from_ref(&plug));
+        let plug = self.inventory.named(plug);
+        let known = self.plugs.remove(&plug.mac);
+        let was_lost = known.as_ref().is_some_and(|known| !known.view.available);
+        let (reading, handle) =
+            known.map_or((None, None), |known| (known.view.reading, known.handle));
+        let handle = handle.or_else(|| self.meter(&plug));
+        if let Some(handle) = &handle {
+            handle.locate(Some(plug.address));
+        }
+        let mac = plug.mac;
+        let view = PlugView {
+            plug,
+            available: true,
+            reading,
+            energy_total_wh: None,
+            room: None,
+            metering: match handle {
+                Some(_) => Metering::Every(METER_INTERVAL),
+                None => Metering::Off,
+            },
+            power_on: None,
+        };
+        let event = match was_lost {
+            true => Event::Availability(Arc::new(view.clone())),
+            false => Event::Plug(Arc::new(view.clone())),
+        };
+        self.plugs.insert(mac, FollowedPlug { view, handle });
+        Some(event)
+    }
+
+    /// Begins to meter a plug, if it can be metered and should.
+    fn meter(&mut self, plug: &Plug) -> Option<PlugHandle> {
+        if !self.meters || !self.lan.families().can(plug.family, Capability::Meter) {
+            return None;
+        }
+        let handle = self.lan.plug(plug.clone());
+        self.readings.push(readings(handle.clone()).boxed());
+        Some(handle)
+    }
+
+    fn lost(&mut self, mac: Mac) -> Option<Event> {
+        let view = &mut self.plugs.get_mut(&mac)?.view;
+        view.available = false;
+        Some(Event::Availability(Arc::new(view.clone())))
+    }
+
+    fn metered(&mut self, reading: Reading) -> Event {
+        if let Some(known) = self.plugs.get_mut(&reading.plug) {
+            known.view.reading = Some(reading.clone());
+        }
+        Event::Reading(MeterEvent {
+            reading: reading.into(),
+            energy_total_wh: None,
+        })
+    }
+}
+
+/// Meters one plug for ever, wherever it moves.
+fn readings(handle: PlugHandle) -> impl Stream<Item = Reading> + Send {
+    let mut ticks = tokio::time::interval(METER_INTERVAL.get());
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    stream::unfold((handle, ticks), |(handle, mut ticks)| async move {
+        ticks.tick().await;
+        let metered = handle.meter(METER_TIMEOUT).await;
+        let metered = metered.inspect_err(|error| tracing::debug!(%error, "is not metered"));
+        Some((metered.ok(), (handle, ticks)))
+    })
+    .filter_map(std::future::ready)
+}
+
+/// The plugs that are followed.
+struct WantedPlugs<'a> {
+    targets: &'a [Target],
+    macs: HashSet<Mac>,
+}
+
+impl<'a> WantedPlugs<'a> {
+    fn of(targets: &'a [Target], inventory: &Inventory) -> Result<Self, Failure> {
+        let mut macs = HashSet::new();
+        for target in targets {
+            match target.remembered(inventory).as_slice() {
+                [mac] => drop(macs.insert(*mac)),
+                [] if target.address().is_some() || target.can_be_scanned_for() => {}
+                [] => return Err(unknown_name(target, inventory)),
+                several => return Err(ambiguous(target, several)),
+            }
+        }
+        Ok(Self { targets, macs })
+    }
+
+    fn has(&self, plug: &Plug) -> bool {
+        self.targets.is_empty()
+            || self.macs.contains(&plug.mac)
+            || self.targets.iter().any(|target| target.is(plug))
+    }
+}
