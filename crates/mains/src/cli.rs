@@ -62,6 +62,10 @@ Names and last addresses of plugs are kept in MAINS_STATE, else $XDG_STATE_HOME/
 
 `mains help <verb>` describes a verb in full. No plug at hand? Try `mains demo`.";
 
+/// The last line of a verb's help.
+const GLOBAL_OPTIONS: &str = "\
+Global options, described by `mains help`: --json, --config, --hub, --timeout, --interface, --yes, --verbose, --quiet, --color.";
+
 /// Reads how output is to look before the arguments are understood, because they may not be: looks for `--json`, `--quiet`
 /// and `--color` anywhere before a `--`.
 pub fn peek(arguments: &[OsString]) -> UiOptions {
@@ -107,19 +111,48 @@ pub enum ParsedArguments {
     },
 }
 
-/// Parses the arguments; the first is the program's name.
-pub fn parse(arguments: &[OsString], colour: Colour) -> ParsedArguments {
-    let command = Cli::command().color(match colour {
+fn definition(colour: Colour) -> clap::Command {
+    Cli::command().color(match colour {
         Colour::Auto => clap::ColorChoice::Auto,
         Colour::Always => clap::ColorChoice::Always,
         Colour::Never => clap::ColorChoice::Never,
-    });
-    let result = command
+    })
+}
+
+/// Parses the arguments; the first is the program's name.
+pub fn parse(arguments: &[OsString], colour: Colour) -> ParsedArguments {
+    let result = definition(colour)
         .try_get_matches_from(arguments)
         .and_then(|matches| Cli::from_arg_matches(&matches));
     match result {
         Ok(cli) => ParsedArguments::Run(Box::new(cli)),
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+            explain(&help(arguments, colour).unwrap_or(error), arguments)
+        }
         Err(error) => explain(&error, arguments),
+    }
+}
+
+/// Returns the help that was asked for; that of a verb is without the global options, which would hide its examples.
+fn help(arguments: &[OsString], colour: Colour) -> Option<clap::Error> {
+    let mut command = definition(colour);
+    command.build();
+    let command = command.mut_subcommands(without_global_options);
+    command.try_get_matches_from(arguments).err()
+}
+
+fn without_global_options(command: clap::Command) -> clap::Command {
+    let examples = command.get_after_long_help().map(ToString::to_string);
+    let hide = |arg: clap::Arg| match arg.is_global_set() {
+        true => arg.hide(true),
+        false => arg,
+    };
+    let command = command
+        .mut_args(hide)
+        .mut_subcommands(without_global_options);
+    match examples {
+        Some(examples) => command.after_long_help(format!("{examples}\n\n{GLOBAL_OPTIONS}")),
+        None => command,
     }
 }
 

@@ -25,6 +25,7 @@ pub mod group;
 pub mod history;
 pub mod hub;
 pub mod hue;
+pub mod identify;
 pub mod man;
 pub mod meter;
 pub mod mqtt;
@@ -41,6 +42,7 @@ pub mod version;
 pub mod watch;
 
 mod documents;
+mod hub_config;
 mod moment;
 mod targets;
 
@@ -50,6 +52,7 @@ mod targets;
 #[command(defer = true)]
 pub enum Verb {
     /// Find every plug
+    #[command(visible_alias = "scan")]
     Discover(discover::DiscoverArgs),
     /// Switch on and confirm
     On(switch::OnArgs),
@@ -58,6 +61,7 @@ pub enum Verb {
     /// Toggle the relay
     Toggle(switch::ToggleArgs),
     /// Show the relay state and presence
+    #[command(visible_aliases = ["list", "ls"])]
     Status(status::StatusArgs),
     /// Read the meter: power, voltage, current, energy
     Meter(meter::MeterArgs),
@@ -69,6 +73,8 @@ pub enum Verb {
     Version(version::VersionArgs),
     /// Give a plug a name
     Name(name::NameArgs),
+    /// Click the relay of a plug, to find out which one it is
+    Identify(identify::IdentifyArgs),
     // What only a hub can do.
     /// Show a plug's power over time
     History(history::HistoryArgs),
@@ -128,6 +134,7 @@ impl Verb {
             | Self::Delay(_)
             | Self::Version(_)
             | Self::Name(_)
+            | Self::Identify(_)
             | Self::Probe(_) => Some("waiting for replies"),
             Self::History(_)
             | Self::Energy(_)
@@ -177,6 +184,7 @@ pub fn run(
         Verb::Delay(args) => network(context, Box::pin(delay::run(context, args))),
         Verb::Version(args) => network(context, Box::pin(version::run(context, args))),
         Verb::Name(args) => network(context, Box::pin(name::run(context, args))),
+        Verb::Identify(args) => network(context, Box::pin(identify::run(context, args))),
         // What only a hub can do: nothing here needs the plugs' own port.
         Verb::History(args) => Box::pin(history::run(context, args)),
         Verb::Energy(args) => Box::pin(energy::run(context, args)),

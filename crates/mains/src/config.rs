@@ -14,6 +14,9 @@ use api::client::Token;
 pub(crate) use environment::asks_for_json as environment_asks_for_json;
 pub use file::KeyLines;
 pub use flags::GlobalOptions;
+#[cfg(test)]
+pub(crate) use hub::Degrees;
+pub(crate) use hub::both;
 pub use hub::{HubChoice, HubLayer, Listen, PlaceLayer};
 pub use layer::Layer;
 pub use mqtt::MqttLayer;
@@ -84,20 +87,6 @@ impl Sources {
             problems: vec![problem],
             ..Self::default()
         }
-    }
-
-    /// Returns the configuration of a hub that keeps everything in this directory.
-    ///
-    /// # Errors
-    ///
-    /// Keys without the other key that they need.
-    pub fn hub_config(&self, state: PathBuf) -> Result<::hub::Config, Vec<ConfigProblem>> {
-        let mut hub = self.layer.hub.clone();
-        hub.interfaces = hub.interfaces.or_else(|| self.layer.interfaces.clone());
-        hub::config(&hub, &self.layer.place, state).map_err(|problems| {
-            let problem = |(key, what)| self.problem(key, what);
-            problems.into_iter().map(problem).collect()
-        })
     }
 
     /// Returns the settings of MQTT of a hub with this state directory; `None` without a broker.
@@ -191,35 +180,5 @@ impl RunSettings {
             certificate: layer.hub.certificate,
             options: options.clone(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_that_need_one_another() {
-        let mut sources = Sources::default();
-        sources.layer.hub.key = Some("key.pem".into());
-        sources.layer.place.latitude = Some(hub::Degrees(52.0));
-        let problems = sources.hub_config("/state".into()).unwrap_err();
-        let keys: Vec<_> = problems.iter().map(|problem| &problem.key).collect();
-        assert_eq!(keys, ["hub.key", "place.latitude"]);
-        sources.layer.hub.certificate = Some("certificate.pem".into());
-        sources.layer.place.longitude = Some(hub::Degrees(13.0));
-        let config = sources.hub_config("/state".into()).unwrap();
-        assert_eq!(config.database, PathBuf::from("/state/mains.sqlite"));
-        assert!(config.tls.is_some() && config.place.is_some());
-    }
-
-    #[test]
-    fn a_hub_scans_where_the_commands_do_unless_told_otherwise() {
-        let mut sources = Sources::default();
-        sources.layer.interfaces = Some(vec!["eth0".into()]);
-        let interfaces = |sources: &Sources| sources.hub_config("/s".into()).unwrap().interfaces;
-        assert_eq!(interfaces(&sources), ["eth0"]);
-        sources.layer.hub.interfaces = Some(vec!["eth1".into()]);
-        assert_eq!(interfaces(&sources), ["eth1"]);
     }
 }

@@ -1,6 +1,6 @@
 //! The hub that a command uses: the one that the settings name, else the one that runs on this computer.
 //!
-//! A running hub announces its address in the state directory ([`hub::state_lock`]) and keeps a token for its owner's programs
+//! A running hub announces its address in the state directory ([`api::running`]) and keeps a token for its owner's programs
 //! there.
 
 use std::fs::File;
@@ -8,7 +8,7 @@ use std::io::Read;
 use std::path::Path;
 
 use api::client::{HubEndpoint, HubUrl, Token};
-use hub::state_lock;
+use api::running::{RunningHub, admin_token};
 
 use crate::config::{HubChoice, RunSettings};
 use crate::error::Failure;
@@ -61,9 +61,9 @@ fn running_with(settings: &RunSettings, state: &Path) -> Option<HubEndpoint> {
 
 /// Returns the hub that runs with a state directory; `None` if there is none or this user cannot read its files.
 pub(crate) fn running(state: &Path) -> Option<HubEndpoint> {
-    let running = state_lock::running(state)?;
+    let running = RunningHub::find(state)?;
     let endpoint = HubEndpoint {
-        token: Some(read_token(&state_lock::admin_token(state)).ok()?),
+        token: Some(read_token(&admin_token(state)).ok()?),
         ..HubEndpoint::new(running.url.parse().ok()?)
     };
     tracing::debug!(url = %endpoint.url, "a hub runs here");
@@ -90,10 +90,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path();
         assert_eq!(running(state), None);
-        let lock = state_lock::StateLock::acquire(state).unwrap();
+        let lock = hub::state_lock::StateLock::acquire(state).unwrap();
         lock.announce("http://127.0.0.1:8480").unwrap();
         assert_eq!(running(state), None, "it has no token yet");
-        std::fs::write(state_lock::admin_token(state), "secret\n").unwrap();
+        std::fs::write(admin_token(state), "secret\n").unwrap();
         let endpoint = running(state).unwrap();
         assert_eq!(endpoint.url.to_string(), "http://127.0.0.1:8480");
         assert_eq!(endpoint.token, Some(Token::new("secret".into())));

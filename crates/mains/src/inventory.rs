@@ -165,6 +165,14 @@ impl Inventory {
         self.by_mac(mac)?.name.as_deref()
     }
 
+    /// Adds to a plug that was heard the name that its owner gave it.
+    pub fn named(&self, plug: Plug) -> Plug {
+        Plug {
+            name: self.name_of(plug.mac).map(str::to_owned),
+            ..plug
+        }
+    }
+
     /// Returns the names of all plugs that have one.
     pub fn names(&self) -> HashMap<Mac, String> {
         let named = |entry: &InventoryEntry| Some((entry.mac, entry.name.clone()?));

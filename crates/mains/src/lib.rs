@@ -12,13 +12,16 @@ pub mod console;
 pub mod context;
 pub mod directories;
 pub mod error;
+mod feed;
 mod hub_endpoint;
+mod hub_names;
 pub mod inventory;
 mod logging;
 pub mod plug_table;
 pub mod resolve;
 mod secret;
 pub mod shutdown;
+mod timers;
 pub mod ui;
 pub mod wifi;
 

@@ -6,6 +6,7 @@
 
 use std::net::Ipv4Addr;
 
+use api::client::HubUrl;
 use hiflying::Mac;
 use plugs::net::Lan;
 
@@ -35,6 +36,22 @@ pub(crate) fn unknown_name(target: &Target, inventory: &Inventory) -> Failure {
         [] => failure
             .hint("`mains discover` shows the plugs, `mains name <PLUG> <NAME>` gives one a name"),
         near => failure.hint(format!("did you mean {}?", near.join(" or "))),
+    }
+}
+
+/// Returns the failure of a plug that a hub does not keep.
+pub(crate) fn not_kept(hub: &HubUrl, given: &str) -> Failure {
+    let message = format!("the hub at {hub} does not keep the plug {given}");
+    Failure::new(Kind::NotFound, message)
+        .hint(format!("`mains hub adopt {}` adds it", quoted(given)))
+}
+
+/// Returns a text as a shell takes it.
+pub(crate) fn quoted(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+    match text.bytes().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
     }
 }
 

@@ -35,7 +35,8 @@ Examples:
   mains at --tcp kitchen YZOUT                the plug's own console on TCP port 8899
   mains at --serial /dev/ttyUSB0 VER          the module's serial port
   mains --json at kitchen MID Z
-    [{\"command\":\"AT+MID\",\"reply\":\"+ok=HF-LPB100\"},{\"command\":\"AT+Z\",\"reply\":null}]
+    [{\"command\":\"AT+MID\",\"reply\":\"+ok=HF-LPB100\"},{\"command\":\"AT+Z\",
+      \"reply\":null}]
 
 With --json a failed command has \"error\" too; \"reply\" is null without a reply, as is normal for AT+Z (restart).
 

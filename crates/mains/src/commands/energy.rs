@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use api::text::{LocalClock, Names, energy, money};
+use api::text::{Names, energy, money};
 use api::{EnergyPeriod, EnergyRequest, EnergyRow, HouseholdRow};
 
-use super::documents::names::HubNames;
 use super::documents::options::word;
-use super::moment::{self, PastMoment};
+use super::moment::{self, PastMoment, name_zone};
 use crate::context::Context;
 use crate::error::{Exit, Outcome};
+use crate::hub_names::HubNames;
 use crate::ui::table::{Cell, Column, Table};
 use crate::ui::{BOLD, DIM, paint};
 
@@ -29,7 +29,8 @@ Examples:
   mains energy --from yesterday --to yesterday
   mains energy --by week --household
   mains --json energy --by month | jq 'map(.cost // 0) | add'
-    [{\"mac\":\"AC:CF:23:12:34:56\",\"period\":\"2026-11-22\",\"energy_wh\":1204.5,\"cost\":0.39,\"currency\":\"EUR\"},…]
+    [{\"mac\":\"AC:CF:23:12:34:56\",\"period\":\"2026-11-22\",\"energy_wh\":1204.5,
+      \"cost\":0.39,\"currency\":\"EUR\"},…]
 
 Exit codes: 0 shown (also when there is no data), 2 invalid moment, 3 no such plug, 8 no hub.")]
 pub struct EnergyArgs {
@@ -58,7 +59,7 @@ pub async fn run(context: &Context, args: EnergyArgs) -> Outcome {
 async fn show(context: &Context, args: &EnergyArgs) -> Outcome {
     let hub = context.need_hub()?;
     let names = HubNames::load(&hub).await?;
-    let clock = LocalClock::system();
+    let clock = names.clock();
     let request = EnergyRequest {
         range: moment::range(args.from.as_ref(), args.to.as_ref(), &clock),
         by: args.by,
@@ -81,6 +82,7 @@ async fn show(context: &Context, args: &EnergyArgs) -> Outcome {
         for line in sums(&rows) {
             context.ui.status(paint(DIM, line));
         }
+        name_zone(context, &clock);
     }
     Ok(Exit::DONE)
 }
@@ -149,7 +151,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::commands::documents::names::tests::names;
+    use crate::hub_names::tests::names;
 
     #[test]
     fn a_table_and_its_sums() {

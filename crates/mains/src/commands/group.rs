@@ -3,11 +3,11 @@
 use api::text::LocalClock;
 use api::{Group, GroupView, RelayCommand};
 
-use super::documents::names::HubNames;
 use super::documents::options::{given, patch};
 use super::documents::{Change, DocumentName, Documents, EditArgs, Listed, Patch, cell};
 use crate::context::Context;
 use crate::error::{Failure, Outcome};
+use crate::hub_names::HubNames;
 use crate::ui::BOLD;
 use crate::ui::table::{Cell, Column, Table};
 
@@ -25,8 +25,8 @@ Examples:
   mains group on lights
   mains group list
   mains group edit lights --add hall --take porch
-  mains group remove lights
   mains --json group off lights | jq '.[] | select(.confirmed | not)'
+  mains group remove lights
 
 JSON: `list` prints an array, `on`, `off` and `toggle` an array with one element for each plug, as `mains on` does; the others \
 print one object, as in the hub's API; `remove` prints the removed group.
@@ -66,7 +66,8 @@ enum GroupCommand {
 Examples:
   mains group add lights lamp porch kitchen
   mains --json group add lights lamp porch
-    {\"id\":\"g-3f9a02c1\",\"name\":\"lights\",\"plugs\":[\"AC:CF:23:12:34:56\",\"AC:CF:23:12:34:57\"]}
+    {\"id\":\"g-3f9a02c1\",\"name\":\"lights\",\"plugs\":[\"AC:CF:23:12:34:56\",
+      \"AC:CF:23:12:34:57\"]}
 
 Exit codes: 0 created, 2 an invalid name or one already in use, 3 no such plug, 8 no hub.")]
 struct GroupAddArgs {
@@ -174,8 +175,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::commands::documents::names::tests::names;
     use crate::commands::documents::tests::{clock, views};
+    use crate::hub_names::tests::names;
 
     #[test]
     fn plugs_are_added_and_taken() {

@@ -1,16 +1,16 @@
 //! `mains history`: power and energy of a plug over time.
 
 use api::client::Client;
-use api::text::{LocalClock, energy};
+use api::text::energy;
 use api::{History, HistoryRequest, Period};
 use hiflying::Mac;
 use jiff::Zoned;
 use jiff::tz::TimeZone;
 
-use super::documents::names::HubNames;
-use super::moment::{self, PastMoment};
+use super::moment::{self, PastMoment, name_zone};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
+use crate::hub_names::HubNames;
 use crate::ui::table::{Cell, Column, Table};
 use crate::ui::{DIM, paint};
 
@@ -32,7 +32,8 @@ Examples:
   mains history fridge --from 2026-11-01 --to 2026-11-30 --step 1d
   mains history fridge --from 30d --step 15m --csv > fridge.csv
   mains --json history kitchen --from today | jq '[.points[].energy_wh] | add'
-    {\"step_s\":60,\"points\":[{\"t\":\"2026-11-22T12:00:00Z\",\"power_w\":78.0,\"power_min_w\":77.1,\"power_max_w\":79.4,
+    {\"step_s\":60,\"points\":[{\"t\":\"2026-11-22T12:00:00Z\",\"power_w\":78.0,
+      \"power_min_w\":77.1,\"power_max_w\":79.4,
       \"energy_wh\":1.3},…]}
 
 Exit codes: 0 shown (also when there is no data), 2 invalid moment or step, 3 no such plug, 8 no hub.")]
@@ -64,8 +65,9 @@ pub async fn run(context: &Context, args: HistoryArgs) -> Outcome {
 
 async fn show(context: &Context, args: &HistoryArgs) -> Outcome {
     let hub = context.need_hub()?;
-    let plug = HubNames::load(&hub).await?.find_recorded(&args.plug)?;
-    let clock = LocalClock::system();
+    let names = HubNames::load(&hub).await?;
+    let plug = names.find_recorded(&args.plug)?;
+    let clock = names.clock();
     let query = HistoryRequest {
         range: moment::range(args.from.as_ref(), args.to.as_ref(), &clock),
         step: args.step,
@@ -82,6 +84,7 @@ async fn show(context: &Context, args: &HistoryArgs) -> Outcome {
         let timezone = clock.now().time_zone();
         context.ui.data(table(&history, timezone))?;
         context.ui.status(paint(DIM, sum(&history)));
+        name_zone(context, &clock);
     }
     Ok(Exit::DONE)
 }

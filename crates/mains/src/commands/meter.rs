@@ -1,10 +1,10 @@
 //! `mains meter`: one reading.
 
-use plugs::Reading;
 use plugs::plug::UNKNOWN_MAC;
+use plugs::{Capability, Reading};
 use serde::ser::{self, Serialize, Serializer};
 
-use super::targets::{Plugs, each, mac_or_given};
+use super::targets::{ReadPlugs, Selection, each, mac_or_given};
 use crate::context::Context;
 use crate::error::Outcome;
 use crate::plug_table::{counted, figure};
@@ -16,19 +16,21 @@ use crate::ui::table::{Cell, Column, Growing};
 #[command(after_long_help = "\
 Units: power in watts, voltage in volts, current in amperes, frequency in hertz, energy in kilowatt-hours (JSON: \
 watt-hours) since the plug's counter began. A field that the plug left empty is shown as - (JSON: null). A small load can \
-read 0 W although a current flows.
+read 0 W although a current flows. Without a PLUG, every plug with a meter is read.
 
 Examples:
+  mains meter
   mains meter kitchen
   mains --json meter kitchen
-    [{\"plug\":\"AC:CF:23:12:34:56\",\"at\":\"2026-11-22T12:00:00.123Z\",\"voltage_v\":226.94,\"current_a\":0.03,
+    [{\"plug\":\"AC:CF:23:12:34:56\",\"at\":\"2026-11-22T12:00:00.123Z\",
+      \"voltage_v\":226.94,\"current_a\":0.03,
       \"frequency_hz\":50.07,\"power_w\":0.0,\"energy_wh\":3548}]
 
 Exit codes: 0 read, 3 no such plug, 4 no reply, 5 refused, 6 unintelligible reply, 7 port 48899 taken; with several plugs that of \
 the first failure in order.")]
 pub struct MeterArgs {
     #[command(flatten)]
-    targets: Plugs,
+    targets: ReadPlugs,
 }
 
 /// Reads and prints.
@@ -46,7 +48,8 @@ pub async fn run(context: &Context, args: MeterArgs) -> Outcome {
         Column::figures("ENERGY", 11),
     ];
     let mut table = Growing::new(&context.ui, columns);
-    each(context, &args.targets.plugs, work, |target, metered| {
+    let selection = Selection::of(&args.targets.plugs, Capability::Meter);
+    each(context, selection, work, |target, metered| {
         table.row(&cells(target, &metered.reading))
     })
     .await
@@ -81,7 +84,7 @@ impl Serialize for Metered {
 
 fn cells(target: &Target, reading: &Reading) -> [Cell; 6] {
     [
-        Cell::styled(BOLD, target.as_given()),
+        Cell::styled(BOLD, target.shown()),
         figure(reading.power_w, 1, "W"),
         figure(reading.voltage_v, 2, "V"),
         figure(reading.current_a, 2, "A"),

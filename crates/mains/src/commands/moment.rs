@@ -7,6 +7,9 @@ use api::{Moment, RangeRequest, duration};
 use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
+use crate::context::Context;
+use crate::ui::{DIM, clean, paint};
+
 /// A moment as it was typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PastMoment {
@@ -53,6 +56,14 @@ impl PastMoment {
             Self::Ago(ago) => Moment::Instant(clock.now().timestamp() - *ago),
             Self::Day(days) => Moment::Day(clock.now().date() + days.days()),
         }
+    }
+}
+
+/// Says whose time zone days and times are of, where it is not this computer's.
+pub(super) fn name_zone(context: &Context, clock: &LocalClock) {
+    if let Some(zone) = clock.foreign_zone() {
+        let note = format!("days and times are the hub's ({})", clean(zone));
+        context.ui.status(paint(DIM, note));
     }
 }
 

@@ -8,6 +8,8 @@ use crate::inventory::{Inventory, NameTaken, PlugName};
 use crate::resolve::{Network, Target, Through, parse};
 use crate::ui::{BOLD, clean, paint};
 
+mod walk;
+
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 A name is any text of up to 64 characters that cannot be taken for a MAC, a serial number or an address. It belongs \
@@ -18,41 +20,55 @@ known plug need not be reachable.
 Examples:
   mains name AC:CF:23:12:34:56 kitchen
   mains name kitchen 'coffee machine'
-  mains name kitchen --clear
+  mains name 'coffee machine' --clear
+  mains name --walk                # clicks one plug after the other, and asks for its name
 
 Exit codes: 0 named, 2 a taken or invalid name, 3 no such plug, 4 no reply, 7 the state directory \
 cannot be written.")]
 pub struct NameArgs {
     /// Name, MAC, serial number or IPv4 address
-    #[arg(value_name = "PLUG", value_parser = parse)]
-    plug: Target,
+    #[arg(value_name = "PLUG", value_parser = parse, required_unless_present = "walk")]
+    plug: Option<Target>,
     /// New name
-    #[arg(required_unless_present = "clear", conflicts_with = "clear")]
+    #[arg(required_unless_present_any = ["clear", "walk"], conflicts_with = "clear")]
     name: Option<PlugName>,
     /// Remove its name
     #[arg(long)]
     clear: bool,
+    /// Click one plug after the other, and ask for the name of each
+    #[arg(long, conflicts_with_all = ["plug", "name", "clear"])]
+    walk: bool,
 }
 
 /// Names the plug, or takes the name away.
 pub async fn run(context: &Context, args: NameArgs) -> Outcome {
+    let Some(target) = &args.plug else {
+        return walk::run(context).await;
+    };
+    let name = args.name.as_ref();
     let named = match Through::open(context).await? {
-        Some(hub) => rename_at(context, &hub, &args).await?,
-        None => rename_here(context, &args).await?,
+        Some(hub) => {
+            let plug = context.bounded(hub.locate(target)).await?;
+            rename_at(context, &hub, &plug, name).await?
+        }
+        None => rename_here(context, target, name).await?,
     };
     if context.ui.is_json() {
         context.ui.document(&named)?;
     } else {
-        context.ui.data(sentence(&args.plug, &named))?;
+        context.ui.data(sentence(target, &named))?;
     }
     Ok(Exit::DONE)
 }
 
 /// The hub has the names of its plugs. One that runs here shares them with the inventory, for the days when it does not.
-async fn rename_at(context: &Context, hub: &Through<'_>, args: &NameArgs) -> Result<Plug, Failure> {
-    let name = args.name.as_ref();
-    let work = async { hub.rename(&hub.locate(&args.plug).await?, name).await };
-    let named = context.bounded(work).await?;
+async fn rename_at(
+    context: &Context,
+    hub: &Through<'_>,
+    plug: &Plug,
+    name: Option<&PlugName>,
+) -> Result<Plug, Failure> {
+    let named = context.bounded(hub.rename(plug, name)).await?;
     if !context.names_hub()
         && let Err(failure) = save(context, &named, name)
     {
@@ -63,12 +79,16 @@ async fn rename_at(context: &Context, hub: &Through<'_>, args: &NameArgs) -> Res
     Ok(named)
 }
 
-async fn rename_here(context: &Context, args: &NameArgs) -> Result<Plug, Failure> {
-    let plug = match known_plug(context, &args.plug)? {
+async fn rename_here(
+    context: &Context,
+    target: &Target,
+    name: Option<&PlugName>,
+) -> Result<Plug, Failure> {
+    let plug = match known_plug(context, target)? {
         Some(plug) => plug,
-        None => context.bounded(find(context, &args.plug)).await?,
+        None => context.bounded(find(context, target)).await?,
     };
-    save(context, &plug, args.name.as_ref())
+    save(context, &plug, name)
 }
 
 /// The plug from memory. An address is not: another plug may be there by now.

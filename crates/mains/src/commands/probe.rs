@@ -17,6 +17,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use hiflying::net::UdpPort;
 use hiflying::{AtReply, AtRequest, DATA_PORT, DiscoveryWord};
+use plugs::Plug;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -57,12 +58,28 @@ async fn probe(
     };
     // At the end of the time the facts so far are reported. The session sends its AT+Q when it is dropped.
     let _ = timeout(context.budget(PROBE_TIMEOUT), checks).await;
+    if socket.is_deaf()
+        && !evidence.has_family()
+        && let Some(plug) = heard_by_hub(context, address).await
+    {
+        evidence.note(|facts| facts.add(plug));
+    }
     let facts = evidence.into_facts();
     if facts.has_reply() {
         Ok(ProbeReport::new(address, &facts))
     } else {
         Err(socket.no_reply(format!("no reply from {address}")))
     }
+}
+
+/// Returns the device at an address as the hub hears it: where it has the port, replies arrive there.
+async fn heard_by_hub(context: &Context, address: Ipv4Addr) -> Option<Plug> {
+    let hub = context.hub().ok()??;
+    let search = async { Ok(hub.discover(None).await?) };
+    let found = context.bounded(search).await;
+    let found = found.inspect_err(|error| tracing::debug!(%error, "the hub does not search"));
+    let mut plugs = found.ok()?.into_iter().map(|found| found.plug);
+    plugs.find(|plug| plug.address == address)
 }
 
 /// Returns the user's words, which are the likeliest to get a reply, and then the known ones.

@@ -3,10 +3,10 @@
 use api::text::{LocalClock, Names};
 use api::{Rule, RuleView};
 
-use super::documents::names::HubNames;
 use super::documents::{DocumentName, Documents, EditArgs, Listed, cell};
 use crate::context::Context;
 use crate::error::Outcome;
+use crate::hub_names::HubNames;
 use crate::ui::BOLD;
 use crate::ui::table::{Cell, Column, Table};
 use options::{RuleKindOption, RuleOptions};
@@ -71,7 +71,8 @@ Examples:
   mains rule add fridge --plug fridge --kind keep-on --after 1m
   mains rule add 'lamp stays dark' --plug lamp --kind power-on --state off
   mains --json rule add iron --plug iron --kind auto-off --after 45m
-    {\"id\":\"r-3f9a02c1\",\"name\":\"iron\",\"enabled\":true,\"plug\":\"AC:CF:23:12:34:56\",\"kind\":\"auto_off\",\
+    {\"id\":\"r-3f9a02c1\",\"name\":\"iron\",\"enabled\":true,
+      \"plug\":\"AC:CF:23:12:34:56\",\"kind\":\"auto_off\",\
 \"after\":\"45m\",\"last\":null,…}
 
 Exit codes: 0 created, 2 invalid options or a name already in use, 3 no such plug, 8 no hub.")]
@@ -155,8 +156,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::commands::documents::names::tests::names;
     use crate::commands::documents::tests::{clock, views};
+    use crate::hub_names::tests::names;
 
     #[test]
     fn a_table_of_rules_with_their_last_actions() {

@@ -3,10 +3,10 @@
 use api::text::{LocalClock, Names};
 use api::{RelayCommand, Schedule, ScheduleView};
 
-use super::documents::names::HubNames;
 use super::documents::{DocumentName, Documents, EditArgs, Listed, cell};
 use crate::context::Context;
 use crate::error::Outcome;
+use crate::hub_names::HubNames;
 use crate::ui::table::{Cell, Column, Table};
 use crate::ui::{BOLD, ON};
 use options::ScheduleOptions;
@@ -69,7 +69,8 @@ Examples:
   mains schedule add 'christmas eve' --targets tree --action on --once 2026-12-24T16:00
   mains schedule add pump --targets pump --action toggle --cron '*/30 8-18 * * mon-fri'
   mains --json schedule add night --targets all-lights --action off --at 23:30
-    {\"id\":\"s-3f9a02c1\",\"name\":\"night\",\"enabled\":true,\"targets\":[\"g-81d2a7f0\"],\"action\":\"off\",
+    {\"id\":\"s-3f9a02c1\",\"name\":\"night\",\"enabled\":true,\"targets\":[\"g-81d2a7f0\"],
+      \"action\":\"off\",
       \"when\":{\"at\":\"23:30\",…},\"next\":\"2026-11-22T22:30:00Z\",…}
 
 Exit codes: 0 created, 2 invalid options or a name already in use, 3 no such plug or group, 8 no hub.")]
@@ -153,8 +154,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::commands::documents::names::tests::names;
     use crate::commands::documents::tests::{clock, views};
+    use crate::hub_names::tests::names;
 
     #[test]
     fn a_table_of_schedules_with_their_next_runs() {

@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use web::Pages;
 
+use super::hub_config;
 use crate::config::{Listen, Sources};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
@@ -29,7 +30,7 @@ stdout, a link that logs in one browser, once (`mains hub login-url` prints anot
 {\"url\",\"login_url\"}. Everything else goes to stderr as log lines.
 
 Other `mains` on this computer use it automatically. Plugs that it finds are offered, but not contacted until `mains hub \
-adopt`. A second hub with the same state directory or address ends with code 7. Other computers can reach it only if \
+adopt`; at the first start those that have a name (`mains name`) are adopted. A second hub with the same state directory or address ends with code 7. Other computers can reach it only if \
 `listen` allows it, which requires a password (`mains hub password`).
 
 Keys of the configuration file, each with its default. Each can come from the environment as well: `listen` in [hub] is \
@@ -131,8 +132,7 @@ fn sources(context: &Context, args: &ServeArgs) -> Sources {
 }
 
 fn config(context: &Context, sources: &Sources) -> Result<Config, Failure> {
-    let config = sources
-        .hub_config(context.state_directory()?)
+    let config = hub_config::config(sources, context.state_directory()?)
         .map_err(|mut problems| Failure::from(problems.swap_remove(0)))?;
     // An interface that does not exist is a typing error, as for every verb.
     select(&config.interfaces)?;

@@ -3,22 +3,73 @@
 use futures_util::StreamExt;
 use futures_util::stream;
 use hiflying::Mac;
+use plugs::Capability;
 use plugs::plug::UNKNOWN_MAC;
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
 use crate::resolve::{Reach, Target};
+use crate::ui::clean;
 
 /// Maximum number of plugs contacted concurrently; more would only wait for one another.
 const MAX_CONCURRENT: usize = 256;
 
-// The plugs of a verb. No doc comment: the help would show it in place of the verb's own line.
+// The plugs of a verb. No doc comments: the help would show them in place of the verb's own line.
 #[derive(Debug, clap::Args)]
-pub(super) struct Plugs {
-    /// Name, MAC, serial number or IPv4 address; several are handled concurrently
-    #[arg(value_name = "PLUG", required = true, value_parser = crate::resolve::parse)]
+pub(super) struct ReadPlugs {
+    /// Name, MAC, serial number, IPv4 address, or a group of the hub [default: every plug]
+    #[arg(value_name = "PLUG", value_parser = crate::resolve::parse)]
     pub(super) plugs: Vec<Target>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct SwitchPlugs {
+    /// Name, MAC, serial number, IPv4 address, or a group of the hub; several are handled concurrently
+    #[arg(value_name = "PLUG", required_unless_present = "all", value_parser = crate::resolve::parse)]
+    pub(super) plugs: Vec<Target>,
+    /// Switch every plug, after a question
+    #[arg(long, conflicts_with = "plugs")]
+    all: bool,
+}
+
+/// The plugs to try.
+pub(super) struct Selection<'a> {
+    /// Those that were named; without any, all that have the ability.
+    pub(super) given: &'a [Target],
+    /// The ability that the work needs.
+    pub(super) ability: Capability,
+    /// The action that all plugs are not subjected to without a question.
+    pub(super) question: Option<&'static str>,
+}
+
+impl<'a> Selection<'a> {
+    /// Makes a selection that needs no question.
+    pub(super) fn of(given: &'a [Target], ability: Capability) -> Self {
+        Self {
+            given,
+            ability,
+            question: None,
+        }
+    }
+
+    /// Asks before all plugs are subjected to the action.
+    async fn ask(&self, context: &Context, targets: &[Target]) -> Result<(), Failure> {
+        let (Some(action), true, false) =
+            (self.question, self.given.is_empty(), targets.is_empty())
+        else {
+            return Ok(());
+        };
+        let names: Vec<_> = targets.iter().map(|target| clean(target.shown())).collect();
+        let question = match names.as_slice() {
+            [one] => format!("{action} {one}, which is the only plug"),
+            all => format!("{action} all {} plugs: {}", all.len(), all.join(", ")),
+        };
+        match context.ui.confirm(&question).await? {
+            true => Ok(()),
+            false => Err(Failure::usage("not confirmed; nothing is switched")),
+        }
+    }
 }
 
 /// The outcome for one plug: a result, a failure, or both (a relay that did not move).
@@ -76,21 +127,28 @@ impl<'a, T> TargetElement<'a, T> {
     }
 }
 
-/// Runs `work` for every target. For people, `show` prints each result as soon as it and all before it are there.
+/// Runs `work` for every plug of the selection. For people, `show` prints each result as soon as it and all before it are there.
 pub(super) async fn each<T: Serialize>(
     context: &Context,
-    targets: &[Target],
+    selection: Selection<'_>,
     work: impl AsyncFn(&Reach<'_>, &Target) -> Result<TargetOutcome<T>, Failure>,
     show: impl FnMut(&Target, &T) -> Result<(), Failure>,
 ) -> Outcome {
-    let reach = Reach::open(context, targets).await?;
+    let reach = Reach::open(context, selection.given).await?;
     let one = async |target: &Target| {
         let told = context.bounded(work(&reach, target)).await;
         told.unwrap_or_else(|failure| Err(failure).into())
     };
-    let exit = reach
-        .alongside(each_of(context, targets, one, show))
-        .await?;
+    let all = async {
+        let selected = reach.select(selection.given, selection.ability);
+        let targets = context.bounded(selected).await?;
+        if targets.is_empty() && !context.ui.is_json() {
+            context.ui.status("no plug replied");
+        }
+        selection.ask(context, &targets).await?;
+        each_of(context, &targets, one, show).await
+    };
+    let exit = reach.alongside(all).await?;
     reach.remember();
     Ok(exit)
 }
@@ -135,7 +193,7 @@ fn tell<T>(
     match &told.failure {
         // With several plugs a sentence alone would not say whose it is.
         Some(failure) if targets.len() > 1 => {
-            context.ui.error(&failure.clone().about(target.as_given()));
+            context.ui.error(&failure.clone().about(target.shown()));
         }
         Some(failure) => context.ui.error(failure),
         None => {}

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use api::text::LocalClock;
 use api::{Tariff, TariffView};
 
-use super::documents::names::HubNames;
 use super::documents::{DocumentName, Documents, EditArgs, Listed};
 use crate::context::Context;
 use crate::error::{Failure, Outcome};
+use crate::hub_names::HubNames;
 use crate::ui::BOLD;
 use crate::ui::table::{Cell, Column, Table};
 use options::TariffOptions;
@@ -72,7 +72,8 @@ Examples:
     --night-begins 22:00 --days weekdays --currency CHF
   mains tariff add market --hourly --currency EUR --otherwise 0.30
   mains --json tariff add home --price 0.32 --currency EUR
-    {\"id\":\"t-3f9a02c1\",\"name\":\"home\",\"kind\":\"flat\",\"currency\":\"EUR\",\"valid_from\":null,\"plugs\":[],\
+    {\"id\":\"t-3f9a02c1\",\"name\":\"home\",\"kind\":\"flat\",\"currency\":\"EUR\",
+      \"valid_from\":null,\"plugs\":[],\
 \"price\":0.32}
 
 Exit codes: 0 created, 2 invalid options or a name already in use, 3 no such plug, 8 no hub.")]
@@ -198,8 +199,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::commands::documents::names::tests::names;
     use crate::commands::documents::tests::{clock, views};
+    use crate::hub_names::tests::names;
 
     #[test]
     fn a_table_of_prices() {

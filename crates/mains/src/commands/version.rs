@@ -1,9 +1,9 @@
 //! `mains version`: the firmware's own text.
 
-use plugs::Plug;
+use plugs::{Capability, Plug};
 use serde::Serialize;
 
-use super::targets::{Plugs, each, mac_or_given};
+use super::targets::{ReadPlugs, Selection, each, mac_or_given};
 use crate::context::Context;
 use crate::error::Outcome;
 use crate::resolve::{Reach, Target};
@@ -22,7 +22,7 @@ Exit codes: 0 read, 3 no such plug, 4 no reply, 5 refused, 6 unintelligible repl
 the first failure in order.")]
 pub struct VersionArgs {
     #[command(flatten)]
-    targets: Plugs,
+    targets: ReadPlugs,
 }
 
 /// A plug and its firmware.
@@ -44,12 +44,12 @@ pub async fn run(context: &Context, args: VersionArgs) -> Outcome {
     };
     each(
         context,
-        &args.targets.plugs,
+        Selection::of(&args.targets.plugs, Capability::Version),
         work,
         |target, Version { version, .. }| {
             context.ui.data(format_args!(
                 "{}  {}",
-                paint(BOLD, clean(target.as_given())),
+                paint(BOLD, clean(target.shown())),
                 clean(version)
             ))
         },

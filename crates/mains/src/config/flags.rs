@@ -26,7 +26,7 @@ pub struct GlobalOptions {
         global = true,
         value_name = "URL",
         long_help = "Use this hub, e.g. http://192.168.1.5:8480 [env: MAINS_HUB] [default: the one that runs on this computer, if \
-            any]. Its token comes from MAINS_TOKEN. `none` contacts the plugs directly, and so does --interface"
+            any]. Its token comes from MAINS_TOKEN. `none` contacts the plugs directly"
     )]
     pub hub: Option<HubChoice>,
     /// Limit the time of the whole command, e.g. 800ms, 5s [env: MAINS_TIMEOUT]
@@ -37,9 +37,10 @@ pub struct GlobalOptions {
         long,
         global = true,
         value_name = "NAME|ADDR",
+        value_delimiter = ',',
         value_parser = clap::builder::NonEmptyStringValueParser::new(),
         long_help = "Scan from this local interface only; repeatable [env: MAINS_INTERFACE=A,B] [default: all that are \
-            up and not loopback]. One without a broadcast address (lo) is scanned at the last address of its prefix, \
+            up and not loopback]. A hub scans from its own (`mains help serve`). One without a broadcast address (lo) is scanned at the last address of its prefix, \
             127.255.255.255"
     )]
     pub interface: Vec<String>,
@@ -66,8 +67,6 @@ pub struct GlobalOptions {
 impl Layer {
     pub(super) fn from_flags(options: &GlobalOptions) -> Self {
         let interfaces = (!options.interface.is_empty()).then(|| options.interface.clone());
-        // Who names an interface wants it used from here.
-        let direct = interfaces.as_ref().map(|_| HubChoice::None);
         Self {
             json: options.json.then_some(true),
             timeout: options.timeout,
@@ -76,7 +75,7 @@ impl Layer {
             quiet: options.quiet.then_some(true),
             color: options.color,
             hub: HubLayer {
-                url: options.hub.clone().or(direct),
+                url: options.hub.clone(),
                 interfaces,
                 ..HubLayer::default()
             },
@@ -90,17 +89,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_names_an_interface_does_without_a_hub() {
-        let flags = |hub: Option<&str>| {
-            let options = GlobalOptions {
-                interface: vec!["lo".into()],
-                hub: hub.map(|text| text.parse().unwrap()),
-                ..GlobalOptions::default()
-            };
-            Layer::from_flags(&options).hub
+    fn interfaces_are_those_of_the_command_and_of_a_hub_that_it_runs() {
+        let options = GlobalOptions {
+            interface: vec!["lo".into()],
+            ..GlobalOptions::default()
         };
-        assert_eq!(flags(None).url, Some(HubChoice::None));
-        assert_eq!(flags(Some("nas")).url, Some("nas".parse().unwrap()));
-        assert_eq!(flags(None).interfaces, Some(vec!["lo".to_owned()]));
+        let layer = Layer::from_flags(&options);
+        assert_eq!(layer.interfaces, Some(vec!["lo".to_owned()]));
+        assert_eq!(layer.hub.interfaces, Some(vec!["lo".to_owned()]));
+        assert_eq!(layer.hub.url, None, "as with MAINS_INTERFACE");
     }
 }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use api::Period;
-use hub::config::{Config, Place, TlsFiles};
 use jiff::tz::TimeZone;
 use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer};
@@ -216,7 +215,7 @@ impl<const MIN_SECONDS: u64, const MAX_SECONDS: u64> FromStr
 
 /// The database file; empty is the default one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DatabasePath(Option<PathBuf>);
+pub struct DatabasePath(pub Option<PathBuf>);
 
 impl FromStr for DatabasePath {
     type Err = &'static str;
@@ -267,57 +266,8 @@ impl FromStr for ZoneName {
     }
 }
 
-/// Puts together the configuration of a hub.
-///
-/// # Errors
-///
-/// Every key that needs another one, and which.
-pub(super) fn config(
-    hub: &HubLayer,
-    place: &PlaceLayer,
-    state: PathBuf,
-) -> Result<Config, Vec<(&'static str, String)>> {
-    let mut problems = Vec::new();
-    let tls = both(
-        ("hub.certificate", hub.certificate.clone()),
-        ("hub.key", hub.key.clone()),
-    );
-    let coordinates = both(
-        ("place.latitude", place.latitude),
-        ("place.longitude", place.longitude),
-    );
-    problems.extend(tls.as_ref().err().cloned());
-    problems.extend(coordinates.as_ref().err().cloned());
-    let (Ok(tls), Ok(coordinates)) = (tls, coordinates) else {
-        return Err(problems);
-    };
-    let defaults = Config::in_state(state);
-    let database = hub.database.as_ref().and_then(|given| given.0.clone());
-    Ok(Config {
-        listen: hub.listen.map_or(defaults.listen, |listen| listen.0),
-        hosts: hub.hosts.clone().unwrap_or_default(),
-        tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
-        interfaces: hub.interfaces.clone().unwrap_or_default(),
-        adopt: hub.adopt.unwrap_or(defaults.adopt),
-        metering: hub.metering.map_or(defaults.metering, |period| period.0),
-        scan: hub.scan.map_or(defaults.scan, |period| period.0),
-        database: database.unwrap_or(defaults.database),
-        keep_readings: hub.keep_readings.unwrap_or(defaults.keep_readings),
-        keep_minutes: hub.keep_minutes.unwrap_or(defaults.keep_minutes),
-        place: coordinates.map(|(latitude, longitude)| Place {
-            latitude: latitude.0,
-            longitude: longitude.0,
-        }),
-        timezone: place
-            .timezone
-            .as_ref()
-            .map_or(defaults.timezone, |zone| zone.0.clone()),
-        state: defaults.state,
-    })
-}
-
 /// Returns two keys that need each other, or `None` where neither is set.
-pub(super) fn both<A, B>(
+pub(crate) fn both<A, B>(
     (first, a): (&'static str, Option<A>),
     (second, b): (&'static str, Option<B>),
 ) -> Result<Option<(A, B)>, (&'static str, String)> {

@@ -36,6 +36,11 @@ impl ModuleSocket {
         Ok(Self { port, taken })
     }
 
+    /// Returns true if a device that replies only to UDP port 48899 is not heard, because another program has that port.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.taken.is_some()
+    }
+
     /// Returns the failure of a module without a reply, which may be due to the taken port.
     pub(crate) fn no_reply(&self, message: String) -> Failure {
         match &self.taken {

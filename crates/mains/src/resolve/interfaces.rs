@@ -32,6 +32,25 @@ pub fn for_scan(context: &Context) -> Result<Vec<Interface>, Failure> {
     Ok(select(&context.settings.interfaces)?)
 }
 
+/// The interfaces to search from, and those that lead to these additional addresses. With nothing but loopback addresses, which
+/// emulated plugs have, the networks of the house are left in peace.
+pub fn for_search(context: &Context, to: &[Ipv4Addr]) -> Result<Vec<Interface>, Failure> {
+    let only_loopback = !to.is_empty() && to.iter().all(Ipv4Addr::is_loopback);
+    let mut interfaces = if only_loopback && context.settings.interfaces.is_empty() {
+        Vec::new()
+    } else {
+        for_scan(context)?
+    };
+    for address in to {
+        add_towards(&mut interfaces, *address);
+    }
+    if interfaces.is_empty() {
+        Err(none_up())
+    } else {
+        Ok(interfaces)
+    }
+}
+
 /// The failure of a scan without any interface.
 pub fn none_up() -> Failure {
     Failure::local("no network interface is up, but for loopback")
@@ -39,12 +58,15 @@ pub fn none_up() -> Failure {
 }
 
 /// The interfaces that these targets need: those towards given and last addresses, and those for a scan where one may
-/// be needed.
+/// be needed. Without targets, those of a scan for all plugs.
 pub(crate) fn for_targets(
     context: &Context,
     targets: &[Target],
     inventory: &Inventory,
 ) -> Result<Vec<Interface>, Failure> {
+    if targets.is_empty() {
+        return for_search(context, &[]);
+    }
     let scan = targets.iter().any(|target| target.address().is_none())
         || !context.settings.interfaces.is_empty();
     let mut interfaces = if scan { for_scan(context)? } else { Vec::new() };

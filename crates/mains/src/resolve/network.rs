@@ -1,6 +1,7 @@
 //! One command's view of the network: the sockets it needs, one scan shared by all that need one, and what was seen.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::future::Future;
 use std::net::Ipv4Addr;
 use std::pin::pin;
@@ -13,11 +14,11 @@ use hiflying::net::Interface;
 use jiff::Timestamp;
 use plugs::net::{DiscoverEvent, DiscoverOptions, Lan, PlugHandle, PlugTarget};
 use plugs::plug::UNKNOWN_MAC;
-use plugs::{FamilyId, Minutes, Plug, Reading, RelayCommand, RelayState};
+use plugs::{Capability, FamilyId, Minutes, Plug, Reading, RelayCommand, RelayState};
 
 use super::scan::Scan;
 use super::target::SwitchedPlug;
-use super::{Target, ambiguous, interfaces, not_found, unknown_name};
+use super::{Target, Through, ambiguous, interfaces, not_found, unknown_name};
 use crate::context::Context;
 use crate::error::{Failure, Kind};
 use crate::inventory::{Inventory, InventoryEntry};
@@ -81,6 +82,46 @@ impl<'a> Network<'a> {
         }
     }
 
+    /// Returns every plug with this ability that replies, and those that have a name and do not.
+    pub(super) async fn all(&self, ability: Capability) -> Result<Vec<Target>, Failure> {
+        let families = self.lan.families();
+        let mut found = self
+            .scan
+            .all(|plug| families.can(plug.family, ability))
+            .await;
+        let named = self
+            .inventory
+            .entries()
+            .iter()
+            .filter(|entry| entry.name.is_some() && families.can(entry.family, ability));
+        for entry in named {
+            if found.iter().all(|plug| plug.mac != entry.mac) {
+                found.push(entry.as_plug());
+            }
+        }
+        if let (true, Some(error)) = (found.is_empty(), self.lan.taken().first()) {
+            return Err(Failure::from(error.as_ref()));
+        }
+        let target = |plug: &Plug| Target::of_plug(plug.mac, self.inventory.name_of(plug.mac));
+        Ok(found.iter().map(target).collect())
+    }
+
+    /// Returns these plugs, each once.
+    pub(super) async fn each_once(&self, given: &[Target]) -> Result<Vec<Target>, Failure> {
+        let mut targets: Vec<Target> = Vec::new();
+        let mut macs = HashSet::new();
+        for target in given {
+            let is_new = match target.remembered(&self.inventory).as_slice() {
+                [mac] => macs.insert(*mac),
+                _ => !targets.iter().any(|other| other.is_same(target)),
+            };
+            if is_new {
+                targets.push(target.clone());
+            }
+        }
+        Ok(targets)
+    }
+
     /// Returns a plug's presence and relay state. Like all that finds a plug it needs [`Network::alongside`].
     pub async fn presence(&self, target: &Target) -> Result<Plug, Failure> {
         let plug = match self.place(target)? {
@@ -117,7 +158,6 @@ impl<'a> Network<'a> {
         Ok(SwitchedPlug {
             plug: self.commanded(&handle),
             switched,
-            failure: None,
         })
     }
 
@@ -281,20 +321,21 @@ impl<'a> Network<'a> {
     }
 
     fn named(&self, plug: Plug) -> Plug {
-        Plug {
-            name: self.inventory.name_of(plug.mac).map(str::to_owned),
-            ..plug
-        }
+        self.inventory.named(plug)
     }
 }
 
 /// Finds the address of one plug, and gives the sockets back: for a verb that speaks to the plug by itself.
 pub async fn address_of(context: &Context, target: &Target) -> Result<Ipv4Addr, Failure> {
     if let Some(address) = target.address() {
-        Network::open(context, &[])
+        Network::open(context, std::slice::from_ref(target))
             .await?
             .refuse_broadcast(address)?;
         return Ok(address);
+    }
+    // The hub has the names of its plugs, and follows them to new addresses.
+    if let Some(hub) = Through::open(context).await? {
+        return Ok(hub.locate(target).await?.address);
     }
     let network = Network::open(context, std::slice::from_ref(target)).await?;
     let plug = network.alongside(network.presence(target)).await?;

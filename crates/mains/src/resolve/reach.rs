@@ -4,7 +4,7 @@
 
 use std::future::Future;
 
-use plugs::{Minutes, Plug, Reading, RelayCommand, RelayState};
+use plugs::{Capability, Minutes, Plug, Reading, RelayCommand, RelayState};
 
 use super::network::Network;
 use super::target::{SwitchedPlug, Target};
@@ -47,6 +47,23 @@ impl<'a> Reach<'a> {
             Self::Direct(network) => network.alongside(work).await,
             Self::Hub(_) => work.await,
         }
+    }
+
+    /// Returns the plugs that were named, each once and the plugs of a group in its place; without any, every plug with this
+    /// ability, by name. It needs [`Reach::alongside`].
+    pub async fn select(
+        &self,
+        given: &[Target],
+        ability: Capability,
+    ) -> Result<Vec<Target>, Failure> {
+        let mut targets = match given {
+            [] => either!(self, way => way.all(ability).await)?,
+            given => either!(self, way => way.each_once(given).await)?,
+        };
+        if given.is_empty() {
+            targets.sort_by_cached_key(Target::order);
+        }
+        Ok(targets)
     }
 
     /// Returns a plug's presence and relay state. Like all that finds a plug it needs [`Reach::alongside`].

@@ -5,14 +5,15 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use hiflying::Mac;
 use plugs::{Plug, Switched};
 
-use crate::error::Failure;
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, folded};
 
 /// A plug as the user named it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     text: String,
     meaning: Meaning,
+    /// The name of a plug that stands for a group, or for all.
+    name: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +33,6 @@ pub struct SwitchedPlug {
     pub plug: Plug,
     /// The outcome.
     pub switched: Switched,
-    /// A hub's own words for a relay that did not move.
-    pub failure: Option<Failure>,
 }
 
 /// Reads a `<PLUG>`; what cannot be one is told here, before anything is tried.
@@ -42,6 +41,7 @@ pub fn parse(text: &str) -> Result<Target, String> {
         Ok(Target {
             text: text.to_owned(),
             meaning,
+            name: None,
         })
     };
     let trimmed = text.trim();
@@ -94,9 +94,32 @@ fn looks_like_address(text: &str) -> bool {
 }
 
 impl Target {
-    /// Returns what the user wrote.
+    /// Returns the target for a plug that nobody named on the command line.
+    pub(crate) fn of_plug(mac: Mac, name: Option<&str>) -> Self {
+        Self {
+            text: mac.to_string(),
+            meaning: Meaning::Known {
+                mac: Some(mac),
+                serial: false,
+            },
+            name: name.map(str::to_owned),
+        }
+    }
+
+    /// Returns what the user wrote; for a plug of a group or of all, its MAC.
     pub fn as_given(&self) -> &str {
         &self.text
+    }
+
+    /// Returns the target as people read it.
+    pub(crate) fn shown(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.text)
+    }
+
+    /// Returns the key by which plugs are listed: those with a name first, by name.
+    pub(super) fn order(&self) -> (bool, String) {
+        let name = self.name.as_deref().map(folded);
+        (name.is_none(), name.unwrap_or_else(|| self.text.clone()))
     }
 
     /// Returns the address, when that is what was given.
@@ -110,6 +133,14 @@ impl Target {
     /// Tells whether a scan could find it without the inventory: a network knows MACs and serials, but no names.
     pub fn can_be_scanned_for(&self) -> bool {
         matches!(self.meaning, Meaning::Known { mac, serial } if mac.is_some() || serial)
+    }
+
+    /// Tells whether another target is the same text or address.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (self.address(), other.address()) {
+            (None, None) => folded(self.text.trim()) == folded(other.text.trim()),
+            (one, other) => one == other,
+        }
     }
 
     /// Tells whether it can be a serial number, which more than one plug could have.

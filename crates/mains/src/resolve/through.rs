@@ -1,20 +1,21 @@
 //! One command's view of a hub: the plugs that it keeps, and what can be told to them.
 
-use std::net::Ipv4Addr;
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use api::client::Client;
-use api::{FoundPlug, PlugView};
+use api::{FoundPlug, Group, GroupView, PlugView, duration};
 use hiflying::Mac;
-use plugs::{Minutes, Plug, Reading, RelayCommand, RelayState, Switched};
+use jiff::Timestamp;
+use plugs::{Capability, Minutes, Plug, Reading, RelayCommand, RelayState, Switched, families};
 use serde_json::json;
 use tokio::sync::OnceCell;
 
 use super::target::SwitchedPlug;
-use super::{Target, ambiguous, unknown_name};
+use super::{Target, ambiguous, not_kept, unknown_name};
 use crate::context::Context;
 use crate::error::{Failure, Kind};
-use crate::inventory::{Inventory, PlugName};
+use crate::inventory::{Inventory, PlugName, folded};
 
 /// Time after which a hub that the user did not name is done without.
 const UNNAMED_HUB_TIMEOUT: Duration = Duration::from_secs(2);
@@ -27,8 +28,10 @@ pub struct Through<'a> {
     views: Vec<PlugView>,
     /// The hub's plugs by the names that they have there.
     inventory: Inventory,
-    /// The results of a search, made for a plug that the hub does not keep.
+    /// The results of a search, made for a plug that the hub does not keep, or for the present state.
     found: OnceCell<Vec<FoundPlug>>,
+    /// The hub's groups.
+    groups: OnceCell<Vec<GroupView>>,
 }
 
 impl<'a> Through<'a> {
@@ -65,23 +68,67 @@ impl<'a> Through<'a> {
             views,
             inventory,
             found: OnceCell::new(),
+            groups: OnceCell::new(),
         })
+    }
+
+    /// Returns every plug with this ability that the hub keeps.
+    pub(super) async fn all(&self, ability: Capability) -> Result<Vec<Target>, Failure> {
+        let families = families::all();
+        let plugs = self.views.iter().map(|view| &view.plug);
+        let able = plugs.filter(|plug| families.can(plug.family, ability));
+        Ok(able
+            .map(|plug| Target::of_plug(plug.mac, plug.name.as_deref()))
+            .collect())
+    }
+
+    /// Returns these plugs, each once; a group stands for its plugs.
+    pub(super) async fn each_once(&self, given: &[Target]) -> Result<Vec<Target>, Failure> {
+        let mut targets: Vec<Target> = Vec::new();
+        let mut macs = HashSet::new();
+        for target in given {
+            // A target that could be several plugs fails when its turn comes.
+            match self.identify(target).unwrap_or(None) {
+                Some(mac) if !macs.insert(mac) => {}
+                Some(_) => targets.push(target.clone()),
+                None => match self.group(target).await? {
+                    Some(group) => {
+                        let members = group.document.plugs.iter().filter(|mac| macs.insert(**mac));
+                        targets.extend(
+                            members.map(|mac| Target::of_plug(*mac, self.inventory.name_of(*mac))),
+                        );
+                    }
+                    None if targets.iter().any(|other| other.is_same(target)) => {}
+                    None => targets.push(target.clone()),
+                },
+            }
+        }
+        Ok(targets)
+    }
+
+    async fn group(&self, target: &Target) -> Result<Option<&GroupView>, Failure> {
+        if target.address().is_some() {
+            return Ok(None);
+        }
+        let load = || async { Ok::<_, Failure>(self.hub.documents::<Group>().await?) };
+        let groups = self.groups.get_or_try_init(load).await?;
+        let wanted = folded(target.as_given().trim());
+        Ok(groups.iter().find(|group| {
+            folded(&group.document.name) == wanted || group.id.as_str() == target.as_given()
+        }))
     }
 
     /// Returns a plug that the hub keeps; nobody is asked.
     pub(crate) fn kept_plug(&self, target: &Target) -> Result<&PlugView, Failure> {
-        if let Some(view) = self.kept(target)? {
-            return Ok(view);
+        match self.identify(target)? {
+            Some(mac) => self
+                .view(mac)
+                .ok_or_else(|| not_kept(self.hub.url(), target.as_given())),
+            None if target.address().is_none() && !target.can_be_scanned_for() => {
+                Err(unknown_name(target, &self.inventory))
+            }
+            None => Err(not_kept(self.hub.url(), target.as_given())),
         }
-        if target.address().is_none() && !target.can_be_scanned_for() {
-            return Err(unknown_name(target, &self.inventory));
-        }
-        let (url, given) = (self.hub.url(), target.as_given());
-        Err(Failure::new(
-            Kind::NotFound,
-            format!("no plug {given} on the hub at {url}"),
-        )
-        .hint("`mains hub plugs` shows those that it keeps"))
     }
 
     /// Finds a plug among the hub's own, or by its MAC one that was removed and has a history.
@@ -94,14 +141,16 @@ impl<'a> Through<'a> {
 
     /// Finds a plug among the hub's own, else by a search of the hub.
     pub(crate) async fn locate(&self, target: &Target) -> Result<Plug, Failure> {
-        if let Some(view) = self.kept(target)? {
+        let known = self.identify(target)?;
+        if let Some(view) = known.and_then(|mac| self.view(mac)) {
             return Ok(view.plug.clone());
         }
-        if target.address().is_none() && !target.can_be_scanned_for() {
+        if known.is_none() && target.address().is_none() && !target.can_be_scanned_for() {
             return Err(unknown_name(target, &self.inventory));
         }
         let found = self.found.get_or_try_init(|| self.search()).await?;
-        let mut matches = found.iter().filter(|found| target.is(&found.plug));
+        let is_it = |plug: &Plug| known == Some(plug.mac) || target.is(plug);
+        let mut matches = found.iter().filter(|found| is_it(&found.plug));
         match (matches.next(), matches.next()) {
             (Some(one), None) => Ok(one.plug.clone()),
             (Some(one), Some(other)) => Err(ambiguous(target, &[one.plug.mac, other.plug.mac])),
@@ -109,10 +158,13 @@ impl<'a> Through<'a> {
         }
     }
 
-    /// A plug that the hub keeps. A name that only this computer has given leads to it as well.
-    fn kept(&self, target: &Target) -> Result<Option<&PlugView>, Failure> {
+    /// Returns the plug that a target means, as far as that is known without asking: a plug of the hub, or one that has its name
+    /// on this computer.
+    fn identify(&self, target: &Target) -> Result<Option<Mac>, Failure> {
         if let Some(address) = target.address() {
-            return Ok(self.views.iter().find(|view| view.plug.address == address));
+            let mut views = self.views.iter();
+            let view = views.find(|view| view.plug.address == address);
+            return Ok(view.map(|view| view.plug.mac));
         }
         let mut macs = target.remembered(&self.inventory);
         if macs.is_empty() {
@@ -120,7 +172,7 @@ impl<'a> Through<'a> {
         }
         match macs.as_slice() {
             [] => Ok(None),
-            [mac] => Ok(self.views.iter().find(|view| view.plug.mac == *mac)),
+            [mac] => Ok(Some(*mac)),
             several => Err(ambiguous(target, several)),
         }
     }
@@ -137,41 +189,36 @@ impl<'a> Through<'a> {
                 format!("no plug {} answers on the hub's network", target.as_given()),
             ),
         };
+        let url = self.hub.url();
         Failure::new(kind, message).hint(format!(
-            "the hub at {} has looked for it; `mains discover` shows the plugs that answer, `--hub none` looks from here",
-            self.hub.url()
+            "the hub at {url} has looked for it; `mains discover` shows the plugs that answer"
         ))
     }
 
-    /// Finds a plug that the hub keeps.
+    fn view(&self, mac: Mac) -> Option<&PlugView> {
+        self.views.iter().find(|view| view.plug.mac == mac)
+    }
+
+    /// Finds a plug that the hub keeps. A serial number or address that it does not know is looked for, to tell whether it could.
     async fn adopted(&self, target: &Target) -> Result<Plug, Failure> {
+        let known = self.identify(target)?;
+        if let Some(view) = known.and_then(|mac| self.view(mac)) {
+            return Ok(view.plug.clone());
+        }
         let plug = self.locate(target).await?;
-        match self.view(&plug) {
+        match self.view(plug.mac) {
             Some(view) => Ok(view.plug.clone()),
-            None => Err(self.offered(plug.address)),
+            None => Err(not_kept(self.hub.url(), target.as_given())),
         }
     }
 
-    fn view(&self, plug: &Plug) -> Option<&PlugView> {
-        self.views.iter().find(|view| view.plug.mac == plug.mac)
-    }
-
-    fn offered(&self, address: Ipv4Addr) -> Failure {
-        let message = format!(
-            "the hub at {} does not keep the plug at {address}",
-            self.hub.url()
-        );
-        Failure::new(Kind::NotFound, message).hint(format!(
-            "`mains hub adopt {address}` lets it; `--hub none` speaks to the plug from here"
-        ))
-    }
-
-    /// Returns a plug as the hub last heard it; it asks all of them every few seconds.
+    /// Returns the presence and relay state of a plug, for which the hub asks all plugs now.
     pub(super) async fn presence(&self, target: &Target) -> Result<Plug, Failure> {
         let plug = self.locate(target).await?;
-        match self.view(&plug) {
-            Some(view) => answers(view).map(|()| view.plug.clone()),
-            None => Ok(plug),
+        let found = self.found.get_or_try_init(|| self.search()).await?;
+        match found.iter().find(|found| found.plug.mac == plug.mac) {
+            Some(found) => Ok(found.plug.clone()),
+            None => Err(silent(&plug)),
         }
     }
 
@@ -185,14 +232,10 @@ impl<'a> Through<'a> {
         let reply = self.hub.switch(plug.mac, action).await?;
         let switched = Switched {
             relay: reply.relay,
-            confirmed: reply.error.is_none(),
+            confirmed: reply.confirmed,
             elapsed: begin.elapsed(),
         };
-        Ok(SwitchedPlug {
-            plug,
-            switched,
-            failure: reply.error.map(Failure::from),
-        })
+        Ok(SwitchedPlug { plug, switched })
     }
 
     /// Gives a plug that the hub keeps a name there, or takes it away.
@@ -201,7 +244,8 @@ impl<'a> Through<'a> {
         plug: &Plug,
         name: Option<&PlugName>,
     ) -> Result<Plug, Failure> {
-        let view = self.view(plug).ok_or_else(|| self.offered(plug.address))?;
+        let view = self.view(plug.mac);
+        let view = view.ok_or_else(|| not_kept(self.hub.url(), &plug.address.to_string()))?;
         let patch = json!({"name": name.map(PlugName::as_str)});
         let view = self.hub.patch_plug(view.plug.mac, &patch).await?;
         Ok(view.plug)
@@ -238,11 +282,12 @@ impl<'a> Through<'a> {
     }
 }
 
-fn answers(view: &PlugView) -> Result<(), Failure> {
-    if view.available {
-        return Ok(());
-    }
-    let (address, seen) = (view.plug.address, view.plug.seen);
-    let message = format!("nothing answers at {address}; the hub last heard the plug at {seen:.0}");
-    Err(Failure::new(Kind::NoAnswer, message).hint("is it plugged in and on the network?"))
+fn silent(plug: &Plug) -> Failure {
+    let ago = Timestamp::now().duration_since(plug.seen).as_secs().max(0);
+    let ago = duration::show(Duration::from_secs(ago.unsigned_abs()));
+    let message = format!(
+        "nothing answers at {}; the hub last heard the plug {ago} ago",
+        plug.address
+    );
+    Failure::new(Kind::NoAnswer, message).hint("is it plugged in and on the network?")
 }

@@ -227,3 +227,13 @@ fn endless_output_ends_with_its_reader() {
     home.emulate(&["--listen", "127.22.1.2"], 1);
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn what_other_tools_call_it_is_understood() {
+    let mut home = Home::with_network();
+    home.emulate(&["--listen", "127.22.2.1", "--count", "2"], 2);
+    for word in ["scan", "list", "ls"] {
+        let found = home.json(&[word]).ends_with(0).json();
+        assert_eq!(addresses(&found), ["127.22.2.1", "127.22.2.2"], "{word}");
+    }
+}

@@ -13,6 +13,7 @@ fn help_of_every_verb() {
         for verb in verbs(&overview.stdout) {
             let help = home.run(&["help", &verb]).ends_with(0);
             assert_eq!(help.stderr, "");
+            fits_80_columns(&help.stdout);
             assert_eq!(help.stdout, home.run(&[&verb, "--help"]).ends_with(0).stdout);
             assert_snapshot!(verb.as_str(), help.stdout);
         }
@@ -22,22 +23,38 @@ fn help_of_every_verb() {
         ] {
             let help = home.run(&["help", words[0], words[1]]).ends_with(0).stdout;
             assert!(help.contains("Examples:\n  ") && help.contains("Exit codes: 0 "), "{help}");
+            fits_80_columns(&help);
             assert_snapshot!(words.join("-"), help);
         }
         for verb in verbs(&home.run(&["help", "hub"]).ends_with(0).stdout) {
             let help = home.run(&["help", "hub", &verb]).ends_with(0).stdout;
             assert!(help.contains("Example") && help.contains("Exit codes: 0 "), "{help}");
+            fits_80_columns(&help);
             assert_snapshot!(format!("hub-{verb}"), help);
         }
         for verb in verbs(&home.run(&["help", "hue"]).ends_with(0).stdout) {
             let help = home.run(&["help", "hue", &verb]).ends_with(0).stdout;
             assert!(help.contains("Example") && help.contains("Exit codes: 0 "), "{help}");
+            fits_80_columns(&help);
             assert_snapshot!(format!("hue-{verb}"), help);
         }
         assert_snapshot!("mqtt-check", home.run(&["help", "mqtt", "check"]).ends_with(0).stdout);
         assert_snapshot!("emulate-plug", home.run(&["help", "emulate", "plug"]).ends_with(0).stdout);
         assert_snapshot!("emulate-bridge", home.run(&["help", "emulate", "bridge"]).ends_with(0).stdout);
     });
+}
+
+/// What cannot be wrapped between words is broken within one by a terminal of 80 columns.
+#[track_caller]
+fn fits_80_columns(help: &str) {
+    for line in help.lines() {
+        let indent = line.len() - line.trim_start().len();
+        let widest = line
+            .split_whitespace()
+            .map(|word| word.chars().count())
+            .max();
+        assert!(indent + widest.unwrap_or(0) <= 80, "{line}");
+    }
 }
 
 #[test]

@@ -139,3 +139,39 @@ fn a_state_directory_that_cannot_be_had_is_7_for_names_only() {
     home.json(&["name", "127.24.3.1", "x"]).ends_with(7);
     home.json(&["on", "127.24.3.1"]).ends_with(0);
 }
+
+#[test]
+fn names_are_completed_by_the_shell() {
+    let mut home = Home::with_network();
+    home.emulate(&["--listen", "127.18.9.1", "--count", "2"], 2);
+    home.run(&["name", "127.18.9.1", "kitchen"]).ends_with(0);
+    home.run(&["name", "127.18.9.2", "old kettle"]).ends_with(0);
+    let script = home.run(&["completions", "bash"]).ends_with(0).stdout;
+    let script = home.write("mains.bash", &script);
+    let program = home.command().get_program().to_owned();
+    let complete = |words: &str, count: usize| {
+        let ask = format!(
+            "mains() {{ '{}' \"$@\"; }}; source '{}'; COMP_WORDS=({words}); COMP_CWORD={count}; \
+             _mains_plugs mains \"${{COMP_WORDS[COMP_CWORD]}}\" mains; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            program.display(),
+            script.display()
+        );
+        let mut command = std::process::Command::new("bash");
+        let environment = home.command();
+        command.args(["-c", &ask]).envs(
+            environment
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        let run = crate::home::finish(command.output());
+        run.stdout.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(complete("mains on k", 2), ["kitchen"]);
+    assert_eq!(complete("mains off kitchen o", 3), [r"old\ kettle"]);
+    assert!(complete("mains hub set k", 3).contains(&"kitchen".to_owned()));
+    assert!(!complete("mains k", 1).contains(&"kitchen".to_owned()));
+    for shell in ["zsh", "fish"] {
+        let script = home.run(&["completions", shell]).ends_with(0).stdout;
+        assert!(script.contains("mains completions --names"), "{shell}");
+    }
+}

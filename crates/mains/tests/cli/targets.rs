@@ -1,5 +1,6 @@
 //! Several plugs at once, and naming them.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -170,4 +171,175 @@ fn a_plug_is_found_by_mac_serial_and_name_wherever_it_is() {
         let run = home.json(&["status", target]).ends_with(3);
         assert_eq!(run.json()[0]["error"]["kind"], "not_found", "{target}");
     }
+}
+
+/// Plugs at 127.21.1.1 to 127.21.1.3; the first is called lamp.
+fn three_plugs() -> Home {
+    let mut home = Home::with_network();
+    home.emulate(
+        &["--listen", "127.21.1.1", "--count", "3", "--load", "60"],
+        3,
+    );
+    home.run(&["name", "127.21.1.1", "lamp"]).ends_with(0);
+    home
+}
+
+#[test]
+fn verbs_that_read_mean_all_plugs_unless_some_are_named() {
+    let mut home = three_plugs();
+    for verb in ["status", "meter", "version"] {
+        let all = home.json(&[verb]).ends_with(0).json();
+        assert_eq!(all.as_array().unwrap().len(), 3, "{verb}: {all}");
+    }
+    let run = home.run(&["meter"]).ends_with(0);
+    let first = run.stdout.lines().nth(1).unwrap();
+    assert!(
+        first.starts_with("lamp "),
+        "those with a name first: {run:?}"
+    );
+    // One that has a name and does not reply is not passed over.
+    home.end_emulators();
+    let all = home.json(&["status"]).ends_with(3).json();
+    assert_eq!(all.as_array().unwrap().len(), 1, "{all}");
+    assert_eq!(all[0]["plug"], "AC:CF:23:15:01:01");
+    assert_eq!(all[0]["error"]["kind"], "not_found");
+    let other = Home::with_network();
+    assert_eq!(other.json(&["status"]).ends_with(0).json(), json!([]));
+}
+
+#[test]
+fn all_plugs_are_switched_only_when_that_is_agreed_to() {
+    let home = three_plugs();
+    let relays = |home: &Home| {
+        let all = home.json(&["status"]).ends_with(0).json();
+        let relays = all.as_array().unwrap().iter();
+        relays.map(|plug| plug["relay"].clone()).collect::<Vec<_>>()
+    };
+    home.json(&["on"]).ends_with(2);
+    home.json(&["on", "--all", "lamp"]).ends_with(2);
+    let refused = home.json(&["on", "--all"]).ends_with(2);
+    assert_eq!(refused.error_kind(), "usage");
+    assert_eq!(relays(&home), ["off", "off", "off"]);
+    let on = home.json(&["--yes", "on", "--all"]).ends_with(0).json();
+    assert_eq!(on.as_array().unwrap().len(), 3, "{on}");
+    assert_eq!(relays(&home), ["on", "on", "on"]);
+}
+
+#[test]
+fn the_same_plug_twice_is_one() {
+    let home = three_plugs();
+    let run = home
+        .json(&[
+            "toggle",
+            "lamp",
+            "LAMP",
+            "AC:CF:23:15:01:01",
+            "127.21.1.2",
+            "127.21.1.2",
+        ])
+        .ends_with(0);
+    let array = run.json();
+    assert_eq!(array.as_array().unwrap().len(), 2, "{array}");
+    assert_eq!(array[0]["relay"], "on");
+}
+
+/// The commands that a plug was given, in order, as its emulator has recorded them.
+fn switches(record: &Path) -> Vec<&'static str> {
+    let text = std::fs::read_to_string(record).unwrap();
+    let lines = text.lines().filter(|line| line.contains("AT+YZSWITCH="));
+    lines
+        .map(|line| if line.contains(",ON,") { "on" } else { "off" })
+        .collect()
+}
+
+/// One plug at 127.21.2.1, called lamp, and the record of its commands.
+fn one_plug(words: &[&str]) -> (Home, PathBuf) {
+    let mut home = Home::with_network();
+    let record = home.path("record");
+    let mut all = vec!["--listen", "127.21.2.1", "--load", "60", "--record"];
+    all.push(record.to_str().unwrap());
+    all.extend(words);
+    home.emulate(&all, 1);
+    home.run(&["name", "127.21.2.1", "lamp"]).ends_with(0);
+    (home, record)
+}
+
+#[test]
+fn identify_clicks_twice_and_asks_when_the_plug_is_on() {
+    let (home, record) = one_plug(&[]);
+    let run = home.json(&["identify", "lamp"]).ends_with(0);
+    assert_eq!(
+        run.json(),
+        json!({"plug": "AC:CF:23:15:02:01", "relay": "off"})
+    );
+    assert_eq!(switches(&record), ["on", "off"]);
+    home.json(&["on", "lamp"]).ends_with(0);
+    assert_eq!(
+        home.json(&["identify", "lamp"]).ends_with(2).error_kind(),
+        "usage"
+    );
+    assert_eq!(switches(&record), ["on", "off", "on"]);
+    home.json(&["--yes", "identify", "lamp"]).ends_with(0);
+    assert_eq!(switches(&record), ["on", "off", "on", "off", "on"]);
+    home.json(&["identify", "attic"]).ends_with(3);
+}
+
+#[test]
+fn a_plug_that_draws_power_after_off_is_warned_of() {
+    let (home, _) = one_plug(&["--fault", "welded-relay", "--relay", "on"]);
+    let run = home.json(&["off", "lamp"]).ends_with(0);
+    let result = &run.json()[0];
+    assert_eq!(
+        (&result["relay"], &result["confirmed"]),
+        (&json!("off"), &json!(true))
+    );
+    let drawn = result["still_drawing_w"].as_f64().unwrap();
+    assert!((50.0..70.0).contains(&drawn), "{result}");
+    assert!(
+        run.stderr.contains("lamp is off, but still draws 60 W"),
+        "{run:?}"
+    );
+
+    let (home, _) = one_plug(&["--relay", "on"]);
+    let run = home.json(&["off", "lamp"]).ends_with(0);
+    assert!(run.json()[0].get("still_drawing_w").is_none(), "{run:?}");
+    assert_eq!(run.stderr, "");
+}
+
+#[test]
+fn timers_name_the_day_are_listed_and_cancelled() {
+    let (home, record) = one_plug(&[]);
+    assert_eq!(home.json(&["delay"]).ends_with(0).json(), json!([]));
+    let set = home
+        .json(&["delay", "lamp", "off", "30m"])
+        .ends_with(0)
+        .json();
+    let run = home.run(&["delay", "lamp", "on", "2000m"]).ends_with(0);
+    // Thirty-three hours from now is never today.
+    assert!(
+        !run.stdout.contains("today") && run.stdout.contains(" in 2000 min: "),
+        "{run:?}"
+    );
+    let pending = home.json(&["delay"]).ends_with(0).json();
+    assert_eq!(
+        pending.as_array().unwrap().len(),
+        1,
+        "the second replaced the first: {pending}"
+    );
+    assert_eq!(
+        (&pending[0]["plug"], &pending[0]["minutes"]),
+        (&set["plug"], &json!(2000))
+    );
+    let list = home.run(&["delay"]).ends_with(0).stdout;
+    assert!(list.lines().nth(1).unwrap().starts_with("lamp"), "{list}");
+    home.json(&["delay", "lamp"]).ends_with(2);
+    home.json(&["delay", "--cancel"]).ends_with(2);
+    let run = home.run(&["delay", "lamp", "--cancel"]).ends_with(0);
+    assert!(run.stdout.contains("lamp stays off"), "{run:?}");
+    assert!(
+        run.stderr.contains("on some firmware a timer remains"),
+        "{run:?}"
+    );
+    assert_eq!(switches(&record), ["off"]);
+    assert_eq!(home.json(&["delay"]).ends_with(0).json(), json!([]));
 }

@@ -100,3 +100,30 @@ fn a_long_wait_shows_a_spinner() {
         assert!(!shown.contains("waiting"), "{shown}");
     }
 }
+
+#[test]
+fn plugs_are_named_on_a_walk() {
+    let mut home = Home::with_network();
+    home.emulate(&["--listen", "127.24.1.1", "--count", "2"], 2);
+    home.json(&["name", "--walk"]).ends_with(2);
+    home.json(&["name", "--walk", "127.24.1.1"]).ends_with(2);
+    let mut command = home.command();
+    command
+        .args(["name", "--walk"])
+        .stdin(std::process::Stdio::inherit());
+    let mut session = Session::spawn(command).unwrap();
+    session.set_expect_timeout(Some(Duration::from_secs(40)));
+    session.expect("plug 1 of 2: AC:CF:23:").unwrap();
+    session.expect("Its name").unwrap();
+    session.send_line("!").unwrap();
+    session.expect("Its name").unwrap();
+    session.send_line("kitchen").unwrap();
+    session.expect("plug 2 of 2").unwrap();
+    session.expect("Its name").unwrap();
+    session.send_line("Kitchen").unwrap();
+    session.expect("belongs to the plug").unwrap();
+    session.expect("Its name").unwrap();
+    session.send_line("").unwrap();
+    ends_with_0(session);
+    home.json(&["on", "kitchen"]).ends_with(0);
+}

@@ -132,3 +132,26 @@ fn a_hub_takes_the_port_over() {
     let run = home.json(&["probe", "127.0.0.2"]).ends_with(0).json();
     assert_eq!(run["family"], "reco", "{run}");
 }
+
+#[test]
+fn a_probe_knows_the_plug_by_what_the_hub_hears() {
+    let mut home = Home::with_network();
+    home.emulate(&["--listen", "127.0.0.2"], 1);
+    let _hub = Hub::start(&home, &[]);
+    let probe = home.json(&["probe", "127.0.0.2"]).ends_with(0).json();
+    assert_eq!(probe["mac"], "AC:CF:23:00:00:02", "{probe}");
+    assert_eq!(probe["family"], "reco");
+}
+
+#[test]
+fn by_hand_a_plug_is_found_by_the_name_that_the_hub_has() {
+    let mut home = Home::with_network();
+    home.emulate(&["--listen", "127.0.0.2"], 1);
+    let hub = Hub::start(&home, &[]);
+    home.json(&["hub", "adopt", "127.0.0.2"]).ends_with(0);
+    // A hub that is named keeps its names to itself.
+    home.json(&["--hub", &hub.url, "name", "127.0.0.2", "kitchen"])
+        .ends_with(0);
+    home.json(&["at", "--tcp", "kitchen", "AT+YZOUT"])
+        .ends_with(0);
+}

@@ -55,6 +55,12 @@ impl Hub {
         }
     }
 
+    /// Stops the process, which keeps its connections.
+    pub fn freeze(&self) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        kill(pid, Signal::SIGSTOP).unwrap();
+    }
+
     /// The id of its process.
     pub fn id(&self) -> u32 {
         self.child.id()

@@ -29,6 +29,8 @@ mod needs;
 mod beside;
 mod check;
 mod conformance;
+mod examples;
+mod following;
 mod listening;
 mod owner;
 mod serving;

@@ -120,6 +120,19 @@ fn verbs_through_a_hub_are_the_verbs_without() {
         assert_eq!(without.0.code, through.0.code, "{words:?}: {through:#?}");
         assert_eq!(without.1, through.1, "{words:?}");
     }
+    let stuck = |runs: &[(FinishedRun, Value)]| {
+        let run = &runs[VERBS
+            .iter()
+            .position(|words| *words == ["on", "127.0.0.4"])
+            .unwrap()]
+        .0;
+        run.json()[0]["error"].clone()
+    };
+    assert_eq!(
+        stuck(&without),
+        stuck(&through),
+        "one sentence and one hint"
+    );
     let codes: Vec<i32> = through.iter().map(|(run, _)| run.code).collect();
     assert_eq!(codes, [0, 0, 0, 0, 0, 3, 0, 0, 4, 2, 5, 5, 0, 0]);
 }
@@ -338,4 +351,70 @@ fn discover_tells_what_is_offered_and_can_be_made_from_here() {
         .json(&["--hub", &hub.url, "discover", "--to", "127.0.0.2"])
         .ends_with(2);
     assert_eq!(run.error_kind(), "usage");
+}
+
+#[test]
+fn plugs_that_have_a_name_are_adopted_at_the_first_start() {
+    let mut home = Home::with_network();
+    emulate(&mut home);
+    home.json(&["name", "127.0.0.2", "kitchen"]).ends_with(0);
+    let _hub = Hub::start(&home, &[]);
+    eventually("adopted", || plugs(&home).len() == 1);
+    home.json(&["on", "kitchen"]).ends_with(0);
+    home.json(&["on", "127.0.0.3"]).ends_with(3);
+    // One that its owner has removed is not taken in again; its name still leads to it.
+    home.json(&["hub", "forget", "kitchen"]).ends_with(0);
+    let run = home.json(&["on", "kitchen"]).ends_with(3);
+    let error = run.json()[0]["error"].clone();
+    assert_eq!(
+        error["hint"], "`mains hub adopt kitchen` adds it",
+        "{error}"
+    );
+    let status = home.json(&["status", "kitchen"]).ends_with(0).json();
+    assert_eq!(status[0]["mac"], "AC:CF:23:00:00:02");
+    home.json(&["hub", "adopt", "kitchen"]).ends_with(0);
+    home.json(&["off", "kitchen"]).ends_with(0);
+}
+
+#[test]
+fn a_group_stands_for_its_plugs_wherever_several_can_stand() {
+    let mut home = Home::with_network();
+    emulate(&mut home);
+    let _hub = Hub::start(&home, &[]);
+    adopt(&home, &["127.0.0.2", "127.0.0.3"]);
+    home.json(&["name", "127.0.0.2", "lamp"]).ends_with(0);
+    home.json(&["group", "add", "Lights", "lamp", "127.0.0.3"])
+        .ends_with(0);
+    let switched = home.json(&["on", "lights", "lamp"]).ends_with(0).json();
+    let plugs: Vec<_> = switched
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["plug"])
+        .collect();
+    assert_eq!(plugs, ["AC:CF:23:00:00:02", "AC:CF:23:00:00:03"]);
+    let status = home.json(&["status", "LIGHTS"]).ends_with(0).json();
+    assert_eq!(
+        (&status[0]["relay"], &status[1]["relay"]),
+        (&json!("on"), &json!("on"))
+    );
+    let run = home.run(&["meter", "Lights"]).ends_with(0);
+    assert!(run.stdout.contains("lamp"), "{run:?}");
+    home.json(&["--timeout", "20s", "watch", "nothing"])
+        .ends_with(3);
+    let off = home.json(&["--yes", "off", "--all"]).ends_with(0).json();
+    assert_eq!(off.as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn status_asks_the_plug_now() {
+    let mut home = Home::with_network();
+    home.emulate(&["--listen", "127.0.0.2", "--relay", "on"], 1);
+    let _hub = Hub::start(&home, &[]);
+    adopt(&home, &["127.0.0.2"]);
+    let status = home.json(&["status", "127.0.0.2"]).ends_with(0).json();
+    assert_eq!(status[0]["relay"], "on");
+    home.end_emulators();
+    let status = home.json(&["status", "127.0.0.2"]).ends_with(4).json();
+    assert_eq!(status[0]["error"]["kind"], "no_answer", "{status}");
 }

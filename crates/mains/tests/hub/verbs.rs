@@ -5,7 +5,8 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::home::finish;
+use crate::home::{Home, finish};
+use crate::house::{Hub, adopt};
 use crate::kept::Kept;
 use crate::listening::Events;
 
@@ -397,5 +398,40 @@ fn a_hub_that_is_named_needs_its_token() {
             .unwrap()
             .contains("MAINS_TOKEN"),
         "{run:?}"
+    );
+}
+
+#[test]
+fn times_of_a_hub_are_told_in_its_zone() {
+    let mut home = Home::with_network();
+    home.emulate(&["--listen", "127.0.0.2"], 1);
+    let mut command = home.command();
+    // The shell is in UTC.
+    command
+        .arg("serve")
+        .env("MAINS_PLACE_TIMEZONE", "Asia/Tokyo");
+    let _hub = Hub::run(command);
+    adopt(&home, &["127.0.0.2"]);
+    home.json(&[
+        "schedule",
+        "add",
+        "noon",
+        "--targets",
+        "127.0.0.2",
+        "--action",
+        "on",
+        "--at",
+        "12:00",
+    ])
+    .ends_with(0);
+    for words in [&["schedule", "list"][..], &["schedule", "show", "noon"]] {
+        let shown = home.run(words).ends_with(0).stdout;
+        assert!(shown.contains(" 12:00 (Asia/Tokyo)"), "{shown}");
+    }
+    let energy = home.run(&["energy", "--from", "yesterday"]).ends_with(0);
+    let zone = "days and times are the hub's (Asia/Tokyo)";
+    assert!(
+        energy.stdout.is_empty() || energy.stderr.contains(zone),
+        "{energy:?}"
     );
 }

@@ -5,10 +5,10 @@ use api::text::Names;
 use api::{Group, RelayCommand};
 use plugs::RelayState;
 
-use crate::commands::documents::names::HubNames;
 use crate::commands::documents::{DocumentName, Documents};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
+use crate::hub_names::HubNames;
 use crate::ui::{BOLD, DIM, ON, clean, paint};
 
 /// Switches the plugs of a group and prints the result of each.
@@ -73,8 +73,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::commands::documents::names::tests::names;
     use crate::error::Kind;
+    use crate::hub_names::tests::names;
 
     #[test]
     fn the_result_of_each_plug_names_it() {

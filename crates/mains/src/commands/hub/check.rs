@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use hiflying::net::select;
 use hub::Config;
 
+use crate::commands::hub_config;
 use crate::config::{ConfigProblem, Sources};
 use crate::context::Context;
 use crate::error::{Exit, Kind, Outcome};
@@ -21,7 +22,8 @@ Examples:
   mains hub check
   mains hub check /etc/mains/mains.toml
   mains --json hub check
-    [{\"file\":\"/etc/mains/mains.toml\",\"line\":7,\"variable\":null,\"key\":\"place.latitude\",\"problem\":\"…\"}]
+    [{\"file\":\"/etc/mains/mains.toml\",\"line\":7,\"variable\":null,
+      \"key\":\"place.latitude\",\"problem\":\"…\"}]
 
 Exit codes: 0 no problem, 2 problems.")]
 pub(super) struct HubCheckArgs {
@@ -41,7 +43,7 @@ pub(super) async fn run(context: &Context, args: &HubCheckArgs) -> Outcome {
     if let Err(found) = sources.mqtt_config(state.clone()) {
         problems.extend(found);
     }
-    match sources.hub_config(state) {
+    match hub_config::config(&sources, state) {
         Ok(config) => problems.extend(surroundings(&sources, &config).await),
         Err(found) => problems.extend(found),
     }

@@ -17,7 +17,8 @@ Examples:
   xdg-open \"$(mains hub login-url)\"
   mains hub login-url --scope read
   mains --json hub login-url
-    {\"url\":\"http://127.0.0.1:8480/login?token=…\",\"scope\":\"admin\",\"expires\":\"2026-11-22T12:10:00Z\"}
+    {\"url\":\"http://127.0.0.1:8480/login?token=…\",\"scope\":\"admin\",
+      \"expires\":\"2026-11-22T12:10:00Z\"}
 
 Exit codes: 0 printed, 2 wrong token, 8 no hub.")]
 pub(super) struct HubLoginUrlArgs {

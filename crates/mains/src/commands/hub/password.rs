@@ -4,13 +4,12 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use api::Scope;
-use hub::state_lock::StateLock;
-use hub::store::{Retention, Sqlite};
 use serde_json::json;
 
+use crate::commands::hub_config;
 use crate::config::Sources;
 use crate::context::Context;
-use crate::error::{Exit, Failure, Kind, Outcome};
+use crate::error::{Exit, Failure, Outcome};
 use crate::ui::SecretText;
 
 /// Maximum length of a password.
@@ -87,28 +86,9 @@ pub(super) async fn run(context: &Context, args: &HubPasswordArgs) -> Outcome {
 /// Stores the password for the next hub: one that other computers can reach does not start without.
 async fn keep(context: &Context, password: &SecretText, scope: Scope) -> Result<(), Failure> {
     let sources = Sources::read(&context.settings.options);
-    let config = sources
-        .hub_config(context.state_directory()?)
+    let config = hub_config::config(&sources, context.state_directory()?)
         .map_err(|mut problems| Failure::from(problems.swap_remove(0)))?;
-    let _lock = StateLock::acquire(&config.state)?;
-    let retention = Retention {
-        readings: config.keep_readings,
-        minutes: config.keep_minutes,
-    };
-    let opened = Sqlite::open(&config.database, retention).await;
-    let opened = opened.map_err(|error| {
-        Failure::new(Kind::Unavailable, "the password cannot be stored").caused_by(&error)
-    })?;
-    if let Some(damaged) = &opened.set_aside {
-        context.ui.warn(format_args!(
-            "the database was damaged; it was moved to {}",
-            damaged.display()
-        ));
-    }
-    let password = hub::auth::Credential::new(password.as_str());
-    let kept = hub::auth::set_password(&opened.store, password, scope).await;
-    opened.store.close().await;
-    Ok(kept?)
+    Ok(hub::keep_password(&config, password.as_str(), scope).await?)
 }
 
 async fn read(context: &Context, args: &HubPasswordArgs) -> Result<SecretText, Failure> {

@@ -4,9 +4,9 @@ use api::PlugView;
 
 use crate::context::Context;
 use crate::error::{Exit, Outcome};
-use crate::plug_table::{counted, figure, relay};
+use crate::plug_table::{counted, figure, gone, relay};
+use crate::ui::BOLD;
 use crate::ui::table::{Cell, Column, Table};
-use crate::ui::{BAD, BOLD};
 
 /// Options of `mains hub plugs`.
 #[derive(Debug, clap::Args)]
@@ -66,7 +66,7 @@ fn row(view: &PlugView) -> [Cell; 8] {
         Cell::maybe_styled(BOLD, view.plug.name.as_ref()),
         match view.available {
             true => relay(view.plug.relay),
-            false => Cell::styled(BAD, "gone"),
+            false => gone(),
         },
         figure(power, 1, "W"),
         counted(view.energy_total_wh),

@@ -4,7 +4,6 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use api::client::{Client, Download};
-use api::text::LocalClock;
 use hiflying::Mac;
 use serde_json::json;
 use tokio::fs::File;
@@ -13,6 +12,7 @@ use tokio::io::AsyncWriteExt as _;
 use crate::commands::moment::{self, PastMoment};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
+use crate::hub_names::HubNames;
 use crate::resolve::{Target, Through, parse};
 use crate::ui::{BOLD, clean, paint};
 
@@ -20,7 +20,7 @@ use crate::ui::{BOLD, clean, paint};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Exports all stored rows of a plug: quarters of an hour, minutes and readings. `mains hub import` imports them into this hub or \
-another. For a table to read, use `mains history --csv`.
+another. For a table to read, use `mains history <PLUG> --csv`.
 
 Examples:
   mains hub export heater heater.csv
@@ -66,7 +66,7 @@ pub(super) async fn export(context: &Context, args: &HubExportArgs) -> Outcome {
     let hub = context.need_hub()?;
     let plug = adopted(context, &hub, &args.plug).await?;
     let mut file = create(&args.file).await?;
-    let clock = LocalClock::system();
+    let clock = HubNames::load(&hub).await?.clock();
     let range = moment::range(args.from.as_ref(), args.to.as_ref(), &clock);
     let fetched = async {
         let download = hub.export(plug, &range).await?;

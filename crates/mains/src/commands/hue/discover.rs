@@ -24,7 +24,8 @@ Examples:
   mains hue discover
   mains hue discover --wait 10s
   mains --json hue discover | jq -r '.[].address'
-    [{\"id\":\"001788fffe010203\",\"address\":\"192.168.1.20\",\"model\":\"BSB002\",\"name\":\"Hue Bridge\",...}]
+    [{\"id\":\"001788fffe010203\",\"address\":\"192.168.1.20\",\"model\":\"BSB002\",
+      \"name\":\"Hue Bridge\",...}]
 
 Exit codes: 0 found (or nothing there), 4 the cloud does not reply, 5 the cloud refused (asked too often), 7 no interface.")]
 pub(super) struct HueDiscoverArgs {

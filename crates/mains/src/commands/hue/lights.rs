@@ -16,7 +16,8 @@ An unreachable light has no power or is too far from the other lights.
 Examples:
   mains hue lights 192.168.1.20
   mains --json hue lights 001788fffe010203
-    [{\"id\":\"1\",\"name\":\"Desk\",\"unique_id\":\"00:17:88:01:00:bd:c7:b9-0b\",\"model\":\"LCT007\",\"reachable\":true}]
+    [{\"id\":\"1\",\"name\":\"Desk\",\"unique_id\":\"00:17:88:01:00:bd:c7:b9-0b\",
+      \"model\":\"LCT007\",\"reachable\":true}]
 
 Exit codes: 0 listed, 2 not paired, 3 no such bridge, 4 no reply, 5 the bridge refused (the key was removed), 6 unintelligible \
 reply.")]

@@ -34,7 +34,8 @@ Examples:
   mains hue move 'Desk lamp' --from 192.168.1.20 --to 192.168.1.21
   mains hue move 7 --from 001788fffe010203 --to 001788fffe0a0b0c --serial 45AF34
   mains --json --yes hue move 7 --from 192.168.1.20 --to 192.168.1.21
-    {\"light\":\"Desk lamp\",\"from\":\"001788fffe010203\",\"to\":\"001788fffe0a0b0c\",\"moved\":true,\"steps\":[...]}
+    {\"light\":\"Desk lamp\",\"from\":\"001788fffe010203\",\"to\":\"001788fffe0a0b0c\",
+      \"moved\":true,\"steps\":[...]}
 
 Exit codes: 0 moved, 2 not paired with one of the bridges, twice the same bridge, or not confirmed, 3 no such bridge or light, 4 no \
 reply, 5 a bridge refused, or the light did not join, 6 unintelligible reply, 7 the journal of the move cannot be used.")]

@@ -33,7 +33,8 @@ Examples:
   mains hue takeover 192.168.1.20
   mains hue takeover 192.168.1.20 --serial 45AF34
   mains --json --yes hue takeover 001788fffe010203
-    {\"bridge\":\"001788fffe010203\",\"via\":\"rest\",\"captured\":true,\"new_lights\":[{\"id\":\"7\",...}]}
+    {\"bridge\":\"001788fffe010203\",\"via\":\"rest\",\"captured\":true,
+      \"new_lights\":[{\"id\":\"7\",...}]}
 
 Exit codes: 0 a new light appeared, 2 not paired, not confirmed, or not a serial number, 3 no such bridge, 4 no reply, 5 the \
 bridge refused, took nothing over, or no new light appeared, 6 unintelligible reply.")]

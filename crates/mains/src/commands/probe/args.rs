@@ -17,7 +17,8 @@ Examples:
   mains probe 192.168.1.107
   mains probe 10.10.100.254            a plug whose own network this computer has joined
   mains --json probe 192.168.1.107
-    {\"address\":\"192.168.1.107\",\"mac\":\"AC:CF:23:12:34:56\",\"family\":\"reco\",\"module\":\"HF-LPB100\",...}
+    {\"address\":\"192.168.1.107\",\"mac\":\"AC:CF:23:12:34:56\",\"family\":\"reco\",
+      \"module\":\"HF-LPB100\",...}
 
 Exit codes: 0 the device replied, 4 no reply from this address, 7 port 48899 is taken and no other port replies.")]
 pub struct ProbeArgs {

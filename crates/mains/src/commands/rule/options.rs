@@ -3,10 +3,10 @@
 use api::{Period, PowerOn, Rule, RuleView, TimeOfDay};
 use clap::ValueEnum;
 
-use crate::commands::documents::names::HubNames;
 use crate::commands::documents::options::{KindFields, Pulse, Setting, Watts, given, patch, word};
 use crate::commands::documents::{Change, Patch, new_document};
 use crate::error::Failure;
+use crate::hub_names::HubNames;
 
 /// The kind of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -153,7 +153,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::commands::documents::names::tests::names;
+    use crate::hub_names::tests::names;
 
     #[derive(Parser)]
     struct RuleLine {

@@ -6,10 +6,10 @@ use api::{
 };
 use serde_json::Value;
 
-use crate::commands::documents::names::HubNames;
 use crate::commands::documents::options::{Setting, given, patch, word};
 use crate::commands::documents::{Change, Patch, new_document};
 use crate::error::Failure;
+use crate::hub_names::HubNames;
 
 /// The settings of a schedule beside its name.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -141,8 +141,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::commands::documents::names::tests::names;
     use crate::error::Kind;
+    use crate::hub_names::tests::names;
 
     #[derive(Parser)]
     struct ScheduleLine {

@@ -3,10 +3,10 @@
 use api::{LocalDate, StandingCharge, Tariff, TariffView, TimeOfDay, Weekdays};
 use serde_json::json;
 
-use crate::commands::documents::names::HubNames;
 use crate::commands::documents::options::{KindFields, MarketPrice, Price, Setting, given, patch};
 use crate::commands::documents::{Change, Patch, new_document};
 use crate::error::Failure;
+use crate::hub_names::HubNames;
 
 /// Word that stands for every plug.
 const ALL: &str = "all";
@@ -140,7 +140,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::commands::documents::names::tests::names;
+    use crate::hub_names::tests::names;
 
     #[derive(Parser)]
     struct TariffLine {
