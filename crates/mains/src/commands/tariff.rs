@@ -30,7 +30,7 @@ that came into force last applies.
 
 Examples:
   mains tariff add home --price 0.32 --currency EUR
-  mains tariff add market --hourly --currency EUR --otherwise 0.30
+  mains tariff add market --hourly --currency EUR --otherwise 0.30 --valid-from 2027-01-01
   mains tariff prices market tomorrow.csv
   mains tariff list
   mains tariff edit home --price 0.35

@@ -29,7 +29,6 @@ mod needs;
 mod beside;
 mod check;
 mod conformance;
-mod examples;
 mod following;
 mod listening;
 mod owner;
