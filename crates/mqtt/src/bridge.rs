@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::SwitchTarget;
+use api::running::RunningHub;
 use async_trait::async_trait;
 use hub::guest::GuestMetric;
-use hub::state_lock::running;
 use hub::{Guest, Hub};
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -219,7 +219,7 @@ impl BridgeTask<'_> {
         HomeHub {
             id: self.ledger.id().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            url: running(&self.bridge.config.state)
+            url: RunningHub::find(&self.bridge.config.state)
                 .map_or_else(|| "http://127.0.0.1:8480".to_owned(), |hub| hub.url),
         }
     }

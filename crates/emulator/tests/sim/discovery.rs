@@ -57,6 +57,7 @@ fn discover(world: &mut SimWorld) -> DiscoveryRun {
                     }
                 }
                 Found::Updated(_) => {}
+                Found::Lost(plug) => panic!("{plug:?} is lost"),
                 Found::Done(_) => {
                     return DiscoveryRun {
                         found: found.len(),

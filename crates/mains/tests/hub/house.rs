@@ -62,6 +62,7 @@ impl Hub {
     }
 
     /// The id of its process.
+    #[allow(dead_code, reason = "other tests share this file")]
     pub fn id(&self) -> u32 {
         self.child.id()
     }
