@@ -57,3 +57,38 @@ async fn can_listen(config: &Config, is_running: bool) -> Result<(), RequestErro
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn keys(config: &Config) -> Vec<&'static str> {
+        let problems = check(config).await.into_iter();
+        problems.map(|(key, _)| key).collect()
+    }
+
+    #[tokio::test]
+    async fn what_keeps_a_hub_from_starting_is_found() {
+        let state = tempfile::tempdir().unwrap();
+        let mut good = Config::in_state(state.path());
+        good.listen = "127.0.0.1:0".parse().unwrap();
+        assert_eq!(keys(&good).await, [""; 0]);
+
+        // Reachable by others, and no password is set.
+        let mut config = good.clone();
+        config.listen = "0.0.0.0:0".parse().unwrap();
+        assert_eq!(keys(&config).await, ["listen"]);
+        let taken = std::net::TcpListener::bind(good.listen).unwrap();
+        config.listen = taken.local_addr().unwrap();
+        assert_eq!(keys(&config).await, ["listen"]);
+
+        let mut config = good.clone();
+        std::fs::write(&config.database, "a letter, not a database").unwrap();
+        assert_eq!(keys(&config).await, ["database"]);
+        config.database = state.path().join("nowhere/mains.sqlite");
+        assert_eq!(keys(&config).await, ["database"]);
+        config.database = state.path().to_owned();
+        config.hosts = vec!["two words".to_owned()];
+        assert_eq!(keys(&config).await, ["hosts", "database"]);
+    }
+}

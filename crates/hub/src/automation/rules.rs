@@ -124,7 +124,9 @@ impl<S: AutomationContext> RuleRunner<S> {
         };
         let need = self.needs.get(&view.plug.mac).copied();
         let interval = own.into_iter().chain(need).min();
-        let patience = interval.unwrap_or_default() * MAX_MISSED_READINGS;
+        let patience = interval.map_or(MIN_READING_TIMEOUT, |interval| {
+            interval * MAX_MISSED_READINGS
+        });
         let moved_by = self.executor.context.moved_by(view.plug.mac);
         PlugStatus {
             relay: view.plug.relay,

@@ -15,7 +15,7 @@ use crate::ui::{BOLD, DIM, paint};
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-Periods are local to the hub; a week begins on Monday (`mains serve`). Costs are calculated by the tariffs (`mains tariff`); without one they \
+Periods are local to the hub (`mains serve`); a week begins on Monday. Costs are calculated by the tariffs (`mains tariff`); without one they \
 are unknown, shown as - (JSON: null). A plug that was removed stays in the sums until its history is deleted \
 (`mains hub forget --purge`). Energy is taken from the hub's own total, which never decreases, even if the plug's \
 counter does.

@@ -22,7 +22,7 @@ Examples:
 
 Exit codes: 0 printed, 2 wrong token, 8 no hub.")]
 pub(super) struct HubLoginUrlArgs {
-    /// What the browser may do: read, switch or admin
+    /// Scope of the session: read, switch or admin
     #[arg(long, value_name = "SCOPE", default_value_t = Scope::Admin)]
     scope: Scope,
 }

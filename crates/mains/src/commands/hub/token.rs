@@ -49,7 +49,7 @@ enum HubTokenCommand {
     Add {
         /// Name of the program
         name: String,
-        /// What the program may do: metrics, read, switch or admin
+        /// Scope of the token: metrics, read, switch or admin
         #[arg(long, value_name = "SCOPE", default_value_t = Scope::Admin)]
         scope: Scope,
         /// End the token after this time, e.g. 30d [default: never]
