@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::document::Collection;
 use crate::id::{Id, SwitchTarget};
 use crate::plug::PlugView;
+use crate::takeover::TakeoverJob;
 use crate::view::{GroupView, RuleView, ScheduleView, TariffView};
 
 /// An event of the hub.
@@ -34,7 +35,7 @@ pub enum Event {
     /// A group, schedule, rule or tariff was removed.
     DocumentRemoved(Collection, Id),
     /// The takeover of a bulb began, progressed or ended.
-    Takeover(Arc<serde_json::Value>),
+    Takeover(Arc<TakeoverJob>),
     /// A part of the hub failed, or works again.
     Problem(HubProblem),
 }

@@ -33,6 +33,7 @@ mod rule;
 pub mod running;
 mod schedule;
 mod status;
+mod takeover;
 mod tariff;
 pub mod text;
 mod time_of_day;
@@ -64,6 +65,7 @@ pub use schedule::{Cron, LocalDateTime, Offset, Schedule, SunEvent, Weekdays, Wh
 pub use status::{
     Cost, Halted, LastRun, NoStatus, Repricing, RuleStatus, ScheduleStatus, TariffStatus,
 };
+pub use takeover::{TakeoverJob, TakeoverState, TakeoverStep};
 pub use tariff::{ChargePeriod, HourPrice, HourPrices, StandingCharge, Tariff, TariffKind};
 pub use time_of_day::TimeOfDay;
 pub use token::{LoginLink, LoginLinkRequest, NewToken, Scope, TokenInfo, TokenRequest};

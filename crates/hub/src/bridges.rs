@@ -5,14 +5,13 @@
 //! ends with the hub.
 
 mod error;
-mod job;
 mod jobs;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use api::{Event, Id, RequestError};
+use api::{Event, Id, RequestError, TakeoverJob, TakeoverStep};
 use hiflying::net::select;
 use hue::flow;
 use hue::net::{
@@ -31,7 +30,6 @@ use crate::config::Config;
 use crate::event::EventBus;
 
 pub(crate) use error::bridge_error;
-pub use job::{TakeoverJob, TakeoverState, TakeoverStep};
 use jobs::TakeoverJobs;
 
 /// Maximum time after a search during which bridges that replied are still identified.
@@ -253,8 +251,7 @@ impl HueBridges {
     }
 
     fn publish(&self, job: &TakeoverJob) {
-        let json = serde_json::to_value(job).expect("a job is a tree with text keys");
-        self.0.bus.publish(Event::Takeover(json.into()));
+        self.0.bus.publish(Event::Takeover(Arc::new(job.clone())));
     }
 
     fn network(&self) -> Result<NetworkConfig, HueError> {

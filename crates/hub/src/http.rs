@@ -8,7 +8,7 @@
 //! * `plugs`, `groups`, `documents`, `tariffs`, `history`, `energy`, `bridges`, `copies`, `info`, `metrics`: the paths of the API.
 //! * `events`: events as Server-Sent Events.
 //! * [`stuck`]: the time limit on writes to clients that do not read.
-//! * `describe`, `schema`: the OpenAPI description, generated from the routes.
+//! * `describe`: the OpenAPI description, generated from the routes.
 
 pub(crate) mod body;
 mod bridges;
@@ -26,7 +26,6 @@ mod path;
 mod plugs;
 pub mod problem;
 mod query;
-mod schema;
 pub mod stuck;
 mod tariffs;
 

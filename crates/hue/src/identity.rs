@@ -48,6 +48,21 @@ impl fmt::Display for BridgeId {
     }
 }
 
+#[cfg(feature = "schema")]
+impl utoipa::PartialSchema for BridgeId {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::Type::String)
+            .description(Some("The id of a Hue bridge."))
+            .pattern(Some("^[0-9a-f]{16}$"))
+            .examples(["001788fffe010203"])
+            .into()
+    }
+}
+
+#[cfg(feature = "schema")]
+impl utoipa::ToSchema for BridgeId {}
+
 impl Serialize for BridgeId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0)
@@ -181,17 +196,23 @@ impl fmt::Display for TouchlinkMethod {
 }
 
 /// The public description of a bridge.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct BridgeIdentity {
     /// Its id; old firmware reports only the MAC, the oldest neither.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub id: Option<BridgeId>,
-    /// The model.
+    /// Its model: BSB001 is the round bridge, BSB002 the square bridge, BSB003 the Bridge Pro.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub model: HueModel,
     /// The name that the owner gave it.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub name: Option<String>,
     /// The firmware version.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub software: Option<String>,
     /// The API version; the oldest firmware does not report it.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>, required))]
     pub api: Option<ApiVersion>,
 }
 

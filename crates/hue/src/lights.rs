@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Maximum length of a name, in characters; bridges allow 32.
@@ -13,13 +13,15 @@ const MAX_ID: usize = 40;
 pub(crate) const MAX_LIGHTS: usize = 1000;
 
 /// A light that a bridge did not have before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct NewLight {
     /// Its number on the bridge.
     pub id: String,
     /// Its name.
     pub name: String,
     /// Its unique id; the oldest firmware does not report it.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub unique_id: Option<String>,
 }
 
@@ -35,16 +37,20 @@ impl fmt::Display for NewLight {
 
 /// A light of a bridge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Light {
     /// Its number on this bridge.
     pub id: String,
     /// Its name.
     pub name: String,
     /// Its EUI-64 and endpoint, `00:17:88:01:00:bd:c7:b9-0b`; the oldest firmware does not report it.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub unique_id: Option<String>,
     /// Its model, e.g. `LCT007`.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub model: Option<String>,
     /// Reachability, if reported.
+    #[cfg_attr(feature = "schema", schema(required))]
     pub reachable: Option<bool>,
 }
 

@@ -1,9 +1,7 @@
 //! Events for people.
 
-use serde_json::Value;
-
 use super::{LocalClock, Names, Tone, Toned, energy};
-use crate::{Event, Halted, LastRun, MeterEvent, PlugView};
+use crate::{Event, Halted, LastRun, MeterEvent, PlugView, TakeoverJob, TakeoverState};
 use plugs::RelayState;
 
 /// An event in words.
@@ -105,26 +103,22 @@ fn last_run(
 }
 
 /// Returns the bridge of a takeover and its latest step or result.
-fn takeover(job: &Value) -> (String, Toned) {
-    let text = |field: &str| job.get(field).and_then(Value::as_str);
-    let what = match text("state") {
-        Some("done") => Tone::Good.of("a bulb was taken over"),
-        Some("failed") => {
-            let error = job.pointer("/error/message").and_then(Value::as_str);
-            Tone::Bad.of(error.unwrap_or("failed"))
-        }
-        _ => {
-            let last = job.get("steps").and_then(|steps| steps.as_array()?.last());
-            let step = last.and_then(|step| step.get("text")?.as_str());
-            Tone::Plain.of(step.unwrap_or("begun"))
+fn takeover(job: &TakeoverJob) -> (String, Toned) {
+    let what = match (job.state, &job.error) {
+        (TakeoverState::Done, _) => Tone::Good.of("a bulb was taken over"),
+        (TakeoverState::Failed, Some(error)) => Tone::Bad.of(error.message.as_str()),
+        (TakeoverState::Failed, None) => Tone::Bad.of("failed"),
+        (TakeoverState::Running, _) => {
+            let step = job.steps.last().map_or("begun", |step| step.text.as_str());
+            Tone::Plain.of(step)
         }
     };
-    (text("bridge").unwrap_or("-").to_owned(), what)
+    (job.bridge.to_string(), what)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::super::tests::{HomeNames, clock};
     use super::*;
@@ -146,6 +140,11 @@ mod tests {
                "energy_total_wh": total})
     }
 
+    fn takeover(state: &str, steps: Value, error: Value) -> Value {
+        json!({"id": "t-00000001", "bridge": "001788fffe010203", "state": state, "started": "2026-11-22T11:00:00Z", "ended": null,
+               "via": null, "captured": null, "new_lights": [], "steps": steps, "notes": [], "error": error})
+    }
+
     fn rule(name: &str, enabled: bool, last: Value, halted: Value) -> Value {
         json!({"id": "r-00000001", "name": name, "enabled": enabled, "plug": "AC:CF:23:00:00:01", "kind": "keep_on",
                "after": null, "last": last, "halted": halted})
@@ -158,11 +157,19 @@ mod tests {
         let events = [
             (
                 "takeover",
-                json!({"bridge": "001788fffe010203", "state": "running", "steps": [{"text": "searching"}]}),
+                takeover(
+                    "running",
+                    json!([{"at": "2026-11-22T11:00:00Z", "text": "searching"}]),
+                    Value::Null,
+                ),
             ),
             (
                 "takeover",
-                json!({"bridge": "001788fffe010203", "state": "failed", "error": {"message": "no"}}),
+                takeover(
+                    "failed",
+                    json!([]),
+                    json!({"kind": "refused", "message": "no", "hint": null}),
+                ),
             ),
             ("plug", view(1, "relay", json!("on"))),
             ("plug", view(3, "relay", Value::Null)),

@@ -2,11 +2,9 @@
 
 use std::collections::VecDeque;
 
-use api::Id;
+use api::{Id, TakeoverJob, TakeoverState};
 use hue::BridgeId;
 use jiff::Timestamp;
-
-use super::job::{TakeoverJob, TakeoverState};
 
 /// Maximum number of takeovers kept for one bridge.
 const MAX_JOBS: usize = 20;

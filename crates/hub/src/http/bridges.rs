@@ -1,6 +1,6 @@
 //! Hue bridges: pairing, their lights, and bulbs that they take over.
 
-use api::{DiscoverRequest, Id, ProblemDocument, RequestError, excerpt};
+use api::{DiscoverRequest, Id, ProblemDocument, RequestError, TakeoverJob, excerpt};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -17,13 +17,13 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::Api;
 use super::body::{self, MaybeJson};
 use super::path::{BridgePath, TakeoverPath};
 use super::plugs::wait;
 use super::problem::Problem;
 use super::query::Params;
-use super::{Api, schema};
-use crate::bridges::{TakeoverJob, bridge_error};
+use crate::bridges::bridge_error;
 use crate::hub::Hub;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -40,7 +40,6 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Bridge)]
 struct BridgeDocument {
-    #[schema(value_type = schema::BridgeId)]
     id: BridgeId,
     /// Its last known address.
     address: String,
@@ -56,7 +55,6 @@ struct BridgeDocument {
     #[schema(required)]
     api: Option<String>,
     /// The time of pairing.
-    #[schema(value_type = schema::Time)]
     paired_at: Timestamp,
 }
 
@@ -78,43 +76,21 @@ impl From<PairedBridge> for BridgeDocument {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FoundBridge)]
 struct FoundBridgeDocument {
-    /// Its id; null with the oldest firmware.
-    #[schema(value_type = Option<schema::BridgeId>, required)]
-    id: Option<BridgeId>,
+    #[serde(flatten)]
+    identity: BridgeIdentity,
     /// The address that it replied from.
     address: String,
-    /// Its model: BSB001 is the round bridge, BSB002 the square bridge, BSB003 the Bridge Pro.
-    model: String,
-    /// The name that its owner gave it.
-    #[schema(required)]
-    name: Option<String>,
-    /// The version of its firmware.
-    #[schema(required)]
-    software: Option<String>,
-    /// The version of its interface.
-    #[schema(required)]
-    api: Option<String>,
     /// True if the hub has a key for it.
     paired: bool,
 }
 
 impl FoundBridgeDocument {
     fn new(found: net::FoundBridge, known: &[PairedBridge]) -> Self {
-        let BridgeIdentity {
-            id,
-            model,
-            name,
-            software,
-            api,
-        } = found.identity;
+        let id = found.identity.id.as_ref();
         Self {
-            paired: known.iter().any(|entry| Some(&entry.id) == id.as_ref()),
-            id,
+            paired: known.iter().any(|entry| Some(&entry.id) == id),
             address: found.address.to_string(),
-            model: model.as_str().to_owned(),
-            name,
-            software,
-            api: api.map(|api| api.to_string()),
+            identity: found.identity,
         }
     }
 }
@@ -136,7 +112,7 @@ async fn list(
 /// Searches the local network for bridges. The vendor's servers are never contacted.
 #[utoipa::path(post, path = "/api/v1/bridges/discover", tag = "bridges", operation_id = "discover_bridges",
     request_body = Option<DiscoverRequest>,
-    responses((status = 200, description = "What answered", body = Vec<FoundBridgeDocument>)))]
+    responses((status = 200, description = "The bridges that replied", body = Vec<FoundBridgeDocument>)))]
 async fn discover(
     State(hub): State<Hub>,
     MaybeJson(body): MaybeJson<DiscoverRequest>,
@@ -170,13 +146,13 @@ struct Pairing {
 #[utoipa::path(post, path = "/api/v1/bridges", tag = "bridges", operation_id = "pair_bridge",
     request_body = Pairing,
     responses(
-        (status = 201, description = "The hub has a key for it now", body = BridgeDocument,
+        (status = 201, description = "The hub has been paired with the bridge", body = BridgeDocument,
             headers(("Location" = String, description = "Its path"))),
-        (status = 200, description = "The hub had been paired with it before", body = BridgeDocument,
+        (status = 200, description = "The hub was paired with the bridge before", body = BridgeDocument,
             headers(("Location" = String, description = "Its path"))),
-        (status = 409, description = "Its certificate is its own: `certificate` says which", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 502, description = "Its button was not pressed, or it is no bridge", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 504, description = "Nothing answers there", body = ProblemDocument, content_type = "application/problem+json")))]
+        (status = 409, description = "The bridge has a self-signed certificate, see `certificate`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 502, description = "The link button was not pressed, or the device is not a bridge", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 504, description = "No reply from that address", body = ProblemDocument, content_type = "application/problem+json")))]
 async fn pair(
     State(hub): State<Hub>,
     body::Json(pairing): body::Json<Pairing>,
@@ -234,8 +210,8 @@ async fn one(
 #[utoipa::path(delete, path = "/api/v1/bridges/{id}", tag = "bridges", operation_id = "forget_bridge",
     params(("id" = BridgePath, Path, description = "The bridge's id")),
     responses(
-        (status = 204, description = "It is forgotten"),
-        (status = 409, description = "It is taking over a bulb", body = ProblemDocument, content_type = "application/problem+json")))]
+        (status = 204, description = "The bridge is removed"),
+        (status = 409, description = "The bridge is taking over a bulb", body = ProblemDocument, content_type = "application/problem+json")))]
 async fn forget(
     State(hub): State<Hub>,
     BridgePath(id): BridgePath,
@@ -250,9 +226,9 @@ async fn forget(
 #[utoipa::path(get, path = "/api/v1/bridges/{id}/lights", tag = "bridges", operation_id = "lights",
     params(("id" = BridgePath, Path, description = "The bridge's id")),
     responses(
-        (status = 200, description = "The lights, by number", body = Vec<schema::Light>),
-        (status = 502, description = "The bridge refused, or is not understood", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 504, description = "The bridge does not answer", body = ProblemDocument, content_type = "application/problem+json")))]
+        (status = 200, description = "The lights, by number", body = Vec<Light>),
+        (status = 502, description = "The bridge refused, or its reply cannot be understood", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 504, description = "No reply from the bridge", body = ProblemDocument, content_type = "application/problem+json")))]
 async fn lights(
     State(hub): State<Hub>,
     BridgePath(id): BridgePath,
@@ -266,8 +242,9 @@ async fn lights(
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 struct TakeoverOrder {
-    /// Method; `auto` by default.
-    #[schema(value_type = Option<schema::Via>)]
+    /// Method: `rest` by the bridge's REST API, which does not report the result; `tcp30000` by a port that only the round bridge with
+    /// old firmware has; `auto`, the default, the better one for the bridge, and the other if it fails.
+    #[schema(pattern = "^(auto|rest|tcp30000)$")]
     via: Option<String>,
     /// The six hex digits printed on the bulb. The bridge then addresses this bulb only, wherever it is.
     #[schema(pattern = "^[0-9A-Fa-f]{6}$", examples("45AF34"))]
@@ -319,7 +296,7 @@ impl TakeoverOrder {
 /// Lists the latest takeovers of a bridge, newest first. They are kept until the hub stops.
 #[utoipa::path(get, path = "/api/v1/bridges/{id}/takeovers", tag = "bridges", operation_id = "takeovers",
     params(("id" = BridgePath, Path, description = "The bridge's id")),
-    responses((status = 200, description = "The takeovers", body = Vec<schema::Takeover>)))]
+    responses((status = 200, description = "The takeovers", body = Vec<TakeoverJob>)))]
 async fn takeovers(
     State(hub): State<Hub>,
     BridgePath(id): BridgePath,
@@ -336,9 +313,9 @@ async fn takeovers(
     params(("id" = BridgePath, Path, description = "The bridge's id")),
     request_body = TakeoverOrder,
     responses(
-        (status = 202, description = "It has begun", body = schema::Takeover,
+        (status = 202, description = "The takeover has begun", body = TakeoverJob,
             headers(("Location" = String, description = "Its path"))),
-        (status = 409, description = "The bridge is taking over a bulb already", body = ProblemDocument, content_type = "application/problem+json")))]
+        (status = 409, description = "The bridge is already taking over a bulb", body = ProblemDocument, content_type = "application/problem+json")))]
 async fn take_over(
     State(hub): State<Hub>,
     BridgePath(id): BridgePath,
@@ -355,7 +332,7 @@ async fn take_over(
     params(
         ("id" = BridgePath, Path, description = "The bridge's id"),
         ("takeover" = Id, Path, description = "The takeover's id")),
-    responses((status = 200, description = "The takeover", body = schema::Takeover)))]
+    responses((status = 200, description = "The takeover", body = TakeoverJob)))]
 async fn takeover(
     State(hub): State<Hub>,
     TakeoverPath(id, takeover): TakeoverPath,

@@ -119,7 +119,7 @@ async fn export(
 #[utoipa::path(post, path = "/api/v1/plugs/{mac}/import", tag = "history", operation_id = "import",
     params(("mac" = PlugPath, Path, description = "The plug's MAC")),
     request_body(content = String, content_type = "text/csv"),
-    responses((status = 200, description = "Everything was imported", body = ImportResponse)))]
+    responses((status = 200, description = "Numbers of rows that were imported", body = ImportResponse)))]
 async fn import(
     State(api): State<Api>,
     PlugPath(plug): PlugPath,

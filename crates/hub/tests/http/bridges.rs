@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use api::Event;
+use api::{ErrorKind, Event, TakeoverState};
 use emulator::bridge::server::{self, RoomHandle};
 use emulator::bridge::{BridgeConfig, TwinModel};
 use serde_json::{Value, json};
@@ -215,12 +215,12 @@ fn a_bulb_of_another_bridge_is_taken_over() {
 
         let mut told = Vec::new();
         while let Ok(event) = events.try_recv() {
-            if let Event::Takeover(json) = &event.event {
-                told.push(json["state"].as_str().unwrap().to_owned());
+            if let Event::Takeover(job) = &event.event {
+                told.push(job.state);
             }
         }
-        assert_eq!(told.first().map(String::as_str), Some("running"));
-        assert_eq!(told.last().map(String::as_str), Some("done"));
+        assert_eq!(told.first(), Some(&TakeoverState::Running));
+        assert_eq!(told.last(), Some(&TakeoverState::Done));
         house.close().await;
         bridge.stop().await;
     });
@@ -279,9 +279,10 @@ fn a_job_ends_with_the_hub() {
         let Event::Takeover(job) = &last.expect("the end is told").event else {
             panic!("not a takeover")
         };
+        let kind = job.error.as_ref().map(|error| error.kind);
         assert_eq!(
-            (&job["state"], &job["error"]["kind"]),
-            (&json!("failed"), &json!("unavailable"))
+            (job.state, kind),
+            (TakeoverState::Failed, Some(ErrorKind::Unavailable))
         );
         bridge.stop().await;
     });

@@ -2,7 +2,7 @@
 
 mod touchlink;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::client::BridgeClient;
 use super::identify::blink;
@@ -47,7 +47,8 @@ impl Default for TakeoverOptions {
 }
 
 /// The method by which a bulb was taken over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum TakeoverMethod {
     /// Touchlink, started by a request.

@@ -30,74 +30,103 @@ fn schema_name(collection: Collection) -> &'static str {
     }
 }
 
+/// The words and the common parts of the description of one collection.
+struct CollectionDescription {
+    collection: Collection,
+    name: &'static str,
+    /// Parameters `id` and `If-Match`.
+    id: Value,
+    if_match: Value,
+    body: Value,
+    taken: Value,
+}
+
 /// Describes the paths of a collection.
 pub(super) fn describe(paths: &mut Value, collection: Collection) {
-    let (plural, singular) = (collection.as_str(), collection.singular());
     let name = schema_name(collection);
-    let tagged = |status: &str, description: &str, is_new: bool| {
+    let singular = collection.singular();
+    let description = CollectionDescription {
+        collection,
+        name,
+        id: json!({"name": "id", "in": "path", "required": true, "schema": reference("Id"),
+            "description": format!("The {singular}'s id")}),
+        if_match: json!({"name": "If-Match", "in": "header", "schema": reference("Tags"),
+            "description": "Revision that the change is based on"}),
+        body: json!({"required": true,
+            "content": {"application/json": {"schema": reference(&format!("{name}Input"))}}}),
+        taken: problem(
+            "The name is taken, the document contradicts another, or the maximum number is reached",
+        ),
+    };
+    let plural = collection.as_str();
+    paths[format!("/api/v1/{plural}")] = description.all();
+    paths[format!("/api/v1/{plural}/{{id}}")] = description.each();
+}
+
+impl CollectionDescription {
+    /// Returns a response with a document.
+    fn tagged(&self, status: &str, description: &str, is_new: bool) -> Value {
         let mut headers =
             json!({"ETag": {"description": "Its revision", "schema": {"type": "string"}}});
         if is_new {
             headers["Location"] = json!({"description": "Its path", "schema": {"type": "string"}});
         }
-        let content = json!({"application/json": {"schema": reference(name)}});
+        let content = json!({"application/json": {"schema": reference(self.name)}});
         json!({status: {"description": description, "headers": headers, "content": content}})
-    };
-    let body = json!({
-        "required": true,
-        "content": {"application/json": {"schema": reference(&format!("{name}Input"))}},
-    });
-    let id = json!({"name": "id", "in": "path", "required": true, "schema": reference("Id"),
-        "description": format!("The {singular}'s id")});
-    let if_match = json!({"name": "If-Match", "in": "header", "schema": reference("Tags"),
-        "description": "Revision that the change is based on"});
-    let taken = problem("The name is taken, or the maximum number is reached");
-
-    let all = json!({"type": "array", "items": reference(name)});
-    let mut create = json!({"tags": [plural], "operationId": format!("create_{singular}"), "summary": format!("Creates a {singular}."),
-        "requestBody": body, "responses": tagged("201", &format!("The created {singular}"), true)});
-    let id_of_it = json!({"id": "$response.body#/id"});
-    create["responses"]["201"]["links"] = ["", "replace_", "change_", "remove_"]
-        .into_iter()
-        .map(|verb| {
-            (
-                format!("{verb}{singular}"),
-                json!({"operationId": format!("{verb}{singular}"), "parameters": id_of_it}),
-            )
-        })
-        .collect();
-    create["responses"]["409"] = taken.clone();
-    paths[format!("/api/v1/{plural}")] = json!({
-        "get": {"tags": [plural], "operationId": plural, "summary": format!("Lists all {plural} by name."),
-            "responses": {"200": {"description": &format!("All {plural}"), "content": {"application/json": {"schema": all}}}}},
-        "post": create,
-    });
-
-    let mut one = json!({"tags": [plural], "operationId": singular, "summary": format!("Returns a {singular}."),
-        "parameters": [id], "responses": tagged("200", &format!("The {singular}"), false)});
-    if matches!(collection, Collection::Groups | Collection::Tariffs) {
-        let parameters = one["parameters"].as_array_mut();
-        parameters.into_iter().for_each(|parameters| {
-            parameters.push(
-                json!({"name": "If-None-Match", "in": "header", "schema": reference("Tags"),
-                "description": "Revision that the client has"}),
-            );
-        });
-        one["responses"]["304"] = json!({"description": "The client has this revision"});
     }
-    let mut replace = json!({"tags": [plural], "operationId": format!("replace_{singular}"),
-        "summary": format!("Replaces a {singular}. Fields that the hub adds are ignored, so that a response can be sent back."),
-        "parameters": [id, if_match], "requestBody": body, "responses": tagged("200", &format!("The updated {singular}"), false)});
-    replace["responses"]["409"] = taken.clone();
-    let mut change = json!({"tags": [plural], "operationId": format!("change_{singular}"),
-        "summary": format!("Updates a {singular} by a JSON merge patch (RFC 7396): omitted fields keep their value, `null` resets them."),
-        "parameters": [id, if_match], "responses": tagged("200", &format!("The updated {singular}"), false),
-        "requestBody": {"required": true, "content": {"application/json": {"schema": {"type": "object"}}}}});
-    change["responses"]["409"] = taken;
-    let remove = json!({"tags": [plural], "operationId": format!("remove_{singular}"), "summary": format!("Removes a {singular}."),
-        "parameters": [id, if_match], "responses": {"204": {"description": &format!("The {singular} is removed")}}});
-    paths[format!("/api/v1/{plural}/{{id}}")] =
-        json!({"get": one, "put": replace, "patch": change, "delete": remove});
+
+    /// Describes the list, and the creation of a document.
+    fn all(&self) -> Value {
+        let (plural, singular) = (self.collection.as_str(), self.collection.singular());
+        let all = json!({"type": "array", "items": reference(self.name)});
+        let mut create = json!({"tags": [plural], "operationId": format!("create_{singular}"), "summary": format!("Creates a {singular}."),
+            "requestBody": self.body, "responses": self.tagged("201", &format!("The created {singular}"), true)});
+        let id_of_it = json!({"id": "$response.body#/id"});
+        create["responses"]["201"]["links"] = ["", "replace_", "change_", "remove_"]
+            .into_iter()
+            .map(|verb| {
+                (
+                    format!("{verb}{singular}"),
+                    json!({"operationId": format!("{verb}{singular}"), "parameters": id_of_it}),
+                )
+            })
+            .collect();
+        create["responses"]["409"] = self.taken.clone();
+        json!({
+            "get": {"tags": [plural], "operationId": plural, "summary": format!("Lists all {plural} by name."),
+                "responses": {"200": {"description": format!("All {plural}"), "content": {"application/json": {"schema": all}}}}},
+            "post": create,
+        })
+    }
+
+    /// Describes the operations on one document.
+    fn each(&self) -> Value {
+        let (plural, singular) = (self.collection.as_str(), self.collection.singular());
+        let mut one = json!({"tags": [plural], "operationId": singular, "summary": format!("Returns a {singular}."),
+            "parameters": [self.id], "responses": self.tagged("200", &format!("The {singular}"), false)});
+        if matches!(self.collection, Collection::Groups | Collection::Tariffs) {
+            one["parameters"] = json!([self.id, {"name": "If-None-Match", "in": "header", "schema": reference("Tags"),
+                "description": "Revision that the client has"}]);
+            one["responses"]["304"] = json!({"description": "The client has this revision"});
+        }
+        let edit = |verb: &str, summary: String, body: Value| {
+            let mut edit = json!({"tags": [plural], "operationId": format!("{verb}_{singular}"), "summary": summary,
+                "parameters": [self.id, self.if_match], "requestBody": body,
+                "responses": self.tagged("200", &format!("The updated {singular}"), false)});
+            edit["responses"]["409"] = self.taken.clone();
+            edit
+        };
+        let replace = format!(
+            "Replaces a {singular}. Fields that the hub adds are ignored, so that a response can be sent back."
+        );
+        let change = format!(
+            "Updates a {singular} by a JSON merge patch (RFC 7396): omitted fields keep their value, `null` resets them."
+        );
+        let patch = json!({"required": true, "content": {"application/json": {"schema": {"type": "object"}}}});
+        let remove = json!({"tags": [plural], "operationId": format!("remove_{singular}"), "summary": format!("Removes a {singular}."),
+            "parameters": [self.id, self.if_match], "responses": {"204": {"description": format!("The {singular} is removed")}}});
+        json!({"get": one, "put": edit("replace", replace, self.body.clone()), "patch": edit("change", change, patch), "delete": remove})
+    }
 }
 
 /// Creates the response schema from the input schema: adds the id and the fields that the hub adds.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use api::Event;
+use api::{Event, HubProblem};
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
@@ -316,11 +316,16 @@ async fn a_stuck_client_is_dropped_and_slows_nobody() {
     let (_, stuck) = connect(address, None).await;
     let (_, mut healthy) = connect(address, None).await;
     assert_eq!(bench.free(), 0);
-    let news = Event::Takeover(Arc::new("x".repeat(50_000).into()));
+    let news = Event::Problem(HubProblem {
+        at: jiff::Timestamp::UNIX_EPOCH,
+        part: "history".to_owned(),
+        solved: false,
+        message: "x".repeat(50_000),
+    });
     let begin = std::time::Instant::now();
     for _ in 0..300 {
         bench.bus.publish(news.clone());
-        assert_eq!(event(&mut healthy).await.1, "takeover");
+        assert_eq!(event(&mut healthy).await.1, "problem");
     }
     // The healthy one has it all, whatever the stuck one does.
     assert!(begin.elapsed() < SOON, "{:?}", begin.elapsed());
@@ -333,7 +338,7 @@ async fn a_stuck_client_is_dropped_and_slows_nobody() {
     .expect("the stuck client keeps its place");
     assert_eq!(bench.free(), 1);
     bench.bus.publish(news);
-    assert_eq!(event(&mut healthy).await.1, "takeover");
+    assert_eq!(event(&mut healthy).await.1, "problem");
     drop(stuck);
 }
 

@@ -1,7 +1,7 @@
 //! Tables of bridges and lights, and the JSON of bridges.
 
 use hue::net::FoundBridge;
-use hue::{Address, Light, NewLight};
+use hue::{Address, BridgeIdentity, Light, NewLight};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -12,24 +12,16 @@ use crate::ui::{BOLD, DIM, ON, Ui, WARN};
 /// A bridge in the JSON of `discover`.
 #[derive(Debug, Serialize)]
 pub(super) struct DiscoveredBridge {
-    id: Option<String>,
+    #[serde(flatten)]
+    identity: BridgeIdentity,
     address: String,
-    model: String,
-    name: Option<String>,
-    software: Option<String>,
-    api: Option<String>,
 }
 
 impl From<&FoundBridge> for DiscoveredBridge {
     fn from(found: &FoundBridge) -> Self {
-        let identity = &found.identity;
         Self {
-            id: identity.id.as_ref().map(ToString::to_string),
+            identity: found.identity.clone(),
             address: shortest(&found.address),
-            model: identity.model.as_str().to_owned(),
-            name: identity.name.clone(),
-            software: identity.software.clone(),
-            api: identity.api.map(|api| api.to_string()),
         }
     }
 }
@@ -61,11 +53,11 @@ pub(super) fn bridges(ui: &Ui) -> Growing<'_, 6> {
 /// A row of [`bridges`].
 pub(super) fn bridge_row(bridge: &DiscoveredBridge, is_paired: bool) -> [Cell; 6] {
     [
-        Cell::maybe_styled(BOLD, bridge.name.as_ref()),
-        Cell::maybe(bridge.id.as_ref()),
+        Cell::maybe_styled(BOLD, bridge.identity.name.as_ref()),
+        Cell::maybe(bridge.identity.id.as_ref()),
         Cell::plain(&bridge.address),
-        Cell::plain(&bridge.model),
-        Cell::maybe(bridge.api.as_ref()),
+        Cell::plain(bridge.identity.model.as_str()),
+        Cell::maybe(bridge.identity.api.as_ref()),
         match is_paired {
             true => Cell::styled(ON, "yes"),
             false => Cell::styled(DIM, "no"),

@@ -1,16 +1,18 @@
-//! One takeover and its progress.
+//! Takeovers of bulbs by a Hue bridge: each a job with progress.
 
-use api::{ErrorDocument, ErrorKind, Id, RequestError};
-use hue::flow::{TakeoverMethod, TakeoverResult};
-use hue::{BridgeId, FlowProgress, NewLight};
+use hue::{BridgeId, FlowProgress, NewLight, TakeoverMethod, TakeoverResult};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::error::{ErrorDocument, ErrorKind, RequestError};
+use crate::id::Id;
 
 /// Maximum number of recorded steps; a takeover has about a dozen.
 const MAX_STEPS: usize = 200;
 
 /// The state of a takeover.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TakeoverState {
     /// It is running.
@@ -22,7 +24,7 @@ pub enum TakeoverState {
 }
 
 /// A progress message of a takeover.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TakeoverStep {
     /// The time of the message.
     pub at: Timestamp,
@@ -44,7 +46,8 @@ impl TakeoverStep {
 }
 
 /// One takeover.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Takeover)]
 pub struct TakeoverJob {
     /// Its id.
     pub id: Id,
@@ -55,10 +58,13 @@ pub struct TakeoverJob {
     /// The time when it began.
     pub started: Timestamp,
     /// The time when it ended.
+    #[schema(required)]
     pub ended: Option<Timestamp>,
     /// The method by which the bulb was taken over, once known.
+    #[schema(required)]
     pub via: Option<TakeoverMethod>,
     /// True if a bulb was captured; `None` if unknown.
+    #[schema(required)]
     pub captured: Option<bool>,
     /// The new lights.
     pub new_lights: Vec<NewLight>,
@@ -67,12 +73,13 @@ pub struct TakeoverJob {
     /// Notes for people about the result.
     pub notes: Vec<String>,
     /// The reason why no bulb was taken over.
+    #[schema(required)]
     pub error: Option<ErrorDocument>,
 }
 
 impl TakeoverJob {
     /// Begins a takeover.
-    pub(super) fn new(bridge: BridgeId, started: Timestamp) -> Self {
+    pub fn new(bridge: BridgeId, started: Timestamp) -> Self {
         Self {
             id: Id::random('t'),
             bridge,
@@ -89,7 +96,7 @@ impl TakeoverJob {
     }
 
     /// Adds a step. A countdown is a single step that is updated.
-    pub(super) fn add_step(&mut self, step: TakeoverStep) {
+    pub fn add_step(&mut self, step: TakeoverStep) {
         if step.is_countdown && self.steps.last().is_some_and(|last| last.is_countdown) {
             self.steps.pop();
         }
@@ -99,7 +106,7 @@ impl TakeoverJob {
     }
 
     /// Ends the takeover with its result.
-    pub(super) fn end(&mut self, done: Result<TakeoverResult, RequestError>, now: Timestamp) {
+    pub fn end(&mut self, done: Result<TakeoverResult, RequestError>, now: Timestamp) {
         self.ended = Some(now);
         let error = match done {
             Ok(takeover) => self.apply(takeover),
