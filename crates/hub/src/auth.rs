@@ -7,11 +7,13 @@
 //! * `password`: argon2id. `login_limit`: the limit on attempts.
 //! * `sessions`: browsers that are logged in, and the links that log one in.
 //! * `scope`: the scope that a request needs.
+//! * `forwarded`: what proxies say of a request. `prefix`: the prefix of its path.
 //! * `host`: the checks of `Host` and `Origin`. `middleware`: all checks in their order, and the security headers.
 //! * `pages`: the ways of a browser to the login page and back.
 //! * `routes`: login, logout, tokens and password in the API.
 
 mod admin;
+mod forwarded;
 mod host;
 mod login_limit;
 mod middleware;
@@ -32,6 +34,7 @@ use std::time::Duration;
 
 use api::{RequestError, Scope};
 use axum::Router;
+use axum::http::HeaderValue;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -41,7 +44,7 @@ use self::host::AllowedHosts;
 use self::login_limit::LoginLimiter;
 use self::sessions::{BrowserSessions, Login, LoginLinks, LoginOrigin};
 use self::tokens::Tokens;
-use crate::config::Config;
+use crate::config::{Config, WebConfig};
 use crate::guest::Guest;
 use crate::store::SettingStore;
 
@@ -82,6 +85,9 @@ struct AuthShared {
     is_tls: bool,
     url: String,
     cookie: String,
+    web: WebConfig,
+    /// Policy of every response if pages may be framed.
+    frame_policy: Option<HeaderValue>,
     admin_token: PathBuf,
     clock: SessionClock,
     /// Changes in progress; they end even if the client hangs up.
@@ -162,6 +168,8 @@ impl AccessControl {
             is_tls,
             url: url(listening, config),
             cookie: cookie_name(listening.port()),
+            web: config.web.clone(),
+            frame_policy: middleware::frame_policy(&config.web.frame_ancestors),
             admin_token,
             clock: SessionClock::start(),
             changes: TaskTracker::new(),
@@ -198,7 +206,8 @@ impl AccessControl {
             origin: LoginOrigin::PrintedLink,
             scope: Scope::Admin,
         };
-        self.link(self.url(), login, PRINTED_LINK_LIFETIME)
+        let base = format!("{}{}", self.url(), self.0.web.base_path.as_str());
+        self.link(&base, login, PRINTED_LINK_LIFETIME)
     }
 
     /// Writes the last use of tokens and sessions, and removes expired ones, until cancelled.

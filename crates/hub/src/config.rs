@@ -1,10 +1,14 @@
 //! Settings of the hub: the keys of `[hub]` and `[place]`, parsed and checked. The command line reads them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use api::Period;
+use axum::http::uri::Authority;
 use jiff::tz::TimeZone;
+
+use crate::auth::PathPrefix;
 
 /// Settings of the hub.
 #[derive(Debug, Clone)]
@@ -31,10 +35,57 @@ pub struct Config {
     pub keep_readings: Period,
     /// Age at which minute means are removed. Quarter-hour sums are kept for ever.
     pub keep_minutes: Period,
+    /// Pages behind proxies and in frames.
+    pub web: WebConfig,
     /// Place for which sunrise and sunset are computed.
     pub place: Option<Place>,
     /// Time zone of schedules, tariffs and days.
     pub timezone: TimeZone,
+}
+
+/// Settings of the pages behind proxies and in frames.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WebConfig {
+    /// Prefix of all paths, e.g. `/mains`; empty for none.
+    pub base_path: PathPrefix,
+    /// Origins whose pages may show those of the hub in a frame, e.g. `https://home.example:8123`.
+    pub frame_ancestors: Vec<FrameOrigin>,
+    /// Addresses of proxies whose `X-Forwarded-…` and `X-Ingress-Path` headers count.
+    pub trusted_proxies: Vec<IpAddr>,
+}
+
+/// Origin of pages: scheme, host and port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FrameOrigin(String);
+
+impl FrameOrigin {
+    /// Returns the origin as browsers write it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for FrameOrigin {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let problem = "not an origin; write it like `https://home.example:8123`";
+        let authority = text
+            .strip_prefix("https://")
+            .or_else(|| text.strip_prefix("http://"));
+        // These characters would end the origin in the header that carries it.
+        let is_plain = |authority: &&str| {
+            let allowed =
+                |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+            !authority.is_empty()
+                && authority.chars().all(allowed)
+                && authority.parse::<Authority>().is_ok()
+        };
+        authority
+            .filter(is_plain)
+            .map(|_| Self(text.to_owned()))
+            .ok_or(problem)
+    }
 }
 
 /// Files for HTTPS, in PEM.
@@ -71,6 +122,7 @@ impl Config {
             state,
             keep_readings: Period::seconds(7 * 24 * 3600),
             keep_minutes: Period::seconds(90 * 24 * 3600),
+            web: WebConfig::default(),
             place: None,
             timezone: TimeZone::system(),
         }

@@ -21,6 +21,7 @@ pub use hub::{HubChoice, HubLayer, Listen, PlaceLayer};
 pub use layer::Layer;
 pub use mqtt::MqttLayer;
 pub use problem::{ConfigOrigin, ConfigProblem};
+pub use web::WebLayer;
 
 mod environment;
 mod file;
@@ -29,6 +30,7 @@ mod hub;
 mod layer;
 mod mqtt;
 mod problem;
+mod web;
 
 /// The sources put together, and what is wrong with them.
 #[derive(Debug, Default)]

@@ -190,16 +190,17 @@ function plugChanged(plug) {
     if (!button || button.ariaBusy === "true") continue;
     show(element, button, plug.relay === "on");
     button.disabled = !plug.available || plug.relay === null;
-    element.classList.toggle("gone", !plug.available);
+    marked(element).classList.toggle("gone", !plug.available);
   }
 }
+
+const marked = (element) => element.querySelector(".hero-plug") ?? element;
 
 function show(element, button, isOn) {
   button.setAttribute("aria-checked", isOn);
   button.form.elements.state.value = isOn ? "off" : "on";
-  const marked = element.querySelector(".hero-plug") ?? element;
-  marked.classList.toggle("on", isOn);
-  marked.classList.toggle("off", !isOn);
+  marked(element).classList.toggle("on", isOn);
+  marked(element).classList.toggle("off", !isOn);
 }
 
 function metered(reading) {
@@ -299,7 +300,7 @@ async function begin(button, goal) {
   button.dataset.goal = goal;
   button.setAttribute("aria-busy", "true");
   show(element, button, goal === "on");
-  const state = element.querySelector(".plug-state");
+  const state = element.querySelector('[data-field="state"]');
   state?.replaceChildren(goal === "on" ? "Switching on…" : "Switching off…");
   if (isUnderWay) return;
   let problem;
@@ -322,6 +323,47 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   begin(button, event.target.elements.state.value);
 });
+
+// ---- the cursor of a chart: a slider over it, for mouse, finger and keys
+
+function scrub() {
+  const chart = document.getElementById("power");
+  const area = chart?.querySelector(".area");
+  if (!area || area.querySelector(".scrub")) return;
+  const steps = chart.dataset.figures.split(",");
+  const last = area.firstElementChild.viewBox.baseVal.width;
+  if (!steps.some(Boolean)) return;
+  const readout = document.createElement("p");
+  readout.className = "readout";
+  readout.dataset.keep = "";
+  readout.setAttribute("role", "status");
+  const slider = document.createElement("input");
+  Object.assign(slider, { type: "range", className: "scrub", min: 0, max: last, value: steps.length - 1 });
+  slider.dataset.keep = "";
+  slider.setAttribute("aria-label", "Point in time");
+  const zone = chart.dataset.zone;
+  const format = new Intl.DateTimeFormat("en-GB", {
+    hour: "2-digit",
+    minute: "2-digit",
+    ...(chart.dataset.step < 1800 ? {} : { weekday: "short", day: "numeric", month: "short" }),
+    ...(chart.dataset.step < 60 ? { second: "2-digit" } : {}),
+    ...(zone === "local time" ? {} : { timeZone: zone }),
+  });
+  slider.oninput = () => {
+    const { start, step, figures } = chart.dataset;
+    const time = format.format((+start + slider.value * step) * 1000);
+    const [mean, min, max] = (figures.split(",")[slider.value] ?? "").split(" ");
+    const value = document.createElement("b");
+    value.textContent = mean ? `${watts(+mean)}\u00a0W` : "No data";
+    readout.replaceChildren(value, mean ? `${time}, between ${watts(+min)} and ${watts(+max)}\u00a0W` : time);
+    slider.setAttribute("aria-valuetext", mean ? `${time}, ${watts(+mean)} watts` : `${time}, no data`);
+  };
+  area.append(slider);
+  chart.prepend(readout);
+  slider.oninput();
+}
+main?.addEventListener("renewed", scrub);
+if (main) scrub();
 
 // ---- start
 

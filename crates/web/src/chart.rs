@@ -102,7 +102,7 @@ fn runs(values: &[Option<f64>], scale: Scale) -> Vec<Vec<(usize, f64)>> {
     runs
 }
 
-fn points(run: &[(usize, f64)]) -> String {
+fn points_of(run: &[(usize, f64)]) -> String {
     let mut text = String::new();
     for (x, y) in run {
         let _ = write!(text, "{x},{y} ");
@@ -122,7 +122,7 @@ fn area(values: &[Option<f64>], scale: Scale) -> String {
         let (Some((first, _)), Some((last, _))) = (run.first(), run.last()) else {
             continue;
         };
-        let line = points(&run);
+        let line = points_of(&run);
         let _ = write!(
             svg,
             "<polygon class=\"ar\" points=\"{first},100 {line} {last},100\"/><polyline class=\"ln\" points=\"{line}\"/>"
@@ -147,12 +147,140 @@ pub(crate) fn house(
     let scale = Scale::for_max(max);
     let mut svg = scale.grid(width);
     for run in runs(yesterday, scale) {
-        let _ = write!(svg, "<polyline class=\"was\" points=\"{}\"/>", points(&run));
+        let _ = write!(
+            svg,
+            "<polyline class=\"was\" points=\"{}\"/>",
+            points_of(&run)
+        );
     }
     svg += &area(today, scale);
     let hours = ["00:00", "06:00", "12:00", "18:00", "24:00"].map(str::to_owned);
     Chart {
-        html: plot(&svg, &power_labels(scale), &hours, width, label),
+        html: plot(&svg, &power_labels(scale), &hours, "", width, label),
+    }
+}
+
+/// A point of a chart of power: mean, lowest and highest.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct PowerPoint {
+    /// Mean in watts.
+    pub(crate) mean: f64,
+    /// Lowest in watts.
+    pub(crate) min: f64,
+    /// Highest in watts.
+    pub(crate) max: f64,
+}
+
+/// Draws power with its range; fields without data before `end` are marked as gaps.
+pub(crate) fn power(
+    points: &[Option<PowerPoint>],
+    end: usize,
+    xs: &[String],
+    label: &str,
+) -> Chart {
+    let width = points.len().saturating_sub(1).max(1);
+    let max = points
+        .iter()
+        .flatten()
+        .map(|point| point.max)
+        .fold(0.0, f64::max);
+    let scale = Scale::for_max(max.max(1.0));
+    let mut svg = String::new();
+    let mut x = 0;
+    for run in points.chunk_by(|a, b| a.is_some() == b.is_some()) {
+        let next = x + run.len();
+        if run.first().is_some_and(Option::is_none) && x < end {
+            let to = next.min(end);
+            let _ = write!(
+                svg,
+                "<rect class=\"gap\" x=\"{x}\" y=\"0\" width=\"{}\" height=\"100\"/>",
+                to - x
+            );
+        }
+        x = next;
+    }
+    svg += &scale.grid(width);
+    let of = |value: fn(&PowerPoint) -> f64| -> Vec<Option<f64>> {
+        points
+            .iter()
+            .map(|point| point.as_ref().map(value))
+            .collect()
+    };
+    let upper = runs(&of(|point| point.max), scale);
+    let lower = runs(&of(|point| point.min), scale);
+    for (upper, mut lower) in upper.into_iter().zip(lower) {
+        lower.reverse();
+        let _ = write!(
+            svg,
+            "<polygon class=\"bd\" points=\"{} {}\"/>",
+            points_of(&upper),
+            points_of(&lower)
+        );
+    }
+    svg += &area(&of(|point| point.mean), scale);
+    Chart {
+        html: plot(&svg, &power_labels(scale), xs, "", width, label),
+    }
+}
+
+/// A bar of energy.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct EnergyBar {
+    /// Short label; empty for none.
+    pub(crate) label: String,
+    /// Title with the figure.
+    pub(crate) title: String,
+    /// Watt-hours; `None` without data.
+    pub(crate) energy_wh: Option<f64>,
+    /// Watt-hours of the period before, to compare with.
+    pub(crate) before_wh: Option<f64>,
+    /// True if its time is not over.
+    pub(crate) is_open: bool,
+}
+
+/// Draws energy as bars; a period that is not over is drawn open, the one before hollow behind it.
+pub(crate) fn bars(bars: &[EnergyBar], label: &str) -> Chart {
+    let values = bars
+        .iter()
+        .flat_map(|bar| [bar.energy_wh, bar.before_wh])
+        .flatten();
+    let scale = Scale::for_max(values.fold(0.0, f64::max).max(10.0) / 1000.0);
+    let width = bars.len().max(1) * 10;
+    let mut svg = scale.grid(width);
+    for (place, bar) in bars.iter().enumerate() {
+        let mut rect = |class: &str, x: usize, wide: usize, wh: f64| {
+            let y = scale.y(wh / 1000.0);
+            let _ = write!(
+                svg,
+                "<rect class=\"{class}\" x=\"{}\" y=\"{y}\" width=\"{wide}\" height=\"{:.1}\"><title>{}</title></rect>",
+                place * 10 + x,
+                100.0 - y,
+                escape(&bar.title)
+            );
+        };
+        if let Some(wh) = bar.before_wh {
+            rect("wb", 1, 4, wh);
+        }
+        if let Some(wh) = bar.energy_wh {
+            let class = if bar.is_open { "br now" } else { "br" };
+            let (x, wide) = if bar.before_wh.is_some() {
+                (5, 4)
+            } else {
+                (2, 6)
+            };
+            rect(class, x, wide, wh);
+        }
+    }
+    let labels: Vec<_> = bars.iter().map(|bar| bar.label.clone()).collect();
+    Chart {
+        html: plot(
+            &svg,
+            &scale.labels("kWh", decimals),
+            &labels,
+            " bars",
+            width,
+            label,
+        ),
     }
 }
 
@@ -166,7 +294,7 @@ fn power_labels(scale: Scale) -> Vec<String> {
     }
 }
 
-fn plot(svg: &str, ys: &[String], xs: &[String], width: usize, label: &str) -> String {
+fn plot(svg: &str, ys: &[String], xs: &[String], class: &str, width: usize, label: &str) -> String {
     let spans = |texts: &[String]| -> String {
         texts
             .iter()
@@ -175,7 +303,7 @@ fn plot(svg: &str, ys: &[String], xs: &[String], width: usize, label: &str) -> S
     };
     format!(
         "<div class=\"plot\"><div class=\"ys\" aria-hidden=\"true\">{}</div><div class=\"area\"><svg viewBox=\"0 0 {width} 100\" \
-         preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{}\">{svg}</svg></div><div class=\"xs\" aria-hidden=\"true\">{}</div></div>",
+         preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{}\">{svg}</svg></div><div class=\"xs{class}\" aria-hidden=\"true\">{}</div></div>",
         spans(ys),
         escape(label),
         spans(xs),

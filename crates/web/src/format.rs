@@ -1,6 +1,7 @@
 //! Numbers, amounts and times as the pages show them. Between a number and its unit stands a no-break space.
 
 use api::PlugView;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
@@ -99,6 +100,19 @@ pub(crate) fn since(at: Timestamp, now: Timestamp, timezone: &TimeZone) -> Strin
         "%-d %B %Y"
     };
     at.strftime(format).to_string()
+}
+
+/// Returns the name of a time zone.
+pub(crate) fn zone(timezone: &TimeZone) -> String {
+    timezone.iana_name().unwrap_or("local time").to_owned()
+}
+
+/// Returns the start of a local day with its offset: `2026-11-29T00:00:00+01:00`.
+pub(crate) fn day_start(day: Date, timezone: &TimeZone) -> String {
+    match day.to_zoned(timezone.clone()) {
+        Ok(start) => start.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+        Err(_) => day.to_string(),
+    }
 }
 
 #[cfg(test)]

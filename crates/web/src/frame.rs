@@ -1,5 +1,6 @@
 //! The frame around every page: head, navigation, live state.
 
+use api::Scope;
 use askama::Template;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
@@ -86,6 +87,7 @@ pub(crate) struct Frame {
     pub(crate) note: Option<FormNote>,
     prefix: PathPrefix,
     theme: Theme,
+    scope: Scope,
 }
 
 impl Frame {
@@ -98,6 +100,7 @@ impl Frame {
             note: visit.note,
             prefix: visit.prefix.clone(),
             theme: visit.theme,
+            scope: visit.scope,
         }
     }
 
@@ -112,9 +115,24 @@ impl Frame {
         response
     }
 
+    /// Returns true if the form that led here was saved.
+    pub(crate) fn is_saved(&self) -> bool {
+        self.note == Some(FormNote::Saved)
+    }
+
+    /// Returns true if the visitor may switch.
+    pub(crate) fn can_switch(&self) -> bool {
+        self.scope >= Scope::Switch
+    }
+
+    /// Returns true if the visitor may change settings.
+    pub(crate) fn can_change(&self) -> bool {
+        self.scope >= Scope::Admin
+    }
+
     /// Returns the link to a path of the hub.
-    pub(crate) fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.prefix.as_str())
+    pub(crate) fn url(&self, path: impl AsRef<str>) -> String {
+        format!("{}{}", self.prefix.as_str(), path.as_ref())
     }
 
     pub(crate) fn places(&self) -> impl Iterator<Item = &'static NavItem> {

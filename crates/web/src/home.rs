@@ -100,7 +100,6 @@ pub(crate) async fn home(State(state): State<PagesState>, visit: Visit) -> Respo
     let hub = &state.hub;
     let recent = state.recent.get();
     let now = Timestamp::now();
-    let zone = &hub.clock().timezone;
     let mut cards: Vec<_> = hub
         .registry()
         .views()
@@ -119,7 +118,7 @@ pub(crate) async fn home(State(state): State<PagesState>, visit: Visit) -> Respo
     let failed = failed(hub, visit.note, now);
     frame.attention = gone.len() + further_gone + usize::from(failed.is_some());
     let page = HomePage {
-        timezone: zone.iana_name().unwrap_or("local time").to_owned(),
+        timezone: format::zone(&hub.clock().timezone),
         failed,
         gone,
         further_gone,

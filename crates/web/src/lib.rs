@@ -8,10 +8,12 @@
 //! * `visit`: what a page needs of a request. `frame`: the frame around a page.
 //! * `cookie`: cookies. `fields`: the fields of a form. `note`: its result on the page that follows. `page_error`: errors as pages.
 //! * `format`: numbers, amounts and times. `chart`: charts as SVG. `plug_card`: a plug in words.
+//! * `span`: ranges of charts. `power_chart`: the power of a plug over time.
 //! * `recent`: energy of yesterday and today, read in the background.
 //! * `documents`: lists and editors of `groups`, `schedules` and `rules`. `names`: names of plugs and groups.
 //! * `event_log`: past events, heard in the background.
-//! * `login`, `home`, `switch`, `theme`, `add`, `events`, `settings`: the pages and their forms.
+//! * `login`, `home`, `energy_page`, `plug_page`, `plug_forms`, `switch`, `theme`, `add`, `events`, `settings`: the pages and their
+//!   forms.
 //!
 //! # A further page
 //!
@@ -31,6 +33,7 @@ mod assets;
 mod chart;
 mod cookie;
 mod documents;
+mod energy_page;
 mod event_log;
 mod events;
 mod fields;
@@ -43,10 +46,14 @@ mod names;
 mod note;
 mod page_error;
 mod plug_card;
+mod plug_forms;
+mod plug_page;
+mod power_chart;
 mod recent;
 mod rules;
 mod schedules;
 mod settings;
+mod span;
 mod switch;
 mod theme;
 mod visit;
@@ -116,7 +123,18 @@ impl Guest for Pages {
 fn router(state: PagesState) -> Router {
     let pages = Router::new()
         .route("/", get(home::home))
+        .route("/energy", get(energy_page::energy_page))
+        .route("/energy.csv", get(energy_page::energy_csv))
+        .route(
+            "/plugs/{mac}",
+            get(plug_page::plug_page).post(plug_forms::change),
+        )
         .route("/plugs/{mac}/relay", post(switch::plug))
+        .route("/plugs/{mac}/delay", post(plug_forms::delay))
+        .route(
+            "/plugs/{mac}/remove",
+            get(plug_forms::ask_removal).post(plug_forms::remove),
+        )
         .route("/groups/{id}/relay", post(switch::group))
         .route("/settings/theme", post(theme::choose))
         .route("/settings", get(settings::settings))
@@ -151,7 +169,9 @@ fn page_of(path: &str) -> Option<&str> {
         ("add", Some(_), _) => Some("/add"),
         ("energy" | "schedules" | "rules" | "add" | "events" | "settings", _, _) => Some(path),
         ("plugs", Some(_), None) => Some(path),
+        ("plugs", Some(_), Some("remove")) => Some(path),
         ("plugs", Some(_), Some("relay")) => path.strip_suffix("/relay"),
+        ("plugs", Some(_), Some("delay")) => path.strip_suffix("/delay"),
         ("groups", Some(_), Some("relay")) => Some("/"),
         ("groups", Some(_), _) => Some("/groups"),
         ("groups", None, None) => Some(path),
@@ -170,6 +190,11 @@ mod tests {
             ("/energy", Some("/energy")),
             ("/plugs/accf23123456", Some("/plugs/accf23123456")),
             ("/plugs/accf23123456/relay", Some("/plugs/accf23123456")),
+            ("/plugs/accf23123456/delay", Some("/plugs/accf23123456")),
+            (
+                "/plugs/accf23123456/remove",
+                Some("/plugs/accf23123456/remove"),
+            ),
             ("/groups/g-00000001/relay", Some("/")),
             ("/groups", Some("/groups")),
             ("/groups/g-00000001", Some("/groups")),

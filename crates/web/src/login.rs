@@ -1,5 +1,6 @@
 //! The login page.
 
+use api::Scope;
 use askama::Template;
 use axum::response::Response;
 use hub::{LoginPage, LoginProblem};
@@ -21,6 +22,7 @@ pub(crate) fn page(login: &LoginPage<'_>) -> Response {
     let visit = Visit {
         prefix: login.prefix.clone(),
         theme: Theme::of(login.headers),
+        scope: Scope::Read,
         note: None,
     };
     let problem = login.problem.map(|problem| match problem {

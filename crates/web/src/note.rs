@@ -6,6 +6,7 @@ use api::{ErrorKind, PlugView};
 use axum::http::{HeaderMap, HeaderValue};
 use hiflying::Mac;
 use hub::auth::PathPrefix;
+use jiff::Timestamp;
 use plugs::RelayState;
 
 use crate::cookie::{cookie, set_cookie};
@@ -20,6 +21,13 @@ const MAX_AGE: u32 = 60;
 pub(crate) enum FormNote {
     /// The input of the form is saved.
     Saved,
+    /// The timer of a plug was set.
+    TimerSet {
+        /// The position to which it leads.
+        goal: RelayState,
+        /// Time of the switch.
+        due: Timestamp,
+    },
     /// A plug was not switched.
     NotSwitched {
         /// The plug.
@@ -37,6 +45,10 @@ impl FormNote {
         let mut parts = cookie(headers, NAME)?.split('.');
         match parts.next()? {
             "saved" => Some(Self::Saved),
+            "timer" => Some(Self::TimerSet {
+                goal: parts.next()?.parse().ok()?,
+                due: Timestamp::from_second(parts.next()?.parse().ok()?).ok()?,
+            }),
             "not-switched" => Some(Self::NotSwitched {
                 plug: parts.next()?.parse().ok()?,
                 goal: parts.next()?.parse().ok()?,
@@ -50,6 +62,7 @@ impl FormNote {
     pub(crate) fn cookie(self, prefix: &PathPrefix) -> Option<HeaderValue> {
         let value = match self {
             Self::Saved => "saved".to_owned(),
+            Self::TimerSet { goal, due } => format!("timer.{goal}.{}", due.as_second()),
             Self::NotSwitched { plug, goal, kind } => {
                 format!("not-switched.{plug:x}.{goal}.{}", kind.as_str())
             }

@@ -64,16 +64,17 @@ pub(crate) async fn show(visit: Visit, request: Request, next: Next) -> Response
 
 /// Writes a message of an error as a sentence.
 pub(crate) fn sentence(message: &str) -> String {
-    let mut characters = message.chars();
-    let first: String = characters
-        .next()
-        .into_iter()
-        .flat_map(char::to_uppercase)
-        .collect();
     let end = if message.ends_with(['.', '?', '!']) {
         ""
     } else {
         "."
     };
-    format!("{first}{}{end}", characters.as_str())
+    format!("{}{end}", capitalized(message))
+}
+
+/// Returns a text with a capital at its beginning.
+pub(crate) fn capitalized(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(characters.clone()).collect()
 }

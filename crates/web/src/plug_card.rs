@@ -106,6 +106,11 @@ impl PlugCard {
         if self.is_on() { "off" } else { "on" }
     }
 
+    /// Returns the path of its page.
+    pub(crate) fn path(&self) -> String {
+        format!("/plugs/{}", self.mac)
+    }
+
     /// Returns the id of the element that names it.
     pub(crate) fn label(&self) -> String {
         format!("n-{}", self.mac)

@@ -2,10 +2,11 @@
 
 use std::convert::Infallible;
 
+use api::Scope;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
-use hub::auth::PathPrefix;
+use hub::auth::{Caller, PathPrefix};
 
 use crate::cookie::{cookie, set_cookie};
 use crate::note::FormNote;
@@ -67,6 +68,8 @@ pub(crate) struct Visit {
     pub(crate) prefix: PathPrefix,
     /// Colours.
     pub(crate) theme: Theme,
+    /// Extent of the visitor's access.
+    pub(crate) scope: Scope,
     /// Result of the form that led here.
     pub(crate) note: Option<FormNote>,
 }
@@ -79,6 +82,7 @@ impl<S: Sync> FromRequestParts<S> for Visit {
         Ok(Self {
             prefix: prefix.unwrap_or_else(PathPrefix::none),
             theme: Theme::of(&parts.headers),
+            scope: parts.extensions.get().map_or(Scope::Read, Caller::scope),
             note: FormNote::of(&parts.headers),
         })
     }

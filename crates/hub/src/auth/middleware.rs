@@ -1,9 +1,12 @@
 //! The checks of a request in their order: host, origin, credentials. And the headers of every response.
 
+use std::convert::Infallible;
+
 use api::{ErrorKind, RequestError, Scope};
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{self, HeaderName};
+use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::{Next, from_fn_with_state};
@@ -11,11 +14,13 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::forwarded::{self, IsSecure};
 use super::pages;
 use super::prefix::PathPrefix;
 use super::secret::CredentialDigest;
 use super::sessions::{Login, LoginOrigin};
 use super::{AccessControl, Credential, host, scope};
+use crate::config::FrameOrigin;
 use crate::guest::PathAccess;
 use crate::http::problem::Problem;
 use crate::server::{PeerAddresses, end_when_cancelled};
@@ -26,6 +31,17 @@ const PUBLIC_PATHS: [&str; 3] = ["/healthz", "/login", "/api/v1/login"];
 /// Pages load script and style from the hub alone; nothing is inline, framed, or from elsewhere.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; \
     connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// Returns the policy that lets pages of these origins frame those of the hub; `None` without any.
+pub(super) fn frame_policy(origins: &[FrameOrigin]) -> Option<HeaderValue> {
+    if origins.is_empty() {
+        return None;
+    }
+    let origins: Vec<_> = origins.iter().map(FrameOrigin::as_str).collect();
+    let ancestors = format!("frame-ancestors 'self' {}", origins.join(" "));
+    let policy = CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", &ancestors);
+    HeaderValue::try_from(policy).ok()
+}
 
 /// Headers of every response. No HSTS: it would apply to all other services of the same machine, too.
 const RESPONSE_HEADERS: [(HeaderName, &str); 7] = [
@@ -72,6 +88,28 @@ impl Caller {
     }
 }
 
+/// A request as its browser sent it, for cookies and links.
+#[derive(Debug, Clone)]
+pub(super) struct BrowserRequest {
+    /// Prefix of all paths.
+    pub(super) prefix: PathPrefix,
+    /// True if the browser uses HTTPS.
+    pub(super) is_secure: bool,
+}
+
+impl<S: Sync> FromRequestParts<S> for BrowserRequest {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let prefix = parts.extensions.get::<PathPrefix>().cloned();
+        let is_secure = parts.extensions.get::<IsSecure>();
+        Ok(Self {
+            prefix: prefix.unwrap_or_else(PathPrefix::none),
+            is_secure: is_secure.is_some_and(|IsSecure(is_secure)| *is_secure),
+        })
+    }
+}
+
 /// The checked host that a request names; an extension of every request.
 #[derive(Debug, Clone)]
 pub(super) struct CalledHost(pub(super) Authority);
@@ -94,7 +132,14 @@ async fn middleware(
         Access::Denied(response) => response,
     };
     let headers = response.headers_mut();
+    if let Some(policy) = &auth.0.frame_policy {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy.clone());
+    }
     for (name, value) in RESPONSE_HEADERS {
+        // It knows no origins; the policy does.
+        if name == header::X_FRAME_OPTIONS && auth.0.frame_policy.is_some() {
+            continue;
+        }
         headers
             .entry(name)
             .or_insert(HeaderValue::from_static(value));
@@ -118,11 +163,12 @@ enum Access {
 
 impl AccessControl {
     fn check(&self, request: &mut Request) -> Access {
+        forwarded::unwrap(request, &self.0.web, self.0.is_tls);
         if let Err(error) = self.check_host(request) {
             return Access::Denied(Problem::from(error).into_response());
         }
-        let prefix = PathPrefix::none();
-        request.extensions_mut().insert(prefix.clone());
+        let prefix = request.extensions().get::<PathPrefix>().cloned();
+        let prefix = prefix.unwrap_or_else(PathPrefix::none);
         let path = request.uri().path();
         let access = self.access(path);
         if PUBLIC_PATHS.contains(&path) || access == PathAccess::Public {
@@ -151,7 +197,9 @@ impl AccessControl {
             .get::<PeerAddresses>()
             .map(|peer| peer.local.ip());
         let called = self.0.hosts.check(request, local)?;
-        host::check(request.method(), request.headers(), &called, self.0.is_tls)?;
+        let is_secure = request.extensions().get::<IsSecure>();
+        let is_secure = is_secure.is_some_and(|IsSecure(is_secure)| *is_secure);
+        host::check(request.method(), request.headers(), &called, is_secure)?;
         request.extensions_mut().insert(CalledHost(called));
         Ok(())
     }
@@ -202,22 +250,30 @@ impl AccessControl {
     /// # Errors
     ///
     /// [`RequestError`] of kind `local` when the system has no random bytes.
-    pub(super) async fn begin_session(&self, login: Login) -> Result<HeaderValue, RequestError> {
+    pub(super) async fn begin_session(
+        &self,
+        login: Login,
+        visit: &BrowserRequest,
+    ) -> Result<HeaderValue, RequestError> {
         let token = Credential::random()?;
         let now = self.0.clock.now();
         self.state().sessions.begin(token.digest(), login, now);
         self.save_sessions().await;
         let lasts = super::sessions::MAX_SESSION_AGE.as_secs();
-        self.cookie(token.reveal(), lasts)
+        self.cookie(token.reveal(), lasts, visit)
     }
 
     /// Ends the session of a browser. Returns the `Set-Cookie` that removes its cookie.
-    pub(super) async fn end_session(&self, caller: &Caller) -> Result<HeaderValue, RequestError> {
+    pub(super) async fn end_session(
+        &self,
+        caller: &Caller,
+        visit: &BrowserRequest,
+    ) -> Result<HeaderValue, RequestError> {
         if let Some(session) = caller.session() {
             self.state().sessions.end(&session);
             self.save_sessions().await;
         }
-        self.cookie("", 0)
+        self.cookie("", 0, visit)
     }
 
     /// Answers a request. A change goes on when the client hangs up, so that nothing is left half done.
@@ -233,11 +289,24 @@ impl AccessControl {
         })
     }
 
-    fn cookie(&self, value: &str, seconds: i64) -> Result<HeaderValue, RequestError> {
+    fn cookie(
+        &self,
+        value: &str,
+        seconds: i64,
+        BrowserRequest { prefix, is_secure }: &BrowserRequest,
+    ) -> Result<HeaderValue, RequestError> {
         let name = &self.0.cookie;
-        let secure = if self.0.is_tls { "; Secure" } else { "" };
-        let text =
-            format!("{name}={value}; HttpOnly; SameSite=Lax; Path=/; Max-Age={seconds}{secure}");
+        let path = prefix.cookie_path();
+        let is_framed = !self.0.web.frame_ancestors.is_empty();
+        // In a frame of another site a browser sends no other cookie.
+        let (same_site, secure) = match (*is_secure, is_framed) {
+            (true, true) => ("None", "; Secure; Partitioned"),
+            (true, false) => ("Lax", "; Secure"),
+            (false, _) => ("Lax", ""),
+        };
+        let text = format!(
+            "{name}={value}; HttpOnly; SameSite={same_site}; Path={path}; Max-Age={seconds}{secure}"
+        );
         let mut value = HeaderValue::try_from(text)
             .map_err(|_| RequestError::new(ErrorKind::Failed, "the cookie cannot be written"))?;
         value.set_sensitive(true);

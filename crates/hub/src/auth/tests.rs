@@ -5,6 +5,7 @@ mod host;
 mod link;
 mod login;
 mod password;
+mod proxy;
 mod scope;
 mod start;
 mod token;

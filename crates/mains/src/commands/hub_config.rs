@@ -15,9 +15,13 @@ use crate::config::{ConfigProblem, HubLayer, PlaceLayer, Sources, both};
 pub(super) fn config(sources: &Sources, state: PathBuf) -> Result<Config, Vec<ConfigProblem>> {
     let mut hub = sources.layer.hub.clone();
     hub.interfaces = hub.interfaces.or_else(|| sources.layer.interfaces.clone());
-    assemble(&hub, &sources.layer.place, state).map_err(|problems| {
+    let config = assemble(&hub, &sources.layer.place, state).map_err(|problems| {
         let problem = |(key, what)| sources.problem(key, what);
-        problems.into_iter().map(problem).collect()
+        problems.into_iter().map(problem).collect::<Vec<_>>()
+    })?;
+    Ok(Config {
+        web: sources.layer.web.config(),
+        ..config
     })
 }
 
@@ -58,6 +62,7 @@ fn assemble(
         database: database.unwrap_or(defaults.database),
         keep_readings: hub.keep_readings.unwrap_or(defaults.keep_readings),
         keep_minutes: hub.keep_minutes.unwrap_or(defaults.keep_minutes),
+        web: defaults.web,
         place: coordinates.map(|(latitude, longitude)| Place {
             latitude: latitude.0,
             longitude: longitude.0,

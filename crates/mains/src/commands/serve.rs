@@ -51,6 +51,10 @@ MAINS_HUB_LISTEN, `latitude` in [place] is MAINS_PLACE_LATITUDE; lists are separ
   latitude = 52.52             # for sunrise and sunset
   longitude = 13.40
   timezone = \"Europe/Berlin\"   # default: that of this computer
+  [web]
+  base_path = \"\"               # prefix of all paths, e.g. \"/mains\" behind a proxy
+  frame_ancestors = []         # origins that may frame pages: [\"https://home.example\"]
+  trusted_proxies = []         # addresses whose X-Forwarded-… and X-Ingress-Path headers count
   [mqtt]
   url = \"\"                     # e.g. mqtt://127.0.0.1:1883 or mqtts://…; empty: no MQTT
   base = \"mains\"               # first levels of the topics

@@ -24,7 +24,7 @@ enum VariableForm {
 }
 
 /// Variables with their keys.
-const VARIABLES: [(&str, &str, VariableForm); 29] = [
+const VARIABLES: [(&str, &str, VariableForm); 32] = [
     ("MAINS_JSON", "json", Switch),
     ("MAINS_TIMEOUT", "timeout", Text),
     ("MAINS_INTERFACE", "interfaces", List),
@@ -45,6 +45,9 @@ const VARIABLES: [(&str, &str, VariableForm); 29] = [
     ("MAINS_PLACE_LATITUDE", "place.latitude", Number),
     ("MAINS_PLACE_LONGITUDE", "place.longitude", Number),
     ("MAINS_PLACE_TIMEZONE", "place.timezone", Text),
+    ("MAINS_WEB_BASE_PATH", "web.base_path", Text),
+    ("MAINS_WEB_FRAME_ANCESTORS", "web.frame_ancestors", List),
+    ("MAINS_WEB_TRUSTED_PROXIES", "web.trusted_proxies", List),
     ("MAINS_MQTT_URL", "mqtt.url", Text),
     ("MAINS_MQTT_BASE", "mqtt.base", Text),
     ("MAINS_MQTT_USERNAME", "mqtt.username", Text),
@@ -153,6 +156,9 @@ mod tests {
                 ("MAINS_HUB", _) => "http://nas",
                 ("MAINS_PLACE_TIMEZONE", _) => "Europe/Berlin",
                 ("MAINS_MQTT_DISCOVERY", _) => "device",
+                ("MAINS_WEB_BASE_PATH", _) => "/mains",
+                ("MAINS_WEB_FRAME_ANCESTORS", _) => "https://home.example",
+                ("MAINS_WEB_TRUSTED_PROXIES", _) => "127.0.0.1",
                 (_, Switch | Number) => "1",
                 (_, List | Text) => "5s",
             };

@@ -11,7 +11,7 @@ use super::layer::Layer;
 use super::problem::{ConfigOrigin, ConfigProblem};
 
 /// The tables that hold keys of their own.
-const SECTIONS: [&str; 3] = ["hub", "place", "mqtt"];
+const SECTIONS: [&str; 4] = ["hub", "place", "web", "mqtt"];
 /// Maximum length in bytes; a longer file is something else.
 const MAX_LENGTH: u64 = 1024 * 1024;
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::hub::{HubLayer, PlaceLayer, address_or_table};
 use super::mqtt::MqttLayer;
+use super::web::WebLayer;
 use crate::ui::Colour;
 
 /// Values of one source; what it leaves out is decided by the sources below it.
@@ -32,6 +33,9 @@ pub struct Layer {
     /// The table `[place]`.
     #[serde(default)]
     pub place: PlaceLayer,
+    /// The table `[web]`.
+    #[serde(default)]
+    pub web: WebLayer,
     /// The table `[mqtt]`.
     #[serde(default)]
     pub mqtt: MqttLayer,
@@ -49,6 +53,7 @@ impl Layer {
             color: self.color.or(below.color),
             hub: self.hub.over(below.hub),
             place: self.place.over(below.place),
+            web: self.web.over(below.web),
             mqtt: self.mqtt.over(below.mqtt),
         }
     }

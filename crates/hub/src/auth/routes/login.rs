@@ -13,9 +13,8 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-use super::super::middleware::{CalledHost, Caller, unauthenticated};
+use super::super::middleware::{BrowserRequest, CalledHost, Caller, unauthenticated};
 use super::super::pages::{self, local_path};
-use super::super::prefix::PathPrefix;
 use super::super::sessions::{Login, LoginOrigin};
 use super::super::{AccessControl, Credential, REQUESTED_LINK_LIFETIME, password};
 use super::{Input, MAX_BODY_BYTES, OptionalInput, not_allowed};
@@ -41,7 +40,7 @@ pub(super) struct LinkQuery {
 ))]
 pub(super) async fn follow_link(
     State(auth): State<AccessControl>,
-    Extension(prefix): Extension<PathPrefix>,
+    visit: BrowserRequest,
     method: Method,
     headers: HeaderMap,
     query: Result<Query<LinkQuery>, QueryRejection>,
@@ -57,18 +56,18 @@ pub(super) async fn follow_link(
     let now = auth.0.clock.now();
     let login = token.and_then(|token| auth.state().links.take(&token.digest(), now));
     if let Some(login) = login {
-        let cookie = auth.begin_session(login).await?;
-        return Ok(([(header::SET_COOKIE, cookie)], prefix.redirect(next)).into_response());
+        let cookie = auth.begin_session(login, &visit).await?;
+        return Ok(([(header::SET_COOKIE, cookie)], visit.prefix.redirect(next)).into_response());
     }
     // A browser that has prefetched the page is logged in by now.
     if auth.session(&headers).is_some() {
-        return Ok(prefix.redirect(next));
+        return Ok(visit.prefix.redirect(next));
     }
     let login = LoginPage {
         next,
         problem: is_link.then_some(LoginProblem::UsedLink),
         headers: &headers,
-        prefix: &prefix,
+        prefix: &visit.prefix,
     };
     let page = match is_link {
         true if pages::wanted(&headers) => auth.login_page(StatusCode::UNAUTHORIZED, &login),
@@ -88,7 +87,7 @@ pub(super) struct LoginForm {
 /// Logs a browser in by the form of the login page, which is shown again if the password is wrong.
 pub(super) async fn submit(
     State(auth): State<AccessControl>,
-    Extension(prefix): Extension<PathPrefix>,
+    visit: BrowserRequest,
     peer: Option<Extension<PeerAddresses>>,
     headers: HeaderMap,
     form: Result<Form<LoginForm>, FormRejection>,
@@ -107,25 +106,29 @@ pub(super) async fn submit(
                 next,
                 problem: Some(problem),
                 headers: &headers,
-                prefix: &prefix,
+                prefix: &visit.prefix,
             };
             let page = auth.login_page(status, &login);
             return page.ok_or_else(|| problem.into());
         }
     };
     tracing::info!(%remote, scope = %login.scope, "logged in with the password");
-    let cookie = auth.begin_session(login).await?;
-    Ok(([(header::SET_COOKIE, cookie)], prefix.redirect(next)).into_response())
+    let cookie = auth.begin_session(login, &visit).await?;
+    Ok(([(header::SET_COOKIE, cookie)], visit.prefix.redirect(next)).into_response())
 }
 
 /// Ends the session by the button of a page.
 pub(super) async fn leave(
     State(auth): State<AccessControl>,
-    Extension(prefix): Extension<PathPrefix>,
+    visit: BrowserRequest,
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, Problem> {
-    let cookie = auth.end_session(&caller).await?;
-    Ok(([(header::SET_COOKIE, cookie)], prefix.redirect("/login")).into_response())
+    let cookie = auth.end_session(&caller, &visit).await?;
+    Ok((
+        [(header::SET_COOKIE, cookie)],
+        visit.prefix.redirect("/login"),
+    )
+        .into_response())
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -143,13 +146,14 @@ pub(super) struct PasswordLogin {
 ))]
 pub(super) async fn log_in(
     State(auth): State<AccessControl>,
+    visit: BrowserRequest,
     peer: Option<Extension<PeerAddresses>>,
     Input(given): Input<PasswordLogin, MAX_BODY_BYTES>,
 ) -> Result<Response, Problem> {
     let remote = remote(peer);
     let login = auth.check_password(given.password, remote).await?;
     tracing::info!(%remote, scope = %login.scope, "logged in with the password");
-    let cookie = auth.begin_session(login).await?;
+    let cookie = auth.begin_session(login, &visit).await?;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }
 
@@ -159,9 +163,10 @@ pub(super) async fn log_in(
 ))]
 pub(super) async fn log_out(
     State(auth): State<AccessControl>,
+    visit: BrowserRequest,
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, Problem> {
-    let cookie = auth.end_session(&caller).await?;
+    let cookie = auth.end_session(&caller, &visit).await?;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }
 
@@ -171,6 +176,7 @@ pub(super) async fn log_out(
 ))]
 pub(super) async fn make_link(
     State(auth): State<AccessControl>,
+    visit: BrowserRequest,
     Extension(caller): Extension<Caller>,
     Extension(CalledHost(called)): Extension<CalledHost>,
     OptionalInput(request): OptionalInput<LoginLinkRequest>,
@@ -181,12 +187,12 @@ pub(super) async fn make_link(
         return Err(RequestError::usage(message).at("scope").into());
     }
     // The link uses the checked host of the request, because the same browser can reach it.
-    let scheme = if auth.0.is_tls { "https" } else { "http" };
+    let scheme = if visit.is_secure { "https" } else { "http" };
     let login = Login {
         origin: caller.origin().clone(),
         scope,
     };
-    let base = format!("{scheme}://{called}");
+    let base = format!("{scheme}://{called}{}", visit.prefix.as_str());
     let url = auth.link(&base, login, REQUESTED_LINK_LIFETIME)?;
     let expires = Timestamp::now() + REQUESTED_LINK_LIFETIME;
     Ok(Json(LoginLink {

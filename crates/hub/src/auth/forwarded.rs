@@ -1,0 +1,91 @@
+//! A request as its browser sent it: what trusted proxies say of it, and the prefix of its path.
+//!
+//! Headers of a stranger count for nothing, however they are named.
+
+use std::net::IpAddr;
+
+use axum::extract::Request;
+use axum::http::uri::{PathAndQuery, Uri};
+use axum::http::{HeaderMap, HeaderValue, header};
+
+use super::prefix::PathPrefix;
+use crate::config::WebConfig;
+use crate::server::PeerAddresses;
+
+/// True if the browser uses HTTPS. An extension of every request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct IsSecure(pub(super) bool);
+
+/// Replaces address, host, scheme and path of a request by those that the browser used. `is_tls` is true if the hub does TLS.
+pub(super) fn unwrap(request: &mut Request, config: &WebConfig, is_tls: bool) {
+    let peer = request.extensions().get::<PeerAddresses>().copied();
+    let proxy = peer.filter(|peer| {
+        config
+            .trusted_proxies
+            .contains(&peer.remote.ip().to_canonical())
+    });
+    let mut is_secure = is_tls;
+    let mut prefix = config.base_path.clone();
+    if let Some(mut peer) = proxy {
+        let headers = request.headers();
+        is_secure |= last(headers, "x-forwarded-proto")
+            .is_some_and(|proto| proto.eq_ignore_ascii_case("https"));
+        let told = ["x-ingress-path", "x-forwarded-prefix"]
+            .into_iter()
+            .filter_map(|name| last(headers, name)?.parse::<PathPrefix>().ok())
+            .find(|prefix| *prefix != PathPrefix::none());
+        prefix = told.unwrap_or(prefix);
+        let client: Option<IpAddr> =
+            last(headers, "x-forwarded-for").and_then(|address| address.parse().ok());
+        let host =
+            last(headers, "x-forwarded-host").and_then(|host| HeaderValue::from_str(host).ok());
+        if let Some(client) = client {
+            peer.remote.set_ip(client);
+            request.extensions_mut().insert(peer);
+        }
+        if let Some(host) = host {
+            request.headers_mut().insert(header::HOST, host);
+            without_authority(request);
+        }
+    }
+    // Whether the proxy strips the prefix or not.
+    for prefix in [&prefix, &config.base_path] {
+        let rest = prefix.strip(request.uri().path()).map(str::to_owned);
+        if let Some(rest) = rest {
+            replace_path(request, &rest);
+            break;
+        }
+    }
+    request.extensions_mut().insert(prefix);
+    request.extensions_mut().insert(IsSecure(is_secure));
+}
+
+/// Returns the last value of a header: that of the proxy that is nearest.
+fn last<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let value = headers.get_all(name).iter().next_back()?.to_str().ok()?;
+    value.rsplit(',').next().map(str::trim)
+}
+
+fn replace_path(request: &mut Request, path: &str) {
+    let text = match request.uri().query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    let Ok(path) = text.parse::<PathAndQuery>() else {
+        return;
+    };
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = Some(path);
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+}
+
+/// Drops the host of the request line, which is the proxy's name for the hub.
+fn without_authority(request: &mut Request) {
+    if request.uri().authority().is_some()
+        && let Some(path) = request.uri().path_and_query().cloned()
+    {
+        *request.uri_mut() = Uri::from(path);
+    }
+}

@@ -1,0 +1,181 @@
+//! Forms of the page of a plug: settings, timer, removal.
+
+use api::{Metering, PlugSettings, PowerOn, RequestError};
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use plugs::{Minutes, RelayState};
+
+use crate::PagesState;
+use crate::fields::Fields;
+use crate::format;
+use crate::frame::{Frame, HOME};
+use crate::note::FormNote;
+use crate::page_error::{PageError, sentence};
+use crate::plug_page::{Edit, refused};
+use crate::switch::plug_of;
+use crate::visit::Visit;
+
+/// Changes the settings whose fields the form has, and returns to the page. What is refused is shown again as it was entered.
+pub(crate) async fn change(
+    State(state): State<PagesState>,
+    Path(mac): Path<String>,
+    visit: Visit,
+    fields: Fields,
+) -> Result<Response, PageError> {
+    let mac = plug_of(&state, &mac)?;
+    let revision = fields
+        .get("revision")
+        .and_then(|revision| revision.parse().ok());
+    let edit = |settings: &PlugSettings| edited(settings, &fields);
+    let error = match state.hub.change_plug(mac, revision, edit).await {
+        Ok(_) => {
+            let mut response = visit.prefix.redirect(&format!("/plugs/{mac:x}"));
+            if let Some(cookie) = FormNote::Saved.cookie(&visit.prefix) {
+                response.headers_mut().append(header::SET_COOKIE, cookie);
+            }
+            return Ok(response);
+        }
+        Err(error) => error,
+    };
+    let view = state.hub.registry().one(mac)?;
+    // Saved once more, the form replaces what was changed elsewhere meanwhile.
+    let mut edit = Edit::new(&view, state.hub.registry().revision(mac)?);
+    for (name, value) in [
+        ("name", &mut edit.name),
+        ("room", &mut edit.room),
+        ("metering", &mut edit.metering),
+        ("power_on", &mut edit.power_on),
+    ] {
+        if let Some(entered) = fields.get(name) {
+            entered.clone_into(value);
+        }
+    }
+    let words = match error.is_stale() {
+        true => "This was changed elsewhere meanwhile. Your text is still here.".to_owned(),
+        false => sentence(error.message()),
+    };
+    edit.problem = Some((error.field().unwrap_or("").to_owned(), words));
+    let status = StatusCode::from_u16(error.kind().status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let status = if error.is_stale() {
+        StatusCode::PRECONDITION_FAILED
+    } else {
+        status
+    };
+    Ok(refused(&state, &visit, mac, edit, status).await?)
+}
+
+/// Returns settings with the fields of a form in place of their own. An empty field resets a setting.
+fn edited(settings: &PlugSettings, fields: &Fields) -> Result<PlugSettings, RequestError> {
+    let mut edited = settings.clone();
+    let text = |value: &str| Some(value.trim().to_owned()).filter(|text| !text.is_empty());
+    if let Some(name) = fields.get("name") {
+        edited.name = text(name);
+    }
+    if let Some(room) = fields.get("room") {
+        edited.room = text(room);
+    }
+    if let Some(metering) = fields.get("metering").map(str::trim) {
+        edited.metering = match metering {
+            "" => None,
+            metering => Some(
+                metering
+                    .parse::<Metering>()
+                    .map_err(|error| RequestError::usage(error).at("metering"))?,
+            ),
+        };
+    }
+    if let Some(power_on) = fields.get("power_on") {
+        edited.power_on = match power_on {
+            "" => None,
+            "on" => Some(PowerOn::On),
+            "off" => Some(PowerOn::Off),
+            "last" => Some(PowerOn::Last),
+            _ => {
+                return Err(
+                    RequestError::usage("it is `on`, `off`, `last` or empty").at("power_on")
+                );
+            }
+        };
+    }
+    Ok(edited)
+}
+
+/// Sets the plug's own timer, and returns to the page.
+pub(crate) async fn delay(
+    State(state): State<PagesState>,
+    Path(mac): Path<String>,
+    visit: Visit,
+    fields: Fields,
+) -> Result<Response, PageError> {
+    let mac = plug_of(&state, &mac)?;
+    let relay: RelayState = fields.parse("state")?;
+    let minutes: u16 = fields.parse("minutes")?;
+    let minutes = Minutes::new(minutes)
+        .map_err(|error| RequestError::usage(format!("minutes: {error}")).at("minutes"))?;
+    let note = match state.hub.registry().delay(mac, relay, minutes).await {
+        Ok(delayed) => FormNote::TimerSet {
+            goal: relay,
+            due: delayed.due,
+        },
+        Err(error) => FormNote::NotSwitched {
+            plug: mac,
+            goal: relay,
+            kind: error.kind(),
+        },
+    };
+    let mut response = visit.prefix.redirect(&format!("/plugs/{mac:x}"));
+    if let Some(cookie) = note.cookie(&visit.prefix) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+#[derive(Template)]
+#[template(path = "plug-remove.html")]
+struct RemovePage {
+    frame: Frame,
+    mac: String,
+    title: String,
+    total: Option<String>,
+}
+
+/// Asks whether a plug is to be removed.
+pub(crate) async fn ask_removal(
+    State(state): State<PagesState>,
+    Path(mac): Path<String>,
+    visit: Visit,
+) -> Result<Response, PageError> {
+    let mac = plug_of(&state, &mac)?;
+    let view = state.hub.registry().one(mac)?;
+    let title = format::title(&view);
+    let page = RemovePage {
+        frame: Frame::new(&visit, HOME, format!("Remove {title}")),
+        mac: format!("{mac:x}"),
+        total: view.energy_total_wh.map(|wh| format::kwh(wh as f64)),
+        title,
+    };
+    Ok(page.frame.send(&page))
+}
+
+/// Removes a plug, and returns to the home page.
+pub(crate) async fn remove(
+    State(state): State<PagesState>,
+    Path(mac): Path<String>,
+    visit: Visit,
+    fields: Fields,
+) -> Result<Response, PageError> {
+    let mac = plug_of(&state, &mac)?;
+    let purge = match fields.needed("history")? {
+        "keep" => false,
+        "drop" => true,
+        _ => {
+            return Err(RequestError::usage("history: it is `keep` or `drop`")
+                .at("history")
+                .into());
+        }
+    };
+    state.hub.registry().remove(mac, None, purge).await?;
+    Ok(visit.prefix.redirect("/"))
+}
