@@ -37,7 +37,7 @@ pub(crate) struct EventLog(Arc<Mutex<Latest>>);
 #[derive(Debug, Default)]
 struct Latest {
     events: VecDeque<LoggedEvent>,
-    /// The last words about each subject; an event that only repeats them tells of another change.
+    /// The last words about each plug and document; an event that only repeats them tells of another change.
     said: HashMap<(&'static str, String), String>,
 }
 
@@ -66,14 +66,14 @@ impl EventLog {
     }
 
     fn heard(&self, hub: &Hub, event: &Event, is_known: bool) {
-        if matches!(event, Event::Reading(_)) {
+        let Some(of) = subject_id(event) else {
             return;
-        }
+        };
         let clock = LocalClock::at(Timestamp::now(), hub.clock().timezone.clone());
         let text = event.text(&KnownNames(hub), &clock);
         let kind = event.name();
         let mut latest = self.latest();
-        let key = (kind, text.subject.clone());
+        let key = (kind, of);
         let before = latest.said.insert(key, text.what.text.clone());
         if is_known || before.as_ref() == Some(&text.what.text) {
             return;
@@ -93,5 +93,22 @@ impl EventLog {
     // Nothing panics under this lock, and even then the list is whole.
     fn latest(&self) -> MutexGuard<'_, Latest> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns the plug or document that an event is about; `None` for one that is not kept: readings, and edits of what has not acted.
+fn subject_id(event: &Event) -> Option<String> {
+    match event {
+        Event::Reading(_) => None,
+        Event::Schedule(view) if view.status.last.is_none() && view.status.halted.is_none() => None,
+        Event::Rule(view) if view.status.last.is_none() && view.status.halted.is_none() => None,
+        Event::Plug(view) | Event::Availability(view) => Some(view.plug.mac.to_string()),
+        Event::Schedule(view) => Some(view.id.to_string()),
+        Event::Rule(view) => Some(view.id.to_string()),
+        Event::Group(view) => Some(view.id.to_string()),
+        Event::Tariff(view) => Some(view.id.to_string()),
+        Event::DocumentRemoved(_, id) => Some(id.to_string()),
+        Event::PlugRemoved(mac) => Some(mac.to_string()),
+        _ => Some(String::new()),
     }
 }

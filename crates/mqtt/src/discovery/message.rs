@@ -1,6 +1,7 @@
 //! Discovery messages in the fields of Home Assistant.
 //!
-//! Only fields that its releases since 2023 know: older ones refuse a device with a field that they do not know.
+//! Only fields that its releases since 2023.8 know: older ones refuse a device with a field that they do not know, and the main
+//! switch without a name of its own.
 
 use std::collections::BTreeMap;
 
