@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::backoff::Backoff;
 use crate::command::MqttCommand;
 use crate::config::MqttConfig;
-use crate::connection::{Connection, ConnectionContext};
+use crate::connection::{BridgeContext, Connection};
 use crate::error::MqttError;
 use crate::executor;
 use crate::firmware::FirmwareReader;
@@ -196,7 +196,7 @@ impl BridgeTask<'_> {
         self.last_error = None;
         // What failed before is published with everything else.
         while self.corrections.try_recv().is_ok() {}
-        let context = ConnectionContext {
+        let context = BridgeContext {
             config: &bridge.config,
             status: &bridge.status,
             counters: &bridge.counters,

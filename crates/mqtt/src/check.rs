@@ -23,7 +23,7 @@ pub struct CheckResult {
     pub step: CheckStep,
     /// True if it succeeded.
     pub ok: bool,
-    /// What was found, or the reason for the failure.
+    /// Finding of a step that succeeded, or the reason for the failure.
     pub detail: String,
 }
 
@@ -82,6 +82,24 @@ pub async fn check(config: &MqttConfig) -> Result<CheckReport, MqttError> {
     Ok(CheckReport { steps, error })
 }
 
+/// The replies of the broker to one message.
+#[derive(Debug, Default)]
+struct Replies {
+    published: Option<u8>,
+    subscribed: Option<u8>,
+    is_delivered: bool,
+}
+
+impl Replies {
+    /// Returns true if no further reply matters.
+    fn are_complete(&self) -> bool {
+        let is_refused = |code: Option<u8>| code.is_some_and(is_refusal);
+        is_refused(self.published)
+            || is_refused(self.subscribed)
+            || (self.published.is_some() && self.is_delivered)
+    }
+}
+
 /// Publishes a message and waits until it comes back.
 async fn exchange(
     mut session: Session,
@@ -89,69 +107,60 @@ async fn exchange(
     topic: &str,
     done: link::StepReport<'_>,
 ) -> Result<(), (CheckStep, MqttError)> {
-    let lost = |step| move |error: SessionError| (step, MqttError::of_session(&error, client_id));
-    let read_back = CheckStep::ReadBack;
+    let lost = |step, error: SessionError| (step, MqttError::of_session(&error, client_id));
     let filters = [Filter {
         topics: topic.to_owned(),
         keeps_retain: false,
     }];
-    session.subscribe(&filters).map_err(lost(read_back))?;
-    let mut subscribed = None;
-    let mut delivered = false;
-    let mut published = None;
+    session
+        .subscribe(&filters)
+        .map_err(|error| lost(CheckStep::ReadBack, error))?;
     let payload = fastrand::u64(..).to_string();
-    let limits = session.limits().copied();
-    let exchanging = async {
-        let id = session.publish(topic, payload.as_bytes(), false);
-        while published.is_none() || !delivered {
+    let id = session.publish(topic, payload.as_bytes(), false);
+    let mut replies = Replies::default();
+    let waiting = async {
+        while !replies.are_complete() {
             match session.next().await? {
                 ProtocolEvent::Published(acked, code) if Some(acked) == id => {
-                    published = Some(code)
+                    replies.published = Some(code);
                 }
-                ProtocolEvent::Subscribed(_, codes) => subscribed = codes.first().copied(),
+                ProtocolEvent::Subscribed(_, codes) => replies.subscribed = codes.first().copied(),
                 ProtocolEvent::Message(message) => {
-                    delivered |= message.topic == topic && message.payload == payload.as_bytes();
+                    let is_it = message.topic == topic && message.payload == payload.as_bytes();
+                    replies.is_delivered |= is_it;
                 }
                 _ => {}
             }
-            if published.is_some_and(is_refusal) || subscribed.is_some_and(is_refusal) {
-                break;
-            }
         }
-        Ok(())
+        Ok::<(), SessionError>(())
     };
-    let ended = timeout(DELIVERY_TIMEOUT, exchanging).await;
-    match published {
-        None => {
-            let error = match ended {
-                Ok(Err(error)) => return Err(lost(CheckStep::Publish)(error)),
-                _ => MqttError::NoReply,
-            };
-            if !subscribed.is_some_and(is_refusal) {
-                return Err((CheckStep::Publish, error));
-            }
-        }
-        Some(code) if is_refusal(code) => {
-            let topic = topic.to_owned();
+    let ended = timeout(DELIVERY_TIMEOUT, waiting).await.unwrap_or(Ok(()));
+    let topic = topic.to_owned();
+    match (replies.published, ended) {
+        (None, Err(error)) => return Err(lost(CheckStep::Publish, error)),
+        (Some(code), _) if is_refusal(code) => {
             return Err((CheckStep::Publish, MqttError::NotPublished { topic, code }));
         }
-        Some(_) if limits.is_some_and(|limits| !limits.retains) => {
+        (published, Ok(())) if replies.subscribed.is_some_and(is_refusal) => {
+            if published.is_some() {
+                done(CheckStep::Publish, topic.clone());
+            }
+            let filter = topic;
+            return Err((CheckStep::ReadBack, MqttError::NotSubscribed { filter }));
+        }
+        (None, Ok(())) => return Err((CheckStep::Publish, MqttError::NoReply)),
+        (Some(_), _) if session.limits().is_some_and(|limits| !limits.retains) => {
             return Err((CheckStep::Publish, MqttError::NotRetained));
         }
-        Some(_) => done(CheckStep::Publish, topic.to_owned()),
+        (Some(_), Err(error)) if !replies.is_delivered => {
+            return Err(lost(CheckStep::ReadBack, error));
+        }
+        (Some(_), _) => done(CheckStep::Publish, topic.clone()),
     }
-    if subscribed.is_some_and(is_refusal) {
-        let filter = topic.to_owned();
-        return Err((read_back, MqttError::NotSubscribed { filter }));
+    if !replies.is_delivered {
+        return Err((CheckStep::ReadBack, MqttError::NotDelivered { topic }));
     }
-    if let Ok(Err(error)) = ended {
-        return Err(lost(read_back)(error));
-    }
-    if !delivered {
-        let topic = topic.to_owned();
-        return Err((read_back, MqttError::NotDelivered { topic }));
-    }
-    done(read_back, "the message came back".to_owned());
+    done(CheckStep::ReadBack, "the message came back".to_owned());
     if let Err(error) = session.end().await {
         tracing::debug!(%error, "the MQTT broker closed the connection first");
     }

@@ -22,7 +22,7 @@ use crate::home::HomeHub;
 use crate::ledger::Ledger;
 use crate::log_limit::LogLimit;
 use crate::mirror::{Mirror, OFFLINE, ONLINE};
-use crate::outbox::Outbox;
+use crate::outbox::MqttOutbox;
 use crate::protocol::ProtocolEvent;
 use crate::protocol::packet::{Filter, Message};
 use crate::session::{Session, SessionError};
@@ -41,7 +41,7 @@ const END_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// The surroundings of a connection.
 #[derive(Clone)]
-pub(crate) struct ConnectionContext<'a> {
+pub(crate) struct BridgeContext<'a> {
     pub(crate) config: &'a MqttConfig,
     pub(crate) status: &'a SharedStatus,
     pub(crate) counters: &'a Counters,
@@ -54,11 +54,11 @@ pub(crate) struct ConnectionContext<'a> {
 
 /// A connection.
 pub(crate) struct Connection<'a> {
-    context: ConnectionContext<'a>,
+    context: BridgeContext<'a>,
     ledger: &'a mut Ledger,
     corrections: &'a mut mpsc::Receiver<SwitchTarget>,
     session: Session,
-    outbox: Outbox,
+    outbox: MqttOutbox,
     mirror: Mirror,
     /// Topics of discovery that hold a message or will.
     announced: BTreeSet<String>,
@@ -76,7 +76,7 @@ pub(crate) struct Connection<'a> {
 
 impl<'a> Connection<'a> {
     pub(crate) fn new(
-        context: ConnectionContext<'a>,
+        context: BridgeContext<'a>,
         ledger: &'a mut Ledger,
         corrections: &'a mut mpsc::Receiver<SwitchTarget>,
         session: Session,
@@ -107,7 +107,7 @@ impl<'a> Connection<'a> {
             ledger,
             corrections,
             session,
-            outbox: Outbox::default(),
+            outbox: MqttOutbox::default(),
             mirror,
             announced: BTreeSet::new(),
             migrated: Vec::new(),
@@ -426,7 +426,7 @@ impl<'a> Connection<'a> {
                 self.outbox.empty(topic);
             }
         } else {
-            self.outbox = Outbox::default();
+            self.outbox = MqttOutbox::default();
             self.outbox.set(&config.topics.bridge_state(), OFFLINE);
         }
         let goodbye = async {

@@ -108,10 +108,11 @@ impl Ledger {
         self.is_unsaved
     }
 
-    /// Returns the work of saving the content, which blocks.
+    /// Returns the work of saving the content, which blocks. It does not wait for the disk, which has to save each plug that is
+    /// adopted meanwhile: after a power cut the hub fills the same topics again, and records them.
     pub(crate) fn save(&mut self) -> impl FnOnce() -> io::Result<()> + Send + 'static {
         let (file, content) = (self.file.clone(), self.to_save());
-        move || file.write(&content)
+        move || file.write_unsynced(&content)
     }
 
     fn to_save(&mut self) -> Vec<u8> {

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::config::{MqttConfig, PasswordSource};
 use crate::error::{CheckStep, MqttError};
-use crate::protocol::packet::{Login, MqttVersion};
+use crate::protocol::packet::{MqttLogin, MqttVersion};
 use crate::protocol::{KEEP_ALIVE_SECONDS, ProtocolError};
 use crate::session::{BrokerStream, Session, SessionError};
 use crate::transport;
@@ -31,7 +31,7 @@ pub(crate) type StepReport<'a> = &'a mut (dyn FnMut(CheckStep, String) + Send);
 /// Opens a session. `first` is the version to try first; a broker that refuses MQTT 5 gets MQTT 3.1.1.
 pub(crate) async fn open(
     config: &MqttConfig,
-    login: &Login,
+    login: &MqttLogin,
     first: MqttVersion,
     report: StepReport<'_>,
 ) -> Result<OpenSession, (CheckStep, MqttError)> {
@@ -85,13 +85,13 @@ async fn stream(
 }
 
 /// Makes the data of the login, without a last will.
-pub(crate) fn login(config: &MqttConfig, client_id: &str) -> Result<Login, MqttError> {
+pub(crate) fn login(config: &MqttConfig, client_id: &str) -> Result<MqttLogin, MqttError> {
     let password = match &config.password {
         PasswordSource::None => None,
         PasswordSource::Given(password) => Some(password.clone()),
         PasswordSource::File(file) => Some(read_password(file)?),
     };
-    Ok(Login {
+    Ok(MqttLogin {
         client_id: client_id.to_owned(),
         username: config.username.clone(),
         password,

@@ -11,7 +11,7 @@ use plugs::{Capability, RelayState};
 use serde_json::json;
 
 use crate::home::{Home, HomeGroup, HomeHub, HomePlug, HomeTariff};
-use crate::outbox::Outbox;
+use crate::outbox::MqttOutbox;
 use crate::topic::Topics;
 
 /// Payload of an availability topic.
@@ -91,7 +91,7 @@ impl Mirror {
     }
 
     /// Turns everything into messages.
-    pub(crate) fn write_all(&self, firmware: &Firmware, outbox: &mut Outbox) {
+    pub(crate) fn write_all(&self, firmware: &Firmware, outbox: &mut MqttOutbox) {
         for view in self.plugs.values() {
             self.write_plug(view, firmware, outbox);
             if let Some(reading) = &view.reading {
@@ -113,7 +113,7 @@ impl Mirror {
     }
 
     /// Turns the info of all plugs into messages: their times of the last report change without an event.
-    pub(crate) fn refresh(&mut self, firmware: &Firmware, outbox: &mut Outbox) {
+    pub(crate) fn refresh(&mut self, firmware: &Firmware, outbox: &mut MqttOutbox) {
         for view in self.hub.registry().views() {
             self.write_info(&view, firmware, outbox);
         }
@@ -125,7 +125,7 @@ impl Mirror {
         &mut self,
         event: &Event,
         firmware: &Firmware,
-        outbox: &mut Outbox,
+        outbox: &mut MqttOutbox,
     ) -> bool {
         match event {
             Event::Plug(view) | Event::Availability(view) => {
@@ -162,7 +162,7 @@ impl Mirror {
     }
 
     /// Makes the topics of a command's target due again: the client that commanded may assume that it was carried out.
-    pub(crate) fn repeat(&self, target: &SwitchTarget, outbox: &mut Outbox) {
+    pub(crate) fn repeat(&self, target: &SwitchTarget, outbox: &mut MqttOutbox) {
         outbox.repeat(&self.topics.relay(target));
         if let SwitchTarget::Group(id) = target
             && let Some(group) = self.groups.get(id)
@@ -174,7 +174,7 @@ impl Mirror {
     }
 
     /// Returns true if the facts of the home have changed since the last call. The firmware of a plug becomes a message, too.
-    pub(crate) fn update_home(&mut self, firmware: &Firmware, outbox: &mut Outbox) -> bool {
+    pub(crate) fn update_home(&mut self, firmware: &Firmware, outbox: &mut MqttOutbox) -> bool {
         let registry = self.hub.registry();
         let plugs = self.plugs.values().map(|view| {
             let (plug, mac) = (&view.plug, view.plug.mac);
@@ -222,7 +222,7 @@ impl Mirror {
         has_changed
     }
 
-    fn write_plug(&self, view: &PlugView, firmware: &Firmware, outbox: &mut Outbox) {
+    fn write_plug(&self, view: &PlugView, firmware: &Firmware, outbox: &mut MqttOutbox) {
         let target = SwitchTarget::Plug(view.plug.mac);
         // First, so that a client never takes an old position for a new one.
         if let Some(relay) = view.plug.relay {
@@ -235,7 +235,7 @@ impl Mirror {
         self.write_info(view, firmware, outbox);
     }
 
-    fn write_info(&self, view: &PlugView, firmware: &Firmware, outbox: &mut Outbox) {
+    fn write_info(&self, view: &PlugView, firmware: &Firmware, outbox: &mut MqttOutbox) {
         let plug = &view.plug;
         let moved = self.hub.registry().moved(plug.mac);
         let info = json!({
@@ -247,12 +247,12 @@ impl Mirror {
         outbox.set(&self.topics.info(plug.mac), info.to_string());
     }
 
-    fn write_reading(&self, event: &MeterEvent, outbox: &mut Outbox) {
+    fn write_reading(&self, event: &MeterEvent, outbox: &mut MqttOutbox) {
         let payload = serde_json::to_string(event).expect("a reading is a tree with text keys");
         outbox.set(&self.topics.meter(event.reading.plug), payload);
     }
 
-    fn write_groups_of(&self, plug: Mac, outbox: &mut Outbox) {
+    fn write_groups_of(&self, plug: Mac, outbox: &mut MqttOutbox) {
         for (id, group) in &self.groups {
             if group.plugs.contains(&plug) {
                 self.write_group(id, group, outbox);
@@ -260,7 +260,7 @@ impl Mirror {
         }
     }
 
-    fn write_group(&self, id: &Id, group: &Group, outbox: &mut Outbox) {
+    fn write_group(&self, id: &Id, group: &Group, outbox: &mut MqttOutbox) {
         let target = SwitchTarget::Group(id.clone());
         let members = || group.plugs.iter().filter_map(|plug| self.plugs.get(plug));
         let is_on = members().any(|view| view.plug.relay == Some(RelayState::On));
@@ -280,7 +280,7 @@ impl Mirror {
         );
     }
 
-    fn write_prices(&self, outbox: &mut Outbox) {
+    fn write_prices(&self, outbox: &mut MqttOutbox) {
         let now = Timestamp::now();
         let local = self.hub.clock().timezone.to_datetime(now);
         for (id, tariff) in &self.tariffs {

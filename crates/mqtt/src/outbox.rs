@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// The messages of one connection.
 #[derive(Debug, Default)]
-pub(crate) struct Outbox {
+pub(crate) struct MqttOutbox {
     topics: BTreeMap<Arc<str>, OutboxEntry>,
     due: VecDeque<DueMessage>,
     in_flight: HashMap<u16, Arc<str>>,
@@ -37,7 +37,7 @@ pub(crate) struct OutgoingMessage {
     pub(crate) retain: bool,
 }
 
-impl Outbox {
+impl MqttOutbox {
     /// Sets the payload of a topic, which becomes due unless it has this payload.
     pub(crate) fn set(&mut self, topic: &str, payload: impl AsRef<str>) {
         let payload = payload.as_ref();
@@ -180,7 +180,7 @@ impl Outbox {
 mod tests {
     use super::*;
 
-    fn taken(outbox: &mut Outbox) -> Vec<(String, String)> {
+    fn taken(outbox: &mut MqttOutbox) -> Vec<(String, String)> {
         std::iter::from_fn(|| outbox.take())
             .map(|message| (message.topic.to_string(), message.payload.to_string()))
             .collect()
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn only_the_newest_payload_is_sent() {
-        let mut outbox = Outbox::default();
+        let mut outbox = MqttOutbox::default();
         outbox.set("a", "1");
         outbox.set("b", "1");
         outbox.set("a", "2");
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_change_while_a_message_is_under_way_is_sent_after_it() {
-        let mut outbox = Outbox::default();
+        let mut outbox = MqttOutbox::default();
         outbox.set("a", "1");
         let first = outbox.take().unwrap();
         outbox.sent(7, first.topic);
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_topic_is_empty_once_the_broker_has_received_that() {
-        let mut outbox = Outbox::default();
+        let mut outbox = MqttOutbox::default();
         outbox.empty("a");
         outbox.empty("a");
         assert_eq!(outbox.next_to_fill(), None);
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn messages_keep_their_order() {
-        let mut outbox = Outbox::default();
+        let mut outbox = MqttOutbox::default();
         outbox.once("old", "m");
         outbox.set("new", "1");
         outbox.empty("old");

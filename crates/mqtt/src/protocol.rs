@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use frame::{Frame, FrameDecoder};
-use packet::{BrokerLimits, Filter, Incoming, Login, Message, MqttVersion};
+use frame::{FrameDecoder, MqttFrame};
+use packet::{BrokerLimits, Filter, Incoming, Message, MqttLogin, MqttVersion};
 
 pub(crate) use packet::reason;
 
@@ -86,7 +86,7 @@ impl Protocol {
     /// Begins a connection: the first packet is ready to be sent.
     pub(crate) fn new(
         version: MqttVersion,
-        login: &Login,
+        login: &MqttLogin,
         now: Instant,
     ) -> Result<Self, ProtocolError> {
         let first = packet::connect(version, login).map_err(|_| ProtocolError::Unsendable)?;
@@ -139,8 +139,8 @@ impl Protocol {
             .map_err(|_| ProtocolError::Malformed)?
         {
             match frame {
-                Frame::Packet { header, body } => self.packet(header, &body, now)?,
-                Frame::TooLong {
+                MqttFrame::Packet { header, body } => self.packet(header, &body, now)?,
+                MqttFrame::TooLong {
                     topic,
                     packet_id,
                     length,
@@ -148,7 +148,7 @@ impl Protocol {
                     self.acknowledge(packet_id, now);
                     self.events.push_back(ProtocolEvent::TooLong(topic, length));
                 }
-                Frame::TooLong { .. } => return Err(ProtocolError::Malformed),
+                MqttFrame::TooLong { .. } => return Err(ProtocolError::Malformed),
             }
         }
         Ok(())

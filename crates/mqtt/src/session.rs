@@ -8,7 +8,7 @@ use tokio::io::{
     AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf,
 };
 
-use crate::protocol::packet::{BrokerLimits, Filter, Login, MqttVersion};
+use crate::protocol::packet::{BrokerLimits, Filter, MqttLogin, MqttVersion};
 use crate::protocol::{Protocol, ProtocolError, ProtocolEvent};
 
 /// A stream to a broker, with TLS or without.
@@ -53,7 +53,7 @@ impl Session {
     pub(crate) async fn login(
         stream: Box<dyn BrokerStream>,
         version: MqttVersion,
-        login: &Login,
+        login: &MqttLogin,
     ) -> Result<Self, SessionError> {
         let (reader, writer) = tokio::io::split(stream);
         let mut session = Self {

@@ -42,9 +42,9 @@ pub struct MqttStatus {
 
 /// A number that only grows.
 #[derive(Debug, Default)]
-pub(crate) struct Counter(AtomicU64);
+pub(crate) struct MqttCounter(AtomicU64);
 
-impl Counter {
+impl MqttCounter {
     pub(crate) fn up(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
@@ -54,14 +54,14 @@ impl Counter {
     }
 }
 
-/// What was counted since the start.
+/// Counts since the start.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    pub(crate) connections: Counter,
-    pub(crate) published: Counter,
-    pub(crate) commands: Counter,
-    pub(crate) failed_commands: Counter,
-    pub(crate) ignored_messages: Counter,
+    pub(crate) connections: MqttCounter,
+    pub(crate) published: MqttCounter,
+    pub(crate) commands: MqttCounter,
+    pub(crate) failed_commands: MqttCounter,
+    pub(crate) ignored_messages: MqttCounter,
 }
 
 /// The state of the connection, shared between the connection and its readers.
@@ -109,7 +109,7 @@ fn now() -> Timestamp {
 
 /// Returns the metrics.
 pub(crate) fn metrics(counters: &Counters, phase: ConnectionPhase) -> Vec<GuestMetric> {
-    let counter = |name, help, counter: &Counter| GuestMetric {
+    let counter = |name, help, counter: &MqttCounter| GuestMetric {
         name,
         help,
         kind: MetricKind::Counter,

@@ -22,12 +22,12 @@ Example:
 Exit codes: 0 done, 2 a wrong configuration, 8 the broker cannot be used.")]
 pub struct MqttArgs {
     #[command(subcommand)]
-    command: MqttCommand,
+    command: MqttVerb,
 }
 
 #[derive(Debug, clap::Subcommand)]
 #[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
-enum MqttCommand {
+enum MqttVerb {
     /// Check the connection to the broker: connect, publish, read back
     Check(MqttCheckArgs),
 }
@@ -55,7 +55,7 @@ struct MqttCheckArgs {
 /// Runs the verb.
 pub async fn run(context: &Context, args: MqttArgs) -> Outcome {
     match args.command {
-        MqttCommand::Check(args) => context.bounded(run_check(context, args)).await,
+        MqttVerb::Check(args) => context.bounded(run_check(context, args)).await,
     }
 }
 

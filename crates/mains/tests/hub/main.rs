@@ -17,6 +17,10 @@
 )]
 #[path = "../cli/home.rs"]
 mod home;
+#[allow(
+    dead_code,
+    reason = "shared with other tests, which use other parts of it"
+)]
 mod house;
 mod kept;
 #[allow(

@@ -1,4 +1,4 @@
-//! Who is let in: passwords, certificates, access control lists.
+//! Access to a broker: passwords, certificates, access control lists.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};

@@ -171,7 +171,7 @@ impl Drop for Listener {
     }
 }
 
-/// What the broker keeps, as a client sees it that comes now.
+/// The messages that the broker keeps, as a client sees them that comes now.
 pub fn retained() -> BTreeMap<String, String> {
     let output = Command::new("mosquitto_sub")
         .args([

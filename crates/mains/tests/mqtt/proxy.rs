@@ -14,7 +14,7 @@ pub const PROXY_PORT: u16 = 1884;
 /// The lines in `[mqtt]` for a hub that connects through it.
 pub const THROUGH_PROXY: &str = "url = \"mqtt://127.0.0.1:1884\"";
 
-/// What the proxy does.
+/// The faults of a proxy.
 #[derive(Debug, Default)]
 pub struct Behaviour {
     /// Passes a few bytes at a time to the broker, with a pause after each.

@@ -11,7 +11,7 @@ pub(crate) const PUBLISH: u8 = 3;
 
 /// A packet, or what is left of one that was too long.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Frame {
+pub(crate) enum MqttFrame {
     /// A whole packet.
     Packet {
         /// The first byte: type and flags.
@@ -43,7 +43,7 @@ pub(crate) struct FrameDecoder {
 
 impl FrameDecoder {
     /// Takes the next packet from `input`; `None` until there is a whole one.
-    pub(crate) fn next(&mut self, input: &mut BytesMut) -> Result<Option<Frame>, Malformed> {
+    pub(crate) fn next(&mut self, input: &mut BytesMut) -> Result<Option<MqttFrame>, Malformed> {
         let skipped = self.skip.min(input.len());
         input.advance(skipped);
         self.skip -= skipped;
@@ -63,7 +63,7 @@ impl FrameDecoder {
         }
         let mut packet = input.split_to(length).freeze();
         packet.advance(header_length);
-        Ok(Some(Frame::Packet {
+        Ok(Some(MqttFrame::Packet {
             header,
             body: packet,
         }))
@@ -76,7 +76,7 @@ impl FrameDecoder {
         header: u8,
         header_length: usize,
         length: usize,
-    ) -> Result<Option<Frame>, Malformed> {
+    ) -> Result<Option<MqttFrame>, Malformed> {
         if header >> 4 != PUBLISH {
             return Err(Malformed);
         }
@@ -98,7 +98,7 @@ impl FrameDecoder {
             Some(id) if needs_id => Some(u16::from_be_bytes(*id)),
             _ => None,
         };
-        let frame = Frame::TooLong {
+        let frame = MqttFrame::TooLong {
             topic: String::from_utf8_lossy(topic).into_owned(),
             packet_id,
             length,
@@ -128,7 +128,7 @@ fn lengths(input: &[u8]) -> Result<Option<(usize, usize)>, Malformed> {
 mod tests {
     use super::*;
 
-    fn frames(bytes: &[u8], chunk: usize) -> Result<Vec<Frame>, Malformed> {
+    fn frames(bytes: &[u8], chunk: usize) -> Result<Vec<MqttFrame>, Malformed> {
         let mut decoder = FrameDecoder::default();
         let mut input = BytesMut::new();
         let mut frames = Vec::new();
@@ -149,7 +149,7 @@ mod tests {
             let [ping, ack, message] = packets.as_slice() else {
                 panic!("{packets:?}");
             };
-            let packet = |header, body: &'static [u8]| Frame::Packet {
+            let packet = |header, body: &'static [u8]| MqttFrame::Packet {
                 header,
                 body: Bytes::from_static(body),
             };
@@ -177,7 +177,7 @@ mod tests {
             let [long, _] = packets.as_slice() else {
                 panic!("{packets:?}");
             };
-            let expected = Frame::TooLong {
+            let expected = MqttFrame::TooLong {
                 topic: "a".to_owned(),
                 packet_id: Some(9),
                 length: length + 4,

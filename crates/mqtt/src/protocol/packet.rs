@@ -29,7 +29,7 @@ impl MqttVersion {
 
 /// Data of the first packet.
 #[derive(Clone)]
-pub(crate) struct Login {
+pub(crate) struct MqttLogin {
     pub(crate) client_id: String,
     pub(crate) username: Option<String>,
     pub(crate) password: Option<zeroize::Zeroizing<Vec<u8>>>,
@@ -89,7 +89,7 @@ pub(crate) struct Message {
 }
 
 /// Encodes the first packet: a session without memory.
-pub(crate) fn connect(version: MqttVersion, login: &Login) -> Result<Vec<u8>, CodecError> {
+pub(crate) fn connect(version: MqttVersion, login: &MqttLogin) -> Result<Vec<u8>, CodecError> {
     // Both builders have the same methods but no common trait.
     macro_rules! build {
         ($builder:expr) => {{

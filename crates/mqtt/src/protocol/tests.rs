@@ -1,7 +1,7 @@
 use super::*;
 
-fn login() -> Login {
-    Login {
+fn login() -> MqttLogin {
+    MqttLogin {
         client_id: "mains-1".to_owned(),
         username: Some("me".to_owned()),
         password: Some(b"secret".to_vec().into()),
