@@ -33,6 +33,7 @@ mod needs;
 mod beside;
 mod check;
 mod conformance;
+mod examples;
 mod following;
 mod listening;
 mod owner;
