@@ -184,21 +184,21 @@ impl StateFile {
     ///
     /// [`ErrorKind::WouldBlock`] when another process still holds it after `timeout`, else the system's error.
     pub fn lock(&self, timeout: Duration) -> io::Result<FileLock> {
-        let deadline = Instant::now() + timeout;
-        let file = self.open_lock()?;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(FileLock(file)),
-                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
-                    std::thread::sleep(LOCK_RETRY_INTERVAL);
-                }
-                Err(TryLockError::WouldBlock) => {
-                    let message = "another process holds the lock";
-                    return Err(io::Error::new(ErrorKind::WouldBlock, message));
-                }
-                Err(TryLockError::Error(error)) => return Err(error),
-            }
-        }
+        take_lock(self.open_lock()?, timeout)
+    }
+
+    /// Takes the lock also where nothing can be written: a lock file that is there is opened for reading, and where none can be made,
+    /// the directory is locked in its place.
+    ///
+    /// # Errors
+    ///
+    /// As [`lock`](Self::lock).
+    pub fn lock_without_writing(&self, timeout: Duration) -> io::Result<FileLock> {
+        let file = match File::open(self.lock_path()) {
+            Err(error) if error.kind() == ErrorKind::NotFound => File::open(self.directory())?,
+            opened => opened?,
+        };
+        take_lock(file, timeout)
     }
 
     /// Returns the path of the lock file.
@@ -208,7 +208,8 @@ impl StateFile {
 
     /// Returns true if another process, or another part of this one, holds the lock.
     pub fn is_locked(&self) -> bool {
-        let shared = File::open(self.lock_path()).map(|file| file.try_lock_shared());
+        let lock = File::open(self.lock_path()).or_else(|_| File::open(self.directory()));
+        let shared = lock.map(|file| file.try_lock_shared());
         matches!(shared, Ok(Err(TryLockError::WouldBlock)))
     }
 
@@ -252,6 +253,24 @@ impl StateFile {
         match self.path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
+        }
+    }
+}
+
+/// Takes a lock, within a time.
+fn take_lock(file: File, timeout: Duration) -> io::Result<FileLock> {
+    let deadline = Instant::now() + timeout;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(FileLock(file)),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                std::thread::sleep(LOCK_RETRY_INTERVAL);
+            }
+            Err(TryLockError::WouldBlock) => {
+                let message = "another process holds the lock";
+                return Err(io::Error::new(ErrorKind::WouldBlock, message));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
         }
     }
 }

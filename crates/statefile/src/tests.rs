@@ -118,3 +118,22 @@ fn a_write_that_fails_keeps_the_previous_content() {
     assert!(occupied.lock(Duration::ZERO).is_err());
     assert_eq!(content(&file), b"first");
 }
+
+#[test]
+fn a_lock_can_be_had_where_nothing_can_be_written() {
+    for has_lock_file in [true, false] {
+        let directory = tempfile::tempdir().unwrap();
+        let file = StateFile::new(directory.path().join("hub.json"), 100);
+        if has_lock_file {
+            drop(file.lock(Duration::ZERO).unwrap());
+        }
+        assert!(!file.is_locked());
+        let lock = file.lock_without_writing(Duration::ZERO).unwrap();
+        assert!(file.is_locked());
+        let second = file.lock_without_writing(Duration::ZERO).unwrap_err();
+        assert_eq!(second.kind(), ErrorKind::WouldBlock);
+        assert_eq!(file.lock_path().exists(), has_lock_file);
+        drop(lock);
+        assert!(!file.is_locked());
+    }
+}
