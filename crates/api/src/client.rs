@@ -17,7 +17,7 @@
 //! ```
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -38,6 +38,7 @@ mod error;
 mod events;
 mod plug;
 mod request;
+mod tls;
 mod url;
 
 /// Maximum time for opening a connection; short, because a hub is usually on the local network.
@@ -122,9 +123,8 @@ impl Client {
             .user_agent(concat!("mains/", env!("CARGO_PKG_VERSION")));
         match &endpoint.ca_file {
             Some(file) => {
-                builder = builder
-                    .tls_certs_only(certificates(file)?)
-                    .tls_danger_accept_invalid_hostnames(endpoint.is_pinned);
+                let config = tls::config(file, endpoint.is_pinned)?;
+                builder = builder.tls_backend_preconfigured(config);
             }
             // Reading the system's certificates takes longer than switching a plug.
             None if !endpoint.url.is_https() => builder = builder.tls_certs_only([]),
@@ -176,20 +176,4 @@ impl Client {
     fn delete(&self, path: &str) -> Request<'_> {
         self.request(Method::DELETE, path)
     }
-}
-
-/// Reads a file of PEM certificates.
-fn certificates(file: &Path) -> Result<Vec<reqwest::Certificate>, ClientError> {
-    let failure = |problem, source| ClientError::Certificates {
-        file: file.to_owned(),
-        problem,
-        source,
-    };
-    let pem = std::fs::read(file).map_err(|error| failure("cannot be read", Some(error.into())))?;
-    let certificates = reqwest::Certificate::from_pem_bundle(&pem)
-        .map_err(|error| failure("is not PEM", Some(error.into())))?;
-    if certificates.is_empty() {
-        return Err(failure("contains no certificate", None));
-    }
-    Ok(certificates)
 }

@@ -5,6 +5,7 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 
 use crate::home::{Home, finish};
 use crate::house::Hub;
+use crate::needs;
 
 /// A home whose configuration names a certificate for these names.
 fn with_certificate(names: &[&str]) -> Home {
@@ -61,6 +62,53 @@ fn others_need_its_certificate() {
     ask(&hub.url, Some(&home.path("missing.pem"))).ends_with(2);
     // Without encryption nobody is let in.
     ask(&hub.url.replace("https:", "http:"), None).ends_with(8);
+}
+
+/// What people make by hand: an authority that signs itself, without a name that browsers would accept.
+#[test]
+fn a_certificate_of_openssl_is_trusted_when_it_is_the_one_in_the_file() {
+    if needs::met(needs::tool("openssl", "version", "openssl")).is_none() {
+        return;
+    }
+    let home = with_certificate(&["unused"]);
+    let make = |name: &str, days: &str| {
+        let (key, certificate) = (
+            home.path(&format!("{name}.key")),
+            home.path(&format!("{name}.pem")),
+        );
+        let made = std::process::Command::new("openssl")
+            .args([
+                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=nas", "-days", days,
+            ])
+            .arg("-keyout")
+            .arg(&key)
+            .arg("-out")
+            .arg(&certificate)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{made:?}");
+        (key, certificate)
+    };
+    let (key, certificate) = make("own", "30");
+    let (_, other) = make("other", "30");
+    std::fs::copy(key, home.path(".config/mains/hub.key")).unwrap();
+    std::fs::copy(&certificate, home.path(".config/mains/hub.pem")).unwrap();
+    let hub = Hub::start(&home, &[]);
+    let token = std::fs::read_to_string(home.state().join("admin-token")).unwrap();
+    let ask = |ca_file: &std::path::Path| {
+        let mut command = home.command();
+        command
+            .env("MAINS_CONFIG", "/dev/null")
+            .env("MAINS_STATE", home.path("elsewhere"))
+            .env("MAINS_TOKEN", token.trim())
+            .env("MAINS_HUB_CA_FILE", ca_file)
+            .args(["--json", "--hub", &hub.url, "hub", "plugs"]);
+        finish(command.output())
+    };
+    ask(&certificate).ends_with(0);
+    ask(&other).ends_with(8);
+    // And by the programs of this computer.
+    home.json(&["hub", "plugs"]).ends_with(0);
 }
 
 #[test]
