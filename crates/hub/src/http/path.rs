@@ -11,12 +11,12 @@ use utoipa::ToSchema;
 
 use super::problem::Problem;
 
-/// MAC of a plug in a path: twelve hex digits in either case, with or without separators.
+/// MAC of a plug in a path: twelve hex digits in either case.
 #[derive(Debug, Clone, Copy, ToSchema)]
 #[schema(
     as = MacPath,
     value_type = String,
-    pattern = "^([0-9A-Fa-f]{12}|([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2})$",
+    pattern = "^[0-9A-Fa-f]{12}$",
     examples("accf23123456")
 )]
 pub(crate) struct PlugPath(pub(crate) Mac);
@@ -60,10 +60,11 @@ impl<S: Send + Sync> FromRequestParts<S> for PlugPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let plug = named(parts, state, "plug").await;
-        Ok(Self(plug.map_err(|error| {
-            error.hint("a plug's path is its MAC: twelve hex digits")
-        })?))
+        let plug = named::<S, HexMac>(parts, state, "plug").await;
+        let plug = plug.map_err(|error| {
+            error.hint("a plug's path is its MAC: twelve hex digits without separators")
+        })?;
+        Ok(Self(plug.0))
     }
 }
 
@@ -72,6 +73,19 @@ impl<S: Send + Sync> FromRequestParts<S> for DocumentPath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         Ok(Self(named(parts, state, "document").await?))
+    }
+}
+
+/// A MAC without separators.
+struct HexMac(Mac);
+
+impl FromStr for HexMac {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let mac = text.parse().ok().filter(|_| is_hex);
+        mac.map(Self).ok_or(())
     }
 }
 
