@@ -198,5 +198,9 @@ fn a_key_that_is_given_is_used_instead_of_the_one_that_is_kept() {
             good,
         ])
         .ends_with(0);
+    fixture.json(&["hue", "forget", FIRST]).ends_with(0);
+    let key = std::fs::read_to_string(good).unwrap();
+    let pair = ["hue", "pair", FIRST, "--trust-certificate"];
+    by_variable(key.trim(), &pair).ends_with(0);
     assert_eq!(fixture.lights(FIRST).len(), 1);
 }

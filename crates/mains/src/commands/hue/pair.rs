@@ -20,7 +20,7 @@ use crate::ui::{BOLD, clean, paint};
 #[command(after_long_help = "\
 Press the round button on the bridge before or while this runs; it waits for a minute. The key that the bridge issues is saved in \
 hue.json in the state directory, which only you can read, and used from then on. If the bridge still accepts a saved key, there is \
-nothing to press. With --app-key-file a key of another program is saved, if the bridge accepts it.
+nothing to press. With --app-key-file or MAINS_HUE_KEY a key of another program is saved, if the bridge accepts it.
 
 Square bridges and the Pro use HTTPS. If the certificate is not signed by the vendor, its SHA-256 is shown and you are asked once \
 whether to trust it (--trust-certificate or --yes agrees in advance); from then on no other is accepted. Pair again with a bridge \
@@ -64,7 +64,7 @@ impl FromStr for TrustedCertificate {
 /// Pairs with the bridge.
 pub(super) async fn run(context: &Context, args: HuePairArgs, given: &GivenKey) -> Outcome {
     let (network, ring) = (network(context)?, key_ring(context)?);
-    let given = given.read(&context.ui).await?;
+    let given = given.key(&context.ui).await?;
     let connection = connect(context, &network, &ring, &args).await?;
     let known = connection.paired_bridge(&ring)?;
     let now = Timestamp::now();
