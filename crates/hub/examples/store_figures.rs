@@ -55,7 +55,11 @@ async fn main() {
     );
     ask(&store, mac(plugs / 2)).await;
     let copy = folder.path().join("copy.sqlite");
-    timed("backup", 1, async || store.backup(&copy).await.unwrap()).await;
+    timed("backup", 1, async || {
+        let backup = store.backup().await.unwrap();
+        backup.write_to(&copy).await.unwrap();
+    })
+    .await;
 }
 
 async fn fill(store: &Sqlite, plugs: u8) {

@@ -2,6 +2,7 @@
 //!
 //! [`Store`] is the sum of four traits, so that each part of the hub asks for what it uses; SQLite implements them all.
 
+mod backup;
 pub mod csv;
 mod scale;
 mod spread;
@@ -10,7 +11,7 @@ mod sum;
 
 use std::fmt;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub use api::HistoryPoint;
 use api::{Collection, Id, Metering, Period, PowerOn};
@@ -20,7 +21,8 @@ use jiff::Timestamp;
 use plugs::{FamilyId, Reading, RelayState};
 use serde_json::Value;
 
-pub use sqlite::{OpenedStore, Sqlite};
+pub use backup::Backup;
+pub use sqlite::{OpenedStore, Sqlite, restore};
 
 /// An adopted plug as it is stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -368,6 +370,6 @@ pub trait Store: PlugStore + DocumentStore + SettingStore + HistoryStore {
     /// Returns the size of the database.
     async fn info(&self) -> Result<StoreInfo, StoreError>;
 
-    /// Writes a whole and consistent copy into a new file, while everything goes on.
-    async fn backup(&self, to: &Path) -> Result<(), StoreError>;
+    /// Begins a whole and consistent copy, while everything goes on.
+    async fn backup(&self) -> Result<Backup, StoreError>;
 }

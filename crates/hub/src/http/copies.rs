@@ -2,10 +2,9 @@
 //!
 //! Only one of them runs at a time, because each uses much disk bandwidth and memory.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use api::{ErrorKind, ImportResponse, Moment, RequestError};
+use api::{ImportResponse, Moment, RequestError};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -13,9 +12,6 @@ use axum::http::header::CONTENT_LENGTH;
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use jiff::Timestamp;
-use tokio::fs::File;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio_util::io::ReaderStream;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -24,12 +20,7 @@ use super::path::PlugPath;
 use super::problem::Problem;
 use super::query::Params;
 use super::{Api, attachment};
-use crate::hub::Hub;
 use crate::store::csv;
-
-/// Name of the temporary copy. It is next to the database, where there is room and no other user can read it. The file is unlinked
-/// before its first byte is sent, so that nothing is left behind.
-const COPY: &str = "download.sqlite";
 
 /// Maximum size of an imported file, in bytes.
 const MAX_FILE_LEN: usize = 128 * 1024 * 1024;
@@ -49,51 +40,20 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 async fn backup(State(api): State<Api>, params: Params) -> Result<Response, Problem> {
     params.only(&[])?;
     let turn = api.turn()?;
-    let path = api.hub.config().state.join(COPY);
-    let (file, length) = copy(&api.hub, path).await?;
+    let backup = api.hub.store().backup().await;
+    let backup = backup.map_err(|error| RequestError::from(&error))?;
     let name = format!(
         "mains-{}.sqlite",
         Timestamp::now().strftime("%Y%m%dT%H%M%SZ")
     );
     let headers = attachment("application/vnd.sqlite3", &name);
-    let length = [(CONTENT_LENGTH, length.to_string())];
-    Ok((headers, length, stream(file, turn)).into_response())
-}
-
-/// Makes the copy, opens it and unlinks it.
-async fn copy(hub: &Hub, path: PathBuf) -> Result<(File, u64), RequestError> {
-    // What a hub left behind that was killed in the middle.
-    remove(&path).await;
-    let copied = hub.store().backup(&path).await;
-    let opened = async {
-        let file = File::open(&path).await?;
-        let length = file.metadata().await?.len();
-        Ok::<_, std::io::Error>((file, length))
-    };
-    let opened = match copied {
-        Ok(()) => opened.await.map_err(|error| {
-            tracing::error!(path = %path.display(), %error, "the copy of the database cannot be read");
-            RequestError::new(ErrorKind::Local, "the copy of the database cannot be read")
-        }),
-        Err(error) => Err(RequestError::from(&error)),
-    };
-    remove(&path).await;
-    opened
-}
-
-async fn remove(path: &Path) {
-    // It is hardly ever there.
-    let _ = tokio::fs::remove_file(path).await;
-}
-
-/// Streams the file and holds the permit until it is sent.
-fn stream(file: File, turn: OwnedSemaphorePermit) -> Body {
-    Body::from_stream(
-        ReaderStream::with_capacity(file, 64 * 1024).map(move |chunk| {
-            let _turn = &turn;
-            chunk
-        }),
-    )
+    let length = [(CONTENT_LENGTH, backup.length.to_string())];
+    // The permit is held until it is sent.
+    let content = backup.content.map(move |chunk| {
+        let _turn = &turn;
+        chunk.inspect_err(|error| tracing::error!(%error, "the backup cannot be read to its end"))
+    });
+    Ok((headers, length, Body::from_stream(content)).into_response())
 }
 
 /// Returns all data of a plug as CSV: quarter-hours, minutes and readings.

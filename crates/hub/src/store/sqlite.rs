@@ -6,7 +6,8 @@
 //! * [`records`]: plugs, documents, settings.
 //! * [`transfer`]: history that moves from one plug to another.
 //! * [`append`], [`history`], [`rows`], [`retention`]: readings and the sums made of them.
-//! * [`backup`]: a copy while everything goes on.
+//! * [`backup`]: a copy while everything goes on; [`restore`]: a copy that takes the place of the file.
+//! * [`journal`]: a log that is not of the file beside it; [`wal`]: what is in a log.
 //!
 //! When SQLite finds the file damaged while the hub runs, the file is set aside and a new one takes its place, see
 //! [`Sqlite::run`].
@@ -15,13 +16,16 @@ mod append;
 mod backup;
 mod database;
 mod history;
+mod journal;
 mod open;
 mod records;
 mod rescue;
+mod restore;
 mod retention;
 mod rows;
 mod steps;
 mod transfer;
+mod wal;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,8 +34,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use tokio::sync::RwLock;
 
-use super::{Retention, Store, StoreError, StoreInfo};
+use super::{Backup, Retention, Store, StoreError, StoreInfo};
 use database::{QueryError, READ, SqliteDatabase, WRITTEN};
+pub use restore::restore;
 
 /// Number of damaged files that are replaced: a failing disk would be filled with them.
 const MAX_REPLACEMENTS: u32 = 3;
@@ -164,7 +169,7 @@ impl Store for Sqlite {
             .await
     }
 
-    async fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        self.read(|database| backup::backup(database, to)).await
+    async fn backup(&self) -> Result<Backup, StoreError> {
+        self.read(backup::backup).await
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::Ipv4Addr;
-use std::path::Path;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -15,8 +15,9 @@ use hiflying::Mac;
 use hiflying::net::Interface;
 use hub::registry::{Interfaces, RegistryConfig, RegistryContext};
 use hub::store::{
-    DocumentStore, EnergyState, HistoryQuery, HistoryRow, HistorySteps, HistoryStore, PlugRecord,
-    PlugStore, Quarter, Sample, SettingStore, Store, StoreError, StoreInfo, StoredDocument, Tier,
+    Backup, DocumentStore, EnergyState, HistoryQuery, HistoryRow, HistorySteps, HistoryStore,
+    PlugRecord, PlugStore, Quarter, Sample, SettingStore, Store, StoreError, StoreInfo,
+    StoredDocument, Tier,
 };
 use hub::{EventBus, PublishedEvent, Registry};
 use jiff::Timestamp;
@@ -207,8 +208,8 @@ impl Store for Memory {
         Ok(StoreInfo::default())
     }
 
-    async fn backup(&self, _: &Path) -> Result<(), StoreError> {
-        self.works()
+    async fn backup(&self) -> Result<Backup, StoreError> {
+        unimplemented!("no registry makes backups")
     }
 }
 

@@ -1,6 +1,7 @@
 //! Backups, and history as CSV.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 
 use hub::store::{
@@ -9,7 +10,7 @@ use hub::store::{
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use crate::fixture::{TestDatabase, mac, ms, names, open, record, sample, t};
+use crate::fixture::{TestDatabase, back_up, mac, ms, names, open, record, sample, t};
 
 const DAY: i64 = 86_400_000;
 
@@ -58,7 +59,7 @@ async fn a_backup_is_whole_and_its_owners_alone() {
     store.append(&samples(5000)).await.unwrap();
     let copy = place.folder.path().join("copy.sqlite");
     // While everything goes on.
-    let (backed_up, appended) = tokio::join!(store.backup(&copy), async {
+    let (backed_up, appended) = tokio::join!(back_up(&store, &copy), async {
         store.append(&samples(10_000)[5000..]).await
     });
     backed_up.unwrap();
@@ -78,15 +79,15 @@ async fn a_backup_overwrites_nothing_and_leaves_nothing_behind() {
     let store = place.store().await;
     let copy = place.folder.path().join("copy.sqlite");
     fs::write(&copy, "precious").unwrap();
-    let error = store.backup(&copy).await.unwrap_err();
-    assert!(matches!(error, StoreError::File { .. }), "{error:?}");
+    let error = back_up(&store, &copy).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     assert_eq!(fs::read(&copy).unwrap(), b"precious");
     let dangling = place.folder.path().join("link");
     std::os::unix::fs::symlink("/nowhere", &dangling).unwrap();
-    store.backup(&dangling).await.unwrap_err();
+    back_up(&store, &dangling).await.unwrap_err();
     let missing = place.folder.path().join("nowhere/copy.sqlite");
-    let error = store.backup(&missing).await.unwrap_err();
-    assert!(matches!(error, StoreError::File { .. }), "{error:?}");
+    let error = back_up(&store, &missing).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
     let names = names(place.folder.path());
     assert!(
         !names.iter().any(|name| name.starts_with(".mains")),

@@ -165,6 +165,53 @@ async fn what_is_whole_is_carried_over() {
     assert_eq!(energy, 3999.0 * 0.125);
 }
 
+/// A store with many documents, and settings, over many pages; closed.
+async fn with_documents(place: &TestDatabase) -> Vec<StoredDocument> {
+    let store = place.store().await;
+    store.save_plug(&record(1)).await.unwrap();
+    store.save_setting("password", Some("hash")).await.unwrap();
+    let documents: Vec<_> = (0..80)
+        .map(|number| StoredDocument {
+            id: format!("g-{number:08x}").parse::<Id>().unwrap(),
+            body: json!({"name": format!("group {number}"), "plugs": vec!["accf23123456"; 12]}),
+            ..document()
+        })
+        .collect();
+    for document in &documents {
+        store
+            .save_document(Collection::Groups, document)
+            .await
+            .unwrap();
+    }
+    store.close().await;
+    documents
+}
+
+/// One bit that flips costs the row, or at most the page, that it is in.
+#[tokio::test]
+async fn one_bad_bit_does_not_drop_everything() {
+    let whole = TestDatabase::new();
+    let documents = with_documents(&whole).await;
+    let bytes = fs::read(whole.file()).unwrap();
+    fastrand::seed(7);
+    for round in 0..200 {
+        let place = TestDatabase::new();
+        let mut flipped = bytes.clone();
+        // The header and the schema, without which nothing can be read, are in the first page.
+        let at = fastrand::usize(PAGE..flipped.len());
+        flipped[at] ^= 1 << fastrand::u8(..8);
+        fs::write(place.file(), flipped).unwrap();
+        let opened = open(&place.file()).await;
+        let kept = opened.store.documents(Collection::Groups).await.unwrap();
+        let same = kept.iter().filter(|kept| documents.contains(kept)).count();
+        // A page has 4 KiB, and such a document some 200 bytes.
+        assert!(
+            same >= documents.len() - 24,
+            "round {round}, byte {at}: {same}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn damage_that_is_met_later() {
     let place = TestDatabase::new();

@@ -14,7 +14,7 @@ use hub::store::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::fixture::{TestDatabase, bare, mac, ms, reading, record, t, total};
+use crate::fixture::{TestDatabase, back_up, bare, mac, ms, reading, record, t, total};
 
 fn file() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/first.sqlite")
@@ -134,7 +134,7 @@ async fn make() {
     store.append(&samples()).await.unwrap();
     store.tidy(now()).await.unwrap();
     // Fails when the file exists.
-    store.backup(&file()).await.unwrap();
+    back_up(&store, &file()).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,16 +1,25 @@
 //! Common ground of the tests: a directory with a store, and data to put into it.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use api::{Metering, PowerOn};
 use hiflying::Mac;
-use hub::store::{EnergyState, OpenedStore, PlugRecord, Retention, Sample, Sqlite, Used};
+use hub::store::{
+    EnergyState, OpenedStore, PlugRecord, Retention, Sample, Sqlite, Store as _, Used,
+};
 use jiff::Timestamp;
 use plugs::{FamilyId, Reading, RelayState};
 use tempfile::TempDir;
 
 use crate::needs;
+
+/// Writes a backup into a file.
+pub async fn back_up(store: &Sqlite, to: &Path) -> io::Result<()> {
+    let backup = store.backup().await.map_err(io::Error::other)?;
+    backup.write_to(to).await
+}
 
 /// A folder that goes away, and the name of a database in it.
 pub struct TestDatabase {

@@ -27,4 +27,5 @@ mod first;
 mod history;
 mod keeping;
 mod model;
+mod restore;
 mod trouble;

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::fixture::{TestDatabase, in_namespace, mac, ms, open, record, sample, t};
+use crate::fixture::{TestDatabase, back_up, in_namespace, mac, ms, open, record, sample, t};
 
 const FULL: &str = "MAINS_TEST_FULL_DISK";
 const READ_ONLY: &str = "MAINS_TEST_READ_ONLY";
@@ -61,6 +61,12 @@ async fn on_a_full_disk() {
     // Reading goes on, and nothing of the batch that failed is there.
     assert_eq!(store.plugs().await.unwrap(), [record(1)]);
     assert_eq!(store.info().await.unwrap().readings, written as u64);
+    // A backup needs no room on that disk.
+    let elsewhere = tempfile::tempdir_in("/var/tmp").unwrap();
+    let copy = elsewhere.path().join("copy.sqlite");
+    back_up(&store, &copy).await.unwrap();
+    let copied = open(&copy).await.store.info().await.unwrap();
+    assert_eq!(copied.readings, written as u64);
     // Whether an edit still finds a place or not, it says the truth.
     let mut plug = record(1);
     plug.room = Some("hall".repeat(10_000));
@@ -169,7 +175,7 @@ async fn on_a_disk_that_cannot_be_written() {
     // A backup is how one gets away from such a disk.
     let elsewhere = tempfile::tempdir().unwrap();
     let copy = elsewhere.path().join("copy.sqlite");
-    store.backup(&copy).await.unwrap();
+    back_up(&store, &copy).await.unwrap();
     assert_eq!(open(&copy).await.store.plugs().await.unwrap(), [record(1)]);
 }
 

@@ -1,64 +1,155 @@
-//! Copies the whole file while everything goes on.
+//! Reads the whole file while everything goes on, without a copy on the disk.
+//!
+//! A transaction that reads keeps what it sees: SQLite writes only older content into the file meanwhile, and does not begin the
+//! log anew. So the pages in the log at its begin, and all others from the file, are the database at that moment.
 
+use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
-use sqlx::Connection as _;
-use tempfile::TempPath;
+use axum::body::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use sqlx::SqliteConnection;
 
-use super::database::{QueryError, SqliteDatabase};
-use crate::store::StoreError;
+use super::database::{QueryError, READ, SqliteDatabase, unavailable};
+use super::journal::EPOCH;
+use super::open::with_suffix;
+use super::wal::Wal;
+use crate::store::Backup;
 
-/// Writes a consistent copy into a new file.
-pub(super) async fn backup(database: Arc<SqliteDatabase>, to: &Path) -> Result<(), QueryError> {
-    let unusable = |what: String| StoreError::File {
-        path: to.to_owned(),
-        what,
-    };
-    if to.symlink_metadata().is_ok() {
-        return Err(unusable("exists already; a backup overwrites nothing".to_owned()).into());
+/// Maximum length of the log beside the file; usually it has four megabytes.
+const MAX_LOG_BYTES: u64 = 128 << 20;
+/// Number of bytes that are read at a time.
+const CHUNK_BYTES: usize = 256 << 10;
+/// Fields of the header.
+const PAGE_BYTES: usize = 16;
+const FORMAT_VERSIONS: std::ops::Range<usize> = 18..20;
+const CHANGES: std::ops::Range<usize> = 24..28;
+const SIZE: std::ops::Range<usize> = 28..32;
+const SIZE_VALID_FOR: std::ops::Range<usize> = 92..96;
+
+/// A database at one moment.
+struct Snapshot {
+    file: Arc<File>,
+    wal: Wal,
+    page_bytes: usize,
+    pages: u32,
+    /// Holds the transaction.
+    _connection: SqliteConnection,
+}
+
+/// Begins a backup.
+pub(super) async fn backup(database: Arc<SqliteDatabase>) -> Result<Backup, QueryError> {
+    let snapshot = Arc::new(begin(&database).await?);
+    let length = u64::from(snapshot.pages) * snapshot.page_bytes as u64;
+    let at_once = u32::try_from(CHUNK_BYTES / snapshot.page_bytes).unwrap_or(1);
+    let content = stream::unfold(Some(1), move |from: Option<u32>| {
+        let snapshot = Arc::clone(&snapshot);
+        async move {
+            let from = from.filter(|from| *from <= snapshot.pages)?;
+            let to = from.saturating_add(at_once).min(snapshot.pages + 1);
+            let read = tokio::task::spawn_blocking(move || snapshot.read(from..to)).await;
+            let chunk = read.map_err(io::Error::other).flatten();
+            let next = chunk.is_ok().then_some(to);
+            Some((chunk, next))
+        }
+    });
+    Ok(Backup {
+        length,
+        content: content.boxed(),
+    })
+}
+
+async fn begin(database: &SqliteDatabase) -> Result<Snapshot, QueryError> {
+    let path = database.path();
+    let refused = |cause: io::Error| QueryError::from(unavailable(path, READ, cause));
+    if database.is_in_memory() {
+        return Err(refused(io::Error::other("there is no database")));
     }
-    // Beside the target, so that it gets there by renaming; accessible to its owner only, as the original.
-    let empty = tempfile::Builder::new()
-        .prefix(".mains-backup-")
-        .tempfile_in(directory(to))
-        .map_err(|error| unusable(format!("cannot be made: {error}")))?;
-    let copy = empty.into_temp_path();
-    copy_into(&database, &copy)
-        .await
-        .map_err(|error| unusable(format!("the copy failed: {error}")))?;
-    let target = to.to_owned();
-    let kept = tokio::task::spawn_blocking(move || keep(copy, &target)).await;
-    kept.map_err(io::Error::other)
-        .flatten()
-        .map_err(|error| unusable(format!("cannot be written: {error}")).into())
-}
-
-async fn copy_into(database: &SqliteDatabase, file: &TempPath) -> Result<(), sqlx::Error> {
-    let path: &Path = file;
-    let text = path
-        .to_str()
-        .ok_or_else(|| sqlx::Error::Configuration("the name is not UTF-8".into()))?;
-    // A connection of its own, because it is busy for as long as the copy takes.
+    // A connection of its own, because it is busy for as long as the backup takes.
     let mut connection = database.connect().await?;
-    sqlx::query("VACUUM INTO ?")
-        .bind(text)
-        .execute(&mut connection)
-        .await?;
-    connection.close().await
+    let _turn = database.turn().await?;
+    for sql in ["BEGIN", "SELECT count(*) FROM sqlite_schema"] {
+        sqlx::query(sql).execute(&mut connection).await?;
+    }
+    let wal = read_log(path).map_err(refused)?;
+    let file = database.file();
+    let mut header = [0; 100];
+    let is_in_file = file.read_exact_at(&mut header, 0).is_ok();
+    let page_bytes = match header.get(PAGE_BYTES..PAGE_BYTES + 2) {
+        Some([0, 1]) => 65_536,
+        Some([high, low]) if is_in_file => usize::from(u16::from_be_bytes([*high, *low])),
+        _ => wal.page_bytes().unwrap_or_default(),
+    };
+    let in_file = || file.metadata().map(|metadata| metadata.len());
+    let pages = match (wal.size(), page_bytes as u64) {
+        (Some(pages), _) => pages,
+        (None, 0) => 0,
+        (None, size) => u32::try_from(in_file().map_err(refused)? / size).unwrap_or(u32::MAX),
+    };
+    if pages == 0 {
+        return Err(refused(io::Error::other("it is empty")));
+    }
+    Ok(Snapshot {
+        file: Arc::clone(file),
+        wal,
+        page_bytes,
+        pages,
+        _connection: connection,
+    })
 }
 
-/// Syncs the copy to the disk, then gives it its name, unless that was taken in the meantime.
-fn keep(copy: TempPath, to: &Path) -> io::Result<()> {
-    std::fs::File::open(&copy)?.sync_all()?;
-    copy.persist_noclobber(to).map_err(|error| error.error)?;
-    std::fs::File::open(directory(to))?.sync_all()
+fn read_log(path: &Path) -> io::Result<Wal> {
+    let log = with_suffix(path, "-wal");
+    match log.metadata() {
+        Ok(metadata) if metadata.len() > MAX_LOG_BYTES => {
+            Err(io::Error::other("its log is too long just now"))
+        }
+        Ok(_) => fs::read(log).map(Wal::read),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Wal::default()),
+        Err(error) => Err(error),
+    }
 }
 
-fn directory(file: &Path) -> PathBuf {
-    match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
+impl Snapshot {
+    /// Reads some pages.
+    fn read(&self, pages: std::ops::Range<u32>) -> io::Result<Bytes> {
+        let mut bytes = Vec::with_capacity(pages.len() * self.page_bytes);
+        for number in pages {
+            let at = bytes.len();
+            bytes.resize(at + self.page_bytes, 0);
+            let page = bytes.get_mut(at..).unwrap_or_default();
+            match self.wal.page(number) {
+                Some(content) if content.len() == page.len() => page.copy_from_slice(content),
+                _ => {
+                    let offset = u64::from(number - 1) * self.page_bytes as u64;
+                    self.file.read_exact_at(page, offset)?;
+                }
+            }
+            if number == 1 {
+                self.edit_header(page);
+            }
+        }
+        Ok(bytes.into())
+    }
+
+    /// Makes the copy a file that needs no log, and to which no log belongs.
+    fn edit_header(&self, page: &mut [u8]) {
+        let mut put = |field: std::ops::Range<usize>, value: &[u8]| {
+            if let Some(place) = page.get_mut(field) {
+                place.copy_from_slice(value);
+            }
+        };
+        put(FORMAT_VERSIONS, &[1, 1]);
+        put(SIZE, &self.pages.to_be_bytes());
+        put(EPOCH, &[0; 4]);
+        if let Some(changes) = page.get(CHANGES).map(<[u8]>::to_vec)
+            && let Some(valid_for) = page.get_mut(SIZE_VALID_FOR)
+        {
+            valid_for.copy_from_slice(&changes);
+        }
     }
 }

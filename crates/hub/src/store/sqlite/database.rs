@@ -3,8 +3,11 @@
 //! Two connections write: one whose commits are on the disk when they return, for what people make, and one whose commits
 //! only survive the process, for readings. They take turns. Others read, and never block a writer.
 
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use hiflying::Mac;
@@ -35,12 +38,21 @@ pub(super) const WRITTEN: &str = "written";
 #[derive(Debug)]
 pub(super) struct SqliteDatabase {
     path: PathBuf,
+    /// The file itself. Closing any handle of a file gives up all locks of this process on it, so that this one is open for as long
+    /// as the connections are.
+    file: Arc<File>,
+    /// Number in the file's header by which it is known, see [`super::journal`].
+    epoch: Option<u32>,
+    /// True if it has a log.
+    is_logged: bool,
     /// Options of connections that read.
     source: SqliteConnectOptions,
     readers: SqlitePool,
     writers: Option<Writers>,
     /// Held while writing: SQLite has no queue, it only polls.
     turn: tokio::sync::Mutex<()>,
+    /// Keeps a database in memory for as long as this is.
+    memory: Option<tokio::sync::Mutex<SqliteConnection>>,
     /// The last count of rows and its time; counting reads every page.
     pub(super) counted: Mutex<Option<(Instant, StoreInfo)>>,
 }
@@ -65,6 +77,7 @@ pub(super) enum QueryError {
 /// It is begun and ended by hand: when the disk is full, SQLite rolls back by itself, which sqlx's own transactions do not expect,
 /// and the connection could never begin another one. The connection of a transaction that is not committed is closed.
 pub(super) struct WriteTransaction<'a> {
+    database: &'a SqliteDatabase,
     connection: PoolConnection<sqlx::Sqlite>,
     is_committed: bool,
     _turn: MutexGuard<'a, ()>,
@@ -76,7 +89,9 @@ impl WriteTransaction<'_> {
         &mut self.connection
     }
 
+    /// Commits, if the file is still in its place.
     pub(super) async fn commit(mut self) -> Result<(), QueryError> {
+        self.database.check_place()?;
         sqlx::query("COMMIT").execute(self.connection()).await?;
         self.is_committed = true;
         Ok(())
@@ -92,7 +107,7 @@ impl Drop for WriteTransaction<'_> {
 }
 
 impl SqliteDatabase {
-    pub(super) fn writable(path: &Path) -> Self {
+    pub(super) fn writable(path: &Path) -> io::Result<Self> {
         let writer = |synchronous, name: &str| {
             let name = name.to_owned();
             let options = options(path)
@@ -102,38 +117,93 @@ impl SqliteDatabase {
                 .thread_name(move |_| name.clone());
             pool(options, 1)
         };
-        Self {
+        Ok(Self {
             writers: Some(Writers {
                 edits: writer(SqliteSynchronous::Full, "store-edits"),
                 history: writer(SqliteSynchronous::Normal, "store-history"),
             }),
-            ..Self::reading(path, options(path))
-        }
+            ..Self::reading(path, options(path))?
+        })
     }
 
     /// Opens a file that cannot be written. `is_immutable` is for a directory that cannot be written either, where no process can
     /// change the file or create one beside it.
-    pub(super) fn read_only(path: &Path, is_immutable: bool) -> Self {
+    pub(super) fn read_only(path: &Path, is_immutable: bool) -> io::Result<Self> {
         Self::reading(path, options(path).read_only(true).immutable(is_immutable))
     }
 
-    fn reading(path: &Path, options: SqliteConnectOptions) -> Self {
+    fn reading(path: &Path, options: SqliteConnectOptions) -> io::Result<Self> {
         let reader = options
             .clone()
             .pragma("query_only", "ON")
             .thread_name(|number| format!("store-read-{number}"));
-        Self {
+        Ok(Self {
             path: path.to_owned(),
+            file: Arc::new(File::open(path)?),
+            epoch: None,
+            is_logged: false,
             source: options,
             readers: pool(reader, READ_CONNECTIONS),
             writers: None,
             turn: tokio::sync::Mutex::new(()),
+            memory: None,
             counted: Mutex::new(None),
+        })
+    }
+
+    /// Takes an empty database in memory in place of a file that cannot be made; nothing can be written to it.
+    pub(super) fn in_memory(
+        path: &Path,
+        options: SqliteConnectOptions,
+        connection: SqliteConnection,
+    ) -> io::Result<Self> {
+        let mut database = Self::reading(Path::new("/dev/null"), options)?;
+        path.clone_into(&mut database.path);
+        database.memory = Some(tokio::sync::Mutex::new(connection));
+        Ok(database)
+    }
+
+    /// Sets the number by which the file is known.
+    pub(super) fn belongs_to(&mut self, epoch: Option<u32>) {
+        self.epoch = epoch;
+        self.is_logged = self.log().is_ok();
+    }
+
+    fn log(&self) -> io::Result<fs::Metadata> {
+        fs::metadata(super::open::with_suffix(&self.path, "-wal"))
+    }
+
+    /// Returns the file itself.
+    pub(super) fn file(&self) -> &Arc<File> {
+        &self.file
+    }
+
+    /// Checks that the file at the path is the one that is open, and has its log beside it: otherwise what is written would be lost.
+    fn check_place(&self) -> Result<(), StoreError> {
+        let same = || {
+            let (own, there) = (self.file.metadata()?, fs::metadata(&self.path)?);
+            let is_there = (own.dev(), own.ino()) == (there.dev(), there.ino());
+            let epoch = self.epoch.map(|_| super::journal::epoch(&self.file));
+            let is_known = epoch.transpose()? == self.epoch;
+            if self.is_logged {
+                self.log()?;
+            }
+            Ok::<_, io::Error>(is_there && is_known)
+        };
+        if same().unwrap_or(false) {
+            return Ok(());
         }
+        let cause = "the file was removed or replaced while it was in use; restart the hub";
+        Err(unavailable(&self.path, WRITTEN, cause))
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns true if there is no file.
+    pub(super) fn is_in_memory(&self) -> bool {
+        self.memory.is_some()
     }
 
     pub(super) fn is_read_only(&self) -> bool {
@@ -160,9 +230,9 @@ impl SqliteDatabase {
     }
 
     async fn begin(&self, pool: &SqlitePool) -> Result<WriteTransaction<'_>, QueryError> {
-        let turn = tokio::time::timeout(TURN_TIMEOUT, self.turn.lock()).await;
-        let turn = turn.map_err(|_| unavailable(&self.path, WRITTEN, "busy"))?;
+        let turn = self.turn().await?;
         let mut transaction = WriteTransaction {
+            database: self,
             connection: pool.acquire().await?,
             is_committed: false,
             _turn: turn,
@@ -171,6 +241,12 @@ impl SqliteDatabase {
             .execute(transaction.connection())
             .await?;
         Ok(transaction)
+    }
+
+    /// Waits until no other call writes, and keeps others from it.
+    pub(super) async fn turn(&self) -> Result<MutexGuard<'_, ()>, StoreError> {
+        let turn = tokio::time::timeout(TURN_TIMEOUT, self.turn.lock()).await;
+        turn.map_err(|_| unavailable(&self.path, WRITTEN, "busy"))
     }
 
     /// Returns the connection for edits, outside of a transaction.
@@ -190,6 +266,9 @@ impl SqliteDatabase {
         if let Some(writers) = &self.writers {
             writers.history.close().await;
             writers.edits.close().await;
+            if self.log().is_err() {
+                super::journal::forget_note(&self.path);
+            }
         }
     }
 

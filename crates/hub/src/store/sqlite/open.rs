@@ -8,11 +8,13 @@ use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqlStr, SqliteConnection};
 
 use super::database::{
     OPENED, QueryError, SqliteDatabase, code, codes, options, store_error, unavailable,
 };
+use super::journal;
 use super::rescue::rescue;
 use crate::store::StoreError;
 
@@ -46,7 +48,7 @@ const CHECKS: [&str; 6] = [
 
 /// Condition of the file at the path.
 #[derive(Debug)]
-enum FileCondition {
+pub(super) enum FileCondition {
     Empty,
     Sound,
     Damaged(String),
@@ -67,8 +69,22 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
 
 /// Opens or creates the file. Also returns the new path of a damaged one.
 pub(super) async fn open(path: &Path) -> Result<(SqliteDatabase, Option<PathBuf>), StoreError> {
-    match examine(path).await? {
-        FileCondition::Empty => Ok((create(path).await?, None)),
+    let foreign =
+        journal::set_aside_foreign(path).map_err(|error| unavailable(path, OPENED, error))?;
+    if let Some(log) = foreign {
+        tracing::error!(
+            database = %path.display(),
+            kept_as = %log.display(),
+            "the log beside the database is not of this file, which was replaced; it was set aside"
+        );
+    }
+    match examine(path, MAX_CHECKED_BYTES).await? {
+        FileCondition::Empty => match create(path).await {
+            Err(error) if is_refused_by_disk(&error) => {
+                Ok((create_in_memory(path, &error).await?, None))
+            }
+            created => Ok((created?, None)),
+        },
         FileCondition::Sound => match connect(path).await {
             Err(StoreError::Damaged { what, .. }) => set_aside_and_create(path, &what).await,
             opened => Ok((opened?, None)),
@@ -86,7 +102,7 @@ pub(super) async fn inspect(path: &Path, setting: &str) -> Result<Option<String>
         let cause = format!("there is no directory {}", folder.display());
         return Err(unavailable(&path, OPENED, cause));
     }
-    match examine(&path).await? {
+    match examine(&path, MAX_CHECKED_BYTES).await? {
         FileCondition::Empty => Ok(None),
         FileCondition::Damaged(what) => Err(StoreError::Damaged {
             database: path.display().to_string(),
@@ -142,6 +158,33 @@ async fn create(path: &Path) -> Result<SqliteDatabase, StoreError> {
     connect(path).await
 }
 
+/// Returns true for a disk that is full or read-only. A directory that does not exist is a wrong configuration.
+fn is_refused_by_disk(error: &StoreError) -> bool {
+    let StoreError::Unavailable { source, .. } = error else {
+        return false;
+    };
+    let kind = source.downcast_ref::<io::Error>().map(io::Error::kind);
+    !matches!(
+        kind,
+        Some(io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    )
+}
+
+/// Makes an empty database in memory that takes no change, in place of a file that the disk does not allow.
+async fn create_in_memory(path: &Path, error: &StoreError) -> Result<SqliteDatabase, StoreError> {
+    tracing::error!(
+        error = error as &dyn std::error::Error,
+        "there is no database and none can be made; the hub knows no plugs and keeps nothing"
+    );
+    let refused = |error| store_error(path, OPENED, error);
+    let options: SqliteConnectOptions = "sqlite::memory:".parse().map_err(refused)?;
+    let mut connection = options.connect().await.map_err(refused)?;
+    let migrated = MIGRATIONS.run(&mut connection).await;
+    migrated.map_err(|error| migration_error(path, error))?;
+    let database = SqliteDatabase::in_memory(path, options, connection);
+    database.map_err(|error| unavailable(path, OPENED, error))
+}
+
 /// Opens a file that may be empty, and migrates it.
 async fn connect(path: &Path) -> Result<SqliteDatabase, StoreError> {
     if let Err(error) = OpenOptions::new().write(true).open(path) {
@@ -154,9 +197,14 @@ async fn connect(path: &Path) -> Result<SqliteDatabase, StoreError> {
     }
     // It holds the hash of the password. A mode that this user may not change is no reason not to start.
     let _ = fs::set_permissions(path, Permissions::from_mode(0o600));
-    let database = SqliteDatabase::writable(path);
+    let opened = SqliteDatabase::writable(path);
+    let mut database = opened.map_err(|error| unavailable(path, OPENED, error))?;
     let error = match prepare(&database).await {
-        Ok(()) => return Ok(database),
+        Ok(()) => {
+            let epoch = journal::mark(&database).await;
+            database.belongs_to(epoch);
+            return Ok(database);
+        }
         Err(error) => error,
     };
     // A full disk has room again one day; until then every write fails.
@@ -206,7 +254,8 @@ async fn connect_read_only(path: &Path) -> Result<SqliteDatabase, StoreError> {
     for is_immutable in [false, true] {
         match read_version(path, is_immutable).await {
             Ok(found) if found == known => {
-                return Ok(SqliteDatabase::read_only(path, is_immutable));
+                let opened = SqliteDatabase::read_only(path, is_immutable);
+                return opened.map_err(|error| unavailable(path, OPENED, error));
             }
             Ok(_) => {
                 let cause = "it is read-only, and of an older version";
@@ -235,7 +284,13 @@ fn is_readable_as_immutable(path: &Path, error: &sqlx::Error) -> bool {
     !is_logged && (code(error) == Some(codes::CANTOPEN) || is_full(code(error)))
 }
 
-async fn examine(path: &Path) -> Result<FileCondition, StoreError> {
+/// Examines a file as a whole, without writing to it.
+pub(super) async fn examine_whole(path: &Path) -> Result<FileCondition, StoreError> {
+    examine(path, u64::MAX).await
+}
+
+/// Examines a file; as a whole up to a size.
+async fn examine(path: &Path, max_checked: u64) -> Result<FileCondition, StoreError> {
     let mut header = [0; 16];
     let length = match File::open(path) {
         Ok(mut file) => {
@@ -260,7 +315,7 @@ async fn examine(path: &Path) -> Result<FileCondition, StoreError> {
         ));
     }
     for is_immutable in [false, true] {
-        match check(path, length, is_immutable).await {
+        match check(path, length <= max_checked, is_immutable).await {
             Err(QueryError::Sql(error)) => match code(&error) {
                 Some(codes::CORRUPT | codes::NOTADB) => {
                     return Ok(FileCondition::Damaged(error.to_string()));
@@ -276,7 +331,11 @@ async fn examine(path: &Path) -> Result<FileCondition, StoreError> {
 }
 
 /// Examines the content of the file without writing to it.
-async fn check(path: &Path, length: u64, is_immutable: bool) -> Result<FileCondition, QueryError> {
+async fn check(
+    path: &Path,
+    is_whole: bool,
+    is_immutable: bool,
+) -> Result<FileCondition, QueryError> {
     let options = options(path).read_only(true).immutable(is_immutable);
     let mut connection = options.connect().await?;
     let application: i64 = scalar(&mut connection, "PRAGMA application_id").await?;
@@ -287,7 +346,7 @@ async fn check(path: &Path, length: u64, is_immutable: bool) -> Result<FileCondi
     if found > newest() {
         return Err(newer(path, found).into());
     }
-    let whole = (length <= MAX_CHECKED_BYTES).then_some("PRAGMA quick_check(1)");
+    let whole = is_whole.then_some("PRAGMA quick_check(1)");
     for sql in CHECKS.into_iter().chain(whole) {
         let verdict: String = sqlx::query_scalar(sql).fetch_one(&mut connection).await?;
         if verdict != "ok" {
@@ -350,19 +409,32 @@ fn migration_error(path: &Path, error: MigrateError) -> StoreError {
     }
 }
 
-/// Renames a damaged file, with its logs, to a name with the time. Never overwrites anything.
+/// Renames a damaged file, with its logs.
 fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
+    set_aside_files(path, "damaged", &["-wal", "-shm", ""], now)
+}
+
+/// Renames the files with these suffixes to a name with a word and the time. Never overwrites anything. Returns the new name of the
+/// one without a suffix.
+pub(super) fn set_aside_files(
+    path: &Path,
+    word: &str,
+    suffixes: &[&str],
+    now: Timestamp,
+) -> io::Result<PathBuf> {
     let time = now.strftime("%Y%m%dT%H%M%SZ");
     let name = |number: u32| match number {
-        0 => with_suffix(path, &format!(".damaged-{time}")),
-        _ => with_suffix(path, &format!(".damaged-{time}-{number}")),
+        0 => with_suffix(path, &format!(".{word}-{time}")),
+        _ => with_suffix(path, &format!(".{word}-{time}-{number}")),
     };
-    let free = (0..1000)
-        .map(name)
-        .find(|aside| aside.symlink_metadata().is_err());
-    let aside = free.ok_or_else(|| io::Error::other("too many damaged databases beside it"))?;
+    let is_free = |aside: &PathBuf| {
+        let mut names = suffixes.iter().map(|suffix| with_suffix(aside, suffix));
+        names.all(|name| name.symlink_metadata().is_err())
+    };
+    let aside = (0..1000).map(name).find(is_free);
+    let aside = aside.ok_or_else(|| io::Error::other("too many files of that name beside it"))?;
     // The logs first: a log without its database would be taken for that of the new one.
-    for suffix in ["-wal", "-shm", ""] {
+    for suffix in suffixes {
         match fs::rename(with_suffix(path, suffix), with_suffix(&aside, suffix)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -372,13 +444,13 @@ fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
     Ok(aside)
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
-fn sync_directory(file: &Path) -> io::Result<()> {
+pub(super) fn sync_directory(file: &Path) -> io::Result<()> {
     match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
         _ => File::open(".")?.sync_all(),

@@ -1,0 +1,132 @@
+//! Recognises a log (`-wal`) that is not of the file beside it.
+//!
+//! SQLite replays any log that it finds. When a backup was put in place of the file, but the log of the old one stayed, that would
+//! undo the restore or damage the file. So each start gives the file a random number, its epoch (`user_version` in the header),
+//! and notes it beside the file while the log is empty: the log belongs to a file of this epoch. Backups have none.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use sqlx::SqlitePool;
+use statefile::StateFile;
+
+use super::database::SqliteDatabase;
+use super::open::{set_aside_files, with_suffix};
+
+/// Place of the epoch in the header.
+pub(super) const EPOCH: Range<usize> = 60..64;
+const EPOCH_OFFSET: u64 = 60;
+/// File with the epoch of the log.
+const NOTE_SUFFIX: &str = "-epoch";
+const MAX_NOTE_BYTES: u64 = 64;
+
+/// Sets a log aside that is not of the file. Returns its new path.
+pub(super) fn set_aside_foreign(path: &Path) -> io::Result<Option<PathBuf>> {
+    let log = with_suffix(path, "-wal").metadata();
+    if log.map_or(0, |log| log.len()) == 0 {
+        return Ok(None);
+    }
+    let Some(noted) = noted(path) else {
+        // From a version that noted nothing.
+        return Ok(None);
+    };
+    let found = match File::open(path).and_then(|file| epoch(&file)) {
+        Ok(found) => Some(found),
+        // What is noted was in the file before, so that an empty or missing one is not that file.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof) => {
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    if found == Some(noted) {
+        return Ok(None);
+    }
+    let aside = set_aside_files(path, "foreign", &["-wal", "-shm"], Timestamp::now())?;
+    Ok(Some(with_suffix(&aside, "-wal")))
+}
+
+/// Gives an open file a new epoch. Leaves the old one where the disk or another program does not allow it.
+pub(super) async fn mark(database: &SqliteDatabase) -> Option<u32> {
+    let path = database.path();
+    let before = noted(path);
+    let marked = async {
+        let edits = database.edits().ok()?;
+        if !empty_log(edits).await? {
+            return None;
+        }
+        let epoch = random()?;
+        note(path).write(format!("{epoch}\n").as_bytes()).ok()?;
+        let sql = format!("PRAGMA user_version = {epoch}");
+        let sql = sqlx::AssertSqlSafe(sql);
+        sqlx::query(sql).execute(edits).await.ok()?;
+        empty_log(edits).await?;
+        Some(epoch)
+    };
+    let wanted = marked.await;
+    let found = epoch(database.file()).ok().filter(|found| *found != 0);
+    if wanted.is_some() && wanted == found {
+        return found;
+    }
+    // The file still has the old one, which is also that of the log.
+    let taken_back = match found {
+        Some(found) if before != Some(found) => note(path).write(format!("{found}\n").as_bytes()),
+        None => note(path).remove(),
+        _ => Ok(()),
+    };
+    if let Err(error) = taken_back {
+        tracing::warn!(%error, "the log of the database cannot be marked as its own");
+    }
+    found
+}
+
+/// Reads the epoch of a file.
+pub(super) fn epoch(file: &File) -> io::Result<u32> {
+    let mut bytes = [0; 4];
+    file.read_exact_at(&mut bytes, EPOCH_OFFSET)?;
+    Ok(u32::from_be_bytes(bytes))
+}
+
+/// Removes the note of a file without a log.
+pub(super) fn forget_note(path: &Path) {
+    if let Err(error) = note(path).remove() {
+        tracing::debug!(%error, "the epoch of the log is left behind");
+    }
+}
+
+/// Removes what is beside a file that is about to be replaced.
+pub(super) fn forget(path: &Path) -> io::Result<()> {
+    for suffix in ["-wal", "-shm", NOTE_SUFFIX] {
+        match fs::remove_file(with_suffix(path, suffix)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn note(path: &Path) -> StateFile {
+    StateFile::new(with_suffix(path, NOTE_SUFFIX), MAX_NOTE_BYTES)
+}
+
+fn noted(path: &Path) -> Option<u32> {
+    let text = note(path).read().ok()??;
+    std::str::from_utf8(&text).ok()?.trim().parse().ok()
+}
+
+/// Writes the log into the file. Returns false if another program reads it meanwhile.
+async fn empty_log(edits: &SqlitePool) -> Option<bool> {
+    let checkpoint = sqlx::query_as::<_, (i64, i64, i64)>("PRAGMA wal_checkpoint(TRUNCATE)");
+    let (is_busy, _, _) = checkpoint.fetch_one(edits).await.ok()?;
+    Some(is_busy == 0)
+}
+
+fn random() -> Option<u32> {
+    let mut bytes = [0; 4];
+    getrandom::fill(&mut bytes).ok()?;
+    // `user_version` is signed, and zero means none.
+    Some((u32::from_be_bytes(bytes) >> 1).max(1))
+}
