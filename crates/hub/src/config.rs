@@ -1,6 +1,7 @@
 //! Settings of the hub: the keys of `[hub]` and `[place]`, parsed and checked. The command line reads them.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -37,6 +38,8 @@ pub struct Config {
     pub keep_minutes: Period,
     /// Pages behind proxies and in frames.
     pub web: WebConfig,
+    /// Scheduled backups.
+    pub backup: Option<BackupConfig>,
     /// Place for which sunrise and sunset are computed.
     pub place: Option<Place>,
     /// Time zone of schedules, tariffs and days.
@@ -88,6 +91,17 @@ impl FromStr for FrameOrigin {
     }
 }
 
+/// Settings of scheduled backups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupConfig {
+    /// Interval between two backups.
+    pub every: Period,
+    /// Directory of the files; created if it is missing.
+    pub directory: PathBuf,
+    /// Number of backups that are kept.
+    pub keep: NonZeroU32,
+}
+
 /// Files for HTTPS, in PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -123,6 +137,7 @@ impl Config {
             keep_readings: Period::seconds(7 * 24 * 3600),
             keep_minutes: Period::seconds(90 * 24 * 3600),
             web: WebConfig::default(),
+            backup: None,
             place: None,
             timezone: TimeZone::system(),
         }

@@ -14,6 +14,7 @@ use futures_util::future::join_all;
 use hiflying::Mac;
 use tokio_util::sync::CancellationToken;
 
+use crate::backups::Backups;
 use crate::bridges::HueBridges;
 use crate::config::Config;
 use crate::event::EventBus;
@@ -65,6 +66,7 @@ struct Inner {
     parts: Parts,
     clock: Clock,
     started: Instant,
+    backups: Backups,
 }
 
 impl Hub {
@@ -78,6 +80,7 @@ impl Hub {
             parts,
             clock,
             started: Instant::now(),
+            backups: Backups::default(),
         }))
     }
 
@@ -114,6 +117,11 @@ impl Hub {
     /// Returns the recorder, which writes readings to the history.
     pub fn recorder(&self) -> &Recorder {
         &self.0.parts.recorder
+    }
+
+    /// Returns the scheduled backups.
+    pub fn backups(&self) -> &Backups {
+        &self.0.backups
     }
 
     /// Returns the groups.

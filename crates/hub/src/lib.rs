@@ -3,6 +3,7 @@
 //! [`run`] runs a [`Hub`]. The command line starts it and calls it over HTTP, as every other client does.
 //!
 //! * [`automation`]: runs schedules and rules.
+//! * [`backups`]: scheduled backups.
 //! * [`bridges`]: Hue bridges, and bulbs that they take over.
 //! * [`config`]: settings from `mains.toml`.
 //! * [`registry`]: keeps contact with every plug; the only module that opens sockets to plugs.
@@ -22,6 +23,7 @@
 
 pub mod auth;
 pub mod automation;
+pub mod backups;
 pub mod bridges;
 mod check;
 pub mod config;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -38,6 +39,9 @@ struct HubInfo {
     /// The database; null while it cannot be reached.
     #[schema(required)]
     database: Option<DatabaseInfo>,
+    /// The scheduled backups; null without any.
+    #[schema(required)]
+    backup: Option<BackupInfo>,
     /// State of what the hub connects to, by name, e.g. `mqtt`.
     #[serde(flatten)]
     guests: BTreeMap<&'static str, Value>,
@@ -63,6 +67,19 @@ struct RecorderInfo {
     dropped: u64,
     /// True if the database accepts readings now.
     is_working: bool,
+}
+
+/// The scheduled backups.
+#[derive(Debug, Serialize, ToSchema)]
+struct BackupInfo {
+    /// Time of the last one; null before the first.
+    #[schema(required)]
+    last: Option<Timestamp>,
+    /// Attempts that failed since the hub started.
+    failed: u64,
+    /// Error of the last attempt; null when it succeeded.
+    #[schema(required)]
+    error: Option<String>,
 }
 
 /// The contents and the size of the database.
@@ -91,6 +108,14 @@ async fn info(State(hub): State<Hub>, params: Params) -> Result<Json<HubInfo>, P
         minutes: info.minutes,
         quarters: info.quarters,
     });
+    let backup = hub.config().backup.as_ref().map(|_| {
+        let status = hub.backups().status();
+        BackupInfo {
+            last: status.last,
+            failed: status.failed,
+            error: status.last_error,
+        }
+    });
     Ok(Json(HubInfo {
         version: env!("CARGO_PKG_VERSION"),
         uptime_s: hub.started().elapsed().as_secs(),
@@ -108,6 +133,7 @@ async fn info(State(hub): State<Hub>, params: Params) -> Result<Json<HubInfo>, P
             is_working: recorder.last_error.is_none(),
         },
         database,
+        backup,
         guests: hub
             .guests()
             .iter()
