@@ -138,7 +138,7 @@ impl AccessControl {
     ///
     /// # Errors
     ///
-    /// [`RequestError`] of kind `usage` for an address that is not loopback while no password is set, and for invalid `hosts`; `local` when the admin token cannot be read or written; `unavailable` when the store cannot be read.
+    /// [`RequestError`] of kind `usage` for an address that is not loopback while no password is set, and for invalid `hosts`; `local` when the system has no random bytes; `unavailable` when the store cannot be read.
     pub async fn load(
         settings: Arc<dyn SettingStore>,
         config: &Config,
@@ -158,7 +158,16 @@ impl AccessControl {
             );
         }
         let admin_token = api::running::admin_token(&config.state);
-        let admin = admin::read_or_make(&admin_token)?;
+        let admin = match admin::read_or_make(&admin_token) {
+            Ok(admin) => admin,
+            Err(error) => {
+                tracing::error!(
+                    "{}; `mains` on this computer has no access, the login link has",
+                    error.message()
+                );
+                Credential::random()?
+            }
+        };
         let mut tokens = read_tokens(&*settings).await?;
         let is_dirty = tokens.set_admin(admin.digest(), Timestamp::now());
         let auth = Self(Arc::new(AuthShared {

@@ -155,9 +155,14 @@ async fn serve(
 ) -> Result<(), RequestError> {
     let url = auth.url().to_owned();
     let login_url = auth.login_url()?;
-    listening.lock.announce(&url)?;
+    listening.lock.announce(&url);
     work.tracker.spawn(automation::run(hub.clone()));
     work.tracker.spawn(auth.clone().run(work.cancel.clone()));
+    if let Some(config) = hub.config().backup.clone() {
+        let (backups, store) = (hub.backups().clone(), hub.store().clone());
+        let (bus, cancel) = (hub.bus().clone(), work.cancel.clone());
+        work.tracker.spawn(backups.run(store, config, bus, cancel));
+    }
     let mut router = http::router(hub.clone());
     for guest in hub.guests() {
         router = router.merge(guest.router(&hub));
@@ -258,6 +263,14 @@ async fn open_store(config: &Config) -> Result<Sqlite, RequestError> {
         minutes: config.keep_minutes,
     };
     let path = &config.database;
+    let length = path.metadata().map_or(0, |metadata| metadata.len());
+    if length == 0 && api::running::admin_token(&config.state).exists() {
+        tracing::error!(
+            "the database {} is missing or empty, though a hub ran here before; a new one is used; `mains hub restore` puts a \
+             backup in its place",
+            path.display()
+        );
+    }
     let OpenedStore {
         store,
         set_aside,

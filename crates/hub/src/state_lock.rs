@@ -19,14 +19,24 @@ pub struct StateLock {
 }
 
 impl StateLock {
-    /// Creates the directory if it is missing, and locks it.
+    /// Creates the directory if it is missing, and locks it. A directory that is there and cannot be written is locked, too: plugs
+    /// are switched without a disk.
     ///
     /// # Errors
     ///
-    /// [`RequestError`] of kind `local` when another hub uses the directory, or when it cannot be created or written.
+    /// [`RequestError`] of kind `local` when another hub uses the directory, or when it cannot be created or opened.
     pub fn acquire(directory: &Path) -> Result<Self, RequestError> {
         let announcement = RunningHub::announcement(directory);
-        match announcement.lock(LOCK_TIMEOUT) {
+        let locked = match announcement.lock(LOCK_TIMEOUT) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => announcement
+                .lock_without_writing(LOCK_TIMEOUT)
+                .map_err(|second| match second.kind() {
+                    io::ErrorKind::WouldBlock => second,
+                    _ => error,
+                }),
+            locked => locked,
+        };
+        match locked {
             Ok(lock) => Ok(Self {
                 announcement,
                 _lock: lock,
@@ -43,12 +53,8 @@ impl StateLock {
         }
     }
 
-    /// Publishes the hub's address to other programs of this user.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError`] of kind `local` when the file cannot be written.
-    pub fn announce(&self, url: &str) -> Result<(), RequestError> {
+    /// Publishes the hub's address to other programs of this user, where the disk allows it.
+    pub fn announce(&self, url: &str) {
         let running = RunningHub {
             pid: std::process::id(),
             url: url.to_owned(),
@@ -59,13 +65,13 @@ impl StateLock {
                 self.announcement
                     .write_unsynced(format!("{text}\n").as_bytes())
             });
-        written.map_err(|error| {
-            let path = self.announcement.path().display();
-            RequestError::new(
-                ErrorKind::Local,
-                format!("{path} cannot be written: {error}"),
-            )
-        })
+        if let Err(error) = written {
+            tracing::error!(
+                path = %self.announcement.path().display(),
+                %error,
+                "the address of the hub cannot be written; `mains` on this computer finds it with --hub {url} only"
+            );
+        }
     }
 }
 
@@ -102,7 +108,7 @@ mod tests {
         assert_eq!(RunningHub::find(&state), None);
         let lock = StateLock::acquire(&state).unwrap();
         assert_eq!(RunningHub::find(&state), None, "it has not said where yet");
-        lock.announce("http://127.0.0.1:1").unwrap();
+        lock.announce("http://127.0.0.1:1");
         let found = RunningHub::find(&state).unwrap();
         assert_eq!(found.url, "http://127.0.0.1:1");
         let second = StateLock::acquire(&state).unwrap_err();
@@ -117,7 +123,7 @@ mod tests {
     fn what_a_killed_hub_left_is_not_believed() {
         let folder = tempfile::tempdir().unwrap();
         let lock = StateLock::acquire(folder.path()).unwrap();
-        lock.announce("http://127.0.0.1:1").unwrap();
+        lock.announce("http://127.0.0.1:1");
         let left = fs::read(RunningHub::announcement(folder.path()).path()).unwrap();
         drop(lock);
         fs::write(RunningHub::announcement(folder.path()).path(), left).unwrap();
@@ -143,7 +149,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("mains");
         let lock = StateLock::acquire(&state).unwrap();
-        lock.announce("http://127.0.0.1:1").unwrap();
+        lock.announce("http://127.0.0.1:1");
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&state), 0o700);
         assert_eq!(mode(&state.join("hub.lock")), 0o600);
