@@ -1,6 +1,6 @@
 //! `mains hub …`: administration of a hub.
 //!
-//! All verbs but `check` (and `password`, when no hub runs) use the API of a running hub.
+//! All verbs but `check` and `restore` (and `password`, when no hub runs) use the API of a running hub.
 
 use crate::context::Context;
 use crate::error::Outcome;
@@ -12,6 +12,7 @@ mod login_url;
 mod password;
 mod plugs;
 mod replace;
+mod restore;
 mod set;
 mod status;
 mod token;
@@ -28,6 +29,7 @@ Examples:
   mains hub set heater --metering 5s --power-on last
   mains hub replace 'old heater' 192.168.1.107
   mains hub backup /media/mains.sqlite
+  mains hub restore /media/mains.sqlite
   mains hub token add grafana
   mains --hub http://nas:8480 hub status
 
@@ -56,6 +58,8 @@ enum HubCommand {
     Replace(replace::HubReplaceArgs),
     /// Back up the database of the running hub
     Backup(backup::HubBackupArgs),
+    /// Restore a backup while no hub runs
+    Restore(restore::HubRestoreArgs),
     /// Export the history of a plug into a file
     Export(transfer::HubExportArgs),
     /// Import an exported history into a plug's history
@@ -86,6 +90,7 @@ pub async fn run(context: &Context, args: HubArgs) -> Outcome {
         HubCommand::Set(args) => context.bounded(set::run(context, &args)).await,
         HubCommand::Replace(args) => context.bounded(replace::run(context, &args)).await,
         HubCommand::Backup(args) => context.bounded(backup::run(context, &args)).await,
+        HubCommand::Restore(args) => restore::run(context, &args).await,
         HubCommand::Export(args) => context.bounded(transfer::export(context, &args)).await,
         HubCommand::Import(args) => context.bounded(transfer::import(context, &args)).await,
         HubCommand::LoginUrl(args) => context.bounded(login_url::run(context, &args)).await,

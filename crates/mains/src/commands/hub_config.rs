@@ -1,11 +1,16 @@
 //! The configuration of a hub to run, from the layers that the user wrote.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use hub::Config;
-use hub::config::{Place, TlsFiles};
+use hub::config::{BackupConfig, Place, TlsFiles};
 
 use crate::config::{ConfigProblem, HubLayer, PlaceLayer, Sources, both};
+
+/// Directory of backups in the state directory.
+const BACKUP_DIRECTORY: &str = "backups";
+const DEFAULT_KEPT_BACKUPS: NonZeroU32 = NonZeroU32::new(7).expect("seven is not zero");
 
 /// Returns the configuration of a hub that keeps everything in this directory.
 ///
@@ -63,6 +68,15 @@ fn assemble(
         keep_readings: hub.keep_readings.unwrap_or(defaults.keep_readings),
         keep_minutes: hub.keep_minutes.unwrap_or(defaults.keep_minutes),
         web: defaults.web,
+        backup: hub.backup.and_then(|interval| interval.0).map(|every| {
+            let directory = hub.backup_directory.clone();
+            let directory = directory.filter(|path| !path.as_os_str().is_empty());
+            BackupConfig {
+                every,
+                directory: directory.unwrap_or_else(|| defaults.state.join(BACKUP_DIRECTORY)),
+                keep: hub.keep_backups.unwrap_or(DEFAULT_KEPT_BACKUPS),
+            }
+        }),
         place: coordinates.map(|(latitude, longitude)| Place {
             latitude: latitude.0,
             longitude: longitude.0,

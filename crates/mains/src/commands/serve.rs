@@ -47,6 +47,9 @@ MAINS_HUB_LISTEN, `latitude` in [place] is MAINS_PLACE_LATITUDE; lists are separ
   database = \"\"                # default: mains.sqlite in the state directory
   keep_readings = \"7d\"         # period of raw readings
   keep_minutes = \"90d\"         # period of minute means; quarter hours stay
+  backup = \"off\"               # interval between backups, e.g. 1d
+  backup_directory = \"\"        # default: backups in the state directory
+  keep_backups = 7             # older ones are removed
   [place]
   latitude = 52.52             # for sunrise and sunset
   longitude = 13.40

@@ -42,6 +42,9 @@ const VARIABLES: [(&str, &str, VariableForm); 32] = [
     ("MAINS_HUB_DATABASE", "hub.database", Text),
     ("MAINS_HUB_KEEP_READINGS", "hub.keep_readings", Text),
     ("MAINS_HUB_KEEP_MINUTES", "hub.keep_minutes", Text),
+    ("MAINS_HUB_BACKUP", "hub.backup", Text),
+    ("MAINS_HUB_BACKUP_DIRECTORY", "hub.backup_directory", Text),
+    ("MAINS_HUB_KEEP_BACKUPS", "hub.keep_backups", Number),
     ("MAINS_PLACE_LATITUDE", "place.latitude", Number),
     ("MAINS_PLACE_LONGITUDE", "place.longitude", Number),
     ("MAINS_PLACE_TIMEZONE", "place.timezone", Text),
@@ -96,8 +99,9 @@ impl VariableForm {
             Text => Ok(text.into()),
             Switch => boolean(text).map(Value::from).ok_or("neither 1 nor 0"),
             // JSON, by which it is read, has no other numbers.
-            Number => match text.trim().parse::<f64>() {
-                Ok(number) if number.is_finite() => Ok(number.into()),
+            Number => match (text.trim().parse::<u32>(), text.trim().parse::<f64>()) {
+                (Ok(number), _) => Ok(number.into()),
+                (_, Ok(number)) if number.is_finite() => Ok(number.into()),
                 _ => Err("not a number"),
             },
             List => {
@@ -180,6 +184,8 @@ mod tests {
             ("MAINS_HUB_METERING", "0s"),
             ("MAINS_HUB_SCAN", "1h"),
             ("MAINS_HUB_DATABASE", "postgres://x"),
+            ("MAINS_HUB_BACKUP", "never"),
+            ("MAINS_HUB_KEEP_BACKUPS", "0"),
             ("MAINS_PLACE_LATITUDE", "north"),
             ("MAINS_PLACE_LATITUDE", "-90.5"),
             ("MAINS_PLACE_LONGITUDE", "inf"),

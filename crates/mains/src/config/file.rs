@@ -165,6 +165,7 @@ mod tests {
              [hub]\nurl = \"nas\"\nca_file = \"ca.pem\"\ntoken_file = \"/run/token\"\nlisten = \"127.0.0.1:1\"\n\
              hosts = [\"nas.example\"]\ncertificate = \"c.pem\"\nkey = \"k.pem\"\ninterfaces = [\"eth1\"]\nadopt = true\n\
              metering = \"5s\"\nscan = \"2s\"\ndatabase = \"d.sqlite\"\nkeep_readings = \"1d\"\nkeep_minutes = \"2d\"\n\
+             backup = \"1d\"\nbackup_directory = \"b\"\nkeep_backups = 3\n\
              [place]\nlatitude = 52\nlongitude = 13.4\ntimezone = \"Europe/Berlin\"\n",
         );
         assert_eq!(contents.problems, []);
@@ -180,6 +181,8 @@ mod tests {
         assert_eq!(layer.hub.token_file, Some("/run/token".into()));
         assert_eq!(layer.hub.database, Some("/etc/d.sqlite".into()));
         assert_eq!(layer.hub.interfaces, Some(vec!["eth1".to_owned()]));
+        assert_eq!(layer.hub.backup_directory, Some("/etc/b".into()));
+        assert_eq!(layer.hub.keep_backups.map(|keep| keep.get()), Some(3));
         assert_eq!(layer.hub.adopt, Some(true));
         assert_eq!(layer.place.latitude.map(|degrees| degrees.0), Some(52.0));
         assert_eq!(read("").layer, Layer::default());

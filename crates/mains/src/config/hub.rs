@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -71,6 +72,13 @@ pub struct HubLayer {
     /// Period for which minute means are kept.
     #[serde(deserialize_with = "parsed")]
     pub keep_minutes: Option<Period>,
+    /// Interval between two backups.
+    #[serde(deserialize_with = "parsed")]
+    pub backup: Option<BackupInterval>,
+    /// Directory of the backups.
+    pub backup_directory: Option<PathBuf>,
+    /// Number of backups that are kept.
+    pub keep_backups: Option<NonZeroU32>,
 }
 
 impl HubLayer {
@@ -91,6 +99,9 @@ impl HubLayer {
             database: self.database.or(below.database),
             keep_readings: self.keep_readings.or(below.keep_readings),
             keep_minutes: self.keep_minutes.or(below.keep_minutes),
+            backup: self.backup.or(below.backup),
+            backup_directory: self.backup_directory.or(below.backup_directory),
+            keep_backups: self.keep_backups.or(below.keep_backups),
         }
     }
 
@@ -106,9 +117,11 @@ impl HubLayer {
             &mut self.ca_file,
             &mut self.certificate,
             &mut self.key,
+            &mut self.backup_directory,
         ]
         .into_iter()
         .filter_map(Option::as_mut)
+        .filter(|path| !path.as_os_str().is_empty())
         .chain(database)
         .for_each(|path| *path = folder.join(&*path));
     }
@@ -210,6 +223,22 @@ impl<const MIN_SECONDS: u64, const MAX_SECONDS: u64> FromStr
         } else {
             Err(format!("it goes from `{least}` to `{most}`"))
         }
+    }
+}
+
+/// Interval between two backups; `off` for none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BackupInterval(pub Option<Period>);
+
+impl FromStr for BackupInterval {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        let period: PeriodWithin<60, 31_536_000> = text.parse()?;
+        Ok(Self(Some(period.0)))
     }
 }
 

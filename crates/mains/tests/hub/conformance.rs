@@ -22,6 +22,39 @@ include-path-regex = "^/login$|/api/v1/(events|(bridges/)?discover|logout|passwo
 enabled = false
 "#;
 
+/// Documents of all kinds, so that their ids and their answers are those of a hub in use.
+fn fill(home: &Home) {
+    home.json(&["name", "127.0.0.2", "lamp"]).ends_with(0);
+    home.json(&["name", "127.0.0.3", "heater"]).ends_with(0);
+    for words in [
+        "hub set lamp --room hall --metering 1s --power-on last",
+        "group add all lamp heater",
+        "schedule add morning --targets heater --action on --at 06:30 --days weekdays --random 10m --catch-up 1h",
+        "schedule add feast --targets lamp --action on --once 2030-12-24T18:00",
+        "rule add iron --plug lamp --kind auto-off --after 45m",
+        "rule add standby --plug heater --kind standby-kill --below 10W --for 5m --restore-at 17:00",
+        "rule add cut --plug heater --kind over-power --above 2kW --for 30s",
+        "tariff add flat --price 0.32 --currency EUR",
+        "hub token add program --scope read --expires 30d",
+    ] {
+        let words: Vec<&str> = words.split(' ').collect();
+        home.json(&words).ends_with(0);
+    }
+    let half_hours = "*/30 * * * *";
+    let words = [
+        "schedule",
+        "add",
+        "rhythm",
+        "--targets",
+        "all",
+        "--action",
+        "toggle",
+    ];
+    home.json(&[&words[..], &["--cron", half_hours]].concat())
+        .ends_with(0);
+    home.json(&["on", "lamp"]).ends_with(0);
+}
+
 #[test]
 fn every_answer_is_as_the_description_says() {
     let Some(program) = needs::met(needs::client("bin/schemathesis")) else {
@@ -41,6 +74,7 @@ fn every_answer_is_as_the_description_says() {
     );
     let hub = Hub::start(&home, &[]);
     adopt(&home, &["127.0.0.2", "127.0.0.3"]);
+    fill(&home);
     let settings = home.write("schemathesis.toml", SETTINGS);
     let token = std::fs::read_to_string(home.state().join("admin-token")).unwrap();
     let output = Command::new(program)

@@ -32,7 +32,9 @@ mod needs;
 
 mod beside;
 mod check;
+mod clock;
 mod conformance;
+mod disk;
 mod examples;
 mod following;
 mod listening;

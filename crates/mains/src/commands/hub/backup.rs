@@ -18,8 +18,9 @@ const MAGIC: &[u8] = b"SQLite format 3\0";
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 The copy is complete and consistent; the hub keeps running. It holds plugs, history, groups, schedules, rules, tariffs, the \
-hash of the password and the digests of the tokens, so it is readable by its owner only. To restore it, stop the hub, replace \
-mains.sqlite in the state directory by the copy, and start the hub.
+hash of the password and the digests of the tokens, so it is readable by its owner only. It needs no room on the \
+hub's disk. To restore it, stop the hub and use `mains hub restore`. The hub makes backups by itself with `backup` in its \
+configuration, see `mains help serve`.
 
 Examples:
   mains hub backup /media/mains-$(date +%F).sqlite
