@@ -24,7 +24,7 @@ enum VariableForm {
 }
 
 /// Variables with their keys.
-const VARIABLES: [(&str, &str, VariableForm); 32] = [
+const VARIABLES: [(&str, &str, VariableForm); 35] = [
     ("MAINS_JSON", "json", Switch),
     ("MAINS_TIMEOUT", "timeout", Text),
     ("MAINS_INTERFACE", "interfaces", List),
