@@ -36,6 +36,8 @@ const MAX_STALL: Duration = Duration::from_secs(10);
 const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
 /// Time in which changes of the home are collected before discovery is computed again.
 const DISCOVERY_DELAY: Duration = Duration::from_millis(200);
+/// Delay before discovery is computed again, as a multiple of the time that it takes.
+const DISCOVERY_SHARE: u32 = 20;
 /// Time for the broker to receive the last messages when the hub ends.
 const END_TIMEOUT: Duration = Duration::from_millis(1_500);
 
@@ -65,6 +67,8 @@ pub(crate) struct Connection<'a> {
     /// Topics of the other form of discovery, whose entities Home Assistant has to keep.
     migrated: Vec<String>,
     filters: Vec<Filter>,
+    /// Time that discovery took when it was last computed.
+    discovery_took: Duration,
     /// Time at which discovery is computed again.
     discovery_due: Option<Instant>,
     /// The ledger on its way to the disk, and true if messages wait for it.
@@ -112,6 +116,7 @@ impl<'a> Connection<'a> {
             announced: BTreeSet::new(),
             migrated: Vec::new(),
             filters,
+            discovery_took: Duration::ZERO,
             discovery_due: None,
             saving: None,
             ran: boottime(),
@@ -151,7 +156,9 @@ impl<'a> Connection<'a> {
                 () = firmware.changed.notified() => self.announce_soon(),
                 () = sleep_until(self.discovery_due.unwrap_or_else(Instant::now)), if self.discovery_due.is_some() => {
                     self.discovery_due = None;
+                    let begin = Instant::now();
                     self.announce();
+                    self.discovery_took = begin.elapsed();
                 }
                 saved = saved(&mut self.saving), if self.saving.is_some() => {
                     self.saving = None;
@@ -337,8 +344,10 @@ impl<'a> Connection<'a> {
     }
 
     fn announce_soon(&mut self) {
+        // While very many plugs are adopted, computing discovery for all of them must not take all the time.
+        let delay = DISCOVERY_DELAY.max(self.discovery_took * DISCOVERY_SHARE);
         self.discovery_due
-            .get_or_insert_with(|| Instant::now() + DISCOVERY_DELAY);
+            .get_or_insert_with(|| Instant::now() + delay);
     }
 
     /// Computes discovery if the home has changed.
