@@ -15,6 +15,8 @@
 mod append;
 mod backup;
 mod database;
+mod epoch;
+mod files;
 mod history;
 mod journal;
 mod open;

@@ -44,7 +44,7 @@ fn help_of_every_verb() {
     });
 }
 
-/// What cannot be wrapped between words is broken within one by a terminal of 80 columns.
+/// Checks that each line fits: a terminal of 80 columns breaks a longer one within a word where it has no blank.
 #[track_caller]
 fn fits_80_columns(help: &str) {
     for line in help.lines() {

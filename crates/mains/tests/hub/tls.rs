@@ -64,7 +64,7 @@ fn others_need_its_certificate() {
     ask(&hub.url.replace("https:", "http:"), None).ends_with(8);
 }
 
-/// What people make by hand: an authority that signs itself, without a name that browsers would accept.
+/// The certificate that people make by hand: an authority that signs itself, without a name that browsers would accept.
 #[test]
 fn a_certificate_of_openssl_is_trusted_when_it_is_the_one_in_the_file() {
     if needs::met(needs::tool("openssl", "version", "openssl")).is_none() {

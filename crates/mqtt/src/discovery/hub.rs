@@ -5,9 +5,9 @@ use api::{Id, SwitchTarget};
 use super::DiscoverySettings;
 use super::message::{
     Announcement, AvailabilityTopic, Device, Entity, EntityCategory, Platform, StateClass,
+    topics_of_availability,
 };
 use super::naming::{default_entity_id, given, slug};
-use super::plug::topics_of_availability;
 use crate::home::{HomeGroup, HomeHub, HomeTariff};
 
 /// The name of the hub's device.

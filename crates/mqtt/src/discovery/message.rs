@@ -5,7 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use api::SwitchTarget;
 use serde::Serialize;
+
+use crate::topic::Topics;
 
 /// A device with entities that are announced, updated and removed together.
 #[derive(Debug, Clone)]
@@ -48,6 +51,16 @@ pub(super) struct Origin<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct AvailabilityTopic {
     pub(super) topic: String,
+}
+
+/// Returns the topics that must be `online` while a plug or group can be switched.
+pub(super) fn topics_of_availability(
+    topics: &Topics,
+    target: &SwitchTarget,
+) -> Vec<AvailabilityTopic> {
+    [topics.bridge_state(), topics.availability(target)]
+        .map(|topic| AvailabilityTopic { topic })
+        .into()
 }
 
 /// The kind of an entity.

@@ -6,7 +6,7 @@ use plugs::{FamilyId, Minutes};
 
 use super::DiscoverySettings;
 use super::message::{
-    Announcement, AvailabilityTopic, Device, Entity, EntityCategory, Platform, StateClass,
+    Announcement, Device, Entity, EntityCategory, Platform, StateClass, topics_of_availability,
 };
 use super::naming::{default_entity_id, entity_name, given};
 use crate::home::{HomeHub, HomePlug};
@@ -194,16 +194,6 @@ pub(super) fn announcement(
         entities: entities(topics, mac, plug, &make),
         id,
     }
-}
-
-/// Returns the topics that must be `online` while a plug or group can be switched.
-pub(super) fn topics_of_availability(
-    topics: &Topics,
-    target: &SwitchTarget,
-) -> Vec<AvailabilityTopic> {
-    [topics.bridge_state(), topics.availability(target)]
-        .map(|topic| AvailabilityTopic { topic })
-        .into()
 }
 
 fn entities(topics: &Topics, mac: Mac, plug: &HomePlug, make: &PlugEntities<'_>) -> Vec<Entity> {

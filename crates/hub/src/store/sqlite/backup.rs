@@ -15,8 +15,8 @@ use futures_util::stream;
 use sqlx::SqliteConnection;
 
 use super::database::{QueryError, READ, SqliteDatabase, unavailable};
-use super::journal::EPOCH;
-use super::open::with_suffix;
+use super::epoch::EPOCH;
+use super::files::with_suffix;
 use super::wal::Wal;
 use crate::store::Backup;
 

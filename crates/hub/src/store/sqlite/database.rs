@@ -170,7 +170,7 @@ impl SqliteDatabase {
     }
 
     fn log(&self) -> io::Result<fs::Metadata> {
-        fs::metadata(super::open::with_suffix(&self.path, "-wal"))
+        fs::metadata(super::files::with_suffix(&self.path, "-wal"))
     }
 
     /// Returns the file itself.
@@ -183,7 +183,7 @@ impl SqliteDatabase {
         let same = || {
             let (own, there) = (self.file.metadata()?, fs::metadata(&self.path)?);
             let is_there = (own.dev(), own.ino()) == (there.dev(), there.ino());
-            let epoch = self.epoch.map(|_| super::journal::epoch(&self.file));
+            let epoch = self.epoch.map(|_| super::epoch::epoch(&self.file));
             let is_known = epoch.transpose()? == self.epoch;
             if self.is_logged {
                 self.log()?;
@@ -267,7 +267,7 @@ impl SqliteDatabase {
             writers.history.close().await;
             writers.edits.close().await;
             if self.log().is_err() {
-                super::journal::forget_note(&self.path);
+                super::epoch::forget_note(&self.path);
             }
         }
     }

@@ -6,23 +6,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use sqlx::SqlitePool;
-use statefile::StateFile;
 
 use super::database::SqliteDatabase;
-use super::open::{set_aside_files, with_suffix};
-
-/// Place of the epoch in the header.
-pub(super) const EPOCH: Range<usize> = 60..64;
-const EPOCH_OFFSET: u64 = 60;
-/// File with the epoch of the log.
-const NOTE_SUFFIX: &str = "-epoch";
-const MAX_NOTE_BYTES: u64 = 64;
+use super::epoch::{NOTE_SUFFIX, epoch, note, noted};
+use super::files::{set_aside_files, with_suffix};
 
 /// Sets a log aside that is not of the file. Returns its new path.
 pub(super) fn set_aside_foreign(path: &Path) -> io::Result<Option<PathBuf>> {
@@ -83,20 +74,6 @@ pub(super) async fn mark(database: &SqliteDatabase) -> Option<u32> {
     found
 }
 
-/// Reads the epoch of a file.
-pub(super) fn epoch(file: &File) -> io::Result<u32> {
-    let mut bytes = [0; 4];
-    file.read_exact_at(&mut bytes, EPOCH_OFFSET)?;
-    Ok(u32::from_be_bytes(bytes))
-}
-
-/// Removes the note of a file without a log.
-pub(super) fn forget_note(path: &Path) {
-    if let Err(error) = note(path).remove() {
-        tracing::debug!(%error, "the epoch of the log is left behind");
-    }
-}
-
 /// Removes what is beside a file that is about to be replaced.
 pub(super) fn forget(path: &Path) -> io::Result<()> {
     for suffix in ["-wal", "-shm", NOTE_SUFFIX] {
@@ -106,15 +83,6 @@ pub(super) fn forget(path: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn note(path: &Path) -> StateFile {
-    StateFile::new(with_suffix(path, NOTE_SUFFIX), MAX_NOTE_BYTES)
-}
-
-fn noted(path: &Path) -> Option<u32> {
-    let text = note(path).read().ok()??;
-    std::str::from_utf8(&text).ok()?.trim().parse().ok()
 }
 
 /// Writes the log into the file. Returns false if another program reads it meanwhile.

@@ -14,6 +14,7 @@ use sqlx::{ConnectOptions as _, Connection as _, SqlStr, SqliteConnection};
 use super::database::{
     OPENED, QueryError, SqliteDatabase, code, codes, options, store_error, unavailable,
 };
+use super::files::{set_aside_files, sync_directory, with_suffix};
 use super::journal;
 use super::rescue::rescue;
 use crate::store::StoreError;
@@ -412,49 +413,6 @@ fn migration_error(path: &Path, error: MigrateError) -> StoreError {
 /// Renames a damaged file, with its logs.
 fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
     set_aside_files(path, "damaged", &["-wal", "-shm", ""], now)
-}
-
-/// Renames the files with these suffixes to a name with a word and the time. Never overwrites anything. Returns the new name of the
-/// one without a suffix.
-pub(super) fn set_aside_files(
-    path: &Path,
-    word: &str,
-    suffixes: &[&str],
-    now: Timestamp,
-) -> io::Result<PathBuf> {
-    let time = now.strftime("%Y%m%dT%H%M%SZ");
-    let name = |number: u32| match number {
-        0 => with_suffix(path, &format!(".{word}-{time}")),
-        _ => with_suffix(path, &format!(".{word}-{time}-{number}")),
-    };
-    let is_free = |aside: &PathBuf| {
-        let mut names = suffixes.iter().map(|suffix| with_suffix(aside, suffix));
-        names.all(|name| name.symlink_metadata().is_err())
-    };
-    let aside = (0..1000).map(name).find(is_free);
-    let aside = aside.ok_or_else(|| io::Error::other("too many files of that name beside it"))?;
-    // The logs first: a log without its database would be taken for that of the new one.
-    for suffix in suffixes {
-        match fs::rename(with_suffix(path, suffix), with_suffix(&aside, suffix)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    sync_directory(path)?;
-    Ok(aside)
-}
-
-pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-pub(super) fn sync_directory(file: &Path) -> io::Result<()> {
-    match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
-    }
 }
 
 fn newer(path: &Path, found: i64) -> StoreError {

@@ -8,10 +8,9 @@ use jiff::Timestamp;
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::database::{OPENED, options, unavailable};
+use super::files::{set_aside_files, sync_directory, with_suffix};
 use super::journal;
-use super::open::{
-    FileCondition, examine_whole, resolve, set_aside_files, sync_directory, with_suffix,
-};
+use super::open::{FileCondition, examine_whole, resolve};
 use crate::store::StoreError;
 
 /// Checks a backup, and puts a copy of it in place of the database at `path`. Returns the new path of the old database, if there was
