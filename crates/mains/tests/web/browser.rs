@@ -1,0 +1,284 @@
+//! A headless Chromium, driven by WebDriver over plain HTTP.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::house::WITHIN;
+use crate::needs;
+
+/// A browser window with a profile of its own.
+pub struct Browser {
+    driver: Child,
+    port: u16,
+    session: String,
+}
+
+/// The look of a window.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    pub width: u32,
+    pub is_dark: bool,
+    pub has_script: bool,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self {
+            width: 1280,
+            is_dark: false,
+            has_script: true,
+        }
+    }
+}
+
+impl Browser {
+    /// Opens a window; `None`, and the test is skipped, where there is no Chromium.
+    #[track_caller]
+    pub fn open(look: Look) -> Option<Self> {
+        needs::met(needs::tool("chromium", "--version", "chromium"))?;
+        needs::met(needs::tool("chromedriver", "--version", "chromium-driver"))?;
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let driver = Command::new("chromedriver")
+            .arg(format!("--port={port}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut browser = Self {
+            driver,
+            port,
+            session: String::new(),
+        };
+        let begin = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(begin.elapsed() < WITHIN, "chromedriver does not listen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let script = if look.has_script { 1 } else { 2 };
+        let size = format!("--window-size={},900", look.width.max(500));
+        let options = json!({
+            "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", size],
+            "prefs": {"profile.managed_default_content_settings.javascript": script},
+        });
+        let capabilities = json!({"capabilities": {"alwaysMatch": {
+            "browserName": "chrome", "goog:chromeOptions": options,
+            "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+        }}});
+        let session = browser.call("POST", "/session", &capabilities);
+        browser.session = format!("/session/{}", session["sessionId"].as_str().unwrap());
+        // A window has a least width; what is emulated has not.
+        let metrics = json!({"width": look.width, "height": 900, "deviceScaleFactor": 1, "mobile": look.width < 600});
+        browser.cdp("Emulation.setDeviceMetricsOverride", &metrics);
+        let scheme = if look.is_dark { "dark" } else { "light" };
+        let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        browser.cdp("Emulation.setEmulatedMedia", &features);
+        Some(browser)
+    }
+
+    pub fn go(&self, url: &str) {
+        self.command("POST", "/url", &json!({ "url": url }));
+    }
+
+    pub fn url(&self) -> String {
+        self.command("GET", "/url", &Value::Null)
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    /// Runs a script and returns its value.
+    pub fn js(&self, script: &str) -> Value {
+        self.command(
+            "POST",
+            "/execute/sync",
+            &json!({"script": script, "args": []}),
+        )
+    }
+
+    /// Runs a script that calls its last argument with its value.
+    pub fn js_async(&self, script: &str) -> Value {
+        self.command(
+            "POST",
+            "/execute/async",
+            &json!({"script": script, "args": []}),
+        )
+    }
+
+    fn element(&self, css: &str) -> String {
+        let found = self.command(
+            "POST",
+            "/element",
+            &json!({"using": "css selector", "value": css}),
+        );
+        let id = found.as_object().unwrap().values().next().unwrap();
+        format!("/element/{}", id.as_str().unwrap())
+    }
+
+    pub fn click(&self, css: &str) {
+        let element = self.element(css);
+        self.command("POST", &format!("{element}/click"), &json!({}));
+    }
+
+    /// Replaces the text of a field.
+    pub fn enter(&self, css: &str, text: &str) {
+        let element = self.element(css);
+        self.command("POST", &format!("{element}/clear"), &json!({}));
+        self.command(
+            "POST",
+            &format!("{element}/value"),
+            &json!({ "text": text }),
+        );
+    }
+
+    pub fn attribute(&self, css: &str, name: &str) -> Value {
+        let element = self.element(css);
+        self.command("GET", &format!("{element}/attribute/{name}"), &Value::Null)
+    }
+
+    /// Name, role and state as assistive technology has them.
+    pub fn name_and_role(&self, css: &str) -> (String, String) {
+        let element = self.element(css);
+        let of = |what: &str| self.command("GET", &format!("{element}/{what}"), &Value::Null);
+        let text = |value: Value| value.as_str().unwrap().to_owned();
+        (text(of("computedlabel")), text(of("computedrole")))
+    }
+
+    pub fn text(&self, css: &str) -> String {
+        let element = self.element(css);
+        self.command("GET", &format!("{element}/text"), &Value::Null)
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    /// Text in a field.
+    pub fn js_value(&self, css: &str) -> String {
+        let element = self.element(css);
+        let value = self.command("GET", &format!("{element}/property/value"), &Value::Null);
+        value.as_str().unwrap().to_owned()
+    }
+
+    /// Presses keys, one after the other.
+    pub fn press(&self, keys: &[&str]) {
+        let actions: Vec<_> = keys
+            .iter()
+            .flat_map(|key| {
+                [
+                    json!({"type": "keyDown", "value": key}),
+                    json!({"type": "keyUp", "value": key}),
+                ]
+            })
+            .collect();
+        let actions = json!({"actions": [{"type": "key", "id": "keys", "actions": actions}]});
+        self.command("POST", "/actions", &actions);
+    }
+
+    /// Waits until a script returns true, without loading the page again.
+    #[track_caller]
+    pub fn until(&self, script: &str) {
+        let begin = Instant::now();
+        while self.js(script) != json!(true) {
+            let text = self.js("return document.body.innerText");
+            assert!(
+                begin.elapsed() < WITHIN,
+                "not within {WITHIN:?}: {script}\n{text}"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Messages on the console since the last call, without those of a lost connection.
+    pub fn console(&self) -> Vec<String> {
+        let log = self.command("POST", "/se/log", &json!({"type": "browser"}));
+        let texts = log.as_array().unwrap().iter();
+        texts
+            .map(|entry| entry["message"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// Addresses of all requests since the last call.
+    pub fn requests(&self) -> Vec<String> {
+        let log = self.command("POST", "/se/log", &json!({"type": "performance"}));
+        let events = log.as_array().unwrap().iter();
+        events
+            .filter_map(|entry| serde_json::from_str::<Value>(entry["message"].as_str()?).ok())
+            .filter(|event| event["message"]["method"] == "Network.requestWillBeSent")
+            .filter_map(|event| {
+                Some(
+                    event["message"]["params"]["request"]["url"]
+                        .as_str()?
+                        .to_owned(),
+                )
+            })
+            .collect()
+    }
+
+    fn cdp(&self, method: &str, params: &Value) {
+        self.command(
+            "POST",
+            "/goog/cdp/execute",
+            &json!({"cmd": method, "params": params}),
+        );
+    }
+
+    #[track_caller]
+    fn command(&self, method: &str, path: &str, body: &Value) -> Value {
+        self.call(method, &format!("{}{path}", self.session), body)
+    }
+
+    #[track_caller]
+    fn call(&self, method: &str, path: &str, body: &Value) -> Value {
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            self.port,
+            body.len()
+        )
+        .unwrap();
+        let mut reader = BufReader::new(stream);
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            if line.trim().is_empty() {
+                break;
+            }
+            if let Some((name, value)) = line.split_once(':')
+                && name.eq_ignore_ascii_case("content-length")
+            {
+                length = value.trim().parse().unwrap();
+            }
+        }
+        let mut answer = vec![0; length];
+        reader.read_exact(&mut answer).unwrap();
+        let mut answer: Value = serde_json::from_slice(&answer).unwrap();
+        let value = answer["value"].take();
+        assert!(value["error"].is_null(), "{method} {path}: {value}");
+        value
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Ends the browser too, which is no child of this process.
+        if !self.session.is_empty() && !std::thread::panicking() {
+            self.command("DELETE", "", &Value::Null);
+        }
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
