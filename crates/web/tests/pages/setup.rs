@@ -1,0 +1,121 @@
+//! Adding plugs, settings, events.
+
+use crate::browser::Browser;
+use crate::twins::{Plugs, in_network};
+use crate::world::{House, at, plug};
+
+#[test]
+fn every_page_is_there_before_the_first_plug() {
+    in_network(async {
+        let house = House::open().await;
+        let browser = Browser::of(&house.hub);
+        for (path, text) in [
+            ("/", "Your first plug goes here"),
+            ("/schedules", "Nothing scheduled"),
+            ("/rules", "New rule"),
+            ("/groups", "No groups yet"),
+            ("/add", "No new plugs"),
+            ("/events", "No events yet"),
+            ("/settings", "Europe/Berlin"),
+        ] {
+            let shown = browser.get(path).await;
+            shown.shows(200, text);
+            assert!(
+                !shown.html.contains(" style="),
+                "{path}: the policy forbids inline styles"
+            );
+        }
+        house.close().await;
+    });
+}
+
+#[test]
+fn a_plug_is_added_with_its_name() {
+    in_network(async {
+        let _plugs = Plugs::start(vec![plug(1, &[]), plug(2, &[])]).await;
+        let house = House::open().await;
+        let browser = Browser::of(&house.hub);
+        let (first, second) = (at(1).to_string(), at(2).to_string());
+        browser.post("/add/search", &[]).await.leads_to("/add");
+        let found = browser.get("/add").await;
+        found.shows(200, "2 new plugs.");
+        found.shows(200, &first);
+        let added = browser
+            .post("/add", &[("address", &first), ("name", "Küche")])
+            .await;
+        assert_eq!(added.status, 303, "{}", added.html);
+        let view = house.hub.registry().views().remove(0);
+        assert_eq!(view.plug.name.as_deref(), Some("Küche"));
+
+        let wrong = browser
+            .post("/add", &[("address", &second), ("name", "a\u{7}b")])
+            .await;
+        wrong.shows(400, "control characters");
+        assert_eq!(
+            house.hub.registry().views().len(),
+            1,
+            "it is not added without its name"
+        );
+        let nowhere = browser
+            .post("/add", &[("address", "kitchen"), ("by_address", "1")])
+            .await;
+        nowhere.shows(400, "value=\"kitchen\"");
+        browser.get("/add").await.shows(200, "Added");
+        house.close().await;
+    });
+}
+
+#[test]
+fn tariffs_by_forms() {
+    in_network(async {
+        let house = House::open().await;
+        let browser = Browser::of(&house.hub);
+        let path = "/settings/tariffs";
+        let flat = [
+            ("name", "home"),
+            ("currency", "EUR"),
+            ("kind", "flat"),
+            ("price", "0,32"),
+        ];
+        browser.post(path, &flat).await.leads_to("/settings");
+        let both = [
+            ("name", "night"),
+            ("currency", "CHF"),
+            ("kind", "day_night"),
+            ("day", "0.34"),
+            ("night", "0.26"),
+            ("day_begins", "06:00"),
+            ("night_begins", "22:00"),
+            ("price", ""),
+        ];
+        browser.post(path, &both).await.leads_to("/settings");
+        browser.get("/settings").await.shows(200, "0.32 EUR");
+        for (fields, text) in [
+            (
+                &[("name", "x"), ("currency", "EUR"), ("price", "")][..],
+                "price is missing",
+            ),
+            (
+                &[("name", "x"), ("currency", "EUR"), ("price", "cheap")],
+                "ust be a number",
+            ),
+            (
+                &[("name", "x"), ("currency", "a b"), ("price", "1")],
+                "currency",
+            ),
+        ] {
+            let refused = browser.post(path, fields).await;
+            refused.shows(400, text);
+            refused.shows(400, "value=\"x\"");
+        }
+        browser.post(path, &flat).await.shows(409, "already");
+        for tariff in house.hub.tariffs().all() {
+            browser
+                .post(&format!("{path}/{}/delete", tariff.id), &[])
+                .await
+                .leads_to("/settings");
+        }
+        assert!(house.hub.tariffs().all().is_empty());
+        house.close().await;
+    });
+}
