@@ -1,4 +1,4 @@
-//! What happened: open problems, then the events of the last days.
+//! The page of events: open problems, then the events of the last days.
 
 use api::text::Tone;
 use askama::Template;

@@ -34,6 +34,7 @@ mod chart;
 mod cookie;
 mod documents;
 mod energy_page;
+mod energy_view;
 mod event_log;
 mod events;
 mod fields;

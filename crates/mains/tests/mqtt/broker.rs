@@ -272,13 +272,6 @@ pub fn connected(home: &Home) {
     eventually("connected", || status(home)["state"] == "connected");
 }
 
-/// Starts a hub that logs to a file.
-pub fn start_hub(home: &Home) -> Hub {
-    let mut command = home.command();
-    command.args(["-v", "serve"]);
-    Hub::run(command)
-}
-
 /// Sends a signal to a process.
 pub fn signal(pid: u32, signal: Signal) {
     kill(Pid::from_raw(i32::try_from(pid).unwrap()), signal).unwrap();

@@ -1,4 +1,4 @@
-//! What happens in an open page, without loading it again.
+//! An open page follows the hub without being loaded again.
 
 use nix::sys::signal::Signal;
 use serde_json::json;

@@ -15,7 +15,7 @@ pub struct Browser(Router);
 #[derive(Debug)]
 pub struct Shown {
     pub status: u16,
-    /// Where the browser is sent.
+    /// Address to which the reply sends the browser.
     pub location: Option<String>,
     pub html: String,
 }
