@@ -72,7 +72,7 @@ impl Ledger {
         }
         if ledger.is_unsaved {
             ledger.file.create_directory()?;
-            let content = ledger.to_save();
+            let content = ledger.take_unsaved();
             ledger.file.write(&content)?;
         }
         Ok(ledger)
@@ -111,11 +111,11 @@ impl Ledger {
     /// Returns the work of saving the content, which blocks. It does not wait for the disk, which has to save each plug that is
     /// adopted meanwhile: after a power cut the hub fills the same topics again, and records them.
     pub(crate) fn save(&mut self) -> impl FnOnce() -> io::Result<()> + Send + 'static {
-        let (file, content) = (self.file.clone(), self.to_save());
+        let (file, content) = (self.file.clone(), self.take_unsaved());
         move || file.write_unsynced(&content)
     }
 
-    fn to_save(&mut self) -> Vec<u8> {
+    fn take_unsaved(&mut self) -> Vec<u8> {
         self.is_unsaved = false;
         serde_json::to_vec(&self.content).expect("it is a tree with text keys")
     }

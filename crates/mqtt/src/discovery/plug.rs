@@ -125,12 +125,7 @@ impl PlugEntities<'_> {
             platform,
             key,
             unique_id: format!("mains_{}_{key}", self.id),
-            default_entity_id: default_entity_id(
-                platform,
-                self.name,
-                &self.id,
-                name.and(Some(key)),
-            ),
+            default_entity_id: default_entity_id(platform, self.name, self.id, name.and(Some(key))),
             name: name.map(|name| entity_name(self.name, name)),
             ..Entity::default()
         }
