@@ -1,4 +1,12 @@
 //! Every message of Home Assistant discovery, in both forms, against the rules of Home Assistant.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "helpers of tests, which may fail like tests"
+)]
 
 mod checker;
 mod documentation;
