@@ -202,6 +202,7 @@ async fn a_file_that_was_removed_or_replaced_while_in_use_takes_nothing() {
         let copy = place.folder.path().join("copy.sqlite");
         back_up(&store, &copy).await.unwrap();
         change(&place.file(), &copy);
+        let replacement = fs::read(place.file()).ok();
         for _ in 0..2 {
             let saved = store.save_plug(&record(9)).await;
             assert!(
@@ -219,7 +220,13 @@ async fn a_file_that_was_removed_or_replaced_while_in_use_takes_nothing() {
                 "{name}: {added:?}"
             );
         }
+        // Nor does the log go into another file; into its own it does.
+        store.close().await;
         drop(store);
+        if name != "without its log" {
+            let found = fs::read(place.file()).ok();
+            assert!(found == replacement, "{name}: the file was changed");
+        }
         // The next start says what is there.
         let opened = place.open().await;
         let there = plugs(&opened.store).await;

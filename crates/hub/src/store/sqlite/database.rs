@@ -18,7 +18,7 @@ use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tokio::sync::MutexGuard;
 
 use crate::store::{StoreError, StoreInfo};
@@ -75,11 +75,11 @@ pub(super) enum QueryError {
 /// A transaction and the turn that it holds.
 ///
 /// It is begun and ended by hand: when the disk is full, SQLite rolls back by itself, which sqlx's own transactions do not expect,
-/// and the connection could never begin another one. The connection of a transaction that is not committed is closed.
+/// and the connection could never begin another one. The connection of a transaction that was not ended is closed.
 pub(super) struct WriteTransaction<'a> {
     database: &'a SqliteDatabase,
     connection: PoolConnection<sqlx::Sqlite>,
-    is_committed: bool,
+    has_ended: bool,
     _turn: MutexGuard<'a, ()>,
 }
 
@@ -91,16 +91,17 @@ impl WriteTransaction<'_> {
 
     /// Commits, if the file is still in its place.
     pub(super) async fn commit(mut self) -> Result<(), QueryError> {
-        self.database.check_place()?;
-        sqlx::query("COMMIT").execute(self.connection()).await?;
-        self.is_committed = true;
-        Ok(())
+        let placed = self.database.check_place();
+        let end = if placed.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        sqlx::query(end).execute(self.connection()).await?;
+        self.has_ended = true;
+        Ok(placed?)
     }
 }
 
 impl Drop for WriteTransaction<'_> {
     fn drop(&mut self) {
-        if !self.is_committed {
+        if !self.has_ended {
             self.connection.close_on_drop();
         }
     }
@@ -231,10 +232,12 @@ impl SqliteDatabase {
 
     async fn begin(&self, pool: &SqlitePool) -> Result<WriteTransaction<'_>, QueryError> {
         let turn = self.turn().await?;
+        // A connection that is opened, or closed because its transaction failed, can write to the file.
+        self.check_place()?;
         let mut transaction = WriteTransaction {
             database: self,
             connection: pool.acquire().await?,
-            is_committed: false,
+            has_ended: false,
             _turn: turn,
         };
         sqlx::query("BEGIN IMMEDIATE")
@@ -260,8 +263,12 @@ impl SqliteDatabase {
         writers.ok_or_else(|| unavailable(&self.path, WRITTEN, cause))
     }
 
-    /// Closes all connections; what the write-ahead log holds goes into the file.
+    /// Closes all connections; what the write-ahead log holds goes into the file, unless another one is in its place.
     pub(super) async fn close(&self) {
+        let guard = match self.check_place() {
+            Ok(()) => None,
+            Err(_) => self.keep_log_out().await,
+        };
         self.readers.close().await;
         if let Some(writers) = &self.writers {
             writers.history.close().await;
@@ -270,6 +277,19 @@ impl SqliteDatabase {
                 super::epoch::forget_note(&self.path);
             }
         }
+        if let Some(guard) = guard {
+            let _ = guard.close().await;
+        }
+    }
+
+    /// Returns a connection that keeps SQLite from writing the log into the file: only the last connection that is closed does, and
+    /// this one cannot write. `None` if there is no file that could be read.
+    async fn keep_log_out(&self) -> Option<SqliteConnection> {
+        let options = options(&self.path).read_only(true);
+        let mut guard = options.connect().await.ok()?;
+        let read = sqlx::query("SELECT count(*) FROM sqlite_schema");
+        read.execute(&mut guard).await.ok()?;
+        Some(guard)
     }
 
     /// Names the file and the operation in an error.
