@@ -198,6 +198,7 @@ fn rooms(reached: Arc<AtomicUsize>) -> Router {
     };
     let asset = async || ([("cache-control", "max-age=31536000, immutable")], "p {}");
     Router::new()
+        .route("/", get(count()))
         .route("/healthz", get(count()))
         .route("/metrics", get(count()))
         .route("/api/v1/plugs", any(count()))
