@@ -6,7 +6,7 @@ use askama::Template;
 use axum::response::Response;
 use hub::schedule::next_due;
 use jiff::{Timestamp, Zoned};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::PagesState;
 use crate::documents::{DocumentPage, Editor, filled};
@@ -57,22 +57,22 @@ struct Preview {
 
 impl DocumentPage for Schedule {
     fn json(fields: &Fields) -> Result<Value, RequestError> {
-        let mut json = json!({
-            "name": fields.needed("name")?.trim(),
-            "targets": fields.all("targets"),
-            "action": fields.needed("action")?,
-            "when": when(fields)?,
-        });
+        let mut json = Map::from_iter([
+            ("name".to_owned(), fields.needed("name")?.trim().into()),
+            ("targets".to_owned(), fields.all("targets").into()),
+            ("action".to_owned(), fields.needed("action")?.into()),
+            ("when".to_owned(), when(fields)?),
+        ]);
         for name in ["random", "catch_up"] {
-            if let (Some(text), Some(json)) = (filled(fields, name), json.as_object_mut()) {
+            if let Some(text) = filled(fields, name) {
                 json.insert(name.to_owned(), text.into());
             }
         }
         // Without a script, a paused schedule stays paused when it is saved.
         if fields.get("enabled") == Some("false") {
-            json["enabled"] = false.into();
+            json.insert("enabled".to_owned(), false.into());
         }
-        Ok(json)
+        Ok(json.into())
     }
 
     fn with_enabled(&self, enabled: bool) -> Option<Self> {

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::PagesState;
 use crate::documents::{filled, number, saved};
@@ -92,20 +92,26 @@ fn tariff(fields: &Fields) -> Result<Tariff, RequestError> {
         let missing = || RequestError::usage(format!("{name}: a price is missing")).at(name);
         number(fields, name)?.ok_or_else(missing)
     };
-    let mut json: Value = json!({
-        "name": fields.needed("name")?.trim(),
-        "currency": fields.needed("currency")?,
-    });
-    if fields.get("kind") == Some("day_night") {
-        json["kind"] = "day_night".into();
-        json["day"] = price("day")?.into();
-        json["night"] = price("night")?.into();
-        json["day_begins"] = filled(fields, "day_begins").unwrap_or("06:00").into();
-        json["night_begins"] = filled(fields, "night_begins").unwrap_or("22:00").into();
+    let name = fields.needed("name")?.trim();
+    let currency = fields.needed("currency")?;
+    let json = if fields.get("kind") == Some("day_night") {
+        json!({
+            "name": name,
+            "currency": currency,
+            "kind": "day_night",
+            "day": price("day")?,
+            "night": price("night")?,
+            "day_begins": filled(fields, "day_begins").unwrap_or("06:00"),
+            "night_begins": filled(fields, "night_begins").unwrap_or("22:00"),
+        })
     } else {
-        json["kind"] = "flat".into();
-        json["price"] = price("price")?.into();
-    }
+        json!({
+            "name": name,
+            "currency": currency,
+            "kind": "flat",
+            "price": price("price")?,
+        })
+    };
     serde_json::from_value(json).map_err(|error| RequestError::usage(error.to_string()))
 }
 
