@@ -152,6 +152,11 @@ impl Verb {
     pub(crate) fn is_service(&self) -> bool {
         matches!(self, Self::Serve(_))
     }
+
+    /// Returns true for a verb that leaves nothing in the directories of the user.
+    pub(crate) fn keeps_to_itself(&self) -> bool {
+        matches!(self, Self::Demo(_))
+    }
 }
 
 /// The work of a verb. Boxed, because the compiler writes out the whole verb for each kind of runtime otherwise.

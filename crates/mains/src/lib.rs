@@ -62,7 +62,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(settings) => {
             let context = Context::new(settings);
             logging::start(&context, command.is_service());
-            if let Some(directory) = directories::runtime() {
+            if let Some(directory) = directories::runtime()
+                && !command.keeps_to_itself()
+            {
                 hiflying::net::share_ports(directory);
             }
             conclude(&context.ui, commands::run(&context, command, Cli::command))
