@@ -164,11 +164,12 @@ mod tests {
         .unwrap();
         let table = anstream::adapter::strip_str(&table(&rows, &names())).to_string();
         insta::assert_snapshot!(format!("{table}\n{}", sums(&rows).join("\n")), @r"
-            PERIOD      PLUG      ENERGY      COST
-            2026-11-21  lamp   1.204 kWh  0.39 EUR
-            2026-11-21  Küche     0.5 Wh         -
-            2026-11-22  lamp    800.0 Wh  0.26 EUR
-            0.5 Wh without a price
+            PERIOD      PLUG                            ENERGY      COST
+            2026-11-21  lamp                         1.204 kWh  0.39 EUR
+            2026-11-21  AC:CF:23:00:00:09 (removed)     0.5 Wh         -
+            2026-11-21  Küche                           0.5 Wh         -
+            2026-11-22  lamp                          800.0 Wh  0.26 EUR
+            1.0 Wh without a price
             2.005 kWh for 0.64 EUR
             ");
     }

@@ -159,6 +159,7 @@ mod tests {
                 ("MAINS_HUB_LISTEN", _) => "127.0.0.1:1",
                 ("MAINS_HUB", _) => "http://nas",
                 ("MAINS_PLACE_TIMEZONE", _) => "Europe/Berlin",
+                ("MAINS_HUB_BACKUP", _) => "1d",
                 ("MAINS_MQTT_DISCOVERY", _) => "device",
                 ("MAINS_WEB_BASE_PATH", _) => "/mains",
                 ("MAINS_WEB_FRAME_ANCESTORS", _) => "https://home.example",

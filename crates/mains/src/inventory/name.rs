@@ -111,7 +111,7 @@ mod tests {
             "lamp 2",
             "a",
             "1.2.3",
-            "-x",
+            "x-",
             "on",
             "90000062a",
         ] {
@@ -124,6 +124,8 @@ mod tests {
     fn refuses_what_reads_like_something_else() {
         for name in [
             "",
+            "-x",
+            "--help",
             "  ",
             "a\nb",
             "a\u{7f}",

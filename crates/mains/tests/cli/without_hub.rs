@@ -49,7 +49,7 @@ fn what_cannot_be_is_refused_before_any_hub_is_asked() {
         &["history", "lamp", "--from", "soon"],
         &["history", "lamp", "--step", "0s"],
         &["history", "lamp", "--csv"],
-        &["energy", "--by", "week"],
+        &["energy", "--by", "decade"],
         &["schedule"],
         &["schedule", "add", "x", "--at", "25:00"],
         &["schedule", "add", "x", "--at", "07:00", "--sun", "sunset"],
