@@ -21,7 +21,8 @@ kept beside it under a new name. Stop the hub before. Tokens, passwords and logi
 Examples:
   mains hub restore /media/mains-2026-11-22.sqlite
   mains --json hub restore /media/mains-2026-11-22.sqlite
-    {\"restored\":\"/media/mains-2026-11-22.sqlite\",\"kept\":\"/var/lib/mains/mains.sqlite.replaced-20261123T070000Z\"}
+    {\"restored\":\"/media/mains-2026-11-22.sqlite\",
+     \"kept\":\"/var/lib/mains/mains.sqlite.replaced-20261123T070000Z\"}
 
 Exit codes: 0 restored, 2 not a sound backup, or a wrong configuration, 7 a hub runs with this state directory, 8 the disk \
 refuses.")]
