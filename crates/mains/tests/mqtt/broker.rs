@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::home::Home;
-use crate::house::{Hub, eventually};
+use crate::house::eventually;
 use crate::needs;
 
 /// Port of the broker; each test has a network of its own.
