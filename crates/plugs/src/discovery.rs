@@ -14,10 +14,10 @@
 mod census;
 mod device;
 mod estimate;
+mod output;
 mod pacing;
 mod plan;
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
@@ -30,6 +30,7 @@ use crate::{Capability, Plug};
 use device::HeardDevice;
 use pacing::{RoundPacing, SearchPhase};
 
+pub use output::{DiscoverEvent, DiscoverySummary, DiscoveryTransmit};
 pub use plan::{SearchLink, SearchPlan};
 
 /// Maximum duration of a search, unless configured otherwise.
@@ -55,42 +56,6 @@ const DOUBT_DELAY: Duration = Duration::from_secs(4);
 const LOST_TIMEOUT: Duration = Duration::from_secs(15);
 /// Maximum number of devices; more are not on one network, but forged.
 const MAX_DEVICES: usize = 65_536;
-
-/// A datagram to send.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DiscoveryTransmit {
-    /// The index of the link to send it on.
-    pub link: usize,
-    /// Our port to send it from.
-    pub local_port: u16,
-    /// Its destination.
-    pub to: SocketAddrV4,
-    /// Its content.
-    pub bytes: Cow<'static, [u8]>,
-}
-
-/// An event of a discovery.
-#[derive(Debug, Clone, PartialEq)]
-pub enum DiscoverEvent {
-    /// A device that was not known before.
-    Found(Plug),
-    /// New or changed information about a device that was reported before.
-    Updated(Plug),
-    /// In a continuous discovery: a device that was reported before no longer replies. It is reported as updated when it does again.
-    Lost(Plug),
-    /// The end of the discovery.
-    Done(DiscoverySummary),
-}
-
-/// The summary of a discovery.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct DiscoverySummary {
-    /// The datagrams that were sent.
-    pub probes_sent: u32,
-    /// The expected number of plugs that are present and were not heard; usually far below 1. `None` when the discovery ended
-    /// before an estimate was possible, or without any reply.
-    pub unheard: Option<f64>,
-}
 
 /// A discovery in progress; see the module's page for how to drive it.
 #[derive(Debug)]
