@@ -117,7 +117,8 @@ async fn no_secret_is_logged_or_kept() {
         .await
         .unwrap();
     let cancel = CancellationToken::new();
-    let router = protect(axum::Router::new(), auth.clone());
+    let page = axum::routing::get(async || "a page");
+    let router = protect(axum::Router::new().route("/", page), auth.clone());
     let serving = tokio::spawn(server::serve(listener, router, None, cancel.clone()));
     let token = fs::read_to_string(state.path().join("admin-token")).unwrap();
     let link = auth.login_url().unwrap();
