@@ -25,10 +25,14 @@ fn a_plug_from_adoption_to_farewell() {
         let again = house.post("/api/v1/plugs", body).await;
         again.expect(200);
         assert_eq!(again.header("location"), path);
-        // In any form.
-        let dashed = adopted["mac"].as_str().unwrap().replace(':', "-");
-        let one = house.get(&format!("/api/v1/plugs/{dashed}")).await;
-        assert_eq!(one.expect(200)["mac"], adopted["mac"]);
+        // In either case; with separators it is no path.
+        let mac = adopted["mac"].as_str().unwrap();
+        let upper = format!("/api/v1/plugs/{}", mac.replace(':', ""));
+        assert_eq!(house.get(&upper).await.expect(200)["mac"], mac);
+        for separated in [mac.to_owned(), mac.replace(':', "-")] {
+            let path = format!("/api/v1/plugs/{separated}");
+            house.get(&path).await.problem(404, "not_found", None);
+        }
 
         let found = house.post("/api/v1/discover", json!({"wait": "1s"})).await;
         let found = found.expect(200);
