@@ -126,7 +126,7 @@ fn a_rule_waits_by_the_monotonic_clock() {
     ] {
         let clock = SetClock::start(&library, now);
         let words = [
-            "rule", "add", "auto-off", "--plug", "lamp", "--after", "15s",
+            "rule", "add", "timer", "--plug", "lamp", "--kind", "auto-off", "--after", "15s",
         ];
         clock.home.json(&words).ends_with(0);
         clock.home.json(&["on", "lamp"]).ends_with(0);
