@@ -46,7 +46,7 @@ fn every_problem_is_named_with_file_and_line() {
          latitude = 91\n\
          longitude = -181.0\n\
          timezone = \"Mars/Olympus\"\n\
-         [mqtt]\n",
+         [radio]\n",
     )
     .ends_with(2);
     let lines: Vec<&str> = run.stdout.lines().collect();
@@ -62,7 +62,7 @@ fn every_problem_is_named_with_file_and_line() {
         (10, "latitude"),
         (11, "longitude"),
         (12, "Mars/Olympus"),
-        (13, "mqtt"),
+        (13, "radio"),
     ] {
         let begin = format!("etc/mains.toml:{line}: ");
         assert!(
