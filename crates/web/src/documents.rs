@@ -89,10 +89,7 @@ impl Editor {
             (None, None) => sentence(error.message()),
         };
         self.problem = Some(FormProblem {
-            // A field within another one is shown with it.
-            field: error
-                .field()
-                .map(|field| field.rsplit('.').next().unwrap_or(field).to_owned()),
+            field: error.field().map(|path| form_field(path).to_owned()),
             message,
             status,
             is_stale: error.is_stale(),
@@ -288,6 +285,12 @@ pub(crate) fn saved(visit: &Visit, page: &str) -> Response {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
+}
+
+/// Returns the field of the form in which a part of a document stands: `days` of `when.days[0]`.
+fn form_field(path: &str) -> &str {
+    let last = path.rsplit('.').next().unwrap_or(path);
+    last.split('[').next().unwrap_or(last)
 }
 
 fn read<T: DocumentPage>(fields: &Fields) -> Result<T, RequestError> {

@@ -78,6 +78,7 @@ fn tariffs_by_forms() {
             ("price", "0,32"),
         ];
         browser.post(path, &flat).await.leads_to("/settings");
+        browser.get("/settings").await.shows(200, "0.32 EUR");
         let both = [
             ("name", "night"),
             ("currency", "CHF"),
@@ -88,8 +89,18 @@ fn tariffs_by_forms() {
             ("night_begins", "22:00"),
             ("price", ""),
         ];
+        // A plug has one price at a time: the first goes before another one comes.
+        browser
+            .post(path, &both)
+            .await
+            .shows(409, "‘home’ is valid at all times for the same plugs");
+        let first = house.hub.tariffs().all().remove(0).id;
+        browser
+            .post(&format!("{path}/{first}/delete"), &[])
+            .await
+            .leads_to("/settings");
         browser.post(path, &both).await.leads_to("/settings");
-        browser.get("/settings").await.shows(200, "0.32 EUR");
+        browser.get("/settings").await.shows(200, "0.34 CHF");
         for (fields, text) in [
             (
                 &[("name", "x"), ("currency", "EUR"), ("price", "")][..],
@@ -108,7 +119,8 @@ fn tariffs_by_forms() {
             refused.shows(400, text);
             refused.shows(400, "value=\"x\"");
         }
-        browser.post(path, &flat).await.shows(409, "already");
+        let same_name = [("name", "night"), ("currency", "EUR"), ("price", "0.32")];
+        browser.post(path, &same_name).await.shows(409, "‘night’");
         for tariff in house.hub.tariffs().all() {
             browser
                 .post(&format!("{path}/{}/delete", tariff.id), &[])
