@@ -189,7 +189,8 @@ function plugChanged(plug) {
     const button = element.querySelector(".switch");
     if (!button || button.ariaBusy === "true") continue;
     show(element, button, plug.relay === "on");
-    button.disabled = !plug.available || plug.relay === null;
+    // Only the renewed page tells whether this login may switch.
+    if (!plug.available || plug.relay === null) button.disabled = true;
     marked(element).classList.toggle("gone", !plug.available);
   }
 }
