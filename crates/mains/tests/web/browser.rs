@@ -87,13 +87,6 @@ impl Browser {
         self.command("POST", "/url", &json!({ "url": url }));
     }
 
-    pub fn url(&self) -> String {
-        self.command("GET", "/url", &Value::Null)
-            .as_str()
-            .unwrap()
-            .to_owned()
-    }
-
     /// Runs a script and returns its value.
     pub fn js(&self, script: &str) -> Value {
         self.command(
@@ -151,12 +144,32 @@ impl Browser {
         (text(of("computedlabel")), text(of("computedrole")))
     }
 
+    /// Waits until an element is there, and returns its text.
+    #[track_caller]
     pub fn text(&self, css: &str) -> String {
-        let element = self.element(css);
-        self.command("GET", &format!("{element}/text"), &Value::Null)
-            .as_str()
-            .unwrap()
-            .to_owned()
+        let css = json!(css);
+        self.until(&format!("return !!document.querySelector({css})"));
+        // In one script, because the page may be replaced between two.
+        let text = self.js(&format!("return document.querySelector({css})?.innerText"));
+        text.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Waits until an element has this text, e.g. on the page to which a click leads.
+    #[track_caller]
+    pub fn shows(&self, css: &str, text: &str) {
+        let (css, text) = (json!(css), json!(text));
+        self.until(&format!(
+            "return document.querySelector({css})?.innerText === {text}"
+        ));
+    }
+
+    /// Waits until the page to which a click leads is there.
+    #[track_caller]
+    pub fn arrives(&self, url: &str) {
+        let url = json!(url);
+        self.until(&format!(
+            "return location.href === {url} && document.readyState === 'complete'"
+        ));
     }
 
     /// Text in a field.

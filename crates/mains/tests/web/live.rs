@@ -13,23 +13,20 @@ const HUB: [&str; 1] = ["--adopt"];
 
 /// A hub with one plug that is on, and a window that is logged in.
 pub fn house(look: Look) -> Option<(Home, Hub, Browser)> {
+    house_with(look, "", &[])
+}
+
+/// The same with further lines of the configuration, and with further options of the emulated plug.
+pub fn house_with(look: Look, config: &str, plug: &[&str]) -> Option<(Home, Hub, Browser)> {
     let mut home = Home::with_network();
     let browser = Browser::open(look)?;
-    let config = "[hub]\nlisten = \"127.0.0.1:8480\"\ninterfaces = [\"127.0.0.1\"]\nmetering = \"1s\"\nscan = \"1s\"\n";
-    home.write(".config/mains/mains.toml", config);
-    home.emulate(
-        &[
-            "--listen",
-            "127.0.0.2",
-            "--mac",
-            "AC:CF:23:00:00:01",
-            "--relay",
-            "on",
-            "--load",
-            "84",
-        ],
-        1,
+    let config = format!(
+        "[hub]\nlisten = \"127.0.0.1:8480\"\ninterfaces = [\"127.0.0.1\"]\nmetering = \"1s\"\nscan = \"1s\"\n{config}"
     );
+    home.write(".config/mains/mains.toml", &config);
+    let options = "--listen 127.0.0.2 --mac AC:CF:23:00:00:01 --relay on --load 84";
+    let words: Vec<&str> = options.split(' ').chain(plug.iter().copied()).collect();
+    home.emulate(&words, 1);
     let hub = Hub::start(&home, &HUB);
     eventually("the plug is metered", || {
         plugs(&home)
@@ -42,23 +39,6 @@ pub fn house(look: Look) -> Option<(Home, Hub, Browser)> {
 
 fn relay(home: &Home) -> String {
     plugs(home)[0]["relay"].as_str().unwrap().to_owned()
-}
-
-#[test]
-fn a_page_leads_to_the_login_and_back() {
-    let Some((_home, hub, browser)) = house(Look::default()) else {
-        return;
-    };
-    assert_eq!(browser.url(), format!("{}/", hub.url));
-    browser.js("document.cookie; return fetch('/logout', {method: 'POST'}).then(() => true)");
-    browser.go(&format!("{}/energy?by=day", hub.url));
-    assert_eq!(
-        browser.url(),
-        format!("{}/login?next=/energy%3Fby%3Dday", hub.url)
-    );
-    browser.enter("#password", "a wrong password");
-    browser.click("form button");
-    assert_eq!(browser.text("[role=alert]"), "That password is not right.");
 }
 
 #[test]
@@ -141,6 +121,24 @@ fn a_switch_that_is_not_confirmed_goes_back() {
         alert.contains("did not answer") || alert.contains("did not switch off"),
         "{alert}"
     );
+}
+
+#[test]
+fn a_plug_that_agrees_and_does_not_switch_is_told() {
+    let fault = ["--fault", "stuck-relay"];
+    let Some((home, _hub, browser)) = house_with(Look::default(), "", &fault) else {
+        return;
+    };
+    browser.until("return document.querySelector('#live').textContent === 'Live'");
+    browser.click(SWITCH);
+    browser.until("return !!document.querySelector('[role=alert]')");
+    let alert = browser.text("[role=alert]");
+    assert!(
+        alert.contains("did not switch off") && alert.contains("It is still on"),
+        "{alert}"
+    );
+    browser.until(&format!("const b = document.querySelector('{SWITCH}'); return b.getAttribute('aria-checked') === 'true' && !b.hasAttribute('aria-busy')"));
+    assert_eq!(relay(&home), "on");
 }
 
 #[test]

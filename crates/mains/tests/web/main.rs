@@ -11,6 +11,7 @@
     reason = "a test says what went wrong by a panic"
 )]
 
+mod access;
 mod browser;
 #[allow(
     dead_code,

@@ -17,25 +17,25 @@ fn switching_and_settings_work_by_forms() {
     };
     let switch = "button[role=switch]";
     browser.click(switch);
-    assert_eq!(browser.url(), format!("{}/#plug-accf23000001", hub.url));
+    browser.arrives(&format!("{}/#plug-accf23000001", hub.url));
     assert_eq!(browser.attribute(switch, "aria-checked"), json!("false"));
     assert_eq!(plugs(&home)[0]["relay"], "off");
     browser.click("article h3 a");
-    assert_eq!(browser.url(), format!("{}/plugs/accf23000001", hub.url));
+    browser.arrives(&format!("{}/plugs/accf23000001", hub.url));
     browser.enter("#name", "K\u{fc}che & <i>Co</i>");
     browser.enter("#room", "Kitchen");
     browser.click("form:has(#name) button");
-    assert_eq!(browser.text("h1"), "K\u{fc}che & <i>Co</i>");
-    assert_eq!(browser.text(".note.good"), "Saved.");
+    browser.shows("h1", "K\u{fc}che & <i>Co</i>");
+    browser.shows(".note.good", "Saved.");
     assert_eq!(plugs(&home)[0]["room"], "Kitchen");
     // What was refused is there still, with the reason.
     browser.enter("#metering", "2 weeks");
     browser.click("form:has(#metering) button");
-    assert_eq!(browser.js_value("#metering"), "2 weeks");
     assert!(!browser.text("#metering-e").is_empty());
+    assert_eq!(browser.js_value("#metering"), "2 weeks");
     home.end_emulators();
     browser.click(switch);
-    let alert = browser.text("[role=alert]");
+    let alert = browser.text("#notes [role=alert]");
     assert!(alert.contains("did not"), "{alert}");
 }
 
@@ -52,7 +52,7 @@ fn a_plug_is_removed_after_a_question() {
     browser.go(&format!("{}/plugs/accf23000001", hub.url));
     browser.click("a[href$='/remove']");
     browser.click("button.danger");
-    assert_eq!(browser.url(), format!("{}/", hub.url));
+    browser.arrives(&format!("{}/", hub.url));
     assert_eq!(plugs(&home).len(), 0);
-    assert_eq!(browser.text("h1"), "Your first plug goes here");
+    browser.shows("h1", "Your first plug goes here");
 }
