@@ -209,7 +209,7 @@ impl Store for Memory {
     }
 
     async fn backup(&self) -> Result<Backup, StoreError> {
-        unimplemented!("no registry makes backups")
+        panic!("no registry makes backups")
     }
 }
 

@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(layer.hub.database, Some("/etc/d.sqlite".into()));
         assert_eq!(layer.hub.interfaces, Some(vec!["eth1".to_owned()]));
         assert_eq!(layer.hub.backup_directory, Some("/etc/b".into()));
-        assert_eq!(layer.hub.keep_backups.map(|keep| keep.get()), Some(3));
+        assert_eq!(layer.hub.keep_backups, std::num::NonZero::new(3));
         assert_eq!(layer.hub.adopt, Some(true));
         assert_eq!(layer.place.latitude.map(|degrees| degrees.0), Some(52.0));
         assert_eq!(read("").layer, Layer::default());

@@ -22,7 +22,7 @@ pub(super) async fn home_network(
     options.ssid = Some(ssid.clone());
     options.scanned = chosen.and_then(|network| network.security);
     if matches!(options.key, HomeKey::Missing) {
-        let open = chosen.is_some_and(|network| is_open(network));
+        let open = chosen.is_some_and(is_open);
         match open {
             true => options.key = HomeKey::Open,
             false => options.type_key(ui).await?,
