@@ -77,6 +77,24 @@ fn tariffs_by_forms() {
             ("kind", "flat"),
             ("price", "0,32"),
         ];
+        for (fields, text) in [
+            (
+                &[("name", "x"), ("currency", "EUR"), ("price", "")][..],
+                "price is missing",
+            ),
+            (
+                &[("name", "x"), ("currency", "EUR"), ("price", "cheap")],
+                "ust be a number",
+            ),
+            (
+                &[("name", "x"), ("currency", "a b"), ("price", "1")],
+                "three capital letters",
+            ),
+        ] {
+            let refused = browser.post(path, fields).await;
+            refused.shows(400, text);
+            refused.shows(400, "value=\"x\"");
+        }
         browser.post(path, &flat).await.leads_to("/settings");
         browser.get("/settings").await.shows(200, "0.32 EUR");
         let both = [
@@ -101,24 +119,6 @@ fn tariffs_by_forms() {
             .leads_to("/settings");
         browser.post(path, &both).await.leads_to("/settings");
         browser.get("/settings").await.shows(200, "0.34 CHF");
-        for (fields, text) in [
-            (
-                &[("name", "x"), ("currency", "EUR"), ("price", "")][..],
-                "price is missing",
-            ),
-            (
-                &[("name", "x"), ("currency", "EUR"), ("price", "cheap")],
-                "ust be a number",
-            ),
-            (
-                &[("name", "x"), ("currency", "a b"), ("price", "1")],
-                "currency",
-            ),
-        ] {
-            let refused = browser.post(path, fields).await;
-            refused.shows(400, text);
-            refused.shows(400, "value=\"x\"");
-        }
         let same_name = [("name", "night"), ("currency", "EUR"), ("price", "0.32")];
         browser.post(path, &same_name).await.shows(409, "‘night’");
         for tariff in house.hub.tariffs().all() {
