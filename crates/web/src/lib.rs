@@ -19,7 +19,7 @@
 //!
 //! 1. A template in `templates/` that extends `layout.html` and fills the block `main`. Signs and switches are macros of
 //!    `parts.html`. Text is escaped by askama; `|safe` is for markup that this crate has made. Names stand in `<bdi>`.
-//! 2. A struct with `#[derive(Template)]` and a field `frame: Frame`, and a handler that takes `State<PagesState>` and [`Visit`](visit::Visit)
+//! 2. A struct with `#[derive(Template)]` and a field `frame: Frame`, and a handler that takes `State<PagesState>` and `Visit`
 //!    and ends with `page.frame.send(&page)`. All links are made by `frame.url("/path")`, because of the prefix.
 //! 3. Forms `POST` and take `Fields`; they return `visit.prefix.redirect("/path")` (303), with a `FormNote` in a cookie where there is
 //!    something to say, or a `PageError`.

@@ -34,7 +34,7 @@ pub struct Power {
 /// The decision of a rule.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Decision {
-    /// The order to move the relay. Its outcome must be reported with [`RuleState::done`]; until then there is no other order.
+    /// The order to move the relay. Its outcome must be reported with `RuleState::done`; until then there is no other order.
     pub switch: Option<Order>,
     /// Time of the next evaluation, even if nothing happens.
     pub wake_at: Option<Timestamp>,
