@@ -141,6 +141,7 @@ impl Families {
     }
 
     /// Returns the families whose members can be switched.
+    #[cfg(feature = "net")]
     pub(crate) fn of_plugs(&self) -> impl Iterator<Item = &'static dyn Family> + Clone {
         self.iter()
             .filter(|family| family.capabilities().contains(&Capability::Switch))
