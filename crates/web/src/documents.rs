@@ -7,8 +7,8 @@ use std::str::FromStr;
 use api::{Document, Id, RequestError, Stored};
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use axum::routing::{get, post};
 use hub::HubDocument;
 use serde_json::Value;
@@ -280,11 +280,7 @@ fn refused<T: DocumentPage>(
 
 /// Leads to a page that says that the input is saved.
 pub(crate) fn saved(visit: &Visit, page: &str) -> Response {
-    let mut response = visit.prefix.redirect(&format!("/{page}")).into_response();
-    if let Some(cookie) = FormNote::Saved.cookie(&visit.prefix) {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
-    response
+    visit.redirect(&format!("/{page}"), FormNote::Saved.cookie(&visit.prefix))
 }
 
 /// Returns the field of the form in which a part of a document stands: `days` of `when.days[0]`.

@@ -3,7 +3,7 @@
 use api::{Metering, PlugSettings, PowerOn, RequestError};
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::Response;
 use plugs::{Minutes, RelayState};
 
@@ -31,11 +31,8 @@ pub(crate) async fn change(
     let edit = |settings: &PlugSettings| edited(settings, &fields);
     let error = match state.hub.change_plug(mac, revision, edit).await {
         Ok(_) => {
-            let mut response = visit.prefix.redirect(&format!("/plugs/{mac:x}"));
-            if let Some(cookie) = FormNote::Saved.cookie(&visit.prefix) {
-                response.headers_mut().append(header::SET_COOKIE, cookie);
-            }
-            return Ok(response);
+            let cookie = FormNote::Saved.cookie(&visit.prefix);
+            return Ok(visit.redirect(&format!("/plugs/{mac:x}"), cookie));
         }
         Err(error) => error,
     };
@@ -125,11 +122,7 @@ pub(crate) async fn delay(
             kind: error.kind(),
         },
     };
-    let mut response = visit.prefix.redirect(&format!("/plugs/{mac:x}"));
-    if let Some(cookie) = note.cookie(&visit.prefix) {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
-    Ok(response)
+    Ok(visit.redirect(&format!("/plugs/{mac:x}"), note.cookie(&visit.prefix)))
 }
 
 #[derive(Template)]

@@ -2,7 +2,6 @@
 
 use api::{Cause, ErrorKind, Id, RelayCommand, RequestError, SwitchTarget, Switched};
 use axum::extract::{Path, State};
-use axum::http::header;
 use axum::response::Response;
 use hiflying::Mac;
 use hub::auth::local_path;
@@ -84,10 +83,6 @@ fn returned(
         };
         Some(FormNote::NotSwitched { plug, goal, kind })
     };
-    let mut response = visit.prefix.redirect(back);
     let note = results.into_iter().find_map(failure);
-    if let Some(cookie) = note.and_then(|note| note.cookie(&visit.prefix)) {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
-    response
+    visit.redirect(back, note.and_then(|note| note.cookie(&visit.prefix)))
 }

@@ -1,7 +1,6 @@
 //! The form that chooses the colours of the pages on one device.
 
 use api::RequestError;
-use axum::http::header;
 use axum::response::Response;
 use hub::auth::local_path;
 
@@ -13,11 +12,6 @@ use crate::visit::{Theme, Visit};
 pub(crate) async fn choose(visit: Visit, fields: Fields) -> Result<Response, PageError> {
     let theme = Theme::parse(fields.needed("theme")?)
         .ok_or_else(|| RequestError::usage("theme: it is `auto`, `light` or `dark`").at("theme"))?;
-    let mut response = visit
-        .prefix
-        .redirect(local_path(fields.get("next").unwrap_or("/settings")));
-    if let Some(cookie) = theme.cookie(&visit.prefix) {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
-    Ok(response)
+    let back = local_path(fields.get("next").unwrap_or("/settings"));
+    Ok(visit.redirect(back, theme.cookie(&visit.prefix)))
 }

@@ -5,7 +5,8 @@ use std::convert::Infallible;
 use api::Scope;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
 use hub::auth::{Caller, PathPrefix};
 
 use crate::cookie::{cookie, set_cookie};
@@ -85,5 +86,16 @@ impl<S: Sync> FromRequestParts<S> for Visit {
             scope: parts.extensions.get().map_or(Scope::Read, Caller::scope),
             note: FormNote::of(&parts.headers),
         })
+    }
+}
+
+impl Visit {
+    /// Leads to a page, with a cookie.
+    pub(crate) fn redirect(&self, path: &str, cookie: Option<HeaderValue>) -> Response {
+        let mut response = self.prefix.redirect(path);
+        if let Some(cookie) = cookie {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+        response
     }
 }
