@@ -188,6 +188,14 @@ impl RequestError {
     pub fn is_stale(&self) -> bool {
         self.is_stale
     }
+
+    /// Returns the HTTP status: that of its kind, or 412 for an `If-Match` that no longer applies.
+    pub fn status(&self) -> u16 {
+        match self.is_stale {
+            true => 412,
+            false => self.kind().status(),
+        }
+    }
 }
 
 #[cfg(feature = "net")]

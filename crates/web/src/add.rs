@@ -6,7 +6,6 @@ use std::time::Duration;
 use api::{Name, PlugSettings, RequestError};
 use askama::Template;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
 use hiflying::Mac;
 use plugs::{FamilyId, Plug};
@@ -16,7 +15,7 @@ use crate::documents::{filled, saved};
 use crate::fields::Fields;
 use crate::format;
 use crate::frame::{ADD, Frame};
-use crate::page_error::{PageError, sentence};
+use crate::page_error::{PageError, sentence, status};
 use crate::visit::Visit;
 
 /// Duration of a search that a person starts.
@@ -64,14 +63,12 @@ pub(crate) async fn adopt(
     match adopted(&state, &fields).await {
         Ok(mac) => saved(&visit, &format!("#plug-{mac:x}")),
         Err(error) => {
-            let status = error.kind().status();
             let problem = match error.hint_text() {
                 Some(hint) => format!("{} {}", sentence(error.message()), sentence(hint)),
                 None => sentence(error.message()),
             };
             let mut response = page(&state, &visit, Some(problem), fields);
-            *response.status_mut() =
-                StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+            *response.status_mut() = status(&error);
             response
         }
     }

@@ -7,7 +7,6 @@ use std::str::FromStr;
 use api::{Document, Id, RequestError, Stored};
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 use hub::HubDocument;
@@ -16,7 +15,7 @@ use serde_json::Value;
 use crate::PagesState;
 use crate::fields::Fields;
 use crate::note::FormNote;
-use crate::page_error::{PageError, sentence};
+use crate::page_error::{PageError, sentence, status};
 use crate::visit::Visit;
 
 /// A document with a page of its own.
@@ -51,7 +50,6 @@ pub(crate) struct Editor {
 struct FormProblem {
     field: Option<String>,
     message: String,
-    status: StatusCode,
     is_stale: bool,
 }
 
@@ -74,10 +72,6 @@ impl Editor {
     }
 
     fn refused(mut self, error: &RequestError) -> Self {
-        let status = match error.is_stale() {
-            true => StatusCode::PRECONDITION_FAILED,
-            false => StatusCode::from_u16(error.kind().status()).unwrap_or(StatusCode::BAD_REQUEST),
-        };
         let message = match (error.field(), error.hint_text()) {
             // The name of the field stands beside it.
             (Some(field), _) => {
@@ -91,7 +85,6 @@ impl Editor {
         self.problem = Some(FormProblem {
             field: error.field().map(|path| form_field(path).to_owned()),
             message,
-            status,
             is_stale: error.is_stale(),
         });
         self
@@ -271,10 +264,8 @@ fn refused<T: DocumentPage>(
     editor: Editor,
     error: &RequestError,
 ) -> Response {
-    let editor = editor.refused(error);
-    let status = editor.problem.as_ref().map(|problem| problem.status);
-    let mut response = T::page(state, visit, Some(editor));
-    *response.status_mut() = status.unwrap_or(StatusCode::BAD_REQUEST);
+    let mut response = T::page(state, visit, Some(editor.refused(error)));
+    *response.status_mut() = status(error);
     response
 }
 

@@ -22,9 +22,7 @@ impl From<RequestError> for PageError {
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
-        let status = self.0.kind().status();
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = status.into_response();
+        let mut response = status(&self.0).into_response();
         // The page is drawn by `show`, which knows the request.
         response.extensions_mut().insert(self);
         response
@@ -60,6 +58,11 @@ pub(crate) async fn show(visit: Visit, request: Request, next: Next) -> Response
     let mut shown = page.frame.send(&page);
     *shown.status_mut() = response.status();
     shown
+}
+
+/// Returns the status of a page that shows an error.
+pub(crate) fn status(error: &RequestError) -> StatusCode {
+    StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// Writes a message of an error as a sentence.

@@ -3,7 +3,6 @@
 use api::{Metering, PlugSettings, PowerOn, RequestError};
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use plugs::{Minutes, RelayState};
 
@@ -12,7 +11,7 @@ use crate::fields::Fields;
 use crate::format;
 use crate::frame::{Frame, HOME};
 use crate::note::FormNote;
-use crate::page_error::{PageError, sentence};
+use crate::page_error::{PageError, sentence, status};
 use crate::plug_page::{Edit, refused};
 use crate::switch::plug_of;
 use crate::visit::Visit;
@@ -54,13 +53,7 @@ pub(crate) async fn change(
         false => sentence(error.message()),
     };
     edit.problem = Some((error.field().unwrap_or("").to_owned(), words));
-    let status = StatusCode::from_u16(error.kind().status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let status = if error.is_stale() {
-        StatusCode::PRECONDITION_FAILED
-    } else {
-        status
-    };
-    Ok(refused(&state, &visit, mac, edit, status).await?)
+    Ok(refused(&state, &visit, mac, edit, status(&error)).await?)
 }
 
 /// Returns settings with the fields of a form in place of their own. An empty field resets a setting.

@@ -4,7 +4,6 @@ use api::text::Names as _;
 use api::{Id, RequestError, Tariff};
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
 
@@ -14,7 +13,7 @@ use crate::fields::Fields;
 use crate::format;
 use crate::frame::{Frame, SETTINGS};
 use crate::names::KnownNames;
-use crate::page_error::{PageError, sentence};
+use crate::page_error::{PageError, sentence, status};
 use crate::visit::{Theme, Visit};
 
 #[derive(Template)]
@@ -64,11 +63,9 @@ pub(crate) async fn create_tariff(
     match created {
         Ok(()) => saved(&visit, "settings"),
         Err(error) => {
-            let status = error.kind().status();
             let problem = sentence(error.message());
             let mut response = page(&state, &visit, Some(problem), fields).await;
-            *response.status_mut() =
-                StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+            *response.status_mut() = status(&error);
             response
         }
     }

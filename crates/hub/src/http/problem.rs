@@ -54,11 +54,8 @@ impl Problem {
 
 impl From<RequestError> for Problem {
     fn from(error: RequestError) -> Self {
-        let status = if error.is_stale() {
-            StatusCode::PRECONDITION_FAILED
-        } else {
-            StatusCode::from_u16(error.kind().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-        };
+        let status =
+            StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Self(Box::new(Parts {
             status,
             error,
