@@ -92,7 +92,7 @@ async fn adopted(state: &PagesState, fields: &Fields) -> Result<Mac, RequestErro
                 ..settings.clone()
             })
         };
-        registry.change(mac, None, edit).await?;
+        state.hub.change_plug(mac, None, edit).await?;
     }
     Ok(mac)
 }

@@ -2,7 +2,7 @@
 
 use crate::browser::Browser;
 use crate::twins::{Plugs, in_network};
-use crate::world::{House, at, plug};
+use crate::world::{House, at, mac, plug};
 
 #[test]
 fn every_page_is_there_before_the_first_plug() {
@@ -60,6 +60,12 @@ fn a_plug_is_added_with_its_name() {
             .post("/add", &[("address", "kitchen"), ("by_address", "1")])
             .await;
         nowhere.shows(400, "value=\"kitchen\"");
+        let group = [("name", "lamps"), ("plugs", &mac(1))];
+        browser.post("/groups", &group).await.leads_to("/groups");
+        let taken = browser
+            .post("/add", &[("address", &second), ("name", "lamps")])
+            .await;
+        taken.shows(409, "A group is called");
         browser.get("/add").await.shows(200, "Added");
         house.close().await;
     });
