@@ -76,7 +76,7 @@ pub(crate) fn sentence(message: &str) -> String {
 }
 
 /// Returns a text with a capital at its beginning.
-pub(crate) fn capitalized(text: &str) -> String {
+fn capitalized(text: &str) -> String {
     let mut characters = text.chars();
     let first = characters.next().into_iter().flat_map(char::to_uppercase);
     first.chain(characters.clone()).collect()

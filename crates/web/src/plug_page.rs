@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::text::{LocalClock, Names, Tone};
+use api::text::{LocalClock, Tone};
 use api::{
     EnergyPeriod, EnergyRequest, Moment, PlugView, PowerOn, RangeRequest, RequestError,
     SwitchTarget,
@@ -22,7 +22,7 @@ use crate::format::{self, DASH};
 use crate::frame::{Frame, HOME};
 use crate::names::KnownNames;
 use crate::note::{FailedSwitch, FormNote};
-use crate::page_error::PageError;
+use crate::page_error::{PageError, sentence};
 use crate::plug_card::PlugCard;
 use crate::power_chart::{self, PowerChart};
 use crate::span::{Span, SpanKind};
@@ -361,12 +361,7 @@ fn automation(hub: &Hub, mac: Mac) -> Vec<Automation> {
         found.push(Automation {
             path: format!("/schedules#{}", schedule.id),
             name: schedule.body.name.to_string(),
-            sentence: format!(
-                "{}: {} {}.",
-                crate::page_error::capitalized(&schedule.body.when.sentence()),
-                names.targets(&schedule.body.targets),
-                schedule.body.action.as_str()
-            ),
+            sentence: sentence(&schedule.body.sentence(&names)),
             word: "Schedule",
             state: tone_word(next.tone),
         });
@@ -379,10 +374,7 @@ fn automation(hub: &Hub, mac: Mac) -> Vec<Automation> {
         found.push(Automation {
             path: format!("/rules#{}", rule.id),
             name: rule.body.name.to_string(),
-            sentence: format!(
-                "{}.",
-                crate::page_error::capitalized(&rule.body.kind.sentence(&names))
-            ),
+            sentence: sentence(&rule.body.kind.sentence(&names)),
             word: "Rule",
             state: tone_word(view.state_word().tone),
         });
