@@ -33,6 +33,19 @@ impl FromStr for EnergyPeriod {
 }
 
 impl EnergyPeriod {
+    /// Every period, the shortest first.
+    pub const ALL: [Self; 4] = [Self::Day, Self::Week, Self::Month, Self::Year];
+
+    /// Returns its name in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Year => "year",
+        }
+    }
+
     /// Returns the first day of the period that a day belongs to.
     pub fn first_day(self, day: Date) -> Date {
         match self {

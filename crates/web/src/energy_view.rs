@@ -70,7 +70,7 @@ impl EnergyView {
         } else {
             i64::from(first.until(end).ok()?.get_days()).days()
         };
-        let word = word(by);
+        let word = by.as_str();
         let query = |from: Date, end: Date| -> Option<String> {
             Some(format!(
                 "?by={word}&from={from}&to={}",
@@ -100,20 +100,15 @@ impl EnergyView {
     }
 
     pub(crate) fn word(&self) -> &'static str {
-        word(self.by)
+        self.by.as_str()
     }
 
     /// Returns the periods of the navigation, with true for that of the page.
     pub(crate) fn choices(&self) -> impl Iterator<Item = (&'static str, bool)> {
-        let all = [
-            EnergyPeriod::Day,
-            EnergyPeriod::Week,
-            EnergyPeriod::Month,
-            EnergyPeriod::Year,
-        ];
         let by = self.by;
-        all.into_iter()
-            .map(move |period| (word(period), period == by))
+        EnergyPeriod::ALL
+            .into_iter()
+            .map(move |period| (period.as_str(), period == by))
     }
 
     /// Returns the first day of each period.
@@ -139,16 +134,6 @@ impl EnergyView {
     pub(crate) fn query(&self) -> String {
         let to = self.end.yesterday().unwrap_or(self.end);
         format!("?by={}&from={}&to={to}", self.word(), self.first)
-    }
-}
-
-/// Returns the value of a period in addresses.
-fn word(by: EnergyPeriod) -> &'static str {
-    match by {
-        EnergyPeriod::Day => "day",
-        EnergyPeriod::Week => "week",
-        EnergyPeriod::Month => "month",
-        EnergyPeriod::Year => "year",
     }
 }
 
