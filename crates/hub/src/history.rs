@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use crate::energy::{household, report};
 use crate::hub::Hub;
 use crate::store::{HistoryQuery, HistoryStep, HistorySteps, csv};
-use grid::{Grid, MAX_POINTS};
+use grid::{Grid, MAX_POINTS, outside};
 
 mod grid;
 
@@ -75,12 +75,22 @@ impl Hub {
     ///
     /// As [`Hub::history`].
     pub async fn energy(&self, request: &EnergyRequest) -> Result<Vec<EnergyRow>, RequestError> {
-        let (zone, by) = (&self.clock().timezone, request.by);
-        let range = self.energy_range(request.range, by)?;
-        let plugs = self.energy_plugs(&request.plugs).await?;
+        let range = self.energy_range(request.range, request.by)?;
+        let tariffs = bodies(&self.tariffs().all());
+        self.energy_rows(range, request.by, &request.plugs, &tariffs)
+            .await
+    }
+
+    async fn energy_rows(
+        &self,
+        range: TimeRange,
+        by: EnergyPeriod,
+        named: &[Mac],
+        tariffs: &[Tariff],
+    ) -> Result<Vec<EnergyRow>, RequestError> {
+        let zone = &self.clock().timezone;
+        let plugs = self.energy_plugs(named).await?;
         check_size(by, range, plugs.len())?;
-        let tariffs = self.tariffs().all().into_iter();
-        let tariffs: Vec<Tariff> = tariffs.map(|tariff| tariff.body).collect();
         let mut rows = Vec::new();
         // Plug by plug, so that no more than the quarter-hours of one are in memory.
         for plug in plugs {
@@ -89,7 +99,7 @@ impl Hub {
                 .quarters(Some(plug), range.from, range.to)
                 .await;
             let quarters = quarters.map_err(|error| RequestError::from(&error))?;
-            let mut of_plug = report(quarters, &tariffs, zone, by, range.from, range.to);
+            let mut of_plug = report(quarters, tariffs, zone, by, range.from, range.to);
             let removed = self.registry().view(plug).is_none();
             of_plug.iter_mut().for_each(|row| row.removed = removed);
             rows.append(&mut of_plug);
@@ -108,15 +118,9 @@ impl Hub {
         range: RangeRequest,
         by: EnergyPeriod,
     ) -> Result<Vec<HouseholdRow>, RequestError> {
-        let request = EnergyRequest {
-            range,
-            by,
-            plugs: Vec::new(),
-        };
-        let rows = self.energy(&request).await?;
         let range = self.energy_range(range, by)?;
-        let tariffs = self.tariffs().all().into_iter();
-        let tariffs: Vec<Tariff> = tariffs.map(|tariff| tariff.body).collect();
+        let tariffs = bodies(&self.tariffs().all());
+        let rows = self.energy_rows(range, by, &[], &tariffs).await?;
         Ok(household(
             &rows,
             &tariffs,
@@ -143,9 +147,6 @@ impl Hub {
         after: &[Stored<Tariff>],
     ) -> Result<Option<Repricing>, RequestError> {
         let (now, zone) = (Timestamp::now(), &self.clock().timezone);
-        let bodies = |stored: &[Stored<Tariff>]| -> Vec<Tariff> {
-            stored.iter().map(|stored| stored.body.clone()).collect()
-        };
         let sides = [bodies(before), bodies(after)];
         let since = changed_since(&sides, zone);
         let Some(since) = since.filter(|since| *since < now) else {
@@ -229,6 +230,10 @@ impl Hub {
     }
 }
 
+fn bodies(stored: &[Stored<Tariff>]) -> Vec<Tariff> {
+    stored.iter().map(|stored| stored.body.clone()).collect()
+}
+
 /// Returns the first time at which the prices of two sets of tariffs can differ; `None` if they are the same.
 fn changed_since(sides: &[Vec<Tariff>; 2], zone: &TimeZone) -> Option<Timestamp> {
     let [before, after] = sides;
@@ -308,8 +313,4 @@ fn check_size(by: EnergyPeriod, range: TimeRange, plugs: usize) -> Result<(), Re
         );
     }
     Ok(())
-}
-
-fn outside() -> RequestError {
-    RequestError::usage("to: not between the years 1970 and 2200").at("to")
 }

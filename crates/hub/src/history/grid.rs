@@ -100,7 +100,8 @@ fn midnight(date: Date, zone: &TimeZone) -> Result<Timestamp, RequestError> {
     zone.to_timestamp(date.into()).map_err(|_| outside())
 }
 
-fn outside() -> RequestError {
+/// Returns the error for a range that leaves the years that are known.
+pub(super) fn outside() -> RequestError {
     RequestError::usage("to: not between the years 1970 and 2200").at("to")
 }
 
