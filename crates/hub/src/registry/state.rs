@@ -32,7 +32,7 @@ const MAX_GONE_INTERVAL: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct RegistryState {
     pub(super) adopt: bool,
-    /// `true` if no plug was ever adopted: then the owner\'s plugs are those that have a name.
+    /// `true` if no plug was ever adopted: then the owner's plugs are those that have a name.
     pub(super) adopts_named: bool,
     pub(super) metering: Period,
     pub(super) scan: Duration,
