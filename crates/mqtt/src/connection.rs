@@ -157,7 +157,9 @@ impl<'a> Connection<'a> {
                 () = sleep_until(self.discovery_due.unwrap_or_else(Instant::now)), if self.discovery_due.is_some() => {
                     self.discovery_due = None;
                     let begin = Instant::now();
-                    self.announce();
+                    if self.announce() {
+                        self.empty_unwanted();
+                    }
                     self.discovery_took = begin.elapsed();
                 }
                 saved = saved(&mut self.saving), if self.saving.is_some() => {
@@ -350,13 +352,13 @@ impl<'a> Connection<'a> {
             .get_or_insert_with(|| Instant::now() + delay);
     }
 
-    /// Computes discovery if the home has changed.
-    fn announce(&mut self) {
+    /// Computes discovery if the home has changed; then topics may not be wanted any more.
+    fn announce(&mut self) -> bool {
         if !self
             .mirror
             .update_home(&self.context.firmware.known(), &mut self.outbox)
         {
-            return;
+            return false;
         }
         let settings = &self.context.config.discovery;
         let messages = match settings.form {
@@ -372,7 +374,7 @@ impl<'a> Connection<'a> {
         }
         self.migrated.extend(migrated);
         self.announced = messages.into_keys().collect();
-        self.empty_unwanted();
+        true
     }
 
     /// Empties the topics that this hub has filled, now or in an earlier run, and that are not wanted any more.
