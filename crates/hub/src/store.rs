@@ -22,6 +22,7 @@ use plugs::{FamilyId, Reading, RelayState};
 use serde_json::Value;
 
 pub use backup::Backup;
+pub use spread::QUARTER;
 pub use sqlite::{OpenedStore, Sqlite, restore};
 
 /// An adopted plug as it is stored.

@@ -6,6 +6,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use hub::Hub;
+use hub::store::QUARTER;
 use jiff::{SignedDuration, Timestamp};
 use plugs::RelayState;
 
@@ -15,7 +16,7 @@ use crate::format::{self, DASH};
 use crate::frame::{Frame, HOME};
 use crate::note::{FailedSwitch, FormNote};
 use crate::plug_card::{PlugCard, present_power};
-use crate::recent::{QUARTER, Recent};
+use crate::recent::Recent;
 use crate::visit::Visit;
 
 /// Maximum number of plugs that are named because they do not answer.

@@ -8,6 +8,7 @@ use api::{EnergyPeriod, RequestError, Tariff};
 use hiflying::Mac;
 use hub::Hub;
 use hub::energy::report;
+use hub::store::QUARTER;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, Zoned};
 use tokio::time::timeout;
@@ -17,8 +18,6 @@ use tokio_util::sync::CancellationToken;
 const READ_INTERVAL: Duration = Duration::from_secs(20);
 /// Delay of the next attempt when the history cannot be read.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
-/// Length of a quarter-hour in seconds.
-pub(crate) const QUARTER: i64 = 15 * 60;
 
 /// Energy of yesterday and today, as it was read last. Clones share it.
 #[derive(Debug, Clone, Default)]

@@ -3,7 +3,7 @@
 /// Seconds of a minute.
 pub(super) const MINUTE: i64 = 60;
 /// Seconds of a quarter of an hour.
-pub(super) const QUARTER: i64 = 900;
+pub const QUARTER: i64 = 900;
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
