@@ -38,6 +38,25 @@ impl Home {
         self.automation = Some(tokio::spawn(hub::automation::run(self.hub.clone())));
     }
 
+    /// Starts the automation with a schedule that was due a minute ago, when it did not run.
+    pub async fn catch_up(&mut self, action: &str) {
+        let zone = self.hub.clock().timezone.clone();
+        let due = (Timestamp::now() - 1.minute()).to_zoned(zone);
+        let schedule = json!({
+            "targets": [mac(1)], "action": action, "catch_up": "5m",
+            "when": {"at": due.strftime("%H:%M").to_string()},
+        });
+        let schedules = self.hub.schedules();
+        let id = schedules.create(document(schedule)).await.unwrap().id;
+        let dealt_with = Timestamp::now() - 1.hour();
+        schedules.note(
+            &id,
+            json!({"revision": 1, "memory": {"dealt_with": dealt_with}}),
+        );
+        schedules.keep_state(&id).await;
+        self.start();
+    }
+
     /// Prepares everything except the automation.
     async fn prepare() -> Self {
         let house = House::open(Wishes::default()).await;

@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use api::{Cause, ErrorKind, Metering, RelayCommand};
 use futures_util::StreamExt;
-use jiff::{Timestamp, ToSpan};
+use jiff::Timestamp;
 use plugs::net::{DiscoverEvent, DiscoverOptions, Lan, PlugTarget};
 use plugs::{Families, Family, Plug, RelayState, families};
-use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
-use crate::automation::{Home, document};
+use crate::automation::Home;
 use crate::dial_in_family::{FAN, FAN_PORT, Fan, FanFamily};
 use crate::twins::in_network;
 use crate::world::{House, Wishes, at, eventually, loopback, mac};
@@ -119,21 +118,7 @@ async fn kept(house: &House, fan: &Fan) {
 
 /// Switches the fan by a schedule.
 async fn scheduled(home: &mut Home, fan: &Fan) {
-    let zone = home.hub.clock().timezone.clone();
-    let due = (Timestamp::now() - 1.minute()).to_zoned(zone);
-    let schedule = json!({
-        "targets": [mac(1)], "action": "on", "catch_up": "5m",
-        "when": {"at": due.strftime("%H:%M").to_string()},
-    });
-    let schedules = home.hub.schedules();
-    let id = schedules.create(document(schedule)).await.unwrap().id;
-    let dealt_with = Timestamp::now() - 1.hour();
-    schedules.note(
-        &id,
-        json!({"revision": 1, "memory": {"dealt_with": dealt_with}}),
-    );
-    schedules.keep_state(&id).await;
-    home.start();
+    home.catch_up("on").await;
     eventually(5, || fan.is_on()).await;
 }
 

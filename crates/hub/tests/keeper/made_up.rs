@@ -8,7 +8,6 @@ use std::time::Duration;
 use api::{Cause, ErrorKind, Metering, PlugSettings, RelayCommand, Rule};
 use futures_util::StreamExt;
 use hub::HubDocument;
-use jiff::{Timestamp, ToSpan};
 use plugs::net::{DiscoverEvent, DiscoverOptions, Lan};
 use plugs::{Families, Family, Reading, RelayState, families};
 use serde_json::json;
@@ -145,21 +144,7 @@ async fn automated(home: &mut Home, lamp: &Lamp) {
         (refused.kind(), refused.field()),
         (ErrorKind::Usage, Some("plug"))
     );
-    let zone = home.hub.clock().timezone.clone();
-    let due = (Timestamp::now() - 1.minute()).to_zoned(zone);
-    let schedule = json!({
-        "targets": [mac(1)], "action": "off", "catch_up": "5m",
-        "when": {"at": due.strftime("%H:%M").to_string()},
-    });
-    let schedules = home.hub.schedules();
-    let id = schedules.create(document(schedule)).await.unwrap().id;
-    let dealt_with = Timestamp::now() - 1.hour();
-    schedules.note(
-        &id,
-        json!({"revision": 1, "memory": {"dealt_with": dealt_with}}),
-    );
-    schedules.keep_state(&id).await;
-    home.start();
+    home.catch_up("off").await;
     eventually(5, || !lamp.is_on()).await;
     let rule = json!({"kind": "auto_off", "after": "500ms", "plug": mac(1)});
     let rule = home

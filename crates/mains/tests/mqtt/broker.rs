@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::home::Home;
-use crate::house::eventually;
+use crate::house::{Hub, eventually};
 use crate::needs;
 
 /// Port of the broker; each test has a network of its own.
@@ -270,6 +270,20 @@ pub fn status(home: &Home) -> serde_json::Value {
 #[track_caller]
 pub fn connected(home: &Home) {
     eventually("connected", || status(home)["state"] == "connected");
+}
+
+/// Starts a broker, a listener and a hub that is connected and has adopted both plugs, whose ids come last. `None`, and the test is
+/// skipped, where there is no mosquitto.
+#[track_caller]
+pub fn running() -> Option<(Home, Broker, Listener, Hub, Vec<String>)> {
+    needs::met(mosquitto())?;
+    let home = home_with_plugs(PLAIN);
+    let broker = Broker::open(&home);
+    let listener = Listener::start();
+    let hub = Hub::start(&home, &[]);
+    connected(&home);
+    let ids = ids(&home);
+    Some((home, broker, listener, hub, ids))
 }
 
 /// Sends a signal to a process.

@@ -1,17 +1,12 @@
 //! `mains mqtt check` beside a hub that runs.
 
-use crate::broker::{Broker, Listener, PLAIN, connected, home_with_plugs, mosquitto, retained};
-use crate::house::Hub;
-use crate::needs::met;
+use crate::broker::{retained, running};
 
 #[test]
 fn every_step_is_shown_and_no_hub_is_disturbed() {
-    let Some(()) = met(mosquitto()) else { return };
-    let home = home_with_plugs(PLAIN);
-    let _broker = Broker::open(&home);
-    let listener = Listener::start();
-    let _hub = Hub::start(&home, &[]);
-    connected(&home);
+    let Some((home, _broker, listener, _hub, _)) = running() else {
+        return;
+    };
     let document = home.json(&["mqtt", "check"]).ends_with(0).json();
     assert_eq!(document["broker"], "mqtt://127.0.0.1:1883");
     let steps: Vec<&str> = document["steps"]

@@ -4,13 +4,9 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::broker::{
-    Broker, Listener, PLAIN, connected, home_with_plugs, ids, mosquitto, publish, publish_with,
-    signal, switches,
-};
+use crate::broker::{Listener, connected, publish, publish_with, running, signal, switches};
 use crate::home::Home;
 use crate::house::{Hub, eventually};
-use crate::needs::met;
 
 /// Waits until the hub has read everything that was published to it so far.
 #[track_caller]
@@ -24,13 +20,9 @@ fn settled(listener: &Listener, id: &str) {
 
 #[test]
 fn what_is_no_command_switches_nothing_and_is_logged() {
-    let Some(()) = met(mosquitto()) else { return };
-    let home = home_with_plugs(PLAIN);
-    let _broker = Broker::open(&home);
-    let listener = Listener::start();
-    let hub = Hub::start(&home, &[]);
-    connected(&home);
-    let ids = ids(&home);
+    let Some((home, _broker, listener, hub, ids)) = running() else {
+        return;
+    };
     let set = format!("mains/{}/relay/set", ids[0]);
     for payload in ["true", "ON!", "\u{1F4A1}"] {
         publish(&set, payload);
@@ -78,13 +70,9 @@ fn what_is_no_command_switches_nothing_and_is_logged() {
 
 #[test]
 fn a_retained_command_switches_nothing() {
-    let Some(()) = met(mosquitto()) else { return };
-    let home = home_with_plugs(PLAIN);
-    let _broker = Broker::open(&home);
-    let listener = Listener::start();
-    let hub = Hub::start(&home, &[]);
-    connected(&home);
-    let ids = ids(&home);
+    let Some((home, _broker, listener, hub, ids)) = running() else {
+        return;
+    };
     let set = format!("mains/{}/relay/set", ids[0]);
     // While the hub is there, and from an earlier time.
     publish_with(&set, &["-r", "-m", "ON"]);
@@ -107,13 +95,9 @@ fn recorded_on(home: &Home, plug: &str) -> bool {
 
 #[test]
 fn commands_that_waited_switch_nothing() {
-    let Some(()) = met(mosquitto()) else { return };
-    let home = home_with_plugs(PLAIN);
-    let _broker = Broker::open(&home);
-    let listener = Listener::start();
-    let mut hub = Hub::start(&home, &[]);
-    connected(&home);
-    let ids = ids(&home);
+    let Some((home, _broker, listener, mut hub, ids)) = running() else {
+        return;
+    };
     let set = format!("mains/{}/relay/set", ids[0]);
     // The hub is away.
     drop(hub);
@@ -141,13 +125,9 @@ fn commands_that_waited_switch_nothing() {
 
 #[test]
 fn a_command_that_fails_puts_the_true_state_back() {
-    let Some(()) = met(mosquitto()) else { return };
-    let mut home = home_with_plugs(PLAIN);
-    let _broker = Broker::open(&home);
-    let listener = Listener::start();
-    let hub = Hub::start(&home, &[]);
-    connected(&home);
-    let ids = ids(&home);
+    let Some((mut home, _broker, listener, hub, ids)) = running() else {
+        return;
+    };
     let relay = format!("mains/{}/relay", ids[0]);
     listener.sees(&relay, "OFF");
     home.end_emulators();
@@ -163,13 +143,9 @@ fn a_command_that_fails_puts_the_true_state_back() {
 
 #[test]
 fn a_plug_identifies_itself_while_it_is_off() {
-    let Some(()) = met(mosquitto()) else { return };
-    let home = home_with_plugs(PLAIN);
-    let _broker = Broker::open(&home);
-    let listener = Listener::start();
-    let hub = Hub::start(&home, &[]);
-    connected(&home);
-    let ids = ids(&home);
+    let Some((home, _broker, listener, hub, ids)) = running() else {
+        return;
+    };
     let relay = format!("mains/{}/relay", ids[0]);
     let identify = format!("mains/{}/identify/set", ids[0]);
     listener.sees(&relay, "OFF");

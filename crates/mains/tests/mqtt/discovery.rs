@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 
 use crate::broker::{
     Broker, Listener, PLAIN, configure, connected, home_with_plugs, ids, mosquitto, publish,
-    retained,
+    retained, running,
 };
 use crate::house::{Hub, eventually};
 use crate::needs::met;
@@ -19,13 +19,9 @@ fn announced(words: &str) -> usize {
 
 #[test]
 fn announced_changed_and_removed() {
-    let Some(()) = met(mosquitto()) else { return };
-    let home = home_with_plugs(PLAIN);
-    let _broker = Broker::open(&home);
-    let listener = Listener::start();
-    let _hub = Hub::start(&home, &[]);
-    connected(&home);
-    let ids = ids(&home);
+    let Some((home, _broker, listener, _hub, ids)) = running() else {
+        return;
+    };
     let switch = format!("homeassistant/switch/{}_switch/config", ids[0]);
     eventually("the switch is announced", || {
         listener.now().contains_key(&switch)

@@ -4,21 +4,17 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::broker::{
-    Broker, Listener, PLAIN, connected, home_with_plugs, ids, mosquitto, publish, retained, status,
-    switches,
+    Broker, Listener, PLAIN, connected, home_with_plugs, ids, mosquitto, publish, retained,
+    running, status, switches,
 };
 use crate::house::{Hub, eventually};
 use crate::needs::met;
 
 #[test]
 fn every_plug_has_its_topics_and_its_switch() {
-    let Some(()) = met(mosquitto()) else { return };
-    let home = home_with_plugs(PLAIN);
-    let _broker = Broker::open(&home);
-    let listener = Listener::start();
-    let hub = Hub::start(&home, &[]);
-    connected(&home);
-    let ids = ids(&home);
+    let Some((home, _broker, listener, hub, ids)) = running() else {
+        return;
+    };
     listener.sees("mains/bridge/state", "online");
     for id in &ids {
         listener.sees(&format!("mains/{id}/availability"), "online");
