@@ -35,7 +35,6 @@ mod check;
 mod clock;
 mod conformance;
 mod disk;
-mod examples;
 mod following;
 mod listening;
 mod owner;

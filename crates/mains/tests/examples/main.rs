@@ -1,4 +1,34 @@
 //! Every example of the help, the README and the documentation is run; every command in a hint of the program is understood.
+//!
+//! A program of its own: the examples take a minute, and the network of their addresses is theirs alone.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "a test says what went wrong by a panic"
+)]
+
+#[allow(
+    dead_code,
+    reason = "shared with other tests, which use other parts of it"
+)]
+#[path = "../cli/home.rs"]
+mod home;
+#[allow(
+    dead_code,
+    reason = "shared with other tests, which use other parts of it"
+)]
+#[path = "../hub/house.rs"]
+mod house;
+#[allow(
+    dead_code,
+    reason = "shared with other tests, which use other parts of it"
+)]
+#[path = "../cli/needs.rs"]
+mod needs;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -369,8 +399,10 @@ fn files_of_examples(home: &Home) {
 }
 
 #[test]
-#[ignore = "takes a minute on a quiet machine; passed when it was last run alone, not yet tried beside other tests"]
 fn every_example_of_help_and_documents_works() {
+    if needs::met(needs::namespaces(&[("ip", "iproute2")])).is_none() {
+        return;
+    }
     let network = ExampleNetwork::start();
     let home = &network.home;
     let mut examples = examples_of_help(home);
