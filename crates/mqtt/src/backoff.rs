@@ -4,8 +4,10 @@ use std::time::Duration;
 
 /// Delay after the first failure.
 const MIN_DELAY: Duration = Duration::from_secs(1);
-/// Maximum delay.
+/// Maximum delay after a connection that was accepted and thrown out.
 const MAX_DELAY: Duration = Duration::from_secs(60);
+/// Maximum delay while the broker does not let the hub in: soon after it is there again, so are the plugs.
+const MAX_UNREACHABLE_DELAY: Duration = Duration::from_secs(10);
 /// Minimum duration of a connection that counts as a success. One that is accepted and thrown out sooner counts as a failure, so
 /// that two clients with the same client id do not throw each other out in turn without end.
 const MIN_CONNECTED: Duration = Duration::from_secs(60);
@@ -30,7 +32,11 @@ impl Backoff {
         self.failures = self
             .failures
             .saturating_add(if is_thrown_out { 2 } else { 1 });
-        delay.min(MAX_DELAY).mul_f64(0.75 + random / 4.0)
+        let max = match connected {
+            Some(_) => MAX_DELAY,
+            None => MAX_UNREACHABLE_DELAY,
+        };
+        delay.min(max).mul_f64(0.75 + random / 4.0)
     }
 
     /// Records that another client has the same client id. The next delay is the longest.
@@ -49,10 +55,10 @@ mod tests {
     }
 
     #[test]
-    fn doubles_up_to_a_minute() {
+    fn doubles_up_to_ten_seconds() {
         let mut backoff = Backoff::default();
-        let delays: Vec<f64> = (0..9).map(|_| seconds(&mut backoff, None)).collect();
-        assert_eq!(delays, [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]);
+        let delays: Vec<f64> = (0..6).map(|_| seconds(&mut backoff, None)).collect();
+        assert_eq!(delays, [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]);
         assert_eq!(seconds(&mut backoff, Some(3_600)), 1.0);
     }
 
@@ -63,6 +69,6 @@ mod tests {
         assert_eq!(delays, [1.0, 4.0, 16.0, 60.0]);
         backoff.slow_down();
         assert_eq!(seconds(&mut backoff, Some(2)), 60.0);
-        assert!(backoff.next(None, 0.0) >= Duration::from_secs(45));
+        assert!(backoff.next(Some(Duration::ZERO), 0.0) >= Duration::from_secs(45));
     }
 }

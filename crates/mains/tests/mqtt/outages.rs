@@ -56,6 +56,8 @@ fn commands_during_an_outage_switch_nothing_later() {
     eventually("the outage is shown", || {
         status(&home)["state"] == "disconnected"
     });
+    // A minute, so that the delay between two attempts is the longest.
+    std::thread::sleep(Duration::from_secs(60));
     home.json(&["on", &ids[1]]).ends_with(0);
     // A client that kept a command for later publishes it before the hub is back: the broker must not keep it for the hub.
     broker.restart();
