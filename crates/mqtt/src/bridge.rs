@@ -1,6 +1,7 @@
 //! The guest: keeps a connection to the broker, with a backoff between connections.
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -202,7 +203,7 @@ impl BridgeTask<'_> {
             counters: &bridge.counters,
             firmware: &bridge.firmware,
             hub: self.hub,
-            home: self.home_hub(),
+            home: self.home_hub(open.own_address),
             client_id: &self.client_id,
             commands: &self.commands,
         };
@@ -215,12 +216,18 @@ impl BridgeTask<'_> {
         connection.run(cancel).await.err()
     }
 
-    fn home_hub(&self) -> HomeHub {
+    fn home_hub(&self, own_address: Option<IpAddr>) -> HomeHub {
+        let url = RunningHub::find(&self.bridge.config.state)
+            .map_or_else(|| "http://127.0.0.1:8480".to_owned(), |hub| hub.url);
+        // The hub's own link begins with loopback if it listens on all addresses; others reach it where they see the broker's client.
+        let listens_on_all = self.hub.config().listen.ip().is_unspecified();
+        let others = own_address.filter(|own| listens_on_all && !own.is_loopback());
         HomeHub {
             id: self.ledger.id().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            url: RunningHub::find(&self.bridge.config.state)
-                .map_or_else(|| "http://127.0.0.1:8480".to_owned(), |hub| hub.url),
+            url: others
+                .and_then(|own| reachable_url(&url, own))
+                .unwrap_or(url),
         }
     }
 
@@ -257,4 +264,11 @@ impl BridgeTask<'_> {
         });
         self.last_error = Some(error);
     }
+}
+
+/// Returns the URL with another address as its host; `None` if its host is a name.
+fn reachable_url(url: &str, host: IpAddr) -> Option<String> {
+    let (scheme, address) = url.split_once("://")?;
+    let port = address.parse::<SocketAddr>().ok()?.port();
+    Some(format!("{scheme}://{}", SocketAddr::new(host, port)))
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read as _;
+use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -23,6 +24,8 @@ const ACCESS_BY_ALL: u32 = 0o004;
 pub(crate) struct OpenSession {
     pub(crate) session: Session,
     pub(crate) version: MqttVersion,
+    /// Address of this computer on the way to the broker.
+    pub(crate) own_address: Option<IpAddr>,
 }
 
 /// Reports each step when it is done, with a detail for the user.
@@ -37,9 +40,15 @@ pub(crate) async fn open(
 ) -> Result<OpenSession, (CheckStep, MqttError)> {
     let mut version = first;
     loop {
-        let stream = stream(config, report).await?;
+        let (stream, own_address) = stream(config, report).await?;
         match Session::login(stream, version, login).await {
-            Ok(session) => return Ok(OpenSession { session, version }),
+            Ok(session) => {
+                return Ok(OpenSession {
+                    session,
+                    version,
+                    own_address,
+                });
+            }
             // Some brokers close the connection when they do not know the version.
             Err(
                 SessionError::Protocol(ProtocolError::VersionRefused | ProtocolError::Malformed)
@@ -57,7 +66,7 @@ pub(crate) async fn open(
 async fn stream(
     config: &MqttConfig,
     report: StepReport<'_>,
-) -> Result<Box<dyn BrokerStream>, (CheckStep, MqttError)> {
+) -> Result<(Box<dyn BrokerStream>, Option<IpAddr>), (CheckStep, MqttError)> {
     let addresses = transport::resolve(&config.url)
         .await
         .map_err(|error| (CheckStep::Resolve, error))?;
@@ -70,9 +79,10 @@ async fn stream(
         .peer_addr()
         .map_or_else(|_| config.url.to_string(), |it| it.to_string());
     report(CheckStep::Connect, peer);
+    let own_address = stream.local_addr().ok().map(|address| address.ip());
     if !config.url.is_tls {
         report(CheckStep::Tls, "not used".to_owned());
-        return Ok(Box::new(stream));
+        return Ok((Box::new(stream), own_address));
     }
     let stream = transport::secure(stream, config)
         .await
@@ -81,7 +91,7 @@ async fn stream(
         CheckStep::Tls,
         "the broker's certificate is trusted".to_owned(),
     );
-    Ok(stream)
+    Ok((stream, own_address))
 }
 
 /// Makes the data of the login, without a last will.

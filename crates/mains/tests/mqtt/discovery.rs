@@ -1,13 +1,15 @@
 //! Home Assistant discovery at a real broker.
 
+use std::process::Command;
+
 use nix::sys::signal::Signal;
 
 use crate::broker::{
-    Broker, Listener, PLAIN, configure, connected, home_with_plugs, ids, mosquitto, publish,
+    Broker, Listener, PLAIN, PORT, configure, connected, home_with_plugs, ids, mosquitto, publish,
     retained, running,
 };
 use crate::house::{Hub, eventually};
-use crate::needs::met;
+use crate::needs::{met, namespaces, succeed};
 
 /// Number of topics of discovery that contain these words.
 fn announced(words: &str) -> usize {
@@ -85,4 +87,29 @@ fn from_one_form_to_the_other() {
         retained()[&format!("mains/{}/availability", ids[0])],
         "online"
     );
+}
+
+#[test]
+fn links_lead_to_the_hub_from_other_computers() {
+    let Some(()) = met(mosquitto()) else { return };
+    let Some(()) = met(namespaces(&[("ip", "iproute2")])) else {
+        return;
+    };
+    let home = home_with_plugs("url = \"mqtt://10.77.0.1\"");
+    succeed(Command::new("ip").args(["address", "add", "10.77.0.1/24", "dev", "lo"]));
+    let settings = "listener 1883 10.77.0.1\nallow_anonymous true\n";
+    let _broker = Broker::start(&home, PORT, settings);
+    let file = home.write("password", "a long enough secret\n");
+    home.run(&["hub", "password", "--file", file.to_str().unwrap()])
+        .ends_with(0);
+    let _hub = Hub::start(&home, &["--listen", "0.0.0.0:8480"]);
+    connected(&home);
+    let ids = ids(&home);
+    let link = format!("\"http://10.77.0.1:8480/plugs/{}\"", ids[0]);
+    let switch = format!("homeassistant/switch/{}_switch/config", ids[0]);
+    eventually("announced", || {
+        retained()
+            .get(&switch)
+            .is_some_and(|config| config.contains(&link))
+    });
 }
