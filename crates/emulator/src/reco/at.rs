@@ -97,7 +97,7 @@ impl RecoTwin {
 }
 
 /// The line comes back as `AT+E\n\r` before the reply, as seen on a serial line.
-fn echoed(line: &[u8], reply: &[u8]) -> Zeroizing<Vec<u8>> {
+pub(super) fn echoed(line: &[u8], reply: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(line.len() + 2 + reply.len()));
     bytes.extend_from_slice(line);
     bytes.extend_from_slice(b"\n\r");

@@ -120,6 +120,8 @@ pub(crate) struct CommandBehaviour {
     pub(crate) link_bare: bool,
     pub(crate) link_colons: bool,
     pub(crate) link_no_prefix: bool,
+    pub(crate) link_parentheses: bool,
+    pub(crate) link_bssid: bool,
     pub(crate) link_radio_off: bool,
 }
 
@@ -153,6 +155,7 @@ pub(crate) struct StreamBehaviour {
     pub(crate) refused: bool,
     pub(crate) half_open: bool,
     pub(crate) babble: bool,
+    pub(crate) banner: bool,
     pub(crate) refuse_all: bool,
     pub(crate) close_after_reply: bool,
     pub(crate) reset_on_command: bool,
@@ -182,6 +185,7 @@ pub(crate) struct MeterBehaviour {
     pub(crate) empty: bool,
     pub(crate) empty_power: bool,
     pub(crate) zero_power: bool,
+    pub(crate) odd_field: bool,
     pub(crate) six_fields: bool,
     pub(crate) nine_fields: bool,
     pub(crate) refused: bool,

@@ -73,7 +73,7 @@ static CATALOGUE: &[FaultRow<RecoBehaviour>] = catalogue! {
     "lower-err" Flag(|b| { b.wording.err = "+err"; b.wording.error = "+error"; }), "errors in lower case: +err=-n, +error";
     "upper-ok" Flag(|b| b.wording.ok = "+OK"), "success in upper case: +OK";
     "empty-ok" Flag(|b| b.wording.empty_value = true), "a bare +ok is written +ok=";
-    "echo" Flag(|b| b.wording.echo = true), "the command comes back before its reply, as with AT+E";
+    "echo" Flag(|b| b.wording.echo = true), "the command comes back before its reply, as with AT+E; on TCP 8899, too";
 
     // Discovery and scan.
     "scan-silent" Flag(|b| b.discovery.silent_scan = true), "YZ-RECOSCAN gets no answer";
@@ -136,6 +136,8 @@ static CATALOGUE: &[FaultRow<RecoBehaviour>] = catalogue! {
     "wslk-bare" Flag(|b| b.engine.link_bare = true), "AT+WSLK gives the SSID without the access point's MAC";
     "wslk-colons" Flag(|b| b.engine.link_colons = true), "AT+WSLK gives the access point's MAC with colons";
     "wslk-no-prefix" Flag(|b| b.engine.link_no_prefix = true), "AT+WSLK replies Disconnected without +ok= before it";
+    "wslk-parens" Flag(|b| b.engine.link_parentheses = true), "AT+WSLK gives the SSID alone, in parentheses and with one CR behind";
+    "wslk-bssid" Flag(|b| b.engine.link_bssid = true), "AT+WSLK gives the access point's MAC alone, in lower case";
     "rf-off" Flag(|b| b.engine.link_radio_off = true), "AT+WSLK replies RF Off instead of Disconnected";
 
     // Restarting and joining.
@@ -150,6 +152,7 @@ static CATALOGUE: &[FaultRow<RecoBehaviour>] = catalogue! {
     "busy" Flag(|b| b.stream.refused = true), "TCP 8899 refuses connections";
     "half-open" Flag(|b| b.stream.half_open = true), "TCP 8899 accepts and never answers";
     "babble" Flag(|b| b.stream.babble = true), "TCP 8899 sends bytes without end and without line ends";
+    "banner" Flag(|b| b.stream.banner = true), "TCP 8899 greets each connection with a line that is no reply";
     "busy-tcp" Flag(|b| b.stream.refuse_all = true), "every command on TCP 8899 is answered +ERROR";
     "close-after-reply" Flag(|b| b.stream.close_after_reply = true), "TCP 8899 is closed after each reply";
     "reset" Flag(|b| b.stream.reset_on_command = true), "TCP 8899 is reset instead of an answer";
@@ -173,6 +176,7 @@ static CATALOGUE: &[FaultRow<RecoBehaviour>] = catalogue! {
     "empty-meter" Flag(|b| b.meter.empty = true), "all fields of the meter reply are empty";
     "empty-power" Flag(|b| b.meter.empty_power = true), "the power field of the meter reply is empty";
     "zero-power" Flag(|b| b.meter.zero_power = true), "the power field is always 0, whatever flows";
+    "odd-field" Flag(|b| b.meter.odd_field = true), "the power field of the meter reply is -1";
     "six-fields" Flag(|b| b.meter.six_fields = true), "the meter reply ends after the energy";
     "nine-fields" Flag(|b| b.meter.nine_fields = true), "the meter reply has two more fields";
     "meter-refused" Flag(|b| b.meter.refused = true), "AT+YZOUT is answered +ERROR";

@@ -166,10 +166,11 @@ impl Outlet {
             1.0
         };
         let current = count(moment.current * 100.0 * spike);
-        let power = match (meter.zero_power, meter.empty_power) {
-            (_, true) => String::new(),
-            (true, false) => "0".to_owned(),
-            (false, false) => count(metered(moment.power) * 10.0 * spike),
+        let power = match meter {
+            _ if meter.odd_field => "-1".to_owned(),
+            _ if meter.empty_power => String::new(),
+            _ if meter.zero_power => "0".to_owned(),
+            _ => count(metered(moment.power) * 10.0 * spike),
         };
         let energy = count(self.energy_wh.floor() + if spike > 1.0 { 1e7 } else { 0.0 });
         let (voltage, frequency) = (

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::at::echoed;
 use super::connection::CommandStream;
 use super::{RecoTwin, trim_end};
 use crate::twin::{ConnectionId, TwinOutput};
@@ -10,6 +11,8 @@ use crate::twin::{ConnectionId, TwinOutput};
 const SPLIT_DELAY: Duration = Duration::from_millis(60);
 const BABBLE_INTERVAL: Duration = Duration::from_millis(10);
 const BABBLE_BYTES: usize = 512;
+/// Greeting of a published capture.
+const BANNER: &[u8] = b"AT+YZCMPVER=MW3_16U_5408_5.0B-S\r\n\r\n";
 
 impl RecoTwin {
     /// Takes a piece of a web request, and answers it once it is complete.
@@ -62,6 +65,9 @@ impl RecoTwin {
             next_babble,
         });
         self.advance_streams(now);
+        if self.behaviour.stream.banner {
+            self.answer_stream(now, id, BANNER.to_vec());
+        }
         true
     }
 
@@ -90,6 +96,10 @@ impl RecoTwin {
         for line in lines.filter(|line| !line.is_empty()) {
             let reply = self.run_plug_command(now, line);
             if !reply.is_empty() {
+                let reply = match self.behaviour.wording.echo {
+                    true => echoed(line, &reply).to_vec(),
+                    false => reply,
+                };
                 self.answer_stream(now, id, reply);
             }
         }

@@ -240,6 +240,13 @@ impl RecoTwin {
             }
             return AtAnswer::value(status);
         };
+        if engine.link_bssid {
+            return AtAnswer::value(bssid.compact().to_ascii_lowercase());
+        }
+        if engine.link_parentheses {
+            let line = [b"+ok=(", ssid, b")\r"].concat();
+            return AtAnswer::new(AnswerContent::Verbatim(vec![(Duration::ZERO, line)]));
+        }
         let mut value = ssid.to_vec();
         if !engine.link_bare {
             let bssid = if engine.link_colons {

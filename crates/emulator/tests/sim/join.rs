@@ -186,6 +186,8 @@ fn other_firmwares_are_joined_as_well() {
         &["wslk-bare"],
         &["wslk-colons"],
         &["wslk-no-prefix"],
+        &["wslk-parens"],
+        &["wslk-bssid"],
         &["rf-off"],
         &["open-comma"],
         &["exact-case"],

@@ -142,7 +142,13 @@ const CASES: &[PlugFaultCase] = &[
     }),
     ("upper-ok", |mut bench| assert_eq!(switch_on(&mut bench), "+OK\r\n\r\n")),
     ("empty-ok", |bench| assert_eq!(after_opening(bench, "AT+"), ["+ok=\r\n\r\n"])),
-    ("echo", |bench| assert_eq!(after_opening(bench, "AT+"), ["AT+\n\r+ok\r\n\r\n"])),
+    ("echo", |mut bench| {
+        assert_eq!(bench.tcp(b"AT+VER\r\n"), b"AT+VER\n\r+ok=1.0.06a-14 (2014-10-29 21:46 1M)\r\n\r\n");
+        assert_eq!(after_opening(bench, "AT+"), ["AT+\n\r+ok\r\n\r\n"]);
+    }),
+    ("banner", |mut bench| {
+        assert_eq!(switch_on(&mut bench), "AT+YZCMPVER=MW3_16U_5408_5.0B-S\r\n\r\n+ok\r\n\r\n");
+    }),
     ("scan-silent", |mut bench| {
         assert_eq!(bench.ask(b"YZ-RECOSCAN"), [""; 0]);
         bench.open();
@@ -299,6 +305,8 @@ const CASES: &[PlugFaultCase] = &[
     }),
     ("wslk-bare", |bench| assert_eq!(after_opening(bench, "AT+WSLK"), ["+ok=Home\r\n\r\n"])),
     ("wslk-colons", |bench| assert!(after_opening(bench, "AT+WSLK")[0].starts_with("+ok=Home(3C:E5:A6:"))),
+    ("wslk-parens", |bench| assert_eq!(after_opening(bench, "AT+WSLK"), ["+ok=(Home)\r"])),
+    ("wslk-bssid", |bench| assert!(after_opening(bench, "AT+WSLK")[0].starts_with("+ok=3ce5a6"))),
     ("wslk-no-prefix", |_| assert_eq!(after_opening(fresh("wslk-no-prefix"), "AT+WSLK"), ["Disconnected\r\n\r\n"])),
     ("rf-off", |_| assert_eq!(after_opening(fresh("rf-off"), "AT+WSLK"), ["+ok=RF Off\r\n\r\n"])),
     ("restart=9s", |mut bench| {
@@ -417,6 +425,7 @@ const CASES: &[PlugFaultCase] = &[
     ("empty-meter", |_| assert_eq!(meter(loaded("empty-meter")), ",,,,,,")),
     ("empty-power", |_| assert!(meter(loaded("empty-power")).ends_with(",,0,43,0"))),
     ("zero-power", |_| assert!(meter(loaded("zero-power")).ends_with(",0,0,43,0"))),
+    ("odd-field", |_| assert!(meter(loaded("odd-field")).ends_with(",-1,0,43,0"))),
     ("six-fields", |_| assert!(meter(loaded("six-fields")).ends_with(",10000,0,43"))),
     ("nine-fields", |_| assert!(meter(loaded("nine-fields")).ends_with(",10000,0,43,0,0,0"))),
     ("meter-refused", |_| assert_eq!(meter(loaded("meter-refused")), "+ERROR")),
