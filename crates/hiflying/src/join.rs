@@ -310,6 +310,7 @@ impl Join {
                 self.handle_read(now, command, raw);
             }
             JoinCommand::ReadLink
+            | JoinCommand::CheckLink
             | JoinCommand::ReadLease
             | JoinCommand::Ping(_)
             | JoinCommand::SetStation => {

@@ -50,6 +50,8 @@ pub(crate) struct ScriptedModule {
     pub(crate) home: (Vec<u8>, Vec<u8>),
     pub(crate) link_takes: Duration,
     pub(crate) gives_lease: bool,
+    /// The value of `WSLK` while it is linked to the network of this name.
+    pub(crate) linked: fn(&[u8]) -> Vec<u8>,
     /// True if it can be reached in station mode, because the client is on the same network.
     pub(crate) on_our_network: bool,
     /// Cuts names and keys at the first comma that could be a separator.
@@ -92,6 +94,7 @@ impl Default for ScriptedModule {
             home: (b"home".to_vec(), b"WPA2PSK,AES,secret12".to_vec()),
             link_takes: Duration::from_secs(2),
             gives_lease: true,
+            linked: |ssid| [ssid, b"(D0C7C0CCA010)"].concat(),
             on_our_network: false,
             mangles_commas: false,
             our_network: b"factory".to_vec(),
@@ -260,7 +263,7 @@ impl ScriptedModule {
         if !self.is_linked(now) {
             return b"Disconnected".to_vec();
         }
-        [self.home.0.clone(), b"(D0C7C0CCA010)".to_vec()].concat()
+        (self.linked)(&self.home.0)
     }
 }
 

@@ -36,7 +36,9 @@ impl super::Join {
             JoinCommand::ReadMac => Wsmac.request(),
             JoinCommand::ReadSsid | JoinCommand::CheckSsid => Wsssid.request(),
             JoinCommand::ReadKey | JoinCommand::CheckKey => Wskey.request(),
-            JoinCommand::ReadWan | JoinCommand::ReadLease => Wann.request(),
+            JoinCommand::ReadWan | JoinCommand::ReadLease | JoinCommand::CheckLink => {
+                Wann.request()
+            }
             JoinCommand::Scan => Wscan.request(),
             JoinCommand::SetApSta(_) => SetWmode(Mode::ApSta).request(),
             JoinCommand::SetFapsta(state) => SetFapsta(state).request(),

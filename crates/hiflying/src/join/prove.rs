@@ -172,7 +172,10 @@ impl super::Join {
         match (command, raw) {
             (JoinCommand::ReadLink, Some(raw)) => self.handle_link(now, raw),
             (JoinCommand::ReadLease, Some(raw)) => self.handle_lease(now, raw),
-            (JoinCommand::ReadLink | JoinCommand::ReadLease, None) => self.handle_silence(now),
+            (JoinCommand::CheckLink, Some(raw)) => self.handle_unclear_link(now, raw),
+            (JoinCommand::ReadLink | JoinCommand::CheckLink | JoinCommand::ReadLease, None) => {
+                self.handle_silence(now);
+            }
             (JoinCommand::Ping(gateway), raw) => {
                 let result = raw.map(|raw| Ping(gateway).parse(raw));
                 let ok = matches!(result, Some(Ok(PingResult::Success)));
@@ -215,8 +218,31 @@ impl super::Join {
                 self.deadline = Some(after(now, timeout));
                 self.send(now, JoinCommand::ReadLease);
             }
-            _ if self.is_over(now) => self.handle_wrong_key(now),
-            _ => self.pause(now, STATUS_INTERVAL, JoinCommand::ReadLink),
+            Ok(
+                LinkStatus::Disconnected
+                | LinkStatus::RadioOff
+                | LinkStatus::Connected { bssid: Some(_), .. },
+            ) => self.handle_no_link(now),
+            // Some firmware names the network in another form, or its access point alone.
+            _ => self.send(now, JoinCommand::CheckLink),
+        }
+    }
+
+    /// An unclear status is a link if the module has got an address by it.
+    fn handle_unclear_link(&mut self, now: Instant, raw: &[u8]) {
+        match Wann.parse(raw) {
+            Ok(wan) if wan.has_lease() => {
+                self.step(StepName::Link, true, None);
+                self.handle_lease(now, raw);
+            }
+            _ => self.handle_no_link(now),
+        }
+    }
+
+    fn handle_no_link(&mut self, now: Instant) {
+        match self.is_over(now) {
+            true => self.handle_wrong_key(now),
+            false => self.pause(now, STATUS_INTERVAL, JoinCommand::ReadLink),
         }
     }
 

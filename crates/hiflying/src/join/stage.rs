@@ -37,6 +37,8 @@ pub(super) enum JoinCommand {
     /// `WMODE=STA` without proof of the key.
     SetStationDirect,
     ReadLink,
+    /// Reads the address, which proves a link whose status is unclear.
+    CheckLink,
     ReadLease,
     Ping(Ipv4Addr),
     /// `WMODE=STA` after the proof.
@@ -58,7 +60,7 @@ impl JoinCommand {
             Self::CheckSsid | Self::CheckKey => StepName::ReadBack,
             Self::SetDhcp { .. } => StepName::Dhcp,
             Self::SetStationDirect | Self::SetStation => StepName::Station,
-            Self::ReadLink => StepName::Link,
+            Self::ReadLink | Self::CheckLink => StepName::Link,
             Self::ReadLease => StepName::Lease,
             Self::Ping(_) => StepName::Ping,
             Self::Scan => StepName::Scan,

@@ -25,6 +25,33 @@ fn names_and_keys_with_everything_in_them() {
 }
 
 #[test]
+fn an_unclear_link_is_proven_by_the_address() {
+    let forms: [fn(&[u8]) -> Vec<u8>; 6] = [
+        |ssid| [b"(", ssid, b")"].concat(),
+        |_| b"c0c7c0d070b0".to_vec(),
+        |_| b"(c0c7c0d070b0)".to_vec(),
+        |_| b"Connected".to_vec(),
+        |_| Vec::new(),
+        |ssid| [ssid, b" (channel 6, signal 87 %) c0:c7:c0:d0:70:b0"].concat(),
+    ];
+    for linked in forms {
+        let run = run(config(), |module| module.linked = linked);
+        assert!(run.result.is_ok(), "{:?} {:?}", linked(b"home"), run.result);
+    }
+    // Without an address it is none.
+    for linked in forms {
+        let run = run(config(), |module| {
+            module.linked = linked;
+            module.gives_lease = false;
+        });
+        assert!(matches!(
+            run.failure(),
+            (JoinError::WrongKey { .. }, ModuleState::Restored)
+        ));
+    }
+}
+
+#[test]
 fn a_module_without_apsta_goes_the_direct_path() {
     let run = run(
         JoinConfig {

@@ -126,10 +126,14 @@ async fn query_station(console: &mut UdpConsole) -> Result<StationStatus, UdpCon
         return Ok(StationStatus::NotYet);
     }
     match console.run(&Wslk).await {
-        Ok(LinkStatus::Connected { ssid, .. }) => Ok(StationStatus::On(ssid)),
+        Ok(LinkStatus::Connected {
+            ssid,
+            bssid: Some(_),
+        }) => Ok(StationStatus::On(ssid)),
         Ok(LinkStatus::Disconnected | LinkStatus::RadioOff) => Ok(StationStatus::NotYet),
-        // A station that replies at all is on its network; if it does not report its link, its setting names the network.
-        Err(UdpConsoleError::Refused { .. } | UdpConsoleError::BadReply { .. }) => {
+        // A station that replies at all is on its network; if it does not name it clearly, its setting does.
+        Ok(LinkStatus::Connected { bssid: None, .. })
+        | Err(UdpConsoleError::Refused { .. } | UdpConsoleError::BadReply { .. }) => {
             let ssid = console.run(&Wsssid).await?;
             Ok(ssid.map_or(StationStatus::NotYet, StationStatus::On))
         }
