@@ -132,10 +132,12 @@ impl AtRequest {
         bytes
     }
 
-    /// Returns the line as text fit for logs and records: keys and passwords are `***`.
+    /// Returns the line as text fit for logs and records: keys and passwords are `***`, and so is what an unknown verb sets.
     pub fn masked(&self) -> String {
         match self.value() {
             None => format!("AT+{}", self.verb),
+            // What a maker's own verb sets may be a key.
+            Some(_) if !verb::is_known(&self.verb) => format!("AT+{}=***", self.verb),
             Some(value) => format!("AT+{}={}", self.verb, masked_value(&self.verb, value)),
         }
     }
@@ -202,8 +204,8 @@ impl ErrorCode {
     }
 }
 
-/// Reply of a module. The first line decides, because some firmware follows an `+ok` with a stray
-/// `+error`.
+/// Reply of a module. The first line that is one decides, because some firmware follows an `+ok` with a
+/// stray `+error`.
 ///
 /// ```
 /// use hiflying::{ErrorCode, AtReply, AtValue};
@@ -225,8 +227,8 @@ pub enum AtReply {
 impl AtReply {
     /// Parses a reply in all the shapes that modules and their clones send.
     ///
-    /// Takes any case, any line end or none, NUL padding, leading blank lines, and the echo of the
-    /// request that a module on a serial line puts first.
+    /// Takes any case, any line end or none, NUL padding, and before the reply blank lines, a greeting
+    /// of the firmware, and the echo of the request that a module on a serial line puts first.
     pub fn parse(bytes: &[u8]) -> Self {
         let line = reply_line(bytes);
         if let Some(rest) = strip_prefix_ignoring_case(line, b"+ok") {
@@ -281,7 +283,7 @@ impl fmt::Debug for AtValue {
 }
 
 /// Returns a value as text with its secrets as `***`: keys for the key verbs and for anything
-/// shaped like `<auth>,<cipher>,<key>`, passwords for the password verbs.
+/// shaped like `<auth>,<cipher>,<key>`, passwords for the password verbs. Of unknown verbs the name tells.
 pub fn masked_value(verb: &str, value: &[u8]) -> String {
     // Split as bytes: turning a key into text would leave a copy of it behind.
     let mut fields = value.splitn(3, |&byte| byte == b',');
@@ -290,7 +292,7 @@ pub fn masked_value(verb: &str, value: &[u8]) -> String {
     match (words, third) {
         (Some(_), None | Some(b"")) => lossy(value),
         (Some(second), Some(_)) => format!("{},{},***", lossy(first), lossy(second)),
-        _ if verb::lookup(verb).is_some_and(|info| info.secret) => "***".to_owned(),
+        _ if verb::is_secret(verb) => "***".to_owned(),
         _ => lossy(value),
     }
 }
@@ -322,27 +324,32 @@ pub fn strip_prefix_ignoring_case<'a>(bytes: &'a [u8], prefix: &[u8]) -> Option<
     head.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
-/// Returns the line that decides: the first one that is not blank, or the one after the echo of the request.
+/// Returns the line that decides: the first one that is a reply; without one, the first that is neither blank nor an AT
+/// command, because some firmware puts a greeting or the echo of the request first.
 fn reply_line(bytes: &[u8]) -> &[u8] {
-    let mut lines = bytes
-        .split(ends_line)
-        .map(<[u8]>::trim_ascii_start)
-        .filter(|line| !line.is_empty());
-    match lines.next() {
-        Some(first) if strip_prefix_ignoring_case(first, PREFIX).is_some() => {
-            lines.next().unwrap_or(first)
-        }
-        Some(first) => first,
-        None => b"",
-    }
+    let lines = || {
+        bytes
+            .split(ends_line)
+            .map(<[u8]>::trim_ascii_start)
+            .filter(|line| !line.is_empty())
+    };
+    let is_command = |line: &&[u8]| strip_prefix_ignoring_case(line, PREFIX).is_some();
+    lines()
+        .find(|line| is_reply(line))
+        .or_else(|| lines().find(|line| !is_command(line)))
+        .or_else(|| lines().next())
+        .unwrap_or(b"")
 }
 
-/// Tells whether a datagram begins like a reply, and not like the rest of one. The echo of the request may
-/// stand before it.
-pub(crate) fn begins_reply(datagram: &[u8]) -> bool {
-    let line = reply_line(datagram);
+fn is_reply(line: &[u8]) -> bool {
     strip_prefix_ignoring_case(line, b"+ok").is_some()
         || strip_prefix_ignoring_case(line, b"+err").is_some()
+}
+
+/// Tells whether a datagram begins like a reply, and not like the rest of one. A greeting or the echo of the request
+/// may stand before it.
+pub(crate) fn begins_reply(datagram: &[u8]) -> bool {
+    is_reply(reply_line(datagram))
 }
 
 fn parse_value(rest: &[u8]) -> Option<AtValue> {

@@ -67,6 +67,21 @@ pub fn lookup(name: &str) -> Option<&'static VerbInfo> {
         .find(|info| info.name.eq_ignore_ascii_case(name))
 }
 
+/// Tells whether a verb is that of a module or of a plug.
+pub(crate) fn is_known(name: &str) -> bool {
+    let is_it = |info: &VerbInfo| info.name.eq_ignore_ascii_case(name);
+    VERBS.iter().chain(PLUG_VERBS).any(is_it)
+}
+
+/// Tells whether the value of a verb is a secret: by the table, or by the name of a maker's own verb, such as `SMTLKKEY`.
+pub(crate) fn is_secret(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    lookup(name).is_some_and(|info| info.secret)
+        || ["KEY", "PW", "PASS"]
+            .iter()
+            .any(|part| upper.contains(part))
+}
+
 /// Time limit of one try of an ordinary command: typical replies take well under a second.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -277,6 +292,26 @@ mod tests {
         }
         assert!(AtRequest::set("WMODE", "STA").danger().is_none());
         assert!(AtRequest::query("YZOUT").danger().is_none());
+    }
+
+    #[test]
+    fn what_an_unknown_verb_sets_is_masked() {
+        for (verb, masked) in [
+            ("SMTLKKEY", true),
+            ("WIFIPW", true),
+            ("webpasswd", true),
+            ("OEM", true),
+            ("WSSSID", false),
+            ("YZSWITCH", false),
+        ] {
+            let line = AtRequest::set(verb, "geheim").to_string();
+            assert_eq!(line.contains("***"), masked, "{line}");
+            assert_eq!(line.contains("geheim"), !masked, "{line}");
+        }
+        // A reply is masked by the name of the verb alone.
+        let reply = |verb| crate::AtReply::parse(b"+ok=geheim\r\n\r\n").masked(verb);
+        assert_eq!(reply("SMTLKKEY"), "+ok=***");
+        assert_eq!(reply("OEM"), "+ok=geheim");
     }
 
     #[test]

@@ -103,6 +103,16 @@ fn published_deviations() {
     );
     // Serial echo.
     assert_eq!(AtReply::parse(b"AT+E\n\r+ok\r\n\r\n"), AtReply::Ok(None));
+    // Greeting of the firmware.
+    for before in [
+        "AT+YZCMPVER=MW3_16U\r\n\r\n",
+        "welcome\r\n",
+        "AT+E\r\nhello\n\r",
+    ] {
+        let reply = |text: &str| AtReply::parse(format!("{before}{text}\r\n\r\n").as_bytes());
+        assert_eq!(reply("+ok=STA"), ok("STA"), "{before}");
+        assert_eq!(reply("+ERR=-4"), AtReply::Error(ErrorCode::Parameter));
+    }
     assert_eq!(AtReply::parse(b""), AtReply::Unknown(AtValue::new("")));
 }
 
