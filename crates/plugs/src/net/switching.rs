@@ -134,8 +134,10 @@ impl PlugTask {
         match outcome {
             None => return Ok(()),
             Some(Ok(_)) => {}
-            Some(Err(error)) if error.is_no_answer() && self.connection.has_sent() => {
-                // The reply got lost, but perhaps not the command.
+            Some(Err(error))
+                if self.connection.has_sent() && !matches!(error, ContactError::Refused { .. }) =>
+            {
+                // The reply got lost or cannot be understood, but perhaps not the command.
                 let end = deadline.min(Instant::now() + LAST_PROBE_TIMEOUT);
                 return match relay.until(end, is_there).await {
                     true => Ok(()),

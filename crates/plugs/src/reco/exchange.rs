@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use hiflying::at::strip_prefix_ignoring_case;
 use jiff::civil::DateTime;
 
 use super::command::command_line;
@@ -32,7 +33,8 @@ const MAX_ANSWER: usize = 4096;
 
 /// One [`PlugCommand`], sent in one write over a connection, repeated on a new one without a reply.
 ///
-/// The first line decides. It counts as complete at its line end, or after 300 ms without data, because some plugs may send none.
+/// The first line that is a reply (`+ok…` or `+err…`) decides. It counts as complete at its line end, or after 300 ms without data,
+/// because some plugs may send none. Lines before it are skipped: some firmware greets each connection, or echoes the command.
 /// Anything after it is logged and changes nothing: an SP-2 was seen to add `+error` to the `+ok` of a command that it carried out.
 #[derive(Debug)]
 pub struct RecoExchange {
@@ -63,7 +65,7 @@ enum RecoExchangeState {
     Waiting {
         until: Instant,
     },
-    /// A part of the first line has been received.
+    /// Something has been received, but no whole reply.
     Answering {
         silence: Instant,
         end: Instant,
@@ -137,18 +139,17 @@ impl RecoExchange {
         self.state = RecoExchangeState::Finished;
     }
 
-    /// Looks for the first line in the received data; `ended` is `true` when no more will come.
-    fn decide(&mut self, now: Instant, ended: bool) {
-        let Some((line, rest)) = first_line(&self.buffer, ended) else {
-            if self.buffer.len() >= MAX_ANSWER {
-                let text = quote(&self.buffer);
-                self.close();
-                self.finish(Err(ExchangeError::BadAnswer(text)));
+    /// Looks for a reply in the received data; `ended` is `true` after the last of it, or a pause. Returns whether there is one.
+    fn decide(&mut self, now: Instant, ended: bool) -> bool {
+        let Some((outcome, rest)) = find_reply(self.command, &self.buffer, ended) else {
+            if self.buffer.len() < MAX_ANSWER {
+                return false;
             }
-            return;
+            let text = quote(&self.buffer);
+            self.close();
+            self.finish(Err(ExchangeError::BadAnswer(text)));
+            return true;
         };
-        let outcome = judge(self.command, &RecoReply::parse(line), line);
-        tracing::debug!(command = %self.command, reply = %printable(line), "answered");
         let has_tail = begins_with_blank_line(rest);
         self.buffer.drain(..self.buffer.len() - rest.len());
         self.outcome = Some(outcome);
@@ -161,9 +162,18 @@ impl RecoExchange {
                 end: now + ANSWER_TIMEOUT,
             };
         }
+        true
     }
 
-    /// Logs the data after the first line.
+    /// Ends the wait for a reply: an unintelligible one if there was more than greeting and echo, otherwise none.
+    fn give_up(&mut self, now: Instant, how: NoReplyReason) {
+        match unclear_line(&self.buffer) {
+            Some(line) => self.finish(Err(ExchangeError::BadAnswer(quote(line)))),
+            None => self.fail(now, how),
+        }
+    }
+
+    /// Logs the data after the reply.
     fn log_more(&mut self) {
         while let Some((line, rest)) = first_line(&self.buffer, true) {
             tracing::debug!(command = %self.command, line = %quote(line), "the plug said more, which is ignored");
@@ -217,7 +227,7 @@ impl Exchange for RecoExchange {
                     end,
                 };
             }
-            // A plug sends no banner; whatever it is, it is no answer to a command that has not been sent.
+            // Whatever it is, it is no answer to a command that has not been sent.
             RecoExchangeState::Idle { .. }
             | RecoExchangeState::Opening { .. }
             | RecoExchangeState::Pausing { .. } => {
@@ -234,7 +244,11 @@ impl Exchange for RecoExchange {
             | RecoExchangeState::Waiting { .. } => {
                 self.fail(now, how);
             }
-            RecoExchangeState::Answering { .. } => self.decide(now, true),
+            RecoExchangeState::Answering { .. } => {
+                if !self.decide(now, true) {
+                    self.give_up(now, how);
+                }
+            }
             RecoExchangeState::Draining { .. } => self.state = RecoExchangeState::Finished,
             RecoExchangeState::Idle { .. } | RecoExchangeState::Finished => {}
         }
@@ -255,7 +269,16 @@ impl Exchange for RecoExchange {
                 self.close();
                 self.fail(now, NoReplyReason::NoReply);
             }
-            RecoExchangeState::Answering { .. } => self.decide(now, true),
+            RecoExchangeState::Answering { end, .. } => {
+                if self.decide(now, true) {
+                    return;
+                }
+                self.state = RecoExchangeState::Answering { silence: end, end };
+                if now >= end {
+                    self.close();
+                    self.give_up(now, NoReplyReason::NoReply);
+                }
+            }
             RecoExchangeState::Draining { end, .. } if now < end => self.release(),
             // Whoever still talks would talk into the next answer.
             RecoExchangeState::Draining { .. } => {
@@ -287,25 +310,64 @@ impl Exchange for RecoExchange {
     }
 }
 
-/// Interprets the first line as a reply to `command`.
-fn judge(command: PlugCommand, reply: &RecoReply, line: &[u8]) -> Result<PlugReply, ExchangeError> {
-    match (command, reply) {
+/// Finds the first reply to `command`, and the data after it. A version's bare line is one if nothing better follows.
+fn find_reply(
+    command: PlugCommand,
+    bytes: &[u8],
+    ended: bool,
+) -> Option<(Result<PlugReply, ExchangeError>, &[u8])> {
+    let mut rest = bytes;
+    while let Some((line, more)) = first_line(rest, ended) {
+        rest = more;
+        tracing::debug!(%command, line = %quote(line), "received");
+        if let Some(outcome) = judge(command, &RecoReply::parse(line), line) {
+            return Some((outcome, rest));
+        }
+    }
+    // The text of this reply was never published; a bare line is shown as it is, but not the beginning of a `+ok`.
+    let version = unclear_line(bytes).filter(|line| !line.starts_with(b"+"));
+    match (command, version) {
+        (PlugCommand::Version, Some(line)) if ended => {
+            Some((Ok(PlugReply::Version(quote(line))), rest))
+        }
+        _ => None,
+    }
+}
+
+/// Returns the first line that is neither a greeting nor an echo: these are AT commands.
+fn unclear_line(mut bytes: &[u8]) -> Option<&[u8]> {
+    loop {
+        let (line, rest) = first_line(bytes, true)?;
+        if strip_prefix_ignoring_case(line, b"AT+").is_none() {
+            return Some(line);
+        }
+        bytes = rest;
+    }
+}
+
+/// Interprets a line as a reply to `command`, if it is a reply.
+fn judge(
+    command: PlugCommand,
+    reply: &RecoReply,
+    line: &[u8],
+) -> Option<Result<PlugReply, ExchangeError>> {
+    let bad = || Err(ExchangeError::BadAnswer(quote(line)));
+    Some(match (command, reply) {
+        (_, RecoReply::Unknown(_)) => return None,
         (_, RecoReply::Error(_)) => Err(ExchangeError::Refused(quote(line))),
-        (PlugCommand::Version, RecoReply::Ok(Some(text)) | RecoReply::Unknown(text)) => {
+        (PlugCommand::Version, RecoReply::Ok(Some(text))) => {
             Ok(PlugReply::Version(text.trim().to_owned()))
         }
-        // The text of this answer was never published; a bare line is shown as it is.
         (PlugCommand::Version, RecoReply::Ok(None)) => Ok(PlugReply::Version(quote(line))),
-        (PlugCommand::Meter, RecoReply::Ok(Some(value))) => MeterReply::parse(value)
-            .map(|meter| PlugReply::Measured(meter.measurement()))
-            .map_err(|_| ExchangeError::BadAnswer(quote(line))),
+        (PlugCommand::Meter, RecoReply::Ok(Some(value))) => MeterReply::parse(value).map_or_else(
+            |_| bad(),
+            |meter| Ok(PlugReply::Measured(meter.measurement())),
+        ),
+        (PlugCommand::Meter, RecoReply::Ok(None)) => bad(),
         (PlugCommand::Switch(_) | PlugCommand::Delay(..), RecoReply::Ok(_)) => {
             Ok(PlugReply::Accepted)
         }
-        (_, RecoReply::Ok(None) | RecoReply::Unknown(_)) => {
-            Err(ExchangeError::BadAnswer(quote(line)))
-        }
-    }
+    })
 }
 
 /// Splits off the first line that is not blank, if it has a line end or nothing more will come.

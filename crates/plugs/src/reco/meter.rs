@@ -29,7 +29,7 @@ pub struct MeterReply {
     pub reactive_energy: Option<u32>,
 }
 
-/// Upper bounds of the fields, beyond what a 16 A plug on any mains can measure; a higher value invalidates the whole reading.
+/// Upper bounds of the fields, beyond what a 16 A plug on any mains can measure; a higher value is an unknown one.
 mod limit {
     /// Maximum current: 100 A.
     pub(super) const CURRENT: u32 = 10_000;
@@ -42,18 +42,24 @@ mod limit {
 }
 
 impl MeterReply {
-    /// Parses the text after `+ok=`: six or more fields, of which those after the seventh are ignored.
+    /// Parses the text after `+ok=`: six or more fields, of which those after the seventh are ignored. A field that is no whole number,
+    /// or one that no plug can measure, is unknown.
     ///
     /// # Errors
     ///
-    /// [`MeterError`] for fewer fields, for anything but whole numbers, and for numbers that no plug can measure.
+    /// [`MeterError`] for fewer fields, and if no field is left but unknown ones.
     pub fn parse(value: &str) -> Result<Self, MeterError> {
         let mut fields = value.split(',').map(str::trim);
+        let mut odd = None;
         let mut next = |name: &'static str, limit: u32| {
             let field = fields.next().ok_or(MeterError::Fields)?;
-            parse_field(name, field, limit)
+            parse_field(name, field, limit).or_else(|error| {
+                tracing::warn!(%error, "ignored a field of the plug's meter");
+                odd = Some(error);
+                Ok(None)
+            })
         };
-        Ok(Self {
+        let meter = Self {
             current: next("current", limit::CURRENT)?,
             voltage: next("voltage", limit::VOLTAGE)?,
             frequency: next("frequency", limit::FREQUENCY)?,
@@ -64,7 +70,11 @@ impl MeterReply {
                 .next()
                 .and_then(|field| parse_field("reactive energy", field, u32::MAX).ok())
                 .flatten(),
-        })
+        };
+        match odd {
+            Some(error) if meter.measurement() == Measurement::default() => Err(error),
+            _ => Ok(meter),
+        }
     }
 
     /// Converts the counts to SI units.
@@ -165,23 +175,53 @@ mod tests {
     }
 
     #[test]
+    fn an_odd_field_is_unknown_and_the_rest_is_kept() {
+        let fields = ["3", "22694", "5007", "74", "0", "3548", "0"];
+        let whole = MeterReply::parse(&fields.join(",")).unwrap();
+        for odd in [
+            "-1",
+            "+3",
+            "0x3",
+            "3.0",
+            "NaN",
+            "inf",
+            "1e3",
+            "99999999999",
+            "x",
+        ] {
+            for at in 0..fields.len() {
+                let mut odd_fields = fields;
+                odd_fields[at] = odd;
+                let meter = MeterReply::parse(&odd_fields.join(",")).unwrap();
+                let unless = |number: usize, count| if number == at { None } else { count };
+                let expected = MeterReply {
+                    current: unless(0, whole.current),
+                    voltage: unless(1, whole.voltage),
+                    frequency: unless(2, whole.frequency),
+                    power: unless(3, whole.power),
+                    reactive_power: unless(4, whole.reactive_power),
+                    energy: unless(5, whole.energy),
+                    reactive_energy: unless(6, whole.reactive_energy),
+                };
+                assert_eq!(meter, expected, "{odd_fields:?}");
+            }
+        }
+        // Numbers that no plug can measure.
+        let meter = MeterReply::parse("10001,2269400,99999,4294967295,0,100,0").unwrap();
+        let only = Measurement {
+            energy_wh: Some(100),
+            ..Measurement::default()
+        };
+        assert_eq!(meter.measurement(), only);
+    }
+
+    #[test]
     fn nonsense_is_no_reading() {
         assert_eq!(
             MeterReply::parse("3,22694,5007,0,0"),
             Err(MeterError::Fields)
         );
-        for value in [
-            "",
-            "-3,22694,5007,0,0,3548,0",
-            "+3,22694,5007,0,0,3548,0",
-            "3,2269400,5007,0,0,3548,0",
-            "3,22694,99999,0,0,3548,0",
-            "3,22694,5007,4294967295,0,3548,0",
-            "3,22694,5007,0,0,99999999999,0",
-            "0x3,22694,5007,0,0,3548,0",
-            "3.0,22694,5007,0,0,3548,0",
-            "nan,22694,5007,0,0,3548,0",
-        ] {
+        for value in ["", "-1,-1,-1,-1,0,-1,0", ",,,x,,,", "NaN,x,y,z,0,,0"] {
             assert!(MeterReply::parse(value).is_err(), "{value}");
         }
     }

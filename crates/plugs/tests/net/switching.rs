@@ -172,8 +172,8 @@ async fn refused_and_babbled() {
     let _plug = answering(
         9,
         vec![
-            Answer::says(b"+ERROR\r\n\r\n"),
-            Answer::says(b"%&/()\r\n\r\n"),
+            Answer::says(b"+ERROR\r\n\r\n").moves(None),
+            Answer::says(b"%&/()\r\n\r\n").moves(None),
         ],
     );
     let lan = lan(9).await;
@@ -195,6 +195,14 @@ async fn refused_and_babbled() {
         matches!(&error, ContactError::BadAnswer { reply, .. } if reply == "%&/()"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn the_scan_decides_after_babble() {
+    let _plug = answering(30, vec![Answer::says(b"%&/()\r\n\r\n").moves(Some(3200))]);
+    let lan = lan(30).await;
+    let switched = lan.plug(host(30, 2)).switch(RelayCommand::On, BUDGET).await;
+    assert!(switched.unwrap().confirmed);
 }
 
 #[tokio::test]

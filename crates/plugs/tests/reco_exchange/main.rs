@@ -2,6 +2,8 @@
 
 #![expect(clippy::panic, reason = "a failed expectation in a test's helper")]
 
+mod greeting;
+
 use std::time::{Duration, Instant};
 
 use jiff::civil::datetime;
@@ -211,34 +213,42 @@ fn a_reading_that_cannot_be() {
         "+ok",
         "+ok=",
         "+ok=3,22694,5007",
-        "+ok=3,-22694,5007,0,0,3548,0",
+        "+ok=x,-22694,-1,NaN,0,-5,0",
         "<html>",
     ] {
         let mut bench = Bench::new(PlugCommand::Meter);
         bench.open();
         bench.input(format!("{answer}\r\n\r\n").as_bytes());
+        bench.pass(3000);
         assert_eq!(bench.bad_answer(), answer);
     }
 }
 
 #[test]
 fn version_is_what_the_line_says() {
-    for (answer, version) in [
+    for (answer, at, version) in [
         (
             "+ok=1.0.06a-14 (2014-10-29 21:46 1M)",
+            0,
             "1.0.06a-14 (2014-10-29 21:46 1M)",
         ),
-        ("RECO V1.2", "RECO V1.2"),
-        ("+ok", "+ok"),
+        ("RECO V1.2", 300, "RECO V1.2"),
+        ("+ok", 0, "+ok"),
     ] {
         let mut bench = Bench::new(PlugCommand::Version);
         bench.open();
         bench.input(format!("{answer}\r\n\r\n").as_bytes());
+        bench.pass(1000);
         assert_eq!(
             bench.outcome,
-            Some((0, Ok(PlugReply::Version(version.into()))))
+            Some((at, Ok(PlugReply::Version(version.into()))))
         );
     }
+    let mut bench = Bench::new(PlugCommand::Version);
+    bench.open();
+    bench.input(b"+o");
+    bench.pass(3000);
+    assert_eq!(bench.bad_answer(), "+o", "the beginning of a reply");
 }
 
 #[test]
