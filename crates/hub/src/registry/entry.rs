@@ -392,7 +392,8 @@ impl EntryState {
         if plug.serial.is_some() {
             record.serial.clone_from(&plug.serial);
         }
-        if plug.model.is_some() {
+        // Earlier versions took the id of a Reco plug's module for its model.
+        if plug.model.is_some() || plug.family == FamilyId::RECO {
             record.model.clone_from(&plug.model);
         }
         self.res.clone_from(&plug.res);

@@ -85,18 +85,17 @@ impl HeardDevice {
 
     /// Merges a new report.
     ///
-    /// Every plug that carries a Hi-Flying module also replies as such: its own family has more information and takes precedence,
-    /// and the module supplies the model. If it replies from two addresses, the latest counts.
+    /// Every plug that carries a Hi-Flying module also replies as such: its own family has more information and takes precedence.
+    /// The module's id is not the model of the plug, and it is not always heard. If it replies from two addresses, the latest counts.
     pub(super) fn merge(&mut self, newer: Plug) {
         let known = &mut self.plug;
         known.address = newer.address;
         known.seen = newer.seen;
-        if newer.model.is_some() {
-            known.model = newer.model;
-        }
         if newer.family == FamilyId::MODULE && known.family != FamilyId::MODULE {
             return;
         }
+        let kept = known.model.take().filter(|_| known.family == newer.family);
+        known.model = newer.model.or(kept);
         known.family = newer.family;
         known.serial = newer.serial;
         known.relay = newer.relay;
@@ -138,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_known_family_wins_and_keeps_the_model() {
+    fn a_known_family_wins_and_its_model_too() {
         let mut device = device();
         let module = device.plug.clone();
         let reco = Plug {
@@ -150,13 +149,9 @@ mod tests {
             ..module.clone()
         };
         device.merge(reco.clone());
-        let both = Plug {
-            model: Some("HF-LPB100".into()),
-            ..reco
-        };
-        assert_eq!(device.plug, both);
+        assert_eq!(device.plug, reco);
         device.merge(module);
-        assert_eq!(device.plug, both);
+        assert_eq!(device.plug, reco);
     }
 
     #[test]

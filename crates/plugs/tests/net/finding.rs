@@ -85,12 +85,7 @@ async fn discovery_of_plugs_and_modules() {
     assert_eq!(
         shown,
         [
-            (
-                host(20, 2),
-                FamilyId::RECO,
-                Some("HF-LPB100"),
-                Some("900000621")
-            ),
+            (host(20, 2), FamilyId::RECO, None, Some("900000621")),
             (host(20, 3), FamilyId::RECO, None, Some("040001212")),
             (host(20, 4), FamilyId::MODULE, Some("HF-LPT230"), None),
         ]
