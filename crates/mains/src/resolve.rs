@@ -68,8 +68,16 @@ fn not_found(target: &Target, lan: &Lan, last: Option<Ipv4Addr>) -> Failure {
     let last = last
         .map(|address| format!("; it was last seen at {address}"))
         .unwrap_or_default();
-    Failure::new(Kind::NotFound, format!("no plug {given} answers on this network{last}"))
-        .hint("is it plugged in, and is this computer on its network? `mains discover` shows the plugs that answer")
+    let advice = "is it plugged in, and is this computer on its network? `mains discover` shows the plugs that answer";
+    let advice = match hiflying::net::same_network() {
+        Some(twins) => format!("{advice}; {twins}: name the one with the plug by `--interface`"),
+        None => advice.to_owned(),
+    };
+    Failure::new(
+        Kind::NotFound,
+        format!("no plug {given} answers on this network{last}"),
+    )
+    .hint(advice)
 }
 
 /// The failure of a serial number that several plugs have.

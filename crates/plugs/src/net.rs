@@ -179,9 +179,34 @@ impl Lan {
 
     /// Returns the network that leads to `address`.
     fn network(&self, address: Ipv4Addr) -> Option<Arc<LanNetwork>> {
+        self.networks_towards(address).into_iter().next()
+    }
+
+    /// Returns the network on which `address` was heard last, or else all that may lead there.
+    fn networks_towards(&self, address: Ipv4Addr) -> Vec<Arc<LanNetwork>> {
         let networks = self.networks();
-        let index = index_towards(&networks, address)?;
-        networks.get(index).cloned()
+        let near: Vec<_> = indices_towards(&networks, address)
+            .into_iter()
+            .filter_map(|index| networks.get(index).cloned())
+            .collect();
+        let heard = |network: &&Arc<LanNetwork>| network.heard.last(address);
+        match near
+            .iter()
+            .max_by_key(heard)
+            .filter(|it| heard(it).is_some())
+        {
+            Some(network) => vec![Arc::clone(network)],
+            None => near,
+        }
+    }
+
+    /// Returns the device by which a connection to `address` leaves, if it is on a network of ours. The system would choose
+    /// between two with the same network.
+    fn device_towards(&self, address: Ipv4Addr) -> Option<String> {
+        let network = self.network(address)?;
+        let interface = &network.interface;
+        let is_near = interface.contains(address) && !interface.loopback;
+        is_near.then(|| interface.device().to_owned())
     }
 }
 
@@ -206,13 +231,17 @@ fn taken_of(networks: &Networks) -> Vec<Arc<BindError>> {
         .collect()
 }
 
-/// Returns the index of the network that leads to `address`.
-fn index_towards(networks: &Networks, address: Ipv4Addr) -> Option<usize> {
+/// Returns the indices of all networks with `address`; without any, that of the one which leads there.
+fn indices_towards(networks: &Networks, address: Ipv4Addr) -> Vec<usize> {
     let interfaces = networks.iter().map(|network| &network.interface);
-    let chosen = choose(interfaces, address)?.address;
-    networks
-        .iter()
-        .position(|network| network.interface.address == chosen)
+    let chosen = choose(interfaces, address).map(|chosen| chosen.address);
+    let is_near = |network: &LanNetwork| {
+        network.interface.contains(address) || Some(network.interface.address) == chosen
+    };
+    let numbered = networks.iter().enumerate();
+    numbered
+        .filter_map(|(index, network)| is_near(network).then_some(index))
+        .collect()
 }
 
 /// Returns the end of a budget; a year from now if the budget overflows the clock.

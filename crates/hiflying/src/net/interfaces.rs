@@ -14,9 +14,11 @@ pub struct Interface {
     pub name: String,
     /// Address of this computer on it.
     pub address: Ipv4Addr,
+    /// Address at the other end of a link between two, whose network it is then.
+    pub peer: Option<Ipv4Addr>,
     /// Length of the network prefix.
     pub prefix: u8,
-    /// Broadcast address; on an interface without one (`lo`) the last address of the prefix.
+    /// Address that reaches all others on it: the last one of the prefix, or the other end of a link between two.
     pub broadcast: Ipv4Addr,
     /// True for loopback.
     pub loopback: bool,
@@ -30,7 +32,14 @@ impl Interface {
     /// Tells whether an address is on this interface's own network.
     pub fn contains(&self, address: Ipv4Addr) -> bool {
         let mask = mask(self.prefix);
-        self.address.to_bits() & mask == address.to_bits() & mask
+        self.peer.unwrap_or(self.address).to_bits() & mask == address.to_bits() & mask
+    }
+
+    /// Returns the device, to which a socket can be bound: the name without the label of an alias such as `eth0:1`.
+    pub fn device(&self) -> &str {
+        self.name
+            .split_once(':')
+            .map_or(&*self.name, |(device, _)| device)
     }
 }
 
@@ -146,6 +155,30 @@ pub fn source_for(target: Ipv4Addr) -> io::Result<Ipv4Addr> {
     }
 }
 
+/// Names the interfaces of this computer that are up and have the same network, for an advice; `None` without such.
+pub fn same_network() -> Option<String> {
+    describe_same(&select(&[]).ok()?)
+}
+
+fn describe_same(interfaces: &[Interface]) -> Option<String> {
+    let is_twin = |one: &Interface, other: &Interface| {
+        one.device() != other.device() && one.prefix == other.prefix && one.contains(other.address)
+    };
+    let first = interfaces
+        .iter()
+        .find(|one| interfaces.iter().any(|other| is_twin(one, other)))?;
+    let network = Ipv4Addr::from_bits(first.address.to_bits() & mask(first.prefix));
+    let names: Vec<&str> = std::iter::once(first)
+        .chain(interfaces.iter().filter(|other| is_twin(first, other)))
+        .map(Interface::device)
+        .collect();
+    Some(format!(
+        "{} have the same network {network}/{}",
+        names.join(" and "),
+        first.prefix
+    ))
+}
+
 fn describe(entry: &InterfaceAddress) -> Option<Interface> {
     let address = entry.address.as_ref()?.as_sockaddr_in()?.ip();
     let netmask = entry
@@ -155,27 +188,55 @@ fn describe(entry: &InterfaceAddress) -> Option<Interface> {
         .map(SockaddrIn::ip);
     let prefix = netmask.map_or(32, |mask| mask.to_bits().leading_ones());
     let prefix = u8::try_from(prefix).unwrap_or(32);
-    let broadcast = entry
+    // The system has one place for broadcast address and peer, and gives the interface's own address where neither is set.
+    let told = entry
         .broadcast
         .as_ref()
-        .filter(|_| entry.flags.contains(InterfaceFlags::IFF_BROADCAST))
-        .and_then(|broadcast| broadcast.as_sockaddr_in())
+        .or(entry.destination.as_ref())
+        .and_then(|told| told.as_sockaddr_in())
         .map(SockaddrIn::ip)
-        // Where no broadcast address is set, the system gives the interface's own in its place.
-        .filter(|broadcast| !broadcast.is_unspecified() && *broadcast != address)
-        .unwrap_or_else(|| last(address, prefix));
-    // An alias such as `eth0:1` is a label; the device stands before the colon.
+        .filter(|told| !told.is_unspecified() && *told != address);
     let name = entry.interface_name.clone();
-    let device = name.split_once(':').map_or(&*name, |(device, _)| device);
-    Some(Interface {
+    let mut interface = Interface {
         address,
+        peer: None,
         prefix,
-        broadcast,
+        broadcast: last(address, prefix),
         loopback: entry.flags.contains(InterfaceFlags::IFF_LOOPBACK),
         up: entry.flags.contains(InterfaceFlags::IFF_UP),
-        index: if_nametoindex(device).unwrap_or(0),
+        index: 0,
         name,
-    })
+    };
+    interface.index = if_nametoindex(interface.device()).unwrap_or(0);
+    interface.peer = told.filter(|told| {
+        !interface.contains(*told)
+            && (prefix == 32
+                || entry.flags.contains(InterfaceFlags::IFF_POINTOPOINT)
+                || is_direct(interface.device(), *told, prefix))
+    });
+    // A broadcast address that was set wrong reaches nobody, so it does not count.
+    interface.broadcast = match (prefix, interface.peer) {
+        (31, None) => Ipv4Addr::from_bits(address.to_bits() ^ 1),
+        (31 | 32, Some(peer)) => peer,
+        (_, peer) => last(peer.unwrap_or(address), prefix),
+    };
+    Some(interface)
+}
+
+/// Tells whether the system reaches the network of this address directly by a device.
+fn is_direct(device: &str, address: Ipv4Addr, prefix: u8) -> bool {
+    let number = |field: Option<&str>| u32::from_str_radix(field?, 16).ok().map(u32::from_be);
+    let is_it = |line: &str| {
+        let mut fields = line.split_ascii_whitespace();
+        let is_here = fields.next() == Some(device);
+        let (network, gateway) = (number(fields.next()), number(fields.next()));
+        let route_mask = number(fields.nth(4));
+        is_here
+            && gateway == Some(0)
+            && route_mask == Some(mask(prefix))
+            && network == Some(address.to_bits() & mask(prefix))
+    };
+    std::fs::read_to_string("/proc/net/route").is_ok_and(|routes| routes.lines().any(is_it))
 }
 
 fn mask(prefix: u8) -> u32 {
@@ -197,6 +258,7 @@ mod tests {
         Interface {
             name: name.into(),
             address,
+            peer: None,
             prefix,
             broadcast: last(address, prefix),
             loopback,
@@ -244,6 +306,18 @@ mod tests {
             chosen(&["tun0"])
                 .unwrap_err()
                 .contains("no interface 'tun0'")
+        );
+    }
+
+    #[test]
+    fn interfaces_of_one_network() {
+        assert_eq!(describe_same(&some()), None);
+        let mut twins = some();
+        twins.push(interface("wlan1", [192, 168, 1, 6], 24, false, true));
+        twins.push(interface("eth0:1", [192, 168, 1, 7], 24, false, true));
+        assert_eq!(
+            describe_same(&twins).as_deref(),
+            Some("eth0 and wlan1 have the same network 192.168.1.0/24")
         );
     }
 

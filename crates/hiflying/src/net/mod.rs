@@ -13,7 +13,7 @@ mod share;
 pub use console::{UdpConsole, UdpConsoleError};
 pub use datagram::Datagram;
 pub use holder::PortHolder;
-pub use interfaces::{Interface, InterfaceError, interfaces, select, source_for};
+pub use interfaces::{Interface, InterfaceError, interfaces, same_network, select, source_for};
 pub use join::{Resume, join};
 pub use port::{BindError, UdpPort};
 pub use share::share_ports;

@@ -19,6 +19,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::datagram::Datagram;
 use super::holder::{self, PortHolder};
+use super::interfaces::interfaces;
 use super::share::{self, MAX_PAYLOAD, PeerLink, SharePlace};
 use crate::PORT;
 
@@ -283,12 +284,30 @@ fn open(address: Ipv4Addr, port: u16, share: bool) -> io::Result<PortRoute> {
     if share {
         socket.set_reuse_address(true)?;
     }
+    if let Some(device) = device_of(address)
+        && let Err(error) = socket.bind_device(Some(device.as_bytes()))
+    {
+        // Older systems want a privilege for it.
+        tracing::debug!(%address, device, %error, "the socket is not bound to its device");
+    }
     // The kernel may allow less; then a burst from many plugs can lose some, and the scan repeats.
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     socket.bind(&SocketAddrV4::new(address, port).into())?;
     Ok(PortRoute::Own(Arc::new(UdpSocket::from_std(
         socket.into(),
     )?)))
+}
+
+/// Returns the device with this address, so that datagrams leave by it: another one may have the same network. None for
+/// loopback, and where several have the address.
+fn device_of(address: Ipv4Addr) -> Option<String> {
+    let interfaces = interfaces().ok()?;
+    let mut with_it = interfaces.iter().filter(|it| it.address == address);
+    let interface = with_it.next().filter(|it| !it.loopback)?;
+    with_it
+        .next()
+        .is_none()
+        .then(|| interface.device().to_owned())
 }
 
 /// The task that receives for a port.

@@ -180,6 +180,7 @@ fn keeping() -> RegistryConfig {
             name: "lo".into(),
             address: Ipv4Addr::new(127, 74, 0, 1),
             prefix: 8,
+            peer: None,
             broadcast: Ipv4Addr::new(127, 255, 255, 255),
             loopback: true,
             up: true,

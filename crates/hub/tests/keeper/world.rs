@@ -39,6 +39,7 @@ pub fn loopback() -> Interface {
         name: "lo".into(),
         address: Ipv4Addr::new(127, 71, 0, 1),
         prefix: 8,
+        peer: None,
         broadcast: Ipv4Addr::new(127, 255, 255, 255),
         loopback: true,
         up: true,

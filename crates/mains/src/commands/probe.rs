@@ -13,12 +13,11 @@ mod timing;
 mod web;
 mod words;
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::Ipv4Addr;
 
 use hiflying::net::UdpPort;
-use hiflying::{AtReply, AtRequest, DATA_PORT, DiscoveryWord};
+use hiflying::{AtReply, AtRequest, DiscoveryWord};
 use plugs::Plug;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use self::evidence::Evidence;
@@ -27,6 +26,7 @@ use self::timing::{CONNECT_TIMEOUT, PROBE_TIMEOUT};
 use crate::console::{ModuleSocket, TcpConsole, until_signal};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
+use crate::resolve::interfaces::TcpRoute;
 
 pub use self::args::ProbeArgs;
 
@@ -49,10 +49,11 @@ async fn probe(
     let socket = ModuleSocket::towards(context, address).await?;
     let words = words_to_send(own_words);
     let evidence = Evidence::default();
+    let route = TcpRoute::towards(context, address);
     let checks = async {
         tokio::join!(
-            check_web(address, &evidence),
-            check_data_port(address, &evidence),
+            check_web(&route, &evidence),
+            check_data_port(&route, &evidence),
             check_module(&socket.port, address, &words, &evidence),
         );
     };
@@ -93,20 +94,20 @@ fn words_to_send(own: &[DiscoveryWord]) -> Vec<DiscoveryWord> {
     words
 }
 
-async fn check_web(address: Ipv4Addr, evidence: &Evidence) {
-    let connect = TcpStream::connect(SocketAddrV4::new(address, web::PORT));
+async fn check_web(route: &TcpRoute, evidence: &Evidence) {
+    let connect = route.connect(web::PORT);
     // Closed at once, because a module serves few connections.
     let is_open = matches!(timeout(CONNECT_TIMEOUT, connect).await, Ok(Ok(_)));
     if is_open {
         evidence.note(|facts| facts.http = true);
-        let page = web::check(address).await;
+        let page = web::check(route).await;
         evidence.note(|facts| facts.web = Some(page));
     }
 }
 
 /// Checks the data port. The plug's own parser also reports a version, for devices without one in the AT session.
-async fn check_data_port(address: Ipv4Addr, evidence: &Evidence) {
-    let connect = TcpConsole::open(SocketAddrV4::new(address, DATA_PORT));
+async fn check_data_port(route: &TcpRoute, evidence: &Evidence) {
+    let connect = TcpConsole::open(route.clone());
     let Ok(Ok(mut console)) = timeout(CONNECT_TIMEOUT, connect).await else {
         return;
     };

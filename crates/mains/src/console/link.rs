@@ -53,7 +53,7 @@ impl ConsoleLink {
             ConsoleTarget::Udp { target, words } => {
                 Self::Udp(Box::new(UdpLink::open(context, *target, words).await?))
             }
-            ConsoleTarget::Tcp(target) => Self::Tcp(TcpLink::open(*target).await?),
+            ConsoleTarget::Tcp(target) => Self::Tcp(TcpLink::open(context, *target).await?),
             ConsoleTarget::Serial { device, baud } => {
                 Self::Serial(Box::new(SerialLink::open(context, device, *baud).await?))
             }

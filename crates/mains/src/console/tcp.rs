@@ -13,7 +13,9 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use zeroize::Zeroizing;
 
+use crate::context::Context;
 use crate::error::{Failure, Kind};
+use crate::resolve::interfaces::TcpRoute;
 
 /// Time to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -33,23 +35,23 @@ const MAX_REPLY: usize = 64 * 1024;
 /// A connection that is opened again if the plug has closed it between two commands.
 #[derive(Debug)]
 pub(crate) struct TcpConsole {
-    address: SocketAddrV4,
+    route: TcpRoute,
     stream: TcpStream,
 }
 
 impl TcpConsole {
     /// Connects.
-    pub(crate) async fn open(address: SocketAddrV4) -> Result<Self, Error> {
+    pub(crate) async fn open(route: TcpRoute) -> Result<Self, Error> {
         Ok(Self {
-            address,
-            stream: connect(address).await?,
+            stream: connect(&route).await?,
+            route,
         })
     }
 
     /// Sends a line and returns the raw reply; `TimedOut` without one.
     pub(crate) async fn send(&mut self, request: &AtRequest) -> Result<Zeroizing<Vec<u8>>, Error> {
         if self.is_stale() {
-            self.stream = connect(self.address).await?;
+            self.stream = connect(&self.route).await?;
         }
         self.stream
             .write_all(&request.emit(Terminator::CrLf))
@@ -101,8 +103,8 @@ impl TcpConsole {
     }
 }
 
-async fn connect(address: SocketAddrV4) -> Result<TcpStream, Error> {
-    let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await??;
+async fn connect(route: &TcpRoute) -> Result<TcpStream, Error> {
+    let stream = timeout(CONNECT_TIMEOUT, route.connect(DATA_PORT)).await??;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
@@ -115,37 +117,42 @@ fn is_complete(reply: &[u8]) -> bool {
 /// A console that is connected again after an error.
 #[derive(Debug)]
 pub struct TcpLink {
-    address: SocketAddrV4,
+    route: TcpRoute,
     console: Option<TcpConsole>,
 }
 
 impl TcpLink {
-    pub(super) async fn open(target: Ipv4Addr) -> Result<Self, Failure> {
-        let address = SocketAddrV4::new(target, DATA_PORT);
-        let console = TcpConsole::open(address)
-            .await
-            .map_err(|error| failure(address, &error))?;
-        Ok(Self {
-            address,
-            console: Some(console),
-        })
+    pub(super) async fn open(context: &Context, target: Ipv4Addr) -> Result<Self, Failure> {
+        let mut link = Self {
+            route: TcpRoute::towards(context, target),
+            console: None,
+        };
+        link.console = Some(link.connect().await?);
+        Ok(link)
+    }
+
+    fn address(&self) -> SocketAddrV4 {
+        SocketAddrV4::new(self.route.address, DATA_PORT)
+    }
+
+    async fn connect(&self) -> Result<TcpConsole, Failure> {
+        let console = TcpConsole::open(self.route.clone()).await;
+        console.map_err(|error| failure(self.address(), &error))
     }
 
     pub(super) fn description(&self) -> String {
-        format!("the plug's own console at {}", self.address)
+        format!("the plug's own console at {}", self.address())
     }
 
     pub(super) async fn send(
         &mut self,
         request: &AtRequest,
     ) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        let address = self.address;
+        let address = self.address();
         // Taken out, so that a connection that fails, or is cancelled in the middle of a reply, is not used again.
         let mut console = match self.console.take() {
             Some(console) => console,
-            None => TcpConsole::open(address)
-                .await
-                .map_err(|error| failure(address, &error))?,
+            None => self.connect().await?,
         };
         tracing::debug!(%address, %request, "sending");
         match console.send(request).await {

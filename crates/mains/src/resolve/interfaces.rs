@@ -1,9 +1,11 @@
 //! Which local interfaces a command uses.
 
+use std::io;
 use std::net::Ipv4Addr;
 
 use hiflying::net::{Interface, InterfaceError, select, source_for};
 use jiff::{SignedDuration, Timestamp};
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::Target;
 use crate::context::Context;
@@ -92,6 +94,15 @@ pub fn add_towards(interfaces: &mut Vec<Interface>, address: Ipv4Addr) {
     {
         return;
     }
+    // Several can have the same network; then the plug shows behind which it is.
+    let near = select(&[]).into_iter().flatten();
+    interfaces.extend(near.filter(|interface| interface.contains(address)));
+    if interfaces
+        .iter()
+        .any(|interface| interface.contains(address))
+    {
+        return;
+    }
     let Ok(source) = source_for(address) else {
         return;
     };
@@ -102,6 +113,38 @@ pub fn add_towards(interfaces: &mut Vec<Interface>, address: Ipv4Addr) {
         return;
     }
     interfaces.extend(select(&[source.to_string()]).unwrap_or_default());
+}
+
+/// An address, and the device of the named interface on whose network it is, by which connections leave.
+#[derive(Debug, Clone)]
+pub(crate) struct TcpRoute {
+    pub(crate) address: Ipv4Addr,
+    device: Option<String>,
+}
+
+impl TcpRoute {
+    /// Finds the device, if interfaces are named.
+    pub(crate) fn towards(context: &Context, address: Ipv4Addr) -> Self {
+        let named = &context.settings.interfaces;
+        let interfaces = (!named.is_empty()).then(|| select(named));
+        let mut interfaces = interfaces.into_iter().flatten().flatten();
+        let near = interfaces.find(|interface| interface.contains(address) && !interface.loopback);
+        Self {
+            address,
+            device: near.map(|interface| interface.device().to_owned()),
+        }
+    }
+
+    /// Opens a connection.
+    pub(crate) async fn connect(&self, port: u16) -> io::Result<TcpStream> {
+        let socket = TcpSocket::new_v4()?;
+        if let Some(device) = &self.device
+            && let Err(error) = socket.bind_device(Some(device.as_bytes()))
+        {
+            tracing::debug!(device, %error, "the connection is not bound to its device");
+        }
+        socket.connect((self.address, port).into()).await
+    }
 }
 
 /// The addresses where plugs were seen lately, and to which one of these interfaces leads. Plugs that have been away for

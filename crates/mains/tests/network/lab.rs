@@ -101,7 +101,8 @@ impl NetworkLab {
         format!("{}-{part}", self.name)
     }
 
-    fn ip(&self, part: &str, words: &str) {
+    /// Runs `ip` in a part of the lab.
+    pub fn ip(&self, part: &str, words: &str) {
         let namespace = self.namespace(part);
         succeed(
             Command::new("ip")
@@ -212,9 +213,14 @@ impl NetworkLab {
 
     /// Starts `mains emulate plug …` beside the client and waits until `count` twins are ready.
     pub fn emulate(&mut self, words: &[&str], count: usize) {
+        self.emulate_as("plug", words, count);
+    }
+
+    /// As [`NetworkLab::emulate`], for another kind of device.
+    pub fn emulate_as(&mut self, kind: &str, words: &[&str], count: usize) {
         let mut child = self
             .command_in("plugs", env!("CARGO_BIN_EXE_mains"))
-            .args(["emulate", "plug"])
+            .args(["emulate", kind])
             .args(words)
             .stdout(Stdio::piped())
             .spawn()

@@ -11,6 +11,7 @@
     reason = "a test says what went wrong by a panic"
 )]
 
+mod addressing;
 mod clients;
 mod discovery;
 mod figures;

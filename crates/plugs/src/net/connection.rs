@@ -78,11 +78,12 @@ impl PlugConnection {
     }
 
     /// Begins to open a connection, for a command that follows once the device is identified.
-    pub(super) fn open_ahead(&mut self, address: Ipv4Addr, port: u16) {
-        if self.is_open() {
+    pub(super) fn open_ahead(&mut self, lan: &Lan, address: Ipv4Addr, port: u16) {
+        // Of several networks with the address, the plug's report shows the right one.
+        if self.is_open() || lan.networks_towards(address).len() > 1 {
             return;
         }
-        let mut opening = connect(address, port);
+        let mut opening = connect(lan, address, port);
         // The first poll sends the SYN; the kernel does the rest. What comes of it is for the exchange.
         self.state = match (&mut opening).now_or_never() {
             None => ConnectionState::Opening(opening, port),

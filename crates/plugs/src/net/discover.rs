@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::listen::{LanArrival, LanListener};
 use super::network::LanNetwork;
-use super::{DiscoverEvent, Lan, Networks, index_towards};
+use super::{DiscoverEvent, Lan, Networks, indices_towards};
 use crate::discovery::{Discovery, SearchLink, SearchPlan};
 
 /// The extent of a search for plugs: its duration, and addresses in addition to the local networks.
@@ -76,7 +76,10 @@ impl LanSearch {
         let plan = SearchPlan {
             links: networks.iter().map(|network| link(network)).collect(),
             direct: addresses
-                .filter_map(|&address| Some((index_towards(&networks, address)?, address)))
+                .flat_map(|&address| {
+                    let indices = indices_towards(&networks, address);
+                    indices.into_iter().map(move |index| (index, address))
+                })
                 .collect(),
             words: options.words,
             wait: options.wait,

@@ -2,12 +2,12 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::pin::Pin;
 
 use hiflying::net::{Datagram, UdpPort};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep_until};
 
@@ -59,9 +59,16 @@ pub(super) type Opening = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + S
 type Awaiting = Pin<Box<dyn Future<Output = InboundLink> + Send>>;
 
 /// Opens a TCP connection.
-pub(super) fn connect(address: Ipv4Addr, port: u16) -> Opening {
+pub(super) fn connect(lan: &Lan, address: Ipv4Addr, port: u16) -> Opening {
+    let device = lan.device_towards(address);
     Box::pin(async move {
-        let stream = TcpStream::connect((address, port)).await?;
+        let socket = TcpSocket::new_v4()?;
+        if let Some(device) = device
+            && let Err(error) = socket.bind_device(Some(device.as_bytes()))
+        {
+            tracing::debug!(device, %error, "the connection is not bound to its device");
+        }
+        let stream = socket.connect(SocketAddr::from((address, port))).await?;
         // A command must not wait for the acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
         Ok(stream)
@@ -256,7 +263,7 @@ impl<'a> ExchangeDriver<'a> {
     }
 
     fn connect(&mut self, port: u16) {
-        self.wire = ExchangeSocket::Connecting(connect(self.route.address, port));
+        self.wire = ExchangeSocket::Connecting(connect(self.route.lan, self.route.address, port));
     }
 
     async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -133,7 +133,11 @@ impl ContactError {
             }
             Self::NoCommands { .. } => "unplug it shortly: a plug whose command port hangs recovers when it restarts".to_owned(),
             Self::NoAnswer { .. } => {
-                "is it plugged in and on this network? `mains discover` shows the plugs that answer".to_owned()
+                let advice = "is it plugged in and on this network? `mains discover` shows the plugs that answer";
+                match hiflying::net::same_network() {
+                    Some(twins) => format!("{advice}; {twins}: name the one with the plug by `--interface`"),
+                    None => advice.to_owned(),
+                }
             }
             Self::Refused { .. } => "`mains status` shows its state now".to_owned(),
             Self::BadAnswer { address, .. } => format!("is it a plug at all? `mains probe {address}` looks closer"),

@@ -56,7 +56,10 @@ fn arrivals(source: LanSource) -> BoxStream<'static, LanArrival> {
         LanSource::Socket(socket) => {
             let local_port = socket.local_port;
             let datagrams = stream_of(socket.port.subscribe());
-            let arrival = move |datagram| LanArrival::Datagram(local_port, datagram);
+            let arrival = move |datagram: Datagram| {
+                socket.heard.note(*datagram.from.ip());
+                LanArrival::Datagram(local_port, datagram)
+            };
             datagrams.map(arrival).boxed()
         }
         LanSource::Inbound(port) => stream_of(port.reports()).map(LanArrival::Report).boxed(),

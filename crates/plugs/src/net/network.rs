@@ -1,13 +1,18 @@
 //! One local network: its interface and our sockets on it.
 
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hiflying::PORT;
 use hiflying::net::{BindError, Interface, UdpPort, source_for};
+use tokio::time::Instant;
 
 use super::inbound::InboundPort;
 use crate::family::{Families, Family, Probe, inbound_port};
+
+/// Maximum number of addresses remembered for a network; a device can make up any number.
+const MAX_HEARD: usize = 4096;
 
 /// One interface and our sockets on it.
 #[derive(Debug)]
@@ -18,6 +23,7 @@ pub(super) struct LanNetwork {
     sockets: Mutex<Vec<LanSocket>>,
     /// The TCP ports to which plugs connect, opened when a member is searched for or known.
     inbound: Mutex<Vec<InboundPort>>,
+    pub(super) heard: HeardAddresses,
     /// Held while a port is opened, so that it is opened once.
     opening: tokio::sync::Mutex<()>,
 }
@@ -27,8 +33,27 @@ pub(super) struct LanNetwork {
 pub(super) struct LanSocket {
     pub(super) local_port: u16,
     pub(super) port: UdpPort,
+    pub(super) heard: HeardAddresses,
     /// The reason why it is not on that port, so that only devices that reply to the source port are heard.
     pub(super) taken: Option<Arc<BindError>>,
+}
+
+/// The addresses from which datagrams came, each with the time of the last one. They tell two networks with the same prefix apart.
+#[derive(Debug, Clone, Default)]
+pub(super) struct HeardAddresses(Arc<Mutex<HashMap<Ipv4Addr, Instant>>>);
+
+impl HeardAddresses {
+    pub(super) fn note(&self, address: Ipv4Addr) {
+        let mut heard = locked(&self.0);
+        if heard.len() >= MAX_HEARD {
+            heard.clear();
+        }
+        heard.insert(address, Instant::now());
+    }
+
+    pub(super) fn last(&self, address: Ipv4Addr) -> Option<Instant> {
+        locked(&self.0).get(&address).copied()
+    }
 }
 
 /// A source of datagrams or reports.
@@ -42,22 +67,26 @@ pub(super) enum LanSource {
 
 impl LanNetwork {
     pub(super) async fn open(interface: &Interface) -> Result<Self, BindError> {
-        let socket = LanSocket::open(interface, PORT).await?;
-        Ok(Self::with(interface, vec![socket], Vec::new()))
-    }
-
-    fn with(interface: &Interface, sockets: Vec<LanSocket>, inbound: Vec<InboundPort>) -> Self {
-        Self {
+        let heard = HeardAddresses::default();
+        let socket = LanSocket::open(interface, PORT, heard.clone()).await?;
+        Ok(Self {
             interface: interface.clone(),
-            sockets: Mutex::new(sockets),
-            inbound: Mutex::new(inbound),
-            opening: tokio::sync::Mutex::new(()),
-        }
+            sockets: Mutex::new(vec![socket]),
+            inbound: Mutex::default(),
+            heard,
+            opening: tokio::sync::Mutex::default(),
+        })
     }
 
     /// Returns the same sockets under another description of the interface.
     pub(super) fn on(&self, interface: &Interface) -> Self {
-        Self::with(interface, self.sockets(), locked(&self.inbound).clone())
+        Self {
+            interface: interface.clone(),
+            sockets: Mutex::new(self.sockets()),
+            inbound: Mutex::new(locked(&self.inbound).clone()),
+            heard: self.heard.clone(),
+            opening: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Returns the sockets that are open.
@@ -114,7 +143,7 @@ impl LanNetwork {
         if let Some(open) = self.socket(local_port) {
             return Some(open);
         }
-        match LanSocket::open(&self.interface, local_port).await {
+        match LanSocket::open(&self.interface, local_port, self.heard.clone()).await {
             Ok(socket) => {
                 locked(&self.sockets).push(socket.clone());
                 Some(socket)
@@ -136,12 +165,17 @@ impl LanNetwork {
 }
 
 impl LanSocket {
-    async fn open(interface: &Interface, local_port: u16) -> Result<Self, BindError> {
+    async fn open(
+        interface: &Interface,
+        local_port: u16,
+        heard: HeardAddresses,
+    ) -> Result<Self, BindError> {
         let (port, taken) =
             UdpPort::bind_number_or_ephemeral(interface.address, local_port).await?;
         Ok(Self {
             local_port,
             port,
+            heard,
             taken: taken.map(Arc::new),
         })
     }

@@ -60,8 +60,7 @@ impl Lan {
                 biased;
                 plug = probe.report() => {
                     if is_plug(&plug) {
-                        let model = module.and_then(|module| module.model);
-                        return Ok(Plug { model: plug.model.clone().or(model), ..plug });
+                        return Ok(plug);
                     }
                     if module.is_none() {
                         end = end.min(Instant::now() + MODULE_TIMEOUT);
@@ -97,7 +96,7 @@ async fn until(time: Option<Instant>) {
 /// Probes of one address, and the reports from there.
 pub(super) struct AddressProbe {
     address: Ipv4Addr,
-    network: Arc<LanNetwork>,
+    networks: Vec<Arc<LanNetwork>>,
     families: Families,
     listener: LanListener,
     is_unreachable: bool,
@@ -110,14 +109,21 @@ impl AddressProbe {
         address: Ipv4Addr,
         families: &Families,
     ) -> Result<Self, ContactError> {
-        let network = lan.network(address).ok_or(ContactError::NoAnswer {
-            address,
-            how: NoReplyReason::Unreachable,
-        })?;
+        let networks = lan.networks_towards(address);
+        if networks.is_empty() {
+            return Err(ContactError::NoAnswer {
+                address,
+                how: NoReplyReason::Unreachable,
+            });
+        }
+        let mut sources = Vec::new();
+        for network in &networks {
+            sources.extend(network.sources_of(families).await);
+        }
         Ok(Self {
             address,
-            listener: LanListener::on(network.sources_of(families).await),
-            network,
+            listener: LanListener::on(sources),
+            networks,
             families: families.clone(),
             is_unreachable: false,
         })
@@ -128,8 +134,11 @@ impl AddressProbe {
         let plugs: Vec<FamilyId> = self.families.of_plugs().map(Family::id).collect();
         let mut is_reached = false;
         for family in self.families.iter() {
-            if asks_modules || plugs.contains(&family.id()) {
-                is_reached |= self.network.probe(family, self.address).await;
+            if !asks_modules && !plugs.contains(&family.id()) {
+                continue;
+            }
+            for network in &self.networks {
+                is_reached |= network.probe(family, self.address).await;
             }
         }
         self.is_unreachable = !is_reached;
@@ -148,7 +157,10 @@ impl AddressProbe {
     /// Returns the reason why some plugs cannot be heard.
     pub(super) fn deaf(&self) -> Option<Arc<BindError>> {
         let mut families = self.families.iter();
-        families.find_map(|family| self.network.deaf_to(family))
+        families.find_map(|family| {
+            let mut networks = self.networks.iter();
+            networks.find_map(|network| network.deaf_to(family))
+        })
     }
 
     /// Returns the error for an address without any report.

@@ -27,10 +27,14 @@ impl Lan {
     ///
     /// Returns whether the probe could be sent.
     pub async fn probe(&self, family: FamilyId, address: Ipv4Addr) -> bool {
-        match (self.families.get(family), self.network(address)) {
-            (Some(family), Some(network)) => network.probe(family, address).await,
-            _ => false,
+        let Some(family) = self.families.get(family) else {
+            return false;
+        };
+        let mut is_sent = false;
+        for network in self.networks_towards(address) {
+            is_sent |= network.probe(family, address).await;
         }
+        is_sent
     }
 
     /// Listens to all reports from now on, both replies to probes and unsolicited ones.

@@ -314,7 +314,7 @@ impl PlugTask {
             Identity::Remembered(_) | Identity::Unknown(_) | Identity::Silent(_) => {}
         }
         if let Some(port) = self.port_ahead() {
-            self.connection.open_ahead(address, port);
+            self.connection.open_ahead(&self.lan, address, port);
         }
         let end = deadline.min(Instant::now() + IDENTIFY_TIMEOUT);
         let first = end.min(Instant::now() + blind_after);

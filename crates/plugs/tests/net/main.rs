@@ -44,6 +44,7 @@ pub(crate) fn interface(network: u8) -> Interface {
         name: "lo".into(),
         address: host(network, 1),
         prefix: 24,
+        peer: None,
         broadcast: host(network, 255),
         loopback: true,
         up: true,

@@ -3,8 +3,6 @@
 //! An SP-2 asks for a login (401), takes ADMIN/ADMIN, and then has no page to show (404). Only status lines matter, so
 //! no body is read; header and waits are bounded, whatever the device sends.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
-
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http_body_util::Empty;
 use hyper::body::Bytes;
@@ -12,10 +10,10 @@ use hyper::client::conn::http1;
 use hyper::header::{AUTHORIZATION, CONNECTION, HOST};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::timing::HTTP_TIMEOUT;
+use crate::resolve::interfaces::TcpRoute;
 
 /// The port of the web page.
 pub(super) const PORT: u16 = 80;
@@ -39,18 +37,18 @@ pub(super) enum WebAccess {
 }
 
 /// Requests the page without a login, then with the factory's.
-pub(super) async fn check(address: Ipv4Addr) -> WebAccess {
-    match status(address, None).await {
+pub(super) async fn check(route: &TcpRoute) -> WebAccess {
+    match status(route, None).await {
         None => WebAccess::Unclear,
-        Some(StatusCode::UNAUTHORIZED) => try_factory_logins(address).await,
+        Some(StatusCode::UNAUTHORIZED) => try_factory_logins(route).await,
         Some(status) if status.is_success() || status.is_redirection() => WebAccess::Unprotected,
         Some(_) => WebAccess::Unclear,
     }
 }
 
-async fn try_factory_logins(address: Ipv4Addr) -> WebAccess {
+async fn try_factory_logins(route: &TcpRoute) -> WebAccess {
     for login in FACTORY_LOGINS {
-        match status(address, Some(login)).await {
+        match status(route, Some(login)).await {
             // "Forbidden" is a refusal as well, and a server error is not an acceptance.
             Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {}
             Some(status) if status.is_server_error() => {}
@@ -61,11 +59,11 @@ async fn try_factory_logins(address: Ipv4Addr) -> WebAccess {
     WebAccess::Protected
 }
 
-async fn status(address: Ipv4Addr, login: Option<(&str, &str)>) -> Option<StatusCode> {
-    match timeout(HTTP_TIMEOUT, request(address, login)).await {
+async fn status(route: &TcpRoute, login: Option<(&str, &str)>) -> Option<StatusCode> {
+    match timeout(HTTP_TIMEOUT, request(route, login)).await {
         Ok(Ok(status)) => Some(status),
         Ok(Err(error)) => {
-            tracing::debug!(%address, %error, "cannot read the web page");
+            tracing::debug!(address = %route.address, %error, "cannot read the web page");
             None
         }
         Err(_) => None,
@@ -73,16 +71,16 @@ async fn status(address: Ipv4Addr, login: Option<(&str, &str)>) -> Option<Status
 }
 
 async fn request(
-    address: Ipv4Addr,
+    route: &TcpRoute,
     login: Option<(&str, &str)>,
 ) -> Result<StatusCode, Box<dyn std::error::Error + Send + Sync>> {
-    let stream = TcpStream::connect(SocketAddrV4::new(address, PORT)).await?;
+    let stream = route.connect(PORT).await?;
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(MAX_HEADER)
         .handshake(TokioIo::new(stream))
         .await?;
     let mut request = Request::get("/")
-        .header(HOST, address.to_string())
+        .header(HOST, route.address.to_string())
         .header(CONNECTION, "close");
     if let Some((user, password)) = login {
         let token = BASE64_STANDARD.encode(format!("{user}:{password}"));

@@ -78,6 +78,7 @@ async fn datagrams_go_out_from_the_shared_port_and_come_back_to_it() {
         name: "lo".into(),
         address: OURS,
         prefix: 24,
+        peer: None,
         broadcast: Ipv4Addr::new(127, 62, 1, 255),
         loopback: true,
         up: true,
