@@ -15,8 +15,8 @@ use api::{Event, Id, RequestError, TakeoverJob, TakeoverStep};
 use hiflying::net::select;
 use hue::flow;
 use hue::net::{
-    self, AcceptCertificate, CertificateTrust, DiscoveryOptions, FoundBridge, NetworkConfig,
-    PairedConnection,
+    self, AcceptCertificate, CertificateTrust, DiscoveryOptions, FoundBridge, LocalInterface,
+    NetworkConfig, PairedConnection,
 };
 use hue::{
     Address, BridgeId, BridgeName, Fingerprint, FlowProgress, FlowQuestion, HueError, KeyRing,
@@ -105,7 +105,7 @@ impl HueBridges {
         };
         let network = self.network().map_err(bridge_error)?;
         let found = net::discover(&network, &options, |_| ()).await;
-        found.map_err(bridge_error)
+        found.map(|(bridges, _)| bridges).map_err(bridge_error)
     }
 
     /// Pairs with the bridge at an address, whose button was just pressed. Returns whether it is new; a bridge that still accepts its
@@ -262,7 +262,11 @@ impl HueBridges {
         let interfaces = interfaces.into_iter();
         Ok(NetworkConfig {
             interfaces: interfaces
-                .map(|interface| (interface.name, interface.address))
+                .map(|interface| LocalInterface {
+                    device: interface.device().to_owned(),
+                    address: interface.address,
+                    prefix: interface.prefix,
+                })
                 .collect(),
             ..NetworkConfig::default()
         })

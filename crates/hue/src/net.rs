@@ -17,7 +17,7 @@ mod open;
 mod request_lock;
 
 pub use certificate::{AcceptCertificate, Certificate, CertificateTrust, RootCertificates};
-pub use config::{BridgeTimeouts, NetworkConfig};
+pub use config::{BridgeTimeouts, LocalInterface, NetworkConfig};
 pub use connection::BridgeConnection;
 pub use discovery::{DiscoveryOptions, FoundBridge, discover, locate};
 pub use open::{PairedConnection, connect, open, remember};

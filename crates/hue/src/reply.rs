@@ -1,6 +1,6 @@
 //! Replies of the v1 API, and the meaning of its errors.
 //!
-//! Errors arrive with status 200, in a list beside successes. An empty list is not a success, although some emulators reply so.
+//! Errors arrive in a list beside successes, with status 200 or another one. An empty list is not a success, although some emulators reply so.
 
 use std::fmt;
 
@@ -189,9 +189,6 @@ pub fn changes(status: u16, body: &[u8]) -> Result<Vec<Value>, ReplyError> {
         Value::Array(items) if !items.is_empty() => items,
         _ => return Err(BadReply::new(status, body).into()),
     };
-    if let Some(error) = lowest_error(&items) {
-        return Err(error.into());
-    }
     let successes: Option<Vec<Value>> = items
         .into_iter()
         .map(|mut item| item.get_mut("success").map(Value::take))
@@ -207,22 +204,27 @@ pub fn changes(status: u16, body: &[u8]) -> Result<Vec<Value>, ReplyError> {
 pub fn object(status: u16, body: &[u8]) -> Result<serde_json::Map<String, Value>, ReplyError> {
     match json(status, body)? {
         Value::Object(object) => Ok(object),
-        Value::Array(items) => match lowest_error(&items) {
-            Some(error) => Err(error.into()),
-            None => Err(BadReply::new(status, body).into()),
-        },
         _ => Err(BadReply::new(status, body).into()),
     }
 }
 
-fn json(status: u16, body: &[u8]) -> Result<Value, BadReply> {
-    if status != 200 {
-        return Err(BadReply::new(status, body));
+/// Parses the body, which is an error also if it is a list with one: newer firmware sends such a list with other statuses than 200.
+fn json(status: u16, body: &[u8]) -> Result<Value, ReplyError> {
+    let value = serde_json::from_slice(body).ok();
+    if let Some(error) = value.as_ref().and_then(lowest_error) {
+        return Err(error.into());
     }
-    serde_json::from_slice(body).map_err(|_| BadReply::new(status, body))
+    let value = value.filter(|_| status == 200);
+    value.ok_or_else(|| BadReply::new(status, body).into())
 }
 
-fn lowest_error(items: &[Value]) -> Option<BridgeError> {
+/// Returns whether the body is a list with an error.
+pub fn is_error(body: &[u8]) -> bool {
+    serde_json::from_slice(body).is_ok_and(|value| lowest_error(&value).is_some())
+}
+
+fn lowest_error(list: &Value) -> Option<BridgeError> {
+    let items = list.as_array()?;
     let errors = items
         .iter()
         .filter_map(|item| parse_error(item.get("error")?));
@@ -304,6 +306,44 @@ mod tests {
             ),
         ] {
             assert_eq!(api(body).kind(), meaning, "{body}");
+        }
+    }
+
+    #[test]
+    fn errors_count_with_any_status() {
+        for (status, number) in [
+            (403, 101),
+            (403, 1),
+            (404, 3),
+            (400, 2),
+            (500, 901),
+            (503, 901),
+        ] {
+            let body =
+                format!(r#"[{{"error":{{"address":"","description":"d","type":{number}}}}}]"#);
+            let is_it = |error| matches!(error, ReplyError::Api(error) if error.number == number);
+            assert!(
+                is_it(changes(status, body.as_bytes()).unwrap_err()),
+                "{status}"
+            );
+            assert!(
+                is_it(object(status, body.as_bytes()).unwrap_err()),
+                "{status}"
+            );
+            assert!(is_error(body.as_bytes()));
+        }
+        for body in [
+            "[]",
+            "{}",
+            r#"[{"success":{}}]"#,
+            r#"{"error":{"type":1}}"#,
+            "<html>",
+        ] {
+            assert!(!is_error(body.as_bytes()), "{body}");
+            assert!(matches!(
+                changes(403, body.as_bytes()),
+                Err(ReplyError::Bad(_))
+            ));
         }
     }
 

@@ -19,8 +19,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::time::{Duration, Instant};
 
 use hue::net::{
-    BridgeTimeouts, CertificateTrust, DiscoveryOptions, FoundBridge, NetworkConfig, discover,
-    locate, open,
+    BridgeTimeouts, CertificateTrust, DiscoveryOptions, FoundBridge, LocalInterface, NetworkConfig,
+    discover, locate, open,
 };
 use hue::{BridgeId, BridgeName, HueError, HueModel, KeyRing, PairedBridge};
 use mdns_sd::{IfKind, ServiceDaemon, ServiceInfo};
@@ -83,7 +83,11 @@ fn mdns(host: Ipv4Addr) -> ServiceDaemon {
 
 fn network() -> NetworkConfig {
     NetworkConfig {
-        interfaces: vec![("lo".to_owned(), Ipv4Addr::LOCALHOST)],
+        interfaces: vec![LocalInterface {
+            device: "lo".to_owned(),
+            address: Ipv4Addr::LOCALHOST,
+            prefix: 8,
+        }],
         timeouts: BridgeTimeouts {
             connect: Duration::from_secs(1),
             ..BridgeTimeouts::default()
@@ -153,7 +157,7 @@ fn bridges_that_announce_themselves_are_found() {
             wait: Duration::from_secs(4),
             ..DiscoveryOptions::default()
         };
-        let found = discover(&network(), &search, |bridge| told.push(bridge.clone()))
+        let (found, _) = discover(&network(), &search, |bridge| told.push(bridge.clone()))
             .await
             .unwrap();
         let expected = [
@@ -195,6 +199,6 @@ fn a_port_that_is_taken_does_not_stop_the_search() {
     let found = runtime
         .block_on(discover(&network(), &DiscoveryOptions::default(), |_| ()))
         .unwrap();
-    assert_eq!(found.len(), 1);
+    assert_eq!(found.0.len(), 1);
     drop(taken);
 }

@@ -9,14 +9,42 @@ use crate::tcp30000;
 /// The network around this computer, and the timeouts on it.
 #[derive(Debug, Clone)]
 pub struct NetworkConfig {
-    /// The interfaces to search on: name and own address. Connections use the system's routes.
-    pub interfaces: Vec<(String, Ipv4Addr)>,
+    /// The interfaces to search on. A connection to an address on the network of one of them leaves by it, all others by the
+    /// system's routes.
+    pub interfaces: Vec<LocalInterface>,
     /// The timeouts.
     pub timeouts: BridgeTimeouts,
     /// The port of [`tcp30000`]; emulated bridges may need another.
     pub touchlink_port: u16,
     /// The roots that sign the certificates of bridges.
     pub roots: RootCertificates,
+}
+
+/// One address of this computer on one of its networks.
+#[derive(Debug, Clone)]
+pub struct LocalInterface {
+    /// The device.
+    pub device: String,
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Length of the network prefix.
+    pub prefix: u8,
+}
+
+impl NetworkConfig {
+    /// Returns the devices on whose networks `host` is, if it is an address; several can have the same network.
+    pub(super) fn devices_towards(&self, host: &str) -> Vec<String> {
+        let Ok(host) = host.parse::<Ipv4Addr>() else {
+            return Vec::new();
+        };
+        let is_near = |interface: &&LocalInterface| {
+            let shift = 32 - u32::from(interface.prefix.min(32));
+            let difference = interface.address.to_bits() ^ host.to_bits();
+            !host.is_loopback() && difference.checked_shr(shift).unwrap_or(0) == 0
+        };
+        let near = self.interfaces.iter().filter(is_near);
+        near.map(|interface| interface.device.clone()).collect()
+    }
 }
 
 impl Default for NetworkConfig {

@@ -108,7 +108,7 @@ async fn identify_secure(
     address: &Address,
     policy: Option<&CertificatePolicy>,
 ) -> Result<(HueEndpoint, BridgeIdentity), HueError> {
-    let endpoint = HueEndpoint::secure(address, policy.cloned(), network.timeouts);
+    let endpoint = HueEndpoint::secure(address, policy.cloned(), network);
     match request_identity(&endpoint).await? {
         IdentityReply::Bridge(identity) => Ok((endpoint, identity)),
         IdentityReply::Redirect(_) => Err(wrong_redirect(&endpoint.address())),
@@ -120,7 +120,7 @@ async fn identify_plain(
     address: &Address,
     policy: Option<&CertificatePolicy>,
 ) -> Result<(HueEndpoint, BridgeIdentity), HueError> {
-    let endpoint = HueEndpoint::plain(address, network.timeouts);
+    let endpoint = HueEndpoint::plain(address, network);
     let location = match request_identity(&endpoint).await? {
         IdentityReply::Bridge(identity) => return Ok((endpoint, identity)),
         IdentityReply::Redirect(location) => location,

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::certificate::{Certificate, CertificatePolicy, CertificateTrust, KnownCertificate};
 use super::config::NetworkConfig;
-use super::endpoint::{HueEndpoint, connect_tcp};
+use super::endpoint::HueEndpoint;
 use super::http::HttpError;
 use crate::address::Address;
 use crate::error::{HueError, HueNoReplyReason};
@@ -18,7 +18,7 @@ use crate::flow::{BridgeClient, lights};
 use crate::identity::BridgeIdentity;
 use crate::key::AppKey;
 use crate::keyring::{KeyRing, PairedBridge};
-use crate::reply::BridgeErrorKind;
+use crate::reply::{BridgeErrorKind, is_error};
 use crate::request::HueRequest;
 use crate::tcp30000::{REQUEST, TouchlinkExchange, TouchlinkOutcome};
 use crate::transport::{BridgeReply, HueTransport};
@@ -33,7 +33,6 @@ pub struct BridgeConnection {
     identity: BridgeIdentity,
     certificate: Option<Certificate>,
     touchlink_port: u16,
-    connect_timeout: Duration,
 }
 
 impl BridgeConnection {
@@ -43,7 +42,7 @@ impl BridgeConnection {
         identified: &HueEndpoint,
         identity: BridgeIdentity,
     ) -> Self {
-        let (address, timeouts) = (identified.address(), network.timeouts);
+        let address = identified.address();
         let certificate = identified.certificate();
         let endpoint = match &certificate {
             Some(certificate) => {
@@ -58,16 +57,15 @@ impl BridgeConnection {
                     known: vec![known],
                     trust: CertificateTrust::default(),
                 };
-                HueEndpoint::secure(&address, Some(policy), timeouts)
+                HueEndpoint::secure(&address, Some(policy), network)
             }
-            None => HueEndpoint::plain(&address, timeouts),
+            None => HueEndpoint::plain(&address, network),
         };
         Self {
             endpoint,
             identity,
             certificate,
             touchlink_port: network.touchlink_port,
-            connect_timeout: timeouts.connect,
         }
     }
 
@@ -232,7 +230,7 @@ impl HueTransport for BridgeConnection {
         }
         let reply = response?.reply;
         match reply.status {
-            status @ (429 | 503) => Err(HueError::Busy {
+            status @ (429 | 503) if !is_error(&reply.body) => Err(HueError::Busy {
                 at: self.address().to_string(),
                 status,
             }),
@@ -246,7 +244,7 @@ impl HueTransport for BridgeConnection {
             at: format!("{host} port {port}"),
             reason,
         };
-        let connected = connect_tcp(host, port, self.connect_timeout).await;
+        let connected = self.endpoint.connect(port).await;
         let stream = connected.map_err(no_reply)?;
         // Only writing the request can fail, and then the bridge has not received it.
         let outcome = run_touchlink(stream).await;

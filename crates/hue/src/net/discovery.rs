@@ -14,10 +14,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::config::NetworkConfig;
+use super::config::{LocalInterface, NetworkConfig};
 use super::connect::identify_unverified;
 use crate::address::{Address, Scheme};
-use crate::error::HueError;
+use crate::error::{CloudError, HueError};
 use crate::identity::{BridgeId, BridgeIdentity};
 
 mod candidate;
@@ -76,13 +76,13 @@ pub struct FoundBridge {
 ///
 /// # Errors
 ///
-/// [`HueError::Local`] if no query can be sent from an interface; [`HueError::Cloud`] if the lookup service was requested and
-/// failed, after everything else was reported.
+/// [`HueError::Local`] if no query can be sent from any interface; [`HueError::Cloud`] if the lookup service failed and there is no
+/// interface. With one, its failure is returned beside the bridges.
 pub async fn discover(
     network: &NetworkConfig,
     options: &DiscoveryOptions,
     mut found: impl FnMut(&FoundBridge) + Send,
-) -> Result<Vec<FoundBridge>, HueError> {
+) -> Result<(Vec<FoundBridge>, Option<CloudError>), HueError> {
     let mut report = |bridge: &FoundBridge| {
         found(bridge);
         ControlFlow::Continue(())
@@ -90,16 +90,22 @@ pub async fn discover(
     let begin = Instant::now();
     let local = search_local(network, DiscoveryPorts::default(), options, &mut report);
     if !options.cloud {
-        return local.await;
+        return Ok((local.await?, None));
     }
     let (local, cloud) = tokio::join!(local, cloud::request(network));
     let mut candidates = BridgeCandidates::new(network, local?);
-    for address in cloud.map_err(HueError::Cloud)? {
-        candidates.identify(address);
+    match cloud {
+        Ok(addresses) => {
+            for address in addresses {
+                candidates.identify(address);
+            }
+        }
+        Err(error) if network.interfaces.is_empty() => return Err(HueError::Cloud(error)),
+        Err(error) => return Ok((candidates.found, Some(error))),
     }
     let left = options.timeout.saturating_sub(begin.elapsed());
     candidates.finish(left, report).await;
-    Ok(candidates.found)
+    Ok((candidates.found, None))
 }
 
 /// Finds one bridge by its id, and stops as soon as it replies.
@@ -145,15 +151,26 @@ async fn search_local(
     let (sender, mut addresses) = mpsc::channel(MAX_CANDIDATES);
     // Aborted when this function ends.
     let mut queries = JoinSet::new();
-    for (name, address) in &network.interfaces {
-        let sockets = DiscoverySocket::open_all(*address, ports);
-        let sockets = sockets.map_err(|source| HueError::Local {
-            what: format!("cannot search for bridges from {name} ({address})"),
-            source,
-        })?;
-        for socket in sockets {
-            queries.spawn(socket.run(sender.clone()));
+    let mut first_error = None;
+    for interface in &network.interfaces {
+        match DiscoverySocket::open_all(interface, ports) {
+            Ok(sockets) => {
+                for socket in sockets {
+                    queries.spawn(socket.run(sender.clone()));
+                }
+            }
+            Err(source) => {
+                let LocalInterface {
+                    device, address, ..
+                } = interface;
+                let what = format!("cannot search for bridges from {device} ({address})");
+                tracing::warn!(error = %source, "{what}");
+                first_error.get_or_insert(HueError::Local { what, source });
+            }
         }
+    }
+    if let Some(error) = first_error.filter(|_| queries.is_empty()) {
+        return Err(error);
     }
     drop(sender);
     let mut candidates = BridgeCandidates::new(network, Vec::new());
@@ -265,7 +282,7 @@ struct DiscoverySocket {
 
 impl DiscoverySocket {
     /// Opens the sockets of one interface.
-    fn open_all(interface: Ipv4Addr, ports: DiscoveryPorts) -> io::Result<Vec<Self>> {
+    fn open_all(interface: &LocalInterface, ports: DiscoveryPorts) -> io::Result<Vec<Self>> {
         let mdns = |socket| Self {
             socket,
             target: (mdns::GROUP, ports.mdns),

@@ -1,13 +1,14 @@
 //! The HTTP endpoint of a bridge: scheme, host, port, and the verifier of its certificate.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -15,12 +16,13 @@ use tokio_rustls::client::TlsStream;
 use super::certificate::{
     Certificate, CertificatePolicy, CertificateVerifier, certificate_problem,
 };
-use super::config::BridgeTimeouts;
+use super::config::{BridgeTimeouts, NetworkConfig};
 use super::http::{self, HttpError, HttpReply};
 use super::request_lock;
 use crate::address::{Address, Scheme};
 use crate::error::HueNoReplyReason;
 use crate::key::AppKey;
+use crate::reply::is_error;
 use crate::request::HueRequest;
 
 /// Maximum number of times that an overloaded bridge is asked.
@@ -36,19 +38,22 @@ pub(super) struct HueEndpoint {
     pub(super) port: u16,
     tls: Option<Arc<ClientConfig>>,
     verifier: Option<Arc<CertificateVerifier>>,
+    /// The devices by which it may be reached; none: by the system's routes.
+    devices: Vec<String>,
     timeouts: BridgeTimeouts,
 }
 
 impl HueEndpoint {
     /// An endpoint without encryption.
-    pub(super) fn plain(address: &Address, timeouts: BridgeTimeouts) -> Self {
+    pub(super) fn plain(address: &Address, network: &NetworkConfig) -> Self {
         Self {
             scheme: Scheme::Http,
             host: address.host.clone(),
             port: address.port_for(Scheme::Http),
             tls: None,
             verifier: None,
-            timeouts,
+            devices: network.devices_towards(&address.host),
+            timeouts: network.timeouts,
         }
     }
 
@@ -56,7 +61,7 @@ impl HueEndpoint {
     pub(super) fn secure(
         address: &Address,
         policy: Option<CertificatePolicy>,
-        timeouts: BridgeTimeouts,
+        network: &NetworkConfig,
     ) -> Self {
         let verifier = CertificateVerifier::new(policy);
         Self {
@@ -65,7 +70,8 @@ impl HueEndpoint {
             port: address.port_for(Scheme::Https),
             tls: Some(verifier.client_config()),
             verifier: Some(verifier),
-            timeouts,
+            devices: network.devices_towards(&address.host),
+            timeouts: network.timeouts,
         }
     }
 
@@ -77,6 +83,7 @@ impl HueEndpoint {
             port: Scheme::Https.port(),
             tls: Some(tls),
             verifier: None,
+            devices: Vec::new(),
             timeouts,
         }
     }
@@ -95,6 +102,24 @@ impl HueEndpoint {
         self.verifier.as_ref()?.accepted()
     }
 
+    /// Opens a TCP connection to a port of the host.
+    pub(super) async fn connect(&self, port: u16) -> Result<TcpStream, HueNoReplyReason> {
+        let connecting = async {
+            match self.host.parse() {
+                Ok(host) if !self.devices.is_empty() => connect_by(&self.devices, host, port).await,
+                _ => TcpStream::connect((self.host.as_str(), port)).await,
+            }
+        };
+        let stream = match timeout(self.timeouts.connect, connecting).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Err(no_reply_reason(&error)),
+            Err(_) => return Err(HueNoReplyReason::TimedOut),
+        };
+        // A request is one small write. Without this option it is only slower.
+        let _ = stream.set_nodelay(true);
+        Ok(stream)
+    }
+
     /// Sends a request, and again while the bridge is overloaded: its 429 or 503 says that nothing was done. Nothing else is
     /// repeated.
     pub(super) async fn send(
@@ -107,7 +132,7 @@ impl HueEndpoint {
         loop {
             let reply = self.send_once(request, key).await?;
             let delay = BUSY_DELAY * attempt;
-            let is_busy = matches!(reply.reply.status, 429 | 503);
+            let is_busy = matches!(reply.reply.status, 429 | 503) && !is_error(&reply.reply.body);
             if !is_busy || attempt == MAX_ATTEMPTS || Instant::now() + delay > until {
                 return Ok(reply);
             }
@@ -126,7 +151,7 @@ impl HueEndpoint {
         let lock = request_lock::of(&self.host, self.port);
         // Other requests hold it no longer than the same timeouts.
         let _guard = lock.lock().await;
-        let stream = connect_tcp(&self.host, self.port, self.timeouts.connect).await;
+        let stream = self.connect(self.port).await;
         let stream = stream.map_err(HttpError::NoReply)?;
         let exchange = async {
             match &self.tls {
@@ -144,21 +169,27 @@ impl HueEndpoint {
     }
 }
 
-/// Opens a TCP connection.
-pub(super) async fn connect_tcp(
-    host: &str,
-    port: u16,
-    within: Duration,
-) -> Result<TcpStream, HueNoReplyReason> {
-    let connecting = timeout(within, TcpStream::connect((host, port)));
-    let stream = match connecting.await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return Err(no_reply_reason(&error)),
-        Err(_) => return Err(HueNoReplyReason::TimedOut),
-    };
-    // A request is one small write. Without this option it is only slower.
-    let _ = stream.set_nodelay(true);
-    Ok(stream)
+/// Opens a TCP connection by one of these devices, whichever reaches the host first.
+async fn connect_by(devices: &[String], host: Ipv4Addr, port: u16) -> io::Result<TcpStream> {
+    let mut attempts = JoinSet::new();
+    for device in devices {
+        let device = device.clone();
+        attempts.spawn(async move {
+            let socket = TcpSocket::new_v4()?;
+            if let Err(error) = socket.bind_device(Some(device.as_bytes())) {
+                tracing::debug!(device, %error, "the connection is not bound to its device");
+            }
+            socket.connect(SocketAddr::from((host, port))).await
+        });
+    }
+    let mut outcome = Err(io::ErrorKind::NetworkUnreachable.into());
+    while let Some(ended) = attempts.join_next().await {
+        outcome = ended.map_err(io::Error::other).flatten();
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
 }
 
 async fn handshake(

@@ -272,14 +272,27 @@ fn without_an_interface_nobody_is_searched() {
     one_sentence(&search(&["hue", "discover"]).ends_with(7), "local");
 }
 
-/// There is no internet here; that it is asked at all takes the flag.
+/// There is no internet here; that it is asked at all takes the flag. What replies at home is listed all the same.
 #[test]
 fn the_cloud_is_asked_only_with_the_flag() {
+    let fixture = HueFixture::with(&[]);
+    let words = ["hue", "discover", "--cloud", "--wait", "2s"];
+    let run = fixture.json(&words).ends_with(0);
+    assert_eq!(run.json().as_array().map(Vec::len), Some(1), "{run:?}");
+    assert!(
+        run.stderr.contains("warning: ") && run.stderr.contains("no reply"),
+        "{run:?}"
+    );
+    let run = crate::home::finish(
+        fixture
+            .command()
+            .env_remove("MAINS_INTERFACE")
+            .arg("--json")
+            .args(words)
+            .output(),
+    );
+    one_sentence(&run.ends_with(4), "no_answer");
     let fixture = HueFixture::empty();
-    let run = fixture
-        .json(&["hue", "discover", "--cloud", "--wait", "1s"])
-        .ends_with(4);
-    one_sentence(&run, "no_answer");
     let run = fixture
         .json(&["hue", "discover", "--wait", "1s"])
         .ends_with(0);

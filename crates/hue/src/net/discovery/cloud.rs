@@ -81,7 +81,6 @@ mod tests {
 
     use super::*;
     use crate::error::HueNoReplyReason;
-    use crate::net::BridgeTimeouts;
 
     fn read(status: u16, body: &str) -> Result<Vec<String>, CloudError> {
         let read = parse(status, body.as_bytes())?;
@@ -126,7 +125,7 @@ mod tests {
             stream.write_all(answer).unwrap();
         });
         let address = format!("http://127.91.0.1:{port}").parse().unwrap();
-        HueEndpoint::plain(&address, BridgeTimeouts::default())
+        HueEndpoint::plain(&address, &NetworkConfig::default())
     }
 
     #[tokio::test]

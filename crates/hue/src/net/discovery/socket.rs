@@ -6,16 +6,18 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
+use crate::net::config::LocalInterface;
+
 /// Opens a socket on a port of its own, to which the replies are sent.
-pub(super) fn unicast(interface: Ipv4Addr, hops: u32) -> io::Result<UdpSocket> {
+pub(super) fn unicast(interface: &LocalInterface, hops: u32) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-    socket.bind(&SocketAddrV4::new(interface, 0).into())?;
+    socket.bind(&SocketAddrV4::new(interface.address, 0).into())?;
     finish(socket, interface, hops)
 }
 
 /// Opens a socket on the port of a group, shared with other programs, which receives what is sent to the group.
 pub(super) fn multicast(
-    interface: Ipv4Addr,
+    interface: &LocalInterface,
     (group, port): (Ipv4Addr, u16),
     hops: u32,
 ) -> io::Result<UdpSocket> {
@@ -25,12 +27,17 @@ pub(super) fn multicast(
     // Otherwise it would receive from interfaces on which other programs have joined the group.
     socket.set_multicast_all_v4(false)?;
     socket.bind(&SocketAddrV4::new(group, port).into())?;
-    socket.join_multicast_v4(&group, &interface)?;
+    socket.join_multicast_v4(&group, &interface.address)?;
     finish(socket, interface, hops)
 }
 
-fn finish(socket: Socket, interface: Ipv4Addr, hops: u32) -> io::Result<UdpSocket> {
-    socket.set_multicast_if_v4(&interface)?;
+fn finish(socket: Socket, interface: &LocalInterface, hops: u32) -> io::Result<UdpSocket> {
+    socket.set_multicast_if_v4(&interface.address)?;
+    if !interface.address.is_loopback()
+        && let Err(error) = socket.bind_device(Some(interface.device.as_bytes()))
+    {
+        tracing::debug!(device = interface.device, %error, "the socket is not bound to its device");
+    }
     socket.set_multicast_ttl_v4(hops)?;
     socket.set_nonblocking(true)?;
     UdpSocket::from_std(socket.into())

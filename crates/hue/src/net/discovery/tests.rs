@@ -18,7 +18,11 @@ const SEARCH_TIME: Duration = Duration::from_millis(900);
 
 fn on_loopback() -> NetworkConfig {
     NetworkConfig {
-        interfaces: vec![("lo".to_owned(), LOOPBACK)],
+        interfaces: vec![LocalInterface {
+            device: "lo".to_owned(),
+            address: LOOPBACK,
+            prefix: 8,
+        }],
         ..network()
     }
 }
@@ -244,7 +248,11 @@ async fn forgers_and_others_are_no_bridges() {
 #[tokio::test]
 async fn an_interface_that_is_not_there_is_named() {
     let network = NetworkConfig {
-        interfaces: vec![("wlan7".to_owned(), Ipv4Addr::new(192, 0, 2, 1))],
+        interfaces: vec![LocalInterface {
+            device: "wlan7".to_owned(),
+            address: Ipv4Addr::new(192, 0, 2, 1),
+            prefix: 24,
+        }],
         ..network()
     };
     let error = discover(&network, &DiscoveryOptions::default(), |_| ())
@@ -252,6 +260,16 @@ async fn an_interface_that_is_not_there_is_named() {
         .unwrap_err();
     assert!(matches!(error, HueError::Local { .. }), "{error:?}");
     assert!(error.to_string().contains("wlan7"), "{error}");
+    // Another that can be used is searched all the same.
+    let mut both = network;
+    both.interfaces.extend(on_loopback().interfaces);
+    let ports = DiscoveryPorts { mdns: 1, ssdp: 1 };
+    let options = DiscoveryOptions {
+        wait: Duration::ZERO,
+        ..DiscoveryOptions::default()
+    };
+    let found = search_local(&both, ports, &options, |_| ControlFlow::Continue(())).await;
+    assert_eq!(found.unwrap(), []);
     let nowhere = NetworkConfig::default();
     let id = SQUARE_ID.parse().unwrap();
     assert!(matches!(

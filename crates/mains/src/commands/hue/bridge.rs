@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use hue::net::{self, BridgeTimeouts, CertificateTrust, NetworkConfig, PairedConnection};
+use hue::net::{
+    self, BridgeTimeouts, CertificateTrust, LocalInterface, NetworkConfig, PairedConnection,
+};
 use hue::{AppKey, BridgeName, HueError, KeyRing, PairedBridge};
 
 use super::keys::GivenKey;
@@ -29,7 +31,11 @@ pub(super) fn network(context: &Context) -> Result<NetworkConfig, Failure> {
             ..timeouts
         },
         interfaces: interfaces
-            .map(|interface| (interface.name, interface.address))
+            .map(|interface| LocalInterface {
+                device: interface.device().to_owned(),
+                address: interface.address,
+                prefix: interface.prefix,
+            })
             .collect(),
         ..NetworkConfig::default()
     })

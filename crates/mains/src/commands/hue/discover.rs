@@ -27,7 +27,9 @@ Examples:
     [{\"id\":\"001788fffe010203\",\"address\":\"192.168.1.20\",\"model\":\"BSB002\",
       \"name\":\"Hue Bridge\",...}]
 
-Exit codes: 0 found (or nothing there), 4 the cloud does not reply, 5 the cloud refused (asked too often), 7 no interface.")]
+A cloud that does not reply is only a warning, unless there is no interface to search from.
+
+Exit codes: 0 found (or nothing there), 7 no interface.")]
 pub(super) struct HueDiscoverArgs {
     /// Time to wait for replies
     #[arg(long, value_name = "D", value_parser = duration::parse, default_value = "3s")]
@@ -61,8 +63,12 @@ pub(super) async fn run(context: &Context, args: HueDiscoverArgs) -> Outcome {
         let is_paired = id.is_some_and(|id| paired.contains(id));
         printed = table.row(&bridge_row(&DiscoveredBridge::from(found), is_paired));
     };
-    let found = net::discover(&network, &options, show).await?;
+    let (found, cloud) = net::discover(&network, &options, show).await?;
     printed?;
+    if let Some(error) = cloud {
+        let failure = Failure::from(HueError::Cloud(error));
+        ui.warn(&failure);
+    }
     if ui.is_json() {
         let views: Vec<DiscoveredBridge> = found.iter().map(DiscoveredBridge::from).collect();
         ui.document(&views)?;
