@@ -8,7 +8,9 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -21,6 +23,13 @@ const ACCESS_BY_OTHERS: u32 = 0o077;
 
 /// Interval between two attempts to take a lock that another process holds.
 const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(2);
+/// Beginning of the names of files that are being written, with random characters behind.
+const PREFIX: &str = ".statefile-";
+/// The beginnings that earlier versions used.
+const EARLIER_PREFIXES: [&str; 2] = [".tmp", ".inventory-"];
+const RANDOM_LENGTH: usize = 6;
+/// Age from which a file of an earlier version is one that was left.
+const MIN_STALE_AGE: Duration = Duration::from_secs(60);
 /// Number of broken files that are kept beside one state file.
 const MAX_SET_ASIDE: u32 = 10_000;
 
@@ -238,10 +247,34 @@ impl StateFile {
     }
 
     fn write_beside(&self, content: &[u8]) -> io::Result<NamedTempFile> {
-        // Made by `tempfile` with mode 0600.
-        let mut file = NamedTempFile::with_prefix_in(".statefile-", self.directory())?;
-        file.write_all(content)?;
-        Ok(file)
+        self.remove_stale();
+        loop {
+            // Made by `tempfile` with mode 0600.
+            let mut file = NamedTempFile::with_prefix_in(PREFIX, self.directory())?;
+            file.as_file().try_lock()?;
+            // Another process may have found it before it was locked.
+            if file.as_file().metadata()?.nlink() > 0 {
+                file.write_all(content)?;
+                return Ok(file);
+            }
+        }
+    }
+
+    /// Removes what a process that was killed while it wrote has left in the directory; it may hold a secret.
+    fn remove_stale(&self) {
+        let Ok(entries) = fs::read_dir(self.directory()) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            // What cannot be removed now is left for the next time.
+            if name
+                .to_str()
+                .is_some_and(|name| is_stale(name, &entry.path()))
+            {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 
     /// A rename is only as durable as the directory that it happened in.
@@ -255,6 +288,38 @@ impl StateFile {
             _ => Path::new("."),
         }
     }
+}
+
+/// Tells whether this is a file that was being written by a process that has ended.
+fn is_stale(name: &str, path: &Path) -> bool {
+    let is_ours = |prefix: &str| {
+        name.strip_prefix(prefix).is_some_and(|end| {
+            end.len() == RANDOM_LENGTH && end.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
+    };
+    let is_earlier = EARLIER_PREFIXES.iter().any(|prefix| is_ours(prefix));
+    if !is_ours(PREFIX) && !is_earlier {
+        return false;
+    }
+    let Ok(metadata) = path.symlink_metadata() else {
+        return false;
+    };
+    if !metadata.is_file() {
+        return false;
+    }
+    let Ok(mut file) = File::open(path) else {
+        return false;
+    };
+    if file.try_lock().is_err() {
+        return false;
+    }
+    // Earlier versions did not lock them, and other programs use such names as well.
+    let age = metadata.modified().ok().and_then(|at| at.elapsed().ok());
+    let mut first = [0];
+    !is_earlier
+        || (age.is_some_and(|age| age >= MIN_STALE_AGE)
+            && file.read(&mut first).is_ok()
+            && matches!(first, [b'{' | 0]))
 }
 
 /// Takes a lock, within a time.

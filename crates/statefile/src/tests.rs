@@ -137,3 +137,53 @@ fn a_lock_can_be_had_where_nothing_can_be_written() {
         assert!(!file.is_locked());
     }
 }
+
+#[test]
+fn what_a_killed_writer_left_is_removed_at_the_next_write() {
+    let (home, file) = state_file();
+    let folder = home.path().join("a/b");
+    let leave = |name: &str, text: &str, age: u64| {
+        let path = folder.join(name);
+        fs::write(&path, text).unwrap();
+        let left = std::time::SystemTime::now() - Duration::from_secs(age);
+        File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(left)
+            .unwrap();
+        path
+    };
+    for name in [".statefile-Ab3dE9", ".tmpAb3dE9", ".inventory-Ab3dE9"] {
+        leave(name, "{\"key\"", 3600);
+    }
+    leave(".statefile-fresh1", "{", 0);
+    leave(".inventory-empty1", "", 3600);
+    // Another process is at work on this one; the others are no files of ours.
+    let busy = leave(".statefile-locked", "{", 3600);
+    let _lock = File::open(busy)
+        .map(|file| file.try_lock().map(|()| file))
+        .unwrap()
+        .unwrap();
+    leave(".tmpYoung1", "{", 0);
+    leave(".tmpOthers", "a program's", 3600);
+    leave("kept.tmpAb3dE9", "{", 3600);
+    leave(".tmpAb3dE9.txt", "{", 3600);
+    fs::create_dir(folder.join(".tmpFolder")).unwrap();
+    file.write(b"{}").unwrap();
+    let mut left: Vec<String> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    let kept = [
+        ".statefile-locked",
+        ".tmpAb3dE9.txt",
+        ".tmpFolder",
+        ".tmpOthers",
+        ".tmpYoung1",
+        "kept.tmpAb3dE9",
+        "state.json",
+    ];
+    assert_eq!(left, kept);
+}
