@@ -106,7 +106,10 @@ impl Ui {
         self.end_spinners();
         let _restore = Terminal::keep();
         let prompt = format!("{prompt}: ");
-        interruptible(move || rpassword::prompt_password(prompt).map(Zeroizing::new)).await
+        let secret =
+            interruptible(move || rpassword::prompt_password(prompt).map(Zeroizing::new)).await?;
+        self.resume_spinners();
+        Ok(secret)
     }
 
     /// Fails with a usage error without a terminal.
@@ -129,6 +132,7 @@ impl Ui {
                 "the question was not answered: end of input",
             ));
         }
+        self.resume_spinners();
         Ok(line.trim_end_matches(['\r', '\n']).to_owned())
     }
 

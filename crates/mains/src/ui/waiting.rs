@@ -75,6 +75,11 @@ impl Ui {
         self.end_live();
     }
 
+    /// Allows spinners again, after the answer.
+    pub(super) fn resume_spinners(&self) {
+        self.asked.store(false, Ordering::Relaxed);
+    }
+
     /// Removes the line, if there is one.
     fn end_live(&self) {
         drop(self.locked_live().take());

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use zbus::{Connection, OwnedObjectPath};
 
 use super::bus::{
@@ -12,29 +12,37 @@ use super::bus::{
 use super::bus::{SavedProxy, number};
 use super::error::WifiError;
 use super::journal::Previous;
-use super::network::{Protection, Seen, strongest};
+use super::network::{Protection, Seen};
 use super::reason;
 
 /// Time for a scan: all channels take two to four seconds, a busy adapter twice that.
 const SCAN_TIMEOUT: Duration = Duration::from_secs(8);
 /// Duration of a scan whose end NetworkManager does not report.
 const DEFAULT_SCAN_DURATION: Duration = Duration::from_secs(1);
-const SCAN_POLL_INTERVAL: Duration = Duration::from_millis(250);
+pub(super) const SCAN_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// One Wi-Fi adapter.
 pub(super) struct Adapter {
     pub(super) interface: String,
+    /// Number in the order in which adapters are taken.
+    number: usize,
     pub(super) path: OwnedObjectPath,
     pub(super) device: NetworkDeviceProxy<'static>,
     wireless: WirelessProxy<'static>,
 }
 
 impl Adapter {
-    /// Finds the adapter called `wanted`, or the best one: an idle adapter before one in use.
-    pub(super) async fn find(
+    /// Finds the adapter called `interface`.
+    pub(super) async fn find(connection: &Connection, interface: &str) -> Result<Self, WifiError> {
+        let mut found = Self::find_all(connection, Some(interface)).await?;
+        Ok(found.swap_remove(0))
+    }
+
+    /// Finds the adapter called `wanted`, or all usable ones, and at least one: idle adapters before those in use.
+    pub(super) async fn find_all(
         connection: &Connection,
         wanted: Option<&str>,
-    ) -> Result<Self, WifiError> {
+    ) -> Result<Vec<Self>, WifiError> {
         let manager = ManagerProxy::new(connection).await?;
         let mut found = Vec::new();
         for path in manager.get_devices().await? {
@@ -49,28 +57,34 @@ impl Adapter {
             }
         }
         found.sort_by(|a, b| (a.0, &a.2).cmp(&(b.0, &b.2)));
-        let Some((_, state, interface, path, device)) = found.into_iter().next() else {
+        let Some((_, state, interface, ..)) = found.first() else {
             return Err(WifiError::NoAdapter {
                 wanted: wanted.map(ToOwned::to_owned),
             });
         };
-        if let Some(word) = reason::unusable(state) {
+        if let Some(word) = reason::unusable(*state) {
             // Switched off by key or setting shows as "unavailable"; say the cause when it is that.
             if !manager.wireless_enabled().await.unwrap_or(true) {
                 return Err(WifiError::SwitchedOff);
             }
             return Err(WifiError::Unusable {
-                interface,
+                interface: interface.clone(),
                 state: word,
             });
         }
-        let wireless = bus::at(connection, &path).await?;
-        Ok(Self {
-            interface,
-            path,
-            device,
-            wireless,
-        })
+        let mut adapters = Vec::new();
+        for (_, state, interface, path, device) in found {
+            if reason::unusable(state).is_none() {
+                adapters.push(Self {
+                    interface,
+                    number: adapters.len(),
+                    wireless: bus::at(connection, &path).await?,
+                    path,
+                    device,
+                });
+            }
+        }
+        Ok(adapters)
     }
 
     /// Returns the present connection of the adapter, if any, with the name of the network it uses.
@@ -111,7 +125,7 @@ impl Adapter {
         }))
     }
 
-    /// Scans, and returns every network in reach.
+    /// Scans, and returns every access point in reach.
     pub(super) async fn scan(&self, connection: &Connection) -> Result<Vec<Seen>, WifiError> {
         let before = self.wireless.last_scan().await.ok();
         // Refused when a scan is under way or has just ended: then what is known is fresh enough.
@@ -131,30 +145,8 @@ impl Adapter {
         self.known(connection).await
     }
 
-    /// Scans for one network until `deadline`.
-    pub(super) async fn look_for(
-        &self,
-        connection: &Connection,
-        ssid: &[u8],
-        deadline: Instant,
-    ) -> Result<Seen, WifiError> {
-        let mut seen = self.known(connection).await?;
-        loop {
-            if let Some(network) = seen.into_iter().find(|network| network.ssid == ssid) {
-                return Ok(network);
-            }
-            if Instant::now() >= deadline {
-                return Err(WifiError::NotSeen {
-                    ssid: String::from_utf8_lossy(ssid).into_owned(),
-                });
-            }
-            sleep(SCAN_POLL_INTERVAL).await;
-            seen = self.scan(connection).await?;
-        }
-    }
-
-    /// Returns the networks that NetworkManager knows of without another scan.
-    async fn known(&self, connection: &Connection) -> Result<Vec<Seen>, WifiError> {
+    /// Returns the access points that NetworkManager knows of without another scan.
+    pub(super) async fn known(&self, connection: &Connection) -> Result<Vec<Seen>, WifiError> {
         let mut seen = Vec::new();
         for path in self.wireless.get_all_access_points().await? {
             let point: WifiPointProxy<'_> = bus::at(connection, &path).await?;
@@ -168,14 +160,17 @@ impl Adapter {
             let flags = point.flags().await.unwrap_or(0);
             let wpa = point.wpa_flags().await.unwrap_or(0);
             let rsn = point.rsn_flags().await.unwrap_or(0);
+            let bssid = point.hw_address().await.ok();
             seen.push(Seen {
                 ssid,
                 strength: point.strength().await.unwrap_or(0),
                 protection: Protection::from_flags(flags, wpa, rsn),
+                bssid: bssid.and_then(|text| text.parse().ok()),
+                adapter: self.number,
                 path,
             });
         }
-        Ok(strongest(seen))
+        Ok(seen)
     }
 }
 

@@ -127,6 +127,9 @@ pub(super) trait WifiPoint {
     fn ssid(&self) -> zbus::Result<Vec<u8>>;
 
     #[zbus(property)]
+    fn hw_address(&self) -> zbus::Result<String>;
+
+    #[zbus(property)]
     fn strength(&self) -> zbus::Result<u8>;
 
     #[zbus(property)]

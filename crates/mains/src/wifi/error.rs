@@ -44,10 +44,12 @@ pub enum WifiError {
         name: String,
     },
     /// The plug's network was not seen in time.
-    #[error("no Wi-Fi network '{ssid}' found")]
+    #[error("no Wi-Fi network '{ssid}' found by {interfaces}")]
     NotSeen {
         /// Name of the network.
         ssid: String,
+        /// Names of the adapters that looked.
+        interfaces: String,
     },
     /// The plug's network needs a key and none was given.
     #[error("the Wi-Fi network '{ssid}' needs a key")]
@@ -68,6 +70,12 @@ pub enum WifiError {
     WrongKey {
         /// Name of the network.
         ssid: String,
+    },
+    /// The connection needs a key that it has not, and no program of the desktop that could ask for it is running.
+    #[error("nobody could give the key of the connection '{name}'")]
+    NoSecrets {
+        /// Name of the connection.
+        name: String,
     },
     /// The network went away in mid-join.
     #[error("the Wi-Fi network '{ssid}' vanished while it was being joined")]
@@ -215,7 +223,10 @@ impl WifiError {
             Self::KeyMissing { .. } | Self::KeyUnfit { .. } => Kind::Usage,
             Self::WrongKey { .. } => Kind::Refused,
             Self::Vanished { .. } | Self::NoLease { .. } | Self::TooSlow { .. } => Kind::NoAnswer,
-            Self::NotJoined { .. } | Self::NotRestored { .. } | Self::Bus(_) => Kind::Failed,
+            Self::NotJoined { .. }
+            | Self::NotRestored { .. }
+            | Self::NoSecrets { .. }
+            | Self::Bus(_) => Kind::Failed,
         }
     }
 
@@ -229,7 +240,7 @@ impl WifiError {
             Self::Temporary { .. } => BY_HAND,
             Self::NotSeen { .. } => {
                 "is the plug in a socket near this computer, and fresh from the factory? Hold its button until its light \
-                 changes, wait half a minute, and try again"
+                 changes, wait half a minute, and try again; `--interface` names another Wi-Fi adapter"
             }
             Self::KeyMissing { .. } | Self::KeyUnfit { .. } | Self::WrongKey { .. } => {
                 "the key of the plug's own network is printed on its back; give it with `--plug-key-file`"
@@ -241,6 +252,9 @@ impl WifiError {
             Self::Leftover => "run `mains setup --undo`",
             Self::NotRestored { name, .. } => {
                 return Some(format!("run `nmcli connection up id '{name}'`"));
+            }
+            Self::NoSecrets { name } => {
+                return Some(format!("run `nmcli --ask connection up id '{name}'`"));
             }
             Self::JournalUnclear { path, .. } => {
                 return Some(format!(

@@ -41,14 +41,16 @@ pub(super) async fn join(
         outcome => outcome?,
     }
     drop(settings);
-    activated(connection, adapter, uuid, &network.name(), moves, deadline)
-        .await
-        .unwrap_or_else(|| {
-            Err(WifiError::TooSlow {
-                ssid: network.name(),
-                seconds: wait.as_secs(),
-            })
-        })
+    let ssid = network.name();
+    match activated(connection, adapter, uuid, &ssid, moves, deadline).await {
+        // It was given one, so it has none that is accepted.
+        Some(Err(WifiError::NoSecrets { .. })) => Err(WifiError::WrongKey { ssid }),
+        Some(outcome) => outcome,
+        None => Err(WifiError::TooSlow {
+            ssid,
+            seconds: wait.as_secs(),
+        }),
+    }
 }
 
 /// Adds the profile and starts it. Where NetworkManager can (since 1.16), the profile dies with our D-Bus
@@ -254,7 +256,7 @@ mod tests {
         ));
         assert!(matches!(
             after_handover(&[(120, 7)]),
-            Some(WifiError::WrongKey { .. })
+            Some(WifiError::NoSecrets { .. })
         ));
         assert!(matches!(
             after_handover(&[(40, 0), (50, 0), (120, 8)]),

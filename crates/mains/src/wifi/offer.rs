@@ -72,7 +72,7 @@ pub async fn undo(state_dir: &Path) -> Result<Option<Restored>, WifiError> {
 fn complain(ui: &Ui, error: &WifiError) {
     let failure = Failure::from(error);
     ui.warn(format_args!(
-        "an earlier `mains setup` was stopped before it had put the Wi-Fi back: {failure}"
+        "an earlier `mains setup` did not put the Wi-Fi back: {failure}"
     ));
     if let Some(hint) = failure.hint_text() {
         ui.hint(hint);
@@ -111,7 +111,7 @@ impl UnrestoredWifi {
             None => "was on nothing".to_owned(),
         };
         format!(
-            "an earlier `mains setup` was stopped before it had put the Wi-Fi back: {} {before}, then it was put on '{}'",
+            "an earlier `mains setup` did not put the Wi-Fi back: {} {before}, then it was put on '{}'",
             clean(&self.record.interface),
             clean(&self.record.network),
         )
@@ -122,7 +122,7 @@ impl UnrestoredWifi {
         match restored {
             Ok(_) => self.journal.clear()?,
             // Nothing of ours is left, and the error names what could not be restored: report it once.
-            Err(WifiError::NotRestored { .. })
+            Err(WifiError::NotRestored { .. } | WifiError::NoSecrets { .. })
                 if join::profile_path(&self.connection, &self.record.profile)
                     .await?
                     .is_none() =>

@@ -52,6 +52,10 @@ pub(super) fn settings<'a>(
         ),
         ("ipv6", HashMap::from([("method", Variant::from("ignore"))])),
     ]);
+    // Another access point of this name may be a stranger's.
+    if let (Some(wifi), Some(bssid)) = (profile.get_mut("802-11-wireless"), network.bssid) {
+        wifi.insert("bssid", Variant::from(bssid.octets().to_vec()));
+    }
     if let Some(security) = security(network, key)? {
         profile.insert("802-11-wireless-security", security);
     }
@@ -115,6 +119,8 @@ mod tests {
             ssid: b"Reco900000621".to_vec(),
             strength: 50,
             protection,
+            bssid: Some(hiflying::Mac::new([0xAC, 0xCF, 0x23, 0, 0, 1])),
+            adapter: 0,
             path: zbus::ObjectPath::from_static_str_unchecked("/").into(),
         }
     }

@@ -30,7 +30,7 @@ const NEW_ACTIVATION: u32 = 60;
 pub(super) fn join_error(ssid: &str, reason: u32, authenticating: bool) -> WifiError {
     let ssid = ssid.to_owned();
     match reason {
-        NO_SECRETS => WifiError::WrongKey { ssid },
+        NO_SECRETS => WifiError::NoSecrets { name: ssid },
         SUPPLICANT_DISCONNECT if authenticating => WifiError::WrongKey { ssid },
         SSID_NOT_FOUND | SUPPLICANT_DISCONNECT | CARRIER => WifiError::Vanished { ssid },
         IP_CONFIG_UNAVAILABLE

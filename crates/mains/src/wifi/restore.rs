@@ -14,7 +14,7 @@ use super::journal::{Previous, RestoreRecord};
 use crate::ui::clean;
 
 /// Time for the previous connection to come up again.
-const RESTORE_TIMEOUT: Duration = Duration::from_secs(40);
+pub const RESTORE_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Connection of the computer's Wi-Fi after the restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub(super) async fn restore(
     connection: &Connection,
     record: &RestoreRecord,
 ) -> Result<Restored, WifiError> {
-    let adapter = match Adapter::find(connection, Some(&record.interface)).await {
+    let adapter = match Adapter::find(connection, &record.interface).await {
         Ok(adapter) => adapter,
         // Pulled out, switched off, or the service is gone: at least nothing of ours may stay.
         Err(error) => {
@@ -80,6 +80,7 @@ pub(super) async fn restore(
     );
     match up.await {
         Some(Ok(())) => {}
+        Some(Err(error @ WifiError::NoSecrets { .. })) => return Err(error),
         Some(Err(error)) => return Err(not_restored(record, previous, &error.to_string())),
         None => {
             let reason = format!(
@@ -150,7 +151,7 @@ pub(super) async fn is_done(
     let Some(previous) = &record.previous else {
         return Ok(true);
     };
-    let adapter = Adapter::find(connection, Some(&record.interface)).await?;
+    let adapter = Adapter::find(connection, &record.interface).await?;
     let is_up = adapter.device.state().await? == number::STATE_ACTIVATED;
     let current = adapter.current(connection).await?;
     Ok(is_up && current.is_some_and(|current| current.previous.uuid == previous.uuid))

@@ -8,7 +8,7 @@ Parameters: {"modern": bool}  with or without AddAndActivateConnection2 (Network
             {"own": bool}     profiles for all users of the computer are denied
 
 Control, on org.freedesktop.DBus.Mock of the main object: AddWifi, AddNetwork, RemoveNetwork, AddSaved, Use, Plan,
-Hurry, Reboot, Report.
+Hurry, LoseAgent, Reboot, Report.
 """
 
 import json
@@ -58,6 +58,7 @@ class World:
         self.plan = []  # how the coming activations of profiles made over D-Bus go
         self.made = set()  # profiles made over D-Bus
         self.hurries = False  # connects by itself just before it is asked to
+        self.no_agent = False  # nobody gives the keys of the owner's profiles
         self.timer = None
         self.events = []
 
@@ -91,8 +92,8 @@ def update(target, interface, **values):
         target.Set(interface, name, value)
 
 
-def device_path():
-    return next(iter(obj(NM_PATH).Get(NM, "AllDevices")), None)
+def devices():
+    return [obj(path) for path in obj(NM_PATH).Get(NM, "AllDevices")]
 
 
 def move(device, state, reason):
@@ -117,8 +118,17 @@ def settle(device):
 
 
 def point_for(device, settings):
-    for path in device.Get(WIRELESS, "AccessPoints"):
-        if bytes(obj(path).Get(POINT, "Ssid")) == ssid_of(settings):
+    """The strongest access point with the name, and with the address and the protection, if the profile says them."""
+    points = list(device.Get(WIRELESS, "AccessPoints"))
+    for path in sorted(points, key=lambda path: -int(obj(path).Get(POINT, "Strength"))):
+        point = obj(path)
+        bssid = settings["802-11-wireless"].get("bssid")
+        address = ":".join(f"{byte:02X}" for byte in bssid) if bssid else None
+        if bytes(point.Get(POINT, "Ssid")) != ssid_of(settings):
+            continue
+        if ("802-11-wireless-security" in settings) != (path in WORLD.keys):
+            continue
+        if address in (None, str(point.Get(POINT, "HwAddress"))):
             return path
     return None
 
@@ -177,6 +187,8 @@ def steps_for(device, profile):
         given = settings.get("802-11-wireless-security", {}).get("psk")
         if given != key:
             return asked + [(delay, NEED_AUTH, SUPPLICANT_DISCONNECT), (delay, FAILED, NO_SECRETS)]
+    if WORLD.no_agent and profile not in WORLD.made:
+        return start + [(delay, NEED_AUTH, NONE), (delay, FAILED, NO_SECRETS)]
     if plan == "no-dhcp":
         return asked + [(delay, IP_CONFIG, NONE), (delay, FAILED, UNAVAILABLE_IP)]
     rest = (IP_CONFIG, IP_CHECK, SECONDARIES, ACTIVATED)
@@ -290,12 +302,12 @@ def delete(self):
     settings = WORLD.profiles.get(path)
     log("delete", str(settings["connection"]["uuid"]))
     WORLD.bound.discard(path)
-    device = device_path() and obj(device_path())
-    active = device.Get(DEVICE, "ActiveConnection") if device else NOWHERE
-    if active != NOWHERE and obj(active).Get(ACTIVE, "Connection") == path:
-        end_active(device, CONNECTION_REMOVED)
-        move(device, DISCONNECTED, CONNECTION_REMOVED)
-        GLib.timeout_add(20, lambda: settle(device) or False)
+    for device in devices():
+        active = device.Get(DEVICE, "ActiveConnection")
+        if active != NOWHERE and obj(active).Get(ACTIVE, "Connection") == path:
+            end_active(device, CONNECTION_REMOVED)
+            move(device, DISCONNECTED, CONNECTION_REMOVED)
+            GLib.timeout_add(20, lambda device=device: settle(device) or False)
     forget(path)
 
 
@@ -324,15 +336,15 @@ def client_gone(name, _old, new):
     """Ends what is bound to a client that has left the bus."""
     if new or not name.startswith(":") or WORLD is None or not WORLD.bound:
         return
-    device = obj(device_path())
-    active = device.Get(DEVICE, "ActiveConnection")
-    if active == NOWHERE or obj(active).Get(ACTIVE, "Connection") not in WORLD.bound:
-        return
-    log("client gone")
-    move(device, DEACTIVATING, CONNECTION_REMOVED)
-    end_active(device, CONNECTION_REMOVED)
-    move(device, DISCONNECTED, CONNECTION_REMOVED)
-    GLib.timeout_add(20, lambda: settle(device) or False)
+    for device in devices():
+        active = device.Get(DEVICE, "ActiveConnection")
+        if active == NOWHERE or obj(active).Get(ACTIVE, "Connection") not in WORLD.bound:
+            continue
+        log("client gone")
+        move(device, DEACTIVATING, CONNECTION_REMOVED)
+        end_active(device, CONNECTION_REMOVED)
+        move(device, DISCONNECTED, CONNECTION_REMOVED)
+        GLib.timeout_add(20, lambda device=device: settle(device) or False)
 
 
 def drop_point(device, path):
@@ -421,13 +433,15 @@ def AddWifi(_self, interface, state):
 @dbus.service.method(MOCK_IFACE, in_signature="osys", out_signature="o")
 def AddNetwork(_self, device, ssid, strength, key):
     """Puts an access point in reach; an empty key is an open one."""
-    path = dbus.ObjectPath(f"{NM_PATH}/AccessPoint/{WORLD.number()}")
+    number = WORLD.number()
+    path = dbus.ObjectPath(f"{NM_PATH}/AccessPoint/{number}")
     security = dbus.UInt32(0x188 if key else 0)
     obj(NM_PATH).AddObject(
         path,
         POINT,
         {
             "Ssid": dbus.ByteArray(ssid.encode()),
+            "HwAddress": f"02:00:00:00:00:{number:02X}",
             "Strength": dbus.Byte(strength),
             "Flags": dbus.UInt32(1 if key else 0),
             "WpaFlags": dbus.UInt32(0),
@@ -483,6 +497,12 @@ def Reboot(_self, device):
 def Plan(_self, outcomes):
     """How the coming activations of profiles made over D-Bus go: ok, vanish, no-dhcp, hang, slow:MS."""
     WORLD.plan = [str(outcome) for outcome in outcomes]
+
+
+@dbus.service.method(MOCK_IFACE, in_signature="", out_signature="")
+def LoseAgent(_self):
+    """From now on nobody gives the keys of the owner's profiles."""
+    WORLD.no_agent = True
 
 
 @dbus.service.method(MOCK_IFACE, in_signature="", out_signature="")

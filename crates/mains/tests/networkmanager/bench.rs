@@ -158,9 +158,14 @@ impl NetworkManagerBench {
 
     /// Puts a network in reach; an empty key is an open one.
     pub fn add_network(&self, device: &str, ssid: &str, key: &str) {
+        self.add_point(device, ssid, 70, key);
+    }
+
+    /// As [`NetworkManagerBench::add_network`], with this strength.
+    pub fn add_point(&self, device: &str, ssid: &str, strength: u8, key: &str) {
         let device = ObjectPath::try_from(device).unwrap();
         let _: zbus::OwnedObjectPath = self
-            .mock("AddNetwork", &(device, ssid, 70_u8, key))
+            .mock("AddNetwork", &(device, ssid, strength, key))
             .unwrap();
     }
 
@@ -228,6 +233,11 @@ impl NetworkManagerBench {
     /// Plans the outcomes of the next joins.
     pub fn plan(&self, outcomes: &[&str]) {
         self.mock::<_, ()>("Plan", &(outcomes,)).unwrap();
+    }
+
+    /// From now on nobody gives the keys of the owner's connections.
+    pub fn lose_agent(&self) {
+        self.mock::<_, ()>("LoseAgent", &()).unwrap();
     }
 
     /// From now on a disconnected adapter connects by itself at the last moment before it is asked to.

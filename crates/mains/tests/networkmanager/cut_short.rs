@@ -133,7 +133,7 @@ fn after_kill_9_the_next_start_tells_and_undo_restores() {
     assert!(!note.contains("12345678"), "no secret: {note}");
     let output = bench.mains(&status).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(stderr.contains("was stopped before"), "{stderr}");
+    assert!(stderr.contains("did not put the Wi-Fi back"), "{stderr}");
     assert!(stderr.contains("my home"), "{stderr}");
     assert!(stderr.contains("setup --undo"), "{stderr}");
     let (code, json, stderr) = result(

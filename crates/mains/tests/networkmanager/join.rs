@@ -4,7 +4,7 @@ use crate::bench::{Age, HOME, IDLE, NetworkManagerBench, PLUG};
 use crate::plug::{Computer, EmulatedPlug, result};
 
 /// The profiles that were added: their settings, in order.
-fn added(bench: &NetworkManagerBench) -> Vec<serde_json::Value> {
+pub fn added(bench: &NetworkManagerBench) -> Vec<serde_json::Value> {
     let report = bench.report();
     let events = report["events"].as_array().unwrap();
     events

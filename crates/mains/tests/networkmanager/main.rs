@@ -12,6 +12,7 @@
 
 mod bench;
 mod cut_short;
+mod fitting;
 mod join;
 #[allow(
     dead_code,

@@ -10,8 +10,12 @@ use crate::bench::{HOME, KEY, SetupBench};
 const EXPECT_TIMEOUT: Duration = Duration::from_secs(20);
 
 fn in_terminal(bench: &SetupBench, words: &[&str]) -> expectrl::session::OsSession {
+    in_terminal_of("dumb", bench, words)
+}
+
+fn in_terminal_of(kind: &str, bench: &SetupBench, words: &[&str]) -> expectrl::session::OsSession {
     let mut command = bench.mains(words);
-    command.env("TERM", "dumb");
+    command.env("TERM", kind);
     // The terminal is all three of its streams.
     command.stdin(std::process::Stdio::inherit());
     command.stdout(std::process::Stdio::inherit());
@@ -143,4 +147,33 @@ fn another_key_can_be_typed_after_a_wrong_one_and_a_network_by_its_name() {
         output.contains(&format!("mains name {mac} <NAME>")),
         "{output}"
     );
+}
+
+/// The time left is shown, also after an answered question.
+#[test]
+fn a_wait_for_the_plug_counts_down() {
+    let mut bench = SetupBench::new(118);
+    let key = bench.file("key", "another key");
+    for (host, more, is_asked) in [(2, &["--key-file", &key][..], false), (3, &[], true)] {
+        let (address, _) = bench.fresh(host, "Home:correct horse", &["no-apsta"]);
+        let words = [
+            "setup",
+            "--module",
+            &address,
+            "--ssid",
+            HOME,
+            "--no-verify",
+            "--wait",
+            "9s",
+        ];
+        let mut session = in_terminal_of("xterm", &bench, &[&words[..], more].concat());
+        if is_asked {
+            session.expect("Key of 'Home'").unwrap();
+            session.send_line("another key").unwrap();
+        }
+        session.expect("waiting for the plug (7 s left)").unwrap();
+        session.expect("waiting for the plug (6 s left)").unwrap();
+        rest(&mut session);
+        assert_eq!(code(&session), 4);
+    }
 }

@@ -32,8 +32,9 @@ pub(super) async fn run(
     options: &mut SetupOptions,
     access: &mut WifiAccess,
 ) -> Outcome {
+    let has_key = options.plug_key.is_some();
     let candidates = interruption
-        .run(context, candidates(context, args, access))
+        .run(context, candidates(context, args, access, has_key))
         .await?;
     let count = candidates.len();
     let mut reports = Vec::with_capacity(count);
@@ -63,12 +64,13 @@ async fn candidates(
     context: &Context,
     args: &SetupArgs,
     access: &WifiAccess,
+    has_key: bool,
 ) -> Result<Vec<SetupCandidate>, Failure> {
     match access {
         WifiAccess::NetworkManager(manager) => {
-            let seen = wifi_access::plug_networks(&context.ui, manager).await?;
+            let seen = wifi_access::plug_networks(&context.ui, manager, has_key).await?;
             if seen.is_empty() {
-                return Err(wifi_access::no_plug_network());
+                return Err(wifi_access::no_plug_network(manager));
             }
             Ok(seen
                 .into_iter()

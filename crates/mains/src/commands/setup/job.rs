@@ -181,7 +181,9 @@ impl<'a> SetupJob<'a> {
             (Some(network), WifiAccess::NetworkManager(manager)) => {
                 network.rejoin(manager, &self.steps).await?;
             }
-            _ if self.module == ACCESS_POINT_ADDRESS => wait_for_manual_rejoin(self.module).await?,
+            _ if self.module == ACCESS_POINT_ADDRESS => {
+                wait_for_manual_rejoin(&self.context.ui, self.module).await?
+            }
             _ => {}
         }
         module::open_lan(self.context, self.module).await

@@ -2,7 +2,6 @@
 //! into steps and failures.
 
 use std::net::Ipv4Addr;
-use std::time::Instant;
 
 use hiflying::join::{
     JoinConfig, JoinError, JoinEvent, JoinFailure, JoinOutcome, JoinPath, JoinStep, ModuleState,
@@ -12,7 +11,7 @@ use hiflying::net::{Resume, UdpPort, join};
 use hiflying::wscan::ScannedNetwork;
 use hiflying::{ACCESS_POINT_ADDRESS, Mac, Ssid};
 use plugs::net::Lan;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::interruption::StopRequest;
@@ -24,6 +23,7 @@ use super::wifi_access::{PlugNetwork, WifiAccess};
 use crate::context::Context;
 use crate::error::{Failure, Kind};
 use crate::inventory::InventoryFile;
+use crate::ui::Ui;
 
 /// A module that was not put on the network.
 pub(super) struct FailedJoin {
@@ -166,7 +166,7 @@ impl ModuleJoin<'_, '_> {
                         "the plug restarts; if this computer does not return to its network by itself, join it again",
                     );
                 }
-                wait_for_manual_rejoin(module).await?;
+                wait_for_manual_rejoin(&self.context.ui, module).await?;
             }
             _ => {}
         }
@@ -193,15 +193,17 @@ impl ModuleJoin<'_, '_> {
 }
 
 /// Waits until this computer is on the plug's network again.
-pub(super) async fn wait_for_manual_rejoin(module: Ipv4Addr) -> Result<(), Failure> {
-    let deadline = Instant::now() + MANUAL_REJOIN_TIMEOUT;
-    while !module::is_on_our_network(module) {
-        if Instant::now() >= deadline {
-            return Err(module::not_on_plug_network(module));
+pub(super) async fn wait_for_manual_rejoin(ui: &Ui, module: Ipv4Addr) -> Result<(), Failure> {
+    let joined = timeout(MANUAL_REJOIN_TIMEOUT, async {
+        while !module::is_on_our_network(module) {
+            sleep(MANUAL_REJOIN_INTERVAL).await;
         }
-        sleep(MANUAL_REJOIN_INTERVAL).await;
-    }
-    Ok(())
+    });
+    let what = "waiting for this computer to join the plug's network";
+    let joined = ui
+        .waiting_at_most(what, MANUAL_REJOIN_TIMEOUT, joined)
+        .await;
+    joined.map_err(|_| module::not_on_plug_network(module))
 }
 
 fn step_text(step: StepName, ok: bool) -> &'static str {

@@ -17,7 +17,7 @@ use super::timing::{
 use crate::context::Context;
 use crate::error::{Failure, Kind};
 use crate::ui::{SecretText, Ui};
-use crate::wifi::{self, NetworkManager, Opener, Protection, Seen, WifiError};
+use crate::wifi::{self, NetworkManager, Opener, Protection, RESTORE_TIMEOUT, Seen, WifiError};
 
 const PLUG_KEY_FLAG: &str = "pass the key from the back of the plug with `--plug-key-file`";
 
@@ -68,9 +68,11 @@ impl WifiAccess {
             return Ok(());
         }
         steps.progress("restoring this computer's Wi-Fi");
-        let restored = steps
-            .ui()
-            .waiting("waiting for this computer's Wi-Fi", manager.restore());
+        let restored = steps.ui().waiting_at_most(
+            "waiting for this computer's Wi-Fi",
+            RESTORE_TIMEOUT,
+            manager.restore(),
+        );
         match restored.await {
             Ok(Some(restored)) => steps.succeeded("wifi-back", restored.to_string()),
             Ok(None) => {}
@@ -138,19 +140,32 @@ impl PlugNetwork {
         args: &SetupArgs,
         options: &SetupOptions,
     ) -> Result<Self, Failure> {
+        let has_key = options.plug_key.is_some();
         let seen = match &args.plug_ssid {
-            Some(name) => find_named(ui, manager, &network_name(name.as_bytes())?).await?,
-            None => choose_network(ui, manager).await?,
+            Some(name) => find_named(ui, manager, &network_name(name.as_bytes())?, has_key).await?,
+            None => choose_network(ui, manager, has_key).await?,
         };
         Self::with_key(ui, seen, options).await
     }
 
-    /// Gets the key of a plug's network.
+    /// Gets the key of a plug's network. An open one where a key is expected may be a stranger's, so it is asked about.
     pub(super) async fn with_key(
         ui: &Ui,
         seen: Seen,
         options: &SetupOptions,
     ) -> Result<Self, Failure> {
+        if seen.is_doubtful(options.plug_key.is_some()) {
+            let name = seen.name();
+            let question = format!(
+                "'{name}' is open, but the network of a plug has a key: it may be a stranger's, who would learn the key of your Wi-Fi. Join it"
+            );
+            if !ui.confirm(&question).await? {
+                return Err(
+                    Failure::failed(format!("the open network '{name}' was not joined"))
+                        .hint("move nearer to the plug, or switch it off and on, then try again"),
+                );
+            }
+        }
         let (key, typed) = match (&options.plug_key, seen.protection) {
             (_, Protection::Open) => (None, false),
             (Some(key), _) => (Some(key.clone()), false),
@@ -170,7 +185,7 @@ impl PlugNetwork {
         for attempt in 1.. {
             steps.progress(format_args!(
                 "joining '{name}' with {}",
-                manager.interface()
+                manager.interface(&self.seen)
             ));
             let key = self.key.as_ref().map(|key| key.as_str());
             let join = manager.join(&self.seen, key, WIFI_JOIN_TIMEOUT);
@@ -204,6 +219,15 @@ impl PlugNetwork {
             "waiting for '{}' to come back",
             self.seen.name()
         ));
+        let what = "waiting for the plug's network";
+        let again = self.join_again(manager);
+        steps
+            .ui()
+            .waiting_at_most(what, WIFI_REJOIN_TIMEOUT, again)
+            .await
+    }
+
+    async fn join_again(&mut self, manager: &mut NetworkManager) -> Result<(), Failure> {
         let deadline = Instant::now() + WIFI_REJOIN_TIMEOUT;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -224,7 +248,7 @@ impl PlugNetwork {
         manager: &mut NetworkManager,
         left: Duration,
     ) -> Result<(), WifiError> {
-        self.seen = manager.look_for(&self.seen.ssid, left).await?;
+        self.seen = manager.look_again(&self.seen, left).await?;
         let key = self.key.as_ref().map(|key| key.as_str());
         manager
             .join(&self.seen, key, WIFI_JOIN_TIMEOUT.min(left))
@@ -233,16 +257,21 @@ impl PlugNetwork {
 }
 
 /// Waits for the named network.
-async fn find_named(ui: &Ui, manager: &NetworkManager, ssid: &Ssid) -> Result<Seen, Failure> {
+async fn find_named(
+    ui: &Ui,
+    manager: &NetworkManager,
+    ssid: &Ssid,
+    has_key: bool,
+) -> Result<Seen, Failure> {
     ui.status(format_args!("looking for the network '{ssid}'"));
-    Ok(manager
-        .look_for(ssid.as_bytes(), PLUG_NETWORK_TIMEOUT)
-        .await?)
+    let look = manager.look_for(ssid.as_bytes(), has_key, PLUG_NETWORK_TIMEOUT);
+    let what = "waiting for the plug's network";
+    Ok(ui.waiting_at_most(what, PLUG_NETWORK_TIMEOUT, look).await?)
 }
 
 /// Asks the user to choose one of several plugs' networks.
-async fn choose_network(ui: &Ui, manager: &NetworkManager) -> Result<Seen, Failure> {
-    let mut plugs = plug_networks(ui, manager).await?;
+async fn choose_network(ui: &Ui, manager: &NetworkManager, has_key: bool) -> Result<Seen, Failure> {
+    let mut plugs = plug_networks(ui, manager, has_key).await?;
     if plugs.len() > 1 {
         let lines: Vec<String> = plugs.iter().map(describe).collect();
         let how_else = "name one with `--plug-ssid`, or use `--all`";
@@ -254,31 +283,38 @@ async fn choose_network(ui: &Ui, manager: &NetworkManager) -> Result<Seen, Failu
             ui.status(format_args!("found {}", describe(&only)));
             Ok(only)
         }
-        None => Err(no_plug_network()),
+        None => Err(no_plug_network(manager)),
     }
 }
 
 /// Returns the networks that plugs have opened, the strongest first.
-pub(super) async fn plug_networks(ui: &Ui, manager: &NetworkManager) -> Result<Vec<Seen>, Failure> {
+pub(super) async fn plug_networks(
+    ui: &Ui,
+    manager: &NetworkManager,
+    has_key: bool,
+) -> Result<Vec<Seen>, Failure> {
     ui.status(format_args!(
         "looking for Wi-Fi networks of plugs with {}",
-        manager.interface()
+        manager.interfaces()
     ));
-    let seen = ui.waiting("waiting for the scan", manager.scan()).await?;
+    let seen = ui
+        .waiting("waiting for the scan", manager.scan(has_key))
+        .await?;
     Ok(seen
         .into_iter()
         .filter(|network| network.opener().is_some())
         .collect())
 }
 
-pub(super) fn no_plug_network() -> Failure {
+pub(super) fn no_plug_network(manager: &NetworkManager) -> Failure {
+    let interfaces = manager.interfaces();
     Failure::new(
         Kind::NotFound,
-        "no plug access point found (looked for SSID Reco and nine digits)",
+        format!("no plug access point found by {interfaces} (looked for SSID Reco and nine digits)"),
     )
     .hint(
         "plug the plug in near this computer; if it was on a Wi-Fi network before, hold its button until its light changes; \
-         pass a network of another name with `--plug-ssid`",
+         pass a network of another name with `--plug-ssid`, another Wi-Fi adapter with `--interface`",
     )
 }
 
