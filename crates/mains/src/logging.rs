@@ -1,11 +1,14 @@
 //! Logs on stderr: for `-v` and `-vv`, and always for a service.
 
+use std::io::{self, Write};
+
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::context::Context;
+use crate::ui::harmless;
 
 /// Crates whose logs are shown: only those of the workspace, because others log D-Bus messages, which can hold a Wi-Fi key.
 const LOGGED_CRATES: [&str; 7] = [
@@ -23,11 +26,26 @@ pub(crate) fn start(context: &Context, service: bool) {
     };
     let targets = Targets::new().with_targets(LOGGED_CRATES.map(|name| (name, level)));
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(|| CleanStderr)
         .with_ansi(context.ui.colours_stderr());
     // A second start in one process (tests) keeps the first.
     let _ = tracing_subscriber::registry()
         .with(targets)
         .with(lines)
         .try_init();
+}
+
+/// Stderr, where text from devices steers no terminal. Each line arrives in one piece.
+struct CleanStderr;
+
+impl Write for CleanStderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        io::stderr().write_all(harmless(&text).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }

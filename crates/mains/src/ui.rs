@@ -10,7 +10,6 @@
 //! What comes from a device goes through [`clean`] first: its bytes must not steer the terminal.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -66,16 +65,33 @@ pub fn paint(style: Style, text: impl std::fmt::Display) -> String {
 
 /// Makes text from a device safe to print: control characters become visible escapes.
 pub fn clean(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_unsafe) {
+    escaped(text, is_unsafe, |character| {
+        character.escape_default().to_string()
+    })
+}
+
+/// As [`clean`], but keeps line ends and our own styles: the last guard before the terminal, for text of others that nobody has
+/// cleaned.
+pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
+    let is_foreign = |character| is_unsafe(character) && !"\n\r\t\u{1b}".contains(character);
+    escaped(text, is_foreign, |character| {
+        character.escape_default().to_string()
+    })
+}
+
+fn escaped(
+    text: &str,
+    is_meant: impl Fn(char) -> bool,
+    escape: impl Fn(char) -> String,
+) -> Cow<'_, str> {
+    if !text.chars().any(&is_meant) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 8);
     for character in text.chars() {
-        if is_unsafe(character) {
-            // Writing to a String cannot fail.
-            let _ = write!(safe, "{}", character.escape_default());
-        } else {
-            safe.push(character);
+        match is_meant(character) {
+            true => safe.push_str(&escape(character)),
+            false => safe.push(character),
         }
     }
     Cow::Owned(safe)
@@ -84,7 +100,7 @@ pub fn clean(text: &str) -> Cow<'_, str> {
 /// Returns true for control characters, and for those that turn the direction of the text after them.
 fn is_unsafe(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        || matches!(character, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Settings of output and questions.
@@ -107,7 +123,7 @@ pub struct Ui {
     stdout_choice: ColorChoice,
     stderr_choice: ColorChoice,
     closed: AtomicBool,
-    /// A question stands on the terminal, or has: a spinner would be drawn over the answer.
+    /// A question stands on the terminal: a spinner would be drawn over the answer.
     asked: AtomicBool,
     live: Mutex<Option<LiveLine>>,
 }
@@ -162,14 +178,22 @@ impl Ui {
 
     /// Prints data as it is, without adding a line end.
     pub fn data_raw(&self, text: &str) -> Result<(), Failure> {
+        let text = match io::stdout().is_terminal() {
+            true => harmless(text),
+            false => Cow::Borrowed(text),
+        };
         self.write_stdout(|stream| stream.write_all(text.as_bytes()))
     }
 
     /// Prints one JSON document on one line: the only function that writes JSON to stdout.
     pub fn document(&self, document: &impl Serialize) -> Result<(), Failure> {
-        let mut line = serde_json::to_string(document).map_err(|error| {
+        let json = serde_json::to_string(document).map_err(|error| {
             Failure::failed("the result cannot be written as JSON").caused_by(&error)
         })?;
+        let mut line = escaped(&json, is_unsafe, |character| {
+            format!("\\u{:04x}", u32::from(character))
+        })
+        .into_owned();
         line.push('\n');
         self.write_stdout(|stream| stream.write_all(line.as_bytes()))
     }
@@ -235,7 +259,7 @@ impl Ui {
         let _ = self.above_live(|| {
             let mut stream = AutoStream::new(io::stderr().lock(), self.stderr_choice);
             stream
-                .write_all(text.as_bytes())
+                .write_all(harmless(text).as_bytes())
                 .and_then(|()| stream.flush())
         });
     }
@@ -265,6 +289,14 @@ mod tests {
         assert_eq!(clean("\u{1b}[2J\r\n"), "\\u{1b}[2J\\r\\n");
         assert_eq!(clean("a\u{202e}b"), "a\\u{202e}b");
         assert_eq!(clean_lines("a\n\u{7}b"), "a\n\\u{7}b");
+        assert_eq!(
+            harmless("\u{1b}[1ma\u{1b}[0m\tb\n"),
+            "\u{1b}[1ma\u{1b}[0m\tb\n"
+        );
+        for character in ['\u{202e}', '\u{2066}', '\u{61c}', '\u{9b}', '\u{7f}'] {
+            let text = harmless(&format!("a{character}b")).into_owned();
+            assert_eq!(text, format!("a{}b", character.escape_default()));
+        }
     }
 
     #[test]
