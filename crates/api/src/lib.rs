@@ -51,7 +51,7 @@ pub use history::{History, HistoryPoint};
 pub use id::{Id, IdError, SwitchTarget};
 pub use local_date::LocalDate;
 pub use moment::{Moment, RangeRequest, TimeRange};
-pub use name::Name;
+pub use name::{Name, is_visible};
 pub use patch::merge_patch;
 pub use plug::{FoundPlug, Metering, PlugSettings, PlugView, PowerOn};
 pub use plugs::{RelayCommand, Switched};

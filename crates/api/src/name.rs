@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
 
+use unicode_width::UnicodeWidthChar as _;
+
 use crate::error::RequestError;
 use crate::json::json_is_text;
 
@@ -41,14 +43,33 @@ impl Name {
     ///
     /// # Errors
     ///
-    /// [`RequestError`] of kind `usage` at `name` if the command line would take it for an option.
+    /// [`RequestError`] of kind `usage` at `name` if it is none, cannot be seen, or would be taken for an option by the command line.
     pub fn check_new(name: &str) -> Result<(), RequestError> {
-        if name.starts_with('-') {
-            let message = "a name cannot begin with a hyphen, as options do";
-            return Err(RequestError::usage(message).at("name"));
-        }
-        Ok(())
+        let problem = match name.parse::<Self>() {
+            Err(problem) => problem,
+            // Other languages count this mark among the spaces.
+            Ok(_) if name.trim_matches('\u{feff}') != name => {
+                "a name cannot begin or end with a space".to_owned()
+            }
+            Ok(_) if !is_visible(name) => "a name needs a visible character".to_owned(),
+            Ok(_) if name.starts_with('-') => {
+                "a name cannot begin with a hyphen, as options do".to_owned()
+            }
+            Ok(_) => return Ok(()),
+        };
+        Err(RequestError::usage(problem).at("name"))
     }
+}
+
+/// Returns whether a text has at least one character that can be seen.
+pub fn is_visible(text: &str) -> bool {
+    // Blank, but counted as letters: a Hangul filler and the Braille pattern without dots.
+    let is_blank = |character| matches!(character, '\u{115f}' | '\u{2800}');
+    text.chars().any(|character| {
+        !character.is_whitespace()
+            && !is_blank(character)
+            && character.width().is_some_and(|it| it > 0)
+    })
 }
 
 impl FromStr for Name {
@@ -91,5 +112,18 @@ mod tests {
         for name in ["", " ", "a ", "\ta", "a\nb", "\u{0}", "a\u{7f}b", &long] {
             assert!(name.parse::<Name>().is_err(), "{name:?}");
         }
+        for name in [
+            "-a",
+            "\u{200b}",
+            "\u{200b}\u{feff}",
+            "\u{3164}",
+            "\u{2800}",
+            "\u{ad}",
+            "\u{202e}",
+            "\u{e0020}",
+        ] {
+            assert!(Name::check_new(name).is_err(), "{name:?}");
+        }
+        assert_eq!(Name::check_new("\u{202b}x"), Ok(()));
     }
 }

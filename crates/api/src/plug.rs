@@ -48,8 +48,9 @@ impl FromStr for Metering {
 json_is_text!(
     Metering,
     "Metering interval of a plug, from once a second to once a day, or `off`.",
-    "^(off|[1-9][0-9]{0,3}s|[1-9][0-9]{0,2}m|[1-9]h|1d)$",
-    ["5s", "off"]
+    "^(off|1d|([1-9]h|1[0-9]h|2[0-4]h)?([1-9][0-9]{0,2}m)?([1-9][0-9]{0,3}s)?([1-9][0-9]{0,2}ms)?([1-9][0-9]{0,2}(µs|us))?([1-9][0-9]{0,2}ns)?)$",
+    ["5s", "1m30s", "off"],
+    2..=30
 );
 
 /// Position of the relay when the plug is back after an outage.

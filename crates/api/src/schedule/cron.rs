@@ -25,8 +25,9 @@ const DAYS_AHEAD: usize = 15_000;
 json_is_text!(
     Cron,
     "A cron expression with five fields.",
-    r"^([0-9*][-0-9*,/]* ){4}[0-9*][-0-9*,/]*$",
-    ["0 7 * * 1-5"]
+    r"^(@[A-Za-z]+|[-0-9A-Za-z*,/#?+]+( [-0-9A-Za-z*,/#?+]+){4})$",
+    ["0 7 * * 1-5", "0 7 * * MON-FRI"],
+    1..=128
 );
 
 /// A cron expression that matches at least one time: `*/15 7-9 * * 1-5`, `@daily`.
@@ -47,16 +48,18 @@ impl FromStr for Cron {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let text = text.trim();
+        let text: Vec<&str> = text.split_whitespace().collect();
+        let text = text.join(" ");
         if text.len() > MAX_CRON_LEN {
             return Err(format!(
                 "a cron expression has at most {MAX_CRON_LEN} characters"
             ));
         }
-        if !text.starts_with('@') && text.split_whitespace().count() != 5 {
+        let is_five = text.starts_with('@') || text.split(' ').count() == 5;
+        if !is_five || !text.is_ascii() {
             return Err(format!(
                 "'{}' is no cron expression; it has five fields: minute, hour, day of the month, month, day of the week",
-                excerpt(text)
+                excerpt(&text)
             ));
         }
         let parser = CronParser::builder()
@@ -64,15 +67,15 @@ impl FromStr for Cron {
             .year(Year::Disallowed)
             .build();
         let cron = parser
-            .parse(text)
-            .map_err(|error| format!("'{}' is no cron expression: {error}", excerpt(text)))?;
+            .parse(&text)
+            .map_err(|error| format!("'{}' is no cron expression: {error}", excerpt(&text)))?;
         let cron = Self {
-            text: text.to_owned(),
+            text,
             parsed: Arc::new(Parsed::new(cron.pattern)),
         };
         match cron.after(date(2000, 1, 1).to_datetime(Time::midnight())) {
             Some(_) => Ok(cron),
-            None => Err(format!("'{}' never happens", excerpt(text))),
+            None => Err(format!("'{}' never happens", excerpt(&cron.text))),
         }
     }
 }

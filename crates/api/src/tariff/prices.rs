@@ -36,7 +36,7 @@ pub struct HourPrice {
     /// Time from which it is valid: the beginning of a quarter of an hour.
     #[schema(
         value_type = String,
-        pattern = "^(19[7-9][0-9]|20[0-9]{2}|21[0-9]{2})-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):(00|15|30|45):00Z$",
+        pattern = "^(19[7-9][0-9]|20[0-9]{2}|21[0-9]{2})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):(00|15|30|45):00Z$",
         examples("2026-11-22T00:00:00Z")
     )]
     pub t: Timestamp,

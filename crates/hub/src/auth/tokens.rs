@@ -90,8 +90,7 @@ impl Tokens {
     ) -> Result<TokenInfo, RequestError> {
         self.sweep(now);
         let name = &request.name;
-        name.parse::<Name>()
-            .map_err(|problem| RequestError::usage(problem).at("name"))?;
+        Name::check_new(name)?;
         if request.expires.is_some_and(|expires| expires <= now) {
             return Err(RequestError::usage("this time is past").at("expires"));
         }

@@ -37,7 +37,23 @@ fn samples() -> Vec<(&'static str, Value)> {
             schedule(json!({"sun": "sunset", "offset": "-15m", "days": day})),
         ),
         ("schedules", schedule(json!({"once": "2199-12-24T18:00"}))),
+        (
+            "schedules",
+            schedule(json!({"sun": "sunrise", "offset": "-1h30m", "days": day})),
+        ),
+        (
+            "schedules",
+            schedule(json!({"once": "2199-12-31T18:00:30"})),
+        ),
         ("schedules", schedule(json!({"cron": "*/5 7-9 * * 1-5"}))),
+        (
+            "schedules",
+            schedule(json!({"cron": "0 7 * JAN-MAR Mon-FRI"})),
+        ),
+        ("schedules", schedule(json!({"cron": "0\t7  L * ?"}))),
+        ("schedules", schedule(json!({"cron": "0 7 15W * *"}))),
+        ("schedules", schedule(json!({"cron": "0 7 * * 5#2,SUN#L"}))),
+        ("schedules", schedule(json!({"cron": "@daily"}))),
         (
             "rules",
             rule(
@@ -45,6 +61,12 @@ fn samples() -> Vec<(&'static str, Value)> {
             ),
         ),
         ("rules", rule(json!({"kind": "auto_off", "after": "2h"}))),
+        ("rules", rule(json!({"kind": "auto_off", "after": "1m30s"}))),
+        ("rules", rule(json!({"kind": "auto_off", "after": "36h"}))),
+        (
+            "rules",
+            rule(json!({"kind": "keep_on", "after": "1h1m1s500ms"})),
+        ),
         (
             "rules",
             rule(json!({"kind": "over_power", "above_w": 2000.0, "for": "10s"})),
@@ -69,6 +91,14 @@ fn samples() -> Vec<(&'static str, Value)> {
             tariff(
                 json!({"kind": "hourly", "prices": [{"t": "2026-11-22T00:00:00Z", "price": -0.01}], "otherwise": null}),
             ),
+        ),
+        (
+            "tariffs",
+            tariff(json!({"kind": "hourly", "prices": [
+                {"t": "2026-11-29T00:00:00Z", "price": 0.1},
+                {"t": "2026-11-30T23:45:00Z", "price": 0.1},
+                {"t": "2026-12-31T00:00:00Z", "price": 0.1},
+            ], "otherwise": null})),
         ),
     ]
 }

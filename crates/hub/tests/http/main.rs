@@ -11,6 +11,7 @@
 
 mod bridges;
 mod contract;
+mod described;
 mod documents;
 mod history;
 mod junk;

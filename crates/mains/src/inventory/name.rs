@@ -20,6 +20,9 @@ pub enum NameError {
     /// Nothing but space.
     #[error("a name cannot be empty")]
     Empty,
+    /// Nothing that can be seen, such as U+200B alone.
+    #[error("a name needs a visible character")]
+    Invisible,
     /// More than 64 characters.
     #[error("a name has at most {MAX_LENGTH} characters")]
     TooLong,
@@ -57,6 +60,9 @@ impl FromStr for PlugName {
         let text = text.trim();
         if text.is_empty() {
             return Err(NameError::Empty);
+        }
+        if !api::is_visible(text) {
+            return Err(NameError::Invisible);
         }
         if text.chars().count() > MAX_LENGTH {
             return Err(NameError::TooLong);
@@ -127,6 +133,8 @@ mod tests {
             "-x",
             "--help",
             "  ",
+            "\u{200b}",
+            "\u{200b}\u{2060}",
             "a\nb",
             "a\u{7f}",
             "ACCF23123456",
