@@ -9,8 +9,13 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = BridgeIdentity::parse(bytes);
-    let _ = hue::reply::changes(200, bytes);
-    let _ = hue::reply::object(200, bytes);
+    for status in [200, 403, 503] {
+        let refused = hue::reply::changes(status, bytes);
+        let _ = hue::reply::object(status, bytes);
+        if hue::reply::is_error(bytes) {
+            assert!(matches!(refused, Err(hue::reply::ReplyError::Api(_))));
+        }
+    }
     let _ = hue::json::check(bytes);
     let now = Instant::now();
     let mut touchlink = TouchlinkExchange::sent(now);

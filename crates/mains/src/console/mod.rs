@@ -18,7 +18,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use hiflying::AtRequest;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use self::exchange::{CommandDocument, CommandResult};
@@ -112,15 +113,25 @@ pub async fn within<T>(
 /// Runs work until a signal that ends a process. The work is dropped, which leaves command mode.
 pub async fn until_signal<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::select! {
-        result = work => result,
+        // First, so that the listener is there before the work begins.
+        biased;
         () = interrupted() => Err(Failure::failed("interrupted")),
+        result = work => result,
     }
 }
 
+/// One listener for the whole process, which keeps a signal that comes between two pieces of work for the next.
+static SIGNALS: Mutex<Option<(Signals, Signal)>> = Mutex::const_new(None);
+
 /// Waits for Ctrl-C, SIGTERM, or the closing of the terminal.
 pub(crate) async fn interrupted() {
-    let (Ok(mut signals), Ok(mut hangup)) = (Signals::listen(), signal(SignalKind::hangup()))
-    else {
+    let mut listener = SIGNALS.lock().await;
+    if listener.is_none() {
+        *listener = Signals::listen()
+            .ok()
+            .zip(signal(SignalKind::hangup()).ok());
+    }
+    let Some((signals, hangup)) = listener.as_mut() else {
         // Without handlers the signals end the process.
         return std::future::pending().await;
     };
@@ -128,6 +139,8 @@ pub(crate) async fn interrupted() {
         () = signals.received() => {}
         _ = hangup.recv() => {}
     }
+    // Two receivers have it, so that it would count twice.
+    *listener = None;
 }
 
 /// Commands and replies: printed at once for people, kept for the one document of `--json`.
@@ -214,4 +227,20 @@ pub async fn fill_secret(context: &Context, request: AtRequest) -> Result<AtRequ
         ));
     }
     Ok(line::with_secret(&request, start, &secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_signal_between_two_pieces_of_work_ends_the_next() {
+        // The first work makes the listener; another test may raise a signal, too.
+        let _ = until_signal(async { Ok(()) }).await;
+        let _ = until_signal(async { Ok(()) }).await;
+        nix::sys::signal::raise(nix::sys::signal::Signal::SIGTERM).unwrap();
+        let next = until_signal(std::future::pending::<Result<(), Failure>>());
+        let ended = timeout(Duration::from_secs(10), next).await;
+        assert_eq!(ended.unwrap().unwrap_err().message(), "interrupted");
+    }
 }

@@ -217,3 +217,15 @@ fn the_demo_runs_through_by_itself() {
     }
     assert!(!home.state().exists(), "the demo keeps to itself");
 }
+
+#[test]
+fn a_twin_at_the_clients_own_address_is_warned_of() {
+    for (address, is_own) in [("127.0.0.1", true), ("127.0.0.2", false)] {
+        let home = Home::with_network();
+        let run = home.run(&["--timeout", "1s", "emulate", "plug", "--listen", address]);
+        assert_eq!(run.code, 0, "{run:?}");
+        assert!(run.stdout.contains(&format!("ready {address} ")), "{run:?}");
+        let warning = format!("warning: {address} is an address of this computer");
+        assert_eq!(run.stderr.contains(&warning), is_own, "{run:?}");
+    }
+}

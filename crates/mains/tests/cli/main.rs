@@ -30,6 +30,7 @@ mod config;
 mod discovering;
 mod emulating;
 mod emulating_bridge;
+mod field;
 mod help;
 mod naming;
 mod output;

@@ -79,6 +79,19 @@ pub(super) async fn run(context: &Context, args: EmulatePlugArgs) -> Outcome {
     }
     let twins = args.configs()?;
     let record = args.record.as_deref().map(recorder).transpose()?;
+    let is_own = |twin: &&PlugConfig| {
+        let own = hiflying::net::interfaces();
+        own.is_ok_and(|own| own.iter().any(|it| it.address == twin.listen))
+    };
+    if let Some(twin) = twins.iter().find(is_own) {
+        let address = twin.listen;
+        context.ui.warn(format_args!(
+            "{address} is an address of this computer, whose own clients drop what comes from there"
+        ));
+        context.ui.hint(
+            "give a twin for clients on this computer another address, e.g. `--listen 127.0.0.2`",
+        );
+    }
     serve(context, twins, record).await
 }
 
