@@ -182,7 +182,7 @@ impl<'a> SetupJob<'a> {
                 network.rejoin(manager, &self.steps).await?;
             }
             _ if self.module == ACCESS_POINT_ADDRESS => {
-                wait_for_manual_rejoin(&self.context.ui, self.module).await?
+                wait_for_manual_rejoin(&self.context.ui, self.module).await?;
             }
             _ => {}
         }
