@@ -161,6 +161,27 @@ fn line_ends_are_tried_in_turn() {
 }
 
 #[test]
+fn greeting_and_echo_before_a_reply_are_skipped() {
+    for replies in [
+        &[&b"AT+YZCMPVER=MW3\r\n\r\n"[..], b"+ok=HF-LPB100\r\n\r\n"][..],
+        &[b"welcome\r\n\r\n", b"+ok=HF-LPB100\r\n\r\n"],
+        &[b"welcome", b"+ok=HF-LPB100\r\n\r\n"],
+        &[b"AT+MID\r\n\r\n+ok=HF-LPB100\r\n\r\n"],
+        &[b"welcome\r\n+ok=HF-LPB100\r\n\r\n"],
+    ] {
+        let mut bench = faithful(|module| {
+            let replies = replies.iter().map(|bytes| bytes.to_vec()).collect();
+            module.replies.insert("AT+MID".into(), replies);
+        });
+        assert_eq!(
+            ask(&mut bench, &command::Mid),
+            mode("HF-LPB100".to_owned()),
+            "{replies:?}"
+        );
+    }
+}
+
+#[test]
 fn nobody_there() {
     let mut bench = faithful(|module| module.restart_takes = Duration::ZERO);
     bench.module.word = b"unknown";

@@ -99,13 +99,21 @@ impl CommandResult {
 
     /// Returns the result for JSON.
     pub(super) fn document(&self) -> CommandDocument {
+        let command = self.command();
+        let masked = |reply: &Zeroizing<String>| {
+            let reply = masked_reply(self.request.verb(), reply);
+            // Device that repeats the value.
+            match self.request.value().map(str::from_utf8) {
+                Some(Ok(value)) if !value.is_empty() && !command.contains(value) => {
+                    reply.replace(value, "***")
+                }
+                _ => reply,
+            }
+        };
         CommandDocument {
-            command: self.command(),
-            reply: self
-                .reply
-                .as_ref()
-                .map(|reply| masked_reply(self.request.verb(), reply)),
+            reply: self.reply.as_ref().map(masked),
             error: self.failure.clone(),
+            command,
         }
     }
 }
@@ -205,6 +213,15 @@ mod tests {
         assert_eq!(text, r#"{"command":"AT+E","reply":"+ok"}"#);
         let text = json(AtRequest::query("WSSSID"), b"+ok=AT+WSSSID\r\n\r\n");
         assert_eq!(text, r#"{"command":"AT+WSSSID","reply":"+ok=AT+WSSSID"}"#);
+    }
+
+    #[test]
+    fn what_an_unknown_verb_sets_does_not_reach_json() {
+        for verb in ["SMTLKKEY", "OEM", "WIFIPW"] {
+            let raw = format!("hi\r\nat+{verb}=hunter22\r\n\r\n+ok=hunter22\r\n\r\n");
+            let text = json(AtRequest::set(verb, "hunter22"), raw.as_bytes());
+            assert!(text.contains("***") && !text.contains("hunter22"), "{text}");
+        }
     }
 
     #[test]
