@@ -22,7 +22,7 @@ fn a_plug_that_greets_or_echoes_obeys_and_is_read() {
             (&on[0]["relay"], &on[0]["confirmed"]),
             (&"on".into(), &true.into())
         );
-        home.json(&["delay", &address, "off", "30"]).ends_with(0);
+        home.json(&["delay", &address, "off", "30m"]).ends_with(0);
         let reading = home.json(&["meter", &address]).ends_with(0).json();
         assert!(reading[0]["voltage_v"].is_number(), "{faults:?} {reading}");
         let version = home.json(&["version", &address]).ends_with(0).json();

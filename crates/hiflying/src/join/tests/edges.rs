@@ -26,7 +26,8 @@ fn names_and_keys_with_everything_in_them() {
 
 #[test]
 fn an_unclear_link_is_proven_by_the_address() {
-    let forms: [fn(&[u8]) -> Vec<u8>; 6] = [
+    type LinkForm = fn(&[u8]) -> Vec<u8>;
+    let forms: [LinkForm; 6] = [
         |ssid| [b"(", ssid, b")"].concat(),
         |_| b"c0c7c0d070b0".to_vec(),
         |_| b"(c0c7c0d070b0)".to_vec(),
