@@ -141,14 +141,19 @@ impl Client {
         &self.url
     }
 
-    /// Listens to the hub's events: those after the event `last`, else from now on. The stream ends with the connection;
+    /// Listens to the hub's events, all or those of kinds that commas separate: those after the event `last`, else from now on. The stream ends with the connection;
     /// [`EventStream::last_id`] is where to resume.
     ///
     /// # Errors
     ///
     /// [`ClientError`] when the hub cannot be reached or refuses.
-    pub async fn events(&self, last: Option<&str>) -> Result<EventStream, ClientError> {
-        let request = self.request(Method::GET, "events");
+    pub async fn events(
+        &self,
+        last: Option<&str>,
+        kinds: Option<&str>,
+    ) -> Result<EventStream, ClientError> {
+        let kinds = kinds.map(|kinds| ("kinds", kinds));
+        let request = self.request(Method::GET, "events").query(&kinds.as_slice());
         Ok(EventStream::new(request.listen(last).await?, last))
     }
 

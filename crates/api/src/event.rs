@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::document::Collection;
 use crate::id::{Id, SwitchTarget};
+use crate::log::LogEntry;
 use crate::plug::PlugView;
 use crate::takeover::TakeoverJob;
 use crate::view::{GroupView, RuleView, ScheduleView, TariffView};
@@ -38,6 +39,8 @@ pub enum Event {
     Takeover(Arc<TakeoverJob>),
     /// A part of the hub failed, or works again.
     Problem(HubProblem),
+    /// An entry of the log; each tells of another event, too, with its cause.
+    Log(Arc<LogEntry>),
 }
 
 /// A failure of a part of the hub, or its end.
@@ -45,8 +48,11 @@ pub enum Event {
 pub struct HubProblem {
     /// Time of the change.
     pub at: Timestamp,
-    /// The part: `history` or `backup`.
+    /// The part: `history`, `backup` or `relay`.
     pub part: String,
+    /// The plug, if it is one's relay.
+    #[serde(default)]
+    pub plug: Option<Mac>,
     /// `true` if the part works again.
     pub solved: bool,
     /// The failure, or its end, in one clause.
@@ -87,11 +93,15 @@ impl Event {
             Self::DocumentRemoved(collection, _) => collection.singular(),
             Self::Takeover(_) => "takeover",
             Self::Problem(_) => "problem",
+            Self::Log(_) => Self::LOG,
         }
     }
 
+    /// The name of entries of the log, which are sent only to listeners that name it.
+    pub const LOG: &'static str = "log";
+
     /// Names of all events.
-    pub const NAMES: [&'static str; 9] = [
+    pub const NAMES: [&'static str; 10] = [
         "plug",
         "reading",
         "availability",
@@ -101,6 +111,7 @@ impl Event {
         "tariff",
         "takeover",
         "problem",
+        Self::LOG,
     ];
 
     /// Returns `true` if the event is about one of these plugs, or about a document that names one.
@@ -117,7 +128,9 @@ impl Event {
             }),
             Self::Rule(view) => view.document.plugs().any(|(_, plug)| has(&plug)),
             Self::Tariff(view) => view.document.plugs.iter().any(has),
-            Self::DocumentRemoved(..) | Self::Takeover(_) | Self::Problem(_) => false,
+            Self::Problem(problem) => problem.plug.as_ref().is_some_and(has),
+            Self::Log(entry) => entry.plug.as_ref().is_some_and(has),
+            Self::DocumentRemoved(..) | Self::Takeover(_) => false,
         }
     }
 
@@ -148,6 +161,7 @@ impl Event {
             "tariff" => Self::Tariff(serde_json::from_str(data)?),
             "takeover" => Self::Takeover(serde_json::from_str(data)?),
             "problem" => Self::Problem(serde_json::from_str(data)?),
+            Self::LOG => Self::Log(serde_json::from_str(data)?),
             _ => return Ok(None),
         }))
     }
@@ -177,6 +191,7 @@ impl Serialize for Event {
             .serialize(serializer),
             Self::Takeover(takeover) => takeover.serialize(serializer),
             Self::Problem(problem) => problem.serialize(serializer),
+            Self::Log(entry) => entry.serialize(serializer),
         }
     }
 }
@@ -194,7 +209,7 @@ mod tests {
 
     #[test]
     fn events_are_read_as_they_are_written() {
-        let plug = r#"{"mac":"AC:CF:23:12:34:56","family":"reco","serial":null,"address":"192.168.1.107","relay":"on","model":null,"name":null,"res":null,"extra":null,"seen":"2026-11-22T12:00:00Z","available":true,"reading":null,"energy_total_wh":7,"room":null,"metering":"10s","power_on":null}"#;
+        let plug = r#"{"mac":"AC:CF:23:12:34:56","family":"reco","serial":null,"address":"192.168.1.107","relay":"on","model":null,"name":null,"res":null,"extra":null,"seen":"2026-11-22T12:00:00Z","available":true,"reading":null,"energy_total_wh":7,"room":null,"metering":"10s","power_on":null,"relay_since":null,"still_drawing_w":null}"#;
         assert!(matches!(event("plug", plug), Event::Plug(_)));
         assert!(matches!(
             event("availability", plug),
@@ -210,8 +225,10 @@ mod tests {
         assert!(matches!(event("schedule", schedule), Event::Schedule(_)));
         let tariff = r#"{"id":"t-00000001","name":"x","currency":"EUR","valid_from":null,"plugs":[],"standing_charge":null,"kind":"flat","price":0.3}"#;
         assert!(matches!(event("tariff", tariff), Event::Tariff(_)));
-        let problem = r#"{"at":"2026-11-22T12:00:00Z","part":"history","solved":false,"message":"the database cannot be written"}"#;
+        let problem = r#"{"at":"2026-11-22T12:00:00Z","part":"history","plug":null,"solved":false,"message":"the database cannot be written"}"#;
         assert!(matches!(event("problem", problem), Event::Problem(_)));
+        let log = r#"{"id":7,"at":"2026-11-22T12:00:00Z","kind":"switch","plug":"AC:CF:23:12:34:56","relay":"on","cause":"MQTT","problem":false,"text":"kitchen turned on"}"#;
+        assert!(matches!(event("log", log), Event::Log(_)));
         let kitchen = [Mac::new([0xac, 0xcf, 0x23, 0x12, 0x34, 0x56])];
         for (name, data, expected) in [
             ("plug", plug, true),
@@ -220,6 +237,7 @@ mod tests {
             ("rule", rule, true),
             ("schedule", schedule, true),
             ("tariff", tariff, false),
+            ("log", log, true),
             ("problem", problem, false),
         ] {
             let event = event(name, data);

@@ -7,7 +7,7 @@
 //! * `document`, `id`: what groups, schedules, rules and tariffs have in common.
 //! * `group`, `schedule`, `rule`, `tariff`: these documents, one file each.
 //! * `energy`: what plugs used and what it cost.
-//! * `cause`: on whose behalf a relay moved.
+//! * `cause`: on whose behalf a relay moved. `log`: past events.
 //! * `local_date`, `time_of_day`, `moment`, [`duration`]: times as people write them.
 //! * `error`: errors with their kind, message, hint and field.
 
@@ -24,6 +24,7 @@ mod history;
 mod id;
 mod json;
 mod local_date;
+mod log;
 mod moment;
 mod name;
 mod patch;
@@ -50,7 +51,8 @@ pub use group::Group;
 pub use history::{History, HistoryPoint};
 pub use id::{Id, IdError, SwitchTarget};
 pub use local_date::LocalDate;
-pub use moment::{Moment, RangeRequest, TimeRange};
+pub use log::{LogEntry, LogKind, LogRequest};
+pub use moment::{Moment, RangeRequest, TimeRange, to_millisecond};
 pub use name::{Name, is_visible};
 pub use patch::merge_patch;
 pub use plug::{FoundPlug, Metering, PlugSettings, PlugView, PowerOn};

@@ -120,6 +120,12 @@ fn day_start(named: Date, edge: Date, zone: &TimeZone) -> Option<Timestamp> {
     Some(start.max(Timestamp::UNIX_EPOCH))
 }
 
+/// Returns a time without what is finer than a millisecond, as databases keep it.
+pub fn to_millisecond(at: Timestamp) -> Timestamp {
+    let whole = Timestamp::from_millisecond(at.as_millisecond());
+    whole.expect("a time that is nearer to 1970 is in range, too")
+}
+
 fn outside(field: &str) -> RequestError {
     RequestError::usage(format!("{field}: not between the years 1970 and 2200")).at(field)
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use plugs::{Plug, Reading};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -104,6 +105,14 @@ pub struct PlugView {
     /// Position of its relay after an outage; null leaves it to the plug.
     #[schema(required)]
     pub power_on: Option<PowerOn>,
+    /// Time since which the relay is in its position; null when it moved while no hub was running, or never.
+    #[serde(default)]
+    #[schema(required)]
+    pub relay_since: Option<Timestamp>,
+    /// Power in watts that it draws although its relay is off, as with welded contacts; else null.
+    #[serde(default)]
+    #[schema(required)]
+    pub still_drawing_w: Option<f64>,
 }
 
 /// A device that a search found.

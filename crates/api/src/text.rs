@@ -3,6 +3,8 @@
 //! The command prints them, pages and messages show them. They carry no markup: a [`Tone`] marks the attention that a text
 //! deserves, and the caller chooses the colour.
 
+use std::time::Duration;
+
 use hiflying::Mac;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
@@ -202,6 +204,22 @@ pub fn energy(watt_hours: f64) -> String {
     }
 }
 
+/// Returns a length of time in whole units: `4 minutes`.
+pub fn lasting(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let units = [
+        (86_400, "day"),
+        (3_600, "hour"),
+        (60, "minute"),
+        (1, "second"),
+    ];
+    let unit = units.into_iter().find(|(length, _)| seconds >= 2 * length);
+    let (length, word) = unit.unwrap_or((1, "second"));
+    let count = seconds / length;
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {word}{plural}")
+}
+
 /// Returns an amount of money: `12.35 EUR`; amounts below ten cents have four decimals.
 pub fn money(amount: f64, currency: Option<&str>) -> String {
     let decimals = if amount.abs() < 0.1 && amount != 0.0 {
@@ -296,6 +314,21 @@ pub(crate) mod tests {
             (123_456.7, "123.457 kWh"),
         ] {
             assert_eq!(energy(watt_hours), expected);
+        }
+    }
+
+    #[test]
+    fn lengths_of_time() {
+        for (seconds, expected) in [
+            (0, "0 seconds"),
+            (1, "1 second"),
+            (119, "119 seconds"),
+            (120, "2 minutes"),
+            (7_199, "119 minutes"),
+            (7_200, "2 hours"),
+            (200_000, "2 days"),
+        ] {
+            assert_eq!(lasting(Duration::from_secs(seconds)), expected);
         }
     }
 

@@ -32,7 +32,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use api::{RequestError, Scope};
+use api::{LogEntry, LogKind, RequestError, Scope};
 use axum::Router;
 use axum::http::HeaderValue;
 use jiff::Timestamp;
@@ -45,6 +45,7 @@ use self::login_limit::LoginLimiter;
 use self::sessions::{BrowserSessions, Login, LoginLinks, LoginOrigin};
 use self::tokens::Tokens;
 use crate::config::{Config, WebConfig};
+use crate::event::EventBus;
 use crate::guest::Guest;
 use crate::store::SettingStore;
 
@@ -70,6 +71,8 @@ const USE_SAVE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 /// Time that changes in progress have when the hub ends.
 const CHANGE_END_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// Minimum interval between entries of the log about wrong passwords.
+const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// Time that a login waits until its session is on the disk.
 const SESSION_SAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -94,6 +97,7 @@ struct AuthShared {
     changes: TaskTracker,
     /// Parts that serve further paths, among them the login page.
     guests: Vec<Arc<dyn Guest>>,
+    bus: EventBus,
     state: Mutex<AuthState>,
     /// Held while a change is written to the disk.
     changing: tokio::sync::Mutex<()>,
@@ -128,11 +132,32 @@ struct AuthState {
     sessions: BrowserSessions,
     links: LoginLinks,
     login_limit: LoginLimiter,
+    /// Time at which a wrong password was last logged.
+    refusal_logged: Option<Instant>,
     /// True if the tokens or sessions on the disk are older than these.
     is_dirty: bool,
 }
 
 impl AccessControl {
+    /// Logs a change of passwords and tokens.
+    fn log(&self, text: impl AsRef<str>) {
+        let entry = LogEntry::new(Timestamp::now(), LogKind::Access, text);
+        self.0.bus.log(entry);
+    }
+
+    /// Logs a wrong password; at most one a minute, so that who guesses cannot fill the log.
+    fn log_refusal(&self, remote: IpAddr) {
+        let now = Instant::now();
+        let mut state = self.state();
+        let last = state.refusal_logged;
+        if last.is_none_or(|last| now.duration_since(last) >= REFUSAL_LOG_INTERVAL) {
+            state.refusal_logged = Some(now);
+            let text = format!("a login from {remote} was refused: wrong password");
+            let entry = LogEntry::new(Timestamp::now(), LogKind::Access, text);
+            self.0.bus.log(entry.as_problem(true));
+        }
+    }
+
     /// Loads passwords, tokens and sessions, and makes the admin token where there is none. `listening` is the address that was bound,
     /// with its port; `guests` serve further paths.
     ///
@@ -144,6 +169,7 @@ impl AccessControl {
         config: &Config,
         listening: SocketAddr,
         guests: Vec<Arc<dyn Guest>>,
+        bus: EventBus,
     ) -> Result<Self, RequestError> {
         let hosts = AllowedHosts::new(listening, &config.hosts)?;
         let password = read(&*settings, settings::PASSWORD).await?;
@@ -183,6 +209,7 @@ impl AccessControl {
             clock: SessionClock::start(),
             changes: TaskTracker::new(),
             guests,
+            bus,
             state: Mutex::new(AuthState {
                 password,
                 view_password: view_password.map(Credential::new),

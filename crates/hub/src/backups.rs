@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use api::{ErrorChain, Event, HubProblem};
+use api::{ErrorChain, LogEntry, LogKind};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -18,6 +18,8 @@ use crate::config::BackupConfig;
 use crate::event::EventBus;
 use crate::store::Store;
 
+/// Name of this part in events about problems.
+const PART: &str = "backup";
 /// Names of the files, by the time of their making in UTC.
 const NAME_FORMAT: &str = "mains-%Y%m%dT%H%M%SZ.sqlite";
 /// Delay after a backup that failed, unless the interval is shorter.
@@ -72,35 +74,28 @@ impl Backups {
                 } else {
                     RETRY_DELAY.min(every)
                 };
-            if let Some(problem) = self.note(made) {
-                bus.publish(Event::Problem(problem));
-            }
+            self.note(made, &bus);
         }
     }
 
-    /// Records an attempt. Returns what is to be told: a failure, or its end.
-    fn note(&self, made: Result<Timestamp, String>) -> Option<HubProblem> {
+    /// Records an attempt, and publishes a failure or its end.
+    fn note(&self, made: Result<Timestamp, String>, bus: &EventBus) {
         let mut state = self.state();
-        let message = match made {
+        match made {
             Ok(at) => {
                 state.last = Some(at);
-                state.last_error.take()?;
-                "backups are made again".to_owned()
+                bus.log(LogEntry::new(at, LogKind::Hub, "a backup was made"));
+                if state.last_error.take().is_some() {
+                    bus.problem(PART, None, true, "backups are made again".to_owned());
+                }
             }
             Err(error) => {
                 tracing::error!(error, "the scheduled backup failed");
                 state.failed += 1;
-                let message = format!("the backup failed: {error}");
+                bus.problem(PART, None, false, format!("the backup failed: {error}"));
                 state.last_error = Some(error);
-                message
             }
-        };
-        Some(HubProblem {
-            at: Timestamp::now(),
-            part: "backup".to_owned(),
-            solved: state.last_error.is_none(),
-            message,
-        })
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, BackupStatus> {
@@ -164,7 +159,7 @@ mod tests {
     use std::num::NonZeroU32;
     use std::path::Path;
 
-    use api::Period;
+    use api::{Event, Period};
 
     use super::*;
     use crate::store::{Retention, SettingStore as _, Sqlite};
@@ -219,7 +214,18 @@ mod tests {
         let store = store(folder.path()).await;
         fs::write(folder.path().join("a"), "no directory").unwrap();
         let backups = Backups::default();
-        let told = backups.note(make(&*store, &config).await).unwrap();
+        let bus = EventBus::new();
+        let mut events = bus.subscribe();
+        let mut problem = || {
+            loop {
+                match &events.try_recv().unwrap().event {
+                    Event::Problem(problem) => return problem.clone(),
+                    other => assert!(matches!(other, Event::Log(_)), "{other:?}"),
+                }
+            }
+        };
+        backups.note(make(&*store, &config).await, &bus);
+        let told = problem();
         assert!(
             !told.solved && told.message.contains("a/backups"),
             "{told:?}"
@@ -228,7 +234,8 @@ mod tests {
         assert_eq!((status.last, status.failed), (None, 1));
         assert!(status.last_error.unwrap().contains("a/backups"));
         fs::remove_file(folder.path().join("a")).unwrap();
-        assert!(backups.note(make(&*store, &config).await).unwrap().solved);
+        backups.note(make(&*store, &config).await, &bus);
+        assert!(problem().solved);
         let status = backups.status();
         assert!(status.last.is_some() && status.last_error.is_none());
         assert_eq!(

@@ -11,7 +11,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use api::{Event, Id, RequestError, TakeoverJob, TakeoverStep};
+use api::{Event, Id, LogEntry, LogKind, RequestError, TakeoverJob, TakeoverStep};
 use hiflying::net::select;
 use hue::flow;
 use hue::net::{
@@ -231,7 +231,14 @@ impl HueBridges {
         if let Err(error) = &result {
             tracing::warn!(bridge = %id, takeover = %job, "takeover failed: {error}");
         }
-        self.change(job, |job| job.end(result, Timestamp::now()));
+        let now = Timestamp::now();
+        let text = match &result {
+            Ok(_) => format!("the bridge {id} took over a bulb"),
+            Err(error) => format!("the bridge {id} did not take over a bulb: {error}"),
+        };
+        let entry = LogEntry::new(now, LogKind::Takeover, text).as_problem(result.is_err());
+        self.0.bus.log(entry);
+        self.change(job, |job| job.end(result, now));
     }
 
     async fn open(&self, id: &BridgeId) -> Result<PairedConnection, RequestError> {

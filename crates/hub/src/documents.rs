@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use api::{
-    Document, DocumentView, Event, Group, Id, NoStatus, RequestError, Rule, RuleStatus, Schedule,
-    ScheduleStatus, Stored, SwitchTarget, Tariff, TariffStatus, When,
+    Document, DocumentView, Event, Group, Id, LogEntry, LogKind, NoStatus, RequestError, Rule,
+    RuleStatus, Schedule, ScheduleStatus, Stored, SwitchTarget, Tariff, TariffStatus, When,
 };
 use hiflying::Mac;
 use jiff::Timestamp;
@@ -69,6 +69,7 @@ impl Hub {
         body.check_references(self, None)?;
         let stored = T::repository(self).create(body).await?;
         self.publish_document(&stored);
+        self.log_document(&stored, "was created");
         Ok(stored)
     }
 
@@ -87,6 +88,9 @@ impl Hub {
         body.check_references(self, Some(&before.body))?;
         let stored = T::repository(self).replace(id, body, if_match).await?;
         self.publish_document(&stored);
+        if stored.revision != before.revision {
+            self.log_document(&stored, "was changed");
+        }
         Ok(stored)
     }
 
@@ -123,7 +127,9 @@ impl Hub {
         id: &Id,
         if_match: Option<u64>,
     ) -> Result<(), RequestError> {
+        let before = T::repository(self).one(id)?;
         T::repository(self).remove(id, if_match).await?;
+        self.log_document(&before, "was removed");
         let removed = Event::DocumentRemoved(T::COLLECTION, id.clone());
         self.bus().publish(removed);
         Ok(())
@@ -148,6 +154,13 @@ impl Hub {
 
     fn publish_document<T: HubDocument>(&self, stored: &Stored<T>) {
         self.bus().publish(T::event(Arc::new(self.view(stored))));
+    }
+
+    fn log_document<T: HubDocument>(&self, stored: &Stored<T>, what: &str) {
+        let (collection, name) = (T::COLLECTION.singular(), stored.body.name());
+        let text = format!("the {collection} \u{2018}{name}\u{2019} {what}");
+        let kind = LogKind::from(T::COLLECTION);
+        self.bus().log(LogEntry::new(Timestamp::now(), kind, text));
     }
 
     /// Checks that plugs are adopted, except for those that a document named before.

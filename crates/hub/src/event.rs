@@ -8,11 +8,34 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use api::Event;
+use api::{Cause, Event, HubProblem, LogEntry, LogKind};
+use hiflying::Mac;
+use jiff::Timestamp;
 use tokio::sync::broadcast;
+
+use crate::log::EventLog;
 
 /// Maximum number of past events kept for listeners that resume.
 pub const MAX_RESUMABLE_EVENTS: usize = 4096;
+
+tokio::task_local! {
+    static CAUSE: Cause;
+}
+
+/// Runs a task on behalf of a caller: what it logs has this cause.
+pub(crate) async fn on_behalf_of<F: Future>(cause: Cause, task: F) -> F::Output {
+    CAUSE.scope(cause, task).await
+}
+
+/// Returns the caller of the request that the present task answers; `None` for what the hub does by itself.
+fn present_cause() -> Option<Cause> {
+    CAUSE.try_with(Cause::clone).ok()
+}
+
+/// Returns the caller of the request that the present task answers, else a person.
+pub(crate) fn caller_cause() -> Cause {
+    present_cause().unwrap_or(Cause::Person)
+}
 
 /// The position of an event in the stream of one run of the hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -70,6 +93,7 @@ pub struct EventBus(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     run: u32,
+    log: Option<EventLog>,
     latest: Mutex<Latest>,
     live: broadcast::Sender<Arc<PublishedEvent>>,
 }
@@ -78,6 +102,8 @@ struct Shared {
 struct Latest {
     /// The number of the latest event; 0 before the first.
     number: u64,
+    /// The number of the latest entry of the log.
+    logged: u64,
     events: VecDeque<Arc<PublishedEvent>>,
 }
 
@@ -103,17 +129,65 @@ impl Default for EventBus {
 impl EventBus {
     /// Creates a bus. Ids of an earlier run are unknown to it.
     pub fn new() -> Self {
+        Self::build(None)
+    }
+
+    /// Creates a bus that adds entries to a log.
+    pub fn with_log(log: EventLog) -> Self {
+        Self::build(Some(log))
+    }
+
+    fn build(log: Option<EventLog>) -> Self {
         let (live, _) = broadcast::channel(MAX_RESUMABLE_EVENTS);
+        let latest = Latest {
+            logged: log.as_ref().map_or(0, EventLog::last_id),
+            ..Latest::default()
+        };
         Self(Arc::new(Shared {
             run: fastrand::u32(..),
-            latest: Mutex::default(),
+            log,
+            latest: Mutex::new(latest),
             live,
         }))
     }
 
     /// Publishes an event to all listeners.
     pub fn publish(&self, event: Event) {
+        self.send(&mut self.latest(), event);
+    }
+
+    /// Publishes an entry of the log, which gives it its number. Without a cause of its own it has that of the present task.
+    pub fn log(&self, entry: LogEntry) {
+        let mut entry = match entry.cause {
+            Some(_) => entry,
+            None => entry.caused_by(present_cause().as_ref()),
+        };
         let mut latest = self.latest();
+        latest.logged += 1;
+        entry.id = latest.logged;
+        let entry = Arc::new(entry);
+        if let Some(log) = &self.0.log {
+            log.add(Arc::clone(&entry));
+        }
+        self.send(&mut latest, Event::Log(entry));
+    }
+
+    /// Publishes a failure of a part of the hub, or its end, and logs it.
+    pub fn problem(&self, part: &str, plug: Option<Mac>, solved: bool, message: String) {
+        let at = Timestamp::now();
+        let mut entry = LogEntry::new(at, LogKind::Problem, &message).as_problem(!solved);
+        entry.plug = plug;
+        self.log(entry);
+        self.publish(Event::Problem(HubProblem {
+            at,
+            part: part.to_owned(),
+            plug,
+            solved,
+            message,
+        }));
+    }
+
+    fn send(&self, latest: &mut Latest, event: Event) {
         latest.number += 1;
         let event = Arc::new(PublishedEvent {
             id: self.id(latest.number),
@@ -172,8 +246,6 @@ impl EventBus {
 
 #[cfg(test)]
 mod tests {
-    use hiflying::Mac;
-
     use super::*;
 
     fn event() -> Event {

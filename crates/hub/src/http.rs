@@ -6,7 +6,7 @@
 //! * [`problem`]: the common format of errors.
 //! * `body`, `path`, `query`, `etag`: input, bounded and checked, with precise error messages.
 //! * `plugs`, `groups`, `documents`, `tariffs`, `history`, `energy`, `bridges`, `copies`, `info`, `metrics`: the paths of the API.
-//! * `events`: events as Server-Sent Events.
+//! * `events`: events as Server-Sent Events. `log`: past events.
 //! * [`stuck`]: the time limit on writes to clients that do not read.
 //! * `describe`: the OpenAPI description, generated from the routes.
 
@@ -21,6 +21,7 @@ mod events;
 mod groups;
 mod history;
 mod info;
+mod log;
 mod metrics;
 mod path;
 mod plugs;
@@ -107,6 +108,7 @@ fn described(router: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
         .merge(bridges::routes())
         .merge(copies::routes())
         .merge(info::routes())
+        .merge(log::routes())
         .routes(routes!(events))
         .routes(routes!(openapi))
         .routes(routes!(metrics::metrics))
@@ -116,12 +118,13 @@ fn described(router: OpenApiRouter<Api>) -> OpenApiRouter<Api> {
 /// Sends events as they happen.
 ///
 /// The events are `plug`, `reading`, `availability`, `group`, `schedule`, `rule`, `tariff` and `takeover`, each with the same JSON
-/// as in the API, and `problem`, when a part of the hub fails or works again.
+/// as in the API, and `problem`, when a part of the hub fails or works again. Entries of the log are sent as `log` to clients that
+/// name it in `kinds`.
 ///
 /// `Last-Event-ID` resumes an interrupted stream; after an event `reset` the client must reload everything.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", operation_id = "events",
     params(
-        ("kinds" = Option<String>, Query, description = "Names of events, separated by commas; all unless given"),
+        ("kinds" = Option<String>, Query, description = "Names of events, separated by commas; all but `log` unless given"),
         ("plugs" = Option<String>, Query, description = "MACs, separated by commas: only events about these plugs, and about documents that name one"),
         ("Last-Event-ID" = Option<String>, Header, description = "Id of the last event received")),
     responses((status = 200, description = "Server-Sent Events", body = String, content_type = "text/event-stream")))]

@@ -19,6 +19,7 @@ use crate::bridges::HueBridges;
 use crate::config::Config;
 use crate::event::EventBus;
 use crate::guest::Guest;
+use crate::log::EventLog;
 use crate::recorder::Recorder;
 use crate::registry::Registry;
 use crate::repository::Repository;
@@ -37,6 +38,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// The event bus.
     pub bus: EventBus,
+    /// The log of past events.
+    pub log: EventLog,
     /// The plugs.
     pub registry: Registry,
     /// The recorder, which writes readings to the history.
@@ -107,6 +110,11 @@ impl Hub {
     /// Returns the event bus.
     pub fn bus(&self) -> &EventBus {
         &self.0.parts.bus
+    }
+
+    /// Returns the log of past events.
+    pub fn log(&self) -> &EventLog {
+        &self.0.parts.log
     }
 
     /// Returns the registry of plugs.

@@ -13,6 +13,7 @@
 //! * [`schedule`]: times of schedules.
 //! * [`store`]: persistent state, behind traits that SQLite implements.
 //! * [`recorder`]: writes readings to the store, without delaying anything else.
+//! * [`log`]: writes the log of past events to the store.
 //! * [`state_lock`]: exclusive use of a state directory.
 //! * [`repository`]: collections of documents, in memory and in the store.
 //! * [`event`]: the event bus, with the latest 4,096 events for subscribers that resume.
@@ -34,6 +35,7 @@ pub mod guest;
 mod history;
 pub mod http;
 mod hub;
+pub mod log;
 pub mod recorder;
 pub mod registry;
 pub mod repository;

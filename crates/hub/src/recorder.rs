@@ -9,7 +9,6 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use api::{Event, HubProblem};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -90,12 +89,7 @@ impl Recorder {
                 Some(error) => format!("history cannot be written: {error}"),
                 None => "history is recorded again".to_owned(),
             };
-            bus.publish(Event::Problem(HubProblem {
-                at: Timestamp::now(),
-                part: "history".to_owned(),
-                solved: !is_failing,
-                message,
-            }));
+            bus.problem("history", None, !is_failing, message);
         }
     }
 

@@ -21,6 +21,7 @@ mod scanner;
 mod state;
 mod stats;
 mod upkeep;
+mod welded;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};

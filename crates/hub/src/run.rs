@@ -8,8 +8,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{ErrorChain, ErrorKind, RequestError, Scope};
+use api::{ErrorChain, ErrorKind, LogEntry, LogKind, RequestError, Scope};
 use hiflying::Mac;
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -23,6 +24,7 @@ use crate::config::Config;
 use crate::event::EventBus;
 use crate::guest::Guest;
 use crate::hub::{Hub, Parts};
+use crate::log::EventLog;
 use crate::recorder::Recorder;
 use crate::registry::{Interfaces, Registry, RegistryConfig, RegistryContext};
 use crate::repository::Repository;
@@ -120,24 +122,47 @@ async fn with_store(
     shutdown: CancellationToken,
 ) -> Result<(), RequestError> {
     let store: Arc<dyn Store> = Arc::clone(sqlite) as Arc<dyn Store>;
-    let auth =
-        AccessControl::load(store.clone(), &config, listening.address, guests.clone()).await?;
+    let log = EventLog::load(store.clone()).await;
+    let log = log.map_err(|error| unreadable(&error))?;
+    let bus = EventBus::with_log(log.clone());
+    let auth = AccessControl::load(
+        store.clone(),
+        &config,
+        listening.address,
+        guests.clone(),
+        bus.clone(),
+    )
+    .await?;
     let work = TaskGroup::new();
     let writing = TaskGroup::new();
     let (samples, waiting) = mpsc::channel(SAMPLE_QUEUE_LENGTH);
+    writing
+        .tracker
+        .spawn(log.clone().run(writing.cancel.clone()));
+    bus.log(LogEntry::new(
+        Timestamp::now(),
+        LogKind::Hub,
+        "the hub started",
+    ));
     let recorder = Recorder::start(
         store.clone(),
         waiting,
         writing.cancel.clone(),
         &writing.tracker,
     );
-    let started = assemble(config, names, store, samples, recorder, guests, &work).await;
+    let parts = (bus.clone(), log, recorder);
+    let started = assemble(config, names, store, samples, parts, guests, &work).await;
     let result = match started {
         Ok(hub) => serve(hub, auth, listening, &work, on_ready, shutdown).await,
         Err(error) => Err(error),
     };
     work.end(STOP_TIMEOUT, "the tasks that serve and keep contact")
         .await;
+    bus.log(LogEntry::new(
+        Timestamp::now(),
+        LogKind::Hub,
+        "the hub ended",
+    ));
     writing
         .end(WRITE_TIMEOUT, "the tasks that write history")
         .await;
@@ -190,7 +215,7 @@ async fn assemble(
     names: HashMap<Mac, String>,
     store: Arc<dyn Store>,
     samples: mpsc::Sender<Sample>,
-    recorder: Recorder,
+    (bus, log, recorder): (EventBus, EventLog, Recorder),
     guests: Vec<Arc<dyn Guest>>,
     work: &TaskGroup,
 ) -> Result<Hub, RequestError> {
@@ -200,7 +225,6 @@ async fn assemble(
     let schedules = load(&store).await?;
     let rules = load(&store).await?;
     let tariffs = load(&store).await?;
-    let bus = EventBus::new();
     let problems = recorder
         .clone()
         .publish_problems(bus.clone(), work.cancel.clone());
@@ -228,6 +252,7 @@ async fn assemble(
         config,
         store,
         bus,
+        log,
         registry,
         recorder,
         groups,

@@ -12,9 +12,10 @@ mod sum;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use api::HistoryPoint;
-use api::{Collection, Id, Metering, Period, PowerOn};
+use api::{Collection, Id, LogEntry, LogKind, Metering, Period, PowerOn};
 use async_trait::async_trait;
 use hiflying::Mac;
 use jiff::Timestamp;
@@ -48,12 +49,21 @@ pub struct PlugRecord {
     pub power_on: Option<PowerOn>,
     /// Last reported state of the relay.
     pub relay: Option<RelayState>,
+    /// Time since which it is in this state, if known.
+    pub relay_since: Option<Timestamp>,
     /// Time of its adoption.
     pub adopted: Timestamp,
     /// Time at which it was last seen.
     pub seen: Timestamp,
     /// Increases with every change that people make; serves as the ETag.
     pub revision: u64,
+}
+
+impl PlugRecord {
+    /// Returns its name, else its MAC.
+    pub(crate) fn title(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.mac.to_string())
+    }
 }
 
 /// A document as it is stored.
@@ -98,6 +108,37 @@ pub struct Used {
     pub since: Timestamp,
     /// Watt-hours.
     pub energy_wh: f64,
+}
+
+/// A query for entries of the log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogQuery {
+    /// Start of the time range.
+    pub from: Option<Timestamp>,
+    /// End of the time range, exclusive.
+    pub to: Option<Timestamp>,
+    /// Only entries before the one with this number.
+    pub before: Option<u64>,
+    /// Kinds; all if empty.
+    pub kinds: Vec<LogKind>,
+    /// Plugs; all entries if empty.
+    pub plugs: Vec<Mac>,
+    /// `true` for problems only.
+    pub problems: bool,
+    /// Maximum number of entries.
+    pub limit: usize,
+}
+
+impl LogQuery {
+    /// Returns `true` if an entry is wanted.
+    pub(crate) fn matches(&self, entry: &LogEntry) -> bool {
+        self.from.is_none_or(|from| entry.at >= from)
+            && self.to.is_none_or(|to| entry.at < to)
+            && self.before.is_none_or(|before| entry.id < before)
+            && (self.kinds.is_empty() || self.kinds.contains(&entry.kind))
+            && (self.plugs.is_empty() || entry.plug.is_some_and(|plug| self.plugs.contains(&plug)))
+            && (entry.problem || !self.problems)
+    }
 }
 
 /// Resolution of a history query.
@@ -362,12 +403,28 @@ pub trait HistoryStore: fmt::Debug + Send + Sync {
     async fn tidy(&self, now: Timestamp) -> Result<(), StoreError>;
 }
 
+/// The log of past events.
+#[async_trait]
+pub trait LogStore: fmt::Debug + Send + Sync {
+    /// Adds entries; those whose number exists stay as they are.
+    async fn append_log(&self, entries: &[Arc<LogEntry>]) -> Result<(), StoreError>;
+
+    /// Returns entries, newest first.
+    async fn log(&self, query: &LogQuery) -> Result<Vec<LogEntry>, StoreError>;
+
+    /// Returns the number of the latest entry; 0 without any.
+    async fn last_log_id(&self) -> Result<u64, StoreError>;
+
+    /// Returns the number of problems after an entry.
+    async fn problems_after(&self, id: u64) -> Result<u64, StoreError>;
+}
+
 /// The database of a hub.
 ///
 /// Plugs, documents and settings are durable when their method returns. Readings come in batches, off the path of everything
 /// else: when the store fails, only history suffers.
 #[async_trait]
-pub trait Store: PlugStore + DocumentStore + SettingStore + HistoryStore {
+pub trait Store: PlugStore + DocumentStore + SettingStore + HistoryStore + LogStore {
     /// Returns the size of the database.
     async fn info(&self) -> Result<StoreInfo, StoreError>;
 

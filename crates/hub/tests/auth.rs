@@ -17,7 +17,7 @@ use tracing::Level;
 
 use hub::auth::{AccessControl, Credential, protect, set_password};
 use hub::store::{Retention, Sqlite, Store};
-use hub::{Config, server};
+use hub::{Config, EventBus, server};
 
 async fn say(address: SocketAddr, text: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -113,7 +113,7 @@ async fn no_secret_is_logged_or_kept() {
     let store: Arc<dyn Store> = Arc::new(opened.store);
     let listener = server::bind("127.75.6.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let auth = AccessControl::load(store.clone(), &config, address, Vec::new())
+    let auth = AccessControl::load(store.clone(), &config, address, Vec::new(), EventBus::new())
         .await
         .unwrap();
     let cancel = CancellationToken::new();
@@ -170,7 +170,15 @@ async fn a_password_can_be_set_before_there_is_a_hub() {
     let store: Arc<dyn Store> = Arc::new(opened.store);
     // Nothing is served here: only what would be is decided.
     let everywhere = SocketAddr::from(([0, 0, 0, 0], 8480));
-    let load = || AccessControl::load(store.clone(), &config, everywhere, Vec::new());
+    let load = || {
+        AccessControl::load(
+            store.clone(),
+            &config,
+            everywhere,
+            Vec::new(),
+            EventBus::new(),
+        )
+    };
     assert_eq!(load().await.unwrap_err().kind(), ErrorKind::Usage);
     let short = set_password(&*store, Credential::new("short"), api::Scope::Admin).await;
     assert_eq!(short.unwrap_err().field(), Some("password"));

@@ -156,7 +156,11 @@ impl Mirror {
                 let is_group = self.groups.remove(id).is_some();
                 return self.tariffs.remove(id).is_some() || is_group;
             }
-            Event::Schedule(_) | Event::Rule(_) | Event::Takeover(_) | Event::Problem(_) => {}
+            Event::Schedule(_)
+            | Event::Rule(_)
+            | Event::Takeover(_)
+            | Event::Problem(_)
+            | Event::Log(_) => {}
         }
         false
     }

@@ -23,11 +23,7 @@ pub(crate) async fn plug(
     let mac = plug_of(&state, &mac)?;
     let goal: RelayState = fields.parse("state")?;
     let command = RelayCommand::from(goal);
-    let result = state
-        .hub
-        .registry()
-        .switch(mac, command, Cause::Person)
-        .await;
+    let result = state.hub.registry().switch(mac, command, Cause::Page).await;
     let back = match fields.get("next") {
         Some(next) => local_path(next).to_owned(),
         None => format!("/#plug-{mac:x}"),
@@ -50,7 +46,7 @@ pub(crate) async fn group(
     let target = SwitchTarget::Group(id);
     let results = state
         .hub
-        .switch_target(&target, RelayCommand::from(goal), &Cause::Person)
+        .switch_target(&target, RelayCommand::from(goal), &Cause::Page)
         .await?;
     Ok(returned(&visit, &back, results, goal))
 }

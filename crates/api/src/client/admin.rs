@@ -6,7 +6,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Client, ClientError, Download};
-use crate::{Id, LoginLink, LoginLinkRequest, NewToken, Scope, TokenInfo, TokenRequest};
+use crate::{
+    Id, LogEntry, LogRequest, LoginLink, LoginLinkRequest, NewToken, Scope, TokenInfo, TokenRequest,
+};
 
 /// Maximum time until a backup begins: the hub makes the whole copy before it sends the first byte.
 const BACKUP_TIMEOUT: Duration = Duration::from_secs(600);
@@ -23,6 +25,11 @@ impl Client {
             .timeout(BACKUP_TIMEOUT)
             .download()
             .await
+    }
+
+    /// Returns entries of the log, newest first.
+    pub async fn log(&self, request: &LogRequest) -> Result<Vec<LogEntry>, ClientError> {
+        self.get("log").query(request).reply().await
     }
 
     /// Returns the tokens, without their secrets.

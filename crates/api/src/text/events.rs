@@ -44,7 +44,13 @@ impl Event {
                 } else {
                     Tone::Bad
                 };
-                (problem.part.clone(), tone.of(problem.message.as_str()))
+                let part = problem.plug.map(|plug| names.plug(plug));
+                let part = part.unwrap_or_else(|| problem.part.clone());
+                (part, tone.of(problem.message.as_str()))
+            }
+            Self::Log(entry) => {
+                let plug = entry.plug.map(|plug| names.plug(plug));
+                (plug.unwrap_or_else(|| "-".to_owned()), entry.toned())
             }
         };
         EventText { subject, what }

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use api::{ErrorKind, RequestError, Scope};
+use api::{Cause, ErrorKind, RequestError, Scope};
 use axum::Router;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{self, HeaderName};
@@ -21,6 +21,7 @@ use super::secret::CredentialDigest;
 use super::sessions::{Login, LoginOrigin};
 use super::{AccessControl, Credential, host, scope};
 use crate::config::FrameOrigin;
+use crate::event::on_behalf_of;
 use crate::guest::PathAccess;
 use crate::http::problem::Problem;
 use crate::server::{PeerAddresses, end_when_cancelled};
@@ -70,6 +71,8 @@ pub struct Caller {
     login: Login,
     /// The session of a browser; `None` for a program with a token.
     session: Option<CredentialDigest>,
+    /// The caller as the cause of what it changes.
+    cause: Cause,
 }
 
 impl Caller {
@@ -222,14 +225,18 @@ impl AccessControl {
         }
         let digest = CredentialDigest::of(token.trim());
         let mut state = self.state();
-        let (id, scope, ended) = state.tokens.used(&digest, Timestamp::now())?;
+        let (id, name, scope, ended) = state.tokens.used(&digest, Timestamp::now())?;
         state.is_dirty = true;
         let login = Login {
             origin: LoginOrigin::Token(id),
             scope,
         };
-        let session = None;
-        Some((Caller { login, session }, ended))
+        let caller = Caller {
+            login,
+            session: None,
+            cause: Cause::Token(name),
+        };
+        Some((caller, ended))
     }
 
     /// Returns the session that one of the cookies names.
@@ -239,8 +246,12 @@ impl AccessControl {
         let found = cookies(headers, &self.0.cookie).take(4).find_map(|value| {
             let digest = CredentialDigest::of(value);
             let (login, ended) = state.sessions.used(&digest, now)?;
-            let session = Some(digest);
-            Some((Caller { login, session }, ended))
+            let caller = Caller {
+                login,
+                session: Some(digest),
+                cause: Cause::Page,
+            };
+            Some((caller, ended))
         });
         state.is_dirty |= found.is_some();
         found
@@ -282,7 +293,10 @@ impl AccessControl {
         if matches!(*request.method(), Method::GET | Method::HEAD) {
             return next.run(request).await;
         }
-        let change = self.0.changes.spawn(next.run(request));
+        let cause = request.extensions().get::<Caller>();
+        let cause = cause.map_or(Cause::Person, |caller| caller.cause.clone());
+        let change = on_behalf_of(cause, next.run(request));
+        let change = self.0.changes.spawn(change);
         change.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a request failed");
             let error = RequestError::new(ErrorKind::Failed, "the request failed");

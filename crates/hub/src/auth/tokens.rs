@@ -68,16 +68,18 @@ impl Tokens {
         self.0.iter().map(|token| token.info.clone()).collect()
     }
 
-    /// Marks a token as used. Returns its id and scope, and the token that is cancelled when it is revoked.
+    /// Marks a token as used. Returns its id, name and scope, and the token that is cancelled when it is revoked.
     pub(super) fn used(
         &mut self,
         digest: &CredentialDigest,
         now: Timestamp,
-    ) -> Option<(Id, Scope, CancellationToken)> {
+    ) -> Option<(Id, String, Scope, CancellationToken)> {
         let mut tokens = self.0.iter_mut();
         let token = tokens.find(|token| token.digest == *digest && !token.is_over(now))?;
         token.info.last_used = Some(now);
-        Some((token.info.id.clone(), token.info.scope, token.ended.clone()))
+        let info = &token.info;
+        let ended = token.ended.clone();
+        Some((info.id.clone(), info.name.clone(), info.scope, ended))
     }
 
     /// Adds a token. One that is not independent expires with its maker.
@@ -304,7 +306,7 @@ mod tests {
         let mut tokens = Tokens::default();
         assert!(tokens.set_admin(digest(0), NOW));
         assert!(!tokens.set_admin(digest(0), NOW));
-        let (_, _, ended) = tokens.used(&digest(0), NOW).unwrap();
+        let (_, _, _, ended) = tokens.used(&digest(0), NOW).unwrap();
         assert!(tokens.set_admin(digest(1), NOW));
         assert!(ended.is_cancelled());
         assert!(tokens.used(&digest(0), NOW).is_none());
@@ -337,7 +339,7 @@ mod tests {
         let free = make("free", 3, &maker, None, true).unwrap();
         assert_eq!(free.expires, None);
         assert!(tokens.used(&digest(1), at(59)).is_some());
-        let (_, _, ended) = tokens.used(&digest(2), at(59)).unwrap();
+        let (_, _, _, ended) = tokens.used(&digest(2), at(59)).unwrap();
         assert!(tokens.used(&digest(1), at(60)).is_none());
         assert_eq!(tokens.sweep(at(60)).len(), 2);
         assert!(ended.is_cancelled());

@@ -130,7 +130,7 @@ impl<S: AutomationContext> RuleRunner<S> {
         let moved_by = self.executor.context.moved_by(view.plug.mac);
         PlugStatus {
             relay: view.plug.relay,
-            by_person: moved_by == Some(Cause::Person),
+            by_person: moved_by.is_some_and(|cause| cause.is_person()),
             available: view.available,
             patience: patience.max(MIN_READING_TIMEOUT),
         }
@@ -310,8 +310,13 @@ impl<S: AutomationContext> RuleRunner<S> {
         };
         let (executor, id) = (self.executor.clone(), id.clone());
         let (plug, revision) = (active.stored.body.plug, active.stored.revision);
+        let name = active.stored.body.name.to_string();
         self.orders.spawn(async move {
-            let cause = Cause::Rule(id.clone());
+            let cause = Cause::Rule {
+                id: id.clone(),
+                name,
+                why: order.why.clone(),
+            };
             let (_, result) = executor.switch(plug, order.to.into(), cause).await;
             RuleOutcome {
                 id,
@@ -352,7 +357,7 @@ impl<S: AutomationContext> RuleRunner<S> {
             active.halt(now);
         }
         if is_news || is_too_often {
-            active.log();
+            active.log(self.executor.context.bus());
             let stored = active.stored.clone();
             self.remember(&id);
             let view = self.executor.context.rule_view(&stored);

@@ -8,7 +8,9 @@ mod firing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::{Collection, Event, Halted, Id, Period, RelayCommand, RequestError, Schedule, Stored};
+use api::{
+    Collection, Event, Halted, Id, LogKind, Period, RelayCommand, RequestError, Schedule, Stored,
+};
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -227,10 +229,13 @@ impl<S: AutomationContext> ScheduleRunner<S> {
         if let Some(why) = fired.halt {
             let name = &active.stored.body.name;
             tracing::error!(id = %fired.id, "the schedule \u{2018}{name}\u{2019} is stopped: {why}");
-            active.record.halted = Some(Halted {
+            let halted = Halted {
                 at: rounded(now),
                 why,
-            });
+            };
+            let bus = self.executor.context.bus();
+            bus.log(halted.log_entry(LogKind::Schedule, name));
+            active.record.halted = Some(halted);
         }
         let stored = active.stored.clone();
         self.remember(&fired.id);

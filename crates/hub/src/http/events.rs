@@ -37,7 +37,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// The events that a client wants.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct EventFilter {
-    /// Names of events; all if empty.
+    /// Names of events; if empty, all but entries of the log.
     kinds: Vec<String>,
     /// Plugs that they are about; all events if empty.
     plugs: Vec<Mac>,
@@ -46,12 +46,7 @@ pub(crate) struct EventFilter {
 impl EventFilter {
     /// Reads `kinds` and `plugs`, both separated by commas.
     pub(crate) fn read(params: &Params) -> Result<Self, RequestError> {
-        let list = |name| -> Result<Vec<String>, RequestError> {
-            let text = params.text(name)?;
-            let parts = text.into_iter().flat_map(|text| text.split(','));
-            Ok(parts.map(str::to_owned).collect())
-        };
-        let kinds = list("kinds")?;
+        let kinds = params.list::<String>("kinds")?;
         if let Some(unknown) = kinds
             .iter()
             .find(|kind| !Event::NAMES.contains(&kind.as_str()))
@@ -61,22 +56,21 @@ impl EventFilter {
             let hint = format!("there are: {}", Event::NAMES.join(", "));
             return Err(RequestError::usage(message).hint(hint).at("kinds"));
         }
-        let plugs = list("plugs")?;
-        let plugs = plugs.iter().map(|text| text.parse::<Mac>());
-        let plugs = plugs
-            .collect::<Result<_, _>>()
-            .map_err(|error| RequestError::usage(format!("plugs: {error}")).at("plugs"))?;
+        let plugs = params.list("plugs")?;
         Ok(Self { kinds, plugs })
     }
 
-    /// Returns `true` if all events are wanted.
+    /// Returns `true` if all events but entries of the log are wanted.
     fn is_open(&self) -> bool {
         self.kinds.is_empty() && self.plugs.is_empty()
     }
 
     fn admits(&self, event: &Event) -> bool {
-        (self.kinds.is_empty() || self.kinds.iter().any(|kind| kind == event.name()))
-            && (self.plugs.is_empty() || event.is_about(&self.plugs))
+        let is_kind = match self.kinds.as_slice() {
+            [] => !matches!(event, Event::Log(_)),
+            kinds => kinds.iter().any(|kind| kind == event.name()),
+        };
+        is_kind && (self.plugs.is_empty() || event.is_about(&self.plugs))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use api::text::not_switched;
 use api::{
-    Cause, ErrorDocument, GroupRelay, Id, RelayCommand, RequestError, SwitchRequest, SwitchTarget,
+    ErrorDocument, GroupRelay, Id, RelayCommand, RequestError, SwitchRequest, SwitchTarget,
     Switched,
 };
 use axum::Json;
@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 use super::path::DocumentPath;
 use super::problem::Problem;
 use super::{Api, body};
+use crate::event::caller_cause;
 use crate::hub::Hub;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -31,7 +32,7 @@ async fn switch(
     body::Json(order): body::Json<SwitchRequest>,
 ) -> Result<Json<Vec<GroupRelay>>, Problem> {
     let results = hub
-        .switch_target(&SwitchTarget::Group(id), order.state, &Cause::Person)
+        .switch_target(&SwitchTarget::Group(id), order.state, &caller_cause())
         .await?;
     let told = results
         .into_iter()

@@ -40,7 +40,7 @@ struct Metric<T> {
     value: fn(&T) -> Option<f64>,
 }
 
-const PLUG_METRICS: [Metric<PlugView>; 7] = [
+const PLUG_METRICS: [Metric<PlugView>; 8] = [
     Metric {
         name: "mains_plug_power_watts",
         help: "Active power of the load.",
@@ -86,6 +86,15 @@ const PLUG_METRICS: [Metric<PlugView>; 7] = [
         kind: MetricType::Gauge,
         value: |view| Some(flag(view.available)),
     },
+    Metric {
+        name: "mains_plug_drawing_while_off_watts",
+        help: "Power that it draws although its relay is off, as with welded contacts.",
+        kind: MetricType::Gauge,
+        value: |view| {
+            live(view)?;
+            Some(view.still_drawing_w.unwrap_or(0.0))
+        },
+    },
 ];
 
 fn live(view: &PlugView) -> Option<&Reading> {
@@ -103,6 +112,8 @@ struct HubFigures {
     stats: RegistryStats,
     recorder: RecorderStatus,
     listeners: u64,
+    failed_backups: u64,
+    unread_problems: u64,
     database_bytes: Option<u64>,
     schedules: RunFigures,
     rules: RunFigures,
@@ -149,7 +160,7 @@ impl RunFigures {
     }
 }
 
-const HUB_METRICS: [Metric<HubFigures>; 25] = [
+const HUB_METRICS: [Metric<HubFigures>; 27] = [
     hub_metric(
         "mains_hub_uptime_seconds",
         MetricType::Gauge,
@@ -295,6 +306,18 @@ const HUB_METRICS: [Metric<HubFigures>; 25] = [
         |hub| Some(flag(hub.recorder.last_error.is_none())),
     ),
     hub_metric(
+        "mains_hub_failed_backups_total",
+        MetricType::Counter,
+        "Scheduled backups that failed.",
+        |hub| Some(hub.failed_backups as f64),
+    ),
+    hub_metric(
+        "mains_hub_unread_problems",
+        MetricType::Gauge,
+        "Problems in the log that nobody has seen on the pages.",
+        |hub| Some(hub.unread_problems as f64),
+    ),
+    hub_metric(
         "mains_hub_database_bytes",
         MetricType::Gauge,
         "Size of the database.",
@@ -387,6 +410,8 @@ pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, Problem>
         stats: hub.registry().stats(),
         recorder: hub.recorder().status(),
         listeners: api.listeners.count(),
+        failed_backups: hub.backups().status().failed,
+        unread_problems: hub.log().unread(),
         database_bytes: hub.store().info().await.ok().map(|info| info.bytes),
     };
     let guests = hub.guests().iter();

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use api::text::not_switched;
 use api::{
-    AdoptRequest, Cause, DelayRequest, DelayResponse, DiscoverRequest, ErrorKind, FoundPlug,
-    Period, PlugSettings, PlugView, ProblemDocument, RelayProblem, ReplaceRequest, RequestError,
+    AdoptRequest, DelayRequest, DelayResponse, DiscoverRequest, ErrorKind, FoundPlug, Period,
+    PlugSettings, PlugView, ProblemDocument, RelayProblem, ReplaceRequest, RequestError,
     SwitchRequest, SwitchResponse, VersionResponse,
 };
 use axum::extract::State;
@@ -25,6 +25,7 @@ use super::etag::{IfMatch, Tagged};
 use super::path::PlugPath;
 use super::problem::Problem;
 use super::query::Params;
+use crate::event::caller_cause;
 use crate::hub::Hub;
 
 /// Default duration of a search.
@@ -159,7 +160,7 @@ async fn switch(
     let view = hub.registry().one(plug)?;
     match hub
         .registry()
-        .switch(plug, order.state, Cause::Person)
+        .switch(plug, order.state, caller_cause())
         .await
     {
         Ok(switched) if switched.confirmed => Ok(axum::Json(SwitchResponse {

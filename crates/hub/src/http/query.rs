@@ -91,6 +91,21 @@ impl Params {
         })
     }
 
+    /// Returns the parsed values of a parameter with a list that commas separate; empty if omitted.
+    pub(crate) fn list<T: FromStr<Err: Display>>(
+        &self,
+        name: &str,
+    ) -> Result<Vec<T>, RequestError> {
+        let texts = self.text(name)?.into_iter();
+        texts
+            .flat_map(|text| text.split(','))
+            .map(|text| {
+                text.parse()
+                    .map_err(|error| RequestError::usage(format!("{name}: {error}")).at(name))
+            })
+            .collect()
+    }
+
     /// Returns a parameter that is `true` or `false`; false if omitted.
     pub(crate) fn flag(&self, name: &str) -> Result<bool, RequestError> {
         match self.text(name)? {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
+use api::Event;
 use async_trait::async_trait;
 use hiflying::Mac;
 use plugs::Reading;

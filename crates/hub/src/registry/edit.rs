@@ -5,7 +5,9 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{ErrorKind, Event, FoundPlug, Name, PlugSettings, PlugView, RequestError};
+use api::{
+    ErrorKind, Event, FoundPlug, LogEntry, LogKind, Name, PlugSettings, PlugView, RequestError,
+};
 use futures_util::StreamExt;
 use hiflying::Mac;
 use jiff::Timestamp;
@@ -108,11 +110,15 @@ impl Registry {
             Err(_) if purge => {}
             Err(unknown) => return Err(unknown),
         }
+        let name = inner.entry(mac).and_then(|entry| entry.name());
         let deleted = inner.store.delete_plug(mac, purge).await;
         deleted.map_err(|error| RequestError::from(&error))?;
         inner.dismiss(mac);
         inner.drop_entry(mac, !purge);
         tracing::info!(plug = %mac, purge, "forgotten");
+        let name = name.unwrap_or_else(|| mac.to_string());
+        let history = if purge { ", with its history" } else { "" };
+        inner.log_plug(mac, &format!("{name} was removed{history}"));
         Ok(())
     }
 
@@ -157,6 +163,7 @@ impl Registry {
         inner.drop_entry(new, false);
         inner.dismiss(old);
         tracing::info!(%old, %new, "replaced; history goes on");
+        inner.log_plug(new, &format!("{} replaces the plug {old}", record.title()));
         Ok(inner.insert(record, energy))
     }
 
@@ -237,12 +244,18 @@ impl RegistryState {
         self.save(&record).await?;
         let energy = self.take_past_energy(plug.mac);
         tracing::info!(plug = %plug.mac, address = %plug.address, name = record.name, "adopted");
+        self.log_plug(plug.mac, &format!("{} was added", record.title()));
         let view = self.insert(record, energy);
         if let Some(entry) = self.entry(plug.mac) {
             entry.sighted(now(), &plug, self.timing());
             return Ok((entry.view(), true));
         }
         Ok((view, true))
+    }
+
+    fn log_plug(&self, plug: Mac, text: &str) {
+        let entry = LogEntry::new(Timestamp::now(), LogKind::Plug, text);
+        self.bus.log(entry.about(plug));
     }
 
     async fn save(&self, record: &PlugRecord) -> Result<(), RequestError> {
@@ -324,6 +337,7 @@ fn record_of(plug: &Plug) -> PlugRecord {
         metering: None,
         power_on: None,
         relay: plug.relay,
+        relay_since: None,
         adopted: Timestamp::now(),
         seen: plug.seen,
         revision: 1,

@@ -3,11 +3,13 @@
 //! All changes happen under one short lock, including their events, so that listeners receive events in the order of the changes.
 //! Nothing waits under that lock.
 
+mod log;
+
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use api::{Cause, Event, MeterEvent, Metering, Period, PlugView};
+use api::{Cause, Event, LogKind, MeterEvent, Metering, Period, PlugView, to_millisecond};
 use hiflying::Mac;
 use jiff::Timestamp;
 use plugs::net::PlugHandle;
@@ -18,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::availability::{Availability, AvailabilityChange, PresenceTiming};
 use super::plausible::plausible;
 use super::relay_history::{RelayHistory, RelayMove, RelayReport};
+use super::welded::WeldedRelay;
 use crate::energy::Lifetime;
 use crate::event::EventBus;
 use crate::store::{EnergyState, PlugRecord, Sample};
@@ -59,6 +62,9 @@ struct EntryState {
     is_unsaved: bool,
     /// `true` after a reading with an implausible value.
     is_suspect: bool,
+    welded: WeldedRelay,
+    /// The last failure of a command that was logged; further ones like it are not.
+    failure: Option<String>,
 }
 
 /// The initial state of an entry.
@@ -110,6 +116,8 @@ impl RegistryEntry {
                 relay: RelayHistory::new(),
                 is_unsaved: false,
                 is_suspect: false,
+                welded: WeldedRelay::default(),
+                failure: None,
             }),
         }
     }
@@ -167,7 +175,9 @@ impl RegistryEntry {
 
     /// Attributes the next move to `relay` to `cause`.
     pub(super) fn intend(&self, now: Instant, relay: RelayState, cause: Cause) {
-        self.state().relay.intend(now, relay, cause);
+        let mut state = self.state();
+        state.relay.intend(now, relay, cause);
+        self.log_move(&mut state);
     }
 
     /// Records that the position was restored, or cannot be.
@@ -189,6 +199,7 @@ impl RegistryEntry {
     /// Applies the settings that people changed, once they are saved.
     pub(super) fn edit(&self, saved: &PlugRecord) {
         let mut state = self.state();
+        self.log_edit(&state, saved);
         let record = &mut state.record;
         record.name.clone_from(&saved.name);
         record.room.clone_from(&saved.room);
@@ -205,21 +216,27 @@ impl RegistryEntry {
     pub(super) fn sighted(&self, now: Instant, plug: &Plug, timing: PresenceTiming) -> bool {
         let mut state = self.state();
         let before = (state.record.clone(), state.res.clone(), state.extra.clone());
-        let turn = state.presence.heard(now, timing);
+        let (turn, seen) = (state.presence.heard(now, timing), state.record.seen);
         state.locate(now, plug.address, timing);
         state.record.seen = plug.seen;
         if plug.family == self.family {
             state.describe(plug);
             if let Some(relay) = plug.relay {
                 state.tells(now, relay);
+                self.log_move(&mut state);
             }
         }
         let is_moved = before.0.address != state.record.address;
         if is_moved {
             let (from, to) = (before.0.address, state.record.address);
             tracing::info!(plug = %self.mac, %from, %to, "a plug has another address");
+            self.log(
+                &state,
+                LogKind::Plug,
+                &format!("has the address {to} now, before it was {from}"),
+            );
         }
-        self.turn(&state, turn);
+        self.turn(&state, turn, seen);
         let seen = state.record.seen;
         let has_changed = PlugRecord { seen, ..before.0 } != state.record;
         if has_changed || before.1 != state.res || before.2 != state.extra {
@@ -245,10 +262,10 @@ impl RegistryEntry {
     /// Records that it replied over its connection.
     pub(super) fn answered(&self, now: Instant, timing: PresenceTiming) {
         let mut state = self.state();
-        let turn = state.presence.heard(now, timing);
+        let (turn, seen) = (state.presence.heard(now, timing), state.record.seen);
         state.heard_here = Some(now);
         state.record.seen = Timestamp::now();
-        self.turn(&state, turn);
+        self.turn(&state, turn, seen);
         if turn.is_some() {
             self.turned.notify_one();
         }
@@ -266,6 +283,7 @@ impl RegistryEntry {
         if state.relay.settle(relay, policy) {
             tracing::info!(plug = %self.mac, "it moved its relay after a short outage");
         }
+        self.log_move(&mut state);
     }
 
     /// Records a reading, and returns the sample for the history.
@@ -277,6 +295,7 @@ impl RegistryEntry {
             tracing::warn!(plug = %self.mac, "{note}");
         }
         state.reading = Some(reading.clone());
+        self.check_relay(&mut state, &reading);
         self.bus.publish(Event::Reading(MeterEvent {
             reading: Arc::new(reading.clone()),
             energy_total_wh: taken.state.map(|energy| energy.total_wh),
@@ -295,7 +314,7 @@ impl RegistryEntry {
         if turn.is_some() {
             state.is_unsaved = true;
             state.relay.gone();
-            self.turn(&state, turn);
+            self.turn(&state, turn, state.record.seen);
             self.turned.notify_one();
         }
         ask.then_some(state.record.address)
@@ -313,14 +332,24 @@ impl RegistryEntry {
         }
     }
 
-    fn turn(&self, state: &EntryState, turn: Option<AvailabilityChange>) {
+    /// Publishes a change of its availability; `seen` is the time of the report before.
+    fn turn(&self, state: &EntryState, turn: Option<AvailabilityChange>, seen: Timestamp) {
         let (name, address) = (state.record.name.as_deref(), state.record.address);
         match turn {
             Some(AvailabilityChange::Gone) => {
                 tracing::warn!(plug = %self.mac, name, %address, "a plug is gone: it does not answer");
+                let entry = self.log_entry(state, LogKind::Availability, "does not answer");
+                self.bus.log(entry.as_problem(true));
             }
             Some(AvailabilityChange::Back) => {
                 tracing::info!(plug = %self.mac, name, %address, "a plug is back");
+                let away = Timestamp::now().duration_since(seen).unsigned_abs();
+                let away = api::text::lasting(away);
+                self.log(
+                    state,
+                    LogKind::Availability,
+                    &format!("is back; it was away for {away}"),
+                );
             }
             Some(AvailabilityChange::First) => {
                 tracing::debug!(plug = %self.mac, name, %address, "heard");
@@ -361,6 +390,8 @@ impl RegistryEntry {
             room: record.room.clone(),
             metering: self.metering(state),
             power_on: record.power_on,
+            relay_since: record.relay_since,
+            still_drawing_w: state.welded.drawn_w(),
         }
     }
 
@@ -404,11 +435,16 @@ impl EntryState {
     fn tells(&mut self, now: Instant, relay: RelayState) {
         let told = RelayReport {
             now,
-            at: Timestamp::now(),
+            at: to_millisecond(Timestamp::now()),
             before: self.record.relay.replace(relay),
             relay,
             policy: self.record.power_on,
         };
+        if told.before != Some(relay) {
+            // A move while no hub was running has no known time.
+            let is_known = told.before.is_some() && !self.relay.is_first_report();
+            self.record.relay_since = is_known.then_some(told.at);
+        }
         self.relay.tells(told);
     }
 

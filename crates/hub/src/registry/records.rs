@@ -50,15 +50,20 @@ impl SwitchObserver for SwitchRecord {
         let relay = self.relay.map(RelayState::as_str);
         match outcome {
             Err(ContactError::Withdrawn { .. }) => {}
-            Err(_) => counts.failed_switches.up(),
+            Err(error) => {
+                counts.failed_switches.up();
+                self.entry.log_failure(self.relay, &self.cause, Some(error));
+            }
             Ok(switched) => {
                 let elapsed_ms = switched.elapsed.as_millis();
                 if switched.confirmed {
                     counts.switches.up();
                     tracing::info!(%plug, relay, %cause, elapsed_ms, "switched");
+                    self.entry.switched();
                 } else {
                     counts.failed_switches.up();
                     tracing::warn!(%plug, relay, %cause, elapsed_ms, "accepted, but the relay did not move");
+                    self.entry.log_failure(self.relay, &self.cause, None);
                 }
                 // A reading at once shows what the load draws now.
                 self.entry.meter_due.notify_one();

@@ -41,6 +41,8 @@ pub(super) struct RelayHistory {
     broken: Option<Instant>,
     doubt: Option<UnexplainedMove>,
     moved: Option<RelayMove>,
+    /// `true` until the last move is logged.
+    is_news: bool,
     restore: Option<RelayState>,
 }
 
@@ -80,12 +82,24 @@ impl RelayHistory {
             broken: None,
             doubt: None,
             moved: None,
+            is_news: false,
             restore: None,
         }
     }
 
     pub(super) fn moved(&self) -> Option<&RelayMove> {
         self.moved.as_ref()
+    }
+
+    /// Returns the last move once, when its cause is certain.
+    pub(super) fn take_news(&mut self) -> Option<RelayMove> {
+        let is_news = self.doubt.is_none() && std::mem::take(&mut self.is_news);
+        self.moved.clone().filter(|_| is_news)
+    }
+
+    /// Returns `true` if the plug has not reported its position since the hub started.
+    pub(super) fn is_first_report(&self) -> bool {
+        self.silence == Some(OutageKind::Hub)
     }
 
     /// Returns the position to which it has to be moved after an outage.
@@ -153,6 +167,7 @@ impl RelayHistory {
             at: told.at,
             count: earlier + 1,
         });
+        self.is_news = true;
     }
 
     /// Determines the cause of the last move, now that the connection has been checked; the relay is at `relay`. Returns whether
@@ -233,7 +248,11 @@ mod tests {
     }
 
     fn rule() -> Cause {
-        Cause::Rule("r-00000001".parse().unwrap())
+        Cause::Rule {
+            id: "r-00000001".parse().unwrap(),
+            name: "a".to_owned(),
+            why: "b".to_owned(),
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! * [`records`]: plugs, documents, settings.
 //! * [`transfer`]: history that moves from one plug to another.
 //! * [`append`], [`history`], [`rows`], [`retention`]: readings and the sums made of them.
+//! * [`log`]: the log of past events.
 //! * [`backup`]: a copy while everything goes on; [`restore`]: a copy that takes the place of the file.
 //! * [`journal`]: a log that is not of the file beside it; [`wal`]: what is in a log.
 //!
@@ -19,6 +20,7 @@ mod epoch;
 mod files;
 mod history;
 mod journal;
+mod log;
 mod open;
 mod records;
 mod rescue;

@@ -16,6 +16,7 @@ mod documents;
 mod history;
 mod junk;
 mod listening;
+mod log;
 #[allow(
     dead_code,
     reason = "shared with other tests, which use other parts of it"

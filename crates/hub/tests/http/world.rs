@@ -14,6 +14,7 @@ use hiflying::net::Interface;
 use http_body_util::BodyExt;
 use hub::bridges::HueBridges;
 use hub::config::Place;
+use hub::log::EventLog;
 use hub::recorder::Recorder;
 use hub::registry::{Interfaces, Registry, RegistryConfig, RegistryContext};
 use hub::store::{Retention, Sqlite, Store};
@@ -83,7 +84,9 @@ impl House {
         let (cancel, tracker) = (CancellationToken::new(), TaskTracker::new());
         let (samples, waiting) = mpsc::channel(1_000);
         let recorder = Recorder::start(store.clone(), waiting, cancel.clone(), &tracker);
-        let bus = EventBus::new();
+        let log = EventLog::load(store.clone()).await.unwrap();
+        tracker.spawn(log.clone().run(cancel.clone()));
+        let bus = EventBus::with_log(log.clone());
         let surroundings = RegistryContext {
             bus: bus.clone(),
             samples,
@@ -95,6 +98,7 @@ impl House {
         let ends = (cancel.clone(), tracker.clone());
         let hub = Hub::new(Parts {
             guests: Vec::new(),
+            log,
             bridges: HueBridges::new(&config, bus.clone(), ends.0, ends.1),
             groups: Repository::load(store.clone()).await.unwrap(),
             schedules: Repository::load(store.clone()).await.unwrap(),

@@ -103,6 +103,7 @@ fn store_with(numbers: impl Iterator<Item = u16>) -> std::sync::Arc<Memory> {
             metering: None,
             power_on: None,
             relay: None,
+            relay_since: None,
             adopted: Timestamp::UNIX_EPOCH,
             seen: Timestamp::UNIX_EPOCH,
             revision: 1,

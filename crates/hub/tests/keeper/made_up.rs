@@ -157,7 +157,7 @@ async fn automated(home: &mut Home, lamp: &Lamp) {
     lamp.press().await;
     eventually(5, || !lamp.is_on()).await;
     eventually(5, || {
-        home.house.registry.moved(mac(1)).unwrap().cause == Cause::Rule(rule.clone())
+        matches!(home.house.registry.moved(mac(1)).unwrap().cause, Cause::Rule { id, .. } if id == rule)
     })
     .await;
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use api::{Collection, Event, Id, Period, PlugView};
+use api::{Collection, Event, Id, LogEntry, Period, PlugView};
 use async_trait::async_trait;
 use emulator::PlugConfig;
 use hiflying::Mac;
@@ -16,8 +16,8 @@ use hiflying::net::Interface;
 use hub::registry::{Interfaces, RegistryConfig, RegistryContext};
 use hub::store::{
     Backup, DocumentStore, EnergyState, HistoryQuery, HistoryRow, HistorySteps, HistoryStore,
-    PlugRecord, PlugStore, Quarter, Sample, SettingStore, Store, StoreError, StoreInfo,
-    StoredDocument, Tier,
+    LogQuery, LogStore, PlugRecord, PlugStore, Quarter, Sample, SettingStore, Store, StoreError,
+    StoreInfo, StoredDocument, Tier,
 };
 use hub::{EventBus, PublishedEvent, Registry};
 use jiff::Timestamp;
@@ -200,6 +200,25 @@ impl HistoryStore for Memory {
 
     async fn tidy(&self, _: Timestamp) -> Result<(), StoreError> {
         Ok(())
+    }
+}
+
+#[async_trait]
+impl LogStore for Memory {
+    async fn append_log(&self, _: &[Arc<LogEntry>]) -> Result<(), StoreError> {
+        self.works()
+    }
+
+    async fn log(&self, _: &LogQuery) -> Result<Vec<LogEntry>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn last_log_id(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn problems_after(&self, _: u64) -> Result<u64, StoreError> {
+        Ok(0)
     }
 }
 

@@ -124,6 +124,7 @@ pub fn record(number: u8) -> PlugRecord {
         metering: Some("5s".parse::<Metering>().unwrap()),
         power_on: Some(PowerOn::Last),
         relay: Some(RelayState::On),
+        relay_since: None,
         adopted: t("2026-11-22T12:00:00.123Z"),
         seen: t("2026-11-22T13:00:00Z"),
         revision: 1,
@@ -141,6 +142,7 @@ pub fn bare(number: u8) -> PlugRecord {
         metering: None,
         power_on: None,
         relay: None,
+        relay_since: None,
         ..record(number)
     }
 }

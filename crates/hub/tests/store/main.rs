@@ -26,6 +26,7 @@ mod damage;
 mod first;
 mod history;
 mod keeping;
+mod log;
 mod model;
 mod restore;
 mod trouble;

@@ -232,6 +232,7 @@ impl AccessControl {
             (false, true) => (LoginOrigin::ViewPassword, Scope::Read),
             (false, false) => {
                 tracing::warn!(%remote, "a wrong password was tried");
+                self.log_refusal(remote);
                 return Err(LoginProblem::WrongPassword);
             }
         };

@@ -110,6 +110,8 @@ impl AccessControl {
         self.write(&[(key, kept.as_ref().map(Credential::reveal))])
             .await?;
         tracing::info!(is_set = kept.is_some(), %scope, "the password was changed");
+        let change = if kept.is_some() { "set" } else { "removed" };
+        self.log(format!("the password for the scope {scope} was {change}"));
         {
             let mut state = self.state();
             if is_view {

@@ -39,6 +39,10 @@ pub(super) async fn make_token(
         .change_tokens(|tokens| tokens.add(&new, digest, caller.origin(), Timestamp::now()))
         .await?;
     tracing::info!(id = %info.id, name = info.name, scope = %info.scope, "a token was made");
+    let (name, scope) = (&info.name, info.scope);
+    auth.log(format!(
+        "the token \u{2018}{name}\u{2019} with the scope {scope} was made"
+    ));
     let location = format!("/api/v1/tokens/{}", info.id);
     let made = NewToken {
         info,
@@ -71,6 +75,10 @@ pub(super) async fn revoke_token(
     })?;
     auth.revoke(&info).await?;
     tracing::info!(id = %info.id, name = info.name, "a token was revoked");
+    auth.log(format!(
+        "the token \u{2018}{}\u{2019} was revoked",
+        info.name
+    ));
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -24,6 +24,7 @@ use tower::ServiceExt;
 
 use super::super::{AccessControl, protect};
 use crate::config::Config;
+use crate::event::EventBus;
 use crate::server::PeerAddresses;
 use crate::store::{SettingStore, StoreError};
 
@@ -101,7 +102,8 @@ impl TestHub {
         listening: SocketAddr,
     ) -> Result<Self, RequestError> {
         let settings = Arc::clone(&memory) as Arc<dyn SettingStore>;
-        let auth = AccessControl::load(settings, &config, listening, Vec::new()).await?;
+        let auth =
+            AccessControl::load(settings, &config, listening, Vec::new(), EventBus::new()).await?;
         let reached = Arc::default();
         Ok(Self {
             router: protect(rooms(Arc::clone(&reached)), auth.clone()),

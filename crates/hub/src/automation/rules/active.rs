@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use api::{Halted, LastRun, Rule, Stored};
+use api::{Halted, LastRun, LogKind, Rule, Stored};
 use hiflying::Mac;
 use jiff::Timestamp;
 use plugs::RelayState;
 use serde_json::Value;
 
 use crate::automation::run_state::{RunState, rounded};
+use crate::event::EventBus;
 use crate::rule::{Observation, Power, RuleState};
 
 /// A rule in operation.
@@ -71,18 +72,20 @@ impl ActiveRule {
         });
     }
 
-    pub(super) fn log(&self) {
+    pub(super) fn log(&self, bus: &EventBus) {
         let (id, name) = (&self.stored.id, &self.stored.body.name);
         if let Some(halted) = &self.record.halted {
+            bus.log(halted.log_entry(LogKind::Rule, name));
             tracing::error!(%id, "the rule \u{2018}{name}\u{2019} is stopped: {}", halted.why);
             return;
         }
-        let Some(LastRun {
-            action, why, error, ..
-        }) = &self.record.last
-        else {
+        let Some(last) = &self.record.last else {
             return;
         };
+        bus.log(last.log_entry(LogKind::Rule, name));
+        let LastRun {
+            action, why, error, ..
+        } = last;
         match error {
             None => tracing::info!(%id, action, "the rule \u{2018}{name}\u{2019} acted: {why}"),
             Some(error) => {

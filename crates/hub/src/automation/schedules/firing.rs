@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use api::{Cause, Id, LastRun, RelayCommand, Schedule};
+use api::{Cause, Id, LastRun, LogKind, RelayCommand, Schedule};
 use futures_util::StreamExt;
 use futures_util::stream;
 use hiflying::Mac;
@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::automation::context::AutomationContext;
 use crate::automation::executor::{ExecuteError, Executor};
 use crate::automation::run_state::rounded;
+use crate::event::EventBus;
 
 /// Maximum number of plugs switched at once: more would only wait for one another.
 const MAX_PLUGS_AT_ONCE: usize = 256;
@@ -81,7 +82,7 @@ impl ScheduleRun {
             confirmed: problems.is_empty() && count > 0,
             error: sentence(&problems),
         };
-        self.log(&last);
+        self.log(&last, executor.context.bus());
         ScheduleRunResult {
             id: self.id,
             last,
@@ -113,7 +114,10 @@ impl ScheduleRun {
         let end = Instant::now() + RETRY_TIMEOUT;
         let mut pause = FIRST_RETRY_DELAY;
         loop {
-            let cause = Cause::Schedule(self.id.clone());
+            let cause = Cause::Schedule {
+                id: self.id.clone(),
+                name: self.schedule.name.to_string(),
+            };
             let (told, result) = executor.switch(plug, wanted, cause).await;
             wanted = told;
             let is_over = match &result {
@@ -163,9 +167,10 @@ impl ScheduleRun {
         }
     }
 
-    fn log(&self, last: &LastRun) {
+    fn log(&self, last: &LastRun, bus: &EventBus) {
         let (id, name) = (&self.id, &self.schedule.name);
         let LastRun { action, why, .. } = last;
+        bus.log(last.log_entry(LogKind::Schedule, name));
         match &last.error {
             None => tracing::info!(%id, action, "the schedule \u{2018}{name}\u{2019} fired: {why}"),
             Some(error) => {

@@ -251,6 +251,8 @@ fn view(mac: Mac, now: Timestamp) -> PlugView {
         room: None,
         metering: Metering::Every(Period::seconds(10)),
         power_on: None,
+        relay_since: None,
+        still_drawing_w: None,
     }
 }
 

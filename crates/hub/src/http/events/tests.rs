@@ -318,6 +318,7 @@ async fn a_stuck_client_is_dropped_and_slows_nobody() {
     assert_eq!(bench.free(), 0);
     let news = Event::Problem(HubProblem {
         at: jiff::Timestamp::UNIX_EPOCH,
+        plug: None,
         part: "history".to_owned(),
         solved: false,
         message: "x".repeat(50_000),

@@ -30,6 +30,8 @@ fn view(octet: u8, name: Option<&str>, available: bool) -> Arc<PlugView> {
         room: None,
         metering: Metering::Every(Period::seconds(10)),
         power_on: None,
+        relay_since: None,
+        still_drawing_w: None,
     })
 }
 
@@ -46,6 +48,8 @@ fn in_the_names_and_units_of_the_contract() {
             ..RecorderStatus::default()
         },
         listeners: 0,
+        failed_backups: 3,
+        unread_problems: 0,
         database_bytes: None,
         schedules: RunFigures::default(),
         rules: RunFigures {
@@ -70,6 +74,7 @@ fn in_the_names_and_units_of_the_contract() {
         "# TYPE mains_hub_recorder_dropped_total counter\nmains_hub_recorder_dropped_total 3.0\n",
         "mains_hub_recorder_up 1.0\n",
         "mains_hub_rules_halted 1.0\n",
+        "mains_hub_failed_backups_total 3.0\n",
         "mains_hub_schedules_failing 0.0\n",
         "# TYPE mains_guest_connected gauge\nmains_guest_connected 1.0\n",
     ] {
@@ -99,5 +104,8 @@ fn in_the_names_and_units_of_the_contract() {
     # TYPE mains_plug_available gauge
     mains_plug_available{mac="accf23000001",name="say \"hi\"\\\nKüche"} 1.0
     mains_plug_available{mac="accf23000002",name=""} 0.0
+    # HELP mains_plug_drawing_while_off_watts Power that it draws although its relay is off, as with welded contacts.
+    # TYPE mains_plug_drawing_while_off_watts gauge
+    mains_plug_drawing_while_off_watts{mac="accf23000001",name="say \"hi\"\\\nKüche"} 0.0
     "#);
 }

@@ -25,11 +25,18 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
         let (kind, sql) = (MigrationType::Simple, SqlStr::from_static(sql));
         Migration::new(version, description.into(), kind, sql, false)
     };
-    Migrator::with_migrations(vec![step(
-        1,
-        "first",
-        include_str!("../../../migrations/sqlite/0001_first.sql"),
-    )])
+    Migrator::with_migrations(vec![
+        step(
+            1,
+            "first",
+            include_str!("../../../migrations/sqlite/0001_first.sql"),
+        ),
+        step(
+            2,
+            "log",
+            include_str!("../../../migrations/sqlite/0002_log.sql"),
+        ),
+    ])
 });
 
 /// "Main", in the header of every database of Mains.

@@ -22,10 +22,11 @@ use crate::store::{
 };
 
 const SAVE_PLUG: &str = "INSERT INTO plugs \
-    (mac, family, serial, address, model, name, room, metering, power_on, relay, adopted_ms, seen_ms, revision) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
+    (mac, family, serial, address, model, name, room, metering, power_on, relay, adopted_ms, seen_ms, revision, \
+    relay_since_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
     ON CONFLICT (mac) DO UPDATE SET family = ?2, serial = ?3, address = ?4, model = ?5, name = ?6, room = ?7, \
-    metering = ?8, power_on = ?9, relay = ?10, adopted_ms = ?11, seen_ms = ?12, revision = ?13";
+    metering = ?8, power_on = ?9, relay = ?10, adopted_ms = ?11, seen_ms = ?12, revision = ?13, \
+    relay_since_ms = ?14";
 
 #[async_trait]
 impl PlugStore for Sqlite {
@@ -213,6 +214,7 @@ async fn insert_plug(
         .bind(plug.adopted.as_millisecond())
         .bind(plug.seen.as_millisecond())
         .bind(signed(plug.revision))
+        .bind(plug.relay_since.map(Timestamp::as_millisecond))
         .execute(connection)
         .await?;
     Ok(())
@@ -238,6 +240,10 @@ fn plug(row: &SqliteRow) -> Option<PlugRecord> {
             None => None,
         },
         relay: optional(row, "relay")?.and_then(|word| word.parse().ok()),
+        relay_since: row
+            .try_get::<Option<i64>, _>("relay_since_ms")
+            .ok()?
+            .and_then(moment),
         adopted: time(row, "adopted_ms")?,
         seen: time(row, "seen_ms")?,
         revision: unsigned(row.try_get("revision").ok()?),

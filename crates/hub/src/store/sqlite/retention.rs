@@ -41,6 +41,7 @@ impl SqliteDatabase {
             self.remove_before(REMOVE_READINGS, plug, readings).await?;
             self.remove_before(REMOVE_MINUTES, plug, minutes).await?;
         }
+        self.tidy_log(now).await?;
         self.shrink().await
     }
 

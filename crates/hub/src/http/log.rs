@@ -1,0 +1,64 @@
+//! The log of past events.
+
+use api::{LogEntry, LogKind, Moment, RequestError};
+use axum::Json;
+use axum::extract::State;
+use jiff::Timestamp;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Api;
+use super::problem::Problem;
+use super::query::Params;
+use crate::hub::Hub;
+use crate::store::LogQuery;
+
+/// Number of entries unless given.
+const DEFAULT_LIMIT: usize = 100;
+/// Maximum number of entries in one response.
+const MAX_LIMIT: usize = 1000;
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(log))
+}
+
+/// Returns past events with their causes, newest first, from the disk. They are kept for a year, at most 200,000 of them.
+///
+/// To continue, pass the `id` of the last entry as `before`. New entries are sent as the event `log`.
+#[utoipa::path(get, path = "/api/v1/log", tag = "events", operation_id = "log",
+    params(
+        ("from" = Option<Moment>, Query, description = "Start"),
+        ("to" = Option<Moment>, Query, description = "End, exclusive; a date is included as a whole"),
+        ("before" = Option<u64>, Query, description = "Id of an entry: only those before it"),
+        ("kinds" = Option<String>, Query, description = "Kinds, separated by commas; all unless given"),
+        ("plugs" = Option<String>, Query, description = "MACs, separated by commas: only what is about these plugs"),
+        ("problems" = Option<bool>, Query, description = "`true` for what may need attention only"),
+        ("limit" = Option<u64>, Query, description = "Maximum number of entries; 100 unless given, at most 1,000")),
+    responses((status = 200, description = "The entries", body = [LogEntry])))]
+async fn log(State(hub): State<Hub>, params: Params) -> Result<Json<Vec<LogEntry>>, Problem> {
+    let query = read(&hub, &params)?;
+    Ok(Json(hub.log().entries(&query).await?))
+}
+
+fn read(hub: &Hub, params: &Params) -> Result<LogQuery, RequestError> {
+    params.only(&[
+        "from", "to", "before", "kinds", "plugs", "problems", "limit",
+    ])?;
+    let zone = &hub.clock().timezone;
+    let range = params.range()?;
+    let range = range.resolve(Timestamp::MAX, zone, |_| Ok(Timestamp::UNIX_EPOCH))?;
+    let limit = params.value("limit")?.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        let message = format!("limit: must be from 1 to {MAX_LIMIT}");
+        return Err(RequestError::usage(message).at("limit"));
+    }
+    Ok(LogQuery {
+        from: Some(range.from),
+        to: Some(range.to),
+        before: params.value("before")?,
+        kinds: params.list::<LogKind>("kinds")?,
+        plugs: params.list("plugs")?,
+        problems: params.flag("problems")?,
+        limit,
+    })
+}
