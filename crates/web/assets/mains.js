@@ -15,6 +15,8 @@ const REFRESH_INTERVAL = 20000;
 const REFRESH_DELAY = 120;
 /** Time after which a lost connection is told as a hub that is gone. */
 const GONE_DELAY = 10000;
+/** Events that a page follows. */
+const KINDS = "plug,reading,availability,group,schedule,rule,tariff,log";
 /** Delay of the next attempt to connect. */
 const RETRY_DELAY = 1500;
 
@@ -127,7 +129,7 @@ function say(text, isLost) {
 function connect() {
   clearTimeout(retrying);
   stream?.close();
-  stream = new EventSource(url("api/v1/events"));
+  stream = new EventSource(url("api/v1/events?kinds=" + KINDS));
   stream.onopen = () => {
     clearTimeout(lost);
     lost = 0;
@@ -143,7 +145,7 @@ function connect() {
     clearTimeout(retrying);
     retrying = setTimeout(retry, RETRY_DELAY);
   };
-  for (const name of ["plug", "availability", "group", "schedule", "rule", "tariff", "reset"]) {
+  for (const name of ["plug", "availability", "group", "schedule", "rule", "tariff", "log", "reset"]) {
     stream.addEventListener(name, (event) => {
       seen = clock();
       if (name === "plug" || name === "availability") plugChanged(JSON.parse(event.data));

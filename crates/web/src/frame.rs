@@ -81,8 +81,8 @@ pub(crate) struct Frame {
     pub(crate) title: String,
     /// NavItem of the navigation to which the page belongs.
     here: NavItem,
-    /// Number of problems that need attention.
-    pub(crate) attention: usize,
+    /// Number of problems that were not seen yet.
+    pub(crate) attention: u64,
     /// Result of the form that led here.
     pub(crate) note: Option<FormNote>,
     prefix: PathPrefix,
@@ -96,7 +96,7 @@ impl Frame {
         Self {
             title: title.into(),
             here,
-            attention: 0,
+            attention: visit.unread,
             note: visit.note,
             prefix: visit.prefix.clone(),
             theme: visit.theme,

@@ -115,9 +115,8 @@ pub(crate) async fn home(State(state): State<PagesState>, visit: Visit) -> Respo
         .collect();
     let further_gone = gone.len().saturating_sub(MAX_GONE_NOTES);
     gone.truncate(MAX_GONE_NOTES);
-    let mut frame = Frame::new(&visit, HOME, "Home");
+    let frame = Frame::new(&visit, HOME, "Home");
     let failed = failed(hub, visit.note, now);
-    frame.attention = gone.len() + further_gone + usize::from(failed.is_some());
     let page = HomePage {
         timezone: format::zone(&hub.clock().timezone),
         failed,

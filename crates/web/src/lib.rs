@@ -11,7 +11,6 @@
 //! * `span`: ranges of charts. `power_chart`: the power of a plug over time.
 //! * `recent`: energy of yesterday and today, read in the background.
 //! * `documents`: lists and editors of `groups`, `schedules` and `rules`. `names`: names of plugs and groups.
-//! * `event_log`: past events, heard in the background.
 //! * `login`, `home`, `energy_page`, `plug_page`, `plug_forms`, `switch`, `theme`, `add`, `events`, `settings`: the pages and their
 //!   forms.
 //!
@@ -35,7 +34,6 @@ mod cookie;
 mod documents;
 mod energy_page;
 mod energy_view;
-mod event_log;
 mod events;
 mod fields;
 mod format;
@@ -63,17 +61,15 @@ use std::sync::Arc;
 
 use api::{Group, Rule, Schedule};
 use async_trait::async_trait;
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use axum::response::Response;
 use axum::routing::{get, post};
-use futures_util::future::join;
+use axum::{Extension, Router};
 use hub::{Guest, Hub, LoginPage, PathAccess};
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 
-use crate::event_log::EventLog;
 use crate::recent::RecentEnergy;
 
 /// Maximum size of a form in bytes.
@@ -83,7 +79,6 @@ const MAX_FORM_BYTES: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub struct Pages {
     recent: RecentEnergy,
-    events: EventLog,
 }
 
 /// State of all handlers.
@@ -91,7 +86,6 @@ pub struct Pages {
 pub(crate) struct PagesState {
     hub: Hub,
     recent: RecentEnergy,
-    events: EventLog,
 }
 
 #[async_trait]
@@ -100,7 +94,6 @@ impl Guest for Pages {
         router(PagesState {
             hub: hub.clone(),
             recent: self.recent.clone(),
-            events: self.events.clone(),
         })
     }
 
@@ -116,8 +109,7 @@ impl Guest for Pages {
     }
 
     async fn run(self: Arc<Self>, hub: Hub, cancel: CancellationToken) {
-        let listening = self.events.run(&hub, cancel.clone());
-        join(listening, self.recent.run(hub.clone(), cancel)).await;
+        self.recent.run(hub, cancel).await;
     }
 }
 
@@ -152,6 +144,7 @@ fn router(state: PagesState) -> Router {
         .merge(documents::routes::<Schedule>())
         .merge(documents::routes::<Rule>())
         .layer(from_fn(page_error::show))
+        .layer(Extension(state.hub.log().clone()))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
         .layer(CompressionLayer::new());
     pages

@@ -24,6 +24,7 @@ pub(crate) fn page(login: &LoginPage<'_>) -> Response {
         theme: Theme::of(login.headers),
         scope: Scope::Read,
         note: None,
+        unread: 0,
     };
     let problem = login.problem.map(|problem| match problem {
         LoginProblem::WrongPassword => "That password is not right.".to_owned(),

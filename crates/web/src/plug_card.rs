@@ -59,7 +59,7 @@ impl PlugCard {
             .today_wh(mac, view.energy_total_wh)
             .filter(|_| has_meter);
         let cost = recent.plugs.get(&mac).map(|plug| &plug.cost);
-        let (state, since) = state(hub, view, now, zone);
+        let (state, since) = state(view, now, zone);
         Self {
             mac: format!("{mac:x}"),
             title: format::title(view),
@@ -128,18 +128,11 @@ pub(crate) fn present_power(view: &PlugView, now: Timestamp) -> Option<f64> {
     (reading.at.duration_until(now) < limit).then_some(reading.power_w)?
 }
 
-fn state(
-    hub: &Hub,
-    view: &PlugView,
-    now: Timestamp,
-    zone: &TimeZone,
-) -> (&'static str, Option<String>) {
+fn state(view: &PlugView, now: Timestamp, zone: &TimeZone) -> (&'static str, Option<String>) {
     if !view.available {
         return ("No answer", Some(format::since(view.plug.seen, now, zone)));
     }
-    let moved = hub.registry().moved(view.plug.mac);
-    let moved = moved.filter(|moved| view.plug.relay == Some(moved.relay));
-    let since = moved.map(|moved| format::since(moved.at, now, zone));
+    let since = view.relay_since.map(|at| format::since(at, now, zone));
     match view.plug.relay {
         Some(RelayState::On) => ("On", since),
         Some(RelayState::Off) => ("Off", since),

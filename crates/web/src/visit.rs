@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use hub::auth::{Caller, PathPrefix};
+use hub::log::EventLog;
 
 use crate::cookie::{cookie, set_cookie};
 use crate::note::FormNote;
@@ -73,6 +74,8 @@ pub(crate) struct Visit {
     pub(crate) scope: Scope,
     /// Result of the form that led here.
     pub(crate) note: Option<FormNote>,
+    /// Number of problems that were not seen yet.
+    pub(crate) unread: u64,
 }
 
 impl<S: Sync> FromRequestParts<S> for Visit {
@@ -85,6 +88,7 @@ impl<S: Sync> FromRequestParts<S> for Visit {
             theme: Theme::of(&parts.headers),
             scope: parts.extensions.get().map_or(Scope::Read, Caller::scope),
             note: FormNote::of(&parts.headers),
+            unread: parts.extensions.get().map_or(0, EventLog::unread),
         })
     }
 }

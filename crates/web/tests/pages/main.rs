@@ -10,6 +10,7 @@
 
 mod browser;
 mod documents;
+mod events;
 mod setup;
 
 #[allow(dead_code, reason = "shared with the tests of the hub")]
