@@ -20,7 +20,7 @@ const MIN_RECONNECT_DELAY: Duration = Duration::from_millis(500);
 /// Maximum delay before an attempt to reconnect.
 const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(15);
 
-/// Listens to all events of a hub: those after the event `after`, else from now on.
+/// Listens to the events of a hub, all or those of some kinds: those after the event `after`, else from now on.
 ///
 /// # Errors
 ///
@@ -29,10 +29,12 @@ pub(crate) async fn of_hub<'a>(
     context: &'a Context,
     hub: &Client,
     after: Option<&str>,
+    kinds: Option<&'static str>,
 ) -> Result<Feed<'a>, Failure> {
     let feed = HubFeed {
-        stream: Some(hub.events(after).await?),
+        stream: Some(hub.events(after, kinds).await?),
         last_id: after.map(str::to_owned),
+        kinds,
         ..HubFeed::new(context)
     };
     Ok(feed.into_stream())
@@ -50,7 +52,7 @@ pub(super) async fn of_plugs<'a>(
 ) -> Result<Feed<'a>, Failure> {
     // First the events: what happens while the plugs are listed is not lost then.
     let stream = context
-        .bounded(async { Ok(hub.events(None).await?) })
+        .bounded(async { Ok(hub.events(None, None).await?) })
         .await?;
     let names = context.bounded(async { Ok(HubNames::load(hub).await?) });
     let names = names.await?;
@@ -83,6 +85,8 @@ struct HubFeed<'a> {
     /// `None` while the hub cannot be reached.
     stream: Option<EventStream>,
     last_id: Option<String>,
+    /// Names of the events, separated by commas; `None` for all.
+    kinds: Option<&'static str>,
     delay: Duration,
     pending: VecDeque<ReceivedEvent>,
     /// `None` if all events are wanted, as they are.
@@ -102,6 +106,7 @@ impl<'a> HubFeed<'a> {
             context,
             stream: None,
             last_id: None,
+            kinds: None,
             delay: MIN_RECONNECT_DELAY,
             pending: VecDeque::new(),
             listed: None,
@@ -163,7 +168,7 @@ impl<'a> HubFeed<'a> {
         tokio::time::sleep(self.delay).await;
         self.delay = (self.delay * 2).min(MAX_RECONNECT_DELAY);
         let hub = self.context.need_hub()?;
-        let stream = hub.events(self.last_id.as_deref()).await?;
+        let stream = hub.events(self.last_id.as_deref(), self.kinds).await?;
         self.list(&hub).await?;
         self.stream = Some(stream);
         self.context.ui.status(paint(DIM, "connected again"));

@@ -145,6 +145,8 @@ impl LocalFeed<'_> {
                 None => Metering::Off,
             },
             power_on: None,
+            relay_since: None,
+            still_drawing_w: None,
         };
         let event = match was_lost {
             true => Event::Availability(Arc::new(view.clone())),

@@ -36,7 +36,7 @@ impl Kept {
 
     /// Runs a verb with `--json` until its answer is as wanted, and returns that.
     #[track_caller]
-    pub fn until(&self, words: &[&str], wanted: impl Fn(&Value) -> bool) -> Value {
+    pub fn until(&self, words: &[&str], mut wanted: impl FnMut(&Value) -> bool) -> Value {
         let begin = Instant::now();
         loop {
             let json = self.home.json(words).ends_with(0).json();
@@ -46,6 +46,14 @@ impl Kept {
             assert!(begin.elapsed() < WITHIN, "{words:?} still tells {json}");
             std::thread::sleep(Duration::from_millis(200));
         }
+    }
+
+    /// Kills it, and starts it anew.
+    pub fn kill(&mut self) {
+        if let Some(hub) = self.hub.take() {
+            hub.end(Signal::SIGKILL);
+        }
+        self.hub = Some(serve(&self.home));
     }
 
     /// Ends it as a service manager would, and starts it anew.

@@ -38,6 +38,7 @@ mod disk;
 mod following;
 mod listening;
 mod owner;
+mod past;
 mod serving;
 mod through;
 mod tls;

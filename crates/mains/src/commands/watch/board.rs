@@ -219,6 +219,8 @@ mod tests {
             room: None,
             metering: "10s".parse().unwrap(),
             power_on: None,
+            relay_since: None,
+            still_drawing_w: None,
         }
     }
 
