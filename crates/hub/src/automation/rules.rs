@@ -5,7 +5,10 @@ mod active;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use api::{Cause, Collection, Event, Id, LastRun, MeterEvent, Metering, PlugView, Rule, Stored};
+use api::{
+    Cause, Collection, Event, Id, LastRun, MeterEvent, Metering, PlugView, Rule, Stored,
+    to_millisecond,
+};
 use hiflying::Mac;
 use jiff::{SignedDuration, Timestamp};
 use plugs::Reading;
@@ -17,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use super::clocks::{ClockWatch, wake_at};
 use super::context::AutomationContext;
 use super::executor::{ExecuteError, Executor};
-use super::run_state::{RunState, rounded};
+use super::run_state::RunState;
 use crate::rule::{Order, Power, RuleState};
 use active::{ActiveRule, PlugStatus, PowerReading};
 
@@ -321,7 +324,7 @@ impl<S: AutomationContext> RuleRunner<S> {
             RuleOutcome {
                 id,
                 revision,
-                at: rounded(now),
+                at: to_millisecond(now),
                 order,
                 result,
             }

@@ -92,11 +92,6 @@ pub(crate) fn schedule_status(
     }
 }
 
-/// Rounds a time to the millisecond.
-pub(crate) fn rounded(at: Timestamp) -> Timestamp {
-    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use api::{
     Collection, Event, Halted, Id, LogKind, Period, RelayCommand, RequestError, Schedule, Stored,
+    to_millisecond,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
@@ -18,7 +19,7 @@ use tokio::time::{Instant, sleep_until};
 use super::clocks::{ClockWatch, wake_at};
 use super::context::AutomationContext;
 use super::executor::Executor;
-use super::run_state::{RunState, ScheduleState, rounded};
+use super::run_state::{RunState, ScheduleState};
 use crate::schedule::{Clock, just_before};
 
 use firing::{ScheduleRun, ScheduleRunResult};
@@ -230,7 +231,7 @@ impl<S: AutomationContext> ScheduleRunner<S> {
             let name = &active.stored.body.name;
             tracing::error!(id = %fired.id, "the schedule \u{2018}{name}\u{2019} is stopped: {why}");
             let halted = Halted {
-                at: rounded(now),
+                at: to_millisecond(now),
                 why,
             };
             let bus = self.executor.context.bus();

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use api::{Halted, LastRun, LogKind, Rule, Stored};
+use api::{Halted, LastRun, LogKind, Rule, Stored, to_millisecond};
 use hiflying::Mac;
 use jiff::Timestamp;
 use plugs::RelayState;
 use serde_json::Value;
 
-use crate::automation::run_state::{RunState, rounded};
+use crate::automation::run_state::RunState;
 use crate::event::EventBus;
 use crate::rule::{Observation, Power, RuleState};
 
@@ -67,7 +67,7 @@ impl ActiveRule {
         let error = error.expect("a rule is stopped for an error of its last run");
         let why = format!("{error}, and this would have been one more");
         self.record.halted = Some(Halted {
-            at: rounded(now),
+            at: to_millisecond(now),
             why,
         });
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use api::{Cause, Id, LastRun, LogKind, RelayCommand, Schedule};
+use api::{Cause, Id, LastRun, LogKind, RelayCommand, Schedule, to_millisecond};
 use futures_util::StreamExt;
 use futures_util::stream;
 use hiflying::Mac;
@@ -13,7 +13,6 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::automation::context::AutomationContext;
 use crate::automation::executor::{ExecuteError, Executor};
-use crate::automation::run_state::rounded;
 use crate::event::EventBus;
 
 /// Maximum number of plugs switched at once: more would only wait for one another.
@@ -51,7 +50,7 @@ impl ScheduleRun {
         self,
         executor: Executor<S>,
     ) -> ScheduleRunResult {
-        let at = rounded(executor.context.time().wall);
+        let at = to_millisecond(executor.context.time().wall);
         let writing = executor.context.schedules().keep_state(&self.id);
         // The state writer tries again if the disk is too slow.
         let _ = timeout(STATE_WRITE_TIMEOUT, writing).await;
