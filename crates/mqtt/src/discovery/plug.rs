@@ -219,8 +219,8 @@ fn entities(topics: &Topics, mac: Mac, plug: &HomePlug, make: &PlugEntities<'_>)
         let topic = topics.delay_set(mac);
         let off = r#"{"state":"OFF","minutes":{{ value | int }}}"#;
         let on = r#"{"state":"ON","minutes":{{ value | int }}}"#;
-        entities.push(make.timer("off_after", "Switch off after", &topic, off));
-        entities.push(make.timer("on_after", "Switch on after", &topic, on));
+        entities.push(make.timer("off_after", "Off after", &topic, off));
+        entities.push(make.timer("on_after", "On after", &topic, on));
     }
     let topic = topics.info(mac);
     let category = Some(EntityCategory::Diagnostic);
