@@ -3,6 +3,7 @@
 //! `hub.lock` is locked while a hub runs; the system releases the lock when the process ends in whatever way. `hub.json` holds
 //! the address that the hub listens on. Neither holds a secret; `admin-token` does.
 
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -23,12 +24,21 @@ pub struct RunningHub {
 
 impl RunningHub {
     /// Returns the hub that uses this state directory, if one runs and has published its address.
-    pub fn find(directory: &Path) -> Option<Self> {
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`] for an address that another user has published.
+    pub fn find(directory: &Path) -> io::Result<Option<Self>> {
         let announcement = Self::announcement(directory);
         // Without the lock, the file was left by a hub that was killed.
-        announcement
-            .is_locked()
-            .then(|| Self::read(&announcement))?
+        if !announcement.is_locked() {
+            return Ok(None);
+        }
+        match announcement.read() {
+            Ok(text) => Ok(text.and_then(|text| serde_json::from_slice(&text).ok())),
+            Err(error) if error.kind() == ErrorKind::InvalidInput => Err(error),
+            Err(_) => Ok(None),
+        }
     }
 
     /// Returns the file in which a hub with this state directory publishes its address; its lock is the hub's.

@@ -16,7 +16,7 @@ pub async fn check(config: &Config) -> Vec<(&'static str, RequestError)> {
     let mut note = |key, result: Result<(), RequestError>| {
         problems.extend(result.err().map(|error| (key, error)));
     };
-    let is_running = RunningHub::find(&config.state).is_some();
+    let is_running = RunningHub::find(&config.state).is_ok_and(|running| running.is_some());
     if !is_running && config.state.is_dir() {
         note("state", StateLock::acquire(&config.state).map(drop));
     }

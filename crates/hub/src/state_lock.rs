@@ -105,17 +105,21 @@ mod tests {
     fn one_hub_at_a_time_and_it_can_be_found() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("a/b");
-        assert_eq!(RunningHub::find(&state), None);
+        assert_eq!(RunningHub::find(&state).unwrap(), None);
         let lock = StateLock::acquire(&state).unwrap();
-        assert_eq!(RunningHub::find(&state), None, "it has not said where yet");
+        assert_eq!(
+            RunningHub::find(&state).unwrap(),
+            None,
+            "it has not said where yet"
+        );
         lock.announce("http://127.0.0.1:1");
-        let found = RunningHub::find(&state).unwrap();
+        let found = RunningHub::find(&state).unwrap().unwrap();
         assert_eq!(found.url, "http://127.0.0.1:1");
         let second = StateLock::acquire(&state).unwrap_err();
         assert_eq!(second.kind(), ErrorKind::Local);
         assert!(second.message().contains("http://127.0.0.1:1"), "{second}");
         drop(lock);
-        assert_eq!(RunningHub::find(&state), None);
+        assert_eq!(RunningHub::find(&state).unwrap(), None);
         StateLock::acquire(&state).unwrap();
     }
 
@@ -127,7 +131,7 @@ mod tests {
         let left = fs::read(RunningHub::announcement(folder.path()).path()).unwrap();
         drop(lock);
         fs::write(RunningHub::announcement(folder.path()).path(), left).unwrap();
-        assert_eq!(RunningHub::find(folder.path()), None);
+        assert_eq!(RunningHub::find(folder.path()).unwrap(), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use api::client::{HubEndpoint, HubUrl, Token};
 use api::running::{RunningHub, admin_token};
+use statefile::StateFile;
 
 use crate::config::{HubChoice, RunSettings};
 use crate::error::Failure;
@@ -21,11 +22,15 @@ pub(crate) fn choose(
     settings: &RunSettings,
     state: Option<&Path>,
 ) -> Result<Option<HubEndpoint>, Failure> {
-    let running = || running_with(settings, state?);
+    let running = || match state {
+        Some(state) => running_with(settings, state),
+        None => Ok(None),
+    };
     match &settings.hub {
         Some(HubChoice::None) => Ok(None),
-        Some(HubChoice::At(url)) => named(settings, url, running()).map(Some),
-        None => Ok(running()),
+        // One that is named does not depend on what is announced here.
+        Some(HubChoice::At(url)) => named(settings, url, running().unwrap_or(None)).map(Some),
+        None => running(),
     }
 }
 
@@ -50,24 +55,43 @@ fn named(
 
 /// Returns the hub that runs with a state directory. The configuration names the certificate that it was started with; that
 /// file proves its identity by whatever name the hub is reached.
-fn running_with(settings: &RunSettings, state: &Path) -> Option<HubEndpoint> {
+fn running_with(settings: &RunSettings, state: &Path) -> Result<Option<HubEndpoint>, Failure> {
     let own = settings.certificate.as_ref();
-    Some(HubEndpoint {
+    let endpoint = |running| HubEndpoint {
         ca_file: settings.ca_file.as_ref().or(own).cloned(),
         is_pinned: settings.ca_file.is_none() && own.is_some(),
-        ..running(state)?
-    })
+        ..running
+    };
+    Ok(running(state)?.map(endpoint))
 }
 
-/// Returns the hub that runs with a state directory; `None` if there is none or this user cannot read its files.
-pub(crate) fn running(state: &Path) -> Option<HubEndpoint> {
-    let running = RunningHub::find(state)?;
-    let endpoint = HubEndpoint {
-        token: Some(read_token(&admin_token(state)).ok()?),
-        ..HubEndpoint::new(running.url.parse().ok()?)
+/// Returns the hub that runs with a state directory; `None` if there is none or this user cannot read its files. Its token goes to
+/// this machine only: who can write to the directory could name any other.
+pub(crate) fn running(state: &Path) -> Result<Option<HubEndpoint>, Failure> {
+    let forged = |what: String| {
+        Failure::local(what)
+            .hint("set MAINS_STATE to a directory of your own, or name the hub with --hub URL")
     };
-    tracing::debug!(url = %endpoint.url, "a hub runs here");
-    Some(endpoint)
+    let running = RunningHub::find(state).map_err(|error| forged(error.to_string()))?;
+    let Some(running) = running else {
+        return Ok(None);
+    };
+    let token = StateFile::new(admin_token(state), MAX_TOKEN_LEN).read();
+    let (Ok(url), Ok(Some(token))) = (running.url.parse::<HubUrl>(), token) else {
+        return Ok(None);
+    };
+    if !url.is_local() {
+        let file = RunningHub::announcement(state);
+        let file = file.path().display();
+        let what = format!("{file} names a hub that is not on this machine: {url}");
+        return Err(forged(what));
+    }
+    tracing::debug!(%url, "a hub runs here");
+    let token = String::from_utf8_lossy(&token).into_owned();
+    Ok(Some(HubEndpoint {
+        token: Some(Token::new(token)),
+        ..HubEndpoint::new(url)
+    }))
 }
 
 fn read_token(file: &Path) -> Result<Token, Failure> {
@@ -89,16 +113,28 @@ mod tests {
     fn a_running_hub_is_found_once_its_token_can_be_read() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path();
-        assert_eq!(running(state), None);
+        assert_eq!(running(state).unwrap(), None);
         let lock = hub::state_lock::StateLock::acquire(state).unwrap();
         lock.announce("http://127.0.0.1:8480");
-        assert_eq!(running(state), None, "it has no token yet");
+        assert_eq!(running(state).unwrap(), None, "it has no token yet");
         std::fs::write(admin_token(state), "secret\n").unwrap();
-        let endpoint = running(state).unwrap();
+        let endpoint = running(state).unwrap().unwrap();
         assert_eq!(endpoint.url.to_string(), "http://127.0.0.1:8480");
         assert_eq!(endpoint.token, Some(Token::new("secret".into())));
         assert!(!format!("{endpoint:?}").contains("secret"));
+        for elsewhere in [
+            "http://192.0.2.1:8480",
+            "http://hub.example",
+            "http://[2001:db8::1]",
+        ] {
+            lock.announce(elsewhere);
+            let failure = running(state).unwrap_err();
+            assert!(failure.message().contains(elsewhere), "{failure}");
+        }
+        // A name is proven by its certificate.
+        lock.announce("https://hub.example:8480");
+        assert!(running(state).unwrap().is_some());
         drop(lock);
-        assert_eq!(running(state), None);
+        assert_eq!(running(state).unwrap(), None);
     }
 }

@@ -218,6 +218,7 @@ impl BridgeTask<'_> {
 
     fn home_hub(&self, own_address: Option<IpAddr>) -> HomeHub {
         let url = RunningHub::find(&self.bridge.config.state)
+            .unwrap_or(None)
             .map_or_else(|| "http://127.0.0.1:8480".to_owned(), |hub| hub.url);
         // The hub's own link begins with loopback if it listens on all addresses; others reach it where they see the broker's client.
         let listens_on_all = self.hub.config().listen.ip().is_unspecified();

@@ -2,7 +2,9 @@
 //!
 //! A [`StateFile`] is read whole up to a limit and replaced whole: the new content is written beside the old one, synced and
 //! renamed, so that a crash or a power cut leaves one of the two. Files and the directories made for them are accessible to their
-//! owner only, from the first byte. Programs that change the same file exclude each other by a lock file beside it.
+//! owner only, from the first byte. Programs that change the same file exclude each other by a lock file beside it. In a directory
+//! that others can write to, a file of another user is an error ([`ErrorKind::InvalidInput`]), as is what is no file: a FIFO would
+//! block its reader for ever.
 //!
 //! Nothing here deletes a file that cannot be understood: [`StateFile::set_aside`] renames it.
 
@@ -14,12 +16,15 @@ use std::os::unix::fs::{
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::OFlag;
+use nix::unistd::geteuid;
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 const OWNER_ONLY_FILE: u32 = 0o600;
 const OWNER_ONLY_DIRECTORY: u32 = 0o700;
 const ACCESS_BY_OTHERS: u32 = 0o077;
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// Interval between two attempts to take a lock that another process holds.
 const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(2);
@@ -105,12 +110,7 @@ impl StateFile {
         let Some(file) = self.open()? else {
             return Ok(false);
         };
-        let permissions = file.metadata()?.permissions();
-        let was_exposed = permissions.mode() & ACCESS_BY_OTHERS != 0;
-        if was_exposed {
-            file.set_permissions(Permissions::from_mode(OWNER_ONLY_FILE))?;
-        }
-        Ok(was_exposed)
+        restrict(&file, ACCESS_BY_OTHERS, OWNER_ONLY_FILE)
     }
 
     /// Creates the directory of the file, if it is missing. Taking the lock does it, too.
@@ -187,13 +187,16 @@ impl StateFile {
         Ok(aside)
     }
 
-    /// Takes the lock, `<stem>.lock` in the same directory, which is created with its directory where they are missing.
+    /// Takes the lock, `<stem>.lock` in the same directory, which is created with its directory where they are missing. A directory
+    /// of this user that others could write to is closed to them.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::WouldBlock`] when another process still holds it after `timeout`, else the system's error.
     pub fn lock(&self, timeout: Duration) -> io::Result<FileLock> {
-        take_lock(self.open_lock()?, timeout)
+        let lock = self.open_lock()?;
+        self.restrict_directory()?;
+        take_lock(lock, timeout)
     }
 
     /// Takes the lock also where nothing can be written: a lock file that is there is opened for reading, and where none can be made,
@@ -203,7 +206,7 @@ impl StateFile {
     ///
     /// As [`lock`](Self::lock).
     pub fn lock_without_writing(&self, timeout: Duration) -> io::Result<FileLock> {
-        let file = match File::open(self.lock_path()) {
+        let file = match self.open_own(&self.lock_path(), File::options().read(true)) {
             Err(error) if error.kind() == ErrorKind::NotFound => File::open(self.directory())?,
             opened => opened?,
         };
@@ -217,13 +220,14 @@ impl StateFile {
 
     /// Returns true if another process, or another part of this one, holds the lock.
     pub fn is_locked(&self) -> bool {
-        let lock = File::open(self.lock_path()).or_else(|_| File::open(self.directory()));
+        let lock = open_at_once(&self.lock_path(), File::options().read(true));
+        let lock = lock.or_else(|_| File::open(self.directory()));
         let shared = lock.map(|file| file.try_lock_shared());
         matches!(shared, Ok(Err(TryLockError::WouldBlock)))
     }
 
     fn open(&self) -> io::Result<Option<File>> {
-        match File::open(&self.path) {
+        match self.open_own(&self.path, File::options().read(true)) {
             Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -237,13 +241,43 @@ impl StateFile {
             .create(true)
             .truncate(false)
             .mode(OWNER_ONLY_FILE);
-        match options.open(self.lock_path()) {
+        let lock = match self.open_own(&self.lock_path(), &mut options) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 self.create_directory()?;
-                options.open(self.lock_path())
+                self.open_own(&self.lock_path(), &mut options)
             }
             opened => opened,
+        }?;
+        // Whoever can open it can hold it.
+        restrict(&lock, ACCESS_BY_OTHERS, OWNER_ONLY_FILE)?;
+        Ok(lock)
+    }
+
+    fn restrict_directory(&self) -> io::Result<()> {
+        let directory = File::open(self.directory())?;
+        if directory.metadata()?.uid() == geteuid().as_raw() {
+            restrict(&directory, WRITABLE_BY_OTHERS, OWNER_ONLY_DIRECTORY)?;
         }
+        Ok(())
+    }
+
+    /// Opens a file of this user. Root also uses the files of a service's user, to whom the directory belongs.
+    fn open_own(&self, path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+        let file = open_at_once(path, options)?;
+        let (metadata, user) = (file.metadata()?, geteuid());
+        let invalid = |what: String| io::Error::new(ErrorKind::InvalidInput, what);
+        if !metadata.is_file() {
+            return Err(invalid(format!("{} is not a regular file", path.display())));
+        }
+        let owner = metadata.uid();
+        let is_own = owner == user.as_raw()
+            || owner == 0
+            || user.is_root() && owner == fs::metadata(self.directory())?.uid();
+        if !is_own {
+            let path = path.display();
+            return Err(invalid(format!("{path} belongs to another user ({owner})")));
+        }
+        Ok(file)
     }
 
     fn write_beside(&self, content: &[u8]) -> io::Result<NamedTempFile> {
@@ -320,6 +354,20 @@ fn is_stale(name: &str, path: &Path) -> bool {
         || (age.is_some_and(|age| age >= MIN_STALE_AGE)
             && file.read(&mut first).is_ok()
             && matches!(first, [b'{' | 0]))
+}
+
+/// Opens a file without waiting for another process, as for a FIFO.
+fn open_at_once(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    options.custom_flags(OFlag::O_NONBLOCK.bits()).open(path)
+}
+
+/// Takes access from others, if they have any of these rights. Returns true if they had.
+fn restrict(file: &File, rights: u32, mode: u32) -> io::Result<bool> {
+    let had_access = file.metadata()?.permissions().mode() & rights != 0;
+    if had_access {
+        file.set_permissions(Permissions::from_mode(mode))?;
+    }
+    Ok(had_access)
 }
 
 /// Takes a lock, within a time.

@@ -1,3 +1,8 @@
+use std::os::unix::fs::chown;
+
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+
 use super::*;
 
 const MAX_BYTES: u64 = 100;
@@ -70,9 +75,56 @@ fn a_file_above_the_limit_is_not_read() {
     assert_eq!(content(&file).len(), 100);
     file.write(&[b'x'; 101]).unwrap();
     assert_eq!(file.read().unwrap_err().kind(), ErrorKind::FileTooLarge);
-    // Its length is not known beforehand.
+}
+
+#[test]
+fn what_is_no_file_is_refused_at_once() {
+    let (_home, file) = state_file();
     let endless = StateFile::new("/dev/zero", MAX_BYTES);
-    assert_eq!(endless.read().unwrap_err().kind(), ErrorKind::FileTooLarge);
+    assert_eq!(endless.read().unwrap_err().kind(), ErrorKind::InvalidInput);
+    let mode = Mode::from_bits_truncate(0o600);
+    mkfifo(file.path(), mode).unwrap();
+    mkfifo(&file.lock_path(), mode).unwrap();
+    assert_eq!(file.read().unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert!(file.restrict_access().is_err());
+    assert!(file.lock(Duration::ZERO).is_err());
+    assert!(file.lock_without_writing(Duration::ZERO).is_err());
+    assert!(!file.is_locked());
+}
+
+#[test]
+fn a_directory_made_by_others_is_closed_and_a_lock_kept_private() {
+    let home = tempfile::tempdir().unwrap();
+    fs::set_permissions(home.path(), Permissions::from_mode(0o777)).unwrap();
+    let file = StateFile::new(home.path().join("state.json"), MAX_BYTES);
+    fs::write(file.lock_path(), "").unwrap();
+    fs::set_permissions(file.lock_path(), Permissions::from_mode(0o666)).unwrap();
+    drop(file.lock(Duration::ZERO).unwrap());
+    assert_eq!(mode(home.path()), 0o700);
+    assert_eq!(mode(&file.lock_path()), 0o600);
+}
+
+/// Needs root, which alone can give files away.
+#[test]
+fn a_file_of_another_user_is_refused() {
+    if !geteuid().is_root() {
+        eprintln!("skipped: only root can give files away");
+        return;
+    }
+    let (home, file) = state_file();
+    file.write(b"forged").unwrap();
+    drop(file.lock(Duration::ZERO).unwrap());
+    for path in [file.path().to_owned(), file.lock_path()] {
+        chown(&path, Some(4711), None).unwrap();
+    }
+    assert_eq!(file.read().unwrap_err().kind(), ErrorKind::InvalidInput);
+    let error = file.lock(Duration::ZERO).unwrap_err();
+    assert!(error.to_string().contains("another user (4711)"), "{error}");
+    assert!(file.lock_without_writing(Duration::ZERO).is_err());
+    // The directory of a service is its user's.
+    chown(home.path().join("a/b"), Some(4711), None).unwrap();
+    assert_eq!(content(&file), b"forged");
+    drop(file.lock(Duration::ZERO).unwrap());
 }
 
 #[test]

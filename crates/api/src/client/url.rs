@@ -1,6 +1,7 @@
 //! The address of a hub, as people write it.
 
 use std::fmt;
+use std::net::{IpAddr, UdpSocket};
 use std::str::FromStr;
 
 use reqwest::Url;
@@ -16,6 +17,15 @@ impl HubUrl {
     /// Returns whether the connection is encrypted.
     pub fn is_https(&self) -> bool {
         self.0.scheme() == "https"
+    }
+
+    /// Returns true if a request gets to this machine only, or to the holder of a certificate for the name.
+    pub fn is_local(&self) -> bool {
+        let host = self.0.host_str().unwrap_or("").trim_matches(['[', ']']);
+        match host.parse::<IpAddr>() {
+            Ok(address) => UdpSocket::bind((address, 0)).is_ok(),
+            Err(_) => self.is_https() || host == "localhost",
+        }
     }
 
     /// Returns the address of a path of the API; characters that no path has are escaped.

@@ -42,7 +42,7 @@ pub(super) async fn serve(
 /// Waits until the hub keeps and has metered `count` plugs.
 pub(super) async fn wait_for_plugs(state: &Path, count: usize) -> Result<(), Failure> {
     let endpoint =
-        running(state).ok_or_else(|| Failure::failed("the demo's hub is not running"))?;
+        running(state)?.ok_or_else(|| Failure::failed("the demo's hub is not running"))?;
     let hub = Client::new(endpoint)?;
     let _ = tokio::time::timeout(FIND_TIMEOUT, found(&hub, count)).await;
     Ok(())
