@@ -63,7 +63,13 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), RequestError> {
     let lock = StateLock::acquire(&config.state)?;
-    let tls = config.tls.as_ref().map(server::acceptor).transpose()?;
+    let tls = match config.tls.clone() {
+        // A file can be a FIFO, which must not hold up the signals that end the program.
+        Some(files) => Some(tokio::task::spawn_blocking(move || server::acceptor(&files)).await),
+        None => None,
+    };
+    let ended = |_| RequestError::unavailable("the hub is about to end");
+    let tls = tls.transpose().map_err(ended)?.transpose()?;
     let (listener, address) = listen(config.listen).await?;
     let sqlite = Arc::new(open_store(&config).await?);
     let outcome = with_store(
