@@ -135,24 +135,7 @@ impl Hub {
         Ok(())
     }
 
-    /// Edits every document for which `change` returns true.
-    pub(crate) async fn edit_documents<T: HubDocument>(&self, change: impl Fn(&mut T) -> bool) {
-        for mut document in T::repository(self).all() {
-            if !change(&mut document.body) {
-                continue;
-            }
-            let (id, revision) = (document.id, document.revision);
-            let edited = self
-                .replace_document(&id, document.body, Some(revision))
-                .await;
-            if let Err(error) = edited {
-                let what = T::COLLECTION.singular();
-                tracing::error!(%id, %error, "a {what} still refers to the plug that was replaced");
-            }
-        }
-    }
-
-    fn publish_document<T: HubDocument>(&self, stored: &Stored<T>) {
+    pub(crate) fn publish_document<T: HubDocument>(&self, stored: &Stored<T>) {
         self.bus().publish(T::event(Arc::new(self.view(stored))));
     }
 
@@ -328,29 +311,12 @@ impl HubDocument for Tariff {
             return Ok(());
         }
         let others = hub.tariffs().all().into_iter().map(|other| other.body);
-        let mut others = others.filter(|other| {
+        let others = others.filter(|other| {
             // Its name being taken is another error.
             let same_name = other.name.to_lowercase() == self.name.to_lowercase();
             !same_name && before.is_none_or(|before| before.name != other.name)
         });
-        let rival = others.find(|other| {
-            let shares = |plugs: &[Mac]| plugs.iter().any(|plug| self.plugs.contains(plug));
-            let is_for_same =
-                self.plugs.is_empty() && other.plugs.is_empty() || shares(&other.plugs);
-            is_for_same && other.valid_from == self.valid_from
-        });
-        rival.map_or(Ok(()), |rival| {
-            let name = &rival.name;
-            let since = match rival.valid_from {
-                Some(day) => format!("from {day} on"),
-                None => "at all times".to_owned(),
-            };
-            let message =
-                format!("the tariff \u{2018}{name}\u{2019} is valid {since} for the same plugs");
-            Err(RequestError::conflict(message)
-                .hint("give the day from which the new one is valid, or change the other")
-                .at("valid_from"))
-        })
+        check_rivals(self, others)
     }
 
     fn status(_: &Hub, _: &Stored<Self>) -> TariffStatus {
@@ -370,4 +336,28 @@ impl HubDocument for Tariff {
     fn event(view: Arc<DocumentView<Self>>) -> Event {
         Event::Tariff(view)
     }
+}
+
+/// Checks that no other tariff is valid for the same plugs from the same day on.
+pub(crate) fn check_rivals(
+    tariff: &Tariff,
+    others: impl IntoIterator<Item = Tariff>,
+) -> Result<(), RequestError> {
+    let rival = others.into_iter().find(|other| {
+        let shares = |plugs: &[Mac]| plugs.iter().any(|plug| tariff.plugs.contains(plug));
+        let is_for_same = tariff.plugs.is_empty() && other.plugs.is_empty() || shares(&other.plugs);
+        is_for_same && other.valid_from == tariff.valid_from
+    });
+    rival.map_or(Ok(()), |rival| {
+        let name = &rival.name;
+        let since = match rival.valid_from {
+            Some(day) => format!("from {day} on"),
+            None => "at all times".to_owned(),
+        };
+        let message =
+            format!("the tariff \u{2018}{name}\u{2019} is valid {since} for the same plugs");
+        Err(RequestError::conflict(message)
+            .hint("give the day from which the new one is valid, or change the other")
+            .at("valid_from"))
+    })
 }

@@ -6,9 +6,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use api::{Document, ErrorChain, Id, Name, RequestError, Stored, unknown_field};
+use api::{
+    Collection, Document, ErrorChain, ErrorKind, Id, Name, RequestError, Stored, unknown_field,
+};
 use serde_json::{Map, Value};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, MutexGuard, watch};
 
 use crate::store::{DocumentStore, StoreError, StoredDocument};
 
@@ -199,34 +201,40 @@ impl<T: Document> Repository<T> {
         self.0.changes.subscribe()
     }
 
-    async fn keep(&self, id: &Id, entry: Entry<T>) -> Result<Stored<T>, RequestError> {
-        let body = serde_json::to_value(&entry.body).map_err(|error| {
-            RequestError::new(
-                api::ErrorKind::Failed,
-                format!(
-                    "the {} cannot be written: {error}",
-                    T::COLLECTION.singular()
-                ),
-            )
-        })?;
-        let document = StoredDocument {
-            id: id.clone(),
-            revision: entry.revision,
-            body,
-            state: entry.state.clone(),
+    /// Edits every document for which `change` returns true. The caller writes them, and then [applies](PreparedEdit::apply) the edit.
+    pub(crate) async fn prepare(&self, change: impl Fn(&mut T) -> bool) -> PreparedEdit<'_, T> {
+        let changing = self.0.changing.lock().await;
+        let edit = |(id, entry): (&Id, &Entry<T>)| {
+            let mut entry = entry.clone();
+            entry.revision += 1;
+            change(&mut entry.body).then(|| (id.clone(), entry))
         };
+        let edited = self.read().iter().filter_map(edit).collect();
+        PreparedEdit {
+            repository: self,
+            edited,
+            _changing: changing,
+        }
+    }
+
+    async fn keep(&self, id: &Id, entry: Entry<T>) -> Result<Stored<T>, RequestError> {
+        let document = entry.document(id)?;
         let saved = self.0.store.save_document(T::COLLECTION, &document).await;
         saved.map_err(|error| RequestError::from(&error))?;
-        let stored = entry.stored(id);
-        {
-            let mut entries = self.write();
-            // What was remembered while the disk was busy stays.
-            let state = entries.get(id).map(|newer| newer.state.clone());
-            let state = state.unwrap_or(entry.state);
-            entries.insert(id.clone(), Entry { state, ..entry });
-        }
+        let stored = self.show(id.clone(), entry);
         self.changed();
         Ok(stored)
+    }
+
+    /// Puts what is on the disk into memory.
+    fn show(&self, id: Id, entry: Entry<T>) -> Stored<T> {
+        let stored = entry.stored(&id);
+        let mut entries = self.write();
+        // What was remembered while the disk was busy stays.
+        let state = entries.get(&id).map(|newer| newer.state.clone());
+        let state = state.unwrap_or(entry.state);
+        entries.insert(id, Entry { state, ..entry });
+        stored
     }
 
     fn current(&self, id: &Id, if_match: Option<u64>) -> Result<Entry<T>, RequestError> {
@@ -283,6 +291,61 @@ impl<T: Document> Repository<T> {
             .entries
             .write()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An edit of several documents that is not written yet. Until it is dropped, no other change of the collection is possible.
+pub(crate) struct PreparedEdit<'a, T> {
+    repository: &'a Repository<T>,
+    edited: Vec<(Id, Entry<T>)>,
+    _changing: MutexGuard<'a, ()>,
+}
+
+impl<T: Document> PreparedEdit<'_, T> {
+    /// Returns the edited documents.
+    pub(crate) fn bodies(&self) -> impl Iterator<Item = &T> {
+        self.edited.iter().map(|(_, entry)| &entry.body)
+    }
+
+    /// Returns the edited documents as they are to be written.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] of kind `conflict` for one that is invalid after the edit.
+    pub(crate) fn documents(&self) -> Result<Vec<(Collection, StoredDocument)>, RequestError> {
+        let document = |(id, entry): &(Id, Entry<T>)| {
+            entry.body.check().map_err(|error| {
+                let (what, name) = (T::COLLECTION.singular(), entry.body.name());
+                let message = format!("the {what} \u{2018}{name}\u{2019}: {}", error.message());
+                RequestError::conflict(message).hint("change or delete it first")
+            })?;
+            Ok((T::COLLECTION, entry.document(id)?))
+        };
+        self.edited.iter().map(document).collect()
+    }
+
+    /// Puts the edited documents, which are written, into memory. Returns them.
+    pub(crate) fn apply(self) -> Vec<Stored<T>> {
+        let show = |(id, entry)| self.repository.show(id, entry);
+        let stored = self.edited.into_iter().map(show).collect();
+        self.repository.changed();
+        stored
+    }
+}
+
+impl<T: Document> Entry<T> {
+    fn document(&self, id: &Id) -> Result<StoredDocument, RequestError> {
+        let body = serde_json::to_value(&self.body).map_err(|error| {
+            let what = T::COLLECTION.singular();
+            let message = format!("the {what} cannot be written: {error}");
+            RequestError::new(ErrorKind::Failed, message)
+        })?;
+        Ok(StoredDocument {
+            id: id.clone(),
+            revision: self.revision,
+            body,
+            state: self.state.clone(),
+        })
     }
 }
 

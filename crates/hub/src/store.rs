@@ -316,9 +316,14 @@ pub trait PlugStore: fmt::Debug + Send + Sync {
     /// Removes a plug. Its history stays for the day that it is adopted again, unless `purge`.
     async fn delete_plug(&self, plug: Mac, purge: bool) -> Result<(), StoreError>;
 
-    /// Continues the history and the lifetime total of `old` under `new`, and removes `old`; `record` describes `new`.
-    /// All or nothing.
-    async fn replace_plug(&self, old: Mac, record: &PlugRecord) -> Result<(), StoreError>;
+    /// Continues the history and the lifetime total of `old` under `new`, and removes `old`; `record` describes `new`, and
+    /// `documents` are those that named `old`. All or nothing.
+    async fn replace_plug(
+        &self,
+        old: Mac,
+        record: &PlugRecord,
+        documents: &[(Collection, StoredDocument)],
+    ) -> Result<(), StoreError>;
 
     /// Returns the lifetime total of every plug, removed ones included.
     async fn energy(&self) -> Result<Vec<(Mac, EnergyState)>, StoreError>;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::{
-    ErrorKind, Event, FoundPlug, LogEntry, LogKind, Name, PlugSettings, PlugView, RequestError,
+    Collection, ErrorKind, Event, FoundPlug, LogEntry, LogKind, Name, PlugSettings, PlugView,
+    RequestError,
 };
 use futures_util::StreamExt;
 use hiflying::Mac;
@@ -16,8 +17,7 @@ use plugs::{Capability, Plug};
 
 use super::Registry;
 use super::state::{RegistryState, now};
-use crate::store::EnergyState;
-use crate::store::PlugRecord;
+use crate::store::{EnergyState, PlugRecord, StoredDocument};
 
 /// Maximum number of adopted plugs.
 const MAX_PLUGS: usize = 10_000;
@@ -123,13 +123,19 @@ impl Registry {
     }
 
     /// Replaces `old` by `new`, which takes over its name, its settings, its history and its lifetime total. `new` must be adopted,
-    /// or heard recently.
+    /// or heard recently. Writes `documents`, those that named `old`, in the same transaction.
     ///
     /// # Errors
     ///
-    /// [`RequestError`]: `not_found`, `usage` when they are the same, `conflict` or `unavailable` from the store; then nothing
-    /// has changed.
-    pub async fn replace(&self, old: Mac, new: Mac) -> Result<Arc<PlugView>, RequestError> {
+    /// [`RequestError`]: `not_found`, `usage` when they are the same, `conflict` when a document needs a meter that `new` has not,
+    /// `conflict` or `unavailable` from the store; then nothing has changed.
+    pub async fn replace(
+        &self,
+        old: Mac,
+        new: Mac,
+        documents: &[(Collection, StoredDocument)],
+        needs_meter: bool,
+    ) -> Result<Arc<PlugView>, RequestError> {
         let inner = &self.0;
         let _editing = inner.editing.lock().await;
         let old_entry = inner.known(old)?;
@@ -143,6 +149,16 @@ impl Registry {
                 .hint("plug it in, and search for it first")
                 .at("by")
         })?;
+        if needs_meter
+            && !inner
+                .lan
+                .families()
+                .can(successor.family, Capability::Meter)
+        {
+            return Err(no_meter(new)
+                .hint("a rule needs one; change or delete it first")
+                .at("by"));
+        }
         let before = old_entry.record();
         let record = PlugRecord {
             name: before.name,
@@ -153,7 +169,7 @@ impl Registry {
             revision: successor.revision + 1,
             ..successor
         };
-        let replaced = inner.store.replace_plug(old, &record).await;
+        let replaced = inner.store.replace_plug(old, &record, documents).await;
         replaced.map_err(|error| RequestError::from(&error))?;
         let energy = old_entry.energy().map(|energy| EnergyState {
             counter_wh: None,

@@ -276,15 +276,27 @@ fn a_replaced_plug_hands_everything_on() {
         eventually(3, || house.view(1).energy_total_wh >= Some(1000)).await;
         let total = house.view(1).energy_total_wh;
 
-        let myself = house.registry.replace(mac(1), mac(1)).await.unwrap_err();
+        let myself = house
+            .registry
+            .replace(mac(1), mac(1), &[], false)
+            .await
+            .unwrap_err();
         assert_eq!(myself.kind(), ErrorKind::Usage);
-        let nobody = house.registry.replace(mac(1), mac(9)).await.unwrap_err();
+        let nobody = house
+            .registry
+            .replace(mac(1), mac(9), &[], false)
+            .await
+            .unwrap_err();
         assert_eq!(
             (nobody.kind(), nobody.field()),
             (ErrorKind::NotFound, Some("by"))
         );
         eventually(3, || !house.registry.offered().is_empty()).await;
-        let view = house.registry.replace(mac(1), mac(2)).await.unwrap();
+        let view = house
+            .registry
+            .replace(mac(1), mac(2), &[], false)
+            .await
+            .unwrap();
         assert_eq!(view.plug.mac, mac(2));
         assert_eq!(view.plug.name.as_deref(), Some("boiler"));
         assert_eq!(view.room.as_deref(), Some("cellar"));

@@ -108,7 +108,12 @@ impl PlugStore for Memory {
         Ok(())
     }
 
-    async fn replace_plug(&self, old: Mac, record: &PlugRecord) -> Result<(), StoreError> {
+    async fn replace_plug(
+        &self,
+        old: Mac,
+        record: &PlugRecord,
+        _: &[(Collection, StoredDocument)],
+    ) -> Result<(), StoreError> {
         self.works()?;
         let mut plugs = self.plugs.lock().unwrap();
         plugs.remove(&old);

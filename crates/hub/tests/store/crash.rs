@@ -28,11 +28,16 @@ const BEGIN: i64 = 1_795_305_600_000;
 
 /// Kind of write that a number stands for; the store does each as a whole.
 fn kind(number: u64) -> u64 {
-    number % 4
+    number % 5
+}
+
+/// Number of the object of its kind that a write is about.
+fn slot(number: u64) -> u64 {
+    number / 5 % 5
 }
 
 fn plug(number: u64) -> hub::store::PlugRecord {
-    let mut plug = bare(1 + (number % 5) as u8);
+    let mut plug = bare(1 + slot(number) as u8);
     plug.revision = number;
     plug.model = Some(number.to_string());
     plug
@@ -48,7 +53,26 @@ fn document(number: u64) -> StoredDocument {
 }
 
 fn id(number: u64) -> Id {
-    format!("r-0000000{}", number % 5).parse().unwrap()
+    format!("r-0000000{}", slot(number)).parse().unwrap()
+}
+
+/// The two plugs that replace each other again and again, the new one first.
+fn replaced(number: u64) -> [hub::store::PlugRecord; 2] {
+    let mut new = bare(20 + slot(number) as u8 % 2);
+    new.revision = number;
+    [new, bare(21 - slot(number) as u8 % 2)]
+}
+
+/// The groups that name the plug.
+fn naming(number: u64) -> Vec<(Collection, StoredDocument)> {
+    let [new, _] = replaced(number);
+    let group = |at: u8| StoredDocument {
+        id: format!("g-0000000{at}").parse().unwrap(),
+        revision: number,
+        body: json!({"name": at, "plugs": [new.mac]}),
+        state: json!(null),
+    };
+    (0..3).map(|at| (Collection::Groups, group(at))).collect()
 }
 
 /// A minute of readings, which uses a watt-hour in all.
@@ -80,7 +104,12 @@ async fn write(store: &Sqlite, number: u64) {
             .save_setting("number", Some(&number.to_string()))
             .await
             .unwrap(),
-        _ => store.append(&batch(number)).await.unwrap(),
+        3 => store.append(&batch(number)).await.unwrap(),
+        _ => {
+            let [new, old] = replaced(number);
+            let replaced = store.replace_plug(old.mac, &new, &naming(number));
+            replaced.await.unwrap();
+        }
     }
 }
 
@@ -154,22 +183,41 @@ async fn check(file: &Path, acknowledged: u64) -> u64 {
     assert_eq!(opened.set_aside, None);
     let store = opened.store;
     let (mut newest, mut seen) = (0, BTreeMap::new());
-    for found in store.plugs().await.unwrap() {
+    let mut plugs = store.plugs().await.unwrap();
+    let successors: Vec<_> = plugs
+        .extract_if(.., |plug| kind(plug.revision) == 4)
+        .collect();
+    for found in plugs {
         assert_eq!(found, plug(found.revision));
-        seen.insert(("plug", found.revision % 5), found.revision);
+        seen.insert(("plug", slot(found.revision)), found.revision);
     }
     for found in store.documents(Collection::Rules).await.unwrap() {
         assert_eq!(found, document(found.revision));
-        seen.insert(("document", found.revision % 5), found.revision);
+        seen.insert(("document", slot(found.revision)), found.revision);
+    }
+    let groups = store.documents(Collection::Groups).await.unwrap();
+    let groups: Vec<_> = groups
+        .into_iter()
+        .map(|group| (Collection::Groups, group))
+        .collect();
+    match successors.as_slice() {
+        [] => assert_eq!(groups, []),
+        [successor] => {
+            assert_eq!(*successor, replaced(successor.revision)[0]);
+            assert_eq!(groups, naming(successor.revision), "half-way");
+            seen.insert(("replaced", 0), successor.revision);
+        }
+        both => panic!("{both:?}"),
     }
     if let Some(number) = store.setting("number").await.unwrap() {
         seen.insert(("setting", 0), number.parse().unwrap());
     }
     for number in 1..=acknowledged {
         let key = match kind(number) {
-            0 => ("plug", number % 5),
-            1 => ("document", number % 5),
+            0 => ("plug", slot(number)),
+            1 => ("document", slot(number)),
             2 => ("setting", 0),
+            4 => ("replaced", 0),
             _ => continue,
         };
         // Later ones take the place of earlier ones.

@@ -266,7 +266,7 @@ async fn what_two_pasts_used_at_once_is_shared_out_for_both() {
     };
     let all = [first, gap(2, 20, 20.0), gap(1, 30, 300.0)];
     store.append(&all).await.unwrap();
-    store.replace_plug(mac(2), &record(1)).await.unwrap();
+    store.replace_plug(mac(2), &record(1), &[]).await.unwrap();
     for (to, expected) in [
         ("2026-11-22T00:10:00Z", 110.0),
         ("2026-11-22T00:25:00Z", 270.0),

@@ -134,7 +134,7 @@ async fn a_replaced_plug_hands_its_history_and_total_on() {
 
     let mut heir = bare(2);
     heir.name = record(1).name;
-    store.replace_plug(mac(1), &heir).await.unwrap();
+    store.replace_plug(mac(1), &heir, &[]).await.unwrap();
 
     assert_eq!(store.plugs().await.unwrap(), [heir]);
     assert_eq!(

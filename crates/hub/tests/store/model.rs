@@ -372,7 +372,10 @@ impl ModelRun {
             }
             ModelAction::Replace(old, new) => {
                 let record = record(*new);
-                self.store.replace_plug(mac(*old), &record).await.unwrap();
+                self.store
+                    .replace_plug(mac(*old), &record, &[])
+                    .await
+                    .unwrap();
                 if old != new
                     && let Some(series) = self.model.plugs.remove(old)
                 {

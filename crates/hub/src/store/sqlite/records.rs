@@ -15,6 +15,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row as _, SqliteConnection};
 
 use super::Sqlite;
+use super::database::QueryError;
 use super::transfer::{continue_history, delete_history};
 use crate::store::scale::{moment, signed, unsigned};
 use crate::store::{
@@ -27,6 +28,9 @@ const SAVE_PLUG: &str = "INSERT INTO plugs \
     ON CONFLICT (mac) DO UPDATE SET family = ?2, serial = ?3, address = ?4, model = ?5, name = ?6, room = ?7, \
     metering = ?8, power_on = ?9, relay = ?10, adopted_ms = ?11, seen_ms = ?12, revision = ?13, \
     relay_since_ms = ?14";
+
+const SAVE_DOCUMENT: &str = "INSERT INTO documents (collection, id, revision, body, state) VALUES (?1, ?2, ?3, ?4, ?5) \
+    ON CONFLICT DO UPDATE SET revision = ?3, body = ?4, state = ?5 WHERE revision <= ?3";
 
 #[async_trait]
 impl PlugStore for Sqlite {
@@ -60,7 +64,12 @@ impl PlugStore for Sqlite {
         .await
     }
 
-    async fn replace_plug(&self, old: Mac, record: &PlugRecord) -> Result<(), StoreError> {
+    async fn replace_plug(
+        &self,
+        old: Mac,
+        record: &PlugRecord,
+        documents: &[(Collection, StoredDocument)],
+    ) -> Result<(), StoreError> {
         self.write(|database| async move {
             let mut transaction = database.edit().await?;
             let connection = transaction.connection();
@@ -68,6 +77,9 @@ impl PlugStore for Sqlite {
             remove_plug(connection, old).await?;
             insert_plug(connection, record).await?;
             continue_history(connection, old, record.mac).await?;
+            for (collection, document) in documents {
+                insert_document(connection, *collection, document).await?;
+            }
             transaction.commit().await
         })
         .await
@@ -101,22 +113,9 @@ impl DocumentStore for Sqlite {
         collection: Collection,
         document: &StoredDocument,
     ) -> Result<(), StoreError> {
-        let sql = "INSERT INTO documents (collection, id, revision, body, state) VALUES (?1, ?2, ?3, ?4, ?5) \
-            ON CONFLICT DO UPDATE SET revision = ?3, body = ?4, state = ?5 WHERE revision <= ?3";
         self.write(|database| async move {
             let mut transaction = database.edit().await?;
-            let written = sqlx::query(sql)
-                .bind(collection.as_str())
-                .bind(document.id.as_str())
-                .bind(signed(document.revision))
-                .bind(document.body.to_string())
-                .bind(document.state.to_string())
-                .execute(transaction.connection())
-                .await?;
-            if written.rows_affected() == 0 {
-                let message = format!("the {} {} has changed", collection.singular(), document.id);
-                return Err(StoreError::Conflict(message).into());
-            }
+            insert_document(transaction.connection(), collection, document).await?;
             transaction.commit().await
         })
         .await
@@ -217,6 +216,26 @@ async fn insert_plug(
         .bind(plug.relay_since.map(Timestamp::as_millisecond))
         .execute(connection)
         .await?;
+    Ok(())
+}
+
+async fn insert_document(
+    connection: &mut SqliteConnection,
+    collection: Collection,
+    document: &StoredDocument,
+) -> Result<(), QueryError> {
+    let written = sqlx::query(SAVE_DOCUMENT)
+        .bind(collection.as_str())
+        .bind(document.id.as_str())
+        .bind(signed(document.revision))
+        .bind(document.body.to_string())
+        .bind(document.state.to_string())
+        .execute(connection)
+        .await?;
+    if written.rows_affected() == 0 {
+        let message = format!("the {} {} has changed", collection.singular(), document.id);
+        return Err(StoreError::Conflict(message).into());
+    }
     Ok(())
 }
 
