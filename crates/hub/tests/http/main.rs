@@ -13,6 +13,7 @@ mod bridges;
 mod contract;
 mod described;
 mod documents;
+mod hang_up;
 mod history;
 mod junk;
 mod listening;
