@@ -36,11 +36,19 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        demand_json(request.headers())?;
-        let bytes = read(request.into_body(), LIMIT).await?;
-        demand_object(&bytes)?;
-        Ok(Self(from_slice(&bytes)?))
+        Ok(Self(json(request, LIMIT).await?))
     }
+}
+
+/// Reads a JSON object of at most `limit` bytes.
+pub(crate) async fn json<T: DeserializeOwned>(
+    request: Request,
+    limit: usize,
+) -> Result<T, Problem> {
+    demand_json(request.headers())?;
+    let bytes = read(request.into_body(), limit).await?;
+    demand_object(&bytes)?;
+    Ok(from_slice(&bytes)?)
 }
 
 /// The format of a body, from its `Content-Type`.

@@ -1,11 +1,13 @@
 //! Groups, schedules, rules and tariffs: four collections with the same operations.
 
+use std::marker::PhantomData;
+
 use api::{
     Collection, DocumentView, Group, Id, RequestError, Rule, Schedule, Stored, Tariff,
     unknown_field,
 };
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
@@ -13,7 +15,7 @@ use axum::routing::get;
 use serde_json::{Map, Value};
 use utoipa_axum::router::OpenApiRouter;
 
-use super::body::{self, PRICES};
+use super::body::{self, ORDINARY, PRICES};
 use super::etag::{IfMatch, IfNoneMatch, Tagged, not_modified};
 use super::path::DocumentPath;
 use super::problem::Problem;
@@ -54,9 +56,8 @@ async fn list<T: HubDocument>(
 
 async fn create<T: HubDocument>(
     State(hub): State<Hub>,
-    body::Json(mut json): body::Json<Map<String, Value>, PRICES>,
+    Fields(json, _): Fields<T>,
 ) -> Result<Response, Problem> {
-    drop_added::<T>(&mut json);
     let before = T::repository(&hub).all();
     let stored = hub.create_document(read::<T>(json.into())?).await?;
     let location = format!("/api/v1/{}/{}", T::COLLECTION.as_str(), stored.id);
@@ -84,10 +85,9 @@ async fn replace<T: HubDocument>(
     State(hub): State<Hub>,
     DocumentPath(id): DocumentPath,
     if_match: IfMatch,
-    body::Json(mut json): body::Json<Map<String, Value>, PRICES>,
+    Fields(json, _): Fields<T>,
 ) -> Result<Tagged<DocumentView<T>>, Problem> {
     let revision = held::<T>(&hub, &id, &if_match)?;
-    drop_added::<T>(&mut json);
     let before = T::repository(&hub).all();
     let body = read::<T>(json.into())?;
     let stored = hub.replace_document(&id, body, revision).await?;
@@ -98,10 +98,9 @@ async fn change<T: HubDocument>(
     State(hub): State<Hub>,
     DocumentPath(id): DocumentPath,
     if_match: IfMatch,
-    body::Json(mut patch): body::Json<Map<String, Value>, PRICES>,
+    Fields(patch, _): Fields<T>,
 ) -> Result<Tagged<DocumentView<T>>, Problem> {
     let revision = held::<T>(&hub, &id, &if_match)?;
-    drop_added::<T>(&mut patch);
     let edit = |document: &T| body::patched(document, patch.clone(), read::<T>);
     let before = T::repository(&hub).all();
     let stored = hub.edit_document(&id, revision, edit).await?;
@@ -135,15 +134,26 @@ pub(super) fn held<T: HubDocument>(
     )
 }
 
-/// Removes from the input the fields that the hub adds, so that a response can be sent back.
-fn drop_added<T: HubDocument>(json: &mut Map<String, Value>) {
-    let added: &[&str] = match T::COLLECTION {
-        Collection::Groups => &["id"],
-        Collection::Tariffs => &["id", "repriced"],
-        Collection::Rules => &["id", "last", "halted", "missing", "reacts_within_s"],
-        Collection::Schedules => &["id", "next", "last", "halted", "missing"],
-    };
-    json.retain(|name, _| !added.contains(&name.as_str()));
+/// The fields of a document in a request, without those that the hub adds, so that a response can be sent back.
+struct Fields<T>(Map<String, Value>, PhantomData<T>);
+
+impl<S: Sync, T: HubDocument> FromRequest<S> for Fields<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (limit, added): (_, &[&str]) = match T::COLLECTION {
+            Collection::Groups => (ORDINARY, &["id"]),
+            Collection::Tariffs => (PRICES, &["id", "repriced"]),
+            Collection::Rules => (
+                ORDINARY,
+                &["id", "last", "halted", "missing", "reacts_within_s"],
+            ),
+            Collection::Schedules => (ORDINARY, &["id", "next", "last", "halted", "missing"]),
+        };
+        let mut fields: Map<String, Value> = body::json(request, limit).await?;
+        fields.retain(|name, _| !added.contains(&name.as_str()));
+        Ok(Self(fields, PhantomData))
+    }
 }
 
 /// Deserialises a document from the input.
