@@ -355,9 +355,10 @@ fn judge(
     Some(match (command, reply) {
         (_, RecoReply::Unknown(_)) => return None,
         (_, RecoReply::Error(_)) => Err(ExchangeError::Refused(quote(line))),
-        (PlugCommand::Version, RecoReply::Ok(Some(text))) => {
-            Ok(PlugReply::Version(text.trim().to_owned()))
-        }
+        (PlugCommand::Version, RecoReply::Ok(Some(text))) => match text.trim() {
+            "" => bad(),
+            text => Ok(PlugReply::Version(text.to_owned())),
+        },
         (PlugCommand::Version, RecoReply::Ok(None)) => Ok(PlugReply::Version(quote(line))),
         (PlugCommand::Meter, RecoReply::Ok(Some(value))) => MeterReply::parse(value).map_or_else(
             |_| bad(),

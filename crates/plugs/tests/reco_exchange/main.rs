@@ -252,6 +252,17 @@ fn version_is_what_the_line_says() {
 }
 
 #[test]
+fn part_of_a_reply_is_no_version() {
+    for reply in ["+o", "+", "+ok=", "+ok= ", "+0k=1.0"] {
+        let mut bench = Bench::new(PlugCommand::Version);
+        bench.open();
+        bench.input(format!("{reply}\r\n\r\n").as_bytes());
+        let expected = Err(ExchangeError::BadAnswer(reply.trim().into()));
+        assert_eq!(bench.outcome, Some((0, expected)), "{reply}");
+    }
+}
+
+#[test]
 fn three_connections_with_growing_pauses() {
     let mut bench = Bench::switch();
     for _ in 0..3 {
