@@ -13,7 +13,7 @@ use hue::{BridgeName, Method};
 use super::bridge::{key_ring, network, open};
 use super::keys::GivenKey;
 use crate::context::Context;
-use crate::error::{Exit, Failure, Outcome};
+use crate::error::{Exit, Failure, Kind, Outcome};
 use crate::secret;
 
 /// Maximum size of a body.
@@ -87,8 +87,7 @@ fn is_public(path: &str) -> bool {
 
 fn conclude(context: &Context, reply: ClipReply) -> Outcome {
     let ui = &context.ui;
-    let text = lay_out(&reply.body, ui.is_json())
-        .map_err(|error| Failure::failed("the reply cannot be printed").caused_by(&error))?;
+    let text = lay_out(&reply.body, ui.is_json())?;
     ui.data_raw(&text)?;
     let Some(problem) = reply.problem else {
         return Ok(Exit::DONE);
@@ -99,7 +98,14 @@ fn conclude(context: &Context, reply: ClipReply) -> Outcome {
 }
 
 /// Formats the bridge's JSON without reordering it: on one line for programs, indented for people.
-fn lay_out(body: &[u8], in_one_line: bool) -> Result<String, serde_json::Error> {
+fn lay_out(body: &[u8], in_one_line: bool) -> Result<String, Failure> {
+    let laid_out = transcode(body, in_one_line);
+    laid_out.map_err(|error| {
+        Failure::new(Kind::BadAnswer, "the bridge's reply cannot be printed").caused_by(&error)
+    })
+}
+
+fn transcode(body: &[u8], in_one_line: bool) -> Result<String, serde_json::Error> {
     let mut from = serde_json::Deserializer::from_slice(body);
     let mut text = Vec::with_capacity(body.len());
     if in_one_line {
@@ -159,6 +165,9 @@ mod tests {
                 .starts_with("{\n  \"b\": 1,\n")
         );
         assert!(lay_out(b"[1] 2", true).is_err());
+        let deep = ["[".repeat(129), "]".repeat(129)].concat();
+        let failure = lay_out(deep.as_bytes(), true).unwrap_err();
+        assert_eq!(failure.kind(), Kind::BadAnswer);
     }
 
     #[test]
