@@ -137,17 +137,12 @@ impl Context {
     /// Writes sightings into the inventory if they are news to `known`. A failure is only logged: the command itself has
     /// succeeded.
     pub fn remember(&self, known: &Inventory, sightings: &[Plug]) {
-        let mut known = known.clone();
-        // Not `any`: each must be taken in.
-        if sightings.iter().filter(|plug| known.remember(plug)).count() == 0 {
+        if !known.clone().remember(sightings) {
             return;
         }
-        let change = |inventory: &mut Inventory| {
-            let news = sightings
-                .iter()
-                .filter(|plug| inventory.remember(plug))
-                .count();
-            Ok(((), if news == 0 { Save::No } else { Save::Lightly }))
+        let change = |inventory: &mut Inventory| match inventory.remember(sightings) {
+            true => Ok(((), Save::Lightly)),
+            false => Ok(((), Save::No)),
         };
         let update = self
             .state_directory()

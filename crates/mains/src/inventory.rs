@@ -7,7 +7,7 @@
 //! * A file that cannot be understood is set aside under another name and never deleted.
 //! * It stays bounded even on a network full of forged plugs: named plugs are kept, of the others the ones seen last.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 
 use hiflying::Mac;
@@ -179,16 +179,24 @@ impl Inventory {
         self.plugs.iter().filter_map(named).collect()
     }
 
-    /// Takes in a sighting; returns true if that is worth writing.
-    pub fn remember(&mut self, plug: &Plug) -> bool {
-        match self.plugs.iter_mut().find(|entry| entry.mac == plug.mac) {
-            Some(entry) => entry.update(plug),
-            None => {
-                self.plugs.push(InventoryEntry::of(plug));
-                self.forget_oldest();
-                true
-            }
+    /// Takes in sightings; returns true if that is worth writing.
+    pub fn remember(&mut self, sightings: &[Plug]) -> bool {
+        let places = self.plugs.iter().enumerate();
+        let mut places: HashMap<Mac, usize> =
+            places.map(|(place, entry)| (entry.mac, place)).collect();
+        let mut has_news = false;
+        for plug in sightings {
+            let place = *places.entry(plug.mac).or_insert(self.plugs.len());
+            has_news |= match self.plugs.get_mut(place) {
+                Some(entry) => entry.update(plug),
+                None => {
+                    self.plugs.push(InventoryEntry::of(plug));
+                    true
+                }
+            };
         }
+        self.forget_oldest();
+        has_news
     }
 
     /// Gives a known plug a name, or takes it away; returns the plug, or `None` when it is not known.
@@ -218,14 +226,17 @@ impl Inventory {
     }
 
     fn forget_oldest(&mut self) {
-        let unnamed = || self.plugs.iter().filter(|entry| entry.name.is_none());
-        if unnamed().count() > MAX_UNNAMED
-            && let Some(oldest) = unnamed()
-                .min_by_key(|entry| entry.seen)
-                .map(|entry| entry.mac)
-        {
-            self.plugs.retain(|entry| entry.mac != oldest);
-        }
+        let unnamed = self.plugs.iter().filter(|entry| entry.name.is_none());
+        let mut unnamed: Vec<(Timestamp, Mac)> =
+            unnamed.map(|entry| (entry.seen, entry.mac)).collect();
+        let surplus = unnamed.len().saturating_sub(MAX_UNNAMED);
+        unnamed.sort_unstable();
+        let oldest: HashSet<Mac> = unnamed
+            .into_iter()
+            .take(surplus)
+            .map(|(_, mac)| mac)
+            .collect();
+        self.plugs.retain(|entry| !oldest.contains(&entry.mac));
     }
 }
 
@@ -253,10 +264,10 @@ pub(crate) mod tests {
     #[test]
     fn remembers_only_what_is_new() {
         let mut inventory = Inventory::default();
-        assert!(inventory.remember(&plug(1, [127, 0, 0, 2], 1_000)));
-        assert!(!inventory.remember(&plug(1, [127, 0, 0, 2], 1_100)));
-        assert!(inventory.remember(&plug(1, [127, 0, 0, 3], 1_200)));
-        assert!(inventory.remember(&plug(1, [127, 0, 0, 3], 9_000)));
+        assert!(inventory.remember(&[plug(1, [127, 0, 0, 2], 1_000)]));
+        assert!(!inventory.remember(&[plug(1, [127, 0, 0, 2], 1_100)]));
+        assert!(inventory.remember(&[plug(1, [127, 0, 0, 3], 1_200)]));
+        assert!(inventory.remember(&[plug(1, [127, 0, 0, 3], 9_000)]));
         assert_eq!(inventory.entries().len(), 1);
         assert_eq!(inventory.entries()[0].address, Ipv4Addr::new(127, 0, 0, 3));
     }
@@ -264,11 +275,11 @@ pub(crate) mod tests {
     #[test]
     fn a_poorer_sighting_keeps_the_serial() {
         let mut inventory = Inventory::default();
-        inventory.remember(&plug(1, [127, 0, 0, 2], 1_000));
-        inventory.remember(&Plug {
+        inventory.remember(&[plug(1, [127, 0, 0, 2], 1_000)]);
+        inventory.remember(&[Plug {
             serial: None,
             ..plug(1, [127, 0, 0, 9], 2_000)
-        });
+        }]);
         assert_eq!(inventory.entries()[0].serial.as_deref(), Some("900000001"));
         assert_eq!(inventory.entries()[0].address, Ipv4Addr::new(127, 0, 0, 9));
     }
@@ -277,8 +288,8 @@ pub(crate) mod tests {
     fn a_name_belongs_to_one_plug() {
         let mut inventory = Inventory::default();
         let (one, two) = (plug(1, [127, 0, 0, 2], 1), plug(2, [127, 0, 0, 3], 1));
-        inventory.remember(&one);
-        inventory.remember(&two);
+        inventory.remember(std::slice::from_ref(&one));
+        inventory.remember(std::slice::from_ref(&two));
         let kitchen: PlugName = "K\u{fc}che".parse().unwrap();
         assert!(inventory.rename(one.mac, Some(&kitchen)).unwrap().is_some());
         assert!(inventory.rename(one.mac, Some(&kitchen)).unwrap().is_some());
@@ -314,18 +325,19 @@ pub(crate) mod tests {
     fn forged_plugs_do_not_fill_it_and_named_ones_stay() {
         let mut inventory = Inventory::default();
         let mine = plug(1, [127, 0, 0, 2], 0);
-        inventory.remember(&mine);
+        inventory.remember(std::slice::from_ref(&mine));
         inventory
             .rename(mine.mac, Some(&"mine".parse().unwrap()))
             .unwrap();
-        for number in 0..MAX_UNNAMED + 50 {
+        let forged = (0..MAX_UNNAMED + 50).map(|number| {
             let [.., high, low] = u32::try_from(number).unwrap().to_be_bytes();
             let mac = Mac::new([2, 0, 0, 0, high, low]);
-            inventory.remember(&Plug {
+            Plug {
                 mac,
                 ..plug(2, [127, 0, 0, 3], 10 + i64::try_from(number).unwrap())
-            });
-        }
+            }
+        });
+        assert!(inventory.remember(&forged.collect::<Vec<_>>()));
         assert_eq!(inventory.entries().len(), MAX_UNNAMED + 1);
         assert!(inventory.by_name("mine").is_some());
         assert!(inventory.by_mac(Mac::new([2, 0, 0, 0, 0, 0])).is_none());

@@ -54,8 +54,8 @@ const DOUBT_DELAY: Duration = Duration::from_secs(4);
 /// Time without a reply after which a continuous discovery reports that a device no longer replies: with four of ten datagrams lost
 /// each way, fewer than one in a thousand present devices stays silent for so many rounds.
 const LOST_TIMEOUT: Duration = Duration::from_secs(15);
-/// Maximum number of devices; more are not on one network, but forged.
-const MAX_DEVICES: usize = 65_536;
+/// Maximum number of devices, which bounds memory; more are not on one network, but forged.
+const MAX_DEVICES: usize = 16_384;
 
 /// A discovery in progress; see the module's page for how to drive it.
 #[derive(Debug)]

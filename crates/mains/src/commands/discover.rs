@@ -1,12 +1,13 @@
 //! `mains discover`: find every plug.
 
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use api::client::{Client, MAX_SEARCH};
 use api::duration;
 use futures_util::StreamExt;
-use hiflying::DiscoveryWord;
+use hiflying::{DiscoveryWord, Mac};
 use plugs::discovery::SEARCH_TIMEOUT;
 use plugs::net::{DiscoverEvent, DiscoverOptions, Lan};
 use plugs::{FamilyId, Plug};
@@ -120,6 +121,7 @@ async fn by_hub(
 
 async fn from_here(context: &Context, args: DiscoverArgs, mut finds: Finds<'_>) -> Outcome {
     let inventory = context.inventory()?;
+    let names = inventory.names();
     let interfaces = for_search(context, &args.to)?;
     let lan = context
         .bounded(async { Ok(Lan::open(&interfaces).await?) })
@@ -142,7 +144,8 @@ async fn from_here(context: &Context, args: DiscoverArgs, mut finds: Finds<'_>) 
     });
     while let Some(event) = events.next().await {
         if let DiscoverEvent::Found(plug) | DiscoverEvent::Updated(plug) = event {
-            finds.take(inventory.named(plug))?;
+            let name = names.get(&plug.mac).cloned();
+            finds.take(Plug { name, ..plug })?;
         }
     }
     finds.conclude(taken.into_iter().next(), args.expect)
@@ -162,6 +165,8 @@ struct Finds<'a> {
     context: &'a Context,
     begin: Instant,
     plugs: Vec<Plug>,
+    /// Place of each of the plugs.
+    places: HashMap<Mac, usize>,
     table: PlugTable<'a>,
 }
 
@@ -171,13 +176,14 @@ impl<'a> Finds<'a> {
             context,
             begin: Instant::now(),
             plugs: Vec::new(),
+            places: HashMap::new(),
             table: PlugTable::new(&context.ui),
         }
     }
 
     fn take(&mut self, plug: Plug) -> Result<(), Failure> {
-        let known = self.plugs.iter_mut().find(|known| known.mac == plug.mac);
-        let before = match known {
+        let place = *self.places.entry(plug.mac).or_insert(self.plugs.len());
+        let before = match self.plugs.get_mut(place) {
             Some(known) => Some(std::mem::replace(known, plug.clone())),
             None => {
                 self.plugs.push(plug.clone());

@@ -110,7 +110,7 @@ async fn find(context: &Context, target: &Target) -> Result<Plug, Failure> {
 
 fn save(context: &Context, plug: &Plug, name: Option<&PlugName>) -> Result<Plug, Failure> {
     let change = |inventory: &mut Inventory| {
-        inventory.remember(plug);
+        inventory.remember(std::slice::from_ref(plug));
         let entry = inventory
             .rename(plug.mac, name)
             .map_err(|error| taken(&error))?;

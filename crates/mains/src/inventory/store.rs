@@ -209,7 +209,7 @@ mod tests {
 
     fn remember(store: &InventoryFile, last: u8) {
         let change = |inventory: &mut Inventory| {
-            inventory.remember(&plug(last, [127, 0, 0, last], 0));
+            inventory.remember(&[plug(last, [127, 0, 0, last], 0)]);
             Ok(((), Save::Lightly))
         };
         store.update(change).unwrap();

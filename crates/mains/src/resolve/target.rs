@@ -249,11 +249,11 @@ mod tests {
     fn remembers_by_name_mac_and_serial() {
         let mut inventory = Inventory::default();
         let (one, two) = (plug(1, [127, 0, 0, 2], 0), plug(2, [127, 0, 0, 3], 0));
-        inventory.remember(&one);
-        inventory.remember(&Plug {
+        inventory.remember(std::slice::from_ref(&one));
+        inventory.remember(&[Plug {
             serial: one.serial.clone(),
             ..two.clone()
-        });
+        }]);
         inventory
             .rename(one.mac, Some(&"Kitchen".parse().unwrap()))
             .unwrap();

@@ -14,6 +14,9 @@ use super::network::LanNetwork;
 use super::{DiscoverEvent, Lan, Networks, indices_towards};
 use crate::discovery::{Discovery, SearchLink, SearchPlan};
 
+/// Maximum time for which arrivals come before a timer that is due.
+const MAX_TIMER_DELAY: Duration = Duration::from_millis(50);
+
 /// The extent of a search for plugs: its duration, and addresses in addition to the local networks.
 #[derive(Debug, Clone, Default)]
 pub struct DiscoverOptions {
@@ -101,6 +104,12 @@ impl LanSearch {
             }
             self.send().await;
             let timer = self.discovery.poll_timeout()?;
+            // Datagrams that come faster than they are read do not keep the search from ending.
+            let now = Instant::now().into_std();
+            if timer + MAX_TIMER_DELAY < now {
+                self.discovery.handle_timeout(now);
+                continue;
+            }
             tokio::select! {
                 // What has arrived counts, also when the timer is due at the same time.
                 biased;

@@ -242,7 +242,7 @@ impl<'a> SetupJob<'a> {
     async fn remember(&mut self, plug: &Plug) -> Result<(), Failure> {
         let file = InventoryFile::new(self.context.state_directory()?);
         let ((), warning) = file.update(|inventory| {
-            inventory.remember(plug);
+            inventory.remember(std::slice::from_ref(plug));
             if let Some(name) = &self.options.name {
                 inventory
                     .rename(plug.mac, Some(name))
