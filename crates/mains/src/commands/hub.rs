@@ -50,7 +50,7 @@ enum HubCommand {
     Plugs(plugs::HubPlugsArgs),
     /// Adopt plugs
     Adopt(adopt::HubAdoptArgs),
-    /// Forget a plug
+    /// Forget plugs
     Forget(adopt::HubForgetArgs),
     /// Change the settings of a plug: room, metering interval, state after a power cut
     Set(set::HubSetArgs),
@@ -86,7 +86,7 @@ pub async fn run(context: &Context, args: HubArgs) -> Outcome {
         HubCommand::Status(args) => context.bounded(status::run(context, &args)).await,
         HubCommand::Plugs(args) => context.bounded(plugs::run(context, &args)).await,
         HubCommand::Adopt(args) => adopt::run(context, &args).await,
-        HubCommand::Forget(args) => context.bounded(adopt::forget(context, &args)).await,
+        HubCommand::Forget(args) => adopt::forget(context, &args).await,
         HubCommand::Set(args) => context.bounded(set::run(context, &args)).await,
         HubCommand::Replace(args) => context.bounded(replace::run(context, &args)).await,
         HubCommand::Backup(args) => context.bounded(backup::run(context, &args)).await,

@@ -2,12 +2,13 @@
 
 use api::PlugView;
 use api::client::Client;
+use hiflying::Mac;
 use plugs::FamilyId;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::commands::targets::{TargetOutcome, each_of};
 use crate::context::Context;
-use crate::error::{Exit, Failure, Outcome};
+use crate::error::{Failure, Outcome};
 use crate::resolve::{Target, Through, parse};
 use crate::ui::{BOLD, clean, paint};
 
@@ -87,43 +88,96 @@ also of a plug that was forgotten before (by its MAC). Groups, schedules and rul
 Examples:
   mains hub forget 'old heater'
   mains hub forget AC:CF:23:12:34:56 --purge --yes
+  mains hub forget --gone --unnamed --yes      # what replies no more and was never named
 
-Exit codes: 0 forgotten, 2 not confirmed, 3 no such plug, 8 no hub.")]
+Exit codes: 0 forgotten, 2 not confirmed, 3 no such plug, 8 no hub; with several plugs that of the first that failed.")]
 pub(super) struct HubForgetArgs {
     /// Name, MAC, serial number or IPv4 address
-    #[arg(value_name = "PLUG", value_parser = parse)]
-    plug: Target,
-    /// Also delete its history
+    #[arg(value_name = "PLUG", required_unless_present_any = ["gone", "unnamed"],
+        conflicts_with_all = ["gone", "unnamed"], value_parser = parse)]
+    plugs: Vec<Target>,
+    /// Forget the plugs that do not reply now, after a question
+    #[arg(long)]
+    gone: bool,
+    /// Forget the plugs without a name, after a question; with --gone only those that do not reply
+    #[arg(long)]
+    unnamed: bool,
+    /// Also delete the history
     #[arg(long)]
     purge: bool,
+}
+
+/// A plug that was forgotten.
+#[derive(Debug, Serialize)]
+struct ForgottenPlug {
+    plug: Mac,
+    forgotten: bool,
+    purged: bool,
 }
 
 /// Runs `mains hub forget`.
 pub(super) async fn forget(context: &Context, args: &HubForgetArgs) -> Outcome {
     let hub = context.need_hub()?;
-    let through = Through::of(context, hub.clone()).await?;
-    let mac = match args.purge {
-        true => through.recorded_plug(&args.plug)?,
-        false => through.kept_plug(&args.plug)?.plug.mac,
+    let through = context.bounded(Through::of(context, hub.clone())).await?;
+    let targets = match args.plugs.as_slice() {
+        [] => context.bounded(unwanted(&hub, args)).await?,
+        plugs => plugs.to_vec(),
     };
-    let given = clean(args.plug.as_given());
-    if args.purge
-        && !context
-            .ui
-            .confirm(&format!("Delete the history of {given}"))
-            .await?
-    {
-        return Err(Failure::usage("not confirmed; nothing is deleted"));
+    ask(context, args, &targets).await?;
+    let one = async |target: &Target| -> TargetOutcome<ForgottenPlug> {
+        let work = async {
+            let plug = match args.purge {
+                true => through.recorded_plug(target)?,
+                false => through.kept_plug(target)?.plug.mac,
+            };
+            hub.forget(plug, args.purge).await?;
+            Ok(ForgottenPlug {
+                plug,
+                forgotten: true,
+                purged: args.purge,
+            })
+        };
+        context.bounded(work).await.into()
+    };
+    each_of(context, &targets, one, |target, _| {
+        let name = paint(BOLD, clean(target.shown()));
+        context.ui.data(format_args!("{name} is forgotten"))
+    })
+    .await
+}
+
+/// Returns the plugs that the options select.
+async fn unwanted(hub: &Client, args: &HubForgetArgs) -> Result<Vec<Target>, Failure> {
+    let views = hub.plugs().await?.into_iter();
+    let views = views.filter(|view| {
+        let is_gone = !args.gone || !view.available;
+        is_gone && (!args.unnamed || view.plug.name.is_none())
+    });
+    views
+        .map(|view| parse(&view.plug.mac.to_string()).map_err(Failure::failed))
+        .collect()
+}
+
+/// Asks before plugs are forgotten that were not named, or history is deleted.
+async fn ask(context: &Context, args: &HubForgetArgs, targets: &[Target]) -> Result<(), Failure> {
+    if targets.is_empty() {
+        context.ui.status("no plug to forget");
     }
-    hub.forget(mac, args.purge).await?;
-    if context.ui.is_json() {
-        context
-            .ui
-            .document(&json!({"plug": mac, "forgotten": true, "purged": args.purge}))?;
-    } else {
-        context
-            .ui
-            .data(format_args!("{} is forgotten", paint(BOLD, given)))?;
+    if targets.is_empty() || !args.purge && !args.plugs.is_empty() {
+        return Ok(());
     }
-    Ok(Exit::DONE)
+    let action = match args.purge {
+        true => "Delete the history of",
+        false => "Forget",
+    };
+    let names: Vec<_> = targets.iter().map(|target| clean(target.shown())).collect();
+    let question = match names.as_slice() {
+        [one] => format!("{action} {one}"),
+        [.., _] if args.plugs.is_empty() => format!("{action} {} plugs", names.len()),
+        _ => format!("{action} {}", names.join(", ")),
+    };
+    match context.ui.confirm(&question).await? {
+        true => Ok(()),
+        false => Err(Failure::usage("not confirmed; nothing is forgotten")),
+    }
 }
