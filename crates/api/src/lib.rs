@@ -14,6 +14,7 @@
 mod cause;
 #[cfg(feature = "client")]
 pub mod client;
+mod damage;
 mod document;
 pub mod duration;
 mod energy;
@@ -42,6 +43,7 @@ mod token;
 mod view;
 
 pub use cause::Cause;
+pub use damage::{DatabaseDamage, LostRows};
 pub use document::{Collection, Document, DocumentView, Stored, unknown_field};
 pub use duration::Period;
 pub use energy::{EnergyPeriod, EnergyRow, HouseholdRow};

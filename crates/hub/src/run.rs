@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{ErrorChain, ErrorKind, LogEntry, LogKind, RequestError, Scope};
+use api::{DatabaseDamage, ErrorChain, ErrorKind, LogEntry, LogKind, RequestError, Scope};
 use hiflying::Mac;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
@@ -295,7 +295,8 @@ async fn open_store(config: &Config) -> Result<Sqlite, RequestError> {
     };
     let path = &config.database;
     let length = path.metadata().map_or(0, |metadata| metadata.len());
-    if length == 0 && api::running::admin_token(&config.state).exists() {
+    let is_lost = length == 0 && api::running::admin_token(&config.state).exists();
+    if is_lost {
         tracing::error!(
             "the database {} is missing or empty, though a hub ran here before; a new one is used; `mains hub restore` puts a \
              backup in its place",
@@ -309,6 +310,14 @@ async fn open_store(config: &Config) -> Result<Sqlite, RequestError> {
     } = Sqlite::open(path, retention)
         .await
         .map_err(|error| cannot_open(&error))?;
+    if is_lost {
+        store.note_damage(DatabaseDamage {
+            found: Timestamp::now(),
+            problem: "missing or empty, though a hub ran here before".to_owned(),
+            kept_as: None,
+            lost: Vec::new(),
+        });
+    }
     if let Some(old) = set_aside {
         tracing::error!(
             "the database {} was damaged; it is kept as {}, and a new one is used",

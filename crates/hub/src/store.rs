@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use api::HistoryPoint;
-use api::{Collection, Id, LogEntry, LogKind, Metering, Period, PowerOn};
+use api::{Collection, DatabaseDamage, Id, LogEntry, LogKind, Metering, Period, PowerOn};
 use async_trait::async_trait;
 use hiflying::Mac;
 use jiff::Timestamp;
@@ -432,6 +432,11 @@ pub trait LogStore: fmt::Debug + Send + Sync {
 pub trait Store: PlugStore + DocumentStore + SettingStore + HistoryStore + LogStore {
     /// Returns the size of the database.
     async fn info(&self) -> Result<StoreInfo, StoreError>;
+
+    /// Returns the damage of the database that was found, as far as it is shown.
+    fn damage(&self) -> Vec<DatabaseDamage> {
+        Vec::new()
+    }
 
     /// Begins a whole and consistent copy, while everything goes on.
     async fn backup(&self) -> Result<Backup, StoreError>;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use api::DatabaseDamage;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -28,6 +29,7 @@ const NO_ROOM: &str = "Other plugs";
 #[template(path = "home.html")]
 struct HomePage {
     frame: Frame,
+    damages: Vec<String>,
     timezone: String,
     failed: Option<FailedSwitch>,
     gone: Vec<Gone>,
@@ -118,6 +120,7 @@ pub(crate) async fn home(State(state): State<PagesState>, visit: Visit) -> Respo
     let frame = Frame::new(&visit, HOME, "Home");
     let failed = failed(hub, visit.note, now);
     let page = HomePage {
+        damages: damages(hub),
         timezone: format::zone(&hub.clock().timezone),
         failed,
         gone,
@@ -136,6 +139,12 @@ fn gone(card: &PlugCard) -> Gone {
         title: card.title.clone(),
         since: card.since.clone(),
     }
+}
+
+/// Returns what the owner should know about the database.
+pub(crate) fn damages(hub: &Hub) -> Vec<String> {
+    let damages = hub.store().damage();
+    damages.iter().map(DatabaseDamage::sentence).collect()
 }
 
 /// Returns the switch that failed before, unless the plug is where it should be by now.

@@ -12,6 +12,7 @@ use crate::documents::{filled, number, saved};
 use crate::fields::Fields;
 use crate::format;
 use crate::frame::{Frame, SETTINGS};
+use crate::home::damages;
 use crate::names::KnownNames;
 use crate::page_error::{PageError, sentence, status};
 use crate::visit::{Theme, Visit};
@@ -20,6 +21,7 @@ use crate::visit::{Theme, Visit};
 #[template(path = "settings.html")]
 struct SettingsPage {
     frame: Frame,
+    damages: Vec<String>,
     theme: &'static str,
     tariffs: Vec<TariffRow>,
     problem: Option<String>,
@@ -124,6 +126,7 @@ async fn page(
     let tariffs = hub.tariffs().all();
     let storage = hub.store().info().await.ok();
     let page = SettingsPage {
+        damages: damages(hub),
         frame: Frame::new(visit, SETTINGS, "Settings"),
         theme: visit.theme.as_str(),
         tariffs: tariffs

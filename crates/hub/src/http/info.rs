@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use api::DatabaseDamage;
 use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
@@ -39,6 +40,8 @@ struct HubInfo {
     /// The database; null while it cannot be reached.
     #[schema(required)]
     database: Option<DatabaseInfo>,
+    /// Damage of the database that was found, oldest first; empty if there is none.
+    damage: Vec<DatabaseDamage>,
     /// The scheduled backups; null without any.
     #[schema(required)]
     backup: Option<BackupInfo>,
@@ -133,6 +136,7 @@ async fn info(State(hub): State<Hub>, params: Params) -> Result<Json<HubInfo>, P
             is_working: recorder.last_error.is_none(),
         },
         database,
+        damage: hub.store().damage(),
         backup,
         guests: hub
             .guests()

@@ -115,6 +115,7 @@ struct HubFigures {
     failed_backups: u64,
     unread_problems: u64,
     database_bytes: Option<u64>,
+    damages: usize,
     schedules: RunFigures,
     rules: RunFigures,
 }
@@ -160,7 +161,7 @@ impl RunFigures {
     }
 }
 
-const HUB_METRICS: [Metric<HubFigures>; 27] = [
+const HUB_METRICS: [Metric<HubFigures>; 28] = [
     hub_metric(
         "mains_hub_uptime_seconds",
         MetricType::Gauge,
@@ -323,6 +324,12 @@ const HUB_METRICS: [Metric<HubFigures>; 27] = [
         "Size of the database.",
         |hub| hub.database_bytes.map(|bytes| bytes as f64),
     ),
+    hub_metric(
+        "mains_hub_database_damages",
+        MetricType::Gauge,
+        "Damages of the database that are shown in the status of the hub.",
+        |hub| Some(hub.damages as f64),
+    ),
 ];
 
 const fn hub_metric(
@@ -413,6 +420,7 @@ pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, Problem>
         failed_backups: hub.backups().status().failed,
         unread_problems: hub.log().unread(),
         database_bytes: hub.store().info().await.ok().map(|info| info.bytes),
+        damages: hub.store().damage().len(),
     };
     let guests = hub.guests().iter();
     let text = text(Snapshot {

@@ -1,7 +1,7 @@
 //! The store of one home: one file of SQLite.
 //!
 //! * [`open`]: examines, creates and opens the file; sets a damaged one aside.
-//! * [`rescue`]: copies what is whole in a damaged file into the new one.
+//! * [`rescue`]: copies what is whole in a damaged file into the new one; [`damage`]: what could not be copied.
 //! * [`database`]: the connections to an open file, and the meaning of its errors.
 //! * [`records`]: plugs, documents, settings.
 //! * [`transfer`]: history that moves from one plug to another.
@@ -15,6 +15,7 @@
 
 mod append;
 mod backup;
+mod damage;
 mod database;
 mod epoch;
 mod files;
@@ -32,9 +33,10 @@ mod transfer;
 mod wal;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use api::DatabaseDamage;
 use async_trait::async_trait;
 use tokio::sync::RwLock;
 
@@ -65,6 +67,7 @@ pub struct Sqlite {
     database: RwLock<Arc<SqliteDatabase>>,
     /// Number of replacements.
     replaced: AtomicU32,
+    damage: Mutex<Vec<DatabaseDamage>>,
 }
 
 impl Sqlite {
@@ -87,6 +90,8 @@ impl Sqlite {
     pub async fn open(path: &Path, retention: Retention) -> Result<OpenedStore, StoreError> {
         let path = open::resolve(path)?;
         let (database, set_aside) = open::open(&path).await?;
+        // A database that cannot be read shows it elsewhere.
+        let damage = damage::load(&database).await.unwrap_or_default();
         Ok(OpenedStore {
             set_aside,
             read_only: database.is_read_only(),
@@ -94,6 +99,7 @@ impl Sqlite {
                 path,
                 retention,
                 replaced: AtomicU32::new(0),
+                damage: Mutex::new(damage),
                 database: RwLock::new(Arc::new(database)),
             },
         })
@@ -102,6 +108,16 @@ impl Sqlite {
     /// Closes the file after writing everything into it. Later calls fail.
     pub async fn close(&self) {
         self.database().await.close().await;
+    }
+
+    /// Adds damage that was found outside of the file.
+    pub fn note_damage(&self, damage: DatabaseDamage) {
+        self.damages().push(damage);
+    }
+
+    fn damages(&self) -> MutexGuard<'_, Vec<DatabaseDamage>> {
+        // Nothing panics under this lock.
+        self.damage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn database(&self) -> Arc<SqliteDatabase> {
@@ -157,7 +173,12 @@ impl Sqlite {
         }
         damaged.close().await;
         match open::replace(&self.path).await {
-            Ok((database, _)) => *current = Arc::new(database),
+            Ok((database, _)) => {
+                if let Some(newest) = damage::load(&database).await.unwrap_or_default().pop() {
+                    self.note_damage(newest);
+                }
+                *current = Arc::new(database);
+            }
             Err(error) => tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "the damaged database cannot be replaced"
@@ -171,6 +192,12 @@ impl Store for Sqlite {
     async fn info(&self) -> Result<StoreInfo, StoreError> {
         self.read(|database| async move { Ok(database.info().await?) })
             .await
+    }
+
+    fn damage(&self) -> Vec<DatabaseDamage> {
+        let mut damages = self.damages();
+        damages.retain(|damage| damage.kept_as.is_none() || damage::is_kept(&self.path, damage));
+        damages.clone()
     }
 
     async fn backup(&self) -> Result<Backup, StoreError> {

@@ -51,6 +51,7 @@ fn in_the_names_and_units_of_the_contract() {
         failed_backups: 3,
         unread_problems: 0,
         database_bytes: None,
+        damages: 1,
         schedules: RunFigures::default(),
         rules: RunFigures {
             halted: 1,

@@ -6,6 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use api::{DatabaseDamage, LostRows};
 use jiff::Timestamp;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -15,8 +16,8 @@ use super::database::{
     OPENED, QueryError, SqliteDatabase, code, codes, options, store_error, unavailable,
 };
 use super::files::{set_aside_files, sync_directory, with_suffix};
-use super::journal;
 use super::rescue::rescue;
+use super::{damage, journal};
 use crate::store::StoreError;
 
 /// The schema, step by step. `sqlx::migrate!` would do the same, but builds SQLite a second time for the compiler's use.
@@ -149,7 +150,26 @@ async fn set_aside_and_create(
         "the database is damaged; it was set aside, and a new one takes its place"
     );
     let database = create(path).await?;
-    rescue(&aside, &database).await;
+    let lost = rescue(&aside, &database).await;
+    for LostRows { table, rows } in &lost {
+        tracing::error!(
+            table,
+            rows,
+            "rows cannot be copied from the damaged database"
+        );
+    }
+    let kept_as = aside
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
+    let damage = DatabaseDamage {
+        found: Timestamp::now(),
+        problem: what.to_owned(),
+        kept_as,
+        lost,
+    };
+    if let Err(error) = damage::keep(&database, damage).await {
+        tracing::error!(%error, "the damage cannot be noted in the new database");
+    }
     Ok((database, Some(aside)))
 }
 

@@ -1,18 +1,23 @@
-//! Copies what is whole in a damaged file into the new one: everything that people made, the lifetime totals, and the quarters
-//! of an hour, which are kept for ever. Readings and minutes are not worth the wait.
+//! Copies what is whole in a damaged file into the new one: everything that people made and the lifetime totals first, then
+//! history, the coarse tiers before the fine ones.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use api::LostRows;
 use futures_util::StreamExt as _;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::database::SqliteDatabase;
+use super::database::{QueryError, SqliteDatabase};
 
 /// Enough for years of history; the rest stays in the damaged file.
 const COPY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Length of the smallest part of a plug's history that is tried on its own, in seconds.
+const MIN_SPAN: i64 = 900;
+/// The times that history can have, in seconds since 1970.
+const ALL_TIMES: (i64, i64) = (0, 1 << 33);
 
 /// Tables, their keys, and statements with the columns of the first release, because the damaged file can be older than the new one.
 const TABLES: [(&str, &[&str], &str); 5] = [
@@ -47,87 +52,78 @@ const TABLES: [(&str, &[&str], &str); 5] = [
     ),
 ];
 
-const QUARTERS: &str = "INSERT INTO quarters (plug, t, readings, power, low, high, energy) \
-    SELECT plug, t, readings, power, low, high, energy FROM damaged.quarters WHERE plug = ?";
+/// Tables of history, and statements that copy one plug's rows of a span of seconds.
+const HISTORY: [(&str, &str); 3] = [
+    (
+        "quarters",
+        "INSERT INTO quarters (plug, t, readings, power, low, high, energy) \
+         SELECT plug, t, readings, power, low, high, energy FROM damaged.quarters WHERE plug = ?1 AND t >= ?2 AND t < ?3",
+    ),
+    (
+        "minutes",
+        "INSERT INTO minutes (plug, t, readings, power, low, high, energy) \
+         SELECT plug, t, readings, power, low, high, energy FROM damaged.minutes WHERE plug = ?1 AND t >= ?2 AND t < ?3",
+    ),
+    (
+        "readings",
+        "INSERT INTO readings (plug, at_ms, voltage, current, frequency, power, counter_wh, energy, gap_ms) \
+         SELECT plug, at_ms, voltage, current, frequency, power, counter_wh, energy, gap_ms FROM damaged.readings \
+         WHERE plug = ?1 AND at_ms >= ?2 * 1000 AND at_ms < ?3 * 1000",
+    ),
+];
 
-/// Copies what can be read. The rest is logged, and stays in the file that was set aside.
-pub(super) async fn rescue(damaged: &Path, database: &SqliteDatabase) {
-    let Ok(edits) = database.edits() else { return };
+/// Copies what can be read. Returns what cannot; it stays in the file that was set aside.
+pub(super) async fn rescue(damaged: &Path, database: &SqliteDatabase) -> Vec<LostRows> {
     let rescued = async {
+        let edits = database.edits()?;
         let mut connection = edits.acquire().await?;
         sqlx::query("ATTACH ? AS damaged")
             .bind(read_only_uri(damaged))
             .execute(&mut *connection)
             .await?;
-        copy(&mut connection).await;
+        let mut lost = copy_tables(&mut connection).await;
+        lost.extend(copy_history(&mut connection).await?);
         sqlx::query("DETACH damaged")
             .execute(&mut *connection)
-            .await
+            .await?;
+        Ok::<_, QueryError>(lost)
     };
-    if let Err(error) = rescued.await {
+    rescued.await.unwrap_or_else(|error| {
         tracing::error!(
             error = &error as &dyn std::error::Error,
             "nothing of the damaged database can be read"
         );
-    }
+        vec![LostRows::all()]
+    })
 }
 
-async fn copy(connection: &mut SqliteConnection) {
+async fn copy_tables(connection: &mut SqliteConnection) -> Vec<LostRows> {
+    let mut all_lost = Vec::new();
     for (table, keys, sql) in TABLES {
         let (rows, lost) = match sqlx::query(sql).execute(&mut *connection).await {
-            Ok(done) => (done.rows_affected(), 0),
+            Ok(done) => (done.rows_affected(), Some(0)),
             // One row or page that is damaged fails the statement as a whole.
             Err(_) => copy_rows(connection, table, keys, sql).await,
         };
         tracing::info!(table, rows, "copied from the damaged database");
-        if lost > 0 {
-            tracing::error!(
-                table,
-                lost,
-                "rows cannot be copied from the damaged database"
-            );
+        if lost != Some(0) {
+            all_lost.push(LostRows {
+                table: table.to_owned(),
+                rows: lost,
+            });
         }
     }
-    let series = sqlx::query_scalar("SELECT id FROM series");
-    let series: Vec<i64> = match series.fetch_all(&mut *connection).await {
-        Ok(series) => series,
-        Err(error) => {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "the new database cannot be read"
-            );
-            return;
-        }
-    };
-    let begun = Instant::now();
-    let (mut rows, mut lost) = (0, 0_usize);
-    for plug in &series {
-        if begun.elapsed() > COPY_TIMEOUT {
-            lost += 1;
-            continue;
-        }
-        match copy_quarters(connection, *plug).await {
-            Ok(copied) => rows += copied,
-            Err(_) => lost += 1,
-        }
-    }
-    tracing::info!(rows, "quarters of an hour copied from the damaged database");
-    if lost > 0 {
-        tracing::error!(
-            plugs = lost,
-            "the history of some plugs cannot be copied from the damaged database"
-        );
-    }
+    all_lost
 }
 
-/// Copies a table row by row. Returns the number of rows that were copied, and of those that are known and were not.
+/// Copies a table row by row. Returns the number of rows that were copied, and of those that were not; `None` if that is unknown.
 async fn copy_rows(
     connection: &mut SqliteConnection,
     table: &str,
     keys: &[&str],
     sql: &'static str,
-) -> (u64, u64) {
-    let mut found = BTreeSet::new();
+) -> (u64, Option<u64>) {
+    let (mut found, mut is_whole) = (BTreeSet::new(), false);
     // Each order ends at the first page that cannot be read.
     for order in ["ASC", "DESC"] {
         let ordered: Vec<String> = keys.iter().map(|key| format!("{key} {order}")).collect();
@@ -135,9 +131,13 @@ async fn copy_rows(
         let select = format!("SELECT json_array({keys}) FROM damaged.{table} ORDER BY {ordered}");
         let select = sqlx::query_scalar::<_, String>(AssertSqlSafe(select));
         let mut rows = select.fetch(&mut *connection);
-        while let Some(Ok(key)) = rows.next().await {
-            found.insert(key);
-        }
+        is_whole |= loop {
+            match rows.next().await {
+                Some(Ok(key)) => drop(found.insert(key)),
+                Some(Err(_)) => break false,
+                None => break true,
+            }
+        };
     }
     let conditions = keys.iter().enumerate();
     let conditions = conditions.map(|(at, key)| format!("{key} = json_extract(?1, '$[{at}]')"));
@@ -151,15 +151,59 @@ async fn copy_rows(
             Err(_) => lost += 1,
         }
     }
-    (copied, lost)
+    (copied, is_whole.then_some(lost))
 }
 
-/// Copies the quarters of one plug, so that a page that cannot be read costs one plug only.
-async fn copy_quarters(connection: &mut SqliteConnection, plug: i64) -> Result<u64, sqlx::Error> {
-    let copied = sqlx::query(QUARTERS).bind(plug).execute(connection).await?;
-    Ok(copied.rows_affected())
+/// Copies history, as far as there is time.
+async fn copy_history(connection: &mut SqliteConnection) -> Result<Vec<LostRows>, sqlx::Error> {
+    let series = sqlx::query_scalar("SELECT id FROM series");
+    let series: Vec<i64> = series.fetch_all(&mut *connection).await?;
+    let deadline = Instant::now() + COPY_TIMEOUT;
+    let mut all_lost = Vec::new();
+    for (table, sql) in HISTORY {
+        let (mut rows, mut is_whole) = (0, true);
+        for plug in &series {
+            let (copied, is_plug_whole) = copy_spans(connection, sql, *plug, deadline).await;
+            rows += copied;
+            is_whole &= is_plug_whole;
+        }
+        tracing::info!(table, rows, "copied from the damaged database");
+        if !is_whole {
+            all_lost.push(LostRows {
+                table: table.to_owned(),
+                rows: None,
+            });
+        }
+    }
+    Ok(all_lost)
 }
 
+/// Copies the rows of one plug: as a whole or, around what cannot be read, in parts. Returns the number of rows, and whether they are
+/// all.
+async fn copy_spans(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    plug: i64,
+    deadline: Instant,
+) -> (u64, bool) {
+    let (mut rows, mut is_whole) = (0, true);
+    let mut spans = vec![ALL_TIMES];
+    while let Some((from, to)) = spans.pop() {
+        let copied = async {
+            let query = sqlx::query(sql).bind(plug).bind(from).bind(to);
+            query.execute(&mut *connection).await
+        };
+        match copied.await {
+            Ok(done) => rows += done.rows_affected(),
+            Err(_) if to - from > MIN_SPAN && Instant::now() < deadline => {
+                let middle = from + (to - from) / 2;
+                spans.extend([(from, middle), (middle, to)]);
+            }
+            Err(_) => is_whole = false,
+        }
+    }
+    (rows, is_whole)
+}
 /// Returns the URI that attaches a file for reading only; by its name alone it would be written to.
 fn read_only_uri(path: &Path) -> String {
     let mut uri = "file:".to_owned();
