@@ -68,8 +68,17 @@ fn on_a_disk_that_takes_nothing_the_hub_starts_and_switches() {
     // A copy on a small disk without a byte left; the directory itself, read-only.
     let full = "cp -a \"$MAINS_STATE\" \"$HOME/copy\"\nmount -t tmpfs -o size=1m,mode=700 tmpfs \"$MAINS_STATE\"\n\
         cp -a \"$HOME/copy/.\" \"$MAINS_STATE\"\ncat /dev/zero >\"$MAINS_STATE/filler\" 2>/dev/null || true";
+    // Blocks of 1 KiB, of which a mapped page needs four.
+    let full_ext4 = "cp -a \"$MAINS_STATE\" \"$HOME/copy\"\ntruncate -s 4m \"$HOME/image\"\n\
+        mkfs.ext4 -q -b 1024 -m 0 -O ^has_journal \"$HOME/image\"\nmount -o loop \"$HOME/image\" \"$MAINS_STATE\"\n\
+        chmod 700 \"$MAINS_STATE\"\ncp -a \"$HOME/copy/.\" \"$MAINS_STATE\"\n\
+        cat /dev/zero >\"$MAINS_STATE/filler\" 2>/dev/null || true";
     let read_only = "mount --bind \"$MAINS_STATE\" \"$MAINS_STATE\" && mount -o remount,bind,ro \"$MAINS_STATE\"";
-    for (name, mount) in [("full", full), ("read-only", read_only)] {
+    for (name, mount) in [
+        ("full", full),
+        ("full ext4", full_ext4),
+        ("read-only", read_only),
+    ] {
         let home = with_a_lamp();
         let hub = Hub::run(serve_after(&home, mount));
         for state in ["off", "on"] {

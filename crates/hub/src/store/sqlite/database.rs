@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use hiflying::Mac;
+use nix::sys::statvfs::statvfs;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::pool::PoolConnection;
@@ -28,6 +29,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bound on the time that a call waits for the calls before it.
 const TURN_TIMEOUT: Duration = Duration::from_secs(15);
 const READ_CONNECTIONS: u32 = 2;
+/// Minimum free space for an index that is mapped from the disk; it grows in steps of 32 KiB.
+const MIN_FREE_BYTES: u64 = 1 << 20;
 
 /// The operations that an error can name.
 pub(super) const OPENED: &str = "opened";
@@ -130,7 +133,7 @@ impl SqliteDatabase {
     /// Opens a file that cannot be written. `is_immutable` is for a directory that cannot be written either, where no process can
     /// change the file or create one beside it.
     pub(super) fn read_only(path: &Path, is_immutable: bool) -> io::Result<Self> {
-        Self::reading(path, options(path).read_only(true).immutable(is_immutable))
+        Self::reading(path, read_options(path, is_immutable))
     }
 
     fn reading(path: &Path, options: SqliteConnectOptions) -> io::Result<Self> {
@@ -338,8 +341,32 @@ pub(super) fn encoded<T: Serialize>(rows: &[T]) -> String {
     serde_json::to_string(rows).expect("tuples of numbers and texts can be written as JSON")
 }
 
+/// Returns true if the disk has no room for the index of the log. SQLite would map it all the same, and the process be killed by
+/// SIGBUS where it touches a block that the disk does not have.
+fn is_disk_full(path: &Path) -> bool {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    statvfs(directory).is_ok_and(|disk| {
+        let free = u64::from(disk.blocks_available()).saturating_mul(disk.fragment_size());
+        free < MIN_FREE_BYTES
+    })
+}
+
+/// Returns the options of a connection that does not write.
+pub(super) fn read_options(path: &Path, is_immutable: bool) -> SqliteConnectOptions {
+    // Of the connections without a mapped index, one that could write is the first.
+    let is_read_only = is_immutable || !is_disk_full(path);
+    let options = options(path).read_only(is_read_only);
+    options.immutable(is_immutable)
+}
+
 pub(super) fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
+    let options = SqliteConnectOptions::new();
+    let options = match is_disk_full(path) {
+        // It keeps the index in memory, and other processes out.
+        true => options.vfs("unix-excl"),
+        false => options,
+    };
+    options
         .filename(path)
         .busy_timeout(BUSY_TIMEOUT)
         // In KiB: the system caches the file, too.

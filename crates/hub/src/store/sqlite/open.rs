@@ -13,7 +13,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqlStr, SqliteConnection};
 
 use super::database::{
-    OPENED, QueryError, SqliteDatabase, code, codes, options, store_error, unavailable,
+    OPENED, QueryError, SqliteDatabase, code, codes, read_options, store_error, unavailable,
 };
 use super::files::{set_aside_files, sync_directory, with_suffix};
 use super::rescue::rescue;
@@ -125,7 +125,7 @@ pub(super) async fn inspect(path: &Path, setting: &str) -> Result<Option<String>
 }
 
 async fn read_setting(path: &Path, key: &str) -> Result<Option<String>, sqlx::Error> {
-    let mut connection = options(path).read_only(true).connect().await?;
+    let mut connection = read_options(path, false).connect().await?;
     let query = sqlx::query_scalar("SELECT value FROM settings WHERE key = ?").bind(key);
     let value = query.fetch_optional(&mut connection).await?;
     connection.close().await?;
@@ -297,7 +297,7 @@ async fn connect_read_only(path: &Path) -> Result<SqliteDatabase, StoreError> {
 }
 
 async fn read_version(path: &Path, is_immutable: bool) -> Result<i64, sqlx::Error> {
-    let options = options(path).read_only(true).immutable(is_immutable);
+    let options = read_options(path, is_immutable);
     let mut connection = options.connect().await?;
     let found = version(&mut connection).await?;
     connection.close().await?;
@@ -364,7 +364,7 @@ async fn check(
     is_whole: bool,
     is_immutable: bool,
 ) -> Result<FileCondition, QueryError> {
-    let options = options(path).read_only(true).immutable(is_immutable);
+    let options = read_options(path, is_immutable);
     let mut connection = options.connect().await?;
     let application: i64 = scalar(&mut connection, "PRAGMA application_id").await?;
     if application != APPLICATION_ID {
