@@ -4,6 +4,7 @@
 
 mod connections;
 mod event_stream;
+mod proven;
 mod tls;
 
 use std::net::SocketAddr;
@@ -30,6 +31,7 @@ use self::connections::{ConnectionLimiter, ConnectionPermit};
 use crate::http::stuck;
 
 pub use self::event_stream::end_when_cancelled;
+pub(crate) use self::proven::ProvenAddresses;
 pub use self::tls::acceptor;
 
 /// The two ends of the connection of a request; an extension of every request.
@@ -46,8 +48,14 @@ pub struct PeerAddresses {
 pub struct Limits {
     /// Maximum number of connections.
     pub max_connections: usize,
-    /// Maximum number of connections from one address.
+    /// Maximum number of connections from one address that has shown credentials, or from loopback.
     pub max_connections_per_address: usize,
+    /// Maximum number of connections from addresses that have shown no credentials.
+    pub max_stranger_connections: usize,
+    /// Maximum number of connections from one of these; a /64 network of IPv6 counts as one.
+    pub max_connections_per_stranger: usize,
+    /// Number of connections that only loopback can use.
+    pub reserved_for_loopback: usize,
     /// Bound on the TLS handshake.
     pub handshake_timeout: Duration,
     /// Bound on the head of a request, and on the time between two requests.
@@ -60,19 +68,31 @@ pub struct Limits {
     pub shutdown_timeout: Duration,
 }
 
+impl Limits {
+    /// The limits of a hub.
+    pub const DEFAULT: Self = Self {
+        max_connections: 512,
+        max_connections_per_address: 256,
+        max_stranger_connections: 256,
+        max_connections_per_stranger: 48,
+        reserved_for_loopback: 64,
+        handshake_timeout: Duration::from_secs(10),
+        head_timeout: Duration::from_secs(15),
+        body_timeout: Duration::from_secs(10),
+        write_timeout: stuck::WRITE_TIMEOUT,
+        shutdown_timeout: Duration::from_millis(1_500),
+    };
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            max_connections: 512,
-            max_connections_per_address: 256,
-            handshake_timeout: Duration::from_secs(10),
-            head_timeout: Duration::from_secs(15),
-            body_timeout: Duration::from_secs(10),
-            write_timeout: stuck::WRITE_TIMEOUT,
-            shutdown_timeout: Duration::from_millis(1_500),
-        }
+        Self::DEFAULT
     }
 }
+
+/// Extension of the response to a client that has shown credentials.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ShownCredentials;
 
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 const MAX_HEADERS: usize = 64;
@@ -117,8 +137,7 @@ pub async fn serve_within(
         tls,
         cancel: cancel.clone(),
     };
-    let limiter =
-        ConnectionLimiter::new(limits.max_connections, limits.max_connections_per_address);
+    let limiter = ConnectionLimiter::new(limits);
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -170,7 +189,7 @@ struct ConnectionContext {
 }
 
 impl ConnectionContext {
-    async fn run(self, stream: TcpStream, remote: SocketAddr, _slot: ConnectionPermit) {
+    async fn run(self, stream: TcpStream, remote: SocketAddr, permit: ConnectionPermit) {
         let Ok(local) = stream.local_addr() else {
             return;
         };
@@ -179,27 +198,35 @@ impl ConnectionContext {
         let _ = stream.set_nodelay(true);
         let stream = stuck::bound_writes(stream, self.limits.write_timeout);
         let Some(tls) = &self.tls else {
-            return self.talk(stream, peer).await;
+            return self.talk(stream, peer, &permit).await;
         };
         let handshake = timeout(self.limits.handshake_timeout, tls.accept(stream));
         match self.cancel.run_until_cancelled(handshake).await {
-            Some(Ok(Ok(stream))) => self.talk(stream, peer).await,
+            Some(Ok(Ok(stream))) => self.talk(stream, peer, &permit).await,
             Some(Ok(Err(error))) => tracing::debug!(%remote, %error, "TLS handshake failed"),
             Some(Err(_)) => tracing::debug!(%remote, "TLS handshake timed out"),
             None => {}
         }
     }
 
-    async fn talk(&self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: PeerAddresses) {
+    async fn talk(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        peer: PeerAddresses,
+        permit: &ConnectionPermit,
+    ) {
         let service = service_fn(|request: Request<Incoming>| {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(peer);
             let answer = self.router.clone().oneshot(request);
             let cancel = self.cancel.clone();
             async move {
-                answer
-                    .await
-                    .map(|response| end_when_cancelled(response, cancel))
+                answer.await.map(|response| {
+                    if response.extensions().get::<ShownCredentials>().is_some() {
+                        permit.prove();
+                    }
+                    end_when_cancelled(response, cancel)
+                })
             }
         });
         let connection = http1::Builder::new()

@@ -1,14 +1,17 @@
 //! The limit on password attempts.
 //!
-//! Only wrong attempts count: the attempt of a right password is given back. There are two limits: one for each address, and one for all together, so that many addresses do not get many times as far.
-//! Loopback has only its own limit, so that others cannot lock out a user of the machine itself. Tokens and login links are not
-//! limited: 256 bits cannot be guessed. Time is a parameter.
+//! Only wrong attempts count: the attempt of a right password is given back. There are two limits: one for each address, and one for
+//! all strangers together, so that many addresses do not get many times as far. Loopback, and an address from which the right
+//! password has come, have only their own limit, so that others cannot lock them out. Tokens and login links are not limited: 256
+//! bits cannot be guessed. Time is a parameter.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::server::ProvenAddresses;
 
 /// Five attempts at once, then one every twelve seconds.
 const PER_ADDRESS: AttemptRate = AttemptRate {
@@ -56,6 +59,7 @@ impl Bucket {
 pub(super) struct LoginLimiter {
     all: Option<Bucket>,
     addresses: HashMap<IpAddr, Bucket>,
+    proven: ProvenAddresses,
 }
 
 impl LoginLimiter {
@@ -65,12 +69,13 @@ impl LoginLimiter {
     ///
     /// The time until the next attempt is allowed.
     pub(super) fn try_now(&mut self, address: IpAddr, now: Instant) -> Result<(), Duration> {
-        let address = network(address);
+        let is_strange = !self.proven.has(address, now);
+        let address = self.proven.counted(address, now);
         self.addresses.retain(|_, bucket| !bucket.is_full(now));
         let mut own = self.addresses.get(&address).copied().unwrap_or(Bucket(now));
         let mut all = self.all.unwrap_or(Bucket(now));
         let mut wait = own.wait(PER_ADDRESS, now);
-        if !address.is_loopback() {
+        if is_strange {
             wait = wait.max(all.wait(ALL_ADDRESSES, now));
         }
         if !wait.is_zero() {
@@ -78,7 +83,7 @@ impl LoginLimiter {
         }
         own.spend(PER_ADDRESS, now);
         self.addresses.insert(address, own);
-        if !address.is_loopback() {
+        if is_strange {
             all.spend(ALL_ADDRESSES, now);
             self.all = Some(all);
         }
@@ -87,24 +92,15 @@ impl LoginLimiter {
 
     /// Gives an attempt back, since its password was right.
     pub(super) fn take_back(&mut self, address: IpAddr, now: Instant) {
-        let address = network(address);
-        if let Some(own) = self.addresses.get_mut(&address) {
+        let counted = self.proven.counted(address, now);
+        if let Some(own) = self.addresses.get_mut(&counted) {
             own.take_back(PER_ADDRESS, now);
         }
-        if let Some(all) = self.all.as_mut().filter(|_| !address.is_loopback()) {
+        let is_strange = !self.proven.has(address, now);
+        if let Some(all) = self.all.as_mut().filter(|_| is_strange) {
             all.take_back(ALL_ADDRESSES, now);
         }
-    }
-}
-
-/// Returns the /64 network of an IPv6 address, since the holder of one address has all of it; any other address unchanged.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) if !v6.is_loopback() => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        other => other,
+        self.proven.add(address, now);
     }
 }
 
@@ -191,10 +187,22 @@ mod tests {
             })
             .count();
         assert_eq!(tries, 5);
-        assert_eq!(
-            network(address("::ffff:10.0.0.1")),
-            network(address("10.0.0.1"))
-        );
+    }
+
+    #[test]
+    fn an_owner_is_not_locked_out_by_strangers() {
+        let (mut login_limit, now) = (LoginLimiter::default(), Instant::now());
+        for owner in ["10.0.0.7", "2001:db8::7"].map(address) {
+            assert_eq!(login_limit.try_now(owner, now), Ok(()));
+            login_limit.take_back(owner, now);
+        }
+        for last in 0..=255 {
+            let _ = login_limit.try_now(address(&format!("10.0.1.{last}")), now);
+            let _ = login_limit.try_now(address(&format!("2001:db8::1:{last:x}")), now);
+        }
+        assert!(login_limit.try_now(address("10.0.2.1"), now).is_err());
+        assert_eq!(login_limit.try_now(address("10.0.0.7"), now), Ok(()));
+        assert_eq!(login_limit.try_now(address("2001:db8::7"), now), Ok(()));
     }
 
     proptest! {

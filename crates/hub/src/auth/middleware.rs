@@ -24,7 +24,7 @@ use crate::config::FrameOrigin;
 use crate::event::on_behalf_of;
 use crate::guest::PathAccess;
 use crate::http::problem::Problem;
-use crate::server::{PeerAddresses, end_when_cancelled};
+use crate::server::{PeerAddresses, ShownCredentials, end_when_cancelled};
 
 /// Exact paths that need no credentials. Every other path does, whether it exists or not.
 const PUBLIC_PATHS: [&str; 3] = ["/healthz", "/login", "/api/v1/login"];
@@ -132,7 +132,11 @@ async fn middleware(
 ) -> Response {
     let mut response = match auth.check(&mut request) {
         Access::Public => next.run(request).await,
-        Access::Granted(ended) => end_when_cancelled(auth.answer(request, next).await, ended),
+        Access::Granted(ended) => {
+            let mut response = auth.answer(request, next).await;
+            response.extensions_mut().insert(ShownCredentials);
+            end_when_cancelled(response, ended)
+        }
         Access::Denied(response) => response,
     };
     let headers = response.headers_mut();

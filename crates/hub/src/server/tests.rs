@@ -39,6 +39,7 @@ const LIMITS: Limits = Limits {
     body_timeout: Duration::from_millis(400),
     write_timeout: Duration::from_millis(400),
     shutdown_timeout: Duration::from_millis(800),
+    ..Limits::DEFAULT
 };
 
 /// A server with a few things to ask for.
