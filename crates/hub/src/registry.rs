@@ -12,6 +12,7 @@ mod config;
 mod edit;
 mod entry;
 mod metering;
+mod newcomers;
 mod plausible;
 mod power_on;
 mod records;
@@ -37,6 +38,7 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 
 use crate::store::{EnergyState, PlugRecord};
 use entry::{NewEntry, RegistryEntry};
+use newcomers::Newcomers;
 use records::{ConnectionRecord, SwitchRecord};
 use scanner::PresenceScanner;
 use state::{COMMAND_TIMEOUT, RegistryState, now, tell_taken};
@@ -110,7 +112,7 @@ impl Registry {
         let tracker = &inner.tracker;
         tracker.spawn(PresenceScanner::new(Arc::clone(&inner)).run());
         tracker.spawn(saver::run(Arc::clone(&inner)));
-        tracker.spawn(Arc::clone(&inner).take_in_newcomers(waiting));
+        tracker.spawn(Newcomers::new(Arc::clone(&inner)).run(waiting));
         Ok(Self(inner))
     }
 
@@ -285,17 +287,5 @@ impl RegistryState {
         let view = entry.view();
         self.bus.publish(Event::Plug(Arc::clone(&view)));
         view
-    }
-
-    async fn take_in_newcomers(self: Arc<Self>, mut waiting: mpsc::Receiver<Plug>) {
-        let taking = async {
-            while let Some(plug) = waiting.recv().await {
-                let mac = plug.mac;
-                if let Err(error) = self.take_in(plug).await {
-                    tracing::warn!(plug = %mac, %error, "cannot be adopted");
-                }
-            }
-        };
-        self.cancel.run_until_cancelled(taking).await;
     }
 }

@@ -8,6 +8,10 @@ use plugs::Plug;
 
 /// Maximum number of remembered plugs.
 const MAX_CANDIDATES: usize = 1024;
+/// Maximum number of removed plugs that are remembered: all that a hub can have.
+const MAX_DISMISSED: usize = 10_000;
+/// Maximum number of plugs at one address, where one follows another.
+const MAX_PER_ADDRESS: usize = 4;
 /// Age at which a plug that was not heard again is no longer offered.
 const CANDIDATE_TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
 
@@ -26,7 +30,7 @@ pub(super) enum CandidateReport {
     New,
     /// It is known already; nothing to do.
     Known,
-    /// There are too many; it is ignored.
+    /// There are too many at its address; it is ignored.
     Ignored,
 }
 
@@ -34,10 +38,18 @@ impl Candidates {
     /// Records that it was heard.
     pub(super) fn heard(&mut self, plug: Plug) -> CandidateReport {
         let is_known = self.plugs.contains_key(&plug.mac);
-        if !is_known && self.plugs.len() >= MAX_CANDIDATES {
-            self.plugs.retain(|_, other| is_fresh(other, plug.seen));
-            if self.plugs.len() >= MAX_CANDIDATES {
+        if !is_known {
+            let same = |other: &&Plug| other.address == plug.address && is_fresh(other, plug.seen);
+            if self.plugs.values().filter(same).count() >= MAX_PER_ADDRESS {
                 return CandidateReport::Ignored;
+            }
+            if self.plugs.len() >= MAX_CANDIDATES {
+                self.plugs.retain(|_, other| is_fresh(other, plug.seen));
+            }
+            // Any of them makes room, so that made-up ones do not keep a real one out.
+            let other = self.plugs.keys().next().copied();
+            if let Some(other) = other.filter(|_| self.plugs.len() >= MAX_CANDIDATES) {
+                self.plugs.remove(&other);
             }
         }
         self.plugs.insert(plug.mac, plug);
@@ -61,7 +73,7 @@ impl Candidates {
 
     /// Records that its owner removed it.
     pub(super) fn dismiss(&mut self, mac: Mac) {
-        if self.dismissed.len() < MAX_CANDIDATES {
+        if self.dismissed.len() < MAX_DISMISSED {
             self.dismissed.insert(mac);
         }
     }
@@ -119,11 +131,23 @@ mod tests {
             offers.heard(plug(number, FamilyId::RECO, 0));
         }
         assert_eq!(offers.plugs.len(), MAX_CANDIDATES);
+        let real = plug(9999, FamilyId::RECO, 0);
+        assert_eq!(offers.heard(real.clone()), CandidateReport::New);
+        assert!(offers.one(real.mac).is_some());
         assert_eq!(
             offers.heard(plug(9999, FamilyId::RECO, 60)),
-            CandidateReport::New
+            CandidateReport::Known
         );
-        assert_eq!(offers.plugs.len(), 1);
+        for number in 20_000..20_010 {
+            let mut other = plug(number, FamilyId::RECO, 60);
+            other.address = real.address;
+            offers.heard(other);
+        }
+        let same = offers
+            .plugs
+            .values()
+            .filter(|plug| plug.address == real.address);
+        assert_eq!(same.count(), MAX_PER_ADDRESS);
     }
 
     #[test]

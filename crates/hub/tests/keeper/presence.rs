@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use api::{Cause, ErrorKind, Event, MeterEvent, PlugSettings, PowerOn, RelayCommand, RequestError};
 use plugs::RelayState::{Off, On};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UdpSocket};
 
 use crate::twins::{Plugs, in_network};
-use crate::world::{House, Wishes, at, connections, eventually, mac, plug};
+use crate::world::{House, Wishes, at, connections, eventually, loopback, mac, plug};
 
 fn is_availability(event: &Event, number: u16, available: bool) -> bool {
     matches!(event, Event::Availability(view)
@@ -233,6 +233,37 @@ fn who_wants_every_plug_gets_every_plug_but_those_that_were_forgotten() {
         assert_eq!(house.registry.views().len(), 30);
         let store = house.close().await;
         assert_eq!(store.plugs.lock().unwrap().len(), 30);
+    });
+}
+
+/// A stranger who makes up plugs does not keep the real one out, and gets a few adopted at most.
+#[test]
+fn made_up_plugs_do_not_fill_a_hub_that_adopts() {
+    in_network(async {
+        let house = House::open(Wishes {
+            adopt: true,
+            ..Wishes::default()
+        });
+        let house = house.await;
+        let stranger = UdpSocket::bind((at(250), 0)).await.unwrap();
+        let flood = async || {
+            for number in 0..2_000_u16 {
+                let [high, low] = number.to_be_bytes();
+                let report = format!("{},ACCF24{high:02X}00{low:02X},,,1", at(250));
+                stranger
+                    .send_to(report.as_bytes(), (loopback().address, 48899))
+                    .await
+                    .unwrap();
+                tokio::task::yield_now().await;
+            }
+        };
+        flood().await;
+        let _plugs = Plugs::start(vec![plug(1, &[])]).await;
+        flood().await;
+        eventually(20, || house.registry.view(mac(1)).is_some()).await;
+        let adopted = house.registry.views().len();
+        assert!(adopted <= 4, "{adopted}");
+        house.close().await;
     });
 }
 
