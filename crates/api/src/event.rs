@@ -48,9 +48,9 @@ pub enum Event {
 pub struct HubProblem {
     /// Time of the change.
     pub at: Timestamp,
-    /// The part: `history`, `backup` or `relay`.
+    /// The part: `history`, `backup`, `relay`, or `address` where two devices have one MAC.
     pub part: String,
-    /// The plug, if it is one's relay.
+    /// The plug, if it is one's relay or address.
     #[serde(default)]
     pub plug: Option<Mac>,
     /// `true` if the part works again.

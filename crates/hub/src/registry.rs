@@ -9,6 +9,7 @@
 mod availability;
 mod candidates;
 mod config;
+mod duplicates;
 mod edit;
 mod entry;
 mod metering;
@@ -25,6 +26,7 @@ mod upkeep;
 mod welded;
 
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -94,6 +96,7 @@ impl Registry {
             lan,
             entries: RwLock::default(),
             offers: Mutex::default(),
+            duplicates: Mutex::default(),
             needs: Mutex::default(),
             newcomers,
             past_energy: Mutex::new(energy.into_iter().collect()),
@@ -147,6 +150,11 @@ impl Registry {
     /// Returns the last move of the plug's relay since the hub started, with its time and cause.
     pub fn moved(&self, mac: Mac) -> Option<RelayMove> {
         self.0.entry(mac)?.moved()
+    }
+
+    /// Returns the plugs that reply from more than one address, with these.
+    pub fn duplicates(&self) -> Vec<(Mac, Vec<Ipv4Addr>)> {
+        self.0.duplicates().all()
     }
 
     /// Returns the counters since the start.

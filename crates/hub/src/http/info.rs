@@ -1,10 +1,12 @@
 //! Status of the hub itself.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use api::DatabaseDamage;
 use axum::Json;
 use axum::extract::State;
+use hiflying::Mac;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -59,6 +61,17 @@ struct PlugCounts {
     available: u64,
     /// Plugs that were found but are not adopted.
     offered: u64,
+    /// Adopted plugs that reply from more than one address: two devices have one MAC.
+    duplicates: Vec<DuplicatePlug>,
+}
+
+/// A plug that replies from more than one address.
+#[derive(Debug, Serialize, ToSchema)]
+struct DuplicatePlug {
+    #[schema(value_type = String)]
+    plug: Mac,
+    #[schema(value_type = Vec<String>)]
+    addresses: Vec<Ipv4Addr>,
 }
 
 /// The recording of readings in the history.
@@ -104,6 +117,7 @@ struct DatabaseInfo {
 async fn info(State(hub): State<Hub>, params: Params) -> Result<Json<HubInfo>, Problem> {
     params.only(&[])?;
     let stats = hub.registry().stats();
+    let duplicates = hub.registry().duplicates().into_iter();
     let recorder = hub.recorder().status();
     let database = hub.store().info().await.ok().map(|info| DatabaseInfo {
         bytes: info.bytes,
@@ -129,6 +143,9 @@ async fn info(State(hub): State<Hub>, params: Params) -> Result<Json<HubInfo>, P
             adopted: stats.plugs,
             available: stats.available,
             offered: stats.offered,
+            duplicates: duplicates
+                .map(|(plug, addresses)| DuplicatePlug { plug, addresses })
+                .collect(),
         },
         recorder: RecorderInfo {
             buffered: recorder.buffered as u64,

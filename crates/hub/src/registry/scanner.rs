@@ -6,7 +6,9 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::{Event, HubProblem};
 use hiflying::Mac;
+use jiff::Timestamp;
 use plugs::Plug;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
@@ -61,6 +63,7 @@ impl PresenceScanner {
                 _ = scan.tick() => self.scan().await,
                 _ = round.tick() => self.ask_the_missed().await,
                 _ = renew.tick() => {
+                    self.settle_duplicates();
                     if self.renew().await {
                         reports = self.inner.lan.reports().await;
                         scan.reset_immediately();
@@ -111,12 +114,45 @@ impl PresenceScanner {
         }
         match self.inner.entry(plug.mac) {
             Some(entry) => {
+                self.watch_for_duplicates(&plug);
                 if entry.sighted(now(), &plug, self.inner.timing()) {
                     self.inner.unsaved.notify_one();
                 }
             }
             None => self.inner.offer(plug),
         }
+    }
+
+    fn watch_for_duplicates(&self, plug: &Plug) {
+        let mut duplicates = self.inner.duplicates();
+        if !duplicates.heard(plug.mac, plug.address, Instant::now()) {
+            return;
+        }
+        let all = duplicates.all();
+        let addresses = all.into_iter().find(|(mac, _)| *mac == plug.mac);
+        let addresses = addresses.map_or_else(Vec::new, |(_, addresses)| addresses);
+        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        let addresses = addresses.join(" and ");
+        tracing::warn!(plug = %plug.mac, addresses, "two devices reply with one MAC");
+        let message = format!("replies from {addresses}: two devices have its MAC");
+        self.publish(plug.mac, message, false);
+    }
+
+    fn settle_duplicates(&self) {
+        let settled = self.inner.duplicates().settle(Instant::now());
+        for mac in settled {
+            self.publish(mac, "replies from one address again".to_owned(), true);
+        }
+    }
+
+    fn publish(&self, mac: Mac, message: String, solved: bool) {
+        self.inner.bus.publish(Event::Problem(HubProblem {
+            at: Timestamp::now(),
+            part: "address".to_owned(),
+            plug: Some(mac),
+            solved,
+            message,
+        }));
     }
 
     async fn ask_the_missed(&mut self) {

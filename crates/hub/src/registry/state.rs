@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use super::availability::PresenceTiming;
 use super::candidates::{CandidateReport, Candidates};
 use super::config::Interfaces;
+use super::duplicates::Duplicates;
 use super::entry::RegistryEntry;
 use super::stats::RegistryCounters;
 use crate::event::EventBus;
@@ -46,6 +47,7 @@ pub(super) struct RegistryState {
     pub(super) lan: Lan,
     pub(super) entries: RwLock<BTreeMap<Mac, Arc<RegistryEntry>>>,
     pub(super) offers: Mutex<Candidates>,
+    pub(super) duplicates: Mutex<Duplicates>,
     /// Maximum intervals between readings that rules need.
     pub(super) needs: Mutex<HashMap<Mac, Duration>>,
     pub(super) newcomers: mpsc::Sender<Plug>,
@@ -119,6 +121,12 @@ impl RegistryState {
 
     pub(super) fn offers(&self) -> MutexGuard<'_, Candidates> {
         self.offers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn duplicates(&self) -> MutexGuard<'_, Duplicates> {
+        self.duplicates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn needs(&self) -> MutexGuard<'_, HashMap<Mac, Duration>> {

@@ -236,6 +236,39 @@ fn who_wants_every_plug_gets_every_plug_but_those_that_were_forgotten() {
     });
 }
 
+/// Two devices that reply with one MAC are told of, once.
+#[test]
+fn one_mac_at_two_addresses_is_told() {
+    in_network(async {
+        let _plugs = Plugs::start(vec![plug(1, &[])]).await;
+        let mut house = House::open(Wishes::default()).await;
+        house.adopt([1]).await;
+        let double = UdpSocket::bind((at(2), 0)).await.unwrap();
+        let mac_text = format!("{:x}", mac(1)).to_uppercase();
+        let report = format!("{},{mac_text},,,1", at(2));
+        let reporting = async {
+            loop {
+                let hub = (loopback().address, 48899);
+                double.send_to(report.as_bytes(), hub).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+        };
+        let told = |event: &Event| {
+            matches!(event, Event::Problem(problem)
+            if !problem.solved && problem.part == format!("plug {}", mac(1)))
+        };
+        tokio::select! {
+            () = reporting => {}
+            _ = house.event(20, told) => {}
+        }
+        let duplicates = house.registry.duplicates();
+        assert_eq!(duplicates.len(), 1);
+        assert_eq!(duplicates[0].0, mac(1));
+        assert_eq!(duplicates[0].1.len(), 2);
+        house.close().await;
+    });
+}
+
 /// A stranger who makes up plugs does not keep the real one out, and gets a few adopted at most.
 #[test]
 fn made_up_plugs_do_not_fill_a_hub_that_adopts() {

@@ -107,7 +107,8 @@ async fn write(store: &Sqlite, number: u64) {
         3 => store.append(&batch(number)).await.unwrap(),
         _ => {
             let [new, old] = replaced(number);
-            let replaced = store.replace_plug(old.mac, &new, &naming(number));
+            let documents = naming(number);
+            let replaced = store.replace_plug(old.mac, &new, &documents);
             replaced.await.unwrap();
         }
     }

@@ -1,6 +1,6 @@
 //! `mains discover`: find every plug.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
@@ -167,6 +167,8 @@ struct Finds<'a> {
     plugs: Vec<Plug>,
     /// Place of each of the plugs.
     places: HashMap<Mac, usize>,
+    /// Plugs that replied from more than one address.
+    duplicates: HashSet<Mac>,
     table: PlugTable<'a>,
 }
 
@@ -177,6 +179,7 @@ impl<'a> Finds<'a> {
             begin: Instant::now(),
             plugs: Vec::new(),
             places: HashMap::new(),
+            duplicates: HashSet::new(),
             table: PlugTable::new(&context.ui),
         }
     }
@@ -190,6 +193,16 @@ impl<'a> Finds<'a> {
                 None
             }
         };
+        if let Some(before) = before
+            .as_ref()
+            .filter(|before| before.address != plug.address)
+            && self.duplicates.insert(plug.mac)
+        {
+            let (mac, one, other) = (plug.mac, before.address, plug.address);
+            self.context.ui.warn(format_args!(
+                "{mac} replies from {one} and {other}: two devices have its MAC"
+            ));
+        }
         let is_known = before.is_some_and(|before| looks_the_same(&before, &plug));
         match is_known || self.context.ui.is_json() {
             true => Ok(()),
