@@ -1,6 +1,5 @@
 //! Request bodies, bounded in size and time, with precise error messages.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use api::{ErrorKind, RequestError, merge_patch};
@@ -8,7 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
-use http_body_util::LengthLimitError;
+use futures_util::StreamExt as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -114,26 +113,48 @@ where
 
 /// Reads a body of at most `limit` bytes within the ordinary time limit.
 pub(crate) async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
-    read_within(BODY_TIMEOUT, body, limit).await
+    let pieces = read_within(BODY_TIMEOUT, body, limit, limit).await?;
+    Ok(match <[Bytes; 1]>::try_from(pieces) {
+        Ok([whole]) => whole,
+        Err(pieces) => pieces.concat().into(),
+    })
 }
 
-/// Reads a body of at most `limit` bytes within the given time.
+/// Reads a body of at most `limit` bytes within the given time, in pieces. A line that is longer than `max_line` ends it.
 pub(crate) async fn read_within(
     wait: Duration,
     body: Body,
     limit: usize,
-) -> Result<Bytes, Problem> {
-    match tokio::time::timeout(wait, axum::body::to_bytes(body, limit)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error))
-            if error
-                .source()
-                .is_some_and(<dyn std::error::Error>::is::<LengthLimitError>) =>
-        {
-            let error = RequestError::usage(format!("the body is longer than {limit} bytes"));
-            Err(Problem::from(error).status(StatusCode::PAYLOAD_TOO_LARGE))
+    max_line: usize,
+) -> Result<Vec<Bytes>, Problem> {
+    let (mut pieces, mut length) = (Vec::new(), 0);
+    let (mut line, mut line_length) = (1_u64, 0);
+    let mut stream = body.into_data_stream();
+    let reading = async {
+        while let Some(piece) = stream.next().await {
+            let whole = RequestError::usage("the body ended before it was whole");
+            let piece = piece.map_err(|_| whole)?;
+            length += piece.len();
+            if length > limit {
+                let error = RequestError::usage(format!("the body is longer than {limit} bytes"));
+                return Err(Problem::from(error).status(StatusCode::PAYLOAD_TOO_LARGE));
+            }
+            for part in piece.split_inclusive(|byte| *byte == b'\n') {
+                line_length += part.len();
+                if line_length > max_line {
+                    let message = format!("line {line}: longer than {max_line} bytes");
+                    return Err(RequestError::usage(message).into());
+                }
+                if part.ends_with(b"\n") {
+                    (line, line_length) = (line + 1, 0);
+                }
+            }
+            pieces.push(piece);
         }
-        Ok(Err(_)) => Err(RequestError::usage("the body ended before it was whole").into()),
+        Ok(())
+    };
+    match tokio::time::timeout(wait, reading).await {
+        Ok(read) => read.map(|()| pieces),
         Err(_) => {
             let error = RequestError::usage("the body did not come in time");
             Err(Problem::from(error).status(StatusCode::REQUEST_TIMEOUT))

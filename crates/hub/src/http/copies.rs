@@ -2,11 +2,13 @@
 //!
 //! Only one of them runs at a time, because each uses much disk bandwidth and memory.
 
+use std::collections::VecDeque;
+use std::io::{self, Read};
 use std::time::Duration;
 
 use api::{ImportResponse, Moment, RequestError};
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_LENGTH;
 use axum::response::{IntoResponse, Response};
@@ -24,6 +26,8 @@ use crate::store::csv;
 
 /// Maximum size of an imported file, in bytes.
 const MAX_FILE_LEN: usize = 128 * 1024 * 1024;
+/// Maximum length of one of its lines, in bytes. The reader copies a line several times.
+const MAX_LINE_LEN: usize = 4_096;
 /// Maximum time for an imported file to arrive.
 const FILE_TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -75,6 +79,23 @@ async fn export(
     Ok((headers, text).into_response())
 }
 
+/// Reads pieces one after the other, and frees each.
+struct PieceReader(VecDeque<Bytes>);
+
+impl Read for PieceReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut read = 0;
+        while let Some(piece) = self.0.front_mut().filter(|_| read == 0) {
+            read = piece.as_ref().read(buffer)?;
+            drop(piece.split_to(read));
+            if piece.is_empty() {
+                self.0.pop_front();
+            }
+        }
+        Ok(read)
+    }
+}
+
 /// Imports exported data into a plug's history. Existing rows are kept.
 #[utoipa::path(post, path = "/api/v1/plugs/{mac}/import", tag = "history", operation_id = "import",
     params(("mac" = PlugPath, Path, description = "The plug's MAC")),
@@ -90,8 +111,10 @@ async fn import(
         return Err(body::unsupported("text/csv"));
     }
     let _turn = api.turn()?;
-    let bytes = body::read_within(FILE_TIMEOUT, request.into_body(), MAX_FILE_LEN).await?;
-    let imported = csv::import(&**api.hub.store(), plug, &*bytes, Timestamp::now()).await;
+    let body = request.into_body();
+    let pieces = body::read_within(FILE_TIMEOUT, body, MAX_FILE_LEN, MAX_LINE_LEN).await?;
+    let reader = PieceReader(pieces.into());
+    let imported = csv::import(&**api.hub.store(), plug, reader, Timestamp::now()).await;
     let imported = imported.map_err(|error| RequestError::from(&error))?;
     Ok(Json(ImportResponse {
         rows: imported.rows,

@@ -1,13 +1,17 @@
 //! Invalid requests, and requests about the hub itself.
 
-use axum::body::Body;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, Request};
+use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 
 use crate::contract::DESCRIPTION;
 use crate::twins::{Plugs, in_network};
-use crate::world::{House, bare, hex, plug, with};
+use crate::world::{House, and, bare, hex, plug, with};
 
 #[test]
 fn every_wrong_path_and_method_is_a_problem() {
@@ -68,6 +72,33 @@ fn every_wrong_path_and_method_is_a_problem() {
             assert_eq!(answer.header("allow"), allowed, "{path}");
         }
         house.close().await;
+    });
+}
+
+/// A line without an end is refused at once, before it fills the memory.
+#[test]
+fn an_endless_line_is_not_read_to_its_end() {
+    in_network(async {
+        let plugs = Plugs::start(vec![plug(1, &[])]).await;
+        let house = House::open().await;
+        house.adopt(1).await;
+        let pieces = Arc::new(AtomicUsize::new(0));
+        let sent = Arc::clone(&pieces);
+        let endless = stream::repeat_with(move || {
+            sent.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, std::io::Error>(Bytes::from_static(&[b'x'; 1024]))
+        });
+        let path = format!("/api/v1/plugs/{}/import", hex(1));
+        let mut request = and(bare(Method::POST, &path), "content-type", "text/csv");
+        *request.body_mut() = Body::from_stream(endless.take(1 << 16));
+        let refused = house.ask(request).await.problem(400, "usage", None);
+        assert!(
+            refused["detail"].as_str().unwrap().contains("line 1"),
+            "{refused}"
+        );
+        assert!(pieces.load(Ordering::Relaxed) < 10);
+        house.close().await;
+        plugs.stop().await;
     });
 }
 
