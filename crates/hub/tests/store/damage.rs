@@ -7,7 +7,7 @@ use std::path::Path;
 use api::{Collection, Id};
 use hub::store::{
     DocumentStore, HistoryQuery, HistoryStep, HistoryStore, PlugStore, Retention, SettingStore,
-    Sqlite, StoreError, StoredDocument,
+    Sqlite, Store as _, StoreError, StoredDocument,
 };
 use serde_json::json;
 use sqlx::{Connection as _, SqliteConnection};
@@ -163,6 +163,36 @@ async fn what_is_whole_is_carried_over() {
         .map(|point| point.energy_wh)
         .sum();
     assert_eq!(energy, 3999.0 * 0.125);
+    // A page has some hundred readings.
+    let readings = store.info().await.unwrap().readings;
+    assert!((3_000..3_999).contains(&readings), "{readings}");
+}
+
+/// The damage is told for as long as the damaged file is there, also after another start.
+#[tokio::test]
+async fn damage_is_told_until_the_file_is_removed() {
+    let place = TestDatabase::new();
+    filled(&place).await;
+    let pages = fs::read(place.file()).unwrap().len() / PAGE;
+    garble(&place.file(), pages - 2);
+    let opened = open(&place.file()).await;
+    let aside = opened.set_aside.unwrap();
+    let told = opened.store.damage();
+    assert_eq!(told.len(), 1, "{told:?}");
+    let name = aside.file_name().unwrap().to_str();
+    assert_eq!(told[0].kept_as.as_deref(), name);
+    let tables: Vec<_> = told[0]
+        .lost
+        .iter()
+        .map(|lost| lost.table.as_str())
+        .collect();
+    assert_eq!(tables, ["readings"]);
+    opened.store.close().await;
+    let opened = open(&place.file()).await;
+    assert_eq!(opened.set_aside, None);
+    assert_eq!(opened.store.damage(), told);
+    fs::remove_file(aside).unwrap();
+    assert_eq!(opened.store.damage(), []);
 }
 
 /// A store with many documents, and settings, over many pages; closed.

@@ -36,6 +36,7 @@ mod clock;
 mod conformance;
 mod disk;
 mod following;
+mod hostile;
 mod listening;
 mod owner;
 mod past;

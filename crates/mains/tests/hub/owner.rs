@@ -52,6 +52,20 @@ fn plugs_are_adopted_and_forgotten() {
     home.json(&["--yes", "hub", "forget", "127.0.0.3", "--purge"])
         .ends_with(0);
     assert_eq!(plugs(&home).len(), 0);
+
+    // Many at once are asked for, too.
+    home.json(&["hub", "adopt", "--all"]).ends_with(0);
+    home.json(&["name", "127.0.0.3", "lamp"]).ends_with(0);
+    home.json(&["hub", "forget", "--unnamed"]).ends_with(2);
+    home.json(&["--yes", "hub", "forget", "--gone"])
+        .ends_with(0);
+    assert_eq!(plugs(&home).len(), 2);
+    let forgotten = home.json(&["--yes", "hub", "forget", "--unnamed"]);
+    assert_eq!(forgotten.ends_with(0).json()[0]["forgotten"], true);
+    assert_eq!(plugs(&home)[0]["name"], "lamp");
+    home.json(&["hub", "forget", "lamp", "127.0.0.2"])
+        .ends_with(3);
+    assert_eq!(plugs(&home).len(), 0);
 }
 
 #[test]
