@@ -87,13 +87,13 @@ pub struct LocalClock {
 impl LocalClock {
     /// Returns the clock and zone of this computer.
     pub fn system() -> Self {
-        Self::of(Zoned::now())
+        Self::of(plugs::now().to_zoned(TimeZone::system()))
     }
 
     /// Returns the clock in the zone with this name: that of a hub. Moments name the zone where it is not this computer's. A zone
     /// that is not known here is replaced by this computer's.
     pub fn in_zone(name: Option<&str>) -> Self {
-        let own = Zoned::now();
+        let own = plugs::now().to_zoned(TimeZone::system());
         let zone = name.and_then(|name| TimeZone::get(name).ok());
         match zone.filter(|zone| zone != own.time_zone()) {
             Some(zone) => Self {

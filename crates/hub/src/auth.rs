@@ -113,7 +113,7 @@ struct SessionClock {
 impl SessionClock {
     fn start() -> Self {
         Self {
-            wall: Timestamp::now(),
+            wall: plugs::now(),
             started: Instant::now(),
         }
     }
@@ -141,7 +141,7 @@ struct AuthState {
 impl AccessControl {
     /// Logs a change of passwords and tokens.
     fn log(&self, text: impl AsRef<str>) {
-        let entry = LogEntry::new(Timestamp::now(), LogKind::Access, text);
+        let entry = LogEntry::new(plugs::now(), LogKind::Access, text);
         self.0.bus.log(entry);
     }
 
@@ -153,7 +153,7 @@ impl AccessControl {
         if last.is_none_or(|last| now.duration_since(last) >= REFUSAL_LOG_INTERVAL) {
             state.refusal_logged = Some(now);
             let text = format!("a login from {remote} was refused: wrong password");
-            let entry = LogEntry::new(Timestamp::now(), LogKind::Access, text);
+            let entry = LogEntry::new(plugs::now(), LogKind::Access, text);
             self.0.bus.log(entry.as_problem(true));
         }
     }
@@ -195,7 +195,7 @@ impl AccessControl {
             }
         };
         let mut tokens = read_tokens(&*settings).await?;
-        let is_dirty = tokens.set_admin(admin.digest(), Timestamp::now());
+        let is_dirty = tokens.set_admin(admin.digest(), plugs::now());
         let auth = Self(Arc::new(AuthShared {
             settings,
             hosts,
@@ -269,7 +269,7 @@ impl AccessControl {
     fn sweep(&self) {
         let (now, mut state) = (self.0.clock.now(), self.state());
         state.sessions.sweep(now);
-        let over = state.tokens.sweep(Timestamp::now());
+        let over = state.tokens.sweep(plugs::now());
         for id in over {
             state.is_dirty = true;
             state.end_from(&LoginOrigin::Token(id));

@@ -106,12 +106,12 @@ impl Backups {
 
 /// Returns the age of a backup; one from the future was made by a clock that was ahead.
 fn age(made: Timestamp, every: Duration) -> Duration {
-    Duration::try_from(Timestamp::now().duration_since(made)).unwrap_or(every)
+    Duration::try_from(plugs::now().duration_since(made)).unwrap_or(every)
 }
 
 /// Makes a backup and removes those beyond the number to keep. Returns its time.
 async fn make(store: &dyn Store, config: &BackupConfig) -> Result<Timestamp, String> {
-    let now = Timestamp::now();
+    let now = plugs::now();
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
     let path = path(config, now);
     let in_file = |error: io::Error| format!("{}: {error}", path.display());

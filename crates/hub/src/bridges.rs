@@ -22,7 +22,6 @@ use hue::{
     Address, BridgeId, BridgeName, Fingerprint, FlowProgress, FlowQuestion, HueError, KeyRing,
     Light, Operator, PairOptions, PairedBridge, TakeoverOptions, TakeoverResult,
 };
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -141,7 +140,7 @@ impl HueBridges {
             wait: Duration::ZERO,
         };
         let key = flow::pair(&connection.client(None), &Unattended, &options).await?;
-        let paired = connection.to_paired(key, Timestamp::now())?;
+        let paired = connection.to_paired(key, plugs::now())?;
         ring.save(paired.clone())?;
         tracing::info!(bridge = %paired.id, "paired");
         Ok((paired, known.is_none()))
@@ -184,7 +183,7 @@ impl HueBridges {
         options: TakeoverOptions,
     ) -> Result<TakeoverJob, RequestError> {
         self.one(id)?;
-        let job = self.jobs().begin(id, Timestamp::now());
+        let job = self.jobs().begin(id, plugs::now());
         let job = job.map_err(|running| busy(id, &running))?;
         self.publish(&job);
         let (bridges, job_id, id) = (self.clone(), job.id.clone(), id.clone());
@@ -231,7 +230,7 @@ impl HueBridges {
         if let Err(error) = &result {
             tracing::warn!(bridge = %id, takeover = %job, "takeover failed: {error}");
         }
-        let now = Timestamp::now();
+        let now = plugs::now();
         let text = match &result {
             Ok(_) => format!("the bridge {id} took over a bulb"),
             Err(error) => format!("the bridge {id} did not take over a bulb: {error}"),
@@ -313,7 +312,7 @@ struct TakeoverOperator<'a> {
 
 impl Operator for TakeoverOperator<'_> {
     fn report(&self, progress: FlowProgress) {
-        let step = TakeoverStep::new(&progress, Timestamp::now());
+        let step = TakeoverStep::new(&progress, plugs::now());
         self.bridges.change(self.job, |job| job.add_step(step));
     }
 

@@ -9,7 +9,6 @@ use api::{
     RuleStatus, Schedule, ScheduleStatus, Stored, SwitchTarget, Tariff, TariffStatus, When,
 };
 use hiflying::Mac;
-use jiff::Timestamp;
 use plugs::Capability;
 use serde_json::Value;
 
@@ -143,7 +142,7 @@ impl Hub {
         let (collection, name) = (T::COLLECTION.singular(), stored.body.name());
         let text = format!("the {collection} \u{2018}{name}\u{2019} {what}");
         let kind = LogKind::from(T::COLLECTION);
-        self.bus().log(LogEntry::new(Timestamp::now(), kind, text));
+        self.bus().log(LogEntry::new(plugs::now(), kind, text));
     }
 
     /// Checks that plugs are adopted, except for those that a document named before.
@@ -216,7 +215,7 @@ impl HubDocument for Schedule {
                 }
             }
         }
-        let now = Timestamp::now();
+        let now = plugs::now();
         // Any id will do: only whether there is a time or an error matters.
         let next = next_due(self, hub.clock(), now, &Id::random('s'))?;
         let is_new = before.is_none_or(|before| before.when != self.when);
@@ -233,7 +232,7 @@ impl HubDocument for Schedule {
 
     /// Also marks targets that were removed. If none is left, there is no next run.
     fn status(hub: &Hub, stored: &Stored<Self>) -> ScheduleStatus {
-        let mut status = schedule_status(hub.schedules(), hub.clock(), stored, Timestamp::now());
+        let mut status = schedule_status(hub.schedules(), hub.clock(), stored, plugs::now());
         let targets = &stored.body.targets;
         let is_missing = |target: &&SwitchTarget| match target {
             SwitchTarget::Plug(plug) => hub.registry().view(*plug).is_none(),

@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use api::{Cause, Event, HubProblem, LogEntry, LogKind};
 use hiflying::Mac;
-use jiff::Timestamp;
 use tokio::sync::broadcast;
 
 use crate::log::EventLog;
@@ -174,7 +173,7 @@ impl EventBus {
 
     /// Publishes a failure of a part of the hub, or its end, and logs it.
     pub fn problem(&self, part: &str, plug: Option<Mac>, solved: bool, message: String) {
-        let at = Timestamp::now();
+        let at = plugs::now();
         let mut entry = LogEntry::new(at, LogKind::Problem, &message).as_problem(!solved);
         entry.plug = plug;
         self.log(entry);

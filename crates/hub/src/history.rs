@@ -48,7 +48,7 @@ impl Hub {
         self.recorded(plug).await?;
         let zone = &self.clock().timezone;
         let day_before = |to: Timestamp| to.checked_sub(DEFAULT_LENGTH).map_err(|_| outside());
-        let range = request.range.resolve(Timestamp::now(), zone, day_before)?;
+        let range = request.range.resolve(plugs::now(), zone, day_before)?;
         let grid = Grid::new(range, request.step, zone)?;
         let query = HistoryQuery {
             plug,
@@ -137,7 +137,7 @@ impl Hub {
     ) -> Result<TimeRange, RequestError> {
         let zone = &self.clock().timezone;
         let default = |to| default_start(by, to, zone);
-        range.resolve(Timestamp::now(), zone, default)
+        range.resolve(plugs::now(), zone, default)
     }
 
     /// Returns the effect of a change of tariffs on the costs of the past; `None` if there is none.
@@ -146,7 +146,7 @@ impl Hub {
         before: &[Stored<Tariff>],
         after: &[Stored<Tariff>],
     ) -> Result<Option<Repricing>, RequestError> {
-        let (now, zone) = (Timestamp::now(), &self.clock().timezone);
+        let (now, zone) = (plugs::now(), &self.clock().timezone);
         let sides = [bodies(before), bodies(after)];
         let since = changed_since(&sides, zone);
         let Some(since) = since.filter(|since| *since < now) else {
@@ -188,7 +188,7 @@ impl Hub {
         self.recorded(plug).await?;
         let zone = &self.clock().timezone;
         let beginning = |_| Ok(Timestamp::UNIX_EPOCH);
-        let range = range.resolve(Timestamp::now(), zone, beginning)?;
+        let range = range.resolve(plugs::now(), zone, beginning)?;
         let mut text = Vec::new();
         let written = csv::export(&**self.store(), plug, range.from, range.to, &mut text).await;
         written.map_err(|error| RequestError::from(&error))?;

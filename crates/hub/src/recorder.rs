@@ -9,7 +9,6 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -250,7 +249,7 @@ async fn tidy(store: Arc<dyn HistoryStore>, cancel: CancellationToken) {
         // It can be cancelled at any point, because each of its transactions is complete in itself.
         tokio::select! {
             () = cancel.cancelled() => return,
-            result = store.tidy(Timestamp::now()) => if let Err(error) = result {
+            result = store.tidy(plugs::now()) => if let Err(error) = result {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "old history could not be removed"

@@ -207,9 +207,7 @@ impl Registry {
         Ok(DelayResponse {
             relay,
             minutes: minutes.count(),
-            due: Timestamp::now()
-                .saturating_add(delay)
-                .unwrap_or(Timestamp::MAX),
+            due: plugs::now().saturating_add(delay).unwrap_or(Timestamp::MAX),
         })
     }
 

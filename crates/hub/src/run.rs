@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use api::{DatabaseDamage, ErrorChain, ErrorKind, LogEntry, LogKind, RequestError, Scope};
 use hiflying::Mac;
-use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -145,11 +144,7 @@ async fn with_store(
     writing
         .tracker
         .spawn(log.clone().run(writing.cancel.clone()));
-    bus.log(LogEntry::new(
-        Timestamp::now(),
-        LogKind::Hub,
-        "the hub started",
-    ));
+    bus.log(LogEntry::new(plugs::now(), LogKind::Hub, "the hub started"));
     let recorder = Recorder::start(
         store.clone(),
         waiting,
@@ -164,11 +159,7 @@ async fn with_store(
     };
     work.end(STOP_TIMEOUT, "the tasks that serve and keep contact")
         .await;
-    bus.log(LogEntry::new(
-        Timestamp::now(),
-        LogKind::Hub,
-        "the hub ended",
-    ));
+    bus.log(LogEntry::new(plugs::now(), LogKind::Hub, "the hub ended"));
     writing
         .end(WRITE_TIMEOUT, "the tasks that write history")
         .await;
@@ -312,7 +303,7 @@ async fn open_store(config: &Config) -> Result<Sqlite, RequestError> {
         .map_err(|error| cannot_open(&error))?;
     if is_lost {
         store.note_damage(DatabaseDamage {
-            found: Timestamp::now(),
+            found: plugs::now(),
             problem: "missing or empty, though a hub ran here before".to_owned(),
             kept_as: None,
             lost: Vec::new(),

@@ -89,7 +89,7 @@ fn read(file: &StateFile) -> Result<Vec<PendingTimer>, Failure> {
     };
     let mut timers: Vec<PendingTimer> =
         serde_json::from_slice(&bytes).map_err(|error| problem(&error))?;
-    let now = Timestamp::now();
+    let now = plugs::now();
     timers.retain(|timer| timer.due > now);
     timers.sort_by_key(|timer| timer.due);
     Ok(timers)

@@ -285,7 +285,7 @@ impl Mirror {
     }
 
     fn write_prices(&self, outbox: &mut MqttOutbox) {
-        let now = Timestamp::now();
+        let now = plugs::now();
         let local = self.hub.clock().timezone.to_datetime(now);
         for (id, tariff) in &self.tariffs {
             let price = tariff.price(now, local).filter(|_| self.is_valid(tariff));
@@ -296,12 +296,7 @@ impl Mirror {
 
     /// Returns true if a tariff is valid today, and no later one for the same plugs has replaced it.
     fn is_valid(&self, tariff: &Tariff) -> bool {
-        let today = self
-            .hub
-            .clock()
-            .timezone
-            .to_datetime(Timestamp::now())
-            .date();
+        let today = self.hub.clock().timezone.to_datetime(plugs::now()).date();
         let has_begun = |it: &Tariff| it.valid_from.is_none_or(|day| day.get() <= today);
         let replaces = |other: &Tariff| {
             has_begun(other) && other.plugs == tariff.plugs && other.valid_from > tariff.valid_from

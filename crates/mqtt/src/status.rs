@@ -103,7 +103,7 @@ impl SharedStatus {
 
 /// Returns the time without its fraction of a second.
 fn now() -> Timestamp {
-    let now = Timestamp::now();
+    let now = plugs::now();
     Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 

@@ -14,6 +14,7 @@
 //! * `net` (feature `net`): the sockets.
 //! * [`module`]: modules that reply, but are not a known plug.
 
+mod clock;
 pub mod command;
 pub mod discovery;
 pub mod exchange;
@@ -26,6 +27,7 @@ pub mod net;
 pub mod plug;
 pub mod reco;
 
+pub use clock::now;
 pub use command::{
     Capability, Measurement, Minutes, MinutesError, PlugCommand, PlugReply, Switched,
 };

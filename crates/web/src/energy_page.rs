@@ -8,8 +8,8 @@ use axum::extract::{Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use hub::Hub;
+use jiff::Zoned;
 use jiff::civil::Date;
-use jiff::{Timestamp, Zoned};
 
 use crate::PagesState;
 use crate::chart::{self, Chart, EnergyBar};
@@ -108,7 +108,7 @@ pub(crate) async fn energy_page(
 ) -> Result<Response, PageError> {
     let hub = &state.hub;
     let zone = &hub.clock().timezone;
-    let now = Zoned::new(Timestamp::now(), zone.clone());
+    let now = Zoned::new(plugs::now(), zone.clone());
     let view = EnergyView::read(&query, now.date())?;
     let rows = read(hub, view.by, Moment::Day(view.first), day_before(view.end)).await?;
     let (before, until_now) = compared(hub, &view, &now).await?;
@@ -358,7 +358,7 @@ pub(crate) async fn energy_csv(
     Query(query): Query<EnergyQuery>,
 ) -> Result<Response, PageError> {
     let hub = &state.hub;
-    let today = Zoned::new(Timestamp::now(), hub.clock().timezone.clone()).date();
+    let today = Zoned::new(plugs::now(), hub.clock().timezone.clone()).date();
     let view = EnergyView::read(&query, today)?;
     let rows = read(hub, view.by, Moment::Day(view.first), day_before(view.end)).await?;
     let mut writer = csv::Writer::from_writer(Vec::new());

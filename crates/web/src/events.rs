@@ -7,7 +7,7 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use hiflying::Mac;
 use hub::store::LogQuery;
-use jiff::{Timestamp, Zoned};
+use jiff::Zoned;
 use plugs::RelayState;
 use serde::Deserialize;
 
@@ -196,7 +196,7 @@ fn plug_choices(state: &PagesState, chosen: Option<Mac>) -> Vec<PlugChoice> {
 
 fn days(state: &PagesState, entries: &[LogEntry]) -> Vec<DayOfEvents> {
     let zone = &state.hub.clock().timezone;
-    let now = Zoned::now().with_time_zone(zone.clone());
+    let now = plugs::now().to_zoned(zone.clone());
     let mut days: Vec<DayOfEvents> = Vec::new();
     for entry in entries {
         let at = Zoned::new(entry.at, zone.clone());
@@ -263,7 +263,7 @@ fn row(state: &PagesState, entry: &LogEntry, at: &Zoned) -> EventRow {
 /// parts of the hub that fail.
 fn open_problems(state: &PagesState) -> Vec<OpenProblem> {
     let hub = &state.hub;
-    let (now, zone) = (Timestamp::now(), &hub.clock().timezone);
+    let (now, zone) = (plugs::now(), &hub.clock().timezone);
     let clock = LocalClock::at(now, zone.clone());
     let mut open = Vec::new();
     let mut add = |path: String, title: String, text: String| {

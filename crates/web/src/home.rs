@@ -102,7 +102,7 @@ impl RoomSection {
 pub(crate) async fn home(State(state): State<PagesState>, visit: Visit) -> Response {
     let hub = &state.hub;
     let recent = state.recent.get();
-    let now = Timestamp::now();
+    let now = plugs::now();
     let mut cards: Vec<_> = hub
         .registry()
         .views()

@@ -184,7 +184,7 @@ async fn draw(
     edit: Edit,
 ) -> Result<Response, RequestError> {
     let hub = &state.hub;
-    let now = Timestamp::now();
+    let now = plugs::now();
     let view = hub.registry().one(mac)?;
     let recent = state.recent.get();
     let plug = PlugCard::new(hub, &view, &recent, now);
@@ -348,7 +348,7 @@ fn timer(hub: &Hub, note: Option<FormNote>, title: &str) -> Option<String> {
 /// Returns the schedules and rules that concern a plug.
 fn automation(hub: &Hub, mac: Mac) -> Vec<Automation> {
     let names = KnownNames(hub);
-    let clock = LocalClock::at(Timestamp::now(), hub.clock().timezone.clone());
+    let clock = LocalClock::at(plugs::now(), hub.clock().timezone.clone());
     let concerns =
         |target: &SwitchTarget| hub.members(target).is_ok_and(|plugs| plugs.contains(&mac));
     let mut found = Vec::new();

@@ -53,7 +53,7 @@ pub(crate) async fn read(
     span: Span,
 ) -> Result<PowerChart, RequestError> {
     let zone = &hub.clock().timezone;
-    let now = Timestamp::now();
+    let now = plugs::now();
     let request = HistoryRequest {
         range: RangeRequest {
             from: Some(Moment::Instant(span.range.from)),

@@ -60,7 +60,7 @@ impl RecentEnergy {
         let mut prices = hub.tariffs().changes();
         let reading = async {
             loop {
-                let delay = match read(&hub, Timestamp::now()).await {
+                let delay = match read(&hub, plugs::now()).await {
                     Ok(recent) => {
                         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(recent);
                         READ_INTERVAL

@@ -5,7 +5,6 @@ use api::{Period, RequestError, Rule, RuleView, TimeOfDay};
 use askama::Template;
 use axum::response::Response;
 use hiflying::Mac;
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::PagesState;
@@ -133,7 +132,7 @@ impl DocumentPage for Rule {
 
     fn page(state: &PagesState, visit: &Visit, editor: Option<Editor>) -> Response {
         let hub = &state.hub;
-        let clock = LocalClock::at(Timestamp::now(), hub.clock().timezone.clone());
+        let clock = LocalClock::at(plugs::now(), hub.clock().timezone.clone());
         let rules = hub.rules().all();
         let preview = editor.as_ref().and_then(|editor| {
             let rule: Rule = editor.read().ok()?;

@@ -85,7 +85,7 @@ impl DocumentPage for Schedule {
     fn page(state: &PagesState, visit: &Visit, editor: Option<Editor>) -> Response {
         let hub = &state.hub;
         let zone = &hub.clock().timezone;
-        let clock = LocalClock::at(Timestamp::now(), zone.clone());
+        let clock = LocalClock::at(plugs::now(), zone.clone());
         let views = hub.schedules().all();
         let rows = views
             .iter()
@@ -189,7 +189,7 @@ fn preview(state: &PagesState, editor: &Editor) -> Option<Preview> {
     // A random delay depends on the id.
     let id = editor.id.clone().unwrap_or_else(|| Id::random('s'));
     let mut runs = Vec::new();
-    let mut after = Timestamp::now();
+    let mut after = plugs::now();
     let mut problem = None;
     while runs.len() < COMING_RUNS {
         match next_due(&schedule, clock, after, &id) {

@@ -11,7 +11,6 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::forwarded::{self, IsSecure};
@@ -229,7 +228,7 @@ impl AccessControl {
         }
         let digest = CredentialDigest::of(token.trim());
         let mut state = self.state();
-        let (id, name, scope, ended) = state.tokens.used(&digest, Timestamp::now())?;
+        let (id, name, scope, ended) = state.tokens.used(&digest, plugs::now())?;
         state.is_dirty = true;
         let login = Login {
             origin: LoginOrigin::Token(id),

@@ -34,7 +34,7 @@ impl ClockReading {
     /// Reads the clocks of the machine.
     pub(crate) fn now() -> Self {
         Self {
-            wall: Timestamp::now(),
+            wall: plugs::now(),
             steady: steady(),
         }
     }

@@ -13,7 +13,6 @@ use axum::extract::{Request, State};
 use axum::http::header::CONTENT_LENGTH;
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
-use jiff::Timestamp;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -46,10 +45,7 @@ async fn backup(State(api): State<Api>, params: Params) -> Result<Response, Prob
     let turn = api.turn()?;
     let backup = api.hub.store().backup().await;
     let backup = backup.map_err(|error| RequestError::from(&error))?;
-    let name = format!(
-        "mains-{}.sqlite",
-        Timestamp::now().strftime("%Y%m%dT%H%M%SZ")
-    );
+    let name = format!("mains-{}.sqlite", plugs::now().strftime("%Y%m%dT%H%M%SZ"));
     let headers = attachment("application/vnd.sqlite3", &name);
     let length = [(CONTENT_LENGTH, backup.length.to_string())];
     // The permit is held until it is sent.
@@ -114,7 +110,7 @@ async fn import(
     let body = request.into_body();
     let pieces = body::read_within(FILE_TIMEOUT, body, MAX_FILE_LEN, MAX_LINE_LEN).await?;
     let reader = PieceReader(pieces.into());
-    let imported = csv::import(&**api.hub.store(), plug, reader, Timestamp::now()).await;
+    let imported = csv::import(&**api.hub.store(), plug, reader, plugs::now()).await;
     let imported = imported.map_err(|error| RequestError::from(&error))?;
     Ok(Json(ImportResponse {
         rows: imported.rows,

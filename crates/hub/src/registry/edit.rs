@@ -11,7 +11,6 @@ use api::{
 };
 use futures_util::StreamExt;
 use hiflying::Mac;
-use jiff::Timestamp;
 use plugs::net::{DiscoverEvent, DiscoverOptions};
 use plugs::{Capability, Plug};
 
@@ -191,7 +190,7 @@ impl Registry {
     /// [`RequestError`] of kind `unavailable` when too many searches are running.
     pub async fn discover(&self, wait: Duration) -> Result<Vec<FoundPlug>, RequestError> {
         let inner = &self.0;
-        let begin = Timestamp::now();
+        let begin = plugs::now();
         let _searching = inner
             .searching
             .try_acquire()
@@ -270,7 +269,7 @@ impl RegistryState {
     }
 
     fn log_plug(&self, plug: Mac, text: &str) {
-        let entry = LogEntry::new(Timestamp::now(), LogKind::Plug, text);
+        let entry = LogEntry::new(plugs::now(), LogKind::Plug, text);
         self.bus.log(entry.about(plug));
     }
 
@@ -354,7 +353,7 @@ fn record_of(plug: &Plug) -> PlugRecord {
         power_on: None,
         relay: plug.relay,
         relay_since: None,
-        adopted: Timestamp::now(),
+        adopted: plugs::now(),
         seen: plug.seen,
         revision: 1,
     }

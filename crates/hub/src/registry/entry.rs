@@ -264,7 +264,7 @@ impl RegistryEntry {
         let mut state = self.state();
         let (turn, seen) = (state.presence.heard(now, timing), state.record.seen);
         state.heard_here = Some(now);
-        state.record.seen = Timestamp::now();
+        state.record.seen = plugs::now();
         self.turn(&state, turn, seen);
         if turn.is_some() {
             self.turned.notify_one();
@@ -343,7 +343,7 @@ impl RegistryEntry {
             }
             Some(AvailabilityChange::Back) => {
                 tracing::info!(plug = %self.mac, name, %address, "a plug is back");
-                let away = Timestamp::now().duration_since(seen).unsigned_abs();
+                let away = plugs::now().duration_since(seen).unsigned_abs();
                 let away = api::text::lasting(away);
                 self.log(
                     state,
@@ -435,7 +435,7 @@ impl EntryState {
     fn tells(&mut self, now: Instant, relay: RelayState) {
         let told = RelayReport {
             now,
-            at: to_millisecond(Timestamp::now()),
+            at: to_millisecond(plugs::now()),
             before: self.record.relay.replace(relay),
             relay,
             policy: self.record.power_on,

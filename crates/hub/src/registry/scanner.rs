@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use api::{Event, HubProblem};
 use hiflying::Mac;
-use jiff::Timestamp;
 use plugs::Plug;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
@@ -147,7 +146,7 @@ impl PresenceScanner {
 
     fn publish(&self, mac: Mac, message: String, solved: bool) {
         self.inner.bus.publish(Event::Problem(HubProblem {
-            at: Timestamp::now(),
+            at: plugs::now(),
             part: "address".to_owned(),
             plug: Some(mac),
             solved,

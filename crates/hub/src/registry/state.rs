@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use api::{Metering, Period, RequestError};
 use hiflying::Mac;
-use jiff::Timestamp;
 use plugs::net::Lan;
 use plugs::{Capability, FamilyId, Plug};
 use tokio::sync::{Notify, Semaphore, mpsc};
@@ -148,7 +147,7 @@ impl RegistryState {
     }
 
     pub(super) fn all_offered(&self) -> Vec<Plug> {
-        self.offers().fresh(Timestamp::now())
+        self.offers().fresh(plugs::now())
     }
 
     pub(super) fn dismiss(&self, mac: Mac) {

@@ -99,7 +99,7 @@ async fn set(context: &Context, target: &Target, relay: RelayState, after: Minut
     let reach = Reach::open(context, std::slice::from_ref(target)).await?;
     let work = reach.delay(target, relay, after);
     let plug = context.bounded(reach.alongside(work)).await?;
-    let due = Timestamp::now() + SignedDuration::from_mins(i64::from(after.count()));
+    let due = plugs::now() + SignedDuration::from_mins(i64::from(after.count()));
     let due = due.round(jiff::Unit::Second).unwrap_or(due);
     let timer = AcceptedTimer {
         plug: mac_or_given(target, plug.mac),

@@ -4,7 +4,7 @@ use std::io;
 use std::net::Ipv4Addr;
 
 use hiflying::net::{Interface, InterfaceError, select, source_for};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::Target;
@@ -150,7 +150,7 @@ impl TcpRoute {
 /// The addresses where plugs were seen lately, and to which one of these interfaces leads. Plugs that have been away for
 /// long would only make every scan wait for them.
 pub fn reachable(interfaces: &[Interface], inventory: &Inventory) -> Vec<Ipv4Addr> {
-    let long_ago = Timestamp::now() - LATELY;
+    let long_ago = plugs::now() - LATELY;
     let leads = |address| {
         interfaces
             .iter()

@@ -11,7 +11,6 @@ use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use hiflying::Mac;
 use hiflying::net::Interface;
-use jiff::Timestamp;
 use plugs::net::{DiscoverEvent, DiscoverOptions, Lan, PlugHandle, PlugTarget};
 use plugs::plug::UNKNOWN_MAC;
 use plugs::{Capability, FamilyId, Minutes, Plug, Reading, RelayCommand, RelayState};
@@ -232,7 +231,7 @@ impl<'a> Network<'a> {
     fn commanded(&self, handle: &PlugHandle) -> Plug {
         let plug = handle.plug().unwrap_or_else(|| {
             let address = handle.address();
-            Plug::new(UNKNOWN_MAC, FamilyId::MODULE, address, Timestamp::now())
+            Plug::new(UNKNOWN_MAC, FamilyId::MODULE, address, plugs::now())
         });
         self.sight(&plug);
         self.named(plug)

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use api::client::Client;
 use api::{FoundPlug, Group, GroupView, PlugView, duration};
 use hiflying::Mac;
-use jiff::Timestamp;
 use plugs::{Capability, Minutes, Plug, Reading, RelayCommand, RelayState, Switched, families};
 use serde_json::json;
 use tokio::sync::OnceCell;
@@ -283,7 +282,7 @@ impl<'a> Through<'a> {
 }
 
 fn silent(plug: &Plug) -> Failure {
-    let ago = Timestamp::now().duration_since(plug.seen).as_secs().max(0);
+    let ago = plugs::now().duration_since(plug.seen).as_secs().max(0);
     let ago = duration::show(Duration::from_secs(ago.unsigned_abs()));
     let message = format!(
         "nothing answers at {}; the hub last heard the plug {ago} ago",

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::home::Home;
+use crate::home::{Home, finish};
 use crate::house::{Hub, adopt, eventually};
 use crate::needs;
 
@@ -77,6 +78,44 @@ fn set(file: &Path, offset: SignedDuration) {
     let new = file.with_extension("new");
     std::fs::write(&new, format!("{:+}", offset.as_secs())).unwrap();
     std::fs::rename(new, file).unwrap();
+}
+
+/// The calendar of the program ends a day before; the hub starts, switches and ends all the same.
+#[test]
+fn a_clock_at_the_end_of_the_calendar_does_not_stop_the_hub() {
+    let Some(library) = needs::met(library()) else {
+        return;
+    };
+    let mut home = Home::with_network();
+    home.emulate(&["--relay", "off"], 1);
+    let offset = home.path("offset");
+    // 9999-12-31T12:00:00Z.
+    let late = 253_402_257_600 - Timestamp::now().as_second();
+    std::fs::write(&offset, format!("+{late}")).unwrap();
+    let faked = |words: &[&str]| {
+        let mut command = home.command();
+        command
+            .args(words)
+            .env("LD_PRELOAD", &library)
+            .env("FAKETIME_TIMESTAMP_FILE", &offset)
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        command
+    };
+    let hub = Hub::run(faked(&["serve"]));
+    for words in [
+        &["hub", "adopt", "127.0.0.2"][..],
+        &["on", "127.0.0.2"],
+        &["delay", "127.0.0.2", "off", "30m"],
+        &["hub", "status"],
+        &["energy"],
+        &["hub", "login-url"],
+    ] {
+        let run = finish(faked(words).arg("--json").output());
+        run.ends_with(0);
+    }
+    let (status, _, log) = hub.end(Signal::SIGTERM);
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(!log.contains("panicked"), "{log}");
 }
 
 fn wait(seconds: u64) {

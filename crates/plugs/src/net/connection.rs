@@ -8,7 +8,7 @@ use std::io;
 use std::net::Ipv4Addr;
 
 use futures_util::FutureExt;
-use jiff::Zoned;
+use jiff::tz::TimeZone;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
@@ -240,7 +240,7 @@ fn exchange(
     command: PlugCommand,
 ) -> Result<Box<dyn Exchange>, ContactError> {
     let now = Instant::now().into_std();
-    let local = Zoned::now().datetime();
+    let local = crate::now().to_zoned(TimeZone::system()).datetime();
     lan.families()
         .get(plug.family)
         .and_then(|family| family.exchange(plug.mac, command, local, now))

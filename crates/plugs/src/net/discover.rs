@@ -6,7 +6,6 @@ use std::time::Duration;
 use futures_util::stream::unfold;
 use futures_util::{FutureExt, Stream};
 use hiflying::DiscoveryWord;
-use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
 use super::listen::{LanArrival, LanListener};
@@ -89,7 +88,7 @@ impl LanSearch {
             expect: options.expect,
             watch: options.watch,
         };
-        let (now, wall) = (Instant::now().into_std(), Timestamp::now());
+        let (now, wall) = (Instant::now().into_std(), crate::now());
         Self {
             listener: LanListener::on(sources),
             networks,

@@ -5,7 +5,6 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -326,7 +325,7 @@ impl SharedPlug {
 
 fn reading((plug, reply): (Plug, PlugReply)) -> Result<Reading, ContactError> {
     match reply {
-        PlugReply::Measured(measurement) => Ok(measurement.reading(plug.mac, Timestamp::now())),
+        PlugReply::Measured(measurement) => Ok(measurement.reading(plug.mac, crate::now())),
         other => Err(mismatch(&plug, &other)),
     }
 }

@@ -9,7 +9,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{broadcast, mpsc, watch};
@@ -290,7 +289,7 @@ impl InboundConnection {
                     }
                     Some(request) = requests.recv() => match request {
                         InboundRequest::Send(bytes) => self.write(&bytes).await?,
-                        InboundRequest::Probe => self.session.handle_probe(Timestamp::now()),
+                        InboundRequest::Probe => self.session.handle_probe(crate::now()),
                     },
                 }
                 io::Result::Ok(())
@@ -314,7 +313,7 @@ impl InboundConnection {
         let length = self.stream.read(&mut buffer).await?;
         let bytes = buffer.get(..length).filter(|bytes| !bytes.is_empty());
         let bytes = bytes.ok_or(io::ErrorKind::UnexpectedEof)?;
-        self.session.handle_input(Timestamp::now(), bytes);
+        self.session.handle_input(crate::now(), bytes);
         Ok(length)
     }
 

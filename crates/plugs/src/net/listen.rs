@@ -3,7 +3,6 @@
 use futures_util::stream::{BoxStream, SelectAll, unfold};
 use futures_util::{Stream, StreamExt};
 use hiflying::net::Datagram;
-use jiff::Timestamp;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -31,7 +30,7 @@ impl LanArrival {
         match self {
             Self::Report(plug) => Some(plug),
             Self::Datagram(local_port, Datagram { from, bytes, .. }) => {
-                families.parse_report(local_port, *from.ip(), &bytes, Timestamp::now())
+                families.parse_report(local_port, *from.ip(), &bytes, crate::now())
             }
         }
     }

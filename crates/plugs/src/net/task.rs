@@ -6,7 +6,6 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
@@ -325,7 +324,7 @@ impl PlugTask {
             Err(error) if error.is_no_answer() && is_blind_allowed && first < end => {
                 let family = self.lan.families().of_plugs().next();
                 let family = family.ok_or(error)?;
-                let silent = Plug::new(UNKNOWN_MAC, family.id(), address, Timestamp::now());
+                let silent = Plug::new(UNKNOWN_MAC, family.id(), address, crate::now());
                 self.identity = Identity::Silent(Box::new(silent));
                 Ok(())
             }
@@ -447,7 +446,7 @@ impl Identity {
         match self {
             Self::Known(plug) | Self::Remembered(plug) | Self::Silent(plug) => Plug::clone(plug),
             Self::Unknown(address) => {
-                Plug::new(UNKNOWN_MAC, FamilyId::MODULE, *address, Timestamp::now())
+                Plug::new(UNKNOWN_MAC, FamilyId::MODULE, *address, crate::now())
             }
         }
     }

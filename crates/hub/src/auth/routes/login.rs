@@ -8,7 +8,6 @@ use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::extract::{Extension, Form, Query, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::time::Instant;
 use utoipa::ToSchema;
@@ -194,7 +193,7 @@ pub(super) async fn make_link(
     };
     let base = format!("{scheme}://{called}{}", visit.prefix.as_str());
     let url = auth.link(&base, login, REQUESTED_LINK_LIFETIME)?;
-    let expires = Timestamp::now() + REQUESTED_LINK_LIFETIME;
+    let expires = plugs::now() + REQUESTED_LINK_LIFETIME;
     Ok(Json(LoginLink {
         url,
         scope,

@@ -6,7 +6,6 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use jiff::Timestamp;
 
 use super::super::middleware::Caller;
 use super::super::sessions::LoginOrigin;
@@ -36,7 +35,7 @@ pub(super) async fn make_token(
     let token = Credential::random()?;
     let digest = token.digest();
     let info = auth
-        .change_tokens(|tokens| tokens.add(&new, digest, caller.origin(), Timestamp::now()))
+        .change_tokens(|tokens| tokens.add(&new, digest, caller.origin(), plugs::now()))
         .await?;
     tracing::info!(id = %info.id, name = info.name, scope = %info.scope, "a token was made");
     let (name, scope) = (&info.name, info.scope);
@@ -95,7 +94,7 @@ impl AccessControl {
                 let ending = tokens.with_children(&info.id);
                 *tokens = tokens.without(&ending);
                 if let Some(fresh) = fresh {
-                    tokens.set_admin(fresh, Timestamp::now());
+                    tokens.set_admin(fresh, plugs::now());
                 }
                 Ok(ending)
             })

@@ -1,7 +1,6 @@
 //! The entries of the log about one plug, and the state that they depend on.
 
 use api::{Cause, LogEntry, LogKind};
-use jiff::Timestamp;
 use plugs::net::ContactError;
 use plugs::{Reading, RelayState};
 
@@ -18,7 +17,7 @@ impl RegistryEntry {
     /// Returns an entry whose text begins with the plug's name.
     pub(super) fn log_entry(&self, state: &EntryState, kind: LogKind, what: &str) -> LogEntry {
         let text = format!("{} {what}", state.record.title());
-        LogEntry::new(Timestamp::now(), kind, text).about(self.mac)
+        LogEntry::new(plugs::now(), kind, text).about(self.mac)
     }
 
     /// Logs the last move of the relay, when its cause is certain.

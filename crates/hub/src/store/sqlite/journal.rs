@@ -8,7 +8,6 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
 use sqlx::SqlitePool;
 
 use super::database::SqliteDatabase;
@@ -36,7 +35,7 @@ pub(super) fn set_aside_foreign(path: &Path) -> io::Result<Option<PathBuf>> {
     if found == Some(noted) {
         return Ok(None);
     }
-    let aside = set_aside_files(path, "foreign", &["-wal", "-shm"], Timestamp::now())?;
+    let aside = set_aside_files(path, "foreign", &["-wal", "-shm"], plugs::now())?;
     Ok(Some(with_suffix(&aside, "-wal")))
 }
 

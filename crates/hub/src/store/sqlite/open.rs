@@ -141,8 +141,7 @@ async fn set_aside_and_create(
     path: &Path,
     what: &str,
 ) -> Result<(SqliteDatabase, Option<PathBuf>), StoreError> {
-    let aside =
-        set_aside(path, Timestamp::now()).map_err(|error| unavailable(path, OPENED, error))?;
+    let aside = set_aside(path, plugs::now()).map_err(|error| unavailable(path, OPENED, error))?;
     tracing::error!(
         database = %path.display(),
         kept_as = %aside.display(),
@@ -162,7 +161,7 @@ async fn set_aside_and_create(
         .file_name()
         .map(|name| name.to_string_lossy().into_owned());
     let damage = DatabaseDamage {
-        found: Timestamp::now(),
+        found: plugs::now(),
         problem: what.to_owned(),
         kept_as,
         lost,

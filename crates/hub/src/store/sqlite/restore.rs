@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::database::{OPENED, options, unavailable};
@@ -50,7 +49,7 @@ pub async fn restore(path: &Path, backup: &Path) -> Result<Option<PathBuf>, Stor
         Ok(_) => {
             empty_log(&path).await;
             let suffixes = ["-wal", "-shm", ""];
-            Some(set_aside_files(&path, "replaced", &suffixes, Timestamp::now()).map_err(refused)?)
+            Some(set_aside_files(&path, "replaced", &suffixes, plugs::now()).map_err(refused)?)
         }
         Err(_) => None,
     };

@@ -77,7 +77,7 @@ pub(super) async fn run(context: &Context, args: HubTokenArgs) -> Outcome {
             expires,
             independent,
         } => {
-            let end = |lasts| Timestamp::now().saturating_add(lasts);
+            let end = |lasts| plugs::now().saturating_add(lasts);
             let expires = expires.map(end).transpose();
             let request = TokenRequest {
                 name,

@@ -6,7 +6,6 @@ use hue::{
     BridgeId, BridgeName, BulbSerial, HueError, Journal, JournalDir, MoveOptions, MoveRecord,
     MoveResult, MoveSource,
 };
-use jiff::Timestamp;
 
 use super::bridge::{find_paired, key_ring, open_with_key};
 use super::keys::GivenKey;
@@ -84,7 +83,7 @@ async fn move_light(
     let key = async |file: &Option<PathBuf>| GivenKey::new(file.clone()).read(ui).await;
     let from_key = key(&args.from_key_file).await?;
     let to_key = key(&args.to_key_file).await?;
-    let now = Timestamp::now().as_second();
+    let now = plugs::now().as_second();
     let options = MoveOptions {
         serial: args.serial.clone(),
         via: None,

@@ -5,7 +5,6 @@ use std::str::FromStr;
 use hue::flow::{device_type, lights, pair};
 use hue::net::{self, AcceptCertificate, BridgeConnection, CertificateTrust, NetworkConfig};
 use hue::{AppKey, BridgeName, CertificateProblem, HueError, KeyRing, PairOptions, PairedBridge};
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::bridge::{key_ring, network, time_left};
@@ -67,7 +66,7 @@ pub(super) async fn run(context: &Context, args: HuePairArgs, given: &GivenKey) 
     let given = given.key(&context.ui).await?;
     let connection = connect(context, &network, &ring, &args).await?;
     let known = connection.paired_bridge(&ring)?;
-    let now = Timestamp::now();
+    let now = plugs::now();
     let paired = match (given, known) {
         (Some(key), _) => {
             lights(&connection.client(Some(key.clone()))).await?;

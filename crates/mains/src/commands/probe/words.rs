@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use hiflying::net::{Datagram, UdpPort};
 use hiflying::{DiscoveryWord, PORT};
-use jiff::Timestamp;
 use plugs::{Capability, FamilyId, families};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -138,7 +137,7 @@ impl WordProbe<'_> {
 
     /// Notes a datagram and returns whether it replies to a word.
     fn note(&self, datagram: &[u8]) -> bool {
-        let seen = Timestamp::now();
+        let seen = plugs::now();
         let plug = families::all()
             .iter()
             .find_map(|family| family.parse_report(self.target, datagram, seen));

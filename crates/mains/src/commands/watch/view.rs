@@ -79,7 +79,7 @@ impl<'a> WatchView<'a> {
             Event::Plug(view) | Event::Availability(view) => self.board.relay(view.plug.mac),
             _ => None,
         };
-        self.board.take(&event, Timestamp::now());
+        self.board.take(&event, plugs::now());
         match &event {
             Event::Reading(metered) => self.metered(metered),
             // A plug without a meter shows its relay alone.
@@ -120,7 +120,7 @@ impl<'a> WatchView<'a> {
         let WatchForm::Picture(screen) = &mut self.form else {
             return Ok(());
         };
-        let now = Timestamp::now();
+        let now = plugs::now();
         if self
             .drawn
             .is_some_and(|drawn| drawn.as_second() == now.as_second())
@@ -136,7 +136,7 @@ impl<'a> WatchView<'a> {
         match self.form {
             WatchForm::Picture(screen) => {
                 drop(screen);
-                self.ui.data(self.board.picture(Timestamp::now()))
+                self.ui.data(self.board.picture(plugs::now()))
             }
             WatchForm::Json | WatchForm::Lines(_) => Ok(()),
         }
