@@ -88,17 +88,21 @@ impl AccessControl {
         } else {
             None
         };
-        let old = self.state().tokens.clone();
-        let ending = self
-            .change_tokens(|tokens| {
-                let ending = tokens.with_children(&info.id);
-                *tokens = tokens.without(&ending);
-                if let Some(fresh) = fresh {
-                    tokens.set_admin(fresh, plugs::now());
-                }
-                Ok(ending)
-            })
-            .await?;
+        let changed = self.change_tokens(|tokens| {
+            let old = tokens.clone();
+            let ending = tokens.with_children(&info.id);
+            *tokens = tokens.without(&ending);
+            if let Some(fresh) = fresh {
+                tokens.set_admin(fresh, plugs::now());
+            }
+            Ok((old, ending))
+        });
+        let changed = changed.await;
+        if let (Err(_), Some(fresh)) = (&changed, fresh) {
+            // The file has the new token already, by which the owner's programs get in.
+            self.state().tokens.set_admin(fresh, plugs::now());
+        }
+        let (old, ending) = changed?;
         old.end(&ending);
         for id in ending {
             self.state().end_from(&LoginOrigin::Token(id));

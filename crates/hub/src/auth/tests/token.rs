@@ -293,6 +293,27 @@ async fn a_revoked_admin_token_is_followed_by_a_new_one_in_its_file() {
     assert_eq!(list(&later).await.len(), 1);
 }
 
+/// A database that fails in the middle leaves the file and the hub with the same token.
+#[tokio::test]
+async fn a_revocation_that_is_not_written_locks_nobody_out() {
+    let fixture = TestHub::new().await;
+    let old = fixture.admin();
+    let id = list(&fixture).await[0]["id"].as_str().unwrap().to_owned();
+    fixture.memory.fails.store(true, Ordering::Relaxed);
+    let status = revoke(&fixture, &id).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_ne!(fixture.admin(), old);
+    assert!(
+        fixture
+            .lets_in(AuthRequest::get(PLUGS).admin(&fixture))
+            .await
+    );
+    assert!(!fixture.lets_in(AuthRequest::get(PLUGS).token(&old)).await);
+    fixture.memory.fails.store(false, Ordering::Relaxed);
+    let later = fixture.restarted().await;
+    assert!(later.lets_in(AuthRequest::get(PLUGS).admin(&fixture)).await);
+}
+
 #[tokio::test(start_paused = true)]
 async fn when_it_was_used_is_written_down_now_and_then() {
     let fixture = TestHub::new().await;
