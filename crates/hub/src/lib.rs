@@ -38,6 +38,7 @@ mod hub;
 pub mod log;
 pub mod recorder;
 pub mod registry;
+mod replacement;
 pub mod repository;
 pub mod rule;
 mod run;

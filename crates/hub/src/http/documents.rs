@@ -56,7 +56,7 @@ async fn list<T: HubDocument>(
 
 async fn create<T: HubDocument>(
     State(hub): State<Hub>,
-    Fields(json, _): Fields<T>,
+    DocumentFields(json, _): DocumentFields<T>,
 ) -> Result<Response, Problem> {
     let before = T::repository(&hub).all();
     let stored = hub.create_document(read::<T>(json.into())?).await?;
@@ -85,7 +85,7 @@ async fn replace<T: HubDocument>(
     State(hub): State<Hub>,
     DocumentPath(id): DocumentPath,
     if_match: IfMatch,
-    Fields(json, _): Fields<T>,
+    DocumentFields(json, _): DocumentFields<T>,
 ) -> Result<Tagged<DocumentView<T>>, Problem> {
     let revision = held::<T>(&hub, &id, &if_match)?;
     let before = T::repository(&hub).all();
@@ -98,7 +98,7 @@ async fn change<T: HubDocument>(
     State(hub): State<Hub>,
     DocumentPath(id): DocumentPath,
     if_match: IfMatch,
-    Fields(patch, _): Fields<T>,
+    DocumentFields(patch, _): DocumentFields<T>,
 ) -> Result<Tagged<DocumentView<T>>, Problem> {
     let revision = held::<T>(&hub, &id, &if_match)?;
     let edit = |document: &T| body::patched(document, patch.clone(), read::<T>);
@@ -135,9 +135,9 @@ pub(super) fn held<T: HubDocument>(
 }
 
 /// The fields of a document in a request, without those that the hub adds, so that a response can be sent back.
-struct Fields<T>(Map<String, Value>, PhantomData<T>);
+struct DocumentFields<T>(Map<String, Value>, PhantomData<T>);
 
-impl<S: Sync, T: HubDocument> FromRequest<S> for Fields<T> {
+impl<S: Sync, T: HubDocument> FromRequest<S> for DocumentFields<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {

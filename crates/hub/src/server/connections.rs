@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use super::Limits;
+use super::limits::Limits;
 use super::proven::ProvenAddresses;
 
 /// Limit on connections. Clones share it.

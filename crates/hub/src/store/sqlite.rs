@@ -90,8 +90,7 @@ impl Sqlite {
     pub async fn open(path: &Path, retention: Retention) -> Result<OpenedStore, StoreError> {
         let path = open::resolve(path)?;
         let (database, set_aside) = open::open(&path).await?;
-        // A database that cannot be read shows it elsewhere.
-        let damage = damage::load(&database).await.unwrap_or_default();
+        let damage = damage::load(&database).await;
         Ok(OpenedStore {
             set_aside,
             read_only: database.is_read_only(),
@@ -174,7 +173,7 @@ impl Sqlite {
         damaged.close().await;
         match open::replace(&self.path).await {
             Ok((database, _)) => {
-                if let Some(newest) = damage::load(&database).await.unwrap_or_default().pop() {
+                if let Some(newest) = damage::load(&database).await.pop() {
                     self.note_damage(newest);
                 }
                 *current = Arc::new(database);

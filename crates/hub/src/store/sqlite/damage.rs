@@ -4,7 +4,7 @@ use std::path::Path;
 
 use api::DatabaseDamage;
 
-use super::database::{QueryError, SqliteDatabase};
+use super::database::{QueryError, SqliteDatabase, decoded};
 
 /// Setting that holds the damages, as JSON.
 const SETTING: &str = "damage";
@@ -16,7 +16,7 @@ pub(super) async fn keep(
     database: &SqliteDatabase,
     damage: DatabaseDamage,
 ) -> Result<(), QueryError> {
-    let mut damages = load(database).await?;
+    let mut damages = read(database).await?;
     damages.push(damage);
     damages.drain(..damages.len().saturating_sub(MAX_DAMAGES));
     let text = serde_json::to_string(&damages).expect("plain structures can be written as JSON");
@@ -29,13 +29,21 @@ pub(super) async fn keep(
     transaction.commit().await
 }
 
-/// Returns the damages whose files are still there.
-pub(super) async fn load(database: &SqliteDatabase) -> Result<Vec<DatabaseDamage>, sqlx::Error> {
+/// Returns the damages whose files are still there; none if they cannot be read.
+pub(super) async fn load(database: &SqliteDatabase) -> Vec<DatabaseDamage> {
+    read(database).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "earlier damage of the database cannot be read");
+        Vec::new()
+    })
+}
+
+async fn read(database: &SqliteDatabase) -> Result<Vec<DatabaseDamage>, sqlx::Error> {
     let query = sqlx::query_scalar("SELECT value FROM settings WHERE key = ?").bind(SETTING);
     let text: Option<String> = query.fetch_optional(database.readers()).await?;
-    let damages: Vec<DatabaseDamage> = text
-        .and_then(|text| serde_json::from_str(&text).ok())
-        .unwrap_or_default();
+    let damages: Vec<DatabaseDamage> = match text {
+        Some(text) => decoded(&text)?,
+        None => Vec::new(),
+    };
     let is_there = |damage: &DatabaseDamage| is_kept(database.path(), damage);
     Ok(damages.into_iter().filter(is_there).collect())
 }
