@@ -374,6 +374,27 @@ pub async fn set_password(
     saved.map_err(|error| RequestError::from(&error))
 }
 
+/// Puts a password that nobody knows in place of one that was lost with the database, so that a hub on the network starts: tokens
+/// and links still log in.
+///
+/// # Errors
+///
+/// [`RequestError`] of kind `unavailable` when the store cannot be read or written.
+pub(crate) async fn replace_lost_password(
+    store: &dyn SettingStore,
+    listening: SocketAddr,
+) -> Result<(), RequestError> {
+    if check_listen(listening, false).is_ok() || read(store, settings::PASSWORD).await?.is_some() {
+        return Ok(());
+    }
+    tracing::error!(
+        "the password was lost with the database; set a new one with `mains hub password`"
+    );
+    let kept = password::hash(Credential::random()?).await?;
+    let saved = store.save_setting(settings::PASSWORD, Some(kept.reveal()));
+    saved.await.map_err(|error| RequestError::from(&error))
+}
+
 /// Returns the key of the password of a scope, and that of the other password.
 fn password_keys(scope: Scope) -> Result<(&'static str, &'static str), RequestError> {
     match scope {

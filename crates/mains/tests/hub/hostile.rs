@@ -1,11 +1,11 @@
 //! Files, disks and neighbours that mean harm.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{Pid, geteuid, mkfifo};
 use statefile::StateFile;
 
-use crate::home::Home;
+use crate::home::{Home, finish};
 use crate::house::{Hub, adopt, plugs};
 use crate::needs;
 
@@ -72,6 +72,44 @@ fn a_fifo_in_place_of_a_file_holds_up_neither_start_nor_end() {
     while child.try_wait().unwrap().is_none() {
         assert!(begun.elapsed() < Duration::from_secs(20), "it hangs");
         std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Whatever made the directory, and under whatever mask: all in it is its owner's alone.
+#[test]
+fn the_state_directory_is_private() {
+    for was_open in [false, true] {
+        let mut home = Home::with_network();
+        home.emulate(&[], 1);
+        if was_open {
+            fs::create_dir(home.state()).unwrap();
+            fs::set_permissions(home.state(), Permissions::from_mode(0o777)).unwrap();
+        }
+        let unmasked = |words: &[&str]| {
+            let plain = home.command();
+            let mut command = Command::new("sh");
+            command.args(["-c", "umask 0; exec \"$0\" \"$@\""]);
+            command.arg(plain.get_program()).args(words).env_clear();
+            command.envs(
+                plain
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            );
+            command
+        };
+        finish(unmasked(&["discover"]).output()).ends_with(0);
+        let check = || {
+            let files = fs::read_dir(home.state()).unwrap();
+            let files = files.map(|file| file.unwrap().path());
+            for path in files.chain([home.state()]) {
+                let mode = fs::metadata(&path).unwrap().permissions().mode();
+                assert_eq!(mode & 0o077, 0, "{} {mode:o}", path.display());
+            }
+        };
+        check();
+        let _hub = Hub::run(unmasked(&["serve"]));
+        adopt(&home, &["127.0.0.2"]);
+        check();
     }
 }
 
@@ -162,7 +200,8 @@ fn damage_of_the_database_is_told() {
             true => fs::write(&database, "").unwrap(),
             false => fs::remove_file(&database).unwrap(),
         }
-        let hub = Hub::start(&home, &[]);
+        // On the network, too, though the password is lost with it.
+        let hub = Hub::start(&home, &["--listen", "0.0.0.0:8480"]);
         let status = home.json(&["hub", "status"]).ends_with(0).json();
         let problem = status["damage"][0]["problem"].as_str().unwrap();
         assert!(problem.contains("missing or empty"), "{status}");
