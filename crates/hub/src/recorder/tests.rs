@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use hiflying::Mac;
 use plugs::Reading;
 
+use jiff::Timestamp;
+
 use super::*;
 use crate::store::{EnergyState, HistoryQuery, HistoryRow, HistorySteps, Quarter, Tier, Used};
 
