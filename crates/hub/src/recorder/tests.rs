@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use api::Event;
 use async_trait::async_trait;
 use hiflying::Mac;
-use plugs::Reading;
-
 use jiff::Timestamp;
+use plugs::Reading;
 
 use super::*;
 use crate::store::{EnergyState, HistoryQuery, HistoryRow, HistorySteps, Quarter, Tier, Used};
