@@ -116,7 +116,7 @@ impl Newcomers {
         }
         self.checked.insert(plug.address, now);
         let family = self.inner.lan.families().get(plug.family);
-        let port = match family.and_then(|family| family.transport()) {
+        let port = match family.and_then(plugs::Family::transport) {
             Some(PlugTransport::Tcp { port }) => Some(port),
             _ => None,
         };

@@ -68,17 +68,8 @@ fn on_a_disk_that_takes_nothing_the_hub_starts_and_switches() {
     // A copy on a small disk without a byte left; the directory itself, read-only.
     let full = "cp -a \"$MAINS_STATE\" \"$HOME/copy\"\nmount -t tmpfs -o size=1m,mode=700 tmpfs \"$MAINS_STATE\"\n\
         cp -a \"$HOME/copy/.\" \"$MAINS_STATE\"\ncat /dev/zero >\"$MAINS_STATE/filler\" 2>/dev/null || true";
-    // Blocks of 1 KiB, of which a mapped page needs four.
-    let full_ext4 = "cp -a \"$MAINS_STATE\" \"$HOME/copy\"\ntruncate -s 4m \"$HOME/image\"\n\
-        mkfs.ext4 -q -b 1024 -m 0 -O ^has_journal \"$HOME/image\"\nmount -o loop \"$HOME/image\" \"$MAINS_STATE\"\n\
-        chmod 700 \"$MAINS_STATE\"\ncp -a \"$HOME/copy/.\" \"$MAINS_STATE\"\n\
-        cat /dev/zero >\"$MAINS_STATE/filler\" 2>/dev/null || true";
     let read_only = "mount --bind \"$MAINS_STATE\" \"$MAINS_STATE\" && mount -o remount,bind,ro \"$MAINS_STATE\"";
-    for (name, mount) in [
-        ("full", full),
-        ("full ext4", full_ext4),
-        ("read-only", read_only),
-    ] {
+    for (name, mount) in [("full", full), ("read-only", read_only)] {
         let home = with_a_lamp();
         let hub = Hub::run(serve_after(&home, mount));
         for state in ["off", "on"] {
@@ -92,6 +83,37 @@ fn on_a_disk_that_takes_nothing_the_hub_starts_and_switches() {
         let (status, _, log) = hub.end(Signal::SIGTERM);
         assert_eq!(status.code(), Some(0), "{name}: {log}");
         assert!(log.contains("cannot be written"), "{name}: {log}");
+    }
+}
+
+/// A disk with blocks of 1 KiB, of which the map of a page needs four, and with room for some of them. The start ended in SIGBUS.
+#[test]
+fn a_start_on_a_disk_with_small_blocks_ends_in_no_signal() {
+    let has_tools =
+        Path::new("/dev/loop-control").exists() && Path::new("/sbin/mkfs.ext4").exists();
+    if !has_tools {
+        return needs::skip("no loop device, or no mkfs.ext4 (Debian package e2fsprogs)");
+    }
+    if !can_mount() {
+        return;
+    }
+    for spare in ["10K", "24K"] {
+        let home = with_a_lamp();
+        let mount = format!(
+            "cp -a \"$MAINS_STATE\" \"$HOME/copy\"\ntruncate -s 4m \"$HOME/image\"\n\
+            /sbin/mkfs.ext4 -q -b 1024 -m 0 -O ^has_journal \"$HOME/image\"\n\
+            mount -o loop \"$HOME/image\" \"$MAINS_STATE\"\nchmod 700 \"$MAINS_STATE\"\n\
+            cp -a \"$HOME/copy/.\" \"$MAINS_STATE\"\ncd \"$MAINS_STATE\"\ncat /dev/zero >filler 2>/dev/null || true\n\
+            dd if=/dev/zero of=filler bs=1024 oflag=append,dsync conv=notrunc 2>/dev/null || true\n\
+            truncate -s -{spare} filler\ncd /"
+        );
+        let hub = Hub::run(serve_after(&home, &mount));
+        for state in ["off", "on"] {
+            let told = switch(&home, &hub, state);
+            assert_eq!(told[0]["confirmed"], true, "{spare}");
+        }
+        let (status, _, log) = hub.end(Signal::SIGTERM);
+        assert_eq!(status.code(), Some(0), "{spare}: {log}");
     }
 }
 

@@ -182,7 +182,7 @@ fn damage_of_the_database_is_told() {
     assert_eq!(told["lost"][0]["table"], "documents", "{status}");
     let metrics = get(&home, &hub, "/metrics");
     assert!(
-        metrics.contains("\nmains_hub_database_damages 1\n"),
+        metrics.contains("\nmains_hub_database_damages 1.0\n"),
         "{metrics}"
     );
     for page in ["/", "/settings"] {

@@ -30,7 +30,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 const TURN_TIMEOUT: Duration = Duration::from_secs(15);
 const READ_CONNECTIONS: u32 = 2;
 /// Minimum free space for an index that is mapped from the disk; it grows in steps of 32 KiB.
-const MIN_FREE_BYTES: u64 = 1 << 20;
+const MIN_FREE_BYTES: f64 = 1_048_576.0;
 
 /// The operations that an error can name.
 pub(super) const OPENED: &str = "opened";
@@ -346,8 +346,8 @@ pub(super) fn encoded<T: Serialize>(rows: &[T]) -> String {
 fn is_disk_full(path: &Path) -> bool {
     let directory = path.parent().unwrap_or(Path::new("."));
     statvfs(directory).is_ok_and(|disk| {
-        let free = u64::from(disk.blocks_available()).saturating_mul(disk.fragment_size());
-        free < MIN_FREE_BYTES
+        // The two have 32 bits on some machines.
+        disk.blocks_available() as f64 * (disk.fragment_size() as f64) < MIN_FREE_BYTES
     })
 }
 
