@@ -22,7 +22,7 @@ pub struct DatabaseDamage {
 /// Rows of one table that could not be copied from a damaged database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LostRows {
-    /// The table: `plugs`, `documents`, `settings`, `series`, `lifetimes`, `quarters`, `minutes`, `readings`, or `all`.
+    /// The table: `plugs`, `documents`, `settings`, `series`, `lifetimes`, `log`, `quarters`, `minutes`, `readings`, or `all`.
     pub table: String,
     /// Their number; null if it is unknown.
     #[schema(required)]
@@ -67,6 +67,7 @@ impl LostRows {
             "lifetimes" => "lifetime totals",
             "quarters" => "a part of the history",
             "minutes" => "a part of the minutes",
+            "log" => "past events",
             other => other,
         };
         match self.rows {

@@ -6,7 +6,6 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Event, HubProblem};
 use hiflying::Mac;
 use plugs::Plug;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
@@ -21,6 +20,8 @@ const MAX_PROBES_PER_ROUND: usize = 100;
 const MAX_GONE_PER_SECOND: u32 = 100;
 /// Interval of checks for changed networks and ports that have become free.
 const RENEW_INTERVAL: Duration = Duration::from_secs(10);
+/// Name of the addresses in problems.
+const PART: &str = "address";
 /// Maximum number of remembered addresses.
 const MAX_ADDRESSES: usize = 65_536;
 
@@ -134,24 +135,16 @@ impl PresenceScanner {
         let addresses = addresses.join(" and ");
         tracing::warn!(plug = %plug.mac, addresses, "two devices reply with one MAC");
         let message = format!("replies from {addresses}: two devices have its MAC");
-        self.publish(plug.mac, message, false);
+        let bus = &self.inner.bus;
+        bus.problem(PART, Some(plug.mac), false, message);
     }
 
     fn settle_duplicates(&self) {
         let settled = self.inner.duplicates().settle(Instant::now());
         for mac in settled {
-            self.publish(mac, "replies from one address again".to_owned(), true);
+            let message = "replies from one address again".to_owned();
+            self.inner.bus.problem(PART, Some(mac), true, message);
         }
-    }
-
-    fn publish(&self, mac: Mac, message: String, solved: bool) {
-        self.inner.bus.publish(Event::Problem(HubProblem {
-            at: plugs::now(),
-            part: "address".to_owned(),
-            plug: Some(mac),
-            solved,
-            message,
-        }));
     }
 
     async fn ask_the_missed(&mut self) {

@@ -12,7 +12,7 @@ use axum::http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use hub::auth::{AccessControl, protect};
 use hub::store::{PlugStore as _, SettingStore};
-use hub::{Hub, Repository};
+use hub::{EventBus, Hub, Repository};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -32,7 +32,8 @@ struct GuardedHouse {
 async fn guarded(house: &House) -> Router {
     let settings = Arc::clone(&house.store) as Arc<dyn SettingStore>;
     let address = ([127, 0, 0, 1], 8480).into();
-    let auth = AccessControl::load(settings, house.hub.config(), address, Vec::new()).await;
+    let config = house.hub.config();
+    let auth = AccessControl::load(settings, config, address, Vec::new(), EventBus::new()).await;
     protect(hub::http::router(house.hub.clone()), auth.unwrap())
 }
 

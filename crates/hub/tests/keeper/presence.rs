@@ -255,7 +255,7 @@ fn one_mac_at_two_addresses_is_told() {
         };
         let told = |event: &Event| {
             matches!(event, Event::Problem(problem)
-            if !problem.solved && problem.part == format!("plug {}", mac(1)))
+            if !problem.solved && problem.part == "address" && problem.plug == Some(mac(1)))
         };
         tokio::select! {
             () = reporting => {}

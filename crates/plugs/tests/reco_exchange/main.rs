@@ -257,8 +257,10 @@ fn part_of_a_reply_is_no_version() {
         let mut bench = Bench::new(PlugCommand::Version);
         bench.open();
         bench.input(format!("{reply}\r\n\r\n").as_bytes());
-        let expected = Err(ExchangeError::BadAnswer(reply.trim().into()));
-        assert_eq!(bench.outcome, Some((0, expected)), "{reply}");
+        bench.pass(60_000);
+        let outcome = bench.outcome.map(|(_, outcome)| outcome);
+        let is_bad = matches!(outcome, Some(Err(ExchangeError::BadAnswer(_))));
+        assert!(is_bad, "{reply}: {outcome:?}");
     }
 }
 

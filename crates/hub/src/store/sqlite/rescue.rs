@@ -20,7 +20,7 @@ const MIN_SPAN: i64 = 900;
 const ALL_TIMES: (i64, i64) = (0, 1 << 33);
 
 /// Tables, their keys, and statements with the columns of the first release, because the damaged file can be older than the new one.
-const TABLES: [(&str, &[&str], &str); 5] = [
+const TABLES: [(&str, &[&str], &str); 6] = [
     (
         "plugs",
         &["mac"],
@@ -49,6 +49,12 @@ const TABLES: [(&str, &[&str], &str); 5] = [
         &["plug"],
         "INSERT INTO lifetimes (plug, total_wh, counter_wh, at_ms) SELECT plug, total_wh, counter_wh, at_ms \
          FROM damaged.lifetimes",
+    ),
+    (
+        "log",
+        &["id"],
+        "INSERT INTO log (id, at_ms, kind, plug, relay, cause, problem, text) \
+         SELECT id, at_ms, kind, plug, relay, cause, problem, text FROM damaged.log",
     ),
 ];
 
@@ -100,6 +106,13 @@ pub(super) async fn rescue(damaged: &Path, database: &SqliteDatabase) -> Vec<Los
 async fn copy_tables(connection: &mut SqliteConnection) -> Vec<LostRows> {
     let mut all_lost = Vec::new();
     for (table, keys, sql) in TABLES {
+        // A file from an earlier version does not have all of them.
+        let listed =
+            sqlx::query_scalar("SELECT count(*) FROM damaged.sqlite_schema WHERE name = ?");
+        let listed = listed.bind(table).fetch_one(&mut *connection);
+        if matches!(listed.await, Ok(0_i64)) {
+            continue;
+        }
         let (rows, lost) = match sqlx::query(sql).execute(&mut *connection).await {
             Ok(done) => (done.rows_affected(), Some(0)),
             // One row or page that is damaged fails the statement as a whole.
