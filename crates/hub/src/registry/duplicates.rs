@@ -14,10 +14,10 @@ const MAX_ADDRESSES: usize = 8;
 
 /// The addresses from which each plug was heard lately.
 #[derive(Debug, Default)]
-pub(super) struct Duplicates(HashMap<Mac, HeardAddresses>);
+pub(super) struct Duplicates(HashMap<Mac, RecentAddresses>);
 
 #[derive(Debug, Default)]
-struct HeardAddresses {
+struct RecentAddresses {
     addresses: Vec<(Ipv4Addr, Instant)>,
     is_duplicate: bool,
 }
@@ -65,7 +65,7 @@ impl Duplicates {
     pub(super) fn all(&self) -> Vec<(Mac, Vec<Ipv4Addr>)> {
         let duplicates = self.0.iter().filter(|(_, heard)| heard.is_duplicate);
         let addresses =
-            |heard: &HeardAddresses| heard.addresses.iter().map(|(it, _)| *it).collect();
+            |heard: &RecentAddresses| heard.addresses.iter().map(|(it, _)| *it).collect();
         let mut all: Vec<_> = duplicates
             .map(|(mac, heard)| (*mac, addresses(heard)))
             .collect();
@@ -74,7 +74,7 @@ impl Duplicates {
     }
 }
 
-impl HeardAddresses {
+impl RecentAddresses {
     fn tidy(&mut self, now: Instant) {
         self.addresses.retain(|(_, at)| now - *at < ADDRESS_TIMEOUT);
     }

@@ -75,7 +75,7 @@ fn a_fifo_in_place_of_a_file_holds_up_neither_start_nor_end() {
     }
 }
 
-/// Whatever made the directory, and under whatever mask: all in it is its owner's alone.
+/// All in the directory is its owner's alone, under any mask, and also if others could write to it before.
 #[test]
 fn the_state_directory_is_private() {
     for was_open in [false, true] {
