@@ -28,7 +28,7 @@ pub(super) struct Candidates {
 pub(super) enum CandidateReport {
     /// It was not known before; people are notified.
     New,
-    /// It is known already; nothing to do.
+    /// It is known already, or one of very many; nobody is notified.
     Known,
     /// There are too many at its address; it is ignored.
     Ignored,
@@ -37,7 +37,7 @@ pub(super) enum CandidateReport {
 impl Candidates {
     /// Records that it was heard.
     pub(super) fn heard(&mut self, plug: Plug) -> CandidateReport {
-        let is_known = self.plugs.contains_key(&plug.mac);
+        let mut is_known = self.plugs.contains_key(&plug.mac);
         if !is_known {
             let same = |other: &&Plug| other.address == plug.address && is_fresh(other, plug.seen);
             if self.plugs.values().filter(same).count() >= MAX_PER_ADDRESS {
@@ -50,6 +50,8 @@ impl Candidates {
             let other = self.plugs.keys().next().copied();
             if let Some(other) = other.filter(|_| self.plugs.len() >= MAX_CANDIDATES) {
                 self.plugs.remove(&other);
+                // Nobody is notified of one after the other without end.
+                is_known = true;
             }
         }
         self.plugs.insert(plug.mac, plug);
@@ -132,7 +134,7 @@ mod tests {
         }
         assert_eq!(offers.plugs.len(), MAX_CANDIDATES);
         let real = plug(9999, FamilyId::RECO, 0);
-        assert_eq!(offers.heard(real.clone()), CandidateReport::New);
+        assert_eq!(offers.heard(real.clone()), CandidateReport::Known);
         assert!(offers.one(real.mac).is_some());
         assert_eq!(
             offers.heard(plug(9999, FamilyId::RECO, 60)),
