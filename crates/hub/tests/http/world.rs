@@ -54,9 +54,9 @@ pub fn plug(number: u8, faults: &[&str]) -> PlugConfig {
 }
 
 /// A hub without access control.
-pub struct House {
+pub struct House<S = Sqlite> {
     pub hub: Hub,
-    pub store: Arc<Sqlite>,
+    pub store: Arc<S>,
     pub state: TempDir,
     router: Router,
     cancel: CancellationToken,
@@ -67,6 +67,24 @@ impl House {
     /// Starts a hub that meters every second.
     pub async fn open() -> Self {
         let state = tempfile::tempdir().unwrap();
+        let config = Config::in_state(state.path());
+        let retention = Retention {
+            readings: config.keep_readings,
+            minutes: config.keep_minutes,
+        };
+        let opened = Sqlite::open(&config.database, retention).await.unwrap();
+        Self::on(opened.store, state).await
+    }
+
+    pub async fn close(self) {
+        self.end().await;
+        self.store.close().await;
+    }
+}
+
+impl<S: Store + 'static> House<S> {
+    /// Starts a hub on a store.
+    pub async fn on(store: S, state: TempDir) -> Self {
         let mut config = Config::in_state(state.path());
         config.interfaces = vec!["127.0.0.1".into()];
         config.timezone = TimeZone::get("Europe/Berlin").unwrap();
@@ -74,13 +92,8 @@ impl House {
             latitude: 52.52,
             longitude: 13.40,
         });
-        let retention = Retention {
-            readings: config.keep_readings,
-            minutes: config.keep_minutes,
-        };
-        let opened = Sqlite::open(&config.database, retention).await.unwrap();
-        let sqlite = Arc::new(opened.store);
-        let store: Arc<dyn Store> = Arc::clone(&sqlite) as _;
+        let kept = Arc::new(store);
+        let store: Arc<dyn Store> = Arc::clone(&kept) as _;
         let (cancel, tracker) = (CancellationToken::new(), TaskTracker::new());
         let (samples, waiting) = mpsc::channel(1_000);
         let recorder = Recorder::start(store.clone(), waiting, cancel.clone(), &tracker);
@@ -113,7 +126,7 @@ impl House {
         });
         Self {
             router: hub::http::router(hub.clone()),
-            store: sqlite,
+            store: kept,
             hub,
             state,
             cancel,
@@ -121,12 +134,12 @@ impl House {
         }
     }
 
-    pub async fn close(self) {
+    /// Ends the hub, which must not take long.
+    pub async fn end(&self) {
         self.cancel.cancel();
         self.tracker.close();
         let ended = tokio::time::timeout(Duration::from_secs(5), self.tracker.wait()).await;
         ended.expect("the hub does not end");
-        self.store.close().await;
     }
 
     /// Adopts the first `count` plugs.
