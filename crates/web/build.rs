@@ -11,13 +11,18 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 /// Name and content type of each asset, and the files of which it consists.
-const ASSETS: [(&str, &str, &[&str]); 4] = [
+const ASSETS: [(&str, &str, &[&str]); 5] = [
     (
         "mains.css",
         "text/css; charset=utf-8",
         &["tokens.css", "mains.css"],
     ),
     ("mains.js", "text/javascript; charset=utf-8", &["mains.js"]),
+    (
+        "chart.js",
+        "text/javascript; charset=utf-8",
+        &["uplot/LICENSE.js", "uplot/uPlot.iife.min.js", "chart.js"],
+    ),
     ("icons.svg", "image/svg+xml", &["icons.svg"]),
     ("icon.svg", "image/svg+xml", &["icon.svg"]),
 ];

@@ -17,6 +17,8 @@ const REFRESH_DELAY = 120;
 const GONE_DELAY = 10000;
 /** Events that a page follows. */
 const KINDS = "plug,reading,availability,group,schedule,rule,tariff,log";
+/** Time limit of a page: a hub that stands still, or a radio that is gone, keeps its connections. */
+const PAGE_TIMEOUT = 5000;
 /** Delay of the next attempt to connect. */
 const RETRY_DELAY = 1500;
 
@@ -26,7 +28,16 @@ const watts = (value) => number(value, value !== 0 && Math.abs(value) < 99.95 ? 
 const kwh = (wh) => number(wh / 1000, wh < 99995 ? 2 : 1) + "\u00a0kWh";
 const hex = (mac) => mac.replaceAll(":", "").toLowerCase();
 const of = (mac) => main.querySelectorAll(`[data-mac="${mac}"]`);
-const clock = () => new Date().toTimeString().slice(0, 5);
+// The clock and the zone are those of the hub; the browser's can be others, and wrong.
+const zone = live?.dataset.zone;
+const clockFormat = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: zone === "local time" ? undefined : zone });
+let skew = 0;
+function setClock(page) {
+  const now = page.getElementById("live")?.dataset.now;
+  if (now) skew = now * 1000 - Date.now();
+}
+setClock(document);
+const clock = () => clockFormat.format(Date.now() + skew);
 
 // ---- the same page from the server, element by element
 
@@ -81,6 +92,8 @@ const isEdited = (form) =>
         ? [...field.options].some((option) => option.selected !== option.defaultSelected) && field.matches(":focus")
         : "defaultValue" in field && field.type !== "hidden" && field.value !== field.defaultValue);
 
+const get = (options) => fetch(page, { redirect: "manual", signal: AbortSignal.timeout(PAGE_TIMEOUT), ...options });
+
 let renewing = 0;
 let isRenewing = false;
 function renew(delay = REFRESH_DELAY) {
@@ -91,13 +104,18 @@ function renew(delay = REFRESH_DELAY) {
 async function renewNow() {
   renewing = 0;
   isRenewing = true;
+  const begin = performance.now();
   try {
-    const response = await fetch(page, { headers: { accept: "text/html" }, redirect: "manual" });
+    const response = await get({ headers: { accept: "text/html" } });
     if (response.type === "opaqueredirect") return loggedOut();
-    if (!response.ok && response.status !== 404) return;
+    if (response.status === 404) return removed();
+    if (!response.ok) return;
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
     const next = fresh.getElementById("main");
-    if (next) morph(main, next);
+    if (next) {
+      morph(main, next);
+      setClock(fresh);
+    }
     for (const note of main.querySelectorAll('.note[id^="note-"]')) of(note.id.slice(5))[0]?.classList.add("failed");
     for (const part of [".bar", ".nav"]) {
       const [old, now] = [document, fresh].map((whole) => whole.querySelector(part));
@@ -105,11 +123,13 @@ async function renewNow() {
     }
     main.dispatchEvent(new Event("renewed"));
   } catch {
-    // The connection is lost; the stream tells.
+    // The stream alone does not notice a hub that stands still.
+    if (stream && !lost) dropped();
   } finally {
     const again = isRenewing === "again";
     isRenewing = false;
-    if (again) renew();
+    // A page that is large or far is renewed less often.
+    if (again) renew(Math.max(REFRESH_DELAY, 2 * (performance.now() - begin)));
   }
 }
 
@@ -136,15 +156,7 @@ function connect() {
     say("Live", false);
     renew(0);
   };
-  stream.onerror = () => {
-    if (!lost) {
-      say("Connection lost. Trying again…", true);
-      lost = setTimeout(() => say(`Mains is not reachable. What you see is from ${seen}; it goes on by itself.`, true), GONE_DELAY);
-    }
-    stream.close();
-    clearTimeout(retrying);
-    retrying = setTimeout(retry, RETRY_DELAY);
-  };
+  stream.onerror = dropped;
   for (const name of ["plug", "availability", "group", "schedule", "rule", "tariff", "log", "reset"]) {
     stream.addEventListener(name, (event) => {
       seen = clock();
@@ -158,10 +170,20 @@ function connect() {
   });
 }
 
+function dropped() {
+  if (!lost) {
+    say("Connection lost. Trying again…", true);
+    lost = setTimeout(() => say(`Mains is not reachable. What you see is from ${seen}; it goes on by itself.`, true), GONE_DELAY);
+  }
+  stream.close();
+  clearTimeout(retrying);
+  retrying = setTimeout(retry, RETRY_DELAY);
+}
+
 /** Connects again; a session that has ended is told as such, and not as a lost connection. */
 async function retry() {
   try {
-    const response = await fetch(page, { method: "HEAD", redirect: "manual" });
+    const response = await get({ method: "HEAD" });
     if (response.type === "opaqueredirect") return loggedOut();
   } catch {
     retrying = setTimeout(retry, RETRY_DELAY);
@@ -174,14 +196,20 @@ function loggedOut() {
   stream?.close();
   clearTimeout(lost);
   say("You were logged out.", true);
-  if (document.getElementById("note-login")) return;
   const next = encodeURIComponent("/" + page.href.slice(base.href.length));
-  const note = makeNote("note-login", ["You were logged out.", " Log in and go on; what you typed is kept."]);
+  lead("note-login", ["You were logged out.", " Log in and go on; what you typed is kept."], "Log in", `login?next=${next}`);
+}
+
+function removed() {
+  lead("note-removed", [`${document.querySelector("h1").textContent} was removed in another window.`, ""], "Home", ".");
+}
+
+/** Makes a note, once, with a link. */
+function lead(id, words, text, path) {
+  if (document.getElementById(id)) return;
   const link = document.createElement("a");
-  link.className = "btn plain";
-  link.href = url(`login?next=${next}`);
-  link.textContent = "Log in";
-  note.append(link);
+  Object.assign(link, { className: "btn plain", href: url(path), textContent: text });
+  makeNote(id, words).append(link);
 }
 
 function plugChanged(plug) {
@@ -327,46 +355,27 @@ document.addEventListener("submit", (event) => {
   begin(button, event.target.elements.state.value);
 });
 
-// ---- the cursor of a chart: a slider over it, for mouse, finger and keys
+// ---- the field that finds a plug among many
 
-function scrub() {
-  const chart = document.getElementById("power");
-  const area = chart?.querySelector(".area");
-  if (!area || area.querySelector(".scrub")) return;
-  const steps = chart.dataset.figures.split(",");
-  const last = area.firstElementChild.viewBox.baseVal.width;
-  if (!steps.some(Boolean)) return;
-  const readout = document.createElement("p");
-  readout.className = "readout";
-  readout.dataset.keep = "";
-  readout.setAttribute("role", "status");
-  const slider = document.createElement("input");
-  Object.assign(slider, { type: "range", className: "scrub", min: 0, max: last, value: steps.length - 1 });
-  slider.dataset.keep = "";
-  slider.setAttribute("aria-label", "Point in time");
-  const zone = chart.dataset.zone;
-  const format = new Intl.DateTimeFormat("en-GB", {
-    hour: "2-digit",
-    minute: "2-digit",
-    ...(chart.dataset.step < 1800 ? {} : { weekday: "short", day: "numeric", month: "short" }),
-    ...(chart.dataset.step < 60 ? { second: "2-digit" } : {}),
-    ...(zone === "local time" ? {} : { timeZone: zone }),
-  });
-  slider.oninput = () => {
-    const { start, step, figures } = chart.dataset;
-    const time = format.format((+start + slider.value * step) * 1000);
-    const [mean, min, max] = (figures.split(",")[slider.value] ?? "").split(" ");
-    const value = document.createElement("b");
-    value.textContent = mean ? `${watts(+mean)}\u00a0W` : "No data";
-    readout.replaceChildren(value, mean ? `${time}, between ${watts(+min)} and ${watts(+max)}\u00a0W` : time);
-    slider.setAttribute("aria-valuetext", mean ? `${time}, ${watts(+mean)} watts` : `${time}, no data`);
-  };
-  area.append(slider);
-  chart.prepend(readout);
-  slider.oninput();
+function find() {
+  const box = document.getElementById("find");
+  if (!box) return;
+  box.hidden = false;
+  const text = box.querySelector("input").value.trim().toLowerCase();
+  for (const room of main.querySelectorAll(".room")) {
+    const isRoom = room.querySelector("h2").textContent.toLowerCase().includes(text);
+    for (const plug of room.querySelectorAll(".plug")) plug.hidden = !isRoom && !plug.querySelector("h3").textContent.toLowerCase().includes(text);
+    room.hidden = !room.querySelector(".plug:not([hidden])");
+  }
 }
-main?.addEventListener("renewed", scrub);
-if (main) scrub();
+main?.addEventListener("input", (event) => event.target.id === "find-plug" && find());
+main?.addEventListener("renewed", find);
+find();
+
+// ---- cursor and zoom of a chart: in a module of their own, for the one page that has it
+
+const chart = document.getElementById("power");
+if (chart) import(chart.dataset.module).then(({ attach }) => attach(chart, main, watts));
 
 // ---- start
 

@@ -90,14 +90,25 @@ mod tests {
 
     #[test]
     fn the_script_is_small() {
-        let script = ASSETS
-            .iter()
-            .find(|asset| MAINS_JS.ends_with(asset.file))
-            .unwrap();
-        assert!(
-            script.content.len() <= 15 * 1024,
-            "{}",
-            script.content.len()
-        );
+        let mains = include_str!("../assets/mains.js");
+        // The chart's module without uPlot, which precedes it.
+        let chart = include_str!("../assets/chart.js");
+        for script in [mains, chart] {
+            assert!(script.len() <= 15 * 1024, "{}", script.len());
+        }
+    }
+
+    #[test]
+    fn what_comes_from_elsewhere_has_its_licence() {
+        let served = ASSETS.iter().find(|asset| CHART_JS.ends_with(asset.file));
+        let served = str::from_utf8(served.unwrap().content).unwrap();
+        for text in [
+            "The MIT License (MIT)",
+            "Copyright (c) 2022 Leon Sorokin",
+            "shall be included in",
+            "uPlot (v1.6.32)",
+        ] {
+            assert!(served.contains(text), "{text}");
+        }
     }
 }

@@ -6,6 +6,13 @@ use std::fmt::Write as _;
 
 use crate::format;
 
+/// Maximum number of labels of an axis of time of which every second has no place on a phone. With more, most are empty.
+const MAX_PARTS: usize = 13;
+/// Begin of lines, whose points lie in the middle of their steps.
+const MIDDLE_BEGIN: &str = "<g transform=\"translate(.5)\">";
+/// End of the same.
+const MIDDLE_END: &str = "</g>";
+
 /// A chart with its axes.
 #[derive(Debug, Clone)]
 pub(crate) struct Chart {
@@ -45,9 +52,9 @@ impl Scale {
     }
 
     /// Returns the labels from the top to 0; the first has the unit.
-    fn labels(self, unit: &str, decimals_of: fn(f64) -> usize) -> Vec<String> {
+    fn labels(self, unit: &str) -> Vec<String> {
         let step = self.top / f64::from(self.parts);
-        let decimals = decimals_of(step);
+        let decimals = decimals(step);
         (0..=self.parts)
             .rev()
             .map(|part| {
@@ -74,32 +81,44 @@ impl Scale {
     }
 }
 
-/// Returns the number of decimals that tells the steps of an axis apart.
+/// Returns the number of decimals that a step of an axis needs. Two digits are enough: it is a half, third, quarter or fifth of a
+/// round number.
 fn decimals(step: f64) -> usize {
-    [0, 1, 2, 3]
-        .into_iter()
-        .find(|decimals| {
-            let scaled = step * 10_f64.powi(*decimals);
-            (scaled - scaled.round()).abs() < 1e-6
-        })
-        .map_or(3, |decimals| usize::try_from(decimals).unwrap_or(0))
+    // A third of 0.3 is a little less than 0.1.
+    let first = -(step * 1.000_001).log10().floor();
+    let scaled = step * 10_f64.powf(first);
+    let second = (scaled - scaled.round()).abs() > 1e-6;
+    // From 0 to 5: no axis ends below a thousandth.
+    (first + f64::from(second)).clamp(0.0, 5.0) as usize
 }
 
-/// Steps with data that follow one another, as points `x,y`.
-fn runs(values: &[Option<f64>], scale: Scale) -> Vec<Vec<(usize, f64)>> {
-    let mut runs = Vec::new();
-    let mut run = Vec::new();
-    for (x, value) in values.iter().enumerate() {
-        match value {
-            Some(value) => run.push((x, scale.y(*value))),
-            None if !run.is_empty() => runs.push(std::mem::take(&mut run)),
-            None => {}
+/// Steps with data as points `x,y`, divided where more than `bridge` steps lie between two of them.
+fn runs(values: &[Option<f64>], bridge: usize, scale: Scale) -> Vec<Vec<(usize, f64)>> {
+    let known = values.iter().enumerate();
+    let known: Vec<_> = known
+        .filter_map(|(x, value)| Some((x, scale.y((*value)?))))
+        .collect();
+    known
+        .chunk_by(|(a, _), (b, _)| b - a <= bridge)
+        .map(<[_]>::to_vec)
+        .collect()
+}
+
+/// Returns the steps without data before `end`, from and to, where more than `bridge` lie between two with data.
+pub(crate) fn gaps<T>(points: &[Option<T>], bridge: usize, end: usize) -> Vec<(usize, usize)> {
+    let known = points
+        .iter()
+        .enumerate()
+        .filter(|(_, point)| point.is_some());
+    let mut next = 0;
+    let mut gaps = Vec::new();
+    for x in known.map(|(x, _)| x).chain([end]) {
+        if x + 1 > next + bridge && x > next {
+            gaps.push((next, x));
         }
+        next = x + 1;
     }
-    if !run.is_empty() {
-        runs.push(run);
-    }
-    runs
+    gaps
 }
 
 fn points_of(run: &[(usize, f64)]) -> String {
@@ -115,10 +134,18 @@ fn points_of(run: &[(usize, f64)]) -> String {
     text
 }
 
+fn gap_fields(gaps: &[(usize, usize)]) -> String {
+    let field = |(from, to): &(usize, usize)| {
+        let width = to - from;
+        format!("<rect class=\"gap\" x=\"{from}\" y=\"0\" width=\"{width}\" height=\"100\"/>")
+    };
+    gaps.iter().map(field).collect()
+}
+
 /// Draws a line and the area below it; where data is missing the line stops.
-fn area(values: &[Option<f64>], scale: Scale) -> String {
+fn area(values: &[Option<f64>], bridge: usize, scale: Scale) -> String {
     let mut svg = String::new();
-    for run in runs(values, scale) {
+    for run in runs(values, bridge, scale) {
         let (Some((first, _)), Some((last, _))) = (run.first(), run.last()) else {
             continue;
         };
@@ -131,11 +158,12 @@ fn area(values: &[Option<f64>], scale: Scale) -> String {
     svg
 }
 
-/// Powers of the house today, and yesterday for comparison.
+/// Draws the power of the house today, with gaps, and yesterday for comparison. `width` is the number of steps of the day.
 pub(crate) fn house(
     today: &[Option<f64>],
     yesterday: &[Option<f64>],
     width: usize,
+    xs: &[String],
     label: &str,
 ) -> Chart {
     let max = today
@@ -145,18 +173,18 @@ pub(crate) fn house(
         .copied()
         .fold(0.0, f64::max);
     let scale = Scale::for_max(max);
-    let mut svg = scale.grid(width);
-    for run in runs(yesterday, scale) {
+    let mut svg = gap_fields(&gaps(today, 1, today.len())) + &scale.grid(width) + MIDDLE_BEGIN;
+    for run in runs(yesterday, 1, scale) {
         let _ = write!(
             svg,
             "<polyline class=\"was\" points=\"{}\"/>",
             points_of(&run)
         );
     }
-    svg += &area(today, scale);
-    let hours = ["00:00", "06:00", "12:00", "18:00", "24:00"].map(str::to_owned);
+    svg += &area(today, 1, scale);
+    svg += MIDDLE_END;
     Chart {
-        html: plot(&svg, &power_labels(scale), &hours, "", width, label),
+        html: plot(&svg, &power_labels(scale), xs, " hours", width, label),
     }
 }
 
@@ -171,43 +199,30 @@ pub(crate) struct PowerPoint {
     pub(crate) max: f64,
 }
 
-/// Draws power with its range; fields without data before `end` are marked as gaps.
+/// Draws power with its range; the steps of `gaps` are marked, and up to `bridge` steps without data are drawn over.
 pub(crate) fn power(
     points: &[Option<PowerPoint>],
-    end: usize,
+    bridge: usize,
+    gaps: &[(usize, usize)],
     xs: &[String],
     label: &str,
 ) -> Chart {
-    let width = points.len().saturating_sub(1).max(1);
+    let width = points.len().max(1);
     let max = points
         .iter()
         .flatten()
         .map(|point| point.max)
         .fold(0.0, f64::max);
     let scale = Scale::for_max(max.max(1.0));
-    let mut svg = String::new();
-    let mut x = 0;
-    for run in points.chunk_by(|a, b| a.is_some() == b.is_some()) {
-        let next = x + run.len();
-        if run.first().is_some_and(Option::is_none) && x < end {
-            let to = next.min(end);
-            let _ = write!(
-                svg,
-                "<rect class=\"gap\" x=\"{x}\" y=\"0\" width=\"{}\" height=\"100\"/>",
-                to - x
-            );
-        }
-        x = next;
-    }
-    svg += &scale.grid(width);
+    let mut svg = gap_fields(gaps) + &scale.grid(width) + MIDDLE_BEGIN;
     let of = |value: fn(&PowerPoint) -> f64| -> Vec<Option<f64>> {
         points
             .iter()
             .map(|point| point.as_ref().map(value))
             .collect()
     };
-    let upper = runs(&of(|point| point.max), scale);
-    let lower = runs(&of(|point| point.min), scale);
+    let upper = runs(&of(|point| point.max), bridge, scale);
+    let lower = runs(&of(|point| point.min), bridge, scale);
     for (upper, mut lower) in upper.into_iter().zip(lower) {
         lower.reverse();
         let _ = write!(
@@ -217,9 +232,11 @@ pub(crate) fn power(
             points_of(&lower)
         );
     }
-    svg += &area(&of(|point| point.mean), scale);
+    svg += &area(&of(|point| point.mean), bridge, scale);
+    svg += MIDDLE_END;
+    let class = if xs.len() > MAX_PARTS { " hours" } else { "" };
     Chart {
-        html: plot(&svg, &power_labels(scale), xs, "", width, label),
+        html: plot(&svg, &power_labels(scale), xs, class, width, label),
     }
 }
 
@@ -273,14 +290,7 @@ pub(crate) fn bars(bars: &[EnergyBar], label: &str) -> Chart {
     }
     let labels: Vec<_> = bars.iter().map(|bar| bar.label.clone()).collect();
     Chart {
-        html: plot(
-            &svg,
-            &scale.labels("kWh", decimals),
-            &labels,
-            " bars",
-            width,
-            label,
-        ),
+        html: plot(&svg, &scale.labels("kWh"), &labels, " bars", width, label),
     }
 }
 
@@ -288,9 +298,9 @@ pub(crate) fn bars(bars: &[EnergyBar], label: &str) -> Chart {
 fn power_labels(scale: Scale) -> Vec<String> {
     if scale.top >= 1000.0 {
         let top = scale.top / 1000.0;
-        Scale { top, ..scale }.labels("kW", decimals)
+        Scale { top, ..scale }.labels("kW")
     } else {
-        scale.labels("W", decimals)
+        scale.labels("W")
     }
 }
 
@@ -364,8 +374,14 @@ mod tests {
             (
                 0.0,
                 0.001,
-                vec!["0.001 kWh", "0.00075", "0.0005", "0.00025", "0"],
+                vec!["0.00100 kWh", "0.00075", "0.00050", "0.00025", "0"],
             ),
+            (
+                0.01,
+                0.01,
+                vec!["0.0100 kWh", "0.0075", "0.0050", "0.0025", "0"],
+            ),
+            (0.15, 0.15, vec!["0.15 kWh", "0.10", "0.05", "0"]),
             (84.0, 100.0, vec!["100 kWh", "75", "50", "25", "0"]),
             (101.0, 150.0, vec!["150 kWh", "100", "50", "0"]),
             (2652.0, 3000.0, vec!["3,000 kWh", "2,000", "1,000", "0"]),
@@ -374,26 +390,43 @@ mod tests {
         ] {
             let scale = Scale::for_max(max);
             assert!((scale.top - top).abs() < 1e-9, "{max}: {scale:?}");
-            if max > 0.0 || max.is_nan() {
-                assert_eq!(scale.labels("kWh", decimals), labels, "{max}");
-            }
+            assert_eq!(scale.labels("kWh"), labels, "{max}");
         }
     }
 
     #[test]
     fn a_gap_in_the_data_is_a_gap_in_the_line() {
         let values = [Some(0.0), Some(50.0), None, Some(100.0)];
-        let svg = area(&values, Scale::for_max(100.0));
+        let svg = area(&values, 1, Scale::for_max(100.0));
         assert_eq!(svg.matches("<polyline").count(), 2);
         assert!(
             svg.contains("points=\"0,100 1,50\"") && svg.contains("points=\"3,0 3.4,0\""),
             "{svg}"
         );
+        // A plug that is metered every second step has none.
+        let svg = area(&values, 2, Scale::for_max(100.0));
+        assert_eq!(svg.matches("<polyline").count(), 1);
+    }
+
+    #[test]
+    fn gaps_are_longer_than_the_interval_of_metering() {
+        let point = PowerPoint {
+            mean: 1.0,
+            min: 1.0,
+            max: 1.0,
+        };
+        let known = [0, 1, 0, 1, 0, 0, 1, 0, 0, 0].map(|known| (known == 1).then_some(point));
+        assert_eq!(gaps(&known, 1, 8), [(0, 1), (2, 3), (4, 6), (7, 8)]);
+        assert_eq!(gaps(&known, 2, 8), [(4, 6)]);
+        assert_eq!(gaps(&known, 2, 10), [(4, 6), (7, 10)]);
+        assert_eq!(gaps(&known, 3, 9), []);
+        assert_eq!(gaps(&[None::<PowerPoint>; 3], 1, 3), [(0, 3)]);
+        assert_eq!(gaps(&[None::<PowerPoint>; 3], 1, 0), []);
     }
 
     #[test]
     fn texts_are_escaped() {
-        let chart = house(&[Some(1.0)], &[], 1, "<b> & \"c\"");
+        let chart = house(&[Some(1.0)], &[], 1, &[], "<b> & \"c\"");
         assert!(!chart.html.contains("<b>"), "{}", chart.html);
     }
 }

@@ -23,7 +23,6 @@ use crate::visit::Visit;
 #[template(path = "energy.html")]
 struct EnergyPage {
     frame: Frame,
-    timezone: String,
     view: EnergyView,
     is_empty: bool,
     total: Figures,
@@ -130,7 +129,6 @@ pub(crate) async fn energy_page(
     let today = view.by.first_day(now.date());
     let page = EnergyPage {
         frame: Frame::new(&visit, ENERGY, "Energy"),
-        timezone: format::zone(zone),
         is_empty: total.energy_wh.is_none(),
         change: change(total.energy_wh, until_now.energy_wh),
         total: total.figures(),

@@ -102,6 +102,21 @@ pub(crate) fn since(at: Timestamp, now: Timestamp, timezone: &TimeZone) -> Strin
     at.strftime(format).to_string()
 }
 
+/// Returns a length of time in its largest whole unit: `a day`, `5 minutes`.
+pub(crate) fn duration(seconds: i64) -> String {
+    let units = [
+        (86_400, "day", "a"),
+        (3600, "hour", "an"),
+        (60, "minute", "a"),
+    ];
+    let unit = units.into_iter().find(|(unit, ..)| seconds % unit == 0);
+    let (unit, word, article) = unit.unwrap_or((1, "second", "a"));
+    match seconds / unit {
+        1 => format!("{article} {word}"),
+        count => format!("{count} {word}s"),
+    }
+}
+
 /// Returns the name of a time zone.
 pub(crate) fn zone(timezone: &TimeZone) -> String {
     timezone.iana_name().unwrap_or("local time").to_owned()
@@ -147,6 +162,20 @@ mod tests {
             "€1.00 + CHF\u{a0}2.00"
         );
         assert_eq!(amounts([]), DASH);
+    }
+
+    #[test]
+    fn lengths_of_time() {
+        let words = [10, 60, 900, 3600, 7200, 86_400].map(duration);
+        let expected = [
+            "10 seconds",
+            "a minute",
+            "15 minutes",
+            "an hour",
+            "2 hours",
+            "a day",
+        ];
+        assert_eq!(words, expected);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use askama::Template;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use hub::auth::PathPrefix;
+use jiff::Timestamp;
 
 use crate::assets;
 use crate::note::FormNote;
@@ -85,6 +86,8 @@ pub(crate) struct Frame {
     pub(crate) attention: u64,
     /// Result of the form that led here.
     pub(crate) note: Option<FormNote>,
+    /// Name of the time zone of the hub.
+    pub(crate) timezone: String,
     prefix: PathPrefix,
     theme: Theme,
     scope: Scope,
@@ -98,6 +101,7 @@ impl Frame {
             here,
             attention: visit.unread,
             note: visit.note,
+            timezone: visit.timezone.clone(),
             prefix: visit.prefix.clone(),
             theme: visit.theme,
             scope: visit.scope,
@@ -133,6 +137,11 @@ impl Frame {
     /// Returns the link to a path of the hub.
     pub(crate) fn url(&self, path: impl AsRef<str>) -> String {
         format!("{}{}", self.prefix.as_str(), path.as_ref())
+    }
+
+    /// Returns the time of the hub in seconds since 1970.
+    pub(crate) fn now(&self) -> i64 {
+        Timestamp::now().as_second()
     }
 
     pub(crate) fn places(&self) -> impl Iterator<Item = &'static NavItem> {

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use hub::Hub;
 use hub::store::QUARTER;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, Zoned};
 use plugs::RelayState;
 
 use crate::PagesState;
@@ -18,10 +18,13 @@ use crate::frame::{Frame, HOME};
 use crate::note::{FailedSwitch, FormNote};
 use crate::plug_card::{PlugCard, present_power};
 use crate::recent::Recent;
+use crate::span::{Span, SpanKind};
 use crate::visit::Visit;
 
 /// Maximum number of plugs that are named because they do not answer.
 const MAX_GONE_NOTES: usize = 3;
+/// Number of plugs from which on a field finds one of them.
+const MIN_FOUND: usize = 13;
 /// Title of the plugs without a room, beside plugs with one.
 const NO_ROOM: &str = "Other plugs";
 
@@ -30,7 +33,6 @@ const NO_ROOM: &str = "Other plugs";
 struct HomePage {
     frame: Frame,
     damages: Vec<String>,
-    timezone: String,
     failed: Option<FailedSwitch>,
     gone: Vec<Gone>,
     further_gone: usize,
@@ -56,7 +58,23 @@ struct HouseSummary {
     energy: String,
     cost: Option<String>,
     change: Option<DayComparison>,
+    month: MonthSum,
+    standby: Standby,
     chart: Option<Chart>,
+}
+
+/// This month in words.
+struct MonthSum {
+    name: String,
+    energy: String,
+    cost: String,
+}
+
+/// Standby power of the house.
+struct Standby {
+    power: Option<String>,
+    /// Plugs of which it is known, unless all.
+    of: Option<String>,
 }
 
 /// Energy of today beside that of yesterday until the same time.
@@ -121,7 +139,6 @@ pub(crate) async fn home(State(state): State<PagesState>, visit: Visit) -> Respo
     let failed = failed(hub, visit.note, now);
     let page = HomePage {
         damages: damages(hub),
-        timezone: format::zone(&hub.clock().timezone),
         failed,
         gone,
         further_gone,
@@ -164,10 +181,6 @@ fn house(hub: &Hub, cards: &[PlugCard], recent: &Recent, now: Timestamp) -> Hous
         .filter(|(_, power)| *power > 0.0);
     let energies = cards.iter().filter_map(|card| Some(card.count?.0));
     let energy = energies.reduce(|a, b| a + b);
-    let mut costs: BTreeMap<&str, f64> = BTreeMap::new();
-    for (currency, amount) in recent.plugs.values().flat_map(|plug| &plug.cost) {
-        *costs.entry(currency).or_default() += amount;
-    }
     HouseSummary {
         plugs: cards.len(),
         on: cards
@@ -178,27 +191,25 @@ fn house(hub: &Hub, cards: &[PlugCard], recent: &Recent, now: Timestamp) -> Hous
         power: power.map(|power| format::number(power, 0)),
         most: most.map(|(card, power)| (card.title.clone(), format::watts(power))),
         energy: energy.map_or_else(|| DASH.to_owned(), format::kwh),
-        cost: (!hub.tariffs().all().is_empty()).then(|| format::amounts(costs)),
+        cost: (!hub.tariffs().all().is_empty()).then(|| format::amounts(today_costs(recent))),
         change: change(recent, now),
-        chart: chart_of_today(recent, now),
+        month: month(hub, recent, now),
+        standby: standby(cards, recent),
+        chart: chart_of_today(hub, recent, now),
     }
 }
 
-/// Compares today with the same part of yesterday, if yesterday has data from the beginning.
+/// Compares today with the same part of yesterday, where both are known as a whole.
 fn change(recent: &Recent, now: Timestamp) -> Option<DayComparison> {
     let today = recent.today?;
     let passed = today.duration_until(now);
     // Whole quarter-hours, so that both parts are equally long.
     let passed = SignedDuration::from_secs(passed.as_secs() / QUARTER * QUARTER);
-    let (now, then) = (
-        today.checked_add(passed).ok()?,
-        recent.yesterday.checked_add(passed).ok()?,
-    );
-    recent.house(recent.yesterday, then).first()?.as_ref()?;
-    let (now, then) = (
-        recent.house_wh(today, now),
-        recent.house_wh(recent.yesterday, then),
-    );
+    let sum = |start: Timestamp| -> Option<f64> {
+        let means = recent.house(start, start.checked_add(passed).ok()?);
+        means.into_iter().map(|mean| Some(mean? / 4.0)).sum()
+    };
+    let (now, then) = (sum(today)?, sum(recent.yesterday)?);
     if then < 1.0 {
         return None;
     }
@@ -216,13 +227,57 @@ fn change(recent: &Recent, now: Timestamp) -> Option<DayComparison> {
     })
 }
 
-fn chart_of_today(recent: &Recent, now: Timestamp) -> Option<Chart> {
+/// Returns the name, energy and cost of this month.
+fn month(hub: &Hub, recent: &Recent, now: Timestamp) -> MonthSum {
+    let mut costs: BTreeMap<_, _> = today_costs(recent);
+    let past = recent.past.as_ref();
+    for (currency, cost) in past.iter().flat_map(|past| &past.month_cost) {
+        *costs.entry(currency).or_default() += cost;
+    }
+    let today = recent.today.map(|_| {
+        let plugs = recent.plugs.values();
+        plugs.map(|plug| plug.today_wh).sum::<f64>()
+    });
+    let energy = past.and_then(|past| Some(past.month_wh.unwrap_or(0.0) + today?));
+    MonthSum {
+        name: Zoned::new(now, hub.clock().timezone.clone())
+            .strftime("%B")
+            .to_string(),
+        energy: energy.map_or_else(|| DASH.to_owned(), format::kwh),
+        cost: energy.map_or_else(|| DASH.to_owned(), |_| format::amounts(costs)),
+    }
+}
+
+fn today_costs(recent: &Recent) -> BTreeMap<&str, f64> {
+    let mut costs = BTreeMap::new();
+    for (currency, amount) in recent.plugs.values().flat_map(|plug| &plug.cost) {
+        *costs.entry(currency.as_str()).or_default() += amount;
+    }
+    costs
+}
+
+/// Returns the standby power of all plugs of which it is known, and their number.
+fn standby(cards: &[PlugCard], recent: &Recent) -> Standby {
+    let known = recent.past.iter().flat_map(|past| past.standby_w.values());
+    let metered = cards.iter().filter(|card| card.has_meter).count();
+    let count = known.clone().count();
+    Standby {
+        power: known.copied().reduce(|a, b| a + b).map(format::watts),
+        of: (count < metered).then(|| format!("{count} of {metered} plugs")),
+    }
+}
+
+fn chart_of_today(hub: &Hub, recent: &Recent, now: Timestamp) -> Option<Chart> {
     let today = recent.today?;
+    let zone = &hub.clock().timezone;
+    let day = Span::at(SpanKind::Day, None, now, zone).ok()?;
     let end = now.checked_add(SignedDuration::from_secs(QUARTER)).ok()?;
     let means = recent.house(today, end);
     // The quarter-hour that is not over has no mean yet.
     let (_, means) = means.split_last()?;
-    let before = recent.house(recent.yesterday, today);
+    let width = usize::try_from(day.range.seconds() / QUARTER).ok()?;
+    let mut before = recent.house(recent.yesterday, today);
+    before.truncate(width);
     if means.iter().chain(&before).flatten().count() < 2 {
         return None;
     }
@@ -231,8 +286,8 @@ fn chart_of_today(recent: &Recent, now: Timestamp) -> Option<Chart> {
         "Power of the house today in quarter-hours, highest {} watts; dashed, yesterday",
         format::number(highest, 0)
     );
-    let width = before.len().max(1);
-    Some(chart::house(means, &before, width, &label))
+    let labels = day.labels(zone);
+    Some(chart::house(means, &before, width, &labels, &label))
 }
 
 fn groups(hub: &Hub, cards: &[PlugCard]) -> Vec<GroupCard> {

@@ -9,7 +9,7 @@
 //! * `cookie`: cookies. `fields`: the fields of a form. `note`: its result on the page that follows. `page_error`: errors as pages.
 //! * `format`: numbers, amounts and times. `chart`: charts as SVG. `plug_card`: a plug in words.
 //! * `span`: ranges of charts. `power_chart`: the power of a plug over time.
-//! * `recent`: energy of yesterday and today, read in the background.
+//! * `recent`: energy of yesterday and today, read in the background. `past_days`: this month, and standby.
 //! * `documents`: lists and editors of `groups`, `schedules` and `rules`. `names`: names of plugs and groups.
 //! * `login`, `home`, `energy_page`, `plug_page`, `plug_forms`, `switch`, `theme`, `add`, `events`, `settings`: the pages and their
 //!   forms.
@@ -44,6 +44,7 @@ mod login;
 mod names;
 mod note;
 mod page_error;
+mod past_days;
 mod plug_card;
 mod plug_forms;
 mod plug_page;
@@ -145,6 +146,7 @@ fn router(state: PagesState) -> Router {
         .merge(documents::routes::<Rule>())
         .layer(from_fn(page_error::show))
         .layer(Extension(state.hub.log().clone()))
+        .layer(Extension(state.hub.clock().timezone.clone()))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
         .layer(CompressionLayer::new());
     pages

@@ -25,6 +25,8 @@ pub(crate) fn page(login: &LoginPage<'_>) -> Response {
         scope: Scope::Read,
         note: None,
         unread: 0,
+        // It shows no time.
+        timezone: String::new(),
     };
     let problem = login.problem.map(|problem| match problem {
         LoginProblem::WrongPassword => "That password is not right.".to_owned(),

@@ -36,7 +36,6 @@ const BAR_DAYS: i64 = 14;
 #[template(path = "plug.html")]
 struct PlugPage {
     frame: Frame,
-    timezone: String,
     failed: Option<FailedSwitch>,
     timer: Option<String>,
     plug: PlugCard,
@@ -144,6 +143,7 @@ impl Edit {
 pub(crate) struct PlugQuery {
     range: Option<String>,
     from: Option<String>,
+    to: Option<String>,
 }
 
 /// Shows the page of a plug.
@@ -170,6 +170,7 @@ pub(crate) async fn refused(
     let query = PlugQuery {
         range: None,
         from: None,
+        to: None,
     };
     let mut response = draw(state, visit, mac, &query, edit).await?;
     *response.status_mut() = status;
@@ -190,14 +191,13 @@ async fn draw(
     let plug = PlugCard::new(hub, &view, &recent, now);
     let (power, energy) = match plug.has_meter {
         true => (
-            Some(power(hub, mac, &plug.title, query, now).await?),
+            Some(power(hub, &view, query, now).await?),
             Some(energy(hub, mac, &plug.title, now).await?),
         ),
         false => (None, None),
     };
     let frame = Frame::new(visit, HOME, plug.title.clone());
     let page = PlugPage {
-        timezone: format::zone(&hub.clock().timezone),
         failed: crate::home::failed(hub, visit.note, now),
         timer: timer(hub, visit.note, &plug.title),
         tiles: tiles(hub, &view, &plug, now).await?,
@@ -216,23 +216,24 @@ async fn draw(
 
 async fn power(
     hub: &Hub,
-    mac: Mac,
-    name: &str,
+    view: &PlugView,
     query: &PlugQuery,
     now: Timestamp,
 ) -> Result<PowerChart, RequestError> {
-    let kind = query
-        .range
-        .as_deref()
-        .and_then(SpanKind::parse)
-        .unwrap_or(SpanKind::Day);
-    let moment = |text: &str| -> Result<Moment, RequestError> {
-        let error = |_| RequestError::usage("from: it is not a time").at("from");
-        text.parse().map_err(error)
+    let kind = query.range.as_deref().and_then(SpanKind::parse);
+    let moment = |name: &str, text: &Option<String>| -> Result<Option<Moment>, RequestError> {
+        let error = |_| RequestError::usage(format!("{name}: it is not a time")).at(name);
+        text.as_deref()
+            .map(|text| text.parse().map_err(error))
+            .transpose()
     };
-    let from = query.from.as_deref().map(moment).transpose()?;
-    let span = Span::at(kind, from, now, &hub.clock().timezone)?;
-    power_chart::read(hub, mac, name, span).await
+    let (from, to) = (moment("from", &query.from)?, moment("to", &query.to)?);
+    let zone = &hub.clock().timezone;
+    let span = match (kind, to) {
+        (None, Some(_)) if from.is_some() => Span::between(RangeRequest { from, to }, now, zone)?,
+        (kind, _) => Span::at(kind.unwrap_or(SpanKind::Day), from, now, zone)?,
+    };
+    power_chart::read(hub, view, span).await
 }
 
 async fn energy(

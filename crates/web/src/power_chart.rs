@@ -1,7 +1,8 @@
 //! The chart of a plug's power with its figures as a table.
 
-use api::{History, HistoryPoint, HistoryRequest, Moment, RangeRequest, RequestError};
-use hiflying::Mac;
+use api::{
+    History, HistoryPoint, HistoryRequest, Metering, Moment, PlugView, RangeRequest, RequestError,
+};
 use hub::Hub;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -17,16 +18,24 @@ pub(crate) struct PowerChart {
     pub(crate) span: Span,
     /// The chart.
     pub(crate) chart: Chart,
-    /// True if nothing is recorded in the range.
-    pub(crate) is_empty: bool,
+    /// The range in words: lowest, mean and highest power, energy; `None` if nothing is recorded in it.
+    pub(crate) summary: Option<String>,
     /// True if data is missing in it.
     pub(crate) has_gaps: bool,
     /// The figures.
     pub(crate) rows: Vec<PowerRow>,
     /// Start of the first point in seconds since 1970.
     pub(crate) start_s: i64,
+    /// End of the last step in seconds since 1970.
+    pub(crate) end_s: i64,
+    /// Time of the hub in seconds since 1970.
+    pub(crate) now_s: i64,
+    /// Seconds between two points, from which on data is missing between them.
+    pub(crate) gap_s: u64,
     /// Length of a step in seconds.
     pub(crate) step_s: i64,
+    /// Length of a step in words.
+    pub(crate) step: String,
     /// Mean, lowest and highest of each step for the cursor, separated by commas; empty without data.
     pub(crate) figures: String,
 }
@@ -48,10 +57,10 @@ pub(crate) struct PowerRow {
 /// As [`Hub::history`].
 pub(crate) async fn read(
     hub: &Hub,
-    plug: Mac,
-    name: &str,
+    view: &PlugView,
     span: Span,
 ) -> Result<PowerChart, RequestError> {
+    let (plug, name) = (view.plug.mac, format::title(view));
     let zone = &hub.clock().timezone;
     let now = plugs::now();
     let request = HistoryRequest {
@@ -65,28 +74,55 @@ pub(crate) async fn read(
     let starts = starts(&span, &history, zone);
     let points = place(&starts, &history);
     let end = starts.iter().take_while(|start| **start <= now).count();
-    let known = points.iter().flatten();
-    let highest = known.clone().map(|point| point.max).reduce(f64::max);
-    let has_gaps = points.iter().take(end).any(Option::is_none);
-    let label = match highest {
-        Some(highest) => format!(
-            "Power of {name}, {}, in steps of {}; highest {} watts",
-            span.title,
-            span.kind.step_words(),
-            format::watts_number(highest)
-        ),
-        None => format!("Power of {name}, {}: no data", span.title),
+    let gap_s = match view.metering {
+        // A reading that comes late is no gap.
+        Metering::Every(interval) => interval.get().as_secs().saturating_mul(5) / 2,
+        Metering::Off => 0,
     };
+    let step_s = history.step_s.max(1);
+    let bridge = usize::try_from(gap_s / step_s.unsigned_abs()).unwrap_or(usize::MAX);
+    let bridge = bridge.clamp(1, points.len().max(1));
+    let gaps = chart::gaps(&points, bridge, end);
+    let summary = summary(&points, &history);
+    let step = format::duration(step_s);
+    let words = match &summary {
+        Some(summary) => format!("in steps of {step}; {summary}"),
+        None => "no data".to_owned(),
+    };
+    let label = format!("Power of {name}, {}: {words}", span.title);
     Ok(PowerChart {
-        chart: chart::power(&points, end, &span.labels(zone), &label),
-        is_empty: highest.is_none(),
-        has_gaps,
-        rows: rows(span.kind, &starts, &points, end, zone),
+        chart: chart::power(&points, bridge, &gaps, &span.labels(zone), &label),
+        summary,
+        has_gaps: !gaps.is_empty(),
+        rows: rows(&span, &starts, &points, end, zone),
         start_s: starts.first().map_or(0, |start| start.as_second()),
-        step_s: history.step_s,
+        end_s: match (span.kind, starts.last()) {
+            (SpanKind::Year, _) | (_, None) => span.range.to.as_second(),
+            (_, Some(last)) => last.as_second() + step_s,
+        },
+        now_s: now.as_second(),
+        gap_s,
+        step_s,
+        step,
         figures: figures(points.get(..end).unwrap_or(&points)),
         span,
     })
+}
+
+fn summary(points: &[Option<PowerPoint>], history: &History) -> Option<String> {
+    let known = points.iter().flatten();
+    let min = known.clone().map(|point| point.min).reduce(f64::min)?;
+    let max = known.clone().map(|point| point.max).reduce(f64::max)?;
+    let count = u32::try_from(known.clone().count()).map_or(1.0, f64::from);
+    let mean = known.map(|point| point.mean).sum::<f64>() / count;
+    let energy_wh: f64 = history.points.iter().map(|point| point.energy_wh).sum();
+    Some(format!(
+        "{} on average, between {} and {}; {} used",
+        format::watts(mean),
+        format::watts_number(min),
+        format::watts(max),
+        format::kwh(energy_wh)
+    ))
 }
 
 /// Returns the start of each step of a range; those of a day are local midnights.
@@ -140,12 +176,14 @@ fn power(point: &HistoryPoint) -> Option<PowerPoint> {
 
 /// Sums steps up to the rows of the table.
 fn rows(
-    kind: SpanKind,
+    span: &Span,
     starts: &[Timestamp],
     points: &[Option<PowerPoint>],
     end: usize,
     zone: &TimeZone,
 ) -> Vec<PowerRow> {
+    let kind = span.kind;
+    let format = span.row_format(zone);
     let mut groups: Vec<(DateTime, Zoned, Vec<PowerPoint>)> = Vec::new();
     for (start, point) in starts.iter().zip(points).take(end) {
         let at = Zoned::new(*start, zone.clone());
@@ -171,7 +209,7 @@ fn rows(
             .map(|(min, max)| [min, sum / count, max].map(format::watts_number));
         PowerRow {
             datetime: at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
-            time: at.strftime(kind.row_format()).to_string(),
+            time: at.strftime(format).to_string(),
             figures,
         }
     };

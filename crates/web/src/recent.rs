@@ -14,6 +14,8 @@ use jiff::{SignedDuration, Timestamp, Zoned};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::past_days::PastDays;
+
 /// Interval at which the energy is read.
 const READ_INTERVAL: Duration = Duration::from_secs(20);
 /// Delay of the next attempt when the history cannot be read.
@@ -34,6 +36,8 @@ pub(crate) struct Recent {
     pub(crate) at: Timestamp,
     /// Energy by plug.
     pub(crate) plugs: HashMap<Mac, RecentPlug>,
+    /// Sums until today; `None` before the first read.
+    pub(crate) past: Option<Arc<PastDays>>,
 }
 
 /// Energy of one plug.
@@ -60,11 +64,8 @@ impl RecentEnergy {
         let mut prices = hub.tariffs().changes();
         let reading = async {
             loop {
-                let delay = match read(&hub, plugs::now()).await {
-                    Ok(recent) => {
-                        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(recent);
-                        READ_INTERVAL
-                    }
+                let delay = match self.read(&hub, plugs::now()).await {
+                    Ok(()) => READ_INTERVAL,
                     Err(error) => {
                         tracing::debug!(%error, "the energy of today cannot be read");
                         RETRY_DELAY
@@ -76,29 +77,48 @@ impl RecentEnergy {
         };
         cancel.run_until_cancelled(reading).await;
     }
+
+    fn set(&self, recent: Recent) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(recent);
+    }
+
+    /// Reads today and yesterday first; the days before take longer.
+    async fn read(&self, hub: &Hub, now: Timestamp) -> Result<(), RequestError> {
+        let tariffs: Vec<Tariff> = hub
+            .tariffs()
+            .all()
+            .into_iter()
+            .map(|tariff| tariff.body)
+            .collect();
+        let mut recent = read(hub, now, &tariffs).await?;
+        recent.past.clone_from(&self.get().past);
+        self.set(recent.clone());
+        let today = Zoned::new(now, hub.clock().timezone.clone()).date();
+        let is_stale = |past: &Arc<PastDays>| past.is_stale(today, &tariffs);
+        if recent.past.as_ref().is_none_or(is_stale) {
+            recent.past = Some(Arc::new(PastDays::read(hub, today, tariffs).await?));
+            self.set(recent);
+        }
+        Ok(())
+    }
 }
 
-async fn read(hub: &Hub, now: Timestamp) -> Result<Recent, RequestError> {
+async fn read(hub: &Hub, now: Timestamp, tariffs: &[Tariff]) -> Result<Recent, RequestError> {
     let zone = &hub.clock().timezone;
     let (yesterday, today) = days(now, zone)?;
     let views = hub.registry().views();
     let quarters = hub.store().quarters(None, yesterday, now).await;
     let quarters = quarters.map_err(|error| RequestError::from(&error))?;
-    let tariffs: Vec<Tariff> = hub
-        .tariffs()
-        .all()
-        .into_iter()
-        .map(|tariff| tariff.body)
-        .collect();
     let mut recent = Recent {
         today: Some(today),
         yesterday,
         at: now,
         plugs: HashMap::with_capacity(views.len()),
+        past: None,
     };
     for row in report(
         quarters.iter().copied(),
-        &tariffs,
+        tariffs,
         zone,
         EnergyPeriod::Day,
         today,
@@ -161,15 +181,6 @@ impl Recent {
             }
         }
         means
-    }
-
-    /// Returns the energy of all plugs from `start` until before `end` in watt-hours.
-    pub(crate) fn house_wh(&self, start: Timestamp, end: Timestamp) -> f64 {
-        let plugs = self.plugs.values();
-        plugs
-            .flat_map(|plug| plug.quarters.range(start..end))
-            .map(|(_, wh)| wh)
-            .sum()
     }
 
     /// Returns the mean power of a plug by half-hours of the last 24 hours; `None` where there is no data.

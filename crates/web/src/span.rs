@@ -1,6 +1,6 @@
 //! Ranges of a chart: an hour, a day, a week, a month or a year of the hub's time zone, and the step between two points.
 
-use api::{Moment, Period, RequestError, TimeRange};
+use api::{Moment, Period, RangeRequest, RequestError, TimeRange};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
@@ -73,17 +73,6 @@ impl SpanKind {
         })
     }
 
-    /// Returns the step in words.
-    pub(crate) fn step_words(self) -> &'static str {
-        match self {
-            Self::Hour => "10 seconds",
-            Self::Day => "5 minutes",
-            Self::Week => "half an hour",
-            Self::Month => "2 hours",
-            Self::Year => "a day",
-        }
-    }
-
     /// Returns the step of the table in words.
     pub(crate) fn row_words(self) -> &'static str {
         match self {
@@ -107,23 +96,15 @@ impl SpanKind {
             Self::Year => local.date().first_of_month().at(0, 0, 0, 0),
         }
     }
-
-    /// Returns the format of the time in a row of the table.
-    pub(crate) fn row_format(self) -> &'static str {
-        match self {
-            Self::Hour | Self::Day => "%H:%M",
-            Self::Week => "%a %-d %b, %H:%M",
-            Self::Month => "%a %-d %b",
-            Self::Year => "%B",
-        }
-    }
 }
 
 /// A range with the ranges before and after it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Span {
-    /// Its length; `None` for ends that were given.
+    /// Its length, or the shortest that is not shorter than the ends that were given.
     pub(crate) kind: SpanKind,
+    /// True for a range of the calendar, or an hour.
+    pub(crate) is_whole: bool,
     /// Its ends.
     pub(crate) range: TimeRange,
     /// Its title: `Sun 29 Nov`.
@@ -156,6 +137,58 @@ impl Span {
             None => now,
         };
         Self::around(kind, at, now, zone).ok_or_else(outside)
+    }
+
+    /// Returns the range between two moments; that of a kind if it is one.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] of kind `usage` at `from` or `to` for a range that is empty, out of bounds, or longer than a year.
+    pub(crate) fn between(
+        request: RangeRequest,
+        now: Timestamp,
+        zone: &TimeZone,
+    ) -> Result<Self, RequestError> {
+        let too_long = || RequestError::usage("to: a graph has at most a year").at("to");
+        let range = request.resolve(now, zone, |_| Err(too_long()))?;
+        let length = SignedDuration::from_secs(range.seconds());
+        let kinds = [
+            (1, SpanKind::Hour),
+            (25, SpanKind::Day),
+            (7 * 24 + 1, SpanKind::Week),
+        ];
+        let longer = [(31 * 24 + 1, SpanKind::Month), (366 * 24, SpanKind::Year)];
+        let fits = |(hours, _): &(i64, SpanKind)| length <= SignedDuration::from_hours(*hours);
+        let (_, kind) = kinds
+            .into_iter()
+            .chain(longer)
+            .find(fits)
+            .ok_or_else(too_long)?;
+        let whole = Self::around(kind, range.from, now, zone);
+        if let Some(whole) = whole.filter(|whole| whole.range == range) {
+            return Ok(whole);
+        }
+        let local = |time: Timestamp| {
+            Zoned::new(time, zone.clone())
+                .strftime("%-d %b, %H:%M")
+                .to_string()
+        };
+        let query = |by: SignedDuration| -> Option<String> {
+            let [from, to] = [range.from, range.to].map(|time| time.checked_add(by).ok());
+            Some(format!(
+                "?from={}&to={}",
+                from?.max(Timestamp::UNIX_EPOCH),
+                to?
+            ))
+        };
+        Ok(Self {
+            kind,
+            is_whole: false,
+            range,
+            title: format!("{} to {}", local(range.from), local(range.to)),
+            before: query(-length).ok_or_else(too_long)?,
+            after: query(length).filter(|_| range.to <= now),
+        })
     }
 
     fn around(kind: SpanKind, at: Timestamp, now: Timestamp, zone: &TimeZone) -> Option<Self> {
@@ -195,6 +228,7 @@ impl Span {
         };
         Some(Self {
             kind,
+            is_whole: true,
             range,
             title,
             before: query(before, first)?,
@@ -220,6 +254,7 @@ impl Span {
         };
         Some(Self {
             kind: SpanKind::Hour,
+            is_whole: true,
             range: TimeRange { from, to },
             title: format!(
                 "{} to {}",
@@ -231,39 +266,63 @@ impl Span {
         })
     }
 
-    /// Returns the labels of the axis of time, evenly spread.
+    /// Returns the format of the time in a row of the table. A time that a change of the clock repeats has the name of its zone.
+    pub(crate) fn row_format(&self, zone: &TimeZone) -> &'static str {
+        let is_repeated = zone.to_offset(self.range.from) > zone.to_offset(self.range.to);
+        match self.kind {
+            SpanKind::Hour | SpanKind::Day if is_repeated => "%H:%M %Z",
+            SpanKind::Hour | SpanKind::Day => "%H:%M",
+            SpanKind::Week => "%a %-d %b, %H:%M",
+            SpanKind::Month => "%a %-d %b",
+            SpanKind::Year => "%B",
+        }
+    }
+
+    /// Returns the labels of the axis of time, evenly spread; many are empty.
     pub(crate) fn labels(&self, zone: &TimeZone) -> Vec<String> {
+        let local = |at: Timestamp| Zoned::new(at, zone.clone());
         let (parts, format) = match self.kind {
-            SpanKind::Hour | SpanKind::Day => (4, "%H:%M"),
+            SpanKind::Week if !self.is_whole => (4, "%a %H:%M"),
+            SpanKind::Year if !self.is_whole => (4, "%-d %b"),
+            SpanKind::Hour => (4, "%H:%M"),
+            SpanKind::Day if !self.is_whole => (4, "%H:%M"),
+            SpanKind::Day => return self.hours(zone),
             SpanKind::Week => (7, "%a"),
             SpanKind::Month => (4, "%-d %b"),
             SpanKind::Year => (12, "%b"),
         };
         let length = self.range.seconds();
-        (0..=parts)
-            .map(|part| {
-                if part == parts {
-                    let is_day = self.kind == SpanKind::Day;
-                    let is_hour = self.kind == SpanKind::Hour;
-                    return match (is_day, is_hour) {
-                        (true, _) => "24:00".to_owned(),
-                        (_, true) => Zoned::new(self.range.to, zone.clone())
-                            .strftime(format)
-                            .to_string(),
-                        _ => String::new(),
-                    };
-                }
+        let is_time = self.kind == SpanKind::Hour || !self.is_whole;
+        let label = |part| match part == parts {
+            true if is_time => local(self.range.to).strftime(format).to_string(),
+            true => String::new(),
+            false => {
                 // Twelve hours later, so that a label of days does not slip over a change of the clock.
-                let slack = if parts > 4 || self.kind == SpanKind::Month {
-                    43_200
-                } else {
-                    0
-                };
+                let slack = if is_time { 0 } else { 43_200 };
                 let at = SignedDuration::from_secs(length * part / parts + slack);
                 let at = self.range.from.checked_add(at).unwrap_or(self.range.to);
-                Zoned::new(at, zone.clone()).strftime(format).to_string()
-            })
-            .collect()
+                local(at).strftime(format).to_string()
+            }
+        };
+        (0..=parts).map(label).collect()
+    }
+
+    /// Returns a label for each hour of a day, of which there are 23 to 25: every sixth has words.
+    fn hours(&self, zone: &TimeZone) -> Vec<String> {
+        let hours = self.range.seconds() / 3600;
+        let label = |hour| {
+            let at = self
+                .range
+                .from
+                .checked_add(SignedDuration::from_hours(hour));
+            let local = Zoned::new(at.unwrap_or(self.range.to), zone.clone());
+            match local.hour() % 6 == 0 {
+                true => local.strftime("%H:%M").to_string(),
+                false => String::new(),
+            }
+        };
+        let end = "24:00".to_owned();
+        (0..hours).map(label).chain([end]).collect()
     }
 }
 
@@ -313,12 +372,54 @@ mod tests {
     }
 
     #[test]
+    fn ranges_of_any_length() {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let now = "2026-11-29T18:45:30Z".parse().unwrap();
+        let between = |from: &str, to: &str| {
+            let (from, to) = (from.parse().unwrap(), to.parse().unwrap());
+            let request = RangeRequest {
+                from: Some(from),
+                to: Some(to),
+            };
+            Span::between(request, now, &zone)
+        };
+        let day = between("2026-10-25", "2026-10-25").unwrap();
+        assert_eq!(day, span(SpanKind::Day, Some("2026-10-25")));
+        let part = between("2026-11-27T22:00:00Z", "2026-11-28T04:00:00Z").unwrap();
+        assert_eq!((part.kind, part.is_whole), (SpanKind::Day, false));
+        assert_eq!(part.title, "27 Nov, 23:00 to 28 Nov, 05:00");
+        assert_eq!(
+            part.before,
+            "?from=2026-11-27T16:00:00Z&to=2026-11-27T22:00:00Z"
+        );
+        assert_eq!(
+            part.labels(&zone),
+            ["23:00", "00:30", "02:00", "03:30", "05:00"]
+        );
+        let weeks = between("2026-11-02", "2026-11-15").unwrap();
+        assert_eq!((weeks.kind, weeks.is_whole), (SpanKind::Month, false));
+        let error = between("2024-01-01", "2026-11-15").unwrap_err();
+        assert_eq!(error.message(), "to: a graph has at most a year");
+        assert!(between("2026-11-15", "2026-11-02").is_err());
+    }
+
+    #[test]
     fn labels_of_time() {
         let zone = TimeZone::get("Europe/Berlin").unwrap();
-        assert_eq!(
-            span(SpanKind::Day, None).labels(&zone),
-            ["00:00", "06:00", "12:00", "18:00", "24:00"]
-        );
+        for (day, hours) in [("2026-11-29", 24), ("2026-10-25", 25), ("2026-03-29", 23)] {
+            let labels = span(SpanKind::Day, Some(day)).labels(&zone);
+            assert_eq!(labels.len(), hours + 1, "{day}");
+            let words: Vec<_> = labels.iter().filter(|label| !label.is_empty()).collect();
+            assert_eq!(
+                words,
+                ["00:00", "06:00", "12:00", "18:00", "24:00"],
+                "{day}"
+            );
+            assert_eq!(labels[hours - 6], "18:00", "{day}");
+        }
+        let repeated = span(SpanKind::Day, Some("2026-10-25"));
+        assert_eq!(repeated.row_format(&zone), "%H:%M %Z");
+        assert_eq!(span(SpanKind::Day, None).row_format(&zone), "%H:%M");
         let week = span(SpanKind::Week, Some("2026-10-25")).labels(&zone);
         assert_eq!(week, ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", ""]);
     }

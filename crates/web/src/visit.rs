@@ -9,8 +9,10 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use hub::auth::{Caller, PathPrefix};
 use hub::log::EventLog;
+use jiff::tz::TimeZone;
 
 use crate::cookie::{cookie, set_cookie};
+use crate::format;
 use crate::note::FormNote;
 
 /// Name of the cookie of the theme.
@@ -76,6 +78,8 @@ pub(crate) struct Visit {
     pub(crate) note: Option<FormNote>,
     /// Number of problems that were not seen yet.
     pub(crate) unread: u64,
+    /// Name of the time zone of the hub.
+    pub(crate) timezone: String,
 }
 
 impl<S: Sync> FromRequestParts<S> for Visit {
@@ -89,6 +93,7 @@ impl<S: Sync> FromRequestParts<S> for Visit {
             scope: parts.extensions.get().map_or(Scope::Read, Caller::scope),
             note: FormNote::of(&parts.headers),
             unread: parts.extensions.get().map_or(0, EventLog::unread),
+            timezone: format::zone(parts.extensions.get().unwrap_or(&TimeZone::UTC)),
         })
     }
 }
