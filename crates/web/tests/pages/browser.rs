@@ -1,5 +1,7 @@
 //! A browser without a script: reads pages and sends forms.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request};
@@ -22,7 +24,22 @@ pub struct Shown {
 
 impl Browser {
     pub fn of(hub: &Hub) -> Self {
-        Self(Pages::default().router(hub))
+        Self::on(Pages::default().router(hub))
+    }
+
+    pub fn on(router: Router) -> Self {
+        Self(router)
+    }
+
+    /// Gets a page until it holds a text.
+    pub async fn eventually(&self, path: &str, text: &str) {
+        for _ in 0..200 {
+            if self.get(path).await.html.contains(text) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        self.get(path).await.shows(200, text);
     }
 
     pub async fn get(&self, path: &str) -> Shown {

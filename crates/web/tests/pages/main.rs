@@ -9,6 +9,7 @@
 )]
 
 mod browser;
+mod charts;
 mod documents;
 mod events;
 mod setup;
@@ -16,6 +17,9 @@ mod setup;
 #[allow(dead_code, reason = "shared with the tests of the hub")]
 #[path = "../../../hub/tests/http/contract.rs"]
 mod contract;
+#[allow(dead_code, reason = "shared with the tests of the hub")]
+#[path = "../../../hub/tests/keeper/world.rs"]
+mod keeper_world;
 #[allow(
     dead_code,
     reason = "shared with other tests, which use other parts of it"
