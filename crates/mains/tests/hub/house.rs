@@ -61,6 +61,13 @@ impl Hub {
         kill(pid, Signal::SIGSTOP).unwrap();
     }
 
+    /// Lets it go on.
+    #[allow(dead_code, reason = "other tests share this file")]
+    pub fn thaw(&self) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        kill(pid, Signal::SIGCONT).unwrap();
+    }
+
     /// The id of its process.
     #[allow(dead_code, reason = "other tests share this file")]
     pub fn id(&self) -> u32 {

@@ -87,6 +87,24 @@ impl Browser {
         self.command("POST", "/url", &json!({ "url": url }));
     }
 
+    /// Opens a further tab, and returns its name; the one in front stays.
+    pub fn new_tab(&self) -> String {
+        let tab = self.command("POST", "/window/new", &json!({"type": "tab"}));
+        tab["handle"].as_str().unwrap().to_owned()
+    }
+
+    /// The tab in front.
+    pub fn tab(&self) -> String {
+        let tab = self.command("GET", "/window", &Value::Null);
+        tab.as_str().unwrap().to_owned()
+    }
+
+    /// Brings a tab to the front.
+    pub fn show_tab(&self, tab: &str) {
+        self.command("POST", "/window", &json!({ "handle": tab }));
+        self.cdp("Page.bringToFront", &json!({}));
+    }
+
     /// Runs a script and returns its value.
     pub fn js(&self, script: &str) -> Value {
         self.command(
@@ -194,6 +212,43 @@ impl Browser {
         self.command("POST", "/actions", &actions);
     }
 
+    /// Points in an element at its middle, as parts of its width.
+    fn points(&self, css: &str, parts: &[f64]) -> Vec<(i64, i64)> {
+        let css = json!(css);
+        let found = self.js(&format!("const box = document.querySelector({css}).getBoundingClientRect(); return {}.map(part => [Math.round(box.left + part * box.width), Math.round(box.top + box.height / 2)])", json!(parts)));
+        let points = found.as_array().unwrap().iter();
+        points
+            .map(|point| (point[0].as_i64().unwrap(), point[1].as_i64().unwrap()))
+            .collect()
+    }
+
+    fn pointers(&self, kind: &str, ways: &[[(i64, i64); 2]]) {
+        let pointer = |(id, [from, to]): (usize, &[(i64, i64); 2])| {
+            let go = |(x, y): &(i64, i64), duration: u32| json!({"type": "pointerMove", "x": x, "y": y, "duration": duration});
+            let actions = [
+                go(from, 0),
+                json!({"type": "pointerDown", "button": 0}),
+                go(to, 200),
+                json!({"type": "pointerUp", "button": 0}),
+            ];
+            json!({"type": "pointer", "id": format!("{kind}{id}"), "parameters": {"pointerType": kind}, "actions": actions})
+        };
+        let actions: Vec<_> = ways.iter().enumerate().map(pointer).collect();
+        self.command("POST", "/actions", &json!({ "actions": actions }));
+    }
+
+    /// Drags the mouse over an element, from and to parts of its width.
+    pub fn drag(&self, css: &str, from: f64, to: f64) {
+        let points = self.points(css, &[from, to]);
+        self.pointers("mouse", &[[points[0], points[1]]]);
+    }
+
+    /// Moves two fingers on an element, from and to parts of its width.
+    pub fn pinch(&self, css: &str, from: [f64; 2], to: [f64; 2]) {
+        let points = self.points(css, &[from[0], to[0], from[1], to[1]]);
+        self.pointers("touch", &[[points[0], points[1]], [points[2], points[3]]]);
+    }
+
     /// Waits until a script returns true, without loading the page again.
     #[track_caller]
     pub fn until(&self, script: &str) {
@@ -234,7 +289,7 @@ impl Browser {
             .collect()
     }
 
-    fn cdp(&self, method: &str, params: &Value) {
+    pub fn cdp(&self, method: &str, params: &Value) {
         self.command(
             "POST",
             "/goog/cdp/execute",

@@ -174,3 +174,72 @@ fn by_keys_alone() {
     }
     panic!("the switch is not reached by the tabulator");
 }
+
+#[test]
+fn eight_tabs_are_live() {
+    let Some((home, hub, browser)) = house(Look::default()) else {
+        return;
+    };
+    let live = "return document.querySelector('#live')?.textContent === 'Live'";
+    browser.until(live);
+    let mut tabs = vec![browser.tab()];
+    for _ in 1..8 {
+        let tab = browser.new_tab();
+        browser.show_tab(&tab);
+        browser.go(&format!("{}/", hub.url));
+        browser.until(live);
+        tabs.push(tab);
+    }
+    home.json(&["off", "AC:CF:23:00:00:01"]).ends_with(0);
+    for tab in &tabs {
+        browser.show_tab(tab);
+        browser.until(&format!(
+            "return document.querySelector('{SWITCH}').getAttribute('aria-checked') === 'false'"
+        ));
+        browser.until(live);
+    }
+    browser.click(SWITCH);
+    eventually("the eighth tab switches", || relay(&home) == "on");
+    // The hub restarts under all of them.
+    hub.end(Signal::SIGTERM);
+    let _hub = Hub::start(&home, &HUB);
+    for tab in &tabs {
+        browser.show_tab(tab);
+        browser.until(live);
+        browser.until(&format!(
+            "return document.querySelector('{SWITCH}').getAttribute('aria-checked') === 'true'"
+        ));
+    }
+}
+
+#[test]
+fn a_hub_that_stands_still_is_told() {
+    let Some((_home, hub, browser)) = house(Look::default()) else {
+        return;
+    };
+    let live = "return document.querySelector('#live')?.textContent === 'Live'";
+    browser.until(live);
+    hub.freeze();
+    browser
+        .until("return document.querySelector('#live').textContent.startsWith('Connection lost')");
+    hub.thaw();
+    browser.until(live);
+}
+
+#[test]
+fn a_plug_removed_in_another_tab() {
+    let Some((home, hub, browser)) = house(Look::default()) else {
+        return;
+    };
+    browser.until("return document.querySelector('#live').textContent === 'Live'");
+    let first = browser.tab();
+    let second = browser.new_tab();
+    browser.show_tab(&second);
+    browser.go(&format!("{}/plugs/accf23000001", hub.url));
+    browser.until("return document.querySelector('#live')?.textContent === 'Live'");
+    home.json(&["hub", "forget", "AC:CF:23:00:00:01"])
+        .ends_with(0);
+    browser.until("return document.querySelector('#main').innerText.includes('AC:CF:23:00:00:01 was removed in another window.')");
+    browser.show_tab(&first);
+    browser.until("return !document.querySelector('article[data-mac]')");
+}

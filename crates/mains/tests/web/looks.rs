@@ -5,7 +5,9 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::browser::Look;
+use crate::browser::{Browser, Look};
+use crate::home::Home;
+use crate::house::{Hub, plugs};
 use crate::live::house;
 use crate::needs;
 
@@ -21,6 +23,16 @@ const PAGES: [&str; 9] = [
     "/settings",
 ];
 
+/// Checks that nothing is wider than the window.
+#[track_caller]
+fn fits(browser: &Browser, what: &str) {
+    let width = browser.js("return document.documentElement.scrollWidth - innerWidth");
+    assert!(
+        width.as_i64().unwrap() <= 0,
+        "{what} is {width} px too wide"
+    );
+}
+
 fn looks_right(look: Look) {
     let axe = needs::met(needs::client("node/node_modules/axe-core/axe.min.js"));
     let Some((_home, hub, browser)) = house(look) else {
@@ -30,12 +42,7 @@ fn looks_right(look: Look) {
     for path in PAGES {
         browser.go(&format!("{}{path}", hub.url));
         browser.until("return document.querySelector('#live')?.textContent === 'Live'");
-        let width = browser.js("return document.documentElement.scrollWidth - innerWidth");
-        assert!(
-            width.as_i64().unwrap() <= 0,
-            "{path} is {width} px too wide at {}",
-            look.width
-        );
+        fits(&browser, &format!("{path} at {}", look.width));
         if let Some(axe) = &axe {
             let axe = fs::read_to_string(axe).unwrap();
             let findings = browser.js_async(&format!(
@@ -73,4 +80,95 @@ fn on_the_smallest_screen() {
         width: 320,
         ..Look::default()
     });
+}
+
+#[test]
+fn with_text_of_twice_the_size() {
+    // A desk at 200 % has half the width; a phone has larger letters.
+    for (width, size) in [(640, "100%"), (390, "200%")] {
+        let look = Look {
+            width,
+            ..Look::default()
+        };
+        let Some((_home, hub, browser)) = house(look) else {
+            return;
+        };
+        for path in PAGES {
+            browser.go(&format!("{}{path}", hub.url));
+            browser.js(&format!(
+                "document.documentElement.style.fontSize = '{size}'"
+            ));
+            browser.until("return document.querySelector('#live')?.textContent === 'Live'");
+            fits(&browser, &format!("{path} with {size} at {width}"));
+        }
+    }
+}
+
+#[test]
+fn with_names_of_any_kind() {
+    let look = Look {
+        width: 320,
+        ..Look::default()
+    };
+    let Some((home, hub, browser)) = house(look) else {
+        return;
+    };
+    for name in [
+        "<img src=x onerror=alert(1)>",
+        "مصباح غرفة المعيشة",
+        "\u{1f50c} Kühlschrank \u{2744}\u{fe0f}",
+        "Donaudampfschifffahrtsgesellschaftskapit",
+        "&amp; \"quoted\" 'both' %20",
+    ] {
+        home.json(&["name", "AC:CF:23:00:00:01", name]).ends_with(0);
+        for (path, css) in [
+            ("/", "article h3 bdi"),
+            ("/plugs/accf23000001", "h1 bdi"),
+            ("/energy", "table a bdi"),
+        ] {
+            browser.go(&format!("{}{path}", hub.url));
+            browser.shows(css, name);
+            fits(&browser, &format!("{path} with {name}"));
+        }
+    }
+    assert_eq!(browser.console(), Vec::<String>::new());
+}
+
+#[test]
+fn with_five_hundred_plugs() {
+    let mut home = Home::with_network();
+    let Some(browser) = Browser::open(Look::default()) else {
+        return;
+    };
+    home.write(
+        ".config/mains/mains.toml",
+        "[hub]\nlisten = \"127.0.0.1:8480\"\ninterfaces = [\"127.0.0.1\"]\n",
+    );
+    home.emulate(
+        &["--listen", "127.9.0.1", "--count", "500", "--relay", "on"],
+        500,
+    );
+    let hub = Hub::start(&home, &["--adopt"]);
+    for _ in 0..6 {
+        if plugs(&home).len() == 500 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_secs(10));
+    }
+    assert_eq!(plugs(&home).len(), 500);
+    browser.go(&hub.login_url);
+    browser.until("return document.querySelector('#live')?.textContent === 'Live'");
+    browser
+        .until("return document.querySelectorAll('article[data-available=true]').length === 500");
+    let last = plugs(&home)[499]["mac"].as_str().unwrap().to_owned();
+    browser.enter("#find-plug", &last.to_lowercase());
+    browser.until("return [...document.querySelectorAll('article')].filter(plug => plug.checkVisibility()).length === 1");
+    let article = format!(
+        "article[data-mac='{}']",
+        last.replace(':', "").to_lowercase()
+    );
+    browser.click(&format!("{article} [role=switch]"));
+    browser.until(&format!("const plug = document.querySelector(\"{article}\"); return plug.classList.contains('off') && !plug.querySelector('[aria-busy]')"));
+    browser.until("return [...document.querySelectorAll('article')].filter(plug => plug.checkVisibility()).length === 1");
+    assert_eq!(browser.console(), Vec::<String>::new());
 }

@@ -32,6 +32,7 @@ mod house;
 #[path = "../cli/needs.rs"]
 mod needs;
 
+mod history;
 mod live;
 mod looks;
 mod plain;
