@@ -1,0 +1,107 @@
+"""What scripts/measure-web measures in a headless Chromium: measure-web.py DRIVER_PORT LOGIN_URL MAC PLUGS"""
+
+import json
+import sys
+import time
+import urllib.request
+
+PORT, LOGIN, MAC, PLUGS = sys.argv[1:]
+DRIVER = f"http://127.0.0.1:{PORT}"
+HOME = LOGIN.split("/login?")[0]
+# Round trip in ms, bits a second down and up: "fast 3G" of web performance tests, and of the browser's own tools.
+NETWORKS = {"fast 3G (150 ms, 1.6 Mbit/s)": (150, 1.6e6, 0.75e6), "fast 3G of the browser's tools (563 ms, 1.44 Mbit/s)": (562.5, 1.51e6, 0.69e6)}
+# Notes each reading that arrives, and when its figure is on the page.
+WATCH = """
+window.moments = [];
+const taken = {};
+new EventSource(new URL('api/v1/events?kinds=reading', location)).addEventListener('reading', (event) => {
+  const reading = JSON.parse(event.data);
+  taken[reading.plug.replaceAll(':', '').toLowerCase()] = Date.parse(reading.at);
+});
+new MutationObserver((changes) => {
+  const now = Date.now();
+  requestAnimationFrame(() => {
+    for (const mac of new Set(changes.map((change) => change.target.closest?.('[data-field=power]')?.closest('[data-mac]').dataset.mac)))
+      if (mac && taken[mac]) { moments.push(now - taken[mac]); delete taken[mac]; }
+  });
+}).observe(document.querySelector('#rooms'), { subtree: true, childList: true });
+"""
+
+
+def call(method, path, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(DRIVER + path, method=method, data=data, headers={"content-type": "application/json"})
+    return json.loads(urllib.request.urlopen(request, timeout=120).read())["value"]
+
+
+while True:
+    try:
+        call("GET", "/status")
+        break
+    except OSError:
+        time.sleep(0.1)
+options = {"args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]}
+session = call("POST", "/session", {"capabilities": {"alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": options}}})
+session = f"/session/{session['sessionId']}"
+
+
+def js(script):
+    return call("POST", f"{session}/execute/sync", {"script": script, "args": []})
+
+
+def cdp(method, **params):
+    return call("POST", f"{session}/goog/cdp/execute", {"cmd": method, "params": params})
+
+
+def go(url):
+    call("POST", f"{session}/url", {"url": url})
+
+
+def until(script):
+    end = time.monotonic() + 60
+    while not js(script):
+        assert time.monotonic() < end, script
+        time.sleep(0.05)
+
+
+LIVE = "return document.querySelector('#live')?.textContent === 'Live'"
+try:
+    go(LOGIN)
+    cdp("Network.enable")
+    for name, path in [(f"home with {PLUGS} plugs", "/"), ("a plug", f"/plugs/{MAC}")]:
+        cdp("Network.clearBrowserCache")
+        go(HOME + path)
+        until(LIVE)
+        time.sleep(2)
+        # Sizes without the headers, compressed. The page that is fetched again for live figures is not part of it.
+        sizes = js("""return [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource').filter((entry) => entry.initiatorType !== 'fetch')]
+            .map((entry) => [new URL(entry.name).pathname, entry.encodedBodySize, entry.decodedBodySize])""")
+        own = [size for size in sizes if "/api/" not in size[0]]
+        print(f"{name}: {sum(size for _, size, _ in own) / 1000:.1f} KB compressed")
+        for path_, size, raw in own:
+            print(f"    {size:7} of {raw:7} bytes  {path_}")
+    for name, (latency, down, up) in NETWORKS.items():
+        times = []
+        for _ in range(5):
+            go("about:blank")
+            cdp("Network.clearBrowserCache")
+            cdp("Network.emulateNetworkConditions", offline=False, latency=latency, downloadThroughput=down / 8, uploadThroughput=up / 8)
+            cdp("Emulation.setCPUThrottlingRate", rate=4)
+            cdp("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=2, mobile=True)
+            go(HOME + "/")
+            # A switch can be used, by its form at the latest, when it is painted.
+            until("return performance.getEntriesByName('first-contentful-paint').length > 0")
+            times.append(js("return performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+            assert js("return !!document.querySelector('button[role=switch]')")
+        print(f"first switch to be seen, empty cache, phone with a quarter of this machine's speed, {name}: median {sorted(times)[2]:.0f} ms")
+    cdp("Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1, uploadThroughput=-1)
+    cdp("Emulation.setCPUThrottlingRate", rate=1)
+    go(HOME + "/")
+    until(LIVE)
+    js(WATCH)
+    time.sleep(25)
+    moments = sorted(js("return moments"))
+    at = lambda part: moments[min(len(moments) - 1, int(len(moments) * part))]
+    print(f"from the reading to the figure on the page: {len(moments)} readings, p50 {at(0.5)} ms, p99 {at(0.99)} ms, worst {moments[-1]} ms")
+finally:
+    call("DELETE", session)
