@@ -8,7 +8,7 @@ const MAX_VISIBLE = 700;
 const MIN_LENGTH = 60;
 /** Delay of finer figures after the last move. */
 const READ_DELAY = 150;
-/** Distance from which on a movement of the mouse chooses a range, in pixels. */
+/** Pixels from which on a movement of the mouse chooses a range. */
 const MIN_DRAG = 5;
 
 const make = (name, properties, ...children) => {
@@ -50,7 +50,7 @@ export function attach(chart, main, watts) {
     ];
   }
 
-  /** Ranges in which data is missing: before, between, after. */
+  /** Ranges without data: before, between, after. */
   function gaps() {
     const found = [];
     let [last, step] = [whole[0], 0];
@@ -108,7 +108,7 @@ export function attach(chart, main, watts) {
     delay = setTimeout(read, READ_DELAY);
   }
 
-  /** Makes the view longer or shorter; `at` keeps its place. */
+  /** Changes the length of the view; `at` keeps its place. */
   function zoomBy(factor, at) {
     at ??= scrubbed >= view[0] && scrubbed <= view[1] ? scrubbed : (view[0] + view[1]) / 2;
     zoom(at - (at - view[0]) * factor, at + (view[1] - at) * factor);
@@ -230,10 +230,10 @@ export function attach(chart, main, watts) {
   slider.setAttribute("aria-label", "Point in time");
   const summary = make("p", { className: "quiet small" });
   summary.setAttribute("role", "status");
-  const press = (name, onclick) => make("button", { type: "button", className: "btn plain", onclick }, name);
-  const inn = press("Zoom in", () => zoomBy(0.5));
-  const out = press("Zoom out", () => zoomBy(2));
-  const all = press("Show all", () => zoom(...whole));
+  const press = (text, ariaLabel, onclick) => make("button", { type: "button", className: "btn plain", ariaLabel, onclick }, text);
+  const inn = press("+", "Zoom in", () => zoomBy(0.5));
+  const out = press("\u2212", "Zoom out", () => zoomBy(2));
+  const all = press("Show all", null, () => zoom(...whole));
   const tools = make("div", { className: "row zoom" }, inn, out, all, summary);
   const range = make("div", { className: "picked", hidden: true });
   for (const own of [readout, slider, tools, range]) own.dataset.keep = "";
@@ -286,7 +286,7 @@ export function attach(chart, main, watts) {
     zoomBy(Math.exp(event.deltaY / 100), timeAt(event.clientX));
   }, { passive: false });
 
-  // ---- mouse: follow, and drag over a range; touch: two fingers
+  // ---- mouse: drag over a range; touch: two fingers
 
   const fingers = new Map();
   let dragged = null;

@@ -246,7 +246,9 @@ function metered(reading) {
     const energy = field("energy-today");
     if (energy?.dataset.total && reading.energy_total_wh !== null) {
       const used = reading.energy_total_wh - energy.dataset.total;
-      if (used >= 0) energy.textContent = kwh(+energy.dataset.wh + used);
+      // The unit can be smaller than its number.
+      const [value, unit] = kwh(+energy.dataset.wh + used).split(/(?=\u00a0)/);
+      if (used >= 0) energy.firstChild.data = energy.querySelector("small") ? value : value + unit;
     }
     for (const [name, value, decimals] of [["voltage", reading.voltage_v, 1], ["current", reading.current_a, 2], ["frequency", reading.frequency_hz, 2]]) {
       const number_ = field(name)?.querySelector("b");

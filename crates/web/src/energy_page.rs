@@ -130,7 +130,10 @@ pub(crate) async fn energy_page(
     let page = EnergyPage {
         frame: Frame::new(&visit, ENERGY, "Energy"),
         is_empty: total.energy_wh.is_none(),
-        change: change(total.energy_wh, until_now.energy_wh),
+        change: change(total.energy_wh, until_now.energy_wh).filter(|_| {
+            // A period of which a part is known would look like less.
+            olds.first().is_some_and(|old| old.energy_wh.is_some())
+        }),
         total: total.figures(),
         before: until_now.figures(),
         chart: chart(&view, &periods, &sums, &olds, today),

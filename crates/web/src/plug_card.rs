@@ -82,6 +82,11 @@ impl PlugCard {
         }
     }
 
+    /// Returns the number and the unit of the energy of today.
+    pub(crate) fn energy_parts(&self) -> Option<(&str, &str)> {
+        self.energy.split_once('\u{a0}')
+    }
+
     /// Returns the classes of its state.
     pub(crate) fn class(&self) -> &'static str {
         match (self.is_available, self.relay) {
