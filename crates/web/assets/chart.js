@@ -83,7 +83,7 @@ export function attach(chart, main, watts) {
         }
       } catch (error) {
         if (error.name === "AbortError") return;
-        summary.textContent = "Finer figures cannot be read.";
+        summary.textContent = "No finer figures.";
         return;
       }
     }
