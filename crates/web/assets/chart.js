@@ -176,7 +176,7 @@ export function attach(chart, main, watts) {
     // A figure between two gaps is a point, else it would not be seen.
     const isAlone = (values, place) => values[place] !== null && (values[place - 1] ?? null) === null && (values[place + 1] ?? null) === null;
     const built = new uPlot({
-      width: box.clientWidth,
+      width: box.parentNode.clientWidth,
       height: box.clientHeight,
       legend: { show: false },
       cursor: { show: false },
