@@ -8,7 +8,7 @@ const MAX_VISIBLE = 700;
 const MIN_LENGTH = 60;
 /** Delay of finer figures after the last move. */
 const READ_DELAY = 150;
-/** Pixels from which on a movement of the mouse chooses a range. */
+/** Pixels from which on a drag of the mouse chooses a range. */
 const MIN_DRAG = 5;
 
 const make = (name, properties, ...children) => {
