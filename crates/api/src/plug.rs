@@ -80,6 +80,8 @@ pub struct PlugSettings {
     pub metering: Option<Metering>,
     /// Position of its relay after an outage; null leaves it to the plug.
     pub power_on: Option<PowerOn>,
+    /// `true` for a plug that is often unplugged: that it does not reply is no alert.
+    pub often_unplugged: bool,
 }
 
 /// An adopted plug: the *plug* of the command line, and the fields that only a hub has.
@@ -113,6 +115,10 @@ pub struct PlugView {
     #[serde(default)]
     #[schema(required)]
     pub still_drawing_w: Option<f64>,
+    /// `true` for a plug that is often unplugged: that it does not reply is no alert. A hub of an earlier version has none.
+    #[serde(default)]
+    #[schema(required)]
+    pub often_unplugged: bool,
 }
 
 /// A device that a search found.

@@ -47,6 +47,8 @@ pub struct PlugRecord {
     pub metering: Option<Metering>,
     /// State of the relay after an outage; `None` leaves it to the plug.
     pub power_on: Option<PowerOn>,
+    /// True if it is often unplugged, which is no alert.
+    pub often_unplugged: bool,
     /// Last reported state of the relay.
     pub relay: Option<RelayState>,
     /// Time since which it is in this state, if known.

@@ -1,8 +1,8 @@
-// The cursor of a plug's history, and its zoom: uPlot, which precedes this in the file that is served, takes the place of the SVG.
+// Cursor and zoom of a plug's history: uPlot, which precedes this in the file that is served, takes the place of the SVG.
 
 /** Steps of the API in seconds. */
 const STEPS = [1, 5, 10, 30, 60, 300, 900, 1800, 3600, 7200, 21600, 86400];
-/** Points of a view up to which a finer step is taken. Half as many are read on either side: together below 2,000. */
+/** Points of a view up to which a finer step is taken. With half as many on either side they are below 2,000. */
 const MAX_VISIBLE = 700;
 /** Shortest view in seconds. */
 const MIN_LENGTH = 60;
@@ -24,7 +24,7 @@ function scale(highest) {
   return { top: top * power, parts };
 }
 
-/** Adds cursor and zoom to a chart. `watts` writes a number of watts. */
+/** Adds cursor and zoom to a chart. */
 export function attach(chart, main, watts) {
   const area = () => chart.querySelector(".area");
   const token = (name) => getComputedStyle(chart).getPropertyValue(name);
@@ -37,8 +37,10 @@ export function attach(chart, main, watts) {
   function parse() {
     const { start, step, end, figures } = chart.dataset;
     base = figures.split(",").flatMap((text, place) => (text ? [[+start + place * step, +step, ...text.split(" ").map(Number)]] : []));
+    // The range goes on with the time.
+    const follows = !view || isWhole();
     whole = [+start, +end];
-    view ??= whole;
+    if (follows) view = whole;
     merge();
   }
 
@@ -55,7 +57,7 @@ export function attach(chart, main, watts) {
     const found = [];
     let [last, step] = [whole[0], 0];
     for (const point of [...points, [Math.min(+chart.dataset.now, whole[1]), 0]]) {
-      // A local day has up to 25 hours.
+      // A day has up to 25 hours.
       if (point[0] - last - step > Math.max(chart.dataset.gap - step, step * 0.1)) found.push([last + step, point[0]]);
       [last, step] = point;
     }
@@ -238,7 +240,7 @@ export function attach(chart, main, watts) {
   const range = make("div", { className: "picked", hidden: true });
   for (const own of [readout, slider, tools, range]) own.dataset.keep = "";
 
-  /** Puts the controls where the chart is, also after the page was renewed. */
+  /** Puts the controls where the chart is. */
   function place() {
     const over = plot?.over ?? area();
     if (slider.parentNode !== over) over.append(range, slider);
@@ -254,7 +256,7 @@ export function attach(chart, main, watts) {
   function tell() {
     const t = Math.min(+slider.value, view[1] - 0.001);
     const point = points.find(([from, step]) => from <= t && t < from + step)
-      // Between two readings the one before holds.
+      // Between two readings the first holds.
       ?? points.findLast(([from]) => from <= t && t - from <= chart.dataset.gap);
     const time = words(point ? point[0] : t, point?.[1] ?? 60);
     const value = make("b", {}, point ? `${watts(point[2])}\u00a0W` : "No data");

@@ -130,7 +130,7 @@ pub(crate) async fn home(State(state): State<PagesState>, visit: Visit) -> Respo
     cards.sort_by_cached_key(|card| (card.title.to_lowercase(), card.mac.clone()));
     let mut gone: Vec<_> = cards
         .iter()
-        .filter(|card| !card.is_available)
+        .filter(|card| !card.is_available && !card.is_often_unplugged)
         .map(gone)
         .collect();
     let further_gone = gone.len().saturating_sub(MAX_GONE_NOTES);

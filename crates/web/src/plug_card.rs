@@ -26,6 +26,8 @@ pub(crate) struct PlugCard {
     pub(crate) room: Option<String>,
     /// True while it replies.
     pub(crate) is_available: bool,
+    /// True if it is often unplugged: that it does not reply is no alert.
+    pub(crate) is_often_unplugged: bool,
     /// Position of its relay.
     pub(crate) relay: Option<RelayState>,
     /// State in words: `On`, `Off`, `No answer`.
@@ -65,6 +67,7 @@ impl PlugCard {
             title: format::title(view),
             room: view.room.clone(),
             is_available: view.available,
+            is_often_unplugged: view.often_unplugged,
             relay: view.plug.relay,
             state,
             since,

@@ -48,6 +48,7 @@ pub(crate) async fn change(
             entered.clone_into(value);
         }
     }
+    edit.often_unplugged = often_unplugged(&fields).unwrap_or(edit.often_unplugged);
     let words = match error.is_stale() {
         true => "This was changed elsewhere meanwhile. Your text is still here.".to_owned(),
         false => sentence(error.message()),
@@ -89,7 +90,14 @@ fn edited(settings: &PlugSettings, fields: &Fields) -> Result<PlugSettings, Requ
             }
         };
     }
+    edited.often_unplugged = often_unplugged(fields).unwrap_or(edited.often_unplugged);
     Ok(edited)
+}
+
+/// Returns the checkbox of a form that has it. Unchecked it is not sent, but the hidden field before it is.
+fn often_unplugged(fields: &Fields) -> Option<bool> {
+    let values = fields.all("often_unplugged");
+    (!values.is_empty()).then(|| values.contains(&"true"))
 }
 
 /// Sets the plug's own timer, and returns to the page.

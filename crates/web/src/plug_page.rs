@@ -93,6 +93,8 @@ pub(crate) struct Edit {
     pub(crate) metering: String,
     /// Position after an outage; empty leaves it to the plug.
     pub(crate) power_on: String,
+    /// True if it is often unplugged.
+    pub(crate) often_unplugged: bool,
     /// Revision on which the form is based.
     pub(crate) revision: u64,
     /// Field that was refused, with the reason.
@@ -114,6 +116,7 @@ impl Edit {
             room: text(&view.room),
             metering: view.metering.to_string(),
             power_on: power_on.to_owned(),
+            often_unplugged: view.often_unplugged,
             revision,
             problem: None,
         }

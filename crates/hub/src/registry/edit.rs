@@ -68,6 +68,7 @@ impl Registry {
             room: record.room.clone(),
             metering: record.metering,
             power_on: record.power_on,
+            often_unplugged: record.often_unplugged,
         };
         let after = edit(&before)?;
         if let Some(name) = after.name.as_ref().filter(|_| after.name != before.name) {
@@ -84,6 +85,7 @@ impl Registry {
             record.room = after.room;
             record.metering = after.metering;
             record.power_on = after.power_on;
+            record.often_unplugged = after.often_unplugged;
             record.revision += 1;
             inner.save(&record).await?;
             entry.edit(&record);
@@ -164,6 +166,7 @@ impl Registry {
             room: before.room.or(successor.room),
             metering: before.metering.or(successor.metering),
             power_on: before.power_on.or(successor.power_on),
+            often_unplugged: before.often_unplugged || successor.often_unplugged,
             adopted: before.adopted,
             revision: successor.revision + 1,
             ..successor
@@ -351,6 +354,7 @@ fn record_of(plug: &Plug) -> PlugRecord {
         room: None,
         metering: None,
         power_on: None,
+        often_unplugged: false,
         relay: plug.relay,
         relay_since: None,
         adopted: plugs::now(),

@@ -205,6 +205,7 @@ impl RegistryEntry {
         record.room.clone_from(&saved.room);
         record.metering = saved.metering;
         record.power_on = saved.power_on;
+        record.often_unplugged = saved.often_unplugged;
         record.revision = saved.revision;
         self.publish(&state);
         self.turned.notify_one();
@@ -392,6 +393,7 @@ impl RegistryEntry {
             power_on: record.power_on,
             relay_since: record.relay_since,
             still_drawing_w: state.welded.drawn_w(),
+            often_unplugged: record.often_unplugged,
         }
     }
 

@@ -72,6 +72,16 @@ fn two_tabs_do_not_overwrite_each_other() {
             (&json!("5s"), &json!("last"))
         );
 
+        assert_eq!(json["often_unplugged"], false);
+        for (given, kept) in [
+            (json!(true), true),
+            (Value::Null, false),
+            (json!(true), true),
+        ] {
+            let change = json!({"often_unplugged": given});
+            let json = house.patch(&path, change).await.expect(200);
+            assert_eq!(json["often_unplugged"], kept);
+        }
         let late = with(Method::PATCH, &path, json!({"name": "lamp"}));
         let late = house.ask(and(late, "if-match", "\"1\"")).await;
         late.problem(412, "conflict", None);
@@ -103,6 +113,7 @@ fn two_tabs_do_not_overwrite_each_other() {
             (json!({"metering": "10ms"}), "metering"),
             (json!({"metering": 10}), "metering"),
             (json!({"power_on": "maybe"}), "power_on"),
+            (json!({"often_unplugged": "yes"}), "often_unplugged"),
             (json!({"nmae": "x"}), "nmae"),
             (json!({"mac": "accf23000001"}), "mac"),
         ] {

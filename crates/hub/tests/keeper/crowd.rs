@@ -102,6 +102,7 @@ fn store_with(numbers: impl Iterator<Item = u16>) -> std::sync::Arc<Memory> {
             room: None,
             metering: None,
             power_on: None,
+            often_unplugged: false,
             relay: None,
             relay_since: None,
             adopted: Timestamp::UNIX_EPOCH,

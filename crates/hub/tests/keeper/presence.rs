@@ -334,6 +334,7 @@ fn a_replaced_plug_hands_everything_on() {
                 room: Some("cellar".into()),
                 metering: None,
                 power_on: Some(PowerOn::Last),
+                often_unplugged: true,
             })
         };
         house.registry.change(mac(1), None, edit).await.unwrap();

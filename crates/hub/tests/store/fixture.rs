@@ -123,6 +123,7 @@ pub fn record(number: u8) -> PlugRecord {
         room: Some("Küche".to_owned()),
         metering: Some("5s".parse::<Metering>().unwrap()),
         power_on: Some(PowerOn::Last),
+        often_unplugged: true,
         relay: Some(RelayState::On),
         relay_since: None,
         adopted: t("2026-11-22T12:00:00.123Z"),
@@ -141,6 +142,7 @@ pub fn bare(number: u8) -> PlugRecord {
         room: None,
         metering: None,
         power_on: None,
+        often_unplugged: false,
         relay: None,
         relay_since: None,
         ..record(number)

@@ -147,6 +147,7 @@ impl LocalFeed<'_> {
             power_on: None,
             relay_since: None,
             still_drawing_w: None,
+            often_unplugged: false,
         };
         let event = match was_lost {
             true => Event::Availability(Arc::new(view.clone())),

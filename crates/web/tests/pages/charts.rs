@@ -186,6 +186,41 @@ fn the_house_has_its_month_and_its_standby() {
 }
 
 #[test]
+fn a_plug_that_is_often_unplugged_is_no_alert() {
+    in_network(async {
+        let house = quiet_house().await;
+        let browser = Browser::of(&house.hub);
+        let alert = format!("id=\"gone-{}\"", hex(1));
+        browser.eventually("/", &alert).await;
+        let path = format!("/plugs/{}", hex(1));
+        let box_ = "name=\"often_unplugged\" value=\"true\"";
+        browser.get(&path).await.shows(200, &format!("{box_}>"));
+        let marked = [("often_unplugged", "false"), ("often_unplugged", "true")];
+        browser.post(&path, &marked).await.leads_to(&path);
+        browser
+            .get(&path)
+            .await
+            .shows(200, &format!("{box_} checked>"));
+        let home = browser.get("/").await;
+        home.shows(200, "data-available=\"false\"");
+        assert!(!home.html.contains(&alert), "{}", home.html);
+        // A form without the box leaves it as it is.
+        browser
+            .post(&path, &[("name", "drill")])
+            .await
+            .leads_to(&path);
+        browser
+            .get(&path)
+            .await
+            .shows(200, &format!("{box_} checked>"));
+        let unmarked = [("often_unplugged", "false")];
+        browser.post(&path, &unmarked).await.leads_to(&path);
+        browser.get("/").await.shows(200, &alert);
+        house.close().await;
+    });
+}
+
+#[test]
 fn the_home_page_waits_for_no_store() {
     in_network(async {
         let _plugs = Plugs::start(vec![plug(1, &[])]).await;

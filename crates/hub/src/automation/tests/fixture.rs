@@ -253,6 +253,7 @@ fn view(mac: Mac, now: Timestamp) -> PlugView {
         power_on: None,
         relay_since: None,
         still_drawing_w: None,
+        often_unplugged: false,
     }
 }
 

@@ -32,6 +32,7 @@ fn view(octet: u8, name: Option<&str>, available: bool) -> Arc<PlugView> {
         power_on: None,
         relay_since: None,
         still_drawing_w: None,
+        often_unplugged: false,
     })
 }
 

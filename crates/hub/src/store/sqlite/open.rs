@@ -37,6 +37,11 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
             "log",
             include_str!("../../../migrations/sqlite/0002_log.sql"),
         ),
+        step(
+            3,
+            "often_unplugged",
+            include_str!("../../../migrations/sqlite/0003_often_unplugged.sql"),
+        ),
     ])
 });
 

@@ -24,10 +24,10 @@ use crate::store::{
 
 const SAVE_PLUG: &str = "INSERT INTO plugs \
     (mac, family, serial, address, model, name, room, metering, power_on, relay, adopted_ms, seen_ms, revision, \
-    relay_since_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
+    relay_since_ms, often_unplugged) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
     ON CONFLICT (mac) DO UPDATE SET family = ?2, serial = ?3, address = ?4, model = ?5, name = ?6, room = ?7, \
     metering = ?8, power_on = ?9, relay = ?10, adopted_ms = ?11, seen_ms = ?12, revision = ?13, \
-    relay_since_ms = ?14";
+    relay_since_ms = ?14, often_unplugged = ?15";
 
 const SAVE_DOCUMENT: &str = "INSERT INTO documents (collection, id, revision, body, state) VALUES (?1, ?2, ?3, ?4, ?5) \
     ON CONFLICT DO UPDATE SET revision = ?3, body = ?4, state = ?5 WHERE revision <= ?3";
@@ -214,6 +214,7 @@ async fn insert_plug(
         .bind(plug.seen.as_millisecond())
         .bind(signed(plug.revision))
         .bind(plug.relay_since.map(Timestamp::as_millisecond))
+        .bind(plug.often_unplugged)
         .execute(connection)
         .await?;
     Ok(())
@@ -258,6 +259,7 @@ fn plug(row: &SqliteRow) -> Option<PlugRecord> {
             Some(word) => Some(named(word)?),
             None => None,
         },
+        often_unplugged: row.try_get("often_unplugged").ok()?,
         relay: optional(row, "relay")?.and_then(|word| word.parse().ok()),
         relay_since: row
             .try_get::<Option<i64>, _>("relay_since_ms")

@@ -77,6 +77,8 @@ const HISTORY: [(&str, &str); 3] = [
          WHERE plug = ?1 AND at_ms >= ?2 * 1000 AND at_ms < ?3 * 1000",
     ),
 ];
+const OFTEN_UNPLUGGED: &str = "UPDATE plugs SET often_unplugged = 1 \
+    WHERE mac IN (SELECT mac FROM damaged.plugs WHERE often_unplugged = 1)";
 
 /// Copies what can be read. Returns what cannot; it stays in the file that was set aside.
 pub(super) async fn rescue(damaged: &Path, database: &SqliteDatabase) -> Vec<LostRows> {
@@ -126,6 +128,10 @@ async fn copy_tables(connection: &mut SqliteConnection) -> Vec<LostRows> {
             });
         }
     }
+    // A file of an earlier version has no such column.
+    let _ = sqlx::query(OFTEN_UNPLUGGED)
+        .execute(&mut *connection)
+        .await;
     all_lost
 }
 

@@ -39,6 +39,9 @@ struct PlugOptions {
     /// Relay state after a power cut: `on`, `off`, `last`, or `none` to leave it to the plug
     #[arg(long, value_name = "STATE", value_parser = power_on)]
     power_on: Option<Setting<PowerOn>>,
+    /// `true`: that it does not reply is no alert
+    #[arg(long, value_name = "BOOL")]
+    often_unplugged: Option<bool>,
 }
 
 fn metering(text: &str) -> Result<Setting<Metering>, String> {
@@ -78,6 +81,7 @@ impl PlugOptions {
             ("room", given(room)),
             ("metering", given(self.metering)),
             ("power_on", given(self.power_on)),
+            ("often_unplugged", given(self.often_unplugged)),
         ])
     }
 }
@@ -92,8 +96,9 @@ mod tests {
             room: Some(String::new()),
             metering: Some(metering("5s").unwrap()),
             power_on: None,
+            often_unplugged: Some(true),
         };
-        let expected = serde_json::json!({"room": null, "metering": "5s"});
+        let expected = serde_json::json!({"room": null, "metering": "5s", "often_unplugged": true});
         assert_eq!(serde_json::Value::from(settings.patch()), expected);
         assert_eq!(metering("default"), Ok(Setting(None)));
         assert_eq!(power_on("none"), Ok(Setting(None)));

@@ -221,6 +221,7 @@ mod tests {
             power_on: None,
             relay_since: None,
             still_drawing_w: None,
+            often_unplugged: false,
         }
     }
 
