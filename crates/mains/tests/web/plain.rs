@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::browser::Look;
-use crate::house::plugs;
+use crate::house::{eventually, plugs};
 use crate::live::house;
 
 #[test]
@@ -33,6 +33,16 @@ fn switching_and_settings_work_by_forms() {
     browser.click("form:has(#metering) button");
     assert!(!browser.text("#metering-e").is_empty());
     assert_eq!(browser.js_value("#metering"), "2 weeks");
+    browser.go(&format!("{}/plugs/accf23000001", hub.url));
+    browser.click("[type=checkbox][name=often_unplugged]");
+    browser.click("form:has(#metering) button");
+    browser.shows(".note.good", "Saved.");
+    assert_eq!(plugs(&home)[0]["often_unplugged"], true);
+    browser.click("[type=checkbox][name=often_unplugged]");
+    browser.click("form:has(#metering) button");
+    eventually("the mark is taken off", || {
+        plugs(&home)[0]["often_unplugged"] == false
+    });
     home.end_emulators();
     browser.click(switch);
     let alert = browser.text("#notes [role=alert]");

@@ -33,7 +33,7 @@ impl Browser {
 
     /// Gets a page until it holds a text.
     pub async fn eventually(&self, path: &str, text: &str) {
-        for _ in 0..200 {
+        for _ in 0..1200 {
             if self.get(path).await.html.contains(text) {
                 return;
             }
