@@ -297,8 +297,12 @@ impl Span {
             true if is_time => local(self.range.to).strftime(format).to_string(),
             true => String::new(),
             false => {
-                // Twelve hours later, so that a label of days does not slip over a change of the clock.
-                let slack = if is_time { 0 } else { 43_200 };
+                // Later, so that a label does not slip over a change of the clock, or back into a month of 31 days.
+                let slack = match self.kind {
+                    _ if is_time => 0,
+                    SpanKind::Year => 129_600,
+                    _ => 43_200,
+                };
                 let at = SignedDuration::from_secs(length * part / parts + slack);
                 let at = self.range.from.checked_add(at).unwrap_or(self.range.to);
                 local(at).strftime(format).to_string()
@@ -416,6 +420,11 @@ mod tests {
                 "{day}"
             );
             assert_eq!(labels[hours - 6], "18:00", "{day}");
+        }
+        for year in ["2026-06-01", "2028-06-01"] {
+            let year = span(SpanKind::Year, Some(year)).labels(&zone);
+            let months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec ";
+            assert_eq!(year.join(" "), months);
         }
         let repeated = span(SpanKind::Day, Some("2026-10-25"));
         assert_eq!(repeated.row_format(&zone), "%H:%M %Z");
