@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn events_are_read_as_they_are_written() {
-        let plug = r#"{"mac":"AC:CF:23:12:34:56","family":"reco","serial":null,"address":"192.168.1.107","relay":"on","model":null,"name":null,"res":null,"extra":null,"seen":"2026-11-22T12:00:00Z","available":true,"reading":null,"energy_total_wh":7,"room":null,"metering":"10s","power_on":null,"relay_since":null,"still_drawing_w":null}"#;
+        let plug = r#"{"mac":"AC:CF:23:12:34:56","family":"reco","serial":null,"address":"192.168.1.107","relay":"on","model":null,"name":null,"res":null,"extra":null,"seen":"2026-11-22T12:00:00Z","available":true,"reading":null,"energy_total_wh":7,"room":null,"metering":"10s","power_on":null,"relay_since":null,"still_drawing_w":null,"often_unplugged":false}"#;
         assert!(matches!(event("plug", plug), Event::Plug(_)));
         assert!(matches!(
             event("availability", plug),

@@ -81,6 +81,7 @@ pub struct PlugSettings {
     /// Position of its relay after an outage; null leaves it to the plug.
     pub power_on: Option<PowerOn>,
     /// `true` for a plug that is often unplugged: that it does not reply is no alert.
+    #[schema(value_type = Option<bool>)]
     pub often_unplugged: bool,
 }
 
