@@ -340,7 +340,8 @@ impl RegistryEntry {
             Some(AvailabilityChange::Gone) => {
                 tracing::warn!(plug = %self.mac, name, %address, "a plug is gone: it does not answer");
                 let entry = self.log_entry(state, LogKind::Availability, "does not answer");
-                self.bus.log(entry.as_problem(true));
+                self.bus
+                    .log(entry.as_problem(!state.record.often_unplugged));
             }
             Some(AvailabilityChange::Back) => {
                 tracing::info!(plug = %self.mac, name, %address, "a plug is back");

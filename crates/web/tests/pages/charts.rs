@@ -188,22 +188,26 @@ fn the_house_has_its_month_and_its_standby() {
 #[test]
 fn a_plug_that_is_often_unplugged_is_no_alert() {
     in_network(async {
-        let house = quiet_house().await;
+        let plugs = Plugs::start(vec![plug(1, &[]), plug(2, &[])]).await;
+        let house = House::open().await;
+        house.adopt(2).await;
         let browser = Browser::of(&house.hub);
-        let alert = format!("id=\"gone-{}\"", hex(1));
-        browser.eventually("/", &alert).await;
         let path = format!("/plugs/{}", hex(1));
         let marked = [("often_unplugged", "false"), ("often_unplugged", "true")];
         browser.post(&path, &marked).await.leads_to(&path);
         // A form without the box leaves it as it is.
         let named = [("name", "drill")];
         browser.post(&path, &named).await.leads_to(&path);
+        plugs.stop().await;
+        let alert = |number| format!("id=\"gone-{}\"", hex(number));
+        browser.eventually("/", &alert(2)).await;
+        let gone = format!("data-mac=\"{}\" data-available=\"false\"", hex(1));
+        browser.eventually("/", &gone).await;
         let home = browser.get("/").await;
-        home.shows(200, "data-available=\"false\"");
-        assert!(!home.html.contains(&alert), "{}", home.html);
+        assert!(!home.html.contains(&alert(1)), "{}", home.html);
         let unmarked = [("often_unplugged", "false")];
         browser.post(&path, &unmarked).await.leads_to(&path);
-        browser.get("/").await.shows(200, &alert);
+        browser.get("/").await.shows(200, &alert(1));
         house.close().await;
     });
 }
