@@ -205,6 +205,7 @@ fn a_plug_that_is_often_unplugged_is_no_alert() {
         browser.eventually("/", &gone).await;
         let home = browser.get("/").await;
         assert!(!home.html.contains(&alert(1)), "{}", home.html);
+        assert_eq!(house.hub.log().unread(), 1, "the other one alone");
         let unmarked = [("often_unplugged", "false")];
         browser.post(&path, &unmarked).await.leads_to(&path);
         browser.get("/").await.shows(200, &alert(1));
