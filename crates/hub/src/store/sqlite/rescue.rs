@@ -129,9 +129,7 @@ async fn copy_tables(connection: &mut SqliteConnection) -> Vec<LostRows> {
         }
     }
     // A file of an earlier version has no such column.
-    let _ = sqlx::query(OFTEN_UNPLUGGED)
-        .execute(&mut *connection)
-        .await;
+    let _ = sqlx::query(OFTEN_UNPLUGGED).execute(&mut *connection).await;
     all_lost
 }
 
