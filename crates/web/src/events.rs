@@ -25,7 +25,7 @@ const CHOICES: [(&str, &str, &[LogKind]); 6] = [
     ("all", "All", &[]),
     ("problems", "Problems", &[]),
     ("switched", "Switched", &[LogKind::Switch]),
-    ("schedules", "Schedules", &[LogKind::Schedule]),
+    ("timed", "Timed", &[LogKind::Schedule]),
     ("rules", "Rules", &[LogKind::Rule]),
     (
         "other",
