@@ -20,6 +20,7 @@ mod logging;
 pub mod plug_table;
 pub mod resolve;
 mod secret;
+mod service_manager;
 pub mod shutdown;
 mod timers;
 pub mod ui;

@@ -7,6 +7,7 @@ use hiflying::net::select;
 use hub::{Config, Guest, HubReady};
 use mqtt::MqttBridge;
 use mqtt::config::BrokerUrl;
+use sd_notify::NotifyState;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use web::Pages;
@@ -16,6 +17,7 @@ use crate::config::{Listen, Sources};
 use crate::context::Context;
 use crate::error::{Exit, Failure, Outcome};
 use crate::secret::shield;
+use crate::service_manager;
 use crate::shutdown::Signals;
 use crate::ui::{DIM, paint};
 
@@ -29,7 +31,10 @@ over HTTP to this computer. It runs until Ctrl-C or SIGTERM, and ends within 5 s
 stdout, a link that logs in one browser, once (`mains hub login-url` prints another). With --json the line is \
 {\"url\",\"login_url\"}. Everything else goes to stderr as log lines.
 
-Other `mains` on this computer use it automatically. Plugs that it finds are offered, but not contacted until `mains hub \
+As a service of systemd it runs with Type=notify and a watchdog; the Debian package has the unit, and settings in \
+/etc/mains/mains.toml.
+
+Other `mains` of the same user on this computer use it automatically. Plugs that it finds are offered, but not contacted until `mains hub \
 adopt`; at the first start those that have a name (`mains name`) are adopted. A second hub with the same state directory or address ends with code 7. Other computers can reach it only if \
 `listen` allows it, which requires a password (`mains hub password`).
 
@@ -115,7 +120,9 @@ pub async fn run(context: &Context, args: ServeArgs) -> Outcome {
         ended = &mut hub => return ended.map(|()| Exit::DONE).map_err(Failure::from),
         () = signals.received() => {}
         () = context.timed_out() => {}
+        () = service_manager::ping_watchdog() => {}
     }
+    service_manager::report(&[NotifyState::Stopping]);
     shutdown.cancel();
     tokio::select! {
         ended = &mut hub => ended.map(|()| Exit::DONE).map_err(Failure::from),
@@ -165,6 +172,10 @@ fn announce(context: &Context, ready: &HubReady) {
         true => ui.document(&json!({"url": ready.url, "login_url": ready.login_url})),
         false => ui.data(&ready.login_url),
     };
+    service_manager::report(&[
+        NotifyState::Ready,
+        NotifyState::Status(&format!("serving at {}", ready.url)),
+    ]);
     // A hub whose output cannot be written serves all the same.
     if let Err(failure) = told {
         ui.error(&failure);
