@@ -4,16 +4,20 @@
 //! * Sockets between running processes: `$XDG_RUNTIME_DIR/mains`, else the state directory.
 //! * Configuration: `$XDG_CONFIG_HOME/mains/mains.toml`, else `~/.config/mains/mains.toml`.
 //! * A system service uses `/var/lib/mains` and `/etc/mains/mains.toml`. It is one when systemd has set
-//!   `STATE_DIRECTORY` (its unit has `StateDirectory=mains`; that directory is then used), or when it runs as root
-//!   without a `HOME`, as system units do. Root in a login shell is a person and uses root's home.
+//!   `STATE_DIRECTORY` (its unit has `StateDirectory=mains`; that directory is then used), when it runs as root
+//!   without a `HOME`, as system units do, or as the user whose home is `/var/lib/mains`, so that
+//!   `sudo -u mains mains …` speaks with the service. Root in a login shell is a person and uses root's home.
 
 use std::env;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::unistd::{Uid, User};
 
 use crate::error::Failure;
+
+/// State directory of the system service, and the home of its user.
+const SERVICE_STATE: &str = "/var/lib/mains";
 
 /// Parts of the environment that decide on directories.
 #[derive(Debug, Default, Clone)]
@@ -24,6 +28,8 @@ struct UserEnvironment {
     xdg_config: Option<PathBuf>,
     xdg_runtime: Option<PathBuf>,
     home: Option<PathBuf>,
+    /// The home of the account, whatever `HOME` is.
+    account_home: Option<PathBuf>,
     root: bool,
 }
 
@@ -43,21 +49,22 @@ impl UserEnvironment {
             xdg_config: absolute("XDG_CONFIG_HOME"),
             xdg_runtime: absolute("XDG_RUNTIME_DIR"),
             home: absolute("HOME"),
+            account_home: User::from_uid(Uid::effective())
+                .ok()
+                .flatten()
+                .map(|user| user.dir),
             root: Uid::effective().is_root(),
         }
     }
 
     fn is_service(&self) -> bool {
-        self.systemd_state.is_some() || (self.root && self.home.is_none())
+        self.systemd_state.is_some()
+            || (self.root && self.home.is_none())
+            || self.account_home.as_deref() == Some(Path::new(SERVICE_STATE))
     }
 
     fn home(&self) -> Option<PathBuf> {
-        self.home.clone().or_else(|| {
-            User::from_uid(Uid::effective())
-                .ok()
-                .flatten()
-                .map(|user| user.dir)
-        })
+        self.home.clone().or_else(|| self.account_home.clone())
     }
 
     fn state(&self) -> Option<PathBuf> {
@@ -67,7 +74,7 @@ impl UserEnvironment {
         if self.is_service() {
             return Some(
                 self.service_state()
-                    .unwrap_or_else(|| PathBuf::from("/var/lib/mains")),
+                    .unwrap_or_else(|| PathBuf::from(SERVICE_STATE)),
             );
         }
         let base = self
@@ -107,6 +114,11 @@ pub fn state() -> Result<PathBuf, Failure> {
         Failure::usage("there is no home directory to keep the state in")
             .hint("set MAINS_STATE to a directory")
     })
+}
+
+/// Returns `true` if the state directory is that of the system service.
+pub fn is_service() -> bool {
+    UserEnvironment::current().is_service()
 }
 
 /// Returns the directory for sockets between running processes; it may not exist yet. `None` without a home directory.
@@ -180,5 +192,11 @@ mod tests {
         };
         assert_eq!(unit.state(), Some("/var/lib/mains".into()));
         assert_eq!(unit.config(), Some("/etc/mains/mains.toml".into()));
+        let by_sudo = UserEnvironment {
+            account_home: Some("/var/lib/mains".into()),
+            ..person()
+        };
+        assert_eq!(by_sudo.state(), Some("/var/lib/mains".into()));
+        assert_eq!(by_sudo.config(), Some("/etc/mains/mains.toml".into()));
     }
 }
