@@ -102,7 +102,8 @@ impl Context {
     pub fn need_hub(&self) -> Result<Client, Failure> {
         self.hub()?.ok_or_else(|| {
             Failure::new(Kind::Unavailable, "this needs a hub, and none runs here")
-                .hint("start one with `mains serve`, or name one with `--hub URL` and its token in MAINS_TOKEN")
+                .hint("start one with `mains serve`, or name one with `--hub URL` and its token in MAINS_TOKEN; \
+                     that of the system service is its user's: `sudo -u mains mains …`")
         })
     }
 

@@ -2,8 +2,12 @@
 //!
 //! All verbs but `check` and `restore` (and `password`, when no hub runs) use the API of a running hub.
 
+use api::client::Client;
+
 use crate::context::Context;
-use crate::error::Outcome;
+use crate::directories;
+use crate::error::{Failure, Outcome};
+use crate::ui::{DIM, clean, paint};
 
 mod adopt;
 mod backup;
@@ -77,6 +81,28 @@ impl HubArgs {
     pub(crate) fn is_check(&self) -> bool {
         matches!(self.command, HubCommand::Check(_))
     }
+}
+
+/// Names on stderr the hub that a verb has changed, and its state directory: the service and each user have their own.
+fn name_hub(context: &Context, hub: Option<&Client>) -> Result<(), Failure> {
+    let whose = match hub {
+        Some(hub) if context.names_hub() => format!("the hub at {}", hub.url()),
+        hub => {
+            let state = context.state_directory()?;
+            let owner = if directories::is_service() {
+                "the system service"
+            } else {
+                "your user"
+            };
+            let at = hub.map_or_else(|| "not running".to_owned(), |hub| hub.url().to_string());
+            format!(
+                "the hub of {owner} ({at}), state directory {}",
+                state.display()
+            )
+        }
+    };
+    context.ui.status(paint(DIM, clean(&whose)));
+    Ok(())
 }
 
 /// Runs the verb.

@@ -31,6 +31,7 @@ pub(super) struct HubLoginUrlArgs {
 pub(super) async fn run(context: &Context, args: &HubLoginUrlArgs) -> Outcome {
     let hub = context.need_hub()?;
     let link = hub.login_link(args.scope).await?;
+    super::name_hub(context, Some(&hub))?;
     if context.ui.is_json() {
         context.ui.document(&link)?;
     } else {

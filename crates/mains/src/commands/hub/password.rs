@@ -66,6 +66,7 @@ pub(super) async fn run(context: &Context, args: &HubPasswordArgs) -> Outcome {
         (None, Some(password)) => keep(context, password, scope).await?,
         (None, None) => {}
     }
+    super::name_hub(context, hub.as_ref())?;
     if context.ui.is_json() {
         context
             .ui
