@@ -149,6 +149,7 @@ fn key_on(text: &str, line: usize) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
     use std::time::Duration;
 
     use super::*;
@@ -242,6 +243,63 @@ mod tests {
         let short = read("hub = \"http://nas:1\"\n").layer.hub;
         assert_eq!(short, read("[hub]\nurl = \"http://nas:1\"\n").layer.hub);
         assert!(short.url.is_some());
+    }
+
+    /// Returns the keys that the code knows, which are named when one is unknown.
+    fn known_keys(section: &str) -> BTreeSet<String> {
+        let head = if section.is_empty() {
+            ""
+        } else {
+            &format!("[{section}]\n")
+        };
+        let problems = read(&format!("{head}unknown-key = 1\n")).problems;
+        let message = problems.first().expect("there is no such key").to_string();
+        let (_, keys) = message
+            .split_once("expected")
+            .expect("the known keys are named");
+        let keys = keys.split('`').skip(1).step_by(2).map(str::to_owned);
+        keys.filter(|key| !SECTIONS.contains(&key.as_str()))
+            .collect()
+    }
+
+    #[test]
+    fn the_sample_explains_every_key_and_no_other() {
+        let sample = include_str!("../../../../packaging/mains.toml");
+        assert_eq!(read(sample).problems, []);
+        let (mut explained, mut section, mut has_words) = (BTreeMap::new(), "", false);
+        let mut in_use = String::new();
+        for line in sample.lines() {
+            let key = line
+                .strip_prefix('#')
+                .filter(|rest| rest.starts_with(|letter: char| letter.is_ascii_lowercase()));
+            match key {
+                Some(key) => {
+                    assert!(has_words, "{line} is not explained");
+                    let (name, _) = key.split_once(" = ").expect("a key and its value");
+                    let keys: &mut BTreeSet<String> = explained.entry(section).or_default();
+                    assert!(keys.insert(name.to_owned()), "{line} stands there twice");
+                    in_use += key;
+                }
+                None => {
+                    has_words = line.starts_with("# ");
+                    section = line
+                        .strip_prefix('[')
+                        .and_then(|name| name.strip_suffix(']'))
+                        .unwrap_or(section);
+                    in_use += line;
+                }
+            }
+            in_use.push('\n');
+        }
+        for section in SECTIONS.into_iter().chain([""]) {
+            assert_eq!(
+                explained.remove(section),
+                Some(known_keys(section)),
+                "[{section}]"
+            );
+        }
+        assert!(explained.is_empty(), "{explained:?}");
+        assert_eq!(read(&in_use).problems, [], "without the # they are valid");
     }
 
     proptest::proptest! {
