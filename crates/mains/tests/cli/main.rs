@@ -28,6 +28,7 @@ mod at_typing;
 mod codes;
 mod config;
 mod discovering;
+mod documents;
 mod emulating;
 mod emulating_bridge;
 mod field;
