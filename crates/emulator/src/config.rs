@@ -3,10 +3,11 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
+use std::time::Duration;
 
 use hiflying::Mac;
 
-use crate::load::Load;
+use crate::load::{Load, MORNING};
 use crate::network::HomeNetwork;
 use crate::reco::behaviour::RecoBehaviour;
 use crate::reco::fault::PlugFault;
@@ -42,6 +43,11 @@ pub struct PlugConfig {
     pub load: Load,
     /// The energy counter at the start, in Wh.
     pub energy_wh: u64,
+    /// Time of the load at the start, from a midnight: its habits depend on the time of day. Seven in the morning unless given.
+    pub load_time: Duration,
+    /// Prefix length of the home network, of which alone broadcasts are heard, and only while the plug is on it. Without it, those of
+    /// the whole interface are heard at any time.
+    pub prefix: Option<u8>,
     /// The networks it can join. In station mode it is on the first; without any, on one of its own.
     pub home_networks: Vec<HomeNetwork>,
     /// The ways in which it differs from a faithful unit; of two that contradict, the last counts.
@@ -67,6 +73,8 @@ impl PlugConfig {
             relay_on: false,
             load: Load::Constant(0.0),
             energy_wh: 0,
+            load_time: MORNING,
+            prefix: None,
             home_networks: Vec::new(),
             faults: Vec::new(),
             seed: 0,

@@ -1,8 +1,8 @@
-//! The appliance in the plug and the mains supply, as pure functions of a seed and the time since the start.
+//! The appliance in the plug and the mains supply, as pure functions of a seed and a time.
 //!
 //! The figures are believable rather than measured: a line near 230 V and 50 Hz that drifts and sags under load,
-//! and appliances with the habits of their kind. Nothing here remembers anything, so that a reading can be
-//! repeated and a test can ask for any moment.
+//! and appliances with the habits of their kind. Some depend on the time of day, so times count from a midnight.
+//! Nothing here remembers anything, so that a reading can be repeated and a test can ask for any moment.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,18 +13,26 @@ use std::time::Duration;
 pub enum Load {
     /// Constant power in watts, whatever the line voltage.
     Constant(f64),
-    /// A kettle: 2 kW in bursts of two to four minutes, the first at once.
+    /// A kettle: 2 kW in bursts of two to four minutes, at seven each morning and now and then until the night.
     Kettle,
     /// A fridge: about 80 W while the compressor runs, with a surge when it starts.
     Fridge,
-    /// A TV in standby: below 1 W, yet with a current that the plug can see.
+    /// A TV: below 1 W in standby, yet with a current that the plug can see; about 95 W in the evening.
     Tv,
+    /// A heater of 1.5 kW with a thermostat.
+    Heater,
+    /// A washing machine: a programme of two hours every other day from ten o'clock on.
+    Washing,
 }
+
+/// Time from midnight to the hour at which the day of most loads begins.
+pub(crate) const MORNING: Duration = Duration::from_secs(7 * 3600);
+const DAY: f64 = 86_400.0;
 
 /// A load that is not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown load {given:?}; give watts from 0 to 3680 (\"60\", \"1500W\") or one of kettle, fridge, tv, constant"
+    "unknown load {given:?}; give watts from 0 to 3680 (\"60\", \"1500W\") or one of kettle, fridge, tv, heater, washing, constant"
 )]
 pub struct LoadError {
     given: String,
@@ -44,6 +52,8 @@ impl FromStr for Load {
             "kettle" => return Ok(Self::Kettle),
             "fridge" => return Ok(Self::Fridge),
             "tv" => return Ok(Self::Tv),
+            "heater" => return Ok(Self::Heater),
+            "washing" => return Ok(Self::Washing),
             "constant" => return Ok(Self::Constant(CONSTANT_WATTS)),
             _ => {}
         }
@@ -64,6 +74,8 @@ impl fmt::Display for Load {
             Self::Kettle => f.write_str("kettle"),
             Self::Fridge => f.write_str("fridge"),
             Self::Tv => f.write_str("tv"),
+            Self::Heater => f.write_str("heater"),
+            Self::Washing => f.write_str("washing"),
         }
     }
 }
@@ -78,10 +90,14 @@ pub(crate) struct Draw {
 }
 
 impl Draw {
-    const NOTHING: Self = Self {
-        watts: 0.0,
-        power_factor: 1.0,
-    };
+    const NOTHING: Self = Self::resistive(0.0);
+
+    const fn resistive(watts: f64) -> Self {
+        Self {
+            watts,
+            power_factor: 1.0,
+        }
+    }
 }
 
 /// One moment of the mains as the plug sees it.
@@ -102,42 +118,41 @@ const LINE_RESISTANCE: f64 = 0.35;
 const NOMINAL_VOLTAGE: f64 = 230.0;
 
 impl Load {
-    /// Returns the consumption `elapsed` after the start.
-    fn draw(&self, seed: u64, elapsed: Duration) -> Draw {
+    /// Returns the consumption at this time after a midnight.
+    fn draw(&self, seed: u64, time: Duration) -> Draw {
+        let at = time.as_secs_f64();
         match *self {
-            Self::Constant(watts) => Draw {
-                watts,
-                power_factor: 1.0,
-            },
-            Self::Kettle => kettle(seed, elapsed.as_secs_f64()),
-            Self::Fridge => fridge(seed, elapsed.as_secs_f64()),
-            Self::Tv => tv(seed, elapsed.as_secs_f64()),
+            Self::Constant(watts) => Draw::resistive(watts),
+            Self::Kettle => kettle(seed, at),
+            Self::Fridge => fridge(seed, at),
+            Self::Tv => tv(seed, at),
+            Self::Heater => heater(seed, at),
+            Self::Washing => washing(seed, at),
         }
+    }
+
+    /// Returns the active power at this time after a midnight.
+    pub(crate) fn watts(&self, seed: u64, time: Duration) -> f64 {
+        self.draw(seed, time).watts
     }
 
     /// The mains at one moment, with the relay closed or open.
     ///
     /// `home` seeds what all plugs of a home share (the slow drift of the line), `seed` what is this plug's own.
-    pub(crate) fn moment(
-        &self,
-        home: u64,
-        seed: u64,
-        elapsed: Duration,
-        closed: bool,
-    ) -> MainsMoment {
+    pub(crate) fn moment(&self, home: u64, seed: u64, time: Duration, closed: bool) -> MainsMoment {
         let draw = if closed {
-            self.draw(seed, elapsed)
+            self.draw(seed, time)
         } else {
             Draw::NOTHING
         };
-        let open_voltage = line_voltage(home, seed, elapsed.as_secs_f64());
+        let open_voltage = line_voltage(home, seed, time.as_secs_f64());
         let current = draw.watts / draw.power_factor / NOMINAL_VOLTAGE;
         let voltage = open_voltage - current * draw.power_factor * LINE_RESISTANCE;
         let current = draw.watts / draw.power_factor / voltage;
         MainsMoment {
             voltage,
             current,
-            frequency: line_frequency(home, elapsed.as_secs_f64()),
+            frequency: line_frequency(home, time.as_secs_f64()),
             power: draw.watts,
         }
     }
@@ -145,9 +160,20 @@ impl Load {
 
 fn kettle(seed: u64, at: f64) -> Draw {
     const SLOT: f64 = 900.0;
-    let slot = (at / SLOT).floor();
-    // The first burst begins at once, so that a demonstration need not wait for tea.
-    let start = if slot == 0.0 {
+    let (slot, of_day) = ((at / SLOT).floor(), at.rem_euclid(DAY));
+    let breakfast = MORNING.as_secs_f64();
+    let is_breakfast = (breakfast..breakfast + SLOT).contains(&of_day);
+    // How often it is filled, by the hour: most at breakfast, never at night.
+    let chance = match (of_day / 3600.0) as u32 {
+        6..=8 => 0.3,
+        9..=21 => 0.1,
+        _ => 0.0,
+    };
+    if !is_breakfast && uniform(seed, 14, slot) >= chance {
+        return Draw::NOTHING;
+    }
+    // At breakfast at once, so that a demonstration need not wait for tea.
+    let start = if is_breakfast {
         0.0
     } else {
         uniform(seed, 1, slot) * 600.0
@@ -157,10 +183,7 @@ fn kettle(seed: u64, at: f64) -> Draw {
     if !(0.0..lasts).contains(&within) {
         return Draw::NOTHING;
     }
-    Draw {
-        watts: 1985.0 + 30.0 * uniform(seed, 3, at.floor()),
-        power_factor: 1.0,
-    }
+    Draw::resistive(1985.0 + 30.0 * uniform(seed, 3, at.floor()))
 }
 
 fn fridge(seed: u64, at: f64) -> Draw {
@@ -186,11 +209,64 @@ fn fridge(seed: u64, at: f64) -> Draw {
 }
 
 fn tv(seed: u64, at: f64) -> Draw {
+    let (day, of_day) = ((at / DAY).floor(), at.rem_euclid(DAY));
+    let begin = (19.0 + 1.5 * uniform(seed, 15, day)) * 3600.0;
+    let end = begin + (1.5 + 2.0 * uniform(seed, 16, day)) * 3600.0;
+    if (begin..end).contains(&of_day) {
+        // Bright scenes need more than dark ones.
+        return Draw {
+            watts: 88.0 + 16.0 * uniform(seed, 17, (at / 20.0).floor()),
+            power_factor: 0.93,
+        };
+    }
     // Mostly the capacitor of the noise filter: 0.03 A of current and hardly any power, as in the
     // published reading `3,22694,5007,0,0,3548,0`.
     Draw {
         watts: 0.5 + 0.2 * uniform(seed, 7, at.floor()),
         power_factor: 0.085,
+    }
+}
+
+fn heater(seed: u64, at: f64) -> Draw {
+    const CYCLE: f64 = 540.0;
+    let shifted = at + uniform(seed, 18, 0.0) * CYCLE;
+    let cycle = (shifted / CYCLE).floor();
+    let heats = CYCLE * (0.45 + 0.35 * uniform(seed, 19, cycle));
+    if shifted - cycle * CYCLE >= heats {
+        return Draw::NOTHING;
+    }
+    Draw::resistive(1490.0 + 12.0 * uniform(seed, 20, at.floor()))
+}
+
+/// The programme: each phase with its end in minutes, watts, and power factor.
+const PROGRAMME: [(f64, f64, f64); 7] = [
+    (4.0, 45.0, 0.6),     // takes in water
+    (24.0, 2080.0, 0.99), // heats
+    (70.0, 130.0, 0.55),  // washes
+    (76.0, 320.0, 0.6),   // spins
+    (100.0, 110.0, 0.55), // rinses
+    (108.0, 390.0, 0.6),  // spins faster
+    (116.0, 520.0, 0.6),  // spins at its fastest
+];
+
+fn washing(seed: u64, at: f64) -> Draw {
+    let (day, of_day) = ((at / DAY).floor(), at.rem_euclid(DAY));
+    let begin = (10.0 + 2.0 * uniform(seed, 21, day)) * 3600.0;
+    let minute = (of_day - begin) / 60.0;
+    let phase = PROGRAMME.iter().find(|(end, ..)| minute < *end);
+    match phase {
+        Some(&(_, watts, power_factor)) if minute >= 0.0 && day.rem_euclid(2.0) == 0.0 => {
+            // The drum turns, stops, and turns back.
+            let turns = watts > 1000.0 || at.rem_euclid(18.0) < 12.0;
+            Draw {
+                watts: watts * if turns { 1.0 } else { 0.15 } + 4.0 * uniform(seed, 22, at.floor()),
+                power_factor,
+            }
+        }
+        _ => Draw {
+            watts: 1.2,
+            power_factor: 0.2,
+        },
     }
 }
 
@@ -220,6 +296,23 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const APPLIANCES: [Load; 5] = [
+        Load::Kettle,
+        Load::Fridge,
+        Load::Tv,
+        Load::Heater,
+        Load::Washing,
+    ];
+
+    /// Mean energy of a day over thirty days, in watt-hours, and the highest power.
+    fn of_a_day(load: Load, seed: u64) -> (f64, f64) {
+        let watts = (0..30 * 86_400 / 5).map(|step| load.draw(seed, seconds(5 * step)).watts);
+        let (sum, peak) = watts.fold((0.0, 0.0), |(sum, peak), watts| {
+            (sum + watts, f64::max(peak, watts))
+        });
+        (sum * 5.0 / 3600.0 / 30.0, peak)
+    }
+
     fn seconds(count: u64) -> Duration {
         Duration::from_secs(count)
     }
@@ -230,6 +323,8 @@ mod tests {
             ("kettle", Load::Kettle),
             ("Fridge", Load::Fridge),
             (" tv ", Load::Tv),
+            ("heater", Load::Heater),
+            ("washing", Load::Washing),
             ("constant", Load::Constant(60.0)),
             ("0", Load::Constant(0.0)),
             ("60", Load::Constant(60.0)),
@@ -245,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_load_prints_as_it_is_read() {
-        for load in [Load::Constant(7.4), Load::Kettle, Load::Fridge, Load::Tv] {
+        for load in [Load::Constant(7.4)].into_iter().chain(APPLIANCES) {
             assert_eq!(load.to_string().parse(), Ok(load));
         }
     }
@@ -281,11 +376,36 @@ mod tests {
     }
 
     #[test]
-    fn the_kettle_boils_at_once_and_again_later_but_not_always() {
-        let draw = |at| Load::Kettle.draw(5, seconds(at)).watts;
-        assert!((1985.0..=2015.0).contains(&draw(0)));
-        let boiling = (0..9000).filter(|&at| draw(at) > 1000.0).count();
-        assert!((1200..=2400).contains(&boiling), "{boiling} s of 9000 s");
+    fn the_kettle_boils_at_breakfast_and_again_later_but_not_at_night() {
+        for seed in 0..20 {
+            let draw = |at| Load::Kettle.draw(seed, seconds(at)).watts;
+            let morning = MORNING.as_secs();
+            assert!((1985.0..=2015.0).contains(&draw(morning)));
+            let boils = |range: std::ops::Range<u64>| range.filter(|&at| draw(at) > 1000.0).count();
+            assert_eq!(boils(0..6 * 3600), 0);
+            let later = boils(morning + 900..22 * 3600);
+            assert!(
+                (120..=24 * 240).contains(&later),
+                "{later} s after breakfast"
+            );
+        }
+    }
+
+    #[test]
+    fn appliances_use_what_their_kind_uses_in_a_day() {
+        for (load, energy_wh, peak_w) in [
+            (Load::Kettle, 400.0..1200.0, 1985.0..2020.0),
+            (Load::Fridge, 550.0..900.0, 80.0..1000.0),
+            (Load::Tv, 180.0..350.0, 95.0..105.0),
+            (Load::Heater, 19_000.0..25_000.0, 1490.0..1510.0),
+            (Load::Washing, 350.0..600.0, 2080.0..2090.0),
+        ] {
+            for seed in 0..4 {
+                let (energy, peak) = of_a_day(load, seed);
+                assert!(energy_wh.contains(&energy), "{load}: {energy} Wh a day");
+                assert!(peak_w.contains(&peak), "{load}: {peak} W");
+            }
+        }
     }
 
     #[test]
@@ -331,9 +451,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_moment_is_believable(home: u64, seed: u64, at in 0u64..10_000_000, which in 0usize..4) {
-            let load = [Load::Constant(3680.0), Load::Kettle, Load::Fridge, Load::Tv][which];
-            let moment = load.moment(home, seed, Duration::from_millis(at), true);
+        fn every_moment_is_believable(home: u64, seed: u64, at in 0u64..10_000_000, which in 0usize..6) {
+            let load = APPLIANCES.get(which).copied().unwrap_or(Load::Constant(3680.0));
+            let moment = load.moment(home, seed, seconds(at), true);
             prop_assert!((215.0..=234.0).contains(&moment.voltage), "{}", moment.voltage);
             prop_assert!((49.9..=50.1).contains(&moment.frequency), "{}", moment.frequency);
             prop_assert!((0.0..=17.0).contains(&moment.current), "{}", moment.current);

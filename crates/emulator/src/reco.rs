@@ -81,7 +81,7 @@ impl RecoTwin {
             random: fastrand::Rng::with_seed(seed),
             stored: settings.clone(),
             running: settings,
-            wifi: WifiState::new(),
+            wifi: WifiState::new(behaviour.joining.comes_and_goes.map(|span| now + span)),
             sessions: ModuleSessions::default(),
             commands: 0,
             streams: Vec::new(),
@@ -99,6 +99,32 @@ impl RecoTwin {
     #[must_use]
     pub fn relay_is_on(&self) -> bool {
         self.outlet.is_on()
+    }
+
+    /// Returns the values of a reply to `AT+YZOUT` at this time.
+    pub fn meter_reply(&mut self, now: Instant) -> String {
+        self.advance(now);
+        self.outlet.reading(now, &self.behaviour, &mut self.random)
+    }
+
+    /// Presses the button of the plug, if its relay is in the other position.
+    pub fn press(&mut self, now: Instant, on: bool) {
+        self.advance(now);
+        if self.outlet.is_on() != on {
+            self.outlet
+                .switch(now, 1, on, &self.behaviour, &mut self.random);
+        }
+    }
+
+    /// Returns true for a broadcast that does not reach the plug: of another network than its own.
+    fn is_foreign(&self, arrival: TwinArrival) -> bool {
+        let is_near = |prefix: u8| {
+            let shift = 32 - u32::from(prefix.min(32));
+            let network = |address: &Ipv4Addr| address.to_bits().checked_shr(shift);
+            network(arrival.from.ip()) == network(arrival.at.ip())
+        };
+        let is_home = |prefix| self.lease() == Some(*arrival.at.ip()) && is_near(prefix);
+        arrival.broadcast && self.config.prefix.is_some_and(|prefix| !is_home(prefix))
     }
 
     /// Returns the value that the module runs on.
@@ -320,8 +346,9 @@ impl Twin for RecoTwin {
     fn handle_datagram(&mut self, now: Instant, arrival: TwinArrival, bytes: &[u8]) {
         self.advance(now);
         let wire = &self.behaviour.wire;
-        let is_heard =
-            self.is_reachable(*arrival.at.ip()) && !(arrival.broadcast && wire.deaf_to_broadcast);
+        let is_heard = self.is_reachable(*arrival.at.ip())
+            && !(arrival.broadcast && wire.deaf_to_broadcast)
+            && !self.is_foreign(arrival);
         if is_heard && self.random.f64() >= wire.lost_in {
             self.dispatch(now, arrival, bytes);
         }

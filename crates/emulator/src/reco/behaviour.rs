@@ -129,6 +129,7 @@ pub(crate) struct CommandBehaviour {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct JoinBehaviour {
     pub(crate) restart: Duration,
+    pub(crate) comes_and_goes: Option<Duration>,
     pub(crate) association: Duration,
     pub(crate) never_links: bool,
     pub(crate) no_lease: bool,
@@ -140,6 +141,7 @@ impl Default for JoinBehaviour {
     fn default() -> Self {
         Self {
             restart: Duration::from_secs(1),
+            comes_and_goes: None,
             association: Duration::from_millis(500),
             never_links: false,
             no_lease: false,

@@ -4,6 +4,8 @@
 //! side of a contradiction in the protocol notes. Adding one means a switch in [`crate::reco::behaviour`], a row here and
 //! the line that reads the switch.
 
+use std::time::Duration;
+
 use super::behaviour::RecoBehaviour;
 use crate::catalogue::{FaultEffect, FaultRow, catalogue, fault_type};
 use crate::network::NetworkSecurity;
@@ -141,6 +143,7 @@ static CATALOGUE: &[FaultRow<RecoBehaviour>] = catalogue! {
     "rf-off" Flag(|b| b.engine.link_radio_off = true), "AT+WSLK replies RF Off instead of Disconnected";
 
     // Restarting and joining.
+    "comes-and-goes=D" Time(|b, d| b.joining.comes_and_goes = Some(d.max(Duration::from_secs(1)))), "is pulled out of its socket after D, and put back after D, again and again";
     "restart=D" Time(|b, d| b.joining.restart = d), "a restart takes D instead of 1 s";
     "association=D" Time(|b, d| b.joining.association = d), "joining takes D instead of 500 ms";
     "fail-join" Flag(|b| b.joining.never_links = true), "the right key does not help: the plug never links";
@@ -192,7 +195,6 @@ static CATALOGUE: &[FaultRow<RecoBehaviour>] = catalogue! {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
-    use std::time::Duration;
 
     use super::*;
     use crate::catalogue::FaultError;

@@ -63,6 +63,15 @@ impl RecoTwin {
         {
             self.fall_silent(due, forget);
         }
+        if let Some(due) = self.wifi.pulled
+            && due <= now
+            && let Some(span) = self.behaviour.joining.comes_and_goes
+        {
+            self.fall_silent(due, false);
+            self.wifi.power = PowerState::Restarting(due + span);
+            self.wifi.pulled = Some(due + 2 * span);
+            self.outlet.power(due, false);
+        }
         if let PowerState::Restarting(until) = self.wifi.power
             && until <= now
         {
@@ -78,6 +87,7 @@ impl RecoTwin {
     fn come_up(&mut self, at: Instant) {
         self.wifi.power = PowerState::Up;
         self.wifi.moved = true;
+        self.outlet.power(at, true);
         self.running = self.stored.clone();
         if !self.running_mode_is_ap() {
             self.wifi.link = LinkState::Joining(at + self.behaviour.joining.association);

@@ -15,6 +15,10 @@ pub(super) struct Outlet {
     /// Due time and new position for each socket number.
     timers: BTreeMap<u32, (Instant, bool)>,
     load: Load,
+    /// Time of the load at the start.
+    load_time: Duration,
+    /// The plug is in a socket.
+    is_powered: bool,
     /// The current flows in either position of the relay.
     welded: bool,
     home_seed: u64,
@@ -43,6 +47,8 @@ impl Outlet {
             moving: None,
             timers: BTreeMap::new(),
             load: config.load,
+            load_time: config.load_time,
+            is_powered: true,
             welded: behaviour.relay.welded,
             home_seed: config.seed,
             seed,
@@ -130,22 +136,33 @@ impl Outlet {
         }
     }
 
+    /// Pulls the plug out of its socket, or puts it back.
+    pub(super) fn power(&mut self, now: Instant, is_powered: bool) {
+        self.count(now);
+        self.is_powered = is_powered;
+    }
+
+    fn is_closed(&self) -> bool {
+        self.is_powered && (self.welded || self.on)
+    }
+
     fn moment(&self, at: Instant) -> MainsMoment {
-        let closed = self.welded || self.on;
+        let time = self.load_time + (at - self.started);
         self.load
-            .moment(self.home_seed, self.seed, at - self.started, closed)
+            .moment(self.home_seed, self.seed, time, self.is_closed())
     }
 
     fn count(&mut self, now: Instant) {
         let gap = now.saturating_duration_since(self.counted);
-        if !self.welded && !self.on {
+        if !self.is_closed() {
             self.counted = self.counted.max(now);
             return;
         }
         let step = STEP.max(gap / MAX_STEPS);
         while self.counted < now {
             let width = step.min(now - self.counted);
-            let watts = metered(self.moment(self.counted + width / 2).power);
+            let time = self.load_time + (self.counted + width / 2 - self.started);
+            let watts = metered(self.load.watts(self.seed, time));
             self.energy_wh += watts * width.as_secs_f64() / 3600.0;
             self.counted += width;
         }

@@ -10,6 +10,8 @@ pub(super) struct WifiState {
     /// A restart that was ordered; `true` forgets the settings.
     pub(super) ordered: Option<(Instant, bool)>,
     pub(super) link: LinkState,
+    /// Time at which the plug is next pulled out of its socket.
+    pub(super) pulled: Option<Instant>,
     /// Restarted since the start: the next lease may be another address.
     pub(super) moved: bool,
     /// Time of the last successful join.
@@ -30,11 +32,12 @@ pub(super) enum LinkState {
 }
 
 impl WifiState {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(pulled: Option<Instant>) -> Self {
         Self {
             power: PowerState::Up,
             ordered: None,
             link: LinkState::Down,
+            pulled,
             moved: false,
             provisioned: None,
         }
@@ -49,7 +52,7 @@ impl WifiState {
             LinkState::Joining(due) => Some(due),
             LinkState::Down | LinkState::Up { .. } => None,
         };
-        [power, link, self.ordered.map(|(due, _)| due)]
+        [power, link, self.pulled, self.ordered.map(|(due, _)| due)]
             .into_iter()
             .flatten()
             .min()

@@ -309,6 +309,17 @@ const CASES: &[PlugFaultCase] = &[
     ("wslk-bssid", |bench| assert!(after_opening(bench, "AT+WSLK")[0].starts_with("+ok=3ce5a6"))),
     ("wslk-no-prefix", |_| assert_eq!(after_opening(fresh("wslk-no-prefix"), "AT+WSLK"), ["Disconnected\r\n\r\n"])),
     ("rf-off", |_| assert_eq!(after_opening(fresh("rf-off"), "AT+WSLK"), ["+ok=RF Off\r\n\r\n"])),
+    ("comes-and-goes=60s", |_| {
+        let mut bench = loaded("comes-and-goes=60s");
+        bench.twin.press(bench.now, true);
+        bench.wait(Duration::from_secs(61));
+        assert_eq!(bench.datagrams(b"YZ-RECOSCAN"), []);
+        bench.wait(Duration::from_secs(60));
+        assert_eq!(bench.datagrams(b"YZ-RECOSCAN").len(), 1);
+        // On from 0 to 60 s and from 120 s on: 1 kW for 131 s since the start.
+        let now = bench.now;
+        assert!(bench.twin.meter_reply(now).ends_with(",10000,0,61,0"));
+    }),
     ("restart=9s", |mut bench| {
         bench.open();
         bench.at("AT+Z");

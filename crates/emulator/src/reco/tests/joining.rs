@@ -1,6 +1,7 @@
 //! A fresh plug and a moved one on their way to a network, with the right key and the wrong one.
 
 use super::bench::{PLUG, TwinBench, arrival};
+use crate::config::Mode;
 use crate::reco::*;
 
 const NEW: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 199);
@@ -24,6 +25,28 @@ fn answers(bench: &mut TwinBench, at: Ipv4Addr) -> bool {
     let open = bench.command_port(at).is_some();
     assert_eq!(found, open, "UDP and TCP disagree on {at}");
     found
+}
+
+#[test]
+fn only_broadcasts_of_its_own_network_are_heard_and_only_on_it() {
+    let heard = |network: &str, mode: Mode, from: [u8; 4]| {
+        let mut bench = TwinBench::with(&[], |config| {
+            config.prefix = Some(24);
+            config.mode = mode;
+            config.home_networks = vec![network.parse().unwrap()];
+        });
+        let arrival = TwinArrival {
+            from: SocketAddrV4::new(from.into(), 50_000),
+            ..arrival(true)
+        };
+        bench
+            .twin
+            .handle_datagram(bench.now, arrival, b"YZ-RECOSCAN");
+        !bench.wait(Duration::from_secs(1)).is_empty()
+    };
+    assert!(heard("Home:secret-key", Mode::Sta, [192, 168, 1, 20]));
+    assert!(!heard("Home:secret-key", Mode::Sta, [192, 168, 2, 20]));
+    assert!(!heard("Home:secret-key", Mode::Ap, [192, 168, 1, 20]));
 }
 
 #[test]

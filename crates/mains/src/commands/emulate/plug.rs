@@ -50,7 +50,7 @@ pub(super) struct EmulatePlugArgs {
     /// Relay state at the start: on or off
     #[arg(long, default_value_t = RelayState::Off)]
     relay: RelayState,
-    /// Load: watts (60, 1500W) or kettle, fridge, tv, constant
+    /// Load: watts (60, 1500W) or kettle, fridge, tv, heater, washing, constant
     #[arg(long, value_name = "W|NAME", default_value_t = Load::Constant(0.0))]
     load: Load,
     /// Wi-Fi that an --ap twin can join; repeatable
