@@ -42,6 +42,8 @@ pub struct Config {
     pub backup: Option<BackupConfig>,
     /// Place for which sunrise and sunset are computed.
     pub place: Option<Place>,
+    /// True if the plugs are emulated and their history is made up, which pages and the API then mention.
+    pub is_simulated: bool,
     /// Time zone of schedules, tariffs and days.
     pub timezone: TimeZone,
 }
@@ -139,6 +141,7 @@ impl Config {
             web: WebConfig::default(),
             backup: None,
             place: None,
+            is_simulated: false,
             timezone: TimeZone::system(),
         }
     }

@@ -91,6 +91,8 @@ pub(crate) struct Frame {
     prefix: PathPrefix,
     theme: Theme,
     scope: Scope,
+    /// The hub's plugs are emulated, which each page mentions.
+    pub(crate) is_simulated: bool,
 }
 
 impl Frame {
@@ -105,6 +107,7 @@ impl Frame {
             prefix: visit.prefix.clone(),
             theme: visit.theme,
             scope: visit.scope,
+            is_simulated: visit.is_simulated,
         }
     }
 

@@ -72,6 +72,7 @@ use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 
 use crate::recent::RecentEnergy;
+use crate::visit::SimulatedHome;
 
 /// Maximum size of a form in bytes.
 const MAX_FORM_BYTES: usize = 64 * 1024;
@@ -149,6 +150,10 @@ fn router(state: PagesState) -> Router {
         .layer(Extension(state.hub.clock().timezone.clone()))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
         .layer(CompressionLayer::new());
+    let pages = match state.hub.config().is_simulated {
+        true => pages.layer(Extension(SimulatedHome)),
+        false => pages,
+    };
     pages
         .route("/assets/{file}", get(assets::asset))
         .with_state(state)

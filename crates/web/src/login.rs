@@ -27,6 +27,7 @@ pub(crate) fn page(login: &LoginPage<'_>) -> Response {
         unread: 0,
         // It shows no time.
         timezone: String::new(),
+        is_simulated: false,
     };
     let problem = login.problem.map(|problem| match problem {
         LoginProblem::WrongPassword => "That password is not right.".to_owned(),

@@ -80,7 +80,13 @@ pub(crate) struct Visit {
     pub(crate) unread: u64,
     /// Name of the time zone of the hub.
     pub(crate) timezone: String,
+    /// The hub's plugs are emulated.
+    pub(crate) is_simulated: bool,
 }
+
+/// An extension of requests to a hub whose plugs are emulated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SimulatedHome;
 
 impl<S: Sync> FromRequestParts<S> for Visit {
     type Rejection = Infallible;
@@ -94,6 +100,7 @@ impl<S: Sync> FromRequestParts<S> for Visit {
             note: FormNote::of(&parts.headers),
             unread: parts.extensions.get().map_or(0, EventLog::unread),
             timezone: format::zone(parts.extensions.get().unwrap_or(&TimeZone::UTC)),
+            is_simulated: parts.extensions.get::<SimulatedHome>().is_some(),
         })
     }
 }

@@ -35,6 +35,8 @@ struct HubInfo {
     timezone: Option<String>,
     /// True if the hub knows its location, from which sunrise and sunset are computed.
     has_place: bool,
+    /// True if the plugs are emulated and their history is made up.
+    is_simulated: bool,
     /// The configured interfaces; empty for all that are up and not loopback.
     interfaces: Vec<String>,
     plugs: PlugCounts,
@@ -138,6 +140,7 @@ async fn info(State(hub): State<Hub>, params: Params) -> Result<Json<HubInfo>, P
         uptime_s: hub.started().elapsed().as_secs(),
         timezone: hub.clock().timezone.iana_name().map(str::to_owned),
         has_place: hub.clock().place.is_some(),
+        is_simulated: hub.config().is_simulated,
         interfaces: hub.config().interfaces.clone(),
         plugs: PlugCounts {
             adopted: stats.plugs,

@@ -81,6 +81,7 @@ fn assemble(
             latitude: latitude.0,
             longitude: longitude.0,
         }),
+        is_simulated: defaults.is_simulated,
         timezone: place
             .timezone
             .as_ref()
