@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 # Without the web fonts of rich's own frame: a page that shows the picture must not call anybody.
-FRAME = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" role="img" aria-label="mains demo">
+FRAME = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" role="img" aria-label="mains demo --tour">
 <style>.{unique_id}-matrix {{ font-family: monospace; font-size: {char_height}px; line-height: {line_height}px; }}
 .{unique_id}-title {{ font-size: 18px; font-family: sans-serif; }}
 {styles}</style>
@@ -42,7 +42,7 @@ def main() -> None:
     text = re.sub(r"/tmp/mains-demo-\w+/", "", sys.stdin.read())
     console = Console(record=True, width=112, file=io.StringIO())
     console.print(Text.from_ansi(without_probe(text).rstrip()))
-    console.save_svg(sys.argv[1], title="mains demo", code_format=FRAME)
+    console.save_svg(sys.argv[1], title="mains demo --tour", code_format=FRAME)
 
 
 main()

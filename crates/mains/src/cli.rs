@@ -42,7 +42,7 @@ Exit codes:
 
 With --json stdout carries one JSON document, also for a failure: {\"error\":{\"kind\",\"message\",\"hint\"}}. Verbs \
 that take several plugs print an array with one element for each, in order: a result, or {\"plug\",\"error\"}. \
-`completions`, `man`, `demo` and `emulate` ignore --json.
+`completions`, `man`, `demo --tour` and `emulate` ignore --json.
 
 With --timeout a command that has not finished in time ends with code 4; `discover` prints what it has found by then, and \
 endless verbs (`watch`, `events`, `discover --watch`, `emulate`, `demo`) just end.

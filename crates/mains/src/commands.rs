@@ -106,7 +106,7 @@ pub enum Verb {
     Probe(probe::ProbeArgs),
     /// Manage Hue bridges: find, pair, take over bulbs, move bulbs
     Hue(hue::HueArgs),
-    /// Take a tour through an emulated home; no hardware needed
+    /// Run an emulated home with a hub and its pages; no hardware needed
     Demo(demo::DemoArgs),
     /// Emulate plugs and bridges, with faults
     Emulate(emulate::EmulateArgs),
@@ -201,7 +201,8 @@ pub fn run(
         Verb::Serve(args) => Box::pin(serve::run(context, args)),
         Verb::Hub(args) => Box::pin(hub::run(context, args)),
         Verb::Mqtt(args) => Box::pin(mqtt::run(context, args)),
-        Verb::Demo(args) => network(context, Box::pin(demo::run(context, args))),
+        // Not even what an earlier `setup` has left is looked for.
+        Verb::Demo(args) => Box::pin(demo::run(context, args)),
         Verb::Emulate(args) => network(context, Box::pin(emulate::run(context, args))),
         // Reports itself what an earlier one has left.
         Verb::Setup(args) => Box::pin(setup::run(context, args)),

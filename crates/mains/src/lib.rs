@@ -40,7 +40,10 @@ use ui::Ui;
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let early = cli::peek(&arguments);
-    let Cli { options, command } = match cli::parse(&arguments, early.colour) {
+    let Cli {
+        mut options,
+        command,
+    } = match cli::parse(&arguments, early.colour) {
         ParsedArguments::Run(cli) => *cli,
         ParsedArguments::Print(text) => {
             let ui = Ui::new(early);
@@ -54,6 +57,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return failure.kind().exit_code().into();
         }
     };
+    if command.keeps_to_itself() {
+        // The user's file is not even read.
+        options.config.get_or_insert_with(|| "/dev/null".into());
+    }
     let settings = match command.checks_configuration() {
         true => Ok(RunSettings::load_leniently(&options)),
         false => RunSettings::load(&options),

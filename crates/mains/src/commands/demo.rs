@@ -1,15 +1,16 @@
-//! `mains demo`: an emulated home, and a tour through it that really runs the verbs.
+//! `mains demo`: an emulated home with a past, and a hub in front of it. `--tour` leads through the verbs instead.
 //!
-//! The twins run in this process on loopback addresses; every command of the tour is this same binary, started as a
-//! user would start it, with a state directory of its own that is gone afterwards. Nothing leaves the machine, and the
-//! user's inventory and configuration are not touched. At the end of the tour a hub joins them.
+//! Twins and hub run in this process on loopback addresses, with a directory of their own that is gone afterwards. Nothing leaves
+//! the machine, and the user's inventory and configuration are not touched.
 
 use std::sync::Arc;
 
-use ::hub::{Guest, HubReady};
+use ::hub::{Config, Guest, HubReady};
+use api::Scope;
 use emulator::PlugConfig;
 use mqtt::config::BrokerUrl;
 use mqtt::{MqttBridge, MqttConfig};
+use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::task::{JoinSet, LocalSet};
 use tokio_util::sync::CancellationToken;
@@ -22,46 +23,129 @@ use crate::shutdown::Signals;
 use crate::ui::{BOLD, DIM, HINT, paint};
 
 use directory::DemoDirectory;
-use tour::TourStep;
+use house::DemoHouse;
+use network::DemoNetwork;
 
+mod desktop;
 mod directory;
+mod house;
 mod hub;
+mod network;
+mod past;
 mod tour;
 mod twins;
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-The demo emulates a home of five plugs on 127.77.0.x, one of them factory-fresh, and runs the verbs on it in a guided \
-tour, at last with a hub. It needs no hardware and no configuration, stays on this computer and does not touch your \
-inventory. In a terminal it waits for Enter between the steps, prints the URL to open, and stays up until Ctrl-C, so that \
-you can try things in another terminal. Without a terminal, or with --yes, it runs through and ends.
+The demo emulates a home: fridge, kettle, TV, lamps, heater and washing machine behind plugs on loopback addresses, one plug \
+that comes and goes, one that is not adopted yet, and one still in its box. It makes up thirty days of history with the \
+models of these loads, adds a group, schedules, rules and a tariff, starts a hub, and prints a link that opens its pages, once. On \
+a desktop it opens the browser as well. With --json it prints {\"url\",\"login_url\",\"state\"}.
+
+It needs no hardware, reads no configuration, stays on this computer, and runs until Ctrl-C; then everything is gone. Several \
+demos can run at the same time, also beside a hub of yours.
+
+With --tour it leads through the verbs in the terminal, on a home of five plugs, one of them factory-fresh. In a terminal the tour \
+waits for Enter between the steps and stays up at the end. Without a terminal, or with --yes, it runs through and ends.
 
 Examples:
   mains demo
-  mains demo --yes
+  mains demo --tour
   mains demo --mqtt mqtt://127.0.0.1   # the home appears in Home Assistant
 
-Exit codes: 0 the tour is over, 1 a step failed, 7 an address of 127.77.0.x is taken.")]
+Exit codes: 0 ended by a signal or at the end of the tour, 1 a step of the tour failed, 7 no loopback network is free.")]
 pub struct DemoArgs {
+    /// Take a guided tour of the terminal
+    #[arg(long)]
+    tour: bool,
+    /// Do not open the browser
+    #[arg(long, conflicts_with = "tour")]
+    no_open: bool,
     /// Publish the home to this MQTT broker until the demo ends, e.g. mqtt://127.0.0.1
     #[arg(long, value_name = "URL")]
     mqtt: Option<BrokerUrl>,
 }
 
-/// Runs the home and the tour.
+/// The parts of a demo.
+struct Demo {
+    home: EmulatedHome,
+    directory: DemoDirectory,
+    network: DemoNetwork,
+    guests: Vec<Arc<dyn Guest>>,
+}
+
+/// Runs the home until a signal, or the tour to its end.
 pub async fn run(context: &Context, args: DemoArgs) -> Outcome {
+    let signals = Signals::listen()?;
     let directory = DemoDirectory::new()?;
     let guests = guests(context, &directory, args.mqtt)?;
-    let signals = Signals::listen()?;
-    let mut home = EmulatedHome::default();
-    let tour = async {
+    let mut demo = Demo {
+        home: EmulatedHome::default(),
+        network: DemoNetwork::claim()?,
+        directory,
+        guests,
+    };
+    let running = async {
+        let work = async {
+            match args.tour {
+                true => tour::run(context, &mut demo).await,
+                false => live(context, &mut demo, !args.no_open).await,
+            }
+        };
         let outcome = tokio::select! {
-            outcome = tour(context, &directory, guests, &mut home) => outcome,
+            outcome = work => outcome,
             () = signals.received_before(context.deadline()) => Ok(Exit::DONE),
         };
-        home.end().await.and(outcome)
+        demo.home.end().await.and(outcome)
     };
-    LocalSet::new().run_until(tour).await
+    LocalSet::new().run_until(running).await
+}
+
+/// Makes the past of the home, starts it and the hub, and stays.
+async fn live(context: &Context, demo: &mut Demo, opens: bool) -> Outcome {
+    let house = DemoHouse::new(&demo.network, &demo.directory.network)?;
+    let state = demo.directory.state();
+    let config = hub::config(state.clone(), &demo.network, house.clock.clone()).await;
+    context
+        .ui
+        .status(paint(DIM, "making up thirty days of history"));
+    let plugs = past::write(context, &house, &config.database).await?;
+    let count = plugs.len();
+    demo.home
+        .plug_in(plugs.into_iter().chain(house.others).collect())
+        .await?;
+    let ready = demo.home.start_hub(config, demo.guests.clone()).await?;
+    let client = hub::client(&state)?;
+    hub::wait_for_plugs(&client, count).await;
+    announce(context, demo, &ready)?;
+    if opens && desktop::is_there(&context.ui) {
+        // The link that was printed stays good.
+        let link = client.login_link(Scope::Admin).await?;
+        desktop::open(&context.ui, &demo.directory, &link.url);
+    }
+    std::future::pending().await
+}
+
+/// Prints where the home is.
+fn announce(context: &Context, demo: &Demo, ready: &HubReady) -> Result<(), Failure> {
+    let ui = &context.ui;
+    if ui.is_json() {
+        return ui.document(&json!({
+            "url": ready.url, "login_url": ready.login_url, "state": demo.directory.state(),
+        }));
+    }
+    ui.status(
+        "This is a simulated home. Thirty days of history are made up. Open it in a browser:\n",
+    );
+    ui.data(paint(BOLD, &ready.login_url))?;
+    ui.status(format_args!(
+        "\n{}\n  export MAINS_STATE={} MAINS_INTERFACE={}\n  mains watch\n  mains energy\n  mains hub login-url\n{}",
+        paint(HINT, "The link works once. In another terminal:"),
+        demo.directory.state().display(),
+        demo.network.visitor(),
+        paint(DIM, "Ctrl-C ends the demo and removes everything."),
+    ));
+    Ok(())
 }
 
 /// The twins and the hub, each a task of this process.
@@ -82,11 +166,11 @@ impl EmulatedHome {
     /// Starts a hub, and waits until it serves.
     async fn start_hub(
         &mut self,
-        directory: &DemoDirectory,
+        config: Config,
         guests: Vec<Arc<dyn Guest>>,
     ) -> Result<HubReady, Failure> {
         let (ready, is_ready) = oneshot::channel();
-        let serving = hub::serve(directory.state(), guests, ready, self.over.clone());
+        let serving = hub::serve(config, guests, ready, self.over.clone());
         self.start(serving, is_ready).await
     }
 
@@ -149,142 +233,4 @@ fn guests(
         Arc::new(MqttBridge::new(config)) as Arc<dyn Guest>
     });
     Ok(bridge.into_iter().collect())
-}
-
-async fn tour(
-    context: &Context,
-    directory: &DemoDirectory,
-    guests: Vec<Arc<dyn Guest>>,
-    home: &mut EmulatedHome,
-) -> Outcome {
-    let twins = twins::home(&directory.network);
-    let plugs = 1 + twins.len();
-    home.plug_in(twins).await?;
-    let mut guide = TourGuide {
-        context,
-        directory,
-        home,
-        waits: context.ui.can_ask() && !context.ui.agrees(),
-        failure: None,
-    };
-    context.ui.data(format_args!(
-        "{}\n",
-        paint(
-            BOLD,
-            "An emulated home on real sockets: plugs at 127.77.0.1 to 127.77.0.4, and a fifth still in its box."
-        )
-    ))?;
-    let key_file = directory.key_file();
-    let setup = tour::of_the_setup(&key_file.to_string_lossy());
-    if !guide.lead(tour::of_the_home()).await? || !guide.lead(setup).await? {
-        return Ok(Exit::DONE);
-    }
-    context.ui.data(paint(
-        HINT,
-        "Last, a hub: `mains serve` starts one, this one is a part of the demo.",
-    ))?;
-    let ready = guide.home.start_hub(directory, guests).await?;
-    hub::wait_for_plugs(&directory.state(), plugs).await?;
-    context.ui.data(format_args!(
-        "Its pages: {}\n",
-        paint(BOLD, &ready.login_url)
-    ))?;
-    if !guide.lead(tour::of_the_hub()).await? {
-        return Ok(Exit::DONE);
-    }
-    if let Some(failure) = guide.failure {
-        return Err(failure);
-    }
-    if guide.waits {
-        stay(context, directory, &ready)?;
-        std::future::pending::<()>().await;
-    }
-    Ok(Exit::DONE)
-}
-
-/// Leads through the steps of a tour.
-struct TourGuide<'a> {
-    context: &'a Context,
-    directory: &'a DemoDirectory,
-    home: &'a mut EmulatedHome,
-    /// A person is there to press Enter.
-    waits: bool,
-    /// The first step that did not end as it should.
-    failure: Option<Failure>,
-}
-
-impl TourGuide<'_> {
-    /// Runs all steps; `false` when the user leaves.
-    async fn lead(&mut self, steps: Vec<TourStep>) -> Result<bool, Failure> {
-        for step in steps {
-            self.context.ui.data(paint(HINT, step.text))?;
-            if step.unboxes {
-                let fresh = twins::fresh(&self.directory.network);
-                self.home.plug_in(vec![fresh]).await?;
-            }
-            tokio::time::sleep(step.delay).await;
-            for words in &step.commands {
-                self.execute(words, step.code).await?;
-            }
-            self.context.ui.data("")?;
-            if self.waits && !pause(self.context).await? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    async fn execute(&mut self, words: &[String], expected: i32) -> Result<(), Failure> {
-        let line = shown(words);
-        self.context
-            .ui
-            .data(format_args!("{} {}", paint(DIM, "$"), paint(BOLD, &line)))?;
-        let mut command = self.directory.command(self.context, words);
-        let status = command.status().await.map_err(|error| {
-            let program = self.directory.program.display();
-            Failure::failed(format!("cannot run {program}")).caused_by(&error)
-        })?;
-        let code = status.code().unwrap_or(-1);
-        if code != expected {
-            let message = format!("`{line}` ended with {code}, not {expected}");
-            self.failure.get_or_insert_with(|| Failure::failed(message));
-        }
-        Ok(())
-    }
-}
-
-/// Waits for Enter; `false` when the user wants to leave.
-async fn pause(context: &Context) -> Result<bool, Failure> {
-    let answer = context
-        .ui
-        .line("Enter goes on, q ends", "add `--yes`")
-        .await;
-    Ok(answer.is_ok_and(|line| !line.trim().eq_ignore_ascii_case("q")))
-}
-
-/// Prints what can be tried with the home, which stays up.
-fn stay(context: &Context, directory: &DemoDirectory, ready: &HubReady) -> Result<(), Failure> {
-    let mains = directory.program.display();
-    let state = directory.state();
-    context.ui.data(format_args!(
-        "{}\n  export MAINS_STATE={} MAINS_INTERFACE=127.0.0.1\n  {mains} toggle kitchen\n  {mains} meter kitchen \
-         fridge tv lamp\n  {mains} watch\n  {mains} events\n  {mains} hub status\n  {mains} probe 127.77.0.1\n  {mains} at --tcp \
-         127.77.0.1\nOpen {}\n{}",
-        paint(HINT, "The home stays up. Try in another terminal:"),
-        state.display(),
-        paint(BOLD, &ready.login_url),
-        paint(DIM, "Ctrl-C ends it."),
-    ))
-}
-
-/// Returns the command as it would be typed.
-fn shown(words: &[String]) -> String {
-    let quoted = words.iter().map(|word| match word.contains(' ') {
-        true => format!("'{word}'"),
-        false => word.clone(),
-    });
-    std::iter::once("mains".to_owned())
-        .chain(quoted)
-        .collect::<Vec<_>>()
-        .join(" ")
 }

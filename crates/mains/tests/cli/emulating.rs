@@ -1,4 +1,4 @@
-//! `emulate plug` and `demo`.
+//! `emulate plug` and `demo --tour`.
 
 use std::process::Stdio;
 
@@ -190,11 +190,11 @@ fn an_address_that_is_not_here_or_taken_is_7() {
 }
 
 #[test]
-fn the_demo_runs_through_by_itself() {
+fn the_tour_runs_through_by_itself() {
     let home = Home::with_network();
     let child = home
         .command()
-        .arg("demo")
+        .args(["demo", "--tour"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

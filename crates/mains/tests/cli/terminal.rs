@@ -10,7 +10,9 @@ use crate::home::{Home, finish};
 
 fn demo(home: &Home) -> OsSession {
     let mut command = home.command();
-    command.arg("demo").stdin(std::process::Stdio::inherit());
+    command
+        .args(["demo", "--tour"])
+        .stdin(std::process::Stdio::inherit());
     let mut session = Session::spawn(command).unwrap();
     // A step of the tour runs several commands.
     session.set_expect_timeout(Some(Duration::from_secs(120)));

@@ -60,11 +60,12 @@ const PLUGS: [(&str, &str, &str); 12] = [
 ];
 /// Examples that are only understood here, and where they are run: they need a bridge, an access point, a serial port, a person, or
 /// are a hub themselves.
-const ELSEWHERE: [(&str, &str); 17] = [
+const ELSEWHERE: [(&str, &str); 18] = [
     ("discover --to ", "tests/cli/discovering.rs, without a hub"),
     ("hue ", "tests/hue"),
     ("setup", "tests/setup, tests/networkmanager"),
-    ("demo", "tests/cli/terminal.rs"),
+    ("demo --tour", "tests/cli/terminal.rs"),
+    ("demo", "tests/hub/demo.rs, tests/mqtt"),
     ("serve", "tests/hub/serving.rs"),
     ("emulate ", "tests/cli/emulating.rs"),
     ("at --serial ", "tests/cli/at_serial.rs"),

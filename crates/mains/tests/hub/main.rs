@@ -34,6 +34,7 @@ mod beside;
 mod check;
 mod clock;
 mod conformance;
+mod demo;
 mod disk;
 mod following;
 mod hostile;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::hub::config::Place;
+use ::hub::schedule::Clock;
 use ::hub::{Config, Guest, HubReady};
 use api::Period;
 use api::client::Client;
@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use web::Pages;
 
+use super::network::DemoNetwork;
 use crate::error::Failure;
 use crate::hub_endpoint::running;
 use crate::inventory::InventoryFile;
@@ -26,26 +27,28 @@ const FIND_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Runs the hub until the demo is over.
 pub(super) async fn serve(
-    state: PathBuf,
+    config: Config,
     guests: Vec<Arc<dyn Guest>>,
     ready: oneshot::Sender<HubReady>,
     over: CancellationToken,
 ) -> Result<(), Failure> {
-    let config = config(state.clone()).await;
-    let names = names(state)?;
+    let names = names(config.state.clone())?;
     let pages: Arc<dyn Guest> = Arc::new(Pages::default());
     let guests = std::iter::once(pages).chain(guests).collect();
     ::hub::run(config, names, guests, |it| drop(ready.send(it)), over).await?;
     Ok(())
 }
 
-/// Waits until the hub keeps and has metered `count` plugs.
-pub(super) async fn wait_for_plugs(state: &Path, count: usize) -> Result<(), Failure> {
+/// Returns the client of the hub that runs with this state directory.
+pub(super) fn client(state: &Path) -> Result<Client, Failure> {
     let endpoint =
         running(state)?.ok_or_else(|| Failure::failed("the demo's hub is not running"))?;
-    let hub = Client::new(endpoint)?;
-    let _ = tokio::time::timeout(FIND_TIMEOUT, found(&hub, count)).await;
-    Ok(())
+    Ok(Client::new(endpoint)?)
+}
+
+/// Waits until the hub keeps and has metered `count` plugs.
+pub(super) async fn wait_for_plugs(hub: &Client, count: usize) {
+    let _ = tokio::time::timeout(FIND_TIMEOUT, found(hub, count)).await;
 }
 
 async fn found(hub: &Client, count: usize) -> Result<(), Failure> {
@@ -59,8 +62,8 @@ async fn found(hub: &Client, count: usize) -> Result<(), Failure> {
     }
 }
 
-/// Configures the hub at the default address, unless another hub has it.
-async fn config(state: PathBuf) -> Config {
+/// Configures the hub at the default address, unless another program has it.
+pub(super) async fn config(state: PathBuf, network: &DemoNetwork, clock: Clock) -> Config {
     let defaults = Config::in_state(state);
     let listen = match TcpListener::bind(defaults.listen).await {
         Ok(_) => defaults.listen,
@@ -68,14 +71,12 @@ async fn config(state: PathBuf) -> Config {
     };
     Config {
         listen,
-        interfaces: vec![Ipv4Addr::LOCALHOST.to_string()],
-        adopt: true,
+        interfaces: vec![network.client().to_string()],
         metering: Period::seconds(2),
         scan: Period::seconds(1),
-        place: Some(Place {
-            latitude: 52.52,
-            longitude: 13.40,
-        }),
+        place: clock.place,
+        timezone: clock.timezone,
+        is_simulated: true,
         ..defaults
     }
 }

@@ -1,45 +1,50 @@
-//! The demo's twins: four plugs at home, and a fifth that is fresh from the factory.
-
-use std::net::Ipv4Addr;
+//! The demo's twins, served until the demo ends.
 
 use emulator::{HomeNetwork, Load, Mode, PlugConfig, server};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::network::{DemoNetwork, FRESH_AT_HOME, PREFIX};
 use crate::error::Failure;
 
-/// Addresses of the fresh plug: of its access point, and after its setup.
-pub(super) const FRESH: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 5);
-pub(super) const FRESH_AT_HOME: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 105);
+/// Last byte of the fresh plug's address: that of its access point.
+pub(super) const FRESH: u8 = 5;
 
-/// Returns the plugs that are on the home network.
-pub(super) fn home(network: &HomeNetwork) -> Vec<PlugConfig> {
+/// Returns the plugs of the tour that are on the home network.
+pub(super) fn of_tour(network: &DemoNetwork, home: &HomeNetwork) -> Vec<PlugConfig> {
     vec![
-        plug(network, 1, Load::Kettle, false),
-        plug(network, 2, Load::Constant(78.0), true),
-        plug(network, 3, Load::Tv, true),
-        plug(network, 4, Load::Constant(60.0), false),
+        plug(network, home, 1, Load::Kettle, false),
+        plug(network, home, 2, Load::Constant(78.0), true),
+        plug(network, home, 3, Load::Tv, true),
+        plug(network, home, 4, Load::Constant(60.0), false),
     ]
 }
 
-/// Returns the plug that is unboxed during the tour.
-pub(super) fn fresh(network: &HomeNetwork) -> PlugConfig {
+/// Returns a plug that is fresh from the factory.
+pub(super) fn fresh(network: &DemoNetwork, home: &HomeNetwork, last: u8) -> PlugConfig {
     PlugConfig {
         mode: Mode::Ap,
-        home_address: Some(FRESH_AT_HOME),
+        home_address: Some(network.address(FRESH_AT_HOME)),
         energy_wh: 0,
-        ..plug(network, 5, Load::Constant(11.0), false)
+        ..plug(network, home, last, Load::Constant(11.0), false)
     }
 }
 
-fn plug(network: &HomeNetwork, last: u8, load: Load, relay_on: bool) -> PlugConfig {
+/// Returns a plug on the home network.
+pub(super) fn plug(
+    network: &DemoNetwork,
+    home: &HomeNetwork,
+    last: u8,
+    load: Load,
+    relay_on: bool,
+) -> PlugConfig {
     PlugConfig {
         load,
         relay_on,
-        seed: last.into(),
         energy_wh: 12_345 * u64::from(last),
-        home_networks: vec![network.clone()],
-        ..PlugConfig::at(Ipv4Addr::new(127, 77, 0, last))
+        home_networks: vec![home.clone()],
+        prefix: Some(PREFIX),
+        ..PlugConfig::at(network.address(last))
     }
 }
 
@@ -58,8 +63,5 @@ pub(super) async fn serve(
         }
     };
     let served = server::run(configs, None, on_ready, over.cancelled_owned()).await;
-    served.map_err(|error| {
-        Failure::from(error)
-            .hint("is another `mains demo` running? The home needs 127.77.0.1 to 127.77.0.5")
-    })
+    Ok(served?)
 }
