@@ -200,6 +200,11 @@ impl Lan {
         }
     }
 
+    /// Returns the interface that leads to `address`.
+    pub fn interface_towards(&self, address: Ipv4Addr) -> Option<Interface> {
+        Some(self.network(address)?.interface.clone())
+    }
+
     /// Returns the device by which a connection to `address` leaves, if it is on a network of ours. The system would choose
     /// between two with the same network.
     fn device_towards(&self, address: Ipv4Addr) -> Option<String> {

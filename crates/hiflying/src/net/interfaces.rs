@@ -35,6 +35,11 @@ impl Interface {
         self.peer.unwrap_or(self.address).to_bits() & mask == address.to_bits() & mask
     }
 
+    /// Tells whether an address is that of all on it; a link between two has none.
+    pub fn is_broadcast(&self, address: Ipv4Addr) -> bool {
+        self.prefix < 31 && self.broadcast == address
+    }
+
     /// Returns the device, to which a socket can be bound: the name without the label of an alias such as `eth0:1`.
     pub fn device(&self) -> &str {
         self.name

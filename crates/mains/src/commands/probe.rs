@@ -49,7 +49,7 @@ async fn probe(
     let socket = ModuleSocket::towards(context, address).await?;
     let words = words_to_send(own_words);
     let evidence = Evidence::default();
-    let route = TcpRoute::towards(context, address);
+    let route = TcpRoute::towards(context, address).await;
     let checks = async {
         tokio::join!(
             check_web(&route, &evidence),

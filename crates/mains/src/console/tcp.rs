@@ -124,7 +124,7 @@ pub struct TcpLink {
 impl TcpLink {
     pub(super) async fn open(context: &Context, target: Ipv4Addr) -> Result<Self, Failure> {
         let mut link = Self {
-            route: TcpRoute::towards(context, target),
+            route: TcpRoute::towards(context, target).await,
             console: None,
         };
         link.console = Some(link.connect().await?);

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::context::Context;
 use crate::error::{Failure, Kind};
-use crate::resolve::interfaces::for_scan;
+use crate::resolve::interfaces::{for_scan, near};
 use crate::ui::clean;
 
 /// A socket on the interface that leads to a module: on port 48899 if that can be had.
@@ -24,7 +24,7 @@ impl ModuleSocket {
     /// Opens the socket, and warns if an SP-2 cannot reply to it.
     pub(crate) async fn towards(context: &Context, target: Ipv4Addr) -> Result<Self, Failure> {
         refuse_own_address(target)?;
-        let own = own_address(context, target)?;
+        let own = own_address(context, target).await?;
         let (port, taken) = UdpPort::bind_or_ephemeral(own)
             .await
             .map_err(Failure::from)?;
@@ -66,7 +66,7 @@ fn refuse_own_address(target: Ipv4Addr) -> Result<(), Failure> {
     }
     if interfaces
         .iter()
-        .any(|interface| interface.broadcast == target)
+        .any(|interface| interface.is_broadcast(target))
     {
         return Err(Failure::usage(format!(
             "{target} is a broadcast address, not the address of a plug"
@@ -77,13 +77,14 @@ fn refuse_own_address(target: Ipv4Addr) -> Result<(), Failure> {
 }
 
 /// Returns the address to send from: on a selected interface, or by the route of the system.
-fn own_address(context: &Context, target: Ipv4Addr) -> Result<Ipv4Addr, Failure> {
-    if !context.settings.interfaces.is_empty() {
-        let selected = for_scan(context)?;
-        let towards = selected.iter().find(|interface| interface.contains(target));
-        if let Some(interface) = towards.or(selected.first()) {
-            return Ok(interface.address);
-        }
+async fn own_address(context: &Context, target: Ipv4Addr) -> Result<Ipv4Addr, Failure> {
+    if let Some(interface) = near(context, target).await {
+        return Ok(interface.address);
+    }
+    if !context.settings.interfaces.is_empty()
+        && let Some(first) = for_scan(context)?.first()
+    {
+        return Ok(first.address);
     }
     source_for(target).map_err(|error| {
         Failure::new(

@@ -2,9 +2,11 @@
 
 use std::io;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use hiflying::net::{Interface, InterfaceError, select, source_for};
 use jiff::SignedDuration;
+use plugs::net::Lan;
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::Target;
@@ -12,6 +14,8 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::inventory::Inventory;
 
+/// Time for a reply that tells interfaces with the same network apart.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
 /// A plug that was not seen for so long is looked for by broadcast only.
 const LATELY: SignedDuration = SignedDuration::from_hours(30 * 24);
 
@@ -115,7 +119,20 @@ pub fn add_towards(interfaces: &mut Vec<Interface>, address: Ipv4Addr) {
     interfaces.extend(select(&[source.to_string()]).unwrap_or_default());
 }
 
-/// An address, and the device of the named interface on whose network it is, by which connections leave.
+/// Returns the interface, of the named or all, on whose network an address is; of several, that on which it replies.
+pub(crate) async fn near(context: &Context, address: Ipv4Addr) -> Option<Interface> {
+    let interfaces = select(&context.settings.interfaces).into_iter().flatten();
+    let mut near: Vec<Interface> = interfaces.filter(|it| it.contains(address)).collect();
+    if near.len() < 2 {
+        return near.pop();
+    }
+    let lan = Lan::open(&near).await.ok()?;
+    let reply = lan.presence(address, REPLY_TIMEOUT).await;
+    let _ = reply.inspect_err(|error| tracing::debug!(%error, "no reply on any interface"));
+    lan.interface_towards(address)
+}
+
+/// An address, and the device of the interface on whose network it is, by which connections leave.
 #[derive(Debug, Clone)]
 pub(crate) struct TcpRoute {
     pub(crate) address: Ipv4Addr,
@@ -123,12 +140,9 @@ pub(crate) struct TcpRoute {
 }
 
 impl TcpRoute {
-    /// Finds the device, if interfaces are named.
-    pub(crate) fn towards(context: &Context, address: Ipv4Addr) -> Self {
-        let named = &context.settings.interfaces;
-        let interfaces = (!named.is_empty()).then(|| select(named));
-        let mut interfaces = interfaces.into_iter().flatten().flatten();
-        let near = interfaces.find(|interface| interface.contains(address) && !interface.loopback);
+    /// Finds the device, if the address is on a network of this computer.
+    pub(crate) async fn towards(context: &Context, address: Ipv4Addr) -> Self {
+        let near = near(context, address).await.filter(|it| !it.loopback);
         Self {
             address,
             device: near.map(|interface| interface.device().to_owned()),

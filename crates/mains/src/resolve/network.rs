@@ -291,19 +291,19 @@ impl<'a> Network<'a> {
     }
 
     fn refuse_broadcast(&self, address: Ipv4Addr) -> Result<(), Failure> {
-        let is = |of: fn(&Interface) -> Ipv4Addr| {
+        let is = |is_it: fn(&Interface, Ipv4Addr) -> bool| {
             self.interfaces
                 .iter()
-                .any(|interface| of(interface) == address)
+                .any(|interface| is_it(interface, address))
         };
-        if is(|interface| interface.address) {
+        if is(|interface, address| interface.address == address) {
             return Err(Failure::new(
                 Kind::NoAnswer,
                 format!("{address} is this computer's own address"),
             )
             .hint("an emulated plug needs another address than the client, e.g. 127.0.0.2"));
         }
-        if is(|interface| interface.broadcast) {
+        if is(Interface::is_broadcast) {
             return Err(Failure::usage(format!(
                 "{address} is a broadcast address, not that of one plug"
             ))
