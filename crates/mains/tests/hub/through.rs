@@ -29,8 +29,6 @@ fn settled(mut json: Value) -> Value {
                 if let Some(error) = fields.get_mut("error") {
                     *error = error["kind"].take();
                 }
-                // A hub has asked what kind of module it is; a verb alone asks for no more than it needs.
-                fields.remove("model");
                 fields.values_mut().for_each(settle);
             }
             _ => {}
