@@ -34,15 +34,23 @@ fn plugs_are_found_whatever_broadcast_address_the_system_tells() {
         "10.77.0.250 peer 10.77.0.20/32",
         "10.79.0.1 peer 10.77.0.20/32",
         "10.79.0.1 peer 10.77.0.20/24",
-        "10.77.0.21/31",
     ] {
-        lab.ip("client", "addr flush dev lan0");
-        lab.ip("client", &format!("addr add {address} dev lan0"));
-        let plugs = found(&lab, &["--interface", "lan0"]);
-        assert_eq!(plugs, [format!("\"{PLUG}\"")], "{address}");
-        let (code, switched) = lab.mains(&["--interface", "lan0", "on", PLUG]);
-        assert_eq!(code, 0, "{address}: {switched}");
+        reaches(&lab, address, PLUG);
     }
+    lab.end_emulators();
+    lab.ip("plugs", "addr add 10.77.0.251/24 brd + dev lan0");
+    lab.emulate(&["--listen", "10.77.0.251"], 1);
+    reaches(&lab, "10.77.0.250/31", "10.77.0.251");
+}
+
+/// Finds and switches the one plug by an interface with this address.
+fn reaches(lab: &NetworkLab, address: &str, plug: &str) {
+    lab.ip("client", "addr flush dev lan0");
+    lab.ip("client", &format!("addr add {address} dev lan0"));
+    let plugs = found(lab, &["--interface", "lan0"]);
+    assert_eq!(plugs, [format!("\"{plug}\"")], "{address}");
+    let (code, switched) = lab.mains(&["--interface", "lan0", "on", plug]);
+    assert_eq!(code, 0, "{address}: {switched}");
 }
 
 /// A client with two interfaces of one network, and a plug behind the second one only.
