@@ -1,5 +1,8 @@
 //! The reply to `AT+YZOUT`.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use crate::command::Measurement;
 
 /// The fields `<I>,<U>,<F>,<P>,<PQ>,<E>,<EQ>` in the plug's own counts; a field that the plug left empty is `None`.
@@ -54,7 +57,11 @@ impl MeterReply {
         let mut next = |name: &'static str, limit: u32| {
             let field = fields.next().ok_or(MeterError::Fields)?;
             parse_field(name, field, limit).or_else(|error| {
-                tracing::warn!(%error, "ignored a field of the plug's meter");
+                if is_first(name) {
+                    tracing::warn!(%error, "ignored a field of a plug's meter");
+                } else {
+                    tracing::debug!(%error, "ignored a field of a plug's meter");
+                }
                 odd = Some(error);
                 Ok(None)
             })
@@ -93,6 +100,13 @@ impl MeterReply {
 /// 226.94000000000003.
 fn hundredths(count: u32) -> f64 {
     f64::from(count) / 100.0
+}
+
+/// Tells whether this field is odd for the first time: a hub reads the meter every few seconds.
+fn is_first(name: &'static str) -> bool {
+    static ODD: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut odd = ODD.lock().unwrap_or_else(PoisonError::into_inner);
+    odd.insert(name)
 }
 
 fn parse_field(name: &'static str, field: &str, limit: u32) -> Result<Option<u32>, MeterError> {
