@@ -50,7 +50,7 @@ fn samples() -> Vec<(&'static str, Value)> {
             "schedules",
             schedule(json!({"cron": "0 7 * JAN-MAR Mon-FRI"})),
         ),
-        ("schedules", schedule(json!({"cron": "0\t7  L * ?"}))),
+        ("schedules", schedule(json!({"cron": "0 7 L * ?"}))),
         ("schedules", schedule(json!({"cron": "0 7 15W * *"}))),
         ("schedules", schedule(json!({"cron": "0 7 * * 5#2,SUN#L"}))),
         ("schedules", schedule(json!({"cron": "@daily"}))),
