@@ -68,13 +68,13 @@ pub fn lookup(name: &str) -> Option<&'static VerbInfo> {
 }
 
 /// Tells whether a verb is that of a module or of a plug.
-pub(crate) fn is_known(name: &str) -> bool {
+pub fn is_known(name: &str) -> bool {
     let is_it = |info: &VerbInfo| info.name.eq_ignore_ascii_case(name);
     VERBS.iter().chain(PLUG_VERBS).any(is_it)
 }
 
 /// Tells whether the value of a verb is a secret: by the table, or by the name of a maker's own verb, such as `SMTLKKEY`.
-pub(crate) fn is_secret(name: &str) -> bool {
+pub fn is_secret(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
     lookup(name).is_some_and(|info| info.secret)
         || ["KEY", "PW", "PASS"]

@@ -110,11 +110,15 @@ pub fn holds_secret(request: &AtRequest) -> bool {
 /// Returns the value before a missing secret: `AT+WSKEY=WPA2PSK,AES,?`, or a line of the history, whose secrets are
 /// `***`.
 pub fn missing_secret(request: &AtRequest) -> Option<&[u8]> {
-    let secret = verb::lookup(request.verb()).is_some_and(|info| info.secret);
-    let value = request.value().filter(|_| secret)?;
-    let start = ["***", "?"]
-        .iter()
-        .find_map(|mark| value.strip_suffix(mark.as_bytes()))?;
+    let value = request.value()?;
+    // The history masks what an unknown verb sets; its `?` may be a question of its own.
+    let marks: &[&str] = match verb::is_secret(request.verb()) {
+        true => &["***", "?"],
+        false if verb::is_known(request.verb()) => &[],
+        false => &["***"],
+    };
+    let mut marks = marks.iter();
+    let start = marks.find_map(|mark| value.strip_suffix(mark.as_bytes()))?;
     (start.is_empty() || start.ends_with(b",")).then_some(start)
 }
 
@@ -227,6 +231,7 @@ mod tests {
             "WEBU=admin,secret99",
             "ASWD=secret99",
             "WSKEYY=WPA2PSK,AES,secret99",
+            "SMTLKKEY=secret99",
         ] {
             let failure = parse(text, ARGUMENT).unwrap_err();
             assert_eq!(failure.kind(), Kind::Usage, "{text:?}");
@@ -252,6 +257,8 @@ mod tests {
             ("WSKEY=WPA2PSK,AES,***", "AT+WSKEY=WPA2PSK,AES,new key"),
             ("WAKEY=WPA2PSK,AES,?", "AT+WAKEY=WPA2PSK,AES,new key"),
             ("ASWD=***", "AT+ASWD=new key"),
+            ("SMTLKKEY=?", "AT+SMTLKKEY=new key"),
+            ("OEM=***", "AT+OEM=new key"),
         ] {
             let request = parse_grammar(text).unwrap();
             let start = missing_secret(&request).unwrap();
@@ -263,6 +270,8 @@ mod tests {
             "WSKEY=OPEN,NONE",
             "WSKEY=WPA2PSK,AES,what?",
             "WSSSID=?",
+            "WSSSID=***",
+            "OEM=?",
         ] {
             assert_eq!(
                 missing_secret(&parse_grammar(text).unwrap()),

@@ -7,7 +7,7 @@ use std::io::{Error, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use hiflying::{AtRequest, DATA_PORT, Terminator};
+use hiflying::{AtReply, AtRequest, DATA_PORT, Terminator};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -97,7 +97,11 @@ impl TcpConsole {
                 Ok(Ok(count)) => reply.extend_from_slice(chunk.split_at(count).0),
                 Ok(Err(error)) => return Err(error),
             }
-            wait = IDLE_TIMEOUT;
+            // A greeting or an echo is not the reply yet.
+            wait = match AtReply::parse(&reply) {
+                AtReply::Unknown(line) if line.as_bytes().starts_with(b"AT+") => FIRST_BYTE_TIMEOUT,
+                _ => IDLE_TIMEOUT,
+            };
         }
         Ok(reply)
     }
@@ -109,9 +113,9 @@ async fn connect(route: &TcpRoute) -> Result<TcpStream, Error> {
     Ok(stream)
 }
 
-/// Tells whether a reply is complete: it ends in a blank line and is not blank itself.
+/// Tells whether a reply is complete: it is one, and ends in a blank line.
 fn is_complete(reply: &[u8]) -> bool {
-    reply.ends_with(b"\r\n\r\n") && !reply.trim_ascii().is_empty()
+    reply.ends_with(b"\r\n\r\n") && !matches!(AtReply::parse(reply), AtReply::Unknown(_))
 }
 
 /// A console that is connected again after an error.

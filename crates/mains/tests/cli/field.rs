@@ -30,6 +30,9 @@ fn a_plug_that_greets_or_echoes_obeys_and_is_read() {
             version[0]["version"], "1.0.06a-14 (2014-10-29 21:46 1M)",
             "{faults:?}"
         );
+        let console = home.json(&["at", "--tcp", &address, "YZOUT"]).ends_with(0);
+        let reply = console.json()[0]["reply"].as_str().unwrap().to_owned();
+        assert!(reply.contains("+ok="), "{faults:?} {reply}");
         let raw = home
             .json(&["at", &address, "VER", "WMODE"])
             .ends_with(0)
