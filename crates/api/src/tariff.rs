@@ -22,6 +22,14 @@ use crate::status::TariffStatus;
 use crate::time_of_day::TimeOfDay;
 use prices::MAX_PRICE;
 
+/// Codes of the currencies in ISO 4217, and of those that were withdrawn in the 2020s, because prices of the past can be in them.
+const CURRENCIES: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLF \
+    CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD \
+    IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR \
+    MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC \
+    SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG \
+    ANG BGN CUC HRK SLL ZWL";
+
 /// Maximum number of plugs in a tariff.
 const MAX_PLUGS: usize = 10_000;
 
@@ -154,6 +162,27 @@ pub enum TariffKind {
 }
 
 impl Tariff {
+    /// Returns the tariff with additional prices, or with these alone if they `replace` the known ones.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] of kind `conflict` for a tariff of another kind; as [`HourPrices::extend`].
+    pub fn with_prices(&self, more: &HourPrices, replace: bool) -> Result<Self, RequestError> {
+        let mut tariff = self.clone();
+        match &mut tariff.kind {
+            TariffKind::Hourly { prices, .. } if replace => prices.clone_from(more),
+            TariffKind::Hourly { prices, .. } => prices.extend(more.iter())?,
+            TariffKind::Flat { .. } | TariffKind::DayNight { .. } => {
+                let name = &tariff.name;
+                let message = format!("the tariff \u{2018}{name}\u{2019} has no hourly prices");
+                return Err(
+                    RequestError::conflict(message).hint("use a tariff of the kind `hourly`")
+                );
+            }
+        }
+        Ok(tariff)
+    }
+
     /// Returns the price of a kilowatt-hour at a moment, given in local time as well, if it is known. It changes only at
     /// quarter-hours.
     ///
@@ -259,13 +288,17 @@ impl TariffKind {
 }
 
 fn check_currency(currency: &str) -> Result<(), RequestError> {
-    if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
-        let message = "a currency is written as its code of three capital letters";
-        return Err(RequestError::usage(message)
-            .hint("for example EUR, GBP or CHF")
-            .at("currency"));
-    }
-    Ok(())
+    let is_code = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase());
+    let message = if !is_code {
+        "a currency is written as its code of three capital letters".to_owned()
+    } else if !CURRENCIES.split_whitespace().any(|code| code == currency) {
+        format!("{currency} is no currency of ISO 4217")
+    } else {
+        return Ok(());
+    };
+    Err(RequestError::usage(message)
+        .hint("for example EUR, GBP or CHF")
+        .at("currency"))
 }
 
 fn check_price(price: f64, field: &str) -> Result<(), RequestError> {
@@ -343,6 +376,8 @@ mod tests {
             (FLAT, "EUR", "Euro", "currency"),
             (FLAT, "EUR", "eur", "currency"),
             (FLAT, "EUR", "€", "currency"),
+            (FLAT, "EUR", "EUF", "currency"),
+            (FLAT, "EUR", "XXX", "currency"),
             (FLAT, "0.32", "-0.32", "price"),
             (FLAT, "0.32", "1e300", "price"),
             (
