@@ -52,7 +52,7 @@ use crate::store::SettingStore;
 pub use self::middleware::Caller;
 pub use self::pages::local_path;
 pub use self::prefix::PathPrefix;
-pub use self::routes::openapi;
+pub use self::routes::{NewPassword, openapi};
 pub use self::secret::Credential;
 pub(crate) use self::settings::PASSWORD as PASSWORD_SETTING;
 

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use api::{RequestError, Scope};
 use async_trait::async_trait;
 use axum::Router;
 use axum::http::HeaderMap;
@@ -32,6 +33,19 @@ pub trait Guest: Debug + Send + Sync {
     /// Draws the login page, if pages are its business.
     fn login_page(&self, login: &LoginPage<'_>) -> Option<Response> {
         let _ = login;
+        None
+    }
+
+    /// Draws the page of a request that was refused, if pages are its business.
+    fn refusal_page(&self, refusal: &RefusalPage<'_>) -> Option<Response> {
+        let _ = refusal;
+        None
+    }
+
+    /// Keeps a form that a browser has sent to a path after its session had ended. Returns the page, with its query, that shows the
+    /// form again after the login.
+    fn keep_form(&self, path: &str, body: &[u8]) -> Option<String> {
+        let _ = (path, body);
         None
     }
 
@@ -69,6 +83,19 @@ pub struct LoginPage<'a> {
     pub next: &'a str,
     /// Reason why the last attempt failed.
     pub problem: Option<LoginProblem>,
+    /// Headers of the request.
+    pub headers: &'a HeaderMap,
+    /// Prefix of all links.
+    pub prefix: &'a PathPrefix,
+}
+
+/// Content of the page of a request that was refused before it reached a page.
+#[derive(Debug, Clone, Copy)]
+pub struct RefusalPage<'a> {
+    /// The reason.
+    pub error: &'a RequestError,
+    /// Access of the visitor; `None` without a login.
+    pub scope: Option<Scope>,
     /// Headers of the request.
     pub headers: &'a HeaderMap,
     /// Prefix of all links.

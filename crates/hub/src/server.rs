@@ -8,7 +8,7 @@ mod limits;
 mod proven;
 mod tls;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use api::{ErrorKind, RequestError};
@@ -43,6 +43,16 @@ pub struct PeerAddresses {
     pub remote: SocketAddr,
     /// Address of the hub that was called.
     pub local: SocketAddr,
+}
+
+impl PeerAddresses {
+    /// Returns the address of the client of a request, for limits.
+    pub(crate) fn client(peer: Option<&Self>) -> IpAddr {
+        // In tests of the router there is no connection.
+        peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| {
+            peer.remote.ip().to_canonical()
+        })
+    }
 }
 
 /// Extension of the response to a client that has shown credentials.

@@ -1,6 +1,7 @@
 //! The checks of a request in their order: host, origin, credentials. And the headers of every response.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 
 use api::{Cause, ErrorKind, RequestError, Scope};
 use axum::Router;
@@ -14,14 +15,14 @@ use axum::response::{IntoResponse, Response};
 use tokio_util::sync::CancellationToken;
 
 use super::forwarded::{self, IsSecure};
-use super::pages;
+use super::pages::{self, cookies};
 use super::prefix::PathPrefix;
 use super::secret::CredentialDigest;
 use super::sessions::{Login, LoginOrigin};
 use super::{AccessControl, Credential, host, scope};
 use crate::config::FrameOrigin;
 use crate::event::on_behalf_of;
-use crate::guest::PathAccess;
+use crate::guest::{PathAccess, RefusalPage};
 use crate::http::problem::Problem;
 use crate::server::{PeerAddresses, ShownCredentials, end_when_cancelled};
 
@@ -72,6 +73,7 @@ pub struct Caller {
     session: Option<CredentialDigest>,
     /// The caller as the cause of what it changes.
     cause: Cause,
+    remote: IpAddr,
 }
 
 impl Caller {
@@ -83,6 +85,21 @@ impl Caller {
     /// Returns the origin of sessions, links and tokens that the caller makes.
     pub(super) fn origin(&self) -> &LoginOrigin {
         &self.login.origin
+    }
+
+    /// Returns the address of the caller, for limits.
+    pub(super) fn remote(&self) -> IpAddr {
+        self.remote
+    }
+
+    /// Returns true for a browser that is logged in, which can log out.
+    pub fn is_browser(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// Returns true if the caller logged in with the password, and is asked for it again before it is changed.
+    pub fn has_logged_in_with_password(&self) -> bool {
+        self.login.origin == LoginOrigin::Password
     }
 
     /// Returns the session of a browser.
@@ -104,10 +121,9 @@ impl<S: Sync> FromRequestParts<S> for BrowserRequest {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let prefix = parts.extensions.get::<PathPrefix>().cloned();
         let is_secure = parts.extensions.get::<IsSecure>();
         Ok(Self {
-            prefix: prefix.unwrap_or_else(PathPrefix::none),
+            prefix: PathPrefix::of(&parts.extensions),
             is_secure: is_secure.is_some_and(|IsSecure(is_secure)| *is_secure),
         })
     }
@@ -129,7 +145,9 @@ async fn middleware(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let mut response = match auth.check(&mut request) {
+    let access = auth.check(&mut request);
+    let asked = AskedPage::of(&auth, &request);
+    let mut response = match access {
         Access::Public => next.run(request).await,
         Access::Granted(ended) => {
             let mut response = auth.answer(request, next).await;
@@ -137,7 +155,11 @@ async fn middleware(
             end_when_cancelled(response, ended)
         }
         Access::Denied(response) => response,
+        Access::LoginNeeded => auth.login_needed(request).await,
     };
+    if let Some(asked) = asked {
+        response = asked.or_refusal(&auth, response);
+    }
     let headers = response.headers_mut();
     if let Some(policy) = &auth.0.frame_policy {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy.clone());
@@ -158,6 +180,9 @@ async fn middleware(
     response
 }
 
+/// A login, the session that it came from, its name as a cause, and the token that is cancelled when it ends.
+type FoundLogin = (Login, Option<CredentialDigest>, Cause, CancellationToken);
+
 /// Result of the checks.
 enum Access {
     /// No credentials needed.
@@ -166,6 +191,48 @@ enum Access {
     Granted(CancellationToken),
     /// Refused with this response.
     Denied(Response),
+    /// A page that needs a login.
+    LoginNeeded,
+}
+
+/// A page that a browser has asked for.
+struct AskedPage {
+    headers: HeaderMap,
+    prefix: PathPrefix,
+    scope: Option<Scope>,
+}
+
+impl AskedPage {
+    fn of(auth: &AccessControl, request: &Request) -> Option<Self> {
+        let path = request.uri().path();
+        let is_page = path == "/login" || matches!(auth.access(path), PathAccess::Page(_));
+        (is_page && pages::wanted(request.headers())).then(|| Self {
+            headers: request.headers().clone(),
+            prefix: PathPrefix::of(request.extensions()),
+            scope: request.extensions().get().map(Caller::scope),
+        })
+    }
+
+    /// Returns the response, as a page if it is a problem for programs.
+    fn or_refusal(&self, auth: &AccessControl, response: Response) -> Response {
+        let Some(error) = response.extensions().get::<RequestError>() else {
+            return response;
+        };
+        let page = auth.refusal_page(&RefusalPage {
+            error,
+            scope: self.scope,
+            headers: &self.headers,
+            prefix: &self.prefix,
+        });
+        let Some(mut page) = page else {
+            return response;
+        };
+        *page.status_mut() = response.status();
+        if let Some(wait) = response.headers().get(header::RETRY_AFTER) {
+            page.headers_mut().insert(header::RETRY_AFTER, wait.clone());
+        }
+        page
+    }
 }
 
 impl AccessControl {
@@ -174,27 +241,26 @@ impl AccessControl {
         if let Err(error) = self.check_host(request) {
             return Access::Denied(Problem::from(error).into_response());
         }
-        let prefix = request.extensions().get::<PathPrefix>().cloned();
-        let prefix = prefix.unwrap_or_else(PathPrefix::none);
         let path = request.uri().path();
         let access = self.access(path);
         if PUBLIC_PATHS.contains(&path) || access == PathAccess::Public {
             return Access::Public;
         }
-        if let Some((caller, ended)) = self.caller(request.headers()) {
+        if let Some((caller, ended)) = self.caller(request) {
             let needed = scope::required(request.method(), path);
             if caller.scope() < needed {
-                return Access::Denied(forbidden(&caller, needed).into_response());
+                let refusal = forbidden(&caller, needed).into_response();
+                request.extensions_mut().insert(caller);
+                return Access::Denied(refusal);
             }
             request.extensions_mut().insert(caller);
+            request.extensions_mut().insert(self.clone());
             return Access::Granted(ended);
         }
-        Access::Denied(match access {
-            PathAccess::Page(page) => {
-                pages::login_needed(&prefix, request.method(), request.uri(), page)
-            }
-            _ => unauthenticated("authentication required").into_response(),
-        })
+        match access {
+            PathAccess::Page(_) => Access::LoginNeeded,
+            _ => Access::Denied(unauthenticated("authentication required").into_response()),
+        }
     }
 
     /// The `HostName` and `LoginOrigin` checks.
@@ -212,16 +278,24 @@ impl AccessControl {
     }
 
     /// Returns the caller. A token decides alone, valid or not.
-    fn caller(&self, headers: &HeaderMap) -> Option<(Caller, CancellationToken)> {
+    fn caller(&self, request: &Request) -> Option<(Caller, CancellationToken)> {
+        let headers = request.headers();
         let mut tokens = headers.get_all(header::AUTHORIZATION).iter();
-        match (tokens.next(), tokens.next()) {
-            (None, _) => self.session(headers),
-            (Some(token), None) => self.token(token),
-            (Some(_), Some(_)) => None,
-        }
+        let (login, session, cause, ended) = match (tokens.next(), tokens.next()) {
+            (None, _) => self.session(headers)?,
+            (Some(token), None) => self.token(token)?,
+            (Some(_), Some(_)) => return None,
+        };
+        let caller = Caller {
+            login,
+            session,
+            cause,
+            remote: PeerAddresses::client(request.extensions().get()),
+        };
+        Some((caller, ended))
     }
 
-    fn token(&self, value: &HeaderValue) -> Option<(Caller, CancellationToken)> {
+    fn token(&self, value: &HeaderValue) -> Option<FoundLogin> {
         let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
         if !scheme.eq_ignore_ascii_case("bearer") {
             return None;
@@ -234,27 +308,17 @@ impl AccessControl {
             origin: LoginOrigin::Token(id),
             scope,
         };
-        let caller = Caller {
-            login,
-            session: None,
-            cause: Cause::Token(name),
-        };
-        Some((caller, ended))
+        Some((login, None, Cause::Token(name), ended))
     }
 
     /// Returns the session that one of the cookies names.
-    pub(super) fn session(&self, headers: &HeaderMap) -> Option<(Caller, CancellationToken)> {
+    pub(super) fn session(&self, headers: &HeaderMap) -> Option<FoundLogin> {
         let now = self.0.clock.now();
         let mut state = self.state();
         let found = cookies(headers, &self.0.cookie).take(4).find_map(|value| {
             let digest = CredentialDigest::of(value);
             let (login, ended) = state.sessions.used(&digest, now)?;
-            let caller = Caller {
-                login,
-                session: Some(digest),
-                cause: Cause::Page,
-            };
-            Some((caller, ended))
+            Some((login, Some(digest), Cause::Page, ended))
         });
         state.is_dirty |= found.is_some();
         found
@@ -347,14 +411,4 @@ fn forbidden(caller: &Caller, needed: Scope) -> Problem {
     let scope = caller.scope();
     let message = format!("this needs the scope `{needed}`; yours is `{scope}`");
     Problem::from(RequestError::new(ErrorKind::Forbidden, message))
-}
-
-/// Returns the values of all cookies with this name.
-fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(move |pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }

@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::body::to_bytes;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::AccessControl;
 use super::prefix::PathPrefix;
-use crate::guest::{Guest, LoginPage, PathAccess};
+use crate::guest::{Guest, LoginPage, PathAccess, RefusalPage};
 
+/// Maximum size of a form that is kept over a login.
+const MAX_FORM_BYTES: usize = 64 * 1024;
 /// Characters of a path that are escaped in a query.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'/')
@@ -54,26 +58,60 @@ impl AccessControl {
         *response.status_mut() = status;
         Some(response)
     }
+
+    /// Returns the page of a request that was refused, if a guest draws one.
+    pub(super) fn refusal_page(&self, refusal: &RefusalPage<'_>) -> Option<Response> {
+        let page = |guest: &Arc<dyn Guest>| guest.refusal_page(refusal);
+        self.0.guests.iter().find_map(page)
+    }
+
+    /// Leads a browser without a session to the login page, which leads back to the page that it has asked for. A form that it has
+    /// sent, because its session has ended meanwhile, is kept.
+    pub(super) async fn login_needed(&self, request: Request) -> Response {
+        let prefix = PathPrefix::of(request.extensions());
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path();
+        let is_read = matches!(parts.method, Method::GET | Method::HEAD);
+        let page = match self.access(path) {
+            PathAccess::Page(page) => page,
+            _ => "/",
+        };
+        let next = match parts.uri.path_and_query() {
+            Some(whole) if is_read && path == page => whole.to_string(),
+            _ if self.has_typed(&parts.headers) => {
+                let body = to_bytes(body, MAX_FORM_BYTES).await;
+                let keep = |guest: &Arc<dyn Guest>| guest.keep_form(path, body.as_ref().ok()?);
+                let kept = self.0.guests.iter().find_map(keep);
+                kept.unwrap_or_else(|| page.to_owned())
+            }
+            _ => page.to_owned(),
+        };
+        let next = utf8_percent_encode(&next, ESCAPED);
+        let mut response = prefix.redirect(&format!("/login?next={next}"));
+        response
+            .headers_mut()
+            .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+
+    /// Returns true for a form of a browser that had a session.
+    fn has_typed(&self, headers: &HeaderMap) -> bool {
+        let is_form = headers.get(header::CONTENT_TYPE).is_some_and(|kind| {
+            kind.as_bytes()
+                .starts_with(b"application/x-www-form-urlencoded")
+        });
+        is_form && cookies(headers, &self.0.cookie).next().is_some()
+    }
 }
 
-/// Leads a browser without a session to the login page, which leads back to `page`.
-pub(super) fn login_needed(
-    prefix: &PathPrefix,
-    method: &Method,
-    uri: &Uri,
-    page: &str,
-) -> Response {
-    let is_read = matches!(*method, Method::GET | Method::HEAD);
-    let next = match uri.path_and_query() {
-        Some(whole) if is_read && uri.path() == page => whole.as_str(),
-        _ => page,
-    };
-    let next = utf8_percent_encode(next, ESCAPED);
-    let mut response = prefix.redirect(&format!("/login?next={next}"));
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+/// Returns the values of all cookies with this name.
+pub(super) fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(move |pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
 #[cfg(test)]

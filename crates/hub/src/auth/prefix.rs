@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
+use axum::http::Extensions;
 use axum::response::{IntoResponse, Redirect, Response};
 
 /// Prefix of the paths of the hub as the browser sees them, e.g. `/mains` behind a proxy; empty without one. An extension of
@@ -35,6 +36,11 @@ impl FromStr for PathPrefix {
 }
 
 impl PathPrefix {
+    /// Returns the prefix of a request.
+    pub fn of(extensions: &Extensions) -> Self {
+        extensions.get().cloned().unwrap_or_else(Self::none)
+    }
+
     /// Returns the empty prefix.
     pub fn none() -> Self {
         Self(Arc::from(""))

@@ -14,6 +14,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, Secur
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use self::password::NewPassword;
 use super::{AccessControl, COOKIE_NAME};
 use crate::http::body::{Json as Input, MaybeJson as OptionalInput};
 use crate::http::problem::Problem;

@@ -39,6 +39,16 @@ impl Problem {
         self
     }
 
+    /// Returns the error.
+    pub fn error(&self) -> &RequestError {
+        &self.0.error
+    }
+
+    /// Returns the status.
+    pub fn status_code(&self) -> StatusCode {
+        self.0.status
+    }
+
     /// Returns its kind.
     pub fn kind(&self) -> ErrorKind {
         self.0.error.kind()
@@ -111,6 +121,8 @@ impl IntoResponse for Problem {
             object.extend(more);
         }
         let mut response = (status, json.to_string()).into_response();
+        // A browser is shown a page instead.
+        response.extensions_mut().insert(error);
         let headers = response.headers_mut();
         headers.extend(further);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));

@@ -1,6 +1,6 @@
 //! Login of a browser by a link or the password, and logout.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use api::{ErrorKind, LoginLink, LoginLinkRequest, ProblemDocument, RequestError, Scope};
 use axum::Json;
@@ -93,7 +93,7 @@ pub(super) async fn submit(
 ) -> Result<Response, Problem> {
     let Form(LoginForm { password, next }) = form?;
     let next = local_path(next.as_deref().unwrap_or("/"));
-    let remote = remote(peer);
+    let remote = PeerAddresses::client(peer.as_deref());
     let login = match auth.check_password(password, remote).await {
         Ok(login) => login,
         Err(problem) => {
@@ -149,7 +149,7 @@ pub(super) async fn log_in(
     peer: Option<Extension<PeerAddresses>>,
     Input(given): Input<PasswordLogin, MAX_BODY_BYTES>,
 ) -> Result<Response, Problem> {
-    let remote = remote(peer);
+    let remote = PeerAddresses::client(peer.as_deref());
     let login = auth.check_password(given.password, remote).await?;
     tracing::info!(%remote, scope = %login.scope, "logged in with the password");
     let cookie = auth.begin_session(login, &visit).await?;
@@ -199,13 +199,6 @@ pub(super) async fn make_link(
         scope,
         expires,
     }))
-}
-
-pub(super) fn remote(peer: Option<Extension<PeerAddresses>>) -> IpAddr {
-    // In tests of the router there is no connection.
-    peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |Extension(peer)| {
-        peer.remote.ip().to_canonical()
-    })
 }
 
 impl AccessControl {

@@ -11,26 +11,25 @@ use super::super::sessions::LoginOrigin;
 use super::super::{
     AccessControl, Credential, check_differs, check_listen, password, password_keys,
 };
-use super::login::remote;
 use super::{Input, MAX_BODY_BYTES};
 use crate::guest::LoginProblem;
 use crate::http::problem::Problem;
-use crate::server::PeerAddresses;
 
+/// Sets or removes a password.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct NewPassword {
+pub struct NewPassword {
     /// The new password; null removes it, so that only tokens and links give access.
     #[serde(deserialize_with = "nullable")]
     #[schema(value_type = Option<String>, required)]
-    password: Option<Credential>,
+    pub password: Option<Credential>,
     /// The current password; required in a session that began with it.
     #[schema(value_type = Option<String>)]
-    current: Option<Credential>,
+    pub current: Option<Credential>,
     /// Scope of the logins with the new password: `admin`, or `read` for logins that change nothing. There is one password for
     /// each; `admin` unless given.
     #[serde(default)]
-    scope: Scope,
+    pub scope: Scope,
 }
 
 /// Reads a field that can be null but must be present.
@@ -50,24 +49,9 @@ fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Credent
 pub(super) async fn set_password(
     State(auth): State<AccessControl>,
     Extension(caller): Extension<Caller>,
-    peer: Option<Extension<PeerAddresses>>,
     Input(new): Input<NewPassword, MAX_BODY_BYTES>,
 ) -> Result<StatusCode, Problem> {
-    let is_set = auth.state().password.is_some();
-    match new.current {
-        Some(current) if is_set => match auth.check_password(current, remote(peer)).await {
-            Ok(login) if login.origin == LoginOrigin::Password => {}
-            Err(problem) if problem != LoginProblem::WrongPassword => {
-                return Err(problem.into());
-            }
-            _ => return Err(wrong_current().into()),
-        },
-        None if is_set && *caller.origin() == LoginOrigin::Password => {
-            return Err(wrong_current().into());
-        }
-        _ => {}
-    }
-    auth.set_password(new.password, new.scope, &caller).await?;
+    auth.change_password(new, &caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -76,6 +60,38 @@ fn wrong_current() -> RequestError {
 }
 
 impl AccessControl {
+    /// Returns true if there is a password of this scope.
+    pub fn has_password(&self, scope: Scope) -> bool {
+        let state = self.state();
+        match scope {
+            Scope::Admin => state.password.is_some(),
+            _ => state.view_password.is_some(),
+        }
+    }
+
+    /// Sets or removes a password.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem`] with the field that is wrong; of kind `forbidden` if the current password is needed and wrong, also after too many attempts.
+    pub async fn change_password(&self, new: NewPassword, caller: &Caller) -> Result<(), Problem> {
+        let is_set = self.has_password(Scope::Admin);
+        match new.current {
+            Some(current) if is_set => match self.check_password(current, caller.remote()).await {
+                Ok(login) if login.origin == LoginOrigin::Password => {}
+                Err(problem) if problem != LoginProblem::WrongPassword => {
+                    return Err(problem.into());
+                }
+                _ => return Err(wrong_current().into()),
+            },
+            None if is_set && *caller.origin() == LoginOrigin::Password => {
+                return Err(wrong_current().into());
+            }
+            _ => {}
+        }
+        self.set_password(new.password, new.scope, caller).await
+    }
+
     async fn set_password(
         &self,
         new: Option<Credential>,

@@ -18,8 +18,7 @@ use crate::http::problem::Problem;
     (status = 200, body = [TokenInfo]),
 ))]
 pub(super) async fn list_tokens(State(auth): State<AccessControl>) -> Json<Vec<TokenInfo>> {
-    auth.sweep();
-    Json(auth.state().tokens.list())
+    Json(auth.tokens())
 }
 
 /// Make a token
@@ -32,21 +31,8 @@ pub(super) async fn make_token(
     Extension(caller): Extension<Caller>,
     Input(new): Input<TokenRequest, MAX_BODY_BYTES>,
 ) -> Result<Response, Problem> {
-    let token = Credential::random()?;
-    let digest = token.digest();
-    let info = auth
-        .change_tokens(|tokens| tokens.add(&new, digest, caller.origin(), plugs::now()))
-        .await?;
-    tracing::info!(id = %info.id, name = info.name, scope = %info.scope, "a token was made");
-    let (name, scope) = (&info.name, info.scope);
-    auth.log(format!(
-        "the token \u{2018}{name}\u{2019} with the scope {scope} was made"
-    ));
-    let location = format!("/api/v1/tokens/{}", info.id);
-    let made = NewToken {
-        info,
-        token: token.reveal().to_owned(),
-    };
+    let made = auth.make_token(&caller, &new).await?;
+    let location = format!("/api/v1/tokens/{}", made.info.id);
     Ok((
         StatusCode::CREATED,
         [(header::LOCATION, location)],
@@ -67,21 +53,70 @@ pub(super) async fn revoke_token(
     path: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
     let Path(id) = path?;
-    let info = auth.state().tokens.one(&id).cloned();
-    let info = info.ok_or_else(|| {
-        let shown = excerpt(&id);
-        RequestError::not_found(format!("no token '{shown}'"))
-    })?;
-    auth.revoke(&info).await?;
-    tracing::info!(id = %info.id, name = info.name, "a token was revoked");
-    auth.log(format!(
-        "the token \u{2018}{}\u{2019} was revoked",
-        info.name
-    ));
+    auth.revoke_token(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 impl AccessControl {
+    /// Returns all tokens, oldest first.
+    pub fn tokens(&self) -> Vec<TokenInfo> {
+        self.sweep();
+        self.state().tokens.list()
+    }
+
+    /// Makes a token.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] at the field; of kind `conflict` if the name is taken or there are too many tokens.
+    pub async fn make_token(
+        &self,
+        caller: &Caller,
+        new: &TokenRequest,
+    ) -> Result<NewToken, RequestError> {
+        let token = Credential::random()?;
+        let digest = token.digest();
+        let info = self
+            .change_tokens(|tokens| tokens.add(new, digest, caller.origin(), plugs::now()))
+            .await?;
+        tracing::info!(id = %info.id, name = info.name, scope = %info.scope, "a token was made");
+        let (name, scope) = (&info.name, info.scope);
+        self.log(format!(
+            "the token \u{2018}{name}\u{2019} with the scope {scope} was made"
+        ));
+        Ok(NewToken {
+            info,
+            token: token.reveal().to_owned(),
+        })
+    }
+
+    /// Returns one token.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] of kind `not_found`.
+    pub fn token_info(&self, id: &str) -> Result<TokenInfo, RequestError> {
+        let info = self.state().tokens.one(id).cloned();
+        info.ok_or_else(|| {
+            let shown = excerpt(id);
+            RequestError::not_found(format!("no token '{shown}'"))
+        })
+    }
+
+    /// Revokes a token, and those that were made with it.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] of kind `not_found`; `unavailable` when the change cannot be written.
+    pub async fn revoke_token(&self, id: &str) -> Result<(), RequestError> {
+        let info = self.token_info(id)?;
+        self.revoke(&info).await?;
+        tracing::info!(id = %info.id, name = info.name, "a token was revoked");
+        let name = &info.name;
+        self.log(format!("the token \u{2018}{name}\u{2019} was revoked"));
+        Ok(())
+    }
+
     async fn revoke(&self, info: &TokenInfo) -> Result<(), RequestError> {
         let fresh = if info.admin {
             Some(self.renew_admin_token().await?.digest())
