@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use api::{ErrorChain, LogEntry, LogKind};
+use api::{ErrorChain, ErrorKind, LogEntry, LogKind, RequestError};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -48,6 +48,24 @@ impl Backups {
         self.state().clone()
     }
 
+    /// Makes a backup now, in the directory of the scheduled ones.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] of kind `local` that names the file.
+    pub async fn make(
+        &self,
+        store: &dyn Store,
+        config: &BackupConfig,
+        bus: &EventBus,
+    ) -> Result<Timestamp, RequestError> {
+        let made = make(store, config).await;
+        self.note(made.clone(), bus);
+        made.map_err(|error| {
+            RequestError::new(ErrorKind::Local, format!("the backup failed: {error}"))
+        })
+    }
+
     /// Makes backups until cancelled.
     pub async fn run(
         self,
@@ -66,7 +84,9 @@ impl Backups {
             .is_some()
         {
             // Cancelled in the middle, it leaves nothing behind.
-            let made = cancel.run_until_cancelled(make(&*store, &config)).await;
+            let made = cancel
+                .run_until_cancelled(self.make(&*store, &config, &bus))
+                .await;
             let Some(made) = made else { return };
             next = Instant::now()
                 + if made.is_ok() {
@@ -74,7 +94,6 @@ impl Backups {
                 } else {
                     RETRY_DELAY.min(every)
                 };
-            self.note(made, &bus);
         }
     }
 
@@ -136,7 +155,11 @@ async fn make(store: &dyn Store, config: &BackupConfig) -> Result<Timestamp, Str
 }
 
 /// Returns the times of all backups in the directory, oldest first.
-fn list(config: &BackupConfig) -> io::Result<Vec<Timestamp>> {
+///
+/// # Errors
+///
+/// [`io::Error`] if the directory cannot be read.
+pub fn list(config: &BackupConfig) -> io::Result<Vec<Timestamp>> {
     let mut all = Vec::new();
     for entry in fs::read_dir(&config.directory)? {
         let name = entry?.file_name();
@@ -150,7 +173,8 @@ fn list(config: &BackupConfig) -> io::Result<Vec<Timestamp>> {
     Ok(all)
 }
 
-fn path(config: &BackupConfig, at: Timestamp) -> PathBuf {
+/// Returns the file of a backup.
+pub fn path(config: &BackupConfig, at: Timestamp) -> PathBuf {
     config.directory.join(at.strftime(NAME_FORMAT).to_string())
 }
 

@@ -28,7 +28,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::event::EventBus;
 
-pub(crate) use error::bridge_error;
+pub use error::bridge_error;
 use jobs::TakeoverJobs;
 
 /// Maximum time after a search during which bridges that replied are still identified.

@@ -30,6 +30,8 @@ mod query;
 pub mod stuck;
 mod tariffs;
 
+pub use self::bridges::TakeoverOrder;
+
 use std::sync::Arc;
 
 use api::RequestError;

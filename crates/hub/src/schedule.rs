@@ -15,3 +15,4 @@ mod sun;
 pub(crate) use civil::instant;
 pub use due::{Clock, last_due, next_due};
 pub(crate) use fired::{FiredTimes, just_before};
+pub use sun::event as sun_event;

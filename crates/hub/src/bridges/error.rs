@@ -4,7 +4,7 @@ use api::{ErrorChain, ErrorKind, RequestError};
 use hue::HueError;
 
 /// Returns the API's error for an error of a bridge.
-pub(crate) fn bridge_error(error: impl Into<HueError>) -> RequestError {
+pub fn bridge_error(error: impl Into<HueError>) -> RequestError {
     let error = error.into();
     let kind = match error.cause() {
         HueError::NoReply { .. } | HueError::NoTouchlink { .. } => ErrorKind::NoAnswer,

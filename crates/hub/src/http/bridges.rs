@@ -241,21 +241,26 @@ async fn lights(
 /// Options of a takeover.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-struct TakeoverOrder {
+pub struct TakeoverOrder {
     /// Method: `rest` by the bridge's REST API, which does not report the result; `tcp30000` by a port that only the round bridge with
     /// old firmware has; `auto`, the default, the better one for the bridge, and the other if it fails.
     #[schema(pattern = "^(auto|rest|tcp30000)$")]
-    via: Option<String>,
+    pub via: Option<String>,
     /// The six hex digits printed on the bulb. The bridge then addresses this bulb only, wherever it is.
     #[schema(pattern = "^[0-9A-Fa-f]{6}$", examples("45AF34"))]
-    serial: Option<String>,
+    pub serial: Option<String>,
     /// Required without a serial number. Confirms that the bulb is within 30 cm of the bridge, was just switched on, and that you
     /// own all other lamps nearby: the nearest lamp is taken over, regardless of its owner.
-    nearby_lamps_are_mine: bool,
+    pub nearby_lamps_are_mine: bool,
 }
 
 impl TakeoverOrder {
-    fn checked(self) -> Result<TakeoverOptions, RequestError> {
+    /// Checks the options.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] of kind `usage` at the field.
+    pub fn checked(self) -> Result<TakeoverOptions, RequestError> {
         let via = match self.via.as_deref() {
             None | Some("auto") => None,
             Some("rest") => Some(TouchlinkMethod::Rest),

@@ -23,7 +23,7 @@ const ROUNDS: usize = 6;
 
 /// Returns the time of sunrise or sunset on a day of a place, that is, before or after its noon of that date. `None` where the sun
 /// stays up or down.
-pub(super) fn event(sun: SunEvent, place: Place, day: Date) -> Option<Timestamp> {
+pub fn event(sun: SunEvent, place: Place, day: Date) -> Option<Timestamp> {
     let noon = mean_noon(place, day)?;
     let mut offset = 0.0;
     let mut is_real = false;
