@@ -16,7 +16,7 @@ use crate::id::{Id, SwitchTarget};
 mod documents;
 mod events;
 
-pub use documents::Details;
+pub use documents::{Details, PAST_COSTS};
 pub use events::EventText;
 
 /// The names of plugs and groups.

@@ -141,7 +141,11 @@ impl Hub {
     }
 
     /// Returns the effect of a change of tariffs on the costs of the past; `None` if there is none.
-    pub(crate) async fn repriced(
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] of kind `unavailable` if the store cannot be read.
+    pub async fn repriced(
         &self,
         before: &[Stored<Tariff>],
         after: &[Stored<Tariff>],
@@ -170,7 +174,9 @@ impl Hub {
                 cost: (cost * 1e6).round() / 1e6,
                 currency,
             };
-            costs.into_iter().map(cost).collect::<Vec<_>>()
+            let costs = costs.into_iter().map(cost);
+            // A price of nothing changes nothing.
+            costs.filter(|cost| cost.cost != 0.0).collect::<Vec<_>>()
         });
         Ok((before != after).then_some(Repricing {
             from: since,

@@ -40,9 +40,12 @@ impl Client {
         request.json(patch).reply().await
     }
 
-    /// Removes a document.
-    pub async fn remove<D: Document>(&self, id: &Id) -> Result<(), ClientError> {
-        self.delete(&path::<D>(id)).done().await
+    /// Removes a document. Returns it if that has changed costs of the past.
+    pub async fn remove<D: Document>(
+        &self,
+        id: &Id,
+    ) -> Result<Option<DocumentView<D>>, ClientError> {
+        self.delete(&path::<D>(id)).reply_if_any().await
     }
 
     /// Switches all plugs of a group; returns the result of each.

@@ -104,6 +104,18 @@ impl<'a> Request<'a> {
         self.send().await.map(drop)
     }
 
+    /// Sends it and reads the JSON of the reply, if it has a body.
+    pub(super) async fn reply_if_any<T: DeserializeOwned>(self) -> Result<Option<T>, ClientError> {
+        let url = self.url;
+        let (response, body) = self.send().await?;
+        if body.is_empty() {
+            return Ok(None);
+        }
+        let body = serde_json::from_slice(&body);
+        body.map(Some)
+            .map_err(|error| url.not_a_hub(response.status(), Some(error)))
+    }
+
     /// Sends it and returns the bytes of the reply as they arrive.
     pub(super) async fn download(self) -> Result<Download, ClientError> {
         let Self {

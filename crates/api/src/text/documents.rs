@@ -102,6 +102,9 @@ impl Details for Rule {
     }
 }
 
+/// Label of the effect of a change on costs of the past.
+pub const PAST_COSTS: &str = "past costs";
+
 impl Details for Tariff {
     fn details(
         view: &TariffView,
@@ -132,7 +135,7 @@ impl Details for Tariff {
             details.push(("standing charge", Tone::Plain.of(charge)));
         }
         if let Some(repriced) = &view.status.repriced {
-            details.push(("past costs", Tone::Bad.of(repriced.sentence(clock))));
+            details.push((PAST_COSTS, Tone::Bad.of(repriced.sentence(clock))));
         }
         details
     }

@@ -112,11 +112,19 @@ async fn remove<T: HubDocument>(
     DocumentPath(id): DocumentPath,
     if_match: IfMatch,
     params: Params,
-) -> Result<StatusCode, Problem> {
+) -> Result<Response, Problem> {
     params.only(&[])?;
     let revision = held::<T>(&hub, &id, &if_match)?;
+    let before = T::repository(&hub).all();
     hub.remove_document::<T>(&id, revision).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let removed = before.iter().find(|stored| stored.id == id);
+    if let (Some(removed), Collection::Tariffs) = (removed, T::COLLECTION) {
+        let status = T::changed_status(&hub, removed, &before).await;
+        if status != T::status(&hub, removed) {
+            return Ok(Json(removed.view(status)).into_response());
+        }
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// Returns the revision that a change requires.

@@ -1,8 +1,6 @@
 //! Hourly prices, added to a tariff as they become known.
 
-use api::{
-    HourPrice, HourPrices, Id, ProblemDocument, RequestError, Tariff, TariffKind, TariffView,
-};
+use api::{HourPrice, HourPrices, Id, ProblemDocument, Tariff, TariffView};
 use axum::extract::{Request, State};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -44,7 +42,7 @@ async fn put_prices(
     let replace = params.flag("replace")?;
     let revision = held::<Tariff>(&hub, &id, &if_match)?;
     let prices = read(&hub, request).await?;
-    let edit = |tariff: &Tariff| with_prices(tariff, &prices, replace);
+    let edit = |tariff: &Tariff| tariff.with_prices(&prices, replace);
     let before = hub.tariffs().all();
     let stored = hub.edit_document(&id, revision, edit).await?;
     Ok(changed(&hub, &stored, &before).await)
@@ -60,19 +58,4 @@ async fn read(hub: &Hub, request: Request) -> Result<HourPrices, Problem> {
         Media::Csv => Ok(HourPrices::from_csv(&*bytes, &hub.clock().timezone)?),
         _ => Ok(body::from_slice(&bytes)?),
     }
-}
-
-/// Returns the tariff with additional prices.
-fn with_prices(tariff: &Tariff, more: &HourPrices, replace: bool) -> Result<Tariff, RequestError> {
-    let mut tariff = tariff.clone();
-    match &mut tariff.kind {
-        TariffKind::Hourly { prices, .. } if replace => prices.clone_from(more),
-        TariffKind::Hourly { prices, .. } => prices.extend(more.iter())?,
-        TariffKind::Flat { .. } | TariffKind::DayNight { .. } => {
-            let name = &tariff.name;
-            let message = format!("the tariff \u{2018}{name}\u{2019} has no hourly prices");
-            return Err(RequestError::conflict(message).hint("use a tariff of the kind `hourly`"));
-        }
-    }
-    Ok(tariff)
 }

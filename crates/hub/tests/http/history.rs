@@ -390,6 +390,7 @@ fn a_tariff_for_the_past_says_what_it_changes() {
             later.expect(201)["repriced"],
             json!({"from": "2026-11-19T23:00:00Z", "before": [{"cost": 0.03, "currency": "EUR"}], "after": [{"cost": 0.06, "currency": "EUR"}]})
         );
+        let later_path = later.header("location").to_owned();
         let move_back = house
             .patch(&path, json!({"valid_from": "2026-11-20"}))
             .await;
@@ -405,6 +406,11 @@ fn a_tariff_for_the_past_says_what_it_changes() {
             .expect(200);
         assert_eq!(same["repriced"], Value::Null);
         assert_eq!(house.get(&path).await.expect(200)["repriced"], Value::Null);
+        let removed = house.delete(&later_path).await.expect(200);
+        assert_eq!(
+            removed["repriced"],
+            json!({"from": "2026-11-19T23:00:00Z", "before": [{"cost": 0.06, "currency": "EUR"}], "after": [{"cost": 0.03, "currency": "EUR"}]})
+        );
         // One for certain plugs goes beside one for all.
         let mut cellar = flat("cellar", 0.1);
         cellar["plugs"] = json!([mac(1), mac(2)]);

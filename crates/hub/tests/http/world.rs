@@ -66,6 +66,11 @@ pub struct House<S = Sqlite> {
 impl House {
     /// Starts a hub that meters every second.
     pub async fn open() -> Self {
+        Self::open_with(|_| ()).await
+    }
+
+    /// The same with other settings.
+    pub async fn open_with(change: impl FnOnce(&mut Config)) -> Self {
         let state = tempfile::tempdir().unwrap();
         let config = Config::in_state(state.path());
         let retention = Retention {
@@ -73,7 +78,7 @@ impl House {
             minutes: config.keep_minutes,
         };
         let opened = Sqlite::open(&config.database, retention).await.unwrap();
-        Self::on(opened.store, state).await
+        Self::on_with(opened.store, state, change).await
     }
 
     pub async fn close(self) {
@@ -85,6 +90,11 @@ impl House {
 impl<S: Store + 'static> House<S> {
     /// Starts a hub on a store.
     pub async fn on(store: S, state: TempDir) -> Self {
+        Self::on_with(store, state, |_| ()).await
+    }
+
+    /// The same with other settings.
+    pub async fn on_with(store: S, state: TempDir, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::in_state(state.path());
         config.interfaces = vec!["127.0.0.1".into()];
         config.timezone = TimeZone::get("Europe/Berlin").unwrap();
@@ -92,6 +102,7 @@ impl<S: Store + 'static> House<S> {
             latitude: 52.52,
             longitude: 13.40,
         });
+        change(&mut config);
         let kept = Arc::new(store);
         let store: Arc<dyn Store> = Arc::clone(&kept) as _;
         let (cancel, tracker) = (CancellationToken::new(), TaskTracker::new());

@@ -6,7 +6,7 @@
 
 use anstyle::Style;
 use api::client::Client;
-use api::text::{Details, LocalClock, Tone, Toned};
+use api::text::{Details, LocalClock, PAST_COSTS, Tone, Toned};
 use api::{Document, DocumentView};
 use serde_json::{Map, Value, json};
 
@@ -152,7 +152,9 @@ impl<'a> Documents<'a> {
     /// Runs `remove`. Its JSON is the removed document, which can be created again from it.
     pub(super) async fn remove<D: Listed>(&self, document: &DocumentName) -> Outcome {
         let view = self.find::<D>(&document.name).await?;
-        self.hub.remove::<D>(&view.id).await?;
+        let repriced = self.hub.remove::<D>(&view.id).await?;
+        let is_repriced = repriced.is_some();
+        let view = repriced.unwrap_or(view);
         let ui = &self.context.ui;
         if ui.is_json() {
             ui.document(&view)?;
@@ -162,6 +164,11 @@ impl<'a> Documents<'a> {
                 "the {} {name} is removed",
                 D::COLLECTION.singular()
             ))?;
+            let mut details = D::details(&view, &self.names, &self.names.clock());
+            details.retain(|(label, _)| is_repriced && *label == PAST_COSTS);
+            if is_repriced {
+                ui.data(lines(&details))?;
+            }
         }
         Ok(Exit::DONE)
     }

@@ -123,8 +123,12 @@ impl CollectionDescription {
             "Updates a {singular} by a JSON merge patch (RFC 7396): omitted fields keep their value, `null` resets them."
         );
         let patch = json!({"required": true, "content": {"application/json": {"schema": {"type": "object"}}}});
-        let remove = json!({"tags": [plural], "operationId": format!("remove_{singular}"), "summary": format!("Removes a {singular}."),
+        let mut remove = json!({"tags": [plural], "operationId": format!("remove_{singular}"), "summary": format!("Removes a {singular}."),
             "parameters": [self.id, self.if_match], "responses": {"204": {"description": format!("The {singular} is removed")}}});
+        if self.collection == Collection::Tariffs {
+            let removed = "The tariff is removed, and costs of the past are different: the tariff with `repriced`";
+            remove["responses"]["200"] = json!({"description": removed, "content": {"application/json": {"schema": reference(self.name)}}});
+        }
         json!({"get": one, "put": edit("replace", replace, self.body.clone()), "patch": edit("change", change, patch), "delete": remove})
     }
 }
