@@ -15,6 +15,7 @@ use crate::documents::{filled, saved};
 use crate::fields::Fields;
 use crate::format;
 use crate::frame::{ADD, Frame};
+use crate::naming::unnamed;
 use crate::page_error::{PageError, sentence, status};
 use crate::visit::Visit;
 
@@ -27,6 +28,8 @@ struct AddPage {
     frame: Frame,
     offered: Vec<OfferedPlug>,
     adopted: Vec<(String, String, String)>,
+    /// Number of adopted plugs without a name.
+    unnamed: usize,
     problem: Option<String>,
     /// The fields of a form that was refused.
     fields: Fields,
@@ -74,7 +77,26 @@ pub(crate) async fn adopt(
     }
 }
 
+/// Adopts all plugs that can be added, and leads to their naming.
+pub(crate) async fn adopt_all(
+    State(state): State<PagesState>,
+    visit: Visit,
+) -> Result<Response, PageError> {
+    let registry = state.hub.registry();
+    let mut failed = None;
+    for plug in registry.offered() {
+        if let Err(error) = registry.adopt(plug.address).await {
+            failed.get_or_insert(error);
+        }
+    }
+    match failed {
+        Some(error) => Err(error.into()),
+        None => Ok(visit.prefix.redirect("/add/names")),
+    }
+}
+
 async fn adopted(state: &PagesState, fields: &Fields) -> Result<Mac, RequestError> {
+    fields.check_sent()?;
     let address: Ipv4Addr = fields.parse("address")?;
     // Before the plug is adopted, which a wrong name would not undo.
     let text = |name| filled(fields, name).map(str::parse::<Name>).transpose();
@@ -112,6 +134,7 @@ fn page(state: &PagesState, visit: &Visit, problem: Option<String>, fields: Fiel
         frame: Frame::new(visit, ADD, "Add a plug"),
         offered: registry.offered().iter().map(offered).collect(),
         adopted,
+        unnamed: unnamed(state).len(),
         problem,
         fields,
     };

@@ -1,0 +1,85 @@
+//! The naming walk: identify, name, next.
+
+use crate::browser::Browser;
+use crate::twins::{Plugs, in_network};
+use crate::world::{House, hex, mac, plug};
+
+#[test]
+fn all_are_added_and_named_one_by_one() {
+    in_network(async {
+        let _plugs = Plugs::start(vec![plug(1, &[]), plug(2, &[])]).await;
+        let house = House::open().await;
+        let browser = Browser::of(&house.hub).await;
+        browser.post("/add/search", &[]).await.leads_to("/add");
+        browser
+            .get("/add")
+            .await
+            .shows(200, "Add all, then name them one by one");
+        browser.post("/add/all", &[]).await.leads_to("/add/names");
+        assert_eq!(house.hub.registry().views().len(), 2);
+        let (first, second) = (hex(1), hex(2));
+        let walk = browser.get("/add/names").await;
+        walk.shows(200, "1 more without a name.");
+        walk.shows(200, &format!("name=\"plug\" value=\"{first}\""));
+
+        // A plug that is off clicks at once; one that is on only after a question.
+        let identify = format!("/plugs/{first}/identify");
+        let clicked = browser.post(&identify, &[]).await;
+        clicked.leads_to(&format!("/add/names?plug={first}"));
+        browser
+            .get(&format!("/add/names?plug={first}"))
+            .await
+            .shows(200, "It has clicked twice");
+        let relay = |number| {
+            house
+                .hub
+                .registry()
+                .view(mac(number).parse().unwrap())
+                .unwrap()
+                .plug
+                .relay
+        };
+        assert_eq!(relay(1), Some(plugs::RelayState::Off));
+        browser
+            .post(&format!("/plugs/{first}/relay"), &[("state", "on")])
+            .await;
+        browser.post(&identify, &[]).await.leads_to(&identify);
+        browser
+            .get(&identify)
+            .await
+            .shows(200, "loses power for a moment");
+        let agreed = browser.post(&format!("{identify}?agreed=1"), &[]).await;
+        agreed.leads_to(&format!("/add/names?plug={first}"));
+        assert_eq!(relay(1), Some(plugs::RelayState::On), "as before");
+
+        for (name, status) in [("", 400), ("a\u{7}b", 400)] {
+            let refused = browser
+                .post("/add/names", &[("plug", &first), ("name", name)])
+                .await;
+            refused.refuses(status, "name");
+        }
+        let named = [("plug", first.as_str()), ("name", "lamp"), ("room", "hall")];
+        let next = format!("/add/names?after={first}");
+        browser.post("/add/names", &named).await.leads_to(&next);
+        let walk = browser.get(&next).await;
+        walk.shows(200, "The last one without a name.");
+        let taken = [("plug", second.as_str()), ("name", "lamp")];
+        browser
+            .post("/add/names", &taken)
+            .await
+            .refuses(409, "name");
+        let next = format!("/add/names?after={second}");
+        browser.get(&next).await.shows(200, "That was the last one");
+        let view = house.hub.registry().view(mac(1).parse().unwrap()).unwrap();
+        assert_eq!(
+            (view.plug.name.as_deref(), view.room.as_deref()),
+            (Some("lamp"), Some("hall"))
+        );
+        // A plug with a name returns to its page.
+        browser
+            .post(&format!("{identify}?agreed=1"), &[])
+            .await
+            .leads_to(&format!("/plugs/{first}"));
+        house.close().await;
+    });
+}
