@@ -1,20 +1,26 @@
-//! Settings: tariffs, colours, place, access, storage.
+//! Settings: tariffs, colours, place, passwords, tokens, backups, connections.
 
-use api::text::Names as _;
-use api::{Id, RequestError, Tariff};
+use std::fs;
+
+use api::text::LocalClock;
+use api::{Scope, SunEvent, TokenInfo};
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
-use serde_json::json;
+use hub::auth::AccessControl;
+use hub::backups;
+use hub::config::BackupConfig;
+use hub::schedule::sun_event;
+use jiff::{Timestamp, Zoned};
+use serde::Deserialize;
 
 use crate::PagesState;
-use crate::documents::{filled, number, saved};
-use crate::fields::Fields;
+use crate::documents::{Editor, saved};
 use crate::format;
 use crate::frame::{Frame, SETTINGS};
 use crate::home::damages;
-use crate::names::KnownNames;
-use crate::page_error::{PageError, sentence, status};
+use crate::page_error::{PageError, sentence};
+use crate::tariffs::{self, TariffRow};
 use crate::visit::{Theme, Visit};
 
 #[derive(Template)]
@@ -24,22 +30,57 @@ struct SettingsPage {
     damages: Vec<String>,
     theme: &'static str,
     tariffs: Vec<TariffRow>,
-    problem: Option<String>,
-    /// The fields of a form that was refused.
-    fields: Fields,
+    passwords: Vec<PasswordForm>,
+    asks_current: bool,
+    tokens: Vec<TokenRow>,
+    /// The form of a new token.
+    token: Editor,
+    /// A token that was just made, and is shown once: its name and its secret.
+    new_token: Option<(String, String)>,
     timezone: String,
     place: Option<(f64, f64)>,
+    sun: Option<String>,
+    mqtt: Option<MqttRow>,
     storage: Option<StorageSize>,
+    backup: Option<BackupSchedule>,
     keep_readings: String,
     keep_minutes: String,
     version: &'static str,
 }
 
-/// A tariff in the list.
-struct TariffRow {
+/// A form that sets a password.
+struct PasswordForm {
+    scope: Scope,
+    heading: &'static str,
+    hint: &'static str,
+    is_set: bool,
+    editor: Editor,
+}
+
+/// A token in the list.
+struct TokenRow {
     id: String,
     name: String,
-    sentence: String,
+    access: &'static str,
+    details: String,
+}
+
+/// State of the connection to an MQTT broker.
+#[derive(Deserialize)]
+struct BrokerStatus {
+    state: String,
+    broker: String,
+    since: Timestamp,
+    error: Option<String>,
+    hint: Option<String>,
+}
+
+/// The connection to an MQTT broker in words.
+struct MqttRow {
+    broker: String,
+    state: String,
+    is_good: bool,
+    problem: Option<String>,
 }
 
 /// Size of the database.
@@ -47,115 +88,74 @@ struct StorageSize {
     megabytes: String,
 }
 
+/// Backups by the clock.
+struct BackupSchedule {
+    every: String,
+    keep: u32,
+    directory: String,
+    error: Option<String>,
+    /// Time and size of each, newest first.
+    files: Vec<(String, String)>,
+}
+
+/// Content of the forms of a page after one of them was refused or has made a token.
+#[derive(Debug, Default)]
+pub(crate) struct SettingsForms {
+    /// The form of a new token.
+    pub(crate) token: Editor,
+    /// A token that was just made: its name and its secret.
+    pub(crate) new_token: Option<(String, String)>,
+    /// The refused form of a password, and its scope.
+    pub(crate) password: Option<(Scope, Editor)>,
+}
+
 /// Shows the settings.
 pub(crate) async fn settings(State(state): State<PagesState>, visit: Visit) -> Response {
-    page(&state, &visit, None, Fields::default()).await
+    page(&state, &visit, SettingsForms::default()).await
 }
 
-/// Creates a tariff with one price, or with one for the day and one for the night.
-pub(crate) async fn create_tariff(
+/// Makes a backup beside those that are made by the clock.
+pub(crate) async fn back_up(
     State(state): State<PagesState>,
-    visit: Visit,
-    fields: Fields,
-) -> Response {
-    let created = match tariff(&fields) {
-        Ok(tariff) => state.hub.create_document(tariff).await.map(drop),
-        Err(error) => Err(error),
-    };
-    match created {
-        Ok(()) => saved(&visit, "settings"),
-        Err(error) => {
-            let problem = sentence(error.message());
-            let mut response = page(&state, &visit, Some(problem), fields).await;
-            *response.status_mut() = status(&error);
-            response
-        }
-    }
-}
-
-/// Removes a tariff.
-pub(crate) async fn remove_tariff(
-    State(state): State<PagesState>,
-    Path(id): Path<String>,
     visit: Visit,
 ) -> Result<Response, PageError> {
-    let id: Id = id
-        .parse()
-        .map_err(|_| RequestError::not_found("there is no such tariff"))?;
-    state.hub.remove_document::<Tariff>(&id, None).await?;
-    Ok(saved(&visit, "settings"))
+    let hub = &state.hub;
+    if let Some(config) = &hub.config().backup {
+        let made = hub.backups().make(&**hub.store(), config, hub.bus());
+        made.await?;
+    }
+    Ok(saved(&visit, "settings#backup"))
 }
 
-fn tariff(fields: &Fields) -> Result<Tariff, RequestError> {
-    let price = |name: &str| {
-        let missing = || RequestError::usage(format!("{name}: a price is missing")).at(name);
-        number(fields, name)?.ok_or_else(missing)
-    };
-    let name = fields.needed("name")?.trim();
-    let currency = fields.needed("currency")?;
-    let json = if fields.get("kind") == Some("day_night") {
-        json!({
-            "name": name,
-            "currency": currency,
-            "kind": "day_night",
-            "day": price("day")?,
-            "night": price("night")?,
-            "day_begins": filled(fields, "day_begins").unwrap_or("06:00"),
-            "night_begins": filled(fields, "night_begins").unwrap_or("22:00"),
-        })
-    } else {
-        json!({
-            "name": name,
-            "currency": currency,
-            "kind": "flat",
-            "price": price("price")?,
-        })
-    };
-    serde_json::from_value(json).map_err(|error| RequestError::usage(error.to_string()))
-}
-
-async fn page(
-    state: &PagesState,
-    visit: &Visit,
-    problem: Option<String>,
-    fields: Fields,
-) -> Response {
+/// Draws the settings.
+pub(crate) async fn page(state: &PagesState, visit: &Visit, forms: SettingsForms) -> Response {
     let hub = &state.hub;
     let config = hub.config();
-    let names = KnownNames(hub);
-    let tariffs = hub.tariffs().all();
+    let clock = LocalClock::at(Timestamp::now(), hub.clock().timezone.clone());
     let storage = hub.store().info().await.ok();
+    let auth = visit.auth.as_ref();
+    let asks_current = visit.caller.as_ref();
     let page = SettingsPage {
         damages: damages(hub),
         frame: Frame::new(visit, SETTINGS, "Settings"),
         theme: visit.theme.as_str(),
-        tariffs: tariffs
-            .iter()
-            .map(|stored| {
-                let price = sentence(&stored.body.sentence());
-                let plugs = match stored.body.plugs.as_slice() {
-                    [] => "For all plugs.".to_owned(),
-                    plugs => format!("For {}.", names.plugs(plugs)),
-                };
-                TariffRow {
-                    id: stored.id.to_string(),
-                    name: stored.body.name.to_string(),
-                    sentence: format!("{price} {plugs}"),
-                }
-            })
-            .collect(),
-        problem,
-        fields,
-        timezone: hub
-            .clock()
-            .timezone
-            .iana_name()
-            .unwrap_or("local time")
-            .to_owned(),
+        tariffs: tariffs::rows(state),
+        asks_current: asks_current.is_some_and(|caller| caller.has_logged_in_with_password()),
+        tokens: auth.map_or_else(Vec::new, |auth| token_rows(&auth.tokens(), &clock)),
+        passwords: auth.map_or_else(Vec::new, |auth| password_forms(auth, forms.password)),
+        token: forms.token,
+        new_token: forms.new_token,
+        timezone: format::zone(&hub.clock().timezone),
         place: config.place.map(|place| (place.latitude, place.longitude)),
+        sun: sun_today(state),
+        mqtt: mqtt(state, &clock),
         storage: storage.map(|info| StorageSize {
             megabytes: format::number(info.bytes as f64 / 1e6, 1),
         }),
+        backup: config
+            .backup
+            .as_ref()
+            .map(|config| schedule(state, config, &clock)),
         keep_readings: config.keep_readings.to_string(),
         keep_minutes: config.keep_minutes.to_string(),
         version: env!("CARGO_PKG_VERSION"),
@@ -163,14 +163,148 @@ async fn page(
     page.frame.send(&page)
 }
 
+fn password_forms(auth: &AccessControl, refused: Option<(Scope, Editor)>) -> Vec<PasswordForm> {
+    let mut refused = refused;
+    let kinds = [
+        (
+            Scope::Admin,
+            "Password",
+            "At least 10 characters. All other browsers are logged out.",
+        ),
+        (
+            Scope::Read,
+            "View-only password",
+            "Who logs in with it sees everything and changes nothing, for example a tablet on the wall.",
+        ),
+    ];
+    let form = |(scope, heading, hint)| PasswordForm {
+        scope,
+        heading,
+        hint,
+        is_set: auth.has_password(scope),
+        editor: refused
+            .take_if(|(of, _)| *of == scope)
+            .map_or_else(Editor::default, |(_, editor)| editor),
+    };
+    kinds.into_iter().map(form).collect()
+}
+
+fn token_rows(tokens: &[TokenInfo], clock: &LocalClock) -> Vec<TokenRow> {
+    let maker = |token: &TokenInfo| match token.created_by.as_deref() {
+        None => "made by Mains".to_owned(),
+        Some("password") => "made in a browser".to_owned(),
+        Some("link") => "made in a browser that a link had logged in".to_owned(),
+        Some(id) => {
+            let made_by = tokens.iter().find(|other| other.id.as_str() == id);
+            let name = made_by.map_or(id, |made_by| &made_by.name);
+            format!("made with \u{201c}{name}\u{201d}")
+        }
+    };
+    let row = |token: &TokenInfo| {
+        let used = match token.last_used {
+            Some(at) => format!("Used {}", clock.moment(at)),
+            None => "Never used".to_owned(),
+        };
+        let made = format!("{} {}", maker(token), clock.moment(token.created));
+        let expires = match token.expires {
+            Some(at) => format!("ends {}", clock.moment(at)),
+            None => "does not end by itself".to_owned(),
+        };
+        TokenRow {
+            id: token.id.to_string(),
+            name: token.name.clone(),
+            access: access_words(token.scope),
+            details: format!("{used}, {made}, {expires}."),
+        }
+    };
+    tokens.iter().map(row).collect()
+}
+
+/// Returns the access of a scope in words.
+pub(crate) fn access_words(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Metrics => "Metrics",
+        Scope::Read => "Sees everything",
+        Scope::Switch => "Sees and switches",
+        Scope::Admin => "Everything",
+    }
+}
+
+fn sun_today(state: &PagesState) -> Option<String> {
+    let clock = state.hub.clock();
+    let today = Timestamp::now().to_zoned(clock.timezone.clone()).date();
+    let time = |sun| {
+        let at = sun_event(sun, clock.place?, today)?;
+        let at = Zoned::new(at, clock.timezone.clone());
+        Some(at.strftime("%H:%M").to_string())
+    };
+    let (up, down) = (time(SunEvent::Sunrise)?, time(SunEvent::Sunset)?);
+    Some(format!("up {up}, down {down}"))
+}
+
+fn mqtt(state: &PagesState, clock: &LocalClock) -> Option<MqttRow> {
+    let guests = state.hub.guests().iter();
+    let mut guests = guests.filter_map(|guest| guest.status());
+    let (_, status) = guests.find(|(name, _)| *name == "mqtt")?;
+    let status: BrokerStatus = serde_json::from_value(status).ok()?;
+    let problem = [status.error, status.hint].into_iter().flatten();
+    let problem: Vec<String> = problem.map(|text| sentence(&text)).collect();
+    Some(MqttRow {
+        broker: status.broker,
+        state: format!("{} since {}", status.state, clock.moment(status.since)),
+        is_good: status.state == "connected",
+        problem: (!problem.is_empty()).then(|| problem.join(" ")),
+    })
+}
+
+fn schedule(state: &PagesState, config: &BackupConfig, clock: &LocalClock) -> BackupSchedule {
+    let made = backups::list(config).unwrap_or_default();
+    let file = |at: &Timestamp| {
+        let size = fs::metadata(backups::path(config, *at)).map_or(0, |file| file.len());
+        let megabytes = format::number(size as f64 / 1e6, 1);
+        (
+            sentence_start(&clock.moment(*at)),
+            format!("{megabytes} MB"),
+        )
+    };
+    BackupSchedule {
+        every: config.every.to_string(),
+        keep: config.keep.get(),
+        directory: config.directory.display().to_string(),
+        error: state
+            .hub
+            .backups()
+            .status()
+            .last_error
+            .map(|error| sentence(&error)),
+        files: made.iter().rev().map(file).collect(),
+    }
+}
+
+/// Returns a moment as it stands at the beginning of a line.
+fn sentence_start(text: &str) -> String {
+    sentence(text).trim_end_matches('.').to_owned()
+}
+
+impl MqttRow {
+    fn icon(&self) -> &'static str {
+        if self.is_good { "check" } else { "alert" }
+    }
+}
+
 impl SettingsPage {
+    fn access(&self) -> &'static str {
+        access_words(self.frame.scope())
+    }
+
     fn themes(&self) -> [(&'static str, &'static str); 3] {
         let words = ["Like the device", "Light", "Dark"];
         let [auto, light, dark] = Theme::ALL.map(|(_, value)| value);
         [(auto, words[0]), (light, words[1]), (dark, words[2])]
     }
 
-    fn text(&self, name: &str) -> &str {
-        self.fields.get(name).unwrap_or_default()
+    fn scopes(&self) -> [(&'static str, &'static str); 4] {
+        [Scope::Read, Scope::Switch, Scope::Admin, Scope::Metrics]
+            .map(|scope| (scope.as_str(), access_words(scope)))
     }
 }
