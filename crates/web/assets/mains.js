@@ -42,6 +42,7 @@ const clock = () => clockFormat.format(Date.now() + skew);
 // ---- the same page from the server, element by element
 
 const isMine = (node) => node.nodeType === 1 && node.hasAttribute("data-keep");
+const holdsText = (node) => node.nodeType === 1 && [...node.querySelectorAll("form")].some(isEdited);
 const isBusy = (node) => node.querySelector?.('[aria-busy="true"]');
 
 function morph(old, fresh) {
@@ -79,7 +80,7 @@ function morph(old, fresh) {
   }
   while (at) {
     const next = at.nextSibling;
-    if (!isMine(at)) at.remove();
+    if (!isMine(at) && !holdsText(at)) at.remove();
     at = next;
   }
 }
@@ -89,7 +90,7 @@ const isEdited = (form) =>
     field.type === "checkbox" || field.type === "radio"
       ? field.checked !== field.defaultChecked
       : field.options
-        ? [...field.options].some((option) => option.selected !== option.defaultSelected) && field.matches(":focus")
+        ? field.selectedIndex !== Math.max(0, [...field.options].findIndex((option) => option.defaultSelected))
         : "defaultValue" in field && field.type !== "hidden" && field.value !== field.defaultValue);
 
 const get = (options) => fetch(page, { redirect: "manual", signal: AbortSignal.timeout(PAGE_TIMEOUT), ...options });
@@ -157,7 +158,7 @@ function connect() {
     renew(0);
   };
   stream.onerror = dropped;
-  for (const name of ["plug", "availability", "group", "schedule", "rule", "tariff", "log", "reset"]) {
+  for (const name of ["plug", "availability", "group", "schedule", "rule", "tariff", "log", "takeover", "reset"]) {
     stream.addEventListener(name, (event) => {
       seen = clock();
       if (name === "plug" || name === "availability") plugChanged(JSON.parse(event.data));
@@ -209,6 +210,13 @@ function lead(id, words, text, path) {
   if (document.getElementById(id)) return;
   const link = document.createElement("a");
   Object.assign(link, { className: "btn plain", href: url(path), textContent: text });
+  // Sent without a session, the form is kept and comes back after the login.
+  link.onclick = (event) => {
+    const form = id === "note-login" && [...main.querySelectorAll("form[method=post]")].find((form) => isEdited(form) && !form.querySelector("[type=password]"));
+    if (!form) return;
+    event.preventDefault();
+    form.submit();
+  };
   makeNote(id, words).append(link);
 }
 
@@ -379,6 +387,32 @@ find();
 const chart = document.getElementById("power");
 if (chart) import(chart.dataset.module).then(({ attach }) => attach(chart, main, watts));
 
+// ---- the question before something is removed, as a dialog over the page
+
+document.addEventListener("click", async (event) => {
+  const link = event.target.closest("a[data-dialog]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const response = await fetch(link.href, { redirect: "manual" }).catch(() => null);
+  const page = response?.ok && new DOMParser().parseFromString(await response.text(), "text/html");
+  const question = page && page.getElementById("question");
+  if (!question) return location.assign(link.href);
+  const dialog = document.createElement("dialog");
+  dialog.setAttribute("aria-labelledby", "h-question");
+  question.className = "stack";
+  dialog.append(question);
+  question.querySelector("a.plain").onclick = (event) => {
+    event.preventDefault();
+    dialog.close();
+  };
+  dialog.onclose = () => {
+    dialog.remove();
+    link.focus();
+  };
+  document.body.append(dialog);
+  dialog.showModal();
+});
+
 // ---- start
 
 document.addEventListener("visibilitychange", () => {
@@ -392,7 +426,7 @@ document.addEventListener("visibilitychange", () => {
 });
 setInterval(() => {
   if (!document.hidden && stream && !lost) renew(0);
-}, REFRESH_INTERVAL);
+}, +main?.querySelector("[data-refresh]")?.dataset.refresh || REFRESH_INTERVAL);
 if (main && !document.hidden) connect();
 addEventListener("pagehide", () => stream?.close());
 addEventListener("pageshow", (event) => {

@@ -4,22 +4,28 @@
 
 use std::str::FromStr;
 
-use api::{Document, Id, RequestError, Stored};
+use api::{Document, ErrorKind, Id, RequestError, Stored};
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use axum::routing::{get, post};
 use hub::HubDocument;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::PagesState;
 use crate::fields::Fields;
+use crate::frame::NavItem;
 use crate::note::FormNote;
 use crate::page_error::{PageError, sentence, status};
+use crate::removal::RemovalQuestion;
 use crate::visit::Visit;
 
 /// A document with a page of its own.
 pub(crate) trait DocumentPage: HubDocument {
+    /// Place of its pages in the navigation.
+    const PLACE: NavItem;
+
     /// Returns the JSON of the document that a form stands for.
     ///
     /// # Errors
@@ -28,7 +34,38 @@ pub(crate) trait DocumentPage: HubDocument {
     fn json(fields: &Fields) -> Result<Value, RequestError>;
 
     /// Returns the document with another `enabled`; `None` if it has no such field.
-    fn with_enabled(&self, enabled: bool) -> Option<Self>;
+    fn with_enabled(&self, enabled: bool) -> Option<Self> {
+        let _ = enabled;
+        None
+    }
+
+    /// Returns the document of a form with the parts of the present one that the form does not show.
+    #[must_use]
+    fn keeping(self, present: &Self) -> Self {
+        let _ = present;
+        self
+    }
+
+    /// Returns the document as a sentence.
+    fn words(&self, state: &PagesState) -> String;
+
+    /// Returns the effects of its removal, as sentences.
+    fn effects(
+        state: &PagesState,
+        stored: &Stored<Self>,
+    ) -> impl Future<Output = Vec<String>> + Send {
+        let _ = (state, stored);
+        std::future::ready(Vec::new())
+    }
+
+    /// Returns the time from which costs are different since these were the documents; `None` if they are the same.
+    fn repriced_since(
+        state: &PagesState,
+        before: &[Stored<Self>],
+    ) -> impl Future<Output = Option<Timestamp>> + Send {
+        let _ = (state, before);
+        std::future::ready(None)
+    }
 
     /// Draws the list of all documents, with an editor.
     fn page(state: &PagesState, visit: &Visit, editor: Option<Editor>) -> Response;
@@ -51,6 +88,8 @@ struct FormProblem {
     field: Option<String>,
     message: String,
     is_stale: bool,
+    /// True if the form was kept over a login.
+    is_kept: bool,
 }
 
 impl Editor {
@@ -62,7 +101,8 @@ impl Editor {
         }
     }
 
-    fn of<T: Document>(stored: &Stored<T>) -> Self {
+    /// Returns the form of a document as it is.
+    pub(crate) fn of<T: Document>(stored: &Stored<T>) -> Self {
         Self {
             id: Some(stored.id.clone()),
             revision: Some(stored.revision),
@@ -71,7 +111,8 @@ impl Editor {
         }
     }
 
-    fn refused(mut self, error: &RequestError) -> Self {
+    /// Returns the form with the reason why it was refused.
+    pub(crate) fn refused(mut self, error: &RequestError) -> Self {
         let message = match (error.field(), error.hint_text()) {
             // The name of the field stands beside it.
             (Some(field), _) => {
@@ -86,6 +127,7 @@ impl Editor {
             field: error.field().map(|path| form_field(path).to_owned()),
             message,
             is_stale: error.is_stale(),
+            is_kept: error.kind() == ErrorKind::Unauthenticated,
         });
         self
     }
@@ -119,6 +161,16 @@ impl Editor {
         (!is_below).then_some(problem.message.as_str())
     }
 
+    /// Returns true if the form was refused, and holds what a person has typed.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.problem.is_some()
+    }
+
+    /// Returns true if the form was kept over a login.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.problem.as_ref().is_some_and(|problem| problem.is_kept)
+    }
+
     /// Returns true if the document was changed elsewhere meanwhile.
     pub(crate) fn is_stale(&self) -> bool {
         self.problem
@@ -127,8 +179,7 @@ impl Editor {
     }
 
     /// Returns the path below which its form is sent.
-    pub(crate) fn path<T: Document>(&self) -> String {
-        let collection = T::COLLECTION.as_str();
+    pub(crate) fn path(&self, collection: &str) -> String {
         match &self.id {
             Some(id) => format!("/{collection}/{id}"),
             None => format!("/{collection}"),
@@ -141,6 +192,7 @@ impl Editor {
     ///
     /// [`RequestError`] of kind `usage` at the field.
     pub(crate) fn read<T: DocumentPage>(&self) -> Result<T, RequestError> {
+        self.fields.check_sent()?;
         read(&self.fields)
     }
 }
@@ -150,8 +202,11 @@ pub(crate) fn routes<T: DocumentPage>() -> Router<PagesState> {
     let path = format!("/{}", T::COLLECTION.as_str());
     Router::new()
         .route(&path, get(list::<T>).post(create::<T>))
-        .route(&format!("{path}/{{id}}"), post(save::<T>))
-        .route(&format!("{path}/{{id}}/delete"), post(remove::<T>))
+        .route(&format!("{path}/{{id}}"), get(edit::<T>).post(save::<T>))
+        .route(
+            &format!("{path}/{{id}}/delete"),
+            get(ask_removal::<T>).post(remove::<T>),
+        )
         .route(&format!("{path}/{{id}}/enabled"), post(enable::<T>))
 }
 
@@ -161,13 +216,23 @@ async fn list<T: DocumentPage>(
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Response, PageError> {
     let query = Fields::from(query);
-    let editor = match (query.get("edit"), query.get("new")) {
-        (Some(id), _) => Some(Editor::of(
-            &T::repository(&state.hub).one(&document_id::<T>(id)?)?,
-        )),
-        (None, Some(_)) => Some(Editor::blank(query)),
-        (None, None) => None,
-    };
+    match (query.get("edit"), query.get("new")) {
+        (Some(id), _) => edit::<T>(State(state), Path(id.to_owned()), visit).await,
+        (None, Some(_)) if visit.can_change() => {
+            Ok(T::page(&state, &visit, Some(Editor::blank(query))))
+        }
+        _ => Ok(T::page(&state, &visit, None)),
+    }
+}
+
+/// Shows the editor of a document, where the visitor may change it.
+async fn edit<T: DocumentPage>(
+    State(state): State<PagesState>,
+    Path(id): Path<String>,
+    visit: Visit,
+) -> Result<Response, PageError> {
+    let stored = T::repository(&state.hub).one(&document_id::<T>(&id)?)?;
+    let editor = visit.can_change().then(|| Editor::of(&stored));
     Ok(T::page(&state, &visit, editor))
 }
 
@@ -180,12 +245,14 @@ async fn create<T: DocumentPage>(
     if editor.fields.get("preview").is_some() {
         return T::page(&state, &visit, Some(editor));
     }
-    let created = match editor.read::<T>() {
+    let before = T::repository(&state.hub).all();
+    let read = editor.fields.check_sent().and_then(|()| editor.read::<T>());
+    let created = match read {
         Ok(document) => state.hub.create_document(document).await,
         Err(error) => Err(error),
     };
     match created {
-        Ok(_) => saved(&visit, T::COLLECTION.as_str()),
+        Ok(_) => changed::<T>(&state, &visit, &before).await,
         Err(error) => refused::<T>(&state, &visit, editor, &error),
     }
 }
@@ -197,7 +264,6 @@ async fn save<T: DocumentPage>(
     fields: Fields,
 ) -> Result<Response, PageError> {
     let id = document_id::<T>(&id)?;
-    let present = T::repository(&state.hub).one(&id)?;
     let revision = fields.get("revision").and_then(|text| text.parse().ok());
     let mut editor = Editor {
         id: Some(id.clone()),
@@ -205,15 +271,29 @@ async fn save<T: DocumentPage>(
         fields,
         problem: None,
     };
+    let before = T::repository(&state.hub).all();
+    let Some(present) = before.iter().find(|stored| stored.id == id) else {
+        (editor.id, editor.revision) = (None, None);
+        let what = T::COLLECTION.singular();
+        let message = format!(
+            "this {what} was removed elsewhere meanwhile. Your text is still here, and Save makes it again"
+        );
+        let error = RequestError::not_found(message);
+        return Ok(refused::<T>(&state, &visit, editor, &error));
+    };
     if editor.fields.get("preview").is_some() {
         return Ok(T::page(&state, &visit, Some(editor)));
     }
-    let replaced = match editor.read::<T>() {
-        Ok(document) => state.hub.replace_document(&id, document, revision).await,
+    let read = editor.fields.check_sent().and_then(|()| editor.read::<T>());
+    let replaced = match read {
+        Ok(document) => {
+            let document = document.keeping(&present.body);
+            state.hub.replace_document(&id, document, revision).await
+        }
         Err(error) => Err(error),
     };
     Ok(match replaced {
-        Ok(_) => saved(&visit, T::COLLECTION.as_str()),
+        Ok(_) => changed::<T>(&state, &visit, &before).await,
         Err(error) => {
             if error.is_stale() {
                 // The next time it is meant.
@@ -224,14 +304,49 @@ async fn save<T: DocumentPage>(
     })
 }
 
+/// Asks whether a document is to be removed, and says what that changes.
+async fn ask_removal<T: DocumentPage>(
+    State(state): State<PagesState>,
+    Path(id): Path<String>,
+    visit: Visit,
+) -> Result<Response, PageError> {
+    let stored = T::repository(&state.hub).one(&document_id::<T>(&id)?)?;
+    let collection = T::COLLECTION.as_str();
+    let question = RemovalQuestion {
+        title: stored.body.name().to_owned(),
+        words: stored.body.words(&state),
+        effects: T::effects(&state, &stored).await,
+        action: format!("/{collection}/{id}/delete"),
+        back: format!("/{collection}"),
+        asks_current: false,
+        verb: "Delete",
+    };
+    Ok(question.page(&visit, T::PLACE))
+}
+
 async fn remove<T: DocumentPage>(
     State(state): State<PagesState>,
     Path(id): Path<String>,
     visit: Visit,
 ) -> Result<Response, PageError> {
     let id = document_id::<T>(&id)?;
+    let before = T::repository(&state.hub).all();
     state.hub.remove_document::<T>(&id, None).await?;
-    Ok(saved(&visit, T::COLLECTION.as_str()))
+    Ok(changed::<T>(&state, &visit, &before).await)
+}
+
+/// Leads to the list, which says that the change is saved, and since when it has changed costs of the past.
+pub(crate) async fn changed<T: DocumentPage>(
+    state: &PagesState,
+    visit: &Visit,
+    before: &[Stored<T>],
+) -> Response {
+    let note = match T::repriced_since(state, before).await {
+        Some(since) => FormNote::Repriced { since },
+        None => FormNote::Saved,
+    };
+    let page = format!("/{}", T::COLLECTION.as_str());
+    visit.redirect(&page, note.cookie(&visit.prefix))
 }
 
 /// Starts or pauses a document, and returns to the list.
@@ -252,7 +367,12 @@ async fn enable<T: DocumentPage>(
     Ok(visit.prefix.redirect(&format!("/{collection}#{id}")))
 }
 
-fn document_id<T: Document>(text: &str) -> Result<Id, RequestError> {
+/// Returns the id of a document in a path.
+///
+/// # Errors
+///
+/// [`RequestError`] of kind `not_found` for what is no id.
+pub(crate) fn document_id<T: Document>(text: &str) -> Result<Id, RequestError> {
     let what = T::COLLECTION.singular();
     text.parse()
         .map_err(|_| RequestError::not_found(format!("there is no such {what}")))
@@ -276,8 +396,8 @@ pub(crate) fn saved(visit: &Visit, page: &str) -> Response {
 
 /// Returns the field of the form in which a part of a document stands: `days` of `when.days[0]`.
 fn form_field(path: &str) -> &str {
-    let last = path.rsplit('.').next().unwrap_or(path);
-    last.split('[').next().unwrap_or(last)
+    let field = path.strip_prefix("when.").unwrap_or(path);
+    field.split('[').next().unwrap_or(field)
 }
 
 fn read<T: DocumentPage>(fields: &Fields) -> Result<T, RequestError> {
@@ -306,6 +426,8 @@ fn fields_of<T: Document>(document: &T) -> Fields {
 fn flatten(name: &str, value: Value, fields: &mut Vec<(String, String)>) {
     match value {
         Value::Null => {}
+        // They can be many, and no form shows them.
+        Value::Array(_) if name == "prices" => {}
         Value::String(text) => fields.push((name.to_owned(), text)),
         Value::Array(items) => {
             for item in items {

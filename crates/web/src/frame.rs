@@ -122,9 +122,20 @@ impl Frame {
         response
     }
 
-    /// Returns true if the form that led here was saved.
-    pub(crate) fn is_saved(&self) -> bool {
-        self.note == Some(FormNote::Saved)
+    /// Returns the note about the form that led here, unless the page writes it.
+    pub(crate) fn note_words(&self) -> Option<&'static str> {
+        match self.note? {
+            FormNote::Saved => Some("Saved."),
+            FormNote::Clicked => Some("It has clicked twice, and is as before."),
+            FormNote::Repriced { .. }
+            | FormNote::TimerSet { .. }
+            | FormNote::NotSwitched { .. } => None,
+        }
+    }
+
+    /// Returns the extent of the visitor's access.
+    pub(crate) fn scope(&self) -> Scope {
+        self.scope
     }
 
     /// Returns true if the visitor may switch.

@@ -1,7 +1,7 @@
 //! Groups: plugs that are switched together.
 
 use api::text::Names as _;
-use api::{Group, RequestError};
+use api::{Group, RequestError, Stored, SwitchTarget};
 use askama::Template;
 use axum::response::Response;
 use hiflying::Mac;
@@ -12,8 +12,9 @@ use crate::PagesState;
 use crate::documents::{DocumentPage, Editor};
 use crate::fields::Fields;
 use crate::format;
-use crate::frame::{Frame, SCHEDULES};
+use crate::frame::{Frame, NavItem, SCHEDULES};
 use crate::names::KnownNames;
+use crate::page_error::sentence;
 use crate::visit::Visit;
 
 #[derive(Template)]
@@ -23,7 +24,6 @@ struct GroupsPage {
     rows: Vec<GroupRow>,
     plugs: Vec<PlugChoice>,
     editor: Option<Editor>,
-    path: String,
 }
 
 /// A group in the list.
@@ -33,6 +33,17 @@ struct GroupRow {
     members: String,
     state: String,
 }
+
+/// The days of a week: their words in JSON and their names.
+pub(crate) const WEEKDAYS: [(&str, &str); 7] = [
+    ("mon", "Mon"),
+    ("tue", "Tue"),
+    ("wed", "Wed"),
+    ("thu", "Thu"),
+    ("fri", "Fri"),
+    ("sat", "Sat"),
+    ("sun", "Sun"),
+];
 
 /// A plug that can be chosen in a form.
 #[derive(Debug, Clone)]
@@ -62,17 +73,36 @@ pub(crate) fn plug_choices(state: &PagesState) -> Vec<PlugChoice> {
 }
 
 impl DocumentPage for Group {
+    // They have no place of their own in the navigation.
+    const PLACE: NavItem = SCHEDULES;
+
     fn json(fields: &Fields) -> Result<Value, RequestError> {
         Ok(json!({"name": fields.needed("name")?.trim(), "plugs": fields.all("plugs")}))
     }
 
-    fn with_enabled(&self, _: bool) -> Option<Self> {
-        None
+    fn words(&self, state: &PagesState) -> String {
+        match self.plugs.as_slice() {
+            [] => "No plugs.".to_owned(),
+            plugs => sentence(&KnownNames(&state.hub).plugs(plugs)),
+        }
+    }
+
+    async fn effects(state: &PagesState, group: &Stored<Self>) -> Vec<String> {
+        let target = SwitchTarget::Group(group.id.clone());
+        let schedules = state.hub.schedules().all().into_iter();
+        let users = schedules.filter(|stored| stored.body.targets.contains(&target));
+        let names: Vec<String> = users.map(|stored| stored.body.name.to_string()).collect();
+        let mut effects = vec!["Its plugs stay as they are.".to_owned()];
+        if !names.is_empty() {
+            let names = names.join(", ");
+            effects.push(format!("Schedules that switch it no longer will: {names}."));
+        }
+        effects
     }
 
     fn page(state: &PagesState, visit: &Visit, editor: Option<Editor>) -> Response {
         let names = KnownNames(&state.hub);
-        let row = |group: api::Stored<Self>| GroupRow {
+        let row = |group: Stored<Self>| GroupRow {
             id: group.id.to_string(),
             name: group.body.name.to_string(),
             members: match group.body.plugs.as_slice() {
@@ -82,14 +112,9 @@ impl DocumentPage for Group {
             state: on_words(state, &group.body.plugs),
         };
         let page = GroupsPage {
-            // They have no place of their own in the navigation.
-            frame: Frame::new(visit, SCHEDULES, "Groups"),
+            frame: Frame::new(visit, Self::PLACE, "Groups"),
             rows: state.hub.groups().all().into_iter().map(row).collect(),
             plugs: plug_choices(state),
-            path: editor
-                .as_ref()
-                .map(Editor::path::<Self>)
-                .unwrap_or_default(),
             editor,
         };
         page.frame.send(&page)

@@ -10,9 +10,11 @@
 //! * `format`: numbers, amounts and times. `chart`: charts as SVG. `plug_card`: a plug in words.
 //! * `span`: ranges of charts. `power_chart`: the power of a plug over time.
 //! * `recent`: energy of yesterday and today, read in the background. `past_days`: this month, and standby.
-//! * `documents`: lists and editors of `groups`, `schedules` and `rules`. `names`: names of plugs and groups.
-//! * `login`, `home`, `energy_page`, `plug_page`, `plug_forms`, `switch`, `theme`, `add`, `events`, `settings`: the pages and their
-//!   forms.
+//! * `documents`: lists and editors of `groups`, `schedules`, `rules` and `tariffs`. `removal`: the question before something is
+//!   removed. `names`: names of plugs and groups.
+//! * `kept`: forms that outlive a session. `refusal`: requests that were refused before they reached a page.
+//! * `login`, `home`, `energy_page`, `plug_page`, `plug_forms`, `switch`, `theme`, `add`, `naming`, `events`, `settings`,
+//!   `access_forms`, `hue_page`: the pages and their forms.
 //!
 //! # A further page
 //!
@@ -22,11 +24,14 @@
 //!    and ends with `page.frame.send(&page)`. All links are made by `frame.url("/path")`, because of the prefix.
 //! 3. Forms `POST` and take `Fields`; they return `visit.prefix.redirect("/path")` (303), with a `FormNote` in a cookie where there is
 //!    something to say, or a `PageError`.
+//!    A form that holds text calls `Fields::check_sent` before it changes anything, and its path stands in `kept`; a control that
+//!    changes something is shown only if `frame.can_change()`.
 //! 4. The route here in `router`, and the path in `page_of`.
 //!
 //! The script replaces what has changed in `main` by the same page of the server, element by element: an element that comes and
-//! goes needs an `id`, and one that only the browser changes `data-keep`.
+//! goes needs an `id`, and one that only the browser changes, or that holds a refused form, `data-keep`.
 
+mod access_forms;
 mod add;
 mod assets;
 mod chart;
@@ -40,8 +45,11 @@ mod format;
 mod frame;
 mod groups;
 mod home;
+mod hue_page;
+mod kept;
 mod login;
 mod names;
+mod naming;
 mod note;
 mod page_error;
 mod past_days;
@@ -50,27 +58,31 @@ mod plug_forms;
 mod plug_page;
 mod power_chart;
 mod recent;
+mod refusal;
+mod removal;
 mod rules;
 mod schedules;
 mod settings;
 mod span;
 mod switch;
+mod tariffs;
 mod theme;
 mod visit;
 
 use std::sync::Arc;
 
-use api::{Group, Rule, Schedule};
+use api::{Group, Rule, Schedule, Tariff};
 use async_trait::async_trait;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use hub::{Guest, Hub, LoginPage, PathAccess};
+use hub::{Guest, Hub, LoginPage, PathAccess, RefusalPage};
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 
+use crate::kept::KeptForms;
 use crate::recent::RecentEnergy;
 use crate::visit::SimulatedHome;
 
@@ -81,6 +93,7 @@ const MAX_FORM_BYTES: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub struct Pages {
     recent: RecentEnergy,
+    kept: KeptForms,
 }
 
 /// State of all handlers.
@@ -93,10 +106,11 @@ pub(crate) struct PagesState {
 #[async_trait]
 impl Guest for Pages {
     fn router(&self, hub: &Hub) -> Router {
-        router(PagesState {
+        let state = PagesState {
             hub: hub.clone(),
             recent: self.recent.clone(),
-        })
+        };
+        router(state, self.kept.clone())
     }
 
     fn access<'p>(&self, path: &'p str) -> PathAccess<'p> {
@@ -110,12 +124,20 @@ impl Guest for Pages {
         Some(login::page(login))
     }
 
+    fn refusal_page(&self, refusal: &RefusalPage<'_>) -> Option<Response> {
+        Some(refusal::page(refusal))
+    }
+
+    fn keep_form(&self, path: &str, body: &[u8]) -> Option<String> {
+        self.kept.keep(path, page_of(path)?, body)
+    }
+
     async fn run(self: Arc<Self>, hub: Hub, cancel: CancellationToken) {
         self.recent.run(hub, cancel).await;
     }
 }
 
-fn router(state: PagesState) -> Router {
+fn router(state: PagesState, kept: KeptForms) -> Router {
     let pages = Router::new()
         .route("/", get(home::home))
         .route("/energy", get(energy_page::energy_page))
@@ -133,28 +155,39 @@ fn router(state: PagesState) -> Router {
         .route("/groups/{id}/relay", post(switch::group))
         .route("/settings/theme", post(theme::choose))
         .route("/settings", get(settings::settings))
-        .route("/settings/tariffs", post(settings::create_tariff))
+        .route("/settings/backup", post(settings::back_up))
+        .merge(access_forms::routes())
         .route(
-            "/settings/tariffs/{id}/delete",
-            post(settings::remove_tariff),
+            "/tariffs/{id}/prices",
+            post(tariffs::import).layer(DefaultBodyLimit::max(tariffs::MAX_PRICES_BYTES)),
         )
+        .merge(hue_page::routes())
         .route("/add", get(add::add).post(add::adopt))
         .route("/add/search", post(add::search))
+        .route("/add/all", post(add::adopt_all))
+        .route("/add/names", get(naming::walk).post(naming::name))
+        .route(
+            "/plugs/{mac}/identify",
+            get(naming::ask_identify).post(naming::identify),
+        )
         .route("/events", get(events::events))
         .route("/manifest.webmanifest", get(assets::manifest))
         .merge(documents::routes::<Group>())
         .merge(documents::routes::<Schedule>())
         .merge(documents::routes::<Rule>())
+        .merge(documents::routes::<Tariff>())
         .layer(from_fn(page_error::show))
         .layer(Extension(state.hub.log().clone()))
         .layer(Extension(state.hub.clock().timezone.clone()))
-        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
-        .layer(CompressionLayer::new());
+        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES));
     let pages = match state.hub.config().is_simulated {
         true => pages.layer(Extension(SimulatedHome)),
         false => pages,
     };
+    let shown_again = (kept, pages.clone().with_state(state.clone()));
     pages
+        .layer(from_fn_with_state(shown_again, kept::show_again))
+        .layer(CompressionLayer::new())
         .route("/assets/{file}", get(assets::asset))
         .with_state(state)
 }
@@ -167,10 +200,16 @@ fn page_of(path: &str) -> Option<&str> {
         ("schedules", Some(_), _) => Some("/schedules"),
         ("rules", Some(_), _) => Some("/rules"),
         ("settings", Some(_), _) => Some("/settings"),
+        ("tariffs", Some(_), _) => Some("/tariffs"),
+        ("tariffs", None, None) => Some(path),
+        ("add", Some("names"), None) => Some(path),
         ("add", Some(_), _) => Some("/add"),
-        ("energy" | "schedules" | "rules" | "add" | "events" | "settings", _, _) => Some(path),
+        ("hue", Some("search"), _) | ("hue", Some(_), Some("takeovers")) => Some("/hue"),
+        ("energy" | "schedules" | "rules" | "add" | "events" | "settings" | "hue", _, _) => {
+            Some(path)
+        }
         ("plugs", Some(_), None) => Some(path),
-        ("plugs", Some(_), Some("remove")) => Some(path),
+        ("plugs", Some(_), Some("remove" | "identify")) => Some(path),
         ("plugs", Some(_), Some("relay")) => path.strip_suffix("/relay"),
         ("plugs", Some(_), Some("delay")) => path.strip_suffix("/delay"),
         ("groups", Some(_), Some("relay")) => Some("/"),

@@ -6,7 +6,7 @@ use axum::response::Response;
 use hub::{LoginPage, LoginProblem};
 
 use crate::frame::{Frame, HOME, draw};
-use crate::visit::{Theme, Visit};
+use crate::visit::Visit;
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -19,16 +19,7 @@ struct LoginView<'a> {
 
 /// Draws the login page.
 pub(crate) fn page(login: &LoginPage<'_>) -> Response {
-    let visit = Visit {
-        prefix: login.prefix.clone(),
-        theme: Theme::of(login.headers),
-        scope: Scope::Read,
-        note: None,
-        unread: 0,
-        // It shows no time.
-        timezone: String::new(),
-        is_simulated: false,
-    };
+    let visit = Visit::without_login(login.prefix.clone(), login.headers, Scope::Read);
     let problem = login.problem.map(|problem| match problem {
         LoginProblem::WrongPassword => "That password is not right.".to_owned(),
         LoginProblem::UsedLink => "This link has been used or is too old.".to_owned(),

@@ -230,7 +230,7 @@ async fn move_to(
     let command = RelayCommand::from(relay);
     let registry = state.hub.registry();
     let switched = registry
-        .switch(view.plug.mac, command, Cause::Person)
+        .switch(view.plug.mac, command, Cause::Page)
         .await?;
     match switched.confirmed {
         true => Ok(()),

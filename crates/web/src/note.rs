@@ -21,6 +21,13 @@ const MAX_AGE: u32 = 60;
 pub(crate) enum FormNote {
     /// The input of the form is saved.
     Saved,
+    /// The relay of a plug has clicked.
+    Clicked,
+    /// The input is saved, and has changed costs of the past.
+    Repriced {
+        /// Time from which costs are different.
+        since: Timestamp,
+    },
     /// The timer of a plug was set.
     TimerSet {
         /// The position to which it leads.
@@ -45,6 +52,10 @@ impl FormNote {
         let mut parts = cookie(headers, NAME)?.split('.');
         match parts.next()? {
             "saved" => Some(Self::Saved),
+            "clicked" => Some(Self::Clicked),
+            "repriced" => Some(Self::Repriced {
+                since: Timestamp::from_second(parts.next()?.parse().ok()?).ok()?,
+            }),
             "timer" => Some(Self::TimerSet {
                 goal: parts.next()?.parse().ok()?,
                 due: Timestamp::from_second(parts.next()?.parse().ok()?).ok()?,
@@ -62,6 +73,8 @@ impl FormNote {
     pub(crate) fn cookie(self, prefix: &PathPrefix) -> Option<HeaderValue> {
         let value = match self {
             Self::Saved => "saved".to_owned(),
+            Self::Clicked => "clicked".to_owned(),
+            Self::Repriced { since } => format!("repriced.{}", since.as_second()),
             Self::TimerSet { goal, due } => format!("timer.{goal}.{}", due.as_second()),
             Self::NotSwitched { plug, goal, kind } => {
                 format!("not-switched.{plug:x}.{goal}.{}", kind.as_str())

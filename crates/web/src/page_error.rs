@@ -37,12 +37,19 @@ struct ErrorPage {
     hint: Option<String>,
 }
 
-/// Draws the page of an error.
+/// Shows the page of an error in place of a response that has one.
 pub(crate) async fn show(visit: Visit, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let Some(PageError(error)) = response.extensions().get().cloned() else {
         return response;
     };
+    let mut shown = error_page(&visit, &error);
+    *shown.status_mut() = response.status();
+    shown
+}
+
+/// Draws the page of an error.
+pub(crate) fn error_page(visit: &Visit, error: &RequestError) -> Response {
     let title = match error.kind() {
         ErrorKind::NotFound => "This is not here",
         ErrorKind::Usage => "This cannot be used",
@@ -51,13 +58,11 @@ pub(crate) async fn show(visit: Visit, request: Request, next: Next) -> Response
         _ => "This did not work",
     };
     let page = ErrorPage {
-        frame: Frame::new(&visit, HOME, title),
+        frame: Frame::new(visit, HOME, title),
         message: sentence(error.message()),
         hint: error.hint_text().map(sentence),
     };
-    let mut shown = page.frame.send(&page);
-    *shown.status_mut() = response.status();
-    shown
+    page.frame.send(&page)
 }
 
 /// Returns the status of a page that shows an error.

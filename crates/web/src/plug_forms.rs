@@ -1,9 +1,10 @@
 //! Forms of the page of a plug: settings, timer, removal.
 
-use api::{Metering, PlugSettings, PowerOn, RequestError};
+use api::{Metering, PlugSettings, PowerOn, RequestError, SwitchTarget};
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
+use hiflying::Mac;
 use plugs::{Minutes, RelayState};
 
 use crate::PagesState;
@@ -28,7 +29,11 @@ pub(crate) async fn change(
         .get("revision")
         .and_then(|revision| revision.parse().ok());
     let edit = |settings: &PlugSettings| edited(settings, &fields);
-    let error = match state.hub.change_plug(mac, revision, edit).await {
+    let changed = match fields.check_sent() {
+        Ok(()) => state.hub.change_plug(mac, revision, edit).await,
+        Err(error) => Err(error),
+    };
+    let error = match changed {
         Ok(_) => {
             let cookie = FormNote::Saved.cookie(&visit.prefix);
             return Ok(visit.redirect(&format!("/plugs/{mac:x}"), cookie));
@@ -37,7 +42,9 @@ pub(crate) async fn change(
     };
     let view = state.hub.registry().one(mac)?;
     // Saved once more, the form replaces what was changed elsewhere meanwhile.
-    let mut edit = Edit::new(&view, state.hub.registry().revision(mac)?);
+    let present = state.hub.registry().revision(mac)?;
+    let based_on = revision.filter(|_| fields.is_shown_again());
+    let mut edit = Edit::new(&view, based_on.unwrap_or(present));
     for (name, value) in [
         ("name", &mut edit.name),
         ("room", &mut edit.room),
@@ -133,6 +140,7 @@ struct RemovePage {
     mac: String,
     title: String,
     total: Option<String>,
+    effects: Vec<String>,
 }
 
 /// Asks whether a plug is to be removed.
@@ -148,9 +156,42 @@ pub(crate) async fn ask_removal(
         frame: Frame::new(&visit, HOME, format!("Remove {title}")),
         mac: format!("{mac:x}"),
         total: view.energy_total_wh.map(|wh| format::kwh(wh as f64)),
+        effects: removal_effects(&state, mac),
         title,
     };
     Ok(page.frame.send(&page))
+}
+
+/// Returns the effects of the removal of a plug on what names it, as sentences.
+fn removal_effects(state: &PagesState, mac: Mac) -> Vec<String> {
+    let hub = &state.hub;
+    let target = SwitchTarget::Plug(mac);
+    let names = |names: Vec<String>, words: &str| {
+        (!names.is_empty()).then(|| format!("{words} {}.", names.join(", ")))
+    };
+    let schedules = hub.schedules().all().into_iter();
+    let schedules = schedules.filter(|stored| stored.body.targets.contains(&target));
+    let rules = hub.rules().all().into_iter();
+    let rules = rules.filter(|stored| stored.body.plugs().any(|(_, plug)| plug == mac));
+    let groups = hub.groups().all().into_iter();
+    let groups = groups.filter(|stored| stored.body.plugs.contains(&mac));
+    let effects = [
+        names(
+            schedules
+                .map(|stored| stored.body.name.to_string())
+                .collect(),
+            "Schedules that no longer switch it:",
+        ),
+        names(
+            rules.map(|stored| stored.body.name.to_string()).collect(),
+            "Rules that no longer act:",
+        ),
+        names(
+            groups.map(|stored| stored.body.name.to_string()).collect(),
+            "Groups that miss it:",
+        ),
+    ];
+    effects.into_iter().flatten().collect()
 }
 
 /// Removes a plug, and returns to the home page.

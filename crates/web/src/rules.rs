@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::PagesState;
 use crate::documents::{DocumentPage, Editor, checked, filled, number};
 use crate::fields::Fields;
-use crate::frame::{Frame, RULES};
+use crate::frame::{Frame, NavItem, RULES};
 use crate::groups::{PlugChoice, plug_choices};
 use crate::names::KnownNames;
 use crate::page_error::sentence;
@@ -50,7 +50,6 @@ struct RulesPage {
     rows: Vec<RuleRow>,
     plugs: Vec<PlugChoice>,
     editor: Option<Editor>,
-    path: String,
     preview: Option<String>,
     kinds: [(&'static str, &'static str, &'static str); 6],
 }
@@ -66,6 +65,12 @@ struct RuleRow {
 }
 
 impl DocumentPage for Rule {
+    const PLACE: NavItem = RULES;
+
+    fn words(&self, state: &PagesState) -> String {
+        sentence(&self.sentence(&KnownNames(&state.hub)))
+    }
+
     fn json(fields: &Fields) -> Result<Value, RequestError> {
         let mut rule = Map::new();
         rule.insert("name".to_owned(), fields.needed("name")?.trim().into());
@@ -136,19 +141,15 @@ impl DocumentPage for Rule {
         let rules = hub.rules().all();
         let preview = editor.as_ref().and_then(|editor| {
             let rule: Rule = editor.read().ok()?;
-            Some(words(state, &rule))
+            Some(rule.words(state))
         });
         let page = RulesPage {
-            frame: Frame::new(visit, RULES, "Rules"),
+            frame: Frame::new(visit, Self::PLACE, "Rules"),
             rows: rules
                 .iter()
                 .map(|stored| row(state, &clock, &hub.view(stored)))
                 .collect(),
             plugs: plug_choices(state),
-            path: editor
-                .as_ref()
-                .map(Editor::path::<Self>)
-                .unwrap_or_default(),
             editor,
             preview,
             kinds: KINDS,
@@ -162,7 +163,7 @@ fn row(state: &PagesState, clock: &LocalClock, view: &RuleView) -> RuleRow {
     RuleRow {
         id: view.id.to_string(),
         name: view.document.name.to_string(),
-        sentence: words(state, &view.document),
+        sentence: view.document.words(state),
         is_enabled: view.document.enabled,
         last: status
             .last
@@ -170,8 +171,4 @@ fn row(state: &PagesState, clock: &LocalClock, view: &RuleView) -> RuleRow {
             .map(|last| sentence(&last.sentence(clock))),
         stopped: status.halted.as_ref().map(|halted| sentence(&halted.why)),
     }
-}
-
-fn words(state: &PagesState, rule: &Rule) -> String {
-    sentence(&rule.sentence(&KnownNames(&state.hub)))
 }

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use crate::PagesState;
 use crate::documents::{DocumentPage, Editor, filled};
 use crate::fields::Fields;
-use crate::frame::{Frame, SCHEDULES};
-use crate::groups::{PlugChoice, plug_choices};
+use crate::frame::{Frame, NavItem, SCHEDULES};
+use crate::groups::{PlugChoice, WEEKDAYS, plug_choices};
 use crate::names::KnownNames;
 use crate::page_error::sentence;
 use crate::visit::Visit;
@@ -33,7 +33,6 @@ struct SchedulesPage {
     plugs: Vec<PlugChoice>,
     groups: Vec<(String, String)>,
     editor: Option<Editor>,
-    path: String,
     preview: Option<Preview>,
     days: [(&'static str, &'static str); 7],
 }
@@ -56,6 +55,12 @@ struct Preview {
 }
 
 impl DocumentPage for Schedule {
+    const PLACE: NavItem = SCHEDULES;
+
+    fn words(&self, state: &PagesState) -> String {
+        sentence(&self.sentence(&KnownNames(&state.hub)))
+    }
+
     fn json(fields: &Fields) -> Result<Value, RequestError> {
         let mut json = Map::from_iter([
             ("name".to_owned(), fields.needed("name")?.trim().into()),
@@ -92,28 +97,16 @@ impl DocumentPage for Schedule {
             .map(|stored| row(state, &clock, &hub.view(stored)));
         let groups = hub.groups().all().into_iter();
         let page = SchedulesPage {
-            frame: Frame::new(visit, SCHEDULES, "Schedules"),
+            frame: Frame::new(visit, Self::PLACE, "Schedules"),
             timezone: zone.iana_name().unwrap_or("local time").to_owned(),
             rows: rows.collect(),
             plugs: plug_choices(state),
             groups: groups
                 .map(|group| (group.id.to_string(), group.body.name.to_string()))
                 .collect(),
-            path: editor
-                .as_ref()
-                .map(Editor::path::<Self>)
-                .unwrap_or_default(),
             preview: editor.as_ref().and_then(|editor| preview(state, editor)),
             editor,
-            days: [
-                ("mon", "Mon"),
-                ("tue", "Tue"),
-                ("wed", "Wed"),
-                ("thu", "Thu"),
-                ("fri", "Fri"),
-                ("sat", "Sat"),
-                ("sun", "Sun"),
-            ],
+            days: WEEKDAYS,
         };
         page.frame.send(&page)
     }
@@ -165,7 +158,7 @@ fn row(state: &PagesState, clock: &LocalClock, view: &ScheduleView) -> ScheduleR
     ScheduleRow {
         id: view.id.to_string(),
         name: schedule.name.to_string(),
-        sentence: words(state, schedule),
+        sentence: schedule.words(state),
         is_enabled: schedule.enabled,
         next: match (schedule.enabled, status.next) {
             (false, _) => "Paused".to_owned(),
@@ -174,10 +167,6 @@ fn row(state: &PagesState, clock: &LocalClock, view: &ScheduleView) -> ScheduleR
         },
         trouble,
     }
-}
-
-fn words(state: &PagesState, schedule: &Schedule) -> String {
-    sentence(&schedule.sentence(&KnownNames(&state.hub)))
 }
 
 /// Returns the schedule of a form in words, with its coming runs; `None` while it is not complete.
@@ -205,7 +194,7 @@ fn preview(state: &PagesState, editor: &Editor) -> Option<Preview> {
         }
     }
     Some(Preview {
-        sentence: words(state, &schedule),
+        sentence: schedule.words(state),
         runs,
         problem,
     })

@@ -7,7 +7,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
-use hub::auth::{Caller, PathPrefix};
+use hub::auth::{AccessControl, Caller, PathPrefix};
 use hub::log::EventLog;
 use jiff::tz::TimeZone;
 
@@ -82,6 +82,10 @@ pub(crate) struct Visit {
     pub(crate) timezone: String,
     /// The hub's plugs are emulated.
     pub(crate) is_simulated: bool,
+    /// The visitor; `None` without a login.
+    pub(crate) caller: Option<Caller>,
+    /// Passwords and tokens.
+    pub(crate) auth: Option<AccessControl>,
 }
 
 /// An extension of requests to a hub whose plugs are emulated.
@@ -92,20 +96,43 @@ impl<S: Sync> FromRequestParts<S> for Visit {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let prefix = parts.extensions.get::<PathPrefix>().cloned();
+        let prefix = PathPrefix::of(&parts.extensions);
+        let caller: Option<Caller> = parts.extensions.get().cloned();
+        let scope = caller.as_ref().map_or(Scope::Read, Caller::scope);
         Ok(Self {
-            prefix: prefix.unwrap_or_else(PathPrefix::none),
-            theme: Theme::of(&parts.headers),
-            scope: parts.extensions.get().map_or(Scope::Read, Caller::scope),
             note: FormNote::of(&parts.headers),
             unread: parts.extensions.get().map_or(0, EventLog::unread),
             timezone: format::zone(parts.extensions.get().unwrap_or(&TimeZone::UTC)),
             is_simulated: parts.extensions.get::<SimulatedHome>().is_some(),
+            auth: parts.extensions.get().cloned(),
+            caller,
+            ..Self::without_login(prefix, &parts.headers, scope)
         })
     }
 }
 
 impl Visit {
+    /// Returns the visit of a page that is drawn before or without a login.
+    pub(crate) fn without_login(prefix: PathPrefix, headers: &HeaderMap, scope: Scope) -> Self {
+        Self {
+            prefix,
+            theme: Theme::of(headers),
+            scope,
+            note: None,
+            unread: 0,
+            // It shows no time.
+            timezone: String::new(),
+            is_simulated: false,
+            caller: None,
+            auth: None,
+        }
+    }
+
+    /// Returns true if the visitor may change settings.
+    pub(crate) fn can_change(&self) -> bool {
+        self.scope >= Scope::Admin
+    }
+
     /// Leads to a page, with a cookie.
     pub(crate) fn redirect(&self, path: &str, cookie: Option<HeaderValue>) -> Response {
         let mut response = self.prefix.redirect(path);

@@ -191,7 +191,7 @@ fn a_plug_that_is_often_unplugged_is_no_alert() {
         let plugs = Plugs::start(vec![plug(1, &[]), plug(2, &[])]).await;
         let house = House::open().await;
         house.adopt(2).await;
-        let browser = Browser::of(&house.hub);
+        let browser = Browser::of(&house.hub).await;
         let path = format!("/plugs/{}", hex(1));
         let marked = [("often_unplugged", "false"), ("often_unplugged", "true")];
         browser.post(&path, &marked).await.leads_to(&path);

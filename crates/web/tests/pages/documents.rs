@@ -11,7 +11,7 @@ async fn home() -> (Plugs, House, Browser) {
     let plugs = Plugs::start(vec![plug(1, &[]), plug(2, &[])]).await;
     let house = House::open().await;
     house.adopt(2).await;
-    let browser = Browser::of(&house.hub);
+    let browser = Browser::of(&house.hub).await;
     (plugs, house, browser)
 }
 

@@ -13,7 +13,7 @@ fn what_happened_stands_there_with_its_cause_and_can_be_chosen() {
         let plugs = Plugs::start(vec![plug(1, &[]), plug(2, &["stuck-relay"])]).await;
         let house = House::open().await;
         house.adopt(2).await;
-        let browser = Browser::of(&house.hub);
+        let browser = Browser::of(&house.hub).await;
         let path = format!("/plugs/{}", hex(1));
         let lamp = [("name", "A <lamp>"), ("metering", "1s"), ("power_on", "")];
         browser.post(&path, &lamp).await;
@@ -60,7 +60,7 @@ fn what_happened_stands_there_with_its_cause_and_can_be_chosen() {
 fn older_entries_are_pages_of_their_own() {
     in_network(async {
         let house = House::open().await;
-        let browser = Browser::of(&house.hub);
+        let browser = Browser::of(&house.hub).await;
         for number in 1..=250 {
             let text = format!("event number {number}");
             let entry = LogEntry::new(Timestamp::now(), LogKind::Hub, text);

@@ -8,11 +8,16 @@
     reason = "helpers of tests, which may fail like tests"
 )]
 
+mod access;
 mod browser;
 mod charts;
 mod documents;
 mod events;
+mod hue;
+mod naming;
+mod secrets;
 mod setup;
+mod tariffs;
 
 #[allow(dead_code, reason = "shared with the tests of the hub")]
 #[path = "../../../hub/tests/http/contract.rs"]
