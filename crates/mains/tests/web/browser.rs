@@ -5,6 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::house::WITHIN;
@@ -149,6 +151,16 @@ impl Browser {
         );
     }
 
+    /// Chooses a file.
+    pub fn attach(&self, css: &str, file: &str) {
+        let element = self.element(css);
+        self.command(
+            "POST",
+            &format!("{element}/value"),
+            &json!({ "text": file }),
+        );
+    }
+
     pub fn attribute(&self, css: &str, name: &str) -> Value {
         let element = self.element(css);
         self.command("GET", &format!("{element}/attribute/{name}"), &Value::Null)
@@ -261,6 +273,47 @@ impl Browser {
             );
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// The cookies of the page.
+    pub fn cookies(&self) -> Value {
+        self.command("GET", "/cookie", &Value::Null)
+    }
+
+    /// Replaces the cookies of the page.
+    pub fn set_cookies(&self, cookies: &Value) {
+        self.command("DELETE", "/cookie", &Value::Null);
+        for cookie in cookies.as_array().unwrap() {
+            self.command("POST", "/cookie", &json!({ "cookie": cookie }));
+        }
+    }
+
+    /// The window as a PNG.
+    pub fn picture(&self) -> Vec<u8> {
+        let picture = self.command("GET", "/screenshot", &Value::Null);
+        STANDARD.decode(picture.as_str().unwrap()).unwrap()
+    }
+
+    /// The tab that is driven.
+    pub fn tab(&self) -> String {
+        let tab = self.command("GET", "/window", &Value::Null);
+        tab.as_str().unwrap().to_owned()
+    }
+
+    /// Opens a further tab, which is not driven yet.
+    pub fn open_tab(&self) -> String {
+        let tab = self.command("POST", "/window/new", &json!({"type": "tab"}));
+        tab["handle"].as_str().unwrap().to_owned()
+    }
+
+    /// Drives another tab.
+    pub fn switch_to(&self, tab: &str) {
+        self.command("POST", "/window", &json!({ "handle": tab }));
+    }
+
+    /// Drives the first frame of the page.
+    pub fn enter_frame(&self) {
+        self.command("POST", "/frame", &json!({"id": 0}));
     }
 
     /// Messages on the console since the last call, without those of a lost connection.

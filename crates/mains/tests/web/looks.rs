@@ -2,8 +2,9 @@
 //! the window.
 
 use std::fs;
+use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::browser::{Browser, Look};
 use crate::home::Home;
@@ -11,7 +12,7 @@ use crate::house::{Hub, plugs};
 use crate::live::house;
 use crate::needs;
 
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 21] = [
     "/",
     "/plugs/accf23000001",
     "/plugs/accf23000001?range=year",
@@ -19,8 +20,20 @@ const PAGES: [&str; 9] = [
     "/energy",
     "/energy?by=month",
     "/schedules",
+    "/schedules?new=1&action=on&at=18:00",
+    "/rules",
+    "/rules?new=1&kind=standby_kill",
+    "/rules?new=1&kind=follow",
+    "/rules?new=1&kind=power_on",
+    "/groups?new=1",
+    "/tariffs?new=1&kind=day_night&currency=EUR",
+    "/add",
+    "/add/names",
+    "/plugs/accf23000001/identify",
+    "/hue",
     "/events",
     "/settings",
+    "/settings/view-password/delete",
 ];
 
 /// Checks that nothing is wider than the window.
@@ -44,13 +57,25 @@ fn looks_right(look: Look) {
         browser.until("return document.querySelector('#live')?.textContent === 'Live'");
         fits(&browser, &format!("{path} at {}", look.width));
         if let Some(axe) = &axe {
-            let axe = fs::read_to_string(axe).unwrap();
-            let findings = browser.js_async(&format!(
-                "{axe}; const done = arguments[arguments.length - 1]; axe.run(document).then(result => done(result.violations.map(found => found.id + ': ' + found.nodes.map(node => node.html).join('; '))), error => done([String(error)]));"
-            ));
-            assert_eq!(findings, json!([]), "{path} at {}", look.width);
+            assert_eq!(
+                findings(&browser, axe),
+                json!([]),
+                "{path} at {}",
+                look.width
+            );
         }
         assert_eq!(browser.console(), Vec::<String>::new(), "{path}");
+    }
+    browser.go(&format!("{}/settings", hub.url));
+    browser.click("form[action$='/logout'] button");
+    browser.shows("h1", "Log in");
+    if let Some(axe) = &axe {
+        assert_eq!(
+            findings(&browser, axe),
+            json!([]),
+            "login at {}",
+            look.width
+        );
     }
     for request in browser.requests() {
         let is_own = request.starts_with(&hub.url)
@@ -58,6 +83,30 @@ fn looks_right(look: Look) {
             || request.starts_with("chrome");
         assert!(is_own, "{request}");
     }
+}
+
+/// Runs axe-core on the page.
+fn findings(browser: &Browser, axe: &Path) -> Value {
+    let axe = fs::read_to_string(axe).unwrap();
+    browser.js_async(&format!(
+        "{axe}; const done = arguments[arguments.length - 1]; axe.run(document).then(result => done(result.violations.map(found => found.id + ': ' + found.nodes.map(node => node.html).join('; '))), error => done([String(error)]));"
+    ))
+}
+
+#[test]
+fn on_a_desk_in_the_dark() {
+    looks_right(Look {
+        is_dark: true,
+        ..Look::default()
+    });
+}
+
+#[test]
+fn on_a_phone() {
+    looks_right(Look {
+        width: 390,
+        ..Look::default()
+    });
 }
 
 #[test]

@@ -12,6 +12,7 @@
 )]
 
 mod access;
+mod behind;
 mod browser;
 #[allow(
     dead_code,
@@ -32,7 +33,9 @@ mod house;
 #[path = "../cli/needs.rs"]
 mod needs;
 
+mod editing;
 mod history;
 mod live;
 mod looks;
 mod plain;
+mod screenshots;

@@ -66,3 +66,81 @@ fn a_plug_is_removed_after_a_question() {
     assert_eq!(plugs(&home).len(), 0);
     browser.shows("h1", "Your first plug goes here");
 }
+
+#[test]
+fn every_form_is_sent_without_a_script() {
+    let look = Look {
+        has_script: false,
+        ..Look::default()
+    };
+    let Some((home, hub, browser)) = house(look) else {
+        return;
+    };
+    let save = "#form button:not([name])";
+    let target = "input[value='AC:CF:23:00:00:01']";
+    let list = |verb: &str| home.json(&[verb, "list"]).ends_with(0).json();
+
+    browser.go(&format!("{}/groups?new=1", hub.url));
+    browser.enter("#name", "lamps");
+    browser.click(target);
+    browser.click(save);
+    browser.shows(".note.good", "Saved.");
+    browser.go(&format!("{}/schedules?new=1&action=off&at=23:30", hub.url));
+    browser.click(target);
+    browser.enter("#name", "night");
+    browser.click("label:has(input[value=fri])");
+    browser.click(save);
+    browser.shows(".note.good", "Saved.");
+    assert_eq!(
+        list("schedule")[0]["when"],
+        json!({"at": "23:30", "days": ["fri"]})
+    );
+    browser.click("li form button[role=switch]");
+    browser.until("return document.querySelector('li').innerText.includes('Paused')");
+    browser.go(&format!("{}/rules?new=1&kind=over_power", hub.url));
+    browser.enter("#name", "too much");
+    browser.enter("#above_w", "a lot");
+    browser.enter("#for", "10s");
+    browser.click(save);
+    assert_eq!(browser.text("#above_w-e"), "Must be a number.");
+    assert_eq!(
+        browser.js("return document.activeElement.id"),
+        json!("above_w")
+    );
+    browser.enter("#above_w", "2000");
+    browser.click(save);
+    browser.shows(".note.good", "Saved.");
+    browser.go(&format!(
+        "{}/tariffs?new=1&kind=hourly&currency=EUR",
+        hub.url
+    ));
+    browser.enter("#name", "market");
+    browser.click(save);
+    browser.shows(".note.good", "Saved.");
+    browser.click("#main li h3 a");
+    let file = home.write("prices.csv", "time,price\n2026-11-23T00:00,0.25\n");
+    // A file field is not cleared first.
+    browser.attach("#file", file.to_str().unwrap());
+    browser.click("#import button");
+    browser.until("return document.querySelector('#main').innerText.includes('1 known')");
+    assert_eq!(list("tariff")[0]["prices"][0]["price"], 0.25);
+    browser.go(&format!("{}/settings", hub.url));
+    browser.click("#tokens summary");
+    browser.enter("#name", "hall");
+    browser.click("#tokens form button");
+    assert!(browser.text("#new-token .cmd").starts_with("mains_"));
+    for (page, verb) in [
+        ("groups", "group"),
+        ("schedules", "schedule"),
+        ("rules", "rule"),
+        ("tariffs", "tariff"),
+    ] {
+        browser.go(&format!("{}/{page}", hub.url));
+        browser.click("#main li h3 a");
+        browser.click("a[data-dialog]");
+        browser.shows("button.danger", "Delete");
+        browser.click("button.danger");
+        browser.shows(".note.good", "Saved.");
+        assert_eq!(list(verb), json!([]), "{verb}");
+    }
+}
