@@ -27,6 +27,14 @@ const ASSETS: [(&str, &str, &[&str]); 5] = [
     ("icon.svg", "image/svg+xml", &["icon.svg"]),
 ];
 
+/// Returns a script without its indentation and its comments of a whole line.
+fn bare(script: &str) -> String {
+    let lines = script.lines().map(str::trim);
+    let lines = lines
+        .filter(|line| !line.is_empty() && !line.starts_with("//") && !line.starts_with("/**"));
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=assets");
     println!("cargo::rerun-if-changed=build.rs");
@@ -36,7 +44,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (name, content_type, parts) in ASSETS {
         let mut content = Vec::new();
         for part in parts {
-            content.extend(fs::read(Path::new("assets").join(part))?);
+            let part = fs::read_to_string(Path::new("assets").join(part))?;
+            match name {
+                "mains.js" => content.extend(bare(&part).into_bytes()),
+                _ => content.extend(part.into_bytes()),
+            }
         }
         let hash: String =
             Sha256::digest(&content)
