@@ -42,11 +42,13 @@ const clock = () => clockFormat.format(Date.now() + skew);
 // ---- the same page from the server, element by element
 
 const isMine = (node) => node.nodeType === 1 && node.hasAttribute("data-keep");
-const holdsText = (node) => node.nodeType === 1 && [...node.querySelectorAll("form")].some(isEdited);
+// A form that is edited, or came back with what was typed.
+const holdsText = (node) =>
+  node.nodeType === 1 && (node.querySelector("section[data-keep] form, form[data-keep]") || [...node.querySelectorAll("form")].some(isEdited));
 const isBusy = (node) => node.querySelector?.('[aria-busy="true"]');
 
 function morph(old, fresh) {
-  if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName) return old.replaceWith(fresh);
+  if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName) return holdsText(old) ? old.before(fresh) : old.replaceWith(fresh);
   if (old.nodeType !== 1) {
     if (old.data !== fresh.data) old.data = fresh.data;
     return;

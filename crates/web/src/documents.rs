@@ -161,9 +161,9 @@ impl Editor {
         (!is_below).then_some(problem.message.as_str())
     }
 
-    /// Returns true if the form was refused, and holds what a person has typed.
-    pub(crate) fn is_refused(&self) -> bool {
-        self.problem.is_some()
+    /// Returns true if the form was refused or is previewed, and holds what a person has typed.
+    pub(crate) fn holds_text(&self) -> bool {
+        self.problem.is_some() || self.fields.get("preview").is_some()
     }
 
     /// Returns true if the form was kept over a login.

@@ -229,9 +229,7 @@ async fn move_to(
 ) -> Result<(), RequestError> {
     let command = RelayCommand::from(relay);
     let registry = state.hub.registry();
-    let switched = registry
-        .switch(view.plug.mac, command, Cause::Page)
-        .await?;
+    let switched = registry.switch(view.plug.mac, command, Cause::Page).await?;
     match switched.confirmed {
         true => Ok(()),
         false => Err(not_switched(&format::title(view), command, switched.relay)),

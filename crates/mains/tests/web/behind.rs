@@ -85,6 +85,8 @@ fn behind_a_proxy_that_strips_its_prefix() {
         )
     });
     let base = "http://127.0.0.1:9001/home";
+    // Ports share their cookies.
+    browser.set_cookies(&json!([]));
     let link = home.json(&["hub", "login-url"]).ends_with(0).json();
     let link = link["url"].as_str().unwrap().replace(&hub.url, base);
     browser.go(&link);
@@ -133,6 +135,8 @@ fn behind_a_proxy_that_does_not() {
         pass(stream, "", "x-forwarded-for: 127.0.0.7\r\n")
     });
     let base = "http://127.0.0.1:9002/mains";
+    // Ports share their cookies.
+    browser.set_cookies(&json!([]));
     let link = home.json(&["hub", "login-url"]).ends_with(0).json();
     browser.go(&link["url"].as_str().unwrap().replace(&hub.url, base));
     browser.until(LIVE);
@@ -151,6 +155,8 @@ fn what_a_stranger_says_of_himself_counts_for_nothing() {
         pass(stream, "", forged)
     });
     let base = "http://127.0.0.1:9003";
+    // Ports share their cookies.
+    browser.set_cookies(&json!([]));
     let link = home.json(&["hub", "login-url"]).ends_with(0).json();
     browser.go(&link["url"].as_str().unwrap().replace(&hub.url, base));
     browser.until(LIVE);

@@ -14,7 +14,7 @@ fn all_are_added_and_named_one_by_one() {
         browser
             .get("/add")
             .await
-            .shows(200, "Add all, then name them one by one");
+            .shows(200, "Add all and name them");
         browser.post("/add/all", &[]).await.leads_to("/add/names");
         assert_eq!(house.hub.registry().views().len(), 2);
         let (first, second) = (hex(1), hex(2));
