@@ -204,7 +204,8 @@ function loggedOut() {
 }
 
 function removed() {
-  lead("note-removed", [`${document.querySelector("h1").textContent} was removed in another window.`, ""], "Home", ".");
+  const name = main.querySelector("#editor #name")?.defaultValue || main.querySelector("h1").textContent;
+  lead("note-removed", [`${name} was removed in another window.`, ""], "Home", ".");
 }
 
 /** Makes a note, once, with a link. */

@@ -96,7 +96,11 @@ fn two_tabs_edit_the_same_rule() {
     browser.go(&editor);
     browser.enter("#name", "my rule");
     home.json(&["rule", "remove", "late"]).ends_with(0);
-    browser.until("return document.querySelector('h1').innerText === 'This is not here'");
+    let note = browser.text("#note-removed");
+    assert!(
+        note.contains("late was removed in another window."),
+        "{note}"
+    );
     assert_eq!(
         browser.js_value("#name"),
         "my rule",
