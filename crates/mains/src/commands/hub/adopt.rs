@@ -88,7 +88,7 @@ also of a plug that was forgotten before (by its MAC). Groups, schedules and rul
 Examples:
   mains hub forget 'old heater'
   mains hub forget AC:CF:23:12:34:56 --purge --yes
-  mains hub forget --gone --unnamed --yes      # what replies no more and was never named
+  mains hub forget --gone --unnamed --yes      # gone, and never named
 
 Exit codes: 0 forgotten, 2 not confirmed, 3 no such plug, 8 no hub; with several plugs that of the first that failed.")]
 pub(super) struct HubForgetArgs {
