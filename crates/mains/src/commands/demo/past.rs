@@ -243,6 +243,7 @@ fn record(
         room: Some(plug.room.to_owned()),
         metering: None,
         power_on: None,
+        often_unplugged: false,
         relay: Some(if config.relay_on {
             RelayState::On
         } else {
@@ -250,6 +251,7 @@ fn record(
         }),
         adopted,
         seen,
+        relay_since: None,
         revision: 1,
     }
 }
