@@ -88,12 +88,7 @@ impl House {
 }
 
 impl<S: Store + 'static> House<S> {
-    /// Starts a hub on a store.
-    pub async fn on(store: S, state: TempDir) -> Self {
-        Self::on_with(store, state, |_| ()).await
-    }
-
-    /// The same with other settings.
+    /// Starts a hub on a store, with other settings.
     pub async fn on_with(store: S, state: TempDir, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::in_state(state.path());
         config.interfaces = vec!["127.0.0.1".into()];

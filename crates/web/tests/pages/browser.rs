@@ -60,7 +60,8 @@ impl Browser {
         let router = hub::http::router(hub.clone()).merge(pages.router(hub));
         let settings = Arc::clone(hub.store()) as _;
         let listen = "127.0.0.1:8480".parse().unwrap();
-        let auth = AccessControl::load(settings, hub.config(), listen, vec![pages]).await;
+        let (bus, guests) = (hub.bus().clone(), vec![pages]);
+        let auth = AccessControl::load(settings, hub.config(), listen, guests, bus).await;
         let auth = auth.unwrap();
         let browser = Self {
             router: protect(router, auth.clone()),

@@ -78,7 +78,7 @@ fn a_day_of_25_hours_with_a_gap() {
         let from = "2026-10-24T22:00:00Z".parse().unwrap();
         fill(&*house.store, 1, from, 25 * 60, power).await;
         let path = format!("/plugs/{}?range=day&from=2026-10-25&to=2026-10-25", hex(1));
-        let page = Browser::of(&house.hub).get(&path).await;
+        let page = Browser::of(&house.hub).await.get(&path).await;
         page.shows(
             200,
             "82.0\u{a0}W on average, between 80.0 and 84.0\u{a0}W; 1.",
@@ -126,7 +126,7 @@ fn a_slow_meter_is_no_gap() {
         .await;
         let path = format!("/plugs/{}?range=day&from=2026-11-02", hex(1));
         let gaps = async || {
-            let page = Browser::of(&house.hub).get(&path).await;
+            let page = Browser::of(&house.hub).await.get(&path).await;
             page.html.matches("<rect class=\"gap\"").count()
         };
         assert!(gaps().await > 90, "metered every second, most is missing");
@@ -217,7 +217,7 @@ fn a_plug_that_is_often_unplugged_is_no_alert() {
 fn the_home_page_waits_for_no_store() {
     in_network(async {
         let _plugs = Plugs::start(vec![plug(1, &[])]).await;
-        let house = House::on(Memory::default(), tempfile::tempdir().unwrap()).await;
+        let house = House::on_with(Memory::default(), tempfile::tempdir().unwrap(), |_| ()).await;
         house.store.is_stalled.store(true, Ordering::Relaxed);
         house.adopt(1).await;
         let (browser, cancel) = live_pages(&house);
