@@ -5,7 +5,6 @@ use askama::Template;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use hub::auth::PathPrefix;
-use jiff::Timestamp;
 
 use crate::assets;
 use crate::note::FormNote;
@@ -155,7 +154,7 @@ impl Frame {
 
     /// Returns the time of the hub in seconds since 1970.
     pub(crate) fn now(&self) -> i64 {
-        Timestamp::now().as_second()
+        plugs::now().as_second()
     }
 
     pub(crate) fn places(&self) -> impl Iterator<Item = &'static NavItem> {

@@ -12,7 +12,6 @@ use axum::routing::{get, post};
 use hub::bridges::bridge_error;
 use hub::http::TakeoverOrder;
 use hue::{BridgeId, CertificateProblem, HueError, Light, PairedBridge};
-use jiff::Timestamp;
 
 use crate::PagesState;
 use crate::documents::{Editor, filled, saved};
@@ -132,7 +131,7 @@ pub(crate) fn routes() -> Router<PagesState> {
 }
 
 fn clock(state: &PagesState) -> LocalClock {
-    LocalClock::at(Timestamp::now(), state.hub.clock().timezone.clone())
+    LocalClock::at(plugs::now(), state.hub.clock().timezone.clone())
 }
 
 fn bridge_of(state: &PagesState, id: &str) -> Result<PairedBridge, RequestError> {

@@ -131,7 +131,7 @@ pub(crate) async fn back_up(
 pub(crate) async fn page(state: &PagesState, visit: &Visit, forms: SettingsForms) -> Response {
     let hub = &state.hub;
     let config = hub.config();
-    let clock = LocalClock::at(Timestamp::now(), hub.clock().timezone.clone());
+    let clock = LocalClock::at(plugs::now(), hub.clock().timezone.clone());
     let storage = hub.store().info().await.ok();
     let auth = visit.auth.as_ref();
     let asks_current = visit.caller.as_ref();
@@ -232,7 +232,7 @@ pub(crate) fn access_words(scope: Scope) -> &'static str {
 
 fn sun_today(state: &PagesState) -> Option<String> {
     let clock = state.hub.clock();
-    let today = Timestamp::now().to_zoned(clock.timezone.clone()).date();
+    let today = plugs::now().to_zoned(clock.timezone.clone()).date();
     let time = |sun| {
         let at = sun_event(sun, clock.place?, today)?;
         let at = Zoned::new(at, clock.timezone.clone());

@@ -145,7 +145,7 @@ impl DocumentPage for Tariff {
         let before = state.hub.tariffs().all();
         let rest = before.iter().filter(|other| other.id != stored.id);
         let rest: Vec<_> = rest.cloned().collect();
-        let clock = LocalClock::at(Timestamp::now(), state.hub.clock().timezone.clone());
+        let clock = LocalClock::at(plugs::now(), state.hub.clock().timezone.clone());
         match state.hub.repriced(&before, &rest).await {
             Ok(Some(repriced)) => {
                 let costs = repriced.sentence(&clock);
@@ -187,7 +187,7 @@ fn page(
     import: Option<PriceImport>,
 ) -> Response {
     let hub = &state.hub;
-    let clock = LocalClock::at(Timestamp::now(), hub.clock().timezone.clone());
+    let clock = LocalClock::at(plugs::now(), hub.clock().timezone.clone());
     let id = editor.as_ref().and_then(|editor| editor.id.as_ref());
     let known = id.and_then(|id| known_prices(&hub.tariffs().one(id).ok()?.body));
     let page = TariffsPage {

@@ -1,4 +1,4 @@
-//! What the documentation quotes from the program.
+//! Passages of the documentation that quote the program.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -157,7 +157,7 @@ impl DemoHouse {
 
 /// Returns a place where the sun stands highest at noon of this time zone.
 pub(super) fn place(timezone: &TimeZone) -> Place {
-    let offset = timezone.to_offset(Timestamp::now()).seconds();
+    let offset = timezone.to_offset(plugs::now()).seconds();
     Place {
         latitude: LATITUDE,
         longitude: (f64::from(offset) / 240.0).clamp(-180.0, 180.0),

@@ -52,7 +52,7 @@ pub(super) async fn write(
         .map_err(failure)?;
     let sqlite = Arc::new(opened.store);
     let store: Arc<dyn Store> = sqlite.clone();
-    let now = Timestamp::now();
+    let now = plugs::now();
     let begin = midnight(house, now)?;
     let moves = house.furnish(&store, begin, now).await?;
     let mut past = Past::new(house, begin, moves);
