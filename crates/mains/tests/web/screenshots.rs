@@ -88,6 +88,8 @@ fn pictures_of_every_page() {
                 browser.go(&format!("{url}/healthz"));
                 browser.set_cookies(cookie.as_ref().unwrap());
                 browser.go(&format!("{url}/"));
+                // A page without an icon asks for one, which needs the session.
+                browser.console();
             }
         }
         browser.until("return document.querySelector('#live')?.textContent === 'Live'");
