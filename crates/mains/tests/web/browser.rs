@@ -294,23 +294,6 @@ impl Browser {
         STANDARD.decode(picture.as_str().unwrap()).unwrap()
     }
 
-    /// The tab that is driven.
-    pub fn tab(&self) -> String {
-        let tab = self.command("GET", "/window", &Value::Null);
-        tab.as_str().unwrap().to_owned()
-    }
-
-    /// Opens a further tab, which is not driven yet.
-    pub fn open_tab(&self) -> String {
-        let tab = self.command("POST", "/window/new", &json!({"type": "tab"}));
-        tab["handle"].as_str().unwrap().to_owned()
-    }
-
-    /// Drives another tab.
-    pub fn switch_to(&self, tab: &str) {
-        self.command("POST", "/window", &json!({ "handle": tab }));
-    }
-
     /// Drives the first frame of the page.
     pub fn enter_frame(&self) {
         self.command("POST", "/frame", &json!({"id": 0}));

@@ -70,13 +70,13 @@ fn two_tabs_edit_the_same_rule() {
     browser.go(&editor);
     browser.enter("#after", "3h");
     let first = browser.tab();
-    let second = browser.open_tab();
-    browser.switch_to(&second);
+    let second = browser.new_tab();
+    browser.show_tab(&second);
     browser.go(&editor);
     browser.enter("#after", "4h");
     browser.click("#form button:not([name])");
     browser.shows(".note.good", "Saved.");
-    browser.switch_to(&first);
+    browser.show_tab(&first);
     // What the other tab has saved does not touch what is typed here.
     browser.until(LIVE);
     assert_eq!(browser.js_value("#after"), "3h");
