@@ -28,17 +28,19 @@ fn what_happened_stands_there_with_its_cause_and_can_be_chosen() {
             .get("/")
             .await
             .shows(200, "Events, 1 need attention");
+        browser.log_in_to_view().await;
         let page = browser.get("/events").await;
         page.shows(200, "A &#60;lamp&#62; turned on.");
         page.shows(200, "By a person on the pages.");
         page.shows(200, "Today, ");
         page.shows(200, "did not turn on, although it accepted the command.");
-        // The router of this test has no access control, and who may not switch changes nothing.
+        // Who may not switch changes nothing, who may has seen them.
         browser
             .get("/")
             .await
             .shows(200, "Events, 1 need attention");
-        house.hub.log().mark_read();
+        browser.log_in().await;
+        browser.get("/events").await.shows(200, "did not turn on");
         assert!(!browser.get("/").await.html.contains("need attention"));
 
         let problems = browser.get("/events?kind=problems").await;
