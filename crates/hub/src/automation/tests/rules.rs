@@ -196,8 +196,7 @@ async fn what_was_cut_off_only_a_person_switches_on() {
     for cause in [Cause::PowerOn, Cause::Mqtt] {
         run.turn(mac(1), On, cause).await;
         pass("1s").await;
-        assert_eq!(home.switched().len(), 1);
-        assert_eq!(home.relay(mac(1)), Off);
+        assert_eq!((home.switched().len(), home.relay(mac(1))), (1, Off));
     }
     // A person may, and then everything is as before.
     run.press(mac(1), On).await;
