@@ -8,6 +8,7 @@ use crate::broker::{
     Broker, Listener, PLAIN, PORT, configure, connected, home_with_plugs, ids, mosquitto, publish,
     retained, running,
 };
+use crate::home::Home;
 use crate::house::{Hub, eventually};
 use crate::needs::{met, namespaces, succeed};
 
@@ -44,6 +45,30 @@ fn announced_changed_and_removed() {
         !listener.now().keys().any(|topic| topic.contains(&ids[0]))
     });
     assert!(announced(&ids[1]) > 5);
+}
+
+#[test]
+fn the_home_of_the_demo_appears_and_goes_with_it() {
+    let Some(()) = met(mosquitto()) else { return };
+    let home = Home::with_network();
+    let _broker = Broker::open(&home);
+    let mut command = home.command();
+    command.args(["demo", "--mqtt", "mqtt://127.0.0.1"]);
+    let demo = Hub::run(command);
+    eventually("all plugs are announced", || {
+        announced("_switch/config") == 7
+    });
+    let kettle = &retained()["homeassistant/switch/accf234d0002_switch/config"];
+    assert!(kettle.contains("Kettle"), "{kettle}");
+    // It is on in the evening.
+    let goal = match retained()["mains/accf234d0004/relay"].as_str() {
+        "ON" => "OFF",
+        _ => "ON",
+    };
+    publish("mains/accf234d0004/relay/set", goal);
+    Listener::start().sees("mains/accf234d0004/relay", goal);
+    assert_eq!(demo.end(Signal::SIGINT).0.code(), Some(0));
+    eventually("nothing is left of it", || retained().is_empty());
 }
 
 #[test]

@@ -38,6 +38,8 @@ struct PastPlug {
     twin: RecoTwin,
     lifetime: Lifetime,
     comes_and_goes: bool,
+    /// Time of the last move of its relay.
+    moved: Timestamp,
 }
 
 /// Writes thirty days of history and all that the owner has set up into a new database; returns the plugs as they are now.
@@ -73,8 +75,13 @@ pub(super) async fn write(
         }
     }
     let configs = past.present(house);
-    for (plug, config) in house.plugs.iter().zip(&configs) {
-        let record = record(plug, config, begin, now);
+    let plugs = house.plugs.iter().zip(&configs).zip(&past.plugs);
+    for ((plug, config), past) in plugs {
+        let record = PlugRecord {
+            often_unplugged: past.comes_and_goes,
+            relay_since: Some(past.moved),
+            ..record(plug, config, begin, now)
+        };
         store.save_plug(&record).await.map_err(failure)?;
     }
     sqlite.close().await;
@@ -118,6 +125,7 @@ impl Past {
                 twin: RecoTwin::new(config, start),
                 lifetime: Lifetime::default(),
                 comes_and_goes: !plug.config.faults.is_empty(),
+                moved: begin,
             }
         };
         Self {
@@ -143,6 +151,7 @@ impl Past {
                 let moved = self.plugs.iter_mut().find(|plug| plug.mac == mac);
                 if let Some(plug) = moved {
                     plug.twin.press(instant, on);
+                    plug.moved = at;
                 }
             }
             let (at, instant) = (self.at, self.instant(self.at));
