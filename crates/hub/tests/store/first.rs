@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use api::{Collection, Id};
 use hub::store::{
-    DocumentStore, EnergyState, HistoryQuery, HistoryStep, HistoryStore, PlugStore, Sample,
-    SettingStore, Store, StoreInfo, StoredDocument, Used,
+    DocumentStore, EnergyState, HistoryQuery, HistoryStep, HistoryStore, PlugRecord, PlugStore,
+    Sample, SettingStore, Store, StoreInfo, StoredDocument, Used,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -143,7 +143,12 @@ async fn the_first_release_can_be_opened() {
     fs::copy(file(), place.file()).unwrap();
     let store = place.store().await;
 
-    assert_eq!(store.plugs().await.unwrap(), [record(1), bare(2)]);
+    // It knew no mark.
+    let first = PlugRecord {
+        often_unplugged: false,
+        ..record(1)
+    };
+    assert_eq!(store.plugs().await.unwrap(), [first, bare(2)]);
     for (collection, document) in documents() {
         assert_eq!(store.documents(collection).await.unwrap(), [document]);
     }
