@@ -7,7 +7,7 @@ use api::{Scope, SunEvent, TokenInfo};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use hub::auth::AccessControl;
+use hub::auth::{AccessControl, Caller};
 use hub::backups;
 use hub::config::BackupConfig;
 use hub::schedule::sun_event;
@@ -140,7 +140,7 @@ pub(crate) async fn page(state: &PagesState, visit: &Visit, forms: SettingsForms
         frame: Frame::new(visit, SETTINGS, "Settings"),
         theme: visit.theme.as_str(),
         tariffs: tariffs::rows(state),
-        asks_current: asks_current.is_some_and(|caller| caller.has_logged_in_with_password()),
+        asks_current: asks_current.is_some_and(Caller::has_logged_in_with_password),
         tokens: auth.map_or_else(Vec::new, |auth| token_rows(&auth.tokens(), &clock)),
         passwords: auth.map_or_else(Vec::new, |auth| password_forms(auth, forms.password)),
         token: forms.token,

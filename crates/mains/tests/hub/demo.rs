@@ -172,7 +172,7 @@ fn nothing_is_left_when_a_signal_ends_it() {
         assert_eq!(folders(&home).len(), 1);
         let (status, _, log) = demo.end(signal);
         assert_eq!(status.code(), Some(0), "{signal}: {log}");
-        assert_eq!(folders(&home), [PathBuf::new(); 0], "{signal}");
+        assert_eq!(folders(&home), Vec::<PathBuf>::new(), "{signal}");
     }
     // While the past is still being written, too.
     let mut child = demo(&home, &[])
@@ -187,7 +187,7 @@ fn nothing_is_left_when_a_signal_ends_it() {
     let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
     nix::sys::signal::kill(pid, Signal::SIGTERM).unwrap();
     assert!(child.wait().unwrap().success());
-    assert_eq!(folders(&home), [PathBuf::new(); 0]);
+    assert_eq!(folders(&home), Vec::<PathBuf>::new());
 }
 
 #[test]

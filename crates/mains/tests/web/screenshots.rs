@@ -1,16 +1,15 @@
 //! Screenshots of every page for the documentation, from the home of `mains demo`. They are written only with `MAINS_RENEW=1`, so
 //! that a test run leaves the tree as it is.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::browser::{Browser, Look};
 use crate::home::Home;
+use crate::house::Hub;
 use crate::needs;
 
 /// Directory of the screenshots.
@@ -52,22 +51,10 @@ fn pictures_of_every_page() {
     std::fs::create_dir_all(directory).unwrap();
     let home = Home::with_network();
     let mut command = home.command();
-    let mut demo = command
-        .args(["--json", "demo", "--no-open"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(demo.stdout.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
-    let demo_home: Value = serde_json::from_str(&line).unwrap();
-    let url = demo_home["url"]
-        .as_str()
-        .unwrap()
-        .trim_end_matches('/')
-        .to_owned();
-    let mut login = Some(demo_home["login_url"].as_str().unwrap().to_owned());
+    command.args(["demo", "--no-open"]);
+    let demo = Hub::run(command);
+    let url = demo.url.clone();
+    let mut login = Some(demo.login_url.clone());
     let mut cookie = None;
     for (look, width, is_dark) in WINDOWS {
         let look_of_window = Look {
@@ -116,12 +103,7 @@ fn pictures_of_every_page() {
         }
         assert_eq!(browser.console(), Vec::<String>::new());
     }
-    kill(
-        Pid::from_raw(i32::try_from(demo.id()).unwrap()),
-        Signal::SIGTERM,
-    )
-    .unwrap();
-    demo.wait().unwrap();
+    demo.end(Signal::SIGTERM);
     let files = std::fs::read_dir(directory).unwrap();
     let bytes: u64 = files
         .map(|file| file.unwrap().metadata().unwrap().len())
