@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -15,8 +15,19 @@ use crate::house::{Hub, eventually};
 fn demo(home: &Home, words: &[&str]) -> Command {
     let temporary = home.path("tmp");
     fs::create_dir_all(&temporary).unwrap();
-    let mut command = home.command();
+    let plain = home.command();
+    // Tests that `nohup` started pass on that SIGHUP is ignored.
+    let mut command = Command::new("env");
     command
+        .arg("--default-signal=HUP")
+        .arg(plain.get_program())
+        .env_clear()
+        .envs(
+            plain
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .stdin(Stdio::null())
         .arg("demo")
         .args(words)
         .env("TMPDIR", temporary)
@@ -175,10 +186,7 @@ fn nothing_is_left_when_a_signal_ends_it() {
         assert_eq!(folders(&home), Vec::<PathBuf>::new(), "{signal}");
     }
     // While the past is still being written, too.
-    let mut child = demo(&home, &[])
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = demo(&home, &[]).stdout(Stdio::null()).spawn().unwrap();
     eventually("the database is there", || {
         folders(&home)
             .iter()
