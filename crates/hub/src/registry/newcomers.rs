@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 use super::state::RegistryState;
 
 /// Maximum number of adoptions in a minute of plugs that reply over TCP.
-const MAX_REPLYING: u32 = 300;
+const MAX_REPLYING: u32 = 1_200;
 /// Maximum number of adoptions in a minute of plugs that do not.
 const MAX_SILENT: u32 = 2;
 const MINUTE: Duration = Duration::from_secs(60);

@@ -147,12 +147,12 @@ fn add_groups(home: &Home, number: usize) {
     }
 }
 
-/// Flips a bit in one page after the first, with which everything else can be found.
+/// Damages a page of documents after the first, with which everything else can be found; the log tells of them, too.
 fn damage(database: &Path) {
     let mut bytes = fs::read(database).unwrap();
     let at = bytes
-        .windows(8)
-        .rposition(|found| found == b"group 2 ")
+        .windows(10)
+        .rposition(|found| found == b":\"group 2 ")
         .unwrap();
     let begin = at / PAGE * PAGE;
     bytes[begin] ^= 0xff;

@@ -55,8 +55,8 @@ fn the_home_of_the_demo_appears_and_goes_with_it() {
     let mut command = home.command();
     command.args(["demo", "--mqtt", "mqtt://127.0.0.1"]);
     let demo = Hub::run(command);
-    eventually("all plugs are announced", || {
-        announced("_switch/config") == 7
+    eventually("seven plugs and a group are announced", || {
+        announced("_switch/config") == 8
     });
     let kettle = &retained()["homeassistant/switch/accf234d0002_switch/config"];
     assert!(kettle.contains("Kettle"), "{kettle}");
