@@ -96,7 +96,7 @@ fn every_form_is_sent_without_a_script() {
         json!({"at": "23:30", "days": ["fri"]})
     );
     browser.click("li form button[role=switch]");
-    browser.until("return document.querySelector('li').innerText.includes('Paused')");
+    browser.until("return document.querySelector('#main li').innerText.includes('Paused')");
     browser.go(&format!("{}/rules?new=1&kind=over_power", hub.url));
     browser.enter("#name", "too much");
     browser.enter("#above_w", "a lot");
