@@ -45,6 +45,13 @@ fn lines(value: &Value, path: &str) -> Vec<(String, String)> {
             };
             return fields.iter().flat_map(below).collect();
         }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            let numbered = (1..).zip(items);
+            return numbered
+                .flat_map(|(number, item)| lines(item, &format!("{path} {number}")))
+                .collect();
+        }
+        Value::Array(items) if items.is_empty() => text(&Value::Null),
         Value::Array(items) => {
             let items: Vec<String> = items.iter().map(text).collect();
             items.join(", ")
@@ -70,7 +77,8 @@ mod tests {
 
     #[test]
     fn every_value_is_shown() {
-        let status = serde_json::json!({"version": "1", "plugs": {"adopted": 3, "offered": null}, "interfaces": ["a", "b"]});
+        let status = serde_json::json!({"version": "1", "plugs": {"adopted": 3, "offered": null}, "interfaces": ["a", "b"],
+            "damage": [{"table": "log"}], "duplicates": []});
         let shown: Vec<String> = lines(&status, "")
             .into_iter()
             .map(|(name, value)| format!("{name}={value}"))
@@ -78,6 +86,8 @@ mod tests {
         assert_eq!(
             shown,
             [
+                "damage 1 table=log",
+                "duplicates=-",
                 "interfaces=a, b",
                 "plugs adopted=3",
                 "plugs offered=-",
