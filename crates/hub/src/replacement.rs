@@ -15,7 +15,7 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// As [`Registry::replace`]; `conflict` also if two tariffs would be valid for `new` from the same day on. Then nothing has
+    /// As [`crate::registry::Registry::replace`]; `conflict` also if two tariffs would be valid for `new` from the same day on. Then nothing has
     /// changed.
     pub async fn replace_plug(&self, old: Mac, new: Mac) -> Result<Arc<PlugView>, RequestError> {
         let swap_plugs = |plugs: &mut Vec<Mac>| swap_in(plugs, old, new);
