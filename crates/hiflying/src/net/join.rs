@@ -233,18 +233,22 @@ mod tests {
         .unwrap_err();
         assert_eq!(failure.error, JoinError::Cancelled);
         assert_eq!(failure.left, ModuleState::Restored);
-        // The module's task has still to hear the last word.
-        tokio::time::sleep(ms(20)).await;
+        // The module's task has still to hear the last command.
+        let has_ended = || {
+            let module = module.lock().unwrap();
+            let last = module.log.last();
+            last.is_some_and(|last| last.starts_with("AT+Q"))
+        };
+        let heard = async {
+            while !has_ended() {
+                tokio::time::sleep(ms(5)).await;
+            }
+        };
+        tokio::time::timeout(ms(10_000), heard).await.unwrap();
         let module = module.lock().unwrap();
         assert_eq!(
             (module.mode().as_str(), module.setting("WSSSID").as_str()),
             ("AP", "factory")
-        );
-        assert!(
-            module
-                .log
-                .last()
-                .is_some_and(|last| last.starts_with("AT+Q"))
         );
     }
 
