@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use nix::sys::signal::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::browser::{Browser, Look};
 use crate::home::Home;
@@ -65,6 +65,7 @@ fn pictures_of_every_page() {
         let Some(browser) = Browser::open(look_of_window) else {
             return;
         };
+        browser.cdp("Emulation.setScrollbarsHidden", &json!({"hidden": true}));
         // The link works once; the other windows take over its session.
         match login.take() {
             Some(login) => {
