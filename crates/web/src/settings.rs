@@ -7,7 +7,7 @@ use api::{Scope, SunEvent, TokenInfo};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use hub::auth::{AccessControl, Caller};
+use hub::auth::AccessControl;
 use hub::backups;
 use hub::config::BackupConfig;
 use hub::schedule::sun_event;
@@ -134,13 +134,12 @@ pub(crate) async fn page(state: &PagesState, visit: &Visit, forms: SettingsForms
     let clock = LocalClock::at(plugs::now(), hub.clock().timezone.clone());
     let storage = hub.store().info().await.ok();
     let auth = visit.auth.as_ref();
-    let asks_current = visit.caller.as_ref();
     let page = SettingsPage {
         damages: damages(hub),
         frame: Frame::new(visit, SETTINGS, "Settings"),
         theme: visit.theme.as_str(),
         tariffs: tariffs::rows(state),
-        asks_current: asks_current.is_some_and(Caller::has_logged_in_with_password),
+        asks_current: visit.asks_current_password(),
         tokens: auth.map_or_else(Vec::new, |auth| token_rows(&auth.tokens(), &clock)),
         passwords: auth.map_or_else(Vec::new, |auth| password_forms(auth, forms.password)),
         token: forms.token,

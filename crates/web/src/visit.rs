@@ -112,6 +112,12 @@ impl<S: Sync> FromRequestParts<S> for Visit {
 }
 
 impl Visit {
+    /// Returns true if a change of a password asks for the current one.
+    pub(crate) fn asks_current_password(&self) -> bool {
+        let caller = self.caller.as_ref();
+        caller.is_some_and(Caller::has_logged_in_with_password)
+    }
+
     /// Returns the visit of a page that is drawn before or without a login.
     pub(crate) fn without_login(prefix: PathPrefix, headers: &HeaderMap, scope: Scope) -> Self {
         Self {
