@@ -3,7 +3,7 @@
 use api::{RequestError, Scope, TokenRequest};
 use axum::Router;
 use axum::extract::{Extension, Path, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hub::auth::{AccessControl, Caller, Credential, NewPassword};
 use jiff::ToSpan;
@@ -46,7 +46,8 @@ pub(crate) async fn set_password(
     let secret = |name: &str| fields.get(name).filter(|text| !text.is_empty());
     let Some(password) = secret("password") else {
         let error = RequestError::usage("type the new password").at("password");
-        return Ok(password_refused(&state, &visit, scope, &error).await);
+        let page = password_refused(&state, &visit, scope, &error).await;
+        return Ok((status(&error), page).into_response());
     };
     let new = NewPassword {
         password: Some(Credential::new(password)),
@@ -56,9 +57,8 @@ pub(crate) async fn set_password(
     Ok(match auth.change_password(new, &caller).await {
         Ok(()) => saved(&visit, "settings"),
         Err(problem) => {
-            let mut response = password_refused(&state, &visit, scope, problem.error()).await;
-            *response.status_mut() = problem.status_code();
-            response
+            let page = password_refused(&state, &visit, scope, problem.error()).await;
+            (problem.status_code(), page).into_response()
         }
     })
 }
@@ -74,9 +74,7 @@ async fn password_refused(
         password: Some((scope, Editor::default().refused(error))),
         ..SettingsForms::default()
     };
-    let mut response = page(state, visit, forms).await;
-    *response.status_mut() = status(error);
-    response
+    page(state, visit, forms).await
 }
 
 /// Asks whether the password of view-only logins is to be removed.
@@ -87,10 +85,7 @@ pub(crate) async fn ask_password_removal(visit: Visit) -> Response {
         effects: Vec::new(),
         action: "/settings/view-password/delete".to_owned(),
         back: "/settings".to_owned(),
-        asks_current: visit
-            .caller
-            .as_ref()
-            .is_some_and(Caller::has_logged_in_with_password),
+        asks_current: visit.asks_current_password(),
         verb: "Remove",
     };
     question.page(&visit, SETTINGS)
@@ -138,9 +133,8 @@ pub(crate) async fn make_token(
                 token: Editor::blank(fields).refused(&error),
                 ..SettingsForms::default()
             };
-            let mut response = page(&state, &visit, forms).await;
-            *response.status_mut() = status(&error);
-            response
+            let page = page(&state, &visit, forms).await;
+            (status(&error), page).into_response()
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use api::{Name, PlugSettings, RequestError};
 use askama::Template;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use hiflying::Mac;
 use plugs::{FamilyId, Plug};
 
@@ -70,9 +70,8 @@ pub(crate) async fn adopt(
                 Some(hint) => format!("{} {}", sentence(error.message()), sentence(hint)),
                 None => sentence(error.message()),
             };
-            let mut response = page(&state, &visit, Some(problem), fields);
-            *response.status_mut() = status(&error);
-            response
+            let page = page(&state, &visit, Some(problem), fields);
+            (status(&error), page).into_response()
         }
     }
 }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use api::{Document, ErrorKind, Id, RequestError, Stored};
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hub::HubDocument;
 use jiff::Timestamp;
@@ -384,9 +384,8 @@ fn refused<T: DocumentPage>(
     editor: Editor,
     error: &RequestError,
 ) -> Response {
-    let mut response = T::page(state, visit, Some(editor.refused(error)));
-    *response.status_mut() = status(error);
-    response
+    let page = T::page(state, visit, Some(editor.refused(error)));
+    (status(error), page).into_response()
 }
 
 /// Leads to a page that says that the input is saved.

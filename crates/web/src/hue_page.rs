@@ -7,7 +7,7 @@ use api::{Id, RequestError, TakeoverJob, TakeoverState};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hub::bridges::bridge_error;
 use hub::http::TakeoverOrder;
@@ -199,9 +199,8 @@ pub(crate) async fn pair(
         Err(refused) => refused,
     };
     let editor = Editor::blank(fields).refused(&error);
-    let mut response = list(&state, &visit, None, editor, certificate)?;
-    *response.status_mut() = status(&error);
-    Ok(response)
+    let page = list(&state, &visit, None, editor, certificate)?;
+    Ok((status(&error), page).into_response())
 }
 
 async fn paired(
@@ -301,9 +300,8 @@ pub(crate) async fn take_over(
         }
         Err(error) => {
             let editor = Editor::blank(fields).refused(&error);
-            let mut response = bridge_page(&state, &visit, &bridge, None, editor)?;
-            *response.status_mut() = status(&error);
-            Ok(response)
+            let page = bridge_page(&state, &visit, &bridge, None, editor)?;
+            Ok((status(&error), page).into_response())
         }
     }
 }

@@ -6,7 +6,7 @@ use api::text::not_switched;
 use api::{Cause, Name, PlugSettings, PlugView, RelayCommand, RequestError};
 use askama::Template;
 use axum::extract::{Path, Query, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use hiflying::Mac;
 use hub::auth::local_path;
 use plugs::RelayState;
@@ -133,9 +133,8 @@ pub(crate) async fn name(
         Err(error) => {
             let view = state.hub.registry().one(mac)?;
             let editor = Editor::blank(fields).refused(&error);
-            let mut response = page(&state, &visit, Some(&view), editor);
-            *response.status_mut() = status(&error);
-            Ok(response)
+            let page = page(&state, &visit, Some(&view), editor);
+            Ok((status(&error), page).into_response())
         }
     }
 }

@@ -10,7 +10,7 @@ use api::{
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use hiflying::Mac;
 use hub::Hub;
 use jiff::{Timestamp, ToSpan, Zoned};
@@ -175,9 +175,8 @@ pub(crate) async fn refused(
         from: None,
         to: None,
     };
-    let mut response = draw(state, visit, mac, &query, edit).await?;
-    *response.status_mut() = status;
-    Ok(response)
+    let page = draw(state, visit, mac, &query, edit).await?;
+    Ok((status, page).into_response())
 }
 
 async fn draw(

@@ -5,7 +5,7 @@ use api::{HourPrices, Id, LocalDate, RequestError, Stored, Tariff, TariffKind};
 use askama::Template;
 use axum::extract::multipart::{Multipart, MultipartRejection};
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -312,7 +312,6 @@ pub(crate) async fn import(
         problem: Some(sentence(error.message())),
     };
     let editor = Editor::of(&stored);
-    let mut response = page(&state, &visit, Some(editor), Some(import));
-    *response.status_mut() = status(&error);
-    Ok(response)
+    let page = page(&state, &visit, Some(editor), Some(import));
+    Ok((status(&error), page).into_response())
 }
