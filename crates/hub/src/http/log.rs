@@ -40,6 +40,16 @@ async fn log(State(hub): State<Hub>, params: Params) -> Result<Json<Vec<LogEntry
     Ok(Json(hub.log().entries(&query).await?))
 }
 
+/// Returns the entry before which to read. Ids of the database have 63 bits, as the description says by `int64`.
+fn before(params: &Params) -> Result<Option<u64>, RequestError> {
+    let id = params.value::<u64>("before")?;
+    if id.is_some_and(|id| i64::try_from(id).is_err()) {
+        let message = format!("before: must be at most {}", i64::MAX);
+        return Err(RequestError::usage(message).at("before"));
+    }
+    Ok(id)
+}
+
 fn read(hub: &Hub, params: &Params) -> Result<LogQuery, RequestError> {
     params.only(&[
         "from", "to", "before", "kinds", "plugs", "problems", "limit",
@@ -55,7 +65,7 @@ fn read(hub: &Hub, params: &Params) -> Result<LogQuery, RequestError> {
     Ok(LogQuery {
         from: Some(range.from),
         to: Some(range.to),
-        before: params.value("before")?,
+        before: before(params)?,
         kinds: params.list::<LogKind>("kinds")?,
         plugs: params.list("plugs")?,
         problems: params.flag("problems")?,

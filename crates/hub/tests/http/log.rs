@@ -85,6 +85,7 @@ fn what_happened_is_there_newest_first_and_with_its_cause() {
             ("limit=1001", "limit"),
             ("limit=x", "limit"),
             ("before=-1", "before"),
+            ("before=9223372036854775808", "before"),
             ("kinds=reading", "kinds"),
             ("kinds=", "kinds"),
             ("plugs=kitchen", "plugs"),
