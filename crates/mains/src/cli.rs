@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::Verb;
 use crate::config::{self, GlobalOptions};
@@ -19,13 +19,46 @@ use crate::ui::{Colour, UiOptions};
 #[command(name = "mains", version, propagate_version = false, after_long_help = AFTER_HELP)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 #[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
+struct Root {
+    #[command(flatten)]
+    options: GlobalOptions,
+}
+
+/// A command line that was understood.
+#[derive(Debug)]
 pub struct Cli {
     /// Options of every verb.
-    #[command(flatten)]
     pub options: GlobalOptions,
     /// The verb.
-    #[command(subcommand)]
     pub command: Verb,
+}
+
+impl Cli {
+    /// Returns the definition of the whole command line.
+    pub fn definition() -> clap::Command {
+        Verb::augment_subcommands(Root::command())
+    }
+
+    /// Returns the definition without the verbs that are not among the arguments. Every verb gets a copy of the options of all, and
+    /// thirty copies are most of the memory that a short command touches.
+    fn short_definition(arguments: &[OsString]) -> clap::Command {
+        let named = |verb: &clap::Command| {
+            std::iter::once(verb.get_name())
+                .chain(verb.get_all_aliases())
+                .any(|name| arguments.iter().any(|word| word == name))
+        };
+        let mut whole = Self::definition();
+        let verbs = whole.get_subcommands_mut().filter(|verb| named(verb));
+        Root::command().subcommands(verbs.map(std::mem::take))
+    }
+
+    fn parse(definition: clap::Command, arguments: &[OsString]) -> Result<Self, clap::Error> {
+        let mut matches = definition.try_get_matches_from(arguments)?;
+        Ok(Self {
+            options: GlobalOptions::from_arg_matches_mut(&mut matches)?,
+            command: Verb::from_arg_matches_mut(&mut matches)?,
+        })
+    }
 }
 
 const AFTER_HELP: &str = "\
@@ -112,18 +145,23 @@ pub enum ParsedArguments {
 }
 
 fn definition(colour: Colour) -> clap::Command {
-    Cli::command().color(match colour {
+    Cli::definition().color(match colour {
         Colour::Auto => clap::ColorChoice::Auto,
         Colour::Always => clap::ColorChoice::Always,
         Colour::Never => clap::ColorChoice::Never,
     })
 }
 
-/// Parses the arguments; the first is the program's name.
+/// Parses the arguments; the first is the program's name. In a stack frame of its own, which is given back before the verb runs.
+#[inline(never)]
 pub fn parse(arguments: &[OsString], colour: Colour) -> ParsedArguments {
-    let result = definition(colour)
-        .try_get_matches_from(arguments)
-        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let result = match Cli::parse(Cli::short_definition(arguments), arguments) {
+        // What is refused is explained by all that there is.
+        Err(error) if error.kind() != ErrorKind::DisplayVersion => {
+            Cli::parse(definition(colour), arguments)
+        }
+        result => result,
+    };
     match result {
         Ok(cli) => ParsedArguments::Run(Box::new(cli)),
         Err(error) if error.kind() == ErrorKind::DisplayHelp => {
@@ -163,7 +201,7 @@ fn verb_in(arguments: &[OsString], error: &clap::Error) -> Option<String> {
         Some(ContextValue::String(word)) => Some(word.as_str()),
         _ => None,
     };
-    let mut all = Cli::command();
+    let mut all = Cli::definition();
     all.build();
     let mut command = &all;
     let mut path = Vec::new();
@@ -236,7 +274,7 @@ mod tests {
 
     #[test]
     fn the_definition_is_sound() {
-        Cli::command().debug_assert();
+        Cli::definition().debug_assert();
     }
 
     #[test]
@@ -260,6 +298,26 @@ mod tests {
             assert_eq!(hint(line), expected, "{line}");
         }
         assert!(hint("mains hue ligths").contains("'lights'"));
+    }
+
+    #[test]
+    fn a_line_that_is_understood_needs_only_its_verbs() {
+        for line in [
+            "mains --version",
+            "mains -V",
+            "mains on kitchen --json",
+            "mains ls",
+            "mains name plug on",
+            "mains --color never hue lights bridge",
+            "mains hub tokens list",
+        ] {
+            let arguments = words(line);
+            let short = Cli::parse(Cli::short_definition(&arguments), &arguments);
+            let whole = Cli::parse(Cli::definition(), &arguments);
+            assert_eq!(format!("{short:?}"), format!("{whole:?}"), "{line}");
+        }
+        let verbs = Cli::short_definition(&words("mains name plug on"));
+        assert_eq!(verbs.get_subcommands().count(), 2);
     }
 
     #[test]

@@ -163,6 +163,7 @@ impl Verb {
 type Work<'a> = Pin<Box<dyn Future<Output = Outcome> + 'a>>;
 
 /// Runs a verb to its end; `definition` is the command line that completions and manual pages describe.
+#[inline(never)]
 pub fn run(
     context: &Context,
     command: Verb,
@@ -179,41 +180,48 @@ pub fn run(
         // Without network, so without runtime: help and friends start fast.
         Verb::Completions(args) => return completions::run(context, definition(), &args),
         Verb::Man(args) => return man::run(context, definition(), &args),
-        Verb::Discover(args) => network(context, Box::pin(discover::run(context, args))),
-        Verb::On(args) => network(context, Box::pin(switch::on(context, args))),
-        Verb::Off(args) => network(context, Box::pin(switch::off(context, args))),
-        Verb::Toggle(args) => network(context, Box::pin(switch::toggle(context, args))),
-        Verb::Status(args) => network(context, Box::pin(status::run(context, args))),
-        Verb::Meter(args) => network(context, Box::pin(meter::run(context, args))),
-        Verb::Watch(args) => network(context, Box::pin(watch::run(context, args))),
-        Verb::Delay(args) => network(context, Box::pin(delay::run(context, args))),
-        Verb::Version(args) => network(context, Box::pin(version::run(context, args))),
-        Verb::Name(args) => network(context, Box::pin(name::run(context, args))),
-        Verb::Identify(args) => network(context, Box::pin(identify::run(context, args))),
+        Verb::Discover(args) => network(context, boxed(|| discover::run(context, args))),
+        Verb::On(args) => network(context, boxed(|| switch::on(context, args))),
+        Verb::Off(args) => network(context, boxed(|| switch::off(context, args))),
+        Verb::Toggle(args) => network(context, boxed(|| switch::toggle(context, args))),
+        Verb::Status(args) => network(context, boxed(|| status::run(context, args))),
+        Verb::Meter(args) => network(context, boxed(|| meter::run(context, args))),
+        Verb::Watch(args) => network(context, boxed(|| watch::run(context, args))),
+        Verb::Delay(args) => network(context, boxed(|| delay::run(context, args))),
+        Verb::Version(args) => network(context, boxed(|| version::run(context, args))),
+        Verb::Name(args) => network(context, boxed(|| name::run(context, args))),
+        Verb::Identify(args) => network(context, boxed(|| identify::run(context, args))),
         // What only a hub can do: nothing here needs the plugs' own port.
-        Verb::History(args) => Box::pin(history::run(context, args)),
-        Verb::Energy(args) => Box::pin(energy::run(context, args)),
-        Verb::Schedule(args) => Box::pin(schedule::run(context, args)),
-        Verb::Rule(args) => Box::pin(rule::run(context, args)),
-        Verb::Group(args) => Box::pin(group::run(context, args)),
-        Verb::Tariff(args) => Box::pin(tariff::run(context, args)),
-        Verb::Events(args) => Box::pin(events::run(context, args)),
-        Verb::Serve(args) => Box::pin(serve::run(context, args)),
-        Verb::Hub(args) => Box::pin(hub::run(context, args)),
-        Verb::Mqtt(args) => Box::pin(mqtt::run(context, args)),
+        Verb::History(args) => boxed(|| history::run(context, args)),
+        Verb::Energy(args) => boxed(|| energy::run(context, args)),
+        Verb::Schedule(args) => boxed(|| schedule::run(context, args)),
+        Verb::Rule(args) => boxed(|| rule::run(context, args)),
+        Verb::Group(args) => boxed(|| group::run(context, args)),
+        Verb::Tariff(args) => boxed(|| tariff::run(context, args)),
+        Verb::Events(args) => boxed(|| events::run(context, args)),
+        Verb::Serve(args) => boxed(|| serve::run(context, args)),
+        Verb::Hub(args) => boxed(|| hub::run(context, args)),
+        Verb::Mqtt(args) => boxed(|| mqtt::run(context, args)),
         // Not even what an earlier `setup` has left is looked for.
-        Verb::Demo(args) => Box::pin(demo::run(context, args)),
-        Verb::Emulate(args) => network(context, Box::pin(emulate::run(context, args))),
+        Verb::Demo(args) => boxed(|| demo::run(context, args)),
+        Verb::Emulate(args) => network(context, boxed(|| emulate::run(context, args))),
         // Reports itself what an earlier one has left.
-        Verb::Setup(args) => Box::pin(setup::run(context, args)),
-        Verb::At(args) => network(context, Box::pin(at::run(context, args))),
-        Verb::Probe(args) => network(context, Box::pin(probe::run(context, args))),
-        Verb::Hue(args) => network(context, Box::pin(hue::run(context, args))),
+        Verb::Setup(args) => boxed(|| setup::run(context, args)),
+        Verb::At(args) => network(context, boxed(|| at::run(context, args))),
+        Verb::Probe(args) => network(context, boxed(|| probe::run(context, args))),
+        Verb::Hue(args) => network(context, boxed(|| hue::run(context, args))),
     };
     match waits_for {
         Some(what) => block_on(runtime, Box::pin(context.ui.waiting(what, work))),
         None => block_on(runtime, work),
     }
+}
+
+/// Makes the work of a verb in a stack frame of its own: the frame of [`run`] would hold room for the work of every verb, and each
+/// page of a frame is touched when it is entered.
+#[inline(never)]
+fn boxed<'a, F: Future<Output = Outcome> + 'a>(make: impl FnOnce() -> F) -> Work<'a> {
+    Box::pin(make())
 }
 
 /// Offers first to put back what a killed `mains setup` may have left of this computer's Wi-Fi.

@@ -29,7 +29,6 @@ pub mod wifi;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::CommandFactory;
 use cli::{Cli, ParsedArguments};
 use config::RunSettings;
 use context::Context;
@@ -75,7 +74,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             {
                 hiflying::net::share_ports(directory);
             }
-            conclude(&context.ui, commands::run(&context, command, Cli::command))
+            conclude(
+                &context.ui,
+                commands::run(&context, command, Cli::definition),
+            )
         }
     }
 }
