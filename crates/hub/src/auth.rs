@@ -4,15 +4,17 @@
 //! whether it exists or not, so a new handler cannot be left open by mistake.
 //!
 //! * `secret`: credentials and their digests. `tokens`: the list of tokens. `admin`: the token in the state directory.
-//! * `password`: argon2id. `login_limit`: the limit on attempts.
+//! * `password`: argon2id. `login_limit`: the limit on attempts; `client`: by whom they are counted.
 //! * `sessions`: browsers that are logged in, and the links that log one in.
 //! * `scope`: the scope that a request needs.
 //! * `forwarded`: what proxies say of a request. `prefix`: the prefix of its path.
 //! * `host`: the checks of `Host` and `Origin`. `middleware`: all checks in their order, and the security headers.
 //! * `pages`: the ways of a browser to the login page and back.
-//! * `routes`: login, logout, tokens and password in the API.
+//! * `routes`: login, logout, tokens and password in the API. `access_log`: entries of the log of past events.
 
+mod access_log;
 mod admin;
+mod client;
 mod forwarded;
 mod host;
 mod login_limit;
@@ -32,7 +34,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use api::{LogEntry, LogKind, RequestError, Scope};
+use api::{RequestError, Scope};
 use axum::Router;
 use axum::http::HeaderValue;
 use jiff::Timestamp;
@@ -40,6 +42,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::access_log::Refusals;
 use self::host::AllowedHosts;
 use self::login_limit::LoginLimiter;
 use self::sessions::{BrowserSessions, Login, LoginLinks, LoginOrigin};
@@ -71,8 +74,6 @@ const USE_SAVE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 /// Time that changes in progress have when the hub ends.
 const CHANGE_END_TIMEOUT: Duration = Duration::from_millis(1_500);
-/// Minimum interval between entries of the log about wrong passwords.
-const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// Time that a login waits until its session is on the disk.
 const SESSION_SAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -132,32 +133,12 @@ struct AuthState {
     sessions: BrowserSessions,
     links: LoginLinks,
     login_limit: LoginLimiter,
-    /// Time at which a wrong password was last logged.
-    refusal_logged: Option<Instant>,
+    refusals: Refusals,
     /// True if the tokens or sessions on the disk are older than these.
     is_dirty: bool,
 }
 
 impl AccessControl {
-    /// Logs a change of passwords and tokens.
-    fn log(&self, text: impl AsRef<str>) {
-        let entry = LogEntry::new(plugs::now(), LogKind::Access, text);
-        self.0.bus.log(entry);
-    }
-
-    /// Logs a wrong password; at most one a minute, so that who guesses cannot fill the log.
-    fn log_refusal(&self, remote: IpAddr) {
-        let now = Instant::now();
-        let mut state = self.state();
-        let last = state.refusal_logged;
-        if last.is_none_or(|last| now.duration_since(last) >= REFUSAL_LOG_INTERVAL) {
-            state.refusal_logged = Some(now);
-            let text = format!("a login from {remote} was refused: wrong password");
-            let entry = LogEntry::new(plugs::now(), LogKind::Access, text);
-            self.0.bus.log(entry.as_problem(true));
-        }
-    }
-
     /// Loads passwords, tokens and sessions, and makes the admin token where there is none. `listening` is the address that was bound,
     /// with its port; `guests` serve further paths.
     ///
@@ -255,6 +236,7 @@ impl AccessControl {
             .is_some()
         {
             self.sweep();
+            self.log_refusals();
             if saved.elapsed() >= USE_SAVE_INTERVAL {
                 saved = Instant::now();
                 self.save().await;

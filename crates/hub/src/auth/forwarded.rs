@@ -8,6 +8,7 @@ use axum::extract::Request;
 use axum::http::uri::{PathAndQuery, Uri};
 use axum::http::{HeaderMap, HeaderValue, header};
 
+use super::client::{ThroughProxy, names_a_proxy};
 use super::prefix::PathPrefix;
 use crate::config::WebConfig;
 use crate::server::PeerAddresses;
@@ -24,6 +25,9 @@ pub(super) fn unwrap(request: &mut Request, config: &WebConfig, is_tls: bool) {
             .trusted_proxies
             .contains(&peer.remote.ip().to_canonical())
     });
+    if proxy.is_none() && names_a_proxy(request.headers()) {
+        request.extensions_mut().insert(ThroughProxy);
+    }
     let mut is_secure = is_tls;
     let mut prefix = config.base_path.clone();
     if let Some(mut peer) = proxy {
@@ -39,9 +43,14 @@ pub(super) fn unwrap(request: &mut Request, config: &WebConfig, is_tls: bool) {
             last(headers, "x-forwarded-for").and_then(|address| address.parse().ok());
         let host =
             last(headers, "x-forwarded-host").and_then(|host| HeaderValue::from_str(host).ok());
-        if let Some(client) = client {
-            peer.remote.set_ip(client);
-            request.extensions_mut().insert(peer);
+        match client {
+            Some(client) => {
+                peer.remote.set_ip(client);
+                request.extensions_mut().insert(peer);
+            }
+            None => {
+                request.extensions_mut().insert(ThroughProxy);
+            }
         }
         if let Some(host) = host {
             request.headers_mut().insert(header::HOST, host);

@@ -1,7 +1,6 @@
 //! The checks of a request in their order: host, origin, credentials. And the headers of every response.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 
 use api::{Cause, ErrorKind, RequestError, Scope};
 use axum::Router;
@@ -14,6 +13,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tokio_util::sync::CancellationToken;
 
+use super::client::ClientConnection;
 use super::forwarded::{self, IsSecure};
 use super::pages::{self, cookies};
 use super::prefix::PathPrefix;
@@ -73,7 +73,7 @@ pub struct Caller {
     session: Option<CredentialDigest>,
     /// The caller as the cause of what it changes.
     cause: Cause,
-    remote: IpAddr,
+    connection: ClientConnection,
 }
 
 impl Caller {
@@ -87,9 +87,9 @@ impl Caller {
         &self.login.origin
     }
 
-    /// Returns the address of the caller, for limits.
-    pub(super) fn remote(&self) -> IpAddr {
-        self.remote
+    /// Returns the connection of the caller, for limits.
+    pub(super) fn connection(&self) -> ClientConnection {
+        self.connection
     }
 
     /// Returns true for a browser that is logged in, which can log out.
@@ -290,7 +290,7 @@ impl AccessControl {
             login,
             session,
             cause,
-            remote: PeerAddresses::client(request.extensions().get()),
+            connection: ClientConnection::of(request.extensions()),
         };
         Some((caller, ended))
     }

@@ -1,7 +1,5 @@
 //! Login of a browser by a link or the password, and logout.
 
-use std::net::IpAddr;
-
 use api::{ErrorKind, LoginLink, LoginLinkRequest, ProblemDocument, RequestError, Scope};
 use axum::Json;
 use axum::extract::rejection::{FormRejection, QueryRejection};
@@ -9,9 +7,10 @@ use axum::extract::{Extension, Form, Query, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use utoipa::ToSchema;
 
+use super::super::client::ClientConnection;
 use super::super::middleware::{BrowserRequest, CalledHost, Caller, unauthenticated};
 use super::super::pages::{self, local_path};
 use super::super::sessions::{Login, LoginOrigin};
@@ -19,7 +18,6 @@ use super::super::{AccessControl, Credential, REQUESTED_LINK_LIFETIME, password}
 use super::{Input, MAX_BODY_BYTES, OptionalInput, not_allowed};
 use crate::guest::{LoginPage, LoginProblem};
 use crate::http::problem::Problem;
-use crate::server::PeerAddresses;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct LinkQuery {
@@ -87,14 +85,13 @@ pub(super) struct LoginForm {
 pub(super) async fn submit(
     State(auth): State<AccessControl>,
     visit: BrowserRequest,
-    peer: Option<Extension<PeerAddresses>>,
+    connection: ClientConnection,
     headers: HeaderMap,
     form: Result<Form<LoginForm>, FormRejection>,
 ) -> Result<Response, Problem> {
     let Form(LoginForm { password, next }) = form?;
     let next = local_path(next.as_deref().unwrap_or("/"));
-    let remote = PeerAddresses::client(peer.as_deref());
-    let login = match auth.check_password(password, remote).await {
+    let login = match auth.check_password(password, connection).await {
         Ok(login) => login,
         Err(problem) => {
             let status = match problem {
@@ -111,7 +108,6 @@ pub(super) async fn submit(
             return page.ok_or_else(|| problem.into());
         }
     };
-    tracing::info!(%remote, scope = %login.scope, "logged in with the password");
     let cookie = auth.begin_session(login, &visit).await?;
     Ok(([(header::SET_COOKIE, cookie)], visit.prefix.redirect(next)).into_response())
 }
@@ -146,12 +142,10 @@ pub(super) struct PasswordLogin {
 pub(super) async fn log_in(
     State(auth): State<AccessControl>,
     visit: BrowserRequest,
-    peer: Option<Extension<PeerAddresses>>,
+    connection: ClientConnection,
     Input(given): Input<PasswordLogin, MAX_BODY_BYTES>,
 ) -> Result<Response, Problem> {
-    let remote = PeerAddresses::client(peer.as_deref());
-    let login = auth.check_password(given.password, remote).await?;
-    tracing::info!(%remote, scope = %login.scope, "logged in with the password");
+    let login = auth.check_password(given.password, connection).await?;
     let cookie = auth.begin_session(login, &visit).await?;
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }
@@ -206,14 +200,16 @@ impl AccessControl {
     pub(super) async fn check_password(
         &self,
         given: Credential,
-        remote: IpAddr,
+        connection: ClientConnection,
     ) -> Result<Login, LoginProblem> {
+        let client = connection.client().await;
+        let tried = self.state().login_limit.try_now(client, Instant::now());
+        let delay = tried.map_err(|wait| {
+            LoginProblem::TooManyAttempts(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
+        })?;
+        sleep(delay).await;
         let (kept, view) = {
-            let mut state = self.state();
-            let tried = state.login_limit.try_now(remote, Instant::now());
-            tried.map_err(|wait| {
-                LoginProblem::TooManyAttempts(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
-            })?;
+            let state = self.state();
             (state.password.clone(), state.view_password.clone())
         };
         // Both, so that the time reveals nothing about either.
@@ -223,12 +219,13 @@ impl AccessControl {
             (true, _) => (LoginOrigin::Password, Scope::Admin),
             (false, true) => (LoginOrigin::ViewPassword, Scope::Read),
             (false, false) => {
-                tracing::warn!(%remote, "a wrong password was tried");
-                self.log_refusal(remote);
+                tracing::warn!(%client, "a wrong password was tried");
+                self.log_refusal(client);
                 return Err(LoginProblem::WrongPassword);
             }
         };
-        self.state().login_limit.take_back(remote, Instant::now());
+        self.state().login_limit.take_back(client, Instant::now());
+        tracing::info!(%client, %scope, "the right password was given");
         Ok(Login { origin, scope })
     }
 }

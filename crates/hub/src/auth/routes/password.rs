@@ -77,13 +77,15 @@ impl AccessControl {
     pub async fn change_password(&self, new: NewPassword, caller: &Caller) -> Result<(), Problem> {
         let is_set = self.has_password(Scope::Admin);
         match new.current {
-            Some(current) if is_set => match self.check_password(current, caller.remote()).await {
-                Ok(login) if login.origin == LoginOrigin::Password => {}
-                Err(problem) if problem != LoginProblem::WrongPassword => {
-                    return Err(problem.into());
+            Some(current) if is_set => {
+                match self.check_password(current, caller.connection()).await {
+                    Ok(login) if login.origin == LoginOrigin::Password => {}
+                    Err(problem) if problem != LoginProblem::WrongPassword => {
+                        return Err(problem.into());
+                    }
+                    _ => return Err(wrong_current().into()),
                 }
-                _ => return Err(wrong_current().into()),
-            },
+            }
             None if is_set && *caller.origin() == LoginOrigin::Password => {
                 return Err(wrong_current().into());
             }

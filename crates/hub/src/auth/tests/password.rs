@@ -91,7 +91,7 @@ async fn the_current_one_cannot_be_guessed_through_a_stolen_session() {
     for _ in 0..6 {
         statuses.push(
             fixture
-                .ask(change(body).with("cookie", &cookie))
+                .ask(change(body).with("cookie", &cookie).from("10.75.0.9"))
                 .await
                 .status,
         );
