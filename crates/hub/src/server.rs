@@ -7,8 +7,10 @@ mod event_stream;
 mod limits;
 mod proven;
 mod tls;
+mod unread;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use api::{ErrorKind, RequestError};
@@ -43,16 +45,6 @@ pub struct PeerAddresses {
     pub remote: SocketAddr,
     /// Address of the hub that was called.
     pub local: SocketAddr,
-}
-
-impl PeerAddresses {
-    /// Returns the address of the client of a request, for limits.
-    pub(crate) fn client(peer: Option<&Self>) -> IpAddr {
-        // In tests of the router there is no connection.
-        peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| {
-            peer.remote.ip().to_canonical()
-        })
-    }
 }
 
 /// Extension of the response to a client that has shown credentials.
@@ -181,17 +173,18 @@ impl ConnectionContext {
         permit: &ConnectionPermit,
     ) {
         let service = service_fn(|request: Request<Incoming>| {
+            let (request, unread) = unread::returned(request);
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(peer);
             let answer = self.router.clone().oneshot(request);
             let cancel = self.cancel.clone();
             async move {
-                answer.await.map(|response| {
-                    if response.extensions().get::<ShownCredentials>().is_some() {
-                        permit.prove();
-                    }
-                    end_when_cancelled(response, cancel)
-                })
+                let response = answer.await?;
+                if response.extensions().get::<ShownCredentials>().is_some() {
+                    permit.prove();
+                }
+                cancel.run_until_cancelled(unread.discard()).await;
+                Ok::<_, Infallible>(end_when_cancelled(response, cancel))
             }
         });
         let connection = http1::Builder::new()

@@ -37,6 +37,27 @@ async fn a_head_that_comes_byte_by_byte_ends() {
     assert!(served.ask("/").await.ends_with("hello"));
 }
 
+/// A client that sends more than its handler reads still gets the response.
+#[tokio::test]
+async fn a_body_that_is_not_read_does_not_lose_the_response() {
+    let served = TestServer::new("127.75.2.9").await;
+    let body = vec![b'x'; 24 * 1024 * 1024];
+    for path in ["/length", "/nowhere"] {
+        let mut stream = served.connect().await;
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&body).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let expected = if path == "/length" { "413" } else { "404" };
+        let start = format!("HTTP/1.1 {expected} ");
+        assert!(answer.starts_with(&start), "{path}: {answer}");
+    }
+}
+
 #[tokio::test]
 async fn many_slow_ones_keep_nobody_else_waiting() {
     let served = TestServer::new("127.75.2.2").await;
