@@ -9,7 +9,6 @@
 mod availability;
 mod candidates;
 mod config;
-mod duplicates;
 mod edit;
 mod entry;
 mod metering;

@@ -14,11 +14,13 @@ use crate::error::{Failure, Kind};
 use crate::inventory::Inventory;
 use crate::ui::clean;
 
+pub(crate) use addresses::HeardAddresses;
 pub use network::{Network, address_of};
 pub use reach::Reach;
 pub use target::{SwitchedPlug, Target, device_address, parse};
 pub(crate) use through::Through;
 
+mod addresses;
 pub mod interfaces;
 mod network;
 mod reach;

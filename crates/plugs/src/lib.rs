@@ -10,6 +10,7 @@
 //! * [`exchange`]: one command carried out on one plug, without sockets.
 //! * [`inbound`]: connections that plugs open to us, without sockets.
 //! * [`discovery`]: finding every plug, without sockets.
+//! * [`duplicates`]: two devices with one MAC.
 //! * [`reco`]: the Reco4life family: its messages in both directions, and its exchange over TCP.
 //! * `net` (feature `net`): the sockets.
 //! * [`module`]: modules that reply, but are not a known plug.
@@ -17,6 +18,7 @@
 mod clock;
 pub mod command;
 pub mod discovery;
+pub mod duplicates;
 pub mod exchange;
 pub mod families;
 pub mod family;

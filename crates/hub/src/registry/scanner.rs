@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hiflying::Mac;
-use plugs::Plug;
+use plugs::{Plug, duplicates};
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 use super::state::{RegistryState, now, tell_taken};
@@ -124,23 +124,21 @@ impl PresenceScanner {
     }
 
     fn watch_for_duplicates(&self, plug: &Plug) {
-        let mut duplicates = self.inner.duplicates();
-        if !duplicates.heard(plug.mac, plug.address, Instant::now()) {
+        let mut heard = self.inner.duplicates();
+        if !heard.heard(plug.mac, plug.address, Instant::now().into_std()) {
             return;
         }
-        let all = duplicates.all();
+        let all = heard.all();
         let addresses = all.into_iter().find(|(mac, _)| *mac == plug.mac);
         let addresses = addresses.map_or_else(Vec::new, |(_, addresses)| addresses);
-        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-        let addresses = addresses.join(" and ");
-        tracing::warn!(plug = %plug.mac, addresses, "two devices reply with one MAC");
-        let message = format!("replies from {addresses}: two devices have its MAC");
+        let message = duplicates::sentence(&addresses);
+        tracing::warn!(plug = %plug.mac, "{message}");
         let bus = &self.inner.bus;
         bus.problem(PART, Some(plug.mac), false, message);
     }
 
     fn settle_duplicates(&self) {
-        let settled = self.inner.duplicates().settle(Instant::now());
+        let settled = self.inner.duplicates().settle(Instant::now().into_std());
         for mac in settled {
             let message = "replies from one address again".to_owned();
             self.inner.bus.problem(PART, Some(mac), true, message);

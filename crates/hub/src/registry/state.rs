@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use api::{Metering, Period, RequestError};
 use hiflying::Mac;
+use plugs::duplicates::Duplicates;
 use plugs::net::Lan;
 use plugs::{Capability, FamilyId, Plug};
 use tokio::sync::{Notify, Semaphore, mpsc};
@@ -17,7 +18,6 @@ use tokio_util::task::TaskTracker;
 use super::availability::PresenceTiming;
 use super::candidates::{CandidateReport, Candidates};
 use super::config::Interfaces;
-use super::duplicates::Duplicates;
 use super::entry::RegistryEntry;
 use super::stats::RegistryCounters;
 use crate::event::EventBus;

@@ -1,6 +1,6 @@
 //! `mains discover`: find every plug.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use crate::context::Context;
 use crate::error::{Exit, Failure, Kind, Outcome};
 use crate::feed::UNHEARD;
 use crate::plug_table::PlugTable;
+use crate::resolve::HeardAddresses;
 use crate::resolve::interfaces::{for_search, reachable};
 use crate::ui::{DIM, paint};
 
@@ -167,8 +168,7 @@ struct Finds<'a> {
     plugs: Vec<Plug>,
     /// Place of each of the plugs.
     places: HashMap<Mac, usize>,
-    /// Plugs that replied from more than one address.
-    duplicates: HashSet<Mac>,
+    heard: HeardAddresses,
     table: PlugTable<'a>,
 }
 
@@ -179,7 +179,7 @@ impl<'a> Finds<'a> {
             begin: Instant::now(),
             plugs: Vec::new(),
             places: HashMap::new(),
-            duplicates: HashSet::new(),
+            heard: HeardAddresses::default(),
             table: PlugTable::new(&context.ui),
         }
     }
@@ -193,16 +193,7 @@ impl<'a> Finds<'a> {
                 None
             }
         };
-        if let Some(before) = before
-            .as_ref()
-            .filter(|before| before.address != plug.address)
-            && self.duplicates.insert(plug.mac)
-        {
-            let (mac, one, other) = (plug.mac, before.address, plug.address);
-            self.context.ui.warn(format_args!(
-                "{mac} replies from {one} and {other}: two devices have its MAC"
-            ));
-        }
+        self.heard.warn(&self.context.ui, &plug);
         let is_known = before.is_some_and(|before| looks_the_same(&before, &plug));
         match is_known || self.context.ui.is_json() {
             true => Ok(()),

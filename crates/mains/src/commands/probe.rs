@@ -1,12 +1,13 @@
 //! `mains probe`: identifies a device and its weaknesses without changing anything.
 //!
-//! Three checks run at the same time: TCP ports, the web page, and the discovery words followed by the AT session on UDP
-//! port 48899. Each adds to the `Evidence`, so that a device which replies in part, or with garbage, or not at all gives
+//! Four checks run at the same time: TCP ports, the web page, the discovery words followed by the AT session on UDP
+//! port 48899, and a scan for other devices with the same MAC. Each adds to the `Evidence`, so that a device which replies in part, or with garbage, or not at all gives
 //! a partial report within bounded time. Only queries are sent, and the session is closed with `AT+Q`.
 
 mod args;
 mod evidence;
 mod findings;
+mod neighbours;
 mod report;
 mod session;
 mod timing;
@@ -55,6 +56,7 @@ async fn probe(
             check_web(&route, &evidence),
             check_data_port(&route, &evidence),
             check_module(&socket.port, address, &words, &evidence),
+            neighbours::check(&socket.port, address, &evidence),
         );
     };
     // At the end of the time the facts so far are reported. The session sends its AT+Q when it is dropped.

@@ -14,10 +14,11 @@ use hiflying::net::Interface;
 use plugs::net::{DiscoverEvent, DiscoverOptions, Lan, PlugHandle, PlugTarget};
 use plugs::plug::UNKNOWN_MAC;
 use plugs::{Capability, FamilyId, Minutes, Plug, Reading, RelayCommand, RelayState};
+use tokio::time::sleep;
 
 use super::scan::Scan;
 use super::target::SwitchedPlug;
-use super::{Target, Through, ambiguous, interfaces, not_found, unknown_name};
+use super::{HeardAddresses, Target, Through, ambiguous, interfaces, not_found, unknown_name};
 use crate::context::Context;
 use crate::error::{Failure, Kind};
 use crate::inventory::{Inventory, InventoryEntry};
@@ -27,6 +28,8 @@ use crate::inventory::{Inventory, InventoryEntry};
 const LAST_ADDRESS_TIMEOUT: Duration = Duration::from_millis(400);
 /// The time for a given address to tell who is there: some fifteen tries, enough for 40 % loss each way.
 const PRESENCE_TIMEOUT: Duration = Duration::from_secs(3);
+/// The time for a second device with the same MAC to reply to a scan, too.
+const SECOND_REPLY_TIMEOUT: Duration = Duration::from_millis(100);
 /// The time for one command, unless `--timeout` says otherwise.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -49,6 +52,7 @@ pub struct Network<'a> {
     inventory: Inventory,
     scan: Scan,
     sightings: RefCell<Vec<Plug>>,
+    heard: RefCell<HeardAddresses>,
 }
 
 impl<'a> Network<'a> {
@@ -69,6 +73,7 @@ impl<'a> Network<'a> {
             inventory,
             scan: Scan::default(),
             sightings: RefCell::default(),
+            heard: RefCell::default(),
         })
     }
 
@@ -247,14 +252,13 @@ impl<'a> Network<'a> {
     async fn find_again(&self, target: &Target, entry: &InventoryEntry) -> Result<Plug, Failure> {
         // Where replies get lost a plug may be heard as a mere module first; it is known to be more.
         let is_it = |plug: &Plug| plug.mac == entry.mac && plug.family == entry.family;
-        match self.scan.first(is_it).await {
-            Some(plug) => Ok(plug),
-            None => self
-                .scan
-                .first(|plug| plug.mac == entry.mac)
-                .await
-                .ok_or_else(|| not_found(target, &self.lan, Some(entry.address))),
-        }
+        let found = match self.scan.first(is_it).await {
+            Some(plug) => Some(plug),
+            None => self.scan.first(|plug| plug.mac == entry.mac).await,
+        };
+        let found = found.ok_or_else(|| not_found(target, &self.lan, Some(entry.address)))?;
+        self.hear_others().await;
+        Ok(found)
     }
 
     /// A MAC is one plug's. A serial number should be; to know, the scan has to end.
@@ -265,7 +269,11 @@ impl<'a> Network<'a> {
 
     async fn find_one(&self, target: &Target) -> Result<Option<Plug>, Failure> {
         if !target.may_be_serial() {
-            return Ok(self.scan.first(|plug| target.is(plug)).await);
+            let found = self.scan.first(|plug| target.is(plug)).await;
+            if found.is_some() {
+                self.hear_others().await;
+            }
+            return Ok(found);
         }
         let mut found = self.scan.all(|plug| target.is(plug)).await;
         if found.len() > 1 {
@@ -273,6 +281,13 @@ impl<'a> Network<'a> {
             return Err(ambiguous(target, &macs));
         }
         Ok(found.pop())
+    }
+
+    /// Lets the scan go on for a moment after a plug was found, to hear another one with the same MAC.
+    async fn hear_others(&self) {
+        // Little of the time that is left.
+        let left = self.context.budget(SECOND_REPLY_TIMEOUT * 10);
+        sleep(left / 10).await;
     }
 
     /// The scan that all targets share.
@@ -315,6 +330,7 @@ impl<'a> Network<'a> {
     fn sight(&self, plug: &Plug) {
         tracing::debug!(mac = %plug.mac, address = %plug.address, relay = ?plug.relay, "heard");
         if plug.mac != UNKNOWN_MAC {
+            self.heard.borrow_mut().warn(&self.context.ui, plug);
             self.sightings.borrow_mut().push(plug.clone());
         }
     }

@@ -1,9 +1,11 @@
 //! Facts about a device so far. Each check adds to them, so that an interrupted probe still gives a report.
 
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 use std::sync::{Mutex, PoisonError};
 
 use hiflying::settings::{Mode, SocketSettings};
-use hiflying::{Credentials, DiscoveryWord};
+use hiflying::{Credentials, DiscoveryWord, Mac};
 use plugs::{FamilyId, Plug};
 
 use super::web::WebAccess;
@@ -21,6 +23,8 @@ pub(super) struct Facts {
     pub(super) plug: Option<Plug>,
     /// Reply to a discovery word.
     pub(super) module: Option<Plug>,
+    /// Other devices of the network, each with its address.
+    pub(super) neighbours: BTreeSet<(Mac, Ipv4Addr)>,
     /// Words that got a reply.
     pub(super) words: Vec<DiscoveryWord>,
     /// Facts from the AT session, if one could be opened.

@@ -4,7 +4,8 @@ use std::net::Ipv4Addr;
 
 use hiflying::settings::{Mode, SocketSettings};
 use hiflying::{Auth, DATA_PORT, DiscoveryWord, PORT};
-use plugs::FamilyId;
+use plugs::plug::UNKNOWN_MAC;
+use plugs::{FamilyId, duplicates};
 use serde::Serialize;
 
 use super::evidence::{Facts, SessionFacts};
@@ -44,6 +45,7 @@ pub(super) fn find(address: Ipv4Addr, facts: &Facts) -> Vec<Finding> {
         session.map(|_| configuration_port()),
         session.and_then(|session| access_point(address, session)),
         facts.data.then(|| switch_port(facts)),
+        duplicate(address, facts),
         session.and_then(setup_mode),
         default_word(&facts.words),
         session.and_then(servers),
@@ -136,6 +138,24 @@ fn switch_port(facts: &Facts) -> Finding {
     }
 }
 
+fn duplicate(address: Ipv4Addr, facts: &Facts) -> Option<Finding> {
+    let mac = facts.plug.as_ref().or(facts.module.as_ref())?.mac;
+    let others = facts.neighbours.iter().filter(|(other, _)| *other == mac);
+    let addresses: Vec<Ipv4Addr> = [address]
+        .into_iter()
+        .chain(others.map(|(_, other)| *other))
+        .collect();
+    (addresses.len() > 1 && mac != UNKNOWN_MAC).then(|| Finding {
+        id: "duplicate-mac",
+        severity: Severity::High,
+        text: format!(
+            "{mac} {}, or one imitates the other. Commands may reach the wrong one: unplug this device and run \
+             `mains discover` to see which other one still replies.",
+            duplicates::sentence(&addresses)
+        ),
+    })
+}
+
 fn setup_mode(session: &SessionFacts) -> Option<Finding> {
     (session.mode == Some(Mode::Ap)).then(|| Finding {
         id: "setup-mode",
@@ -190,7 +210,8 @@ fn servers(session: &SessionFacts) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use hiflying::Credentials;
+    use hiflying::{Credentials, Mac};
+    use plugs::Plug;
 
     use super::*;
 
@@ -244,6 +265,25 @@ mod tests {
         );
         let json = serde_json::to_value(&find(Ipv4Addr::LOCALHOST, &facts)[0]).unwrap();
         assert_eq!(json["severity"], "high");
+    }
+
+    #[test]
+    fn a_second_device_with_the_mac() {
+        let (mac, other) = (Mac::new([1; 6]), Mac::new([2; 6]));
+        let address = Ipv4Addr::LOCALHOST;
+        let with = |neighbours: &[(Mac, Ipv4Addr)]| Facts {
+            plug: Some(Plug::new(mac, FamilyId::RECO, address, plugs::now())),
+            neighbours: neighbours.iter().copied().collect(),
+            ..Facts::default()
+        };
+        assert_eq!(ids(&with(&[(other, [127, 0, 0, 3].into())])), [""; 0]);
+        let double = with(&[(mac, [127, 0, 0, 3].into())]);
+        assert_eq!(ids(&double), ["duplicate-mac"]);
+        let text = &find(address, &double)[0].text;
+        assert!(
+            text.contains("from 127.0.0.1 and 127.0.0.3: two devices"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -17,6 +17,9 @@ pub(super) const WORD_RETRIES: u32 = 8;
 /// Interval between two tries of a set of discovery words.
 pub(super) const WORD_INTERVAL: Duration = Duration::from_millis(150);
 
+/// Time in which other devices with the same MAC may reply; less than the other checks take.
+pub(super) const NEIGHBOUR_SCAN_TIMEOUT: Duration = Duration::from_millis(800);
+
 /// Maximum time for the reply to a discovery word.
 pub(super) const MAX_WORD_TIMEOUT: Duration = Duration::from_millis(600);
 

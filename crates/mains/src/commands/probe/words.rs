@@ -60,6 +60,25 @@ pub(super) async fn check(
     }
 }
 
+/// Sends the scans of the families to an address.
+pub(super) async fn scan(port: &UdpPort, target: Ipv4Addr) {
+    for family in families::all().iter() {
+        // Plain modules reply to their words.
+        if family.capabilities().contains(&Capability::Switch) {
+            for probe in family.probes(&[]) {
+                send(port, &probe.bytes, (target, probe.port)).await;
+            }
+        }
+    }
+}
+
+async fn send(port: &UdpPort, bytes: &[u8], (address, number): (Ipv4Addr, u16)) {
+    let to = SocketAddrV4::new(address, number);
+    if let Err(error) = port.send_to(bytes, to).await {
+        tracing::debug!(%to, %error, "datagram not sent");
+    }
+}
+
 /// Sends words and scans to one device and takes its replies.
 struct WordProbe<'a> {
     port: &'a UdpPort,
@@ -77,10 +96,10 @@ impl WordProbe<'_> {
         for _ in 0..WORD_RETRIES {
             // The reply to a scan is unambiguous, so it is sent along until there is one.
             if !self.evidence.has_family() {
-                self.scan().await;
+                scan(self.port, self.target).await;
             }
             for word in words {
-                self.send(word.as_bytes(), PORT).await;
+                send(self.port, word.as_bytes(), (self.target, PORT)).await;
             }
             if self.receives_identity(Instant::now() + WORD_INTERVAL).await {
                 return true;
@@ -88,17 +107,6 @@ impl WordProbe<'_> {
         }
         self.receives_identity(Instant::now() + self.reply_time)
             .await
-    }
-
-    async fn scan(&self) {
-        for family in families::all().iter() {
-            // Plain modules reply to their words.
-            if family.capabilities().contains(&Capability::Switch) {
-                for probe in family.probes(&[]) {
-                    self.send(&probe.bytes, probe.port).await;
-                }
-            }
-        }
     }
 
     /// Lets late replies pass, so that they are not taken for replies to the next words.
@@ -109,13 +117,6 @@ impl WordProbe<'_> {
                 .receives_identity(Instant::now() + self.reply_time)
                 .await
         {}
-    }
-
-    async fn send(&self, bytes: &[u8], port: u16) {
-        let to = SocketAddrV4::new(self.target, port);
-        if let Err(error) = self.port.send_to(bytes, to).await {
-            tracing::debug!(%to, %error, "datagram not sent");
-        }
     }
 
     /// Takes the replies of the device until one is an identity, or until `end`.

@@ -2,19 +2,18 @@
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hiflying::Mac;
-use tokio::time::Instant;
 
 /// Time without a reply after which an address no longer counts.
 const ADDRESS_TIMEOUT: Duration = Duration::from_secs(60);
 /// Maximum number of addresses that are remembered of a plug.
 const MAX_ADDRESSES: usize = 8;
 
-/// The addresses from which each plug was heard lately.
+/// The addresses from which each plug was heard lately, for who listens for long.
 #[derive(Debug, Default)]
-pub(super) struct Duplicates(HashMap<Mac, RecentAddresses>);
+pub struct Duplicates(HashMap<Mac, RecentAddresses>);
 
 #[derive(Debug, Default)]
 struct RecentAddresses {
@@ -25,7 +24,7 @@ struct RecentAddresses {
 impl Duplicates {
     /// Records that a plug was heard. Returns true when it turns out to reply from more than one address; one that has moved does not
     /// come back to the old one.
-    pub(super) fn heard(&mut self, mac: Mac, address: Ipv4Addr, now: Instant) -> bool {
+    pub fn heard(&mut self, mac: Mac, address: Ipv4Addr, now: Instant) -> bool {
         let heard = self.0.entry(mac).or_default();
         heard.tidy(now);
         let known = heard
@@ -48,7 +47,7 @@ impl Duplicates {
     }
 
     /// Returns the plugs that reply from one address again.
-    pub(super) fn settle(&mut self, now: Instant) -> Vec<Mac> {
+    pub fn settle(&mut self, now: Instant) -> Vec<Mac> {
         let mut settled = Vec::new();
         self.0.retain(|mac, heard| {
             heard.tidy(now);
@@ -62,7 +61,7 @@ impl Duplicates {
     }
 
     /// Returns the plugs that reply from more than one address, with these.
-    pub(super) fn all(&self) -> Vec<(Mac, Vec<Ipv4Addr>)> {
+    pub fn all(&self) -> Vec<(Mac, Vec<Ipv4Addr>)> {
         let duplicates = self.0.iter().filter(|(_, heard)| heard.is_duplicate);
         let addresses =
             |heard: &RecentAddresses| heard.addresses.iter().map(|(it, _)| *it).collect();
@@ -78,6 +77,13 @@ impl RecentAddresses {
     fn tidy(&mut self, now: Instant) {
         self.addresses.retain(|(_, at)| now - *at < ADDRESS_TIMEOUT);
     }
+}
+
+/// Returns the sentence about devices with one MAC that reply from these addresses.
+pub fn sentence(addresses: &[Ipv4Addr]) -> String {
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let addresses = addresses.join(" and ");
+    format!("replies from {addresses}: two devices have its MAC")
 }
 
 #[cfg(test)]
