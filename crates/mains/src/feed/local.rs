@@ -3,13 +3,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use api::client::ReceivedEvent;
 use api::{Event, MeterEvent, Metering, Period, PlugView};
 use futures_util::stream::{self, BoxStream, SelectAll};
 use futures_util::{Stream, StreamExt};
 use hiflying::Mac;
+use plugs::duplicates::{self, Duplicates};
 use plugs::net::{DiscoverEvent, DiscoverOptions, Lan, PlugHandle};
 use plugs::{Capability, Plug, Reading};
 use tokio::time::MissedTickBehavior;
@@ -23,6 +24,8 @@ use crate::resolve::{Target, ambiguous, unknown_name};
 
 /// The interval at which each plug is metered.
 const METER_INTERVAL: Period = Period::seconds(2);
+/// Minimum interval between two writes of the inventory.
+const SAVE_INTERVAL: Duration = Duration::from_secs(2);
 /// Consequence of a taken port.
 pub(crate) const UNHEARD: &str = "an SP-2 is not heard like this";
 /// The time for one reading.
@@ -71,6 +74,9 @@ pub(super) async fn of_plugs<'a>(
         lan,
         search: search.boxed(),
         plugs: HashMap::new(),
+        duplicates: Duplicates::default(),
+        unsaved: HashMap::new(),
+        saved: None,
         readings: SelectAll::new(),
     };
     Ok(Box::pin(stream::unfold(feed, |mut feed| async {
@@ -91,6 +97,11 @@ struct LocalFeed<'a> {
     lan: Lan,
     search: BoxStream<'static, DiscoverEvent>,
     plugs: HashMap<Mac, FollowedPlug>,
+    duplicates: Duplicates,
+    /// Plugs that were heard and are not in the inventory yet.
+    unsaved: HashMap<Mac, Plug>,
+    /// Time at which the inventory was last written.
+    saved: Option<Instant>,
     readings: SelectAll<BoxStream<'static, Reading>>,
 }
 
@@ -122,8 +133,8 @@ impl LocalFeed<'_> {
         if !self.wanted.has(&plug) {
             return None;
         }
-        self.context
-            .remember(&self.inventory, std::slice::from_ref(&plug));
+        self.watch_for_duplicates(&plug);
+        self.remember(&plug);
         let plug = self.inventory.named(plug);
         let known = self.plugs.remove(&plug.mac);
         let was_lost = known.as_ref().is_some_and(|known| !known.view.available);
@@ -157,6 +168,33 @@ impl LocalFeed<'_> {
         Some(event)
     }
 
+    /// Writes into the inventory what was heard, now and then: each write waits for the disk.
+    fn remember(&mut self, plug: &Plug) {
+        self.unsaved.insert(plug.mac, plug.clone());
+        let is_early = |saved: Instant| saved.elapsed() < SAVE_INTERVAL;
+        if !self.saved.is_some_and(is_early) {
+            self.save();
+            self.saved = Some(Instant::now());
+        }
+    }
+
+    fn save(&mut self) {
+        let heard: Vec<Plug> = self.unsaved.drain().map(|(_, plug)| plug).collect();
+        self.context.remember(&self.inventory, &heard);
+    }
+
+    fn watch_for_duplicates(&mut self, plug: &Plug) {
+        let now = Instant::now();
+        self.duplicates.settle(now);
+        if self.duplicates.heard(plug.mac, plug.address, now) {
+            let all = self.duplicates.all().into_iter();
+            for (mac, addresses) in all.filter(|(mac, _)| *mac == plug.mac) {
+                let sentence = duplicates::sentence(&addresses);
+                self.context.ui.warn(format_args!("{mac} {sentence}"));
+            }
+        }
+    }
+
     /// Begins to meter a plug, if it can be metered and should.
     fn meter(&mut self, plug: &Plug) -> Option<PlugHandle> {
         if !self.meters || !self.lan.families().can(plug.family, Capability::Meter) {
@@ -181,6 +219,12 @@ impl LocalFeed<'_> {
             reading: reading.into(),
             energy_total_wh: None,
         })
+    }
+}
+
+impl Drop for LocalFeed<'_> {
+    fn drop(&mut self) {
+        self.save();
     }
 }
 
