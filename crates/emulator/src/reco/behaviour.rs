@@ -158,6 +158,7 @@ pub(crate) struct StreamBehaviour {
     pub(crate) half_open: bool,
     pub(crate) babble: bool,
     pub(crate) banner: bool,
+    pub(crate) prompt: bool,
     pub(crate) refuse_all: bool,
     pub(crate) close_after_reply: bool,
     pub(crate) reset_on_command: bool,

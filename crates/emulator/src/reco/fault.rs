@@ -156,6 +156,7 @@ static CATALOGUE: &[FaultRow<RecoBehaviour>] = catalogue! {
     "half-open" Flag(|b| b.stream.half_open = true), "TCP 8899 accepts and never answers";
     "babble" Flag(|b| b.stream.babble = true), "TCP 8899 sends bytes without end and without line ends";
     "banner" Flag(|b| b.stream.banner = true), "TCP 8899 greets each connection with a line that is no reply";
+    "prompt" Flag(|b| b.stream.prompt = true), "TCP 8899 shows a prompt before each reply, without a line end";
     "busy-tcp" Flag(|b| b.stream.refuse_all = true), "every command on TCP 8899 is answered +ERROR";
     "close-after-reply" Flag(|b| b.stream.close_after_reply = true), "TCP 8899 is closed after each reply";
     "reset" Flag(|b| b.stream.reset_on_command = true), "TCP 8899 is reset instead of an answer";

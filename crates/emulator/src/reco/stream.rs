@@ -11,6 +11,7 @@ use crate::twin::{ConnectionId, TwinOutput};
 const SPLIT_DELAY: Duration = Duration::from_millis(60);
 const BABBLE_INTERVAL: Duration = Duration::from_millis(10);
 const BABBLE_BYTES: usize = 512;
+const PROMPT: &[u8] = b"> ";
 /// Greeting of a published capture.
 const BANNER: &[u8] = b"AT+YZCMPVER=MW3_16U_5408_5.0B-S\r\n\r\n";
 
@@ -98,6 +99,10 @@ impl RecoTwin {
             if !reply.is_empty() {
                 let reply = match self.behaviour.wording.echo {
                     true => echoed(line, &reply).to_vec(),
+                    false => reply,
+                };
+                let reply = match rules.prompt {
+                    true => [PROMPT, &reply].concat(),
                     false => reply,
                 };
                 self.answer_stream(now, id, reply);

@@ -61,6 +61,7 @@ const CASES: &[Case] = &[
     fine(&["clients=1"]),
     fine(&["banner"]),
     fine(&["banner", "echo"]),
+    fine(&["prompt"]),
     fine(&["odd-field"]),
     fine(&["no-terminator"]),
     fine(&["lf-only", "five-fields"]),

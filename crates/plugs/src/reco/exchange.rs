@@ -359,12 +359,11 @@ fn judge(
             "" => bad(),
             text => Ok(PlugReply::Version(text.to_owned())),
         },
-        (PlugCommand::Version, RecoReply::Ok(None)) => Ok(PlugReply::Version(quote(line))),
         (PlugCommand::Meter, RecoReply::Ok(Some(value))) => MeterReply::parse(value).map_or_else(
             |_| bad(),
             |meter| Ok(PlugReply::Measured(meter.measurement())),
         ),
-        (PlugCommand::Meter, RecoReply::Ok(None)) => bad(),
+        (PlugCommand::Version | PlugCommand::Meter, RecoReply::Ok(None)) => bad(),
         (PlugCommand::Switch(_) | PlugCommand::Delay(..), RecoReply::Ok(_)) => {
             Ok(PlugReply::Accepted)
         }

@@ -27,15 +27,16 @@ impl RecoReply {
     /// Parses a reply: its first line that is not blank decides, in any case.
     ///
     /// A second line can contradict it: a plug was seen to reply `+ok` and `+error` to the same command (`docs/protocol/reco.md`
-    /// 4.5) and to have carried it out.
+    /// 4.5) and to have carried it out. What stands before it in that line, such as a prompt, is ignored.
     pub fn parse(answer: &[u8]) -> Self {
         let line = answer
             .split(|&byte| matches!(byte, b'\r' | b'\n'))
             .map(trim)
             .find(|line| !line.is_empty())
             .unwrap_or_default();
+        let line = without_prompt(line);
         if let Some(rest) = strip_prefix_ignoring_case(line, b"+ok") {
-            let value = printable(rest.strip_prefix(b"=").unwrap_or(rest));
+            let value = printable(rest.trim_ascii_start().strip_prefix(b"=").unwrap_or(rest));
             Self::Ok((!rest.is_empty()).then_some(value))
         } else if strip_prefix_ignoring_case(line, b"+err").is_some() {
             Self::Error(printable(line))
@@ -43,6 +44,18 @@ impl RecoReply {
             Self::Unknown(printable(line))
         }
     }
+}
+
+/// Returns the line from the reply in it on, or as a whole if there is none: a prompt, an echo or the option bytes of a telnet server
+/// can stand before the reply without a line end.
+fn without_prompt(line: &[u8]) -> &[u8] {
+    let is_reply = |text: &[u8]| {
+        let after_ok = strip_prefix_ignoring_case(text, b"+ok");
+        after_ok.is_some_and(|rest| matches!(rest.first(), None | Some(b'=')))
+            || strip_prefix_ignoring_case(text, b"+err").is_some()
+    };
+    let mut starts = (0..line.len()).filter_map(|start| line.get(start..));
+    starts.find(|text| is_reply(text)).unwrap_or(line)
 }
 
 #[cfg(test)]
@@ -110,11 +123,32 @@ mod tests {
             RecoReply::parse(b"+ok 1.0"),
             RecoReply::Ok(Some(" 1.0".into()))
         );
+        assert_eq!(
+            RecoReply::parse(b"+ok = 1.0"),
+            RecoReply::Ok(Some(" 1.0".into()))
+        );
         assert_eq!(RecoReply::parse(b""), RecoReply::Unknown("".into()));
         assert_eq!(
             RecoReply::parse(b"\x1b[31mhello\r\n"),
             RecoReply::Unknown("[31mhello".into())
         );
+    }
+
+    #[test]
+    fn a_prompt_before_the_reply_is_ignored() {
+        for prompt in [
+            &b"login: "[..],
+            b"> ",
+            b"\xff\xfd\x03\xff\xfb\x01",
+            b"AT+VER",
+            b"+o",
+        ] {
+            let answer = |reply: &[u8]| RecoReply::parse(&[prompt, reply, b"\r\n\r\n"].concat());
+            assert_eq!(answer(b"+ok"), RecoReply::Ok(None));
+            assert_eq!(answer(b"+ok=1.0"), RecoReply::Ok(Some("1.0".into())));
+            assert_eq!(answer(b"+ERR=-1"), RecoReply::Error("+ERR=-1".into()));
+            assert!(matches!(answer(b"+okay"), RecoReply::Unknown(_)));
+        }
     }
 
     proptest! {

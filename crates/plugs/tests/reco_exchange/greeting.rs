@@ -3,13 +3,17 @@
 use super::*;
 
 /// Lines that devices of the family were seen to send before a reply.
-const BEFORE: [&[u8]; 6] = [
+const BEFORE: [&[u8]; 9] = [
     b"AT+YZCMPVER=MW3_16U_5408_5.0B-S\r\n\r\n",
     b"AT+YZOUT\n\r",
     b"AT+VER\r\n\r\n",
     b"welcome\r\n",
     b"AT+YZCMPVER=MW3_16U\r\n\r\nAT+YZSWITCH=1,ON,201704031153\r\n",
     b"a\nb\n\0c\r",
+    // Without a line end: prompts, and the options of a telnet server.
+    b"login: ",
+    b"> ",
+    b"\xff\xfd\x03\xff\xfb\x01",
 ];
 
 #[test]

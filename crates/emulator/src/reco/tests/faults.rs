@@ -149,6 +149,7 @@ const CASES: &[PlugFaultCase] = &[
     ("banner", |mut bench| {
         assert_eq!(switch_on(&mut bench), "AT+YZCMPVER=MW3_16U_5408_5.0B-S\r\n\r\n+ok\r\n\r\n");
     }),
+    ("prompt", |mut bench| assert_eq!(switch_on(&mut bench), "> +ok\r\n\r\n")),
     ("scan-silent", |mut bench| {
         assert_eq!(bench.ask(b"YZ-RECOSCAN"), [""; 0]);
         bench.open();
