@@ -10,6 +10,7 @@
 
 pub mod bridge;
 mod catalogue;
+mod clock;
 mod config;
 mod load;
 mod network;

@@ -105,7 +105,7 @@ impl RecordWriter {
             RecordedBytes::Hex(hex) => (None, Some(hex)),
         };
         let line = RecordLine {
-            time: Timestamp::now(),
+            time: crate::clock::now(),
             plug,
             transport,
             peer,

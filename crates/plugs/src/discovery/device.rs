@@ -159,7 +159,7 @@ mod tests {
         let mut device = device();
         assert!(device.has_news());
         device.told = Some(device.plug.clone());
-        device.plug.seen = Timestamp::now();
+        device.plug.seen = crate::now();
         assert!(!device.has_news());
         device.merge(Plug {
             address: [192, 168, 1, 8].into(),

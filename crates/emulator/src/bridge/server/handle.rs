@@ -21,7 +21,7 @@ impl RoomHandle {
     ///
     /// [`RoomError`] when a bulb belongs to a bridge that there is not.
     pub fn new(bridges: Vec<BridgeConfig>, bulbs: &[BulbSpec]) -> Result<Self, RoomError> {
-        let room = Room::new(Instant::now(), jiff::Timestamp::now(), bridges, bulbs)?;
+        let room = Room::new(Instant::now(), crate::clock::now(), bridges, bulbs)?;
         Ok(Self(Arc::new(Mutex::new(room))))
     }
 

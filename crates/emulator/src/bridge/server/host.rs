@@ -86,7 +86,7 @@ impl BridgeHost {
         let shown = String::from_utf8_lossy(bytes.get(..MAX_TEXT).unwrap_or(bytes));
         let text = masked(&shown, &self.room.secrets(self.bridge));
         recorder.append(&BridgeRecordLine {
-            time: Timestamp::now(),
+            time: crate::clock::now(),
             bridge: self.mac,
             transport: way,
             peer,
